@@ -1,0 +1,50 @@
+/** Nodes this host has recently exchanged calls with: upgrade layers exchange class and version on every reply and cache them (§4). */
+import { inject, injectable } from 'tsyringe'
+import type { Version } from '../core/ids.js'
+import type { Clock } from '../core/ports/clock.js'
+import type { Contact } from '../core/schedule.js'
+import type { HostSettings } from './settings.js'
+import { tokens } from './tokens.js'
+
+interface Heard {
+  className: string
+  version: Version
+  atMs: number
+}
+
+@injectable()
+export class Contacts {
+  readonly #heard = new Map<string, Heard>()
+  #newest: Version = 0
+  /** Called when somebody runs a version that nobody heard of before. */
+  onNewer: (version: Version) => void = () => {}
+
+  constructor(
+    @inject(tokens.clock) private readonly clock: Clock,
+    @inject(tokens.settings) private readonly settings: HostSettings,
+  ) {}
+
+  hear(nodeId: string, className: string, version: Version): void {
+    const known = this.#heard.get(nodeId)
+    if (known !== undefined) {
+      known.className = className
+      known.version = version
+      known.atMs = this.clock.now()
+    } else {
+      if (this.#heard.size >= this.settings.contactsMax) this.#heard.delete(this.#heard.keys().next().value!)
+      this.#heard.set(nodeId, { className, version, atMs: this.clock.now() })
+    }
+    if (version > this.#newest) {
+      this.#newest = version
+      this.onNewer(version)
+    }
+  }
+
+  /** Newest first. */
+  list(): readonly Contact[] {
+    const now = this.clock.now()
+    return [...this.#heard]
+      .map(([nodeId, heard]) => ({ nodeId, className: heard.className, version: heard.version, ageMs: now - heard.atMs }))
+      .sort((a, b) => a.ageMs - b.ageMs)
+  }
+}

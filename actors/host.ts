@@ -1,0 +1,182 @@
+/**
+ * A host: a process, or a part of one, that runs one node or ten thousand. Its nodes share one connection, one journal, one bundle cache and
+ * one fetch of a new version.
+ */
+import { inject, injectable } from 'tsyringe'
+import { decode } from '../core/codec.js'
+import { kinds } from '../core/envelope.js'
+import { Fault } from '../core/fault.js'
+import type { Version } from '../core/ids.js'
+import type { NodeClass, OneWay, Remote } from '../core/nodeObject.js'
+import type { Link } from '../core/objectChain.js'
+import type { Message, Subscription } from '../core/ports/transport.js'
+import { subjectsOf } from '../core/subjects.js'
+import { Clients, type RefOptions } from './clients.js'
+import type { Node } from './node.js'
+import { NodeServices } from './nodeServices.js'
+import { startNode } from './nodeStart.js'
+
+export type ChainEntry = Pick<Link, 'version' | 'className' | 'role'>
+
+/** A node as its host's code sees it. */
+export interface NodeHandle {
+  readonly id: string
+  readonly version: Version
+  readonly className: string
+  /** Who answers which version, oldest first. */
+  readonly chain: readonly ChainEntry[]
+  /** Lets a stalled or rejected upgrade of this node try again. */
+  retry(): void
+  /** Ends the node on this host; its state and its registration stay. */
+  stop(): Promise<void>
+}
+
+@injectable()
+export class Host {
+  readonly #nodes = new Map<string, Node>()
+  readonly #starting = new Set<string>()
+  #announcements: Subscription | undefined
+  #cancelAsking: () => void = () => {}
+  #stopped = false
+
+  constructor(
+    @inject(NodeServices) private readonly services: NodeServices,
+    @inject(Clients) private readonly clients: Clients,
+  ) {
+    const { history, contacts, registrar } = services
+    history.onNewer = (version) => this.#learn(version)
+    contacts.onNewer = (version) => {
+      if (version > history.heard) this.#ask()
+    }
+    registrar.onTaken = (nodeId, fault) => void this.#taken(nodeId, fault)
+  }
+
+  get id(): string {
+    return this.services.settings.hostId
+  }
+
+  get system(): string {
+    return this.services.settings.system
+  }
+
+  /** Listens for announcements and asks for the newest version now and then. */
+  start(): void {
+    const { transport } = this.services
+    this.#announcements = transport.subscribe(subjectsOf(this.system).announcements, (message) => this.#announced(message))
+    transport.onStatus((status) => {
+      if (status === 'connected') this.#ask()
+    })
+    this.#ask()
+    this.#askLater()
+  }
+
+  /**
+   * Starts a node of this class, or of whatever class of the same service its state is of. Throws `config.*` for a wrong class or id, and
+   * for a node that is registered with another state directory.
+   */
+  async node(definition: NodeClass, nodeId: string): Promise<NodeHandle> {
+    if (this.#stopped) throw new Fault('config.invalid', 'the host has stopped')
+    if (this.#nodes.has(nodeId) || this.#starting.has(nodeId))
+      throw new Fault('config.invalid', `node ${nodeId} runs on this host already`)
+    this.#starting.add(nodeId)
+    try {
+      const node = await startNode(this.services, definition, nodeId)
+      this.#nodes.set(nodeId, node)
+      // What was heard while the node was starting.
+      if (this.services.history.heard > node.record.newest) node.learning.learn(this.services.history.heard)
+      await this.services.transport.flush().catch(() => {})
+      return this.#handle(node)
+    } finally {
+      this.#starting.delete(nodeId)
+    }
+  }
+
+  /** A node, or any node of the class's service, as a typed reference pinned to the version that the class belongs to. */
+  ref<C extends NodeClass>(target: C, nodeId?: string, options: RefOptions = {}): Remote<InstanceType<C>> {
+    return this.clients.ref(target, nodeId, options) as Remote<InstanceType<C>>
+  }
+
+  /** The same for one-way sends: at most once, without an answer. */
+  sender<C extends NodeClass>(target: C, nodeId?: string, options: RefOptions = {}): OneWay<InstanceType<C>> {
+    return this.clients.sender(target, nodeId, options) as OneWay<InstanceType<C>>
+  }
+
+  /** Resolves when what was sent so far has reached the transport's other side. */
+  async flush(): Promise<void> {
+    this.services.outbox.flush()
+    await this.services.transport.flush()
+  }
+
+  /** Ends all nodes: running calls finish, waiting ones are refused as not executed, everything is on disk. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return
+    this.#stopped = true
+    this.#cancelAsking()
+    await this.#announcements?.drain()
+    await Promise.all([...this.#nodes.values()].map((node) => node.stop()))
+    this.#nodes.clear()
+    await this.services.journal.idle()
+    this.services.calls.close()
+    this.services.outbox.flush()
+    await this.services.registrar.stop()
+  }
+
+  #handle(node: Node): NodeHandle {
+    const nodes = this.#nodes
+    return {
+      id: node.id,
+      get version() {
+        return node.record.generation.version
+      },
+      get className() {
+        return node.record.generation.className
+      },
+      get chain() {
+        return node.chain.links.map(({ version, className, role }) => ({ version, className, role }))
+      },
+      retry: () => node.manager.retry(),
+      stop: async () => {
+        nodes.delete(node.id)
+        await node.stop()
+      },
+    }
+  }
+
+  #announced(message: Message): void {
+    try {
+      for (const envelope of decode(message.payload)) {
+        if (envelope.kind !== kinds.announcement)
+          throw new Fault('protocol.bad-envelope', `kind ${envelope.kind} among the announcements`)
+        // An announcement is a hint: the upgrade server itself is asked.
+        if (envelope.version > this.services.history.heard) this.#ask()
+      }
+    } catch (fault) {
+      this.services.observe({ type: 'deadLetter', subject: message.subject, fault: fault as Fault })
+    }
+  }
+
+  #ask(): void {
+    this.services.history.ask().catch(() => {
+      // Asked again soon, by the clock or by the next announcement; meanwhile nothing is missing.
+    })
+  }
+
+  #askLater(): void {
+    const { clock, random, settings } = this.services
+    this.#cancelAsking = clock.after(settings.askServerMs * (1 + random.next() / 4), () => {
+      this.#ask()
+      this.#askLater()
+    })
+  }
+
+  #learn(version: Version): void {
+    for (const node of this.#nodes.values()) node.learning.learn(version)
+  }
+
+  async #taken(nodeId: string, fault: Fault): Promise<void> {
+    const node = this.#nodes.get(nodeId)
+    this.#nodes.delete(nodeId)
+    this.services.observe({ type: 'nodeFailed', nodeId, error: fault })
+    await node?.stop()
+  }
+}

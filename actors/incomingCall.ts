@@ -1,0 +1,182 @@
+/**
+ * One call that a node received, from its dispatch to its reply. It is a turn of the mailbox; a running call keeps the version that
+ * it began with, since a version advance is a turn too.
+ */
+import { encodeFault, encodeReply } from '../core/codec.js'
+import { type CallEnvelope, callId, kinds, type Replier } from '../core/envelope.js'
+import { Fault, isFault, toFault } from '../core/fault.js'
+import { InvariantViolation } from '../core/invariant.js'
+import type { MethodEntry } from '../core/methodTable.js'
+import type { ObjectChain } from '../core/objectChain.js'
+import type { Turn } from './mailbox.js'
+import type { NodeState } from './nodeState.js'
+import type { RunningCall } from './upgradeLayer.js'
+
+/** What a call needs of its node. */
+export interface Callee {
+  readonly chain: ObjectChain
+  readonly state: NodeState
+  readonly replier: Replier
+  now(): number
+  /** Calls `leave` once all that the node has written so far is on disk, with the error if it is lost. */
+  whenCommitted(leave: (error: unknown) => void): void
+  reply(replyTo: string, envelope: Uint8Array): void
+  /** The version is not known yet after all: the call waits until it is. */
+  hold(call: IncomingCall): void
+  /** A command threw after it had written: the object is rebuilt from what is committed. */
+  rebuild(): Promise<void>
+  /** A broken invariant: the node restarts. */
+  crash(error: unknown): void
+  count(outcome: 'answered' | 'failed' | 'expired'): void
+}
+
+export class IncomingCall implements Turn, RunningCall {
+  #sends: (() => void)[] | undefined
+
+  constructor(
+    private readonly callee: Callee,
+    readonly envelope: CallEnvelope,
+    private readonly replyTo: string | undefined,
+    /** Milliseconds since 1970. */
+    readonly deadline: number,
+  ) {}
+
+  /** The ids of the calls that this one is made for, itself the last. */
+  get path(): readonly string[] {
+    return [...(this.envelope.path ?? []), callId(this.envelope)]
+  }
+
+  get sends(): (() => void)[] | undefined {
+    return this.#sends
+  }
+
+  get isExpired(): boolean {
+    return this.callee.now() >= this.deadline
+  }
+
+  run(): void | Promise<void> {
+    const { callee, envelope } = this
+    // What can't be done in time is not done.
+    if (this.isExpired) {
+      callee.count('expired')
+      return
+    }
+    const link = callee.chain.at(envelope.label)
+    if (link === undefined) {
+      callee.hold(this)
+      return
+    }
+    if (isFault(link)) {
+      this.refuse(link)
+      return
+    }
+    if (envelope.expects !== null && envelope.expects !== link.className) {
+      this.refuse(
+        new Fault(
+          'protocol.wrong-class',
+          `version ${envelope.label} has ${link.className} here, the caller expects ${envelope.expects}`,
+        ),
+      )
+      return
+    }
+    const entry = link.methods.get(envelope.method)
+    if (entry === undefined) {
+      this.refuse(new Fault('protocol.no-such-method', `${link.className} has no method ${envelope.method}`))
+      return
+    }
+    callee.state.begin(entry.kind)
+    if (entry.kind === 'command') this.#sends = []
+    let result: unknown
+    try {
+      result = entry.invoke(envelope.args)
+    } catch (error) {
+      return this.#failed(error)
+    }
+    if (isThenable(result)) {
+      return result.then(
+        (value) => this.#finished(entry, value),
+        (error) => this.#failed(error),
+      )
+    }
+    return this.#finished(entry, result)
+  }
+
+  /** Answers with a fault that left no trace; needs no commit of its own, but tells nothing that is not on disk. */
+  refuse(fault: Fault): void {
+    this.callee.count('failed')
+    this.#leave(() => encodeFault(this.envelope.label, this.envelope.seq, fault, this.callee.replier))
+  }
+
+  #finished(entry: MethodEntry, value: unknown): void | Promise<void> {
+    const { callee, envelope } = this
+    let answer: Uint8Array | undefined
+    try {
+      // Packed now: a later command may change what the result refers to.
+      if (this.#isAnswered) answer = encodeReply(envelope.label, envelope.seq, value, callee.replier, entry.hops)
+      callee.state.keep()
+    } catch (error) {
+      return this.#failed(error)
+    }
+    callee.count('answered')
+    const sends = this.#sends
+    if (answer === undefined && (sends === undefined || sends.length === 0)) return
+    callee.whenCommitted((error) => {
+      if (error !== undefined) this.#lost(error)
+      else {
+        if (sends !== undefined) for (const send of sends) send()
+        if (answer !== undefined) callee.reply(this.replyTo!, answer)
+      }
+    })
+  }
+
+  #failed(error: unknown): void | Promise<void> {
+    const { callee } = this
+    const written = callee.state.drop()
+    if (error instanceof InvariantViolation) {
+      callee.crash(error)
+      return
+    }
+    const fault = faultOfMethod(error)
+    if (!written) {
+      this.refuse(fault)
+      return
+    }
+    return callee.rebuild().then(
+      () => this.refuse(fault),
+      (failure) => callee.crash(failure),
+    )
+  }
+
+  #leave(envelope: () => Uint8Array): void {
+    if (!this.#isAnswered) return
+    this.callee.whenCommitted((error) => {
+      if (error !== undefined) this.#lost(error)
+      else this.callee.reply(this.replyTo!, envelope())
+    })
+  }
+
+  /** What this call saw or wrote is not on disk and never will be. */
+  #lost(error: unknown): void {
+    if (!this.#isAnswered) return
+    const fault = toFault(error, 'unavailable.storage')
+    this.callee.reply(this.replyTo!, encodeFault(this.envelope.label, this.envelope.seq, fault, this.callee.replier))
+  }
+
+  get #isAnswered(): boolean {
+    return this.replyTo !== undefined && this.envelope.kind === kinds.call
+  }
+}
+
+/**
+ * What a method threw, as its caller sees it. A fault of a call that the method made in turn is not this node's: it would say that this
+ * call was not executed, or that this node's version is dead.
+ */
+function faultOfMethod(error: unknown): Fault {
+  const fault = toFault(error, 'application.error')
+  const ofThisCall = fault.kind === 'application' || fault.kind === 'simulation' || fault.kind === 'protocol'
+  return ofThisCall ? fault : new Fault('application.error', fault.message, { code: fault.code }, { cause: fault })
+}
+
+function isThenable(value: unknown): value is Promise<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as Promise<unknown>).then === 'function'
+}

@@ -1,0 +1,165 @@
+/**
+ * Group commit: buffers the writes of all nodes of a host, gives every node its own writes back at once, and commits one batch after
+ * the other. A batch holds what was written in one turn of the loop and while the batch before it was being committed.
+ *
+ * J1. The writes of one command are in one batch, and batches are committed in order.
+ * J2. When a batch fails, so does everything written after it: it may have seen what was lost.
+ */
+import { inject, injectable } from 'tsyringe'
+import type { Clock } from '../core/ports/clock.js'
+import { compareKeys, type StateStore, type Write } from '../core/ports/stateStore.js'
+import { tokens } from './tokens.js'
+
+/** Counts from 1. A reply waits for the batch that holds what its call saw. */
+export type BatchNumber = number
+
+type Waiter = (error: unknown) => void
+interface Batch {
+  readonly number: BatchNumber
+  readonly writes: Map<string, Uint8Array | null>
+  readonly waiters: Waiter[]
+}
+
+@injectable()
+export class Journal {
+  #committed: BatchNumber = 0
+  #failed: BatchNumber = 0
+  #filling: Batch = emptyBatch(1)
+  #committing: Batch | undefined
+  #scheduled = false
+  #idle: (() => void)[] = []
+
+  constructor(
+    @inject(tokens.store) private readonly store: StateStore,
+    @inject(tokens.clock) private readonly clock: Clock,
+  ) {}
+
+  /** Adds one write to the batch being filled and returns that batch. */
+  write(key: string, value: Uint8Array | null): BatchNumber {
+    this.#filling.writes.set(key, value)
+    this.#schedule()
+    return this.#filling.number
+  }
+
+  /** Whether everything up to `batch` is on disk. */
+  isCommitted(batch: BatchNumber): boolean {
+    return batch <= this.#committed
+  }
+
+  /** Calls `done` when `batch` is on disk, or with the error when it is lost. At once if that is known already. */
+  whenCommitted(batch: BatchNumber, done: Waiter): void {
+    if (batch <= this.#committed) done(undefined)
+    else if (this.#committing?.number === batch) this.#committing.waiters.push(done)
+    else if (this.#filling.number === batch) this.#filling.waiters.push(done)
+    else done(batch <= this.#failed ? new Error(`batch ${batch} was lost`) : undefined)
+  }
+
+  /** The same as a promise. */
+  committed(batch: BatchNumber): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.whenCommitted(batch, (error) => (error === undefined ? resolve() : reject(error)))
+    })
+  }
+
+  /** Writes and waits. */
+  commit(writes: readonly Write[]): Promise<void> {
+    let batch: BatchNumber = this.#committed
+    for (const [key, value] of writes) batch = this.write(key, value)
+    return this.committed(batch)
+  }
+
+  /** The newest value, committed or not. */
+  get(key: string): Uint8Array | undefined {
+    const filling = this.#filling.writes.get(key)
+    if (filling !== undefined) return filling ?? undefined
+    if (this.#filling.writes.has(key)) return undefined
+    const committing = this.#committing?.writes
+    if (committing?.has(key)) return committing.get(key) ?? undefined
+    return this.store.get(key)
+  }
+
+  /** The newest entries with from ≤ key < to, in key order: the store's, overlaid with what is not committed yet. */
+  *range(from: string, to: string): Iterable<readonly [string, Uint8Array]> {
+    const overlay = this.#overlay(from, to)
+    yield* overlaid(this.store.range(from, to), overlay)
+  }
+
+  /** Resolves when nothing is left to commit. */
+  idle(): Promise<void> {
+    if (this.#committing === undefined && this.#filling.writes.size === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#idle.push(resolve))
+  }
+
+  #overlay(from: string, to: string): (readonly [string, Uint8Array | null])[] {
+    const merged = new Map<string, Uint8Array | null>()
+    for (const batch of [this.#committing, this.#filling]) {
+      if (batch === undefined) continue
+      for (const [key, value] of batch.writes) if (compareKeys(key, from) >= 0 && compareKeys(key, to) < 0) merged.set(key, value)
+    }
+    return [...merged].sort(([a], [b]) => compareKeys(a, b))
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#committing !== undefined) return
+    this.#scheduled = true
+    this.clock.turn(() => {
+      this.#scheduled = false
+      this.#commitNext()
+    })
+  }
+
+  #commitNext(): void {
+    const batch = this.#filling
+    if (batch.writes.size === 0) {
+      for (const resolve of this.#idle.splice(0)) resolve()
+      return
+    }
+    this.#committing = batch
+    this.#filling = emptyBatch(batch.number + 1)
+    this.store.commit([...batch.writes]).then(
+      () => {
+        this.#committed = batch.number
+        this.#committing = undefined
+        for (const done of batch.waiters) done(undefined)
+        this.#commitNext()
+      },
+      (error: unknown) => this.#fail(batch, error),
+    )
+  }
+
+  #fail(batch: Batch, error: unknown): void {
+    const lost = this.#filling
+    this.#committing = undefined
+    this.#filling = emptyBatch(lost.number + 1)
+    this.#failed = lost.number
+    // J2. Nobody may wait for the lost numbers any more: they count as settled, their waiters have heard the error.
+    for (const done of [...batch.waiters, ...lost.waiters]) done(error)
+    this.#commitNext()
+  }
+}
+
+function emptyBatch(number: BatchNumber): Batch {
+  return { number, writes: new Map(), waiters: [] }
+}
+
+/** Merges two sorted sequences; of equal keys the overlay's wins, and its null hides the key. */
+export function* overlaid(
+  base: Iterable<readonly [string, Uint8Array]>,
+  overlay: readonly (readonly [string, Uint8Array | null])[],
+): Iterable<readonly [string, Uint8Array]> {
+  let next = 0
+  for (const entry of base) {
+    while (next < overlay.length && compareKeys(overlay[next]![0], entry[0]) < 0) {
+      const [key, value] = overlay[next++]!
+      if (value !== null) yield [key, value]
+    }
+    if (next < overlay.length && overlay[next]![0] === entry[0]) {
+      const [key, value] = overlay[next++]!
+      if (value !== null) yield [key, value]
+    } else yield entry
+  }
+  while (next < overlay.length) {
+    const [key, value] = overlay[next++]!
+    if (value !== null) yield [key, value]
+  }
+}

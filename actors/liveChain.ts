@@ -1,0 +1,96 @@
+/** Makes the objects of a chain plan: opens the SOs' states, builds the method tables from the object outwards. */
+
+import type { ChainPlan, PlannedLink } from '../core/chainPlan.js'
+import { isFault } from '../core/fault.js'
+import type { Version } from '../core/ids.js'
+import { invariant } from '../core/invariant.js'
+import { asynchronous, type MethodTable, objectTable, restrictedTable, simulationTable } from '../core/methodTable.js'
+import { describeClass, type NodeClass, type ObjectContext } from '../core/nodeObject.js'
+import type { Generation, Slot } from '../core/nodeRecord.js'
+import { type Link, ObjectChain } from '../core/objectChain.js'
+import type { Simulation, SimulationThis } from '../core/simulation.js'
+import { LiveContext, type Surroundings } from './liveObject.js'
+
+export interface LiveChain {
+  readonly chain: ObjectChain
+  /** The contexts of the SOs, to stop them with the chain. */
+  readonly contexts: readonly LiveContext[]
+}
+
+/** `this` of an SO: its context with its root and the next object. */
+class SimulationObject implements SimulationThis<object, any> {
+  state: object = {}
+
+  constructor(
+    private readonly context: ObjectContext,
+    readonly next: any,
+  ) {}
+
+  get nodeId() {
+    return this.context.nodeId
+  }
+  get signal() {
+    return this.context.signal
+  }
+  collection(name: string): any {
+    return this.context.collection(name)
+  }
+  ref<C extends NodeClass>(target: C, nodeId?: string): any {
+    return this.context.ref(target, nodeId)
+  }
+  now() {
+    return this.context.now()
+  }
+  random() {
+    return this.context.random()
+  }
+}
+
+/**
+ * @param object the node's running object
+ * @param classAt the class of the line at a version
+ */
+export function buildChain(
+  plan: ChainPlan,
+  generation: Generation,
+  object: object,
+  objectClass: NodeClass,
+  classAt: (version: Version) => NodeClass,
+  around: Surroundings,
+): LiveChain {
+  const { state } = around
+  const tables = new Map<Version, MethodTable>()
+  const contexts: LiveContext[] = []
+  const links: Link[] = []
+  for (const planned of plan.links) {
+    const methods = methodsOfLink(planned)
+    tables.set(planned.version, methods)
+    links.push({ version: planned.version, className: classAt(planned.version).className, role: planned.role, methods })
+  }
+  links.sort((a, b) => a.version - b.version)
+  const above = plan.above
+  invariant(above === undefined || isFault(above), 'C1: a cut without a fault')
+  return { chain: new ObjectChain(generation.version, links, plan.below, above), contexts }
+
+  function methodsOfLink(planned: PlannedLink): MethodTable {
+    switch (planned.role) {
+      case 'object':
+        return objectTable(object, describeClass(objectClass), () => state.touch(generation.object))
+      case 'alias':
+        return restrictedTable(tables.get(planned.over)!, describeClass(classAt(planned.version)))
+      case 'pastSO':
+      case 'futureSO':
+        return simulation(planned.so, planned.version, tables.get(planned.over)!)
+    }
+  }
+
+  function simulation(so: Simulation, version: Version, next: MethodTable): MethodTable {
+    const slot: Slot | undefined = generation.simulations[version]
+    invariant(slot !== undefined, `${around.nodeId}: the SO of version ${version} has no slot`)
+    const context = new LiveContext(around, slot, () => version)
+    contexts.push(context)
+    const self = new SimulationObject(context, asynchronous(next))
+    state.open(slot, self)
+    return simulationTable(so, describeClass(so.simulates), next, self, () => state.touch(slot))
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * The mailbox of one node. It alone knows what runs now.
+ *
+ * C2. Calls to one node, of all versions, run in one serial order.
+ *
+ * A call that finds the mailbox open and idle runs at once, without a promise if its method is synchronous. `close` lets the running one
+ * finish and holds the rest, until `open`.
+ */
+import { Fault } from '../core/fault.js'
+import type { Clock } from '../core/ports/clock.js'
+
+/** One turn of the node: a call, or work of the runtime between calls. */
+export interface Turn {
+  /** Runs it. Never throws; a returned promise never rejects. */
+  run(): void | Promise<void>
+}
+
+/** Turns run in one go before other work of the host gets its chance. */
+const turnsAtOnceMax = 256
+
+export class Mailbox {
+  #queue: Turn[] = []
+  #head = 0
+  #running: Turn | undefined
+  #open = false
+  #pumping = false
+  #resumeScheduled = false
+  #drained: (() => void)[] = []
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly turnsMax: number,
+  ) {}
+
+  /** What runs now, if it has not finished within its first stretch of synchronous code. */
+  get running(): Turn | undefined {
+    return this.#running
+  }
+
+  get waiting(): number {
+    return this.#queue.length - this.#head
+  }
+
+  /** Runs the turn when its time comes. Throws `unavailable.overloaded` when too many wait. */
+  post(turn: Turn): void {
+    if (this.#open && this.#running === undefined && !this.#pumping && this.waiting === 0) {
+      this.#start(turn)
+      return
+    }
+    if (this.waiting >= this.turnsMax)
+      throw new Fault('unavailable.overloaded', `${this.waiting} calls wait for this node already`)
+    this.#queue.push(turn)
+    this.#pump()
+  }
+
+  /** Work of the runtime as a turn among the calls. Never refused: there is a bounded number of these. */
+  turn<T>(work: () => T | Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({
+        run: async () => {
+          try {
+            resolve(await work())
+          } catch (error) {
+            reject(error as Error)
+          }
+        },
+      })
+      this.#pump()
+    })
+  }
+
+  /** Holds all turns from now on; resolves when the running one has finished. */
+  close(): Promise<void> {
+    this.#open = false
+    if (this.#running === undefined) return Promise.resolve()
+    return new Promise((resolve) => this.#drained.push(resolve))
+  }
+
+  open(): void {
+    this.#open = true
+    this.#pump()
+  }
+
+  /** Takes out everything that waits, for a node that stops. */
+  clear(): readonly Turn[] {
+    const waiting = this.#queue.slice(this.#head)
+    this.#queue = []
+    this.#head = 0
+    return waiting
+  }
+
+  #pump(): void {
+    if (this.#pumping) return
+    this.#pumping = true
+    let left = turnsAtOnceMax
+    while (this.#open && this.#running === undefined && this.waiting > 0) {
+      if (left-- === 0) {
+        this.#pumpLater()
+        break
+      }
+      const turn = this.#queue[this.#head]!
+      this.#queue[this.#head++] = undefined as never
+      if (this.#head > 1024 && this.#head * 2 > this.#queue.length) {
+        this.#queue = this.#queue.slice(this.#head)
+        this.#head = 0
+      }
+      this.#start(turn)
+    }
+    this.#pumping = false
+  }
+
+  #start(turn: Turn): void {
+    this.#running = turn
+    const unfinished = turn.run()
+    if (unfinished === undefined) {
+      this.#finished()
+      return
+    }
+    unfinished.then(() => {
+      this.#finished()
+      this.#pump()
+    })
+  }
+
+  #finished(): void {
+    this.#running = undefined
+    if (this.#drained.length > 0) for (const resolve of this.#drained.splice(0)) resolve()
+  }
+
+  #pumpLater(): void {
+    if (this.#resumeScheduled) return
+    this.#resumeScheduled = true
+    this.clock.turn(() => {
+      this.#resumeScheduled = false
+      this.#pump()
+    })
+  }
+}

@@ -1,0 +1,50 @@
+/** What every node of a host shares. Resolved once from the host's container. */
+import { type DependencyContainer, inject, injectable } from 'tsyringe'
+import type { InspectionEvent } from 'xstate'
+import type { HostObserver } from '../core/events.js'
+import type { NodeClass } from '../core/nodeObject.js'
+import type { Clock } from '../core/ports/clock.js'
+import type { Random } from '../core/ports/random.js'
+import type { StateStore } from '../core/ports/stateStore.js'
+import type { Transport } from '../core/ports/transport.js'
+import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import { CallTable } from './callTable.js'
+import { ClassRegistry } from './classRegistry.js'
+import { Contacts } from './contacts.js'
+import { Journal } from './journal.js'
+import { Outbox } from './outbox.js'
+import { Registrar } from './registrar.js'
+import type { HostSettings } from './settings.js'
+import { tokens } from './tokens.js'
+import { UpgradeHistory } from './upgradeHistory.js'
+
+@injectable()
+export class NodeServices {
+  /** Makes users' objects: each node is a child of this container, so a class can ask for its own dependencies. */
+  container!: DependencyContainer
+  /** Hears what the upgrade managers' statecharts do, while somebody looks. */
+  inspect: ((event: InspectionEvent) => void) | undefined
+
+  constructor(
+    @inject(tokens.transport) readonly transport: Transport,
+    @inject(tokens.store) readonly store: StateStore,
+    @inject(tokens.database) readonly database: UpgradeDatabase,
+    @inject(tokens.clock) readonly clock: Clock,
+    @inject(tokens.random) readonly random: Random,
+    @inject(tokens.settings) readonly settings: HostSettings,
+    @inject(tokens.observer) readonly observe: HostObserver,
+    @inject(Journal) readonly journal: Journal,
+    @inject(Outbox) readonly outbox: Outbox,
+    @inject(Contacts) readonly contacts: Contacts,
+    @inject(CallTable) readonly calls: CallTable,
+    @inject(UpgradeHistory) readonly history: UpgradeHistory,
+    @inject(ClassRegistry) readonly classes: ClassRegistry,
+    @inject(Registrar) readonly registrar: Registrar,
+  ) {}
+
+  /** A class without constructor parameters needs no container of its own. */
+  construct(definition: NodeClass): object {
+    const concrete = definition as unknown as new () => object
+    return concrete.length === 0 ? new concrete() : this.container.createChildContainer().resolve(concrete)
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * The router: every message that arrives for a node comes through here. Malformed and unknown input gets a typed fault if it has a reply
+ * address, a counted dead letter if not, and never an exception that leaves this file.
+ */
+import { decode, encodeFault } from '../core/codec.js'
+import { type CallEnvelope, kinds } from '../core/envelope.js'
+import { Fault, toFault } from '../core/fault.js'
+import type { Message } from '../core/ports/transport.js'
+import { IncomingCall } from './incomingCall.js'
+import type { Node } from './node.js'
+
+export function route(node: Node, message: Message): void {
+  const { clock, contacts } = node.services
+  try {
+    for (const envelope of decode(message.payload)) {
+      if (envelope.kind !== kinds.call && envelope.kind !== kinds.send && envelope.kind !== kinds.event) {
+        throw new Fault('protocol.bad-envelope', `kind ${envelope.kind} on a node's subject`)
+      }
+      contacts.hear(envelope.caller, envelope.callerClass, envelope.callerVersion)
+      accept(node, new IncomingCall(node, envelope, message.replyTo, clock.now() + envelope.deadlineMs))
+    }
+  } catch (thrown) {
+    const fault = toFault(thrown, 'protocol.bad-envelope')
+    if (message.replyTo !== undefined) node.reply(message.replyTo, encodeFault(0, 0, fault, node.replier))
+    else node.services.observe({ type: 'deadLetter', subject: message.subject, fault })
+  }
+}
+
+/** A version that the chain does not reach yet is learned first; everything else waits for its turn. */
+function accept(node: Node, call: IncomingCall): void {
+  try {
+    if (node.knows(call.envelope.label)) node.mailbox.post(call)
+    else node.learning.hold(call)
+  } catch (fault) {
+    call.refuse(fault as Fault)
+  }
+}
+
+let localCalls = 0
+
+/** A call of the object's own method, at the node's version: how timers reach an object. */
+export function localCall(node: Node, method: string, args: readonly unknown[]): IncomingCall {
+  const { callDeadlineMs } = node.services.settings
+  const envelope: CallEnvelope = {
+    kind: kinds.send,
+    label: node.record.generation.version,
+    seq: ++localCalls,
+    method,
+    args,
+    deadlineMs: callDeadlineMs,
+    caller: node.id,
+    incarnation: node.record.incarnation,
+    callerClass: node.replier.className,
+    callerVersion: node.replier.version,
+    expects: null,
+    path: null,
+    trace: null,
+  }
+  return new IncomingCall(node, envelope, undefined, node.now() + callDeadlineMs)
+}

@@ -1,0 +1,109 @@
+/** What a scheduling function sees of its node (§4): everything, read-only, and only what is committed. */
+import { unpack } from '../core/codec.js'
+import type { ReadonlyCollection } from '../core/collection.js'
+import type { Version } from '../core/ids.js'
+import { keys, type NodeRecord } from '../core/nodeRecord.js'
+import type { Clock } from '../core/ports/clock.js'
+import type { Random } from '../core/ports/random.js'
+import type { StateStore } from '../core/ports/stateStore.js'
+import type { NodeRow, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import type { Contact, SchedulingView } from '../core/schedule.js'
+import type { Contacts } from './contacts.js'
+import { afterPrefix } from './nodeState.js'
+import type { HostSettings } from './settings.js'
+import { backoffMs, sleep } from './timeouts.js'
+
+export interface ViewParts {
+  readonly record: () => NodeRecord
+  readonly calls: () => { readonly answered: number; readonly failed: number }
+  readonly store: StateStore
+  readonly database: UpgradeDatabase
+  readonly contacts: Contacts
+  readonly clock: Clock
+  readonly random: Random
+  readonly settings: HostSettings
+}
+
+export class NodeSchedulingView implements SchedulingView {
+  constructor(
+    private readonly parts: ViewParts,
+    readonly target: Version,
+    readonly signal: AbortSignal,
+  ) {}
+
+  get nodeId(): string {
+    return this.parts.record().nodeId
+  }
+
+  get service(): string {
+    return this.parts.record().service
+  }
+
+  get state(): Readonly<Record<string, unknown>> {
+    const { nodeId, generation } = this.parts.record()
+    const packed = this.parts.store.get(keys.root(nodeId, generation.object))
+    return packed === undefined ? {} : frozen(unpack(packed) as Record<string, unknown>)
+  }
+
+  collection(name: string): ReadonlyCollection<unknown> {
+    const { nodeId, generation } = this.parts.record()
+    const { store } = this.parts
+    const prefix = keys.collection(nodeId, generation.object, name)
+    const get = (key: string) => {
+      const packed = store.get(prefix + key)
+      return packed === undefined ? undefined : frozen(unpack(packed))
+    }
+    return {
+      get,
+      has: (key) => store.get(prefix + key) !== undefined,
+      *entries(range = {}) {
+        const from = prefix + (range.from ?? '')
+        const to = range.to === undefined ? afterPrefix(prefix) : prefix + range.to
+        for (const [key, packed] of store.range(from, to, range.limit))
+          yield [key.slice(prefix.length), frozen(unpack(packed))] as const
+      },
+    }
+  }
+
+  /** Waits while the database is away: a schedule that needs it must not decide without it. */
+  async nodes(service?: string): Promise<readonly NodeRow[]> {
+    const { database, clock, random, settings } = this.parts
+    for (let failures = 0; ; failures++) {
+      this.signal.throwIfAborted()
+      try {
+        return await database.nodes(service)
+      } catch {
+        await sleep(clock, backoffMs(failures, settings.backoffMs, settings.backoffMsMax, random.next()), this.signal)
+      }
+    }
+  }
+
+  contacts(): readonly Contact[] {
+    return this.parts.contacts.list()
+  }
+
+  calls(): { readonly answered: number; readonly failed: number } {
+    return this.parts.calls()
+  }
+
+  now(): number {
+    return this.parts.clock.now()
+  }
+
+  random(): number {
+    return this.parts.random.next()
+  }
+
+  sleep(ms: number): Promise<void> {
+    return sleep(this.parts.clock, ms, this.signal)
+  }
+}
+
+/** A write through a privileged observer fails loudly. */
+function frozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !(value instanceof Uint8Array)) {
+    for (const item of Object.values(value)) frozen(item)
+    Object.freeze(value)
+  }
+  return value
+}

@@ -1,0 +1,71 @@
+/** The bounds and intervals of a host. Every queue, cache, wait and retry has one here, with its unit in its name. */
+import type { ServiceLimit } from '../core/ports/upgradeDatabase.js'
+
+export interface HostSettings {
+  readonly system: string
+  /** Names this host among the others; also the beginning of its reply subjects. */
+  readonly hostId: string
+  /** Calls waiting for one node; one more is refused with `unavailable.overloaded`. */
+  readonly mailboxCallsMax: number
+  /** Calls that wait until a node knows their version; one more is refused with `unavailable.overloaded`. */
+  readonly heldCallsMax: number
+  /** Calls of this host that wait for their answer; one more is refused with `unavailable.overloaded`. */
+  readonly openCallsMax: number
+  /** Envelopes of one turn to one destination that travel in one message. */
+  readonly envelopesPerMessageMax: number
+  /** Bytes of one such message, at most what the transport allows. */
+  readonly messageBytesMax: number
+  /** The deadline of a call that names none. */
+  readonly callDeadlineMs: number
+  /** The first pause before a call that was not executed is sent again; doubles up to `retryPauseMsMax`. */
+  readonly retryPauseMs: number
+  readonly retryPauseMsMax: number
+  /** A query without an answer is sent again after so long. */
+  readonly queryResendMs: number
+  /** Nodes that the upgrade layers remember having exchanged calls with. */
+  readonly contactsMax: number
+  /** How often the upgrade server is asked for its newest version, should an announcement have been lost. */
+  readonly askServerMs: number
+  /** How long a version that the upgrade server does not know is taken for unknown without asking again. */
+  readonly unknownVersionMs: number
+  /** The deadline of a question to the upgrade server. */
+  readonly serverDeadlineMs: number
+  /** A host that does not renew its lease for so long is taken for dead. */
+  readonly leaseMs: number
+  /** The pause before something that failed at the upgrade server or the UDB is tried again; doubles up to `backoffMsMax`. */
+  readonly backoffMs: number
+  readonly backoffMsMax: number
+  /** How often a node waiting for a slot under its service's limit asks again. */
+  readonly slotPauseMs: number
+  /** Records that a transform writes in one transaction, and bytes. */
+  readonly transformRecordsPerCommit: number
+  readonly transformBytesPerCommit: number
+  /** Keys deleted in one transaction when unused slots are swept. */
+  readonly sweepKeysPerCommit: number
+  /** At most so many nodes of a service not serving at once. */
+  readonly limit: ServiceLimit
+}
+
+export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
+  mailboxCallsMax: 10_000,
+  heldCallsMax: 1_000,
+  openCallsMax: 100_000,
+  envelopesPerMessageMax: 256,
+  messageBytesMax: 256 * 1024,
+  callDeadlineMs: 5_000,
+  retryPauseMs: 10,
+  retryPauseMsMax: 250,
+  queryResendMs: 1_000,
+  contactsMax: 4_096,
+  askServerMs: 30_000,
+  unknownVersionMs: 500,
+  serverDeadlineMs: 5_000,
+  leaseMs: 15_000,
+  backoffMs: 100,
+  backoffMsMax: 5_000,
+  slotPauseMs: 100,
+  transformRecordsPerCommit: 1_000,
+  transformBytesPerCommit: 1024 * 1024,
+  sweepKeysPerCommit: 1_000,
+  limit: { percent: 25 },
+}

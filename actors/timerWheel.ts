@@ -1,0 +1,94 @@
+/**
+ * One wheel for the deadlines and retries of all open calls of a host, instead of a timer per call. Setting and clearing cost a few
+ * pointer moves; something due is called at most one tick late.
+ */
+import type { Clock } from '../core/ports/clock.js'
+
+export const wheelTickMs = 10
+const wheelSlots = 512
+
+/** Whoever waits on the wheel extends this. */
+export abstract class WheelEntry {
+  /** @internal */ wheelDueMs = 0
+  /** @internal */ wheelPrevious: WheelEntry | undefined
+  /** @internal */ wheelNext: WheelEntry | undefined
+  abstract due(): void
+}
+
+class Head extends WheelEntry {
+  override due(): void {}
+}
+
+export class TimerWheel {
+  readonly #slots: Head[] = Array.from({ length: wheelSlots }, newHead)
+  #entries = 0
+  #ticking = false
+  #tick: number
+
+  constructor(private readonly clock: Clock) {
+    this.#tick = Math.floor(clock.now() / wheelTickMs)
+  }
+
+  /** Calls `entry.due()` at `dueMs`, or up to a tick later. An entry that was set already is moved. */
+  set(entry: WheelEntry, dueMs: number): void {
+    if (entry.wheelPrevious !== undefined) this.clear(entry)
+    if (!this.#ticking) this.#start()
+    entry.wheelDueMs = dueMs
+    const tick = Math.max(Math.ceil(dueMs / wheelTickMs), this.#tick + 1)
+    const head = this.#slots[tick % wheelSlots]!
+    const last = head.wheelPrevious!
+    last.wheelNext = entry
+    entry.wheelPrevious = last
+    entry.wheelNext = head
+    head.wheelPrevious = entry
+    this.#entries++
+  }
+
+  clear(entry: WheelEntry): void {
+    if (entry.wheelPrevious === undefined) return
+    entry.wheelPrevious.wheelNext = entry.wheelNext
+    entry.wheelNext!.wheelPrevious = entry.wheelPrevious
+    entry.wheelPrevious = undefined
+    entry.wheelNext = undefined
+    this.#entries--
+  }
+
+  #start(): void {
+    this.#ticking = true
+    this.#tick = Math.floor(this.clock.now() / wheelTickMs)
+    this.#next()
+  }
+
+  #next(): void {
+    this.clock.after(wheelTickMs, () => {
+      const now = this.clock.now()
+      // After a long pause of the process one round over all slots is enough.
+      const until = Math.floor(now / wheelTickMs)
+      let rounds = 0
+      while (this.#tick < until && rounds++ < wheelSlots) this.#expire(this.#slots[++this.#tick % wheelSlots]!, now)
+      this.#tick = Math.max(this.#tick, until)
+      if (this.#entries === 0) this.#ticking = false
+      else this.#next()
+    })
+  }
+
+  #expire(head: Head, now: number): void {
+    let entry = head.wheelNext!
+    while (entry !== head) {
+      const next = entry.wheelNext!
+      // The rest of the slot is due in a later round of the wheel.
+      if (entry.wheelDueMs <= now) {
+        this.clear(entry)
+        entry.due()
+      }
+      entry = next.wheelPrevious === undefined && next !== head ? head.wheelNext! : next
+    }
+  }
+}
+
+function newHead(): Head {
+  const head = new Head()
+  head.wheelPrevious = head
+  head.wheelNext = head
+  return head
+}

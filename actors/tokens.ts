@@ -1,0 +1,21 @@
+/** What a host's container offers. Every constructor parameter names its token: decorator metadata does not survive bundling. */
+import type { InjectionToken } from 'tsyringe'
+import type { HostObserver } from '../core/events.js'
+import type { ClassRepository } from '../core/ports/classRepository.js'
+import type { Clock } from '../core/ports/clock.js'
+import type { Random } from '../core/ports/random.js'
+import type { StateStore } from '../core/ports/stateStore.js'
+import type { Transport } from '../core/ports/transport.js'
+import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import type { HostSettings } from './settings.js'
+
+export const tokens = {
+  transport: Symbol.for('theseus.transport') as InjectionToken<Transport>,
+  store: Symbol.for('theseus.store') as InjectionToken<StateStore>,
+  database: Symbol.for('theseus.database') as InjectionToken<UpgradeDatabase>,
+  repository: Symbol.for('theseus.repository') as InjectionToken<ClassRepository>,
+  clock: Symbol.for('theseus.clock') as InjectionToken<Clock>,
+  random: Symbol.for('theseus.random') as InjectionToken<Random>,
+  settings: Symbol.for('theseus.settings') as InjectionToken<HostSettings>,
+  observer: Symbol.for('theseus.observer') as InjectionToken<HostObserver>,
+}

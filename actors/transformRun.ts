@@ -1,0 +1,179 @@
+/**
+ * Runs one transform (§6): reads the old generation, writes the new one beside it in bounded transactions, the object's state and the
+ * past-SO's initial state. Nothing of the old generation changes, so that dropping the new one is all that a failure needs.
+ */
+import { pack } from '../core/codec.js'
+import { Fault, toFault } from '../core/fault.js'
+import { type Generation, generationOf, keys, type NodeRecord, type Slot, slot, slotOfKey, slotsOf } from '../core/nodeRecord.js'
+import { none, notNeeded, type Simulation } from '../core/simulation.js'
+import type { TransformCollections } from '../core/transform.js'
+import type { ClassUpgrade } from '../core/upgrade.js'
+import type { Journal } from './journal.js'
+import { checkKey, type NodeState } from './nodeState.js'
+import type { HostSettings } from './settings.js'
+
+/** The generation after an upgrade: the object's new slot, the past-SO's, and every other SO's as it was. */
+export function nextGeneration(old: Generation, upgrade: ClassUpgrade): Generation {
+  const number = old.number + 1
+  const version = old.version + 1
+  const { [version]: _future, ...kept } = old.simulations
+  const past = isSO(upgrade.pastSO) ? { [old.version]: slot(number, old.version) } : {}
+  return {
+    number,
+    version,
+    className: upgrade.newClass.className,
+    object: slot(number, version),
+    simulations: { ...kept, ...past },
+  }
+}
+
+/** Writes the state of the next generation. Throws `upgrade.transform`. */
+export async function runTransform(
+  nodeId: string,
+  old: Generation,
+  upgrade: ClassUpgrade,
+  state: NodeState,
+  journal: Journal,
+  settings: HostSettings,
+): Promise<Generation> {
+  const next = nextGeneration(old, upgrade)
+  const futureSlot = old.simulations[next.version]
+  const writer = new BoundedWriter(journal, settings)
+  try {
+    const root = await upgrade.transform(
+      state.rootCopy(old.object),
+      futureSlot === undefined ? initialFuture(upgrade) : state.rootCopy(futureSlot),
+      collectionsOf(nodeId, old, futureSlot, next, state, journal, writer),
+    )
+    writer.write(keys.root(nodeId, next.object), pack(root, `the new state of ${next.className}`))
+    if (isSO(upgrade.pastSO)) {
+      const initial = upgrade.pastSO.initial(state.rootCopy(old.object))
+      writer.write(keys.root(nodeId, slot(next.number, old.version)), pack(initial, 'the past-SO’s initial state'))
+    }
+    await writer.flush()
+    return next
+  } catch (error) {
+    const fault = toFault(error, 'upgrade.transform')
+    throw fault.kind === 'upgrade' ? fault : new Fault('upgrade.transform', fault.message, {}, { cause: error })
+  }
+}
+
+/** A node that is born at a version had no future-SO: its state is what it would have been initially. */
+function initialFuture({ futureSO }: ClassUpgrade): object {
+  return isSO(futureSO) ? futureSO.initial(undefined) : {}
+}
+
+export function isSO(so: ClassUpgrade['pastSO']): so is Simulation {
+  return so !== none && so !== notNeeded
+}
+
+/**
+ * Deletes the slots of a node that `isUnused` names, in bounded transactions. It is asked anew for each transaction, in the same turn as the
+ * deletion: a slot that a record names meanwhile is safe.
+ */
+export async function sweepSlots(
+  nodeId: string,
+  isUnused: (slot: Slot) => boolean,
+  journal: Journal,
+  settings: HostSettings,
+): Promise<void> {
+  const [from, to] = keys.allSlots(nodeId)
+  for (let next: string | undefined = from; next !== undefined; ) {
+    const unused: string[] = []
+    let following: string | undefined
+    for (const [key] of journal.range(next, to)) {
+      const of = slotOfKey(nodeId, key)
+      if (!isUnused(of)) {
+        // Past this slot at once: it may hold any number of records.
+        following = keys.slot(nodeId, of)[1]
+        break
+      }
+      unused.push(key)
+      if (unused.length >= settings.sweepKeysPerCommit) {
+        following = key
+        break
+      }
+    }
+    if (unused.length > 0) await journal.commit(unused.map((key) => [key, null] as const))
+    next = following
+  }
+}
+
+/** What a finished upgrade left: no record names it, and no transform that runs now writes it. */
+export function leftBehind(record: NodeRecord, of: Slot): boolean {
+  if (generationOf(of) > record.generation.number) return false
+  return !slotsOf(record.generation).includes(of) && (record.previous === null || !slotsOf(record.previous).includes(of))
+}
+
+/** What a transform that failed left: the generation after the record's. */
+export function unfinished(record: NodeRecord, of: Slot): boolean {
+  return generationOf(of) > record.generation.number
+}
+
+/** Writes in transactions of a bounded number of records and bytes, so that no other node of the host waits for a big one. */
+class BoundedWriter {
+  #records = 0
+  #bytes = 0
+  #pending: Promise<void> = Promise.resolve()
+
+  constructor(
+    private readonly journal: Journal,
+    private readonly settings: HostSettings,
+  ) {}
+
+  get isFull(): boolean {
+    return this.#records >= this.settings.transformRecordsPerCommit || this.#bytes >= this.settings.transformBytesPerCommit
+  }
+
+  write(key: string, value: Uint8Array | null): void {
+    const batch = this.journal.write(key, value)
+    this.#records++
+    this.#bytes += value?.length ?? 0
+    if (this.isFull) {
+      this.#pending = this.journal.committed(batch)
+      this.#pending.catch(() => {})
+      this.#records = 0
+      this.#bytes = 0
+    } else this.#last = batch
+  }
+
+  #last = 0
+
+  async flush(): Promise<void> {
+    await this.#pending
+    await this.journal.committed(this.#last)
+  }
+}
+
+function collectionsOf(
+  nodeId: string,
+  old: Generation,
+  future: Slot | undefined,
+  next: Generation,
+  state: NodeState,
+  journal: Journal,
+  writer: BoundedWriter,
+): TransformCollections {
+  const empty = { get: () => undefined, has: () => false, entries: () => [] }
+  return {
+    old: (name) => state.collection(old.object, name),
+    future: (name) => (future === undefined ? empty : state.collection(future, name)),
+    next: (name) => {
+      const prefix = keys.collection(nodeId, next.object, name)
+      return {
+        put: (key, value) => writer.write(prefix + checkKey(key), pack(value, `record ${key}`)),
+        delete: (key) => writer.write(prefix + checkKey(key), null),
+      }
+    },
+    carry: async (name) => {
+      const from = keys.collection(nodeId, old.object, name)
+      const to = keys.collection(nodeId, next.object, name)
+      for (const [key, value] of journal.range(from, `${from.slice(0, -1)}0`)) {
+        writer.write(to + key.slice(from.length), value)
+        if (writer.isFull) await writer.flush()
+      }
+      await writer.flush()
+    },
+    flushed: () => writer.flush(),
+  }
+}

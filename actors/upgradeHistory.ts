@@ -1,0 +1,202 @@
+/**
+ * What a host knows of the system's upgrades: the manifests from version 1 on, each following the one before, and the classes of those
+ * that concern its nodes. All nodes of a host share one fetch of a new version and one copy of its bundle, kept with their state.
+ */
+import { inject, injectable } from 'tsyringe'
+import { pack, unpack } from '../core/codec.js'
+import type { HostObserver } from '../core/events.js'
+import { Fault, isFault } from '../core/fault.js'
+import type { Version } from '../core/ids.js'
+import { decodeManifest, digestOf, type Manifest, runtimeInterface, type SignedManifest } from '../core/manifest.js'
+import type { NodeClass } from '../core/nodeObject.js'
+import { keys } from '../core/nodeRecord.js'
+import type { ClassRepository } from '../core/ports/classRepository.js'
+import type { Clock } from '../core/ports/clock.js'
+import type { StateStore } from '../core/ports/stateStore.js'
+import type { ClassUpgrade, Upgrade } from '../core/upgrade.js'
+import { Journal } from './journal.js'
+import type { HostSettings } from './settings.js'
+import { tokens } from './tokens.js'
+import { UpgradeServerClient } from './upgradeServerClient.js'
+
+@injectable()
+export class UpgradeHistory {
+  readonly #manifests: Manifest[] = []
+  #headDigest: string | null = null
+  readonly #upgrades = new Map<Version, Upgrade>()
+  readonly #classes = new Map<string, NodeClass>()
+  /** Upgrades that failed verification: the chain of every node is cut there. */
+  readonly #rejected = new Map<Version, Fault>()
+  #fetching: Promise<void> | undefined
+  #asking: Promise<Version> | undefined
+  readonly #loading = new Map<Version, Promise<Upgrade>>()
+  #unknownUntilMs = 0
+  #heard: Version = 0
+  /** Called when the upgrade server has a newer version than was heard of. */
+  onNewer: (newest: Version) => void = () => {}
+
+  constructor(
+    @inject(tokens.store) private readonly store: StateStore,
+    @inject(tokens.repository) private readonly repository: ClassRepository,
+    @inject(tokens.clock) private readonly clock: Clock,
+    @inject(tokens.settings) private readonly settings: HostSettings,
+    @inject(tokens.observer) private readonly observe: HostObserver,
+    @inject(Journal) private readonly journal: Journal,
+    @inject(UpgradeServerClient) private readonly server: UpgradeServerClient,
+  ) {
+    for (const [, bytes] of store.range(...keys.allManifests)) this.#append(signedOf(bytes))
+  }
+
+  /** The newest version whose manifest this host has. */
+  get newest(): Version {
+    return this.#manifests.length
+  }
+
+  /** The newest version that the upgrade server has told of. Its manifest may still be on its way, or not be acceptable. */
+  get heard(): Version {
+    return Math.max(this.#heard, this.newest)
+  }
+
+  get manifests(): readonly Manifest[] {
+    return this.#manifests
+  }
+
+  /** Asks the upgrade server for its newest version. Many who ask at once share one question. */
+  ask(): Promise<Version> {
+    this.#asking ??= this.#ask().finally(() => {
+      this.#asking = undefined
+    })
+    return this.#asking
+  }
+
+  async #ask(): Promise<Version> {
+    const { version } = await this.server.head()
+    if (version > this.heard) {
+      this.#heard = version
+      this.onNewer(version)
+    }
+    return version
+  }
+
+  /** Whether the upgrade server has this version; asked at most every `unknownVersionMs`. */
+  async knows(version: Version): Promise<boolean> {
+    if (version <= this.heard) return true
+    if (this.clock.now() < this.#unknownUntilMs) return false
+    if ((await this.ask()) >= version) return true
+    this.#unknownUntilMs = this.clock.now() + this.settings.unknownVersionMs
+    return false
+  }
+
+  /** Manifests up to `version`, each checked against the one before it. One fetch at a time for the whole host. */
+  async fetch(version: Version): Promise<void> {
+    while (version > this.newest) {
+      this.#fetching ??= this.#fetchManifests(version).finally(() => {
+        this.#fetching = undefined
+      })
+      await this.#fetching
+    }
+  }
+
+  /** The upgrade to `version`, its bundle fetched, verified, kept and loaded. Throws why it is rejected, or `upgrade.fetch`. */
+  load(version: Version): Promise<Upgrade> {
+    const loaded = this.#upgrades.get(version)
+    if (loaded !== undefined) return Promise.resolve(loaded)
+    let loading = this.#loading.get(version)
+    if (loading === undefined) {
+      loading = this.#load(version).finally(() => this.#loading.delete(version))
+      this.#loading.set(version, loading)
+    }
+    return loading
+  }
+
+  /** The class upgrade of `version` for a class, of an upgrade that is loaded; undefined where it leaves the class alone. */
+  classUpgrade(version: Version, className: string): ClassUpgrade | undefined {
+    return this.#upgrades.get(version)?.classUpgrades.find(({ oldClass }) => oldClass.className === className)
+  }
+
+  /** A class that a loaded upgrade brought. */
+  definition(className: string): NodeClass | undefined {
+    return this.#classes.get(className)
+  }
+
+  async #fetchManifests(to: Version): Promise<void> {
+    const from = this.newest + 1
+    const signed = await this.server.manifests(from, to)
+    const writes: [string, Uint8Array][] = []
+    let next = from
+    for (const manifest of signed) {
+      this.#append(manifest)
+      writes.push([keys.manifest(next++), pack([manifest.bytes, manifest.signature])])
+    }
+    await this.journal.commit(writes)
+    this.observe({ type: 'learned', version: this.newest })
+  }
+
+  /** C9. Every manifest follows the one before it. */
+  #append({ bytes }: SignedManifest): void {
+    const manifest = decodeManifest(bytes)
+    if (
+      manifest.system !== this.settings.system ||
+      manifest.version !== this.newest + 1 ||
+      manifest.previous !== this.#headDigest
+    ) {
+      throw new Fault(
+        'upgrade.predecessor',
+        `the manifest of version ${manifest.version} does not follow version ${this.newest} of ${this.settings.system}`,
+      )
+    }
+    this.#manifests.push(manifest)
+    this.#headDigest = digestOf(bytes)
+  }
+
+  async #load(version: Version): Promise<Upgrade> {
+    const rejected = this.#rejected.get(version)
+    if (rejected !== undefined) throw rejected
+    const manifest = this.#manifests[version - 1]
+    if (manifest === undefined) throw new Fault('upgrade.fetch', `no manifest of version ${version} here`)
+    try {
+      if (manifest.runtime !== runtimeInterface) {
+        throw new Fault('upgrade.invalid', `built for runtime interface ${manifest.runtime}; this host has ${runtimeInterface}`)
+      }
+      const upgrade = await this.repository.load(manifest.bundle.digest, await this.#bundle(manifest))
+      checkAgainstManifest(upgrade, manifest)
+      this.#upgrades.set(version, upgrade)
+      for (const { oldClass, newClass } of upgrade.classUpgrades) {
+        if (!this.#classes.has(oldClass.className)) this.#classes.set(oldClass.className, oldClass)
+        this.#classes.set(newClass.className, newClass)
+      }
+      return upgrade
+    } catch (error) {
+      if (isFault(error) && error.kind === 'upgrade' && error.code !== 'upgrade.fetch') this.#rejected.set(version, error)
+      throw error
+    }
+  }
+
+  /** From the host's own cache, or from the upgrade server; then it is kept with the state. */
+  async #bundle({ bundle }: Manifest): Promise<Uint8Array> {
+    const cached = this.store.get(keys.bundle(bundle.digest))
+    if (cached !== undefined && digestOf(cached) === bundle.digest) return cached
+    const fetched = await this.server.bundle(bundle)
+    await this.journal.commit([[keys.bundle(bundle.digest), fetched]])
+    return fetched
+  }
+
+  /** Lets a rejected upgrade be verified once more, at an operator's word. */
+  reconsider(version: Version): void {
+    this.#rejected.delete(version)
+  }
+}
+
+function signedOf(bytes: Uint8Array): SignedManifest {
+  const [manifest, signature] = unpack(bytes) as [Uint8Array, Uint8Array | null]
+  return { bytes: manifest, signature }
+}
+
+/** A bundle must be what its manifest says: nodes decide by the manifest and run the bundle. */
+function checkAgainstManifest(upgrade: Upgrade, manifest: Manifest): void {
+  const inBundle = upgrade.classUpgrades.map(({ oldClass, newClass }) => `${oldClass.className} → ${newClass.className}`)
+  const inManifest = manifest.classUpgrades.map(({ oldClass, newClass }) => `${oldClass} → ${newClass}`)
+  if (inBundle.length !== inManifest.length || inBundle.some((entry, i) => entry !== inManifest[i])) {
+    throw new Fault('upgrade.invalid', `the bundle upgrades ${inBundle.join(', ')}; its manifest says ${inManifest.join(', ')}`)
+  }
+}

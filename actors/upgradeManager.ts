@@ -1,0 +1,100 @@
+/**
+ * The upgrade manager of one node (§3): runs the statechart as an XState actor while an upgrade is under way, one upgrade after the other.
+ * Between upgrades there is no actor.
+ */
+import { type Actor, createActor, fromPromise } from 'xstate'
+import type { Phase } from '../core/phases.js'
+import { type EffectInput, type ResumePoint, upgradeStatechart } from '../core/upgradeStatechart.js'
+import type { Node } from './node.js'
+import { NodeUpgrade } from './nodeUpgrade.js'
+import { backoffMs } from './timeouts.js'
+
+type UpgradeActor = Actor<typeof upgradeStatechart>
+
+export class UpgradeManager {
+  #actor: UpgradeActor | undefined
+  #stopped = false
+
+  constructor(private readonly node: Node) {}
+
+  /** Takes up the next upgrade, if there is one and none is under way. */
+  consider(): void {
+    const { generation } = this.node.record
+    if (this.#actor !== undefined || this.#stopped || this.node.services.history.heard <= generation.version) return
+    this.#begin('beginning', null, 0)
+  }
+
+  /** Takes up the upgrade that the node's record tells of: the host was ended meanwhile. */
+  resume(): void {
+    const { upgrade } = this.node.record
+    if (upgrade === null) this.consider()
+    else if (upgrade.phase === 'recovering') this.#begin('recovering', null, upgrade.startsFailed)
+    else this.#begin('stalled', upgrade.reason, 0)
+  }
+
+  /** Lets a stalled or rejected upgrade try again. */
+  retry(): void {
+    this.node.learning.reconsider()
+    this.#actor?.send({ type: 'retry' })
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#actor?.stop()
+    this.#actor = undefined
+  }
+
+  #begin(resume: ResumePoint, reason: string | null, startsFailed: number): void {
+    const { node } = this
+    const { generation } = node.record
+    const target = resume === 'recovering' ? generation.version : generation.version + 1
+    const upgrade = new NodeUpgrade(node, target)
+    const effect = (run: (input: EffectInput, signal: AbortSignal) => Promise<void>) =>
+      fromPromise<void, EffectInput>(({ input, signal }) => run(input, signal))
+    const { random, settings, clock } = node.services
+    const pause = (failures: number) => backoffMs(failures, settings.backoffMs, settings.backoffMsMax, random.next())
+    const actor = createActor(
+      upgradeStatechart.provide({
+        actors: {
+          fetch: effect(() => upgrade.fetch()),
+          verify: fromPromise(() => upgrade.verify()),
+          advance: effect(() => upgrade.advance()),
+          schedule: effect((_, signal) => upgrade.schedule(signal)),
+          claim: effect((_, signal) => upgrade.claim(signal)),
+          drain: effect(() => upgrade.drain()),
+          transform: effect(() => upgrade.transform()),
+          check: effect(() => upgrade.check()),
+          flip: effect(() => upgrade.flip()),
+          recover: effect((input) => upgrade.recover(input.startsFailed)),
+          flipBack: effect((input) => upgrade.flipBack(input.reason ?? 'the new object could not be started')),
+          returnToOld: effect(() => upgrade.returnToOld()),
+        },
+        actions: {
+          entered: ({ context }, { phase }: { readonly phase: Phase }) => upgrade.entered(phase, context.reason),
+        },
+        delays: {
+          fetchBackoff: ({ context }) => pause(context.fetchesFailed),
+          drainPause: ({ context }) => pause(context.drainsFailed),
+          startBackoff: ({ context }) => pause(context.startsFailed),
+        },
+      }),
+      {
+        input: { target, resume, reason, startsFailed },
+        clock: {
+          setTimeout: (action: (...args: any[]) => void, ms: number) => clock.after(ms, action),
+          clearTimeout: (cancel: () => void) => cancel?.(),
+        },
+        ...(node.services.inspect === undefined ? {} : { inspect: node.services.inspect }),
+      },
+    )
+    this.#actor = actor
+    actor.subscribe({
+      complete: () => {
+        if (this.#actor === actor) this.#actor = undefined
+        this.consider()
+      },
+      error: (error) => node.services.observe({ type: 'warning', message: `${node.id}: the upgrade statechart failed`, error }),
+    })
+    actor.start()
+  }
+}

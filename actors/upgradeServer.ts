@@ -1,0 +1,185 @@
+/**
+ * The upgrade server (§3): "a logically centralized upgrade server maintains a version number that counts how many upgrades have been
+ * installed in the past". Several may run at once over one UDB: they share a queue group, and the version number advances by one
+ * compare-and-set there.
+ */
+import { decode, encodeAnnouncement, encodeFault, encodeReply } from '../core/codec.js'
+import { type CallEnvelope, kinds, type Replier } from '../core/envelope.js'
+import type { HostObserver } from '../core/events.js'
+import { Fault, toFault } from '../core/fault.js'
+import { isVersion, type Version } from '../core/ids.js'
+import {
+  bundleBytesMax,
+  bundleChunkBytes,
+  chunkCount,
+  decodeManifest,
+  digestOf,
+  isDigest,
+  type SignedManifest,
+} from '../core/manifest.js'
+import type { Message, Subscription, Transport } from '../core/ports/transport.js'
+import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import { serverQueue, subjectsOf } from '../core/subjects.js'
+
+/** Manifests in one answer. */
+const manifestsMax = 16
+/** Questions being answered at once; more are refused with `unavailable.overloaded`. */
+const questionsMax = 1000
+
+export interface UpgradeServerOptions {
+  readonly system: string
+  readonly transport: Transport
+  readonly database: UpgradeDatabase
+  readonly observe?: HostObserver
+}
+
+export class UpgradeServer {
+  readonly #options: UpgradeServerOptions
+  readonly #replier: Replier = { node: 'upgrade-server', className: 'UpgradeServer', version: 0 }
+  #subscription: Subscription | undefined
+  #answering = 0
+
+  constructor(options: UpgradeServerOptions) {
+    this.#options = options
+  }
+
+  /** Answers questions from now on, and announces the newest version to those that are up already. */
+  async start(): Promise<void> {
+    const { system, transport, database } = this.#options
+    this.#subscription = transport.subscribe(subjectsOf(system).server, (message) => this.#receive(message), {
+      queue: serverQueue,
+    })
+    await transport.flush()
+    const head = await database.head()
+    if (head.version > 0) this.#announce(head.version, head.digest)
+  }
+
+  async stop(): Promise<void> {
+    await this.#subscription?.drain()
+  }
+
+  #receive(message: Message): void {
+    try {
+      for (const envelope of decode(message.payload)) {
+        if (envelope.kind !== kinds.call)
+          throw new Fault('protocol.bad-envelope', `kind ${envelope.kind} on the upgrade server's subject`)
+        void this.#answer(envelope, message.replyTo)
+      }
+    } catch (thrown) {
+      const fault = toFault(thrown, 'protocol.bad-envelope')
+      if (message.replyTo !== undefined) this.#send(message.replyTo, encodeFault(0, 0, fault, this.#replier))
+      else this.#options.observe?.({ type: 'deadLetter', subject: message.subject, fault })
+    }
+  }
+
+  async #answer(call: CallEnvelope, replyTo: string | undefined): Promise<void> {
+    let answer: Uint8Array
+    try {
+      if (this.#answering >= questionsMax)
+        throw new Fault('unavailable.overloaded', `${this.#answering} questions are being answered already`)
+      this.#answering++
+      try {
+        answer = encodeReply(call.label, call.seq, await this.#carryOut(call), this.#replier, 0)
+      } finally {
+        this.#answering--
+      }
+    } catch (thrown) {
+      answer = encodeFault(call.label, call.seq, toFault(thrown, 'upgrade.fetch'), this.#replier)
+    }
+    if (replyTo !== undefined) this.#send(replyTo, answer)
+  }
+
+  #carryOut({ method, args }: CallEnvelope): Promise<unknown> {
+    switch (method) {
+      case 'head':
+        return this.#options.database.head()
+      case 'manifests':
+        return this.#manifests(args[0], args[1])
+      case 'chunk':
+        return this.#chunk(args[0], args[1])
+      case 'putChunk':
+        return this.#putChunk(args[0], args[1], args[2])
+      case 'install':
+        return this.#install(args[0], args[1])
+      default:
+        throw new Fault('protocol.no-such-method', `the upgrade server has no method ${method}`)
+    }
+  }
+
+  async #manifests(from: unknown, to: unknown): Promise<unknown> {
+    if (!isVersion(from) || !isVersion(to) || to - from >= manifestsMax)
+      throw badArguments(`manifests(from, to): two versions, at most ${manifestsMax} of them`)
+    const found = await this.#options.database.manifests(from, to)
+    return found.map(({ bytes, signature }) => [bytes, signature])
+  }
+
+  async #chunk(digest: unknown, index: unknown): Promise<unknown> {
+    if (!isDigest(digest) || !isChunkIndex(index)) throw badArguments('chunk(digest, index)')
+    const bytes = await this.#options.database.getChunk(digest, index)
+    if (bytes === undefined) throw new Fault('upgrade.fetch', `there is no chunk ${index} of bundle ${digest}`)
+    return bytes
+  }
+
+  async #putChunk(digest: unknown, index: unknown, bytes: unknown): Promise<null> {
+    if (!isDigest(digest) || !isChunkIndex(index) || !(bytes instanceof Uint8Array) || bytes.length > bundleChunkBytes) {
+      throw badArguments(`putChunk(digest, index, bytes): at most ${bundleChunkBytes} bytes`)
+    }
+    await this.#options.database.putChunk(digest, index, bytes)
+    return null
+  }
+
+  /** Installs the manifest after the newest one, once its bundle is stored. The same manifest again is answered as done. */
+  async #install(bytes: unknown, signature: unknown): Promise<unknown> {
+    if (!(bytes instanceof Uint8Array)) throw badArguments('install(manifest, signature)')
+    const { database, system } = this.#options
+    const manifest = decodeManifest(bytes)
+    const digest = digestOf(bytes)
+    const signed: SignedManifest = { bytes, signature: signature instanceof Uint8Array ? signature : null }
+    if (manifest.system !== system)
+      throw new Fault('upgrade.invalid', `the upgrade is for system ${manifest.system}, this is ${system}`)
+    await this.#checkBundle(manifest.bundle)
+    const before = { version: manifest.version - 1, digest: manifest.previous }
+    if (!(await database.install(before, digest, signed))) {
+      const head = await database.head()
+      if (head.version === manifest.version && head.digest === digest) return { version: head.version }
+      throw new Fault('upgrade.conflict', `version ${manifest.version} does not follow the newest version, ${head.version}`, {
+        newest: head.version,
+      })
+    }
+    this.#announce(manifest.version, digest)
+    return { version: manifest.version }
+  }
+
+  async #checkBundle({ digest, bytes }: { digest: string; bytes: number }): Promise<void> {
+    const whole = new Uint8Array(bytes)
+    for (let index = 0; index < chunkCount(bytes); index++) {
+      const chunk = await this.#options.database.getChunk(digest, index)
+      const at = index * bundleChunkBytes
+      if (chunk === undefined || at + chunk.length > bytes)
+        throw new Fault('upgrade.invalid', `bundle ${digest} is not stored whole: chunk ${index}`)
+      whole.set(chunk, at)
+    }
+    if (digestOf(whole) !== digest) throw new Fault('upgrade.digest', `bundle ${digest}: the bytes have another digest`)
+  }
+
+  #announce(version: Version, digest: string | null): void {
+    this.#send(subjectsOf(this.#options.system).announcements, encodeAnnouncement(version, digest))
+  }
+
+  #send(subject: string, payload: Uint8Array): void {
+    try {
+      this.#options.transport.publish(subject, payload)
+    } catch (error) {
+      // The asker asks again, and those who miss an announcement ask by themselves.
+      this.#options.observe?.({ type: 'warning', message: `not sent to ${subject}`, error })
+    }
+  }
+}
+
+function isChunkIndex(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < chunkCount(bundleBytesMax)
+}
+
+function badArguments(expected: string): Fault {
+  return new Fault('protocol.bad-arguments', `expected ${expected}`)
+}

@@ -1,0 +1,96 @@
+/** Questions to the upgrade servers: ordinary calls to their subject, without a version (the infrastructure has none). */
+import { inject, injectable } from 'tsyringe'
+import { Fault } from '../core/fault.js'
+import { isVersion, type Version } from '../core/ids.js'
+import { bundleChunkBytes, chunkCount, digestOf, isDigest, type Manifest, type SignedManifest } from '../core/manifest.js'
+import type { Clock } from '../core/ports/clock.js'
+import type { Head } from '../core/ports/upgradeDatabase.js'
+import { subjectsOf } from '../core/subjects.js'
+import { CallTable } from './callTable.js'
+import type { HostSettings } from './settings.js'
+import { tokens } from './tokens.js'
+
+/** Manifests asked for at once. */
+const manifestsAtOnce = 16
+
+@injectable()
+export class UpgradeServerClient {
+  readonly #subject: string
+
+  constructor(
+    @inject(tokens.clock) private readonly clock: Clock,
+    @inject(tokens.settings) private readonly settings: HostSettings,
+    @inject(CallTable) private readonly calls: CallTable,
+  ) {
+    this.#subject = subjectsOf(settings.system).server
+  }
+
+  async head(): Promise<Head> {
+    const answer = (await this.#ask('head', [])) as Head
+    if (!isVersion(answer?.version) || (answer.digest !== null && !isDigest(answer.digest))) throw unreadable('head')
+    return answer
+  }
+
+  /** Manifests `from` to `to`, both included. Throws `upgrade.fetch` if one is missing. */
+  async manifests(from: Version, to: Version): Promise<readonly SignedManifest[]> {
+    const all: SignedManifest[] = []
+    for (let next = from; next <= to; next += manifestsAtOnce) {
+      const answer = await this.#ask('manifests', [next, Math.min(to, next + manifestsAtOnce - 1)])
+      if (!Array.isArray(answer)) throw unreadable('manifests')
+      for (const item of answer) {
+        if (!Array.isArray(item) || !(item[0] instanceof Uint8Array)) throw unreadable('manifests')
+        all.push({ bytes: item[0], signature: item[1] instanceof Uint8Array ? item[1] : null })
+      }
+    }
+    if (all.length !== to - from + 1)
+      throw new Fault('upgrade.fetch', `the upgrade server has ${all.length} of the manifests ${from} to ${to}`)
+    return all
+  }
+
+  /** A bundle, in chunks. Throws `upgrade.digest` when it is not what its manifest says. */
+  async bundle({ digest, bytes }: Manifest['bundle']): Promise<Uint8Array> {
+    const whole = new Uint8Array(bytes)
+    for (let index = 0; index < chunkCount(bytes); index++) {
+      const chunk = await this.#ask('chunk', [digest, index])
+      const at = index * bundleChunkBytes
+      if (!(chunk instanceof Uint8Array) || at + chunk.length > bytes)
+        throw new Fault('upgrade.fetch', `chunk ${index} of bundle ${digest} is missing or too long`)
+      whole.set(chunk, at)
+    }
+    if (digestOf(whole) !== digest) throw new Fault('upgrade.digest', `bundle ${digest}: the bytes have another digest`)
+    return whole
+  }
+
+  async putBundle(digest: string, bundle: Uint8Array): Promise<void> {
+    for (let index = 0; index < chunkCount(bundle.length); index++) {
+      await this.#ask('putChunk', [digest, index, bundle.subarray(index * bundleChunkBytes, (index + 1) * bundleChunkBytes)])
+    }
+  }
+
+  /** Installs the next version. Throws `upgrade.conflict` when it does not follow the newest one any more. */
+  async install(manifest: SignedManifest): Promise<void> {
+    await this.#ask('install', [manifest.bytes, manifest.signature])
+  }
+
+  #ask(method: string, args: readonly unknown[]): Promise<unknown> {
+    const { hostId, serverDeadlineMs } = this.settings
+    return this.calls.call(
+      { nodeId: hostId, incarnation: this.calls.incarnation, className: 'Host', version: 0 },
+      {
+        subject: this.#subject,
+        label: 0,
+        method,
+        // Every question may be asked twice: installing the same manifest again is answered as done.
+        kind: 'query',
+        args,
+        deadline: this.clock.now() + serverDeadlineMs,
+        expects: null,
+        path: null,
+      },
+    )
+  }
+}
+
+function unreadable(what: string): Fault {
+  return new Fault('upgrade.fetch', `the upgrade server's answer to "${what}" can't be read`)
+}

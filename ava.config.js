@@ -1,0 +1,13 @@
+const [major, minor] = process.versions.node.split('.').map(Number)
+if (major < 22 || (major === 22 && minor < 20)) {
+  throw new Error(
+    `ava runs on Node.js 22.20 or newer, this is ${process.versions.node}: use "npm test", which runs on the pinned one`,
+  )
+}
+
+export default {
+  files: ['dist/test/**/*.test.js', '!dist/test/live/**'],
+  concurrency: 2,
+  timeout: '60s',
+  workerThreads: false,
+}

@@ -1,0 +1,250 @@
+/**
+ * The composition root: the one place that knows core, actors and transports together. Each host is a container (tsyringe); the ports are
+ * its tokens.
+ */
+import 'reflect-metadata'
+import { join } from 'node:path'
+import { container, type DependencyContainer } from 'tsyringe'
+import type { InspectionEvent } from 'xstate'
+import { CallTable } from './actors/callTable.js'
+import { ClassRegistry } from './actors/classRegistry.js'
+import { Clients } from './actors/clients.js'
+import { Contacts } from './actors/contacts.js'
+import { Host } from './actors/host.js'
+import { Journal } from './actors/journal.js'
+import { NodeServices } from './actors/nodeServices.js'
+import { Observers } from './actors/observers.js'
+import { type BuiltUpgrade, Operator, type PublishOptions } from './actors/operator.js'
+import { Outbox } from './actors/outbox.js'
+import { Registrar } from './actors/registrar.js'
+import { defaultSettings, type HostSettings } from './actors/settings.js'
+import { tokens } from './actors/tokens.js'
+import { UpgradeHistory } from './actors/upgradeHistory.js'
+import { UpgradeServer } from './actors/upgradeServer.js'
+import { UpgradeServerClient } from './actors/upgradeServerClient.js'
+import type { HostObserver } from './core/events.js'
+import { checkName, type Version } from './core/ids.js'
+import type { ClassRepository } from './core/ports/classRepository.js'
+import type { Clock } from './core/ports/clock.js'
+import { type Random, randomName } from './core/ports/random.js'
+import type { StateStore } from './core/ports/stateStore.js'
+import type { Transport } from './core/ports/transport.js'
+import type { UpgradeDatabase } from './core/ports/upgradeDatabase.js'
+import type { TransportFactory } from './transports/factory.js'
+import { lmdb } from './transports/lmdb/index.js'
+import { type EmbeddedWorld, embeddedWorld } from './transports/memory/embeddedWorld.js'
+import { memoryStore } from './transports/memory/memoryStore.js'
+import { bundleRepository } from './transports/modules/bundleRepository.js'
+import type { StateFactory } from './transports/stateFactory.js'
+import { systemClock } from './transports/systemClock.js'
+import { systemRandom } from './transports/systemRandom.js'
+import type { UdbFactory } from './transports/udbFactory.js'
+
+/** The ways to the world. Without `transport` and `udb` the system is embedded: it lives in this process and needs no server. */
+export interface Ways {
+  /** The name of the deployment: all its nodes share a transport, an upgrade server and an upgrade database. */
+  readonly system: string
+  /** `nats('nats://…')`. By default the memory of this process. */
+  readonly transport?: TransportFactory
+  /** `redis('redis://…')`. By default the memory of this process. */
+  readonly udb?: UdbFactory
+  readonly clock?: Clock
+  readonly random?: Random
+}
+
+export interface HostOptions extends Ways {
+  /** Names this host among the others. By default a random name. */
+  readonly hostId?: string
+  /** `lmdb('./state')`. By default LMDB in `.theseus/<system>`. */
+  readonly state?: StateFactory
+  /** Where bundles are written to be imported. By default `.theseus/<system>/bundles`. */
+  readonly bundles?: string | ClassRepository
+  /** Bounds and intervals that differ from the defaults. */
+  readonly settings?: Partial<Omit<HostSettings, 'system' | 'hostId'>>
+  /** Registers what the classes of this host ask for in their constructors. */
+  readonly register?: (container: DependencyContainer) => void
+  readonly observe?: HostObserver
+  /** Hears the inspection events of every upgrade manager's statechart. */
+  readonly inspect?: (event: InspectionEvent) => void
+}
+
+/** A running host. */
+export interface RunningHost extends Pick<Host, 'id' | 'system' | 'node' | 'ref' | 'sender' | 'flush'> {
+  /** Installs an upgrade as the next version. */
+  publish(upgrade: BuiltUpgrade, options?: PublishOptions): Promise<Version>
+  /** Watches the host. Returns what ends that. */
+  observe(observer: HostObserver): () => void
+  /** Everything an operator may ask and do. */
+  readonly operator: Operator
+  /** Ends nodes, connections and the state store; loses nothing. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts a host. Throws `config.*` for settings that can't be, `unavailable.disconnected` when a server can't be reached.
+ */
+export async function createHost(options: HostOptions): Promise<RunningHost> {
+  const system = checkName('system', options.system)
+  const store = await (options.state ?? lmdb(join('.theseus', system))).open()
+  const opened = await open(options, store).catch(async (error) => {
+    await store.close()
+    throw error
+  })
+  const { scope, observers, close } = opened
+  const { bundles = join('.theseus', system, 'bundles') } = options
+  scope.register(tokens.repository, { useValue: typeof bundles === 'string' ? bundleRepository(bundles) : bundles })
+  options.register?.(scope)
+  const services = scope.resolve(NodeServices)
+  services.container = scope
+  services.inspect = options.inspect
+  const host = scope.resolve(Host)
+  const operator = scope.resolve(Operator)
+  host.start()
+  return {
+    id: host.id,
+    system,
+    node: (definition, nodeId) => host.node(definition, nodeId),
+    ref: (target, nodeId, refOptions) => host.ref(target, nodeId, refOptions),
+    sender: (target, nodeId, refOptions) => host.sender(target, nodeId, refOptions),
+    flush: () => host.flush(),
+    publish: (upgrade, publishOptions) => operator.publish(upgrade, publishOptions),
+    observe: (observer) => observers.add(observer),
+    operator,
+    stop: async () => {
+      await host.stop()
+      await close()
+      await store.close()
+    },
+  }
+}
+
+/** A connection for an operator: no nodes, no state. */
+export async function connectOperator(
+  options: Ways & Pick<HostOptions, 'settings'>,
+): Promise<Operator & { close(): Promise<void> }> {
+  const store = await memoryStore().open()
+  const { scope, close } = await open({ ...options, hostId: `operator-${randomName(options.random ?? systemRandom)}` }, store)
+  return Object.assign(scope.resolve(Operator), { close })
+}
+
+/** Starts an upgrade server. Several may run for one system, over one UDB. */
+export async function startUpgradeServer(
+  options: Ways & { readonly observe?: HostObserver },
+): Promise<{ stop(): Promise<void> }> {
+  const system = checkName('system', options.system)
+  const ways = await connect(options, 'upgrade-server', options.observe ?? (() => {}))
+  const server = new UpgradeServer({ system, ...ways, ...(options.observe === undefined ? {} : { observe: options.observe }) })
+  await server.start().catch(async (error) => {
+    await ways.close()
+    throw error
+  })
+  return {
+    stop: async () => {
+      await server.stop()
+      await ways.close()
+    },
+  }
+}
+
+const hostParts: readonly (new (...args: any[]) => object)[] = [
+  Journal,
+  Outbox,
+  Contacts,
+  CallTable,
+  UpgradeServerClient,
+  UpgradeHistory,
+  ClassRegistry,
+  Registrar,
+  NodeServices,
+  Clients,
+  Operator,
+  Host,
+]
+
+interface Opened {
+  readonly scope: DependencyContainer
+  readonly observers: Observers
+  close(): Promise<void>
+}
+
+async function open(options: HostOptions, store: StateStore): Promise<Opened> {
+  const system = checkName('system', options.system)
+  const random = options.random ?? systemRandom
+  const hostId = checkName('node id', options.hostId ?? `host-${randomName(random)}`)
+  const observers = new Observers()
+  if (options.observe !== undefined) observers.add(options.observe)
+  const ways = await connect(options, hostId, observers.notify)
+  const scope = container.createChildContainer()
+  const settings: HostSettings = { ...defaultSettings, ...options.settings, system, hostId }
+  scope.register(tokens.transport, { useValue: ways.transport })
+  scope.register(tokens.database, { useValue: ways.database })
+  scope.register(tokens.store, { useValue: store })
+  scope.register(tokens.clock, { useValue: options.clock ?? systemClock })
+  scope.register(tokens.random, { useValue: random })
+  scope.register(tokens.settings, { useValue: settings })
+  scope.register(tokens.observer, { useValue: observers.notify })
+  // One of each per host, not per process: `@singleton()` would make them the whole process's.
+  for (const part of hostParts) scope.registerSingleton(part)
+  return { scope, observers, close: ways.close }
+}
+
+interface Connected {
+  readonly transport: Transport
+  readonly database: UpgradeDatabase
+  close(): Promise<void>
+}
+
+async function connect(options: Ways, name: string, observe: HostObserver): Promise<Connected> {
+  const clock = options.clock ?? systemClock
+  const world = options.transport === undefined || options.udb === undefined ? enter(options.system) : undefined
+  const onError = (error: unknown) => observe({ type: 'warning', message: 'the transport reports an error', error })
+  const transport = await (options.transport ?? world!.transport).connect({ name, onError })
+  const database = await (options.udb ?? world!.database).open(options.system, clock).catch(async (error) => {
+    await transport.close()
+    throw error
+  })
+  await world?.ready
+  return {
+    transport,
+    database,
+    close: async () => {
+      await transport.close()
+      await database.close()
+      await world?.leave()
+    },
+  }
+}
+
+interface Entered {
+  readonly transport: TransportFactory
+  readonly database: UdbFactory
+  readonly ready: Promise<void>
+  leave(): Promise<void>
+}
+
+/** An embedded system has its upgrade server in the same process, from the first host until the last has stopped. */
+const servers = new WeakMap<EmbeddedWorld, Promise<UpgradeServer>>()
+
+function enter(system: string): Entered {
+  const world = embeddedWorld(system)
+  const isFirst = world.enter()
+  if (isFirst) servers.set(world, embeddedServer(world, system))
+  return {
+    transport: world.transport,
+    database: world.database,
+    ready: servers.get(world)!.then(() => {}),
+    leave: async () => {
+      if (world.leave()) await (await servers.get(world))?.stop()
+    },
+  }
+}
+
+async function embeddedServer(world: EmbeddedWorld, system: string): Promise<UpgradeServer> {
+  const server = new UpgradeServer({
+    system,
+    transport: await world.transport.connect({ name: 'upgrade-server' }),
+    database: await world.database.open(system, systemClock),
+  })
+  await server.start()
+  return server
+}

@@ -1,0 +1,42 @@
+/**
+ * Each service has one line of classes. Upgrade k+1 is matched against the class that version k has, not against the class that
+ * runs (DESIGN §5, "Which upgrade concerns me").
+ */
+import type { ClassUpgradeEntry, Manifest } from './manifest.js'
+
+/** The class upgrade of this upgrade that concerns `className`, if any. */
+export function concerning(manifest: Manifest, className: string): ClassUpgradeEntry | undefined {
+  return manifest.classUpgrades.find((entry) => entry.oldClass === className)
+}
+
+/**
+ * The class at each version from 0 to the newest of `history` (manifests of versions 1, 2, …), in the line that `className` belongs to.
+ * `className` may be any class of the line: code that starts a node may be older or newer than the node.
+ */
+export function classLine(history: readonly Manifest[], className: string): readonly string[] {
+  const line = [firstOf(history, className)]
+  for (const manifest of history) {
+    const current = line[line.length - 1]!
+    line.push(concerning(manifest, current)?.newClass ?? current)
+  }
+  return line
+}
+
+/** Goes back from the first upgrade that made `className` to the class the line began with. */
+function firstOf(history: readonly Manifest[], className: string): string {
+  let first = className
+  let before = history.length
+  for (;;) {
+    const made = history
+      .slice(0, before)
+      .findIndex((manifest) => manifest.classUpgrades.some((entry) => entry.newClass === first))
+    if (made === -1) return first
+    first = history[made]!.classUpgrades.find((entry) => entry.newClass === first)!.oldClass
+    before = made
+  }
+}
+
+/** The newest version at which the line has this class: what code written against that class is written for. */
+export function newestVersionOf(history: readonly Manifest[], className: string): number {
+  return classLine(history, className).lastIndexOf(className)
+}

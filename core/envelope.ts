@@ -1,0 +1,78 @@
+/**
+ * The envelope: every message is one or more MessagePack arrays, one after the other, in standard types only. docs/protocol.md gives each
+ * field; fields after the last one known are ignored, so that a later version can add some.
+ */
+import type { Fault } from './fault.js'
+import type { Version } from './ids.js'
+
+export const envelopeFormat = 1
+
+/** The second field. A send is a call without an answer; an event is a send that a node publishes. */
+export const kinds = { call: 1, send: 2, event: 3, reply: 4, fault: 5, announcement: 6 } as const
+
+export const methodBytesMax = 128
+export const pathCallsMax = 32
+/** The longest deadline a call may have; longer ones are cut to it. A dead version takes effect one longest deadline later (C8). */
+export const deadlineMsMax = 600_000
+
+/** The version label, who calls, what, and until when. */
+export interface CallEnvelope {
+  readonly kind: typeof kinds.call | typeof kinds.send | typeof kinds.event
+  /** The version label (§3): the version of the object that makes the call. */
+  readonly label: Version
+  /** With `caller` and `incarnation` the call's id, unique across restarts. */
+  readonly seq: number
+  readonly method: string
+  readonly args: readonly unknown[]
+  /** Milliseconds left when it was sent. */
+  readonly deadlineMs: number
+  readonly caller: string
+  readonly incarnation: number
+  readonly callerClass: string
+  readonly callerVersion: Version
+  /** The class that the caller was written for, if it is pinned to one: must be the class of the labelled version. */
+  readonly expects: string | null
+  /** The ids of the calls that this one is made for, outermost first. */
+  readonly path: readonly string[] | null
+  /** W3C traceparent. */
+  readonly trace: string | null
+}
+
+/** Who answered: upgrade layers learn from every exchange (§4). */
+export interface Replier {
+  readonly node: string
+  readonly className: string
+  readonly version: Version
+}
+
+export interface ReplyEnvelope {
+  readonly kind: typeof kinds.reply
+  readonly label: Version
+  readonly seq: number
+  readonly value: unknown
+  readonly replier: Replier
+  /** How many simulation objects the call went through. */
+  readonly hops: number
+}
+
+export interface FaultEnvelope {
+  readonly kind: typeof kinds.fault
+  readonly label: Version
+  /** 0 when the call could not be read. */
+  readonly seq: number
+  readonly fault: Fault
+  readonly replier: Replier
+}
+
+export interface Announcement {
+  readonly kind: typeof kinds.announcement
+  readonly version: Version
+  readonly digest: string | null
+}
+
+export type Envelope = CallEnvelope | ReplyEnvelope | FaultEnvelope | Announcement
+
+/** The id of a call as one string: what `path` holds. */
+export function callId(call: Pick<CallEnvelope, 'caller' | 'incarnation' | 'seq'>): string {
+  return `${call.caller}/${call.incarnation}/${call.seq}`
+}

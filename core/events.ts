@@ -1,0 +1,20 @@
+/** What a host tells those who watch it: one union, for logs, tests, traces and the inspector. Observing never changes anything. */
+import type { Fault } from './fault.js'
+import type { Version } from './ids.js'
+import type { Phase } from './phases.js'
+
+export type HostEvent =
+  | {
+      readonly type: 'phase'
+      readonly nodeId: string
+      readonly phase: Phase
+      readonly target: Version | null
+      readonly reason: string | null
+    }
+  | { readonly type: 'flipped'; readonly nodeId: string; readonly version: Version; readonly className: string }
+  | { readonly type: 'learned'; readonly version: Version }
+  | { readonly type: 'deadLetter'; readonly subject: string; readonly fault: Fault }
+  | { readonly type: 'nodeFailed'; readonly nodeId: string; readonly error: unknown }
+  | { readonly type: 'warning'; readonly message: string; readonly error: unknown }
+
+export type HostObserver = (event: HostEvent) => void

@@ -1,0 +1,128 @@
+/**
+ * Everything that can go wrong with a call or an upgrade, as one type.
+ *
+ * `kind` and `code` are public and stable; messages are not. `retryable` means: the call was *not executed* and may be sent again
+ * (C4. A call that failed with a retryable fault was not executed). Faults travel in envelopes, so they are checked by brand:
+ * two copies of this class may be loaded.
+ */
+export const faultKinds = [
+  'unavailable',
+  'timeout',
+  'simulation',
+  'version',
+  'protocol',
+  'upgrade',
+  'application',
+  'config',
+] as const
+export type FaultKind = (typeof faultKinds)[number]
+
+type CodeEntry = { readonly retryable: boolean; readonly means: string }
+
+/** Every code there is. The kind is the part before the dot. `docs/protocol.md` repeats this table; a test compares them. */
+export const faultCodes = {
+  'unavailable.no-responders': {
+    retryable: true,
+    means: 'nobody listens on the subject: the node is down, starting or draining',
+  },
+  'unavailable.disconnected': { retryable: true, means: 'the caller is not connected, so the call was not sent' },
+  'unavailable.overloaded': { retryable: true, means: 'the mailbox, or the caller’s table of open calls, is full' },
+  'unavailable.upgrading': { retryable: true, means: 'the node was upgrading and the deadline came before it served again' },
+  'unavailable.fetching': { retryable: true, means: 'the node is still fetching the version of this call' },
+  'unavailable.stopped': { retryable: true, means: 'the node stopped before it ran the call' },
+  'unavailable.storage': { retryable: false, means: 'the state could not be written: the call left no trace on its node' },
+  'timeout.deadline': { retryable: false, means: 'no answer within the deadline: the outcome is unknown' },
+  'simulation.refused': {
+    retryable: false,
+    means: 'a simulation object can’t do this through the other version (§7.1, condition 2)',
+  },
+  'version.dead': { retryable: false, means: 'no registered node runs this version or an older one: its past-SO is discarded' },
+  'version.rejected': { retryable: false, means: 'the node rejected the upgrade to this version' },
+  'version.unknown': { retryable: false, means: 'the upgrade server has not installed this version' },
+  'version.cut': {
+    retryable: false,
+    means: 'the upgrade has no simulation object for this version, so the chain ends before it',
+  },
+  'protocol.bad-envelope': { retryable: false, means: 'the message is not an envelope, or a field is of the wrong type' },
+  'protocol.format': { retryable: false, means: 'the envelope format number is not one that this host accepts' },
+  'protocol.too-large': { retryable: false, means: 'the envelope is larger than the transport or the host allows' },
+  'protocol.no-such-method': { retryable: false, means: 'the class of that version has no such method' },
+  'protocol.wrong-class': { retryable: false, means: 'the caller expects another class at that version' },
+  'protocol.bad-arguments': { retryable: false, means: 'an argument or result can’t travel in an envelope' },
+  'protocol.query-writes': { retryable: false, means: 'a query wrote to the state, or called a command of the next object' },
+  'protocol.not-here': {
+    retryable: false,
+    means: 'the object may not call, send or set timers now: it is being checked, or has stopped',
+  },
+  'upgrade.fetch': { retryable: false, means: 'the manifest or the bundle can’t be fetched' },
+  'upgrade.signature': { retryable: false, means: 'the signature is missing or not by a trusted upgrader' },
+  'upgrade.digest': { retryable: false, means: 'the bytes do not have the digest that the manifest gives' },
+  'upgrade.predecessor': { retryable: false, means: 'the manifest does not follow the one before it' },
+  'upgrade.conflict': { retryable: false, means: 'another upgrade was installed meanwhile' },
+  'upgrade.invalid': { retryable: false, means: 'the upgrade is not well formed, or does not fit the classes it names' },
+  'upgrade.schedule': { retryable: false, means: 'the scheduling function threw' },
+  'upgrade.drain': { retryable: false, means: 'the running call did not finish in time' },
+  'upgrade.transform': {
+    retryable: false,
+    means: 'the transform function, or a past-SO’s initialisation, threw or ran too long',
+  },
+  'upgrade.check': { retryable: false, means: 'the new object’s selfCheck threw' },
+  'upgrade.start': { retryable: false, means: 'the new object could not be started' },
+  'application.error': { retryable: false, means: 'a user’s method threw' },
+  'config.invalid': { retryable: false, means: 'a setting, name or class is wrong; the message says what to do' },
+  'config.directory-held': { retryable: false, means: 'another host holds the state directory' },
+  'config.registered-elsewhere': { retryable: false, means: 'the node id is registered with another state directory' },
+} as const satisfies Record<string, CodeEntry>
+
+export type FaultCode = keyof typeof faultCodes | `application.${string}`
+
+const brand: unique symbol = Symbol.for('theseus.fault') as never
+
+export type FaultDetails = Readonly<Record<string, unknown>>
+
+export class Fault extends Error {
+  readonly [brand] = true
+  override readonly name = 'Fault'
+  readonly kind: FaultKind
+  readonly retryable: boolean
+
+  constructor(
+    readonly code: FaultCode,
+    message: string,
+    readonly details: FaultDetails = {},
+    /** `retryable` counts only for a code that this host does not know: a newer peer’s word is taken for its own codes. */
+    options?: { readonly cause?: unknown; readonly retryable?: boolean },
+  ) {
+    super(message, options !== undefined && 'cause' in options ? { cause: options.cause } : undefined)
+    this.kind = kindOf(code)
+    this.retryable = code in faultCodes ? faultCodes[code as keyof typeof faultCodes].retryable : (options?.retryable ?? false)
+  }
+}
+
+function kindOf(code: string): FaultKind {
+  return code.slice(0, code.indexOf('.')) as FaultKind
+}
+
+export function isFault(value: unknown): value is Fault {
+  return typeof value === 'object' && value !== null && (value as { [brand]?: true })[brand] === true
+}
+
+/**
+ * The error for a user's method to throw when callers should tell cases apart: it arrives at the caller as `application.<code>`
+ * with these details. Any other error arrives as `application.error` with its message.
+ */
+export function applicationFault(code: string, message: string, details?: FaultDetails): Fault {
+  return new Fault(`application.${code}`, message, details)
+}
+
+/** Whatever was thrown, as a fault. What a user's method throws is never retryable: the method has begun. */
+export function toFault(thrown: unknown, otherwise: FaultCode): Fault {
+  if (isFault(thrown)) return thrown
+  const message = thrown instanceof Error ? thrown.message : String(thrown)
+  return new Fault(otherwise, message, {}, { cause: thrown })
+}
+
+export function reasonOf(thrown: unknown): string {
+  if (isFault(thrown)) return `${thrown.code}: ${thrown.message}`
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}

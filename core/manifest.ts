@@ -1,0 +1,167 @@
+/**
+ * What the upgrade server publishes about an upgrade: enough to decide whether a node is concerned before its bundle is fetched, and
+ * what a signature binds. A manifest travels and is kept as the bytes that were signed; it names the digest of the one before it,
+ * so history can't be rewritten unseen (C9).
+ */
+import { createHash } from 'node:crypto'
+import { Fault } from './fault.js'
+import { isClassName, isName, isVersion, type Version } from './ids.js'
+import type { MethodKind } from './methods.js'
+import { describeClass } from './nodeObject.js'
+import { type None, type NotNeeded, none, notNeeded, type Simulation } from './simulation.js'
+import type { ClassUpgrade, Upgrade } from './upgrade.js'
+
+export const manifestFormat = 1
+/** The interface between bundles and the runtime. A host says which it accepts; a bundle, for which it was built. */
+export const runtimeInterface = 1
+export const bundleBytesMax = 16 * 1024 * 1024
+export const manifestBytesMax = 256 * 1024
+/** Bundles travel and are stored in chunks of this size, the last one shorter. */
+export const bundleChunkBytes = 256 * 1024
+
+export type SimulationChoice = 'so' | 'notNeeded' | 'none'
+
+export interface ClassUpgradeEntry {
+  readonly service: string
+  readonly oldClass: string
+  readonly newClass: string
+  readonly pastSO: SimulationChoice
+  readonly futureSO: SimulationChoice
+  /** The scheduling function, as people read it. */
+  readonly schedule: string
+  readonly oldMethods: Readonly<Record<string, MethodKind>>
+  readonly newMethods: Readonly<Record<string, MethodKind>>
+}
+
+/** What a build knows; the rest is added when it is published. */
+export interface ManifestDraft {
+  readonly format: typeof manifestFormat
+  readonly runtime: number
+  readonly title: string
+  readonly bundle: { readonly digest: string; readonly bytes: number }
+  readonly classUpgrades: readonly ClassUpgradeEntry[]
+}
+
+export interface Manifest extends ManifestDraft {
+  readonly system: string
+  readonly version: Version
+  /** The digest of the manifest before this one; null for version 1. */
+  readonly previous: string | null
+  readonly reason: string | null
+  /** RFC 3339. */
+  readonly createdAt: string
+  /** The public key of who signed; null while signatures are not required. */
+  readonly upgrader: string | null
+}
+
+/** The bytes of a manifest and the signature over them. */
+export interface SignedManifest {
+  readonly bytes: Uint8Array
+  readonly signature: Uint8Array | null
+}
+
+export function digestOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+export function isDigest(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
+}
+
+export function draftManifest(upgrade: Upgrade, bundle: Uint8Array): ManifestDraft {
+  return {
+    format: manifestFormat,
+    runtime: runtimeInterface,
+    title: upgrade.title,
+    bundle: { digest: digestOf(bundle), bytes: bundle.length },
+    classUpgrades: upgrade.classUpgrades.map(entryOf),
+  }
+}
+
+function entryOf(upgrade: ClassUpgrade): ClassUpgradeEntry {
+  const old = describeClass(upgrade.oldClass)
+  const next = describeClass(upgrade.newClass)
+  return {
+    service: old.service,
+    oldClass: old.className,
+    newClass: next.className,
+    pastSO: choiceOf(upgrade.pastSO),
+    futureSO: choiceOf(upgrade.futureSO),
+    schedule: upgrade.schedule.describe,
+    oldMethods: Object.fromEntries(old.methods),
+    newMethods: Object.fromEntries(next.methods),
+  }
+}
+
+function choiceOf(so: Simulation | NotNeeded | None): SimulationChoice {
+  return so === none ? 'none' : so === notNeeded ? 'notNeeded' : 'so'
+}
+
+export function encodeManifest(manifest: Manifest): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(manifest))
+}
+
+/** Throws `upgrade.invalid` for anything that is not a whole manifest. */
+export function decodeManifest(bytes: Uint8Array): Manifest {
+  if (bytes.length > manifestBytesMax)
+    throw new Fault('upgrade.invalid', `manifest of ${bytes.length} bytes; at most ${manifestBytesMax} are accepted`)
+  let value: unknown
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch (error) {
+    throw new Fault('upgrade.invalid', 'the manifest is not JSON', {}, { cause: error })
+  }
+  checkManifest(value)
+  return value
+}
+
+function checkManifest(value: unknown): asserts value is Manifest {
+  const m = value as Manifest
+  const wrong = (field: string): never => {
+    throw new Fault('upgrade.invalid', `manifest: ${field} is missing or wrong`, { field })
+  }
+  if (typeof m !== 'object' || m === null || Array.isArray(m)) wrong('the whole')
+  if (m.format !== manifestFormat) wrong('format')
+  if (!Number.isInteger(m.runtime)) wrong('runtime')
+  if (!isName(m.system)) wrong('system')
+  if (!isVersion(m.version) || m.version < 1) wrong('version')
+  if (m.previous !== null && !isDigest(m.previous)) wrong('previous')
+  if (typeof m.title !== 'string') wrong('title')
+  if (m.reason !== null && typeof m.reason !== 'string') wrong('reason')
+  if (typeof m.createdAt !== 'string') wrong('createdAt')
+  if (m.upgrader !== null && typeof m.upgrader !== 'string') wrong('upgrader')
+  if (!isDigest(m.bundle?.digest) || !Number.isInteger(m.bundle.bytes) || m.bundle.bytes < 0 || m.bundle.bytes > bundleBytesMax)
+    wrong('bundle')
+  if (!Array.isArray(m.classUpgrades)) wrong('classUpgrades')
+  m.classUpgrades.forEach((entry, i) => {
+    checkEntry(entry, () => wrong(`classUpgrades[${i}]`))
+  })
+}
+
+const choices: ReadonlySet<unknown> = new Set(['so', 'notNeeded', 'none'])
+
+function checkEntry(entry: ClassUpgradeEntry, wrong: () => never): void {
+  const whole =
+    typeof entry === 'object' &&
+    entry !== null &&
+    isName(entry.service) &&
+    isClassName(entry.oldClass) &&
+    isClassName(entry.newClass) &&
+    choices.has(entry.pastSO) &&
+    choices.has(entry.futureSO) &&
+    typeof entry.schedule === 'string' &&
+    isMethodRecord(entry.oldMethods) &&
+    isMethodRecord(entry.newMethods)
+  if (!whole) wrong()
+}
+
+function isMethodRecord(value: unknown): boolean {
+  return (
+    typeof value === 'object' && value !== null && Object.values(value).every((kind) => kind === 'command' || kind === 'query')
+  )
+}
+
+/** How many chunks a bundle of so many bytes travels in. */
+export function chunkCount(bytes: number): number {
+  return Math.max(1, Math.ceil(bytes / bundleChunkBytes))
+}

@@ -1,0 +1,72 @@
+/**
+ * Which methods of a class are remote, and whether each may modify the node's state.
+ *
+ * A public method is remote and carries `@command` (may modify) or `@query` (observes only); helpers are `#private` or module
+ * functions. §7 speaks of calls that observe and calls that modify; these marks are how the runtime knows which is which.
+ */
+import { Fault } from './fault.js'
+
+export type MethodKind = 'command' | 'query'
+
+const marks: unique symbol = Symbol.for('theseus.methods') as never
+
+type Marked = { [marks]?: Map<string, MethodKind> }
+
+function mark(kind: MethodKind) {
+  return (prototype: object, name: string | symbol, _descriptor?: PropertyDescriptor): void => {
+    if (typeof name !== 'string') {
+      throw new Fault(
+        'config.invalid',
+        `@${kind} works with TypeScript's "experimentalDecorators": true and on methods with plain names only`,
+      )
+    }
+    const own = Object.hasOwn(prototype, marks) ? (prototype as Marked)[marks]! : new Map<string, MethodKind>()
+    own.set(name, kind)
+    Object.defineProperty(prototype, marks, { value: own, configurable: true })
+  }
+}
+
+/** Marks a remote method that may modify the node's state. A command is never sent twice by the runtime. */
+export const command = mark('command')
+
+/** Marks a remote method that only observes. A query may be sent again when its answer is lost. */
+export const query = mark('query')
+
+/** Called by the runtime on the object itself, never over the wire. */
+export const lifecycleMethods: ReadonlySet<string> = new Set(['constructor', 'start', 'stop', 'selfCheck'])
+
+/**
+ * The remote methods of a class, with those it inherits. Throws `config.invalid` for a public method without a mark: it would be
+ * neither remote nor private, and nobody could tell which was meant.
+ */
+export function methodsOf(prototype: object, base: object, className: string): ReadonlyMap<string, MethodKind> {
+  const found = new Map<string, MethodKind>()
+  for (let at = prototype; at !== base && at !== Object.prototype && at !== null; at = Object.getPrototypeOf(at)) {
+    const own = Object.hasOwn(at, marks) ? (at as Marked)[marks]! : new Map<string, MethodKind>()
+    for (const name of Object.getOwnPropertyNames(at)) {
+      if (lifecycleMethods.has(name) || found.has(name)) continue
+      const kind = own.get(name)
+      if (kind !== undefined) found.set(name, kind)
+      else if (typeof Object.getOwnPropertyDescriptor(at, name)?.value === 'function' && !inheritsMark(at, base, name)) {
+        throw new Fault(
+          'config.invalid',
+          `${className}.${name} is public but unmarked: add @command or @query, or make it #private`,
+        )
+      } else if (inheritsMark(at, base, name)) found.set(name, inheritsMark(at, base, name)!)
+    }
+  }
+  return found
+}
+
+/** An override keeps the mark of what it overrides. */
+function inheritsMark(from: object, base: object, name: string): MethodKind | undefined {
+  for (
+    let at = Object.getPrototypeOf(from);
+    at !== base && at !== Object.prototype && at !== null;
+    at = Object.getPrototypeOf(at)
+  ) {
+    const kind = Object.hasOwn(at, marks) ? (at as Marked)[marks]!.get(name) : undefined
+    if (kind !== undefined) return kind
+  }
+  return undefined
+}

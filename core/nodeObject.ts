@@ -1,0 +1,157 @@
+/**
+ * The base of a user's class: one object per node, an actor. Calls to it run one at a time; its persistent state is a small root record
+ * (`this.state`) and keyed collections; everything else in it is memory and dies with it (§2: "when the node recovers, the object
+ * reinitializes itself from the persistent portion of its state").
+ */
+import type { Collection } from './collection.js'
+import { Fault } from './fault.js'
+import { checkName, isClassName } from './ids.js'
+import { type MethodKind, methodsOf } from './methods.js'
+
+/** The key under which the runtime gives an object its surroundings. A symbol, since every plain public name would be remote. */
+export const contextKey: unique symbol = Symbol.for('theseus.context') as never
+const brand: unique symbol = Symbol.for('theseus.nodeObject') as never
+
+/** What an object, or a simulation object, may ask of its node. Provided by the runtime. */
+export interface ObjectContext {
+  readonly nodeId: string
+  /** Aborted when the object stops: for an upgrade, for a restart, or with its host. */
+  readonly signal: AbortSignal
+  collection(name: string): Collection<unknown>
+  /** Calls leave labelled with the version of the object that makes them (§3). */
+  ref(target: NodeClass, nodeId?: string): object
+  sender(target: NodeClass, nodeId?: string): object
+  /** Calls this object's own method after `ms`, as a call in the mailbox. Ends with the object. */
+  after(ms: number, method: string, args: readonly unknown[]): void
+  /** Milliseconds since 1970 by the host's clock. */
+  now(): number
+  /** A number in [0, 1) from the host's source of chance. */
+  random(): number
+}
+
+type Plain = Record<string, any>
+
+export abstract class NodeObject<State extends object = Plain, Collections extends Plain = Plain> {
+  static readonly className: string
+  /** The lasting name callers use. By default the class name up to its first dot, in lower case: `Pages.v1` → `pages`. */
+  static readonly service?: string
+  static initial(): object {
+    return {}
+  }
+
+  readonly [brand] = true
+  declare [contextKey]: ObjectContext
+
+  /** The root of the persistent state: plain data, small, packed and compared after every command. */
+  declare protected state: State
+
+  /** A part of the persistent state that may be of any size: read and written record by record. */
+  protected collection<Name extends keyof Collections & string>(name: Name): Collection<Collections[Name]> {
+    return this[contextKey].collection(name) as Collection<Collections[Name]>
+  }
+
+  protected get nodeId(): string {
+    return this[contextKey].nodeId
+  }
+
+  protected get signal(): AbortSignal {
+    return this[contextKey].signal
+  }
+
+  /** Another node, or any node of the class's service, as a typed reference. */
+  protected ref<C extends NodeClass>(target: C, nodeId?: string): Remote<InstanceType<C>> {
+    return this[contextKey].ref(target, nodeId) as Remote<InstanceType<C>>
+  }
+
+  /** The same for one-way sends: they leave with the commit of the command that makes them, and nothing comes back. */
+  protected sender<C extends NodeClass>(target: C, nodeId?: string): OneWay<InstanceType<C>> {
+    return this[contextKey].sender(target, nodeId) as OneWay<InstanceType<C>>
+  }
+
+  protected after(ms: number, method: string, ...args: unknown[]): void {
+    this[contextKey].after(ms, method, args)
+  }
+
+  protected now(): number {
+    return this[contextKey].now()
+  }
+
+  protected random(): number {
+    return this[contextKey].random()
+  }
+
+  /** Runs before the first call: after the node's birth, after every restart, after an upgrade. May write state. */
+  protected start(): void | Promise<void> {}
+
+  /** Runs before the object is discarded. Must not write state: what is written here is dropped. */
+  protected stop(): void | Promise<void> {}
+
+  /** Runs on the new object over the new state before the flip (phase `checking`); throw to keep the old version. */
+  protected selfCheck(): void | Promise<void> {}
+}
+
+/** A class as a value. What a user passes to `host.node`, `ref` and `upgradeClass`. */
+export type NodeClass = (abstract new (
+  ...args: any[]
+) => NodeObject<any, any>) & {
+  readonly className: string
+  readonly service?: string
+  initial(): object
+}
+
+/** The lifecycle methods, as the runtime sees them. */
+export interface Lifecycle {
+  state: object
+  [contextKey]: ObjectContext
+  start(): void | Promise<void>
+  stop(): void | Promise<void>
+  selfCheck(): void | Promise<void>
+}
+
+export type StateOf<C extends NodeClass> = InstanceType<C> extends NodeObject<infer State, any> ? State : never
+export type CollectionsOf<C extends NodeClass> = InstanceType<C> extends NodeObject<any, infer Collections> ? Collections : never
+
+/** The remote methods of an instance type: public methods with plain names. */
+export type Methods<T> = {
+  [K in keyof T as K extends string ? (T[K] extends (...args: any[]) => unknown ? K : never) : never]: T[K]
+}
+
+/** What a reference offers: every remote method, asynchronous, whatever it was in the class. */
+export type Remote<T> = {
+  readonly [K in keyof Methods<T>]: Methods<T>[K] extends (...args: infer Args) => infer Result
+    ? (...args: Args) => Promise<Awaited<Result>>
+    : never
+}
+
+/** What a one-way reference offers: every remote method, without an answer. */
+export type OneWay<T> = {
+  readonly [K in keyof Methods<T>]: Methods<T>[K] extends (...args: infer Args) => unknown ? (...args: Args) => void : never
+}
+
+/** What the runtime needs to know of a class, checked once when the class is registered. */
+export interface ClassDescription {
+  readonly className: string
+  readonly service: string
+  readonly methods: ReadonlyMap<string, MethodKind>
+  readonly definition: NodeClass
+}
+
+const described = new WeakMap<NodeClass, ClassDescription>()
+
+/** Checks a class and describes it. Throws `config.invalid`, saying what to change. */
+export function describeClass(definition: NodeClass): ClassDescription {
+  const known = described.get(definition)
+  if (known !== undefined) return known
+  const { className } = definition
+  if (!isClassName(className)) {
+    throw new Fault(
+      'config.invalid',
+      `class ${definition.name || '(anonymous)'}: give it "static override readonly className = 'Name.v1'"`,
+    )
+  }
+  const service = checkName('service', definition.service ?? className.split('.')[0]!.toLowerCase())
+  const methods = methodsOf(definition.prototype, NodeObject.prototype, className)
+  const description: ClassDescription = { className, service, methods, definition }
+  described.set(definition, description)
+  return description
+}

@@ -1,0 +1,59 @@
+/**
+ * Which object answers which version (§5, Figure 1): past-SOs, the object, future-SOs. This file alone knows.
+ *
+ * C1. At most one object of the chain answers a version; exactly one where no cut lies between it and the object.
+ *
+ * The steady state costs one array look-up per call.
+ */
+import type { Fault } from './fault.js'
+import type { Version } from './ids.js'
+import { invariant } from './invariant.js'
+import type { MethodTable } from './methodTable.js'
+
+/** `alias`: the upgrade leaves the class alone, or needs no SO: the neighbour nearer to the object answers. */
+export type LinkRole = 'object' | 'pastSO' | 'futureSO' | 'alias'
+
+export interface Link {
+  readonly version: Version
+  /** The class of the line at this version, whoever simulates it. */
+  readonly className: string
+  readonly role: LinkRole
+  readonly methods: MethodTable
+}
+
+export class ObjectChain {
+  readonly oldest: Version
+  readonly newest: Version
+
+  /**
+   * @param version the node's own version
+   * @param links consecutive versions, oldest first, with the object among them
+   * @param below why versions before the oldest are not answered
+   * @param above why versions after the newest are not answered; undefined: they are not known yet
+   */
+  constructor(
+    readonly version: Version,
+    readonly links: readonly Link[],
+    readonly below: Fault,
+    readonly above: Fault | undefined,
+  ) {
+    invariant(links.length > 0, 'C1: an empty chain')
+    this.oldest = links[0]!.version
+    this.newest = this.oldest + links.length - 1
+    let objects = 0
+    links.forEach((link, i) => {
+      invariant(link.version === this.oldest + i, `C1: version ${this.oldest + i} is answered by the link of ${link.version}`)
+      if (link.role === 'object') objects++
+    })
+    invariant(
+      objects === 1 && this.links[version - this.oldest] !== undefined,
+      `C1: ${objects} objects in the chain of version ${version}`,
+    )
+  }
+
+  /** The link that answers `version`; a fault where the chain is cut; undefined for a version that this node has not heard of. */
+  at(version: Version): Link | Fault | undefined {
+    if (version < this.oldest) return this.below
+    return this.links[version - this.oldest] ?? this.above
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * The way to other hosts: subjects, queue groups and reply subjects, as NATS has them. Delivery is at most once. What is sent while
+ * the transport is away is refused, not buffered (DESIGN §4: "the client's reconnect buffer is not used for calls").
+ */
+export interface Message {
+  readonly payload: Uint8Array
+  readonly replyTo: string | undefined
+  /** Nobody listened on the subject: arrives on the reply subject, with an empty payload. */
+  readonly noResponders: boolean
+  /** The subject the message arrived on. */
+  readonly subject: string
+}
+
+export interface Subscription {
+  /** No message is delivered after this returns; what was on its way is lost. */
+  unsubscribe(): void
+  /** Asks for no more messages; what is on its way is still delivered. Resolves after the last one, at once while disconnected. */
+  drain(): Promise<void>
+}
+
+export type TransportStatus = 'connected' | 'disconnected' | 'closed'
+
+export interface Transport {
+  /** The largest payload that one message may have. */
+  readonly payloadBytesMax: number
+  readonly status: TransportStatus
+  /** Throws `unavailable.disconnected` while away and `protocol.too-large` beyond `payloadBytesMax`. */
+  publish(subject: string, payload: Uint8Array, replyTo?: string): void
+  /** With a queue group, each message reaches one of the group's members. `*` stands for one token, `>` for the rest. */
+  subscribe(subject: string, handler: (message: Message) => void, options?: { readonly queue?: string }): Subscription
+  /** A new subject prefix for replies that nobody else uses. */
+  newInbox(): string
+  /** Resolves when the other side has seen all that was published and subscribed before. */
+  flush(): Promise<void>
+  /** Called at every change of `status`. */
+  onStatus(listener: (status: TransportStatus) => void): void
+  /** Delivers what was published, then closes. */
+  close(): Promise<void>
+}

@@ -1,0 +1,84 @@
+/**
+ * The upgrade database, UDB (§4): "a generic, central store" of who runs what, and the upgrade server's own memory.
+ * Every method may reject with any error while the database is away; callers retry.
+ */
+
+import type { Version } from '../ids.js'
+import type { SignedManifest } from '../manifest.js'
+import type { Phase } from '../phases.js'
+
+/** Who runs what: one row per registered node. */
+export interface NodeStatus {
+  readonly nodeId: string
+  readonly service: string
+  readonly className: string
+  readonly version: Version
+  readonly phase: Phase
+  /** The upgrade under way, or null. */
+  readonly target: Version | null
+  /** Why a node is stalled, rejected or failed, or what it waits for. */
+  readonly reason: string | null
+  readonly hostId: string
+  /** The identity of the state directory, or null for a node without persistent state: it expires by lease. */
+  readonly directoryId: string | null
+  /** Milliseconds since 1970: when the phase began, by the node's host's clock. */
+  readonly since: number
+}
+
+/** A row as it is read: `alive` is false when the node's lease has run out. */
+export interface NodeRow extends NodeStatus {
+  readonly alive: boolean
+}
+
+/** The newest version and the digest of its manifest; version 0 has none. */
+export interface Head {
+  readonly version: Version
+  readonly digest: string | null
+}
+
+export interface UpgradeDatabase {
+  // The history: authority.
+  head(): Promise<Head>
+  /** Manifests of versions `from` to `to`, both included, as far as they exist, in order. */
+  manifests(from: Version, to: Version): Promise<readonly SignedManifest[]>
+  /** One compare-and-set on ⟨version, digest of the head manifest⟩: false when `expected` is not the head any more. */
+  install(expected: Head, digest: string, manifest: SignedManifest): Promise<boolean>
+  putChunk(digest: string, index: number, bytes: Uint8Array): Promise<void>
+  getChunk(digest: string, index: number): Promise<Uint8Array | undefined>
+
+  // Who runs what.
+  /** Registers the node with its directory, or says which directory it is registered with already. Renews its lease. */
+  register(
+    status: NodeStatus,
+    leaseMs: number,
+  ): Promise<{ readonly registered: true } | { readonly registered: false; readonly directoryId: string }>
+  /** Stores rows of registered nodes and renews their leases. Ignores nodes that are not registered (forgotten meanwhile). */
+  report(statuses: readonly NodeStatus[], leaseMs: number): Promise<void>
+  /** Renews leases without changing rows. */
+  renew(nodeIds: readonly string[], leaseMs: number): Promise<void>
+  /** Removes a node that will not come back, with its slot. */
+  forget(nodeId: string): Promise<void>
+  /** Registered nodes, of one service if given, by node id. Nodes without a directory are left out once their lease has run out. */
+  nodes(service?: string): Promise<readonly NodeRow[]>
+
+  // Slots under a service's limit: authority.
+  /** Claims a slot atomically, or says who holds them. A node that holds one already has it. A slot is never freed by time. */
+  claimSlot(
+    service: string,
+    nodeId: string,
+    limit: ServiceLimit,
+  ): Promise<{ readonly claimed: true } | { readonly claimed: false; readonly heldBy: readonly string[] }>
+  releaseSlot(service: string, nodeId: string): Promise<void>
+
+  close(): Promise<void>
+}
+
+/** At most so many nodes of a service not serving at once: a count, or a share of the registered nodes (rounded down, at least one). */
+export type ServiceLimit = { readonly nodes: number } | { readonly percent: number }
+
+/** A quarter, as other rollout tools have it. */
+export const defaultServiceLimit: ServiceLimit = { percent: 25 }
+
+export function slotsAllowed(limit: ServiceLimit, registered: number): number {
+  return 'nodes' in limit ? limit.nodes : Math.max(1, Math.floor((registered * limit.percent) / 100))
+}

@@ -1,0 +1,52 @@
+/**
+ * Scheduling functions (§4): they run on the node, beside the current version's software, and tell the node *when* to upgrade.
+ * An SF is an async function that resolves when the node should upgrade. What it sees is read-only and only what is committed.
+ */
+import type { ReadonlyCollection } from './collection.js'
+import type { Version } from './ids.js'
+import type { NodeRow } from './ports/upgradeDatabase.js'
+
+/** A node this node has recently exchanged calls with, as its upgrade layer learned it (§4). */
+export interface Contact {
+  readonly nodeId: string
+  readonly className: string
+  readonly version: Version
+  /** Milliseconds since it was last heard of. */
+  readonly ageMs: number
+}
+
+/** What a scheduling function sees of its node and of the system. */
+export interface SchedulingView {
+  readonly nodeId: string
+  readonly service: string
+  /** The version that the node would upgrade to. */
+  readonly target: Version
+  /** All of the node's persistent state, frozen: a privileged observer (§4). */
+  readonly state: Readonly<Record<string, unknown>>
+  collection(name: string): ReadonlyCollection<unknown>
+  /** Registered nodes by service, from the upgrade database. Waits while the database is away. */
+  nodes(service?: string): Promise<readonly NodeRow[]>
+  /** Recently contacted nodes, newest first. */
+  contacts(): readonly Contact[]
+  /** Calls this node has answered since it started, and how many of them failed. */
+  calls(): { readonly answered: number; readonly failed: number }
+  /** Milliseconds since 1970. */
+  now(): number
+  /** A number in [0, 1). */
+  random(): number
+  /** Resolves after `ms`; rejects when the schedule is no longer wanted. */
+  sleep(ms: number): Promise<void>
+  /** Aborted when the schedule is no longer wanted. */
+  readonly signal: AbortSignal
+}
+
+export interface Schedule {
+  /** How people read it: `gradually({ every: 10s, probability: 0.2 })`. Kept in the manifest. */
+  readonly describe: string
+  readonly run: (view: SchedulingView) => Promise<void>
+}
+
+/** A schedule of one's own. `run` resolves when the node should upgrade; what it throws stalls the upgrade with that reason. */
+export function schedule(describe: string, run: (view: SchedulingView) => Promise<void>): Schedule {
+  return { describe, run }
+}

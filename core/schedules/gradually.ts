@@ -1,0 +1,18 @@
+import { type Duration, milliseconds } from '../duration.js'
+import { Fault } from '../fault.js'
+import { type Schedule, schedule } from '../schedule.js'
+
+/**
+ * §4, "Upgrade gradually. The SF decides whether to signal by periodically flipping a coin." Avoids too many simultaneous restarts.
+ * The first coin is flipped at a random moment of the first period, so that nodes which learn together do not flip together.
+ */
+export function gradually(options: { readonly every: Duration; readonly probability: number }): Schedule {
+  const everyMs = milliseconds(options.every)
+  const { probability } = options
+  if (!(probability > 0 && probability <= 1))
+    throw new Fault('config.invalid', `gradually: probability ${probability} is not in (0, 1]`)
+  return schedule(`gradually({ every: ${options.every}, probability: ${probability} })`, async (view) => {
+    await view.sleep(view.random() * everyMs)
+    while (view.random() >= probability) await view.sleep(everyMs)
+  })
+}

@@ -1,0 +1,24 @@
+/** Every subject of the wire, in one place (DESIGN §4, docs/protocol.md). */
+export interface Subjects {
+  /** Calls to one node. */
+  node(nodeId: string): string
+  /** Calls to any node of a service: a queue group that a node leaves while it does not serve. */
+  service(service: string): string
+  /** New versions are announced here. */
+  readonly announcements: string
+  /** Calls to the upgrade servers: a queue group. */
+  readonly server: string
+}
+
+export const serviceQueue = 'serving'
+export const serverQueue = 'servers'
+
+export function subjectsOf(system: string): Subjects {
+  const prefix = `theseus.${system}`
+  return {
+    node: (nodeId) => `${prefix}.node.${nodeId}`,
+    service: (service) => `${prefix}.service.${service}`,
+    announcements: `${prefix}.upgrades`,
+    server: `${prefix}.server`,
+  }
+}

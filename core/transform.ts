@@ -1,0 +1,25 @@
+/**
+ * Transform functions (§6): "The TF must then produce a new-class object whose state reflects both the state of the old object and the
+ * state of the future-SO" (C7). The root record is the function's result; collections, of any size, are copied and rewritten record by
+ * record through `collections`, in bounded transactions, into the new generation beside the old.
+ */
+import type { Collection, ReadonlyCollection } from './collection.js'
+
+export interface TransformCollections {
+  old(name: string): ReadonlyCollection<any>
+  future(name: string): ReadonlyCollection<any>
+  /** Writes into the new generation. `await flushed()` now and then in a long loop, so that no transaction grows without bound. */
+  next(name: string): Pick<Collection<any>, 'put' | 'delete'>
+  /** Copies a whole collection of the old object as it is. Collections that are not mentioned are forgotten. */
+  carry(name: string): Promise<void>
+  flushed(): Promise<void>
+}
+
+/** `Result` is exactly `State`: a field too few and a field too many are both compile errors. */
+export type Exactly<State, Result extends State> = Result & { [Extra in Exclude<keyof Result, keyof State>]: never }
+
+export type Transform<OldState, FutureState, NewState, Result extends NewState> = (
+  old: Readonly<OldState>,
+  future: Readonly<FutureState>,
+  collections: TransformCollections,
+) => Exactly<NewState, Result> | Promise<Exactly<NewState, Result>>

@@ -1,0 +1,134 @@
+/**
+ * An upgrade moves the system from one version to the next (§2): a set of class upgrades ⟨old-class, new-class, TF, SF, past-SO,
+ * future-SO⟩. "The upgrade designer only needs to understand two versions: the new one and the preceding one."
+ */
+import { type Duration, milliseconds } from './duration.js'
+import { Fault } from './fault.js'
+import { describeClass, type NodeClass, type StateOf } from './nodeObject.js'
+import type { Schedule } from './schedule.js'
+import {
+  type FutureSO,
+  type IsSubtype,
+  isSimulation,
+  type None,
+  type NotNeeded,
+  none,
+  notNeeded,
+  type PastSO,
+  type Simulation,
+} from './simulation.js'
+import type { Transform, TransformCollections } from './transform.js'
+
+/** How long the phases of one node's upgrade may take. A phase that takes longer ends as DESIGN §5 says for its failure. */
+export interface PhaseTimeouts {
+  readonly drainTimeoutMs: number
+  readonly transformTimeoutMs: number
+  readonly startTimeoutMs: number
+}
+
+export const defaultTimeouts: PhaseTimeouts = { drainTimeoutMs: 10_000, transformTimeoutMs: 600_000, startTimeoutMs: 30_000 }
+
+/** A class upgrade as the runtime uses it: types erased, defaults filled in. */
+export interface ClassUpgrade {
+  readonly oldClass: NodeClass
+  readonly newClass: NodeClass
+  readonly pastSO: Simulation | NotNeeded | None
+  readonly futureSO: Simulation | NotNeeded | None
+  readonly schedule: Schedule
+  readonly transform: (old: any, future: any, collections: TransformCollections) => object | Promise<object>
+  readonly timeouts: PhaseTimeouts
+}
+
+/**
+ * A class upgrade as the upgrader writes it. The compiler refuses a transform that misses or invents a field, an SO that simulates
+ * another class, and `notNeeded` where the types do not bear it out.
+ */
+export function upgradeClass<Old extends NodeClass, New extends NodeClass, FutureState, Result extends StateOf<New>>(parts: {
+  readonly oldClass: Old
+  readonly newClass: New
+  readonly futureSO:
+    | FutureSO<New, Old, FutureState>
+    | None
+    | (IsSubtype<InstanceType<Old>, InstanceType<New>> extends true ? NotNeeded : never)
+  readonly pastSO:
+    | PastSO<Old, New, any>
+    | None
+    | (IsSubtype<InstanceType<New>, InstanceType<Old>> extends true ? NotNeeded : never)
+  readonly transform: Transform<StateOf<Old>, FutureState, StateOf<New>, Result>
+  readonly schedule: Schedule
+  readonly drainTimeout?: Duration
+  readonly transformTimeout?: Duration
+  readonly startTimeout?: Duration
+}): ClassUpgrade {
+  const made: ClassUpgrade = {
+    oldClass: parts.oldClass,
+    newClass: parts.newClass,
+    pastSO: parts.pastSO,
+    futureSO: parts.futureSO,
+    schedule: parts.schedule,
+    transform: parts.transform as ClassUpgrade['transform'],
+    timeouts: {
+      drainTimeoutMs: milliseconds(parts.drainTimeout ?? defaultTimeouts.drainTimeoutMs),
+      transformTimeoutMs: milliseconds(parts.transformTimeout ?? defaultTimeouts.transformTimeoutMs),
+      startTimeoutMs: milliseconds(parts.startTimeout ?? defaultTimeouts.startTimeoutMs),
+    },
+  }
+  checkClassUpgrade(made)
+  return made
+}
+
+function checkClassUpgrade(upgrade: ClassUpgrade): void {
+  const old = describeClass(upgrade.oldClass)
+  const next = describeClass(upgrade.newClass)
+  const wrong = (message: string): never => {
+    throw new Fault('upgrade.invalid', `class upgrade ${old.className} → ${next.className}: ${message}`)
+  }
+  if (old.className === next.className) wrong('the new class needs a name of its own')
+  if (old.service !== next.service) wrong(`the old class is of service ${old.service}, the new one of ${next.service}`)
+  checkSimulation(upgrade.futureSO, 'futureSO', next.className, old.className, wrong)
+  checkSimulation(upgrade.pastSO, 'pastSO', old.className, next.className, wrong)
+  if (typeof upgrade.transform !== 'function') wrong('transform is not a function')
+  if (typeof upgrade.schedule?.run !== 'function') wrong('schedule is missing: use eagerly() or gradually(…)')
+}
+
+function checkSimulation(
+  so: Simulation | NotNeeded | None,
+  role: 'pastSO' | 'futureSO',
+  simulates: string,
+  over: string,
+  wrong: (message: string) => never,
+): void {
+  if (so === none || so === notNeeded) return
+  if (!isSimulation(so, role)) {
+    wrong(`${role} is neither a ${role}(…), notNeeded nor none`)
+    return
+  }
+  if (so.simulates.className !== simulates) wrong(`its ${role} simulates ${so.simulates.className}, not ${simulates}`)
+  if (so.over.className !== over) wrong(`its ${role} stands over ${so.over.className}, not ${over}`)
+}
+
+const brand: unique symbol = Symbol.for('theseus.upgrade') as never
+
+/** One upgrade: what a bundle's default export is. */
+export interface Upgrade {
+  readonly [brand]: true
+  readonly title: string
+  readonly classUpgrades: readonly ClassUpgrade[]
+}
+
+/** Throws `upgrade.invalid` if two class upgrades share a class. */
+export function defineUpgrade(parts: { readonly title: string; readonly classUpgrades: readonly ClassUpgrade[] }): Upgrade {
+  const seen = new Set<string>()
+  for (const { oldClass, newClass } of parts.classUpgrades) {
+    for (const { className } of [oldClass, newClass]) {
+      if (seen.has(className))
+        throw new Fault('upgrade.invalid', `upgrade "${parts.title}": ${className} is in two class upgrades`)
+      seen.add(className)
+    }
+  }
+  return { [brand]: true, title: parts.title, classUpgrades: parts.classUpgrades }
+}
+
+export function isUpgrade(value: unknown): value is Upgrade {
+  return typeof value === 'object' && value !== null && (value as Upgrade)[brand] === true
+}

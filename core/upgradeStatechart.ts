@@ -1,0 +1,249 @@
+/**
+ * The upgrade manager's statechart: takes one node through one upgrade (§3, DESIGN §5).
+ *
+ *   phase         effect            done →          fails →
+ *   fetching      fetch             verifying       fetching, after a back-off
+ *   verifying     verify            scheduled       rejected
+ *                                   current, where the upgrade leaves the node's class alone
+ *   scheduled     schedule, claim   draining        stalled
+ *   draining      drain             transforming    scheduled, after a pause; stalled after `drainTriesMax`
+ *   transforming  transform         checking        returning → stalled
+ *   checking      check             flipping        returning → stalled
+ *   flipping      flip              recovering      returning → stalled
+ *   recovering    recover           current         recovering, after a back-off; flipping back → stalled after `startTriesMax`
+ *
+ * C10. Every upgrade ends: at the new version (`current`), or serving the old one with the reason where an operator sees it
+ * (`stalled`, `rejected`).
+ *
+ * The chart decides; it names its effects, and `actors/` provides them. It is resumed from the node's own record, not from a snapshot.
+ */
+import { assign, fromPromise, setup } from 'xstate'
+import { reasonOf } from './fault.js'
+import type { Version } from './ids.js'
+import { InvariantViolation } from './invariant.js'
+import type { Phase } from './phases.js'
+
+export const drainTriesMax = 5
+export const startTriesMax = 3
+
+export interface UpgradeContext {
+  readonly target: Version
+  readonly resume: ResumePoint
+  /** The phase that was entered last; `returning` keeps the phase that failed. */
+  readonly phase: Phase
+  readonly reason: string | null
+  readonly fetchesFailed: number
+  readonly drainsFailed: number
+  readonly startsFailed: number
+}
+
+/** Where a restart takes up the upgrade: what the node's record says. */
+export type ResumePoint = 'beginning' | 'recovering' | 'stalled'
+
+export interface UpgradeInput {
+  readonly target: Version
+  readonly resume: ResumePoint
+  readonly reason: string | null
+  readonly startsFailed: number
+}
+
+/** `retry`: an operator asks a stalled or rejected upgrade to try again. */
+export type UpgradeEvent = { readonly type: 'retry' }
+
+/** What an effect is told. */
+export interface EffectInput {
+  readonly target: Version
+  readonly startsFailed: number
+  readonly reason: string | null
+}
+
+const effect = fromPromise<void, EffectInput>(() => {
+  throw new InvariantViolation('an effect of the upgrade statechart was not provided')
+})
+const verification = fromPromise<{ readonly concerned: boolean }, EffectInput>(() => {
+  throw new InvariantViolation('an effect of the upgrade statechart was not provided')
+})
+
+const enter = (phase: Phase) => [
+  assign<UpgradeContext, any, undefined, any, any>({ phase }),
+  { type: 'entered' as const, params: { phase } },
+]
+const keepReason = assign<UpgradeContext, any, undefined, any, any>({
+  reason: ({ event }) => reasonOf((event as { error?: unknown }).error),
+})
+const input = ({ context }: { context: UpgradeContext }): EffectInput => ({
+  target: context.target,
+  startsFailed: context.startsFailed,
+  reason: context.reason,
+})
+
+export const upgradeStatechart = setup({
+  types: {
+    context: {} as UpgradeContext,
+    input: {} as UpgradeInput,
+    events: {} as UpgradeEvent,
+  },
+  actors: {
+    fetch: effect,
+    verify: verification,
+    schedule: effect,
+    claim: effect,
+    drain: effect,
+    transform: effect,
+    check: effect,
+    flip: effect,
+    recover: effect,
+    advance: effect,
+    returnToOld: effect,
+    flipBack: effect,
+  },
+  actions: {
+    /** Tells the node, and through it the UDB and the observers, which phase begins. */
+    entered: (_, _params: { readonly phase: Phase }) => {},
+  },
+  delays: {
+    fetchBackoff: () => 1000,
+    drainPause: () => 1000,
+    startBackoff: () => 1000,
+  },
+}).createMachine({
+  id: 'upgrade',
+  context: ({ input: { target, resume, reason, startsFailed } }) => ({
+    target,
+    resume,
+    phase: 'current',
+    reason,
+    fetchesFailed: 0,
+    drainsFailed: 0,
+    startsFailed,
+  }),
+  initial: 'boot',
+  states: {
+    boot: {
+      always: [
+        { guard: ({ context }) => context.resume === 'recovering', target: 'recovering' },
+        { guard: ({ context }) => context.resume === 'stalled', target: 'stalled' },
+        { target: 'fetching' },
+      ],
+    },
+    fetching: {
+      entry: enter('fetching'),
+      initial: 'asking',
+      states: {
+        asking: {
+          invoke: {
+            src: 'fetch',
+            input,
+            onDone: '#upgrade.verifying',
+            onError: {
+              target: 'waiting',
+              actions: [keepReason, assign({ fetchesFailed: ({ context }) => context.fetchesFailed + 1 })],
+            },
+          },
+        },
+        waiting: { after: { fetchBackoff: 'asking' } },
+      },
+    },
+    verifying: {
+      entry: enter('verifying'),
+      invoke: {
+        src: 'verify',
+        input,
+        onDone: [{ guard: ({ event }) => event.output.concerned, target: 'scheduled' }, { target: 'advancing' }],
+        onError: { target: 'rejected', actions: keepReason },
+      },
+    },
+    /** The upgrade leaves the node's class alone: "the node is unaffected and immediately advances its version number" (§3). */
+    advancing: {
+      invoke: { src: 'advance', input, onDone: 'current', onError: { target: 'stalled', actions: keepReason } },
+    },
+    scheduled: {
+      entry: [assign({ reason: null }), ...enter('scheduled')],
+      initial: 'deciding',
+      states: {
+        deciding: {
+          invoke: { src: 'schedule', input, onDone: 'claiming', onError: { target: '#upgrade.stalled', actions: keepReason } },
+        },
+        /** The slot under the service's limit, outside the SF: a wrong SF can be late, never dangerous. Resolves when claimed. */
+        claiming: {
+          invoke: {
+            src: 'claim',
+            input,
+            onDone: '#upgrade.draining',
+            onError: { target: '#upgrade.stalled', actions: keepReason },
+          },
+        },
+        pausing: { after: { drainPause: 'claiming' } },
+      },
+    },
+    draining: {
+      entry: enter('draining'),
+      invoke: {
+        src: 'drain',
+        input,
+        onDone: 'transforming',
+        onError: [
+          {
+            guard: ({ context }) => context.drainsFailed + 1 < drainTriesMax,
+            target: 'scheduled.pausing',
+            actions: assign({ drainsFailed: ({ context }) => context.drainsFailed + 1 }),
+          },
+          { target: 'stalled', actions: keepReason },
+        ],
+      },
+    },
+    transforming: {
+      entry: enter('transforming'),
+      invoke: { src: 'transform', input, onDone: 'checking', onError: { target: 'returning', actions: keepReason } },
+    },
+    checking: {
+      entry: enter('checking'),
+      invoke: { src: 'check', input, onDone: 'flipping', onError: { target: 'returning', actions: keepReason } },
+    },
+    flipping: {
+      entry: enter('flipping'),
+      invoke: { src: 'flip', input, onDone: 'recovering', onError: { target: 'returning', actions: keepReason } },
+    },
+    recovering: {
+      entry: enter('recovering'),
+      initial: 'starting',
+      states: {
+        starting: {
+          invoke: {
+            src: 'recover',
+            input,
+            onDone: '#upgrade.current',
+            onError: [
+              {
+                guard: ({ context }) => context.startsFailed + 1 < startTriesMax,
+                target: 'waiting',
+                actions: [keepReason, assign({ startsFailed: ({ context }) => context.startsFailed + 1 })],
+              },
+              { target: 'flippingBack', actions: keepReason },
+            ],
+          },
+        },
+        waiting: { after: { startBackoff: 'starting' } },
+        flippingBack: {
+          invoke: { src: 'flipBack', input, onDone: '#upgrade.stalled', onError: { target: 'waiting', actions: keepReason } },
+        },
+      },
+    },
+    /** Drops the new generation, restarts the old object and opens the mailbox. */
+    returning: {
+      invoke: { src: 'returnToOld', input, onDone: 'stalled', onError: { target: 'stalled', actions: keepReason } },
+    },
+    stalled: {
+      entry: enter('stalled'),
+      on: { retry: { target: 'scheduled', actions: assign({ drainsFailed: 0, startsFailed: 0 }) } },
+    },
+    rejected: {
+      entry: enter('rejected'),
+      on: { retry: 'fetching' },
+    },
+    current: {
+      entry: enter('current'),
+      type: 'final',
+    },
+  },
+})

@@ -1,0 +1,36 @@
+/** The public entry: what a user's code, samples and benches import from `theseus`. */
+import 'reflect-metadata'
+
+export { clientService, type RefOptions } from './actors/clients.js'
+export type { ChainEntry, NodeHandle } from './actors/host.js'
+export type { BuiltUpgrade, Operator, PublishOptions } from './actors/operator.js'
+export { defaultSettings, type HostSettings } from './actors/settings.js'
+export { connectOperator, createHost, type HostOptions, type RunningHost, startUpgradeServer, type Ways } from './compose.js'
+export type { Collection, KeyRange, ReadonlyCollection } from './core/collection.js'
+export { type Duration, milliseconds } from './core/duration.js'
+export type { HostEvent, HostObserver } from './core/events.js'
+export { applicationFault, Fault, type FaultCode, type FaultKind, faultCodes, isFault, reasonOf } from './core/fault.js'
+export { isName, isVersion, type Version } from './core/ids.js'
+export {
+  bundleBytesMax,
+  type ClassUpgradeEntry,
+  decodeManifest,
+  digestOf,
+  draftManifest,
+  encodeManifest,
+  isDigest,
+  type Manifest,
+  type ManifestDraft,
+  manifestBytesMax,
+  manifestFormat,
+  runtimeInterface,
+} from './core/manifest.js'
+export { command, query } from './core/methods.js'
+export { type NodeClass, NodeObject, type OneWay, type Remote } from './core/nodeObject.js'
+export { type Phase, phases } from './core/phases.js'
+export type { NodeRow, NodeStatus, ServiceLimit } from './core/ports/upgradeDatabase.js'
+export { type Contact, type Schedule, type SchedulingView, schedule } from './core/schedule.js'
+export { eagerly } from './core/schedules/eagerly.js'
+export { gradually } from './core/schedules/gradually.js'
+export { futureSO, none, notNeeded, pastSO } from './core/simulation.js'
+export { defineUpgrade, type Upgrade, upgradeClass } from './core/upgrade.js'

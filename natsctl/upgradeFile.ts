@@ -1,0 +1,71 @@
+/**
+ * The `.upgrade` file: what a build leaves and `publish` takes. One MessagePack array in standard types: the format number 1, the
+ * manifest draft as JSON text, the bundle's bytes.
+ */
+import { Packr, Unpackr } from 'msgpackr'
+import {
+  bundleBytesMax,
+  decodeManifest,
+  digestOf,
+  encodeManifest,
+  Fault,
+  type Manifest,
+  type ManifestDraft,
+  manifestBytesMax,
+} from 'theseus'
+import type { BuiltUpgrade } from './upgradeBuild.js'
+
+export const upgradeFileFormat = 1
+/** The array's head, and the heads of what is in it, take less than the rest. */
+export const upgradeFileBytesMax = bundleBytesMax + manifestBytesMax + 64
+
+const standard = { useRecords: false, variableMapSize: true, copyBuffers: true } as const
+
+export function encodeUpgradeFile(built: BuiltUpgrade): Uint8Array {
+  return new Uint8Array(new Packr(standard).pack([upgradeFileFormat, JSON.stringify(built.manifest), built.bundle]))
+}
+
+/** Throws `upgrade.invalid` for anything that `encodeUpgradeFile` did not make. */
+export function decodeUpgradeFile(bytes: Uint8Array): BuiltUpgrade {
+  if (bytes.length > upgradeFileBytesMax)
+    throw invalid(`it has ${bytes.length} bytes; at most ${upgradeFileBytesMax} are accepted`)
+  const [format, text, bundle] = arrayOf(bytes)
+  if (format !== upgradeFileFormat) throw invalid(`its format is ${String(format)}; this Theseus reads ${upgradeFileFormat}`)
+  if (typeof text !== 'string' || !(bundle instanceof Uint8Array)) throw invalid('it is not [format, manifest, bundle]')
+  const manifest = draftOf(text)
+  if (manifest.bundle.bytes !== bundle.length || manifest.bundle.digest !== digestOf(bundle)) {
+    throw invalid('its bundle is not the one that its manifest names: build it again')
+  }
+  return { manifest, bundle }
+}
+
+function arrayOf(bytes: Uint8Array): readonly unknown[] {
+  let value: unknown
+  try {
+    // One of its own, for a decoder keeps record definitions that a file brings.
+    value = new Unpackr(standard).unpack(bytes)
+  } catch (error) {
+    throw invalid('it is not MessagePack', error)
+  }
+  if (!Array.isArray(value)) throw invalid('it is not [format, manifest, bundle]')
+  return value
+}
+
+/** A draft is whole when the manifest that it becomes is. */
+const published = { system: 'any', version: 1, previous: null, reason: null, createdAt: '', upgrader: null } as const
+
+function draftOf(text: string): ManifestDraft {
+  let draft: unknown
+  try {
+    draft = JSON.parse(text)
+  } catch (error) {
+    throw invalid('its manifest is not JSON', error)
+  }
+  if (typeof draft !== 'object' || draft === null) throw invalid('its manifest is not an object')
+  const { format, runtime, title, bundle, classUpgrades } = decodeManifest(encodeManifest({ ...draft, ...published } as Manifest))
+  return { format, runtime, title, bundle, classUpgrades }
+}
+
+function invalid(what: string, cause?: unknown): Fault {
+  return new Fault('upgrade.invalid', `this is no upgrade file: ${what}`, {}, cause === undefined ? undefined : { cause })
+}

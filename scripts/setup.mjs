@@ -1,0 +1,6 @@
+// npm run setup: everything a developer needs, once.
+import { build, install, servers } from './lib.mjs'
+
+install()
+servers()
+build()

@@ -1,0 +1,50 @@
+// npm test [-- files…]: installs, gets the servers, builds, lints, and runs every test. Ends with "N passed, N failed".
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { bin, build, environment, install, root, run, say, servers } from './lib.mjs'
+
+const only = process.argv.slice(2)
+install()
+servers()
+build()
+say('linting')
+run(bin('biome'), ['check', '--error-on-warnings', '.'], { quiet: true, what: 'the lint' })
+
+let passed = 0
+let failed = 0
+if (only.length > 0) await ava(only)
+else {
+  await ava(['dist/test/**/*.test.js', '!dist/test/live/**'])
+  // Whole systems of several processes: one after the other, so that they have the machine to themselves.
+  await ava(['dist/test/live/*.test.js', '--concurrency', '1'])
+}
+process.stdout.write(`\n${passed} passed, ${failed} failed\n`)
+process.exit(failed === 0 && passed > 0 ? 0 : 1)
+
+/** One run of ava. Its TAP is made readable; a run that ends badly without a failing test counts as one failure. */
+async function ava(args) {
+  const child = spawn(bin('node'), ['node_modules/ava/entrypoints/cli.js', '--tap', ...args], {
+    cwd: root,
+    env: { ...environment, FORCE_COLOR: '0' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let failedHere = 0
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (/^ok \d+ - .*# SKIP/.test(line)) continue
+    if (line.startsWith('ok ')) {
+      passed++
+      process.stdout.write(`  ✔ ${line.replace(/^ok \d+ - /, '')}\n`)
+    } else if (line.startsWith('not ok ')) {
+      failedHere++
+      process.stdout.write(`  ✖ ${line.replace(/^not ok \d+ - /, '')}\n`)
+    } else if (/^ {2,}/.test(line) || line.startsWith('# ')) {
+      if (!/^# (tests|pass|fail|skip)|^ {2}(---|\.\.\.)$|^# /.test(line)) process.stdout.write(`    ${line}\n`)
+    }
+  }
+  const code = child.exitCode ?? (await new Promise((resolve) => child.on('exit', resolve)))
+  if (code !== 0 && failedHere === 0) {
+    failedHere = 1
+    process.stdout.write(`  ✖ ava ended with ${code}\n`)
+  }
+  failed += failedHere
+}

@@ -1,0 +1,214 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import test from 'ava'
+import { Redis } from 'ioredis'
+import { isFault } from '../../core/fault.js'
+import type { Clock } from '../../core/ports/clock.js'
+import { memoryDatabase } from '../../transports/memory/memoryDatabase.js'
+import { redis } from '../../transports/redis/index.js'
+import { systemClock } from '../../transports/systemClock.js'
+import { lapsedKeptMs } from '../../transports/udbFactory.js'
+import { until } from '../support/eventually.js'
+import { startRedisServer, type TestServer } from '../support/servers.js'
+import {
+  type DatabaseThatGoes,
+  type DatabaseUnderTest,
+  databaseContract,
+  everyMethod,
+  newSystem,
+  promptMsMax,
+  statusOf,
+} from './databaseContract.js'
+
+// The memory adapter, on a clock that moves when the test says so.
+
+function onManualClock(): DatabaseThatGoes {
+  const factory = memoryDatabase()
+  let nowMs = 1_700_000_000_000
+  const clock: Clock = { now: () => nowMs, after: () => () => {}, turn: queueMicrotask }
+  return {
+    open: (system) => factory.open(system, clock),
+    elapse: (ms) => {
+      nowMs += ms
+    },
+    away: async () => factory.away(true),
+    back: async () => factory.away(false),
+  }
+}
+
+databaseContract('memory', onManualClock, async () => onManualClock())
+
+// Redis, on a real server.
+
+let server: TestServer
+test.before(async () => {
+  server = await startRedisServer()
+})
+test.after.always(() => server.stop())
+const onRedis: DatabaseUnderTest = { open: (system: string) => redis(server.url).open(system, systemClock), elapse: () => {} }
+
+databaseContract(
+  'redis',
+  () => onRedis,
+  async (t) => {
+    const own = await startRedisServer()
+    t.teardown(() => own.stop())
+    return {
+      open: (system) => redis({ host: '127.0.0.1', port: own.port }).open(system, systemClock),
+      elapse: () => {},
+      away: async () => own.kill(),
+      back: async () => {
+        await own.restart()
+      },
+    }
+  },
+)
+
+const codeOf = (thrown: unknown) => (isFault(thrown) ? thrown.code : thrown)
+
+test('memory: a node without a directory is registered no more a day after its lease ran out', async (t) => {
+  const memory = onManualClock()
+  const database = await memory.open('shop')
+  await database.register(statusOf('brief', { directoryId: null }), 1000)
+  memory.elapse(1000 + lapsedKeptMs)
+  t.deepEqual(await database.nodes(), [])
+  await database.report([statusOf('brief', { directoryId: null })], 1000)
+  t.deepEqual(await database.nodes(), [])
+})
+
+test('redis: a node without a directory is registered no more a day after its lease ran out', async (t) => {
+  const system = newSystem()
+  const database = await onRedis.open(system)
+  const client = new Redis(server.url)
+  t.teardown(() => Promise.all([database.close(), client.quit()]))
+  for (const id of ['brief', 'kept']) await database.register(statusOf(id, id === 'brief' ? { directoryId: null } : {}), 1000)
+  for (const key of ['leases', 'transient'])
+    await client.zadd(`theseus:{${system}}:${key}`, 'XX', Date.now() - lapsedKeptMs - 60_000, 'brief')
+  await client.zadd(`theseus:{${system}}:leases`, 'XX', Date.now() - lapsedKeptMs - 60_000, 'kept')
+  t.deepEqual(await database.nodes(), [{ ...statusOf('kept'), alive: false }])
+  t.deepEqual(await client.hkeys(`theseus:{${system}}:registrations`), ['kept'])
+  t.deepEqual(await client.hkeys(`theseus:{${system}}:rows`), ['kept'])
+  await database.report([statusOf('brief', { directoryId: null })], 1000)
+  t.is((await database.nodes()).length, 1)
+})
+
+test('redis: a row that can’t be read is left out, and the other rows are read', async (t) => {
+  const system = newSystem()
+  const database = await onRedis.open(system)
+  const client = new Redis(server.url)
+  t.teardown(() => Promise.all([database.close(), client.quit()]))
+  const garbage = ['not JSON', '[]', 'null', '{"nodeId":"n2"}', JSON.stringify(statusOf('n4', { phase: 'dancing' as never }))]
+  for (let i = 0; i <= garbage.length; i++) await database.register(statusOf(`n${i}`), 60_000)
+  for (const [i, row] of garbage.entries()) await client.hset(`theseus:{${system}}:rows`, `n${i}`, row)
+  t.deepEqual(
+    (await database.nodes()).map((row) => row.nodeId),
+    ['n5'],
+  )
+  await database.report([statusOf('n0')], 60_000)
+  t.is((await database.nodes()).length, 2)
+})
+
+test('redis: a head that can’t be read is an error, and not version 0', async (t) => {
+  const system = newSystem()
+  const database = await onRedis.open(system)
+  const client = new Redis(server.url)
+  t.teardown(() => Promise.all([database.close(), client.quit()]))
+  await client.hset(`theseus:{${system}}:head`, 'version', 'three')
+  t.is(codeOf(await t.throwsAsync(database.head())), 'upgrade.invalid')
+  t.false(await database.install({ version: 0, digest: null }, 'd', { bytes: new Uint8Array([1]), signature: null }))
+})
+
+test('redis: every key of a system carries its hash tag, so that a Redis Cluster keeps them together', async (t) => {
+  const system = newSystem()
+  const database = await onRedis.open(system)
+  const client = new Redis(server.url)
+  t.teardown(() => Promise.all([database.close(), client.quit()]))
+  for (const [, use] of everyMethod) await use(database)
+  await database.install({ version: 0, digest: null }, 'd', { bytes: new Uint8Array([1]), signature: new Uint8Array([2]) })
+  await database.register(statusOf('brief', { directoryId: null }), 60_000)
+  await database.claimSlot('pages', 'n1', { percent: 50 })
+  const names = 'bundle:d head leases manifests members registrations rows signatures slots transient'.split(' ')
+  t.deepEqual(
+    (await client.keys(`*${system}}*`)).sort(),
+    names.map((name) => `theseus:{${system}}:${name}`),
+  )
+})
+
+test.serial('redis: the first connection says where nobody answers', async (t) => {
+  const own = await startRedisServer()
+  await own.stop()
+  const startedAt = performance.now()
+  const thrown = await t.throwsAsync(redis(`redis://user:secret@127.0.0.1:${own.port}`).open('shop', systemClock))
+  t.is(codeOf(thrown), 'unavailable.disconnected')
+  t.is(thrown?.message, `can't reach Redis at 127.0.0.1:${own.port}: is redis-server running there?`)
+  t.true(performance.now() - startedAt < promptMsMax)
+})
+
+test('redis: settings that Redis refuses are a fault of the settings', async (t) => {
+  const own = await startRedisServer()
+  t.teardown(() => own.stop())
+  t.is(
+    codeOf(await t.throwsAsync(redis({ port: own.port, host: '127.0.0.1', db: 99 }).open('shop', systemClock))),
+    'config.invalid',
+  )
+  const client = new Redis(own.url)
+  await client.config('SET', 'requirepass', 'secret')
+  await client.quit()
+  for (const password of ['', ':wrong@']) {
+    const thrown = await t.throwsAsync(redis(`redis://${password}127.0.0.1:${own.port}`).open('shop', systemClock))
+    t.is(codeOf(thrown), 'config.invalid')
+    t.notRegex(thrown?.message ?? '', /:wrong/)
+  }
+  const database = await redis(`redis://:secret@127.0.0.1:${own.port}`).open('shop', systemClock)
+  t.deepEqual(await database.nodes(), [])
+  await database.close()
+  t.is(codeOf(t.throws(() => redis('localhost:6379'))), 'config.invalid')
+  t.is(codeOf(await t.throwsAsync(redis(own.url).open('shop}:{x', systemClock))), 'config.invalid')
+})
+
+test.serial('redis: a server that hangs makes every method reject promptly, and they work when it goes on', async (t) => {
+  const own = await startRedisServer()
+  t.teardown(() => own.stop())
+  const database = await redis(own.url).open('shop', systemClock)
+  t.teardown(() => database.close())
+  process.kill(own.pid, 'SIGSTOP')
+  const startedAt = performance.now()
+  const tries = await Promise.allSettled(everyMethod.map(([, use]) => use(database)))
+  t.true(performance.now() - startedAt < promptMsMax)
+  for (const tried of tries) t.is(tried.status === 'rejected' ? codeOf(tried.reason) : tried.status, 'timeout.deadline')
+  process.kill(own.pid, 'SIGCONT')
+  await until(
+    () =>
+      database.head().then(
+        () => true,
+        () => false,
+      ),
+    'Redis answers again',
+    10_000,
+  )
+  for (const [, use] of everyMethod) await use(database)
+})
+
+test.serial('redis: what was under way when Redis is killed rejects at once, as of unknown outcome', async (t) => {
+  const own = await startRedisServer()
+  t.teardown(() => own.stop())
+  const database = await redis(own.url).open('shop', systemClock)
+  t.teardown(() => database.close())
+  process.kill(own.pid, 'SIGSTOP')
+  const tries = Promise.allSettled(everyMethod.map(([, use]) => use(database)))
+  own.kill()
+  for (const tried of await tries) {
+    t.is(tried.status === 'rejected' ? codeOf(tried.reason) : tried.status, 'timeout.deadline')
+    t.notRegex(String((tried as PromiseRejectedResult).reason?.cause), /timed out/i)
+  }
+})
+
+test.serial('redis: a server that accepts connections and says nothing is not taken for Redis', async (t) => {
+  const silent = createServer(() => {}).listen(0, '127.0.0.1')
+  t.teardown(() => silent.close())
+  await once(silent, 'listening')
+  const { port } = silent.address() as AddressInfo
+  const startedAt = performance.now()
+  t.is(codeOf(await t.throwsAsync(redis({ host: '127.0.0.1', port }).open('shop', systemClock))), 'unavailable.disconnected')
+  t.true(performance.now() - startedAt < promptMsMax)
+})

@@ -1,0 +1,491 @@
+/** What every adapter of the port `UpgradeDatabase` does. Registers its tests with ava under the adapter's name. */
+import test, { type ExecutionContext } from 'ava'
+import { digestOf, type SignedManifest } from '../../core/manifest.js'
+import type { Head, NodeStatus, UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import { heldByMax } from '../../transports/udbFactory.js'
+import { until } from '../support/eventually.js'
+
+export interface DatabaseUnderTest {
+  open(system: string): Promise<UpgradeDatabase>
+  /** Moves the clock of the opened databases; nothing where real time passes. */
+  elapse(ms: number): void
+}
+
+/** One that goes away and comes back, with nobody else's tests on it. */
+export interface DatabaseThatGoes extends DatabaseUnderTest {
+  away(): Promise<void>
+  back(): Promise<void>
+}
+
+const long = 3_600_000
+/** Short enough to wait for, long enough that nothing lapses by accident before a test has looked. */
+const short = 1000
+
+/** About two seconds, and as much again for a machine that is busy with other tests. */
+export const promptMsMax = 4500
+
+let systems = 0
+export const newSystem = () => `contract${++systems}`
+
+export function statusOf(nodeId: string, rest: Partial<NodeStatus> = {}): NodeStatus {
+  return {
+    nodeId,
+    service: 'pages',
+    className: 'Pages.v1',
+    version: 0,
+    phase: 'current',
+    target: null,
+    reason: null,
+    hostId: 'host1',
+    directoryId: `dir-${nodeId}`,
+    since: 1_700_000_000_000,
+    ...rest,
+  }
+}
+
+export function manifestOf(text: string, signed = false): { readonly digest: string; readonly manifest: SignedManifest } {
+  const bytes = new TextEncoder().encode(text)
+  return { digest: digestOf(bytes), manifest: { bytes, signature: signed ? new Uint8Array([0, 255, 128, 10, 13]) : null } }
+}
+
+/** Each method once: what must reject while the database is away, and work when it is back. */
+export const everyMethod: readonly (readonly [name: string, use: (database: UpgradeDatabase) => Promise<unknown>])[] = [
+  ['head', (database) => database.head()],
+  ['manifests', (database) => database.manifests(1, 9)],
+  ['install', (database) => database.install({ version: 99, digest: 'none' }, 'd', manifestOf('lost').manifest)],
+  ['putChunk', (database) => database.putChunk('d', 0, new Uint8Array([1]))],
+  ['getChunk', (database) => database.getChunk('d', 0)],
+  ['register', (database) => database.register(statusOf('n1'), long)],
+  ['report', (database) => database.report([statusOf('n1')], long)],
+  ['renew', (database) => database.renew(['n1'], long)],
+  ['forget', (database) => database.forget('n9')],
+  ['nodes', (database) => database.nodes()],
+  ['claimSlot', (database) => database.claimSlot('pages', 'n1', { nodes: 1 })],
+  ['releaseSlot', (database) => database.releaseSlot('pages', 'n1')],
+]
+
+/**
+ * `shared` is asked once per test, and may answer with the same server: each test has a system of its own.
+ * `alone` gives one that no other test uses.
+ */
+export function databaseContract(
+  adapter: string,
+  shared: () => DatabaseUnderTest,
+  alone: (t: ExecutionContext) => Promise<DatabaseThatGoes>,
+): void {
+  type Body = (
+    t: ExecutionContext,
+    database: UpgradeDatabase,
+    another: UpgradeDatabase,
+    under: DatabaseUnderTest,
+  ) => Promise<void>
+  /** Two hosts' databases of one new system. */
+  const contract = (title: string, body: Body, register: typeof test.serial = test) => {
+    register(`${adapter}: ${title}`, async (t) => {
+      const system = newSystem()
+      const under = shared()
+      const [database, another] = await Promise.all([under.open(system), under.open(system)])
+      t.teardown(async () => {
+        await Promise.all([database.close(), another.close()])
+      })
+      await body(t, database, another, under)
+    })
+  }
+  /** Lets a short lease run out, and proves it by what `nodes` says. */
+  const lapse = async (under: DatabaseUnderTest, database: UpgradeDatabase, nodeId: string) => {
+    under.elapse(short)
+    await until(
+      async () => !(await database.nodes()).some((row) => row.nodeId === nodeId && row.alive),
+      `the lease of ${nodeId} runs out`,
+      5000,
+    )
+  }
+  const fill = (database: UpgradeDatabase, count: number, service = 'pages') =>
+    Promise.all(Array.from({ length: count }, (_, i) => database.register(statusOf(`${service}${i}`, { service }), long)))
+
+  contract('a new system is at version 0 and has no manifests', async (t, database) => {
+    t.deepEqual(await database.head(), { version: 0, digest: null })
+    t.deepEqual(await database.manifests(0, 100), [])
+  })
+
+  contract('an installed manifest is the head and reads back byte for byte, with its signature', async (t, database, another) => {
+    const { digest, manifest } = manifestOf('{"ü":"\u0000"}', true)
+    t.true(await database.install({ version: 0, digest: null }, digest, manifest))
+    t.deepEqual(await another.head(), { version: 1, digest })
+    t.deepEqual(await another.manifests(1, 1), [manifest])
+  })
+
+  contract('an install with a head that is not the head changes nothing', async (t, database) => {
+    const first = manifestOf('first')
+    await database.install({ version: 0, digest: null }, first.digest, first.manifest)
+    const second = manifestOf('second')
+    const wrong: Head[] = [
+      { version: 0, digest: null },
+      { version: 1, digest: second.digest },
+      { version: 1, digest: null },
+      { version: 2, digest: first.digest },
+    ]
+    for (const head of wrong) t.false(await database.install(head, second.digest, second.manifest))
+    t.deepEqual(await database.head(), { version: 1, digest: first.digest })
+    t.deepEqual(await database.manifests(0, 9), [first.manifest])
+  })
+
+  contract('of two installs at the same time exactly one wins', async (t, database, another) => {
+    const tries = [manifestOf('one'), manifestOf('other')]
+    const won = await Promise.all(
+      [database, another].map((by, i) => by.install({ version: 0, digest: null }, tries[i]!.digest, tries[i]!.manifest)),
+    )
+    t.is(won.filter(Boolean).length, 1)
+    const winner = tries[won.indexOf(true)]!
+    t.deepEqual(await database.head(), { version: 1, digest: winner.digest })
+    t.deepEqual(await database.manifests(1, 9), [winner.manifest])
+  })
+
+  contract('manifests come in order, both ends included, as far as they exist', async (t, database) => {
+    let head: Head = { version: 0, digest: null }
+    const all: SignedManifest[] = []
+    for (let version = 1; version <= 70; version++) {
+      const { digest, manifest } = manifestOf(`manifest ${version}`, version % 2 === 0)
+      t.true(await database.install(head, digest, manifest))
+      head = { version, digest }
+      all.push(manifest)
+    }
+    t.deepEqual(await database.manifests(2, 4), all.slice(1, 4))
+    t.deepEqual(await database.manifests(0, 2 ** 32 - 1), all)
+    t.deepEqual(await database.manifests(69, 80), all.slice(68))
+    t.deepEqual(await database.manifests(71, 80), [])
+    t.deepEqual(await database.manifests(5, 4), [])
+  })
+
+  contract('chunks of a bundle keep every byte, and one that was not stored is undefined', async (t, database, another) => {
+    const bytes = Uint8Array.from({ length: 256 * 1024 }, (_, i) => i % 256)
+    await database.putChunk('digest', 0, bytes)
+    // A view that neither begins nor ends with its buffer.
+    await database.putChunk('digest', 1, bytes.subarray(3, 7))
+    t.deepEqual(await another.getChunk('digest', 0), bytes)
+    t.deepEqual(await another.getChunk('digest', 1), new Uint8Array([3, 4, 5, 6]))
+    t.is(await another.getChunk('digest', 2), undefined)
+    t.is(await another.getChunk('other', 0), undefined)
+  })
+
+  contract('what is stored does not change with the caller’s bytes and rows', async (t, database) => {
+    const bytes = new Uint8Array([1, 2, 3])
+    const status = { ...statusOf('n1') }
+    await database.putChunk('digest', 0, bytes)
+    await database.register(status, long)
+    bytes[0] = 9
+    status.version = 9
+    t.deepEqual(await database.getChunk('digest', 0), new Uint8Array([1, 2, 3]))
+    t.is((await database.nodes())[0]?.version, 0)
+  })
+
+  contract('registered nodes are read by node id, all or of one service', async (t, database, another) => {
+    const registered = { registered: true } as const
+    t.deepEqual(await database.register(statusOf('b'), long), registered)
+    t.deepEqual(await database.register(statusOf('a'), long), registered)
+    t.deepEqual(await another.register(statusOf('c', { service: 'pages-2' }), long), registered)
+    t.deepEqual(await another.nodes(), [
+      { ...statusOf('a'), alive: true },
+      { ...statusOf('b'), alive: true },
+      { ...statusOf('c', { service: 'pages-2' }), alive: true },
+    ])
+    t.deepEqual(
+      (await database.nodes('pages')).map((row) => row.nodeId),
+      ['a', 'b'],
+    )
+    t.deepEqual(await database.nodes('nobody'), [])
+  })
+
+  contract(
+    'a node id is refused to a second directory, which is told of the first, and given to the first again',
+    async (t, database, another) => {
+      await database.register(statusOf('n1', { directoryId: 'first', version: 3 }), long)
+      for (const directoryId of ['second', null]) {
+        t.deepEqual(await another.register(statusOf('n1', { directoryId }), long), { registered: false, directoryId: 'first' })
+      }
+      t.is((await database.nodes())[0]?.version, 3)
+      t.deepEqual(await another.register(statusOf('n1', { directoryId: 'first', version: 4 }), long), { registered: true })
+      t.is((await database.nodes())[0]?.version, 4)
+    },
+  )
+
+  contract('of two directories that register a node id at the same time exactly one gets it', async (t, database, another) => {
+    const directories = ['first', 'second']
+    const answers = await Promise.all(
+      [database, another].map((by, i) => by.register(statusOf('n1', { directoryId: directories[i]! }), long)),
+    )
+    const winner = directories[answers.findIndex((answer) => answer.registered)]!
+    t.deepEqual(
+      answers.filter((answer) => !answer.registered),
+      [{ registered: false, directoryId: winner }],
+    )
+    t.is((await database.nodes())[0]?.directoryId, winner)
+  })
+
+  contract(
+    'a node without a directory can be taken over by a directory, which then keeps it',
+    async (t, database, _another, under) => {
+      await database.register(statusOf('n1', { directoryId: null }), long)
+      t.deepEqual(await database.register(statusOf('n1', { directoryId: null }), short), { registered: true })
+      t.deepEqual(await database.register(statusOf('n1', { directoryId: 'first' }), short), { registered: true })
+      await lapse(under, database, 'n1')
+      t.deepEqual(await database.nodes(), [{ ...statusOf('n1', { directoryId: 'first' }), alive: false }])
+    },
+  )
+
+  contract('a node that registers for another service leaves the one it had, and its slot there', async (t, database) => {
+    await database.register(statusOf('n1'), long)
+    await database.claimSlot('pages', 'n1', { nodes: 1 })
+    await database.register(statusOf('n1', { service: 'users' }), long)
+    t.deepEqual(await database.nodes('pages'), [])
+    t.is((await database.nodes('users')).length, 1)
+    t.deepEqual(await database.claimSlot('pages', 'n2', { nodes: 1 }), { claimed: true })
+  })
+
+  contract('a report replaces the rows of registered nodes', async (t, database, another) => {
+    await fill(database, 2)
+    const next = [
+      statusOf('pages0', { version: 1, phase: 'draining', target: 2 }),
+      statusOf('pages1', { phase: 'stalled', reason: 'upgrade.check: ü' }),
+    ]
+    await another.report(next, long)
+    t.deepEqual(
+      await database.nodes(),
+      next.map((status) => ({ ...status, alive: true })),
+    )
+  })
+
+  contract('a report of a node that is not registered, or registered elsewhere, is ignored', async (t, database) => {
+    await database.register(statusOf('n1', { directoryId: 'first' }), long)
+    const foreign = [
+      statusOf('n2'),
+      statusOf('n1', { directoryId: 'second', version: 5 }),
+      statusOf('n1', { directoryId: 'first', service: 'users' }),
+    ]
+    await database.report(foreign, long)
+    await database.renew(['n3'], long)
+    await database.report([], long)
+    t.deepEqual(await database.nodes(), [{ ...statusOf('n1', { directoryId: 'first' }), alive: true }])
+  })
+
+  contract('a forgotten node stays forgotten while it goes on reporting, until it registers', async (t, database) => {
+    await fill(database, 2)
+    await database.forget('pages0')
+    await database.report([statusOf('pages0')], long)
+    await database.renew(['pages0'], long)
+    t.deepEqual(
+      (await database.nodes()).map((row) => row.nodeId),
+      ['pages1'],
+    )
+    t.deepEqual(await database.register(statusOf('pages0', { directoryId: 'another' }), long), { registered: true })
+    t.is((await database.nodes()).length, 2)
+  })
+
+  // Serial: it would take the time of the others, whose commands have a time-out.
+  contract(
+    'ten thousand nodes are reported and read',
+    async (t, database) => {
+      const all = Array.from({ length: 10_000 }, (_, i) => statusOf(`n${i}`, { directoryId: i % 2 === 0 ? null : `dir${i}` }))
+      for (let first = 0; first < all.length; first += 1000) {
+        await Promise.all(all.slice(first, first + 1000).map((status) => database.register(status, long)))
+      }
+      await database.report(
+        all.map((status) => ({ ...status, version: 7 })),
+        long,
+      )
+      await database.renew(
+        all.map((status) => status.nodeId),
+        long,
+      )
+      const rows = await database.nodes('pages')
+      t.is(rows.length, 10_000)
+      t.true(rows.every((row) => row.version === 7 && row.alive))
+    },
+    test.serial,
+  )
+
+  contract(
+    'a node with a directory is not alive when its lease has run out, and alive again with the next report',
+    async (t, database, another, under) => {
+      await database.register(statusOf('n1'), short)
+      t.true((await database.nodes())[0]?.alive)
+      await lapse(under, another, 'n1')
+      t.deepEqual(await database.nodes(), [{ ...statusOf('n1'), alive: false }])
+      await database.report([statusOf('n1', { version: 1 })], long)
+      t.deepEqual(await another.nodes(), [{ ...statusOf('n1', { version: 1 }), alive: true }])
+    },
+  )
+
+  contract('a lease is renewed by a report and by a renewal, which keeps the row', async (t, database, _another, under) => {
+    const ids = ['reported', 'renewed', 'left']
+    for (const id of ids) await database.register(statusOf(id, { phase: 'scheduled', target: 1 }), short)
+    await database.report([statusOf('reported')], long)
+    await database.renew(['renewed'], long)
+    await lapse(under, database, 'left')
+    t.deepEqual(await database.nodes(), [
+      { ...statusOf('left', { phase: 'scheduled', target: 1 }), alive: false },
+      { ...statusOf('renewed', { phase: 'scheduled', target: 1 }), alive: true },
+      { ...statusOf('reported'), alive: true },
+    ])
+  })
+
+  contract(
+    'a node without a directory is left out when its lease has run out, and comes back with the next report',
+    async (t, database, _another, under) => {
+      const idsOf = async (service?: string) => (await database.nodes(service)).map((row) => row.nodeId)
+      await database.register(statusOf('brief', { directoryId: null }), short)
+      await database.register(statusOf('kept', { directoryId: null }), long)
+      t.deepEqual(await idsOf(), ['brief', 'kept'])
+      await lapse(under, database, 'brief')
+      t.deepEqual(await idsOf(), ['kept'])
+      t.deepEqual(await idsOf('pages'), ['kept'])
+      await database.report([statusOf('brief', { directoryId: null })], long)
+      t.deepEqual(await idsOf('pages'), ['brief', 'kept'])
+    },
+  )
+
+  contract(
+    'a node without a directory counts for percentages until its lease runs out, and again when it is renewed',
+    async (t, database, _another, under) => {
+      for (let i = 0; i < 8; i++) await database.register(statusOf(`n${i}`, { directoryId: null }), i < 4 ? short : long)
+      const claim = (nodeId: string) => database.claimSlot('pages', nodeId, { percent: 25 })
+      t.true((await claim('n4')).claimed)
+      t.true((await claim('n5')).claimed)
+      under.elapse(short)
+      // Only claims are made here: that reading the nodes minds the time would not show that claiming does.
+      const refused = async () => {
+        await database.releaseSlot('pages', 'n5')
+        return !(await claim('n5')).claimed
+      }
+      await until(refused, 'a quarter of the nodes is one', 5000)
+      t.deepEqual(await claim('n5'), { claimed: false, heldBy: ['n4'] })
+      await database.renew(['n0', 'n1', 'n2', 'n3'], long)
+      t.true((await claim('n5')).claimed)
+    },
+  )
+
+  contract('a count limits the slots of each service apart, and says who holds them', async (t, database, another) => {
+    t.deepEqual(await database.claimSlot('pages', 'n2', { nodes: 2 }), { claimed: true })
+    t.deepEqual(await another.claimSlot('pages', 'n1', { nodes: 2 }), { claimed: true })
+    t.deepEqual(await database.claimSlot('pages', 'n3', { nodes: 2 }), { claimed: false, heldBy: ['n1', 'n2'] })
+    t.deepEqual(await database.claimSlot('users', 'n3', { nodes: 1 }), { claimed: true })
+    await another.releaseSlot('pages', 'n2')
+    t.deepEqual(await database.claimSlot('pages', 'n3', { nodes: 2 }), { claimed: true })
+  })
+
+  contract('a limit of 0 nodes gives no slot', async (t, database) => {
+    t.deepEqual(await database.claimSlot('pages', 'n1', { nodes: 0 }), { claimed: false, heldBy: [] })
+  })
+
+  contract('a percentage is of the service’s registered nodes, rounded down and at least one', async (t, database) => {
+    const claims = async (service: string) => {
+      for (let i = 0; ; i++) if (!(await database.claimSlot(service, `${service}${i}`, { percent: 25 })).claimed) return i
+    }
+    await fill(database, 11, 'pages')
+    await fill(database, 2, 'users')
+    t.is(await claims('pages'), 2)
+    t.is(await claims('users'), 1)
+    t.is(await claims('nobody'), 1)
+    await database.register(statusOf('twelfth'), long)
+    t.deepEqual(await database.claimSlot('pages', 'twelfth', { percent: 25 }), { claimed: true })
+  })
+
+  contract(
+    'a node that holds a slot has it when it claims again, however small the limit has become',
+    async (t, database, another) => {
+      for (const nodeId of ['n1', 'n1', 'n2']) t.true((await database.claimSlot('pages', nodeId, { nodes: 2 })).claimed)
+      t.deepEqual(await another.claimSlot('pages', 'n1', { nodes: 0 }), { claimed: true })
+      await database.releaseSlot('pages', 'n1')
+      t.deepEqual(await database.claimSlot('pages', 'n3', { nodes: 1 }), { claimed: false, heldBy: ['n2'] })
+    },
+  )
+
+  contract('fifty claims at the same time with a limit of three give exactly three', async (t, database, another) => {
+    const claims = await Promise.all(
+      Array.from({ length: 50 }, (_, i) => (i % 2 ? database : another).claimSlot('pages', `n${i}`, { nodes: 3 })),
+    )
+    t.is(claims.filter((claim) => claim.claimed).length, 3)
+    for (const claim of claims) if (!claim.claimed) t.is(claim.heldBy.length, 3)
+  })
+
+  contract('a refused claim names a bounded number of holders', async (t, database) => {
+    const limit = { nodes: heldByMax + 20 }
+    await Promise.all(Array.from({ length: limit.nodes }, (_, i) => database.claimSlot('pages', `n${i}`, limit)))
+    const refused = await database.claimSlot('pages', 'late', limit)
+    t.is(refused.claimed ? undefined : refused.heldBy.length, heldByMax)
+  })
+
+  contract('a slot is not freed by a lease that runs out, with or without a directory', async (t, database, _another, under) => {
+    await database.register(statusOf('kept'), short)
+    await database.register(statusOf('brief', { directoryId: null }), short)
+    for (const nodeId of ['kept', 'brief']) await database.claimSlot('pages', nodeId, { nodes: 2 })
+    await lapse(under, database, 'kept')
+    await lapse(under, database, 'brief')
+    t.deepEqual(await database.claimSlot('pages', 'n3', { nodes: 2 }), { claimed: false, heldBy: ['brief', 'kept'] })
+  })
+
+  contract(
+    'to forget a node frees its slot, even when its lease has run out or it was never registered',
+    async (t, database, _another, under) => {
+      await database.register(statusOf('kept'), long)
+      await database.register(statusOf('brief', { directoryId: null }), short)
+      const holders = ['kept', 'brief', 'stranger']
+      for (const nodeId of holders) await database.claimSlot('pages', nodeId, { nodes: 3 })
+      await lapse(under, database, 'brief')
+      for (const nodeId of holders) await database.forget(nodeId)
+      t.deepEqual(await database.nodes(), [])
+      for (const nodeId of ['n4', 'n5', 'n6']) t.true((await database.claimSlot('pages', nodeId, { nodes: 3 })).claimed)
+    },
+  )
+
+  contract('two systems see nothing of each other', async (t, database, _another, under) => {
+    const stranger = await under.open(newSystem())
+    t.teardown(() => stranger.close())
+    const { digest, manifest } = manifestOf('first')
+    await database.install({ version: 0, digest: null }, digest, manifest)
+    await database.putChunk('digest', 0, new Uint8Array([1]))
+    await database.register(statusOf('n1'), long)
+    await database.claimSlot('pages', 'n1', { nodes: 1 })
+    t.deepEqual(await stranger.head(), { version: 0, digest: null })
+    t.is(await stranger.getChunk('digest', 0), undefined)
+    t.deepEqual(await stranger.nodes(), [])
+    t.true((await stranger.claimSlot('pages', 'n2', { nodes: 1 })).claimed)
+  })
+
+  test.serial(
+    `${adapter}: while the database is away every method and open reject promptly, and work again when it is back`,
+    async (t) => {
+      const going = await alone(t)
+      const system = newSystem()
+      const database = await going.open(system)
+      t.teardown(() => database.close())
+      for (const [, use] of everyMethod) await use(database)
+      await going.away()
+      const startedAt = performance.now()
+      const tries = await Promise.allSettled([...everyMethod.map(([, use]) => use(database)), going.open(system)])
+      t.true(performance.now() - startedAt < promptMsMax)
+      tries.forEach((tried, i) => {
+        t.is(tried.status, 'rejected', everyMethod[i]?.[0] ?? 'open')
+      })
+      await going.back()
+      await until(
+        () =>
+          database.head().then(
+            () => true,
+            () => false,
+          ),
+        'the database answers again',
+        10_000,
+      )
+      for (const [, use] of everyMethod) await use(database)
+      t.pass()
+    },
+  )
+
+  test(`${adapter}: a closed database rejects, and closes again without complaint`, async (t) => {
+    const database = await shared().open(newSystem())
+    await database.close()
+    await t.throwsAsync(database.head(), { code: 'unavailable.disconnected' })
+    await database.close()
+  })
+}

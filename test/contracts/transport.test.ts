@@ -1,0 +1,428 @@
+/** The port `Transport` on both adapters, and then what only one of them has. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { createServer, type Server, type Socket } from 'node:net'
+import test from 'ava'
+import { connect as connectRaw, headers } from 'nats'
+import { isFault } from '../../core/fault.js'
+import type { Clock } from '../../core/ports/clock.js'
+import type { Message } from '../../core/ports/transport.js'
+import { MemoryBroker, type MemoryTransport, memoryTransport, type Passage } from '../../transports/memory/memoryTransport.js'
+import { nats } from '../../transports/nats/index.js'
+import { seededRandom } from '../../transports/seededRandom.js'
+import { systemClock } from '../../transports/systemClock.js'
+import { until } from '../support/eventually.js'
+import { startNatsServer } from '../support/servers.js'
+import {
+  bytes,
+  rejectionOf,
+  type TransportThatGoes,
+  textOf,
+  transportAwayContract,
+  transportContract,
+} from './transportContract.js'
+
+// Node.js prints warnings by a listener of its own; the tests that provoke some listen themselves.
+process.removeAllListeners('warning')
+
+async function openMemory(): Promise<TransportThatGoes> {
+  const broker = new MemoryBroker({ clock: systemClock, random: seededRandom(1) })
+  const made: MemoryTransport[] = []
+  return {
+    connect: async (options) => {
+      const transport = memoryTransport(broker, options)
+      made.push(transport)
+      return transport
+    },
+    cut: () => {
+      for (const transport of made) transport.disconnect()
+    },
+    mend: async () => {
+      for (const transport of made) transport.reconnect()
+    },
+    end: async () => {},
+  }
+}
+
+async function openNats(): Promise<TransportThatGoes> {
+  const server = await startNatsServer()
+  const factory = nats(server.url)
+  return {
+    connect: (options) => factory.connect(options),
+    cut: () => server.kill(),
+    mend: () => server.restart(),
+    end: () => server.stop(),
+  }
+}
+
+transportContract('memory', openMemory)
+transportAwayContract('memory', openMemory)
+transportContract('nats', openNats)
+transportAwayContract('nats', openNats)
+
+// What only NATS has.
+
+test('nats: a server that is not there is one clear fault', async (t) => {
+  const error = await t.throwsAsync(nats('nats://127.0.0.1:1').connect())
+  t.true(isFault(error) && error.code === 'unavailable.disconnected')
+  t.is(error?.message, "can't reach NATS at nats://127.0.0.1:1: is nats-server running there?")
+})
+
+test('nats: a server that does not answer is the same fault, within connectTimeoutMs', async (t) => {
+  const { port, stop } = await silentServer()
+  t.teardown(stop)
+  const error = await t.throwsAsync(nats({ servers: `nats://127.0.0.1:${port}`, connectTimeoutMs: 100 }).connect())
+  t.true(isFault(error) && error.code === 'unavailable.disconnected')
+})
+
+test('nats: a refused login is a fault of the configuration, and the right one is let in', async (t) => {
+  const server = await startNatsServer({ args: ['--user', 'ajmani', '--pass', 'hotos'] })
+  t.teardown(() => server.stop())
+  t.is(await rejectionOf(nats(server.url).connect()), 'config.invalid')
+  t.is(await rejectionOf(nats({ servers: server.url, user: 'ajmani', pass: 'wrong' }).connect()), 'config.invalid')
+  const transport = await nats({ servers: [server.url], user: 'ajmani', pass: 'hotos' }).connect()
+  await transport.flush()
+  await transport.close()
+})
+
+test('nats: servers that can not be meant are refused at once', (t) => {
+  for (const servers of [[], '', 'nats://user:secret@127.0.0.1:4222']) {
+    const error = t.throws(() => nats({ servers }))
+    t.true(isFault(error) && error.code === 'config.invalid')
+    t.false(error?.message.includes('secret'))
+  }
+})
+
+test('nats: messages with headers arrive without them, and only an empty 503 is a no-responders answer', async (t) => {
+  const server = await startNatsServer()
+  t.teardown(() => server.stop())
+  const transport = await nats(server.url).connect()
+  const raw = await connectRaw({ servers: server.url })
+  const messages: Message[] = []
+  transport.subscribe('with.headers', (message) => void messages.push(message))
+  await transport.flush()
+  const traced = headers()
+  traced.set('traceparent', '00-1-2-01')
+  raw.publish('with.headers', bytes('traced'), { headers: traced })
+  raw.publish('with.headers', bytes(''), { headers: traced })
+  raw.publish('with.headers', bytes('text'), { headers: headers(503, 'busy') })
+  await until(() => messages.length === 3, 'all messages have arrived')
+  t.deepEqual(
+    messages.map((message) => [textOf(message), message.noResponders]),
+    [
+      ['traced', false],
+      ['', false],
+      ['text', false],
+    ],
+  )
+  await raw.close()
+  await transport.close()
+})
+
+test('nats: close is bounded when the server hangs, and what waits for it is rejected', async (t) => {
+  const server = await startNatsServer()
+  t.teardown(() => server.stop())
+  const transport = await nats({ servers: server.url, closeTimeoutMs: 100 }).connect()
+  const subscription = transport.subscribe('s', () => {})
+  process.kill(server.pid, 'SIGSTOP')
+  await until(() => stopped(server.pid), 'the server hangs')
+  const flushed = rejectionOf(transport.flush())
+  const drained = subscription.drain()
+  await transport.close()
+  process.kill(server.pid, 'SIGCONT')
+  t.is(await flushed, 'unavailable.disconnected')
+  await t.notThrowsAsync(drained)
+})
+
+test('nats: close while an attempt to connect is under way leaves no connection behind', async (t) => {
+  const server = await startNatsServer()
+  t.teardown(() => server.stop())
+  const transport = await nats({ servers: server.url, connectTimeoutMs: 300 }).connect()
+  await server.stop()
+  // In its place stands a server that says nothing until the transport is closed.
+  const silent = await silentServer(server.port)
+  t.teardown(silent.stop)
+  await until(() => silent.sockets.length > 0, 'an attempt is under way')
+  await transport.close()
+  const said: string[] = []
+  for (const socket of silent.sockets) socket.on('data', (chunk) => said.push(String(chunk)))
+  for (const socket of silent.sockets)
+    socket.write('INFO {"headers":true,"max_payload":1048576,"proto":1,"version":"2.9.10"}\r\n')
+  await until(() => silent.sockets.every((socket) => socket.destroyed), 'the client has hung up')
+  t.deepEqual(said, [])
+})
+
+test('nats: a connection goes on trying for as long as the server is away', async (t) => {
+  const server = await startNatsServer()
+  t.teardown(() => server.stop())
+  const transport = await nats(server.url).connect()
+  t.teardown(() => transport.close())
+  server.kill()
+  const silent = await silentServer(server.port)
+  t.teardown(silent.stop)
+  await until(() => {
+    for (const socket of silent.sockets) socket.destroy()
+    return silent.sockets.length > 3
+  }, 'several attempts have been made')
+  t.is(transport.status, 'disconnected')
+  silent.stop()
+  await server.restart()
+  await until(() => transport.status === 'connected', 'the connection is back')
+  await transport.flush()
+})
+
+/** A signal arrives in its own time: stopped is a process when all its threads are. */
+function stopped(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`
+  return readdirSync(tasks).every((task) => readFileSync(`${tasks}/${task}/stat`, 'utf8').includes(') T '))
+}
+
+/** Accepts connections and says nothing. */
+async function silentServer(port = 0): Promise<{ port: number; sockets: Socket[]; stop: () => void }> {
+  const sockets: Socket[] = []
+  const server = createServer((socket) => sockets.push(socket.on('error', () => {}).resume()))
+  // A server that was killed may hold its port for a moment.
+  await until(() => listening(server, port), `port ${port} is free`)
+  const stop = (): void => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  }
+  return { port: (server.address() as { port: number }).port, sockets, stop }
+}
+
+function listening(server: Server, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => resolve(true))
+  })
+}
+
+// What only the broker in memory has.
+
+/** A clock that is moved by hand. */
+class HandClock implements Clock {
+  #nowMs = 0
+  #turns: (() => void)[] = []
+  #timers: { readonly dueMs: number; readonly action: () => void }[] = []
+
+  now(): number {
+    return this.#nowMs
+  }
+
+  after(ms: number, action: () => void): () => void {
+    const timer = { dueMs: this.#nowMs + ms, action }
+    this.#timers.push(timer)
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer)
+    }
+  }
+
+  turn(action: () => void): void {
+    this.#turns.push(action)
+  }
+
+  /** Runs the turns that were asked for, not those that they ask for. Returns how many. */
+  runTurn(): number {
+    const turns = this.#turns
+    this.#turns = []
+    for (const turn of turns) turn()
+    return turns.length
+  }
+
+  advance(ms: number): void {
+    this.#nowMs += ms
+    const due = this.#timers.filter(({ dueMs }) => dueMs <= this.#nowMs)
+    this.#timers = this.#timers.filter(({ dueMs }) => dueMs > this.#nowMs)
+    for (const { action } of due.sort((x, y) => x.dueMs - y.dueMs)) action()
+    while (this.runTurn() > 0);
+  }
+}
+
+function world(seed = 1) {
+  const clock = new HandClock()
+  const broker = new MemoryBroker({ clock, random: seededRandom(seed) })
+  const [a, b] = [memoryTransport(broker, { name: 'a' }), memoryTransport(broker, { name: 'b' })]
+  const texts: string[] = []
+  const hear = (transport: MemoryTransport, subject: string) =>
+    transport.subscribe(subject, (message) => void texts.push(textOf(message)))
+  return { clock, broker, a, b, texts, hear }
+}
+
+test('memory: messages wait for the turn, and one turn delivers them all', (t) => {
+  const { clock, a, b, texts, hear } = world()
+  hear(b, 's')
+  for (const text of ['1', '2', '3']) a.publish('s', bytes(text))
+  t.deepEqual(texts, [])
+  t.is(clock.runTurn(), 1)
+  t.deepEqual(texts, ['1', '2', '3'])
+})
+
+test('memory: what a handler publishes waits for the next turn', (t) => {
+  const { clock, a, b, texts, hear } = world()
+  b.subscribe('ping', () => b.publish('pong', bytes('pong')))
+  hear(a, 'pong')
+  a.publish('ping', bytes('ping'))
+  clock.runTurn()
+  t.deepEqual(texts, [])
+  clock.runTurn()
+  t.deepEqual(texts, ['pong'])
+})
+
+test('memory: the same seed chooses the same members of a queue group, another seed others', (t) => {
+  const chosen = (seed: number): string => {
+    const { clock, a, b } = world(seed)
+    const members: string[] = []
+    for (const member of ['x', 'y', 'z']) b.subscribe('s', () => void members.push(member), { queue: 'q' })
+    for (let i = 0; i < 60; i++) a.publish('s', bytes(''))
+    clock.advance(0)
+    return members.join('')
+  }
+  t.is(chosen(7), chosen(7))
+  t.not(chosen(7), chosen(8))
+})
+
+test('memory: a filter may drop a message, for one receiver alone', (t) => {
+  const { clock, broker, a, b, texts, hear } = world()
+  hear(a, 's')
+  hear(b, 's')
+  broker.filter = ({ from, to, message }) => (from === 'a' && to === 'b' && message.subject === 's' ? 'drop' : 'deliver')
+  a.publish('s', bytes('1'))
+  clock.advance(0)
+  t.deepEqual(texts, ['1'])
+})
+
+test('memory: a dropped message is not answered with no-responders, for somebody listens', (t) => {
+  const { clock, broker, a, b, texts, hear } = world()
+  hear(b, 's')
+  hear(a, 'inbox')
+  broker.filter = () => 'drop'
+  a.publish('s', bytes('1'), 'inbox')
+  broker.filter = undefined
+  clock.advance(0)
+  t.deepEqual(texts, [])
+})
+
+test('memory: a filter may deliver a message twice', (t) => {
+  const { clock, broker, a, b, texts, hear } = world()
+  hear(b, 's')
+  broker.filter = () => 'duplicate'
+  a.publish('s', bytes('1'))
+  clock.advance(0)
+  t.deepEqual(texts, ['1', '1'])
+})
+
+test('memory: a delayed message holds back what follows on its way, and nothing else', (t) => {
+  const { clock, broker, a, b, texts, hear } = world()
+  hear(b, 's')
+  const passages: Passage[] = ['deliver', { delayMs: 100 }, 'deliver', { delayMs: 10 }, 'deliver']
+  broker.filter = ({ from }) => (from === 'a' ? passages.shift()! : 'deliver')
+  for (const text of ['1', '2', '3', '4', '5']) a.publish('s', bytes(text))
+  b.publish('s', bytes('from b'))
+  clock.advance(0)
+  t.deepEqual(texts, ['1', 'from b'])
+  clock.advance(99)
+  t.deepEqual(texts, ['1', 'from b'])
+  clock.advance(1)
+  t.deepEqual(texts, ['1', 'from b', '2', '3', '4', '5'])
+  passages.push('deliver')
+  a.publish('s', bytes('6'))
+  clock.advance(0)
+  t.is(texts.at(-1), '6')
+})
+
+test('memory: a drain waits for delayed messages', async (t) => {
+  const { clock, broker, a, b, texts, hear } = world()
+  const subscription = hear(b, 's')
+  broker.filter = () => ({ delayMs: 50 })
+  a.publish('s', bytes('late'))
+  const drained = subscription.drain()
+  clock.advance(50)
+  await drained
+  t.deepEqual(texts, ['late'])
+})
+
+test('memory: unsubscribe ends a drain that waits', async (t) => {
+  const { broker, a, b, hear } = world()
+  const subscription = hear(b, 's')
+  broker.filter = () => ({ delayMs: 50 })
+  a.publish('s', bytes('late'))
+  const drained = subscription.drain()
+  subscription.unsubscribe()
+  await t.notThrowsAsync(drained)
+})
+
+test('memory: what is on its way to a connection that is cut is lost, what it sent is not', (t) => {
+  const { clock, a, b, texts, hear } = world()
+  hear(a, 'to.a')
+  hear(b, 'to.b')
+  a.publish('to.b', bytes('lost'))
+  b.publish('to.a', bytes('sent'))
+  b.disconnect()
+  b.reconnect()
+  clock.advance(0)
+  t.deepEqual(texts, ['sent'])
+})
+
+test('memory: a message to a connection that is cut finds nobody', (t) => {
+  const { clock, a, b, hear } = world()
+  hear(b, 's')
+  const answers: boolean[] = []
+  a.subscribe('inbox', (message) => void answers.push(message.noResponders))
+  b.disconnect()
+  a.publish('s', bytes('x'), 'inbox')
+  clock.advance(0)
+  t.deepEqual(answers, [true])
+})
+
+test('memory: ten thousand subjects and patterns are found as fast as one', (t) => {
+  const { clock, a, b } = world()
+  let received = 0
+  for (let i = 0; i < 10_000; i++) {
+    b.subscribe(`node.${i}`, () => void received++)
+    b.subscribe(`inbox.${i}.*`, () => void received++)
+  }
+  const startMs = performance.now()
+  for (let i = 0; i < 10_000; i++) {
+    a.publish(`node.${i}`, bytes(''))
+    a.publish(`inbox.${i}.1`, bytes(''))
+  }
+  clock.advance(0)
+  t.is(received, 20_000)
+  t.true(performance.now() - startMs < 2_000, 'a scan of all patterns for each message would take ten times as long')
+})
+
+// Time and chance.
+
+test('the system clock keeps the order of turns, cancels timers, and waits longer than one timer can', async (t) => {
+  const seen: string[] = []
+  systemClock.turn(() => seen.push('first'))
+  systemClock.turn(() => seen.push('second'))
+  const cancel = systemClock.after(1, () => seen.push('cancelled'))
+  cancel()
+  const cancelLong = systemClock.after(2 ** 31, () => seen.push('25 days'))
+  const cancelNever = systemClock.after(Number.POSITIVE_INFINITY, () => seen.push('never'))
+  await new Promise<void>((resolve) => void setTimeout(resolve, 20))
+  cancelLong()
+  cancelNever()
+  t.deepEqual(seen, ['first', 'second'])
+  t.true(Math.abs(systemClock.now() - Date.now()) < 1_000)
+})
+
+test('a seed gives the same numbers again, in [0, 1), and evenly', (t) => {
+  const take = (seed: number, count: number): number[] => {
+    const random = seededRandom(seed)
+    return Array.from({ length: count }, () => random.next())
+  }
+  t.deepEqual(take(42, 5), take(42, 5))
+  // Written down, so that a run can be repeated by a later version.
+  t.deepEqual(
+    take(42, 3).map((number) => number * 2 ** 32),
+    [145076852, 3246010591, 4141225530],
+  )
+  const firsts = [0, 1, 2, 2 ** 32, 2 ** 53 - 1].map((seed) => take(seed, 1)[0])
+  t.is(new Set(firsts).size, firsts.length)
+  const many = take(3, 100_000)
+  t.true(many.every((number) => number >= 0 && number < 1))
+  const shares = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+  for (const number of many) shares[Math.floor(number * 10)]!++
+  t.true(shares.every((share) => Math.abs(share - 10_000) < 500))
+})

@@ -1,0 +1,79 @@
+/** DESIGN §2: arrows go one way. `core ← actors`, `core ← transports`; one composition root knows all; the rest uses the public entry. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..')
+
+/** What each room may import by path, beside itself. `theseus` is the public entry; every other package is a room's own affair. */
+const allowed: Record<string, readonly string[]> = {
+  core: [],
+  actors: ['core'],
+  transports: ['core'],
+  natsctl: ['theseus'],
+  samples: ['theseus'],
+  bench: ['theseus', 'test'],
+}
+
+/** Files of a folder that are code of ours. */
+function sources(folder: string): string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+}
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(root, file), 'utf8')
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1]!)
+}
+
+/** The room that an import leads to, if it leads to one of ours. */
+function roomOf(file: string, specifier: string): string | undefined {
+  if (specifier === 'theseus' || specifier.startsWith('theseus/')) return 'theseus'
+  if (!specifier.startsWith('.')) return undefined
+  return relative(root, resolve(root, dirname(file), specifier)).split('/')[0]
+}
+
+for (const [room, others] of Object.entries(allowed)) {
+  test(`${room} imports only ${['itself', ...others].join(', ')}`, (t) => {
+    const files = sources(room)
+    t.true(files.length > 0, `${room} has files`)
+    const wrong = files.flatMap((file) =>
+      importsOf(file)
+        .map((specifier) => [specifier, roomOf(file, specifier)] as const)
+        .filter(([, to]) => to !== undefined && to !== room && !others.includes(to))
+        .map(([specifier]) => `${file} imports ${specifier}`),
+    )
+    t.deepEqual(wrong, [])
+  })
+}
+
+test('time and chance are parameters: core and actors name no clock and no random source', (t) => {
+  const forbidden =
+    /\b(Date\.now|new Date\(\)|setTimeout\(|setInterval\(|setImmediate\(|performance\.|Math\.random|crypto\.random|randomUUID|queueMicrotask\()/
+  const wrong = [...sources('core'), ...sources('actors')].filter((file) => {
+    const code = readFileSync(join(root, file), 'utf8')
+      .split('\n')
+      .filter((line) => !/^\s*(\*|\/\/|\/\*)/.test(line))
+      .join('\n')
+    return forbidden.test(code)
+  })
+  t.deepEqual(wrong, [])
+})
+
+test('the core does no input and no output', (t) => {
+  const wrong = sources('core').flatMap((file) =>
+    importsOf(file)
+      .filter((specifier) => specifier.startsWith('node:') && specifier !== 'node:crypto')
+      .map((specifier) => `${file} imports ${specifier}`),
+  )
+  t.deepEqual(wrong, [])
+})
+
+test('no file exports everything of another: the doors are small', (t) => {
+  const wrong = Object.keys(allowed)
+    .flatMap(sources)
+    .filter((file) => /export \* from/.test(readFileSync(join(root, file), 'utf8')))
+  t.deepEqual(wrong, [])
+})

@@ -1,0 +1,208 @@
+/**
+ * Real servers for tests: nats-server and redis-server from the distribution's packages, on free ports of the loopback interface,
+ * each in a temporary directory of its own. A test stops what it started; what it forgets ends with its process.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { accessSync, closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { until } from './eventually.js'
+
+export interface TestServer {
+  readonly port: number
+  readonly url: string
+  /** Of the process that runs now: another one after `restart`. */
+  readonly pid: number
+  /** Ends it and removes its directory. */
+  stop(): Promise<void>
+  /** SIGKILL, without waiting. `restart` starts it again. */
+  kill(): void
+  /** Ends it if it still runs, then starts it on the same port with the same directory. */
+  restart(): Promise<void>
+}
+
+const startTimeoutMs = 10_000
+const stopTimeoutMs = 5_000
+const startsMax = 3
+
+interface Kind {
+  readonly binary: string
+  readonly install: string
+  readonly scheme: string
+  args(port: number, dir: string): readonly string[]
+  /** What to send to a server, and how its answer shows that it is this one and ready. */
+  readonly greeting: string
+  answers(text: string, port: number, pid: number): boolean
+}
+
+/** Starts nats-server. `args` are added to its command line, for example `['--user', 'u', '--pass', 'p']`. */
+export function startNatsServer(options: { readonly args?: readonly string[] } = {}): Promise<TestServer> {
+  const serverName = (port: number): string => `theseus-test-${process.pid}-${port}`
+  return start({
+    binary: 'nats-server',
+    install: 'apt-get install nats-server',
+    scheme: 'nats',
+    args: (port) => ['--addr', '127.0.0.1', '--port', String(port), '--name', serverName(port), ...(options.args ?? [])],
+    greeting: '',
+    answers: (text, port) => text.includes(`"server_name":"${serverName(port)}"`),
+  })
+}
+
+/** Starts redis-server, without persistence. With `appendonly` a restart keeps the data, even after SIGKILL. */
+export function startRedisServer(options: { readonly appendonly?: boolean } = {}): Promise<TestServer> {
+  return start({
+    binary: 'redis-server',
+    install: 'apt-get install redis-server',
+    scheme: 'redis',
+    args: (port, dir) => [
+      ...['--bind', '127.0.0.1', '--port', String(port), '--dir', dir, '--save', ''],
+      ...['--appendonly', options.appendonly === true ? 'yes' : 'no'],
+    ],
+    greeting: 'PING\r\nINFO server\r\n',
+    answers: (text, _port, pid) => text.startsWith('+PONG') && text.includes(`process_id:${pid}`),
+  })
+}
+
+async function start(kind: Kind): Promise<TestServer> {
+  const path = find(kind)
+  const dir = mkdtempSync(join(tmpdir(), `theseus-${kind.binary}-`))
+  // Somebody may take the port between the moment it is found and the moment the server asks for it.
+  for (let starts = 1; ; starts++) {
+    const server = new RunningServer(kind, path, dir, await freePort())
+    try {
+      await server.launch()
+      return server
+    } catch (error) {
+      await (starts < startsMax ? server.end() : server.stop())
+      if (starts === startsMax) throw error
+    }
+  }
+}
+
+function find(kind: Kind): string {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/bin', '/usr/bin', '/usr/sbin']
+  for (const folder of folders) {
+    const path = join(folder, kind.binary)
+    try {
+      accessSync(path, constants.X_OK)
+      return path
+    } catch {}
+  }
+  throw new Error(`the tests need ${kind.binary}, which is not installed here: ${kind.install}`)
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number }
+      server.close(() => resolve(port))
+    })
+  })
+}
+
+/** What this process started and has not stopped yet. */
+const running = new Set<RunningServer>()
+
+process.once('exit', () => {
+  for (const server of running) server.abandon()
+})
+
+class RunningServer implements TestServer {
+  readonly url: string
+  #child: ChildProcess | undefined
+
+  constructor(
+    readonly kind: Kind,
+    readonly path: string,
+    readonly dir: string,
+    readonly port: number,
+  ) {
+    this.url = `${kind.scheme}://127.0.0.1:${port}`
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? -1
+  }
+
+  async launch(): Promise<void> {
+    const { kind, port, dir } = this
+    const log = openSync(join(dir, 'log'), 'a')
+    const child = spawn(this.path, kind.args(port, dir), { cwd: dir, stdio: ['ignore', log, log] })
+    closeSync(log)
+    this.#child = child
+    running.add(this)
+    child.unref() // A forgotten server must not keep its test process alive.
+    child.once('error', () => {}) // Then it has no exit code and no pid, and is reported below.
+    await until(
+      async () => {
+        if (child.pid === undefined || ended(child))
+          throw new Error(`${kind.binary} ended as soon as it started: ${this.#lastLog()}`)
+        return kind.answers(await ask(port, kind.greeting), port, child.pid)
+      },
+      `${kind.binary} accepts connections on port ${port}`,
+      startTimeoutMs,
+    )
+  }
+
+  kill(): void {
+    this.#child?.kill('SIGKILL')
+  }
+
+  async restart(): Promise<void> {
+    await this.end()
+    await this.launch()
+  }
+
+  async stop(): Promise<void> {
+    await this.end()
+    running.delete(this)
+    rmSync(this.dir, { recursive: true, force: true })
+  }
+
+  /** For a process that exits: nothing can be awaited any more. */
+  abandon(): void {
+    this.kill()
+    rmSync(this.dir, { recursive: true, force: true })
+  }
+
+  /** Ends the process and keeps its directory. */
+  async end(): Promise<void> {
+    const child = this.#child
+    if (child === undefined || child.pid === undefined || ended(child)) return
+    child.kill('SIGTERM')
+    await until(() => ended(child), `${this.kind.binary} ends`, stopTimeoutMs).catch(() => child.kill('SIGKILL'))
+    await until(() => ended(child), `${this.kind.binary} is killed`, stopTimeoutMs)
+  }
+
+  #lastLog(): string {
+    return readFileSync(join(this.dir, 'log'), 'utf8').trim().split('\n').slice(-3).join(' | ')
+  }
+}
+
+function ended(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null
+}
+
+const askTimeoutMs = 200
+
+/** What a server says on a fresh connection within a moment; nothing if nobody is there. */
+function ask(port: number, greeting: string): Promise<string> {
+  return new Promise((resolve) => {
+    let text = ''
+    const socket = connect(port, '127.0.0.1', () => socket.write(greeting))
+    const done = (): void => {
+      socket.destroy()
+      resolve(text)
+    }
+    socket.setTimeout(askTimeoutMs, done)
+    socket.on('error', done)
+    socket.on('close', done)
+    socket.on('data', (chunk) => {
+      text += chunk
+      if (text.endsWith('\r\n')) socket.setTimeout(20, done)
+    })
+  })
+}

@@ -1,0 +1,248 @@
+/**
+ * Type tests: each wrong upgrade here is a compile error at the line below the mark, and the build fails if it is not. Nothing of this
+ * file runs.
+ */
+import {
+  command,
+  defineUpgrade,
+  eagerly,
+  futureSO,
+  NodeObject,
+  none,
+  notNeeded,
+  pastSO,
+  query,
+  type Remote,
+  upgradeClass,
+} from 'theseus'
+
+class PagesV1 extends NodeObject<{ pages: Record<string, string> }> {
+  static override readonly className = 'Pages.v1'
+  static override initial() {
+    return { pages: {} }
+  }
+  @command put(url: string, html: string): void {
+    this.state.pages[url] = html
+  }
+  @query get(url: string): string | null {
+    // @ts-expect-error the state has no such field
+    this.state.page
+    return this.state.pages[url] ?? null
+  }
+}
+
+class PagesV2 extends NodeObject<{ pages: Record<string, string>; comments: Record<string, string[]> }> {
+  static override readonly className = 'Pages.v2'
+  static override initial() {
+    return { pages: {}, comments: {} }
+  }
+  @command put(url: string, html: string): void {
+    this.state.pages[url] = html
+  }
+  @query get(url: string): string | null {
+    return this.state.pages[url] ?? null
+  }
+  @command comment(url: string, text: string): void {
+    ;(this.state.comments[url] ??= []).push(text)
+  }
+  @query comments(url: string): string[] {
+    return this.state.comments[url] ?? []
+  }
+  @command remove(url: string, why: string): void {
+    delete this.state.pages[url]
+  }
+}
+
+/** The same methods as version 2, but `remove` without a reason and `comments` with another result. */
+class PagesV3 extends NodeObject<{ pages: Record<string, string>; comments: Record<string, { text: string }[]> }> {
+  static override readonly className = 'Pages.v3'
+  @command put(url: string, html: string): void {}
+  @query get(url: string): string | null {
+    return null
+  }
+  @command comment(url: string, text: string): void {}
+  @query comments(url: string): { text: string }[] {
+    return []
+  }
+  @command remove(url: string): void {}
+}
+
+declare const pages: Remote<PagesV2>
+export const asynchronous: Promise<string[]> = pages.comments('/a')
+// @ts-expect-error a reference has remote methods only
+pages.state
+
+export const commentsAhead = futureSO({
+  simulates: PagesV2,
+  over: PagesV1,
+  initial: (): { comments: Record<string, string[]> } => ({ comments: {} }),
+  delegates: ['put', 'get'],
+  refuses: ['remove'],
+  methods: {
+    comment(url, text) {
+      ;(this.state.comments[url] ??= []).push(text)
+    },
+    async comments(url) {
+      return (await this.next.get(url)) === null ? [] : (this.state.comments[url] ?? [])
+    },
+  },
+})
+
+futureSO({
+  simulates: PagesV2,
+  over: PagesV1,
+  // @ts-expect-error a delegate that the next class does not have
+  delegates: ['put', 'get', 'comment'],
+  refuses: ['remove'],
+  methods: {
+    comment(url, text) {},
+    async comments(url) {
+      return []
+    },
+  },
+})
+
+futureSO({
+  simulates: PagesV3,
+  over: PagesV2,
+  // @ts-expect-error a delegate with another parameter tuple: remove(url, why) is not remove(url)
+  delegates: ['put', 'get', 'comment', 'remove'],
+  methods: {
+    remove(url) {},
+    async comments(url) {
+      return (await this.next.comments(url)).map((text) => ({ text }))
+    },
+  },
+})
+
+futureSO({
+  simulates: PagesV3,
+  over: PagesV2,
+  // @ts-expect-error a delegate with another result
+  delegates: ['put', 'get', 'comment', 'comments'],
+  refuses: ['remove'],
+  methods: {
+    comments(url) {
+      return []
+    },
+  },
+})
+
+futureSO({
+  simulates: PagesV2,
+  over: PagesV1,
+  delegates: ['put', 'get'],
+  refuses: ['remove'],
+  // @ts-expect-error a method that is neither delegated, refused nor implemented
+  methods: {
+    async comments(url) {
+      return []
+    },
+  },
+})
+
+futureSO({
+  simulates: PagesV2,
+  over: PagesV1,
+  delegates: ['put', 'get'],
+  // @ts-expect-error a method that is delegated and refused
+  refuses: ['remove', 'get'],
+  methods: {
+    comment(url, text) {},
+    async comments(url) {
+      return []
+    },
+  },
+})
+
+futureSO({
+  simulates: PagesV2,
+  over: PagesV1,
+  delegates: ['put', 'get'],
+  refuses: ['remove'],
+  methods: {
+    comment(url, text) {},
+    async comments(url) {
+      return []
+    },
+    // @ts-expect-error a method that is delegated and implemented
+    get(url: string) {
+      return null
+    },
+  },
+})
+
+futureSO({
+  simulates: PagesV2,
+  over: PagesV1,
+  delegates: ['put', 'get'],
+  refuses: ['remove'],
+  methods: {
+    comment(url, text) {},
+    comments(url) {
+      // @ts-expect-error a synchronous use of `next`
+      const html: string | null = this.next.get(url)
+      return [html ?? '']
+    },
+  },
+})
+
+const withoutLikes = pastSO({
+  simulates: PagesV1,
+  over: PagesV2,
+  initial: (old) => ({ count: Object.keys(old.pages).length }),
+  delegates: ['put', 'get'],
+  methods: {},
+})
+
+export const good = upgradeClass({
+  oldClass: PagesV1,
+  newClass: PagesV2,
+  futureSO: commentsAhead,
+  pastSO: notNeeded,
+  transform: (old, future) => ({ pages: old.pages, comments: future.comments }),
+  schedule: eagerly(),
+})
+
+upgradeClass({
+  oldClass: PagesV1,
+  newClass: PagesV2,
+  futureSO: commentsAhead,
+  pastSO: withoutLikes,
+  // @ts-expect-error a transform that misses a field
+  transform: (old) => ({ pages: old.pages }),
+  schedule: eagerly(),
+})
+
+upgradeClass({
+  oldClass: PagesV1,
+  newClass: PagesV2,
+  futureSO: commentsAhead,
+  pastSO: notNeeded,
+  // @ts-expect-error a transform that invents a field
+  transform: (old, future) => ({ pages: old.pages, comments: future.comments, hits: 1 }),
+  schedule: eagerly(),
+})
+
+upgradeClass({
+  oldClass: PagesV1,
+  newClass: PagesV2,
+  // @ts-expect-error version 1 can't answer version 2's calls as it is: an SO is needed, or `none`
+  futureSO: notNeeded,
+  pastSO: none,
+  transform: (old) => ({ pages: old.pages, comments: {} }),
+  schedule: eagerly(),
+})
+
+upgradeClass({
+  // @ts-expect-error the SO stands over another class
+  oldClass: PagesV2,
+  // @ts-expect-error the SO simulates another class
+  newClass: PagesV3,
+  futureSO: commentsAhead,
+  pastSO: none,
+  transform: (old) => ({ pages: old.pages, comments: {} }),
+  schedule: eagerly(),
+})
+
+export default defineUpgrade({ title: 'Readers can comment on a page', classUpgrades: [good] })

@@ -1,0 +1,31 @@
+import type { Transport } from '../core/ports/transport.js'
+
+/** What a host brings along when it connects. */
+export interface ConnectOptions {
+  /** How the connection is called in the server's own monitoring, or in a broker's filter. */
+  readonly name?: string
+  /** Told what a subscription's handler threw, and what the server objects to. Without it, errors become process warnings. */
+  readonly onError?: (error: unknown) => void
+}
+
+/** What a user passes as `transport`. Every call of `connect` makes a connection of its own. */
+export interface TransportFactory {
+  /** Rejects with `unavailable.disconnected` when nobody answers there, with `config.invalid` when the settings are refused. */
+  connect(options?: ConnectOptions): Promise<Transport>
+}
+
+/** An `onError` that never throws: an exception that leaves a handler would end the connection's reader. */
+export function reporter(onError: ConnectOptions['onError']): (error: unknown) => void {
+  return (error) => {
+    try {
+      if (onError === undefined) warn(error)
+      else onError(error)
+    } catch (worse) {
+      warn(worse)
+    }
+  }
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? (error.stack ?? error.message) : String(error), 'TransportWarning')
+}

@@ -1,0 +1,1 @@
+export { type LmdbOptions, lmdb } from './lmdbStore.js'

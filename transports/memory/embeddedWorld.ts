@@ -1,0 +1,43 @@
+/** The memory transport and UDB that the hosts of one system share within a process, from the first host until the last has left. */
+
+import type { TransportFactory } from '../factory.js'
+import { systemClock } from '../systemClock.js'
+import { systemRandom } from '../systemRandom.js'
+import type { UdbFactory } from '../udbFactory.js'
+import { memoryDatabase } from './memoryDatabase.js'
+import { MemoryBroker, memoryTransport } from './memoryTransport.js'
+
+export interface EmbeddedWorld {
+  readonly transport: TransportFactory
+  readonly database: UdbFactory
+  /** True for the first to enter. */
+  enter(): boolean
+  /** True for the last to leave: the world ends. */
+  leave(): boolean
+}
+
+const worlds = new Map<string, EmbeddedWorld>()
+
+export function embeddedWorld(system: string): EmbeddedWorld {
+  let world = worlds.get(system)
+  if (world === undefined) {
+    world = newWorld(system)
+    worlds.set(system, world)
+  }
+  return world
+}
+
+function newWorld(system: string): EmbeddedWorld {
+  const broker = new MemoryBroker({ clock: systemClock, random: systemRandom })
+  let inside = 0
+  return {
+    transport: { connect: async (options) => memoryTransport(broker, options) },
+    database: memoryDatabase(),
+    enter: () => ++inside === 1,
+    leave: () => {
+      if (--inside > 0) return false
+      worlds.delete(system)
+      return true
+    },
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * The upgrade database in memory: for tests, rehearsals and hosts that share a process. All hosts that are given the same object share
+ * the same systems. Behaves as the one in Redis does (test/contracts/databaseContract.ts), and can be made to go away.
+ */
+import { Fault } from '../../core/fault.js'
+import type { Version } from '../../core/ids.js'
+import type { SignedManifest } from '../../core/manifest.js'
+import type { Clock } from '../../core/ports/clock.js'
+import {
+  type Head,
+  type NodeRow,
+  type NodeStatus,
+  type ServiceLimit,
+  slotsAllowed,
+  type UpgradeDatabase,
+} from '../../core/ports/upgradeDatabase.js'
+import { heldByMax, lapsedKeptMs, type UdbFactory } from '../udbFactory.js'
+
+export interface MemoryDatabaseFactory extends UdbFactory {
+  /** While away, `open` and every method of every opened database reject with `unavailable.disconnected`. */
+  away(away: boolean): void
+}
+
+interface Registration {
+  readonly status: NodeStatus
+  readonly leaseEndsMs: number
+}
+
+/** What one system keeps, whoever opened it. */
+interface Tables {
+  head: Head
+  readonly manifests: SignedManifest[]
+  readonly chunks: Map<string, Uint8Array>
+  readonly nodes: Map<string, Registration>
+  /** Node ids that hold a slot, by service. */
+  readonly slots: Map<string, Set<string>>
+}
+
+export function memoryDatabase(): MemoryDatabaseFactory {
+  const systems = new Map<string, Tables>()
+  let isAway = false
+  const reach = () => {
+    if (isAway) throw new Fault('unavailable.disconnected', 'the upgrade database in memory is away')
+  }
+  return {
+    away(away) {
+      isAway = away
+    },
+    async open(system, clock) {
+      reach()
+      const tables = systems.get(system) ?? {
+        head: { version: 0, digest: null },
+        manifests: [],
+        chunks: new Map(),
+        nodes: new Map(),
+        slots: new Map(),
+      }
+      systems.set(system, tables)
+      return new MemoryDatabase(tables, clock, reach)
+    },
+  }
+}
+
+class MemoryDatabase implements UpgradeDatabase {
+  #closed = false
+
+  constructor(
+    private readonly tables: Tables,
+    private readonly clock: Clock,
+    private readonly checkReachable: () => void,
+  ) {}
+
+  async head(): Promise<Head> {
+    return this.#reach().head
+  }
+
+  async manifests(from: Version, to: Version): Promise<readonly SignedManifest[]> {
+    return this.#reach()
+      .manifests.slice(Math.max(from, 1) - 1, Math.max(to, 0))
+      .map(copyOf)
+  }
+
+  async install(expected: Head, digest: string, manifest: SignedManifest): Promise<boolean> {
+    const tables = this.#reach()
+    if (tables.head.version !== expected.version || tables.head.digest !== expected.digest) return false
+    tables.manifests.push(copyOf(manifest))
+    tables.head = { version: expected.version + 1, digest }
+    return true
+  }
+
+  async putChunk(digest: string, index: number, bytes: Uint8Array): Promise<void> {
+    this.#reach().chunks.set(`${digest}/${index}`, new Uint8Array(bytes))
+  }
+
+  async getChunk(digest: string, index: number): Promise<Uint8Array | undefined> {
+    const found = this.#reach().chunks.get(`${digest}/${index}`)
+    return found && new Uint8Array(found)
+  }
+
+  async register(status: NodeStatus, leaseMs: number): ReturnType<UpgradeDatabase['register']> {
+    const { nodes, slots } = this.#reach()
+    const found = nodes.get(status.nodeId)?.status
+    if (found !== undefined && found.directoryId !== null && found.directoryId !== status.directoryId) {
+      return { registered: false, directoryId: found.directoryId }
+    }
+    if (found !== undefined && found.service !== status.service) slots.get(found.service)?.delete(status.nodeId)
+    this.#store(status, leaseMs)
+    return { registered: true }
+  }
+
+  async report(statuses: readonly NodeStatus[], leaseMs: number): Promise<void> {
+    const { nodes } = this.#reach()
+    for (const status of statuses) {
+      const found = nodes.get(status.nodeId)?.status
+      // From another place: a node that was forgotten and began anew elsewhere.
+      if (found?.directoryId === status.directoryId && found.service === status.service) this.#store(status, leaseMs)
+    }
+  }
+
+  async renew(nodeIds: readonly string[], leaseMs: number): Promise<void> {
+    const { nodes } = this.#reach()
+    for (const nodeId of nodeIds) {
+      const found = nodes.get(nodeId)
+      if (found !== undefined) this.#store(found.status, leaseMs)
+    }
+  }
+
+  async forget(nodeId: string): Promise<void> {
+    const { nodes, slots } = this.#reach()
+    nodes.delete(nodeId)
+    for (const holders of slots.values()) holders.delete(nodeId)
+  }
+
+  async nodes(service?: string): Promise<readonly NodeRow[]> {
+    const { nodes } = this.#reach()
+    const now = this.clock.now()
+    for (const [nodeId, { status, leaseEndsMs }] of nodes) {
+      if (status.directoryId === null && leaseEndsMs <= now - lapsedKeptMs) nodes.delete(nodeId)
+    }
+    return this.#registered(service)
+      .map(({ status, leaseEndsMs }) => ({ ...status, alive: leaseEndsMs > now }))
+      .sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1))
+  }
+
+  async claimSlot(service: string, nodeId: string, limit: ServiceLimit): ReturnType<UpgradeDatabase['claimSlot']> {
+    const { slots } = this.#reach()
+    const holders = slots.get(service) ?? new Set<string>()
+    if (!holders.has(nodeId) && holders.size >= slotsAllowed(limit, this.#registered(service).length)) {
+      return { claimed: false, heldBy: [...holders].sort().slice(0, heldByMax) }
+    }
+    slots.set(service, holders.add(nodeId))
+    return { claimed: true }
+  }
+
+  async releaseSlot(service: string, nodeId: string): Promise<void> {
+    this.#reach().slots.get(service)?.delete(nodeId)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+  }
+
+  #reach(): Tables {
+    if (this.#closed) throw new Fault('unavailable.disconnected', 'this upgrade database is closed')
+    this.checkReachable()
+    return this.tables
+  }
+
+  #store(status: NodeStatus, leaseMs: number): void {
+    this.tables.nodes.set(status.nodeId, { status: { ...status }, leaseEndsMs: this.clock.now() + leaseMs })
+  }
+
+  /** Nodes without a directory count as registered no longer than their lease. */
+  #registered(service: string | undefined): Registration[] {
+    const now = this.clock.now()
+    return [...this.tables.nodes.values()].filter(
+      ({ status, leaseEndsMs }) =>
+        (service === undefined || status.service === service) && (status.directoryId !== null || leaseEndsMs > now),
+    )
+  }
+}
+
+function copyOf(manifest: SignedManifest): SignedManifest {
+  return { bytes: new Uint8Array(manifest.bytes), signature: manifest.signature && new Uint8Array(manifest.signature) }
+}

@@ -1,0 +1,114 @@
+/** Connecting to NATS: the settings, and what can be wrong with them. */
+import { type Authenticator, connect, type NatsConnection, type TlsOptions } from 'nats'
+import { Fault, type FaultCode } from '../../core/fault.js'
+import type { Transport } from '../../core/ports/transport.js'
+import { type ConnectOptions, reporter, type TransportFactory } from '../factory.js'
+import { NatsTransport } from './natsTransport.js'
+
+export interface NatsOptions {
+  /** One or more of the cluster's servers: `nats://host:4222` or `host:4222`. */
+  readonly servers: string | readonly string[]
+  readonly user?: string
+  readonly pass?: string
+  readonly token?: string
+  /** For NKeys and JWTs: see `nkeyAuthenticator` and `credsAuthenticator` of the package nats. */
+  readonly authenticator?: Authenticator | readonly Authenticator[]
+  /** `{}` asks for TLS with the system's certificate authorities. */
+  readonly tls?: TlsOptions
+  /** Where replies arrive, for accounts that may not subscribe to `_INBOX.>`. */
+  readonly inboxPrefix?: string
+  /** Bounds each attempt to connect. 5,000 by default. */
+  readonly connectTimeoutMs?: number
+  /** Bounds the time that `close` waits for what is on its way. 3,000 by default. */
+  readonly closeTimeoutMs?: number
+  /** Instead of the host's own. */
+  readonly onError?: ConnectOptions['onError']
+}
+
+const reconnectWaitMs = 250
+const reconnectJitterMs = 100
+/** A peer that vanished without a word is noticed when a ping is due and `pingsMax` have no answer: after 30 s at most. */
+const pingIntervalMs = 10_000
+const pingsMax = 2
+
+/** NATS as a host's transport: `nats('nats://127.0.0.1:4222')`. Throws `config.invalid` for servers that can't be meant. */
+export function nats(options: string | NatsOptions): TransportFactory {
+  const given = typeof options === 'string' ? { servers: options } : options
+  const servers = serversOf(given)
+  return { connect: (from = {}) => connectNats(given, servers, from) }
+}
+
+function serversOf(options: NatsOptions): readonly string[] {
+  const servers = typeof options.servers === 'string' ? [options.servers] : options.servers
+  if (servers.length === 0 || servers.some((server) => server.trim() === '')) {
+    throw new Fault('config.invalid', "nats: give at least one server, for example 'nats://127.0.0.1:4222'")
+  }
+  // nats.js ignores them silently, and the login would fail for no visible reason.
+  if (servers.some((server) => server.includes('@'))) {
+    throw new Fault('config.invalid', 'nats: give credentials as user and pass, or token, and not in the address of a server')
+  }
+  return servers
+}
+
+async function connectNats(options: NatsOptions, servers: readonly string[], from: ConnectOptions): Promise<Transport> {
+  const gate = { open: true }
+  let connection: NatsConnection
+  try {
+    connection = await connect({
+      servers: [...servers],
+      name: from.name,
+      user: options.user,
+      pass: options.pass,
+      token: options.token,
+      tls: options.tls,
+      inboxPrefix: options.inboxPrefix,
+      authenticator: [gatekeeper(gate), ...[options.authenticator ?? []].flat()],
+      timeout: options.connectTimeoutMs ?? 5_000,
+      maxReconnectAttempts: -1,
+      ignoreAuthErrorAbort: true,
+      reconnectTimeWait: reconnectWaitMs,
+      reconnectJitter: reconnectJitterMs,
+      reconnectJitterTLS: reconnectJitterMs,
+      pingInterval: pingIntervalMs,
+      maxPingOut: pingsMax,
+      noAsyncTraces: true,
+    })
+  } catch (error) {
+    throw connectFault(error, servers)
+  }
+  // Without headers a server sends no no-responders answers: calls to a node that is not there would only time out.
+  const { info } = connection
+  if (info?.headers !== true) {
+    await connection.close()
+    throw new Fault('config.invalid', `NATS at ${servers.join(', ')} has headers switched off: remove "no_header_support" there`)
+  }
+  return new NatsTransport(connection, {
+    gate,
+    inboxPrefix: options.inboxPrefix,
+    payloadBytesMax: info.max_payload,
+    closeTimeoutMs: options.closeTimeoutMs ?? 3_000,
+    report: reporter(options.onError ?? from.onError),
+  })
+}
+
+/** Asked for credentials at every attempt to connect, so it can stop the one that is under way when `close` is called (N5). */
+function gatekeeper(gate: { readonly open: boolean }): Authenticator {
+  return () => {
+    if (gate.open) return undefined as never
+    throw new Error('the transport is closed')
+  }
+}
+
+function connectFault(error: unknown, servers: readonly string[]): Fault {
+  const at = servers.join(', ')
+  const { code = '', message } = error as { code?: string; message: string }
+  const fault = (faultCode: FaultCode, text: string): Fault => new Fault(faultCode, text, {}, { cause: error })
+  if (/^AUTH/.test(code))
+    return fault('config.invalid', `NATS at ${at} refuses the login: check user, pass, token or authenticator`)
+  if (/^(INVALID_OPTION|NOT_FUNC|BAD API|TLS)$/.test(code)) return fault('config.invalid', `nats: ${message}`)
+  // What the system says of an address, or what nats.js makes of it.
+  if (/^(CONNECTION_REFUSED|TIMEOUT|E[A-Z]+)$/.test(code)) {
+    return fault('unavailable.disconnected', `can't reach NATS at ${at}: is nats-server running there?`)
+  }
+  return fault('unavailable.disconnected', `can't connect to NATS at ${at}: ${message}`)
+}

@@ -1,0 +1,2 @@
+export type { RedisSettings } from './redisConnection.js'
+export { redis } from './redisDatabase.js'

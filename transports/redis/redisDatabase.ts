@@ -1,0 +1,160 @@
+/** The upgrade database in Redis. docs/redis.md gives each key, and whether it is authority or rebuilt by the nodes. */
+import { Fault } from '../../core/fault.js'
+import { checkName, isVersion, type Version } from '../../core/ids.js'
+import type { SignedManifest } from '../../core/manifest.js'
+import type { Head, NodeRow, NodeStatus, ServiceLimit, UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import type { UdbFactory } from '../udbFactory.js'
+import { addressOf, RedisConnection, type RedisSettings } from './redisConnection.js'
+import { keysOf, type RedisKeys } from './redisKeys.js'
+import { decodeRow, encodeRow } from './redisRows.js'
+
+/** Nodes that one script treats: 10,000 nodes are twenty short scripts, and other hosts' commands get in between. */
+const nodesPerScript = 500
+/** Manifests read at once: of their usual size, some 100 KB. */
+const manifestsPerRead = 32
+
+/**
+ * The upgrade database in Redis 6.2 or newer: a URL (`redis://…`, or `rediss://…` for TLS), or host and port. Each method answers or rejects
+ * within about two seconds. Redis should keep its data (`appendonly yes`): it holds the history of upgrades.
+ */
+export function redis(settings: string | RedisSettings = {}): UdbFactory {
+  // Checked here, where the setting is written, and not only when the host starts.
+  addressOf(settings)
+  return {
+    async open(system) {
+      checkName('system', system)
+      return new RedisDatabase(await RedisConnection.open(settings, `theseus:${system}`), keysOf(system))
+    },
+  }
+}
+
+class RedisDatabase implements UpgradeDatabase {
+  constructor(
+    private readonly redis: RedisConnection,
+    private readonly keys: RedisKeys,
+  ) {}
+
+  async head(): Promise<Head> {
+    const [text, digest] = await this.redis.call((client) => client.hmget(this.keys.head, 'version', 'digest'))
+    if (typeof text !== 'string') return { version: 0, digest: null }
+    const version = Number(text)
+    // Version 0 in its place would let the whole history be installed anew.
+    if (!isVersion(version) || typeof digest !== 'string')
+      throw new Fault('upgrade.invalid', `Redis key ${this.keys.head} holds no version and digest`)
+    return { version, digest }
+  }
+
+  async manifests(from: Version, to: Version): Promise<readonly SignedManifest[]> {
+    const found: SignedManifest[] = []
+    const last = Math.min(to, (await this.head()).version)
+    for (let first = Math.max(from, 1); first <= last; first += manifestsPerRead) {
+      const versions = Array.from({ length: Math.min(manifestsPerRead, last - first + 1) }, (_, i) => first + i)
+      const [bytes, signatures] = await Promise.all([
+        this.#read(this.keys.manifests, versions),
+        this.#read(this.keys.signatures, versions),
+      ])
+      for (const [i, manifest] of bytes.entries()) {
+        if (manifest === null) return found
+        const signature = signatures[i] ?? null
+        found.push({ bytes: new Uint8Array(manifest), signature: signature && new Uint8Array(signature) })
+      }
+    }
+    return found
+  }
+
+  #read(key: string, versions: readonly Version[]): Promise<(Buffer | null)[]> {
+    return this.redis.call((client) => client.hmgetBuffer(key, ...versions.map(String)))
+  }
+
+  async install(expected: Head, digest: string, manifest: SignedManifest): Promise<boolean> {
+    const { head, manifests, signatures } = this.keys
+    const signature = manifest.signature === null ? [] : [bufferOf(manifest.signature)]
+    const installed = await this.redis.call((client) =>
+      client.theseusInstall(
+        head,
+        manifests,
+        signatures,
+        expected.version,
+        expected.digest ?? '',
+        expected.version + 1,
+        digest,
+        bufferOf(manifest.bytes),
+        ...signature,
+      ),
+    )
+    return installed === 1
+  }
+
+  async putChunk(digest: string, index: number, bytes: Uint8Array): Promise<void> {
+    await this.redis.call((client) => client.hset(this.keys.bundle(digest), index, bufferOf(bytes)))
+  }
+
+  async getChunk(digest: string, index: number): Promise<Uint8Array | undefined> {
+    const found = await this.redis.call((client) => client.hgetBuffer(this.keys.bundle(digest), String(index)))
+    return found === null ? undefined : new Uint8Array(found)
+  }
+
+  async register(status: NodeStatus, leaseMs: number): ReturnType<UpgradeDatabase['register']> {
+    const { nodeId, service, directoryId } = status
+    const other = await this.redis.call((client) =>
+      client.theseusRegister(...this.keys.nodes, nodeId, service, directoryId ?? '', encodeRow(status), leaseMs),
+    )
+    return other === '' ? { registered: true } : { registered: false, directoryId: String(other) }
+  }
+
+  async report(statuses: readonly NodeStatus[], leaseMs: number): Promise<void> {
+    await inParts(statuses, (part) => {
+      const rows = part.flatMap((status) => [status.nodeId, `${status.service}/${status.directoryId ?? ''}`, encodeRow(status)])
+      return this.redis.call((client) => client.theseusReport(...this.keys.nodes, leaseMs, ...rows))
+    })
+  }
+
+  async renew(nodeIds: readonly string[], leaseMs: number): Promise<void> {
+    await inParts(nodeIds, (part) => this.redis.call((client) => client.theseusRenew(...this.keys.nodes, leaseMs, ...part)))
+  }
+
+  async forget(nodeId: string): Promise<void> {
+    await this.redis.call((client) => client.theseusForget(...this.keys.nodes, nodeId))
+  }
+
+  async nodes(service?: string): Promise<readonly NodeRow[]> {
+    const answer = (await this.redis.call((client) => client.theseusNodes(...this.keys.nodes, service ?? ''))) as (
+      | string
+      | number
+    )[]
+    const rows: NodeRow[] = []
+    for (let i = 0; i < answer.length; i += 2) {
+      const status = decodeRow(String(answer[i]))
+      if (status !== undefined) rows.push({ ...status, alive: answer[i + 1] === 1 })
+    }
+    return rows.sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1))
+  }
+
+  async claimSlot(service: string, nodeId: string, limit: ServiceLimit): ReturnType<UpgradeDatabase['claimSlot']> {
+    const [kind, number] = 'nodes' in limit ? ['nodes', limit.nodes] : ['percent', limit.percent]
+    const answer = await this.redis.call((client) => client.theseusClaim(...this.keys.nodes, service, nodeId, kind, number))
+    const [claimed, ...heldBy] = answer as [number, ...string[]]
+    return claimed === 1 ? { claimed: true } : { claimed: false, heldBy }
+  }
+
+  async releaseSlot(service: string, nodeId: string): Promise<void> {
+    const slots = this.keys.nodes[5]
+    await this.redis.call((client) => client.zrem(slots, `${service}/${nodeId}`))
+  }
+
+  close(): Promise<void> {
+    return this.redis.close()
+  }
+}
+
+/** The parts are sent together, one after the other on the wire; fails with the first that fails. */
+async function inParts<T>(all: readonly T[], send: (part: readonly T[]) => Promise<unknown>): Promise<void> {
+  const sent: Promise<unknown>[] = []
+  for (let first = 0; first < all.length; first += nodesPerScript) sent.push(send(all.slice(first, first + nodesPerScript)))
+  await Promise.all(sent)
+}
+
+/** ioredis sends the bytes of a Buffer, but the text of any other Uint8Array. */
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

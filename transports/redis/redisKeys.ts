@@ -1,0 +1,37 @@
+/** Every key of Redis, in one place (docs/redis.md). The hash tag puts all keys of a system into one slot of a Redis Cluster. */
+export interface RedisKeys {
+  /** Hash: `version` and `digest` of the newest manifest. */
+  readonly head: string
+  /** Hash: version → the manifest's bytes as they were signed. */
+  readonly manifests: string
+  /** Hash: version → the signature over them; none where the manifest is not signed. */
+  readonly signatures: string
+  /** Hash: chunk index → bytes. */
+  bundle(digest: string): string
+  /** What the scripts about nodes are given, always whole and in this order. */
+  readonly nodes: readonly [
+    /** Hash: node id → `<service>/<directory id>`, the latter empty for a node without a directory. */
+    registrations: string,
+    /** Hash: node id → the row, in JSON. */
+    rows: string,
+    /** Sorted set of `<service>/<node id>`, all of score 0: who is registered, by service. */
+    members: string,
+    /** Sorted set: node id → when its lease runs out. */
+    leases: string,
+    /** The same, of those nodes without a directory that are in `members`. */
+    transient: string,
+    /** Sorted set of `<service>/<node id>`, all of score 0: who holds a slot, by service. */
+    slots: string,
+  ]
+}
+
+export function keysOf(system: string): RedisKeys {
+  const key = (name: string) => `theseus:{${system}}:${name}`
+  return {
+    head: key('head'),
+    manifests: key('manifests'),
+    signatures: key('signatures'),
+    bundle: (digest) => key(`bundle:${digest}`),
+    nodes: [key('registrations'), key('rows'), key('members'), key('leases'), key('transient'), key('slots')],
+  }
+}

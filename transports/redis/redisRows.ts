@@ -1,0 +1,43 @@
+/** A node's row as it is kept in Redis: JSON, so that an operator can read it with redis-cli. */
+import { isClassName, isName, isVersion } from '../../core/ids.js'
+import { phases } from '../../core/phases.js'
+import type { NodeStatus } from '../../core/ports/upgradeDatabase.js'
+
+const knownPhases: ReadonlySet<unknown> = new Set(phases)
+
+export function encodeRow(status: NodeStatus): string {
+  return JSON.stringify(pick(status))
+}
+
+/** Undefined for a row that another program, or a Theseus with other phases, wrote: one such row must not hide all others. */
+export function decodeRow(text: string): NodeStatus | undefined {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  return isStatus(value) ? pick(value) : undefined
+}
+
+function isStatus(value: unknown): value is NodeStatus {
+  if (typeof value !== 'object' || value === null) return false
+  const row = value as NodeStatus
+  return (
+    isName(row.nodeId) &&
+    isName(row.service) &&
+    isClassName(row.className) &&
+    isVersion(row.version) &&
+    knownPhases.has(row.phase) &&
+    (row.target === null || isVersion(row.target)) &&
+    (row.reason === null || typeof row.reason === 'string') &&
+    typeof row.hostId === 'string' &&
+    (row.directoryId === null || typeof row.directoryId === 'string') &&
+    typeof row.since === 'number'
+  )
+}
+
+function pick(status: NodeStatus): NodeStatus {
+  const { nodeId, service, className, version, phase, target, reason, hostId, directoryId, since } = status
+  return { nodeId, service, className, version, phase, target, reason, hostId, directoryId, since }
+}

@@ -1,0 +1,175 @@
+/**
+ * The decisions that must be atomic, as Lua. Each script gets every key it touches in KEYS (Redis Cluster asks for it).
+ *
+ * R1. A node id is registered with at most one directory.
+ * R2. Never more slots of a service are given out than its limit allows, and only a release, `forget`, or the node's registration for
+ *     another service frees one.
+ * R3. Leases are counted by the Redis server's clock alone, so that the hosts' clocks don't matter.
+ */
+import { heldByMax, lapsedKeptMs } from '../udbFactory.js'
+
+const nodeKeys = 6
+
+/** `unpack` fails beyond some thousand values, and a command with more than these would block others for longer. */
+const idsPerCommand = 1000
+
+const nodeScript = (body: string) => ({
+  numberOfKeys: nodeKeys,
+  lua: `
+local registrations, rows, members, leases, transient, slots = unpack(KEYS)
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function split(place)
+  local slash = string.find(place, '/', 1, true)
+  return string.sub(place, 1, slash - 1), string.sub(place, slash + 1)
+end
+
+local function renew(id, place, leaseMs)
+  local service, directory = split(place)
+  redis.call('ZADD', leases, now + leaseMs, id)
+  if directory == '' then
+    redis.call('ZADD', transient, now + leaseMs, id)
+    redis.call('ZADD', members, 0, service .. '/' .. id)
+  end
+end
+
+-- Nodes without a directory count as registered no longer than their lease.
+local function sweep()
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', transient, '-inf', now)) do
+    local place = redis.call('HGET', registrations, id)
+    if place then redis.call('ZREM', members, (split(place)) .. '/' .. id) end
+    redis.call('ZREM', transient, id)
+  end
+end
+
+-- All members that begin with "<service>/": '0' is the character after '/', and no service has a '/' in its name.
+local function bounds(service)
+  if service == '' then return '-', '+' end
+  return '[' .. service .. '/', '(' .. service .. '0'
+end
+${body}`,
+})
+
+export const scripts = {
+  theseusInstall: {
+    numberOfKeys: 3,
+    lua: `
+local head, manifests, signatures = unpack(KEYS)
+local expectedVersion, expectedDigest, version, digest, manifest, signature = unpack(ARGV)
+if (redis.call('HGET', head, 'version') or '0') ~= expectedVersion then return 0 end
+if (redis.call('HGET', head, 'digest') or '') ~= expectedDigest then return 0 end
+redis.call('HSET', manifests, version, manifest)
+if signature then redis.call('HSET', signatures, version, signature) end
+redis.call('HSET', head, 'version', version, 'digest', digest)
+return 1`,
+  },
+
+  /** Answers the directory that the node is registered with already, or an empty string. */
+  theseusRegister: nodeScript(`
+local id, service, directory, row, leaseMs = unpack(ARGV)
+local place = service .. '/' .. directory
+local found = redis.call('HGET', registrations, id)
+if found then
+  local foundService, foundDirectory = split(found)
+  if foundDirectory ~= '' and foundDirectory ~= directory then return foundDirectory end
+  if foundService ~= service then
+    redis.call('ZREM', members, foundService .. '/' .. id)
+    redis.call('ZREM', slots, foundService .. '/' .. id)
+  end
+  redis.call('ZREM', transient, id)
+end
+redis.call('HSET', registrations, id, place)
+redis.call('ZADD', members, 0, service .. '/' .. id)
+redis.call('HSET', rows, id, row)
+renew(id, place, leaseMs)
+return ''`),
+
+  /** A report from another place than the registered one comes from a node that was forgotten and began anew elsewhere. */
+  theseusReport: nodeScript(`
+for i = 2, #ARGV, 3 do
+  local id, place, row = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  if redis.call('HGET', registrations, id) == place then
+    redis.call('HSET', rows, id, row)
+    renew(id, place, ARGV[1])
+  end
+end`),
+
+  theseusRenew: nodeScript(`
+for i = 2, #ARGV do
+  local place = redis.call('HGET', registrations, ARGV[i])
+  if place then renew(ARGV[i], place, ARGV[1]) end
+end`),
+
+  /** Looks through all slots: a node that is registered no more may still hold one. */
+  theseusForget: nodeScript(`
+local id = ARGV[1]
+local place = redis.call('HGET', registrations, id)
+if place then redis.call('ZREM', members, (split(place)) .. '/' .. id) end
+redis.call('HDEL', registrations, id)
+redis.call('HDEL', rows, id)
+redis.call('ZREM', leases, id)
+redis.call('ZREM', transient, id)
+for _, slot in ipairs(redis.call('ZRANGE', slots, 0, -1)) do
+  local _, holder = split(slot)
+  if holder == id then redis.call('ZREM', slots, slot) end
+end`),
+
+  /** Answers rows, each followed by 1 for a lease that runs and 0 for one that has run out. */
+  theseusNodes: nodeScript(`
+sweep()
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now - ${lapsedKeptMs})) do
+  local place = redis.call('HGET', registrations, id)
+  if place == false or select(2, split(place)) == '' then
+    redis.call('HDEL', registrations, id)
+    redis.call('HDEL', rows, id)
+    redis.call('ZREM', leases, id)
+  end
+end
+
+local from, to = bounds(ARGV[1])
+local found = redis.call('ZRANGEBYLEX', members, from, to)
+local answer = {}
+for first = 1, #found, ${idsPerCommand} do
+  local ids = {}
+  for i = first, math.min(first + ${idsPerCommand} - 1, #found) do
+    local _, id = split(found[i])
+    ids[#ids + 1] = id
+  end
+  local texts = redis.call('HMGET', rows, unpack(ids))
+  local expiries = redis.call('ZMSCORE', leases, unpack(ids))
+  for i = 1, #ids do
+    if texts[i] then
+      answer[#answer + 1] = texts[i]
+      answer[#answer + 1] = (expiries[i] and tonumber(expiries[i]) > now) and 1 or 0
+    end
+  end
+end
+return answer`),
+
+  /** Answers 1, or 0 followed by the holders. */
+  theseusClaim: nodeScript(`
+local service, id, kind, limit = unpack(ARGV)
+local mine = service .. '/' .. id
+if redis.call('ZSCORE', slots, mine) then return { 1 } end
+
+local from, to = bounds(service)
+local allowed = tonumber(limit)
+if kind == 'percent' then
+  sweep()
+  allowed = math.max(1, math.floor(redis.call('ZLEXCOUNT', members, from, to) * allowed / 100))
+end
+if redis.call('ZLEXCOUNT', slots, from, to) < allowed then
+  redis.call('ZADD', slots, 0, mine)
+  return { 1 }
+end
+
+local answer = { 0 }
+for _, slot in ipairs(redis.call('ZRANGEBYLEX', slots, from, to, 'LIMIT', 0, ${heldByMax})) do
+  local _, holder = split(slot)
+  answer[#answer + 1] = holder
+end
+return answer`),
+} as const
+
+export type ScriptName = keyof typeof scripts

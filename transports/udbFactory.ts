@@ -1,0 +1,17 @@
+import type { Clock } from '../core/ports/clock.js'
+import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+
+/** What a host is given for its `udb`: the same factory serves every host of a process. */
+export interface UdbFactory {
+  /** Opens the database of one system. Rejects with `unavailable.disconnected` when it can't be reached. */
+  open(system: string, clock: Clock): Promise<UpgradeDatabase>
+}
+
+/**
+ * A node without a directory is left out of `nodes()` as soon as its lease has run out, but stays registered for this long: a host that
+ * was cut off from the database for a while brings its nodes back with the next report.
+ */
+export const lapsedKeptMs = 24 * 3_600_000
+
+/** A refused claim names at most so many holders, the first by node id: thousands of nodes may be asking. */
+export const heldByMax = 100
