@@ -1,0 +1,77 @@
+/** `natsctl call`: one call to a node or a service, by name. */
+import type { Command } from 'commander'
+import type { NodeRow, Version } from 'theseus'
+import { clientService, isName } from 'theseus'
+import { withOperator } from './connection.js'
+import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
+import { durationFlag, type GlobalFlags, versionFlag } from './flags.js'
+import { print, toJson } from './output.js'
+import type { Program } from './program.js'
+
+interface CallFlags extends GlobalFlags {
+  readonly atVersion?: Version
+  readonly node?: true
+  readonly service?: true
+  readonly query?: true
+  readonly deadline: number
+}
+
+export function addCall(program: Program): void {
+  program.command
+    .command('call')
+    .description('call a method of a node, or of any node of a service')
+    .argument('<target>', 'a node if one has this id, else a service')
+    .argument('<method>')
+    .argument('[args...]', 'JSON where it is JSON, else text; after -- also what looks like a flag')
+    .option('--at-version <n>', 'the version to call at (default: the newest)', versionFlag)
+    .option('--node', 'the target is a node')
+    .option('--service', 'the target is a service')
+    .option('--query', 'the method only observes: ask again when the answer is lost')
+    .option('--deadline <duration>', 'how long the call may take', durationFlag, durationFlag('5s'))
+    .addHelpText('after', '\nExample: natsctl call p1 comment /home "so true" --at-version 1')
+    .action(
+      program.action((target: string, method: string, args: string[], _: unknown, command: Command) =>
+        call(target, method, args.map(argument), command.optsWithGlobals()),
+      ),
+    )
+}
+
+async function call(name: string, method: string, args: readonly unknown[], flags: CallFlags): Promise<ExitCode> {
+  if (flags.node && flags.service) throw usageFailure('--node or --service, not both')
+  if (!isName(name)) throw usageFailure(`"${name}" is no name of a node or service`)
+  return withOperator(flags, async (operator, system) => {
+    const target = await targetOf(name, flags, system, () => operator.database.nodes())
+    const version = flags.atVersion ?? (await operator.database.head()).version
+    const kind = flags.query ? 'query' : 'command'
+    const result = await operator.call(target, method, args, { version, deadlineMs: flags.deadline, kind })
+    print(flags.output === 'json' ? toJson(result) : toJson(result, 2))
+    return exitCodes.done
+  })
+}
+
+/** JSON where it parses, else the text as it is: `12` is a number, `'"12"'` is text. */
+export function argument(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+type Target = { readonly node: string } | { readonly service: string }
+
+async function targetOf(
+  name: string,
+  flags: CallFlags,
+  system: string,
+  read: () => Promise<readonly NodeRow[]>,
+): Promise<Target> {
+  if (flags.node) return { node: name }
+  if (flags.service) return { service: name }
+  const rows = (await read()).filter(({ service }) => service !== clientService)
+  if (rows.some(({ nodeId }) => nodeId === name)) return { node: name }
+  if (rows.some(({ service }) => service === name)) return { service: name }
+  // Nobody to wait for: not sent at all, so it ends at once and not at its deadline.
+  const message = `unavailable.no-responders: system ${system} has no node and no service "${name}" registered`
+  throw new Failure(exitCodes.noResponder, message)
+}

@@ -1,0 +1,43 @@
+/** A connection to a system for the length of one command. */
+import { connectOperator, isFault, type Operator } from 'theseus'
+import { nats } from 'theseus/nats'
+import { redis } from 'theseus/redis'
+import { exitCodes, Failure, usageFailure } from './exitCodes.js'
+import { type GlobalFlags, natsOptionsOf, systemOf } from './flags.js'
+
+/** Somebody waits at a terminal: shorter than a host would wait. */
+const serverDeadlineMs = 3_000
+
+export async function withOperator<T>(flags: GlobalFlags, use: (operator: Operator, system: string) => Promise<T>): Promise<T> {
+  const system = systemOf(flags)
+  const operator = await connectOperator({
+    system,
+    transport: nats(natsOptionsOf(flags.nats)),
+    udb: redisOf(flags.redis),
+    settings: { serverDeadlineMs },
+  })
+  try {
+    return await use(operator, system)
+  } finally {
+    await operator.close()
+  }
+}
+
+function redisOf(url: string): ReturnType<typeof redis> {
+  try {
+    return redis(url)
+  } catch {
+    throw usageFailure('--redis is no address of Redis: use redis://host:6379, or rediss://host:6379')
+  }
+}
+
+/** For what the upgrade server is asked: "nobody listens on theseus.x.server" does not say what to do. */
+export async function asking<T>(system: string, question: Promise<T>): Promise<T> {
+  try {
+    return await question
+  } catch (error) {
+    if (!isFault(error) || error.code !== 'unavailable.no-responders') throw error
+    const message = `${error.code}: no upgrade server of system ${system} answers: is one running, and is the name right?`
+    throw new Failure(exitCodes.noResponder, message, { cause: error })
+  }
+}

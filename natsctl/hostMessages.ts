@@ -1,0 +1,21 @@
+/** What `natsctl up` and its host processes say to each other. */
+import type { HostConfig } from './upConfig.js'
+
+/** To a host process, once: what to run. Not on its command line, where everybody could read the login of a server. */
+export interface HostOrder {
+  readonly system: string
+  readonly nats: string
+  readonly redis: string
+  readonly host: HostConfig
+  /** Where the host keeps its state and its bundles. */
+  readonly directory: string
+}
+
+export type HostMessage =
+  | {
+      readonly type: 'up'
+      readonly nodes: readonly { readonly id: string; readonly className: string; readonly version: number }[]
+    }
+  /** It can't run like this; it ends. */
+  | { readonly type: 'refused'; readonly reason: string }
+  | { readonly type: 'warning'; readonly text: string }

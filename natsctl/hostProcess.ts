@@ -1,0 +1,126 @@
+/**
+ * One host of `natsctl up`, as a process of its own: waits for its order, runs the nodes, and ends with everything on disk when it is told
+ * to, or when whoever started it is gone. Not a command: `natsctl up` starts it.
+ */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { registerHooks } from 'node:module'
+import { extname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { createHost, type HostEvent, isFault, type NodeClass, type RunningHost } from 'theseus'
+import { lmdb } from 'theseus/lmdb'
+import { nats } from 'theseus/nats'
+import { redis } from 'theseus/redis'
+import { natsOptionsOf } from './flags.js'
+import type { HostMessage, HostOrder } from './hostMessages.js'
+import type { HostConfig } from './upConfig.js'
+
+function tell(message: HostMessage): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.connected) process.send!(message, () => resolve())
+    else resolve()
+  })
+}
+
+function reasonOf(error: unknown): string {
+  if (isFault(error)) return `${error.code}: ${error.message}`
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** A user's module, its classes and the bundles of upgrades are to be of one Theseus: the one that runs them. */
+registerHooks({
+  resolve(specifier, context, nextResolve) {
+    const isOurs = /^(?:theseus(?:\/.*)?|tsyringe|reflect-metadata)$/.test(specifier)
+    return nextResolve(specifier, isOurs ? { ...context, parentURL: import.meta.url } : context)
+  },
+})
+
+async function importModule({ host, directory }: HostOrder): Promise<Record<string, unknown>> {
+  if (!/^\.[cm]?tsx?$/.test(extname(host.path))) return import(pathToFileURL(host.path).href)
+  // Node.js strips types but has no decorators; so it is compiled as an upgrade is, though nobody checks its types here.
+  const [{ bundle }, { withBuildSettings }] = await Promise.all([import('./bundle.js'), import('./buildSettings.js')])
+  const bytes = await withBuildSettings(host.path, (tsconfig) => bundle(host.path, tsconfig))
+  await mkdir(directory, { recursive: true })
+  const compiled = join(directory, 'module.mjs')
+  await writeFile(compiled, bytes)
+  return import(pathToFileURL(compiled).href)
+}
+
+async function classesOf(order: HostOrder): Promise<Map<string, NodeClass>> {
+  const { id, module, nodes } = order.host
+  const exported = await importModule(order).catch((error: unknown) => {
+    throw new Error(`hosts.${id}.module: ${module} can't be loaded: ${reasonOf(error)}`)
+  })
+  const classes = Object.keys(exported).filter((name) => typeof exported[name] === 'function')
+  return new Map(
+    nodes.map((node) => {
+      if (classes.includes(node.exportName)) return [node.id, exported[node.exportName] as NodeClass]
+      const found = classes.length === 0 ? 'no class' : classes.join(', ')
+      throw new Error(`hosts.${id}.nodes.${node.id}: ${module} exports no class "${node.exportName}"; it exports ${found}`)
+    }),
+  )
+}
+
+async function run(order: HostOrder): Promise<RunningHost> {
+  const { host, system, directory } = order
+  const classes = await classesOf(order)
+  const running = await createHost({
+    system,
+    hostId: host.id,
+    transport: nats(natsOptionsOf(order.nats)),
+    udb: redis(order.redis),
+    state: lmdb(join(directory, 'state')),
+    bundles: join(directory, 'bundles'),
+    observe: warnOf,
+  })
+  try {
+    const nodes = await startNodes(running, host, classes)
+    await tell({ type: 'up', nodes })
+    return running
+  } catch (error) {
+    await running.stop()
+    throw error
+  }
+}
+
+function startNodes(running: RunningHost, { id, nodes }: HostConfig, classes: Map<string, NodeClass>) {
+  return Promise.all(
+    nodes.map(async (node) => {
+      const { className, version } = await running.node(classes.get(node.id)!, node.id).catch((error: unknown) => {
+        throw new Error(`hosts.${id}.nodes.${node.id}: ${reasonOf(error)}`)
+      })
+      return { id: node.id, className, version }
+    }),
+  )
+}
+
+function warnOf(event: HostEvent): void {
+  if (event.type === 'nodeFailed') void tell({ type: 'warning', text: `node ${event.nodeId} failed: ${reasonOf(event.error)}` })
+  if (event.type === 'warning') void tell({ type: 'warning', text: `${event.message}: ${reasonOf(event.error)}` })
+}
+
+/** Installed before anything is loaded, so that an order to end is never lost. */
+let hasToStop = false
+let running: Promise<RunningHost> | undefined
+
+async function stop(): Promise<void> {
+  if (hasToStop) return
+  hasToStop = true
+  let exitCode = 0
+  try {
+    await (await running)?.stop()
+  } catch (error) {
+    exitCode = 1
+    await tell({ type: 'warning', text: `it did not end well: ${reasonOf(error)}` })
+  }
+  // A user's module may have timers and sockets of its own.
+  process.exit(exitCode)
+}
+
+process.once('SIGTERM', stop).once('SIGINT', stop).once('disconnect', stop)
+process.once('message', (order) => {
+  running = run(order as HostOrder)
+  running.catch(async (error: unknown) => {
+    await tell({ type: 'refused', reason: reasonOf(error) })
+    process.exit(1)
+  })
+})

@@ -1,0 +1,68 @@
+/** The commands, put together; and the one place where a command's end becomes an exit code. */
+import { createRequire } from 'node:module'
+import { Command } from 'commander'
+import { addCall } from './call.js'
+import { type ExitCode, exitCodeOf, exitCodes, explain } from './exitCodes.js'
+import { addGlobalFlags } from './flags.js'
+import { addNode } from './node.js'
+import { oneLine } from './output.js'
+import { addRollout } from './rollout.js'
+import { addUp } from './up.js'
+import { addUpgrade } from './upgrade.js'
+
+/** What a command is added to: its action returns the exit code. */
+export interface Program {
+  readonly command: Command
+  /** Wraps an action, so that its exit code becomes that of natsctl. */
+  action<A extends readonly unknown[]>(act: (...args: A) => Promise<ExitCode>): (...args: A) => Promise<void>
+}
+
+/** A forgotten timer or socket must not hold a terminal that waits for its prompt. */
+const lingerMs = 500
+
+export async function run(argv: readonly string[]): Promise<ExitCode> {
+  process.stdout.on('error', brokenPipe)
+  let exitCode: ExitCode = exitCodes.done
+  const program: Program = {
+    command: root(),
+    action:
+      (act) =>
+      async (...args) => {
+        exitCode = await act(...args)
+      },
+  }
+  addUp(program)
+  addUpgrade(program)
+  addRollout(program)
+  addNode(program)
+  addCall(program)
+  try {
+    await program.command.parseAsync(argv)
+  } catch (error) {
+    exitCode = exitCodeOf(error)
+    process.stderr.write(explain(error))
+  }
+  setTimeout(() => process.exit(), lingerMs).unref()
+  return exitCode
+}
+
+/** Its settings are inherited by commands that are made with `command()`, so they come first. */
+function root(): Command {
+  const { version } = createRequire(import.meta.url)('../../package.json') as { readonly version: string }
+  const program = new Command('natsctl')
+    .description('Runs, upgrades and looks at a system of Theseus.')
+    .version(version)
+    .exitOverride()
+    .configureOutput({
+      // Commander puts its suggestion on a line of its own.
+      outputError: (text, write) => write(`${oneLine(text)}\n`),
+    })
+    .configureHelp({ showGlobalOptions: true })
+  return addGlobalFlags(program)
+}
+
+/** `natsctl node ls | head -1`: who reads has had enough. */
+function brokenPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(exitCodes.done)
+}

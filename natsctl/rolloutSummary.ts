@@ -1,0 +1,98 @@
+/**
+ * How far a rollout has come, out of the rows of the upgrade database. Pure.
+ *
+ * R1. A node is *there* when it serves at the goal or past it: while its new object is still starting, it is not.
+ * R2. A node is *in trouble* when it is stalled, rejected or failed before the goal; one that is stalled past it is no matter of this
+ *     rollout.
+ */
+import type { NodeRow, Version } from 'theseus'
+import { clientService } from 'theseus'
+
+export interface Rollout {
+  readonly newest: Version
+  /** The version that every node is to reach. */
+  readonly goal: Version
+  /** `moving`: some nodes are still to come. `degraded`: at least one is in trouble. */
+  readonly state: 'done' | 'moving' | 'degraded'
+  /** Whether every node that is not there is in trouble: without somebody's help nothing will change. */
+  readonly settled: boolean
+  readonly nodes: number
+  readonly there: number
+  readonly services: readonly ServiceRollout[]
+}
+
+export interface ServiceRollout {
+  readonly service: string
+  readonly nodes: number
+  readonly there: number
+  /** How many nodes run each version, newest first. */
+  readonly versions: readonly { readonly version: Version; readonly nodes: number }[]
+  readonly troubled: readonly NodeRow[]
+  /** Not there, and their host does not renew their lease: they will not come before it does. */
+  readonly away: readonly NodeRow[]
+}
+
+export function summarize(rows: readonly NodeRow[], newest: Version, goal: Version): Rollout {
+  const concerned = rows.filter(isPartOfRollout)
+  const byService = Map.groupBy(concerned, ({ service }) => service)
+  const services = [...byService].sort(([a], [b]) => (a < b ? -1 : 1)).map(([service, of]) => summarizeService(service, of, goal))
+  const there = sum(services.map((service) => service.there))
+  const troubled = sum(services.map((service) => service.troubled.length))
+  return {
+    newest,
+    goal,
+    state: troubled > 0 ? 'degraded' : there === concerned.length ? 'done' : 'moving',
+    settled: there + troubled === concerned.length,
+    nodes: concerned.length,
+    there,
+    services,
+  }
+}
+
+function summarizeService(service: string, rows: readonly NodeRow[], goal: Version): ServiceRollout {
+  const versions = [...Map.groupBy(rows, ({ version }) => version)].sort(([a], [b]) => b - a)
+  return {
+    service,
+    nodes: rows.length,
+    there: rows.filter((row) => isThere(row, goal)).length,
+    versions: versions.map(([version, of]) => ({ version, nodes: of.length })),
+    troubled: rows.filter((row) => isTroubled(row, goal)),
+    away: rows.filter((row) => !row.alive && !isThere(row, goal) && !isTroubled(row, goal)),
+  }
+}
+
+/** The rows of callers that are pinned to a version stay at it for good. */
+export function isPartOfRollout({ service }: NodeRow): boolean {
+  return service !== clientService
+}
+
+/** R1. */
+export function isThere({ version, phase }: NodeRow, goal: Version): boolean {
+  if (phase === 'failed') return false
+  return version > goal || (version === goal && phase !== 'recovering')
+}
+
+/** R2. */
+export function isTroubled(row: NodeRow, goal: Version): boolean {
+  switch (row.phase) {
+    case 'failed':
+      return true
+    case 'stalled':
+    case 'rejected':
+      return !isThere(row, goal)
+    case 'current':
+    case 'fetching':
+    case 'verifying':
+    case 'scheduled':
+    case 'draining':
+    case 'transforming':
+    case 'checking':
+    case 'flipping':
+    case 'recovering':
+      return false
+  }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}

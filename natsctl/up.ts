@@ -1,0 +1,51 @@
+/** `natsctl up`: a whole system on this machine, out of one small config, for as long as the command runs. */
+import type { Command } from 'commander'
+import { type ExitCode, exitCodes, usageFailure } from './exitCodes.js'
+import type { GlobalFlags } from './flags.js'
+import { jsonLines, LocalSystem, textLines } from './localSystem.js'
+import { note } from './output.js'
+import type { Program } from './program.js'
+import { readUpConfig } from './upConfig.js'
+
+interface UpFlags extends GlobalFlags {
+  readonly config: string
+}
+
+export function addUp(program: Program): void {
+  program.command
+    .command('up')
+    .description('run a local system until Ctrl-C: servers, an upgrade server, and hosts')
+    .option('--config <file>', 'what to run', 'theseus.json')
+    .action(
+      program.action((_: unknown, command: Command) => {
+        for (const flag of ['nats', 'redis']) {
+          if (command.parent!.getOptionValueSource(flag) === 'cli')
+            throw usageFailure(`for "up", --${flag} is said in the config, as "${flag}"`)
+        }
+        return up(command.optsWithGlobals())
+      }),
+    )
+}
+
+async function up(flags: UpFlags): Promise<ExitCode> {
+  const config = await readUpConfig(flags.config, flags.system)
+  const system = new LocalSystem(config, flags.output === 'json' ? jsonLines : textLines)
+  let inAHurry = false
+  const asked = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(signal, () => {
+        if (system.isStopping) {
+          inAHurry = true
+          system.kill()
+        } else note('ending the system; the same again kills it')
+        resolve()
+      })
+    }
+  })
+  try {
+    await Promise.race([system.start().then(() => asked), asked])
+  } finally {
+    await system.stop()
+  }
+  return inAHurry ? exitCodes.error : exitCodes.done
+}

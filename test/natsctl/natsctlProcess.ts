@@ -1,0 +1,121 @@
+/** Runs natsctl as a user does: as a process of its own, with nothing of this process's environment that would point it anywhere. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { ExecutionContext } from 'ava'
+import { until } from '../support/eventually.js'
+
+/** The repository, from dist/test/natsctl. */
+export const root = fileURLToPath(new URL('../../../', import.meta.url))
+const main = join(root, 'dist/natsctl/main.js')
+
+export interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+  readonly ms: number
+}
+
+export interface Options {
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** A natsctl that runs until somebody ends it. */
+export class NatsctlProcess {
+  readonly child: ChildProcess
+  stdout = ''
+  stderr = ''
+  readonly ended: Promise<Ended>
+
+  constructor(t: ExecutionContext<any>, args: readonly string[], { cwd = root, env = {} }: Options = {}) {
+    const { NATS_URL, THESEUS_REDIS, THESEUS_SYSTEM, THESEUS_DEBUG, ...inherited } = process.env
+    const startedAt = performance.now()
+    const child = spawn(process.execPath, [main, ...args], {
+      cwd,
+      env: { ...inherited, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      this.stdout += text
+    })
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      this.stderr += text
+    })
+    this.child = child
+    this.ended = new Promise((resolve) => {
+      child.once('close', (code) =>
+        resolve({ code, stdout: this.stdout, stderr: this.stderr, ms: performance.now() - startedAt }),
+      )
+    })
+    t.teardown(async () => {
+      child.kill('SIGKILL')
+      await this.ended
+    })
+  }
+
+  /** What it has printed with `-o json` so far: one document a line. */
+  get documents(): any[] {
+    const whole = this.stdout.slice(0, this.stdout.lastIndexOf('\n') + 1)
+    return whole
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line))
+  }
+
+  /** Waits for a document. Rejects with what was printed when the process ends before. */
+  document(of: (document: any) => boolean, what: string): Promise<any> {
+    return until(
+      () => {
+        const found = this.documents.find(of)
+        if (found === undefined && this.child.exitCode !== null) throw new Error(`natsctl ended before ${what}: ${this.stderr}`)
+        return found
+      },
+      what,
+      20_000,
+    )
+  }
+}
+
+export function natsctl(t: ExecutionContext<any>, args: readonly string[], options?: Options): Promise<Ended> {
+  return new NatsctlProcess(t, args, options).ended
+}
+
+export function newDirectory(t: ExecutionContext<any>): string {
+  const directory = realpathSync(mkdtempSync(join(tmpdir(), 'natsctl-')))
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+
+/** A directory in which `theseus` is installed. */
+export function newProject(t: ExecutionContext<any>): string {
+  const directory = newDirectory(t)
+  mkdirSync(join(directory, 'node_modules'))
+  symlinkSync(root, join(directory, 'node_modules/theseus'), 'dir')
+  return directory
+}
+
+export interface Process {
+  readonly pid: number
+  readonly parent: number
+  readonly args: string
+}
+
+/** The processes that run now; what is dead and only waits to be noticed is none. */
+export function processes(): Process[] {
+  const lines = execFileSync('ps', ['-e', '-o', 'pid=,ppid=,stat=,args='], { encoding: 'utf8' }).split('\n')
+  return lines.flatMap((line) => {
+    const [, pid, parent, stat, args] = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(.*)$/.exec(line) ?? []
+    return pid === undefined || stat!.startsWith('Z') ? [] : [{ pid: Number(pid), parent: Number(parent), args: args! }]
+  })
+}
+
+export function descendants(of: number, among: readonly Process[] = processes()): Process[] {
+  return among.filter(({ parent }) => parent === of).flatMap((child) => [child, ...descendants(child.pid, among)])
+}
+
+export function isRunning({ pid, args }: Process): boolean {
+  return processes().some((other) => other.pid === pid && other.args === args)
+}

@@ -1,0 +1,186 @@
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import anyTest, { type ExecutionContext, type TestFn } from 'ava'
+import { createHost, type RunningHost, startUpgradeServer } from 'theseus'
+import { memoryStore } from 'theseus/memory'
+import { nats } from 'theseus/nats'
+import { redis } from 'theseus/redis'
+import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
+import { startNatsServer, startRedisServer } from '../support/servers.js'
+import { type Ended, NatsctlProcess, natsctl, newDirectory, newProject, root } from './natsctlProcess.js'
+
+interface Context {
+  readonly ways: { readonly transport: ReturnType<typeof nats>; readonly udb: ReturnType<typeof redis> }
+  readonly env: Readonly<Record<string, string>>
+}
+
+const test = anyTest as TestFn<Context>
+const upgrade = join(root, 'samples/02-pages-comments/upgrades/1-comments.ts')
+let stopServers: () => Promise<unknown>
+let env: Readonly<Record<string, string>>
+let systems = 0
+
+test.before(async () => {
+  const [natsServer, redisServer] = await Promise.all([startNatsServer(), startRedisServer()])
+  stopServers = () => Promise.all([natsServer.stop(), redisServer.stop()])
+  env = { NATS_URL: natsServer.url, THESEUS_REDIS: redisServer.url }
+})
+
+test.after.always(() => stopServers?.())
+
+/** A system of its own for each test. */
+test.beforeEach((t) => {
+  const ways = { transport: nats(env.NATS_URL!), udb: redis(env.THESEUS_REDIS!) }
+  t.context = { ways, env: { ...env, THESEUS_SYSTEM: `s${++systems}` } }
+})
+
+async function startSystem(t: ExecutionContext<Context>, nodes: readonly string[]): Promise<RunningHost> {
+  const { ways, env } = t.context
+  const system = env.THESEUS_SYSTEM!
+  const server = await startUpgradeServer({ system, ...ways })
+  t.teardown(() => server.stop())
+  const bundles = newDirectory(t)
+  const host = await createHost({ system, hostId: 'h1', ...ways, state: memoryStore(), bundles })
+  t.teardown(() => host.stop())
+  for (const nodeId of nodes) await host.node(PagesV1, nodeId)
+  return host
+}
+
+test('an upgrade is built, published and watched, and both versions are called while it is under way', async (t) => {
+  const { env } = t.context
+  const run = (...args: readonly string[]): Promise<Ended> => natsctl(t, args, { env })
+  const json = async (...args: readonly string[]): Promise<any> => {
+    const ended = await run(...args, '-o', 'json')
+    t.is(ended.code, 0, ended.stderr)
+    return JSON.parse(ended.stdout)
+  }
+  await startSystem(t, ['p1', 'p2', 'p3'])
+  const file = join(newDirectory(t), '1.upgrade')
+
+  const built = await json('upgrade', 'build', upgrade, '-O', file)
+  t.is(built.title, 'Readers can comment on a page')
+  t.regex(built.digest, /^[0-9a-f]{64}$/)
+  t.like(built.classUpgrades[0], {
+    service: 'pages',
+    oldClass: 'Pages.v1',
+    newClass: 'Pages.v2',
+    futureSO: 'so',
+    pastSO: 'notNeeded',
+  })
+
+  t.deepEqual(await json('upgrade', 'ls'), [])
+  t.like((await json('node', 'ls'))[1], {
+    node: 'p2',
+    service: 'pages',
+    class: 'Pages.v1',
+    version: 0,
+    phase: 'current',
+    alive: true,
+  })
+  t.is(await json('call', 'p1', 'put', '/home', '<h1>12</h1>'), null)
+
+  const published = await run('upgrade', 'publish', file, '--reason', 'readers asked for it')
+  t.is(published.code, 0, published.stderr)
+  const { THESEUS_SYSTEM: system } = env
+  t.is(published.stdout, `version 1 of system ${system}: Readers can comment on a page\n  pages: Pages.v1 → Pages.v2, 3 nodes\n`)
+
+  const watched = new NatsctlProcess(t, ['rollout', 'watch', '--until-done'], { env })
+  // Wherever the node is in its upgrade, the newest version is answered, and so is the old one.
+  t.is(await json('call', 'p1', 'comment', '/home', 'so true'), 1)
+  t.is(await json('call', 'p1', 'get', '/home', '--at-version', '0', '--query'), '<h1>12</h1>')
+  const { code, stdout } = await watched.ended
+  t.is(code, 0)
+  t.regex(stdout, /\nversion 1: 3 of 3 nodes there, done\n$/)
+  t.regex(stdout, /^p2 pages Pages\.v2 version 1 current$/m)
+
+  t.deepEqual(await json('call', 'p1', 'comments', '/home', '--at-version', '1'), ['so true'])
+  t.is(await json('call', 'p1', 'get', '/home', '--at-version', '0'), '<h1>12</h1>')
+  const onService = await run('call', 'pages', 'comments', '/nothing')
+  t.is(onService.stdout, '[]\n', onService.stderr)
+
+  t.like(await json('rollout', 'status', '--timeout', '30s'), { newest: 1, goal: 1, state: 'done', nodes: 3, there: 3 })
+  const [version] = await json('upgrade', 'ls')
+  t.like(version, { version: 1, reason: 'readers asked for it', digest: built.digest, previous: null })
+  const table = await run('node', 'ls', '--service', 'pages')
+  t.regex(table.stdout, /^NODE +SERVICE .*\np1 +pages +Pages\.v2 +1 +current +- +\d+s +yes +h1\n/)
+  t.false(table.stdout.includes('\u001b'))
+})
+
+test('a node that stalls degrades its rollout: exit code 3, and the reason on the screen', async (t) => {
+  const { env } = t.context
+  await startSystem(t, ['p1'])
+  const project = newProject(t)
+  cpSync(join(root, 'samples/02-pages-comments'), project, { recursive: true })
+  const source = join(project, 'upgrades/1-comments.ts')
+  const transform = '(old, future) => ({ pages: old.pages, comments: future.comments })'
+  writeFileSync(source, readFileSync(source, 'utf8').replace(transform, "() => { throw new Error('there is\\nno way') }"))
+  const file = join(project, 'bad.upgrade')
+  t.is((await natsctl(t, ['upgrade', 'build', source, '-O', file])).code, 0)
+  t.is((await natsctl(t, ['upgrade', 'publish', file], { env })).code, 0)
+
+  const status = await natsctl(t, ['rollout', 'status', '--wait'], { env })
+  t.is(status.code, 3)
+  t.regex(status.stdout, /0 of 1 node there, degraded/)
+  t.regex(status.stdout, /^p1 +pages +Pages\.v1 +0 +stalled +\d+s +upgrade\.transform: there is no way$/m)
+  const watched = await natsctl(t, ['rollout', 'watch', '--until-done'], { env })
+  t.is(watched.code, 3)
+  t.is((await natsctl(t, ['rollout', 'status', '--for', '0'], { env })).code, 0)
+  t.is((await natsctl(t, ['rollout', 'status', '--for', '2'], { env })).code, 1)
+})
+
+test('waiting ends with exit code 5 when the time is up', async (t) => {
+  const { env } = t.context
+  const host = await startSystem(t, ['p1'])
+  const file = join(newDirectory(t), '1.upgrade')
+  t.is((await natsctl(t, ['upgrade', 'build', upgrade, '-O', file])).code, 0)
+  // Nobody tells the node while its host is away.
+  await host.stop()
+  t.is((await natsctl(t, ['upgrade', 'publish', file], { env })).code, 0)
+  const status = await natsctl(t, ['rollout', 'status', '--timeout', '300ms', '-o', 'json'], { env })
+  t.is(status.code, 5)
+  t.like(JSON.parse(status.stdout), { state: 'moving', nodes: 1, there: 0 })
+})
+
+test('a watch goes on until Ctrl-C, which is its ordinary end', async (t) => {
+  const { env } = t.context
+  await startSystem(t, ['p1'])
+  const watched = new NatsctlProcess(t, ['rollout', 'watch', '-o', 'json'], { env })
+  const progress = await watched.document(({ type }) => type === 'progress', 'the first look')
+  t.like(progress, { version: 0, state: 'done', nodes: 1, there: 1 })
+  watched.child.kill('SIGINT')
+  t.is((await watched.ended).code, 0)
+})
+
+test('a call to nobody ends at once with exit code 6', async (t) => {
+  const { env } = t.context
+  const system = env.THESEUS_SYSTEM
+  const unregistered = await natsctl(t, ['call', 'nobody', 'get'], { env })
+  t.is(unregistered.code, 6)
+  t.is(unregistered.stderr, `unavailable.no-responders: system ${system} has no node and no service "nobody" registered\n`)
+  const forced = await natsctl(t, ['call', 'nobody', 'get', '--node', '--deadline', '200ms'], { env })
+  t.is(forced.code, 6)
+  t.regex(forced.stderr, /^unavailable\.no-responders: .*\n$/)
+  const noServer = await natsctl(t, ['upgrade', 'ls'], { env })
+  t.is(noServer.code, 6)
+  t.regex(noServer.stderr, /^unavailable\.no-responders: no upgrade server of system .* answers/)
+})
+
+test('a fault is one line with its code, and exit code 1', async (t) => {
+  const { env } = t.context
+  await startSystem(t, ['p1'])
+  const noMethod = await natsctl(t, ['call', 'p1', 'fly'], { env })
+  t.is(noMethod.code, 1)
+  t.is(noMethod.stdout, '')
+  t.regex(noMethod.stderr, /^protocol\.no-such-method: .*\n$/)
+  const noVersion = await natsctl(t, ['call', 'p1', 'get', '/', '--at-version', '7'], { env })
+  t.is(noVersion.code, 1)
+  t.regex(noVersion.stderr, /^version\.unknown: .*\n$/)
+})
+
+test('a system without nodes is no error, but said', async (t) => {
+  const { env } = t.context
+  const { code, stdout, stderr } = await natsctl(t, ['node', 'ls', '-o', 'json'], { env })
+  t.is(code, 0)
+  t.is(stdout, '[]\n')
+  t.is(stderr, `system ${env.THESEUS_SYSTEM} has no registered nodes\n`)
+})

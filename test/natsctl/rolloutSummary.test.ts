@@ -1,0 +1,71 @@
+import test from 'ava'
+import type { NodeRow } from 'theseus'
+import { screenOf } from '../../natsctl/rolloutScreen.js'
+import { summarize } from '../../natsctl/rolloutSummary.js'
+
+function row(nodeId: string, about: Partial<NodeRow>): NodeRow {
+  return {
+    ...{ nodeId, service: 'pages', className: `Pages.v${(about.version ?? 0) + 1}`, version: 0, phase: 'current' },
+    ...{ target: null, reason: null, hostId: 'h', directoryId: 'd', since: 0, alive: true },
+    ...about,
+  }
+}
+
+test('a rollout is done when every node serves at the goal or past it', (t) => {
+  const rollout = summarize([row('a', { version: 2 }), row('b', { version: 3, phase: 'stalled', target: 4 })], 4, 2)
+  t.like(rollout, { state: 'done', settled: true, nodes: 2, there: 2 })
+})
+
+test('a node whose new object is still starting is not there yet', (t) => {
+  const rollout = summarize([row('a', { version: 1, phase: 'recovering', target: 1 })], 1, 1)
+  t.like(rollout, { state: 'moving', settled: false, there: 0 })
+})
+
+test('one stalled node makes a rollout degraded, but not settled while others move', (t) => {
+  const stalled = row('a', { phase: 'stalled', target: 1, reason: 'why' })
+  t.like(summarize([stalled, row('b', { phase: 'scheduled', target: 1 })], 1, 1), { state: 'degraded', settled: false })
+  t.like(summarize([stalled, row('b', { version: 1 })], 1, 1), { state: 'degraded', settled: true, there: 1 })
+})
+
+test('a failed node is in trouble whatever its version', (t) => {
+  t.like(summarize([row('a', { version: 1, phase: 'failed' })], 1, 1), { state: 'degraded', there: 0 })
+})
+
+test('versions and nodes are counted for each service, and pinned callers are left out', (t) => {
+  const rows = [
+    row('a', { version: 1 }),
+    row('b', { phase: 'scheduled', target: 1, alive: false }),
+    row('m', { service: 'mail', version: 1 }),
+    row('host-v0', { service: 'client', className: 'Client', directoryId: null }),
+  ]
+  const { services, nodes } = summarize(rows, 1, 1)
+  t.is(nodes, 3)
+  t.like(services[0], { service: 'mail', nodes: 1, there: 1 })
+  t.like(services[1], {
+    service: 'pages',
+    nodes: 2,
+    there: 1,
+    versions: [
+      { version: 1, nodes: 1 },
+      { version: 0, nodes: 1 },
+    ],
+  })
+  t.deepEqual(
+    services[1]!.away.map(({ nodeId }) => nodeId),
+    ['b'],
+  )
+})
+
+test('the screen has room for few of many nodes: those in trouble come first, those that have arrived last', (t) => {
+  const rows = Array.from({ length: 100 }, (_, i) => row(`n${i}`, { version: 1 }))
+  rows[50] = row('n50', { phase: 'scheduled', target: 1 })
+  rows[70] = row('n70', { phase: 'stalled', target: 1, reason: 'r'.repeat(200) })
+  const lines = screenOf(summarize(rows, 1, 1), rows, 's', 5_000, { columns: 60, rows: 10, colour: false })
+  t.is(lines[0], 'system s, version 1')
+  t.is(lines[1], `${'█'.repeat(29)}░ 98 of 100 nodes, degraded`)
+  t.regex(lines[4]!, /^n70 .*stalled +1 +5s .*…$/)
+  t.regex(lines[5]!, /^n50 .*scheduled/)
+  t.is(lines.at(-1), '… and 97 more')
+  t.true(lines.length < 10)
+  t.true(lines.every((line) => line.length <= 60))
+})

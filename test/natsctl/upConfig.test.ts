@@ -1,0 +1,58 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { Failure } from '../../natsctl/exitCodes.js'
+import { readUpConfig } from '../../natsctl/upConfig.js'
+import { newDirectory } from './natsctlProcess.js'
+
+function write(t: ExecutionContext, config: unknown): string {
+  const file = join(newDirectory(t), 'theseus.json')
+  writeFileSync(file, typeof config === 'string' ? config : JSON.stringify(config))
+  return file
+}
+
+test('a config is read with its modules beside it', async (t) => {
+  const file = write(t, {
+    system: 'demo',
+    nats: 'nats://one:4222',
+    redis: { port: 6380 },
+    hosts: { h1: { module: './pages.js', nodes: { p1: 'PagesV1' } } },
+  })
+  const config = await readUpConfig(file, undefined)
+  t.like(config, { system: 'demo', nats: { url: 'nats://one:4222' }, redis: { port: 6380 } })
+  const nodes = [{ id: 'p1', exportName: 'PagesV1' }]
+  t.deepEqual(config.hosts, [{ id: 'h1', module: './pages.js', path: join(config.directory, 'pages.js'), nodes }])
+})
+
+test('the name of the system may come from its flag', async (t) => {
+  t.is((await readUpConfig(write(t, {}), 'other')).system, 'other')
+})
+
+const host = { module: './pages.js', nodes: { p1: 'PagesV1' } }
+const wrong: readonly (readonly [string, unknown])[] = [
+  ['this is not JSON', '{'],
+  ['the whole', []],
+  ['system', {}],
+  ['system', { system: 'a b' }],
+  ['sytem', { sytem: 'demo' }],
+  ['nats', { system: 'demo', nats: 'http://localhost' }],
+  ['nats.port', { system: 'demo', nats: { port: '4222' } }],
+  ['nats.prt', { system: 'demo', nats: { prt: 4222 } }],
+  ['redis', { system: 'demo', redis: 'http://one' }],
+  ['hosts', { system: 'demo', hosts: [] }],
+  ['hosts.h 1', { system: 'demo', hosts: { 'h 1': host } }],
+  ['hosts.h1.module', { system: 'demo', hosts: { h1: { nodes: {} } } }],
+  ['hosts.h1.nodes', { system: 'demo', hosts: { h1: { module: './pages.js' } } }],
+  ['hosts.h1.modul', { system: 'demo', hosts: { h1: { ...host, modul: 'x' } } }],
+  ['hosts.h1.nodes.p1', { system: 'demo', hosts: { h1: { ...host, nodes: { p1: 1 } } } }],
+  ['hosts.h2.nodes.p1', { system: 'demo', hosts: { h1: host, h2: host } }],
+]
+
+for (const [field, config] of wrong) {
+  test(`a wrong config is one line that names ${field}: ${JSON.stringify(config)}`, async (t) => {
+    const failure = await t.throwsAsync(readUpConfig(write(t, config), undefined), { instanceOf: Failure })
+    t.is(failure.exitCode, 2)
+    t.true(failure.message.includes(`theseus.json: ${field}: `), failure.message)
+    t.false(failure.message.includes('\n'))
+  })
+}
