@@ -6,7 +6,7 @@ if (major < 22 || (major === 22 && minor < 20)) {
 }
 
 export default {
-  files: ['dist/test/**/*.test.js', '!dist/test/live/**'],
+  files: ['dist/test/**/*.test.js'],
   concurrency: 2,
   timeout: '60s',
   workerThreads: false,

@@ -18,6 +18,7 @@ import { type BuiltUpgrade, Operator, type PublishOptions } from './actors/opera
 import { Outbox } from './actors/outbox.js'
 import { Registrar } from './actors/registrar.js'
 import { defaultSettings, type HostSettings } from './actors/settings.js'
+import { TimerWheel } from './actors/timerWheel.js'
 import { tokens } from './actors/tokens.js'
 import { UpgradeHistory } from './actors/upgradeHistory.js'
 import { UpgradeServer } from './actors/upgradeServer.js'
@@ -150,6 +151,7 @@ const hostParts: readonly (new (...args: any[]) => object)[] = [
   Journal,
   Outbox,
   Contacts,
+  TimerWheel,
   CallTable,
   UpgradeServerClient,
   UpgradeHistory,

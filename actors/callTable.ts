@@ -87,7 +87,6 @@ export class CallTable {
     const token = (this.#token++).toString(36)
     return { token, replyTo: `${this.#inbox}.${token}`, calls: [], unanswered: 0 }
   }
-  readonly #wheel: TimerWheel
   readonly #inbox: string
   #seq = 0
   #token = 0
@@ -102,8 +101,8 @@ export class CallTable {
     @inject(tokens.observer) private readonly observe: HostObserver,
     @inject(Outbox) private readonly outbox: Outbox,
     @inject(Contacts) private readonly contacts: Contacts,
+    @inject(TimerWheel) private readonly wheel: TimerWheel,
   ) {
-    this.#wheel = new TimerWheel(clock)
     this.incarnation = randomUint32(random)
     this.#inbox = transport.newInbox()
     transport.subscribe(`${this.#inbox}.*`, (message) => this.#answered(message))
@@ -137,7 +136,8 @@ export class CallTable {
   }
 
   #nextSeq(): number {
-    this.#seq = (this.#seq + 1) % 2 ** 32
+    // 0 is for messages that could not be read.
+    this.#seq = (this.#seq % (2 ** 32 - 1)) + 1
     return this.#seq
   }
 
@@ -181,7 +181,7 @@ export class CallTable {
     const now = this.clock.now()
     const resendAt = now + this.settings.queryResendMs
     open.resends = call.kind === 'query' && resendAt < call.deadline
-    this.#wheel.set(open, open.resends ? resendAt : call.deadline)
+    this.wheel.set(open, open.resends ? resendAt : call.deadline)
   }
 
   #answered(message: Message): void {
@@ -207,12 +207,20 @@ export class CallTable {
           case kinds.fault: {
             const { node, className, version } = envelope.replier
             this.contacts.hear(node, className, version)
+            // The message could not be read: it speaks of all its calls.
             const open = this.#open.get(envelope.seq)
-            if (open === undefined) continue
-            if (envelope.fault.retryable) this.#notExecuted(open, envelope.fault)
-            else {
-              this.#end(open)
-              open.reject(envelope.fault)
+            const all =
+              envelope.seq === 0
+                ? callsOf(this.#groups.get(message.subject.slice(this.#inbox.length + 1)))
+                : open === undefined
+                  ? []
+                  : [open]
+            for (const each of all) {
+              if (envelope.fault.retryable) this.#notExecuted(each, envelope.fault)
+              else {
+                this.#end(each)
+                each.reject(envelope.fault)
+              }
             }
             continue
           }
@@ -250,13 +258,14 @@ export class CallTable {
     open.delivery = 'unsent'
     open.lastFault = fault
     const now = this.clock.now()
-    if (now >= open.call.deadline) {
+    // Too late for another try: who holds a call answers `heldAnswerMs` before its deadline that it was not executed.
+    if (now + this.settings.heldAnswerMs >= open.call.deadline) {
       this.#end(open)
       open.reject(fault)
       return
     }
     open.resends = true
-    this.#wheel.set(open, Math.min(now + open.pauseMs, open.call.deadline))
+    this.wheel.set(open, Math.min(now + open.pauseMs, open.call.deadline))
     open.pauseMs = Math.min(open.pauseMs * 2, this.settings.retryPauseMsMax)
   }
 
@@ -270,7 +279,7 @@ export class CallTable {
     if (open.resends) {
       this.#leaveGroup(open)
       this.#send(open)
-    } else this.#wheel.set(open, open.call.deadline)
+    } else this.wheel.set(open, open.call.deadline)
   }
 
   #tooLate(open: OpenCall): Fault {
@@ -280,7 +289,7 @@ export class CallTable {
 
   #end(open: OpenCall): void {
     this.#open.delete(open.seq)
-    this.#wheel.clear(open)
+    this.wheel.clear(open)
     this.#leaveGroup(open)
   }
 

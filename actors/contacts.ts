@@ -15,8 +15,9 @@ interface Heard {
 @injectable()
 export class Contacts {
   readonly #heard = new Map<string, Heard>()
-  #newest: Version = 0
-  /** Called when somebody runs a version that nobody heard of before. */
+  /** The newest version that the upgrade server has told of: only it is believed. */
+  newestKnown: Version = 0
+  /** Called whenever somebody says to run a version newer than that. */
   onNewer: (version: Version) => void = () => {}
 
   constructor(
@@ -34,10 +35,7 @@ export class Contacts {
       if (this.#heard.size >= this.settings.contactsMax) this.#heard.delete(this.#heard.keys().next().value!)
       this.#heard.set(nodeId, { className, version, atMs: this.clock.now() })
     }
-    if (version > this.#newest) {
-      this.#newest = version
-      this.onNewer(version)
-    }
+    if (version > this.newestKnown) this.onNewer(version)
   }
 
   /** Newest first. */

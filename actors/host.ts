@@ -44,10 +44,13 @@ export class Host {
     @inject(Clients) private readonly clients: Clients,
   ) {
     const { history, contacts, registrar } = services
-    history.onNewer = (version) => this.#learn(version)
-    contacts.onNewer = (version) => {
-      if (version > history.heard) this.#ask()
+    contacts.newestKnown = history.heard
+    history.onNewer = (version) => {
+      contacts.newestKnown = version
+      this.#learn(version)
     }
+    // Asked at most every `unknownVersionMs`, whatever others say.
+    contacts.onNewer = (version) => void history.knows(version).catch(() => {})
     registrar.onTaken = (nodeId, fault) => void this.#taken(nodeId, fault)
   }
 

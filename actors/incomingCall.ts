@@ -10,6 +10,7 @@ import type { MethodEntry } from '../core/methodTable.js'
 import type { ObjectChain } from '../core/objectChain.js'
 import type { Turn } from './mailbox.js'
 import type { NodeState } from './nodeState.js'
+import { type TimerWheel, WheelEntry } from './timerWheel.js'
 import type { RunningCall } from './upgradeLayer.js'
 
 /** What a call needs of its node. */
@@ -21,6 +22,12 @@ export interface Callee {
   /** Calls `leave` once all that the node has written so far is on disk, with the error if it is lost. */
   whenCommitted(leave: (error: unknown) => void): void
   reply(replyTo: string, envelope: Uint8Array): void
+  /** The largest reply that the transport takes. */
+  readonly replyBytesMax: number
+  /** Wakes held calls before their deadline. */
+  readonly wheel: TimerWheel
+  /** How long before. */
+  readonly heldAnswerMs: number
   /** The version is not known yet after all: the call waits until it is. */
   hold(call: IncomingCall): void
   /** A command threw after it had written: the object is rebuilt from what is committed. */
@@ -30,8 +37,10 @@ export interface Callee {
   count(outcome: 'answered' | 'failed' | 'expired'): void
 }
 
-export class IncomingCall implements Turn, RunningCall {
+export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   #sends: (() => void)[] | undefined
+  /** Why it is refused if it waits too long; `refused` once it has been. */
+  #waiting: 'unavailable.upgrading' | 'unavailable.fetching' | 'refused' | undefined
 
   constructor(
     private readonly callee: Callee,
@@ -39,7 +48,9 @@ export class IncomingCall implements Turn, RunningCall {
     private readonly replyTo: string | undefined,
     /** Milliseconds since 1970. */
     readonly deadline: number,
-  ) {}
+  ) {
+    super()
+  }
 
   /** The ids of the calls that this one is made for, itself the last. */
   get path(): readonly string[] {
@@ -54,8 +65,34 @@ export class IncomingCall implements Turn, RunningCall {
     return this.callee.now() >= this.deadline
   }
 
+  /** The call is held. If that lasts too long, its caller hears in time that it was not executed (C4). */
+  holdFor(reason: 'unavailable.upgrading' | 'unavailable.fetching'): void {
+    if (this.#waiting === 'refused') return
+    this.#waiting = reason
+    const { wheel, heldAnswerMs } = this.callee
+    this.callee.wheel.clear(this)
+    wheel.set(this, this.deadline - Math.min(heldAnswerMs, this.envelope.deadlineMs / 4))
+  }
+
+  override due(): void {
+    const reason = this.#waiting
+    if (reason === undefined || reason === 'refused') return
+    this.#waiting = 'refused'
+    this.refuse(new Fault(reason, `${this.callee.replier.node} could not answer version ${this.envelope.label} in time`))
+  }
+
+  /** Whether it has been answered while it was held. */
+  get isRefused(): boolean {
+    return this.#waiting === 'refused'
+  }
+
   run(): void | Promise<void> {
     const { callee, envelope } = this
+    if (this.#waiting !== undefined) {
+      if (this.#waiting === 'refused') return
+      this.#waiting = undefined
+      callee.wheel.clear(this)
+    }
     // What can't be done in time is not done.
     if (this.isExpired) {
       callee.count('expired')
@@ -113,6 +150,9 @@ export class IncomingCall implements Turn, RunningCall {
     try {
       // Packed now: a later command may change what the result refers to.
       if (this.#isAnswered) answer = encodeReply(envelope.label, envelope.seq, value, callee.replier, entry.hops)
+      if (answer !== undefined && answer.length > callee.replyBytesMax) {
+        throw new Fault('protocol.too-large', `a result of ${answer.length} bytes; the transport takes ${callee.replyBytesMax}`)
+      }
       callee.state.keep()
     } catch (error) {
       return this.#failed(error)

@@ -41,6 +41,15 @@ export class Mailbox {
     return this.#queue.length - this.#head
   }
 
+  get isOpen(): boolean {
+    return this.#open
+  }
+
+  /** Those that wait. */
+  turns(): readonly Turn[] {
+    return this.#queue.slice(this.#head)
+  }
+
   /** Runs the turn when its time comes. Throws `unavailable.overloaded` when too many wait. */
   post(turn: Turn): void {
     if (this.#open && this.#running === undefined && !this.#pumping && this.waiting === 0) {

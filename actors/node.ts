@@ -23,6 +23,7 @@ import type { NodeServices } from './nodeServices.js'
 import { NodeState } from './nodeState.js'
 import { localCall, route } from './router.js'
 import { backoffMs, sleep } from './timeouts.js'
+import type { TimerWheel } from './timerWheel.js'
 import { UpgradeLayer } from './upgradeLayer.js'
 import { UpgradeManager } from './upgradeManager.js'
 
@@ -134,6 +135,18 @@ export class Node implements Callee {
       if (error !== undefined) this.crash(error)
       leave(error)
     })
+  }
+
+  get wheel(): TimerWheel {
+    return this.services.wheel
+  }
+
+  get heldAnswerMs(): number {
+    return this.services.settings.heldAnswerMs
+  }
+
+  get replyBytesMax(): number {
+    return this.services.transport.payloadBytesMax
   }
 
   reply(replyTo: string, envelope: Uint8Array): void {
@@ -290,6 +303,19 @@ export class Node implements Callee {
     this.mailbox.open()
   }
 
+  /** A call that has its answer here takes its turn; while the mailbox is closed it is held. */
+  accept(call: IncomingCall): void {
+    if (!this.mailbox.isOpen) call.holdFor('unavailable.upgrading')
+    this.mailbox.post(call)
+  }
+
+  /** Closes the mailbox: calls are held from now on. Resolves when the running one has finished. */
+  close(): Promise<void> {
+    const drained = this.mailbox.close()
+    for (const turn of this.mailbox.turns()) if (turn instanceof IncomingCall) turn.holdFor('unavailable.upgrading')
+    return drained
+  }
+
   /** Leaves the queue group; calls on their way still arrive. */
   async leaveService(): Promise<void> {
     const serving = this.#serving
@@ -336,7 +362,7 @@ export class Node implements Callee {
   async #restart(): Promise<void> {
     this.#restarting = true
     const { clock, settings, random } = this.services
-    await this.mailbox.close()
+    await this.close()
     for (let failures = 0; !this.#stopped; failures++) {
       try {
         this.discardObject()

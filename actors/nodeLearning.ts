@@ -36,6 +36,7 @@ export class NodeLearning {
       )
       return
     }
+    call.holdFor('unavailable.fetching')
     this.#held.push(call)
     if (!this.#answering) void this.#answerHeld()
   }
@@ -128,7 +129,7 @@ export class NodeLearning {
         failures = 0
         this.node.manager.consider()
       } catch {
-        this.#dropExpired()
+        this.#dropRefused()
         await sleep(clock, backoffMs(failures++, settings.backoffMs, settings.backoffMsMax, random.next()))
       }
     }
@@ -142,7 +143,8 @@ export class NodeLearning {
     for (const call of held) {
       const { label } = call.envelope
       try {
-        if (this.node.chain.at(label) !== undefined) this.node.mailbox.post(call)
+        if (call.isRefused) continue
+        if (this.node.chain.at(label) !== undefined) this.node.accept(call)
         else
           call.refuse(
             new Fault('version.unknown', `version ${label} is not installed; the newest is ${this.node.services.history.newest}`),
@@ -153,11 +155,9 @@ export class NodeLearning {
     }
   }
 
-  #dropExpired(): void {
-    const expired = this.#held.filter((call) => call.isExpired)
-    this.#held = this.#held.filter((call) => !call.isExpired)
-    for (const call of expired)
-      call.refuse(new Fault('unavailable.fetching', `version ${call.envelope.label} is still being fetched`))
+  /** Those that have been answered meanwhile. */
+  #dropRefused(): void {
+    this.#held = this.#held.filter((call) => !call.isRefused)
   }
 }
 

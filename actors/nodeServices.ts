@@ -15,6 +15,7 @@ import { Journal } from './journal.js'
 import { Outbox } from './outbox.js'
 import { Registrar } from './registrar.js'
 import type { HostSettings } from './settings.js'
+import { TimerWheel } from './timerWheel.js'
 import { tokens } from './tokens.js'
 import { UpgradeHistory } from './upgradeHistory.js'
 
@@ -37,6 +38,7 @@ export class NodeServices {
     @inject(Outbox) readonly outbox: Outbox,
     @inject(Contacts) readonly contacts: Contacts,
     @inject(CallTable) readonly calls: CallTable,
+    @inject(TimerWheel) readonly wheel: TimerWheel,
     @inject(UpgradeHistory) readonly history: UpgradeHistory,
     @inject(ClassRegistry) readonly classes: ClassRegistry,
     @inject(Registrar) readonly registrar: Registrar,

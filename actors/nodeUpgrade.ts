@@ -118,7 +118,7 @@ export class NodeUpgrade {
       await within(
         clock,
         drainTimeoutMs,
-        node.mailbox.close(),
+        node.close(),
         () => new Fault('upgrade.drain', `the running call did not finish in ${drainTimeoutMs} ms`),
       )
     } catch (error) {

@@ -50,7 +50,10 @@ export class Outbox {
     let parcel = this.#filling.get(subject)
     const full =
       parcel !== undefined &&
-      (parcel.envelopes.length >= this.settings.envelopesPerMessageMax || parcel.bytes + envelope.length > this.#bytesMax)
+      (parcel.envelopes.length >= this.settings.envelopesPerMessageMax ||
+        parcel.bytes + envelope.length > this.#bytesMax ||
+        // Sends alone began it, without a reply address; a call needs one.
+        (newAddress !== undefined && parcel.address === undefined))
     if (parcel === undefined || full) {
       parcel = { subject, address: newAddress?.(), envelopes: [], bytes: 0 }
       this.#filling.set(subject, parcel)

@@ -12,10 +12,7 @@ import type { Node } from './node.js'
 export function route(node: Node, message: Message): void {
   const { clock, contacts } = node.services
   try {
-    for (const envelope of decode(message.payload)) {
-      if (envelope.kind !== kinds.call && envelope.kind !== kinds.send && envelope.kind !== kinds.event) {
-        throw new Fault('protocol.bad-envelope', `kind ${envelope.kind} on a node's subject`)
-      }
+    for (const envelope of calls(message.payload)) {
       contacts.hear(envelope.caller, envelope.callerClass, envelope.callerVersion)
       accept(node, new IncomingCall(node, envelope, message.replyTo, clock.now() + envelope.deadlineMs))
     }
@@ -26,10 +23,18 @@ export function route(node: Node, message: Message): void {
   }
 }
 
+/** All or none: one envelope that does not belong here, and none of its message is carried out. */
+function calls(payload: Uint8Array): readonly CallEnvelope[] {
+  return decode(payload).map((envelope) => {
+    if (envelope.kind === kinds.call || envelope.kind === kinds.send || envelope.kind === kinds.event) return envelope
+    throw new Fault('protocol.bad-envelope', `kind ${envelope.kind} on a node's subject`)
+  })
+}
+
 /** A version that the chain does not reach yet is learned first; everything else waits for its turn. */
 function accept(node: Node, call: IncomingCall): void {
   try {
-    if (node.knows(call.envelope.label)) node.mailbox.post(call)
+    if (node.knows(call.envelope.label)) node.accept(call)
     else node.learning.hold(call)
   } catch (fault) {
     call.refuse(fault as Fault)

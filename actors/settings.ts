@@ -9,6 +9,8 @@ export interface HostSettings {
   readonly mailboxCallsMax: number
   /** Calls that wait until a node knows their version; one more is refused with `unavailable.overloaded`. */
   readonly heldCallsMax: number
+  /** A held call that can't be carried out in time is answered so long before its deadline: it was not executed. */
+  readonly heldAnswerMs: number
   /** Calls of this host that wait for their answer; one more is refused with `unavailable.overloaded`. */
   readonly openCallsMax: number
   /** Envelopes of one turn to one destination that travel in one message. */
@@ -49,6 +51,7 @@ export interface HostSettings {
 export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   mailboxCallsMax: 10_000,
   heldCallsMax: 1_000,
+  heldAnswerMs: 100,
   openCallsMax: 100_000,
   envelopesPerMessageMax: 256,
   messageBytesMax: 256 * 1024,

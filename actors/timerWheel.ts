@@ -2,7 +2,9 @@
  * One wheel for the deadlines and retries of all open calls of a host, instead of a timer per call. Setting and clearing cost a few
  * pointer moves; something due is called at most one tick late.
  */
+import { inject, injectable } from 'tsyringe'
 import type { Clock } from '../core/ports/clock.js'
+import { tokens } from './tokens.js'
 
 export const wheelTickMs = 10
 const wheelSlots = 512
@@ -19,13 +21,14 @@ class Head extends WheelEntry {
   override due(): void {}
 }
 
+@injectable()
 export class TimerWheel {
   readonly #slots: Head[] = Array.from({ length: wheelSlots }, newHead)
   #entries = 0
   #ticking = false
   #tick: number
 
-  constructor(private readonly clock: Clock) {
+  constructor(@inject(tokens.clock) private readonly clock: Clock) {
     this.#tick = Math.floor(clock.now() / wheelTickMs)
   }
 

@@ -110,7 +110,13 @@ export class UpgradeServer {
     if (!isVersion(from) || !isVersion(to) || to - from >= manifestsMax)
       throw badArguments(`manifests(from, to): two versions, at most ${manifestsMax} of them`)
     const found = await this.#options.database.manifests(from, to)
-    return found.map(({ bytes, signature }) => [bytes, signature])
+    // As many as fit into one message; the asker goes on after the last.
+    let left = this.#options.transport.payloadBytesMax / 2
+    const fitting = found.filter(({ bytes }, i) => {
+      left -= bytes.length
+      return left >= 0 || i === 0
+    })
+    return fitting.map(({ bytes, signature }) => [bytes, signature])
   }
 
   async #chunk(digest: unknown, index: unknown): Promise<unknown> {

@@ -34,16 +34,16 @@ export class UpgradeServerClient {
   /** Manifests `from` to `to`, both included. Throws `upgrade.fetch` if one is missing. */
   async manifests(from: Version, to: Version): Promise<readonly SignedManifest[]> {
     const all: SignedManifest[] = []
-    for (let next = from; next <= to; next += manifestsAtOnce) {
+    while (all.length < to - from + 1) {
+      const next = from + all.length
       const answer = await this.#ask('manifests', [next, Math.min(to, next + manifestsAtOnce - 1)])
       if (!Array.isArray(answer)) throw unreadable('manifests')
+      if (answer.length === 0) throw new Fault('upgrade.fetch', `the upgrade server has no manifest of version ${next}`)
       for (const item of answer) {
         if (!Array.isArray(item) || !(item[0] instanceof Uint8Array)) throw unreadable('manifests')
         all.push({ bytes: item[0], signature: item[1] instanceof Uint8Array ? item[1] : null })
       }
     }
-    if (all.length !== to - from + 1)
-      throw new Fault('upgrade.fetch', `the upgrade server has ${all.length} of the manifests ${from} to ${to}`)
     return all
   }
 

@@ -14,7 +14,8 @@ import {
   type Replier,
 } from './envelope.js'
 import { Fault, type FaultCode } from './fault.js'
-import { isVersion, type Version } from './ids.js'
+import { isClassName, isName, isVersion, type Version } from './ids.js'
+import { notStandard } from './messagePack.js'
 import { checkPlain } from './plain.js'
 
 // 'auto' is missing from msgpackr's types: an int64 becomes a number where it is safe, a BigInt otherwise.
@@ -24,6 +25,7 @@ const standard = {
   encodeUndefinedAsNil: true,
   int64AsType: 'auto',
   copyBuffers: true,
+  useToJSON: false,
 } as unknown as Options
 const packr = new Packr(standard)
 
@@ -40,6 +42,11 @@ export function unpack(bytes: Uint8Array): unknown {
 
 export function encodeCall(call: CallEnvelope): Uint8Array {
   checkPlain(call.args, 'arguments')
+  // What the receiver would refuse takes the other calls of its message with it.
+  if (!isVersion(call.label)) throw new Fault('protocol.bad-arguments', `${call.label} is not a version`)
+  if (!isMethodName(call.method)) throw new Fault('protocol.bad-arguments', `the method's name is longer than ${methodBytesMax}`)
+  if (call.path !== null && call.path.length > pathCallsMax)
+    throw new Fault('protocol.bad-arguments', `more than ${pathCallsMax} calls are made for one another`)
   return packr.pack([
     envelopeFormat,
     call.kind,
@@ -93,12 +100,12 @@ export function encodeAnnouncement(version: Version, digest: string | null): Uin
 
 /** All envelopes of one message. Throws `protocol.bad-envelope` or `protocol.format`; then none of them counts. */
 export function decode(payload: Uint8Array): Envelope[] {
-  // A decoder keeps record definitions that a message brought; a fresh one per bad message keeps them from the next.
+  const problem = notStandard(payload)
+  if (problem !== undefined) throw bad(`the message is not MessagePack as docs/protocol.md has it: ${problem}`)
   let values: unknown[]
   try {
-    values = unpackAll(payload)
+    values = unpackr.unpackMultiple(payload) as unknown[]
   } catch (error) {
-    unpackr = new Unpackr(standard)
     throw new Fault('protocol.bad-envelope', 'the message is not MessagePack', {}, { cause: error })
   }
   const envelopes: Envelope[] = []
@@ -106,18 +113,12 @@ export function decode(payload: Uint8Array): Envelope[] {
   return envelopes
 }
 
-let unpackr = new Unpackr(standard)
-
-function unpackAll(payload: Uint8Array): unknown[] {
-  const values = unpackr.unpackMultiple(payload) as unknown[] | undefined
-  if (values === undefined || values.length === 0) throw new Fault('protocol.bad-envelope', 'the message is empty')
-  return values
-}
+const unpackr = new Unpackr(standard)
 
 function envelopeOf(value: unknown): Envelope {
   if (!Array.isArray(value)) throw bad('the envelope is not an array')
   if (value[0] !== envelopeFormat)
-    throw new Fault('protocol.format', `envelope format ${String(value[0])}; this host accepts ${envelopeFormat}`, {
+    throw new Fault('protocol.format', `envelope format ${shown(value[0])}; this host accepts ${envelopeFormat}`, {
       accepts: [envelopeFormat],
     })
   switch (value[1]) {
@@ -146,7 +147,7 @@ function envelopeOf(value: unknown): Envelope {
     case kinds.announcement:
       return { kind: kinds.announcement, version: versionAt(value, 2), digest: typeof value[3] === 'string' ? value[3] : null }
     default:
-      throw bad(`unknown kind ${String(value[1])}`)
+      throw bad(`unknown kind ${shown(value[1])}`)
   }
 }
 
@@ -155,7 +156,7 @@ function callOf(value: unknown[], kind: CallEnvelope['kind']): CallEnvelope {
   if (!Array.isArray(args)) throw bad('field 5 (arguments) is not an array')
   checkPlain(args, 'arguments')
   const method = stringAt(value, 4)
-  if (method.length > methodBytesMax) throw bad(`field 4 (method) is longer than ${methodBytesMax}`)
+  if (!isMethodName(method)) throw bad(`field 4 (method) is longer than ${methodBytesMax}`)
   return {
     kind,
     label: versionAt(value, 2),
@@ -163,9 +164,9 @@ function callOf(value: unknown[], kind: CallEnvelope['kind']): CallEnvelope {
     method,
     args,
     deadlineMs: Math.min(uintAt(value, 6), deadlineMsMax),
-    caller: stringAt(value, 7),
+    caller: nameAt(value, 7),
     incarnation: uintAt(value, 8),
-    callerClass: stringAt(value, 9),
+    callerClass: classNameAt(value, 9),
     callerVersion: versionAt(value, 10),
     expects: optionalStringAt(value, 11),
     path: pathAt(value, 12),
@@ -177,13 +178,14 @@ function faultOf(value: unknown): Fault {
   if (!Array.isArray(value) || typeof value[0] !== 'string' || !value[0].includes('.'))
     throw bad('field 4 (fault) is not [code, message, retryable, details]')
   const [code, message, retryable, details] = value
-  return new Fault(code as FaultCode, String(message), typeof details === 'object' && details !== null ? details : {}, {
-    retryable: retryable === true,
-  })
+  if (typeof message !== 'string') throw bad('field 4 (fault): the message is not text')
+  checkPlain(details, 'details')
+  const record = typeof details === 'object' && details !== null && !Array.isArray(details) ? details : {}
+  return new Fault(code as FaultCode, message, record, { retryable: retryable === true })
 }
 
 function replierAt(value: unknown[], i: number): Replier {
-  return { node: stringAt(value, i), className: stringAt(value, i + 1), version: versionAt(value, i + 2) }
+  return { node: nameAt(value, i), className: classNameAt(value, i + 1), version: versionAt(value, i + 2) }
 }
 
 function versionAt(value: unknown[], i: number): Version {
@@ -204,6 +206,23 @@ function stringAt(value: unknown[], i: number): string {
   throw bad(`field ${i} is not a string`)
 }
 
+function isMethodName(method: string): boolean {
+  return method.length * 3 <= methodBytesMax || Buffer.byteLength(method) <= methodBytesMax
+}
+
+/** Names are kept by who receives them, so they are bounded. */
+function nameAt(value: unknown[], i: number): string {
+  const found = value[i]
+  if (isName(found)) return found
+  throw bad(`field ${i} is not a name`)
+}
+
+function classNameAt(value: unknown[], i: number): string {
+  const found = value[i]
+  if (isClassName(found)) return found
+  throw bad(`field ${i} is not a class name`)
+}
+
 function optionalStringAt(value: unknown[], i: number): string | null {
   return value[i] === null || value[i] === undefined ? null : stringAt(value, i)
 }
@@ -213,6 +232,11 @@ function pathAt(value: unknown[], i: number): readonly string[] | null {
   if (found === null || found === undefined) return null
   if (Array.isArray(found) && found.length <= pathCallsMax && found.every((id) => typeof id === 'string')) return found
   throw bad(`field ${i} (path) is not a list of at most ${pathCallsMax} call ids`)
+}
+
+/** For a fault's message: never the sender's own text, which may be long, or no text at all. */
+function shown(value: unknown): string {
+  return typeof value === 'number' ? String(value) : `of type ${typeof value}`
 }
 
 function bad(message: string): Fault {

@@ -8,47 +8,67 @@ export const nestingMax = 64
 
 /** Throws `protocol.bad-arguments` unless `value` is plain: null, booleans, numbers, strings, bytes, dates, arrays and plain objects of these. */
 export function checkPlain(value: unknown, what: string): void {
-  walk(value, what, 0)
+  // Where it is wrong is looked for only once it is known to be: paths cost more than the check.
+  if (!isPlain(value, 0)) find(value, what, 0)
 }
 
-function walk(value: unknown, path: string, depth: number): void {
+function isPlain(value: unknown, depth: number): boolean {
   switch (typeof value) {
     case 'string':
+      // Text is UTF-8 on the wire: other languages can't read half a surrogate pair.
+      return value.isWellFormed()
     case 'number':
     case 'boolean':
     case 'undefined':
-      return
+      return true
     case 'object':
-      if (value !== null) walkObject(value, path, depth)
-      return
+      return value === null || isPlainObject(value, depth)
     case 'bigint':
     case 'function':
     case 'symbol':
-      throw refused(path, `a ${typeof value}`)
+      return false
   }
 }
 
-function walkObject(value: object, path: string, depth: number): void {
+function isPlainObject(value: object, depth: number): boolean {
+  if (depth >= nestingMax) return false
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) if (!isPlain(value[i], depth + 1)) return false
+    return true
+  }
+  if (isRecord(value)) {
+    for (const key in value) if (!isKey(key) || !isPlain((value as Record<string, unknown>)[key], depth + 1)) return false
+    return true
+  }
+  return value instanceof Uint8Array || (value instanceof globalThis.Date && !Number.isNaN(value.getTime()))
+}
+
+function isRecord(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+
+/** `__proto__` would arrive under another name. */
+function isKey(key: string): boolean {
+  return key !== '__proto__' && key.isWellFormed()
+}
+
+function find(value: unknown, path: string, depth: number): void {
+  if (typeof value === 'string') throw refused(path, 'text with half a surrogate pair')
+  if (typeof value !== 'object' || value === null) throw refused(path, `a ${typeof value}`)
   if (depth >= nestingMax) throw refused(path, `nested deeper than ${nestingMax}`)
   if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) {
-      const item = value[i]
-      if (typeof item === 'object' && item !== null) walk(item, `${path}[${i}]`, depth + 1)
-      else walk(item, path, depth)
+    for (let i = 0; i < value.length; i++) if (!isPlain(value[i], depth + 1)) find(value[i], `${path}[${i}]`, depth + 1)
+    return
+  }
+  if (isRecord(value)) {
+    for (const [key, item] of Object.entries(value)) {
+      if (!isKey(key)) throw refused(path, `a record with the key ${JSON.stringify(key)}`)
+      if (!isPlain(item, depth + 1)) find(item, `${path}.${key}`, depth + 1)
     }
     return
   }
-  const prototype = Object.getPrototypeOf(value)
-  if (prototype === Object.prototype || prototype === null) {
-    for (const key in value) {
-      const item = (value as Record<string, unknown>)[key]
-      if (typeof item === 'object' && item !== null) walk(item, `${path}.${key}`, depth + 1)
-      else walk(item, `${path}.${key}`, depth)
-    }
-    return
-  }
-  if (value instanceof Uint8Array || value instanceof globalThis.Date) return
-  throw refused(path, `a ${value.constructor?.name ?? 'class instance'}`)
+  throw refused(path, value instanceof globalThis.Date ? 'an invalid Date' : `a ${value.constructor?.name ?? 'class instance'}`)
 }
 
 function refused(path: string, found: string): Fault {

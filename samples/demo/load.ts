@@ -35,7 +35,7 @@ export interface PageMemory {
   maybeTexts: string[]
   comments: string[]
   /** A comment whose outcome is unknown: it may or may not be there. */
-  maybeComments: Set<string>
+  maybeComments: string[]
 }
 
 export interface LoadOptions {
@@ -68,7 +68,7 @@ export class LoadClient {
           text: null,
           maybeTexts: [],
           comments: [],
-          maybeComments: new Set(),
+          maybeComments: [],
         })
       }
     }
@@ -118,7 +118,7 @@ export class LoadClient {
     const text = `comment ${++this.#serial} of ${this.options.name}`
     const outcome = await this.#call(() => pages.comment!(page.url, text))
     if (outcome.kind === 'done') page.comments.push(text)
-    else page.maybeComments.add(text)
+    else page.maybeComments.push(text)
   }
 
   async #readComments(pages: Pages, page: PageMemory): Promise<void> {
@@ -163,7 +163,7 @@ export async function readBack(ref: (node: string) => Pages, pages: readonly Pag
 }
 
 function contradictionIn(page: PageMemory, found: readonly string[]): string | undefined {
-  const certain = found.filter((text) => !page.maybeComments.has(text))
+  const certain = found.filter((text) => !page.maybeComments.includes(text))
   if (certain.length === page.comments.length && certain.every((text, i) => text === page.comments[i])) return undefined
   return `comments(${page.url}) on ${page.node} gave ${JSON.stringify(found)}, acknowledged were ${JSON.stringify(page.comments)}`
 }

@@ -1,0 +1,11 @@
+/** `npm run demo`: a live upgrade from version 0 to 2 under load. `--servers`: with real processes over NATS and Redis. */
+import { embedded } from './embedded.js'
+import { withServers } from './servers.js'
+
+const args = process.argv.slice(2)
+const unknown = args.filter((arg) => arg !== '--servers')
+if (unknown.length > 0) {
+  process.stderr.write(`unknown option ${unknown[0]}: use "npm run demo" or "npm run demo -- --servers"\n`)
+  process.exit(2)
+}
+process.exitCode = await (args.includes('--servers') ? withServers() : embedded())

@@ -1,0 +1,105 @@
+/** Shows the rollout: redrawn in place on a terminal, as lines of what changes elsewhere. */
+import type { Phase, Version } from 'theseus'
+
+export interface NodeView {
+  readonly id: string
+  readonly className: string
+  readonly version: Version
+  readonly phase: Phase
+  readonly answers: string
+}
+
+export interface ClientView {
+  readonly name: string
+  readonly calls: number
+  readonly failed: number
+  readonly wrong: number
+}
+
+export interface View {
+  readonly title: string
+  readonly nodes: readonly NodeView[]
+  readonly clients: readonly ClientView[]
+}
+
+const colours = { dim: 2, red: 31, green: 32, yellow: 33, cyan: 36, bold: 1 }
+const isTerminal = process.stdout.isTTY === true
+const isColoured = isTerminal && process.env.NO_COLOR === undefined
+
+function paint(colour: keyof typeof colours, text: string): string {
+  return isColoured ? `\u001b[${colours[colour]}m${text}\u001b[0m` : text
+}
+
+const marks: Record<Phase, string> = {
+  current: paint('green', '● current'),
+  fetching: paint('cyan', '◌ fetching'),
+  verifying: paint('cyan', '◌ verifying'),
+  scheduled: paint('cyan', '◔ scheduled'),
+  draining: paint('yellow', '◑ draining'),
+  transforming: paint('yellow', '◑ transforming'),
+  checking: paint('yellow', '◑ checking'),
+  flipping: paint('yellow', '◕ flipping'),
+  recovering: paint('yellow', '◕ recovering'),
+  stalled: paint('red', '✖ stalled'),
+  rejected: paint('red', '✖ rejected'),
+  failed: paint('red', '✖ failed'),
+}
+
+export class Screen {
+  #drawn = 0
+  #phases = new Map<string, string>()
+  #title = ''
+
+  show(view: View): void {
+    if (isTerminal) this.#redraw(view)
+    else this.#report(view)
+  }
+
+  /** A line that stays. */
+  say(text: string): void {
+    this.#drawn = 0
+    process.stdout.write(`${text}\n`)
+  }
+
+  #redraw(view: View): void {
+    const lines = [paint('bold', view.title), ...table(view)]
+    const up = this.#drawn > 0 ? `\u001b[${this.#drawn}A\u001b[J` : ''
+    process.stdout.write(`${up}${lines.join('\n')}\n`)
+    this.#drawn = lines.length
+  }
+
+  #report(view: View): void {
+    if (view.title !== this.#title) this.say(view.title)
+    this.#title = view.title
+    for (const node of view.nodes) {
+      const now = `${node.className} ${node.version} ${node.phase}`
+      if (this.#phases.get(node.id) === now) continue
+      this.#phases.set(node.id, now)
+      this.say(
+        `  ${node.id}  ${node.className.padEnd(9)} version ${node.version}  ${marks[node.phase].padEnd(14)}  ${node.answers}`,
+      )
+    }
+  }
+}
+
+function table({ nodes, clients }: View): string[] {
+  const width = Math.max(...nodes.map(({ id }) => id.length), ...clients.map(({ name }) => name.length))
+  return [
+    '',
+    ...nodes.map(
+      ({ id, className, version, phase, answers }) =>
+        `  ${id.padEnd(width)}  ${className.padEnd(9)} version ${version}  ${pad(marks[phase], 15)} ${paint('dim', answers)}`,
+    ),
+    '',
+    ...clients.map(({ name, calls, failed, wrong }) => {
+      const faults = failed + wrong === 0 ? paint('green', '0 failed, 0 wrong') : paint('red', `${failed} failed, ${wrong} wrong`)
+      return `  ${name.padEnd(width)}  ${String(calls).padStart(7)} calls  ${faults}`
+    }),
+    '',
+  ]
+}
+
+function pad(text: string, width: number): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours have no width
+  return text + ' '.repeat(Math.max(0, width - text.replace(/\u001b\[\d+m/g, '').length))
+}

@@ -1,0 +1,548 @@
+/**
+ * What may arrive and what may leave. Whatever arrives, `decode` gives envelopes or throws one fault of the kind `protocol`, soon, and keeps
+ * nothing of it for the next message.
+ */
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import test, { type ExecutionContext } from 'ava'
+import fc from 'fast-check'
+import { type Options, Packr } from 'msgpackr'
+import { decode, encodeCall, encodeFault, encodeReply, pack, unpack } from '../../core/codec.js'
+import { type CallEnvelope, deadlineMsMax, kinds, methodBytesMax, pathCallsMax } from '../../core/envelope.js'
+import { Fault, isFault } from '../../core/fault.js'
+import { versionMax } from '../../core/ids.js'
+import { nestingMax } from '../../core/plain.js'
+import { bytesOf, encoded, vectors } from '../support/strangerPage.js'
+
+const onPage = ['One call, whole', 'Test vectors', 'Also accepted'].flatMap((heading) => vectors(heading))
+const one = vectors('One call, whole')[0]!
+const call = { ...one.envelopes[0], kind: kinds.call } as unknown as CallEnvelope
+const replier = { node: 'p1', className: 'Pages.v1', version: 0 }
+
+const raw = new Packr({ useRecords: false, variableMapSize: true, int64AsType: 'auto' } as unknown as Options)
+/** Any value as a message. */
+const packed = (value: unknown): Uint8Array => new Uint8Array(raw.pack(value))
+
+const beforeArgs = bytesOf('9e 01 01 00 01 a3676574')
+const afterArgs = bytesOf('cd07d0 a8737472616e676572 07 a6436c69656e74 00 c0 c0 c0')
+
+/** The page's one call with these bytes as its arguments. */
+function callWith(args: string): Uint8Array {
+  return new Uint8Array(Buffer.concat([beforeArgs, bytesOf(args), afterArgs]))
+}
+
+/** The fault that bytes are refused with; nothing else may be thrown. */
+function refusal(t: ExecutionContext, bytes: Uint8Array, what = Buffer.from(bytes).toString('hex')): Fault {
+  const thrown = t.throws(() => decode(bytes), { any: true }, `${what} is accepted`)
+  t.true(isFault(thrown), `${what}: throws ${thrown}`)
+  t.is((thrown as Fault).kind, 'protocol', what)
+  return thrown as Fault
+}
+
+const everArgs = [
+  ...Array.from({ length: 64 }, (_, i) => 0x40 + i),
+  { a: 1, b: 2, ключ: 'значение', 鍵: '値', é: '', ['a long key '.repeat(9)]: 'x'.repeat(300) },
+  'ASCII of more than sixteen letters',
+  'ä'.repeat(40),
+]
+const everBytes = packed([1, kinds.call, 0, 1, 'get', everArgs, 2000, 'stranger', 7, 'Client', 0, null, null, null])
+
+/** A normal message reads as before: the integers that are record ids to msgpackr, keys and text of every kind. */
+function readsAsEver(t: ExecutionContext): void {
+  t.deepEqual(decode(everBytes), [{ ...call, args: everArgs }])
+  t.deepEqual(decode(one.bytes), [call])
+}
+
+// --- Truncated, and of the wrong type
+
+for (const { title, envelopes, bytes } of onPage) {
+  test(`no beginning of a message is read as anything but whole envelopes: ${title}`, (t) => {
+    const wholes = envelopes.slice(0, -1).map((_, i) => encoded(envelopes.slice(0, i + 1)).length)
+    for (let length = 0; length < bytes.length; length++) {
+      if (wholes.includes(length)) t.is(decode(bytes.slice(0, length)).length, wholes.indexOf(length) + 1)
+      else t.is(refusal(t, bytes.slice(0, length)).code, 'protocol.bad-envelope')
+    }
+    readsAsEver(t)
+  })
+}
+
+test('what follows the last envelope must be an envelope too', (t) => {
+  for (const rest of ['c0', '00', '90', '9101', 'a161', '80', 'c1']) {
+    refusal(t, new Uint8Array(Buffer.concat([one.bytes, bytesOf(rest)])), `a call and then ${rest}`)
+  }
+})
+
+/** One value of each type, and the numbers at the edges. */
+const samples: readonly unknown[] = [
+  ...[null, true, false, '', 'text', 'a.b', [], [1], ['a'], {}, { a: 1 }, new Uint8Array(2), new Date(0)],
+  ...[
+    0,
+    1,
+    2,
+    -1,
+    0.5,
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    versionMax,
+    versionMax + 1,
+    Number.MAX_SAFE_INTEGER,
+    2 ** 53,
+    2 ** 64,
+  ],
+]
+const isUint = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0
+const isVersion = (value: unknown) => isUint(value) && (value as number) <= versionMax
+const isText = (value: unknown) => typeof value === 'string'
+const isName = (value: unknown) => isText(value) && /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(value as string)
+const isClassName = (value: unknown) => isText(value) && /^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$/.test(value as string)
+const isTextOrNil = (value: unknown) => value === null || isText(value)
+const isList = Array.isArray
+const anything = () => true
+/** Only a hint to people: of another type it is taken for not given. */
+const hint = anything
+
+type Field = (value: unknown) => boolean
+const isPath: Field = (value) => value === null || (isList(value) && value.every(isText))
+const isFormat: Field = (value) => value === 1
+const callFields: readonly Field[] = [
+  ...[isFormat, isUint, isVersion, isUint, isText, isList, isUint, isName, isUint, isClassName, isVersion],
+  ...[isTextOrNil, isPath, isTextOrNil],
+]
+const fields: Record<keyof typeof kinds, readonly Field[]> = {
+  call: callFields,
+  send: callFields,
+  event: callFields,
+  reply: [isFormat, isUint, isVersion, isUint, anything, isName, isClassName, isVersion, hint],
+  fault: [isFormat, isUint, isVersion, isUint, () => false, isName, isClassName, isVersion],
+  announcement: [isFormat, isUint, isVersion, hint],
+}
+
+for (const [kind, allowed] of Object.entries(fields)) {
+  const whole: unknown[] = raw.unpack(vectors('Test vectors').find(({ envelopes }) => envelopes[0]!.kind === kind)!.bytes)
+
+  test(`a field of the wrong type is refused, whichever it is: ${kind}`, (t) => {
+    t.is(whole.length, allowed.length)
+    for (const [i, isAllowed] of allowed.entries()) {
+      if (i === 1) continue
+      for (const sample of samples) {
+        const bytes = packed(whole.with(i, sample))
+        const what = `${kind}, field ${i}: ${JSON.stringify(sample)}`
+        if (isAllowed(sample)) t.notThrows(() => decode(bytes), what)
+        else t.is(refusal(t, bytes, what).code, i === 0 ? 'protocol.format' : 'protocol.bad-envelope', what)
+      }
+    }
+    readsAsEver(t)
+  })
+
+  test(`of an envelope that ends too early, only fields that may be left out may be missing: ${kind}`, (t) => {
+    const leftOut = { call: 3, send: 3, event: 3, reply: 1, fault: 0, announcement: 1 }[kind]!
+    for (let length = 0; length < whole.length; length++) {
+      const bytes = packed(whole.slice(0, length))
+      if (length >= whole.length - leftOut) t.notThrows(() => decode(bytes), `${length} fields`)
+      else refusal(t, bytes, `${length} fields`)
+    }
+  })
+
+  test(`fields that nobody knows yet are ignored: ${kind}`, (t) => {
+    const more = packed([...whole, { later: true }, 'x', null, 3])
+    t.deepEqual(decode(more), decode(packed(whole)))
+  })
+}
+
+test('a kind that nobody knows is refused, whatever its type', (t) => {
+  for (const kind of [0, 7, 255, -1, 1.5, null, true, '1', [], [1], {}, new Uint8Array(1)]) {
+    t.is(refusal(t, packed([1, kind, 0, 1]), `kind ${JSON.stringify(kind)}`).code, 'protocol.bad-envelope')
+  }
+})
+
+test('a fault that is not a list of code, message, retryable and details is refused', (t) => {
+  for (const wrong of [[], ['nodot', 'm', true, {}], [1, 'm', true, {}], [null], [['a.b']], { 0: 'a.b' }, 'a.b']) {
+    t.is(refusal(t, packed([1, kinds.fault, 0, 1, wrong, 'p1', 'Pages.v1', 0])).code, 'protocol.bad-envelope')
+  }
+})
+
+// String() of a record with its own toString throws a TypeError, which is no fault.
+for (const [what, value] of [
+  ['the format', [{ toString: 1 }, 1]],
+  ['the kind', [1, { toString: 1 }]],
+  ['the message of a fault', [1, kinds.fault, 0, 1, ['a.b', { toString: 1 }, false, {}], 'p1', 'Pages.v1', 0]],
+] as const) {
+  test(`a record where ${what} should be is refused with a fault, even if it can’t be made into text`, (t) => {
+    refusal(t, packed(value))
+  })
+}
+
+// --- Bounds
+
+test('a method, a path and the nesting of arguments may be as long and as deep as their bounds, and no longer', (t) => {
+  const nested = (levels: number) => Array.from({ length: levels }).reduce((inner: unknown) => [inner], 1)
+  const ofCall = (change: Partial<CallEnvelope>) => {
+    const { kind, label, seq, method, args, deadlineMs, caller, incarnation, callerClass, callerVersion, expects, path, trace } =
+      { ...call, ...change }
+    return packed([
+      1,
+      kind,
+      label,
+      seq,
+      method,
+      args,
+      deadlineMs,
+      caller,
+      incarnation,
+      callerClass,
+      callerVersion,
+      expects,
+      path,
+      trace,
+    ])
+  }
+  t.notThrows(() => decode(ofCall({ method: 'm'.repeat(methodBytesMax) })))
+  refusal(t, ofCall({ method: 'm'.repeat(methodBytesMax + 1) }), 'a method too long')
+  t.notThrows(() => decode(ofCall({ path: Array(pathCallsMax).fill('a/1/1') })))
+  refusal(t, ofCall({ path: Array(pathCallsMax + 1).fill('a/1/1') }), 'a path too long')
+  t.notThrows(() => decode(ofCall({ args: nested(nestingMax) as unknown[] })))
+  refusal(t, ofCall({ args: nested(nestingMax + 1) as unknown[] }), 'arguments too deep')
+  t.is(decode(ofCall({ deadlineMs: deadlineMsMax + 1 }))[0]!.kind === kinds.call && deadlineMsMax, deadlineMsMax)
+  readsAsEver(t)
+})
+
+test('nesting without end is refused, in lists and in records, in arguments and elsewhere', (t) => {
+  for (const levels of [200, 20_000, 1_000_000]) {
+    const lists = Buffer.alloc(levels, 0x91)
+    const records = Buffer.from('81a161'.repeat(levels), 'hex')
+    for (const deep of [lists, records]) {
+      refusal(t, new Uint8Array(deep), 'nothing but nesting')
+      refusal(t, new Uint8Array(Buffer.concat([beforeArgs, deep, Buffer.of(0x01), afterArgs])), 'as arguments')
+      refusal(t, new Uint8Array(Buffer.concat([Buffer.of(0x92), deep, Buffer.of(0x01, 0x01)])), 'as a format')
+    }
+  }
+  readsAsEver(t)
+})
+
+test('a header that promises more than the message holds is refused before anything is allocated for it', (t) => {
+  for (const header of ['dd ffffffff', 'df ffffffff', 'db ffffffff', 'c6 ffffffff', 'c9 ffffffff ff', 'dc ffff', 'de ffff']) {
+    refusal(t, bytesOf(header), header)
+    refusal(t, callWith(`91 ${header}`), `${header} in the arguments`)
+  }
+  const bombs = Buffer.from(`dd0000fff0${'dc8000'.repeat(20_000)}`, 'hex')
+  refusal(t, new Uint8Array(bombs), 'lists of lists of lists')
+  readsAsEver(t)
+})
+
+// --- More than MessagePack
+
+/** Bytes that msgpackr's decoder knows, and no other: as an argument. */
+const refusedExtensions: Record<string, string> = {
+  'a set (ext 73)': 'd473 00 91 01',
+  'an error (ext 65)': 'd465 00 92 a5 4572726f72 a1 61',
+  'a regular expression (ext 78)': 'd478 00 92 a1 61 a0',
+  'a big integer (ext 42)': 'd442 05',
+  'an array buffer (ext 74)': 'c703 74 10 05 06',
+  'a typed array of 16 bits (ext 74)': 'c703 74 03 05 06',
+  'the byte c1': 'c1',
+  'a list that contains itself (ext 69, 70)': 'd669 00000001 91 d670 00000001',
+  'a reference to nothing (ext 70)': 'd670 00000009',
+  'a bundle that ends nowhere (ext 62)': 'd662 7fffffff 05',
+  'extension 1': 'd401 00',
+  'extension −2': 'd4fe 00',
+  'an unsigned integer beyond 2⁵³': 'cf 0020000000000001',
+  'a signed integer below −2⁵³': 'd3 ffdfffffffffffff',
+  'a record with a list as its key': '81 90 01',
+  'a record with a record as its key': '81 80 01',
+}
+
+for (const [what, hex] of Object.entries(refusedExtensions)) {
+  test(`${what} is refused, as an argument, inside of one, and as a result`, (t) => {
+    for (const bytes of [
+      callWith(`91 ${hex}`),
+      callWith(`91 81 a161 92 01 ${hex}`),
+      bytesOf(`99 01 04 00 01 ${hex} a2 7031 a1 43 00 00`),
+    ]) {
+      refusal(t, bytes)
+      readsAsEver(t)
+    }
+  })
+}
+
+// Left alone, msgpackr's own extensions pass where they give plain data.
+const acceptedExtensions: Record<string, string> = {
+  'a record definition (ext 72)': 'd472 40 91 a161 05',
+  'a record definition of two bytes (ext 72)': 'd572 40 00 91 a161 05',
+  'the other undefined (ext 00)': 'd400 00',
+  'bytes in disguise (ext 74)': 'c703 74 01 05 06',
+  'a reference (ext 69, 70)': '92 d669 00000001 91 05 d670 00000001',
+  'an error that is a list (ext 65)': 'd465 00 92 ab 636f6e7374727563746f72 91 05',
+  'a timestamp of one byte': 'd4ff 05',
+  'a timestamp of no bytes': 'c700 ff',
+  'a timestamp of 5 bytes': 'c705 ff 0000000000',
+  'a big integer as a key (ext 42)': '81 d442 05 01',
+  'a number as a key': '81 05 01',
+  'nil as a key': '81 c0 01',
+}
+
+for (const [what, hex] of Object.entries(acceptedExtensions)) {
+  test(`${what} is refused, though msgpackr would take it`, (t) => {
+    refusal(t, callWith(`91 ${hex}`), what)
+  })
+
+  test(`nothing of it is left for the next message: ${what}`, (t) => {
+    try {
+      decode(callWith(`91 ${hex}`))
+    } catch {}
+    readsAsEver(t)
+  })
+}
+
+// An instant that JavaScript can't hold would become an invalid Date, which leaves as an extension of one byte.
+test('an instant beyond JavaScript’s is refused', (t) => {
+  refusal(t, callWith('91 c70c ff 00000000 7fffffffffffffff'))
+})
+
+test('records that a message defines are not kept for the next, whether it was read or refused', (t) => {
+  const definitions = ['d472 40', 'd472 7f', 'd572 40 00', 'd572 40 01', 'd572 7f ff']
+  for (const definition of definitions) {
+    for (const bytes of [
+      callWith(`91 ${definition} 91 a161 05`),
+      callWith(`92 ${definition} 91 a161 05 40 05`),
+      callWith(`91 ${definition} 92 a161 a162 05 06`).slice(0, -1),
+      new Uint8Array(Buffer.concat([callWith(`91 ${definition} 91 a161 05`), Buffer.of(0xc1)])),
+      bytesOf(`${definition} 91 a161 05`),
+      bytesOf(`91 ${definition} 91`),
+    ]) {
+      for (let times = 0; times < 5; times++) {
+        try {
+          decode(bytes)
+        } catch (error) {
+          t.true(isFault(error))
+        }
+        readsAsEver(t)
+      }
+    }
+  }
+})
+
+/** In a process of its own: what never ends could not be ended here. */
+const inProcess = promisify(execFile)
+function decodeElsewhere(hex: string): Promise<{ stdout: string }> {
+  const codec = new URL('../../core/codec.js', import.meta.url).href
+  const program = `
+    const { decode } = await import(${JSON.stringify(codec)})
+    try { decode(new Uint8Array(Buffer.from('${hex}', 'hex'))); console.log('read') } catch (fault) { console.log(fault.code) }`
+  return inProcess(process.execPath, ['--max-old-space-size=200', '--input-type=module', '-e', program], { timeout: 5_000 })
+}
+
+// Left to msgpackr, these ten bytes end a host: the bundle (ext 62) names as its end the place before its beginning.
+test('a message that leads back to its own beginning is refused', async (t) => {
+  const { stdout } = await decodeElsewhere('a0a0d662fffffffc0505')
+  t.is(stdout, 'protocol.bad-envelope\n')
+})
+
+// 700 bytes are 2⁴⁰ values, each of which is looked at.
+test('a message of a few bytes that means more values than there is time for is refused at once', async (t) => {
+  const levels = 40
+  const id = (n: number) => n.toString(16).padStart(8, '0')
+  let args = `dc${(levels + 1).toString(16).padStart(4, '0')} d669 ${id(0)} 91 05`
+  for (let n = 1; n <= levels; n++) args += `d669 ${id(n)} 92 d670 ${id(n - 1)} d670 ${id(n - 1)}`
+  const { stdout } = await decodeElsewhere(Buffer.from(callWith(args)).toString('hex'))
+  t.is(stdout, 'protocol.bad-envelope\n')
+})
+
+// --- Any bytes
+
+/** Every message ends in envelopes or in a fault, and the next is read as ever. */
+function survives(t: ExecutionContext, bytes: Uint8Array): void {
+  try {
+    decode(bytes)
+  } catch (error) {
+    if (!isFault(error) || error.kind !== 'protocol') t.fail(`${Buffer.from(bytes).toString('hex')} throws ${error}`)
+  }
+}
+
+test('random bytes give envelopes or a fault, and the next message is read as ever', (t) => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+      survives(t, bytes)
+    }),
+    { numRuns: 3_000 },
+  )
+  readsAsEver(t)
+})
+
+test('a message with some bytes changed gives envelopes or a fault, and the next is read as ever', (t) => {
+  const change = fc.record({
+    at: fc.nat(),
+    to: fc.oneof(fc.integer({ min: 0, max: 255 }), fc.constantFrom(0xc1, 0xd4, 0xd5, 0xdd, 0xdf, 0x72)),
+  })
+  const bases = [everBytes, ...onPage.map(({ bytes }) => bytes)]
+  fc.assert(
+    fc.property(fc.constantFrom(...bases), fc.array(change, { minLength: 1, maxLength: 4 }), (base, changes) => {
+      const bytes = base.slice()
+      for (const { at, to } of changes) bytes[at % bytes.length] = to
+      survives(t, bytes)
+      readsAsEver(t)
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+// --- What may leave
+
+class Point {
+  readonly x = 1
+}
+
+const notPlain: Record<string, unknown> = {
+  'a Map': new Map([['a', 1]]),
+  'a Set': new Set([1]),
+  'a Error': new Error('no'),
+  'a Fault': new Fault('application.error', 'no'),
+  'a Point': new Point(),
+  'a RegExp': /a/,
+  'a Promise': Promise.resolve(),
+  'a ArrayBuffer': new ArrayBuffer(1),
+  'a Uint16Array': new Uint16Array(1),
+  'a Number': Object(1),
+  'a function': () => 1,
+  'a symbol': Symbol('s'),
+  'a bigint': 1n,
+}
+
+for (const [what, value] of Object.entries(notPlain)) {
+  test(`${what} does not leave in a call, a result or a state, and the fault says where it is`, (t) => {
+    const doors: Record<string, (inside: unknown) => unknown> = {
+      arguments: (inside) => encodeCall({ ...call, args: inside as unknown[] }),
+      result: (inside) => encodeReply(0, 1, inside, replier, 0),
+      state: (inside) => pack(inside, 'state'),
+    }
+    for (const [name, door] of Object.entries(doors)) {
+      const fault = t.throws(() => door([{ ok: 1 }, { deep: { wrong: value } }]), { any: true }) as Fault
+      t.is(fault.code, 'protocol.bad-arguments')
+      t.is(fault.details.path, `${name}[1].deep.wrong`)
+      t.true(fault.message.includes(`${name}[1].deep.wrong is ${what}`), fault.message)
+    }
+  })
+
+  // Also for what is no object: the path goes on to the item.
+  test(`the fault says where in a list it is: ${what}`, (t) => {
+    const fault = t.throws(() => encodeCall({ ...call, args: [1, [2, value]] }), { any: true }) as Fault
+    t.is(fault.details.path, 'arguments[1][1]')
+  })
+}
+
+test('data that contain themselves do not leave', (t) => {
+  const circle: Record<string, unknown> = {}
+  circle.again = circle
+  t.is((t.throws(() => pack(circle)) as unknown as Fault).code, 'protocol.bad-arguments')
+})
+
+test('a fault gets through even if its details can’t travel', (t) => {
+  const bytes = encodeFault(0, 1, new Fault('application.error', 'no', { map: new Map() }), replier)
+  const [read] = decode(new Uint8Array(bytes))
+  t.true(read!.kind === kinds.fault && read!.fault.code === 'application.error')
+  t.deepEqual(read!.kind === kinds.fault && read!.fault.details, {})
+})
+
+// Details come from elsewhere, as arguments do.
+for (const [what, hex] of Object.entries({
+  'a set': 'd473 00 91 01',
+  'the byte c1': 'c1',
+  'a big integer': '81 a161 cf ffffffffffffffff',
+})) {
+  test(`${what} among the details of a fault that arrives is refused`, (t) => {
+    refusal(t, bytesOf(`98 01 05 00 01 94 a3612e62 a16d c2 ${hex} a27031 a143 00`))
+  })
+}
+
+// It would take the others of its message with it.
+for (const [what, change] of Object.entries<Partial<CallEnvelope>>({
+  'a method that is too long': { method: 'm'.repeat(methodBytesMax + 1) },
+  'a path that is too long': { path: Array(pathCallsMax + 1).fill('a/1/1') },
+  'a label that is no version': { label: 1.5 },
+})) {
+  test(`a call with ${what} does not leave`, (t) => {
+    t.true(isFault(t.throws(() => encodeCall({ ...call, ...change }), { any: true })))
+  })
+}
+
+// MessagePack libraries change it, or can't read it.
+test('an invalid Date does not leave', (t) => {
+  t.is((t.throws(() => pack(new Date(Number.NaN))) as unknown as Fault)?.code, 'protocol.bad-arguments')
+})
+
+test('text with half a surrogate pair does not leave, for it is no UTF-8', (t) => {
+  t.is((t.throws(() => pack('\ud800')) as unknown as Fault)?.code, 'protocol.bad-arguments')
+})
+
+test('a record with a key of the name __proto__ does not leave, for it would arrive under another name', (t) => {
+  t.is((t.throws(() => pack(JSON.parse('{"__proto__":1}'))) as unknown as Fault)?.code, 'protocol.bad-arguments')
+})
+
+test('a record with fields named constructor and toJSON leaves as any other', (t) => {
+  const record = { constructor: 'C', toJSON: true }
+  t.deepEqual(unpack(pack(record)), record)
+})
+
+// --- Round trips
+
+const integer = fc.oneof(
+  fc.integer(),
+  fc.integer({ min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER }),
+  fc.constantFrom(2 ** 32 - 1, 2 ** 32, -(2 ** 31) - 1),
+)
+const number = fc.oneof(integer, fc.double({ noNaN: true }))
+const text = fc.oneof(fc.string(), fc.string({ unit: 'binary', maxLength: 300 }))
+const key = text.filter((name) => name !== '__proto__' && name !== 'toJSON')
+const { plain } = fc.letrec<{ plain: unknown }>((tie) => ({
+  plain: fc.oneof(
+    { depthSize: 'medium', maxDepth: 8 },
+    ...[fc.constant(null), fc.boolean(), number, text, fc.uint8Array({ maxLength: 300 }), fc.date({ noInvalidDate: true })],
+    fc.array(tie('plain'), { maxLength: 20 }),
+    fc.dictionary(key, tie('plain'), { maxKeys: 20 }),
+  ),
+}))
+
+/** What arrives where this was sent: the same, but for a sign that nobody can see. */
+function arrival(value: unknown): unknown {
+  if (Object.is(value, -0)) return 0
+  if (Array.isArray(value)) return value.map(arrival)
+  if (value instanceof Uint8Array) return new Uint8Array(value)
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, arrival(item)]))
+}
+
+test('plain data arrive as they were sent: as arguments, as a result, as details, and in the state', (t) => {
+  fc.assert(
+    fc.property(fc.array(plain, { maxLength: 5 }), (args) => {
+      const expected = arrival(args)
+      const message = Buffer.concat([
+        encodeCall({ ...call, args }),
+        encodeReply(0, 1, args, replier, 0),
+        encodeFault(0, 1, new Fault('application.error', 'no', { args }), replier),
+      ])
+      const [asArgs, asValue, asDetails] = decode(new Uint8Array(message))
+      t.deepEqual(asArgs!.kind === kinds.call && asArgs!.args, expected as unknown[])
+      t.deepEqual(asValue!.kind === kinds.reply && asValue!.value, expected)
+      t.deepEqual(asDetails!.kind === kinds.fault && asDetails!.fault.details, { args: expected })
+      t.deepEqual(unpack(new Uint8Array(pack(args))), expected)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('undefined arrives as null, in a list and in a record too', (t) => {
+  t.deepEqual(unpack(pack([undefined, { a: undefined }])), [null, { a: null }])
+})
+
+test('integers from −2³¹ to 2³² − 1 leave as integers, others as float 64, and −0 as 0', (t) => {
+  const first = (value: number) => pack(value)[0]!.toString(16)
+  t.deepEqual([2 ** 32 - 1, -(2 ** 31)].map(first), ['ce', 'd2'])
+  t.deepEqual([2 ** 32, -(2 ** 31) - 1, 0.5, Number.NaN, Number.NEGATIVE_INFINITY].map(first), Array(5).fill('cb'))
+  t.is(first(-0), '0')
+})
+
+test('bytes that arrive are their own: the message’s buffer may be used again', (t) => {
+  const bytes = callWith('91 c402 0102')
+  const [read] = decode(bytes)
+  bytes.fill(0)
+  t.deepEqual(read!.kind === kinds.call && read!.args, [new Uint8Array([1, 2])])
+})

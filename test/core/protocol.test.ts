@@ -1,0 +1,264 @@
+/** docs/protocol.md and the code say the same. */
+import test from 'ava'
+import { defaultSettings } from '../../actors/settings.js'
+import { UpgradeServer } from '../../actors/upgradeServer.js'
+import { decode, encodeCall } from '../../core/codec.js'
+import {
+  type CallEnvelope,
+  deadlineMsMax,
+  type Envelope,
+  envelopeFormat,
+  kinds,
+  methodBytesMax,
+  pathCallsMax,
+} from '../../core/envelope.js'
+import { faultCodes, isFault } from '../../core/fault.js'
+import { nameLengthMax, versionMax } from '../../core/ids.js'
+import {
+  bundleBytesMax,
+  bundleChunkBytes,
+  decodeManifest,
+  encodeManifest,
+  type Manifest,
+  manifestBytesMax,
+} from '../../core/manifest.js'
+import { nestingMax } from '../../core/plain.js'
+import { serverQueue, serviceQueue, subjectsOf } from '../../core/subjects.js'
+import { MemoryBroker, memoryDatabase, memoryTransport } from '../../transports/memory/index.js'
+import { seededRandom } from '../../transports/seededRandom.js'
+import { systemClock } from '../../transports/systemClock.js'
+import { bytesOf, decoded, encoded, page, section, table, vectors } from '../support/strangerPage.js'
+
+for (const heading of ['One call, whole', 'Test vectors']) {
+  for (const { title, envelopes, bytes } of vectors(heading)) {
+    test(`what is sent is what the page shows: ${title}`, (t) => {
+      t.is(hexOf(encoded(envelopes)), hexOf(bytes))
+    })
+
+    test(`what is read is what the page says: ${title}`, (t) => {
+      t.deepEqual(decoded(bytes), envelopes)
+    })
+  }
+}
+
+for (const { title, envelopes, bytes } of vectors('Also accepted')) {
+  test(`other libraries’ bytes are read as the page says: ${title}`, (t) => {
+    t.deepEqual(decoded(bytes), envelopes)
+    t.not(hexOf(encoded(envelopes)), hexOf(bytes))
+  })
+}
+
+for (const [what = '', bytes, code] of table('Refused', 'what')) {
+  test(`${what} is refused as the page says`, (t) => {
+    const fault = t.throws(() => decode(bytesOf(bytes!.replaceAll('`', ''))))
+    t.true(isFault(fault))
+    t.is(`\`${(fault as { code?: string }).code}\``, code!)
+  })
+}
+
+test('every kind of envelope has a vector, alone and in a batch', (t) => {
+  const all = ['One call, whole', 'Test vectors'].flatMap((heading) => vectors(heading))
+  const shown = new Set(all.flatMap(({ envelopes }) => envelopes.map(({ kind }) => kind)))
+  t.deepEqual([...shown].sort(), (Object.keys(kinds) as (keyof typeof kinds)[]).sort())
+  t.true(all.some(({ envelopes }) => envelopes.length === 2))
+})
+
+test('the page’s tables of fields have the fields in the order of the bytes', (t) => {
+  const all = vectors('Test vectors').flatMap(({ envelopes }) => envelopes)
+  const flat = (kind: string) => Object.keys(all.find((envelope) => envelope.kind === kind)!)
+  const inFault = ['code', 'message', 'retryable', 'details']
+  for (const [heading, kind] of [
+    ['Call, send, event', 'send'],
+    ['Reply', 'reply'],
+    ['Fault', 'fault'],
+    ['Announcement', 'announcement'],
+  ] as const) {
+    const rows = table(heading, '#')
+    t.deepEqual(
+      rows.map(([position]) => Number(position)),
+      rows.map((_, i) => i),
+      heading,
+    )
+    const fields = rows.flatMap(([, field]) => (kind === 'fault' && field === 'fault' ? inFault : [field]))
+    t.deepEqual(fields, ['format', ...flat(kind)], heading)
+  }
+})
+
+test('the page’s numbers of the envelope kinds are those of the code', (t) => {
+  const [, call, send, event] = table('Call, send, event', '#')[1]![3]!
+    .match(/^(\d) call · (\d) send · (\d) event$/)!
+    .map(Number)
+  const meaning = (heading: string, row: number) => Number(table(heading, '#')[row]![3])
+  t.deepEqual(
+    { call, send, event, reply: meaning('Reply', 1), fault: meaning('Fault', 1), announcement: meaning('Announcement', 1) },
+    kinds,
+  )
+  for (const heading of ['Reply', 'Fault', 'Announcement']) t.is(meaning(heading, 0), envelopeFormat)
+  t.true(section('Format numbers').includes(`now ${envelopeFormat}.`))
+})
+
+test('the page’s table of faults is the code’s', (t) => {
+  const rows = table('Faults', 'code').filter(([code]) => code !== '`application.<any>`')
+  t.deepEqual(
+    rows.map(([code, kind, retryable, means]) => ({ code: code!.replaceAll('`', ''), kind, retryable, means })),
+    Object.entries(faultCodes).map(([code, { retryable, means }]) => ({
+      code,
+      kind: code.slice(0, code.indexOf('.')),
+      retryable: retryable ? 'yes' : 'no',
+      means,
+    })),
+  )
+})
+
+test('the page’s subjects are the code’s', (t) => {
+  const subjects = subjectsOf('<system>')
+  const rows = table('Subjects', 'subject').filter(([subject]) => subject!.startsWith('`'))
+  t.deepEqual(
+    rows.map(([subject]) => subject!.replaceAll('`', '')),
+    [subjects.node('<node>'), subjects.service('<service>'), subjects.announcements, subjects.server],
+  )
+  t.true(rows[1]![1]!.includes(`queue group \`${serviceQueue}\``))
+  t.true(rows[3]![1]!.includes(`queue group \`${serverQueue}\``))
+})
+
+test('the page’s limits are the code’s', (t) => {
+  const limits = Object.fromEntries(table('Limits', 'what').map(([what, limit]) => [what, Number(limit!.match(/\d+/)![0])]))
+  t.deepEqual(limits, {
+    'a message': 1024 * 1024,
+    version: versionMax,
+    'name, class name': nameLengthMax,
+    method: methodBytesMax,
+    'nesting of arguments and results': nestingMax,
+    path: pathCallsMax,
+    deadlineMs: deadlineMsMax,
+    chunk: bundleChunkBytes,
+    bundle: bundleBytesMax,
+    manifest: manifestBytesMax,
+    'manifests in one answer': 16,
+    'questions that an upgrade server answers at once': 1000,
+    'calls that wait for one node, unless configured': defaultSettings.mailboxCallsMax,
+    'calls that wait until one node knows their version, unless configured': defaultSettings.heldCallsMax,
+    'envelopes that a host puts into one message, unless configured': defaultSettings.envelopesPerMessageMax,
+    'bytes of a message of several envelopes, unless configured': defaultSettings.messageBytesMax,
+  })
+  t.true(
+    section('Deadlines').includes(
+      `More than ${deadlineMsMax} counts as ${deadlineMsMax}. Theseus's own default is ${defaultSettings.callDeadlineMs}.`,
+    ),
+  )
+  t.regex(
+    section('Sending again'),
+    new RegExp(
+      `is ${defaultSettings.retryPauseMs} ms, doubling\\s+to ${defaultSettings.retryPauseMsMax} ms; .* after ${defaultSettings.queryResendMs} ms`,
+    ),
+  )
+})
+
+const manifest: Manifest = {
+  format: 1,
+  runtime: 1,
+  system: 'shop',
+  version: 1,
+  previous: null,
+  title: 'Readers can comment on a page',
+  reason: null,
+  createdAt: '2026-01-01T00:00:00.000Z',
+  upgrader: null,
+  bundle: { digest: '0'.repeat(64), bytes: 5 },
+  classUpgrades: [
+    {
+      service: 'pages',
+      oldClass: 'Pages.v1',
+      newClass: 'Pages.v2',
+      pastSO: 'notNeeded',
+      futureSO: 'so',
+      schedule: 'gradually',
+      oldMethods: { put: 'command' },
+      newMethods: { put: 'command' },
+    },
+  ],
+}
+
+/** The names in a table's first column, where a cell may hold several. */
+function names(heading: string, firstColumn: string, skip = 0): string[] {
+  const text = section(heading).split(`| ${firstColumn} |`).slice(1)[skip]!
+  const rows = text.split('\n').slice(2)
+  return rows
+    .slice(
+      0,
+      rows.findIndex((row) => !row.startsWith('|')),
+    )
+    .flatMap((row) =>
+      row
+        .split('|')[1]!
+        .split(',')
+        .map((name) => name.replaceAll('`', '').trim()),
+    )
+}
+
+test('the page’s fields of a manifest are those that the code asks for', (t) => {
+  const fields = names('Manifests', 'field')
+  t.deepEqual([...fields].sort(), Object.keys(manifest).sort())
+  t.notThrows(() => decodeManifest(encodeManifest(manifest)))
+  for (const field of fields) {
+    const without = encodeManifest({ ...manifest, [field]: undefined })
+    t.is((t.throws(() => decodeManifest(without)) as { code?: string }).code, 'upgrade.invalid', field)
+  }
+})
+
+test('the page’s fields of a class upgrade are those that the code asks for', (t) => {
+  const [entry] = manifest.classUpgrades
+  const fields = names('Manifests', 'field', 1)
+  t.deepEqual([...fields].sort(), Object.keys(entry!).sort())
+  for (const field of fields) {
+    const without = encodeManifest({ ...manifest, classUpgrades: [{ ...entry!, [field]: undefined }] })
+    t.is((t.throws(() => decodeManifest(without)) as { code?: string }).code, 'upgrade.invalid', field)
+  }
+})
+
+/** An upgrade server, and what it answers to a call of a method. */
+async function serverInMemory(): Promise<(method: string, args: readonly unknown[]) => Promise<Envelope>> {
+  const broker = new MemoryBroker({ clock: systemClock, random: seededRandom(1) })
+  const database = await memoryDatabase().open('shop', systemClock)
+  await new UpgradeServer({ system: 'shop', transport: memoryTransport(broker), database }).start()
+  const stranger = memoryTransport(broker)
+  const call = vectors('One call, whole')[0]!.envelopes[0] as unknown as CallEnvelope
+  return (method, args) =>
+    new Promise((resolve) => {
+      const inbox = stranger.newInbox()
+      stranger.subscribe(inbox, ({ payload }) => resolve(decode(payload)[0]!))
+      stranger.publish(subjectsOf('shop').server, encodeCall({ ...call, kind: kinds.call, method, args }), inbox)
+    })
+}
+
+test('the upgrade server has the methods of the page, and no others', async (t) => {
+  const ask = await serverInMemory()
+  for (const [method] of table('The upgrade server', 'method')) {
+    const answer = await ask(method!.replaceAll('`', ''), [])
+    t.false(answer.kind === kinds.fault && answer.fault.code === 'protocol.no-such-method', method)
+  }
+  const answer = await ask('get', [])
+  t.is(answer.kind === kinds.fault && answer.fault.code, 'protocol.no-such-method')
+})
+
+test('an upgrade server hands out 16 manifests at once, and 64 chunks of 262144 bytes, as the page says', async (t) => {
+  const ask = await serverInMemory()
+  const digest = '0'.repeat(64)
+  const code = async (method: string, args: readonly unknown[]) => {
+    const answer = await ask(method, args)
+    return answer.kind === kinds.fault ? answer.fault.code : 'answered'
+  }
+  t.is(await code('manifests', [1, 16]), 'answered')
+  t.is(await code('manifests', [1, 17]), 'protocol.bad-arguments')
+  t.is(await code('putChunk', [digest, 63, new Uint8Array(262144)]), 'answered')
+  t.is(await code('putChunk', [digest, 64, new Uint8Array(1)]), 'protocol.bad-arguments')
+  t.is(await code('putChunk', [digest, 0, new Uint8Array(262145)]), 'protocol.bad-arguments')
+})
+
+test('the page keeps to the lines that people read: no table row is broken', (t) => {
+  for (const line of page.split('\n').filter((row) => row.startsWith('|'))) t.true(line.endsWith('|'), line)
+})
+
+function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
+}
