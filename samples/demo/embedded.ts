@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createHost, type NodeHandle, type Phase, type RunningHost } from 'theseus'
+import { createHost, type NodeHandle, type RunningHost } from 'theseus'
 import { buildUpgrade } from 'theseus/build'
 import { lmdb } from 'theseus/lmdb'
 import { PagesV1 } from '../02-pages-comments/pages.v1.js'
@@ -11,30 +11,29 @@ import { PagesV3 } from '../02-pages-comments/pages.v3.js'
 import { LoadClient, pause, readBack } from './load.js'
 import { Screen } from './screen.js'
 import { summary } from './summary.js'
+import { Trail } from './trail.js'
 
 const nodeIds = ['p1', 'p2', 'p3', 'p4', 'p5']
 const upgrades = new URL('../02-pages-comments/upgrades/', import.meta.url)
 
 export async function embedded(): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), 'theseus-demo-'))
-  const phases = new Map<string, Phase>()
+  const trail = new Trail()
   const host = await createHost({
     system: 'demo',
     state: lmdb(join(directory, 'state')),
     bundles: join(directory, 'bundles'),
-    observe: (event) => {
-      if (event.type === 'phase') phases.set(event.nodeId, event.phase)
-    },
+    observe: trail.observe,
   })
   try {
-    return await play(host, phases)
+    return await play(host, trail)
   } finally {
     await host.stop()
     await rm(directory, { recursive: true, force: true })
   }
 }
 
-async function play(host: RunningHost, phases: ReadonlyMap<string, Phase>): Promise<number> {
+async function play(host: RunningHost, trail: Trail): Promise<number> {
   const nodes: NodeHandle[] = []
   for (const id of nodeIds) nodes.push(await host.node(PagesV1, id))
   const load = { nodes: nodeIds, pagesPerNode: 2, pauseMs: 8 }
@@ -50,8 +49,9 @@ async function play(host: RunningHost, phases: ReadonlyMap<string, Phase>): Prom
         id: node.id,
         className: node.className,
         version: node.version,
-        phase: phases.get(node.id) ?? 'current',
+        phase: trail.phase(node.id),
         answers: node.chain.map(({ version, role }) => `v${version} ${role}`).join(' · '),
+        pause: trail.pause(node.id),
       })),
       clients: clients.map(({ title: name, client: { tally } }) => ({ name, ...tally })),
     })

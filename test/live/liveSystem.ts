@@ -12,12 +12,13 @@ import { redis } from 'theseus/redis'
 import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
 import { PagesV2 } from '../../samples/02-pages-comments/pages.v2.js'
 import { PagesV3 } from '../../samples/02-pages-comments/pages.v3.js'
+import { PagesV4 } from '../../samples/02-pages-comments/pages.v4.js'
 import { LoadClient, type Pages, readBack, type Tally } from '../../samples/demo/load.js'
 import { until } from '../support/eventually.js'
 import type { TestServer } from '../support/servers.js'
 import type { HostOrder, KillPoint } from './hostProcess.js'
 
-export const classes = [PagesV1, PagesV2, PagesV3] as const
+export const classes = [PagesV1, PagesV2, PagesV3, PagesV4] as const
 const upgrades = ['1-comments', '2-likes', '3-like-nothing']
 const layout = { h1: ['p1', 'p2'], h2: ['p3', 'p4'], h3: ['p5'] } as const
 export type HostName = keyof typeof layout
@@ -159,6 +160,6 @@ export class LiveSystem {
   }
 }
 
-export function pagesOf(host: RunningHost, version: 0 | 1 | 2): (node: string) => Pages {
+export function pagesOf(host: RunningHost, version: 0 | 1 | 2 | 3): (node: string) => Pages {
   return (node) => host.ref(classes[version] as NodeClass, node, { version, deadline: '10s' }) as unknown as Pages
 }
