@@ -8,4 +8,5 @@ if (unknown.length > 0) {
   process.stderr.write(`unknown option ${unknown[0]}: use "npm run demo" or "npm run demo -- --servers"\n`)
   process.exit(2)
 }
-process.exitCode = await (args.includes('--servers') ? withServers() : embedded())
+const code = await (args.includes('--servers') ? withServers() : embedded())
+process.exit(code)

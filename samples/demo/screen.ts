@@ -6,7 +6,10 @@ export interface NodeView {
   readonly className: string
   readonly version: Version
   readonly phase: Phase
+  /** Who answers which version, or where the node is. */
   readonly answers: string
+  /** What its last upgrade cost, if that is known. */
+  readonly pause?: string
 }
 
 export interface ClientView {
@@ -64,7 +67,8 @@ export class Screen {
   #redraw(view: View): void {
     const lines = [paint('bold', view.title), ...table(view)]
     const up = this.#drawn > 0 ? `\u001b[${this.#drawn}A\u001b[J` : ''
-    process.stdout.write(`${up}${lines.join('\n')}\n`)
+    // Without wrapping, a line too long for the terminal is cut, and the cursor goes up as many lines as were drawn.
+    process.stdout.write(`\u001b[?7l${up}${lines.join('\n')}\n\u001b[?7h`)
     this.#drawn = lines.length
   }
 
@@ -78,6 +82,7 @@ export class Screen {
       this.say(
         `  ${node.id}  ${node.className.padEnd(9)} version ${node.version}  ${marks[node.phase].padEnd(14)}  ${node.answers}`,
       )
+      if (node.pause) this.say(`      ${node.pause}`)
     }
   }
 }
@@ -86,10 +91,10 @@ function table({ nodes, clients }: View): string[] {
   const width = Math.max(...nodes.map(({ id }) => id.length), ...clients.map(({ name }) => name.length))
   return [
     '',
-    ...nodes.map(
-      ({ id, className, version, phase, answers }) =>
-        `  ${id.padEnd(width)}  ${className.padEnd(9)} version ${version}  ${pad(marks[phase], 15)} ${paint('dim', answers)}`,
-    ),
+    ...nodes.flatMap(({ id, className, version, phase, answers, pause }) => [
+      `  ${id.padEnd(width)}  ${className.padEnd(9)} version ${version}  ${pad(marks[phase], 15)} ${answers}`,
+      ...(pause === undefined ? [] : [paint('dim', `  ${' '.repeat(width)}  ${pause}`)]),
+    ]),
     '',
     ...clients.map(({ name, calls, failed, wrong }) => {
       const faults = failed + wrong === 0 ? paint('green', '0 failed, 0 wrong') : paint('red', `${failed} failed, ${wrong} wrong`)

@@ -48,7 +48,7 @@ export async function withServers(): Promise<number> {
       bundles: join(directory, 'bundles'),
     })
     closing.push(() => desk.stop())
-    return await play(desk, addresses, directory, screen)
+    return await Promise.race([play(desk, addresses, directory, screen), interrupted()])
   } finally {
     for (const close of closing.reverse()) await close()
   }
@@ -107,6 +107,13 @@ async function play(desk: RunningHost, addresses: Addresses, directory: string, 
   )
 }
 
+/** Ctrl-C ends the story early, and everything that was started for it. */
+function interrupted(): Promise<number> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve(130))
+  })
+}
+
 /** Redraws from the upgrade database until the story ends. */
 async function watch(
   desk: RunningHost,
@@ -117,7 +124,8 @@ async function watch(
 ): Promise<void> {
   for (let last = false; !last; ) {
     last = !isShown()
-    const rows = await desk.operator.database.nodes('pages')
+    // After Ctrl-C the database goes away under this loop; the process ends soon.
+    const rows = await desk.operator.database.nodes('pages').catch(() => [])
     screen.show({
       title: title(),
       nodes: rows.map((row) => ({
