@@ -36,9 +36,10 @@ export function install() {
   const isNewer = existsSync(installed) && statSync(installed).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs
   if (isNewer && existsSync(bin('node')) && existsSync(bin('tsc'))) return
   say('installing packages')
-  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { quiet: true, what: 'npm ci' })
+  // Not `npm ci`: it insists on other platforms' packages, which some registries do not have.
+  run('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], { quiet: true, what: 'npm install' })
   if (!existsSync(bin('node')))
-    fail('the package "node" has no binary: was npm told to ignore scripts? Run "npm ci" without --ignore-scripts')
+    fail('the package "node" has no binary: was npm told to ignore scripts? Run "npm install" without --ignore-scripts')
 }
 
 export function build() {
