@@ -56,9 +56,11 @@ export interface Ways {
 export interface HostOptions extends Ways {
   /** Names this host among the others. By default a random name. */
   readonly hostId?: string
-  /** `lmdb('./state')`. By default LMDB in `.theseus/<system>`. */
+  /** Where the host keeps what it needs across restarts. By default `.theseus/<system>`; one host per directory. */
+  readonly directory?: string
+  /** `lmdb('./state')`. By default LMDB in `state` in the host's directory. */
   readonly state?: StateFactory
-  /** Where bundles are written to be imported. By default `.theseus/<system>/bundles`. */
+  /** Where bundles are written to be imported. By default `bundles` in the host's directory. */
   readonly bundles?: string | ClassRepository
   /** Bounds and intervals that differ from the defaults. */
   readonly settings?: Partial<Omit<HostSettings, 'system' | 'hostId'>>
@@ -77,8 +79,9 @@ export interface RunningHost extends Pick<Host, 'id' | 'system' | 'node' | 'ref'
   observe(observer: HostObserver): () => void
   /** Everything an operator may ask and do. */
   readonly operator: Operator
-  /** Ends nodes, connections and the state store; loses nothing. */
+  /** Ends nodes, connections and the state store; loses nothing. Also at the end of an `await using` block. */
   stop(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
 }
 
 /**
@@ -86,13 +89,14 @@ export interface RunningHost extends Pick<Host, 'id' | 'system' | 'node' | 'ref'
  */
 export async function createHost(options: HostOptions): Promise<RunningHost> {
   const system = checkName('system', options.system)
-  const store = await (options.state ?? lmdb(join('.theseus', system))).open()
+  const directory = options.directory ?? join('.theseus', system)
+  const store = await (options.state ?? lmdb(join(directory, 'state'))).open()
   const opened = await open(options, store).catch(async (error) => {
     await store.close()
     throw error
   })
   const { scope, observers, close } = opened
-  const { bundles = join('.theseus', system, 'bundles') } = options
+  const { bundles = join(directory, 'bundles') } = options
   scope.register(tokens.repository, { useValue: typeof bundles === 'string' ? bundleRepository(bundles) : bundles })
   options.register?.(scope)
   const services = scope.resolve(NodeServices)
@@ -101,6 +105,14 @@ export async function createHost(options: HostOptions): Promise<RunningHost> {
   const host = scope.resolve(Host)
   const operator = scope.resolve(Operator)
   host.start()
+  // A host serves until it is stopped; in memory nothing else would keep the process.
+  const keepAlive = setInterval(() => {}, 2 ** 30)
+  const stop = async () => {
+    clearInterval(keepAlive)
+    await host.stop()
+    await close()
+    await store.close()
+  }
   return {
     id: host.id,
     system,
@@ -111,11 +123,8 @@ export async function createHost(options: HostOptions): Promise<RunningHost> {
     publish: (upgrade, publishOptions) => operator.publish(upgrade, publishOptions),
     observe: (observer) => observers.add(observer),
     operator,
-    stop: async () => {
-      await host.stop()
-      await close()
-      await store.close()
-    },
+    stop,
+    [Symbol.asyncDispose]: stop,
   }
 }
 

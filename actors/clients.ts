@@ -3,7 +3,7 @@
  * at it (DESIGN §3). The version is the newest at which the line has the class the reference was made with.
  */
 import { inject, injectable } from 'tsyringe'
-import { newestVersionOf } from '../core/classLine.js'
+import { isNamed, newestVersionOf } from '../core/classLine.js'
 import { type Duration, milliseconds } from '../core/duration.js'
 import type { Version } from '../core/ids.js'
 import type { MethodKind } from '../core/methods.js'
@@ -25,7 +25,7 @@ export interface RefOptions {
 @injectable()
 export class Clients {
   readonly #pinned = new Set<Version>()
-  readonly #labels = new Map<NodeClass, Promise<Version>>()
+  readonly #labels = new Map<NodeClass, Promise<FoundLabel>>()
 
   constructor(@inject(NodeServices) private readonly services: NodeServices) {}
 
@@ -95,24 +95,34 @@ export class Clients {
     }
   }
 
-  /** Asked once per class: a pinned reference never changes its version. */
+  /**
+   * A pinned reference never changes its version. A class that no upgrade names may belong to one that is not published yet: it is looked
+   * for again when there are newer versions.
+   */
   async #label({ pin, target }: PinnedCall): Promise<Version> {
+    const { history } = this.services
     let label = this.#labels.get(target)
+    if (label !== undefined) {
+      const found = await label
+      if (!found.isNamed && found.newest < history.heard) label = undefined
+    }
     if (label === undefined) {
       label = this.#find(target)
       this.#labels.set(target, label)
       label.catch(() => this.#labels.delete(target))
     }
-    pin.label = await label
-    return pin.label
+    const found = await label
+    if (found.isNamed) pin.label = found.version
+    return found.version
   }
 
-  async #find(target: NodeClass): Promise<Version> {
+  async #find(target: NodeClass): Promise<FoundLabel> {
     const { history } = this.services
     await history.fetch(await history.ask())
-    const label = newestVersionOf(history.manifests, describeClass(target).className)
-    this.#register(label)
-    return label
+    const { className } = describeClass(target)
+    const version = newestVersionOf(history.manifests, className)
+    this.#register(version)
+    return { version, isNamed: isNamed(history.manifests, className), newest: history.newest }
   }
 
   /** A version that is called is not dead: the pin is a row of its own, which expires with this host. */
@@ -133,6 +143,14 @@ export class Clients {
       since: clock.now(),
     })
   }
+}
+
+interface FoundLabel {
+  readonly version: Version
+  /** Whether some upgrade names the class. */
+  readonly isNamed: boolean
+  /** The newest version when it was looked for. */
+  readonly newest: Version
 }
 
 interface Pin {

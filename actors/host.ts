@@ -4,17 +4,20 @@
  */
 import { inject, injectable } from 'tsyringe'
 import { decode } from '../core/codec.js'
+import { type Duration, milliseconds } from '../core/duration.js'
 import { kinds } from '../core/envelope.js'
 import { Fault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import type { NodeClass, OneWay, Remote } from '../core/nodeObject.js'
 import type { Link } from '../core/objectChain.js'
+import type { Phase } from '../core/phases.js'
 import type { Message, Subscription } from '../core/ports/transport.js'
 import { subjectsOf } from '../core/subjects.js'
 import { Clients, type RefOptions } from './clients.js'
 import type { Node } from './node.js'
 import { NodeServices } from './nodeServices.js'
 import { startNode } from './nodeStart.js'
+import { within } from './timeouts.js'
 
 export type ChainEntry = Pick<Link, 'version' | 'className' | 'role'>
 
@@ -23,8 +26,14 @@ export interface NodeHandle {
   readonly id: string
   readonly version: Version
   readonly className: string
+  readonly phase: Phase
   /** Who answers which version, oldest first. */
   readonly chain: readonly ChainEntry[]
+  /**
+   * Resolves when the node serves at `version` or past it. Rejects with `upgrade.*` when the upgrade on the way there is stalled or rejected,
+   * with the reason, and with `timeout.deadline` after `timeout` (one minute by default).
+   */
+  reached(version: Version, options?: { readonly timeout?: Duration }): Promise<void>
   /** Lets a stalled or rejected upgrade of this node try again. */
   retry(): void
   /** Ends the node on this host; its state and its registration stay. */
@@ -129,11 +138,15 @@ export class Host {
     return {
       id: node.id,
       get version() {
-        return node.record.generation.version
+        return node.chain.version
       },
       get className() {
-        return node.record.generation.className
+        return node.chain.links[node.chain.version - node.chain.oldest]!.className
       },
+      get phase() {
+        return node.phase
+      },
+      reached: (version, { timeout = '60s' } = {}) => this.#reached(node, version, milliseconds(timeout)),
       get chain() {
         return node.chain.links.map(({ version, className, role }) => ({ version, className, role }))
       },
@@ -143,6 +156,30 @@ export class Host {
         await node.stop()
       },
     }
+  }
+
+  #reached(node: Node, version: Version, timeoutMs: number): Promise<void> {
+    const arrived = new Promise<void>((resolve, reject) => {
+      node.follow(() => {
+        const { phase, reason, record } = node
+        if (phase === 'current' && record.generation.version >= version) resolve()
+        else if (phase === 'stalled' || phase === 'rejected') {
+          reject(
+            new Fault(
+              'upgrade.unreached',
+              `node ${node.id} is ${phase} on its way to version ${record.generation.version + 1}: ${reason}`,
+            ),
+          )
+        } else return false
+        return true
+      })
+    })
+    return within(this.services.clock, timeoutMs, arrived, () => {
+      return new Fault(
+        'timeout.deadline',
+        `node ${node.id} has not reached version ${version} in ${timeoutMs} ms: it is ${node.phase}`,
+      )
+    })
   }
 
   #announced(message: Message): void {

@@ -1,7 +1,7 @@
 /** Makes the objects of a chain plan: opens the SOs' states, builds the method tables from the object outwards. */
 
 import type { ChainPlan, PlannedLink } from '../core/chainPlan.js'
-import { isFault } from '../core/fault.js'
+import { Fault, isFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import { invariant } from '../core/invariant.js'
 import { asynchronous, type MethodTable, objectTable, restrictedTable, simulationTable } from '../core/methodTable.js'
@@ -23,6 +23,7 @@ class SimulationObject implements SimulationThis<object, any> {
 
   constructor(
     private readonly context: ObjectContext,
+    private readonly so: Simulation,
     readonly next: any,
   ) {}
 
@@ -43,6 +44,9 @@ class SimulationObject implements SimulationThis<object, any> {
   }
   random() {
     return this.context.random()
+  }
+  refuse(reason: string): never {
+    throw new Fault('simulation.refused', reason, { simulates: this.so.simulates.className, over: this.so.over.className })
   }
 }
 
@@ -89,7 +93,7 @@ export function buildChain(
     invariant(slot !== undefined, `${around.nodeId}: the SO of version ${version} has no slot`)
     const context = new LiveContext(around, slot, () => version)
     contexts.push(context)
-    const self = new SimulationObject(context, asynchronous(next))
+    const self = new SimulationObject(context, so, asynchronous(next))
     state.open(slot, self)
     return simulationTable(so, describeClass(so.simulates), next, self, () => state.touch(slot))
   }

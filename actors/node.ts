@@ -53,6 +53,9 @@ export class Node implements Callee {
   isUpgrading = false
   #restarting = false
   #stopped = false
+  #phase: Phase = 'current'
+  #reason: string | null = null
+  #followers: (() => boolean)[] = []
 
   constructor(
     readonly services: NodeServices,
@@ -338,7 +341,24 @@ export class Node implements Callee {
       directoryId: store.directoryId,
       since: clock.now(),
     })
+    this.#phase = phase
+    this.#reason = reason
     observe({ type: 'phase', nodeId, phase, target, reason })
+    this.#followers = this.#followers.filter((isDone) => !isDone())
+  }
+
+  /** The phase that was last reported, and why. */
+  get phase(): Phase {
+    return this.#phase
+  }
+
+  get reason(): string | null {
+    return this.#reason
+  }
+
+  /** Calls `isDone` now and after each phase begins, until it returns true. */
+  follow(isDone: () => boolean): void {
+    if (!isDone()) this.#followers.push(isDone)
   }
 
   async stop(): Promise<void> {

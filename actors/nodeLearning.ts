@@ -12,7 +12,7 @@ import type { IncomingCall } from './incomingCall.js'
 import type { Turn } from './mailbox.js'
 import type { Node } from './node.js'
 import { backoffMs, sleep } from './timeouts.js'
-import { isSO } from './transformRun.js'
+import { isSO, noCollections } from './transformRun.js'
 
 export class NodeLearning {
   #held: IncomingCall[] = []
@@ -110,7 +110,10 @@ export class NodeLearning {
     let { generation } = record
     if (futureSO !== undefined && isSO(futureSO)) {
       const own = slot(generation.number, version)
-      journal.write(keys.root(record.nodeId, own), pack(futureSO.initial(undefined), 'the future-SO’s initial state'))
+      journal.write(
+        keys.root(record.nodeId, own),
+        pack(futureSO.initial(undefined, noCollections), 'the future-SO’s initial state'),
+      )
       generation = { ...generation, simulations: { ...generation.simulations, [version]: own } }
     }
     this.node.writeRecord({ ...record, newest: version, generation })

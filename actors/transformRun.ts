@@ -5,7 +5,7 @@
 import { pack } from '../core/codec.js'
 import { Fault, toFault } from '../core/fault.js'
 import { type Generation, generationOf, keys, type NodeRecord, type Slot, slot, slotOfKey, slotsOf } from '../core/nodeRecord.js'
-import { none, notNeeded, type Simulation } from '../core/simulation.js'
+import { type InitialCollections, none, notNeeded, type Simulation } from '../core/simulation.js'
 import type { TransformCollections } from '../core/transform.js'
 import type { ClassUpgrade } from '../core/upgrade.js'
 import type { Journal } from './journal.js'
@@ -47,8 +47,14 @@ export async function runTransform(
     )
     writer.write(keys.root(nodeId, next.object), pack(root, `the new state of ${next.className}`))
     if (isSO(upgrade.pastSO)) {
-      const initial = upgrade.pastSO.initial(state.rootCopy(old.object))
-      writer.write(keys.root(nodeId, slot(next.number, old.version)), pack(initial, 'the past-SO’s initial state'))
+      const past = slot(next.number, old.version)
+      const initial = upgrade.pastSO.initial(state.rootCopy(old.object), {
+        old: (name) => state.collection(old.object, name),
+        own: (name) => ({
+          put: (key, value) => writer.write(keys.collection(nodeId, past, name) + checkKey(key), pack(value, `record ${key}`)),
+        }),
+      })
+      writer.write(keys.root(nodeId, past), pack(initial, 'the past-SO’s initial state'))
     }
     await writer.flush()
     return next
@@ -60,7 +66,13 @@ export async function runTransform(
 
 /** A node that is born at a version had no future-SO: its state is what it would have been initially. */
 function initialFuture({ futureSO }: ClassUpgrade): object {
-  return isSO(futureSO) ? futureSO.initial(undefined) : {}
+  return isSO(futureSO) ? futureSO.initial(undefined, noCollections) : {}
+}
+
+/** A future-SO initialises its state "without any input" (§5). */
+export const noCollections: InitialCollections = {
+  old: () => ({ get: () => undefined, has: () => false, entries: () => [] }),
+  own: () => ({ put: () => {} }),
 }
 
 export function isSO(so: ClassUpgrade['pastSO']): so is Simulation {

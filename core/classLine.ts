@@ -36,6 +36,13 @@ function firstOf(history: readonly Manifest[], className: string): string {
   }
 }
 
+/** Whether any upgrade of the history names this class. */
+export function isNamed(history: readonly Manifest[], className: string): boolean {
+  return history.some(({ classUpgrades }) =>
+    classUpgrades.some(({ oldClass, newClass }) => oldClass === className || newClass === className),
+  )
+}
+
 /** The newest version at which the line has this class: what code written against that class is written for. */
 export function newestVersionOf(history: readonly Manifest[], className: string): number {
   return classLine(history, className).lastIndexOf(className)

@@ -67,7 +67,10 @@ export function encodeCall(call: CallEnvelope): Uint8Array {
 
 export function encodeReply(label: Version, seq: number, value: unknown, replier: Replier, hops: number): Uint8Array {
   checkPlain(value, 'result')
-  return packr.pack([envelopeFormat, kinds.reply, label, seq, value, replier.node, replier.className, replier.version, hops])
+  const reply = [envelopeFormat, kinds.reply, label, seq, value, replier.node, replier.className, replier.version, hops]
+  // MessagePack has nil only: a method without a result is told apart from one that answers null by a field of its own.
+  if (value === undefined) reply.push(true)
+  return packr.pack(reply)
 }
 
 export function encodeFault(label: Version, seq: number, fault: Fault, replier: Replier): Uint8Array {
@@ -132,7 +135,7 @@ function envelopeOf(value: unknown): Envelope {
         kind: kinds.reply,
         label: versionAt(value, 2),
         seq: uintAt(value, 3),
-        value: value[4],
+        value: value[9] === true ? undefined : value[4],
         replier: replierAt(value, 5),
         hops: typeof value[8] === 'number' ? value[8] : 0,
       }

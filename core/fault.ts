@@ -68,6 +68,10 @@ export const faultCodes = {
   },
   'upgrade.check': { retryable: false, means: 'the new object’s selfCheck threw' },
   'upgrade.start': { retryable: false, means: 'the new object could not be started' },
+  'upgrade.unreached': {
+    retryable: false,
+    means: 'the node is stalled or rejected on its way to the version that was waited for',
+  },
   'application.error': { retryable: false, means: 'a user’s method threw' },
   'config.invalid': { retryable: false, means: 'a setting, name or class is wrong; the message says what to do' },
   'config.directory-held': { retryable: false, means: 'another host holds the state directory' },

@@ -3,7 +3,7 @@
  * next older one. An SO delegates most methods, refuses those that it can't implement through the next object (§7.1, condition 2),
  * and writes the rest itself. These three parts cover the simulated class exactly; the compiler says so at the line itself.
  */
-import type { Collection } from './collection.js'
+import type { Collection, ReadonlyCollection } from './collection.js'
 import { Fault } from './fault.js'
 import { describeClass, type Methods, type NodeClass, type Remote, type StateOf } from './nodeObject.js'
 
@@ -37,6 +37,8 @@ export interface SimulationThis<State, Next> {
   ref<C extends NodeClass>(target: C, nodeId?: string): Remote<InstanceType<C>>
   now(): number
   random(): number
+  /** Fails this call with `simulation.refused`: it can't be carried out through the next object (§7.1, condition 2). */
+  refuse(reason: string): never
 }
 
 /** Shown by the compiler where a method is implemented although it is delegated or refused. */
@@ -71,6 +73,12 @@ type CanDelegate<Simulated extends NodeClass, Next extends NodeClass> = Delegata
   string
 type CanRefuse<Simulated extends NodeClass> = keyof Methods<InstanceType<Simulated>> & string
 
+/** The keyed collections when a past-SO is initialised: those of the old object to read, its own to fill. */
+export interface InitialCollections {
+  old(name: string): ReadonlyCollection<any>
+  own(name: string): Pick<Collection<any>, 'put'>
+}
+
 const brand: unique symbol = Symbol.for('theseus.simulation') as never
 
 export interface Simulation {
@@ -80,21 +88,21 @@ export interface Simulation {
   readonly delegates: readonly string[]
   readonly refuses: readonly string[]
   readonly methods: Readonly<Record<string, (...args: any[]) => unknown>>
-  readonly initial: (old: any) => object
+  readonly initial: (old: any, collections: InitialCollections) => object
 }
 
 /** An SO of `New` on top of `Old`, with its state's type. */
 export interface FutureSO<New extends NodeClass, Old extends NodeClass, State> extends Simulation {
   readonly simulates: New
   readonly over: Old
-  readonly initial: (old?: unknown) => State & object
+  readonly initial: (none?: undefined) => State & object
 }
 
 /** An SO of `Old` on top of `New`. Its state is initialised from the old version's persistent state (§5, §7.2). */
 export interface PastSO<Old extends NodeClass, New extends NodeClass, State> extends Simulation {
   readonly simulates: Old
   readonly over: New
-  readonly initial: (old: StateOf<Old>) => State & object
+  readonly initial: (old: StateOf<Old>, collections: InitialCollections) => State & object
 }
 
 /** `oldClass` and `newClass` are such that the next object answers every call as it is: no SO is needed (§2). */
@@ -126,7 +134,9 @@ export function pastSO<
   Refused extends CanRefuse<Old> = never,
   State extends object = Record<never, never>,
 >(
-  parts: SimulationParts<Old, New, Delegated, Refused, State> & { readonly initial?: (old: StateOf<Old>) => State },
+  parts: SimulationParts<Old, New, Delegated, Refused, State> & {
+    readonly initial?: (old: StateOf<Old>, collections: InitialCollections) => State
+  },
 ): PastSO<Old, New, State> {
   return simulation('pastSO', parts) as PastSO<Old, New, State>
 }
@@ -139,7 +149,7 @@ function simulation(
     delegates?: readonly string[]
     refuses?: readonly string[]
     methods: object
-    initial?: (old: any) => object
+    initial?: (old: any, collections: InitialCollections) => object
   },
 ): Simulation {
   const made: Simulation = {

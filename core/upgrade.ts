@@ -84,7 +84,10 @@ function checkClassUpgrade(upgrade: ClassUpgrade): void {
     throw new Fault('upgrade.invalid', `class upgrade ${old.className} → ${next.className}: ${message}`)
   }
   if (old.className === next.className) wrong('the new class needs a name of its own')
-  if (old.service !== next.service) wrong(`the old class is of service ${old.service}, the new one of ${next.service}`)
+  if (old.service !== next.service)
+    wrong(
+      `the old class is of service ${old.service}, the new one of ${next.service}: give both "static override readonly service = '…'"`,
+    )
   checkSimulation(upgrade.futureSO, 'futureSO', next.className, old.className, wrong)
   checkSimulation(upgrade.pastSO, 'pastSO', old.className, next.className, wrong)
   if (typeof upgrade.transform !== 'function') wrong('transform is not a function')

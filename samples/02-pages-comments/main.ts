@@ -3,19 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createHost, isFault, type NodeHandle, type RunningHost } from 'theseus'
 import { buildUpgrade } from 'theseus/build'
-import { lmdb } from 'theseus/lmdb'
 import { PagesV1 } from './pages.v1.js'
 import { PagesV2 } from './pages.v2.js'
 
 const directory = await mkdtemp(join(tmpdir(), 'theseus-pages-'))
 /** The upgrade is scheduled `gradually`: the node flips a coin now and then. Here the coin is in our hand. */
 const coin = { heads: false, next: () => (coin.heads ? 0 : 0.9) }
-const host = await createHost({
-  system: 'pages',
-  state: lmdb(join(directory, 'state')),
-  bundles: join(directory, 'bundles'),
-  random: coin,
-})
+const host = await createHost({ system: 'pages', directory, random: coin })
 try {
   await play(host)
 } finally {
@@ -29,7 +23,8 @@ async function play(host: RunningHost): Promise<void> {
   const v0 = host.ref(PagesV1, 'p1')
   await tell("v0.put('/ship', 'Thirty oars')", v0.put('/ship', 'Thirty oars'))
 
-  const upgraded = untilUpgraded(host)
+  const phases: string[] = []
+  host.observe((event) => event.type === 'phase' && phases.push(event.phase))
   await host.publish(await buildUpgrade(new URL('upgrades/1-comments.js', import.meta.url)))
   console.log('\nVersion 1 is published: readers can comment on a page. The coin shows tails.')
   const v1 = host.ref(PagesV2, 'p1')
@@ -43,7 +38,8 @@ async function play(host: RunningHost): Promise<void> {
 
   coin.heads = true
   console.log('\nThe coin shows heads, and the node upgrades.')
-  console.log(`Its phases were ${(await upgraded).join(', ')}.`)
+  await node.reached(1)
+  console.log(`Its phases were ${phases.join(', ')}.`)
   console.log(`Node p1 runs ${node.className}. ${answers(node)}`)
   await tell("v1.comments('/ship')", v1.comments('/ship'))
   await tell("v0.get('/ship')", v0.get('/ship'))
@@ -67,20 +63,4 @@ async function tell(call: string, outcome: Promise<unknown>): Promise<void> {
 
 function answers(node: NodeHandle): string {
   return `Answered by: ${node.chain.map(({ version, role }) => `version ${version} ${role}`).join(', ')}.`
-}
-
-/** Resolves with the phases of the node's upgrade, once it serves at its new version; rejects after ten seconds. */
-function untilUpgraded(host: RunningHost): Promise<string[]> {
-  const phases: string[] = []
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no upgrade within ten seconds, only: ${phases.join(', ')}`)), 10_000)
-    const end = host.observe((event) => {
-      if (event.type !== 'phase') return
-      phases.push(event.phase)
-      if (event.phase !== 'current') return
-      clearTimeout(timer)
-      end()
-      resolve(phases)
-    })
-  })
 }

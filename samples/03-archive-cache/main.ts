@@ -3,12 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createHost, isFault, type RunningHost } from 'theseus'
 import { buildUpgrade } from 'theseus/build'
-import { lmdb } from 'theseus/lmdb'
 import { Archive } from './archive.js'
 import { Cache } from './cache.js'
 
 const directory = await mkdtemp(join(tmpdir(), 'theseus-archive-'))
-const host = await createHost({ system: 'set', state: lmdb(join(directory, 'state')), bundles: join(directory, 'bundles') })
+const host = await createHost({ system: 'set', directory })
 try {
   await play(host)
 } finally {
@@ -35,10 +34,9 @@ async function play(host: RunningHost): Promise<void> {
   await tell("archive.has('mast')", archive.has('mast'))
   console.log(`Node s1 still runs ${node.className}.`)
 
-  const upgraded = untilUpgraded(host)
   console.log('\nThe fourth item arrives.')
   await tell("archive.add('oars')", archive.add('oars'))
-  await upgraded
+  await node.reached(1)
   console.log(`Node s1 runs ${node.className}.`)
   for (const item of ['mast', 'keel', 'sail', 'oars']) await tell(`cache.has('${item}')`, cache.has(item))
   await tell("cache.remove('mast')", cache.remove('mast'))
@@ -59,17 +57,4 @@ async function tell(call: string, outcome: Promise<unknown>): Promise<void> {
     (error) => (isFault(error) ? error.code : Promise.reject(error)),
   )
   console.log(`  ${call.padEnd(22)} ${told}`)
-}
-
-/** Resolves when the node serves at its new version; rejects after ten seconds. */
-function untilUpgraded(host: RunningHost): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('no upgrade within ten seconds')), 10_000)
-    const end = host.observe((event) => {
-      if (event.type !== 'phase' || event.phase !== 'current') return
-      clearTimeout(timer)
-      end()
-      resolve()
-    })
-  })
 }

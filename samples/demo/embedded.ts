@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createHost, type NodeHandle, type RunningHost } from 'theseus'
 import { buildUpgrade } from 'theseus/build'
-import { lmdb } from 'theseus/lmdb'
 import { PagesV1 } from '../02-pages-comments/pages.v1.js'
 import { PagesV2 } from '../02-pages-comments/pages.v2.js'
 import { PagesV3 } from '../02-pages-comments/pages.v3.js'
@@ -21,8 +20,7 @@ export async function embedded(): Promise<number> {
   const trail = new Trail()
   const host = await createHost({
     system: 'demo',
-    state: lmdb(join(directory, 'state')),
-    bundles: join(directory, 'bundles'),
+    directory,
     observe: trail.observe,
   })
   try {
@@ -66,12 +64,12 @@ async function play(host: RunningHost, trail: Trail): Promise<number> {
     client: new LoadClient((node) => host.ref(PagesV2, node), { ...load, name: 'v2' }),
   })
   clients[1]!.client.start()
-  await until(() => nodes.every(({ version }) => version === 1))
+  await Promise.all(nodes.map((node) => node.reached(1)))
   await pause(1000)
 
   title = 'Version 2 published: comments can be liked. They are records now; a past-SO still gives version 1 its plain texts.'
   await host.publish(await buildUpgrade(new URL('2-likes.js', upgrades)))
-  await until(() => nodes.every(({ version }) => version === 2))
+  await Promise.all(nodes.map((node) => node.reached(2)))
   await pause(1000)
 
   title = 'All nodes run version 2. Clients of versions 0 and 1 never noticed.'
@@ -86,12 +84,4 @@ async function play(host: RunningHost, trail: Trail): Promise<number> {
     clients.map(({ client }) => client.tally),
     lost,
   )
-}
-
-/** Waits for a rollout, at most two minutes. */
-async function until(condition: () => boolean): Promise<void> {
-  for (let tries = 0; !condition(); tries++) {
-    if (tries > 2400) throw new Error('the rollout did not end within two minutes')
-    await pause(50)
-  }
 }

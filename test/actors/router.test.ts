@@ -191,7 +191,7 @@ test('several calls in one message are each answered on its one reply subject', 
   t.deepEqual(
     new Map(answers().map((envelope) => [(envelope as ReplyEnvelope).seq, outcome(envelope)])),
     new Map<number, unknown>([
-      [1, null],
+      [1, undefined],
       [2, 'A'],
       [3, 'protocol.no-such-method'],
       [5, 'B'],

@@ -70,17 +70,15 @@ export function encoded(envelopes: readonly PageEnvelope[]): Uint8Array {
 }
 
 function encodedOne(envelope: PageEnvelope): Uint8Array {
-  const { label, seq, node, className, version, value, hops, code, message, retryable, details, digest } = envelope as Record<
-    string,
-    any
-  >
+  const { label, seq, node, className, version, value, hops, none, code, message, retryable, details, digest } =
+    envelope as Record<string, any>
   switch (envelope.kind) {
     case 'call':
     case 'send':
     case 'event':
       return encodeCall({ ...(envelope as unknown as CallEnvelope), kind: kinds[envelope.kind] })
     case 'reply':
-      return encodeReply(label, seq, value, { node, className, version }, hops)
+      return encodeReply(label, seq, none === true ? undefined : value, { node, className, version }, hops)
     case 'fault':
       return encodeFault(label, seq, new Fault(code as FaultCode, message, details, { retryable }), { node, className, version })
     case 'announcement':
@@ -108,7 +106,9 @@ function onPage(envelope: Envelope): PageEnvelope {
       return { ...envelope, kind }
     case kinds.reply: {
       const { label, seq, value, replier, hops } = envelope
-      return { kind, label, seq, value, ...replier, hops }
+      return value === undefined
+        ? { kind, label, seq, value: null, ...replier, hops, none: true }
+        : { kind, label, seq, value, ...replier, hops }
     }
     case kinds.fault: {
       const { label, seq, replier } = envelope

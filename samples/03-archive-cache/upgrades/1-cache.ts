@@ -1,4 +1,4 @@
-import { defineUpgrade, Fault, futureSO, pastSO, schedule, upgradeClass } from 'theseus'
+import { defineUpgrade, futureSO, pastSO, schedule, upgradeClass } from 'theseus'
 import { Archive } from '../archive.js'
 import { Cache } from '../cache.js'
 
@@ -21,7 +21,7 @@ const archiveStill = pastSO({
   methods: {
     async has(item) {
       if (await this.next.has(item)) return true
-      throw new Fault('simulation.refused', `${item} is not there, but it may have been removed`)
+      return this.refuse(`${item} is not there, but it may have been removed`)
     },
   },
 })
