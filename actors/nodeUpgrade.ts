@@ -8,6 +8,7 @@ import type { Version } from '../core/ids.js'
 import { invariant } from '../core/invariant.js'
 import type { Generation } from '../core/nodeRecord.js'
 import type { Phase } from '../core/phases.js'
+import { strictestLimit } from '../core/ports/upgradeDatabase.js'
 import type { ClassUpgrade } from '../core/upgrade.js'
 import type { Node, RunningObject } from './node.js'
 import { NodeSchedulingView } from './schedulingView.js'
@@ -85,11 +86,12 @@ export class NodeUpgrade {
   async claim(signal: AbortSignal): Promise<void> {
     const { database, clock, random, settings } = this.node.services
     const { nodeId, service } = this.node.record
+    const limit = strictestLimit([settings.limit, this.#classUpgrade.schedule.limit ?? {}])
     let told: string | undefined
     for (let failures = 0; ; ) {
       signal.throwIfAborted()
       try {
-        const answer = await database.claimSlot(service, nodeId, settings.limit)
+        const answer = await database.claimSlot(service, nodeId, limit)
         if (answer.claimed) return
         failures = 0
         told = this.#tellWaiting(`a slot under the limit of ${service}, held by ${answer.heldBy.join(', ')}`, told)

@@ -39,6 +39,10 @@ export class NodeSchedulingView implements SchedulingView {
     return this.parts.record().service
   }
 
+  get className(): string {
+    return this.parts.record().generation.className
+  }
+
   get state(): Readonly<Record<string, unknown>> {
     const { nodeId, generation } = this.parts.record()
     const packed = this.parts.store.get(keys.root(nodeId, generation.object))

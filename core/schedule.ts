@@ -4,7 +4,7 @@
  */
 import type { ReadonlyCollection } from './collection.js'
 import type { Version } from './ids.js'
-import type { NodeRow } from './ports/upgradeDatabase.js'
+import type { NodeRow, ServiceLimit } from './ports/upgradeDatabase.js'
 
 /** A node this node has recently exchanged calls with, as its upgrade layer learned it (§4). */
 export interface Contact {
@@ -19,6 +19,8 @@ export interface Contact {
 export interface SchedulingView {
   readonly nodeId: string
   readonly service: string
+  /** The class that the node runs now. */
+  readonly className: string
   /** The version that the node would upgrade to. */
   readonly target: Version
   /** All of the node's persistent state, frozen: a privileged observer (§4). */
@@ -44,6 +46,8 @@ export interface Schedule {
   /** How people read it: `gradually({ every: 10s, probability: 0.2 })`. Kept in the manifest. */
   readonly describe: string
   readonly run: (view: SchedulingView) => Promise<void>
+  /** How many nodes of the service may be away at once, beside what the host's settings say: both hold. */
+  readonly limit?: ServiceLimit
 }
 
 /** A schedule of one's own. `run` resolves when the node should upgrade; what it throws stalls the upgrade with that reason. */

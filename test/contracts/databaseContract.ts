@@ -1,7 +1,7 @@
 /** What every adapter of the port `UpgradeDatabase` does. Registers its tests with ava under the adapter's name. */
 import test, { type ExecutionContext } from 'ava'
 import { digestOf, type SignedManifest } from '../../core/manifest.js'
-import type { Head, NodeStatus, UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import type { Head, NodeStatus, ServiceLimit, UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
 import { heldByMax } from '../../transports/udbFactory.js'
 import { until } from '../support/eventually.js'
 
@@ -375,6 +375,17 @@ export function databaseContract(
 
   contract('a limit of 0 nodes gives no slot', async (t, database) => {
     t.deepEqual(await database.claimSlot('pages', 'n1', { nodes: 0 }), { claimed: false, heldBy: [] })
+  })
+
+  contract('of a count and a percentage the smaller holds, and without either there is no limit', async (t, database) => {
+    const claims = async (service: string, limit: ServiceLimit) => {
+      await fill(database, 20, service)
+      for (let i = 0; i < 20; i++) if (!(await database.claimSlot(service, `${service}${i}`, limit)).claimed) return i
+      return 20
+    }
+    t.is(await claims('pages', { nodes: 7, percent: 10 }), 2)
+    t.is(await claims('users', { nodes: 3, percent: 50 }), 3)
+    t.is(await claims('carts', {}), 20)
   })
 
   contract('a percentage is of the service’s registered nodes, rounded down and at least one', async (t, database) => {

@@ -13,6 +13,9 @@ const nodesPerScript = 500
 /** Manifests read at once: of their usual size, some 100 KB. */
 const manifestsPerRead = 32
 
+/** How the claim script is told that a part of a limit is not given. */
+const unlimited = -1
+
 /**
  * The upgrade database in Redis 6.2 or newer: a URL (`redis://…`, or `rediss://…` for TLS), or host and port. Each method answers or rejects
  * within about two seconds. Redis should keep its data (`appendonly yes`): it holds the history of upgrades.
@@ -130,9 +133,9 @@ class RedisDatabase implements UpgradeDatabase {
     return rows.sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1))
   }
 
-  async claimSlot(service: string, nodeId: string, limit: ServiceLimit): ReturnType<UpgradeDatabase['claimSlot']> {
-    const [kind, number] = 'nodes' in limit ? ['nodes', limit.nodes] : ['percent', limit.percent]
-    const answer = await this.redis.call((client) => client.theseusClaim(...this.keys.nodes, service, nodeId, kind, number))
+  async claimSlot(service: string, nodeId: string, { nodes, percent }: ServiceLimit): ReturnType<UpgradeDatabase['claimSlot']> {
+    const limits = [nodes ?? unlimited, percent ?? unlimited]
+    const answer = await this.redis.call((client) => client.theseusClaim(...this.keys.nodes, service, nodeId, ...limits))
     const [claimed, ...heldBy] = answer as [number, ...string[]]
     return claimed === 1 ? { claimed: true } : { claimed: false, heldBy }
   }

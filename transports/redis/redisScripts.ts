@@ -149,15 +149,17 @@ return answer`),
 
   /** Answers 1, or 0 followed by the holders. */
   theseusClaim: nodeScript(`
-local service, id, kind, limit = unpack(ARGV)
+local service, id, count, percent = unpack(ARGV)
 local mine = service .. '/' .. id
 if redis.call('ZSCORE', slots, mine) then return { 1 } end
 
 local from, to = bounds(service)
-local allowed = tonumber(limit)
-if kind == 'percent' then
+local allowed = tonumber(count)
+if allowed < 0 then allowed = math.huge end
+if tonumber(percent) >= 0 then
   sweep()
-  allowed = math.max(1, math.floor(redis.call('ZLEXCOUNT', members, from, to) * allowed / 100))
+  local share = math.max(1, math.floor(redis.call('ZLEXCOUNT', members, from, to) * tonumber(percent) / 100))
+  allowed = math.min(allowed, share)
 end
 if redis.call('ZLEXCOUNT', slots, from, to) < allowed then
   redis.call('ZADD', slots, 0, mine)

@@ -1,0 +1,16 @@
+import { type Schedule, type SchedulingView, schedule } from '../schedule.js'
+import { awaitCondition, isDone } from './population.js'
+
+/**
+ * §4, "Upgrade one-replica-at-a-time. The SF signals if its node has the lowest IP address among its non-upgraded replicas", here the
+ * lowest node id among those of its service that are *alive*: a dead replica can't block the others. For replica groups that tolerate
+ * only a few failures.
+ */
+export function oneReplicaAtATime(): Schedule {
+  return schedule('oneReplicaAtATime', (view) => awaitCondition(view, () => isNext(view)))
+}
+
+async function isNext(view: SchedulingView): Promise<boolean> {
+  const replicas = await view.nodes(view.service)
+  return replicas.every((row) => row.nodeId >= view.nodeId || !row.alive || isDone(row, view.target))
+}
