@@ -16,6 +16,7 @@ import { NodeServices } from './actors/nodeServices.js'
 import { Observers } from './actors/observers.js'
 import { type BuiltUpgrade, Operator, type PublishOptions } from './actors/operator.js'
 import { Outbox } from './actors/outbox.js'
+import { Population } from './actors/population.js'
 import { Registrar } from './actors/registrar.js'
 import { defaultSettings, type HostSettings } from './actors/settings.js'
 import { TimerWheel } from './actors/timerWheel.js'
@@ -166,6 +167,7 @@ const hostParts: readonly (new (...args: any[]) => object)[] = [
   UpgradeHistory,
   ClassRegistry,
   Registrar,
+  Population,
   NodeServices,
   Clients,
   Operator,

@@ -13,6 +13,7 @@ import { ClassRegistry } from './classRegistry.js'
 import { Contacts } from './contacts.js'
 import { Journal } from './journal.js'
 import { Outbox } from './outbox.js'
+import { Population } from './population.js'
 import { Registrar } from './registrar.js'
 import type { HostSettings } from './settings.js'
 import { TimerWheel } from './timerWheel.js'
@@ -42,6 +43,7 @@ export class NodeServices {
     @inject(UpgradeHistory) readonly history: UpgradeHistory,
     @inject(ClassRegistry) readonly classes: ClassRegistry,
     @inject(Registrar) readonly registrar: Registrar,
+    @inject(Population) readonly population: Population,
   ) {}
 
   /** A class without constructor parameters needs no container of its own. */

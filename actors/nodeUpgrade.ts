@@ -293,6 +293,6 @@ export class NodeUpgrade {
 }
 
 function pick(services: Node['services']) {
-  const { store, database, contacts, clock, random, settings } = services
-  return { store, database, contacts, clock, random, settings }
+  const { store, population, contacts, clock, random, settings } = services
+  return { store, population, contacts, clock, random, settings }
 }

@@ -6,10 +6,11 @@ import { keys, type NodeRecord } from '../core/nodeRecord.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Random } from '../core/ports/random.js'
 import type { StateStore } from '../core/ports/stateStore.js'
-import type { NodeRow, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import type { NodeRow } from '../core/ports/upgradeDatabase.js'
 import type { Contact, SchedulingView } from '../core/schedule.js'
 import type { Contacts } from './contacts.js'
 import { afterPrefix } from './nodeState.js'
+import type { Population } from './population.js'
 import type { HostSettings } from './settings.js'
 import { backoffMs, sleep } from './timeouts.js'
 
@@ -17,7 +18,7 @@ export interface ViewParts {
   readonly record: () => NodeRecord
   readonly calls: () => { readonly answered: number; readonly failed: number }
   readonly store: StateStore
-  readonly database: UpgradeDatabase
+  readonly population: Population
   readonly contacts: Contacts
   readonly clock: Clock
   readonly random: Random
@@ -71,11 +72,11 @@ export class NodeSchedulingView implements SchedulingView {
 
   /** Waits while the database is away: a schedule that needs it must not decide without it. */
   async nodes(service?: string): Promise<readonly NodeRow[]> {
-    const { database, clock, random, settings } = this.parts
+    const { population, clock, random, settings } = this.parts
     for (let failures = 0; ; failures++) {
       this.signal.throwIfAborted()
       try {
-        return await database.nodes(service)
+        return await population.nodes(service)
       } catch {
         await sleep(clock, backoffMs(failures, settings.backoffMs, settings.backoffMsMax, random.next()), this.signal)
       }

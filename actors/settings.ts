@@ -37,6 +37,8 @@ export interface HostSettings {
   /** The pause before something that failed at the upgrade server or the UDB is tried again; doubles up to `backoffMsMax`. */
   readonly backoffMs: number
   readonly backoffMsMax: number
+  /** How old the registered nodes may be that scheduling functions see. */
+  readonly populationMs: number
   /** How often a node waiting for a slot under its service's limit asks again. */
   readonly slotPauseMs: number
   /** Records that a transform writes in one transaction, and bytes. */
@@ -66,6 +68,7 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   leaseMs: 15_000,
   backoffMs: 100,
   backoffMsMax: 5_000,
+  populationMs: 200,
   slotPauseMs: 100,
   transformRecordsPerCommit: 1_000,
   transformBytesPerCommit: 1024 * 1024,
