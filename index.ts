@@ -25,7 +25,7 @@ export {
   manifestFormat,
   runtimeInterface,
 } from './core/manifest.js'
-export { command, query } from './core/methods.js'
+export { command, type MethodKind, query } from './core/methods.js'
 export { type NodeClass, NodeObject, type OneWay, type Remote } from './core/nodeObject.js'
 export { type Phase, phases } from './core/phases.js'
 export type { Clock } from './core/ports/clock.js'
