@@ -30,7 +30,17 @@ export { type NodeClass, NodeObject, type OneWay, type Remote } from './core/nod
 export { type Phase, phases } from './core/phases.js'
 export type { Clock } from './core/ports/clock.js'
 export type { Random } from './core/ports/random.js'
-export type { NodeRow, NodeStatus, ServiceLimit } from './core/ports/upgradeDatabase.js'
+export {
+  type Death,
+  isTableKey,
+  isTableValue,
+  type NodeRow,
+  type NodeStatus,
+  oldestPossible,
+  type ServiceLimit,
+  tableKeyLengthMax,
+  tableValueBytesMax,
+} from './core/ports/upgradeDatabase.js'
 export { type Contact, type Schedule, type SchedulingView, schedule } from './core/schedule.js'
 export { afterMyServers } from './core/schedules/afterMyServers.js'
 export { classBefore } from './core/schedules/classBefore.js'

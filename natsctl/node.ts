@@ -1,10 +1,11 @@
 /** `natsctl node`: who runs what. */
 import type { Command } from 'commander'
-import type { NodeRow, Phase } from 'theseus'
+import type { NodeRow, Operator, Phase } from 'theseus'
+import { confirm, isTerminal } from './confirm.js'
 import { withOperator } from './connection.js'
-import { type ExitCode, exitCodes } from './exitCodes.js'
+import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
 import { type GlobalFlags, nameFlag } from './flags.js'
-import { age, type Cell, note, printJson, printTable } from './output.js'
+import { age, type Cell, note, oneLine, print, printJson, printTable } from './output.js'
 import type { Program } from './program.js'
 
 /** One node as `-o json` shows it. */
@@ -29,6 +30,13 @@ export function addNode(program: Program): void {
     .description('list nodes with their class, version and phase')
     .option('--service <name>', 'only the nodes of this service', nameFlag)
     .action(program.action((_: unknown, command: Command) => list(command.optsWithGlobals())))
+  node
+    .command('forget')
+    .description('remove a node that will not come back, with its slot; its state directory stays as it is')
+    .argument('<id>', 'the node', nameFlag)
+    .option('--yes', 'do not ask')
+    .option('--force', 'even if it is alive, or not registered (then: what is left of it)')
+    .action(program.action((id: string, _: unknown, command: Command) => forget(id, command.optsWithGlobals())))
 }
 
 interface ListFlags extends GlobalFlags {
@@ -47,6 +55,56 @@ function list(flags: ListFlags): Promise<ExitCode> {
     if (rows.length === 0) note(noNodes(system, flags.service))
     return exitCodes.done
   })
+}
+
+interface ForgetFlags extends GlobalFlags {
+  readonly yes?: true
+  readonly force?: true
+}
+
+async function forget(nodeId: string, flags: ForgetFlags): Promise<ExitCode> {
+  if (flags.yes !== true) {
+    // Not asked while connected: who thinks for long would find the connection gone.
+    const what = described(nodeId, await withOperator(flags, (operator, system) => forgettable(operator, system, nodeId, flags)))
+    if (!isTerminal()) throw usageFailure(`this forgets ${what} for good: give --yes`)
+    const answer = await confirm(`Forget ${what} for good?`)
+    if (answer === 'interrupted') return exitCodes.interrupted
+    if (answer === 'no') throw new Failure(exitCodes.error, `node ${nodeId} was not forgotten`)
+  }
+  return withOperator(flags, async (operator, system) => {
+    // Looked at again: it may have come back meanwhile.
+    const row = await forgettable(operator, system, nodeId, flags)
+    await operator.database.forget(nodeId)
+    if (flags.output === 'json') printJson({ node: nodeId, row: row === undefined ? null : nodeJson(row) })
+    else print(`forgot ${described(nodeId, row)}`)
+    return exitCodes.done
+  })
+}
+
+/** The row that is dropped, if there is one. Throws for a node that is alive or not registered, unless it is forced. */
+async function forgettable(
+  operator: Operator,
+  system: string,
+  nodeId: string,
+  { force }: ForgetFlags,
+): Promise<NodeRow | undefined> {
+  const row = (await operator.database.nodes()).find((one) => one.nodeId === nodeId)
+  if (force) return row
+  if (row === undefined) {
+    const message = `error: system ${system} has no node ${nodeId} registered; --force forgets what is left of it`
+    throw new Failure(exitCodes.noResponder, message)
+  }
+  if (row.alive) {
+    const advice = `stop host ${oneLine(row.hostId)} first, or give --force`
+    throw new Failure(exitCodes.error, `error: ${described(nodeId, row)} must not be forgotten while it lives: ${advice}`)
+  }
+  return row
+}
+
+function described(nodeId: string, row: NodeRow | undefined): string {
+  if (row === undefined) return `node ${nodeId} (not registered)`
+  const { service, className, version, phase, alive } = row
+  return `node ${nodeId} (service ${service}, class ${className}, version ${version}, ${phase}, ${alive ? 'alive' : 'not alive'})`
 }
 
 /** Nothing is wrong with that, but a mistyped name looks just the same. */

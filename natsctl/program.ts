@@ -7,8 +7,10 @@ import { addGlobalFlags } from './flags.js'
 import { addNode } from './node.js'
 import { oneLine } from './output.js'
 import { addRollout } from './rollout.js'
+import { addTable } from './table.js'
 import { addUp } from './up.js'
 import { addUpgrade } from './upgrade.js'
+import { addVersion } from './version.js'
 
 /** What a command is added to: its action returns the exit code. */
 export interface Program {
@@ -35,6 +37,8 @@ export async function run(argv: readonly string[]): Promise<ExitCode> {
   addUpgrade(program)
   addRollout(program)
   addNode(program)
+  addVersion(program)
+  addTable(program)
   addCall(program)
   try {
     await program.command.parseAsync(argv)

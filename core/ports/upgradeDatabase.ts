@@ -3,7 +3,8 @@
  * Every method may reject with any error while the database is away; callers retry.
  */
 
-import type { Version } from '../ids.js'
+import { Fault } from '../fault.js'
+import { isName, isVersion, nameLengthMax, type Version } from '../ids.js'
 import type { SignedManifest } from '../manifest.js'
 import type { Phase } from '../phases.js'
 
@@ -35,6 +36,15 @@ export interface Head {
   readonly version: Version
   readonly digest: string | null
 }
+
+/** Versions older than `below` are dead since `sinceMs`, by the database's clock; that may still be to come. At first nothing is dead. */
+export interface Death {
+  readonly below: Version
+  /** Milliseconds since 1970. */
+  readonly sinceMs: number
+}
+
+export const nothingDead: Death = { below: 0, sinceMs: 0 }
 
 export interface UpgradeDatabase {
   // The history: authority.
@@ -70,6 +80,24 @@ export interface UpgradeDatabase {
   ): Promise<{ readonly claimed: true } | { readonly claimed: false; readonly heldBy: readonly string[] }>
   releaseSlot(service: string, nodeId: string): Promise<void>
 
+  // Upgrade-specific tables (§4: "a list of nodes that are authorized to upgrade"): authority. A table is there as long as it has entries.
+  /** The whole table, in the order of its keys; empty if there is none. */
+  table(name: string): Promise<ReadonlyMap<string, string>>
+  setInTable(name: string, key: string, value: string): Promise<void>
+  /** False when there was no such entry. */
+  removeFromTable(name: string, key: string): Promise<boolean>
+  /** The names of the tables that have entries, in order. */
+  tables(): Promise<readonly string[]>
+
+  // Deaths (C8): authority.
+  dead(): Promise<Death>
+  /**
+   * Moves `below` forward, to take effect `delayMs` from now, unless a registered node, alive or not, may still run an older version
+   * (`oldestPossible`); nodes without a directory are asked no longer than their lease. One atomic decision. Answers the death in force
+   * afterwards: the one before if this one was refused, or was no step forward.
+   */
+  declareDead(below: Version, delayMs: number): Promise<Death>
+
   close(): Promise<void>
 }
 
@@ -99,4 +127,54 @@ export function strictestLimit(limits: readonly ServiceLimit[]): ServiceLimit {
   const nodes = least(limits.map((limit) => limit.nodes))
   const percent = least(limits.map((limit) => limit.percent))
   return { ...(nodes === undefined ? {} : { nodes }), ...(percent === undefined ? {} : { percent }) }
+}
+
+/**
+ * The oldest version that a registered node can be found running without another upgrade: one that is still `recovering` may flip back.
+ * No death passes it.
+ */
+export function oldestPossible({ version, phase }: Pick<NodeStatus, 'version' | 'phase'>): Version {
+  return phase === 'recovering' ? Math.max(0, version - 1) : version
+}
+
+/** In characters as JavaScript counts them. */
+export const tableKeyLengthMax = 256
+/** In UTF-8. */
+export const tableValueBytesMax = 64 * 1024
+/** Far beyond the longest deadline, and still a date. */
+export const deathDelayMsMax = 2 ** 31 - 1
+
+/** Lone surrogates don't survive UTF-8: what is read back would be another key. */
+export function isTableKey(value: unknown): value is string {
+  return typeof value === 'string' && value.length > 0 && value.length <= tableKeyLengthMax && value.isWellFormed()
+}
+
+export function isTableValue(value: unknown): value is string {
+  return typeof value === 'string' && value.isWellFormed() && Buffer.byteLength(value) <= tableValueBytesMax
+}
+
+/** Every adapter asks before it does anything. Throws `config.invalid`. */
+export function checkTable(name: string, key?: string, value?: string): void {
+  if (!isName(name)) {
+    const advice = `use 1 to ${nameLengthMax} letters, digits, - and _, beginning with a letter or digit`
+    throw new Fault('config.invalid', `table ${shown(name)}: ${advice}`)
+  }
+  if (key !== undefined && !isTableKey(key))
+    throw new Fault('config.invalid', `key ${shown(key)} of table ${name}: use text of 1 to ${tableKeyLengthMax} characters`)
+  if (value !== undefined && !isTableValue(value)) {
+    const advice = `use text of at most ${tableValueBytesMax / 1024} KiB, and several keys for more`
+    throw new Fault('config.invalid', `the value of key ${shown(key)} of table ${name}: ${advice}`)
+  }
+}
+
+/** Throws `config.invalid`. */
+export function checkDeath(below: Version, delayMs: number): void {
+  if (!isVersion(below)) throw new Fault('config.invalid', `dead below ${shown(below)}: use a version number`)
+  if (!Number.isInteger(delayMs) || delayMs < 0 || delayMs > deathDelayMsMax)
+    throw new Fault('config.invalid', `a death in ${shown(delayMs)} ms: use whole milliseconds, from 0 to ${deathDelayMsMax}`)
+}
+
+/** Enough of a wrong value to find it by. */
+function shown(value: unknown): string {
+  return String(JSON.stringify(value)).slice(0, nameLengthMax)
 }

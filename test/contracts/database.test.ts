@@ -118,16 +118,76 @@ test('redis: a head that can’t be read is an error, and not version 0', async 
   t.false(await database.install({ version: 0, digest: null }, 'd', { bytes: new Uint8Array([1]), signature: null }))
 })
 
+test('redis: a death that can’t be read is an error, and neither no death nor a reason for another', async (t) => {
+  const system = newSystem()
+  const database = await onRedis.open(system)
+  const client = new Redis(server.url)
+  t.teardown(() => Promise.all([database.close(), client.quit()]))
+  const key = `theseus:{${system}}:dead`
+  for (const [below, sinceMs] of [
+    ['three', '0'],
+    ['3', 'yesterday'],
+  ]) {
+    await client.hset(key, { below, sinceMs })
+    t.is(codeOf(await t.throwsAsync(database.dead())), 'upgrade.invalid')
+    t.is(codeOf(await t.throwsAsync(database.declareDead(3, 0))), 'upgrade.invalid')
+    t.deepEqual(await client.hgetall(key), { below, sinceMs })
+  }
+})
+
+test('redis: a registered node whose row is missing or can’t be read holds every version alive', async (t) => {
+  const system = newSystem()
+  const database = await onRedis.open(system)
+  const client = new Redis(server.url)
+  t.teardown(() => Promise.all([database.close(), client.quit()]))
+  await database.register(statusOf('n1', { version: 5 }), 60_000)
+  const rows = `theseus:{${system}}:rows`
+  for (const row of ['not JSON', '[]', 'null', '{"version":"5"}']) {
+    await client.hset(rows, 'n1', row)
+    t.is((await database.declareDead(1, 0)).below, 0, row)
+  }
+  await client.del(rows)
+  t.is((await database.declareDead(1, 0)).below, 0)
+  await database.report([statusOf('n1', { version: 5 })], 60_000)
+  t.is((await database.declareDead(5, 0)).below, 5)
+})
+
+test('redis: a death is counted by the clock of the Redis server', async (t) => {
+  const database = await onRedis.open(newSystem())
+  const client = new Redis(server.url)
+  t.teardown(() => Promise.all([database.close(), client.quit()]))
+  const serverMs = async () => {
+    const [seconds, micros] = await client.time()
+    return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
+  }
+  const before = await serverMs()
+  const { sinceMs } = await database.declareDead(1, 5000)
+  t.true(before + 5000 <= sinceMs && sinceMs <= (await serverMs()) + 5000)
+})
+
+test('memory: a death is counted by the clock that the database was opened with', async (t) => {
+  const memory = onManualClock()
+  const database = await memory.open('shop')
+  const first = await database.declareDead(1, 0)
+  memory.elapse(1000)
+  t.deepEqual(await database.declareDead(2, 500), { below: 2, sinceMs: first.sinceMs + 1500 })
+})
+
 test('redis: every key of a system carries its hash tag, so that a Redis Cluster keeps them together', async (t) => {
   const system = newSystem()
   const database = await onRedis.open(system)
   const client = new Redis(server.url)
   t.teardown(() => Promise.all([database.close(), client.quit()]))
+  // Before there are nodes that hold a version alive.
+  await database.declareDead(1, 0)
   for (const [, use] of everyMethod) await use(database)
   await database.install({ version: 0, digest: null }, 'd', { bytes: new Uint8Array([1]), signature: new Uint8Array([2]) })
   await database.register(statusOf('brief', { directoryId: null }), 60_000)
   await database.claimSlot('pages', 'n1', { percent: 50 })
-  const names = 'bundle:d head leases manifests members registrations rows signatures slots transient'.split(' ')
+  const names = [
+    ...['bundle:d', 'dead', 'head', 'leases', 'manifests', 'members', 'registrations', 'rows', 'signatures', 'slots'],
+    ...['table:authorized', 'tables', 'transient'],
+  ]
   t.deepEqual(
     (await client.keys(`*${system}}*`)).sort(),
     names.map((name) => `theseus:{${system}}:${name}`),

@@ -1,7 +1,16 @@
 /** What every adapter of the port `UpgradeDatabase` does. Registers its tests with ava under the adapter's name. */
 import test, { type ExecutionContext } from 'ava'
 import { digestOf, type SignedManifest } from '../../core/manifest.js'
-import type { Head, NodeStatus, ServiceLimit, UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import {
+  type Death,
+  deathDelayMsMax,
+  type Head,
+  type NodeStatus,
+  type ServiceLimit,
+  tableKeyLengthMax,
+  tableValueBytesMax,
+  type UpgradeDatabase,
+} from '../../core/ports/upgradeDatabase.js'
 import { heldByMax } from '../../transports/udbFactory.js'
 import { until } from '../support/eventually.js'
 
@@ -62,6 +71,12 @@ export const everyMethod: readonly (readonly [name: string, use: (database: Upgr
   ['nodes', (database) => database.nodes()],
   ['claimSlot', (database) => database.claimSlot('pages', 'n1', { nodes: 1 })],
   ['releaseSlot', (database) => database.releaseSlot('pages', 'n1')],
+  ['table', (database) => database.table('authorized')],
+  ['setInTable', (database) => database.setInTable('authorized', 'n1', 'yes')],
+  ['removeFromTable', (database) => database.removeFromTable('authorized', 'n9')],
+  ['tables', (database) => database.tables()],
+  ['dead', (database) => database.dead()],
+  ['declareDead', (database) => database.declareDead(1, 0)],
 ]
 
 /**
@@ -449,6 +464,218 @@ export function databaseContract(
     },
   )
 
+  contract('a table is written key by key and read whole, in the order of its keys', async (t, database, another) => {
+    t.deepEqual(await database.table('authorized'), new Map())
+    t.deepEqual(await database.tables(), [])
+    await database.setInTable('authorized', 'n2', 'yes')
+    await another.setInTable('authorized', 'n10', 'after lunch')
+    await another.setInTable('authorized', 'n2', 'no')
+    await database.setInTable('Weather_1', 'sky', '')
+    t.deepEqual(
+      [...(await database.table('authorized'))],
+      [
+        ['n10', 'after lunch'],
+        ['n2', 'no'],
+      ],
+    )
+    t.deepEqual([...(await another.table('Weather_1'))], [['sky', '']])
+    t.deepEqual(await another.tables(), ['Weather_1', 'authorized'])
+  })
+
+  contract('a key that is removed is gone, and a table goes with its last key', async (t, database, another) => {
+    for (const key of ['n1', 'n2']) await database.setInTable('authorized', key, 'yes')
+    t.false(await database.removeFromTable('authorized', 'n3'))
+    t.false(await database.removeFromTable('nothing', 'n1'))
+    t.true(await another.removeFromTable('authorized', 'n1'))
+    t.false(await database.removeFromTable('authorized', 'n1'))
+    t.deepEqual([...(await database.table('authorized'))], [['n2', 'yes']])
+    t.deepEqual(await database.tables(), ['authorized'])
+    t.true(await database.removeFromTable('authorized', 'n2'))
+    t.deepEqual(await another.table('authorized'), new Map())
+    t.deepEqual(await another.tables(), [])
+    await another.setInTable('authorized', 'n2', 'again')
+    t.deepEqual(await database.tables(), ['authorized'])
+  })
+
+  contract('keys and values of a table keep every character, up to their bounds', async (t, database, another) => {
+    const texts = ['__proto__', 'constructor', '1', ' ', '\u0000\r\n', 'ü–𝄞', 'k'.repeat(tableKeyLengthMax), '\uffff']
+    for (const text of texts) await database.setInTable('odd', text, text)
+    t.deepEqual(
+      [...(await another.table('odd'))],
+      [...texts].sort().map((text) => [text, text]),
+    )
+    const long = `${'v'.repeat(tableValueBytesMax - 2)}ü`
+    await database.setInTable('odd', '1', long)
+    t.is((await another.table('odd')).get('1'), long)
+    for (const text of texts) t.true(await another.removeFromTable('odd', text))
+    t.deepEqual(await database.tables(), [])
+  })
+
+  contract('what is no name, key or value of a table is refused with advice, and nothing is written', async (t, database) => {
+    const wrong: (readonly [RegExp, () => Promise<unknown>])[] = [
+      ...['', 'two words', '-x', 'x'.repeat(65), 'a}b', undefined as never].flatMap((name) => [
+        [/^table .*: use 1 to 64 letters/, () => database.table(name)] as const,
+        [/^table .*: use 1 to 64 letters/, () => database.setInTable(name, 'n1', 'yes')] as const,
+        [/^table .*: use 1 to 64 letters/, () => database.removeFromTable(name, 'n1')] as const,
+      ]),
+      ...['', 'k'.repeat(tableKeyLengthMax + 1), '\ud800', 7 as never].flatMap((key) => [
+        [/^key .*: use text of 1 to 256 characters/, () => database.setInTable('authorized', key, 'yes')] as const,
+        [/^key .*: use text of 1 to 256 characters/, () => database.removeFromTable('authorized', key)] as const,
+      ]),
+      ...['v'.repeat(tableValueBytesMax + 1), 'ü'.repeat(tableValueBytesMax / 2 + 1), '\udc00', 7 as never].map(
+        (value) => [/^the value .*: use text of at most 64 KiB/, () => database.setInTable('authorized', 'n1', value)] as const,
+      ),
+    ]
+    for (const [message, use] of wrong) await t.throwsAsync(use, { code: 'config.invalid', message })
+    t.deepEqual(await database.tables(), [])
+  })
+
+  contract('fifty writes to one table at the same time are all in it', async (t, database, another) => {
+    const keys = Array.from({ length: 50 }, (_, i) => `n${i}`)
+    await Promise.all(keys.map((key, i) => (i % 2 ? database : another).setInTable('authorized', key, `by ${i}`)))
+    const table = await database.table('authorized')
+    t.deepEqual(
+      keys.map((key) => table.get(key)),
+      keys.map((_, i) => `by ${i}`),
+    )
+    t.is(table.size, 50)
+    // A removal of the last entry beside a write: the name is listed exactly if the table has an entry.
+    for (let round = 0; round < 50; round++) {
+      await Promise.all([
+        ...[...(await database.table('authorized')).keys()].map((key) => database.removeFromTable('authorized', key)),
+        another.setInTable('authorized', `late${round}`, 'yes'),
+      ])
+      t.deepEqual(await another.tables(), (await another.table('authorized')).size === 0 ? [] : ['authorized'])
+    }
+  })
+
+  contract('a table that was read does not change with the database', async (t, database) => {
+    await database.setInTable('authorized', 'n1', 'yes')
+    const before = await database.table('authorized')
+    await database.setInTable('authorized', 'n2', 'yes')
+    t.deepEqual([...before], [['n1', 'yes']])
+  })
+
+  /** Declares, and says whether that is in force now. */
+  const isDeclared = async (database: UpgradeDatabase, below: number) => (await database.declareDead(below, 0)).below === below
+
+  contract(
+    'nothing is dead at first; a death is told to everybody, and takes effect after its delay',
+    async (t, database, another) => {
+      t.deepEqual(await database.dead(), { below: 0, sinceMs: 0 })
+      const now = await database.declareDead(1, 0)
+      t.is(now.below, 1)
+      const later = await database.declareDead(3, long)
+      t.is(later.below, 3)
+      // By one clock: between the two declarations some milliseconds passed, or none.
+      t.true(later.sinceMs >= now.sinceMs + long && later.sinceMs < now.sinceMs + 2 * long, `${now.sinceMs}, ${later.sinceMs}`)
+      t.deepEqual(await another.dead(), later)
+    },
+  )
+
+  contract('a death is never taken back, nor moved in time by who declares it again', async (t, database, another) => {
+    const death = await database.declareDead(3, 1000)
+    for (const below of [3, 2, 0]) t.deepEqual(await another.declareDead(below, 5000), death)
+    await another.register(statusOf('n1', { version: 0 }), long)
+    t.deepEqual(await another.declareDead(4, 0), death)
+    await another.forget('n1')
+    t.deepEqual(await another.dead(), death)
+  })
+
+  contract('no death passes a version that a registered node runs', async (t, database, another) => {
+    await database.register(statusOf('old', { version: 2 }), long)
+    await database.register(statusOf('new', { version: 5, service: 'users' }), long)
+    const refused = await another.declareDead(3, 0)
+    t.deepEqual(refused, { below: 0, sinceMs: 0 })
+    t.true(await isDeclared(another, 2))
+    await database.report([statusOf('old', { version: 5 })], long)
+    t.true(await isDeclared(another, 5))
+    t.false(await isDeclared(another, 6))
+    for (const nodeId of ['old', 'new']) await database.forget(nodeId)
+    t.true(await isDeclared(another, 6))
+  })
+
+  contract('a node that is still recovering may flip back, so no death passes the version before', async (t, database) => {
+    await database.register(statusOf('n1', { version: 2, phase: 'recovering', target: 2 }), long)
+    t.false(await isDeclared(database, 2))
+    t.true(await isDeclared(database, 1))
+    await database.report([statusOf('n1', { version: 2 })], long)
+    t.true(await isDeclared(database, 2))
+  })
+
+  contract(
+    'a node with a directory holds its version alive after its lease; one without only as long as that',
+    async (t, database, another, under) => {
+      await database.register(statusOf('kept', { version: 1 }), short)
+      await database.register(statusOf('brief', { version: 0, directoryId: null }), short)
+      t.false(await isDeclared(another, 1))
+      under.elapse(short)
+      // Only deaths are declared here: that reading the nodes minds the time would not show that declaring does.
+      await until(() => isDeclared(another, 1), 'the lease of brief runs out', 5000)
+      t.false(await isDeclared(another, 2))
+      t.deepEqual(await database.nodes(), [{ ...statusOf('kept', { version: 1 }), alive: false }])
+    },
+  )
+
+  contract('one old node among thousands holds its version alive', async (t, database) => {
+    const ids = Array.from({ length: 2500 }, (_, i) => `n${i}`)
+    await Promise.all(ids.map((nodeId) => database.register(statusOf(nodeId, { version: 1 }), long)))
+    for (const nodeId of ['n0', 'n1200', 'n999']) {
+      await database.report([statusOf(nodeId)], long)
+      t.false(await isDeclared(database, 1), nodeId)
+      await database.report([statusOf(nodeId, { version: 1 })], long)
+    }
+    t.true(await isDeclared(database, 1))
+  })
+
+  contract(
+    'a death and the registration of an old node at the same time: one of them knows of the other',
+    async (t, database, another) => {
+      for (let below = 1; below <= 60; below++) {
+        const old = statusOf(`n${below}`, { version: below - 1 })
+        const register = async () => {
+          await another.register(old, long)
+          return await another.dead()
+        }
+        const declare = () => database.declareDead(below, 0)
+        // In either order, so that either may come first.
+        let seen: Death
+        let death: Death
+        if (below % 2) [seen, death] = await Promise.all([register(), declare()])
+        else [death, seen] = await Promise.all([declare(), register()])
+        if (death.below < below) t.true(seen.below < below)
+        else t.is(seen.below, below, 'the node was there before, and the death was declared all the same')
+        // Now that it is there, no later death passes it.
+        t.is((await database.declareDead(below + 1, 0)).below, death.below)
+        await database.forget(old.nodeId)
+      }
+    },
+  )
+
+  contract('of fifty deaths at the same time the farthest is in force, and none was taken back', async (t, database, another) => {
+    await database.register(statusOf('n1', { version: 40 }), long)
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, i) => (i % 2 ? database : another).declareDead(1 + ((i * 7) % 50), 0)),
+    )
+    t.is((await database.dead()).below, 40)
+    for (const by of [0, 1]) {
+      const inOrder = answers.filter((_, i) => i % 2 === by).map(({ below }) => below)
+      t.deepEqual(
+        inOrder,
+        inOrder.toSorted((a, b) => a - b),
+      )
+    }
+  })
+
+  contract('a death of no version, or in no time, is refused with advice', async (t, database) => {
+    for (const below of [-1, 1.5, 2 ** 32, Number.NaN, '1' as never])
+      await t.throwsAsync(database.declareDead(below, 0), { code: 'config.invalid', message: /use a version number/ })
+    for (const delayMs of [-1, 0.5, deathDelayMsMax + 1, Number.NaN, '1' as never])
+      await t.throwsAsync(database.declareDead(1, delayMs), { code: 'config.invalid', message: /use whole milliseconds/ })
+    t.deepEqual(await database.dead(), { below: 0, sinceMs: 0 })
+    t.is((await database.declareDead(1, deathDelayMsMax)).below, 1)
+  })
+
   contract('two systems see nothing of each other', async (t, database, _another, under) => {
     const stranger = await under.open(newSystem())
     t.teardown(() => stranger.close())
@@ -457,6 +684,11 @@ export function databaseContract(
     await database.putChunk('digest', 0, new Uint8Array([1]))
     await database.register(statusOf('n1'), long)
     await database.claimSlot('pages', 'n1', { nodes: 1 })
+    await database.setInTable('authorized', 'n1', 'yes')
+    t.true(await isDeclared(stranger, 7))
+    t.deepEqual(await database.dead(), { below: 0, sinceMs: 0 })
+    t.deepEqual(await stranger.tables(), [])
+    t.deepEqual(await stranger.table('authorized'), new Map())
     t.deepEqual(await stranger.head(), { version: 0, digest: null })
     t.is(await stranger.getChunk('digest', 0), undefined)
     t.deepEqual(await stranger.nodes(), [])

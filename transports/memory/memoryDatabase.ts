@@ -7,9 +7,14 @@ import type { Version } from '../../core/ids.js'
 import type { SignedManifest } from '../../core/manifest.js'
 import type { Clock } from '../../core/ports/clock.js'
 import {
+  checkDeath,
+  checkTable,
+  type Death,
   type Head,
   type NodeRow,
   type NodeStatus,
+  nothingDead,
+  oldestPossible,
   type ServiceLimit,
   slotsAllowed,
   type UpgradeDatabase,
@@ -27,17 +32,20 @@ interface Registration {
 }
 
 /** What one system keeps, whoever opened it. */
-interface Tables {
+interface SystemTables {
   head: Head
   readonly manifests: SignedManifest[]
   readonly chunks: Map<string, Uint8Array>
   readonly nodes: Map<string, Registration>
   /** Node ids that hold a slot, by service. */
   readonly slots: Map<string, Set<string>>
+  /** Upgrade-specific tables, by name; none is empty. */
+  readonly tables: Map<string, Map<string, string>>
+  death: Death
 }
 
 export function memoryDatabase(): MemoryDatabaseFactory {
-  const systems = new Map<string, Tables>()
+  const systems = new Map<string, SystemTables>()
   let isAway = false
   const reach = () => {
     if (isAway) throw new Fault('unavailable.disconnected', 'the upgrade database in memory is away')
@@ -54,6 +62,8 @@ export function memoryDatabase(): MemoryDatabaseFactory {
         chunks: new Map(),
         nodes: new Map(),
         slots: new Map(),
+        tables: new Map(),
+        death: nothingDead,
       }
       systems.set(system, tables)
       return new MemoryDatabase(tables, clock, reach)
@@ -65,7 +75,7 @@ class MemoryDatabase implements UpgradeDatabase {
   #closed = false
 
   constructor(
-    private readonly tables: Tables,
+    private readonly system: SystemTables,
     private readonly clock: Clock,
     private readonly checkReachable: () => void,
   ) {}
@@ -156,24 +166,61 @@ class MemoryDatabase implements UpgradeDatabase {
     this.#reach().slots.get(service)?.delete(nodeId)
   }
 
+  async table(name: string): Promise<ReadonlyMap<string, string>> {
+    checkTable(name)
+    const table = this.#reach().tables.get(name) ?? new Map<string, string>()
+    return new Map([...table].sort(([a], [b]) => (a < b ? -1 : 1)))
+  }
+
+  async setInTable(name: string, key: string, value: string): Promise<void> {
+    checkTable(name, key, value)
+    const { tables } = this.#reach()
+    tables.set(name, (tables.get(name) ?? new Map<string, string>()).set(key, value))
+  }
+
+  async removeFromTable(name: string, key: string): Promise<boolean> {
+    checkTable(name, key)
+    const { tables } = this.#reach()
+    const table = tables.get(name)
+    const removed = table?.delete(key) ?? false
+    if (table?.size === 0) tables.delete(name)
+    return removed
+  }
+
+  async tables(): Promise<readonly string[]> {
+    return [...this.#reach().tables.keys()].sort()
+  }
+
+  async dead(): Promise<Death> {
+    return this.#reach().death
+  }
+
+  async declareDead(below: Version, delayMs: number): Promise<Death> {
+    checkDeath(below, delayMs)
+    const system = this.#reach()
+    const isNeeded = this.#registered(undefined).some(({ status }) => oldestPossible(status) < below)
+    if (below > system.death.below && !isNeeded) system.death = { below, sinceMs: this.clock.now() + delayMs }
+    return system.death
+  }
+
   async close(): Promise<void> {
     this.#closed = true
   }
 
-  #reach(): Tables {
+  #reach(): SystemTables {
     if (this.#closed) throw new Fault('unavailable.disconnected', 'this upgrade database is closed')
     this.checkReachable()
-    return this.tables
+    return this.system
   }
 
   #store(status: NodeStatus, leaseMs: number): void {
-    this.tables.nodes.set(status.nodeId, { status: { ...status }, leaseEndsMs: this.clock.now() + leaseMs })
+    this.system.nodes.set(status.nodeId, { status: { ...status }, leaseEndsMs: this.clock.now() + leaseMs })
   }
 
   /** Nodes without a directory count as registered no longer than their lease. */
   #registered(service: string | undefined): Registration[] {
     const now = this.clock.now()
-    return [...this.tables.nodes.values()].filter(
+    return [...this.system.nodes.values()].filter(
       ({ status, leaseEndsMs }) =>
         (service === undefined || status.service === service) && (status.directoryId !== null || leaseEndsMs > now),
     )

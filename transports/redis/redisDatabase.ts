@@ -2,7 +2,17 @@
 import { Fault } from '../../core/fault.js'
 import { checkName, isVersion, type Version } from '../../core/ids.js'
 import type { SignedManifest } from '../../core/manifest.js'
-import type { Head, NodeRow, NodeStatus, ServiceLimit, UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import {
+  checkDeath,
+  checkTable,
+  type Death,
+  type Head,
+  type NodeRow,
+  type NodeStatus,
+  nothingDead,
+  type ServiceLimit,
+  type UpgradeDatabase,
+} from '../../core/ports/upgradeDatabase.js'
 import type { UdbFactory } from '../udbFactory.js'
 import { addressOf, RedisConnection, type RedisSettings } from './redisConnection.js'
 import { keysOf, type RedisKeys } from './redisKeys.js'
@@ -143,6 +153,48 @@ class RedisDatabase implements UpgradeDatabase {
   async releaseSlot(service: string, nodeId: string): Promise<void> {
     const slots = this.keys.nodes[5]
     await this.redis.call((client) => client.zrem(slots, `${service}/${nodeId}`))
+  }
+
+  async table(name: string): Promise<ReadonlyMap<string, string>> {
+    checkTable(name)
+    const entries = await this.redis.call((client) => client.hgetall(this.keys.table(name)))
+    return new Map(Object.entries(entries).sort(([a], [b]) => (a < b ? -1 : 1)))
+  }
+
+  async setInTable(name: string, key: string, value: string): Promise<void> {
+    checkTable(name, key, value)
+    const { tables, table } = this.keys
+    await this.redis.call((client) => client.theseusSetInTable(tables, table(name), name, key, value))
+  }
+
+  async removeFromTable(name: string, key: string): Promise<boolean> {
+    checkTable(name, key)
+    const { tables, table } = this.keys
+    return (await this.redis.call((client) => client.theseusRemoveFromTable(tables, table(name), name, key))) === 1
+  }
+
+  async tables(): Promise<readonly string[]> {
+    return (await this.redis.call((client) => client.smembers(this.keys.tables))).sort()
+  }
+
+  async dead(): Promise<Death> {
+    return this.#deathOf(await this.redis.call((client) => client.hmget(this.keys.dead, 'below', 'sinceMs')))
+  }
+
+  async declareDead(below: Version, delayMs: number): Promise<Death> {
+    checkDeath(below, delayMs)
+    const { nodes, dead } = this.keys
+    return this.#deathOf(await this.redis.call((client) => client.theseusDeclareDead(...nodes, dead, below, delayMs)))
+  }
+
+  #deathOf(answer: unknown): Death {
+    const [below, sinceMs] = answer as readonly (string | null)[]
+    if (below === null && sinceMs === null) return nothingDead
+    const death = { below: Number(below ?? Number.NaN), sinceMs: Number(sinceMs ?? Number.NaN) }
+    // Nothing dead in its place would take a death back.
+    if (!isVersion(death.below) || !Number.isSafeInteger(death.sinceMs))
+      throw new Fault('upgrade.invalid', `Redis key ${this.keys.dead} holds no version and moment of a death`)
+    return death
   }
 
   close(): Promise<void> {

@@ -23,6 +23,12 @@ export interface RedisKeys {
     /** Sorted set of `<service>/<node id>`, all of score 0: who holds a slot, by service. */
     slots: string,
   ]
+  /** Hash: key → value of one upgrade-specific table. */
+  table(name: string): string
+  /** Set: the names of the tables that have entries. */
+  readonly tables: string
+  /** Hash: `below` and `sinceMs` of the death in force; none while nothing is dead. */
+  readonly dead: string
 }
 
 export function keysOf(system: string): RedisKeys {
@@ -33,5 +39,8 @@ export function keysOf(system: string): RedisKeys {
     signatures: key('signatures'),
     bundle: (digest) => key(`bundle:${digest}`),
     nodes: [key('registrations'), key('rows'), key('members'), key('leases'), key('transient'), key('slots')],
+    table: (name) => key(`table:${name}`),
+    tables: key('tables'),
+    dead: key('dead'),
   }
 }

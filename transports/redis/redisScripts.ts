@@ -4,7 +4,9 @@
  * R1. A node id is registered with at most one directory.
  * R2. Never more slots of a service are given out than its limit allows, and only a release, `forget`, or the node's registration for
  *     another service frees one.
- * R3. Leases are counted by the Redis server's clock alone, so that the hosts' clocks don't matter.
+ * R3. Leases are counted by the Redis server's clock alone, so that the hosts' clocks don't matter. So is the moment of a death.
+ * R4. Death moves forward only, and past no version that a registered node may still run; of a row that can't be read, nobody knows (C8).
+ * R5. The name of a table is listed exactly as long as the table has entries.
  */
 import { heldByMax, lapsedKeptMs } from '../udbFactory.js'
 
@@ -13,8 +15,8 @@ const nodeKeys = 6
 /** `unpack` fails beyond some thousand values, and a command with more than these would block others for longer. */
 const idsPerCommand = 1000
 
-const nodeScript = (body: string) => ({
-  numberOfKeys: nodeKeys,
+const nodeScript = (body: string, moreKeys = 0) => ({
+  numberOfKeys: nodeKeys + moreKeys,
   lua: `
 local registrations, rows, members, leases, transient, slots = unpack(KEYS)
 local time = redis.call('TIME')
@@ -172,6 +174,62 @@ for _, slot in ipairs(redis.call('ZRANGEBYLEX', slots, from, to, 'LIMIT', 0, ${h
   answer[#answer + 1] = holder
 end
 return answer`),
+
+  theseusSetInTable: {
+    numberOfKeys: 2,
+    lua: `
+local tables, entries = unpack(KEYS)
+local name, key, value = unpack(ARGV)
+redis.call('HSET', entries, key, value)
+redis.call('SADD', tables, name)`,
+  },
+
+  /** Answers how many entries were removed. */
+  theseusRemoveFromTable: {
+    numberOfKeys: 2,
+    lua: `
+local tables, entries = unpack(KEYS)
+local name, key = unpack(ARGV)
+local removed = redis.call('HDEL', entries, key)
+if redis.call('EXISTS', entries) == 0 then redis.call('SREM', tables, name) end
+return removed`,
+  },
+
+  /** Answers `below` and `sinceMs` of the death in force afterwards. `oldestPossible` is that of core/ports/upgradeDatabase.ts. */
+  theseusDeclareDead: nodeScript(
+    `
+local dead = KEYS[7]
+local below, delayMs = tonumber(ARGV[1]), tonumber(ARGV[2])
+
+local function inForce() return redis.call('HMGET', dead, 'below', 'sinceMs') end
+
+local function oldestPossible(text)
+  local isRead, row = pcall(cjson.decode, text)
+  if not isRead or type(row) ~= 'table' or type(row.version) ~= 'number' then return -1 end
+  if row.phase == 'recovering' then return row.version - 1 end
+  return row.version
+end
+
+local before = redis.call('HGET', dead, 'below') or '0'
+-- What can't be read is not written over: the reader is told.
+if tonumber(before) == nil or below <= tonumber(before) then return inForce() end
+sweep()
+local found = redis.call('ZRANGE', members, 0, -1)
+for first = 1, #found, ${idsPerCommand} do
+  local ids = {}
+  for i = first, math.min(first + ${idsPerCommand} - 1, #found) do
+    local _, id = split(found[i])
+    ids[#ids + 1] = id
+  end
+  local texts = redis.call('HMGET', rows, unpack(ids))
+  for i = 1, #ids do
+    if oldestPossible(texts[i]) < below then return inForce() end
+  end
+end
+redis.call('HSET', dead, 'below', ARGV[1], 'sinceMs', string.format('%.0f', now + delayMs))
+return inForce()`,
+    1,
+  ),
 } as const
 
 export type ScriptName = keyof typeof scripts

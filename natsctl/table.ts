@@ -1,0 +1,112 @@
+/** `natsctl table`: the upgrade-specific tables, by which an upgrader controls how an upgrade proceeds (§4). */
+import { type Command, InvalidArgumentError } from 'commander'
+import { isTableKey, isTableValue, tableKeyLengthMax, tableValueBytesMax } from 'theseus'
+import { withOperator } from './connection.js'
+import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
+import { type GlobalFlags, nameFlag } from './flags.js'
+import { note, oneLine, print, printJson, printTable } from './output.js'
+import type { Program } from './program.js'
+
+export function addTable(program: Program): void {
+  const table = program.command.command('table').description('the upgrade-specific tables: what scheduling functions may ask for')
+  table
+    .command('ls')
+    .description('list the tables')
+    .action(program.action((_: unknown, command: Command) => list(command.optsWithGlobals())))
+  table
+    .command('get')
+    .description('print a table, or the value of one key')
+    .argument('<table>', 'its name', nameFlag)
+    .argument('[key]', 'only this one', keyArgument)
+    .action(
+      program.action((name: string, key: string | undefined, _: unknown, command: Command) =>
+        key === undefined ? get(name, command.optsWithGlobals()) : getKey(name, key, command.optsWithGlobals()),
+      ),
+    )
+  table
+    .command('set')
+    .description('set the value of a key; a table comes with its first key')
+    .argument('<table>', 'its name', nameFlag)
+    .argument('<key>', 'any text', keyArgument)
+    .argument('<value>', 'any text; after -- also what looks like a flag', valueArgument)
+    .addHelpText('after', '\nExample: natsctl table set authorized p1 yes')
+    .action(
+      program.action((name: string, key: string, value: string, _: unknown, command: Command) =>
+        set(name, key, value, command.optsWithGlobals()),
+      ),
+    )
+  table
+    .command('rm')
+    .description('remove a key; a table goes with its last key')
+    .argument('<table>', 'its name', nameFlag)
+    .argument('<key>', 'the key', keyArgument)
+    .action(
+      program.action((name: string, key: string, _: unknown, command: Command) => remove(name, key, command.optsWithGlobals())),
+    )
+}
+
+function keyArgument(text: string): string {
+  if (isTableKey(text)) return text
+  throw new InvalidArgumentError(`Use text of 1 to ${tableKeyLengthMax} characters.`)
+}
+
+function valueArgument(text: string): string {
+  if (isTableValue(text)) return text
+  throw new InvalidArgumentError(`Use text of at most ${tableValueBytesMax / 1024} KiB.`)
+}
+
+function list(flags: GlobalFlags): Promise<ExitCode> {
+  return withOperator(flags, async ({ database }, system) => {
+    const names = await database.tables()
+    if (flags.output === 'json') printJson(names.map((table) => ({ table })))
+    else
+      printTable(
+        ['TABLE'],
+        names.map((name) => [name]),
+      )
+    if (names.length === 0) note(`system ${system} has no tables`)
+    return exitCodes.done
+  })
+}
+
+function get(name: string, flags: GlobalFlags): Promise<ExitCode> {
+  return withOperator(flags, async ({ database }, system) => {
+    const entries = [...(await database.table(name))]
+    if (flags.output === 'json') printJson(entries.map(([key, value]) => ({ key, value })))
+    else printTable(['KEY', 'VALUE'], entries)
+    if (entries.length === 0) note(`system ${system} has no table ${name}`)
+    return exitCodes.done
+  })
+}
+
+function getKey(name: string, key: string, flags: GlobalFlags): Promise<ExitCode> {
+  return withOperator(flags, async ({ database }, system) => {
+    const value = (await database.table(name)).get(key)
+    if (value === undefined) throw noKey(system, name, key)
+    if (flags.output === 'json') printJson({ key, value })
+    else print(oneLine(value))
+    return exitCodes.done
+  })
+}
+
+function set(name: string, key: string, value: string, flags: GlobalFlags): Promise<ExitCode> {
+  return withOperator(flags, async ({ database }) => {
+    await database.setInTable(name, key, value)
+    if (flags.output === 'json') printJson({ table: name, key, value })
+    else print(oneLine(`${name}: ${key} = ${value}`))
+    return exitCodes.done
+  })
+}
+
+function remove(name: string, key: string, flags: GlobalFlags): Promise<ExitCode> {
+  return withOperator(flags, async ({ database }, system) => {
+    if (!(await database.removeFromTable(name, key))) throw noKey(system, name, key)
+    if (flags.output === 'json') printJson({ table: name, key })
+    else print(oneLine(`${name}: removed ${key}`))
+    return exitCodes.done
+  })
+}
+
+function noKey(system: string, name: string, key: string): Failure {
+  return new Failure(exitCodes.error, oneLine(`error: table ${name} of system ${system} has no key ${key}`))
+}
