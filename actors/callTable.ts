@@ -121,10 +121,21 @@ export class CallTable {
     })
   }
 
-  /** A one-way send: no answer, at most once. Dropped while the transport is away. */
+  /** A one-way send: no answer, at most once. Dropped while the transport is away. Throws `protocol.*` for what can't travel. */
   send(caller: Caller, call: OutgoingCall): void {
-    const { subject } = call
-    this.outbox.add(subject, encodeCall(this.#envelope(kinds.send, this.#nextSeq(), caller, call)))
+    this.prepareSend(caller, call)()
+  }
+
+  /** The same in two steps: packed now, sent when the result is called. */
+  prepareSend(caller: Caller, call: OutgoingCall): () => void {
+    const envelope = encodeCall(this.#envelope(kinds.send, this.#nextSeq(), caller, call))
+    if (envelope.length > this.transport.payloadBytesMax) {
+      throw new Fault(
+        'protocol.too-large',
+        `a send of ${envelope.length} bytes; the transport takes ${this.transport.payloadBytesMax}`,
+      )
+    }
+    return () => this.outbox.add(call.subject, envelope)
   }
 
   /** Ends all open calls: the host stops. */

@@ -138,22 +138,24 @@ export class Host {
     return {
       id: node.id,
       get version() {
-        return node.chain.version
+        return node.hasChain ? node.chain.version : node.record.generation.version
       },
       get className() {
-        return node.chain.links[node.chain.version - node.chain.oldest]!.className
+        return node.hasChain
+          ? node.chain.links[node.chain.version - node.chain.oldest]!.className
+          : node.record.generation.className
       },
       get phase() {
         return node.phase
       },
       reached: (version, { timeout = '60s' } = {}) => this.#reached(node, version, milliseconds(timeout)),
       get chain() {
-        return node.chain.links.map(({ version, className, role }) => ({ version, className, role }))
+        return (node.hasChain ? node.chain.links : []).map(({ version, className, role }) => ({ version, className, role }))
       },
       retry: () => node.manager.retry(),
       stop: async () => {
-        nodes.delete(node.id)
         await node.stop()
+        nodes.delete(node.id)
       },
     }
   }
@@ -215,8 +217,8 @@ export class Host {
 
   async #taken(nodeId: string, fault: Fault): Promise<void> {
     const node = this.#nodes.get(nodeId)
-    this.#nodes.delete(nodeId)
     this.services.observe({ type: 'nodeFailed', nodeId, error: fault })
     await node?.stop()
+    this.#nodes.delete(nodeId)
   }
 }

@@ -9,7 +9,7 @@ import { InvariantViolation } from '../core/invariant.js'
 import type { MethodEntry } from '../core/methodTable.js'
 import type { ObjectChain } from '../core/objectChain.js'
 import type { Turn } from './mailbox.js'
-import type { NodeState } from './nodeState.js'
+import type { NodeState, Ticket } from './nodeState.js'
 import { type TimerWheel, WheelEntry } from './timerWheel.js'
 import type { RunningCall } from './upgradeLayer.js'
 
@@ -39,6 +39,7 @@ export interface Callee {
 
 export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   #sends: (() => void)[] | undefined
+  #ticket: Ticket = 0
   /** Why it is refused if it waits too long; `refused` once it has been. */
   #waiting: 'unavailable.upgrading' | 'unavailable.fetching' | 'refused' | undefined
 
@@ -77,7 +78,6 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   override due(): void {
     const reason = this.#waiting
     if (reason === undefined || reason === 'refused') return
-    this.#waiting = 'refused'
     this.refuse(new Fault(reason, `${this.callee.replier.node} could not answer version ${this.envelope.label} in time`))
   }
 
@@ -121,7 +121,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       this.refuse(new Fault('protocol.no-such-method', `${link.className} has no method ${envelope.method}`))
       return
     }
-    callee.state.begin(entry.kind)
+    this.#ticket = callee.state.begin(entry.kind)
     if (entry.kind === 'command') this.#sends = []
     let result: unknown
     try {
@@ -140,6 +140,10 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
 
   /** Answers with a fault that left no trace; needs no commit of its own, but tells nothing that is not on disk. */
   refuse(fault: Fault): void {
+    if (this.#waiting !== undefined) {
+      this.callee.wheel.clear(this)
+      this.#waiting = 'refused'
+    }
     this.callee.count('failed')
     this.#leave(() => encodeFault(this.envelope.label, this.envelope.seq, fault, this.callee.replier))
   }
@@ -153,7 +157,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       if (answer !== undefined && answer.length > callee.replyBytesMax) {
         throw new Fault('protocol.too-large', `a result of ${answer.length} bytes; the transport takes ${callee.replyBytesMax}`)
       }
-      callee.state.keep()
+      callee.state.keep(this.#ticket)
     } catch (error) {
       return this.#failed(error)
     }
@@ -171,13 +175,14 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
 
   #failed(error: unknown): void | Promise<void> {
     const { callee } = this
-    const written = callee.state.drop()
+    const written = callee.state.drop(this.#ticket)
     if (error instanceof InvariantViolation) {
       callee.crash(error)
       return
     }
     const fault = faultOfMethod(error)
-    if (!written) {
+    // What is lost is opened anew from disk by the node's restart.
+    if (!written || callee.state.isLost) {
       this.refuse(fault)
       return
     }
@@ -213,7 +218,11 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
  */
 function faultOfMethod(error: unknown): Fault {
   const fault = toFault(error, 'application.error')
-  const ofThisCall = fault.kind === 'application' || fault.kind === 'simulation' || fault.kind === 'protocol'
+  const ofThisCall =
+    fault.kind === 'application' ||
+    fault.kind === 'simulation' ||
+    fault.kind === 'protocol' ||
+    fault.code === 'unavailable.storage'
   return ofThisCall ? fault : new Fault('application.error', fault.message, { code: fault.code }, { cause: fault })
 }
 

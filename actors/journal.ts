@@ -14,16 +14,26 @@ import { tokens } from './tokens.js'
 export type BatchNumber = number
 
 type Waiter = (error: unknown) => void
+
+/** Somebody whose writes may be lost. */
+export interface Writer {
+  lost(error: unknown): void
+}
+
+/** Numbers of lost batches that are remembered. Whoever still asks for an older one has restarted long ago. */
+const lostBatchesMax = 1024
 interface Batch {
   readonly number: BatchNumber
   readonly writes: Map<string, Uint8Array | null>
   readonly waiters: Waiter[]
+  /** Whose writes it holds: they hear of it when they are lost, whether or not anybody waits. */
+  readonly writers: Set<Writer>
 }
 
 @injectable()
 export class Journal {
   #committed: BatchNumber = 0
-  #failed: BatchNumber = 0
+  readonly #lost = new Set<BatchNumber>()
   #filling: Batch = emptyBatch(1)
   #committing: Batch | undefined
   #scheduled = false
@@ -35,23 +45,25 @@ export class Journal {
   ) {}
 
   /** Adds one write to the batch being filled and returns that batch. */
-  write(key: string, value: Uint8Array | null): BatchNumber {
+  write(key: string, value: Uint8Array | null, writer?: Writer): BatchNumber {
     this.#filling.writes.set(key, value)
+    if (writer !== undefined) this.#filling.writers.add(writer)
     this.#schedule()
     return this.#filling.number
   }
 
   /** Whether everything up to `batch` is on disk. */
   isCommitted(batch: BatchNumber): boolean {
-    return batch <= this.#committed
+    return batch <= this.#committed && !this.#lost.has(batch)
   }
 
   /** Calls `done` when `batch` is on disk, or with the error when it is lost. At once if that is known already. */
   whenCommitted(batch: BatchNumber, done: Waiter): void {
-    if (batch <= this.#committed) done(undefined)
+    if (this.#lost.has(batch)) done(new Error(`batch ${batch} was lost`))
+    else if (batch <= this.#committed) done(undefined)
     else if (this.#committing?.number === batch) this.#committing.waiters.push(done)
     else if (this.#filling.number === batch) this.#filling.waiters.push(done)
-    else done(batch <= this.#failed ? new Error(`batch ${batch} was lost`) : undefined)
+    else done(new Error(`there is no batch ${batch}`))
   }
 
   /** The same as a promise. */
@@ -131,15 +143,17 @@ export class Journal {
     const lost = this.#filling
     this.#committing = undefined
     this.#filling = emptyBatch(lost.number + 1)
-    this.#failed = lost.number
-    // J2. Nobody may wait for the lost numbers any more: they count as settled, their waiters have heard the error.
+    for (const { number } of [batch, lost]) this.#lost.add(number)
+    while (this.#lost.size > lostBatchesMax) this.#lost.delete(this.#lost.values().next().value!)
+    // J2. First whoever wrote, so that nothing is written any more by those who saw what is lost.
+    for (const writer of new Set([...batch.writers, ...lost.writers])) writer.lost(error)
     for (const done of [...batch.waiters, ...lost.waiters]) done(error)
     this.#commitNext()
   }
 }
 
 function emptyBatch(number: BatchNumber): Batch {
-  return { number, writes: new Map(), waiters: [] }
+  return { number, writes: new Map(), waiters: [], writers: new Set() }
 }
 
 /** Merges two sorted sequences; of equal keys the overlay's wins, and its null hides the key. */

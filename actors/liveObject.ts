@@ -44,7 +44,7 @@ export class LiveContext implements ObjectContext {
   }
 
   collection(name: string): Collection<unknown> {
-    return this.around.state.collection(this.slot, name)
+    return this.around.state.collection(this.slot, name, () => this.#mustRun())
   }
 
   ref(target: NodeClass, nodeId?: string): object {
@@ -72,12 +72,12 @@ export class LiveContext implements ObjectContext {
   }
 
   #mayLeave(): Version {
-    if (this.silent || this.signal.aborted) {
-      throw new Fault(
-        'protocol.not-here',
-        this.silent ? 'an object sends nothing while it is being checked' : 'this object has stopped',
-      )
-    }
+    if (this.silent) throw new Fault('protocol.not-here', 'an object sends nothing while it is being checked')
+    this.#mustRun()
     return this.label()
+  }
+
+  #mustRun(): void {
+    if (this.signal.aborted) throw new Fault('protocol.not-here', 'this object has stopped')
   }
 }

@@ -22,7 +22,8 @@ import { NodeLearning } from './nodeLearning.js'
 import type { NodeServices } from './nodeServices.js'
 import { NodeState } from './nodeState.js'
 import { localCall, route } from './router.js'
-import { backoffMs, sleep } from './timeouts.js'
+import { ServiceSlot } from './serviceSlot.js'
+import { backoffMs, sleep, within } from './timeouts.js'
 import type { TimerWheel } from './timerWheel.js'
 import { UpgradeLayer } from './upgradeLayer.js'
 import { UpgradeManager } from './upgradeManager.js'
@@ -40,6 +41,7 @@ export class Node implements Callee {
   readonly layer: UpgradeLayer
   readonly learning: NodeLearning
   readonly manager: UpgradeManager
+  readonly slot: ServiceSlot
   readonly answered = { answered: 0, failed: 0, expired: 0 }
   #record: NodeRecord
   #chain: ObjectChain | undefined
@@ -51,7 +53,7 @@ export class Node implements Callee {
   #serving: Subscription | undefined
   /** Set while an upgrade takes the object away; a crash meanwhile is the upgrade's to handle. */
   isUpgrading = false
-  #restarting = false
+  #restarting: Promise<void> | undefined
   #stopped = false
   #phase: Phase = 'current'
   #reason: string | null = null
@@ -60,11 +62,13 @@ export class Node implements Callee {
   constructor(
     readonly services: NodeServices,
     record: NodeRecord,
+    isNew: boolean,
   ) {
     const { journal, clock, random, calls, settings } = services
     this.#record = record
     this.#replier = replierOf(record)
-    this.state = new NodeState(record.nodeId, journal)
+    this.state = new NodeState(record.nodeId, journal, (error) => this.crash(error))
+    this.slot = new ServiceSlot(services, record.service, record.nodeId, isNew)
     this.mailbox = new Mailbox(clock, settings.mailboxCallsMax)
     this.layer = new UpgradeLayer(
       () => ({
@@ -75,7 +79,6 @@ export class Node implements Callee {
       }),
       () => (this.mailbox.running instanceof IncomingCall ? this.mailbox.running : undefined),
       this.state,
-      journal,
       calls,
       clock,
       settings,
@@ -109,6 +112,10 @@ export class Node implements Callee {
     return this.#replier
   }
 
+  get hasChain(): boolean {
+    return this.#chain !== undefined
+  }
+
   /** Whether a call of this version has an answer here already, be it a fault. Before the node's start every call waits. */
   knows(version: Version): boolean {
     return this.#chain === undefined || this.#chain.at(version) !== undefined
@@ -129,15 +136,7 @@ export class Node implements Callee {
   }
 
   whenCommitted(leave: (error: unknown) => void): void {
-    const { journal } = this.services
-    if (journal.isCommitted(this.state.batch)) {
-      leave(undefined)
-      return
-    }
-    journal.whenCommitted(this.state.batch, (error) => {
-      if (error !== undefined) this.crash(error)
-      leave(error)
-    })
+    this.state.whenCommitted(leave)
   }
 
   get wheel(): TimerWheel {
@@ -176,9 +175,14 @@ export class Node implements Callee {
 
   /** A broken invariant or a lost commit: the node restarts from what is on disk. */
   crash(error: unknown): void {
-    if (this.#restarting || this.#stopped || this.isUpgrading) return
+    if (this.#restarting !== undefined || this.#stopped || this.isUpgrading) return
     this.services.observe({ type: 'nodeFailed', nodeId: this.id, error })
-    void this.#restart()
+    this.#restarting = this.#restart()
+  }
+
+  /** Resolves when the node is not being restarted: an upgrade must not take the same object apart. */
+  async whenRestarted(): Promise<void> {
+    while (this.#restarting !== undefined) await this.#restarting
   }
 
   // --- The object and its chain
@@ -208,29 +212,31 @@ export class Node implements Callee {
   /** Runs the object's `start()` as a command: what it writes is kept. */
   async runStart(): Promise<void> {
     const { instance } = this.#object!
-    this.state.begin('command')
+    const ticket = this.state.begin('command')
     this.state.touch(this.#record.generation.object)
     try {
       await instance.start()
-      this.state.keep()
+      this.state.keep(ticket)
     } catch (error) {
-      this.state.drop()
+      this.state.drop(ticket)
       throw error
     }
   }
 
-  /** Runs `stop()`, ends timers and sockets of the object and its SOs, and forgets them. */
-  async stopObject(): Promise<void> {
+  /** Runs `stop()` for at most `timeoutMs`, ends timers and sockets of the object and its SOs, and forgets them. */
+  async stopObject(timeoutMs = this.services.settings.stopTimeoutMs): Promise<void> {
     const object = this.#object
     if (object === undefined) return
     this.#object = undefined
+    const ticket = this.state.begin('query')
     try {
-      this.state.begin('query')
-      await object.instance.stop()
+      const late = () => new Fault('upgrade.drain', `stop() did not finish in ${timeoutMs} ms`)
+      const stopping = object.instance.stop()
+      if (stopping !== undefined) await within(this.services.clock, timeoutMs, Promise.resolve(stopping), late)
     } catch (error) {
-      this.services.observe({ type: 'warning', message: `${this.id}: stop() of ${this.#replier.className} threw`, error })
+      this.services.observe({ type: 'warning', message: `${this.id}: stop() of ${this.#replier.className} failed`, error })
     }
-    this.state.drop()
+    this.state.drop(ticket)
     this.#discard(object)
   }
 
@@ -278,7 +284,7 @@ export class Node implements Callee {
   /** Adds the record to the batch being filled: it is written with whatever else this turn writes. */
   writeRecord(record: NodeRecord): void {
     this.adopt(record)
-    this.state.batch = this.services.journal.write(keys.record(this.id), pack(record, 'record'))
+    this.state.write(keys.record(this.id), pack(record, 'record'))
   }
 
   async commitRecord(record: NodeRecord): Promise<void> {
@@ -295,6 +301,8 @@ export class Node implements Callee {
 
   /** Takes part in answering the service's calls, and opens the mailbox. */
   serve(): void {
+    if (this.#stopped) return
+    this.slot.release()
     const subjects = subjectsOf(this.services.settings.system)
     this.#serving ??= this.services.transport.subscribe(
       subjects.service(this.#record.service),
@@ -364,6 +372,7 @@ export class Node implements Callee {
   async stop(): Promise<void> {
     this.#stopped = true
     this.manager.stop()
+    this.slot.stop()
     await this.leaveService()
     await this.#direct?.drain()
     await this.mailbox.close()
@@ -380,7 +389,6 @@ export class Node implements Callee {
 
   /** From disk again, until the object starts: nothing else can be done. */
   async #restart(): Promise<void> {
-    this.#restarting = true
     const { clock, settings, random } = this.services
     await this.close()
     for (let failures = 0; !this.#stopped; failures++) {
@@ -394,7 +402,7 @@ export class Node implements Callee {
         await sleep(clock, backoffMs(failures, settings.backoffMs, settings.backoffMsMax, random.next()))
       }
     }
-    this.#restarting = false
+    this.#restarting = undefined
     if (this.#stopped) return
     this.report(this.#record.upgrade?.phase ?? 'current', this.#record.upgrade?.target ?? null, null)
     this.serve()

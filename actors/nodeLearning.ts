@@ -5,9 +5,10 @@
 
 import { concerning } from '../core/classLine.js'
 import { pack, unpack } from '../core/codec.js'
-import { Fault, isFault } from '../core/fault.js'
+import { Fault, isFault, reasonOf } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import { checkRecord, keys, slot } from '../core/nodeRecord.js'
+import type { Simulation } from '../core/simulation.js'
 import type { IncomingCall } from './incomingCall.js'
 import type { Turn } from './mailbox.js'
 import type { Node } from './node.js'
@@ -70,11 +71,13 @@ export class NodeLearning {
   }
 
   /** Lets a rejected upgrade be verified once more. */
-  reconsider(): void {
+  async reconsider(): Promise<void> {
     if (this.#rejected === undefined) return
-    this.#rejected = undefined
     this.node.services.history.reconsider(this.node.record.newest + 1)
-    this.node.rebuildChain()
+    await this.node.mailbox.turn(() => {
+      this.#rejected = undefined
+      this.node.rebuildChain()
+    })
   }
 
   async #prepare(version: Version): Promise<void> {
@@ -110,10 +113,7 @@ export class NodeLearning {
     let { generation } = record
     if (futureSO !== undefined && isSO(futureSO)) {
       const own = slot(generation.number, version)
-      journal.write(
-        keys.root(record.nodeId, own),
-        pack(futureSO.initial(undefined, noCollections), 'the future-SO’s initial state'),
-      )
+      journal.write(keys.root(record.nodeId, own), initialOf(futureSO), this.node.state)
       generation = { ...generation, simulations: { ...generation.simulations, [version]: own } }
     }
     this.node.writeRecord({ ...record, newest: version, generation })
@@ -161,6 +161,15 @@ export class NodeLearning {
   /** Those that have been answered meanwhile. */
   #dropRefused(): void {
     this.#held = this.#held.filter((call) => !call.isRefused)
+  }
+}
+
+/** A future-SO that can't begin does not fit, like any other part of an upgrade. */
+function initialOf(futureSO: Simulation): Uint8Array {
+  try {
+    return pack(futureSO.initial(undefined, noCollections), 'the future-SO’s initial state')
+  } catch (error) {
+    throw new Fault('upgrade.invalid', `the future-SO's initial() failed: ${reasonOf(error)}`, {}, { cause: error })
   }
 }
 

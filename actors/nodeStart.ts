@@ -33,8 +33,12 @@ async function revive(services: NodeServices, definition: NodeClass, stored: Nod
   const line = services.classes.line(stored.generation.className)
   await services.classes.load(line, stored.oldest, stored.newest)
   const record = afterCrash({ ...stored, incarnation: stored.incarnation + 1 })
-  const node = new Node(services, record)
+  const node = new Node(services, record, false)
   await node.commitRecord(record)
+  return orStopped(node, () => resume(node, record))
+}
+
+async function resume(node: Node, record: NodeRecord): Promise<void> {
   node.subscribe()
   if (record.upgrade?.phase !== 'recovering') {
     await node.startObject()
@@ -42,7 +46,17 @@ async function revive(services: NodeServices, definition: NodeClass, stored: Nod
     node.report(record.upgrade?.phase ?? 'current', record.upgrade?.target ?? null, null)
   }
   node.manager.resume()
-  return node
+}
+
+/** A node that could not be started leaves nothing behind that takes its calls. */
+async function orStopped(node: Node, start: () => Promise<void>): Promise<Node> {
+  try {
+    await start()
+    return node
+  } catch (error) {
+    await node.stop()
+    throw error
+  }
 }
 
 /** A host that ended while the new object was starting counts as a failed start; after too many one commit flips back. */
@@ -104,16 +118,17 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
         : await runTransform(nodeId, generation, upgrade, state, journal, settings)
   }
   const record = recordAt(generation)
-  const node = new Node(services, record)
+  const node = new Node(services, record, true)
   await node.commitRecord(record)
   await sweepSlots(nodeId, (of) => leftBehind(record, of), journal, settings)
-  node.subscribe()
-  await node.startObject()
-  await journal.committed(node.state.batch)
-  node.serve()
-  node.report('current', null, null)
-  node.learning.learn(newest)
-  return node
+  return orStopped(node, async () => {
+    node.subscribe()
+    await node.startObject()
+    await journal.committed(node.state.batch)
+    node.serve()
+    node.report('current', null, null)
+    node.learning.learn(newest)
+  })
 }
 
 /** The newest version that every registered node is at or past; the newest there is, where none is registered. */

@@ -12,7 +12,7 @@ import { invariant } from '../core/invariant.js'
 import type { MethodKind } from '../core/methods.js'
 import { keys, type Slot } from '../core/nodeRecord.js'
 import { compareKeys } from '../core/ports/stateStore.js'
-import { type BatchNumber, type Journal, overlaid } from './journal.js'
+import { type BatchNumber, type Journal, overlaid, type Writer } from './journal.js'
 
 /** Whoever has a root: an object or an SO's `this`. */
 export interface RootHolder {
@@ -26,18 +26,61 @@ interface OpenSlot {
   touched: boolean
 }
 
-export class NodeState {
+/** A query's writes to a root are looked for in so many queries at first, then in one of so many: looking costs as much as packing the root. */
+const queriesLookedAtFirst = 64
+const queriesLookedAtThen = 256
+
+/** What `begin` gives out: whoever comes too late to end its own call ends nobody else's. */
+export type Ticket = number
+
+export class NodeState implements Writer {
   /** The newest batch with a write of this node. */
   batch: BatchNumber = 0
   readonly #slots = new Map<Slot, OpenSlot>()
   #running: MethodKind | undefined
+  #ticket: Ticket = 0
   #touched: OpenSlot[] = []
   readonly #staged = new Map<string, Uint8Array | null>()
+  #queries = 0
+  /** Why what is in memory is not what is on disk, until everything is opened again. */
+  #lost: unknown
 
   constructor(
     private readonly nodeId: string,
     private readonly journal: Journal,
+    private readonly onLost: (error: unknown) => void = () => {},
   ) {}
+
+  /** Called by the journal: a write of this node will never be on disk. Nothing is kept any more until `closeAll`. */
+  lost(error: unknown): void {
+    this.#lost = new Fault('unavailable.storage', 'the state could not be written', {}, { cause: error })
+    this.onLost(error)
+  }
+
+  get isLost(): boolean {
+    return this.#lost !== undefined
+  }
+
+  /** Throws `unavailable.storage` if this node's memory has seen what is lost. */
+  throwIfLost(): void {
+    if (this.#lost !== undefined) throw this.#lost
+  }
+
+  get isCommitted(): boolean {
+    return this.#lost === undefined && this.journal.isCommitted(this.batch)
+  }
+
+  /** Calls `done` when everything that the node has written is on disk, or with the error if it is lost. */
+  whenCommitted(done: (error: unknown) => void): void {
+    if (this.#lost !== undefined) done(this.#lost)
+    else if (this.journal.isCommitted(this.batch)) done(undefined)
+    else this.journal.whenCommitted(this.batch, done)
+  }
+
+  /** Writes a key of this node that is not part of a slot. */
+  write(key: string, value: Uint8Array): void {
+    this.batch = this.journal.write(key, value, this)
+  }
 
   /** Gives the holder its root as it was last written. From then on the holder's root is the slot's. */
   open(slot: Slot, holder: RootHolder): void {
@@ -47,16 +90,19 @@ export class NodeState {
     this.#slots.set(slot, { slot, holder, packed, touched: false })
   }
 
-  close(slot: Slot): void {
-    this.#slots.delete(slot)
-  }
-
+  /** Forgets all holders: what is opened next is as it is on disk. */
   closeAll(): void {
     this.#slots.clear()
+    this.#end()
+    this.#ticket++
+    if (this.#lost === undefined) return
+    this.#lost = undefined
+    this.batch = 0
   }
 
-  begin(kind: MethodKind): void {
+  begin(kind: MethodKind): Ticket {
     this.#running = kind
+    return ++this.#ticket
   }
 
   /** Called before a command of this slot's holder runs. */
@@ -64,35 +110,41 @@ export class NodeState {
     this.#mayWrite()
     const open = this.#slots.get(slot)
     invariant(open !== undefined, `${this.nodeId}: slot ${slot} is not open`)
+    this.#touch(open)
+  }
+
+  #touch(open: OpenSlot): void {
     if (open.touched) return
     open.touched = true
     this.#touched.push(open)
   }
 
-  /** The call succeeded: what it wrote goes into the journal. Throws, having dropped it, if a root is not plain data. */
-  keep(): void {
+  /**
+   * The call succeeded: what it wrote goes into the journal. Throws if a root is not plain data, if a query wrote to one, or if what the
+   * call saw is lost; then `drop` is to be called. Does nothing for a ticket that is over.
+   */
+  keep(ticket: Ticket): void {
+    if (ticket !== this.#ticket) return
+    this.throwIfLost()
+    if (this.#running === 'query') this.#checkQuery()
     if (this.#touched.length > 0) {
       const changed: (readonly [OpenSlot, Uint8Array])[] = []
-      try {
-        for (const open of this.#touched) {
-          const packed = pack(open.holder.state, 'state')
-          if (!equal(packed, open.packed)) changed.push([open, packed])
-        }
-      } catch (error) {
-        this.drop()
-        throw error
+      for (const open of this.#touched) {
+        const packed = pack(open.holder.state, 'state')
+        if (!equal(packed, open.packed)) changed.push([open, packed])
       }
       for (const [open, packed] of changed) {
         open.packed = packed
-        this.batch = this.journal.write(keys.root(this.nodeId, open.slot), packed)
+        this.batch = this.journal.write(keys.root(this.nodeId, open.slot), packed, this)
       }
     }
-    for (const [key, value] of this.#staged) this.batch = this.journal.write(key, value)
+    for (const [key, value] of this.#staged) this.batch = this.journal.write(key, value, this)
     this.#end()
   }
 
   /** The call failed: roots are as they were before it, collections too. True if it had written: the object must be rebuilt then. */
-  drop(): boolean {
+  drop(ticket: Ticket): boolean {
+    if (ticket !== this.#ticket) return false
     let written = this.#staged.size > 0
     for (const open of this.#touched) {
       if (packedEquals(open)) continue
@@ -103,14 +155,28 @@ export class NodeState {
     return written
   }
 
+  /** What a query did to a root would be committed with the next command, or lost with a crash. */
+  #checkQuery(): void {
+    if (this.#queries++ >= queriesLookedAtFirst && this.#queries % queriesLookedAtThen !== 0) return
+    for (const open of this.#slots.values()) {
+      if (packedEquals(open)) continue
+      this.#touch(open)
+      throw new Fault('protocol.query-writes', 'a query may not write to the state: mark the method @command')
+    }
+  }
+
   /** The root as committed or about to be, as a copy that nobody else has. */
   rootCopy(slot: Slot): object {
     const packed = this.#slots.get(slot)?.packed ?? this.journal.get(keys.root(this.nodeId, slot))
     return packed === undefined ? {} : (unpack(packed) as object)
   }
 
-  collection(slot: Slot, name: string): Collection<unknown> {
-    return new StoredCollection(keys.collection(this.nodeId, slot, name), this.journal, this.#staged, () => this.#mayWrite())
+  /** `mayUse` throws for an object that has stopped: it must not write into another's call. */
+  collection(slot: Slot, name: string, mayUse: () => void = () => {}): Collection<unknown> {
+    return new StoredCollection(keys.collection(this.nodeId, slot, name), this.journal, this.#staged, () => {
+      mayUse()
+      this.#mayWrite()
+    })
   }
 
   #mayWrite(): void {

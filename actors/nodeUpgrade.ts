@@ -63,7 +63,7 @@ export class NodeUpgrade {
       node.writeRecord({ ...record, generation: { ...record.generation, version: this.target } })
       node.rebuildChain()
     })
-    await node.services.journal.committed(node.state.batch)
+    await this.#settled()
   }
 
   /** "Runs in parallel with the current version's software, determines when the node should upgrade" (§3). */
@@ -84,14 +84,14 @@ export class NodeUpgrade {
 
   /** Resolves once the node holds a slot under its service's limit. Without the UDB no draining begins. */
   async claim(signal: AbortSignal): Promise<void> {
-    const { database, clock, random, settings } = this.node.services
-    const { nodeId, service } = this.node.record
+    const { clock, random, settings } = this.node.services
+    const { service } = this.node.record
     const limit = strictestLimit([settings.limit, this.#classUpgrade.schedule.limit ?? {}])
     let told: string | undefined
     for (let failures = 0; ; ) {
       signal.throwIfAborted()
       try {
-        const answer = await database.claimSlot(service, nodeId, limit)
+        const answer = await this.node.slot.claim(limit)
         if (answer.claimed) return
         failures = 0
         told = this.#tellWaiting(`a slot under the limit of ${service}, held by ${answer.heldBy.join(', ')}`, told)
@@ -112,30 +112,22 @@ export class NodeUpgrade {
   /** "The UM shuts down the current node software, causing it to persist its state" (§3). Ends with everything on disk. */
   async drain(): Promise<void> {
     const { node } = this
-    const { clock, journal } = node.services
     const { drainTimeoutMs } = this.#classUpgrade.timeouts
+    await node.whenRestarted()
     node.isUpgrading = true
     try {
       await node.leaveService()
-      await within(
-        clock,
-        drainTimeoutMs,
-        node.close(),
-        () => new Fault('upgrade.drain', `the running call did not finish in ${drainTimeoutMs} ms`),
-      )
+      const late = () => new Fault('upgrade.drain', `the running call did not finish in ${drainTimeoutMs} ms`)
+      await within(node.services.clock, drainTimeoutMs, node.close(), late)
+      await this.#settled()
     } catch (error) {
-      // The running call goes on: an object made beside it would break C2.
-      this.#serveAgain()
+      // The running call goes on: an object made beside it would break C2. What is lost is opened anew from disk.
+      node.isUpgrading = false
+      if (node.state.isLost) node.crash(error)
+      else node.serve()
       throw error
     }
-    try {
-      await journal.committed(node.state.batch)
-    } catch (error) {
-      this.#serveAgain()
-      node.crash(error)
-      throw error
-    }
-    await node.stopObject()
+    await node.stopObject(drainTimeoutMs)
   }
 
   /** On disk afterwards: the new generation, whole, beside the old. */
@@ -144,12 +136,15 @@ export class NodeUpgrade {
     const { clock, journal, settings } = node.services
     const { transformTimeoutMs } = this.#classUpgrade.timeouts
     await sweepSlots(node.id, (of) => unfinished(node.record, of), journal, settings)
-    this.#next = await within(
-      clock,
-      transformTimeoutMs,
-      runTransform(node.id, node.record.generation, this.#classUpgrade, node.state, journal, settings),
-      () => new Fault('upgrade.transform', `the transform did not finish in ${transformTimeoutMs} ms`),
-    )
+    // A TF that is given up may go on running: from then on it writes nothing.
+    const given = { up: false }
+    const running = runTransform(node.id, node.record.generation, this.#classUpgrade, node.state, journal, settings, given)
+    const late = () => new Fault('upgrade.transform', `the transform did not finish in ${transformTimeoutMs} ms`)
+    try {
+      this.#next = await within(clock, transformTimeoutMs, running, late)
+    } finally {
+      given.up = true
+    }
   }
 
   /** Builds the new object over the new generation and asks it; it sends nothing. */
@@ -160,14 +155,12 @@ export class NodeUpgrade {
       const object = node.makeObject(this.#next!)
       object.context.silent = true
       this.#checked = object
-      node.state.begin('query')
-      await within(node.services.clock, startTimeoutMs, Promise.resolve(object.instance.selfCheck()), () => {
-        return new Fault('upgrade.check', `selfCheck did not finish in ${startTimeoutMs} ms`)
-      })
+      const ticket = node.state.begin('query')
+      const late = () => new Fault('upgrade.check', `selfCheck did not finish in ${startTimeoutMs} ms`)
+      await within(node.services.clock, startTimeoutMs, Promise.resolve(object.instance.selfCheck()), late)
+      node.state.drop(ticket)
     } catch (error) {
       throw new Fault('upgrade.check', toFault(error, 'upgrade.check').message, {}, { cause: error })
-    } finally {
-      node.state.drop()
     }
   }
 
@@ -198,17 +191,16 @@ export class NodeUpgrade {
       this.#checked = undefined
       object.context.silent = false
       node.install(object)
-      await within(
-        clock,
-        startTimeoutMs,
-        node.runStart(),
-        () => new Fault('upgrade.start', `start() did not finish in ${startTimeoutMs} ms`),
-      )
+      const late = () => new Fault('upgrade.start', `start() did not finish in ${startTimeoutMs} ms`)
+      await within(clock, startTimeoutMs, node.runStart(), late)
+      if (node.isStopped) throw new Fault('upgrade.start', 'the node was stopped while its new object was starting')
       // The point of no return of this node, in one commit with what start() wrote.
       node.writeRecord({ ...node.record, previous: null, upgrade: null })
-      await node.services.journal.committed(node.state.batch)
+      await this.#settled()
     } catch (error) {
       node.discardObject()
+      // The record may be ahead of what is on disk.
+      node.learning.reload()
       throw new Fault('upgrade.start', toFault(error, 'upgrade.start').message, {}, { cause: error })
     }
     this.#serveAgain()
@@ -244,13 +236,12 @@ export class NodeUpgrade {
 
   async #startOld(): Promise<void> {
     const { node } = this
+    if (node.isStopped) return
     try {
       await node.startObject()
     } catch (error) {
-      // The old object does not start either: the node restarts until it does.
+      // The old object does not start either: the node restarts until it does, and keeps its slot until then.
       node.isUpgrading = false
-      this.#releaseSlot()
-      node.subscribe()
       node.crash(error)
       return
     }
@@ -260,20 +251,13 @@ export class NodeUpgrade {
   #serveAgain(): void {
     this.node.isUpgrading = false
     this.node.serve()
-    this.#releaseSlot()
   }
 
-  /** The slot is free once the node serves again; if the database is away, it is told when it returns. */
-  #releaseSlot(): void {
-    const { database, clock, settings, random } = this.node.services
-    const { service, nodeId } = this.node.record
-    const release = (failures: number): void => {
-      database.releaseSlot(service, nodeId).catch(() => {
-        if (this.node.isStopped) return
-        clock.after(backoffMs(failures, settings.backoffMs, settings.backoffMsMax, random.next()), () => release(failures + 1))
-      })
-    }
-    release(0)
+  /** Resolves when everything that the node has written is on disk. */
+  #settled(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.node.state.whenCommitted((error) => (error === undefined ? resolve() : reject(error)))
+    })
   }
 
   get #isConcerned(): boolean {

@@ -37,6 +37,8 @@ export interface HostSettings {
   /** The pause before something that failed at the upgrade server or the UDB is tried again; doubles up to `backoffMsMax`. */
   readonly backoffMs: number
   readonly backoffMsMax: number
+  /** How long an object's `stop()` may take before the object is discarded all the same. */
+  readonly stopTimeoutMs: number
   /** How old the registered nodes may be that scheduling functions see. */
   readonly populationMs: number
   /** How often a node waiting for a slot under its service's limit asks again. */
@@ -68,6 +70,7 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   leaseMs: 15_000,
   backoffMs: 100,
   backoffMsMax: 5_000,
+  stopTimeoutMs: 10_000,
   populationMs: 200,
   slotPauseMs: 100,
   transformRecordsPerCommit: 1_000,

@@ -75,16 +75,14 @@ export class TimerWheel {
     })
   }
 
+  /** The rest of the slot is due in a later round of the wheel. What one entry's `due` moves or clears is not called for its old time. */
   #expire(head: Head, now: number): void {
-    let entry = head.wheelNext!
-    while (entry !== head) {
-      const next = entry.wheelNext!
-      // The rest of the slot is due in a later round of the wheel.
-      if (entry.wheelDueMs <= now) {
-        this.clear(entry)
-        entry.due()
-      }
-      entry = next.wheelPrevious === undefined && next !== head ? head.wheelNext! : next
+    const due: WheelEntry[] = []
+    for (let entry = head.wheelNext!; entry !== head; entry = entry.wheelNext!) if (entry.wheelDueMs <= now) due.push(entry)
+    for (const entry of due) {
+      if (entry.wheelPrevious === undefined || entry.wheelDueMs > now) continue
+      this.clear(entry)
+      entry.due()
     }
   }
 }

@@ -27,6 +27,11 @@ export function nextGeneration(old: Generation, upgrade: ClassUpgrade): Generati
   }
 }
 
+/** Whether nobody waits for a transform any more. */
+export interface GivenUp {
+  up: boolean
+}
+
 /** Writes the state of the next generation. Throws `upgrade.transform`. */
 export async function runTransform(
   nodeId: string,
@@ -35,10 +40,11 @@ export async function runTransform(
   state: NodeState,
   journal: Journal,
   settings: HostSettings,
+  given: GivenUp = { up: false },
 ): Promise<Generation> {
   const next = nextGeneration(old, upgrade)
   const futureSlot = old.simulations[next.version]
-  const writer = new BoundedWriter(journal, settings)
+  const writer = new BoundedWriter(journal, settings, given)
   try {
     const root = await upgrade.transform(
       state.rootCopy(old.object),
@@ -126,34 +132,44 @@ export function unfinished(record: NodeRecord, of: Slot): boolean {
 class BoundedWriter {
   #records = 0
   #bytes = 0
-  #pending: Promise<void> = Promise.resolve()
+  #last = 0
+  #pending: Promise<unknown> = Promise.resolve()
+  #lost: unknown
+  /** Set when a transaction is full, until `flush`: whoever writes much waits then. */
+  isFull = false
 
   constructor(
     private readonly journal: Journal,
     private readonly settings: HostSettings,
+    private readonly given: GivenUp,
   ) {}
 
-  get isFull(): boolean {
-    return this.#records >= this.settings.transformRecordsPerCommit || this.#bytes >= this.settings.transformBytesPerCommit
-  }
-
   write(key: string, value: Uint8Array | null): void {
-    const batch = this.journal.write(key, value)
+    if (this.given.up) throw new Fault('upgrade.transform', 'the transform was given up')
+    this.#last = this.journal.write(key, value)
     this.#records++
     this.#bytes += value?.length ?? 0
-    if (this.isFull) {
-      this.#pending = this.journal.committed(batch)
-      this.#pending.catch(() => {})
-      this.#records = 0
-      this.#bytes = 0
-    } else this.#last = batch
+    if (this.#records < this.settings.transformRecordsPerCommit && this.#bytes < this.settings.transformBytesPerCommit) return
+    this.#records = 0
+    this.#bytes = 0
+    this.isFull = true
+    this.#await(this.#last)
   }
 
-  #last = 0
-
+  /** Waits until everything is on disk. Throws if any part of it is lost. */
   async flush(): Promise<void> {
+    this.#await(this.#last)
     await this.#pending
-    await this.journal.committed(this.#last)
+    this.isFull = false
+    if (this.#lost !== undefined) throw this.#lost
+    if (this.given.up) throw new Fault('upgrade.transform', 'the transform was given up')
+  }
+
+  #await(batch: number): void {
+    const committed = this.journal.committed(batch).catch((error) => {
+      this.#lost ??= error
+    })
+    this.#pending = Promise.all([this.#pending, committed])
   }
 }
 

@@ -19,6 +19,9 @@ import type { HostSettings } from './settings.js'
 import { tokens } from './tokens.js'
 import { UpgradeServerClient } from './upgradeServerClient.js'
 
+/** Labels remembered that nobody has installed. */
+const unknownVersionsMax = 64
+
 @injectable()
 export class UpgradeHistory {
   readonly #manifests: Manifest[] = []
@@ -30,7 +33,8 @@ export class UpgradeHistory {
   #fetching: Promise<void> | undefined
   #asking: Promise<Version> | undefined
   readonly #loading = new Map<Version, Promise<Upgrade>>()
-  #unknownUntilMs = 0
+  /** Versions that the upgrade server did not have, and until when that is believed. */
+  readonly #unknownUntilMs = new Map<Version, number>()
   #heard: Version = 0
   /** Called when the upgrade server has a newer version than was heard of. */
   onNewer: (newest: Version) => void = () => {}
@@ -44,7 +48,9 @@ export class UpgradeHistory {
     @inject(Journal) private readonly journal: Journal,
     @inject(UpgradeServerClient) private readonly server: UpgradeServerClient,
   ) {
-    for (const [, bytes] of store.range(...keys.allManifests)) this.#append(signedOf(bytes))
+    for (const [, bytes] of store.range(...keys.allManifests)) {
+      for (const { manifest, digest } of this.#following([signedOf(bytes)])) this.#append(manifest, digest)
+    }
   }
 
   /** The newest version whose manifest this host has. */
@@ -81,9 +87,10 @@ export class UpgradeHistory {
   /** Whether the upgrade server has this version; asked at most every `unknownVersionMs`. */
   async knows(version: Version): Promise<boolean> {
     if (version <= this.heard) return true
-    if (this.clock.now() < this.#unknownUntilMs) return false
+    if (this.clock.now() < (this.#unknownUntilMs.get(version) ?? 0)) return false
     if ((await this.ask()) >= version) return true
-    this.#unknownUntilMs = this.clock.now() + this.settings.unknownVersionMs
+    if (this.#unknownUntilMs.size >= unknownVersionsMax) this.#unknownUntilMs.clear()
+    this.#unknownUntilMs.set(version, this.clock.now() + this.settings.unknownVersionMs)
     return false
   }
 
@@ -122,31 +129,36 @@ export class UpgradeHistory {
   async #fetchManifests(to: Version): Promise<void> {
     const from = this.newest + 1
     const signed = await this.server.manifests(from, to)
-    const writes: [string, Uint8Array][] = []
-    let next = from
-    for (const manifest of signed) {
-      this.#append(manifest)
-      writes.push([keys.manifest(next++), pack([manifest.bytes, manifest.signature])])
-    }
-    await this.journal.commit(writes)
+    // On disk first: a host must never know of a version that its next start would miss.
+    const followed = this.#following(signed)
+    await this.journal.commit(
+      signed.map((manifest, i) => [keys.manifest(from + i), pack([manifest.bytes, manifest.signature])] as const),
+    )
+    for (const { manifest, digest } of followed) this.#append(manifest, digest)
     this.observe({ type: 'learned', version: this.newest })
   }
 
   /** C9. Every manifest follows the one before it. */
-  #append({ bytes }: SignedManifest): void {
-    const manifest = decodeManifest(bytes)
-    if (
-      manifest.system !== this.settings.system ||
-      manifest.version !== this.newest + 1 ||
-      manifest.previous !== this.#headDigest
-    ) {
-      throw new Fault(
-        'upgrade.predecessor',
-        `the manifest of version ${manifest.version} does not follow version ${this.newest} of ${this.settings.system}`,
-      )
-    }
+  #following(signed: readonly SignedManifest[]): readonly { readonly manifest: Manifest; readonly digest: string }[] {
+    let { newest } = this
+    let previous = this.#headDigest
+    return signed.map(({ bytes }) => {
+      const manifest = decodeManifest(bytes)
+      if (manifest.system !== this.settings.system || manifest.version !== newest + 1 || manifest.previous !== previous) {
+        throw new Fault(
+          'upgrade.predecessor',
+          `the manifest of version ${manifest.version} does not follow version ${newest} of ${this.settings.system}`,
+        )
+      }
+      newest = manifest.version
+      previous = digestOf(bytes)
+      return { manifest, digest: previous }
+    })
+  }
+
+  #append(manifest: Manifest, digest: string): void {
     this.#manifests.push(manifest)
-    this.#headDigest = digestOf(bytes)
+    this.#headDigest = digest
   }
 
   async #load(version: Version): Promise<Upgrade> {

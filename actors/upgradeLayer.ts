@@ -10,7 +10,6 @@ import { describeClass, type NodeClass } from '../core/nodeObject.js'
 import type { Clock } from '../core/ports/clock.js'
 import { type Subjects, subjectsOf } from '../core/subjects.js'
 import type { Caller, CallTable, OutgoingCall } from './callTable.js'
-import type { Journal } from './journal.js'
 import type { NodeState } from './nodeState.js'
 import { makeRef } from './refs.js'
 import type { HostSettings } from './settings.js'
@@ -30,7 +29,6 @@ export class UpgradeLayer {
     private readonly caller: () => Caller,
     private readonly running: () => RunningCall | undefined,
     private readonly state: NodeState,
-    private readonly journal: Journal,
     private readonly calls: CallTable,
     private readonly clock: Clock,
     private readonly settings: HostSettings,
@@ -68,13 +66,13 @@ export class UpgradeLayer {
   }
 
   async #call(call: OutgoingCall): Promise<unknown> {
-    if (!this.journal.isCommitted(this.state.batch)) await this.journal.committed(this.state.batch)
+    await this.#settled()
     return this.calls.call(this.caller(), call)
   }
 
   #send(call: OutgoingCall): void {
-    const caller = this.caller()
-    const send = () => this.calls.send(caller, call)
+    // Packed now: a later command may change what the arguments refer to, and what can't be packed fails its own command.
+    const send = this.calls.prepareSend(this.caller(), call)
     const sends = this.running()?.sends
     if (sends !== undefined) sends.push(send)
     else this.afterCommit(send)
@@ -82,10 +80,15 @@ export class UpgradeLayer {
 
   /** Runs `leave` when everything that the node has written so far is on disk; never if that is lost. */
   afterCommit(leave: () => void): void {
-    if (this.journal.isCommitted(this.state.batch)) leave()
-    else
-      this.journal.whenCommitted(this.state.batch, (error) => {
-        if (error === undefined) leave()
-      })
+    this.state.whenCommitted((error) => {
+      if (error === undefined) leave()
+    })
+  }
+
+  #settled(): Promise<void> | undefined {
+    if (this.state.isCommitted) return undefined
+    return new Promise((resolve, reject) =>
+      this.state.whenCommitted((error) => (error === undefined ? resolve() : reject(error))),
+    )
   }
 }

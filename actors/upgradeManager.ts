@@ -34,8 +34,7 @@ export class UpgradeManager {
 
   /** Lets a stalled or rejected upgrade try again. */
   retry(): void {
-    this.node.learning.reconsider()
-    this.#actor?.send({ type: 'retry' })
+    void this.node.learning.reconsider().then(() => this.#actor?.send({ type: 'retry' }))
   }
 
   stop(): void {

@@ -1,0 +1,60 @@
+/**
+ * A node's slot under its service's limit (DESIGN §5, "Limits"): claimed before `draining`, given back when the node serves again. A release
+ * that can't reach the database is tried until it does, or until the node claims again: then the slot is simply still its own.
+ */
+import type { ServiceLimit } from '../core/ports/upgradeDatabase.js'
+import type { NodeServices } from './nodeServices.js'
+import { backoffMs } from './timeouts.js'
+
+export class ServiceSlot {
+  /** `unknown` for a node that comes back: it may have claimed before. */
+  #state: 'free' | 'unknown' | 'held'
+  /** Counts what is wanted; an older wish is dropped. */
+  #wish = 0
+  #telling: Promise<void> = Promise.resolve()
+
+  constructor(
+    private readonly services: NodeServices,
+    private readonly service: string,
+    private readonly nodeId: string,
+    isNew: boolean,
+  ) {
+    this.#state = isNew ? 'free' : 'unknown'
+  }
+
+  /** Rejects while the database is away. */
+  async claim(limit: ServiceLimit): ReturnType<NodeServices['database']['claimSlot']> {
+    this.#wish++
+    // A release on its way must not take back what is claimed now.
+    await this.#telling
+    const answer = await this.services.database.claimSlot(this.service, this.nodeId, limit)
+    if (answer.claimed) this.#state = 'held'
+    return answer
+  }
+
+  /** The node serves: it needs no slot. */
+  release(): void {
+    if (this.#state === 'free') return
+    this.#tell(++this.#wish, 0)
+  }
+
+  /** Ends the tries to release: the node is not here any more. */
+  stop(): void {
+    this.#wish++
+  }
+
+  #tell(wish: number, failures: number): void {
+    const { database, clock, settings, random } = this.services
+    this.#telling = this.#telling.then(async () => {
+      if (wish !== this.#wish) return
+      try {
+        await database.releaseSlot(this.service, this.nodeId)
+        if (wish === this.#wish) this.#state = 'free'
+      } catch {
+        clock.after(backoffMs(failures, settings.backoffMs, settings.backoffMsMax, random.next()), () => {
+          if (wish === this.#wish) this.#tell(wish, failures + 1)
+        })
+      }
+    })
+  }
+}
