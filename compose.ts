@@ -25,6 +25,7 @@ import { UpgradeHistory } from './actors/upgradeHistory.js'
 import { UpgradeServer } from './actors/upgradeServer.js'
 import { UpgradeServerClient } from './actors/upgradeServerClient.js'
 import type { HostObserver } from './core/events.js'
+import { Fault } from './core/fault.js'
 import { checkName, type Version } from './core/ids.js'
 import type { ClassRepository } from './core/ports/classRepository.js'
 import type { Clock } from './core/ports/clock.js'
@@ -208,6 +209,9 @@ interface Connected {
 }
 
 async function connect(options: Ways, name: string, observe: HostObserver): Promise<Connected> {
+  if ((options.transport === undefined) !== (options.udb === undefined)) {
+    throw new Fault('config.invalid', 'give transport and udb together, or neither: then the system is embedded in this process')
+  }
   const clock = options.clock ?? systemClock
   const world = options.transport === undefined || options.udb === undefined ? enter(options.system) : undefined
   const onError = (error: unknown) => observe({ type: 'warning', message: 'the transport reports an error', error })

@@ -118,7 +118,12 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     }
     const entry = link.methods.get(envelope.method)
     if (entry === undefined) {
-      this.refuse(new Fault('protocol.no-such-method', `${link.className} has no method ${envelope.method}`))
+      this.refuse(
+        new Fault(
+          'protocol.no-such-method',
+          `${link.className} has no method ${envelope.method}; it has ${[...link.methods.keys()].join(', ')}`,
+        ),
+      )
       return
     }
     this.#ticket = callee.state.begin(entry.kind)

@@ -15,6 +15,7 @@ import {
   decodeManifest,
   digestOf,
   isDigest,
+  type Manifest,
   type SignedManifest,
 } from '../core/manifest.js'
 import type { Message, Subscription, Transport } from '../core/ports/transport.js'
@@ -144,6 +145,7 @@ export class UpgradeServer {
     if (manifest.system !== system)
       throw new Fault('upgrade.invalid', `the upgrade is for system ${manifest.system}, this is ${system}`)
     await this.#checkBundle(manifest.bundle)
+    await this.#checkClasses(manifest)
     const before = { version: manifest.version - 1, digest: manifest.previous }
     if (!(await database.install(before, digest, signed))) {
       const head = await database.head()
@@ -154,6 +156,25 @@ export class UpgradeServer {
     }
     this.#announce(manifest.version, digest)
     return { version: manifest.version }
+  }
+
+  /** Each service has one line of classes: an upgrade goes on from where it stands, not from an older class of it. */
+  async #checkClasses(manifest: Manifest): Promise<void> {
+    const { database } = this.#options
+    const history = (await database.manifests(1, manifest.version - 1)).map(({ bytes }) => decodeManifest(bytes))
+    for (const { service, oldClass } of manifest.classUpgrades) {
+      const current = history
+        .flatMap(({ classUpgrades }) => classUpgrades)
+        .findLast((entry) => entry.service === service)?.newClass
+      if (current === undefined || current === oldClass) continue
+      const same = history.find(({ bundle }) => bundle.digest === manifest.bundle.digest)
+      throw new Fault(
+        'upgrade.invalid',
+        same === undefined
+          ? `at version ${manifest.version - 1} service ${service} has ${current}, not ${oldClass}: the upgrade was written against an older version`
+          : `this upgrade is version ${same.version} already`,
+      )
+    }
   }
 
   async #checkBundle({ digest, bytes }: { digest: string; bytes: number }): Promise<void> {

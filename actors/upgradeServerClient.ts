@@ -1,6 +1,6 @@
 /** Questions to the upgrade servers: ordinary calls to their subject, without a version (the infrastructure has none). */
 import { inject, injectable } from 'tsyringe'
-import { Fault } from '../core/fault.js'
+import { Fault, isFault } from '../core/fault.js'
 import { isVersion, type Version } from '../core/ids.js'
 import { bundleChunkBytes, chunkCount, digestOf, isDigest, type Manifest, type SignedManifest } from '../core/manifest.js'
 import type { Clock } from '../core/ports/clock.js'
@@ -72,7 +72,20 @@ export class UpgradeServerClient {
     await this.#ask('install', [manifest.bytes, manifest.signature])
   }
 
-  #ask(method: string, args: readonly unknown[]): Promise<unknown> {
+  async #ask(method: string, args: readonly unknown[]): Promise<unknown> {
+    try {
+      return await this.#call(method, args)
+    } catch (error) {
+      if (!isFault(error) || error.code !== 'unavailable.no-responders') throw error
+      const { system } = this.settings
+      throw new Fault(
+        error.code,
+        `no upgrade server of system ${system} answers: start one with startUpgradeServer() or "natsctl up"; is the name right?`,
+      )
+    }
+  }
+
+  #call(method: string, args: readonly unknown[]): Promise<unknown> {
     const { hostId, serverDeadlineMs } = this.settings
     return this.calls.call(
       { nodeId: hostId, incarnation: this.calls.incarnation, className: 'Host', version: 0 },

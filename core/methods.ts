@@ -12,8 +12,11 @@ const marks: unique symbol = Symbol.for('theseus.methods') as never
 
 type Marked = { [marks]?: Map<string, MethodKind> }
 
+/** What the compiler says where decorators are called in the other way. */
+type NotLegacy = 'Theseus needs "experimentalDecorators": true in tsconfig.json'
+
 function mark(kind: MethodKind) {
-  return (prototype: object, name: string | symbol, _descriptor?: PropertyDescriptor): void => {
+  return <Name>(prototype: object, name: Name extends string ? Name : NotLegacy, _descriptor?: PropertyDescriptor): void => {
     if (typeof name !== 'string') {
       throw new Fault(
         'config.invalid',

@@ -107,13 +107,28 @@ export interface PastSO<Old extends NodeClass, New extends NodeClass, State> ext
 
 /** `oldClass` and `newClass` are such that the next object answers every call as it is: no SO is needed (§2). */
 export const notNeeded: NotNeeded = Symbol.for('theseus.notNeeded') as never
-export type NotNeeded = typeof notNeededType
-declare const notNeededType: unique symbol
+export interface NotNeeded {
+  readonly [notNeededKey]: true
+}
+declare const notNeededKey: unique symbol
+
+/** What the compiler says where an SO is needed after all: for these methods of `Simulated`, `Next` has not the same. */
+export interface NeededFor<Methods> {
+  readonly 'notNeeded does not hold: write an SO for': Methods
+}
+
+/** `notNeeded` where the types bear it out; else a type that nothing has, and that names the methods. */
+export type NotNeededOver<Simulated, Next> =
+  IsSubtype<Next, Simulated> extends true
+    ? NotNeeded
+    : NotNeeded & NeededFor<Exclude<keyof Methods<Simulated>, Delegatable<Simulated, Next>>>
 
 /** There is no SO though one would be needed: the chain ends here, and calls beyond get `version.cut` (§5: an eager schedule without SOs). */
 export const none: None = Symbol.for('theseus.none') as never
-export type None = typeof noneType
-declare const noneType: unique symbol
+export interface None {
+  readonly [noneKey]: true
+}
+declare const noneKey: unique symbol
 
 /** Describes a future-SO. It is installed when a node learns of the new version, with the state that `initial` gives (§5). */
 export function futureSO<

@@ -8,10 +8,10 @@ import { describeClass, type NodeClass, type StateOf } from './nodeObject.js'
 import type { Schedule } from './schedule.js'
 import {
   type FutureSO,
-  type IsSubtype,
   isSimulation,
   type None,
   type NotNeeded,
+  type NotNeededOver,
   none,
   notNeeded,
   type PastSO,
@@ -46,14 +46,8 @@ export interface ClassUpgrade {
 export function upgradeClass<Old extends NodeClass, New extends NodeClass, FutureState, Result extends StateOf<New>>(parts: {
   readonly oldClass: Old
   readonly newClass: New
-  readonly futureSO:
-    | FutureSO<New, Old, FutureState>
-    | None
-    | (IsSubtype<InstanceType<Old>, InstanceType<New>> extends true ? NotNeeded : never)
-  readonly pastSO:
-    | PastSO<Old, New, any>
-    | None
-    | (IsSubtype<InstanceType<New>, InstanceType<Old>> extends true ? NotNeeded : never)
+  readonly futureSO: FutureSO<New, Old, FutureState> | None | NotNeededOver<InstanceType<New>, InstanceType<Old>>
+  readonly pastSO: PastSO<Old, New, any> | None | NotNeededOver<InstanceType<Old>, InstanceType<New>>
   readonly transform: Transform<StateOf<Old>, FutureState, StateOf<New>, Result>
   readonly schedule: Schedule
   readonly drainTimeout?: Duration

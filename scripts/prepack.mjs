@@ -1,0 +1,5 @@
+// npm pack: the package holds what is built.
+import { build, install } from './lib.mjs'
+
+install()
+build()
