@@ -191,6 +191,8 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       this.refuse(fault)
       return
     }
+    // What the failed call wanted to send is dropped; what start() sends now leaves as after any start.
+    this.#sends = undefined
     return callee.rebuild().then(
       () => this.refuse(fault),
       (failure) => callee.crash(failure),

@@ -58,6 +58,7 @@ export class LiveContext implements ObjectContext {
   after(ms: number, method: string, args: readonly unknown[]): void {
     this.#mayLeave()
     const cancel = this.around.clock.after(ms, () => {
+      this.signal.removeEventListener('abort', cancel)
       if (!this.signal.aborted) this.around.callSelf(method, args)
     })
     this.signal.addEventListener('abort', cancel, { once: true })

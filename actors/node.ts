@@ -406,6 +406,8 @@ export class Node implements Callee {
     if (this.#stopped) return
     this.report(this.#record.upgrade?.phase ?? 'current', this.#record.upgrade?.target ?? null, null)
     this.serve()
+    // What was learned and lost is learned again.
+    this.learning.learn(this.services.history.heard)
   }
 }
 

@@ -108,7 +108,8 @@ export class NodeLearning {
   #extend(version: Version, className: string): void {
     const { history, journal } = this.node.services
     const { record } = this.node
-    if (record.newest >= version) return
+    // Meanwhile the record may have gone back to what is on disk: the versions between are learned first.
+    if (record.newest !== version - 1) return
     const futureSO = history.classUpgrade(version, className)?.futureSO
     let { generation } = record
     if (futureSO !== undefined && isSO(futureSO)) {
@@ -130,6 +131,8 @@ export class NodeLearning {
         await this.prepare(label)
         this.#release()
         failures = 0
+        // Only if what was learned has been lost meanwhile.
+        if (this.#held.length > 0) await sleep(clock, backoffMs(0, settings.backoffMs, settings.backoffMsMax, random.next()))
         this.node.manager.consider()
       } catch {
         this.#dropRefused()
@@ -148,6 +151,7 @@ export class NodeLearning {
       try {
         if (call.isRefused) continue
         if (this.node.chain.at(label) !== undefined) this.node.accept(call)
+        else if (label <= this.node.services.history.heard && !this.#stopped) this.#held.push(call)
         else
           call.refuse(
             new Fault('version.unknown', `version ${label} is not installed; the newest is ${this.node.services.history.newest}`),

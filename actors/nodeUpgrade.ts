@@ -15,6 +15,9 @@ import { NodeSchedulingView } from './schedulingView.js'
 import { backoffMs, sleep, within } from './timeouts.js'
 import { leftBehind, runTransform, sweepSlots, unfinished } from './transformRun.js'
 
+/** How often an advance is made again whose commit failed. */
+const advanceTriesMax = 5
+
 export class NodeUpgrade {
   /** The new generation, from `transforming` on. */
   #next: Generation | undefined
@@ -58,12 +61,21 @@ export class NodeUpgrade {
   /** "Otherwise, the node is unaffected and immediately advances its version number" (§3). A turn of the mailbox. */
   async advance(): Promise<void> {
     const { node } = this
-    await node.mailbox.turn(() => {
-      const { record } = node
-      node.writeRecord({ ...record, generation: { ...record.generation, version: this.target } })
-      node.rebuildChain()
-    })
-    await this.#settled()
+    for (let failures = 0; ; failures++) {
+      await node.mailbox.turn(() => {
+        const { record } = node
+        node.writeRecord({ ...record, generation: { ...record.generation, version: this.target } })
+        node.rebuildChain()
+      })
+      try {
+        await this.#settled()
+        return
+      } catch (error) {
+        // The node restarts from what is on disk: at the version before.
+        await node.whenRestarted()
+        if (failures >= advanceTriesMax || node.isStopped) throw error
+      }
+    }
   }
 
   /** "Runs in parallel with the current version's software, determines when the node should upgrade" (§3). */
@@ -123,6 +135,7 @@ export class NodeUpgrade {
     } catch (error) {
       // The running call goes on: an object made beside it would break C2. What is lost is opened anew from disk.
       node.isUpgrading = false
+      node.slot.unreserve()
       if (node.state.isLost) node.crash(error)
       else node.serve()
       throw error
@@ -137,13 +150,18 @@ export class NodeUpgrade {
     const { transformTimeoutMs } = this.#classUpgrade.timeouts
     await sweepSlots(node.id, (of) => unfinished(node.record, of), journal, settings)
     // A TF that is given up may go on running: from then on it writes nothing.
-    const given = { up: false }
+    let isOver = false
+    const given = {
+      get up() {
+        return isOver || node.isStopped
+      },
+    }
     const running = runTransform(node.id, node.record.generation, this.#classUpgrade, node.state, journal, settings, given)
     const late = () => new Fault('upgrade.transform', `the transform did not finish in ${transformTimeoutMs} ms`)
     try {
       this.#next = await within(clock, transformTimeoutMs, running, late)
     } finally {
-      given.up = true
+      isOver = true
     }
   }
 
@@ -242,6 +260,7 @@ export class NodeUpgrade {
     } catch (error) {
       // The old object does not start either: the node restarts until it does, and keeps its slot until then.
       node.isUpgrading = false
+      node.slot.unreserve()
       node.crash(error)
       return
     }
@@ -250,6 +269,7 @@ export class NodeUpgrade {
 
   #serveAgain(): void {
     this.node.isUpgrading = false
+    this.node.slot.unreserve()
     this.node.serve()
   }
 

@@ -12,6 +12,8 @@ export class ServiceSlot {
   /** Counts what is wanted; an older wish is dropped. */
   #wish = 0
   #telling: Promise<void> = Promise.resolve()
+  /** An upgrade has claimed it and will drain: serving meanwhile does not give it back. */
+  #isReserved = false
 
   constructor(
     private readonly services: NodeServices,
@@ -28,13 +30,21 @@ export class ServiceSlot {
     // A release on its way must not take back what is claimed now.
     await this.#telling
     const answer = await this.services.database.claimSlot(this.service, this.nodeId, limit)
-    if (answer.claimed) this.#state = 'held'
+    if (answer.claimed) {
+      this.#state = 'held'
+      this.#isReserved = true
+    }
     return answer
+  }
+
+  /** The upgrade that claimed it is over, or has failed: the slot is given back when the node serves. */
+  unreserve(): void {
+    this.#isReserved = false
   }
 
   /** The node serves: it needs no slot. */
   release(): void {
-    if (this.#state === 'free') return
+    if (this.#isReserved || this.#state === 'free') return
     this.#tell(++this.#wish, 0)
   }
 

@@ -29,7 +29,7 @@ export function nextGeneration(old: Generation, upgrade: ClassUpgrade): Generati
 
 /** Whether nobody waits for a transform any more. */
 export interface GivenUp {
-  up: boolean
+  readonly up: boolean
 }
 
 /** Writes the state of the next generation. Throws `upgrade.transform`. */
@@ -146,7 +146,10 @@ class BoundedWriter {
 
   write(key: string, value: Uint8Array | null): void {
     if (this.given.up) throw new Fault('upgrade.transform', 'the transform was given up')
-    this.#last = this.journal.write(key, value)
+    const batch = this.journal.write(key, value)
+    // The batch before may be lost without anybody having waited for it.
+    if (batch !== this.#last) this.#await(this.#last)
+    this.#last = batch
     this.#records++
     this.#bytes += value?.length ?? 0
     if (this.#records < this.settings.transformRecordsPerCommit && this.#bytes < this.settings.transformBytesPerCommit) return

@@ -88,7 +88,10 @@ export class UpgradeHistory {
   async knows(version: Version): Promise<boolean> {
     if (version <= this.heard) return true
     if (this.clock.now() < (this.#unknownUntilMs.get(version) ?? 0)) return false
+    const askedBefore = this.#asking !== undefined
     if ((await this.ask()) >= version) return true
+    // That question may have left before the version was installed.
+    if (askedBefore && (await this.ask()) >= version) return true
     if (this.#unknownUntilMs.size >= unknownVersionsMax) this.#unknownUntilMs.clear()
     this.#unknownUntilMs.set(version, this.clock.now() + this.settings.unknownVersionMs)
     return false

@@ -7,7 +7,7 @@
  * between `draining` and `recovering`. What no record names is swept.
  */
 import { Fault } from './fault.js'
-import type { Version } from './ids.js'
+import { checkName, type Version } from './ids.js'
 
 export const recordFormat = 1
 
@@ -63,7 +63,8 @@ export const keys = {
   record: (nodeId: string) => `n/${nodeId}`,
   allRecords: ['n/', 'n0'] as const,
   root: (nodeId: string, of: Slot) => `s/${nodeId}/${of}/r`,
-  collection: (nodeId: string, of: Slot, name: string) => `s/${nodeId}/${of}/c/${name}/`,
+  /** Throws `config.invalid` for a name that could run into another's records. */
+  collection: (nodeId: string, of: Slot, name: string) => `s/${nodeId}/${of}/c/${checkName('collection', name)}/`,
   slot: (nodeId: string, of: Slot) => [`s/${nodeId}/${of}/`, `s/${nodeId}/${of}0`] as const,
   allSlots: (nodeId: string) => [`s/${nodeId}/`, `s/${nodeId}0`] as const,
   manifest: (version: Version) => `m/${String(version).padStart(10, '0')}`,

@@ -1,0 +1,150 @@
+/** The pure parts of the chain: which class a version has, who answers it, what is on disk. */
+import test from 'ava'
+import { planChain, type Step } from '../../core/chainPlan.js'
+import { classLine, concerning, newestVersionOf } from '../../core/classLine.js'
+import { Fault } from '../../core/fault.js'
+import type { Manifest } from '../../core/manifest.js'
+import { checkRecord, type Generation, generationOf, keys, slot, slotOfKey, slotsOf } from '../../core/nodeRecord.js'
+import { type Link, ObjectChain } from '../../core/objectChain.js'
+import { compareKeys } from '../../core/ports/stateStore.js'
+import { none, notNeeded } from '../../core/simulation.js'
+import type { ClassUpgrade } from '../../core/upgrade.js'
+import { toV2 } from './notes.js'
+
+const manifest = (...entries: readonly (readonly [string, string])[]) =>
+  ({ classUpgrades: entries.map(([oldClass, newClass]) => ({ oldClass, newClass })) }) as unknown as Manifest
+
+test('a line has the class of each version, whichever of its classes one begins with', (t) => {
+  const history = [manifest(['A', 'B'], ['X', 'Y']), manifest(['Y', 'Z']), manifest(['B', 'C'])]
+  for (const className of ['A', 'B', 'C']) t.deepEqual(classLine(history, className), ['A', 'B', 'B', 'C'])
+  for (const className of ['X', 'Y', 'Z']) t.deepEqual(classLine(history, className), ['X', 'Y', 'Z', 'Z'])
+  t.deepEqual(classLine(history, 'Q'), ['Q', 'Q', 'Q', 'Q'])
+  t.deepEqual(classLine([], 'A'), ['A'])
+})
+
+test('a line that goes back to a class and forward again keeps its beginning', (t) => {
+  const undone = [manifest(['A', 'B']), manifest(['B', 'A'])]
+  t.deepEqual(classLine(undone, 'A'), ['A', 'B', 'A'])
+  t.deepEqual(classLine(undone, 'B'), ['A', 'B', 'A'])
+  const again = [...undone, manifest(['A', 'B']), manifest(['B', 'C'])]
+  for (const className of ['A', 'B', 'C']) t.deepEqual(classLine(again, className), ['A', 'B', 'A', 'B', 'C'])
+  t.is(newestVersionOf(undone, 'A'), 2)
+  t.is(newestVersionOf(undone, 'B'), 1)
+  t.is(newestVersionOf(again, 'A'), 2)
+  t.is(newestVersionOf(again, 'B'), 3)
+})
+
+test('a later upgrade made for the first class again does not begin the line', (t) => {
+  const history = [manifest(['A', 'B']), manifest(['B', 'C']), manifest(['C', 'B'])]
+  for (const className of ['A', 'B', 'C']) t.deepEqual(classLine(history, className), ['A', 'B', 'C', 'B'])
+  t.is(concerning(history[2]!, 'C')!.newClass, 'B')
+  t.is(concerning(history[2]!, 'A'), undefined)
+})
+
+const full = toV2().classUpgrades[0]!
+const step = (version: number, classUpgrade?: ClassUpgrade): Step => ({ version, classUpgrade })
+const shape = (plan: ReturnType<typeof planChain>) =>
+  plan.links.map((link) => `${link.version} ${link.role}${link.role === 'object' ? '' : ` over ${link.over}`}`)
+
+test('the plan goes from the object outwards on both sides', (t) => {
+  const plan = planChain(2, 0, [step(1, full), step(2), step(3, full), step(4)])
+  t.deepEqual(shape(plan), ['2 object', '1 alias over 2', '0 pastSO over 1', '3 futureSO over 2', '4 alias over 3'])
+  t.is(plan.below.code, 'version.dead')
+  t.is(plan.above, undefined)
+})
+
+test('`none` ends the chain on its side, `notNeeded` makes the neighbour answer', (t) => {
+  const cutBelow = planChain(2, 0, [step(1, full), step(2, { ...full, pastSO: none })])
+  t.deepEqual(shape(cutBelow), ['2 object'])
+  t.is(cutBelow.below.code, 'version.cut')
+  const cutAbove = planChain(0, 0, [step(1, { ...full, futureSO: none }), step(2, full)])
+  t.deepEqual(shape(cutAbove), ['0 object'])
+  t.is(cutAbove.above!.code, 'version.cut')
+  const subtype = planChain(1, 0, [step(1, { ...full, pastSO: notNeeded }), step(2, { ...full, futureSO: notNeeded })])
+  t.deepEqual(shape(subtype), ['1 object', '0 alias over 1', '2 alias over 1'])
+})
+
+test('a rejected upgrade is why versions above are not answered, unless the chain is cut before it', (t) => {
+  const rejected = new Fault('version.rejected', 'no')
+  t.is(planChain(0, 0, [step(1, full)], rejected).above, rejected)
+  t.is(planChain(0, 0, [step(1, { ...full, futureSO: none })], rejected).above!.code, 'version.cut')
+})
+
+test('a plan without the step to a version is a broken invariant', (t) => {
+  t.throws(() => planChain(1, 0, [step(2, full)]), { name: 'InvariantViolation' })
+})
+
+const link = (version: number, role: Link['role']): Link => ({ version, role, className: `C${version}`, methods: new Map() })
+const below = new Fault('version.dead', 'dead')
+
+test('C1: each version has the link of its number, faults on both sides, and nothing where nobody knows', (t) => {
+  const chain = new ObjectChain(4, [link(3, 'pastSO'), link(4, 'object'), link(5, 'futureSO')], below, undefined)
+  t.deepEqual([chain.oldest, chain.newest], [3, 5])
+  for (const version of [3, 4, 5]) t.is((chain.at(version) as Link).version, version)
+  for (const version of [0, 2]) t.is(chain.at(version), below)
+  t.is(chain.at(6), undefined)
+  const above = new Fault('version.cut', 'cut')
+  t.is(new ObjectChain(0, [link(0, 'object')], below, above).at(1), above)
+})
+
+test('C1: a chain with a gap, without an object or with two is a broken invariant', (t) => {
+  const wrong: readonly (readonly [number, Link[]])[] = [
+    [0, []],
+    [0, [link(0, 'alias')]],
+    [0, [link(0, 'object'), link(1, 'object')]],
+    [0, [link(0, 'object'), link(2, 'futureSO')]],
+    [0, [link(1, 'object'), link(0, 'pastSO')]],
+    [7, [link(0, 'object')]],
+  ]
+  for (const [version, links] of wrong)
+    t.throws(() => new ObjectChain(version, links, below, undefined), { name: 'InvariantViolation' })
+})
+
+const generation: Generation = {
+  number: 3,
+  version: 2,
+  className: 'C',
+  object: slot(3, 2),
+  simulations: { 1: slot(3, 1), 3: slot(1, 3) },
+}
+
+test('slots say which generation made them; a generation names its own', (t) => {
+  t.is(slot(12, 7), '12.7')
+  t.is(generationOf('12.7'), 12)
+  t.deepEqual(slotsOf(generation), ['3.2', '3.1', '1.3'])
+})
+
+test('keys: every key of a slot, and of no other slot or node, lies in the slot’s range', (t) => {
+  const within = (key: string, [from, to]: readonly [string, string]) => compareKeys(key, from) >= 0 && compareKeys(key, to) < 0
+  for (const of of [slot(1, 1), slot(1, 10), slot(11, 1), slot(0, 0)]) {
+    const own = [keys.root('n1', of), `${keys.collection('n1', of, 'shelf')}é`, `${keys.collection('n1', of, 'shelf')}\u{10ffff}`]
+    for (const key of own) {
+      t.true(within(key, keys.slot('n1', of)))
+      t.true(within(key, keys.allSlots('n1')))
+      t.is(slotOfKey('n1', key), of)
+    }
+    const foreign = [
+      keys.root('n1', slot(2, 1)),
+      keys.root('n1', slot(1, 100)),
+      keys.root('n10', of),
+      keys.root('n', of),
+      keys.root('n1-x', of),
+    ]
+    for (const key of foreign) t.false(within(key, keys.slot('n1', of)), key)
+    for (const node of ['n10', 'n', 'n1-x', 'n1_']) t.false(within(keys.root(node, of), keys.allSlots('n1')))
+  }
+})
+
+test('keys: records and manifests have ranges of their own, manifests in the order of their versions', (t) => {
+  const within = (key: string, [from, to]: readonly [string, string]) => compareKeys(key, from) >= 0 && compareKeys(key, to) < 0
+  t.true(within(keys.record('n1'), keys.allRecords))
+  t.false(within(keys.root('n', slot(0, 0)), keys.allRecords))
+  const manifests = [1, 9, 10, 99, 2 ** 32 - 1].map((version) => keys.manifest(version))
+  t.deepEqual(manifests.toSorted(compareKeys), manifests)
+  for (const key of manifests) t.true(within(key, keys.allManifests))
+})
+
+test('a record of another layout is refused, saying which one this Theseus reads', (t) => {
+  t.throws(() => checkRecord({ format: 2 }), { message: /format 2: this Theseus reads format 1/ })
+  t.throws(() => checkRecord(null), { message: /format undefined/ })
+})

@@ -1,0 +1,70 @@
+/** A held call is answered once: by its turn, or before its deadline (C4). */
+import 'reflect-metadata'
+import test from 'ava'
+import { type Callee, IncomingCall } from '../../actors/incomingCall.js'
+import { TimerWheel } from '../../actors/timerWheel.js'
+import { decode } from '../../core/codec.js'
+import { type CallEnvelope, type FaultEnvelope, kinds } from '../../core/envelope.js'
+import { Fault } from '../../core/fault.js'
+import { ManualClock } from './manualClock.js'
+
+const envelope: CallEnvelope = {
+  kind: kinds.call,
+  label: 0,
+  seq: 1,
+  method: 'do',
+  args: [],
+  deadlineMs: 1_000,
+  caller: 'c1',
+  incarnation: 1,
+  callerClass: 'Caller',
+  callerVersion: 0,
+  expects: null,
+  path: null,
+  trace: null,
+}
+
+function held() {
+  const clock = new ManualClock()
+  const answers: string[] = []
+  const callee = {
+    replier: { node: 'n1', className: 'Notes.v1', version: 0 },
+    wheel: new TimerWheel(clock),
+    heldAnswerMs: 100,
+    replyBytesMax: 1024,
+    now: () => clock.now(),
+    count: () => {},
+    whenCommitted: (leave: (error: unknown) => void) => leave(undefined),
+    reply: (_: string, bytes: Uint8Array) => answers.push(...decode(bytes).map((each) => (each as FaultEnvelope).fault.code)),
+  } as unknown as Callee
+  const call = new IncomingCall(callee, envelope, 'reply', clock.now() + envelope.deadlineMs)
+  return { clock, answers, call }
+}
+
+test('a held call is refused so long before its deadline that its caller hears of it in time', (t) => {
+  const { clock, answers, call } = held()
+  call.holdFor('unavailable.upgrading')
+  clock.advance(880)
+  t.deepEqual(answers, [])
+  clock.advance(40)
+  t.deepEqual(answers, ['unavailable.upgrading'])
+  t.is(call.run(), undefined)
+  clock.advance(1_000)
+  t.deepEqual(answers, ['unavailable.upgrading'])
+})
+
+test('a call that is held again for another reason is refused once, with the newer one', (t) => {
+  const { clock, answers, call } = held()
+  call.holdFor('unavailable.fetching')
+  call.holdFor('unavailable.upgrading')
+  clock.advance(2_000)
+  t.deepEqual(answers, ['unavailable.upgrading'])
+})
+
+test('a held call that is refused is not refused once more before its deadline', (t) => {
+  const { clock, answers, call } = held()
+  call.holdFor('unavailable.upgrading')
+  call.refuse(new Fault('unavailable.stopped', 'the node has stopped'))
+  clock.advance(2_000)
+  t.deepEqual(answers, ['unavailable.stopped'])
+})

@@ -1,0 +1,11 @@
+import type { TestSystem } from '../support/testSystem.js'
+
+/** Whether a node holds a slot under its service's limit. Asks by trying to claim one for a node that does not exist. */
+export async function isSlotHolder(system: TestSystem, service: string, nodeId: string): Promise<boolean> {
+  return (await slotHolders(system, service)).includes(nodeId)
+}
+
+export async function slotHolders(system: TestSystem, service: string): Promise<readonly string[]> {
+  const answer = await system.database.claimSlot(service, 'nobody', { nodes: 0 })
+  return answer.claimed ? [] : answer.heldBy
+}

@@ -1,0 +1,141 @@
+import 'reflect-metadata'
+import { spawnSync } from 'node:child_process'
+import test from 'ava'
+import { TimerWheel, WheelEntry, wheelTickMs } from '../../actors/timerWheel.js'
+import { ManualClock } from './manualClock.js'
+
+class Entry extends WheelEntry {
+  readonly at: number[] = []
+
+  constructor(
+    private readonly clock: ManualClock,
+    private readonly then: () => void = () => {},
+  ) {
+    super()
+  }
+
+  override due(): void {
+    this.at.push(this.clock.now())
+    this.then()
+  }
+}
+
+function wheel() {
+  const clock = new ManualClock()
+  return { clock, wheel: new TimerWheel(clock), begin: clock.now() }
+}
+
+test('what is due is called once, never early and at most one tick late', (t) => {
+  const { clock, wheel: w, begin } = wheel()
+  const entries = [0, 1, 9, 10, 11, 55, 4_000].map((ms) => ({ ms, entry: new Entry(clock) }))
+  for (const { ms, entry } of entries) w.set(entry, begin + ms)
+  clock.advance(10_000)
+  for (const { ms, entry } of entries) {
+    t.is(entry.at.length, 1, `${ms}`)
+    const late = entry.at[0]! - begin - ms
+    t.true(late >= 0 && late <= 2 * wheelTickMs, `${ms} came ${late} ms late`)
+  }
+})
+
+test('a deadline that lies several rounds of the wheel ahead is not called in an earlier round', (t) => {
+  const { clock, wheel: w, begin } = wheel()
+  const far = new Entry(clock)
+  const near = new Entry(clock)
+  w.set(far, begin + 600_000)
+  w.set(near, begin + 600_000 - 5_120 * 10)
+  clock.advance(599_990)
+  t.is(near.at.length, 1)
+  t.deepEqual(far.at, [])
+  clock.advance(30)
+  t.is(far.at.length, 1)
+})
+
+test('a cleared entry is not called, nor one that another entry clears while both are due', (t) => {
+  const { clock, wheel: w, begin } = wheel()
+  const cleared = new Entry(clock)
+  w.set(cleared, begin + 50)
+  w.clear(cleared)
+  const second = new Entry(clock)
+  const third = new Entry(clock)
+  const first = new Entry(clock, () => w.clear(second))
+  for (const entry of [first, second, third]) w.set(entry, begin + 50)
+  clock.advance(1_000)
+  t.deepEqual(
+    [cleared, first, second, third].map(({ at }) => at.length),
+    [0, 1, 0, 1],
+  )
+})
+
+test('an entry that is set again moves, and may set itself again while it is due', (t) => {
+  const { clock, wheel: w, begin } = wheel()
+  const moved = new Entry(clock)
+  w.set(moved, begin + 50)
+  w.set(moved, begin + 500)
+  let left = 3
+  const repeats: Entry = new Entry(clock, () => {
+    if (--left > 0) w.set(repeats, clock.now() + 5_120)
+  })
+  w.set(repeats, begin + 50)
+  clock.advance(100)
+  t.is(moved.at.length, 0)
+  clock.advance(20_000)
+  t.is(moved.at.length, 1)
+  t.is(repeats.at.length, 3)
+})
+
+test('after a long pause of the process everything that was due is called, and nothing else', (t) => {
+  const { clock, wheel: w, begin } = wheel()
+  const due = [10, 300, 6_000, 59_000].map((ms) => {
+    const entry = new Entry(clock)
+    w.set(entry, begin + ms)
+    return entry
+  })
+  const later = new Entry(clock)
+  w.set(later, begin + 70_000)
+  clock.sleepThrough(60_000)
+  clock.advance(20)
+  t.deepEqual(
+    due.map(({ at }) => at.length),
+    [1, 1, 1, 1],
+  )
+  t.is(later.at.length, 0)
+  clock.advance(10_100)
+  t.is(later.at.length, 1)
+})
+
+test('an empty wheel asks nothing of the clock', (t) => {
+  const { clock, wheel: w, begin } = wheel()
+  t.is(clock.timers, 0)
+  const entry = new Entry(clock)
+  w.set(entry, begin + 50)
+  t.is(clock.timers, 1)
+  clock.advance(100)
+  t.is(clock.timers, 0)
+  w.set(entry, clock.now() + 50)
+  clock.advance(100)
+  t.is(entry.at.length, 2)
+})
+
+test('an entry that another entry moves while both are due is called at its new time', (t) => {
+  const script = `
+    import 'reflect-metadata'
+    const { TimerWheel, WheelEntry } = await import(${JSON.stringify(new URL('../../actors/timerWheel.js', import.meta.url))})
+    const { ManualClock } = await import(${JSON.stringify(new URL('./manualClock.js', import.meta.url))})
+    class Entry extends WheelEntry {
+      constructor(then = () => {}) { super(); this.then = then }
+      calls = 0
+      due() { this.calls++; this.then() }
+    }
+    const clock = new ManualClock()
+    const wheel = new TimerWheel(clock)
+    const begin = clock.now()
+    const second = new Entry()
+    const third = new Entry()
+    const first = new Entry(() => wheel.set(second, begin + 500))
+    for (const entry of [first, second, third]) wheel.set(entry, begin + 50)
+    clock.advance(100)
+    console.log([first, second, third].map(({ calls }) => calls).join(' '))`
+  // In a process of its own, since it does not end.
+  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { timeout: 3_000, encoding: 'utf8' })
+  t.is(stdout.trim(), '1 0 1')
+})

@@ -1,0 +1,215 @@
+/** Each transition of the table in core/upgradeStatechart.ts, with effects that do as they are told. */
+import { setImmediate as turnOfLoop } from 'node:timers/promises'
+import test from 'ava'
+import { createActor, fromPromise } from 'xstate'
+import { drainTriesMax, type ResumePoint, startTriesMax, upgradeStatechart } from '../../core/upgradeStatechart.js'
+import { ManualClock } from './manualClock.js'
+
+const effects = [
+  'fetch',
+  'verify',
+  'schedule',
+  'claim',
+  'drain',
+  'transform',
+  'check',
+  'flip',
+  'recover',
+  'advance',
+  'returnToOld',
+  'flipBack',
+] as const
+type Effect = (typeof effects)[number]
+
+interface Script {
+  /** How often the effect fails before it succeeds. */
+  readonly fails?: Partial<Record<Effect, number>>
+  readonly concerned?: boolean
+  readonly resume?: ResumePoint
+  readonly startsFailed?: number
+}
+
+/** Runs the chart until nothing moves it but `retry`. */
+function begin(script: Script = {}) {
+  const clock = new ManualClock()
+  const did: string[] = []
+  const phases: string[] = []
+  const fails: Partial<Record<Effect, number>> = { ...script.fails }
+  const run = (name: Effect, output: unknown) =>
+    fromPromise(async ({ input }: { input: { startsFailed: number } }) => {
+      did.push(name === 'recover' && input.startsFailed > 0 ? `recover(${input.startsFailed})` : name)
+      if ((fails[name] ?? 0) > 0) {
+        fails[name]!--
+        throw new Error(`${name} failed`)
+      }
+      return output
+    })
+  const actors = Object.fromEntries(
+    effects.map((name) => [name, run(name, name === 'verify' ? { concerned: script.concerned ?? true } : undefined)]),
+  )
+  const actor = createActor(
+    upgradeStatechart.provide({
+      actors: actors as never,
+      actions: { entered: (_, { phase }: { phase: string }) => void phases.push(phase) },
+    }),
+    {
+      input: { target: 1, resume: script.resume ?? 'beginning', reason: 'as recorded', startsFailed: script.startsFailed ?? 0 },
+      clock: {
+        setTimeout: (action: () => void, ms: number) => clock.after(ms, action),
+        clearTimeout: (cancel: () => void) => cancel?.(),
+      },
+    },
+  )
+  actor.start()
+  const settle = async () => {
+    for (let i = 0; i < 60; i++) {
+      await turnOfLoop()
+      clock.advance(1_000)
+    }
+  }
+  return { actor, did, phases, fails, settle }
+}
+
+const whole = ['fetch', 'verify', 'schedule', 'claim', 'drain', 'transform', 'check', 'flip', 'recover']
+
+test('an upgrade that meets no failure passes every phase once and ends', async (t) => {
+  const { actor, did, phases, settle } = begin()
+  await settle()
+  t.deepEqual(did, whole)
+  t.deepEqual(phases, [
+    'fetching',
+    'verifying',
+    'scheduled',
+    'draining',
+    'transforming',
+    'checking',
+    'flipping',
+    'recovering',
+    'current',
+  ])
+  t.is(actor.getSnapshot().status, 'done')
+})
+
+test('an upgrade that leaves the class alone advances at once', async (t) => {
+  const { actor, did, phases, settle } = begin({ concerned: false })
+  await settle()
+  t.deepEqual(did, ['fetch', 'verify', 'advance'])
+  t.deepEqual(phases, ['fetching', 'verifying', 'current'])
+  t.is(actor.getSnapshot().status, 'done')
+})
+
+test('fetching is tried again after a back-off, without end', async (t) => {
+  const { did, phases, settle } = begin({ fails: { fetch: 7 } })
+  await settle()
+  t.deepEqual(did, [...Array(7).fill('fetch'), ...whole])
+  t.is(phases.filter((phase) => phase === 'fetching').length, 1)
+  t.is(phases.at(-1), 'current')
+})
+
+test('what fails verification is rejected with its reason; retry fetches again', async (t) => {
+  const { actor, did, phases, settle } = begin({ fails: { verify: 1 } })
+  await settle()
+  t.deepEqual(phases, ['fetching', 'verifying', 'rejected'])
+  t.is(actor.getSnapshot().context.reason, 'verify failed')
+  actor.send({ type: 'retry' })
+  await settle()
+  t.deepEqual(did, ['fetch', 'verify', ...whole])
+  t.is(phases.at(-1), 'current')
+})
+
+test('a drain that fails is put off, and claims its slot anew without asking the SF again', async (t) => {
+  const { did, phases, settle } = begin({ fails: { drain: 2 } })
+  await settle()
+  t.deepEqual(did, ['fetch', 'verify', 'schedule', 'claim', 'drain', 'claim', 'drain', 'claim', ...whole.slice(4)])
+  t.is(phases.filter((phase) => phase === 'scheduled').length, 3)
+  t.is(phases.at(-1), 'current')
+})
+
+test(`a drain that fails ${drainTriesMax} times stalls the upgrade, and a retry has as many tries again`, async (t) => {
+  const { actor, did, phases, settle } = begin({ fails: { drain: drainTriesMax + 4 } })
+  await settle()
+  t.is(did.filter((name) => name === 'drain').length, drainTriesMax)
+  t.is(phases.at(-1), 'stalled')
+  t.is(actor.getSnapshot().context.reason, 'drain failed')
+  actor.send({ type: 'retry' })
+  await settle()
+  t.is(phases.at(-1), 'current')
+})
+
+for (const failing of ['schedule', 'claim'] as const) {
+  test(`a ${failing} that fails stalls the upgrade; the old object never stopped`, async (t) => {
+    const { actor, did, phases, settle } = begin({ fails: { [failing]: 1 } })
+    await settle()
+    t.is(phases.at(-1), 'stalled')
+    t.false(did.includes('returnToOld'))
+    t.is(actor.getSnapshot().context.reason, `${failing} failed`)
+    actor.send({ type: 'retry' })
+    await settle()
+    t.is(phases.at(-1), 'current')
+    t.is(actor.getSnapshot().context.reason, null)
+  })
+}
+
+for (const failing of ['transform', 'check', 'flip'] as const) {
+  test(`a ${failing} that fails goes back to the old object, then stalls with its reason; retry goes on from scheduled`, async (t) => {
+    const { actor, did, phases, settle } = begin({ fails: { [failing]: 1 } })
+    await settle()
+    t.deepEqual(did, [...whole.slice(0, whole.indexOf(failing) + 1), 'returnToOld'])
+    t.is(phases.at(-1), 'stalled')
+    t.is(actor.getSnapshot().context.reason, `${failing} failed`)
+    actor.send({ type: 'retry' })
+    await settle()
+    t.deepEqual(did.slice(did.indexOf('returnToOld') + 1), whole.slice(2))
+    t.is(phases.at(-1), 'current')
+  })
+}
+
+test('a start that fails is tried again after a back-off, counted', async (t) => {
+  const { did, phases, settle } = begin({ fails: { recover: startTriesMax - 1 } })
+  await settle()
+  t.deepEqual(did.slice(8), ['recover', 'recover(1)', 'recover(2)'])
+  t.is(phases.filter((phase) => phase === 'recovering').length, 1)
+  t.is(phases.at(-1), 'current')
+})
+
+test(`a start that fails ${startTriesMax} times flips back, then stalls; a retry has as many starts again`, async (t) => {
+  const { actor, did, phases, settle } = begin({ fails: { recover: startTriesMax + 2 } })
+  await settle()
+  t.deepEqual(did.slice(8), ['recover', 'recover(1)', 'recover(2)', 'flipBack'])
+  t.is(phases.at(-1), 'stalled')
+  t.is(actor.getSnapshot().context.reason, 'recover failed')
+  actor.send({ type: 'retry' })
+  await settle()
+  t.deepEqual(did.slice(did.indexOf('flipBack') + 1), [...whole.slice(2), 'recover(1)', 'recover(2)'])
+  t.is(phases.at(-1), 'current')
+})
+
+test('a flip back that fails starts the new object once more', async (t) => {
+  const { did, phases, settle } = begin({ fails: { recover: startTriesMax, flipBack: 1 } })
+  await settle()
+  t.deepEqual(did.slice(11), ['flipBack', 'recover(2)'])
+  t.is(phases.at(-1), 'current')
+})
+
+test('an upgrade is taken up where the record says: recovering with its failed starts, or stalled with its reason', async (t) => {
+  const recovering = begin({ resume: 'recovering', startsFailed: 2, fails: { recover: 1 } })
+  await recovering.settle()
+  t.deepEqual(recovering.did, ['recover(2)', 'flipBack'])
+  t.deepEqual(recovering.phases, ['recovering', 'stalled'])
+  const stalled = begin({ resume: 'stalled' })
+  await stalled.settle()
+  t.deepEqual(stalled.did, [])
+  t.is(stalled.actor.getSnapshot().context.reason, 'as recorded')
+  stalled.actor.send({ type: 'retry' })
+  await stalled.settle()
+  t.deepEqual(stalled.did, whole.slice(2))
+})
+
+test('retry means nothing while the upgrade is under way', async (t) => {
+  const { actor, did, settle } = begin()
+  actor.send({ type: 'retry' })
+  await turnOfLoop()
+  actor.send({ type: 'retry' })
+  await settle()
+  t.deepEqual(did, whole)
+})

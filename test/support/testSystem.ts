@@ -1,0 +1,283 @@
+/**
+ * A whole system in memory for a test: broker, upgrade database, upgrade server, and hosts that can be killed. Upgrades are given in-process:
+ * their bundles are never looked into.
+ */
+import type { ExecutionContext } from 'ava'
+import type { NodeHandle } from '../../actors/host.js'
+import type { HostSettings } from '../../actors/settings.js'
+import { createHost, type RunningHost, startUpgradeServer } from '../../compose.js'
+import type { HostEvent } from '../../core/events.js'
+import { isFault } from '../../core/fault.js'
+import { draftManifest, type ManifestDraft } from '../../core/manifest.js'
+import type { NodeClass } from '../../core/nodeObject.js'
+import type { Phase } from '../../core/phases.js'
+import type { Clock } from '../../core/ports/clock.js'
+import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import type { Upgrade } from '../../core/upgrade.js'
+import {
+  MemoryBroker,
+  type MemoryDatabaseFactory,
+  type MemoryRepository,
+  type MemoryState,
+  type MemoryTransport,
+  memoryDatabase,
+  memoryRepository,
+  memoryStore,
+  memoryTransport,
+} from '../../transports/memory/index.js'
+import { systemClock } from '../../transports/systemClock.js'
+import { systemRandom } from '../../transports/systemRandom.js'
+import { until } from './eventually.js'
+
+export type Settings = Partial<Omit<HostSettings, 'system' | 'hostId'>>
+export type PhaseEvent = Extract<HostEvent, { type: 'phase' }>
+
+/** Short pauses, so that tests wait for events and not for the clock. */
+const quick: Settings = {
+  backoffMs: 4,
+  backoffMsMax: 16,
+  slotPauseMs: 4,
+  retryPauseMs: 2,
+  retryPauseMsMax: 10,
+  serverDeadlineMs: 400,
+  heldAnswerMs: 40,
+  unknownVersionMs: 100,
+  queryResendMs: 200,
+}
+
+let systems = 0
+
+export class TestSystem {
+  readonly name = `test-${++systems}`
+  readonly broker = new MemoryBroker({ clock: systemClock, random: systemRandom })
+  readonly udb: MemoryDatabaseFactory = memoryDatabase()
+  readonly repository: MemoryRepository = memoryRepository()
+  /** The upgrade database as an operator sees it. */
+  database!: UpgradeDatabase
+  /** A host without nodes: publishes and calls. */
+  desk!: TestHost
+  readonly #hosts: TestHost[] = []
+  /** The clock's timers keep no process alive; a test that waits for one needs it to be. */
+  readonly #alive = setInterval(() => {}, 1000)
+  #stopServer: () => Promise<void> = async () => {}
+
+  private constructor(private readonly settings: Settings) {}
+
+  static async start(t: ExecutionContext, settings: Settings = {}): Promise<TestSystem> {
+    const system = new TestSystem({ ...quick, ...settings })
+    t.teardown(() => system.stop())
+    system.database = await system.udb.open(system.name, systemClock)
+    await system.startServer()
+    system.desk = await system.host('desk')
+    return system
+  }
+
+  async startServer(): Promise<void> {
+    const server = await startUpgradeServer({
+      system: this.name,
+      transport: { connect: async (options) => memoryTransport(this.broker, options) },
+      udb: this.udb,
+    })
+    this.#stopServer = () => server.stop()
+  }
+
+  stopServer(): Promise<void> {
+    return this.#stopServer()
+  }
+
+  async host(name: string, options: { state?: MemoryState; settings?: Settings; repository?: MemoryRepository } = {}) {
+    const host = await TestHost.start(this, name, options.state ?? memoryStore(), options.repository ?? this.repository, {
+      ...this.settings,
+      ...options.settings,
+    })
+    this.#hosts.push(host)
+    return host
+  }
+
+  /** Installs an upgrade as the next version. `change` makes the manifest say something else than the bundle. */
+  async publish(upgrade: Upgrade, change: (draft: ManifestDraft) => ManifestDraft = (draft) => draft): Promise<number> {
+    const bundle = new TextEncoder().encode(`${this.name} ${upgrade.title} ${Math.random()}`)
+    const manifest = change(draftManifest(upgrade, bundle))
+    this.repository.add(manifest.bundle.digest, upgrade)
+    return await this.desk.publish({ manifest, bundle })
+  }
+
+  async stop(): Promise<void> {
+    for (const host of this.#hosts) if (!host.isDead) await host.stop()
+    await this.#stopServer()
+    clearInterval(this.#alive)
+  }
+}
+
+/** Takes a host's clock, connection and database away in one stroke, as kill -9 does. */
+interface Lifeline {
+  dead: boolean
+}
+
+export class TestHost {
+  private constructor(
+    readonly running: RunningHost,
+    readonly state: MemoryState,
+    readonly transport: MemoryTransport,
+    private readonly lifeline: Lifeline,
+    readonly events: readonly HostEvent[],
+  ) {}
+
+  static async start(
+    system: TestSystem,
+    name: string,
+    state: MemoryState,
+    repository: MemoryRepository,
+    settings: Settings,
+  ): Promise<TestHost> {
+    const lifeline: Lifeline = { dead: false }
+    const clock: Clock = {
+      now: () => systemClock.now(),
+      after: (ms, action) => systemClock.after(ms, () => void (lifeline.dead || action())),
+      turn: (action) => systemClock.turn(() => void (lifeline.dead || action())),
+    }
+    let transport!: MemoryTransport
+    const events: HostEvent[] = []
+    const running = await createHost({
+      system: system.name,
+      hostId: name,
+      transport: {
+        connect: async (options) => {
+          transport = memoryTransport(system.broker, options)
+          return transport
+        },
+      },
+      udb: { open: async (systemName, at) => mortal(await system.udb.open(systemName, at), lifeline) },
+      state,
+      bundles: repository,
+      clock,
+      settings,
+      observe: (event) => void (lifeline.dead || events.push(event)),
+    })
+    return new TestHost(running, state, transport, lifeline, events)
+  }
+
+  get isDead(): boolean {
+    return this.lifeline.dead
+  }
+
+  readonly nodes = new Map<string, NodeHandle>()
+
+  async node(definition: NodeClass, nodeId: string): Promise<NodeHandle> {
+    const handle = await this.running.node(definition, nodeId)
+    this.nodes.set(nodeId, handle)
+    return handle
+  }
+
+  get ref(): RunningHost['ref'] {
+    return this.running.ref
+  }
+
+  get sender(): RunningHost['sender'] {
+    return this.running.sender
+  }
+
+  get publish(): RunningHost['publish'] {
+    return this.running.publish
+  }
+
+  async stop(): Promise<void> {
+    await this.running.stop()
+    this.lifeline.dead = true
+  }
+
+  /** kill -9: nothing that was under way goes on, and nobody is told. The state can be opened again. */
+  kill(): MemoryState {
+    this.lifeline.dead = true
+    this.state.kill()
+    this.transport.disconnect()
+    return this.state
+  }
+
+  /** Kills the host when the event happens; resolves then. */
+  killedAt(when: (event: HostEvent) => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      this.running.observe((event) => {
+        if (this.isDead || !when(event)) return
+        this.kill()
+        resolve()
+      })
+    })
+  }
+
+  phases(nodeId: string): readonly Phase[] {
+    return this.events.flatMap((event) => (event.type === 'phase' && event.nodeId === nodeId ? [event.phase] : []))
+  }
+
+  /** The newest phase of a node, with its reason. */
+  last(nodeId: string): PhaseEvent | undefined {
+    return this.events.findLast((event): event is PhaseEvent => event.type === 'phase' && event.nodeId === nodeId)
+  }
+
+  async untilPhase(nodeId: string, phase: Phase, target?: number): Promise<PhaseEvent> {
+    const found = await until(() => {
+      const last = this.last(nodeId)
+      return last?.phase === phase && (target === undefined || last.target === target) ? last : undefined
+    }, `${nodeId} is ${phase}`).catch((error) => {
+      throw new Error(`${error.message}; it was ${this.phases(nodeId).join(', ')}: ${this.last(nodeId)?.reason}`)
+    })
+    return found!
+  }
+
+  warnings(): readonly string[] {
+    return this.events.flatMap((event) => (event.type === 'warning' ? [event.message] : []))
+  }
+}
+
+/** The database of a host that is killed never answers again. */
+function mortal(database: UpgradeDatabase, lifeline: Lifeline): UpgradeDatabase {
+  return new Proxy(database, {
+    get(target, key) {
+      const method: unknown = Reflect.get(target, key)
+      // Not `then`: the database is no promise.
+      if (typeof method !== 'function') return method
+      return (...args: unknown[]) => (lifeline.dead ? new Promise(() => {}) : method.apply(target, args))
+    },
+  })
+}
+
+/** The code of the fault that a call ends with, or its answer. */
+export async function codeOf(call: Promise<unknown>): Promise<string> {
+  return call.then(
+    (value) => `answered ${JSON.stringify(value)}`,
+    (error) => (isFault(error) ? error.code : String(error)),
+  )
+}
+
+/** Something that a test holds until it lets go. */
+export interface Gate {
+  readonly opened: Promise<void>
+  readonly waiting: number
+  open(): void
+  fail(error: Error): void
+  /** Waits at the gate. */
+  pass(): Promise<void>
+}
+
+export function gate(): Gate {
+  let waiting = 0
+  let open!: () => void
+  let fail!: (error: Error) => void
+  const opened = new Promise<void>((resolve, reject) => {
+    open = resolve
+    fail = reject
+  })
+  opened.catch(() => {})
+  return {
+    opened,
+    get waiting() {
+      return waiting
+    },
+    open,
+    fail,
+    async pass() {
+      waiting++
+      await opened
+    },
+  }
+}
