@@ -8,6 +8,7 @@ if (major < 22 || (major === 22 && minor < 20)) {
 export default {
   files: ['dist/test/**/*.test.js'],
   concurrency: 2,
-  timeout: '60s',
+  // Without a finished test for so long; machines are shared, and one test may be a whole rollout.
+  timeout: '240s',
   workerThreads: false,
 }

@@ -25,7 +25,7 @@ import { localCall, route } from './router.js'
 import { ServiceSlot } from './serviceSlot.js'
 import { backoffMs, sleep, within } from './timeouts.js'
 import type { TimerWheel } from './timerWheel.js'
-import { UpgradeLayer } from './upgradeLayer.js'
+import { type RunningCall, UpgradeLayer } from './upgradeLayer.js'
 import { UpgradeManager } from './upgradeManager.js'
 
 /** The object as it runs, over one generation. */
@@ -47,6 +47,8 @@ export class Node implements Callee {
   #chain: ObjectChain | undefined
   #object: RunningObject | undefined
   #simulationContexts: readonly LiveContext[] = []
+  /** What `start()` sends leaves with what it writes, and with no call that happens to run. */
+  #starting: RunningCall | undefined
   #replier: Replier
   readonly #around: Surroundings
   #direct: Subscription | undefined
@@ -77,7 +79,7 @@ export class Node implements Callee {
         className: this.#replier.className,
         version: this.#replier.version,
       }),
-      () => (this.mailbox.running instanceof IncomingCall ? this.mailbox.running : undefined),
+      () => this.#starting ?? (this.mailbox.running instanceof IncomingCall ? this.mailbox.running : undefined),
       this.state,
       calls,
       clock,
@@ -211,7 +213,11 @@ export class Node implements Callee {
 
   /** Runs the object's `start()` as a command: what it writes is kept. */
   async runStart(): Promise<void> {
-    const { instance } = this.#object!
+    const object = this.#object!
+    const { instance } = object
+    const sends: (() => void)[] = []
+    const starting: RunningCall = { deadline: Number.POSITIVE_INFINITY, path: [], sends }
+    this.#starting = starting
     const ticket = this.state.begin('command')
     this.state.touch(this.#record.generation.object)
     try {
@@ -220,7 +226,13 @@ export class Node implements Callee {
     } catch (error) {
       this.state.drop(ticket)
       throw error
+    } finally {
+      if (this.#starting === starting) this.#starting = undefined
     }
+    if (this.#object !== object || sends.length === 0) return
+    this.layer.afterCommit(() => {
+      for (const send of sends) send()
+    })
   }
 
   /** Runs `stop()` for at most `timeoutMs`, ends timers and sockets of the object and its SOs, and forgets them. */

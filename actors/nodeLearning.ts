@@ -125,14 +125,17 @@ export class NodeLearning {
     this.#answering = true
     const { history, clock, random, settings } = this.node.services
     for (let failures = 0; this.#held.length > 0; ) {
-      const version = Math.max(...this.#held.map((call) => call.envelope.label))
+      // One question answers for all labels below; those that are remembered as unknown ask none.
+      const asked = [...this.#held]
+      const unsure = asked.map((call) => call.envelope.label).filter((label) => !history.isUnknown(label))
+      const version = Math.max(0, ...unsure)
       try {
         const label = (await history.knows(version)) ? version : history.heard
         await this.prepare(label)
-        this.#release()
+        const lost = this.#release(asked)
         failures = 0
         // Only if what was learned has been lost meanwhile.
-        if (this.#held.length > 0) await sleep(clock, backoffMs(0, settings.backoffMs, settings.backoffMsMax, random.next()))
+        if (lost) await sleep(clock, backoffMs(0, settings.backoffMs, settings.backoffMsMax, random.next()))
         this.node.manager.consider()
       } catch {
         this.#dropRefused()
@@ -143,16 +146,19 @@ export class NodeLearning {
   }
 
   /** After the newest version there is has been installed: what the chain still does not know, nobody knows. */
-  #release(): void {
-    const held = this.#held
-    this.#held = []
-    for (const call of held) {
+  #release(asked: readonly IncomingCall[]): boolean {
+    let lost = false
+    const released = new Set(asked)
+    this.#held = this.#held.filter((call) => !released.has(call))
+    for (const call of asked) {
       const { label } = call.envelope
       try {
         if (call.isRefused) continue
         if (this.node.chain.at(label) !== undefined) this.node.accept(call)
-        else if (label <= this.node.services.history.heard && !this.#stopped) this.#held.push(call)
-        else
+        else if (label <= this.node.services.history.heard && !this.#stopped) {
+          this.#held.push(call)
+          lost = true
+        } else
           call.refuse(
             new Fault('version.unknown', `version ${label} is not installed; the newest is ${this.node.services.history.newest}`),
           )
@@ -160,6 +166,7 @@ export class NodeLearning {
         call.refuse(fault as Fault)
       }
     }
+    return lost
   }
 
   /** Those that have been answered meanwhile. */

@@ -204,6 +204,7 @@ export class NodeUpgrade {
     node.isUpgrading = true
     if (startsFailed > 0)
       await node.commitRecord({ ...node.record, upgrade: { phase: 'recovering', target: this.target, startsFailed } })
+    if (node.isStopped) throw new Fault('upgrade.start', 'the node has stopped')
     try {
       const object = this.#checked ?? node.makeObject(node.record.generation)
       this.#checked = undefined

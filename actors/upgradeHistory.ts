@@ -87,7 +87,7 @@ export class UpgradeHistory {
   /** Whether the upgrade server has this version; asked at most every `unknownVersionMs`. */
   async knows(version: Version): Promise<boolean> {
     if (version <= this.heard) return true
-    if (this.clock.now() < (this.#unknownUntilMs.get(version) ?? 0)) return false
+    if (this.isUnknown(version)) return false
     const askedBefore = this.#asking !== undefined
     if ((await this.ask()) >= version) return true
     // That question may have left before the version was installed.
@@ -95,6 +95,11 @@ export class UpgradeHistory {
     if (this.#unknownUntilMs.size >= unknownVersionsMax) this.#unknownUntilMs.clear()
     this.#unknownUntilMs.set(version, this.clock.now() + this.settings.unknownVersionMs)
     return false
+  }
+
+  /** Whether the upgrade server has said so a moment ago. */
+  isUnknown(version: Version): boolean {
+    return version > this.heard && this.clock.now() < (this.#unknownUntilMs.get(version) ?? 0)
   }
 
   /** Manifests up to `version`, each checked against the one before it. One fetch at a time for the whole host. */

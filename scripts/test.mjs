@@ -29,6 +29,7 @@ async function ava(args) {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let failedHere = 0
+  const others = []
   for await (const line of createInterface({ input: child.stdout })) {
     if (/^ok \d+ - .*# SKIP/.test(line)) continue
     if (line.startsWith('ok ')) {
@@ -37,6 +38,8 @@ async function ava(args) {
     } else if (line.startsWith('not ok ')) {
       failedHere++
       process.stdout.write(`  ✖ ${line.replace(/^not ok \d+ - /, '')}\n`)
+    } else if (!/^TAP|^1\.\.|^$|hook|^ {2,}|^# (tests|pass|fail|skip)/.test(line)) {
+      others.push(line)
     } else if (/^ {2,}/.test(line) || line.startsWith('# ')) {
       if (!/^# (tests|pass|fail|skip)|^ {2}(---|\.\.\.)$|^# /.test(line)) process.stdout.write(`    ${line}\n`)
     }
@@ -44,7 +47,8 @@ async function ava(args) {
   const code = child.exitCode ?? (await new Promise((resolve) => child.on('exit', resolve)))
   if (code !== 0 && failedHere === 0) {
     failedHere = 1
-    process.stdout.write(`  ✖ ava ended with ${code}\n`)
+    // A time-out, an exception outside any test, a file without tests: ava says it beside the tests.
+    process.stdout.write(`  ✖ ava ended with ${code}\n${others.slice(-20).join('\n')}\n`)
   }
   failed += failedHere
 }

@@ -243,6 +243,17 @@ test('a version installed while the question after another label is on its way i
   t.is(await far, 'version.unknown')
 })
 
+// Of all held labels the highest is asked for; if that one is remembered as unknown, none is (/tmp/review/1.patch).
+test('a version that is held together with a label remembered as unknown is asked for all the same', async (t) => {
+  const system = await TestSystem.start(t, { unknownVersionMs: 2_000 })
+  await (await system.host('h1')).node(NotesV1, 'n1')
+  deafen(system, 'h1')
+  const far = system.desk.ref(NotesV1, 'n1', { version: 99 })
+  t.is(await codeOf(far.all()), 'version.unknown')
+  await system.publish(toV2({ schedule: never }))
+  t.deepEqual(await Promise.all([codeOf(far.all()), codeOf(refs(system).v1.add('hello'))]), ['version.unknown', 'answered 1'])
+})
+
 test('a node that was down for three upgrades catches up one at a time and answers all four versions meanwhile', async (t) => {
   const { system, host, v0, v1, v2 } = await start(t)
   await v0.add('before')

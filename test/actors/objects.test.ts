@@ -13,7 +13,8 @@ class Thing extends NodeObject<{ ticks: number }> {
   }
 
   protected override start(): void {
-    if (this.nodeId === 'sends') this.sender(Thing, 'other').tick()
+    if (this.nodeId === 'sends' || this.nodeId === 'sends-and-throws') this.sender(Thing, 'other').tick()
+    if (this.nodeId === 'sends-and-throws') throw new Error('not today')
   }
 
   @command tick(): number {
@@ -108,6 +109,14 @@ test('what start() sends leaves after a rebuild as it does after any start', asy
   t.is(await codeOf(ref.fails()), 'application.error')
   for (let i = 0; i < 30; i++) await turnOfLoop()
   t.is(await other.ticks(), before + 1)
+})
+
+// What start() sends leaves at once: it waits for what was written before, and not for what start() writes (/tmp/review/2.patch).
+test('C12: a start() that throws sends nothing', async (t) => {
+  const { host, ref } = await thing(t, 'other')
+  await t.throwsAsync(host.node(Thing, 'sends-and-throws'), { message: /not today/ })
+  for (let i = 0; i < 30; i++) await turnOfLoop()
+  t.is(await ref.ticks(), 0)
 })
 
 test('a call made for too many others is refused where it is made', async (t) => {
