@@ -107,8 +107,8 @@ export async function createHost(options: HostOptions): Promise<RunningHost> {
   const host = scope.resolve(Host)
   const operator = scope.resolve(Operator)
   host.start()
-  // A host serves until it is stopped; in memory nothing else would keep the process.
-  const keepAlive = setInterval(() => {}, 2 ** 30)
+  // A host serves until it is stopped; where the system is embedded nothing else keeps the process.
+  const keepAlive = options.transport === undefined ? setInterval(() => {}, 2 ** 30) : undefined
   const stop = async () => {
     clearInterval(keepAlive)
     await host.stop()

@@ -298,6 +298,6 @@ export class NodeUpgrade {
 }
 
 function pick(services: Node['services']) {
-  const { store, population, contacts, clock, random, settings } = services
-  return { store, population, contacts, clock, random, settings }
+  const { store, population, database, contacts, clock, random, settings } = services
+  return { store, population, database, contacts, clock, random, settings }
 }

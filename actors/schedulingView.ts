@@ -1,12 +1,13 @@
 /** What a scheduling function sees of its node (§4): everything, read-only, and only what is committed. */
 import { unpack } from '../core/codec.js'
 import type { ReadonlyCollection } from '../core/collection.js'
+import { isFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import { keys, type NodeRecord } from '../core/nodeRecord.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Random } from '../core/ports/random.js'
 import type { StateStore } from '../core/ports/stateStore.js'
-import type { NodeRow } from '../core/ports/upgradeDatabase.js'
+import type { NodeRow, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import type { Contact, SchedulingView } from '../core/schedule.js'
 import type { Contacts } from './contacts.js'
 import { afterPrefix } from './nodeState.js'
@@ -19,6 +20,7 @@ export interface ViewParts {
   readonly calls: () => { readonly answered: number; readonly failed: number }
   readonly store: StateStore
   readonly population: Population
+  readonly database: UpgradeDatabase
   readonly contacts: Contacts
   readonly clock: Clock
   readonly random: Random
@@ -70,14 +72,23 @@ export class NodeSchedulingView implements SchedulingView {
     }
   }
 
-  /** Waits while the database is away: a schedule that needs it must not decide without it. */
-  async nodes(service?: string): Promise<readonly NodeRow[]> {
-    const { population, clock, random, settings } = this.parts
+  nodes(service?: string): Promise<readonly NodeRow[]> {
+    return this.#untilAnswered(() => this.parts.population.nodes(service))
+  }
+
+  table(name: string): Promise<ReadonlyMap<string, string>> {
+    return this.#untilAnswered(() => this.parts.database.table(name))
+  }
+
+  /** Waits while the database is away: a schedule that needs it must not decide without it. What is asked wrongly is thrown. */
+  async #untilAnswered<T>(ask: () => Promise<T>): Promise<T> {
+    const { clock, random, settings } = this.parts
     for (let failures = 0; ; failures++) {
       this.signal.throwIfAborted()
       try {
-        return await population.nodes(service)
-      } catch {
+        return await ask()
+      } catch (error) {
+        if (isFault(error) && error.kind === 'config') throw error
         await sleep(clock, backoffMs(failures, settings.backoffMs, settings.backoffMsMax, random.next()), this.signal)
       }
     }

@@ -28,6 +28,8 @@ export interface SchedulingView {
   collection(name: string): ReadonlyCollection<unknown>
   /** Registered nodes by service, from the upgrade database. Waits while the database is away. */
   nodes(service?: string): Promise<readonly NodeRow[]>
+  /** A table of the upgrade database that the upgrader keeps (§4), by key; empty if there is none. Waits while the database is away. */
+  table(name: string): Promise<ReadonlyMap<string, string>>
   /** Recently contacted nodes, newest first. */
   contacts(): readonly Contact[]
   /** Calls this node has answered since it started, and how many of them failed. */

@@ -129,6 +129,7 @@ export class Population {
       state: {},
       collection: () => ({ get: () => undefined, has: () => false, entries: () => [] }),
       nodes: async (service) => this.rows.filter((row) => service === undefined || row.service === service),
+      table: async () => new Map(),
       contacts: () => (member.contacts ?? []).map((id): Contact => ({ ...this.row(id), ageMs: 10 })),
       calls: () => ({ answered: this.#answered.get(nodeId) ?? 0, failed: 0 }),
       now: () => this.clock.now(),
