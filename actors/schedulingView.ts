@@ -27,6 +27,7 @@ export interface ViewParts {
   readonly settings: HostSettings
 }
 
+/** Schedules made of schedules derive views from this one: nothing in it may be `#private`. */
 export class NodeSchedulingView implements SchedulingView {
   constructor(
     private readonly parts: ViewParts,
@@ -73,25 +74,11 @@ export class NodeSchedulingView implements SchedulingView {
   }
 
   nodes(service?: string): Promise<readonly NodeRow[]> {
-    return this.#untilAnswered(() => this.parts.population.nodes(service))
+    return untilAnswered(this.parts, this.signal, () => this.parts.population.nodes(service))
   }
 
   table(name: string): Promise<ReadonlyMap<string, string>> {
-    return this.#untilAnswered(() => this.parts.database.table(name))
-  }
-
-  /** Waits while the database is away: a schedule that needs it must not decide without it. What is asked wrongly is thrown. */
-  async #untilAnswered<T>(ask: () => Promise<T>): Promise<T> {
-    const { clock, random, settings } = this.parts
-    for (let failures = 0; ; failures++) {
-      this.signal.throwIfAborted()
-      try {
-        return await ask()
-      } catch (error) {
-        if (isFault(error) && error.kind === 'config') throw error
-        await sleep(clock, backoffMs(failures, settings.backoffMs, settings.backoffMsMax, random.next()), this.signal)
-      }
-    }
+    return untilAnswered(this.parts, this.signal, () => this.parts.database.table(name))
   }
 
   contacts(): readonly Contact[] {
@@ -112,6 +99,19 @@ export class NodeSchedulingView implements SchedulingView {
 
   sleep(ms: number): Promise<void> {
     return sleep(this.parts.clock, ms, this.signal)
+  }
+}
+
+/** Waits while the database is away: a schedule that needs it must not decide without it. What is asked wrongly is thrown. */
+async function untilAnswered<T>({ clock, random, settings }: ViewParts, signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+  for (let failures = 0; ; failures++) {
+    signal.throwIfAborted()
+    try {
+      return await ask()
+    } catch (error) {
+      if (isFault(error) && error.kind === 'config') throw error
+      await sleep(clock, backoffMs(failures, settings.backoffMs, settings.backoffMsMax, random.next()), signal)
+    }
   }
 }
 
