@@ -35,6 +35,7 @@ interface Addresses {
 export async function withServers(): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), 'theseus-demo-'))
   const closing: (() => unknown)[] = [() => rm(directory, { recursive: true, force: true })]
+  let end: () => number
   try {
     const screen = new Screen()
     screen.say('$ natsctl up')
@@ -48,13 +49,15 @@ export async function withServers(): Promise<number> {
       bundles: join(directory, 'bundles'),
     })
     closing.push(() => desk.stop())
-    return await Promise.race([play(desk, addresses, directory, screen), interrupted()])
+    end = await Promise.race([play(desk, addresses, directory, screen), interrupted()])
   } finally {
     for (const close of closing.reverse()) await close()
   }
+  // Last, when everything that was started has said its last word.
+  return end()
 }
 
-async function play(desk: RunningHost, addresses: Addresses, directory: string, screen: Screen): Promise<number> {
+async function play(desk: RunningHost, addresses: Addresses, directory: string, screen: Screen): Promise<() => number> {
   const clients: Client[] = []
   let title = 'Five nodes of "pages" on three hosts at version 0, one client under load.'
   let isShown = true
@@ -101,16 +104,17 @@ async function play(desk: RunningHost, addresses: Addresses, directory: string, 
   for (const [version, target] of [PagesV1, PagesV2, PagesV3].entries()) {
     lost.push(...(await readBack((node) => desk.ref(target as typeof PagesV1, node, { version }), pages)))
   }
-  return summary(
-    reports.map(({ tally, failures }) => ({ ...tally, failures: new Map(failures) })),
-    lost,
-  )
+  return () =>
+    summary(
+      reports.map(({ tally, failures }) => ({ ...tally, failures: new Map(failures) })),
+      lost,
+    )
 }
 
 /** Ctrl-C ends the story early, and everything that was started for it. */
-function interrupted(): Promise<number> {
+function interrupted(): Promise<() => number> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve(130))
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve(() => 130))
   })
 }
 
