@@ -42,17 +42,25 @@ export interface Death {
   readonly below: Version
   /** Milliseconds since 1970. */
   readonly sinceMs: number
+  /** Versions older than this one are dead now: `below` once its time has come, until then what was dead before. */
+  readonly inForce: Version
 }
 
-export const nothingDead: Death = { below: 0, sinceMs: 0 }
+export const nothingDead: Death = { below: 0, sinceMs: 0, inForce: 0 }
+
+/** What the upgrader defines with an upgrade: by table, by key. */
+export type TableEntries = Readonly<Record<string, Readonly<Record<string, string>>>>
 
 export interface UpgradeDatabase {
   // The history: authority.
   head(): Promise<Head>
   /** Manifests of versions `from` to `to`, both included, as far as they exist, in order. */
   manifests(from: Version, to: Version): Promise<readonly SignedManifest[]>
-  /** One compare-and-set on ⟨version, digest of the head manifest⟩: false when `expected` is not the head any more. */
-  install(expected: Head, digest: string, manifest: SignedManifest): Promise<boolean>
+  /**
+   * One compare-and-set on ⟨version, digest of the head manifest⟩: false when `expected` is not the head any more. Sets the entries of
+   * `tables` with it.
+   */
+  install(expected: Head, digest: string, manifest: SignedManifest, tables?: TableEntries): Promise<boolean>
   putChunk(digest: string, index: number, bytes: Uint8Array): Promise<void>
   getChunk(digest: string, index: number): Promise<Uint8Array | undefined>
 
@@ -93,8 +101,8 @@ export interface UpgradeDatabase {
   dead(): Promise<Death>
   /**
    * Moves `below` forward, to take effect `delayMs` from now, unless a registered node, alive or not, may still run an older version
-   * (`oldestPossible`); nodes without a directory are asked no longer than their lease. One atomic decision. Answers the death in force
-   * afterwards: the one before if this one was refused, or was no step forward.
+   * (`oldestPossible`), or the death before is still to come; nodes without a directory are asked no longer than their lease. One atomic
+   * decision. Answers the death as it is afterwards: the one before if this one was refused, or was no step forward.
    */
   declareDead(below: Version, delayMs: number): Promise<Death>
 

@@ -124,14 +124,15 @@ test('redis: a death that can’t be read is an error, and neither no death nor 
   const client = new Redis(server.url)
   t.teardown(() => Promise.all([database.close(), client.quit()]))
   const key = `theseus:{${system}}:dead`
-  for (const [below, sinceMs] of [
-    ['three', '0'],
-    ['3', 'yesterday'],
+  for (const [below, sinceMs, before] of [
+    ['three', '0', '0'],
+    ['3', 'yesterday', '0'],
+    ['3', '0', 'two'],
   ]) {
-    await client.hset(key, { below, sinceMs })
+    await client.hset(key, { below, sinceMs, before })
     t.is(codeOf(await t.throwsAsync(database.dead())), 'upgrade.invalid')
     t.is(codeOf(await t.throwsAsync(database.declareDead(3, 0))), 'upgrade.invalid')
-    t.deepEqual(await client.hgetall(key), { below, sinceMs })
+    t.deepEqual(await client.hgetall(key), { below, sinceMs, before })
   }
 })
 
@@ -170,7 +171,7 @@ test('memory: a death is counted by the clock that the database was opened with'
   const database = await memory.open('shop')
   const first = await database.declareDead(1, 0)
   memory.elapse(1000)
-  t.deepEqual(await database.declareDead(2, 500), { below: 2, sinceMs: first.sinceMs + 1500 })
+  t.deepEqual(await database.declareDead(2, 500), { below: 2, sinceMs: first.sinceMs + 1500, inForce: 1 })
 })
 
 test('redis: every key of a system carries its hash tag, so that a Redis Cluster keeps them together', async (t) => {

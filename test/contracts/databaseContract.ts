@@ -556,13 +556,29 @@ export function databaseContract(
     t.deepEqual([...before], [['n1', 'yes']])
   })
 
+  contract('the tables of an upgrade are there with its manifest, or not at all', async (t, database, another) => {
+    const { digest, manifest } = manifestOf('first')
+    const tables = { authorized: { n1: 'yes', n2: 'no' }, weather: { sky: 'blue' } }
+    await database.setInTable('authorized', 'n2', 'perhaps')
+    await database.setInTable('authorized', 'n3', 'yes')
+    t.false(await database.install({ version: 7, digest: 'other' }, digest, manifest, tables))
+    t.deepEqual(await another.tables(), ['authorized'])
+    const wrong = database.install({ version: 0, digest: null }, digest, manifest, { weather: { '': 'blue' } })
+    await t.throwsAsync(wrong, { code: 'config.invalid' })
+    t.is((await another.head()).version, 0)
+    t.true(await database.install({ version: 0, digest: null }, digest, manifest, tables))
+    t.deepEqual(await another.tables(), ['authorized', 'weather'])
+    t.deepEqual([...(await another.table('authorized'))].flat(), ['n1', 'yes', 'n2', 'no', 'n3', 'yes'])
+    t.deepEqual([...(await another.table('weather'))].flat(), ['sky', 'blue'])
+  })
+
   /** Declares, and says whether that is in force now. */
   const isDeclared = async (database: UpgradeDatabase, below: number) => (await database.declareDead(below, 0)).below === below
 
   contract(
     'nothing is dead at first; a death is told to everybody, and takes effect after its delay',
     async (t, database, another) => {
-      t.deepEqual(await database.dead(), { below: 0, sinceMs: 0 })
+      t.deepEqual(await database.dead(), { below: 0, sinceMs: 0, inForce: 0 })
       const now = await database.declareDead(1, 0)
       t.is(now.below, 1)
       const later = await database.declareDead(3, long)
@@ -570,11 +586,21 @@ export function databaseContract(
       // By one clock: between the two declarations some milliseconds passed, or none.
       t.true(later.sinceMs >= now.sinceMs + long && later.sinceMs < now.sinceMs + 2 * long, `${now.sinceMs}, ${later.sinceMs}`)
       t.deepEqual(await another.dead(), later)
+      t.deepEqual([now.inForce, later.inForce], [1, 1])
     },
   )
 
+  contract('a death takes effect before the next is declared', async (t, database, another, under) => {
+    const first = await database.declareDead(1, short)
+    t.deepEqual([first.below, first.inForce], [1, 0])
+    t.deepEqual(await another.declareDead(2, 0), first)
+    under.elapse(short)
+    await until(async () => (await another.dead()).inForce === 1, 'the death takes effect', 5000)
+    t.is((await another.declareDead(2, 0)).inForce, 2)
+  })
+
   contract('a death is never taken back, nor moved in time by who declares it again', async (t, database, another) => {
-    const death = await database.declareDead(3, 1000)
+    const death = await database.declareDead(3, long)
     for (const below of [3, 2, 0]) t.deepEqual(await another.declareDead(below, 5000), death)
     await another.register(statusOf('n1', { version: 0 }), long)
     t.deepEqual(await another.declareDead(4, 0), death)
@@ -586,7 +612,7 @@ export function databaseContract(
     await database.register(statusOf('old', { version: 2 }), long)
     await database.register(statusOf('new', { version: 5, service: 'users' }), long)
     const refused = await another.declareDead(3, 0)
-    t.deepEqual(refused, { below: 0, sinceMs: 0 })
+    t.deepEqual(refused, { below: 0, sinceMs: 0, inForce: 0 })
     t.true(await isDeclared(another, 2))
     await database.report([statusOf('old', { version: 5 })], long)
     t.true(await isDeclared(another, 5))
@@ -672,7 +698,7 @@ export function databaseContract(
       await t.throwsAsync(database.declareDead(below, 0), { code: 'config.invalid', message: /use a version number/ })
     for (const delayMs of [-1, 0.5, deathDelayMsMax + 1, Number.NaN, '1' as never])
       await t.throwsAsync(database.declareDead(1, delayMs), { code: 'config.invalid', message: /use whole milliseconds/ })
-    t.deepEqual(await database.dead(), { below: 0, sinceMs: 0 })
+    t.deepEqual(await database.dead(), { below: 0, sinceMs: 0, inForce: 0 })
     t.is((await database.declareDead(1, deathDelayMsMax)).below, 1)
   })
 
@@ -686,7 +712,7 @@ export function databaseContract(
     await database.claimSlot('pages', 'n1', { nodes: 1 })
     await database.setInTable('authorized', 'n1', 'yes')
     t.true(await isDeclared(stranger, 7))
-    t.deepEqual(await database.dead(), { below: 0, sinceMs: 0 })
+    t.deepEqual(await database.dead(), { below: 0, sinceMs: 0, inForce: 0 })
     t.deepEqual(await stranger.tables(), [])
     t.deepEqual(await stranger.table('authorized'), new Map())
     t.deepEqual(await stranger.head(), { version: 0, digest: null })

@@ -256,7 +256,7 @@ test('of those who need a version, all are counted and only the first are named,
     ...statusOf(`n${i}`, { version: i === 60 ? 0 : 1 }),
     alive: i % 2 === 0,
   }))
-  const [oldest, newest] = summarizeVersions(1, new Map(), rows, { below: 0, sinceMs: 0 })
+  const [oldest, newest] = summarizeVersions(1, new Map(), rows, { below: 0, sinceMs: 0, inForce: 0 })
   t.deepEqual(oldest!.neededBy, { nodes: 1, clients: 0, ids: ['n60'] })
   t.is(newest!.neededBy.nodes, rows.length)
   t.deepEqual(newest!.neededBy.ids.slice(0, 2), ['n60', 'n0'])

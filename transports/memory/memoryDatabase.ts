@@ -17,6 +17,7 @@ import {
   oldestPossible,
   type ServiceLimit,
   slotsAllowed,
+  type TableEntries,
   type UpgradeDatabase,
 } from '../../core/ports/upgradeDatabase.js'
 import { heldByMax, lapsedKeptMs, type UdbFactory } from '../udbFactory.js'
@@ -90,11 +91,16 @@ class MemoryDatabase implements UpgradeDatabase {
       .map(copyOf)
   }
 
-  async install(expected: Head, digest: string, manifest: SignedManifest): Promise<boolean> {
-    const tables = this.#reach()
-    if (tables.head.version !== expected.version || tables.head.digest !== expected.digest) return false
-    tables.manifests.push(copyOf(manifest))
-    tables.head = { version: expected.version + 1, digest }
+  async install(expected: Head, digest: string, manifest: SignedManifest, tables: TableEntries = {}): Promise<boolean> {
+    const system = this.#reach()
+    const entries = Object.entries(tables).flatMap(([name, table]) =>
+      Object.entries(table).map(([key, value]) => [name, key, value] as const),
+    )
+    for (const entry of entries) checkTable(...entry)
+    if (system.head.version !== expected.version || system.head.digest !== expected.digest) return false
+    for (const [name, key, value] of entries) this.#set(name, key, value)
+    system.manifests.push(copyOf(manifest))
+    system.head = { version: expected.version + 1, digest }
     return true
   }
 
@@ -174,6 +180,10 @@ class MemoryDatabase implements UpgradeDatabase {
 
   async setInTable(name: string, key: string, value: string): Promise<void> {
     checkTable(name, key, value)
+    this.#set(name, key, value)
+  }
+
+  #set(name: string, key: string, value: string): void {
     const { tables } = this.#reach()
     tables.set(name, (tables.get(name) ?? new Map<string, string>()).set(key, value))
   }
@@ -192,15 +202,21 @@ class MemoryDatabase implements UpgradeDatabase {
   }
 
   async dead(): Promise<Death> {
-    return this.#reach().death
+    return this.#death()
+  }
+
+  #death(): Death {
+    const { death } = this.#reach()
+    return this.clock.now() >= death.sinceMs ? { ...death, inForce: death.below } : death
   }
 
   async declareDead(below: Version, delayMs: number): Promise<Death> {
     checkDeath(below, delayMs)
-    const system = this.#reach()
+    const before = this.#death()
     const isNeeded = this.#registered(undefined).some(({ status }) => oldestPossible(status) < below)
-    if (below > system.death.below && !isNeeded) system.death = { below, sinceMs: this.clock.now() + delayMs }
-    return system.death
+    if (below <= before.below || before.inForce < before.below || isNeeded) return before
+    this.#reach().death = { below, sinceMs: this.clock.now() + delayMs, inForce: before.below }
+    return this.#death()
   }
 
   async close(): Promise<void> {

@@ -11,6 +11,7 @@ import {
   type NodeStatus,
   nothingDead,
   type ServiceLimit,
+  type TableEntries,
   type UpgradeDatabase,
 } from '../../core/ports/upgradeDatabase.js'
 import type { UdbFactory } from '../udbFactory.js'
@@ -79,20 +80,24 @@ class RedisDatabase implements UpgradeDatabase {
     return this.redis.call((client) => client.hmgetBuffer(key, ...versions.map(String)))
   }
 
-  async install(expected: Head, digest: string, manifest: SignedManifest): Promise<boolean> {
+  async install(expected: Head, digest: string, manifest: SignedManifest, tables: TableEntries = {}): Promise<boolean> {
     const { head, manifests, signatures } = this.keys
-    const signature = manifest.signature === null ? [] : [bufferOf(manifest.signature)]
+    const entries = Object.entries(tables).flatMap(([name, table]) =>
+      Object.entries(table).map(([key, value]) => [name, key, value] as const),
+    )
+    for (const entry of entries) checkTable(...entry)
+    const keys = [head, manifests, signatures, this.keys.tables, ...entries.map(([name]) => this.keys.table(name))]
     const installed = await this.redis.call((client) =>
       client.theseusInstall(
-        head,
-        manifests,
-        signatures,
+        keys.length,
+        ...keys,
         expected.version,
         expected.digest ?? '',
         expected.version + 1,
         digest,
         bufferOf(manifest.bytes),
-        ...signature,
+        manifest.signature === null ? '' : bufferOf(manifest.signature),
+        ...entries.flat(),
       ),
     )
     return installed === 1
@@ -178,7 +183,7 @@ class RedisDatabase implements UpgradeDatabase {
   }
 
   async dead(): Promise<Death> {
-    return this.#deathOf(await this.redis.call((client) => client.hmget(this.keys.dead, 'below', 'sinceMs')))
+    return this.#deathOf(await this.redis.call((client) => client.theseusDead(this.keys.dead)))
   }
 
   async declareDead(below: Version, delayMs: number): Promise<Death> {
@@ -188,13 +193,13 @@ class RedisDatabase implements UpgradeDatabase {
   }
 
   #deathOf(answer: unknown): Death {
-    const [below, sinceMs] = answer as readonly (string | null)[]
-    if (below === null && sinceMs === null) return nothingDead
-    const death = { below: Number(below ?? Number.NaN), sinceMs: Number(sinceMs ?? Number.NaN) }
+    const [belowText, sinceText, beforeText, nowText] = answer as readonly (string | null)[]
+    if (belowText === null && sinceText === null) return nothingDead
+    const [below, sinceMs, before] = [belowText, sinceText, beforeText].map((text) => Number(text ?? Number.NaN))
     // Nothing dead in its place would take a death back.
-    if (!isVersion(death.below) || !Number.isSafeInteger(death.sinceMs))
-      throw new Fault('upgrade.invalid', `Redis key ${this.keys.dead} holds no version and moment of a death`)
-    return death
+    if (!isVersion(below) || !isVersion(before) || !Number.isSafeInteger(sinceMs))
+      throw new Fault('upgrade.invalid', `Redis key ${this.keys.dead} holds no versions and moment of a death`)
+    return { below, sinceMs: sinceMs!, inForce: Number(nowText) >= sinceMs! ? below : before }
   }
 
   close(): Promise<void> {

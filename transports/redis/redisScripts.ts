@@ -55,14 +55,19 @@ ${body}`,
 
 export const scripts = {
   theseusInstall: {
-    numberOfKeys: 3,
+    // The last keys are those of the tables that get entries: one for each entry.
     lua: `
-local head, manifests, signatures = unpack(KEYS)
+local head, manifests, signatures, tables = unpack(KEYS)
 local expectedVersion, expectedDigest, version, digest, manifest, signature = unpack(ARGV)
 if (redis.call('HGET', head, 'version') or '0') ~= expectedVersion then return 0 end
 if (redis.call('HGET', head, 'digest') or '') ~= expectedDigest then return 0 end
 redis.call('HSET', manifests, version, manifest)
-if signature then redis.call('HSET', signatures, version, signature) end
+if signature ~= '' then redis.call('HSET', signatures, version, signature) end
+for i = 5, #KEYS do
+  local name, key, value = unpack(ARGV, 7 + (i - 5) * 3, 9 + (i - 5) * 3)
+  redis.call('HSET', KEYS[i], key, value)
+  redis.call('SADD', tables, name)
+end
 redis.call('HSET', head, 'version', version, 'digest', digest)
 return 1`,
   },
@@ -195,13 +200,28 @@ if redis.call('EXISTS', entries) == 0 then redis.call('SREM', tables, name) end
 return removed`,
   },
 
-  /** Answers `below` and `sinceMs` of the death in force afterwards. `oldestPossible` is that of core/ports/upgradeDatabase.ts. */
+  /** Answers `below`, `sinceMs`, `before`, and the time. */
+  theseusDead: {
+    numberOfKeys: 1,
+    lua: `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local answer = redis.call('HMGET', KEYS[1], 'below', 'sinceMs', 'before')
+answer[4] = string.format('%.0f', now)
+return answer`,
+  },
+
+  /** Answers the death as it is afterwards, as `theseusDead` does. `oldestPossible` is that of core/ports/upgradeDatabase.ts. */
   theseusDeclareDead: nodeScript(
     `
 local dead = KEYS[7]
 local below, delayMs = tonumber(ARGV[1]), tonumber(ARGV[2])
 
-local function inForce() return redis.call('HMGET', dead, 'below', 'sinceMs') end
+local function asItIs()
+  local answer = redis.call('HMGET', dead, 'below', 'sinceMs', 'before')
+  answer[4] = string.format('%.0f', now)
+  return answer
+end
 
 local function oldestPossible(text)
   local isRead, row = pcall(cjson.decode, text)
@@ -211,8 +231,9 @@ local function oldestPossible(text)
 end
 
 local before = redis.call('HGET', dead, 'below') or '0'
+local sinceMs = redis.call('HGET', dead, 'sinceMs') or '0'
 -- What can't be read is not written over: the reader is told.
-if tonumber(before) == nil or below <= tonumber(before) then return inForce() end
+if tonumber(before) == nil or below <= tonumber(before) or tonumber(sinceMs) == nil or now < tonumber(sinceMs) then return asItIs() end
 sweep()
 local found = redis.call('ZRANGE', members, 0, -1)
 for first = 1, #found, ${idsPerCommand} do
@@ -223,11 +244,11 @@ for first = 1, #found, ${idsPerCommand} do
   end
   local texts = redis.call('HMGET', rows, unpack(ids))
   for i = 1, #ids do
-    if oldestPossible(texts[i]) < below then return inForce() end
+    if oldestPossible(texts[i]) < below then return asItIs() end
   end
 end
-redis.call('HSET', dead, 'below', ARGV[1], 'sinceMs', string.format('%.0f', now + delayMs))
-return inForce()`,
+redis.call('HSET', dead, 'below', ARGV[1], 'sinceMs', string.format('%.0f', now + delayMs), 'before', before)
+return asItIs()`,
     1,
   ),
 } as const
