@@ -24,6 +24,7 @@ import { tokens } from './actors/tokens.js'
 import { UpgradeHistory } from './actors/upgradeHistory.js'
 import { UpgradeServer } from './actors/upgradeServer.js'
 import { UpgradeServerClient } from './actors/upgradeServerClient.js'
+import { type Duration, milliseconds } from './core/duration.js'
 import type { HostObserver } from './core/events.js'
 import { Fault } from './core/fault.js'
 import { checkName, type Version } from './core/ids.js'
@@ -141,11 +142,27 @@ export async function connectOperator(
 
 /** Starts an upgrade server. Several may run for one system, over one UDB. */
 export async function startUpgradeServer(
-  options: Ways & { readonly observe?: HostObserver },
+  options: Ways & {
+    readonly observe?: HostObserver
+    /**
+     * How long after its declaration the death of a version takes effect: the longest deadline that a call of this system can have. By default
+     * what the wire allows, ten minutes.
+     */
+    readonly deathDelay?: Duration
+    /** How often it is looked which versions nobody runs any more; 10 s by default. */
+    readonly deathRound?: Duration
+  },
 ): Promise<{ stop(): Promise<void> }> {
   const system = checkName('system', options.system)
   const ways = await connect(options, 'upgrade-server', options.observe ?? (() => {}))
-  const server = new UpgradeServer({ system, ...ways, ...(options.observe === undefined ? {} : { observe: options.observe }) })
+  const server = new UpgradeServer({
+    system,
+    ...ways,
+    clock: options.clock ?? systemClock,
+    ...(options.observe === undefined ? {} : { observe: options.observe }),
+    ...(options.deathDelay === undefined ? {} : { deathDelayMs: milliseconds(options.deathDelay) }),
+    ...(options.deathRound === undefined ? {} : { deathRoundMs: milliseconds(options.deathRound) }),
+  })
   await server.start().catch(async (error) => {
     await ways.close()
     throw error
@@ -261,6 +278,7 @@ async function embeddedServer(world: EmbeddedWorld, system: string): Promise<Upg
     system,
     transport: await world.transport.connect({ name: 'upgrade-server' }),
     database: await world.database.open(system, systemClock),
+    clock: systemClock,
   })
   await server.start()
   return server

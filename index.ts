@@ -7,6 +7,7 @@ export type { BuiltUpgrade, Operator, PublishOptions } from './actors/operator.j
 export { defaultSettings, type HostSettings } from './actors/settings.js'
 export { connectOperator, createHost, type HostOptions, type RunningHost, startUpgradeServer, type Ways } from './compose.js'
 export type { Collection, KeyRange, ReadonlyCollection } from './core/collection.js'
+export { draftManifest } from './core/draftManifest.js'
 export { type Duration, milliseconds } from './core/duration.js'
 export type { HostEvent, HostObserver } from './core/events.js'
 export { applicationFault, Fault, type FaultCode, type FaultKind, faultCodes, isFault, reasonOf } from './core/fault.js'
@@ -16,7 +17,6 @@ export {
   type ClassUpgradeEntry,
   decodeManifest,
   digestOf,
-  draftManifest,
   encodeManifest,
   isDigest,
   type Manifest,

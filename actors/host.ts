@@ -58,6 +58,9 @@ export class Host {
       contacts.newestKnown = version
       this.#learn(version)
     }
+    history.onDead = (dead) => {
+      for (const node of this.#nodes.values()) node.versionsDied(dead)
+    }
     // Asked at most every `unknownVersionMs`, whatever others say.
     contacts.onNewer = (version) => void history.knows(version).catch(() => {})
     registrar.onTaken = (nodeId, fault) => void this.#taken(nodeId, fault)
@@ -95,7 +98,9 @@ export class Host {
       const node = await startNode(this.services, definition, nodeId)
       this.#nodes.set(nodeId, node)
       // What was heard while the node was starting.
-      if (this.services.history.heard > node.record.newest) node.learning.learn(this.services.history.heard)
+      const { heard, dead } = this.services.history
+      if (heard > node.keeper.record.newest) node.learning.learn(heard)
+      if (dead > node.keeper.record.oldest) node.versionsDied(dead)
       await this.services.transport.flush().catch(() => {})
       return this.#handle(node)
     } finally {
@@ -138,19 +143,21 @@ export class Host {
     return {
       id: node.id,
       get version() {
-        return node.hasChain ? node.chain.version : node.record.generation.version
+        return node.software.hasChain ? node.chain.version : node.runs.version
       },
       get className() {
-        return node.hasChain
-          ? node.chain.links[node.chain.version - node.chain.oldest]!.className
-          : node.record.generation.className
+        return node.software.hasChain ? node.chain.links[node.chain.version - node.chain.oldest]!.className : node.runs.className
       },
       get phase() {
         return node.phase
       },
       reached: (version, { timeout = '60s' } = {}) => this.#reached(node, version, milliseconds(timeout)),
       get chain() {
-        return (node.hasChain ? node.chain.links : []).map(({ version, className, role }) => ({ version, className, role }))
+        return (node.software.hasChain ? node.chain.links : []).map(({ version, className, role }) => ({
+          version,
+          className,
+          role,
+        }))
       },
       retry: () => node.manager.retry(),
       stop: async () => {
@@ -163,15 +170,11 @@ export class Host {
   #reached(node: Node, version: Version, timeoutMs: number): Promise<void> {
     const arrived = new Promise<void>((resolve, reject) => {
       node.follow(() => {
-        const { phase, reason, record } = node
-        if (phase === 'current' && record.generation.version >= version) resolve()
+        const { phase, reason } = node
+        const { version: reached } = node.runs
+        if (phase === 'current' && reached >= version) resolve()
         else if (phase === 'stalled' || phase === 'rejected') {
-          reject(
-            new Fault(
-              'upgrade.unreached',
-              `node ${node.id} is ${phase} on its way to version ${record.generation.version + 1}: ${reason}`,
-            ),
-          )
+          reject(new Fault('upgrade.unreached', `node ${node.id} is ${phase} on its way to version ${reached + 1}: ${reason}`))
         } else return false
         return true
       })

@@ -43,6 +43,12 @@ export class LiveContext implements ObjectContext {
     this.#stop.abort()
   }
 
+  /** Stops an SO alone: the object and the other SOs go on. */
+  close(): void {
+    this.stop()
+    this.around.state.close(this.slot)
+  }
+
   collection(name: string): Collection<unknown> {
     return this.around.state.collection(this.slot, name, () => this.#mustRun())
   }

@@ -4,30 +4,40 @@
  */
 
 import { concerning } from '../core/classLine.js'
-import { pack, unpack } from '../core/codec.js'
+import { pack } from '../core/codec.js'
 import { Fault, isFault, reasonOf } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
-import { checkRecord, keys, slot } from '../core/nodeRecord.js'
+import { keys, slot } from '../core/nodeRecord.js'
 import type { Simulation } from '../core/simulation.js'
 import type { IncomingCall } from './incomingCall.js'
-import type { Turn } from './mailbox.js'
-import type { Node } from './node.js'
+import type { Mailbox, Turn } from './mailbox.js'
+import type { NodeServices } from './nodeServices.js'
+import type { NodeSoftware } from './nodeSoftware.js'
+import type { NodeState } from './nodeState.js'
+import type { RecordKeeper } from './recordKeeper.js'
 import { backoffMs, sleep } from './timeouts.js'
 import { isSO, noCollections } from './transformRun.js'
+
+/** What learning needs of its node. */
+export interface LearningNode {
+  readonly services: NodeServices
+  readonly keeper: RecordKeeper
+  readonly software: NodeSoftware
+  readonly state: NodeState
+  readonly mailbox: Mailbox
+  /** Takes a call whose version has its answer here now. */
+  accept(call: IncomingCall): void
+  /** Something may be there to upgrade to. */
+  consider(): void
+}
 
 export class NodeLearning {
   #held: IncomingCall[] = []
   #answering = false
   #preparing: Promise<void> = Promise.resolve()
-  #rejected: Fault | undefined
   #stopped = false
 
-  constructor(private readonly node: Node) {}
-
-  /** Why the version after the chain's newest is not answered, if its upgrade was rejected. */
-  get rejected(): Fault | undefined {
-    return this.#rejected
-  }
+  constructor(private readonly node: LearningNode) {}
 
   /** Keeps a call of an unknown version until that version is known, or the upgrade server says that there is none. */
   hold(call: IncomingCall): void {
@@ -45,8 +55,8 @@ export class NodeLearning {
   /** Installs what this host has heard of, in the background; what fails is tried again when it is needed. */
   learn(version: Version): void {
     this.prepare(version).then(
-      () => this.node.manager.consider(),
-      () => this.node.manager.consider(),
+      () => this.node.consider(),
+      () => this.node.consider(),
     )
   }
 
@@ -64,61 +74,67 @@ export class NodeLearning {
     return held
   }
 
-  /** The record as it is on disk: what was learned and not committed is learned again. */
-  reload(): void {
-    const bytes = this.node.services.store.get(keys.record(this.node.id))
-    if (bytes !== undefined) this.node.adopt(checkRecord(unpack(bytes)))
-  }
-
   /** Lets a rejected upgrade be verified once more. */
   async reconsider(): Promise<void> {
-    if (this.#rejected === undefined) return
-    this.node.services.history.reconsider(this.node.record.newest + 1)
-    await this.node.mailbox.turn(() => {
-      this.#rejected = undefined
-      this.node.rebuildChain()
-    })
+    const { software, services, keeper, mailbox } = this.node
+    if (software.rejected === undefined) return
+    services.history.reconsider(keeper.record.newest + 1)
+    await mailbox.turn(() => software.cutAbove(undefined))
   }
 
   async #prepare(version: Version): Promise<void> {
+    const { software, keeper, mailbox } = this.node
     const { history, classes } = this.node.services
-    if (this.#stopped || this.#rejected !== undefined) return
+    if (this.#stopped || software.rejected !== undefined) return
     try {
       await history.fetch(version)
-      while (this.node.record.newest < version && !this.#stopped) {
-        const next = this.node.record.newest + 1
-        const before = classes.line(this.node.record.generation.className)[next - 1]!
+      while (keeper.record.newest < version && !this.#stopped) {
+        const next = keeper.record.newest + 1
+        const before = classes.line(keeper.record.generation.className)[next - 1]!
         if (concerning(history.manifests[next - 1]!, before) !== undefined) await history.load(next)
-        await this.node.mailbox.turn(() => this.#extend(next, before))
+        await mailbox.turn(() => this.#extend(next, before))
       }
     } catch (error) {
       if (!isRejection(error)) throw error
-      this.#rejected = new Fault(
-        'version.rejected',
-        `the upgrade to version ${this.node.record.newest + 1} was rejected: ${error.message}`,
-        {
-          code: error.code,
-        },
-      )
-      await this.node.mailbox.turn(() => this.node.rebuildChain())
+      const version = keeper.record.newest + 1
+      const fault = new Fault('version.rejected', `the upgrade to version ${version} was rejected: ${error.message}`, {
+        code: error.code,
+      })
+      await mailbox.turn(() => software.cutAbove(fault))
     }
   }
 
   /** "The UM installs the class upgrade's future-SO, which lets the node support (some) calls at the new version" (§3). */
   #extend(version: Version, className: string): void {
+    const { keeper, software, state } = this.node
     const { history, journal } = this.node.services
-    const { record } = this.node
+    const { record } = keeper
     // Meanwhile the record may have gone back to what is on disk: the versions between are learned first.
     if (record.newest !== version - 1) return
     const futureSO = history.classUpgrade(version, className)?.futureSO
     let { generation } = record
     if (futureSO !== undefined && isSO(futureSO)) {
       const own = slot(generation.number, version)
-      journal.write(keys.root(record.nodeId, own), initialOf(futureSO), this.node.state)
+      journal.write(keys.root(record.nodeId, own), initialOf(futureSO), state)
       generation = { ...generation, simulations: { ...generation.simulations, [version]: own } }
     }
-    this.node.writeRecord({ ...record, newest: version, generation })
-    this.node.rebuildChain()
+    keeper.write({ ...record, newest: version, generation })
+    software.rebuildChain()
+  }
+
+  /**
+   * C8. Discards the past-SOs of versions that are dead, and with them every link below: a turn of the mailbox. Their states stay on disk, for
+   * whoever goes back, until their versions are final.
+   */
+  bury(dead: Version): void {
+    const { keeper, software, mailbox } = this.node
+    void mailbox.turn(() => {
+      const { record } = keeper
+      const oldest = Math.min(dead, record.generation.version)
+      if (oldest <= record.oldest) return
+      keeper.write({ ...record, oldest })
+      software.rebuildChain()
+    })
   }
 
   async #answerHeld(): Promise<void> {
@@ -136,7 +152,7 @@ export class NodeLearning {
         failures = 0
         // Only if what was learned has been lost meanwhile.
         if (lost) await sleep(clock, backoffMs(0, settings.backoffMs, settings.backoffMsMax, random.next()))
-        this.node.manager.consider()
+        this.node.consider()
       } catch {
         this.#dropRefused()
         await sleep(clock, backoffMs(failures++, settings.backoffMs, settings.backoffMsMax, random.next()))
@@ -154,7 +170,7 @@ export class NodeLearning {
       const { label } = call.envelope
       try {
         if (call.isRefused) continue
-        if (this.node.chain.at(label) !== undefined) this.node.accept(call)
+        if (this.node.software.chain.at(label) !== undefined) this.node.accept(call)
         else if (label <= this.node.services.history.heard && !this.#stopped) {
           this.#held.push(call)
           lost = true

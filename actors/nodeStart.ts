@@ -11,6 +11,7 @@ import { clientService } from './clients.js'
 import { Node } from './node.js'
 import type { NodeServices } from './nodeServices.js'
 import { NodeState } from './nodeState.js'
+import { within } from './timeouts.js'
 import { leftBehind, runTransform, sweepSlots } from './transformRun.js'
 
 /** Starts the node with this id: from its state if it has one here, else as a new one. Resolves when it serves or upgrades. */
@@ -32,16 +33,27 @@ async function revive(services: NodeServices, definition: NodeClass, stored: Nod
   }
   const line = services.classes.line(stored.generation.className)
   await services.classes.load(line, stored.oldest, stored.newest)
+  await askBriefly(services)
   const record = afterCrash({ ...stored, incarnation: stored.incarnation + 1 })
   const node = new Node(services, record, false)
-  await node.commitRecord(record)
+  await node.keeper.commit(record)
   return orStopped(node, () => resume(node, record))
+}
+
+/**
+ * "A node that comes back at a dead version upgrades before it serves": the upgrade server is asked first, by all nodes of a host together, but
+ * not waited for long. Without it nodes serve what they serve.
+ */
+async function askBriefly({ history, clock, settings }: NodeServices): Promise<void> {
+  if (history.hasAsked) return
+  const late = () => new Fault('upgrade.fetch', 'the upgrade server does not answer')
+  await within(clock, settings.firstAnswerMs, history.ask(), late).catch(() => {})
 }
 
 async function resume(node: Node, record: NodeRecord): Promise<void> {
   node.subscribe()
   if (record.upgrade?.phase !== 'recovering') {
-    await node.startObject()
+    await node.software.start()
     node.serve()
     node.report(record.upgrade?.phase ?? 'current', record.upgrade?.target ?? null, null)
   }
@@ -77,9 +89,10 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
   const { history, classes, journal, settings, registrar, store, clock } = services
   const newest = await history.ask()
   await history.fetch(newest)
-  const complete = await newestComplete(services)
+  const oldest = history.dead
+  const complete = Math.max(oldest, await newestComplete(services))
   const line = classes.line(describeClass(definition).className)
-  await classes.load(line, 0, complete)
+  await classes.load(line, oldest, complete)
   const { service } = describeClass(definition)
   await registrar.register({
     nodeId,
@@ -93,14 +106,20 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
     directoryId: store.directoryId,
     since: clock.now(),
   })
-  let generation: Generation = { number: 0, version: 0, className: line[0]!, object: slot(0, 0), simulations: {} }
+  let generation: Generation = {
+    number: 0,
+    version: oldest,
+    className: line[oldest]!,
+    object: slot(0, oldest),
+    simulations: {},
+  }
   const state = new NodeState(nodeId, journal)
   const recordAt = (at: Generation): NodeRecord => ({
     format: recordFormat,
     nodeId,
     service,
     incarnation: 1,
-    oldest: 0,
+    oldest,
     newest: at.version,
     generation: at,
     previous: null,
@@ -108,9 +127,9 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
   })
   // What a birth that was interrupted left.
   await sweepSlots(nodeId, () => true, journal, settings)
-  const root = pack(classes.definition(line[0]!).initial(), `${line[0]}.initial()`)
+  const root = pack(classes.definition(line[oldest]!).initial(), `${line[oldest]}.initial()`)
   await journal.commit([[keys.root(nodeId, generation.object), root]])
-  for (let version = 1; version <= complete; version++) {
+  for (let version = oldest + 1; version <= complete; version++) {
     const upgrade = history.classUpgrade(version, line[version - 1]!)
     generation =
       upgrade === undefined
@@ -119,11 +138,11 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
   }
   const record = recordAt(generation)
   const node = new Node(services, record, true)
-  await node.commitRecord(record)
+  await node.keeper.commit(record)
   await sweepSlots(nodeId, (of) => leftBehind(record, of), journal, settings)
   return orStopped(node, async () => {
     node.subscribe()
-    await node.startObject()
+    await node.software.start()
     await journal.committed(node.state.batch)
     node.serve()
     node.report('current', null, null)

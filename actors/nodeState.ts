@@ -90,6 +90,11 @@ export class NodeState implements Writer {
     this.#slots.set(slot, { slot, holder, packed, touched: false })
   }
 
+  /** Forgets the holder of one slot, between two calls. */
+  close(slot: Slot): void {
+    this.#slots.delete(slot)
+  }
+
   /** Forgets all holders: what is opened next is as it is on disk. */
   closeAll(): void {
     this.#slots.clear()

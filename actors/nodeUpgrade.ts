@@ -10,13 +10,48 @@ import type { Generation } from '../core/nodeRecord.js'
 import type { Phase } from '../core/phases.js'
 import { strictestLimit } from '../core/ports/upgradeDatabase.js'
 import type { ClassUpgrade } from '../core/upgrade.js'
-import type { Node, RunningObject } from './node.js'
+import type { Mailbox } from './mailbox.js'
+import type { NodeLearning } from './nodeLearning.js'
+import type { NodeServices } from './nodeServices.js'
+import type { NodeSoftware, RunningObject } from './nodeSoftware.js'
+import type { NodeState } from './nodeState.js'
+import type { RecordKeeper } from './recordKeeper.js'
 import { NodeSchedulingView } from './schedulingView.js'
+import type { ServiceSlot } from './serviceSlot.js'
 import { backoffMs, sleep, within } from './timeouts.js'
 import { leftBehind, runTransform, sweepSlots, unfinished } from './transformRun.js'
 
 /** How often an advance is made again whose commit failed. */
 const advanceTriesMax = 5
+
+/** What an upgrade needs of its node. */
+export interface UpgradingNode {
+  readonly id: string
+  readonly services: NodeServices
+  readonly keeper: RecordKeeper
+  readonly state: NodeState
+  readonly software: NodeSoftware
+  readonly mailbox: Mailbox
+  readonly learning: NodeLearning
+  readonly slot: ServiceSlot
+  /** Calls that the node has answered since it started. */
+  readonly answered: { readonly answered: number; readonly failed: number }
+  /** Set while the upgrade has taken the object away; a crash meanwhile is the upgrade's to handle. */
+  isUpgrading: boolean
+  readonly isStopped: boolean
+  /** Whether the node's version is dead: then it does not serve, and does not wait to be told when to upgrade. */
+  readonly isBehind: boolean
+  /** Resolves when the node is not being restarted: an upgrade must not take the same object apart. */
+  whenRestarted(): Promise<void>
+  /** The node restarts from what is on disk. */
+  crash(error: unknown): void
+  serve(): void
+  /** Closes the mailbox; resolves when the running call has finished. */
+  close(): Promise<void>
+  leaveService(): Promise<void>
+  /** Tells the UDB and the observers. */
+  report(phase: Phase, target: Version | null, reason: string | null): void
+}
 
 export class NodeUpgrade {
   /** The new generation, from `transforming` on. */
@@ -25,15 +60,15 @@ export class NodeUpgrade {
   #checked: RunningObject | undefined
 
   constructor(
-    private readonly node: Node,
+    private readonly node: UpgradingNode,
     private readonly target: Version,
   ) {}
 
   /** Tells the UDB and the observers which phase begins. `stalled` survives a restart, so it goes to disk. */
   entered(phase: Phase, reason: string | null): void {
-    const { record } = this.node
-    if (phase === 'stalled') this.node.writeRecord({ ...record, upgrade: { phase, target: this.target, reason: reason ?? '' } })
-    else if (record.upgrade?.phase === 'stalled') this.node.writeRecord({ ...record, upgrade: null })
+    const { record } = this.node.keeper
+    if (phase === 'stalled') this.node.keeper.write({ ...record, upgrade: { phase, target: this.target, reason: reason ?? '' } })
+    else if (record.upgrade?.phase === 'stalled') this.node.keeper.write({ ...record, upgrade: null })
     const target = phase === 'current' ? null : this.target
     this.node.report(phase, target, phase === 'stalled' || phase === 'rejected' || phase === 'fetching' ? reason : null)
   }
@@ -53,8 +88,8 @@ export class NodeUpgrade {
   /** Ends with the future-SO in the chain; throws why the upgrade is rejected. */
   async verify(): Promise<{ readonly concerned: boolean }> {
     await this.node.learning.prepare(this.target)
-    const { rejected } = this.node.learning
-    if (this.node.record.newest < this.target && rejected !== undefined) throw rejected
+    const { rejected } = this.node.software
+    if (this.node.keeper.record.newest < this.target && rejected !== undefined) throw rejected
     return { concerned: this.#isConcerned }
   }
 
@@ -63,9 +98,9 @@ export class NodeUpgrade {
     const { node } = this
     for (let failures = 0; ; failures++) {
       await node.mailbox.turn(() => {
-        const { record } = node
-        node.writeRecord({ ...record, generation: { ...record.generation, version: this.target } })
-        node.rebuildChain()
+        const { record } = node.keeper
+        node.keeper.write({ ...record, generation: { ...record.generation, version: this.target } })
+        node.software.rebuildChain()
       })
       try {
         await this.#settled()
@@ -81,8 +116,10 @@ export class NodeUpgrade {
   /** "Runs in parallel with the current version's software, determines when the node should upgrade" (§3). */
   async schedule(signal: AbortSignal): Promise<void> {
     const { services } = this.node
+    // The system has left this version behind: nobody else waits for this node, and it answers nobody.
+    if (this.node.isBehind) return
     const view = new NodeSchedulingView(
-      { ...pick(services), record: () => this.node.record, calls: () => this.node.answered },
+      { ...pick(services), record: () => this.node.keeper.record, calls: () => this.node.answered },
       this.target,
       signal,
     )
@@ -97,7 +134,7 @@ export class NodeUpgrade {
   /** Resolves once the node holds a slot under its service's limit. Without the UDB no draining begins. */
   async claim(signal: AbortSignal): Promise<void> {
     const { clock, random, settings } = this.node.services
-    const { service } = this.node.record
+    const { service } = this.node.keeper.record
     const limit = strictestLimit([settings.limit, this.#classUpgrade.schedule.limit ?? {}])
     let told: string | undefined
     for (let failures = 0; ; ) {
@@ -140,7 +177,7 @@ export class NodeUpgrade {
       else node.serve()
       throw error
     }
-    await node.stopObject(drainTimeoutMs)
+    await node.software.stop(drainTimeoutMs)
   }
 
   /** On disk afterwards: the new generation, whole, beside the old. */
@@ -148,7 +185,7 @@ export class NodeUpgrade {
     const { node } = this
     const { clock, journal, settings } = node.services
     const { transformTimeoutMs } = this.#classUpgrade.timeouts
-    await sweepSlots(node.id, (of) => unfinished(node.record, of), journal, settings)
+    await sweepSlots(node.id, (of) => unfinished(node.keeper.record, of), journal, settings)
     // A TF that is given up may go on running: from then on it writes nothing.
     let isOver = false
     const given = {
@@ -156,7 +193,7 @@ export class NodeUpgrade {
         return isOver || node.isStopped
       },
     }
-    const running = runTransform(node.id, node.record.generation, this.#classUpgrade, node.state, journal, settings, given)
+    const running = runTransform(node.id, node.keeper.record.generation, this.#classUpgrade, node.state, journal, settings, given)
     const late = () => new Fault('upgrade.transform', `the transform did not finish in ${transformTimeoutMs} ms`)
     try {
       this.#next = await within(clock, transformTimeoutMs, running, late)
@@ -170,7 +207,7 @@ export class NodeUpgrade {
     const { node } = this
     const { startTimeoutMs } = this.#classUpgrade.timeouts
     try {
-      const object = node.makeObject(this.#next!)
+      const object = node.software.make(this.#next!)
       object.context.silent = true
       this.#checked = object
       const ticket = node.state.begin('query')
@@ -187,10 +224,10 @@ export class NodeUpgrade {
     const { node } = this
     const next = this.#next
     invariant(next !== undefined, 'flipping without a new generation')
-    await node.commitRecord({
-      ...node.record,
+    await node.keeper.commit({
+      ...node.keeper.record,
       generation: next,
-      previous: node.record.generation,
+      previous: node.keeper.record.generation,
       upgrade: { phase: 'recovering', target: this.target, startsFailed: 0 },
     })
     node.services.observe({ type: 'flipped', nodeId: node.id, version: next.version, className: next.className })
@@ -203,39 +240,41 @@ export class NodeUpgrade {
     const { startTimeoutMs } = this.#classUpgrade.timeouts
     node.isUpgrading = true
     if (startsFailed > 0)
-      await node.commitRecord({ ...node.record, upgrade: { phase: 'recovering', target: this.target, startsFailed } })
+      await node.keeper.commit({ ...node.keeper.record, upgrade: { phase: 'recovering', target: this.target, startsFailed } })
     if (node.isStopped) throw new Fault('upgrade.start', 'the node has stopped')
     try {
-      const object = this.#checked ?? node.makeObject(node.record.generation)
+      const object = this.#checked ?? node.software.make(node.keeper.record.generation)
       this.#checked = undefined
       object.context.silent = false
-      node.install(object)
+      node.software.install(object)
       const late = () => new Fault('upgrade.start', `start() did not finish in ${startTimeoutMs} ms`)
-      await within(clock, startTimeoutMs, node.runStart(), late)
+      await within(clock, startTimeoutMs, node.software.runStart(), late)
       if (node.isStopped) throw new Fault('upgrade.start', 'the node was stopped while its new object was starting')
       // The point of no return of this node, in one commit with what start() wrote.
-      node.writeRecord({ ...node.record, previous: null, upgrade: null })
+      node.keeper.write({ ...node.keeper.record, previous: null, upgrade: null })
       await this.#settled()
     } catch (error) {
-      node.discardObject()
+      node.software.discard()
       // The record may be ahead of what is on disk.
-      node.learning.reload()
+      node.keeper.reload()
       throw new Fault('upgrade.start', toFault(error, 'upgrade.start').message, {}, { cause: error })
     }
     this.#serveAgain()
-    sweepSlots(node.id, (of) => leftBehind(node.record, of), node.services.journal, node.services.settings).catch((error) => {
-      node.services.observe({ type: 'warning', message: `${node.id}: the old generation is not swept yet`, error })
-    })
+    sweepSlots(node.id, (of) => leftBehind(node.keeper.record, of), node.services.journal, node.services.settings).catch(
+      (error) => {
+        node.services.observe({ type: 'warning', message: `${node.id}: the old generation is not swept yet`, error })
+      },
+    )
   }
 
   /** After a few failed starts one commit moves the pointer back. */
   async flipBack(reason: string): Promise<void> {
     const { node } = this
-    const { previous } = node.record
+    const { previous } = node.keeper.record
     invariant(previous !== null, 'flipping back without an old generation')
-    node.discardObject()
-    await node.commitRecord({
-      ...node.record,
+    node.software.discard()
+    await node.keeper.commit({
+      ...node.keeper.record,
       generation: previous,
       previous: null,
       upgrade: { phase: 'stalled', target: this.target, reason },
@@ -248,7 +287,7 @@ export class NodeUpgrade {
     this.#checked?.context.stop()
     this.#checked = undefined
     this.#next = undefined
-    this.node.discardObject()
+    this.node.software.discard()
     this.node.state.closeAll()
     await this.#startOld()
   }
@@ -257,7 +296,7 @@ export class NodeUpgrade {
     const { node } = this
     if (node.isStopped) return
     try {
-      await node.startObject()
+      await node.software.start()
     } catch (error) {
       // The old object does not start either: the node restarts until it does, and keeps its slot until then.
       node.isUpgrading = false
@@ -285,19 +324,19 @@ export class NodeUpgrade {
     const { history, classes } = this.node.services
     const manifest = history.manifests[this.target - 1]
     if (manifest === undefined) return false
-    return concerning(manifest, classes.line(this.node.record.generation.className)[this.target - 1]!) !== undefined
+    return concerning(manifest, classes.line(this.node.keeper.record.generation.className)[this.target - 1]!) !== undefined
   }
 
   get #classUpgrade(): ClassUpgrade {
     const { history, classes } = this.node.services
-    const before = classes.line(this.node.record.generation.className)[this.target - 1]!
+    const before = classes.line(this.node.keeper.record.generation.className)[this.target - 1]!
     const found = history.classUpgrade(this.target, before)
     invariant(found !== undefined, `upgrade ${this.target} does not concern ${before}`)
     return found
   }
 }
 
-function pick(services: Node['services']) {
+function pick(services: NodeServices) {
   const { store, population, database, contacts, clock, random, settings } = services
   return { store, population, database, contacts, clock, random, settings }
 }

@@ -107,8 +107,9 @@ export class Registrar {
         continue
       }
       const answer = await this.database.register(row, this.settings.leaseMs)
-      if (answer.registered) this.#registrations.set(row.nodeId, 'registered')
-      else this.onTaken(row.nodeId, taken(row, answer.directoryId))
+      // Not a node that was released meanwhile: its lease is no longer this host's to renew.
+      if (answer.registered && this.#rows.has(row.nodeId)) this.#registrations.set(row.nodeId, 'registered')
+      if (!answer.registered) this.onTaken(row.nodeId, taken(row, answer.directoryId))
     }
     if (registered.length > 0) await this.database.report(registered, this.settings.leaseMs)
   }

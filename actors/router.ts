@@ -5,11 +5,21 @@
 import { decode, encodeFault } from '../core/codec.js'
 import { type CallEnvelope, kinds } from '../core/envelope.js'
 import { Fault, toFault } from '../core/fault.js'
+import type { Version } from '../core/ids.js'
 import type { Message } from '../core/ports/transport.js'
-import { IncomingCall } from './incomingCall.js'
-import type { Node } from './node.js'
+import { type Callee, IncomingCall } from './incomingCall.js'
+import type { NodeServices } from './nodeServices.js'
 
-export function route(node: Node, message: Message): void {
+/** What receives calls. */
+export interface Receiver extends Callee {
+  readonly services: Pick<NodeServices, 'clock' | 'contacts' | 'observe'>
+  /** Whether a call of this version has an answer here already, be it a fault. */
+  knows(version: Version): boolean
+  /** Takes a call that has its answer here. */
+  accept(call: IncomingCall): void
+}
+
+export function route(node: Receiver, message: Message): void {
   const { clock, contacts } = node.services
   try {
     for (const envelope of calls(message.payload)) {
@@ -32,10 +42,10 @@ function calls(payload: Uint8Array): readonly CallEnvelope[] {
 }
 
 /** A version that the chain does not reach yet is learned first; everything else waits for its turn. */
-function accept(node: Node, call: IncomingCall): void {
+function accept(node: Receiver, call: IncomingCall): void {
   try {
     if (node.knows(call.envelope.label)) node.accept(call)
-    else node.learning.hold(call)
+    else node.hold(call)
   } catch (fault) {
     call.refuse(fault as Fault)
   }
@@ -44,22 +54,28 @@ function accept(node: Node, call: IncomingCall): void {
 let localCalls = 0
 
 /** A call of the object's own method, at the node's version: how timers reach an object. */
-export function localCall(node: Node, method: string, args: readonly unknown[]): IncomingCall {
-  const { callDeadlineMs } = node.services.settings
+export function localCall(
+  node: Callee,
+  incarnation: number,
+  deadlineMs: number,
+  method: string,
+  args: readonly unknown[],
+): IncomingCall {
+  const { node: caller, className, version } = node.replier
   const envelope: CallEnvelope = {
     kind: kinds.send,
-    label: node.record.generation.version,
+    label: version,
     seq: ++localCalls,
     method,
     args,
-    deadlineMs: callDeadlineMs,
-    caller: node.id,
-    incarnation: node.record.incarnation,
-    callerClass: node.replier.className,
-    callerVersion: node.replier.version,
+    deadlineMs,
+    caller,
+    incarnation,
+    callerClass: className,
+    callerVersion: version,
     expects: null,
     path: null,
     trace: null,
   }
-  return new IncomingCall(node, envelope, undefined, node.now() + callDeadlineMs)
+  return new IncomingCall(node, envelope, undefined, node.now() + deadlineMs)
 }

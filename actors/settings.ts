@@ -30,6 +30,8 @@ export interface HostSettings {
   readonly askServerMs: number
   /** How long a version that the upgrade server does not know is taken for unknown without asking again. */
   readonly unknownVersionMs: number
+  /** How long a node with state waits for the upgrade server's first answer before it serves. */
+  readonly firstAnswerMs: number
   /** The deadline of a question to the upgrade server. */
   readonly serverDeadlineMs: number
   /** A host that does not renew its lease for so long is taken for dead. */
@@ -66,6 +68,7 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   contactsMax: 4_096,
   askServerMs: 30_000,
   unknownVersionMs: 500,
+  firstAnswerMs: 1_000,
   serverDeadlineMs: 5_000,
   leaseMs: 15_000,
   backoffMs: 100,

@@ -36,8 +36,12 @@ export class UpgradeHistory {
   /** Versions that the upgrade server did not have, and until when that is believed. */
   readonly #unknownUntilMs = new Map<Version, number>()
   #heard: Version = 0
+  #dead: Version = 0
+  #hasAsked = false
   /** Called when the upgrade server has a newer version than was heard of. */
   onNewer: (newest: Version) => void = () => {}
+  /** Called when the upgrade server has declared more versions dead. */
+  onDead: (dead: Version) => void = () => {}
 
   constructor(
     @inject(tokens.store) private readonly store: StateStore,
@@ -63,6 +67,16 @@ export class UpgradeHistory {
     return Math.max(this.#heard, this.newest)
   }
 
+  /** Versions older than this one are dead, as the upgrade server has told. Deaths are never taken back (C8). */
+  get dead(): Version {
+    return this.#dead
+  }
+
+  /** Whether the upgrade server has answered since this host started. */
+  get hasAsked(): boolean {
+    return this.#hasAsked
+  }
+
   get manifests(): readonly Manifest[] {
     return this.#manifests
   }
@@ -76,10 +90,15 @@ export class UpgradeHistory {
   }
 
   async #ask(): Promise<Version> {
-    const { version } = await this.server.head()
+    const { version, dead } = await this.server.head()
+    this.#hasAsked = true
     if (version > this.heard) {
       this.#heard = version
       this.onNewer(version)
+    }
+    if (dead > this.#dead) {
+      this.#dead = dead
+      this.onDead(dead)
     }
     return version
   }

@@ -5,8 +5,7 @@
 import { type Actor, createActor, fromPromise } from 'xstate'
 import type { Phase } from '../core/phases.js'
 import { type EffectInput, type ResumePoint, upgradeStatechart } from '../core/upgradeStatechart.js'
-import type { Node } from './node.js'
-import { NodeUpgrade } from './nodeUpgrade.js'
+import { NodeUpgrade, type UpgradingNode } from './nodeUpgrade.js'
 import { backoffMs } from './timeouts.js'
 
 type UpgradeActor = Actor<typeof upgradeStatechart>
@@ -15,18 +14,18 @@ export class UpgradeManager {
   #actor: UpgradeActor | undefined
   #stopped = false
 
-  constructor(private readonly node: Node) {}
+  constructor(private readonly node: UpgradingNode) {}
 
   /** Takes up the next upgrade, if there is one and none is under way. */
   consider(): void {
-    const { generation } = this.node.record
+    const { generation } = this.node.keeper.record
     if (this.#actor !== undefined || this.#stopped || this.node.services.history.heard <= generation.version) return
     this.#begin('beginning', null, 0)
   }
 
   /** Takes up the upgrade that the node's record tells of: the host was ended meanwhile. */
   resume(): void {
-    const { upgrade } = this.node.record
+    const { upgrade } = this.node.keeper.record
     if (upgrade === null) this.consider()
     else if (upgrade.phase === 'recovering') this.#begin('recovering', null, upgrade.startsFailed)
     else this.#begin('stalled', upgrade.reason, 0)
@@ -45,7 +44,7 @@ export class UpgradeManager {
 
   #begin(resume: ResumePoint, reason: string | null, startsFailed: number): void {
     const { node } = this
-    const { generation } = node.record
+    const { generation } = node.keeper.record
     const target = resume === 'recovering' ? generation.version : generation.version + 1
     const upgrade = new NodeUpgrade(node, target)
     const effect = (run: (input: EffectInput, signal: AbortSignal) => Promise<void>) =>

@@ -4,7 +4,7 @@
  * compare-and-set there.
  */
 import { decode, encodeAnnouncement, encodeFault, encodeReply } from '../core/codec.js'
-import { type CallEnvelope, kinds, type Replier } from '../core/envelope.js'
+import { type CallEnvelope, deadlineMsMax, kinds, type Replier } from '../core/envelope.js'
 import type { HostObserver } from '../core/events.js'
 import { Fault, toFault } from '../core/fault.js'
 import { isVersion, type Version } from '../core/ids.js'
@@ -18,8 +18,9 @@ import {
   type Manifest,
   type SignedManifest,
 } from '../core/manifest.js'
+import type { Clock } from '../core/ports/clock.js'
 import type { Message, Subscription, Transport } from '../core/ports/transport.js'
-import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import { oldestPossible, type UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import { serverQueue, subjectsOf } from '../core/subjects.js'
 
 /** Manifests in one answer. */
@@ -27,10 +28,17 @@ const manifestsMax = 16
 /** Questions being answered at once; more are refused with `unavailable.overloaded`. */
 const questionsMax = 1000
 
+/** How often an upgrade server looks which versions nobody runs any more. */
+export const deathRoundMs = 10_000
+
 export interface UpgradeServerOptions {
   readonly system: string
   readonly transport: Transport
   readonly database: UpgradeDatabase
+  readonly clock: Clock
+  /** How long after its declaration a death takes effect: the longest deadline a call of the system can have. Ten minutes by default. */
+  readonly deathDelayMs?: number
+  readonly deathRoundMs?: number
   readonly observe?: HostObserver
 }
 
@@ -38,6 +46,7 @@ export class UpgradeServer {
   readonly #options: UpgradeServerOptions
   readonly #replier: Replier = { node: 'upgrade-server', className: 'UpgradeServer', version: 0 }
   #subscription: Subscription | undefined
+  #cancelRound: () => void = () => {}
   #answering = 0
 
   constructor(options: UpgradeServerOptions) {
@@ -53,10 +62,14 @@ export class UpgradeServer {
     await transport.flush()
     const head = await database.head()
     if (head.version > 0) this.#announce(head.version, head.digest)
+    this.#roundLater()
   }
 
   async stop(): Promise<void> {
-    await this.#subscription?.drain()
+    this.#cancelRound()
+    const subscription = this.#subscription
+    this.#subscription = undefined
+    await subscription?.drain()
   }
 
   #receive(message: Message): void {
@@ -93,7 +106,7 @@ export class UpgradeServer {
   #carryOut({ method, args }: CallEnvelope): Promise<unknown> {
     switch (method) {
       case 'head':
-        return this.#options.database.head()
+        return this.#head()
       case 'manifests':
         return this.#manifests(args[0], args[1])
       case 'chunk':
@@ -105,6 +118,13 @@ export class UpgradeServer {
       default:
         throw new Fault('protocol.no-such-method', `the upgrade server has no method ${method}`)
     }
+  }
+
+  async #head(): Promise<unknown> {
+    const { database } = this.#options
+    // Deaths first: none of them passes a version that is installed.
+    const { inForce } = await database.dead()
+    return { ...(await database.head()), dead: inForce }
   }
 
   async #manifests(from: unknown, to: unknown): Promise<unknown> {
@@ -187,6 +207,33 @@ export class UpgradeServer {
       whole.set(chunk, at)
     }
     if (digestOf(whole) !== digest) throw new Fault('upgrade.digest', `bundle ${digest}: the bytes have another digest`)
+  }
+
+  #roundLater(): void {
+    this.#cancelRound = this.#options.clock.after(this.#options.deathRoundMs ?? deathRoundMs, () => {
+      this.#declareDeaths()
+        .catch((error) => {
+          this.#options.observe?.({
+            type: 'warning',
+            message: 'no deaths are declared while the upgrade database is away',
+            error,
+          })
+        })
+        .finally(() => {
+          if (this.#subscription !== undefined) this.#roundLater()
+        })
+    })
+  }
+
+  /** C8. Declares dead what no registered node runs or may still run, counting those that are down. */
+  async #declareDeaths(): Promise<void> {
+    const { database, deathDelayMs = deadlineMsMax } = this.#options
+    const rows = await database.nodes()
+    // Without any node it is not known what the next one needs.
+    if (rows.length === 0) return
+    const { version } = await database.head()
+    const below = Math.min(version, ...rows.map(oldestPossible))
+    if (below > (await database.dead()).below) await database.declareDead(below, deathDelayMs)
   }
 
   #announce(version: Version, digest: string | null): void {

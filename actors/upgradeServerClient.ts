@@ -25,10 +25,12 @@ export class UpgradeServerClient {
     this.#subject = subjectsOf(settings.system).server
   }
 
-  async head(): Promise<Head> {
-    const answer = (await this.#ask('head', [])) as Head
-    if (!isVersion(answer?.version) || (answer.digest !== null && !isDigest(answer.digest))) throw unreadable('head')
-    return answer
+  /** The newest version, and below which version all are dead. */
+  async head(): Promise<Head & { readonly dead: Version }> {
+    const { version, digest, dead = 0 } = ((await this.#ask('head', [])) ?? {}) as Record<string, unknown>
+    if (!isVersion(version) || (digest !== null && !isDigest(digest))) throw unreadable('head')
+    if (!isVersion(dead) || dead > version) throw unreadable('head')
+    return { version, digest, dead }
   }
 
   /** Manifests `from` to `to`, both included. Throws `upgrade.fetch` if one is missing. */

@@ -7,9 +7,6 @@ import { createHash } from 'node:crypto'
 import { Fault } from './fault.js'
 import { isClassName, isName, isVersion, type Version } from './ids.js'
 import type { MethodKind } from './methods.js'
-import { describeClass } from './nodeObject.js'
-import { type None, type NotNeeded, none, notNeeded, type Simulation } from './simulation.js'
-import type { ClassUpgrade, Upgrade } from './upgrade.js'
 
 export const manifestFormat = 1
 /** The interface between bundles and the runtime. A host says which it accepts; a bundle, for which it was built. */
@@ -66,35 +63,6 @@ export function digestOf(bytes: Uint8Array): string {
 
 export function isDigest(value: unknown): value is string {
   return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
-}
-
-export function draftManifest(upgrade: Upgrade, bundle: Uint8Array): ManifestDraft {
-  return {
-    format: manifestFormat,
-    runtime: runtimeInterface,
-    title: upgrade.title,
-    bundle: { digest: digestOf(bundle), bytes: bundle.length },
-    classUpgrades: upgrade.classUpgrades.map(entryOf),
-  }
-}
-
-function entryOf(upgrade: ClassUpgrade): ClassUpgradeEntry {
-  const old = describeClass(upgrade.oldClass)
-  const next = describeClass(upgrade.newClass)
-  return {
-    service: old.service,
-    oldClass: old.className,
-    newClass: next.className,
-    pastSO: choiceOf(upgrade.pastSO),
-    futureSO: choiceOf(upgrade.futureSO),
-    schedule: upgrade.schedule.describe,
-    oldMethods: Object.fromEntries(old.methods),
-    newMethods: Object.fromEntries(next.methods),
-  }
-}
-
-function choiceOf(so: Simulation | NotNeeded | None): SimulationChoice {
-  return so === none ? 'none' : so === notNeeded ? 'notNeeded' : 'so'
 }
 
 export function encodeManifest(manifest: Manifest): Uint8Array {

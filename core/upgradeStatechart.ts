@@ -235,7 +235,8 @@ export const upgradeStatechart = setup({
     },
     stalled: {
       entry: enter('stalled'),
-      on: { retry: { target: 'scheduled', actions: assign({ drainsFailed: 0, startsFailed: 0 }) } },
+      // From the beginning: what is here already costs nothing, and an advance that stalled has nothing to schedule.
+      on: { retry: { target: 'fetching', actions: assign({ drainsFailed: 0, startsFailed: 0 }) } },
     },
     rejected: {
       entry: enter('rejected'),

@@ -220,7 +220,7 @@ test('the page’s fields of a class upgrade are those that the code asks for', 
 async function serverInMemory(): Promise<(method: string, args: readonly unknown[]) => Promise<Envelope>> {
   const broker = new MemoryBroker({ clock: systemClock, random: seededRandom(1) })
   const database = await memoryDatabase().open('shop', systemClock)
-  await new UpgradeServer({ system: 'shop', transport: memoryTransport(broker), database }).start()
+  await new UpgradeServer({ system: 'shop', transport: memoryTransport(broker), database, clock: systemClock }).start()
   const stranger = memoryTransport(broker)
   const call = vectors('One call, whole')[0]!.envelopes[0] as unknown as CallEnvelope
   return (method, args) =>

@@ -6,9 +6,10 @@ import type { ExecutionContext } from 'ava'
 import type { NodeHandle } from '../../actors/host.js'
 import type { HostSettings } from '../../actors/settings.js'
 import { createHost, type RunningHost, startUpgradeServer } from '../../compose.js'
+import { draftManifest } from '../../core/draftManifest.js'
 import type { HostEvent } from '../../core/events.js'
 import { isFault } from '../../core/fault.js'
-import { draftManifest, type ManifestDraft } from '../../core/manifest.js'
+import type { ManifestDraft } from '../../core/manifest.js'
 import type { NodeClass } from '../../core/nodeObject.js'
 import type { Phase } from '../../core/phases.js'
 import type { Clock } from '../../core/ports/clock.js'
@@ -45,6 +46,9 @@ const quick: Settings = {
   queryResendMs: 200,
 }
 
+/** When the upgrade server looks for versions that nobody runs, and when they die. */
+export type Deaths = Pick<Parameters<typeof startUpgradeServer>[0], 'deathDelay' | 'deathRound'>
+
 let systems = 0
 
 export class TestSystem {
@@ -61,10 +65,13 @@ export class TestSystem {
   readonly #alive = setInterval(() => {}, 1000)
   #stopServer: () => Promise<void> = async () => {}
 
-  private constructor(private readonly settings: Settings) {}
+  private constructor(
+    private readonly settings: Settings,
+    private readonly deaths: Deaths,
+  ) {}
 
-  static async start(t: ExecutionContext, settings: Settings = {}): Promise<TestSystem> {
-    const system = new TestSystem({ ...quick, ...settings })
+  static async start(t: ExecutionContext, settings: Settings = {}, deaths: Deaths = {}): Promise<TestSystem> {
+    const system = new TestSystem({ ...quick, ...settings }, deaths)
     t.teardown(() => system.stop())
     system.database = await system.udb.open(system.name, systemClock)
     await system.startServer()
@@ -77,6 +84,7 @@ export class TestSystem {
       system: this.name,
       transport: { connect: async (options) => memoryTransport(this.broker, options) },
       udb: this.udb,
+      ...this.deaths,
     })
     this.#stopServer = () => server.stop()
   }

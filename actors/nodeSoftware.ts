@@ -1,0 +1,162 @@
+/**
+ * A node's software as it runs (§3: "the UM shuts down the current node software … starts the new version's software"): the object over
+ * the current generation, and around it the chain with its simulation objects. They are made, started and stopped here, together.
+ */
+import { planChain, type Step } from '../core/chainPlan.js'
+import { Fault } from '../core/fault.js'
+import { invariant } from '../core/invariant.js'
+import { contextKey, type Lifecycle, type NodeClass } from '../core/nodeObject.js'
+import type { Generation } from '../core/nodeRecord.js'
+import type { ObjectChain } from '../core/objectChain.js'
+import { buildChain } from './liveChain.js'
+import { LiveContext, type Surroundings } from './liveObject.js'
+import type { NodeServices } from './nodeServices.js'
+import type { RecordKeeper } from './recordKeeper.js'
+import { within } from './timeouts.js'
+import type { RunningCall } from './upgradeLayer.js'
+
+/** The object as it runs, over one generation. */
+export interface RunningObject {
+  readonly instance: Lifecycle
+  readonly definition: NodeClass
+  readonly context: LiveContext
+}
+
+export class NodeSoftware {
+  #object: RunningObject | undefined
+  #chain: ObjectChain | undefined
+  #simulationContexts: readonly LiveContext[] = []
+  /** What `start()` sends leaves with what it writes, and with no call that happens to run. */
+  #starting: RunningCall | undefined
+  /** Why the version after the chain's newest is not answered, if its upgrade was rejected. */
+  #rejected: Fault | undefined
+
+  constructor(
+    private readonly services: NodeServices,
+    private readonly keeper: RecordKeeper,
+    private readonly around: Surroundings,
+  ) {}
+
+  get chain(): ObjectChain {
+    invariant(this.#chain !== undefined, `${this.around.nodeId} has no chain yet`)
+    return this.#chain
+  }
+
+  get hasChain(): boolean {
+    return this.#chain !== undefined
+  }
+
+  get hasObject(): boolean {
+    return this.#object !== undefined
+  }
+
+  /** The object's `start()`, while it runs. */
+  get starting(): RunningCall | undefined {
+    return this.#starting
+  }
+
+  get rejected(): Fault | undefined {
+    return this.#rejected
+  }
+
+  /** Makes the object over a generation's state, without starting it. */
+  make(generation: Generation): RunningObject {
+    const { around, services } = this
+    const definition = services.classes.definition(generation.className)
+    const instance = services.construct(definition) as unknown as Lifecycle
+    const context = new LiveContext(around, generation.object, () => this.keeper.record.generation.version)
+    instance[contextKey] = context
+    around.state.open(generation.object, instance)
+    return { instance, definition, context }
+  }
+
+  /** Puts the object into its place; the chain is rebuilt around it. */
+  install(object: RunningObject): void {
+    this.#object = object
+    this.rebuildChain()
+  }
+
+  /** Makes, installs and starts the object of the current generation. */
+  async start(): Promise<void> {
+    this.install(this.make(this.keeper.record.generation))
+    await this.runStart()
+  }
+
+  /** Runs the object's `start()` as a command: what it writes is kept. */
+  async runStart(): Promise<void> {
+    const object = this.#object!
+    const { state, layer } = this.around
+    const sends: (() => void)[] = []
+    const starting: RunningCall = { deadline: Number.POSITIVE_INFINITY, path: [], sends }
+    this.#starting = starting
+    const ticket = state.begin('command')
+    state.touch(this.keeper.record.generation.object)
+    try {
+      await object.instance.start()
+      state.keep(ticket)
+    } catch (error) {
+      state.drop(ticket)
+      throw error
+    } finally {
+      if (this.#starting === starting) this.#starting = undefined
+    }
+    if (this.#object !== object || sends.length === 0) return
+    layer.afterCommit(() => {
+      for (const send of sends) send()
+    })
+  }
+
+  /** Runs `stop()` for at most `timeoutMs`, ends timers and sockets of the object and its SOs, and forgets them. */
+  async stop(timeoutMs = this.services.settings.stopTimeoutMs): Promise<void> {
+    const object = this.#object
+    if (object === undefined) return
+    this.#object = undefined
+    const { state, nodeId } = this.around
+    const ticket = state.begin('query')
+    try {
+      const late = () => new Fault('upgrade.drain', `stop() did not finish in ${timeoutMs} ms`)
+      const stopping = object.instance.stop()
+      if (stopping !== undefined) await within(this.services.clock, timeoutMs, Promise.resolve(stopping), late)
+    } catch (error) {
+      const message = `${nodeId}: stop() of ${object.definition.className} failed`
+      this.services.observe({ type: 'warning', message, error })
+    }
+    state.drop(ticket)
+    this.#forget(object)
+  }
+
+  /** Forgets the object as it is, without calling it: it could not be started. */
+  discard(): void {
+    const object = this.#object
+    this.#object = undefined
+    if (object !== undefined) this.#forget(object)
+  }
+
+  #forget(object: RunningObject): void {
+    object.context.stop()
+    for (const context of this.#simulationContexts) context.stop()
+    this.#simulationContexts = []
+    this.around.state.closeAll()
+  }
+
+  /** The chain as the node's record has it; to be called when that has changed, in a turn of the mailbox. */
+  rebuildChain(): void {
+    const { classes, history } = this.services
+    const { generation, oldest, newest } = this.keeper.record
+    const line = classes.line(generation.className)
+    const steps: Step[] = []
+    for (let v = oldest + 1; v <= newest; v++) steps.push({ version: v, classUpgrade: history.classUpgrade(v, line[v - 1]!) })
+    const plan = planChain(generation.version, oldest, steps, this.#rejected)
+    for (const context of this.#simulationContexts) context.close()
+    const { instance, definition } = this.#object!
+    const live = buildChain(plan, generation, instance, definition, (v) => classes.definition(line[v]!), this.around)
+    this.#chain = live.chain
+    this.#simulationContexts = live.contexts
+  }
+
+  /** Cuts the chain above its newest version, or, without a fault, ends the cut. A turn of the mailbox. */
+  cutAbove(rejected: Fault | undefined): void {
+    this.#rejected = rejected
+    this.rebuildChain()
+  }
+}

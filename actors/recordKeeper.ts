@@ -1,0 +1,61 @@
+/**
+ * What a node knows about itself across restarts, in memory and on disk. In memory it may be ahead of the disk by what the batch being
+ * filled holds; what is lost there is learned again.
+ */
+import { pack, unpack } from '../core/codec.js'
+import type { Replier } from '../core/envelope.js'
+import { checkRecord, keys, type NodeRecord } from '../core/nodeRecord.js'
+import type { StateStore } from '../core/ports/stateStore.js'
+import type { Journal } from './journal.js'
+import type { NodeState } from './nodeState.js'
+
+export class RecordKeeper {
+  #record: NodeRecord
+  #replier: Replier
+
+  constructor(
+    record: NodeRecord,
+    private readonly state: NodeState,
+    private readonly journal: Journal,
+    private readonly store: StateStore,
+  ) {
+    this.#record = record
+    this.#replier = replierOf(record)
+  }
+
+  get record(): NodeRecord {
+    return this.#record
+  }
+
+  /** How the node signs its answers. */
+  get replier(): Replier {
+    return this.#replier
+  }
+
+  /** Adds the record to the batch being filled: it is written with whatever else this turn writes. */
+  write(record: NodeRecord): void {
+    this.#adopt(record)
+    this.state.write(keys.record(record.nodeId), pack(record, 'record'))
+  }
+
+  /** One commit of its own: afterwards the node is what the record says, before it what it was. */
+  async commit(record: NodeRecord): Promise<void> {
+    await this.journal.commit([[keys.record(record.nodeId), pack(record, 'record')]])
+    this.#adopt(record)
+  }
+
+  /** The record as it is on disk. */
+  reload(): void {
+    const bytes = this.store.get(keys.record(this.#record.nodeId))
+    if (bytes !== undefined) this.#adopt(checkRecord(unpack(bytes)))
+  }
+
+  #adopt(record: NodeRecord): void {
+    this.#record = record
+    this.#replier = replierOf(record)
+  }
+}
+
+function replierOf({ nodeId, generation }: NodeRecord): Replier {
+  return { node: nodeId, className: generation.className, version: generation.version }
+}

@@ -1,0 +1,42 @@
+/** From an upgrade, as its module defines it, to what its manifest says of it. */
+import {
+  type ClassUpgradeEntry,
+  digestOf,
+  type ManifestDraft,
+  manifestFormat,
+  runtimeInterface,
+  type SimulationChoice,
+} from './manifest.js'
+import { describeClass } from './nodeObject.js'
+import { type None, type NotNeeded, none, notNeeded, type Simulation } from './simulation.js'
+import type { ClassUpgrade, Upgrade } from './upgrade.js'
+
+/** The part of an upgrade's manifest that is known when it is built. */
+export function draftManifest(upgrade: Upgrade, bundle: Uint8Array): ManifestDraft {
+  return {
+    format: manifestFormat,
+    runtime: runtimeInterface,
+    title: upgrade.title,
+    bundle: { digest: digestOf(bundle), bytes: bundle.length },
+    classUpgrades: upgrade.classUpgrades.map(entryOf),
+  }
+}
+
+function entryOf(upgrade: ClassUpgrade): ClassUpgradeEntry {
+  const old = describeClass(upgrade.oldClass)
+  const next = describeClass(upgrade.newClass)
+  return {
+    service: old.service,
+    oldClass: old.className,
+    newClass: next.className,
+    pastSO: choiceOf(upgrade.pastSO),
+    futureSO: choiceOf(upgrade.futureSO),
+    schedule: upgrade.schedule.describe,
+    oldMethods: Object.fromEntries(old.methods),
+    newMethods: Object.fromEntries(next.methods),
+  }
+}
+
+function choiceOf(so: Simulation | NotNeeded | None): SimulationChoice {
+  return so === none ? 'none' : so === notNeeded ? 'notNeeded' : 'so'
+}
