@@ -28,6 +28,7 @@ import { type Duration, milliseconds } from './core/duration.js'
 import type { HostObserver } from './core/events.js'
 import { Fault } from './core/fault.js'
 import { checkName, type Version } from './core/ids.js'
+import { checkFacts, type NodeFacts } from './core/nodeFilter.js'
 import type { ClassRepository } from './core/ports/classRepository.js'
 import type { Clock } from './core/ports/clock.js'
 import { type Random, randomName } from './core/ports/random.js'
@@ -65,8 +66,10 @@ export interface HostOptions extends Ways {
   readonly state?: StateFactory
   /** Where bundles are written to be imported. By default `bundles` in the host's directory. */
   readonly bundles?: string | ClassRepository
+  /** What never changes about the nodes that are born here, such as `{ zone: 'eu' }`: class upgrades can be restricted by it. */
+  readonly facts?: NodeFacts
   /** Bounds and intervals that differ from the defaults. */
-  readonly settings?: Partial<Omit<HostSettings, 'system' | 'hostId'>>
+  readonly settings?: Partial<Omit<HostSettings, 'system' | 'hostId' | 'facts'>>
   /** Registers what the classes of this host ask for in their constructors. */
   readonly register?: (container: DependencyContainer) => void
   readonly observe?: HostObserver
@@ -206,7 +209,13 @@ async function open(options: HostOptions, store: StateStore): Promise<Opened> {
   if (options.observe !== undefined) observers.add(options.observe)
   const ways = await connect(options, hostId, observers.notify)
   const scope = container.createChildContainer()
-  const settings: HostSettings = { ...defaultSettings, ...options.settings, system, hostId }
+  const settings: HostSettings = {
+    ...defaultSettings,
+    ...options.settings,
+    facts: checkFacts(options.facts ?? {}),
+    system,
+    hostId,
+  }
   scope.register(tokens.transport, { useValue: ways.transport })
   scope.register(tokens.database, { useValue: ways.database })
   scope.register(tokens.store, { useValue: store })

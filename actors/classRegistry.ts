@@ -1,9 +1,11 @@
 /** The classes this host can run: those its code brought, and those that came with upgrades. */
 import { inject, injectable } from 'tsyringe'
-import { classLine } from '../core/classLine.js'
+import { classesAt, classLine } from '../core/classLine.js'
 import { Fault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
+import type { NodeIdentity } from '../core/nodeFilter.js'
 import { describeClass, type NodeClass } from '../core/nodeObject.js'
+import type { ClassUpgrade } from '../core/upgrade.js'
 import { UpgradeHistory } from './upgradeHistory.js'
 
 @injectable()
@@ -17,9 +19,19 @@ export class ClassRegistry {
     this.#local.set(describeClass(definition).className, definition)
   }
 
-  /** The class at each known version in the line that `className` belongs to. */
-  line(className: string): readonly string[] {
-    return classLine(this.history.manifests, className)
+  /** The class of a node at each known version, in the line that `className` belongs to. */
+  line(className: string, node: NodeIdentity): readonly string[] {
+    return classLine(this.history.manifests, className, node)
+  }
+
+  /** How the upgrade to `version` concerns a node with this line of classes; it must be loaded. */
+  classUpgrade(line: readonly string[], version: Version): ClassUpgrade | undefined {
+    return isConcerned(line, version) ? this.history.classUpgrade(version, line[version - 1]!) : undefined
+  }
+
+  /** Whether nodes of the line that has `className` at this version can have `expected` instead: a class of the same type. */
+  isAt(version: Version, className: string, expected: string): boolean {
+    return classesAt(this.history.manifests, className)[version]?.has(expected) ?? false
   }
 
   /** A bundle's copy goes before the code's own: every host then runs the same one. */
@@ -37,7 +49,12 @@ export class ClassRegistry {
   /** Loads the upgrades that concern the line between two versions, so that its classes are here. */
   async load(line: readonly string[], from: Version, to: Version): Promise<void> {
     for (let version = from + 1; version <= to; version++) {
-      if (line[version] !== line[version - 1]) await this.history.load(version)
+      if (isConcerned(line, version)) await this.history.load(version)
     }
   }
+}
+
+/** Whether the upgrade to `version` concerns a node with this line of classes. */
+export function isConcerned(line: readonly string[], version: Version): boolean {
+  return line[version] !== line[version - 1]
 }

@@ -7,7 +7,7 @@ import { type CallEnvelope, callId, kinds, type Replier } from '../core/envelope
 import { Fault, isFault, toFault } from '../core/fault.js'
 import { InvariantViolation } from '../core/invariant.js'
 import type { MethodEntry } from '../core/methodTable.js'
-import type { ObjectChain } from '../core/objectChain.js'
+import type { Link, ObjectChain } from '../core/objectChain.js'
 import type { Turn } from './mailbox.js'
 import type { NodeState, Ticket } from './nodeState.js'
 import { type TimerWheel, WheelEntry } from './timerWheel.js'
@@ -28,6 +28,8 @@ export interface Callee {
   readonly wheel: TimerWheel
   /** How long before. */
   readonly heldAnswerMs: number
+  /** Whether the caller's class is one that this link's class stands for: of the same type, on other nodes. */
+  isAt(link: Link, expected: string): boolean
   /** The version is not known yet after all: the call waits until it is. */
   hold(call: IncomingCall): void
   /** A command threw after it had written: the object is rebuilt from what is committed. */
@@ -107,7 +109,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       this.refuse(link)
       return
     }
-    if (envelope.expects !== null && envelope.expects !== link.className) {
+    if (envelope.expects !== null && envelope.expects !== link.className && !callee.isAt(link, envelope.expects)) {
       this.refuse(
         new Fault(
           'protocol.wrong-class',

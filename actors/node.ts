@@ -6,7 +6,7 @@
 import { Fault, reasonOf } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import type { NodeRecord } from '../core/nodeRecord.js'
-import type { ObjectChain } from '../core/objectChain.js'
+import type { Link, ObjectChain } from '../core/objectChain.js'
 import type { Phase } from '../core/phases.js'
 import type { Subscription } from '../core/ports/transport.js'
 import { serviceQueue, subjectsOf } from '../core/subjects.js'
@@ -126,6 +126,10 @@ export class Node implements Receiver, LearningNode, UpgradingNode {
     }
     if (!this.mailbox.isOpen) call.holdFor('unavailable.upgrading')
     this.mailbox.post(call)
+  }
+
+  isAt({ version, className }: Link, expected: string): boolean {
+    return this.services.classes.isAt(version, className, expected)
   }
 
   hold(call: IncomingCall): void {

@@ -3,12 +3,12 @@
  * which waits here until the future-SOs up to that version are installed, and is then answered.
  */
 
-import { concerning } from '../core/classLine.js'
 import { pack } from '../core/codec.js'
 import { Fault, isFault, reasonOf } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import { keys, slot } from '../core/nodeRecord.js'
 import type { Simulation } from '../core/simulation.js'
+import { isConcerned } from './classRegistry.js'
 import type { IncomingCall } from './incomingCall.js'
 import type { Mailbox, Turn } from './mailbox.js'
 import type { NodeServices } from './nodeServices.js'
@@ -90,9 +90,8 @@ export class NodeLearning {
       await history.fetch(version)
       while (keeper.record.newest < version && !this.#stopped) {
         const next = keeper.record.newest + 1
-        const before = classes.line(keeper.record.generation.className)[next - 1]!
-        if (concerning(history.manifests[next - 1]!, before) !== undefined) await history.load(next)
-        await mailbox.turn(() => this.#extend(next, before))
+        if (isConcerned(keeper.line(classes), next)) await history.load(next)
+        await mailbox.turn(() => this.#extend(next))
       }
     } catch (error) {
       if (!isRejection(error)) throw error
@@ -105,13 +104,13 @@ export class NodeLearning {
   }
 
   /** "The UM installs the class upgrade's future-SO, which lets the node support (some) calls at the new version" (§3). */
-  #extend(version: Version, className: string): void {
+  #extend(version: Version): void {
     const { keeper, software, state } = this.node
-    const { history, journal } = this.node.services
+    const { classes, journal } = this.node.services
     const { record } = keeper
     // Meanwhile the record may have gone back to what is on disk: the versions between are learned first.
     if (record.newest !== version - 1) return
-    const futureSO = history.classUpgrade(version, className)?.futureSO
+    const futureSO = classes.classUpgrade(keeper.line(classes), version)?.futureSO
     let { generation } = record
     if (futureSO !== undefined && isSO(futureSO)) {
       const own = slot(generation.number, version)

@@ -141,11 +141,11 @@ export class NodeSoftware {
 
   /** The chain as the node's record has it; to be called when that has changed, in a turn of the mailbox. */
   rebuildChain(): void {
-    const { classes, history } = this.services
+    const { classes } = this.services
     const { generation, oldest, newest } = this.keeper.record
-    const line = classes.line(generation.className)
+    const line = this.keeper.line(classes)
     const steps: Step[] = []
-    for (let v = oldest + 1; v <= newest; v++) steps.push({ version: v, classUpgrade: history.classUpgrade(v, line[v - 1]!) })
+    for (let v = oldest + 1; v <= newest; v++) steps.push({ version: v, classUpgrade: classes.classUpgrade(line, v) })
     const plan = planChain(generation.version, oldest, steps, this.#rejected)
     for (const context of this.#simulationContexts) context.close()
     const { instance, definition } = this.#object!

@@ -31,7 +31,7 @@ async function revive(services: NodeServices, definition: NodeClass, stored: Nod
       `node ${stored.nodeId} is of service ${stored.service}, not ${service}: give the node another id`,
     )
   }
-  const line = services.classes.line(stored.generation.className)
+  const line = services.classes.line(stored.generation.className, stored)
   await services.classes.load(line, stored.oldest, stored.newest)
   await askBriefly(services)
   const record = afterCrash({ ...stored, incarnation: stored.incarnation + 1 })
@@ -91,7 +91,7 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
   await history.fetch(newest)
   const oldest = history.dead
   const complete = Math.max(oldest, await newestComplete(services))
-  const line = classes.line(describeClass(definition).className)
+  const line = classes.line(describeClass(definition).className, { nodeId, facts: settings.facts })
   await classes.load(line, oldest, complete)
   const { service } = describeClass(definition)
   await registrar.register({
@@ -118,6 +118,7 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
     format: recordFormat,
     nodeId,
     service,
+    facts: settings.facts,
     incarnation: 1,
     oldest,
     newest: at.version,
@@ -130,7 +131,7 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
   const root = pack(classes.definition(line[oldest]!).initial(), `${line[oldest]}.initial()`)
   await journal.commit([[keys.root(nodeId, generation.object), root]])
   for (let version = oldest + 1; version <= complete; version++) {
-    const upgrade = history.classUpgrade(version, line[version - 1]!)
+    const upgrade = classes.classUpgrade(line, version)
     generation =
       upgrade === undefined
         ? { ...generation, version }

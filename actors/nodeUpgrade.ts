@@ -2,7 +2,6 @@
  * The effects of the upgrade statechart on one node (DESIGN §5). Each says what is on disk when it begins and leaves the node serving when
  * it fails; none of them decides what comes next.
  */
-import { concerning } from '../core/classLine.js'
 import { Fault, isFault, toFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import { invariant } from '../core/invariant.js'
@@ -10,6 +9,7 @@ import type { Generation } from '../core/nodeRecord.js'
 import type { Phase } from '../core/phases.js'
 import { strictestLimit } from '../core/ports/upgradeDatabase.js'
 import type { ClassUpgrade } from '../core/upgrade.js'
+import { isConcerned } from './classRegistry.js'
 import type { Mailbox } from './mailbox.js'
 import type { NodeLearning } from './nodeLearning.js'
 import type { NodeServices } from './nodeServices.js'
@@ -322,16 +322,13 @@ export class NodeUpgrade {
 
   get #isConcerned(): boolean {
     const { history, classes } = this.node.services
-    const manifest = history.manifests[this.target - 1]
-    if (manifest === undefined) return false
-    return concerning(manifest, classes.line(this.node.keeper.record.generation.className)[this.target - 1]!) !== undefined
+    return history.newest >= this.target && isConcerned(this.node.keeper.line(classes), this.target)
   }
 
   get #classUpgrade(): ClassUpgrade {
-    const { history, classes } = this.node.services
-    const before = classes.line(this.node.keeper.record.generation.className)[this.target - 1]!
-    const found = history.classUpgrade(this.target, before)
-    invariant(found !== undefined, `upgrade ${this.target} does not concern ${before}`)
+    const { classes } = this.node.services
+    const found = classes.classUpgrade(this.node.keeper.line(classes), this.target)
+    invariant(found !== undefined, `upgrade ${this.target} does not concern ${this.node.id}`)
     return found
   }
 }

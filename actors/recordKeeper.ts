@@ -6,6 +6,7 @@ import { pack, unpack } from '../core/codec.js'
 import type { Replier } from '../core/envelope.js'
 import { checkRecord, keys, type NodeRecord } from '../core/nodeRecord.js'
 import type { StateStore } from '../core/ports/stateStore.js'
+import type { ClassRegistry } from './classRegistry.js'
 import type { Journal } from './journal.js'
 import type { NodeState } from './nodeState.js'
 
@@ -30,6 +31,11 @@ export class RecordKeeper {
   /** How the node signs its answers. */
   get replier(): Replier {
     return this.#replier
+  }
+
+  /** The node's class at each known version. */
+  line(classes: ClassRegistry): readonly string[] {
+    return classes.line(this.#record.generation.className, this.#record)
   }
 
   /** Adds the record to the batch being filled: it is written with whatever else this turn writes. */

@@ -1,10 +1,13 @@
 /** The bounds and intervals of a host. Every queue, cache, wait and retry has one here, with its unit in its name. */
+import type { NodeFacts } from '../core/nodeFilter.js'
 import type { ServiceLimit } from '../core/ports/upgradeDatabase.js'
 
 export interface HostSettings {
   readonly system: string
   /** Names this host among the others; also the beginning of its reply subjects. */
   readonly hostId: string
+  /** What never changes about the nodes that are born on this host, for class upgrades that are restricted to some nodes. */
+  readonly facts: NodeFacts
   /** Calls waiting for one node; one more is refused with `unavailable.overloaded`. */
   readonly mailboxCallsMax: number
   /** Calls that wait until a node knows their version; one more is refused with `unavailable.overloaded`. */
@@ -55,6 +58,7 @@ export interface HostSettings {
 }
 
 export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
+  facts: {},
   mailboxCallsMax: 10_000,
   heldCallsMax: 1_000,
   heldAnswerMs: 100,

@@ -8,6 +8,7 @@ import type { HostObserver } from '../core/events.js'
 import { Fault, isFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import { decodeManifest, digestOf, type Manifest, runtimeInterface, type SignedManifest } from '../core/manifest.js'
+import type { NodeFilter } from '../core/nodeFilter.js'
 import type { NodeClass } from '../core/nodeObject.js'
 import { keys } from '../core/nodeRecord.js'
 import type { ClassRepository } from '../core/ports/classRepository.js'
@@ -233,8 +234,11 @@ function signedOf(bytes: Uint8Array): SignedManifest {
 
 /** A bundle must be what its manifest says: nodes decide by the manifest and run the bundle. */
 function checkAgainstManifest(upgrade: Upgrade, manifest: Manifest): void {
-  const inBundle = upgrade.classUpgrades.map(({ oldClass, newClass }) => `${oldClass.className} → ${newClass.className}`)
-  const inManifest = manifest.classUpgrades.map(({ oldClass, newClass }) => `${oldClass} → ${newClass}`)
+  const where = (only: NodeFilter | null) => (only === null ? '' : ` only ${JSON.stringify(only)}`)
+  const inBundle = upgrade.classUpgrades.map(
+    ({ oldClass, newClass, only }) => `${oldClass.className} → ${newClass.className}${where(only)}`,
+  )
+  const inManifest = manifest.classUpgrades.map(({ oldClass, newClass, only }) => `${oldClass} → ${newClass}${where(only)}`)
   if (inBundle.length !== inManifest.length || inBundle.some((entry, i) => entry !== inManifest[i])) {
     throw new Fault('upgrade.invalid', `the bundle upgrades ${inBundle.join(', ')}; its manifest says ${inManifest.join(', ')}`)
   }

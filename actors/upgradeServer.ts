@@ -8,6 +8,7 @@ import { type CallEnvelope, deadlineMsMax, kinds, type Replier } from '../core/e
 import type { HostObserver } from '../core/events.js'
 import { Fault, toFault } from '../core/fault.js'
 import { isVersion, type Version } from '../core/ids.js'
+import { checkLine } from '../core/lineCheck.js'
 import {
   bundleBytesMax,
   bundleChunkBytes,
@@ -178,22 +179,13 @@ export class UpgradeServer {
     return { version: manifest.version }
   }
 
-  /** Each service has one line of classes: an upgrade goes on from where it stands, not from an older class of it. */
+  /** Each service has one line of classes: an upgrade goes on from where it stands. Which classes a node has is told by the history, or by who runs. */
   async #checkClasses(manifest: Manifest): Promise<void> {
     const { database } = this.#options
     const history = (await database.manifests(1, manifest.version - 1)).map(({ bytes }) => decodeManifest(bytes))
-    for (const { service, oldClass } of manifest.classUpgrades) {
-      const current = history
-        .flatMap(({ classUpgrades }) => classUpgrades)
-        .findLast((entry) => entry.service === service)?.newClass
-      if (current === undefined || current === oldClass) continue
-      const same = history.find(({ bundle }) => bundle.digest === manifest.bundle.digest)
-      throw new Fault(
-        'upgrade.invalid',
-        same === undefined
-          ? `at version ${manifest.version - 1} service ${service} has ${current}, not ${oldClass}: the upgrade was written against an older version`
-          : `this upgrade is version ${same.version} already`,
-      )
+    for (const service of new Set(manifest.classUpgrades.map((entry) => entry.service))) {
+      const running = new Set((await database.nodes(service)).map((row) => row.className))
+      checkLine(history, running, manifest, service)
     }
   }
 

@@ -1,23 +1,24 @@
 /**
- * Each service has one line of classes. Upgrade k+1 is matched against the class that version k has, not against the class that
- * runs (DESIGN §5, "Which upgrade concerns me").
+ * Each service has one line of classes; where an upgrade concerns some nodes only, the line forks into classes of the same type. Upgrade
+ * k+1 is matched against the class that version k has, not against the class that runs (DESIGN §5, "Which upgrade concerns me").
  */
 import type { ClassUpgradeEntry, Manifest } from './manifest.js'
+import { admits, type NodeIdentity } from './nodeFilter.js'
 
-/** The class upgrade of this upgrade that concerns `className`, if any. */
-export function concerning(manifest: Manifest, className: string): ClassUpgradeEntry | undefined {
-  return manifest.classUpgrades.find((entry) => entry.oldClass === className)
+/** The class upgrade of this upgrade that concerns `className` on a node, if any. */
+export function concerning(manifest: Manifest, className: string, node: NodeIdentity): ClassUpgradeEntry | undefined {
+  return manifest.classUpgrades.find(({ oldClass, only }) => oldClass === className && (only === null || admits(only, node)))
 }
 
 /**
- * The class at each version from 0 to the newest of `history` (manifests of versions 1, 2, …), in the line that `className` belongs to.
- * `className` may be any class of the line: code that starts a node may be older or newer than the node.
+ * The class of a node at each version from 0 to the newest of `history` (manifests of versions 1, 2, …), in the line that `className` belongs
+ * to. `className` may be any class of the line: code that starts a node may be older or newer than the node.
  */
-export function classLine(history: readonly Manifest[], className: string): readonly string[] {
+export function classLine(history: readonly Manifest[], className: string, node: NodeIdentity): readonly string[] {
   const line = [firstOf(history, className)]
   for (const manifest of history) {
     const current = line[line.length - 1]!
-    line.push(concerning(manifest, current)?.newClass ?? current)
+    line.push(concerning(manifest, current, node)?.newClass ?? current)
   }
   return line
 }
@@ -43,7 +44,23 @@ export function isNamed(history: readonly Manifest[], className: string): boolea
   )
 }
 
+/** The classes that nodes of the line can have at each version: one, or several of the same type. */
+export function classesAt(history: readonly Manifest[], className: string): readonly ReadonlySet<string>[] {
+  const classes: ReadonlySet<string>[] = [new Set([firstOf(history, className)])]
+  for (const { classUpgrades } of history) classes.push(upgraded(classes[classes.length - 1]!, classUpgrades))
+  return classes
+}
+
+/** The classes of a service after an upgrade. */
+export function upgraded(before: ReadonlySet<string>, classUpgrades: readonly ClassUpgradeEntry[]): ReadonlySet<string> {
+  const concerned = classUpgrades.filter(({ oldClass }) => before.has(oldClass))
+  const after = new Set(before)
+  for (const { oldClass, only } of concerned) if (only === null) after.delete(oldClass)
+  for (const { newClass } of concerned) after.add(newClass)
+  return after
+}
+
 /** The newest version at which the line has this class: what code written against that class is written for. */
 export function newestVersionOf(history: readonly Manifest[], className: string): number {
-  return classLine(history, className).lastIndexOf(className)
+  return classesAt(history, className).findLastIndex((classes) => classes.has(className))
 }

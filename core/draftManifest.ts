@@ -31,6 +31,7 @@ function entryOf(upgrade: ClassUpgrade): ClassUpgradeEntry {
     newClass: next.className,
     pastSO: choiceOf(upgrade.pastSO),
     futureSO: choiceOf(upgrade.futureSO),
+    only: upgrade.only,
     schedule: upgrade.schedule.describe,
     oldMethods: Object.fromEntries(old.methods),
     newMethods: Object.fromEntries(next.methods),

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { Fault } from './fault.js'
 import { isClassName, isName, isVersion, type Version } from './ids.js'
 import type { MethodKind } from './methods.js'
+import { isNodeFilter, type NodeFilter } from './nodeFilter.js'
 
 export const manifestFormat = 1
 /** The interface between bundles and the runtime. A host says which it accepts; a bundle, for which it was built. */
@@ -24,6 +25,8 @@ export interface ClassUpgradeEntry {
   readonly newClass: string
   readonly pastSO: SimulationChoice
   readonly futureSO: SimulationChoice
+  /** The nodes it is restricted to; null: all. */
+  readonly only: NodeFilter | null
   /** The scheduling function, as people read it. */
   readonly schedule: string
   readonly oldMethods: Readonly<Record<string, MethodKind>>
@@ -117,6 +120,7 @@ function checkEntry(entry: ClassUpgradeEntry, wrong: () => never): void {
     isClassName(entry.newClass) &&
     choices.has(entry.pastSO) &&
     choices.has(entry.futureSO) &&
+    (entry.only === null || isNodeFilter(entry.only)) &&
     typeof entry.schedule === 'string' &&
     isMethodRecord(entry.oldMethods) &&
     isMethodRecord(entry.newMethods)

@@ -8,6 +8,7 @@
  */
 import { Fault } from './fault.js'
 import { checkName, type Version } from './ids.js'
+import type { NodeFacts } from './nodeFilter.js'
 
 export const recordFormat = 1
 
@@ -28,6 +29,8 @@ export interface NodeRecord {
   readonly format: typeof recordFormat
   readonly nodeId: string
   readonly service: string
+  /** The facts of the host that the node was born on. They never change. */
+  readonly facts: NodeFacts
   /** Counts the starts of this node: makes the ids of its calls unique across restarts. */
   readonly incarnation: number
   /** The chain answers versions `oldest` to `newest`, or says with which fault it is cut. */

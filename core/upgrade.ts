@@ -4,10 +4,12 @@
  */
 import { type Duration, milliseconds } from './duration.js'
 import { Fault } from './fault.js'
-import { describeClass, type NodeClass, type StateOf } from './nodeObject.js'
+import { isNodeFilter, type NodeFilter } from './nodeFilter.js'
+import { type ClassDescription, describeClass, type NodeClass, type StateOf } from './nodeObject.js'
 import type { Schedule } from './schedule.js'
 import {
   type FutureSO,
+  type IsSubtype,
   isSimulation,
   type None,
   type NotNeeded,
@@ -35,9 +37,19 @@ export interface ClassUpgrade {
   readonly pastSO: Simulation | NotNeeded | None
   readonly futureSO: Simulation | NotNeeded | None
   readonly schedule: Schedule
+  /** The nodes it is restricted to; null: all. */
+  readonly only: NodeFilter | null
   readonly transform: (old: any, future: any, collections: TransformCollections) => object | Promise<object>
   readonly timeouts: PhaseTimeouts
 }
+
+/** What the compiler says where a filter would leave nodes of two types at one version. */
+interface OnlySameType {
+  readonly 'only needs an old and a new class of the same type': never
+}
+
+export type OnlyBetween<Old, New> =
+  IsSubtype<New, Old> extends true ? (IsSubtype<Old, New> extends true ? NodeFilter : OnlySameType) : OnlySameType
 
 /**
  * A class upgrade as the upgrader writes it. The compiler refuses a transform that misses or invents a field, an SO that simulates
@@ -50,6 +62,8 @@ export function upgradeClass<Old extends NodeClass, New extends NodeClass, Futur
   readonly pastSO: PastSO<Old, New, any> | None | NotNeededOver<InstanceType<Old>, InstanceType<New>>
   readonly transform: Transform<StateOf<Old>, FutureState, StateOf<New>, Result>
   readonly schedule: Schedule
+  /** Restricts it to some nodes. Both classes must have the same type; a later upgrade of the service names both. */
+  readonly only?: OnlyBetween<InstanceType<Old>, InstanceType<New>>
   readonly drainTimeout?: Duration
   readonly transformTimeout?: Duration
   readonly startTimeout?: Duration
@@ -60,6 +74,7 @@ export function upgradeClass<Old extends NodeClass, New extends NodeClass, Futur
     pastSO: parts.pastSO,
     futureSO: parts.futureSO,
     schedule: parts.schedule,
+    only: (parts.only as NodeFilter | undefined) ?? null,
     transform: parts.transform as ClassUpgrade['transform'],
     timeouts: {
       drainTimeoutMs: milliseconds(parts.drainTimeout ?? defaultTimeouts.drainTimeoutMs),
@@ -84,8 +99,23 @@ function checkClassUpgrade(upgrade: ClassUpgrade): void {
     )
   checkSimulation(upgrade.futureSO, 'futureSO', next.className, old.className, wrong)
   checkSimulation(upgrade.pastSO, 'pastSO', old.className, next.className, wrong)
+  if (upgrade.only !== null) checkOnly(upgrade, upgrade.only, old, next, wrong)
   if (typeof upgrade.transform !== 'function') wrong('transform is not a function')
   if (typeof upgrade.schedule?.run !== 'function') wrong('schedule is missing: use eagerly() or gradually(…)')
+}
+
+/** Callers of one version can't be asked to know which node has which of two types. */
+function checkOnly(
+  { futureSO, pastSO }: ClassUpgrade,
+  only: NodeFilter,
+  old: ClassDescription,
+  next: ClassDescription,
+  wrong: (message: string) => never,
+): void {
+  if (!isNodeFilter(only)) wrong("only is { nodes: ['n1', 'eu-*'] }, { facts: { zone: 'eu' } }, or both")
+  const namesOf = ({ methods }: ClassDescription) => JSON.stringify([...methods].sort())
+  if (namesOf(old) !== namesOf(next) || futureSO !== notNeeded || pastSO !== notNeeded)
+    wrong('with "only" both classes must have the same type, and pastSO and futureSO are notNeeded')
 }
 
 function checkSimulation(
@@ -113,15 +143,15 @@ export interface Upgrade {
   readonly classUpgrades: readonly ClassUpgrade[]
 }
 
-/** Throws `upgrade.invalid` if two class upgrades share a class. */
+/** Throws `upgrade.invalid` for two class upgrades of one class, and for a class that one upgrade makes and another one takes. */
 export function defineUpgrade(parts: { readonly title: string; readonly classUpgrades: readonly ClassUpgrade[] }): Upgrade {
-  const seen = new Set<string>()
-  for (const { oldClass, newClass } of parts.classUpgrades) {
-    for (const { className } of [oldClass, newClass]) {
-      if (seen.has(className))
-        throw new Fault('upgrade.invalid', `upgrade "${parts.title}": ${className} is in two class upgrades`)
-      seen.add(className)
-    }
+  const old = new Set<string>()
+  const made = new Set(parts.classUpgrades.map(({ newClass }) => newClass.className))
+  for (const { oldClass } of parts.classUpgrades) {
+    const { className } = oldClass
+    if (old.has(className) || made.has(className))
+      throw new Fault('upgrade.invalid', `upgrade "${parts.title}": ${className} is in two class upgrades`)
+    old.add(className)
   }
   return { [brand]: true, title: parts.title, classUpgrades: parts.classUpgrades }
 }

@@ -70,6 +70,7 @@ async function run(order: HostOrder): Promise<RunningHost> {
     udb: redis(order.redis),
     state: lmdb(join(directory, 'state')),
     bundles: join(directory, 'bundles'),
+    facts: host.facts,
     observe: warnOf,
   })
   try {

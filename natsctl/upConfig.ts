@@ -1,7 +1,7 @@
 /** The config of `natsctl up`: what is in it, and one line that names the field when it is wrong. */
 import { readFile } from 'node:fs/promises'
 import { dirname, relative, resolve } from 'node:path'
-import { isName } from 'theseus'
+import { areFacts, isName, type NodeFacts } from 'theseus'
 import { usageFailure } from './exitCodes.js'
 import { natsOptionsOf } from './flags.js'
 
@@ -25,6 +25,8 @@ export interface HostConfig {
   readonly module: string
   readonly path: string
   readonly nodes: readonly NodeConfig[]
+  /** What never changes about the nodes that are born on it. */
+  readonly facts: NodeFacts
 }
 
 export interface NodeConfig {
@@ -82,13 +84,13 @@ async function parse(path: string, wrong: Wrong): Promise<unknown> {
 function hostOf(checks: Checks, directory: string, id: string, value: unknown): HostConfig {
   const field = `hosts.${id}`
   checks.name(field, id)
-  const host = checks.fields(field, value, ['module', 'nodes'])
+  const host = checks.fields(field, value, ['module', 'nodes', 'facts'])
   const module = checks.text(`${field}.module`, host.module)
   const nodes = Object.entries(checks.fields(`${field}.nodes`, host.nodes)).map(([nodeId, exportName]) => {
     checks.name(`${field}.nodes.${nodeId}`, nodeId)
     return { id: nodeId, exportName: checks.text(`${field}.nodes.${nodeId}`, exportName) }
   })
-  return { id, module, path: resolve(directory, module), nodes }
+  return { id, module, path: resolve(directory, module), nodes, facts: checks.facts(`${field}.facts`, host.facts ?? {}) }
 }
 
 class Checks {
@@ -124,6 +126,10 @@ class Checks {
     const { port } = this.fields(field, value, ['port'])
     if (typeof port === 'number' && Number.isInteger(port) && port > 0 && port < 65_536) return { port }
     return this.wrong(`${field}.port`, 'a port number is expected')
+  }
+
+  facts(field: string, value: unknown): NodeFacts {
+    return areFacts(value) ? value : this.wrong(field, 'names with texts are expected, such as { "zone": "eu" }')
   }
 
   /** DESIGN §5, "One node, one place". */

@@ -1,9 +1,10 @@
 /** The pure parts of the chain: which class a version has, who answers it, what is on disk. */
 import test from 'ava'
 import { planChain, type Step } from '../../core/chainPlan.js'
-import { classLine, concerning, newestVersionOf } from '../../core/classLine.js'
+import { classesAt, classLine, concerning, newestVersionOf } from '../../core/classLine.js'
 import { Fault } from '../../core/fault.js'
 import type { Manifest } from '../../core/manifest.js'
+import type { NodeFilter } from '../../core/nodeFilter.js'
 import { checkRecord, type Generation, generationOf, keys, slot, slotOfKey, slotsOf } from '../../core/nodeRecord.js'
 import { type Link, ObjectChain } from '../../core/objectChain.js'
 import { compareKeys } from '../../core/ports/stateStore.js'
@@ -11,23 +12,26 @@ import { none, notNeeded } from '../../core/simulation.js'
 import type { ClassUpgrade } from '../../core/upgrade.js'
 import { toV2 } from './notes.js'
 
-const manifest = (...entries: readonly (readonly [string, string])[]) =>
-  ({ classUpgrades: entries.map(([oldClass, newClass]) => ({ oldClass, newClass })) }) as unknown as Manifest
+const manifest = (...entries: readonly (readonly [old: string, next: string, only?: NodeFilter])[]) =>
+  ({
+    classUpgrades: entries.map(([oldClass, newClass, only = null]) => ({ oldClass, newClass, only })),
+  }) as unknown as Manifest
+const node = { nodeId: 'n1', facts: {} }
 
 test('a line has the class of each version, whichever of its classes one begins with', (t) => {
   const history = [manifest(['A', 'B'], ['X', 'Y']), manifest(['Y', 'Z']), manifest(['B', 'C'])]
-  for (const className of ['A', 'B', 'C']) t.deepEqual(classLine(history, className), ['A', 'B', 'B', 'C'])
-  for (const className of ['X', 'Y', 'Z']) t.deepEqual(classLine(history, className), ['X', 'Y', 'Z', 'Z'])
-  t.deepEqual(classLine(history, 'Q'), ['Q', 'Q', 'Q', 'Q'])
-  t.deepEqual(classLine([], 'A'), ['A'])
+  for (const className of ['A', 'B', 'C']) t.deepEqual(classLine(history, className, node), ['A', 'B', 'B', 'C'])
+  for (const className of ['X', 'Y', 'Z']) t.deepEqual(classLine(history, className, node), ['X', 'Y', 'Z', 'Z'])
+  t.deepEqual(classLine(history, 'Q', node), ['Q', 'Q', 'Q', 'Q'])
+  t.deepEqual(classLine([], 'A', node), ['A'])
 })
 
 test('a line that goes back to a class and forward again keeps its beginning', (t) => {
   const undone = [manifest(['A', 'B']), manifest(['B', 'A'])]
-  t.deepEqual(classLine(undone, 'A'), ['A', 'B', 'A'])
-  t.deepEqual(classLine(undone, 'B'), ['A', 'B', 'A'])
+  t.deepEqual(classLine(undone, 'A', node), ['A', 'B', 'A'])
+  t.deepEqual(classLine(undone, 'B', node), ['A', 'B', 'A'])
   const again = [...undone, manifest(['A', 'B']), manifest(['B', 'C'])]
-  for (const className of ['A', 'B', 'C']) t.deepEqual(classLine(again, className), ['A', 'B', 'A', 'B', 'C'])
+  for (const className of ['A', 'B', 'C']) t.deepEqual(classLine(again, className, node), ['A', 'B', 'A', 'B', 'C'])
   t.is(newestVersionOf(undone, 'A'), 2)
   t.is(newestVersionOf(undone, 'B'), 1)
   t.is(newestVersionOf(again, 'A'), 2)
@@ -36,9 +40,26 @@ test('a line that goes back to a class and forward again keeps its beginning', (
 
 test('a later upgrade made for the first class again does not begin the line', (t) => {
   const history = [manifest(['A', 'B']), manifest(['B', 'C']), manifest(['C', 'B'])]
-  for (const className of ['A', 'B', 'C']) t.deepEqual(classLine(history, className), ['A', 'B', 'C', 'B'])
-  t.is(concerning(history[2]!, 'C')!.newClass, 'B')
-  t.is(concerning(history[2]!, 'A'), undefined)
+  for (const className of ['A', 'B', 'C']) t.deepEqual(classLine(history, className, node), ['A', 'B', 'C', 'B'])
+  t.is(concerning(history[2]!, 'C', node)!.newClass, 'B')
+  t.is(concerning(history[2]!, 'A', node), undefined)
+})
+
+test('where an upgrade concerns some nodes only, the line forks, and joins again where both classes are named', (t) => {
+  const history = [manifest(['A', 'B', { nodes: ['eu-*'] }]), manifest(['X', 'Y']), manifest(['A', 'C'], ['B', 'C'])]
+  const european = { nodeId: 'eu-1', facts: {} }
+  for (const className of ['A', 'B', 'C']) {
+    t.deepEqual(classLine(history, className, european), ['A', 'B', 'B', 'C'])
+    t.deepEqual(classLine(history, className, node), ['A', 'A', 'A', 'C'])
+  }
+  t.deepEqual(
+    classesAt(history, 'B').map((classes) => [...classes]),
+    [['A'], ['A', 'B'], ['A', 'B'], ['C']],
+  )
+  // Code that was written against either class is served at the newest version that has it.
+  t.is(newestVersionOf(history, 'A'), 2)
+  t.is(newestVersionOf(history, 'B'), 2)
+  t.is(newestVersionOf(history, 'C'), 3)
 })
 
 const full = toV2().classUpgrades[0]!

@@ -172,6 +172,7 @@ const manifest: Manifest = {
       newClass: 'Pages.v2',
       pastSO: 'notNeeded',
       futureSO: 'so',
+      only: null,
       schedule: 'gradually',
       oldMethods: { put: 'command' },
       newMethods: { put: 'command' },

@@ -21,7 +21,7 @@ test('a config is read with its modules beside it', async (t) => {
   const config = await readUpConfig(file, undefined)
   t.like(config, { system: 'demo', nats: { url: 'nats://one:4222' }, redis: { port: 6380 } })
   const nodes = [{ id: 'p1', exportName: 'PagesV1' }]
-  t.deepEqual(config.hosts, [{ id: 'h1', module: './pages.js', path: join(config.directory, 'pages.js'), nodes }])
+  t.deepEqual(config.hosts, [{ id: 'h1', module: './pages.js', path: join(config.directory, 'pages.js'), nodes, facts: {} }])
 })
 
 test('the name of the system may come from its flag', async (t) => {
@@ -43,6 +43,7 @@ const wrong: readonly (readonly [string, unknown])[] = [
   ['hosts.h 1', { system: 'demo', hosts: { 'h 1': host } }],
   ['hosts.h1.module', { system: 'demo', hosts: { h1: { nodes: {} } } }],
   ['hosts.h1.nodes', { system: 'demo', hosts: { h1: { module: './pages.js' } } }],
+  ['hosts.h1.facts', { system: 'demo', hosts: { h1: { ...host, facts: { zone: 1 } } } }],
   ['hosts.h1.modul', { system: 'demo', hosts: { h1: { ...host, modul: 'x' } } }],
   ['hosts.h1.nodes.p1', { system: 'demo', hosts: { h1: { ...host, nodes: { p1: 1 } } } }],
   ['hosts.h2.nodes.p1', { system: 'demo', hosts: { h1: host, h2: host } }],

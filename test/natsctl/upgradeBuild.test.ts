@@ -77,6 +77,7 @@ test('an upgrade of a user’s project is checked, bundled and described', async
         newClass: 'Pages.v2',
         pastSO: 'notNeeded',
         futureSO: 'so',
+        only: null,
         schedule: 'eagerly',
         oldMethods: { put: 'command', get: 'query' },
         newMethods: { put: 'command', get: 'query', comment: 'command', comments: 'query' },

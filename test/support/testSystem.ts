@@ -10,6 +10,7 @@ import { draftManifest } from '../../core/draftManifest.js'
 import type { HostEvent } from '../../core/events.js'
 import { isFault } from '../../core/fault.js'
 import type { ManifestDraft } from '../../core/manifest.js'
+import type { NodeFacts } from '../../core/nodeFilter.js'
 import type { NodeClass } from '../../core/nodeObject.js'
 import type { Phase } from '../../core/phases.js'
 import type { Clock } from '../../core/ports/clock.js'
@@ -30,7 +31,7 @@ import { systemClock } from '../../transports/systemClock.js'
 import { systemRandom } from '../../transports/systemRandom.js'
 import { until } from './eventually.js'
 
-export type Settings = Partial<Omit<HostSettings, 'system' | 'hostId'>>
+export type Settings = Partial<Omit<HostSettings, 'system' | 'hostId' | 'facts'>>
 export type PhaseEvent = Extract<HostEvent, { type: 'phase' }>
 
 /** Short pauses, so that tests wait for events and not for the clock. */
@@ -93,11 +94,13 @@ export class TestSystem {
     return this.#stopServer()
   }
 
-  async host(name: string, options: { state?: MemoryState; settings?: Settings; repository?: MemoryRepository } = {}) {
-    const host = await TestHost.start(this, name, options.state ?? memoryStore(), options.repository ?? this.repository, {
-      ...this.settings,
-      ...options.settings,
-    })
+  async host(
+    name: string,
+    options: { state?: MemoryState; settings?: Settings; repository?: MemoryRepository; facts?: NodeFacts } = {},
+  ) {
+    const settings = { ...this.settings, ...options.settings }
+    const { state = memoryStore(), repository = this.repository, facts = {} } = options
+    const host = await TestHost.start(this, name, state, repository, settings, facts)
     this.#hosts.push(host)
     return host
   }
@@ -137,6 +140,7 @@ export class TestHost {
     state: MemoryState,
     repository: MemoryRepository,
     settings: Settings,
+    facts: NodeFacts,
   ): Promise<TestHost> {
     const lifeline: Lifeline = { dead: false }
     const clock: Clock = {
@@ -160,6 +164,7 @@ export class TestHost {
       bundles: repository,
       clock,
       settings,
+      facts,
       observe: (event) => void (lifeline.dead || events.push(event)),
     })
     return new TestHost(running, state, transport, lifeline, events)

@@ -235,6 +235,17 @@ upgradeClass({
 })
 
 upgradeClass({
+  oldClass: PagesV1,
+  newClass: PagesV2,
+  futureSO: none,
+  pastSO: notNeeded,
+  // @ts-expect-error a filter would leave nodes of two types at one version
+  only: { nodes: ['p1'] },
+  transform: (old) => ({ pages: old.pages, comments: {} }),
+  schedule: eagerly(),
+})
+
+upgradeClass({
   // @ts-expect-error the SO stands over another class
   oldClass: PagesV2,
   // @ts-expect-error the SO simulates another class

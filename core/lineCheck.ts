@@ -1,0 +1,57 @@
+/** What an upgrade server asks of an upgrade's classes before it installs it. */
+import { classesAt, isNamed, upgraded } from './classLine.js'
+import { Fault } from './fault.js'
+import type { ClassUpgradeEntry, Manifest } from './manifest.js'
+
+/**
+ * Throws `upgrade.invalid` unless the upgrade goes on from the classes that the service has, and leaves it with classes of one type.
+ *
+ * @param history the manifests before this one
+ * @param running the classes that nodes of the service run, where the history does not name any
+ */
+export function checkLine(history: readonly Manifest[], running: ReadonlySet<string>, manifest: Manifest, service: string): void {
+  const entries = manifest.classUpgrades.filter((entry) => entry.service === service)
+  const before = classesBefore(history, running, service)
+  const version = manifest.version - 1
+  for (const { oldClass } of entries) {
+    if (before === undefined || before.has(oldClass)) continue
+    const same = history.find(({ bundle }) => bundle.digest === manifest.bundle.digest)
+    if (same !== undefined) throw new Fault('upgrade.invalid', `this upgrade is version ${same.version} already`)
+    const why = isNamed(history, oldClass) ? 'the upgrade was written against an older version' : 'no version has that class'
+    throw new Fault('upgrade.invalid', `at version ${version} service ${service} has ${words(before)}, not ${oldClass}: ${why}`)
+  }
+  const after = upgraded(before ?? new Set(entries.map(({ oldClass }) => oldClass)), entries)
+  if (after.size === 1) return
+  const types = typesOf([...history.flatMap(({ classUpgrades }) => classUpgrades), ...entries])
+  const [first, ...others] = [...after]
+  const other = others.find((className) => types.get(className) !== types.get(first!))
+  if (other === undefined) return
+  throw new Fault(
+    'upgrade.invalid',
+    `some nodes of service ${service} would have ${first} and others ${other}, which are of different types: name ${words(before ?? new Set())} in the upgrade`,
+  )
+}
+
+function classesBefore(
+  history: readonly Manifest[],
+  running: ReadonlySet<string>,
+  service: string,
+): ReadonlySet<string> | undefined {
+  const named = history.flatMap(({ classUpgrades }) => classUpgrades).find((entry) => entry.service === service)
+  if (named !== undefined) return classesAt(history, named.oldClass).at(-1)
+  return running.size === 0 ? undefined : running
+}
+
+/** A class's methods, as text that can be compared. */
+function typesOf(entries: readonly ClassUpgradeEntry[]): ReadonlyMap<string, string> {
+  const types = new Map<string, string>()
+  for (const { oldClass, newClass, oldMethods, newMethods } of entries) {
+    types.set(oldClass, JSON.stringify(Object.entries(oldMethods).sort()))
+    types.set(newClass, JSON.stringify(Object.entries(newMethods).sort()))
+  }
+  return types
+}
+
+function words(classes: ReadonlySet<string>): string {
+  return [...classes].join(' and ')
+}

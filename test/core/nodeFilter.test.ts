@@ -1,0 +1,51 @@
+import test from 'ava'
+import { admits, checkFacts, isNodeFilter } from '../../core/nodeFilter.js'
+
+const node = (nodeId: string, facts = {}) => ({ nodeId, facts })
+
+test('a filter by ids takes those named, and with * those that match', (t) => {
+  t.true(admits({ nodes: ['n1', 'n2'] }, node('n2')))
+  t.false(admits({ nodes: ['n1', 'n2'] }, node('n12')))
+  for (const [pattern, matching, other] of [
+    ['eu-*', ['eu-1', 'eu-'], ['us-1', 'eu', 'x-eu-1']],
+    ['*-1', ['eu-1', '-1'], ['eu-12']],
+    ['eu-*-1', ['eu-a-1', 'eu--1'], ['eu-1', 'eu-a-2']],
+    ['a*b*c', ['abc', 'axbxc', 'abbc'], ['ac', 'acb', 'axc']],
+    ['a*a', ['aa', 'aba'], ['a']],
+    ['*', ['anything'], []],
+  ] as const) {
+    for (const id of matching) t.true(admits({ nodes: [pattern] }, node(id)), `${pattern} ${id}`)
+    for (const id of other) t.false(admits({ nodes: [pattern] }, node(id)), `${pattern} ${id}`)
+  }
+})
+
+test('a filter by facts takes nodes that have all of them; with ids, both must hold', (t) => {
+  const filter = { facts: { zone: 'eu', gpu: 'yes' } }
+  t.true(admits(filter, node('n1', { zone: 'eu', gpu: 'yes', rack: '7' })))
+  t.false(admits(filter, node('n1', { zone: 'eu' })))
+  t.false(admits({ ...filter, nodes: ['n2'] }, node('n1', { zone: 'eu', gpu: 'yes' })))
+})
+
+test('what comes from outside is a filter only if it says which nodes, and nothing else', (t) => {
+  for (const filter of [{ nodes: ['n1'] }, { nodes: ['*'] }, { facts: { zone: 'eu' } }, { nodes: ['a*'], facts: {} }])
+    t.true(isNodeFilter(filter), JSON.stringify(filter))
+  for (const filter of [
+    {},
+    [],
+    'n1',
+    7,
+    { nodes: [] },
+    { nodes: 'n1' },
+    { nodes: ['a b'] },
+    { nodes: ['a.*'] },
+    { facts: { zone: 1 } },
+  ])
+    t.false(isNodeFilter(filter), JSON.stringify(filter))
+  t.false(isNodeFilter({ nodes: ['n1'], zone: 'eu' }))
+})
+
+test('facts that can’t be are refused with advice', (t) => {
+  t.deepEqual(checkFacts({ zone: 'eu' }), { zone: 'eu' })
+  for (const facts of [{ 'a b': 'c' }, { zone: 1 }, { zone: 'x'.repeat(257) }, 'eu', null])
+    t.throws(() => checkFacts(facts), { code: 'config.invalid', message: /use at most 32 names/ })
+})
