@@ -10,6 +10,7 @@ import { CallTable } from './actors/callTable.js'
 import { ClassRegistry } from './actors/classRegistry.js'
 import { Clients } from './actors/clients.js'
 import { Contacts } from './actors/contacts.js'
+import { EventHub } from './actors/eventHub.js'
 import { Host } from './actors/host.js'
 import { Journal } from './actors/journal.js'
 import { NodeServices } from './actors/nodeServices.js'
@@ -25,8 +26,8 @@ import { UpgradeHistory } from './actors/upgradeHistory.js'
 import { UpgradeServer } from './actors/upgradeServer.js'
 import { UpgradeServerClient } from './actors/upgradeServerClient.js'
 import { type Duration, milliseconds } from './core/duration.js'
-import type { HostObserver } from './core/events.js'
 import { Fault } from './core/fault.js'
+import type { HostObserver } from './core/hostEvents.js'
 import { checkName, type Version } from './core/ids.js'
 import { checkFacts, type NodeFacts } from './core/nodeFilter.js'
 import type { ClassRepository } from './core/ports/classRepository.js'
@@ -189,6 +190,7 @@ const hostParts: readonly (new (...args: any[]) => object)[] = [
   ClassRegistry,
   Registrar,
   Population,
+  EventHub,
   NodeServices,
   Clients,
   Operator,

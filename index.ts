@@ -9,8 +9,9 @@ export { connectOperator, createHost, type HostOptions, type RunningHost, startU
 export type { Collection, KeyRange, ReadonlyCollection } from './core/collection.js'
 export { draftManifest } from './core/draftManifest.js'
 export { type Duration, milliseconds } from './core/duration.js'
-export type { HostEvent, HostObserver } from './core/events.js'
+export { type EventType, event, hears } from './core/event.js'
 export { applicationFault, Fault, type FaultCode, type FaultKind, faultCodes, isFault, reasonOf } from './core/fault.js'
+export type { HostEvent, HostObserver } from './core/hostEvents.js'
 export { isName, isVersion, type Version } from './core/ids.js'
 export {
   bundleBytesMax,
@@ -33,14 +34,10 @@ export type { Clock } from './core/ports/clock.js'
 export type { Random } from './core/ports/random.js'
 export {
   type Death,
-  isTableKey,
-  isTableValue,
   type NodeRow,
   type NodeStatus,
   oldestPossible,
   type ServiceLimit,
-  tableKeyLengthMax,
-  tableValueBytesMax,
 } from './core/ports/upgradeDatabase.js'
 export { type Contact, type Schedule, type SchedulingView, schedule } from './core/schedule.js'
 export { afterMyServers } from './core/schedules/afterMyServers.js'
@@ -53,4 +50,5 @@ export { oneReplicaAtATime } from './core/schedules/oneReplicaAtATime.js'
 export { onlyNodes } from './core/schedules/onlyNodes.js'
 export { whenIdle } from './core/schedules/whenIdle.js'
 export { futureSO, type InitialCollections, none, notNeeded, pastSO, type SimulationThis } from './core/simulation.js'
+export { isTableKey, isTableValue, type TableEntries, tableKeyLengthMax, tableValueBytesMax } from './core/tables.js'
 export { defineUpgrade, type Upgrade, upgradeClass } from './core/upgrade.js'

@@ -7,8 +7,8 @@
 import { inject, injectable } from 'tsyringe'
 import { decode, encodeCall } from '../core/codec.js'
 import { type CallEnvelope, deadlineMsMax, kinds } from '../core/envelope.js'
-import type { HostObserver } from '../core/events.js'
 import { Fault } from '../core/fault.js'
+import type { HostObserver } from '../core/hostEvents.js'
 import type { Version } from '../core/ids.js'
 import { unreachable } from '../core/invariant.js'
 import type { MethodKind } from '../core/methods.js'
@@ -40,6 +40,8 @@ export interface OutgoingCall {
   readonly expects: string | null
   readonly path: readonly string[] | null
 }
+
+export type OneWayKind = typeof kinds.send | typeof kinds.event
 
 /** `sent`: a copy is on its way or has been delivered. `unsent`: surely nobody has executed it. */
 type Delivery = 'unsent' | 'sent'
@@ -127,8 +129,8 @@ export class CallTable {
   }
 
   /** The same in two steps: packed now, sent when the result is called. */
-  prepareSend(caller: Caller, call: OutgoingCall): () => void {
-    const envelope = encodeCall(this.#envelope(kinds.send, this.#nextSeq(), caller, call))
+  prepareSend(caller: Caller, call: OutgoingCall, kind: OneWayKind = kinds.send): () => void {
+    const envelope = encodeCall(this.#envelope(kind, this.#nextSeq(), caller, call))
     if (envelope.length > this.transport.payloadBytesMax) {
       throw new Fault(
         'protocol.too-large',

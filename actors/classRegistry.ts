@@ -46,8 +46,11 @@ export class ClassRegistry {
     return found
   }
 
-  /** Loads the upgrades that concern the line between two versions, so that its classes are here. */
+  /** Loads the upgrades that concern the line between two versions, so that its classes are here, with the one that the first version has. */
   async load(line: readonly string[], from: Version, to: Version): Promise<void> {
+    let made = from
+    while (made > 0 && !isConcerned(line, made)) made--
+    if (made > 0) await this.history.load(made)
     for (let version = from + 1; version <= to; version++) {
       if (isConcerned(line, version)) await this.history.load(version)
     }

@@ -118,7 +118,10 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       )
       return
     }
-    const entry = link.methods.get(envelope.method)
+    const method = envelope.kind === kinds.event ? link.hears.get(envelope.method)?.method : envelope.method
+    // The class of the publisher's version does not hear this event.
+    if (method === undefined) return
+    const entry = link.methods.get(method)
     if (entry === undefined) {
       this.refuse(
         new Fault(

@@ -1,6 +1,7 @@
 /** Makes the objects of a chain plan: opens the SOs' states, builds the method tables from the object outwards. */
 
 import type { ChainPlan, PlannedLink } from '../core/chainPlan.js'
+import type { EventType } from '../core/event.js'
 import { Fault, isFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import { invariant } from '../core/invariant.js'
@@ -39,6 +40,9 @@ class SimulationObject implements SimulationThis<object, any> {
   ref<C extends NodeClass>(target: C, nodeId?: string): any {
     return this.context.ref(target, nodeId)
   }
+  publish(event: EventType<any>, ...args: readonly unknown[]): void {
+    this.context.publish(event, args)
+  }
   now() {
     return this.context.now()
   }
@@ -69,7 +73,9 @@ export function buildChain(
   for (const planned of plan.links) {
     const methods = methodsOfLink(planned)
     tables.set(planned.version, methods)
-    links.push({ version: planned.version, className: classAt(planned.version).className, role: planned.role, methods })
+    const { version, role } = planned
+    const { className, hears } = describeClass(classAt(version))
+    links.push({ version, className, role, methods, hears })
   }
   links.sort((a, b) => a.version - b.version)
   const above = plan.above
@@ -91,7 +97,7 @@ export function buildChain(
   function simulation(so: Simulation, version: Version, next: MethodTable): MethodTable {
     const slot: Slot | undefined = generation.simulations[version]
     invariant(slot !== undefined, `${around.nodeId}: the SO of version ${version} has no slot`)
-    const context = new LiveContext(around, slot, () => version)
+    const context = new LiveContext(around, slot, () => version, describeClass(so.simulates))
     contexts.push(context)
     const self = new SimulationObject(context, so, asynchronous(next))
     state.open(slot, self)

@@ -1,8 +1,9 @@
 /** An object or an SO as it runs: the instance, its surroundings, and the signal that ends its timers and sockets with it. */
 import type { Collection } from '../core/collection.js'
+import type { EventType } from '../core/event.js'
 import { Fault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
-import type { NodeClass, ObjectContext } from '../core/nodeObject.js'
+import { type ClassDescription, describeClass, type NodeClass, type ObjectContext } from '../core/nodeObject.js'
 import type { Slot } from '../core/nodeRecord.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Random } from '../core/ports/random.js'
@@ -29,6 +30,8 @@ export class LiveContext implements ObjectContext {
     private readonly slot: Slot,
     /** What this object's calls are labelled with. */
     private readonly label: () => Version,
+    /** The class that it implements: whom it may call is declared there. */
+    private readonly description: ClassDescription,
   ) {}
 
   get nodeId(): string {
@@ -54,11 +57,18 @@ export class LiveContext implements ObjectContext {
   }
 
   ref(target: NodeClass, nodeId?: string): object {
+    checkCalls(this.description, target)
     return this.around.layer.ref(target, nodeId, () => this.#mayLeave())
   }
 
   sender(target: NodeClass, nodeId?: string): object {
+    checkCalls(this.description, target)
     return this.around.layer.sender(target, nodeId, () => this.#mayLeave())
+  }
+
+  publish(event: EventType<any>, args: readonly unknown[]): void {
+    checkPublishes(this.description, event)
+    this.around.layer.publish(event.name, args, this.#mayLeave())
   }
 
   after(ms: number, method: string, args: readonly unknown[]): void {
@@ -87,4 +97,23 @@ export class LiveContext implements ObjectContext {
   #mustRun(): void {
     if (this.signal.aborted) throw new Fault('protocol.not-here', 'this object has stopped')
   }
+}
+
+/** What is not declared can't be minded when the other is upgraded (DESIGN §3). */
+function checkCalls({ className, callsServices }: ClassDescription, target: NodeClass): void {
+  const { service } = describeClass(target)
+  if (callsServices.has(service)) return
+  const name = target.name || target.className
+  throw new Fault(
+    'config.invalid',
+    `${className} calls ${target.className} without saying so: add "static override readonly calls = [${name}]" to its class`,
+  )
+}
+
+function checkPublishes({ className, publishes }: ClassDescription, { name, revision }: EventType<any>): void {
+  if (publishes.some((declared) => declared.name === name && declared.revision === revision)) return
+  throw new Fault(
+    'config.invalid',
+    `${className} publishes ${name} (revision ${revision}) without saying so: add it to "static override readonly publishes" of its class`,
+  )
 }

@@ -3,14 +3,18 @@
  * mailbox what runs now, the node state what is on disk, the upgrade manager the phase, the upgrade layer the labels. What is left is the
  * node's life: it serves, restarts, stops, and says what it does.
  */
+import { usesOf } from '../core/agreement.js'
 import { Fault, reasonOf } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
+import { describeClass } from '../core/nodeObject.js'
 import type { NodeRecord } from '../core/nodeRecord.js'
 import type { Link, ObjectChain } from '../core/objectChain.js'
 import type { Phase } from '../core/phases.js'
-import type { Subscription } from '../core/ports/transport.js'
+import type { Message, Subscription } from '../core/ports/transport.js'
 import { serviceQueue, subjectsOf } from '../core/subjects.js'
+import type { Hearer } from './eventHub.js'
 import { IncomingCall } from './incomingCall.js'
+import type { Surroundings } from './liveObject.js'
 import { Mailbox } from './mailbox.js'
 import { type LearningNode, NodeLearning } from './nodeLearning.js'
 import type { NodeServices } from './nodeServices.js'
@@ -25,7 +29,7 @@ import type { TimerWheel } from './timerWheel.js'
 import { UpgradeLayer } from './upgradeLayer.js'
 import { UpgradeManager } from './upgradeManager.js'
 
-export class Node implements Receiver, LearningNode, UpgradingNode {
+export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
   readonly state: NodeState
   readonly keeper: RecordKeeper
   readonly mailbox: Mailbox
@@ -63,14 +67,15 @@ export class Node implements Receiver, LearningNode, UpgradingNode {
       clock,
       settings,
     )
-    this.software = new NodeSoftware(services, this.keeper, {
+    const around: Surroundings = {
       nodeId,
       layer: this.layer,
       state: this.state,
       clock,
       random,
       callSelf: (method, args) => this.#callSelf(method, args),
-    })
+    }
+    this.software = new NodeSoftware(services, this.keeper, around, (chain) => services.events.hear(this, heardBy(chain)))
     this.learning = new NodeLearning(this)
     this.manager = new UpgradeManager(this)
   }
@@ -168,10 +173,14 @@ export class Node implements Receiver, LearningNode, UpgradingNode {
 
   // --- Serving
 
+  receive(message: Message): void {
+    route(this, message)
+  }
+
   /** Listens for calls to this node; they wait until the mailbox is open. */
   subscribe(): void {
     const subjects = subjectsOf(this.services.settings.system)
-    this.#direct ??= this.services.transport.subscribe(subjects.node(this.id), (message) => route(this, message))
+    this.#direct ??= this.services.transport.subscribe(subjects.node(this.id), (message) => this.receive(message))
   }
 
   /** Takes part in answering the service's calls, and opens the mailbox. A node at a dead version opens it for itself alone. */
@@ -183,7 +192,7 @@ export class Node implements Receiver, LearningNode, UpgradingNode {
     if (!this.isBehind) {
       const { service } = subjectsOf(this.services.settings.system)
       const options = { queue: serviceQueue }
-      this.#serving ??= this.services.transport.subscribe(service(record.service), (message) => route(this, message), options)
+      this.#serving ??= this.services.transport.subscribe(service(record.service), (message) => this.receive(message), options)
     }
     this.mailbox.open()
   }
@@ -218,8 +227,9 @@ export class Node implements Receiver, LearningNode, UpgradingNode {
   // --- What the node says of itself
 
   report(phase: Phase, target: Version | null, reason: string | null): void {
-    const { registrar, observe, settings, store, clock } = this.services
+    const { registrar, observe, settings, store, clock, classes } = this.services
     const { nodeId, service } = this.keeper.record
+    const uses = usesOf(describeClass(classes.definition(this.runs.className)))
     registrar.report({
       nodeId,
       service,
@@ -230,6 +240,7 @@ export class Node implements Receiver, LearningNode, UpgradingNode {
       hostId: settings.hostId,
       directoryId: store.directoryId,
       since: clock.now(),
+      ...(uses.length === 0 ? {} : { uses }),
     })
     this.#phase = phase
     this.#reason = reason
@@ -295,6 +306,7 @@ export class Node implements Receiver, LearningNode, UpgradingNode {
     this.#stopped = true
     this.manager.stop()
     this.slot.stop()
+    this.services.events.hear(this, new Set())
     await this.leaveService()
     await this.#direct?.drain()
     await this.mailbox.close()
@@ -304,4 +316,9 @@ export class Node implements Receiver, LearningNode, UpgradingNode {
     await this.software.stop()
     this.services.registrar.release(this.id)
   }
+}
+
+/** What any version of the node hears. */
+function heardBy(chain: ObjectChain): ReadonlySet<string> {
+  return new Set(chain.links.flatMap(({ hears }) => [...hears.keys()]))
 }

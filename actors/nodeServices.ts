@@ -1,7 +1,7 @@
 /** What every node of a host shares. Resolved once from the host's container. */
 import { type DependencyContainer, inject, injectable } from 'tsyringe'
 import type { InspectionEvent } from 'xstate'
-import type { HostObserver } from '../core/events.js'
+import type { HostObserver } from '../core/hostEvents.js'
 import type { NodeClass } from '../core/nodeObject.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Random } from '../core/ports/random.js'
@@ -11,6 +11,7 @@ import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import { CallTable } from './callTable.js'
 import { ClassRegistry } from './classRegistry.js'
 import { Contacts } from './contacts.js'
+import { EventHub } from './eventHub.js'
 import { Journal } from './journal.js'
 import { Outbox } from './outbox.js'
 import { Population } from './population.js'
@@ -44,6 +45,7 @@ export class NodeServices {
     @inject(ClassRegistry) readonly classes: ClassRegistry,
     @inject(Registrar) readonly registrar: Registrar,
     @inject(Population) readonly population: Population,
+    @inject(EventHub) readonly events: EventHub,
   ) {}
 
   /** A class without constructor parameters needs no container of its own. */

@@ -5,7 +5,7 @@
 import { planChain, type Step } from '../core/chainPlan.js'
 import { Fault } from '../core/fault.js'
 import { invariant } from '../core/invariant.js'
-import { contextKey, type Lifecycle, type NodeClass } from '../core/nodeObject.js'
+import { contextKey, describeClass, type Lifecycle, type NodeClass } from '../core/nodeObject.js'
 import type { Generation } from '../core/nodeRecord.js'
 import type { ObjectChain } from '../core/objectChain.js'
 import { buildChain } from './liveChain.js'
@@ -35,6 +35,8 @@ export class NodeSoftware {
     private readonly services: NodeServices,
     private readonly keeper: RecordKeeper,
     private readonly around: Surroundings,
+    /** Called whenever the chain is another. */
+    private readonly onChain: (chain: ObjectChain) => void,
   ) {}
 
   get chain(): ObjectChain {
@@ -64,7 +66,12 @@ export class NodeSoftware {
     const { around, services } = this
     const definition = services.classes.definition(generation.className)
     const instance = services.construct(definition) as unknown as Lifecycle
-    const context = new LiveContext(around, generation.object, () => this.keeper.record.generation.version)
+    const context = new LiveContext(
+      around,
+      generation.object,
+      () => this.keeper.record.generation.version,
+      describeClass(definition),
+    )
     instance[contextKey] = context
     around.state.open(generation.object, instance)
     return { instance, definition, context }
@@ -152,6 +159,7 @@ export class NodeSoftware {
     const live = buildChain(plan, generation, instance, definition, (v) => classes.definition(line[v]!), this.around)
     this.#chain = live.chain
     this.#simulationContexts = live.contexts
+    this.onChain(live.chain)
   }
 
   /** Cuts the chain above its newest version, or, without a fault, ends the cut. A turn of the mailbox. */

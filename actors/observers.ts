@@ -1,4 +1,4 @@
-import type { HostEvent, HostObserver } from '../core/events.js'
+import type { HostEvent, HostObserver } from '../core/hostEvents.js'
 
 /** Those who watch a host. What one of them throws is its own affair and never the host's. */
 export class Observers {

@@ -3,8 +3,8 @@
  * One per host: the newest row of each node, in batches, tried again until the database has it. Renews the leases.
  */
 import { inject, injectable } from 'tsyringe'
-import type { HostObserver } from '../core/events.js'
 import { Fault } from '../core/fault.js'
+import type { HostObserver } from '../core/hostEvents.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Random } from '../core/ports/random.js'
 import type { NodeStatus, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'

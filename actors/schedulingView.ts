@@ -9,6 +9,7 @@ import type { Random } from '../core/ports/random.js'
 import type { StateStore } from '../core/ports/stateStore.js'
 import type { NodeRow, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import type { Contact, SchedulingView } from '../core/schedule.js'
+import { awaitCondition } from '../core/schedules/population.js'
 import type { Contacts } from './contacts.js'
 import { afterPrefix } from './nodeState.js'
 import type { Population } from './population.js'
@@ -95,6 +96,10 @@ export class NodeSchedulingView implements SchedulingView {
 
   random(): number {
     return this.parts.random.next()
+  }
+
+  until(condition: () => boolean | Promise<boolean>): Promise<void> {
+    return awaitCondition(this, condition)
   }
 
   sleep(ms: number): Promise<void> {

@@ -1,6 +1,6 @@
 /** What a host's container offers. Every constructor parameter names its token: decorator metadata does not survive bundling. */
 import type { InjectionToken } from 'tsyringe'
-import type { HostObserver } from '../core/events.js'
+import type { HostObserver } from '../core/hostEvents.js'
 import type { ClassRepository } from '../core/ports/classRepository.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Random } from '../core/ports/random.js'

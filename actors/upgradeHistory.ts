@@ -4,8 +4,8 @@
  */
 import { inject, injectable } from 'tsyringe'
 import { pack, unpack } from '../core/codec.js'
-import type { HostObserver } from '../core/events.js'
 import { Fault, isFault } from '../core/fault.js'
+import type { HostObserver } from '../core/hostEvents.js'
 import type { Version } from '../core/ids.js'
 import { decodeManifest, digestOf, type Manifest, runtimeInterface, type SignedManifest } from '../core/manifest.js'
 import type { NodeFilter } from '../core/nodeFilter.js'

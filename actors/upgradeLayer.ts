@@ -4,12 +4,13 @@
  *
  * C12. Nothing leaves a node before every earlier write that it may have seen is committed; a command's own sends leave with its commit.
  */
+import { kinds } from '../core/envelope.js'
 import type { Version } from '../core/ids.js'
 import type { MethodKind } from '../core/methods.js'
 import { describeClass, type NodeClass } from '../core/nodeObject.js'
 import type { Clock } from '../core/ports/clock.js'
 import { type Subjects, subjectsOf } from '../core/subjects.js'
-import type { Caller, CallTable, OutgoingCall } from './callTable.js'
+import type { Caller, CallTable, OneWayKind, OutgoingCall } from './callTable.js'
 import type { NodeState } from './nodeState.js'
 import { makeRef } from './refs.js'
 import type { HostSettings } from './settings.js'
@@ -46,6 +47,11 @@ export class UpgradeLayer {
     return makeRef(target, (method, kind, args) => this.#send(this.#outgoing(subject, label(), method, kind, args)))
   }
 
+  /** To whoever hears the event; the label says what it means. */
+  publish(name: string, args: readonly unknown[], label: Version): void {
+    this.#send(this.#outgoing(this.#subjects.event(name), label, name, 'command', args), kinds.event)
+  }
+
   #subject(target: NodeClass, nodeId: string | undefined): string {
     return nodeId === undefined ? this.#subjects.service(describeClass(target).service) : this.#subjects.node(nodeId)
   }
@@ -70,9 +76,9 @@ export class UpgradeLayer {
     return this.calls.call(this.caller(), call)
   }
 
-  #send(call: OutgoingCall): void {
+  #send(call: OutgoingCall, kind: OneWayKind = kinds.send): void {
     // Packed now: a later command may change what the arguments refer to, and what can't be packed fails its own command.
-    const send = this.calls.prepareSend(this.caller(), call)
+    const send = this.calls.prepareSend(this.caller(), call, kind)
     const sends = this.running()?.sends
     if (sends !== undefined) sends.push(send)
     else this.afterCommit(send)

@@ -3,10 +3,13 @@
  * installed in the past". Several may run at once over one UDB: they share a queue group, and the version number advances by one
  * compare-and-set there.
  */
+
+import { checkAgreement } from '../core/agreement.js'
+import { classesAt } from '../core/classLine.js'
 import { decode, encodeAnnouncement, encodeFault, encodeReply } from '../core/codec.js'
 import { type CallEnvelope, deadlineMsMax, kinds, type Replier } from '../core/envelope.js'
-import type { HostObserver } from '../core/events.js'
 import { Fault, toFault } from '../core/fault.js'
+import type { HostObserver } from '../core/hostEvents.js'
 import { isVersion, type Version } from '../core/ids.js'
 import { checkLine } from '../core/lineCheck.js'
 import {
@@ -168,7 +171,7 @@ export class UpgradeServer {
     await this.#checkBundle(manifest.bundle)
     await this.#checkClasses(manifest)
     const before = { version: manifest.version - 1, digest: manifest.previous }
-    if (!(await database.install(before, digest, signed))) {
+    if (!(await database.install(before, digest, signed, manifest.tables))) {
       const head = await database.head()
       if (head.version === manifest.version && head.digest === digest) return { version: head.version }
       throw new Fault('upgrade.conflict', `version ${manifest.version} does not follow the newest version, ${head.version}`, {
@@ -179,14 +182,21 @@ export class UpgradeServer {
     return { version: manifest.version }
   }
 
-  /** Each service has one line of classes: an upgrade goes on from where it stands. Which classes a node has is told by the history, or by who runs. */
+  /**
+   * Each service has one line of classes: an upgrade goes on from where it stands, and leaves nobody behind who calls it or hears it. What there is
+   * is told by the history, and by who runs.
+   */
   async #checkClasses(manifest: Manifest): Promise<void> {
     const { database } = this.#options
     const history = (await database.manifests(1, manifest.version - 1)).map(({ bytes }) => decodeManifest(bytes))
+    const rows = await database.nodes()
     for (const service of new Set(manifest.classUpgrades.map((entry) => entry.service))) {
-      const running = new Set((await database.nodes(service)).map((row) => row.className))
+      const running = new Set(rows.filter((row) => row.service === service).map((row) => row.className))
       checkLine(history, running, manifest, service)
     }
+    const newest = new Map(rows.map(({ className, uses = [] }) => [className, { className, uses }]))
+    for (const className of newest.keys()) if (!classesAt(history, className).at(-1)!.has(className)) newest.delete(className)
+    checkAgreement([...history, manifest], [...newest.values()])
   }
 
   async #checkBundle({ digest, bytes }: { digest: string; bytes: number }): Promise<void> {

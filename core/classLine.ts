@@ -5,8 +5,15 @@
 import type { ClassUpgradeEntry, Manifest } from './manifest.js'
 import { admits, type NodeIdentity } from './nodeFilter.js'
 
+/** Upgrades 1, 2, …, as far as classes go. */
+export type History = readonly Pick<Manifest, 'classUpgrades'>[]
+
 /** The class upgrade of this upgrade that concerns `className` on a node, if any. */
-export function concerning(manifest: Manifest, className: string, node: NodeIdentity): ClassUpgradeEntry | undefined {
+export function concerning(
+  manifest: Pick<Manifest, 'classUpgrades'>,
+  className: string,
+  node: NodeIdentity,
+): ClassUpgradeEntry | undefined {
   return manifest.classUpgrades.find(({ oldClass, only }) => oldClass === className && (only === null || admits(only, node)))
 }
 
@@ -14,7 +21,7 @@ export function concerning(manifest: Manifest, className: string, node: NodeIden
  * The class of a node at each version from 0 to the newest of `history` (manifests of versions 1, 2, …), in the line that `className` belongs
  * to. `className` may be any class of the line: code that starts a node may be older or newer than the node.
  */
-export function classLine(history: readonly Manifest[], className: string, node: NodeIdentity): readonly string[] {
+export function classLine(history: History, className: string, node: NodeIdentity): readonly string[] {
   const line = [firstOf(history, className)]
   for (const manifest of history) {
     const current = line[line.length - 1]!
@@ -24,7 +31,7 @@ export function classLine(history: readonly Manifest[], className: string, node:
 }
 
 /** Goes back from the first upgrade that made `className` to the class the line began with. */
-function firstOf(history: readonly Manifest[], className: string): string {
+function firstOf(history: History, className: string): string {
   let first = className
   let before = history.length
   for (;;) {
@@ -38,14 +45,14 @@ function firstOf(history: readonly Manifest[], className: string): string {
 }
 
 /** Whether any upgrade of the history names this class. */
-export function isNamed(history: readonly Manifest[], className: string): boolean {
+export function isNamed(history: History, className: string): boolean {
   return history.some(({ classUpgrades }) =>
     classUpgrades.some(({ oldClass, newClass }) => oldClass === className || newClass === className),
   )
 }
 
 /** The classes that nodes of the line can have at each version: one, or several of the same type. */
-export function classesAt(history: readonly Manifest[], className: string): readonly ReadonlySet<string>[] {
+export function classesAt(history: History, className: string): readonly ReadonlySet<string>[] {
   const classes: ReadonlySet<string>[] = [new Set([firstOf(history, className)])]
   for (const { classUpgrades } of history) classes.push(upgraded(classes[classes.length - 1]!, classUpgrades))
   return classes
@@ -61,6 +68,6 @@ export function upgraded(before: ReadonlySet<string>, classUpgrades: readonly Cl
 }
 
 /** The newest version at which the line has this class: what code written against that class is written for. */
-export function newestVersionOf(history: readonly Manifest[], className: string): number {
+export function newestVersionOf(history: History, className: string): number {
   return classesAt(history, className).findLastIndex((classes) => classes.has(className))
 }

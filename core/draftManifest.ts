@@ -1,4 +1,5 @@
 /** From an upgrade, as its module defines it, to what its manifest says of it. */
+import { checkAgreement, usesOf } from './agreement.js'
 import {
   type ClassUpgradeEntry,
   digestOf,
@@ -11,15 +12,22 @@ import { describeClass } from './nodeObject.js'
 import { type None, type NotNeeded, none, notNeeded, type Simulation } from './simulation.js'
 import type { ClassUpgrade, Upgrade } from './upgrade.js'
 
-/** The part of an upgrade's manifest that is known when it is built. */
+/** The part of an upgrade's manifest that is known when it is built. Throws `upgrade.invalid` if it leaves a class behind that it knows of. */
 export function draftManifest(upgrade: Upgrade, bundle: Uint8Array): ManifestDraft {
-  return {
+  const draft: ManifestDraft = {
     format: manifestFormat,
     runtime: runtimeInterface,
     title: upgrade.title,
     bundle: { digest: digestOf(bundle), bytes: bundle.length },
     classUpgrades: upgrade.classUpgrades.map(entryOf),
+    tables: upgrade.tables,
   }
+  const unaffected = upgrade.unaffected.map(describeClass)
+  checkAgreement(
+    [draft],
+    unaffected.map((description) => ({ className: description.className, uses: usesOf(description) })),
+  )
+  return draft
 }
 
 function entryOf(upgrade: ClassUpgrade): ClassUpgradeEntry {
@@ -35,6 +43,7 @@ function entryOf(upgrade: ClassUpgrade): ClassUpgradeEntry {
     schedule: upgrade.schedule.describe,
     oldMethods: Object.fromEntries(old.methods),
     newMethods: Object.fromEntries(next.methods),
+    uses: usesOf(next),
   }
 }
 

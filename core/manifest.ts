@@ -8,6 +8,10 @@ import { Fault } from './fault.js'
 import { isClassName, isName, isVersion, type Version } from './ids.js'
 import type { MethodKind } from './methods.js'
 import { isNodeFilter, type NodeFilter } from './nodeFilter.js'
+import { checkTables, type TableEntries } from './tables.js'
+
+/** Classes and events that one class may need. */
+export const usesMax = 256
 
 export const manifestFormat = 1
 /** The interface between bundles and the runtime. A host says which it accepts; a bundle, for which it was built. */
@@ -31,6 +35,8 @@ export interface ClassUpgradeEntry {
   readonly schedule: string
   readonly oldMethods: Readonly<Record<string, MethodKind>>
   readonly newMethods: Readonly<Record<string, MethodKind>>
+  /** What the new class needs of others: the classes that it calls, and the events it publishes or hears, as `page-changed/1`. */
+  readonly uses: readonly string[]
 }
 
 /** What a build knows; the rest is added when it is published. */
@@ -40,6 +46,8 @@ export interface ManifestDraft {
   readonly title: string
   readonly bundle: { readonly digest: string; readonly bytes: number }
   readonly classUpgrades: readonly ClassUpgradeEntry[]
+  /** Entries of upgrade-specific tables, by table and key. */
+  readonly tables: TableEntries
 }
 
 export interface Manifest extends ManifestDraft {
@@ -103,10 +111,20 @@ function checkManifest(value: unknown): asserts value is Manifest {
   if (m.upgrader !== null && typeof m.upgrader !== 'string') wrong('upgrader')
   if (!isDigest(m.bundle?.digest) || !Number.isInteger(m.bundle.bytes) || m.bundle.bytes < 0 || m.bundle.bytes > bundleBytesMax)
     wrong('bundle')
+  if (!isTables(m.tables)) wrong('tables')
   if (!Array.isArray(m.classUpgrades)) wrong('classUpgrades')
   m.classUpgrades.forEach((entry, i) => {
     checkEntry(entry, () => wrong(`classUpgrades[${i}]`))
   })
+}
+
+function isTables(value: unknown): boolean {
+  try {
+    checkTables(value as TableEntries)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+  } catch {
+    return false
+  }
 }
 
 const choices: ReadonlySet<unknown> = new Set(['so', 'notNeeded', 'none'])
@@ -123,7 +141,10 @@ function checkEntry(entry: ClassUpgradeEntry, wrong: () => never): void {
     (entry.only === null || isNodeFilter(entry.only)) &&
     typeof entry.schedule === 'string' &&
     isMethodRecord(entry.oldMethods) &&
-    isMethodRecord(entry.newMethods)
+    isMethodRecord(entry.newMethods) &&
+    Array.isArray(entry.uses) &&
+    entry.uses.length <= usesMax &&
+    entry.uses.every((used) => typeof used === 'string')
   if (!whole) wrong()
 }
 

@@ -23,10 +23,14 @@ function mark(kind: MethodKind) {
         `@${kind} works with TypeScript's "experimentalDecorators": true and on methods with plain names only`,
       )
     }
-    const own = Object.hasOwn(prototype, marks) ? (prototype as Marked)[marks]! : new Map<string, MethodKind>()
-    own.set(name, kind)
-    Object.defineProperty(prototype, marks, { value: own, configurable: true })
+    markMethod(prototype, name, kind)
   }
+}
+
+export function markMethod(prototype: object, name: string, kind: MethodKind): void {
+  const own = Object.hasOwn(prototype, marks) ? (prototype as Marked)[marks]! : new Map<string, MethodKind>()
+  own.set(name, kind)
+  Object.defineProperty(prototype, marks, { value: own, configurable: true })
 }
 
 /** Marks a remote method that may modify the node's state. A command is never sent twice by the runtime. */

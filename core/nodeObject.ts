@@ -4,6 +4,7 @@
  * reinitializes itself from the persistent portion of its state").
  */
 import type { Collection } from './collection.js'
+import { type EventType, type Hearing, hearingsOf } from './event.js'
 import { Fault } from './fault.js'
 import { checkName, isClassName } from './ids.js'
 import { type MethodKind, methodsOf } from './methods.js'
@@ -21,6 +22,8 @@ export interface ObjectContext {
   /** Calls leave labelled with the version of the object that makes them (§3). */
   ref(target: NodeClass, nodeId?: string): object
   sender(target: NodeClass, nodeId?: string): object
+  /** Tells every node whose class hears the event; labelled like a call. Leaves with the commit of the command that publishes. */
+  publish(event: EventType<any>, args: readonly unknown[]): void
   /** Calls this object's own method after `ms`, as a call in the mailbox. Ends with the object. */
   after(ms: number, method: string, args: readonly unknown[]): void
   /** Milliseconds since 1970 by the host's clock. */
@@ -35,6 +38,10 @@ export abstract class NodeObject<State extends object = Plain, Collections exten
   static readonly className: string
   /** The lasting name callers use. By default the class name up to its first dot, in lower case: `Pages.v1` → `pages`. */
   static readonly service?: string
+  /** The classes whose services its objects call, beside their own; a function where classes name each other. */
+  static readonly calls?: ClassList
+  /** The events that its objects publish. */
+  static readonly publishes?: readonly EventType<any>[]
   static initial(): object {
     return {}
   }
@@ -68,6 +75,11 @@ export abstract class NodeObject<State extends object = Plain, Collections exten
     return this[contextKey].sender(target, nodeId) as OneWay<InstanceType<C>>
   }
 
+  /** Tells every node whose class hears the event. Leaves with the commit of the command that publishes. */
+  protected publish<Args extends readonly unknown[]>(event: EventType<Args>, ...args: Args): void {
+    this[contextKey].publish(event, args)
+  }
+
   protected after(ms: number, method: string, ...args: unknown[]): void {
     this[contextKey].after(ms, method, args)
   }
@@ -96,7 +108,16 @@ export type NodeClass = (abstract new (
 ) => NodeObject<any, any>) & {
   readonly className: string
   readonly service?: string
+  readonly calls?: ClassList
+  readonly publishes?: readonly EventType<any>[]
   initial(): object
+}
+
+export type ClassList = readonly NamedClass[] | (() => readonly NamedClass[])
+/** As much of a class as its name and service need. */
+export interface NamedClass {
+  readonly className: string
+  readonly service?: string
 }
 
 /** The lifecycle methods, as the runtime sees them. */
@@ -133,6 +154,13 @@ export interface ClassDescription {
   readonly className: string
   readonly service: string
   readonly methods: ReadonlyMap<string, MethodKind>
+  /** The classes that it declares to call. */
+  readonly calls: readonly string[]
+  /** The services of these, and its own. */
+  readonly callsServices: ReadonlySet<string>
+  readonly publishes: readonly EventType<any>[]
+  /** What it hears, by the event's name. */
+  readonly hears: ReadonlyMap<string, Hearing>
   readonly definition: NodeClass
 }
 
@@ -149,9 +177,23 @@ export function describeClass(definition: NodeClass): ClassDescription {
       `class ${definition.name || '(anonymous)'}: give it "static override readonly className = 'Name.v1'"`,
     )
   }
-  const service = checkName('service', definition.service ?? className.split('.')[0]!.toLowerCase())
-  const methods = methodsOf(definition.prototype, NodeObject.prototype, className)
-  const description: ClassDescription = { className, service, methods, definition }
+  const service = serviceOf(definition)
+  const { calls = [], publishes = [] } = definition
+  const called = typeof calls === 'function' ? calls() : calls
+  const description: ClassDescription = {
+    className,
+    service,
+    methods: methodsOf(definition.prototype, NodeObject.prototype, className),
+    calls: called.map((target) => target.className),
+    callsServices: new Set([service, ...called.map(serviceOf)]),
+    publishes,
+    hears: hearingsOf(definition.prototype, NodeObject.prototype, className),
+    definition,
+  }
   described.set(definition, description)
   return description
+}
+
+function serviceOf({ className, service }: NamedClass): string {
+  return checkName('service', service ?? className.split('.')[0]!.toLowerCase())
 }

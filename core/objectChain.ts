@@ -19,6 +19,8 @@ export interface Link {
   readonly className: string
   readonly role: LinkRole
   readonly methods: MethodTable
+  /** Which method hears an event, by the event's name. */
+  readonly hears: ReadonlyMap<string, { readonly method: string }>
 }
 
 export class ObjectChain {

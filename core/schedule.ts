@@ -38,6 +38,8 @@ export interface SchedulingView {
   now(): number
   /** A number in [0, 1). */
   random(): number
+  /** Resolves when `condition` holds; looks now and again about twice a second. */
+  until(condition: () => boolean | Promise<boolean>): Promise<void>
   /** Resolves after `ms`; rejects when the schedule is no longer wanted. */
   sleep(ms: number): Promise<void>
   /** Aborted when the schedule is no longer wanted. */

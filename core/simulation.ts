@@ -4,6 +4,7 @@
  * and writes the rest itself. These three parts cover the simulated class exactly; the compiler says so at the line itself.
  */
 import type { Collection, ReadonlyCollection } from './collection.js'
+import type { EventType } from './event.js'
 import { Fault } from './fault.js'
 import { describeClass, type Methods, type NodeClass, type Remote, type StateOf } from './nodeObject.js'
 
@@ -35,6 +36,8 @@ export interface SimulationThis<State, Next> {
   readonly signal: AbortSignal
   collection(name: string): Collection<any>
   ref<C extends NodeClass>(target: C, nodeId?: string): Remote<InstanceType<C>>
+  /** Tells every node whose class hears the event, labelled with the version that the SO implements. */
+  publish<Args extends readonly unknown[]>(event: EventType<Args>, ...args: Args): void
   now(): number
   random(): number
   /** Fails this call with `simulation.refused`: it can't be carried out through the next object (§7.1, condition 2). */

@@ -4,6 +4,8 @@ export interface Subjects {
   node(nodeId: string): string
   /** Calls to any node of a service: a queue group that a node leaves while it does not serve. */
   service(service: string): string
+  /** Events, to everybody who hears them. */
+  event(name: string): string
   /** New versions are announced here. */
   readonly announcements: string
   /** Calls to the upgrade servers: a queue group. */
@@ -18,6 +20,7 @@ export function subjectsOf(system: string): Subjects {
   return {
     node: (nodeId) => `${prefix}.node.${nodeId}`,
     service: (service) => `${prefix}.service.${service}`,
+    event: (name) => `${prefix}.event.${name}`,
     announcements: `${prefix}.upgrades`,
     server: `${prefix}.server`,
   }

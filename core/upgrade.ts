@@ -19,6 +19,7 @@ import {
   type PastSO,
   type Simulation,
 } from './simulation.js'
+import { checkTables, type TableEntries } from './tables.js'
 import type { Transform, TransformCollections } from './transform.js'
 
 /** How long the phases of one node's upgrade may take. A phase that takes longer ends as DESIGN §5 says for its failure. */
@@ -141,10 +142,21 @@ export interface Upgrade {
   readonly [brand]: true
   readonly title: string
   readonly classUpgrades: readonly ClassUpgrade[]
+  /** Entries of upgrade-specific tables (§4), by table and key: they are in the upgrade database as soon as the upgrade is installed. */
+  readonly tables: TableEntries
+  /** Classes that go on as they are, and call or hear what is upgraded: it is checked when the upgrade is built that they can. */
+  readonly unaffected: readonly NodeClass[]
+}
+
+export interface UpgradeParts {
+  readonly title: string
+  readonly classUpgrades: readonly ClassUpgrade[]
+  readonly tables?: TableEntries
+  readonly unaffected?: readonly NodeClass[]
 }
 
 /** Throws `upgrade.invalid` for two class upgrades of one class, and for a class that one upgrade makes and another one takes. */
-export function defineUpgrade(parts: { readonly title: string; readonly classUpgrades: readonly ClassUpgrade[] }): Upgrade {
+export function defineUpgrade(parts: UpgradeParts): Upgrade {
   const old = new Set<string>()
   const made = new Set(parts.classUpgrades.map(({ newClass }) => newClass.className))
   for (const { oldClass } of parts.classUpgrades) {
@@ -153,7 +165,9 @@ export function defineUpgrade(parts: { readonly title: string; readonly classUpg
       throw new Fault('upgrade.invalid', `upgrade "${parts.title}": ${className} is in two class upgrades`)
     old.add(className)
   }
-  return { [brand]: true, title: parts.title, classUpgrades: parts.classUpgrades }
+  const { title, classUpgrades, tables = {}, unaffected = [] } = parts
+  checkTables(tables)
+  return { [brand]: true, title, classUpgrades, tables, unaffected }
 }
 
 export function isUpgrade(value: unknown): value is Upgrade {

@@ -62,8 +62,10 @@ function draftOf(text: string): ManifestDraft {
     throw invalid('its manifest is not JSON', error)
   }
   if (typeof draft !== 'object' || draft === null) throw invalid('its manifest is not an object')
-  const { format, runtime, title, bundle, classUpgrades } = decodeManifest(encodeManifest({ ...draft, ...published } as Manifest))
-  return { format, runtime, title, bundle, classUpgrades }
+  const { format, runtime, title, bundle, classUpgrades, tables } = decodeManifest(
+    encodeManifest({ ...draft, ...published } as Manifest),
+  )
+  return { format, runtime, title, bundle, classUpgrades, tables }
 }
 
 function invalid(what: string, cause?: unknown): Fault {

@@ -4,9 +4,10 @@
  */
 
 import { Fault } from '../fault.js'
-import { isName, isVersion, nameLengthMax, type Version } from '../ids.js'
+import { isVersion, nameLengthMax, type Version } from '../ids.js'
 import type { SignedManifest } from '../manifest.js'
 import type { Phase } from '../phases.js'
+import type { TableEntries } from '../tables.js'
 
 /** Who runs what: one row per registered node. */
 export interface NodeStatus {
@@ -24,6 +25,8 @@ export interface NodeStatus {
   readonly directoryId: string | null
   /** Milliseconds since 1970: when the phase began, by the node's host's clock. */
   readonly since: number
+  /** What its class needs of others: the classes that it calls, and the events it publishes or hears. Left out where that is nothing. */
+  readonly uses?: readonly string[]
 }
 
 /** A row as it is read: `alive` is false when the node's lease has run out. */
@@ -47,9 +50,6 @@ export interface Death {
 }
 
 export const nothingDead: Death = { below: 0, sinceMs: 0, inForce: 0 }
-
-/** What the upgrader defines with an upgrade: by table, by key. */
-export type TableEntries = Readonly<Record<string, Readonly<Record<string, string>>>>
 
 export interface UpgradeDatabase {
   // The history: authority.
@@ -145,35 +145,8 @@ export function oldestPossible({ version, phase }: Pick<NodeStatus, 'version' | 
   return phase === 'recovering' ? Math.max(0, version - 1) : version
 }
 
-/** In characters as JavaScript counts them. */
-export const tableKeyLengthMax = 256
-/** In UTF-8. */
-export const tableValueBytesMax = 64 * 1024
 /** Far beyond the longest deadline, and still a date. */
 export const deathDelayMsMax = 2 ** 31 - 1
-
-/** Lone surrogates don't survive UTF-8: what is read back would be another key. */
-export function isTableKey(value: unknown): value is string {
-  return typeof value === 'string' && value.length > 0 && value.length <= tableKeyLengthMax && value.isWellFormed()
-}
-
-export function isTableValue(value: unknown): value is string {
-  return typeof value === 'string' && value.isWellFormed() && Buffer.byteLength(value) <= tableValueBytesMax
-}
-
-/** Every adapter asks before it does anything. Throws `config.invalid`. */
-export function checkTable(name: string, key?: string, value?: string): void {
-  if (!isName(name)) {
-    const advice = `use 1 to ${nameLengthMax} letters, digits, - and _, beginning with a letter or digit`
-    throw new Fault('config.invalid', `table ${shown(name)}: ${advice}`)
-  }
-  if (key !== undefined && !isTableKey(key))
-    throw new Fault('config.invalid', `key ${shown(key)} of table ${name}: use text of 1 to ${tableKeyLengthMax} characters`)
-  if (value !== undefined && !isTableValue(value)) {
-    const advice = `use text of at most ${tableValueBytesMax / 1024} KiB, and several keys for more`
-    throw new Fault('config.invalid', `the value of key ${shown(key)} of table ${name}: ${advice}`)
-  }
-}
 
 /** Throws `config.invalid`. */
 export function checkDeath(below: Version, delayMs: number): void {

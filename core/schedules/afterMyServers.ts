@@ -1,5 +1,5 @@
 import { type Schedule, type SchedulingView, schedule } from '../schedule.js'
-import { awaitCondition, isDone } from './population.js'
+import { isDone } from './population.js'
 
 /**
  * §4, "Upgrade after my servers upgrade. The SF signals once its node's servers have upgraded. This schedule prevents a client node from
@@ -7,7 +7,7 @@ import { awaitCondition, isDone } from './population.js'
  * that this one has recently exchanged calls with. Every registered server counts, also one that is down: it will be called again.
  */
 export function afterMyServers(...services: readonly string[]): Schedule {
-  return schedule(`afterMyServers(${services.join(', ')})`, (view) => awaitCondition(view, () => haveUpgraded(view, services)))
+  return schedule(`afterMyServers(${services.join(', ')})`, (view) => view.until(() => haveUpgraded(view, services)))
 }
 
 async function haveUpgraded(view: SchedulingView, services: readonly string[]): Promise<boolean> {

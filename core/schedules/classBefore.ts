@@ -1,6 +1,5 @@
 import type { NodeClass } from '../nodeObject.js'
 import { type Schedule, type SchedulingView, schedule } from '../schedule.js'
-import { awaitCondition } from './population.js'
 
 /**
  * §4, "Upgrade all nodes of class C1 before nodes of class C2. The SF queries the upgrade database to determine when to signal its UM. This
@@ -10,7 +9,7 @@ import { awaitCondition } from './population.js'
 export function classBefore(first: NodeClass | string, then: NodeClass | string): Schedule {
   const [firstName, thenName] = [nameOf(first), nameOf(then)]
   return schedule(`classBefore(${firstName}, ${thenName})`, async (view) => {
-    if (view.className !== firstName) await awaitCondition(view, () => isGone(view, firstName))
+    if (view.className !== firstName) await view.until(() => isGone(view, firstName))
   })
 }
 

@@ -1,5 +1,5 @@
 import { type Schedule, type SchedulingView, schedule } from '../schedule.js'
-import { awaitCondition, isDone, isServing } from './population.js'
+import { isDone, isServing } from './population.js'
 
 /** The neighbours of a node: those that cover its place while it is away. Must be symmetric, and the same on every node. */
 export type Neighbours = (nodeId: string) => readonly string[]
@@ -10,7 +10,7 @@ export type Neighbours = (nodeId: string) => readonly string[]
  * go; a dead node's turn is skipped, and it covers nothing.
  */
 export function keepCovered(neighbours: Neighbours, atLeast: number): Schedule {
-  return schedule(`keepCovered(atLeast: ${atLeast})`, (view) => awaitCondition(view, () => mayGo(view, neighbours, atLeast)))
+  return schedule(`keepCovered(atLeast: ${atLeast})`, (view) => view.until(() => mayGo(view, neighbours, atLeast)))
 }
 
 async function mayGo(view: SchedulingView, neighbours: Neighbours, atLeast: number): Promise<boolean> {

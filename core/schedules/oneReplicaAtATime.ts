@@ -1,5 +1,5 @@
 import { type Schedule, type SchedulingView, schedule } from '../schedule.js'
-import { awaitCondition, isDone } from './population.js'
+import { isDone } from './population.js'
 
 /**
  * §4, "Upgrade one-replica-at-a-time. The SF signals if its node has the lowest IP address among its non-upgraded replicas", here the
@@ -7,7 +7,7 @@ import { awaitCondition, isDone } from './population.js'
  * only a few failures.
  */
 export function oneReplicaAtATime(): Schedule {
-  return schedule('oneReplicaAtATime', (view) => awaitCondition(view, () => isNext(view)))
+  return schedule('oneReplicaAtATime', (view) => view.until(() => isNext(view)))
 }
 
 async function isNext(view: SchedulingView): Promise<boolean> {

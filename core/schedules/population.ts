@@ -17,7 +17,10 @@ export function isServing(row: NodeRow): boolean {
   return row.alive && !notServing.has(row.phase)
 }
 
-/** Resolves when `condition` holds; looks now and again every `lookAgainMs`. */
-export async function awaitCondition(view: SchedulingView, condition: () => boolean | Promise<boolean>): Promise<void> {
+/** What `SchedulingView.until` does. */
+export async function awaitCondition(
+  view: Pick<SchedulingView, 'sleep' | 'random'>,
+  condition: () => boolean | Promise<boolean>,
+): Promise<void> {
   while (!(await condition())) await view.sleep(lookAgainMs * (1 + view.random() / 2))
 }

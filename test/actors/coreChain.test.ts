@@ -95,7 +95,13 @@ test('a plan without the step to a version is a broken invariant', (t) => {
   t.throws(() => planChain(1, 0, [step(2, full)]), { name: 'InvariantViolation' })
 })
 
-const link = (version: number, role: Link['role']): Link => ({ version, role, className: `C${version}`, methods: new Map() })
+const link = (version: number, role: Link['role']): Link => ({
+  version,
+  role,
+  className: `C${version}`,
+  methods: new Map(),
+  hears: new Map(),
+})
 const below = new Fault('version.dead', 'dead')
 
 test('C1: each version has the link of its number, faults on both sides, and nothing where nobody knows', (t) => {

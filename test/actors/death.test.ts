@@ -126,6 +126,22 @@ test('without the upgrade server a node serves the dead version it has; it leave
   t.is(await at(system, 0, 'n2'), 'version.dead')
 })
 
+test('a host that comes back needs the class of the oldest version alone, however old the upgrade that brought it', async (t) => {
+  const system = await TestSystem.start(t, asking, deaths)
+  const host = await system.host('a')
+  const node = await host.node(NotesV1, 'n1')
+  await host.ref(NotesV1, 'n1', { version: 0 }).add('kept')
+  await system.publish(toV2())
+  await system.publish(toV3())
+  await node.reached(2)
+  for (const row of await system.database.nodes()) if (row.nodeId !== 'n1') await system.database.forget(row.nodeId)
+  await untilDead(system, 1)
+  const again = await system.host('a2', { state: host.kill() })
+  t.is((await again.node(NotesV1, 'n1')).className, 'Notes.v3')
+  t.is(await at(system, 2), 'answered ["kept"]')
+  t.is((await again.node(NotesV1, 'n2')).className, 'Notes.v3')
+})
+
 test('a node is born at the oldest version that lives, and answers from there on', async (t) => {
   const system = await TestSystem.start(t, asking, deaths)
   const host = await system.host('a')

@@ -26,6 +26,7 @@ class Log extends NodeObject<{ lines: unknown[] }> {
 
 class Book extends NodeObject<{ total: number; list: number[]; odd?: unknown }, { entries: number }> {
   static override readonly className = 'Book.v1'
+  static override readonly calls = [Log]
   static override initial() {
     return { total: 0, list: [] as number[] }
   }

@@ -23,6 +23,7 @@ class Log extends NodeObject<{ lines: unknown[] }> {
 
 class Book extends NodeObject<{ total: number; list: number[]; marks: number }> {
   static override readonly className = 'Book.v1'
+  static override readonly calls = [Log]
   static override initial() {
     return { total: 0, list: [] as number[], marks: 0 }
   }

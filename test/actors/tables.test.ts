@@ -1,6 +1,6 @@
 /** Upgrade-specific tables (§4): the upgrader changes them, scheduling functions read them. */
 import test from 'ava'
-import { schedule } from '../../index.js'
+import { defineUpgrade, schedule } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { TestSystem } from '../support/testSystem.js'
 import { NotesV1, toV2 } from './notes.js'
@@ -22,4 +22,30 @@ test('a scheduling function reads the upgrader’s table, and goes on when it ch
   system.udb.away(false)
   await system.database.setInTable('authorized', 'n2', 'yes')
   await until(() => second.version === 1, 'the other one upgrades')
+})
+
+test('tables that an upgrade defines are there when it is installed; what is changed later counts', async (t) => {
+  const system = await TestSystem.start(t)
+  const host = await system.host('h1')
+  const [first, second] = [await host.node(NotesV1, 'n1'), await host.node(NotesV1, 'n2')]
+  const upgrade = toV2({ schedule: whenAuthorized })
+  await system.publish({ ...upgrade, tables: { authorized: { n1: 'yes', n2: 'no' } } })
+  await first.reached(1)
+  t.is(second.version, 0)
+  t.deepEqual(
+    [...(await system.database.table('authorized'))],
+    [
+      ['n1', 'yes'],
+      ['n2', 'no'],
+    ],
+  )
+  await system.database.setInTable('authorized', 'n2', 'yes')
+  await second.reached(1)
+})
+
+test('a table that can’t be is refused when the upgrade is defined', (t) => {
+  const { title, classUpgrades } = toV2()
+  const refused = { code: 'config.invalid', message: /table "a b": use 1 to 64 letters/ }
+  t.throws(() => defineUpgrade({ title, classUpgrades, tables: { 'a b': { n1: 'yes' } } }), refused)
+  t.throws(() => defineUpgrade({ title, classUpgrades, tables: { authorized: { n1: 1 as never } } }), { code: 'config.invalid' })
 })

@@ -7,10 +7,9 @@ import {
   type Head,
   type NodeStatus,
   type ServiceLimit,
-  tableKeyLengthMax,
-  tableValueBytesMax,
   type UpgradeDatabase,
 } from '../../core/ports/upgradeDatabase.js'
+import { tableKeyLengthMax, tableValueBytesMax } from '../../core/tables.js'
 import { heldByMax } from '../../transports/udbFactory.js'
 import { until } from '../support/eventually.js'
 

@@ -13,6 +13,7 @@ const entry = (oldClass: string, newClass: string, more: Partial<ClassUpgradeEnt
   schedule: 'eagerly',
   oldMethods: get,
   newMethods: get,
+  uses: [],
   ...more,
 })
 const manifest = (version: number, ...classUpgrades: ClassUpgradeEntry[]) =>

@@ -115,10 +115,10 @@ test('the page’s subjects are the code’s', (t) => {
   const rows = table('Subjects', 'subject').filter(([subject]) => subject!.startsWith('`'))
   t.deepEqual(
     rows.map(([subject]) => subject!.replaceAll('`', '')),
-    [subjects.node('<node>'), subjects.service('<service>'), subjects.announcements, subjects.server],
+    [subjects.node('<node>'), subjects.service('<service>'), subjects.event('<event>'), subjects.announcements, subjects.server],
   )
   t.true(rows[1]![1]!.includes(`queue group \`${serviceQueue}\``))
-  t.true(rows[3]![1]!.includes(`queue group \`${serverQueue}\``))
+  t.true(rows[4]![1]!.includes(`queue group \`${serverQueue}\``))
 })
 
 test('the page’s limits are the code’s', (t) => {
@@ -165,6 +165,7 @@ const manifest: Manifest = {
   createdAt: '2026-01-01T00:00:00.000Z',
   upgrader: null,
   bundle: { digest: '0'.repeat(64), bytes: 5 },
+  tables: {},
   classUpgrades: [
     {
       service: 'pages',
@@ -176,6 +177,7 @@ const manifest: Manifest = {
       schedule: 'gradually',
       oldMethods: { put: 'command' },
       newMethods: { put: 'command' },
+      uses: [],
     },
   ],
 }

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import anyTest, { type ExecutionContext, type TestFn } from 'ava'
-import { connectOperator, createHost, draftManifest, type RunningHost, startUpgradeServer } from 'theseus'
+import { connectOperator, createHost, defineUpgrade, draftManifest, type RunningHost, startUpgradeServer } from 'theseus'
 import { buildUpgrade } from 'theseus/build'
 import { bundleRepository } from 'theseus/bundles'
 import { lmdb } from 'theseus/lmdb'
@@ -49,7 +49,7 @@ test('three upgrade servers install twelve upgrades published at once as twelve 
   t.teardown(() => operator.close())
   const drafts = Array.from({ length: 12 }, (_, i) => {
     const bundle = new TextEncoder().encode(`// bundle ${i}`)
-    return { manifest: { ...draftManifest({ title: `upgrade ${i}`, classUpgrades: [] } as never, bundle) }, bundle }
+    return { manifest: { ...draftManifest(defineUpgrade({ title: `upgrade ${i}`, classUpgrades: [] }), bundle) }, bundle }
   })
 
   const versions: number[] = []

@@ -81,8 +81,10 @@ test('an upgrade of a user’s project is checked, bundled and described', async
         schedule: 'eagerly',
         oldMethods: { put: 'command', get: 'query' },
         newMethods: { put: 'command', get: 'query', comment: 'command', comments: 'query' },
+        uses: [],
       },
     ],
+    tables: {},
   })
 })
 
@@ -392,6 +394,7 @@ test('the largest bundle fits into a file', (t) => {
     title: 'Large',
     bundle: { digest: digestOf(bundle), bytes: bundle.length },
     classUpgrades: [],
+    tables: {},
   } as const
   t.is(decodeUpgradeFile(encodeUpgradeFile({ manifest, bundle })).bundle.length, bundleBytesMax)
 })

@@ -199,7 +199,16 @@ function manifestOf(system: string, version: number, previous: string | null): M
   const digest = digestOf(new Uint8Array([version]))
   return {
     ...{ format: manifestFormat, runtime: runtimeInterface, title: `Step ${version}`, bundle: { digest, bytes: 1 } },
-    ...{ classUpgrades: [], system, version, previous, reason: null, createdAt: '2026-01-01T00:00:00Z', upgrader: null },
+    ...{
+      classUpgrades: [],
+      tables: {},
+      system,
+      version,
+      previous,
+      reason: null,
+      createdAt: '2026-01-01T00:00:00Z',
+      upgrader: null,
+    },
   }
 }
 

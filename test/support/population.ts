@@ -6,6 +6,7 @@ import { notServing } from '../../core/phases.js'
 import type { Random } from '../../core/ports/random.js'
 import { type NodeRow, slotsAllowed } from '../../core/ports/upgradeDatabase.js'
 import type { Contact, Schedule, SchedulingView } from '../../core/schedule.js'
+import { awaitCondition } from '../../core/schedules/population.js'
 import { seededRandom } from '../../transports/seededRandom.js'
 import { ManualClock } from './manualClock.js'
 
@@ -135,6 +136,9 @@ export class Population {
       now: () => this.clock.now(),
       random: () => this.random.next(),
       sleep: (ms) => this.#sleep(ms),
+      until(condition) {
+        return awaitCondition(this, condition)
+      },
       signal: this.stop.signal,
     }
   }

@@ -7,8 +7,8 @@ import type { NodeHandle } from '../../actors/host.js'
 import type { HostSettings } from '../../actors/settings.js'
 import { createHost, type RunningHost, startUpgradeServer } from '../../compose.js'
 import { draftManifest } from '../../core/draftManifest.js'
-import type { HostEvent } from '../../core/events.js'
 import { isFault } from '../../core/fault.js'
+import type { HostEvent } from '../../core/hostEvents.js'
 import type { ManifestDraft } from '../../core/manifest.js'
 import type { NodeFacts } from '../../core/nodeFilter.js'
 import type { NodeClass } from '../../core/nodeObject.js'
@@ -41,7 +41,7 @@ const quick: Settings = {
   slotPauseMs: 4,
   retryPauseMs: 2,
   retryPauseMsMax: 10,
-  serverDeadlineMs: 400,
+  serverDeadlineMs: 2_000,
   heldAnswerMs: 40,
   unknownVersionMs: 100,
   queryResendMs: 200,

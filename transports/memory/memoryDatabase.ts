@@ -8,7 +8,6 @@ import type { SignedManifest } from '../../core/manifest.js'
 import type { Clock } from '../../core/ports/clock.js'
 import {
   checkDeath,
-  checkTable,
   type Death,
   type Head,
   type NodeRow,
@@ -17,9 +16,9 @@ import {
   oldestPossible,
   type ServiceLimit,
   slotsAllowed,
-  type TableEntries,
   type UpgradeDatabase,
 } from '../../core/ports/upgradeDatabase.js'
+import { checkTable, checkTables, type TableEntries } from '../../core/tables.js'
 import { heldByMax, lapsedKeptMs, type UdbFactory } from '../udbFactory.js'
 
 export interface MemoryDatabaseFactory extends UdbFactory {
@@ -93,10 +92,10 @@ class MemoryDatabase implements UpgradeDatabase {
 
   async install(expected: Head, digest: string, manifest: SignedManifest, tables: TableEntries = {}): Promise<boolean> {
     const system = this.#reach()
+    checkTables(tables)
     const entries = Object.entries(tables).flatMap(([name, table]) =>
       Object.entries(table).map(([key, value]) => [name, key, value] as const),
     )
-    for (const entry of entries) checkTable(...entry)
     if (system.head.version !== expected.version || system.head.digest !== expected.digest) return false
     for (const [name, key, value] of entries) this.#set(name, key, value)
     system.manifests.push(copyOf(manifest))

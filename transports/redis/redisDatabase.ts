@@ -4,16 +4,15 @@ import { checkName, isVersion, type Version } from '../../core/ids.js'
 import type { SignedManifest } from '../../core/manifest.js'
 import {
   checkDeath,
-  checkTable,
   type Death,
   type Head,
   type NodeRow,
   type NodeStatus,
   nothingDead,
   type ServiceLimit,
-  type TableEntries,
   type UpgradeDatabase,
 } from '../../core/ports/upgradeDatabase.js'
+import { checkTable, checkTables, type TableEntries } from '../../core/tables.js'
 import type { UdbFactory } from '../udbFactory.js'
 import { addressOf, RedisConnection, type RedisSettings } from './redisConnection.js'
 import { keysOf, type RedisKeys } from './redisKeys.js'
@@ -82,10 +81,10 @@ class RedisDatabase implements UpgradeDatabase {
 
   async install(expected: Head, digest: string, manifest: SignedManifest, tables: TableEntries = {}): Promise<boolean> {
     const { head, manifests, signatures } = this.keys
+    checkTables(tables)
     const entries = Object.entries(tables).flatMap(([name, table]) =>
       Object.entries(table).map(([key, value]) => [name, key, value] as const),
     )
-    for (const entry of entries) checkTable(...entry)
     const keys = [head, manifests, signatures, this.keys.tables, ...entries.map(([name]) => this.keys.table(name))]
     const installed = await this.redis.call((client) =>
       client.theseusInstall(

@@ -33,11 +33,13 @@ function isStatus(value: unknown): value is NodeStatus {
     (row.reason === null || typeof row.reason === 'string') &&
     typeof row.hostId === 'string' &&
     (row.directoryId === null || typeof row.directoryId === 'string') &&
-    typeof row.since === 'number'
+    typeof row.since === 'number' &&
+    (row.uses === undefined || (Array.isArray(row.uses) && row.uses.every((used) => typeof used === 'string')))
   )
 }
 
 function pick(status: NodeStatus): NodeStatus {
-  const { nodeId, service, className, version, phase, target, reason, hostId, directoryId, since } = status
-  return { nodeId, service, className, version, phase, target, reason, hostId, directoryId, since }
+  const { nodeId, service, className, version, phase, target, reason, hostId, directoryId, since, uses } = status
+  const row = { nodeId, service, className, version, phase, target, reason, hostId, directoryId, since }
+  return uses === undefined ? row : { ...row, uses }
 }
