@@ -200,7 +200,10 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     this.#sends = undefined
     return callee.rebuild().then(
       () => this.refuse(fault),
-      (failure) => callee.crash(failure),
+      (failure) => {
+        this.refuse(fault)
+        callee.crash(failure)
+      },
     )
   }
 

@@ -29,6 +29,8 @@ import type { TimerWheel } from './timerWheel.js'
 import { UpgradeLayer } from './upgradeLayer.js'
 import { UpgradeManager } from './upgradeManager.js'
 
+const atFirst = { phase: 'current', target: null, reason: null } as const
+
 export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
   readonly state: NodeState
   readonly keeper: RecordKeeper
@@ -44,8 +46,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
   isUpgrading = false
   #restarting: Promise<void> | undefined
   #stopped = false
-  #phase: Phase = 'current'
-  #reason: string | null = null
+  #said: { readonly phase: Phase; readonly target: Version | null; readonly reason: string | null } = atFirst
   #followers: (() => boolean)[] = []
 
   constructor(
@@ -242,19 +243,18 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
       since: clock.now(),
       ...(uses.length === 0 ? {} : { uses }),
     })
-    this.#phase = phase
-    this.#reason = reason
+    this.#said = { phase, target, reason }
     observe({ type: 'phase', nodeId, phase, target, reason })
     this.#followers = this.#followers.filter((isDone) => !isDone())
   }
 
   /** The phase that was last reported, and why. */
   get phase(): Phase {
-    return this.#phase
+    return this.#said.phase
   }
 
   get reason(): string | null {
-    return this.#reason
+    return this.#said.reason
   }
 
   /** Calls `isDone` now and after each phase begins, until it returns true. */
@@ -277,6 +277,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
   /** From disk again, until the object starts: nothing else can be done. */
   async #restart(): Promise<void> {
     const { clock, settings, random, history } = this.services
+    const before = this.#said
     await this.close()
     for (let failures = 0; !this.#stopped; failures++) {
       try {
@@ -291,8 +292,8 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
     }
     this.#restarting = undefined
     if (this.#stopped) return
-    const { upgrade } = this.keeper.record
-    this.report(upgrade?.phase ?? 'current', upgrade?.target ?? null, null)
+    // An upgrade that was scheduled still is.
+    this.report(before.phase, before.target, before.reason)
     this.serve()
     // What was learned and lost is learned again.
     this.learning.learn(history.heard)

@@ -2,6 +2,7 @@
 import test from 'ava'
 import { unpack } from '../../core/codec.js'
 import { type Schedule, schedule } from '../../index.js'
+import { type MemoryState, memoryStore } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, TestSystem } from '../support/testSystem.js'
 import { NotesV1, NotesV2, toV2, toV3 } from './notes.js'
@@ -155,4 +156,37 @@ test('a node is born at the oldest version that lives, and answers from there on
   await born.reached(2)
   t.is(await at(system, 0, 'n3'), 'version.dead')
   t.is(born.chain.at(-1)?.role, 'object')
+})
+
+/** The state as it is now, as a backup keeps it. */
+async function backupOf(state: MemoryState): Promise<MemoryState> {
+  const store = await state.open()
+  const copy = memoryStore({ directoryId: store.directoryId })
+  const written = await copy.open()
+  await written.commit([...store.range('', '\u{10ffff}')])
+  await written.close()
+  await store.close()
+  return copy
+}
+
+test('a node from an old backup, whose version is dead, upgrades before it serves, and its directory is still its own', async (t) => {
+  const system = await TestSystem.start(t, asking, deaths)
+  const host = await system.host('a')
+  await host.node(NotesV1, 'n1')
+  await host.ref(NotesV1, 'n1', { version: 0 }).add('in the backup')
+  await host.stop()
+  const backup = await backupOf(host.state)
+  const again = await system.host('a2', { state: host.state })
+  await again.node(NotesV1, 'n1')
+  await again.ref(NotesV1, 'n1', { version: 0 }).add('later')
+  await system.publish(toV2())
+  await again.nodes.get('n1')!.reached(1)
+  for (const row of await system.database.nodes()) if (row.nodeId !== 'n1') await system.database.forget(row.nodeId)
+  await untilDead(system, 0)
+  await again.stop()
+  const restored = await system.host('a3', { state: backup })
+  const node = await restored.node(NotesV1, 'n1')
+  await node.reached(1)
+  t.is(await at(system, 1), 'answered ["in the backup"]')
+  t.is(await at(system, 0), 'version.dead')
 })

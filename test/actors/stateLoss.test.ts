@@ -1,7 +1,7 @@
 /** A commit that fails: its calls hear unavailable.storage, and nothing that had seen the lost writes stays or leaves (C12, J2). */
 import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
-import { command, NodeObject, query } from '../../index.js'
+import { command, NodeObject, query, schedule } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, TestSystem } from '../support/testSystem.js'
 import { gates, NotesV1, tickerUpgrade, toV2 } from './notes.js'
@@ -173,4 +173,49 @@ test('two hosts of one process share no state, no batch and no settings', async 
   held.open()
   t.is(await waits, 1)
   t.is(await free.total(), 5)
+})
+
+test('a node that restarts while its upgrade is scheduled is still scheduled, for the database too', async (t) => {
+  const system = await TestSystem.start(t)
+  const host = await system.host('h1')
+  const node = await host.node(NotesV1, 'n1')
+  await system.publish(toV2({ schedule: schedule('never', (view) => view.sleep(60_000)) }))
+  await host.untilPhase('n1', 'scheduled')
+  // With it everything that was learned is on disk.
+  await host.ref(NotesV1, 'n1', { version: 0 }).add('kept')
+  host.state.failNextCommit(new Error('disk full'))
+  t.is(await codeOf(host.ref(NotesV1, 'n1', { version: 0 }).add('lost')), 'unavailable.storage')
+  await until(() => host.phases('n1').filter((phase) => phase === 'scheduled').length === 2, 'it says so again')
+  const row = await until(async () => {
+    const [found] = await system.database.nodes('notes')
+    return found?.phase === 'scheduled' ? found : undefined
+  }, 'the database says so')
+  t.is(row!.target, 1)
+  t.is(node.phase, 'scheduled')
+})
+
+test('a command that threw is answered, also when its object does not start again', async (t) => {
+  let starts = 0
+  class Shaky extends NodeObject<{ n: number }> {
+    static override readonly className = 'Shaky.v1'
+    static override initial() {
+      return { n: 0 }
+    }
+    protected override start(): void {
+      if (++starts === 2) throw new Error('not this time')
+    }
+    @command fail(): void {
+      this.state.n++
+      throw new Error('after it had written')
+    }
+    @query n(): number {
+      return this.state.n
+    }
+  }
+  const system = await TestSystem.start(t)
+  const host = await system.host('h1')
+  await host.node(Shaky, 'x')
+  t.is(await codeOf(host.ref(Shaky, 'x', { version: 0 }).fail()), 'application.error')
+  t.is(await host.ref(Shaky, 'x', { version: 0 }).n(), 0)
+  t.is(starts, 3)
 })
