@@ -115,10 +115,14 @@ export async function createHost(options: HostOptions): Promise<RunningHost> {
   // A host serves until it is stopped; where the system is embedded nothing else keeps the process.
   const keepAlive = options.transport === undefined ? setInterval(() => {}, 2 ** 30) : undefined
   const stop = async () => {
-    clearInterval(keepAlive)
-    await host.stop()
-    await close()
-    await store.close()
+    try {
+      await host.stop()
+      await close()
+      await store.close()
+    } finally {
+      // Last: what is waited for until then may have no more than a timer, which keeps no process.
+      clearInterval(keepAlive)
+    }
   }
   return {
     id: host.id,
