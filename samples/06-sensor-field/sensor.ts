@@ -1,5 +1,10 @@
 import { command, NodeObject, query } from 'theseus'
 
+/** What a sensor can tell apart: a reading is the same in degrees Celsius and in kelvin, to and fro. */
+export function hundredths(degrees: number): number {
+  return Math.round(degrees * 100) / 100
+}
+
 export class SensorV1 extends NodeObject<{ celsius: number }> {
   static override readonly className = 'Sensor.v1'
   static override initial() {
@@ -7,7 +12,7 @@ export class SensorV1 extends NodeObject<{ celsius: number }> {
   }
 
   @command measured(celsius: number): void {
-    this.state.celsius = celsius
+    this.state.celsius = hundredths(celsius)
   }
 
   @query celsius(): number {
@@ -23,11 +28,11 @@ export class SensorV2 extends NodeObject<{ kelvin: number }> {
   }
 
   @command measured(celsius: number): void {
-    this.state.kelvin = celsius + 273.15
+    this.state.kelvin = hundredths(celsius) + 273.15
   }
 
   @query celsius(): number {
-    return Math.round((this.state.kelvin - 273.15) * 100) / 100
+    return hundredths(this.state.kelvin - 273.15)
   }
 
   @query kelvin(): number {
