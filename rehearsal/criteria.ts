@@ -1,16 +1,19 @@
 /**
- * The paper's correctness criteria (§7) for an upgrade, tried: a script of calls of all versions is played against one node of a real
+ * The paper's correctness criteria (§7) for an upgrade, tried: a script of calls of all versions is played against nodes of a real
  * embedded system, with the flips wherever the script has them, and what every version observes is compared.
  *
  * K1 (C11). What a version observes just before a flip, it observes just after, or is refused.
- * K2 (§7.1, condition 1). What version i+1 observes of the dependent state is what the mapping function makes of version i's state.
- * K3 (§7.2). What a call does through one version is seen through every other, where the mapping says so: K1 and K2 together, since a
- *     change kept only in an SO shows as a difference on one side or the other.
+ * K2 (§7.1, condition 1). What a newer version observes of the dependent state is what the mapping function makes of the object's state.
+ * K3 (§7.2). The same of an older version: what it observes is what the mapping back makes of the object's state.
+ * K4. A query changes nothing, through no version.
+ *
+ * A change that is kept only in an SO shows as a difference on one side or the other: before a flip by K2 and K3, at the flip by K1.
  */
 import { isDeepStrictEqual } from 'node:util'
 import {
   createHost,
   draftManifest,
+  type Fault,
   isFault,
   type MethodKind,
   type NodeClass,
@@ -21,28 +24,25 @@ import {
 } from 'theseus'
 import { memoryRepository, memoryStore } from 'theseus/memory'
 import { Gate } from './gate.js'
+import { answerOf, type Mapping } from './mapping.js'
+
+export { type AbstractState, chained, type Mapping, mapping } from './mapping.js'
 
 /** One call at one version. */
 export interface ScriptedCall {
   readonly version: Version
   readonly method: string
   readonly args: readonly unknown[]
+  /** By default the first node. */
+  readonly node?: string
 }
 
-export type Step = ScriptedCall | 'flip'
-
-/** A mapping function MF (§7): the abstract state of version `from + 1`, made of that of `from`. */
-export interface Mapping {
-  readonly from: Version
-  /** Makes the new state of the old; the independent part is trivially initialised. */
-  readonly map: (old: any) => object
-  /** Queries of the new version that observe nothing but the dependent part. */
-  readonly dependent: readonly string[]
-}
+/** `'flip'` takes the node that is furthest behind to its next version (the first of them), `{ flip: 'n2' }` this one. */
+export type Step = ScriptedCall | 'flip' | { readonly flip: string }
 
 export interface Rehearsal {
-  /** The class at version 0. */
-  readonly first: NodeClass
+  /** The class at version 0: of the one node, or of each node by its id, clients after their servers. */
+  readonly first: NodeClass | Readonly<Record<string, NodeClass>>
   /** Upgrades 1, 2, …; their schedules are not asked: the script flips. */
   readonly upgrades: readonly Upgrade[]
   readonly script: readonly Step[]
@@ -52,7 +52,7 @@ export interface Rehearsal {
 }
 
 export interface Violation {
-  readonly criterion: 'K1' | 'K2'
+  readonly criterion: 'K1' | 'K2' | 'K3' | 'K4'
   readonly at: string
   readonly call: ScriptedCall
   readonly expected: unknown
@@ -71,105 +71,171 @@ export async function rehearse(rehearsal: Rehearsal): Promise<readonly Violation
 
 type Outcome = { readonly value: unknown } | { readonly refused: string }
 
+/** A node on the stage. */
+interface Actor {
+  readonly handle: NodeHandle
+  /** The class at each version, in the line of the node's service. */
+  readonly line: readonly NodeClass[]
+  /** The version that the script has brought it to. An upgrade that leaves its class alone may have taken it further. */
+  flipped: Version
+}
+
 let stages = 0
 
 class Stage {
   readonly #violations: Violation[] = []
-  #flips = 0
+  readonly #actors = new Map<string, Actor>()
 
   private constructor(
     private readonly rehearsal: Rehearsal,
     private readonly host: RunningHost,
-    private readonly node: NodeHandle,
     private readonly gate: Gate,
   ) {}
 
   static async set(rehearsal: Rehearsal): Promise<Stage> {
-    const gate = new Gate()
     const repository = memoryRepository()
     const system = `rehearsal-${++stages}`
     const host = await createHost({ system, state: memoryStore(), bundles: repository })
-    const node = await host.node(rehearsal.first, 'n1')
-    for (const upgrade of rehearsal.upgrades) {
-      const gated = gate.gated(upgrade)
+    const stage = new Stage(rehearsal, host, new Gate())
+    await stage.#enter(system, repository).catch(async (error) => {
+      await host.stop()
+      throw error
+    })
+    return stage
+  }
+
+  async #enter(system: string, repository: ReturnType<typeof memoryRepository>): Promise<void> {
+    const { first, upgrades } = this.rehearsal
+    for (const [id, definition] of Object.entries(typeof first === 'function' ? { n1: first } : first)) {
+      const handle = await this.host.node(definition, id)
+      this.#actors.set(id, { handle, line: lineOf(definition, upgrades), flipped: 0 })
+    }
+    for (const upgrade of upgrades) {
+      const gated = this.gate.gated(upgrade)
       const bundle = new TextEncoder().encode(`${system} ${upgrade.title}`)
       const manifest = draftManifest(gated, bundle)
       repository.add(manifest.bundle.digest, gated)
-      await host.publish({ manifest, bundle })
+      await this.host.publish({ manifest, bundle })
     }
-    return new Stage(rehearsal, host, node, gate)
+    // Whatever a node answers at the newest version, or that it has no such method: it knows all versions then.
+    const atNewest = { version: upgrades.length, kind: 'query' } as const
+    for (const node of this.#actors.keys()) await this.host.operator.call({ node }, 'nothing', [], atNewest).catch(() => {})
   }
 
   async play(): Promise<readonly Violation[]> {
     for (const [i, step] of this.rehearsal.script.entries()) {
-      if (step === 'flip') await this.#flip()
+      if (step === 'flip') await this.#flip(this.#furthestBehind())
+      else if ('flip' in step) await this.#flip(step.flip)
       else {
         await this.#call(step)
         await this.#checkMappings(`after step ${i + 1}, ${words(step)}`)
       }
     }
-    while (this.#flips < this.rehearsal.upgrades.length) await this.#flip()
+    while (this.#isLeft(this.#furthestBehind())) await this.#flip(this.#furthestBehind())
     return this.#violations
   }
 
-  clear(): Promise<void> {
-    return this.host.stop()
+  /** Last come, first gone: a client that calls on its own finds its servers until it has stopped. */
+  async clear(): Promise<void> {
+    for (const { handle } of [...this.#actors.values()].reverse()) await handle.stop()
+    await this.host.stop()
   }
 
-  async #flip(): Promise<void> {
-    if (this.#flips === this.rehearsal.upgrades.length) return
-    const before = await this.#observe()
-    const version = ++this.#flips
-    this.gate.open(version)
-    await this.node.reached(version)
-    const after = await this.#observe()
+  #furthestBehind(): string {
+    return [...this.#actors].reduce((least, next) => (next[1].flipped < least[1].flipped ? next : least))[0]
+  }
+
+  #isLeft(node: string): boolean {
+    return this.#actor(node).flipped < this.rehearsal.upgrades.length
+  }
+
+  #actor(node: string): Actor {
+    const actor = this.#actors.get(node)
+    if (actor === undefined) throw new Error(`the script names ${node}, which is none of ${[...this.#actors.keys()].join(', ')}`)
+    return actor
+  }
+
+  async #flip(node: string): Promise<void> {
+    if (!this.#isLeft(node)) return
+    const actor = this.#actor(node)
+    const version = ++actor.flipped
+    const what = `the flip ${this.#actors.size === 1 ? '' : `of ${node} `}to version ${version}`
+    const before = await this.#observe(`before ${what}`)
+    this.gate.open(node, version)
+    await actor.handle.reached(version)
+    const after = await this.#observe(`after ${what}`)
     this.rehearsal.observations.forEach((call, i) => {
       const [was, is] = [before[i]!, after[i]!]
       if ('refused' in was || 'refused' in is || isDeepStrictEqual(was, is)) return
-      this.#violations.push({ criterion: 'K1', at: `the flip to version ${version}`, call, expected: was.value, found: is.value })
+      this.#violations.push({ criterion: 'K1', at: what, call, expected: was.value, found: is.value })
     })
-    await this.#checkMappings(`after the flip to version ${version}`)
+    await this.#checkMappings(`after ${what}`)
   }
 
-  async #observe(): Promise<readonly Outcome[]> {
+  async #observe(at: string): Promise<readonly Outcome[]> {
     const outcomes: Outcome[] = []
-    for (const call of this.rehearsal.observations) outcomes.push(await this.#call(call, 'query'))
+    for (const call of this.rehearsal.observations) outcomes.push(await this.#look(call, at))
     return outcomes
   }
 
-  /** K2: a model object of the new version over the mapped old state answers as the new version does. */
+  /** K2 and K3: a model object over the mapped state of the class that runs answers as the other class does. */
   async #checkMappings(at: string): Promise<void> {
-    for (const { from, map, dependent } of this.rehearsal.mappings ?? []) {
-      // Only while the node runs version `from` is that version's abstract state at hand.
-      if (this.node.version !== from) continue
-      const state = await this.gate.stateOf(from + 1)
-      const target = this.rehearsal.upgrades[from]!.classUpgrades[0]!.newClass
-      for (const call of this.rehearsal.observations) {
-        if (call.version !== from + 1 || !dependent.includes(call.method)) continue
-        const found = await this.#call(call, 'query')
-        if ('refused' in found) continue
-        const expected = answerOf(target, map(state), call)
-        if (!isDeepStrictEqual(plain(expected), plain(found.value))) {
-          this.#violations.push({ criterion: 'K2', at, call, expected, found: found.value })
-        }
+    for (const call of this.rehearsal.observations) {
+      const { handle, line } = this.#actor(this.#nodeOf(call))
+      for (const { from, to, map, dependent } of this.rehearsal.mappings ?? []) {
+        const isAbout = handle.className === from.className && line[call.version]?.className === to.className
+        if (!isAbout || !dependent(call.method, call.args)) continue
+        const found = await this.#look(call, at)
+        // Asked for after the call: what other nodes have sent before it is carried out by now.
+        const view = this.gate.viewOf(handle.id)
+        if (view === undefined || 'refused' in found) continue
+        const object = { state: view.state, collection: (name: string) => view.collection(name) }
+        const expected = await answerOf(to, map(object), call.method, call.args)
+        if (isDeepStrictEqual(plain(expected), plain(found.value))) continue
+        const criterion = call.version > handle.version ? 'K2' : 'K3'
+        this.#violations.push({ criterion, at, call, expected, found: found.value })
       }
     }
   }
 
-  async #call({ version, method, args }: ScriptedCall, kind: MethodKind = 'command'): Promise<Outcome> {
+  async #look(call: ScriptedCall, at: string): Promise<Outcome> {
     try {
-      return { value: await this.host.operator.call({ node: 'n1' }, method, args, { version, kind }) }
+      return await this.#call(call, 'query')
     } catch (error) {
-      if (isFault(error) && (error.kind === 'simulation' || error.kind === 'application')) return { refused: error.code }
+      if (!isFault(error) || error.code !== 'protocol.query-writes') throw error
+      this.#violations.push({ criterion: 'K4', at, call, expected: 'a query that only looks', found: error.message })
+      return { refused: error.code }
+    }
+  }
+
+  async #call(call: ScriptedCall, kind: MethodKind = 'command'): Promise<Outcome> {
+    const { version, method, args } = call
+    try {
+      return { value: await this.host.operator.call({ node: this.#nodeOf(call) }, method, args, { version, kind }) }
+    } catch (error) {
+      if (isFault(error) && isRefusal(error)) return { refused: error.code }
       throw error
     }
   }
+
+  #nodeOf({ node }: ScriptedCall): string {
+    return node ?? this.#actors.keys().next().value!
+  }
 }
 
-/** What an object of this class with this state answers: its method runs on a bare instance. */
-function answerOf(target: NodeClass, state: object, { method, args }: ScriptedCall): unknown {
-  const instance = Object.assign(Object.create(target.prototype), { state })
-  return instance[method](...args)
+/** Upgrade k+1 concerns a node by the class that its line has at version k, whatever runs by then. */
+function lineOf(first: NodeClass, upgrades: readonly Upgrade[]): readonly NodeClass[] {
+  const line = [first]
+  for (const { classUpgrades } of upgrades) {
+    const current = line.at(-1)!
+    line.push(classUpgrades.find(({ oldClass }) => oldClass.className === current.className)?.newClass ?? current)
+  }
+  return line
+}
+
+/** A version that an upgrade without SOs has cut off is refused as well. */
+function isRefusal({ kind, code }: Fault): boolean {
+  return kind === 'simulation' || kind === 'application' || code === 'version.cut'
 }
 
 /** As it would arrive: without what an envelope does not carry. */
@@ -177,6 +243,7 @@ function plain(value: unknown): unknown {
   return value === undefined ? null : JSON.parse(JSON.stringify(value))
 }
 
-function words(call: ScriptedCall): string {
-  return `${call.method}(${call.args.map((arg) => JSON.stringify(arg)).join(', ')}) at version ${call.version}`
+function words({ node, method, args, version }: ScriptedCall): string {
+  const target = node === undefined ? method : `${node}.${method}`
+  return `${target}(${args.map((arg) => JSON.stringify(arg)).join(', ')}) at version ${version}`
 }

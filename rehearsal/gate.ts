@@ -1,42 +1,44 @@
-/** Upgrades whose schedules do what a script says: each signals when it is told to. */
+/** Upgrades whose schedules do what a script says: each signals when it is told to. What a schedule sees, the script sees. */
 import type { SchedulingView, Upgrade, Version } from 'theseus'
 
 interface Door {
   readonly opened: Promise<void>
   readonly open: () => void
-  readonly reached: Promise<SchedulingView>
-  readonly reach: (view: SchedulingView) => void
 }
 
 export class Gate {
-  readonly #doors = new Map<Version, Door>()
+  readonly #doors = new Map<string, Door>()
+  readonly #views = new Map<string, SchedulingView>()
 
   /** The same upgrade, with schedules that wait for `open`. */
   gated(upgrade: Upgrade): Upgrade {
     const run = async (view: SchedulingView) => {
-      this.#door(view.target).reach(view)
-      await this.#door(view.target).opened
+      this.#views.set(view.nodeId, view)
+      await this.#door(view.nodeId, view.target).opened
     }
     const schedule = { describe: 'when the script says so', run }
     return { ...upgrade, classUpgrades: upgrade.classUpgrades.map((classUpgrade) => ({ ...classUpgrade, schedule })) }
   }
 
-  open(version: Version): void {
-    this.#door(version).open()
+  open(nodeId: string, version: Version): void {
+    this.#door(nodeId, version).open()
   }
 
-  /** The node's committed state, as the scheduling function of this version sees it (§4). */
-  async stateOf(version: Version): Promise<Readonly<Record<string, unknown>>> {
-    return (await this.#door(version).reached).state
+  /**
+   * The node's committed state: what its scheduling function sees (§4), and goes on seeing after its upgrade. Undefined for a node that
+   * no upgrade has concerned so far.
+   */
+  viewOf(nodeId: string): SchedulingView | undefined {
+    return this.#views.get(nodeId)
   }
 
-  #door(version: Version): Door {
-    let door = this.#doors.get(version)
+  #door(nodeId: string, version: Version): Door {
+    const name = `${nodeId} ${version}`
+    let door = this.#doors.get(name)
     if (door === undefined) {
-      const opening = Promise.withResolvers<void>()
-      const reaching = Promise.withResolvers<SchedulingView>()
-      door = { opened: opening.promise, open: opening.resolve, reached: reaching.promise, reach: reaching.resolve }
-      this.#doors.set(version, door)
+      const { promise, resolve } = Promise.withResolvers<void>()
+      door = { opened: promise, open: resolve }
+      this.#doors.set(name, door)
     }
     return door
   }
