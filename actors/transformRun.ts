@@ -54,11 +54,12 @@ export async function runTransform(
     writer.write(keys.root(nodeId, next.object), pack(root, `the new state of ${next.className}`))
     if (isSO(upgrade.pastSO)) {
       const past = slot(next.number, old.version)
-      const initial = upgrade.pastSO.initial(state.rootCopy(old.object), {
+      const initial = await upgrade.pastSO.initial(state.rootCopy(old.object), {
         old: (name) => state.collection(old.object, name),
         own: (name) => ({
           put: (key, value) => writer.write(keys.collection(nodeId, past, name) + checkKey(key), pack(value, `record ${key}`)),
         }),
+        flushed: () => writer.room(),
       })
       writer.write(keys.root(nodeId, past), pack(initial, 'the past-SO’s initial state'))
     }
@@ -79,6 +80,7 @@ function initialFuture({ futureSO }: ClassUpgrade): object {
 export const noCollections: InitialCollections = {
   old: () => ({ get: () => undefined, has: () => false, entries: () => [] }),
   own: () => ({ put: () => {} }),
+  flushed: async () => {},
 }
 
 export function isSO(so: ClassUpgrade['pastSO']): so is Simulation {
@@ -159,6 +161,11 @@ class BoundedWriter {
     this.#await(this.#last)
   }
 
+  /** Waits for the disk when a transaction is full, so that it may be asked for after every record. */
+  async room(): Promise<void> {
+    if (this.isFull) await this.flush()
+  }
+
   /** Waits until everything is on disk. Throws if any part of it is lost. */
   async flush(): Promise<void> {
     this.#await(this.#last)
@@ -205,6 +212,6 @@ function collectionsOf(
       }
       await writer.flush()
     },
-    flushed: () => writer.flush(),
+    flushed: () => writer.room(),
   }
 }

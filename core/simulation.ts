@@ -80,6 +80,8 @@ type CanRefuse<Simulated extends NodeClass> = keyof Methods<InstanceType<Simulat
 export interface InitialCollections {
   old(name: string): ReadonlyCollection<any>
   own(name: string): Pick<Collection<any>, 'put'>
+  /** As in a transform function: in a long loop, `await flushed()` after each record. */
+  flushed(): Promise<void>
 }
 
 const brand: unique symbol = Symbol.for('theseus.simulation') as never
@@ -91,7 +93,7 @@ export interface Simulation {
   readonly delegates: readonly string[]
   readonly refuses: readonly string[]
   readonly methods: Readonly<Record<string, (...args: any[]) => unknown>>
-  readonly initial: (old: any, collections: InitialCollections) => object
+  readonly initial: (old: any, collections: InitialCollections) => object | Promise<object>
 }
 
 /** An SO of `New` on top of `Old`, with its state's type. */
@@ -105,7 +107,7 @@ export interface FutureSO<New extends NodeClass, Old extends NodeClass, State> e
 export interface PastSO<Old extends NodeClass, New extends NodeClass, State> extends Simulation {
   readonly simulates: Old
   readonly over: New
-  readonly initial: (old: StateOf<Old>, collections: InitialCollections) => State & object
+  readonly initial: (old: StateOf<Old>, collections: InitialCollections) => (State & object) | Promise<State & object>
 }
 
 /** `oldClass` and `newClass` are such that the next object answers every call as it is: no SO is needed (§2). */
@@ -153,7 +155,7 @@ export function pastSO<
   State extends object = Record<never, never>,
 >(
   parts: SimulationParts<Old, New, Delegated, Refused, State> & {
-    readonly initial?: (old: StateOf<Old>, collections: InitialCollections) => State
+    readonly initial?: (old: StateOf<Old>, collections: InitialCollections) => State | Promise<State>
   },
 ): PastSO<Old, New, State> {
   return simulation('pastSO', parts) as PastSO<Old, New, State>
@@ -167,7 +169,7 @@ function simulation(
     delegates?: readonly string[]
     refuses?: readonly string[]
     methods: object
-    initial?: (old: any, collections: InitialCollections) => object
+    initial?: (old: any, collections: InitialCollections) => object | Promise<object>
   },
 ): Simulation {
   const made: Simulation = {

@@ -8,10 +8,11 @@ import type { Collection, ReadonlyCollection } from './collection.js'
 export interface TransformCollections {
   old(name: string): ReadonlyCollection<any>
   future(name: string): ReadonlyCollection<any>
-  /** Writes into the new generation. `await flushed()` now and then in a long loop, so that no transaction grows without bound. */
+  /** Writes into the new generation. In a long loop, `await flushed()` after each record. */
   next(name: string): Pick<Collection<any>, 'put' | 'delete'>
   /** Copies a whole collection of the old object as it is. Collections that are not mentioned are forgotten. */
   carry(name: string): Promise<void>
+  /** Waits for the disk whenever a transaction is full: none grows beyond its bounds, and other nodes get their turn. */
   flushed(): Promise<void>
 }
 
