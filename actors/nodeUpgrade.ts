@@ -280,6 +280,7 @@ export class NodeUpgrade {
       upgrade: { phase: 'stalled', target: this.target, reason },
     })
     await this.#startOld()
+    await this.#sweepUnfinished()
   }
 
   /** Before the flip nothing of the old generation has changed: the old object starts again, the new generation is swept. */
@@ -290,6 +291,18 @@ export class NodeUpgrade {
     this.node.software.discard()
     this.node.state.closeAll()
     await this.#startOld()
+    await this.#sweepUnfinished()
+  }
+
+  /** Beside the old object, which serves by now; but before a retry may write the same generation once more. */
+  async #sweepUnfinished(): Promise<void> {
+    const { node } = this
+    const { journal, settings, observe } = node.services
+    try {
+      await sweepSlots(node.id, (of) => !node.isStopped && unfinished(node.record, of), journal, settings)
+    } catch (error) {
+      observe({ type: 'warning', message: `${node.id}: the new generation is not swept yet`, error })
+    }
   }
 
   async #startOld(): Promise<void> {
