@@ -46,6 +46,7 @@ export abstract class NodeObject<State extends object = Plain, Collections exten
     return {}
   }
 
+  static readonly [brand] = true
   readonly [brand] = true
   declare [contextKey]: ObjectContext
 
@@ -166,10 +167,19 @@ export interface ClassDescription {
 
 const described = new WeakMap<NodeClass, ClassDescription>()
 
+/** For what comes past the compiler. By brand: another copy of `NodeObject` is as good. */
+export function isNodeClass(value: unknown): value is NodeClass {
+  return typeof value === 'function' && (value as { [brand]?: unknown })[brand] === true
+}
+
 /** Checks a class and describes it. Throws `config.invalid`, saying what to change. */
 export function describeClass(definition: NodeClass): ClassDescription {
   const known = described.get(definition)
   if (known !== undefined) return known
+  if (!isNodeClass(definition)) {
+    const what = (definition as { name?: string } | undefined)?.name || String(definition)
+    throw new Fault('config.invalid', `${what} is not a class that extends NodeObject`)
+  }
   const { className } = definition
   if (!isClassName(className)) {
     throw new Fault(

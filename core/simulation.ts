@@ -6,7 +6,15 @@
 import type { Collection, ReadonlyCollection } from './collection.js'
 import type { EventType } from './event.js'
 import { Fault } from './fault.js'
-import { describeClass, type Methods, type NodeClass, type Remote, type StateOf } from './nodeObject.js'
+import {
+  type ClassDescription,
+  describeClass,
+  isNodeClass,
+  type Methods,
+  type NodeClass,
+  type Remote,
+  type StateOf,
+} from './nodeObject.js'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 type ArgsOf<F> = F extends (...args: infer Args) => unknown ? Args : never
@@ -172,20 +180,23 @@ function simulation(
     initial?: (old: any, collections: InitialCollections) => object | Promise<object>
   },
 ): Simulation {
+  for (const part of ['simulates', 'over'] as const) {
+    if (!isNodeClass(parts[part])) throw new Fault('upgrade.invalid', `${role}: ${part} is not a class that extends NodeObject`)
+  }
   const made: Simulation = {
     [brand]: role,
     simulates: parts.simulates,
     over: parts.over,
     delegates: parts.delegates ?? [],
     refuses: parts.refuses ?? [],
-    methods: parts.methods as Simulation['methods'],
+    methods: (parts.methods ?? {}) as Simulation['methods'],
     initial: parts.initial ?? (() => ({})),
   }
   checkCoverage(made)
   return made
 }
 
-/** The compiler's three rules once more, for upgrades that come from JavaScript or past a cast. */
+/** The compiler's rules once more, for upgrades that come from JavaScript or past a cast; and the one about marks, which it can't see. */
 function checkCoverage(so: Simulation): void {
   const simulated = describeClass(so.simulates)
   const next = describeClass(so.over)
@@ -199,8 +210,21 @@ function checkCoverage(so: Simulation): void {
   }
   for (const name of simulated.methods.keys())
     if (!treated.includes(name)) wrong(`${name} is neither delegated, refused nor implemented`)
-  for (const name of so.delegates)
-    if (!next.methods.has(name)) wrong(`${name} can't be delegated: ${next.className} has no such method`)
+  for (const name of so.delegates) {
+    const why = whyNotAsIs(name, simulated, next)
+    if (why !== undefined) wrong(`${name} can't be delegated: ${why}`)
+  }
+  for (const [name, method] of Object.entries(so.methods)) if (typeof method !== 'function') wrong(`${name} is not a function`)
+  if (typeof so.initial !== 'function') wrong('initial is not a function')
+}
+
+/** Why `next` can't answer this method of `simulated` as it is. A query may be sent again, so no command answers it. */
+export function whyNotAsIs(name: string, simulated: ClassDescription, next: ClassDescription): string | undefined {
+  const kind = next.methods.get(name)
+  if (kind === undefined) return `${next.className} has no such method`
+  if (kind === 'command' && simulated.methods.get(name) === 'query')
+    return `it is a query of ${simulated.className} and a command of ${next.className}`
+  return undefined
 }
 
 export function isSimulation(value: unknown, role: 'pastSO' | 'futureSO'): value is Simulation {

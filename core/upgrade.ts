@@ -5,7 +5,7 @@
 import { type Duration, milliseconds } from './duration.js'
 import { Fault } from './fault.js'
 import { isNodeFilter, type NodeFilter } from './nodeFilter.js'
-import { type ClassDescription, describeClass, type NodeClass, type StateOf } from './nodeObject.js'
+import { type ClassDescription, describeClass, isNodeClass, type NodeClass, type StateOf } from './nodeObject.js'
 import type { Schedule } from './schedule.js'
 import {
   type FutureSO,
@@ -18,6 +18,7 @@ import {
   notNeeded,
   type PastSO,
   type Simulation,
+  whyNotAsIs,
 } from './simulation.js'
 import { checkTables, type TableEntries } from './tables.js'
 import type { Transform, TransformCollections } from './transform.js'
@@ -88,6 +89,10 @@ export function upgradeClass<Old extends NodeClass, New extends NodeClass, Futur
 }
 
 function checkClassUpgrade(upgrade: ClassUpgrade): void {
+  for (const part of ['oldClass', 'newClass'] as const) {
+    if (!isNodeClass(upgrade[part]))
+      throw new Fault('upgrade.invalid', `a class upgrade’s ${part} is not a class that extends NodeObject`)
+  }
   const old = describeClass(upgrade.oldClass)
   const next = describeClass(upgrade.newClass)
   const wrong = (message: string): never => {
@@ -98,8 +103,8 @@ function checkClassUpgrade(upgrade: ClassUpgrade): void {
     wrong(
       `the old class is of service ${old.service}, the new one of ${next.service}: give both "static override readonly service = '…'"`,
     )
-  checkSimulation(upgrade.futureSO, 'futureSO', next.className, old.className, wrong)
-  checkSimulation(upgrade.pastSO, 'pastSO', old.className, next.className, wrong)
+  checkSimulation(upgrade.futureSO, 'futureSO', next, old, wrong)
+  checkSimulation(upgrade.pastSO, 'pastSO', old, next, wrong)
   if (upgrade.only !== null) checkOnly(upgrade, upgrade.only, old, next, wrong)
   if (typeof upgrade.transform !== 'function') wrong('transform is not a function')
   if (typeof upgrade.schedule?.run !== 'function') wrong('schedule is missing: use eagerly() or gradually(…)')
@@ -122,17 +127,25 @@ function checkOnly(
 function checkSimulation(
   so: Simulation | NotNeeded | None,
   role: 'pastSO' | 'futureSO',
-  simulates: string,
-  over: string,
+  simulated: ClassDescription,
+  over: ClassDescription,
   wrong: (message: string) => never,
 ): void {
-  if (so === none || so === notNeeded) return
+  if (so === none) return
+  if (so === notNeeded) {
+    for (const name of simulated.methods.keys()) {
+      const why = whyNotAsIs(name, simulated, over)
+      if (why !== undefined) wrong(`its ${role} is needed for ${name}: ${why}`)
+    }
+    return
+  }
   if (!isSimulation(so, role)) {
     wrong(`${role} is neither a ${role}(…), notNeeded nor none`)
     return
   }
-  if (so.simulates.className !== simulates) wrong(`its ${role} simulates ${so.simulates.className}, not ${simulates}`)
-  if (so.over.className !== over) wrong(`its ${role} stands over ${so.over.className}, not ${over}`)
+  if (so.simulates.className !== simulated.className)
+    wrong(`its ${role} simulates ${so.simulates.className}, not ${simulated.className}`)
+  if (so.over.className !== over.className) wrong(`its ${role} stands over ${so.over.className}, not ${over.className}`)
 }
 
 const brand: unique symbol = Symbol.for('theseus.upgrade') as never
@@ -155,17 +168,25 @@ export interface UpgradeParts {
   readonly unaffected?: readonly NodeClass[]
 }
 
-/** Throws `upgrade.invalid` for two class upgrades of one class, and for a class that one upgrade makes and another one takes. */
+/**
+ * Throws `upgrade.invalid` for two class upgrades of one class, for a class that one upgrade makes and another one takes, and for one that
+ * was not made by `upgradeClass`.
+ */
 export function defineUpgrade(parts: UpgradeParts): Upgrade {
-  const old = new Set<string>()
-  const made = new Set(parts.classUpgrades.map(({ newClass }) => newClass.className))
-  for (const { oldClass } of parts.classUpgrades) {
-    const { className } = oldClass
-    if (old.has(className) || made.has(className))
-      throw new Fault('upgrade.invalid', `upgrade "${parts.title}": ${className} is in two class upgrades`)
-    old.add(className)
+  const wrong = (message: string): never => {
+    throw new Fault('upgrade.invalid', `upgrade "${parts.title}": ${message}`)
   }
   const { title, classUpgrades, tables = {}, unaffected = [] } = parts
+  if (typeof title !== 'string') wrong('the title is not a text')
+  if (!Array.isArray(classUpgrades)) wrong('classUpgrades is not a list')
+  const old = new Set<string>()
+  for (const { timeouts } of classUpgrades) if (timeouts === undefined) wrong('write each class upgrade as upgradeClass({ … })')
+  const made = new Set(classUpgrades.map(({ newClass }) => newClass.className))
+  for (const { oldClass } of classUpgrades) {
+    const { className } = oldClass
+    if (old.has(className) || made.has(className)) wrong(`${className} is in two class upgrades`)
+    old.add(className)
+  }
   checkTables(tables)
   return { [brand]: true, title, classUpgrades, tables, unaffected }
 }

@@ -224,6 +224,140 @@ test('JavaScript is built without a check, and so is a class that breaks a rule 
   t.regex(fault.message, /A\.v2\.open is public but unmarked/)
 })
 
+// Bad upgrades: a clear error when they are built, not on the nodes.
+
+for (const [what, file, reason] of [
+  ['an SO that simulates the wrong class', 'wrongSimulation', /wrongSimulation\.ts\(12,7\): error TS\d+: .*PagesV2/],
+  ['a delegate that the next class does not have', 'missingDelegate', /missingDelegate\.ts\(8,29\): error TS\d+: .*"comments"/],
+  // Nothing is wrong with the types.
+  [
+    'two class upgrades for one class',
+    'twoForOne',
+    /^upgrade "Two class upgrades for one class": Pages\.v1 is in two class upgrades$/,
+  ],
+] as const) {
+  test(`${what} is refused by the build of a TypeScript upgrade`, async (t) => {
+    const fault = await refusal(t, () => buildUpgrade(join(newProject(t), `upgrades/${file}.ts`)))
+    t.is(fault.code, 'upgrade.invalid')
+    t.regex(fault.message, reason)
+  })
+}
+
+/** Three classes of one line, and the parts of a class upgrade that is right, for JavaScript that nobody has checked. */
+const unchecked = `
+  import * as theseus from 'theseus'
+  const { NodeObject, command, query, defineUpgrade, upgradeClass, futureSO, pastSO, eagerly, none, notNeeded } = theseus
+  const marked = (definition, marks) => {
+    for (const [name, mark] of Object.entries(marks)) mark(definition.prototype, name)
+    return definition
+  }
+  const A = marked(class extends NodeObject { static className = 'A.v1'; put() {} get() {} }, { put: command, get: query })
+  const B = marked(class extends A { static className = 'A.v2'; more() {} }, { more: query })
+  const C = marked(class extends NodeObject { static className = 'A.v3'; put() {} get() {} }, { put: command, get: command })
+  const Other = class extends NodeObject { static className = 'Other.v1' }
+  const ahead = (parts) => futureSO({ simulates: B, over: A, delegates: ['put', 'get'], methods: { more() {} }, ...parts })
+  const aToB = (parts) =>
+    ({ oldClass: A, newClass: B, futureSO: ahead(), pastSO: notNeeded, transform: (old) => old, schedule: eagerly(), ...parts })
+  const upgrade = (...classUpgrades) => defineUpgrade({ title: 'x', classUpgrades })
+`
+
+test('the JavaScript upgrade that the following ones spoil is built', async (t) => {
+  const file = join(newProject(t), 'upgrades/unchecked.js')
+  writeFileSync(file, `${unchecked}export default upgrade(upgradeClass(aToB({})))`)
+  t.is((await buildUpgrade(file)).manifest.classUpgrades.length, 1)
+})
+
+for (const [what, source, reason] of [
+  [
+    'two class upgrades for one class',
+    'upgrade(upgradeClass(aToB({})), upgradeClass(aToB({})))',
+    /A\.v1 is in two class upgrades/,
+  ],
+  ['a class upgrade that is a bare object', 'upgrade(aToB({}))', /write each class upgrade as upgradeClass\(\{ … \}\)/],
+  ['no list of class upgrades', "defineUpgrade({ title: 'x' })", /classUpgrades is not a list/],
+  ['no title', 'defineUpgrade({ classUpgrades: [] })', /the title is not a text/],
+  ['no old class', 'upgradeClass(aToB({ oldClass: undefined }))', /oldClass is not a class that extends NodeObject/],
+  [
+    'a class that is no NodeObject',
+    "upgradeClass(aToB({ newClass: class { static className = 'A.v2' } }))",
+    /newClass is not a class that extends NodeObject/,
+  ],
+  ['a new class of the same name', 'upgradeClass(aToB({ newClass: A, futureSO: notNeeded }))', /needs a name of its own/],
+  [
+    'a new class of another service',
+    'upgradeClass(aToB({ newClass: Other, futureSO: none, pastSO: none }))',
+    /the old class is of service a, the new one of other/,
+  ],
+  [
+    'an SO that simulates the wrong class',
+    'upgradeClass(aToB({ futureSO: ahead({ simulates: A, methods: {} }) }))',
+    /A\.v1 → A\.v2: its futureSO simulates A\.v1, not A\.v2/,
+  ],
+  [
+    'an SO that stands over the wrong class',
+    'upgradeClass(aToB({ futureSO: ahead({ over: B }) }))',
+    /A\.v1 → A\.v2: its futureSO stands over A\.v2, not A\.v1/,
+  ],
+  ['an SO over nothing', 'upgradeClass(aToB({ futureSO: ahead({ over: undefined }) }))', /futureSO: over is not a class/],
+  [
+    'a past-SO in the place of the future-SO',
+    "upgradeClass(aToB({ futureSO: pastSO({ simulates: B, over: A, delegates: ['put', 'get'], refuses: ['more'] }) }))",
+    /futureSO is neither a futureSO\(…\), notNeeded nor none/,
+  ],
+  ['no word on the future-SO', 'upgradeClass(aToB({ futureSO: undefined }))', /futureSO is neither/],
+  [
+    'a delegate that the next class does not have',
+    "upgradeClass(aToB({ futureSO: ahead({ delegates: ['put', 'get', 'more'], methods: {} }) }))",
+    /futureSO of A\.v2 over A\.v1: more can't be delegated: A\.v1 has no such method/,
+  ],
+  [
+    'a delegate that the simulated class does not have',
+    "upgradeClass(aToB({ futureSO: ahead({ delegates: ['put', 'get', 'gone'] }) }))",
+    /gone is not a remote method of A\.v2/,
+  ],
+  [
+    'a query that is delegated to a command',
+    "upgradeClass(aToB({ newClass: C, futureSO: none, pastSO: pastSO({ simulates: A, over: C, delegates: ['put', 'get'] }) }))",
+    /get can't be delegated: it is a query of A\.v1 and a command of A\.v3/,
+  ],
+  [
+    'a method that the SO does not treat',
+    'upgradeClass(aToB({ futureSO: ahead({ methods: {} }) }))',
+    /more is neither delegated, refused nor implemented/,
+  ],
+  ['a method that the SO treats twice', "upgradeClass(aToB({ futureSO: ahead({ refuses: ['get'] }) }))", /get is treated twice/],
+  [
+    'an SO’s method that is no function',
+    'upgradeClass(aToB({ futureSO: ahead({ methods: { more: 1 } }) }))',
+    /more is not a function/,
+  ],
+  [
+    'an SO’s initial that is no function',
+    'upgradeClass(aToB({ futureSO: ahead({ initial: {} }) }))',
+    /initial is not a function/,
+  ],
+  [
+    'notNeeded where the old class lacks a method',
+    'upgradeClass(aToB({ futureSO: notNeeded }))',
+    /its futureSO is needed for more: A\.v1 has no such method/,
+  ],
+  [
+    'notNeeded where a query has become a command',
+    'upgradeClass(aToB({ newClass: C, futureSO: none }))',
+    /its pastSO is needed for get: it is a query of A\.v1 and a command of A\.v3/,
+  ],
+  ['no transform', 'upgradeClass(aToB({ transform: undefined }))', /transform is not a function/],
+  ['a schedule that was not called', 'upgradeClass(aToB({ schedule: eagerly }))', /schedule is missing: use eagerly\(\)/],
+] as const) {
+  test(`${what}: refused by the build, past the compiler as well`, async (t) => {
+    const file = join(newProject(t), 'upgrades/unchecked.js')
+    writeFileSync(file, `${unchecked}export default ${source}`)
+    const fault = await refusal(t, () => buildUpgrade(file))
+    t.is(fault.code, 'upgrade.invalid')
+    t.regex(fault.message, reason)
+  })
+}
+
 test('a CommonJS package that asks for Node’s own modules works inside a bundle', async (t) => {
   const project = newProject(t)
   addPackage(project, "exports.base = require('path').basename")
