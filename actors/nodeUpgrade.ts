@@ -299,7 +299,7 @@ export class NodeUpgrade {
     const { node } = this
     const { journal, settings, observe } = node.services
     try {
-      await sweepSlots(node.id, (of) => !node.isStopped && unfinished(node.record, of), journal, settings)
+      await sweepSlots(node.id, (of) => !node.isStopped && unfinished(node.keeper.record, of), journal, settings)
     } catch (error) {
       observe({ type: 'warning', message: `${node.id}: the new generation is not swept yet`, error })
     }

@@ -1,4 +1,4 @@
-import { command, NodeObject, query } from 'theseus'
+import { command, type NodeClass, NodeObject, query } from 'theseus'
 import { StationV1, StationV2 } from './station.js'
 
 export const stations = ['s1', 's2', 's3'] as const
@@ -12,6 +12,7 @@ export interface Log {
 /** A client: it calls the stations, and nobody needs to call it. It is a node all the same, with a class and a version. */
 export class PilotV1 extends NodeObject<{ log: Log }> {
   static override readonly className: string = 'Pilot.v1'
+  static override readonly calls: readonly NodeClass[] = [StationV1]
   static override initial() {
     return { log: { looks: 0, text: '' } }
   }
@@ -35,6 +36,7 @@ export class PilotV1 extends NodeObject<{ log: Log }> {
 /** The same to its callers; it calls the new method. */
 export class PilotV2 extends PilotV1 {
   static override readonly className: string = 'Pilot.v2'
+  static override readonly calls: readonly NodeClass[] = [StationV2]
 
   @command override async look(): Promise<void> {
     this.after(lookEveryMs, 'look')

@@ -41,12 +41,23 @@ test('an upgrade from a class that no version has is refused with one error, and
 
   const refusal = await refusalOf(system.publish(notes(NotesV7, NotesV8)))
 
-  const reason = 'at version 1 service notes has Notes.v2, not Notes.v7: the upgrade was written against an older version'
+  const reason = 'at version 1 service notes has Notes.v2, not Notes.v7: no version has that class'
   t.is(refusal, `upgrade.invalid: ${reason}`)
   t.is((await system.database.head()).version, 1)
   t.is(await system.publish(toV3()), 2)
   await node.reached(2)
   t.is(node.className, 'Notes.v3')
+})
+
+test('the first upgrade of a service is held against what its nodes run', async (t) => {
+  const system = await TestSystem.start(t)
+  const node = await (await system.host('h1')).node(NotesV1, 'n1')
+
+  const refusal = await refusalOf(system.publish(notes(NotesV7, NotesV8)))
+
+  t.is(refusal, 'upgrade.invalid: at version 0 service notes has Notes.v1, not Notes.v7: no version has that class')
+  await system.publish(toV2())
+  await node.reached(1)
 })
 
 test('an upgrade from a class that the service has left behind is refused, whatever other services did meanwhile', async (t) => {
