@@ -254,7 +254,24 @@ test('a version that is held together with a label remembered as unknown is aske
   t.deepEqual(await Promise.all([codeOf(far.all()), codeOf(refs(system).v1.add('hello'))]), ['version.unknown', 'answered 1'])
 })
 
-test('a node that was down for three upgrades catches up one at a time and answers all four versions meanwhile', async (t) => {
+class NotesV4 extends NotesV3 {
+  static override readonly className: string = 'Notes.v4'
+}
+
+/** Another implementation of the same type. */
+function sameAgain() {
+  const classUpgrade = upgradeClass({
+    oldClass: NotesV3,
+    newClass: NotesV4,
+    futureSO: notNeeded,
+    pastSO: notNeeded,
+    transform: (old) => old,
+    schedule: eagerly(),
+  })
+  return defineUpgrade({ title: 'The same again', classUpgrades: [classUpgrade] })
+}
+
+test('a node that was down for four upgrades catches up one at a time and answers all five versions meanwhile', async (t) => {
   const { system, host, v0, v1, v2 } = await start(t)
   await v0.add('before')
   await v0.setMood('merry')
@@ -264,18 +281,26 @@ test('a node that was down for three upgrades catches up one at a time and answe
   const go = gate()
   const last = toV3({ schedule: schedule('gate', () => go.pass()) })
   await system.publish(last)
+  await system.publish(sameAgain())
   const second = await system.host('h2', { state })
   const node = await second.node(NotesV1, 'n1')
   const v3 = system.desk.ref(NotesV3, 'n1', { version: 3 })
   t.is(await v3.add('from 3'), 2)
   await until(() => second.last('n1')?.phase === 'scheduled' && node.version === 2, 'two upgrades are passed')
-  t.deepEqual(roles(node), ['0 Notes.v1 pastSO', '1 Notes.v2 alias', '2 Notes.v2 object', '3 Notes.v3 futureSO'])
+  t.deepEqual(roles(node), [
+    '0 Notes.v1 pastSO',
+    '1 Notes.v2 alias',
+    '2 Notes.v2 object',
+    '3 Notes.v3 futureSO',
+    '4 Notes.v4 alias',
+  ])
+  t.deepEqual(await system.desk.ref(NotesV4, 'n1', { version: 4 }).stars(1), { stars: 0, pinned: false })
   t.is(await v0.mood(), 'merry')
   t.is(await v1.star(0), 1)
   t.is(await system.desk.ref(NotesV2, 'n1', { version: 2 }).stars(0), 1)
   t.deepEqual(await v3.stars(0), { stars: 1, pinned: false })
   go.open()
-  await until(() => node.version === 3, 'the last one ends')
+  await node.reached(4)
   t.deepEqual(await v3.all(), ['before', 'from 3'])
   t.is(await v0.mood(), 'merry')
   t.truthy(v2)
