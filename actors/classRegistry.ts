@@ -1,7 +1,8 @@
 /** The classes this host can run: those its code brought, and those that came with upgrades. */
 import { inject, injectable } from 'tsyringe'
+import type { Step } from '../core/chainPlan.js'
 import { classesAt, classLine } from '../core/classLine.js'
-import { Fault } from '../core/fault.js'
+import { Fault, isFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import type { NodeIdentity } from '../core/nodeFilter.js'
 import { describeClass, type NodeClass } from '../core/nodeObject.js'
@@ -29,6 +30,12 @@ export class ClassRegistry {
     return isConcerned(line, version) ? this.history.classUpgrade(version, line[version - 1]!) : undefined
   }
 
+  /** The same as a step of a chain. */
+  step(line: readonly string[], version: Version): Step {
+    const classUpgrade = isConcerned(line, version) ? (this.classUpgrade(line, version) ?? 'rejected') : 'leavesAlone'
+    return { version, classUpgrade, undoes: this.history.undoes(version) }
+  }
+
   /** Whether nodes of the line that has `className` at this version can have `expected` instead: a class of the same type. */
   isAt(version: Version, className: string, expected: string): boolean {
     return classesAt(this.history.manifests, className)[version]?.has(expected) ?? false
@@ -46,18 +53,32 @@ export class ClassRegistry {
     return found
   }
 
+  /** Loads one upgrade if it concerns the line. One that is rejected and undone is not needed. */
+  async loadStep(line: readonly string[], version: Version): Promise<void> {
+    if (!isConcerned(line, version)) return
+    try {
+      await this.history.load(version)
+    } catch (error) {
+      const isOver = this.history.isUndone(version) || this.history.undoes(version)
+      if (!isOver || !isRejection(error)) throw error
+    }
+  }
+
   /** Loads the upgrades that concern the line between two versions, so that its classes are here, with the one that the first version has. */
   async load(line: readonly string[], from: Version, to: Version): Promise<void> {
     let made = from
     while (made > 0 && !isConcerned(line, made)) made--
-    if (made > 0) await this.history.load(made)
-    for (let version = from + 1; version <= to; version++) {
-      if (isConcerned(line, version)) await this.history.load(version)
-    }
+    if (made > 0) await this.loadStep(line, made)
+    for (let version = from + 1; version <= to; version++) await this.loadStep(line, version)
   }
 }
 
 /** Whether the upgrade to `version` concerns a node with this line of classes. */
 export function isConcerned(line: readonly string[], version: Version): boolean {
   return line[version] !== line[version - 1]
+}
+
+/** Whether an upgrade is not fit to be used, in contrast to one that could not be had. */
+export function isRejection(error: unknown): error is Fault {
+  return isFault(error) && error.kind === 'upgrade' && error.code !== 'upgrade.fetch'
 }

@@ -146,7 +146,7 @@ export class Host {
         return node.software.hasChain ? node.chain.version : node.runs.version
       },
       get className() {
-        return node.software.hasChain ? node.chain.links[node.chain.version - node.chain.oldest]!.className : node.runs.className
+        return node.software.hasChain ? node.chain.object.className : node.runs.className
       },
       get phase() {
         return node.phase

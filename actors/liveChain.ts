@@ -8,7 +8,7 @@ import { invariant } from '../core/invariant.js'
 import { asynchronous, type MethodTable, objectTable, restrictedTable, simulationTable } from '../core/methodTable.js'
 import { describeClass, type NodeClass, type ObjectContext } from '../core/nodeObject.js'
 import type { Generation, Slot } from '../core/nodeRecord.js'
-import { type Link, ObjectChain } from '../core/objectChain.js'
+import { type Cut, type Link, ObjectChain } from '../core/objectChain.js'
 import type { Simulation, SimulationThis } from '../core/simulation.js'
 import { LiveContext, type Surroundings } from './liveObject.js'
 
@@ -17,6 +17,8 @@ export interface LiveChain {
   /** The contexts of the SOs, to stop them with the chain. */
   readonly contexts: readonly LiveContext[]
 }
+
+type PlannedSimulation = Extract<PlannedLink, { readonly so: Simulation }>
 
 /** `this` of an SO: its context with its root and the next object. */
 class SimulationObject implements SimulationThis<object, any> {
@@ -69,20 +71,24 @@ export function buildChain(
   const { state } = around
   const tables = new Map<Version, MethodTable>()
   const contexts: LiveContext[] = []
-  const links: Link[] = []
+  const places: (Link | Cut)[] = []
   for (const planned of plan.links) {
+    if (planned.role === 'cut') {
+      places.push(planned)
+      continue
+    }
     const methods = methodsOfLink(planned)
     tables.set(planned.version, methods)
     const { version, role } = planned
     const { className, hears } = describeClass(classAt(version))
-    links.push({ version, className, role, methods, hears })
+    places.push({ version, className, role, methods, hears })
   }
-  links.sort((a, b) => a.version - b.version)
+  places.sort((a, b) => a.version - b.version)
   const above = plan.above
   invariant(above === undefined || isFault(above), 'C1: a cut without a fault')
-  return { chain: new ObjectChain(generation.version, links, plan.below, above), contexts }
+  return { chain: new ObjectChain(generation.version, places, plan.below, above), contexts }
 
-  function methodsOfLink(planned: PlannedLink): MethodTable {
+  function methodsOfLink(planned: Exclude<PlannedLink, { role: 'cut' }>): MethodTable {
     switch (planned.role) {
       case 'object':
         return objectTable(object, describeClass(objectClass), () => state.touch(generation.object))
@@ -90,13 +96,13 @@ export function buildChain(
         return restrictedTable(tables.get(planned.over)!, describeClass(classAt(planned.version)))
       case 'pastSO':
       case 'futureSO':
-        return simulation(planned.so, planned.version, tables.get(planned.over)!)
+        return simulation(planned, tables.get(planned.over)!)
     }
   }
 
-  function simulation(so: Simulation, version: Version, next: MethodTable): MethodTable {
-    const slot: Slot | undefined = generation.simulations[version]
-    invariant(slot !== undefined, `${around.nodeId}: the SO of version ${version} has no slot`)
+  function simulation({ so, version, state: of }: PlannedSimulation, next: MethodTable): MethodTable {
+    const slot: Slot | undefined = generation.simulations[of]
+    invariant(slot !== undefined, `${around.nodeId}: the SO of version ${of} has no slot`)
     const context = new LiveContext(around, slot, () => version, describeClass(so.simulates))
     contexts.push(context)
     const self = new SimulationObject(context, so, asynchronous(next))

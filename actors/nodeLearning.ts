@@ -4,11 +4,11 @@
  */
 
 import { pack } from '../core/codec.js'
-import { Fault, isFault, reasonOf } from '../core/fault.js'
+import { Fault, reasonOf } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import { keys, slot } from '../core/nodeRecord.js'
-import type { Simulation } from '../core/simulation.js'
-import { isConcerned } from './classRegistry.js'
+import { isSO, noCollections, type Simulation } from '../core/simulation.js'
+import { isRejection } from './classRegistry.js'
 import type { IncomingCall } from './incomingCall.js'
 import type { Mailbox, Turn } from './mailbox.js'
 import type { NodeServices } from './nodeServices.js'
@@ -16,7 +16,6 @@ import type { NodeSoftware } from './nodeSoftware.js'
 import type { NodeState } from './nodeState.js'
 import type { RecordKeeper } from './recordKeeper.js'
 import { backoffMs, sleep } from './timeouts.js'
-import { isSO, noCollections } from './transformRun.js'
 
 /** What learning needs of its node. */
 export interface LearningNode {
@@ -85,12 +84,17 @@ export class NodeLearning {
   async #prepare(version: Version): Promise<void> {
     const { software, keeper, mailbox } = this.node
     const { history, classes } = this.node.services
-    if (this.#stopped || software.rejected !== undefined) return
+    if (this.#stopped) return
     try {
       await history.fetch(version)
+      if (software.rejected !== undefined) {
+        // What is undone can be passed, unfit as it is.
+        if (!history.isUndone(keeper.record.newest + 1)) return
+        await mailbox.turn(() => software.cutAbove(undefined))
+      }
       while (keeper.record.newest < version && !this.#stopped) {
         const next = keeper.record.newest + 1
-        if (isConcerned(keeper.line(classes), next)) await history.load(next)
+        await classes.loadStep(keeper.line(classes), next)
         await mailbox.turn(() => this.#extend(next))
       }
     } catch (error) {
@@ -106,13 +110,14 @@ export class NodeLearning {
   /** "The UM installs the class upgrade's future-SO, which lets the node support (some) calls at the new version" (§3). */
   #extend(version: Version): void {
     const { keeper, software, state } = this.node
-    const { classes, journal } = this.node.services
+    const { classes, history, journal } = this.node.services
     const { record } = keeper
     // Meanwhile the record may have gone back to what is on disk: the versions between are learned first.
     if (record.newest !== version - 1) return
     const futureSO = classes.classUpgrade(keeper.line(classes), version)?.futureSO
     let { generation } = record
-    if (futureSO !== undefined && isSO(futureSO)) {
+    // What stands for an undo is there already, with its state.
+    if (futureSO !== undefined && isSO(futureSO) && !history.undoes(version)) {
       const own = slot(generation.number, version)
       journal.write(keys.root(record.nodeId, own), initialOf(futureSO), state)
       generation = { ...generation, simulations: { ...generation.simulations, [version]: own } }
@@ -197,8 +202,4 @@ function initialOf(futureSO: Simulation): Uint8Array {
   } catch (error) {
     throw new Fault('upgrade.invalid', `the future-SO's initial() failed: ${reasonOf(error)}`, {}, { cause: error })
   }
-}
-
-function isRejection(error: unknown): error is Fault {
-  return isFault(error) && error.kind === 'upgrade' && error.code !== 'upgrade.fetch'
 }

@@ -152,7 +152,7 @@ export class NodeSoftware {
     const { generation, oldest, newest } = this.keeper.record
     const line = this.keeper.line(classes)
     const steps: Step[] = []
-    for (let v = oldest + 1; v <= newest; v++) steps.push({ version: v, classUpgrade: classes.classUpgrade(line, v) })
+    for (let v = oldest + 1; v <= newest; v++) steps.push(classes.step(line, v))
     const plan = planChain(generation.version, oldest, steps, this.#rejected)
     for (const context of this.#simulationContexts) context.close()
     const { instance, definition } = this.#object!

@@ -135,7 +135,7 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
     generation =
       upgrade === undefined
         ? { ...generation, version }
-        : await runTransform(nodeId, generation, upgrade, state, journal, settings)
+        : await runTransform(nodeId, generation, upgrade, history.undoes(version), state, journal, settings)
   }
   const record = recordAt(generation)
   const node = new Node(services, record, true)

@@ -19,7 +19,7 @@ import type { RecordKeeper } from './recordKeeper.js'
 import { NodeSchedulingView } from './schedulingView.js'
 import type { ServiceSlot } from './serviceSlot.js'
 import { backoffMs, sleep, within } from './timeouts.js'
-import { leftBehind, runTransform, sweepSlots, unfinished } from './transformRun.js'
+import { leftBehind, runTransform, standIn, sweepSlots, unfinished } from './transformRun.js'
 
 /** How often an advance is made again whose commit failed. */
 const advanceTriesMax = 5
@@ -73,6 +73,11 @@ export class NodeUpgrade {
     this.node.report(phase, target, phase === 'stalled' || phase === 'rejected' || phase === 'fetching' ? reason : null)
   }
 
+  /** Whether the upgrade has been undone meanwhile. */
+  get isUndone(): boolean {
+    return this.node.services.history.isUndone(this.target)
+  }
+
   /** On disk: version i. Ends with the manifest and, if it concerns the node, the bundle here. */
   async fetch(): Promise<void> {
     const { history } = this.node.services
@@ -94,12 +99,41 @@ export class NodeUpgrade {
   }
 
   /** "Otherwise, the node is unaffected and immediately advances its version number" (§3). A turn of the mailbox. */
-  async advance(): Promise<void> {
+  advance(): Promise<void> {
+    return this.#advance(this.target)
+  }
+
+  /**
+   * The upgrade was undone before this node went forward: it need not go there and back. The object answers the version that is meant again, and
+   * the future-SO of the one between becomes its past-SO, with its state.
+   */
+  async skip(): Promise<void> {
+    const { node } = this
+    await node.learning.prepare(this.target + 1)
+    if (node.keeper.record.newest <= this.target)
+      throw node.software.rejected ?? new Fault('upgrade.fetch', `the undo of version ${this.target} is not learned yet`)
+    await this.#advance(this.target + 1)
+    node.slot.unreserve()
+    node.serve()
+  }
+
+  /** The same state at a later version. What stood for a skipped undo is its past-SO from now on. */
+  #unchanged(generation: Generation, to: Version): Generation {
+    const { history } = this.node.services
+    const stood = standIn(this.target, history.undoes(this.target))
+    const { [stood]: state, ...kept } = generation.simulations
+    if (to === this.target || stood === this.target || state === undefined) return { ...generation, version: to }
+    return { ...generation, version: to, simulations: { ...kept, [this.target]: state } }
+  }
+
+  async #advance(to: Version): Promise<void> {
     const { node } = this
     for (let failures = 0; ; failures++) {
+      // A restart may have forgotten what was learned in the batch that was lost.
+      await node.learning.prepare(to)
       await node.mailbox.turn(() => {
         const { record } = node.keeper
-        node.keeper.write({ ...record, generation: { ...record.generation, version: this.target } })
+        node.keeper.write({ ...record, upgrade: null, generation: this.#unchanged(record.generation, to) })
         node.software.rebuildChain()
       })
       try {
@@ -133,15 +167,22 @@ export class NodeUpgrade {
 
   /** Resolves once the node holds a slot under its service's limit. Without the UDB no draining begins. */
   async claim(signal: AbortSignal): Promise<void> {
-    const { clock, random, settings } = this.node.services
-    const { service } = this.node.keeper.record
+    const { node } = this
+    const { clock, random, settings } = node.services
+    const { service } = node.keeper.record
     const limit = strictestLimit([settings.limit, this.#classUpgrade.schedule.limit ?? {}])
     let told: string | undefined
     for (let failures = 0; ; ) {
       signal.throwIfAborted()
       try {
-        const answer = await this.node.slot.claim(limit)
-        if (answer.claimed) return
+        const answer = await node.slot.claim(limit)
+        if (answer.claimed && !signal.aborted) return
+        if (answer.claimed) {
+          // Nobody waits for it any more.
+          node.slot.unreserve()
+          node.slot.release()
+          throw signal.reason
+        }
         failures = 0
         told = this.#tellWaiting(`a slot under the limit of ${service}, held by ${answer.heldBy.join(', ')}`, told)
         await sleep(clock, settings.slotPauseMs * (1 + random.next()), signal)
@@ -183,7 +224,7 @@ export class NodeUpgrade {
   /** On disk afterwards: the new generation, whole, beside the old. */
   async transform(): Promise<void> {
     const { node } = this
-    const { clock, journal, settings } = node.services
+    const { clock, journal, settings, history } = node.services
     const { transformTimeoutMs } = this.#classUpgrade.timeouts
     await sweepSlots(node.id, (of) => unfinished(node.keeper.record, of), journal, settings)
     // A TF that is given up may go on running: from then on it writes nothing.
@@ -193,7 +234,16 @@ export class NodeUpgrade {
         return isOver || node.isStopped
       },
     }
-    const running = runTransform(node.id, node.keeper.record.generation, this.#classUpgrade, node.state, journal, settings, given)
+    const running = runTransform(
+      node.id,
+      node.keeper.record.generation,
+      this.#classUpgrade,
+      history.undoes(this.target),
+      node.state,
+      journal,
+      settings,
+      given,
+    )
     const late = () => new Fault('upgrade.transform', `the transform did not finish in ${transformTimeoutMs} ms`)
     try {
       this.#next = await within(clock, transformTimeoutMs, running, late)

@@ -1,6 +1,7 @@
 /** What an operator does with a running system: publishes upgrades, looks at the upgrade database, calls a method by name. */
 import { inject, injectable } from 'tsyringe'
-import { isFault } from '../core/fault.js'
+import { undoDraft } from '../core/draftManifest.js'
+import { Fault, isFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import { rfc3339 } from '../core/instant.js'
 import { decodeManifest, encodeManifest, type Manifest, type ManifestDraft } from '../core/manifest.js'
@@ -38,16 +39,37 @@ export class Operator {
   ) {}
 
   /** Installs the upgrade as the next version and returns that version. Throws `upgrade.*` if the upgrade server refuses it. */
-  async publish({ manifest: draft, bundle }: BuiltUpgrade, options: PublishOptions = {}): Promise<Version> {
-    await this.server.putBundle(draft.bundle.digest, bundle)
+  async publish({ manifest, bundle }: BuiltUpgrade, options: PublishOptions = {}): Promise<Version> {
+    await this.server.putBundle(manifest.bundle.digest, bundle)
+    return this.#install(options, async () => ({ ...manifest, undoes: null }))
+  }
+
+  /**
+   * Installs the upgrade that undoes the newest one, as the next version, and returns that version: it means what the version before the newest
+   * meant. Nodes that have gone forward go back by the inverse; those that have not need not go there. An undo can be undone. Throws `upgrade.invalid` where
+   * there is no way back, and `upgrade.conflict` if `version` is given and is not the newest any more.
+   */
+  undo(options: PublishOptions & { readonly version?: Version } = {}): Promise<Version> {
+    return this.#install(options, async (newest) => {
+      if (newest === 0 || (options.version !== undefined && options.version !== newest))
+        throw new Fault('upgrade.conflict', `only the newest version can be undone: that is ${newest}`, { newest })
+      const [signed] = await this.server.manifests(newest, newest)
+      return { ...undoDraft(decodeManifest(signed!.bytes)), undoes: newest }
+    })
+  }
+
+  async #install(
+    { reason }: PublishOptions,
+    draftAfter: (newest: Version) => Promise<ManifestDraft & Pick<Manifest, 'undoes'>>,
+  ): Promise<Version> {
     for (let tries = 1; ; tries++) {
       const head = await this.server.head()
       const manifest: Manifest = {
-        ...draft,
+        ...(await draftAfter(head.version)),
         system: this.settings.system,
         version: head.version + 1,
         previous: head.digest,
-        reason: options.reason ?? null,
+        reason: reason ?? null,
         createdAt: rfc3339(this.clock.now()),
         upgrader: null,
       }

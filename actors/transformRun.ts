@@ -4,19 +4,28 @@
  */
 import { pack } from '../core/codec.js'
 import { Fault, toFault } from '../core/fault.js'
+import type { Version } from '../core/ids.js'
 import { type Generation, generationOf, keys, type NodeRecord, type Slot, slot, slotOfKey, slotsOf } from '../core/nodeRecord.js'
-import { type InitialCollections, none, notNeeded, type Simulation } from '../core/simulation.js'
+import { isSO, noCollections } from '../core/simulation.js'
 import type { TransformCollections } from '../core/transform.js'
 import type { ClassUpgrade } from '../core/upgrade.js'
 import type { Journal } from './journal.js'
 import { checkKey, type NodeState } from './nodeState.js'
 import type { HostSettings } from './settings.js'
 
+/**
+ * The version whose SO, with its state, stands for the new one until the node upgrades: the new one's own, or, for an undo, the past-SO of the
+ * version that it means again.
+ */
+export function standIn(version: Version, undoes: boolean): Version {
+  return undoes ? version - 2 : version
+}
+
 /** The generation after an upgrade: the object's new slot, the past-SO's, and every other SO's as it was. */
-export function nextGeneration(old: Generation, upgrade: ClassUpgrade): Generation {
+export function nextGeneration(old: Generation, upgrade: ClassUpgrade, undoes: boolean): Generation {
   const number = old.number + 1
   const version = old.version + 1
-  const { [version]: _future, ...kept } = old.simulations
+  const { [standIn(version, undoes)]: _future, ...kept } = old.simulations
   const past = isSO(upgrade.pastSO) ? { [old.version]: slot(number, old.version) } : {}
   return {
     number,
@@ -37,13 +46,14 @@ export async function runTransform(
   nodeId: string,
   old: Generation,
   upgrade: ClassUpgrade,
+  undoes: boolean,
   state: NodeState,
   journal: Journal,
   settings: HostSettings,
   given: GivenUp = { up: false },
 ): Promise<Generation> {
-  const next = nextGeneration(old, upgrade)
-  const futureSlot = old.simulations[next.version]
+  const next = nextGeneration(old, upgrade, undoes)
+  const futureSlot = old.simulations[standIn(next.version, undoes)]
   const writer = new BoundedWriter(journal, settings, given)
   try {
     const root = await upgrade.transform(
@@ -74,17 +84,6 @@ export async function runTransform(
 /** A node that is born at a version had no future-SO: its state is what it would have been initially. */
 function initialFuture({ futureSO }: ClassUpgrade): object {
   return isSO(futureSO) ? futureSO.initial(undefined, noCollections) : {}
-}
-
-/** A future-SO initialises its state "without any input" (§5). */
-export const noCollections: InitialCollections = {
-  old: () => ({ get: () => undefined, has: () => false, entries: () => [] }),
-  own: () => ({ put: () => {} }),
-  flushed: async () => {},
-}
-
-export function isSO(so: ClassUpgrade['pastSO']): so is Simulation {
-  return so !== none && so !== notNeeded
 }
 
 /**

@@ -14,7 +14,7 @@ import { keys } from '../core/nodeRecord.js'
 import type { ClassRepository } from '../core/ports/classRepository.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { StateStore } from '../core/ports/stateStore.js'
-import type { ClassUpgrade, Upgrade } from '../core/upgrade.js'
+import { type ClassUpgrade, reversed, type Upgrade } from '../core/upgrade.js'
 import { Journal } from './journal.js'
 import type { HostSettings } from './settings.js'
 import { tokens } from './tokens.js'
@@ -144,6 +144,15 @@ export class UpgradeHistory {
     return loading
   }
 
+  /** Whether the upgrade to `version` undoes the one before it, as far as is known. */
+  undoes(version: Version): boolean {
+    return this.#manifests[version - 1]?.undoes === version - 1
+  }
+
+  isUndone(version: Version): boolean {
+    return this.undoes(version + 1)
+  }
+
   /** The class upgrade of `version` for a class, of an upgrade that is loaded; undefined where it leaves the class alone. */
   classUpgrade(version: Version, className: string): ClassUpgrade | undefined {
     return this.#upgrades.get(version)?.classUpgrades.find(({ oldClass }) => oldClass.className === className)
@@ -198,7 +207,7 @@ export class UpgradeHistory {
       if (manifest.runtime !== runtimeInterface) {
         throw new Fault('upgrade.invalid', `built for runtime interface ${manifest.runtime}; this host has ${runtimeInterface}`)
       }
-      const upgrade = await this.repository.load(manifest.bundle.digest, await this.#bundle(manifest))
+      const upgrade = await this.#upgradeOf(manifest)
       checkAgainstManifest(upgrade, manifest)
       this.#upgrades.set(version, upgrade)
       for (const { oldClass, newClass } of upgrade.classUpgrades) {
@@ -210,6 +219,12 @@ export class UpgradeHistory {
       if (isFault(error) && error.kind === 'upgrade' && error.code !== 'upgrade.fetch') this.#rejected.set(version, error)
       throw error
     }
+  }
+
+  /** An undo is the upgrade that it undoes, turned round. */
+  async #upgradeOf(manifest: Manifest): Promise<Upgrade> {
+    if (manifest.undoes !== null) return reversed(await this.load(manifest.undoes))
+    return await this.repository.load(manifest.bundle.digest, await this.#bundle(manifest))
   }
 
   /** From the host's own cache, or from the upgrade server; then it is kept with the state. */

@@ -19,6 +19,8 @@ export class UpgradeManager {
   /** Takes up the next upgrade, if there is one and none is under way. */
   consider(): void {
     const { generation } = this.node.keeper.record
+    if (this.#actor !== undefined && this.node.services.history.isUndone(generation.version + 1))
+      this.#actor.send({ type: 'undone' })
     if (this.#actor !== undefined || this.#stopped || this.node.services.history.heard <= generation.version) return
     this.#begin('beginning', null, 0)
   }
@@ -57,6 +59,7 @@ export class UpgradeManager {
           fetch: effect(() => upgrade.fetch()),
           verify: fromPromise(() => upgrade.verify()),
           advance: effect(() => upgrade.advance()),
+          skip: effect(() => upgrade.skip()),
           schedule: effect((_, signal) => upgrade.schedule(signal)),
           claim: effect((_, signal) => upgrade.claim(signal)),
           drain: effect(() => upgrade.drain()),
@@ -70,6 +73,7 @@ export class UpgradeManager {
         actions: {
           entered: ({ context }, { phase }: { readonly phase: Phase }) => upgrade.entered(phase, context.reason),
         },
+        guards: { isUndone: () => upgrade.isUndone },
         delays: {
           fetchBackoff: ({ context }) => pause(context.fetchesFailed),
           drainPause: ({ context }) => pause(context.drainsFailed),

@@ -11,7 +11,7 @@ import { type CallEnvelope, deadlineMsMax, kinds, type Replier } from '../core/e
 import { Fault, toFault } from '../core/fault.js'
 import type { HostObserver } from '../core/hostEvents.js'
 import { isVersion, type Version } from '../core/ids.js'
-import { checkLine } from '../core/lineCheck.js'
+import { checkLine, checkUndo } from '../core/lineCheck.js'
 import {
   bundleBytesMax,
   bundleChunkBytes,
@@ -189,6 +189,7 @@ export class UpgradeServer {
   async #checkClasses(manifest: Manifest): Promise<void> {
     const { database } = this.#options
     const history = (await database.manifests(1, manifest.version - 1)).map(({ bytes }) => decodeManifest(bytes))
+    if (manifest.undoes !== null) checkUndo(manifest, history[manifest.undoes - 1])
     const rows = await database.nodes()
     for (const service of new Set(manifest.classUpgrades.map((entry) => entry.service))) {
       const running = new Set(rows.filter((row) => row.service === service).map((row) => row.className))

@@ -29,7 +29,7 @@ export function usesOf({ calls, publishes, hears }: ClassDescription): readonly 
 export function checkAgreement(history: History, others: readonly Speaker[]): void {
   const last = history[history.length - 1]!
   const taken = new Set(last.classUpgrades.filter(({ only }) => only === null).map(({ oldClass }) => oldClass))
-  const made = last.classUpgrades.map(({ newClass, uses }) => ({ className: newClass, uses }))
+  const made = last.classUpgrades.map(({ newClass, newUses }) => ({ className: newClass, uses: newUses }))
   const speakers = [...others.filter(({ className }) => !taken.has(className)), ...made]
   const revisions = new Map<string, { readonly revision: string; readonly className: string }>()
   for (const { className, uses } of speakers) {

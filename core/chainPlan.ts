@@ -1,6 +1,9 @@
 /**
  * The shape of a node's chain, before any object is made: for each version who answers it, over whom. Pure, so that a plan (and
  * a rehearsal) can ask the same question as the running node.
+ *
+ * An upgrade that undoes the one before it makes its version mean what the version before that one meant: `at(i+2)` = `at(i)`. A link that
+ * is missing (no SO, or a rejected upgrade) is a cut: it and whatever would stand on it answer with its fault.
  */
 import { Fault } from './fault.js'
 import type { Version } from './ids.js'
@@ -8,21 +11,34 @@ import { invariant } from './invariant.js'
 import { none, notNeeded, type Simulation } from './simulation.js'
 import type { ClassUpgrade } from './upgrade.js'
 
-/** Upgrade `version` as it concerns this node: undefined where it leaves the node's class alone. */
+/** Upgrade `version` as it concerns this node. */
 export interface Step {
   readonly version: Version
-  readonly classUpgrade: ClassUpgrade | undefined
+  /** `rejected`: it would concern the node, but is not fit to be used; the one after it undoes it. */
+  readonly classUpgrade: ClassUpgrade | 'leavesAlone' | 'rejected'
+  /** Whether it undoes the upgrade before it. */
+  readonly undoes: boolean
 }
 
 export type PlannedLink =
   | { readonly version: Version; readonly role: 'object' }
-  | { readonly version: Version; readonly role: 'pastSO' | 'futureSO'; readonly so: Simulation; readonly over: Version }
+  | {
+      readonly version: Version
+      readonly role: 'pastSO' | 'futureSO'
+      readonly so: Simulation
+      readonly over: Version
+      /** Whose state it has: its own version's, or that of the version it means again. */
+      readonly state: Version
+    }
   | { readonly version: Version; readonly role: 'alias'; readonly over: Version }
+  | { readonly version: Version; readonly role: 'cut'; readonly fault: Fault }
 
 export interface ChainPlan {
   /** From the object outwards on each side: a link's neighbour is planned before it. */
   readonly links: readonly PlannedLink[]
+  /** Why versions before the oldest are not answered. */
   readonly below: Fault
+  /** Why versions after the newest are not answered; undefined: they are not known yet. */
   readonly above: Fault | undefined
 }
 
@@ -38,26 +54,47 @@ export function planChain(version: Version, oldest: Version, steps: readonly Ste
     return found
   }
   const newest = oldest + steps.length
-  const links: PlannedLink[] = [{ version, role: 'object' }]
-  let below: Fault | undefined
-  for (let v = version - 1; v >= oldest && below === undefined; v--) {
-    const so = step(v + 1).classUpgrade?.pastSO ?? notNeeded
-    if (so === none) below = cut(v, `upgrade ${v + 1} has no past-SO`)
-    else if (so === notNeeded) links.push({ version: v, role: 'alias', over: v + 1 })
-    else links.push({ version: v, role: 'pastSO', so: so as Simulation, over: v + 1 })
+  const links = new Map<Version, PlannedLink>([[version, { version, role: 'object' }]])
+
+  for (let v = version - 1; v >= oldest; v--) {
+    const isMeantAgain = v + 2 <= version && step(v + 2).undoes
+    links.set(v, isMeantAgain ? alias(v, v + 2) : simulated(v, 'pastSO', step(v + 1), v + 1, v))
   }
-  let above: Fault | undefined
-  for (let v = version + 1; v <= newest && above === undefined; v++) {
-    const so = step(v).classUpgrade?.futureSO ?? notNeeded
-    if (so === none) above = cut(v, `upgrade ${v} has no future-SO`)
-    else if (so === notNeeded) links.push({ version: v, role: 'alias', over: v - 1 })
-    else links.push({ version: v, role: 'futureSO', so: so as Simulation, over: v - 1 })
+  for (let v = version + 1; v <= newest; v++) {
+    const upgrade = step(v)
+    // The past-SO of the version that is meant again may be dead as that version, and is alive as this one.
+    const means = v - 2
+    if (!upgrade.undoes) links.set(v, simulated(v, 'futureSO', upgrade, v - 1, v))
+    else if (links.has(means)) links.set(v, alias(v, means))
+    else links.set(v, simulated(v, 'futureSO', upgrade, v - 1, means))
   }
-  return { links, below: below ?? dead(oldest), above: above ?? rejected }
+  return { links: [...links.values()], below: dead(oldest), above: rejected }
+
+  function alias(of: Version, over: Version): PlannedLink {
+    const neighbour = links.get(over)!
+    return neighbour.role === 'cut' ? { ...neighbour, version: of } : { version: of, role: 'alias', over }
+  }
+
+  function simulated(
+    of: Version,
+    role: 'pastSO' | 'futureSO',
+    { classUpgrade }: Step,
+    over: Version,
+    state: Version,
+  ): PlannedLink {
+    if (classUpgrade === 'rejected')
+      return cut(of, new Fault('version.rejected', `version ${of} is not answered here: its upgrade was rejected`))
+    const so = classUpgrade === 'leavesAlone' ? notNeeded : classUpgrade[role]
+    if (so === notNeeded) return alias(of, over)
+    const neighbour = links.get(over)!
+    if (neighbour.role === 'cut') return { ...neighbour, version: of }
+    if (so === none) return cut(of, new Fault('version.cut', `version ${of} is not answered here: its upgrade has no ${role}`))
+    return { version: of, role, so: so as Simulation, over, state }
+  }
 }
 
-function cut(version: Version, why: string): Fault {
-  return new Fault('version.cut', `version ${version} is not answered here: ${why}`, { version })
+function cut(version: Version, fault: Fault): PlannedLink {
+  return { version, role: 'cut', fault }
 }
 
 function dead(oldest: Version): Fault {

@@ -1,16 +1,19 @@
 /** From an upgrade, as its module defines it, to what its manifest says of it. */
 import { checkAgreement, usesOf } from './agreement.js'
+import { Fault } from './fault.js'
 import {
   type ClassUpgradeEntry,
   digestOf,
+  type Manifest,
   type ManifestDraft,
   manifestFormat,
   runtimeInterface,
   type SimulationChoice,
 } from './manifest.js'
 import { describeClass } from './nodeObject.js'
+import { eagerly } from './schedules/eagerly.js'
 import { type None, type NotNeeded, none, notNeeded, type Simulation } from './simulation.js'
-import type { ClassUpgrade, Upgrade } from './upgrade.js'
+import { type ClassUpgrade, type Upgrade, undoTitle } from './upgrade.js'
 
 /** The part of an upgrade's manifest that is known when it is built. Throws `upgrade.invalid` if it leaves a class behind that it knows of. */
 export function draftManifest(upgrade: Upgrade, bundle: Uint8Array): ManifestDraft {
@@ -43,10 +46,39 @@ function entryOf(upgrade: ClassUpgrade): ClassUpgradeEntry {
     schedule: upgrade.schedule.describe,
     oldMethods: Object.fromEntries(old.methods),
     newMethods: Object.fromEntries(next.methods),
-    uses: usesOf(next),
+    oldUses: usesOf(old),
+    newUses: usesOf(next),
+    inverse: upgrade.inverse !== null,
   }
 }
 
 function choiceOf(so: Simulation | NotNeeded | None): SimulationChoice {
   return so === none ? 'none' : so === notNeeded ? 'notNeeded' : 'so'
+}
+
+/** What the manifest says of the upgrade that undoes this one. Throws `upgrade.invalid` if it is a point of no return. */
+export function undoDraft({ title, version, classUpgrades, ...manifest }: Manifest): ManifestDraft {
+  const without = classUpgrades.find(({ inverse }) => !inverse)
+  if (without !== undefined)
+    throw new Fault(
+      'upgrade.invalid',
+      `version ${version} can't be undone: class upgrade ${without.oldClass} → ${without.newClass} has no inverse`,
+    )
+  const { format, runtime, bundle } = manifest
+  return { format, runtime, title: undoTitle(title), bundle, classUpgrades: classUpgrades.map(turned), tables: {} }
+}
+
+function turned(entry: ClassUpgradeEntry): ClassUpgradeEntry {
+  return {
+    ...entry,
+    oldClass: entry.newClass,
+    newClass: entry.oldClass,
+    pastSO: entry.futureSO,
+    futureSO: entry.pastSO,
+    schedule: eagerly().describe,
+    oldMethods: entry.newMethods,
+    newMethods: entry.oldMethods,
+    oldUses: entry.newUses,
+    newUses: entry.oldUses,
+  }
 }

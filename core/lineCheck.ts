@@ -1,5 +1,6 @@
 /** What an upgrade server asks of an upgrade's classes before it installs it. */
 import { classesAt, isNamed, upgraded } from './classLine.js'
+import { undoDraft } from './draftManifest.js'
 import { Fault } from './fault.js'
 import type { ClassUpgradeEntry, Manifest } from './manifest.js'
 
@@ -30,6 +31,18 @@ export function checkLine(history: readonly Manifest[], running: ReadonlySet<str
     'upgrade.invalid',
     `some nodes of service ${service} would have ${first} and others ${other}, which are of different types: name ${words(before ?? new Set())} in the upgrade`,
   )
+}
+
+/** Throws `upgrade.invalid` unless the upgrade is what undoes the one before it, and nothing else. */
+export function checkUndo(manifest: Manifest, undone: Manifest | undefined): void {
+  if (undone === undefined) throw new Fault('upgrade.invalid', `there is no version ${manifest.undoes} to undo`)
+  const { bundle, classUpgrades } = undoDraft(undone)
+  const isTurned = JSON.stringify([bundle, classUpgrades]) === JSON.stringify([manifest.bundle, manifest.classUpgrades])
+  if (!isTurned)
+    throw new Fault(
+      'upgrade.invalid',
+      `version ${manifest.version} says that it undoes version ${undone.version}, and does something else`,
+    )
 }
 
 function classesBefore(

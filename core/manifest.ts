@@ -35,8 +35,11 @@ export interface ClassUpgradeEntry {
   readonly schedule: string
   readonly oldMethods: Readonly<Record<string, MethodKind>>
   readonly newMethods: Readonly<Record<string, MethodKind>>
-  /** What the new class needs of others: the classes that it calls, and the events it publishes or hears, as `page-changed/1`. */
-  readonly uses: readonly string[]
+  /** What each class needs of others: the classes that it calls, and the events it publishes or hears, as `page-changed/1`. */
+  readonly oldUses: readonly string[]
+  readonly newUses: readonly string[]
+  /** Whether there is a way back. */
+  readonly inverse: boolean
 }
 
 /** What a build knows; the rest is added when it is published. */
@@ -56,6 +59,8 @@ export interface Manifest extends ManifestDraft {
   /** The digest of the manifest before this one; null for version 1. */
   readonly previous: string | null
   readonly reason: string | null
+  /** The version that this one undoes, the one before it; null for any other upgrade. */
+  readonly undoes: Version | null
   /** RFC 3339. */
   readonly createdAt: string
   /** The public key of who signed; null while signatures are not required. */
@@ -107,6 +112,7 @@ function checkManifest(value: unknown): asserts value is Manifest {
   if (m.previous !== null && !isDigest(m.previous)) wrong('previous')
   if (typeof m.title !== 'string') wrong('title')
   if (m.reason !== null && typeof m.reason !== 'string') wrong('reason')
+  if (m.undoes !== null && (!isVersion(m.undoes) || m.undoes !== m.version - 1)) wrong('undoes')
   if (typeof m.createdAt !== 'string') wrong('createdAt')
   if (m.upgrader !== null && typeof m.upgrader !== 'string') wrong('upgrader')
   if (!isDigest(m.bundle?.digest) || !Number.isInteger(m.bundle.bytes) || m.bundle.bytes < 0 || m.bundle.bytes > bundleBytesMax)
@@ -142,10 +148,14 @@ function checkEntry(entry: ClassUpgradeEntry, wrong: () => never): void {
     typeof entry.schedule === 'string' &&
     isMethodRecord(entry.oldMethods) &&
     isMethodRecord(entry.newMethods) &&
-    Array.isArray(entry.uses) &&
-    entry.uses.length <= usesMax &&
-    entry.uses.every((used) => typeof used === 'string')
+    isUses(entry.oldUses) &&
+    isUses(entry.newUses) &&
+    typeof entry.inverse === 'boolean'
   if (!whole) wrong()
+}
+
+function isUses(value: unknown): boolean {
+  return Array.isArray(value) && value.length <= usesMax && value.every((used) => typeof used === 'string')
 }
 
 function isMethodRecord(value: unknown): boolean {

@@ -23,39 +23,55 @@ export interface Link {
   readonly hears: ReadonlyMap<string, { readonly method: string }>
 }
 
+/** A version that is not answered here, between others that are. */
+export interface Cut {
+  readonly version: Version
+  readonly role: 'cut'
+  readonly fault: Fault
+}
+
 export class ObjectChain {
   readonly oldest: Version
   readonly newest: Version
+  /** Those that answer, oldest first. */
+  readonly links: readonly Link[]
+  readonly #answers: readonly (Link | Fault)[]
 
   /**
    * @param version the node's own version
-   * @param links consecutive versions, oldest first, with the object among them
+   * @param places consecutive versions, oldest first, with the object among them
    * @param below why versions before the oldest are not answered
    * @param above why versions after the newest are not answered; undefined: they are not known yet
    */
   constructor(
     readonly version: Version,
-    readonly links: readonly Link[],
+    places: readonly (Link | Cut)[],
     readonly below: Fault,
     readonly above: Fault | undefined,
   ) {
-    invariant(links.length > 0, 'C1: an empty chain')
-    this.oldest = links[0]!.version
-    this.newest = this.oldest + links.length - 1
-    let objects = 0
-    links.forEach((link, i) => {
-      invariant(link.version === this.oldest + i, `C1: version ${this.oldest + i} is answered by the link of ${link.version}`)
-      if (link.role === 'object') objects++
+    invariant(places.length > 0, 'C1: an empty chain')
+    this.oldest = places[0]!.version
+    this.newest = this.oldest + places.length - 1
+    places.forEach((place, i) => {
+      invariant(place.version === this.oldest + i, `C1: version ${this.oldest + i} is answered by the link of ${place.version}`)
     })
+    this.links = places.filter((place) => place.role !== 'cut')
+    this.#answers = places.map((place) => (place.role === 'cut' ? place.fault : place))
+    const objects = this.links.filter(({ role }) => role === 'object')
     invariant(
-      objects === 1 && this.links[version - this.oldest] !== undefined,
-      `C1: ${objects} objects in the chain of version ${version}`,
+      objects.length === 1 && objects[0]!.version === version,
+      `C1: ${objects.length} objects in the chain of version ${version}`,
     )
+  }
+
+  /** The link of the object itself. */
+  get object(): Link {
+    return this.#answers[this.version - this.oldest] as Link
   }
 
   /** The link that answers `version`; a fault where the chain is cut; undefined for a version that this node has not heard of. */
   at(version: Version): Link | Fault | undefined {
     if (version < this.oldest) return this.below
-    return this.links[version - this.oldest] ?? this.above
+    return this.#answers[version - this.oldest] ?? this.above
   }
 }

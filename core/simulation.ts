@@ -92,6 +92,13 @@ export interface InitialCollections {
   flushed(): Promise<void>
 }
 
+/** A future-SO initialises its state "without any input" (§5). */
+export const noCollections: InitialCollections = {
+  old: () => ({ get: () => undefined, has: () => false, entries: () => [] }),
+  own: () => ({ put: () => {} }),
+  flushed: async () => {},
+}
+
 const brand: unique symbol = Symbol.for('theseus.simulation') as never
 
 export interface Simulation {
@@ -229,4 +236,9 @@ export function whyNotAsIs(name: string, simulated: ClassDescription, next: Clas
 
 export function isSimulation(value: unknown, role: 'pastSO' | 'futureSO'): value is Simulation {
   return typeof value === 'object' && value !== null && (value as Simulation)[brand] === role
+}
+
+/** Whether there is an SO at all. */
+export function isSO(so: Simulation | NotNeeded | None): so is Simulation {
+  return so !== none && so !== notNeeded
 }

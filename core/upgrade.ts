@@ -7,13 +7,17 @@ import { Fault } from './fault.js'
 import { isNodeFilter, type NodeFilter } from './nodeFilter.js'
 import { type ClassDescription, describeClass, isNodeClass, type NodeClass, type StateOf } from './nodeObject.js'
 import type { Schedule } from './schedule.js'
+import { eagerly } from './schedules/eagerly.js'
 import {
   type FutureSO,
+  type InitialCollections,
   type IsSubtype,
   isSimulation,
+  isSO,
   type None,
   type NotNeeded,
   type NotNeededOver,
+  noCollections,
   none,
   notNeeded,
   type PastSO,
@@ -42,7 +46,17 @@ export interface ClassUpgrade {
   /** The nodes it is restricted to; null: all. */
   readonly only: NodeFilter | null
   readonly transform: (old: any, future: any, collections: TransformCollections) => object | Promise<object>
+  /** How to go back; null: there is no way. */
+  readonly inverse: Inverse<any, any, any, any, any> | null
   readonly timeouts: PhaseTimeouts
+}
+
+/** The way back, written beside an upgrade: the roles are turned round. */
+export interface Inverse<New, PastState, Old, Back extends Old, FutureState> {
+  /** From the new class's state and the past-SO's to the old class's: what was written through either version since. */
+  readonly transform: Transform<New, PastState, Old, Back>
+  /** The state with which the future-SO answers the version that is left, made of the new class's: nothing of it is lost if that is undone. */
+  readonly future?: (state: Readonly<New>, collections: InitialCollections) => FutureState | Promise<FutureState>
 }
 
 /** What the compiler says where a filter would leave nodes of two types at one version. */
@@ -57,12 +71,21 @@ export type OnlyBetween<Old, New> =
  * A class upgrade as the upgrader writes it. The compiler refuses a transform that misses or invents a field, an SO that simulates
  * another class, and `notNeeded` where the types do not bear it out.
  */
-export function upgradeClass<Old extends NodeClass, New extends NodeClass, FutureState, Result extends StateOf<New>>(parts: {
+export function upgradeClass<
+  Old extends NodeClass,
+  New extends NodeClass,
+  FutureState,
+  PastState,
+  Result extends StateOf<New>,
+  Back extends StateOf<Old>,
+>(parts: {
   readonly oldClass: Old
   readonly newClass: New
   readonly futureSO: FutureSO<New, Old, FutureState> | None | NotNeededOver<InstanceType<New>, InstanceType<Old>>
-  readonly pastSO: PastSO<Old, New, any> | None | NotNeededOver<InstanceType<Old>, InstanceType<New>>
+  readonly pastSO: PastSO<Old, New, PastState> | None | NotNeededOver<InstanceType<Old>, InstanceType<New>>
   readonly transform: Transform<StateOf<Old>, FutureState, StateOf<New>, Result>
+  /** The way back. Without it the upgrade is a point of no return. */
+  readonly inverse?: Inverse<StateOf<New>, PastState, StateOf<Old>, Back, FutureState>
   readonly schedule: Schedule
   /** Restricts it to some nodes. Both classes must have the same type; a later upgrade of the service names both. */
   readonly only?: OnlyBetween<InstanceType<Old>, InstanceType<New>>
@@ -78,6 +101,7 @@ export function upgradeClass<Old extends NodeClass, New extends NodeClass, Futur
     schedule: parts.schedule,
     only: (parts.only as NodeFilter | undefined) ?? null,
     transform: parts.transform as ClassUpgrade['transform'],
+    inverse: parts.inverse ?? null,
     timeouts: {
       drainTimeoutMs: milliseconds(parts.drainTimeout ?? defaultTimeouts.drainTimeoutMs),
       transformTimeoutMs: milliseconds(parts.transformTimeout ?? defaultTimeouts.transformTimeoutMs),
@@ -106,8 +130,21 @@ function checkClassUpgrade(upgrade: ClassUpgrade): void {
   checkSimulation(upgrade.futureSO, 'futureSO', next, old, wrong)
   checkSimulation(upgrade.pastSO, 'pastSO', old, next, wrong)
   if (upgrade.only !== null) checkOnly(upgrade, upgrade.only, old, next, wrong)
+  if (upgrade.inverse !== null) checkInverse(upgrade, upgrade.inverse, wrong)
   if (typeof upgrade.transform !== 'function') wrong('transform is not a function')
   if (typeof upgrade.schedule?.run !== 'function') wrong('schedule is missing: use eagerly() or gradually(…)')
+}
+
+function checkInverse(
+  { futureSO }: ClassUpgrade,
+  inverse: Inverse<any, any, any, any, any>,
+  wrong: (message: string) => never,
+): void {
+  if (typeof inverse.transform !== 'function') wrong('inverse.transform is not a function')
+  if (inverse.future !== undefined || !isSO(futureSO)) return
+  const state = futureSO.initial(undefined, noCollections)
+  if (Object.keys(state).length > 0)
+    wrong('inverse.future is missing: it makes the state that the future-SO has after an undo, of the new class’s state')
 }
 
 /** Callers of one version can't be asked to know which node has which of two types. */
@@ -189,6 +226,34 @@ export function defineUpgrade(parts: UpgradeParts): Upgrade {
   }
   checkTables(tables)
   return { [brand]: true, title, classUpgrades, tables, unaffected }
+}
+
+/** The upgrade that undoes this one. Throws `upgrade.invalid` if one of its class upgrades has no way back. */
+export function reversed(upgrade: Upgrade): Upgrade {
+  return { ...upgrade, title: undoTitle(upgrade.title), classUpgrades: upgrade.classUpgrades.map(turned), tables: {} }
+}
+
+export function undoTitle(title: string): string {
+  return `Undo of “${title}”`
+}
+
+function turned(upgrade: ClassUpgrade): ClassUpgrade {
+  const { oldClass, newClass, pastSO, futureSO, inverse, transform } = upgrade
+  if (inverse === null)
+    throw new Fault(
+      'upgrade.invalid',
+      `class upgrade ${oldClass.className} → ${newClass.className} has no inverse: it can't be undone`,
+    )
+  return {
+    ...upgrade,
+    oldClass: newClass,
+    newClass: oldClass,
+    futureSO: pastSO,
+    pastSO: isSO(futureSO) ? { ...futureSO, initial: inverse.future ?? (() => ({})) } : futureSO,
+    transform: inverse.transform as ClassUpgrade['transform'],
+    inverse: { transform, ...(isSO(pastSO) ? { future: pastSO.initial } : {}) },
+    schedule: eagerly(),
+  }
 }
 
 export function isUpgrade(value: unknown): value is Upgrade {

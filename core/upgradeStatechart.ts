@@ -12,6 +12,9 @@
  *   flipping      flip              recovering      returning → stalled
  *   recovering    recover           current         recovering, after a back-off; flipping back → stalled after `startTriesMax`
  *
+ * An upgrade that is undone while the node is not on its way (`fetching`, `scheduled`, `stalled`, `rejected`) is skipped: `current`, past it and
+ * its undo. A node on its way goes forward or comes back first.
+ *
  * C10. Every upgrade ends: at the new version (`current`), or serving the old one with the reason where an operator sees it
  * (`stalled`, `rejected`).
  *
@@ -47,8 +50,8 @@ export interface UpgradeInput {
   readonly startsFailed: number
 }
 
-/** `retry`: an operator asks a stalled or rejected upgrade to try again. */
-export type UpgradeEvent = { readonly type: 'retry' }
+/** `retry`: an operator asks a stalled or rejected upgrade to try again. `undone`: the upgrade after this one undoes it. */
+export type UpgradeEvent = { readonly type: 'retry' } | { readonly type: 'undone' }
 
 /** What an effect is told. */
 export interface EffectInput {
@@ -77,6 +80,11 @@ const input = ({ context }: { context: UpgradeContext }): EffectInput => ({
   reason: context.reason,
 })
 
+const unlessUndone = {
+  always: { guard: 'isUndone', target: '#upgrade.skipping' },
+  on: { undone: '#upgrade.skipping' },
+} as const
+
 export const upgradeStatechart = setup({
   types: {
     context: {} as UpgradeContext,
@@ -94,12 +102,17 @@ export const upgradeStatechart = setup({
     flip: effect,
     recover: effect,
     advance: effect,
+    skip: effect,
     returnToOld: effect,
     flipBack: effect,
   },
   actions: {
     /** Tells the node, and through it the UDB and the observers, which phase begins. */
     entered: (_, _params: { readonly phase: Phase }) => {},
+  },
+  guards: {
+    /** Whether the upgrade has been undone: there may be nobody left to say so once more. */
+    isUndone: () => false,
   },
   delays: {
     fetchBackoff: () => 1000,
@@ -128,6 +141,7 @@ export const upgradeStatechart = setup({
     },
     fetching: {
       entry: enter('fetching'),
+      ...unlessUndone,
       initial: 'asking',
       states: {
         asking: {
@@ -157,7 +171,13 @@ export const upgradeStatechart = setup({
     advancing: {
       invoke: { src: 'advance', input, onDone: 'current', onError: { target: 'stalled', actions: keepReason } },
     },
+    /** Not taken: the node advances past the upgrade and its undo. */
+    skipping: {
+      invoke: { src: 'skip', input, onDone: 'current', onError: { target: 'skippingLater', actions: keepReason } },
+    },
+    skippingLater: { after: { fetchBackoff: 'skipping' } },
     scheduled: {
+      ...unlessUndone,
       entry: [assign({ reason: null }), ...enter('scheduled')],
       initial: 'deciding',
       states: {
@@ -235,12 +255,14 @@ export const upgradeStatechart = setup({
     },
     stalled: {
       entry: enter('stalled'),
+      always: unlessUndone.always,
       // From the beginning: what is here already costs nothing, and an advance that stalled has nothing to schedule.
-      on: { retry: { target: 'fetching', actions: assign({ drainsFailed: 0, startsFailed: 0 }) } },
+      on: { retry: { target: 'fetching', actions: assign({ drainsFailed: 0, startsFailed: 0 }) }, undone: '#upgrade.skipping' },
     },
     rejected: {
       entry: enter('rejected'),
-      on: { retry: 'fetching' },
+      always: unlessUndone.always,
+      on: { retry: 'fetching', undone: '#upgrade.skipping' },
     },
     current: {
       entry: enter('current'),

@@ -9,6 +9,7 @@ import { age, count, note, print, printJson, printTable } from './output.js'
 import type { Program } from './program.js'
 import { look, looks, type Snapshot } from './rolloutPoll.js'
 import { type Rollout, summarize } from './rolloutSummary.js'
+import { type UndoFlags, undo } from './rolloutUndo.js'
 import { type WatchFlags, watch } from './rolloutWatch.js'
 
 const defaultTimeoutMs = 60_000
@@ -22,7 +23,7 @@ interface StatusFlags extends GlobalFlags {
 }
 
 export function addRollout(program: Program): void {
-  const rollout = program.command.command('rollout').description('how far an upgrade has come')
+  const rollout = program.command.command('rollout').description('how far an upgrade has come, and back')
   rollout
     .command('status')
     .description('how many nodes of each service are at the newest version, and who is in trouble')
@@ -41,6 +42,17 @@ export function addRollout(program: Program): void {
         ),
       ),
     )
+  addUndo(rollout, program)
+}
+
+function addUndo(rollout: Command, program: Program): void {
+  rollout
+    .command('undo')
+    .description('install the upgrade that undoes the newest one: nodes go back, and lose nothing that was written meanwhile')
+    .option('--reason <text>', 'why; kept in the history')
+    .option('--dry-run', 'say what it would do, and do nothing')
+    .option('--yes', 'do not ask')
+    .action(program.action((_: unknown, command: Command) => undo(command.optsWithGlobals<UndoFlags>())))
 }
 
 function status(flags: StatusFlags): Promise<ExitCode> {

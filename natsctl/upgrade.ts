@@ -87,6 +87,8 @@ async function publish(file: string, flags: PublishFlags): Promise<ExitCode> {
       print(`  ${service}: ${oldClass} → ${newClass}, ${count(nodes.length, 'node')}`)
       if (nodes.length === 0) note(`no node of service ${service} is registered`)
     }
+    const without = manifest.classUpgrades.filter(({ inverse }) => !inverse).map(({ newClass }) => newClass)
+    if (without.length > 0) note(`this is a point of no return: ${without.join(', ')} has no inverse`)
     return exitCodes.done
   })
 }
@@ -127,12 +129,13 @@ function versionCells({ version, title, createdAt, bundle, classUpgrades }: Mani
 }
 
 function versionJson(manifest: Manifest) {
-  const { version, title, createdAt, reason, upgrader, previous, bundle } = manifest
+  const { version, title, createdAt, reason, undoes, upgrader, previous, bundle } = manifest
   return {
     version,
     title,
     createdAt,
     reason,
+    undoes,
     upgrader,
     digest: bundle.digest,
     bytes: bundle.bytes,
@@ -143,8 +146,8 @@ function versionJson(manifest: Manifest) {
 
 function changes({ classUpgrades }: ManifestDraft) {
   return {
-    classUpgrades: classUpgrades.map(({ service, oldClass, newClass, pastSO, futureSO, schedule }) => {
-      return { service, oldClass, newClass, pastSO, futureSO, schedule }
+    classUpgrades: classUpgrades.map(({ service, oldClass, newClass, pastSO, futureSO, schedule, inverse }) => {
+      return { service, oldClass, newClass, pastSO, futureSO, schedule, inverse }
     }),
   }
 }

@@ -9,7 +9,7 @@ import { checkRecord, type Generation, generationOf, keys, slot, slotOfKey, slot
 import { type Link, ObjectChain } from '../../core/objectChain.js'
 import { compareKeys } from '../../core/ports/stateStore.js'
 import { none, notNeeded } from '../../core/simulation.js'
-import type { ClassUpgrade } from '../../core/upgrade.js'
+import { reversed } from '../../core/upgrade.js'
 import { toV2 } from './notes.js'
 
 const manifest = (...entries: readonly (readonly [old: string, next: string, only?: NodeFilter])[]) =>
@@ -63,32 +63,105 @@ test('where an upgrade concerns some nodes only, the line forks, and joins again
 })
 
 const full = toV2().classUpgrades[0]!
-const step = (version: number, classUpgrade?: ClassUpgrade): Step => ({ version, classUpgrade })
+const back = reversed(toV2()).classUpgrades[0]!
+const step = (version: number, classUpgrade: Step['classUpgrade'] = 'leavesAlone', undoes = false): Step => ({
+  version,
+  classUpgrade,
+  undoes,
+})
+const undo = (version: number, classUpgrade: Step['classUpgrade'] = back) => step(version, classUpgrade, true)
 const shape = (plan: ReturnType<typeof planChain>) =>
-  plan.links.map((link) => `${link.version} ${link.role}${link.role === 'object' ? '' : ` over ${link.over}`}`)
+  plan.links
+    .toSorted((a, b) => a.version - b.version)
+    .map((link) => {
+      if (link.role === 'object') return `${link.version} object`
+      if (link.role === 'cut') return `${link.version} ${link.fault.code}`
+      const state = 'state' in link && link.state !== link.version ? ` with the state of ${link.state}` : ''
+      return `${link.version} ${link.role} over ${link.over}${state}`
+    })
 
 test('the plan goes from the object outwards on both sides', (t) => {
   const plan = planChain(2, 0, [step(1, full), step(2), step(3, full), step(4)])
-  t.deepEqual(shape(plan), ['2 object', '1 alias over 2', '0 pastSO over 1', '3 futureSO over 2', '4 alias over 3'])
+  t.deepEqual(shape(plan), ['0 pastSO over 1', '1 alias over 2', '2 object', '3 futureSO over 2', '4 alias over 3'])
+  t.deepEqual(plan.links[0], { version: 2, role: 'object' })
   t.is(plan.below.code, 'version.dead')
   t.is(plan.above, undefined)
 })
 
-test('`none` ends the chain on its side, `notNeeded` makes the neighbour answer', (t) => {
+test('`none` cuts what would stand on it, `notNeeded` makes the neighbour answer', (t) => {
   const cutBelow = planChain(2, 0, [step(1, full), step(2, { ...full, pastSO: none })])
-  t.deepEqual(shape(cutBelow), ['2 object'])
-  t.is(cutBelow.below.code, 'version.cut')
+  t.deepEqual(shape(cutBelow), ['0 version.cut', '1 version.cut', '2 object'])
   const cutAbove = planChain(0, 0, [step(1, { ...full, futureSO: none }), step(2, full)])
-  t.deepEqual(shape(cutAbove), ['0 object'])
-  t.is(cutAbove.above!.code, 'version.cut')
+  t.deepEqual(shape(cutAbove), ['0 object', '1 version.cut', '2 version.cut'])
   const subtype = planChain(1, 0, [step(1, { ...full, pastSO: notNeeded }), step(2, { ...full, futureSO: notNeeded })])
-  t.deepEqual(shape(subtype), ['1 object', '0 alias over 1', '2 alias over 1'])
+  t.deepEqual(shape(subtype), ['0 alias over 1', '1 object', '2 alias over 1'])
 })
 
-test('a rejected upgrade is why versions above are not answered, unless the chain is cut before it', (t) => {
+test('a rejected upgrade is why versions above are not answered', (t) => {
   const rejected = new Fault('version.rejected', 'no')
   t.is(planChain(0, 0, [step(1, full)], rejected).above, rejected)
-  t.is(planChain(0, 0, [step(1, { ...full, futureSO: none })], rejected).above!.code, 'version.cut')
+})
+
+test('an undo means what the version before meant, on a node on either side of it', (t) => {
+  const steps = [step(1, full), undo(2)]
+  // Not upgraded yet: the object answers both. Upgraded: the past-SO does, with its state.
+  t.deepEqual(shape(planChain(0, 0, steps)), ['0 object', '1 futureSO over 0', '2 alias over 0'])
+  t.deepEqual(shape(planChain(1, 0, steps)), ['0 pastSO over 1', '1 object', '2 alias over 0'])
+  // Gone back: what was the future-SO is the past-SO.
+  t.deepEqual(shape(planChain(2, 0, steps)), ['0 alias over 2', '1 pastSO over 2', '2 object'])
+  // The version that is meant again is dead as itself: its past-SO answers for the undo alone.
+  t.deepEqual(shape(planChain(1, 1, steps.slice(1))), ['1 object', '2 futureSO over 1 with the state of 0'])
+})
+
+test('an undo of an undo means the new version again, and chains go on from there', (t) => {
+  const again = reversed(reversed(toV2())).classUpgrades[0]!
+  const steps = [step(1, full), undo(2), undo(3, again), step(4)]
+  t.deepEqual(shape(planChain(0, 0, steps)), [
+    '0 object',
+    '1 futureSO over 0',
+    '2 alias over 0',
+    '3 alias over 1',
+    '4 alias over 3',
+  ])
+  t.deepEqual(shape(planChain(1, 0, steps)), [
+    '0 pastSO over 1',
+    '1 object',
+    '2 alias over 0',
+    '3 alias over 1',
+    '4 alias over 3',
+  ])
+  t.deepEqual(shape(planChain(2, 0, steps)), [
+    '0 alias over 2',
+    '1 pastSO over 2',
+    '2 object',
+    '3 alias over 1',
+    '4 alias over 3',
+  ])
+  t.deepEqual(shape(planChain(3, 0, steps)), [
+    '0 alias over 2',
+    '1 alias over 3',
+    '2 pastSO over 3',
+    '3 object',
+    '4 alias over 3',
+  ])
+})
+
+test('an upgrade that was rejected and undone is a hole in the chain, and nothing else', (t) => {
+  const steps = [step(1, full), step(2, 'rejected'), undo(3, 'rejected'), step(4)]
+  t.deepEqual(shape(planChain(1, 0, steps)), [
+    '0 pastSO over 1',
+    '1 object',
+    '2 version.rejected',
+    '3 alias over 1',
+    '4 alias over 3',
+  ])
+  t.deepEqual(shape(planChain(3, 0, steps)), [
+    '0 pastSO over 1',
+    '1 alias over 3',
+    '2 version.rejected',
+    '3 object',
+    '4 alias over 3',
+  ])
 })
 
 test('a plan without the step to a version is a broken invariant', (t) => {

@@ -146,6 +146,7 @@ export interface UpgradeParts {
   readonly newClass?: typeof NotesV2
   readonly oldClass?: typeof NotesV1
   readonly beforeTransform?: () => unknown
+  readonly beforeInverse?: () => unknown
   readonly pastInitial?: (old: { mood: string }) => { mood: string }
   readonly futureInitial?: () => { stars: Record<number, number> }
   /** Without SOs the chain ends there. */
@@ -200,6 +201,14 @@ export function toV2(parts: UpgradeParts = {}): Upgrade {
           await collections.carry('shelf')
           return { notes: old.notes, stars: future.stars ?? {} }
         },
+        inverse: {
+          transform: async (now, past, collections) => {
+            await parts.beforeInverse?.()
+            await collections.carry('shelf')
+            return { notes: now.notes, mood: past.mood ?? 'calm' }
+          },
+          future: (now) => ({ stars: now.stars }),
+        },
         schedule: parts.schedule ?? eagerly(),
         ...(parts.drainTimeout === undefined ? {} : { drainTimeout: parts.drainTimeout }),
         ...(parts.transformTimeout === undefined ? {} : { transformTimeout: parts.transformTimeout }),
@@ -246,6 +255,13 @@ export function toV3(parts: Pick<UpgradeParts, 'schedule' | 'cut'> = {}): Upgrad
         transform: async (old, future, collections) => {
           await collections.carry('shelf')
           return { notes: old.notes, stars: old.stars, pins: future.pins ?? [] }
+        },
+        inverse: {
+          transform: async (now, _past, collections) => {
+            await collections.carry('shelf')
+            return { notes: now.notes, stars: now.stars }
+          },
+          future: (now) => ({ pins: now.pins }),
         },
         schedule: parts.schedule ?? eagerly(),
       }),

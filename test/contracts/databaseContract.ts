@@ -361,10 +361,11 @@ export function databaseContract(
   contract(
     'a node without a directory counts for percentages until its lease runs out, and again when it is renewed',
     async (t, database, _another, under) => {
-      for (let i = 0; i < 8; i++) await database.register(statusOf(`n${i}`, { directoryId: null }), i < 4 ? short : long)
+      for (let i = 0; i < 8; i++) await database.register(statusOf(`n${i}`, { directoryId: null }), long)
       const claim = (nodeId: string) => database.claimSlot('pages', nodeId, { percent: 25 })
       t.true((await claim('n4')).claimed)
       t.true((await claim('n5')).claimed)
+      await database.renew(['n0', 'n1', 'n2', 'n3'], short)
       under.elapse(short)
       // Only claims are made here: that reading the nodes minds the time would not show that claiming does.
       const refused = async () => {

@@ -1,5 +1,6 @@
 import test from 'ava'
-import { checkLine } from '../../core/lineCheck.js'
+import { undoDraft } from '../../core/draftManifest.js'
+import { checkLine, checkUndo } from '../../core/lineCheck.js'
 import type { ClassUpgradeEntry, Manifest } from '../../core/manifest.js'
 
 const get = { get: 'query' } as const
@@ -13,7 +14,9 @@ const entry = (oldClass: string, newClass: string, more: Partial<ClassUpgradeEnt
   schedule: 'eagerly',
   oldMethods: get,
   newMethods: get,
-  uses: [],
+  oldUses: [],
+  newUses: [],
+  inverse: false,
   ...more,
 })
 const manifest = (version: number, ...classUpgrades: ClassUpgradeEntry[]) =>
@@ -57,4 +60,27 @@ test('after an upgrade of some nodes only, the next one names both classes', (t)
   // Of the same type it may go on forked, or be joined by taking the others along.
   t.notThrows(() => checkLine(history, none, manifest(2, entry('B', 'C')), 'pages'))
   t.notThrows(() => checkLine(history, none, manifest(2, entry('A', 'B')), 'pages'))
+})
+
+test('an undo is the upgrade before it, turned round, and nothing else', (t) => {
+  const back = { inverse: true, pastSO: 'none', oldUses: ['X'], newUses: ['Y'] } as const
+  const undone = { ...manifest(1, entry('A', 'B', back)), title: 'On' }
+  const turned = entry('B', 'A', {
+    ...back,
+    schedule: 'eagerly',
+    pastSO: 'notNeeded',
+    futureSO: 'none',
+    oldUses: ['Y'],
+    newUses: ['X'],
+  })
+  const undo = { ...manifest(2, turned), bundle: undone.bundle, undoes: 1 }
+  t.deepEqual(undoDraft(undone).classUpgrades, [turned])
+  t.is(undoDraft(undone).title, 'Undo of “On”')
+  t.notThrows(() => checkUndo(undo, undone))
+  t.throws(() => checkUndo({ ...undo, classUpgrades: [{ ...turned, newClass: 'C' }] }, undone), {
+    message: /does something else/,
+  })
+  t.throws(() => checkUndo({ ...undo, bundle: { digest: 'other', bytes: 1 } }, undone), { message: /does something else/ })
+  t.throws(() => checkUndo(undo, { ...undone, classUpgrades: [entry('A', 'B')] }), { message: /A → B has no inverse/ })
+  t.throws(() => checkUndo(undo, undefined), { message: /no version 1/ })
 })

@@ -162,6 +162,7 @@ const manifest: Manifest = {
   previous: null,
   title: 'Readers can comment on a page',
   reason: null,
+  undoes: null,
   createdAt: '2026-01-01T00:00:00.000Z',
   upgrader: null,
   bundle: { digest: '0'.repeat(64), bytes: 5 },
@@ -177,7 +178,9 @@ const manifest: Manifest = {
       schedule: 'gradually',
       oldMethods: { put: 'command' },
       newMethods: { put: 'command' },
-      uses: [],
+      oldUses: [],
+      newUses: [],
+      inverse: false,
     },
   ],
 }

@@ -189,7 +189,7 @@ test('a stranger installs an upgrade by the page, and is told when somebody was 
   const manifest = (previous: string | null, version: number) =>
     new TextEncoder().encode(
       JSON.stringify({
-        ...{ format: 1, runtime: 1, system: 'library', version, previous, title: 'a stranger’s', reason: null },
+        ...{ format: 1, runtime: 1, system: 'library', version, previous, title: 'a stranger’s', reason: null, undoes: null },
         ...{
           createdAt: '2026-01-01T00:00:00.000Z',
           upgrader: null,

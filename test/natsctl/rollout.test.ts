@@ -106,6 +106,42 @@ test('an upgrade is built, published and watched, and both versions are called w
   t.false(table.stdout.includes('\u001b'))
 })
 
+test('a rollout is undone by one command, which says first what it would do', async (t) => {
+  const { env } = t.context
+  const run = (...args: readonly string[]): Promise<Ended> => natsctl(t, args, { env })
+  const { THESEUS_SYSTEM: system } = env
+  await startSystem(t, ['p1', 'p2'])
+  const file = join(newDirectory(t), '1.upgrade')
+  const nothing = await run('rollout', 'undo', '--yes')
+  t.deepEqual([nothing.code, nothing.stderr], [1, `error: system ${system} runs version 0: there is nothing to undo\n`])
+  await run('upgrade', 'build', upgrade, '-O', file)
+  await run('upgrade', 'publish', file)
+  t.is((await run('rollout', 'status', '--timeout', '30s')).code, 0)
+  t.is((await run('call', 'p1', 'comment', '/home', 'so true', '--at-version', '1')).code, 0)
+
+  const dry = await run('rollout', 'undo', '--dry-run')
+  t.is(
+    dry.stdout,
+    'would undo version 1, Readers can comment on a page\n  pages: Pages.v2 → Pages.v1\n  2 nodes to go back, 0 to stay as they are\n',
+  )
+  const asked = await run('rollout', 'undo')
+  t.is(asked.code, 2)
+  t.regex(asked.stderr, /give --yes/)
+  const undone = await run('rollout', 'undo', '--yes', '--reason', 'too many comments')
+  t.is(undone.code, 0, undone.stderr)
+  t.regex(undone.stdout, new RegExp(`^version 2 of system ${system}: undo of version 1, Readers can comment on a page\n`))
+  t.is((await run('rollout', 'status', '--timeout', '30s')).code, 0)
+  const listed = await run('node', 'ls', '-o', 'json')
+  t.deepEqual(
+    (JSON.parse(listed.stdout) as { class: string }[]).map((row) => row.class),
+    ['Pages.v1', 'Pages.v1'],
+  )
+  // The undo of the undo is the upgrade again: the comment is still there.
+  t.is((await run('rollout', 'undo', '--yes')).code, 0)
+  t.is((await run('rollout', 'status', '--timeout', '30s')).code, 0)
+  t.deepEqual(JSON.parse((await run('call', 'p1', 'comments', '/home')).stdout), ['so true'])
+})
+
 test('a node that stalls degrades its rollout: exit code 3, and the reason on the screen', async (t) => {
   const { env } = t.context
   await startSystem(t, ['p1'])

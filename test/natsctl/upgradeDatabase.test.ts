@@ -202,6 +202,7 @@ function manifestOf(system: string, version: number, previous: string | null): M
     ...{
       classUpgrades: [],
       tables: {},
+      undoes: null,
       system,
       version,
       previous,

@@ -204,6 +204,38 @@ export const good = upgradeClass({
   schedule: eagerly(),
 })
 
+export const thereAndBack = upgradeClass({
+  oldClass: PagesV1,
+  newClass: PagesV2,
+  futureSO: commentsAhead,
+  pastSO: notNeeded,
+  transform: (old, future) => ({ pages: old.pages, comments: future.comments }),
+  inverse: { transform: (now) => ({ pages: now.pages }), future: (now) => ({ comments: now.comments }) },
+  schedule: eagerly(),
+})
+
+upgradeClass({
+  oldClass: PagesV1,
+  newClass: PagesV2,
+  futureSO: commentsAhead,
+  pastSO: notNeeded,
+  transform: (old, future) => ({ pages: old.pages, comments: future.comments }),
+  // @ts-expect-error an inverse that misses a field of the old state
+  inverse: { transform: () => ({}), future: (now) => ({ comments: now.comments }) },
+  schedule: eagerly(),
+})
+
+upgradeClass({
+  oldClass: PagesV1,
+  newClass: PagesV2,
+  futureSO: commentsAhead,
+  pastSO: notNeeded,
+  transform: (old, future) => ({ pages: old.pages, comments: future.comments }),
+  // @ts-expect-error an inverse that gives the future-SO another state than it has
+  inverse: { transform: (now) => ({ pages: now.pages }), future: (now) => ({ remarks: now.comments }) },
+  schedule: eagerly(),
+})
+
 upgradeClass({
   oldClass: PagesV1,
   newClass: PagesV2,

@@ -28,6 +28,11 @@ export default defineUpgrade({
       futureSO: commentsAhead,
       pastSO: notNeeded, // PagesV2 is a subtype of PagesV1
       transform: (old, future) => ({ pages: old.pages, comments: future.comments }),
+      // Back: the pages are the object's again, and the future-SO keeps the comments until somebody wants them back.
+      inverse: {
+        transform: (now) => ({ pages: now.pages }),
+        future: (now) => ({ comments: now.comments }),
+      },
       schedule: gradually({ every: '300ms', probability: 0.4 }),
     }),
   ],

@@ -1,0 +1,86 @@
+/** `natsctl rollout undo`: back to what the version before the newest one meant, as a version of its own. */
+import type { Manifest, NodeRow, Operator } from 'theseus'
+import { confirm, isTerminal } from './confirm.js'
+import { asking, withOperator } from './connection.js'
+import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
+import type { GlobalFlags } from './flags.js'
+import { count, note, oneLine, print, printJson } from './output.js'
+
+export interface UndoFlags extends GlobalFlags {
+  readonly reason?: string
+  readonly yes?: true
+  readonly dryRun?: true
+}
+
+/** What an undo of the newest version means for the nodes as they are. */
+interface Plan {
+  readonly undone: Manifest
+  /** Those that have gone forward and go back. */
+  readonly back: readonly NodeRow[]
+  /** Those that have not, and stay. */
+  readonly stay: readonly NodeRow[]
+}
+
+export async function undo(flags: UndoFlags): Promise<ExitCode> {
+  // A question may wait for hours, and a connection should not.
+  const plan = await withOperator(flags, (operator, system) => planOf(operator, system))
+  if (flags.dryRun === true) {
+    show(plan, undefined, flags)
+    return exitCodes.done
+  }
+  if (flags.yes !== true) {
+    const what = `version ${plan.undone.version} of system ${plan.undone.system}, ${oneLine(plan.undone.title)}`
+    if (!isTerminal()) throw usageFailure(`this undoes ${what}: give --yes`)
+    show(plan, undefined, { ...flags, output: 'table' })
+    const answer = await confirm(`Undo ${what}?`)
+    if (answer === 'interrupted') return exitCodes.interrupted
+    if (answer === 'no') throw new Failure(exitCodes.error, `version ${plan.undone.version} was not undone`)
+  }
+  return withOperator(flags, async (operator, system) => {
+    const { version } = plan.undone
+    const reason = flags.reason === undefined ? {} : { reason: flags.reason }
+    show(plan, await asking(system, operator.undo({ version, ...reason })), flags)
+    return exitCodes.done
+  })
+}
+
+async function planOf(operator: Operator, system: string): Promise<Plan> {
+  const undone = (await asking(system, operator.history())).at(-1)
+  if (undone === undefined) throw new Failure(exitCodes.error, `error: system ${system} runs version 0: there is nothing to undo`)
+  const without = undone.classUpgrades.find(({ inverse }) => !inverse)
+  if (without !== undefined) {
+    const why = `class upgrade ${without.oldClass} → ${without.newClass} has no inverse`
+    throw new Failure(exitCodes.error, `error: version ${undone.version} of system ${system} can't be undone: ${why}`)
+  }
+  const services = new Set(undone.classUpgrades.map(({ service }) => service))
+  const rows = (await operator.database.nodes()).filter(({ service }) => services.has(service))
+  return {
+    undone,
+    back: rows.filter(({ version }) => version >= undone.version),
+    stay: rows.filter(({ version }) => version < undone.version),
+  }
+}
+
+function show({ undone, back, stay }: Plan, version: number | undefined, flags: GlobalFlags): void {
+  const { classUpgrades, system } = undone
+  if (flags.output === 'json') {
+    const ids = (rows: readonly NodeRow[]) => rows.map(({ nodeId }) => nodeId)
+    printJson({
+      version: version ?? null,
+      undoes: undone.version,
+      classUpgrades: classUpgrades.map(({ service, oldClass, newClass }) => ({
+        service,
+        oldClass: newClass,
+        newClass: oldClass,
+      })),
+      back: ids(back),
+      stay: ids(stay),
+    })
+    return
+  }
+  const what = `version ${undone.version}, ${oneLine(undone.title)}`
+  print(version === undefined ? `would undo ${what}` : `version ${version} of system ${system}: undo of ${what}`)
+  for (const { service, oldClass, newClass } of classUpgrades) print(`  ${service}: ${newClass} → ${oldClass}`)
+  print(`  ${count(back.length, 'node')} to go back, ${stay.length} to stay as they are`)
+  if (version !== undefined) note('follow it with "natsctl rollout watch"; it can be undone in turn')
+}
