@@ -10,6 +10,7 @@ import { CallTable } from './actors/callTable.js'
 import { ClassRegistry } from './actors/classRegistry.js'
 import { Clients } from './actors/clients.js'
 import { Contacts } from './actors/contacts.js'
+import { Controls } from './actors/controls.js'
 import { EventHub } from './actors/eventHub.js'
 import { Host } from './actors/host.js'
 import { Journal } from './actors/journal.js'
@@ -195,6 +196,7 @@ const hostParts: readonly (new (...args: any[]) => object)[] = [
   Registrar,
   Population,
   EventHub,
+  Controls,
   NodeServices,
   Clients,
   Operator,

@@ -11,6 +11,7 @@ import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import { CallTable } from './callTable.js'
 import { ClassRegistry } from './classRegistry.js'
 import { Contacts } from './contacts.js'
+import { Controls } from './controls.js'
 import { EventHub } from './eventHub.js'
 import { Journal } from './journal.js'
 import { Outbox } from './outbox.js'
@@ -46,6 +47,7 @@ export class NodeServices {
     @inject(Registrar) readonly registrar: Registrar,
     @inject(Population) readonly population: Population,
     @inject(EventHub) readonly events: EventHub,
+    @inject(Controls) readonly controls: Controls,
   ) {}
 
   /** A class without constructor parameters needs no container of its own. */

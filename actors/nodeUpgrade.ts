@@ -2,12 +2,13 @@
  * The effects of the upgrade statechart on one node (DESIGN §5). Each says what is on disk when it begins and leaves the node serving when
  * it fails; none of them decides what comes next.
  */
+import { type Control, isToldToGo, retryToken } from '../core/control.js'
 import { Fault, isFault, toFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import { invariant } from '../core/invariant.js'
 import type { Generation } from '../core/nodeRecord.js'
 import type { Phase } from '../core/phases.js'
-import { strictestLimit } from '../core/ports/upgradeDatabase.js'
+import { type SlotAnswer, strictestLimit } from '../core/ports/upgradeDatabase.js'
 import type { ClassUpgrade } from '../core/upgrade.js'
 import { isConcerned } from './classRegistry.js'
 import type { Mailbox } from './mailbox.js'
@@ -56,6 +57,8 @@ export interface UpgradingNode {
 export class NodeUpgrade {
   /** The new generation, from `transforming` on. */
   #next: Generation | undefined
+  /** The retry that has been heeded: the next one is another. */
+  #heeded: string | undefined
   /** The new object, from `checking` until it takes its place. */
   #checked: RunningObject | undefined
 
@@ -152,17 +155,37 @@ export class NodeUpgrade {
     const { services } = this.node
     // The system has left this version behind: nobody else waits for this node, and it answers nobody.
     if (this.node.isBehind) return
+    // An operator's word ends the SF.
+    const over = new AbortController()
+    const either = AbortSignal.any([signal, over.signal])
     const view = new NodeSchedulingView(
       { ...pick(services), record: () => this.node.keeper.record, calls: () => this.node.answered },
       this.target,
-      signal,
+      either,
     )
+    const told = services.controls.until((controls) => isToldToGo(controls, this.node.id, this.target), either)
     try {
-      await this.#classUpgrade.schedule.run(view)
+      const signalled = this.#classUpgrade.schedule.run(view)
+      await Promise.race([signalled, told])
+      over.abort()
+      await Promise.allSettled([signalled, told])
     } catch (error) {
+      over.abort()
+      told.catch(() => {})
       const fault = toFault(error, 'upgrade.schedule')
       throw new Fault('upgrade.schedule', fault.message, {}, { cause: error })
     }
+  }
+
+  /** Resolves when an operator asks for another try of what is stalled or rejected. */
+  async awaitRetry(signal: AbortSignal): Promise<void> {
+    const asked = (found: readonly Control[]) => {
+      const token = retryToken(found, this.target)
+      return token !== undefined && token !== this.#heeded
+    }
+    const controls = await this.node.services.controls.until(asked, signal)
+    this.#heeded = retryToken(controls, this.target)
+    await this.node.learning.reconsider()
   }
 
   /** Resolves once the node holds a slot under its service's limit. Without the UDB no draining begins. */
@@ -175,7 +198,7 @@ export class NodeUpgrade {
     for (let failures = 0; ; ) {
       signal.throwIfAborted()
       try {
-        const answer = await node.slot.claim(limit)
+        const answer = await node.slot.claim(this.target, node.services.history.undoes(this.target), limit)
         if (answer.claimed && !signal.aborted) return
         if (answer.claimed) {
           // Nobody waits for it any more.
@@ -184,7 +207,7 @@ export class NodeUpgrade {
           throw signal.reason
         }
         failures = 0
-        told = this.#tellWaiting(`a slot under the limit of ${service}, held by ${answer.heldBy.join(', ')}`, told)
+        told = this.#tellWaiting(waitsFor(answer, service), told)
         await sleep(clock, settings.slotPauseMs * (1 + random.next()), signal)
       } catch {
         signal.throwIfAborted()
@@ -394,6 +417,13 @@ export class NodeUpgrade {
     invariant(found !== undefined, `upgrade ${this.target} does not concern ${this.node.id}`)
     return found
   }
+}
+
+function waitsFor(answer: Exclude<SlotAnswer, { claimed: true }>, service: string): string {
+  if ('heldBy' in answer) return `a slot under the limit of ${service}, held by ${answer.heldBy.join(', ')}`
+  const { control } = answer
+  const what = control.kind === 'pause' ? `the end of the pause of version ${control.version}` : 'the end of its hold'
+  return 'reason' in control && control.reason !== '' ? `${what}: ${control.reason}` : what
 }
 
 function pick(services: NodeServices) {

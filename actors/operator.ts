@@ -7,6 +7,7 @@ import { rfc3339 } from '../core/instant.js'
 import { decodeManifest, encodeManifest, type Manifest, type ManifestDraft } from '../core/manifest.js'
 import type { MethodKind } from '../core/methods.js'
 import type { Clock } from '../core/ports/clock.js'
+import { type Random, randomName } from '../core/ports/random.js'
 import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import { subjectsOf } from '../core/subjects.js'
 import { CallTable } from './callTable.js'
@@ -33,6 +34,7 @@ export class Operator {
   constructor(
     @inject(tokens.database) readonly database: UpgradeDatabase,
     @inject(tokens.clock) private readonly clock: Clock,
+    @inject(tokens.random) private readonly random: Random,
     @inject(tokens.settings) private readonly settings: HostSettings,
     @inject(CallTable) private readonly calls: CallTable,
     @inject(UpgradeServerClient) private readonly server: UpgradeServerClient,
@@ -80,6 +82,41 @@ export class Operator {
         if (!isFault(error) || error.code !== 'upgrade.conflict' || tries >= publishTriesMax) throw error
       }
     }
+  }
+
+  /** No node goes to this version until `resume`; those on their way arrive. An undo is never held. */
+  async pause(version: Version, reason: string): Promise<void> {
+    await this.database.setControl({ kind: 'pause', version, reason, since: this.clock.now() })
+  }
+
+  /** False if the version was not paused. */
+  resume(version: Version): Promise<boolean> {
+    return this.database.removeControl({ kind: 'pause', version })
+  }
+
+  /** The node goes nowhere until `release`. */
+  async hold(nodeId: string, reason: string): Promise<void> {
+    await this.database.setControl({ kind: 'hold', nodeId, reason, since: this.clock.now() })
+  }
+
+  /** False if the node was not held. */
+  release(nodeId: string): Promise<boolean> {
+    return this.database.removeControl({ kind: 'hold', nodeId })
+  }
+
+  /** The node goes to the version after its own now: its SF is not asked, a pause does not hold it; its service's limit does. Returns that version. */
+  async upgradeNow(nodeId: string): Promise<Version> {
+    const row = (await this.database.nodes()).find((found) => found.nodeId === nodeId)
+    if (row === undefined) throw new Fault('config.invalid', `there is no node ${nodeId} in the upgrade database`)
+    const version = row.version + 1
+    await this.database.setControl({ kind: 'now', nodeId, version, since: this.clock.now() })
+    return version
+  }
+
+  /** Nodes that are stalled or rejected on their way to this version try again. */
+  async retry(version: Version): Promise<void> {
+    const token = randomName(this.random)
+    await this.database.setControl({ kind: 'retry', version, token, since: this.clock.now() })
   }
 
   /** The manifests of all versions, oldest first. */

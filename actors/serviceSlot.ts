@@ -2,7 +2,8 @@
  * A node's slot under its service's limit (DESIGN §5, "Limits"): claimed before `draining`, given back when the node serves again. A release
  * that can't reach the database is tried until it does, or until the node claims again: then the slot is simply still its own.
  */
-import type { ServiceLimit } from '../core/ports/upgradeDatabase.js'
+import type { Version } from '../core/ids.js'
+import type { ServiceLimit, SlotAnswer } from '../core/ports/upgradeDatabase.js'
 import type { NodeServices } from './nodeServices.js'
 import { backoffMs } from './timeouts.js'
 
@@ -25,11 +26,11 @@ export class ServiceSlot {
   }
 
   /** Rejects while the database is away. */
-  async claim(limit: ServiceLimit): ReturnType<NodeServices['database']['claimSlot']> {
+  async claim(version: Version, isUndo: boolean, limit: ServiceLimit): Promise<SlotAnswer> {
     this.#wish++
     // A release on its way must not take back what is claimed now.
     await this.#telling
-    const answer = await this.services.database.claimSlot(this.service, this.nodeId, limit)
+    const answer = await this.services.database.claimSlot(this.service, { nodeId: this.nodeId, version, isUndo }, limit)
     if (answer.claimed) {
       this.#state = 'held'
       this.#isReserved = true

@@ -46,6 +46,8 @@ export interface HostSettings {
   readonly stopTimeoutMs: number
   /** How old the registered nodes may be that scheduling functions see. */
   readonly populationMs: number
+  /** How often the controls are read while a node waits for one. */
+  readonly controlsMs: number
   /** How often a node waiting for a slot under its service's limit asks again. */
   readonly slotPauseMs: number
   /** Records that a transform writes in one transaction, and bytes. */
@@ -79,6 +81,7 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   backoffMsMax: 5_000,
   stopTimeoutMs: 10_000,
   populationMs: 200,
+  controlsMs: 1_000,
   slotPauseMs: 100,
   transformRecordsPerCommit: 1_000,
   transformBytesPerCommit: 1024 * 1024,

@@ -60,6 +60,7 @@ export class UpgradeManager {
           verify: fromPromise(() => upgrade.verify()),
           advance: effect(() => upgrade.advance()),
           skip: effect(() => upgrade.skip()),
+          awaitRetry: effect((_, signal) => upgrade.awaitRetry(signal)),
           schedule: effect((_, signal) => upgrade.schedule(signal)),
           claim: effect((_, signal) => upgrade.claim(signal)),
           drain: effect(() => upgrade.drain()),

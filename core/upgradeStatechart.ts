@@ -85,6 +85,16 @@ const unlessUndone = {
   on: { undone: '#upgrade.skipping' },
 } as const
 
+const forgetFailures = assign<UpgradeContext, any, undefined, any, any>({ drainsFailed: 0, startsFailed: 0 })
+/** An operator's word reaches a node that is stalled or rejected also through the upgrade database. */
+const retried = {
+  src: 'awaitRetry',
+  input,
+  onDone: { target: '#upgrade.fetching', actions: forgetFailures },
+  // The node stops.
+  onError: {},
+} as const
+
 export const upgradeStatechart = setup({
   types: {
     context: {} as UpgradeContext,
@@ -103,6 +113,7 @@ export const upgradeStatechart = setup({
     recover: effect,
     advance: effect,
     skip: effect,
+    awaitRetry: effect,
     returnToOld: effect,
     flipBack: effect,
   },
@@ -255,12 +266,14 @@ export const upgradeStatechart = setup({
     },
     stalled: {
       entry: enter('stalled'),
+      invoke: retried,
       always: unlessUndone.always,
       // From the beginning: what is here already costs nothing, and an advance that stalled has nothing to schedule.
-      on: { retry: { target: 'fetching', actions: assign({ drainsFailed: 0, startsFailed: 0 }) }, undone: '#upgrade.skipping' },
+      on: { retry: { target: 'fetching', actions: forgetFailures }, undone: '#upgrade.skipping' },
     },
     rejected: {
       entry: enter('rejected'),
+      invoke: retried,
       always: unlessUndone.always,
       on: { retry: 'fetching', undone: '#upgrade.skipping' },
     },

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import type { NodeRow, Operator, Phase } from 'theseus'
 import { confirm, isTerminal } from './confirm.js'
 import { withOperator } from './connection.js'
+import { addNodeControls } from './control.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
 import { type GlobalFlags, nameFlag } from './flags.js'
 import { age, type Cell, note, oneLine, print, printJson, printTable } from './output.js'
@@ -37,6 +38,7 @@ export function addNode(program: Program): void {
     .option('--yes', 'do not ask')
     .option('--force', 'even if it is alive, or not registered (then: what is left of it)')
     .action(program.action((id: string, _: unknown, command: Command) => forget(id, command.optsWithGlobals())))
+  addNodeControls(node, program)
 }
 
 interface ListFlags extends GlobalFlags {

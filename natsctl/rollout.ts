@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander'
 import type { NodeRow, Operator, Version } from 'theseus'
 import { withOperator } from './connection.js'
+import { addRolloutControls } from './control.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { durationFlag, type GlobalFlags, versionFlag } from './flags.js'
 import { nodeJson, noNodes, phaseCell } from './node.js'
@@ -42,6 +43,7 @@ export function addRollout(program: Program): void {
         ),
       ),
     )
+  addRolloutControls(rollout, program)
   addUndo(rollout, program)
 }
 

@@ -3,6 +3,7 @@
  * Every method may reject with any error while the database is away; callers retry.
  */
 
+import type { Control, ControlName, Going } from '../control.js'
 import { Fault } from '../fault.js'
 import { isVersion, nameLengthMax, type Version } from '../ids.js'
 import type { SignedManifest } from '../manifest.js'
@@ -51,6 +52,11 @@ export interface Death {
 
 export const nothingDead: Death = { below: 0, sinceMs: 0, inForce: 0 }
 
+export type SlotAnswer =
+  | { readonly claimed: true }
+  | { readonly claimed: false; readonly heldBy: readonly string[] }
+  | { readonly claimed: false; readonly control: Control }
+
 export interface UpgradeDatabase {
   // The history: authority.
   head(): Promise<Head>
@@ -80,13 +86,19 @@ export interface UpgradeDatabase {
   nodes(service?: string): Promise<readonly NodeRow[]>
 
   // Slots under a service's limit: authority.
-  /** Claims a slot atomically, or says who holds them. A node that holds one already has it. A slot is never freed by time. */
-  claimSlot(
-    service: string,
-    nodeId: string,
-    limit: ServiceLimit,
-  ): Promise<{ readonly claimed: true } | { readonly claimed: false; readonly heldBy: readonly string[] }>
+  /**
+   * Claims a slot atomically, or says who holds them, or which control holds the node back. A node that holds one already has it. A slot is
+   * never freed by time.
+   */
+  claimSlot(service: string, going: Going, limit: ServiceLimit): Promise<SlotAnswer>
   releaseSlot(service: string, nodeId: string): Promise<void>
+
+  // Controls: authority.
+  controls(): Promise<readonly Control[]>
+  /** Sets a control, in place of the one that has its key. Throws `config.invalid`. */
+  setControl(control: Control): Promise<void>
+  /** False when there was none. */
+  removeControl(name: ControlName): Promise<boolean>
 
   // Upgrade-specific tables (§4: "a list of nodes that are authorized to upgrade"): authority. A table is there as long as it has entries.
   /** The whole table, in the order of its keys; empty if there is none. */

@@ -1,3 +1,4 @@
+import { going, holdersOf } from '../contracts/databaseContract.js'
 import type { TestSystem } from '../support/testSystem.js'
 
 /** Whether a node holds a slot under its service's limit. Asks by trying to claim one for a node that does not exist. */
@@ -6,6 +7,6 @@ export async function isSlotHolder(system: TestSystem, service: string, nodeId: 
 }
 
 export async function slotHolders(system: TestSystem, service: string): Promise<readonly string[]> {
-  const answer = await system.database.claimSlot(service, 'nobody', { nodes: 0 })
-  return answer.claimed ? [] : answer.heldBy
+  const answer = await system.database.claimSlot(service, going('nobody'), { nodes: 0 })
+  return holdersOf(answer)
 }

@@ -1,8 +1,10 @@
 /** The limit of nodes that do not serve (DESIGN §5, "Limits"): enforced outside the SF, claimed before draining, freed after. */
+
 import test from 'ava'
 import { notServing } from '../../core/phases.js'
 import { defaultServiceLimit } from '../../core/ports/upgradeDatabase.js'
 import { schedule } from '../../index.js'
+import { going } from '../contracts/databaseContract.js'
 import { until } from '../support/eventually.js'
 import { gate, TestSystem } from '../support/testSystem.js'
 import { NotesV1, NotesV2, toV2 } from './notes.js'
@@ -59,7 +61,7 @@ test('the slot is claimed before draining begins and freed when the node serves 
 
 test('a node that waits for a slot says so and serves meanwhile', async (t) => {
   const system = await TestSystem.start(t, { limit: { nodes: 1 } })
-  await system.database.claimSlot('notes', 'somebody', { nodes: 1 })
+  await system.database.claimSlot('notes', going('somebody'), { nodes: 1 })
   const host = await system.host('h1')
   const node = await host.node(NotesV1, 'n1')
   await system.publish(toV2())

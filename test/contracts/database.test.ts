@@ -15,6 +15,7 @@ import {
   type DatabaseUnderTest,
   databaseContract,
   everyMethod,
+  going,
   newSystem,
   promptMsMax,
   statusOf,
@@ -184,9 +185,9 @@ test('redis: every key of a system carries its hash tag, so that a Redis Cluster
   for (const [, use] of everyMethod) await use(database)
   await database.install({ version: 0, digest: null }, 'd', { bytes: new Uint8Array([1]), signature: new Uint8Array([2]) })
   await database.register(statusOf('brief', { directoryId: null }), 60_000)
-  await database.claimSlot('pages', 'n1', { percent: 50 })
+  await database.claimSlot('pages', going('n1'), { percent: 50 })
   const names = [
-    ...['bundle:d', 'dead', 'head', 'leases', 'manifests', 'members', 'registrations', 'rows', 'signatures', 'slots'],
+    ...['bundle:d', 'controls', 'dead', 'head', 'leases', 'manifests', 'members', 'registrations', 'rows', 'signatures', 'slots'],
     ...['table:authorized', 'tables', 'transient'],
   ]
   t.deepEqual(

@@ -6,6 +6,7 @@ import { memoryStore } from 'theseus/memory'
 import { nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
 import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
+import { until } from '../support/eventually.js'
 import { startNatsServer, startRedisServer } from '../support/servers.js'
 import { type Ended, NatsctlProcess, natsctl, newDirectory, newProject, root } from './natsctlProcess.js'
 
@@ -140,6 +141,34 @@ test('a rollout is undone by one command, which says first what it would do', as
   t.is((await run('rollout', 'undo', '--yes')).code, 0)
   t.is((await run('rollout', 'status', '--timeout', '30s')).code, 0)
   t.deepEqual(JSON.parse((await run('call', 'p1', 'comments', '/home')).stdout), ['so true'])
+})
+
+test('a rollout is paused, a node of it told to go, and resumed; a node is held and released', async (t) => {
+  const { env } = t.context
+  const run = (...args: readonly string[]): Promise<Ended> => natsctl(t, args, { env })
+  const { THESEUS_SYSTEM: system } = env
+  const host = await startSystem(t, ['p1', 'p2', 'p3'])
+  t.is((await run('rollout', 'pause')).stderr, `error: system ${system} runs version 0: there is no rollout\n`)
+  const early = await run('rollout', 'pause', '1', '--reason', 'lunch')
+  t.deepEqual([early.stdout, early.code], ['version 1 is paused\n', 0])
+  t.regex(early.stderr, /version 1 is not installed yet/)
+  const file = join(newDirectory(t), '1.upgrade')
+  await run('upgrade', 'build', upgrade, '-O', file)
+  await run('upgrade', 'publish', file)
+  const reasons = async () =>
+    (JSON.parse((await run('node', 'ls', '-o', 'json')).stdout) as { reason: string | null }[]).map((row) => row.reason)
+  await until(async () => (await reasons()).every((reason) => reason?.includes('pause of version 1: lunch')), 'all wait', 20_000)
+  t.is((await run('node', 'upgrade', 'p1')).stdout, 'node p1 goes to version 1 now\n')
+  await until(async () => (await host.operator.database.nodes('pages'))[0]!.version === 1, 'p1 goes', 20_000)
+  t.is((await run('node', 'hold', 'p2', '--reason', 'busy')).stdout, 'node p2 is held\n')
+  t.is((await run('node', 'hold', 'p9')).code, 6)
+  t.is((await run('rollout', 'resume')).stdout, 'version 1 goes on\n')
+  await until(async () => (await host.operator.database.nodes('pages'))[2]!.version === 1, 'p3 goes', 20_000)
+  t.regex((await reasons())[1] ?? '', /its hold: busy/)
+  t.is((await run('node', 'release', 'p2')).code, 0)
+  t.is((await run('rollout', 'status', '--timeout', '30s')).code, 0)
+  t.regex((await run('rollout', 'retry')).stdout, /^version 1 is tried again/)
+  t.regex((await run('rollout', 'resume', '1')).stderr, /was not paused/)
 })
 
 test('a node that stalls degrades its rollout: exit code 3, and the reason on the screen', async (t) => {

@@ -1,4 +1,5 @@
 /** The commands that look into the upgrade database and change it: `node forget`, `table`, `version`. No upgrade server runs here. */
+
 import { PassThrough } from 'node:stream'
 import anyTest, { type ExecutionContext, type TestFn } from 'ava'
 import { digestOf, encodeManifest, type Manifest, manifestFormat, runtimeInterface } from 'theseus'
@@ -7,7 +8,7 @@ import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
 import { confirm } from '../../natsctl/confirm.js'
 import { neededByIdsMax, summarizeVersions } from '../../natsctl/version.js'
 import { systemClock } from '../../transports/systemClock.js'
-import { statusOf } from '../contracts/databaseContract.js'
+import { going, statusOf } from '../contracts/databaseContract.js'
 import { until } from '../support/eventually.js'
 import { startNatsServer, startRedisServer } from '../support/servers.js'
 import { type Ended, natsctl } from './natsctlProcess.js'
@@ -71,12 +72,12 @@ async function registerAway(database: UpgradeDatabase, nodeId: string): Promise<
 test('a node that is away is forgotten with its slot, and what was dropped is said', async (t) => {
   const { database, run, json } = t.context
   for (const nodeId of ['p1', 'p2']) await registerAway(database, nodeId)
-  await database.claimSlot('pages', 'p1', { nodes: 1 })
+  await database.claimSlot('pages', going('p1'), { nodes: 1 })
 
   const { code, stdout, stderr } = await run('node', 'forget', 'p1', '--yes')
   t.is(code, 0, stderr)
   t.is(stdout, 'forgot node p1 (service pages, class Pages.v1, version 2, stalled, not alive)\n')
-  t.true((await database.claimSlot('pages', 'p3', { nodes: 1 })).claimed)
+  t.true((await database.claimSlot('pages', going('p3'), { nodes: 1 })).claimed)
   t.deepEqual(await json('node', 'forget', 'p2', '--yes'), {
     node: 'p2',
     row: {
@@ -113,12 +114,12 @@ test('a node that is alive is forgotten by force only', async (t) => {
 
 test('of a node that is not registered, what is left is forgotten by force only', async (t) => {
   const { database, run, system, json } = t.context
-  await database.claimSlot('pages', 'ghost', { nodes: 1 })
+  await database.claimSlot('pages', going('ghost'), { nodes: 1 })
   const ended = await run('node', 'forget', 'ghost', '--yes')
   refused(t, ended, 6, new RegExp(`^error: system ${system} has no node ghost registered; --force .*\n$`))
-  t.false((await database.claimSlot('pages', 'p1', { nodes: 1 })).claimed)
+  t.false((await database.claimSlot('pages', going('p1'), { nodes: 1 })).claimed)
   t.deepEqual(await json('node', 'forget', 'ghost', '--yes', '--force'), { node: 'ghost', row: null })
-  t.true((await database.claimSlot('pages', 'p1', { nodes: 1 })).claimed)
+  t.true((await database.claimSlot('pages', going('p1'), { nodes: 1 })).claimed)
 })
 
 test('at a terminal only a yes is a yes; Ctrl-C is neither', async (t) => {

@@ -2,6 +2,7 @@
  * The upgrade database in memory: for tests, rehearsals and hosts that share a process. All hosts that are given the same object share
  * the same systems. Behaves as the one in Redis does (test/contracts/databaseContract.ts), and can be made to go away.
  */
+import { type Control, type ControlName, checkControl, controlKey, type Going, holding } from '../../core/control.js'
 import { Fault } from '../../core/fault.js'
 import type { Version } from '../../core/ids.js'
 import type { SignedManifest } from '../../core/manifest.js'
@@ -15,6 +16,7 @@ import {
   nothingDead,
   oldestPossible,
   type ServiceLimit,
+  type SlotAnswer,
   slotsAllowed,
   type UpgradeDatabase,
 } from '../../core/ports/upgradeDatabase.js'
@@ -39,6 +41,7 @@ interface SystemTables {
   readonly nodes: Map<string, Registration>
   /** Node ids that hold a slot, by service. */
   readonly slots: Map<string, Set<string>>
+  readonly controls: Map<string, Control>
   /** Upgrade-specific tables, by name; none is empty. */
   readonly tables: Map<string, Map<string, string>>
   death: Death
@@ -62,6 +65,7 @@ export function memoryDatabase(): MemoryDatabaseFactory {
         chunks: new Map(),
         nodes: new Map(),
         slots: new Map(),
+        controls: new Map(),
         tables: new Map(),
         death: nothingDead,
       }
@@ -144,6 +148,7 @@ class MemoryDatabase implements UpgradeDatabase {
     const { nodes, slots } = this.#reach()
     nodes.delete(nodeId)
     for (const holders of slots.values()) holders.delete(nodeId)
+    for (const kind of ['hold', 'now'] as const) this.#reach().controls.delete(controlKey({ kind, nodeId }))
   }
 
   async nodes(service?: string): Promise<readonly NodeRow[]> {
@@ -157,8 +162,11 @@ class MemoryDatabase implements UpgradeDatabase {
       .sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1))
   }
 
-  async claimSlot(service: string, nodeId: string, limit: ServiceLimit): ReturnType<UpgradeDatabase['claimSlot']> {
-    const { slots } = this.#reach()
+  async claimSlot(service: string, going: Going, limit: ServiceLimit): Promise<SlotAnswer> {
+    const { slots, controls } = this.#reach()
+    const { nodeId } = going
+    const control = holding([...controls.values()], going)
+    if (control !== undefined) return { claimed: false, control }
     const holders = slots.get(service) ?? new Set<string>()
     if (!holders.has(nodeId) && holders.size >= slotsAllowed(limit, this.#registered(service).length)) {
       return { claimed: false, heldBy: [...holders].sort().slice(0, heldByMax) }
@@ -169,6 +177,19 @@ class MemoryDatabase implements UpgradeDatabase {
 
   async releaseSlot(service: string, nodeId: string): Promise<void> {
     this.#reach().slots.get(service)?.delete(nodeId)
+  }
+
+  async controls(): Promise<readonly Control[]> {
+    return [...this.#reach().controls.values()]
+  }
+
+  async setControl(control: Control): Promise<void> {
+    checkControl(control)
+    this.#reach().controls.set(controlKey(control), control)
+  }
+
+  async removeControl(name: ControlName): Promise<boolean> {
+    return this.#reach().controls.delete(controlKey(name))
   }
 
   async table(name: string): Promise<ReadonlyMap<string, string>> {

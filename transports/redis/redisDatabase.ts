@@ -1,4 +1,5 @@
 /** The upgrade database in Redis. docs/redis.md gives each key, and whether it is authority or rebuilt by the nodes. */
+import { type Control, type ControlName, checkControl, controlKey, type Going, isControl } from '../../core/control.js'
 import { Fault } from '../../core/fault.js'
 import { checkName, isVersion, type Version } from '../../core/ids.js'
 import type { SignedManifest } from '../../core/manifest.js'
@@ -10,6 +11,7 @@ import {
   type NodeStatus,
   nothingDead,
   type ServiceLimit,
+  type SlotAnswer,
   type UpgradeDatabase,
 } from '../../core/ports/upgradeDatabase.js'
 import { checkTable, checkTables, type TableEntries } from '../../core/tables.js'
@@ -131,7 +133,7 @@ class RedisDatabase implements UpgradeDatabase {
   }
 
   async forget(nodeId: string): Promise<void> {
-    await this.redis.call((client) => client.theseusForget(...this.keys.nodes, nodeId))
+    await this.redis.call((client) => client.theseusForget(...this.keys.nodes, this.keys.controls, nodeId))
   }
 
   async nodes(service?: string): Promise<readonly NodeRow[]> {
@@ -147,11 +149,32 @@ class RedisDatabase implements UpgradeDatabase {
     return rows.sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1))
   }
 
-  async claimSlot(service: string, nodeId: string, { nodes, percent }: ServiceLimit): ReturnType<UpgradeDatabase['claimSlot']> {
+  async claimSlot(service: string, { nodeId, version, isUndo }: Going, { nodes, percent }: ServiceLimit): Promise<SlotAnswer> {
     const limits = [nodes ?? unlimited, percent ?? unlimited]
-    const answer = await this.redis.call((client) => client.theseusClaim(...this.keys.nodes, service, nodeId, ...limits))
-    const [claimed, ...heldBy] = answer as [number, ...string[]]
-    return claimed === 1 ? { claimed: true } : { claimed: false, heldBy }
+    const going = [nodeId, version, isUndo ? 1 : 0]
+    const answer = await this.redis.call((client) =>
+      client.theseusClaim(...this.keys.nodes, this.keys.controls, service, ...going, ...limits),
+    )
+    const [claimed, ...rest] = answer as [number, ...string[]]
+    if (claimed === 1) return { claimed: true }
+    if (claimed === 0) return { claimed: false, heldBy: rest }
+    // A control that can't be read holds all the same.
+    const control = controlOf(rest[0]!)
+    return control === undefined ? { claimed: false, heldBy: [] } : { claimed: false, control }
+  }
+
+  async controls(): Promise<readonly Control[]> {
+    const texts = Object.values(await this.redis.call((client) => client.hgetall(this.keys.controls)))
+    return texts.map(controlOf).filter((control) => control !== undefined)
+  }
+
+  async setControl(control: Control): Promise<void> {
+    checkControl(control)
+    await this.redis.call((client) => client.hset(this.keys.controls, controlKey(control), JSON.stringify(control)))
+  }
+
+  async removeControl(name: ControlName): Promise<boolean> {
+    return (await this.redis.call((client) => client.hdel(this.keys.controls, controlKey(name)))) === 1
   }
 
   async releaseSlot(service: string, nodeId: string): Promise<void> {
@@ -203,6 +226,15 @@ class RedisDatabase implements UpgradeDatabase {
 
   close(): Promise<void> {
     return this.redis.close()
+  }
+}
+
+function controlOf(text: string): Control | undefined {
+  try {
+    const control: unknown = JSON.parse(text)
+    return isControl(control) ? control : undefined
+  } catch {
+    return undefined
   }
 }
 

@@ -23,6 +23,8 @@ export interface RedisKeys {
     /** Sorted set of `<service>/<node id>`, all of score 0: who holds a slot, by service. */
     slots: string,
   ]
+  /** Hash: the key of a control (`pause/3`) → the control, in JSON. */
+  readonly controls: string
   /** Hash: key → value of one upgrade-specific table. */
   table(name: string): string
   /** Set: the names of the tables that have entries. */
@@ -40,6 +42,7 @@ export function keysOf(system: string): RedisKeys {
     bundle: (digest) => key(`bundle:${digest}`),
     nodes: [key('registrations'), key('rows'), key('members'), key('leases'), key('transient'), key('slots')],
     table: (name) => key(`table:${name}`),
+    controls: key('controls'),
     tables: key('tables'),
     dead: key('dead'),
   }

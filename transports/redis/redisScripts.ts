@@ -109,8 +109,10 @@ for i = 2, #ARGV do
 end`),
 
   /** Looks through all slots: a node that is registered no more may still hold one. */
-  theseusForget: nodeScript(`
+  theseusForget: nodeScript(
+    `
 local id = ARGV[1]
+redis.call('HDEL', KEYS[7], 'hold/' .. id, 'now/' .. id)
 local place = redis.call('HGET', registrations, id)
 if place then redis.call('ZREM', members, (split(place)) .. '/' .. id) end
 redis.call('HDEL', registrations, id)
@@ -120,7 +122,9 @@ redis.call('ZREM', transient, id)
 for _, slot in ipairs(redis.call('ZRANGE', slots, 0, -1)) do
   local _, holder = split(slot)
   if holder == id then redis.call('ZREM', slots, slot) end
-end`),
+end`,
+    1,
+  ),
 
   /** Answers rows, each followed by 1 for a lease that runs and 0 for one that has run out. */
   theseusNodes: nodeScript(`
@@ -154,9 +158,20 @@ for first = 1, #found, ${idsPerCommand} do
 end
 return answer`),
 
-  /** Answers 1, or 0 followed by the holders. */
-  theseusClaim: nodeScript(`
-local service, id, count, percent = unpack(ARGV)
+  /** Answers 1, or 0 followed by the holders, or 2 followed by the control that holds the node back (`holding` in core/control.ts). */
+  theseusClaim: nodeScript(
+    `
+local controls = KEYS[7]
+local service, id, version, isUndo, count, percent = unpack(ARGV)
+local hold = redis.call('HGET', controls, 'hold/' .. id)
+if hold then return { 2, hold } end
+if isUndo == '0' then
+  local pause = redis.call('HGET', controls, 'pause/' .. version)
+  local now = redis.call('HGET', controls, 'now/' .. id)
+  local isRead, told = pcall(cjson.decode, now or 'null')
+  local isToldToGo = isRead and type(told) == 'table' and told.version == tonumber(version)
+  if pause and not isToldToGo then return { 2, pause } end
+end
 local mine = service .. '/' .. id
 if redis.call('ZSCORE', slots, mine) then return { 1 } end
 
@@ -178,7 +193,9 @@ for _, slot in ipairs(redis.call('ZRANGEBYLEX', slots, from, to, 'LIMIT', 0, ${h
   local _, holder = split(slot)
   answer[#answer + 1] = holder
 end
-return answer`),
+return answer`,
+    1,
+  ),
 
   theseusSetInTable: {
     numberOfKeys: 2,
