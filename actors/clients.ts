@@ -9,6 +9,8 @@ import type { Version } from '../core/ids.js'
 import type { MethodKind } from '../core/methods.js'
 import { describeClass, type NodeClass } from '../core/nodeObject.js'
 import { subjectsOf } from '../core/subjects.js'
+import { FrequentCaller } from './caller.js'
+import type { OutgoingCall } from './callTable.js'
 import { NodeServices } from './nodeServices.js'
 import { makeRef } from './refs.js'
 
@@ -32,14 +34,14 @@ export class Clients {
   ref(target: NodeClass, nodeId: string | undefined, options: RefOptions): object {
     return makeRef(
       target,
-      this.#dispatcher(target, nodeId, options, (call, kind) => this.#call(call, kind)),
+      this.#dispatcher(target, nodeId, options, (call) => this.#call(call)),
     )
   }
 
   sender(target: NodeClass, nodeId: string | undefined, options: RefOptions): object {
     return makeRef(
       target,
-      this.#dispatcher(target, nodeId, options, (call, kind) => this.#send(call, kind)),
+      this.#dispatcher(target, nodeId, options, (call) => this.#send(call)),
     )
   }
 
@@ -47,59 +49,66 @@ export class Clients {
     target: NodeClass,
     nodeId: string | undefined,
     options: RefOptions,
-    go: (call: PinnedCall, kind: MethodKind) => unknown,
+    go: (call: PinnedCall) => unknown,
   ): (method: string, kind: MethodKind, args: readonly unknown[]) => unknown {
     const subjects = subjectsOf(this.services.settings.system)
     const { className, service } = describeClass(target)
     const subject = nodeId === undefined ? subjects.service(service) : subjects.node(nodeId)
     const deadlineMs = milliseconds(options.deadline ?? this.services.settings.callDeadlineMs)
-    const pin: Pin = { label: options.version, className: options.version === undefined ? className : null }
-    if (options.version !== undefined) this.#register(options.version)
-    return (method, kind, args) => go({ pin, target, subject, deadlineMs, method, args }, kind)
-  }
-
-  #call(call: PinnedCall, kind: MethodKind): Promise<unknown> {
-    const deadline = this.services.clock.now() + call.deadlineMs
-    if (call.pin.label !== undefined) return this.#go(call, kind, call.pin.label, deadline)
-    return this.#label(call).then((label) => this.#go(call, kind, label, deadline))
-  }
-
-  #go(call: PinnedCall, kind: MethodKind, label: Version, deadline: number): Promise<unknown> {
-    return this.services.calls.call(this.#caller(label), { ...this.#outgoing(call, kind, label), deadline })
-  }
-
-  #send(call: PinnedCall, kind: MethodKind): void {
-    const send = (label: Version) => this.services.calls.send(this.#caller(label), this.#outgoing(call, kind, label))
-    if (call.pin.label !== undefined) send(call.pin.label)
-    else
-      this.#label(call).then(send, (error) => {
-        this.services.observe({ type: 'warning', message: `a send of ${call.method} was dropped`, error })
-      })
-  }
-
-  #caller(version: Version) {
-    const { settings, calls } = this.services
-    return { nodeId: settings.hostId, incarnation: calls.incarnation, className: 'Client', version }
-  }
-
-  #outgoing({ subject, method, args, pin, deadlineMs }: PinnedCall, kind: MethodKind, label: Version) {
-    return {
-      subject,
-      label,
-      method,
-      kind,
-      args,
-      deadline: this.services.clock.now() + deadlineMs,
-      expects: pin.className,
-      path: null,
+    const { version } = options
+    const pin: Pin = {
+      className: version === undefined ? className : null,
+      caller: version === undefined ? undefined : this.#caller(version),
+      found: undefined,
     }
+    if (version !== undefined) this.#register(version)
+    return (method, kind, args) => go({ pin, target, subject, deadlineMs, method, kind, args })
+  }
+
+  #call(call: PinnedCall): Promise<unknown> {
+    const now = this.services.clock.now()
+    const deadline = now + call.deadlineMs
+    const caller = this.#known(call.pin)
+    if (caller !== undefined) return this.services.calls.call(caller, outgoing(call, caller.version, deadline), now)
+    return this.#find(call).then((found) => this.services.calls.call(found, outgoing(call, found.version, deadline)))
+  }
+
+  #send(call: PinnedCall): void {
+    const { services } = this
+    const now = services.clock.now()
+    const deadline = now + call.deadlineMs
+    const caller = this.#known(call.pin)
+    if (caller !== undefined) services.calls.send(caller, outgoing(call, caller.version, deadline), now)
+    else
+      this.#find(call)
+        .then((found) => services.calls.send(found, outgoing(call, found.version, deadline)))
+        .catch((error) => services.observe({ type: 'warning', message: `a send of ${call.method} was dropped`, error }))
+  }
+
+  /** Who calls, if the pin's version is known for good, or as long as there is no newer one. */
+  #known({ caller, found }: Pin): FrequentCaller | undefined {
+    return found === undefined || found.isNamed || found.newest >= this.services.history.heard ? caller : undefined
+  }
+
+  /** Finds the pin's version, and who calls with it. */
+  async #find(call: PinnedCall): Promise<FrequentCaller> {
+    const { pin } = call
+    const found = await this.#label(call)
+    if (pin.caller?.version !== found.version) pin.caller = this.#caller(found.version)
+    pin.found = found
+    return pin.caller
+  }
+
+  #caller(version: Version): FrequentCaller {
+    const { settings, calls } = this.services
+    return new FrequentCaller({ nodeId: settings.hostId, incarnation: calls.incarnation, className: 'Client', version })
   }
 
   /**
    * A pinned reference never changes its version. A class that no upgrade names may belong to one that is not published yet: it is looked
    * for again when there are newer versions.
    */
-  async #label({ pin, target }: PinnedCall): Promise<Version> {
+  async #label({ target }: PinnedCall): Promise<FoundLabel> {
     const { history } = this.services
     let label = this.#labels.get(target)
     if (label !== undefined) {
@@ -107,16 +116,14 @@ export class Clients {
       if (!found.isNamed && found.newest < history.heard) label = undefined
     }
     if (label === undefined) {
-      label = this.#find(target)
+      label = this.#look(target)
       this.#labels.set(target, label)
       label.catch(() => this.#labels.delete(target))
     }
-    const found = await label
-    if (found.isNamed) pin.label = found.version
-    return found.version
+    return label
   }
 
-  async #find(target: NodeClass): Promise<FoundLabel> {
+  async #look(target: NodeClass): Promise<FoundLabel> {
     const { history } = this.services
     await history.fetch(await history.ask())
     const { className } = describeClass(target)
@@ -154,9 +161,12 @@ interface FoundLabel {
 }
 
 interface Pin {
-  label: Version | undefined
   /** The class that the labelled version must have; null where the caller chose the version itself. */
   readonly className: string | null
+  /** Who calls, with the version; undefined until that is found. */
+  caller: FrequentCaller | undefined
+  /** How the version was found; undefined too where the caller chose it. */
+  found: FoundLabel | undefined
 }
 
 interface PinnedCall {
@@ -165,5 +175,11 @@ interface PinnedCall {
   readonly subject: string
   readonly deadlineMs: number
   readonly method: string
+  readonly kind: MethodKind
   readonly args: readonly unknown[]
+}
+
+function outgoing(call: PinnedCall, label: Version, deadline: number): OutgoingCall {
+  const { subject, method, kind, args, pin } = call
+  return { subject, label, method, kind, args, deadline, expects: pin.className, path: null }
 }

@@ -2,12 +2,13 @@
  * One call that a node received, from its dispatch to its reply. It is a turn of the mailbox; a running call keeps the version that
  * it began with, since a version advance is a turn too.
  */
-import { encodeFault, encodeReply } from '../core/codec.js'
-import { type CallEnvelope, callId, kinds, type Replier } from '../core/envelope.js'
+import { encodeReply } from '../core/codec.js'
+import { type CallEnvelope, callId, type Replier } from '../core/envelope.js'
 import { Fault, isFault, toFault } from '../core/fault.js'
 import { InvariantViolation } from '../core/invariant.js'
 import type { MethodEntry } from '../core/methodTable.js'
 import type { ObjectChain } from '../core/objectChain.js'
+import type { Answers } from './answers.js'
 import type { Turn } from './mailbox.js'
 import type { NodeState, Ticket } from './nodeState.js'
 import { type TimerWheel, WheelEntry } from './timerWheel.js'
@@ -21,7 +22,6 @@ export interface Callee {
   now(): number
   /** Calls `leave` once all that the node has written so far is on disk, with the error if it is lost. */
   whenCommitted(leave: (error: unknown) => void): void
-  reply(replyTo: string, envelope: Uint8Array): void
   /** The largest reply that the transport takes. */
   readonly replyBytesMax: number
   /** Wakes held calls before their deadline. */
@@ -38,7 +38,9 @@ export interface Callee {
 }
 
 export class IncomingCall extends WheelEntry implements Turn, RunningCall {
+  /** Undefined until a running command sends something. */
   #sends: (() => void)[] | undefined
+  #isCommand = false
   #ticket: Ticket = 0
   /** Why it is refused if it waits too long; `refused` once it has been. */
   #waiting: 'unavailable.upgrading' | 'unavailable.fetching' | 'refused' | undefined
@@ -46,7 +48,8 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   constructor(
     private readonly callee: Callee,
     readonly envelope: CallEnvelope,
-    private readonly replyTo: string | undefined,
+    /** Undefined if nobody waits for an answer. */
+    private readonly answers: Answers | undefined,
     /** Milliseconds since 1970. */
     readonly deadline: number,
   ) {
@@ -59,7 +62,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   }
 
   get sends(): (() => void)[] | undefined {
-    return this.#sends
+    return this.#isCommand ? (this.#sends ??= []) : undefined
   }
 
   get isExpired(): boolean {
@@ -127,7 +130,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       return
     }
     this.#ticket = callee.state.begin(entry.kind)
-    if (entry.kind === 'command') this.#sends = []
+    this.#isCommand = entry.kind === 'command'
     let result: unknown
     try {
       result = entry.invoke(envelope.args)
@@ -150,15 +153,21 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       this.#waiting = 'refused'
     }
     this.callee.count('failed')
-    this.#leave(() => encodeFault(this.envelope.label, this.envelope.seq, fault, this.callee.replier))
+    const { answers, callee, envelope } = this
+    if (answers === undefined) return
+    callee.whenCommitted((error) => {
+      if (error !== undefined) this.#lost(error)
+      else answers.fault(envelope, fault, callee.replier)
+    })
   }
 
   #finished(entry: MethodEntry, value: unknown): void | Promise<void> {
-    const { callee, envelope } = this
+    if (entry.kind === 'query' && this.callee.state.isCommitted) return this.#answered(entry, value)
+    const { answers, callee, envelope } = this
     let answer: Uint8Array | undefined
     try {
       // Packed now: a later command may change what the result refers to.
-      if (this.#isAnswered) answer = encodeReply(envelope.label, envelope.seq, value, callee.replier, entry.hops)
+      if (answers !== undefined) answer = encodeReply(envelope.label, envelope.seq, value, callee.replier, entry.hops)
       if (answer !== undefined && answer.length > callee.replyBytesMax) {
         throw new Fault('protocol.too-large', `a result of ${answer.length} bytes; the transport takes ${callee.replyBytesMax}`)
       }
@@ -168,14 +177,26 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     }
     callee.count('answered')
     const sends = this.#sends
-    if (answer === undefined && (sends === undefined || sends.length === 0)) return
+    if (answer === undefined && sends === undefined) return
     callee.whenCommitted((error) => {
       if (error !== undefined) this.#lost(error)
       else {
         if (sends !== undefined) for (const send of sends) send()
-        if (answer !== undefined) callee.reply(this.replyTo!, answer)
+        if (answer !== undefined) answers!.packed(envelope, answer)
       }
     })
+  }
+
+  /** C12: all that this query can have seen is on disk, so its answer goes straight into the message that leaves next. */
+  #answered(entry: MethodEntry, value: unknown): void | Promise<void> {
+    const { callee } = this
+    try {
+      callee.state.keep(this.#ticket)
+      this.answers?.reply(this.envelope, value, callee.replier, entry.hops)
+    } catch (error) {
+      return this.#failed(error)
+    }
+    callee.count('answered')
   }
 
   #failed(error: unknown): void | Promise<void> {
@@ -192,6 +213,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       return
     }
     // What the failed call wanted to send is dropped; what start() sends now leaves as after any start.
+    this.#isCommand = false
     this.#sends = undefined
     return callee.rebuild().then(
       () => this.refuse(fault),
@@ -199,23 +221,9 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     )
   }
 
-  #leave(envelope: () => Uint8Array): void {
-    if (!this.#isAnswered) return
-    this.callee.whenCommitted((error) => {
-      if (error !== undefined) this.#lost(error)
-      else this.callee.reply(this.replyTo!, envelope())
-    })
-  }
-
   /** What this call saw or wrote is not on disk and never will be. */
   #lost(error: unknown): void {
-    if (!this.#isAnswered) return
-    const fault = toFault(error, 'unavailable.storage')
-    this.callee.reply(this.replyTo!, encodeFault(this.envelope.label, this.envelope.seq, fault, this.callee.replier))
-  }
-
-  get #isAnswered(): boolean {
-    return this.replyTo !== undefined && this.envelope.kind === kinds.call
+    this.answers?.fault(this.envelope, toFault(error, 'unavailable.storage'), this.callee.replier)
   }
 }
 

@@ -55,6 +55,7 @@ const call: CallEnvelope = {
   expects: null,
   path: null,
   trace: null,
+  together: false,
 }
 
 /** A host with one node, and a stranger on the same broker. */
