@@ -5,7 +5,7 @@
  * packed before: these bytes are both the value to write and the undo record. `batch` is the newest batch that holds a write of this
  * node: what leaves the node waits for it (C12).
  */
-import { pack, unpack } from '../core/codec.js'
+import { pack, packAgain, unpack } from '../core/codec.js'
 import { type Collection, collectionKeyBytesMax, type KeyRange } from '../core/collection.js'
 import { Fault } from '../core/fault.js'
 import { invariant } from '../core/invariant.js'
@@ -130,15 +130,15 @@ export class NodeState implements Writer {
     if (this.#touched.length > 0) {
       const changed: (readonly [OpenSlot, Uint8Array])[] = []
       for (const open of this.#touched) {
-        const packed = pack(open.holder.state, 'state')
-        if (!equal(packed, open.packed)) changed.push([open, packed])
+        const packed = packAgain(open.holder.state, open.packed, 'state')
+        if (packed !== open.packed) changed.push([open, packed])
       }
       for (const [open, packed] of changed) {
         open.packed = packed
         this.batch = this.journal.write(keys.root(this.nodeId, open.slot), packed, this)
       }
     }
-    for (const [key, value] of this.#staged) this.batch = this.journal.write(key, value, this)
+    if (this.#staged.size > 0) for (const [key, value] of this.#staged) this.batch = this.journal.write(key, value, this)
     this.#end()
   }
 
@@ -201,14 +201,10 @@ export class NodeState implements Writer {
 
 function packedEquals(open: OpenSlot): boolean {
   try {
-    return equal(pack(open.holder.state, 'state'), open.packed)
+    return packAgain(open.holder.state, open.packed, 'state') === open.packed
   } catch {
     return false
   }
-}
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && Buffer.compare(a, b) === 0
 }
 
 /** One collection of one slot: the call's own writes over the journal's over the store's. */
