@@ -20,7 +20,7 @@ export class Values extends NodeObject<State, { records: string }> {
     return this.state.values[key] ?? null
   }
 
-  /** Writes the root: all of it is packed and compared. */
+  /** Writes the root: all of it is compared, and packed once for all commands of a commit. */
   @command put(key: string, value: string): void {
     this.state.values[key] = value
   }

@@ -4,7 +4,7 @@ import { readEnvelope } from './envelopeReader.js'
 import { packCallerFields, writeAnnouncement, writeCall, writeFault, writeReply } from './envelopeWriter.js'
 import type { Fault } from './fault.js'
 import type { Version } from './ids.js'
-import { notStandard, packScratch, packValue, unpackValue } from './messagePack.js'
+import { notStandard, packValue, unpackValue } from './messagePack.js'
 import { checkPlain } from './plain.js'
 import { WireReader } from './wireReader.js'
 import { WireWriter } from './wireWriter.js'
@@ -13,15 +13,6 @@ import { WireWriter } from './wireWriter.js'
 export function pack(value: unknown, what = 'value'): Uint8Array {
   checkPlain(value, what)
   return packValue(value)
-}
-
-/** The same if the bytes are others than `before`; `before` itself if they are not. */
-export function packAgain(value: unknown, before: Uint8Array, what = 'value'): Uint8Array {
-  checkPlain(value, what)
-  const packed = packScratch(value)
-  const { start, end } = packed
-  if (end - start === before.length && packed.compare(before, 0, before.length, start, end) === 0) return before
-  return Buffer.from(packed.subarray(start, end))
 }
 
 /** Bytes that this host packed itself, back to data. */
