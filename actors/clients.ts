@@ -12,7 +12,7 @@ import { subjectsOf } from '../core/subjects.js'
 import { FrequentCaller } from './caller.js'
 import type { OutgoingCall } from './callTable.js'
 import { NodeServices } from './nodeServices.js'
-import { makeRef } from './refs.js'
+import { type Dispatch, makeRef } from './refs.js'
 
 /** The service under which pinned references are registered. It has no line of classes and answers no calls. */
 export const clientService = 'client'
@@ -34,14 +34,14 @@ export class Clients {
   ref(target: NodeClass, nodeId: string | undefined, options: RefOptions): object {
     return makeRef(
       target,
-      this.#dispatcher(target, nodeId, options, (call) => this.#call(call)),
+      this.#dispatcher(target, nodeId, options, (ref, method, kind, args) => this.#call(ref, method, kind, args)),
     )
   }
 
   sender(target: NodeClass, nodeId: string | undefined, options: RefOptions): object {
     return makeRef(
       target,
-      this.#dispatcher(target, nodeId, options, (call) => this.#send(call)),
+      this.#dispatcher(target, nodeId, options, (ref, method, kind, args) => this.#send(ref, method, kind, args)),
     )
   }
 
@@ -49,8 +49,8 @@ export class Clients {
     target: NodeClass,
     nodeId: string | undefined,
     options: RefOptions,
-    go: (call: PinnedCall) => unknown,
-  ): (method: string, kind: MethodKind, args: readonly unknown[]) => unknown {
+    go: (ref: PinnedRef, ...call: Parameters<Dispatch>) => unknown,
+  ): Dispatch {
     const subjects = subjectsOf(this.services.settings.system)
     const { className, service } = describeClass(target)
     const subject = nodeId === undefined ? subjects.service(service) : subjects.node(nodeId)
@@ -62,27 +62,27 @@ export class Clients {
       found: undefined,
     }
     if (version !== undefined) this.#register(version)
-    return (method, kind, args) => go({ pin, target, subject, deadlineMs, method, kind, args })
+    const ref: PinnedRef = { pin, target, subject, deadlineMs }
+    return (method, kind, args) => go(ref, method, kind, args)
   }
 
-  #call(call: PinnedCall): Promise<unknown> {
-    const now = this.services.clock.now()
-    const deadline = now + call.deadlineMs
-    const caller = this.#known(call.pin)
-    if (caller !== undefined) return this.services.calls.call(caller, outgoing(call, caller.version, deadline), now)
-    return this.#find(call).then((found) => this.services.calls.call(found, outgoing(call, found.version, deadline)))
+  #call(ref: PinnedRef, method: string, kind: MethodKind, args: readonly unknown[]): Promise<unknown> {
+    const { calls, clock } = this.services
+    const now = clock.now()
+    const caller = this.#known(ref.pin)
+    if (caller !== undefined) return calls.call(caller, outgoing(ref, caller.version, method, kind, args, now), now)
+    return this.#find(ref).then((found) => calls.call(found, outgoing(ref, found.version, method, kind, args, now)))
   }
 
-  #send(call: PinnedCall): void {
-    const { services } = this
-    const now = services.clock.now()
-    const deadline = now + call.deadlineMs
-    const caller = this.#known(call.pin)
-    if (caller !== undefined) services.calls.send(caller, outgoing(call, caller.version, deadline), now)
+  #send(ref: PinnedRef, method: string, kind: MethodKind, args: readonly unknown[]): void {
+    const { calls, clock, observe } = this.services
+    const now = clock.now()
+    const caller = this.#known(ref.pin)
+    if (caller !== undefined) calls.send(caller, outgoing(ref, caller.version, method, kind, args, now), now)
     else
-      this.#find(call)
-        .then((found) => services.calls.send(found, outgoing(call, found.version, deadline)))
-        .catch((error) => services.observe({ type: 'warning', message: `a send of ${call.method} was dropped`, error }))
+      this.#find(ref)
+        .then((found) => calls.send(found, outgoing(ref, found.version, method, kind, args, now)))
+        .catch((error) => observe({ type: 'warning', message: `a send of ${method} was dropped`, error }))
   }
 
   /** Who calls, if the pin's version is known for good, or as long as there is no newer one. */
@@ -91,9 +91,8 @@ export class Clients {
   }
 
   /** Finds the pin's version, and who calls with it. */
-  async #find(call: PinnedCall): Promise<FrequentCaller> {
-    const { pin } = call
-    const found = await this.#label(call)
+  async #find({ pin, target }: PinnedRef): Promise<FrequentCaller> {
+    const found = await this.#label(target)
     if (pin.caller?.version !== found.version) pin.caller = this.#caller(found.version)
     pin.found = found
     return pin.caller
@@ -108,7 +107,7 @@ export class Clients {
    * A pinned reference never changes its version. A class that no upgrade names may belong to one that is not published yet: it is looked
    * for again when there are newer versions.
    */
-  async #label({ target }: PinnedCall): Promise<FoundLabel> {
+  async #label(target: NodeClass): Promise<FoundLabel> {
     const { history } = this.services
     let label = this.#labels.get(target)
     if (label !== undefined) {
@@ -169,17 +168,21 @@ interface Pin {
   found: FoundLabel | undefined
 }
 
-interface PinnedCall {
+/** What stays the same from one call of a reference to the next. */
+interface PinnedRef {
   readonly pin: Pin
   readonly target: NodeClass
   readonly subject: string
   readonly deadlineMs: number
-  readonly method: string
-  readonly kind: MethodKind
-  readonly args: readonly unknown[]
 }
 
-function outgoing(call: PinnedCall, label: Version, deadline: number): OutgoingCall {
-  const { subject, method, kind, args, pin } = call
-  return { subject, label, method, kind, args, deadline, expects: pin.className, path: null }
+function outgoing(
+  { pin, subject, deadlineMs }: PinnedRef,
+  label: Version,
+  method: string,
+  kind: MethodKind,
+  args: readonly unknown[],
+  now: number,
+): OutgoingCall {
+  return { subject, label, method, kind, args, deadline: now + deadlineMs, expects: pin.className, path: null }
 }

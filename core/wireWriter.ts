@@ -66,7 +66,8 @@ export class WireWriter {
   text(text: string): void {
     const { length } = text
     this.#room(5 + length * 3)
-    if (length > loopLengthMax || !this.#shortAscii(text, length)) this.#utf8(text)
+    if (length <= loopLengthMax ? this.#shortAscii(text, length) : this.#mediumAscii(text, length)) return
+    this.#utf8(text)
   }
 
   textOrNil(text: string | null): void {
@@ -145,6 +146,21 @@ export class WireWriter {
       bytes[at + 1 + i] = unit
     }
     this.#at = at + 1 + length
+    return true
+  }
+
+  /** The same in one call into the runtime: of ASCII, as many bytes are written as there are characters. */
+  #mediumAscii(text: string, length: number): boolean {
+    if (length >= 0x100) return false
+    const at = this.#at
+    const first = length < 32 ? at + 1 : at + 2
+    if (this.#bytes.write(text, first) !== length) return false
+    if (length < 32) this.#bytes[at] = 0xa0 | length
+    else {
+      this.#bytes[at] = 0xd9
+      this.#bytes[at + 1] = length
+    }
+    this.#at = first + length
     return true
   }
 
