@@ -8,6 +8,7 @@ import { Fault, isFault, toFault } from '../core/fault.js'
 import { InvariantViolation } from '../core/invariant.js'
 import type { MethodEntry } from '../core/methodTable.js'
 import type { ObjectChain } from '../core/objectChain.js'
+import { isPlainScalar } from '../core/plain.js'
 import type { Answers } from './answers.js'
 import type { Turn } from './mailbox.js'
 import type { NodeState, Ticket } from './nodeState.js'
@@ -164,27 +165,33 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   #finished(entry: MethodEntry, value: unknown): void | Promise<void> {
     if (entry.kind === 'query' && this.callee.state.isCommitted) return this.#answered(entry, value)
     const { answers, callee, envelope } = this
-    let answer: Uint8Array | undefined
+    const { replier } = callee
+    let packed: Uint8Array | undefined
     try {
       // Packed now: a later command may change what the result refers to.
-      if (answers !== undefined) answer = encodeReply(envelope.label, envelope.seq, value, callee.replier, entry.hops)
-      if (answer !== undefined && answer.length > callee.replyBytesMax) {
-        throw new Fault('protocol.too-large', `a result of ${answer.length} bytes; the transport takes ${callee.replyBytesMax}`)
-      }
+      if (answers !== undefined && !isFixed(value)) packed = this.#packed(entry, value)
       callee.state.keep(this.#ticket)
     } catch (error) {
       return this.#failed(error)
     }
     callee.count('answered')
     const sends = this.#sends
-    if (answer === undefined && sends === undefined) return
+    if (answers === undefined && sends === undefined) return
     callee.whenCommitted((error) => {
       if (error !== undefined) this.#lost(error)
       else {
         if (sends !== undefined) for (const send of sends) send()
-        if (answer !== undefined) answers!.packed(envelope, answer)
+        if (packed !== undefined) answers?.packed(envelope, packed)
+        else answers?.reply(envelope, value, replier, entry.hops)
       }
     })
+  }
+
+  #packed(entry: MethodEntry, value: unknown): Uint8Array {
+    const { callee, envelope } = this
+    const reply = encodeReply(envelope.label, envelope.seq, value, callee.replier, entry.hops)
+    if (reply.length <= callee.replyBytesMax) return reply
+    throw new Fault('protocol.too-large', `a result of ${reply.length} bytes; the transport takes ${callee.replyBytesMax}`)
   }
 
   /** C12: all that this query can have seen is on disk, so its answer goes straight into the message that leaves next. */
@@ -239,6 +246,13 @@ function faultOfMethod(error: unknown): Fault {
     fault.kind === 'protocol' ||
     fault.code === 'unavailable.storage'
   return ofThisCall ? fault : new Fault('application.error', fault.message, { code: fault.code }, { cause: fault })
+}
+
+const fixedTextLengthMax = 64
+
+/** What can certainly travel, and can't change until it does. */
+function isFixed(value: unknown): boolean {
+  return isPlainScalar(value) && !(typeof value === 'string' && value.length > fixedTextLengthMax)
 }
 
 function isThenable(value: unknown): value is Promise<unknown> {

@@ -21,7 +21,7 @@ export interface RootHolder {
 }
 
 interface OpenSlot {
-  readonly slot: Slot
+  readonly key: string
   readonly holder: RootHolder
   /** The root after the last call that was kept. */
   snapshot: unknown
@@ -86,10 +86,11 @@ export class NodeState implements Writer {
 
   /** Gives the holder its root as it was last written. From then on the holder's root is the slot's. */
   open(slot: Slot, holder: RootHolder): void {
-    const packed = this.journal.get(keys.root(this.nodeId, slot))
+    const key = keys.root(this.nodeId, slot)
+    const packed = this.journal.get(key)
     invariant(packed !== undefined, `${this.nodeId}: no state in slot ${slot}`)
     holder.state = unpack(packed) as object
-    this.#slots.set(slot, { slot, holder, snapshot: snapshotOf(holder.state, undefined, 'state'), touched: false })
+    this.#slots.set(slot, { key, holder, snapshot: snapshotOf(holder.state, undefined, 'state'), touched: false })
   }
 
   /** Forgets all holders: what is opened next is as it is on disk. */
@@ -137,7 +138,7 @@ export class NodeState implements Writer {
       }
       for (const [open, snapshot] of changed) {
         open.snapshot = snapshot
-        this.batch = this.journal.write(keys.root(this.nodeId, open.slot), new PackedLater(snapshot), this)
+        this.batch = this.journal.write(open.key, new PackedLater(snapshot), this)
       }
     }
     if (this.#staged.size > 0) for (const [key, value] of this.#staged) this.batch = this.journal.write(key, value, this)
