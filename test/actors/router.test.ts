@@ -200,6 +200,25 @@ test('several calls in one message are each answered on its one reply subject', 
   )
 })
 
+test('answers to calls with `together` leave in one message, others each on the reply subject of their own', async (t) => {
+  const house = await openHouse(t)
+  const subject = house.subjects.node('p1')
+  const answered = (seq: number) => house.answers.find(({ envelope }) => (envelope as ReplyEnvelope).seq === seq)
+  const tokens = [1, 2, 3, 4].map((seq) => house.ask(subject, encodeCall({ ...call, seq, together: seq % 2 === 1 }))) as [
+    string,
+    string,
+    string,
+    string,
+  ]
+  const unreadable = house.ask(subject, bytesOf('90'))
+  await until(() => [0, 1, 2, 3, 4].every((seq) => answered(seq) !== undefined), 'all are answered')
+  t.is(answered(1)!.token, tokens[0])
+  t.is(answered(3)!.token, tokens[0])
+  t.is(answered(2)!.token, tokens[1])
+  t.is(answered(4)!.token, tokens[3])
+  t.is(answered(0)!.token, unreadable)
+})
+
 test('calls that can be read and not be done get the fault that says why', async (t) => {
   const house = await openHouse(t)
   const code = async (change: Partial<CallEnvelope>) => {
