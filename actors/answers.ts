@@ -49,8 +49,17 @@ export class Answers {
   }
 
   #destination({ together }: Answered): Destination {
-    if (!together) return (this.#alone ??= new Destination(this.replyTo))
-    return (this.#together ??= this.outbox.destination(this.replyTo.slice(0, this.replyTo.lastIndexOf('.'))))
+    return together ? (this.#together ??= this.#shared()) : this.#own()
+  }
+
+  #own(): Destination {
+    return (this.#alone ??= new Destination(this.replyTo))
+  }
+
+  /** The one for all reply subjects of the caller's inbox. Of one token, as in `_INBOX.<id>`, it would be everybody's inbox. */
+  #shared(): Destination {
+    const inbox = this.replyTo.slice(0, Math.max(0, this.replyTo.lastIndexOf('.')))
+    return inbox.includes('.') ? this.outbox.destination(inbox) : this.#own()
   }
 }
 

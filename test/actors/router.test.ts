@@ -219,6 +219,19 @@ test('answers to calls with `together` leave in one message, others each on the 
   t.is(answered(0)!.token, unreadable)
 })
 
+test('`together` counts for nothing where the reply subject has no inbox of its caller before the last token', async (t) => {
+  const house = await openHouse(t)
+  const subjects: string[] = []
+  for (const inbox of ['everybodys.*', 'alone-1', 'alone-2']) {
+    house.stranger.subscribe(inbox, ({ subject }) => void subjects.push(subject))
+  }
+  for (const [i, replyTo] of ['everybodys.1', 'everybodys.2', 'alone-1', 'alone-2'].entries()) {
+    house.stranger.publish(house.subjects.node('p1'), encodeCall({ ...call, seq: i + 1, together: true }), replyTo)
+  }
+  await until(() => subjects.length === 4, 'all are answered')
+  t.deepEqual(subjects, ['everybodys.1', 'everybodys.2', 'alone-1', 'alone-2'])
+})
+
 test('calls that can be read and not be done get the fault that says why', async (t) => {
   const house = await openHouse(t)
   const code = async (change: Partial<CallEnvelope>) => {
