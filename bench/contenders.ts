@@ -6,16 +6,7 @@ import { memoryStore } from 'theseus/memory'
 import { nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
 import { type Role, system } from './agreed.js'
-import {
-  type BatchedAnswer,
-  bareSubject,
-  batchSubject,
-  packBatched,
-  packCall,
-  sendSubject,
-  unpackAnswer,
-  unpackBatch,
-} from './bare.js'
+import { type Batching, bareSubject, lean, packBatched, packCall, sendSubject, unpackAnswer, unpackBatch, whole } from './bare.js'
 import { type Load, loads } from './load.js'
 import { askedNode, initialValues, keys, spreadNodes, toldNode, toldNodes, Values } from './values.js'
 
@@ -42,7 +33,8 @@ export const contenders: readonly Contender[] = [
   bare('nc.request()', [one, ...closed, paced], {}, requests),
   bare('nc.request(), noAsyncTraces', [...closed, paced], { noAsyncTraces: true }, requests),
   bare('own inbox, plain callback', [one, ...closed, paced], {}, inboxCalls),
-  bare('own inbox, batches', [...closed, paced], {}, batchedCalls),
+  bare('own inbox, batches', [...closed, paced], {}, batchedCalls(whole)),
+  bare('own inbox, lean batches', [...closed, paced], {}, batchedCalls(lean)),
   theseus('Theseus query, 1 node', [one, ...closed, paced], asks([askedNode])),
   theseus(`Theseus query, ${spreadNodes.length} nodes`, [...closed, paced], asks(spreadNodes)),
   theseus(`Theseus query, ${toldNodes.length} nodes`, closed, asks(spreadNodes.slice(0, toldNodes.length))),
@@ -140,31 +132,36 @@ function inboxCalls(connection: NatsConnection): Call {
 }
 
 /**
- * The same with all calls of a turn in one message, and their answers in one: the ceiling. Whoever starts a turn's first call makes the message
- * leave at its end.
+ * The same with all calls of a turn in one message, and their answers in one. Whoever starts a turn's first call makes the message leave at
+ * its end.
  */
-function batchedCalls(connection: NatsConnection): Call {
-  const inbox = createInbox()
-  const open: ((answer: unknown) => void)[] = new Array(openMax)
-  let batch: Uint8Array[] = []
-  let calls = 0
-  connection.subscribe(inbox, {
-    callback: (_error, message) => {
-      for (const [seq, answer] of unpackBatch(message.data) as BatchedAnswer[]) open[seq % openMax]!(answer)
-    },
-  })
-  const leave = (): void => {
-    connection.publish(batchSubject, Buffer.concat(batch), { reply: inbox })
-    batch = []
-  }
-  return async (n) => {
-    const key = keyOf(n)
-    const answer = await new Promise<unknown>((resolve) => {
-      const seq = ++calls
-      open[seq % openMax] = resolve
-      if (batch.push(packBatched([seq, 'get', [key]])) === 1) setImmediate(leave)
+function batchedCalls({ subject, call, readAnswer }: Batching): (connection: NatsConnection) => Call {
+  return (connection) => {
+    const inbox = createInbox()
+    const open: ((answer: unknown) => void)[] = new Array(openMax)
+    let batch: Uint8Array[] = []
+    let calls = 0
+    connection.subscribe(inbox, {
+      callback: (_error, message) => {
+        for (const envelope of unpackBatch(message.data)) {
+          const { seq, value } = readAnswer(envelope)
+          open[seq % openMax]!(value)
+        }
+      },
     })
-    check(key, answer)
+    const leave = (): void => {
+      connection.publish(subject, Buffer.concat(batch), { reply: inbox })
+      batch = []
+    }
+    return async (n) => {
+      const key = keyOf(n)
+      const answer = await new Promise<unknown>((resolve) => {
+        const seq = ++calls
+        open[seq % openMax] = resolve
+        if (batch.push(packBatched(call(seq, 'get', [key]))) === 1) setImmediate(leave)
+      })
+      check(key, answer)
+    }
   }
 }
 

@@ -7,7 +7,7 @@ import { nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
 import { type Role, system } from './agreed.js'
 import { answerQuestions, type Member } from './answering.js'
-import { answerBareCalls, answerBatches, hearSends } from './bare.js'
+import { answerBareCalls, answerBatches, hearSends, lean, whole } from './bare.js'
 import type { Side } from './contenders.js'
 import { askedNode, spreadNodes, toldNode, toldNodes, Values } from './values.js'
 
@@ -16,7 +16,7 @@ const starts: Record<Side, (role: Role) => Promise<Member>> = { bare: startBare,
 async function startBare(role: Role): Promise<Member> {
   const connection = await connect({ servers: role.natsUrl })
   answerBareCalls(connection)
-  answerBatches(connection)
+  for (const batching of [lean, whole]) answerBatches(connection, batching)
   hearSends(connection)
   await connection.flush()
   return connection
