@@ -21,6 +21,8 @@ export interface Parcel {
   readonly address: ReplyAddress | undefined
   readonly writer: WireWriter
   envelopes: number
+  /** Set while an envelope is half written: an argument may be a getter that calls somebody. */
+  isBusy: boolean
 }
 
 /** Where messages go. Whoever has one adds to the message that is being filled for it. */
@@ -82,6 +84,7 @@ export class Outbox {
     let { parcel } = to
     if (
       parcel === undefined ||
+      parcel.isBusy ||
       parcel.envelopes >= this.settings.envelopesPerMessageMax ||
       // Sends alone began it, without a reply address; a call needs one.
       (newAddress !== undefined && parcel.address === undefined)
@@ -90,12 +93,15 @@ export class Outbox {
     }
     const { writer } = parcel
     const start = writer.length
+    parcel.isBusy = true
     try {
       write(writer, envelope)
+      parcel.isBusy = false
       const { length } = writer
       if (length > this.#bytesMax) parcel = this.#tooLong(to, parcel, start, newAddress, subject)
     } catch (fault) {
       writer.truncate(start)
+      parcel.isBusy = false
       throw fault
     }
     parcel.envelopes++
@@ -134,7 +140,8 @@ export class Outbox {
   }
 
   #newParcel(to: Destination, subject: string, newAddress: (() => ReplyAddress) | undefined): Parcel {
-    const parcel: Parcel = { subject, address: newAddress?.(), writer: this.#idleWriters.pop() ?? new WireWriter(), envelopes: 0 }
+    const writer = this.#idleWriters.pop() ?? new WireWriter()
+    const parcel: Parcel = { subject, address: newAddress?.(), writer, envelopes: 0, isBusy: false }
     if (to.parcel === undefined) this.#filling.push(to)
     to.parcel = parcel
     this.#ready.push(parcel)
