@@ -5,8 +5,9 @@
  * One inbox serves all replies. The last token of a reply subject names the message, so that "nobody listens" is matched to its calls.
  */
 import { inject, injectable } from 'tsyringe'
-import { decode, encodeCall } from '../core/codec.js'
-import { type CallEnvelope, deadlineMsMax, kinds } from '../core/envelope.js'
+import { decode } from '../core/codec.js'
+import { type CallEnvelope, deadlineMsMax, kinds, type Replier } from '../core/envelope.js'
+import { type CallToWrite, writeCall } from '../core/envelopeWriter.js'
 import { Fault } from '../core/fault.js'
 import type { HostObserver } from '../core/hostEvents.js'
 import type { Version } from '../core/ids.js'
@@ -15,19 +16,14 @@ import type { MethodKind } from '../core/methods.js'
 import type { Clock } from '../core/ports/clock.js'
 import { type Random, randomUint32 } from '../core/ports/random.js'
 import type { Message, Transport } from '../core/ports/transport.js'
+import { WireWriter } from '../core/wireWriter.js'
+import { type Caller, callerFields } from './caller.js'
 import { Contacts } from './contacts.js'
-import { Outbox, type Parcel, type ReplyAddress } from './outbox.js'
+import { Outbox, type Parcel, type ReplyAddress, writePacked } from './outbox.js'
 import type { HostSettings } from './settings.js'
+import { type Numbered, SlotTable } from './slotTable.js'
 import { TimerWheel, WheelEntry } from './timerWheel.js'
 import { tokens } from './tokens.js'
-
-/** Who calls: a node's object, one of its SOs, or code outside any object. */
-export interface Caller {
-  readonly nodeId: string
-  readonly incarnation: number
-  readonly className: string
-  readonly version: Version
-}
 
 export interface OutgoingCall {
   readonly subject: string
@@ -47,13 +43,12 @@ export type OneWayKind = typeof kinds.send | typeof kinds.event
 type Delivery = 'unsent' | 'sent'
 
 /** The calls that travelled in one message. */
-interface Group extends ReplyAddress {
-  readonly token: string
+interface Group extends ReplyAddress, Numbered {
   readonly calls: OpenCall[]
   unanswered: number
 }
 
-class OpenCall extends WheelEntry {
+class OpenCall extends WheelEntry implements Numbered {
   delivery: Delivery = 'unsent'
   /** The message that carries the newest copy. */
   group: Group | undefined
@@ -64,7 +59,8 @@ class OpenCall extends WheelEntry {
 
   constructor(
     readonly table: CallTable,
-    readonly seq: number,
+    /** Its `seq`. */
+    readonly number: number,
     readonly caller: Caller,
     readonly call: OutgoingCall,
     readonly resolve: (value: unknown) => void,
@@ -80,18 +76,24 @@ class OpenCall extends WheelEntry {
   }
 }
 
+interface EnvelopeToWrite extends CallToWrite {
+  readonly callerFields: Uint8Array
+}
+
+function writeEnvelope(writer: WireWriter, envelope: EnvelopeToWrite): void {
+  writeCall(writer, envelope, envelope.callerFields)
+}
+
 @injectable()
 export class CallTable {
-  readonly #open = new Map<number, OpenCall>()
+  readonly #open = new SlotTable<OpenCall>()
   /** Messages with unanswered calls, by the last token of their reply subject. */
-  readonly #groups = new Map<string, Group>()
+  readonly #groups = new SlotTable<Group>()
   readonly #newGroup = (): Group => {
-    const token = (this.#token++).toString(36)
-    return { token, replyTo: `${this.#inbox}.${token}`, calls: [], unanswered: 0 }
+    const number = this.#groups.next()
+    return { number, replyTo: `${this.#inbox}.${number.toString(36)}`, calls: [], unanswered: 0 }
   }
   readonly #inbox: string
-  #seq = 0
-  #token = 0
   /** Makes the ids of calls that no node makes unique across restarts. */
   readonly incarnation: number
 
@@ -111,68 +113,64 @@ export class CallTable {
     outbox.onUnsent = (parcel, fault) => this.#unsent(parcel, fault)
   }
 
-  call(caller: Caller, call: OutgoingCall): Promise<unknown> {
+  /** `now` is for whoever has just read the clock. */
+  call(caller: Caller, call: OutgoingCall, now = this.clock.now()): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#open.size >= this.settings.openCallsMax) {
         reject(new Fault('unavailable.overloaded', `${this.#open.size} calls of this host are open already`))
         return
       }
-      const open = new OpenCall(this, this.#nextSeq(), caller, call, resolve, reject, this.settings.retryPauseMs)
-      this.#open.set(open.seq, open)
-      this.#send(open)
+      const open = new OpenCall(this, this.#open.next(), caller, call, resolve, reject, this.settings.retryPauseMs)
+      this.#open.add(open)
+      this.#send(open, now)
     })
   }
 
   /** A one-way send: no answer, at most once. Dropped while the transport is away. Throws `protocol.*` for what can't travel. */
-  send(caller: Caller, call: OutgoingCall): void {
-    this.prepareSend(caller, call)()
+  send(caller: Caller, call: OutgoingCall, now = this.clock.now()): void {
+    const envelope = this.#envelope(kinds.send, this.#open.next(), caller, call, now)
+    this.outbox.write(this.outbox.destination(call.subject), writeEnvelope, envelope)
   }
 
   /** The same in two steps: packed now, sent when the result is called. */
   prepareSend(caller: Caller, call: OutgoingCall, kind: OneWayKind = kinds.send): () => void {
-    const envelope = encodeCall(this.#envelope(kind, this.#nextSeq(), caller, call))
+    const writer = new WireWriter()
+    writeEnvelope(writer, this.#envelope(kind, this.#open.next(), caller, call, this.clock.now()))
+    const envelope = writer.copy()
     if (envelope.length > this.transport.payloadBytesMax) {
       throw new Fault(
         'protocol.too-large',
         `a send of ${envelope.length} bytes; the transport takes ${this.transport.payloadBytesMax}`,
       )
     }
-    return () => this.outbox.add(call.subject, envelope)
+    return () => this.outbox.write(this.outbox.destination(call.subject), writePacked, envelope)
   }
 
   /** Ends all open calls: the host stops. */
   close(): void {
-    for (const open of [...this.#open.values()]) {
+    for (const open of this.#open.all()) {
       this.#end(open)
       open.reject(new Fault('unavailable.stopped', 'the host has stopped'))
     }
   }
 
-  #nextSeq(): number {
-    // 0 is for messages that could not be read.
-    this.#seq = (this.#seq % (2 ** 32 - 1)) + 1
-    return this.#seq
-  }
-
-  #envelope(kind: CallEnvelope['kind'], seq: number, caller: Caller, call: OutgoingCall): CallEnvelope {
+  #envelope(kind: CallEnvelope['kind'], seq: number, caller: Caller, call: OutgoingCall, now: number): EnvelopeToWrite {
+    const { label, method, args, deadline, path, expects } = call
     return {
       kind,
-      label: call.label,
+      label,
       seq,
-      method: call.method,
-      args: call.args,
-      deadlineMs: Math.min(Math.max(0, Math.ceil(call.deadline - this.clock.now())), deadlineMsMax),
-      caller: caller.nodeId,
-      incarnation: caller.incarnation,
-      callerClass: caller.className,
-      callerVersion: caller.version,
-      expects: call.expects,
-      path: call.path,
+      method,
+      args,
+      deadlineMs: Math.min(Math.max(0, Math.ceil(deadline - now)), deadlineMsMax),
+      path,
       trace: null,
+      together: kind === kinds.call,
+      callerFields: callerFields(caller, expects),
     }
   }
 
-  #send(open: OpenCall): void {
+  #send(open: OpenCall, now: number): void {
     const { call } = open
     // What is sent while the transport is away is refused, not buffered: the call is tried again within its deadline.
     if (this.transport.status !== 'connected') {
@@ -180,9 +178,10 @@ export class CallTable {
       return
     }
     try {
-      const envelope = encodeCall(this.#envelope(kinds.call, open.seq, open.caller, call))
-      const group = this.outbox.add(call.subject, envelope, this.#newGroup).address as Group
-      if (group.unanswered++ === 0) this.#groups.set(group.token, group)
+      const envelope = this.#envelope(kinds.call, open.number, open.caller, call, now)
+      const parcel = this.outbox.write(this.outbox.destination(call.subject), writeEnvelope, envelope, this.#newGroup)
+      const group = parcel.address as Group
+      if (group.unanswered++ === 0) this.#groups.add(group)
       group.calls.push(open)
       open.group = group
     } catch (fault) {
@@ -191,26 +190,30 @@ export class CallTable {
       return
     }
     open.delivery = 'sent'
-    const now = this.clock.now()
     const resendAt = now + this.settings.queryResendMs
     open.resends = call.kind === 'query' && resendAt < call.deadline
     this.wheel.set(open, open.resends ? resendAt : call.deadline)
   }
 
   #answered(message: Message): void {
+    const now = this.clock.now()
     if (message.noResponders) {
-      const group = this.#groups.get(message.subject.slice(this.#inbox.length + 1))
-      for (const open of callsOf(group)) {
+      for (const open of callsOf(this.#groupOf(message))) {
         this.#notExecuted(open, new Fault('unavailable.no-responders', `nobody listens on ${open.call.subject}`))
       }
       return
+    }
+    let heard: Replier | undefined
+    const hear = (replier: Replier) => {
+      if (replier === heard) return
+      heard = replier
+      this.contacts.hear(replier.node, replier.className, replier.version, now)
     }
     try {
       for (const envelope of decode(message.payload)) {
         switch (envelope.kind) {
           case kinds.reply: {
-            const { node, className, version } = envelope.replier
-            this.contacts.hear(node, className, version)
+            hear(envelope.replier)
             const open = this.#open.get(envelope.seq)
             if (open === undefined) continue
             this.#end(open)
@@ -218,16 +221,10 @@ export class CallTable {
             continue
           }
           case kinds.fault: {
-            const { node, className, version } = envelope.replier
-            this.contacts.hear(node, className, version)
+            hear(envelope.replier)
             // The message could not be read: it speaks of all its calls.
             const open = this.#open.get(envelope.seq)
-            const all =
-              envelope.seq === 0
-                ? callsOf(this.#groups.get(message.subject.slice(this.#inbox.length + 1)))
-                : open === undefined
-                  ? []
-                  : [open]
+            const all = envelope.seq === 0 ? callsOf(this.#groupOf(message)) : open === undefined ? [] : [open]
             for (const each of all) {
               if (envelope.fault.retryable) this.#notExecuted(each, envelope.fault)
               else {
@@ -284,14 +281,15 @@ export class CallTable {
 
   /** @internal Called by the wheel: the deadline has come, or the time to send again. */
   due(open: OpenCall): void {
-    if (this.clock.now() >= open.call.deadline) {
+    const now = this.clock.now()
+    if (now >= open.call.deadline) {
       this.#end(open)
       open.reject(this.#tooLate(open))
       return
     }
     if (open.resends) {
       this.#leaveGroup(open)
-      this.#send(open)
+      this.#send(open, now)
     } else this.wheel.set(open, open.call.deadline)
   }
 
@@ -301,7 +299,7 @@ export class CallTable {
   }
 
   #end(open: OpenCall): void {
-    this.#open.delete(open.seq)
+    this.#open.delete(open)
     this.wheel.clear(open)
     this.#leaveGroup(open)
   }
@@ -310,7 +308,12 @@ export class CallTable {
     const { group } = open
     if (group === undefined) return
     open.group = undefined
-    if (--group.unanswered === 0) this.#groups.delete(group.token)
+    if (--group.unanswered === 0) this.#groups.delete(group)
+  }
+
+  /** The message of ours that NATS or an answer speaks of. */
+  #groupOf(answer: Message): Group | undefined {
+    return this.#groups.get(Number.parseInt(answer.subject.slice(this.#inbox.length + 1), 36))
   }
 }
 

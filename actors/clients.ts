@@ -9,8 +9,10 @@ import type { Version } from '../core/ids.js'
 import type { MethodKind } from '../core/methods.js'
 import { describeClass, type NodeClass } from '../core/nodeObject.js'
 import { subjectsOf } from '../core/subjects.js'
+import { FrequentCaller } from './caller.js'
+import type { OutgoingCall } from './callTable.js'
 import { NodeServices } from './nodeServices.js'
-import { makeRef } from './refs.js'
+import { type Dispatch, makeRef } from './refs.js'
 
 /** The service under which pinned references are registered. It has no line of classes and answers no calls. */
 export const clientService = 'client'
@@ -32,14 +34,14 @@ export class Clients {
   ref(target: NodeClass, nodeId: string | undefined, options: RefOptions): object {
     return makeRef(
       target,
-      this.#dispatcher(target, nodeId, options, (call, kind) => this.#call(call, kind)),
+      this.#dispatcher(target, nodeId, options, (ref, method, kind, args) => this.#call(ref, method, kind, args)),
     )
   }
 
   sender(target: NodeClass, nodeId: string | undefined, options: RefOptions): object {
     return makeRef(
       target,
-      this.#dispatcher(target, nodeId, options, (call, kind) => this.#send(call, kind)),
+      this.#dispatcher(target, nodeId, options, (ref, method, kind, args) => this.#send(ref, method, kind, args)),
     )
   }
 
@@ -47,59 +49,65 @@ export class Clients {
     target: NodeClass,
     nodeId: string | undefined,
     options: RefOptions,
-    go: (call: PinnedCall, kind: MethodKind) => unknown,
-  ): (method: string, kind: MethodKind, args: readonly unknown[]) => unknown {
+    go: (ref: PinnedRef, ...call: Parameters<Dispatch>) => unknown,
+  ): Dispatch {
     const subjects = subjectsOf(this.services.settings.system)
     const { className, service } = describeClass(target)
     const subject = nodeId === undefined ? subjects.service(service) : subjects.node(nodeId)
     const deadlineMs = milliseconds(options.deadline ?? this.services.settings.callDeadlineMs)
-    const pin: Pin = { label: options.version, className: options.version === undefined ? className : null }
-    if (options.version !== undefined) this.#register(options.version)
-    return (method, kind, args) => go({ pin, target, subject, deadlineMs, method, args }, kind)
-  }
-
-  #call(call: PinnedCall, kind: MethodKind): Promise<unknown> {
-    const deadline = this.services.clock.now() + call.deadlineMs
-    if (call.pin.label !== undefined) return this.#go(call, kind, call.pin.label, deadline)
-    return this.#label(call).then((label) => this.#go(call, kind, label, deadline))
-  }
-
-  #go(call: PinnedCall, kind: MethodKind, label: Version, deadline: number): Promise<unknown> {
-    return this.services.calls.call(this.#caller(label), { ...this.#outgoing(call, kind, label), deadline })
-  }
-
-  #send(call: PinnedCall, kind: MethodKind): void {
-    const send = (label: Version) => this.services.calls.send(this.#caller(label), this.#outgoing(call, kind, label))
-    if (call.pin.label !== undefined) send(call.pin.label)
-    else
-      this.#label(call).then(send, (error) => {
-        this.services.observe({ type: 'warning', message: `a send of ${call.method} was dropped`, error })
-      })
-  }
-
-  #caller(version: Version) {
-    const { settings, calls } = this.services
-    return { nodeId: settings.hostId, incarnation: calls.incarnation, className: 'Client', version }
-  }
-
-  #outgoing({ subject, method, args, pin, deadlineMs }: PinnedCall, kind: MethodKind, label: Version) {
-    return {
-      subject,
-      label,
-      method,
-      kind,
-      args,
-      deadline: this.services.clock.now() + deadlineMs,
-      expects: pin.className,
-      path: null,
+    const { version } = options
+    const pin: Pin = {
+      className: version === undefined ? className : null,
+      caller: version === undefined ? undefined : this.#caller(version),
+      found: undefined,
     }
+    if (version !== undefined) this.#register(version)
+    const ref: PinnedRef = { pin, target, subject, deadlineMs }
+    return (method, kind, args) => go(ref, method, kind, args)
+  }
+
+  #call(ref: PinnedRef, method: string, kind: MethodKind, args: readonly unknown[]): Promise<unknown> {
+    const { calls, clock } = this.services
+    const now = clock.now()
+    const caller = this.#known(ref.pin)
+    if (caller !== undefined) return calls.call(caller, outgoing(ref, caller.version, method, kind, args, now), now)
+    return this.#find(ref).then((found) => calls.call(found, outgoing(ref, found.version, method, kind, args, now)))
+  }
+
+  #send(ref: PinnedRef, method: string, kind: MethodKind, args: readonly unknown[]): void {
+    const { calls, clock, observe } = this.services
+    const now = clock.now()
+    const caller = this.#known(ref.pin)
+    if (caller !== undefined) calls.send(caller, outgoing(ref, caller.version, method, kind, args, now), now)
+    else
+      this.#find(ref)
+        .then((found) => calls.send(found, outgoing(ref, found.version, method, kind, args, now)))
+        .catch((error) => observe({ type: 'warning', message: `a send of ${method} was dropped`, error }))
+  }
+
+  /** Who calls, if the pin's version is known for good, or as long as there is no newer one. */
+  #known({ caller, found }: Pin): FrequentCaller | undefined {
+    return found === undefined || found.isNamed || found.newest >= this.services.history.heard ? caller : undefined
+  }
+
+  /** Finds the pin's version, and who calls with it. */
+  async #find({ pin, target }: PinnedRef): Promise<FrequentCaller> {
+    const found = await this.#label(target)
+    if (pin.caller?.version !== found.version) pin.caller = this.#caller(found.version)
+    pin.found = found
+    return pin.caller
+  }
+
+  #caller(version: Version): FrequentCaller {
+    const { settings, calls } = this.services
+    return new FrequentCaller({ nodeId: settings.hostId, incarnation: calls.incarnation, className: 'Client', version })
   }
 
   /**
    * A pinned reference never changes its version. A class that no upgrade names may belong to one that is not published yet: it is looked
    * for again when there are newer versions.
    */
-  async #label({ pin, target }: PinnedCall): Promise<Version> {
+  async #label(target: NodeClass): Promise<FoundLabel> {
     const { history } = this.services
     let label = this.#labels.get(target)
     if (label !== undefined) {
@@ -107,16 +115,14 @@ export class Clients {
       if (!found.isNamed && found.newest < history.heard) label = undefined
     }
     if (label === undefined) {
-      label = this.#find(target)
+      label = this.#look(target)
       this.#labels.set(target, label)
       label.catch(() => this.#labels.delete(target))
     }
-    const found = await label
-    if (found.isNamed) pin.label = found.version
-    return found.version
+    return label
   }
 
-  async #find(target: NodeClass): Promise<FoundLabel> {
+  async #look(target: NodeClass): Promise<FoundLabel> {
     const { history } = this.services
     await history.fetch(await history.ask())
     const { className } = describeClass(target)
@@ -154,16 +160,29 @@ interface FoundLabel {
 }
 
 interface Pin {
-  label: Version | undefined
   /** The class that the labelled version must have; null where the caller chose the version itself. */
   readonly className: string | null
+  /** Who calls, with the version; undefined until that is found. */
+  caller: FrequentCaller | undefined
+  /** How the version was found; undefined too where the caller chose it. */
+  found: FoundLabel | undefined
 }
 
-interface PinnedCall {
+/** What stays the same from one call of a reference to the next. */
+interface PinnedRef {
   readonly pin: Pin
   readonly target: NodeClass
   readonly subject: string
   readonly deadlineMs: number
-  readonly method: string
-  readonly args: readonly unknown[]
+}
+
+function outgoing(
+  { pin, subject, deadlineMs }: PinnedRef,
+  label: Version,
+  method: string,
+  kind: MethodKind,
+  args: readonly unknown[],
+  now: number,
+): OutgoingCall {
+  return { subject, label, method, kind, args, deadline: now + deadlineMs, expects: pin.className, path: null }
 }

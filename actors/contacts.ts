@@ -25,15 +25,16 @@ export class Contacts {
     @inject(tokens.settings) private readonly settings: HostSettings,
   ) {}
 
-  hear(nodeId: string, className: string, version: Version): void {
+  /** `now` is for whoever has just read the clock. */
+  hear(nodeId: string, className: string, version: Version, now = this.clock.now()): void {
     const known = this.#heard.get(nodeId)
     if (known !== undefined) {
       known.className = className
       known.version = version
-      known.atMs = this.clock.now()
+      known.atMs = now
     } else {
       if (this.#heard.size >= this.settings.contactsMax) this.#heard.delete(this.#heard.keys().next().value!)
-      this.#heard.set(nodeId, { className, version, atMs: this.clock.now() })
+      this.#heard.set(nodeId, { className, version, atMs: now })
     }
     if (version > this.newestKnown) this.onNewer(version)
   }

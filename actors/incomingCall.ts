@@ -2,12 +2,14 @@
  * One call that a node received, from its dispatch to its reply. It is a turn of the mailbox; a running call keeps the version that
  * it began with, since a version advance is a turn too.
  */
-import { encodeFault, encodeReply } from '../core/codec.js'
+import { encodeReply } from '../core/codec.js'
 import { type CallEnvelope, callId, kinds, type Replier } from '../core/envelope.js'
 import { Fault, isFault, toFault } from '../core/fault.js'
 import { InvariantViolation } from '../core/invariant.js'
 import type { MethodEntry } from '../core/methodTable.js'
 import type { Link, ObjectChain } from '../core/objectChain.js'
+import { isPlainScalar } from '../core/plain.js'
+import type { Answers } from './answers.js'
 import type { Turn } from './mailbox.js'
 import type { NodeState, Ticket } from './nodeState.js'
 import { type TimerWheel, WheelEntry } from './timerWheel.js'
@@ -21,7 +23,6 @@ export interface Callee {
   now(): number
   /** Calls `leave` once all that the node has written so far is on disk, with the error if it is lost. */
   whenCommitted(leave: (error: unknown) => void): void
-  reply(replyTo: string, envelope: Uint8Array): void
   /** The largest reply that the transport takes. */
   readonly replyBytesMax: number
   /** Wakes held calls before their deadline. */
@@ -40,7 +41,9 @@ export interface Callee {
 }
 
 export class IncomingCall extends WheelEntry implements Turn, RunningCall {
+  /** Undefined until a running command sends something. */
   #sends: (() => void)[] | undefined
+  #isCommand = false
   #ticket: Ticket = 0
   /** Why it is refused if it waits too long; `refused` once it has been. */
   #waiting: 'unavailable.upgrading' | 'unavailable.fetching' | 'refused' | undefined
@@ -48,7 +51,8 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   constructor(
     private readonly callee: Callee,
     readonly envelope: CallEnvelope,
-    private readonly replyTo: string | undefined,
+    /** Undefined if nobody waits for an answer. */
+    private readonly answers: Answers | undefined,
     /** Milliseconds since 1970. */
     readonly deadline: number,
   ) {
@@ -61,7 +65,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   }
 
   get sends(): (() => void)[] | undefined {
-    return this.#sends
+    return this.#isCommand ? (this.#sends ??= []) : undefined
   }
 
   get isExpired(): boolean {
@@ -132,7 +136,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       return
     }
     this.#ticket = callee.state.begin(entry.kind)
-    if (entry.kind === 'command') this.#sends = []
+    this.#isCommand = entry.kind === 'command'
     let result: unknown
     try {
       result = entry.invoke(envelope.args)
@@ -155,32 +159,56 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       this.#waiting = 'refused'
     }
     this.callee.count('failed')
-    this.#leave(() => encodeFault(this.envelope.label, this.envelope.seq, fault, this.callee.replier))
+    const { answers, callee, envelope } = this
+    if (answers === undefined) return
+    callee.whenCommitted((error) => {
+      if (error !== undefined) this.#lost(error)
+      else answers.fault(envelope, fault, callee.replier)
+    })
   }
 
   #finished(entry: MethodEntry, value: unknown): void | Promise<void> {
-    const { callee, envelope } = this
-    let answer: Uint8Array | undefined
+    if (entry.kind === 'query' && this.callee.state.isCommitted) return this.#answered(entry, value)
+    const { answers, callee, envelope } = this
+    const { replier } = callee
+    let packed: Uint8Array | undefined
     try {
       // Packed now: a later command may change what the result refers to.
-      if (this.#isAnswered) answer = encodeReply(envelope.label, envelope.seq, value, callee.replier, entry.hops)
-      if (answer !== undefined && answer.length > callee.replyBytesMax) {
-        throw new Fault('protocol.too-large', `a result of ${answer.length} bytes; the transport takes ${callee.replyBytesMax}`)
-      }
+      if (answers !== undefined && !isFixed(value)) packed = this.#packed(entry, value)
       callee.state.keep(this.#ticket)
     } catch (error) {
       return this.#failed(error)
     }
     callee.count('answered')
     const sends = this.#sends
-    if (answer === undefined && (sends === undefined || sends.length === 0)) return
+    if (answers === undefined && sends === undefined) return
     callee.whenCommitted((error) => {
       if (error !== undefined) this.#lost(error)
       else {
         if (sends !== undefined) for (const send of sends) send()
-        if (answer !== undefined) callee.reply(this.replyTo!, answer)
+        if (packed !== undefined) answers?.packed(envelope, packed)
+        else answers?.reply(envelope, value, replier, entry.hops)
       }
     })
+  }
+
+  #packed(entry: MethodEntry, value: unknown): Uint8Array {
+    const { callee, envelope } = this
+    const reply = encodeReply(envelope.label, envelope.seq, value, callee.replier, entry.hops)
+    if (reply.length <= callee.replyBytesMax) return reply
+    throw new Fault('protocol.too-large', `a result of ${reply.length} bytes; the transport takes ${callee.replyBytesMax}`)
+  }
+
+  /** C12: all that this query can have seen is on disk, so its answer goes straight into the message that leaves next. */
+  #answered(entry: MethodEntry, value: unknown): void | Promise<void> {
+    const { callee } = this
+    try {
+      callee.state.keep(this.#ticket)
+      this.answers?.reply(this.envelope, value, callee.replier, entry.hops)
+    } catch (error) {
+      return this.#failed(error)
+    }
+    callee.count('answered')
   }
 
   #failed(error: unknown): void | Promise<void> {
@@ -197,6 +225,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       return
     }
     // What the failed call wanted to send is dropped; what start() sends now leaves as after any start.
+    this.#isCommand = false
     this.#sends = undefined
     return callee.rebuild().then(
       () => this.refuse(fault),
@@ -207,23 +236,9 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     )
   }
 
-  #leave(envelope: () => Uint8Array): void {
-    if (!this.#isAnswered) return
-    this.callee.whenCommitted((error) => {
-      if (error !== undefined) this.#lost(error)
-      else this.callee.reply(this.replyTo!, envelope())
-    })
-  }
-
   /** What this call saw or wrote is not on disk and never will be. */
   #lost(error: unknown): void {
-    if (!this.#isAnswered) return
-    const fault = toFault(error, 'unavailable.storage')
-    this.callee.reply(this.replyTo!, encodeFault(this.envelope.label, this.envelope.seq, fault, this.callee.replier))
-  }
-
-  get #isAnswered(): boolean {
-    return this.replyTo !== undefined && this.envelope.kind === kinds.call
+    this.answers?.fault(this.envelope, toFault(error, 'unavailable.storage'), this.callee.replier)
   }
 }
 
@@ -239,6 +254,13 @@ function faultOfMethod(error: unknown): Fault {
     fault.kind === 'protocol' ||
     fault.code === 'unavailable.storage'
   return ofThisCall ? fault : new Fault('application.error', fault.message, { code: fault.code }, { cause: fault })
+}
+
+const fixedTextLengthMax = 64
+
+/** What can certainly travel, and can't change until it does. */
+function isFixed(value: unknown): boolean {
+  return isPlainScalar(value) && !(typeof value === 'string' && value.length > fixedTextLengthMax)
 }
 
 function isThenable(value: unknown): value is Promise<unknown> {

@@ -6,12 +6,32 @@
  * J2. When a batch fails, so does everything written after it: it may have seen what was lost.
  */
 import { inject, injectable } from 'tsyringe'
+import { packValue } from '../core/messagePack.js'
 import type { Clock } from '../core/ports/clock.js'
 import { compareKeys, type StateStore, type Write } from '../core/ports/stateStore.js'
 import { tokens } from './tokens.js'
 
 /** Counts from 1. A reply waits for the batch that holds what its call saw. */
 export type BatchNumber = number
+
+/** A value that is packed when somebody needs the bytes: at the latest when its batch is committed, if no newer one has taken its place. */
+export class PackedLater {
+  #bytes: Uint8Array | undefined
+
+  /** @param value plain data that nobody changes any more */
+  constructor(private readonly value: unknown) {}
+
+  get bytes(): Uint8Array {
+    return (this.#bytes ??= packValue(this.value))
+  }
+}
+
+/** What a key is to be; null deletes it. */
+export type Written = Uint8Array | PackedLater | null
+
+function bytesOf(value: Written): Uint8Array | null {
+  return value instanceof PackedLater ? value.bytes : value
+}
 
 type Waiter = (error: unknown) => void
 
@@ -24,7 +44,7 @@ export interface Writer {
 const lostBatchesMax = 1024
 interface Batch {
   readonly number: BatchNumber
-  readonly writes: Map<string, Uint8Array | null>
+  readonly writes: Map<string, Written>
   readonly waiters: Waiter[]
   /** Whose writes it holds: they hear of it when they are lost, whether or not anybody waits. */
   readonly writers: Set<Writer>
@@ -45,7 +65,7 @@ export class Journal {
   ) {}
 
   /** Adds one write to the batch being filled and returns that batch. */
-  write(key: string, value: Uint8Array | null, writer?: Writer): BatchNumber {
+  write(key: string, value: Written, writer?: Writer): BatchNumber {
     this.#filling.writes.set(key, value)
     if (writer !== undefined) this.#filling.writers.add(writer)
     this.#schedule()
@@ -82,11 +102,10 @@ export class Journal {
 
   /** The newest value, committed or not. */
   get(key: string): Uint8Array | undefined {
-    const filling = this.#filling.writes.get(key)
-    if (filling !== undefined) return filling ?? undefined
-    if (this.#filling.writes.has(key)) return undefined
-    const committing = this.#committing?.writes
-    if (committing?.has(key)) return committing.get(key) ?? undefined
+    for (const batch of [this.#filling, this.#committing]) {
+      const value = batch?.writes.get(key)
+      if (value !== undefined) return bytesOf(value) ?? undefined
+    }
     return this.store.get(key)
   }
 
@@ -106,7 +125,8 @@ export class Journal {
     const merged = new Map<string, Uint8Array | null>()
     for (const batch of [this.#committing, this.#filling]) {
       if (batch === undefined) continue
-      for (const [key, value] of batch.writes) if (compareKeys(key, from) >= 0 && compareKeys(key, to) < 0) merged.set(key, value)
+      for (const [key, value] of batch.writes)
+        if (compareKeys(key, from) >= 0 && compareKeys(key, to) < 0) merged.set(key, bytesOf(value))
     }
     return [...merged].sort(([a], [b]) => compareKeys(a, b))
   }
@@ -128,7 +148,7 @@ export class Journal {
     }
     this.#committing = batch
     this.#filling = emptyBatch(batch.number + 1)
-    this.store.commit([...batch.writes]).then(
+    this.#commit(batch).then(
       () => {
         this.#committed = batch.number
         this.#committing = undefined
@@ -137,6 +157,12 @@ export class Journal {
       },
       (error: unknown) => this.#fail(batch, error),
     )
+  }
+
+  async #commit(batch: Batch): Promise<void> {
+    const writes: Write[] = []
+    for (const [key, value] of batch.writes) writes.push([key, bytesOf(value)])
+    await this.store.commit(writes)
   }
 
   #fail(batch: Batch, error: unknown): void {

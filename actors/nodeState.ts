@@ -1,9 +1,9 @@
 /**
  * The persistent state of one node: the roots and collections of its object and SOs. It alone writes to disk.
  *
- * A call begins, touches what it may write, and ends by `keep` or `drop`. A root is packed after each command and compared with what was
- * packed before: these bytes are both the value to write and the undo record. `batch` is the newest batch that holds a write of this
- * node: what leaves the node waits for it (C12).
+ * A call begins, touches what it may write, and ends by `keep` or `drop`. After each command a root is compared with its snapshot of before:
+ * the new one is both the value to write, packed once for all commands of a batch, and the undo record. `batch` is the newest batch that
+ * holds a write of this node: what leaves the node waits for it (C12).
  */
 import { pack, unpack } from '../core/codec.js'
 import { type Collection, collectionKeyBytesMax, type KeyRange } from '../core/collection.js'
@@ -12,7 +12,8 @@ import { invariant } from '../core/invariant.js'
 import type { MethodKind } from '../core/methods.js'
 import { keys, type Slot } from '../core/nodeRecord.js'
 import { compareKeys } from '../core/ports/stateStore.js'
-import { type BatchNumber, type Journal, overlaid, type Writer } from './journal.js'
+import { snapshotOf } from '../core/snapshot.js'
+import { type BatchNumber, type Journal, overlaid, PackedLater, type Writer } from './journal.js'
 
 /** Whoever has a root: an object or an SO's `this`. */
 export interface RootHolder {
@@ -20,13 +21,14 @@ export interface RootHolder {
 }
 
 interface OpenSlot {
-  readonly slot: Slot
+  readonly key: string
   readonly holder: RootHolder
-  packed: Uint8Array
+  /** The root after the last call that was kept. */
+  snapshot: unknown
   touched: boolean
 }
 
-/** A query's writes to a root are looked for in so many queries at first, then in one of so many: looking costs as much as packing the root. */
+/** A query's writes to a root are looked for in so many queries at first, then in one of so many: looking goes through all of the root. */
 const queriesLookedAtFirst = 64
 const queriesLookedAtThen = 256
 
@@ -84,10 +86,11 @@ export class NodeState implements Writer {
 
   /** Gives the holder its root as it was last written. From then on the holder's root is the slot's. */
   open(slot: Slot, holder: RootHolder): void {
-    const packed = this.journal.get(keys.root(this.nodeId, slot))
+    const key = keys.root(this.nodeId, slot)
+    const packed = this.journal.get(key)
     invariant(packed !== undefined, `${this.nodeId}: no state in slot ${slot}`)
     holder.state = unpack(packed) as object
-    this.#slots.set(slot, { slot, holder, packed, touched: false })
+    this.#slots.set(slot, { key, holder, snapshot: snapshotOf(holder.state, undefined, 'state'), touched: false })
   }
 
   /** Forgets the holder of one slot, between two calls. */
@@ -133,17 +136,17 @@ export class NodeState implements Writer {
     this.throwIfLost()
     if (this.#running === 'query') this.#checkQuery()
     if (this.#touched.length > 0) {
-      const changed: (readonly [OpenSlot, Uint8Array])[] = []
+      const changed: (readonly [OpenSlot, unknown])[] = []
       for (const open of this.#touched) {
-        const packed = pack(open.holder.state, 'state')
-        if (!equal(packed, open.packed)) changed.push([open, packed])
+        const snapshot = snapshotOf(open.holder.state, open.snapshot, 'state')
+        if (snapshot !== open.snapshot) changed.push([open, snapshot])
       }
-      for (const [open, packed] of changed) {
-        open.packed = packed
-        this.batch = this.journal.write(keys.root(this.nodeId, open.slot), packed, this)
+      for (const [open, snapshot] of changed) {
+        open.snapshot = snapshot
+        this.batch = this.journal.write(open.key, new PackedLater(snapshot), this)
       }
     }
-    for (const [key, value] of this.#staged) this.batch = this.journal.write(key, value, this)
+    if (this.#staged.size > 0) for (const [key, value] of this.#staged) this.batch = this.journal.write(key, value, this)
     this.#end()
   }
 
@@ -152,9 +155,9 @@ export class NodeState implements Writer {
     if (ticket !== this.#ticket) return false
     let written = this.#staged.size > 0
     for (const open of this.#touched) {
-      if (packedEquals(open)) continue
+      if (isUnchanged(open)) continue
       written = true
-      open.holder.state = unpack(open.packed) as object
+      open.holder.state = copyOf(open.snapshot)
     }
     this.#end()
     return written
@@ -164,7 +167,7 @@ export class NodeState implements Writer {
   #checkQuery(): void {
     if (this.#queries++ >= queriesLookedAtFirst && this.#queries % queriesLookedAtThen !== 0) return
     for (const open of this.#slots.values()) {
-      if (packedEquals(open)) continue
+      if (isUnchanged(open)) continue
       this.#touch(open)
       throw new Fault('protocol.query-writes', 'a query may not write to the state: mark the method @command')
     }
@@ -172,7 +175,9 @@ export class NodeState implements Writer {
 
   /** The root as committed or about to be, as a copy that nobody else has. */
   rootCopy(slot: Slot): object {
-    const packed = this.#slots.get(slot)?.packed ?? this.journal.get(keys.root(this.nodeId, slot))
+    const open = this.#slots.get(slot)
+    if (open !== undefined) return copyOf(open.snapshot)
+    const packed = this.journal.get(keys.root(this.nodeId, slot))
     return packed === undefined ? {} : (unpack(packed) as object)
   }
 
@@ -204,16 +209,17 @@ export class NodeState implements Writer {
   }
 }
 
-function packedEquals(open: OpenSlot): boolean {
+function isUnchanged({ holder, snapshot }: OpenSlot): boolean {
   try {
-    return equal(pack(open.holder.state, 'state'), open.packed)
+    return snapshotOf(holder.state, snapshot, 'state') === snapshot
   } catch {
     return false
   }
 }
 
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && Buffer.compare(a, b) === 0
+/** As it would come from the disk. */
+function copyOf(snapshot: unknown): object {
+  return unpack(pack(snapshot)) as object
 }
 
 /** One collection of one slot: the call's own writes over the journal's over the store's. */

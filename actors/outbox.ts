@@ -1,11 +1,12 @@
 /**
- * Envelopes of one turn of the event loop to one subject travel in one message, bounded in count and bytes. A lone envelope waits for
- * nothing but the end of its turn.
+ * Envelopes of one turn of the event loop to one destination travel in one message, bounded in count and bytes. They are written straight
+ * into it. A lone envelope waits for nothing but the end of its turn.
  */
 import { inject, injectable } from 'tsyringe'
 import { Fault } from '../core/fault.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Transport } from '../core/ports/transport.js'
+import { WireWriter } from '../core/wireWriter.js'
 import type { HostSettings } from './settings.js'
 import { tokens } from './tokens.js'
 
@@ -18,16 +19,33 @@ export interface ReplyAddress {
 export interface Parcel {
   readonly subject: string
   readonly address: ReplyAddress | undefined
-  readonly envelopes: Uint8Array[]
-  bytes: number
+  readonly writer: WireWriter
+  envelopes: number
+  /** Set while an envelope is half written: an argument may be a getter that calls somebody. */
+  isBusy: boolean
 }
+
+/** Where messages go. Whoever has one adds to the message that is being filled for it. */
+export class Destination {
+  /** The message being filled, until it is sent or full. */
+  parcel: Parcel | undefined
+
+  constructor(readonly subject: string) {}
+}
+
+/** Writes one envelope. May throw in the middle: what it has written is taken back. */
+export type Write<E> = (writer: WireWriter, envelope: E) => void
 
 @injectable()
 export class Outbox {
-  readonly #filling = new Map<string, Parcel>()
+  readonly #destinations = new Map<string, Destination>()
   #ready: Parcel[] = []
+  /** Destinations of the parcels that are ready, in their order. */
+  #filling: Destination[] = []
+  #idleWriters: WireWriter[] = []
   #scheduled = false
   readonly #bytesMax: number
+  readonly #flush = (): void => this.flush()
   /** Hears of a parcel that could not be sent. */
   onUnsent: (parcel: Parcel, fault: Fault) => void = () => {}
 
@@ -39,29 +57,54 @@ export class Outbox {
     this.#bytesMax = Math.min(settings.messageBytesMax, transport.payloadBytesMax)
   }
 
-  /** Adds an envelope to the parcel for `subject`. `newAddress` makes the reply address of a new parcel. */
-  add(subject: string, envelope: Uint8Array, newAddress?: () => ReplyAddress): Parcel {
-    if (envelope.length > this.transport.payloadBytesMax) {
-      throw new Fault(
-        'protocol.too-large',
-        `an envelope of ${envelope.length} bytes; the transport takes ${this.transport.payloadBytesMax}`,
-      )
+  /** The destination that everybody shares who sends to `subject`; for subjects that come up again. */
+  destination(subject: string): Destination {
+    let known = this.#destinations.get(subject)
+    if (known === undefined) {
+      // Whoever is forgotten while its message is being filled sends that one, and later ones after it.
+      if (this.#destinations.size >= this.settings.destinationsMax) {
+        this.#destinations.delete(this.#destinations.keys().next().value!)
+      }
+      known = new Destination(subject)
+      this.#destinations.set(subject, known)
     }
-    let parcel = this.#filling.get(subject)
-    const full =
-      parcel !== undefined &&
-      (parcel.envelopes.length >= this.settings.envelopesPerMessageMax ||
-        parcel.bytes + envelope.length > this.#bytesMax ||
-        // Sends alone began it, without a reply address; a call needs one.
-        (newAddress !== undefined && parcel.address === undefined))
-    if (parcel === undefined || full) {
-      parcel = { subject, address: newAddress?.(), envelopes: [], bytes: 0 }
-      this.#filling.set(subject, parcel)
-      this.#ready.push(parcel)
-      this.#schedule()
+    return known
+  }
+
+  /** Sends an envelope that is packed already to a subject that does not come up again. */
+  add(subject: string, envelope: Uint8Array): void {
+    this.write(new Destination(subject), writePacked, envelope)
+  }
+
+  /**
+   * Writes an envelope into the message for `to`. `newAddress` makes the reply address of a new message, `subject` is the one that a new
+   * message goes to, if not the destination's. Throws what `write` throws, and `protocol.too-large`.
+   */
+  write<E>(to: Destination, write: Write<E>, envelope: E, newAddress?: () => ReplyAddress, subject: string = to.subject): Parcel {
+    let { parcel } = to
+    if (
+      parcel === undefined ||
+      parcel.isBusy ||
+      parcel.envelopes >= this.settings.envelopesPerMessageMax ||
+      // Sends alone began it, without a reply address; a call needs one.
+      (newAddress !== undefined && parcel.address === undefined)
+    ) {
+      parcel = this.#newParcel(to, subject, newAddress)
     }
-    parcel.envelopes.push(envelope)
-    parcel.bytes += envelope.length
+    const { writer } = parcel
+    const start = writer.length
+    parcel.isBusy = true
+    try {
+      write(writer, envelope)
+      parcel.isBusy = false
+      const { length } = writer
+      if (length > this.#bytesMax) parcel = this.#tooLong(to, parcel, start, newAddress, subject)
+    } catch (fault) {
+      writer.truncate(start)
+      parcel.isBusy = false
+      throw fault
+    }
+    parcel.envelopes++
     return parcel
   }
 
@@ -70,18 +113,53 @@ export class Outbox {
     this.#scheduled = false
     const ready = this.#ready
     this.#ready = []
-    this.#filling.clear()
-    for (const parcel of ready) this.#send(parcel)
+    for (const destination of this.#filling) destination.parcel = undefined
+    this.#filling = []
+    for (const parcel of ready) if (parcel.envelopes > 0) this.#send(parcel)
   }
 
-  #schedule(): void {
-    if (this.#scheduled) return
-    this.#scheduled = true
-    this.clock.turn(() => this.flush())
+  /** The message has become too long by its newest envelope, which begins a new one if it is not the only one. */
+  #tooLong(
+    to: Destination,
+    parcel: Parcel,
+    start: number,
+    newAddress: (() => ReplyAddress) | undefined,
+    subject: string,
+  ): Parcel {
+    const { writer } = parcel
+    const size = writer.length - start
+    const { payloadBytesMax } = this.transport
+    if (size > payloadBytesMax)
+      throw new Fault('protocol.too-large', `an envelope of ${size} bytes; the transport takes ${payloadBytesMax}`)
+    if (parcel.envelopes === 0) return parcel
+    const envelope = writer.copy(start)
+    writer.truncate(start)
+    const next = this.#newParcel(to, subject, newAddress)
+    next.writer.packed(envelope)
+    return next
+  }
+
+  #newParcel(to: Destination, subject: string, newAddress: (() => ReplyAddress) | undefined): Parcel {
+    const writer = this.#idleWriters.pop() ?? new WireWriter()
+    const parcel: Parcel = { subject, address: newAddress?.(), writer, envelopes: 0, isBusy: false }
+    if (to.parcel === undefined) this.#filling.push(to)
+    to.parcel = parcel
+    this.#ready.push(parcel)
+    if (!this.#scheduled) {
+      this.#scheduled = true
+      this.clock.turn(this.#flush)
+    }
+    return parcel
   }
 
   #send(parcel: Parcel): void {
-    const payload = parcel.envelopes.length === 1 ? parcel.envelopes[0]! : concatenated(parcel)
+    const { writer } = parcel
+    const payload = writer.copy()
+    const { idleWritersMax, idleWriterBytesMax } = this.settings
+    if (this.#idleWriters.length < idleWritersMax && writer.capacity <= idleWriterBytesMax) {
+      writer.truncate(0)
+      this.#idleWriters.push(writer)
+    }
     try {
       this.transport.publish(parcel.subject, payload, parcel.address?.replyTo)
     } catch (error) {
@@ -90,12 +168,6 @@ export class Outbox {
   }
 }
 
-function concatenated(parcel: Parcel): Uint8Array {
-  const whole = new Uint8Array(parcel.bytes)
-  let at = 0
-  for (const envelope of parcel.envelopes) {
-    whole.set(envelope, at)
-    at += envelope.length
-  }
-  return whole
+export function writePacked(writer: WireWriter, envelope: Uint8Array): void {
+  writer.packed(envelope)
 }

@@ -7,38 +7,47 @@ import { type CallEnvelope, kinds } from '../core/envelope.js'
 import { Fault, toFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import type { Message } from '../core/ports/transport.js'
+import { Answers } from './answers.js'
 import { type Callee, IncomingCall } from './incomingCall.js'
 import type { NodeServices } from './nodeServices.js'
 
 /** What receives calls. */
 export interface Receiver extends Callee {
-  readonly services: Pick<NodeServices, 'clock' | 'contacts' | 'observe'>
+  readonly services: Pick<NodeServices, 'clock' | 'contacts' | 'outbox' | 'observe'>
   /** Whether a call of this version has an answer here already, be it a fault. */
   knows(version: Version): boolean
   /** Takes a call that has its answer here. */
   accept(call: IncomingCall): void
+  /** Answers what is no call. */
+  reply(replyTo: string, envelope: Uint8Array): void
 }
 
 export function route(node: Receiver, message: Message): void {
-  const { clock, contacts } = node.services
+  const { clock, contacts, outbox, observe } = node.services
+  const { replyTo } = message
+  const now = clock.now()
   try {
+    const answers = replyTo === undefined ? undefined : new Answers(outbox, replyTo, observe)
     for (const envelope of calls(message.payload)) {
-      contacts.hear(envelope.caller, envelope.callerClass, envelope.callerVersion)
-      accept(node, new IncomingCall(node, envelope, message.replyTo, clock.now() + envelope.deadlineMs))
+      contacts.hear(envelope.caller, envelope.callerClass, envelope.callerVersion, now)
+      const answered = envelope.kind === kinds.call ? answers : undefined
+      accept(node, new IncomingCall(node, envelope, answered, now + envelope.deadlineMs))
     }
   } catch (thrown) {
     const fault = toFault(thrown, 'protocol.bad-envelope')
-    if (message.replyTo !== undefined) node.reply(message.replyTo, encodeFault(0, 0, fault, node.replier))
+    if (replyTo !== undefined) node.reply(replyTo, encodeFault(0, 0, fault, node.replier))
     else node.services.observe({ type: 'deadLetter', subject: message.subject, fault })
   }
 }
 
 /** All or none: one envelope that does not belong here, and none of its message is carried out. */
 function calls(payload: Uint8Array): readonly CallEnvelope[] {
-  return decode(payload).map((envelope) => {
-    if (envelope.kind === kinds.call || envelope.kind === kinds.send || envelope.kind === kinds.event) return envelope
-    throw new Fault('protocol.bad-envelope', `kind ${envelope.kind} on a node's subject`)
-  })
+  const envelopes = decode(payload)
+  for (const { kind } of envelopes) {
+    if (kind !== kinds.call && kind !== kinds.send && kind !== kinds.event)
+      throw new Fault('protocol.bad-envelope', `kind ${kind} on a node's subject`)
+  }
+  return envelopes as CallEnvelope[]
 }
 
 /** A version that the chain does not reach yet is learned first; everything else waits for its turn. */
@@ -76,6 +85,7 @@ export function localCall(
     expects: null,
     path: null,
     trace: null,
+    together: false,
   }
   return new IncomingCall(node, envelope, undefined, node.now() + deadlineMs)
 }

@@ -20,6 +20,11 @@ export interface HostSettings {
   readonly envelopesPerMessageMax: number
   /** Bytes of one such message, at most what the transport allows. */
   readonly messageBytesMax: number
+  /** Subjects whose messages being filled are found again; one that is forgotten costs a message more. */
+  readonly destinationsMax: number
+  /** Buffers of sent messages that are kept to be filled again, and the bytes of one that is. */
+  readonly idleWritersMax: number
+  readonly idleWriterBytesMax: number
   /** The deadline of a call that names none. */
   readonly callDeadlineMs: number
   /** The first pause before a call that was not executed is sent again; doubles up to `retryPauseMsMax`. */
@@ -67,6 +72,9 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   openCallsMax: 100_000,
   envelopesPerMessageMax: 256,
   messageBytesMax: 256 * 1024,
+  destinationsMax: 4_096,
+  idleWritersMax: 64,
+  idleWriterBytesMax: 64 * 1024,
   callDeadlineMs: 5_000,
   retryPauseMs: 10,
   retryPauseMsMax: 250,

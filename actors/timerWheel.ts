@@ -7,6 +7,7 @@ import type { Clock } from '../core/ports/clock.js'
 import { tokens } from './tokens.js'
 
 export const wheelTickMs = 10
+/** A power of two: the slot of a tick is its last bits. */
 const wheelSlots = 512
 
 /** Whoever waits on the wheel extends this. */
@@ -26,10 +27,12 @@ export class TimerWheel {
   readonly #slots: Head[] = Array.from({ length: wheelSlots }, newHead)
   #entries = 0
   #ticking = false
-  #tick: number
+  readonly #startMs: number
+  /** Counts from the start: small integers are cheaper than milliseconds since 1970. */
+  #tick = 0
 
   constructor(@inject(tokens.clock) private readonly clock: Clock) {
-    this.#tick = Math.floor(clock.now() / wheelTickMs)
+    this.#startMs = clock.now()
   }
 
   /** Calls `entry.due()` at `dueMs`, or up to a tick later. An entry that was set already is moved. */
@@ -37,8 +40,8 @@ export class TimerWheel {
     if (entry.wheelPrevious !== undefined) this.clear(entry)
     if (!this.#ticking) this.#start()
     entry.wheelDueMs = dueMs
-    const tick = Math.max(Math.ceil(dueMs / wheelTickMs), this.#tick + 1)
-    const head = this.#slots[tick % wheelSlots]!
+    const tick = Math.max(Math.ceil((dueMs - this.#startMs) / wheelTickMs), this.#tick + 1)
+    const head = this.#slots[tick & (wheelSlots - 1)]!
     const last = head.wheelPrevious!
     last.wheelNext = entry
     entry.wheelPrevious = last
@@ -58,7 +61,7 @@ export class TimerWheel {
 
   #start(): void {
     this.#ticking = true
-    this.#tick = Math.floor(this.clock.now() / wheelTickMs)
+    this.#tick = this.#tickOf(this.clock.now())
     this.#next()
   }
 
@@ -66,13 +69,17 @@ export class TimerWheel {
     this.clock.after(wheelTickMs, () => {
       const now = this.clock.now()
       // After a long pause of the process one round over all slots is enough.
-      const until = Math.floor(now / wheelTickMs)
+      const until = this.#tickOf(now)
       let rounds = 0
-      while (this.#tick < until && rounds++ < wheelSlots) this.#expire(this.#slots[++this.#tick % wheelSlots]!, now)
+      while (this.#tick < until && rounds++ < wheelSlots) this.#expire(this.#slots[++this.#tick & (wheelSlots - 1)]!, now)
       this.#tick = Math.max(this.#tick, until)
       if (this.#entries === 0) this.#ticking = false
       else this.#next()
     })
+  }
+
+  #tickOf(ms: number): number {
+    return Math.floor((ms - this.#startMs) / wheelTickMs)
   }
 
   /** The rest of the slot is due in a later round of the wheel. What one entry's `due` moves or clears is not called for its old time. */

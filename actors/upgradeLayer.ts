@@ -10,7 +10,8 @@ import type { MethodKind } from '../core/methods.js'
 import { describeClass, type NodeClass } from '../core/nodeObject.js'
 import type { Clock } from '../core/ports/clock.js'
 import { type Subjects, subjectsOf } from '../core/subjects.js'
-import type { Caller, CallTable, OneWayKind, OutgoingCall } from './callTable.js'
+import { type Caller, FrequentCaller } from './caller.js'
+import type { CallTable, OneWayKind, OutgoingCall } from './callTable.js'
 import type { NodeState } from './nodeState.js'
 import { makeRef } from './refs.js'
 import type { HostSettings } from './settings.js'
@@ -25,6 +26,7 @@ export interface RunningCall {
 
 export class UpgradeLayer {
   readonly #subjects: Subjects
+  #caller: FrequentCaller | undefined
 
   constructor(
     private readonly caller: () => Caller,
@@ -39,26 +41,40 @@ export class UpgradeLayer {
 
   ref(target: NodeClass, nodeId: string | undefined, label: () => Version): object {
     const subject = this.#subject(target, nodeId)
-    return makeRef(target, (method, kind, args) => this.#call(this.#outgoing(subject, label(), method, kind, args)))
+    return makeRef(target, (method, kind, args) => {
+      const now = this.clock.now()
+      return this.#call(this.#outgoing(subject, label(), method, kind, args, now), now)
+    })
   }
 
   sender(target: NodeClass, nodeId: string | undefined, label: () => Version): object {
     const subject = this.#subject(target, nodeId)
-    return makeRef(target, (method, kind, args) => this.#send(this.#outgoing(subject, label(), method, kind, args)))
+    return makeRef(target, (method, kind, args) => {
+      const now = this.clock.now()
+      this.#send(this.#outgoing(subject, label(), method, kind, args, now), now)
+    })
   }
 
   /** To whoever hears the event; the label says what it means. */
   publish(name: string, args: readonly unknown[], label: Version): void {
-    this.#send(this.#outgoing(this.#subjects.event(name), label, name, 'command', args), kinds.event)
+    const now = this.clock.now()
+    this.#send(this.#outgoing(this.#subjects.event(name), label, name, 'command', args, now), now, kinds.event)
   }
 
   #subject(target: NodeClass, nodeId: string | undefined): string {
     return nodeId === undefined ? this.#subjects.service(describeClass(target).service) : this.#subjects.node(nodeId)
   }
 
-  #outgoing(subject: string, label: Version, method: string, kind: MethodKind, args: readonly unknown[]): OutgoingCall {
+  #outgoing(
+    subject: string,
+    label: Version,
+    method: string,
+    kind: MethodKind,
+    args: readonly unknown[],
+    now: number,
+  ): OutgoingCall {
     const running = this.running()
-    const own = this.clock.now() + this.settings.callDeadlineMs
+    const own = now + this.settings.callDeadlineMs
     return {
       subject,
       label,
@@ -71,17 +87,28 @@ export class UpgradeLayer {
     }
   }
 
-  async #call(call: OutgoingCall): Promise<unknown> {
-    await this.#settled()
-    return this.calls.call(this.caller(), call)
+  #call(call: OutgoingCall, now: number): Promise<unknown> {
+    if (this.state.isCommitted) return this.calls.call(this.#frequentCaller(), call, now)
+    return this.#settled().then(() => this.calls.call(this.#frequentCaller(), call))
   }
 
-  #send(call: OutgoingCall, kind: OneWayKind = kinds.send): void {
-    // Packed now: a later command may change what the arguments refer to, and what can't be packed fails its own command.
-    const send = this.calls.prepareSend(this.caller(), call, kind)
+  #send(call: OutgoingCall, now: number, kind: OneWayKind = kinds.send): void {
     const sends = this.running()?.sends
+    if (sends === undefined && this.state.isCommitted && kind === kinds.send) {
+      this.calls.send(this.#frequentCaller(), call, now)
+      return
+    }
+    // Packed now: a later command may change what the arguments refer to, and what can't be packed fails its own command.
+    const send = this.calls.prepareSend(this.#frequentCaller(), call, kind)
     if (sends !== undefined) sends.push(send)
     else this.afterCommit(send)
+  }
+
+  /** The node as it is now: the same one until it has another class or version. */
+  #frequentCaller(): FrequentCaller {
+    const now = this.caller()
+    if (this.#caller?.is(now) !== true) this.#caller = new FrequentCaller(now)
+    return this.#caller!
   }
 
   /** Runs `leave` when everything that the node has written so far is on disk; never if that is lost. */
@@ -91,8 +118,7 @@ export class UpgradeLayer {
     })
   }
 
-  #settled(): Promise<void> | undefined {
-    if (this.state.isCommitted) return undefined
+  #settled(): Promise<void> {
     return new Promise((resolve, reject) =>
       this.state.whenCommitted((error) => (error === undefined ? resolve() : reject(error))),
     )

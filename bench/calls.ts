@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util'
 import { startNatsServer, startRedisServer, type TestServer } from '../test/support/servers.js'
 import type { CpuAnswer, DriveAnswer, Role } from './agreed.js'
 import { Asked } from './asking.js'
-import { type Contender, contenders, referenceName, type Side } from './contenders.js'
+import { type Contender, contenders, references, type Side } from './contenders.js'
 import { cpuTimeUs } from './cpuTime.js'
 import { type Load, loads } from './load.js'
 import { linesOf, machineLine, type Report, type Sample, table } from './report.js'
@@ -18,9 +18,9 @@ const usage = `npm run bench [-- options]
   --quick             fewer and shorter rounds, with 1 and 256 in flight only: under 20 seconds
   --rounds <n>        rounds over all contenders (5)
   --duration <ms>     of one contender at one load in one round (700)
-  --only <text>       ${referenceName} and contenders whose name contains it; may be given again
-  --alone             with --only: without ${referenceName}, for profiles
-  --load <name>       only this load: 1, 64, 256 or '256 paced'; may be given again
+  --only <text>       ${references.join(' or ')} and contenders whose name contains it; may be given again
+  --alone             with --only: without ${references.join(' or ')}, for profiles
+  --load <name>       only this load: 1, 64, 256, '256 paced' or sends; may be given again
   --json <file>       writes the numbers as JSON too
 `
 
@@ -76,7 +76,7 @@ function wanted(): readonly { readonly contender: Contender; readonly loads: rea
   const { only, alone } = options
   const loadNames = options.load ?? (options.quick ? ['1', '256'] : undefined)
   return contenders
-    .filter(({ name }) => only === undefined || (name === referenceName && !alone) || only.some((text) => name.includes(text)))
+    .filter(({ name }) => only === undefined || (references.includes(name) && !alone) || only.some((text) => name.includes(text)))
     .map((contender) => ({ contender, loads: contender.loads.filter(({ name }) => loadNames?.includes(name) ?? true) }))
     .filter(({ loads }) => loads.length > 0)
 }
@@ -92,7 +92,7 @@ async function cellsOf(start: (file: 'caller.js' | 'server.js', name: string) =>
     const caller = await start('caller.js', name)
     for (const load of loads) cells.push({ contender, load, caller, callee })
   }
-  const order = Object.values(loads).flat()
+  const order: readonly Load[] = Object.values(loads).flat()
   return cells.sort((a, b) => order.indexOf(a.load) - order.indexOf(b.load))
 }
 

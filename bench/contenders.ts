@@ -6,9 +6,9 @@ import { memoryStore } from 'theseus/memory'
 import { nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
 import { type Role, system } from './agreed.js'
-import { bareSubject, packCall, unpackAnswer } from './bare.js'
+import { type Batching, bareSubject, lean, packBatched, packCall, sendSubject, unpackAnswer, unpackBatch, whole } from './bare.js'
 import { type Load, loads } from './load.js'
-import { askedNode, initialValues, keys, spreadNodes, toldNode, Values } from './values.js'
+import { askedNode, initialValues, keys, spreadNodes, toldNode, toldNodes, Values } from './values.js'
 
 /** Makes the n-th call. Rejects when the answer is not the right one. */
 export type Call = (n: number) => Promise<unknown>
@@ -24,27 +24,45 @@ export interface Contender {
   enter(role: Role): Promise<{ readonly call: Call; close(): Promise<void> }>
 }
 
-const { one, closed, paced } = loads
+const { one, closed, paced, sends } = loads
 const deadlineMs = 5_000
+/** More than any load has in flight. */
+const openMax = 4_096
 
-/** The first one is what the others are compared with. */
 export const contenders: readonly Contender[] = [
   bare('nc.request()', [one, ...closed, paced], {}, requests),
   bare('nc.request(), noAsyncTraces', [...closed, paced], { noAsyncTraces: true }, requests),
   bare('own inbox, plain callback', [one, ...closed, paced], {}, inboxCalls),
+  bare('own inbox, batches', [...closed, paced], {}, batchedCalls(whole)),
+  bare('own inbox, lean batches', [...closed, paced], {}, batchedCalls(lean)),
   theseus('Theseus query, 1 node', [one, ...closed, paced], asks([askedNode])),
   theseus(`Theseus query, ${spreadNodes.length} nodes`, [...closed, paced], asks(spreadNodes)),
+  theseus(`Theseus query, ${toldNodes.length} nodes`, closed, asks(spreadNodes.slice(0, toldNodes.length))),
   theseus('Theseus command, root', closed, (host) => {
     const ref = host.ref(Values, toldNode)
     return (n) => ref.put(keyOf(n), `value ${n}`)
+  }),
+  theseus(`Theseus command, ${toldNodes.length} nodes`, closed, (host) => {
+    const refs = toldNodes.map((nodeId) => host.ref(Values, nodeId))
+    return (n) => refs[n % refs.length]!.put(keyOf(n), `value ${n}`)
   }),
   theseus('Theseus command, collection', closed, (host) => {
     const ref = host.ref(Values, toldNode)
     return (n) => ref.putRecord(keyOf(n), `value ${n}`)
   }),
+  bare('nc.publish()', [sends], {}, publications),
+  theseus('Theseus sends, 1 node', [sends], (host) => {
+    const sender = host.sender(Values, askedNode)
+    const ask = asks([askedNode])(host)
+    return async (n) => {
+      for (let i = 0; i < sends.sendsBefore!; i++) sender.get(keyOf(i))
+      await ask(n)
+    }
+  }),
 ]
 
-export const referenceName = contenders[0]!.name
+/** Whoever is at a load is the one that the others at that load are compared with. */
+export const references: readonly string[] = ['nc.request()', 'nc.publish()']
 
 function bare(
   name: string,
@@ -110,6 +128,49 @@ function inboxCalls(connection: NatsConnection): Call {
       connection.publish(bareSubject, packCall('get', [key]), { reply: `${inbox}.${token}` })
     })
     check(key, answer)
+  }
+}
+
+/**
+ * The same with all calls of a turn in one message, and their answers in one. Whoever starts a turn's first call makes the message leave at
+ * its end.
+ */
+function batchedCalls({ subject, call, readAnswer }: Batching): (connection: NatsConnection) => Call {
+  return (connection) => {
+    const inbox = createInbox()
+    const open: ((answer: unknown) => void)[] = new Array(openMax)
+    let batch: Uint8Array[] = []
+    let calls = 0
+    connection.subscribe(inbox, {
+      callback: (_error, message) => {
+        for (const envelope of unpackBatch(message.data)) {
+          const { seq, value } = readAnswer(envelope)
+          open[seq % openMax]!(value)
+        }
+      },
+    })
+    const leave = (): void => {
+      connection.publish(subject, Buffer.concat(batch), { reply: inbox })
+      batch = []
+    }
+    return async (n) => {
+      const key = keyOf(n)
+      const answer = await new Promise<unknown>((resolve) => {
+        const seq = ++calls
+        open[seq % openMax] = resolve
+        if (batch.push(packBatched(call(seq, 'get', [key]))) === 1) setImmediate(leave)
+      })
+      check(key, answer)
+    }
+  }
+}
+
+/** Many publications, and a request when they have arrived: nats-server keeps the order. */
+function publications(connection: NatsConnection): Call {
+  const request = requests(connection)
+  return async (n) => {
+    for (let i = 0; i < sends.sendsBefore!; i++) connection.publish(sendSubject, packCall('get', [keyOf(i)]))
+    await request(n)
   }
 }
 

@@ -8,6 +8,8 @@ export interface Load {
    * the next, which flatters whoever sends several in one message. With it at most so many start in one turn of the event loop.
    */
   readonly newPerTurnMax?: number
+  /** Each call stands for so many sends, which come before it. */
+  readonly sendsBefore?: number
 }
 
 const one: Load = { name: '1', inFlight: 1 }
@@ -16,10 +18,13 @@ const closed: readonly Load[] = [
   { name: '256', inFlight: 256 },
 ]
 const paced: Load = { name: '256 paced', inFlight: 256, newPerTurnMax: 16 }
+/** One-way sends of one turn, and then a call that shows that they have arrived: else a sender would outrun who hears it. */
+const sends: Load = { name: 'sends', inFlight: 1, sendsBefore: 255 }
 
-export const loads = { one, closed, paced } as const
+export const loads = { one, closed, paced, sends } as const
 
 export interface Driven {
+  /** And sends. */
   readonly calls: number
   readonly tookMs: number
   /** Of each call in order, where only one is in flight: with more, latency is the queue's length and says nothing new. */
@@ -36,7 +41,11 @@ export async function drive(call: (n: number) => Promise<unknown>, load: Load, d
       : load.newPerTurnMax === undefined
         ? await inLoops(call, load.inFlight, end)
         : await inTurns(call, load.inFlight, load.newPerTurnMax, end)
-  return { calls, tookMs: performance.now() - start, latenciesMs }
+  const { sendsBefore } = load
+  const tookMs = performance.now() - start
+  return sendsBefore === undefined
+    ? { calls, tookMs, latenciesMs }
+    : { calls: calls * (sendsBefore + 1), tookMs, latenciesMs: [] }
 }
 
 async function oneByOne(call: (n: number) => Promise<unknown>, end: number, latenciesMs: number[]): Promise<number> {

@@ -1,7 +1,7 @@
 /** From the rounds' samples to the numbers that are shown: medians over rounds, and ratios taken within a round. */
 import { spawnSync } from 'node:child_process'
 import { cpus, loadavg } from 'node:os'
-import { referenceName } from './contenders.js'
+import { references } from './contenders.js'
 import { median } from './statistics.js'
 
 /** One contender at one load in one round. */
@@ -41,7 +41,7 @@ export function linesOf(samples: readonly Sample[]): readonly Line[] {
     const rates = group.map((sample) => sample.callsPerSecond)
     const ratios = group.flatMap((sample) => {
       const reference = samples.find(
-        (other) => other.contender === referenceName && other.load === load && other.round === sample.round,
+        (other) => references.includes(other.contender) && other.load === load && other.round === sample.round,
       )
       return reference === undefined ? [] : [sample.callsPerSecond / reference.callsPerSecond]
     })
@@ -107,7 +107,7 @@ export function table({ machine, rounds, durationMs, lines }: Report): string {
     if (i > 0 && rows[i - 1]![0] !== row[0]) body.push('')
     body.push(text(row))
   })
-  const about = `Medians of ${rounds} rounds of ${durationMs} ms each; × is the ratio to ${referenceName} with msgpackr at the same load.`
+  const about = `Medians of ${rounds} rounds of ${durationMs} ms each; × is the ratio to ${references.join(' or ')} with msgpackr at the same load.`
   return [machine, about, '', text(columns), ...body].join('\n')
 }
 

@@ -7,15 +7,17 @@ import { nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
 import { type Role, system } from './agreed.js'
 import { answerQuestions, type Member } from './answering.js'
-import { answerBareCalls } from './bare.js'
+import { answerBareCalls, answerBatches, hearSends, lean, whole } from './bare.js'
 import type { Side } from './contenders.js'
-import { askedNode, spreadNodes, toldNode, Values } from './values.js'
+import { askedNode, spreadNodes, toldNode, toldNodes, Values } from './values.js'
 
 const starts: Record<Side, (role: Role) => Promise<Member>> = { bare: startBare, theseus: startTheseus }
 
 async function startBare(role: Role): Promise<Member> {
   const connection = await connect({ servers: role.natsUrl })
   answerBareCalls(connection)
+  for (const batching of [lean, whole]) answerBatches(connection, batching)
+  hearSends(connection)
   await connection.flush()
   return connection
 }
@@ -29,7 +31,7 @@ async function startTheseus(role: Role): Promise<Member> {
     state: lmdb(join(role.directory, 'state')),
     bundles: join(role.directory, 'bundles'),
   })
-  for (const nodeId of [askedNode, toldNode, ...spreadNodes]) await host.node(Values, nodeId)
+  for (const nodeId of [askedNode, toldNode, ...toldNodes, ...spreadNodes]) await host.node(Values, nodeId)
   return {
     close: async () => {
       await host.stop()

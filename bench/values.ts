@@ -20,7 +20,7 @@ export class Values extends NodeObject<State, { records: string }> {
     return this.state.values[key] ?? null
   }
 
-  /** Writes the root: all of it is packed and compared. */
+  /** Writes the root: all of it is compared, and packed once for all commands of a commit. */
   @command put(key: string, value: string): void {
     this.state.values[key] = value
   }
@@ -35,5 +35,7 @@ export class Values extends NodeObject<State, { records: string }> {
 export const askedNode = 'asked'
 /** Told only: commands change it. */
 export const toldNode = 'told'
+/** The same for commands that go to one after the other. */
+export const toldNodes: readonly string[] = Array.from({ length: 16 }, (_, i) => `told-${i}`)
 /** Asked one after the other, so that few calls of one turn go to the same node. */
 export const spreadNodes: readonly string[] = Array.from({ length: 64 }, (_, i) => `spread-${i}`)

@@ -36,6 +36,8 @@ export interface CallEnvelope {
   readonly path: readonly string[] | null
   /** W3C traceparent. */
   readonly trace: string | null
+  /** Answers to calls of several messages may come in one, on any of their reply subjects, if these differ in the last token only. */
+  readonly together: boolean
 }
 
 /** Who answered: upgrade layers learn from every exchange (§4). */

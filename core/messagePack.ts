@@ -1,9 +1,40 @@
 /**
- * What of MessagePack may arrive: its standard types, text as map keys, and its standard timestamp. msgpackr's decoder takes more than that,
+ * MessagePack by msgpackr, kept to its standard types, text as map keys, and its standard timestamp. Its decoder takes more than that,
  * and not all of it ends: its string bundles (ext 0x62) can point back to themselves, and its references (ext 0x69 and 0x70) make a few
- * hundred bytes into 2⁴⁰ values. So the bytes are looked over before they are decoded, headers only.
+ * hundred bytes into 2⁴⁰ values. So the bytes of others are looked over before they are decoded, headers only.
  */
+import { type Options, Packr, RESET_BUFFER_MODE, REUSE_BUFFER_MODE, Unpackr } from 'msgpackr'
+import { Fault } from './fault.js'
 import { nestingMax } from './plain.js'
+
+// 'auto' is missing from msgpackr's types: an int64 becomes a number where it is safe, a BigInt otherwise.
+const standard = {
+  useRecords: false,
+  variableMapSize: true,
+  encodeUndefinedAsNil: true,
+  int64AsType: 'auto',
+  copyBuffers: true,
+  useToJSON: false,
+} as unknown as Options
+const packr = new Packr(standard)
+const unpackr = new Unpackr(standard)
+
+export function packValue(value: unknown): Uint8Array {
+  return packr.pack(value)
+}
+
+/** What msgpackr packed last lies between these two of its own bytes, until it packs again. */
+type Packed = Buffer & { readonly start: number; readonly end: number }
+
+/** The same without a copy: only to be read, and only at once. */
+export function packScratch(value: unknown): Packed {
+  return packr.pack(value, REUSE_BUFFER_MODE | RESET_BUFFER_MODE) as Packed
+}
+
+/** The value between two positions. Bytes of others must have been looked over. */
+export function unpackValue(bytes: Uint8Array, start: number, end: number): unknown {
+  return unpackr.unpack(bytes, { start, end })
+}
 
 /** An envelope, a fault's list in it, and what is inside. */
 const levelsMax = nestingMax + 2
@@ -12,16 +43,16 @@ const levelsMax = nestingMax + 2
 const left = new Uint32Array(levelsMax + 1)
 const isMap = new Uint8Array(levelsMax + 1)
 
-/** Why `bytes` are not whole values in standard types, one after the other; undefined if they are. */
-export function notStandard(bytes: Uint8Array): string | undefined {
+/** Where the value that begins at `start` ends. Throws `protocol.bad-envelope` unless all of it is there, in standard types. */
+export function endOfValue(bytes: Uint8Array, start: number): number {
   const end = bytes.length
-  if (end === 0) return 'it is empty'
   let level = 0
-  let at = 0
-  while (at < end) {
+  let at = start
+  do {
+    if (at >= end) throw notStandard(endIsMissing)
     const token = bytes[at++]!
     if (level > 0 && isMap[level] === 1 && (left[level]! & 1) === 0 && !isText(token))
-      return `a map key of type 0x${token.toString(16)} at byte ${at - 1}`
+      throw notStandard(`a map key of type 0x${token.toString(16)} at byte ${at - 1}`)
     let items = -1
     let map = 0
     if (token < 0x80 || token >= 0xe0) {
@@ -68,15 +99,15 @@ export function notStandard(bytes: Uint8Array): string | undefined {
           at += 8
           break
         case 0xd6: // the timestamp in 4, 8 or 12 bytes
-          if (bytes[at] !== 0xff) return `an extension at byte ${at - 1}`
+          if (bytes[at] !== 0xff) throw notStandard(`an extension at byte ${at - 1}`)
           at += 5
           break
         case 0xd7:
-          if (bytes[at] !== 0xff) return `an extension at byte ${at - 1}`
+          if (bytes[at] !== 0xff) throw notStandard(`an extension at byte ${at - 1}`)
           at += 9
           break
         case 0xc7:
-          if (bytes[at] !== 12 || bytes[at + 1] !== 0xff) return `an extension at byte ${at - 1}`
+          if (bytes[at] !== 12 || bytes[at + 1] !== 0xff) throw notStandard(`an extension at byte ${at - 1}`)
           at += 14
           break
         case 0xdc:
@@ -98,20 +129,27 @@ export function notStandard(bytes: Uint8Array): string | undefined {
           at += 4
           break
         default:
-          return `0x${token.toString(16)} at byte ${at - 1}`
+          throw notStandard(`0x${token.toString(16)} at byte ${at - 1}`)
       }
-      if (items > end - at) return 'its end is missing'
+      if (items > end - at) throw notStandard(endIsMissing)
     }
     if (items > 0) {
-      if (level === levelsMax) return `nested deeper than ${levelsMax}`
+      if (level === levelsMax) throw notStandard(`nested deeper than ${levelsMax}`)
       level++
       left[level] = items
       isMap[level] = map
     } else {
       while (level > 0 && --left[level]! === 0) level--
     }
-  }
-  return at > end || level > 0 ? 'its end is missing' : undefined
+  } while (level > 0)
+  if (at > end) throw notStandard(endIsMissing)
+  return at
+}
+
+export const endIsMissing = 'its end is missing'
+
+export function notStandard(problem: string): Fault {
+  return new Fault('protocol.bad-envelope', `the message is not MessagePack as docs/protocol.md has it: ${problem}`)
 }
 
 function isText(token: number): boolean {

@@ -13,6 +13,11 @@ export function checkPlain(value: unknown, what: string): void {
 }
 
 function isPlain(value: unknown, depth: number): boolean {
+  return typeof value === 'object' && value !== null ? isPlainObject(value, depth) : isPlainScalar(value)
+}
+
+/** Of anything but an object whether it is plain. */
+export function isPlainScalar(value: unknown): boolean {
   switch (typeof value) {
     case 'string':
       // Text is UTF-8 on the wire: other languages can't read half a surrogate pair.
@@ -22,7 +27,7 @@ function isPlain(value: unknown, depth: number): boolean {
     case 'undefined':
       return true
     case 'object':
-      return value === null || isPlainObject(value, depth)
+      return value === null
     case 'bigint':
     case 'function':
     case 'symbol':
@@ -43,13 +48,13 @@ function isPlainObject(value: object, depth: number): boolean {
   return value instanceof Uint8Array || (value instanceof globalThis.Date && !Number.isNaN(value.getTime()))
 }
 
-function isRecord(value: object): boolean {
+export function isRecord(value: object): boolean {
   const prototype = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null
 }
 
 /** `__proto__` would arrive under another name. */
-function isKey(key: string): boolean {
+export function isKey(key: string): boolean {
   return key !== '__proto__' && key.isWellFormed()
 }
 

@@ -1,10 +1,10 @@
 /** A held call is answered once: by its turn, or before its deadline (C4). */
 import 'reflect-metadata'
 import test from 'ava'
+import type { Answered, Answers } from '../../actors/answers.js'
 import { type Callee, IncomingCall } from '../../actors/incomingCall.js'
 import { TimerWheel } from '../../actors/timerWheel.js'
-import { decode } from '../../core/codec.js'
-import { type CallEnvelope, type FaultEnvelope, kinds } from '../../core/envelope.js'
+import { type CallEnvelope, kinds } from '../../core/envelope.js'
 import { Fault } from '../../core/fault.js'
 import { ManualClock } from './manualClock.js'
 
@@ -22,6 +22,7 @@ const envelope: CallEnvelope = {
   expects: null,
   path: null,
   trace: null,
+  together: false,
 }
 
 function held() {
@@ -35,9 +36,9 @@ function held() {
     now: () => clock.now(),
     count: () => {},
     whenCommitted: (leave: (error: unknown) => void) => leave(undefined),
-    reply: (_: string, bytes: Uint8Array) => answers.push(...decode(bytes).map((each) => (each as FaultEnvelope).fault.code)),
   } as unknown as Callee
-  const call = new IncomingCall(callee, envelope, 'reply', clock.now() + envelope.deadlineMs)
+  const answering = { fault: (_: Answered, fault: Fault) => answers.push(fault.code) } as unknown as Answers
+  const call = new IncomingCall(callee, envelope, answering, clock.now() + envelope.deadlineMs)
   return { clock, answers, call }
 }
 

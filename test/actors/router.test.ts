@@ -55,6 +55,7 @@ const call: CallEnvelope = {
   expects: null,
   path: null,
   trace: null,
+  together: false,
 }
 
 /** A host with one node, and a stranger on the same broker. */
@@ -197,6 +198,38 @@ test('several calls in one message are each answered on its one reply subject', 
       [5, 'B'],
     ]),
   )
+})
+
+test('answers to calls with `together` leave in one message, others each on the reply subject of their own', async (t) => {
+  const house = await openHouse(t)
+  const subject = house.subjects.node('p1')
+  const answered = (seq: number) => house.answers.find(({ envelope }) => (envelope as ReplyEnvelope).seq === seq)
+  const tokens = [1, 2, 3, 4].map((seq) => house.ask(subject, encodeCall({ ...call, seq, together: seq % 2 === 1 }))) as [
+    string,
+    string,
+    string,
+    string,
+  ]
+  const unreadable = house.ask(subject, bytesOf('90'))
+  await until(() => [0, 1, 2, 3, 4].every((seq) => answered(seq) !== undefined), 'all are answered')
+  t.is(answered(1)!.token, tokens[0])
+  t.is(answered(3)!.token, tokens[0])
+  t.is(answered(2)!.token, tokens[1])
+  t.is(answered(4)!.token, tokens[3])
+  t.is(answered(0)!.token, unreadable)
+})
+
+test('`together` counts for nothing where the reply subject has no inbox of its caller before the last token', async (t) => {
+  const house = await openHouse(t)
+  const subjects: string[] = []
+  for (const inbox of ['everybodys.*', 'alone-1', 'alone-2']) {
+    house.stranger.subscribe(inbox, ({ subject }) => void subjects.push(subject))
+  }
+  for (const [i, replyTo] of ['everybodys.1', 'everybodys.2', 'alone-1', 'alone-2'].entries()) {
+    house.stranger.publish(house.subjects.node('p1'), encodeCall({ ...call, seq: i + 1, together: true }), replyTo)
+  }
+  await until(() => subjects.length === 4, 'all are answered')
+  t.deepEqual(subjects, ['everybodys.1', 'everybodys.2', 'alone-1', 'alone-2'])
 })
 
 test('calls that can be read and not be done get the fault that says why', async (t) => {

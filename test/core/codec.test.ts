@@ -16,7 +16,7 @@ import { bytesOf, encoded, vectors } from '../support/strangerPage.js'
 
 const onPage = ['One call, whole', 'Test vectors', 'Also accepted'].flatMap((heading) => vectors(heading))
 const one = vectors('One call, whole')[0]!
-const call = { ...one.envelopes[0], kind: kinds.call } as unknown as CallEnvelope
+const call = { ...one.envelopes[0], kind: kinds.call, together: false } as unknown as CallEnvelope
 const replier = { node: 'p1', className: 'Pages.v1', version: 0 }
 
 const raw = new Packr({ useRecords: false, variableMapSize: true, int64AsType: 'auto' } as unknown as Options)

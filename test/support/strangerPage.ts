@@ -76,7 +76,7 @@ function encodedOne(envelope: PageEnvelope): Uint8Array {
     case 'call':
     case 'send':
     case 'event':
-      return encodeCall({ ...(envelope as unknown as CallEnvelope), kind: kinds[envelope.kind] })
+      return encodeCall({ ...({ together: false, ...envelope } as unknown as CallEnvelope), kind: kinds[envelope.kind] })
     case 'reply':
       return encodeReply(label, seq, none === true ? undefined : value, { node, className, version }, hops)
     case 'fault':
@@ -101,7 +101,10 @@ function onPage(envelope: Envelope): PageEnvelope {
   switch (envelope.kind) {
     case kinds.call:
     case kinds.send:
-    case kinds.event:
+    case kinds.event: {
+      const { together, ...others } = envelope
+      return together ? { ...others, kind, together } : { ...others, kind }
+    }
     case kinds.announcement:
       return { ...envelope, kind }
     case kinds.reply: {

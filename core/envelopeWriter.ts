@@ -1,0 +1,134 @@
+/** Each kind of envelope, field by field, as docs/protocol.md lists them. */
+import { type CallEnvelope, envelopeFormat, kinds, methodBytesMax, pathCallsMax, type Replier } from './envelope.js'
+import { Fault } from './fault.js'
+import { isVersion, type Version } from './ids.js'
+import { checkPlain } from './plain.js'
+import { WireWriter } from './wireWriter.js'
+
+type CallerField = 'caller' | 'incarnation' | 'callerClass' | 'callerVersion' | 'expects'
+
+/** Fields 7 to 11 of a call, which are the same in all calls that one caller makes of one class. */
+export type CallerFields = Pick<CallEnvelope, CallerField>
+
+/** A call without them. */
+export type CallToWrite = Omit<CallEnvelope, CallerField>
+
+const scratch = new WireWriter()
+
+/** Packed once, written with each call. */
+export function packCallerFields({ caller, incarnation, callerClass, callerVersion, expects }: CallerFields): Uint8Array {
+  const writer = scratch
+  writer.truncate(0)
+  writer.text(caller)
+  writer.number(incarnation)
+  writer.text(callerClass)
+  writer.number(callerVersion)
+  writer.textOrNil(expects)
+  return writer.copy()
+}
+
+/** Throws `protocol.bad-arguments` for what can't travel; then part of it is written. */
+export function writeCall(writer: WireWriter, call: CallToWrite, callerFields: Uint8Array): void {
+  const { label, method, path } = call
+  // What the receiver would refuse takes the other calls of its message with it.
+  if (!isVersion(label)) throw new Fault('protocol.bad-arguments', `${label} is not a version`)
+  if (!isMethodName(method)) throw new Fault('protocol.bad-arguments', `the method's name is longer than ${methodBytesMax}`)
+  if (path !== null && path.length > pathCallsMax)
+    throw new Fault('protocol.bad-arguments', `more than ${pathCallsMax} calls are made for one another`)
+  writer.list(call.together ? 15 : 14)
+  writer.byte(envelopeFormat)
+  writer.byte(call.kind)
+  writer.number(label)
+  writer.number(call.seq)
+  writer.text(method)
+  writeArguments(writer, call.args)
+  writer.number(call.deadlineMs)
+  writer.packed(callerFields)
+  if (path === null) writer.byte(0xc0)
+  else {
+    writer.list(path.length)
+    for (const id of path) writer.text(id)
+  }
+  writer.textOrNil(call.trace)
+  if (call.together) writer.scalar(true)
+}
+
+function writeArguments(writer: WireWriter, args: readonly unknown[]): void {
+  let isChecked = false
+  writer.list(args.length)
+  for (let i = 0; i < args.length; i++) {
+    if (writer.scalar(args[i])) continue
+    // All of them at once: a fault tells the path to what is wrong.
+    if (!isChecked) checkPlain(args, 'arguments')
+    isChecked = true
+    writer.value(args[i])
+  }
+}
+
+export function isMethodName(method: string): boolean {
+  return method.length * 3 <= methodBytesMax || Buffer.byteLength(method) <= methodBytesMax
+}
+
+export interface ReplyToWrite {
+  readonly label: Version
+  readonly seq: number
+  readonly value: unknown
+  readonly replier: Replier
+  readonly hops: number
+}
+
+/** Throws `protocol.bad-arguments` for what can't travel; then part of it is written. */
+export function writeReply(writer: WireWriter, { label, seq, value, replier, hops }: ReplyToWrite): void {
+  // MessagePack has nil only: a method without a result is told apart from one that answers null by a field of its own.
+  const isNone = value === undefined
+  writer.list(isNone ? 10 : 9)
+  writer.byte(envelopeFormat)
+  writer.byte(kinds.reply)
+  writer.number(label)
+  writer.number(seq)
+  if (!writer.scalar(value)) {
+    checkPlain(value, 'result')
+    writer.value(value)
+  }
+  writeReplier(writer, replier)
+  writer.number(hops)
+  if (isNone) writer.scalar(true)
+}
+
+export function writeFault(writer: WireWriter, label: Version, seq: number, fault: Fault, replier: Replier): void {
+  writer.list(8)
+  writer.byte(envelopeFormat)
+  writer.byte(kinds.fault)
+  writer.number(label)
+  writer.number(seq)
+  writer.list(4)
+  writer.text(fault.code)
+  writer.text(fault.message)
+  writer.scalar(fault.retryable)
+  writer.value(plainDetails(fault))
+  writeReplier(writer, replier)
+}
+
+function writeReplier(writer: WireWriter, { node, className, version }: Replier): void {
+  writer.text(node)
+  writer.text(className)
+  writer.number(version)
+}
+
+/** Details come from user code too: what can't travel is left out, for a fault must always get through. */
+function plainDetails(fault: Fault): unknown {
+  try {
+    checkPlain(fault.details, 'details')
+    return fault.details
+  } catch {
+    return {}
+  }
+}
+
+export function writeAnnouncement(writer: WireWriter, version: Version, digest: string | null): void {
+  writer.list(4)
+  writer.byte(envelopeFormat)
+  writer.byte(kinds.announcement)
+  writer.number(version)
+  writer.textOrNil(digest)
+}

@@ -1,0 +1,70 @@
+/** How envelopes of one turn share messages, and when they do not. */
+import 'reflect-metadata'
+import test from 'ava'
+import { Outbox, writePacked } from '../../actors/outbox.js'
+import { defaultSettings, type HostSettings } from '../../actors/settings.js'
+import { isFault } from '../../core/fault.js'
+import type { Transport } from '../../core/ports/transport.js'
+import type { WireWriter } from '../../core/wireWriter.js'
+import { ManualClock } from './manualClock.js'
+
+function open(change: Partial<HostSettings> = {}) {
+  const sent: string[] = []
+  const transport = {
+    payloadBytesMax: 20,
+    publish: (subject: string, payload: Uint8Array) => void sent.push(`${subject} ${Buffer.from(payload).toString()}`),
+  } as unknown as Transport
+  const settings = { ...defaultSettings, system: 's', hostId: 'h', ...change }
+  const outbox = new Outbox(transport, new ManualClock(), settings)
+  const write = (subject: string, text: string) => outbox.write(outbox.destination(subject), writePacked, Buffer.from(text))
+  return { outbox, sent, write }
+}
+
+test('envelopes to one subject share a message, in their order, until it is full or too long', (t) => {
+  const { outbox, sent, write } = open({ envelopesPerMessageMax: 3, messageBytesMax: 12 })
+  for (const text of ['1', '2', '3', '4', '5 is long', '6 is long']) write('a', text)
+  write('b', 'other')
+  t.deepEqual(sent, [])
+  outbox.flush()
+  t.deepEqual(sent, ['a 123', 'a 45 is long', 'a 6 is long', 'b other'])
+  write('a', 'next turn')
+  outbox.flush()
+  t.is(sent.at(-1), 'a next turn')
+})
+
+test('an envelope that can’t be written, or is too large for the transport, leaves nothing in its message', (t) => {
+  const { outbox, sent, write } = open()
+  write('a', 'before ')
+  const fails = (writer: WireWriter) => {
+    writer.text('half')
+    throw new Error('not plain')
+  }
+  t.throws(() => outbox.write(outbox.destination('a'), fails, undefined), { message: 'not plain' })
+  const thrown = t.throws(() => write('a', 'x'.repeat(21)), { any: true })
+  t.true(isFault(thrown) && thrown.code === 'protocol.too-large')
+  t.throws(() => outbox.write(outbox.destination('b'), fails, undefined), { message: 'not plain' })
+  write('a', 'after')
+  outbox.flush()
+  t.deepEqual(sent, ['a before after'])
+})
+
+test('an envelope that is sent while another is being written does not get into the middle of it', (t) => {
+  const { outbox, sent, write } = open()
+  const outer = (writer: WireWriter) => {
+    writer.packed(Buffer.from('<'))
+    write('a', 'inner')
+    writer.packed(Buffer.from('>'))
+  }
+  outbox.write(outbox.destination('a'), outer, undefined)
+  outbox.flush()
+  t.deepEqual([...sent].sort(), ['a <>', 'a inner'])
+})
+
+test('a destination that was forgotten sends what it was given before what is written later', (t) => {
+  const { outbox, sent, write } = open({ destinationsMax: 1 })
+  write('a', 'first')
+  write('b', 'between')
+  write('a', 'second')
+  outbox.flush()
+  t.deepEqual(sent, ['a first', 'b between', 'a second'])
+})

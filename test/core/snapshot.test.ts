@@ -1,0 +1,83 @@
+/** What a snapshot keeps of data that changes, and what it shares with the one before. */
+import test from 'ava'
+import fc from 'fast-check'
+import { pack } from '../../core/codec.js'
+import { isFault } from '../../core/fault.js'
+import { snapshotOf } from '../../core/snapshot.js'
+
+const first = (data: unknown) => snapshotOf(data, undefined, 'state')
+
+const plain = fc.letrec((tie) => ({
+  value: fc.oneof(
+    { depthSize: 'small', withCrossShrink: true },
+    fc.constantFrom(null, undefined, true, false, Number.NaN, -0),
+    fc.double(),
+    fc.integer(),
+    fc.string({ unit: 'grapheme' }),
+    fc.uint8Array({ maxLength: 4 }),
+    fc.date({ noInvalidDate: true }),
+    fc.array(tie('value'), { maxLength: 4 }),
+    fc.dictionary(fc.constantFrom('a', 'b', 'c', '7', 'constructor', 'é'), tie('value'), { maxKeys: 4, noNullPrototype: true }),
+  ),
+})).value
+
+test('a snapshot is packed to the bytes of its data, whatever the snapshot before was', (t) => {
+  fc.assert(
+    fc.property(plain, plain, (before, data) => {
+      t.deepEqual(pack(snapshotOf(data, first(before), 'state')), pack(data))
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+test('unchanged data have the snapshot that they had, changed data another one', (t) => {
+  fc.assert(
+    fc.property(plain, plain, (before, data) => {
+      const taken = first(before)
+      t.is(snapshotOf(structuredClone(before), taken, 'state'), taken)
+      if (Buffer.compare(pack(before), pack(data)) !== 0) t.not(snapshotOf(data, taken, 'state'), taken)
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+test('what is changed afterwards is not changed in the snapshot, bytes and instants included', (t) => {
+  const data = { list: [1, { deep: 'a' }], bytes: new Uint8Array([1, 2]), at: new Date(5) }
+  const taken = first(data) as typeof data
+  ;(data.list[1] as { deep: string }).deep = 'b'
+  data.bytes[0] = 9
+  data.at.setTime(6)
+  t.deepEqual(taken, { list: [1, { deep: 'a' }], bytes: new Uint8Array([1, 2]), at: new Date(5) })
+  const next = snapshotOf(data, taken, 'state')
+  t.deepEqual(next, { list: [1, { deep: 'b' }], bytes: new Uint8Array([9, 2]), at: new Date(6) })
+})
+
+test('a snapshot shares what is unchanged with the one before, and nothing with the data', (t) => {
+  const data = { a: { x: 1 }, b: { y: 1 } }
+  const taken = first(data) as typeof data
+  data.a.x = 2
+  const next = snapshotOf(data, taken, 'state') as typeof data
+  t.is(next.b, taken.b)
+  t.not(next.a, taken.a)
+  t.not(next.b, data.b)
+})
+
+test('fields in another order are another snapshot, for they are packed in that order', (t) => {
+  const taken = first({ a: 1, b: 2 })
+  const next = snapshotOf({ b: 2, a: 1 }, taken, 'state')
+  t.not(next, taken)
+  t.deepEqual(Object.keys(next as object), ['b', 'a'])
+  t.deepEqual(Object.keys(snapshotOf({ a: 1 }, taken, 'state') as object), ['a'])
+})
+
+test('data that are not plain have no snapshot, and the fault says where they are not', (t) => {
+  const cyclic: { self?: unknown } = {}
+  cyclic.self = cyclic
+  for (const wrong of [new Map(), () => 1, 1n, new Date(Number.NaN), '\ud800', cyclic, new Uint16Array(1), Symbol('s')]) {
+    for (const before of [undefined, first({ list: [1] }), first({ list: [{ of: 1 }] })]) {
+      const thrown = t.throws(() => snapshotOf({ list: [{ of: wrong }] }, before, 'state'), { any: true })
+      t.true(isFault(thrown) && thrown.code === 'protocol.bad-arguments' && thrown.message.startsWith('state.list[0].of'))
+    }
+  }
+  t.throws(() => snapshotOf(JSON.parse('{"__proto__": 1}'), undefined, 'state'), { any: true })
+})
