@@ -1,7 +1,7 @@
 /** The public entry: what a user's code, samples and benches import from `theseus`. */
 import 'reflect-metadata'
 
-export { clientService, type RefOptions } from './actors/clients.js'
+export type { RefOptions } from './actors/clients.js'
 export type { ChainEntry, NodeHandle } from './actors/host.js'
 export type { BuiltUpgrade, Operator, PublishOptions } from './actors/operator.js'
 export { defaultSettings, type HostSettings } from './actors/settings.js'
@@ -33,6 +33,7 @@ export { type Phase, phases } from './core/phases.js'
 export type { Clock } from './core/ports/clock.js'
 export type { Random } from './core/ports/random.js'
 export {
+  clientService,
   type Death,
   type NodeRow,
   type NodeStatus,

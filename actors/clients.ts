@@ -8,14 +8,12 @@ import { type Duration, milliseconds } from '../core/duration.js'
 import type { Version } from '../core/ids.js'
 import type { MethodKind } from '../core/methods.js'
 import { describeClass, type NodeClass } from '../core/nodeObject.js'
+import { clientService } from '../core/ports/upgradeDatabase.js'
 import { subjectsOf } from '../core/subjects.js'
 import { FrequentCaller } from './caller.js'
 import type { OutgoingCall } from './callTable.js'
 import { NodeServices } from './nodeServices.js'
 import { type Dispatch, makeRef } from './refs.js'
-
-/** The service under which pinned references are registered. It has no line of classes and answers no calls. */
-export const clientService = 'client'
 
 export interface RefOptions {
   /** The version to call at, instead of the one that the class belongs to. */

@@ -58,8 +58,8 @@ export class Host {
       contacts.newestKnown = version
       this.#learn(version)
     }
-    history.onDead = (dead) => {
-      for (const node of this.#nodes.values()) node.versionsDied(dead)
+    history.onOver = () => {
+      for (const node of this.#nodes.values()) node.versionsOver()
     }
     // Asked at most every `unknownVersionMs`, whatever others say.
     contacts.onNewer = (version) => void history.knows(version).catch(() => {})
@@ -100,7 +100,7 @@ export class Host {
       // What was heard while the node was starting.
       const { heard, dead } = this.services.history
       if (heard > node.keeper.record.newest) node.learning.learn(heard)
-      if (dead > node.keeper.record.oldest) node.versionsDied(dead)
+      if (dead > node.keeper.record.oldest) node.versionsOver()
       await this.services.transport.flush().catch(() => {})
       return this.#handle(node)
     } finally {

@@ -189,7 +189,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
     if (this.#stopped) return
     this.slot.release()
     const { record } = this.keeper
-    if (this.services.history.dead > record.oldest) this.learning.bury(this.services.history.dead)
+    if (this.services.history.dead > record.oldest) this.learning.bury()
     if (!this.isBehind) {
       const { service } = subjectsOf(this.services.settings.system)
       const options = { queue: serviceQueue }
@@ -202,9 +202,9 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
     return this.keeper.record.generation.version < this.services.history.dead
   }
 
-  /** The upgrade server has declared versions dead. */
-  versionsDied(dead: Version): void {
-    this.learning.bury(dead)
+  /** More versions are dead, or final. */
+  versionsOver(): void {
+    this.learning.bury()
     if (this.isBehind) void this.leaveService()
   }
 

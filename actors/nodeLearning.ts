@@ -16,6 +16,7 @@ import type { NodeSoftware } from './nodeSoftware.js'
 import type { NodeState } from './nodeState.js'
 import type { RecordKeeper } from './recordKeeper.js'
 import { backoffMs, sleep } from './timeouts.js'
+import { leftBehind, sweepSlots } from './transformRun.js'
 
 /** What learning needs of its node. */
 export interface LearningNode {
@@ -128,16 +129,30 @@ export class NodeLearning {
 
   /**
    * C8. Discards the past-SOs of versions that are dead, and with them every link below: a turn of the mailbox. Their states stay on disk, for
-   * whoever goes back, until their versions are final.
+   * whoever goes back, until nobody can any more.
    */
-  bury(dead: Version): void {
-    const { keeper, software, mailbox } = this.node
+  bury(): void {
+    const { keeper, software, mailbox, services } = this.node
+    const { dead, final } = services.history
     void mailbox.turn(() => {
       const { record } = keeper
-      const oldest = Math.min(dead, record.generation.version)
-      if (oldest <= record.oldest) return
-      keeper.write({ ...record, oldest })
+      const { generation } = record
+      const oldest = Math.max(record.oldest, Math.min(dead, generation.version))
+      const isNeeded = (version: Version) => version >= Math.min(oldest, final) || version > generation.version
+      const kept = Object.entries(generation.simulations).filter(([version]) => isNeeded(Number(version)))
+      const isAll = kept.length === Object.keys(generation.simulations).length
+      if (oldest === record.oldest && isAll) return
+      keeper.write({ ...record, oldest, generation: { ...generation, simulations: Object.fromEntries(kept) } })
       software.rebuildChain()
+      if (!isAll) this.#sweep()
+    })
+  }
+
+  #sweep(): void {
+    const { keeper, services } = this.node
+    const { nodeId } = keeper.record
+    sweepSlots(nodeId, (of) => leftBehind(keeper.record, of), services.journal, services.settings).catch((error) => {
+      services.observe({ type: 'warning', message: `${nodeId}: states that nobody needs are not swept yet`, error })
     })
   }
 

@@ -119,6 +119,14 @@ export class Operator {
     await this.database.setControl({ kind: 'retry', version, token, since: this.clock.now() })
   }
 
+  /**
+   * Nobody goes back from this version any more, nor from those before: states that only an undo needs are dropped. Answers what is final
+   * afterwards: less than `version` while a registered node is not there yet.
+   */
+  finalize(version: Version): Promise<Version> {
+    return this.database.finalize(version)
+  }
+
   /** The manifests of all versions, oldest first. */
   async history(): Promise<readonly Manifest[]> {
     const { version } = await this.server.head()

@@ -38,11 +38,12 @@ export class UpgradeHistory {
   readonly #unknownUntilMs = new Map<Version, number>()
   #heard: Version = 0
   #dead: Version = 0
+  #final: Version = 0
   #hasAsked = false
   /** Called when the upgrade server has a newer version than was heard of. */
   onNewer: (newest: Version) => void = () => {}
-  /** Called when the upgrade server has declared more versions dead. */
-  onDead: (dead: Version) => void = () => {}
+  /** Called when more versions are dead, or final. */
+  onOver: () => void = () => {}
 
   constructor(
     @inject(tokens.store) private readonly store: StateStore,
@@ -73,6 +74,11 @@ export class UpgradeHistory {
     return this.#dead
   }
 
+  /** The newest version from which nobody goes back any more. */
+  get final(): Version {
+    return this.#final
+  }
+
   /** Whether the upgrade server has answered since this host started. */
   get hasAsked(): boolean {
     return this.#hasAsked
@@ -91,15 +97,16 @@ export class UpgradeHistory {
   }
 
   async #ask(): Promise<Version> {
-    const { version, dead } = await this.server.head()
+    const { version, dead, final } = await this.server.head()
     this.#hasAsked = true
     if (version > this.heard) {
       this.#heard = version
       this.onNewer(version)
     }
-    if (dead > this.#dead) {
-      this.#dead = dead
-      this.onDead(dead)
+    if (dead > this.#dead || final > this.#final) {
+      this.#dead = Math.max(dead, this.#dead)
+      this.#final = Math.max(final, this.#final)
+      this.onOver()
     }
     return version
   }

@@ -128,7 +128,8 @@ export class UpgradeServer {
     const { database } = this.#options
     // Deaths first: none of them passes a version that is installed.
     const { inForce } = await database.dead()
-    return { ...(await database.head()), dead: inForce }
+    const final = await database.finalized()
+    return { ...(await database.head()), dead: inForce, final }
   }
 
   async #manifests(from: unknown, to: unknown): Promise<unknown> {
@@ -189,7 +190,7 @@ export class UpgradeServer {
   async #checkClasses(manifest: Manifest): Promise<void> {
     const { database } = this.#options
     const history = (await database.manifests(1, manifest.version - 1)).map(({ bytes }) => decodeManifest(bytes))
-    if (manifest.undoes !== null) checkUndo(manifest, history[manifest.undoes - 1])
+    if (manifest.undoes !== null) checkUndo(manifest, history[manifest.undoes - 1], await database.finalized())
     const rows = await database.nodes()
     for (const service of new Set(manifest.classUpgrades.map((entry) => entry.service))) {
       const running = new Set(rows.filter((row) => row.service === service).map((row) => row.className))

@@ -25,12 +25,12 @@ export class UpgradeServerClient {
     this.#subject = subjectsOf(settings.system).server
   }
 
-  /** The newest version, and below which version all are dead. */
-  async head(): Promise<Head & { readonly dead: Version }> {
-    const { version, digest, dead = 0 } = ((await this.#ask('head', [])) ?? {}) as Record<string, unknown>
+  /** The newest version, below which version all are dead, and which is the newest that nobody goes back from. */
+  async head(): Promise<Head & { readonly dead: Version; readonly final: Version }> {
+    const { version, digest, dead = 0, final = 0 } = ((await this.#ask('head', [])) ?? {}) as Record<string, unknown>
     if (!isVersion(version) || (digest !== null && !isDigest(digest))) throw unreadable('head')
-    if (!isVersion(dead) || dead > version) throw unreadable('head')
-    return { version, digest, dead }
+    if (!isVersion(dead) || dead > version || !isVersion(final) || final > version) throw unreadable('head')
+    return { version, digest, dead, final }
   }
 
   /** Manifests `from` to `to`, both included. Throws `upgrade.fetch` if one is missing. */

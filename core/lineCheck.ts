@@ -2,6 +2,7 @@
 import { classesAt, isNamed, upgraded } from './classLine.js'
 import { undoDraft } from './draftManifest.js'
 import { Fault } from './fault.js'
+import type { Version } from './ids.js'
 import type { ClassUpgradeEntry, Manifest } from './manifest.js'
 
 /**
@@ -34,8 +35,10 @@ export function checkLine(history: readonly Manifest[], running: ReadonlySet<str
 }
 
 /** Throws `upgrade.invalid` unless the upgrade is what undoes the one before it, and nothing else. */
-export function checkUndo(manifest: Manifest, undone: Manifest | undefined): void {
+export function checkUndo(manifest: Manifest, undone: Manifest | undefined, final: Version): void {
   if (undone === undefined) throw new Fault('upgrade.invalid', `there is no version ${manifest.undoes} to undo`)
+  if (undone.version <= final)
+    throw new Fault('upgrade.invalid', `version ${undone.version} is final: what it takes to go back is dropped`)
   const { bundle, classUpgrades } = undoDraft(undone)
   const isTurned = JSON.stringify([bundle, classUpgrades]) === JSON.stringify([manifest.bundle, manifest.classUpgrades])
   if (!isTurned)

@@ -1,10 +1,11 @@
 /** `natsctl version`: which versions live, and who keeps them alive (DESIGN §1, "dead version"). */
 import type { Command } from 'commander'
-import { type Death, decodeManifest, type NodeRow, type Operator, oldestPossible, type Version } from 'theseus'
+import { clientService, type Death, decodeManifest, type NodeRow, type Operator, oldestPossible, type Version } from 'theseus'
+import { confirm, isTerminal } from './confirm.js'
 import { withOperator } from './connection.js'
-import { type ExitCode, exitCodes } from './exitCodes.js'
-import type { GlobalFlags } from './flags.js'
-import { age, type Cell, count, printJson, printTable } from './output.js'
+import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
+import { type GlobalFlags, versionFlag } from './flags.js'
+import { age, type Cell, count, print, printJson, printTable } from './output.js'
 import type { Program } from './program.js'
 import { isPartOfRollout } from './rolloutSummary.js'
 
@@ -38,6 +39,52 @@ export function addVersion(program: Program): void {
     .command('ls')
     .description('list the versions with who runs them, who still needs them, and which are dead')
     .action(program.action((_: unknown, command: Command) => list(command.optsWithGlobals())))
+  version
+    .command('finalize')
+    .description('nobody goes back from this version any more: what nodes keep for that is dropped')
+    .argument('[version]', 'the version; by default the newest', versionFlag)
+    .option('--yes', 'do not ask')
+    .action(
+      program.action((chosen: Version | undefined, _: unknown, command: Command) => finalize(chosen, command.optsWithGlobals())),
+    )
+}
+
+interface FinalizeFlags extends GlobalFlags {
+  readonly yes?: true
+}
+
+/** On purpose, and for good. */
+async function finalize(version: Version | undefined, flags: FinalizeFlags): Promise<ExitCode> {
+  const found = await withOperator(flags, async ({ database }, system) => {
+    const { version: newest } = await database.head()
+    return { system, chosen: version ?? newest, newest, final: await database.finalized(), rows: await database.nodes() }
+  })
+  const { system, chosen, newest, final, rows } = found
+  if (chosen === 0 || chosen > newest)
+    throw new Failure(exitCodes.error, `error: system ${system} has no version ${chosen} to make final: the newest is ${newest}`)
+  if (chosen <= final) {
+    print(`version ${chosen} of system ${system} is final already`)
+    return exitCodes.done
+  }
+  const behind = rows.filter((row) => row.service !== clientService && oldestPossible(row) < chosen)
+  if (behind.length > 0) {
+    const who = behind.slice(0, idsShownMax).map(({ nodeId }) => nodeId)
+    throw new Failure(exitCodes.error, `error: ${count(behind.length, 'node')} not at version ${chosen} yet: ${who.join(', ')}`)
+  }
+  const what = `version ${chosen} of system ${system} final: it can't be undone any more, and nodes drop what they kept for that`
+  if (flags.yes !== true) {
+    if (!isTerminal()) throw usageFailure(`this makes ${what}: give --yes`)
+    const answer = await confirm(`Make ${what}?`)
+    if (answer === 'interrupted') return exitCodes.interrupted
+    if (answer === 'no') throw new Failure(exitCodes.error, `version ${chosen} was not made final`)
+  }
+  return withOperator(flags, async (operator) => {
+    const now = await operator.finalize(chosen)
+    if (now < chosen) throw new Failure(exitCodes.error, `error: a node that is not at version ${chosen} has come meanwhile`)
+    if (flags.output === 'json') printJson({ final: now })
+    else print(`version ${chosen} of system ${system} is final`)
+    return exitCodes.done
+  })
 }
 
 /** Asks the database alone: it works while no upgrade server runs. */

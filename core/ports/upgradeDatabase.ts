@@ -118,6 +118,14 @@ export interface UpgradeDatabase {
    */
   declareDead(below: Version, delayMs: number): Promise<Death>
 
+  /** The newest version from which nobody goes back any more, on purpose. */
+  finalized(): Promise<Version>
+  /**
+   * Moves it forward to `version`, unless a registered node, alive or not, may still run an older one: clients that are pinned don't matter. One
+   * atomic decision. Answers what is final afterwards.
+   */
+  finalize(version: Version): Promise<Version>
+
   close(): Promise<void>
 }
 
@@ -156,6 +164,9 @@ export function strictestLimit(limits: readonly ServiceLimit[]): ServiceLimit {
 export function oldestPossible({ version, phase }: Pick<NodeStatus, 'version' | 'phase'>): Version {
   return phase === 'recovering' ? Math.max(0, version - 1) : version
 }
+
+/** Callers outside any object, which are pinned to a version, are rows of this service. They keep their version alive and upgrade never. */
+export const clientService = 'client'
 
 /** Far beyond the longest deadline, and still a date. */
 export const deathDelayMsMax = 2 ** 31 - 1

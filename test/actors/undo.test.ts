@@ -230,6 +230,26 @@ test('the past-SO of a dead version is alive as the undo, with its state', async
   t.is(await codeOf(call(0, 'mood')), 'version.dead')
 })
 
+test('a version that is final is not undone, and what its undo would have needed is dropped', async (t) => {
+  const system = await TestSystem.start(t, { askServerMs: 10 }, { deathDelay: 20, deathRound: 5 })
+  const host = await system.host('h1')
+  const node = await host.node(NotesV1, 'n1')
+  const { operator } = system.desk.running
+  await system.publish(toV2({ pastInitial: () => ({ mood: 'kept' }) }))
+  await node.reached(1)
+  const mood = () => codeOf(operator.call({ node: 'n1' }, 'mood', [], { version: 0 }))
+  await until(async () => (await mood()) === 'version.dead', 'version 0 is dead')
+  const keys: string[] = []
+  host.state.beforeCommit = (writes) => void keys.push(...writes.filter(([, value]) => value === null).map(([key]) => key))
+  t.is(await operator.finalize(1), 1)
+  await t.throwsAsync(operator.undo(), { code: 'upgrade.invalid', message: /version 1 is final/ })
+  await until(() => keys.includes('s/n1/1.0/r'), 'the state of the past-SO of version 0 is dropped')
+  t.deepEqual(await operator.call({ node: 'n1' }, 'all', [], { version: 1 }), [])
+  // And the next upgrade goes on from there.
+  await system.publish(toV3())
+  await node.reached(2)
+})
+
 test('a node that is born after an undo is as one that was there before', async (t) => {
   const { system, host, node, call, undo } = await open(t)
   await system.publish(toV2())

@@ -89,6 +89,8 @@ export const everyMethod: readonly (readonly [name: string, use: (database: Upgr
   ['tables', (database) => database.tables()],
   ['dead', (database) => database.dead()],
   ['declareDead', (database) => database.declareDead(1, 0)],
+  ['finalized', (database) => database.finalized()],
+  ['finalize', (database) => database.finalize(1)],
 ]
 
 /**
@@ -758,6 +760,26 @@ export function databaseContract(
     t.deepEqual(await database.dead(), { below: 0, sinceMs: 0, inForce: 0 })
     t.is((await database.declareDead(1, deathDelayMsMax)).below, 1)
   })
+
+  contract(
+    'a version is final when every node is at it or past it, clients or not, and stays so',
+    async (t, database, another) => {
+      t.is(await database.finalized(), 0)
+      const { digest, manifest } = manifestOf('first')
+      await database.install({ version: 0, digest: null }, digest, manifest)
+      await database.register(statusOf('n1', { version: 0 }), long)
+      await database.register(statusOf('pin', { version: 0, service: 'client', className: 'Client' }), long)
+      t.is(await another.finalize(1), 0)
+      await database.report([statusOf('n1', { version: 1, phase: 'recovering', target: 1 })], long)
+      t.is(await another.finalize(1), 0)
+      await database.report([statusOf('n1', { version: 1 })], long)
+      t.is(await another.finalize(2), 0, 'a version that is not installed')
+      t.is(await another.finalize(1), 1)
+      t.is(await database.finalize(0), 1)
+      t.is(await database.finalized(), 1)
+      await t.throwsAsync(database.finalize(-1), { code: 'config.invalid' })
+    },
+  )
 
   contract('two systems see nothing of each other', async (t, database, _another, under) => {
     const stranger = await under.open(newSystem())

@@ -76,11 +76,12 @@ test('an undo is the upgrade before it, turned round, and nothing else', (t) => 
   const undo = { ...manifest(2, turned), bundle: undone.bundle, undoes: 1 }
   t.deepEqual(undoDraft(undone).classUpgrades, [turned])
   t.is(undoDraft(undone).title, 'Undo of “On”')
-  t.notThrows(() => checkUndo(undo, undone))
-  t.throws(() => checkUndo({ ...undo, classUpgrades: [{ ...turned, newClass: 'C' }] }, undone), {
+  t.notThrows(() => checkUndo(undo, undone, 0))
+  t.throws(() => checkUndo({ ...undo, classUpgrades: [{ ...turned, newClass: 'C' }] }, undone, 0), {
     message: /does something else/,
   })
-  t.throws(() => checkUndo({ ...undo, bundle: { digest: 'other', bytes: 1 } }, undone), { message: /does something else/ })
-  t.throws(() => checkUndo(undo, { ...undone, classUpgrades: [entry('A', 'B')] }), { message: /A → B has no inverse/ })
-  t.throws(() => checkUndo(undo, undefined), { message: /no version 1/ })
+  t.throws(() => checkUndo({ ...undo, bundle: { digest: 'other', bytes: 1 } }, undone, 0), { message: /does something else/ })
+  t.throws(() => checkUndo(undo, { ...undone, classUpgrades: [entry('A', 'B')] }, 0), { message: /A → B has no inverse/ })
+  t.throws(() => checkUndo(undo, undone, 1), { message: /version 1 is final/ })
+  t.throws(() => checkUndo(undo, undefined, 0), { message: /no version 1/ })
 })

@@ -137,6 +137,22 @@ test('a rollout is undone by one command, which says first what it would do', as
     (JSON.parse(listed.stdout) as { class: string }[]).map((row) => row.class),
     ['Pages.v1', 'Pages.v1'],
   )
+  const final = await run('version', 'finalize', '--yes')
+  t.is(final.stdout, `version 2 of system ${system} is final\n`)
+  t.regex((await run('rollout', 'undo', '--yes')).stderr, /version 2 is final/)
+})
+
+test('an undo is undone, and what only the newer version knows is there again', async (t) => {
+  const { env } = t.context
+  const run = (...args: readonly string[]): Promise<Ended> => natsctl(t, args, { env })
+  await startSystem(t, ['p1'])
+  const file = join(newDirectory(t), '1.upgrade')
+  await run('upgrade', 'build', upgrade, '-O', file)
+  await run('upgrade', 'publish', file)
+  t.is((await run('rollout', 'status', '--timeout', '30s')).code, 0)
+  t.is((await run('call', 'p1', 'comment', '/home', 'so true', '--at-version', '1')).code, 0)
+  t.is((await run('rollout', 'undo', '--yes')).code, 0)
+  t.is((await run('rollout', 'status', '--timeout', '30s')).code, 0)
   // The undo of the undo is the upgrade again: the comment is still there.
   t.is((await run('rollout', 'undo', '--yes')).code, 0)
   t.is((await run('rollout', 'status', '--timeout', '30s')).code, 0)

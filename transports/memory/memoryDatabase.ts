@@ -9,6 +9,7 @@ import type { SignedManifest } from '../../core/manifest.js'
 import type { Clock } from '../../core/ports/clock.js'
 import {
   checkDeath,
+  clientService,
   type Death,
   type Head,
   type NodeRow,
@@ -45,6 +46,7 @@ interface SystemTables {
   /** Upgrade-specific tables, by name; none is empty. */
   readonly tables: Map<string, Map<string, string>>
   death: Death
+  final: Version
 }
 
 export function memoryDatabase(): MemoryDatabaseFactory {
@@ -68,6 +70,7 @@ export function memoryDatabase(): MemoryDatabaseFactory {
         controls: new Map(),
         tables: new Map(),
         death: nothingDead,
+        final: 0,
       }
       systems.set(system, tables)
       return new MemoryDatabase(tables, clock, reach)
@@ -237,6 +240,20 @@ class MemoryDatabase implements UpgradeDatabase {
     if (below <= before.below || before.inForce < before.below || isNeeded) return before
     this.#reach().death = { below, sinceMs: this.clock.now() + delayMs, inForce: before.below }
     return this.#death()
+  }
+
+  async finalized(): Promise<Version> {
+    return this.#reach().final
+  }
+
+  async finalize(version: Version): Promise<Version> {
+    checkDeath(version, 0)
+    const system = this.#reach()
+    const isOnTheWay = this.#registered(undefined).some(
+      ({ status }) => status.service !== clientService && oldestPossible(status) < version,
+    )
+    if (version > system.final && version <= system.head.version && !isOnTheWay) system.final = version
+    return system.final
   }
 
   async close(): Promise<void> {

@@ -214,6 +214,23 @@ class RedisDatabase implements UpgradeDatabase {
     return this.#deathOf(await this.redis.call((client) => client.theseusDeclareDead(...nodes, dead, below, delayMs)))
   }
 
+  async finalized(): Promise<Version> {
+    return this.#finalOf((await this.redis.call((client) => client.get(this.keys.final))) ?? '0')
+  }
+
+  async finalize(version: Version): Promise<Version> {
+    checkDeath(version, 0)
+    const { nodes, head, final } = this.keys
+    return this.#finalOf(await this.redis.call((client) => client.theseusFinalize(...nodes, head, final, version)))
+  }
+
+  #finalOf(text: unknown): Version {
+    const version = Number(text)
+    // Nothing final in its place would let somebody go back to what has been dropped.
+    if (!isVersion(version)) throw new Fault('upgrade.invalid', `Redis key ${this.keys.final} holds no version`)
+    return version
+  }
+
   #deathOf(answer: unknown): Death {
     const [belowText, sinceText, beforeText, nowText] = answer as readonly (string | null)[]
     if (belowText === null && sinceText === null) return nothingDead

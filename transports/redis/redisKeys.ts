@@ -31,6 +31,8 @@ export interface RedisKeys {
   readonly tables: string
   /** Hash: `below` and `sinceMs` of the death in force; none while nothing is dead. */
   readonly dead: string
+  /** String: the newest version from which nobody goes back. */
+  readonly final: string
 }
 
 export function keysOf(system: string): RedisKeys {
@@ -45,5 +47,6 @@ export function keysOf(system: string): RedisKeys {
     controls: key('controls'),
     tables: key('tables'),
     dead: key('dead'),
+    final: key('final'),
   }
 }

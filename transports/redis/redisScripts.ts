@@ -8,6 +8,7 @@
  * R4. Death moves forward only, and past no version that a registered node may still run; of a row that can't be read, nobody knows (C8).
  * R5. The name of a table is listed exactly as long as the table has entries.
  */
+import { clientService } from '../../core/ports/upgradeDatabase.js'
 import { heldByMax, lapsedKeptMs } from '../udbFactory.js'
 
 const nodeKeys = 6
@@ -43,6 +44,14 @@ local function sweep()
     if place then redis.call('ZREM', members, (split(place)) .. '/' .. id) end
     redis.call('ZREM', transient, id)
   end
+end
+
+-- That of core/ports/upgradeDatabase.ts; of a row that can't be read, nobody knows.
+local function oldestPossible(text)
+  local isRead, row = pcall(cjson.decode, text or 'null')
+  if not isRead or type(row) ~= 'table' or type(row.version) ~= 'number' then return -1 end
+  if row.phase == 'recovering' then return row.version - 1 end
+  return row.version
 end
 
 -- All members that begin with "<service>/": '0' is the character after '/', and no service has a '/' in its name.
@@ -228,7 +237,7 @@ answer[4] = string.format('%.0f', now)
 return answer`,
   },
 
-  /** Answers the death as it is afterwards, as `theseusDead` does. `oldestPossible` is that of core/ports/upgradeDatabase.ts. */
+  /** Answers the death as it is afterwards, as `theseusDead` does. */
   theseusDeclareDead: nodeScript(
     `
 local dead = KEYS[7]
@@ -238,13 +247,6 @@ local function asItIs()
   local answer = redis.call('HMGET', dead, 'below', 'sinceMs', 'before')
   answer[4] = string.format('%.0f', now)
   return answer
-end
-
-local function oldestPossible(text)
-  local isRead, row = pcall(cjson.decode, text)
-  if not isRead or type(row) ~= 'table' or type(row.version) ~= 'number' then return -1 end
-  if row.phase == 'recovering' then return row.version - 1 end
-  return row.version
 end
 
 local before = redis.call('HGET', dead, 'below') or '0'
@@ -267,6 +269,33 @@ end
 redis.call('HSET', dead, 'below', ARGV[1], 'sinceMs', string.format('%.0f', now + delayMs), 'before', before)
 return asItIs()`,
     1,
+  ),
+
+  /** Answers what is final afterwards. */
+  theseusFinalize: nodeScript(
+    `
+local head, final = KEYS[7], KEYS[8]
+local version = tonumber(ARGV[1])
+local before = redis.call('GET', final) or '0'
+local newest = tonumber(redis.call('HGET', head, 'version') or '0')
+if tonumber(before) == nil or version <= tonumber(before) or newest == nil or version > newest then return before end
+sweep()
+local found = redis.call('ZRANGE', members, 0, -1)
+for first = 1, #found, ${idsPerCommand} do
+  local ids = {}
+  for i = first, math.min(first + ${idsPerCommand} - 1, #found) do
+    local service, id = split(found[i])
+    if service ~= '${clientService}' then ids[#ids + 1] = id end
+  end
+  if #ids > 0 then
+    for _, text in ipairs(redis.call('HMGET', rows, unpack(ids))) do
+      if oldestPossible(text) < version then return before end
+    end
+  end
+end
+redis.call('SET', final, ARGV[1])
+return ARGV[1]`,
+    2,
   ),
 } as const
 
