@@ -45,6 +45,8 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   #sends: (() => void)[] | undefined
   #isCommand = false
   #ticket: Ticket = 0
+  /** Why it can't succeed any more: a call inside it failed after it may have written. */
+  #doomed: Fault | undefined
   /** Why it is refused if it waits too long; `refused` once it has been. */
   #waiting: 'unavailable.upgrading' | 'unavailable.fetching' | 'refused' | undefined
 
@@ -62,6 +64,11 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   /** The ids of the calls that this one is made for, itself the last. */
   get path(): readonly string[] {
     return [...(this.envelope.path ?? []), callId(this.envelope)]
+  }
+
+  /** Whether this call is made for `outer`, directly or not. */
+  isMadeFor(outer: IncomingCall): boolean {
+    return this.envelope.path?.includes(callId(outer.envelope)) ?? false
   }
 
   get sends(): (() => void)[] | undefined {
@@ -93,7 +100,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   }
 
   run(): void | Promise<void> {
-    const { callee, envelope } = this
+    const { callee } = this
     if (this.#waiting !== undefined) {
       if (this.#waiting === 'refused') return
       this.#waiting = undefined
@@ -104,14 +111,58 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       callee.count('expired')
       return
     }
+    const entry = this.#entry()
+    if (entry === undefined) return
+    this.#ticket = callee.state.begin(entry.kind)
+    this.#isCommand = entry.kind === 'command'
+    return this.#invoke(
+      entry,
+      (value) => this.#finished(entry, value),
+      (error) => this.#failed(error),
+    )
+  }
+
+  /**
+   * C2. Runs inside `outer`, the call that runs now and for which this one is made, and commits with it: the class says that it is re-entrant. If
+   * it throws after it may have written, `outer` fails as well.
+   */
+  runInside(outer: IncomingCall): void {
+    const entry = this.#entry()
+    if (entry === undefined) return
+    if (entry.kind === 'command' && !outer.#isCommand) {
+      this.refuse(
+        new Fault('protocol.query-writes', `a query may not lead to a command of its own node: ${this.envelope.method}`),
+      )
+      return
+    }
+    const finished = (value: unknown) => {
+      try {
+        const packed = this.answers === undefined ? undefined : this.#packed(entry, value)
+        this.callee.count('answered')
+        this.#leave(packed)
+      } catch (error) {
+        failed(error)
+      }
+    }
+    const failed = (error: unknown) => {
+      const fault = faultOfMethod(error)
+      if (entry.kind === 'command') outer.#doomed ??= fault
+      this.refuse(fault)
+    }
+    void this.#invoke(entry, finished, failed)
+  }
+
+  /** The method that is called; undefined where there is none, and the caller has been told. */
+  #entry(): MethodEntry | undefined {
+    const { callee, envelope } = this
     const link = callee.chain.at(envelope.label)
     if (link === undefined) {
       callee.hold(this)
-      return
+      return undefined
     }
     if (isFault(link)) {
       this.refuse(link)
-      return
+      return undefined
     }
     if (envelope.expects !== null && envelope.expects !== link.className && !callee.isAt(link, envelope.expects)) {
       this.refuse(
@@ -120,11 +171,11 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
           `version ${envelope.label} has ${link.className} here, the caller expects ${envelope.expects}`,
         ),
       )
-      return
+      return undefined
     }
     const method = envelope.kind === kinds.event ? link.hears.get(envelope.method)?.method : envelope.method
     // The class of the publisher's version does not hear this event.
-    if (method === undefined) return
+    if (method === undefined) return undefined
     const entry = link.methods.get(method)
     if (entry === undefined) {
       this.refuse(
@@ -133,23 +184,22 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
           `${link.className} has no method ${envelope.method}; it has ${[...link.methods.keys()].join(', ')}`,
         ),
       )
-      return
     }
-    this.#ticket = callee.state.begin(entry.kind)
-    this.#isCommand = entry.kind === 'command'
+    return entry
+  }
+
+  #invoke(
+    entry: MethodEntry,
+    finished: (value: unknown) => void | Promise<void>,
+    failed: (error: unknown) => void | Promise<void>,
+  ): void | Promise<void> {
     let result: unknown
     try {
-      result = entry.invoke(envelope.args)
+      result = entry.invoke(this.envelope.args)
     } catch (error) {
-      return this.#failed(error)
+      return failed(error)
     }
-    if (isThenable(result)) {
-      return result.then(
-        (value) => this.#finished(entry, value),
-        (error) => this.#failed(error),
-      )
-    }
-    return this.#finished(entry, result)
+    return isThenable(result) ? result.then(finished, failed) : finished(result)
   }
 
   /** Answers with a fault that left no trace; needs no commit of its own, but tells nothing that is not on disk. */
@@ -168,6 +218,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   }
 
   #finished(entry: MethodEntry, value: unknown): void | Promise<void> {
+    if (this.#doomed !== undefined) return this.#failed(this.#doomed)
     if (entry.kind === 'query' && this.callee.state.isCommitted) return this.#answered(entry, value)
     const { answers, callee, envelope } = this
     const { replier } = callee
@@ -189,6 +240,15 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
         if (packed !== undefined) answers?.packed(envelope, packed)
         else answers?.reply(envelope, value, replier, entry.hops)
       }
+    })
+  }
+
+  /** A reply that needs no commit of its own, but tells nothing of earlier calls that is not on disk. */
+  #leave(packed: Uint8Array | undefined): void {
+    if (packed === undefined) return
+    this.callee.whenCommitted((error) => {
+      if (error !== undefined) this.#lost(error)
+      else this.answers?.packed(this.envelope, packed)
     })
   }
 

@@ -130,12 +130,32 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
       )
       return
     }
+    const { running } = this.mailbox
+    if (running instanceof IncomingCall && call.isMadeFor(running)) {
+      this.#nest(call, running)
+      return
+    }
     if (!this.mailbox.isOpen) call.holdFor('unavailable.upgrading')
     this.mailbox.post(call)
   }
 
   isAt({ version, className }: Link, expected: string): boolean {
     return this.services.classes.isAt(version, className, expected)
+  }
+
+  /** The running call waits for this one: in the queue behind it, both would wait until a deadline ends it. */
+  #nest(call: IncomingCall, running: IncomingCall): void {
+    if (this.software.isReentrant) {
+      call.runInside(running)
+      return
+    }
+    const { className } = this.replier
+    call.refuse(
+      new Fault(
+        'protocol.call-cycle',
+        `node ${this.id} is busy with the call that this one is made for; add "static override readonly reentrant = true" to ${className} if it may run inside it`,
+      ),
+    )
   }
 
   hold(call: IncomingCall): void {

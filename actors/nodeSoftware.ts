@@ -52,6 +52,11 @@ export class NodeSoftware {
     return this.#object !== undefined
   }
 
+  /** Whether calls that the object's own running call leads to may run inside it. */
+  get isReentrant(): boolean {
+    return this.#object !== undefined && describeClass(this.#object.definition).isReentrant
+  }
+
   /** The object's `start()`, while it runs. */
   get starting(): RunningCall | undefined {
     return this.#starting

@@ -49,6 +49,10 @@ export const faultCodes = {
   'protocol.no-such-method': { retryable: false, means: 'the class of that version has no such method' },
   'protocol.wrong-class': { retryable: false, means: 'the caller expects another class at that version' },
   'protocol.bad-arguments': { retryable: false, means: 'an argument or result can’t travel in an envelope' },
+  'protocol.call-cycle': {
+    retryable: false,
+    means: 'the call came back to a node that is busy with the call it is made for: both would wait for each other',
+  },
   'protocol.query-writes': { retryable: false, means: 'a query wrote to the state, or called a command of the next object' },
   'protocol.not-here': {
     retryable: false,

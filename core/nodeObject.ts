@@ -40,6 +40,8 @@ export abstract class NodeObject<State extends object = Plain, Collections exten
   static readonly service?: string
   /** The classes whose services its objects call, beside their own; a function where classes name each other. */
   static readonly calls?: ClassList
+  /** Whether a call to its own node, which its running call leads to, runs inside that one. Otherwise it is refused: `protocol.call-cycle`. */
+  static readonly reentrant?: boolean
   /** The events that its objects publish. */
   static readonly publishes?: readonly EventType<any>[]
   static initial(): object {
@@ -110,6 +112,7 @@ export type NodeClass = (abstract new (
   readonly className: string
   readonly service?: string
   readonly calls?: ClassList
+  readonly reentrant?: boolean
   readonly publishes?: readonly EventType<any>[]
   initial(): object
 }
@@ -159,6 +162,7 @@ export interface ClassDescription {
   readonly calls: readonly string[]
   /** The services of these, and its own. */
   readonly callsServices: ReadonlySet<string>
+  readonly isReentrant: boolean
   readonly publishes: readonly EventType<any>[]
   /** What it hears, by the event's name. */
   readonly hears: ReadonlyMap<string, Hearing>
@@ -196,6 +200,7 @@ export function describeClass(definition: NodeClass): ClassDescription {
     methods: methodsOf(definition.prototype, NodeObject.prototype, className),
     calls: called.map((target) => target.className),
     callsServices: new Set([service, ...called.map(serviceOf)]),
+    isReentrant: definition.reentrant === true,
     publishes,
     hears: hearingsOf(definition.prototype, NodeObject.prototype, className),
     definition,
