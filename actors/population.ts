@@ -11,6 +11,8 @@ import { tokens } from './tokens.js'
 @injectable()
 export class Population {
   #rows: Promise<readonly NodeRow[]> | undefined
+  /** The same by service, made once for all who ask. */
+  #byService = new Map<string, readonly NodeRow[]>()
   #readAtMs = 0
 
   constructor(
@@ -25,11 +27,19 @@ export class Population {
       this.#readAtMs = this.clock.now()
       const rows = this.database.nodes()
       this.#rows = rows
+      this.#byService = new Map()
       rows.catch(() => {
         if (this.#rows === rows) this.#rows = undefined
       })
     }
+    const byService = this.#byService
     const rows = await this.#rows
-    return service === undefined ? rows : rows.filter((row) => row.service === service)
+    if (service === undefined) return rows
+    let found = byService.get(service)
+    if (found === undefined) {
+      found = rows.filter((row) => row.service === service)
+      byService.set(service, found)
+    }
+    return found
   }
 }

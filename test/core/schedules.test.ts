@@ -10,6 +10,7 @@ import { gradually } from '../../core/schedules/gradually.js'
 import { keepCovered } from '../../core/schedules/keepCovered.js'
 import { oneReplicaAtATime } from '../../core/schedules/oneReplicaAtATime.js'
 import { onlyNodes } from '../../core/schedules/onlyNodes.js'
+import { steps } from '../../core/schedules/steps.js'
 import { whenIdle } from '../../core/schedules/whenIdle.js'
 import { nodeIds, Population } from '../support/population.js'
 
@@ -68,6 +69,51 @@ test('oneReplicaAtATime: dead replicas do not block the others', async (t) => {
     nodes.signalled,
     ids.filter((nodeId) => nodeId !== 'n01' && nodeId !== 'n05'),
   )
+})
+
+test('steps: no node of a step goes before every node of the step before has served for the bake time', async (t) => {
+  const bakeMs = 20_000
+  for (const seed of seeds.slice(0, 4)) {
+    const ids = nodeIds(40)
+    const schedule = steps(['1 node', '10%', '50%', 'all'], { bake: '20s' })
+    const nodes = new Population(
+      seed,
+      ids.map((nodeId) => ({ nodeId, schedule })),
+    )
+    const begun = new Map<number, number>()
+    const sizes = [1, 4, 20, 40]
+    await nodes.runFor(150_000, () => {
+      const step = sizes.findIndex((size) => nodes.signalled.length <= size)
+      for (let earlier = 1; earlier <= step; earlier++) if (!begun.has(earlier)) begun.set(earlier, nodes.clock.now())
+    })
+    t.is(nodes.upgraded.length, 40)
+    t.deepEqual([...nodes.signalled].slice(0, 1), ['n01'])
+    const lastOf = (size: number) => Math.max(...ids.slice(0, size).map((nodeId) => nodes.row(nodeId).since))
+    for (let step = 1; step < sizes.length; step++) {
+      t.true(begun.get(step)! >= lastOf(sizes[step - 1]!) + bakeMs, `seed ${seed}, step ${step}`)
+    }
+  }
+})
+
+test('steps: a step that does not come to its end holds the later ones; a dead node holds none', async (t) => {
+  const ids = nodeIds(10)
+  const nodes = new Population(
+    1,
+    ids.map((nodeId) => ({
+      nodeId,
+      schedule: nodeId === 'n02' ? schedule('never', (view) => view.sleep(24 * hour)) : steps(['2 nodes', 'all'], { bake: '1m' }),
+      alive: nodeId !== 'n01',
+    })),
+  )
+  await nodes.runFor(300_000)
+  // n01 is dead, so that n02 and n03 are the first step; n02 does not go.
+  t.deepEqual(nodes.signalled, ['n03'])
+})
+
+test('steps that end before all nodes have gone, or are no sizes, are refused', (t) => {
+  t.throws(() => steps(['1 node', '50%'], { bake: '1m' }), { message: /the last step is 'all'/ })
+  for (const size of ['0 nodes', '101%', 'half', '1.5%'])
+    t.throws(() => steps([size as never, 'all'], { bake: '1m' }), { message: /use '1 node', '5 nodes', '10%' or 'all'/ })
 })
 
 test('afterMyServers: no client goes before every server serves at the new version', async (t) => {

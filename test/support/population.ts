@@ -114,6 +114,7 @@ export class Population {
       version: target,
       className: `${this.row(member.nodeId).className}+`,
       target: null,
+      since: this.clock.now(),
     })
   }
 
