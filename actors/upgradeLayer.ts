@@ -72,10 +72,14 @@ export class UpgradeLayer {
 
   #send(call: OutgoingCall): void {
     // Packed now: a later command may change what the arguments refer to, and what can't be packed fails its own command.
-    const send = this.calls.prepareSend(this.caller(), call)
+    this.leaveWithCommit(this.calls.prepareSend(this.caller(), call))
+  }
+
+  /** Runs `leave` with the commit of the command that runs, and never if that fails; else when what was written so far is on disk. */
+  leaveWithCommit(leave: () => void): void {
     const sends = this.running()?.sends
-    if (sends !== undefined) sends.push(send)
-    else this.afterCommit(send)
+    if (sends !== undefined) sends.push(leave)
+    else this.afterCommit(leave)
   }
 
   /** Runs `leave` when everything that the node has written so far is on disk; never if that is lost. */
