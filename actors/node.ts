@@ -56,6 +56,8 @@ export class Node implements Callee {
   /** Set while an upgrade takes the object away; a crash meanwhile is the upgrade's to handle. */
   isUpgrading = false
   #restarting: Promise<void> | undefined
+  #restartedAtMs = Number.NEGATIVE_INFINITY
+  #crashesInARow = 0
   #stopped = false
   #phase: Phase = 'current'
   #reason: string | null = null
@@ -403,6 +405,11 @@ export class Node implements Callee {
   async #restart(): Promise<void> {
     const { clock, settings, random } = this.services
     await this.close()
+    this.discardObject()
+    // A disk that is still full would be tried again and again at once.
+    this.#crashesInARow = clock.now() - this.#restartedAtMs < settings.backoffMsMax ? this.#crashesInARow + 1 : 0
+    if (this.#crashesInARow > 0)
+      await sleep(clock, backoffMs(this.#crashesInARow - 1, settings.backoffMs, settings.backoffMsMax, random.next()))
     for (let failures = 0; !this.#stopped; failures++) {
       try {
         this.discardObject()
@@ -416,7 +423,8 @@ export class Node implements Callee {
     }
     this.#restarting = undefined
     if (this.#stopped) return
-    this.report(this.#record.upgrade?.phase ?? 'current', this.#record.upgrade?.target ?? null, null)
+    this.#restartedAtMs = clock.now()
+    if (!this.manager.tellAgain()) this.report('current', null, null)
     this.serve()
     // What was learned and lost is learned again.
     this.learning.learn(this.services.history.heard)

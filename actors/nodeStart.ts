@@ -43,7 +43,8 @@ async function resume(node: Node, record: NodeRecord): Promise<void> {
   if (record.upgrade?.phase !== 'recovering') {
     await node.startObject()
     node.serve()
-    node.report(record.upgrade?.phase ?? 'current', record.upgrade?.target ?? null, null)
+    // Of a stalled upgrade its manager tells, with the reason.
+    if (record.upgrade === null) node.report('current', null, null)
   }
   node.manager.resume()
 }

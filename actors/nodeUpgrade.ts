@@ -32,8 +32,10 @@ export class NodeUpgrade {
   /** Tells the UDB and the observers which phase begins. `stalled` survives a restart, so it goes to disk. */
   entered(phase: Phase, reason: string | null): void {
     const { record } = this.node
-    if (phase === 'stalled') this.node.writeRecord({ ...record, upgrade: { phase, target: this.target, reason: reason ?? '' } })
-    else if (record.upgrade?.phase === 'stalled') this.node.writeRecord({ ...record, upgrade: null })
+    if (phase === 'stalled') {
+      if (record.upgrade?.phase !== 'stalled')
+        this.node.writeRecord({ ...record, upgrade: { phase, target: this.target, reason: reason ?? '' } })
+    } else if (record.upgrade?.phase === 'stalled') this.node.writeRecord({ ...record, upgrade: null })
     const target = phase === 'current' ? null : this.target
     this.node.report(phase, target, phase === 'stalled' || phase === 'rejected' || phase === 'fetching' ? reason : null)
   }
