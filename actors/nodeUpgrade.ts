@@ -64,12 +64,15 @@ export class NodeUpgrade {
   async advance(): Promise<void> {
     const { node } = this
     for (let failures = 0; ; failures++) {
-      await node.mailbox.turn(() => {
-        const { record } = node
-        node.writeRecord({ ...record, generation: { ...record.generation, version: this.target } })
-        node.rebuildChain()
-      })
       try {
+        await this.#learned()
+        await node.mailbox.turn(() => {
+          const { record } = node
+          // Lost since a moment ago: the node restarts.
+          if (record.newest < this.target) throw new Fault('unavailable.storage', 'what was learned could not be written')
+          node.writeRecord({ ...record, generation: { ...record.generation, version: this.target } })
+          node.rebuildChain()
+        })
         await this.#settled()
         return
       } catch (error) {
@@ -128,12 +131,21 @@ export class NodeUpgrade {
     const { node } = this
     const { drainTimeoutMs } = this.#classUpgrade.timeouts
     await node.whenRestarted()
+    try {
+      await this.#learned()
+    } catch (error) {
+      node.slot.unreserve()
+      node.slot.release()
+      throw error
+    }
+    await node.whenRestarted()
     node.isUpgrading = true
     try {
       await node.leaveService()
       const late = () => new Fault('upgrade.drain', `the running call did not finish in ${drainTimeoutMs} ms`)
       await within(node.services.clock, drainTimeoutMs, node.close(), late)
       await this.#settled()
+      if (node.record.newest < this.target) throw new Fault('upgrade.drain', 'what was learned could not be written')
     } catch (error) {
       // The running call goes on: an object made beside it would break C2. What is lost is opened anew from disk.
       node.isUpgrading = false
@@ -274,6 +286,12 @@ export class NodeUpgrade {
     this.node.isUpgrading = false
     this.node.slot.unreserve()
     this.node.serve()
+  }
+
+  /** The future-SO is in the chain, also where the node has restarted from a disk that did not take it. */
+  async #learned(): Promise<void> {
+    await this.node.learning.prepare(this.target)
+    await this.#settled()
   }
 
   /** Resolves when everything that the node has written is on disk. */
