@@ -184,6 +184,7 @@ function initialOf(futureSO: Simulation): Uint8Array {
   }
 }
 
-function isRejection(error: unknown): error is Fault {
+/** Whether an upgrade is not what it should be, as opposed to not to be had. */
+export function isRejection(error: unknown): error is Fault {
   return isFault(error) && error.kind === 'upgrade' && error.code !== 'upgrade.fetch'
 }

@@ -9,6 +9,7 @@ import { checkRecord, type Generation, keys, type NodeRecord, recordFormat, slot
 import { startTriesMax } from '../core/upgradeStatechart.js'
 import { clientService } from './clients.js'
 import { Node } from './node.js'
+import { isRejection } from './nodeLearning.js'
 import type { NodeServices } from './nodeServices.js'
 import { NodeState } from './nodeState.js'
 import { leftBehind, runTransform, sweepSlots } from './transformRun.js'
@@ -80,20 +81,22 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
   await history.fetch(newest)
   const complete = await newestComplete(services)
   const line = classes.line(describeClass(definition).className)
-  await classes.load(line, 0, complete)
+  const goal = await newestVerified(services, line, complete)
   const { service } = describeClass(definition)
-  await registrar.register({
-    nodeId,
-    service,
-    className: line[complete]!,
-    version: complete,
-    phase: 'current',
-    target: null,
-    reason: null,
-    hostId: settings.hostId,
-    directoryId: store.directoryId,
-    since: clock.now(),
-  })
+  const registerAt = (version: Version) =>
+    registrar.register({
+      nodeId,
+      service,
+      className: line[version]!,
+      version,
+      phase: 'current',
+      target: null,
+      reason: null,
+      hostId: settings.hostId,
+      directoryId: store.directoryId,
+      since: clock.now(),
+    })
+  await registerAt(goal)
   let generation: Generation = { number: 0, version: 0, className: line[0]!, object: slot(0, 0), simulations: {} }
   const state = new NodeState(nodeId, journal)
   const recordAt = (at: Generation): NodeRecord => ({
@@ -111,12 +114,19 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
   await sweepSlots(nodeId, () => true, journal, settings)
   const root = pack(classes.definition(line[0]!).initial(), `${line[0]}.initial()`)
   await journal.commit([[keys.root(nodeId, generation.object), root]])
-  for (let version = 1; version <= complete; version++) {
+  for (let version = 1; version <= goal; version++) {
     const upgrade = history.classUpgrade(version, line[version - 1]!)
-    generation =
-      upgrade === undefined
-        ? { ...generation, version }
-        : await runTransform(nodeId, generation, upgrade, state, journal, settings)
+    try {
+      generation =
+        upgrade === undefined
+          ? { ...generation, version }
+          : await runTransform(nodeId, generation, upgrade, state, journal, settings)
+    } catch (error) {
+      // Born before the upgrade that fails, it tries it as any node does, and says why it is stalled.
+      services.observe({ type: 'warning', message: `${nodeId} is born before version ${version}`, error })
+      await registerAt(generation.version)
+      break
+    }
   }
   const record = recordAt(generation)
   const node = new Node(services, record, true)
@@ -130,6 +140,23 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
     node.report('current', null, null)
     node.learning.learn(newest)
   })
+}
+
+/**
+ * The newest version up to `complete` to which every upgrade of the line can be verified. Nodes of this service may be missing from those
+ * that made it complete: a node that is born before an upgrade that is rejected rejects it as any node does, and says why.
+ */
+async function newestVerified({ history }: NodeServices, line: readonly string[], complete: Version): Promise<Version> {
+  for (let version = 1; version <= complete; version++) {
+    if (line[version] === line[version - 1]) continue
+    try {
+      await history.load(version)
+    } catch (error) {
+      if (isRejection(error)) return version - 1
+      throw error
+    }
+  }
+  return complete
 }
 
 /** The newest version that every registered node is at or past; the newest there is, where none is registered. */
