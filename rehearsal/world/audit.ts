@@ -26,6 +26,8 @@ export interface AuditRoom extends CallsRoom {
   /** The nodes that are registered and not forgotten, as they run. */
   living(): readonly { readonly plan: NodePlan; readonly handle: NodeHandle | undefined }[]
   openCalls(): number
+  /** The client that asks at the end. */
+  auditor(): RunningHost | undefined
 }
 
 /** Waits until every node rests; the operator asks stalled ones to try again. */
@@ -53,6 +55,8 @@ async function restlessIn(room: AuditRoom): Promise<readonly string[]> {
   const rows = new Map((await room.database.nodes()).map((row) => [row.nodeId, row]))
   const newest = (await room.database.head()).version
   const restless: string[] = []
+  if (newest < room.plan.upgrades.length) restless.push(`version ${newest + 1} is not published`)
+  if (room.auditor() === undefined) restless.push('the auditor does not run')
   for (const { plan, handle } of room.living()) {
     const why = whyRestless(room, plan, handle, rows.get(plan.nodeId), newest)
     if (why !== undefined) restless.push(`${plan.nodeId} ${why}`)
@@ -97,7 +101,8 @@ function mayNotRun({ plan }: AuditRoom, { nodeId, service }: NodePlan): boolean 
 }
 
 /** Asks every version of every node for every column, and holds the answers against all that was told. */
-export async function audit(room: AuditRoom, auditor: RunningHost): Promise<void> {
+export async function audit(room: AuditRoom): Promise<void> {
+  const auditor = room.auditor()!
   const lists = new Map<string, readonly string[]>()
   let asked = 0
   for (const { plan: node, handle } of room.living()) {
@@ -116,6 +121,7 @@ export async function audit(room: AuditRoom, auditor: RunningHost): Promise<void
           service: node.service,
           node: node.nodeId,
           version,
+          isPinned: false,
           deadlineMs: auditDeadlineMs,
           asked: { what: 'read', column },
         })

@@ -26,7 +26,8 @@ export async function makeCall(room: CallsRoom, client: RunningHost, op: string,
   room.trace(`${op} ${wordsOf(call)}`)
   try {
     const target = cast.lines[service][version]!
-    const ref = client.ref(target, node ?? undefined, { version, deadline: deadlineMs }) as Record<string, any>
+    const pin = call.isPinned ? {} : { version }
+    const ref = client.ref(target, node ?? undefined, { ...pin, deadline: deadlineMs }) as Record<string, any>
     const [method, args] = methodOf(asked)
     const answer = await ref[method](op, ...args)
     room.trace(`${op} answered ${JSON.stringify(answer)}`)
@@ -36,7 +37,7 @@ export async function makeCall(room: CallsRoom, client: RunningHost, op: string,
     if (!isFault(error)) throw error
     room.trace(`${op} failed: ${error.code}`)
     model.ended(op, isWithoutTrace(error, asked) ? 'not executed' : 'unknown')
-    if (!isExpected(plan, error, service, version, asked)) {
+    if (!isExpected(plan, error, call)) {
       room.violated('C6', `${op} ${wordsOf(call)} ended with ${reasonOf(error)}${detailsOf(error)}`)
     }
   }
@@ -91,9 +92,9 @@ function methodOf(asked: Asked): readonly [string, readonly unknown[]] {
   }
 }
 
-export function wordsOf({ client, service, node, version, asked }: CallStep): string {
+export function wordsOf({ client, service, node, version, isPinned, asked }: CallStep): string {
   const [method, args] = methodOf(asked)
-  return `${client} calls ${node ?? `any ${service}`} ${method}(${args.map((arg) => JSON.stringify(arg)).join(', ')}) at version ${version}`
+  return `${client} calls ${node ?? `any ${service}`} ${method}(${args.map((arg) => JSON.stringify(arg)).join(', ')}) at version ${version}${isPinned ? ', by its class' : ''}`
 }
 
 function detailsOf(fault: Fault): string {

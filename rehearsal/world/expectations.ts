@@ -3,9 +3,11 @@
  *
  * C6. What can't be done through the older object is refused; what can be done is not.
  */
-import type { Fault, Version } from 'theseus'
-import type { Asked, Plan, ServiceName } from './plan.js'
+import type { ChainEntry, Fault, Version } from 'theseus'
+import type { Asked, Plan, ServiceName, Step } from './plan.js'
 import { classUpgradeOf, lineOf } from './specs.js'
+
+type CallStep = Pick<Extract<Step, { kind: 'call' }>, 'service' | 'version' | 'isPinned' | 'asked'>
 
 /** Whether a call that ended so was surely not executed. A method that threw has left no trace either. */
 export function isWithoutTrace(fault: Fault, asked: Asked): boolean {
@@ -16,7 +18,7 @@ export function isWithoutTrace(fault: Fault, asked: Asked): boolean {
 }
 
 /** Whether such a fault may come of this call, in this plan. */
-export function isExpected(plan: Plan, fault: Fault, service: ServiceName, version: Version, asked: Asked): boolean {
+export function isExpected(plan: Plan, fault: Fault, { service, version, isPinned, asked }: CallStep): boolean {
   switch (fault.kind) {
     case 'unavailable':
     case 'timeout':
@@ -26,8 +28,11 @@ export function isExpected(plan: Plan, fault: Fault, service: ServiceName, versi
     case 'simulation':
       return asked.what === 'strike'
     case 'version':
-      return isExpectedOfVersion(plan, fault, service, version)
+      // A class has its version and those after it until it is upgraded: which is called, the client's host knows.
+      return isExpectedOfVersion(plan, fault, service, isPinned ? plan.upgrades.length : version)
     case 'protocol':
+      // A class that is not published yet is looked for among those that are.
+      return isPinned && version > 0 && fault.code === 'protocol.wrong-class'
     case 'upgrade':
     case 'config':
       return false
@@ -58,6 +63,14 @@ export function isReachable(plan: Plan, service: ServiceName, at: Version, versi
   for (let v = at + 1; v <= version; v++) if (classUpgradeOf(plan, service, v)?.futureSO === 'none') return false
   for (let v = at; v > version; v--) if (classUpgradeOf(plan, service, v)?.pastSO === 'none') return false
   return true
+}
+
+/** C1. Consecutive versions, one object among them, at the node's own version. Empty while the node has no chain. */
+export function isChain(version: Version, chain: readonly ChainEntry[]): boolean {
+  if (chain.length === 0) return true
+  const isConsecutive = chain.every((link, i) => link.version === chain[0]!.version + i)
+  const objects = chain.filter(({ role }) => role === 'object')
+  return isConsecutive && objects.length === 1 && objects[0]!.version === version
 }
 
 /** The first upgrade that nodes of a service can't pass, whatever is tried; beyond the newest version if there is none. */

@@ -44,7 +44,8 @@ export class Lifeline {
         // Not `then`: the database is no promise. Closing asks nothing of it.
         if (typeof method !== 'function') return method
         if (key === 'close') return () => method.apply(target)
-        return (...args: unknown[]) => this.#whileAlive(passage(() => method.apply(target, args)))
+        return (...args: unknown[]) =>
+          this.#isDead ? new Promise(() => {}) : this.#whileAlive(passage(() => method.apply(target, args)))
       },
     })
   }

@@ -89,13 +89,17 @@ export type Step = { readonly atMs: number } /** By so many operators at once. *
   | { readonly kind: 'publish'; readonly version: Version; readonly publishers: number }
   | ({ readonly kind: 'call'; readonly client: string; readonly service: ServiceName; readonly node: string | null } & {
       readonly version: Version
+      /** The client names no version: its reference is pinned to the newest that has the class. */
+      readonly isPinned: boolean
       readonly deadlineMs: number
       readonly asked: Asked
     })
   | { readonly kind: 'join'; readonly node: NodePlan }
   | { readonly kind: 'leave'; readonly host: string; readonly forMs: number | null }
   | { readonly kind: 'crash'; readonly host: string; readonly moment: CrashMoment; readonly forMs: number }
-  | { readonly kind: 'serverCrash'; readonly server: string; readonly forMs: number }
+  | { readonly kind: 'serverCrash'; readonly server: string; readonly messages: number; readonly forMs: number }
+  /** Another host starts a node that has its state elsewhere: it must be refused. */
+  | { readonly kind: 'imposter'; readonly nodeId: string; readonly host: string }
   | { readonly kind: 'cutOff'; readonly host: string; readonly forMs: number }
   | { readonly kind: 'partition'; readonly from: string; readonly to: string; readonly forMs: number }
   | { readonly kind: 'weather'; readonly forMs: number; readonly weather: Weather }

@@ -77,6 +77,7 @@ function callsOf(dice: Dice, plan: Plan, nodes: readonly NodePlan[], publishedAt
       service: node.service,
       node: dice.chance(0.1) ? null : node.nodeId,
       version,
+      isPinned: dice.chance(0.15),
       deadlineMs: dice.oneOf([300, 1_000, 2_000]),
       asked: askedOf(dice, lines[node.service][version]!, ledgers),
     }
@@ -100,14 +101,14 @@ function troubleOf(dice: Dice, hosts: readonly string[], nodes: readonly NodePla
   const host = dice.oneOf(hosts)
   const forMs = dice.between(50, 1_500)
   const everybody = [...hosts, ...clients, ...servers]
-  switch (dice.between(0, 15)) {
+  switch (dice.between(0, 17)) {
     case 0:
     case 1:
     case 2:
     case 3:
       return { atMs, kind: 'crash', host, moment: momentOf(dice), forMs }
     case 4:
-      return { atMs, kind: 'serverCrash', server: dice.oneOf(servers), forMs }
+      return { atMs, kind: 'serverCrash', server: dice.oneOf(servers), messages: dice.between(0, 12), forMs }
     case 5:
       return { atMs, kind: 'cutOff', host: dice.oneOf([...hosts, ...clients]), forMs }
     case 6:
@@ -125,6 +126,11 @@ function troubleOf(dice: Dice, hosts: readonly string[], nodes: readonly NodePla
     case 13:
       return { atMs, kind: 'databaseFlaky', forMs }
     case 14:
+      // A client's calls end with it; a publication may be half done.
+      return { atMs, kind: 'crash', host: dice.oneOf(clients), moment: momentOf(dice), forMs }
+    case 15:
+      return { atMs, kind: 'imposter', nodeId: dice.oneOf(nodes).nodeId, host }
+    case 16:
       return { atMs, kind: 'retry', nodeId: dice.oneOf(nodes).nodeId }
     default:
       return { atMs, kind: 'leave', host, forMs: hosts.length > 1 && dice.chance(0.4) ? null : forMs }

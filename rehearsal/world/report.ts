@@ -65,7 +65,7 @@ function stepInWords(step: Step): string {
       return `${step.host} is killed, ${when}, for ${step.forMs} ms`
     }
     case 'serverCrash':
-      return `upgrade server ${step.server} is killed for ${step.forMs} ms`
+      return `upgrade server ${step.server} is killed after ${step.messages} messages, for ${step.forMs} ms`
     case 'cutOff':
       return `${step.host} is cut off for ${step.forMs} ms`
     case 'partition':
@@ -82,6 +82,8 @@ function stepInWords(step: Step): string {
       return `the upgrade database is away for ${step.forMs} ms`
     case 'databaseFlaky':
       return `the upgrade database is flaky for ${step.forMs} ms`
+    case 'imposter':
+      return `${step.host} tries to start ${step.nodeId}, whose state is elsewhere`
     case 'retry':
       return `an operator asks ${step.nodeId} to try again`
   }

@@ -46,8 +46,26 @@ export class ServerProcess {
     }
   }
 
-  kill(): void {
-    this.#lifeline.cut()
+  /** Kills it at its so-many-th message from now on, or when a second has passed. */
+  killAfter(messages: number, killed: () => void): void {
+    const { network, time } = this.stage
+    const lifeline = this.#lifeline
+    const kill = () => {
+      if (lifeline.isDead) return
+      network.onMessage(this.name, undefined)
+      lifeline.cut()
+      this.stage.trace(`${this.name} is gone`)
+      killed()
+    }
+    if (messages === 0) {
+      kill()
+      return
+    }
+    let left = messages
+    network.onMessage(this.name, () => {
+      if (--left === 0) time.turn(kill)
+    })
+    time.after(1_000, kill)
   }
 
   get isAlive(): boolean {

@@ -23,6 +23,7 @@ export interface Troubled {
   born(node: NodePlan): void
   forgotten(nodeId: string): void
   retry(nodeId: string): void
+  imposter(nodeId: string, host: HostProcess): Promise<void>
   trace(line: string): void
   violated(rule: string, what: string): void
 }
@@ -56,11 +57,12 @@ export class Troubles {
       }
       case 'serverCrash': {
         const server = world.server(step.server)
-        if (!server.isAlive) return
-        server.kill()
-        this.#endAfter(step.forMs, () => server.start())
+        if (server.isAlive) server.killAfter(step.messages, () => this.#endAfter(step.forMs, () => server.start()))
         return
       }
+      case 'imposter':
+        void world.imposter(step.nodeId, world.host(step.host))
+        return
       case 'cutOff': {
         const { lifeline } = world.host(step.host)
         lifeline.transport?.disconnect()

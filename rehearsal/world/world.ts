@@ -8,6 +8,7 @@ import { seededRandom } from 'theseus/memory'
 import { type AuditRoom, audit, opOf, untilAtRest } from './audit.js'
 import { makeCall } from './calls.js'
 import { WorldDatabase } from './database.js'
+import { isChain } from './expectations.js'
 import { HostProcess } from './hostProcess.js'
 import type { Lifeline } from './lifeline.js'
 import { Limits } from './limits.js'
@@ -40,6 +41,7 @@ export interface Result {
 
 const startMs = Date.UTC(2026, 0, 1)
 const tryAgainMs = 200
+const publishWithinMs = 5_000
 /** The longest a plan may take to set up its stage, and to come to rest after its troubles. */
 const setUpWithinMs = 20_000
 const wholeWithinMs = 200_000
@@ -68,7 +70,8 @@ class World implements Stage, Room, AuditRoom, Troubled {
   readonly #violations: Violation[] = []
   readonly #trace: string[] = []
   readonly #drafts: ReturnType<World['makeDraft']>[] = []
-  #openCalls = 0
+  /** By the process that waits for the answer: with it ends the call. */
+  readonly #openCalls: Lifeline[] = []
   #isHealed = false
 
   constructor(
@@ -154,7 +157,7 @@ class World implements Stage, Room, AuditRoom, Troubled {
     const { version } = await this.database.head()
     if (version !== this.plan.upgrades.length)
       this.violated('C9', `${this.plan.upgrades.length} upgrades were published, and the newest version is ${version}`)
-    if (this.#violations.length === 0) await audit(this, this.#hosts.get(this.plan.clients[0]!)!.running!)
+    if (this.#violations.length === 0) await audit(this)
   }
 
   async #setUp(): Promise<void> {
@@ -185,9 +188,10 @@ class World implements Stage, Room, AuditRoom, Troubled {
       case 'call': {
         const client = this.#hosts.get(step.client)!.running
         if (client === undefined) return
-        this.#openCalls++
+        const open = this.host(step.client).lifeline
+        this.#openCalls.push(open)
         makeCall(this, client, opOf(i), step).then(
-          () => void this.#openCalls--,
+          () => void this.#openCalls.splice(this.#openCalls.indexOf(open), 1),
           (error) => this.violated('world', error instanceof Error ? (error.stack ?? error.message) : String(error)),
         )
         return
@@ -212,6 +216,21 @@ class World implements Stage, Room, AuditRoom, Troubled {
       ?.handle?.retry()
   }
 
+  async imposter(nodeId: string, host: HostProcess): Promise<void> {
+    const node = this.#nodes.get(nodeId)
+    const isRegistered = () =>
+      this.#nodes.has(nodeId) && !this.plan.steps.some((step) => step.kind === 'leave' && step.forMs === null)
+    if (node === undefined || node.host === host.name || host.running === undefined || !isRegistered()) return
+    if (this.host(node.host).nodes.get(nodeId)?.handle === undefined) return
+    const { lifeline } = host
+    await host.running.node(this.codeFor(node.service), nodeId).then(
+      () => {
+        if (!lifeline.isDead) this.violated('C3', `${nodeId} runs on ${host.name} too, where its state is not`)
+      },
+      (error) => this.trace(`${nodeId} is not started on ${host.name}: ${error}`),
+    )
+  }
+
   host(name: string): HostProcess {
     return this.#hosts.get(name)!
   }
@@ -227,8 +246,10 @@ class World implements Stage, Room, AuditRoom, Troubled {
         if (head.version >= version) return
         const running = this.#hosts.get(client)!.running
         if (head.version === version - 1 && running !== undefined) {
-          await running.publish(this.#drafts[version - 1]!)
-          this.trace(`${client} has published version ${version}`)
+          // If the client is killed meanwhile, nothing comes of it.
+          const tried = running.publish(this.#drafts[version - 1]!).then(() => 'published')
+          const result = await Promise.race([tried, this.time.sleep(publishWithinMs)])
+          this.trace(`${client}: version ${version}, ${result ?? 'no answer'}`)
         }
       } catch (error) {
         this.trace(`${client} has not published version ${version}: ${error}`)
@@ -259,7 +280,11 @@ class World implements Stage, Room, AuditRoom, Troubled {
         const { nodeId, phase, target, reason } = event
         this.trace(`${nodeId} is ${phase}${target === null ? '' : ` for ${target}`}${reason === null ? '' : `: ${reason}`}`)
         const node = this.#nodes.get(nodeId)
-        if (node !== undefined) this.#limits.observed(event, node.service)
+        if (node === undefined) return
+        this.#limits.observed(event, node.service)
+        const handle = this.host(node.host).nodes.get(nodeId)?.handle
+        if (handle !== undefined && !isChain(handle.version, handle.chain))
+          this.violated('C1', `${nodeId} at version ${handle.version} has the chain ${JSON.stringify(handle.chain)}`)
         return
       }
       case 'flipped':
@@ -312,8 +337,12 @@ class World implements Stage, Room, AuditRoom, Troubled {
     return [...this.#nodes.values()].map((plan) => ({ plan, handle: this.#hosts.get(plan.host)!.nodes.get(plan.nodeId)?.handle }))
   }
 
+  auditor() {
+    return this.host(this.plan.clients[0]!).running
+  }
+
   openCalls(): number {
-    return this.#openCalls
+    return this.#openCalls.filter(({ isDead }) => !isDead).length
   }
 
   #countOf(service: ServiceName): number {

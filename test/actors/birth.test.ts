@@ -6,7 +6,7 @@ import { until } from '../support/eventually.js'
 import { codeOf, TestSystem } from '../support/testSystem.js'
 import { NotesV1, NotesV2, toV2 } from './notes.js'
 
-// Seed 579: the version is complete, for the nodes that there are are of another service; the first of this one could never be born.
+// The version is complete, for the nodes that there are are of another service; the first of this one could never be born.
 test('a node is born before an upgrade that is rejected, says why, and takes it when it can be had', async (t) => {
   const system = await TestSystem.start(t)
   const broken = memoryRepository()

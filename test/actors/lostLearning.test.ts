@@ -8,7 +8,7 @@ import { NotesV1, tickerUpgrade, toV2 } from './notes.js'
 
 const writes = (batch: readonly Write[], key: string) => batch.some(([written]) => written === key)
 
-// Seed 1903: `chain plan: no step to version 1`, a broken invariant.
+// It was `chain plan: no step to version 1`, a broken invariant.
 test('an advance whose learning was lost learns again first, also while the version after it can’t be fetched', async (t) => {
   const system = await TestSystem.start(t)
   const host = await system.host('h1')

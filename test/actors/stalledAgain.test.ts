@@ -9,7 +9,7 @@ import { oneNode } from './oneNode.js'
 const writes = (batch: readonly Write[], key: string) => batch.some(([written]) => written === key)
 const failing = () => toV2({ beforeTransform: () => Promise.reject(new Error('no form')) })
 
-// Seed 20: the node came back as `current`; its upgrade was stalled, and nobody could see it or ask it to try again.
+// The node came back as `current`; its upgrade was stalled, and nobody could see it or ask it to try again.
 test('a stalled upgrade whose record is lost with its commit is stalled still when the node is back, with the reason', async (t) => {
   const one = await oneNode(t)
   let failures = 1
@@ -33,7 +33,7 @@ test('a stalled upgrade whose record is lost with its commit is stalled still wh
   t.is(again.last('n1')!.phase, 'stalled')
 })
 
-// Seed 22: the row in the upgrade database had `stalled` without a reason after any restart.
+// The row in the upgrade database had `stalled` without a reason after any restart.
 test('a stalled node that restarts tells the reason whenever it tells that it is stalled', async (t) => {
   const one = await oneNode(t)
   await one.system.publish(failing())

@@ -32,7 +32,7 @@ class Alarm extends NodeObject<{ set: number; rung: number }> {
   }
 }
 
-// Seed 2249: a timer rang whose command was lost.
+// A timer rang whose command was lost.
 test('a timer of a command that failed, or whose commit was lost, never rings', async (t) => {
   const system = await TestSystem.start(t)
   const host = await system.host('h1')
