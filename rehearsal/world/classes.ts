@@ -35,7 +35,7 @@ export interface ClassTroubles {
 type Self = InstanceType<ReturnType<typeof emptyClass>>
 type Method = (this: Self, op: string, ...args: any[]) => unknown
 
-const slowlyMs = 40
+const pauseMs: Readonly<Record<Manner, number>> = { plainly: 0, failing: 0, slowly: 40, slowlyFailing: 40, lingering: 700 }
 
 /** @param ledger the class by which tellers call ledgers: the oldest, whose methods all have */
 export function makeClass(spec: ClassSpec, troubles: ClassTroubles, witness: Witness, ledger: () => NodeClass): NodeClass {
@@ -114,7 +114,7 @@ export function carryOut(
   manner: Manner,
   write: () => number | Promise<number>,
 ): Added | Promise<Added> {
-  const isSlow = manner === 'slowly' || manner === 'slowlyFailing'
+  const isSlow = pauseMs[manner] > 0
   const answer = (index: number): Added => {
     if (manner === 'failing' || manner === 'slowlyFailing') throw new Error(`${op} was to fail`)
     return { node, index }
@@ -132,7 +132,7 @@ export function carryOut(
   return (async () => {
     try {
       const index = await written
-      if (isSlow) await witness.pause(node, slowlyMs)
+      if (isSlow) await witness.pause(node, pauseMs[manner])
       return answer(index)
     } finally {
       witness.ends(node, op)

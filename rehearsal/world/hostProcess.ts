@@ -2,7 +2,7 @@
  * One host as a process: started over its disk, killed at any moment, started again by whoever looks after it. The disk outlives the process,
  * and may be full or slow.
  */
-import { createHost, type HostEvent, type NodeHandle, type RunningHost } from 'theseus'
+import { createHost, type HostEvent, type NodeHandle, type Phase, type RunningHost } from 'theseus'
 import { type MemoryState, memoryStore, memoryTransport, seededRandom } from 'theseus/memory'
 import { Lifeline } from './lifeline.js'
 import type { CrashMoment, NodePlan } from './plan.js'
@@ -10,7 +10,11 @@ import type { Stage } from './stage.js'
 
 /** How long whoever looks after a host waits before it tries again what failed. */
 const tryAgainMs = 150
+/** How long a commit takes, at most. */
+const diskMsMax = 2
 const slowDiskMs = 60
+/** A moment that does not come is not waited for longer. */
+const momentWithinMs = 2_500
 
 export class HostProcess {
   readonly disk: MemoryState
@@ -35,7 +39,8 @@ export class HostProcess {
       stage.trace(`${name} commits ${writes.length}`)
       this.#count('beforeCommit')
       if (this.#isDiskFull > 0) throw new Error('the disk is full')
-      return this.#isDiskSlow > 0 ? this.#lifeline.pause(slowDiskMs) : undefined
+      const ms = this.#isDiskSlow > 0 ? slowDiskMs : Math.floor(stage.chance() * (diskMsMax + 1))
+      return ms > 0 ? this.#lifeline.pause(ms) : undefined
     }
     this.disk.afterCommit = () => this.#count('afterCommit')
   }
@@ -82,7 +87,11 @@ export class HostProcess {
           clock: lifeline.clock,
           random,
           settings: stage.settings,
-          observe: (event: HostEvent) => void (lifeline.isDead || stage.observed(name, event)),
+          observe: (event: HostEvent) => {
+            if (lifeline.isDead) return
+            stage.observed(name, event)
+            if (event.type === 'phase') this.#count('phase', event.phase)
+          },
           ...(stage.tamper.register === undefined ? {} : { register: stage.tamper.register }),
         })
         if (lifeline.isDead) return
@@ -142,14 +151,24 @@ export class HostProcess {
       kill()
       return
     }
-    this.#countdown = { moment, left: moment.count, kill }
+    const countdown = { moment, left: moment.count, kill }
+    this.#countdown = countdown
     this.stage.network.onMessage(this.name, () => this.#count('message'))
-    this.stage.time.after(1500, kill)
+    this.stage.time.after(momentWithinMs, () => {
+      if (this.#countdown === countdown) kill()
+    })
   }
 
-  #count(at: CrashMoment['at']): void {
+  /** A moment that has not come yet comes no more. */
+  spare(): void {
+    this.#countdown = undefined
+  }
+
+  #count(at: CrashMoment['at'], phase?: Phase): void {
     const countdown = this.#countdown
-    if (countdown === undefined || countdown.moment.at !== at || --countdown.left > 0) return
+    if (countdown === undefined || countdown.moment.at !== at) return
+    if (countdown.moment.at === 'phase' && countdown.moment.phase !== phase) return
+    if (--countdown.left > 0) return
     this.#countdown = undefined
     // Not while the broker is at it: it decides on a message and its receivers as one.
     if (at === 'message') this.stage.time.turn(countdown.kill)

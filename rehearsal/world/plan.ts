@@ -2,7 +2,7 @@
  * A plan: everything that a rehearsal will do, as data. Made from a seed, printed as a story, shrunk by leaving steps out. What happens of
  * it beside the plan (how long a message takes, which is lost) is drawn from the seed while the world runs.
  */
-import type { ServiceLimit, Version } from 'theseus'
+import type { Phase, ServiceLimit, Version } from 'theseus'
 
 export type ServiceName = 'ledger' | 'teller'
 export const serviceNames: readonly ServiceName[] = ['ledger', 'teller']
@@ -67,8 +67,8 @@ export interface NodePlan {
   readonly host: string
 }
 
-/** How a command goes about its work. What fails leaves no trace. */
-export type Manner = 'plainly' | 'slowly' | 'failing' | 'slowlyFailing'
+/** How a command goes about its work. What lingers outlasts a drain; what fails leaves no trace. */
+export type Manner = 'plainly' | 'slowly' | 'lingering' | 'failing' | 'slowlyFailing'
 
 /** What a client asks. `service` calls go to whichever node takes them. */
 export type Asked =
@@ -79,10 +79,11 @@ export type Asked =
   | { readonly what: 'forward' | 'tell' | 'ask'; readonly ledger: string }
   | { readonly what: 'later'; readonly ms: number }
 
-/** When a host is killed: at once, or around its so-many-th commit or message from now on. */
+/** When a host is killed: at once, around its so-many-th commit or message from now on, or when a node of it enters a phase. */
 export type CrashMoment =
   | { readonly at: 'once' }
   | { readonly at: 'beforeCommit' | 'afterCommit' | 'message'; readonly count: number }
+  | { readonly at: 'phase'; readonly phase: Phase; readonly count: number }
 
 /** Undos and pauses will be steps like these. */
 export type Step = { readonly atMs: number } /** By so many operators at once. */ & (

@@ -1,5 +1,5 @@
 /** Makes a plan from a seed: 2–6 nodes on 1–3 hosts, 1–4 chained upgrades, clients at old and new versions, joins and departures, and troubles. */
-import type { Random } from 'theseus'
+import type { Phase, Random } from 'theseus'
 import { seededRandom } from 'theseus/memory'
 import { Dice } from './dice.js'
 import type { Asked, CrashMoment, Manner, NodePlan, Plan, ServiceName, Step, Weather } from './plan.js'
@@ -9,6 +9,9 @@ import { upgradesOf } from './upgradeGenerator.js'
 const lastsMs = 5_000
 const clients = ['desk1', 'desk2']
 const servers = ['us1', 'us2']
+/** Those in which a node does not serve come and go quickly: most of the crashes that wait for a phase wait for one of these. */
+const away: readonly Phase[] = ['draining', 'transforming', 'checking', 'flipping', 'recovering']
+const crashPhases: readonly Phase[] = [...away, ...away, 'fetching', 'verifying', 'scheduled', 'current', 'stalled']
 
 export function planOf(seed: number): Plan {
   const dice = new Dice(chanceOf(seed))
@@ -92,6 +95,7 @@ function askedOf(dice: Dice, spec: ReturnType<typeof lineOf>[number], ledgers: r
   if (spec.strikes && dice.chance(0.15)) return { what: 'strike' }
   const column = dice.oneOf(spec.columns).name
   if (dice.chance(0.35)) return { what: 'read', column }
+  if (dice.chance(0.03)) return { what: 'add', column, manner: 'lingering' }
   const manner: Manner = dice.oneOf(['plainly', 'plainly', 'plainly', 'slowly', 'failing', 'slowlyFailing'])
   return { what: 'add', column, manner }
 }
@@ -138,8 +142,18 @@ function troubleOf(dice: Dice, hosts: readonly string[], nodes: readonly NodePla
 }
 
 function momentOf(dice: Dice): CrashMoment {
-  const at = dice.oneOf(['once', 'beforeCommit', 'afterCommit', 'message'] as const)
-  return at === 'once' ? { at } : { at, count: dice.between(1, at === 'message' ? 30 : 8) }
+  const at = dice.oneOf(['once', 'beforeCommit', 'afterCommit', 'message', 'phase', 'phase'] as const)
+  switch (at) {
+    case 'once':
+      return { at }
+    case 'beforeCommit':
+    case 'afterCommit':
+      return { at, count: dice.between(1, 8) }
+    case 'message':
+      return { at, count: dice.between(1, 30) }
+    case 'phase':
+      return { at, phase: dice.oneOf(crashPhases), count: dice.between(1, 2) }
+  }
 }
 
 function weatherOf(dice: Dice): Weather {

@@ -61,7 +61,8 @@ function stepInWords(step: Step): string {
       return step.forMs === null ? `${step.host} leaves for good` : `${step.host} stops for ${step.forMs} ms`
     case 'crash': {
       const { moment } = step
-      const when = moment.at === 'once' ? 'at once' : `${moment.at} ${moment.count}`
+      const at = moment.at === 'phase' ? `when a node is ${moment.phase}` : moment.at
+      const when = moment.at === 'once' ? 'at once' : `${at}, number ${moment.count}`
       return `${step.host} is killed, ${when}, for ${step.forMs} ms`
     }
     case 'serverCrash':

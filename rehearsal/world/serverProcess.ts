@@ -8,6 +8,7 @@ const tryAgainMs = 150
 
 export class ServerProcess {
   #lifeline: Lifeline
+  #isSpared = false
 
   constructor(
     readonly name: string,
@@ -50,8 +51,9 @@ export class ServerProcess {
   killAfter(messages: number, killed: () => void): void {
     const { network, time } = this.stage
     const lifeline = this.#lifeline
+    this.#isSpared = false
     const kill = () => {
-      if (lifeline.isDead) return
+      if (lifeline.isDead || this.#isSpared) return
       network.onMessage(this.name, undefined)
       lifeline.cut()
       this.stage.trace(`${this.name} is gone`)
@@ -66,6 +68,10 @@ export class ServerProcess {
       if (--left === 0) time.turn(kill)
     })
     time.after(1_000, kill)
+  }
+
+  spare(): void {
+    this.#isSpared = true
   }
 
   get isAlive(): boolean {

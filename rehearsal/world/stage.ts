@@ -25,6 +25,8 @@ export interface Stage {
   readonly settings: NonNullable<HostOptions['settings']>
   readonly repository: Exclude<HostOptions['bundles'], string | undefined>
   readonly tamper: Tamper
+  /** A number in [0, 1) from the world's own chance. */
+  chance(): number
   trace(line: string): void
   observed(host: string, event: HostEvent): void
   /** A process with these nodes is gone. */

@@ -19,6 +19,7 @@ export interface Troubled {
   readonly udb: WorldDatabase
   readonly database: UpgradeDatabase
   host(name: string): HostProcess
+  processes(): readonly (HostProcess | ServerProcess)[]
   server(name: string): ServerProcess
   born(node: NodePlan): void
   forgotten(nodeId: string): void
@@ -96,6 +97,7 @@ export class Troubles {
   async end(): Promise<void> {
     this.#isOver = true
     this.world.network.heal()
+    for (const process of this.world.processes()) process.spare()
     for (const end of [...this.#ends]) end()
     await Promise.all(this.#leaving)
   }

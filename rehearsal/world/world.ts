@@ -235,6 +235,10 @@ class World implements Stage, Room, AuditRoom, Troubled {
     return this.#hosts.get(name)!
   }
 
+  processes() {
+    return [...this.#hosts.values(), ...this.#servers.values()]
+  }
+
   server(name: string): ServerProcess {
     return this.#servers.get(name)!
   }
@@ -268,6 +272,10 @@ class World implements Stage, Room, AuditRoom, Troubled {
   violated(rule: string, what: string): void {
     this.#violations.push({ rule, what, atMs: this.time.elapsedMs })
     this.trace(`${rule} is violated: ${what}`)
+  }
+
+  chance(): number {
+    return this.#random.next()
   }
 
   trace(line: string): void {
