@@ -84,11 +84,12 @@ function methodOf(asked: Asked): readonly [string, readonly unknown[]] {
     case 'strike':
       return ['strike', []]
     case 'forward':
-    case 'tell':
     case 'ask':
       return [asked.what, [asked.ledger]]
+    case 'tell':
+      return ['tell', [asked.ledger, asked.manner]]
     case 'later':
-      return ['later', [asked.ms]]
+      return ['later', [asked.ms, asked.manner]]
   }
 }
 

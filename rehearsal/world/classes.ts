@@ -74,14 +74,14 @@ export function makeClass(spec: ClassSpec, troubles: ClassTroubles, witness: Wit
       })
       return { ...own, ledger: answers[0]! }
     })
-    define('tell', command, function (op, to: string) {
-      return carryOut(witness, this.id, op, 'plainly', () => {
+    define('tell', command, function (op, to: string, manner: Manner) {
+      return carryOut(witness, this.id, op, manner, () => {
         this.oneWay(ledger(), to).addMain(op, 'plainly')
         return append(this.holder, main, op)
       })
     })
-    define('later', command, function (op, ms: number) {
-      return carryOut(witness, this.id, op, 'plainly', () => {
+    define('later', command, function (op, ms: number, manner: Manner) {
+      return carryOut(witness, this.id, op, manner, () => {
         this.in(ms, 'addMain', timerOf(op), 'plainly')
         return append(this.holder, main, op)
       })

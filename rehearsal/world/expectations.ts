@@ -24,7 +24,7 @@ export function isExpected(plan: Plan, fault: Fault, { service, version, isPinne
     case 'timeout':
       return true
     case 'application':
-      return (asked.what === 'add' && asked.manner.endsWith('ailing')) || asked.what === 'forward' || asked.what === 'ask'
+      return ('manner' in asked && asked.manner.endsWith('ailing')) || asked.what === 'forward' || asked.what === 'ask'
     case 'simulation':
       return asked.what === 'strike'
     case 'version':

@@ -76,8 +76,9 @@ export type Asked =
   | { readonly what: 'read'; readonly column: string }
   | { readonly what: 'strike' }
   /** A teller's: calls the ledger, sends to it, asks it, or sets a timer. */
-  | { readonly what: 'forward' | 'tell' | 'ask'; readonly ledger: string }
-  | { readonly what: 'later'; readonly ms: number }
+  | { readonly what: 'forward' | 'ask'; readonly ledger: string }
+  | { readonly what: 'tell'; readonly ledger: string; readonly manner: Manner }
+  | { readonly what: 'later'; readonly ms: number; readonly manner: Manner }
 
 /** When a host is killed: at once, around its so-many-th commit or message from now on, or when a node of it enters a phase. */
 export type CrashMoment =

@@ -90,14 +90,25 @@ function callsOf(dice: Dice, plan: Plan, nodes: readonly NodePlan[], publishedAt
 function askedOf(dice: Dice, spec: ReturnType<typeof lineOf>[number], ledgers: readonly string[]): Asked {
   if (spec.service === 'teller' && ledgers.length > 0 && dice.chance(0.5)) {
     const what = dice.oneOf(['forward', 'tell', 'ask', 'later'] as const)
-    return what === 'later' ? { what, ms: dice.between(5, 400) } : { what, ledger: dice.oneOf(ledgers) }
+    const ledger = dice.oneOf(ledgers)
+    switch (what) {
+      case 'forward':
+      case 'ask':
+        return { what, ledger }
+      case 'tell':
+        return { what, ledger, manner: mannerOf(dice) }
+      case 'later':
+        return { what, ms: dice.oneOf([5, 20, 100, 400]), manner: mannerOf(dice) }
+    }
   }
   if (spec.strikes && dice.chance(0.15)) return { what: 'strike' }
   const column = dice.oneOf(spec.columns).name
   if (dice.chance(0.35)) return { what: 'read', column }
-  if (dice.chance(0.03)) return { what: 'add', column, manner: 'lingering' }
-  const manner: Manner = dice.oneOf(['plainly', 'plainly', 'plainly', 'slowly', 'failing', 'slowlyFailing'])
-  return { what: 'add', column, manner }
+  return { what: 'add', column, manner: mannerOf(dice) }
+}
+
+function mannerOf(dice: Dice): Manner {
+  return dice.chance(0.03) ? 'lingering' : dice.oneOf(['plainly', 'plainly', 'plainly', 'slowly', 'failing', 'slowlyFailing'])
 }
 
 function troubleOf(dice: Dice, hosts: readonly string[], nodes: readonly NodePlan[]): Step {
