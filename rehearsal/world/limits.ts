@@ -14,9 +14,10 @@ type PhaseEvent = Extract<HostEvent, { type: 'phase' }>
 const away: ReadonlySet<Phase> = new Set<Phase>(['draining', 'transforming', 'checking', 'flipping', 'recovering'])
 
 export class Limits {
-  readonly #away = new Map<ServiceName, Set<string>>([
-    ['ledger', new Set()],
-    ['teller', new Set()],
+  /** Who is away, and how many its own upgrade lets be. */
+  readonly #away = new Map<ServiceName, Map<string, number>>([
+    ['ledger', new Map()],
+    ['teller', new Map()],
   ])
 
   constructor(
@@ -28,10 +29,10 @@ export class Limits {
 
   observed({ nodeId, phase, target, reason }: PhaseEvent, service: ServiceName): void {
     const gone = this.#away.get(service)!
-    if (away.has(phase)) gone.add(nodeId)
+    if (away.has(phase) && target !== null) gone.set(nodeId, this.#allowed(service, target))
     // A node that fails has not come back.
     else if (phase !== 'failed') gone.delete(nodeId)
-    if (phase === 'draining' && target !== null) this.#check(service, target, gone)
+    if (phase === 'draining') this.#check(service, gone)
     if (phase === 'stalled' && !reasonsFor(reason)) this.violated('C10', `${nodeId} is stalled, and says only: ${reason}`)
   }
 
@@ -39,13 +40,18 @@ export class Limits {
     for (const gone of this.#away.values()) gone.delete(nodeId)
   }
 
-  #check(service: ServiceName, target: number, gone: ReadonlySet<string>): void {
+  /** Each was let go under its own upgrade's limit, the last of them beside all others. Who it was, is not seen from here. */
+  #check(service: ServiceName, gone: ReadonlyMap<string, number>): void {
+    const allowed = Math.max(...gone.values())
+    if (gone.size > allowed) {
+      this.violated('L1', `${[...gone.keys()].join(', ')} of ${service} are away at once; ${allowed} may be`)
+    }
+  }
+
+  #allowed(service: ServiceName, target: number): number {
     const schedule = classUpgradeOf(this.plan, service, target)?.schedule
     const limit = strictestLimit([this.plan.limit, schedule?.kind === 'atMost' ? { nodes: schedule.nodes } : {}])
-    const allowed = slotsAllowed(limit, this.registered(service))
-    if (gone.size > allowed) {
-      this.violated('L1', `${[...gone].join(', ')} of ${service} are away at once; ${allowed} may be`)
-    }
+    return slotsAllowed(limit, this.registered(service))
   }
 }
 

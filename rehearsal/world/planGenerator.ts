@@ -37,7 +37,7 @@ export function planOf(seed: number): Plan {
   steps.push(...callsOf(dice, { ...base, limit, steps: [] }, all, publishedAtMs))
   // One plan in five has no troubles beside those of its upgrades.
   const troubles = dice.chance(0.2) ? 0 : dice.between(1, 9)
-  for (let i = 0; i < troubles; i++) steps.push(troubleOf(dice, hosts, all))
+  for (let i = 0; i < troubles; i++) steps.push(troubleOf(dice, hosts, all, publishedAtMs))
   steps.sort((a, b) => a.atMs - b.atMs)
   return { ...base, limit, steps }
 }
@@ -111,8 +111,9 @@ function mannerOf(dice: Dice): Manner {
   return dice.chance(0.03) ? 'lingering' : dice.oneOf(['plainly', 'plainly', 'plainly', 'slowly', 'failing', 'slowlyFailing'])
 }
 
-function troubleOf(dice: Dice, hosts: readonly string[], nodes: readonly NodePlan[]): Step {
-  const atMs = dice.between(50, lastsMs - 200)
+function troubleOf(dice: Dice, hosts: readonly string[], nodes: readonly NodePlan[], publishedAtMs: readonly number[]): Step {
+  // Half of them around a publication: what is learned then is not on disk yet.
+  const atMs = dice.chance(0.5) ? dice.between(50, lastsMs - 200) : dice.oneOf(publishedAtMs) + dice.between(-100, 300)
   const host = dice.oneOf(hosts)
   const forMs = dice.between(50, 1_500)
   const everybody = [...hosts, ...clients, ...servers]
