@@ -179,6 +179,8 @@ export class Node implements Callee {
 
   /** A broken invariant or a lost commit: the node restarts from what is on disk. */
   crash(error: unknown): void {
+    // At once: a record that is written meanwhile must not be made of one that is lost, for it would name slots that are not there.
+    if (this.state.isLost && !this.isUpgrading) this.learning.reload()
     if (this.#restarting !== undefined || this.#stopped || this.isUpgrading) return
     this.services.observe({ type: 'nodeFailed', nodeId: this.id, error })
     this.#restarting = this.#restart()

@@ -64,9 +64,9 @@ export class NodeLearning {
     return held
   }
 
-  /** The record as it is on disk: what was learned and not committed is learned again. */
+  /** The record as it is on disk, or on its way there: what was learned and lost is learned again. */
   reload(): void {
-    const bytes = this.node.services.store.get(keys.record(this.node.id))
+    const bytes = this.node.services.journal.get(keys.record(this.node.id))
     if (bytes !== undefined) this.node.adopt(checkRecord(unpack(bytes)))
   }
 

@@ -3,8 +3,9 @@ import test from 'ava'
 import { keys } from '../../core/nodeRecord.js'
 import type { Write } from '../../core/ports/stateStore.js'
 import { until } from '../support/eventually.js'
-import { gate, TestSystem } from '../support/testSystem.js'
-import { NotesV1, tickerUpgrade, toV2 } from './notes.js'
+import { codeOf, gate, TestSystem } from '../support/testSystem.js'
+import { NotesV1, tickerUpgrade, toV2, toV3 } from './notes.js'
+import { oneNode } from './oneNode.js'
 
 const writes = (batch: readonly Write[], key: string) => batch.some(([written]) => written === key)
 
@@ -29,4 +30,33 @@ test('an advance whose learning was lost learns again first, also while the vers
   await until(() => node.version === 2 || host.last('n1')?.phase === 'stalled', 'the upgrades end')
   t.is(host.last('n1')?.reason, null)
   t.is(node.version, 2)
+})
+
+// The node named a slot that was not on disk, and could never start again.
+test('a record that is written after a loss, before the node restarts, is not made of what was lost', async (t) => {
+  const one = await oneNode(t, { backoffMs: 500, backoffMsMax: 500 })
+  const { host, node, system } = one
+  await system.publish(toV2({ beforeTransform: () => Promise.reject(new Error('no form')) }))
+  await host.untilPhase('n1', 'stalled')
+  t.is(await one.v0.add('x'), 1)
+  // A second loss soon after the first: the restart waits a while.
+  host.state.failNextCommit(new Error('disk full'))
+  t.is(await codeOf(one.v0.add('lost')), 'unavailable.storage')
+  t.is(await one.v0.add('y'), 2)
+  host.state.beforeCommit = (batch) => {
+    if (!writes(batch, 'n/n1')) return
+    host.state.beforeCommit = undefined
+    throw new Error('disk full')
+  }
+  await system.publish(toV3())
+  await until(() => host.events.filter(({ type }) => type === 'nodeFailed').length > 1, 'what was learned is lost')
+  let isWritten = false
+  host.state.afterCommit = (batch) => {
+    isWritten ||= writes(batch, 'n/n1')
+  }
+  node.retry()
+  await until(() => isWritten, 'the retry is on disk')
+  const again = await system.host('h2', { state: host.kill() })
+  await again.node(NotesV1, 'n1')
+  t.deepEqual((await one.v0.all())[0], 'x')
 })
