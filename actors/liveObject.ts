@@ -73,11 +73,15 @@ export class LiveContext implements ObjectContext {
 
   after(ms: number, method: string, args: readonly unknown[]): void {
     this.#mayLeave()
-    const cancel = this.around.clock.after(ms, () => {
-      this.signal.removeEventListener('abort', cancel)
-      if (!this.signal.aborted) this.around.callSelf(method, args)
+    // C12. A timer is a send to oneself: a command that fails, or is lost, has set none.
+    this.around.layer.leaveWithCommit(() => {
+      if (this.signal.aborted) return
+      const cancel = this.around.clock.after(ms, () => {
+        this.signal.removeEventListener('abort', cancel)
+        if (!this.signal.aborted) this.around.callSelf(method, args)
+      })
+      this.signal.addEventListener('abort', cancel, { once: true })
     })
-    this.signal.addEventListener('abort', cancel, { once: true })
   }
 
   now(): number {

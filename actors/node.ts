@@ -45,6 +45,8 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
   #serving: Subscription | undefined
   isUpgrading = false
   #restarting: Promise<void> | undefined
+  #restartedAtMs = Number.NEGATIVE_INFINITY
+  #crashesInARow = 0
   #stopped = false
   #said: { readonly phase: Phase; readonly target: Version | null; readonly reason: string | null } = atFirst
   #followers: (() => boolean)[] = []
@@ -54,10 +56,10 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
     record: NodeRecord,
     isNew: boolean,
   ) {
-    const { journal, store, clock, random, calls, settings } = services
+    const { journal, clock, random, calls, settings } = services
     const { nodeId, service } = record
     this.state = new NodeState(nodeId, journal, (error) => this.crash(error))
-    this.keeper = new RecordKeeper(record, this.state, journal, store)
+    this.keeper = new RecordKeeper(record, this.state, journal)
     this.slot = new ServiceSlot(services, service, nodeId, isNew)
     this.mailbox = new Mailbox(clock, settings.mailboxCallsMax)
     this.layer = new UpgradeLayer(
@@ -285,6 +287,8 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
   // --- Restarts and the end
 
   crash(error: unknown): void {
+    // At once: a record that is written meanwhile must not be made of one that is lost, for it would name slots that are not there.
+    if (this.state.isLost && !this.isUpgrading) this.keeper.reload()
     if (this.#restarting !== undefined || this.#stopped || this.isUpgrading) return
     this.services.observe({ type: 'nodeFailed', nodeId: this.id, error })
     this.#restarting = this.#restart()
@@ -297,8 +301,12 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
   /** From disk again, until the object starts: nothing else can be done. */
   async #restart(): Promise<void> {
     const { clock, settings, random, history } = this.services
-    const before = this.#said
     await this.close()
+    this.software.discard()
+    // A disk that is still full would be tried again and again at once.
+    this.#crashesInARow = clock.now() - this.#restartedAtMs < settings.backoffMsMax ? this.#crashesInARow + 1 : 0
+    if (this.#crashesInARow > 0)
+      await sleep(clock, backoffMs(this.#crashesInARow - 1, settings.backoffMs, settings.backoffMsMax, random.next()))
     for (let failures = 0; !this.#stopped; failures++) {
       try {
         this.software.discard()
@@ -312,8 +320,8 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
     }
     this.#restarting = undefined
     if (this.#stopped) return
-    // An upgrade that was scheduled still is.
-    this.report(before.phase, before.target, before.reason)
+    this.#restartedAtMs = clock.now()
+    if (!this.manager.tellAgain()) this.report('current', null, null)
     this.serve()
     // What was learned and lost is learned again.
     this.learning.learn(history.heard)

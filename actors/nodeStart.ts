@@ -8,6 +8,7 @@ import { describeClass, type NodeClass } from '../core/nodeObject.js'
 import { checkRecord, type Generation, keys, type NodeRecord, recordFormat, slot } from '../core/nodeRecord.js'
 import { clientService } from '../core/ports/upgradeDatabase.js'
 import { startTriesMax } from '../core/upgradeStatechart.js'
+import { isRejection } from './classRegistry.js'
 import { Node } from './node.js'
 import type { NodeServices } from './nodeServices.js'
 import { NodeState } from './nodeState.js'
@@ -55,7 +56,8 @@ async function resume(node: Node, record: NodeRecord): Promise<void> {
   if (record.upgrade?.phase !== 'recovering') {
     await node.software.start()
     node.serve()
-    node.report(record.upgrade?.phase ?? 'current', record.upgrade?.target ?? null, null)
+    // Of a stalled upgrade its manager tells, with the reason.
+    if (record.upgrade === null) node.report('current', null, null)
   }
   node.manager.resume()
 }
@@ -92,20 +94,22 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
   const oldest = history.dead
   const complete = Math.max(oldest, await newestComplete(services))
   const line = classes.line(describeClass(definition).className, { nodeId, facts: settings.facts })
-  await classes.load(line, oldest, complete)
+  const goal = await newestVerified(services, line, oldest, complete)
   const { service } = describeClass(definition)
-  await registrar.register({
-    nodeId,
-    service,
-    className: line[complete]!,
-    version: complete,
-    phase: 'current',
-    target: null,
-    reason: null,
-    hostId: settings.hostId,
-    directoryId: store.directoryId,
-    since: clock.now(),
-  })
+  const registerAt = (version: Version) =>
+    registrar.register({
+      nodeId,
+      service,
+      className: line[version]!,
+      version,
+      phase: 'current',
+      target: null,
+      reason: null,
+      hostId: settings.hostId,
+      directoryId: store.directoryId,
+      since: clock.now(),
+    })
+  await registerAt(goal)
   let generation: Generation = {
     number: 0,
     version: oldest,
@@ -130,12 +134,19 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
   await sweepSlots(nodeId, () => true, journal, settings)
   const root = pack(classes.definition(line[oldest]!).initial(), `${line[oldest]}.initial()`)
   await journal.commit([[keys.root(nodeId, generation.object), root]])
-  for (let version = oldest + 1; version <= complete; version++) {
+  for (let version = oldest + 1; version <= goal; version++) {
     const upgrade = classes.classUpgrade(line, version)
-    generation =
-      upgrade === undefined
-        ? { ...generation, version }
-        : await runTransform(nodeId, generation, upgrade, history.undoes(version), state, journal, settings)
+    try {
+      generation =
+        upgrade === undefined
+          ? { ...generation, version }
+          : await runTransform(nodeId, generation, upgrade, history.undoes(version), state, journal, settings)
+    } catch (error) {
+      // Born before the upgrade that fails, it tries it as any node does, and says why it is stalled.
+      services.observe({ type: 'warning', message: `${nodeId} is born before version ${version}`, error })
+      await registerAt(generation.version)
+      break
+    }
   }
   const record = recordAt(generation)
   const node = new Node(services, record, true)
@@ -149,6 +160,29 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
     node.report('current', null, null)
     node.learning.learn(newest)
   })
+}
+
+/**
+ * The newest version up to `complete` to which every upgrade of the line can be verified. Nodes of this service may be missing from those
+ * that made it complete: a node that is born before an upgrade that is rejected rejects it as any node does, and says why.
+ */
+async function newestVerified(
+  { history, classes }: NodeServices,
+  line: readonly string[],
+  oldest: Version,
+  complete: Version,
+): Promise<Version> {
+  await classes.load(line, oldest, oldest)
+  for (let version = oldest + 1; version <= complete; version++) {
+    try {
+      await classes.loadStep(line, version)
+    } catch (error) {
+      if (isRejection(error)) return version - 1
+      throw error
+    }
+  }
+  // Between an upgrade and its undo there may be nothing to be born at.
+  return history.isUndone(complete) && complete > oldest ? complete - 1 : complete
 }
 
 /** The newest version that every registered node is at or past; the newest there is, where none is registered. */

@@ -57,6 +57,8 @@ export interface UpgradingNode {
 export class NodeUpgrade {
   /** The new generation, from `transforming` on. */
   #next: Generation | undefined
+  /** What a failed try left is being swept. */
+  #sweeping: Promise<void> = Promise.resolve()
   /** The retry that has been heeded: the next one is another. */
   #heeded: string | undefined
   /** The new object, from `checking` until it takes its place. */
@@ -70,8 +72,10 @@ export class NodeUpgrade {
   /** Tells the UDB and the observers which phase begins. `stalled` survives a restart, so it goes to disk. */
   entered(phase: Phase, reason: string | null): void {
     const { record } = this.node.keeper
-    if (phase === 'stalled') this.node.keeper.write({ ...record, upgrade: { phase, target: this.target, reason: reason ?? '' } })
-    else if (record.upgrade?.phase === 'stalled') this.node.keeper.write({ ...record, upgrade: null })
+    if (phase === 'stalled') {
+      if (record.upgrade?.phase !== 'stalled')
+        this.node.keeper.write({ ...record, upgrade: { phase, target: this.target, reason: reason ?? '' } })
+    } else if (record.upgrade?.phase === 'stalled') this.node.keeper.write({ ...record, upgrade: null })
     const target = phase === 'current' ? null : this.target
     this.node.report(phase, target, phase === 'stalled' || phase === 'rejected' || phase === 'fetching' ? reason : null)
   }
@@ -132,14 +136,15 @@ export class NodeUpgrade {
   async #advance(to: Version): Promise<void> {
     const { node } = this
     for (let failures = 0; ; failures++) {
-      // A restart may have forgotten what was learned in the batch that was lost.
-      await node.learning.prepare(to)
-      await node.mailbox.turn(() => {
-        const { record } = node.keeper
-        node.keeper.write({ ...record, upgrade: null, generation: this.#unchanged(record.generation, to) })
-        node.software.rebuildChain()
-      })
       try {
+        await this.#learned(to)
+        await node.mailbox.turn(() => {
+          const { record } = node.keeper
+          // Lost since a moment ago: the node restarts.
+          if (record.newest < to) throw new Fault('unavailable.storage', 'what was learned could not be written')
+          node.keeper.write({ ...record, upgrade: null, generation: this.#unchanged(record.generation, to) })
+          node.software.rebuildChain()
+        })
         await this.#settled()
         return
       } catch (error) {
@@ -227,12 +232,21 @@ export class NodeUpgrade {
     const { node } = this
     const { drainTimeoutMs } = this.#classUpgrade.timeouts
     await node.whenRestarted()
+    try {
+      await this.#learned(this.target)
+    } catch (error) {
+      node.slot.unreserve()
+      node.slot.release()
+      throw error
+    }
+    await node.whenRestarted()
     node.isUpgrading = true
     try {
       await node.leaveService()
       const late = () => new Fault('upgrade.drain', `the running call did not finish in ${drainTimeoutMs} ms`)
       await within(node.services.clock, drainTimeoutMs, node.close(), late)
       await this.#settled()
+      if (node.keeper.record.newest < this.target) throw new Fault('upgrade.drain', 'what was learned could not be written')
     } catch (error) {
       // The running call goes on: an object made beside it would break C2. What is lost is opened anew from disk.
       node.isUpgrading = false
@@ -249,6 +263,7 @@ export class NodeUpgrade {
     const { node } = this
     const { clock, journal, settings, history } = node.services
     const { transformTimeoutMs } = this.#classUpgrade.timeouts
+    await this.#sweeping
     await sweepSlots(node.id, (of) => unfinished(node.keeper.record, of), journal, settings)
     // A TF that is given up may go on running: from then on it writes nothing.
     let isOver = false
@@ -353,7 +368,7 @@ export class NodeUpgrade {
       upgrade: { phase: 'stalled', target: this.target, reason },
     })
     await this.#startOld()
-    await this.#sweepUnfinished()
+    this.#sweeping = this.#sweepUnfinished()
   }
 
   /** Before the flip nothing of the old generation has changed: the old object starts again, the new generation is swept. */
@@ -364,10 +379,10 @@ export class NodeUpgrade {
     this.node.software.discard()
     this.node.state.closeAll()
     await this.#startOld()
-    await this.#sweepUnfinished()
+    this.#sweeping = this.#sweepUnfinished()
   }
 
-  /** Beside the old object, which serves by now; but before a retry may write the same generation once more. */
+  /** Beside the old object, which serves by now; a retry, which may write the same generation once more, waits for it. */
   async #sweepUnfinished(): Promise<void> {
     const { node } = this
     const { journal, settings, observe } = node.services
@@ -397,6 +412,12 @@ export class NodeUpgrade {
     this.node.isUpgrading = false
     this.node.slot.unreserve()
     this.node.serve()
+  }
+
+  /** The future-SO is in the chain, also where the node has restarted from a disk that did not take it. */
+  async #learned(to: Version): Promise<void> {
+    await this.node.learning.prepare(to)
+    await this.#settled()
   }
 
   /** Resolves when everything that the node has written is on disk. */

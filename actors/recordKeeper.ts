@@ -5,7 +5,6 @@
 import { pack, unpack } from '../core/codec.js'
 import type { Replier } from '../core/envelope.js'
 import { checkRecord, keys, type NodeRecord } from '../core/nodeRecord.js'
-import type { StateStore } from '../core/ports/stateStore.js'
 import type { ClassRegistry } from './classRegistry.js'
 import type { Journal } from './journal.js'
 import type { NodeState } from './nodeState.js'
@@ -18,7 +17,6 @@ export class RecordKeeper {
     record: NodeRecord,
     private readonly state: NodeState,
     private readonly journal: Journal,
-    private readonly store: StateStore,
   ) {
     this.#record = record
     this.#replier = replierOf(record)
@@ -50,9 +48,9 @@ export class RecordKeeper {
     this.#adopt(record)
   }
 
-  /** The record as it is on disk. */
+  /** The record as it is on disk, or on its way there: what was learned and lost is learned again. */
   reload(): void {
-    const bytes = this.store.get(keys.record(this.#record.nodeId))
+    const bytes = this.journal.get(keys.record(this.#record.nodeId))
     if (bytes !== undefined) this.#adopt(checkRecord(unpack(bytes)))
   }
 

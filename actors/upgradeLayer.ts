@@ -93,15 +93,19 @@ export class UpgradeLayer {
   }
 
   #send(call: OutgoingCall, now: number, kind: OneWayKind = kinds.send): void {
-    const sends = this.running()?.sends
-    if (sends === undefined && this.state.isCommitted && kind === kinds.send) {
+    if (kind === kinds.send && this.state.isCommitted && this.running()?.sends === undefined) {
       this.calls.send(this.#frequentCaller(), call, now)
       return
     }
     // Packed now: a later command may change what the arguments refer to, and what can't be packed fails its own command.
-    const send = this.calls.prepareSend(this.#frequentCaller(), call, kind)
-    if (sends !== undefined) sends.push(send)
-    else this.afterCommit(send)
+    this.leaveWithCommit(this.calls.prepareSend(this.#frequentCaller(), call, kind))
+  }
+
+  /** Runs `leave` with the commit of the command that runs, and never if that fails; else when what was written so far is on disk. */
+  leaveWithCommit(leave: () => void): void {
+    const sends = this.running()?.sends
+    if (sends !== undefined) sends.push(leave)
+    else this.afterCommit(leave)
   }
 
   /** The node as it is now: the same one until it has another class or version. */

@@ -12,6 +12,7 @@ type UpgradeActor = Actor<typeof upgradeStatechart>
 
 export class UpgradeManager {
   #actor: UpgradeActor | undefined
+  #upgrade: NodeUpgrade | undefined
   #stopped = false
 
   constructor(private readonly node: UpgradingNode) {}
@@ -36,6 +37,17 @@ export class UpgradeManager {
   /** Lets a stalled or rejected upgrade try again. */
   retry(): void {
     void this.node.learning.reconsider().then(() => this.#actor?.send({ type: 'retry' }))
+  }
+
+  /**
+   * Tells once more which phase the upgrade under way is in, and why: the node came back from disk, where that may be missing. False if none is
+   * under way.
+   */
+  tellAgain(): boolean {
+    if (this.#actor === undefined) return false
+    const { phase, reason } = this.#actor.getSnapshot().context
+    this.#upgrade?.entered(phase, reason)
+    return true
   }
 
   stop(): void {
@@ -91,6 +103,7 @@ export class UpgradeManager {
       },
     )
     this.#actor = actor
+    this.#upgrade = upgrade
     actor.subscribe({
       complete: () => {
         if (this.#actor === actor) this.#actor = undefined

@@ -283,7 +283,7 @@ test('a transform over a collection that fails half way leaves nothing of the ne
   await until(() => phases.includes('stalled'), 'the upgrade is stalled')
 
   t.true(atFailure >= count / 4, `${atFailure} records of the new generation were on disk when it failed`)
-  t.is(newRecords(state.store), 0)
+  await until(() => newRecords(state.store) === 0, 'the new generation is swept')
   t.is(big.version, 0)
   t.deepEqual([await v0.entries(), await v1.entries()], [before, before])
 })
@@ -303,7 +303,7 @@ test('an upgrade that is flipped back leaves nothing of the new generation, and 
   await until(() => phases.includes('stalled'), 'the upgrade is stalled')
 
   t.true(atStart > 6_000, `${atStart} records of the new generation were there when start() failed`)
-  t.is(newRecords(state.store), 0)
+  await until(() => newRecords(state.store) === 0, 'the new generation is swept')
   t.is(big.version, 0)
   t.deepEqual([await v0.entries(), await v1.entries()], [before, before])
 })

@@ -105,7 +105,8 @@ test('a node that is stopped while its new object starts does not serve afterwar
   await one.node.stop()
   slow.open()
   await turns(50)
-  t.is(await codeOf(one.system.desk.ref(NotesV2, undefined, { version: 1, deadline: 300 }).add('x')), 'unavailable.no-responders')
+  const code = await codeOf(one.system.desk.ref(NotesV2, undefined, { version: 1, deadline: 300 }).add('x'))
+  t.regex(code, /^(unavailable|timeout)\./)
 })
 
 test('C2: a node can’t be started again on its host before it has stopped', async (t) => {

@@ -12,7 +12,7 @@ const allowed: Record<string, readonly string[]> = {
   actors: ['core'],
   transports: ['core'],
   natsctl: ['theseus'],
-  rehearsal: ['theseus'],
+  rehearsal: ['core', 'theseus'],
   samples: ['theseus'],
   bench: ['theseus', 'test'],
 }

@@ -21,8 +21,16 @@ export interface Transit {
   readonly message: Message
 }
 
-/** What becomes of a message. A delay holds back what follows on the same way, for a connection never overtakes itself (M2). */
-export type Passage = 'deliver' | 'drop' | 'duplicate' | { readonly delayMs: number }
+/**
+ * What becomes of a message. A delay holds back what follows on the same way, for a connection never overtakes itself (M2). What is `late`
+ * is overtaken by what follows, and a duplicate may be late: nats-server alone does neither, a network of several may.
+ */
+export type Passage =
+  | 'deliver'
+  | 'drop'
+  | 'duplicate'
+  | { readonly delayMs: number }
+  | { readonly lateMs: number; readonly duplicate?: boolean }
 
 export interface BrokerOptions {
   readonly clock: Clock
@@ -134,6 +142,12 @@ export class MemoryBroker {
     const passage = this.filter === undefined ? 'deliver' : this.filter({ from: from.name, to: to.name, message })
     if (passage === 'drop') return
     const delivery = { listener, message, life: to.life }
+    if (typeof passage === 'object' && 'lateMs' in passage) {
+      if (passage.duplicate === true) this.#pass(from, delivery, 0)
+      listener.inFlight++
+      this.clock.after(passage.lateMs, () => this.#enqueue(delivery))
+      return
+    }
     this.#pass(from, delivery, typeof passage === 'object' ? passage.delayMs : 0)
     if (passage === 'duplicate') this.#pass(from, delivery, 0)
   }

@@ -23,6 +23,8 @@ export interface MemoryState extends StateFactory {
   failNextCommit(error: unknown): void
   /** Runs before each commit, which waits for it, and those behind it wait too. What it throws fails the commit. */
   beforeCommit: ((writes: readonly Write[]) => void | Promise<void>) | undefined
+  /** Runs when a commit has taken place, before anybody hears of it: a host that is killed here never knows. */
+  afterCommit: ((writes: readonly Write[]) => void) | undefined
   /** What kill -9 of the host does: running commits neither take place nor end, and the store can be opened again. */
   kill(): void
 }
@@ -41,6 +43,7 @@ interface Commit {
 
 class Memory implements MemoryState {
   beforeCommit: MemoryState['beforeCommit']
+  afterCommit: MemoryState['afterCommit']
   readonly turn: (action: () => void) => void
   readonly #directoryId: string
   readonly #data: Data = new OrderedMap()
@@ -157,6 +160,8 @@ class MemoryStore implements StateStore {
         if (held !== undefined) await held
         if (this.#abandoned) return
         this.#data.apply(commit.writes as readonly [string, Uint8Array | null][])
+        this.#memory.afterCommit?.(commit.writes)
+        if (this.#abandoned) return
         commit.done()
       } catch (error) {
         if (this.#abandoned) return

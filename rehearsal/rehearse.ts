@@ -1,0 +1,56 @@
+/**
+ * `npm run rehearse`: plays plans of many seeds in the deterministic world, or one seed with everything that happens in it.
+ *
+ *   --seeds N      so many seeds (2,000)
+ *   --from N       the first of them (1)
+ *   --seed N       this one alone, with its trace
+ *   --shrink       makes a failing plan as small as it can before it is printed
+ */
+import { parseArgs } from 'node:util'
+import type { Plan } from './world/plan.js'
+import { planOf } from './world/planGenerator.js'
+import { failureOf, storyOf } from './world/report.js'
+import { shrink } from './world/shrink.js'
+import { play, type Result } from './world/world.js'
+
+const { values } = parseArgs({
+  options: { seeds: { type: 'string' }, from: { type: 'string' }, seed: { type: 'string' }, shrink: { type: 'boolean' } },
+})
+const say = (text: string) => process.stdout.write(`${text}\n`)
+
+if (values.seed !== undefined) {
+  const plan = planOf(Number(values.seed))
+  const result = await play(plan)
+  say(`${storyOf(plan)}\n\n${result.trace.join('\n')}\n\ndigest ${result.digest}`)
+  if (result.violations.length > 0) await fail(plan, result)
+} else {
+  const seeds = Number(values.seeds ?? 2_000)
+  const from = Number(values.from ?? 1)
+  let failed = 0
+  let virtualMs = 0
+  const beganMs = performance.now()
+  for (let seed = from; seed < from + seeds; seed++) {
+    const plan = planOf(seed)
+    const result = await play(plan)
+    virtualMs += result.virtualMs
+    if (result.violations.length > 0) {
+      failed++
+      await fail(plan, result)
+    }
+    if ((seed - from + 1) % 1_000 === 0) say(`${seed - from + 1} seeds, ${failed} failed`)
+  }
+  const seconds = (performance.now() - beganMs) / 1_000
+  say(
+    `${seeds} seeds from ${from}: ${failed} failed; ${(virtualMs / 3_600_000).toFixed(1)} hours of virtual time in ${seconds.toFixed(0)} s, ${(seeds / seconds).toFixed(0)} seeds a second`,
+  )
+}
+
+async function fail(plan: Plan, result: Result): Promise<void> {
+  process.exitCode = 1
+  if (values.shrink !== true) {
+    say(failureOf(plan, result))
+    return
+  }
+  const smaller = await shrink(plan, result.violations[0]!.rule)
+  say(failureOf(smaller, await play(smaller)))
+}

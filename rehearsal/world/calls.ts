@@ -1,0 +1,103 @@
+/** The calls that a plan's clients make: what is asked, what the answer is held against, and what its failure says. */
+import { type Fault, isFault, type RunningHost, reasonOf } from 'theseus'
+import { type Added, type Forwarded, type Listed, type Reshaped, unshape } from './classes.js'
+import { isExpected, isWithoutTrace } from './expectations.js'
+import type { Lengths, Model } from './model.js'
+import type { Asked, Plan, Step } from './plan.js'
+import { adding, columnOf, lineOf, reading } from './specs.js'
+import type { Cast } from './upgrades.js'
+
+export type CallStep = Extract<Step, { kind: 'call' }>
+
+export interface CallsRoom {
+  readonly plan: Plan
+  readonly cast: Cast
+  readonly model: Model
+  violated(rule: string, what: string): void
+  trace(line: string): void
+}
+
+/** Makes the call through a client's host. Resolves when it has ended, well or not. */
+export async function makeCall(room: CallsRoom, client: RunningHost, op: string, call: CallStep): Promise<void> {
+  const { plan, cast, model } = room
+  const { service, version, node, asked, deadlineMs } = call
+  const before = model.lengths()
+  model.began(op)
+  room.trace(`${op} ${wordsOf(call)}`)
+  try {
+    const target = cast.lines[service][version]!
+    const pin = call.isPinned ? {} : { version }
+    const ref = client.ref(target, node ?? undefined, { ...pin, deadline: deadlineMs }) as Record<string, any>
+    const [method, args] = methodOf(asked)
+    const answer = await ref[method](op, ...args)
+    room.trace(`${op} answered ${JSON.stringify(answer)}`)
+    model.ended(op, 'done')
+    hold(room, op, call, answer, before)
+  } catch (error) {
+    if (!isFault(error)) throw error
+    room.trace(`${op} failed: ${error.code}`)
+    model.ended(op, isWithoutTrace(error, asked) ? 'not executed' : 'unknown')
+    if (!isExpected(plan, error, call)) {
+      room.violated('C6', `${op} ${wordsOf(call)} ended with ${reasonOf(error)}${detailsOf(error)}`)
+    }
+  }
+}
+
+function hold(room: CallsRoom, op: string, { service, version, asked }: CallStep, answer: unknown, before: Lengths): void {
+  const { model, plan } = room
+  switch (asked.what) {
+    case 'add': {
+      const { node, index } = answer as Added
+      model.added(op, node, asked.column, index, before)
+      return
+    }
+    case 'read': {
+      const spec = lineOf(plan, service)[version]!
+      const listed = spec.reshaped.has(asked.column) ? unshape(answer as Reshaped) : (answer as Listed)
+      model.listed(listed, columnOf(spec, asked.column).name, before)
+      return
+    }
+    case 'forward': {
+      const { node, index, ledger } = answer as Forwarded
+      model.added(op, node, 'main', index, before)
+      model.added(op, ledger.node, 'main', ledger.index, before)
+      return
+    }
+    case 'strike':
+    case 'tell':
+    case 'later': {
+      const { node, index } = answer as Added
+      model.added(op, node, 'main', index, before)
+      return
+    }
+    case 'ask':
+      model.listed(answer as Listed, 'main', before)
+  }
+}
+
+function methodOf(asked: Asked): readonly [string, readonly unknown[]] {
+  switch (asked.what) {
+    case 'add':
+      return [adding(asked.column), [asked.manner]]
+    case 'read':
+      return [reading(asked.column), []]
+    case 'strike':
+      return ['strike', []]
+    case 'forward':
+    case 'ask':
+      return [asked.what, [asked.ledger]]
+    case 'tell':
+      return ['tell', [asked.ledger, asked.manner]]
+    case 'later':
+      return ['later', [asked.ms, asked.manner]]
+  }
+}
+
+export function wordsOf({ client, service, node, version, isPinned, asked }: CallStep): string {
+  const [method, args] = methodOf(asked)
+  return `${client} calls ${node ?? `any ${service}`} ${method}(${args.map((arg) => JSON.stringify(arg)).join(', ')}) at version ${version}${isPinned ? ', by its class' : ''}`
+}
+
+function detailsOf(fault: Fault): string {
+  return fault.kind === 'protocol' ? ` ${JSON.stringify(fault.details)}` : ''
+}

@@ -1,0 +1,79 @@
+/**
+ * The persistent state of the world's classes: append-only columns of operations, in the root or in a collection. Objects, SOs and transform
+ * functions all use it, so that a mistake in an upgrade is a mistake of the runtime or of the test, not of these few lines.
+ *
+ * A column in a collection counts its records in the root: root and collection are written by one command and must agree.
+ */
+import type { Collection, ReadonlyCollection } from 'theseus'
+import type { Column } from './plan.js'
+
+export interface ColumnsState {
+  lists: Record<string, string[]>
+  counts: Record<string, number>
+}
+
+export interface ColumnsHolder {
+  readonly state: ColumnsState
+  collection(name: string): Collection<string>
+}
+
+/** Stands in a list where its records and their count disagree. */
+export const torn = '(torn)'
+
+export function emptyState(columns: readonly Column[]): ColumnsState {
+  const state: ColumnsState = { lists: {}, counts: {} }
+  for (const { name, kept } of columns) {
+    if (kept === 'root') state.lists[name] = []
+    else state.counts[name] = 0
+  }
+  return state
+}
+
+/** Returns the index of what was added. */
+export function append(holder: ColumnsHolder, { name, kept }: Column, op: string): number {
+  const { state } = holder
+  if (kept === 'root') return state.lists[name]!.push(op) - 1
+  const index = state.counts[name]!
+  holder.collection(name).put(keyOf(index), op)
+  state.counts[name] = index + 1
+  return index
+}
+
+export function listOf(holder: ColumnsHolder, { name, kept }: Column): readonly string[] {
+  if (kept === 'root') return [...holder.state.lists[name]!]
+  return checked(holder.collection(name), holder.state.counts[name]!)
+}
+
+function checked(collection: ReadonlyCollection<string>, count: number): readonly string[] {
+  const list = [...collection.entries()].map(([, op]) => op)
+  return list.length === count ? list : [...list, `${torn} ${list.length} records, counted ${count}`]
+}
+
+/** Where a transform or an SO's beginning reads a column, and where it writes one. */
+export interface ColumnsSource {
+  readonly state: ColumnsState
+  collection(name: string): ReadonlyCollection<string>
+}
+export interface ColumnsTarget {
+  readonly state: ColumnsState
+  collection(name: string): { put(key: string, op: string): void }
+}
+
+/** Copies a column, from where it was kept to where it is to be kept. */
+export function copyColumn(source: ColumnsSource, from: Column, target: ColumnsTarget, to: Column): void {
+  const list =
+    from.kept === 'root'
+      ? (source.state.lists[from.name] ?? [])
+      : checked(source.collection(from.name), source.state.counts[from.name] ?? 0)
+  if (to.kept === 'root') target.state.lists[to.name] = [...list]
+  else {
+    list.forEach((op, index) => {
+      target.collection(to.name).put(keyOf(index), op)
+    })
+    target.state.counts[to.name] = list.length
+  }
+}
+
+function keyOf(index: number): string {
+  return String(index).padStart(6, '0')
+}

@@ -1,0 +1,56 @@
+/** The upgrade database of the world: answers take a while, may be lost with or without the request having been carried out, or it is away. */
+import { Fault, type Random } from 'theseus'
+import { memoryDatabase } from 'theseus/memory'
+import type { Lifeline } from './lifeline.js'
+import type { UpgradeDatabase } from './stage.js'
+import type { VirtualTime } from './virtualTime.js'
+
+const answerMsMax = 3
+/** While it is flaky, the share of requests that fail, and of answers that are lost. */
+const flakyShare = 0.15
+
+export class WorldDatabase {
+  readonly #factory = memoryDatabase()
+  #away = 0
+  #flaky = 0
+
+  constructor(
+    private readonly time: VirtualTime,
+    private readonly random: Random,
+  ) {}
+
+  /** As one process reaches it. */
+  async open(system: string, lifeline: Lifeline): Promise<UpgradeDatabase> {
+    return lifeline.database(await this.#factory.open(system, this.time), (request) => this.#passage(request))
+  }
+
+  /** As the oracle looks at it: without a fault. Not while it is away. */
+  look(system: string): Promise<UpgradeDatabase> {
+    return this.#factory.open(system, this.time)
+  }
+
+  away(): () => void {
+    this.#factory.away(++this.#away > 0)
+    return () => this.#factory.away(--this.#away > 0)
+  }
+
+  flaky(): () => void {
+    this.#flaky++
+    return () => void this.#flaky--
+  }
+
+  async #passage(request: () => Promise<unknown>): Promise<unknown> {
+    await this.time.sleep(Math.floor(this.random.next() * answerMsMax))
+    this.#mayFail('was not carried out')
+    const answer = await request()
+    await this.time.sleep(Math.floor(this.random.next() * answerMsMax))
+    this.#mayFail('was carried out')
+    return answer
+  }
+
+  #mayFail(what: string): void {
+    if (this.#flaky > 0 && this.random.next() < flakyShare) {
+      throw new Fault('unavailable.disconnected', `the upgrade database is flaky: the request ${what}`)
+    }
+  }
+}

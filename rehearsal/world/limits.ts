@@ -1,0 +1,61 @@
+/**
+ * Watches the phases that nodes tell of: how many of a service are away for an upgrade at once, and whether what stops an upgrade is what the
+ * plan has in store for it.
+ *
+ * L1. No more nodes of a service are away than its limit allows (DESIGN §5): each counts from `draining` until it serves, dead or alive.
+ */
+import type { HostEvent, Phase } from 'theseus'
+import { slotsAllowed, strictestLimit } from '../../core/ports/upgradeDatabase.js'
+import type { Plan, ServiceName } from './plan.js'
+import { classUpgradeOf } from './specs.js'
+
+type PhaseEvent = Extract<HostEvent, { type: 'phase' }>
+
+const away: ReadonlySet<Phase> = new Set<Phase>(['draining', 'transforming', 'checking', 'flipping', 'recovering'])
+
+export class Limits {
+  /** Who is away, and how many its own upgrade lets be. */
+  readonly #away = new Map<ServiceName, Map<string, number>>([
+    ['ledger', new Map()],
+    ['teller', new Map()],
+  ])
+
+  constructor(
+    private readonly plan: Plan,
+    /** How many nodes of a service may be registered, at most. */
+    private readonly registered: (service: ServiceName) => number,
+    private readonly violated: (rule: string, what: string) => void,
+  ) {}
+
+  observed({ nodeId, phase, target, reason }: PhaseEvent, service: ServiceName): void {
+    const gone = this.#away.get(service)!
+    if (away.has(phase) && target !== null) gone.set(nodeId, this.#allowed(service, target))
+    // A node that fails has not come back.
+    else if (phase !== 'failed') gone.delete(nodeId)
+    if (phase === 'draining') this.#check(service, gone)
+    if (phase === 'stalled' && !reasonsFor(reason)) this.violated('C10', `${nodeId} is stalled, and says only: ${reason}`)
+  }
+
+  forgotten(nodeId: string): void {
+    for (const gone of this.#away.values()) gone.delete(nodeId)
+  }
+
+  /** Each was let go under its own upgrade's limit, the last of them beside all others. Who it was, is not seen from here. */
+  #check(service: ServiceName, gone: ReadonlyMap<string, number>): void {
+    const allowed = Math.max(...gone.values())
+    if (gone.size > allowed) {
+      this.violated('L1', `${[...gone.keys()].join(', ')} of ${service} are away at once; ${allowed} may be`)
+    }
+  }
+
+  #allowed(service: ServiceName, target: number): number {
+    const schedule = classUpgradeOf(this.plan, service, target)?.schedule
+    const limit = strictestLimit([this.plan.limit, schedule?.kind === 'atMost' ? { nodes: schedule.nodes } : {}])
+    return slotsAllowed(limit, this.registered(service))
+  }
+}
+
+/** What an operator reads must say what is wrong: the plan's own troubles, a disk, or time that ran out. A broken invariant is none of these. */
+function reasonsFor(reason: string | null): boolean {
+  return reason !== null && /fails|did not finish|disk|written|was lost|host ended|not executed|storage|stopped/.test(reason)
+}

@@ -1,0 +1,103 @@
+/**
+ * What each node has told: the one history of each of its columns, as far as anybody has heard of it. Whatever upgrades and crashes do, what
+ * was told once is told for ever.
+ *
+ * T1 (C3, C12). What was told at an index is there for ever: a crash loses nothing that a reply has shown.
+ * T2 (C2, C5, C11). Who asks after something was told is told it too, whichever version asks.
+ * T3 (C4). What ended as "not executed" is in no column; what failed has left no trace.
+ * T4 (C2). Nothing is in a column twice, unless the network carried its command twice.
+ */
+import { type Listed, timerOf } from './classes.js'
+import { torn } from './columns.js'
+
+/** What became of an operation. `unknown`: it may or may not be there. */
+export type Outcome = 'open' | 'done' | 'unknown' | 'not executed'
+
+/** How long each column was known to be when a call began, by `<node> <column>`. */
+export type Lengths = ReadonlyMap<string, number>
+
+export class Model {
+  /** By `<node> <column>`: what was told, by index; with holes. */
+  readonly #told = new Map<string, string[]>()
+  readonly #outcomes = new Map<string, Outcome>()
+  /** How often the network carried a command a second time. */
+  readonly #copies = new Map<string, number>()
+
+  constructor(private readonly violated: (rule: string, what: string) => void) {}
+
+  lengths(): Lengths {
+    return new Map([...this.#told].map(([key, told]) => [key, told.length]))
+  }
+
+  began(op: string): void {
+    this.#outcomes.set(op, 'open')
+  }
+
+  ended(op: string, told: Outcome): void {
+    // One copy was refused; what became of the other nobody knows.
+    const outcome = told === 'not executed' && this.#copies.has(op) ? 'unknown' : told
+    this.#outcomes.set(op, outcome)
+    if (outcome === 'not executed') {
+      for (const [key, told] of this.#told) {
+        if (told.includes(op)) this.violated('C4', `${op} ended as not executed, but is in ${key}`)
+      }
+    }
+  }
+
+  wasAnswered(op: string): boolean {
+    return this.#outcomes.get(op) === 'done'
+  }
+
+  copied(op: string): void {
+    // With the timers that it sets.
+    for (const each of [op, timerOf(op)]) this.#copies.set(each, (this.#copies.get(each) ?? 0) + 1)
+  }
+
+  /** A command was answered: its operation is at this index. */
+  added(op: string, node: string, column: string, index: number, before: Lengths): void {
+    const key = `${node} ${column}`
+    const least = before.get(key) ?? 0
+    if (index < least) this.violated('C2', `${op} came after ${least} operations of ${key} were told, and is number ${index}`)
+    this.#tell(key, index, op)
+  }
+
+  /** A query was answered. */
+  listed({ node, list }: Listed, column: string, before: Lengths): void {
+    const key = `${node} ${column}`
+    const least = before.get(key) ?? 0
+    if (list.length < least) this.violated('C3', `${key} had ${least} operations before, and has ${list.length}: ${words(list)}`)
+    const seen = new Set<string>()
+    list.forEach((op, index) => {
+      if (op.startsWith(torn)) this.violated('C12', `${key} has half of a command: ${op}`)
+      const copies = this.#copies.get(op) ?? 0
+      if (seen.has(op) && copies === 0) this.violated('C2', `${key} has ${op} twice: ${words(list)}`)
+      seen.add(op)
+      this.#tell(key, index, op)
+    })
+  }
+
+  /** What was told of a column, in order. */
+  told(node: string, column: string): readonly string[] {
+    return this.#told.get(`${node} ${column}`) ?? []
+  }
+
+  #tell(key: string, index: number, op: string): void {
+    let told = this.#told.get(key)
+    if (told === undefined) {
+      told = []
+      this.#told.set(key, told)
+    }
+    const known = told[index]
+    if (known !== undefined && known !== op) {
+      this.violated('C3', `${key} told ${known} at ${index} before, and tells ${op} now`)
+    }
+    if (known === undefined) {
+      told[index] = op
+      if (this.#outcomes.get(op) === 'not executed') this.violated('C4', `${op} ended as not executed, but is in ${key}`)
+    }
+  }
+}
+
+function words(list: readonly string[]): string {
+  return list.length === 0 ? '(nothing)' : list.join(' ')
+}

@@ -1,0 +1,85 @@
+/** The network of the world: what befalls messages, by the weather, by who is cut off from whom, and by the messages that a crash waits for. */
+
+import type { Random } from 'theseus'
+import { MemoryBroker, type Passage, type Transit } from 'theseus/memory'
+import { decode } from '../../core/codec.js'
+import { kinds } from '../../core/envelope.js'
+import { calm, type Weather } from './plan.js'
+import type { VirtualTime } from './virtualTime.js'
+
+export interface NetworkObserver {
+  passed(transit: Transit, passage: Passage): void
+  /** A command will arrive a second time. */
+  copied(op: string): void
+}
+
+export class Network {
+  readonly broker: MemoryBroker
+  readonly #weathers: Weather[] = []
+  readonly #walls = new Set<string>()
+  /** Called for every message to or from a connection of that name. */
+  readonly #waiting = new Map<string, (transit: Transit) => void>()
+
+  constructor(
+    time: VirtualTime,
+    private readonly random: Random,
+    private readonly observer: NetworkObserver,
+  ) {
+    this.broker = new MemoryBroker({ clock: time, random })
+    this.broker.filter = (transit) => {
+      const passage = this.#passage(transit)
+      observer.passed(transit, passage)
+      this.#waiting.get(transit.from)?.(transit)
+      if (transit.to !== transit.from) this.#waiting.get(transit.to)?.(transit)
+      return passage
+    }
+  }
+
+  /** From now on, until the returned function is called. */
+  weather(weather: Weather): () => void {
+    this.#weathers.push(weather)
+    return () => void this.#weathers.splice(this.#weathers.indexOf(weather), 1)
+  }
+
+  /** What `from` sends to `to` is lost, until the returned function is called. */
+  wall(from: string, to: string): () => void {
+    const wall = `${from} ${to}`
+    this.#walls.add(wall)
+    return () => void this.#walls.delete(wall)
+  }
+
+  onMessage(name: string, heard: ((transit: Transit) => void) | undefined): void {
+    if (heard === undefined) this.#waiting.delete(name)
+    else this.#waiting.set(name, heard)
+  }
+
+  heal(): void {
+    this.#weathers.length = 0
+    this.#walls.clear()
+    this.#waiting.clear()
+  }
+
+  #passage(transit: Transit): Passage {
+    if (this.#walls.has(`${transit.from} ${transit.to}`)) return 'drop'
+    const { delayMs, lost, duplicated, late } = this.#weathers.at(-1) ?? calm
+    const chance = this.random.next()
+    const delay = Math.floor(this.random.next() * (delayMs + 1))
+    if (chance < lost) return 'drop'
+    if (chance < lost + duplicated) {
+      this.#tellOfCopies(transit)
+      return { lateMs: delay, duplicate: true }
+    }
+    if (chance < lost + duplicated + late) return { lateMs: delay }
+    return delay === 0 ? 'deliver' : { delayMs: delay }
+  }
+
+  /** Delivery is at most once by the port's word: what comes twice may be done twice, and the oracle is to know. */
+  #tellOfCopies({ message }: Transit): void {
+    if (message.noResponders) return
+    for (const envelope of decode(message.payload)) {
+      if (envelope.kind !== kinds.call && envelope.kind !== kinds.send) continue
+      const [op] = envelope.args
+      if (typeof op === 'string') this.observer.copied(op)
+    }
+  }
+}

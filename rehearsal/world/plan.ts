@@ -1,0 +1,135 @@
+/**
+ * A plan: everything that a rehearsal will do, as data. Made from a seed, printed as a story, shrunk by leaving steps out. What happens of
+ * it beside the plan (how long a message takes, which is lost) is drawn from the seed while the world runs.
+ */
+import type { Phase, ServiceLimit, Version } from 'theseus'
+
+export type ServiceName = 'ledger' | 'teller'
+export const serviceNames: readonly ServiceName[] = ['ledger', 'teller']
+
+/** An append-only list of operations that a service's nodes keep. Whatever upgrades do to it, each node has one history of it. */
+export interface Column {
+  readonly name: string
+  readonly kept: 'root' | 'collection'
+  /** What is added here is added to `main` in the same command. */
+  readonly mirrored: boolean
+}
+
+/** What an upgrade does to a class. */
+export type Change =
+  /** A new column: independent state of the new version (§7.2). */
+  | { readonly kind: 'grow'; readonly column: Column }
+  /** A column that the new version has no more: the past-SO keeps it. */
+  | { readonly kind: 'drop'; readonly column: string }
+  /** The column's read answers in another form: dependent state, mapped by the SOs. */
+  | { readonly kind: 'reshape'; readonly column: string }
+  /** The column is kept elsewhere; what callers see stays the same. */
+  | { readonly kind: 'move'; readonly column: string }
+  /** A new command that can't be carried out through the older object. */
+  | { readonly kind: 'strike' }
+
+export type SimulationPlan = 'so' | 'notNeeded' | 'none'
+
+/** What a function of the upgrade does to its node. `UntilHealed`: as long as the plan's troubles last. */
+export type Trouble = 'none' | 'slow' | 'throwsOnce' | 'throwsUntilHealed' | 'hangsUntilHealed' | 'throwsForGood'
+
+export type SchedulePlan =
+  | { readonly kind: 'eagerly' }
+  | { readonly kind: 'gradually'; readonly everyMs: number; readonly probability: number }
+  | { readonly kind: 'atMost'; readonly nodes: number }
+  | { readonly kind: 'oneReplicaAtATime' }
+  | { readonly kind: 'afterMyServers' }
+  | { readonly kind: 'whenIdle'; readonly forMs: number }
+
+export interface ClassUpgradePlan {
+  readonly service: ServiceName
+  readonly change: Change
+  readonly futureSO: SimulationPlan
+  readonly pastSO: SimulationPlan
+  readonly schedule: SchedulePlan
+  readonly troubles: {
+    readonly schedule: Trouble
+    readonly transform: Trouble
+    readonly check: Trouble
+    readonly start: Trouble
+  }
+}
+
+export interface UpgradePlan {
+  readonly classUpgrades: readonly ClassUpgradePlan[]
+  /** A bundle that is not what its manifest says is rejected; `untilHealed`: its loading fails as long as the troubles last. */
+  readonly bundle: 'good' | 'badUntilHealed' | 'bad'
+}
+
+export interface NodePlan {
+  readonly nodeId: string
+  readonly service: ServiceName
+  readonly host: string
+}
+
+/** How a command goes about its work. What lingers outlasts a drain; what fails leaves no trace. */
+export type Manner = 'plainly' | 'slowly' | 'lingering' | 'failing' | 'slowlyFailing'
+
+/** What a client asks. `service` calls go to whichever node takes them. */
+export type Asked =
+  | { readonly what: 'add'; readonly column: string; readonly manner: Manner }
+  | { readonly what: 'read'; readonly column: string }
+  | { readonly what: 'strike' }
+  /** A teller's: calls the ledger, sends to it, asks it, or sets a timer. */
+  | { readonly what: 'forward' | 'ask'; readonly ledger: string }
+  | { readonly what: 'tell'; readonly ledger: string; readonly manner: Manner }
+  | { readonly what: 'later'; readonly ms: number; readonly manner: Manner }
+
+/** When a host is killed: at once, around its so-many-th commit or message from now on, or when a node of it enters a phase. */
+export type CrashMoment =
+  | { readonly at: 'once' }
+  | { readonly at: 'beforeCommit' | 'afterCommit' | 'message'; readonly count: number }
+  | { readonly at: 'phase'; readonly phase: Phase; readonly count: number }
+
+/** Undos and pauses will be steps like these. */
+export type Step = { readonly atMs: number } /** By so many operators at once. */ & (
+  | { readonly kind: 'publish'; readonly version: Version; readonly publishers: number }
+  | ({ readonly kind: 'call'; readonly client: string; readonly service: ServiceName; readonly node: string | null } & {
+      readonly version: Version
+      /** The client names no version: its reference is pinned to the newest that has the class. */
+      readonly isPinned: boolean
+      readonly deadlineMs: number
+      readonly asked: Asked
+    })
+  | { readonly kind: 'join'; readonly node: NodePlan }
+  | { readonly kind: 'leave'; readonly host: string; readonly forMs: number | null }
+  | { readonly kind: 'crash'; readonly host: string; readonly moment: CrashMoment; readonly forMs: number }
+  | { readonly kind: 'serverCrash'; readonly server: string; readonly messages: number; readonly forMs: number }
+  /** Another host starts a node that has its state elsewhere: it must be refused. */
+  | { readonly kind: 'imposter'; readonly nodeId: string; readonly host: string }
+  | { readonly kind: 'cutOff'; readonly host: string; readonly forMs: number }
+  | { readonly kind: 'partition'; readonly from: string; readonly to: string; readonly forMs: number }
+  | { readonly kind: 'weather'; readonly forMs: number; readonly weather: Weather }
+  | { readonly kind: 'diskFull' | 'diskSlow'; readonly host: string; readonly forMs: number }
+  | { readonly kind: 'databaseAway' | 'databaseFlaky'; readonly forMs: number }
+  | { readonly kind: 'retry'; readonly nodeId: string }
+)
+
+/** What befalls messages: shares of 1, and the longest delay. */
+export interface Weather {
+  readonly delayMs: number
+  readonly lost: number
+  readonly duplicated: number
+  readonly late: number
+}
+
+export const calm: Weather = { delayMs: 2, lost: 0, duplicated: 0, late: 0 }
+
+export interface Plan {
+  readonly seed: number
+  readonly hosts: readonly string[]
+  readonly servers: readonly string[]
+  readonly clients: readonly string[]
+  readonly limit: ServiceLimit
+  readonly columns: Readonly<Record<ServiceName, readonly Column[]>>
+  readonly nodes: readonly NodePlan[]
+  readonly upgrades: readonly UpgradePlan[]
+  readonly steps: readonly Step[]
+  /** When the troubles end. */
+  readonly healAtMs: number
+}

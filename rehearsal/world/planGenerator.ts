@@ -1,0 +1,174 @@
+/** Makes a plan from a seed: 2–6 nodes on 1–3 hosts, 1–4 chained upgrades, clients at old and new versions, joins and departures, and troubles. */
+import type { Phase, Random } from 'theseus'
+import { seededRandom } from 'theseus/memory'
+import { Dice } from './dice.js'
+import type { Asked, CrashMoment, Manner, NodePlan, Plan, ServiceName, Step, Weather } from './plan.js'
+import { lineOf } from './specs.js'
+import { upgradesOf } from './upgradeGenerator.js'
+
+const lastsMs = 5_000
+const clients = ['desk1', 'desk2']
+const servers = ['us1', 'us2']
+/** Those in which a node does not serve come and go quickly: most of the crashes that wait for a phase wait for one of these. */
+const away: readonly Phase[] = ['draining', 'transforming', 'checking', 'flipping', 'recovering']
+const crashPhases: readonly Phase[] = [...away, ...away, 'fetching', 'verifying', 'scheduled', 'current', 'stalled']
+
+export function planOf(seed: number): Plan {
+  const dice = new Dice(chanceOf(seed))
+  const hosts = ['h1', 'h2', 'h3'].slice(0, dice.between(1, 3))
+  const columns = {
+    ledger: [{ name: 'main', kept: dice.oneOf(['root', 'collection'] as const), mirrored: false }],
+    teller: [{ name: 'main', kept: dice.oneOf(['root', 'collection'] as const), mirrored: false }],
+  }
+  const nodes = nodesOf(dice, hosts)
+  const upgrades = upgradesOf(dice, columns)
+  const healAtMs = lastsMs + dice.between(0, 1_000)
+  const base = { seed, hosts, servers, clients, columns, nodes, upgrades, healAtMs }
+  const limit = dice.oneOf([{ nodes: 1 }, { nodes: 1 }, { nodes: 2 }, { percent: 25 }, { percent: 50 }])
+  const publishedAtMs = upgrades.map(() => dice.between(100, 3_500)).sort((a, b) => a - b)
+  const steps: Step[] = publishedAtMs.map((atMs, i) => ({
+    atMs,
+    kind: 'publish',
+    version: i + 1,
+    publishers: dice.chance(0.2) ? 2 : 1,
+  }))
+  steps.push(...joinsOf(dice, hosts))
+  const all = [...nodes, ...steps.flatMap((step) => (step.kind === 'join' ? [step.node] : []))]
+  steps.push(...callsOf(dice, { ...base, limit, steps: [] }, all, publishedAtMs))
+  // One plan in five has no troubles beside those of its upgrades.
+  const troubles = dice.chance(0.2) ? 0 : dice.between(1, 9)
+  for (let i = 0; i < troubles; i++) steps.push(troubleOf(dice, hosts, all, publishedAtMs))
+  steps.sort((a, b) => a.atMs - b.atMs)
+  return { ...base, limit, steps }
+}
+
+/** Apart from what the running world draws from the same seed. */
+function chanceOf(seed: number): Random {
+  return seededRandom(seed * 2 ** 20 + 77)
+}
+
+function nodesOf(dice: Dice, hosts: readonly string[]): readonly NodePlan[] {
+  const ledgers = dice.between(1, 4)
+  const tellers = dice.between(ledgers === 1 ? 1 : 0, Math.min(6 - ledgers, 2))
+  const make = (service: ServiceName, count: number): NodePlan[] =>
+    Array.from({ length: count }, (_, i) => ({ nodeId: `${service}${i + 1}`, service, host: dice.oneOf(hosts) }))
+  return [...make('ledger', ledgers), ...make('teller', tellers)]
+}
+
+function joinsOf(dice: Dice, hosts: readonly string[]): readonly Step[] {
+  return Array.from({ length: dice.oneOf([0, 0, 1, 2]) }, (_, i): Step => {
+    const service = dice.oneOf(['ledger', 'teller'] as const)
+    const node = { nodeId: `${service}${i + 7}`, service, host: dice.oneOf(hosts) }
+    return { atMs: dice.between(200, 4_500), kind: 'join', node }
+  })
+}
+
+function callsOf(dice: Dice, plan: Plan, nodes: readonly NodePlan[], publishedAtMs: readonly number[]): readonly Step[] {
+  const lines = { ledger: lineOf(plan, 'ledger'), teller: lineOf(plan, 'teller') }
+  const ledgers = nodes.filter(({ service }) => service === 'ledger').map(({ nodeId }) => nodeId)
+  return Array.from({ length: dice.between(20, 70) }, (): Step => {
+    const atMs = dice.between(0, lastsMs)
+    const node = dice.oneOf(nodes)
+    const published = publishedAtMs.filter((at) => at <= atMs).length
+    // Now and then a version that nobody has installed yet.
+    const newest = Math.min(plan.upgrades.length, dice.chance(0.05) ? published + 1 : published)
+    const version = dice.chance(0.4) ? newest : dice.between(0, newest)
+    return {
+      atMs,
+      kind: 'call',
+      client: dice.oneOf(clients),
+      service: node.service,
+      node: dice.chance(0.1) ? null : node.nodeId,
+      version,
+      isPinned: dice.chance(0.15),
+      deadlineMs: dice.oneOf([300, 1_000, 2_000]),
+      asked: askedOf(dice, lines[node.service][version]!, ledgers),
+    }
+  })
+}
+
+function askedOf(dice: Dice, spec: ReturnType<typeof lineOf>[number], ledgers: readonly string[]): Asked {
+  if (spec.service === 'teller' && ledgers.length > 0 && dice.chance(0.5)) {
+    const what = dice.oneOf(['forward', 'tell', 'ask', 'later'] as const)
+    const ledger = dice.oneOf(ledgers)
+    switch (what) {
+      case 'forward':
+      case 'ask':
+        return { what, ledger }
+      case 'tell':
+        return { what, ledger, manner: mannerOf(dice) }
+      case 'later':
+        return { what, ms: dice.oneOf([5, 20, 100, 400]), manner: mannerOf(dice) }
+    }
+  }
+  if (spec.strikes && dice.chance(0.15)) return { what: 'strike' }
+  const column = dice.oneOf(spec.columns).name
+  if (dice.chance(0.35)) return { what: 'read', column }
+  return { what: 'add', column, manner: mannerOf(dice) }
+}
+
+function mannerOf(dice: Dice): Manner {
+  return dice.chance(0.03) ? 'lingering' : dice.oneOf(['plainly', 'plainly', 'plainly', 'slowly', 'failing', 'slowlyFailing'])
+}
+
+function troubleOf(dice: Dice, hosts: readonly string[], nodes: readonly NodePlan[], publishedAtMs: readonly number[]): Step {
+  // Half of them around a publication: what is learned then is not on disk yet.
+  const atMs = dice.chance(0.5) ? dice.between(50, lastsMs - 200) : dice.oneOf(publishedAtMs) + dice.between(-100, 300)
+  const host = dice.oneOf(hosts)
+  const forMs = dice.between(50, 1_500)
+  const everybody = [...hosts, ...clients, ...servers]
+  switch (dice.between(0, 17)) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+      return { atMs, kind: 'crash', host, moment: momentOf(dice), forMs }
+    case 4:
+      return { atMs, kind: 'serverCrash', server: dice.oneOf(servers), messages: dice.between(0, 12), forMs }
+    case 5:
+      return { atMs, kind: 'cutOff', host: dice.oneOf([...hosts, ...clients]), forMs }
+    case 6:
+      return { atMs, kind: 'partition', from: dice.oneOf(everybody), to: dice.oneOf(everybody), forMs }
+    case 7:
+    case 8:
+      return { atMs, kind: 'weather', forMs, weather: weatherOf(dice) }
+    case 9:
+    case 10:
+      return { atMs, kind: 'diskFull', host, forMs: dice.between(5, 600) }
+    case 11:
+      return { atMs, kind: 'diskSlow', host, forMs }
+    case 12:
+      return { atMs, kind: 'databaseAway', forMs }
+    case 13:
+      return { atMs, kind: 'databaseFlaky', forMs }
+    case 14:
+      // A client's calls end with it; a publication may be half done.
+      return { atMs, kind: 'crash', host: dice.oneOf(clients), moment: momentOf(dice), forMs }
+    case 15:
+      return { atMs, kind: 'imposter', nodeId: dice.oneOf(nodes).nodeId, host }
+    case 16:
+      return { atMs, kind: 'retry', nodeId: dice.oneOf(nodes).nodeId }
+    default:
+      return { atMs, kind: 'leave', host, forMs: hosts.length > 1 && dice.chance(0.4) ? null : forMs }
+  }
+}
+
+function momentOf(dice: Dice): CrashMoment {
+  const at = dice.oneOf(['once', 'beforeCommit', 'afterCommit', 'message', 'phase', 'phase'] as const)
+  switch (at) {
+    case 'once':
+      return { at }
+    case 'beforeCommit':
+    case 'afterCommit':
+      return { at, count: dice.between(1, 8) }
+    case 'message':
+      return { at, count: dice.between(1, 30) }
+    case 'phase':
+      return { at, phase: dice.oneOf(crashPhases), count: dice.between(1, 2) }
+  }
+}
+
+function weatherOf(dice: Dice): Weather {
+  const share = () => dice.oneOf([0, 0, 0.02, 0.1, 0.3])
+  return { delayMs: dice.oneOf([0, 5, 40, 200]), lost: share(), duplicated: share(), late: share() }
+}

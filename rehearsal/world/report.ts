@@ -1,0 +1,91 @@
+/** A plan and its outcome as a person reads them: who is there, what the upgrades do, what happens when, and what went wrong. */
+
+import { opOf } from './audit.js'
+import { wordsOf } from './calls.js'
+import type { ClassUpgradePlan, Plan, Step } from './plan.js'
+import type { Result } from './world.js'
+
+/** The whole plan as a story. */
+export function storyOf(plan: Plan): string {
+  const { hosts, nodes, upgrades, steps, limit, healAtMs, columns } = plan
+  const kept = (service: 'ledger' | 'teller') => columns[service].map((column) => `${column.name} in ${column.kept}`).join(', ')
+  return [
+    `Plan of seed ${plan.seed}`,
+    `  hosts ${hosts.join(', ')}; at most ${limit.nodes ?? `${limit.percent} %`} nodes of a service away at once`,
+    `  ledgers keep ${kept('ledger')}; tellers keep ${kept('teller')}`,
+    ...nodes.map(({ nodeId, service, host }) => `  ${nodeId}, a ${service}, on ${host}`),
+    ...upgrades.flatMap(({ classUpgrades, bundle }, i) => [
+      `  upgrade ${i + 1}${bundle === 'good' ? '' : `, its bundle ${bundle}`}`,
+      ...classUpgrades.map((upgrade) => `    ${upgradeInWords(upgrade)}`),
+    ]),
+    ...steps.map((step, i) => `  ${String(step.atMs).padStart(5)} ms  ${opOf(i)}  ${stepInWords(step)}`),
+    `  ${String(healAtMs).padStart(5)} ms  the troubles end`,
+  ].join('\n')
+}
+
+/** What a failing seed prints: what was violated, the plan, and how to see it again. */
+export function failureOf(plan: Plan, result: Result): string {
+  const violations = result.violations.map(({ rule, what, atMs }) => `  ${rule} at ${Math.round(atMs)} ms: ${what}`)
+  return [
+    `Seed ${plan.seed} fails`,
+    ...violations,
+    storyOf(plan),
+    `Again, with everything that happened: npm run rehearse -- --seed ${plan.seed}`,
+  ].join('\n')
+}
+
+function upgradeInWords({ service, change, futureSO, pastSO, schedule, troubles }: ClassUpgradePlan): string {
+  const told = Object.entries(troubles).flatMap(([what, trouble]) => (trouble === 'none' ? [] : [`its ${what} ${trouble}`]))
+  const changes = `${change.kind}${'column' in change ? ` ${typeof change.column === 'string' ? change.column : columnInWords(change.column)}` : ''}`
+  return [`${service}: ${changes}`, `future-SO ${futureSO}`, `past-SO ${pastSO}`, scheduleInWords(schedule), ...told].join('; ')
+}
+
+function columnInWords({ name, kept, mirrored }: { name: string; kept: string; mirrored: boolean }): string {
+  return `${name} in ${kept}${mirrored ? ', mirrored in main' : ''}`
+}
+
+function scheduleInWords({ kind, ...rest }: ClassUpgradePlan['schedule']): string {
+  const values = Object.entries(rest).map(([name, value]) => `${name} ${value}`)
+  return values.length === 0 ? kind : `${kind} (${values.join(', ')})`
+}
+
+function stepInWords(step: Step): string {
+  switch (step.kind) {
+    case 'call':
+      return `${wordsOf(step)}, within ${step.deadlineMs} ms`
+    case 'publish':
+      return `upgrade ${step.version} is published${step.publishers > 1 ? ' by two at once' : ''}`
+    case 'join':
+      return `${step.node.nodeId} is born on ${step.node.host}`
+    case 'leave':
+      return step.forMs === null ? `${step.host} leaves for good` : `${step.host} stops for ${step.forMs} ms`
+    case 'crash': {
+      const { moment } = step
+      const at = moment.at === 'phase' ? `when a node is ${moment.phase}` : moment.at
+      const when = moment.at === 'once' ? 'at once' : `${at}, number ${moment.count}`
+      return `${step.host} is killed, ${when}, for ${step.forMs} ms`
+    }
+    case 'serverCrash':
+      return `upgrade server ${step.server} is killed after ${step.messages} messages, for ${step.forMs} ms`
+    case 'cutOff':
+      return `${step.host} is cut off for ${step.forMs} ms`
+    case 'partition':
+      return `what ${step.from} sends to ${step.to} is lost for ${step.forMs} ms`
+    case 'weather': {
+      const { delayMs, lost, duplicated, late } = step.weather
+      return `messages take up to ${delayMs} ms; lost ${lost}, duplicated ${duplicated}, overtaken ${late}; for ${step.forMs} ms`
+    }
+    case 'diskFull':
+      return `the disk of ${step.host} is full for ${step.forMs} ms`
+    case 'diskSlow':
+      return `the disk of ${step.host} is slow for ${step.forMs} ms`
+    case 'databaseAway':
+      return `the upgrade database is away for ${step.forMs} ms`
+    case 'databaseFlaky':
+      return `the upgrade database is flaky for ${step.forMs} ms`
+    case 'imposter':
+      return `${step.host} tries to start ${step.nodeId}, whose state is elsewhere`
+    case 'retry':
+      return `an operator asks ${step.nodeId} to try again`
+  }
+}

@@ -1,0 +1,80 @@
+/** One upgrade server as a process: there are two, over one upgrade database, and either may be killed. */
+import { startUpgradeServer } from 'theseus'
+import { memoryTransport } from 'theseus/memory'
+import { Lifeline } from './lifeline.js'
+import type { Stage } from './stage.js'
+
+const tryAgainMs = 150
+
+export class ServerProcess {
+  #lifeline: Lifeline
+  #isSpared = false
+
+  constructor(
+    readonly name: string,
+    private readonly stage: Stage,
+  ) {
+    this.#lifeline = new Lifeline(name, stage.time)
+    this.#lifeline.cut()
+  }
+
+  start(): void {
+    const lifeline = new Lifeline(this.name, this.stage.time)
+    this.#lifeline = lifeline
+    void this.#start(lifeline)
+  }
+
+  async #start(lifeline: Lifeline): Promise<void> {
+    const { stage, name } = this
+    for (;;) {
+      try {
+        await startUpgradeServer({
+          system: stage.system,
+          transport: {
+            connect: async (options) => {
+              lifeline.transport = memoryTransport(stage.network.broker, { ...options, name })
+              return lifeline.transport
+            },
+          },
+          udb: { open: (system, clock) => stage.openDatabase(system, clock, lifeline) },
+          clock: lifeline.clock,
+        })
+        return
+      } catch (error) {
+        stage.trace(`${name} does not start: ${error}`)
+        await lifeline.pause(tryAgainMs)
+      }
+    }
+  }
+
+  /** Kills it at its so-many-th message from now on, or when a second has passed. */
+  killAfter(messages: number, killed: () => void): void {
+    const { network, time } = this.stage
+    const lifeline = this.#lifeline
+    this.#isSpared = false
+    const kill = () => {
+      if (lifeline.isDead || this.#isSpared) return
+      network.onMessage(this.name, undefined)
+      lifeline.cut()
+      this.stage.trace(`${this.name} is gone`)
+      killed()
+    }
+    if (messages === 0) {
+      kill()
+      return
+    }
+    let left = messages
+    network.onMessage(this.name, () => {
+      if (--left === 0) time.turn(kill)
+    })
+    time.after(1_000, kill)
+  }
+
+  spare(): void {
+    this.#isSpared = true
+  }
+
+  get isAlive(): boolean {
+    return !this.#lifeline.isDead
+  }
+}

@@ -1,0 +1,90 @@
+/** What each version of a service's class is, as a plan's upgrades make it. Pure: the generator, the classes and the oracle ask the same. */
+import type { Version } from 'theseus'
+import type { Change, ClassUpgradePlan, Column, Plan, ServiceName } from './plan.js'
+
+export interface ClassSpec {
+  readonly service: ServiceName
+  readonly className: string
+  readonly columns: readonly Column[]
+  /** Columns whose read answers in the other form. */
+  readonly reshaped: ReadonlySet<string>
+  readonly strikes: boolean
+}
+
+/** The class of a service at each version, from 0 to the newest. */
+export function lineOf(plan: Pick<Plan, 'columns' | 'upgrades'>, service: ServiceName): readonly ClassSpec[] {
+  const line: ClassSpec[] = [
+    { service, className: nameOf(service, 1), columns: plan.columns[service], reshaped: new Set(), strikes: false },
+  ]
+  let classes = 1
+  for (let version = 1; version <= plan.upgrades.length; version++) {
+    const before = line[version - 1]!
+    const upgrade = classUpgradeOf(plan, service, version)
+    line.push(upgrade === undefined ? before : { ...changed(before, upgrade.change), className: nameOf(service, ++classes) })
+  }
+  return line
+}
+
+export function classUpgradeOf(
+  plan: Pick<Plan, 'upgrades'>,
+  service: ServiceName,
+  version: Version,
+): ClassUpgradePlan | undefined {
+  return plan.upgrades[version - 1]?.classUpgrades.find((upgrade) => upgrade.service === service)
+}
+
+export function changed(spec: ClassSpec, change: Change): ClassSpec {
+  switch (change.kind) {
+    case 'grow':
+      return { ...spec, columns: [...spec.columns, change.column] }
+    case 'drop':
+      return { ...spec, columns: spec.columns.filter(({ name }) => name !== change.column) }
+    case 'reshape': {
+      const reshaped = new Set(spec.reshaped)
+      if (!reshaped.delete(change.column)) reshaped.add(change.column)
+      return { ...spec, reshaped }
+    }
+    case 'move':
+      return { ...spec, columns: spec.columns.map((column) => (column.name === change.column ? moved(column) : column)) }
+    case 'strike':
+      return { ...spec, strikes: true }
+  }
+}
+
+export function columnOf(spec: ClassSpec, name: string): Column {
+  const found = spec.columns.find((column) => column.name === name)
+  if (found === undefined) throw new Error(`${spec.className} has no column ${name}`)
+  return found
+}
+
+/** The methods of a class by kind. */
+export function methodsOf(spec: ClassSpec): readonly (readonly [name: string, kind: 'command' | 'query'])[] {
+  const ofColumns = spec.columns.flatMap(({ name }) => [[adding(name), 'command'] as const, [reading(name), 'query'] as const])
+  const ofTellers = [
+    ['forward', 'command'],
+    ['tell', 'command'],
+    ['later', 'command'],
+    ['ask', 'query'],
+  ] as const
+  return [
+    ...ofColumns,
+    ...(spec.strikes ? [['strike', 'command'] as const] : []),
+    ...(spec.service === 'teller' ? ofTellers : []),
+  ]
+}
+
+export function adding(column: string): string {
+  return `add${column[0]!.toUpperCase()}${column.slice(1)}`
+}
+
+export function reading(column: string): string {
+  return `read${column[0]!.toUpperCase()}${column.slice(1)}`
+}
+
+function moved(column: Column): Column {
+  return { ...column, kept: column.kept === 'root' ? 'collection' : 'root' }
+}
+
+function nameOf(service: ServiceName, number: number): string {
+  return `${service === 'ledger' ? 'Ledger' : 'Teller'}.v${number}`
+}

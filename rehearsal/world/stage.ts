@@ -1,0 +1,38 @@
+/** What every process of the world finds around it. */
+
+import type { Clock, HostEvent, HostOptions, NodeClass, Operator, Upgrade } from 'theseus'
+import type { MemoryState } from 'theseus/memory'
+import type { DependencyContainer } from 'tsyringe'
+import type { Lifeline } from './lifeline.js'
+import type { Network } from './network.js'
+import type { Plan, ServiceName } from './plan.js'
+import type { VirtualTime } from './virtualTime.js'
+
+export type UpgradeDatabase = Operator['database']
+
+/** Changes to a world that is to be found wrong: how the oracle itself is tested. */
+export interface Tamper {
+  readonly upgrade?: (upgrade: Upgrade) => Upgrade
+  readonly disk?: (host: string, turn: (action: () => void) => void) => MemoryState
+  readonly register?: (container: DependencyContainer) => void
+}
+
+export interface Stage {
+  readonly plan: Plan
+  readonly system: string
+  readonly time: VirtualTime
+  readonly network: Network
+  readonly settings: NonNullable<HostOptions['settings']>
+  readonly repository: Exclude<HostOptions['bundles'], string | undefined>
+  readonly tamper: Tamper
+  /** A number in [0, 1) from the world's own chance. */
+  chance(): number
+  trace(line: string): void
+  observed(host: string, event: HostEvent): void
+  /** A process with these nodes is gone. */
+  died(host: string, nodeIds: readonly string[]): void
+  openDatabase(system: string, clock: Clock, lifeline: Lifeline): Promise<UpgradeDatabase>
+  hostNumber(host: string): number
+  /** The class that a host's own code brings for a service. */
+  codeFor(service: ServiceName): NodeClass
+}

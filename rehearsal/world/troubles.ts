@@ -1,0 +1,158 @@
+/**
+ * The troubles of a plan, and their ends: each begins at its step and ends after its time, or when the world is healed, whichever comes
+ * first. Joins and departures are among them: they too change who is there.
+ */
+import type { WorldDatabase } from './database.js'
+import type { HostProcess } from './hostProcess.js'
+import type { Network } from './network.js'
+import type { NodePlan, Step } from './plan.js'
+import type { ServerProcess } from './serverProcess.js'
+import type { UpgradeDatabase } from './stage.js'
+import type { VirtualTime } from './virtualTime.js'
+
+export type TroubleStep = Exclude<Step, { kind: 'call' | 'publish' }>
+
+/** What troubles befall. */
+export interface Troubled {
+  readonly time: VirtualTime
+  readonly network: Network
+  readonly udb: WorldDatabase
+  readonly database: UpgradeDatabase
+  host(name: string): HostProcess
+  processes(): readonly (HostProcess | ServerProcess)[]
+  server(name: string): ServerProcess
+  born(node: NodePlan): void
+  forgotten(nodeId: string): void
+  retry(nodeId: string): void
+  imposter(nodeId: string, host: HostProcess): Promise<void>
+  trace(line: string): void
+  violated(rule: string, what: string): void
+}
+
+const tryAgainMs = 200
+/** Within the longest drain, transform, start and deadline of a plan. */
+const stopWithinMs = 20_000
+
+export class Troubles {
+  /** Ends that have not come yet. */
+  readonly #ends = new Set<() => void>()
+  readonly #leaving = new Set<Promise<void>>()
+  #isOver = false
+
+  constructor(private readonly world: Troubled) {}
+
+  begin(step: TroubleStep): void {
+    if (this.#isOver) return
+    const { world } = this
+    switch (step.kind) {
+      case 'join':
+        world.born(step.node)
+        return
+      case 'leave':
+        this.#leave(world.host(step.host), step.forMs)
+        return
+      case 'crash': {
+        const host = world.host(step.host)
+        if (host.isAlive) host.killAt(step.moment, () => this.#endAfter(step.forMs, () => host.start()))
+        return
+      }
+      case 'serverCrash': {
+        const server = world.server(step.server)
+        if (server.isAlive) server.killAfter(step.messages, () => this.#endAfter(step.forMs, () => server.start()))
+        return
+      }
+      case 'imposter':
+        void world.imposter(step.nodeId, world.host(step.host))
+        return
+      case 'cutOff': {
+        const { lifeline } = world.host(step.host)
+        lifeline.transport?.disconnect()
+        this.#endAfter(step.forMs, () => void (lifeline.isDead || lifeline.transport?.reconnect()))
+        return
+      }
+      case 'partition':
+        this.#endAfter(step.forMs, world.network.wall(step.from, step.to))
+        return
+      case 'weather':
+        this.#endAfter(step.forMs, world.network.weather(step.weather))
+        return
+      case 'diskFull':
+        this.#endAfter(step.forMs, world.host(step.host).fillDisk())
+        return
+      case 'diskSlow':
+        this.#endAfter(step.forMs, world.host(step.host).slowDisk())
+        return
+      case 'databaseAway':
+        this.#endAfter(step.forMs, world.udb.away())
+        return
+      case 'databaseFlaky':
+        this.#endAfter(step.forMs, world.udb.flaky())
+        return
+      case 'retry':
+        world.retry(step.nodeId)
+    }
+  }
+
+  /** Ends them all. Resolves when hosts that had begun to leave have left. */
+  async end(): Promise<void> {
+    this.#isOver = true
+    this.world.network.heal()
+    for (const process of this.world.processes()) process.spare()
+    for (const end of [...this.#ends]) end()
+    await Promise.all(this.#leaving)
+  }
+
+  /** At once where the troubles are over already. */
+  #endAfter(ms: number, end: () => void): void {
+    const once = () => {
+      if (this.#ends.delete(once)) end()
+    }
+    this.#ends.add(once)
+    if (this.#isOver) once()
+    else this.world.time.after(ms, once)
+  }
+
+  #leave(host: HostProcess, forMs: number | null): void {
+    if (!host.isAlive || host.running === undefined) return
+    const leaving: Promise<void> = this.#left(host, forMs).finally(() => this.#leaving.delete(leaving))
+    this.#leaving.add(leaving)
+  }
+
+  async #left(host: HostProcess, forMs: number | null): Promise<void> {
+    const { world } = this
+    const { time } = world
+    const { lifeline } = host
+    let isStopped = false
+    void host.stop().then(() => {
+      isStopped = true
+    })
+    for (const sinceMs = time.elapsedMs; !isStopped; await time.sleep(20)) {
+      // Killed while it stopped: then it comes back by itself.
+      if (lifeline.isDead) return
+      if (time.elapsedMs - sinceMs > stopWithinMs) return world.violated('C10', `${host.name} does not stop`)
+    }
+    world.trace(`${host.name} has stopped`)
+    if (forMs !== null) {
+      this.#endAfter(forMs, () => host.start())
+      return
+    }
+    for (const nodeId of [...host.nodes.keys()]) {
+      host.drop(nodeId)
+      this.world.forgotten(nodeId)
+      await this.#forget(nodeId)
+    }
+    // Others may be born there yet.
+    host.start()
+  }
+
+  /** The operator's part of a departure. */
+  async #forget(nodeId: string): Promise<void> {
+    for (;;) {
+      try {
+        return await this.world.database.forget(nodeId)
+      } catch {
+        await this.world.time.sleep(tryAgainMs)
+      }
+    }
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * What the world's objects tell beside the wire, as a person in the room would see it: which operation begins and ends on which node.
+ * Owns the check of C2, and the troubles that a plan's upgrades make until the world is healed.
+ *
+ * C2. Between the beginning and the end of an operation on a node, no other begins there.
+ */
+import type { Trouble } from './plan.js'
+
+/** What the witness needs of the world. */
+export interface Room {
+  /** Whether the process that runs this node is alive: what a dead one still does did not happen. */
+  isAlive(nodeId: string): boolean
+  /** Passes this much time in the node's process. Never ends if that is killed. */
+  pause(nodeId: string, ms: number): Promise<void>
+  violated(rule: string, what: string): void
+}
+
+export class Witness {
+  /** False as long as the plan's troubles last. */
+  isHealed = false
+  readonly #running = new Map<string, string[]>()
+  readonly #begun = new Map<string, number>()
+  readonly #troubled = new Set<string>()
+
+  constructor(private readonly room: Room) {}
+
+  begins(nodeId: string, op: string): void {
+    if (!this.room.isAlive(nodeId)) return
+    const running = this.#runningOn(nodeId)
+    // An SO's operation continues in the next object: the same one again.
+    if (running.some((other) => other !== op)) {
+      this.room.violated('C2', `${op} begins on ${nodeId} while ${running.join(', ')} runs there`)
+    }
+    if (!running.includes(op)) this.#begun.set(`${nodeId} ${op}`, this.begun(nodeId, op) + 1)
+    running.push(op)
+  }
+
+  ends(nodeId: string, op: string): void {
+    if (!this.room.isAlive(nodeId)) return
+    const running = this.#runningOn(nodeId)
+    const at = running.lastIndexOf(op)
+    if (at >= 0) running.splice(at, 1)
+  }
+
+  /** How often an operation was begun on a node. */
+  begun(nodeId: string, op: string): number {
+    return this.#begun.get(`${nodeId} ${op}`) ?? 0
+  }
+
+  /** The node's process is gone: what ran there runs no more. */
+  died(nodeId: string): void {
+    this.#running.delete(nodeId)
+  }
+
+  pause(nodeId: string, ms: number): Promise<void> {
+    return this.room.pause(nodeId, ms)
+  }
+
+  /** Makes the trouble that is planned for a function of an upgrade. `what` names the function among all others. */
+  trouble(trouble: Trouble, nodeId: string, what: string): void | Promise<void> {
+    switch (trouble) {
+      case 'none':
+        return
+      case 'slow':
+        return this.room.pause(nodeId, 150)
+      case 'throwsOnce': {
+        const key = `${nodeId} ${what}`
+        if (this.#troubled.has(key)) return
+        this.#troubled.add(key)
+        throw new Error(`the first ${what} fails`)
+      }
+      case 'throwsUntilHealed':
+        if (!this.isHealed) throw new Error(`${what} fails`)
+        return
+      case 'hangsUntilHealed':
+        return this.#hang(nodeId)
+      case 'throwsForGood':
+        throw new Error(`${what} fails for good`)
+    }
+  }
+
+  async #hang(nodeId: string): Promise<void> {
+    while (!this.isHealed) await this.room.pause(nodeId, 500)
+  }
+
+  #runningOn(nodeId: string): string[] {
+    let running = this.#running.get(nodeId)
+    if (running === undefined) {
+      running = []
+      this.#running.set(nodeId, running)
+    }
+    return running
+  }
+}

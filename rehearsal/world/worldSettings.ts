@@ -1,0 +1,22 @@
+/** The hosts' bounds and intervals in the world: short, so that a plan of a few seconds holds many of each. */
+import type { HostOptions } from 'theseus'
+
+export const worldSettings: NonNullable<HostOptions['settings']> = {
+  callDeadlineMs: 1_500,
+  queryResendMs: 250,
+  retryPauseMs: 20,
+  retryPauseMsMax: 200,
+  askServerMs: 2_000,
+  unknownVersionMs: 150,
+  serverDeadlineMs: 1_000,
+  leaseMs: 3_000,
+  backoffMs: 40,
+  backoffMsMax: 400,
+  stopTimeoutMs: 300,
+  populationMs: 80,
+  slotPauseMs: 60,
+  heldAnswerMs: 60,
+  // So few that a small column takes several transactions.
+  transformRecordsPerCommit: 2,
+  sweepKeysPerCommit: 3,
+}

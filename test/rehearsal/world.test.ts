@@ -1,0 +1,45 @@
+/** The deterministic world (DESIGN §2, §6): thousands of plans with faults of every kind, and what must always hold holds. */
+import test from 'ava'
+import { planOf } from '../../rehearsal/world/planGenerator.js'
+import { failureOf, storyOf } from '../../rehearsal/world/report.js'
+import { play } from '../../rehearsal/world/world.js'
+
+const seeds = 2_000
+const seedsPerTest = 500
+
+for (let from = 1; from <= seeds; from += seedsPerTest) {
+  const to = from + seedsPerTest - 1
+  test.serial(`seeds ${from} to ${to}: no plan breaks what must always hold, and each comes to rest`, async (t) => {
+    t.timeout(200_000)
+    for (let seed = from; seed <= to; seed++) {
+      const plan = planOf(seed)
+      const result = await play(plan)
+      if (result.violations.length > 0) t.fail(failureOf(plan, result))
+    }
+    t.pass()
+  })
+}
+
+test.serial('the same seed plays the same world, to the last message; another seed another', async (t) => {
+  const digests = new Set<string>()
+  for (let seed = 1; seed <= 20; seed++) {
+    const [first, second] = [await play(planOf(seed)), await play(planOf(seed))]
+    t.deepEqual(first.trace, second.trace)
+    t.is(first.digest, second.digest)
+    digests.add(first.digest)
+  }
+  t.is(digests.size, 20)
+})
+
+test.serial('a plan is data, and reads as a story', (t) => {
+  const plan = planOf(7)
+  t.deepEqual(JSON.parse(JSON.stringify(plan)), plan)
+  const story = storyOf(plan)
+  for (const part of [
+    /^Plan of seed 7$/m,
+    /upgrade 1 is published/,
+    /desk\d calls ledger\d \w+\(.*\) at version 0/,
+    /the troubles end$/,
+  ])
+    t.regex(story, part)
+})

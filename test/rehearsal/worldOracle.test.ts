@@ -1,0 +1,204 @@
+/** The world's oracle finds what is broken on purpose: in an upgrade, in a disk, in the runtime itself. */
+import 'reflect-metadata'
+import test, { type ExecutionContext } from 'ava'
+import { CallTable } from '../../actors/callTable.js'
+import { Journal } from '../../actors/journal.js'
+import { Mailbox, type Turn } from '../../actors/mailbox.js'
+import { tokens } from '../../actors/tokens.js'
+import { UpgradeLayer } from '../../actors/upgradeLayer.js'
+import type { ReadonlyCollection } from '../../core/collection.js'
+import { Fault } from '../../core/fault.js'
+import type { StateStore, Write } from '../../core/ports/stateStore.js'
+import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import type { ClassUpgrade, Upgrade } from '../../core/upgrade.js'
+import { planOf } from '../../rehearsal/world/planGenerator.js'
+import { failureOf } from '../../rehearsal/world/report.js'
+import { shrink } from '../../rehearsal/world/shrink.js'
+import type { Tamper } from '../../rehearsal/world/stage.js'
+import { play } from '../../rehearsal/world/world.js'
+import { type MemoryState, memoryStore } from '../../transports/memory/index.js'
+
+const seedsMax = 150
+
+/** Plays seeds until one fails, by a rule that says what was broken. */
+async function finds(t: ExecutionContext, rules: readonly string[], tamper: Tamper): Promise<number> {
+  for (let seed = 1; seed <= seedsMax; seed++) {
+    const { violations } = await play(planOf(seed), tamper)
+    if (violations.length === 0) continue
+    t.true(rules.includes(violations[0]!.rule), `seed ${seed}: ${violations[0]!.rule}, ${violations[0]!.what}`)
+    t.log(`seed ${seed}: ${violations[0]!.rule}, ${violations[0]!.what}`)
+    return seed
+  }
+  t.fail(`not found with ${seedsMax} seeds`)
+  return 0
+}
+
+const eachClass = (change: (upgrade: ClassUpgrade) => ClassUpgrade) => (upgrade: Upgrade) => ({
+  ...upgrade,
+  classUpgrades: upgrade.classUpgrades.map(change),
+})
+
+const nothing: ReadonlyCollection<never> = { get: () => undefined, has: () => false, entries: () => [] }
+
+test.serial('a transform that forgets the future-SO’s state is found (C7)', async (t) => {
+  const forgetful = eachClass((upgrade) => ({
+    ...upgrade,
+    transform: (old, _future, collections) => upgrade.transform(old, {}, { ...collections, future: () => nothing }),
+  }))
+  await finds(t, ['C2', 'C3'], { upgrade: forgetful })
+})
+
+test.serial('a transform that drops the newest record of a column is found (C7, C11)', async (t) => {
+  const careless = eachClass((upgrade) => ({
+    ...upgrade,
+    transform: async (old, future, collections) => {
+      const next = (await upgrade.transform(old, future, collections)) as { lists: Record<string, string[]> }
+      next.lists.main?.pop()
+      return next
+    },
+  }))
+  await finds(t, ['C2', 'C3'], { upgrade: careless })
+})
+
+test.serial('a future-SO that keeps a copy instead of asking the object is found (C5)', async (t) => {
+  const copying = eachClass((upgrade) => {
+    const so = upgrade.futureSO
+    if (typeof so === 'symbol' || !('methods' in so) || !so.delegates.includes('addMain')) return upgrade
+    const addMain = function (this: { state: { copy?: string[] }; nodeId: string }, op: string) {
+      this.state.copy ??= []
+      return { node: this.nodeId, index: this.state.copy.push(op) - 1 }
+    }
+    const delegates = so.delegates.filter((name) => name !== 'addMain')
+    return { ...upgrade, futureSO: { ...so, delegates, methods: { ...so.methods, addMain } } }
+  })
+  await finds(t, ['C2', 'C3'], { upgrade: copying })
+})
+
+/** Says that it has committed, and now and then has not. */
+function lyingDisk(turn: (action: () => void) => void, host: string): MemoryState {
+  const disk = memoryStore({ turn, directoryId: `disk-of-${host}` })
+  let commits = 0
+  const open = disk.open.bind(disk)
+  disk.open = async () => {
+    const store = await open()
+    const commit = (writes: readonly Write[]) => {
+      // What commands write, and nothing of what upgrades do.
+      const isLost = writes.every(([key]) => /^s\/[^/]+\/0\.0\//.test(key)) && ++commits % 5 === 0
+      return isLost ? new Promise<void>((resolve) => turn(resolve)) : store.commit(writes)
+    }
+    return new Proxy(store, {
+      get: (target, key) => {
+        if (key === 'commit') return commit
+        const value: unknown = Reflect.get(target, key)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    }) as StateStore
+  }
+  return disk
+}
+
+test.serial('a disk that loses what it said to have committed is found (C3)', async (t) => {
+  // C10: a node whose record names a state that is not there can't start.
+  await finds(t, ['C2', 'C3', 'C10', 'C12'], { disk: (host, turn) => lyingDisk(turn, host) })
+})
+
+/** Lets everything leave before it is on disk. */
+const hasty: Tamper = {
+  register: (container) => {
+    container.afterResolution(Journal, (_, journal) => void Object.assign(journal as Journal, { isCommitted: () => true }))
+  },
+}
+
+test.serial('replies that leave before their commit are found (C12)', async (t) => {
+  await finds(t, ['C2', 'C3', 'C4', 'C12'], hasty)
+})
+
+/** Sends commands again when their answer takes long. */
+const insistent: Tamper = {
+  register: (container) => {
+    container.afterResolution(
+      CallTable,
+      (_, resolved) => {
+        const table = resolved as CallTable
+        const call = table.call.bind(table)
+        table.call = (caller, outgoing) => call(caller, { ...outgoing, kind: 'query' })
+      },
+      { frequency: 'Once' },
+    )
+  },
+}
+
+test.serial('commands that are sent again although they may have been executed are found (C2)', async (t) => {
+  await finds(t, ['C2'], insistent)
+})
+
+/** Takes every tenth answer back: it says that the command was not executed. */
+const forgetful: Tamper = {
+  register: (container) => {
+    let answers = 0
+    container.afterResolution(
+      CallTable,
+      (_, resolved) => {
+        const table = resolved as CallTable
+        const call = table.call.bind(table)
+        table.call = async (caller, outgoing) => {
+          const answer = await call(caller, outgoing)
+          if (outgoing.kind === 'command' && ++answers % 10 === 0) throw new Fault('unavailable.stopped', 'never heard of it')
+          return answer
+        }
+      },
+      { frequency: 'Once' },
+    )
+  },
+}
+
+test.serial('a fault that says of an executed command that it was not is found (C4)', async (t) => {
+  await finds(t, ['C4'], forgetful)
+})
+
+test.serial('sends that leave before the commit of their command are found (C12)', async (t) => {
+  const { leaveWithCommit } = UpgradeLayer.prototype
+  t.teardown(() => {
+    UpgradeLayer.prototype.leaveWithCommit = leaveWithCommit
+  })
+  UpgradeLayer.prototype.leaveWithCommit = (leave) => leave()
+  await finds(t, ['C12', 'C4'], {})
+})
+
+test.serial('a node that runs calls beside one another is found (C2)', async (t) => {
+  const { post } = Mailbox.prototype
+  t.teardown(() => {
+    Mailbox.prototype.post = post
+  })
+  Mailbox.prototype.post = function (turn: Turn) {
+    if (this.isOpen) void turn.run()
+    else post.call(this, turn)
+  }
+  await finds(t, ['C2'], {})
+})
+
+test.serial('a limit that is not enforced is found', async (t) => {
+  const generous: Tamper['register'] = (container) => {
+    const database = container.resolve(tokens.database) as UpgradeDatabase
+    const claimSlot = async () => ({ claimed: true })
+    const get = (target: UpgradeDatabase, key: string | symbol) => (key === 'claimSlot' ? claimSlot : Reflect.get(target, key))
+    container.register(tokens.database, { useValue: new Proxy(database, { get }) })
+  }
+  await finds(t, ['L1'], { register: generous })
+})
+
+test.serial('an upgrade that neither ends nor says why is found (C10)', async (t) => {
+  const endless = eachClass((upgrade) => ({ ...upgrade, schedule: { ...upgrade.schedule, run: () => new Promise(() => {}) } }))
+  await finds(t, ['C10'], { upgrade: endless })
+})
+
+test.serial('a failing plan is made smaller, and fails still', async (t) => {
+  const seed = await finds(t, ['C2', 'C3', 'C4', 'C12'], hasty)
+  const plan = planOf(seed)
+  const [violation] = (await play(plan, hasty)).violations
+  const smaller = await shrink(plan, violation!.rule, hasty)
+  const result = await play(smaller, hasty)
+  t.is(result.violations[0]!.rule, violation!.rule)
+  t.true(smaller.steps.length < plan.steps.length / 2)
+  t.regex(failureOf(smaller, result), /npm run rehearse -- --seed/)
+})
