@@ -38,6 +38,9 @@ class Desk extends NodeObject<{ done: string[] }> {
   }
 }
 
+/** Held calls are answered so long before their deadline that a busy machine makes no difference. */
+const noticeably = { heldAnswerMs: 350 }
+
 async function start(t: ExecutionContext, settings: Settings = {}) {
   const system = await TestSystem.start(t, settings)
   const host = await system.host('h1')
@@ -152,22 +155,24 @@ test('a full table of open calls refuses with unavailable.overloaded before anyt
 })
 
 test('calls of unknown versions beyond the bound are refused with unavailable.overloaded', async (t) => {
-  const s = await start(t, { heldCallsMax: 1 })
+  const s = await start(t, { heldCallsMax: 1, ...noticeably })
   s.system.broker.filter = ({ from, message }) => (from === 'h1' && message.subject.endsWith('.server') ? 'drop' : 'deliver')
-  const far = s.system.desk.ref(Desk, 'd1', { version: 7, deadline: 200 })
+  const far = s.system.desk.ref(Desk, 'd1', { version: 7, deadline: 1_500 })
   const codes = await Promise.all([codeOf(far.done()), codeOf(far.done())])
-  t.deepEqual(codes.toSorted(), ['unavailable.fetching', 'unavailable.overloaded'])
+  // The first may be sent once more when it has been answered, and find the second in its place.
+  t.true(codes.includes('unavailable.overloaded'), codes.join(', '))
+  for (const code of codes) t.regex(code, /^unavailable\.(fetching|overloaded)$/)
 })
 
 test('a call held by an upgrade that outlasts it is answered unavailable.upgrading before its deadline, and not executed', async (t) => {
-  const system = await TestSystem.start(t)
+  const system = await TestSystem.start(t, noticeably)
   const host = await system.host('h1')
   const node = await host.node(NotesV1, 'n1')
   const form = gate()
   t.teardown(() => form.open())
   await system.publish(toV2({ beforeTransform: () => form.pass() }))
   await until(() => form.waiting === 1, 'the transform waits')
-  const impatient = system.desk.ref(NotesV1, 'n1', { version: 0, deadline: 150 })
+  const impatient = system.desk.ref(NotesV1, 'n1', { version: 0, deadline: 1_500 })
   t.is(await codeOf(impatient.add('not executed')), 'unavailable.upgrading')
   form.open()
   await until(() => node.version === 1, 'the upgrade ends')
