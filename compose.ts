@@ -24,7 +24,7 @@ import { defaultSettings, type HostSettings } from './actors/settings.js'
 import { TimerWheel } from './actors/timerWheel.js'
 import { tokens } from './actors/tokens.js'
 import { UpgradeHistory } from './actors/upgradeHistory.js'
-import { UpgradeServer } from './actors/upgradeServer.js'
+import { type GateMode, UpgradeServer } from './actors/upgradeServer.js'
 import { UpgradeServerClient } from './actors/upgradeServerClient.js'
 import { type Duration, milliseconds } from './core/duration.js'
 import { Fault } from './core/fault.js'
@@ -160,6 +160,10 @@ export async function startUpgradeServer(
     readonly deathDelay?: Duration
     /** How often it is looked which versions nobody runs any more; 10 s by default. */
     readonly deathRound?: Duration
+    /** What becomes of a rollout in trouble: by default it is paused. */
+    readonly gate?: GateMode
+    /** How often it is looked whether the rollout goes well; 2 s by default. */
+    readonly gateRound?: Duration
   },
 ): Promise<{ stop(): Promise<void> }> {
   const system = checkName('system', options.system)
@@ -170,6 +174,8 @@ export async function startUpgradeServer(
     clock: options.clock ?? systemClock,
     ...(options.observe === undefined ? {} : { observe: options.observe }),
     ...(options.deathDelay === undefined ? {} : { deathDelayMs: milliseconds(options.deathDelay) }),
+    ...(options.gate === undefined ? {} : { gate: options.gate }),
+    ...(options.gateRound === undefined ? {} : { gateRoundMs: milliseconds(options.gateRound) }),
     ...(options.deathRound === undefined ? {} : { deathRoundMs: milliseconds(options.deathRound) }),
   })
   await server.start().catch(async (error) => {

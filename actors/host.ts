@@ -63,6 +63,7 @@ export class Host {
     }
     // Asked at most every `unknownVersionMs`, whatever others say.
     contacts.onNewer = (version) => void history.knows(version).catch(() => {})
+    registrar.figuresOf = (nodeId) => this.#nodes.get(nodeId)?.figures
     registrar.onTaken = (nodeId, fault) => void this.#taken(nodeId, fault)
   }
 

@@ -37,7 +37,7 @@ export interface Callee {
   rebuild(): Promise<void>
   /** A broken invariant: the node restarts. */
   crash(error: unknown): void
-  count(outcome: 'answered' | 'failed' | 'expired'): void
+  count(outcome: 'answered' | 'failed' | 'threw' | 'expired'): void
 }
 
 export class IncomingCall extends WheelEntry implements Turn, RunningCall {
@@ -279,6 +279,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       return
     }
     const fault = faultOfMethod(error)
+    if (fault.kind === 'application') callee.count('threw')
     // What is lost is opened anew from disk by the node's restart.
     if (!written || callee.state.isLost) {
       this.refuse(fault)

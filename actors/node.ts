@@ -11,6 +11,7 @@ import type { NodeRecord } from '../core/nodeRecord.js'
 import type { Link, ObjectChain } from '../core/objectChain.js'
 import type { Phase } from '../core/phases.js'
 import type { Message, Subscription } from '../core/ports/transport.js'
+import type { NodeFigures } from '../core/ports/upgradeDatabase.js'
 import { serviceQueue, subjectsOf } from '../core/subjects.js'
 import type { Hearer } from './eventHub.js'
 import { IncomingCall } from './incomingCall.js'
@@ -40,7 +41,9 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
   readonly learning: NodeLearning
   readonly manager: UpgradeManager
   readonly slot: ServiceSlot
-  readonly answered = { answered: 0, failed: 0, expired: 0 }
+  readonly answered = { answered: 0, failed: 0, threw: 0, expired: 0 }
+  /** The same when the phase began. */
+  #answeredBefore = { answered: 0, threw: 0 }
   #direct: Subscription | undefined
   #serving: Subscription | undefined
   isUpgrading = false
@@ -176,7 +179,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
     }
   }
 
-  count(outcome: 'answered' | 'failed' | 'expired'): void {
+  count(outcome: 'answered' | 'failed' | 'threw' | 'expired'): void {
     this.answered[outcome]++
   }
 
@@ -265,9 +268,21 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
       since: clock.now(),
       ...(uses.length === 0 ? {} : { uses }),
     })
+    if (phase !== this.#said.phase) this.#answeredBefore = { ...this.answered }
     this.#said = { phase, target, reason }
     observe({ type: 'phase', nodeId, phase, target, reason })
     this.#followers = this.#followers.filter((isDone) => !isDone())
+  }
+
+  /** How calls have gone since the phase began, where that tells how an upgrade does: on nodes that wait for one, or have just had one. */
+  get figures(): NodeFigures | undefined {
+    const { heard } = this.services.history
+    if (heard === 0 || this.keeper.record.generation.version < heard - 1) return undefined
+    const { answered, threw } = this.answered
+    return {
+      ended: answered + threw - this.#answeredBefore.answered - this.#answeredBefore.threw,
+      threw: threw - this.#answeredBefore.threw,
+    }
   }
 
   /** The phase that was last reported, and why. */

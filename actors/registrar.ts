@@ -7,7 +7,7 @@ import { Fault } from '../core/fault.js'
 import type { HostObserver } from '../core/hostEvents.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Random } from '../core/ports/random.js'
-import type { NodeStatus, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import type { NodeFigures, NodeStatus, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import type { HostSettings } from './settings.js'
 import { backoffMs } from './timeouts.js'
 import { tokens } from './tokens.js'
@@ -25,6 +25,8 @@ export class Registrar {
   #stopped = false
   #cancelRenewal: () => void = () => {}
   #idle: (() => void)[] = []
+  /** How a node's calls go, where somebody wants to know. */
+  figuresOf: (nodeId: string) => NodeFigures | undefined = () => undefined
   /** A node turned out to be registered with another directory: it must not run here. */
   onTaken: (nodeId: string, fault: Fault) => void = () => {}
 
@@ -123,12 +125,31 @@ export class Registrar {
     )
   }
 
+  /** Nodes whose figures have changed report; the others only renew their leases. */
+  async #renew(): Promise<void> {
+    const { leaseMs } = this.settings
+    const rows: NodeStatus[] = []
+    const unchanged: string[] = []
+    for (const [nodeId, registration] of this.#registrations) {
+      if (registration !== 'registered') continue
+      const row = this.#rows.get(nodeId)
+      const figures = this.figuresOf(nodeId)
+      if (row === undefined || figures === undefined || isAlike(figures, row.figures)) unchanged.push(nodeId)
+      else {
+        const renewed = { ...row, figures }
+        this.#rows.set(nodeId, renewed)
+        rows.push(renewed)
+      }
+    }
+    await Promise.all([
+      unchanged.length > 0 ? this.database.renew(unchanged, leaseMs) : undefined,
+      rows.length > 0 ? this.database.report(rows, leaseMs) : undefined,
+    ])
+  }
+
   #renewLater(): void {
     this.#cancelRenewal = this.clock.after(this.settings.leaseMs / 3, () => {
-      const nodeIds = [...this.#registrations]
-        .filter(([, registration]) => registration === 'registered')
-        .map(([nodeId]) => nodeId)
-      this.database.renew(nodeIds, this.settings.leaseMs).catch(() => {
+      this.#renew().catch(() => {
         // The next renewal, or the next report, comes before the lease ends; and an ended lease frees nothing.
       })
       if (!this.#stopped) this.#renewLater()
@@ -142,4 +163,8 @@ function taken({ nodeId }: NodeStatus, directoryId: string): Fault {
     `node ${nodeId} is registered with state directory ${directoryId}: start it there, or forget it with "natsctl node forget ${nodeId}"`,
     { nodeId, directoryId },
   )
+}
+
+function isAlike(a: NodeFigures, b: NodeFigures | undefined): boolean {
+  return a.ended === (b?.ended ?? 0) && a.threw === (b?.threw ?? 0)
 }

@@ -7,8 +7,10 @@
 import { checkAgreement } from '../core/agreement.js'
 import { classesAt } from '../core/classLine.js'
 import { decode, encodeAnnouncement, encodeFault, encodeReply } from '../core/codec.js'
+import { controlReasonLengthMax, heededMax } from '../core/control.js'
 import { type CallEnvelope, deadlineMsMax, kinds, type Replier } from '../core/envelope.js'
 import { Fault, toFault } from '../core/fault.js'
+import { judge } from '../core/healthGate.js'
 import type { HostObserver } from '../core/hostEvents.js'
 import { isVersion, type Version } from '../core/ids.js'
 import { checkLine, checkUndo } from '../core/lineCheck.js'
@@ -35,6 +37,11 @@ const questionsMax = 1000
 /** How often an upgrade server looks which versions nobody runs any more. */
 export const deathRoundMs = 10_000
 
+/** How often an upgrade server looks whether the rollout goes well. */
+export const gateRoundMs = 2_000
+/** `pause`: a rollout in trouble is paused. `dry-run`: it is only said. `off`: nobody looks. */
+export type GateMode = 'pause' | 'dry-run' | 'off'
+
 export interface UpgradeServerOptions {
   readonly system: string
   readonly transport: Transport
@@ -43,6 +50,8 @@ export interface UpgradeServerOptions {
   /** How long after its declaration a death takes effect: the longest deadline a call of the system can have. Ten minutes by default. */
   readonly deathDelayMs?: number
   readonly deathRoundMs?: number
+  readonly gate?: GateMode
+  readonly gateRoundMs?: number
   readonly observe?: HostObserver
 }
 
@@ -50,7 +59,7 @@ export class UpgradeServer {
   readonly #options: UpgradeServerOptions
   readonly #replier: Replier = { node: 'upgrade-server', className: 'UpgradeServer', version: 0 }
   #subscription: Subscription | undefined
-  #cancelRound: () => void = () => {}
+  #cancelRounds: readonly (() => void)[] = []
   #answering = 0
 
   constructor(options: UpgradeServerOptions) {
@@ -66,11 +75,15 @@ export class UpgradeServer {
     await transport.flush()
     const head = await database.head()
     if (head.version > 0) this.#announce(head.version, head.digest)
-    this.#roundLater()
+    const { deathRoundMs: deathMs = deathRoundMs, gateRoundMs: gateMs = gateRoundMs, gate } = this.#options
+    this.#cancelRounds = [
+      this.#every(deathMs, 'no versions are declared dead', () => this.#declareDeaths()),
+      ...(gate === 'off' ? [] : [this.#every(gateMs, 'nobody guards the rollout', () => this.#guard())]),
+    ]
   }
 
   async stop(): Promise<void> {
-    this.#cancelRound()
+    for (const cancel of this.#cancelRounds) cancel()
     const subscription = this.#subscription
     this.#subscription = undefined
     await subscription?.drain()
@@ -213,20 +226,44 @@ export class UpgradeServer {
     if (digestOf(whole) !== digest) throw new Fault('upgrade.digest', `bundle ${digest}: the bytes have another digest`)
   }
 
-  #roundLater(): void {
-    this.#cancelRound = this.#options.clock.after(this.#options.deathRoundMs ?? deathRoundMs, () => {
-      this.#declareDeaths()
-        .catch((error) => {
-          this.#options.observe?.({
-            type: 'warning',
-            message: 'no deaths are declared while the upgrade database is away',
-            error,
+  #every(ms: number, what: string, work: () => Promise<void>): () => void {
+    const { clock, observe } = this.#options
+    let cancel = () => {}
+    const later = () => {
+      cancel = clock.after(ms, () => {
+        work()
+          .catch((error) => observe?.({ type: 'warning', message: `the upgrade database is away: ${what}`, error }))
+          .finally(() => {
+            if (this.#subscription !== undefined) later()
           })
-        })
-        .finally(() => {
-          if (this.#subscription !== undefined) this.#roundLater()
-        })
-    })
+      })
+    }
+    later()
+    return () => cancel()
+  }
+
+  /** The actuator of the health gate: pauses the newest rollout for troubles for which it has not been paused before. */
+  async #guard(): Promise<void> {
+    const { database, gate = 'pause', observe, clock } = this.#options
+    const { version } = await database.head()
+    const [signed] = version === 0 ? [] : await database.manifests(version, version)
+    if (signed === undefined) return
+    const { gate: limits } = decodeManifest(signed.bytes)
+    if (limits === null) return
+    const troubles = judge(await database.nodes(), version, limits)
+    if (troubles.length === 0) return
+    const known = (await database.controls()).find((control) => control.kind === 'gate' && control.version === version)
+    const heeded = known?.kind === 'gate' ? known.heeded : []
+    const found = troubles.filter(({ key }) => !heeded.includes(key))
+    if (found.length === 0) return
+    const reason = `the health gate closed: ${found[0]!.what}${found.length > 1 ? `, and ${found.length - 1} more` : ''}`
+    observe?.({ type: 'gateClosed', version, troubles: found.map(({ what }) => what), isDryRun: gate === 'dry-run' })
+    const since = clock.now()
+    const keys = [...heeded, ...found.map(({ key }) => key)].slice(-heededMax)
+    // The pause first: should the second be lost, it is made once more.
+    if (gate === 'pause')
+      await database.setControl({ kind: 'pause', version, reason: reason.slice(0, controlReasonLengthMax), since })
+    await database.setControl({ kind: 'gate', version, heeded: keys, since })
   }
 
   /** C8. Declares dead what no registered node runs or may still run, counting those that are down. */

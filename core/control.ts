@@ -15,6 +15,10 @@ export type Control =
   | { readonly kind: 'now'; readonly nodeId: string; readonly version: Version; readonly since: number }
   /** Nodes that are stalled or rejected on their way to this version try again, each time that `token` is another. */
   | { readonly kind: 'retry'; readonly version: Version; readonly token: string; readonly since: number }
+  /** The troubles of the rollout to this version for which it has been paused already: they do not pause it again. */
+  | { readonly kind: 'gate'; readonly version: Version; readonly heeded: readonly string[]; readonly since: number }
+
+export const heededMax = 1000
 
 export const controlReasonLengthMax = 1024
 
@@ -25,7 +29,7 @@ export function controlKey(control: ControlName): string {
 
 /** What a control is found by. */
 export type ControlName =
-  | { readonly kind: 'pause' | 'retry'; readonly version: Version }
+  | { readonly kind: 'pause' | 'retry' | 'gate'; readonly version: Version }
   | { readonly kind: 'hold' | 'now'; readonly nodeId: string }
 
 /** Throws `config.invalid`. */
@@ -46,6 +50,13 @@ export function isControl(value: unknown): value is Control {
       return isName(control.nodeId) && isVersion(control.version)
     case 'retry':
       return isVersion(control.version) && typeof control.token === 'string'
+    case 'gate':
+      return (
+        isVersion(control.version) &&
+        Array.isArray(control.heeded) &&
+        control.heeded.length <= heededMax &&
+        control.heeded.every((key) => typeof key === 'string')
+      )
     default:
       return false
   }

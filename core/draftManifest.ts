@@ -24,6 +24,7 @@ export function draftManifest(upgrade: Upgrade, bundle: Uint8Array): ManifestDra
     bundle: { digest: digestOf(bundle), bytes: bundle.length },
     classUpgrades: upgrade.classUpgrades.map(entryOf),
     tables: upgrade.tables,
+    gate: upgrade.gate,
   }
   const unaffected = upgrade.unaffected.map(describeClass)
   checkAgreement(
@@ -65,7 +66,7 @@ export function undoDraft({ title, version, classUpgrades, ...manifest }: Manife
       `version ${version} can't be undone: class upgrade ${without.oldClass} → ${without.newClass} has no inverse`,
     )
   const { format, runtime, bundle } = manifest
-  return { format, runtime, title: undoTitle(title), bundle, classUpgrades: classUpgrades.map(turned), tables: {} }
+  return { format, runtime, title: undoTitle(title), bundle, classUpgrades: classUpgrades.map(turned), tables: {}, gate: null }
 }
 
 function turned(entry: ClassUpgradeEntry): ClassUpgradeEntry {

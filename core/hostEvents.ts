@@ -15,6 +15,12 @@ export type HostEvent =
   | { readonly type: 'learned'; readonly version: Version }
   | { readonly type: 'deadLetter'; readonly subject: string; readonly fault: Fault }
   | { readonly type: 'nodeFailed'; readonly nodeId: string; readonly error: unknown }
+  | {
+      readonly type: 'gateClosed'
+      readonly version: Version
+      readonly troubles: readonly string[]
+      readonly isDryRun: boolean
+    }
   | { readonly type: 'warning'; readonly message: string; readonly error: unknown }
 
 export type HostObserver = (event: HostEvent) => void

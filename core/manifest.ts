@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { Fault } from './fault.js'
+import type { GateLimits } from './healthGate.js'
 import { isClassName, isName, isVersion, type Version } from './ids.js'
 import type { MethodKind } from './methods.js'
 import { isNodeFilter, type NodeFilter } from './nodeFilter.js'
@@ -51,6 +52,8 @@ export interface ManifestDraft {
   readonly classUpgrades: readonly ClassUpgradeEntry[]
   /** Entries of upgrade-specific tables, by table and key. */
   readonly tables: TableEntries
+  /** When the rollout pauses itself; null: never. */
+  readonly gate: GateLimits | null
 }
 
 export interface Manifest extends ManifestDraft {
@@ -118,10 +121,16 @@ function checkManifest(value: unknown): asserts value is Manifest {
   if (!isDigest(m.bundle?.digest) || !Number.isInteger(m.bundle.bytes) || m.bundle.bytes < 0 || m.bundle.bytes > bundleBytesMax)
     wrong('bundle')
   if (!isTables(m.tables)) wrong('tables')
+  if (m.gate !== null && !isGate(m.gate)) wrong('gate')
   if (!Array.isArray(m.classUpgrades)) wrong('classUpgrades')
   m.classUpgrades.forEach((entry, i) => {
     checkEntry(entry, () => wrong(`classUpgrades[${i}]`))
   })
+}
+
+function isGate(value: unknown): boolean {
+  const { moreFailuresMax, callsMin } = (value ?? {}) as Record<string, unknown>
+  return typeof moreFailuresMax === 'number' && typeof callsMin === 'number'
 }
 
 function isTables(value: unknown): boolean {

@@ -4,6 +4,7 @@
  */
 import { type Duration, milliseconds } from './duration.js'
 import { Fault } from './fault.js'
+import { defaultGate, type GateLimits } from './healthGate.js'
 import { isNodeFilter, type NodeFilter } from './nodeFilter.js'
 import { type ClassDescription, describeClass, isNodeClass, type NodeClass, type StateOf } from './nodeObject.js'
 import type { Schedule } from './schedule.js'
@@ -196,6 +197,8 @@ export interface Upgrade {
   readonly tables: TableEntries
   /** Classes that go on as they are, and call or hear what is upgraded: it is checked when the upgrade is built that they can. */
   readonly unaffected: readonly NodeClass[]
+  /** When the rollout pauses itself; null: never. */
+  readonly gate: GateLimits | null
 }
 
 export interface UpgradeParts {
@@ -203,6 +206,8 @@ export interface UpgradeParts {
   readonly classUpgrades: readonly ClassUpgrade[]
   readonly tables?: TableEntries
   readonly unaffected?: readonly NodeClass[]
+  /** When the rollout pauses itself: by default for any node in trouble, and when five of a hundred calls more throw. `'open'`: never. */
+  readonly gate?: Partial<GateLimits> | 'open'
 }
 
 /**
@@ -225,7 +230,7 @@ export function defineUpgrade(parts: UpgradeParts): Upgrade {
     old.add(className)
   }
   checkTables(tables)
-  return { [brand]: true, title, classUpgrades, tables, unaffected }
+  return { [brand]: true, title, classUpgrades, tables, unaffected, gate: gateOf(parts.gate ?? {}) }
 }
 
 /** The upgrade that undoes this one. Throws `upgrade.invalid` if one of its class upgrades has no way back. */
@@ -254,6 +259,13 @@ function turned(upgrade: ClassUpgrade): ClassUpgrade {
     inverse: { transform, ...(isSO(pastSO) ? { future: pastSO.initial } : {}) },
     schedule: eagerly(),
   }
+}
+
+function gateOf(gate: Partial<GateLimits> | 'open'): GateLimits | null {
+  if (gate === 'open') return null
+  const limits = { ...defaultGate, ...gate }
+  if (limits.moreFailuresMax >= 0 && limits.callsMin >= 1) return limits
+  throw new Fault('upgrade.invalid', 'gate: use { moreFailuresMax: 0.05, callsMin: 200 }, or "open"')
 }
 
 export function isUpgrade(value: unknown): value is Upgrade {

@@ -70,10 +70,10 @@ function draftOf(text: string): ManifestDraft {
     throw invalid('its manifest is not JSON', error)
   }
   if (typeof draft !== 'object' || draft === null) throw invalid('its manifest is not an object')
-  const { format, runtime, title, bundle, classUpgrades, tables } = decodeManifest(
+  const { format, runtime, title, bundle, classUpgrades, tables, gate } = decodeManifest(
     encodeManifest({ ...draft, ...published } as Manifest),
   )
-  return { format, runtime, title, bundle, classUpgrades, tables }
+  return { format, runtime, title, bundle, classUpgrades, tables, gate }
 }
 
 function invalid(what: string, cause?: unknown): Fault {

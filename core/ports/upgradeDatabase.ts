@@ -28,6 +28,14 @@ export interface NodeStatus {
   readonly since: number
   /** What its class needs of others: the classes that it calls, and the events it publishes or hears. Left out where that is nothing. */
   readonly uses?: readonly string[]
+  /** How the node's calls have gone since its phase began. Renewed with the lease while an upgrade is under way; else left out. */
+  readonly figures?: NodeFigures
+}
+
+export interface NodeFigures {
+  /** Calls that a method has answered, or thrown in. */
+  readonly ended: number
+  readonly threw: number
 }
 
 /** A row as it is read: `alive` is false when the node's lease has run out. */

@@ -172,6 +172,7 @@ const manifest: Manifest = {
   upgrader: null,
   bundle: { digest: '0'.repeat(64), bytes: 5 },
   tables: {},
+  gate: null,
   classUpgrades: [
     {
       service: 'pages',

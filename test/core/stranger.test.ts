@@ -196,6 +196,7 @@ test('a stranger installs an upgrade by the page, and is told when somebody was 
           bundle: { digest, bytes: bundle.length },
           classUpgrades: [],
           tables: {},
+          gate: null,
         },
         later: 'a field that nobody knows',
       }),

@@ -87,6 +87,7 @@ test('an upgrade of a user’s project is checked, bundled and described', async
       },
     ],
     tables: {},
+    gate: { moreFailuresMax: 0.05, callsMin: 200 },
   })
 })
 
@@ -531,6 +532,7 @@ test('the largest bundle fits into a file', (t) => {
     bundle: { digest: digestOf(bundle), bytes: bundle.length },
     classUpgrades: [],
     tables: {},
+    gate: null,
   } as const
   t.is(decodeUpgradeFile(encodeUpgradeFile({ manifest, bundle })).bundle.length, bundleBytesMax)
 })

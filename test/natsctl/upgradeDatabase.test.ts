@@ -203,6 +203,7 @@ function manifestOf(system: string, version: number, previous: string | null): M
     ...{
       classUpgrades: [],
       tables: {},
+      gate: null,
       undoes: null,
       system,
       version,

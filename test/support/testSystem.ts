@@ -47,8 +47,11 @@ const quick: Settings = {
   queryResendMs: 200,
 }
 
-/** When the upgrade server looks for versions that nobody runs, and when they die. */
-export type Deaths = Pick<Parameters<typeof startUpgradeServer>[0], 'deathDelay' | 'deathRound'>
+/** When the upgrade server looks for versions that nobody runs, and when they die; what it makes of rollouts in trouble. */
+export type Deaths = Pick<
+  Parameters<typeof startUpgradeServer>[0],
+  'deathDelay' | 'deathRound' | 'gate' | 'gateRound' | 'observe'
+>
 
 let systems = 0
 

@@ -34,12 +34,18 @@ function isStatus(value: unknown): value is NodeStatus {
     typeof row.hostId === 'string' &&
     (row.directoryId === null || typeof row.directoryId === 'string') &&
     typeof row.since === 'number' &&
+    (row.figures === undefined || isFigures(row.figures)) &&
     (row.uses === undefined || (Array.isArray(row.uses) && row.uses.every((used) => typeof used === 'string')))
   )
 }
 
 function pick(status: NodeStatus): NodeStatus {
-  const { nodeId, service, className, version, phase, target, reason, hostId, directoryId, since, uses } = status
+  const { nodeId, service, className, version, phase, target, reason, hostId, directoryId, since, uses, figures } = status
   const row = { nodeId, service, className, version, phase, target, reason, hostId, directoryId, since }
-  return uses === undefined ? row : { ...row, uses }
+  return { ...row, ...(uses === undefined ? {} : { uses }), ...(figures === undefined ? {} : { figures }) }
+}
+
+function isFigures(value: unknown): boolean {
+  const { ended, threw } = (value ?? {}) as Record<string, unknown>
+  return typeof ended === 'number' && typeof threw === 'number'
 }

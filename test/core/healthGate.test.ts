@@ -1,0 +1,68 @@
+import test from 'ava'
+import { defaultGate, judge } from '../../core/healthGate.js'
+import type { NodeRow } from '../../core/ports/upgradeDatabase.js'
+
+const row = (nodeId: string, change: Partial<NodeRow> = {}): NodeRow => ({
+  nodeId,
+  service: 'pages',
+  className: 'Pages.v1',
+  version: 0,
+  phase: 'scheduled',
+  target: 1,
+  reason: null,
+  hostId: 'h1',
+  directoryId: nodeId,
+  since: 7,
+  alive: true,
+  ...change,
+})
+const words = (...rows: NodeRow[]) => judge(rows, 1, defaultGate).map(({ what }) => what)
+
+test('a rollout that goes on as it should has no troubles', (t) => {
+  t.deepEqual(
+    words(
+      row('waits'),
+      row('drains', { phase: 'draining' }),
+      row('there', { phase: 'current', version: 1, target: null }),
+      row('away', { alive: false }),
+    ),
+    [],
+  )
+})
+
+test('G1: stalled, rejected and failed nodes are troubles, with their reasons; of another version they are not', (t) => {
+  t.deepEqual(
+    words(
+      row('n1', { phase: 'stalled', reason: 'the TF threw' }),
+      row('n2', { phase: 'rejected', reason: 'no bundle' }),
+      row('n3', { phase: 'failed', version: 1, target: null, reason: 'disk' }),
+      row('n4', { phase: 'stalled', target: 2, reason: 'later' }),
+      row('n5', { phase: 'failed', version: 0, target: null, reason: 'it was so before' }),
+    ),
+    ['node n1 is stalled: the TF threw', 'node n2 is rejected: no bundle', 'node n3 has failed: disk'],
+  )
+})
+
+test('G2: a node that is not heard of since it went away is a trouble', (t) => {
+  t.deepEqual(words(row('n1', { phase: 'transforming', alive: false })), ['node n1 was transforming when it was last heard of'])
+})
+
+const figures = (ended: number, threw: number) => ({ figures: { ended, threw } })
+const upgraded = { phase: 'current', version: 1, target: null } as const
+
+test('G3: upgraded nodes whose calls throw more often than the others’ are a trouble of their service', (t) => {
+  const pair = (now: [number, number], before: [number, number]) =>
+    words(row('n1', { ...upgraded, ...figures(...now) }), row('n2', figures(...before)))
+  t.deepEqual(pair([400, 40], [1000, 10]), ['of the calls to upgraded nodes of pages 10.0 % throw, of those to the others 1.0 %'])
+  t.deepEqual(pair([400, 20], [1000, 10]), [], 'within what is allowed')
+  t.deepEqual(pair([400, 40], [1000, 100]), [], 'it is no worse than it was')
+  t.deepEqual(pair([100, 40], [1000, 10]), [], 'too few calls to tell')
+  t.is(pair([400, 40], [0, 0]).length, 1, 'with nothing to compare it with')
+})
+
+test('the same trouble has the same key; a new one of the same node has another', (t) => {
+  const keyOf = (change: Partial<NodeRow>) =>
+    judge([row('n1', { phase: 'stalled', reason: 'x', ...change })], 1, defaultGate)[0]!.key
+  t.is(keyOf({}), keyOf({ reason: 'in other words' }))
+  t.not(keyOf({}), keyOf({ since: 8 }))
+})
