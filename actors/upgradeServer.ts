@@ -8,7 +8,7 @@ import { checkAgreement } from '../core/agreement.js'
 import { classesAt } from '../core/classLine.js'
 import { decode, encodeAnnouncement, encodeFault, encodeReply } from '../core/codec.js'
 import { type CallEnvelope, deadlineMsMax, kinds, type Replier } from '../core/envelope.js'
-import { Fault, toFault } from '../core/fault.js'
+import { Fault, isFault, toFault } from '../core/fault.js'
 import type { HostObserver } from '../core/hostEvents.js'
 import { isVersion, type Version } from '../core/ids.js'
 import { checkLine } from '../core/lineCheck.js'
@@ -23,9 +23,11 @@ import {
   type SignedManifest,
 } from '../core/manifest.js'
 import type { Clock } from '../core/ports/clock.js'
+import type { Signatures } from '../core/ports/signatures.js'
 import type { Message, Subscription, Transport } from '../core/ports/transport.js'
-import { oldestPossible, type UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import { type Head, oldestPossible, type UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import { serverQueue, subjectsOf } from '../core/subjects.js'
+import { VerifiedHistory } from '../core/verifiedHistory.js'
 
 /** Manifests in one answer. */
 const manifestsMax = 16
@@ -40,6 +42,9 @@ export interface UpgradeServerOptions {
   readonly transport: Transport
   readonly database: UpgradeDatabase
   readonly clock: Clock
+  readonly signatures: Signatures
+  /** The public keys of those who may install, at version 0. Left out: nobody has to sign. */
+  readonly trust?: readonly string[] | undefined
   /** How long after its declaration a death takes effect: the longest deadline a call of the system can have. Ten minutes by default. */
   readonly deathDelayMs?: number
   readonly deathRoundMs?: number
@@ -52,6 +57,8 @@ export class UpgradeServer {
   #subscription: Subscription | undefined
   #cancelRound: () => void = () => {}
   #answering = 0
+  /** What the last install found in the database. */
+  #verified: VerifiedHistory | undefined
 
   constructor(options: UpgradeServerOptions) {
     this.#options = options
@@ -168,27 +175,55 @@ export class UpgradeServer {
     const signed: SignedManifest = { bytes, signature: signature instanceof Uint8Array ? signature : null }
     if (manifest.system !== system)
       throw new Fault('upgrade.invalid', `the upgrade is for system ${manifest.system}, this is ${system}`)
+    const head = await database.head()
+    if (head.version === manifest.version && head.digest === digest) return { version: head.version }
+    if (head.version !== manifest.version - 1 || head.digest !== manifest.previous) throw conflict(manifest, head.version)
+    const history = await this.#history(head)
+    // First of all: who is not trusted has nothing further looked at.
+    const verified = history.check(signed)
     await this.#checkBundle(manifest.bundle)
-    await this.#checkClasses(manifest)
+    await this.#checkClasses([...history.manifests], manifest)
     const before = { version: manifest.version - 1, digest: manifest.previous }
     if (!(await database.install(before, digest, signed, manifest.tables))) {
-      const head = await database.head()
-      if (head.version === manifest.version && head.digest === digest) return { version: head.version }
-      throw new Fault('upgrade.conflict', `version ${manifest.version} does not follow the newest version, ${head.version}`, {
-        newest: head.version,
-      })
+      const now = await database.head()
+      if (now.version === manifest.version && now.digest === digest) return { version: now.version }
+      throw conflict(manifest, now.version)
     }
+    if (history.head.version === manifest.version - 1) history.append(verified)
     this.#announce(manifest.version, digest)
     return { version: manifest.version }
+  }
+
+  /**
+   * What is installed, verified: who may write to the database could have put anything there, a list of upgraders too. All of it is checked
+   * again only when it is not what was checked before with one more manifest.
+   */
+  async #history(head: Head): Promise<VerifiedHistory> {
+    const { database, system, trust, signatures } = this.#options
+    const known = this.#verified
+    const isKnown =
+      known !== undefined && (known.at(head.version)?.digest ?? null) === head.digest && known.head.version === head.version
+    if (isKnown) return known
+    const history = new VerifiedHistory(system, trust, signatures)
+    try {
+      for (const signed of await database.manifests(1, head.version)) history.append(history.check(signed))
+      if (history.head.version !== head.version || history.head.digest !== head.digest)
+        throw new Fault('upgrade.predecessor', `its head is not version ${history.head.version}, the last that is there`)
+    } catch (error) {
+      if (!isFault(error)) throw error
+      const message = `nothing is installed after a history that can't be verified: ${error.message}`
+      throw new Fault(error.code, message, error.details, { cause: error })
+    }
+    this.#verified = history
+    return history
   }
 
   /**
    * Each service has one line of classes: an upgrade goes on from where it stands, and leaves nobody behind who calls it or hears it. What there is
    * is told by the history, and by who runs.
    */
-  async #checkClasses(manifest: Manifest): Promise<void> {
+  async #checkClasses(history: readonly Manifest[], manifest: Manifest): Promise<void> {
     const { database } = this.#options
-    const history = (await database.manifests(1, manifest.version - 1)).map(({ bytes }) => decodeManifest(bytes))
     const rows = await database.nodes()
     for (const service of new Set(manifest.classUpgrades.map((entry) => entry.service))) {
       const running = new Set(rows.filter((row) => row.service === service).map((row) => row.className))
@@ -254,6 +289,10 @@ export class UpgradeServer {
 
 function isChunkIndex(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < chunkCount(bundleBytesMax)
+}
+
+function conflict({ version }: Manifest, newest: Version): Fault {
+  return new Fault('upgrade.conflict', `version ${version} does not follow the newest version, ${newest}`, { newest })
 }
 
 function badArguments(expected: string): Fault {

@@ -52,7 +52,15 @@ function arrayOf(bytes: Uint8Array): readonly unknown[] {
 }
 
 /** A draft is whole when the manifest that it becomes is. */
-const published = { system: 'any', version: 1, previous: null, reason: null, createdAt: '', upgrader: null } as const
+const published = {
+  system: 'any',
+  version: 1,
+  previous: null,
+  reason: null,
+  createdAt: '',
+  upgrader: null,
+  upgraders: null,
+} as const
 
 function draftOf(text: string): ManifestDraft {
   let draft: unknown

@@ -25,6 +25,7 @@ import {
 import { nestingMax } from '../../core/plain.js'
 import { serverQueue, serviceQueue, subjectsOf } from '../../core/subjects.js'
 import { MemoryBroker, memoryDatabase, memoryTransport } from '../../transports/memory/index.js'
+import { nkeySignatures } from '../../transports/nkeys/nkeys.js'
 import { seededRandom } from '../../transports/seededRandom.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { bytesOf, decoded, encoded, page, section, table, vectors } from '../support/strangerPage.js'
@@ -164,6 +165,7 @@ const manifest: Manifest = {
   reason: null,
   createdAt: '2026-01-01T00:00:00.000Z',
   upgrader: null,
+  upgraders: null,
   bundle: { digest: '0'.repeat(64), bytes: 5 },
   tables: {},
   classUpgrades: [
@@ -223,7 +225,13 @@ test('the page’s fields of a class upgrade are those that the code asks for', 
 async function serverInMemory(): Promise<(method: string, args: readonly unknown[]) => Promise<Envelope>> {
   const broker = new MemoryBroker({ clock: systemClock, random: seededRandom(1) })
   const database = await memoryDatabase().open('shop', systemClock)
-  await new UpgradeServer({ system: 'shop', transport: memoryTransport(broker), database, clock: systemClock }).start()
+  await new UpgradeServer({
+    system: 'shop',
+    transport: memoryTransport(broker),
+    database,
+    clock: systemClock,
+    signatures: nkeySignatures,
+  }).start()
   const stranger = memoryTransport(broker)
   const call = vectors('One call, whole')[0]!.envelopes[0] as unknown as CallEnvelope
   return (method, args) =>

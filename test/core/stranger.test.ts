@@ -190,7 +190,14 @@ test('a stranger installs an upgrade by the page, and is told when somebody was 
     new TextEncoder().encode(
       JSON.stringify({
         ...{ format: 1, runtime: 1, system: 'library', version, previous, title: 'a stranger’s', reason: null },
-        ...{ createdAt: '2026-01-01T00:00:00.000Z', upgrader: null, bundle: { digest, bytes: bundle.length }, classUpgrades: [], tables: {} },
+        ...{
+          createdAt: '2026-01-01T00:00:00.000Z',
+          upgrader: null,
+          upgraders: null,
+          bundle: { digest, bytes: bundle.length },
+          classUpgrades: [],
+          tables: {},
+        },
         later: 'a field that nobody knows',
       }),
     )

@@ -1,0 +1,1 @@
+export { newKey, signer } from './nkeys.js'
