@@ -51,10 +51,12 @@ export interface UpgradeServerOptions {
   readonly observe?: HostObserver
 }
 
+type CarryOut = (call: CallEnvelope) => Promise<unknown>
+
 export class UpgradeServer {
   readonly #options: UpgradeServerOptions
   readonly #replier: Replier = { node: 'upgrade-server', className: 'UpgradeServer', version: 0 }
-  #subscription: Subscription | undefined
+  #subscriptions: readonly Subscription[] | undefined
   #cancelRound: () => void = () => {}
   #answering = 0
   /** What the last install found in the database. */
@@ -67,9 +69,12 @@ export class UpgradeServer {
   /** Answers questions from now on, and announces the newest version to those that are up already. */
   async start(): Promise<void> {
     const { system, transport, database } = this.#options
-    this.#subscription = transport.subscribe(subjectsOf(system).server, (message) => this.#receive(message), {
-      queue: serverQueue,
-    })
+    const subjects = subjectsOf(system)
+    const queue = { queue: serverQueue }
+    this.#subscriptions = [
+      transport.subscribe(subjects.server, (message) => this.#receive(message, (call) => this.#question(call)), queue),
+      transport.subscribe(subjects.install, (message) => this.#receive(message, (call) => this.#change(call)), queue),
+    ]
     await transport.flush()
     const head = await database.head()
     if (head.version > 0) this.#announce(head.version, head.digest)
@@ -78,17 +83,17 @@ export class UpgradeServer {
 
   async stop(): Promise<void> {
     this.#cancelRound()
-    const subscription = this.#subscription
-    this.#subscription = undefined
-    await subscription?.drain()
+    const subscriptions = this.#subscriptions ?? []
+    this.#subscriptions = undefined
+    await Promise.all(subscriptions.map((subscription) => subscription.drain()))
   }
 
-  #receive(message: Message): void {
+  #receive(message: Message, carryOut: CarryOut): void {
     try {
       for (const envelope of decode(message.payload)) {
         if (envelope.kind !== kinds.call)
           throw new Fault('protocol.bad-envelope', `kind ${envelope.kind} on the upgrade server's subject`)
-        void this.#answer(envelope, message.replyTo)
+        void this.#answer(envelope, message.replyTo, carryOut)
       }
     } catch (thrown) {
       const fault = toFault(thrown, 'protocol.bad-envelope')
@@ -97,14 +102,14 @@ export class UpgradeServer {
     }
   }
 
-  async #answer(call: CallEnvelope, replyTo: string | undefined): Promise<void> {
+  async #answer(call: CallEnvelope, replyTo: string | undefined, carryOut: CarryOut): Promise<void> {
     let answer: Uint8Array
     try {
       if (this.#answering >= questionsMax)
         throw new Fault('unavailable.overloaded', `${this.#answering} questions are being answered already`)
       this.#answering++
       try {
-        answer = encodeReply(call.label, call.seq, await this.#carryOut(call), this.#replier, 0)
+        answer = encodeReply(call.label, call.seq, await carryOut(call), this.#replier, 0)
       } finally {
         this.#answering--
       }
@@ -114,7 +119,7 @@ export class UpgradeServer {
     if (replyTo !== undefined) this.#send(replyTo, answer)
   }
 
-  #carryOut({ method, args }: CallEnvelope): Promise<unknown> {
+  #question({ method, args }: CallEnvelope): Promise<unknown> {
     switch (method) {
       case 'head':
         return this.#head()
@@ -122,12 +127,19 @@ export class UpgradeServer {
         return this.#manifests(args[0], args[1])
       case 'chunk':
         return this.#chunk(args[0], args[1])
+      default:
+        throw noSuchMethod(method)
+    }
+  }
+
+  #change({ method, args }: CallEnvelope): Promise<unknown> {
+    switch (method) {
       case 'putChunk':
         return this.#putChunk(args[0], args[1], args[2])
       case 'install':
         return this.#install(args[0], args[1])
       default:
-        throw new Fault('protocol.no-such-method', `the upgrade server has no method ${method}`)
+        throw noSuchMethod(method)
     }
   }
 
@@ -257,7 +269,7 @@ export class UpgradeServer {
           })
         })
         .finally(() => {
-          if (this.#subscription !== undefined) this.#roundLater()
+          if (this.#subscriptions !== undefined) this.#roundLater()
         })
     })
   }
@@ -293,6 +305,10 @@ function isChunkIndex(value: unknown): value is number {
 
 function conflict({ version }: Manifest, newest: Version): Fault {
   return new Fault('upgrade.conflict', `version ${version} does not follow the newest version, ${newest}`, { newest })
+}
+
+function noSuchMethod(method: string): Fault {
+  return new Fault('protocol.no-such-method', `the upgrade server has no method ${method} on this subject`)
 }
 
 function badArguments(expected: string): Fault {

@@ -5,7 +5,7 @@ import { isVersion, type Version } from '../core/ids.js'
 import { bundleChunkBytes, chunkCount, digestOf, isDigest, type Manifest, type SignedManifest } from '../core/manifest.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Head } from '../core/ports/upgradeDatabase.js'
-import { subjectsOf } from '../core/subjects.js'
+import { type Subjects, subjectsOf } from '../core/subjects.js'
 import { CallTable } from './callTable.js'
 import type { HostSettings } from './settings.js'
 import { tokens } from './tokens.js'
@@ -15,14 +15,14 @@ const manifestsAtOnce = 16
 
 @injectable()
 export class UpgradeServerClient {
-  readonly #subject: string
+  readonly #subjects: Subjects
 
   constructor(
     @inject(tokens.clock) private readonly clock: Clock,
     @inject(tokens.settings) private readonly settings: HostSettings,
     @inject(CallTable) private readonly calls: CallTable,
   ) {
-    this.#subject = subjectsOf(settings.system).server
+    this.#subjects = subjectsOf(settings.system)
   }
 
   /** The newest version, and below which version all are dead. */
@@ -65,18 +65,26 @@ export class UpgradeServerClient {
 
   async putBundle(digest: string, bundle: Uint8Array): Promise<void> {
     for (let index = 0; index < chunkCount(bundle.length); index++) {
-      await this.#ask('putChunk', [digest, index, bundle.subarray(index * bundleChunkBytes, (index + 1) * bundleChunkBytes)])
+      await this.#change('putChunk', [digest, index, bundle.subarray(index * bundleChunkBytes, (index + 1) * bundleChunkBytes)])
     }
   }
 
   /** Installs the next version. Throws `upgrade.conflict` when it does not follow the newest one any more. */
   async install(manifest: SignedManifest): Promise<void> {
-    await this.#ask('install', [manifest.bytes, manifest.signature])
+    await this.#change('install', [manifest.bytes, manifest.signature])
   }
 
-  async #ask(method: string, args: readonly unknown[]): Promise<unknown> {
+  #ask(method: string, args: readonly unknown[]): Promise<unknown> {
+    return this.#answerOf(this.#subjects.server, method, args)
+  }
+
+  #change(method: string, args: readonly unknown[]): Promise<unknown> {
+    return this.#answerOf(this.#subjects.install, method, args)
+  }
+
+  async #answerOf(subject: string, method: string, args: readonly unknown[]): Promise<unknown> {
     try {
-      return await this.#call(method, args)
+      return await this.#call(subject, method, args)
     } catch (error) {
       if (!isFault(error) || error.code !== 'unavailable.no-responders') throw error
       const { system } = this.settings
@@ -87,12 +95,12 @@ export class UpgradeServerClient {
     }
   }
 
-  #call(method: string, args: readonly unknown[]): Promise<unknown> {
+  #call(subject: string, method: string, args: readonly unknown[]): Promise<unknown> {
     const { hostId, serverDeadlineMs } = this.settings
     return this.calls.call(
       { nodeId: hostId, incarnation: this.calls.incarnation, className: 'Host', version: 0 },
       {
-        subject: this.#subject,
+        subject,
         label: 0,
         method,
         // Every question may be asked twice: installing the same manifest again is answered as done.

@@ -116,7 +116,14 @@ test('the page’s subjects are the code’s', (t) => {
   const rows = table('Subjects', 'subject').filter(([subject]) => subject!.startsWith('`'))
   t.deepEqual(
     rows.map(([subject]) => subject!.replaceAll('`', '')),
-    [subjects.node('<node>'), subjects.service('<service>'), subjects.event('<event>'), subjects.announcements, subjects.server],
+    [
+      subjects.node('<node>'),
+      subjects.service('<service>'),
+      subjects.event('<event>'),
+      subjects.announcements,
+      subjects.server,
+      subjects.install,
+    ],
   )
   t.true(rows[1]![1]!.includes(`queue group \`${serviceQueue}\``))
   t.true(rows[4]![1]!.includes(`queue group \`${serverQueue}\``))
@@ -221,6 +228,13 @@ test('the page’s fields of a class upgrade are those that the code asks for', 
   }
 })
 
+/** The methods that have the subject for changes. */
+const changes = new Set(
+  table('The upgrade server', 'method').flatMap(([method, , , , subject]) =>
+    subject === '`install`' ? [method!.replaceAll('`', '')] : [],
+  ),
+)
+
 /** An upgrade server, and what it answers to a call of a method. */
 async function serverInMemory(): Promise<(method: string, args: readonly unknown[]) => Promise<Envelope>> {
   const broker = new MemoryBroker({ clock: systemClock, random: seededRandom(1) })
@@ -238,7 +252,8 @@ async function serverInMemory(): Promise<(method: string, args: readonly unknown
     new Promise((resolve) => {
       const inbox = stranger.newInbox()
       stranger.subscribe(inbox, ({ payload }) => resolve(decode(payload)[0]!))
-      stranger.publish(subjectsOf('shop').server, encodeCall({ ...call, kind: kinds.call, method, args }), inbox)
+      const { server, install } = subjectsOf('shop')
+      stranger.publish(changes.has(method) ? install : server, encodeCall({ ...call, kind: kinds.call, method, args }), inbox)
     })
 }
 
