@@ -71,6 +71,7 @@ async function run(order: HostOrder): Promise<RunningHost> {
     state: lmdb(join(directory, 'state')),
     bundles: join(directory, 'bundles'),
     facts: host.facts,
+    ...(order.trust === undefined ? {} : { trust: order.trust }),
     observe: warnOf,
   })
   try {

@@ -1,1 +1,2 @@
-export { newKey, signer } from './nkeys.js'
+export { isUpgraderKey, newKey, signer } from './nkeys.js'
+export { type HistoryVerdict, verifyHistory } from './verifyHistory.js'

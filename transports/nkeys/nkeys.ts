@@ -13,10 +13,13 @@ const signatureLength = 64
 /** The order of the group, least byte first. */
 const order = Uint8Array.from(Buffer.from('1000000000000000000000000000000014def9dea2f79cd65812631a5cf5d3ed', 'hex')).reverse()
 
+/** Whether this is an upgrader's public key, its checksum included. */
+export function isUpgraderKey(text: string): boolean {
+  return looksLikeUpgraderKey(text) && publicPart(text) !== undefined
+}
+
 export const nkeySignatures: Signatures = {
-  isUpgraderKey(text) {
-    return looksLikeUpgraderKey(text) && publicPart(text) !== undefined
-  },
+  isUpgraderKey,
   verify(publicKey, bytes, signature) {
     if (signature.length !== signatureLength || !isReduced(signature.subarray(signatureLength / 2))) return false
     try {
