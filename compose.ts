@@ -20,6 +20,7 @@ import { Outbox } from './actors/outbox.js'
 import { Population } from './actors/population.js'
 import { Registrar } from './actors/registrar.js'
 import { defaultSettings, type HostSettings } from './actors/settings.js'
+import { Teaching } from './actors/teaching.js'
 import { TimerWheel } from './actors/timerWheel.js'
 import { type Signing, tokens } from './actors/tokens.js'
 import { readVerified, UpgradeHistory } from './actors/upgradeHistory.js'
@@ -209,6 +210,7 @@ const hostParts: readonly (new (...args: any[]) => object)[] = [
   TimerWheel,
   CallTable,
   UpgradeServerClient,
+  Teaching,
   UpgradeHistory,
   ClassRegistry,
   Registrar,

@@ -50,6 +50,7 @@ export {
   oldestPossible,
   type ServiceLimit,
 } from './core/ports/upgradeDatabase.js'
+export { forksTable } from './core/reservedTables.js'
 export { type Contact, type Schedule, type SchedulingView, schedule } from './core/schedule.js'
 export { afterMyServers } from './core/schedules/afterMyServers.js'
 export { classBefore } from './core/schedules/classBefore.js'

@@ -18,6 +18,7 @@ import type { ClassUpgrade, Upgrade } from '../core/upgrade.js'
 import type { Verified, VerifiedHistory } from '../core/verifiedHistory.js'
 import { Journal } from './journal.js'
 import type { HostSettings } from './settings.js'
+import { Teaching } from './teaching.js'
 import { tokens } from './tokens.js'
 import { UpgradeServerClient } from './upgradeServerClient.js'
 
@@ -52,6 +53,7 @@ export class UpgradeHistory {
     @inject(Journal) private readonly journal: Journal,
     @inject(UpgradeServerClient) private readonly server: UpgradeServerClient,
     @inject(tokens.verified) private readonly verified: VerifiedHistory,
+    @inject(Teaching) private readonly teaching: Teaching,
   ) {}
 
   /** The newest version whose manifest this host has. */
@@ -87,8 +89,9 @@ export class UpgradeHistory {
   }
 
   async #ask(): Promise<Version> {
-    const { version, dead } = await this.server.head()
+    const { version, digest, dead, wanted } = await this.server.head()
     this.#hasAsked = true
+    void this.teaching.heard({ version, digest }, wanted)
     if (version > this.heard) {
       this.#heard = version
       this.onNewer(version)
@@ -172,6 +175,7 @@ export class UpgradeHistory {
     } catch (error) {
       if (!isFault(error)) throw error
       this.#rejected.set(this.newest + 1, error)
+      if (error.code === 'upgrade.predecessor') void this.teaching.doesNotFollow(this.newest)
       return undefined
     }
   }

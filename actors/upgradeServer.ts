@@ -28,6 +28,7 @@ import type { Message, Subscription, Transport } from '../core/ports/transport.j
 import { type Head, oldestPossible, type UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import { serverQueue, subjectsOf } from '../core/subjects.js'
 import { VerifiedHistory } from '../core/verifiedHistory.js'
+import { Relearning } from './relearning.js'
 
 /** Manifests in one answer. */
 const manifestsMax = 16
@@ -59,11 +60,14 @@ export class UpgradeServer {
   #subscriptions: readonly Subscription[] | undefined
   #cancelRound: () => void = () => {}
   #answering = 0
+  readonly #relearning: Relearning
   /** What the last install found in the database. */
   #verified: VerifiedHistory | undefined
 
   constructor(options: UpgradeServerOptions) {
     this.#options = options
+    const empty = () => new VerifiedHistory(options.system, options.trust, options.signatures)
+    this.#relearning = new Relearning(options.database, (head) => this.#history(head), empty)
   }
 
   /** Answers questions from now on, and announces the newest version to those that are up already. */
@@ -127,6 +131,10 @@ export class UpgradeServer {
         return this.#manifests(args[0], args[1])
       case 'chunk':
         return this.#chunk(args[0], args[1])
+      case 'teach':
+        return this.#teach(args[0], args[1])
+      case 'teachChunk':
+        return this.#teachChunk(args[0], args[1], args[2])
       default:
         throw noSuchMethod(method)
     }
@@ -147,7 +155,8 @@ export class UpgradeServer {
     const { database } = this.#options
     // Deaths first: none of them passes a version that is installed.
     const { inForce } = await database.dead()
-    return { ...(await database.head()), dead: inForce }
+    const wanted = await this.#relearning.wanted()
+    return { ...(await database.head()), dead: inForce, ...(wanted.length === 0 ? {} : { wanted }) }
   }
 
   async #manifests(from: unknown, to: unknown): Promise<unknown> {
@@ -170,10 +179,21 @@ export class UpgradeServer {
     return bytes
   }
 
+  async #teach(bytes: unknown, signature: unknown): Promise<null> {
+    if (!(bytes instanceof Uint8Array)) throw badArguments('teach(manifest, signature)')
+    const { added } = await this.#relearning.teach({ bytes, signature: signature instanceof Uint8Array ? signature : null })
+    if (added !== undefined) this.#announce(added.version, added.digest)
+    return null
+  }
+
+  async #teachChunk(digest: unknown, index: unknown, bytes: unknown): Promise<null> {
+    if (!isDigest(digest) || !isChunkIndex(index) || !isChunk(bytes)) throw badArguments(chunkArguments)
+    await this.#relearning.teachChunk(digest, index, bytes)
+    return null
+  }
+
   async #putChunk(digest: unknown, index: unknown, bytes: unknown): Promise<null> {
-    if (!isDigest(digest) || !isChunkIndex(index) || !(bytes instanceof Uint8Array) || bytes.length > bundleChunkBytes) {
-      throw badArguments(`putChunk(digest, index, bytes): at most ${bundleChunkBytes} bytes`)
-    }
+    if (!isDigest(digest) || !isChunkIndex(index) || !isChunk(bytes)) throw badArguments(chunkArguments)
     await this.#options.database.putChunk(digest, index, bytes)
     return null
   }
@@ -190,6 +210,7 @@ export class UpgradeServer {
     const head = await database.head()
     if (head.version === manifest.version && head.digest === digest) return { version: head.version }
     if (head.version !== manifest.version - 1 || head.digest !== manifest.previous) throw conflict(manifest, head.version)
+    await this.#relearning.checkForks()
     const history = await this.#history(head)
     // First of all: who is not trusted has nothing further looked at.
     const verified = history.check(signed)
@@ -297,6 +318,12 @@ export class UpgradeServer {
       this.#options.observe?.({ type: 'warning', message: `not sent to ${subject}`, error })
     }
   }
+}
+
+const chunkArguments = `digest, index, bytes: at most ${bundleChunkBytes} bytes`
+
+function isChunk(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array && value.length <= bundleChunkBytes
 }
 
 function isChunkIndex(value: unknown): value is number {

@@ -25,12 +25,13 @@ export class UpgradeServerClient {
     this.#subjects = subjectsOf(settings.system)
   }
 
-  /** The newest version, and below which version all are dead. */
-  async head(): Promise<Head & { readonly dead: Version }> {
-    const { version, digest, dead = 0 } = ((await this.#ask('head', [])) ?? {}) as Record<string, unknown>
+  /** The newest version, below which version all are dead, and which bundles were lost. */
+  async head(): Promise<Head & { readonly dead: Version; readonly wanted: readonly string[] }> {
+    const { version, digest, dead = 0, wanted = [] } = ((await this.#ask('head', [])) ?? {}) as Record<string, unknown>
     if (!isVersion(version) || (digest !== null && !isDigest(digest))) throw unreadable('head')
     if (!isVersion(dead) || dead > version) throw unreadable('head')
-    return { version, digest, dead }
+    if (!Array.isArray(wanted) || !wanted.every(isDigest)) throw unreadable('head')
+    return { version, digest, dead, wanted }
   }
 
   /** Manifests `from` to `to`, both included. Throws `upgrade.fetch` if one is missing. */
@@ -64,9 +65,17 @@ export class UpgradeServerClient {
   }
 
   async putBundle(digest: string, bundle: Uint8Array): Promise<void> {
-    for (let index = 0; index < chunkCount(bundle.length); index++) {
-      await this.#change('putChunk', [digest, index, bundle.subarray(index * bundleChunkBytes, (index + 1) * bundleChunkBytes)])
-    }
+    await inChunks(bundle, (index, chunk) => this.#change('putChunk', [digest, index, chunk]))
+  }
+
+  /** Gives back a manifest that the upgrade server has lost, or shows one that is not its own: then it throws `upgrade.forked`. */
+  async teach(manifest: SignedManifest): Promise<void> {
+    await this.#ask('teach', [manifest.bytes, manifest.signature])
+  }
+
+  /** Gives back a bundle that it misses. */
+  async teachBundle(digest: string, bundle: Uint8Array): Promise<void> {
+    await inChunks(bundle, (index, chunk) => this.#ask('teachChunk', [digest, index, chunk]))
   }
 
   /** Installs the next version. Throws `upgrade.conflict` when it does not follow the newest one any more. */
@@ -112,6 +121,11 @@ export class UpgradeServerClient {
       },
     )
   }
+}
+
+async function inChunks(bundle: Uint8Array, send: (index: number, chunk: Uint8Array) => Promise<unknown>): Promise<void> {
+  for (let index = 0; index < chunkCount(bundle.length); index++)
+    await send(index, bundle.subarray(index * bundleChunkBytes, (index + 1) * bundleChunkBytes))
 }
 
 function unreadable(what: string): Fault {

@@ -1,7 +1,7 @@
 /** `natsctl history`: who installed what, when and why; and whether that can be believed. It asks the upgrade database alone. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
-import { decodeManifest, digestOf, isFault, type Manifest } from 'theseus'
+import { decodeManifest, digestOf, forksTable, isFault, type Manifest } from 'theseus'
 import { type HistoryVerdict, verifyHistory } from 'theseus/nkeys'
 import { withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
@@ -44,12 +44,14 @@ async function show(flags: HistoryFlags): Promise<ExitCode> {
 /** What the database has, and its head: manifests that are missing at the end would not be missed otherwise. */
 interface Found extends ExportedHistory {
   readonly head: { readonly version: number; readonly digest: string | null } | undefined
+  /** Versions with two manifests, and what is known of them: nothing is installed meanwhile. */
+  readonly forks: ReadonlyMap<string, string>
 }
 
 function stored(flags: GlobalFlags): Promise<Found> {
   return withOperator(flags, async ({ database }, system) => {
     const head = await database.head()
-    return { system, manifests: await database.manifests(1, head.version), head }
+    return { system, manifests: await database.manifests(1, head.version), head, forks: await database.table(forksTable) }
   })
 }
 
@@ -64,7 +66,7 @@ async function exported(file: string, { system }: GlobalFlags): Promise<Found> {
     const found = decodeHistoryFile(bytes)
     if (system !== undefined && system !== found.system)
       throw usageFailure(`${file} is of system ${found.system}, not of ${system}`)
-    return { ...found, head: undefined }
+    return { ...found, head: undefined, forks: new Map() }
   } catch (error) {
     if (!isFault(error)) throw error
     throw new Failure(exitCodes.error, oneLine(`${error.code}: ${file}: ${error.message}`), { cause: error })
@@ -89,18 +91,22 @@ interface Entry {
   readonly digest: string
 }
 
-function list({ system, manifests }: ExportedHistory, flags: GlobalFlags): ExitCode {
+function list({ system, manifests, forks }: Found, flags: GlobalFlags): ExitCode {
   const entries = manifests.map(({ bytes }) => ({ manifest: decodeManifest(bytes), digest: digestOf(bytes) }))
   if (flags.output === 'json') printJson(entries.map(entryJson))
   else printEntries(entries)
+  const fork = forkFault(forks)
+  if (fork !== undefined) note(fork)
   if (entries.length === 0) note(`system ${system} has no upgrades: it runs version 0`)
   return exitCodes.done
 }
 
-function verify({ system, manifests, head }: Found, flags: HistoryFlags): ExitCode {
+function verify({ system, manifests, head, forks }: Found, flags: HistoryFlags): ExitCode {
   const verdict = verifyHistory(system, flags.trust, manifests)
   const why =
-    verdict.fault === undefined ? headFault(verdict, head, flags.head) : `${verdict.fault.code}: ${verdict.fault.message}`
+    verdict.fault === undefined
+      ? (headFault(verdict, head, flags.head) ?? forkFault(forks))
+      : `${verdict.fault.code}: ${verdict.fault.message}`
   const digest = verdict.holds.at(-1)?.digest ?? null
   if (flags.output === 'json') {
     printJson({
@@ -128,6 +134,12 @@ function headFault({ holds }: HistoryVerdict, head: Found['head'], asked: string
     return `upgrade.predecessor: the head of the upgrade database is version ${head.version}, ${head.digest}, which is not the last manifest there`
   if (asked !== undefined && asked !== digest)
     return `upgrade.predecessor: the newest manifest has the digest ${digest}, not ${asked}`
+  return undefined
+}
+
+function forkFault(forks: Found['forks']): string | undefined {
+  for (const [version, what] of forks)
+    return `upgrade.forked: version ${version} has two manifests, ${what}: nothing is installed until it is removed from table ${forksTable}`
   return undefined
 }
 

@@ -97,6 +97,11 @@ function startNodes(running: RunningHost, { id, nodes }: HostConfig, classes: Ma
 
 function warnOf(event: HostEvent): void {
   if (event.type === 'nodeFailed') void tell({ type: 'warning', text: `node ${event.nodeId} failed: ${reasonOf(event.error)}` })
+  if (event.type === 'forked')
+    void tell({
+      type: 'warning',
+      text: `version ${event.version} has two manifests, ${event.ours} here and ${event.theirs} there`,
+    })
   if (event.type === 'warning') void tell({ type: 'warning', text: `${event.message}: ${reasonOf(event.error)}` })
 }
 

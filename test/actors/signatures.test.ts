@@ -1,14 +1,12 @@
 /** C9 at work: an upgrade server, and every node for itself, take only what a trusted upgrader signed, and serve on with what they have. */
 import test, { type ExecutionContext } from 'ava'
-import { decode, encodeCall } from '../../core/codec.js'
-import { kinds } from '../../core/envelope.js'
 import { digestOf, encodeManifest, type Manifest, type SignedManifest } from '../../core/manifest.js'
 import type { Signer } from '../../core/ports/signatures.js'
 import { signed } from '../../core/signed.js'
-import { subjectsOf } from '../../core/subjects.js'
 import { defineUpgrade, type Upgrade } from '../../index.js'
-import { memoryStore, memoryTransport } from '../../transports/memory/index.js'
+import { memoryStore } from '../../transports/memory/index.js'
 import { newKey } from '../../transports/nkeys/index.js'
+import { askServer } from '../support/askServer.js'
 import { until } from '../support/eventually.js'
 import { alice, bob, forged, forgeries, mallory, manifestAfter } from '../support/signedManifests.js'
 import { codeOf, TestSystem } from '../support/testSystem.js'
@@ -37,34 +35,9 @@ async function prepared({ system }: Trusting, upgrade: Upgrade, by: Signer | nul
   return signed('manifest', encodeManifest(whole), by ?? undefined)
 }
 
-/** Asks the upgrade server as anybody can who reaches it. The code of its fault, or its answer. */
+/** The code of the upgrade server's fault, or its answer. */
 function install({ system }: Trusting, { bytes, signature }: SignedManifest): Promise<string> {
-  const transport = memoryTransport(system.broker)
-  const inbox = transport.newInbox()
-  const answer = new Promise<string>((resolve) => {
-    transport.subscribe(inbox, ({ payload }) => {
-      const envelope = decode(payload)[0]!
-      if (envelope.kind === kinds.fault) resolve(envelope.fault.code)
-      else if (envelope.kind === kinds.reply) resolve(`answered ${JSON.stringify(envelope.value)}`)
-    })
-  })
-  const call = encodeCall({
-    kind: kinds.call,
-    label: 0,
-    seq: 1,
-    method: 'install',
-    args: [bytes, signature],
-    deadlineMs: 5000,
-    caller: 'stranger',
-    incarnation: 1,
-    callerClass: 'Client',
-    callerVersion: 0,
-    expects: null,
-    path: null,
-    trace: null,
-  })
-  transport.publish(subjectsOf(system.name).install, call, inbox)
-  return answer
+  return askServer(system, 'install', 'install', bytes, signature)
 }
 
 /** An upgrade server that lies: into its database whoever writes there puts what he likes, and it is told to all. */
@@ -72,7 +45,7 @@ async function lie({ system }: Trusting, ...manifests: readonly SignedManifest[]
   for (const manifest of manifests)
     await system.database.install(await system.database.head(), digestOf(manifest.bytes), manifest)
   await system.stopServer()
-  await system.startServer({})
+  await system.startServer({ trust: null })
 }
 
 /** The node has refused the next version, the database has the reason, and the node serves as before. */

@@ -30,6 +30,7 @@ import {
 } from '../../transports/memory/index.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { systemRandom } from '../../transports/systemRandom.js'
+import type { UdbFactory } from '../../transports/udbFactory.js'
 import { until } from './eventually.js'
 
 export type Settings = Partial<Omit<HostSettings, 'system' | 'hostId' | 'facts'>>
@@ -50,6 +51,13 @@ const quick: Settings = {
 
 /** When the upgrade server looks for versions that nobody runs, and when they die. */
 export type Deaths = Pick<Parameters<typeof startUpgradeServer>[0], 'deathDelay' | 'deathRound'>
+
+export interface ServerOptions {
+  /** Instead of the system's; null: it trusts anybody. */
+  readonly trust: readonly string[] | null
+  /** Another database than that of the hosts, as if theirs had been lost. */
+  readonly udb: UdbFactory
+}
 
 let systems = 0
 
@@ -87,14 +95,13 @@ export class TestSystem {
     return system
   }
 
-  /** One that is given another list of upgraders, or none, takes what another upgrade server would not. */
-  async startServer({ trust }: Trusting = this.trust): Promise<void> {
+  async startServer({ trust = this.trust.trust ?? null, udb = this.udb }: Partial<ServerOptions> = {}): Promise<void> {
     const server = await startUpgradeServer({
       system: this.name,
       transport: { connect: async (options) => memoryTransport(this.broker, options) },
-      udb: this.udb,
+      udb,
       ...this.deaths,
-      ...(trust === undefined ? {} : { trust }),
+      ...(trust === null ? {} : { trust }),
     })
     this.#stopServer = () => server.stop()
   }
