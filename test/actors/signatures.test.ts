@@ -3,8 +3,8 @@ import test, { type ExecutionContext } from 'ava'
 import { digestOf, encodeManifest, type Manifest, type SignedManifest } from '../../core/manifest.js'
 import type { Signer } from '../../core/ports/signatures.js'
 import { signed } from '../../core/signed.js'
-import { defineUpgrade, type Upgrade } from '../../index.js'
-import { memoryStore } from '../../transports/memory/index.js'
+import { createHost, defineUpgrade, type Upgrade } from '../../index.js'
+import { memoryRepository, memoryStore } from '../../transports/memory/index.js'
 import { newKey } from '../../transports/nkeys/index.js'
 import { askServer } from '../support/askServer.js'
 import { until } from '../support/eventually.js'
@@ -240,6 +240,16 @@ test('a host starts again with what it verified, and not with a history on disk 
   t.is((await again.node(NotesV1, 'n2')).version, 1)
   await again.stop()
   t.is(await codeOf(system.host('h2', { state, trust: [mallory.publicKey] })), 'upgrade.signature')
+})
+
+test('an embedded system trusts whom its first host trusts', async (t) => {
+  const options = { system: 'embedded-trust', state: memoryStore(), bundles: memoryRepository() }
+  const host = await createHost({ ...options, trust: [alice.publicKey], upgrader: alice })
+  t.teardown(() => host.stop())
+  t.is(await host.operator.setUpgraders([alice.publicKey, bob.publicKey]), 1)
+  const other = await createHost({ ...options, state: memoryStore(), upgrader: mallory })
+  t.teardown(() => other.stop())
+  t.is(await codeOf(other.operator.setUpgraders([mallory.publicKey])), 'upgrade.signature')
 })
 
 test('a list of upgraders that is empty, or no keys, is refused when a host or an upgrade server starts', async (t) => {
