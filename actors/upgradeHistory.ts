@@ -96,11 +96,19 @@ export class UpgradeHistory {
       this.#heard = version
       this.onNewer(version)
     }
-    if (dead > this.#dead) {
-      this.#dead = dead
-      this.onDead(dead)
-    }
+    if (dead > this.#dead) await this.#believe(dead)
     return version
+  }
+
+  /** A death is not signed. Nobody dies of versions that were never installed: those are verified first. */
+  async #believe(dead: Version): Promise<void> {
+    await this.fetch(dead).catch(() => {
+      // What can't be had now is asked for again with the next answer.
+    })
+    const believed = Math.min(dead, this.newest)
+    if (believed <= this.#dead) return
+    this.#dead = believed
+    this.onDead(believed)
   }
 
   /** Whether the upgrade server has this version; asked at most every `unknownVersionMs`. */

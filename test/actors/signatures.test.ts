@@ -154,6 +154,20 @@ test('a node takes the versions before one that it refuses', async (t) => {
   t.deepEqual(await one.v0.all(), ['first', 'more'])
 })
 
+test('nodes serve on when a false upgrade server says that what they run is dead, for the sake of versions that nobody signed', async (t) => {
+  const one = await trusting(t)
+  await one.system.stopServer()
+  const forgery = await prepared(one, toV2(), mallory)
+  await one.system.database.install({ version: 0, digest: null }, digestOf(forgery.bytes), forgery)
+  const status = (await one.system.database.nodes()).map((row) => ({ ...row, version: 1 }))
+  await one.system.database.report(status, 60_000)
+  t.is((await one.system.database.declareDead(1, 0)).inForce, 1)
+  await one.system.startServer({ trust: null })
+  await one.host.untilPhase('n1', 'rejected', 1)
+  t.is(await one.v0.add('second'), 2)
+  t.is(await one.system.desk.ref(NotesV1, undefined, { version: 0 }).add('by service'), 3)
+})
+
 test('a bundle that was exchanged is refused by the upgrade server, and by the node when it was exchanged later', async (t) => {
   const atInstall = await trusting(t)
   const manifest = await prepared(atInstall, toV2())
