@@ -102,6 +102,34 @@ for (const field of Object.keys(forgeries) as (keyof Manifest)[]) {
   })
 }
 
+/** The manifest, or its signature, with one bit changed, in regions that together are all of both. */
+function changedBits({ bytes, signature }: SignedManifest, regions: number): readonly SignedManifest[] {
+  const whole = bytes.length + signature!.length
+  return Array.from({ length: regions }, (_, i) => {
+    const at = Math.floor(((i + 0.5) * whole) / regions)
+    const changed = new Uint8Array([...bytes, ...signature!])
+    changed[at]! ^= 1 << (i % 8)
+    return { bytes: changed.slice(0, bytes.length), signature: changed.slice(bytes.length) }
+  })
+}
+
+test('an upgrade server refuses an upgrade of which one bit was changed, in whatever region, and then takes the true one', async (t) => {
+  const one = await trusting(t)
+  const original = await prepared(one, toV2())
+  for (const [i, changed] of changedBits(original, 60).entries())
+    t.regex(await install(one, changed), /^upgrade\./, `region ${i}`)
+  t.like(await one.system.database.head(), { version: 0, digest: null })
+  t.is(await install(one, original), 'answered {"version":1}')
+})
+
+test('a node refuses an upgrade of which one bit was changed, in whatever region', async (t) => {
+  for (let i = 0; i < 12; i++) {
+    const one = await trusting(t)
+    await lie(one, changedBits(await prepared(one, toV2()), 12)[i]!)
+    await refusedBy(t, one, /was rejected: (the manifest|manifest:)/)
+  }
+})
+
 test('a node refuses what nobody signed, what one who is not trusted signed, and a signature that was changed', async (t) => {
   const cases: readonly [(one: Trusting) => Promise<SignedManifest>, RegExp][] = [
     [(one) => prepared(one, toV2(), null), /is not signed/],
