@@ -21,9 +21,10 @@ import { Outbox } from './actors/outbox.js'
 import { Population } from './actors/population.js'
 import { Registrar } from './actors/registrar.js'
 import { defaultSettings, type HostSettings } from './actors/settings.js'
+import { Teaching } from './actors/teaching.js'
 import { TimerWheel } from './actors/timerWheel.js'
-import { tokens } from './actors/tokens.js'
-import { UpgradeHistory } from './actors/upgradeHistory.js'
+import { type Signing, tokens } from './actors/tokens.js'
+import { readVerified, UpgradeHistory } from './actors/upgradeHistory.js'
 import { type GateMode, UpgradeServer } from './actors/upgradeServer.js'
 import { UpgradeServerClient } from './actors/upgradeServerClient.js'
 import { type Duration, milliseconds } from './core/duration.js'
@@ -34,18 +35,37 @@ import { checkFacts, type NodeFacts } from './core/nodeFilter.js'
 import type { ClassRepository } from './core/ports/classRepository.js'
 import type { Clock } from './core/ports/clock.js'
 import { type Random, randomName } from './core/ports/random.js'
+import type { Signer } from './core/ports/signatures.js'
 import type { StateStore } from './core/ports/stateStore.js'
 import type { Transport } from './core/ports/transport.js'
 import type { UpgradeDatabase } from './core/ports/upgradeDatabase.js'
+import { checkTrust } from './core/trust.js'
+import { VerifiedHistory } from './core/verifiedHistory.js'
 import type { TransportFactory } from './transports/factory.js'
 import { lmdb } from './transports/lmdb/index.js'
 import { type EmbeddedWorld, embeddedWorld } from './transports/memory/embeddedWorld.js'
 import { memoryStore } from './transports/memory/memoryStore.js'
 import { bundleRepository } from './transports/modules/bundleRepository.js'
+import { nkeySignatures } from './transports/nkeys/nkeys.js'
 import type { StateFactory } from './transports/stateFactory.js'
 import { systemClock } from './transports/systemClock.js'
 import { systemRandom } from './transports/systemRandom.js'
 import type { UdbFactory } from './transports/udbFactory.js'
+
+/** Whom a host, or an upgrade server, lets install upgrades. */
+export interface Trusting {
+  /**
+   * The public keys of the upgraders who are trusted at version 0, as `natsctl key new` prints them. It stays as it is when keys change: a
+   * signed upgrade says who is trusted from then on. Left out: upgrades need no signature, which is for development.
+   */
+  readonly trust?: readonly string[]
+}
+
+/** Who publishes. */
+export interface Publishing {
+  /** Signs what is published: `signer(seed)` of `theseus/nkeys`. */
+  readonly upgrader?: Signer
+}
 
 /** The ways to the world. Without `transport` and `udb` the system is embedded: it lives in this process and needs no server. */
 export interface Ways {
@@ -59,7 +79,7 @@ export interface Ways {
   readonly random?: Random
 }
 
-export interface HostOptions extends Ways {
+export interface HostOptions extends Ways, Trusting, Publishing {
   /** Names this host among the others. By default a random name. */
   readonly hostId?: string
   /** Where the host keeps what it needs across restarts. By default `.theseus/<system>`; one host per directory. */
@@ -142,7 +162,7 @@ export async function createHost(options: HostOptions): Promise<RunningHost> {
 
 /** A connection for an operator: no nodes, no state. */
 export async function connectOperator(
-  options: Ways & Pick<HostOptions, 'settings'>,
+  options: Ways & Publishing & Pick<HostOptions, 'settings'>,
 ): Promise<Operator & { close(): Promise<void> }> {
   const store = await memoryStore().open()
   const { scope, close } = await open({ ...options, hostId: `operator-${randomName(options.random ?? systemRandom)}` }, store)
@@ -151,27 +171,31 @@ export async function connectOperator(
 
 /** Starts an upgrade server. Several may run for one system, over one UDB. */
 export async function startUpgradeServer(
-  options: Ways & {
-    readonly observe?: HostObserver
-    /**
-     * How long after its declaration the death of a version takes effect: the longest deadline that a call of this system can have. By default
-     * what the wire allows, ten minutes.
-     */
-    readonly deathDelay?: Duration
-    /** How often it is looked which versions nobody runs any more; 10 s by default. */
-    readonly deathRound?: Duration
-    /** What becomes of a rollout in trouble: by default it is paused. */
-    readonly gate?: GateMode
-    /** How often it is looked whether the rollout goes well; 2 s by default. */
-    readonly gateRound?: Duration
-  },
+  options: Ways &
+    Trusting & {
+      readonly observe?: HostObserver
+      /**
+       * How long after its declaration the death of a version takes effect: the longest deadline that a call of this system can have. By default
+       * what the wire allows, ten minutes.
+       */
+      readonly deathDelay?: Duration
+      /** How often it is looked which versions nobody runs any more; 10 s by default. */
+      readonly deathRound?: Duration
+      /** What becomes of a rollout in trouble: by default it is paused. */
+      readonly gate?: GateMode
+      /** How often it is looked whether the rollout goes well; 2 s by default. */
+      readonly gateRound?: Duration
+    },
 ): Promise<{ stop(): Promise<void> }> {
   const system = checkName('system', options.system)
+  const trust = checkTrust(nkeySignatures, options.trust)
   const ways = await connect(options, 'upgrade-server', options.observe ?? (() => {}))
   const server = new UpgradeServer({
     system,
     ...ways,
     clock: options.clock ?? systemClock,
+    signatures: nkeySignatures,
+    trust,
     ...(options.observe === undefined ? {} : { observe: options.observe }),
     ...(options.deathDelay === undefined ? {} : { deathDelayMs: milliseconds(options.deathDelay) }),
     ...(options.gate === undefined ? {} : { gate: options.gate }),
@@ -197,6 +221,7 @@ const hostParts: readonly (new (...args: any[]) => object)[] = [
   TimerWheel,
   CallTable,
   UpgradeServerClient,
+  Teaching,
   UpgradeHistory,
   ClassRegistry,
   Registrar,
@@ -219,6 +244,9 @@ async function open(options: HostOptions, store: StateStore): Promise<Opened> {
   const system = checkName('system', options.system)
   const random = options.random ?? systemRandom
   const hostId = checkName('node id', options.hostId ?? `host-${randomName(random)}`)
+  const trust = checkTrust(nkeySignatures, options.trust)
+  const verified = readVerified(store, new VerifiedHistory(system, trust, nkeySignatures))
+  const signing: Signing = { upgrader: options.upgrader }
   const observers = new Observers()
   if (options.observe !== undefined) observers.add(options.observe)
   const ways = await connect(options, hostId, observers.notify)
@@ -237,6 +265,8 @@ async function open(options: HostOptions, store: StateStore): Promise<Opened> {
   scope.register(tokens.random, { useValue: random })
   scope.register(tokens.settings, { useValue: settings })
   scope.register(tokens.observer, { useValue: observers.notify })
+  scope.register(tokens.verified, { useValue: verified })
+  scope.register(tokens.signing, { useValue: signing })
   // One of each per host, not per process: `@singleton()` would make them the whole process's.
   for (const part of hostParts) scope.registerSingleton(part)
   return { scope, observers, close: ways.close }
@@ -248,12 +278,12 @@ interface Connected {
   close(): Promise<void>
 }
 
-async function connect(options: Ways, name: string, observe: HostObserver): Promise<Connected> {
+async function connect(options: Ways & Trusting, name: string, observe: HostObserver): Promise<Connected> {
   if ((options.transport === undefined) !== (options.udb === undefined)) {
     throw new Fault('config.invalid', 'give transport and udb together, or neither: then the system is embedded in this process')
   }
   const clock = options.clock ?? systemClock
-  const world = options.transport === undefined || options.udb === undefined ? enter(options.system) : undefined
+  const world = options.transport === undefined || options.udb === undefined ? enter(options) : undefined
   const onError = (error: unknown) => observe({ type: 'warning', message: 'the transport reports an error', error })
   const transport = await (options.transport ?? world!.transport).connect({ name, onError })
   const database = await (options.udb ?? world!.database).open(options.system, clock).catch(async (error) => {
@@ -279,13 +309,13 @@ interface Entered {
   leave(): Promise<void>
 }
 
-/** An embedded system has its upgrade server in the same process, from the first host until the last has stopped. */
+/** An embedded system has its upgrade server in the same process, from the first host until the last has stopped; it trusts whom the first does. */
 const servers = new WeakMap<EmbeddedWorld, Promise<UpgradeServer>>()
 
-function enter(system: string): Entered {
+function enter({ system, trust }: Ways & Trusting): Entered {
   const world = embeddedWorld(system)
   const isFirst = world.enter()
-  if (isFirst) servers.set(world, embeddedServer(world, system))
+  if (isFirst) servers.set(world, embeddedServer(world, system, trust))
   return {
     transport: world.transport,
     database: world.database,
@@ -296,12 +326,14 @@ function enter(system: string): Entered {
   }
 }
 
-async function embeddedServer(world: EmbeddedWorld, system: string): Promise<UpgradeServer> {
+async function embeddedServer(world: EmbeddedWorld, system: string, trust: Trusting['trust']): Promise<UpgradeServer> {
   const server = new UpgradeServer({
     system,
     transport: await world.transport.connect({ name: 'upgrade-server' }),
     database: await world.database.open(system, systemClock),
     clock: systemClock,
+    signatures: nkeySignatures,
+    trust,
   })
   await server.start()
   return server

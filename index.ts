@@ -5,7 +5,16 @@ export type { RefOptions } from './actors/clients.js'
 export type { ChainEntry, NodeHandle } from './actors/host.js'
 export type { BuiltUpgrade, Operator, PublishOptions } from './actors/operator.js'
 export { defaultSettings, type HostSettings } from './actors/settings.js'
-export { connectOperator, createHost, type HostOptions, type RunningHost, startUpgradeServer, type Ways } from './compose.js'
+export {
+  connectOperator,
+  createHost,
+  type HostOptions,
+  type Publishing,
+  type RunningHost,
+  startUpgradeServer,
+  type Trusting,
+  type Ways,
+} from './compose.js'
 export type { Collection, KeyRange, ReadonlyCollection } from './core/collection.js'
 export { draftManifest } from './core/draftManifest.js'
 export { type Duration, milliseconds } from './core/duration.js'
@@ -26,6 +35,7 @@ export {
   manifestBytesMax,
   manifestFormat,
   runtimeInterface,
+  type SignedManifest,
 } from './core/manifest.js'
 export { command, type MethodKind, query } from './core/methods.js'
 export { areFacts, type NodeFacts, type NodeFilter } from './core/nodeFilter.js'
@@ -33,6 +43,7 @@ export { type NodeClass, NodeObject, type OneWay, type Remote } from './core/nod
 export { type Phase, phases } from './core/phases.js'
 export type { Clock } from './core/ports/clock.js'
 export type { Random } from './core/ports/random.js'
+export type { Signatures, Signer } from './core/ports/signatures.js'
 export {
   clientService,
   type Death,
@@ -41,6 +52,7 @@ export {
   oldestPossible,
   type ServiceLimit,
 } from './core/ports/upgradeDatabase.js'
+export { forksTable } from './core/reservedTables.js'
 export { type Contact, type Schedule, type SchedulingView, schedule } from './core/schedule.js'
 export { afterMyServers } from './core/schedules/afterMyServers.js'
 export { classBefore } from './core/schedules/classBefore.js'
@@ -52,6 +64,7 @@ export { oneReplicaAtATime } from './core/schedules/oneReplicaAtATime.js'
 export { onlyNodes } from './core/schedules/onlyNodes.js'
 export { type StepSize, steps } from './core/schedules/steps.js'
 export { whenIdle } from './core/schedules/whenIdle.js'
+export type { Purpose, Signed } from './core/signed.js'
 export { futureSO, type InitialCollections, none, notNeeded, pastSO, type SimulationThis } from './core/simulation.js'
 export { isTableKey, isTableValue, type TableEntries, tableKeyLengthMax, tableValueBytesMax } from './core/tables.js'
 export { defineUpgrade, type Upgrade, upgradeClass } from './core/upgrade.js'

@@ -4,15 +4,25 @@ import { undoDraft } from '../core/draftManifest.js'
 import { Fault, isFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import { rfc3339 } from '../core/instant.js'
-import { decodeManifest, encodeManifest, type Manifest, type ManifestDraft } from '../core/manifest.js'
+import {
+  decodeManifest,
+  digestOf,
+  encodeManifest,
+  type Manifest,
+  type ManifestDraft,
+  manifestFormat,
+  runtimeInterface,
+  type SignedManifest,
+} from '../core/manifest.js'
 import type { MethodKind } from '../core/methods.js'
 import type { Clock } from '../core/ports/clock.js'
 import { type Random, randomName } from '../core/ports/random.js'
 import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import { signed } from '../core/signed.js'
 import { subjectsOf } from '../core/subjects.js'
 import { CallTable } from './callTable.js'
 import type { HostSettings } from './settings.js'
-import { tokens } from './tokens.js'
+import { type Signing, tokens } from './tokens.js'
 import { UpgradeServerClient } from './upgradeServerClient.js'
 
 /** An upgrade as `natsctl upgrade build` makes it. */
@@ -24,6 +34,8 @@ export interface BuiltUpgrade {
 export interface PublishOptions {
   /** Why; kept in the history. */
   readonly reason?: string
+  /** The public keys of those who may install what comes after this upgrade, in place of those who may now. */
+  readonly upgraders?: readonly string[]
 }
 
 /** How often a publication is tried when another one comes in between. */
@@ -38,9 +50,10 @@ export class Operator {
     @inject(tokens.settings) private readonly settings: HostSettings,
     @inject(CallTable) private readonly calls: CallTable,
     @inject(UpgradeServerClient) private readonly server: UpgradeServerClient,
+    @inject(tokens.signing) private readonly signing: Signing,
   ) {}
 
-  /** Installs the upgrade as the next version and returns that version. Throws `upgrade.*` if the upgrade server refuses it. */
+  /** Signs the upgrade, installs it as the next version and returns that version. Throws `upgrade.*` if the upgrade server refuses it. */
   async publish({ manifest, bundle }: BuiltUpgrade, options: PublishOptions = {}): Promise<Version> {
     await this.server.putBundle(manifest.bundle.digest, bundle)
     return this.#install(options, async () => ({ ...manifest, undoes: null }))
@@ -51,7 +64,7 @@ export class Operator {
    * meant. Nodes that have gone forward go back by the inverse; those that have not need not go there. An undo can be undone. Throws `upgrade.invalid` where
    * there is no way back, and `upgrade.conflict` if `version` is given and is not the newest any more.
    */
-  undo(options: PublishOptions & { readonly version?: Version } = {}): Promise<Version> {
+  undo(options: Omit<PublishOptions, 'upgraders'> & { readonly version?: Version } = {}): Promise<Version> {
     return this.#install(options, async (newest) => {
       if (newest === 0 || (options.version !== undefined && options.version !== newest))
         throw new Fault('upgrade.conflict', `only the newest version can be undone: that is ${newest}`, { newest })
@@ -61,7 +74,7 @@ export class Operator {
   }
 
   async #install(
-    { reason }: PublishOptions,
+    { reason, upgraders }: PublishOptions,
     draftAfter: (newest: Version) => Promise<ManifestDraft & Pick<Manifest, 'undoes'>>,
   ): Promise<Version> {
     for (let tries = 1; ; tries++) {
@@ -73,10 +86,11 @@ export class Operator {
         previous: head.digest,
         reason: reason ?? null,
         createdAt: rfc3339(this.clock.now()),
-        upgrader: null,
+        upgrader: this.signing.upgrader?.publicKey ?? null,
+        upgraders: upgraders ?? null,
       }
       try {
-        await this.server.install({ bytes: encodeManifest(manifest), signature: null })
+        await this.server.install(signed('manifest', encodeManifest(manifest), this.signing.upgrader))
         return manifest.version
       } catch (error) {
         if (!isFault(error) || error.code !== 'upgrade.conflict' || tries >= publishTriesMax) throw error
@@ -124,13 +138,36 @@ export class Operator {
    * afterwards: less than `version` while a registered node is not there yet.
    */
   finalize(version: Version): Promise<Version> {
-    return this.database.finalize(version)
+    return this.server.finalize(version)
   }
 
-  /** The manifests of all versions, oldest first. */
+  /**
+   * Installs a version that changes no class, and says who may install from then on: how keys are exchanged. The keys of those who go and of
+   * those who come may be in force together for a while.
+   */
+  setUpgraders(upgraders: readonly string[], options: Omit<PublishOptions, 'upgraders'> = {}): Promise<Version> {
+    const bundle = new Uint8Array(0)
+    const manifest: ManifestDraft = {
+      format: manifestFormat,
+      runtime: runtimeInterface,
+      title: `Upgraders: ${upgraders.join(', ')}`,
+      bundle: { digest: digestOf(bundle), bytes: bundle.length },
+      classUpgrades: [],
+      tables: {},
+      gate: null,
+    }
+    return this.publish({ manifest, bundle }, { ...options, upgraders })
+  }
+
+  /** The manifests of all versions, oldest first, as the upgrade server has them: not verified. */
   async history(): Promise<readonly Manifest[]> {
+    return (await this.signedHistory()).map(({ bytes }) => decodeManifest(bytes))
+  }
+
+  /** The same, as they were signed. */
+  async signedHistory(): Promise<readonly SignedManifest[]> {
     const { version } = await this.server.head()
-    return version === 0 ? [] : (await this.server.manifests(1, version)).map(({ bytes }) => decodeManifest(bytes))
+    return version === 0 ? [] : this.server.manifests(1, version)
   }
 
   /** Calls a method by name. `target` is a node or a service; `kind` decides whether a lost answer is asked for again. */

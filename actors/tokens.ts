@@ -4,10 +4,18 @@ import type { HostObserver } from '../core/hostEvents.js'
 import type { ClassRepository } from '../core/ports/classRepository.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Random } from '../core/ports/random.js'
+import type { Signer } from '../core/ports/signatures.js'
 import type { StateStore } from '../core/ports/stateStore.js'
 import type { Transport } from '../core/ports/transport.js'
 import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import type { VerifiedHistory } from '../core/verifiedHistory.js'
 import type { HostSettings } from './settings.js'
+
+/** Who signs what this host publishes. */
+export interface Signing {
+  /** Undefined on a host that only runs nodes, and where nobody has to sign. */
+  readonly upgrader: Signer | undefined
+}
 
 export const tokens = {
   transport: Symbol.for('theseus.transport') as InjectionToken<Transport>,
@@ -18,4 +26,7 @@ export const tokens = {
   random: Symbol.for('theseus.random') as InjectionToken<Random>,
   settings: Symbol.for('theseus.settings') as InjectionToken<HostSettings>,
   observer: Symbol.for('theseus.observer') as InjectionToken<HostObserver>,
+  /** What the host has verified, from its disk at first. */
+  verified: Symbol.for('theseus.verified') as InjectionToken<VerifiedHistory>,
+  signing: Symbol.for('theseus.signing') as InjectionToken<Signing>,
 }

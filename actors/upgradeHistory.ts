@@ -1,13 +1,13 @@
 /**
- * What a host knows of the system's upgrades: the manifests from version 1 on, each following the one before, and the classes of those
- * that concern its nodes. All nodes of a host share one fetch of a new version and one copy of its bundle, kept with their state.
+ * What a host knows of the system's upgrades: the manifests from version 1 on, each verified against those before (C9), and the classes of
+ * those that concern its nodes. All nodes of a host share one fetch of a new version and one copy of its bundle, kept with their state.
  */
 import { inject, injectable } from 'tsyringe'
 import { pack, unpack } from '../core/codec.js'
 import { Fault, isFault } from '../core/fault.js'
 import type { HostObserver } from '../core/hostEvents.js'
 import type { Version } from '../core/ids.js'
-import { decodeManifest, digestOf, type Manifest, runtimeInterface, type SignedManifest } from '../core/manifest.js'
+import { digestOf, type Manifest, runtimeInterface, type SignedManifest } from '../core/manifest.js'
 import type { NodeFilter } from '../core/nodeFilter.js'
 import type { NodeClass } from '../core/nodeObject.js'
 import { keys } from '../core/nodeRecord.js'
@@ -15,8 +15,10 @@ import type { ClassRepository } from '../core/ports/classRepository.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { StateStore } from '../core/ports/stateStore.js'
 import { type ClassUpgrade, reversed, type Upgrade } from '../core/upgrade.js'
+import type { Verified, VerifiedHistory } from '../core/verifiedHistory.js'
 import { Journal } from './journal.js'
 import type { HostSettings } from './settings.js'
+import { Teaching } from './teaching.js'
 import { tokens } from './tokens.js'
 import { UpgradeServerClient } from './upgradeServerClient.js'
 
@@ -25,8 +27,6 @@ const unknownVersionsMax = 64
 
 @injectable()
 export class UpgradeHistory {
-  readonly #manifests: Manifest[] = []
-  #headDigest: string | null = null
   readonly #upgrades = new Map<Version, Upgrade>()
   readonly #classes = new Map<string, NodeClass>()
   /** Upgrades that failed verification: the chain of every node is cut there. */
@@ -53,15 +53,13 @@ export class UpgradeHistory {
     @inject(tokens.observer) private readonly observe: HostObserver,
     @inject(Journal) private readonly journal: Journal,
     @inject(UpgradeServerClient) private readonly server: UpgradeServerClient,
-  ) {
-    for (const [, bytes] of store.range(...keys.allManifests)) {
-      for (const { manifest, digest } of this.#following([signedOf(bytes)])) this.#append(manifest, digest)
-    }
-  }
+    @inject(tokens.verified) private readonly verified: VerifiedHistory,
+    @inject(Teaching) private readonly teaching: Teaching,
+  ) {}
 
   /** The newest version whose manifest this host has. */
   get newest(): Version {
-    return this.#manifests.length
+    return this.verified.head.version
   }
 
   /** The newest version that the upgrade server has told of. Its manifest may still be on its way, or not be acceptable. */
@@ -85,7 +83,7 @@ export class UpgradeHistory {
   }
 
   get manifests(): readonly Manifest[] {
-    return this.#manifests
+    return this.verified.manifests
   }
 
   /** Asks the upgrade server for its newest version. Many who ask at once share one question. */
@@ -97,18 +95,27 @@ export class UpgradeHistory {
   }
 
   async #ask(): Promise<Version> {
-    const { version, dead, final } = await this.server.head()
+    const { version, digest, dead, final, wanted } = await this.server.head()
     this.#hasAsked = true
+    void this.teaching.heard({ version, digest }, wanted)
     if (version > this.heard) {
       this.#heard = version
       this.onNewer(version)
     }
-    if (dead > this.#dead || final > this.#final) {
-      this.#dead = Math.max(dead, this.#dead)
-      this.#final = Math.max(final, this.#final)
-      this.onOver()
-    }
+    if (dead > this.#dead || final > this.#final) await this.#believe(dead, final)
     return version
+  }
+
+  /** What is over is not signed. Nobody dies of versions that were never installed, or goes past them: those are verified first. */
+  async #believe(dead: Version, final: Version): Promise<void> {
+    await this.fetch(Math.max(dead, final)).catch(() => {
+      // What can't be had now is asked for again with the next answer.
+    })
+    const [nowDead, nowFinal] = [Math.min(dead, this.newest), Math.min(final, this.newest)]
+    if (nowDead <= this.#dead && nowFinal <= this.#final) return
+    this.#dead = Math.max(nowDead, this.#dead)
+    this.#final = Math.max(nowFinal, this.#final)
+    this.onOver()
   }
 
   /** Whether the upgrade server has this version; asked at most every `unknownVersionMs`. */
@@ -129,9 +136,12 @@ export class UpgradeHistory {
     return version > this.heard && this.clock.now() < (this.#unknownUntilMs.get(version) ?? 0)
   }
 
-  /** Manifests up to `version`, each checked against the one before it. One fetch at a time for the whole host. */
+  /**
+   * Manifests up to `version`, each checked against those before it. Ends before the first that is not acceptable: `load` of that version
+   * throws why. One fetch at a time for the whole host.
+   */
   async fetch(version: Version): Promise<void> {
-    while (version > this.newest) {
+    while (version > this.newest && !this.#rejected.has(this.newest + 1)) {
       this.#fetching ??= this.#fetchManifests(version).finally(() => {
         this.#fetching = undefined
       })
@@ -153,7 +163,7 @@ export class UpgradeHistory {
 
   /** Whether the upgrade to `version` undoes the one before it, as far as is known. */
   undoes(version: Version): boolean {
-    return this.#manifests[version - 1]?.undoes === version - 1
+    return this.manifests[version - 1]?.undoes === version - 1
   }
 
   isUndone(version: Version): boolean {
@@ -171,44 +181,33 @@ export class UpgradeHistory {
   }
 
   async #fetchManifests(to: Version): Promise<void> {
-    const from = this.newest + 1
-    const signed = await this.server.manifests(from, to)
-    // On disk first: a host must never know of a version that its next start would miss.
-    const followed = this.#following(signed)
-    await this.journal.commit(
-      signed.map((manifest, i) => [keys.manifest(from + i), pack([manifest.bytes, manifest.signature])] as const),
-    )
-    for (const { manifest, digest } of followed) this.#append(manifest, digest)
-    this.observe({ type: 'learned', version: this.newest })
+    const before = this.newest
+    for (const signed of await this.server.manifests(before + 1, to)) {
+      const verified = this.#accepted(signed)
+      if (verified === undefined) break
+      // On disk first: a host must never know of a version that its next start would miss.
+      await this.journal.commit([[keys.manifest(verified.manifest.version), pack([signed.bytes, signed.signature])]])
+      this.verified.append(verified)
+    }
+    if (this.newest > before) this.observe({ type: 'learned', version: this.newest })
   }
 
-  /** C9. Every manifest follows the one before it. */
-  #following(signed: readonly SignedManifest[]): readonly { readonly manifest: Manifest; readonly digest: string }[] {
-    let { newest } = this
-    let previous = this.#headDigest
-    return signed.map(({ bytes }) => {
-      const manifest = decodeManifest(bytes)
-      if (manifest.system !== this.settings.system || manifest.version !== newest + 1 || manifest.previous !== previous) {
-        throw new Fault(
-          'upgrade.predecessor',
-          `the manifest of version ${manifest.version} does not follow version ${newest} of ${this.settings.system}`,
-        )
-      }
-      newest = manifest.version
-      previous = digestOf(bytes)
-      return { manifest, digest: previous }
-    })
-  }
-
-  #append(manifest: Manifest, digest: string): void {
-    this.#manifests.push(manifest)
-    this.#headDigest = digest
+  /** The next manifest; undefined, and the reason kept, if it is not one that may come next. */
+  #accepted(signed: SignedManifest): Verified | undefined {
+    try {
+      return this.verified.check(signed)
+    } catch (error) {
+      if (!isFault(error)) throw error
+      this.#rejected.set(this.newest + 1, error)
+      if (error.code === 'upgrade.predecessor') void this.teaching.doesNotFollow(this.newest)
+      return undefined
+    }
   }
 
   async #load(version: Version): Promise<Upgrade> {
     const rejected = this.#rejected.get(version)
     if (rejected !== undefined) throw rejected
-    const manifest = this.#manifests[version - 1]
+    const manifest = this.manifests[version - 1]
     if (manifest === undefined) throw new Fault('upgrade.fetch', `no manifest of version ${version} here`)
     try {
       if (manifest.runtime !== runtimeInterface) {
@@ -247,6 +246,15 @@ export class UpgradeHistory {
   reconsider(version: Version): void {
     this.#rejected.delete(version)
   }
+}
+
+/**
+ * Puts what is on disk into a history that is empty. All of it is verified anew at every start: what was changed there, or whose upgrader
+ * this host does not trust, is not run. Throws why.
+ */
+export function readVerified(store: StateStore, history: VerifiedHistory): VerifiedHistory {
+  for (const [, bytes] of store.range(...keys.allManifests)) history.append(history.check(signedOf(bytes)))
+  return history
 }
 
 function signedOf(bytes: Uint8Array): SignedManifest {

@@ -9,7 +9,7 @@ import { classesAt } from '../core/classLine.js'
 import { decode, encodeAnnouncement, encodeFault, encodeReply } from '../core/codec.js'
 import { controlReasonLengthMax, heededMax } from '../core/control.js'
 import { type CallEnvelope, deadlineMsMax, kinds, type Replier } from '../core/envelope.js'
-import { Fault, toFault } from '../core/fault.js'
+import { Fault, isFault, toFault } from '../core/fault.js'
 import { judge } from '../core/healthGate.js'
 import type { HostObserver } from '../core/hostEvents.js'
 import { isVersion, type Version } from '../core/ids.js'
@@ -25,9 +25,12 @@ import {
   type SignedManifest,
 } from '../core/manifest.js'
 import type { Clock } from '../core/ports/clock.js'
+import type { Signatures } from '../core/ports/signatures.js'
 import type { Message, Subscription, Transport } from '../core/ports/transport.js'
-import { oldestPossible, type UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import { type Head, oldestPossible, type UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import { serverQueue, subjectsOf } from '../core/subjects.js'
+import { VerifiedHistory } from '../core/verifiedHistory.js'
+import { Relearning } from './relearning.js'
 
 /** Manifests in one answer. */
 const manifestsMax = 16
@@ -47,6 +50,9 @@ export interface UpgradeServerOptions {
   readonly transport: Transport
   readonly database: UpgradeDatabase
   readonly clock: Clock
+  readonly signatures: Signatures
+  /** The public keys of those who may install, at version 0. Left out: nobody has to sign. */
+  readonly trust?: readonly string[] | undefined
   /** How long after its declaration a death takes effect: the longest deadline a call of the system can have. Ten minutes by default. */
   readonly deathDelayMs?: number
   readonly deathRoundMs?: number
@@ -55,23 +61,33 @@ export interface UpgradeServerOptions {
   readonly observe?: HostObserver
 }
 
+type CarryOut = (call: CallEnvelope) => Promise<unknown>
+
 export class UpgradeServer {
   readonly #options: UpgradeServerOptions
   readonly #replier: Replier = { node: 'upgrade-server', className: 'UpgradeServer', version: 0 }
-  #subscription: Subscription | undefined
+  #subscriptions: readonly Subscription[] | undefined
   #cancelRounds: readonly (() => void)[] = []
   #answering = 0
+  readonly #relearning: Relearning
+  /** What the last install found in the database. */
+  #verified: VerifiedHistory | undefined
 
   constructor(options: UpgradeServerOptions) {
     this.#options = options
+    const empty = () => new VerifiedHistory(options.system, options.trust, options.signatures)
+    this.#relearning = new Relearning(options.database, (head) => this.#history(head), empty)
   }
 
   /** Answers questions from now on, and announces the newest version to those that are up already. */
   async start(): Promise<void> {
     const { system, transport, database } = this.#options
-    this.#subscription = transport.subscribe(subjectsOf(system).server, (message) => this.#receive(message), {
-      queue: serverQueue,
-    })
+    const subjects = subjectsOf(system)
+    const queue = { queue: serverQueue }
+    this.#subscriptions = [
+      transport.subscribe(subjects.server, (message) => this.#receive(message, (call) => this.#question(call)), queue),
+      transport.subscribe(subjects.install, (message) => this.#receive(message, (call) => this.#change(call)), queue),
+    ]
     await transport.flush()
     const head = await database.head()
     if (head.version > 0) this.#announce(head.version, head.digest)
@@ -84,17 +100,17 @@ export class UpgradeServer {
 
   async stop(): Promise<void> {
     for (const cancel of this.#cancelRounds) cancel()
-    const subscription = this.#subscription
-    this.#subscription = undefined
-    await subscription?.drain()
+    const subscriptions = this.#subscriptions ?? []
+    this.#subscriptions = undefined
+    await Promise.all(subscriptions.map((subscription) => subscription.drain()))
   }
 
-  #receive(message: Message): void {
+  #receive(message: Message, carryOut: CarryOut): void {
     try {
       for (const envelope of decode(message.payload)) {
         if (envelope.kind !== kinds.call)
           throw new Fault('protocol.bad-envelope', `kind ${envelope.kind} on the upgrade server's subject`)
-        void this.#answer(envelope, message.replyTo)
+        void this.#answer(envelope, message.replyTo, carryOut)
       }
     } catch (thrown) {
       const fault = toFault(thrown, 'protocol.bad-envelope')
@@ -103,14 +119,14 @@ export class UpgradeServer {
     }
   }
 
-  async #answer(call: CallEnvelope, replyTo: string | undefined): Promise<void> {
+  async #answer(call: CallEnvelope, replyTo: string | undefined, carryOut: CarryOut): Promise<void> {
     let answer: Uint8Array
     try {
       if (this.#answering >= questionsMax)
         throw new Fault('unavailable.overloaded', `${this.#answering} questions are being answered already`)
       this.#answering++
       try {
-        answer = encodeReply(call.label, call.seq, await this.#carryOut(call), this.#replier, 0)
+        answer = encodeReply(call.label, call.seq, await carryOut(call), this.#replier, 0)
       } finally {
         this.#answering--
       }
@@ -120,7 +136,7 @@ export class UpgradeServer {
     if (replyTo !== undefined) this.#send(replyTo, answer)
   }
 
-  #carryOut({ method, args }: CallEnvelope): Promise<unknown> {
+  #question({ method, args }: CallEnvelope): Promise<unknown> {
     switch (method) {
       case 'head':
         return this.#head()
@@ -128,12 +144,25 @@ export class UpgradeServer {
         return this.#manifests(args[0], args[1])
       case 'chunk':
         return this.#chunk(args[0], args[1])
+      case 'teach':
+        return this.#teach(args[0], args[1])
+      case 'teachChunk':
+        return this.#teachChunk(args[0], args[1], args[2])
+      default:
+        throw noSuchMethod(method)
+    }
+  }
+
+  #change({ method, args }: CallEnvelope): Promise<unknown> {
+    switch (method) {
       case 'putChunk':
         return this.#putChunk(args[0], args[1], args[2])
       case 'install':
         return this.#install(args[0], args[1])
+      case 'finalize':
+        return this.#finalize(args[0])
       default:
-        throw new Fault('protocol.no-such-method', `the upgrade server has no method ${method}`)
+        throw noSuchMethod(method)
     }
   }
 
@@ -142,7 +171,8 @@ export class UpgradeServer {
     // Deaths first: none of them passes a version that is installed.
     const { inForce } = await database.dead()
     const final = await database.finalized()
-    return { ...(await database.head()), dead: inForce, final }
+    const wanted = await this.#relearning.wanted()
+    return { ...(await database.head()), dead: inForce, final, ...(wanted.length === 0 ? {} : { wanted }) }
   }
 
   async #manifests(from: unknown, to: unknown): Promise<unknown> {
@@ -165,10 +195,21 @@ export class UpgradeServer {
     return bytes
   }
 
+  async #teach(bytes: unknown, signature: unknown): Promise<null> {
+    if (!(bytes instanceof Uint8Array)) throw badArguments('teach(manifest, signature)')
+    const { added } = await this.#relearning.teach({ bytes, signature: signature instanceof Uint8Array ? signature : null })
+    if (added !== undefined) this.#announce(added.version, added.digest)
+    return null
+  }
+
+  async #teachChunk(digest: unknown, index: unknown, bytes: unknown): Promise<null> {
+    if (!isDigest(digest) || !isChunkIndex(index) || !isChunk(bytes)) throw badArguments(chunkArguments)
+    await this.#relearning.teachChunk(digest, index, bytes)
+    return null
+  }
+
   async #putChunk(digest: unknown, index: unknown, bytes: unknown): Promise<null> {
-    if (!isDigest(digest) || !isChunkIndex(index) || !(bytes instanceof Uint8Array) || bytes.length > bundleChunkBytes) {
-      throw badArguments(`putChunk(digest, index, bytes): at most ${bundleChunkBytes} bytes`)
-    }
+    if (!isDigest(digest) || !isChunkIndex(index) || !isChunk(bytes)) throw badArguments(chunkArguments)
     await this.#options.database.putChunk(digest, index, bytes)
     return null
   }
@@ -182,27 +223,56 @@ export class UpgradeServer {
     const signed: SignedManifest = { bytes, signature: signature instanceof Uint8Array ? signature : null }
     if (manifest.system !== system)
       throw new Fault('upgrade.invalid', `the upgrade is for system ${manifest.system}, this is ${system}`)
+    const head = await database.head()
+    if (head.version === manifest.version && head.digest === digest) return { version: head.version }
+    if (head.version !== manifest.version - 1 || head.digest !== manifest.previous) throw conflict(manifest, head.version)
+    await this.#relearning.checkForks()
+    const history = await this.#history(head)
+    // First of all: who is not trusted has nothing further looked at.
+    const verified = history.check(signed)
     await this.#checkBundle(manifest.bundle)
-    await this.#checkClasses(manifest)
+    await this.#checkClasses([...history.manifests], manifest)
     const before = { version: manifest.version - 1, digest: manifest.previous }
     if (!(await database.install(before, digest, signed, manifest.tables))) {
-      const head = await database.head()
-      if (head.version === manifest.version && head.digest === digest) return { version: head.version }
-      throw new Fault('upgrade.conflict', `version ${manifest.version} does not follow the newest version, ${head.version}`, {
-        newest: head.version,
-      })
+      const now = await database.head()
+      if (now.version === manifest.version && now.digest === digest) return { version: now.version }
+      throw conflict(manifest, now.version)
     }
+    if (history.head.version === manifest.version - 1) history.append(verified)
     this.#announce(manifest.version, digest)
     return { version: manifest.version }
+  }
+
+  /**
+   * What is installed, verified: who may write to the database could have put anything there, a list of upgraders too. All of it is checked
+   * again only when it is not what was checked before with one more manifest.
+   */
+  async #history(head: Head): Promise<VerifiedHistory> {
+    const { database, system, trust, signatures } = this.#options
+    const known = this.#verified
+    const isKnown =
+      known !== undefined && (known.at(head.version)?.digest ?? null) === head.digest && known.head.version === head.version
+    if (isKnown) return known
+    const history = new VerifiedHistory(system, trust, signatures)
+    try {
+      for (const signed of await database.manifests(1, head.version)) history.append(history.check(signed))
+      if (history.head.version !== head.version || history.head.digest !== head.digest)
+        throw new Fault('upgrade.predecessor', `its head is not version ${history.head.version}, the last that is there`)
+    } catch (error) {
+      if (!isFault(error)) throw error
+      const message = `nothing is installed after a history that can't be verified: ${error.message}`
+      throw new Fault(error.code, message, error.details, { cause: error })
+    }
+    this.#verified = history
+    return history
   }
 
   /**
    * Each service has one line of classes: an upgrade goes on from where it stands, and leaves nobody behind who calls it or hears it. What there is
    * is told by the history, and by who runs.
    */
-  async #checkClasses(manifest: Manifest): Promise<void> {
+  async #checkClasses(history: readonly Manifest[], manifest: Manifest): Promise<void> {
     const { database } = this.#options
-    const history = (await database.manifests(1, manifest.version - 1)).map(({ bytes }) => decodeManifest(bytes))
     if (manifest.undoes !== null) checkUndo(manifest, history[manifest.undoes - 1], await database.finalized())
     const rows = await database.nodes()
     for (const service of new Set(manifest.classUpgrades.map((entry) => entry.service))) {
@@ -226,6 +296,11 @@ export class UpgradeServer {
     if (digestOf(whole) !== digest) throw new Fault('upgrade.digest', `bundle ${digest}: the bytes have another digest`)
   }
 
+  async #finalize(version: unknown): Promise<unknown> {
+    if (!isVersion(version)) throw badArguments('finalize(version)')
+    return { final: await this.#options.database.finalize(version) }
+  }
+
   #every(ms: number, what: string, work: () => Promise<void>): () => void {
     const { clock, observe } = this.#options
     let cancel = () => {}
@@ -234,7 +309,7 @@ export class UpgradeServer {
         work()
           .catch((error) => observe?.({ type: 'warning', message: `the upgrade database is away: ${what}`, error }))
           .finally(() => {
-            if (this.#subscription !== undefined) later()
+            if (this.#subscriptions !== undefined) later()
           })
       })
     }
@@ -291,8 +366,22 @@ export class UpgradeServer {
   }
 }
 
+const chunkArguments = `digest, index, bytes: at most ${bundleChunkBytes} bytes`
+
+function isChunk(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array && value.length <= bundleChunkBytes
+}
+
 function isChunkIndex(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < chunkCount(bundleBytesMax)
+}
+
+function conflict({ version }: Manifest, newest: Version): Fault {
+  return new Fault('upgrade.conflict', `version ${version} does not follow the newest version, ${newest}`, { newest })
+}
+
+function noSuchMethod(method: string): Fault {
+  return new Fault('protocol.no-such-method', `the upgrade server has no method ${method} on this subject`)
 }
 
 function badArguments(expected: string): Fault {

@@ -5,7 +5,7 @@ import { isVersion, type Version } from '../core/ids.js'
 import { bundleChunkBytes, chunkCount, digestOf, isDigest, type Manifest, type SignedManifest } from '../core/manifest.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Head } from '../core/ports/upgradeDatabase.js'
-import { subjectsOf } from '../core/subjects.js'
+import { type Subjects, subjectsOf } from '../core/subjects.js'
 import { CallTable } from './callTable.js'
 import type { HostSettings } from './settings.js'
 import { tokens } from './tokens.js'
@@ -15,22 +15,24 @@ const manifestsAtOnce = 16
 
 @injectable()
 export class UpgradeServerClient {
-  readonly #subject: string
+  readonly #subjects: Subjects
 
   constructor(
     @inject(tokens.clock) private readonly clock: Clock,
     @inject(tokens.settings) private readonly settings: HostSettings,
     @inject(CallTable) private readonly calls: CallTable,
   ) {
-    this.#subject = subjectsOf(settings.system).server
+    this.#subjects = subjectsOf(settings.system)
   }
 
-  /** The newest version, below which version all are dead, and which is the newest that nobody goes back from. */
-  async head(): Promise<Head & { readonly dead: Version; readonly final: Version }> {
-    const { version, digest, dead = 0, final = 0 } = ((await this.#ask('head', [])) ?? {}) as Record<string, unknown>
+  /** The newest version, below which version all are dead, which is the newest that nobody goes back from, and which bundles were lost. */
+  async head(): Promise<Head & { readonly dead: Version; readonly final: Version; readonly wanted: readonly string[] }> {
+    const answer = ((await this.#ask('head', [])) ?? {}) as Record<string, unknown>
+    const { version, digest, dead = 0, final = 0, wanted = [] } = answer
     if (!isVersion(version) || (digest !== null && !isDigest(digest))) throw unreadable('head')
     if (!isVersion(dead) || dead > version || !isVersion(final) || final > version) throw unreadable('head')
-    return { version, digest, dead, final }
+    if (!Array.isArray(wanted) || !wanted.every(isDigest)) throw unreadable('head')
+    return { version, digest, dead, final, wanted }
   }
 
   /** Manifests `from` to `to`, both included. Throws `upgrade.fetch` if one is missing. */
@@ -64,19 +66,42 @@ export class UpgradeServerClient {
   }
 
   async putBundle(digest: string, bundle: Uint8Array): Promise<void> {
-    for (let index = 0; index < chunkCount(bundle.length); index++) {
-      await this.#ask('putChunk', [digest, index, bundle.subarray(index * bundleChunkBytes, (index + 1) * bundleChunkBytes)])
-    }
+    await inChunks(bundle, (index, chunk) => this.#change('putChunk', [digest, index, chunk]))
+  }
+
+  /** Gives back a manifest that the upgrade server has lost, or shows one that is not its own: then it throws `upgrade.forked`. */
+  async teach(manifest: SignedManifest): Promise<void> {
+    await this.#ask('teach', [manifest.bytes, manifest.signature])
+  }
+
+  /** Gives back a bundle that it misses. */
+  async teachBundle(digest: string, bundle: Uint8Array): Promise<void> {
+    await inChunks(bundle, (index, chunk) => this.#ask('teachChunk', [digest, index, chunk]))
+  }
+
+  /** Nobody goes back from this version any more. Answers what is final afterwards. */
+  async finalize(version: Version): Promise<Version> {
+    const { final } = ((await this.#change('finalize', [version])) ?? {}) as Record<string, unknown>
+    if (!isVersion(final)) throw unreadable('finalize')
+    return final
   }
 
   /** Installs the next version. Throws `upgrade.conflict` when it does not follow the newest one any more. */
   async install(manifest: SignedManifest): Promise<void> {
-    await this.#ask('install', [manifest.bytes, manifest.signature])
+    await this.#change('install', [manifest.bytes, manifest.signature])
   }
 
-  async #ask(method: string, args: readonly unknown[]): Promise<unknown> {
+  #ask(method: string, args: readonly unknown[]): Promise<unknown> {
+    return this.#answerOf(this.#subjects.server, method, args)
+  }
+
+  #change(method: string, args: readonly unknown[]): Promise<unknown> {
+    return this.#answerOf(this.#subjects.install, method, args)
+  }
+
+  async #answerOf(subject: string, method: string, args: readonly unknown[]): Promise<unknown> {
     try {
-      return await this.#call(method, args)
+      return await this.#call(subject, method, args)
     } catch (error) {
       if (!isFault(error) || error.code !== 'unavailable.no-responders') throw error
       const { system } = this.settings
@@ -87,12 +112,12 @@ export class UpgradeServerClient {
     }
   }
 
-  #call(method: string, args: readonly unknown[]): Promise<unknown> {
+  #call(subject: string, method: string, args: readonly unknown[]): Promise<unknown> {
     const { hostId, serverDeadlineMs } = this.settings
     return this.calls.call(
       { nodeId: hostId, incarnation: this.calls.incarnation, className: 'Host', version: 0 },
       {
-        subject: this.#subject,
+        subject,
         label: 0,
         method,
         // Every question may be asked twice: installing the same manifest again is answered as done.
@@ -104,6 +129,11 @@ export class UpgradeServerClient {
       },
     )
   }
+}
+
+async function inChunks(bundle: Uint8Array, send: (index: number, chunk: Uint8Array) => Promise<unknown>): Promise<void> {
+  for (let index = 0; index < chunkCount(bundle.length); index++)
+    await send(index, bundle.subarray(index * bundleChunkBytes, (index + 1) * bundleChunkBytes))
 }
 
 function unreadable(what: string): Fault {

@@ -13,6 +13,8 @@ export type HostEvent =
     }
   | { readonly type: 'flipped'; readonly nodeId: string; readonly version: Version; readonly className: string }
   | { readonly type: 'learned'; readonly version: Version }
+  /** The upgrade server has another manifest for a version than this host: nothing is installed until an operator has looked. */
+  | { readonly type: 'forked'; readonly version: Version; readonly ours: string; readonly theirs: string }
   | { readonly type: 'deadLetter'; readonly subject: string; readonly fault: Fault }
   | { readonly type: 'nodeFailed'; readonly nodeId: string; readonly error: unknown }
   | {

@@ -9,7 +9,9 @@ import type { GateLimits } from './healthGate.js'
 import { isClassName, isName, isVersion, type Version } from './ids.js'
 import type { MethodKind } from './methods.js'
 import { isNodeFilter, type NodeFilter } from './nodeFilter.js'
+import type { Signed } from './signed.js'
 import { checkTables, type TableEntries } from './tables.js'
+import { isUpgraderList, looksLikeUpgraderKey } from './trust.js'
 
 /** Classes and events that one class may need. */
 export const usesMax = 256
@@ -66,15 +68,14 @@ export interface Manifest extends ManifestDraft {
   readonly undoes: Version | null
   /** RFC 3339. */
   readonly createdAt: string
-  /** The public key of who signed; null while signatures are not required. */
+  /** The public key of who signed; null where nobody did. */
   readonly upgrader: string | null
+  /** Who is trusted to sign what comes after this manifest; null: who was before. */
+  readonly upgraders: readonly string[] | null
 }
 
 /** The bytes of a manifest and the signature over them. */
-export interface SignedManifest {
-  readonly bytes: Uint8Array
-  readonly signature: Uint8Array | null
-}
+export type SignedManifest = Signed
 
 export function digestOf(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
@@ -117,7 +118,8 @@ function checkManifest(value: unknown): asserts value is Manifest {
   if (m.reason !== null && typeof m.reason !== 'string') wrong('reason')
   if (m.undoes !== null && (!isVersion(m.undoes) || m.undoes !== m.version - 1)) wrong('undoes')
   if (typeof m.createdAt !== 'string') wrong('createdAt')
-  if (m.upgrader !== null && typeof m.upgrader !== 'string') wrong('upgrader')
+  if (m.upgrader !== null && !looksLikeUpgraderKey(m.upgrader)) wrong('upgrader')
+  if (m.upgraders !== null && !isUpgraderList(m.upgraders)) wrong('upgraders')
   if (!isDigest(m.bundle?.digest) || !Number.isInteger(m.bundle.bytes) || m.bundle.bytes < 0 || m.bundle.bytes > bundleBytesMax)
     wrong('bundle')
   if (!isTables(m.tables)) wrong('tables')

@@ -8,8 +8,10 @@ export interface Subjects {
   event(name: string): string
   /** New versions are announced here. */
   readonly announcements: string
-  /** Calls to the upgrade servers: a queue group. */
+  /** Questions to the upgrade servers: a queue group. */
   readonly server: string
+  /** What changes the history: a subject of its own, so that NATS lets operators alone publish there. The same queue group. */
+  readonly install: string
 }
 
 export const serviceQueue = 'serving'
@@ -23,5 +25,6 @@ export function subjectsOf(system: string): Subjects {
     event: (name) => `${prefix}.event.${name}`,
     announcements: `${prefix}.upgrades`,
     server: `${prefix}.server`,
+    install: `${prefix}.install`,
   }
 }

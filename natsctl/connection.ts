@@ -1,6 +1,6 @@
 /** A connection to a system for the length of one command. */
-import { connectOperator, isFault, type Operator } from 'theseus'
-import { nats } from 'theseus/nats'
+import { connectOperator, isFault, type Operator, type Signer } from 'theseus'
+import { type NatsOptions, nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
 import { exitCodes, Failure, usageFailure } from './exitCodes.js'
 import { type GlobalFlags, natsOptionsOf, systemOf } from './flags.js'
@@ -8,19 +8,30 @@ import { type GlobalFlags, natsOptionsOf, systemOf } from './flags.js'
 /** Somebody waits at a terminal: shorter than a host would wait. */
 const serverDeadlineMs = 3_000
 
-export async function withOperator<T>(flags: GlobalFlags, use: (operator: Operator, system: string) => Promise<T>): Promise<T> {
+/** @param upgrader signs what is published */
+export async function withOperator<T>(
+  flags: GlobalFlags,
+  use: (operator: Operator, system: string) => Promise<T>,
+  upgrader?: Signer,
+): Promise<T> {
   const system = systemOf(flags)
   const operator = await connectOperator({
     system,
-    transport: nats(natsOptionsOf(flags.nats)),
+    transport: nats({ ...natsOptionsOf(flags.nats), ...loginOf(flags) }),
     udb: redisOf(flags.redis),
     settings: { serverDeadlineMs },
+    ...(upgrader === undefined ? {} : { upgrader }),
   })
   try {
     return await use(operator, system)
   } finally {
     await operator.close()
   }
+}
+
+function loginOf({ creds, nkey }: GlobalFlags): Pick<NatsOptions, 'creds' | 'nkey'> {
+  if (creds !== undefined && nkey !== undefined) throw usageFailure('give --creds or --nkey, not both')
+  return { ...(creds === undefined ? {} : { creds }), ...(nkey === undefined ? {} : { nkey }) }
 }
 
 function redisOf(url: string): ReturnType<typeof redis> {

@@ -1,7 +1,7 @@
 /** How natsctl ends: the exit codes, and the one line on stderr that goes with each (docs/natsctl.md repeats the table). */
 import { CommanderError } from 'commander'
 import { isFault } from 'theseus'
-import { oneLine } from './output.js'
+import { oneLine, withoutSeeds } from './output.js'
 
 export const exitCodes = {
   done: 0,
@@ -52,7 +52,7 @@ export function exitCodeOf(error: unknown): ExitCode {
 export function explain(error: unknown, env: NodeJS.ProcessEnv = process.env): string {
   if (error instanceof CommanderError) return ''
   const stack = env.THESEUS_DEBUG === '1' ? `${stackOf(error)}\n` : ''
-  return `${lineOf(error)}\n${stack}`
+  return withoutSeeds(`${lineOf(error)}\n${stack}`)
 }
 
 function lineOf(error: unknown): string {

@@ -9,6 +9,8 @@ import type { OutputForm } from './output.js'
 export interface GlobalFlags {
   readonly system?: string
   readonly nats: string
+  readonly creds?: string
+  readonly nkey?: string
   readonly redis: string
   readonly output: OutputForm
 }
@@ -17,6 +19,8 @@ export function addGlobalFlags(program: Command): Command {
   return program
     .addOption(new Option('--system <name>', 'the system to talk to').env('THESEUS_SYSTEM').argParser(nameFlag))
     .addOption(new Option('--nats <url>', 'where NATS is').env('NATS_URL').default('nats://127.0.0.1:4222'))
+    .addOption(new Option('--creds <file>', 'credentials for NATS').env('NATS_CREDS'))
+    .addOption(new Option('--nkey <file>', 'the seed of a login to NATS').env('NATS_NKEY'))
     .addOption(
       new Option('--redis <url>', 'where the upgrade database is').env('THESEUS_REDIS').default('redis://127.0.0.1:6379'),
     )

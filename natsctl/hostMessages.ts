@@ -7,6 +7,8 @@ export interface HostOrder {
   readonly nats: string
   readonly redis: string
   readonly host: HostConfig
+  /** The upgraders who are trusted at version 0. */
+  readonly trust?: readonly string[]
   /** Where the host keeps its state and its bundles. */
   readonly directory: string
 }

@@ -71,6 +71,7 @@ async function run(order: HostOrder): Promise<RunningHost> {
     state: lmdb(join(directory, 'state')),
     bundles: join(directory, 'bundles'),
     facts: host.facts,
+    ...(order.trust === undefined ? {} : { trust: order.trust }),
     observe: warnOf,
   })
   try {
@@ -96,6 +97,11 @@ function startNodes(running: RunningHost, { id, nodes }: HostConfig, classes: Ma
 
 function warnOf(event: HostEvent): void {
   if (event.type === 'nodeFailed') void tell({ type: 'warning', text: `node ${event.nodeId} failed: ${reasonOf(event.error)}` })
+  if (event.type === 'forked')
+    void tell({
+      type: 'warning',
+      text: `version ${event.version} has two manifests, ${event.ours} here and ${event.theirs} there`,
+    })
   if (event.type === 'warning') void tell({ type: 'warning', text: `${event.message}: ${reasonOf(event.error)}` })
 }
 

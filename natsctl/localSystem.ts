@@ -109,9 +109,10 @@ export class LocalSystem {
   }
 
   async #upgradeServer(natsUrl: string, redisUrl: string): Promise<void> {
-    const { system } = this.#config
+    const { system, trust } = this.#config
     const server = startUpgradeServer({
       system,
+      ...(trust === undefined ? {} : { trust }),
       transport: nats(natsOptionsOf(natsUrl)),
       udb: redis(redisUrl),
       observe: (event) => {
@@ -125,9 +126,10 @@ export class LocalSystem {
 
   /** Hosts do not need each other, so they start and end together. */
   async #hosts(hosts: readonly HostConfig[], natsUrl: string, redisUrl: string): Promise<void> {
-    const { system } = this.#config
+    const { system, trust } = this.#config
     const supervisors = hosts.map((host) => {
-      const order = { system, nats: natsUrl, redis: redisUrl, host, directory: join(this.#directory, 'hosts', host.id) }
+      const directory = join(this.#directory, 'hosts', host.id)
+      const order = { system, nats: natsUrl, redis: redisUrl, host, directory, ...(trust === undefined ? {} : { trust }) }
       const up = (nodes: Nodes) => this.#tell({ type: 'host', host: host.id, nodes })
       return new Supervisor(hostTask(order, { up, say: note }), note)
     })

@@ -29,7 +29,12 @@ export function printJson(value: unknown): void {
 
 /** Progress and warnings. */
 export function note(line: string): void {
-  process.stderr.write(`${oneLine(line)}\n`)
+  process.stderr.write(`${withoutSeeds(oneLine(line))}\n`)
+}
+
+/** Whoever gives a seed where a file or a key is expected must not find it in the terminal's history as well. */
+export function withoutSeeds(text: string): string {
+  return text.replace(/\bS[A-Z][A-Z2-7]{40,}/g, '(a seed)')
 }
 
 /** JSON of anything that can be in an envelope: bytes become base64, integers beyond 2⁵³ decimal text. */

@@ -4,12 +4,16 @@ import { Command } from 'commander'
 import { addCall } from './call.js'
 import { type ExitCode, exitCodeOf, exitCodes, explain } from './exitCodes.js'
 import { addGlobalFlags } from './flags.js'
+import { addHistory } from './history.js'
+import { addKey } from './key.js'
 import { addNode } from './node.js'
-import { oneLine } from './output.js'
+import { oneLine, withoutSeeds } from './output.js'
 import { addRollout } from './rollout.js'
 import { addTable } from './table.js'
 import { addUp } from './up.js'
 import { addUpgrade } from './upgrade.js'
+import { addUpgrader } from './upgrader.js'
+import { hideSeed } from './upgraderSeed.js'
 import { addVersion } from './version.js'
 
 /** What a command is added to: its action returns the exit code. */
@@ -24,6 +28,7 @@ const lingerMs = 500
 
 export async function run(argv: readonly string[]): Promise<ExitCode> {
   process.stdout.on('error', brokenPipe)
+  hideSeed()
   let exitCode: ExitCode = exitCodes.done
   const program: Program = {
     command: root(),
@@ -35,6 +40,9 @@ export async function run(argv: readonly string[]): Promise<ExitCode> {
   }
   addUp(program)
   addUpgrade(program)
+  addKey(program)
+  addUpgrader(program)
+  addHistory(program)
   addRollout(program)
   addNode(program)
   addVersion(program)
@@ -59,7 +67,7 @@ function root(): Command {
     .exitOverride()
     .configureOutput({
       // Commander puts its suggestion on a line of its own.
-      outputError: (text, write) => write(`${oneLine(text)}\n`),
+      outputError: (text, write) => write(`${withoutSeeds(oneLine(text))}\n`),
     })
     .configureHelp({ showGlobalOptions: true })
   return addGlobalFlags(program)

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, relative, resolve } from 'node:path'
 import { areFacts, isName, type NodeFacts } from 'theseus'
+import { isUpgraderKey } from 'theseus/nkeys'
 import { usageFailure } from './exitCodes.js'
 import { natsOptionsOf } from './flags.js'
 
@@ -14,6 +15,8 @@ export interface UpConfig {
   readonly nats: ServerChoice
   readonly redis: ServerChoice
   readonly hosts: readonly HostConfig[]
+  /** The upgraders who are trusted at version 0; undefined: upgrades need no signature. */
+  readonly trust: readonly string[] | undefined
 }
 
 /** A server that runs already, or one to start: on this port, or on a free one. */
@@ -44,7 +47,7 @@ export async function readUpConfig(path: string, systemFlag: string | undefined)
     throw usageFailure(`${relative(process.cwd(), path) || path}: ${field}${field === '' ? '' : ': '}${what}`)
   }
   const checks = new Checks(wrong)
-  const config = checks.fields('the whole', await parse(path, wrong), ['system', 'nats', 'redis', 'hosts'])
+  const config = checks.fields('the whole', await parse(path, wrong), ['system', 'nats', 'redis', 'trust', 'hosts'])
   const hosts = Object.entries(checks.fields('hosts', config.hosts ?? {})).map(([id, value]) =>
     hostOf(checks, directory, id, value),
   )
@@ -61,6 +64,7 @@ export async function readUpConfig(path: string, systemFlag: string | undefined)
       'redis://127.0.0.1:6379',
     ),
     hosts,
+    trust: checks.trust('trust', config.trust),
   }
 }
 
@@ -126,6 +130,13 @@ class Checks {
     const { port } = this.fields(field, value, ['port'])
     if (typeof port === 'number' && Number.isInteger(port) && port > 0 && port < 65_536) return { port }
     return this.wrong(`${field}.port`, 'a port number is expected')
+  }
+
+  trust(field: string, value: unknown): readonly string[] | undefined {
+    if (value === undefined) return undefined
+    const isList = Array.isArray(value) && value.length > 0 && new Set(value).size === value.length
+    if (isList && value.every((key) => typeof key === 'string' && isUpgraderKey(key))) return value
+    return this.wrong(field, 'a list of public keys is expected, as "natsctl key new" prints them')
   }
 
   facts(field: string, value: unknown): NodeFacts {

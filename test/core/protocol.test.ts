@@ -1,4 +1,5 @@
 /** docs/protocol.md and the code say the same. */
+import { createPublicKey, verify } from 'node:crypto'
 import test from 'ava'
 import { defaultSettings } from '../../actors/settings.js'
 import { UpgradeServer } from '../../actors/upgradeServer.js'
@@ -23,8 +24,12 @@ import {
   manifestBytesMax,
 } from '../../core/manifest.js'
 import { nestingMax } from '../../core/plain.js'
+import { signed } from '../../core/signed.js'
 import { serverQueue, serviceQueue, subjectsOf } from '../../core/subjects.js'
+import { VerifiedHistory } from '../../core/verifiedHistory.js'
 import { MemoryBroker, memoryDatabase, memoryTransport } from '../../transports/memory/index.js'
+import { signer } from '../../transports/nkeys/index.js'
+import { nkeySignatures } from '../../transports/nkeys/nkeys.js'
 import { seededRandom } from '../../transports/seededRandom.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { bytesOf, decoded, encoded, page, section, table, vectors } from '../support/strangerPage.js'
@@ -120,7 +125,14 @@ test('the page’s subjects are the code’s', (t) => {
   const rows = table('Subjects', 'subject').filter(([subject]) => subject!.startsWith('`'))
   t.deepEqual(
     rows.map(([subject]) => subject!.replaceAll('`', '')),
-    [subjects.node('<node>'), subjects.service('<service>'), subjects.event('<event>'), subjects.announcements, subjects.server],
+    [
+      subjects.node('<node>'),
+      subjects.service('<service>'),
+      subjects.event('<event>'),
+      subjects.announcements,
+      subjects.server,
+      subjects.install,
+    ],
   )
   t.true(rows[1]![1]!.includes(`queue group \`${serviceQueue}\``))
   t.true(rows[4]![1]!.includes(`queue group \`${serverQueue}\``))
@@ -170,6 +182,7 @@ const manifest: Manifest = {
   undoes: null,
   createdAt: '2026-01-01T00:00:00.000Z',
   upgrader: null,
+  upgraders: null,
   bundle: { digest: '0'.repeat(64), bytes: 5 },
   tables: {},
   gate: null,
@@ -228,18 +241,73 @@ test('the page’s fields of a class upgrade are those that the code asks for', 
   }
 })
 
+/** The methods that have the subject for changes. */
+const changes = new Set(
+  table('The upgrade server', 'method').flatMap(([method, , , , subject]) =>
+    subject === '`install`' ? [method!.replaceAll('`', '')] : [],
+  ),
+)
+
+/** The manifest and the signature that the page shows, with the key and the seed in the words before. */
+function signatureVector() {
+  const text = section('Signatures')
+  const [, publicKey, seed] = /by the key `(A[A-Z2-7]{55})`, whose seed is `(SA[A-Z2-7]{56})`/.exec(text)!
+  const [, manifest, hex] = /```manifest\n(.*)\n```\s*```hex\n([^`]*)```/.exec(text)!
+  return { publicKey: publicKey!, seed: seed!, bytes: new TextEncoder().encode(manifest), signature: bytesOf(hex!) }
+}
+
+test('a signature is what the page shows, and is accepted', (t) => {
+  const { publicKey, seed, bytes, signature } = signatureVector()
+  const by = signer(seed)
+  t.is(by.publicKey, publicKey)
+  t.deepEqual(signed('manifest', bytes, by).signature, signature)
+  const history = new VerifiedHistory('shop', [publicKey], nkeySignatures)
+  t.is(history.check({ bytes, signature }).manifest.title, 'Nothing changes')
+})
+
+test('whoever has only the page, and any Ed25519, can check a signature', (t) => {
+  const { publicKey, bytes, signature } = signatureVector()
+  const digits = [...publicKey].map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0'))
+  const decoded = Buffer.from(
+    digits
+      .join('')
+      .match(/.{8}/g)!
+      .map((bits) => Number.parseInt(bits, 2)),
+  )
+  t.is(decoded.length, 35)
+  t.is(decoded[0], 0)
+  let crc = 0
+  for (const byte of decoded.subarray(0, 33)) {
+    crc ^= byte << 8
+    for (let bit = 0; bit < 8; bit++) crc = (crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1) & 0xffff
+  }
+  t.is(decoded.readUInt16LE(33), crc)
+  const key = createPublicKey({
+    key: { kty: 'OKP', crv: 'Ed25519', x: decoded.subarray(1, 33).toString('base64url') },
+    format: 'jwk',
+  })
+  t.true(verify(null, Buffer.concat([Buffer.from('theseus.manifest.1\n'), bytes]), key, signature))
+})
+
 /** An upgrade server, and what it answers to a call of a method. */
 async function serverInMemory(): Promise<(method: string, args: readonly unknown[]) => Promise<Envelope>> {
   const broker = new MemoryBroker({ clock: systemClock, random: seededRandom(1) })
   const database = await memoryDatabase().open('shop', systemClock)
-  await new UpgradeServer({ system: 'shop', transport: memoryTransport(broker), database, clock: systemClock }).start()
+  await new UpgradeServer({
+    system: 'shop',
+    transport: memoryTransport(broker),
+    database,
+    clock: systemClock,
+    signatures: nkeySignatures,
+  }).start()
   const stranger = memoryTransport(broker)
   const call = vectors('One call, whole')[0]!.envelopes[0] as unknown as CallEnvelope
   return (method, args) =>
     new Promise((resolve) => {
       const inbox = stranger.newInbox()
       stranger.subscribe(inbox, ({ payload }) => resolve(decode(payload)[0]!))
-      stranger.publish(subjectsOf('shop').server, encodeCall({ ...call, kind: kinds.call, method, args }), inbox)
+      const { server, install } = subjectsOf('shop')
+      stranger.publish(changes.has(method) ? install : server, encodeCall({ ...call, kind: kinds.call, method, args }), inbox)
     })
 }
 

@@ -193,6 +193,7 @@ test('a stranger installs an upgrade by the page, and is told when somebody was 
         ...{
           createdAt: '2026-01-01T00:00:00.000Z',
           upgrader: null,
+          upgraders: null,
           bundle: { digest, bytes: bundle.length },
           classUpgrades: [],
           tables: {},
@@ -205,20 +206,20 @@ test('a stranger installs an upgrade by the page, and is told when somebody was 
 
   t.deepEqual((await client.call('server', 'head')).value, { version: 0, digest: null, dead: 0, final: 0 })
   t.is((await faultOf(t, client.call('server', 'chunk', digest, 0))).code, 'upgrade.fetch')
-  t.is((await faultOf(t, client.call('server', 'install', first, null))).code, 'upgrade.invalid')
-  await client.call('server', 'putChunk', digest, 0, bundle.subarray(0, 262144))
-  await client.call('server', 'putChunk', digest, 1, bundle.subarray(262144))
+  t.is((await faultOf(t, client.call('install', 'install', first, null))).code, 'upgrade.invalid')
+  await client.call('install', 'putChunk', digest, 0, bundle.subarray(0, 262144))
+  await client.call('install', 'putChunk', digest, 1, bundle.subarray(262144))
   t.deepEqual((await client.call('server', 'chunk', digest, 1)).value, bundle.slice(262144))
 
-  t.deepEqual((await client.call('server', 'install', first, null)).value, { version: 1 })
-  t.deepEqual((await client.call('server', 'install', first, null)).value, { version: 1 }, 'the same again is answered as done')
+  t.deepEqual((await client.call('install', 'install', first, null)).value, { version: 1 })
+  t.deepEqual((await client.call('install', 'install', first, null)).value, { version: 1 }, 'the same again is answered as done')
   t.deepEqual((await client.call('server', 'head')).value, { version: 1, digest: sha256(first), dead: 0, final: 0 })
   t.deepEqual((await client.call('server', 'manifests', 1, 16)).value, [[first, null]])
   await until(() => announced.includes(1), 'version 1 is announced')
 
-  const late = await faultOf(t, client.call('server', 'install', manifest(null, 3), null))
+  const late = await faultOf(t, client.call('install', 'install', manifest(null, 3), null))
   t.is(late.code, 'upgrade.conflict')
   t.deepEqual(late.details, { newest: 1 })
-  t.is((await faultOf(t, client.call('server', 'install', manifest(null, 2), null))).code, 'upgrade.conflict')
-  t.deepEqual((await client.call('server', 'install', manifest(sha256(first), 2), null)).value, { version: 2 })
+  t.is((await faultOf(t, client.call('install', 'install', manifest(null, 2), null))).code, 'upgrade.conflict')
+  t.deepEqual((await client.call('install', 'install', manifest(sha256(first), 2), null)).value, { version: 2 })
 })

@@ -44,6 +44,8 @@ const wrong: readonly (readonly [string, unknown])[] = [
   ['hosts.h1.module', { system: 'demo', hosts: { h1: { nodes: {} } } }],
   ['hosts.h1.nodes', { system: 'demo', hosts: { h1: { module: './pages.js' } } }],
   ['hosts.h1.facts', { system: 'demo', hosts: { h1: { ...host, facts: { zone: 1 } } } }],
+  ['trust', { system: 'demo', trust: [] }],
+  ['trust', { system: 'demo', trust: ['SAAAAAICAMCAKBQHBAEQUCYMBUHA6EARCIJRIFIWC4MBSGQ3DQOR4HYMHI'] }],
   ['hosts.h1.modul', { system: 'demo', hosts: { h1: { ...host, modul: 'x' } } }],
   ['hosts.h1.nodes.p1', { system: 'demo', hosts: { h1: { ...host, nodes: { p1: 1 } } } }],
   ['hosts.h2.nodes.p1', { system: 'demo', hosts: { h1: host, h2: host } }],

@@ -211,6 +211,7 @@ function manifestOf(system: string, version: number, previous: string | null): M
       reason: null,
       createdAt: '2026-01-01T00:00:00Z',
       upgrader: null,
+      upgraders: null,
     },
   }
 }

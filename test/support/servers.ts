@@ -3,10 +3,11 @@
  * each in a temporary directory of its own. A test stops what it started; what it forgets ends with its process.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { accessSync, closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { accessSync, closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { connect as connectTls } from 'node:tls'
 import { until } from './eventually.js'
 
 export interface TestServer {
@@ -34,39 +35,64 @@ interface Kind {
   /** What to send to a server, and how its answer shows that it is this one and ready. */
   readonly greeting: string
   answers(text: string, port: number, pid: number): boolean
+  /** Files that it finds in its directory when it starts. */
+  readonly files?: Readonly<Record<string, string>>
+  readonly env?: Readonly<Record<string, string>>
+  /** The certificate authority of a server that is talked to by TLS. */
+  readonly ca?: string
 }
 
-/** Starts nats-server. `args` are added to its command line, for example `['--user', 'u', '--pass', 'p']`. */
-export function startNatsServer(options: { readonly args?: readonly string[] } = {}): Promise<TestServer> {
+interface ServerOptions {
+  /** Added to its command line, for example `['--user', 'u', '--pass', 'p']`. */
+  readonly args?: readonly string[]
+  readonly files?: Readonly<Record<string, string>>
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** Starts nats-server. */
+export function startNatsServer({ args = [], ...options }: ServerOptions = {}): Promise<TestServer> {
   const serverName = (port: number): string => `theseus-test-${process.pid}-${port}`
   return start({
     binary: 'nats-server',
     install: 'apt-get install nats-server',
     scheme: 'nats',
-    args: (port) => ['--addr', '127.0.0.1', '--port', String(port), '--name', serverName(port), ...(options.args ?? [])],
+    args: (port) => ['--addr', '127.0.0.1', '--port', String(port), '--name', serverName(port), ...args],
     greeting: '',
     answers: (text, port) => text.includes(`"server_name":"${serverName(port)}"`),
+    ...options,
   })
 }
 
-/** Starts redis-server, without persistence. With `appendonly` a restart keeps the data, even after SIGKILL. */
-export function startRedisServer(options: { readonly appendonly?: boolean } = {}): Promise<TestServer> {
+export interface RedisServerOptions extends ServerOptions {
+  /** A restart keeps the data, even after SIGKILL. */
+  readonly appendonly?: boolean
+  /** It takes connections by TLS only: its certificate is among its files, this is who signed that. */
+  readonly ca?: string
+  /** Who may ask it for its process id, where not everybody may. */
+  readonly login?: { readonly username: string; readonly password: string }
+}
+
+/** Starts redis-server, by default without persistence. */
+export function startRedisServer({ appendonly, login, args = [], ...options }: RedisServerOptions = {}): Promise<TestServer> {
+  const isTls = options.ca !== undefined
   return start({
     binary: 'redis-server',
     install: 'apt-get install redis-server',
-    scheme: 'redis',
+    scheme: isTls ? 'rediss' : 'redis',
     args: (port, dir) => [
-      ...['--bind', '127.0.0.1', '--port', String(port), '--dir', dir, '--save', ''],
-      ...['--appendonly', options.appendonly === true ? 'yes' : 'no'],
+      ...['--bind', '127.0.0.1', ...(isTls ? ['--port', '0', '--tls-port'] : ['--port']), String(port)],
+      ...['--dir', dir, '--save', '', '--appendonly', appendonly === true ? 'yes' : 'no', ...args],
     ],
-    greeting: 'PING\r\nINFO server\r\n',
-    answers: (text, _port, pid) => text.startsWith('+PONG') && text.includes(`process_id:${pid}`),
+    greeting: `${login === undefined ? '' : `AUTH ${login.username} ${login.password}\r\n`}PING\r\nINFO server\r\n`,
+    answers: (text, _port, pid) => text.includes('+PONG') && text.includes(`process_id:${pid}`),
+    ...options,
   })
 }
 
 async function start(kind: Kind): Promise<TestServer> {
   const path = find(kind)
   const dir = mkdtempSync(join(tmpdir(), `theseus-${kind.binary}-`))
+  for (const [name, text] of Object.entries(kind.files ?? {})) writeFileSync(join(dir, name), text, { mode: 0o600 })
   // Somebody may take the port between the moment it is found and the moment the server asks for it.
   for (let starts = 1; ; starts++) {
     const server = new RunningServer(kind, path, dir, await freePort())
@@ -130,7 +156,11 @@ class RunningServer implements TestServer {
   async launch(): Promise<void> {
     const { kind, port, dir } = this
     const log = openSync(join(dir, 'log'), 'a')
-    const child = spawn(this.path, kind.args(port, dir), { cwd: dir, stdio: ['ignore', log, log] })
+    const child = spawn(this.path, kind.args(port, dir), {
+      cwd: dir,
+      stdio: ['ignore', log, log],
+      env: { ...process.env, ...kind.env },
+    })
     closeSync(log)
     this.#child = child
     running.add(this)
@@ -140,7 +170,7 @@ class RunningServer implements TestServer {
       async () => {
         if (child.pid === undefined || ended(child))
           throw new Error(`${kind.binary} ended as soon as it started: ${this.#lastLog()}`)
-        return kind.answers(await ask(port, kind.greeting), port, child.pid)
+        return kind.answers(await ask(port, kind), port, child.pid)
       },
       `${kind.binary} accepts connections on port ${port}`,
       startTimeoutMs,
@@ -189,10 +219,12 @@ function ended(child: ChildProcess): boolean {
 const askTimeoutMs = 200
 
 /** What a server says on a fresh connection within a moment; nothing if nobody is there. */
-function ask(port: number, greeting: string): Promise<string> {
+function ask(port: number, { greeting, ca }: Kind): Promise<string> {
   return new Promise((resolve) => {
     let text = ''
-    const socket = connect(port, '127.0.0.1', () => socket.write(greeting))
+    const greet = () => socket.write(greeting)
+    const socket: Socket =
+      ca === undefined ? connect(port, '127.0.0.1', greet) : connectTls({ port, host: '127.0.0.1', ca }, greet)
     const done = (): void => {
       socket.destroy()
       resolve(text)

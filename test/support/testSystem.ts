@@ -4,8 +4,9 @@
  */
 import type { ExecutionContext } from 'ava'
 import type { NodeHandle } from '../../actors/host.js'
+import type { BuiltUpgrade } from '../../actors/operator.js'
 import type { HostSettings } from '../../actors/settings.js'
-import { createHost, type RunningHost, startUpgradeServer } from '../../compose.js'
+import { createHost, type Publishing, type RunningHost, startUpgradeServer, type Trusting } from '../../compose.js'
 import { draftManifest } from '../../core/draftManifest.js'
 import { isFault } from '../../core/fault.js'
 import type { HostEvent } from '../../core/hostEvents.js'
@@ -29,6 +30,7 @@ import {
 } from '../../transports/memory/index.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { systemRandom } from '../../transports/systemRandom.js'
+import type { UdbFactory } from '../../transports/udbFactory.js'
 import { until } from './eventually.js'
 
 export type Settings = Partial<Omit<HostSettings, 'system' | 'hostId' | 'facts'>>
@@ -53,6 +55,13 @@ export type Deaths = Pick<
   'deathDelay' | 'deathRound' | 'gate' | 'gateRound' | 'observe'
 >
 
+export interface ServerOptions {
+  /** Instead of the system's; null: it trusts anybody. */
+  readonly trust: readonly string[] | null
+  /** Another database than that of the hosts, as if theirs had been lost. */
+  readonly udb: UdbFactory
+}
+
 let systems = 0
 
 export class TestSystem {
@@ -72,10 +81,16 @@ export class TestSystem {
   private constructor(
     private readonly settings: Settings,
     private readonly deaths: Deaths,
+    private readonly trust: Trusting & Publishing,
   ) {}
 
-  static async start(t: ExecutionContext, settings: Settings = {}, deaths: Deaths = {}): Promise<TestSystem> {
-    const system = new TestSystem({ ...quick, ...settings }, deaths)
+  static async start(
+    t: ExecutionContext,
+    settings: Settings = {},
+    deaths: Deaths = {},
+    trust: Trusting & Publishing = {},
+  ): Promise<TestSystem> {
+    const system = new TestSystem({ ...quick, ...settings }, deaths, trust)
     t.teardown(() => system.stop())
     system.database = await system.udb.open(system.name, systemClock)
     await system.startServer()
@@ -83,12 +98,13 @@ export class TestSystem {
     return system
   }
 
-  async startServer(): Promise<void> {
+  async startServer({ trust = this.trust.trust ?? null, udb = this.udb }: Partial<ServerOptions> = {}): Promise<void> {
     const server = await startUpgradeServer({
       system: this.name,
       transport: { connect: async (options) => memoryTransport(this.broker, options) },
-      udb: this.udb,
+      udb,
       ...this.deaths,
+      ...(trust === null ? {} : { trust }),
     })
     this.#stopServer = () => server.stop()
   }
@@ -99,21 +115,29 @@ export class TestSystem {
 
   async host(
     name: string,
-    options: { state?: MemoryState; settings?: Settings; repository?: MemoryRepository; facts?: NodeFacts } = {},
+    options: { state?: MemoryState; settings?: Settings; repository?: MemoryRepository; facts?: NodeFacts } & Trusting &
+      Publishing = {},
   ) {
     const settings = { ...this.settings, ...options.settings }
     const { state = memoryStore(), repository = this.repository, facts = {} } = options
-    const host = await TestHost.start(this, name, state, repository, settings, facts)
+    const trust = { ...this.trust, ...options }
+    const host = await TestHost.start(this, name, state, repository, settings, facts, trust)
     this.#hosts.push(host)
     return host
   }
 
   /** Installs an upgrade as the next version. `change` makes the manifest say something else than the bundle. */
   async publish(upgrade: Upgrade, change: (draft: ManifestDraft) => ManifestDraft = (draft) => draft): Promise<number> {
+    const { manifest, bundle } = this.build(upgrade)
+    return await this.desk.publish({ manifest: change(manifest), bundle })
+  }
+
+  /** An upgrade with a bundle of its own, which the hosts' repository knows. */
+  build(upgrade: Upgrade): BuiltUpgrade {
     const bundle = new TextEncoder().encode(`${this.name} ${upgrade.title} ${Math.random()}`)
-    const manifest = change(draftManifest(upgrade, bundle))
+    const manifest = draftManifest(upgrade, bundle)
     this.repository.add(manifest.bundle.digest, upgrade)
-    return await this.desk.publish({ manifest, bundle })
+    return { manifest, bundle }
   }
 
   async stop(): Promise<void> {
@@ -144,6 +168,7 @@ export class TestHost {
     repository: MemoryRepository,
     settings: Settings,
     facts: NodeFacts,
+    { trust, upgrader }: Trusting & Publishing,
   ): Promise<TestHost> {
     const lifeline: Lifeline = { dead: false }
     const clock: Clock = {
@@ -168,6 +193,8 @@ export class TestHost {
       clock,
       settings,
       facts,
+      ...(trust === undefined ? {} : { trust }),
+      ...(upgrader === undefined ? {} : { upgrader }),
       observe: (event) => void (lifeline.dead || events.push(event)),
     })
     return new TestHost(running, state, transport, lifeline, events)

@@ -1,6 +1,7 @@
 /** Connecting to NATS: the settings, and what can be wrong with them. */
-import { type Authenticator, connect, type NatsConnection, type TlsOptions } from 'nats'
-import { Fault, type FaultCode } from '../../core/fault.js'
+import { readFileSync } from 'node:fs'
+import { type Authenticator, connect, credsAuthenticator, type NatsConnection, nkeyAuthenticator, type TlsOptions } from 'nats'
+import { Fault, type FaultCode, isFault } from '../../core/fault.js'
 import type { Transport } from '../../core/ports/transport.js'
 import { type ConnectOptions, reporter, type TransportFactory } from '../factory.js'
 import { NatsTransport } from './natsTransport.js'
@@ -11,7 +12,11 @@ export interface NatsOptions {
   readonly user?: string
   readonly pass?: string
   readonly token?: string
-  /** For NKeys and JWTs: see `nkeyAuthenticator` and `credsAuthenticator` of the package nats. */
+  /** A file with credentials, as `nsc` and NGS make them: a user's JWT and its seed. Read anew at every attempt to connect. */
+  readonly creds?: string
+  /** A file with the seed of a user's nkey, `SU…`. Read anew at every attempt to connect. */
+  readonly nkey?: string
+  /** For anything else: see `nkeyAuthenticator` and `credsAuthenticator` of the package nats. */
   readonly authenticator?: Authenticator | readonly Authenticator[]
   /** `{}` asks for TLS with the system's certificate authorities. */
   readonly tls?: TlsOptions
@@ -43,6 +48,8 @@ function serversOf(options: NatsOptions): readonly string[] {
   if (servers.length === 0 || servers.some((server) => server.trim() === '')) {
     throw new Fault('config.invalid', "nats: give at least one server, for example 'nats://127.0.0.1:4222'")
   }
+  if (options.creds !== undefined && options.nkey !== undefined)
+    throw new Fault('config.invalid', 'nats: give creds or nkey, not both')
   // nats.js ignores them silently, and the login would fail for no visible reason.
   if (servers.some((server) => server.includes('@'))) {
     throw new Fault('config.invalid', 'nats: give credentials as user and pass, or token, and not in the address of a server')
@@ -62,7 +69,7 @@ async function connectNats(options: NatsOptions, servers: readonly string[], fro
       token: options.token,
       tls: options.tls,
       inboxPrefix: options.inboxPrefix,
-      authenticator: [gatekeeper(gate), ...[options.authenticator ?? []].flat()],
+      authenticator: [gatekeeper(gate), ...authenticatorsOf(options)],
       timeout: options.connectTimeoutMs ?? 5_000,
       maxReconnectAttempts: -1,
       ignoreAuthErrorAbort: true,
@@ -91,6 +98,30 @@ async function connectNats(options: NatsOptions, servers: readonly string[], fro
   })
 }
 
+function authenticatorsOf({ creds, nkey, authenticator }: NatsOptions): readonly Authenticator[] {
+  const fromFile = (what: string, path: string, make: (bytes: Uint8Array) => Authenticator): Authenticator => {
+    return (nonce) => {
+      try {
+        return make(readFileSync(path))(nonce)
+      } catch (error) {
+        // Not what the reader says of the contents: a part of the seed may be in it.
+        const why = (error as NodeJS.ErrnoException).syscall === undefined ? 'it holds none' : (error as Error).message
+        throw new Fault('config.invalid', `nats: no ${what} can be read from ${path}: ${why}`)
+      }
+    }
+  }
+  return [
+    ...(creds === undefined ? [] : [fromFile('credentials', creds, credsAuthenticator)]),
+    ...(nkey === undefined ? [] : [fromFile('seed', nkey, (bytes) => nkeyAuthenticator(trimmed(bytes)))]),
+    ...[authenticator ?? []].flat(),
+  ]
+}
+
+/** As an editor leaves a file: with a line feed at its end. */
+function trimmed(bytes: Uint8Array): Uint8Array {
+  return new TextEncoder().encode(new TextDecoder().decode(bytes).trim())
+}
+
 /** Asked for credentials at every attempt to connect, so it can stop the one that is under way when `close` is called (N5). */
 function gatekeeper(gate: { readonly open: boolean }): Authenticator {
   return () => {
@@ -100,11 +131,12 @@ function gatekeeper(gate: { readonly open: boolean }): Authenticator {
 }
 
 function connectFault(error: unknown, servers: readonly string[]): Fault {
+  if (isFault(error)) return error
   const at = servers.join(', ')
   const { code = '', message } = error as { code?: string; message: string }
   const fault = (faultCode: FaultCode, text: string): Fault => new Fault(faultCode, text, {}, { cause: error })
   if (/^AUTH/.test(code))
-    return fault('config.invalid', `NATS at ${at} refuses the login: check user, pass, token or authenticator`)
+    return fault('config.invalid', `NATS at ${at} refuses the login: check user, pass, token, creds, nkey or authenticator`)
   if (/^(INVALID_OPTION|NOT_FUNC|BAD API|TLS)$/.test(code)) return fault('config.invalid', `nats: ${message}`)
   // What the system says of an address, or what nats.js makes of it.
   if (/^(CONNECTION_REFUSED|TIMEOUT|E[A-Z]+)$/.test(code)) {

@@ -1,0 +1,102 @@
+/**
+ * How an upgrade server gets a lost history back from the hosts, and what it does when theirs and its own are not the same (DESIGN §5, "Install").
+ *
+ * L1. What is taught is verified like what is installed: a manifest that follows the newest one, by one who was trusted then.
+ * L2. A bundle that is here with its digest is never changed; one that is wanted may be written over until it has its digest.
+ * L3. Two manifests for one version, both signed by one who was trusted, stop all installs until an operator has looked.
+ */
+import { Fault } from '../core/fault.js'
+import { bundleChunkBytes, chunkCount, decodeManifest, digestOf, type Manifest, type SignedManifest } from '../core/manifest.js'
+import type { Head, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import { forksTable, wantedTable } from '../core/reservedTables.js'
+import type { VerifiedHistory } from '../core/verifiedHistory.js'
+
+/** Bundles that hosts are asked for in one answer. */
+const wantedMax = 16
+
+export interface Relearned {
+  /** The version that was added; undefined when it was here already. */
+  readonly added: { readonly version: number; readonly digest: string } | undefined
+}
+
+export class Relearning {
+  constructor(
+    private readonly database: UpgradeDatabase,
+    /** The history in the database, verified, up to a version. */
+    private readonly verified: (head: Head) => Promise<VerifiedHistory>,
+    /** An empty history, of this system and with its list of upgraders. */
+    private readonly empty: () => VerifiedHistory,
+  ) {}
+
+  /** L3. Throws `upgrade.forked` while two manifests are known for one version. */
+  async checkForks(): Promise<void> {
+    const forks = [...(await this.database.table(forksTable))]
+    if (forks.length === 0) return
+    const [[version, what]] = forks as [[string, string]]
+    const advice = `find out by whom, then "natsctl table rm ${forksTable} ${version}"`
+    throw new Fault('upgrade.forked', `nothing is installed: version ${version} has two manifests, ${what}: ${advice}`)
+  }
+
+  /** The bundles that hosts are asked for. */
+  async wanted(): Promise<readonly string[]> {
+    return [...(await this.database.table(wantedTable)).keys()].slice(0, wantedMax)
+  }
+
+  /** L1. A host's manifest: the next one, or one that is here, or another than the one that is here. */
+  async teach(signed: SignedManifest): Promise<Relearned> {
+    const { database } = this
+    const manifest = decodeManifest(signed.bytes)
+    const digest = digestOf(signed.bytes)
+    const head = await database.head()
+    if (manifest.version <= head.version) {
+      await this.#compare(signed, manifest, digest)
+      return { added: undefined }
+    }
+    await this.checkForks()
+    const history = await this.verified(head)
+    const verified = history.check(signed)
+    await this.#want(manifest.bundle)
+    if (!(await database.install(head, digest, signed, manifest.tables)))
+      throw new Fault('upgrade.conflict', `version ${manifest.version} does not follow the newest version any more`)
+    if (history.head.version === head.version) history.append(verified)
+    return { added: { version: manifest.version, digest } }
+  }
+
+  /** L2. A part of a wanted bundle. */
+  async teachChunk(digest: string, index: number, bytes: Uint8Array): Promise<void> {
+    const { database } = this
+    const length = Number((await database.table(wantedTable)).get(digest) ?? Number.NaN)
+    if (!Number.isInteger(length) || index >= chunkCount(length)) return
+    await database.putChunk(digest, index, bytes)
+    if (await this.#isWhole(digest, length)) await database.removeFromTable(wantedTable, digest)
+  }
+
+  /** L3. Both are here now: one in the history, one that a host brings. Only what was signed counts; anybody can make up another one. */
+  async #compare(signed: SignedManifest, { version }: Manifest, digest: string): Promise<void> {
+    const own = await this.database.manifests(1, version)
+    const ownDigest = own.length === version ? digestOf(own[version - 1]!.bytes) : undefined
+    if (ownDigest === digest || ownDigest === undefined) return
+    const history = this.empty()
+    for (const before of own.slice(0, -1)) history.append(history.check(before))
+    history.check(signed)
+    await this.database.setInTable(forksTable, String(version), `${ownDigest} here and ${digest} on a host`)
+    await this.checkForks()
+  }
+
+  async #want({ digest, bytes }: Manifest['bundle']): Promise<void> {
+    // Of an upgrade that changes no class: no host has kept it.
+    if (bytes === 0) await this.database.putChunk(digest, 0, new Uint8Array(0))
+    else if (!(await this.#isWhole(digest, bytes))) await this.database.setInTable(wantedTable, digest, String(bytes))
+  }
+
+  async #isWhole(digest: string, bytes: number): Promise<boolean> {
+    const whole = new Uint8Array(bytes)
+    for (let index = 0; index < chunkCount(bytes); index++) {
+      const chunk = await this.database.getChunk(digest, index)
+      const at = index * bundleChunkBytes
+      if (chunk === undefined || at + chunk.length > bytes) return false
+      whole.set(chunk, at)
+    }
+    return digestOf(whole) === digest
+  }
+}

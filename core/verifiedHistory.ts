@@ -1,0 +1,75 @@
+/**
+ * C9. No upgrade runs that a trusted upgrader did not sign, and the history of upgrades can't be rewritten unseen.
+ *
+ * The manifests of versions 1, 2, … of a system, each checked against those before it: it is the next version of this system, names the
+ * digest of the one before, and is signed by one of those whom the ones before it trust. Hosts, upgrade servers and natsctl all ask here.
+ */
+import { Fault } from './fault.js'
+import { decodeManifest, digestOf, type Manifest, type SignedManifest } from './manifest.js'
+import type { Signatures } from './ports/signatures.js'
+import type { Head } from './ports/upgradeDatabase.js'
+import { checkSigned } from './signed.js'
+import { trustedAt } from './trust.js'
+
+export interface Verified {
+  readonly manifest: Manifest
+  readonly digest: string
+  readonly signed: SignedManifest
+}
+
+export class VerifiedHistory {
+  readonly #entries: Verified[] = []
+  readonly #manifests: Manifest[] = []
+
+  /** @param trust who is trusted at version 0; undefined: nobody has to sign, until an upgrade says who does */
+  constructor(
+    private readonly system: string,
+    private readonly trust: readonly string[] | undefined,
+    private readonly signatures: Signatures,
+  ) {}
+
+  /** The manifests of versions 1, 2, …. */
+  get manifests(): readonly Manifest[] {
+    return this.#manifests
+  }
+
+  get head(): Head {
+    return { version: this.#entries.length, digest: this.#entries.at(-1)?.digest ?? null }
+  }
+
+  /** Who is trusted to sign the next manifest; undefined: nobody has to. */
+  get trusted(): readonly string[] | undefined {
+    return trustedAt(this.trust, this.#manifests)
+  }
+
+  /** The manifest of a version, with its digest and its signature. */
+  at(version: number): Verified | undefined {
+    return this.#entries[version - 1]
+  }
+
+  /**
+   * Checks that this is the manifest after the newest one; does not add it. Throws `upgrade.invalid`, `upgrade.predecessor` or
+   * `upgrade.signature`.
+   */
+  check(signed: SignedManifest): Verified {
+    const manifest = decodeManifest(signed.bytes)
+    const { version, digest } = this.head
+    const what = `the manifest of version ${manifest.version}`
+    const doesNotFollow = (why: string): never => {
+      throw new Fault('upgrade.predecessor', `${what} does not follow version ${version} of ${this.system}: ${why}`)
+    }
+    if (manifest.system !== this.system) doesNotFollow(`it is for system ${manifest.system}`)
+    if (manifest.version !== version + 1) doesNotFollow(`version ${version + 1} comes next`)
+    if (manifest.previous !== digest) doesNotFollow('it follows another manifest than the one that is here')
+    checkSigned(this.signatures, 'manifest', signed, what, manifest.upgrader, this.trusted)
+    if (!(manifest.upgraders ?? []).every((key) => this.signatures.isUpgraderKey(key)))
+      throw new Fault('upgrade.invalid', `${what}: upgraders has an entry that is not the public key of an upgrader`)
+    return { manifest, digest: digestOf(signed.bytes), signed }
+  }
+
+  /** Adds what `check` has just answered. */
+  append(verified: Verified): void {
+    this.#entries.push(verified)
+    this.#manifests.push(verified.manifest)
+  }
+}

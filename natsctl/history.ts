@@ -1,0 +1,166 @@
+/** `natsctl history`: who installed what, when and why; and whether that can be believed. It asks the upgrade database alone. */
+import { readFile, writeFile } from 'node:fs/promises'
+import { type Command, Option } from 'commander'
+import { decodeManifest, digestOf, forksTable, isFault, type Manifest } from 'theseus'
+import { type HistoryVerdict, verifyHistory } from 'theseus/nkeys'
+import { withOperator } from './connection.js'
+import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
+import type { GlobalFlags } from './flags.js'
+import { decodeHistoryFile, type ExportedHistory, encodeHistoryFile } from './historyFile.js'
+import { count, note, oneLine, print, printJson, printTable } from './output.js'
+import type { Program } from './program.js'
+import { keyArgument } from './upgrader.js'
+
+interface HistoryFlags extends GlobalFlags {
+  readonly file?: string
+  readonly verify?: true
+  readonly trust?: readonly string[]
+  readonly head?: string
+}
+
+export function addHistory(program: Program): void {
+  const history = program.command
+    .command('history')
+    .description('who installed which version, when and why')
+    .option('--file <file>', 'an exported history, instead of the upgrade database')
+    .option('--verify', 'check that each manifest follows the one before, and was signed by one who was trusted')
+    .addOption(new Option('--trust <key...>', 'with --verify: the upgraders who are trusted at version 0').argParser(keyArgument))
+    .option('--head <digest>', 'with --verify: the digest that the newest manifest has to have')
+    .action(program.action((_: unknown, command: Command) => show(command.optsWithGlobals())))
+  history
+    .command('export')
+    .description('write the history to a file, with its signatures')
+    .argument('<file>', 'where it goes')
+    .action(program.action((file: string, _: unknown, command: Command) => exportTo(file, command.optsWithGlobals())))
+}
+
+async function show(flags: HistoryFlags): Promise<ExitCode> {
+  if (flags.verify !== true && (flags.trust !== undefined || flags.head !== undefined))
+    throw usageFailure('--trust and --head go with --verify')
+  const history = flags.file === undefined ? await stored(flags) : await exported(flags.file, flags)
+  return flags.verify === true ? verify(history, flags) : list(history, flags)
+}
+
+/** What the database has, and its head: manifests that are missing at the end would not be missed otherwise. */
+interface Found extends ExportedHistory {
+  readonly head: { readonly version: number; readonly digest: string | null } | undefined
+  /** Versions with two manifests, and what is known of them: nothing is installed meanwhile. */
+  readonly forks: ReadonlyMap<string, string>
+}
+
+function stored(flags: GlobalFlags): Promise<Found> {
+  return withOperator(flags, async ({ database }, system) => {
+    const head = await database.head()
+    return { system, manifests: await database.manifests(1, head.version), head, forks: await database.table(forksTable) }
+  })
+}
+
+async function exported(file: string, { system }: GlobalFlags): Promise<Found> {
+  let bytes: Uint8Array
+  try {
+    bytes = await readFile(file)
+  } catch (error) {
+    throw new Failure(exitCodes.error, `error: can't read ${file}: ${(error as Error).message}`, { cause: error })
+  }
+  try {
+    const found = decodeHistoryFile(bytes)
+    if (system !== undefined && system !== found.system)
+      throw usageFailure(`${file} is of system ${found.system}, not of ${system}`)
+    return { ...found, head: undefined, forks: new Map() }
+  } catch (error) {
+    if (!isFault(error)) throw error
+    throw new Failure(exitCodes.error, oneLine(`${error.code}: ${file}: ${error.message}`), { cause: error })
+  }
+}
+
+async function exportTo(file: string, flags: GlobalFlags): Promise<ExitCode> {
+  const { system, manifests } = await stored(flags)
+  try {
+    await writeFile(file, encodeHistoryFile({ system, manifests }))
+  } catch (error) {
+    throw new Failure(exitCodes.error, `error: can't write ${file}: ${(error as Error).message}`, { cause: error })
+  }
+  const digest = manifests.length === 0 ? null : digestOf(manifests.at(-1)!.bytes)
+  if (flags.output === 'json') printJson({ file, system, versions: manifests.length, digest })
+  else print(`${file}: ${count(manifests.length, 'version')} of system ${system}`)
+  return exitCodes.done
+}
+
+interface Entry {
+  readonly manifest: Manifest
+  readonly digest: string
+}
+
+function list({ system, manifests, forks }: Found, flags: GlobalFlags): ExitCode {
+  const entries = manifests.map(({ bytes }) => ({ manifest: decodeManifest(bytes), digest: digestOf(bytes) }))
+  if (flags.output === 'json') printJson(entries.map(entryJson))
+  else printEntries(entries)
+  const fork = forkFault(forks)
+  if (fork !== undefined) note(fork)
+  if (entries.length === 0) note(`system ${system} has no upgrades: it runs version 0`)
+  return exitCodes.done
+}
+
+function verify({ system, manifests, head, forks }: Found, flags: HistoryFlags): ExitCode {
+  const verdict = verifyHistory(system, flags.trust, manifests)
+  const why =
+    verdict.fault === undefined
+      ? (headFault(verdict, head, flags.head) ?? forkFault(forks))
+      : `${verdict.fault.code}: ${verdict.fault.message}`
+  const digest = verdict.holds.at(-1)?.digest ?? null
+  if (flags.output === 'json') {
+    printJson({
+      system,
+      verified: why === undefined,
+      versions: verdict.holds.map(entryJson),
+      digest,
+      upgraders: verdict.trusted ?? null,
+    })
+  } else {
+    printEntries(verdict.holds)
+    if (why === undefined)
+      print(
+        `\n${count(verdict.holds.length, 'version')} of system ${system} verified; the newest manifest is ${digest ?? 'none'}`,
+      )
+  }
+  if (verdict.trusted === undefined) note('no list of upgraders: signatures were not asked for; give --trust')
+  if (why === undefined) return exitCodes.done
+  throw new Failure(exitCodes.error, oneLine(`${why}; ${count(verdict.holds.length, 'version')} before it verified`))
+}
+
+function headFault({ holds }: HistoryVerdict, head: Found['head'], asked: string | undefined): string | undefined {
+  const digest = holds.at(-1)?.digest ?? null
+  if (head !== undefined && (head.version !== holds.length || head.digest !== digest))
+    return `upgrade.predecessor: the head of the upgrade database is version ${head.version}, ${head.digest}, which is not the last manifest there`
+  if (asked !== undefined && asked !== digest)
+    return `upgrade.predecessor: the newest manifest has the digest ${digest}, not ${asked}`
+  return undefined
+}
+
+function forkFault(forks: Found['forks']): string | undefined {
+  for (const [version, what] of forks)
+    return `upgrade.forked: version ${version} has two manifests, ${what}: nothing is installed until it is removed from table ${forksTable}`
+  return undefined
+}
+
+function entryJson({ manifest, digest }: Entry) {
+  const { version, title, upgrader, createdAt, reason, previous, upgraders, bundle } = manifest
+  return { version, title, upgrader, createdAt, reason, digest, previous, upgraders, bundle: bundle.digest }
+}
+
+/** Enough to tell keys and digests apart. */
+const shortLength = 12
+
+function printEntries(entries: readonly Entry[]): void {
+  printTable(
+    ['VERSION', 'TITLE', 'UPGRADER', 'CREATED', 'MANIFEST', 'REASON'],
+    entries.map(({ manifest: { version, title, upgrader, createdAt, reason }, digest }) => [
+      version,
+      title,
+      upgrader === null ? '-' : upgrader.slice(0, shortLength),
+      createdAt,
+      digest.slice(0, shortLength),
+      reason ?? '',
+    ]),
+  )
+}

@@ -1,0 +1,78 @@
+/** `natsctl upgrader`: who may install upgrades. The list changes by a signed upgrade, like everything else. */
+import { type Command, InvalidArgumentError } from 'commander'
+import type { Manifest } from 'theseus'
+import { isUpgraderKey } from 'theseus/nkeys'
+import { asking, withOperator } from './connection.js'
+import { type ExitCode, exitCodes } from './exitCodes.js'
+import type { GlobalFlags } from './flags.js'
+import { note, print, printJson, printTable } from './output.js'
+import type { Program } from './program.js'
+import { type KeyFlags, keyFlag, signerOf } from './upgraderSeed.js'
+
+interface SetFlags extends GlobalFlags, KeyFlags {
+  readonly reason?: string
+}
+
+export function addUpgrader(program: Program): void {
+  const upgrader = program.command.command('upgrader').description('who may install upgrades')
+  upgrader
+    .command('ls')
+    .description('list the public keys that the newest upgrade leaves in force')
+    .action(program.action((_: unknown, command: Command) => list(command.optsWithGlobals())))
+  upgrader
+    .command('set')
+    .description('install a version that changes nothing but who may install what comes after it')
+    .argument('<keys...>', 'the public keys of all upgraders from then on', keyArgument)
+    .option('--reason <text>', 'why; kept in the history')
+    .option(...keyFlag)
+    .action(program.action((keys: string[], _: unknown, command: Command) => set(keys, command.optsWithGlobals())))
+}
+
+/** For commander, which gives each of several arguments with those before it. */
+export function keyArgument(text: string, before: readonly string[] | undefined): readonly string[] {
+  // The text itself is not repeated: somebody may have taken the seed for the key.
+  if (!isUpgraderKey(text))
+    throw new InvalidArgumentError('It is not the public key of an upgrader, as "natsctl key new" prints it.')
+  return [...(before ?? []), text]
+}
+
+function list(flags: GlobalFlags): Promise<ExitCode> {
+  return withOperator(flags, async (operator, system) => {
+    const manifests = await asking(system, operator.history())
+    const said = manifests.findLast(({ upgraders }) => upgraders !== null)
+    const keys = said?.upgraders ?? []
+    if (flags.output === 'json') printJson({ since: said?.version ?? null, upgraders: said?.upgraders ?? null })
+    else if (said !== undefined)
+      printTable(
+        ['UPGRADER', 'LAST INSTALLED'],
+        keys.map((key) => [key, lastOf(manifests, key)]),
+      )
+    if (said === undefined)
+      note(`no upgrade of system ${system} says who may install: those do whom hosts and upgrade servers were told to trust`)
+    else note(`since version ${said.version}; "natsctl history --verify" checks how it came about`)
+    return exitCodes.done
+  })
+}
+
+function lastOf(manifests: readonly Manifest[], key: string): string {
+  const last = manifests.findLast(({ upgrader }) => upgrader === key)
+  return last === undefined ? '-' : `version ${last.version}`
+}
+
+async function set(keys: readonly string[], flags: SetFlags): Promise<ExitCode> {
+  const upgrader = await signerOf(flags)
+  return withOperator(
+    flags,
+    async (operator, system) => {
+      const options = flags.reason === undefined ? {} : { reason: flags.reason }
+      const version = await asking(system, operator.setUpgraders(keys, options))
+      if (flags.output === 'json') printJson({ version, upgraders: keys })
+      else {
+        print(`version ${version} of system ${system}: from the next version on, upgrades are signed by`)
+        for (const key of keys) print(`  ${key}`)
+      }
+      return exitCodes.done
+    },
+    upgrader,
+  )
+}

@@ -1,0 +1,135 @@
+/** DESIGN §5, "Install": nodes teach a lost history back, and two manifests for one version stop installs and raise an alarm. */
+import test, { type ExecutionContext } from 'ava'
+import type { HostEvent } from '../../core/hostEvents.js'
+import { digestOf, encodeManifest, type Manifest, type SignedManifest } from '../../core/manifest.js'
+import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import { forksTable, wantedTable } from '../../core/reservedTables.js'
+import { signed } from '../../core/signed.js'
+import { memoryDatabase } from '../../transports/memory/index.js'
+import { systemClock } from '../../transports/systemClock.js'
+import { askServer } from '../support/askServer.js'
+import { until } from '../support/eventually.js'
+import { alice, bob, mallory, manifestAfter } from '../support/signedManifests.js'
+import { codeOf, TestSystem } from '../support/testSystem.js'
+import { NotesV1, NotesV2, toV2, toV3 } from './notes.js'
+
+/** A node at version 2, and an upgrade server that begins again with another database, which has the first `kept` versions. */
+async function afterLoss(t: ExecutionContext, kept: number) {
+  const system = await TestSystem.start(t, { askServerMs: 20 }, {}, { trust: [alice.publicKey], upgrader: alice })
+  const host = await system.host('h1')
+  const node = await host.node(NotesV1, 'n1')
+  await system.publish(toV2())
+  await until(() => node.version === 1, 'the node at version 1')
+  await system.desk.running.operator.setUpgraders([alice.publicKey, bob.publicKey])
+  await until(() => node.version === 2, 'the node at version 2')
+  const history = await system.database.manifests(1, 2)
+  await system.stopServer()
+  const udb = memoryDatabase()
+  const database = await udb.open(system.name, systemClock)
+  await add(database, history.slice(0, kept))
+  return { system, host, node, history, udb, database }
+}
+
+async function add(database: UpgradeDatabase, manifests: readonly SignedManifest[]): Promise<void> {
+  for (const manifest of manifests) await database.install(await database.head(), digestOf(manifest.bytes), manifest)
+}
+
+/** Another manifest that one who is trusted has signed, for a version that there is. */
+function another({ name }: TestSystem, before: SignedManifest | undefined, by = alice): SignedManifest {
+  const manifest = { ...manifestAfter(before, { title: 'Another one', upgrader: by.publicKey }), system: name }
+  return signed('manifest', encodeManifest(manifest), by)
+}
+
+for (const kept of [0, 1]) {
+  test(`an upgrade server that has only ${kept} of 2 versions left gets the others back from the hosts, byte by byte`, async (t) => {
+    const { system, node, history, udb, database } = await afterLoss(t, kept)
+    await system.startServer({ udb })
+    await until(async () => (await database.head()).version === 2, 'both versions are back')
+    t.deepEqual(await database.manifests(1, 2), history)
+    t.is(node.version, 2)
+    t.is(await system.desk.ref(NotesV2, 'n1', { version: 1 }).add('still here'), 1)
+    t.is(await system.publish(toV3()), 3)
+    await until(() => node.version === 3, 'the node at version 3')
+  })
+}
+
+test('a bundle that was lost with its version comes back from a host that has it, and a new host upgrades with it', async (t) => {
+  const { system, history, udb, database } = await afterLoss(t, 0)
+  await system.startServer({ udb })
+  const { bundle } = JSON.parse(new TextDecoder().decode(history[0]!.bytes)) as Manifest
+  await until(async () => (await database.getChunk(bundle.digest, 0)) !== undefined, 'the bundle is back')
+  t.is(digestOf((await database.getChunk(bundle.digest, 0))!), bundle.digest)
+  await until(async () => (await database.head()).version === 2 && (await database.tables()).length === 0, 'nothing is wanted')
+  const late = await system.host('h2')
+  t.is((await late.node(NotesV1, 'n2')).className, 'Notes.v2')
+})
+
+test('what is taught is verified: nothing unsigned, nothing by one who is not trusted, and no bundle that nobody misses', async (t) => {
+  const { system, host, history, udb, database } = await afterLoss(t, 1)
+  await host.stop()
+  await system.desk.stop()
+  await system.startServer({ udb })
+  const ask = (method: string, ...args: readonly unknown[]) => askServer(system, 'server', method, ...args)
+  t.is(await ask('teach', history[1]!.bytes, null), 'upgrade.signature')
+  const mallorys = another(system, history[0], mallory)
+  t.is(await ask('teach', mallorys.bytes, mallorys.signature), 'upgrade.signature')
+  const forged = another(system, undefined, mallory)
+  t.is(await ask('teach', forged.bytes, forged.signature), 'upgrade.signature')
+  t.deepEqual(await database.tables(), [])
+  const digest = digestOf(new Uint8Array(7))
+  t.is(await ask('teachChunk', digest, 0, new Uint8Array(7)), 'answered null')
+  t.is(await database.getChunk(digest, 0), undefined)
+  t.is((await database.head()).version, 1)
+})
+
+test('a wanted bundle is written over until it has its digest, and not after that', async (t) => {
+  const { system, host, udb, database } = await afterLoss(t, 2)
+  await host.stop()
+  await system.startServer({ udb })
+  const bundle = new Uint8Array(9).fill(3)
+  const digest = digestOf(bundle)
+  await database.setInTable(wantedTable, digest, '9')
+  const teach = (chunk: Uint8Array) => askServer(system, 'server', 'teachChunk', digest, 0, chunk)
+  for (const chunk of [new Uint8Array(9), bundle, new Uint8Array(9)]) t.is(await teach(chunk), 'answered null')
+  t.deepEqual(await database.getChunk(digest, 0), bundle)
+  t.deepEqual(await database.tables(), [])
+})
+
+const forked = (event: HostEvent) => event.type === 'forked'
+
+test('two manifests for one version stop installs and raise an alarm; the nodes serve on, and an operator ends it', async (t) => {
+  const { system, host, node, history, udb, database } = await afterLoss(t, 0)
+  const other = another(system, undefined)
+  await add(database, [other])
+  await system.startServer({ udb })
+  await until(() => host.events.some(forked), 'the host raises the alarm')
+  const ours = digestOf(history[0]!.bytes)
+  t.deepEqual(host.events.find(forked), { type: 'forked', version: 1, ours, theirs: digestOf(other.bytes) })
+  await until(async () => (await database.tables()).includes(forksTable), 'the server knows')
+  const error = await t.throwsAsync(system.publish(toV3()), { code: 'upgrade.forked' })
+  t.regex(
+    error!.message,
+    /version 1 has two manifests, [0-9a-f]{64} here and [0-9a-f]{64} on a host: .*natsctl table rm theseus-forks 1/,
+  )
+  t.is(await system.desk.ref(NotesV2, 'n1', { version: 1 }).add('on'), 1)
+  t.is(node.version, 2)
+  t.is(host.events.filter(forked).length, 1, 'once, however often the server is asked')
+
+  // The operator puts the true history back.
+  await system.stopServer()
+  const mended = memoryDatabase()
+  await add(await mended.open(system.name, systemClock), history)
+  await system.startServer({ udb: mended })
+  t.is(await codeOf(system.publish(toV3())), 'answered 3')
+})
+
+test('a fork that has gone further than this host is found when its next manifest does not follow', async (t) => {
+  const { system, host, history, udb, database } = await afterLoss(t, 1)
+  const other = another(system, history[0])
+  await add(database, [other, another(system, other)])
+  await system.startServer({ udb })
+  await host.untilPhase('n1', 'rejected', 3)
+  await until(() => host.events.some(forked), 'the host raises the alarm')
+  t.like(host.events.find(forked), { version: 2, ours: digestOf(history[1]!.bytes), theirs: digestOf(other.bytes) })
+  await until(async () => (await database.tables()).includes(forksTable), 'the server knows')
+})

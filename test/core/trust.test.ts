@@ -1,0 +1,200 @@
+/** C9, without a system: what is signed, who is trusted when, and that nothing else is accepted. */
+import test from 'ava'
+import fc from 'fast-check'
+import { isFault } from '../../core/fault.js'
+import { encodeManifest, type Manifest, type SignedManifest } from '../../core/manifest.js'
+import { signed, signedBytes } from '../../core/signed.js'
+import { checkTrust, trustedAt } from '../../core/trust.js'
+import { VerifiedHistory } from '../../core/verifiedHistory.js'
+import { newKey, signer } from '../../transports/nkeys/index.js'
+import { nkeySignatures } from '../../transports/nkeys/nkeys.js'
+import { alice, bob, forged, forgeries, mallory, manifestAfter, signedAfter, system } from '../support/signedManifests.js'
+
+const first = signedAfter(undefined, alice, { title: 'One' })
+const second = signedAfter(first, alice, { title: 'Two', reason: 'because' })
+const third = signedAfter(second, bob, { title: 'Three' })
+
+/** The code of the first manifest's fault that is not accepted; undefined when all are. */
+function refusal(manifests: readonly SignedManifest[], trust: readonly string[] | undefined = [alice.publicKey, bob.publicKey]) {
+  const history = new VerifiedHistory(system, trust, nkeySignatures)
+  try {
+    for (const manifest of manifests) history.append(history.check(manifest))
+    return undefined
+  } catch (error) {
+    if (!isFault(error)) throw error
+    return `${history.head.version + 1} ${error.code}`
+  }
+}
+
+test('a history whose manifests follow each other, each signed by one who is trusted, is accepted', (t) => {
+  t.is(refusal([first, second, third]), undefined)
+})
+
+for (const field of Object.keys(forgeries) as (keyof Manifest)[]) {
+  test(`a manifest whose ${field} was changed after it was signed is refused`, (t) => {
+    const code = refusal([first, forged(second, field)])
+    const notEvenAManifest = ['format', 'classUpgrades'].includes(field) ? ['2 upgrade.invalid'] : []
+    const doesNotFollow = ['system', 'version', 'previous'].includes(field) ? ['2 upgrade.predecessor'] : []
+    t.true(['2 upgrade.signature', ...notEvenAManifest, ...doesNotFollow].includes(code!), code)
+  })
+}
+
+test('a signed manifest is refused whichever of its bytes is changed', (t) => {
+  const anywhere = fc.record({ at: fc.nat(second.bytes.length - 1), bits: fc.integer({ min: 1, max: 255 }) })
+  fc.assert(
+    fc.property(anywhere, ({ at, bits }) => {
+      const bytes = second.bytes.slice()
+      bytes[at]! ^= bits
+      const code = refusal([first, { ...second, bytes }])
+      return code?.startsWith('2 upgrade.') === true
+    }),
+    { numRuns: 400 },
+  )
+  // Each byte once at least, and not only those that chance has chosen.
+  for (let at = 0; at < second.bytes.length; at++) {
+    const bytes = second.bytes.slice()
+    bytes[at]! ^= 1
+    t.regex(refusal([first, { ...second, bytes }]) ?? '', /^2 upgrade\./, `byte ${at}`)
+  }
+})
+
+test('a signature is refused whichever of its bits is changed, and at any other length', (t) => {
+  const signature = second.signature!
+  for (let at = 0; at < signature.length; at++) {
+    const changed = signature.slice()
+    changed[at]! ^= 1 << (at % 8)
+    t.is(refusal([first, { ...second, signature: changed }]), '2 upgrade.signature', `byte ${at}`)
+  }
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ maxLength: 130 }),
+      (any) => refusal([first, { ...second, signature: any }]) === '2 upgrade.signature',
+    ),
+    { numRuns: 60 },
+  )
+  for (const length of [0, 1, 32, 63]) {
+    t.is(refusal([first, { ...second, signature: signature.slice(0, length) }]), '2 upgrade.signature')
+  }
+  t.is(refusal([first, { ...second, signature: new Uint8Array([...signature, 0]) }]), '2 upgrade.signature')
+})
+
+test('a signature that was made into another valid one without the seed is refused', (t) => {
+  const order = 0x1000000000000000000000000000000014def9dea2f79cd65812631a5cf5d3edn
+  const numberOf = (bytes: Uint8Array) => BigInt(`0x${Buffer.from(bytes.toReversed()).toString('hex')}`)
+  const scalar = numberOf(second.signature!.slice(32)) + order
+  const high = Uint8Array.from(Buffer.from(scalar.toString(16).padStart(64, '0'), 'hex')).reverse()
+  const signature = new Uint8Array([...second.signature!.slice(0, 32), ...high])
+  t.is(refusal([first, { ...second, signature }]), '2 upgrade.signature')
+})
+
+test('a manifest cut off at any byte is refused', (t) => {
+  for (let length = 0; length < second.bytes.length; length++)
+    t.is(refusal([first, { ...second, bytes: second.bytes.slice(0, length) }]), '2 upgrade.invalid', `${length} bytes`)
+})
+
+test('an older manifest again, manifests in another order, a missing one, and one of another system are refused', (t) => {
+  t.is(refusal([first, first]), '2 upgrade.predecessor')
+  t.is(refusal([first, second, second]), '3 upgrade.predecessor')
+  t.is(refusal([second, first]), '1 upgrade.predecessor')
+  t.is(refusal([first, third]), '2 upgrade.predecessor')
+  const ofAnother = signedAfter(first, alice, { system: 'shop-test' })
+  t.is(refusal([first, ofAnother]), '2 upgrade.predecessor')
+})
+
+test('another manifest in the place of an older one cuts off all that come after it', (t) => {
+  const another = signedAfter(undefined, alice, { title: 'Another one' })
+  t.is(refusal([another, second, third]), '2 upgrade.predecessor')
+})
+
+test('a signature by a key that is not trusted, under the name of one that is, or with none, is refused', (t) => {
+  t.is(refusal([signedAfter(undefined, mallory)]), '1 upgrade.signature')
+  const inHerName = encodeManifest(manifestAfter(undefined, { upgrader: alice.publicKey }))
+  t.is(refusal([signed('manifest', inHerName, mallory)]), '1 upgrade.signature')
+  t.is(refusal([{ bytes: inHerName, signature: null }]), '1 upgrade.signature')
+  const byNobody = encodeManifest(manifestAfter(undefined))
+  t.is(refusal([{ bytes: byNobody, signature: null }]), '1 upgrade.signature')
+  t.is(refusal([signed('manifest', byNobody, alice)]), '1 upgrade.signature')
+})
+
+test('a signature for another purpose, or over the bare bytes, is none for a manifest', (t) => {
+  const bytes = encodeManifest(manifestAfter(undefined, { upgrader: alice.publicKey }))
+  t.is(refusal([{ bytes, signature: alice.sign(bytes) }]), '1 upgrade.signature')
+  const elsewhere = alice.sign(new TextEncoder().encode(`theseus.pause.1\n${new TextDecoder().decode(bytes)}`))
+  t.is(refusal([{ bytes, signature: elsewhere }]), '1 upgrade.signature')
+  t.is(refusal([{ bytes, signature: alice.sign(signedBytes('manifest', bytes)) }]), undefined)
+})
+
+test('without a list nobody has to sign, but a key that is named has signed', (t) => {
+  const unsigned = { bytes: encodeManifest(manifestAfter(undefined)), signature: null }
+  const named = { bytes: encodeManifest(manifestAfter(undefined, { upgrader: alice.publicKey })), signature: null }
+  const history = () => new VerifiedHistory(system, undefined, nkeySignatures)
+  t.notThrows(() => history().check(unsigned))
+  t.notThrows(() => history().check(signedAfter(undefined, mallory)))
+  t.throws(() => history().check(named), { code: 'upgrade.signature' })
+})
+
+const [a, b, c] = [alice.publicKey, bob.publicKey, mallory.publicKey] as const
+
+test('who is trusted is said by the manifests before, the newest that says anything', (t) => {
+  t.is(trustedAt(undefined, []), undefined)
+  t.deepEqual(trustedAt([a], []), [a])
+  t.deepEqual(trustedAt([a], [{ upgraders: null }]), [a])
+  t.deepEqual(trustedAt([a], [{ upgraders: [a, b] }, { upgraders: null }]), [a, b])
+  t.deepEqual(trustedAt([a], [{ upgraders: [a, b] }, { upgraders: [b] }]), [b])
+  t.deepEqual(trustedAt(undefined, [{ upgraders: [b] }]), [b])
+})
+
+test('keys are exchanged by a signed upgrade: the new one counts from the next version on, the old one no longer', (t) => {
+  const exchange = signedAfter(undefined, alice, { upgraders: [b] })
+  t.is(refusal([exchange, signedAfter(exchange, bob)], [a]), undefined)
+  t.is(refusal([exchange, signedAfter(exchange, alice)], [a]), '2 upgrade.signature')
+  // Not in its own manifest, and not by whom it names.
+  t.is(refusal([signedAfter(undefined, bob, { upgraders: [b] })], [a]), '1 upgrade.signature')
+  const back = signedAfter(exchange, bob, { upgraders: [a, b] })
+  t.is(refusal([exchange, back, signedAfter(back, alice)], [a]), undefined)
+})
+
+test('an upgrade that is undone by another one does not bring a removed key back', (t) => {
+  const removal = signedAfter(undefined, alice, { upgraders: [b] })
+  const undo = signedAfter(removal, bob, { title: 'Undo of version 1' })
+  t.is(refusal([removal, undo, signedAfter(undo, alice)], [a]), '3 upgrade.signature')
+})
+
+test('no upgrade leaves nobody who could sign the next one, or names what is no key', (t) => {
+  const withList = (upgraders: unknown) => refusal([signedAfter(undefined, alice, { upgraders: upgraders as string[] })], [a])
+  t.is(withList([]), '1 upgrade.invalid')
+  t.is(withList([b, b]), '1 upgrade.invalid')
+  t.is(withList(['nobody']), '1 upgrade.invalid')
+  t.is(withList([b.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'))]), '1 upgrade.invalid')
+  t.is(withList([newKey().seed]), '1 upgrade.invalid')
+  t.is(withList([b, c]), undefined)
+})
+
+test('an empty list of upgraders is a wrong setting, and so is what is no public key; a seed is not repeated', (t) => {
+  const message = (trust: readonly string[]) =>
+    t.throws(() => checkTrust(nkeySignatures, trust), { code: 'config.invalid' })!.message
+  t.regex(message([]), /empty/)
+  t.regex(message([a, a]), /once/)
+  const { seed } = newKey()
+  t.false(message([seed]).includes(seed))
+  t.is(checkTrust(nkeySignatures, undefined), undefined)
+  t.deepEqual(checkTrust(nkeySignatures, [a, b]), [a, b])
+})
+
+test('a signer shows its public key, and its seed nowhere', (t) => {
+  const { seed, publicKey } = newKey()
+  const made = signer(`\n${seed} \n`)
+  t.is(made.publicKey, publicKey)
+  t.false(JSON.stringify(made).includes(seed))
+  t.deepEqual(Object.keys(made).sort(), ['publicKey', 'sign'])
+})
+
+test('what is no seed of an upgrader is refused, without being repeated', (t) => {
+  const { seed, publicKey } = newKey()
+  const login = `SU${seed.slice(2)}`
+  const slip = `${seed.slice(0, 20)}${seed[20] === 'A' ? 'B' : 'A'}${seed.slice(21)}`
+  for (const wrong of [publicKey, login, slip, seed.slice(0, -1), '', `${seed}\n${seed}`]) {
+    const fault = t.throws(() => signer(wrong), { code: 'config.invalid' })!
+    t.false(`${fault.message} ${fault.stack} ${String(fault.cause)}`.includes(wrong.slice(2, 40) || 'x y'), fault.message)
+  }
+})

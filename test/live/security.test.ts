@@ -1,0 +1,388 @@
+/** docs/security.md, applied to real servers as it stands: every role can do its part through TLS, logins, permissions and ACLs, and no more. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import anyTest, { type ExecutionContext, type TestFn } from 'ava'
+import { Redis } from 'ioredis'
+import { connect, type NatsConnection, nkeyAuthenticator } from 'nats'
+import { createUser } from 'nkeys.js'
+import { createHost, type HostEvent, isFault, startUpgradeServer } from 'theseus'
+import { buildUpgrade } from 'theseus/build'
+import { memoryStore } from 'theseus/memory'
+import { type NatsOptions, nats } from 'theseus/nats'
+import { newKey } from 'theseus/nkeys'
+import { redis } from 'theseus/redis'
+import { encodeUpgradeFile } from '../../natsctl/upgradeFile.js'
+import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
+import { PagesV2 } from '../../samples/02-pages-comments/pages.v2.js'
+import { natsctl } from '../natsctl/natsctlProcess.js'
+import { type Certificates, makeCertificates } from '../support/certificates.js'
+import { until } from '../support/eventually.js'
+import { makeCredentials } from '../support/natsJwt.js'
+import { startNatsServer, startRedisServer, type TestServer } from '../support/servers.js'
+
+const test = anyTest.serial as TestFn
+const page = readFileSync(new URL('../../../docs/security.md', import.meta.url), 'utf8')
+
+/** The one block of this language on the page. */
+function block(language: string): string {
+  const found = [...page.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map((match) => match[1]!)
+  if (found.length !== 1) throw new Error(`docs/security.md has ${found.length} blocks of ${language}`)
+  return found[0]!
+}
+
+const system = 'shop'
+const roles = ['host', 'client', 'upgrade-server', 'operator'] as const
+type Role = (typeof roles)[number]
+const inboxes: Partial<Record<Role, string>> = { host: '_INBOX.host', client: '_INBOX.client' }
+
+const variable = (role: Role) => `${role.toUpperCase().replace('-', '_')}_KEY`
+const passwordOf = (role: Role) => `secret-of-${role}`
+
+let directory: string
+let certificates: Certificates
+let natsServer: TestServer
+let redisServer: TestServer
+const seeds = Object.fromEntries(roles.map((role) => [role, createUser()])) as Record<Role, ReturnType<typeof createUser>>
+const upgrader = newKey()
+
+test.before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'theseus-security-'))
+  certificates = makeCertificates()
+  const { ca, cert, key } = certificates
+  writeFileSync(join(directory, 'ca.pem'), ca)
+  writeFileSync(join(directory, 'upgrader.nk'), upgrader.seed, { mode: 0o600 })
+  for (const role of roles)
+    writeFileSync(join(directory, `${role}.nk`), `${new TextDecoder().decode(seeds[role].getSeed())}\n`, { mode: 0o600 })
+
+  natsServer = await startNatsServer({
+    args: ['-c', 'nats.conf'],
+    files: { 'nats.conf': block('nats'), 'server.pem': cert, 'server-key.pem': key },
+    env: Object.fromEntries(roles.map((role) => [variable(role), seeds[role].getPublicKey()])),
+  })
+  const acl = roles.reduce(
+    (text, role) => text.replace(`>${role.toUpperCase()}-PASSWORD `, `>${passwordOf(role)} `),
+    block('acl'),
+  )
+  redisServer = await startRedisServer({
+    ca,
+    login: { username: 'theseus-operator', password: passwordOf('operator') },
+    files: { 'redis.pem': cert, 'redis-key.pem': key, 'ca.pem': ca, 'users.acl': acl },
+    args: [
+      ...['--tls-cert-file', 'redis.pem', '--tls-key-file', 'redis-key.pem', '--tls-ca-cert-file', 'ca.pem'],
+      ...['--tls-auth-clients', 'no', '--aclfile', 'users.acl'],
+    ],
+  })
+})
+
+test.after.always(async () => {
+  await natsServer?.stop()
+  await redisServer?.stop()
+  if (directory !== undefined) await rm(directory, { recursive: true, force: true })
+})
+
+/** How a role reaches the servers, as the page says. */
+function natsOptions(role: Role): NatsOptions {
+  const prefix = inboxes[role]
+  return {
+    servers: natsServer.url,
+    tls: { caFile: join(directory, 'ca.pem') },
+    nkey: join(directory, `${role}.nk`),
+    ...(prefix === undefined ? {} : { inboxPrefix: prefix }),
+  }
+}
+
+function waysOf(role: Role) {
+  const login = { username: `theseus-${role}`, password: passwordOf(role) }
+  const { port } = redisServer
+  return {
+    system,
+    transport: nats(natsOptions(role)),
+    udb: redis({ host: '127.0.0.1', port, tls: { ca: certificates.ca }, ...login }),
+  }
+}
+
+/** natsctl as the operator, who signs with the upgrader's key. */
+function operate(t: ExecutionContext, ...args: readonly string[]) {
+  return natsctl(t, args, {
+    cwd: directory,
+    env: {
+      THESEUS_SYSTEM: system,
+      NATS_URL: natsServer.url.replace('nats:', 'tls:'),
+      NATS_NKEY: 'operator.nk',
+      THESEUS_REDIS: redisServer.url.replace('//', `//theseus-operator:${passwordOf('operator')}@`),
+      NODE_EXTRA_CA_CERTS: join(directory, 'ca.pem'),
+      THESEUS_UPGRADER_SEED_FILE: 'upgrader.nk',
+    },
+  })
+}
+
+test('a signed upgrade is published and rolled out through TLS, logins, permissions and ACLs, and no role objects', async (t) => {
+  t.timeout(120_000)
+  const objections: string[] = []
+  const observe = (event: HostEvent) => {
+    if (event.type === 'warning' || event.type === 'nodeFailed')
+      objections.push(`${JSON.stringify(event)} ${String(event.error)}`)
+  }
+  const trust = [upgrader.publicKey]
+  const server = await startUpgradeServer({ ...waysOf('upgrade-server'), trust, observe, deathDelay: '1ms', deathRound: '200ms' })
+  t.teardown(() => server.stop())
+  const start = async (role: 'host' | 'client', name: string) => {
+    const bundles = join(directory, name)
+    const host = await createHost({ ...waysOf(role), hostId: name, trust, state: memoryStore(), bundles, observe })
+    t.teardown(() => host.stop())
+    return host
+  }
+  const host = await start('host', 'h1')
+  for (const id of ['p1', 'p2']) await host.node(PagesV1, id)
+  const client = await start('client', 'c1')
+  const before = client.ref(PagesV1, 'p1', { version: 0, deadline: '10s' })
+  await before.put('/a', 'A')
+  t.is(await client.ref(PagesV1, undefined, { version: 0 }).get('/none'), null)
+
+  const built = await buildUpgrade(new URL('../../samples/02-pages-comments/upgrades/1-comments.js', import.meta.url))
+  const withTable = { ...built, manifest: { ...built.manifest, tables: { authorized: { p1: 'yes' } } } }
+  writeFileSync(join(directory, '1.upgrade'), encodeUpgradeFile(withTable))
+  const published = await operate(t, 'upgrade', 'publish', '1.upgrade', '--reason', 'comments')
+  t.is(published.code, 0, published.stderr)
+
+  const done = await operate(t, 'rollout', 'status', '--wait', '--timeout', '60s')
+  t.is(done.code, 0, done.stderr + done.stdout)
+  const after = client.ref(PagesV2, 'p1', { version: 1, deadline: '10s' })
+  await after.comment('/a', 'good')
+  t.is(await before.get('/a'), 'A')
+
+  for (const args of [
+    ['node', 'ls'],
+    ['version', 'ls'],
+    ['table', 'get', 'authorized', 'p1'],
+    ['table', 'set', 'authorized', 'p2', 'yes'],
+    ['table', 'rm', 'authorized', 'p1'],
+    ['table', 'ls'],
+    ['history', '--verify', '--trust', upgrader.publicKey],
+    ['upgrade', 'ls'],
+    ['upgrader', 'set', upgrader.publicKey, newKey().publicKey],
+    ['call', 'p2', 'get', '/a'],
+  ]) {
+    const ended = await operate(t, ...args)
+    t.is(ended.code, 0, `${args.join(' ')}: ${ended.stderr}`)
+  }
+  const unsigned = await operate(t, 'upgrade', 'publish', '1.upgrade', '--key', 'host.nk')
+  t.regex(unsigned.stderr, /config\.invalid: host\.nk: .*it is a login to NATS/)
+
+  await client.stop()
+  await operate(t, 'node', 'forget', 'p2', '--yes', '--force')
+  t.deepEqual(objections, [])
+})
+
+const subjects = {
+  'calls to a node': 'theseus.shop.node.p1',
+  'calls to a service': 'theseus.shop.service.pages',
+  events: 'theseus.shop.event.page-changed',
+  announcements: 'theseus.shop.upgrades',
+  'questions to the upgrade server': 'theseus.shop.server',
+  installations: 'theseus.shop.install',
+  'answers to a host': '_INBOX.host.abc.1',
+  'answers to a client': '_INBOX.client.abc.1',
+  'answers to an operator': '_INBOX.abc.1',
+  'everything of another system': 'theseus.bakery.node.p1',
+  'everything there is': '>',
+} as const
+type Subject = keyof typeof subjects
+
+const mayPublish: Record<Role, readonly Subject[]> = {
+  host: [
+    ...(['calls to a node', 'calls to a service', 'events', 'questions to the upgrade server'] as const),
+    ...(['answers to a host', 'answers to a client', 'answers to an operator'] as const),
+  ],
+  client: ['calls to a node', 'calls to a service', 'questions to the upgrade server'],
+  'upgrade-server': ['announcements', 'answers to a host', 'answers to a client', 'answers to an operator'],
+  operator: ['calls to a node', 'calls to a service', 'questions to the upgrade server', 'installations'],
+}
+
+/** Without a queue group: services and the upgrade server's subjects are heard in their groups only. */
+const mayHear: Record<Role, readonly Subject[]> = {
+  host: ['calls to a node', 'events', 'announcements', 'answers to a host'],
+  client: ['announcements', 'answers to a client'],
+  'upgrade-server': [],
+  operator: ['answers to an operator'],
+}
+
+function login(role: Role): Promise<NatsConnection> {
+  const { tls, inboxPrefix } = natsOptions(role)
+  const authenticator = nkeyAuthenticator(seeds[role].getSeed())
+  return connect({ servers: natsServer.url, tls: tls!, authenticator, ...(inboxPrefix === undefined ? {} : { inboxPrefix }) })
+}
+
+/** The subjects to which nats-server objects while `act` does something with each. */
+async function objections(connection: NatsConnection, act: (subject: string) => void): Promise<readonly string[]> {
+  const refused: string[] = []
+  void (async () => {
+    for await (const status of connection.status()) {
+      const { permissionContext } = status as { permissionContext?: { subject: string } }
+      if (permissionContext !== undefined) refused.push(permissionContext.subject)
+    }
+  })()
+  for (const subject of Object.values(subjects)) act(subject)
+  // The server objects in order: to this one always, and then it has objected to all before.
+  connection.publish('the.last')
+  await until(() => refused.includes('the.last'), 'nats-server has objected to what it objects to')
+  await connection.close()
+  return refused
+}
+
+for (const role of roles) {
+  const named = (refused: readonly string[]) =>
+    Object.entries(subjects).flatMap(([name, subject]) => (refused.includes(subject) ? [] : [name]))
+
+  test(`NATS lets the role ${role} publish where it has to, and nowhere else`, async (t) => {
+    const connection = await login(role)
+    const refused = await objections(connection, (subject) => connection.publish(subject === '>' ? 'any.thing' : subject))
+    t.deepEqual(
+      named(refused.map((subject) => (subject === 'any.thing' ? '>' : subject))).toSorted(),
+      mayPublish[role].toSorted(),
+    )
+  })
+
+  test(`NATS lets the role ${role} listen where it has to, and nowhere else`, async (t) => {
+    const connection = await login(role)
+    const refused = await objections(connection, (subject) => void connection.subscribe(subject, { callback: () => {} }))
+    t.deepEqual(named(refused).toSorted(), mayHear[role].toSorted())
+  })
+}
+
+/** What each role must not do in Redis, and a word that it must be able to do. */
+const key = (name: string) => `theseus:{${system}}:${name}`
+const refusedByRedis: Record<Role, readonly (readonly [string, ...string[]])[]> = {
+  host: [
+    ['HSET', key('manifests'), '1', 'forged'],
+    ['HSET', key('head'), 'version', '0'],
+    ['HSET', key('signatures'), '1', 'forged'],
+    ['HSET', key('bundle:00'), '0', 'forged'],
+    ['HSET', key('dead'), 'below', '9'],
+    ['HSET', key('table:authorized'), 'p1', 'yes'],
+  ],
+  client: [
+    ['HSET', key('manifests'), '1', 'forged'],
+    ['HGETALL', key('table:authorized')],
+    ['HGET', key('head'), 'version'],
+  ],
+  'upgrade-server': [['HSET', 'theseus:{bakery}:head', 'version', '0']],
+  operator: [
+    ['HSET', key('manifests'), '1', 'forged'],
+    ['HSET', key('head'), 'version', '0'],
+    ['HSET', key('bundle:00'), '0', 'forged'],
+  ],
+}
+
+for (const role of roles) {
+  test(`Redis refuses the role ${role} what it must not do, in scripts too`, async (t) => {
+    const client = new Redis({
+      ...{ host: '127.0.0.1', port: redisServer.port, tls: { ca: certificates.ca }, maxRetriesPerRequest: 0 },
+      ...{ username: `theseus-${role}`, password: passwordOf(role) },
+    })
+    t.teardown(() => client.disconnect())
+    t.is(await client.hget(key('rows'), 'nobody'), null)
+    const everybody = [
+      ['FLUSHALL'],
+      ['KEYS', '*'],
+      ['CONFIG', 'GET', '*'],
+      ['ACL', 'LIST'],
+      ['DEL', key('rows')],
+      ['GET', 'other'],
+    ] as const
+    for (const [command, ...args] of [...refusedByRedis[role], ...everybody])
+      await t.throwsAsync(client.call(command, ...args), { message: /^NOPERM/ }, `${role}: ${command} ${args.join(' ')}`)
+    for (const [command, ...args] of refusedByRedis[role]) {
+      const calls = `return redis.call('${command}', ${args.map((arg) => `'${arg}'`).join(', ')})`
+      await t.throwsAsync(
+        client.eval(calls, 0),
+        { message: /user executing the script|NOPERM/ },
+        `${role}, in a script: ${command} ${args[0]}`,
+      )
+    }
+  })
+}
+
+test('nobody gets in without a login, with a wrong one, or to a server that is not certified, and each says why', async (t) => {
+  const { tls, servers } = natsOptions('host')
+  const stranger = join(directory, 'stranger.nk')
+  writeFileSync(stranger, new TextDecoder().decode(createUser().getSeed()))
+  writeFileSync(join(directory, 'empty.nk'), '')
+  const { ca } = certificates
+  const at = { host: '127.0.0.1', port: redisServer.port }
+  const attempts: readonly [string, () => Promise<unknown>, string][] = [
+    ['NATS without a login', () => nats({ servers, tls: tls! }).connect(), 'config.invalid'],
+    ['NATS with a stranger’s key', () => nats({ servers, tls: tls!, nkey: stranger }).connect(), 'config.invalid'],
+    [
+      'NATS with an upgrader’s key',
+      () => nats({ servers, tls: tls!, nkey: join(directory, 'upgrader.nk') }).connect(),
+      'config.invalid',
+    ],
+    ['NATS with a file that is not there', () => nats({ servers, tls: tls!, nkey: 'nowhere.nk' }).connect(), 'config.invalid'],
+    [
+      'NATS with an empty file',
+      () => nats({ servers, tls: tls!, creds: join(directory, 'empty.nk') }).connect(),
+      'config.invalid',
+    ],
+    [
+      'NATS by an authority that is not known',
+      () => nats({ servers, tls: {}, nkey: stranger }).connect(),
+      'unavailable.disconnected',
+    ],
+    ['Redis without a login', () => openRedis({ ...at, tls: { ca } }), 'config.invalid'],
+    [
+      'Redis with a wrong password',
+      () => openRedis({ ...at, tls: { ca }, username: 'theseus-host', password: 'x' }),
+      'config.invalid',
+    ],
+    ['Redis by an authority that is not known', () => openRedis({ ...at, tls: {} }), 'unavailable.disconnected'],
+    ['Redis without TLS', () => openRedis(at), 'unavailable.disconnected'],
+  ]
+  for (const [what, attempt, code] of attempts) {
+    const error = await t.throwsAsync(attempt(), undefined, what)
+    t.true(isFault(error) && error.code === code, `${what}: ${error}`)
+  }
+})
+
+async function openRedis(settings: Parameters<typeof redis>[0]): Promise<void> {
+  const database = await redis(settings).open(system, { now: () => 0, after: () => () => {}, turn: () => {} })
+  try {
+    await database.nodes()
+  } finally {
+    await database.close()
+  }
+}
+
+test('a host logs in with credentials whose JWT has the permissions, and again after nats-server was restarted', async (t) => {
+  t.timeout(60_000)
+  const publish = ['theseus.jwt.>', '_INBOX.>']
+  const { config, creds } = makeCredentials({ publish, subscribe: ['theseus.jwt.>', '_INBOX.>'] })
+  const server = await startNatsServer({ args: ['-c', 'nats.conf'], files: { 'nats.conf': `${config}\n` } })
+  t.teardown(() => server.stop())
+  const file = join(directory, 'host.creds')
+  writeFileSync(file, creds, { mode: 0o600 })
+  const transport = await nats({ servers: server.url, creds: file }).connect()
+  t.teardown(() => transport.close())
+  const heard: string[] = []
+  transport.subscribe('theseus.jwt.node.p1', ({ payload }) => void heard.push(new TextDecoder().decode(payload)))
+  const say = async (text: string) => {
+    transport.publish('theseus.jwt.node.p1', new TextEncoder().encode(text))
+    await until(() => heard.includes(text), `${text} arrives`)
+  }
+  await say('one')
+  await server.restart()
+  await until(
+    () =>
+      transport.status === 'connected' &&
+      transport.flush().then(
+        () => true,
+        () => false,
+      ),
+    'the connection is back',
+  )
+  await say('two')
+  const error = await t.throwsAsync(nats({ servers: server.url }).connect(), { code: 'config.invalid' })
+  t.regex(error!.message, /refuses the login/)
+})

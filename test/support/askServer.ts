@@ -1,0 +1,42 @@
+/** Asks a test system's upgrade server as anybody can who reaches it. */
+import { decode, encodeCall } from '../../core/codec.js'
+import { kinds } from '../../core/envelope.js'
+import { subjectsOf } from '../../core/subjects.js'
+import { memoryTransport } from '../../transports/memory/index.js'
+import type { TestSystem } from './testSystem.js'
+
+/** The code of its fault, or `answered` and the JSON of its answer. */
+export function askServer(
+  { broker, name }: Pick<TestSystem, 'broker' | 'name'>,
+  subject: 'server' | 'install',
+  method: string,
+  ...args: readonly unknown[]
+): Promise<string> {
+  const transport = memoryTransport(broker)
+  const inbox = transport.newInbox()
+  const answer = new Promise<string>((resolve) => {
+    transport.subscribe(inbox, ({ payload }) => {
+      const envelope = decode(payload)[0]!
+      if (envelope.kind === kinds.fault) resolve(envelope.fault.code)
+      else if (envelope.kind === kinds.reply) resolve(`answered ${JSON.stringify(envelope.value)}`)
+    })
+  })
+  const call = encodeCall({
+    kind: kinds.call,
+    label: 0,
+    seq: 1,
+    method,
+    args,
+    deadlineMs: 5000,
+    caller: 'stranger',
+    incarnation: 1,
+    callerClass: 'Client',
+    callerVersion: 0,
+    expects: null,
+    path: null,
+    trace: null,
+    together: false,
+  })
+  transport.publish(subjectsOf(name)[subject], call, inbox)
+  return answer
+}

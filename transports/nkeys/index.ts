@@ -1,0 +1,2 @@
+export { isUpgraderKey, newKey, signer } from './nkeys.js'
+export { type HistoryVerdict, verifyHistory } from './verifyHistory.js'
