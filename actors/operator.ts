@@ -4,6 +4,7 @@ import { undoDraft } from '../core/draftManifest.js'
 import { Fault, isFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import { rfc3339 } from '../core/instant.js'
+import { checkFits } from '../core/lineCheck.js'
 import {
   decodeManifest,
   digestOf,
@@ -57,6 +58,13 @@ export class Operator {
   async publish({ manifest, bundle }: BuiltUpgrade, options: PublishOptions = {}): Promise<Version> {
     await this.server.putBundle(manifest.bundle.digest, bundle)
     return this.#install(options, async () => ({ ...manifest, undoes: null }))
+  }
+
+  /** Holds a built upgrade against the running system as the upgrade server will. Throws `upgrade.invalid` if it would refuse it. */
+  async check({ manifest }: BuiltUpgrade): Promise<void> {
+    const history = await this.history()
+    const version = history.length + 1
+    checkFits(history, { ...manifest, version }, await this.database.nodes())
   }
 
   /**

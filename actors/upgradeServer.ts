@@ -4,8 +4,6 @@
  * compare-and-set there.
  */
 
-import { checkAgreement } from '../core/agreement.js'
-import { classesAt } from '../core/classLine.js'
 import { decode, encodeAnnouncement, encodeFault, encodeReply } from '../core/codec.js'
 import { controlReasonLengthMax, heededMax } from '../core/control.js'
 import { type CallEnvelope, deadlineMsMax, kinds, type Replier } from '../core/envelope.js'
@@ -13,7 +11,7 @@ import { Fault, isFault, toFault } from '../core/fault.js'
 import { judge } from '../core/healthGate.js'
 import type { HostObserver } from '../core/hostEvents.js'
 import { isVersion, type Version } from '../core/ids.js'
-import { checkLine, checkUndo } from '../core/lineCheck.js'
+import { checkFits, checkUndo } from '../core/lineCheck.js'
 import {
   bundleBytesMax,
   bundleChunkBytes,
@@ -267,21 +265,10 @@ export class UpgradeServer {
     return history
   }
 
-  /**
-   * Each service has one line of classes: an upgrade goes on from where it stands, and leaves nobody behind who calls it or hears it. What there is
-   * is told by the history, and by who runs.
-   */
   async #checkClasses(history: readonly Manifest[], manifest: Manifest): Promise<void> {
     const { database } = this.#options
     if (manifest.undoes !== null) checkUndo(manifest, history[manifest.undoes - 1], await database.finalized())
-    const rows = await database.nodes()
-    for (const service of new Set(manifest.classUpgrades.map((entry) => entry.service))) {
-      const running = new Set(rows.filter((row) => row.service === service).map((row) => row.className))
-      checkLine(history, running, manifest, service)
-    }
-    const newest = new Map(rows.map(({ className, uses = [] }) => [className, { className, uses }]))
-    for (const className of newest.keys()) if (!classesAt(history, className).at(-1)!.has(className)) newest.delete(className)
-    checkAgreement([...history, manifest], [...newest.values()])
+    checkFits(history, manifest, await database.nodes())
   }
 
   async #checkBundle({ digest, bytes }: { digest: string; bytes: number }): Promise<void> {

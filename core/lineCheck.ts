@@ -1,9 +1,28 @@
 /** What an upgrade server asks of an upgrade's classes before it installs it. */
+import { checkAgreement } from './agreement.js'
 import { classesAt, isNamed, upgraded } from './classLine.js'
 import { undoDraft } from './draftManifest.js'
 import { Fault } from './fault.js'
 import type { Version } from './ids.js'
 import type { ClassUpgradeEntry, Manifest } from './manifest.js'
+import type { NodeRow } from './ports/upgradeDatabase.js'
+
+/** An upgrade on its way to be a version. */
+export type Candidate = Pick<Manifest, 'version' | 'bundle' | 'classUpgrades'>
+
+/**
+ * Each service has one line of classes: an upgrade goes on from where it stands, and leaves nobody behind who calls it or hears it. What there is
+ * is told by the history, and by who runs. Throws `upgrade.invalid`.
+ */
+export function checkFits(history: readonly Manifest[], candidate: Candidate, rows: readonly NodeRow[]): void {
+  for (const service of new Set(candidate.classUpgrades.map((entry) => entry.service))) {
+    const running = new Set(rows.filter((row) => row.service === service).map((row) => row.className))
+    checkLine(history, running, candidate, service)
+  }
+  const newest = new Map(rows.map(({ className, uses = [] }) => [className, { className, uses }]))
+  for (const className of newest.keys()) if (!classesAt(history, className).at(-1)!.has(className)) newest.delete(className)
+  checkAgreement([...history, candidate], [...newest.values()])
+}
 
 /**
  * Throws `upgrade.invalid` unless the upgrade goes on from the classes that the service has, and leaves it with classes of one type.
@@ -11,7 +30,12 @@ import type { ClassUpgradeEntry, Manifest } from './manifest.js'
  * @param history the manifests before this one
  * @param running the classes that nodes of the service run, where the history does not name any
  */
-export function checkLine(history: readonly Manifest[], running: ReadonlySet<string>, manifest: Manifest, service: string): void {
+export function checkLine(
+  history: readonly Manifest[],
+  running: ReadonlySet<string>,
+  manifest: Candidate,
+  service: string,
+): void {
   const entries = manifest.classUpgrades.filter((entry) => entry.service === service)
   const before = classesBefore(history, running, service)
   const version = manifest.version - 1

@@ -1,12 +1,12 @@
 /** `natsctl node`: who runs what. */
-import type { Command } from 'commander'
-import type { NodeRow, Operator, Phase } from 'theseus'
+import { type Command, Option } from 'commander'
+import { type NodeRow, type Operator, type Phase, phases, type Version } from 'theseus'
 import { confirm, isTerminal } from './confirm.js'
 import { withOperator } from './connection.js'
 import { addNodeControls } from './control.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
-import { type GlobalFlags, nameFlag } from './flags.js'
-import { age, type Cell, note, oneLine, print, printJson, printTable } from './output.js'
+import { type GlobalFlags, nameFlag, versionFlag } from './flags.js'
+import { age, type Cell, count, note, oneLine, print, printJson, printTable } from './output.js'
 import type { Program } from './program.js'
 
 /** One node as `-o json` shows it. */
@@ -30,6 +30,9 @@ export function addNode(program: Program): void {
     .command('ls')
     .description('list nodes with their class, version and phase')
     .option('--service <name>', 'only the nodes of this service', nameFlag)
+    .option('--class <name>', 'only those that run this class')
+    .option('--at-version <n>', 'only those that run this version', versionFlag)
+    .addOption(new Option('--phase <phase>', 'only those in this phase').choices(phases))
     .action(program.action((_: unknown, command: Command) => list(command.optsWithGlobals())))
   node
     .command('forget')
@@ -43,18 +46,29 @@ export function addNode(program: Program): void {
 
 interface ListFlags extends GlobalFlags {
   readonly service?: string
+  readonly class?: string
+  readonly atVersion?: Version
+  readonly phase?: Phase
 }
 
 function list(flags: ListFlags): Promise<ExitCode> {
   return withOperator(flags, async (operator, system) => {
-    const rows = await operator.database.nodes(flags.service)
+    const { class: className, atVersion, phase } = flags
+    const found = await operator.database.nodes(flags.service)
+    const rows = found.filter(
+      (row) =>
+        (className === undefined || row.className === className) &&
+        (atVersion === undefined || row.version === atVersion) &&
+        (phase === undefined || row.phase === phase),
+    )
     if (flags.output === 'json') printJson(rows.map(nodeJson))
     else
       printTable(
         nodeHeader,
         rows.map((row) => nodeCells(row, Date.now())),
       )
-    if (rows.length === 0) note(noNodes(system, flags.service))
+    if (found.length === 0) note(noNodes(system, flags.service))
+    else if (rows.length === 0) note(`none of ${count(found.length, 'node')} is like that`)
     return exitCodes.done
   })
 }

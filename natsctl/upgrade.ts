@@ -11,6 +11,7 @@ import type { Program } from './program.js'
 import { type KeyFlags, keyFlag, signerOf } from './upgraderSeed.js'
 
 interface BuildFlags extends GlobalFlags {
+  readonly check?: true
   readonly out?: string
 }
 
@@ -28,6 +29,7 @@ export function addUpgrade(program: Program): void {
     .command('build')
     .description('type-check and bundle an upgrade')
     .argument('<module>', 'the module whose default export is the upgrade; it is run')
+    .option('--check', 'hold it against the running system too: whether it goes on from its classes, and leaves nobody behind')
     .option('-O, --out <file>', 'where the upgrade goes (default: <module>.upgrade in this directory)')
     .action(program.action((source: string, _: unknown, command: Command) => build(source, command.optsWithGlobals())))
   upgrade
@@ -57,6 +59,7 @@ async function build(source: string, flags: BuildFlags): Promise<ExitCode> {
     if (isFault(error) && error.code === 'upgrade.invalid') throw new Failure(exitCodes.error, error.message, { cause: error })
     throw error
   })
+  if (flags.check === true) await withOperator(flags, (operator, system) => asking(system, operator.check(built)))
   const file = flags.out ?? `${basename(source, extname(source))}.upgrade`
   await write(file, encodeUpgradeFile(built))
   const { manifest } = built

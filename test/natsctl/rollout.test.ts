@@ -142,6 +142,24 @@ test('a rollout is undone by one command, which says first what it would do', as
   t.regex((await run('rollout', 'undo', '--yes')).stderr, /version 2 is final/)
 })
 
+test('a build can be held against the running system, and nodes are found by class, version and phase', async (t) => {
+  const { env } = t.context
+  const run = (...args: readonly string[]): Promise<Ended> => natsctl(t, args, { env })
+  await startSystem(t, ['p1', 'p2'])
+  const file = join(newDirectory(t), '1.upgrade')
+  t.is((await run('upgrade', 'build', upgrade, '-O', file, '--check')).code, 0)
+  await run('upgrade', 'publish', file)
+  t.is((await run('rollout', 'status', '--timeout', '30s')).code, 0)
+  const again = await run('upgrade', 'build', upgrade, '-O', file, '--check')
+  t.deepEqual([again.code, again.stderr], [1, 'upgrade.invalid: this upgrade is version 1 already\n'])
+  const found = async (...args: readonly string[]) =>
+    (JSON.parse((await run('node', 'ls', '-o', 'json', ...args)).stdout) as { node: string }[]).map(({ node }) => node)
+  t.deepEqual(await found('--class', 'Pages.v2', '--at-version', '1', '--phase', 'current'), ['p1', 'p2'])
+  t.deepEqual(await found('--class', 'Pages.v1'), [])
+  t.regex((await run('node', 'ls', '--phase', 'stalled')).stderr, /none of 2 nodes is like that/)
+  t.is((await run('node', 'ls', '--phase', 'sleeping')).code, 2)
+})
+
 test('an undo is undone, and what only the newer version knows is there again', async (t) => {
   const { env } = t.context
   const run = (...args: readonly string[]): Promise<Ended> => natsctl(t, args, { env })
