@@ -16,6 +16,7 @@ export {
   type Ways,
 } from './compose.js'
 export type { Collection, KeyRange, ReadonlyCollection } from './core/collection.js'
+export type { Control } from './core/control.js'
 export { draftManifest } from './core/draftManifest.js'
 export { type Duration, milliseconds } from './core/duration.js'
 export { type EventType, event, hears } from './core/event.js'

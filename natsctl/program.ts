@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { Command } from 'commander'
 import { addCall } from './call.js'
 import { type ExitCode, exitCodeOf, exitCodes, explain } from './exitCodes.js'
+import { addExplain } from './explain.js'
 import { addGlobalFlags } from './flags.js'
 import { addHistory } from './history.js'
 import { addKey } from './key.js'
@@ -44,6 +45,7 @@ export async function run(argv: readonly string[]): Promise<ExitCode> {
   addUpgrader(program)
   addHistory(program)
   addRollout(program)
+  addExplain(program)
   addNode(program)
   addVersion(program)
   addTable(program)

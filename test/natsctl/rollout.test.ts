@@ -196,6 +196,16 @@ test('a rollout is paused, a node of it told to go, and resumed; a node is held 
   await until(async () => (await host.operator.database.nodes('pages'))[0]!.version === 1, 'p1 goes', 20_000)
   t.is((await run('node', 'hold', 'p2', '--reason', 'busy')).stdout, 'node p2 is held\n')
   t.is((await run('node', 'hold', 'p9')).code, 6)
+  const why = await run('explain', 'p2')
+  t.regex(
+    why.stdout,
+    /^p2 of pages runs Pages\.v1 at version 0 and is scheduled\n {2}waits for the end of its hold: busy\n {2}for \d+s\n {2}moved by natsctl node release p2\n$/,
+  )
+  const all = await run('explain')
+  t.regex(all.stdout, /^version 1 of system s\d+, Readers can comment on a page: \d of 3 nodes there, paused\n/)
+  t.regex(all.stdout, /p3\n {2}waits for the end of the pause of version 1: lunch\n.*\n {2}moved by natsctl rollout resume 1\n/)
+  t.is(JSON.parse((await run('explain', '-o', 'json')).stdout).isPaused, true)
+  t.is((await run('explain', 'p9')).code, 6)
   t.is((await run('rollout', 'resume')).stdout, 'version 1 goes on\n')
   await until(async () => (await host.operator.database.nodes('pages'))[2]!.version === 1, 'p3 goes', 20_000)
   t.regex((await reasons())[1] ?? '', /its hold: busy/)

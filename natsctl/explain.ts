@@ -1,0 +1,95 @@
+/** `natsctl explain`: why a node, or a rollout, is where it is. */
+import type { Command } from 'commander'
+import { decodeManifest, type NodeRow, type Operator } from 'theseus'
+import { withOperator } from './connection.js'
+import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
+import type { GlobalFlags } from './flags.js'
+import { age, count, oneLine, print, printJson } from './output.js'
+import type { Program } from './program.js'
+import { isPartOfRollout } from './rolloutSummary.js'
+import { type Known, type Waiting, waitingOf } from './waiting.js'
+
+export function addExplain(program: Program): void {
+  program.command
+    .command('explain')
+    .description('what a node, or the whole rollout, waits for, on whom, since when, and what would move it')
+    .argument('[node]', 'a node’s id; without one, the newest rollout')
+    .action(
+      program.action((nodeId: string | undefined, _: unknown, command: Command) =>
+        explain(nodeId === 'rollout' ? undefined : nodeId, command.optsWithGlobals()),
+      ),
+    )
+}
+
+function explain(nodeId: string | undefined, flags: GlobalFlags): Promise<ExitCode> {
+  return withOperator(flags, async ({ database }, system) => {
+    const rows = (await database.nodes()).filter(isPartOfRollout)
+    const known = await knownOf(database)
+    if (nodeId === undefined) {
+      show(rows, known, system, flags)
+      return exitCodes.done
+    }
+    const row = rows.find((found) => found.nodeId === nodeId)
+    if (row === undefined) throw new Failure(exitCodes.noResponder, `error: system ${system} has no node ${nodeId} registered`)
+    const waiting = waitingOf(row, known)
+    if (flags.output === 'json') printJson(waitingJson(waiting))
+    else {
+      print(`${row.nodeId} of ${row.service} runs ${row.className} at version ${row.version} and is ${row.phase}`)
+      printWaiting(waiting)
+    }
+    return exitCodes.done
+  })
+}
+
+/** Asks the database alone: it explains also while no upgrade server runs. */
+async function knownOf(database: Operator['database']): Promise<Known> {
+  const { version: newest } = await database.head()
+  const manifests = (await database.manifests(1, newest)).map(({ bytes }) => decodeManifest(bytes))
+  return { newest, manifests, controls: await database.controls() }
+}
+
+/** Nodes that wait for the same are one entry: ten thousand have few reasons. */
+function show(rows: readonly NodeRow[], known: Known, system: string, flags: GlobalFlags): void {
+  const { newest, manifests, controls } = known
+  const groups = new Map<string, Waiting[]>()
+  for (const row of rows) {
+    const waiting = waitingOf(row, known)
+    if (waiting.waitsFor === null) continue
+    const key = `${waiting.waitsFor}\n${waiting.movedBy.map((way) => way.replaceAll(row.nodeId, '…')).join('\n')}`
+    groups.set(key, [...(groups.get(key) ?? []), waiting])
+  }
+  const sorted = [...groups.values()].toSorted((a, b) => b.length - a.length)
+  const there = rows.filter((row) => row.version >= newest && row.phase === 'current').length
+  const isPaused = controls.some((control) => control.kind === 'pause' && control.version === newest)
+  if (flags.output === 'json') {
+    const waiting = sorted.map((group) => ({ ...waitingJson(group[0]!), node: undefined, nodes: group.map(({ node }) => node) }))
+    printJson({ version: newest, nodes: rows.length, there, isPaused, waiting })
+    return
+  }
+  const title = newest === 0 ? 'nothing is published' : oneLine(manifests[newest - 1]?.title ?? '')
+  const paused = isPaused ? ', paused' : ''
+  print(`version ${newest} of system ${system}, ${title}: ${there} of ${count(rows.length, 'node')} there${paused}`)
+  for (const group of sorted) {
+    print('')
+    const names = group.slice(0, namesShownMax).map(({ node }) => node)
+    print(`${names.join(', ')}${group.length > names.length ? ` and ${group.length - names.length} more` : ''}`)
+    const oldest = group.toSorted((a, b) => a.since - b.since)[0]!
+    printWaiting(oldest)
+  }
+}
+
+const namesShownMax = 5
+
+function printWaiting({ waitsFor, since, movedBy }: Waiting): void {
+  if (waitsFor === null) {
+    print('  waits for nothing')
+    return
+  }
+  print(`  waits for ${oneLine(waitsFor)}`)
+  print(`  for ${age(Date.now() - since)}`)
+  for (const [i, way] of movedBy.entries()) print(`  ${i === 0 ? 'moved by' : '      or'} ${oneLine(way)}`)
+}
+
+function waitingJson({ node, waitsFor, on, since, movedBy }: Waiting) {
+  return { node, waitsFor, on, since: new Date(since).toISOString(), movedBy }
+}

@@ -1,0 +1,92 @@
+/** What a node waits for, on whom, since when, and what would move it: from its row, the controls and the history alone. */
+import type { Control, Manifest, NodeRow, Version } from 'theseus'
+
+export interface Waiting {
+  readonly node: string
+  /** One clause: "its schedule, gradually(…)". Null for a node that waits for nothing. */
+  readonly waitsFor: string | null
+  /** Others that it waits for, as far as they are known. */
+  readonly on: readonly string[]
+  readonly since: number
+  /** What an operator can do, each a command or a sentence. */
+  readonly movedBy: readonly string[]
+}
+
+export interface Known {
+  readonly newest: Version
+  /** Of versions 1, 2, … */
+  readonly manifests: readonly Manifest[]
+  readonly controls: readonly Control[]
+}
+
+export function waitingOf(row: NodeRow, known: Known): Waiting {
+  const { nodeId, since } = row
+  const of = (waitsFor: string | null, movedBy: readonly string[] = [], on: readonly string[] = []): Waiting => ({
+    node: nodeId,
+    waitsFor,
+    on,
+    since,
+    movedBy,
+  })
+  if (!row.alive) {
+    const movedBy = [`start host ${row.hostId} again`, `natsctl node forget ${nodeId}, if it will not come back`]
+    return of(`host ${row.hostId}, which is not heard of; the node was ${row.phase}`, movedBy, [row.hostId])
+  }
+  switch (row.phase) {
+    case 'current':
+      if (row.version >= known.newest) return of(null)
+      return of(`word of version ${row.version + 1}`, ['is an upgrade server running? its host asks every half minute'])
+    case 'fetching':
+    case 'verifying':
+      return of(row.reason ?? 'the upgrade’s bundle', ['a running upgrade server that has the bundle'])
+    case 'scheduled':
+      return scheduled(row, known, of)
+    case 'draining':
+      return of('the call that runs to end, and stop()', ['it goes back to wait when that takes too long'])
+    case 'transforming':
+    case 'checking':
+    case 'flipping':
+      return of(`its own upgrade: it is ${row.phase}`)
+    case 'recovering':
+      return of('the new object to start', ['after three failed starts it goes back by itself'])
+    case 'stalled':
+    case 'rejected':
+      return of(`somebody: ${row.reason ?? 'no reason is known'}`, [
+        `remove the cause, then natsctl rollout retry ${row.target ?? ''}`.trimEnd(),
+        'natsctl rollout undo',
+      ])
+    case 'failed':
+      return of(`its object to start again: ${row.reason ?? 'no reason is known'}`, [
+        'remove the cause: its host tries again and again',
+      ])
+  }
+}
+
+function scheduled(
+  row: NodeRow,
+  { manifests, controls }: Known,
+  of: (waitsFor: string, movedBy: readonly string[], on?: readonly string[]) => Waiting,
+): Waiting {
+  const { nodeId, reason, target, service } = row
+  const now = `natsctl node upgrade ${nodeId}`
+  const hold = controls.find((control) => control.kind === 'hold' && control.nodeId === nodeId)
+  if (hold?.kind === 'hold') return of(withReason('the end of its hold', hold.reason), [`natsctl node release ${nodeId}`])
+  const pause = controls.find((control) => control.kind === 'pause' && control.version === target)
+  if (pause?.kind === 'pause' && reason !== null)
+    return of(withReason(`the end of the pause of version ${target}`, pause.reason), [`natsctl rollout resume ${target}`, now])
+  const holders = /held by (.+)$/.exec(reason ?? '')?.[1]?.split(', ') ?? []
+  if (holders.length > 0)
+    return of(
+      `a slot under the limit of ${service}`,
+      [`${holders.join(', ')} to serve again`, `natsctl node forget, of one of them that will not`],
+      holders,
+    )
+  if (reason !== null) return of(reason.replace(/^waits for /, ''), [])
+  const schedule =
+    target === null ? undefined : manifests[target - 1]?.classUpgrades.find((entry) => entry.service === service)?.schedule
+  return of(`its schedule, ${schedule ?? 'which is not known'}`, [now])
+}
+
+function withReason(what: string, reason: string): string {
+  return reason === '' ? what : `${what}: ${reason}`
+}

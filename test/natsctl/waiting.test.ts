@@ -1,0 +1,65 @@
+import test from 'ava'
+import type { Control, Manifest, NodeRow } from 'theseus'
+import { waitingOf } from '../../natsctl/waiting.js'
+
+const row = (change: Partial<NodeRow> = {}): NodeRow => ({
+  nodeId: 'p1',
+  service: 'pages',
+  className: 'Pages.v1',
+  version: 0,
+  phase: 'scheduled',
+  target: 1,
+  reason: null,
+  hostId: 'h1',
+  directoryId: 'd',
+  since: 0,
+  alive: true,
+  ...change,
+})
+const manifests = [{ classUpgrades: [{ service: 'pages', schedule: 'gradually(…)' }] }] as unknown as readonly Manifest[]
+const waits = (change: Partial<NodeRow>, controls: readonly Control[] = []) => {
+  const { waitsFor, movedBy, on } = waitingOf(row(change), { newest: 1, manifests, controls })
+  return [waitsFor, movedBy[0] ?? null, ...on]
+}
+
+test('a node that is there waits for nothing; one that is behind waits for word of the next version', (t) => {
+  t.deepEqual(waits({ phase: 'current', version: 1, target: null }), [null, null])
+  t.regex(waits({ phase: 'current', target: null })[0]!, /^word of version 1$/)
+})
+
+test('a scheduled node waits for its schedule, a slot, a pause or a hold, and each has what moves it', (t) => {
+  t.deepEqual(waits({}), ['its schedule, gradually(…)', 'natsctl node upgrade p1'])
+  t.deepEqual(waits({ reason: 'waits for a slot under the limit of pages, held by p2, p3' }), [
+    'a slot under the limit of pages',
+    'p2, p3 to serve again',
+    'p2',
+    'p3',
+  ])
+  const pause: Control = { kind: 'pause', version: 1, reason: 'lunch', since: 0 }
+  t.deepEqual(waits({ reason: 'waits for the end of the pause of version 1: lunch' }, [pause]), [
+    'the end of the pause of version 1: lunch',
+    'natsctl rollout resume 1',
+  ])
+  // Its schedule comes first: the pause is asked for with the slot.
+  t.deepEqual(waits({}, [pause]), ['its schedule, gradually(…)', 'natsctl node upgrade p1'])
+  t.deepEqual(waits({}, [{ kind: 'hold', nodeId: 'p1', reason: '', since: 0 }]), [
+    'the end of its hold',
+    'natsctl node release p1',
+  ])
+  t.deepEqual(waits({ reason: 'waits for the upgrade database, which does not answer' }), [
+    'the upgrade database, which does not answer',
+    null,
+  ])
+})
+
+test('a node in trouble says of what, and an operator what he can do', (t) => {
+  t.deepEqual(waits({ phase: 'stalled', reason: 'the TF threw' }), [
+    'somebody: the TF threw',
+    'remove the cause, then natsctl rollout retry 1',
+  ])
+  t.regex(waits({ phase: 'failed', reason: 'disk' })[0]!, /its object to start again: disk/)
+  t.deepEqual(waits({ phase: 'draining', alive: false }).slice(0, 2), [
+    'host h1, which is not heard of; the node was draining',
+    'start host h1 again',
+  ])
+})
