@@ -21,7 +21,7 @@ export { draftManifest } from './core/draftManifest.js'
 export { type Duration, milliseconds } from './core/duration.js'
 export { type EventType, event, hears } from './core/event.js'
 export { applicationFault, Fault, type FaultCode, type FaultKind, faultCodes, isFault, reasonOf } from './core/fault.js'
-export type { GateLimits } from './core/healthGate.js'
+export type { GateLimits } from './core/gateLimits.js'
 export type { HostEvent, HostObserver } from './core/hostEvents.js'
 export { isName, isVersion, type Version } from './core/ids.js'
 export {

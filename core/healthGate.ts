@@ -6,19 +6,10 @@
  * G2. A node that went away for its upgrade and is not heard of any more.
  * G3. Upgraded nodes whose methods throw more often than those of the others of their service, by more than the upgrade allows.
  */
+import type { GateLimits } from './gateLimits.js'
 import type { Version } from './ids.js'
 import { notServing } from './phases.js'
 import { clientService, type NodeRow } from './ports/upgradeDatabase.js'
-
-/** What an upgrade allows. */
-export interface GateLimits {
-  /** By how much the share of calls that throw may be larger on upgraded nodes than on the others: 0.05 is five of a hundred. */
-  readonly moreFailuresMax: number
-  /** Calls that upgraded nodes must have ended before their share is judged. */
-  readonly callsMin: number
-}
-
-export const defaultGate: GateLimits = { moreFailuresMax: 0.05, callsMin: 200 }
 
 export interface Trouble {
   /** The same trouble has the same key, however often it is looked at. */

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { Fault } from './fault.js'
-import type { GateLimits } from './healthGate.js'
+import type { GateLimits } from './gateLimits.js'
 import { isClassName, isName, isVersion, type Version } from './ids.js'
 import type { MethodKind } from './methods.js'
 import { isNodeFilter, type NodeFilter } from './nodeFilter.js'

@@ -3,7 +3,6 @@
  * version that runs, so no undo brings a removed key back (DESIGN §5, "Install").
  */
 import { Fault } from './fault.js'
-import type { Manifest } from './manifest.js'
 import type { Signatures } from './ports/signatures.js'
 
 export const upgradersMax = 64
@@ -32,7 +31,7 @@ export function isUpgraderList(value: unknown): value is readonly string[] {
  */
 export function trustedAt(
   initial: readonly string[] | undefined,
-  before: readonly Pick<Manifest, 'upgraders'>[],
+  before: readonly { readonly upgraders: readonly string[] | null }[],
 ): readonly string[] | undefined {
   return before.findLast(({ upgraders }) => upgraders !== null)?.upgraders ?? initial
 }

@@ -4,7 +4,7 @@
  */
 import { type Duration, milliseconds } from './duration.js'
 import { Fault } from './fault.js'
-import { defaultGate, type GateLimits } from './healthGate.js'
+import { defaultGate, type GateLimits } from './gateLimits.js'
 import { isNodeFilter, type NodeFilter } from './nodeFilter.js'
 import { type ClassDescription, describeClass, isNodeClass, type NodeClass, type StateOf } from './nodeObject.js'
 import type { Schedule } from './schedule.js'

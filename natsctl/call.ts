@@ -2,11 +2,11 @@
 import type { Command } from 'commander'
 import type { NodeRow, Version } from 'theseus'
 import { clientService, isName } from 'theseus'
+import type { Program } from './commands.js'
 import { withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
 import { durationFlag, type GlobalFlags, versionFlag } from './flags.js'
 import { print, toJson } from './output.js'
-import type { Program } from './program.js'
 
 interface CallFlags extends GlobalFlags {
   readonly atVersion?: Version

@@ -1,11 +1,11 @@
 /** What an operator asks of nodes: `natsctl rollout pause|resume|retry`, `natsctl node hold|release|upgrade`. */
 import type { Command } from 'commander'
 import type { Operator, Version } from 'theseus'
+import type { Program } from './commands.js'
 import { asking, withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { type GlobalFlags, nameFlag, versionFlag } from './flags.js'
 import { note, oneLine, print, printJson } from './output.js'
-import type { Program } from './program.js'
 
 interface ControlFlags extends GlobalFlags {
   readonly reason?: string

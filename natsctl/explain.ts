@@ -1,11 +1,11 @@
 /** `natsctl explain`: why a node, or a rollout, is where it is. */
 import type { Command } from 'commander'
 import { decodeManifest, type NodeRow, type Operator } from 'theseus'
+import type { Program } from './commands.js'
 import { withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
 import { age, count, oneLine, print, printJson } from './output.js'
-import type { Program } from './program.js'
 import { isPartOfRollout } from './rolloutSummary.js'
 import { type Known, type Waiting, waitingOf } from './waiting.js'
 

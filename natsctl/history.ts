@@ -3,12 +3,12 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
 import { decodeManifest, digestOf, forksTable, isFault, type Manifest } from 'theseus'
 import { type HistoryVerdict, verifyHistory } from 'theseus/nkeys'
+import type { Program } from './commands.js'
 import { withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
 import { decodeHistoryFile, type ExportedHistory, encodeHistoryFile } from './historyFile.js'
 import { count, note, oneLine, print, printJson, printTable } from './output.js'
-import type { Program } from './program.js'
 import { keyArgument } from './upgrader.js'
 
 interface HistoryFlags extends GlobalFlags {

@@ -2,10 +2,10 @@
 import { writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { newKey } from 'theseus/nkeys'
+import type { Program } from './commands.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
 import { note, print, printJson } from './output.js'
-import type { Program } from './program.js'
 import { type KeyFlags, keyFlag, signerNeeded } from './upgraderSeed.js'
 
 interface NewFlags extends GlobalFlags {

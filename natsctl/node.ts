@@ -1,13 +1,13 @@
 /** `natsctl node`: who runs what. */
 import { type Command, Option } from 'commander'
 import { type NodeRow, type Operator, type Phase, phases, type Version } from 'theseus'
+import type { Program } from './commands.js'
 import { confirm, isTerminal } from './confirm.js'
 import { withOperator } from './connection.js'
 import { addNodeControls } from './control.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
 import { type GlobalFlags, nameFlag, versionFlag } from './flags.js'
 import { age, type Cell, count, note, oneLine, print, printJson, printTable } from './output.js'
-import type { Program } from './program.js'
 
 /** One node as `-o json` shows it. */
 export interface NodeJson {

@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module'
 import { Command } from 'commander'
 import { addCall } from './call.js'
+import type { Program } from './commands.js'
 import { type ExitCode, exitCodeOf, exitCodes, explain } from './exitCodes.js'
 import { addExplain } from './explain.js'
 import { addGlobalFlags } from './flags.js'
@@ -16,13 +17,6 @@ import { addUpgrade } from './upgrade.js'
 import { addUpgrader } from './upgrader.js'
 import { hideSeed } from './upgraderSeed.js'
 import { addVersion } from './version.js'
-
-/** What a command is added to: its action returns the exit code. */
-export interface Program {
-  readonly command: Command
-  /** Wraps an action, so that its exit code becomes that of natsctl. */
-  action<A extends readonly unknown[]>(act: (...args: A) => Promise<ExitCode>): (...args: A) => Promise<void>
-}
 
 /** A forgotten timer or socket must not hold a terminal that waits for its prompt. */
 const lingerMs = 500

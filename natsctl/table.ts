@@ -1,11 +1,11 @@
 /** `natsctl table`: the upgrade-specific tables, by which an upgrader controls how an upgrade proceeds (§4). */
 import { type Command, InvalidArgumentError } from 'commander'
 import { isTableKey, isTableValue, tableKeyLengthMax, tableValueBytesMax } from 'theseus'
+import type { Program } from './commands.js'
 import { withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { type GlobalFlags, nameFlag } from './flags.js'
 import { note, oneLine, print, printJson, printTable } from './output.js'
-import type { Program } from './program.js'
 
 export function addTable(program: Program): void {
   const table = program.command.command('table').description('the upgrade-specific tables: what scheduling functions may ask for')

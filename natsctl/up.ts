@@ -1,10 +1,10 @@
 /** `natsctl up`: a whole system on this machine, out of one small config, for as long as the command runs. */
 import type { Command } from 'commander'
+import type { Program } from './commands.js'
 import { type ExitCode, exitCodes, usageFailure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
 import { jsonLines, LocalSystem, textLines } from './localSystem.js'
 import { note } from './output.js'
-import type { Program } from './program.js'
 import { readUpConfig } from './upConfig.js'
 
 interface UpFlags extends GlobalFlags {

@@ -3,11 +3,11 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, extname } from 'node:path'
 import type { Command } from 'commander'
 import { type BuiltUpgrade, isFault, type Manifest, type ManifestDraft } from 'theseus'
+import type { Program } from './commands.js'
 import { asking, withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
 import { count, note, oneLine, print, printJson, printTable } from './output.js'
-import type { Program } from './program.js'
 import { type KeyFlags, keyFlag, signerOf } from './upgraderSeed.js'
 
 interface BuildFlags extends GlobalFlags {

@@ -2,11 +2,11 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { Manifest } from 'theseus'
 import { isUpgraderKey } from 'theseus/nkeys'
+import type { Program } from './commands.js'
 import { asking, withOperator } from './connection.js'
 import { type ExitCode, exitCodes } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
 import { note, print, printJson, printTable } from './output.js'
-import type { Program } from './program.js'
 import { type KeyFlags, keyFlag, signerOf } from './upgraderSeed.js'
 
 interface SetFlags extends GlobalFlags, KeyFlags {

@@ -1,12 +1,12 @@
 /** `natsctl version`: which versions live, and who keeps them alive (DESIGN §1, "dead version"). */
 import type { Command } from 'commander'
 import { clientService, type Death, decodeManifest, type NodeRow, type Operator, oldestPossible, type Version } from 'theseus'
+import type { Program } from './commands.js'
 import { confirm, isTerminal } from './confirm.js'
 import { withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
 import { type GlobalFlags, versionFlag } from './flags.js'
 import { age, type Cell, count, print, printJson, printTable } from './output.js'
-import type { Program } from './program.js'
 import { isPartOfRollout } from './rolloutSummary.js'
 
 /** One version as `-o json` shows it. */

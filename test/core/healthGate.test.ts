@@ -1,5 +1,6 @@
 import test from 'ava'
-import { defaultGate, judge } from '../../core/healthGate.js'
+import { defaultGate } from '../../core/gateLimits.js'
+import { judge } from '../../core/healthGate.js'
 import type { NodeRow } from '../../core/ports/upgradeDatabase.js'
 
 const row = (nodeId: string, change: Partial<NodeRow> = {}): NodeRow => ({
