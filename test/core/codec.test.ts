@@ -328,7 +328,7 @@ function decodeElsewhere(hex: string): Promise<{ stdout: string }> {
   const program = `
     const { decode } = await import(${JSON.stringify(codec)})
     try { decode(new Uint8Array(Buffer.from('${hex}', 'hex'))); console.log('read') } catch (fault) { console.log(fault.code) }`
-  return inProcess(process.execPath, ['--max-old-space-size=200', '--input-type=module', '-e', program], { timeout: 5_000 })
+  return inProcess(process.execPath, ['--max-old-space-size=200', '--input-type=module', '-e', program], { timeout: 30_000 })
 }
 
 // Left to msgpackr, these ten bytes end a host: the bundle (ext 62) names as its end the place before its beginning.
