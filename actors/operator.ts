@@ -1,5 +1,7 @@
 /** What an operator does with a running system: publishes upgrades, looks at the upgrade database, calls a method by name. */
 import { inject, injectable } from 'tsyringe'
+import { type Control, type ControlName, checkControl } from '../core/control.js'
+import { type Directive, directiveFormat, encodeDirective, type Order } from '../core/directive.js'
 import { undoDraft } from '../core/draftManifest.js'
 import { Fault, isFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
@@ -21,6 +23,7 @@ import { type Random, randomName } from '../core/ports/random.js'
 import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import { signed } from '../core/signed.js'
 import { subjectsOf } from '../core/subjects.js'
+import { checkTable } from '../core/tables.js'
 import { CallTable } from './callTable.js'
 import type { HostSettings } from './settings.js'
 import { type Signing, tokens } from './tokens.js'
@@ -108,22 +111,22 @@ export class Operator {
 
   /** No node goes to this version until `resume`; those on their way arrive. An undo is never held. */
   async pause(version: Version, reason: string): Promise<void> {
-    await this.database.setControl({ kind: 'pause', version, reason, since: this.clock.now() })
+    await this.#set({ kind: 'pause', version, reason, since: this.clock.now() })
   }
 
   /** False if the version was not paused. */
   resume(version: Version): Promise<boolean> {
-    return this.database.removeControl({ kind: 'pause', version })
+    return this.#remove({ kind: 'pause', version })
   }
 
   /** The node goes nowhere until `release`. */
   async hold(nodeId: string, reason: string): Promise<void> {
-    await this.database.setControl({ kind: 'hold', nodeId, reason, since: this.clock.now() })
+    await this.#set({ kind: 'hold', nodeId, reason, since: this.clock.now() })
   }
 
   /** False if the node was not held. */
   release(nodeId: string): Promise<boolean> {
-    return this.database.removeControl({ kind: 'hold', nodeId })
+    return this.#remove({ kind: 'hold', nodeId })
   }
 
   /** The node goes to the version after its own now: its SF is not asked, a pause does not hold it; its service's limit does. Returns that version. */
@@ -131,22 +134,63 @@ export class Operator {
     const row = (await this.database.nodes()).find((found) => found.nodeId === nodeId)
     if (row === undefined) throw new Fault('config.invalid', `there is no node ${nodeId} in the upgrade database`)
     const version = row.version + 1
-    await this.database.setControl({ kind: 'now', nodeId, version, since: this.clock.now() })
+    await this.#set({ kind: 'now', nodeId, version, since: this.clock.now() })
     return version
   }
 
   /** Nodes that are stalled or rejected on their way to this version try again. */
   async retry(version: Version): Promise<void> {
     const token = randomName(this.random)
-    await this.database.setControl({ kind: 'retry', version, token, since: this.clock.now() })
+    await this.#set({ kind: 'retry', version, token, since: this.clock.now() })
+  }
+
+  async setInTable(table: string, key: string, value: string): Promise<void> {
+    checkTable(table, key, value)
+    await this.#direct({ order: 'setInTable', table, key, value })
+  }
+
+  /** False if there was no such entry. */
+  async removeFromTable(table: string, key: string): Promise<boolean> {
+    checkTable(table, key)
+    return (await this.#direct({ order: 'removeFromTable', table, key })) === true
   }
 
   /**
    * Nobody goes back from this version any more, nor from those before: states that only an undo needs are dropped. Answers what is final
    * afterwards: less than `version` while a registered node is not there yet.
    */
-  finalize(version: Version): Promise<Version> {
-    return this.server.finalize(version)
+  async finalize(version: Version): Promise<Version> {
+    return (await this.#direct({ order: 'finalize', version })) as Version
+  }
+
+  async #set(control: Control): Promise<void> {
+    checkControl(control)
+    await this.#direct({ order: 'set', control })
+  }
+
+  async #remove(control: ControlName): Promise<boolean> {
+    return (await this.#direct({ order: 'remove', control })) === true
+  }
+
+  /** Signs the order and has it carried out, once: whoever comes in between takes its number. */
+  async #direct(what: Order): Promise<unknown> {
+    const { upgrader } = this.signing
+    for (let tries = 1; ; tries++) {
+      const { directives } = await this.server.head()
+      const directive: Directive = {
+        format: directiveFormat,
+        system: this.settings.system,
+        number: directives + 1,
+        what,
+        createdAt: rfc3339(this.clock.now()),
+        upgrader: upgrader?.publicKey ?? null,
+      }
+      try {
+        return await this.server.direct(signed('directive', encodeDirective(directive), upgrader))
+      } catch (error) {
+        if (!isFault(error) || error.code !== 'upgrade.conflict' || tries >= publishTriesMax) throw error
+      }
+    }
   }
 
   /**

@@ -6,6 +6,7 @@
 
 import { decode, encodeAnnouncement, encodeFault, encodeReply } from '../core/codec.js'
 import { controlReasonLengthMax, heededMax } from '../core/control.js'
+import { decodeDirective, type Order } from '../core/directive.js'
 import { type CallEnvelope, deadlineMsMax, kinds, type Replier } from '../core/envelope.js'
 import { Fault, isFault, toFault } from '../core/fault.js'
 import { judge } from '../core/healthGate.js'
@@ -26,6 +27,7 @@ import type { Clock } from '../core/ports/clock.js'
 import type { Signatures } from '../core/ports/signatures.js'
 import type { Message, Subscription, Transport } from '../core/ports/transport.js'
 import { type Head, oldestPossible, type UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import { checkSigned, type Signed } from '../core/signed.js'
 import { serverQueue, subjectsOf } from '../core/subjects.js'
 import { VerifiedHistory } from '../core/verifiedHistory.js'
 import { Relearning } from './relearning.js'
@@ -157,8 +159,8 @@ export class UpgradeServer {
         return this.#putChunk(args[0], args[1], args[2])
       case 'install':
         return this.#install(args[0], args[1])
-      case 'finalize':
-        return this.#finalize(args[0])
+      case 'direct':
+        return this.#direct(args[0], args[1])
       default:
         throw noSuchMethod(method)
     }
@@ -170,7 +172,8 @@ export class UpgradeServer {
     const { inForce } = await database.dead()
     const final = await database.finalized()
     const wanted = await this.#relearning.wanted()
-    return { ...(await database.head()), dead: inForce, final, ...(wanted.length === 0 ? {} : { wanted }) }
+    const directives = await database.directives()
+    return { ...(await database.head()), dead: inForce, final, directives, ...(wanted.length === 0 ? {} : { wanted }) }
   }
 
   async #manifests(from: unknown, to: unknown): Promise<unknown> {
@@ -283,9 +286,23 @@ export class UpgradeServer {
     if (digestOf(whole) !== digest) throw new Fault('upgrade.digest', `bundle ${digest}: the bytes have another digest`)
   }
 
-  async #finalize(version: unknown): Promise<unknown> {
-    if (!isVersion(version)) throw badArguments('finalize(version)')
-    return { final: await this.#options.database.finalize(version) }
+  /** Carries out what an upgrader orders, once. */
+  async #direct(bytes: unknown, signature: unknown): Promise<unknown> {
+    if (!(bytes instanceof Uint8Array)) throw badArguments('direct(directive, signature)')
+    const { database, system, signatures } = this.#options
+    const signed: Signed = { bytes, signature: signature instanceof Uint8Array ? signature : null }
+    const directive = decodeDirective(bytes)
+    if (directive.system !== system)
+      throw new Fault('config.invalid', `the directive is for system ${directive.system}, this is ${system}`)
+    const { trusted } = await this.#history(await database.head())
+    checkSigned(signatures, 'directive', signed, `directive ${directive.number}`, directive.upgrader, trusted)
+    if (!(await database.countDirective(directive.number, signed))) {
+      const count = await database.directives()
+      throw new Fault('upgrade.conflict', `directive ${directive.number} is not the next one: that is ${count + 1}`, {
+        next: count + 1,
+      })
+    }
+    return { result: await carryOut(database, directive.what) }
   }
 
   #every(ms: number, what: string, work: () => Promise<void>): () => void {
@@ -373,4 +390,22 @@ function noSuchMethod(method: string): Fault {
 
 function badArguments(expected: string): Fault {
   return new Fault('protocol.bad-arguments', `expected ${expected}`)
+}
+
+/** Answers whether there was something to remove, or what is final. */
+async function carryOut(database: UpgradeDatabase, what: Order): Promise<unknown> {
+  switch (what.order) {
+    case 'set':
+      await database.setControl(what.control)
+      return true
+    case 'remove':
+      return database.removeControl(what.control)
+    case 'setInTable':
+      await database.setInTable(what.table, what.key, what.value)
+      return true
+    case 'removeFromTable':
+      return database.removeFromTable(what.table, what.key)
+    case 'finalize':
+      return database.finalize(what.version)
+  }
 }

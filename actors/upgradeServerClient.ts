@@ -5,6 +5,7 @@ import { isVersion, type Version } from '../core/ids.js'
 import { bundleChunkBytes, chunkCount, digestOf, isDigest, type Manifest, type SignedManifest } from '../core/manifest.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Head } from '../core/ports/upgradeDatabase.js'
+import type { Signed } from '../core/signed.js'
 import { type Subjects, subjectsOf } from '../core/subjects.js'
 import { CallTable } from './callTable.js'
 import type { HostSettings } from './settings.js'
@@ -25,14 +26,17 @@ export class UpgradeServerClient {
     this.#subjects = subjectsOf(settings.system)
   }
 
-  /** The newest version, below which version all are dead, which is the newest that nobody goes back from, and which bundles were lost. */
-  async head(): Promise<Head & { readonly dead: Version; readonly final: Version; readonly wanted: readonly string[] }> {
+  /** The newest version, below which version all are dead, which is the newest that nobody goes back from, how many directives there have been, and which bundles were lost. */
+  async head(): Promise<
+    Head & { readonly dead: Version; readonly final: Version; readonly directives: number; readonly wanted: readonly string[] }
+  > {
     const answer = ((await this.#ask('head', [])) ?? {}) as Record<string, unknown>
-    const { version, digest, dead = 0, final = 0, wanted = [] } = answer
+    const { version, digest, dead = 0, final = 0, directives = 0, wanted = [] } = answer
     if (!isVersion(version) || (digest !== null && !isDigest(digest))) throw unreadable('head')
     if (!isVersion(dead) || dead > version || !isVersion(final) || final > version) throw unreadable('head')
     if (!Array.isArray(wanted) || !wanted.every(isDigest)) throw unreadable('head')
-    return { version, digest, dead, final, wanted }
+    if (typeof directives !== 'number' || !Number.isSafeInteger(directives) || directives < 0) throw unreadable('head')
+    return { version, digest, dead, final, directives, wanted }
   }
 
   /** Manifests `from` to `to`, both included. Throws `upgrade.fetch` if one is missing. */
@@ -79,11 +83,10 @@ export class UpgradeServerClient {
     await inChunks(bundle, (index, chunk) => this.#ask('teachChunk', [digest, index, chunk]))
   }
 
-  /** Nobody goes back from this version any more. Answers what is final afterwards. */
-  async finalize(version: Version): Promise<Version> {
-    const { final } = ((await this.#change('finalize', [version])) ?? {}) as Record<string, unknown>
-    if (!isVersion(final)) throw unreadable('finalize')
-    return final
+  /** Has a directive carried out, and answers what came of it. Throws `upgrade.conflict` when it is not the next one any more. */
+  async direct({ bytes, signature }: Signed): Promise<unknown> {
+    const { result } = ((await this.#change('direct', [bytes, signature])) ?? {}) as Record<string, unknown>
+    return result
   }
 
   /** Installs the next version. Throws `upgrade.conflict` when it does not follow the newest one any more. */

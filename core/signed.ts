@@ -6,7 +6,7 @@ import { Fault } from './fault.js'
 import type { Signatures, Signer } from './ports/signatures.js'
 
 /** The kinds of documents that upgraders sign. */
-export type Purpose = 'manifest'
+export type Purpose = 'manifest' | 'directive'
 
 /** The document as it was signed: it is never written anew, for digest and signature are over these bytes. */
 export interface Signed {

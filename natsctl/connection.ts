@@ -4,6 +4,7 @@ import { type NatsOptions, nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
 import { exitCodes, Failure, usageFailure } from './exitCodes.js'
 import { type GlobalFlags, natsOptionsOf, systemOf } from './flags.js'
+import { type KeyFlags, signerOf } from './upgraderSeed.js'
 
 /** Somebody waits at a terminal: shorter than a host would wait. */
 const serverDeadlineMs = 3_000
@@ -27,6 +28,15 @@ export async function withOperator<T>(
   } finally {
     await operator.close()
   }
+}
+
+/** The same for what upgraders sign: with the key that the flags or the environment name, if any. */
+export async function signed<T>(
+  flags: GlobalFlags & KeyFlags,
+  use: (operator: Operator, system: string) => Promise<T>,
+): Promise<T> {
+  const upgrader = await signerOf(flags)
+  return withOperator(flags, (operator, system) => asking(system, use(operator, system)), upgrader)
 }
 
 function loginOf({ creds, nkey }: GlobalFlags): Pick<NatsOptions, 'creds' | 'nkey'> {

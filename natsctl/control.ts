@@ -2,12 +2,13 @@
 import type { Command } from 'commander'
 import type { Operator, Version } from 'theseus'
 import type { Program } from './commands.js'
-import { asking, withOperator } from './connection.js'
+import { asking, signed } from './connection.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { type GlobalFlags, nameFlag, versionFlag } from './flags.js'
 import { note, oneLine, print, printJson } from './output.js'
+import { type KeyFlags, keyFlag } from './upgraderSeed.js'
 
-interface ControlFlags extends GlobalFlags {
+interface ControlFlags extends GlobalFlags, KeyFlags {
   readonly reason?: string
 }
 
@@ -21,6 +22,7 @@ export function addRolloutControls(rollout: Command, program: Program): void {
       .command(name)
       .description(description)
       .argument('[version]', 'the version; by default the newest', versionFlag)
+      .option(...keyFlag)
       .action(
         program.action((version: Version | undefined, _: unknown, command: Command) =>
           withVersion(version, command.optsWithGlobals<ControlFlags>(), act),
@@ -58,6 +60,7 @@ export function addNodeControls(node: Command, program: Program): void {
       .command(name)
       .description(description)
       .argument('<node>', 'its id', nameFlag)
+      .option(...keyFlag)
       .action(
         program.action((nodeId: string, _: unknown, command: Command) =>
           withNode(nodeId, command.optsWithGlobals<ControlFlags>(), act),
@@ -82,7 +85,7 @@ function withVersion(
   flags: ControlFlags,
   act: (operator: Operator, version: Version, flags: ControlFlags) => Promise<string>,
 ): Promise<ExitCode> {
-  return withOperator(flags, async (operator, system) => {
+  return signed(flags, async (operator, system) => {
     const { version: newest } = await asking(system, operator.database.head())
     const chosen = version ?? newest
     if (chosen === 0) throw new Failure(exitCodes.error, `error: system ${system} runs version 0: there is no rollout`)
@@ -96,7 +99,7 @@ function withNode(
   flags: ControlFlags,
   act: (operator: Operator, nodeId: string, flags: ControlFlags) => Promise<string>,
 ): Promise<ExitCode> {
-  return withOperator(flags, async (operator, system) => {
+  return signed(flags, async (operator, system) => {
     const isKnown = (await operator.database.nodes()).some((row) => row.nodeId === nodeId)
     if (!isKnown) throw new Failure(exitCodes.noResponder, `error: system ${system} has no node ${nodeId} registered`)
     return done(flags, await act(operator, nodeId, flags), { node: nodeId })

@@ -12,6 +12,7 @@ import { look, looks, type Snapshot } from './rolloutPoll.js'
 import { type Rollout, summarize } from './rolloutSummary.js'
 import { type UndoFlags, undo } from './rolloutUndo.js'
 import { type WatchFlags, watch } from './rolloutWatch.js'
+import { keyFlag } from './upgraderSeed.js'
 
 const defaultTimeoutMs = 60_000
 /** Nodes in trouble that the table names; JSON has all of them. */
@@ -52,6 +53,7 @@ function addUndo(rollout: Command, program: Program): void {
     .command('undo')
     .description('install the upgrade that undoes the newest one: nodes go back, and lose nothing that was written meanwhile')
     .option('--reason <text>', 'why; kept in the history')
+    .option(...keyFlag)
     .option('--dry-run', 'say what it would do, and do nothing')
     .option('--yes', 'do not ask')
     .action(program.action((_: unknown, command: Command) => undo(command.optsWithGlobals<UndoFlags>())))

@@ -1,12 +1,13 @@
 /** `natsctl rollout undo`: back to what the version before the newest one meant, as a version of its own. */
 import type { Manifest, NodeRow, Operator } from 'theseus'
 import { confirm, isTerminal } from './confirm.js'
-import { asking, withOperator } from './connection.js'
+import { asking, signed, withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
 import { count, note, oneLine, print, printJson } from './output.js'
+import type { KeyFlags } from './upgraderSeed.js'
 
-export interface UndoFlags extends GlobalFlags {
+export interface UndoFlags extends GlobalFlags, KeyFlags {
   readonly reason?: string
   readonly yes?: true
   readonly dryRun?: true
@@ -36,7 +37,7 @@ export async function undo(flags: UndoFlags): Promise<ExitCode> {
     if (answer === 'interrupted') return exitCodes.interrupted
     if (answer === 'no') throw new Failure(exitCodes.error, `version ${plan.undone.version} was not undone`)
   }
-  return withOperator(flags, async (operator, system) => {
+  return signed(flags, async (operator, system) => {
     const { version } = plan.undone
     const reason = flags.reason === undefined ? {} : { reason: flags.reason }
     show(plan, await asking(system, operator.undo({ version, ...reason })), flags)

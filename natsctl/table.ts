@@ -2,10 +2,11 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { isTableKey, isTableValue, tableKeyLengthMax, tableValueBytesMax } from 'theseus'
 import type { Program } from './commands.js'
-import { withOperator } from './connection.js'
+import { signed, withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { type GlobalFlags, nameFlag } from './flags.js'
 import { note, oneLine, print, printJson, printTable } from './output.js'
+import { keyFlag } from './upgraderSeed.js'
 
 export function addTable(program: Program): void {
   const table = program.command.command('table').description('the upgrade-specific tables: what scheduling functions may ask for')
@@ -29,6 +30,7 @@ export function addTable(program: Program): void {
     .argument('<table>', 'its name', nameFlag)
     .argument('<key>', 'any text', keyArgument)
     .argument('<value>', 'any text; after -- also what looks like a flag', valueArgument)
+    .option(...keyFlag)
     .addHelpText('after', '\nExample: natsctl table set authorized p1 yes')
     .action(
       program.action((name: string, key: string, value: string, _: unknown, command: Command) =>
@@ -40,6 +42,7 @@ export function addTable(program: Program): void {
     .description('remove a key; a table goes with its last key')
     .argument('<table>', 'its name', nameFlag)
     .argument('<key>', 'the key', keyArgument)
+    .option(...keyFlag)
     .action(
       program.action((name: string, key: string, _: unknown, command: Command) => remove(name, key, command.optsWithGlobals())),
     )
@@ -90,8 +93,8 @@ function getKey(name: string, key: string, flags: GlobalFlags): Promise<ExitCode
 }
 
 function set(name: string, key: string, value: string, flags: GlobalFlags): Promise<ExitCode> {
-  return withOperator(flags, async ({ database }) => {
-    await database.setInTable(name, key, value)
+  return signed(flags, async (operator) => {
+    await operator.setInTable(name, key, value)
     if (flags.output === 'json') printJson({ table: name, key, value })
     else print(oneLine(`${name}: ${key} = ${value}`))
     return exitCodes.done
@@ -99,8 +102,8 @@ function set(name: string, key: string, value: string, flags: GlobalFlags): Prom
 }
 
 function remove(name: string, key: string, flags: GlobalFlags): Promise<ExitCode> {
-  return withOperator(flags, async ({ database }, system) => {
-    if (!(await database.removeFromTable(name, key))) throw noKey(system, name, key)
+  return signed(flags, async (operator, system) => {
+    if (!(await operator.removeFromTable(name, key))) throw noKey(system, name, key)
     if (flags.output === 'json') printJson({ table: name, key })
     else print(oneLine(`${name}: removed ${key}`))
     return exitCodes.done

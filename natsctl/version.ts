@@ -3,11 +3,12 @@ import type { Command } from 'commander'
 import { clientService, type Death, decodeManifest, type NodeRow, type Operator, oldestPossible, type Version } from 'theseus'
 import type { Program } from './commands.js'
 import { confirm, isTerminal } from './confirm.js'
-import { withOperator } from './connection.js'
+import { signed, withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
 import { type GlobalFlags, versionFlag } from './flags.js'
 import { age, type Cell, count, print, printJson, printTable } from './output.js'
 import { isPartOfRollout } from './rolloutSummary.js'
+import { type KeyFlags, keyFlag } from './upgraderSeed.js'
 
 /** One version as `-o json` shows it. */
 export interface VersionJson {
@@ -43,13 +44,14 @@ export function addVersion(program: Program): void {
     .command('finalize')
     .description('nobody goes back from this version any more: what nodes keep for that is dropped')
     .argument('[version]', 'the version; by default the newest', versionFlag)
+    .option(...keyFlag)
     .option('--yes', 'do not ask')
     .action(
       program.action((chosen: Version | undefined, _: unknown, command: Command) => finalize(chosen, command.optsWithGlobals())),
     )
 }
 
-interface FinalizeFlags extends GlobalFlags {
+interface FinalizeFlags extends GlobalFlags, KeyFlags {
   readonly yes?: true
 }
 
@@ -78,7 +80,7 @@ async function finalize(version: Version | undefined, flags: FinalizeFlags): Pro
     if (answer === 'interrupted') return exitCodes.interrupted
     if (answer === 'no') throw new Failure(exitCodes.error, `version ${chosen} was not made final`)
   }
-  return withOperator(flags, async (operator) => {
+  return signed(flags, async (operator) => {
     const now = await operator.finalize(chosen)
     if (now < chosen) throw new Failure(exitCodes.error, `error: a node that is not at version ${chosen} has come meanwhile`)
     if (flags.output === 'json') printJson({ final: now })

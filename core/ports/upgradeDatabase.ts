@@ -8,6 +8,7 @@ import { Fault } from '../fault.js'
 import { isVersion, nameLengthMax, type Version } from '../ids.js'
 import type { SignedManifest } from '../manifest.js'
 import type { Phase } from '../phases.js'
+import type { Signed } from '../signed.js'
 import type { TableEntries } from '../tables.js'
 
 /** Who runs what: one row per registered node. */
@@ -107,6 +108,14 @@ export interface UpgradeDatabase {
   setControl(control: Control): Promise<void>
   /** False when there was none. */
   removeControl(name: ControlName): Promise<boolean>
+
+  // Directives: authority. The newest are kept for whoever looks back.
+  /** How many there have been. */
+  directives(): Promise<number>
+  /** Counts one more, if `number` is the next; false if it is not. One atomic decision. */
+  countDirective(number: number, directive: Signed): Promise<boolean>
+  /** The newest that are kept, oldest first. */
+  recentDirectives(): Promise<readonly Signed[]>
 
   // Upgrade-specific tables (§4: "a list of nodes that are authorized to upgrade"): authority. A table is there as long as it has entries.
   /** The whole table, in the order of its keys; empty if there is none. */

@@ -83,6 +83,9 @@ export const everyMethod: readonly (readonly [name: string, use: (database: Upgr
   ['controls', (database) => database.controls()],
   ['setControl', (database) => database.setControl({ kind: 'pause', version: 99, reason: '', since: 0 })],
   ['removeControl', (database) => database.removeControl({ kind: 'pause', version: 98 })],
+  ['directives', (database) => database.directives()],
+  ['countDirective', (database) => database.countDirective(99, manifestOf('order').manifest)],
+  ['recentDirectives', (database) => database.recentDirectives()],
   ['table', (database) => database.table('authorized')],
   ['setInTable', (database) => database.setInTable('authorized', 'n1', 'yes')],
   ['removeFromTable', (database) => database.removeFromTable('authorized', 'n9')],
@@ -454,6 +457,22 @@ export function databaseContract(
     await Promise.all(Array.from({ length: limit.nodes }, (_, i) => database.claimSlot('pages', going(`n${i}`), limit)))
     const refused = await database.claimSlot('pages', going('late'), limit)
     t.is(holdersOf(refused).length, heldByMax)
+  })
+
+  contract('directives are counted one after the other, each once, and the newest are kept', async (t, database, another) => {
+    const order = (text: string) => ({ bytes: new TextEncoder().encode(text), signature: new Uint8Array([1, 255]) })
+    t.is(await database.directives(), 0)
+    t.false(await database.countDirective(2, order('too early')))
+    t.true(await database.countDirective(1, order('first')))
+    t.false(await another.countDirective(1, order('first')))
+    const races = await Promise.all([database, another, database, another].map((by, i) => by.countDirective(2, order(`${i}`))))
+    t.is(races.filter((counted) => counted).length, 1)
+    t.is(await another.directives(), 2)
+    t.true(await another.countDirective(3, { bytes: new Uint8Array([0, 128]), signature: null }))
+    const kept = await database.recentDirectives()
+    t.is(kept.length, 3)
+    t.deepEqual(kept[0], order('first'))
+    t.deepEqual(kept[2], { bytes: new Uint8Array([0, 128]), signature: null })
   })
 
   const pause: Control = { kind: 'pause', version: 3, reason: 'lunch', since: 5 }

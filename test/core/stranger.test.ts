@@ -204,7 +204,7 @@ test('a stranger installs an upgrade by the page, and is told when somebody was 
     )
   const first = manifest(null, 1)
 
-  t.deepEqual((await client.call('server', 'head')).value, { version: 0, digest: null, dead: 0, final: 0 })
+  t.deepEqual((await client.call('server', 'head')).value, { version: 0, digest: null, dead: 0, final: 0, directives: 0 })
   t.is((await faultOf(t, client.call('server', 'chunk', digest, 0))).code, 'upgrade.fetch')
   t.is((await faultOf(t, client.call('install', 'install', first, null))).code, 'upgrade.invalid')
   await client.call('install', 'putChunk', digest, 0, bundle.subarray(0, 262144))
@@ -213,7 +213,13 @@ test('a stranger installs an upgrade by the page, and is told when somebody was 
 
   t.deepEqual((await client.call('install', 'install', first, null)).value, { version: 1 })
   t.deepEqual((await client.call('install', 'install', first, null)).value, { version: 1 }, 'the same again is answered as done')
-  t.deepEqual((await client.call('server', 'head')).value, { version: 1, digest: sha256(first), dead: 0, final: 0 })
+  t.deepEqual((await client.call('server', 'head')).value, {
+    version: 1,
+    digest: sha256(first),
+    dead: 0,
+    final: 0,
+    directives: 0,
+  })
   t.deepEqual((await client.call('server', 'manifests', 1, 16)).value, [[first, null]])
   await until(() => announced.includes(1), 'version 1 is announced')
 

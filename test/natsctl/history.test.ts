@@ -134,7 +134,7 @@ test('an exported history verifies offline, and not when a byte, an order or an 
 
 test('a version with two manifests is told by the history and by whoever publishes, until an operator removes it', async (t) => {
   const { run } = await published(t)
-  await run('table', 'set', 'theseus-forks', '2', 'aa here and bb on a host')
+  t.is((await run('table', 'set', 'theseus-forks', '2', 'aa here and bb on a host', '--key', 'bob.nk')).code, 0)
   const listed = await run('history')
   t.is(listed.code, 0)
   t.regex(listed.stderr, /^upgrade\.forked: version 2 has two manifests, aa here and bb on a host/m)
@@ -142,7 +142,7 @@ test('a version with two manifests is told by the history and by whoever publish
   const refused = await run('upgrade', 'publish', 'Three.upgrade', '--key', 'bob.nk')
   t.is(refused.code, 1)
   t.regex(refused.stderr, /^upgrade\.forked: nothing is installed: version 2 has two manifests/)
-  t.is((await run('table', 'rm', 'theseus-forks', '2')).code, 0)
+  t.is((await run('table', 'rm', 'theseus-forks', '2', '--key', 'bob.nk')).code, 0)
   t.is((await run('history', '--verify', '--trust', alice.publicKey)).code, 0)
 })
 

@@ -1,8 +1,9 @@
-/** The commands that look into the upgrade database and change it: `node forget`, `table`, `version`. No upgrade server runs here. */
+/** The commands that look into the upgrade database and change it: `node forget`, `table`, `version`. Its server carries out what is signed. */
 
 import { PassThrough } from 'node:stream'
 import anyTest, { type ExecutionContext, type TestFn } from 'ava'
-import { digestOf, encodeManifest, type Manifest, manifestFormat, runtimeInterface } from 'theseus'
+import { digestOf, encodeManifest, type Manifest, manifestFormat, runtimeInterface, startUpgradeServer } from 'theseus'
+import { nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
 import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
 import { confirm } from '../../natsctl/confirm.js'
@@ -14,6 +15,7 @@ import { startNatsServer, startRedisServer } from '../support/servers.js'
 import { type Ended, natsctl } from './natsctlProcess.js'
 
 interface Context {
+  readonly server: { stop(): Promise<void> }
   readonly system: string
   readonly database: UpgradeDatabase
   run(...args: readonly string[]): Promise<Ended>
@@ -45,10 +47,15 @@ test.beforeEach(async (t) => {
     t.is(ended.code, 0, ended.stderr)
     return JSON.parse(ended.stdout)
   }
-  t.context = { system, database, run, json }
+  const ways = { transport: nats(env.NATS_URL!), udb: redis(env.THESEUS_REDIS!) }
+  const server = await startUpgradeServer({ system, ...ways, gate: 'off', deathRound: '1h' })
+  t.context = { system, database, server, run, json }
 })
 
-test.afterEach.always((t) => t.context.database?.close())
+test.afterEach.always(async (t) => {
+  await t.context.server?.stop()
+  await t.context.database?.close()
+})
 
 /** Ends with this code and one line on stderr, and prints no data. */
 function refused(t: ExecutionContext<Context>, { code, stdout, stderr }: Ended, expected: number, line: RegExp): void {

@@ -3,6 +3,7 @@
  * the same systems. Behaves as the one in Redis does (test/contracts/databaseContract.ts), and can be made to go away.
  */
 import { type Control, type ControlName, checkControl, controlKey, type Going, holding } from '../../core/control.js'
+import { directivesKeptMax } from '../../core/directive.js'
 import { Fault } from '../../core/fault.js'
 import type { Version } from '../../core/ids.js'
 import type { SignedManifest } from '../../core/manifest.js'
@@ -21,6 +22,7 @@ import {
   slotsAllowed,
   type UpgradeDatabase,
 } from '../../core/ports/upgradeDatabase.js'
+import type { Signed } from '../../core/signed.js'
 import { checkTable, checkTables, type TableEntries } from '../../core/tables.js'
 import { heldByMax, lapsedKeptMs, type UdbFactory } from '../udbFactory.js'
 
@@ -43,6 +45,8 @@ interface SystemTables {
   /** Node ids that hold a slot, by service. */
   readonly slots: Map<string, Set<string>>
   readonly controls: Map<string, Control>
+  directiveCount: number
+  directives: readonly Signed[]
   /** Upgrade-specific tables, by name; none is empty. */
   readonly tables: Map<string, Map<string, string>>
   death: Death
@@ -68,6 +72,8 @@ export function memoryDatabase(): MemoryDatabaseFactory {
         nodes: new Map(),
         slots: new Map(),
         controls: new Map(),
+        directiveCount: 0,
+        directives: [],
         tables: new Map(),
         death: nothingDead,
         final: 0,
@@ -193,6 +199,22 @@ class MemoryDatabase implements UpgradeDatabase {
 
   async removeControl(name: ControlName): Promise<boolean> {
     return this.#reach().controls.delete(controlKey(name))
+  }
+
+  async directives(): Promise<number> {
+    return this.#reach().directiveCount
+  }
+
+  async countDirective(number: number, directive: Signed): Promise<boolean> {
+    const system = this.#reach()
+    if (number !== system.directiveCount + 1) return false
+    system.directiveCount = number
+    system.directives = [...system.directives, directive].slice(-directivesKeptMax)
+    return true
+  }
+
+  async recentDirectives(): Promise<readonly Signed[]> {
+    return this.#reach().directives
   }
 
   async table(name: string): Promise<ReadonlyMap<string, string>> {

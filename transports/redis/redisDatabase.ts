@@ -14,6 +14,7 @@ import {
   type SlotAnswer,
   type UpgradeDatabase,
 } from '../../core/ports/upgradeDatabase.js'
+import type { Signed } from '../../core/signed.js'
 import { checkTable, checkTables, type TableEntries } from '../../core/tables.js'
 import type { UdbFactory } from '../udbFactory.js'
 import { addressOf, RedisConnection, type RedisSettings } from './redisConnection.js'
@@ -182,6 +183,27 @@ class RedisDatabase implements UpgradeDatabase {
     await this.redis.call((client) => client.zrem(slots, `${service}/${nodeId}`))
   }
 
+  async directives(): Promise<number> {
+    return Number((await this.redis.call((client) => client.get(this.keys.directiveCount))) ?? '0')
+  }
+
+  async countDirective(number: number, { bytes, signature }: Signed): Promise<boolean> {
+    const { directives, directiveCount } = this.keys
+    const kept = JSON.stringify([text(bytes), signature === null ? null : text(signature)])
+    return (await this.redis.call((client) => client.theseusDirective(directives, directiveCount, number, kept))) === 1
+  }
+
+  async recentDirectives(): Promise<readonly Signed[]> {
+    const kept = await this.redis.call((client) => client.lrange(this.keys.directives, 0, -1))
+    return kept.map((item) => {
+      const [bytes, signature] = JSON.parse(item) as [string, string | null]
+      return {
+        bytes: new Uint8Array(Buffer.from(bytes, 'base64')),
+        signature: signature === null ? null : new Uint8Array(Buffer.from(signature, 'base64')),
+      }
+    })
+  }
+
   async table(name: string): Promise<ReadonlyMap<string, string>> {
     checkTable(name)
     const entries = await this.redis.call((client) => client.hgetall(this.keys.table(name)))
@@ -260,6 +282,10 @@ async function inParts<T>(all: readonly T[], send: (part: readonly T[]) => Promi
   const sent: Promise<unknown>[] = []
   for (let first = 0; first < all.length; first += nodesPerScript) sent.push(send(all.slice(first, first + nodesPerScript)))
   await Promise.all(sent)
+}
+
+function text(bytes: Uint8Array): string {
+  return bufferOf(bytes).toString('base64')
 }
 
 /** ioredis sends the bytes of a Buffer, but the text of any other Uint8Array. */

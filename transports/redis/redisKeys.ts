@@ -25,6 +25,10 @@ export interface RedisKeys {
   ]
   /** Hash: the key of a control (`pause/3`) → the control, in JSON. */
   readonly controls: string
+  /** List: the newest directives, JSON of two texts in base64: the document and its signature or null. */
+  readonly directives: string
+  /** String: how many directives there have been. */
+  readonly directiveCount: string
   /** Hash: key → value of one upgrade-specific table. */
   table(name: string): string
   /** Set: the names of the tables that have entries. */
@@ -45,6 +49,8 @@ export function keysOf(system: string): RedisKeys {
     nodes: [key('registrations'), key('rows'), key('members'), key('leases'), key('transient'), key('slots')],
     table: (name) => key(`table:${name}`),
     controls: key('controls'),
+    directives: key('directives'),
+    directiveCount: key('directiveCount'),
     tables: key('tables'),
     dead: key('dead'),
     final: key('final'),

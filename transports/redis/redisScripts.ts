@@ -8,6 +8,7 @@
  * R4. Death moves forward only, and past no version that a registered node may still run; of a row that can't be read, nobody knows (C8).
  * R5. The name of a table is listed exactly as long as the table has entries.
  */
+import { directivesKeptMax } from '../../core/directive.js'
 import { clientService } from '../../core/ports/upgradeDatabase.js'
 import { heldByMax, lapsedKeptMs } from '../udbFactory.js'
 
@@ -205,6 +206,17 @@ end
 return answer`,
     1,
   ),
+
+  theseusDirective: {
+    numberOfKeys: 2,
+    lua: `
+local directives, count = unpack(KEYS)
+if (tonumber(redis.call('GET', count) or '0') or -2) + 1 ~= tonumber(ARGV[1]) then return 0 end
+redis.call('SET', count, ARGV[1])
+redis.call('RPUSH', directives, ARGV[2])
+redis.call('LTRIM', directives, -${directivesKeptMax}, -1)
+return 1`,
+  },
 
   theseusSetInTable: {
     numberOfKeys: 2,
