@@ -41,16 +41,20 @@ export class LiveSystem {
     readonly desk: RunningHost,
   ) {}
 
-  static async start(servers: { readonly nats: TestServer; readonly redis: TestServer }): Promise<LiveSystem> {
+  /** @param options `upgradeServer: false` for a test that brings its own */
+  static async start(
+    servers: { readonly nats: TestServer; readonly redis: TestServer },
+    options: { readonly upgradeServer?: boolean } = {},
+  ): Promise<LiveSystem> {
     const system = `live${process.pid}-${++systems}`
     const directory = await mkdtemp(join(tmpdir(), 'theseus-live-'))
     const ways = { system, transport: nats(servers.nats.url), udb: redis(servers.redis.url) }
-    const server = await startUpgradeServer(ways)
+    const server = options.upgradeServer === false ? undefined : await startUpgradeServer(ways)
     const desk = await createHost({ ...ways, hostId: 'desk', state: memoryStore(), bundles: join(directory, 'desk') })
     const live = new LiveSystem(system, servers, directory, desk)
     live.#closing.push(
       () => rm(directory, { recursive: true, force: true }),
-      () => server.stop(),
+      async () => server?.stop(),
       () => desk.stop(),
     )
     return live
@@ -92,6 +96,16 @@ export class LiveSystem {
     if (child === undefined) return
     const ended = new Promise((resolve) => child.once('exit', resolve))
     child.kill('SIGTERM')
+    await ended
+  }
+
+  /** SIGKILL; resolves when the process is gone. */
+  async killHost(name: HostName): Promise<void> {
+    const child = this.#hosts.get(name)
+    this.#hosts.delete(name)
+    if (child === undefined) return
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    child.kill('SIGKILL')
     await ended
   }
 
