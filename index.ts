@@ -3,6 +3,7 @@ import 'reflect-metadata'
 
 export { clientService, type RefOptions } from './actors/clients.js'
 export type { ChainEntry, NodeHandle } from './actors/host.js'
+export type { LookBatch } from './actors/looking.js'
 export type { BuiltUpgrade, Operator, PublishOptions } from './actors/operator.js'
 export { defaultSettings, type HostSettings } from './actors/settings.js'
 export { connectOperator, createHost, type HostOptions, type RunningHost, startUpgradeServer, type Ways } from './compose.js'
@@ -13,6 +14,15 @@ export { type EventType, event, hears } from './core/event.js'
 export { applicationFault, Fault, type FaultCode, type FaultKind, faultCodes, isFault, reasonOf } from './core/fault.js'
 export type { HostEvent, HostObserver } from './core/hostEvents.js'
 export { isName, isVersion, type Version } from './core/ids.js'
+export {
+  type CallsSeen,
+  isSeen,
+  type LinkSeen,
+  type NodeSeen,
+  type PhaseSeen,
+  type Seen,
+  type StatechartSeen,
+} from './core/inspection.js'
 export {
   bundleBytesMax,
   type ClassUpgradeEntry,
@@ -50,5 +60,12 @@ export { oneReplicaAtATime } from './core/schedules/oneReplicaAtATime.js'
 export { onlyNodes } from './core/schedules/onlyNodes.js'
 export { whenIdle } from './core/schedules/whenIdle.js'
 export { futureSO, type InitialCollections, none, notNeeded, pastSO, type SimulationThis } from './core/simulation.js'
+export {
+  type StatechartDescription,
+  type StateDescription,
+  type TransitionDescription,
+  upgradeStatechartDescription,
+} from './core/statechartDescription.js'
+export type { SnapshotSeen, StatechartEvent } from './core/statechartEvent.js'
 export { isTableKey, isTableValue, type TableEntries, tableKeyLengthMax, tableValueBytesMax } from './core/tables.js'
 export { defineUpgrade, type Upgrade, upgradeClass } from './core/upgrade.js'

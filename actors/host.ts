@@ -81,6 +81,7 @@ export class Host {
     transport.onStatus((status) => {
       if (status === 'connected') this.#ask()
     })
+    this.services.inspection.start(this.#nodes)
     this.#ask()
     this.#askLater()
   }
@@ -132,6 +133,7 @@ export class Host {
     await this.#announcements?.drain()
     await Promise.all([...this.#nodes.values()].map((node) => node.stop()))
     this.#nodes.clear()
+    this.services.inspection.stop()
     await this.services.journal.idle()
     this.services.calls.close()
     this.services.outbox.flush()

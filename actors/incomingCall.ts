@@ -135,6 +135,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       )
       return
     }
+    link.tally.calls++
     this.#ticket = callee.state.begin(entry.kind)
     this.#isCommand = entry.kind === 'command'
     let result: unknown

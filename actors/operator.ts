@@ -11,6 +11,7 @@ import { type Random, randomName } from '../core/ports/random.js'
 import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import { subjectsOf } from '../core/subjects.js'
 import { CallTable } from './callTable.js'
+import { type LookBatch, Looking } from './looking.js'
 import type { HostSettings } from './settings.js'
 import { tokens } from './tokens.js'
 import { UpgradeServerClient } from './upgradeServerClient.js'
@@ -38,6 +39,7 @@ export class Operator {
     @inject(tokens.settings) private readonly settings: HostSettings,
     @inject(CallTable) private readonly calls: CallTable,
     @inject(UpgradeServerClient) private readonly server: UpgradeServerClient,
+    @inject(Looking) private readonly looking: Looking,
   ) {}
 
   /** Installs the upgrade as the next version and returns that version. Throws `upgrade.*` if the upgrade server refuses it. */
@@ -123,6 +125,14 @@ export class Operator {
   async history(): Promise<readonly Manifest[]> {
     const { version } = await this.server.head()
     return version === 0 ? [] : (await this.server.manifests(1, version)).map(({ bytes }) => decodeManifest(bytes))
+  }
+
+  /**
+   * Looks at all hosts of the system: who runs what, with which chain, every phase, the calls per version, and what the upgrade managers'
+   * statecharts do, with what hosts remember of past upgrades first. Returns what ends that.
+   */
+  look(hear: (batch: LookBatch) => void): () => void {
+    return this.looking.start(hear)
   }
 
   /** Calls a method by name. `target` is a node or a service; `kind` decides whether a lost answer is asked for again. */

@@ -10,6 +10,10 @@ export interface Subjects {
   readonly announcements: string
   /** Calls to the upgrade servers: a queue group. */
   readonly server: string
+  /** Those who look at the rollout ask here; every host listens. */
+  readonly look: string
+  /** What is told to one who looks. */
+  looker(looker: string): string
 }
 
 export const serviceQueue = 'serving'
@@ -23,5 +27,7 @@ export function subjectsOf(system: string): Subjects {
     event: (name) => `${prefix}.event.${name}`,
     announcements: `${prefix}.upgrades`,
     server: `${prefix}.server`,
+    look: `${prefix}.look`,
+    looker: (looker) => `${prefix}.looker.${looker}`,
   }
 }

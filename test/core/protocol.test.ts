@@ -14,6 +14,7 @@ import {
 } from '../../core/envelope.js'
 import { faultCodes, isFault } from '../../core/fault.js'
 import { nameLengthMax, versionMax } from '../../core/ids.js'
+import { lookLeaseMsMax } from '../../core/inspection.js'
 import {
   bundleBytesMax,
   bundleChunkBytes,
@@ -120,7 +121,15 @@ test('the page’s subjects are the code’s', (t) => {
   const rows = table('Subjects', 'subject').filter(([subject]) => subject!.startsWith('`'))
   t.deepEqual(
     rows.map(([subject]) => subject!.replaceAll('`', '')),
-    [subjects.node('<node>'), subjects.service('<service>'), subjects.event('<event>'), subjects.announcements, subjects.server],
+    [
+      subjects.node('<node>'),
+      subjects.service('<service>'),
+      subjects.event('<event>'),
+      subjects.announcements,
+      subjects.server,
+      subjects.look,
+      subjects.looker('<looker>'),
+    ],
   )
   t.true(rows[1]![1]!.includes(`queue group \`${serviceQueue}\``))
   t.true(rows[4]![1]!.includes(`queue group \`${serverQueue}\``))
@@ -145,6 +154,9 @@ test('the page’s limits are the code’s', (t) => {
     'calls that wait until one node knows their version, unless configured': defaultSettings.heldCallsMax,
     'envelopes that a host puts into one message, unless configured': defaultSettings.envelopesPerMessageMax,
     'bytes of a message of several envelopes, unless configured': defaultSettings.messageBytesMax,
+    'the lease of one who looks, in ms': lookLeaseMsMax,
+    'those who look at one host, unless configured': defaultSettings.lookersMax,
+    'what waits at one host to be told, unless configured': defaultSettings.seenQueueMax,
   })
   t.true(
     section('Deadlines').includes(
