@@ -103,8 +103,8 @@ export class Inspection {
     })
   }
 
-  #of({ nodeId, target, run }: Manager, event: StatechartEvent): Seen {
-    return { type: 'statechart', at: this.clock.now(), nodeId, target, run, event }
+  #of({ nodeId, target, run, actor }: Manager, event: StatechartEvent): Seen {
+    return { type: 'statechart', at: this.clock.now(), nodeId, target, run, manager: actor.sessionId, event }
   }
 
   #hear(message: Message): void {

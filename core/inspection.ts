@@ -59,6 +59,8 @@ export interface StatechartSeen {
   readonly target: Version
   /** When this upgrade manager began: tells two tries of one upgrade apart. */
   readonly run: number
+  /** The session id of the upgrade manager itself; its effects have others. */
+  readonly manager: string
   readonly event: StatechartEvent
 }
 
@@ -117,7 +119,13 @@ export function isSeen(value: unknown): value is Seen {
     case 'calls':
       return areCalls(value.calls)
     case 'statechart':
-      return isVersion(value.target) && isCount(value.run) && isObject(value.event) && isEvent(value.event)
+      return (
+        isVersion(value.target) &&
+        isCount(value.run) &&
+        typeof value.manager === 'string' &&
+        isObject(value.event) &&
+        isEvent(value.event)
+      )
     default:
       return false
   }

@@ -29,6 +29,7 @@ export type StatechartEvent =
       /** The ids of the transitions taken, as `describeStatechart` gives them. */
       readonly transitions: readonly string[]
       readonly value: unknown
+      readonly context: unknown
     }
   | { readonly type: '@xstate.snapshot'; readonly actor: string; readonly event: unknown; readonly snapshot: SnapshotSeen }
   | {
@@ -51,8 +52,9 @@ export function statechartEvent(event: InspectionEvent): StatechartEvent | undef
     case '@xstate.event':
       return { type, actor, source: event.sourceRef?.sessionId ?? null, event: plain(event.event) }
     case '@xstate.microstep': {
+      const { value, context } = event.snapshot as { readonly value?: unknown; readonly context?: unknown }
       const transitions = event._transitions.map(transitionId)
-      return { type, actor, event: plain(event.event), transitions, value: plain((event.snapshot as { value?: unknown }).value) }
+      return { type, actor, event: plain(event.event), transitions, value: plain(value), context: plain(context) }
     }
     case '@xstate.snapshot':
       return { type, actor, event: plain(event.event), snapshot: snapshotSeen(event.snapshot) }
