@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { addCall } from './call.js'
 import { type ExitCode, exitCodeOf, exitCodes, explain } from './exitCodes.js'
 import { addGlobalFlags } from './flags.js'
+import { addInspect } from './inspect/inspect.js'
 import { addNode } from './node.js'
 import { oneLine } from './output.js'
 import { addRollout } from './rollout.js'
@@ -36,6 +37,7 @@ export async function run(argv: readonly string[]): Promise<ExitCode> {
   addUp(program)
   addUpgrade(program)
   addRollout(program)
+  addInspect(program)
   addNode(program)
   addVersion(program)
   addTable(program)
