@@ -38,7 +38,9 @@ interface Manager {
 export class Inspection {
   readonly #managers = new Set<Manager>()
   readonly #phases: SeenQueue<PhaseSeen>
-  readonly #queue: SeenQueue<Seen>
+  /** Who runs what, and the phases; told before the many events of the statecharts, which never push them out. */
+  readonly #news: SeenQueue<Seen>
+  readonly #events: SeenQueue<Seen>
   /** When the lease of each looker ends. */
   readonly #leases = new Map<string, number>()
   readonly #sender: SeenSender
@@ -54,7 +56,8 @@ export class Inspection {
     @inject(tokens.observer) private readonly notify: HostObserver,
   ) {
     this.#phases = new SeenQueue(settings.phasesKeptMax)
-    this.#queue = new SeenQueue(settings.seenQueueMax)
+    this.#news = new SeenQueue(settings.seenQueueMax)
+    this.#events = new SeenQueue(settings.seenQueueMax)
     this.#sender = new SeenSender(transport, settings, clock.now())
   }
 
@@ -79,7 +82,7 @@ export class Inspection {
     const { nodeId, phase, target, reason } = event
     const seen: PhaseSeen = { type: 'phase', at: this.clock.now(), n: ++this.#phasesCounted, nodeId, phase, target, reason }
     this.#phases.add(seen)
-    if (this.isWatched) this.#queue.add(seen)
+    if (this.isWatched) this.#news.add(seen)
   }
 
   /** An upgrade manager begins its work; to be called before it is started. Until it ends, its statechart can be looked at. */
@@ -92,14 +95,14 @@ export class Inspection {
     }
     actor.subscribe({ complete: ended, error: ended })
     if (!this.isWatched) return
-    this.#queue.add(this.#of(manager, actorEvent(actor)))
+    this.#events.add(this.#of(manager, actorEvent(actor)))
     this.#watch(manager)
   }
 
   #watch(manager: Manager): void {
     manager.subscription ??= manager.actor.system.inspect((event: InspectionEvent) => {
       const seen = this.isWatched ? statechartEvent(event) : undefined
-      if (seen !== undefined) this.#queue.add(this.#of(manager, seen))
+      if (seen !== undefined) this.#events.add(this.#of(manager, seen))
     })
   }
 
@@ -153,20 +156,24 @@ export class Inspection {
         this.#rest()
         return
       }
-      for (const seen of this.#nodes?.changes(now) ?? []) this.#queue.add(seen)
+      for (const seen of this.#nodes?.changes(now) ?? []) this.#news.add(seen)
       this.#flush()
       this.#tick()
     })
   }
 
   #flush(): void {
-    this.#sender.next([...this.#leases.keys()], this.#queue.take(this.settings.seenPerTickMax), this.#queue.takeDropped())
+    const news = this.#news.take(this.settings.seenPerTickMax)
+    const events = this.#events.take(this.settings.seenPerTickMax - news.length)
+    const dropped = this.#news.takeDropped() + this.#events.takeDropped()
+    this.#sender.next([...this.#leases.keys()], [...news, ...events], dropped)
   }
 
   /** Nobody looks any more. */
   #rest(): void {
     this.#cancelTick()
-    this.#queue.clear()
+    this.#news.clear()
+    this.#events.clear()
     for (const manager of this.#managers) {
       manager.subscription?.unsubscribe()
       manager.subscription = undefined

@@ -68,7 +68,7 @@ export interface HostSettings {
   readonly lookersMax: number
   /** How long what is seen is gathered before it is sent. */
   readonly seenBatchMs: number
-  /** What of it is sent at once at most; and what waits at most, beyond which the oldest is dropped. */
+  /** What of it is sent at once at most; and what waits at most, of phases and chains and of statecharts' events each: beyond, the oldest is dropped. */
   readonly seenPerTickMax: number
   readonly seenQueueMax: number
 }

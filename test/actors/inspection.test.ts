@@ -246,7 +246,10 @@ test('what waits is bounded: the oldest is dropped, and how much was is told', a
   await node.reached(1)
   const first = await until(() => one.ofHost('h1').find(({ number }) => number > 0), 'the next batch')
   t.true(first.dropped > 10, String(first.dropped))
-  t.true(first.seen.length <= 10)
+  const isEvent = ({ type }: Seen) => type === 'statechart'
+  t.is(first.seen.filter(isEvent).length, 10)
+  // However much a statechart says, the phases are told.
+  t.is(first.seen.filter(({ type }: Seen) => type === 'phase').length, 9)
 })
 
 test('a queue keeps the newest, in order, however much is put into it', (t) => {
