@@ -136,6 +136,7 @@ test('a rollout is seen as it happens, recorded, and opened again from the file'
   ])
   t.deepEqual(chain?.type === 'node' && chain.calls, [[0, 1]])
 
+  await until(() => seen.filter(({ type }) => type === 'phase').length === 30, 'all phases are seen')
   process.child.kill('SIGINT')
   const { code, stderr } = await process.ended
   t.deepEqual([code, stderr], [0, ''])
@@ -246,9 +247,29 @@ test('nobody gets in without the token, and nothing but the page is served', asy
   t.true(policy.startsWith("default-src 'none'; script-src 'self'"))
   t.false(policy.includes('unsafe'))
   t.is(page.headers.get('referrer-policy'), 'no-referrer')
+  const statelyPage = await fetch(`${url}stately.html`)
+  t.true(statelyPage.headers.get('content-security-policy')!.includes('frame-src https://stately.ai;'))
   const refused = new WebSocket(stately!.replace(/\/[\w-]{22}\//, `/${'x'.repeat(22)}/`))
   const error = await new Promise<Error>((resolve) => refused.once('error', resolve))
   t.regex(error.message, /404/)
+})
+
+test('NATS goes away and comes back, and so does what is seen', async (t) => {
+  const own = await startNatsServer()
+  t.teardown(() => own.stop())
+  const ways = { ...t.context.ways, transport: nats(own.url) }
+  Object.assign(t.context, { ways, env: { ...t.context.env, NATS_URL: own.url } })
+  await startSystem(t, ['p1'])
+  const { url } = await inspect(t)
+  const seen = streamed(t, `${url}rollout`)
+  await until(() => seen.some(({ type }) => type === 'node'), 'the node is seen')
+  await own.restart()
+  await publish(t)
+  const isThere = (entry: Entry) => entry.type === 'node' && entry.version === 1
+  await until(() => seen.some(isThere), 'the rollout is seen', 20_000)
+  const phases = () => seen.flatMap((entry) => (entry.type === 'phase' ? [entry.phase] : []))
+  await until(() => phases().at(-1) === 'current' && phases().length >= 10, 'its phases are seen', 20_000)
+  t.is(new Set(seen.flatMap((entry) => (entry.type === 'phase' ? [entry.n] : []))).size, phases().length)
 })
 
 test('what can’t be is one line, with the exit code of the table', async (t) => {

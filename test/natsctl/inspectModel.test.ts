@@ -6,7 +6,7 @@ import { upgradeStatechartDescription as chart, type Seen, type StatechartSeen }
 import { type Entry, isEntry } from '../../natsctl/inspect/entry.js'
 import { edges } from '../../natsctl/inspect/page/chartEdges.js'
 import { layout } from '../../natsctl/inspect/page/chartLayout.js'
-import { chosenNodes } from '../../natsctl/inspect/page/chosenNodes.js'
+import { byName, chosenNodes } from '../../natsctl/inspect/page/chosenNodes.js'
 import { isTold, wordsOf } from '../../natsctl/inspect/page/eventWords.js'
 import { versionOf } from '../../natsctl/inspect/page/lanesCanvas.js'
 import { overview } from '../../natsctl/inspect/page/overview.js'
@@ -76,7 +76,7 @@ test('nodes are found by words, filtered by phase, and put into order', async (t
   const model = new Rollout()
   model.apply(await rollout({ nodes: 20, upgrades: 1, stalledEvery: 10 }))
   const ids = (choice: object) =>
-    chosenNodes(model.nodes.values(), { find: '', groups: new Set(), order: 'name', ...choice } as any).map(
+    chosenNodes(byName(model.nodes.values()), { find: '', groups: new Set(), order: 'name', ...choice } as any).map(
       ({ nodeId }) => nodeId,
     )
   t.deepEqual(ids({}).slice(0, 3), ['p1', 'p2', 'p3'])

@@ -87,6 +87,12 @@ test('the chosen node’s statechart is lit, and its events can be gone through 
   t.deepEqual(await lit(page), ['upgrade.fetching', 'upgrade.fetching.asking'])
   await page.getByText('draining → scheduled.pausing').click()
   await page.waitForSelector('.chart [data-state="upgrade.scheduled.pausing"].active')
+  const isInSight = await page.evaluate(() => {
+    const list = document.querySelector('.events')!.getBoundingClientRect()
+    const line = document.querySelector('.event[aria-selected="true"]')!.getBoundingClientRect()
+    return line.top >= list.top - 1 && line.bottom <= list.bottom + 1
+  })
+  t.true(isInSight, 'the chosen event can be seen')
   t.is(await page.locator('.guards .held').textContent(), 'context.drainsFailed + 1 < drainTriesMax held')
   t.regex((await page.locator('.context').textContent())!, /drainsFailed1/)
   t.regex((await page.locator('.then').textContent())!, /as it was after event \d+ of \d+ · back to now/)
@@ -226,6 +232,15 @@ test('a thousand nodes cost no more than those that can be seen, and scrolling s
   await page.keyboard.press('End')
   await page.waitForFunction(() => document.querySelector('.lane[aria-selected="true"]')?.textContent?.startsWith('p1000'))
   t.deepEqual(problems, [])
+})
+
+test('what is missing is said', async (t) => {
+  const { page, recording } = await open(t, await rollout({ nodes: 2, upgrades: 1 }), { isLive: true })
+  t.false(await page.locator('#losses').isVisible())
+  recording.add([{ type: 'lost', at: Date.now(), hostId: 'h1', messages: 2, dropped: 1200 }])
+  const said = 'Not all is shown: 1,200 events were more than the hosts could tell in time, 2 messages were lost on the way.'
+  await page.getByText(said).waitFor()
+  t.pass()
 })
 
 test('what others wrote never becomes markup', async (t) => {

@@ -15,22 +15,28 @@ const rank = new Map(phaseGroups.map(({ group }, i) => [group, i]))
 /** `p2` before `p10`. */
 const collator = new Intl.Collator('en', { numeric: true })
 
-export function chosenNodes(nodes: Iterable<RolloutNode>, { find, groups, order }: Choice): readonly RolloutNode[] {
+export function byName(nodes: Iterable<RolloutNode>): readonly RolloutNode[] {
+  return [...nodes].sort((a, b) => collator.compare(a.service, b.service) || collator.compare(a.nodeId, b.nodeId))
+}
+
+/** @param nodes by name: comparing names is dear, and they stay the same */
+export function chosenNodes(nodes: readonly RolloutNode[], { find, groups, order }: Choice): readonly RolloutNode[] {
   const words = find.toLowerCase().split(/\s+/).filter(Boolean)
-  const shown = [...nodes].filter((node) => {
+  const shown = nodes.filter((node) => {
     if (groups.size > 0 && !groups.has(groupOf(phaseOf(node)))) return false
+    if (words.length === 0) return true
     const text = `${node.nodeId} ${node.service} ${node.className} ${node.hostId} v${node.version} ${phaseOf(node)}`.toLowerCase()
     return words.every((word) => text.includes(word))
   })
-  const byName = (a: RolloutNode, b: RolloutNode) =>
-    collator.compare(a.service, b.service) || collator.compare(a.nodeId, b.nodeId)
-  return shown.sort((a, b) => comparison(order)(a, b) || byName(a, b))
+  const compare = comparison(order)
+  return compare === undefined ? shown : shown.sort(compare)
 }
 
-function comparison(order: Order): (a: RolloutNode, b: RolloutNode) => number {
+/** Those that are alike stay in the order of their names. */
+function comparison(order: Order): ((a: RolloutNode, b: RolloutNode) => number) | undefined {
   switch (order) {
     case 'name':
-      return () => 0
+      return undefined
     case 'trouble':
       return (a, b) => rank.get(groupOf(phaseOf(b)))! - rank.get(groupOf(phaseOf(a)))!
     case 'version':

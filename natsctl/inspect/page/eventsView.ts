@@ -108,7 +108,7 @@ export class EventsView {
     const line = this.#list.querySelector<HTMLElement>(`#event-${chosen}`)
     if (line === null) return
     const { scrollTop, clientHeight } = this.#list
-    const top = line.offsetTop - this.#list.offsetTop
+    const top = line.offsetTop
     if (top < scrollTop) this.#list.scrollTop = top
     else if (top + line.offsetHeight > scrollTop + clientHeight) this.#list.scrollTop = top + line.offsetHeight - clientHeight
   }

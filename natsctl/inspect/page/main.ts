@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 /** The page: hears what natsctl sends, keeps the rollout, and draws what has changed, at most once a frame. */
 import type { StatechartSeen } from 'theseus'
-import { chosenNodes, type Order } from './chosenNodes.js'
+import { byName, chosenNodes, type Order } from './chosenNodes.js'
 import { byId, setText } from './dom.js'
 import { feed, fetchHeader } from './feed.js'
 import { onOtherLight, readInk } from './ink.js'
@@ -18,6 +18,7 @@ const listMs = 200
 const header = await fetchHeader()
 let rollout = new Rollout()
 let nodes: readonly RolloutNode[] = []
+let named: { of?: Rollout; membership: number; nodes: readonly RolloutNode[] } = { membership: -1, nodes: [] }
 let events: StatechartSeen[] = []
 let chosen: string | undefined
 let ink = readInk()
@@ -112,7 +113,9 @@ function list(now: number): void {
   listedAt = performance.now()
   const find = byId<HTMLInputElement>('find').value
   const order = byId<HTMLSelectElement>('order').value as Order
-  nodes = chosenNodes(rollout.nodes.values(), { find, groups, order })
+  if (named.of !== rollout || named.membership !== rollout.membership)
+    named = { of: rollout, membership: rollout.membership, nodes: byName(rollout.nodes.values()) }
+  nodes = chosenNodes(named.nodes, { find, groups, order })
   const isWhole = nodes.length === rollout.nodes.size
   setText(byId('shown'), isWhole ? `${nodes.length} nodes` : `${nodes.length} of ${rollout.nodes.size}`)
   const nothing = rollout.nodes.size === 0 ? `system ${header.system} has no registered nodes yet` : 'no node is like that'

@@ -27,6 +27,33 @@ export interface RolloutNode {
 
 const segmentsMax = 400
 
+export interface Span {
+  readonly newest: Version
+  /** Undefined where nothing is known. */
+  readonly first: number | undefined
+  /** When the first node heard of the newest version. */
+  readonly begins: number | undefined
+  /** When the last node arrived; undefined while one is on its way. */
+  readonly ends: number | undefined
+}
+
+function spanOf({ nodes, versions }: Rollout): Span {
+  let newest = 0
+  for (const version of versions.keys()) newest = Math.max(newest, version)
+  for (const { version } of nodes.values()) newest = Math.max(newest, version)
+  let [first, begins, last, isUnderWay] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 0, false]
+  for (const { segments } of nodes.values()) {
+    const segment = segments[segments.length - 1]
+    if (segment === undefined) continue
+    first = Math.min(first, segments[0]!.at)
+    begins = Math.min(begins, segments.find(({ target }) => target === newest)?.at ?? begins)
+    last = Math.max(last, segment.at)
+    isUnderWay ||= segment.phase !== 'current'
+  }
+  const known = (at: number) => (Number.isFinite(at) ? at : undefined)
+  return { newest, first: known(first), begins: known(begins), ends: isUnderWay ? undefined : last }
+}
+
 export class Rollout {
   readonly nodes = new Map<string, RolloutNode>()
   readonly versions = new Map<Version, VersionEntry>()
@@ -37,6 +64,9 @@ export class Rollout {
   lastAt = 0
   /** Another one whenever something is another. */
   revision = 0
+  /** Another one whenever there are other nodes, or one is of another service. */
+  membership = 0
+  #span: (Span & { readonly revision: number }) | undefined
 
   apply(entries: readonly Entry[]): void {
     for (const entry of entries) this.#apply(entry)
@@ -44,7 +74,13 @@ export class Rollout {
   }
 
   get newest(): Version {
-    return Math.max(0, ...this.versions.keys(), ...[...this.nodes.values()].map(({ version }) => version))
+    return this.span.newest
+  }
+
+  /** When it begins and ends. Looked for once for each revision: it is asked at every frame. */
+  get span(): Span {
+    if (this.#span?.revision !== this.revision) this.#span = { ...spanOf(this), revision: this.revision }
+    return this.#span
   }
 
   #apply(entry: Entry): void {
@@ -71,6 +107,7 @@ export class Rollout {
         return
       case 'unregistered':
         this.nodes.delete(entry.nodeId)
+        this.membership++
         return
       case 'lost':
         this.lostMessages += entry.messages
@@ -84,6 +121,7 @@ export class Rollout {
   #node(entry: NodeSeen): void {
     const { hostId, service, className, version, chain, calls } = entry
     const node = this.#of(entry)
+    if (node.service !== service) this.membership++
     Object.assign(node, { hostId, service, className, version, chain, calls, alive: true, toldAt: entry.at })
     this.#begin(node, entry)
   }
@@ -94,6 +132,7 @@ export class Rollout {
     const node = this.#of(entry)
     node.alive = alive
     if (node.toldAt > entry.since) return
+    if (node.service !== service) this.membership++
     Object.assign(node, { hostId, service, className, version })
     this.#begin(node, { ...entry, at: entry.since })
   }
@@ -104,6 +143,7 @@ export class Rollout {
     const nothing = { hostId: '', service: '', className: '', version: 0, alive: true, chain: [], calls: [] }
     const node: RolloutNode = { nodeId, ...nothing, segments: [], toldAt: 0 }
     this.nodes.set(nodeId, node)
+    this.membership++
     return node
   }
 

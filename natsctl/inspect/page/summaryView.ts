@@ -59,6 +59,7 @@ export class SummaryView {
       this.#announcedAt = now
       setText(byId('announcement'), said)
     }
+    showLosses(rollout)
     this.#showVersions(rollout, now)
   }
 
@@ -97,6 +98,16 @@ export class SummaryView {
     // A node that starts again counts from 0.
     return !this.isLive || seconds < 1 || calls < before ? '–' : number.format(Math.round((calls - before) / seconds))
   }
+}
+
+/** What is missing is said. */
+function showLosses({ lostMessages, dropped }: Rollout): void {
+  const parts = [
+    dropped === 0 ? [] : [`${number.format(dropped)} events were more than the hosts could tell in time`],
+    lostMessages === 0 ? [] : [`${number.format(lostMessages)} messages were lost on the way`],
+  ].flat()
+  byId('losses').hidden = parts.length === 0
+  setText(byId('losses'), parts.length === 0 ? '' : `Not all is shown: ${parts.join(', ')}.`)
 }
 
 function sentence(rollout: Rollout, counts: Counts): string {

@@ -11,40 +11,16 @@ export type RangeChoice = 'rollout' | 'everything' | 'minute'
 const shortestMs = 20
 
 /** @param now the end of what can be seen: this moment, or the end of a recording */
-export function chosenRange(choice: RangeChoice, rollout: Rollout, now: number): TimeRange {
+export function chosenRange(choice: RangeChoice, { span }: Rollout, now: number): TimeRange {
+  const minute = { from: now - 60_000, to: now }
   switch (choice) {
     case 'minute':
-      return { from: now - 60_000, to: now }
+      return minute
     case 'everything':
-      return padded(firstOf(rollout, () => true) ?? now - 60_000, now)
-    case 'rollout': {
-      const { newest } = rollout
-      const from = firstOf(rollout, ({ target }) => target !== null && target === newest)
-      if (from === undefined) return { from: now - 60_000, to: now }
-      return padded(from, endOf(rollout, now))
-    }
+      return padded(span.first ?? minute.from, now)
+    case 'rollout':
+      return span.begins === undefined ? minute : padded(span.begins, Math.min(now, span.ends ?? now))
   }
-}
-
-/** When the last node arrived, if all have; else now. */
-function endOf(rollout: Rollout, now: number): number {
-  let last = 0
-  for (const { segments } of rollout.nodes.values()) {
-    const segment = segments[segments.length - 1]
-    if (segment === undefined) continue
-    if (segment.phase !== 'current') return now
-    last = Math.max(last, segment.at)
-  }
-  return Math.min(now, last)
-}
-
-function firstOf(rollout: Rollout, isMeant: (segment: { readonly target: number | null }) => boolean): number | undefined {
-  let first: number | undefined
-  for (const { segments } of rollout.nodes.values()) {
-    const at = segments.find(isMeant)?.at
-    if (at !== undefined && (first === undefined || at < first)) first = at
-  }
-  return first
 }
 
 function padded(from: number, to: number): TimeRange {
