@@ -227,7 +227,7 @@ test('a thousand nodes cost no more than those that can be seen, and scrolling s
   const at = (share: number) => frames[Math.floor(frames.length * share)]!
   t.log(`${frames.length} frames in 2 s: half within ${at(0.5).toFixed(1)} ms, 95 % within ${at(0.95).toFixed(1)} ms`)
   // Generous: machines are shared, and there is no graphics card.
-  t.true(at(0.5) < 50, `half of the frames within ${at(0.5)} ms`)
+  t.true(at(0.5) < 100, `half of the frames within ${at(0.5)} ms`)
   await page.locator('#lanes').focus()
   await page.keyboard.press('End')
   await page.waitForFunction(() => document.querySelector('.lane[aria-selected="true"]')?.textContent?.startsWith('p1000'))

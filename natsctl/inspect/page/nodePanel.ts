@@ -69,7 +69,7 @@ export class NodePanel {
     if (key === this.#drawn) return
     this.#drawn = key
     this.#chain.replaceChildren(chainView(node))
-    this.#showStatechart(stateNow(this.statechart, node, events, upTo), events, upTo)
+    this.#showStatechart(stateNow(this.statechart, node, events, upTo), events, upTo, node)
   }
 
   #showHead(rollout: Rollout, node: RolloutNode, now: number): void {
@@ -82,12 +82,11 @@ export class NodePanel {
     this.#why.className = `why ${groupOf(phaseOf(node))}`
   }
 
-  #showStatechart(state: StatechartState, events: readonly StatechartSeen[], upTo: number): void {
+  #showStatechart(state: StatechartState, events: readonly StatechartSeen[], upTo: number, node: RolloutNode): void {
     const { statechart } = this
     this.#chart.light(state)
     const at = events[upTo - 1]
-    if (at === undefined || state.status === seenByPhase)
-      this.#then.replaceChildren('Nobody looked while it upgraded: lit by its phase alone.')
+    if (at === undefined || state.status === seenByPhase) this.#then.replaceChildren(unseen(node))
     else if (this.#events.isFollowing) this.#then.replaceChildren(`To version ${at.target}: ${state.status}.`)
     else
       this.#then.replaceChildren(
@@ -131,6 +130,11 @@ export class NodePanel {
     )
     if (lines.length === 0) this.#guards.replaceChildren(element('li', { class: 'quiet' }, 'none yet'))
   }
+}
+
+function unseen({ segments, version }: RolloutNode): string {
+  const hasUpgraded = version > 0 || segments.some(({ target }) => target !== null)
+  return hasUpgraded ? 'Nobody looked while it upgraded: lit by its phase alone.' : 'It has not been upgraded yet.'
 }
 
 function stateNow(
