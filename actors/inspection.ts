@@ -13,7 +13,7 @@ import { kinds } from '../core/envelope.js'
 import { Fault, toFault } from '../core/fault.js'
 import type { HostEvent, HostObserver } from '../core/hostEvents.js'
 import type { Version } from '../core/ids.js'
-import { type LookRequest, lookMethod, type PhaseSeen, readLookRequest, type Seen } from '../core/inspection.js'
+import { type LookRequest, lookMethod, type PhaseSeen, readLookRequest, reasonSeen, type Seen } from '../core/inspection.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Message, Subscription, Transport } from '../core/ports/transport.js'
 import { actorEvent, type StatechartEvent, statechartEvent } from '../core/statechartEvent.js'
@@ -79,7 +79,8 @@ export class Inspection {
   /** Remembers the phases that begin. */
   readonly observe = (event: HostEvent): void => {
     if (event.type !== 'phase') return
-    const { nodeId, phase, target, reason } = event
+    const { nodeId, phase, target } = event
+    const reason = reasonSeen(event.reason)
     const seen: PhaseSeen = { type: 'phase', at: this.clock.now(), n: ++this.#phasesCounted, nodeId, phase, target, reason }
     this.#phases.add(seen)
     if (this.isWatched) this.#news.add(seen)
@@ -101,8 +102,13 @@ export class Inspection {
 
   #watch(manager: Manager): void {
     manager.subscription ??= manager.actor.system.inspect((event: InspectionEvent) => {
-      const seen = this.isWatched ? statechartEvent(event) : undefined
-      if (seen !== undefined) this.#events.add(this.#of(manager, seen))
+      if (!this.isWatched) return
+      try {
+        const seen = statechartEvent(event)
+        if (seen !== undefined) this.#events.add(this.#of(manager, seen))
+      } catch {
+        // What a user's error holds can be anything; whoever looks must never stop an upgrade.
+      }
     })
   }
 

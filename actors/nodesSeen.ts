@@ -1,6 +1,6 @@
 /** The nodes of a host as a looker sees them: what they are now, and what has changed since it was last asked. */
 import type { Version } from '../core/ids.js'
-import type { CallsSeen, NodeSeen, Seen } from '../core/inspection.js'
+import { type CallsSeen, type NodeSeen, reasonSeen, type Seen } from '../core/inspection.js'
 import type { ObjectChain, Tally } from '../core/objectChain.js'
 import type { Phase } from '../core/phases.js'
 
@@ -69,7 +69,7 @@ export class NodesSeen {
   }
 
   #seen(node: InspectedNode, at: number): NodeSeen {
-    const { phase, target, reason } = node
+    const { phase, target } = node
     const links = chainOf(node)?.links ?? []
     return {
       type: 'node',
@@ -80,7 +80,7 @@ export class NodesSeen {
       ...node.runs,
       phase,
       target,
-      reason,
+      reason: reasonSeen(node.reason),
       chain: links.map(({ version, className, role }) => ({ version, className, role })),
       calls: callsOf(node),
     }

@@ -13,7 +13,8 @@ export class SeenSender {
   readonly #subjects: Subjects
   #number = 0
   #sends = 0
-  #tooLarge = 0
+  /** What can't travel, or is too large even alone. */
+  #untold = 0
 
   constructor(
     private readonly transport: Transport,
@@ -29,9 +30,9 @@ export class SeenSender {
   }
 
   next(lookers: readonly string[], seen: readonly Seen[], dropped: number): void {
-    const lost = dropped + this.#tooLarge
+    const lost = dropped + this.#untold
     if (lookers.length === 0 || (seen.length === 0 && lost === 0)) return
-    this.#tooLarge = 0
+    this.#untold = 0
     partsOf(seen).forEach((part, i) => {
       this.#send(lookers, part, i === 0 ? lost : 0, false)
     })
@@ -40,14 +41,14 @@ export class SeenSender {
   #send(lookers: readonly string[], seen: readonly Seen[], dropped: number, isFirst: boolean): void {
     const number = isFirst ? 0 : this.#number + 1
     const payload = this.#packed({ hostId: this.settings.hostId, epoch: this.epoch, number, dropped, seen })
-    if (payload.length <= this.transport.payloadBytesMax) {
+    if (payload !== undefined && payload.length <= this.transport.payloadBytesMax) {
       this.#number = Math.max(number, this.#number)
       this.#publish(lookers, payload)
     } else if (seen.length > 1) {
       const half = Math.ceil(seen.length / 2)
       this.#send(lookers, seen.slice(0, half), dropped, isFirst)
       this.#send(lookers, seen.slice(half), 0, isFirst)
-    } else this.#tooLarge++
+    } else this.#untold++
   }
 
   #publish(lookers: readonly string[], payload: Uint8Array): void {
@@ -60,7 +61,15 @@ export class SeenSender {
     }
   }
 
-  #packed(batch: SeenBatch): Uint8Array {
+  #packed(batch: SeenBatch): Uint8Array | undefined {
+    try {
+      return this.#encoded(batch)
+    } catch {
+      return undefined
+    }
+  }
+
+  #encoded(batch: SeenBatch): Uint8Array {
     const { hostId } = this.settings
     return encodeCall({
       kind: kinds.send,

@@ -89,6 +89,13 @@ export const seenMethod = 'seen'
 export const lookLeaseMsMax = 60_000
 const afreshMax = 1024
 
+const reasonLengthMax = 4096
+
+/** A reason may be a user's own text: it is cut where it is very long, and half a surrogate pair can't travel. */
+export function reasonSeen(reason: string | null): string | null {
+  return reason === null ? null : reason.slice(0, reasonLengthMax).toWellFormed()
+}
+
 /** Undefined for what is no question. */
 export function readLookRequest(value: unknown): LookRequest | undefined {
   if (!isObject(value)) return undefined

@@ -1,10 +1,14 @@
 /** What hosts tell those who look: everything, in order, while they look; and nothing otherwise. */
+import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
+import { Inspection } from '../../actors/inspection.js'
 import type { LookBatch } from '../../actors/looking.js'
 import { SeenQueue } from '../../actors/seenQueue.js'
+import { defaultSettings, type HostSettings } from '../../actors/settings.js'
 import { decode, encodeCall } from '../../core/codec.js'
 import { type CallEnvelope, kinds } from '../../core/envelope.js'
 import type { Seen, StatechartSeen } from '../../core/inspection.js'
+import type { Message, Transport } from '../../core/ports/transport.js'
 import { upgradeStatechartDescription } from '../../core/statechartDescription.js'
 import { subjectsOf } from '../../core/subjects.js'
 import { schedule } from '../../index.js'
@@ -12,6 +16,7 @@ import type { MemoryTransport } from '../../transports/memory/index.js'
 import { memoryTransport } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { gate, type TestSystem } from '../support/testSystem.js'
+import { ManualClock } from './manualClock.js'
 import { NotesV1, toV2 } from './notes.js'
 import { oneNode } from './oneNode.js'
 
@@ -289,6 +294,63 @@ test('what is lost on the way is noticed by its number, and told again once', as
   const phases = () => seen.flatMap((one) => (one.type === 'phase' && one.nodeId === 'n1' ? [one.n] : []))
   await until(() => phases().length === 10, 'the phases are told again')
   t.is(new Set(phases()).size, 10)
+})
+
+test('while nobody looks no statechart is observed, no timer runs and nothing is packed; all of that ends with the last lease', (t) => {
+  const clock = new ManualClock()
+  const sent: string[] = []
+  let ask!: (message: Message) => void
+  const transport = {
+    payloadBytesMax: 1024 * 1024,
+    publish: (subject: string) => void sent.push(subject),
+    subscribe: (_: string, handler: typeof ask) => {
+      ask = handler
+      return { unsubscribe: () => {} }
+    },
+  } as unknown as Transport
+  const settings = { ...defaultSettings, system: 's', hostId: 'h1' } as HostSettings
+  const inspection = new Inspection(transport, clock, settings, () => {})
+  inspection.start(new Map())
+  let observers = 0
+  const inspect = () => {
+    observers++
+    return { unsubscribe: () => observers-- }
+  }
+  const actor = {
+    sessionId: 'x:0',
+    id: 'x:0',
+    system: { inspect },
+    subscribe: () => {},
+    getSnapshot: () => ({ status: 'active' }),
+  }
+  inspection.follow('n1', 1, actor as any)
+  inspection.observe({ type: 'phase', nodeId: 'n1', phase: 'fetching', target: 1, reason: null })
+  clock.advance(60_000)
+  t.deepEqual([observers, clock.timers, sent.length], [0, 0, 0])
+
+  const payload = encodeCall({ ...question, args: [{ looker: 'one', leaseMs: 1_000 }] })
+  ask({ payload, subject: 'theseus.s.look', replyTo: undefined, noResponders: false })
+  t.deepEqual([observers, clock.timers, sent], [1, 1, ['theseus.s.looker.one']])
+  clock.advance(60_000)
+  inspection.observe({ type: 'phase', nodeId: 'n1', phase: 'verifying', target: 1, reason: null })
+  clock.advance(60_000)
+  t.deepEqual([observers, clock.timers, sent.length], [0, 0, 1])
+})
+
+test('whatever a user’s error says or is, the upgrade goes on and the phases are told', async (t) => {
+  const { system, host } = await oneNode(t, quick)
+  const { seen } = look(t, system)
+  await until(() => seen.some(({ type }) => type === 'node'), 'the node is told of')
+  const broken = schedule('broken', async () => {
+    throw new Error('half a pair: \ud83d '.repeat(50_000))
+  })
+  await system.publish(toV2({ schedule: broken }))
+  await host.untilPhase('n1', 'stalled')
+  const stalled = (one: Seen) => one.type === 'phase' && one.phase === 'stalled'
+  const told = (await until(() => seen.find(stalled), 'it is told')) as { reason: string }
+  t.true(told.reason.includes('half a pair: \ufffd'))
+  t.true(told.reason.length <= 4096)
+  await until(() => seen.some(({ type }) => type === 'statechart'), 'the statechart too')
 })
 
 test('what is no question is a dead letter, and nobody is told anything', async (t) => {
