@@ -13,7 +13,9 @@ import { Contacts } from './actors/contacts.js'
 import { Controls } from './actors/controls.js'
 import { EventHub } from './actors/eventHub.js'
 import { Host } from './actors/host.js'
+import { Inspection } from './actors/inspection.js'
 import { Journal } from './actors/journal.js'
+import { Looking } from './actors/looking.js'
 import { NodeServices } from './actors/nodeServices.js'
 import { Observers } from './actors/observers.js'
 import { type BuiltUpgrade, Operator, type PublishOptions } from './actors/operator.js'
@@ -130,6 +132,7 @@ export async function createHost(options: HostOptions): Promise<RunningHost> {
   const services = scope.resolve(NodeServices)
   services.container = scope
   services.inspect = options.inspect
+  observers.add(services.inspection.observe)
   const host = scope.resolve(Host)
   const operator = scope.resolve(Operator)
   host.start()
@@ -228,6 +231,8 @@ const hostParts: readonly (new (...args: any[]) => object)[] = [
   Population,
   EventHub,
   Controls,
+  Inspection,
+  Looking,
   NodeServices,
   Clients,
   Operator,

@@ -3,6 +3,7 @@ import 'reflect-metadata'
 
 export type { RefOptions } from './actors/clients.js'
 export type { ChainEntry, NodeHandle } from './actors/host.js'
+export type { LookBatch } from './actors/looking.js'
 export type { BuiltUpgrade, Operator, PublishOptions } from './actors/operator.js'
 export { defaultSettings, type HostSettings } from './actors/settings.js'
 export {
@@ -24,6 +25,15 @@ export { applicationFault, Fault, type FaultCode, type FaultKind, faultCodes, is
 export type { GateLimits } from './core/gateLimits.js'
 export type { HostEvent, HostObserver } from './core/hostEvents.js'
 export { isName, isVersion, type Version } from './core/ids.js'
+export {
+  type CallsSeen,
+  isSeen,
+  type LinkSeen,
+  type NodeSeen,
+  type PhaseSeen,
+  type Seen,
+  type StatechartSeen,
+} from './core/inspection.js'
 export {
   bundleBytesMax,
   type ClassUpgradeEntry,
@@ -67,5 +77,12 @@ export { type StepSize, steps } from './core/schedules/steps.js'
 export { whenIdle } from './core/schedules/whenIdle.js'
 export type { Purpose, Signed } from './core/signed.js'
 export { futureSO, type InitialCollections, none, notNeeded, pastSO, type SimulationThis } from './core/simulation.js'
+export {
+  type StatechartDescription,
+  type StateDescription,
+  type TransitionDescription,
+  upgradeStatechartDescription,
+} from './core/statechartDescription.js'
+export type { SnapshotSeen, StatechartEvent } from './core/statechartEvent.js'
 export { isTableKey, isTableValue, type TableEntries, tableKeyLengthMax, tableValueBytesMax } from './core/tables.js'
 export { defineUpgrade, type Upgrade, upgradeClass } from './core/upgrade.js'

@@ -82,6 +82,7 @@ export class Host {
     transport.onStatus((status) => {
       if (status === 'connected') this.#ask()
     })
+    this.services.inspection.start(this.#nodes)
     this.#ask()
     this.#askLater()
   }
@@ -133,6 +134,7 @@ export class Host {
     await this.#announcements?.drain()
     await Promise.all([...this.#nodes.values()].map((node) => node.stop()))
     this.#nodes.clear()
+    this.services.inspection.stop()
     await this.services.journal.idle()
     this.services.calls.close()
     this.services.outbox.flush()

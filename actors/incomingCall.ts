@@ -184,7 +184,9 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
           `${link.className} has no method ${envelope.method}; it has ${[...link.methods.keys()].join(', ')}`,
         ),
       )
+      return undefined
     }
+    link.tally.calls++
     return entry
   }
 

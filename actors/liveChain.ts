@@ -81,7 +81,7 @@ export function buildChain(
     tables.set(planned.version, methods)
     const { version, role } = planned
     const { className, hears } = describeClass(classAt(version))
-    places.push({ version, className, role, methods, hears })
+    places.push({ version, className, role, methods, hears, tally: around.tally(version) })
   }
   places.sort((a, b) => a.version - b.version)
   const above = plan.above

@@ -5,6 +5,7 @@ import { Fault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import { type ClassDescription, describeClass, type NodeClass, type ObjectContext } from '../core/nodeObject.js'
 import type { Slot } from '../core/nodeRecord.js'
+import type { Tally } from '../core/objectChain.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Random } from '../core/ports/random.js'
 import type { NodeState } from './nodeState.js'
@@ -18,6 +19,8 @@ export interface Surroundings {
   readonly random: Random
   /** Puts a call of the object's own method into the mailbox. */
   readonly callSelf: (method: string, args: readonly unknown[]) => void
+  /** Where the calls of a version are counted. */
+  readonly tally: (version: Version) => Tally
 }
 
 export class LiveContext implements ObjectContext {

@@ -8,7 +8,7 @@ import { Fault, reasonOf } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import { describeClass } from '../core/nodeObject.js'
 import type { NodeRecord } from '../core/nodeRecord.js'
-import type { Link, ObjectChain } from '../core/objectChain.js'
+import type { Link, ObjectChain, Tally } from '../core/objectChain.js'
 import type { Phase } from '../core/phases.js'
 import type { Message, Subscription } from '../core/ports/transport.js'
 import type { NodeFigures } from '../core/ports/upgradeDatabase.js'
@@ -44,6 +44,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
   readonly answered = { answered: 0, failed: 0, threw: 0, expired: 0 }
   /** The same when the phase began. */
   #answeredBefore = { answered: 0, threw: 0 }
+  readonly tallies = new Map<Version, Tally>()
   #direct: Subscription | undefined
   #serving: Subscription | undefined
   isUpgrading = false
@@ -80,6 +81,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
       clock,
       random,
       callSelf: (method, args) => this.#callSelf(method, args),
+      tally: (version) => this.#tally(version),
     }
     this.software = new NodeSoftware(services, this.keeper, around, (chain) => services.events.hear(this, heardBy(chain)))
     this.learning = new NodeLearning(this)
@@ -197,6 +199,12 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
     }
   }
 
+  #tally(version: Version): Tally {
+    const tally = this.tallies.get(version) ?? { calls: 0 }
+    this.tallies.set(version, tally)
+    return tally
+  }
+
   // --- Serving
 
   receive(message: Message): void {
@@ -292,6 +300,10 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
 
   get reason(): string | null {
     return this.#said.reason
+  }
+
+  get target(): Version | null {
+    return this.#said.target
   }
 
   /** Calls `isDone` now and after each phase begins, until it returns true. */

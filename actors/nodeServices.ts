@@ -13,6 +13,7 @@ import { ClassRegistry } from './classRegistry.js'
 import { Contacts } from './contacts.js'
 import { Controls } from './controls.js'
 import { EventHub } from './eventHub.js'
+import { Inspection } from './inspection.js'
 import { Journal } from './journal.js'
 import { Outbox } from './outbox.js'
 import { Population } from './population.js'
@@ -26,7 +27,7 @@ import { UpgradeHistory } from './upgradeHistory.js'
 export class NodeServices {
   /** Makes users' objects: each node is a child of this container, so a class can ask for its own dependencies. */
   container!: DependencyContainer
-  /** Hears what the upgrade managers' statecharts do, while somebody looks. */
+  /** Hears what the upgrade managers' statecharts do, in this process. */
   inspect: ((event: InspectionEvent) => void) | undefined
 
   constructor(
@@ -48,6 +49,7 @@ export class NodeServices {
     @inject(Population) readonly population: Population,
     @inject(EventHub) readonly events: EventHub,
     @inject(Controls) readonly controls: Controls,
+    @inject(Inspection) readonly inspection: Inspection,
   ) {}
 
   /** A class without constructor parameters needs no container of its own. */

@@ -25,6 +25,7 @@ import { signed } from '../core/signed.js'
 import { subjectsOf } from '../core/subjects.js'
 import { checkTable } from '../core/tables.js'
 import { CallTable } from './callTable.js'
+import { type LookBatch, Looking } from './looking.js'
 import type { HostSettings } from './settings.js'
 import { type Signing, tokens } from './tokens.js'
 import { UpgradeServerClient } from './upgradeServerClient.js'
@@ -55,6 +56,7 @@ export class Operator {
     @inject(CallTable) private readonly calls: CallTable,
     @inject(UpgradeServerClient) private readonly server: UpgradeServerClient,
     @inject(tokens.signing) private readonly signing: Signing,
+    @inject(Looking) private readonly looking: Looking,
   ) {}
 
   /** Signs the upgrade, installs it as the next version and returns that version. Throws `upgrade.*` if the upgrade server refuses it. */
@@ -220,6 +222,14 @@ export class Operator {
   async signedHistory(): Promise<readonly SignedManifest[]> {
     const { version } = await this.server.head()
     return version === 0 ? [] : this.server.manifests(1, version)
+  }
+
+  /**
+   * Looks at all hosts of the system: who runs what, with which chain, every phase, the calls per version, and what the upgrade managers'
+   * statecharts do, with what hosts remember of past upgrades first. Returns what ends that.
+   */
+  look(hear: (batch: LookBatch) => void): () => void {
+    return this.looking.start(hear)
   }
 
   /** Calls a method by name. `target` is a node or a service; `kind` decides whether a lost answer is asked for again. */

@@ -62,6 +62,15 @@ export interface HostSettings {
   readonly sweepKeysPerCommit: number
   /** At most so many nodes of a service not serving at once. */
   readonly limit: ServiceLimit
+  /** Phases of past upgrades that a host remembers for those who look afterwards. */
+  readonly phasesKeptMax: number
+  /** Those who look at a host at once; one more is not told anything. */
+  readonly lookersMax: number
+  /** How long what is seen is gathered before it is sent. */
+  readonly seenBatchMs: number
+  /** What of it is sent at once at most; and what waits at most, of phases and chains and of statecharts' events each: beyond, the oldest is dropped. */
+  readonly seenPerTickMax: number
+  readonly seenQueueMax: number
 }
 
 export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
@@ -95,4 +104,9 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   transformBytesPerCommit: 1024 * 1024,
   sweepKeysPerCommit: 1_000,
   limit: { percent: 25 },
+  phasesKeptMax: 10_000,
+  lookersMax: 8,
+  seenBatchMs: 100,
+  seenPerTickMax: 2_000,
+  seenQueueMax: 20_000,
 }

@@ -111,6 +111,7 @@ export class UpgradeManager {
       },
       error: (error) => node.services.observe({ type: 'warning', message: `${node.id}: the upgrade statechart failed`, error }),
     })
+    node.services.inspection.follow(node.id, target, actor)
     actor.start()
   }
 }

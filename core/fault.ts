@@ -131,7 +131,8 @@ export function toFault(thrown: unknown, otherwise: FaultCode): Fault {
   return new Fault(otherwise, message, {}, { cause: thrown })
 }
 
+/** Text that can be kept and sent: a user's error may say half a surrogate pair, and one that can't be kept would end the upgrade without a word. */
 export function reasonOf(thrown: unknown): string {
-  if (isFault(thrown)) return `${thrown.code}: ${thrown.message}`
-  return thrown instanceof Error ? thrown.message : String(thrown)
+  if (isFault(thrown)) return `${thrown.code}: ${thrown.message}`.toWellFormed()
+  return (thrown instanceof Error ? thrown.message : String(thrown)).toWellFormed()
 }

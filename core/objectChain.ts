@@ -21,6 +21,12 @@ export interface Link {
   readonly methods: MethodTable
   /** Which method hears an event, by the event's name. */
   readonly hears: ReadonlyMap<string, { readonly method: string }>
+  readonly tally: Tally
+}
+
+/** How many calls a node has carried out at one version. It outlives the chain, whose links share it. */
+export interface Tally {
+  calls: number
 }
 
 /** A version that is not answered here, between others that are. */

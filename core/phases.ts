@@ -16,6 +16,10 @@ export const phases = [
 
 export type Phase = (typeof phases)[number]
 
+export function isPhase(value: unknown): value is Phase {
+  return phases.includes(value as Phase)
+}
+
 /** A node in one of these does not serve: it holds a slot under its service's limit until it serves again or is forgotten. */
 export const notServing: ReadonlySet<Phase> = new Set<Phase>([
   'draining',

@@ -12,6 +12,10 @@ export interface Subjects {
   readonly server: string
   /** What changes the history: a subject of its own, so that NATS lets operators alone publish there. The same queue group. */
   readonly install: string
+  /** Those who look at the rollout ask here; every host listens. */
+  readonly look: string
+  /** What is told to one who looks. */
+  looker(looker: string): string
 }
 
 export const serviceQueue = 'serving'
@@ -26,5 +30,7 @@ export function subjectsOf(system: string): Subjects {
     announcements: `${prefix}.upgrades`,
     server: `${prefix}.server`,
     install: `${prefix}.install`,
+    look: `${prefix}.look`,
+    looker: (looker) => `${prefix}.looker.${looker}`,
   }
 }

@@ -7,6 +7,7 @@ import { type ExitCode, exitCodeOf, exitCodes, explain } from './exitCodes.js'
 import { addExplain } from './explain.js'
 import { addGlobalFlags } from './flags.js'
 import { addHistory } from './history.js'
+import { addInspect } from './inspect/inspect.js'
 import { addKey } from './key.js'
 import { addNode } from './node.js'
 import { oneLine, withoutSeeds } from './output.js'
@@ -40,6 +41,7 @@ export async function run(argv: readonly string[]): Promise<ExitCode> {
   addHistory(program)
   addRollout(program)
   addExplain(program)
+  addInspect(program)
   addNode(program)
   addVersion(program)
   addTable(program)

@@ -47,9 +47,9 @@ export function build() {
   run(bin('tsc'), ['-p', 'tsconfig.json'], { what: 'the build' })
 }
 
-/** nats-server and redis-server from the distribution's packages, where they are missing and can be had. */
-export function servers() {
-  const missing = ['nats-server', 'redis-server'].filter((name) => spawnSync(name, ['--version']).error !== undefined)
+/** nats-server, redis-server and what else is asked for, from the distribution's packages, where they are missing and can be had. */
+export function servers(...others) {
+  const missing = ['nats-server', 'redis-server', ...others].filter((name) => spawnSync(name, ['--version']).error !== undefined)
   if (missing.length === 0) return
   const advice = `missing: ${missing.join(', ')}. Install them, for example with "apt-get install ${missing.join(' ')}"`
   const isDebian = existsSync('/etc/debian_version')

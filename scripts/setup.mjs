@@ -2,5 +2,5 @@
 import { build, install, servers } from './lib.mjs'
 
 install()
-servers()
+servers('chromium')
 build()

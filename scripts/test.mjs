@@ -5,7 +5,7 @@ import { bin, build, environment, install, root, run, say, servers } from './lib
 
 const only = process.argv.slice(2)
 install()
-servers()
+servers('chromium')
 build()
 say('linting')
 run(bin('biome'), ['check', '--error-on-warnings', '.'], { quiet: true, what: 'the lint' })

@@ -174,6 +174,7 @@ const link = (version: number, role: Link['role']): Link => ({
   className: `C${version}`,
   methods: new Map(),
   hears: new Map(),
+  tally: { calls: 0 },
 })
 const below = new Fault('version.dead', 'dead')
 

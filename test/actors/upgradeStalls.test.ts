@@ -22,6 +22,15 @@ const stalls: Record<string, Stall> = {
       }),
     reason: /upgrade\.schedule: no coin/,
   },
+  'an SF that throws what is not well-formed text': {
+    upgrade: (ok) =>
+      toV2({
+        schedule: schedule('a coin', async () => {
+          if (!ok()) throw new Error('half a coin \ud83d')
+        }),
+      }),
+    reason: /upgrade\.schedule: half a coin \ufffd/,
+  },
   'a TF that throws': {
     upgrade: (ok) => toV2({ beforeTransform: () => (ok() ? undefined : Promise.reject(new Error('no form'))) }),
     reason: /upgrade\.transform: no form/,

@@ -15,6 +15,7 @@ import {
 } from '../../core/envelope.js'
 import { faultCodes, isFault } from '../../core/fault.js'
 import { nameLengthMax, versionMax } from '../../core/ids.js'
+import { lookLeaseMsMax } from '../../core/inspection.js'
 import {
   bundleBytesMax,
   bundleChunkBytes,
@@ -132,6 +133,8 @@ test('the page’s subjects are the code’s', (t) => {
       subjects.announcements,
       subjects.server,
       subjects.install,
+      subjects.look,
+      subjects.looker('<looker>'),
     ],
   )
   t.true(rows[1]![1]!.includes(`queue group \`${serviceQueue}\``))
@@ -157,6 +160,9 @@ test('the page’s limits are the code’s', (t) => {
     'calls that wait until one node knows their version, unless configured': defaultSettings.heldCallsMax,
     'envelopes that a host puts into one message, unless configured': defaultSettings.envelopesPerMessageMax,
     'bytes of a message of several envelopes, unless configured': defaultSettings.messageBytesMax,
+    'the lease of one who looks, in ms': lookLeaseMsMax,
+    'those who look at one host, unless configured': defaultSettings.lookersMax,
+    'what waits at one host to be told, unless configured': defaultSettings.seenQueueMax,
   })
   t.true(
     section('Deadlines').includes(

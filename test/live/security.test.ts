@@ -183,6 +183,8 @@ const subjects = {
   announcements: 'theseus.shop.upgrades',
   'questions to the upgrade server': 'theseus.shop.server',
   installations: 'theseus.shop.install',
+  'questions of lookers': 'theseus.shop.look',
+  'what lookers are told': 'theseus.shop.looker.alice',
   'answers to a host': '_INBOX.host.abc.1',
   'answers to a client': '_INBOX.client.abc.1',
   'answers to an operator': '_INBOX.abc.1',
@@ -193,20 +195,20 @@ type Subject = keyof typeof subjects
 
 const mayPublish: Record<Role, readonly Subject[]> = {
   host: [
-    ...(['calls to a node', 'calls to a service', 'events', 'questions to the upgrade server'] as const),
+    ...(['calls to a node', 'calls to a service', 'events', 'questions to the upgrade server', 'what lookers are told'] as const),
     ...(['answers to a host', 'answers to a client', 'answers to an operator'] as const),
   ],
-  client: ['calls to a node', 'calls to a service', 'questions to the upgrade server'],
+  client: ['calls to a node', 'calls to a service', 'questions to the upgrade server', 'what lookers are told'],
   'upgrade-server': ['announcements', 'answers to a host', 'answers to a client', 'answers to an operator'],
-  operator: ['calls to a node', 'calls to a service', 'questions to the upgrade server', 'installations'],
+  operator: ['calls to a node', 'calls to a service', 'questions to the upgrade server', 'installations', 'questions of lookers'],
 }
 
 /** Without a queue group: services and the upgrade server's subjects are heard in their groups only. */
 const mayHear: Record<Role, readonly Subject[]> = {
-  host: ['calls to a node', 'events', 'announcements', 'answers to a host'],
-  client: ['announcements', 'answers to a client'],
+  host: ['calls to a node', 'events', 'announcements', 'questions of lookers', 'answers to a host'],
+  client: ['announcements', 'questions of lookers', 'answers to a client'],
   'upgrade-server': [],
-  operator: ['answers to an operator'],
+  operator: ['answers to an operator', 'what lookers are told'],
 }
 
 function login(role: Role): Promise<NatsConnection> {

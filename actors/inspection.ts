@@ -1,0 +1,188 @@
+/**
+ * What this host tells those who look at the rollout. Nobody looks most of the time, and then nothing is gathered, packed or sent: a host
+ * remembers the phases of its last upgrades, a few words each, and which upgrade managers are at work. Who looks asks again and again; when he
+ * stops asking, his lease ends and so does the telling.
+ *
+ * I1. Nothing is sent to anybody without a lease.
+ * I2. What waits to be sent is bounded; the oldest is dropped, and how much was is told.
+ */
+import { inject, injectable } from 'tsyringe'
+import type { AnyActorRef, InspectionEvent } from 'xstate'
+import { decode } from '../core/codec.js'
+import { kinds } from '../core/envelope.js'
+import { Fault, toFault } from '../core/fault.js'
+import type { HostEvent, HostObserver } from '../core/hostEvents.js'
+import type { Version } from '../core/ids.js'
+import { type LookRequest, lookMethod, type PhaseSeen, readLookRequest, reasonSeen, type Seen } from '../core/inspection.js'
+import type { Clock } from '../core/ports/clock.js'
+import type { Message, Subscription, Transport } from '../core/ports/transport.js'
+import { actorEvent, type StatechartEvent, statechartEvent } from '../core/statechartEvent.js'
+import { subjectsOf } from '../core/subjects.js'
+import { type InspectedNode, NodesSeen } from './nodesSeen.js'
+import { SeenQueue } from './seenQueue.js'
+import { SeenSender } from './seenSender.js'
+import type { HostSettings } from './settings.js'
+import { tokens } from './tokens.js'
+
+/** An upgrade manager at work. */
+interface Manager {
+  readonly nodeId: string
+  readonly target: Version
+  readonly run: number
+  readonly actor: AnyActorRef
+  /** Undefined while nobody looks. */
+  subscription: { unsubscribe(): void } | undefined
+}
+
+@injectable()
+export class Inspection {
+  readonly #managers = new Set<Manager>()
+  readonly #phases: SeenQueue<PhaseSeen>
+  /** Who runs what, and the phases; told before the many events of the statecharts, which never push them out. */
+  readonly #news: SeenQueue<Seen>
+  readonly #events: SeenQueue<Seen>
+  /** When the lease of each looker ends. */
+  readonly #leases = new Map<string, number>()
+  readonly #sender: SeenSender
+  #nodes: NodesSeen | undefined
+  #asked: Subscription | undefined
+  #cancelTick: () => void = () => {}
+  #phasesCounted = 0
+
+  constructor(
+    @inject(tokens.transport) private readonly transport: Transport,
+    @inject(tokens.clock) private readonly clock: Clock,
+    @inject(tokens.settings) private readonly settings: HostSettings,
+    @inject(tokens.observer) private readonly notify: HostObserver,
+  ) {
+    this.#phases = new SeenQueue(settings.phasesKeptMax)
+    this.#news = new SeenQueue(settings.seenQueueMax)
+    this.#events = new SeenQueue(settings.seenQueueMax)
+    this.#sender = new SeenSender(transport, settings, clock.now())
+  }
+
+  start(nodes: ReadonlyMap<string, InspectedNode>): void {
+    this.#nodes = new NodesSeen(nodes, this.settings.hostId)
+    this.#asked = this.transport.subscribe(subjectsOf(this.settings.system).look, (message) => this.#hear(message))
+  }
+
+  stop(): void {
+    this.#asked?.unsubscribe()
+    this.#leases.clear()
+    this.#rest()
+  }
+
+  get isWatched(): boolean {
+    return this.#leases.size > 0
+  }
+
+  /** Remembers the phases that begin. */
+  readonly observe = (event: HostEvent): void => {
+    if (event.type !== 'phase') return
+    const { nodeId, phase, target } = event
+    const reason = reasonSeen(event.reason)
+    const seen: PhaseSeen = { type: 'phase', at: this.clock.now(), n: ++this.#phasesCounted, nodeId, phase, target, reason }
+    this.#phases.add(seen)
+    if (this.isWatched) this.#news.add(seen)
+  }
+
+  /** An upgrade manager begins its work; to be called before it is started. Until it ends, its statechart can be looked at. */
+  follow(nodeId: string, target: Version, actor: AnyActorRef): void {
+    const manager: Manager = { nodeId, target, run: this.clock.now(), actor, subscription: undefined }
+    this.#managers.add(manager)
+    const ended = () => {
+      // Its subscription stays: the last snapshot comes after this, and nothing after that.
+      this.#managers.delete(manager)
+    }
+    actor.subscribe({ complete: ended, error: ended })
+    if (!this.isWatched) return
+    this.#events.add(this.#of(manager, actorEvent(actor)))
+    this.#watch(manager)
+  }
+
+  #watch(manager: Manager): void {
+    manager.subscription ??= manager.actor.system.inspect((event: InspectionEvent) => {
+      if (!this.isWatched) return
+      try {
+        const seen = statechartEvent(event)
+        if (seen !== undefined) this.#events.add(this.#of(manager, seen))
+      } catch {
+        // What a user's error holds can be anything; whoever looks must never stop an upgrade.
+      }
+    })
+  }
+
+  #of({ nodeId, target, run, actor }: Manager, event: StatechartEvent): Seen {
+    return { type: 'statechart', at: this.clock.now(), nodeId, target, run, manager: actor.sessionId, event }
+  }
+
+  #hear(message: Message): void {
+    try {
+      for (const envelope of decode(message.payload)) {
+        const isLook = envelope.kind === kinds.send && envelope.method === lookMethod
+        const request = isLook ? readLookRequest(envelope.args[0]) : undefined
+        if (request === undefined) throw new Fault('protocol.bad-arguments', `no question: the method is "${lookMethod}"`)
+        this.#look(request)
+      }
+    } catch (error) {
+      this.notify({ type: 'deadLetter', subject: message.subject, fault: toFault(error, 'protocol.bad-envelope') })
+    }
+  }
+
+  #look({ looker, leaseMs, afresh }: LookRequest): void {
+    const isNew = !this.#leases.has(looker)
+    if (isNew && this.#leases.size >= this.settings.lookersMax)
+      throw new Fault('unavailable.overloaded', `${this.settings.lookersMax} look at this host already`)
+    const wasWatched = this.isWatched
+    // What the others are told counts on from here for the new one too.
+    if (isNew) this.#flush()
+    this.#leases.set(looker, this.clock.now() + leaseMs)
+    if (!wasWatched) this.#wake()
+    if (isNew || afresh.includes(this.settings.hostId)) this.#tellAll(looker)
+  }
+
+  /** Everything there is to know now, and the phases of the last upgrades: also what ended before anybody looked. */
+  #tellAll(looker: string): void {
+    const now = this.clock.now()
+    const managers = [...this.#managers].map((manager) => this.#of(manager, actorEvent(manager.actor)))
+    this.#sender.first(looker, [...(this.#nodes?.all(now) ?? []), ...this.#phases.all(), ...managers])
+  }
+
+  #wake(): void {
+    this.#nodes?.begin()
+    for (const manager of this.#managers) this.#watch(manager)
+    this.#tick()
+  }
+
+  #tick(): void {
+    this.#cancelTick = this.clock.after(this.settings.seenBatchMs, () => {
+      const now = this.clock.now()
+      for (const [looker, until] of this.#leases) if (until <= now) this.#leases.delete(looker)
+      if (!this.isWatched) {
+        this.#rest()
+        return
+      }
+      for (const seen of this.#nodes?.changes(now) ?? []) this.#news.add(seen)
+      this.#flush()
+      this.#tick()
+    })
+  }
+
+  #flush(): void {
+    const news = this.#news.take(this.settings.seenPerTickMax)
+    const events = this.#events.take(this.settings.seenPerTickMax - news.length)
+    const dropped = this.#news.takeDropped() + this.#events.takeDropped()
+    this.#sender.next([...this.#leases.keys()], [...news, ...events], dropped)
+  }
+
+  /** Nobody looks any more. */
+  #rest(): void {
+    this.#cancelTick()
+    this.#news.clear()
+    this.#events.clear()
+    for (const manager of this.#managers) {
+      manager.subscription?.unsubscribe()
+      manager.subscription = undefined
+    }
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * What hosts tell those who look at a rollout (docs/protocol.md, "Looking"): who runs what, with which chain, which phase begins, how many
+ * calls came at which version, and what the upgrade managers' statecharts do. Plain data, told only while somebody looks.
+ */
+import { isName, isVersion, type Version } from './ids.js'
+import type { LinkRole } from './objectChain.js'
+import { isPhase, type Phase } from './phases.js'
+import type { StatechartEvent } from './statechartEvent.js'
+
+export interface LinkSeen {
+  readonly version: Version
+  readonly className: string
+  readonly role: LinkRole
+}
+
+/** How many calls a node has carried out at a version since it started. */
+export type CallsSeen = readonly [version: Version, calls: number]
+
+export interface NodeSeen {
+  readonly type: 'node'
+  /** Milliseconds since 1970, by the clock of the node's host; so is every `at`. */
+  readonly at: number
+  readonly nodeId: string
+  readonly hostId: string
+  readonly service: string
+  readonly className: string
+  readonly version: Version
+  readonly phase: Phase
+  readonly target: Version | null
+  readonly reason: string | null
+  /** Past-SOs, the object, future-SOs, oldest first. */
+  readonly chain: readonly LinkSeen[]
+  readonly calls: readonly CallsSeen[]
+}
+
+export type Seen =
+  /** At first, and whenever the chain is another. */
+  | NodeSeen
+  | { readonly type: 'gone'; readonly at: number; readonly nodeId: string }
+  | PhaseSeen
+  | { readonly type: 'calls'; readonly at: number; readonly nodeId: string; readonly calls: readonly CallsSeen[] }
+  | StatechartSeen
+
+export interface PhaseSeen {
+  readonly type: 'phase'
+  readonly at: number
+  /** Counts the phases of a host: what is told again is known by it. */
+  readonly n: number
+  readonly nodeId: string
+  readonly phase: Phase
+  readonly target: Version | null
+  readonly reason: string | null
+}
+
+export interface StatechartSeen {
+  readonly type: 'statechart'
+  readonly at: number
+  readonly nodeId: string
+  readonly target: Version
+  /** When this upgrade manager began: tells two tries of one upgrade apart. */
+  readonly run: number
+  /** The session id of the upgrade manager itself; its effects have others. */
+  readonly manager: string
+  readonly event: StatechartEvent
+}
+
+/** What one message tells. */
+export interface SeenBatch {
+  readonly hostId: string
+  /** Another one each time the host starts. */
+  readonly epoch: number
+  /** Counts what all lookers get, from 1; 0 for what one looker gets at first. A gap is a loss. */
+  readonly number: number
+  /** What the host's queue had no place for since the batch before. */
+  readonly dropped: number
+  readonly seen: readonly Seen[]
+}
+
+/** A question: to be told for so long. */
+export interface LookRequest {
+  readonly looker: string
+  readonly leaseMs: number
+  /** Hosts that are to tell everything again: something of theirs was lost. */
+  readonly afresh: readonly string[]
+}
+
+export const lookMethod = 'look'
+export const seenMethod = 'seen'
+export const lookLeaseMsMax = 60_000
+const afreshMax = 1024
+
+const reasonLengthMax = 4096
+
+/** A reason may be a user's own text: it is cut where it is very long, and half a surrogate pair can't travel. */
+export function reasonSeen(reason: string | null): string | null {
+  return reason === null ? null : reason.slice(0, reasonLengthMax).toWellFormed()
+}
+
+/** Undefined for what is no question. */
+export function readLookRequest(value: unknown): LookRequest | undefined {
+  if (!isObject(value)) return undefined
+  const { looker, leaseMs, afresh = [] } = value
+  if (!isName(looker) || typeof leaseMs !== 'number' || !(leaseMs > 0)) return undefined
+  if (!Array.isArray(afresh) || afresh.length > afreshMax || !afresh.every(isName)) return undefined
+  return { looker, leaseMs: Math.min(leaseMs, lookLeaseMsMax), afresh }
+}
+
+/** Undefined for what is no batch. What this version does not know is left out: a later host may tell more. */
+export function readSeenBatch(value: unknown): SeenBatch | undefined {
+  if (!isObject(value)) return undefined
+  const { hostId, epoch, number, dropped, seen } = value
+  if (!isName(hostId) || !isCount(epoch) || !isCount(number) || !isCount(dropped) || !Array.isArray(seen)) return undefined
+  return { hostId, epoch, number, dropped, seen: seen.filter(isSeen) }
+}
+
+/** Whether this is something a host may tell. Recordings and other hosts are not trusted to be well formed. */
+export function isSeen(value: unknown): value is Seen {
+  if (!isObject(value) || typeof value.at !== 'number' || !isName(value.nodeId)) return false
+  switch (value.type) {
+    case 'node':
+      return isPhaseOf(value) && isVersion(value.version) && areLinks(value.chain) && areCalls(value.calls) && isNamed(value)
+    case 'gone':
+      return true
+    case 'phase':
+      return isPhaseOf(value) && isCount(value.n)
+    case 'calls':
+      return areCalls(value.calls)
+    case 'statechart':
+      return (
+        isVersion(value.target) &&
+        isCount(value.run) &&
+        typeof value.manager === 'string' &&
+        isObject(value.event) &&
+        isEvent(value.event)
+      )
+    default:
+      return false
+  }
+}
+
+type Fields = Record<string, unknown>
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}
+
+function isPhaseOf({ phase, target, reason }: Fields): boolean {
+  return isPhase(phase) && (target === null || isVersion(target)) && (reason === null || typeof reason === 'string')
+}
+
+function isNamed({ hostId, service, className }: Fields): boolean {
+  return isName(hostId) && isName(service) && typeof className === 'string'
+}
+
+function areLinks(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.every((link) => isObject(link) && isVersion(link.version) && typeof link.className === 'string' && isRole(link.role))
+  )
+}
+
+function isRole(value: unknown): boolean {
+  return value === 'object' || value === 'pastSO' || value === 'futureSO' || value === 'alias'
+}
+
+function areCalls(value: unknown): boolean {
+  return Array.isArray(value) && value.every((pair) => Array.isArray(pair) && isVersion(pair[0]) && isCount(pair[1]))
+}
+
+function isEvent({ type, actor }: Fields): boolean {
+  return typeof type === 'string' && type.startsWith('@xstate.') && typeof actor === 'string'
+}

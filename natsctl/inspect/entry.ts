@@ -1,0 +1,94 @@
+/** What a look at a rollout is made of: what hosts tell, and what the upgrade database and its history add to it. One line of a recording each. */
+import { isSeen, isVersion, type NodeRow, type Phase, type Seen, type StatechartDescription, type Version } from 'theseus'
+
+/** A node as the upgrade database has it: all there is of nodes whose host says nothing. */
+export interface RowEntry {
+  readonly type: 'row'
+  readonly at: number
+  readonly nodeId: string
+  readonly hostId: string
+  readonly service: string
+  readonly className: string
+  readonly version: Version
+  readonly phase: Phase
+  readonly target: Version | null
+  readonly reason: string | null
+  readonly since: number
+  readonly alive: boolean
+}
+
+/** A version that is installed. */
+export interface VersionEntry {
+  readonly type: 'version'
+  readonly at: number
+  readonly version: Version
+  readonly title: string
+  readonly classUpgrades: readonly {
+    readonly service: string
+    readonly oldClass: string
+    readonly newClass: string
+    readonly schedule: string
+  }[]
+}
+
+export type Entry =
+  | Seen
+  | RowEntry
+  | VersionEntry
+  | { readonly type: 'unregistered'; readonly at: number; readonly nodeId: string }
+  /** What did not arrive: messages of a host, and what it had no place for. */
+  | { readonly type: 'lost'; readonly at: number; readonly hostId: string; readonly messages: number; readonly dropped: number }
+
+/** What a recording begins with. It brings the statechart along: that of whoever reads it may be another. */
+export interface Header {
+  readonly format: typeof recordingFormat
+  readonly system: string
+  /** Milliseconds since 1970. */
+  readonly startedAt: number
+  readonly statechart: StatechartDescription
+}
+
+export const recordingFormat = 'theseus-inspection/1'
+
+/** What a file holds is not trusted to be what this version writes. */
+export function isEntry(value: unknown): value is Entry {
+  if (isSeen(value)) return true
+  if (typeof value !== 'object' || value === null) return false
+  const entry = value as Record<string, unknown>
+  if (typeof entry.at !== 'number') return false
+  switch (entry.type) {
+    case 'row':
+      return (
+        ['nodeId', 'hostId', 'service', 'className', 'phase'].every((key) => typeof entry[key] === 'string') &&
+        isVersion(entry.version) &&
+        typeof entry.since === 'number' &&
+        typeof entry.alive === 'boolean'
+      )
+    case 'version':
+      return isVersion(entry.version) && typeof entry.title === 'string' && Array.isArray(entry.classUpgrades)
+    case 'unregistered':
+      return typeof entry.nodeId === 'string'
+    case 'lost':
+      return typeof entry.hostId === 'string' && typeof entry.messages === 'number' && typeof entry.dropped === 'number'
+    default:
+      return false
+  }
+}
+
+export function isHeader(value: unknown): value is Header {
+  if (typeof value !== 'object' || value === null) return false
+  const { format, system, startedAt, statechart } = value as Record<string, any>
+  return (
+    format === recordingFormat &&
+    typeof system === 'string' &&
+    typeof startedAt === 'number' &&
+    Array.isArray(statechart?.states) &&
+    Array.isArray(statechart?.transitions) &&
+    typeof statechart?.initial === 'string'
+  )
+}
+
+export function rowEntry(row: NodeRow, at: number): RowEntry {
+  const { nodeId, hostId, service, className, version, phase, target, reason, since, alive } = row
+  return { type: 'row', at, nodeId, hostId, service, className, version, phase, target, reason, since, alive }
+}

@@ -1,0 +1,101 @@
+/** `natsctl inspect`: a local page that shows a whole rollout, live or from a recording, until Ctrl-C. */
+import { spawn } from 'node:child_process'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { upgradeStatechartDescription } from 'theseus'
+import type { Program } from '../commands.js'
+import { withOperator } from '../connection.js'
+import { type ExitCode, exitCodes } from '../exitCodes.js'
+import type { GlobalFlags } from '../flags.js'
+import { note, oneLine, print, printJson } from '../output.js'
+import { recordingFormat } from './entry.js'
+import { lookAt } from './liveSource.js'
+import { servePage } from './pageServer.js'
+import { Recording } from './recording.js'
+import { openRecording, RecordingFile } from './recordingFile.js'
+import { serveStately } from './statelyServer.js'
+
+interface InspectFlags extends GlobalFlags {
+  readonly port: number
+  readonly listen: string
+  readonly open?: string
+  readonly record?: string
+  readonly stately?: true
+  readonly browser: boolean
+}
+
+export function addInspect(program: Program): void {
+  program.command
+    .command('inspect')
+    .description('a local page that shows the whole rollout: lanes, statecharts, chains, calls per version')
+    .addOption(
+      new Option('--port <number>', 'where the page is served (default: any free one)').argParser(portFlag).default(0, ''),
+    )
+    .option('--listen <address>', 'who can reach it: by default this machine alone', '127.0.0.1')
+    .option('--record <file>', 'keep all that is seen')
+    .addOption(new Option('--open <file>', 'show a recording instead of a running system').conflicts('record'))
+    .option('--stately', "serve Stately's inspector too, in its own protocol")
+    .option('--no-browser', 'do not open the page')
+    .action(program.action((_: unknown, command: Command) => inspect(command.optsWithGlobals<InspectFlags>())))
+}
+
+async function inspect(flags: InspectFlags): Promise<ExitCode> {
+  if (flags.open !== undefined) return serve(await openRecording(flags.open), flags, false)
+  return withOperator(flags, async (operator, system) => {
+    const recording = new Recording({
+      format: recordingFormat,
+      system,
+      startedAt: Date.now(),
+      statechart: upgradeStatechartDescription,
+    })
+    const file = flags.record === undefined ? undefined : await RecordingFile.create(flags.record, recording.header)
+    if (file !== undefined) recording.follow((entries) => file.add(entries))
+    const stop = lookAt(operator, (entries) => recording.add(entries))
+    try {
+      return await serve(recording, flags, true)
+    } finally {
+      stop()
+      await file?.close()
+    }
+  })
+}
+
+async function serve(recording: Recording, flags: InspectFlags, isLive: boolean): Promise<ExitCode> {
+  const server = await servePage(recording, { listen: flags.listen, port: flags.port, isLive })
+  const stately = flags.stately === true ? serveStately(server, recording) : undefined
+  const { url } = server
+  if (flags.output === 'json') printJson({ type: 'inspect', url, stately: stately?.url ?? null })
+  else {
+    print(`system ${oneLine(recording.header.system)}: ${url}`)
+    if (stately !== undefined)
+      print(`for Stately's inspector: ${stately.url}\n  in a browser, with the internet: ${url}stately.html`)
+  }
+  if (flags.browser && flags.output !== 'json') openBrowser(url)
+  await interrupted()
+  stately?.close()
+  await server.close()
+  return exitCodes.done
+}
+
+/** Ctrl-C is its ordinary end. */
+function interrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve())
+  })
+}
+
+/** Only where somebody sits in front of one; it is a convenience, so nothing is said when there is none. */
+function openBrowser(url: string): void {
+  if (!process.stdout.isTTY) return
+  const { platform, env } = process
+  if (platform === 'linux' && env.DISPLAY === undefined && env.WAYLAND_DISPLAY === undefined) return
+  const [command, ...args] = platform === 'darwin' ? ['open'] : platform === 'win32' ? ['cmd', '/c', 'start', ''] : ['xdg-open']
+  const child = spawn(command!, [...args, url], { stdio: 'ignore', detached: true })
+  child.on('error', () => note('no browser could be opened'))
+  child.unref()
+}
+
+function portFlag(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
+  if (port <= 65_535) return port
+  throw new InvalidArgumentError('Use a port from 0 to 65535; 0 is any free one.')
+}

@@ -1,0 +1,95 @@
+/**
+ * Looks at a running system: what its hosts tell as it happens, and now and then the upgrade database, for nodes whose host is away or says
+ * nothing, and for the upgrades that are installed.
+ */
+import { clientService, type NodeRow, type Operator, type Version } from 'theseus'
+import { note } from '../output.js'
+import { type Entry, rowEntry } from './entry.js'
+
+const pollMs = 1_000
+
+/** Returns what ends it. */
+export function lookAt(operator: Operator, hear: (entries: readonly Entry[]) => void): () => void {
+  const stopLooking = operator.look(({ hostId, seen, lostMessages, dropped }) => {
+    const isLost = lostMessages > 0 || dropped > 0
+    hear(isLost ? [...seen, { type: 'lost', at: Date.now(), hostId, messages: lostMessages, dropped }] : seen)
+  })
+  const poll = new Poll(operator, hear)
+  let timer: NodeJS.Timeout | undefined
+  const round = async () => {
+    await poll.round()
+    timer = setTimeout(round, pollMs)
+  }
+  let isOver = false
+  void round().then(() => isOver && clearTimeout(timer))
+  return () => {
+    isOver = true
+    clearTimeout(timer)
+    stopLooking()
+  }
+}
+
+/** Tells of what has changed in the database. */
+class Poll {
+  readonly #rows = new Map<string, string>()
+  #newest: Version = 0
+  #isAway = false
+
+  constructor(
+    private readonly operator: Operator,
+    private readonly hear: (entries: readonly Entry[]) => void,
+  ) {}
+
+  async round(): Promise<void> {
+    try {
+      const rows = await this.operator.database.nodes()
+      this.hear(this.#changes(rows.filter(({ service }) => service !== clientService)))
+      const { version } = await this.operator.database.head()
+      if (version > this.#newest) await this.#versions(version)
+      this.#isAway = false
+    } catch (error) {
+      if (!this.#isAway) note(`the upgrade database or server does not answer: ${(error as Error).message}`)
+      this.#isAway = true
+    }
+  }
+
+  #changes(rows: readonly NodeRow[]): readonly Entry[] {
+    const at = Date.now()
+    const changes: Entry[] = []
+    const found = new Set<string>()
+    for (const row of rows) {
+      found.add(row.nodeId)
+      const said = JSON.stringify(rowEntry(row, 0))
+      if (this.#rows.get(row.nodeId) === said) continue
+      this.#rows.set(row.nodeId, said)
+      changes.push(rowEntry(row, at))
+    }
+    for (const nodeId of this.#rows.keys()) {
+      if (found.has(nodeId)) continue
+      this.#rows.delete(nodeId)
+      changes.push({ type: 'unregistered', at, nodeId })
+    }
+    return changes
+  }
+
+  async #versions(newest: Version): Promise<void> {
+    const manifests = await this.operator.history()
+    this.hear(
+      manifests
+        .filter(({ version }) => version > this.#newest)
+        .map(({ version, title, createdAt, classUpgrades }) => ({
+          type: 'version',
+          at: Date.parse(createdAt) || Date.now(),
+          version,
+          title,
+          classUpgrades: classUpgrades.map(({ service, oldClass, newClass, schedule }) => ({
+            service,
+            oldClass,
+            newClass,
+            schedule,
+          })),
+        })),
+    )
+    this.#newest = newest
+  }
+}

@@ -1,0 +1,27 @@
+/// <reference lib="dom" />
+/** What natsctl sends: everything so far, then what happens. A connection that breaks comes back by itself and begins anew. */
+import type { Entry, Header } from '../entry.js'
+
+export interface FeedHandlers {
+  /** What was heard before is void. */
+  begin(): void
+  entries(entries: readonly Entry[]): void
+  /** Everything that had been seen is here. */
+  now?(): void
+  isConnected?(connected: boolean): void
+}
+
+export async function fetchHeader(): Promise<Header & { readonly isLive: boolean }> {
+  return (await fetch('header')).json()
+}
+
+/** Returns what ends it. */
+export function feed(path: string, handlers: FeedHandlers): () => void {
+  const source = new EventSource(path)
+  source.addEventListener('begin', () => handlers.begin())
+  source.addEventListener('entries', ({ data }) => handlers.entries(JSON.parse(data)))
+  source.addEventListener('now', () => handlers.now?.())
+  source.addEventListener('open', () => handlers.isConnected?.(true))
+  source.addEventListener('error', () => handlers.isConnected?.(false))
+  return () => source.close()
+}

@@ -1,0 +1,21 @@
+/// <reference lib="dom" />
+/** The colours of the style sheet, for what is drawn on canvases; read again when light becomes dark. */
+import type { Ink } from './lanesCanvas.js'
+import { phaseGroups } from './phaseGroups.js'
+
+export function readInk(): Ink {
+  const style = getComputedStyle(document.documentElement)
+  const colour = (name: string) => style.getPropertyValue(`--${name}`).trim()
+  return {
+    groups: Object.fromEntries(phaseGroups.map(({ group }) => [group, colour(group)])) as Ink['groups'],
+    text: colour('text'),
+    paper: colour('paper'),
+    line: colour('line'),
+    faint: colour('quiet'),
+    font: `11px ${style.fontFamily}`,
+  }
+}
+
+export function onOtherLight(changed: () => void): void {
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', changed)
+}

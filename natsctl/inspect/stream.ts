@@ -1,0 +1,58 @@
+/**
+ * Server-sent events: first what has been seen, in parts, then what happens, gathered for a moment. A page that reads too slowly is
+ * disconnected rather than waited for; it comes back by itself and gets everything anew.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { toJson } from '../output.js'
+import type { Entry } from './entry.js'
+import type { Recording } from './recording.js'
+
+const gatherMs = 100
+const entriesPerPart = 500
+const unsentBytesMax = 64 * 1024 * 1024
+const aliveMs = 15_000
+
+export function streamRollout(request: IncomingMessage, response: ServerResponse, recording: Recording): void {
+  const isShown = ({ type }: Entry) => type !== 'statechart'
+  stream(request, response, recording.rollout(), (hear) => recording.follow((entries) => hear(entries.filter(isShown))))
+}
+
+export function streamStatechart(request: IncomingMessage, response: ServerResponse, recording: Recording, nodeId: string): void {
+  const isShown = (entry: Entry) => entry.type === 'statechart' && entry.nodeId === nodeId
+  stream(request, response, recording.statechart(nodeId), (hear) => recording.follow((entries) => hear(entries.filter(isShown))))
+}
+
+function stream(
+  request: IncomingMessage,
+  response: ServerResponse,
+  past: readonly Entry[],
+  follow: (hear: (entries: readonly Entry[]) => void) => () => void,
+): void {
+  response.writeHead(200, { 'Content-Type': 'text/event-stream' })
+  let waiting: Entry[] = []
+  let timer: NodeJS.Timeout | undefined
+  const send = (event: string, data: unknown) => {
+    if (response.writableLength > unsentBytesMax) response.destroy()
+    else response.write(`event: ${event}\ndata: ${toJson(data)}\n\n`)
+  }
+  const flush = () => {
+    timer = undefined
+    send('entries', waiting)
+    waiting = []
+  }
+  // What the page has from an earlier connection is void.
+  send('begin', null)
+  for (let from = 0; from < past.length; from += entriesPerPart) send('entries', past.slice(from, from + entriesPerPart))
+  send('now', null)
+  const unfollow = follow((entries) => {
+    for (const entry of entries) waiting.push(entry)
+    if (waiting.length > 0) timer ??= setTimeout(flush, gatherMs)
+  })
+  // Notices a page that has gone without a word.
+  const alive = setInterval(() => response.write(': \n\n'), aliveMs)
+  request.on('close', () => {
+    unfollow()
+    clearInterval(alive)
+    clearTimeout(timer)
+  })
+}
