@@ -12,6 +12,7 @@ export { type Duration, milliseconds } from './core/duration.js'
 export { type EventType, event, hears } from './core/event.js'
 export { applicationFault, Fault, type FaultCode, type FaultKind, faultCodes, isFault, reasonOf } from './core/fault.js'
 export type { HostEvent, HostObserver } from './core/hostEvents.js'
+export { type HostStatus, type NodeSnapshot, reasonsNotReady } from './core/hostStatus.js'
 export { isName, isVersion, type Version } from './core/ids.js'
 export {
   bundleBytesMax,
@@ -31,7 +32,17 @@ export { areFacts, type NodeFacts, type NodeFilter } from './core/nodeFilter.js'
 export { type NodeClass, NodeObject, type OneWay, type Remote } from './core/nodeObject.js'
 export { type Phase, phases } from './core/phases.js'
 export type { Clock } from './core/ports/clock.js'
+export type { HostMetrics, MetricsFactory, MetricsServer } from './core/ports/metrics.js'
 export type { Random } from './core/ports/random.js'
+export type {
+  CallMade,
+  CallReceived,
+  Hop,
+  MadeWatch,
+  ReceivedOutcome,
+  ReceivedWatch,
+  Telemetry,
+} from './core/ports/telemetry.js'
 export {
   type Death,
   type NodeRow,

@@ -9,6 +9,7 @@ import { InvariantViolation } from '../core/invariant.js'
 import type { MethodEntry } from '../core/methodTable.js'
 import type { Link, ObjectChain } from '../core/objectChain.js'
 import { isPlainScalar } from '../core/plain.js'
+import type { ReceivedOutcome } from '../core/ports/telemetry.js'
 import type { Answers } from './answers.js'
 import type { Turn } from './mailbox.js'
 import type { NodeState, Ticket } from './nodeState.js'
@@ -37,7 +38,7 @@ export interface Callee {
   rebuild(): Promise<void>
   /** A broken invariant: the node restarts. */
   crash(error: unknown): void
-  count(outcome: 'answered' | 'failed' | 'expired'): void
+  count(outcome: ReceivedOutcome): void
 }
 
 export class IncomingCall extends WheelEntry implements Turn, RunningCall {
@@ -49,7 +50,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   #waiting: 'unavailable.upgrading' | 'unavailable.fetching' | 'refused' | undefined
 
   constructor(
-    private readonly callee: Callee,
+    protected readonly callee: Callee,
     readonly envelope: CallEnvelope,
     /** Undefined if nobody waits for an answer. */
     private readonly answers: Answers | undefined,
@@ -62,6 +63,10 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   /** The ids of the calls that this one is made for, itself the last. */
   get path(): readonly string[] {
     return [...(this.envelope.path ?? []), callId(this.envelope)]
+  }
+
+  get trace(): string | null {
+    return this.envelope.trace
   }
 
   get sends(): (() => void)[] | undefined {
@@ -101,7 +106,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     }
     // What can't be done in time is not done.
     if (this.isExpired) {
-      callee.count('expired')
+      this.ended('expired', undefined)
       return
     }
     const link = callee.chain.at(envelope.label)
@@ -139,7 +144,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     this.#isCommand = entry.kind === 'command'
     let result: unknown
     try {
-      result = entry.invoke(envelope.args)
+      result = this.invoke(link, entry)
     } catch (error) {
       return this.#failed(error)
     }
@@ -152,13 +157,27 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     return this.#finished(entry, result)
   }
 
+  // --- What telemetry overrides
+
+  protected invoke(_link: Link, entry: MethodEntry): unknown {
+    return entry.invoke(this.envelope.args)
+  }
+
+  protected ended(outcome: ReceivedOutcome, _fault: Fault | undefined): void {
+    this.callee.count(outcome)
+  }
+
+  protected crashed(error: InvariantViolation): void {
+    this.callee.crash(error)
+  }
+
   /** Answers with a fault that left no trace; needs no commit of its own, but tells nothing that is not on disk. */
   refuse(fault: Fault): void {
     if (this.#waiting !== undefined) {
       this.callee.wheel.clear(this)
       this.#waiting = 'refused'
     }
-    this.callee.count('failed')
+    this.ended('failed', fault)
     const { answers, callee, envelope } = this
     if (answers === undefined) return
     callee.whenCommitted((error) => {
@@ -179,7 +198,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     } catch (error) {
       return this.#failed(error)
     }
-    callee.count('answered')
+    this.ended('answered', undefined)
     const sends = this.#sends
     if (answers === undefined && sends === undefined) return
     callee.whenCommitted((error) => {
@@ -208,14 +227,14 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     } catch (error) {
       return this.#failed(error)
     }
-    callee.count('answered')
+    this.ended('answered', undefined)
   }
 
   #failed(error: unknown): void | Promise<void> {
     const { callee } = this
     const written = callee.state.drop(this.#ticket)
     if (error instanceof InvariantViolation) {
-      callee.crash(error)
+      this.crashed(error)
       return
     }
     const fault = faultOfMethod(error)

@@ -7,6 +7,7 @@ import { type ClassDescription, describeClass, type NodeClass, type ObjectContex
 import type { Slot } from '../core/nodeRecord.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Random } from '../core/ports/random.js'
+import type { Telemetry } from '../core/ports/telemetry.js'
 import type { NodeState } from './nodeState.js'
 import type { UpgradeLayer } from './upgradeLayer.js'
 
@@ -18,6 +19,9 @@ export interface Surroundings {
   readonly random: Random
   /** Puts a call of the object's own method into the mailbox. */
   readonly callSelf: (method: string, args: readonly unknown[]) => void
+  readonly telemetry: Telemetry | undefined
+  /** W3C traceparent of the running call. */
+  readonly trace: () => string | null
 }
 
 export class LiveContext implements ObjectContext {

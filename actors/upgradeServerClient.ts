@@ -4,6 +4,7 @@ import { Fault, isFault } from '../core/fault.js'
 import { isVersion, type Version } from '../core/ids.js'
 import { bundleChunkBytes, chunkCount, digestOf, isDigest, type Manifest, type SignedManifest } from '../core/manifest.js'
 import type { Clock } from '../core/ports/clock.js'
+import { upgradeServerName } from '../core/ports/telemetry.js'
 import type { Head } from '../core/ports/upgradeDatabase.js'
 import { subjectsOf } from '../core/subjects.js'
 import { CallTable } from './callTable.js'
@@ -101,6 +102,8 @@ export class UpgradeServerClient {
         deadline: this.clock.now() + serverDeadlineMs,
         expects: null,
         path: null,
+        service: upgradeServerName,
+        trace: null,
       },
     )
   }

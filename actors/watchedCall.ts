@@ -1,0 +1,56 @@
+/** A received call of a host that has telemetry: told of when its method runs, and when it has ended, whether or not it ran. */
+import type { CallEnvelope } from '../core/envelope.js'
+import { type Fault, toFault } from '../core/fault.js'
+import type { InvariantViolation } from '../core/invariant.js'
+import type { MethodEntry } from '../core/methodTable.js'
+import type { Link } from '../core/objectChain.js'
+import type { ReceivedOutcome, ReceivedWatch, Telemetry } from '../core/ports/telemetry.js'
+import type { Answers } from './answers.js'
+import { type Callee, IncomingCall } from './incomingCall.js'
+
+export class WatchedCall extends IncomingCall {
+  #watch: ReceivedWatch | undefined
+
+  constructor(
+    private readonly telemetry: Telemetry,
+    private readonly service: string,
+    callee: Callee,
+    envelope: CallEnvelope,
+    answers: Answers | undefined,
+    deadline: number,
+  ) {
+    super(callee, envelope, answers, deadline)
+  }
+
+  override get trace(): string | null {
+    return this.#watch?.trace ?? this.envelope.trace
+  }
+
+  protected override invoke(link: Link, entry: MethodEntry): unknown {
+    const watch = this.#received(link, entry.hops)
+    this.#watch = watch
+    return watch?.run === undefined ? super.invoke(link, entry) : watch.run(() => super.invoke(link, entry))
+  }
+
+  protected override ended(outcome: ReceivedOutcome, fault: Fault | undefined): void {
+    super.ended(outcome, fault)
+    this.#tell(outcome, fault)
+  }
+
+  protected override crashed(error: InvariantViolation): void {
+    this.#tell('failed', toFault(error, 'application.error'))
+    super.crashed(error)
+  }
+
+  #tell(outcome: ReceivedOutcome, fault: Fault | undefined): void {
+    const watch = this.#watch ?? this.#received(undefined, 0)
+    watch?.ended(outcome, fault)
+  }
+
+  #received(link: Link | undefined, hops: number): ReceivedWatch | undefined {
+    const { callee, envelope, service, deadline } = this
+    // It arrived when all of its time was left.
+    const waitedMs = Math.max(0, callee.now() - (deadline - envelope.deadlineMs))
+    return this.telemetry.received?.({ envelope, service, replier: callee.replier, link, hops, waitedMs })
+  }
+}
