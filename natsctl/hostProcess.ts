@@ -6,9 +6,11 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { registerHooks } from 'node:module'
 import { extname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { createHost, type HostEvent, isFault, type NodeClass, type RunningHost } from 'theseus'
+import pino from 'pino'
+import { createHost, type HostEvent, type HostObserver, isFault, type NodeClass, type RunningHost } from 'theseus'
 import { lmdb } from 'theseus/lmdb'
 import { nats } from 'theseus/nats'
+import { pinoObserver } from 'theseus/pino'
 import { redis } from 'theseus/redis'
 import { natsOptionsOf } from './flags.js'
 import type { HostMessage, HostOrder } from './hostMessages.js'
@@ -71,7 +73,7 @@ async function run(order: HostOrder): Promise<RunningHost> {
     state: lmdb(join(directory, 'state')),
     bundles: join(directory, 'bundles'),
     facts: host.facts,
-    observe: warnOf,
+    observe: order.log === 'json' ? logOf(order) : warnOf,
   })
   try {
     const nodes = await startNodes(running, host, classes)
@@ -97,6 +99,12 @@ function startNodes(running: RunningHost, { id, nodes }: HostConfig, classes: Ma
 function warnOf(event: HostEvent): void {
   if (event.type === 'nodeFailed') void tell({ type: 'warning', text: `node ${event.nodeId} failed: ${reasonOf(event.error)}` })
   if (event.type === 'warning') void tell({ type: 'warning', text: `${event.message}: ${reasonOf(event.error)}` })
+}
+
+function logOf({ host, system }: HostOrder): HostObserver {
+  return pinoObserver(
+    pino({ base: { system, host: host.id } }, { write: (line) => void tell({ type: 'log', line: line.trimEnd() }) }),
+  )
 }
 
 /** Installed before anything is loaded, so that an order to end is never lost. */

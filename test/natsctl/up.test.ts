@@ -66,6 +66,32 @@ test('a system comes up out of one config, answers, and leaves no process behind
   t.false(second.started.some(isRunning))
 })
 
+test('with --log json every line on stderr is one of JSON: what nodes do, what user code prints, and what natsctl itself reports', async (t) => {
+  const cwd = newConfig(t)
+  writeFileSync(join(cwd, 'pages.ts'), `${pages}\nconsole.log('loaded')\n`)
+  const up = new NatsctlProcess(t, ['up', '-o', 'json', '--log', 'json'], { cwd })
+  await up.document(({ type }) => type === 'ready', 'the system is up')
+  up.child.kill('SIGTERM')
+  const { code, stderr } = await up.ended
+  t.is(code, 0, stderr)
+  const lines = stderr
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  const served = lines.filter(({ event, phase }) => event === 'phase' && phase === 'current')
+  t.deepEqual(served.map(({ host, node, system }) => `${system} ${host} ${node}`).sort(), [
+    'demo h1 p1',
+    'demo h1 p2',
+    'demo h2 p3',
+  ])
+  for (const line of served) t.like(line, { level: 30, service: 'pages', class: 'Pages.v1', version: 0 })
+  t.deepEqual(
+    lines.filter(({ msg }) => msg === 'h2 | loaded').map(({ level }) => level),
+    [30],
+  )
+  t.true(lines.some(({ msg }) => msg.startsWith('ending the system')))
+})
+
 test('what natsctl started does not outlive it, even when it is killed', async (t) => {
   const system = await startUp(t, newConfig(t))
   system.up.child.kill('SIGKILL')
