@@ -135,6 +135,7 @@ export async function createHost(options: HostOptions): Promise<RunningHost> {
   const metricsServer = await metrics
     ?.serve(() => host.status())
     .catch(async (error) => {
+      await host.stop()
       await close()
       await store.close()
       throw error

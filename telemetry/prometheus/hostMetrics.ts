@@ -34,9 +34,10 @@ export class PrometheusMetrics implements HostMetrics {
   readonly #requests = new RequestFigures()
   readonly #counts = { writes: 0, disconnects: 0, nodeFailures: 0, warnings: 0 }
   readonly #deadLetters = new Map<string, number>()
-  #status: () => HostStatus = () => {
+  #askStatus: () => HostStatus = () => {
     throw new Error('the host has not started yet')
   }
+  #known: HostStatus | undefined
 
   constructor(
     private readonly host: { readonly system: string; readonly hostId: string },
@@ -72,7 +73,7 @@ export class PrometheusMetrics implements HostMetrics {
 
   async serve(status: () => HostStatus): Promise<MetricsServer> {
     const { registry, processMetrics } = this.options
-    this.#status = status
+    this.#askStatus = status
     const eventLoop = monitorEventLoopDelay({ resolution: eventLoopResolutionMs })
     this.#registerCalls()
     this.#registerNodes()
@@ -88,6 +89,17 @@ export class PrometheusMetrics implements HostMetrics {
       await server.close()
     }
     return { url: server.url, close }
+  }
+
+  /** Asked for once in a scrape: a host may have ten thousand nodes. */
+  #status(): HostStatus {
+    if (this.#known === undefined) {
+      this.#known = this.#askStatus()
+      setImmediate(() => {
+        this.#known = undefined
+      })
+    }
+    return this.#known
   }
 
   #registerCalls(): void {

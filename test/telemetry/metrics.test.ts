@@ -265,6 +265,24 @@ test('a host is ready while its nodes upgrade by plan or are stalled, and not wi
   t.is(reasonsNotReady(status('failed', false)).length, 1)
 })
 
+test('a scrape looks at the nodes once, however many metrics are about them', async (t) => {
+  let asked = 0
+  const metrics = prometheus({ port: 0 }).open({ system: 's', hostId: 'h' })
+  const status: HostStatus = {
+    ...{ hostId: 'h', system: 's', isStopped: false, transport: 'connected', newestVersion: 0, openCalls: 0 },
+    ...{ starting: [], nodes: [] },
+  }
+  const server = await metrics.serve(() => {
+    asked++
+    return status
+  })
+  t.teardown(() => server.close())
+  for (const scrapes of [1, 2]) {
+    readExposition(await (await fetch(`${server.url}/metrics`)).text())
+    t.is(asked, scrapes)
+  }
+})
+
 test('a port that is taken is one fault that names it, and the host is not started', async (t) => {
   const { host } = await open(t)
   const { port } = new URL(host.metricsUrl!)
