@@ -7,7 +7,15 @@ import { registerHooks } from 'node:module'
 import { extname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import pino from 'pino'
-import { createHost, type HostEvent, type HostObserver, isFault, type NodeClass, type RunningHost } from 'theseus'
+import {
+  createHost,
+  type HostEvent,
+  type HostObserver,
+  isFault,
+  type MetricsFactory,
+  type NodeClass,
+  type RunningHost,
+} from 'theseus'
 import { lmdb } from 'theseus/lmdb'
 import { nats } from 'theseus/nats'
 import { pinoObserver } from 'theseus/pino'
@@ -74,6 +82,7 @@ async function run(order: HostOrder): Promise<RunningHost> {
     bundles: join(directory, 'bundles'),
     facts: host.facts,
     observe: order.log === 'json' ? logOf(order) : warnOf,
+    ...(host.metrics === undefined ? {} : { metrics: await metricsOf(host, host.metrics) }),
   })
   try {
     const nodes = await startNodes(running, host, classes)
@@ -105,6 +114,16 @@ function logOf({ host, system }: HostOrder): HostObserver {
   return pinoObserver(
     pino({ base: { system, host: host.id } }, { write: (line) => void tell({ type: 'log', line: line.trimEnd() }) }),
   )
+}
+
+/** prom-client is for those who ask for metrics. */
+async function metricsOf({ id }: HostConfig, port: number): Promise<MetricsFactory> {
+  const { prometheus } = await import('theseus/prometheus').catch((error: unknown) => {
+    throw new Error(
+      `hosts.${id}.metrics: the package prom-client is needed for it: "npm install prom-client" (${reasonOf(error)})`,
+    )
+  })
+  return prometheus({ port })
 }
 
 /** Installed before anything is loaded, so that an order to end is never lost. */

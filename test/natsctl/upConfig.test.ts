@@ -43,6 +43,7 @@ const wrong: readonly (readonly [string, unknown])[] = [
   ['hosts.h 1', { system: 'demo', hosts: { 'h 1': host } }],
   ['hosts.h1.module', { system: 'demo', hosts: { h1: { nodes: {} } } }],
   ['hosts.h1.nodes', { system: 'demo', hosts: { h1: { module: './pages.js' } } }],
+  ['hosts.h1.metrics', { system: 'demo', hosts: { h1: { ...host, metrics: '9464' } } }],
   ['hosts.h1.facts', { system: 'demo', hosts: { h1: { ...host, facts: { zone: 1 } } } }],
   ['hosts.h1.modul', { system: 'demo', hosts: { h1: { ...host, modul: 'x' } } }],
   ['hosts.h1.nodes.p1', { system: 'demo', hosts: { h1: { ...host, nodes: { p1: 1 } } } }],
