@@ -9,7 +9,8 @@ import type { Answers } from './answers.js'
 import { type Callee, IncomingCall } from './incomingCall.js'
 
 export class WatchedCall extends IncomingCall {
-  #watch: ReceivedWatch | undefined
+  /** Null when nobody cares for this call, undefined until it is asked. */
+  #watch: ReceivedWatch | null | undefined
 
   constructor(
     private readonly telemetry: Telemetry,
@@ -28,7 +29,6 @@ export class WatchedCall extends IncomingCall {
 
   protected override invoke(link: Link, entry: MethodEntry): unknown {
     const watch = this.#received(link, entry.hops)
-    this.#watch = watch
     return watch?.run === undefined ? super.invoke(link, entry) : watch.run(() => super.invoke(link, entry))
   }
 
@@ -43,14 +43,15 @@ export class WatchedCall extends IncomingCall {
   }
 
   #tell(outcome: ReceivedOutcome, fault: Fault | undefined): void {
-    const watch = this.#watch ?? this.#received(undefined, 0)
+    const watch = this.#watch === undefined ? this.#received(undefined, 0) : this.#watch
     watch?.ended(outcome, fault)
   }
 
-  #received(link: Link | undefined, hops: number): ReceivedWatch | undefined {
+  #received(link: Link | undefined, hops: number): ReceivedWatch | null {
     const { callee, envelope, service, deadline } = this
     // It arrived when all of its time was left.
     const waitedMs = Math.max(0, callee.now() - (deadline - envelope.deadlineMs))
-    return this.telemetry.received?.({ envelope, service, replier: callee.replier, link, hops, waitedMs })
+    this.#watch = this.telemetry.received?.({ envelope, service, replier: callee.replier, link, hops, waitedMs }) ?? null
+    return this.#watch
   }
 }

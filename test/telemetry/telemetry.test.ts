@@ -2,6 +2,7 @@
 import 'reflect-metadata'
 import { SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api'
 import test, { type ExecutionContext } from 'ava'
+import { traceLengthMax } from '../../core/envelope.js'
 import { type CallMade, type CallReceived, type Telemetry, upgradeServerName } from '../../core/ports/telemetry.js'
 import {
   command,
@@ -198,6 +199,27 @@ test('a host without telemetry passes on the trace context that it was given', a
   const servers = spans.filter((span) => span.name === 'ear/count' && span.attributes['theseus.node'] === `${ear}b`)
   t.is(servers.length, 2)
   for (const server of servers) t.deepEqual([server.traceId, server.parentId], [client.traceId, client.spanId])
+})
+
+test('what is too long for a trace context is not passed on', async (t) => {
+  const { host, bell, ear } = await open(t, {})
+  await host.node(Bell, bell)
+  const received: (string | null)[] = []
+  const traceOf = (length: number): Telemetry => ({
+    made: () => ({ trace: 'x'.repeat(length), answered: () => {}, failed: () => {} }),
+    received: ({ envelope }) => {
+      received.push(envelope.trace)
+      return undefined
+    },
+  })
+  for (const length of [traceLengthMax, traceLengthMax + 1]) {
+    const near = await createHost({ system: host.system, state: memoryStore(), telemetry: traceOf(length) })
+    t.teardown(() => near.stop())
+    await near.node(Ear, `${ear}-${length}`)
+    await near.ref(Bell, bell).askTwice(`${ear}-${length}`)
+  }
+  const [whole, tooLong] = ['x'.repeat(traceLengthMax), null]
+  t.deepEqual(received, [whole, whole, tooLong, tooLong])
 })
 
 test('what telemetry throws reaches no call, and a method runs once whatever happens around it', async (t) => {
