@@ -59,7 +59,7 @@ export class UpgradeSpans {
           if (span !== undefined) upgrade.phase = { name: phase, span }
         }
         // Said again, for another reason: what it waits for.
-        if (reason !== null) upgrade.phase?.span.addEvent(reason)
+        if (reason !== null) upgrade.phase?.span.addEvent('waits', { 'theseus.reason': reason })
       }
     }
   }

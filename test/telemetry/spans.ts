@@ -14,6 +14,7 @@ export interface SeenSpan {
   readonly status: { readonly code: number; readonly message?: string }
   /** The ids of the spans that it links to. */
   readonly links: readonly string[]
+  /** Their reasons, or their names where they have none. */
   readonly events: readonly string[]
 }
 
@@ -41,6 +42,6 @@ function seen(span: ReadableSpan): SeenSpan {
     attributes: span.attributes,
     status: span.status,
     links: span.links.map((link) => link.context.spanId),
-    events: span.events.map(({ name }) => name),
+    events: span.events.map(({ name, attributes }) => String(attributes?.['theseus.reason'] ?? name)),
   }
 }
