@@ -10,6 +10,9 @@ import { NotesV1 } from '../actors/notes.js'
 import { startNatsServer } from '../support/servers.js'
 import { codeOf } from '../support/testSystem.js'
 
+/** On a busy machine no query is asked twice: calls are counted here. */
+const settings = { queryResendMs: 60_000, callDeadlineMs: 30_000 }
+
 async function all<T>(answers: Promise<AsyncIterable<T>>): Promise<T[]> {
   const found: T[] = []
   for await (const answer of await answers) found.push(answer)
@@ -22,7 +25,15 @@ test('nats micro finds the hosts of a system, what they serve, and how much', as
   const system = 'shop'
   const upgrades = await startUpgradeServer({ ...ways, system })
   const host = (hostId: string, of = system, discovery = true) =>
-    createHost({ ...ways, system: of, hostId, state: memoryStore(), bundles: `.theseus/unused-${process.pid}`, discovery })
+    createHost({
+      ...ways,
+      system: of,
+      hostId,
+      state: memoryStore(),
+      bundles: `.theseus/unused-${process.pid}`,
+      settings,
+      discovery,
+    })
   const hosts = await Promise.all([host('h1'), host('h2'), host('other', 'elsewhere'), host('hidden', system, false)])
   const connection = await connect({ servers: server.url })
   t.teardown(async () => {

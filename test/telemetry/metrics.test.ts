@@ -27,6 +27,9 @@ import { until } from '../support/eventually.js'
 import { codeOf, gate } from '../support/testSystem.js'
 import { readExposition } from './exposition.js'
 
+/** On a busy machine no query is asked twice: calls are counted here. */
+const settings = { queryResendMs: 60_000, callDeadlineMs: 30_000 }
+
 let systems = 0
 
 async function open(t: ExecutionContext, options: Partial<HostOptions> = {}) {
@@ -38,6 +41,7 @@ async function open(t: ExecutionContext, options: Partial<HostOptions> = {}) {
     state: memoryStore(),
     bundles,
     metrics: prometheus({ port: 0 }),
+    settings,
     ...options,
   })
   t.teardown(() => host.stop())

@@ -69,12 +69,15 @@ class Bell extends NodeObject<{ rings: number }> {
   }
 }
 
+/** On a busy machine no query is asked twice: calls are counted here. */
+const settings = { queryResendMs: 60_000, callDeadlineMs: 30_000 }
+
 let systems = 0
 
 async function open(t: ExecutionContext, options: Partial<HostOptions> = { telemetry: openTelemetry() }) {
   const id = ++systems
   const bundles = memoryRepository()
-  const host = await createHost({ system: `telemetry-${process.pid}-${id}`, state: memoryStore(), bundles, ...options })
+  const host = await createHost({ system: `telemetry-${process.pid}-${id}`, state: memoryStore(), bundles, settings, ...options })
   t.teardown(() => host.stop())
   const [bell, ear] = [`bell${id}`, `ear${id}`]
   const publish = (upgrade: Upgrade) => {
@@ -189,7 +192,7 @@ test('a host without telemetry passes on the trace context that it was given', a
   const { host, bell, ear } = await open(t, {})
   await host.node(Ear, ear)
   await host.node(Bell, bell)
-  const traced = await createHost({ system: host.system, state: memoryStore(), telemetry: openTelemetry() })
+  const traced = await createHost({ system: host.system, state: memoryStore(), settings, telemetry: openTelemetry() })
   t.teardown(() => traced.stop())
   // The ear lives where there is telemetry, the bell between them where there is none.
   await traced.node(Ear, `${ear}b`)
@@ -213,7 +216,7 @@ test('what is too long for a trace context is not passed on', async (t) => {
     },
   })
   for (const length of [traceLengthMax, traceLengthMax + 1]) {
-    const near = await createHost({ system: host.system, state: memoryStore(), telemetry: traceOf(length) })
+    const near = await createHost({ system: host.system, state: memoryStore(), settings, telemetry: traceOf(length) })
     t.teardown(() => near.stop())
     await near.node(Ear, `${ear}-${length}`)
     await near.ref(Bell, bell).askTwice(`${ear}-${length}`)

@@ -21,6 +21,9 @@ import { recordSpans, type SeenSpan, seenSpans } from './spans.js'
 
 recordSpans()
 
+/** On a busy machine no query is asked twice: calls are counted here. */
+const settings = { queryResendMs: 60_000, callDeadlineMs: 30_000 }
+
 const waitsForHold = 'waits for the end of its hold: to be watched'
 
 /** Its method calls the other process, before and after a pause. */
@@ -51,7 +54,7 @@ async function open(t: ExecutionContext): Promise<World> {
   const ways = { system, transport: nats(natsServer.url), udb: redis(redisServer.url) }
   const server = await startUpgradeServer(ways)
   const bundles = join(directory, 'near')
-  const host = await createHost({ ...ways, hostId: 'near', state: memoryStore(), bundles, telemetry: openTelemetry() })
+  const host = await createHost({ ...ways, hostId: 'near', state: memoryStore(), bundles, settings, telemetry: openTelemetry() })
   const order = { system, natsUrl: natsServer.url, redisUrl: redisServer.url, directory: join(directory, 'far') }
   const far = fork(fileURLToPath(new URL('tracedHost.js', import.meta.url)), {
     env: { ...process.env, HOST_ORDER: JSON.stringify(order) },
