@@ -24,6 +24,7 @@ import { Population } from './actors/population.js'
 import { Registrar } from './actors/registrar.js'
 import { defaultSettings, type HostSettings } from './actors/settings.js'
 import { Teaching } from './actors/teaching.js'
+import { telemetryOf } from './actors/telemetries.js'
 import { TimerWheel } from './actors/timerWheel.js'
 import { type Signing, tokens } from './actors/tokens.js'
 import { readVerified, UpgradeHistory } from './actors/upgradeHistory.js'
@@ -32,17 +33,21 @@ import { UpgradeServerClient } from './actors/upgradeServerClient.js'
 import { type Duration, milliseconds } from './core/duration.js'
 import { Fault } from './core/fault.js'
 import type { HostObserver } from './core/hostEvents.js'
+import type { HostStatus } from './core/hostStatus.js'
 import { checkName, type Version } from './core/ids.js'
 import { checkFacts, type NodeFacts } from './core/nodeFilter.js'
 import type { ClassRepository } from './core/ports/classRepository.js'
 import type { Clock } from './core/ports/clock.js'
+import type { HostMetrics, MetricsFactory } from './core/ports/metrics.js'
 import { type Random, randomName } from './core/ports/random.js'
 import type { Signer } from './core/ports/signatures.js'
 import type { StateStore } from './core/ports/stateStore.js'
+import type { Telemetry } from './core/ports/telemetry.js'
 import type { Transport } from './core/ports/transport.js'
 import type { UpgradeDatabase } from './core/ports/upgradeDatabase.js'
 import { checkTrust } from './core/trust.js'
 import { VerifiedHistory } from './core/verifiedHistory.js'
+import { answerDiscovery } from './telemetry/discovery.js'
 import type { TransportFactory } from './transports/factory.js'
 import { lmdb } from './transports/lmdb/index.js'
 import { type EmbeddedWorld, embeddedWorld } from './transports/memory/embeddedWorld.js'
@@ -99,6 +104,12 @@ export interface HostOptions extends Ways, Trusting, Publishing {
   readonly observe?: HostObserver
   /** Hears the inspection events of every upgrade manager's statechart. */
   readonly inspect?: (event: InspectionEvent) => void
+  /** `openTelemetry()`, of theseus/telemetry: spans for calls and upgrades. Without it trace context is only passed on. */
+  readonly telemetry?: Telemetry
+  /** `prometheus({ port: 9464 })`, of theseus/prometheus: `/metrics`, `/healthz` and `/readyz` of this host. */
+  readonly metrics?: MetricsFactory
+  /** Whether the host answers NATS service discovery, so that `nats micro ls` lists it. By default it does, unless the system is embedded. */
+  readonly discovery?: boolean
 }
 
 /** A running host. */
@@ -109,6 +120,10 @@ export interface RunningHost extends Pick<Host, 'id' | 'system' | 'node' | 'ref'
   observe(observer: HostObserver): () => void
   /** Everything an operator may ask and do. */
   readonly operator: Operator
+  /** The host and its nodes at this moment. */
+  status(): HostStatus
+  /** Where its metrics are, if it was given `metrics`. */
+  readonly metricsUrl: string | undefined
   /** Ends nodes, connections and the state store; loses nothing. Also at the end of an `await using` block. */
   stop(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -125,7 +140,7 @@ export async function createHost(options: HostOptions): Promise<RunningHost> {
     await store.close()
     throw error
   })
-  const { scope, observers, close } = opened
+  const { scope, observers, metrics, close } = opened
   const { bundles = join(directory, 'bundles') } = options
   scope.register(tokens.repository, { useValue: typeof bundles === 'string' ? bundleRepository(bundles) : bundles })
   options.register?.(scope)
@@ -133,17 +148,39 @@ export async function createHost(options: HostOptions): Promise<RunningHost> {
   services.container = scope
   services.inspect = options.inspect
   observers.add(services.inspection.observe)
+  const telemetries = [options.telemetry, metrics?.telemetry].filter((telemetry) => telemetry !== undefined)
+  const telemetry = telemetryOf(telemetries)
+  services.telemetry = telemetry
+  services.calls.telemetry = telemetry
+  for (const { observe } of telemetries) if (observe !== undefined) observers.add(observe)
   const host = scope.resolve(Host)
   const operator = scope.resolve(Operator)
+  const metricsServer = await metrics
+    ?.serve(() => host.status())
+    .catch(async (error) => {
+      await host.stop()
+      await close()
+      await store.close()
+      throw error
+    })
   host.start()
+  const { transport, clock } = services
+  const hasDiscovery = options.discovery ?? options.transport !== undefined
+  const endDiscovery = hasDiscovery
+    ? answerDiscovery({ transport, status: () => host.status(), startedMs: clock.now() })
+    : async () => {}
   // A host serves until it is stopped; where the system is embedded nothing else keeps the process.
   const keepAlive = options.transport === undefined ? setInterval(() => {}, 2 ** 30) : undefined
   const stop = async () => {
     try {
+      await endDiscovery()
       await host.stop()
+      telemetry?.stop?.()
       await close()
       await store.close()
     } finally {
+      // Whoever asks meanwhile hears that the host is not ready.
+      await metricsServer?.close()
       // Last: what is waited for until then may have no more than a timer, which keeps no process.
       clearInterval(keepAlive)
     }
@@ -158,6 +195,8 @@ export async function createHost(options: HostOptions): Promise<RunningHost> {
     publish: (upgrade, publishOptions) => operator.publish(upgrade, publishOptions),
     observe: (observer) => observers.add(observer),
     operator,
+    status: () => host.status(),
+    metricsUrl: metricsServer?.url,
     stop,
     [Symbol.asyncDispose]: stop,
   }
@@ -242,6 +281,7 @@ const hostParts: readonly (new (...args: any[]) => object)[] = [
 interface Opened {
   readonly scope: DependencyContainer
   readonly observers: Observers
+  readonly metrics: HostMetrics | undefined
   close(): Promise<void>
 }
 
@@ -255,6 +295,7 @@ async function open(options: HostOptions, store: StateStore): Promise<Opened> {
   const observers = new Observers()
   if (options.observe !== undefined) observers.add(options.observe)
   const ways = await connect(options, hostId, observers.notify)
+  const metrics = options.metrics?.open({ system, hostId })
   const scope = container.createChildContainer()
   const settings: HostSettings = {
     ...defaultSettings,
@@ -264,8 +305,8 @@ async function open(options: HostOptions, store: StateStore): Promise<Opened> {
     hostId,
   }
   scope.register(tokens.transport, { useValue: ways.transport })
-  scope.register(tokens.database, { useValue: ways.database })
-  scope.register(tokens.store, { useValue: store })
+  scope.register(tokens.database, { useValue: metrics?.database(ways.database) ?? ways.database })
+  scope.register(tokens.store, { useValue: metrics?.store(store) ?? store })
   scope.register(tokens.clock, { useValue: options.clock ?? systemClock })
   scope.register(tokens.random, { useValue: random })
   scope.register(tokens.settings, { useValue: settings })
@@ -274,7 +315,7 @@ async function open(options: HostOptions, store: StateStore): Promise<Opened> {
   scope.register(tokens.signing, { useValue: signing })
   // One of each per host, not per process: `@singleton()` would make them the whole process's.
   for (const part of hostParts) scope.registerSingleton(part)
-  return { scope, observers, close: ways.close }
+  return { scope, observers, metrics, close: ways.close }
 }
 
 interface Connected {

@@ -24,6 +24,7 @@ export { type EventType, event, hears } from './core/event.js'
 export { applicationFault, Fault, type FaultCode, type FaultKind, faultCodes, isFault, reasonOf } from './core/fault.js'
 export type { GateLimits } from './core/gateLimits.js'
 export type { HostEvent, HostObserver } from './core/hostEvents.js'
+export { type HostStatus, type NodeSnapshot, reasonsNotReady } from './core/hostStatus.js'
 export { isName, isVersion, type Version } from './core/ids.js'
 export {
   type CallsSeen,
@@ -53,8 +54,18 @@ export { areFacts, type NodeFacts, type NodeFilter } from './core/nodeFilter.js'
 export { type NodeClass, NodeObject, type OneWay, type Remote } from './core/nodeObject.js'
 export { type Phase, phases } from './core/phases.js'
 export type { Clock } from './core/ports/clock.js'
+export type { HostMetrics, MetricsFactory, MetricsServer } from './core/ports/metrics.js'
 export type { Random } from './core/ports/random.js'
 export type { Signatures, Signer } from './core/ports/signatures.js'
+export type {
+  CallMade,
+  CallReceived,
+  Hop,
+  MadeWatch,
+  ReceivedOutcome,
+  ReceivedWatch,
+  Telemetry,
+} from './core/ports/telemetry.js'
 export {
   clientService,
   type Death,

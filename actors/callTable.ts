@@ -6,7 +6,7 @@
  */
 import { inject, injectable } from 'tsyringe'
 import { decode } from '../core/codec.js'
-import { type CallEnvelope, deadlineMsMax, kinds, type Replier } from '../core/envelope.js'
+import { type CallEnvelope, deadlineMsMax, kinds, type Replier, type ReplyEnvelope } from '../core/envelope.js'
 import { type CallToWrite, writeCall } from '../core/envelopeWriter.js'
 import { Fault } from '../core/fault.js'
 import type { HostObserver } from '../core/hostEvents.js'
@@ -15,6 +15,7 @@ import { unreachable } from '../core/invariant.js'
 import type { MethodKind } from '../core/methods.js'
 import type { Clock } from '../core/ports/clock.js'
 import { type Random, randomUint32 } from '../core/ports/random.js'
+import type { CallMade, Telemetry } from '../core/ports/telemetry.js'
 import type { Message, Transport } from '../core/ports/transport.js'
 import { WireWriter } from '../core/wireWriter.js'
 import { type Caller, callerFields } from './caller.js'
@@ -35,6 +36,10 @@ export interface OutgoingCall {
   readonly deadline: number
   readonly expects: string | null
   readonly path: readonly string[] | null
+  /** The service that is called; null for an event. */
+  readonly service: string | null
+  /** W3C traceparent of the call that it is made for. */
+  readonly trace: string | null
 }
 
 export type OneWayKind = typeof kinds.send | typeof kinds.event
@@ -63,8 +68,9 @@ class OpenCall extends WheelEntry implements Numbered {
     readonly number: number,
     readonly caller: Caller,
     readonly call: OutgoingCall,
-    readonly resolve: (value: unknown) => void,
-    readonly reject: (fault: Fault) => void,
+    /** Promises take the value and the fault only; telemetry hears who answered. */
+    readonly resolve: (value: unknown, reply?: ReplyEnvelope) => void,
+    readonly reject: (fault: Fault, replier?: Replier) => void,
     pauseMs: number,
   ) {
     super()
@@ -94,6 +100,7 @@ export class CallTable {
     return { number, replyTo: `${this.#inbox}.${number.toString(36)}`, calls: [], unanswered: 0 }
   }
   readonly #inbox: string
+  telemetry: Telemetry | undefined
   /** Makes the ids of calls that no node makes unique across restarts. */
   readonly incarnation: number
 
@@ -116,26 +123,60 @@ export class CallTable {
   /** `now` is for whoever has just read the clock. */
   call(caller: Caller, call: OutgoingCall, now = this.clock.now()): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (this.#open.size >= this.settings.openCallsMax) {
-        reject(new Fault('unavailable.overloaded', `${this.#open.size} calls of this host are open already`))
-        return
-      }
-      const open = new OpenCall(this, this.#open.next(), caller, call, resolve, reject, this.settings.retryPauseMs)
-      this.#open.add(open)
-      this.#send(open, now)
+      if (this.telemetry === undefined) this.#begin(caller, call, now, resolve, reject)
+      else this.#watched(this.telemetry, caller, call, now, resolve, reject)
     })
+  }
+
+  /** How many calls wait for their answer. */
+  get openCalls(): number {
+    return this.#open.size
+  }
+
+  #begin(caller: Caller, call: OutgoingCall, now: number, resolve: OpenCall['resolve'], reject: OpenCall['reject']): void {
+    if (this.#open.size >= this.settings.openCallsMax) {
+      reject(new Fault('unavailable.overloaded', `${this.#open.size} calls of this host are open already`))
+      return
+    }
+    const open = new OpenCall(this, this.#open.next(), caller, call, resolve, reject, this.settings.retryPauseMs)
+    this.#open.add(open)
+    this.#send(open, now)
+  }
+
+  #watched(
+    telemetry: Telemetry,
+    caller: Caller,
+    call: OutgoingCall,
+    now: number,
+    resolve: OpenCall['resolve'],
+    reject: OpenCall['reject'],
+  ): void {
+    const watch = telemetry.made?.(madeBy(caller, call, kinds.call))
+    if (watch === undefined) {
+      this.#begin(caller, call, now, resolve, reject)
+      return
+    }
+    const answered: OpenCall['resolve'] = (value, reply) => {
+      if (reply !== undefined) watch.answered(reply.replier, reply.hops)
+      resolve(value)
+    }
+    const failed: OpenCall['reject'] = (fault, replier) => {
+      watch.failed(fault, replier)
+      reject(fault)
+    }
+    this.#begin(caller, { ...call, trace: watch.trace }, now, answered, failed)
   }
 
   /** A one-way send: no answer, at most once. Dropped while the transport is away. Throws `protocol.*` for what can't travel. */
   send(caller: Caller, call: OutgoingCall, now = this.clock.now()): void {
-    const envelope = this.#envelope(kinds.send, this.#open.next(), caller, call, now)
+    const envelope = this.#envelope(kinds.send, this.#open.next(), caller, this.#traced(caller, call, kinds.send), now)
     this.outbox.write(this.outbox.destination(call.subject), writeEnvelope, envelope)
   }
 
   /** The same in two steps: packed now, sent when the result is called. */
   prepareSend(caller: Caller, call: OutgoingCall, kind: OneWayKind = kinds.send): () => void {
     const writer = new WireWriter()
-    writeEnvelope(writer, this.#envelope(kind, this.#open.next(), caller, call, this.clock.now()))
+    writeEnvelope(writer, this.#envelope(kind, this.#open.next(), caller, this.#traced(caller, call, kind), this.clock.now()))
     const envelope = writer.copy()
     if (envelope.length > this.transport.payloadBytesMax) {
       throw new Fault(
@@ -144,6 +185,11 @@ export class CallTable {
       )
     }
     return () => this.outbox.write(this.outbox.destination(call.subject), writePacked, envelope)
+  }
+
+  #traced(caller: Caller, call: OutgoingCall, kind: OneWayKind): OutgoingCall {
+    if (this.telemetry?.sent === undefined) return call
+    return { ...call, trace: this.telemetry.sent(madeBy(caller, call, kind)) }
   }
 
   /** Ends all open calls: the host stops. */
@@ -155,7 +201,7 @@ export class CallTable {
   }
 
   #envelope(kind: CallEnvelope['kind'], seq: number, caller: Caller, call: OutgoingCall, now: number): EnvelopeToWrite {
-    const { label, method, args, deadline, path, expects } = call
+    const { label, method, args, deadline, path, trace, expects } = call
     return {
       kind,
       label,
@@ -164,7 +210,7 @@ export class CallTable {
       args,
       deadlineMs: Math.min(Math.max(0, Math.ceil(deadline - now)), deadlineMsMax),
       path,
-      trace: null,
+      trace,
       together: kind === kinds.call,
       callerFields: callerFields(caller, expects),
     }
@@ -217,7 +263,7 @@ export class CallTable {
             const open = this.#open.get(envelope.seq)
             if (open === undefined) continue
             this.#end(open)
-            open.resolve(envelope.value)
+            open.resolve(envelope.value, envelope)
             continue
           }
           case kinds.fault: {
@@ -229,7 +275,7 @@ export class CallTable {
               if (envelope.fault.retryable) this.#notExecuted(each, envelope.fault)
               else {
                 this.#end(each)
-                each.reject(envelope.fault)
+                each.reject(envelope.fault, envelope.replier)
               }
             }
             continue
@@ -315,6 +361,12 @@ export class CallTable {
   #groupOf(answer: Message): Group | undefined {
     return this.#groups.get(Number.parseInt(answer.subject.slice(this.#inbox.length + 1), 36))
   }
+}
+
+/** A call as telemetry is told of it. */
+function madeBy(caller: Caller, { subject, service, method, label, trace }: OutgoingCall, kind: CallEnvelope['kind']): CallMade {
+  const { nodeId, className, version } = caller
+  return { kind, subject, service, method, label, caller: nodeId, callerClass: className, callerVersion: version, parent: trace }
 }
 
 /** The calls of a message that nobody has answered yet and that no newer message carries. */

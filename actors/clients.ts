@@ -60,7 +60,7 @@ export class Clients {
       found: undefined,
     }
     if (version !== undefined) this.#register(version)
-    const ref: PinnedRef = { pin, target, subject, deadlineMs }
+    const ref: PinnedRef = { pin, target, service, subject, deadlineMs }
     return (method, kind, args) => go(ref, method, kind, args)
   }
 
@@ -170,17 +170,19 @@ interface Pin {
 interface PinnedRef {
   readonly pin: Pin
   readonly target: NodeClass
+  readonly service: string
   readonly subject: string
   readonly deadlineMs: number
 }
 
 function outgoing(
-  { pin, subject, deadlineMs }: PinnedRef,
+  { pin, service, subject, deadlineMs }: PinnedRef,
   label: Version,
   method: string,
   kind: MethodKind,
   args: readonly unknown[],
   now: number,
 ): OutgoingCall {
-  return { subject, label, method, kind, args, deadline: now + deadlineMs, expects: pin.className, path: null }
+  const deadline = now + deadlineMs
+  return { subject, label, method, kind, args, deadline, expects: pin.className, path: null, service, trace: null }
 }

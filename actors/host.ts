@@ -7,6 +7,7 @@ import { decode } from '../core/codec.js'
 import { type Duration, milliseconds } from '../core/duration.js'
 import { kinds } from '../core/envelope.js'
 import { Fault } from '../core/fault.js'
+import type { HostStatus } from '../core/hostStatus.js'
 import type { Version } from '../core/ids.js'
 import type { NodeClass, OneWay, Remote } from '../core/nodeObject.js'
 import type { Link } from '../core/objectChain.js'
@@ -80,6 +81,7 @@ export class Host {
     const { transport } = this.services
     this.#announcements = transport.subscribe(subjectsOf(this.system).announcements, (message) => this.#announced(message))
     transport.onStatus((status) => {
+      this.services.observe({ type: 'transport', status })
       if (status === 'connected') this.#ask()
     })
     this.services.inspection.start(this.#nodes)
@@ -107,6 +109,21 @@ export class Host {
       return this.#handle(node)
     } finally {
       this.#starting.delete(nodeId)
+    }
+  }
+
+  /** The host and its nodes at this moment. */
+  status(): HostStatus {
+    const { transport, history, calls } = this.services
+    return {
+      hostId: this.id,
+      system: this.system,
+      isStopped: this.#stopped,
+      transport: transport.status,
+      newestVersion: history.heard,
+      openCalls: calls.openCalls,
+      starting: [...this.#starting],
+      nodes: [...this.#nodes.values()].map((node) => node.snapshot),
     }
   }
 

@@ -9,6 +9,7 @@ import { InvariantViolation } from '../core/invariant.js'
 import type { MethodEntry } from '../core/methodTable.js'
 import type { Link, ObjectChain } from '../core/objectChain.js'
 import { isPlainScalar } from '../core/plain.js'
+import type { ReceivedOutcome } from '../core/ports/telemetry.js'
 import type { Answers } from './answers.js'
 import type { Turn } from './mailbox.js'
 import type { NodeState, Ticket } from './nodeState.js'
@@ -37,7 +38,7 @@ export interface Callee {
   rebuild(): Promise<void>
   /** A broken invariant: the node restarts. */
   crash(error: unknown): void
-  count(outcome: 'answered' | 'failed' | 'threw' | 'expired'): void
+  count(outcome: ReceivedOutcome | 'threw'): void
 }
 
 export class IncomingCall extends WheelEntry implements Turn, RunningCall {
@@ -51,7 +52,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   #waiting: 'unavailable.upgrading' | 'unavailable.fetching' | 'refused' | undefined
 
   constructor(
-    private readonly callee: Callee,
+    protected readonly callee: Callee,
     readonly envelope: CallEnvelope,
     /** Undefined if nobody waits for an answer. */
     private readonly answers: Answers | undefined,
@@ -69,6 +70,10 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   /** Whether this call is made for `outer`, directly or not. */
   isMadeFor(outer: IncomingCall): boolean {
     return this.envelope.path?.includes(callId(outer.envelope)) ?? false
+  }
+
+  get trace(): string | null {
+    return this.envelope.trace
   }
 
   get sends(): (() => void)[] | undefined {
@@ -108,7 +113,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     }
     // What can't be done in time is not done.
     if (this.isExpired) {
-      callee.count('expired')
+      this.ended('expired', undefined)
       return
     }
     const entry = this.#entry()
@@ -138,7 +143,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     const finished = (value: unknown) => {
       try {
         const packed = this.answers === undefined ? undefined : this.#packed(entry, value)
-        this.callee.count('answered')
+        this.ended('answered', undefined)
         this.#leave(packed)
       } catch (error) {
         failed(error)
@@ -197,11 +202,25 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   ): void | Promise<void> {
     let result: unknown
     try {
-      result = entry.invoke(this.envelope.args)
+      result = this.invoke(entry)
     } catch (error) {
       return failed(error)
     }
     return isThenable(result) ? result.then(finished, failed) : finished(result)
+  }
+
+  // --- What telemetry overrides
+
+  protected invoke(entry: MethodEntry): unknown {
+    return entry.invoke(this.envelope.args)
+  }
+
+  protected ended(outcome: ReceivedOutcome, _fault: Fault | undefined): void {
+    this.callee.count(outcome)
+  }
+
+  protected crashed(error: InvariantViolation): void {
+    this.callee.crash(error)
   }
 
   /** Answers with a fault that left no trace; needs no commit of its own, but tells nothing that is not on disk. */
@@ -210,7 +229,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       this.callee.wheel.clear(this)
       this.#waiting = 'refused'
     }
-    this.callee.count('failed')
+    this.ended('failed', fault)
     const { answers, callee, envelope } = this
     if (answers === undefined) return
     callee.whenCommitted((error) => {
@@ -232,7 +251,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     } catch (error) {
       return this.#failed(error)
     }
-    callee.count('answered')
+    this.ended('answered', undefined)
     const sends = this.#sends
     if (answers === undefined && sends === undefined) return
     callee.whenCommitted((error) => {
@@ -270,14 +289,14 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     } catch (error) {
       return this.#failed(error)
     }
-    callee.count('answered')
+    this.ended('answered', undefined)
   }
 
   #failed(error: unknown): void | Promise<void> {
     const { callee } = this
     const written = callee.state.drop(this.#ticket)
     if (error instanceof InvariantViolation) {
-      callee.crash(error)
+      this.crashed(error)
       return
     }
     const fault = faultOfMethod(error)

@@ -11,6 +11,7 @@ import type { Generation, Slot } from '../core/nodeRecord.js'
 import { type Cut, type Link, ObjectChain } from '../core/objectChain.js'
 import type { Simulation, SimulationThis } from '../core/simulation.js'
 import { LiveContext, type Surroundings } from './liveObject.js'
+import { watchedTable } from './watchedTable.js'
 
 export interface LiveChain {
   readonly chain: ObjectChain
@@ -96,7 +97,7 @@ export function buildChain(
         return restrictedTable(tables.get(planned.over)!, describeClass(classAt(planned.version)))
       case 'pastSO':
       case 'futureSO':
-        return simulation(planned, tables.get(planned.over)!)
+        return watchedTable(simulation(planned, tables.get(planned.over)!), planned, around)
     }
   }
 

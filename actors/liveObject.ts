@@ -8,6 +8,7 @@ import type { Slot } from '../core/nodeRecord.js'
 import type { Tally } from '../core/objectChain.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Random } from '../core/ports/random.js'
+import type { Telemetry } from '../core/ports/telemetry.js'
 import type { NodeState } from './nodeState.js'
 import type { UpgradeLayer } from './upgradeLayer.js'
 
@@ -21,6 +22,9 @@ export interface Surroundings {
   readonly callSelf: (method: string, args: readonly unknown[]) => void
   /** Where the calls of a version are counted. */
   readonly tally: (version: Version) => Tally
+  readonly telemetry: Telemetry | undefined
+  /** W3C traceparent of the running call. */
+  readonly trace: () => string | null
 }
 
 export class LiveContext implements ObjectContext {

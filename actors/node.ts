@@ -5,6 +5,7 @@
  */
 import { usesOf } from '../core/agreement.js'
 import { Fault, reasonOf } from '../core/fault.js'
+import type { NodeSnapshot } from '../core/hostStatus.js'
 import type { Version } from '../core/ids.js'
 import { describeClass } from '../core/nodeObject.js'
 import type { NodeRecord } from '../core/nodeRecord.js'
@@ -66,9 +67,11 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
     this.keeper = new RecordKeeper(record, this.state, journal)
     this.slot = new ServiceSlot(services, service, nodeId, isNew)
     this.mailbox = new Mailbox(clock, settings.mailboxCallsMax)
+    const running = () =>
+      this.software.starting ?? (this.mailbox.running instanceof IncomingCall ? this.mailbox.running : undefined)
     this.layer = new UpgradeLayer(
       () => ({ nodeId, incarnation: this.keeper.record.incarnation, ...this.runs }),
-      () => this.software.starting ?? (this.mailbox.running instanceof IncomingCall ? this.mailbox.running : undefined),
+      running,
       this.state,
       calls,
       clock,
@@ -82,6 +85,8 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
       random,
       callSelf: (method, args) => this.#callSelf(method, args),
       tally: (version) => this.#tally(version),
+      telemetry: services.telemetry,
+      trace: () => running()?.trace ?? null,
     }
     this.software = new NodeSoftware(services, this.keeper, around, (chain) => services.events.hear(this, heardBy(chain)))
     this.learning = new NodeLearning(this)
@@ -96,6 +101,10 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
   get runs(): { readonly className: string; readonly version: Version } {
     const { className, version } = this.keeper.replier
     return { className, version }
+  }
+
+  get service(): string {
+    return this.keeper.record.service
   }
 
   // --- Receiving calls
@@ -278,7 +287,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
     })
     if (phase !== this.#said.phase) this.#answeredBefore = { ...this.answered }
     this.#said = { phase, target, reason }
-    observe({ type: 'phase', nodeId, phase, target, reason })
+    observe({ type: 'phase', nodeId, service, ...this.runs, phase, target, reason })
     this.#followers = this.#followers.filter((isDone) => !isDone())
   }
 
@@ -304,6 +313,19 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
 
   get target(): Version | null {
     return this.#said.target
+  }
+
+  get snapshot(): NodeSnapshot {
+    const isServing = this.mailbox.isOpen && !this.isBehind
+    return {
+      id: this.id,
+      service: this.service,
+      ...this.runs,
+      ...this.#said,
+      isServing,
+      waiting: this.mailbox.waiting,
+      ...this.answered,
+    }
   }
 
   /** Calls `isDone` now and after each phase begins, until it returns true. */

@@ -6,6 +6,7 @@ import type { NodeClass } from '../core/nodeObject.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Random } from '../core/ports/random.js'
 import type { StateStore } from '../core/ports/stateStore.js'
+import type { Telemetry } from '../core/ports/telemetry.js'
 import type { Transport } from '../core/ports/transport.js'
 import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import { CallTable } from './callTable.js'
@@ -29,6 +30,8 @@ export class NodeServices {
   container!: DependencyContainer
   /** Hears what the upgrade managers' statecharts do, in this process. */
   inspect: ((event: InspectionEvent) => void) | undefined
+  /** Traces and measures, if somebody does. Set before the first node starts. */
+  telemetry: Telemetry | undefined
 
   constructor(
     @inject(tokens.transport) readonly transport: Transport,

@@ -99,7 +99,7 @@ export class NodeSoftware {
     const object = this.#object!
     const { state, layer } = this.around
     const sends: (() => void)[] = []
-    const starting: RunningCall = { deadline: Number.POSITIVE_INFINITY, path: [], sends }
+    const starting: RunningCall = { deadline: Number.POSITIVE_INFINITY, path: [], sends, trace: null }
     this.#starting = starting
     const ticket = state.begin('command')
     state.touch(this.keeper.record.generation.object)

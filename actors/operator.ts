@@ -251,6 +251,8 @@ export class Operator {
         deadline: this.clock.now() + (options.deadlineMs ?? this.settings.callDeadlineMs),
         expects: null,
         path: null,
+        service: 'service' in target ? target.service : null,
+        trace: null,
       },
     )
   }

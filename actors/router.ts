@@ -10,10 +10,12 @@ import type { Message } from '../core/ports/transport.js'
 import { Answers } from './answers.js'
 import { type Callee, IncomingCall } from './incomingCall.js'
 import type { NodeServices } from './nodeServices.js'
+import { WatchedCall } from './watchedCall.js'
 
 /** What receives calls. */
 export interface Receiver extends Callee {
-  readonly services: Pick<NodeServices, 'clock' | 'contacts' | 'outbox' | 'observe'>
+  readonly services: Pick<NodeServices, 'clock' | 'contacts' | 'outbox' | 'observe' | 'telemetry'>
+  readonly service: string
   /** Whether a call of this version has an answer here already, be it a fault. */
   knows(version: Version): boolean
   /** Takes a call that has its answer here. */
@@ -23,7 +25,7 @@ export interface Receiver extends Callee {
 }
 
 export function route(node: Receiver, message: Message): void {
-  const { clock, contacts, outbox, observe } = node.services
+  const { clock, contacts, outbox, observe, telemetry } = node.services
   const { replyTo } = message
   const now = clock.now()
   try {
@@ -31,7 +33,13 @@ export function route(node: Receiver, message: Message): void {
     for (const envelope of calls(message.payload)) {
       contacts.hear(envelope.caller, envelope.callerClass, envelope.callerVersion, now)
       const answered = envelope.kind === kinds.call ? answers : undefined
-      accept(node, new IncomingCall(node, envelope, answered, now + envelope.deadlineMs))
+      const deadline = now + envelope.deadlineMs
+      accept(
+        node,
+        telemetry === undefined
+          ? new IncomingCall(node, envelope, answered, deadline)
+          : new WatchedCall(telemetry, node.service, node, envelope, answered, deadline),
+      )
     }
   } catch (thrown) {
     const fault = toFault(thrown, 'protocol.bad-envelope')
@@ -64,7 +72,7 @@ let localCalls = 0
 
 /** A call of the object's own method, at the node's version: how timers reach an object. */
 export function localCall(
-  node: Callee,
+  node: Receiver,
   incarnation: number,
   deadlineMs: number,
   method: string,
@@ -87,5 +95,9 @@ export function localCall(
     trace: null,
     together: false,
   }
-  return new IncomingCall(node, envelope, undefined, node.now() + deadlineMs)
+  const deadline = node.now() + deadlineMs
+  const { telemetry } = node.services
+  return telemetry === undefined
+    ? new IncomingCall(node, envelope, undefined, deadline)
+    : new WatchedCall(telemetry, node.service, node, envelope, undefined, deadline)
 }

@@ -22,6 +22,8 @@ export interface RunningCall {
   readonly path: readonly string[]
   /** Sends of a running command wait here for its commit; of anything else they leave at once. */
   readonly sends: (() => void)[] | undefined
+  /** W3C traceparent of what is made for it. A node without telemetry passes on what it was given. */
+  readonly trace: string | null
 }
 
 export class UpgradeLayer {
@@ -40,33 +42,36 @@ export class UpgradeLayer {
   }
 
   ref(target: NodeClass, nodeId: string | undefined, label: () => Version): object {
-    const subject = this.#subject(target, nodeId)
+    const { service } = describeClass(target)
+    const subject = this.#subject(service, nodeId)
     return makeRef(target, (method, kind, args) => {
       const now = this.clock.now()
-      return this.#call(this.#outgoing(subject, label(), method, kind, args, now), now)
+      return this.#call(this.#outgoing(subject, service, label(), method, kind, args, now), now)
     })
   }
 
   sender(target: NodeClass, nodeId: string | undefined, label: () => Version): object {
-    const subject = this.#subject(target, nodeId)
+    const { service } = describeClass(target)
+    const subject = this.#subject(service, nodeId)
     return makeRef(target, (method, kind, args) => {
       const now = this.clock.now()
-      this.#send(this.#outgoing(subject, label(), method, kind, args, now), now)
+      this.#send(this.#outgoing(subject, service, label(), method, kind, args, now), now)
     })
   }
 
   /** To whoever hears the event; the label says what it means. */
   publish(name: string, args: readonly unknown[], label: Version): void {
     const now = this.clock.now()
-    this.#send(this.#outgoing(this.#subjects.event(name), label, name, 'command', args, now), now, kinds.event)
+    this.#send(this.#outgoing(this.#subjects.event(name), null, label, name, 'command', args, now), now, kinds.event)
   }
 
-  #subject(target: NodeClass, nodeId: string | undefined): string {
-    return nodeId === undefined ? this.#subjects.service(describeClass(target).service) : this.#subjects.node(nodeId)
+  #subject(service: string, nodeId: string | undefined): string {
+    return nodeId === undefined ? this.#subjects.service(service) : this.#subjects.node(nodeId)
   }
 
   #outgoing(
     subject: string,
+    service: string | null,
     label: Version,
     method: string,
     kind: MethodKind,
@@ -84,6 +89,8 @@ export class UpgradeLayer {
       deadline: running === undefined ? own : Math.min(own, running.deadline),
       expects: null,
       path: running?.path ?? null,
+      service,
+      trace: running?.trace ?? null,
     }
   }
 

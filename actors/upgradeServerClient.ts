@@ -4,6 +4,7 @@ import { Fault, isFault } from '../core/fault.js'
 import { isVersion, type Version } from '../core/ids.js'
 import { bundleChunkBytes, chunkCount, digestOf, isDigest, type Manifest, type SignedManifest } from '../core/manifest.js'
 import type { Clock } from '../core/ports/clock.js'
+import { upgradeServerName } from '../core/ports/telemetry.js'
 import type { Head } from '../core/ports/upgradeDatabase.js'
 import type { Signed } from '../core/signed.js'
 import { type Subjects, subjectsOf } from '../core/subjects.js'
@@ -129,6 +130,8 @@ export class UpgradeServerClient {
         deadline: this.clock.now() + serverDeadlineMs,
         expects: null,
         path: null,
+        service: upgradeServerName,
+        trace: null,
       },
     )
   }

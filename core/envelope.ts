@@ -12,6 +12,8 @@ export const kinds = { call: 1, send: 2, event: 3, reply: 4, fault: 5, announcem
 
 export const methodBytesMax = 128
 export const pathCallsMax = 32
+/** A traceparent has 55 characters, and a later form may have more. It is passed on, so it is bounded. */
+export const traceLengthMax = 256
 /** The longest deadline a call may have; longer ones are cut to it. A dead version takes effect one longest deadline later (C8). */
 export const deadlineMsMax = 600_000
 

@@ -10,6 +10,7 @@ import {
   kinds,
   methodBytesMax,
   pathCallsMax,
+  traceLengthMax,
 } from './envelope.js'
 import { type CallerFields, isMethodName } from './envelopeWriter.js'
 import { Fault, type FaultCode } from './fault.js'
@@ -56,7 +57,7 @@ function readCall(reader: WireReader, kind: CallEnvelope['kind'], length: number
   const { caller, incarnation, callerClass, callerVersion } = callers.read(reader)
   const expects = length > 11 ? expected.read(reader) : null
   const path = length > 12 ? readPath(reader) : null
-  const trace = length > 13 ? readTextOrNil(reader, 13) : null
+  const trace = length > 13 ? readTrace(reader) : null
   const together = length > 14 && reader.value() === true
   skip(reader, length - 15)
   return {
@@ -200,6 +201,12 @@ function readClassName(reader: WireReader, field: number): string {
   const found = reader.value()
   if (isClassName(found)) return found
   throw bad(`field ${field} is not a class name`)
+}
+
+/** What is too long for a trace context is none: a call is not refused for it. */
+function readTrace(reader: WireReader): string | null {
+  const found = readTextOrNil(reader, 13)
+  return found !== null && found.length > traceLengthMax ? null : found
 }
 
 function readPath(reader: WireReader): readonly string[] | null {

@@ -2,16 +2,23 @@
 import type { Fault } from './fault.js'
 import type { Version } from './ids.js'
 import type { Phase } from './phases.js'
+import type { TransportStatus } from './ports/transport.js'
 
 export type HostEvent =
   | {
       readonly type: 'phase'
       readonly nodeId: string
+      readonly service: string
+      /** What the node runs as the phase begins. */
+      readonly className: string
+      readonly version: Version
       readonly phase: Phase
       readonly target: Version | null
       readonly reason: string | null
     }
   | { readonly type: 'flipped'; readonly nodeId: string; readonly version: Version; readonly className: string }
+  /** The way to the other hosts is there, or gone. */
+  | { readonly type: 'transport'; readonly status: TransportStatus }
   | { readonly type: 'learned'; readonly version: Version }
   /** The upgrade server has another manifest for a version than this host: nothing is installed until an operator has looked. */
   | { readonly type: 'forked'; readonly version: Version; readonly ours: string; readonly theirs: string }

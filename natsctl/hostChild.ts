@@ -13,6 +13,8 @@ export interface HostTaskOptions {
   up(nodes: Extract<HostMessage, { type: 'up' }>['nodes']): void
   /** A warning of the host, or a line that a user's code printed. */
   say(line: string): void
+  /** A line of its structured log. */
+  log(line: string): void
 }
 
 export function hostTask(order: HostOrder, options: HostTaskOptions): Task {
@@ -40,7 +42,7 @@ function launch(order: HostOrder, options: HostTaskOptions): Running {
 function hear(
   message: HostMessage,
   { host }: HostOrder,
-  { up, say }: HostTaskOptions,
+  { up, say, log }: HostTaskOptions,
   isUp: () => void,
   isRefused: (failure: Failure) => void,
 ): void {
@@ -54,6 +56,9 @@ function hear(
       return
     case 'warning':
       say(`host ${host.id}: ${message.text}`)
+      return
+    case 'log':
+      log(message.line)
       return
   }
 }

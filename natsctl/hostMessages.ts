@@ -11,7 +11,11 @@ export interface HostOrder {
   readonly trust?: readonly string[]
   /** Where the host keeps its state and its bundles. */
   readonly directory: string
+  readonly log: LogForm
 }
+
+/** What a host says: warnings in words, or everything that it tells its observers as lines of JSON. */
+export type LogForm = 'text' | 'json'
 
 export type HostMessage =
   | {
@@ -21,3 +25,5 @@ export type HostMessage =
   /** It can't run like this; it ends. */
   | { readonly type: 'refused'; readonly reason: string }
   | { readonly type: 'warning'; readonly text: string }
+  /** One line of a structured log. */
+  | { readonly type: 'log'; readonly line: string }

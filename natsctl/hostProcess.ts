@@ -6,9 +6,19 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { registerHooks } from 'node:module'
 import { extname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { createHost, type HostEvent, isFault, type NodeClass, type RunningHost } from 'theseus'
+import pino from 'pino'
+import {
+  createHost,
+  type HostEvent,
+  type HostObserver,
+  isFault,
+  type MetricsFactory,
+  type NodeClass,
+  type RunningHost,
+} from 'theseus'
 import { lmdb } from 'theseus/lmdb'
 import { nats } from 'theseus/nats'
+import { pinoObserver } from 'theseus/pino'
 import { redis } from 'theseus/redis'
 import { natsOptionsOf } from './flags.js'
 import type { HostMessage, HostOrder } from './hostMessages.js'
@@ -72,7 +82,8 @@ async function run(order: HostOrder): Promise<RunningHost> {
     bundles: join(directory, 'bundles'),
     facts: host.facts,
     ...(order.trust === undefined ? {} : { trust: order.trust }),
-    observe: warnOf,
+    observe: order.log === 'json' ? logOf(order) : warnOf,
+    ...(host.metrics === undefined ? {} : { metrics: await metricsOf(host, host.metrics) }),
   })
   try {
     const nodes = await startNodes(running, host, classes)
@@ -103,6 +114,22 @@ function warnOf(event: HostEvent): void {
       text: `version ${event.version} has two manifests, ${event.ours} here and ${event.theirs} there`,
     })
   if (event.type === 'warning') void tell({ type: 'warning', text: `${event.message}: ${reasonOf(event.error)}` })
+}
+
+function logOf({ host, system }: HostOrder): HostObserver {
+  return pinoObserver(
+    pino({ base: { system, host: host.id } }, { write: (line) => void tell({ type: 'log', line: line.trimEnd() }) }),
+  )
+}
+
+/** prom-client is for those who ask for metrics. */
+async function metricsOf({ id }: HostConfig, port: number): Promise<MetricsFactory> {
+  const { prometheus } = await import('theseus/prometheus').catch((error: unknown) => {
+    throw new Error(
+      `hosts.${id}.metrics: the package prom-client is needed for it: "npm install prom-client" (${reasonOf(error)})`,
+    )
+  })
+  return prometheus({ port })
 }
 
 /** Installed before anything is loaded, so that an order to end is never lost. */

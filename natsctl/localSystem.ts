@@ -10,9 +10,9 @@ import { redis } from 'theseus/redis'
 import { exitCodes, Failure } from './exitCodes.js'
 import { natsOptionsOf } from './flags.js'
 import { hostTask } from './hostChild.js'
-import type { HostMessage } from './hostMessages.js'
+import type { HostMessage, LogForm } from './hostMessages.js'
 import { findServer, kinds, localServer } from './localServer.js'
-import { note, print, printJson } from './output.js'
+import { note, oneLine, print, printJson } from './output.js'
 import { Supervisor, type Task } from './supervisor.js'
 import type { HostConfig, ServerChoice, UpConfig } from './upConfig.js'
 
@@ -32,15 +32,20 @@ const portTriesMax = 3
 export class LocalSystem {
   readonly #config: UpConfig
   readonly #tell: (event: UpEvent) => void
+  readonly #log: LogForm
+  /** What happens meanwhile, for people or as a line of the log. */
+  readonly report: (line: string) => void
   readonly #directory: string
   /** What ends each part, in the order of their starts. */
   readonly #enders: (() => Promise<void>)[] = []
   readonly #supervisors: Supervisor[] = []
   isStopping = false
 
-  constructor(config: UpConfig, tell: (event: UpEvent) => void) {
+  constructor(config: UpConfig, tell: (event: UpEvent) => void, log: LogForm) {
     this.#config = config
     this.#tell = tell
+    this.#log = log
+    this.report = log === 'json' ? jsonReport(config.system) : note
     this.#directory = join(config.directory, '.theseus', config.system)
   }
 
@@ -59,7 +64,7 @@ export class LocalSystem {
   async stop(): Promise<void> {
     this.isStopping = true
     for (const end of this.#enders.reverse()) {
-      await end().catch((error: Error) => note(`while ending: ${error.message}`))
+      await end().catch((error: Error) => this.report(`while ending: ${error.message}`))
     }
   }
 
@@ -74,7 +79,7 @@ export class LocalSystem {
   }
 
   #supervise(task: Task): Supervisor {
-    const supervisor = new Supervisor(task, note)
+    const supervisor = new Supervisor(task, this.report)
     this.#add(() => supervisor.stop())
     this.#supervisors.push(supervisor)
     return supervisor
@@ -116,7 +121,7 @@ export class LocalSystem {
       transport: nats(natsOptionsOf(natsUrl)),
       udb: redis(redisUrl),
       observe: (event) => {
-        if (event.type === 'warning') note(`upgrade server: ${event.message}`)
+        if (event.type === 'warning') this.report(`upgrade server: ${event.message}`)
       },
     })
     this.#add(async () => (await server.catch(() => undefined))?.stop())
@@ -129,9 +134,10 @@ export class LocalSystem {
     const { system, trust } = this.#config
     const supervisors = hosts.map((host) => {
       const directory = join(this.#directory, 'hosts', host.id)
-      const order = { system, nats: natsUrl, redis: redisUrl, host, directory, ...(trust === undefined ? {} : { trust }) }
+      const trusted = trust === undefined ? {} : { trust }
+      const order = { system, nats: natsUrl, redis: redisUrl, host, directory, log: this.#log, ...trusted }
       const up = (nodes: Nodes) => this.#tell({ type: 'host', host: host.id, nodes })
-      return new Supervisor(hostTask(order, { up, say: note }), note)
+      return new Supervisor(hostTask(order, { up, say: this.report, log: note }), this.report)
     })
     this.#add(async () => {
       await Promise.all(supervisors.map((supervisor) => supervisor.stop()))
@@ -139,6 +145,12 @@ export class LocalSystem {
     this.#supervisors.push(...supervisors)
     await Promise.all(supervisors.map((supervisor) => supervisor.start()))
   }
+}
+
+/** As pino's lines are, so that every line of stderr is one; pino itself is loaded by hosts alone. */
+function jsonReport(system: string): (line: string) => void {
+  const info = 30
+  return (line) => note(JSON.stringify({ level: info, time: Date.now(), system, msg: oneLine(line) }))
 }
 
 function withoutPassword(url: string): string {

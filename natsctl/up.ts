@@ -1,14 +1,15 @@
 /** `natsctl up`: a whole system on this machine, out of one small config, for as long as the command runs. */
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { Program } from './commands.js'
 import { type ExitCode, exitCodes, usageFailure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
+import type { LogForm } from './hostMessages.js'
 import { jsonLines, LocalSystem, textLines } from './localSystem.js'
-import { note } from './output.js'
 import { readUpConfig } from './upConfig.js'
 
 interface UpFlags extends GlobalFlags {
   readonly config: string
+  readonly log: LogForm
 }
 
 export function addUp(program: Program): void {
@@ -16,6 +17,7 @@ export function addUp(program: Program): void {
     .command('up')
     .description('run a local system until Ctrl-C: servers, an upgrade server, and hosts')
     .option('--config <file>', 'what to run', 'theseus.json')
+    .addOption(new Option('--log <form>', 'what is told on stderr, and how').choices(['text', 'json']).default('text'))
     .action(
       program.action((_: unknown, command: Command) => {
         for (const flag of ['nats', 'redis']) {
@@ -29,7 +31,7 @@ export function addUp(program: Program): void {
 
 async function up(flags: UpFlags): Promise<ExitCode> {
   const config = await readUpConfig(flags.config, flags.system)
-  const system = new LocalSystem(config, flags.output === 'json' ? jsonLines : textLines)
+  const system = new LocalSystem(config, flags.output === 'json' ? jsonLines : textLines, flags.log)
   let inAHurry = false
   const asked = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -37,7 +39,7 @@ async function up(flags: UpFlags): Promise<ExitCode> {
         if (system.isStopping) {
           inAHurry = true
           system.kill()
-        } else note('ending the system; the same again kills it')
+        } else system.report('ending the system; the same again kills it')
         resolve()
       })
     }

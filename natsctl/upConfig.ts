@@ -30,6 +30,8 @@ export interface HostConfig {
   readonly nodes: readonly NodeConfig[]
   /** What never changes about the nodes that are born on it. */
   readonly facts: NodeFacts
+  /** The port of its metrics and health pages, if it is to have them. */
+  readonly metrics?: number
 }
 
 export interface NodeConfig {
@@ -88,13 +90,15 @@ async function parse(path: string, wrong: Wrong): Promise<unknown> {
 function hostOf(checks: Checks, directory: string, id: string, value: unknown): HostConfig {
   const field = `hosts.${id}`
   checks.name(field, id)
-  const host = checks.fields(field, value, ['module', 'nodes', 'facts'])
+  const host = checks.fields(field, value, ['module', 'nodes', 'facts', 'metrics'])
   const module = checks.text(`${field}.module`, host.module)
   const nodes = Object.entries(checks.fields(`${field}.nodes`, host.nodes)).map(([nodeId, exportName]) => {
     checks.name(`${field}.nodes.${nodeId}`, nodeId)
     return { id: nodeId, exportName: checks.text(`${field}.nodes.${nodeId}`, exportName) }
   })
-  return { id, module, path: resolve(directory, module), nodes, facts: checks.facts(`${field}.facts`, host.facts ?? {}) }
+  const facts = checks.facts(`${field}.facts`, host.facts ?? {})
+  const metrics = host.metrics === undefined ? {} : { metrics: checks.port(`${field}.metrics`, host.metrics) }
+  return { id, module, path: resolve(directory, module), nodes, facts, ...metrics }
 }
 
 class Checks {
@@ -128,8 +132,12 @@ class Checks {
     if (value === undefined) return { port: undefined }
     if (typeof value === 'string') return isUrl(value) ? { url: value } : this.wrong(field, `use an address such as ${example}`)
     const { port } = this.fields(field, value, ['port'])
-    if (typeof port === 'number' && Number.isInteger(port) && port > 0 && port < 65_536) return { port }
-    return this.wrong(`${field}.port`, 'a port number is expected')
+    return { port: this.port(`${field}.port`, port) }
+  }
+
+  port(field: string, port: unknown): number {
+    if (typeof port === 'number' && Number.isInteger(port) && port > 0 && port < 65_536) return port
+    return this.wrong(field, 'a port number is expected')
   }
 
   trust(field: string, value: unknown): readonly string[] | undefined {

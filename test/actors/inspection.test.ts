@@ -323,8 +323,9 @@ test('while nobody looks no statechart is observed, no timer runs and nothing is
     subscribe: () => {},
     getSnapshot: () => ({ status: 'active' }),
   }
+  const node = { type: 'phase', nodeId: 'n1', service: 's', className: 'A', version: 0 } as const
   inspection.follow('n1', 1, actor as any)
-  inspection.observe({ type: 'phase', nodeId: 'n1', phase: 'fetching', target: 1, reason: null })
+  inspection.observe({ ...node, phase: 'fetching', target: 1, reason: null })
   clock.advance(60_000)
   t.deepEqual([observers, clock.timers, sent.length], [0, 0, 0])
 
@@ -332,7 +333,7 @@ test('while nobody looks no statechart is observed, no timer runs and nothing is
   ask({ payload, subject: 'theseus.s.look', replyTo: undefined, noResponders: false })
   t.deepEqual([observers, clock.timers, sent], [1, 1, ['theseus.s.looker.one']])
   clock.advance(60_000)
-  inspection.observe({ type: 'phase', nodeId: 'n1', phase: 'verifying', target: 1, reason: null })
+  inspection.observe({ ...node, phase: 'verifying', target: 1, reason: null })
   clock.advance(60_000)
   t.deepEqual([observers, clock.timers, sent.length], [0, 0, 1])
 })

@@ -11,6 +11,7 @@ const allowed: Record<string, readonly string[]> = {
   core: [],
   actors: ['core'],
   transports: ['core'],
+  telemetry: ['core'],
   natsctl: ['theseus'],
   rehearsal: ['core', 'theseus'],
   samples: ['theseus'],

@@ -1,8 +1,9 @@
 /** docs/paper-map.md names a file and a test for each statement of the paper: all of them exist. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
+import { isTestTitle } from '../support/testTitles.js'
 
 const root = resolve(fileURLToPath(new URL('../../..', import.meta.url)))
 const page = readFileSync(join(root, 'docs/paper-map.md'), 'utf8')
@@ -10,26 +11,6 @@ const rows = page
   .split('\n')
   .filter((line) => line.startsWith('| ') && !line.startsWith('| statement'))
   .map((line) => line.split('|').map((cell) => cell.trim()))
-
-/** Every test's title as a pattern: what a template fills in may be anything. */
-const titles = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
-  .filter((file) => file.endsWith('.ts'))
-  .flatMap((file) => [
-    ...readFileSync(join(root, 'test', file), 'utf8').matchAll(/\b(?:test|contract)(?:\.serial)?\(\s*(['"`])((?:(?!\1).)+)\1/gs),
-  ])
-  .map(
-    ([, , title]) =>
-      new RegExp(
-        `^${title!
-          .split(/\$\{[^}]*\}/)
-          .map(literally)
-          .join('.+')}$`,
-      ),
-  )
-
-function literally(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-}
 
 test('the map of the paper has rows for each of its sections 2 to 7', (t) => {
   const sections = [...page.matchAll(/^## (\d)/gm)].map((match) => match[1])
@@ -53,7 +34,7 @@ test('every test that the map of the paper names exists under that title', (t) =
   const named = rows.flatMap((row) => [...row[3]!.matchAll(/\*([^*]+)\*/g)].map((match) => match[1]!))
   t.true(named.length > 25)
   t.deepEqual(
-    named.filter((title) => !titles.some((pattern) => pattern.test(title))),
+    named.filter((title) => !isTestTitle(title)),
     [],
   )
 })

@@ -130,7 +130,8 @@ test('a signed upgrade is published and rolled out through TLS, logins, permissi
   t.teardown(() => server.stop())
   const start = async (role: 'host' | 'client', name: string) => {
     const bundles = join(directory, name)
-    const host = await createHost({ ...waysOf(role), hostId: name, trust, state: memoryStore(), bundles, observe })
+    const ways = { ...waysOf(role), discovery: role === 'host' }
+    const host = await createHost({ ...ways, hostId: name, trust, state: memoryStore(), bundles, observe })
     t.teardown(() => host.stop())
     return host
   }
@@ -185,6 +186,7 @@ const subjects = {
   installations: 'theseus.shop.install',
   'questions of lookers': 'theseus.shop.look',
   'what lookers are told': 'theseus.shop.looker.alice',
+  'questions who is there': '$SRV.PING.theseus-shop',
   'answers to a host': '_INBOX.host.abc.1',
   'answers to a client': '_INBOX.client.abc.1',
   'answers to an operator': '_INBOX.abc.1',
@@ -205,7 +207,7 @@ const mayPublish: Record<Role, readonly Subject[]> = {
 
 /** Without a queue group: services and the upgrade server's subjects are heard in their groups only. */
 const mayHear: Record<Role, readonly Subject[]> = {
-  host: ['calls to a node', 'events', 'announcements', 'questions of lookers', 'answers to a host'],
+  host: ['calls to a node', 'events', 'announcements', 'questions of lookers', 'questions who is there', 'answers to a host'],
   client: ['announcements', 'questions of lookers', 'answers to a client'],
   'upgrade-server': [],
   operator: ['answers to an operator', 'what lookers are told'],

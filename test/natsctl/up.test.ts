@@ -89,6 +89,55 @@ test('a local system with a list of upgraders takes what they sign and nothing e
   t.false((await up.ended).stderr.includes(seed))
 })
 
+test('with --log json every line on stderr is one of JSON: what nodes do, what user code prints, and what natsctl itself reports', async (t) => {
+  const cwd = newConfig(t)
+  writeFileSync(join(cwd, 'pages.ts'), `${pages}\nconsole.log('loaded')\n`)
+  const up = new NatsctlProcess(t, ['up', '-o', 'json', '--log', 'json'], { cwd })
+  await up.document(({ type }) => type === 'ready', 'the system is up')
+  up.child.kill('SIGTERM')
+  const { code, stderr } = await up.ended
+  t.is(code, 0, stderr)
+  const lines = stderr
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  const served = lines.filter(({ event, phase }) => event === 'phase' && phase === 'current')
+  t.deepEqual(served.map(({ host, node, system }) => `${system} ${host} ${node}`).sort(), [
+    'demo h1 p1',
+    'demo h1 p2',
+    'demo h2 p3',
+  ])
+  for (const line of served) t.like(line, { level: 30, service: 'pages', class: 'Pages.v1', version: 0 })
+  t.deepEqual(
+    lines.filter(({ msg }) => msg === 'h2 | loaded').map(({ level }) => level),
+    [30],
+  )
+  t.true(lines.some(({ msg }) => msg.startsWith('ending the system')))
+})
+
+test('a host has its metrics and health where the config says', async (t) => {
+  const port = await freePort()
+  const hosts = { h1: { module: './pages.ts', nodes: { p1: 'PagesV1' }, metrics: port } }
+  const { up } = await startUp(t, newConfig(t, { hosts }))
+  const ready = await fetch(`http://127.0.0.1:${port}/readyz`)
+  t.is(ready.status, 200)
+  t.like(await ready.json(), { status: 'ready', host: 'h1', nodes: [{ id: 'p1', isServing: true }] })
+  const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+  t.true(metrics.includes('theseus_nodes{service="pages",class="Pages.v1",version="0",phase="current",system="demo"} 1\n'))
+  up.child.kill('SIGTERM')
+  t.is((await up.ended).code, 0)
+})
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { readonly port: number }
+      server.close(() => resolve(port))
+    })
+  })
+}
+
 test('what natsctl started does not outlive it, even when it is killed', async (t) => {
   const system = await startUp(t, newConfig(t))
   system.up.child.kill('SIGKILL')

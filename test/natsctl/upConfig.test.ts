@@ -43,6 +43,7 @@ const wrong: readonly (readonly [string, unknown])[] = [
   ['hosts.h 1', { system: 'demo', hosts: { 'h 1': host } }],
   ['hosts.h1.module', { system: 'demo', hosts: { h1: { nodes: {} } } }],
   ['hosts.h1.nodes', { system: 'demo', hosts: { h1: { module: './pages.js' } } }],
+  ['hosts.h1.metrics', { system: 'demo', hosts: { h1: { ...host, metrics: '9464' } } }],
   ['hosts.h1.facts', { system: 'demo', hosts: { h1: { ...host, facts: { zone: 1 } } } }],
   ['trust', { system: 'demo', trust: [] }],
   ['trust', { system: 'demo', trust: ['SAAAAAICAMCAKBQHBAEQUCYMBUHA6EARCIJRIFIWC4MBSGQ3DQOR4HYMHI'] }],

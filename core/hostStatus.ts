@@ -1,0 +1,50 @@
+/** A host and its nodes as they are at one moment, for health checks, metrics and discovery. */
+import type { Version } from './ids.js'
+import { notServing, type Phase } from './phases.js'
+import type { TransportStatus } from './ports/transport.js'
+
+export interface NodeSnapshot {
+  readonly id: string
+  readonly service: string
+  readonly className: string
+  readonly version: Version
+  readonly phase: Phase
+  /** The upgrade under way, or null. */
+  readonly target: Version | null
+  readonly reason: string | null
+  /** Whether its mailbox is open, and its version alive. */
+  readonly isServing: boolean
+  /** Calls that wait for their turn; held ones while it does not serve. */
+  readonly waiting: number
+  /** Since it started here. */
+  readonly answered: number
+  readonly failed: number
+  readonly expired: number
+}
+
+export interface HostStatus {
+  readonly hostId: string
+  readonly system: string
+  readonly isStopped: boolean
+  readonly transport: TransportStatus
+  /** The newest version that the host has heard of. */
+  readonly newestVersion: Version
+  /** Calls made here that wait for their answer. */
+  readonly openCalls: number
+  /** Nodes that are on their way to serve for the first time. */
+  readonly starting: readonly string[]
+  readonly nodes: readonly NodeSnapshot[]
+}
+
+/** Why a host should be sent no work for now; empty when it is ready. Nodes that upgrade by plan, and those whose upgrade is stalled, are no reason. */
+export function reasonsNotReady({ isStopped, transport, starting, nodes }: HostStatus): readonly string[] {
+  const reasons: string[] = []
+  if (isStopped) reasons.push('the host is stopping')
+  if (transport !== 'connected') reasons.push(`the transport is ${transport}`)
+  for (const id of starting) reasons.push(`node ${id} is starting`)
+  for (const { id, phase, reason, isServing } of nodes) {
+    if (phase === 'failed') reasons.push(`node ${id} has failed: ${reason}`)
+    else if (!isServing && !notServing.has(phase)) reasons.push(`node ${id} does not serve`)
+  }
+  return reasons
+}

@@ -1,0 +1,99 @@
+/**
+ * What a host tells its observers, as structured lines of a pino logger, or of any other with its methods. The levels say what somebody should do:
+ * `error`, look soon; `warn`, look when there are many; `info`, what a shift wants to read afterwards; `debug`, the steps between.
+ */
+import type { HostEvent, HostObserver } from '../core/hostEvents.js'
+import type { Phase } from '../core/phases.js'
+
+type Level = 'debug' | 'info' | 'warn' | 'error'
+
+/** What is needed of pino. */
+export type StructuredLogger = { readonly [level in Level]: (fields: object, message: string) => void }
+
+const phaseLevels: Readonly<Record<Phase, Level>> = {
+  current: 'info',
+  fetching: 'debug',
+  verifying: 'debug',
+  scheduled: 'info',
+  draining: 'info',
+  transforming: 'info',
+  checking: 'debug',
+  flipping: 'debug',
+  recovering: 'info',
+  stalled: 'error',
+  rejected: 'error',
+  failed: 'error',
+}
+
+/** `createHost({ …, observe: pinoObserver(pino()) })`. Errors are in the field `err`, which pino serializes. */
+export function pinoObserver(logger: StructuredLogger): HostObserver {
+  return (event) => {
+    const { level, fields, message } = lineOf(event)
+    logger[level]({ event: event.type, ...fields }, message)
+  }
+}
+
+interface Line {
+  readonly level: Level
+  readonly fields: object
+  readonly message: string
+}
+
+function lineOf(event: HostEvent): Line {
+  switch (event.type) {
+    case 'phase': {
+      const { nodeId, service, className, version, phase, target, reason } = event
+      const fields = {
+        node: nodeId,
+        service,
+        class: className,
+        version,
+        phase,
+        ...(target === null ? {} : { target }),
+        ...(reason === null ? {} : { reason }),
+      }
+      const to = target === null ? `at version ${version}` : `on its way to version ${target}`
+      return { level: phaseLevels[phase], fields, message: `${nodeId} is ${phase}, ${to}${reason === null ? '' : `: ${reason}`}` }
+    }
+    case 'flipped': {
+      const { nodeId, version, className } = event
+      const fields = { node: nodeId, class: className, version }
+      return { level: 'info', fields, message: `${nodeId} is ${className} of version ${version} from now on` }
+    }
+    case 'transport': {
+      const { status } = event
+      return { level: status === 'disconnected' ? 'error' : 'info', fields: { status }, message: `the transport is ${status}` }
+    }
+    case 'learned':
+      return { level: 'info', fields: { version: event.version }, message: `version ${event.version} is known here` }
+    case 'forked': {
+      const { version, ours, theirs } = event
+      return {
+        level: 'error',
+        fields: { version, ours, theirs },
+        message: `version ${version} is another one at the upgrade server`,
+      }
+    }
+    case 'gateClosed': {
+      const { version, troubles, isDryRun } = event
+      const what = isDryRun ? 'would be paused' : 'is paused'
+      return {
+        level: 'warn',
+        fields: { version, troubles, isDryRun },
+        message: `the rollout of version ${version} ${what}: ${troubles.join('; ')}`,
+      }
+    }
+    case 'deadLetter': {
+      const { subject, fault } = event
+      return { level: 'warn', fields: { subject, code: fault.code, err: fault }, message: `a message on ${subject} was dropped` }
+    }
+    case 'nodeFailed':
+      return {
+        level: 'error',
+        fields: { node: event.nodeId, err: event.error },
+        message: `${event.nodeId} failed and starts again`,
+      }
+    case 'warning':
+      return { level: 'warn', fields: { err: event.error }, message: event.message }
+  }
+}
