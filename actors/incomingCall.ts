@@ -38,7 +38,8 @@ export interface Callee {
   rebuild(): Promise<void>
   /** A broken invariant: the node restarts. */
   crash(error: unknown): void
-  count(outcome: ReceivedOutcome | 'threw'): void
+  /** `beganMs`: when its method began, of a call that is answered. */
+  count(outcome: ReceivedOutcome | 'threw', beganMs: number): void
 }
 
 export class IncomingCall extends WheelEntry implements Turn, RunningCall {
@@ -48,6 +49,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   #ticket: Ticket = 0
   /** Why it can't succeed any more: a call inside it failed after it may have written. */
   #doomed: Fault | undefined
+  #beganMs = 0
   /** Why it is refused if it waits too long; `refused` once it has been. */
   #waiting: 'unavailable.upgrading' | 'unavailable.fetching' | 'refused' | undefined
 
@@ -112,7 +114,8 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       callee.wheel.clear(this)
     }
     // What can't be done in time is not done.
-    if (this.isExpired) {
+    this.#beganMs = callee.now()
+    if (this.#beganMs >= this.deadline) {
       this.ended('expired', undefined)
       return
     }
@@ -132,6 +135,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
    * it throws after it may have written, `outer` fails as well.
    */
   runInside(outer: IncomingCall): void {
+    this.#beganMs = this.callee.now()
     const entry = this.#entry()
     if (entry === undefined) return
     if (entry.kind === 'command' && !outer.#isCommand) {
@@ -216,7 +220,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   }
 
   protected ended(outcome: ReceivedOutcome, _fault: Fault | undefined): void {
-    this.callee.count(outcome)
+    this.callee.count(outcome, this.#beganMs)
   }
 
   protected crashed(error: InvariantViolation): void {
@@ -300,7 +304,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       return
     }
     const fault = faultOfMethod(error)
-    if (fault.kind === 'application') callee.count('threw')
+    if (fault.kind === 'application') callee.count('threw', this.#beganMs)
     // What is lost is opened anew from disk by the node's restart.
     if (!written || callee.state.isLost) {
       this.refuse(fault)

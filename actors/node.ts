@@ -11,9 +11,11 @@ import { describeClass } from '../core/nodeObject.js'
 import type { NodeRecord } from '../core/nodeRecord.js'
 import type { Link, ObjectChain, Tally } from '../core/objectChain.js'
 import type { Phase } from '../core/phases.js'
+import type { ReceivedOutcome } from '../core/ports/telemetry.js'
 import type { Message, Subscription } from '../core/ports/transport.js'
 import type { NodeFigures } from '../core/ports/upgradeDatabase.js'
 import { serviceQueue, subjectsOf } from '../core/subjects.js'
+import { CallFigures } from './callFigures.js'
 import type { Hearer } from './eventHub.js'
 import { IncomingCall } from './incomingCall.js'
 import type { Surroundings } from './liveObject.js'
@@ -42,9 +44,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
   readonly learning: NodeLearning
   readonly manager: UpgradeManager
   readonly slot: ServiceSlot
-  readonly answered = { answered: 0, failed: 0, threw: 0, expired: 0 }
-  /** The same when the phase began. */
-  #answeredBefore = { answered: 0, threw: 0 }
+  readonly calls: CallFigures
   readonly tallies = new Map<Version, Tally>()
   #direct: Subscription | undefined
   #serving: Subscription | undefined
@@ -67,6 +67,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
     this.keeper = new RecordKeeper(record, this.state, journal)
     this.slot = new ServiceSlot(services, service, nodeId, isNew)
     this.mailbox = new Mailbox(clock, settings.mailboxCallsMax)
+    this.calls = new CallFigures(() => clock.now())
     const running = () =>
       this.software.starting ?? (this.mailbox.running instanceof IncomingCall ? this.mailbox.running : undefined)
     this.layer = new UpgradeLayer(
@@ -190,8 +191,8 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
     }
   }
 
-  count(outcome: 'answered' | 'failed' | 'threw' | 'expired'): void {
-    this.answered[outcome]++
+  count(outcome: ReceivedOutcome | 'threw', beganMs: number): void {
+    this.calls.count(outcome, beganMs)
   }
 
   async rebuild(): Promise<void> {
@@ -285,7 +286,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
       since: clock.now(),
       ...(uses.length === 0 ? {} : { uses }),
     })
-    if (phase !== this.#said.phase) this.#answeredBefore = { ...this.answered }
+    if (phase !== this.#said.phase) this.calls.phaseBegins()
     this.#said = { phase, target, reason }
     observe({ type: 'phase', nodeId, service, ...this.runs, phase, target, reason })
     this.#followers = this.#followers.filter((isDone) => !isDone())
@@ -295,11 +296,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
   get figures(): NodeFigures | undefined {
     const { heard } = this.services.history
     if (heard === 0 || this.keeper.record.generation.version < heard - 1) return undefined
-    const { answered, threw } = this.answered
-    return {
-      ended: answered + threw - this.#answeredBefore.answered - this.#answeredBefore.threw,
-      threw: threw - this.#answeredBefore.threw,
-    }
+    return this.calls.sincePhase
   }
 
   /** The phase that was last reported, and why. */
@@ -317,6 +314,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
 
   get snapshot(): NodeSnapshot {
     const isServing = this.mailbox.isOpen && !this.isBehind
+    const { answered, failed, expired } = this.calls
     return {
       id: this.id,
       service: this.service,
@@ -324,7 +322,9 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
       ...this.#said,
       isServing,
       waiting: this.mailbox.waiting,
-      ...this.answered,
+      answered,
+      failed,
+      expired,
     }
   }
 

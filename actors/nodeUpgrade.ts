@@ -36,7 +36,7 @@ export interface UpgradingNode {
   readonly learning: NodeLearning
   readonly slot: ServiceSlot
   /** Calls that the node has answered since it started. */
-  readonly answered: { readonly answered: number; readonly failed: number }
+  readonly calls: { readonly answered: number; readonly failed: number }
   /** Set while the upgrade has taken the object away; a crash meanwhile is the upgrade's to handle. */
   isUpgrading: boolean
   readonly isStopped: boolean
@@ -164,7 +164,7 @@ export class NodeUpgrade {
     const over = new AbortController()
     const either = AbortSignal.any([signal, over.signal])
     const view = new NodeSchedulingView(
-      { ...pick(services), record: () => this.node.keeper.record, calls: () => this.node.answered },
+      { ...pick(services), record: () => this.node.keeper.record, calls: () => this.node.calls },
       this.target,
       either,
     )

@@ -166,5 +166,5 @@ function taken({ nodeId }: NodeStatus, directoryId: string): Fault {
 }
 
 function isAlike(a: NodeFigures, b: NodeFigures | undefined): boolean {
-  return a.ended === (b?.ended ?? 0) && a.threw === (b?.threw ?? 0)
+  return a.ended === (b?.ended ?? 0) && a.threw === (b?.threw ?? 0) && a.timed === (b?.timed ?? 0)
 }

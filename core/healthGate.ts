@@ -5,8 +5,9 @@
  * G1. A node that is stalled or rejected on its way to the version, or has failed.
  * G2. A node that went away for its upgrade and is not heard of any more.
  * G3. Upgraded nodes whose methods throw more often than those of the others of their service, by more than the upgrade allows.
+ * G4. Upgraded nodes whose methods take longer than those of the others of their service, by more than the upgrade allows.
  */
-import type { GateLimits } from './gateLimits.js'
+import { type GateLimits, slowerMsMin } from './gateLimits.js'
 import type { Version } from './ids.js'
 import { notServing } from './phases.js'
 import { clientService, type NodeRow } from './ports/upgradeDatabase.js'
@@ -19,7 +20,7 @@ export interface Trouble {
 
 export function judge(rows: readonly NodeRow[], version: Version, limits: GateLimits): readonly Trouble[] {
   const nodes = rows.filter(({ service }) => service !== clientService)
-  return [...nodes.flatMap((row) => troubleOf(row, version) ?? []), ...failureRates(nodes, version, limits)]
+  return [...nodes.flatMap((row) => troubleOf(row, version) ?? []), ...worseServices(nodes, version, limits)]
 }
 
 function troubleOf(row: NodeRow, version: Version): Trouble | undefined {
@@ -34,37 +35,67 @@ function troubleOf(row: NodeRow, version: Version): Trouble | undefined {
   return undefined
 }
 
+/** The figures of several nodes together. */
 interface Tally {
   ended: number
   threw: number
+  timed: number
+  tookMs: number
 }
 
-function failureRates(rows: readonly NodeRow[], version: Version, { moreFailuresMax, callsMin }: GateLimits): readonly Trouble[] {
-  const services = new Map<string, { readonly upgraded: Tally; readonly others: Tally }>()
-  for (const row of rows) {
-    if (row.figures === undefined || notServing.has(row.phase)) continue
-    let tallies = services.get(row.service)
-    if (tallies === undefined) {
-      tallies = { upgraded: { ended: 0, threw: 0 }, others: { ended: 0, threw: 0 } }
-      services.set(row.service, tallies)
-    }
-    const tally = row.version >= version ? tallies.upgraded : tallies.others
-    tally.ended += row.figures.ended
-    tally.threw += row.figures.threw
-  }
+interface Compared {
+  readonly upgraded: Tally
+  readonly others: Tally
+}
+
+function worseServices(rows: readonly NodeRow[], version: Version, limits: GateLimits): readonly Trouble[] {
   const troubles: Trouble[] = []
-  for (const [service, { upgraded, others }] of services) {
-    if (upgraded.ended < callsMin || upgraded.threw === 0) continue
-    const [now, before] = [shareOf(upgraded), shareOf(others)]
-    if (now - before <= moreFailuresMax) continue
-    const what = `of the calls to upgraded nodes of ${service} ${percent(now)} throw, of those to the others ${percent(before)}`
-    troubles.push({ key: `${service} failures`, what })
+  for (const [service, compared] of byService(rows, version)) {
+    if (compared.upgraded.ended < limits.callsMin) continue
+    const failures = moreFailures(service, compared, limits)
+    if (failures !== undefined) troubles.push({ key: `${service} failures`, what: failures })
+    const time = slower(service, compared, limits)
+    if (time !== undefined) troubles.push({ key: `${service} time`, what: time })
   }
   return troubles
 }
 
-function shareOf({ ended, threw }: Tally): number {
-  return ended === 0 ? 0 : threw / ended
+function byService(rows: readonly NodeRow[], version: Version): ReadonlyMap<string, Compared> {
+  const services = new Map<string, Compared>()
+  for (const { service, version: runs, phase, figures } of rows) {
+    if (figures === undefined || notServing.has(phase)) continue
+    let compared = services.get(service)
+    if (compared === undefined) services.set(service, (compared = { upgraded: newTally(), others: newTally() }))
+    const tally = runs >= version ? compared.upgraded : compared.others
+    tally.ended += figures.ended
+    tally.threw += figures.threw
+    tally.timed += figures.timed
+    tally.tookMs += figures.tookMs
+  }
+  return services
+}
+
+function newTally(): Tally {
+  return { ended: 0, threw: 0, timed: 0, tookMs: 0 }
+}
+
+/** Where there are no others, every call that throws is one more. */
+function moreFailures(service: string, { upgraded, others }: Compared, { moreFailuresMax }: GateLimits): string | undefined {
+  const [now, before] = [ratio(upgraded.threw, upgraded.ended), ratio(others.threw, others.ended)]
+  if (upgraded.threw === 0 || now - before <= moreFailuresMax) return undefined
+  return `of the calls to upgraded nodes of ${service} ${percent(now)} throw, of those to the others ${percent(before)}`
+}
+
+/** How long a call takes can only be compared. */
+function slower(service: string, { upgraded, others }: Compared, { slowerMax, callsMin }: GateLimits): string | undefined {
+  if (others.ended < callsMin) return undefined
+  const [now, before] = [ratio(upgraded.tookMs, upgraded.timed), ratio(others.tookMs, others.timed)]
+  if (now - before < slowerMsMin || now <= before * slowerMax) return undefined
+  return `a call to an upgraded node of ${service} takes ${now.toFixed(1)} ms on average, one to the others ${before.toFixed(1)} ms`
+}
+
+function ratio(part: number, whole: number): number {
+  return whole === 0 ? 0 : part / whole
 }
 
 function percent(share: number): string {

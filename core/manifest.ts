@@ -131,8 +131,8 @@ function checkManifest(value: unknown): asserts value is Manifest {
 }
 
 function isGate(value: unknown): boolean {
-  const { moreFailuresMax, callsMin } = (value ?? {}) as Record<string, unknown>
-  return typeof moreFailuresMax === 'number' && typeof callsMin === 'number'
+  const { moreFailuresMax, slowerMax, callsMin } = (value ?? {}) as Record<string, unknown>
+  return [moreFailuresMax, slowerMax, callsMin].every((limit) => typeof limit === 'number')
 }
 
 function isTables(value: unknown): boolean {

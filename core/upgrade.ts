@@ -264,8 +264,8 @@ function turned(upgrade: ClassUpgrade): ClassUpgrade {
 function gateOf(gate: Partial<GateLimits> | 'open'): GateLimits | null {
   if (gate === 'open') return null
   const limits = { ...defaultGate, ...gate }
-  if (limits.moreFailuresMax >= 0 && limits.callsMin >= 1) return limits
-  throw new Fault('upgrade.invalid', 'gate: use { moreFailuresMax: 0.05, callsMin: 200 }, or "open"')
+  if (limits.moreFailuresMax >= 0 && limits.slowerMax >= 1 && limits.callsMin >= 1) return limits
+  throw new Fault('upgrade.invalid', 'gate: use { moreFailuresMax: 0.05, slowerMax: 2, callsMin: 200 }, or "open"')
 }
 
 export function isUpgrade(value: unknown): value is Upgrade {

@@ -37,6 +37,9 @@ export interface NodeFigures {
   /** Calls that a method has answered, or thrown in. */
   readonly ended: number
   readonly threw: number
+  /** Some of those that were answered, and how long these took together, from when their methods began. */
+  readonly timed: number
+  readonly tookMs: number
 }
 
 /** A row as it is read: `alive` is false when the node's lease has run out. */

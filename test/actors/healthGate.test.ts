@@ -15,7 +15,7 @@ async function open(t: ExecutionContext, server: Deaths = {}) {
   const events: HostEvent[] = []
   const system = await TestSystem.start(
     t,
-    { controlsMs: 5, leaseMs: 30, limit: { percent: 100 } },
+    { controlsMs: 5, leaseMs: 600, limit: { percent: 100 } },
     { gateRound: 5, observe: (event) => void events.push(event), ...server },
   )
   const host = await system.host('h1')
@@ -113,8 +113,45 @@ test('upgraded nodes whose methods throw more often than those of the others pau
   t.is(host.nodes.get('n2')!.version, 0)
 })
 
+class SlowAdder extends NodeObject<{ sum: number }> {
+  static override readonly className = 'Adder.v3'
+  static override initial() {
+    return { sum: 0 }
+  }
+  @command async add(n: number): Promise<number> {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    return (this.state.sum += n)
+  }
+  @query sum(): number {
+    return this.state.sum
+  }
+}
+
+test('upgraded nodes whose methods take longer than those of the others pause the rollout', async (t) => {
+  const { system, host, paused } = await open(t)
+  for (const id of ['n1', 'n2']) await host.node(AdderV1, id)
+  const slower = upgradeClass({
+    oldClass: AdderV1,
+    newClass: SlowAdder,
+    futureSO: notNeeded,
+    pastSO: notNeeded,
+    transform: (old) => ({ sum: old.sum }),
+    schedule: firstN1,
+  })
+  await system.publish(defineUpgrade({ title: 'Slower', classUpgrades: [slower], gate: { callsMin: 30 } }))
+  await host.nodes.get('n1')!.reached(1)
+  for (const id of ['n1', 'n2']) {
+    const adder = host.ref(AdderV1, id, { version: 0, deadline: '10s' })
+    await Promise.all(Array.from({ length: 40 }, (_, i) => adder.add(i)))
+  }
+  const pause = await until(() => paused(), 'the gate closes')
+  t.true(pause?.kind === 'pause' && /a call to an upgraded node of adder takes [\d.]+ ms on average/.test(pause.reason))
+  t.is(host.nodes.get('n2')!.version, 0)
+})
+
 test('limits that can’t be are refused', (t) => {
   t.throws(() => defineUpgrade({ title: 'x', classUpgrades: [], gate: { moreFailuresMax: -1 } }), { code: 'upgrade.invalid' })
+  t.throws(() => defineUpgrade({ title: 'x', classUpgrades: [], gate: { slowerMax: 0.5 } }), { code: 'upgrade.invalid' })
   t.is(defineUpgrade({ title: 'x', classUpgrades: [], gate: 'open' }).gate, null)
   t.truthy(eagerly())
 })

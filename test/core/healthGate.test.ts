@@ -48,7 +48,7 @@ test('G2: a node that is not heard of since it went away is a trouble', (t) => {
   t.deepEqual(words(row('n1', { phase: 'transforming', alive: false })), ['node n1 was transforming when it was last heard of'])
 })
 
-const figures = (ended: number, threw: number) => ({ figures: { ended, threw } })
+const figures = (ended: number, threw: number, timed = 0, tookMs = 0) => ({ figures: { ended, threw, timed, tookMs } })
 const upgraded = { phase: 'current', version: 1, target: null } as const
 
 test('G3: upgraded nodes whose calls throw more often than the others’ are a trouble of their service', (t) => {
@@ -59,6 +59,18 @@ test('G3: upgraded nodes whose calls throw more often than the others’ are a t
   t.deepEqual(pair([400, 40], [1000, 100]), [], 'it is no worse than it was')
   t.deepEqual(pair([100, 40], [1000, 10]), [], 'too few calls to tell')
   t.is(pair([400, 40], [0, 0]).length, 1, 'with nothing to compare it with')
+})
+
+test('G4: upgraded nodes that take longer for a call than the others are a trouble of their service', (t) => {
+  const pair = (now: [number, number], before: [number, number], ended = 400) =>
+    words(row('n1', { ...upgraded, ...figures(ended, 0, ...now) }), row('n2', figures(ended, 0, ...before)))
+  t.deepEqual(pair([50, 3000], [50, 1000]), [
+    'a call to an upgraded node of pages takes 60.0 ms on average, one to the others 20.0 ms',
+  ])
+  t.deepEqual(pair([50, 2000], [50, 1000]), [], 'within what is allowed')
+  t.deepEqual(pair([50, 450], [50, 0]), [], 'less than counts')
+  t.deepEqual(pair([50, 3000], [50, 1000], 100), [], 'too few calls to tell')
+  t.deepEqual(words(row('n1', { ...upgraded, ...figures(400, 0, 50, 3000) })), [], 'with nothing to compare it with')
 })
 
 test('the same trouble has the same key; a new one of the same node has another', (t) => {

@@ -87,7 +87,7 @@ test('an upgrade of a user’s project is checked, bundled and described', async
       },
     ],
     tables: {},
-    gate: { moreFailuresMax: 0.05, callsMin: 200 },
+    gate: { moreFailuresMax: 0.05, slowerMax: 2, callsMin: 200 },
   })
 })
 

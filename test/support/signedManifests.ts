@@ -25,7 +25,7 @@ export const forgeries: { readonly [F in keyof Manifest]: (manifest: Manifest) =
   classUpgrades: ({ classUpgrades }) =>
     classUpgrades.length > 0 ? [] : [{ service: 'x', oldClass: 'X.v1', newClass: 'X.v2', pastSO: 'none', futureSO: 'none' }],
   tables: () => ({ authorized: { everybody: 'yes' } }),
-  gate: ({ gate }) => (gate === null ? { moreFailuresMax: 1, callsMin: 1 } : null),
+  gate: ({ gate }) => (gate === null ? { moreFailuresMax: 1, slowerMax: 1, callsMin: 1 } : null),
 }
 
 /** The manifest with one field forged; the signature stays that of the manifest before. */

@@ -46,6 +46,6 @@ function pick(status: NodeStatus): NodeStatus {
 }
 
 function isFigures(value: unknown): boolean {
-  const { ended, threw } = (value ?? {}) as Record<string, unknown>
-  return typeof ended === 'number' && typeof threw === 'number'
+  const { ended, threw, timed, tookMs } = (value ?? {}) as Record<string, unknown>
+  return [ended, threw, timed, tookMs].every((figure) => typeof figure === 'number')
 }
