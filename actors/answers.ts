@@ -8,7 +8,7 @@ import { type ReplyToWrite, writeFault, writeReply } from '../core/envelopeWrite
 import type { Fault } from '../core/fault.js'
 import type { HostObserver } from '../core/hostEvents.js'
 import type { WireWriter } from '../core/wireWriter.js'
-import { Destination, type Outbox, writePacked } from './outbox.js'
+import { type Destination, type Outbox, writePacked } from './outbox.js'
 
 /** What an answer needs to know of its call. */
 export type Answered = Pick<CallEnvelope, 'label' | 'seq' | 'together'>
@@ -53,7 +53,7 @@ export class Answers {
   }
 
   #own(): Destination {
-    return (this.#alone ??= new Destination(this.replyTo))
+    return (this.#alone ??= this.outbox.newDestination(this.replyTo))
   }
 
   /** The one for all reply subjects of the caller's inbox. Of one token, as in `_INBOX.<id>`, it would be everybody's inbox. */

@@ -6,6 +6,7 @@ import { inject, injectable } from 'tsyringe'
 import { Fault } from '../core/fault.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Transport } from '../core/ports/transport.js'
+import { subjectsOf } from '../core/subjects.js'
 import { WireWriter } from '../core/wireWriter.js'
 import type { HostSettings } from './settings.js'
 import { tokens } from './tokens.js'
@@ -30,7 +31,10 @@ export class Destination {
   /** The message being filled, until it is sent or full. */
   parcel: Parcel | undefined
 
-  constructor(readonly subject: string) {}
+  constructor(
+    readonly subject: string,
+    readonly envelopesMax: number,
+  ) {}
 }
 
 /** Writes one envelope. May throw in the middle: what it has written is taken back. */
@@ -45,6 +49,7 @@ export class Outbox {
   #idleWriters: WireWriter[] = []
   #scheduled = false
   readonly #bytesMax: number
+  readonly #toServices: string
   readonly #flush = (): void => this.flush()
   /** Hears of a parcel that could not be sent. */
   onUnsent: (parcel: Parcel, fault: Fault) => void = () => {}
@@ -55,6 +60,7 @@ export class Outbox {
     @inject(tokens.settings) private readonly settings: HostSettings,
   ) {
     this.#bytesMax = Math.min(settings.messageBytesMax, transport.payloadBytesMax)
+    this.#toServices = subjectsOf(settings.system).service('')
   }
 
   /** The destination that everybody shares who sends to `subject`; for subjects that come up again. */
@@ -65,15 +71,24 @@ export class Outbox {
       if (this.#destinations.size >= this.settings.destinationsMax) {
         this.#destinations.delete(this.#destinations.keys().next().value!)
       }
-      known = new Destination(subject)
+      known = this.newDestination(subject)
       this.#destinations.set(subject, known)
     }
     return known
   }
 
+  /**
+   * A destination that nobody shares. A message to a service goes to one of its nodes, whole: several small ones spread what is sent to it over
+   * all of them.
+   */
+  newDestination(subject: string): Destination {
+    const { envelopesPerMessageMax, envelopesPerServiceMessageMax } = this.settings
+    return new Destination(subject, subject.startsWith(this.#toServices) ? envelopesPerServiceMessageMax : envelopesPerMessageMax)
+  }
+
   /** Sends an envelope that is packed already to a subject that does not come up again. */
   add(subject: string, envelope: Uint8Array): void {
-    this.write(new Destination(subject), writePacked, envelope)
+    this.write(this.newDestination(subject), writePacked, envelope)
   }
 
   /**
@@ -85,7 +100,7 @@ export class Outbox {
     if (
       parcel === undefined ||
       parcel.isBusy ||
-      parcel.envelopes >= this.settings.envelopesPerMessageMax ||
+      parcel.envelopes >= to.envelopesMax ||
       // Sends alone began it, without a reply address; a call needs one.
       (newAddress !== undefined && parcel.address === undefined)
     ) {

@@ -18,6 +18,8 @@ export interface HostSettings {
   readonly openCallsMax: number
   /** Envelopes of one turn to one destination that travel in one message. */
   readonly envelopesPerMessageMax: number
+  /** The same for a message to a service, of which one node gets all. */
+  readonly envelopesPerServiceMessageMax: number
   /** Bytes of one such message, at most what the transport allows. */
   readonly messageBytesMax: number
   /** Subjects whose messages being filled are found again; one that is forgotten costs a message more. */
@@ -80,6 +82,7 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   heldAnswerMs: 100,
   openCallsMax: 100_000,
   envelopesPerMessageMax: 256,
+  envelopesPerServiceMessageMax: 8,
   messageBytesMax: 256 * 1024,
   destinationsMax: 4_096,
   idleWritersMax: 64,

@@ -32,6 +32,14 @@ test('envelopes to one subject share a message, in their order, until it is full
   t.is(sent.at(-1), 'a next turn')
 })
 
+test('messages to a service are small, so that its nodes share what is sent in one turn', (t) => {
+  const { outbox, sent, write } = open({ envelopesPerServiceMessageMax: 2 })
+  for (const text of ['1', '2', '3']) write('theseus.s.service.pages', text)
+  for (const text of ['1', '2', '3']) write('theseus.s.node.pages', text)
+  outbox.flush()
+  t.deepEqual(sent, ['theseus.s.service.pages 12', 'theseus.s.service.pages 3', 'theseus.s.node.pages 123'])
+})
+
 test('an envelope that can’t be written, or is too large for the transport, leaves nothing in its message', (t) => {
   const { outbox, sent, write } = open()
   write('a', 'before ')

@@ -159,6 +159,7 @@ test('the page’s limits are the code’s', (t) => {
     'calls that wait for one node, unless configured': defaultSettings.mailboxCallsMax,
     'calls that wait until one node knows their version, unless configured': defaultSettings.heldCallsMax,
     'envelopes that a host puts into one message, unless configured': defaultSettings.envelopesPerMessageMax,
+    'of these in one to a service, of which one node gets all': defaultSettings.envelopesPerServiceMessageMax,
     'bytes of a message of several envelopes, unless configured': defaultSettings.messageBytesMax,
     'the lease of one who looks, in ms': lookLeaseMsMax,
     'those who look at one host, unless configured': defaultSettings.lookersMax,
