@@ -18,7 +18,7 @@ import { Clients, type RefOptions } from './clients.js'
 import type { Node } from './node.js'
 import { NodeServices } from './nodeServices.js'
 import { startNode } from './nodeStart.js'
-import { within } from './timeouts.js'
+import { sleep, within } from './timeouts.js'
 
 export type ChainEntry = Pick<Link, 'version' | 'className' | 'role'>
 
@@ -149,13 +149,28 @@ export class Host {
     this.#stopped = true
     this.#cancelAsking()
     await this.#announcements?.drain()
-    await Promise.all([...this.#nodes.values()].map((node) => node.stop()))
+    const nodes = [...this.#nodes.values()]
+    await this.#leave(nodes)
+    await Promise.all(nodes.map((node) => node.stop()))
     this.#nodes.clear()
     this.services.inspection.stop()
     await this.services.journal.idle()
     this.services.calls.close()
     this.services.outbox.flush()
     await this.services.registrar.stop()
+  }
+
+  /** A running call may need a node of this host to end, and that one's call another, so all serve on until none is busy. */
+  async #leave(nodes: readonly Node[]): Promise<void> {
+    const { clock, settings } = this.services
+    const over = new AbortController()
+    const idle = async () => {
+      await Promise.all(nodes.map((node) => node.leave()))
+      while (!over.signal.aborted && nodes.some(({ mailbox }) => !mailbox.isIdle))
+        await Promise.all(nodes.map(({ mailbox }) => mailbox.whenIdle()))
+    }
+    await Promise.race([idle(), sleep(clock, settings.leaveMs, over.signal).catch(() => {})])
+    over.abort()
   }
 
   #handle(node: Node): NodeHandle {

@@ -74,6 +74,11 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     return this.envelope.path?.includes(callId(outer.envelope)) ?? false
   }
 
+  /** Its caller waits outside any node: whoever refuses it stops nobody in the middle of something. */
+  get isFromOutside(): boolean {
+    return this.answers !== undefined && this.envelope.path === null
+  }
+
   get trace(): string | null {
     return this.envelope.trace
   }

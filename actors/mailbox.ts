@@ -26,6 +26,7 @@ export class Mailbox {
   #pumping = false
   #resumeScheduled = false
   #drained: (() => void)[] = []
+  #idle: (() => void)[] = []
 
   constructor(
     private readonly clock: Clock,
@@ -43,6 +44,16 @@ export class Mailbox {
 
   get isOpen(): boolean {
     return this.#open
+  }
+
+  /** Nothing runs, and nothing waits that could. */
+  get isIdle(): boolean {
+    return this.#running === undefined && (this.waiting === 0 || !this.#open)
+  }
+
+  /** Resolves when it is idle. */
+  whenIdle(): Promise<void> {
+    return this.isIdle ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve))
   }
 
   /** Those that wait. */
@@ -81,6 +92,7 @@ export class Mailbox {
   /** Holds all turns from now on; resolves when the running one has finished. */
   close(): Promise<void> {
     this.#open = false
+    if (this.#idle.length > 0) this.#checkIdle()
     if (this.#running === undefined) return Promise.resolve()
     return new Promise((resolve) => this.#drained.push(resolve))
   }
@@ -134,6 +146,11 @@ export class Mailbox {
   #finished(): void {
     this.#running = undefined
     if (this.#drained.length > 0) for (const resolve of this.#drained.splice(0)) resolve()
+    if (this.#idle.length > 0) this.#checkIdle()
+  }
+
+  #checkIdle(): void {
+    if (this.isIdle) for (const resolve of this.#idle.splice(0)) resolve()
   }
 
   #pumpLater(): void {

@@ -52,6 +52,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
   #restarting: Promise<void> | undefined
   #restartedAtMs = Number.NEGATIVE_INFINITY
   #crashesInARow = 0
+  #leaving = false
   #stopped = false
   #said: { readonly phase: Phase; readonly target: Version | null; readonly reason: string | null } = atFirst
   #followers: (() => boolean)[] = []
@@ -145,6 +146,10 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
       call.refuse(
         new Fault('unavailable.upgrading', `node ${this.id} comes back at a dead version and upgrades before it serves`),
       )
+      return
+    }
+    if (this.#leaving && call.isFromOutside) {
+      call.refuse(this.#stopping())
       return
     }
     const { running } = this.mailbox
@@ -380,6 +385,22 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
     return this.#stopped
   }
 
+  /**
+   * The node is going to stop: it takes only calls that are made for others, which run somewhere and can't end without. Resolves when nothing
+   * runs, or waits to run.
+   */
+  async leave(): Promise<void> {
+    this.#leaving = true
+    this.manager.stop()
+    this.services.events.hear(this, new Set())
+    await this.leaveService()
+    for (const turn of this.mailbox.clear()) {
+      if (turn instanceof IncomingCall && turn.isFromOutside) turn.refuse(this.#stopping())
+      else this.mailbox.post(turn)
+    }
+    await this.mailbox.whenIdle()
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true
     this.manager.stop()
@@ -389,10 +410,14 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
     await this.#direct?.drain()
     await this.mailbox.close()
     for (const turn of [...this.mailbox.clear(), ...this.learning.stop()]) {
-      if (turn instanceof IncomingCall) turn.refuse(new Fault('unavailable.stopped', `node ${this.id} has stopped`))
+      if (turn instanceof IncomingCall) turn.refuse(this.#stopping())
     }
     await this.software.stop()
     this.services.registrar.release(this.id)
+  }
+
+  #stopping(): Fault {
+    return new Fault('unavailable.stopped', `node ${this.id} has stopped`)
   }
 }
 

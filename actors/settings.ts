@@ -14,6 +14,8 @@ export interface HostSettings {
   readonly heldCallsMax: number
   /** A held call that can't be carried out in time is answered so long before its deadline: it was not executed. */
   readonly heldAnswerMs: number
+  /** How long a host that stops waits for the calls that run on its nodes, and serves what these need. */
+  readonly leaveMs: number
   /** Calls of this host that wait for their answer; one more is refused with `unavailable.overloaded`. */
   readonly openCallsMax: number
   /** Envelopes of one turn to one destination that travel in one message. */
@@ -79,6 +81,7 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   facts: {},
   mailboxCallsMax: 10_000,
   heldCallsMax: 1_000,
+  leaveMs: 10_000,
   heldAnswerMs: 100,
   openCallsMax: 100_000,
   envelopesPerMessageMax: 256,
