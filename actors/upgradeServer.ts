@@ -13,7 +13,7 @@ import { Fault, isFault, toFault } from '../core/fault.js'
 import { judge } from '../core/healthGate.js'
 import type { HostObserver } from '../core/hostEvents.js'
 import { isVersion, type Version } from '../core/ids.js'
-import { checkLine, checkUndo } from '../core/lineCheck.js'
+import { checkLine, checkNew, checkUndo } from '../core/lineCheck.js'
 import {
   bundleBytesMax,
   bundleChunkBytes,
@@ -274,6 +274,7 @@ export class UpgradeServer {
   async #checkClasses(history: readonly Manifest[], manifest: Manifest): Promise<void> {
     const { database } = this.#options
     if (manifest.undoes !== null) checkUndo(manifest, history[manifest.undoes - 1], await database.finalized())
+    checkNew(history, manifest)
     const rows = await database.nodes()
     for (const service of new Set(manifest.classUpgrades.map((entry) => entry.service))) {
       const running = new Set(rows.filter((row) => row.service === service).map((row) => row.className))
