@@ -211,6 +211,8 @@ export class NodeUpgrade {
           node.slot.release()
           throw signal.reason
         }
+        // Not aborted meanwhile: of a node that has gone past the upgrade nobody says any more that it waits.
+        signal.throwIfAborted()
         failures = 0
         told = this.#tellWaiting(waitsFor(answer, service), told)
         await sleep(clock, settings.slotPauseMs * (1 + random.next()), signal)
