@@ -2,7 +2,7 @@
  * One host as a process: started over its disk, killed at any moment, started again by whoever looks after it. The disk outlives the process,
  * and may be full or slow.
  */
-import { createHost, type HostEvent, type NodeHandle, type Phase, type RunningHost } from 'theseus'
+import { createHost, type HostEvent, type NodeHandle, type Phase, type RunningHost, type Version } from 'theseus'
 import { type MemoryState, memoryStore, memoryTransport, seededRandom } from 'theseus/memory'
 import { Lifeline } from './lifeline.js'
 import type { CrashMoment, NodePlan } from './plan.js'
@@ -23,6 +23,8 @@ export class HostProcess {
   #lifeline: Lifeline
   #running: RunningHost | undefined
   #starts = 0
+  /** What was dead when it started, if it can't have missed that. */
+  deadAtStart: Version = 0
   #isDiskFull = 0
   #isDiskSlow = 0
   #countdown: { readonly moment: Exclude<CrashMoment, { at: 'once' }>; left: number; readonly kill: () => void } | undefined
@@ -42,7 +44,10 @@ export class HostProcess {
       const ms = this.#isDiskSlow > 0 ? slowDiskMs : Math.floor(stage.chance() * (diskMsMax + 1))
       return ms > 0 ? this.#lifeline.pause(ms) : undefined
     }
-    this.disk.afterCommit = () => this.#count('afterCommit')
+    this.disk.afterCommit = (writes) => {
+      stage.committed(writes)
+      this.#count('afterCommit')
+    }
   }
 
   get isAlive(): boolean {
@@ -63,6 +68,7 @@ export class HostProcess {
     const lifeline = new Lifeline(name, stage.time)
     this.#lifeline = lifeline
     this.#starts++
+    this.deadAtStart = stage.surelyDead()
     stage.trace(`${name} starts`)
     void this.#start(lifeline)
   }

@@ -14,6 +14,7 @@ export const worldSettings: NonNullable<HostOptions['settings']> = {
   backoffMsMax: 400,
   stopTimeoutMs: 300,
   populationMs: 80,
+  controlsMs: 200,
   slotPauseMs: 60,
   heldAnswerMs: 60,
   // So few that a small column takes several transactions.
