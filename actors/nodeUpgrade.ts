@@ -106,8 +106,12 @@ export class NodeUpgrade {
   }
 
   /** "Otherwise, the node is unaffected and immediately advances its version number" (§3). A turn of the mailbox. */
-  advance(): Promise<void> {
-    return this.#advance(this.target)
+  async advance(): Promise<void> {
+    const { node } = this
+    const wasBehind = node.isBehind
+    await this.#advance(this.target)
+    // It had left its service, and may answer now what is not dead.
+    if (wasBehind) node.serve()
   }
 
   /**
