@@ -20,7 +20,8 @@ export async function audit(room: AuditRoom): Promise<void> {
   const lists = new Map<string, readonly string[]>()
   let asked = 0
   for (const { plan: node, handle } of room.living()) {
-    if (handle === undefined) continue
+    // One that came back at a dead version and can't leave it serves nobody.
+    if (handle === undefined || handle.version < room.deaths.inForce) continue
     const line = lineOf(room.plan, node.service)
     const names = new Set(line.flatMap(({ columns }) => columns.map(({ name }) => name)))
     for (const column of names) {

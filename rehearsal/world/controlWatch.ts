@@ -4,7 +4,7 @@
  * P1. No node drains for a version that is paused, unless it was told "now" or the version is an undo; and none while it is held.
  * P2. The health gate notes that it has heeded a trouble only after it has paused the version.
  */
-import type { Version } from 'theseus'
+import type { Phase, Version } from 'theseus'
 import type { Control, ControlName } from '../../core/control.js'
 
 /** The answer to a node's claim may be so long under way. */
@@ -15,6 +15,7 @@ export class ControlWatch {
   readonly #heldSinceMs = new Map<string, number>()
   /** `<node> <version>` of all that were told so. */
   readonly #told = new Set<string>()
+  readonly #phases = new Map<string, Phase>()
   readonly #everPaused = new Set<Version>()
 
   constructor(
@@ -48,7 +49,14 @@ export class ControlWatch {
     if (name.kind === 'hold') this.#heldSinceMs.delete(name.nodeId)
   }
 
-  draining(nodeId: string, target: Version): void {
+  phase(nodeId: string, phase: Phase, target: Version | null): void {
+    // A node that restarts from disk meanwhile says again what it does.
+    const isNew = this.#phases.get(nodeId) !== phase
+    this.#phases.set(nodeId, phase)
+    if (isNew && phase === 'draining' && target !== null) this.#drains(nodeId, target)
+  }
+
+  #drains(nodeId: string, target: Version): void {
     if (this.#isSince(this.#heldSinceMs.get(nodeId))) this.violated('P1', `${nodeId} drains for ${target} while it is held`)
     if (this.isUndo(target) || this.#told.has(`${nodeId} ${target}`)) return
     if (this.#isSince(this.#pausedSinceMs.get(target))) this.violated('P1', `${nodeId} drains for ${target}, which is paused`)

@@ -31,7 +31,7 @@ export function observe(world: Observed, host: string, event: HostEvent): void {
       if (node === undefined) return
       world.limits.observed(event, node.plan.service)
       world.events.phase(nodeId, phase, world.time.elapsedMs)
-      if (phase === 'draining' && target !== null) world.controls.draining(nodeId, target)
+      world.controls.phase(nodeId, phase, target)
       const { handle } = node
       if (handle !== undefined && !isChain(world.plan, node.plan.service, handle.version, handle.chain))
         world.violated('C1', `${nodeId} at version ${handle.version} has the chain ${JSON.stringify(handle.chain)}`)

@@ -45,6 +45,7 @@ export function planOf(seed: number): Plan {
   // One plan in five has no troubles beside those of its upgrades.
   const troubles = dice.chance(0.2) ? 0 : dice.between(1, 9)
   for (let i = 0; i < troubles; i++) steps.push(troubleOf(dice, hosts, all, publishedAtMs))
+  if (deaths !== null && dice.chance(0.5)) steps.push(oblivionOf(dice, hosts))
   steps.push(...operationsOf(dice, upgrades, all, publishedAtMs))
   steps.sort((a, b) => a.atMs - b.atMs)
   return { ...base, limit, steps }
@@ -187,6 +188,12 @@ function leaveOf(dice: Dice, hosts: readonly string[], atMs: number): Step {
   const isForGood = !isForgotten && hosts.length > 1 && dice.chance(0.4)
   const forMs = isForGood ? null : isForgotten && dice.chance(0.6) ? 2 * lastsMs : dice.between(50, 1_500)
   return { atMs, kind: 'leave', host, forMs, isForgotten }
+}
+
+/** A host that is away so long that versions die meanwhile, and its nodes count for nobody, or do. */
+function oblivionOf(dice: Dice, hosts: readonly string[]): Step {
+  const host = dice.oneOf(hosts)
+  return { atMs: dice.between(100, 1_500), kind: 'leave', host, forMs: 2 * lastsMs, isForgotten: dice.chance(0.7) }
 }
 
 /** What operators ask. */

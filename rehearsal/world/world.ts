@@ -8,18 +8,20 @@ import { seededRandom } from 'theseus/memory'
 import type { Write } from '../../core/ports/stateStore.js'
 import { audit, opOf } from './audit.js'
 import { type CallStep, makeCall } from './calls.js'
+import { Company } from './company.js'
 import { ControlWatch } from './controlWatch.js'
 import { WorldDatabase } from './database.js'
 import { DeathWatch } from './deathWatch.js'
 import { EventWatch } from './eventWatch.js'
 import { HostProcess } from './hostProcess.js'
+import { startImposter } from './imposter.js'
 import type { Lifeline } from './lifeline.js'
 import { Limits } from './limits.js'
 import { Model } from './model.js'
 import { Network } from './network.js'
 import { type Observed, observe, observeRequest } from './observer.js'
 import { badBundle, Operators, type OperatorsRoom } from './operators.js'
-import type { NodePlan, Plan, ServiceName, Step } from './plan.js'
+import type { Plan, ServiceName, Step } from './plan.js'
 import { type AuditRoom, untilAtRest } from './rest.js'
 import { ServerProcess } from './serverProcess.js'
 import { undoes } from './specs.js'
@@ -28,7 +30,7 @@ import { type Troubled, Troubles } from './troubles.js'
 import { type Cast, castOf } from './upgrades.js'
 import { VirtualTime } from './virtualTime.js'
 import { type Room, Witness } from './witness.js'
-import { worldSettings } from './worldSettings.js'
+import { settingsOf } from './worldSettings.js'
 
 export interface Violation {
   /** The number of what was broken: `C3`, `L1`. */
@@ -55,7 +57,7 @@ export function play(plan: Plan, tamper: Tamper = {}): Promise<Result> {
   return new World(plan, tamper).play()
 }
 
-class World implements Stage, Room, AuditRoom, Troubled, Observed, OperatorsRoom {
+class World extends Company implements Stage, Room, AuditRoom, Troubled, Observed, OperatorsRoom {
   readonly system = 'world'
   readonly time = new VirtualTime(startMs)
   readonly settings: Stage['settings']
@@ -73,9 +75,6 @@ class World implements Stage, Room, AuditRoom, Troubled, Observed, OperatorsRoom
   readonly events: EventWatch
   readonly operators: Operators
   readonly #witness: Witness
-  readonly #hosts = new Map<string, HostProcess>()
-  readonly #servers = new Map<string, ServerProcess>()
-  readonly #nodes = new Map<string, NodePlan>()
   readonly #violations: Violation[] = []
   readonly #trace: string[] = []
   /** By the process that waits for the answer: with it ends the call. */
@@ -86,14 +85,15 @@ class World implements Stage, Room, AuditRoom, Troubled, Observed, OperatorsRoom
     readonly plan: Plan,
     readonly tamper: Tamper,
   ) {
+    super()
     this.#random = seededRandom(plan.seed)
-    this.settings = { ...worldSettings, limit: plan.limit }
+    this.settings = settingsOf(plan)
     this.model = new Model((rule, what) => this.violated(rule, what))
     this.#witness = new Witness(this)
     this.cast = castOf(plan, this.#witness)
     this.limits = new Limits(
       plan,
-      (service) => this.#countOf(service),
+      (service) => this.countOf(service),
       (rule, what) => this.violated(rule, what),
     )
     this.network = new Network(this.time, this.#random, {
@@ -174,25 +174,21 @@ class World implements Stage, Room, AuditRoom, Troubled, Observed, OperatorsRoom
     if (version !== this.plan.upgrades.length)
       this.violated('C9', `${this.plan.upgrades.length} upgrades were published, and the newest version is ${version}`)
     if (this.#violations.length === 0) await audit(this)
-    if (this.#violations.length === 0 && this.isComplete) {
+    if (this.#violations.length === 0 && this.areAllAt(version)) {
       await this.operators.finish(this.auditor()!, (rule, what) => this.violated(rule, what))
       await audit(this)
     }
   }
 
-  get isComplete(): boolean {
-    return this.living().every(({ handle }) => handle?.version === this.plan.upgrades.length)
-  }
-
   async #setUp(): Promise<void> {
     for (const name of this.plan.servers) {
       const server = new ServerProcess(name, this)
-      this.#servers.set(name, server)
+      this.servers.set(name, server)
       server.start()
     }
     for (const name of [...this.plan.clients, ...this.plan.hosts]) {
       const host = new HostProcess(name, this)
-      this.#hosts.set(name, host)
+      this.hosts.set(name, host)
       host.start()
     }
     for (const node of this.plan.nodes) this.born(node)
@@ -200,11 +196,6 @@ class World implements Stage, Room, AuditRoom, Troubled, Observed, OperatorsRoom
       if (this.time.elapsedMs > setUpWithinMs) throw new Error('the nodes of the plan do not start')
       await this.time.sleep(20)
     }
-  }
-
-  born(node: NodePlan): void {
-    this.#nodes.set(node.nodeId, node)
-    this.#hosts.get(node.host)!.add(node)
   }
 
   #perform(step: Step, i: number): void {
@@ -222,7 +213,7 @@ class World implements Stage, Room, AuditRoom, Troubled, Observed, OperatorsRoom
   }
 
   #call(step: CallStep, op: string): void {
-    const client = this.#hosts.get(step.client)!.running
+    const client = this.hosts.get(step.client)!.running
     if (client === undefined) return
     const open = this.host(step.client).lifeline
     this.#openCalls.push(open)
@@ -239,45 +230,15 @@ class World implements Stage, Room, AuditRoom, Troubled, Observed, OperatorsRoom
 
   forgotten(nodeId: string, isForGood: boolean): void {
     if (isForGood) {
-      this.#nodes.delete(nodeId)
+      this.nodes.delete(nodeId)
       this.deaths.left(nodeId)
     }
     this.deaths.forgotten(nodeId)
     this.limits.forgotten(nodeId)
   }
 
-  retry(nodeId: string): void {
-    this.living()
-      .find(({ plan }) => plan.nodeId === nodeId)
-      ?.handle?.retry()
-  }
-
-  async imposter(nodeId: string, host: HostProcess): Promise<void> {
-    const node = this.#nodes.get(nodeId)
-    const isRegistered = () =>
-      this.#nodes.has(nodeId) &&
-      !this.plan.steps.some((step) => step.kind === 'leave' && (step.forMs === null || step.isForgotten))
-    if (node === undefined || node.host === host.name || host.running === undefined || !isRegistered()) return
-    if (this.host(node.host).nodes.get(nodeId)?.handle === undefined) return
-    const { lifeline } = host
-    await host.running.node(this.codeFor(node.service), nodeId).then(
-      () => {
-        if (!lifeline.isDead) this.violated('C3', `${nodeId} runs on ${host.name} too, where its state is not`)
-      },
-      (error) => this.trace(`${nodeId} is not started on ${host.name}: ${error}`),
-    )
-  }
-
-  host(name: string): HostProcess {
-    return this.#hosts.get(name)!
-  }
-
-  processes() {
-    return [...this.#hosts.values(), ...this.#servers.values()]
-  }
-
-  server(name: string): ServerProcess {
-    return this.#servers.get(name)!
+  imposter(nodeId: string, host: HostProcess): Promise<void> {
+    return startImposter(this, nodeId, host)
   }
 
   // --- What processes, objects and the oracle ask
@@ -304,7 +265,7 @@ class World implements Stage, Room, AuditRoom, Troubled, Observed, OperatorsRoom
   }
 
   surelyDead(): Version {
-    return this.#isHealed && [...this.#servers.values()].every(({ isRunning }) => isRunning) ? this.deaths.inForce : 0
+    return this.#isHealed && [...this.servers.values()].every(({ isRunning }) => isRunning) ? this.deaths.inForce : 0
   }
 
   calledDead(op: string, version: Version): void {
@@ -312,13 +273,8 @@ class World implements Stage, Room, AuditRoom, Troubled, Observed, OperatorsRoom
   }
 
   begins(nodeId: string, op: string): void {
-    const node = this.#nodes.get(nodeId)
-    if (node !== undefined) this.deaths.began(nodeId, op, this.host(node.host).deadAtStart)
-  }
-
-  node(nodeId: string) {
-    const plan = this.#nodes.get(nodeId)
-    return plan && { plan, handle: this.host(plan.host).nodes.get(nodeId)?.handle }
+    const host = this.hostOf(nodeId)
+    if (host !== undefined) this.deaths.began(nodeId, op, host.deadAtStart)
   }
 
   died(host: string, nodeIds: readonly string[]): void {
@@ -330,26 +286,12 @@ class World implements Stage, Room, AuditRoom, Troubled, Observed, OperatorsRoom
     return this.udb.open(system, lifeline)
   }
 
-  hostNumber(host: string): number {
-    return [...this.#hosts.keys()].indexOf(host)
-  }
-
   codeFor(service: ServiceName) {
     return this.cast.lines[service][0]!
   }
 
-  isAlive(nodeId: string): boolean {
-    const node = this.#nodes.get(nodeId)
-    return node !== undefined && this.#hosts.get(node.host)!.isAlive
-  }
-
   pause(nodeId: string, ms: number): Promise<void> {
-    const node = this.#nodes.get(nodeId)
-    return node === undefined ? this.time.sleep(ms) : this.#hosts.get(node.host)!.lifeline.pause(ms)
-  }
-
-  living() {
-    return [...this.#nodes.values()].map((plan) => ({ plan, handle: this.#hosts.get(plan.host)!.nodes.get(plan.nodeId)?.handle }))
+    return this.hostOf(nodeId)?.lifeline.pause(ms) ?? this.time.sleep(ms)
   }
 
   auditor() {
@@ -358,9 +300,5 @@ class World implements Stage, Room, AuditRoom, Troubled, Observed, OperatorsRoom
 
   openCalls(): number {
     return this.#openCalls.filter(({ isDead }) => !isDead).length
-  }
-
-  #countOf(service: ServiceName): number {
-    return [...this.#nodes.values()].filter((node) => node.service === service).length
   }
 }
