@@ -76,7 +76,7 @@ async function checkDead(
 /** E1. */
 function checkEvents(room: AuditRoom, lists: ReadonlyMap<string, readonly string[]>): void {
   for (const { plan } of room.living()) {
-    if (plan.service !== 'ledger') continue
+    if (plan.service !== 'ledger' || room.model.isRestored(plan.nodeId)) continue
     const heard = new Set(lists.get(`${plan.nodeId} main`))
     for (const op of room.events.dueTo(plan.nodeId))
       if (!heard.has(op)) room.violated('E1', `${plan.nodeId} was there, and has not heard ${op}`)
@@ -98,6 +98,7 @@ function checkSends(room: AuditRoom, lists: ReadonlyMap<string, readonly string[
   const everywhere = new Map(told.map(([key, list]) => [key, new Set(list)]))
   for (const step of room.plan.steps) {
     if (step.kind !== 'call' || step.node === null || !sending.has(step.asked.what)) continue
+    if (room.model.isRestored(step.node)) continue
     const op = opOf(room.plan.steps.indexOf(step))
     const teller = everywhere.get(`${step.node} main`)
     if (teller === undefined || teller.has(op)) continue

@@ -15,6 +15,7 @@ export class DeathWatch {
   readonly #records = new Map<string, NodeRecord>()
   /** Nodes that an operator has forgotten, until they are registered again: nobody waits for them. */
   readonly #forgotten = new Set<string>()
+  readonly #restored = new Set<string>()
   #death: Death = { below: 0, sinceMs: 0, inForce: 0 }
 
   constructor(
@@ -26,6 +27,12 @@ export class DeathWatch {
     for (const [key, value] of writes) {
       if (key.startsWith('n/') && value !== null) this.#records.set(key.slice(2), unpack(value) as NodeRecord)
     }
+  }
+
+  /** Its disk is an old one: until it has upgraded, nobody knew that it could be found so. */
+  restored(nodeId: string): void {
+    this.#records.delete(nodeId)
+    this.#restored.add(nodeId)
   }
 
   forgotten(nodeId: string): void {
@@ -87,7 +94,7 @@ export class DeathWatch {
   /** The oldest version that each node can be found running. */
   #possible(): { readonly nodeId: string; readonly version: Version }[] {
     return [...this.#records.values()]
-      .filter(({ nodeId }) => !this.#forgotten.has(nodeId))
+      .filter(({ nodeId }) => !this.#forgotten.has(nodeId) && !this.#restored.has(nodeId))
       .map(({ nodeId, previous, generation }) => ({ nodeId, version: previous?.version ?? generation.version }))
   }
 }

@@ -156,6 +156,8 @@ export interface Plan {
   readonly steps: readonly Step[]
   /** How often it is looked which versions nobody runs, and how long after that they are dead; null: too late for this plan. */
   readonly deaths: { readonly roundMs: number; readonly delayMs: number } | null
+  /** When a backup is made of a host's disk, which is put in its place when everything rests. */
+  readonly backup: { readonly host: string; readonly atMs: number } | null
   /** When the troubles end. */
   readonly healAtMs: number
 }

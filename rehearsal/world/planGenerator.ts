@@ -31,7 +31,8 @@ export function planOf(seed: number): Plan {
   const healAtMs = lastsMs + dice.between(0, 1_000)
   // Later than the longest deadline.
   const deaths = dice.chance(0.3) ? { roundMs: dice.between(300, 900), delayMs: 2_100 } : null
-  const base = { seed, hosts, servers, clients, columns, nodes, upgrades, deaths, healAtMs }
+  const backup = dice.chance(0.15) ? { host: dice.oneOf(hosts), atMs: dice.between(200, lastsMs) } : null
+  const base = { seed, hosts, servers, clients, columns, nodes, upgrades, deaths, backup, healAtMs }
   const limit = dice.oneOf([{ nodes: 1 }, { nodes: 1 }, { nodes: 2 }, { percent: 25 }, { percent: 50 }])
   const publishedAtMs = publicationsOf(dice, upgrades)
   const steps: Step[] = publishedAtMs.map((atMs, i) => ({

@@ -7,7 +7,7 @@ import type { Result } from './world.js'
 
 /** The whole plan as a story. */
 export function storyOf(plan: Plan): string {
-  const { hosts, nodes, upgrades, steps, limit, healAtMs, columns, deaths } = plan
+  const { hosts, nodes, upgrades, steps, limit, healAtMs, columns, deaths, backup } = plan
   const kept = (service: 'ledger' | 'teller') => columns[service].map((column) => `${column.name} in ${column.kept}`).join(', ')
   return [
     `Plan of seed ${plan.seed}`,
@@ -23,6 +23,7 @@ export function storyOf(plan: Plan): string {
     ]),
     ...steps.map((step, i) => `  ${String(step.atMs).padStart(5)} ms  ${opOf(i)}  ${stepInWords(step)}`),
     `  ${String(healAtMs).padStart(5)} ms  the troubles end`,
+    ...(backup === null ? [] : [`  At rest ${backup.host} gets its disk as it was at ${backup.atMs} ms`]),
   ].join('\n')
 }
 

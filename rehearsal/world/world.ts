@@ -7,6 +7,7 @@ import type { HostEvent, Random, Version } from 'theseus'
 import { seededRandom } from 'theseus/memory'
 import type { Write } from '../../core/ports/stateStore.js'
 import { audit, opOf } from './audit.js'
+import { restore } from './backup.js'
 import { type CallStep, makeCall } from './calls.js'
 import { Company } from './company.js'
 import { ControlWatch } from './controlWatch.js'
@@ -164,6 +165,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     this.plan.steps.forEach((step, i) => {
       this.time.after(step.atMs, () => this.#perform(step, i))
     })
+    if (this.plan.backup !== null) this.time.after(this.plan.backup.atMs, () => this.host(this.plan.backup!.host).makeBackup())
     await this.time.sleep(this.plan.healAtMs - (this.time.elapsedMs - beganMs))
     this.#isHealed = true
     this.#witness.isHealed = true
@@ -174,6 +176,12 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     if (version !== this.plan.upgrades.length)
       this.violated('C9', `${this.plan.upgrades.length} upgrades were published, and the newest version is ${version}`)
     if (this.#violations.length === 0) await audit(this)
+    const { backup } = this.plan
+    if (this.#violations.length === 0 && backup !== null && this.areAllAt(version)) {
+      await restore(this, this.host(backup.host))
+      await untilAtRest(this)
+      if (this.#violations.length === 0) await audit(this)
+    }
     if (this.#violations.length === 0 && this.areAllAt(version)) {
       await this.operators.finish(this.auditor()!, (rule, what) => this.violated(rule, what))
       await audit(this)
@@ -235,6 +243,11 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     }
     this.deaths.forgotten(nodeId)
     this.limits.forgotten(nodeId)
+  }
+
+  restored(nodeId: string): void {
+    this.model.restored(nodeId)
+    this.deaths.restored(nodeId)
   }
 
   imposter(nodeId: string, host: HostProcess): Promise<void> {
