@@ -221,6 +221,8 @@ export class NodeUpgrade {
         told = this.#tellWaiting(waitsFor(answer, service), told)
         await sleep(clock, settings.slotPauseMs * (1 + random.next()), signal)
       } catch {
+        // Claimed, perhaps, without that anybody heard of it; and nobody waits for it any more.
+        if (signal.aborted && !node.isStopped) node.slot.release()
         signal.throwIfAborted()
         told = this.#tellWaiting('the upgrade database, which does not answer', told)
         await sleep(clock, backoffMs(failures++, settings.backoffMs, settings.backoffMsMax, random.next()), signal)
