@@ -94,7 +94,7 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
   const oldest = history.dead
   const complete = Math.max(oldest, await newestComplete(services))
   const line = classes.line(describeClass(definition).className, { nodeId, facts: settings.facts })
-  const first = firstNeeded(services, oldest)
+  const first = await firstReadable(services, line, firstNeeded(services, oldest))
   const goal = await newestVerified(services, line, first, complete)
   const { service } = describeClass(definition)
   const registerAt = (version: Version) =>
@@ -173,6 +173,18 @@ function firstNeeded({ history }: NodeServices, oldest: Version): Version {
   return first
 }
 
+/** That version, or the newest before it whose class can be loaded: whatever is rejected here the node tries as any other does. */
+async function firstReadable({ classes }: NodeServices, line: readonly string[], needed: Version): Promise<Version> {
+  for (let first = needed; ; first--) {
+    try {
+      await classes.load(line, first, first)
+      return first
+    } catch (error) {
+      if (first === 0 || !isRejection(error)) throw error
+    }
+  }
+}
+
 /**
  * The newest version up to `complete` to which every upgrade of the line can be verified. Nodes of this service may be missing from those
  * that made it complete: a node that is born before an upgrade that is rejected rejects it as any node does, and says why.
@@ -183,7 +195,6 @@ async function newestVerified(
   first: Version,
   complete: Version,
 ): Promise<Version> {
-  await classes.load(line, first, first)
   for (let version = first + 1; version <= complete; version++) {
     try {
       await classes.loadStep(line, version)
