@@ -41,7 +41,7 @@ export async function untilAtRest(room: AuditRoom): Promise<void> {
   const since = time.elapsedMs
   let retriedMs = since
   for (;;) {
-    const restless = await restlessIn(room)
+    const restless = await restlessIn(room, time.elapsedMs - since)
     if (restless.length === 0) return
     if (time.elapsedMs - since > restWithinMs) {
       room.violated('C10', `${restWithinMs / 1000} seconds after the troubles ended: ${restless.join('; ')}`)
@@ -70,7 +70,7 @@ async function tryAgain(room: AuditRoom): Promise<void> {
 }
 
 /** Says of every node that does not rest what it does instead. */
-async function restlessIn(room: AuditRoom): Promise<readonly string[]> {
+async function restlessIn(room: AuditRoom, forMs: number): Promise<readonly string[]> {
   const rows = new Map((await room.database.nodes()).map((row) => [row.nodeId, row]))
   const newest = (await room.database.head()).version
   const restless: string[] = []
@@ -85,7 +85,7 @@ async function restlessIn(room: AuditRoom): Promise<readonly string[]> {
     const holders = 'heldBy' in answer ? answer.heldBy : []
     if (holders.length > 0) restless.push(`slots of ${service} are held by ${holders.join(', ')}`)
   }
-  restless.push(...(await ungated(room, [...rows.values()], newest)), ...undead(room, [...rows.values()], newest))
+  restless.push(...(await ungated(room, [...rows.values()], newest)), ...undead(room, [...rows.values()], newest, forMs))
   if (room.openCalls() > 0) restless.push(`${room.openCalls()} calls have not ended`)
   return restless
 }
@@ -133,10 +133,10 @@ async function ungated(room: AuditRoom, rows: readonly NodeRow[], newest: Versio
 }
 
 /** Versions that nobody runs or calls, and which are not dead, or of which not everybody has heard yet. */
-function undead({ plan, deaths }: AuditRoom, rows: readonly NodeRow[], newest: Version): readonly string[] {
+function undead({ plan, deaths }: AuditRoom, rows: readonly NodeRow[], newest: Version, forMs: number): readonly string[] {
   if (plan.deaths === null) return []
   const counted = rows.filter(({ service, alive }) => service !== clientService || alive)
   const below = Math.min(newest, ...counted.map(oldestPossible))
   if (deaths.inForce < below) return [`versions below ${below} are not dead, but those below ${deaths.inForce}`]
-  return deaths.inForce > 0 && deaths.inForceForMs < toldWithinMs ? ['not everybody knows what is dead'] : []
+  return deaths.inForce > 0 && Math.min(deaths.inForceForMs, forMs) < toldWithinMs ? ['not everybody knows what is dead'] : []
 }

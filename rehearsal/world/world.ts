@@ -248,6 +248,8 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
   restored(nodeId: string): void {
     this.model.restored(nodeId)
     this.deaths.restored(nodeId)
+    // It may be back in the middle of an upgrade, and had given its slot back long ago.
+    this.limits.forgotten(nodeId)
   }
 
   imposter(nodeId: string, host: HostProcess): Promise<void> {

@@ -18,7 +18,7 @@ test.serial('an undo that forgets the past-SO’s state is found (C7)', async (t
     ...more,
     transform: (now, _past, collections) => transform(now, {}, { ...collections, future: () => nothing }),
   }))
-  await finds(t, ['C2', 'C3'], forgetful, 400)
+  await finds(t, ['C2', 'C3'], forgetful, 2_000)
 })
 
 test.serial('an undo that forgets what only the undone version knows is found (C5)', async (t) => {
