@@ -59,7 +59,7 @@ export class ClassRegistry {
     try {
       await this.history.load(version)
     } catch (error) {
-      const isOver = this.history.isUndone(version) || this.history.undoes(version)
+      const isOver = this.history.isUndone(version) || this.history.takesBack(version)
       if (!isOver || !isRejection(error)) throw error
     }
   }

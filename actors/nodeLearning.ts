@@ -16,7 +16,7 @@ import type { NodeSoftware } from './nodeSoftware.js'
 import type { NodeState } from './nodeState.js'
 import type { RecordKeeper } from './recordKeeper.js'
 import { backoffMs, sleep } from './timeouts.js'
-import { leftBehind, sweepSlots } from './transformRun.js'
+import { leftBehind, standIn, sweepSlots } from './transformRun.js'
 
 /** What learning needs of its node. */
 export interface LearningNode {
@@ -117,11 +117,13 @@ export class NodeLearning {
     if (record.newest !== version - 1) return
     const futureSO = classes.classUpgrade(keeper.line(classes), version)?.futureSO
     let { generation } = record
-    // What stands for an undo is there already, with its state.
-    if (futureSO !== undefined && isSO(futureSO) && !history.undoes(version)) {
-      const own = slot(generation.number, version)
+    // What stands for an undo is there already, with its state, but where it was rejected when it came for the first time.
+    const of = standIn(version, history.undoes(version))
+    const isThere = history.takesBack(version) || of === generation.version || generation.simulations[of] !== undefined
+    if (futureSO !== undefined && isSO(futureSO) && !isThere) {
+      const own = slot(generation.number, of)
       journal.write(keys.root(record.nodeId, own), initialOf(futureSO), state)
-      generation = { ...generation, simulations: { ...generation.simulations, [version]: own } }
+      generation = { ...generation, simulations: { ...generation.simulations, [of]: own } }
     }
     keeper.write({ ...record, newest: version, generation })
     software.rebuildChain()

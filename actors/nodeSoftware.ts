@@ -158,7 +158,7 @@ export class NodeSoftware {
     const line = this.keeper.line(classes)
     const steps: Step[] = []
     for (let v = oldest + 1; v <= newest; v++) steps.push(classes.step(line, v))
-    const plan = planChain(generation.version, oldest, steps, this.#rejected)
+    const plan = planChain(generation.version, oldest, steps, this.#rejected, (of) => generation.simulations[of] !== undefined)
     for (const context of this.#simulationContexts) context.close()
     const { instance, definition } = this.#object!
     const live = buildChain(plan, generation, instance, definition, (v) => classes.definition(line[v]!), this.around)

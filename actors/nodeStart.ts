@@ -94,7 +94,8 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
   const oldest = history.dead
   const complete = Math.max(oldest, await newestComplete(services))
   const line = classes.line(describeClass(definition).className, { nodeId, facts: settings.facts })
-  const goal = await newestVerified(services, line, oldest, complete)
+  const first = await firstReadable(services, line, firstNeeded(services, oldest))
+  const goal = await newestVerified(services, line, first, complete)
   const { service } = describeClass(definition)
   const registerAt = (version: Version) =>
     registrar.register({
@@ -112,9 +113,9 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
   await registerAt(goal)
   let generation: Generation = {
     number: 0,
-    version: oldest,
-    className: line[oldest]!,
-    object: slot(0, oldest),
+    version: first,
+    className: line[first]!,
+    object: slot(0, first),
     simulations: {},
   }
   const state = new NodeState(nodeId, journal)
@@ -124,7 +125,7 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
     service,
     facts: settings.facts,
     incarnation: 1,
-    oldest,
+    oldest: Math.min(oldest, at.version),
     newest: at.version,
     generation: at,
     previous: null,
@@ -132,9 +133,9 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
   })
   // What a birth that was interrupted left.
   await sweepSlots(nodeId, () => true, journal, settings)
-  const root = pack(classes.definition(line[oldest]!).initial(), `${line[oldest]}.initial()`)
+  const root = pack(classes.definition(line[first]!).initial(), `${line[first]}.initial()`)
   await journal.commit([[keys.root(nodeId, generation.object), root]])
-  for (let version = oldest + 1; version <= goal; version++) {
+  for (let version = first + 1; version <= goal; version++) {
     const upgrade = classes.classUpgrade(line, version)
     try {
       generation =
@@ -163,17 +164,38 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
 }
 
 /**
+ * The version that its states begin with. What can still be undone, and what is an undo already, is answered with the state of the SO before it, dead
+ * as that one's version may be.
+ */
+function firstNeeded({ history }: NodeServices, oldest: Version): Version {
+  let first = Math.min(oldest, Math.max(history.final, history.newest - 1))
+  while (first > 0 && history.undoes(first + 1)) first--
+  return first
+}
+
+/** That version, or the newest before it whose class can be loaded: whatever is rejected here the node tries as any other does. */
+async function firstReadable({ classes }: NodeServices, line: readonly string[], needed: Version): Promise<Version> {
+  for (let first = needed; ; first--) {
+    try {
+      await classes.load(line, first, first)
+      return first
+    } catch (error) {
+      if (first === 0 || !isRejection(error)) throw error
+    }
+  }
+}
+
+/**
  * The newest version up to `complete` to which every upgrade of the line can be verified. Nodes of this service may be missing from those
  * that made it complete: a node that is born before an upgrade that is rejected rejects it as any node does, and says why.
  */
 async function newestVerified(
   { history, classes }: NodeServices,
   line: readonly string[],
-  oldest: Version,
+  first: Version,
   complete: Version,
 ): Promise<Version> {
-  await classes.load(line, oldest, oldest)
-  for (let version = oldest + 1; version <= complete; version++) {
+  for (let version = first + 1; version <= complete; version++) {
     try {
       await classes.loadStep(line, version)
     } catch (error) {
@@ -181,8 +203,10 @@ async function newestVerified(
       throw error
     }
   }
-  // Between an upgrade and its undo there may be nothing to be born at.
-  return history.isUndone(complete) && complete > oldest ? complete - 1 : complete
+  // Between an upgrade and its undo there may be nothing to be born at, and none of what was undone before.
+  let newest = complete
+  while (history.isUndone(newest) && newest > first) newest--
+  return newest
 }
 
 /** The newest version that every registered node is at or past; the newest there is, where none is registered. */

@@ -106,8 +106,12 @@ export class NodeUpgrade {
   }
 
   /** "Otherwise, the node is unaffected and immediately advances its version number" (§3). A turn of the mailbox. */
-  advance(): Promise<void> {
-    return this.#advance(this.target)
+  async advance(): Promise<void> {
+    const { node } = this
+    const wasBehind = node.isBehind
+    await this.#advance(this.target)
+    // It had left its service, and may answer now what is not dead.
+    if (wasBehind) node.serve()
   }
 
   /**
@@ -211,10 +215,14 @@ export class NodeUpgrade {
           node.slot.release()
           throw signal.reason
         }
+        // Not aborted meanwhile: of a node that has gone past the upgrade nobody says any more that it waits.
+        signal.throwIfAborted()
         failures = 0
         told = this.#tellWaiting(waitsFor(answer, service), told)
         await sleep(clock, settings.slotPauseMs * (1 + random.next()), signal)
       } catch {
+        // Claimed, perhaps, without that anybody heard of it; and nobody waits for it any more.
+        if (signal.aborted && !node.isStopped) node.slot.release()
         signal.throwIfAborted()
         told = this.#tellWaiting('the upgrade database, which does not answer', told)
         await sleep(clock, backoffMs(failures++, settings.backoffMs, settings.backoffMsMax, random.next()), signal)

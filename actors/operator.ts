@@ -102,13 +102,24 @@ export class Operator {
         upgrader: this.signing.upgrader?.publicKey ?? null,
         upgraders: upgraders ?? null,
       }
+      const bytes = encodeManifest(manifest)
       try {
-        await this.server.install(signed('manifest', encodeManifest(manifest), this.signing.upgrader))
+        await this.server.install(signed('manifest', bytes, this.signing.upgrader))
         return manifest.version
       } catch (error) {
-        if (!isFault(error) || error.code !== 'upgrade.conflict' || tries >= publishTriesMax) throw error
+        if (!isFault(error) || error.code !== 'upgrade.conflict') throw error
+        // The answer was lost, and others have gone on from there: once more would take back what they did.
+        if (await this.#isInstalled(manifest.version, digestOf(bytes))) return manifest.version
+        if (tries >= publishTriesMax) throw error
       }
     }
+  }
+
+  async #isInstalled(version: Version, digest: string): Promise<boolean> {
+    const { version: newest } = await this.server.head()
+    if (newest < version) return false
+    const [found] = await this.server.manifests(version, version)
+    return found !== undefined && digestOf(found.bytes) === digest
   }
 
   /** No node goes to this version until `resume`; those on their way arrive. An undo is never held. */

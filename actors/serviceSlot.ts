@@ -30,6 +30,8 @@ export class ServiceSlot {
     this.#wish++
     // A release on its way must not take back what is claimed now.
     await this.#telling
+    // Its answer may be lost: then the slot may be this node's all the same.
+    if (this.#state === 'free') this.#state = 'unknown'
     const answer = await this.services.database.claimSlot(this.service, { nodeId: this.nodeId, version, isUndo }, limit)
     if (answer.claimed) {
       this.#state = 'held'

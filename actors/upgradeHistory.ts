@@ -14,7 +14,7 @@ import { keys } from '../core/nodeRecord.js'
 import type { ClassRepository } from '../core/ports/classRepository.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { StateStore } from '../core/ports/stateStore.js'
-import { type ClassUpgrade, reversed, type Upgrade } from '../core/upgrade.js'
+import { type ClassUpgrade, restored, reversed, type Upgrade } from '../core/upgrade.js'
 import type { Verified, VerifiedHistory } from '../core/verifiedHistory.js'
 import { Journal } from './journal.js'
 import type { HostSettings } from './settings.js'
@@ -166,6 +166,11 @@ export class UpgradeHistory {
     return this.manifests[version - 1]?.undoes === version - 1
   }
 
+  /** Whether it takes back what its bundle brought: an undo does, the undo of an undo brings it again. */
+  takesBack(version: Version): boolean {
+    return this.undoes(version) && !this.takesBack(version - 1)
+  }
+
   isUndone(version: Version): boolean {
     return this.undoes(version + 1)
   }
@@ -227,9 +232,10 @@ export class UpgradeHistory {
     }
   }
 
-  /** An undo is the upgrade that it undoes, turned round. */
+  /** An undo is the upgrade that it undoes, turned round; the undo of an undo is what was undone. */
   async #upgradeOf(manifest: Manifest): Promise<Upgrade> {
-    if (manifest.undoes !== null) return reversed(await this.load(manifest.undoes))
+    if (manifest.undoes !== null && this.takesBack(manifest.version)) return reversed(await this.load(manifest.undoes))
+    if (manifest.undoes !== null) return restored(await this.load(manifest.undoes - 1))
     return await this.repository.load(manifest.bundle.digest, await this.#bundle(manifest))
   }
 
@@ -242,9 +248,10 @@ export class UpgradeHistory {
     return fetched
   }
 
-  /** Lets a rejected upgrade be verified once more, at an operator's word. */
+  /** Lets a rejected upgrade be verified once more, at an operator's word; and what it undoes, of which it is made. */
   reconsider(version: Version): void {
     this.#rejected.delete(version)
+    if (this.undoes(version)) this.reconsider(version - 1)
   }
 }
 

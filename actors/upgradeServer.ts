@@ -12,7 +12,7 @@ import { Fault, isFault, toFault } from '../core/fault.js'
 import { judge } from '../core/healthGate.js'
 import type { HostObserver } from '../core/hostEvents.js'
 import { isVersion, type Version } from '../core/ids.js'
-import { checkFits, checkUndo } from '../core/lineCheck.js'
+import { checkFits, checkNew, checkUndo } from '../core/lineCheck.js'
 import {
   bundleBytesMax,
   bundleChunkBytes,
@@ -271,6 +271,7 @@ export class UpgradeServer {
   async #checkClasses(history: readonly Manifest[], manifest: Manifest): Promise<void> {
     const { database } = this.#options
     if (manifest.undoes !== null) checkUndo(manifest, history[manifest.undoes - 1], await database.finalized())
+    checkNew(history, manifest)
     checkFits(history, manifest, await database.nodes())
   }
 

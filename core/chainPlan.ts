@@ -8,7 +8,7 @@
 import { Fault } from './fault.js'
 import type { Version } from './ids.js'
 import { invariant } from './invariant.js'
-import { none, notNeeded, type Simulation } from './simulation.js'
+import { isSO, none, notNeeded, type Simulation } from './simulation.js'
 import type { ClassUpgrade } from './upgrade.js'
 
 /** Upgrade `version` as it concerns this node. */
@@ -46,8 +46,15 @@ export interface ChainPlan {
  * @param version the node's version
  * @param steps upgrades `oldest + 1` to `newest`, in order
  * @param rejected why the version after the newest is not answered, if an upgrade was rejected
+ * @param hasState whether the node has a state for the SO of a version: it has none of an upgrade that was rejected when it came
  */
-export function planChain(version: Version, oldest: Version, steps: readonly Step[], rejected?: Fault): ChainPlan {
+export function planChain(
+  version: Version,
+  oldest: Version,
+  steps: readonly Step[],
+  rejected?: Fault,
+  hasState: (of: Version) => boolean = () => true,
+): ChainPlan {
   const step = (to: Version): Step => {
     const found = steps[to - oldest - 1]
     invariant(found?.version === to, `chain plan: no step to version ${to}`)
@@ -82,9 +89,9 @@ export function planChain(version: Version, oldest: Version, steps: readonly Ste
     over: Version,
     state: Version,
   ): PlannedLink {
-    if (classUpgrade === 'rejected')
+    const so = typeof classUpgrade === 'string' ? notNeeded : classUpgrade[role]
+    if (classUpgrade === 'rejected' || (isSO(so) && !hasState(state)))
       return cut(of, new Fault('version.rejected', `version ${of} is not answered here: its upgrade was rejected`))
-    const so = classUpgrade === 'leavesAlone' ? notNeeded : classUpgrade[role]
     if (so === notNeeded) return alias(of, over)
     const neighbour = links.get(over)!
     if (neighbour.role === 'cut') return { ...neighbour, version: of }

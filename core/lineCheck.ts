@@ -25,6 +25,25 @@ export function checkFits(history: readonly Manifest[], candidate: Candidate, ro
 }
 
 /**
+ * Throws `upgrade.invalid` where the upgrade is in force already: the classes alone don't tell of one that is restricted to some nodes. What is
+ * undone may be published again.
+ */
+export function checkNew(history: readonly Manifest[], { bundle, undoes, classUpgrades }: Manifest): void {
+  if (undoes !== null || classUpgrades.length === 0) return
+  const same = history.findLast((manifest) => manifest.bundle.digest === bundle.digest)
+  if (same !== undefined && !isBack(history, same)) throw isInstalled(same)
+}
+
+/** Whether it takes back what its bundle brought: the undo of an undo does not. */
+function isBack(history: readonly Manifest[], { undoes }: Manifest): boolean {
+  return undoes !== null && !isBack(history, history[undoes - 1]!)
+}
+
+function isInstalled({ version }: Manifest): Fault {
+  return new Fault('upgrade.invalid', `this upgrade is version ${version} already`)
+}
+
+/**
  * Throws `upgrade.invalid` unless the upgrade goes on from the classes that the service has, and leaves it with classes of one type.
  *
  * @param history the manifests before this one
@@ -42,7 +61,7 @@ export function checkLine(
   for (const { oldClass } of entries) {
     if (before === undefined || before.has(oldClass)) continue
     const same = history.find(({ bundle }) => bundle.digest === manifest.bundle.digest)
-    if (same !== undefined) throw new Fault('upgrade.invalid', `this upgrade is version ${same.version} already`)
+    if (same !== undefined) throw isInstalled(same)
     const why = isNamed(history, oldClass) ? 'the upgrade was written against an older version' : 'no version has that class'
     throw new Fault('upgrade.invalid', `at version ${version} service ${service} has ${words(before)}, not ${oldClass}: ${why}`)
   }

@@ -238,6 +238,13 @@ export function reversed(upgrade: Upgrade): Upgrade {
   return { ...upgrade, title: undoTitle(upgrade.title), classUpgrades: upgrade.classUpgrades.map(turned), tables: {} }
 }
 
+/** The upgrade that undoes the undo of this one: itself, at once. */
+export function restored(upgrade: Upgrade): Upgrade {
+  const title = undoTitle(undoTitle(upgrade.title))
+  const classUpgrades = upgrade.classUpgrades.map((classUpgrade) => ({ ...classUpgrade, schedule: eagerly() }))
+  return { ...upgrade, title, classUpgrades, tables: {} }
+}
+
 export function undoTitle(title: string): string {
   return `Undo of “${title}”`
 }

@@ -1,5 +1,5 @@
 /** The calls that a plan's clients make: what is asked, what the answer is held against, and what its failure says. */
-import { type Fault, isFault, type RunningHost, reasonOf } from 'theseus'
+import { type Fault, isFault, type RunningHost, reasonOf, type Version } from 'theseus'
 import { type Added, type Forwarded, type Listed, type Reshaped, unshape } from './classes.js'
 import { isExpected, isWithoutTrace } from './expectations.js'
 import type { Lengths, Model } from './model.js'
@@ -14,6 +14,8 @@ export interface CallsRoom {
   readonly cast: Cast
   readonly model: Model
   violated(rule: string, what: string): void
+  /** A call was told that its version is dead. */
+  calledDead(op: string, version: Version): void
   trace(line: string): void
 }
 
@@ -25,11 +27,7 @@ export async function makeCall(room: CallsRoom, client: RunningHost, op: string,
   model.began(op)
   room.trace(`${op} ${wordsOf(call)}`)
   try {
-    const target = cast.lines[service][version]!
-    const pin = call.isPinned ? {} : { version }
-    const ref = client.ref(target, node ?? undefined, { ...pin, deadline: deadlineMs }) as Record<string, any>
-    const [method, args] = methodOf(asked)
-    const answer = await ref[method](op, ...args)
+    const answer = await (call.isRegistered ? byReference() : byName())
     room.trace(`${op} answered ${JSON.stringify(answer)}`)
     model.ended(op, 'done')
     hold(room, op, call, answer, before)
@@ -40,6 +38,24 @@ export async function makeCall(room: CallsRoom, client: RunningHost, op: string,
     if (!isExpected(plan, error, call)) {
       room.violated('C6', `${op} ${wordsOf(call)} ended with ${reasonOf(error)}${detailsOf(error)}`)
     }
+    if (error.code === 'version.dead') room.calledDead(op, call.isPinned ? plan.upgrades.length : version)
+  }
+
+  function byReference(): Promise<unknown> {
+    const pin = call.isPinned ? {} : { version }
+    const [method, args] = methodOf(asked)
+    const ref = client.ref(cast.lines[service][version]!, node ?? undefined, { ...pin, deadline: deadlineMs }) as Record<
+      string,
+      any
+    >
+    return ref[method](op, ...args)
+  }
+
+  /** As an operator calls: registered nowhere. */
+  function byName(): Promise<unknown> {
+    const [method, args] = methodOf(asked)
+    const kind = asked.what === 'read' || asked.what === 'ask' ? 'query' : 'command'
+    return client.operator.call(node === null ? { service } : { node }, method, [op, ...args], { version, deadlineMs, kind })
   }
 }
 
@@ -65,6 +81,7 @@ function hold(room: CallsRoom, op: string, { service, version, asked }: CallStep
     }
     case 'strike':
     case 'tell':
+    case 'announce':
     case 'later': {
       const { node, index } = answer as Added
       model.added(op, node, 'main', index, before)
@@ -90,12 +107,14 @@ function methodOf(asked: Asked): readonly [string, readonly unknown[]] {
       return ['tell', [asked.ledger, asked.manner]]
     case 'later':
       return ['later', [asked.ms, asked.manner]]
+    case 'announce':
+      return ['announce', [asked.manner]]
   }
 }
 
-export function wordsOf({ client, service, node, version, isPinned, asked }: CallStep): string {
+export function wordsOf({ client, service, node, version, isPinned, isRegistered, asked }: CallStep): string {
   const [method, args] = methodOf(asked)
-  return `${client} calls ${node ?? `any ${service}`} ${method}(${args.map((arg) => JSON.stringify(arg)).join(', ')}) at version ${version}${isPinned ? ', by its class' : ''}`
+  return `${client} calls ${node ?? `any ${service}`} ${method}(${args.map((arg) => JSON.stringify(arg)).join(', ')}) at version ${version}${isPinned ? ', by its class' : ''}${isRegistered ? '' : ', unregistered'}`
 }
 
 function detailsOf(fault: Fault): string {

@@ -2,11 +2,14 @@
  * The classes of the world: ledgers, which keep columns of operations, and tellers, which do so too and call the ledgers. Every method has the
  * operation's name for its first argument, and tells the witness when it begins and ends.
  */
-import { command, type NodeClass, NodeObject, query } from 'theseus'
+import { command, event, hears, type NodeClass, NodeObject, query } from 'theseus'
 import { append, type ColumnsState, emptyState, listOf } from './columns.js'
 import type { Manner, Trouble } from './plan.js'
 import { adding, type ClassSpec, reading } from './specs.js'
 import type { Witness } from './witness.js'
+
+/** What tellers announce, and ledgers write down. */
+const told = event<[op: string]>('told')
 
 /** What a command answers: where the operation went. */
 export interface Added {
@@ -64,7 +67,19 @@ export function makeClass(spec: ClassSpec, troubles: ClassTroubles, witness: Wit
       return carryOut(witness, this.id, op, 'plainly', () => append(this.holder, main, op))
     })
   }
+  if (spec.service === 'ledger') {
+    define('hear', command, function (op) {
+      return carryOut(witness, this.id, op, 'plainly', () => append(this.holder, main, op))
+    })
+    hears(told)(made.prototype, 'hear', {})
+  }
   if (spec.service === 'teller') {
+    define('announce', command, function (op, manner: Manner) {
+      return carryOut(witness, this.id, op, manner, () => {
+        this.announcing(op)
+        return append(this.holder, main, op)
+      })
+    })
     define('forward', command, async function (op, to: string | null): Promise<Forwarded> {
       const answers: Added[] = []
       const own = await carryOut(witness, this.id, op, 'plainly', async () => {
@@ -166,6 +181,7 @@ function emptyClass(spec: ClassSpec, troubles: ClassTroubles, witness: Witness) 
     static override readonly className = spec.className
     /** What tellers call is the same in every ledger of the world, so that no upgrade of these leaves a teller behind. */
     static override readonly calls = [{ className: 'Ledger.common', service: 'ledger' }]
+    static override readonly publishes = spec.service === 'teller' ? [told] : []
     static override readonly service = spec.service
     static override initial() {
       return emptyState(spec.columns)
@@ -182,6 +198,9 @@ function emptyClass(spec: ClassSpec, troubles: ClassTroubles, witness: Witness) 
     }
     get oneWay() {
       return (target: NodeClass, nodeId: string) => this.sender(target, nodeId) as any
+    }
+    get announcing() {
+      return (op: string) => this.publish(told, op)
     }
     get in() {
       return (ms: number, method: string, ...args: unknown[]) => this.after(ms, method, ...args)

@@ -9,6 +9,9 @@ const answerMsMax = 3
 /** While it is flaky, the share of requests that fail, and of answers that are lost. */
 const flakyShare = 0.15
 
+/** Hears every request that was carried out, with its answer, at the moment of it. */
+export type DatabaseObserver = (method: string, args: readonly any[], answer: any) => void
+
 export class WorldDatabase {
   readonly #factory = memoryDatabase()
   #away = 0
@@ -17,16 +20,28 @@ export class WorldDatabase {
   constructor(
     private readonly time: VirtualTime,
     private readonly random: Random,
+    private readonly carriedOut: DatabaseObserver,
+    private readonly tamper: (database: UpgradeDatabase) => UpgradeDatabase = (database) => database,
   ) {}
 
   /** As one process reaches it. */
   async open(system: string, lifeline: Lifeline): Promise<UpgradeDatabase> {
-    return lifeline.database(await this.#factory.open(system, this.time), (request) => this.#passage(request))
+    return lifeline.database(this.tamper(await this.look(system)), (request) => this.#passage(request))
   }
 
   /** As the oracle looks at it: without a fault. Not while it is away. */
-  look(system: string): Promise<UpgradeDatabase> {
-    return this.#factory.open(system, this.time)
+  async look(system: string): Promise<UpgradeDatabase> {
+    return new Proxy(await this.#factory.open(system, this.time), {
+      get: (target, key) => {
+        const method: unknown = Reflect.get(target, key)
+        if (typeof method !== 'function' || typeof key !== 'string') return method
+        return async (...args: unknown[]) => {
+          const answer: unknown = await method.apply(target, args)
+          this.carriedOut(key, args, answer)
+          return answer
+        }
+      },
+    })
   }
 
   away(): () => void {

@@ -5,7 +5,7 @@
  */
 import type { ChainEntry, Fault, Version } from 'theseus'
 import type { Asked, Plan, ServiceName, Step } from './plan.js'
-import { classUpgradeOf, lineOf } from './specs.js'
+import { classUpgradeOf, lineOf, undoes } from './specs.js'
 
 type CallStep = Pick<Extract<Step, { kind: 'call' }>, 'service' | 'version' | 'isPinned' | 'asked'>
 
@@ -46,6 +46,8 @@ function isExpectedOfVersion(plan: Plan, fault: Fault, service: ServiceName, ver
       return version > 0
     case 'version.cut':
       return plan.upgrades.some((_, i) => hasCut(plan, service, i + 1))
+    case 'version.dead':
+      return plan.deaths !== null
     case 'version.rejected':
       return plan.upgrades.some(({ bundle }, i) => bundle !== 'good' && version > i)
     default:
@@ -58,29 +60,57 @@ function hasCut(plan: Plan, service: ServiceName, version: Version): boolean {
   return upgrade !== undefined && (upgrade.futureSO === 'none' || upgrade.pastSO === 'none')
 }
 
-/** Whether a node of a service that runs `at` answers calls of `version`: no cut lies between. */
+/**
+ * Whether a node of a service that runs `at` answers calls of `version`: no cut lies between. An undo is what the version before the undone one
+ * is, on either side of a cut.
+ */
 export function isReachable(plan: Plan, service: ServiceName, at: Version, version: Version): boolean {
-  for (let v = at + 1; v <= version; v++) if (classUpgradeOf(plan, service, v)?.futureSO === 'none') return false
-  for (let v = at; v > version; v--) if (classUpgradeOf(plan, service, v)?.pastSO === 'none') return false
-  return true
+  if (version === at) return true
+  const isClosed = (upgrade: Version, so: 'futureSO' | 'pastSO') =>
+    classUpgradeOf(plan, service, upgrade)?.[so] === 'none' || isHole(plan, service, upgrade)
+  if (version > at) {
+    if (undoes(plan, version)) return isReachable(plan, service, at, version - 2)
+    return !isClosed(version, 'futureSO') && isReachable(plan, service, at, version - 1)
+  }
+  if (version + 2 <= at && undoes(plan, version + 2)) return isReachable(plan, service, at, version + 2)
+  return !isClosed(version + 1, 'pastSO') && isReachable(plan, service, at, version + 1)
 }
 
-/** C1. Consecutive versions, one object among them, at the node's own version. Empty while the node has no chain. */
-export function isChain(version: Version, chain: readonly ChainEntry[]): boolean {
+/** A bundle that could not be loaded, and whose upgrade is undone, may be passed without ever having been loaded. */
+function isHole(plan: Plan, service: ServiceName, version: Version): boolean {
+  const isConcerned = classUpgradeOf(plan, service, version) !== undefined
+  return isConcerned && plan.upgrades[version - 1]!.bundle !== 'good' && (undoes(plan, version) || undoes(plan, version + 1))
+}
+
+/** C1. One object, at the node's own version, and no version left out between two others but where a cut is. Empty while the node has no chain. */
+export function isChain(plan: Plan, service: ServiceName, version: Version, chain: readonly ChainEntry[]): boolean {
   if (chain.length === 0) return true
-  const isConsecutive = chain.every((link, i) => link.version === chain[0]!.version + i)
+  const versions = chain.map((link) => link.version)
+  const [oldest, newest] = [versions[0]!, versions.at(-1)!]
+  for (let v = oldest, at = 0; v <= newest; v++) {
+    if (versions[at] === v) at++
+    else if (isReachable(plan, service, version, v)) return false
+  }
   const objects = chain.filter(({ role }) => role === 'object')
-  return isConsecutive && objects.length === 1 && objects[0]!.version === version
+  return objects.length === 1 && objects[0]!.version === version && new Set(versions).size === versions.length
 }
 
-/** The first upgrade that nodes of a service can't pass, whatever is tried; beyond the newest version if there is none. */
+/** The first upgrade that nodes of a service can't pass, whatever is tried; beyond the newest version if there is none. What is undone is passed. */
 export function obstacleOf(plan: Plan, service: ServiceName): Version {
-  for (let version = 1; version <= plan.upgrades.length; version++) {
-    const upgrade = classUpgradeOf(plan, service, version)
-    if (upgrade === undefined) continue
-    if (plan.upgrades[version - 1]!.bundle === 'bad' || Object.values(upgrade.troubles).includes('throwsForGood')) return version
+  let version = 0
+  while (version < plan.upgrades.length) {
+    if (!isImpassable(plan, service, version + 1)) version++
+    else if (undoes(plan, version + 2)) version += 2
+    else return version + 1
   }
   return plan.upgrades.length + 1
+}
+
+function isImpassable(plan: Plan, service: ServiceName, version: Version): boolean {
+  const upgrade = classUpgradeOf(plan, service, version)
+  if (upgrade === undefined) return false
+  const { inverse, ...troubles } = upgrade.troubles
+  return plan.upgrades[version - 1]!.bundle === 'bad' || Object.values(troubles).includes('throwsForGood')
 }
 
 /** Versions at which a service's class has a column, and whether its read is reshaped there. */

@@ -2,8 +2,9 @@
  * One host as a process: started over its disk, killed at any moment, started again by whoever looks after it. The disk outlives the process,
  * and may be full or slow.
  */
-import { createHost, type HostEvent, type NodeHandle, type Phase, type RunningHost } from 'theseus'
+import { createHost, type HostEvent, type NodeHandle, type Phase, type RunningHost, type Version } from 'theseus'
 import { type MemoryState, memoryStore, memoryTransport, seededRandom } from 'theseus/memory'
+import type { Write } from '../../core/ports/stateStore.js'
 import { Lifeline } from './lifeline.js'
 import type { CrashMoment, NodePlan } from './plan.js'
 import type { Stage } from './stage.js'
@@ -17,12 +18,18 @@ const slowDiskMs = 60
 const momentWithinMs = 2_500
 
 export class HostProcess {
-  readonly disk: MemoryState
+  disk: MemoryState
+  /** All that is on the disk, where somebody is to make a backup of it. */
+  readonly #written = new Map<string, Uint8Array>()
+  /** What was there when the backup was made. */
+  backup: ReadonlyMap<string, Uint8Array> | undefined
   /** The nodes whose state is here, and how each runs, if it does. */
   readonly nodes = new Map<string, { readonly plan: NodePlan; handle: NodeHandle | undefined }>()
   #lifeline: Lifeline
   #running: RunningHost | undefined
   #starts = 0
+  /** What was dead when it started, if it can't have missed that. */
+  deadAtStart: Version = 0
   #isDiskFull = 0
   #isDiskSlow = 0
   #countdown: { readonly moment: Exclude<CrashMoment, { at: 'once' }>; left: number; readonly kill: () => void } | undefined
@@ -33,16 +40,49 @@ export class HostProcess {
   ) {
     this.#lifeline = new Lifeline(name, stage.time)
     this.#lifeline.cut()
+    this.disk = this.#newDisk()
+  }
+
+  #newDisk(): MemoryState {
+    const { stage, name } = this
     const turn = (action: () => void) => stage.time.turn(action)
-    this.disk = stage.tamper.disk?.(name, turn) ?? memoryStore({ turn, directoryId: `disk-of-${name}` })
-    this.disk.beforeCommit = (writes) => {
+    const disk = stage.tamper.disk?.(name, turn) ?? memoryStore({ turn, directoryId: `disk-of-${name}` })
+    disk.beforeCommit = (writes) => {
       stage.trace(`${name} commits ${writes.length}`)
       this.#count('beforeCommit')
       if (this.#isDiskFull > 0) throw new Error('the disk is full')
       const ms = this.#isDiskSlow > 0 ? slowDiskMs : Math.floor(stage.chance() * (diskMsMax + 1))
       return ms > 0 ? this.#lifeline.pause(ms) : undefined
     }
-    this.disk.afterCommit = () => this.#count('afterCommit')
+    disk.afterCommit = (writes) => {
+      stage.committed(writes)
+      if (stage.plan.backup?.host === name) this.#remember(writes)
+      this.#count('afterCommit')
+    }
+    return disk
+  }
+
+  #remember(writes: readonly Write[]): void {
+    for (const [key, value] of writes) {
+      if (value === null) this.#written.delete(key)
+      else this.#written.set(key, value)
+    }
+  }
+
+  makeBackup(): void {
+    this.backup = new Map(this.#written)
+  }
+
+  /** While the process does not run. */
+  async replaceDisk(content: ReadonlyMap<string, Uint8Array>): Promise<void> {
+    this.disk = this.#newDisk()
+    const { beforeCommit, afterCommit } = this.disk
+    this.disk.beforeCommit = undefined
+    this.disk.afterCommit = undefined
+    const store = await this.disk.open()
+    if (content.size > 0) await store.commit([...content])
+    await store.close()
+    Object.assign(this.disk, { beforeCommit, afterCommit })
   }
 
   get isAlive(): boolean {
@@ -63,6 +103,7 @@ export class HostProcess {
     const lifeline = new Lifeline(name, stage.time)
     this.#lifeline = lifeline
     this.#starts++
+    this.deadAtStart = stage.surelyDead()
     stage.trace(`${name} starts`)
     void this.#start(lifeline)
   }

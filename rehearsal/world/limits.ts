@@ -19,6 +19,7 @@ export class Limits {
     ['ledger', new Map()],
     ['teller', new Map()],
   ])
+  readonly #forgotten = new Set<string>()
 
   constructor(
     private readonly plan: Plan,
@@ -29,6 +30,8 @@ export class Limits {
 
   observed({ nodeId, phase, target, reason }: PhaseEvent, service: ServiceName): void {
     const gone = this.#away.get(service)!
+    if (this.#forgotten.has(nodeId) && away.has(phase)) return
+    this.#forgotten.delete(nodeId)
     if (away.has(phase) && target !== null) gone.set(nodeId, this.#allowed(service, target))
     // A node that fails has not come back.
     else if (phase !== 'failed') gone.delete(nodeId)
@@ -36,7 +39,9 @@ export class Limits {
     if (phase === 'stalled' && !reasonsFor(reason)) this.violated('C10', `${nodeId} is stalled, and says only: ${reason}`)
   }
 
+  /** Its slot went with it, also if it comes back in the middle of its upgrade. */
   forgotten(nodeId: string): void {
+    this.#forgotten.add(nodeId)
     for (const gone of this.#away.values()) gone.delete(nodeId)
   }
 

@@ -23,7 +23,20 @@ export class Model {
   /** How often the network carried a command a second time. */
   readonly #copies = new Map<string, number>()
 
+  readonly #restored = new Set<string>()
+
   constructor(private readonly violated: (rule: string, what: string) => void) {}
+
+  /** The node is back where it was once: it tells that, and what it told since is not so. */
+  restored(node: string): void {
+    for (const key of [...this.#told.keys()]) if (key.startsWith(`${node} `)) this.#told.delete(key)
+    this.#restored.add(node)
+  }
+
+  /** Whether it has lost what it did, and what others know of. */
+  isRestored(node: string): boolean {
+    return this.#restored.has(node)
+  }
 
   lengths(): Lengths {
     return new Map([...this.#told].map(([key, told]) => [key, told.length]))

@@ -77,7 +77,7 @@ export class Network {
   #tellOfCopies({ message }: Transit): void {
     if (message.noResponders) return
     for (const envelope of decode(message.payload)) {
-      if (envelope.kind !== kinds.call && envelope.kind !== kinds.send) continue
+      if (envelope.kind !== kinds.call && envelope.kind !== kinds.send && envelope.kind !== kinds.event) continue
       const [op] = envelope.args
       if (typeof op === 'string') this.observer.copied(op)
     }

@@ -47,15 +47,23 @@ export interface ClassUpgradePlan {
   readonly futureSO: SimulationPlan
   readonly pastSO: SimulationPlan
   readonly schedule: SchedulePlan
+  /** The nodes that it is restricted to (§2), by id; null: all. */
+  readonly only: readonly string[] | null
   readonly troubles: {
     readonly schedule: Trouble
     readonly transform: Trouble
+    /** Of the transform that goes back. */
+    readonly inverse: Trouble
     readonly check: Trouble
     readonly start: Trouble
   }
 }
 
 export interface UpgradePlan {
+  /** It undoes the upgrade before it, and is made of it (`undos.ts`). */
+  readonly undoes: boolean
+  /** Whether its rollout pauses itself when a node is in trouble. */
+  readonly isGated: boolean
   readonly classUpgrades: readonly ClassUpgradePlan[]
   /** A bundle that is not what its manifest says is rejected; `untilHealed`: its loading fails as long as the troubles last. */
   readonly bundle: 'good' | 'badUntilHealed' | 'bad'
@@ -79,6 +87,8 @@ export type Asked =
   | { readonly what: 'forward' | 'ask'; readonly ledger: string }
   | { readonly what: 'tell'; readonly ledger: string; readonly manner: Manner }
   | { readonly what: 'later'; readonly ms: number; readonly manner: Manner }
+  /** A teller's too: tells all ledgers at once, by an event. */
+  | { readonly what: 'announce'; readonly manner: Manner }
 
 /** When a host is killed: at once, around its so-many-th commit or message from now on, or when a node of it enters a phase. */
 export type CrashMoment =
@@ -86,18 +96,27 @@ export type CrashMoment =
   | { readonly at: 'beforeCommit' | 'afterCommit' | 'message'; readonly count: number }
   | { readonly at: 'phase'; readonly phase: Phase; readonly count: number }
 
-/** Undos and pauses will be steps like these. */
-export type Step = { readonly atMs: number } /** By so many operators at once. */ & (
+export type Step = {
+  readonly atMs: number
+} /** By so many operators at once. A version that undoes the one before it is published too. */ & (
   | { readonly kind: 'publish'; readonly version: Version; readonly publishers: number }
   | ({ readonly kind: 'call'; readonly client: string; readonly service: ServiceName; readonly node: string | null } & {
       readonly version: Version
       /** The client names no version: its reference is pinned to the newest that has the class. */
       readonly isPinned: boolean
+      /** Whether the client is registered at the version that it calls, and keeps it alive. */
+      readonly isRegistered: boolean
       readonly deadlineMs: number
       readonly asked: Asked
     })
   | { readonly kind: 'join'; readonly node: NodePlan }
-  | { readonly kind: 'leave'; readonly host: string; readonly forMs: number | null }
+  | {
+      readonly kind: 'leave'
+      readonly host: string
+      readonly forMs: number | null
+      /** An operator takes it that its nodes will not come back, and forgets them. */
+      readonly isForgotten: boolean
+    }
   | { readonly kind: 'crash'; readonly host: string; readonly moment: CrashMoment; readonly forMs: number }
   | { readonly kind: 'serverCrash'; readonly server: string; readonly messages: number; readonly forMs: number }
   /** Another host starts a node that has its state elsewhere: it must be refused. */
@@ -108,6 +127,11 @@ export type Step = { readonly atMs: number } /** By so many operators at once. *
   | { readonly kind: 'diskFull' | 'diskSlow'; readonly host: string; readonly forMs: number }
   | { readonly kind: 'databaseAway' | 'databaseFlaky'; readonly forMs: number }
   | { readonly kind: 'retry'; readonly nodeId: string }
+  /** What operators ask through the upgrade database. Pauses of an undo stay to the end: they hold nobody. */
+  | { readonly kind: 'pause'; readonly version: Version; readonly forMs: number }
+  | { readonly kind: 'hold'; readonly nodeId: string; readonly forMs: number }
+  | { readonly kind: 'now'; readonly nodeId: string }
+  | { readonly kind: 'retryVersion' | 'finalize'; readonly version: Version }
 )
 
 /** What befalls messages: shares of 1, and the longest delay. */
@@ -130,6 +154,10 @@ export interface Plan {
   readonly nodes: readonly NodePlan[]
   readonly upgrades: readonly UpgradePlan[]
   readonly steps: readonly Step[]
+  /** How often it is looked which versions nobody runs, and how long after that they are dead; null: too late for this plan. */
+  readonly deaths: { readonly roundMs: number; readonly delayMs: number } | null
+  /** When a backup is made of a host's disk, which is put in its place when everything rests. */
+  readonly backup: { readonly host: string; readonly atMs: number } | null
   /** When the troubles end. */
   readonly healAtMs: number
 }

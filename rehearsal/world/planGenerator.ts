@@ -2,7 +2,7 @@
 import type { Phase, Random } from 'theseus'
 import { seededRandom } from 'theseus/memory'
 import { Dice } from './dice.js'
-import type { Asked, CrashMoment, Manner, NodePlan, Plan, ServiceName, Step, Weather } from './plan.js'
+import type { Asked, CrashMoment, Manner, NodePlan, Plan, ServiceName, Step, UpgradePlan, Weather } from './plan.js'
 import { lineOf } from './specs.js'
 import { upgradesOf } from './upgradeGenerator.js'
 
@@ -21,23 +21,33 @@ export function planOf(seed: number): Plan {
     teller: [{ name: 'main', kept: dice.oneOf(['root', 'collection'] as const), mirrored: false }],
   }
   const nodes = nodesOf(dice, hosts)
-  const upgrades = upgradesOf(dice, columns)
+  const joins = joinsOf(dice, hosts)
+  const all = [...nodes, ...joins.map(({ node }) => node)]
+  const upgrades = upgradesOf(
+    dice,
+    columns,
+    all.map(({ nodeId }) => nodeId),
+  )
   const healAtMs = lastsMs + dice.between(0, 1_000)
-  const base = { seed, hosts, servers, clients, columns, nodes, upgrades, healAtMs }
+  // Later than the longest deadline.
+  const deaths = dice.chance(0.3) ? { roundMs: dice.between(300, 900), delayMs: 2_100 } : null
+  const backup = dice.chance(0.15) ? { host: dice.oneOf(hosts), atMs: dice.between(200, lastsMs) } : null
+  const base = { seed, hosts, servers, clients, columns, nodes, upgrades, deaths, backup, healAtMs }
   const limit = dice.oneOf([{ nodes: 1 }, { nodes: 1 }, { nodes: 2 }, { percent: 25 }, { percent: 50 }])
-  const publishedAtMs = upgrades.map(() => dice.between(100, 3_500)).sort((a, b) => a - b)
+  const publishedAtMs = publicationsOf(dice, upgrades)
   const steps: Step[] = publishedAtMs.map((atMs, i) => ({
     atMs,
     kind: 'publish',
     version: i + 1,
-    publishers: dice.chance(0.2) ? 2 : 1,
+    // Whoever comes second may find it published and undone, and would publish it once more.
+    publishers: !upgrades[i + 1]?.undoes && dice.chance(0.2) ? 2 : 1,
   }))
-  steps.push(...joinsOf(dice, hosts))
-  const all = [...nodes, ...steps.flatMap((step) => (step.kind === 'join' ? [step.node] : []))]
-  steps.push(...callsOf(dice, { ...base, limit, steps: [] }, all, publishedAtMs))
+  steps.push(...joins, ...callsOf(dice, { ...base, limit, steps: [] }, all, publishedAtMs))
   // One plan in five has no troubles beside those of its upgrades.
   const troubles = dice.chance(0.2) ? 0 : dice.between(1, 9)
   for (let i = 0; i < troubles; i++) steps.push(troubleOf(dice, hosts, all, publishedAtMs))
+  if (deaths !== null && dice.chance(0.5)) steps.push(oblivionOf(dice, hosts))
+  steps.push(...operationsOf(dice, upgrades, all, publishedAtMs))
   steps.sort((a, b) => a.atMs - b.atMs)
   return { ...base, limit, steps }
 }
@@ -55,8 +65,22 @@ function nodesOf(dice: Dice, hosts: readonly string[]): readonly NodePlan[] {
   return [...make('ledger', ledgers), ...make('teller', tellers)]
 }
 
-function joinsOf(dice: Dice, hosts: readonly string[]): readonly Step[] {
-  return Array.from({ length: dice.oneOf([0, 0, 1, 2]) }, (_, i): Step => {
+/** An undo comes when those before it have hardly begun, or when all is over; upgrades at any time. */
+function publicationsOf(dice: Dice, upgrades: readonly UpgradePlan[]): readonly number[] {
+  const forward = upgrades.map(() => dice.between(100, 3_500)).sort((a, b) => a - b)
+  const published: number[] = []
+  upgrades.forEach(({ undoes }, i) => {
+    const before = published.at(-1) ?? 0
+    const after = before + dice.between(0, dice.oneOf([60, 400, 1_500]))
+    published.push(Math.min(undoes ? after : Math.max(before, forward[i]!), lastsMs - 300))
+  })
+  return published
+}
+
+type JoinStep = Extract<Step, { kind: 'join' }>
+
+function joinsOf(dice: Dice, hosts: readonly string[]): readonly JoinStep[] {
+  return Array.from({ length: dice.oneOf([0, 0, 1, 2]) }, (_, i): JoinStep => {
     const service = dice.oneOf(['ledger', 'teller'] as const)
     const node = { nodeId: `${service}${i + 7}`, service, host: dice.oneOf(hosts) }
     return { atMs: dice.between(200, 4_500), kind: 'join', node }
@@ -73,6 +97,8 @@ function callsOf(dice: Dice, plan: Plan, nodes: readonly NodePlan[], publishedAt
     // Now and then a version that nobody has installed yet.
     const newest = Math.min(plan.upgrades.length, dice.chance(0.05) ? published + 1 : published)
     const version = dice.chance(0.4) ? newest : dice.between(0, newest)
+    // Where versions are to die, few clients are registered at old ones.
+    const isRegistered = plan.deaths === null || dice.chance(version === newest ? 0.5 : 0.02)
     return {
       atMs,
       kind: 'call',
@@ -80,7 +106,8 @@ function callsOf(dice: Dice, plan: Plan, nodes: readonly NodePlan[], publishedAt
       service: node.service,
       node: dice.chance(0.1) ? null : node.nodeId,
       version,
-      isPinned: dice.chance(0.15),
+      isPinned: isRegistered && dice.chance(0.15),
+      isRegistered,
       deadlineMs: dice.oneOf([300, 1_000, 2_000]),
       asked: askedOf(dice, lines[node.service][version]!, ledgers),
     }
@@ -89,7 +116,7 @@ function callsOf(dice: Dice, plan: Plan, nodes: readonly NodePlan[], publishedAt
 
 function askedOf(dice: Dice, spec: ReturnType<typeof lineOf>[number], ledgers: readonly string[]): Asked {
   if (spec.service === 'teller' && ledgers.length > 0 && dice.chance(0.5)) {
-    const what = dice.oneOf(['forward', 'tell', 'ask', 'later'] as const)
+    const what = dice.oneOf(['forward', 'tell', 'ask', 'later', 'announce', 'announce'] as const)
     const ledger = dice.oneOf(ledgers)
     switch (what) {
       case 'forward':
@@ -97,6 +124,8 @@ function askedOf(dice: Dice, spec: ReturnType<typeof lineOf>[number], ledgers: r
         return { what, ledger }
       case 'tell':
         return { what, ledger, manner: mannerOf(dice) }
+      case 'announce':
+        return { what, manner: mannerOf(dice) }
       case 'later':
         return { what, ms: dice.oneOf([5, 20, 100, 400]), manner: mannerOf(dice) }
     }
@@ -149,8 +178,54 @@ function troubleOf(dice: Dice, hosts: readonly string[], nodes: readonly NodePla
     case 16:
       return { atMs, kind: 'retry', nodeId: dice.oneOf(nodes).nodeId }
     default:
-      return { atMs, kind: 'leave', host, forMs: hosts.length > 1 && dice.chance(0.4) ? null : forMs }
+      return leaveOf(dice, hosts, atMs)
   }
+}
+
+/** For a while, for good, or for so long that nobody expects it back. */
+function leaveOf(dice: Dice, hosts: readonly string[], atMs: number): Step {
+  const host = dice.oneOf(hosts)
+  const isForgotten = dice.chance(0.4)
+  const isForGood = !isForgotten && hosts.length > 1 && dice.chance(0.4)
+  const forMs = isForGood ? null : isForgotten && dice.chance(0.6) ? 2 * lastsMs : dice.between(50, 1_500)
+  return { atMs, kind: 'leave', host, forMs, isForgotten }
+}
+
+/** A host that is away so long that versions die meanwhile, and its nodes count for nobody, or do. */
+function oblivionOf(dice: Dice, hosts: readonly string[]): Step {
+  const host = dice.oneOf(hosts)
+  return { atMs: dice.between(100, 1_500), kind: 'leave', host, forMs: 2 * lastsMs, isForgotten: dice.chance(0.7) }
+}
+
+/** What operators ask. */
+function operationsOf(
+  dice: Dice,
+  upgrades: readonly UpgradePlan[],
+  nodes: readonly NodePlan[],
+  publishedAtMs: readonly number[],
+): readonly Step[] {
+  return Array.from({ length: dice.oneOf([0, 0, 1, 2, 3]) }, (): Step => {
+    const version = dice.between(1, upgrades.length)
+    const atMs = Math.max(0, publishedAtMs[version - 1]! + dice.between(-200, 600))
+    const { nodeId } = dice.oneOf(nodes)
+    const forMs = dice.between(100, 2_500)
+    switch (dice.between(0, 6)) {
+      case 0:
+      case 1:
+        return { atMs, kind: 'pause', version, forMs }
+      case 2:
+        return { atMs, kind: 'hold', nodeId, forMs }
+      case 3:
+      case 4:
+        return { atMs, kind: 'now', nodeId }
+      case 5:
+        return { atMs, kind: 'retryVersion', version }
+      default:
+        // Nobody makes final what is to be undone.
+        if (upgrades[version]?.undoes) return { atMs, kind: 'now', nodeId }
+        return { atMs: atMs + 500, kind: 'finalize', version }
+    }
+  })
 }
 
 function momentOf(dice: Dice): CrashMoment {

@@ -7,19 +7,23 @@ import type { Result } from './world.js'
 
 /** The whole plan as a story. */
 export function storyOf(plan: Plan): string {
-  const { hosts, nodes, upgrades, steps, limit, healAtMs, columns } = plan
+  const { hosts, nodes, upgrades, steps, limit, healAtMs, columns, deaths, backup } = plan
   const kept = (service: 'ledger' | 'teller') => columns[service].map((column) => `${column.name} in ${column.kept}`).join(', ')
   return [
     `Plan of seed ${plan.seed}`,
     `  hosts ${hosts.join(', ')}; at most ${limit.nodes ?? `${limit.percent} %`} nodes of a service away at once`,
     `  ledgers keep ${kept('ledger')}; tellers keep ${kept('teller')}`,
     ...nodes.map(({ nodeId, service, host }) => `  ${nodeId}, a ${service}, on ${host}`),
-    ...upgrades.flatMap(({ classUpgrades, bundle }, i) => [
-      `  upgrade ${i + 1}${bundle === 'good' ? '' : `, its bundle ${bundle}`}`,
+    ...(deaths === null
+      ? []
+      : [`  versions that nobody runs die ${deaths.delayMs} ms after that is seen, every ${deaths.roundMs} ms`]),
+    ...upgrades.flatMap(({ classUpgrades, bundle, undoes, isGated }, i) => [
+      `  upgrade ${i + 1}${undoes ? `, the undo of ${i}` : isGated ? ', gated' : ''}${bundle === 'good' ? '' : `, its bundle ${bundle}`}`,
       ...classUpgrades.map((upgrade) => `    ${upgradeInWords(upgrade)}`),
     ]),
     ...steps.map((step, i) => `  ${String(step.atMs).padStart(5)} ms  ${opOf(i)}  ${stepInWords(step)}`),
     `  ${String(healAtMs).padStart(5)} ms  the troubles end`,
+    ...(backup === null ? [] : [`  At rest ${backup.host} gets its disk as it was at ${backup.atMs} ms`]),
   ].join('\n')
 }
 
@@ -34,10 +38,11 @@ export function failureOf(plan: Plan, result: Result): string {
   ].join('\n')
 }
 
-function upgradeInWords({ service, change, futureSO, pastSO, schedule, troubles }: ClassUpgradePlan): string {
+function upgradeInWords({ service, change, futureSO, pastSO, schedule, troubles, only }: ClassUpgradePlan): string {
   const told = Object.entries(troubles).flatMap(([what, trouble]) => (trouble === 'none' ? [] : [`its ${what} ${trouble}`]))
   const changes = `${change.kind}${'column' in change ? ` ${typeof change.column === 'string' ? change.column : columnInWords(change.column)}` : ''}`
-  return [`${service}: ${changes}`, `future-SO ${futureSO}`, `past-SO ${pastSO}`, scheduleInWords(schedule), ...told].join('; ')
+  const whom = only === null ? service : only.join(', ')
+  return [`${whom}: ${changes}`, `future-SO ${futureSO}`, `past-SO ${pastSO}`, scheduleInWords(schedule), ...told].join('; ')
 }
 
 function columnInWords({ name, kept, mirrored }: { name: string; kept: string; mirrored: boolean }): string {
@@ -58,7 +63,8 @@ function stepInWords(step: Step): string {
     case 'join':
       return `${step.node.nodeId} is born on ${step.node.host}`
     case 'leave':
-      return step.forMs === null ? `${step.host} leaves for good` : `${step.host} stops for ${step.forMs} ms`
+      if (step.forMs === null) return `${step.host} leaves for good`
+      return `${step.host} stops for ${step.forMs} ms${step.isForgotten ? ', and its nodes are forgotten' : ''}`
     case 'crash': {
       const { moment } = step
       const at = moment.at === 'phase' ? `when a node is ${moment.phase}` : moment.at
@@ -87,5 +93,15 @@ function stepInWords(step: Step): string {
       return `${step.host} tries to start ${step.nodeId}, whose state is elsewhere`
     case 'retry':
       return `an operator asks ${step.nodeId} to try again`
+    case 'pause':
+      return `an operator pauses version ${step.version} for ${step.forMs} ms`
+    case 'hold':
+      return `an operator holds ${step.nodeId} for ${step.forMs} ms`
+    case 'now':
+      return `an operator has ${step.nodeId} upgrade now`
+    case 'retryVersion':
+      return `an operator asks those that version ${step.version} has stalled to try again`
+    case 'finalize':
+      return `an operator makes version ${step.version} final`
   }
 }

@@ -9,6 +9,7 @@ const tryAgainMs = 150
 export class ServerProcess {
   #lifeline: Lifeline
   #isSpared = false
+  #isRunning = false
 
   constructor(
     readonly name: string,
@@ -26,6 +27,7 @@ export class ServerProcess {
 
   async #start(lifeline: Lifeline): Promise<void> {
     const { stage, name } = this
+    const { deaths } = stage.plan
     for (;;) {
       try {
         await startUpgradeServer({
@@ -38,7 +40,9 @@ export class ServerProcess {
           },
           udb: { open: (system, clock) => stage.openDatabase(system, clock, lifeline) },
           clock: lifeline.clock,
+          ...(deaths === null ? {} : { deathRound: deaths.roundMs, deathDelay: deaths.delayMs }),
         })
+        this.#isRunning = true
         return
       } catch (error) {
         stage.trace(`${name} does not start: ${error}`)
@@ -56,6 +60,7 @@ export class ServerProcess {
       if (lifeline.isDead || this.#isSpared) return
       network.onMessage(this.name, undefined)
       lifeline.cut()
+      this.#isRunning = false
       this.stage.trace(`${this.name} is gone`)
       killed()
     }
@@ -72,6 +77,11 @@ export class ServerProcess {
 
   spare(): void {
     this.#isSpared = true
+  }
+
+  /** Whether it answers questions. */
+  get isRunning(): boolean {
+    return this.#isRunning
   }
 
   get isAlive(): boolean {

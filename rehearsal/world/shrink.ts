@@ -1,6 +1,7 @@
 /** Makes a failing plan smaller: leaves out steps, and troubles of upgrades, as long as what is left fails by the same rule. */
 import type { ClassUpgradePlan, Plan, Step } from './plan.js'
 import type { Tamper } from './stage.js'
+import { withUndos } from './undos.js'
 import { play } from './world.js'
 
 /** Worlds played at most, so that it ends in a minute. */
@@ -37,10 +38,10 @@ function without(steps: readonly Step[], from: number, length: number): readonly
 function withoutTroubles(plan: Plan, index: number): Plan {
   const calm = (upgrade: ClassUpgradePlan): ClassUpgradePlan => ({
     ...upgrade,
-    troubles: { schedule: 'none', transform: 'none', check: 'none', start: 'none' },
+    troubles: { schedule: 'none', transform: 'none', inverse: 'none', check: 'none', start: 'none' },
   })
   const upgrades = plan.upgrades.map((upgrade, i) =>
-    i === index ? { bundle: 'good' as const, classUpgrades: upgrade.classUpgrades.map(calm) } : upgrade,
+    i === index ? { ...upgrade, bundle: 'good' as const, classUpgrades: upgrade.classUpgrades.map(calm) } : upgrade,
   )
-  return { ...plan, upgrades }
+  return { ...plan, upgrades: withUndos(upgrades) }
 }

@@ -1,6 +1,6 @@
 /** What each version of a service's class is, as a plan's upgrades make it. Pure: the generator, the classes and the oracle ask the same. */
 import type { Version } from 'theseus'
-import type { Change, ClassUpgradePlan, Column, Plan, ServiceName } from './plan.js'
+import type { Change, ClassUpgradePlan, Column, NodePlan, Plan, ServiceName } from './plan.js'
 
 export interface ClassSpec {
   readonly service: ServiceName
@@ -19,10 +19,19 @@ export function lineOf(plan: Pick<Plan, 'columns' | 'upgrades'>, service: Servic
   let classes = 1
   for (let version = 1; version <= plan.upgrades.length; version++) {
     const before = line[version - 1]!
+    if (undoes(plan, version)) {
+      line.push(line[version - 2]!)
+      continue
+    }
     const upgrade = classUpgradeOf(plan, service, version)
     line.push(upgrade === undefined ? before : { ...changed(before, upgrade.change), className: nameOf(service, ++classes) })
   }
   return line
+}
+
+/** Whether a version undoes the one before it, and means what the one before that means. */
+export function undoes({ upgrades }: Pick<Plan, 'upgrades'>, version: Version): boolean {
+  return upgrades[version - 1]?.undoes ?? false
 }
 
 export function classUpgradeOf(
@@ -31,6 +40,17 @@ export function classUpgradeOf(
   version: Version,
 ): ClassUpgradePlan | undefined {
   return plan.upgrades[version - 1]?.classUpgrades.find((upgrade) => upgrade.service === service)
+}
+
+/** The name of a node's class at a version: where an upgrade is restricted to some nodes, the others keep theirs. */
+export function classOf(plan: Pick<Plan, 'columns' | 'upgrades'>, { nodeId, service }: NodePlan, version: Version): string {
+  const line = lineOf(plan, service)
+  let at = 0
+  for (let v = 1; v <= version; v++) {
+    const upgrade = classUpgradeOf(plan, service, v)
+    if (upgrade !== undefined && (upgrade.only === null || upgrade.only.includes(nodeId))) at = v
+  }
+  return line[at]!.className
 }
 
 export function changed(spec: ClassSpec, change: Change): ClassSpec {
@@ -64,12 +84,13 @@ export function methodsOf(spec: ClassSpec): readonly (readonly [name: string, ki
     ['forward', 'command'],
     ['tell', 'command'],
     ['later', 'command'],
+    ['announce', 'command'],
     ['ask', 'query'],
   ] as const
   return [
     ...ofColumns,
     ...(spec.strikes ? [['strike', 'command'] as const] : []),
-    ...(spec.service === 'teller' ? ofTellers : []),
+    ...(spec.service === 'teller' ? ofTellers : [['hear', 'command'] as const]),
   ]
 }
 

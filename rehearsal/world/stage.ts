@@ -1,8 +1,9 @@
 /** What every process of the world finds around it. */
 
-import type { Clock, HostEvent, HostOptions, NodeClass, Operator, Upgrade } from 'theseus'
+import type { Clock, HostEvent, HostOptions, NodeClass, Operator, Upgrade, Version } from 'theseus'
 import type { MemoryState } from 'theseus/memory'
 import type { DependencyContainer } from 'tsyringe'
+import type { Write } from '../../core/ports/stateStore.js'
 import type { Lifeline } from './lifeline.js'
 import type { Network } from './network.js'
 import type { Plan, ServiceName } from './plan.js'
@@ -14,6 +15,7 @@ export type UpgradeDatabase = Operator['database']
 export interface Tamper {
   readonly upgrade?: (upgrade: Upgrade) => Upgrade
   readonly disk?: (host: string, turn: (action: () => void) => void) => MemoryState
+  readonly database?: (database: UpgradeDatabase) => UpgradeDatabase
   readonly register?: (container: DependencyContainer) => void
 }
 
@@ -29,6 +31,10 @@ export interface Stage {
   chance(): number
   trace(line: string): void
   observed(host: string, event: HostEvent): void
+  /** A host has this on its disk now. */
+  committed(writes: readonly Write[]): void
+  /** Versions older than this one are dead, and whoever asks now is told so; 0 as long as that is not sure. */
+  surelyDead(): Version
   /** A process with these nodes is gone. */
   died(host: string, nodeIds: readonly string[]): void
   openDatabase(system: string, clock: Clock, lifeline: Lifeline): Promise<UpgradeDatabase>

@@ -5,11 +5,13 @@
 import type { WorldDatabase } from './database.js'
 import type { HostProcess } from './hostProcess.js'
 import type { Network } from './network.js'
+import type { Operators } from './operators.js'
 import type { NodePlan, Step } from './plan.js'
 import type { ServerProcess } from './serverProcess.js'
 import type { UpgradeDatabase } from './stage.js'
 import type { VirtualTime } from './virtualTime.js'
 
+type LeaveStep = Extract<Step, { kind: 'leave' }>
 export type TroubleStep = Exclude<Step, { kind: 'call' | 'publish' }>
 
 /** What troubles befall. */
@@ -22,7 +24,9 @@ export interface Troubled {
   processes(): readonly (HostProcess | ServerProcess)[]
   server(name: string): ServerProcess
   born(node: NodePlan): void
-  forgotten(nodeId: string): void
+  readonly operators: Operators
+  /** Its host has stopped, and an operator has forgotten it: for good, or because nobody expects it back. */
+  forgotten(nodeId: string, isForGood: boolean): void
   retry(nodeId: string): void
   imposter(nodeId: string, host: HostProcess): Promise<void>
   trace(line: string): void
@@ -49,7 +53,7 @@ export class Troubles {
         world.born(step.node)
         return
       case 'leave':
-        this.#leave(world.host(step.host), step.forMs)
+        this.#leave(world.host(step.host), step)
         return
       case 'crash': {
         const host = world.host(step.host)
@@ -90,6 +94,17 @@ export class Troubles {
         return
       case 'retry':
         world.retry(step.nodeId)
+        return
+      case 'now':
+      case 'retryVersion':
+      case 'finalize':
+        world.operators.ask(step)
+        return
+      case 'pause':
+      case 'hold': {
+        const takeBack = world.operators.ask(step)
+        if (takeBack !== undefined) this.#endAfter(step.forMs, takeBack)
+      }
     }
   }
 
@@ -112,13 +127,13 @@ export class Troubles {
     else this.world.time.after(ms, once)
   }
 
-  #leave(host: HostProcess, forMs: number | null): void {
+  #leave(host: HostProcess, step: LeaveStep): void {
     if (!host.isAlive || host.running === undefined) return
-    const leaving: Promise<void> = this.#left(host, forMs).finally(() => this.#leaving.delete(leaving))
+    const leaving: Promise<void> = this.#left(host, step).finally(() => this.#leaving.delete(leaving))
     this.#leaving.add(leaving)
   }
 
-  async #left(host: HostProcess, forMs: number | null): Promise<void> {
+  async #left(host: HostProcess, { forMs, isForgotten }: LeaveStep): Promise<void> {
     const { world } = this
     const { time } = world
     const { lifeline } = host
@@ -132,17 +147,16 @@ export class Troubles {
       if (time.elapsedMs - sinceMs > stopWithinMs) return world.violated('C10', `${host.name} does not stop`)
     }
     world.trace(`${host.name} has stopped`)
-    if (forMs !== null) {
-      this.#endAfter(forMs, () => host.start())
-      return
+    if (forMs === null || isForgotten) {
+      for (const nodeId of [...host.nodes.keys()]) {
+        if (forMs === null) host.drop(nodeId)
+        this.world.forgotten(nodeId, forMs === null)
+        await this.#forget(nodeId)
+      }
     }
-    for (const nodeId of [...host.nodes.keys()]) {
-      host.drop(nodeId)
-      this.world.forgotten(nodeId)
-      await this.#forget(nodeId)
-    }
+    if (forMs !== null) this.#endAfter(forMs, () => host.start())
     // Others may be born there yet.
-    host.start()
+    else host.start()
   }
 
   /** The operator's part of a departure. */

@@ -12,27 +12,69 @@ import {
   type UpgradePlan,
 } from './plan.js'
 import { type ClassSpec, lineOf } from './specs.js'
+import { undoOf } from './undos.js'
 
-export function upgradesOf(dice: Dice, columns: Readonly<Record<ServiceName, readonly Column[]>>): readonly UpgradePlan[] {
+/** So many versions at most, undos included. */
+const versionsMax = 6
+
+export function upgradesOf(
+  dice: Dice,
+  columns: Readonly<Record<ServiceName, readonly Column[]>>,
+  nodeIds: readonly string[],
+): readonly UpgradePlan[] {
   const upgrades: UpgradePlan[] = []
   const count = dice.between(1, 4)
+  // Half of the plans go back now and then.
+  const mayGoBack = dice.chance(0.5)
   // What can't ever be passed leaves the upgrades after it unreached: not in every plan, and once.
   const hopeless = dice.chance(0.12) ? dice.between(1, count) : undefined
   // A schedule that waits for others waits for ever behind those.
   const mayWaitForOthers = hopeless === undefined
-  for (let version = 1; version <= count; version++) {
-    const concerned = dice.oneOf([['ledger'], ['ledger'], ['teller'], ['ledger', 'teller']] as const) as readonly ServiceName[]
+  const isGated = dice.chance(0.5)
+  // Nodes of two classes: what comes after would have to name both.
+  const isOver = new Set<ServiceName>()
+  for (let made = 1; made <= count && upgrades.length < versionsMax; made++) {
+    const drawn = dice.oneOf([['ledger'], ['ledger'], ['teller'], ['ledger', 'teller']] as const) as readonly ServiceName[]
+    const concerned = drawn.filter((service) => !isOver.has(service))
+    if (concerned.length === 0) continue
     const line = (service: ServiceName) => lineOf({ columns, upgrades }, service).at(-1)!
-    const isHopeless = version === hopeless
+    const version = upgrades.length + 1
+    const isHopeless = made === hopeless
     const isBad = isHopeless && dice.chance(0.4)
+    let undos = 0
+    while (mayGoBack && undos < 3 && version + undos < versionsMax && dice.chance(0.45)) undos++
     upgrades.push({
+      undoes: false,
+      isGated,
       classUpgrades: serviceNames
         .filter((service) => concerned.includes(service))
-        .map((service) => classUpgradeOf(dice, line(service), version, mayWaitForOthers, isHopeless && !isBad)),
+        .map((service) => {
+          const upgrade = classUpgradeOf(dice, line(service), version, mayWaitForOthers, isHopeless && !isBad)
+          if (undos > 0) return withWayBack(upgrade)
+          const only = !isHopeless && dice.chance(0.3) ? onlySome(dice, upgrade, nodeIds) : upgrade
+          if (only !== upgrade) isOver.add(service)
+          return only
+        }),
       bundle: isBad ? 'bad' : dice.chance(0.06) ? 'badUntilHealed' : 'good',
     })
+    for (; undos > 0; undos--) upgrades.push(undoOf(upgrades))
   }
   return upgrades
+}
+
+/** Without an SO to keep it meanwhile, what one version has alone would be lost on the way back and forth, as its author wants it. */
+function withWayBack(upgrade: ClassUpgradePlan): ClassUpgradePlan {
+  const { kind } = upgrade.change
+  if (kind === 'grow') return { ...upgrade, futureSO: 'so' }
+  if (kind === 'drop') return { ...upgrade, pastSO: 'so' }
+  return upgrade
+}
+
+/** Restricts it to some nodes, where both classes have the same type. */
+function onlySome(dice: Dice, upgrade: ClassUpgradePlan, nodeIds: readonly string[]): ClassUpgradePlan {
+  if (upgrade.change.kind !== 'move') return upgrade
+  const only = nodeIds.filter((nodeId) => nodeId.startsWith(upgrade.service) && dice.chance(0.5))
+  return only.length === 0 ? upgrade : { ...upgrade, only, futureSO: 'notNeeded', pastSO: 'notNeeded' }
 }
 
 function classUpgradeOf(
@@ -47,11 +89,13 @@ function classUpgradeOf(
   const troubles = {
     schedule: troubleOf(dice, 0.08),
     transform: troubleOf(dice, 0.15),
+    inverse: troubleOf(dice, 0.15),
     check: troubleOf(dice, 0.06),
     start: troubleOf(dice, 0.1),
   }
   if (isHopeless) troubles[dice.oneOf(['schedule', 'transform', 'check', 'start'] as const)] = 'throwsForGood'
-  return { service: spec.service, change, futureSO, pastSO, schedule: scheduleOf(dice, spec.service, mayWaitForOthers), troubles }
+  const schedule = scheduleOf(dice, spec.service, mayWaitForOthers)
+  return { service: spec.service, change, futureSO, pastSO, schedule, only: null, troubles }
 }
 
 function changeOf(dice: Dice, spec: ClassSpec, version: number): Change {

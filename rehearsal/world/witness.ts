@@ -10,6 +10,8 @@ import type { Trouble } from './plan.js'
 export interface Room {
   /** Whether the process that runs this node is alive: what a dead one still does did not happen. */
   isAlive(nodeId: string): boolean
+  /** An operation begins on a node that is alive. */
+  begins(nodeId: string, op: string): void
   /** Passes this much time in the node's process. Never ends if that is killed. */
   pause(nodeId: string, ms: number): Promise<void>
   violated(rule: string, what: string): void
@@ -26,6 +28,7 @@ export class Witness {
 
   begins(nodeId: string, op: string): void {
     if (!this.room.isAlive(nodeId)) return
+    this.room.begins(nodeId, op)
     const running = this.#runningOn(nodeId)
     // An SO's operation continues in the next object: the same one again.
     if (running.some((other) => other !== op)) {

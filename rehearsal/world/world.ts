@@ -3,25 +3,35 @@
  * at the first violation of what must always hold, or when everything has come to rest.
  */
 import { createHash } from 'node:crypto'
-import { draftManifest, Fault, type HostEvent, type Random, type Version } from 'theseus'
+import type { HostEvent, Random, Version } from 'theseus'
 import { seededRandom } from 'theseus/memory'
-import { type AuditRoom, audit, opOf, untilAtRest } from './audit.js'
-import { makeCall } from './calls.js'
+import type { Write } from '../../core/ports/stateStore.js'
+import { audit, opOf } from './audit.js'
+import { restore } from './backup.js'
+import { type CallStep, makeCall } from './calls.js'
+import { Company } from './company.js'
+import { ControlWatch } from './controlWatch.js'
 import { WorldDatabase } from './database.js'
-import { isChain } from './expectations.js'
+import { DeathWatch } from './deathWatch.js'
+import { EventWatch } from './eventWatch.js'
 import { HostProcess } from './hostProcess.js'
+import { startImposter } from './imposter.js'
 import type { Lifeline } from './lifeline.js'
 import { Limits } from './limits.js'
 import { Model } from './model.js'
 import { Network } from './network.js'
-import type { NodePlan, Plan, ServiceName, Step } from './plan.js'
+import { type Observed, observe, observeRequest } from './observer.js'
+import { badBundle, Operators, type OperatorsRoom } from './operators.js'
+import type { Plan, ServiceName, Step } from './plan.js'
+import { type AuditRoom, untilAtRest } from './rest.js'
 import { ServerProcess } from './serverProcess.js'
+import { undoes } from './specs.js'
 import type { Stage, Tamper, UpgradeDatabase } from './stage.js'
 import { type Troubled, Troubles } from './troubles.js'
 import { type Cast, castOf } from './upgrades.js'
 import { VirtualTime } from './virtualTime.js'
 import { type Room, Witness } from './witness.js'
-import { worldSettings } from './worldSettings.js'
+import { settingsOf } from './worldSettings.js'
 
 export interface Violation {
   /** The number of what was broken: `C3`, `L1`. */
@@ -40,8 +50,6 @@ export interface Result {
 }
 
 const startMs = Date.UTC(2026, 0, 1)
-const tryAgainMs = 200
-const publishWithinMs = 5_000
 /** The longest a plan may take to set up its stage, and to come to rest after its troubles. */
 const setUpWithinMs = 20_000
 const wholeWithinMs = 200_000
@@ -50,7 +58,7 @@ export function play(plan: Plan, tamper: Tamper = {}): Promise<Result> {
   return new World(plan, tamper).play()
 }
 
-class World implements Stage, Room, AuditRoom, Troubled {
+class World extends Company implements Stage, Room, AuditRoom, Troubled, Observed, OperatorsRoom {
   readonly system = 'world'
   readonly time = new VirtualTime(startMs)
   readonly settings: Stage['settings']
@@ -62,14 +70,14 @@ class World implements Stage, Room, AuditRoom, Troubled {
   readonly #random: Random
   readonly udb: WorldDatabase
   readonly #troubles = new Troubles(this)
-  readonly #limits: Limits
+  readonly limits: Limits
+  readonly controls: ControlWatch
+  readonly deaths: DeathWatch
+  readonly events: EventWatch
+  readonly operators: Operators
   readonly #witness: Witness
-  readonly #hosts = new Map<string, HostProcess>()
-  readonly #servers = new Map<string, ServerProcess>()
-  readonly #nodes = new Map<string, NodePlan>()
   readonly #violations: Violation[] = []
   readonly #trace: string[] = []
-  readonly #drafts: ReturnType<World['makeDraft']>[] = []
   /** By the process that waits for the answer: with it ends the call. */
   readonly #openCalls: Lifeline[] = []
   #isHealed = false
@@ -78,14 +86,15 @@ class World implements Stage, Room, AuditRoom, Troubled {
     readonly plan: Plan,
     readonly tamper: Tamper,
   ) {
+    super()
     this.#random = seededRandom(plan.seed)
-    this.settings = { ...worldSettings, limit: plan.limit }
+    this.settings = settingsOf(plan)
     this.model = new Model((rule, what) => this.violated(rule, what))
     this.#witness = new Witness(this)
     this.cast = castOf(plan, this.#witness)
-    this.#limits = new Limits(
+    this.limits = new Limits(
       plan,
-      (service) => this.#countOf(service),
+      (service) => this.countOf(service),
       (rule, what) => this.violated(rule, what),
     )
     this.network = new Network(this.time, this.#random, {
@@ -95,20 +104,28 @@ class World implements Stage, Room, AuditRoom, Troubled {
       },
       copied: (op) => this.model.copied(op),
     })
-    this.udb = new WorldDatabase(this.time, this.#random)
-    const byDigest = new Map(
-      this.cast.upgrades.map((upgrade, i) => {
-        const draft = this.makeDraft(i + 1)
-        this.#drafts.push(draft)
-        return [draft.manifest.bundle.digest, { upgrade: tamper.upgrade?.(upgrade) ?? upgrade, is: plan.upgrades[i]!.bundle }]
-      }),
+    const violated = (rule: string, what: string) => this.violated(rule, what)
+    this.controls = new ControlWatch(
+      (version) => undoes(plan, version),
+      () => this.time.elapsedMs,
+      violated,
     )
+    this.deaths = new DeathWatch(() => this.time.now(), violated)
+    this.events = new EventWatch(plan)
+    this.udb = new WorldDatabase(
+      this.time,
+      this.#random,
+      (method, args, answer) => observeRequest(this, method, args, answer),
+      tamper.database,
+    )
+    this.operators = new Operators(this, this.cast.upgrades)
+    const tampered = this.cast.upgrades.map((upgrade) => upgrade && (tamper.upgrade?.(upgrade) ?? upgrade))
     this.repository = {
       load: async (digest) => {
-        const found = byDigest.get(digest)!
-        if (found.is === 'bad' || (found.is === 'badUntilHealed' && !this.#isHealed))
-          throw new Fault('upgrade.invalid', 'the loading of this bundle fails')
-        return found.upgrade
+        const version = this.operators.versionOf(digest)
+        const { bundle } = plan.upgrades[version - 1]!
+        if (bundle === 'bad' || (bundle === 'badUntilHealed' && !this.#isHealed)) throw badBundle()
+        return tampered[version - 1]!
       },
     }
   }
@@ -148,6 +165,7 @@ class World implements Stage, Room, AuditRoom, Troubled {
     this.plan.steps.forEach((step, i) => {
       this.time.after(step.atMs, () => this.#perform(step, i))
     })
+    if (this.plan.backup !== null) this.time.after(this.plan.backup.atMs, () => this.host(this.plan.backup!.host).makeBackup())
     await this.time.sleep(this.plan.healAtMs - (this.time.elapsedMs - beganMs))
     this.#isHealed = true
     this.#witness.isHealed = true
@@ -158,17 +176,27 @@ class World implements Stage, Room, AuditRoom, Troubled {
     if (version !== this.plan.upgrades.length)
       this.violated('C9', `${this.plan.upgrades.length} upgrades were published, and the newest version is ${version}`)
     if (this.#violations.length === 0) await audit(this)
+    const { backup } = this.plan
+    if (this.#violations.length === 0 && backup !== null && this.areAllAt(version)) {
+      await restore(this, this.host(backup.host))
+      await untilAtRest(this)
+      if (this.#violations.length === 0) await audit(this)
+    }
+    if (this.#violations.length === 0 && this.areAllAt(version)) {
+      await this.operators.finish(this.auditor()!, (rule, what) => this.violated(rule, what))
+      await audit(this)
+    }
   }
 
   async #setUp(): Promise<void> {
     for (const name of this.plan.servers) {
       const server = new ServerProcess(name, this)
-      this.#servers.set(name, server)
+      this.servers.set(name, server)
       server.start()
     }
     for (const name of [...this.plan.clients, ...this.plan.hosts]) {
       const host = new HostProcess(name, this)
-      this.#hosts.set(name, host)
+      this.hosts.set(name, host)
       host.start()
     }
     for (const node of this.plan.nodes) this.born(node)
@@ -178,26 +206,13 @@ class World implements Stage, Room, AuditRoom, Troubled {
     }
   }
 
-  born(node: NodePlan): void {
-    this.#nodes.set(node.nodeId, node)
-    this.#hosts.get(node.host)!.add(node)
-  }
-
   #perform(step: Step, i: number): void {
     switch (step.kind) {
-      case 'call': {
-        const client = this.#hosts.get(step.client)!.running
-        if (client === undefined) return
-        const open = this.host(step.client).lifeline
-        this.#openCalls.push(open)
-        makeCall(this, client, opOf(i), step).then(
-          () => void this.#openCalls.splice(this.#openCalls.indexOf(open), 1),
-          (error) => this.violated('world', error instanceof Error ? (error.stack ?? error.message) : String(error)),
-        )
+      case 'call':
+        this.#call(step, opOf(i))
         return
-      }
       case 'publish':
-        for (const client of this.plan.clients.slice(0, step.publishers)) void this.#publish(client, step.version)
+        for (const client of this.plan.clients.slice(0, step.publishers)) void this.operators.publish(client, step.version)
         return
       default:
         this.trace(`${opOf(i)} ${JSON.stringify(step)}`)
@@ -205,66 +220,40 @@ class World implements Stage, Room, AuditRoom, Troubled {
     }
   }
 
-  forgotten(nodeId: string): void {
-    this.#nodes.delete(nodeId)
-    this.#limits.forgotten(nodeId)
-  }
-
-  retry(nodeId: string): void {
-    this.living()
-      .find(({ plan }) => plan.nodeId === nodeId)
-      ?.handle?.retry()
-  }
-
-  async imposter(nodeId: string, host: HostProcess): Promise<void> {
-    const node = this.#nodes.get(nodeId)
-    const isRegistered = () =>
-      this.#nodes.has(nodeId) && !this.plan.steps.some((step) => step.kind === 'leave' && step.forMs === null)
-    if (node === undefined || node.host === host.name || host.running === undefined || !isRegistered()) return
-    if (this.host(node.host).nodes.get(nodeId)?.handle === undefined) return
-    const { lifeline } = host
-    await host.running.node(this.codeFor(node.service), nodeId).then(
+  #call(step: CallStep, op: string): void {
+    const client = this.hosts.get(step.client)!.running
+    if (client === undefined) return
+    const open = this.host(step.client).lifeline
+    this.#openCalls.push(open)
+    const beganMs = this.time.elapsedMs
+    makeCall(this, client, op, step).then(
       () => {
-        if (!lifeline.isDead) this.violated('C3', `${nodeId} runs on ${host.name} too, where its state is not`)
+        this.#openCalls.splice(this.#openCalls.indexOf(open), 1)
+        if (step.asked.what === 'announce' && this.model.wasAnswered(op))
+          this.events.announced(op, step, beganMs, this.time.elapsedMs)
       },
-      (error) => this.trace(`${nodeId} is not started on ${host.name}: ${error}`),
+      (error) => this.violated('world', error instanceof Error ? (error.stack ?? error.message) : String(error)),
     )
   }
 
-  host(name: string): HostProcess {
-    return this.#hosts.get(name)!
-  }
-
-  processes() {
-    return [...this.#hosts.values(), ...this.#servers.values()]
-  }
-
-  server(name: string): ServerProcess {
-    return this.#servers.get(name)!
-  }
-
-  async #publish(client: string, version: Version): Promise<void> {
-    for (;;) {
-      try {
-        const head = await this.database.head()
-        if (head.version >= version) return
-        const running = this.#hosts.get(client)!.running
-        if (head.version === version - 1 && running !== undefined) {
-          // If the client is killed meanwhile, nothing comes of it.
-          const tried = running.publish(this.#drafts[version - 1]!).then(() => 'published')
-          const result = await Promise.race([tried, this.time.sleep(publishWithinMs)])
-          this.trace(`${client}: version ${version}, ${result ?? 'no answer'}`)
-        }
-      } catch (error) {
-        this.trace(`${client} has not published version ${version}: ${error}`)
-      }
-      await this.time.sleep(tryAgainMs)
+  forgotten(nodeId: string, isForGood: boolean): void {
+    if (isForGood) {
+      this.nodes.delete(nodeId)
+      this.deaths.left(nodeId)
     }
+    this.deaths.forgotten(nodeId)
+    this.limits.forgotten(nodeId)
   }
 
-  makeDraft(version: Version) {
-    const bundle = new TextEncoder().encode(`bundle ${version} of seed ${this.plan.seed}`)
-    return { manifest: draftManifest(this.cast.upgrades[version - 1]!, bundle), bundle }
+  restored(nodeId: string): void {
+    this.model.restored(nodeId)
+    this.deaths.restored(nodeId)
+    // It may be back in the middle of an upgrade, and had given its slot back long ago.
+    this.limits.forgotten(nodeId)
+  }
+
+  imposter(nodeId: string, host: HostProcess): Promise<void> {
+    return startImposter(this, nodeId, host)
   }
 
   // --- What processes, objects and the oracle ask
@@ -283,35 +272,24 @@ class World implements Stage, Room, AuditRoom, Troubled {
   }
 
   observed(host: string, event: HostEvent): void {
-    switch (event.type) {
-      case 'phase': {
-        const { nodeId, phase, target, reason } = event
-        this.trace(`${nodeId} is ${phase}${target === null ? '' : ` for ${target}`}${reason === null ? '' : `: ${reason}`}`)
-        const node = this.#nodes.get(nodeId)
-        if (node === undefined) return
-        this.#limits.observed(event, node.service)
-        const handle = this.host(node.host).nodes.get(nodeId)?.handle
-        if (handle !== undefined && !isChain(handle.version, handle.chain))
-          this.violated('C1', `${nodeId} at version ${handle.version} has the chain ${JSON.stringify(handle.chain)}`)
-        return
-      }
-      case 'flipped':
-        this.trace(`${event.nodeId} flips to ${event.version}, ${event.className}`)
-        return
-      case 'learned':
-        this.trace(`${host} learns of version ${event.version}`)
-        return
-      case 'nodeFailed':
-        this.trace(`${event.nodeId} failed: ${event.error}`)
-        if (event.error instanceof Error && event.error.name === 'InvariantViolation')
-          this.violated('invariant', event.error.message)
-        return
-      case 'deadLetter':
-        this.trace(`${host} has a dead letter on ${event.subject}: ${event.fault.code} ${event.fault.message}`)
-        return
-      case 'warning':
-        this.trace(`${host} warns: ${event.message}: ${event.error}`)
-    }
+    observe(this, host, event)
+  }
+
+  committed(writes: readonly Write[]): void {
+    this.deaths.committed(writes)
+  }
+
+  surelyDead(): Version {
+    return this.#isHealed && [...this.servers.values()].every(({ isRunning }) => isRunning) ? this.deaths.inForce : 0
+  }
+
+  calledDead(op: string, version: Version): void {
+    this.deaths.called(op, version)
+  }
+
+  begins(nodeId: string, op: string): void {
+    const host = this.hostOf(nodeId)
+    if (host !== undefined) this.deaths.began(nodeId, op, host.deadAtStart)
   }
 
   died(host: string, nodeIds: readonly string[]): void {
@@ -323,26 +301,12 @@ class World implements Stage, Room, AuditRoom, Troubled {
     return this.udb.open(system, lifeline)
   }
 
-  hostNumber(host: string): number {
-    return [...this.#hosts.keys()].indexOf(host)
-  }
-
   codeFor(service: ServiceName) {
     return this.cast.lines[service][0]!
   }
 
-  isAlive(nodeId: string): boolean {
-    const node = this.#nodes.get(nodeId)
-    return node !== undefined && this.#hosts.get(node.host)!.isAlive
-  }
-
   pause(nodeId: string, ms: number): Promise<void> {
-    const node = this.#nodes.get(nodeId)
-    return node === undefined ? this.time.sleep(ms) : this.#hosts.get(node.host)!.lifeline.pause(ms)
-  }
-
-  living() {
-    return [...this.#nodes.values()].map((plan) => ({ plan, handle: this.#hosts.get(plan.host)!.nodes.get(plan.nodeId)?.handle }))
+    return this.hostOf(nodeId)?.lifeline.pause(ms) ?? this.time.sleep(ms)
   }
 
   auditor() {
@@ -351,9 +315,5 @@ class World implements Stage, Room, AuditRoom, Troubled {
 
   openCalls(): number {
     return this.#openCalls.filter(({ isDead }) => !isDead).length
-  }
-
-  #countOf(service: ServiceName): number {
-    return [...this.#nodes.values()].filter((node) => node.service === service).length
   }
 }

@@ -1,7 +1,8 @@
 /** The hosts' bounds and intervals in the world: short, so that a plan of a few seconds holds many of each. */
 import type { HostOptions } from 'theseus'
+import type { Plan } from './plan.js'
 
-export const worldSettings: NonNullable<HostOptions['settings']> = {
+const worldSettings: NonNullable<HostOptions['settings']> = {
   callDeadlineMs: 1_500,
   queryResendMs: 250,
   retryPauseMs: 20,
@@ -14,9 +15,15 @@ export const worldSettings: NonNullable<HostOptions['settings']> = {
   backoffMsMax: 400,
   stopTimeoutMs: 300,
   populationMs: 80,
+  controlsMs: 200,
   slotPauseMs: 60,
   heldAnswerMs: 60,
   // So few that a small column takes several transactions.
   transformRecordsPerCommit: 2,
   sweepKeysPerCommit: 3,
+}
+
+export function settingsOf({ limit, deaths }: Plan): NonNullable<HostOptions['settings']> {
+  // Where versions die, nodes that are down are soon not heard of any more.
+  return { ...worldSettings, limit, ...(deaths === null ? {} : { leaseMs: 700 }) }
 }

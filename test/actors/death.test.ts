@@ -1,7 +1,7 @@
 /** Versions die when no registered node runs them or an older one (C8), and nodes that come back too late. */
 import test from 'ava'
 import { unpack } from '../../core/codec.js'
-import { type Schedule, schedule } from '../../index.js'
+import { defineUpgrade, type Schedule, schedule } from '../../index.js'
 import { type MemoryState, memoryStore } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, TestSystem } from '../support/testSystem.js'
@@ -112,6 +112,29 @@ test('a node back at a dead version upgrades before it serves, without being tol
   await node.reached(1)
   t.is(await at(system, 1, 'n2'), 'answered ["written at version 0"]')
   t.is(await at(system, 0, 'n2'), 'version.dead')
+})
+
+test('a node back at a dead version that the upgrade leaves alone serves again as soon as it has advanced', async (t) => {
+  const system = await TestSystem.start(t, asking, deaths)
+  const [here, away] = [await system.host('a'), await system.host('b')]
+  const node = await here.node(NotesV1, 'n1')
+  await away.node(NotesV1, 'n2')
+  const state = away.kill()
+  await system.database.forget('n2')
+  await system.publish(defineUpgrade({ title: 'Nothing of this service', classUpgrades: [] }))
+  await node.reached(1)
+  await untilDead(system, 0)
+  // It is up before it has advanced.
+  const up = gate()
+  let records = 0
+  state.beforeCommit = (writes) => (writes.some(([key]) => key === 'n/n2') && ++records > 1 ? up.pass() : undefined)
+  const back = await (await system.host('b2', { state })).node(NotesV1, 'n2')
+  up.open()
+  await back.reached(1)
+  await untilDead(system, 0, 'n2')
+  await here.stop()
+  const { operator } = system.desk.running
+  t.deepEqual(await operator.call({ service: 'notes' }, 'all', [], { version: 1, kind: 'query' }), [])
 })
 
 test('without the upgrade server a node serves the dead version it has; it leaves off when it is told', async (t) => {

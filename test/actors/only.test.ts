@@ -60,6 +60,7 @@ const someOnly = (only: NodeFilter) =>
         pastSO: notNeeded,
         only,
         transform: (old) => table(old.words),
+        inverse: { transform: ({ words }) => ({ words: Object.keys(words) }) },
         schedule: eagerly(),
       }),
     ],
@@ -158,4 +159,17 @@ test('a filter between classes of different types is refused, whatever a cast sa
   }
   t.throws(() => upgradeClass({ ...whole, only: { nodes: ['n1'] } as never }), { code: 'upgrade.invalid', message: /same type/ })
   t.throws(() => someOnly({ nodes: [] }), { code: 'upgrade.invalid', message: /only is/ })
+})
+
+test('an upgrade for some nodes that is published twice is refused the second time, and taken again after its undo', async (t) => {
+  const system = await TestSystem.start(t)
+  const built = system.build(someOnly({ nodes: ['n1'] }))
+  const { operator } = system.desk.running
+  t.is(await system.desk.running.publish(built), 1)
+  t.is(await codeOf(system.desk.running.publish(built)), 'upgrade.invalid')
+  t.is(await operator.undo(), 2)
+  t.is(await operator.undo(), 3)
+  t.is(await codeOf(system.desk.running.publish(built)), 'upgrade.invalid')
+  t.is(await operator.undo(), 4)
+  t.is(await system.desk.running.publish(built), 5)
 })

@@ -43,3 +43,16 @@ test.serial('a plan is data, and reads as a story', (t) => {
   ])
     t.regex(story, part)
 })
+
+test.serial(
+  'plans go back, pause, hold, let versions die, forget who comes back, tell events, and upgrade some nodes only',
+  (t) => {
+    const plans = Array.from({ length: 200 }, (_, i) => planOf(i + 1))
+    const kinds = new Set(plans.flatMap(({ steps }) => steps.map(({ kind }) => kind)))
+    for (const kind of ['pause', 'hold', 'now', 'retryVersion', 'finalize'] as const) t.true(kinds.has(kind), kind)
+    t.true(plans.some(({ upgrades }) => upgrades.some(({ undoes }, i) => undoes && upgrades[i + 1]?.undoes)))
+    t.true(plans.some(({ upgrades }) => upgrades.some(({ classUpgrades }) => classUpgrades.some(({ only }) => only !== null))))
+    t.true(plans.some(({ deaths, steps }) => deaths !== null && steps.some((step) => step.kind === 'leave' && step.isForgotten)))
+    t.true(plans.some(({ steps }) => steps.some((step) => step.kind === 'call' && step.asked.what === 'announce')))
+  },
+)

@@ -1,44 +1,21 @@
 /** The world's oracle finds what is broken on purpose: in an upgrade, in a disk, in the runtime itself. */
 import 'reflect-metadata'
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import { CallTable } from '../../actors/callTable.js'
 import { Journal } from '../../actors/journal.js'
 import { Mailbox, type Turn } from '../../actors/mailbox.js'
 import { tokens } from '../../actors/tokens.js'
 import { UpgradeLayer } from '../../actors/upgradeLayer.js'
-import type { ReadonlyCollection } from '../../core/collection.js'
 import { Fault } from '../../core/fault.js'
 import type { StateStore, Write } from '../../core/ports/stateStore.js'
 import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
-import type { ClassUpgrade, Upgrade } from '../../core/upgrade.js'
 import { planOf } from '../../rehearsal/world/planGenerator.js'
 import { failureOf } from '../../rehearsal/world/report.js'
 import { shrink } from '../../rehearsal/world/shrink.js'
 import type { Tamper } from '../../rehearsal/world/stage.js'
 import { play } from '../../rehearsal/world/world.js'
 import { type MemoryState, memoryStore } from '../../transports/memory/index.js'
-
-const seedsMax = 150
-
-/** Plays seeds until one fails, by a rule that says what was broken. */
-async function finds(t: ExecutionContext, rules: readonly string[], tamper: Tamper): Promise<number> {
-  for (let seed = 1; seed <= seedsMax; seed++) {
-    const { violations } = await play(planOf(seed), tamper)
-    if (violations.length === 0) continue
-    t.true(rules.includes(violations[0]!.rule), `seed ${seed}: ${violations[0]!.rule}, ${violations[0]!.what}`)
-    t.log(`seed ${seed}: ${violations[0]!.rule}, ${violations[0]!.what}`)
-    return seed
-  }
-  t.fail(`not found with ${seedsMax} seeds`)
-  return 0
-}
-
-const eachClass = (change: (upgrade: ClassUpgrade) => ClassUpgrade) => (upgrade: Upgrade) => ({
-  ...upgrade,
-  classUpgrades: upgrade.classUpgrades.map(change),
-})
-
-const nothing: ReadonlyCollection<never> = { get: () => undefined, has: () => false, entries: () => [] }
+import { eachClass, finds, nothing } from './findings.js'
 
 test.serial('a transform that forgets the future-SO’s state is found (C7)', async (t) => {
   const forgetful = eachClass((upgrade) => ({
@@ -129,7 +106,8 @@ const insistent: Tamper = {
 }
 
 test.serial('commands that are sent again although they may have been executed are found (C2)', async (t) => {
-  await finds(t, ['C2'], insistent)
+  // C4: one of the two was refused as not executed.
+  await finds(t, ['C2', 'C4'], insistent)
 })
 
 /** Takes every tenth answer back: it says that the command was not executed. */

@@ -1,0 +1,20 @@
+/** An old backup of a host's disk, which somebody puts in place of the disk when everything rests: its nodes are back where they were. */
+import type { HostProcess } from './hostProcess.js'
+import type { VirtualTime } from './virtualTime.js'
+
+export interface BackupRoom {
+  readonly time: VirtualTime
+  trace(line: string): void
+  /** What this node has told since is not so any more. */
+  restored(nodeId: string): void
+}
+
+export async function restore(room: BackupRoom, host: HostProcess): Promise<void> {
+  const { backup } = host
+  if (backup === undefined || !host.isAlive) return
+  await host.stop()
+  for (const nodeId of host.nodes.keys()) room.restored(nodeId)
+  room.trace(`${host.name} has the disk of an old backup`)
+  await host.replaceDisk(backup)
+  host.start()
+}

@@ -1,0 +1,63 @@
+/** Who is there: the processes of a rehearsal, and the nodes that are registered and not forgotten for good. */
+import type { Version } from 'theseus'
+import type { HostProcess } from './hostProcess.js'
+import type { NodePlan, ServiceName } from './plan.js'
+import type { ServerProcess } from './serverProcess.js'
+
+export class Company {
+  readonly hosts = new Map<string, HostProcess>()
+  readonly servers = new Map<string, ServerProcess>()
+  readonly nodes = new Map<string, NodePlan>()
+
+  born(node: NodePlan): void {
+    this.nodes.set(node.nodeId, node)
+    this.hosts.get(node.host)!.add(node)
+  }
+
+  host(name: string): HostProcess {
+    return this.hosts.get(name)!
+  }
+
+  hostNumber(name: string): number {
+    return [...this.hosts.keys()].indexOf(name)
+  }
+
+  hostOf(nodeId: string): HostProcess | undefined {
+    const node = this.nodes.get(nodeId)
+    return node && this.hosts.get(node.host)
+  }
+
+  server(name: string): ServerProcess {
+    return this.servers.get(name)!
+  }
+
+  processes() {
+    return [...this.hosts.values(), ...this.servers.values()]
+  }
+
+  node(nodeId: string) {
+    const plan = this.nodes.get(nodeId)
+    return plan && { plan, handle: this.host(plan.host).nodes.get(nodeId)?.handle }
+  }
+
+  /** Every node, as it runs, if it does. */
+  living() {
+    return [...this.nodes.keys()].map((nodeId) => this.node(nodeId)!)
+  }
+
+  isAlive(nodeId: string): boolean {
+    return this.hostOf(nodeId)?.isAlive ?? false
+  }
+
+  countOf(service: ServiceName): number {
+    return [...this.nodes.values()].filter((node) => node.service === service).length
+  }
+
+  areAllAt(version: Version): boolean {
+    return this.living().every(({ handle }) => handle?.version === version)
+  }
+
+  retry(nodeId: string): void {
+    this.node(nodeId)?.handle?.retry()
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * Knows what is on the disks of all nodes, alive or not, and which versions have been declared dead; holds the one against the other.
+ *
+ * C8. A death passes no version that a registered node runs, or may run when it comes back, nor one that a live client is registered at; nothing
+ * is answered as dead before its death is in force; nobody goes back from a final version; and a node that comes back at a dead version
+ * does nothing before it has upgraded.
+ */
+import type { Death, NodeRow, Version } from 'theseus'
+import { clientService } from 'theseus'
+import { unpack } from '../../core/codec.js'
+import type { NodeRecord } from '../../core/nodeRecord.js'
+import type { Write } from '../../core/ports/stateStore.js'
+
+export class DeathWatch {
+  readonly #records = new Map<string, NodeRecord>()
+  /** Nodes that an operator has forgotten, until they are registered again: nobody waits for them. */
+  readonly #forgotten = new Set<string>()
+  readonly #restored = new Set<string>()
+  #death: Death = { below: 0, sinceMs: 0, inForce: 0 }
+
+  constructor(
+    private readonly now: () => number,
+    private readonly violated: (rule: string, what: string) => void,
+  ) {}
+
+  committed(writes: readonly Write[]): void {
+    for (const [key, value] of writes) {
+      if (key.startsWith('n/') && value !== null) this.#records.set(key.slice(2), unpack(value) as NodeRecord)
+    }
+  }
+
+  /** Its disk is an old one: until it has upgraded, nobody knew that it could be found so. */
+  restored(nodeId: string): void {
+    this.#records.delete(nodeId)
+    this.#restored.add(nodeId)
+  }
+
+  forgotten(nodeId: string): void {
+    this.#forgotten.add(nodeId)
+  }
+
+  registered(nodeId: string): void {
+    this.#forgotten.delete(nodeId)
+  }
+
+  /** For good. */
+  left(nodeId: string): void {
+    this.#records.delete(nodeId)
+  }
+
+  declared(death: Death, rows: readonly NodeRow[]): void {
+    if (death.below === this.#death.below) return
+    this.#death = death
+    const { below } = death
+    for (const { nodeId, version } of this.#possible()) {
+      if (version < below)
+        this.violated('C8', `versions below ${below} are declared dead, and ${nodeId} is at version ${version}`)
+    }
+    for (const { service, alive, version, nodeId } of rows) {
+      if (service === clientService && alive && version < below)
+        this.violated('C8', `versions below ${below} are declared dead, and client ${nodeId} calls at version ${version}`)
+    }
+  }
+
+  finalized(final: Version): void {
+    for (const { nodeId, version } of this.#possible()) {
+      if (version < final) this.violated('C8', `version ${final} is made final, and ${nodeId} is at version ${version}`)
+    }
+  }
+
+  /** Versions older than this one are dead. */
+  get inForce(): Version {
+    const { below, sinceMs, inForce } = this.#death
+    return this.now() >= sinceMs ? below : inForce
+  }
+
+  /** For how long the newest death has been in force; negative as long as it is not. */
+  get inForceForMs(): number {
+    return this.now() - this.#death.sinceMs
+  }
+
+  called(op: string, version: Version): void {
+    if (version >= this.inForce)
+      this.violated('C8', `${op} is told that version ${version} is dead; below ${this.inForce} they are`)
+  }
+
+  /** @param deadAtStart what was dead when the node's host started, if it can't have missed that */
+  began(nodeId: string, op: string, deadAtStart: Version): void {
+    const version = this.#records.get(nodeId)?.generation.version ?? deadAtStart
+    if (version < deadAtStart)
+      this.violated('C8', `${nodeId} does ${op} at version ${version}; when it came back those below ${deadAtStart} were dead`)
+  }
+
+  /** The oldest version that each node can be found running. */
+  #possible(): { readonly nodeId: string; readonly version: Version }[] {
+    return [...this.#records.values()]
+      .filter(({ nodeId }) => !this.#forgotten.has(nodeId) && !this.#restored.has(nodeId))
+      .map(({ nodeId, previous, generation }) => ({ nodeId, version: previous?.version ?? generation.version }))
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Which events a ledger may have missed. That it hears none twice and none of a command that failed, the model tells, for what it hears it writes
+ * down.
+ *
+ * E1. Where nothing goes wrong on the way, a ledger that is there the whole time hears every event.
+ */
+import type { Phase } from 'theseus'
+import type { CallStep } from './calls.js'
+import type { Plan, Step } from './plan.js'
+import { classUpgradeOf } from './specs.js'
+
+interface Announced {
+  readonly op: string
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+const serving: ReadonlySet<Phase> = new Set<Phase>(['current', 'fetching', 'verifying', 'scheduled', 'stalled'])
+const harmless: ReadonlySet<Step['kind']> = new Set<Step['kind']>([
+  'call',
+  'publish',
+  'join',
+  'pause',
+  'hold',
+  'now',
+  'retryVersion',
+])
+/** An event is heard within the deadline of a call, if at all. */
+const heardWithinMs = 1_500
+
+export class EventWatch {
+  readonly #announced: Announced[] = []
+  /** When each node served and when not, in order. */
+  readonly #phases = new Map<string, { readonly atMs: number; readonly isServing: boolean }[]>()
+  readonly #mayMiss: boolean
+
+  constructor(private readonly plan: Plan) {
+    const isCut = plan.upgrades.some(({ bundle }, i) => {
+      const upgrade = classUpgradeOf(plan, 'ledger', i + 1)
+      return bundle !== 'good' || upgrade?.futureSO === 'none' || upgrade?.pastSO === 'none'
+    })
+    this.#mayMiss = isCut || plan.deaths !== null || plan.steps.some(({ kind }) => !harmless.has(kind))
+  }
+
+  phase(nodeId: string, phase: Phase, atMs: number): void {
+    const phases = this.#phases.get(nodeId) ?? []
+    this.#phases.set(nodeId, phases)
+    phases.push({ atMs, isServing: serving.has(phase) })
+  }
+
+  announced(op: string, { deadlineMs }: CallStep, fromMs: number, toMs: number): void {
+    // It has no more time than the command that it comes from.
+    if (deadlineMs >= 1_000) this.#announced.push({ op, fromMs, toMs })
+  }
+
+  /** What this ledger must have heard. */
+  dueTo(nodeId: string): readonly string[] {
+    if (this.#mayMiss) return []
+    return this.#announced
+      .filter(({ fromMs, toMs }) => this.#isThere(nodeId, fromMs - 100, toMs + heardWithinMs) && !this.#isBusy(fromMs, toMs))
+      .map(({ op }) => op)
+  }
+
+  #isThere(nodeId: string, fromMs: number, toMs: number): boolean {
+    const phases = this.#phases.get(nodeId) ?? []
+    const before = phases.findLast(({ atMs }) => atMs <= fromMs)
+    return (before?.isServing ?? false) && phases.every(({ atMs, isServing }) => atMs <= fromMs || atMs > toMs || isServing)
+  }
+
+  /** Calls that linger may keep a mailbox for longer than an event waits. */
+  #isBusy(fromMs: number, toMs: number): boolean {
+    return this.plan.steps.some(
+      (step) =>
+        step.kind === 'call' &&
+        'manner' in step.asked &&
+        step.asked.manner === 'lingering' &&
+        step.atMs > fromMs - 4_000 &&
+        step.atMs < toMs + heardWithinMs,
+    )
+  }
+}

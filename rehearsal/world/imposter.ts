@@ -1,0 +1,26 @@
+/** A host that starts a node whose state is elsewhere: by mistake, and it must be refused (C3). */
+import type { NodeClass } from 'theseus'
+import type { Company } from './company.js'
+import type { HostProcess } from './hostProcess.js'
+import type { Plan, ServiceName } from './plan.js'
+
+export interface ImposterRoom extends Company {
+  readonly plan: Plan
+  codeFor(service: ServiceName): NodeClass
+  violated(rule: string, what: string): void
+  trace(line: string): void
+}
+
+export async function startImposter(room: ImposterRoom, nodeId: string, host: HostProcess): Promise<void> {
+  const node = room.node(nodeId)
+  // Whoever is forgotten may begin anew anywhere.
+  const mayBeForgotten = room.plan.steps.some((step) => step.kind === 'leave' && (step.forMs === null || step.isForgotten))
+  if (node?.handle === undefined || node.plan.host === host.name || host.running === undefined || mayBeForgotten) return
+  const { lifeline } = host
+  await host.running.node(room.codeFor(node.plan.service), nodeId).then(
+    () => {
+      if (!lifeline.isDead) room.violated('C3', `${nodeId} runs on ${host.name} too, where its state is not`)
+    },
+    (error) => room.trace(`${nodeId} is not started on ${host.name}: ${error}`),
+  )
+}

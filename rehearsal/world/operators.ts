@@ -1,0 +1,123 @@
+/** What a plan's operators do: they publish upgrades and undos, pause and resume, hold and release, and try again what does not succeed. */
+import { draftManifest, Fault, isFault, type RunningHost, type Upgrade, type Version } from 'theseus'
+import type { Lifeline } from './lifeline.js'
+import type { Plan, Step } from './plan.js'
+import type { UpgradeDatabase } from './stage.js'
+import type { VirtualTime } from './virtualTime.js'
+
+export interface OperatorsRoom {
+  readonly plan: Plan
+  readonly time: VirtualTime
+  readonly database: UpgradeDatabase
+  /** The process at which an operator sits. */
+  host(name: string): { readonly running: RunningHost | undefined; readonly lifeline: Lifeline }
+  trace(line: string): void
+}
+
+export type OperatorStep = Extract<Step, { kind: 'pause' | 'hold' | 'now' | 'retryVersion' | 'finalize' }>
+
+const tryAgainMs = 200
+const publishWithinMs = 5_000
+
+export class Operators {
+  readonly #drafts: readonly (ReturnType<typeof draftOf> | undefined)[]
+
+  constructor(
+    private readonly room: OperatorsRoom,
+    upgrades: readonly (Upgrade | undefined)[],
+  ) {
+    this.#drafts = upgrades.map((upgrade, i) => upgrade && draftOf(upgrade, room.plan.seed, i + 1))
+  }
+
+  /** Which upgrade a bundle is of. */
+  versionOf(digest: string): Version {
+    return this.#drafts.findIndex((draft) => draft?.manifest.bundle.digest === digest) + 1
+  }
+
+  /** Publishes a version as soon as the one before it is there, until it is. */
+  async publish(client: string, version: Version): Promise<void> {
+    const { database, time } = this.room
+    for (;;) {
+      try {
+        const head = await database.head()
+        if (head.version >= version) return
+        const { running } = this.room.host(client)
+        if (head.version === version - 1 && running !== undefined) {
+          // If the client is killed meanwhile, nothing comes of it.
+          const tried = this.#install(running, version).then(() => 'published')
+          const result = await Promise.race([tried, time.sleep(publishWithinMs)])
+          this.room.trace(`${client}: version ${version}, ${result ?? 'no answer'}`)
+        }
+      } catch (error) {
+        this.room.trace(`${client} has not published version ${version}: ${error}`)
+      }
+      await time.sleep(tryAgainMs)
+    }
+  }
+
+  #install(running: RunningHost, version: Version): Promise<Version> {
+    const draft = this.#drafts[version - 1]
+    return draft === undefined ? running.operator.undo({ version: version - 1 }) : running.publish(draft)
+  }
+
+  /** Asks what the step says, once; the way back of a pause or a hold is tried until it succeeds. Returns it. */
+  ask(step: OperatorStep): (() => void) | undefined {
+    const { plan } = this.room
+    const operator = this.room.host(plan.clients[0]!).running?.operator
+    if (operator === undefined) return undefined
+    const once = (asked: Promise<unknown>) => {
+      asked.catch((error) => this.room.trace(`an operator's ${step.kind} fails: ${error}`))
+    }
+    switch (step.kind) {
+      case 'pause': {
+        const { version } = step
+        once(operator.pause(version, 'the plan says so'))
+        // Nobody is held by it: it may stay.
+        if (plan.upgrades[version - 1]!.undoes) return undefined
+        return () => this.#insist(() => this.room.database.removeControl({ kind: 'pause', version }))
+      }
+      case 'hold': {
+        const { nodeId } = step
+        once(operator.hold(nodeId, 'the plan says so'))
+        return () => this.#insist(() => this.room.database.removeControl({ kind: 'hold', nodeId }))
+      }
+      case 'now':
+        once(operator.upgradeNow(step.nodeId))
+        return undefined
+      case 'retryVersion':
+        once(operator.retry(step.version))
+        return undefined
+      case 'finalize':
+        once(operator.finalize(step.version))
+        return undefined
+    }
+  }
+
+  #insist(action: () => Promise<unknown>): void {
+    action().catch(() => this.room.time.after(tryAgainMs, () => this.#insist(action)))
+  }
+
+  /** Nobody goes back from the newest version any more: an undo of it is refused, and installs nothing. */
+  async finish(running: RunningHost, violated: (rule: string, what: string) => void): Promise<void> {
+    const newest = this.room.plan.upgrades.length
+    const final = await running.operator.finalize(newest)
+    if (final !== newest) {
+      violated('C8', `every node is at version ${newest}, and it can't be made final: ${final} is`)
+      return
+    }
+    const outcome = await running.operator.undo().then(
+      (version) => `is installed as version ${version}`,
+      (error) => (isFault(error) && error.code === 'upgrade.invalid' ? undefined : `ends with ${error}`),
+    )
+    if (outcome !== undefined) violated('C8', `version ${newest} is final, and an undo of it ${outcome}`)
+  }
+}
+
+function draftOf(upgrade: Upgrade, seed: number, version: Version) {
+  const bundle = new TextEncoder().encode(`bundle ${version} of seed ${seed}`)
+  return { manifest: draftManifest(upgrade, bundle), bundle }
+}
+
+export function badBundle(): Fault {
+  return new Fault('upgrade.invalid', 'the loading of this bundle fails')
+}

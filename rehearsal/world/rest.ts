@@ -1,0 +1,142 @@
+/**
+ * The end of a rehearsal: the troubles are over, and everything must come to rest.
+ *
+ * C10. Every upgrade ends: at the new version, or serving the old one with the reason where an operator sees it.
+ * C8. What nobody runs any more dies.
+ * P2. A rollout with a node in trouble is paused, where its upgrade has a gate.
+ */
+import { clientService, type NodeHandle, type NodeRow, oldestPossible, type RunningHost, type Version } from 'theseus'
+import type { CallsRoom } from './calls.js'
+import type { DeathWatch } from './deathWatch.js'
+import type { EventWatch } from './eventWatch.js'
+import { obstacleOf } from './expectations.js'
+import { type NodePlan, serviceNames } from './plan.js'
+import { classOf, classUpgradeOf, undoes } from './specs.js'
+import type { UpgradeDatabase } from './stage.js'
+import type { VirtualTime } from './virtualTime.js'
+
+/** How long it may take from the end of the troubles until everything rests. */
+const restWithinMs = 90_000
+const lookEveryMs = 250
+/** How long an operator waits before asking a stalled node to try again. */
+const retryEveryMs = 2_500
+/** Every host has asked which versions are dead after so long. */
+const toldWithinMs = 3_000
+
+export interface AuditRoom extends CallsRoom {
+  readonly time: VirtualTime
+  readonly database: UpgradeDatabase
+  /** The nodes that are registered and not forgotten, as they run. */
+  living(): readonly { readonly plan: NodePlan; readonly handle: NodeHandle | undefined }[]
+  openCalls(): number
+  readonly deaths: DeathWatch
+  readonly events: EventWatch
+  /** The client that asks at the end. */
+  auditor(): RunningHost | undefined
+}
+
+/** Waits until every node rests; the operator asks stalled ones to try again. */
+export async function untilAtRest(room: AuditRoom): Promise<void> {
+  const { time } = room
+  const since = time.elapsedMs
+  let retriedMs = since
+  for (;;) {
+    const restless = await restlessIn(room, time.elapsedMs - since)
+    if (restless.length === 0) return
+    if (time.elapsedMs - since > restWithinMs) {
+      room.violated('C10', `${restWithinMs / 1000} seconds after the troubles ended: ${restless.join('; ')}`)
+      return
+    }
+    if (time.elapsedMs - retriedMs > retryEveryMs) {
+      retriedMs = time.elapsedMs
+      await tryAgain(room)
+    }
+    await time.sleep(lookEveryMs)
+  }
+}
+
+/** By the upgrade database in every second plan, by the nodes' own handles in the others. */
+async function tryAgain(room: AuditRoom): Promise<void> {
+  const { database, plan, time } = room
+  for (const { handle } of room.living()) {
+    if (handle?.phase !== 'stalled' && handle?.phase !== 'rejected') continue
+    const since = time.now()
+    if (plan.seed % 2 === 0) handle.retry()
+    else await database.setControl({ kind: 'retry', version: handle.version + 1, token: `at ${since}`, since })
+  }
+  // The operator has seen why the rollout paused itself. What is asked of an undo holds nobody.
+  for (const control of await database.controls())
+    if (control.kind === 'pause' && !undoes(plan, control.version)) await database.removeControl(control)
+}
+
+/** Says of every node that does not rest what it does instead. */
+async function restlessIn(room: AuditRoom, forMs: number): Promise<readonly string[]> {
+  const rows = new Map((await room.database.nodes()).map((row) => [row.nodeId, row]))
+  const newest = (await room.database.head()).version
+  const restless: string[] = []
+  if (newest < room.plan.upgrades.length) restless.push(`version ${newest + 1} is not published`)
+  if (room.auditor() === undefined) restless.push('the auditor does not run')
+  for (const { plan, handle } of room.living()) {
+    const why = whyRestless(room, plan, handle, rows.get(plan.nodeId), newest)
+    if (why !== undefined) restless.push(`${plan.nodeId} ${why}`)
+  }
+  for (const service of serviceNames) {
+    const answer = await room.database.claimSlot(service, { nodeId: 'nobody', version: newest, isUndo: false }, { nodes: 0 })
+    const holders = 'heldBy' in answer ? answer.heldBy : []
+    if (holders.length > 0) restless.push(`slots of ${service} are held by ${holders.join(', ')}`)
+  }
+  restless.push(...(await ungated(room, [...rows.values()], newest)), ...undead(room, [...rows.values()], newest, forMs))
+  if (room.openCalls() > 0) restless.push(`${room.openCalls()} calls have not ended`)
+  return restless
+}
+
+function whyRestless(
+  room: AuditRoom,
+  plan: NodePlan,
+  handle: NodeHandle | undefined,
+  row: NodeRow | undefined,
+  newest: Version,
+): string | undefined {
+  if (handle === undefined) return mayNotRun(room, plan) ? undefined : 'does not run'
+  const { version, phase } = handle
+  const obstacle = obstacleOf(room.plan, plan.service)
+  const goal = Math.min(newest, obstacle - 1)
+  // A node that joins late is born past what the others could not pass, where that was no matter of state.
+  const isPast = version === newest && phase === 'current'
+  if (version !== goal && !isPast) return `is at version ${version}, ${phase}, instead of at ${goal}`
+  const isStuck = version < newest
+  if (isStuck ? phase !== 'stalled' && phase !== 'rejected' : phase !== 'current') return `is ${phase} at version ${version}`
+  const expected = classOf(room.plan, plan, version)
+  if (handle.className !== expected) return `is a ${handle.className} at version ${version}, and no ${expected}`
+  if (row === undefined) return 'is not in the upgrade database'
+  if (row.version !== version || row.phase !== phase || row.className !== handle.className || !row.alive)
+    return `is ${phase} at version ${version}, but the upgrade database has ${row.phase} at ${row.version}, ${row.className}, alive: ${row.alive}`
+  if (isStuck && (row.reason === null || row.reason === '')) return `is ${phase} without a reason in the upgrade database`
+  return undefined
+}
+
+/** A node that is born at a class whose `start()` never ends well has no older version to serve: its host's code hears why. */
+function mayNotRun({ plan }: AuditRoom, { nodeId, service }: NodePlan): boolean {
+  const isBornLate = !plan.nodes.some((node) => node.nodeId === nodeId)
+  return isBornLate && plan.upgrades.some((_, i) => classUpgradeOf(plan, service, i + 1)?.troubles.start === 'throwsForGood')
+}
+
+/** Nodes in trouble, where the rollout has not paused itself for them. */
+async function ungated(room: AuditRoom, rows: readonly NodeRow[], newest: Version): Promise<readonly string[]> {
+  if (!room.plan.upgrades[newest - 1]?.isGated) return []
+  const gate = (await room.database.controls()).find((control) => control.kind === 'gate' && control.version === newest)
+  const heeded = gate?.kind === 'gate' ? gate.heeded : []
+  return rows
+    .filter(({ target, phase }) => target === newest && (phase === 'stalled' || phase === 'rejected'))
+    .filter(({ nodeId }) => !heeded.some((key) => key.startsWith(`${nodeId} `)))
+    .map(({ nodeId }) => `the gate has not closed for ${nodeId}`)
+}
+
+/** Versions that nobody runs or calls, and which are not dead, or of which not everybody has heard yet. */
+function undead({ plan, deaths }: AuditRoom, rows: readonly NodeRow[], newest: Version, forMs: number): readonly string[] {
+  if (plan.deaths === null) return []
+  const counted = rows.filter(({ service, alive }) => service !== clientService || alive)
+  const below = Math.min(newest, ...counted.map(oldestPossible))
+  if (deaths.inForce < below) return [`versions below ${below} are not dead, but those below ${deaths.inForce}`]
+  return deaths.inForce > 0 && Math.min(deaths.inForceForMs, forMs) < toldWithinMs ? ['not everybody knows what is dead'] : []
+}

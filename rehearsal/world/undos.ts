@@ -1,0 +1,39 @@
+/** An undo as a plan tells of it: the upgrade before it, turned round (DESIGN §5). Pure, and made anew of what it undoes whenever that changes. */
+import type { ClassUpgradePlan, UpgradePlan } from './plan.js'
+
+/** The upgrade that undoes the last of these. */
+export function undoOf(upgrades: readonly UpgradePlan[]): UpgradePlan {
+  const undone = upgrades.at(-1)!
+  // The class that comes back keeps its own troubles: those of the upgrade that made it, if that is undone for the second time.
+  const made = undone.undoes ? upgrades.at(-2) : undefined
+  return {
+    undoes: true,
+    isGated: false,
+    bundle: undone.bundle,
+    classUpgrades: undone.classUpgrades.map((upgrade) => {
+      const { check, start } = made?.classUpgrades.find(({ service }) => service === upgrade.service)?.troubles ?? none
+      return turned(upgrade, { check, start })
+    }),
+  }
+}
+
+/** The same upgrades, each undo made of what it undoes now. */
+export function withUndos(upgrades: readonly UpgradePlan[]): readonly UpgradePlan[] {
+  const made: UpgradePlan[] = []
+  for (const upgrade of upgrades) made.push(upgrade.undoes ? undoOf(made) : upgrade)
+  return made
+}
+
+const none = { check: 'none', start: 'none' } as const
+
+function turned(upgrade: ClassUpgradePlan, troubles: Pick<ClassUpgradePlan['troubles'], 'check' | 'start'>): ClassUpgradePlan {
+  const { futureSO, pastSO } = upgrade
+  const { transform, inverse } = upgrade.troubles
+  return {
+    ...upgrade,
+    futureSO: pastSO,
+    pastSO: futureSO,
+    schedule: { kind: 'eagerly' },
+    troubles: { schedule: 'none', transform: inverse, inverse: transform, ...troubles },
+  }
+}

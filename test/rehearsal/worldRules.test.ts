@@ -1,0 +1,142 @@
+/** The world's oracle finds what is broken on purpose in undos, controls, deaths and events. */
+import 'reflect-metadata'
+import test from 'ava'
+import { EventHub, type Hearer } from '../../actors/eventHub.js'
+import { Node } from '../../actors/node.js'
+import type { Message } from '../../core/ports/transport.js'
+import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import type { ClassUpgrade } from '../../core/upgrade.js'
+import type { Tamper } from '../../rehearsal/world/stage.js'
+import { database, eachClass, finds, nothing } from './findings.js'
+
+const inverse = (change: (inverse: NonNullable<ClassUpgrade['inverse']>) => ClassUpgrade['inverse']): Tamper => ({
+  upgrade: eachClass((upgrade) => ({ ...upgrade, inverse: upgrade.inverse && change(upgrade.inverse) })),
+})
+
+test.serial('an undo that forgets the past-SO’s state is found (C7)', async (t) => {
+  const forgetful = inverse(({ transform, ...more }) => ({
+    ...more,
+    transform: (now, _past, collections) => transform(now, {}, { ...collections, future: () => nothing }),
+  }))
+  await finds(t, ['C2', 'C3'], forgetful, 2_000)
+})
+
+test.serial('an undo that forgets what only the undone version knows is found (C5)', async (t) => {
+  const forgetful = inverse(({ future, ...more }) => ({
+    ...more,
+    future: (state, collections) =>
+      future!({ ...state, lists: emptied(state.lists, []), counts: emptied(state.counts, 0) }, unread(collections)),
+  }))
+  await finds(t, ['C2', 'C3'], forgetful, 400)
+})
+
+function emptied(record: object, value: unknown): object {
+  return Object.fromEntries(Object.keys(record).map((name) => [name, value]))
+}
+
+function unread<C extends { old(name: string): unknown }>(collections: C): C {
+  return { ...collections, old: () => nothing }
+}
+
+const claimingAs = (change: Partial<Parameters<UpgradeDatabase['claimSlot']>[1]>): Tamper => ({
+  database: (target) =>
+    database(target, { claimSlot: (service, going, limit) => target.claimSlot(service, { ...going, ...change }, limit) }),
+})
+
+test.serial('a pause that is not heeded is found', async (t) => {
+  await finds(t, ['P1'], claimingAs({ isUndo: true }), 400)
+})
+
+test.serial('a hold that is not heeded is found', async (t) => {
+  const unheld: Tamper = {
+    database: (target) =>
+      database(target, {
+        claimSlot: async (service, going, limit) => {
+          const answer = await target.claimSlot(service, going, limit)
+          return 'control' in answer && answer.control.kind === 'hold' ? { claimed: true } : answer
+        },
+      }),
+  }
+  // Whoever goes in spite of a hold goes without a slot, so a limit may be broken first.
+  await finds(t, ['P1', 'L1'], unheld, 400)
+})
+
+test.serial('an undo that a pause holds is found (C10)', async (t) => {
+  await finds(t, ['C10'], claimingAs({ isUndo: false }), 400)
+})
+
+test.serial('a death that is declared while a node is down is found (C8)', async (t) => {
+  /** Leaves out of account who is not heard of. */
+  const hasty: Tamper = {
+    database: (target) => {
+      const heard = async () => (await target.nodes()).filter(({ alive }) => alive)
+      return database(target, {
+        nodes: heard,
+        declareDead: async (below, delayMs) => {
+          const down = (await target.nodes()).filter(({ alive }) => !alive)
+          for (const { nodeId } of down) await target.forget(nodeId)
+          const death = await target.declareDead(below, delayMs)
+          for (const { alive, ...status } of down) await target.register(status, 0)
+          return death
+        },
+      })
+    },
+  }
+  await finds(t, ['C8'], hasty, 600)
+})
+
+test.serial('a death that takes effect at once is found (C8)', async (t) => {
+  const sudden: Tamper = {
+    database: (target) =>
+      database(target, {
+        dead: async () => {
+          const death = await target.dead()
+          return { ...death, inForce: death.below }
+        },
+      }),
+  }
+  await finds(t, ['C8'], sudden, 400)
+})
+
+test.serial('a node that comes back at a dead version and serves is found (C8)', async (t) => {
+  const behind = Object.getOwnPropertyDescriptor(Node.prototype, 'isBehind')!
+  t.teardown(() => Object.defineProperty(Node.prototype, 'isBehind', behind))
+  Object.defineProperty(Node.prototype, 'isBehind', { ...behind, get: () => false })
+  await finds(t, ['C8'], {}, 800)
+})
+
+test.serial('a final version that can be undone is found (C8)', async (t) => {
+  const lenient: Tamper = { database: (target) => database(target, { finalized: async () => 0 }) }
+  await finds(t, ['C8'], lenient)
+})
+
+test.serial('an event that is delivered twice is found (C2)', async (t) => {
+  const { hear } = EventHub.prototype
+  t.teardown(() => {
+    EventHub.prototype.hear = hear
+  })
+  const twice = new WeakMap<Hearer, Hearer>()
+  const doubled = (hearer: Hearer): Hearer => ({
+    receive: (message: Message) => {
+      hearer.receive(message)
+      hearer.receive(message)
+    },
+  })
+  EventHub.prototype.hear = function (hearer, names) {
+    if (!twice.has(hearer)) twice.set(hearer, doubled(hearer))
+    hear.call(this, twice.get(hearer)!, names)
+  }
+  await finds(t, ['C2'], {})
+})
+
+test.serial('an event that one of its hearers misses is found', async (t) => {
+  const { hear } = EventHub.prototype
+  t.teardown(() => {
+    EventHub.prototype.hear = hear
+  })
+  let hearers = 0
+  EventHub.prototype.hear = function (hearer, names) {
+    hear.call(this, hearer, ++hearers % 3 === 0 ? new Set() : names)
+  }
+  await finds(t, ['E1'], {}, 400)
+})
