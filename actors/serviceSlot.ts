@@ -32,10 +32,14 @@ export class ServiceSlot {
     await this.#telling
     // Its answer may be lost: then the slot may be this node's all the same.
     if (this.#state === 'free') this.#state = 'unknown'
-    const answer = await this.services.database.claimSlot(this.service, { nodeId: this.nodeId, version, isUndo }, limit)
-    if (answer.claimed) {
-      this.#state = 'held'
-      this.#isReserved = true
+    // Whoever serves meanwhile does not give back what is just being claimed.
+    this.#isReserved = true
+    let answer: SlotAnswer | undefined
+    try {
+      answer = await this.services.database.claimSlot(this.service, { nodeId: this.nodeId, version, isUndo }, limit)
+      if (answer.claimed) this.#state = 'held'
+    } finally {
+      if (!answer?.claimed) this.#isReserved = false
     }
     return answer
   }
