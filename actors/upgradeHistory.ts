@@ -98,8 +98,10 @@ export class UpgradeHistory {
     const { version, digest, dead, final, wanted } = await this.server.head()
     this.#hasAsked = true
     void this.teaching.heard({ version, digest }, wanted)
-    if (version > this.heard) {
-      this.#heard = version
+    // A manifest that could not be had, or kept on a full disk, is tried again with each answer.
+    const isMissing = version > this.newest && !this.#rejected.has(this.newest + 1)
+    if (version > this.heard || isMissing) {
+      this.#heard = Math.max(version, this.#heard)
       this.onNewer(version)
     }
     if (dead > this.#dead || final > this.#final) await this.#believe(dead, final)

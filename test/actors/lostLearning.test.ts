@@ -32,6 +32,23 @@ test('an advance whose learning was lost learns again first, also while the vers
   t.is(node.version, 2)
 })
 
+// Nothing asked for it again, until somebody called that version: the node did not hear of the undo.
+test('a manifest that could not be kept on a full disk is fetched again', async (t) => {
+  const system = await TestSystem.start(t, { askServerMs: 20 })
+  const host = await system.host('h1')
+  const node = await host.node(NotesV1, 'n1')
+  await system.publish(toV2(), (draft) => ({ ...draft, runtime: 99 }))
+  await host.untilPhase('n1', 'rejected')
+  let failed = 0
+  host.state.beforeCommit = (batch) => {
+    if (writes(batch, keys.manifest(2)) && ++failed === 1) throw new Error('disk full')
+  }
+  await system.desk.running.operator.undo()
+  await until(() => host.last('n1')?.phase === 'current', 'the node goes past the upgrade that is undone')
+  t.is(failed, 2)
+  await node.reached(2)
+})
+
 // The node named a slot that was not on disk, and could never start again.
 test('a record that is written after a loss, before the node restarts, is not made of what was lost', async (t) => {
   const one = await oneNode(t, { backoffMs: 500, backoffMsMax: 500 })
