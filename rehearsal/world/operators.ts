@@ -18,6 +18,8 @@ export type OperatorStep = Extract<Step, { kind: 'pause' | 'hold' | 'now' | 'ret
 
 const tryAgainMs = 200
 const publishWithinMs = 5_000
+/** After a call without an answer has ended at its deadline, its server may still be busy with it. */
+const carriedOutWithinMs = 5_000
 
 export class Operators {
   readonly #drafts: readonly (ReturnType<typeof draftOf> | undefined)[]
@@ -65,32 +67,39 @@ export class Operators {
     const { plan } = this.room
     const operator = this.room.host(plan.clients[0]!).running?.operator
     if (operator === undefined) return undefined
-    const once = (asked: Promise<unknown>) => {
+    const once = (asked: Promise<unknown>): Promise<unknown> =>
       asked.catch((error) => this.room.trace(`an operator's ${step.kind} fails: ${error}`))
-    }
     switch (step.kind) {
       case 'pause': {
         const { version } = step
-        once(operator.pause(version, 'the plan says so'))
+        const asked = once(operator.pause(version, 'the plan says so'))
         // Nobody is held by it: it may stay.
         if (plan.upgrades[version - 1]!.undoes) return undefined
-        return () => this.#insist(() => this.room.database.removeControl({ kind: 'pause', version }))
+        return () => this.#takeBack(asked, () => this.room.database.removeControl({ kind: 'pause', version }))
       }
       case 'hold': {
         const { nodeId } = step
-        once(operator.hold(nodeId, 'the plan says so'))
-        return () => this.#insist(() => this.room.database.removeControl({ kind: 'hold', nodeId }))
+        const asked = once(operator.hold(nodeId, 'the plan says so'))
+        return () => this.#takeBack(asked, () => this.room.database.removeControl({ kind: 'hold', nodeId }))
       }
       case 'now':
-        once(operator.upgradeNow(step.nodeId))
+        void once(operator.upgradeNow(step.nodeId))
         return undefined
       case 'retryVersion':
-        once(operator.retry(step.version))
+        void once(operator.retry(step.version))
         return undefined
       case 'finalize':
-        once(operator.finalize(step.version))
+        void once(operator.finalize(step.version))
         return undefined
     }
+  }
+
+  /** What was asked may be carried out as long as it has no answer, and a while after that; nobody takes it back before. */
+  #takeBack(asked: Promise<unknown>, action: () => Promise<unknown>): void {
+    void asked.then(() => {
+      this.#insist(action)
+      this.room.time.after(carriedOutWithinMs, () => this.#insist(action))
+    })
   }
 
   #insist(action: () => Promise<unknown>): void {

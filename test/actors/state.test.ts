@@ -117,7 +117,8 @@ class Book extends NodeObject<{ total: number; list: number[]; odd?: unknown }, 
 const starts = new Map<string, number>()
 
 async function book(t: ExecutionContext) {
-  const system = await TestSystem.start(t)
+  // A query that is sent again because the machine is busy would be carried out twice.
+  const system = await TestSystem.start(t, { queryResendMs: 60_000 })
   const host = await system.host('h1')
   const id = `book-${system.name}`
   const node = await host.node(Book, id)
