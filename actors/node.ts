@@ -234,7 +234,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
 
   /** Takes part in answering the service's calls, and opens the mailbox. A node at a dead version opens it for itself alone. */
   serve(): void {
-    if (this.#stopped) return
+    if (this.isStopped) return
     this.slot.release()
     const { record } = this.keeper
     if (this.services.history.dead > record.oldest) this.learning.bury()
@@ -381,8 +381,9 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
     this.learning.learn(history.heard)
   }
 
+  /** From when it leaves on: no upgrade of it goes on, and it does not serve again. */
   get isStopped(): boolean {
-    return this.#stopped
+    return this.#leaving || this.#stopped
   }
 
   /**
@@ -392,6 +393,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
   async leave(): Promise<void> {
     this.#leaving = true
     this.manager.stop()
+    this.slot.stop()
     this.services.events.hear(this, new Set())
     await this.leaveService()
     for (const turn of this.mailbox.clear()) {
