@@ -15,7 +15,7 @@ import type { ReceivedOutcome } from '../core/ports/telemetry.js'
 import type { Message, Subscription } from '../core/ports/transport.js'
 import type { NodeFigures } from '../core/ports/upgradeDatabase.js'
 import { serviceQueue, subjectsOf } from '../core/subjects.js'
-import { CallFigures } from './callFigures.js'
+import { CallCounts } from './callCounts.js'
 import type { Hearer } from './eventHub.js'
 import { IncomingCall } from './incomingCall.js'
 import type { Surroundings } from './liveObject.js'
@@ -44,7 +44,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
   readonly learning: NodeLearning
   readonly manager: UpgradeManager
   readonly slot: ServiceSlot
-  readonly calls: CallFigures
+  readonly calls: CallCounts
   readonly tallies = new Map<Version, Tally>()
   #direct: Subscription | undefined
   #serving: Subscription | undefined
@@ -68,7 +68,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
     this.keeper = new RecordKeeper(record, this.state, journal)
     this.slot = new ServiceSlot(services, service, nodeId, isNew)
     this.mailbox = new Mailbox(clock, settings.mailboxCallsMax)
-    this.calls = new CallFigures(() => clock.now())
+    this.calls = new CallCounts(() => clock.now())
     const running = () =>
       this.software.starting ?? (this.mailbox.running instanceof IncomingCall ? this.mailbox.running : undefined)
     this.layer = new UpgradeLayer(

@@ -5,7 +5,7 @@ import type { NodeFigures } from '../core/ports/upgradeDatabase.js'
 /** One of so many answered calls is timed: reading the clock for each would cost a part of a short call. */
 const timedEvery = 8
 
-export class CallFigures {
+export class CallCounts {
   answered = 0
   failed = 0
   /** Of those that failed. */
