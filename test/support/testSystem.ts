@@ -150,6 +150,8 @@ export class TestSystem {
 /** Takes a host's clock, connection and database away in one stroke, as kill -9 does. */
 interface Lifeline {
   dead: boolean
+  /** What the host's database does instead, as the test says. */
+  readonly changed: Partial<UpgradeDatabase>
 }
 
 export class TestHost {
@@ -170,7 +172,7 @@ export class TestHost {
     facts: NodeFacts,
     { trust, upgrader }: Trusting & Publishing,
   ): Promise<TestHost> {
-    const lifeline: Lifeline = { dead: false }
+    const lifeline: Lifeline = { dead: false, changed: {} }
     const clock: Clock = {
       now: () => systemClock.now(),
       after: (ms, action) => systemClock.after(ms, () => void (lifeline.dead || action())),
@@ -202,6 +204,11 @@ export class TestHost {
 
   get isDead(): boolean {
     return this.lifeline.dead
+  }
+
+  /** From now on some methods of the host's database do something else. */
+  changeDatabase(changed: Partial<UpgradeDatabase>): void {
+    Object.assign(this.lifeline.changed, changed)
   }
 
   readonly nodes = new Map<string, NodeHandle>()
@@ -276,7 +283,7 @@ export class TestHost {
 function mortal(database: UpgradeDatabase, lifeline: Lifeline): UpgradeDatabase {
   return new Proxy(database, {
     get(target, key) {
-      const method: unknown = Reflect.get(target, key)
+      const method: unknown = Reflect.get(lifeline.changed, key) ?? Reflect.get(target, key)
       // Not `then`: the database is no promise.
       if (typeof method !== 'function') return method
       return (...args: unknown[]) => (lifeline.dead ? new Promise(() => {}) : method.apply(target, args))
