@@ -392,10 +392,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
    */
   async leave(): Promise<void> {
     this.#leaving = true
-    this.manager.stop()
-    this.slot.stop()
-    this.services.events.hear(this, new Set())
-    await this.leaveService()
+    await this.#withdraw()
     for (const turn of this.mailbox.clear()) {
       if (turn instanceof IncomingCall && turn.isFromOutside) turn.refuse(this.#stopping())
       else this.mailbox.post(turn)
@@ -405,10 +402,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
 
   async stop(): Promise<void> {
     this.#stopped = true
-    this.manager.stop()
-    this.slot.stop()
-    this.services.events.hear(this, new Set())
-    await this.leaveService()
+    await this.#withdraw()
     await this.#direct?.drain()
     await this.mailbox.close()
     for (const turn of [...this.mailbox.clear(), ...this.learning.stop()]) {
@@ -416,6 +410,14 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
     }
     await this.software.stop()
     this.services.registrar.release(this.id)
+  }
+
+  /** Its upgrade stops where it is, and neither its service's calls nor events reach it any more. */
+  #withdraw(): Promise<void> {
+    this.manager.stop()
+    this.slot.stop()
+    this.services.events.hear(this, new Set())
+    return this.leaveService()
   }
 
   #stopping(): Fault {
