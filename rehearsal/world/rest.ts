@@ -5,15 +5,16 @@
  * C8. What nobody runs any more dies.
  * P2. A rollout with a node in trouble is paused, where its upgrade has a gate.
  */
-import { clientService, type NodeHandle, type NodeRow, oldestPossible, type RunningHost, type Version } from 'theseus'
+import { clientService, type NodeRow, oldestPossible, type RunningHost, type Version } from 'theseus'
 import type { CallsRoom } from './calls.js'
+import type { Standing } from './company.js'
 import type { DeathWatch } from './deathWatch.js'
 import type { EventWatch } from './eventWatch.js'
 import { obstacleOf } from './expectations.js'
 import { type NodePlan, serviceNames } from './plan.js'
 import { classOf, classUpgradeOf, undoes } from './specs.js'
 import type { UpgradeDatabase } from './stage.js'
-import type { VirtualTime } from './virtualTime.js'
+import type { WorldTime } from './virtualTime.js'
 
 /** How long it may take from the end of the troubles until everything rests. */
 const restWithinMs = 90_000
@@ -24,10 +25,10 @@ const retryEveryMs = 2_500
 const toldWithinMs = 3_000
 
 export interface AuditRoom extends CallsRoom {
-  readonly time: VirtualTime
+  readonly time: WorldTime
   readonly database: UpgradeDatabase
   /** The nodes that are registered and not forgotten, as they run. */
-  living(): readonly { readonly plan: NodePlan; readonly handle: NodeHandle | undefined }[]
+  living(): readonly { readonly plan: NodePlan; readonly handle: Standing | undefined }[]
   openCalls(): number
   readonly deaths: DeathWatch
   readonly events: EventWatch
@@ -93,7 +94,7 @@ async function restlessIn(room: AuditRoom, forMs: number): Promise<readonly stri
 function whyRestless(
   room: AuditRoom,
   plan: NodePlan,
-  handle: NodeHandle | undefined,
+  handle: Standing | undefined,
   row: NodeRow | undefined,
   newest: Version,
 ): string | undefined {
