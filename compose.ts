@@ -21,6 +21,7 @@ import { Observers } from './actors/observers.js'
 import { type BuiltUpgrade, Operator, type PublishOptions } from './actors/operator.js'
 import { Outbox } from './actors/outbox.js'
 import { Population } from './actors/population.js'
+import { RecordPasses } from './actors/recordPasses.js'
 import { Registrar } from './actors/registrar.js'
 import { defaultSettings, type HostSettings } from './actors/settings.js'
 import { Teaching } from './actors/teaching.js'
@@ -268,6 +269,7 @@ const hostParts: readonly (new (...args: any[]) => object)[] = [
   ClassRegistry,
   Registrar,
   Population,
+  RecordPasses,
   EventHub,
   Controls,
   Inspection,

@@ -74,6 +74,7 @@ export {
   oldestPossible,
   type ServiceLimit,
 } from './core/ports/upgradeDatabase.js'
+export { asItIs, type MakeRecord, type Records } from './core/recordTransform.js'
 export { forksTable } from './core/reservedTables.js'
 export { type Contact, type Schedule, type SchedulingView, schedule } from './core/schedule.js'
 export { afterMyServers } from './core/schedules/afterMyServers.js'

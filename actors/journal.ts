@@ -182,11 +182,11 @@ function emptyBatch(number: BatchNumber): Batch {
   return { number, writes: new Map(), waiters: [], writers: new Set() }
 }
 
-/** Merges two sorted sequences; of equal keys the overlay's wins, and its null hides the key. */
-export function* overlaid(
-  base: Iterable<readonly [string, Uint8Array]>,
-  overlay: readonly (readonly [string, Uint8Array | null])[],
-): Iterable<readonly [string, Uint8Array]> {
+/** Merges two sequences that are sorted by key; of equal keys the overlay's wins, and its null hides the key. */
+export function* overlaid<T>(
+  base: Iterable<readonly [string, T]>,
+  overlay: readonly (readonly [string, T | null])[],
+): Iterable<readonly [string, T]> {
   let next = 0
   for (const entry of base) {
     while (next < overlay.length && compareKeys(overlay[next]![0], entry[0]) < 0) {

@@ -103,6 +103,12 @@ export abstract class NodeObject<State extends object = Plain, Collections exten
 
   /** Runs on the new object over the new state before the flip (phase `checking`); throw to keep the old version. */
   protected selfCheck(): void | Promise<void> {}
+
+  /**
+   * The same for one record that was made lazily (§8): runs whenever it is made of the old one's. What throws here fails the call that asked for the
+   * record, as if its transform had thrown.
+   */
+  protected checkRecord(_collection: string, _key: string, _record: unknown): void {}
 }
 
 /** A class as a value. What a user passes to `host.node`, `ref` and `upgradeClass`. */
@@ -131,6 +137,7 @@ export interface Lifecycle {
   start(): void | Promise<void>
   stop(): void | Promise<void>
   selfCheck(): void | Promise<void>
+  checkRecord(collection: string, key: string, record: unknown): void
 }
 
 export type StateOf<C extends NodeClass> = InstanceType<C> extends NodeObject<infer State, any> ? State : never

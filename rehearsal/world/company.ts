@@ -5,7 +5,7 @@ import type { NodePlan, ServiceName } from './plan.js'
 import type { ServerProcess } from './serverProcess.js'
 
 /** A node as it stands, and the way to have it try again. */
-export type Standing = Pick<NodeHandle, 'version' | 'className' | 'phase' | 'chain' | 'retry'>
+export type Standing = Pick<NodeHandle, 'version' | 'className' | 'phase' | 'chain' | 'records' | 'retry'>
 
 export class Company {
   readonly hosts = new Map<string, HostProcess>()

@@ -17,8 +17,8 @@ export function planOf(seed: number): Plan {
   const dice = new Dice(chanceOf(seed))
   const hosts = ['h1', 'h2', 'h3'].slice(0, dice.between(1, 3))
   const columns = {
-    ledger: [{ name: 'main', kept: dice.oneOf(['root', 'collection'] as const), mirrored: false }],
-    teller: [{ name: 'main', kept: dice.oneOf(['root', 'collection'] as const), mirrored: false }],
+    ledger: [{ name: 'main', kept: dice.oneOf(['root', 'collection'] as const), mirrored: false, form: 0 }],
+    teller: [{ name: 'main', kept: dice.oneOf(['root', 'collection'] as const), mirrored: false, form: 0 }],
   }
   const nodes = nodesOf(dice, hosts)
   const joins = joinsOf(dice, hosts)

@@ -109,9 +109,11 @@ function whyRestless(
   if (isStuck ? phase !== 'stalled' && phase !== 'rejected' : phase !== 'current') return `is ${phase} at version ${version}`
   const expected = classOf(room.plan, plan, version)
   if (handle.className !== expected) return `is a ${handle.className} at version ${version}, and no ${expected}`
+  if (handle.records !== null) return `has records that are not made: ${JSON.stringify(handle.records)}`
   if (row === undefined) return 'is not in the upgrade database'
   if (row.version !== version || row.phase !== phase || row.className !== handle.className || !row.alive)
     return `is ${phase} at version ${version}, but the upgrade database has ${row.phase} at ${row.version}, ${row.className}, alive: ${row.alive}`
+  if (!isStuck && row.reason !== null) return `is ${phase}, and still says: ${row.reason}`
   if (isStuck && (row.reason === null || row.reason === '')) return `is ${phase} without a reason in the upgrade database`
   return undefined
 }
@@ -136,6 +138,7 @@ async function ungated(room: AuditRoom, rows: readonly NodeRow[], newest: Versio
 /** Versions that nobody runs or calls, and which are not dead, or of which not everybody has heard yet. */
 function undead({ plan, deaths }: AuditRoom, rows: readonly NodeRow[], newest: Version, forMs: number): readonly string[] {
   if (plan.deaths === null) return []
+  if (deaths.inForceForMs < 0) return ['a death is still to come']
   const counted = rows.filter(({ service, alive }) => service !== clientService || alive)
   const below = Math.min(newest, ...counted.map(oldestPossible))
   if (deaths.inForce < below) return [`versions below ${below} are not dead, but those below ${deaths.inForce}`]

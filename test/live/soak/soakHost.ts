@@ -40,6 +40,7 @@ export type SoakDirective = { readonly type: 'healed' } | { readonly type: 'retr
 export const witnessKey = Symbol.for('theseus.soak.witness')
 
 const tryAgainMs = 150
+const tellEveryMs = 500
 const order: SoakOrder = JSON.parse(process.env.SOAK_ORDER!)
 const { plan, hostId } = order
 const handles = new Map<string, NodeHandle>()
@@ -76,6 +77,10 @@ const host = await untilItSucceeds(() =>
   }),
 )
 await Promise.all(plan.nodes.filter((node) => node.host === hostId).map(({ nodeId, service }) => start(nodeId, service)))
+// What is made in passing is told by no event.
+setInterval(() => {
+  for (const nodeId of handles.keys()) tell(null, nodeId)
+}, tellEveryMs)
 send({ type: 'ready' })
 
 /** As whoever looks after a host would. Servers are away, and what a node begins with may fail, as long as the troubles last. */
@@ -103,7 +108,7 @@ function toldOf(nodeId: string): Told | null {
   const handle = handles.get(nodeId)
   return handle === undefined
     ? null
-    : { version: handle.version, className: handle.className, phase: handle.phase, chain: handle.chain }
+    : { version: handle.version, className: handle.className, phase: handle.phase, chain: handle.chain, records: handle.records }
 }
 
 /** An error keeps its name on its way to another process only as data. */

@@ -21,7 +21,7 @@ export interface SoakPlan extends Plan {
 
 export function soakPlanOf(seed: number): SoakPlan {
   const dice = new Dice(seededRandom(seed))
-  const main = () => [{ name: 'main', kept: dice.oneOf(['root', 'collection'] as const), mirrored: false }]
+  const main = () => [{ name: 'main', kept: dice.oneOf(['root', 'collection'] as const), mirrored: false, form: 0 }]
   const columns = { ledger: main(), teller: main() }
   const draw = () =>
     upgradesOf(
