@@ -9,6 +9,7 @@ import { addGlobalFlags } from './flags.js'
 import { addHistory } from './history.js'
 import { addInspect } from './inspect/inspect.js'
 import { addKey } from './key.js'
+import { addNew } from './new/new.js'
 import { addNode } from './node.js'
 import { oneLine, withoutSeeds } from './output.js'
 import { addRollout } from './rollout.js'
@@ -35,6 +36,7 @@ export async function run(argv: readonly string[]): Promise<ExitCode> {
       },
   }
   addUp(program)
+  addNew(program)
   addUpgrade(program)
   addKey(program)
   addUpgrader(program)
