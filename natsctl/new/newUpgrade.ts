@@ -67,7 +67,7 @@ async function report(files: readonly NewFile[], copy: NewFile | undefined, flag
     notes: compiled?.notes ?? [],
     next: [
       ...(copy === undefined ? [] : [`change ${copy.path}: where the upgrade has to follow, the compiler says so`]),
-      ...(decisions.length === 0 ? [] : ['decide, as docs/writing-upgrades.md says']),
+      ...(decisions.length === 0 ? [] : ['decide, as docs/writing-upgrades.md of theseus says']),
       built === undefined ? `npx tsc, and then node --test on what it makes of ${test.path}` : `npx tsc && node --test ${built}`,
       `npx natsctl upgrade build ${upgrade.path}`,
     ],

@@ -40,7 +40,7 @@ export function upgradeText(title: string, comparison: Comparison, modules: Modu
   return `/**
  * ${title.replaceAll('*/', '* /').replaceAll('\n', ' ')}: ${old.exportName} → ${next.exportName}.
  *
- * Each text that "satisfies 'decided'" is yours to decide: write code in its place. docs/writing-upgrades.md says how.
+ * Each text that "satisfies 'decided'" is yours to decide: write code in its place. See docs/writing-upgrades.md of theseus.
  */
 import { ${words.join(', ')} } from 'theseus'
 ${importsOf(modules, [old, next])}
