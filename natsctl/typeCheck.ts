@@ -23,8 +23,8 @@ export interface CompilerRun {
   readonly output: string
 }
 
-/** Runs the compiler that `source` is checked with. Throws `config.invalid` when there is none. */
-export function runCompiler(source: string, args: readonly string[]): Promise<CompilerRun> {
+/** Runs the compiler that `source` is checked with. Rejects with `config.invalid` when there is none. */
+export async function runCompiler(source: string, args: readonly string[]): Promise<CompilerRun> {
   return run(process.execPath, [findCompiler(source), ...args])
 }
 

@@ -5,6 +5,7 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { isFault } from 'theseus'
 import { withBuildSettings } from '../buildSettings.js'
 import { exitCodes, Failure } from '../exitCodes.js'
 import { runCompiler } from '../typeCheck.js'
@@ -60,7 +61,11 @@ export function askCompiler(old: ClassRef, next: ClassRef, questions: readonly Q
     const compilerOptions = { noErrorTruncation: true, noUnusedLocals: false, noUnusedParameters: false }
     await writeFile(settings, JSON.stringify({ extends: tsconfig, files: [probe], compilerOptions }))
     try {
-      const { output } = await runCompiler(old.path, ['--project', settings, '--pretty', 'false'])
+      const { output } = await runCompiler(old.path, ['--project', settings, '--pretty', 'false']).catch((error: unknown) => {
+        if (!isFault(error)) throw error
+        const message = 'error: no TypeScript to compare the classes with: npm install --save-dev typescript @types/node'
+        throw new Failure(exitCodes.error, message, { cause: error })
+      })
       return answersFrom(output, basename(probe), head.length, questions)
     } finally {
       await Promise.all([probe, settings].map((file) => rm(file, { force: true })))
