@@ -269,6 +269,21 @@ test('without a new class a copy is written, which is whole; what its reader cha
   const { output } = await tsc(cwd, '--noEmit')
   t.regex(output, /^src\/upgrades\/1-items-can-be-removed\.ts.*\n +Property 'remove' is missing in type '\{\}'/m)
 
+  change(
+    cwd,
+    'src/archive.v2.ts',
+    ['{ items: true }', '{ items: { at: number } }'],
+    ['put(item, true)', 'put(item, { at: this.now() })'],
+  )
+  const carried = (await errorsIn(cwd)).filter((error) => /Argument of type '"items"' is not assignable/.test(error))
+  t.is(carried.length, 2, 'there and back')
+  change(
+    cwd,
+    'src/archive.v2.ts',
+    ['{ items: { at: number } }', '{ items: true }'],
+    ['put(item, { at: this.now() })', 'put(item, true)'],
+  )
+
   // The new class is there now: the next upgrade is to it, and the one that is there is not written over.
   const again = await newUpgrade(t, cwd, 'Items can be removed', '--from', 'src/archive.ts')
   t.deepEqual(
