@@ -5,7 +5,9 @@ import { commandsIn } from '../../natsctl/demo/demo.js'
 import { until } from '../support/eventually.js'
 import { NatsctlProcess, natsctl, newDirectory, root } from './natsctlProcess.js'
 
-test('the demo upgrades a system under load twice, and nothing fails, is lost or wrong', async (t) => {
+// One after the other: each is a system under load.
+
+test.serial('the demo upgrades a system under load twice, and nothing fails, is lost or wrong', async (t) => {
   const TMPDIR = newDirectory(t)
   const { code, stdout, stderr } = await natsctl(t, ['demo', '-o', 'json'], { env: { TMPDIR } })
   t.is(code, 0, stderr)
@@ -15,7 +17,7 @@ test('the demo upgrades a system under load twice, and nothing fails, is lost or
   t.deepEqual(readdirSync(TMPDIR), [])
 })
 
-test('without a terminal the demo tells what changes, line by line', async (t) => {
+test.serial('without a terminal the demo tells what changes, line by line', async (t) => {
   const { code, stdout, stderr } = await natsctl(t, ['demo'])
   t.is(code, 0, stderr)
   t.regex(stdout, /^Five nodes of "pages" at version 0, one client under load\.\n {2}p1 {2}Pages\.v1 {2}version 0 /)
@@ -23,7 +25,7 @@ test('without a terminal the demo tells what changes, line by line', async (t) =
   t.regex(stdout, /calls \d+, failed 0, lost 0, wrong 0\n$/)
 })
 
-test('the commands look at an embedded system, and act on it, in front of the demo', async (t) => {
+test.serial('the commands look at an embedded system, and act on it, in front of the demo', async (t) => {
   const commands = [
     ['node', 'hold', 'p1'],
     ['rollout', 'pause', '--reason', 'lunch'],
@@ -69,7 +71,7 @@ test('the commands look at an embedded system, and act on it, in front of the de
   t.regex(stderr, /\ncalls \d+, failed 0, lost 0, wrong 0\n$/)
 })
 
-test('the demo ends as the command in front of it does, and goes no further than one that failed', async (t) => {
+test.serial('the demo ends as the command in front of it does, and goes no further than one that failed', async (t) => {
   const { code, stdout, stderr } = await natsctl(t, ['demo', '--', 'call', 'p9', 'get', '/', '--', 'node', 'ls'])
   t.is(code, 6)
   t.is(stdout, '')
@@ -79,7 +81,7 @@ test('the demo ends as the command in front of it does, and goes no further than
   t.is(nested.stderr, 'error: "demo" runs a system of its own; name a command that looks at one\n')
 })
 
-test('the inspector shows the embedded system, and Ctrl-C ends both and leaves nothing behind', async (t) => {
+test.serial('the inspector shows the embedded system, and Ctrl-C ends both and leaves nothing behind', async (t) => {
   const TMPDIR = newDirectory(t)
   const demo = new NatsctlProcess(t, ['demo', '--', 'inspect', '-o', 'json'], { env: { TMPDIR } })
   const { url } = await demo.document(({ type }) => type === 'inspect', 'the page is served')
@@ -88,13 +90,13 @@ test('the inspector shows the embedded system, and Ctrl-C ends both and leaves n
   t.is((await demo.ended).code, 0)
   t.deepEqual(readdirSync(TMPDIR), [])
   const shown = new NatsctlProcess(t, ['demo'], { env: { TMPDIR } })
-  await until(() => shown.stdout.includes('p5'), 'it runs')
+  await until(() => shown.stdout.includes('p5'), 'it runs', 20_000)
   shown.child.kill('SIGINT')
   t.is((await shown.ended).code, 130)
   t.deepEqual(readdirSync(TMPDIR), [])
 })
 
-test('several commands have -- between them', (t) => {
+test.serial('several commands have -- between them', (t) => {
   t.deepEqual(commandsIn([]), [])
   t.deepEqual(commandsIn(['node', 'ls']), [['node', 'ls']])
   t.deepEqual(commandsIn(['node', 'ls', '--', '--', 'explain', 'p1']), [
@@ -103,7 +105,7 @@ test('several commands have -- between them', (t) => {
   ])
 })
 
-test('the web server of the demo is the one of sample 02', (t) => {
+test.serial('the web server of the demo is the one of sample 02', (t) => {
   const files = ['pages.v1.ts', 'pages.v2.ts', 'pages.v3.ts', 'upgrades/1-comments.ts', 'upgrades/2-likes.ts']
   for (const file of files) {
     const [ours, theirs] = ['natsctl/demo', 'samples/02-pages-comments'].map((room) =>

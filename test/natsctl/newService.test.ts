@@ -5,7 +5,9 @@ import { serviceNames } from '../../natsctl/new/serviceNames.js'
 import { NatsctlProcess, natsctl } from './natsctlProcess.js'
 import { emptyRepository, filesIn, nodeTest, tsc } from './newProject.js'
 
-test('a new service compiles as it is, and its test passes in the runner of Node.js', async (t) => {
+// One after the other: each runs compilers or servers, and all at once would starve one another.
+
+test.serial('a new service compiles as it is, and its test passes in the runner of Node.js', async (t) => {
   const cwd = emptyRepository(t)
   const made = await natsctl(t, ['new', 'service', 'order-lines'], { cwd })
   t.is(made.code, 0, made.stderr)
@@ -18,7 +20,7 @@ test('a new service compiles as it is, and its test passes in the runner of Node
   t.regex(output, /pass 1\n/)
 })
 
-test('a new service runs against real servers, with the config that was written for it', async (t) => {
+test.serial('a new service runs against real servers, with the config that was written for it', async (t) => {
   const cwd = emptyRepository(t)
   await natsctl(t, ['new', 'service', 'orders'], { cwd })
   const up = new NatsctlProcess(t, ['up', '-o', 'json'], { cwd })
@@ -29,7 +31,7 @@ test('a new service runs against real servers, with the config that was written 
   t.is((await up.ended).code, 0)
 })
 
-test('nothing that is there is written over, and then nothing is written at all', async (t) => {
+test.serial('nothing that is there is written over, and then nothing is written at all', async (t) => {
   const cwd = emptyRepository(t)
   await natsctl(t, ['new', 'service', 'orders'], { cwd })
   writeFileSync(join(cwd, 'src/orders.v1.ts'), 'mine')
@@ -43,7 +45,7 @@ test('nothing that is there is written over, and then nothing is written at all'
   t.deepEqual(filesIn(cwd), before)
 })
 
-test('a dry run prints every file and writes none', async (t) => {
+test.serial('a dry run prints every file and writes none', async (t) => {
   const cwd = emptyRepository(t)
   const { code, stdout } = await natsctl(t, ['new', 'service', 'orders', '--dry-run', '-o', 'json'], { cwd })
   t.is(code, 0)
@@ -57,7 +59,7 @@ test('a dry run prints every file and writes none', async (t) => {
   t.deepEqual(filesIn(cwd), ['package.json'])
 })
 
-test('a config and a tsconfig.json that are there stay, and what they lack is said', async (t) => {
+test.serial('a config and a tsconfig.json that are there stay, and what they lack is said', async (t) => {
   const cwd = emptyRepository(t)
   const config = '{ "system": "shop", "hosts": { "h1": { "module": "./a.js", "nodes": {} } } }'
   const tsconfig = '{ "compilerOptions": { "module": "nodenext", "outDir": "out" }, "include": ["lib"] } // mine'
@@ -79,7 +81,7 @@ test('a config and a tsconfig.json that are there stay, and what they lack is sa
   t.regex(elsewhere.stderr, /tsconfig\.json does not include src\/bills\.v1\.ts, src\/bills\.test\.ts\n/)
 })
 
-test('a service has its names from one', (t) => {
+test.serial('a service has its names from one', (t) => {
   const names = { service: 'order-lines', className: 'OrderLines.v1', exportName: 'OrderLinesV1', saysService: true }
   for (const name of ['order-lines', 'order_lines', 'OrderLines']) t.deepEqual(serviceNames(name), names)
   t.deepEqual(serviceNames('orders'), {

@@ -106,7 +106,9 @@ const comments = [
   ['pastSO', 'notNeeded'],
 ] as const
 
-test('the paper’s web server: comments are left to decide, and deciding them is enough', async (t) => {
+// One after the other: each runs compilers, and all at once would starve one another.
+
+test.serial('the paper’s web server: comments are left to decide, and deciding them is enough', async (t) => {
   const cwd = repositoryWith(t, 'pages')
   const made = await newUpgrade(t, cwd, 'Readers can comment', '--from', 'src/pages.v1.ts')
   const file = 'src/upgrades/1-readers-can-comment'
@@ -133,7 +135,7 @@ test('the paper’s web server: comments are left to decide, and deciding them i
   await isGreen(t, cwd, '1-readers-can-comment')
 })
 
-test('the rehearsal that is written finds a decision that is wrong', async (t) => {
+test.serial('the rehearsal that is written finds a decision that is wrong', async (t) => {
   const cwd = repositoryWith(t, 'pages')
   await newUpgrade(t, cwd, 'Readers can comment', '--from', 'src/pages.v1.ts')
   // The comments that were made before the upgrade are forgotten by it.
@@ -145,7 +147,7 @@ test('the rehearsal that is written finds a decision that is wrong', async (t) =
   t.regex(output, /method: 'comments'/)
 })
 
-test('the paper’s archive: removal and what an archive promises are left to decide', async (t) => {
+test.serial('the paper’s archive: removal and what an archive promises are left to decide', async (t) => {
   const cwd = repositoryWith(t, 'set')
   const made = await newUpgrade(t, cwd, 'Items can be removed', '--from', 'src/archive.ts', '--to', 'src/cache.ts#Cache')
   t.deepEqual(
@@ -166,7 +168,7 @@ test('the paper’s archive: removal and what an archive promises are left to de
   await isGreen(t, cwd, '1-items-can-be-removed')
 })
 
-test('a method whose types have changed is left to decide on both sides, and so is a field', async (t) => {
+test.serial('a method whose types have changed is left to decide on both sides, and so is a field', async (t) => {
   const cwd = repositoryWith(t, 'likes')
   const made = await newUpgrade(t, cwd, 'Likes', '--from', 'src/pages.v2.ts')
   t.deepEqual(
@@ -184,23 +186,26 @@ test('a method whose types have changed is left to decide on both sides, and so 
   await isWhatIsLeft(t, cwd, made)
 })
 
-test('a parameter that is added is seen when the upgrade is written, and by the compiler when it comes later', async (t) => {
-  const why = ['put(url: string, html: string)', 'put(url: string, html: string, why: string)'] as const
-  const before = repositoryWith(t, 'pages')
-  change(before, 'src/pages.v2.ts', why)
-  const made = await newUpgrade(t, before, 'Why', '--from', 'src/pages.v1.ts')
-  const puts = made.decisions.filter(({ text }) => text.startsWith('put: '))
-  t.is(puts.length, 2)
-  await isWhatIsLeft(t, before, made)
+test.serial(
+  'a parameter that is added is seen when the upgrade is written, and by the compiler when it comes later',
+  async (t) => {
+    const why = ['put(url: string, html: string)', 'put(url: string, html: string, why: string)'] as const
+    const before = repositoryWith(t, 'pages')
+    change(before, 'src/pages.v2.ts', why)
+    const made = await newUpgrade(t, before, 'Why', '--from', 'src/pages.v1.ts')
+    const puts = made.decisions.filter(({ text }) => text.startsWith('put: '))
+    t.is(puts.length, 2)
+    await isWhatIsLeft(t, before, made)
 
-  const after = repositoryWith(t, 'pages')
-  await newUpgrade(t, after, 'Why', '--from', 'src/pages.v1.ts')
-  change(after, 'src/pages.v2.ts', why)
-  const errors = await errorsIn(after)
-  t.is(errors.filter((error) => /Type '"put"' is not assignable to type '"get"'/.test(error)).length, 2)
-})
+    const after = repositoryWith(t, 'pages')
+    await newUpgrade(t, after, 'Why', '--from', 'src/pages.v1.ts')
+    change(after, 'src/pages.v2.ts', why)
+    const errors = await errorsIn(after)
+    t.is(errors.filter((error) => /Type '"put"' is not assignable to type '"get"'/.test(error)).length, 2)
+  },
+)
 
-test('a query that has become a command is not delegated, though its types are the same', async (t) => {
+test.serial('a query that has become a command is not delegated, though its types are the same', async (t) => {
   const cwd = repositoryWith(t, 'pages')
   change(cwd, 'src/pages.v1.ts', ['@query get', '@command get'])
   const { decisions } = await newUpgrade(t, cwd, 'Get only looks', '--from', 'src/pages.v1.ts')
@@ -210,7 +215,7 @@ test('a query that has become a command is not delegated, though its types are t
   )
 })
 
-test('collections: what stays is carried, what has other records or is new is left to decide', async (t) => {
+test.serial('collections: what stays is carried, what has other records or is new is left to decide', async (t) => {
   const cwd = repositoryOfGuide(t, 'ledger.v1.ts', 'ledger.v2.ts')
   const made = await newUpgrade(t, cwd, 'Notes', '--from', 'src/ledger.v1.ts')
   await isWhatIsLeft(t, cwd, made)
@@ -234,7 +239,7 @@ test('collections: what stays is carried, what has other records or is new is le
   await isGreen(t, cwd, '1-notes')
 })
 
-test('fields that one side alone has are left to decide, and so are arguments that nobody could guess', async (t) => {
+test.serial('fields that one side alone has are left to decide, and so are arguments that nobody could guess', async (t) => {
   const cwd = repositoryOfGuide(t, 'stock.v2.ts', 'stock.v3.ts')
   const made = await newUpgrade(t, cwd, 'Amounts', '--from', 'src/stock.v2.ts')
   t.deepEqual(
@@ -251,49 +256,52 @@ test('fields that one side alone has are left to decide, and so are arguments th
   t.regex(readFileSync(join(cwd, 'src/upgrades/1-amounts.ts'), 'utf8'), /initial: \(old\) => \(\{ counts: old\.counts \}\),/)
 })
 
-test('without a new class a copy is written, which is whole; what its reader changes, the compiler asks for by name', async (t) => {
-  const cwd = repositoryWith(t, 'set')
-  rmSync(join(cwd, 'src/cache.ts'))
-  const made = await newUpgrade(t, cwd, 'Items can be removed', '--from', 'src/archive.ts#Archive')
-  t.is(made.files[0]!.file, 'src/archive.v2.ts')
-  t.deepEqual(made.decisions, [])
-  t.regex(
-    readFileSync(join(cwd, 'src/archive.v2.ts'), 'utf8'),
-    /class ArchiveV2 extends .*\n {2}static override readonly className = 'Archive\.v2'\n/,
-  )
-  await isGreen(t, cwd, '1-items-can-be-removed')
-  change(cwd, 'src/archive.v2.ts', [
-    '  @query has',
-    "  @command remove(item: string): void {\n    this.collection('items').delete(item)\n  }\n\n  @query has",
-  ])
-  const { output } = await tsc(cwd, '--noEmit')
-  t.regex(output, /^src\/upgrades\/1-items-can-be-removed\.ts.*\n +Property 'remove' is missing in type '\{\}'/m)
+test.serial(
+  'without a new class a copy is written, which is whole; what its reader changes, the compiler asks for by name',
+  async (t) => {
+    const cwd = repositoryWith(t, 'set')
+    rmSync(join(cwd, 'src/cache.ts'))
+    const made = await newUpgrade(t, cwd, 'Items can be removed', '--from', 'src/archive.ts#Archive')
+    t.is(made.files[0]!.file, 'src/archive.v2.ts')
+    t.deepEqual(made.decisions, [])
+    t.regex(
+      readFileSync(join(cwd, 'src/archive.v2.ts'), 'utf8'),
+      /class ArchiveV2 extends .*\n {2}static override readonly className = 'Archive\.v2'\n/,
+    )
+    await isGreen(t, cwd, '1-items-can-be-removed')
+    change(cwd, 'src/archive.v2.ts', [
+      '  @query has',
+      "  @command remove(item: string): void {\n    this.collection('items').delete(item)\n  }\n\n  @query has",
+    ])
+    const { output } = await tsc(cwd, '--noEmit')
+    t.regex(output, /^src\/upgrades\/1-items-can-be-removed\.ts.*\n +Property 'remove' is missing in type '\{\}'/m)
 
-  change(
-    cwd,
-    'src/archive.v2.ts',
-    ['{ items: true }', '{ items: { at: number } }'],
-    ['put(item, true)', 'put(item, { at: this.now() })'],
-  )
-  const carried = (await errorsIn(cwd)).filter((error) => /Argument of type '"items"' is not assignable/.test(error))
-  t.is(carried.length, 2, 'there and back')
-  change(
-    cwd,
-    'src/archive.v2.ts',
-    ['{ items: { at: number } }', '{ items: true }'],
-    ['put(item, { at: this.now() })', 'put(item, true)'],
-  )
+    change(
+      cwd,
+      'src/archive.v2.ts',
+      ['{ items: true }', '{ items: { at: number } }'],
+      ['put(item, true)', 'put(item, { at: this.now() })'],
+    )
+    const carried = (await errorsIn(cwd)).filter((error) => /Argument of type '"items"' is not assignable/.test(error))
+    t.is(carried.length, 2, 'there and back')
+    change(
+      cwd,
+      'src/archive.v2.ts',
+      ['{ items: { at: number } }', '{ items: true }'],
+      ['put(item, { at: this.now() })', 'put(item, true)'],
+    )
 
-  // The new class is there now: the next upgrade is to it, and the one that is there is not written over.
-  const again = await newUpgrade(t, cwd, 'Items can be removed', '--from', 'src/archive.ts')
-  t.deepEqual(
-    again.files.map(({ file }) => file.split('/').at(-1)!.slice(0, 2)),
-    ['2-', '2-', '2-'],
-  )
-  t.regex(again.decisions[0]!.text, /^remove: /)
-})
+    // The new class is there now: the next upgrade is to it, and the one that is there is not written over.
+    const again = await newUpgrade(t, cwd, 'Items can be removed', '--from', 'src/archive.ts')
+    t.deepEqual(
+      again.files.map(({ file }) => file.split('/').at(-1)!.slice(0, 2)),
+      ['2-', '2-', '2-'],
+    )
+    t.regex(again.decisions[0]!.text, /^remove: /)
+  },
+)
 
-test('a service and its first upgrade, made and not touched, run against real servers', async (t) => {
+test.serial('a service and its first upgrade, made and not touched, run against real servers', async (t) => {
   const cwd = emptyRepository(t)
   await natsctl(t, ['new', 'service', 'orders'], { cwd })
   await newUpgrade(t, cwd, 'Nothing yet', '--from', 'src/orders.v1.ts')
@@ -313,7 +321,7 @@ test('a service and its first upgrade, made and not touched, run against real se
   await up.ended
 })
 
-test('what can’t be a start for an upgrade is one line, and nothing is written', async (t) => {
+test.serial('what can’t be a start for an upgrade is one line, and nothing is written', async (t) => {
   const cwd = repositoryWith(t, 'pages')
   writeFileSync(join(cwd, 'src/both.ts'), "export { PagesV1 } from './pages.v1.js'\nexport { PagesV2 } from './pages.v2.js'\n")
   writeFileSync(join(cwd, 'src/other.ts'), readFileSync(join(cwd, 'src/pages.v1.ts'), 'utf8').replace("'Pages.v1'", "'Books.v1'"))
@@ -348,7 +356,7 @@ test('what can’t be a start for an upgrade is one line, and nothing is written
   t.deepEqual(filesIn(cwd), before)
 })
 
-test('a dry run says the whole upgrade, and leaves nothing behind', async (t) => {
+test.serial('a dry run says the whole upgrade, and leaves nothing behind', async (t) => {
   const cwd = repositoryWith(t, 'pages')
   rmSync(join(cwd, 'src/pages.v2.ts'))
   const before = filesIn(cwd)
