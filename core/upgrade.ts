@@ -71,9 +71,18 @@ export interface MadeInverse {
 }
 
 /** The way back, written beside an upgrade: the roles are turned round. */
-export interface Inverse<New, PastState, Old, Back extends Old, FutureState, NewRecords, OldRecords> {
+export interface Inverse<
+  New,
+  PastState,
+  Old,
+  Back extends Old,
+  FutureState,
+  NewRecords,
+  OldRecords,
+  Carried extends string = string,
+> {
   /** From the new class's state and the past-SO's to the old class's: what was written through either version since. */
-  readonly transform: Transform<New, PastState, Old, Back>
+  readonly transform: Transform<New, PastState, Old, Back, Carried>
   /** The state with which the future-SO answers the version that is left, made of the new class's: nothing of it is lost if that is undone. */
   readonly future?: (state: Readonly<New>, collections: InitialCollections) => FutureState | Promise<FutureState>
   /** Collections made record by record (§8). A record that nobody has written to since the flip is as it was before, without being asked here. */
@@ -89,6 +98,13 @@ interface OnlySameType {
 
 export type OnlyBetween<Old, New> =
   IsSubtype<New, Old> extends true ? (IsSubtype<Old, New> extends true ? NodeFilter : OnlySameType) : OnlySameType
+
+/** The collections of `To` into which those of `From` can be copied as they are: both have them, and the records fit. */
+export type Carried<From extends NodeClass, To extends NodeClass> = {
+  [Name in keyof CollectionsOf<From> &
+    keyof CollectionsOf<To> &
+    string]: CollectionsOf<From>[Name] extends CollectionsOf<To>[Name] ? Name : never
+}[keyof CollectionsOf<From> & keyof CollectionsOf<To> & string]
 
 /**
  * A class upgrade as the upgrader writes it. The compiler refuses a transform that misses or invents a field, an SO that simulates
@@ -106,14 +122,23 @@ export function upgradeClass<
   readonly newClass: New
   readonly futureSO: FutureSO<New, Old, FutureState> | None | NotNeededOver<InstanceType<New>, InstanceType<Old>>
   readonly pastSO: PastSO<Old, New, PastState> | None | NotNeededOver<InstanceType<Old>, InstanceType<New>>
-  readonly transform: Transform<StateOf<Old>, FutureState, StateOf<New>, Result>
+  readonly transform: Transform<StateOf<Old>, FutureState, StateOf<New>, Result, Carried<Old, New>>
   /**
    * Collections that are made record by record: of the old object's record and, `beside`, the future-SO's (§8). The flip does not wait for them. A
    * collection named here is not the transform function's to write.
    */
   readonly records?: Records<CollectionsOf<Old>, CollectionsOf<New>>
   /** The way back. Without it the upgrade is a point of no return. */
-  readonly inverse?: Inverse<StateOf<New>, PastState, StateOf<Old>, Back, FutureState, CollectionsOf<New>, CollectionsOf<Old>>
+  readonly inverse?: Inverse<
+    StateOf<New>,
+    PastState,
+    StateOf<Old>,
+    Back,
+    FutureState,
+    CollectionsOf<New>,
+    CollectionsOf<Old>,
+    Carried<New, Old>
+  >
   readonly schedule: Schedule
   /** Restricts it to some nodes. Both classes must have the same type; a later upgrade of the service names both. */
   readonly only?: OnlyBetween<InstanceType<Old>, InstanceType<New>>

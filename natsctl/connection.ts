@@ -9,17 +9,29 @@ import { type KeyFlags, signerOf } from './upgraderSeed.js'
 /** Somebody waits at a terminal: shorter than a host would wait. */
 const serverDeadlineMs = 3_000
 
+/** The system of this very process, while commands run in front of it (`natsctl demo`). */
+let embedded: string | undefined
+
+export async function inFrontOf(system: string, use: () => Promise<void>): Promise<void> {
+  embedded = system
+  await use().finally(() => {
+    embedded = undefined
+  })
+}
+
 /** @param upgrader signs what is published */
 export async function withOperator<T>(
   flags: GlobalFlags,
   use: (operator: Operator, system: string) => Promise<T>,
   upgrader?: Signer,
 ): Promise<T> {
-  const system = systemOf(flags)
+  const system = embedded ?? systemOf(flags)
   const operator = await connectOperator({
     system,
-    transport: nats({ ...natsOptionsOf(flags.nats), ...loginOf(flags) }),
-    udb: redisOf(flags.redis),
+    ...(embedded === undefined && {
+      transport: nats({ ...natsOptionsOf(flags.nats), ...loginOf(flags) }),
+      udb: redisOf(flags.redis),
+    }),
     settings: { serverDeadlineMs },
     ...(upgrader === undefined ? {} : { upgrader }),
   })

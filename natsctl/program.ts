@@ -3,12 +3,14 @@ import { createRequire } from 'node:module'
 import { Command } from 'commander'
 import { addCall } from './call.js'
 import type { Program } from './commands.js'
+import { addDemo } from './demo/demo.js'
 import { type ExitCode, exitCodeOf, exitCodes, explain } from './exitCodes.js'
 import { addExplain } from './explain.js'
 import { addGlobalFlags } from './flags.js'
 import { addHistory } from './history.js'
 import { addInspect } from './inspect/inspect.js'
 import { addKey } from './key.js'
+import { addNew } from './new/new.js'
 import { addNode } from './node.js'
 import { oneLine, withoutSeeds } from './output.js'
 import { addRollout } from './rollout.js'
@@ -25,6 +27,13 @@ const lingerMs = 500
 export async function run(argv: readonly string[]): Promise<ExitCode> {
   process.stdout.on('error', brokenPipe)
   hideSeed()
+  const exitCode = await perform(argv.slice(2))
+  setTimeout(() => process.exit(), lingerMs).unref()
+  return exitCode
+}
+
+/** One command, with the words after `natsctl`. */
+async function perform(words: readonly string[]): Promise<ExitCode> {
   let exitCode: ExitCode = exitCodes.done
   const program: Program = {
     command: root(),
@@ -35,6 +44,8 @@ export async function run(argv: readonly string[]): Promise<ExitCode> {
       },
   }
   addUp(program)
+  addDemo(program, perform)
+  addNew(program)
   addUpgrade(program)
   addKey(program)
   addUpgrader(program)
@@ -47,12 +58,11 @@ export async function run(argv: readonly string[]): Promise<ExitCode> {
   addTable(program)
   addCall(program)
   try {
-    await program.command.parseAsync(argv)
+    await program.command.parseAsync(words, { from: 'user' })
   } catch (error) {
     exitCode = exitCodeOf(error)
     process.stderr.write(explain(error))
   }
-  setTimeout(() => process.exit(), lingerMs).unref()
   return exitCode
 }
 

@@ -289,3 +289,37 @@ upgradeClass({
 })
 
 export default defineUpgrade({ title: 'Readers can comment on a page', classUpgrades: [good] })
+
+class LedgerV1 extends NodeObject<{ last: number }, { entries: { count: number }; notes: string }> {
+  static override readonly className: string = 'Ledger.v1'
+}
+
+class LedgerV2 extends NodeObject<{ last: number }, { entries: { count: number; unit: string }; notes: string }> {
+  static override readonly className: string = 'Ledger.v2'
+}
+
+upgradeClass({
+  oldClass: LedgerV1,
+  newClass: LedgerV2,
+  futureSO: notNeeded,
+  pastSO: notNeeded,
+  transform: async ({ last }, _future, collections) => {
+    await collections.carry('notes')
+    // @ts-expect-error records of another type can't be carried as they are
+    await collections.carry('entries')
+    // @ts-expect-error a collection that neither class has
+    await collections.carry('remarks')
+    return { last }
+  },
+  inverse: {
+    transform: async ({ last }, _past, collections) => {
+      // A record with more than the old class knows of is one of the old class.
+      await collections.carry('entries')
+      await collections.carry('notes')
+      // @ts-expect-error a collection that neither class has
+      await collections.carry('remarks')
+      return { last }
+    },
+  },
+  schedule: eagerly(),
+})
