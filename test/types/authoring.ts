@@ -3,6 +3,7 @@
  * file runs.
  */
 import {
+  asItIs,
   command,
   defineUpgrade,
   eagerly,
@@ -320,6 +321,51 @@ upgradeClass({
       await collections.carry('remarks')
       return { last }
     },
+  },
+  schedule: eagerly(),
+})
+
+upgradeClass({
+  oldClass: LedgerV1,
+  newClass: LedgerV2,
+  futureSO: notNeeded,
+  pastSO: notNeeded,
+  transform: ({ last }) => ({ last }),
+  records: {
+    entries: (entry) => entry && { count: entry.count, unit: 'piece' },
+    notes: asItIs,
+    // @ts-expect-error a collection that the new class does not have
+    remarks: asItIs,
+  },
+  inverse: {
+    transform: ({ last }) => ({ last }),
+    records: { entries: { from: 'entries', beside: 'counts', record: (entry) => entry && { count: entry.count } } },
+  },
+  schedule: eagerly(),
+})
+
+upgradeClass({
+  oldClass: LedgerV1,
+  newClass: LedgerV2,
+  futureSO: notNeeded,
+  pastSO: notNeeded,
+  transform: ({ last }) => ({ last }),
+  records: {
+    // @ts-expect-error records of the old class are none of the new one's
+    entries: asItIs,
+  },
+  schedule: eagerly(),
+})
+
+upgradeClass({
+  oldClass: LedgerV1,
+  newClass: LedgerV2,
+  futureSO: notNeeded,
+  pastSO: notNeeded,
+  transform: ({ last }) => ({ last }),
+  records: {
+    // @ts-expect-error a collection that the old class does not have
+    notes: { from: 'remarks', record: (note: string | undefined) => note },
   },
   schedule: eagerly(),
 })
