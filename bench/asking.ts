@@ -1,45 +1,66 @@
-/** The asking end: processes that calls.ts starts, asks one question at a time, and stops. */
+/** The asking end: processes that a bench starts, asks one question at a time, and stops. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { Question, Role } from './agreed.js'
+import type { Answer, Question, Ready, Role } from './agreed.js'
 
 const stopTimeoutMs = 5_000
 
 export class Asked {
   readonly #child: ChildProcess
   readonly #ended: Promise<never>
+  #address: string | null = null
 
   /** Resolves when the process is ready for questions. */
-  static async start(file: 'caller.js' | 'server.js', role: Role): Promise<Asked> {
-    const asked = new Asked(fork(fileURLToPath(new URL(file, import.meta.url)), [JSON.stringify(role)]), `${file} (${role.name})`)
-    await asked.#next()
+  static async start(file: 'caller.js' | 'callee.js', role: Role): Promise<Asked> {
+    const asked = new Asked(file, JSON.stringify(role), [], `${file} (${role.name})`)
+    asked.#address = (await asked.#next<Ready>()).address
     return asked
   }
 
-  private constructor(child: ChildProcess, what: string) {
-    this.#child = child
-    this.#ended = once(child, 'exit').then(([code, signal]) => {
+  /** Runs a process that does one thing and tells what came of it. */
+  static async result<Told>(file: string, order: unknown, execArgv: readonly string[] = []): Promise<Told> {
+    const asked = new Asked(file, JSON.stringify(order), execArgv, file)
+    const told = await asked.#next<Told>()
+    await asked.stop()
+    return told
+  }
+
+  private constructor(
+    file: string,
+    argument: string,
+    execArgv: readonly string[],
+    readonly what: string,
+  ) {
+    const path = fileURLToPath(new URL(file, import.meta.url))
+    this.#child = fork(path, [argument], { execArgv: [...process.execArgv, ...execArgv] })
+    this.#ended = once(this.#child, 'exit').then(([code, signal]) => {
       throw new Error(`${what} ended with ${code ?? signal}`)
     })
     this.#ended.catch(() => {})
   }
 
-  ask<Answer>(question: Question): Promise<Answer> {
-    const answer = this.#next<Answer>()
+  /** Where the process listens. */
+  get address(): string | null {
+    return this.#address
+  }
+
+  ask<Told>(question: Question): Promise<Told> {
+    const answer = this.#next<Told>()
     this.#child.send(question)
     return answer
   }
 
   async stop(): Promise<void> {
-    this.#child.send({ ask: 'stop' } satisfies Question)
+    if (this.#child.connected) this.#child.send({ ask: 'stop' } satisfies Question)
     const giveUp = setTimeout(() => this.#child.kill('SIGKILL'), stopTimeoutMs)
     await this.#ended.catch(() => {})
     clearTimeout(giveUp)
   }
 
-  async #next<Answer>(): Promise<Answer> {
-    const [answer] = await Promise.race([once(this.#child, 'message'), this.#ended])
-    return answer as Answer
+  async #next<Told>(): Promise<Told> {
+    const [answer] = (await Promise.race([once(this.#child, 'message'), this.#ended])) as [Answer<Told>]
+    if ('failed' in answer) throw new Error(`${this.what}: ${answer.failed}`)
+    return answer.told
   }
 }
