@@ -1,12 +1,14 @@
 /** npm run bench: which benches run, and where their results go. README.md says what is measured, and what is not. */
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { calls } from './calls.js'
-import { hops } from './hops.js'
-import { scale } from './scale.js'
+import { calls } from './match/calls.js'
+import { hops } from './match/hops.js'
 import type { Bench, Options } from './options.js'
+import { pause } from './pause/pause.js'
+import { rollout } from './rollout/rollout.js'
+import { scale } from './scale/scale.js'
 
-const benches: readonly Bench<any>[] = [calls, hops, scale]
+const benches: readonly Bench<any>[] = [calls, hops, rollout, pause, scale]
 
 const usage = `npm run bench [-- <bench>… | all] [options]
 

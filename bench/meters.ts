@@ -1,5 +1,16 @@
 /** The nodes of the benches about upgrades: a root of one number, or beside it as many readings as wanted, which the upgrade rewrites. */
-import { command, defineUpgrade, eagerly, futureSO, gradually, NodeObject, pastSO, query, type Upgrade, upgradeClass } from 'theseus'
+import {
+  command,
+  defineUpgrade,
+  eagerly,
+  futureSO,
+  gradually,
+  NodeObject,
+  pastSO,
+  query,
+  type Upgrade,
+  upgradeClass,
+} from 'theseus'
 
 const zeroCelsius = 273.15
 
@@ -33,12 +44,10 @@ export class MeterV1 extends NodeObject<{ celsius: number }, { readings: Reading
     this.state.celsius = celsius
   }
 
-  /** One of many readings. */
   @command measuredAt(key: string, celsius: number): void {
     this.collection('readings').put(key, { at: this.now(), celsius, by: this.nodeId })
   }
 
-  /** As many as are wanted, in commands of a bounded size. */
   @command filled(from: number, to: number): void {
     for (let n = from; n < to; n++)
       this.collection('readings').put(readingKey(n), { at: 1_763_800_000_000 + n, celsius: n % 40, by: 'a meter on a wall' })
@@ -112,10 +121,11 @@ const celsiusBehind = pastSO({
   },
 })
 
-/** When a node goes: at once, or some twenty nodes of a hundred in a second. */
+/** When a node goes: at once, or a fifth of them in each second, or a third in each third of one. */
 export const schedules = {
   eagerly: eagerly(),
   gradually: gradually({ every: '1s', probability: 0.2 }),
+  quickly: gradually({ every: '300ms', probability: 0.3 }),
 } as const
 
 /** How the records of a collection come into the new version's state. Lazy transforms, once there are any, are another entry here. */

@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url'
 import type { BuiltUpgrade } from 'theseus'
 import { buildUpgrade } from 'theseus/build'
 
+export const meters = new URL('meters.js', import.meta.url)
+
 /** The upgrade that a compiled module's function makes of one argument. The bundle has a copy of all that the module imports. */
 export async function buildCall(directory: string, module: URL, name: string, argument: unknown): Promise<BuiltUpgrade> {
   const sources = join(directory, 'upgrades')

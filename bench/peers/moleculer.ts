@@ -1,8 +1,9 @@
 /** Moleculer, with one of its two fastest serializers: a broker on each side, over NATS. */
-import type { Member } from '../answering.js'
-import { type Contender, callsOf } from '../contenders/contender.js'
-import { loads } from '../load.js'
-import { methods } from '../values.js'
+
+import { type Contender, callsOf } from '../match/contenders/contender.js'
+import { loads } from '../match/load.js'
+import { methods } from '../match/values.js'
+import type { Member } from '../processes/answering.js'
 import { load } from './packages.js'
 
 type Serializer = 'JSON' | 'Notepack'

@@ -1,8 +1,9 @@
 /** NestJS microservices over NATS: a controller with message patterns, called through a client proxy, in its default serializer (JSON). */
-import type { Member } from '../answering.js'
-import { type Contender, callsOf } from '../contenders/contender.js'
-import { loads } from '../load.js'
-import { methods } from '../values.js'
+
+import { type Contender, callsOf } from '../match/contenders/contender.js'
+import { loads } from '../match/load.js'
+import { methods } from '../match/values.js'
+import type { Member } from '../processes/answering.js'
 import { load } from './packages.js'
 
 interface Observable {

@@ -2,12 +2,12 @@
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createHost, type HostEvent, type RunningHost } from 'theseus'
-import { giveResult } from './answering.js'
+import { MeterV1, MeterV2 } from '../meters.js'
+import { giveResult } from '../processes/answering.js'
+import { cpuTimeUs } from '../processes/cpuTime.js'
+import { type LoopFigures, LoopWatch } from '../processes/loopWatch.js'
+import { buildCall, meters } from '../upgrades.js'
 import { type Counts, countedWays, noCounts, since } from './counting.js'
-import { cpuTimeUs } from './cpuTime.js'
-import { type LoopFigures, LoopWatch } from './loopWatch.js'
-import { MeterV1, MeterV2 } from './meters.js'
-import { buildCall } from './upgrades.js'
 
 export interface ScaleOrder {
   readonly system: string
@@ -19,6 +19,7 @@ export interface ScaleOrder {
   readonly nodes: number
   /** How many of a hundred nodes may be away at once. */
   readonly limitPercent: number
+  /** For the starts, and for the rollout: what takes longer is given up. */
   readonly timeoutMs: number
 }
 
@@ -65,10 +66,10 @@ await giveResult(async (order: ScaleOrder): Promise<ScaleResult> => {
   const watch = new LoopWatch()
   watch.begin()
   const startedAt = performance.now()
-  await startNodes(host, nodes)
+  await startNodes(host, nodes, startedAt + order.timeoutMs)
   const startMs = performance.now() - startedAt
   const start = await watch.end()
-  const upgrade = await buildCall(directory, new URL('meters.js', import.meta.url), 'metersMeasureInKelvin', 'eagerly')
+  const upgrade = await buildCall(directory, meters, 'metersMeasureInKelvin', 'eagerly')
 
   const before = structuredClone(counts)
   const servers = () => ({ redis: cpuTimeUs(order.redisPid), nats: cpuTimeUs(order.natsPid) })
@@ -111,10 +112,13 @@ function nodeId(n: number): string {
   return `m${n}`
 }
 
-async function startNodes(host: RunningHost, nodes: number): Promise<void> {
+async function startNodes(host: RunningHost, nodes: number, endMs: number): Promise<void> {
   let next = 0
   const one = async (): Promise<void> => {
-    while (next < nodes) await host.node(MeterV1, nodeId(next++))
+    while (next < nodes) {
+      if (performance.now() > endMs) throw new Error(`only ${next} nodes have started in time`)
+      await host.node(MeterV1, nodeId(next++))
+    }
   }
   await Promise.all(Array.from({ length: startsAtOnce }, one))
 }

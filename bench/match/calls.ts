@@ -1,7 +1,8 @@
 /** Calls per second and the time of one, between two processes over a real nats-server: Theseus beside the bare wire and its peers. */
+
+import type { Bench } from '../options.js'
 import { calls as match } from './contenders.js'
 import { runMatch } from './match.js'
-import type { Bench } from './options.js'
 import { type MatchReport, matchText } from './report.js'
 
 export const calls: Bench<MatchReport> = {

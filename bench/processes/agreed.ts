@@ -1,5 +1,5 @@
 /** What the bench's processes agree on: a bench asks, callers and callees answer, one message for each. */
-import type { Load } from './load.js'
+import type { Load } from '../match/load.js'
 
 export const system = 'bench'
 

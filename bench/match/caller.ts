@@ -1,9 +1,9 @@
 /** The caller's process: one contender, alone, so that no other's garbage and compiled code are in its way. */
-import type { DriveAnswer } from './agreed.js'
-import { answerQuestions } from './answering.js'
+import type { DriveAnswer } from '../processes/agreed.js'
+import { answerQuestions } from '../processes/answering.js'
+import { percentile } from '../statistics.js'
 import { everybody } from './contenders.js'
 import { drive } from './load.js'
-import { percentile } from './statistics.js'
 
 await answerQuestions(async (role) => {
   const { call, recordCall = call, close } = await everybody.find(({ name }) => name === role.name)!.enter(role)

@@ -2,16 +2,16 @@
 import { startUpgradeServer } from 'theseus'
 import { nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
-import { Asked } from './asking.js'
-import { machineLine } from './machine.js'
-import { type Bench, type Options, profiling, progress } from './options.js'
+import { type Bench, type Options, profiling, progress } from '../options.js'
+import { Asked } from '../processes/asking.js'
+import { machineLine } from '../processes/machine.js'
+import { type Servers, withServers } from '../processes/servers.js'
+import { brief, table, whole } from '../table.js'
 import type { ScaleOrder, ScaleResult } from './scaleHost.js'
-import { type Servers, withServers } from './servers.js'
-import { brief, table, whole } from './table.js'
 
 const sizes = { quick: [10, 100, 1_000], whole: [10, 30, 100, 300, 1_000, 3_000, 10_000] }
-/** A rollout that takes longer is given up, and said to be. */
-const timeoutMs = 60_000
+/** Starts or a rollout that take longer are given up, and said to be. */
+const timeoutMs = 45_000
 /** The default of a host, and no limit: what is waited for is another thing than what is done. */
 const limits = [25, 100]
 
@@ -66,7 +66,7 @@ async function measure(
     timeoutMs,
   }
   try {
-    return await Asked.result<ScaleResult>('scaleHost.js', order, profiling(options))
+    return await Asked.result<ScaleResult>('../scale/scaleHost.js', order, profiling(options))
   } finally {
     await server.stop()
   }
@@ -111,9 +111,23 @@ function scaleText({ machine, results, failed }: ScaleReport): string {
     const each = [writes, claimSlot, releaseSlot, subscriptions, timers].map((count) => brief(count / nodes))
     return [whole(nodes), `${limitPercent} %`, ...each, ...[commits, report, rest, messages].map(whole)]
   })
-  const perNodeColumns = ['nodes', 'limit', 'writes', 'claims', 'releases', 'subscriptions', 'timers', 'commits', 'reports', 'other requests', 'messages']
+  const perNodeColumns = [
+    'nodes',
+    'limit',
+    'writes',
+    'claims',
+    'releases',
+    'subscriptions',
+    'timers',
+    'commits',
+    'reports',
+    'other requests',
+    'messages',
+  ]
   const titled = (titles: readonly string[]) => titles.map((title) => ({ title }))
-  const warnings = new Set(results.flatMap(({ nodes, warnings: said }) => said.map((warning) => `${whole(nodes)} nodes: ${warning}`)))
+  const warnings = new Set(
+    results.flatMap(({ nodes, warnings: said }) => said.map((warning) => `${whole(nodes)} nodes: ${warning}`)),
+  )
   return [
     machine,
     'One rollout for each row: eager, a root of one number, all nodes in one process. "limit" is how many nodes may be away at once.',

@@ -1,8 +1,8 @@
 /** What a simulation object costs a call: one node that never upgrades, called at versions 0, 1 and 10 of its service. */
-import type { Role } from '../agreed.js'
-import type { Member } from '../answering.js'
+import type { Role } from '../../processes/agreed.js'
+import type { Member } from '../../processes/answering.js'
+import { buildCall } from '../../upgrades.js'
 import { loads } from '../load.js'
-import { buildCall } from '../upgrades.js'
 import { askedNode, check, keyOf } from '../values.js'
 import type { Contender } from './contender.js'
 import { rungs, rungsMax } from './ladder.js'

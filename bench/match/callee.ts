@@ -1,15 +1,15 @@
 /** The callee's process: whoever answers, alone. */
 import { connect } from 'nats'
-import type { Role } from './agreed.js'
-import { answerQuestions, type Member } from './answering.js'
+import { moleculerCallees } from '../peers/moleculer.js'
+import { answerAsNest } from '../peers/nest.js'
+import type { Role } from '../processes/agreed.js'
+import { answerQuestions, type Member } from '../processes/answering.js'
 import { answerBareCalls } from './contenders/bare.js'
 import { answerBatches, lean, whole } from './contenders/batches.js'
-import { answerAsHops } from './contenders/hops.js'
+import { answerAsHops } from './contenders/chains.js'
 import { answerAsService } from './contenders/services.js'
 import { answerFrames } from './contenders/tcp.js'
 import { answerAsTheseus } from './contenders/theseus.js'
-import { moleculerCallees } from './peers/moleculer.js'
-import { answerAsNest } from './peers/nest.js'
 
 const starts: Readonly<Record<string, (role: Role) => Promise<Member>>> = {
   bare: answerAsBare,

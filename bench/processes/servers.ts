@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startNatsServer, startRedisServer, type TestServer } from '../test/support/servers.js'
+import { startNatsServer, startRedisServer, type TestServer } from '../../test/support/servers.js'
 
 export interface Servers {
   readonly nats: TestServer

@@ -1,7 +1,8 @@
 /** What it costs a call that simulation objects answer it: one, and a chain of ten. */
+
+import type { Bench } from '../options.js'
 import { hops as match } from './contenders.js'
 import { runMatch } from './match.js'
-import type { Bench } from './options.js'
 import { type MatchReport, matchText } from './report.js'
 
 /** A hop is a small part of a call: it takes more rounds to see it. */

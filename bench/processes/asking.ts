@@ -13,17 +13,26 @@ export class Asked {
 
   /** Resolves when the process is ready for questions. */
   static async start(file: 'caller.js' | 'callee.js', role: Role): Promise<Asked> {
-    const asked = new Asked(file, JSON.stringify(role), [], `${file} (${role.name})`)
-    asked.#address = (await asked.#next<Ready>()).address
+    const asked = new Asked(`../match/${file}`, JSON.stringify(role), [], `${file} (${role.name})`)
+    asked.#address = (await asked.told<Ready>()).address
+    return asked
+  }
+
+  /** Starts a process that does one thing, and says first that it is ready for it. Its result is the next it tells. */
+  static async begin(file: string, order: unknown): Promise<Asked> {
+    const asked = new Asked(file, JSON.stringify(order), [], file)
+    await asked.told<Ready>()
     return asked
   }
 
   /** Runs a process that does one thing and tells what came of it. */
   static async result<Told>(file: string, order: unknown, execArgv: readonly string[] = []): Promise<Told> {
     const asked = new Asked(file, JSON.stringify(order), execArgv, file)
-    const told = await asked.#next<Told>()
-    await asked.stop()
-    return told
+    try {
+      return await asked.told<Told>()
+    } finally {
+      await asked.stop()
+    }
   }
 
   private constructor(
@@ -46,7 +55,7 @@ export class Asked {
   }
 
   ask<Told>(question: Question): Promise<Told> {
-    const answer = this.#next<Told>()
+    const answer = this.told<Told>()
     this.#child.send(question)
     return answer
   }
@@ -58,7 +67,8 @@ export class Asked {
     clearTimeout(giveUp)
   }
 
-  async #next<Told>(): Promise<Told> {
+  /** What the process tells next. */
+  async told<Told>(): Promise<Told> {
     const [answer] = (await Promise.race([once(this.#child, 'message'), this.#ended])) as [Answer<Told>]
     if ('failed' in answer) throw new Error(`${this.what}: ${answer.failed}`)
     return answer.told

@@ -2,17 +2,18 @@
  * A match: contenders in two processes each, over one nats-server, take their turns in every round. A ratio is of two contenders of the same
  * round. Starts everything it needs, and ends it.
  */
-import type { CpuAnswer, DriveAnswer, Role } from './agreed.js'
-import { Asked } from './asking.js'
+
+import { type Options, progress } from '../options.js'
+import { isInstalled } from '../peers/packages.js'
+import type { CpuAnswer, DriveAnswer, Role } from '../processes/agreed.js'
+import { Asked } from '../processes/asking.js'
+import { cpuTimeUs } from '../processes/cpuTime.js'
+import { machineLine } from '../processes/machine.js'
+import { type Servers, withServers } from '../processes/servers.js'
 import type { Contender } from './contenders/contender.js'
 import type { Match } from './contenders.js'
-import { cpuTimeUs } from './cpuTime.js'
 import { type Load, loads } from './load.js'
-import { machineLine } from './machine.js'
-import { type Options, progress } from './options.js'
-import { isInstalled } from './peers/packages.js'
 import { linesOf, type MatchReport, type Sample } from './report.js'
-import { type Servers, withServers } from './servers.js'
 
 /** Compiled code is what is measured: at first a call takes several times as long. */
 const warmUpMs = { quick: 300, whole: 700 }

@@ -50,13 +50,16 @@ export function tell<Told>(told: Told): void {
   process.send?.({ told } satisfies Answer<Told>)
 }
 
-/** A process that does one thing: carries out its order, tells what came of it, and ends. Nothing is closed in order: the servers end too. */
-export async function giveResult<Order, Told>(carryOut: (order: Order) => Promise<Told>): Promise<void> {
+/**
+ * A process that does one thing: carries out its order, tells what came of it, and ends. Where the starter waits for it, it says before that it is
+ * ready. Nothing is closed in order: the servers end too.
+ */
+export async function giveResult<Order, Told>(carryOut: (order: Order, ready: () => void) => Promise<Told>): Promise<void> {
   leaveWithParent()
   process.on('message', () => process.exit())
   try {
-    tell(await carryOut(JSON.parse(process.argv[2]!) as Order))
+    tell(await carryOut(JSON.parse(process.argv[2]!) as Order, () => tell<Ready>({ address: null })))
   } catch (error) {
-    process.send?.({ failed: error instanceof Error ? (error.stack ?? error.message) : String(error) } satisfies Answer<never>)
+    process.send?.({ failed: String(error) } satisfies Answer<never>)
   }
 }

@@ -1,5 +1,5 @@
 /** A contender: makes a call when asked for one, checks its answer, and knows nothing of how many others are in flight. */
-import type { Role } from '../agreed.js'
+import type { Role } from '../../processes/agreed.js'
 import type { Load } from '../load.js'
 import { check, checkRecord, keyOf, type Method } from '../values.js'
 

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import type { Member } from '../answering.js'
+import type { Member } from '../../processes/answering.js'
 import { loads } from '../load.js'
 import { methods } from '../values.js'
 import { lean } from './batches.js'

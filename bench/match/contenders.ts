@@ -1,12 +1,13 @@
 /** Who competes in calls. Whoever is at a load is compared with the reference at that load. */
+
+import { moleculer } from '../peers/moleculer.js'
+import { nest } from '../peers/nest.js'
 import { bareContenders, bareSends, publish, request } from './contenders/bare.js'
+import { hopContenders, hopReferences } from './contenders/chains.js'
 import type { Contender } from './contenders/contender.js'
-import { hopContenders, hopReferences } from './contenders/hops.js'
 import { services } from './contenders/services.js'
 import { tcp } from './contenders/tcp.js'
 import { theseusContenders, theseusSends } from './contenders/theseus.js'
-import { moleculer } from './peers/moleculer.js'
-import { nest } from './peers/nest.js'
 
 /** Contenders who meet in one run. */
 export interface Match {

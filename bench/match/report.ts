@@ -1,6 +1,6 @@
 /** From the rounds' samples of a match to the numbers that are shown: medians over rounds, and ratios taken within a round. */
-import { median } from './statistics.js'
-import { table, whole } from './table.js'
+import { median } from '../statistics.js'
+import { table, whole } from '../table.js'
 
 /** One contender at one load in one round. */
 export interface Sample {
