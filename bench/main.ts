@@ -3,12 +3,14 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { calls } from './match/calls.js'
 import { hops } from './match/hops.js'
+import { bundle } from './bundle/bundle.js'
+import { memory } from './memory/memory.js'
 import type { Bench, Options } from './options.js'
 import { pause } from './pause/pause.js'
 import { rollout } from './rollout/rollout.js'
 import { scale } from './scale/scale.js'
 
-const benches: readonly Bench<any>[] = [calls, hops, rollout, pause, scale]
+const benches: readonly Bench<any>[] = [calls, hops, rollout, pause, scale, memory, bundle]
 
 const usage = `npm run bench [-- <bench>… | all] [options]
 

@@ -1,0 +1,123 @@
+/** One upgrade server gives 1,000 hosts a bundle of 1 MB at once: how long it takes them, and what it does to the server. */
+import { connectOperator, draftManifest, startUpgradeServer } from 'theseus'
+import { nats } from 'theseus/nats'
+import { redis } from 'theseus/redis'
+import { metersMeasureInKelvin } from '../meters.js'
+import { type Bench, type Options, progress } from '../options.js'
+import { Asked } from '../processes/asking.js'
+import { type LoopFigures, LoopWatch } from '../processes/loopWatch.js'
+import { machineLine } from '../processes/machine.js'
+import { type Servers, withServers } from '../processes/servers.js'
+import { percentiles } from '../statistics.js'
+import { brief, whole } from '../table.js'
+import { buildCall, meters } from '../upgrades.js'
+import type { FetchersOrder, FetchersResult } from './fetchers.js'
+
+const system = 'bundle'
+const sizes = { quick: { processes: 2, hostsEach: 50 }, whole: { processes: 4, hostsEach: 250 } }
+const bundleBytes = 1024 * 1024
+const timeoutMs = 120_000
+
+export interface BundleReport {
+  readonly machine: string
+  readonly hosts: number
+  readonly bundleBytes: number
+  /** Hosts that had it when the time was up. */
+  readonly served: number
+  /** From the order to publish. */
+  readonly medianMs: number
+  readonly lastMs: number
+  readonly megabytesPerSecond: number
+  /** Fetches that were begun again, and why. */
+  readonly retries: number
+  readonly reasons: readonly string[]
+  readonly server: LoopFigures & { readonly rssMb: number; readonly rssBeforeMb: number }
+}
+
+export const bundle: Bench<BundleReport> = {
+  name: 'bundle',
+  about: 'one upgrade server gives 1,000 hosts a bundle of 1 MB: about a minute',
+  run: async (options) => {
+    const machine = machineLine()
+    return { machine, ...(await withServers((servers) => measure(servers, options))) }
+  },
+  text: bundleText,
+}
+
+async function measure({ nats: natsServer, redis: redisServer, directory }: Servers, options: Options) {
+  const { processes, hostsEach } = options.quick ? sizes.quick : sizes.whole
+  const hosts = processes * hostsEach
+  const urls = { natsUrl: natsServer.url, redisUrl: redisServer.url }
+  const ways = { system, transport: nats(urls.natsUrl), udb: redis(urls.redisUrl) }
+  // The upgrade server is in this process, which does nothing else meanwhile.
+  const server = await startUpgradeServer(ways)
+  const operator = await connectOperator(ways)
+  const fetchers: Asked[] = []
+  try {
+    const upgrade = await paddedUpgrade(directory)
+    for (let i = 0; i < processes; i++) {
+      progress(`${whole((i + 1) * hostsEach)} of ${whole(hosts)} hosts`)
+      const name = `fetcher-${i}`
+      const order: FetchersOrder = { system, ...urls, directory: `${directory}/${name}`, name, hosts: hostsEach, timeoutMs }
+      fetchers.push(await Asked.begin('../bundle/fetchers.js', order))
+    }
+    const results = fetchers.map((fetcher) => fetcher.told<FetchersResult>())
+    const watch = new LoopWatch()
+    const memory = new Peak()
+    watch.begin()
+    const publishedAtMs = Date.now()
+    await operator.publish(upgrade)
+    const told = await Promise.all(results)
+    const loop = await watch.end()
+    const readyMs = told.flatMap(({ readyAtMs }) => readyAtMs).map((atMs) => atMs - publishedAtMs)
+    const [medianMs, lastMs] = percentiles(readyMs, [0.5, 1]) as [number, number]
+    return {
+      hosts,
+      bundleBytes: upgrade.bundle.length,
+      served: readyMs.length,
+      medianMs,
+      lastMs,
+      megabytesPerSecond: (readyMs.length * upgrade.bundle.length) / 1024 / 1024 / (lastMs / 1000),
+      retries: told.reduce((sum, { retries }) => sum + retries, 0),
+      reasons: [...new Set(told.flatMap(({ reasons }) => reasons))],
+      server: { ...loop, ...memory.end() },
+    }
+  } finally {
+    await Promise.all(fetchers.map((fetcher) => fetcher.stop()))
+    await operator.close()
+    await server.stop()
+  }
+}
+
+/** An upgrade with a comment that makes its bundle as large as wanted. */
+async function paddedUpgrade(directory: string) {
+  const { bundle: bytes } = await buildCall(directory, meters, 'metersMeasureInKelvin', 'eagerly')
+  const comment = `\n// ${'.'.repeat(bundleBytes - bytes.length - 4)}`
+  const padded = new Uint8Array(Buffer.concat([bytes, Buffer.from(comment)]))
+  return { manifest: draftManifest(metersMeasureInKelvin('eagerly'), padded), bundle: padded }
+}
+
+/** The most memory that this process has had. */
+class Peak {
+  readonly #before = process.memoryUsage.rss()
+  #peak = this.#before
+  readonly #timer = setInterval(() => {
+    this.#peak = Math.max(this.#peak, process.memoryUsage.rss())
+  }, 20)
+
+  end() {
+    clearInterval(this.#timer)
+    return { rssMb: this.#peak / 2 ** 20, rssBeforeMb: this.#before / 2 ** 20 }
+  }
+}
+
+function bundleText(report: BundleReport): string {
+  const { machine, hosts, bundleBytes: bytes, served, medianMs, lastMs, megabytesPerSecond, retries, reasons, server } = report
+  return [
+    machine,
+    `${whole(served)} of ${whole(hosts)} hosts had the bundle of ${whole(bytes)} bytes: half of them after ${brief(medianMs / 1000)} s, the last after ${brief(lastMs / 1000)} s, ${whole(megabytesPerSecond)} MB/s.`,
+    `${whole(retries)} fetches were begun again.`,
+    `The upgrade server: longest block ${whole(server.longestBlockMs)} ms, ${Math.round(server.busy * 100)} % busy, ${brief(server.cpuMs / 1000)} s of CPU time, at most ${whole(server.rssMb)} MB in memory (${whole(server.rssBeforeMb)} before).`,
+    ...reasons.map((reason) => `! ${reason}`),
+  ].join('\n')
+}
