@@ -21,8 +21,7 @@ export interface FetchersOrder {
 export interface FetchersResult {
   /** When each host had the bundle, verified and loaded: milliseconds since 1970. */
   readonly readyAtMs: readonly number[]
-  /** What was asked again because an answer failed. */
-  readonly retries: number
+  /** What kept hosts from having it. */
   readonly reasons: readonly string[]
 }
 
@@ -34,15 +33,10 @@ await giveResult(async (order: FetchersOrder, ready): Promise<FetchersResult> =>
   const bundles = bundleRepository(directory)
   const readyAtMs: number[] = []
   const reasons = new Set<string>()
-  let retries = 0
   let done = () => {}
   const observe = (event: HostEvent): void => {
     if (event.type !== 'phase') return
-    if (event.phase === 'fetching' && event.reason !== null) {
-      retries++
-      reasons.add(event.reason)
-    }
-    if (event.phase === 'rejected') reasons.add(`rejected: ${event.reason}`)
+    if (event.reason !== null && event.phase !== 'scheduled') reasons.add(`${event.phase}: ${event.reason}`)
     if (event.phase === 'scheduled' && event.reason === null && readyAtMs.push(Date.now()) === hosts) done()
   }
   let next = 0
@@ -69,5 +63,5 @@ await giveResult(async (order: FetchersOrder, ready): Promise<FetchersResult> =>
   })
   ready()
   await all
-  return { readyAtMs, retries, reasons: [...reasons] }
+  return { readyAtMs, reasons: [...reasons] }
 })

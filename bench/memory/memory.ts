@@ -36,7 +36,10 @@ export const memory: Bench<MemoryReport> = {
         await withServers(async (servers) => {
           const server = await startUpgradeServer({ system, transport: nats(servers.nats.url), udb: redis(servers.redis.url) })
           try {
-            return await Asked.result<MemoryResult>('../memory/memoryHost.js', order(servers), ['--expose-gc', ...profiling(options)])
+            return await Asked.result<MemoryResult>('../memory/memoryHost.js', order(servers), [
+              '--expose-gc',
+              ...profiling(options),
+            ])
           } finally {
             await server.stop()
           }
@@ -49,7 +52,10 @@ export const memory: Bench<MemoryReport> = {
   },
   text: ({ machine, nodes, rounds, ...medians }) => {
     const titles = ['KB a node', 'heap', 'process', 'heap after an upgrade']
-    const row = (name: string, { heapKb, rssKb, upgradedHeapKb }: MemoryResult) => [name, ...[heapKb, rssKb, upgradedHeapKb].map(brief)]
+    const row = (name: string, { heapKb, rssKb, upgradedHeapKb }: MemoryResult) => [
+      name,
+      ...[heapKb, rssKb, upgradedHeapKb].map(brief),
+    ]
     return [
       machine,
       `Of ${whole(nodes)} idle nodes in one process, after garbage collection, by what came on top of the first ones.`,

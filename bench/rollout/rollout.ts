@@ -2,7 +2,7 @@
 import { startUpgradeServer } from 'theseus'
 import { nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
-import { type Bench, type Options, progress } from '../options.js'
+import { type Bench, progress } from '../options.js'
 import { Asked } from '../processes/asking.js'
 import { machineLine } from '../processes/machine.js'
 import { type Servers, withServers } from '../processes/servers.js'

@@ -3,6 +3,7 @@ import type { Clock } from 'theseus'
 import { lmdb } from 'theseus/lmdb'
 import { nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
+import { watched } from '../processes/watched.js'
 
 export interface Counts {
   messages: number
@@ -58,23 +59,6 @@ export function countedWays(urls: { readonly natsUrl: string; readonly redisUrl:
     },
     clock: countedClock(counts),
   }
-}
-
-/** The same object, each call of a method told before it is made. */
-function watched<T extends object>(target: T, tell: (name: string, args: readonly unknown[]) => void): T {
-  const methods = new Map<PropertyKey, unknown>()
-  return new Proxy(target, {
-    get: (_target, name) => {
-      const found = methods.get(name) ?? Reflect.get(target, name, target)
-      if (typeof found !== 'function' || methods.has(name)) return found
-      const method = (...args: unknown[]) => {
-        tell(String(name), args)
-        return Reflect.apply(found, target, args)
-      }
-      methods.set(name, method)
-      return method
-    },
-  })
 }
 
 function countedClock(counts: Counts): Clock {
