@@ -99,6 +99,8 @@ const options = {
   validator: false,
   requestTimeout: 0,
   contextParamsCloning: false,
+  // NATS's queue groups choose the node.
+  disableBalancer: true,
   internalServices: false,
   uidGenerator: () => `${process.pid}-${++ids}`,
 }
