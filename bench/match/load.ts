@@ -10,6 +10,8 @@ export interface Load {
   readonly newPerTurnMax?: number
   /** Each call stands for so many sends, which come before it. */
   readonly sendsBefore?: number
+  /** The answers are records of 1 KB; without it a short string. */
+  readonly payload?: 'record'
 }
 
 const one: Load = { name: '1', inFlight: 1 }
@@ -18,10 +20,11 @@ const closed: readonly Load[] = [
   { name: '256', inFlight: 256 },
 ]
 const paced: Load = { name: '256 paced', inFlight: 256, newPerTurnMax: 16 }
+const records: Load = { name: '256, 1 KB', inFlight: 256, payload: 'record' }
 /** One-way sends of one turn, and then a call that shows that they have arrived: else a sender would outrun who hears it. */
 const sends: Load = { name: 'sends', inFlight: 1, sendsBefore: 255 }
 
-export const loads = { one, closed, paced, sends } as const
+export const loads = { one, closed, paced, records, sends } as const
 
 export interface Driven {
   /** And sends. */

@@ -1,5 +1,5 @@
-/** What the bench's processes agree on: calls.ts asks, callers and callees answer, one message for each. */
-import type { Load } from './load.js'
+/** What the bench's processes agree on: a bench asks, callers and callees answer, one message for each. */
+import type { Load } from '../match/load.js'
 
 export const system = 'bench'
 
@@ -7,16 +7,25 @@ export const system = 'bench'
 export interface Role {
   readonly natsUrl: string
   readonly redisUrl: string
-  /** Node state and bundles go here; calls.ts removes it. */
+  /** Node state and bundles go here; whoever started the process removes it. */
   readonly directory: string
-  /** The contender's name for a caller, its side for a callee. */
+  /** The contender's name for a caller, the callee's for a callee. */
   readonly name: string
+  /** Where the callee listens, for callers that do not find it by way of nats-server. */
+  readonly address: string | null
+}
+
+/** The first message of a caller or callee: it is ready for questions. */
+export interface Ready {
+  readonly address: string | null
 }
 
 export type Question =
   | { readonly ask: 'cpu' }
   | { readonly ask: 'drive'; readonly load: Load; readonly durationMs: number }
   | { readonly ask: 'stop' }
+
+export type Answer<Told> = { readonly told: Told } | { readonly failed: string }
 
 /** CPU time of the process so far. */
 export interface CpuAnswer {

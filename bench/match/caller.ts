@@ -1,15 +1,15 @@
 /** The caller's process: one contender, alone, so that no other's garbage and compiled code are in its way. */
-import type { DriveAnswer } from './agreed.js'
-import { answerQuestions } from './answering.js'
-import { contenders } from './contenders.js'
+import type { DriveAnswer } from '../processes/agreed.js'
+import { answerQuestions } from '../processes/answering.js'
+import { percentile } from '../statistics.js'
+import { everybody } from './contenders.js'
 import { drive } from './load.js'
-import { percentile } from './statistics.js'
 
 await answerQuestions(async (role) => {
-  const { call, close } = await contenders.find(({ name }) => name === role.name)!.enter(role)
+  const { call, recordCall = call, close } = await everybody.find(({ name }) => name === role.name)!.enter(role)
   return {
     drive: async ({ load, durationMs }): Promise<DriveAnswer> => {
-      const { calls, tookMs, latenciesMs } = await drive(call, load, durationMs)
+      const { calls, tookMs, latenciesMs } = await drive(load.payload === 'record' ? recordCall : call, load, durationMs)
       const part = (of: number): number | null => (latenciesMs.length === 0 ? null : percentile(latenciesMs, of))
       return { calls, tookMs, p50Ms: part(0.5), p99Ms: part(0.99) }
     },

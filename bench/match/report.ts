@@ -1,8 +1,6 @@
-/** From the rounds' samples to the numbers that are shown: medians over rounds, and ratios taken within a round. */
-import { spawnSync } from 'node:child_process'
-import { cpus, loadavg } from 'node:os'
-import { references } from './contenders.js'
-import { median } from './statistics.js'
+/** From the rounds' samples of a match to the numbers that are shown: medians over rounds, and ratios taken within a round. */
+import { median } from '../statistics.js'
+import { table, whole } from '../table.js'
 
 /** One contender at one load in one round. */
 export interface Sample {
@@ -27,14 +25,18 @@ export interface Line {
   readonly cpuUsPerCall: Sample['cpuUsPerCall']
 }
 
-export interface Report {
+export interface MatchReport {
   readonly machine: string
   readonly rounds: number
   readonly durationMs: number
+  /** Peers that were not there, or failed. */
+  readonly missing: readonly string[]
+  readonly references: readonly string[]
   readonly lines: readonly Line[]
+  readonly samples: readonly Sample[]
 }
 
-export function linesOf(samples: readonly Sample[]): readonly Line[] {
+export function linesOf(samples: readonly Sample[], references: readonly string[]): readonly Line[] {
   const groups = Map.groupBy(samples, ({ contender, load }) => `${load}\n${contender}`)
   return [...groups.values()].map((group) => {
     const { contender, load } = group[0]!
@@ -58,34 +60,13 @@ export function linesOf(samples: readonly Sample[]): readonly Line[] {
   })
 }
 
-/** Cores, versions, and how busy the machine was with other things. Call it before the first call. */
-export function machineLine(): string {
-  const [cpu] = cpus()
-  const server = spawnSync('nats-server', ['--version'], { encoding: 'utf8' }).stdout?.trim().replace(': ', ' ')
-  const load = loadavg()[0]!.toFixed(1)
-  return [
-    `${cpus().length} cores (${cpu?.model ?? 'unknown'})`,
-    `Node.js ${process.version}`,
-    server ?? 'nats-server',
-    `load before ${load}`,
-  ].join(', ')
-}
-
 const columns = [
-  'in flight',
-  'contender',
-  'calls/s',
-  'min',
-  'max',
-  '×',
-  'p50 ms',
-  'p99 ms',
-  'CPU µs: caller',
-  'callee',
-  'nats',
-] as const
+  { title: 'in flight', isText: true },
+  { title: 'contender', isText: true },
+  ...['calls/s', 'min', 'max', '×', 'p50 ms', 'p99 ms', 'CPU µs: caller', 'callee', 'nats'].map((title) => ({ title })),
+]
 
-export function table({ machine, rounds, durationMs, lines }: Report): string {
+export function matchText({ machine, rounds, durationMs, missing, references, lines }: MatchReport): string {
   const rows = lines.map((line) => [
     line.load,
     line.contender,
@@ -99,23 +80,12 @@ export function table({ machine, rounds, durationMs, lines }: Report): string {
     line.cpuUsPerCall.callee.toFixed(1),
     line.cpuUsPerCall.natsServer.toFixed(1),
   ])
-  const widths = columns.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)))
-  const text = (cells: readonly string[]): string =>
-    cells.map((cell, i) => (i < 2 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ')
-  const body: string[] = []
-  rows.forEach((row, i) => {
-    if (i > 0 && rows[i - 1]![0] !== row[0]) body.push('')
-    body.push(text(row))
-  })
-  const about = `Medians of ${rounds} rounds of ${durationMs} ms each; × is the ratio to ${references.join(' or ')} with msgpackr at the same load.`
-  return [machine, about, '', text(columns), ...body].join('\n')
+  const about = `Medians of ${rounds} rounds of ${durationMs} ms each; × is the ratio to ${references.join(' or ')} at the same load.`
+  const without = missing.length === 0 ? [] : [`Without ${missing.join(', ')}.`]
+  return [machine, about, ...without, '', table(columns, rows, { grouped: true })].join('\n')
 }
 
 function medianOrNull(values: readonly (number | null)[]): number | null {
   const known = values.filter((value) => value !== null)
   return known.length === 0 ? null : median(known)
-}
-
-function whole(value: number): string {
-  return Math.round(value).toLocaleString('en')
 }
