@@ -185,9 +185,15 @@ class BoundedWriter {
     this.#await(this.#last)
   }
 
-  /** Waits for the disk when a transaction is full, so that it may be asked for after every record. */
+  /**
+   * When a transaction is full, waits until it is on its way to the disk, and with it the one before is there: so that it may be asked for after
+   * every record, and one can be filled while the other is written.
+   */
   async room(): Promise<void> {
-    if (this.isFull) await this.flush()
+    if (!this.isFull) return
+    await this.journal.closed(this.#last)
+    this.isFull = false
+    this.#check()
   }
 
   /** Waits until everything is on disk. Throws if any part of it is lost. */
@@ -195,6 +201,10 @@ class BoundedWriter {
     this.#await(this.#last)
     await this.#pending
     this.isFull = false
+    this.#check()
+  }
+
+  #check(): void {
     if (this.#lost !== undefined) throw this.#lost
     if (this.given.up) throw new Fault('upgrade.transform', 'the transform was given up')
   }
@@ -219,16 +229,16 @@ function collectionsOf(
 ): TransformCollections {
   const empty = { get: () => undefined, has: () => false, entries: () => [] }
   return {
-    old: (name) => state.collection(old.object, name),
-    future: (name) => (future === undefined ? empty : state.collection(future, name)),
-    next: (name) => {
+    old: once((name) => state.collection(old.object, name)),
+    future: once((name) => (future === undefined ? empty : state.collection(future, name))),
+    next: once((name) => {
       checkEager(name, records, 'the transform')
       const prefix = keys.collection(nodeId, next.object, name)
       return {
-        put: (key, value) => writer.write(prefix + checkKey(key), pack(value, `record ${key}`)),
+        put: (key, value) => writer.write(prefix + checkKey(key), pack(value, 'a record')),
         delete: (key) => writer.write(prefix + checkKey(key), null),
       }
-    },
+    }),
     carry: async (name) => {
       checkEager(name, records, 'the transform')
       const from = keys.collection(nodeId, old.object, name)
@@ -236,16 +246,26 @@ function collectionsOf(
       if (state.lazy.isLazy(old.object, name)) {
         for (const [key, record] of state.lazy.entries(old.object, name, '', undefined)) {
           writer.write(to + key, pack(record, `record ${key}`))
-          if (writer.isFull) await writer.flush()
+          if (writer.isFull) await writer.room()
         }
       } else
         for (const [key, value] of journal.range(from, `${from.slice(0, -1)}0`)) {
           writer.write(to + key.slice(from.length), value)
-          if (writer.isFull) await writer.flush()
+          if (writer.isFull) await writer.room()
         }
       await writer.flush()
     },
     flushed: () => writer.room(),
+  }
+}
+
+/** Asked for again for every record. */
+function once<Made>(make: (name: string) => Made): (name: string) => Made {
+  const known = new Map<string, Made>()
+  return (name) => {
+    let made = known.get(name)
+    if (made === undefined) known.set(name, (made = make(name)))
+    return made
   }
 }
 
