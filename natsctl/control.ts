@@ -5,7 +5,8 @@ import type { Program } from './commands.js'
 import { asking, signed } from './connection.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { type GlobalFlags, nameFlag, versionFlag } from './flags.js'
-import { note, oneLine, print, printJson } from './output.js'
+import { show } from './forms.js'
+import { note, oneLine, print } from './output.js'
 import { type KeyFlags, keyFlag } from './upgraderSeed.js'
 
 interface ControlFlags extends GlobalFlags, KeyFlags {
@@ -90,7 +91,7 @@ function withVersion(
     const chosen = version ?? newest
     if (chosen === 0) throw new Failure(exitCodes.error, `error: system ${system} runs version 0: there is no rollout`)
     if (chosen > newest) note(`version ${chosen} is not installed yet: the newest of system ${system} is ${newest}`)
-    return done(flags, await act(operator, chosen, flags), { version: chosen })
+    return done(flags, await act(operator, chosen, flags), { version: chosen }, `version/${chosen}`)
   })
 }
 
@@ -102,12 +103,11 @@ function withNode(
   return signed(flags, async (operator, system) => {
     const isKnown = (await operator.database.nodes()).some((row) => row.nodeId === nodeId)
     if (!isKnown) throw new Failure(exitCodes.noResponder, `error: system ${system} has no node ${nodeId} registered`)
-    return done(flags, await act(operator, nodeId, flags), { node: nodeId })
+    return done(flags, await act(operator, nodeId, flags), { node: nodeId }, `node/${nodeId}`)
   })
 }
 
-function done(flags: GlobalFlags, what: string, json: object): ExitCode {
-  if (flags.output === 'json') printJson(json)
-  else print(oneLine(what))
+function done(flags: GlobalFlags, what: string, json: object, name: string): ExitCode {
+  show(flags.output, { table: () => print(oneLine(what)), document: () => json, names: () => [name] })
   return exitCodes.done
 }

@@ -4,7 +4,7 @@ import type { Version } from 'theseus'
 import { isName, isVersion, milliseconds } from 'theseus'
 import type { NatsOptions } from 'theseus/nats'
 import { usageFailure } from './exitCodes.js'
-import type { OutputForm } from './output.js'
+import { type OutputForm, outputForms } from './forms.js'
 
 export interface GlobalFlags {
   readonly system?: string
@@ -24,7 +24,7 @@ export function addGlobalFlags(program: Command): Command {
     .addOption(
       new Option('--redis <url>', 'where the upgrade database is').env('THESEUS_REDIS').default('redis://127.0.0.1:6379'),
     )
-    .addOption(new Option('-o, --output <form>', 'how data is printed').choices(['table', 'json']).default('table'))
+    .addOption(new Option('-o, --output <form>', 'how data is printed').choices(outputForms).default('table'))
 }
 
 export function nameFlag(text: string): string {

@@ -7,7 +7,8 @@ import { withOperator } from './connection.js'
 import { addNodeControls } from './control.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
 import { type GlobalFlags, nameFlag, versionFlag } from './flags.js'
-import { age, type Cell, count, note, oneLine, print, printJson, printTable } from './output.js'
+import { type Column, show, showList } from './forms.js'
+import { age, type Cell, count, note, oneLine, print } from './output.js'
 
 /** One node as `-o json` shows it. */
 export interface NodeJson {
@@ -61,12 +62,7 @@ function list(flags: ListFlags): Promise<ExitCode> {
         (atVersion === undefined || row.version === atVersion) &&
         (phase === undefined || row.phase === phase),
     )
-    if (flags.output === 'json') printJson(rows.map(nodeJson))
-    else
-      printTable(
-        nodeHeader,
-        rows.map((row) => nodeCells(row, Date.now())),
-      )
+    showList(flags.output, rows, { columns: nodeColumns(Date.now()), document: nodeJson, name: nodeName })
     if (found.length === 0) note(noNodes(system, flags.service))
     else if (rows.length === 0) note(`none of ${count(found.length, 'node')} is like that`)
     return exitCodes.done
@@ -91,8 +87,11 @@ async function forget(nodeId: string, flags: ForgetFlags): Promise<ExitCode> {
     // Looked at again: it may have come back meanwhile.
     const row = await forgettable(operator, system, nodeId, flags)
     await operator.database.forget(nodeId)
-    if (flags.output === 'json') printJson({ node: nodeId, row: row === undefined ? null : nodeJson(row) })
-    else print(`forgot ${described(nodeId, row)}`)
+    show(flags.output, {
+      table: () => print(`forgot ${described(nodeId, row)}`),
+      document: () => ({ node: nodeId, row: row === undefined ? null : nodeJson(row) }),
+      names: () => [`node/${nodeId}`],
+    })
     return exitCodes.done
   })
 }
@@ -160,6 +159,20 @@ export function nodeCells(row: NodeRow, now: number): readonly Cell[] {
     row.hostId,
     row.reason ?? '',
   ]
+}
+
+function nodeColumns(now: number): readonly Column<NodeRow>[] {
+  const columns = nodeHeader.map((title, at): Column<NodeRow> => ({ title, cell: (row) => nodeCells(row, now)[at]! }))
+  return [
+    ...columns.slice(0, -1),
+    { title: 'BEGAN', cell: ({ since }) => new Date(since).toISOString(), isWide: true },
+    { title: 'DIRECTORY', cell: ({ directoryId }) => directoryId ?? '-', isWide: true },
+    ...columns.slice(-1),
+  ]
+}
+
+export function nodeName({ nodeId }: Pick<NodeRow, 'nodeId'>): string {
+  return `node/${nodeId}`
 }
 
 /** Quiet when all is well, red where somebody must look. */

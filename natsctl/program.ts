@@ -6,6 +6,7 @@ import type { Program } from './commands.js'
 import { type ExitCode, exitCodeOf, exitCodes, explain } from './exitCodes.js'
 import { addExplain } from './explain.js'
 import { addGlobalFlags } from './flags.js'
+import { checkForm } from './forms.js'
 import { addHistory } from './history.js'
 import { addInspect } from './inspect/inspect.js'
 import { addKey } from './key.js'
@@ -68,6 +69,7 @@ function root(): Command {
       outputError: (text, write) => write(`${withoutSeeds(oneLine(text))}\n`),
     })
     .configureHelp({ showGlobalOptions: true })
+    .hook('preAction', (_, command) => checkForm(command))
   return addGlobalFlags(program)
 }
 

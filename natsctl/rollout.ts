@@ -6,8 +6,9 @@ import { withOperator } from './connection.js'
 import { addRolloutControls } from './control.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { durationFlag, type GlobalFlags, versionFlag } from './flags.js'
+import { type Column, hasForms, printColumns, show as showForm } from './forms.js'
 import { nodeJson, noNodes, phaseCell } from './node.js'
-import { age, count, note, print, printJson, printTable } from './output.js'
+import { age, count, note, print, printTable } from './output.js'
 import { look, looks, type Snapshot } from './rolloutPoll.js'
 import { type Rollout, summarize } from './rolloutSummary.js'
 import { type UndoFlags, undo } from './rolloutUndo.js'
@@ -15,7 +16,7 @@ import { type WatchFlags, watch } from './rolloutWatch.js'
 import { keyFlag } from './upgraderSeed.js'
 
 const defaultTimeoutMs = 60_000
-/** Nodes in trouble that the table names; JSON has all of them. */
+/** Nodes in trouble that the table names; all other forms have all of them. */
 const troubledShownMax = 50
 
 interface StatusFlags extends GlobalFlags {
@@ -33,7 +34,7 @@ export function addRollout(program: Program): void {
     .option('--wait', 'wait until every node is there, or one is in trouble')
     .addOption(new Option('--timeout <duration>', 'how long to wait; implies --wait (default: 60s)').argParser(durationFlag))
     .action(program.action((_: unknown, command: Command) => status(command.optsWithGlobals())))
-  rollout
+  const watching = rollout
     .command('watch')
     .description('every node, its class, version and phase, live')
     .option('--until-done', 'end when every node is at the newest version, or in trouble')
@@ -44,6 +45,8 @@ export function addRollout(program: Program): void {
         ),
       ),
     )
+  // A stream of changes: one document a line, or lines for people.
+  hasForms(watching, 'table', 'json')
   addRolloutControls(rollout, program)
   addUndo(rollout, program)
 }
@@ -91,12 +94,15 @@ async function waitFor(operator: Operator, summary: (snapshot: Snapshot) => Roll
 }
 
 function show(rollout: Rollout, system: string, flags: StatusFlags): void {
-  if (flags.output === 'json') printJson(rolloutJson(rollout))
-  else showTable(rollout, system)
+  showForm(flags.output, {
+    table: (isWide) => showTable(rollout, system, isWide),
+    document: () => rolloutJson(rollout),
+    names: () => rollout.services.map(({ service }) => `service/${service}`),
+  })
   if (rollout.nodes === 0) note(noNodes(system))
 }
 
-function showTable({ goal, state, nodes, there, services }: Rollout, system: string): void {
+function showTable({ goal, state, nodes, there, services }: Rollout, system: string, isWide: boolean): void {
   print(`version ${goal} of system ${system}: ${there} of ${count(nodes, 'node')} there, ${state}`)
   if (services.length === 0) return
   printTable(
@@ -109,27 +115,26 @@ function showTable({ goal, state, nodes, there, services }: Rollout, system: str
       service.away.length === 0 ? '-' : { text: String(service.away.length), style: 'yellow' },
     ]),
   )
-  showNodes(services.flatMap(({ troubled, away }) => [...troubled, ...away]))
+  const rows = services.flatMap(({ troubled, away }) => [...troubled, ...away])
+  if (rows.length > 0) showNodes(rows, isWide)
 }
 
-function showNodes(rows: readonly NodeRow[]): void {
-  if (rows.length === 0) return
+function showNodes(rows: readonly NodeRow[], isWide: boolean): void {
+  const now = Date.now()
+  const columns: readonly Column<NodeRow>[] = [
+    { title: 'NODE', cell: ({ nodeId }) => nodeId },
+    { title: 'SERVICE', cell: ({ service }) => service },
+    { title: 'CLASS', cell: ({ className }) => className },
+    { title: 'VERSION', cell: ({ version }) => version },
+    { title: 'PHASE', cell: ({ phase }) => phaseCell(phase) },
+    { title: 'FOR', cell: ({ since }) => age(now - since) },
+    { title: 'HOST', cell: ({ hostId }) => hostId, isWide: true },
+    { title: 'BECAUSE', cell: ({ reason, alive, hostId }) => reason ?? (alive ? '' : `host ${hostId} is not heard of`) },
+  ]
   print('')
-  printTable(
-    ['NODE', 'SERVICE', 'CLASS', 'VERSION', 'PHASE', 'FOR', 'BECAUSE'],
-    rows
-      .slice(0, troubledShownMax)
-      .map((row) => [
-        row.nodeId,
-        row.service,
-        row.className,
-        row.version,
-        phaseCell(row.phase),
-        age(Date.now() - row.since),
-        row.reason ?? (row.alive ? '' : `host ${row.hostId} is not heard of`),
-      ]),
-  )
-  if (rows.length > troubledShownMax) print(`… and ${rows.length - troubledShownMax} more (-o json has them all)`)
+  const shown = isWide ? rows : rows.slice(0, troubledShownMax)
+  printColumns(columns, shown, isWide)
+  if (rows.length > shown.length) print(`… and ${rows.length - shown.length} more (-o wide has them all)`)
 }
 
 function rolloutJson({ newest, goal, state, nodes, there, services }: Rollout) {

@@ -4,7 +4,8 @@ import { confirm, isTerminal } from './confirm.js'
 import { asking, signed, withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
-import { count, note, oneLine, print, printJson } from './output.js'
+import { show as showForm } from './forms.js'
+import { count, note, oneLine, print } from './output.js'
 import type { KeyFlags } from './upgraderSeed.js'
 
 export interface UndoFlags extends GlobalFlags, KeyFlags {
@@ -64,9 +65,16 @@ async function planOf(operator: Operator, system: string): Promise<Plan> {
 
 function show({ undone, back, stay }: Plan, version: number | undefined, flags: GlobalFlags): void {
   const { classUpgrades, system } = undone
-  if (flags.output === 'json') {
-    const ids = (rows: readonly NodeRow[]) => rows.map(({ nodeId }) => nodeId)
-    printJson({
+  const ids = (rows: readonly NodeRow[]): string[] => rows.map(({ nodeId }) => nodeId)
+  showForm(flags.output, {
+    table: () => {
+      const what = `version ${undone.version}, ${oneLine(undone.title)}`
+      print(version === undefined ? `would undo ${what}` : `version ${version} of system ${system}: undo of ${what}`)
+      for (const { service, oldClass, newClass } of classUpgrades) print(`  ${service}: ${newClass} → ${oldClass}`)
+      print(`  ${count(back.length, 'node')} to go back, ${stay.length} to stay as they are`)
+      if (version !== undefined) note('follow it with "natsctl rollout watch"; it can be undone in turn')
+    },
+    document: () => ({
       version: version ?? null,
       undoes: undone.version,
       classUpgrades: classUpgrades.map(({ service, oldClass, newClass }) => ({
@@ -76,12 +84,7 @@ function show({ undone, back, stay }: Plan, version: number | undefined, flags: 
       })),
       back: ids(back),
       stay: ids(stay),
-    })
-    return
-  }
-  const what = `version ${undone.version}, ${oneLine(undone.title)}`
-  print(version === undefined ? `would undo ${what}` : `version ${version} of system ${system}: undo of ${what}`)
-  for (const { service, oldClass, newClass } of classUpgrades) print(`  ${service}: ${newClass} → ${oldClass}`)
-  print(`  ${count(back.length, 'node')} to go back, ${stay.length} to stay as they are`)
-  if (version !== undefined) note('follow it with "natsctl rollout watch"; it can be undone in turn')
+    }),
+    names: () => [`version/${version ?? undone.version}`],
+  })
 }

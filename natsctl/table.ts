@@ -5,7 +5,8 @@ import type { Program } from './commands.js'
 import { signed, withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { type GlobalFlags, nameFlag } from './flags.js'
-import { note, oneLine, print, printJson, printTable } from './output.js'
+import { type Column, printColumns, show, showList } from './forms.js'
+import { note, oneLine, print } from './output.js'
 import { keyFlag } from './upgraderSeed.js'
 
 export function addTable(program: Program): void {
@@ -61,22 +62,35 @@ function valueArgument(text: string): string {
 function list(flags: GlobalFlags): Promise<ExitCode> {
   return withOperator(flags, async ({ database }, system) => {
     const names = await database.tables()
-    if (flags.output === 'json') printJson(names.map((table) => ({ table })))
-    else
-      printTable(
-        ['TABLE'],
-        names.map((name) => [name]),
-      )
+    const sizes = new Map<string, number>()
+    if (flags.output === 'wide') for (const name of names) sizes.set(name, (await database.table(name)).size)
+    showList(flags.output, names, {
+      columns: [
+        { title: 'TABLE', cell: (name) => name },
+        { title: 'KEYS', cell: (name) => sizes.get(name) ?? '-', isWide: true },
+      ],
+      document: (table) => ({ table }),
+      name: (name) => `table/${name}`,
+    })
     if (names.length === 0) note(`system ${system} has no tables`)
     return exitCodes.done
   })
 }
 
+const entryColumns: readonly Column<readonly [string, string]>[] = [
+  { title: 'KEY', cell: ([key]) => key },
+  { title: 'VALUE', cell: ([, value]) => value },
+  { title: 'BYTES', cell: ([, value]) => Buffer.byteLength(value), isWide: true },
+]
+
 function get(name: string, flags: GlobalFlags): Promise<ExitCode> {
   return withOperator(flags, async ({ database }, system) => {
     const entries = [...(await database.table(name))]
-    if (flags.output === 'json') printJson(entries.map(([key, value]) => ({ key, value })))
-    else printTable(['KEY', 'VALUE'], entries)
+    show(flags.output, {
+      table: (isWide) => printColumns(entryColumns, entries, isWide),
+      document: () => entries.map(([key, value]) => ({ key, value })),
+      names: () => (entries.length === 0 ? [] : [`table/${name}`]),
+    })
     if (entries.length === 0) note(`system ${system} has no table ${name}`)
     return exitCodes.done
   })
@@ -86,8 +100,11 @@ function getKey(name: string, key: string, flags: GlobalFlags): Promise<ExitCode
   return withOperator(flags, async ({ database }, system) => {
     const value = (await database.table(name)).get(key)
     if (value === undefined) throw noKey(system, name, key)
-    if (flags.output === 'json') printJson({ key, value })
-    else print(oneLine(value))
+    show(flags.output, {
+      table: () => print(oneLine(value)),
+      document: () => ({ key, value }),
+      names: () => [`table/${name}`],
+    })
     return exitCodes.done
   })
 }
@@ -95,8 +112,11 @@ function getKey(name: string, key: string, flags: GlobalFlags): Promise<ExitCode
 function set(name: string, key: string, value: string, flags: GlobalFlags): Promise<ExitCode> {
   return signed(flags, async (operator) => {
     await operator.setInTable(name, key, value)
-    if (flags.output === 'json') printJson({ table: name, key, value })
-    else print(oneLine(`${name}: ${key} = ${value}`))
+    show(flags.output, {
+      table: () => print(oneLine(`${name}: ${key} = ${value}`)),
+      document: () => ({ table: name, key, value }),
+      names: () => [`table/${name}`],
+    })
     return exitCodes.done
   })
 }
@@ -104,8 +124,11 @@ function set(name: string, key: string, value: string, flags: GlobalFlags): Prom
 function remove(name: string, key: string, flags: GlobalFlags): Promise<ExitCode> {
   return signed(flags, async (operator, system) => {
     if (!(await operator.removeFromTable(name, key))) throw noKey(system, name, key)
-    if (flags.output === 'json') printJson({ table: name, key })
-    else print(oneLine(`${name}: removed ${key}`))
+    show(flags.output, {
+      table: () => print(oneLine(`${name}: removed ${key}`)),
+      document: () => ({ table: name, key }),
+      names: () => [`table/${name}`],
+    })
     return exitCodes.done
   })
 }

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander'
 import type { Program } from './commands.js'
 import { type ExitCode, exitCodes, usageFailure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
+import { hasForms } from './forms.js'
 import type { LogForm } from './hostMessages.js'
 import { jsonLines, LocalSystem, textLines } from './localSystem.js'
 import { readUpConfig } from './upConfig.js'
@@ -13,7 +14,7 @@ interface UpFlags extends GlobalFlags {
 }
 
 export function addUp(program: Program): void {
-  program.command
+  const command = program.command
     .command('up')
     .description('run a local system until Ctrl-C: servers, an upgrade server, and hosts')
     .option('--config <file>', 'what to run', 'theseus.json')
@@ -27,6 +28,7 @@ export function addUp(program: Program): void {
         return up(command.optsWithGlobals())
       }),
     )
+  hasForms(command, 'table', 'json')
 }
 
 async function up(flags: UpFlags): Promise<ExitCode> {

@@ -6,7 +6,8 @@ import { confirm, isTerminal } from './confirm.js'
 import { signed, withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
 import { type GlobalFlags, versionFlag } from './flags.js'
-import { age, type Cell, count, print, printJson, printTable } from './output.js'
+import { type Column, show, showList } from './forms.js'
+import { age, type Cell, count, print } from './output.js'
 import { isPartOfRollout } from './rolloutSummary.js'
 import { type KeyFlags, keyFlag } from './upgraderSeed.js'
 
@@ -65,7 +66,11 @@ async function finalize(version: Version | undefined, flags: FinalizeFlags): Pro
   if (chosen === 0 || chosen > newest)
     throw new Failure(exitCodes.error, `error: system ${system} has no version ${chosen} to make final: the newest is ${newest}`)
   if (chosen <= final) {
-    print(`version ${chosen} of system ${system} is final already`)
+    show(flags.output, {
+      table: () => print(`version ${chosen} of system ${system} is final already`),
+      document: () => ({ final }),
+      names: () => [`version/${final}`],
+    })
     return exitCodes.done
   }
   const behind = rows.filter((row) => row.service !== clientService && oldestPossible(row) < chosen)
@@ -83,8 +88,11 @@ async function finalize(version: Version | undefined, flags: FinalizeFlags): Pro
   return signed(flags, async (operator) => {
     const now = await operator.finalize(chosen)
     if (now < chosen) throw new Failure(exitCodes.error, `error: a node that is not at version ${chosen} has come meanwhile`)
-    if (flags.output === 'json') printJson({ final: now })
-    else print(`version ${chosen} of system ${system} is final`)
+    show(flags.output, {
+      table: () => print(`version ${chosen} of system ${system} is final`),
+      document: () => ({ final: now }),
+      names: () => [`version/${now}`],
+    })
     return exitCodes.done
   })
 }
@@ -96,12 +104,11 @@ function list(flags: GlobalFlags): Promise<ExitCode> {
     // After the nodes: none of them runs a version that is newer.
     const { version: newest } = await database.head()
     const versions = summarizeVersions(newest, await titlesOf(database, newest), rows, death)
-    if (flags.output === 'json') printJson(versions)
-    else
-      printTable(
-        ['VERSION', 'TITLE', 'NODES', 'CLIENTS', 'NEEDED BY', 'DEAD'],
-        versions.map((version) => versionCells(version, Date.now())),
-      )
+    showList(flags.output, versions, {
+      columns: versionColumns(Date.now()),
+      document: (version) => version,
+      name: ({ version }) => `version/${version}`,
+    })
     return exitCodes.done
   })
 }
@@ -137,14 +144,16 @@ function counts(rows: readonly NodeRow[]): { readonly nodes: number; readonly cl
   return { nodes, clients: rows.length - nodes }
 }
 
-function versionCells({ version, title, nodes, clients, neededBy, deadSince }: VersionJson, now: number): readonly Cell[] {
+function versionColumns(now: number): readonly Column<VersionJson>[] {
   return [
-    version,
-    title ?? '-',
-    nodes,
-    clients,
-    neededByCell(neededBy),
-    deadSince === null ? '' : deadCell(Date.parse(deadSince) - now),
+    { title: 'VERSION', cell: ({ version }) => version },
+    { title: 'TITLE', cell: ({ title }) => title ?? '-' },
+    { title: 'NODES', cell: ({ nodes }) => nodes },
+    { title: 'CLIENTS', cell: ({ clients }) => clients },
+    { title: 'NEEDED BY', cell: ({ neededBy }) => neededByCell(neededBy) },
+    { title: 'DEAD', cell: ({ deadSince }) => (deadSince === null ? '' : deadCell(Date.parse(deadSince) - now)) },
+    { title: 'DEAD SINCE', cell: ({ deadSince }) => deadSince ?? '-', isWide: true },
+    { title: 'IDS', cell: ({ neededBy }) => neededBy.ids.join(', '), isWide: true },
   ]
 }
 
