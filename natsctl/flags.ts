@@ -13,6 +13,8 @@ export interface GlobalFlags {
   readonly nkey?: string
   readonly redis: string
   readonly output: OutputForm
+  /** False with `--no-input`: nobody is asked anything. */
+  readonly input: boolean
 }
 
 export function addGlobalFlags(program: Command): Command {
@@ -24,6 +26,7 @@ export function addGlobalFlags(program: Command): Command {
     .addOption(
       new Option('--redis <url>', 'where the upgrade database is').env('THESEUS_REDIS').default('redis://127.0.0.1:6379'),
     )
+    .option('--no-input', 'ask nothing, even at a terminal')
     .addOption(new Option('-o, --output <form>', 'how data is printed').choices(outputForms).default('table'))
 }
 

@@ -2,12 +2,13 @@
 import { type Command, Option } from 'commander'
 import { type NodeRow, type Operator, type Phase, phases, type Version } from 'theseus'
 import type { Program } from './commands.js'
-import { confirm, isTerminal } from './confirm.js'
+import { agree } from './confirm.js'
 import { withOperator } from './connection.js'
 import { addNodeControls } from './control.js'
-import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
+import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { type GlobalFlags, nameFlag, versionFlag } from './flags.js'
 import { type Column, show, showList } from './forms.js'
+import { ifDry, isOrder, type OrderFlags } from './orders.js'
 import { age, type Cell, count, note, oneLine, print } from './output.js'
 
 /** One node as `-o json` shows it. */
@@ -35,13 +36,14 @@ export function addNode(program: Program): void {
     .option('--at-version <n>', 'only those that run this version', versionFlag)
     .addOption(new Option('--phase <phase>', 'only those in this phase').choices(phases))
     .action(program.action((_: unknown, command: Command) => list(command.optsWithGlobals())))
-  node
+  const forgetting = node
     .command('forget')
     .description('remove a node that will not come back, with its slot; its state directory stays as it is')
     .argument('<id>', 'the node', nameFlag)
     .option('--yes', 'do not ask')
     .option('--force', 'even if it is alive, or not registered (then: what is left of it)')
     .action(program.action((id: string, _: unknown, command: Command) => forget(id, command.optsWithGlobals())))
+  isOrder(forgetting)
   addNodeControls(node, program)
 }
 
@@ -69,27 +71,29 @@ function list(flags: ListFlags): Promise<ExitCode> {
   })
 }
 
-interface ForgetFlags extends GlobalFlags {
+interface ForgetFlags extends OrderFlags {
   readonly yes?: true
   readonly force?: true
 }
 
 async function forget(nodeId: string, flags: ForgetFlags): Promise<ExitCode> {
-  if (flags.yes !== true) {
+  if (flags.yes !== true && flags.dryRun !== true) {
     // Not asked while connected: who thinks for long would find the connection gone.
     const what = described(nodeId, await withOperator(flags, (operator, system) => forgettable(operator, system, nodeId, flags)))
-    if (!isTerminal()) throw usageFailure(`this forgets ${what} for good: give --yes`)
-    const answer = await confirm(`Forget ${what} for good?`)
-    if (answer === 'interrupted') return exitCodes.interrupted
-    if (answer === 'no') throw new Failure(exitCodes.error, `node ${nodeId} was not forgotten`)
+    const ended = await agree(flags, {
+      does: `forgets ${what} for good`,
+      question: `Forget ${what} for good?`,
+      refused: `node ${nodeId} was not forgotten`,
+    })
+    if (ended !== undefined) return ended
   }
   return withOperator(flags, async (operator, system) => {
     // Looked at again: it may have come back meanwhile.
     const row = await forgettable(operator, system, nodeId, flags)
-    await operator.database.forget(nodeId)
+    if (flags.dryRun !== true) await operator.database.forget(nodeId)
     show(flags.output, {
-      table: () => print(`forgot ${described(nodeId, row)}`),
-      document: () => ({ node: nodeId, row: row === undefined ? null : nodeJson(row) }),
+      table: () => print(`${flags.dryRun === true ? 'would forget' : 'forgot'} ${described(nodeId, row)}`),
+      document: () => ({ node: nodeId, row: row === undefined ? null : nodeJson(row), ...ifDry(flags) }),
       names: () => [`node/${nodeId}`],
     })
     return exitCodes.done

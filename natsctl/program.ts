@@ -11,6 +11,7 @@ import { addHistory } from './history.js'
 import { addInspect } from './inspect/inspect.js'
 import { addKey } from './key.js'
 import { addNode } from './node.js'
+import { tellTarget } from './orders.js'
 import { oneLine, withoutSeeds } from './output.js'
 import { addRollout } from './rollout.js'
 import { addTable } from './table.js'
@@ -69,7 +70,10 @@ function root(): Command {
       outputError: (text, write) => write(`${withoutSeeds(oneLine(text))}\n`),
     })
     .configureHelp({ showGlobalOptions: true })
-    .hook('preAction', (_, command) => checkForm(command))
+    .hook('preAction', (_, command) => {
+      checkForm(command)
+      tellTarget(command)
+    })
   return addGlobalFlags(program)
 }
 

@@ -6,6 +6,7 @@ import { signed, withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { type GlobalFlags, nameFlag } from './flags.js'
 import { type Column, printColumns, show, showList } from './forms.js'
+import { ifDry, isOrder, type OrderFlags } from './orders.js'
 import { note, oneLine, print } from './output.js'
 import { keyFlag } from './upgraderSeed.js'
 
@@ -25,7 +26,7 @@ export function addTable(program: Program): void {
         key === undefined ? get(name, command.optsWithGlobals()) : getKey(name, key, command.optsWithGlobals()),
       ),
     )
-  table
+  const setting = table
     .command('set')
     .description('set the value of a key; a table comes with its first key')
     .argument('<table>', 'its name', nameFlag)
@@ -38,7 +39,7 @@ export function addTable(program: Program): void {
         set(name, key, value, command.optsWithGlobals()),
       ),
     )
-  table
+  const removing = table
     .command('rm')
     .description('remove a key; a table goes with its last key')
     .argument('<table>', 'its name', nameFlag)
@@ -47,6 +48,7 @@ export function addTable(program: Program): void {
     .action(
       program.action((name: string, key: string, _: unknown, command: Command) => remove(name, key, command.optsWithGlobals())),
     )
+  for (const command of [setting, removing]) isOrder(command)
 }
 
 function keyArgument(text: string): string {
@@ -109,24 +111,26 @@ function getKey(name: string, key: string, flags: GlobalFlags): Promise<ExitCode
   })
 }
 
-function set(name: string, key: string, value: string, flags: GlobalFlags): Promise<ExitCode> {
+function set(name: string, key: string, value: string, flags: OrderFlags): Promise<ExitCode> {
   return signed(flags, async (operator) => {
-    await operator.setInTable(name, key, value)
+    if (flags.dryRun !== true) await operator.setInTable(name, key, value)
     show(flags.output, {
-      table: () => print(oneLine(`${name}: ${key} = ${value}`)),
-      document: () => ({ table: name, key, value }),
+      table: () => print(oneLine(`${flags.dryRun === true ? 'would set ' : ''}${name}: ${key} = ${value}`)),
+      document: () => ({ table: name, key, value, ...ifDry(flags) }),
       names: () => [`table/${name}`],
     })
     return exitCodes.done
   })
 }
 
-function remove(name: string, key: string, flags: GlobalFlags): Promise<ExitCode> {
+function remove(name: string, key: string, flags: OrderFlags): Promise<ExitCode> {
   return signed(flags, async (operator, system) => {
-    if (!(await operator.removeFromTable(name, key))) throw noKey(system, name, key)
+    const isThere =
+      flags.dryRun === true ? (await operator.database.table(name)).has(key) : await operator.removeFromTable(name, key)
+    if (!isThere) throw noKey(system, name, key)
     show(flags.output, {
-      table: () => print(oneLine(`${name}: removed ${key}`)),
-      document: () => ({ table: name, key }),
+      table: () => print(oneLine(`${name}: ${flags.dryRun === true ? 'would remove' : 'removed'} ${key}`)),
+      document: () => ({ table: name, key, ...ifDry(flags) }),
       names: () => [`table/${name}`],
     })
     return exitCodes.done

@@ -2,12 +2,13 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, extname } from 'node:path'
 import type { Command } from 'commander'
-import { type BuiltUpgrade, isFault, type Manifest, type ManifestDraft } from 'theseus'
+import { type BuiltUpgrade, isFault, type Manifest, type ManifestDraft, type Operator, type Version } from 'theseus'
 import type { Program } from './commands.js'
 import { asking, withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
 import { type Column, hasForms, show, showList } from './forms.js'
+import { ifDry, isOrder, type OrderFlags } from './orders.js'
 import { count, note, oneLine, print, printTable } from './output.js'
 import { type KeyFlags, keyFlag, signerOf } from './upgraderSeed.js'
 
@@ -20,7 +21,7 @@ interface VerifyFlags extends GlobalFlags {
   readonly digest?: string
 }
 
-interface PublishFlags extends GlobalFlags, KeyFlags {
+interface PublishFlags extends OrderFlags, KeyFlags {
   readonly reason?: string
 }
 
@@ -39,13 +40,14 @@ export function addUpgrade(program: Program): void {
     .argument('<file>', 'a file that "upgrade build" made')
     .option('--digest <digest>', 'the digest that its bundle has to have, as the build printed it')
     .action(program.action((file: string, _: unknown, command: Command) => verify(file, command.optsWithGlobals())))
-  upgrade
+  const publishing = upgrade
     .command('publish')
     .description('sign an upgrade, and install it as the next version')
     .argument('<file>', 'a file that "upgrade build" made')
     .option('--reason <text>', 'why; kept in the history')
     .option(...keyFlag)
     .action(program.action((file: string, _: unknown, command: Command) => publish(file, command.optsWithGlobals())))
+  isOrder(publishing)
   upgrade
     .command('ls')
     .description('list the versions that are installed')
@@ -110,16 +112,24 @@ async function publish(file: string, flags: PublishFlags): Promise<ExitCode> {
     async (operator, system) => {
       // Before the publication: once that is done, nothing may fail any more.
       const rows = await operator.database.nodes()
-      const version = await asking(system, operator.publish(built, flags.reason === undefined ? {} : { reason: flags.reason }))
+      const options = flags.reason === undefined ? {} : { reason: flags.reason }
+      const isDry = flags.dryRun === true
+      const version = await asking(system, isDry ? wouldBe(operator, built) : operator.publish(built, options))
       const { manifest } = built
       const nodesOf = (service: string): number => rows.filter((row) => row.service === service).length
       show(flags.output, {
         table: () => {
-          print(`version ${version} of system ${system}: ${oneLine(manifest.title)}`)
+          print(`${isDry ? 'would be ' : ''}version ${version} of system ${system}: ${oneLine(manifest.title)}`)
           for (const { service, oldClass, newClass } of manifest.classUpgrades)
             print(`  ${service}: ${oldClass} → ${newClass}, ${count(nodesOf(service), 'node')}`)
         },
-        document: () => ({ version, title: manifest.title, digest: manifest.bundle.digest, ...changes(manifest) }),
+        document: () => ({
+          version,
+          title: manifest.title,
+          digest: manifest.bundle.digest,
+          ...changes(manifest),
+          ...ifDry(flags),
+        }),
         names: () => [`version/${version}`],
       })
       for (const { service } of manifest.classUpgrades)
@@ -130,6 +140,12 @@ async function publish(file: string, flags: PublishFlags): Promise<ExitCode> {
     },
     upgrader,
   )
+}
+
+/** The version that it would become, if the upgrade server would take it. */
+async function wouldBe(operator: Operator, built: BuiltUpgrade): Promise<Version> {
+  await operator.check(built)
+  return (await operator.history()).length + 1
 }
 
 async function read(file: string): Promise<BuiltUpgrade> {

@@ -7,10 +7,11 @@ import { asking, withOperator } from './connection.js'
 import { type ExitCode, exitCodes } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
 import { type Column, printColumns, show } from './forms.js'
+import { ifDry, isOrder, type OrderFlags } from './orders.js'
 import { note, print } from './output.js'
 import { type KeyFlags, keyFlag, signerOf } from './upgraderSeed.js'
 
-interface SetFlags extends GlobalFlags, KeyFlags {
+interface SetFlags extends OrderFlags, KeyFlags {
   readonly reason?: string
 }
 
@@ -20,13 +21,14 @@ export function addUpgrader(program: Program): void {
     .command('ls')
     .description('list the public keys that the newest upgrade leaves in force')
     .action(program.action((_: unknown, command: Command) => list(command.optsWithGlobals())))
-  upgrader
+  const setting = upgrader
     .command('set')
     .description('install a version that changes nothing but who may install what comes after it')
     .argument('<keys...>', 'the public keys of all upgraders from then on', keyArgument)
     .option('--reason <text>', 'why; kept in the history')
     .option(...keyFlag)
     .action(program.action((keys: string[], _: unknown, command: Command) => set(keys, command.optsWithGlobals())))
+  isOrder(setting)
 }
 
 /** For commander, which gives each of several arguments with those before it. */
@@ -78,13 +80,18 @@ async function set(keys: readonly string[], flags: SetFlags): Promise<ExitCode> 
     flags,
     async (operator, system) => {
       const options = flags.reason === undefined ? {} : { reason: flags.reason }
-      const version = await asking(system, operator.setUpgraders(keys, options))
+      const isDry = flags.dryRun === true
+      const version = isDry
+        ? (await operator.database.head()).version + 1
+        : await asking(system, operator.setUpgraders(keys, options))
       show(flags.output, {
         table: () => {
-          print(`version ${version} of system ${system}: from the next version on, upgrades are signed by`)
+          print(
+            `${isDry ? 'would be ' : ''}version ${version} of system ${system}: from the next version on, upgrades are signed by`,
+          )
           for (const key of keys) print(`  ${key}`)
         },
-        document: () => ({ version, upgraders: keys }),
+        document: () => ({ version, upgraders: keys, ...ifDry(flags) }),
         names: () => [`version/${version}`],
       })
       return exitCodes.done

@@ -2,11 +2,12 @@
 import type { Command } from 'commander'
 import { clientService, type Death, decodeManifest, type NodeRow, type Operator, oldestPossible, type Version } from 'theseus'
 import type { Program } from './commands.js'
-import { confirm, isTerminal } from './confirm.js'
+import { agree } from './confirm.js'
 import { signed, withOperator } from './connection.js'
-import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
+import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { type GlobalFlags, versionFlag } from './flags.js'
 import { type Column, show, showList } from './forms.js'
+import { ifDry, isOrder, type OrderFlags } from './orders.js'
 import { age, type Cell, count, print } from './output.js'
 import { isPartOfRollout } from './rolloutSummary.js'
 import { type KeyFlags, keyFlag } from './upgraderSeed.js'
@@ -41,7 +42,7 @@ export function addVersion(program: Program): void {
     .command('ls')
     .description('list the versions with who runs them, who still needs them, and which are dead')
     .action(program.action((_: unknown, command: Command) => list(command.optsWithGlobals())))
-  version
+  const finalizing = version
     .command('finalize')
     .description('nobody goes back from this version any more: what nodes keep for that is dropped')
     .argument('[version]', 'the version; by default the newest', versionFlag)
@@ -50,9 +51,10 @@ export function addVersion(program: Program): void {
     .action(
       program.action((chosen: Version | undefined, _: unknown, command: Command) => finalize(chosen, command.optsWithGlobals())),
     )
+  isOrder(finalizing)
 }
 
-interface FinalizeFlags extends GlobalFlags, KeyFlags {
+interface FinalizeFlags extends OrderFlags, KeyFlags {
   readonly yes?: true
 }
 
@@ -79,12 +81,20 @@ async function finalize(version: Version | undefined, flags: FinalizeFlags): Pro
     throw new Failure(exitCodes.error, `error: ${count(behind.length, 'node')} not at version ${chosen} yet: ${who.join(', ')}`)
   }
   const what = `version ${chosen} of system ${system} final: it can't be undone any more, and nodes drop what they kept for that`
-  if (flags.yes !== true) {
-    if (!isTerminal()) throw usageFailure(`this makes ${what}: give --yes`)
-    const answer = await confirm(`Make ${what}?`)
-    if (answer === 'interrupted') return exitCodes.interrupted
-    if (answer === 'no') throw new Failure(exitCodes.error, `version ${chosen} was not made final`)
+  if (flags.dryRun === true) {
+    show(flags.output, {
+      table: () => print(`would make ${what}`),
+      document: () => ({ final: chosen, ...ifDry(flags) }),
+      names: () => [`version/${chosen}`],
+    })
+    return exitCodes.done
   }
+  const ended = await agree(flags, {
+    does: `makes ${what}`,
+    question: `Make ${what}?`,
+    refused: `version ${chosen} was not made final`,
+  })
+  if (ended !== undefined) return ended
   return signed(flags, async (operator) => {
     const now = await operator.finalize(chosen)
     if (now < chosen) throw new Failure(exitCodes.error, `error: a node that is not at version ${chosen} has come meanwhile`)

@@ -14,7 +14,10 @@ const main = join(root, 'dist/natsctl/main.js')
 export interface Ended {
   readonly code: number | null
   readonly stdout: string
+  /** Without the line by which an order tells its target. */
   readonly stderr: string
+  /** That line; empty for what is no order. */
+  readonly target: string
   readonly ms: number
 }
 
@@ -46,9 +49,11 @@ export class NatsctlProcess {
     })
     this.child = child
     this.ended = new Promise((resolve) => {
-      child.once('close', (code) =>
-        resolve({ code, stdout: this.stdout, stderr: this.stderr, ms: performance.now() - startedAt }),
-      )
+      child.once('close', (code) => {
+        const { stdout, stderr } = this
+        const [target = ''] = /^system \S+: NATS at .*, Redis at .*\n/.exec(stderr) ?? []
+        resolve({ code, stdout, stderr: stderr.slice(target.length), target, ms: performance.now() - startedAt })
+      })
     })
     t.teardown(async () => {
       child.kill('SIGKILL')

@@ -1,0 +1,34 @@
+/**
+ * What all commands have in common that change something in a system: `--dry-run`, and that the target is told on stderr before anything is
+ * changed.
+ */
+import type { Command } from 'commander'
+import type { GlobalFlags } from './flags.js'
+import { note } from './output.js'
+import { targetLine } from './target.js'
+
+export interface OrderFlags extends GlobalFlags {
+  readonly dryRun?: true
+}
+
+const orders = new WeakSet<Command>()
+
+export function isOrder(command: Command): Command {
+  orders.add(command)
+  return withDryRun(command)
+}
+
+/** Of commands that change something on this machine alone. */
+export function withDryRun(command: Command): Command {
+  return command.option('--dry-run', 'say what it would do, and do nothing')
+}
+
+/** Before an order begins. Throws when no system is named. */
+export function tellTarget(command: Command): void {
+  if (orders.has(command)) note(targetLine(command.optsWithGlobals<GlobalFlags>()))
+}
+
+/** What the document of an order says more when nothing was done. */
+export function ifDry({ dryRun }: Pick<OrderFlags, 'dryRun'>): { readonly dryRun?: true } {
+  return dryRun === true ? { dryRun } : {}
+}
