@@ -5,7 +5,7 @@
 import type { Command } from 'commander'
 import type { GlobalFlags } from './flags.js'
 import { note } from './output.js'
-import { targetLine } from './target.js'
+import { targetLine, targetOf } from './target.js'
 
 export interface OrderFlags extends GlobalFlags {
   readonly dryRun?: true
@@ -24,8 +24,8 @@ export function withDryRun(command: Command): Command {
 }
 
 /** Before an order begins. Throws when no system is named. */
-export function tellTarget(command: Command): void {
-  if (orders.has(command)) note(targetLine(command.optsWithGlobals<GlobalFlags>()))
+export async function tellTarget(command: Command): Promise<void> {
+  if (orders.has(command)) note(targetLine(await targetOf(command.optsWithGlobals<GlobalFlags>())))
 }
 
 /** What the document of an order says more when nothing was done. */

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { Command } from 'commander'
 import { addCall } from './call.js'
 import type { Program } from './commands.js'
+import { addContext } from './context.js'
 import { type ExitCode, exitCodeOf, exitCodes, explain } from './exitCodes.js'
 import { addExplain } from './explain.js'
 import { addGlobalFlags } from './flags.js'
@@ -48,6 +49,7 @@ export async function run(argv: readonly string[]): Promise<ExitCode> {
   addVersion(program)
   addTable(program)
   addCall(program)
+  addContext(program)
   try {
     await program.command.parseAsync(argv)
   } catch (error) {
@@ -70,9 +72,9 @@ function root(): Command {
       outputError: (text, write) => write(`${withoutSeeds(oneLine(text))}\n`),
     })
     .configureHelp({ showGlobalOptions: true })
-    .hook('preAction', (_, command) => {
+    .hook('preAction', async (_, command) => {
       checkForm(command)
-      tellTarget(command)
+      await tellTarget(command)
     })
   return addGlobalFlags(program)
 }

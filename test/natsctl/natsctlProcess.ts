@@ -34,11 +34,13 @@ export class NatsctlProcess {
   readonly ended: Promise<Ended>
 
   constructor(t: ExecutionContext<any>, args: readonly string[], { cwd = root, env = {} }: Options = {}) {
-    const { NATS_URL, THESEUS_REDIS, THESEUS_SYSTEM, THESEUS_DEBUG, ...inherited } = process.env
+    const { NATS_URL, NATS_CREDS, NATS_NKEY, NATS_CONTEXT, THESEUS_REDIS, THESEUS_SYSTEM, THESEUS_DEBUG, ...inherited } =
+      process.env
     const startedAt = performance.now()
     const child = spawn(process.execPath, [main, ...args], {
       cwd,
-      env: { ...inherited, ...env },
+      // Where nobody has selected a context.
+      env: { ...inherited, XDG_CONFIG_HOME: join(root, 'nowhere'), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     child.stdout.setEncoding('utf8').on('data', (text) => {
@@ -51,7 +53,7 @@ export class NatsctlProcess {
     this.ended = new Promise((resolve) => {
       child.once('close', (code) => {
         const { stdout, stderr } = this
-        const [target = ''] = /^system \S+: NATS at .*, Redis at .*\n/.exec(stderr) ?? []
+        const [target = ''] = /^system \S+(?: \(context \S+\))?: NATS at .*, Redis at .*\n/.exec(stderr) ?? []
         resolve({ code, stdout, stderr: stderr.slice(target.length), target, ms: performance.now() - startedAt })
       })
     })
