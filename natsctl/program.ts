@@ -3,6 +3,8 @@ import { createRequire } from 'node:module'
 import { Command } from 'commander'
 import { addCall } from './call.js'
 import type { Program } from './commands.js'
+import { complete } from './complete.js'
+import { addCompletion } from './completion.js'
 import { addContext } from './context.js'
 import { type ExitCode, exitCodeOf, exitCodes, explain } from './exitCodes.js'
 import { addExplain } from './explain.js'
@@ -24,6 +26,8 @@ import { addVersion } from './version.js'
 
 /** A forgotten timer or socket must not hold a terminal that waits for its prompt. */
 const lingerMs = 500
+/** Not among the commands: only scripts of shells call it, with words that are no whole command yet. */
+const completeCommand = '__complete'
 
 export async function run(argv: readonly string[]): Promise<ExitCode> {
   process.stdout.on('error', brokenPipe)
@@ -50,8 +54,10 @@ export async function run(argv: readonly string[]): Promise<ExitCode> {
   addTable(program)
   addCall(program)
   addContext(program)
+  addCompletion(program)
   try {
-    await program.command.parseAsync(argv)
+    if (argv[2] === completeCommand) await complete(program.command, argv.slice(3))
+    else await program.command.parseAsync(argv)
   } catch (error) {
     exitCode = exitCodeOf(error)
     process.stderr.write(explain(error))
