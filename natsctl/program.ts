@@ -6,6 +6,7 @@ import type { Program } from './commands.js'
 import { complete } from './complete.js'
 import { addCompletion } from './completion.js'
 import { addContext } from './context.js'
+import { addDoctor } from './doctor.js'
 import { type ExitCode, exitCodeOf, exitCodes, explain } from './exitCodes.js'
 import { addExplain } from './explain.js'
 import { addGlobalFlags } from './flags.js'
@@ -54,6 +55,7 @@ export async function run(argv: readonly string[]): Promise<ExitCode> {
   addTable(program)
   addCall(program)
   addContext(program)
+  addDoctor(program)
   addCompletion(program)
   try {
     if (argv[2] === completeCommand) await complete(program.command, argv.slice(3))
