@@ -7,6 +7,7 @@ import { withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
 import { durationFlag, type GlobalFlags, versionFlag } from './flags.js'
 import { hasForms, show } from './forms.js'
+import { didYouMean } from './nearest.js'
 import { print, toJson } from './output.js'
 
 interface CallFlags extends GlobalFlags {
@@ -74,6 +75,10 @@ async function targetOf(
   if (rows.some(({ nodeId }) => nodeId === name)) return { node: name }
   if (rows.some(({ service }) => service === name)) return { service: name }
   // Nobody to wait for: not sent at all, so it ends at once and not at its deadline.
-  const message = `unavailable.no-responders: system ${system} has no node and no service "${name}" registered`
+  const near = didYouMean(
+    name,
+    rows.flatMap(({ nodeId, service }) => [nodeId, service]),
+  )
+  const message = `unavailable.no-responders: system ${system} has no node and no service "${name}" registered${near}`
   throw new Failure(exitCodes.noResponder, message)
 }

@@ -6,6 +6,7 @@ import { asking, signed } from './connection.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { nameFlag, versionFlag } from './flags.js'
 import { show } from './forms.js'
+import { nodeNamed } from './nodeNamed.js'
 import { ifDry, isOrder, type OrderFlags } from './orders.js'
 import { count, note, oneLine, print } from './output.js'
 import { type KeyFlags, keyFlag } from './upgraderSeed.js'
@@ -132,8 +133,7 @@ function onVersion(order: Order<Version>, version: Version | undefined, flags: C
 
 function onNode(order: Order<NodeRow>, nodeId: string, flags: ControlFlags): Promise<ExitCode> {
   return signed(flags, async (operator, system) => {
-    const row = (await operator.database.nodes()).find((found) => found.nodeId === nodeId)
-    if (row === undefined) throw new Failure(exitCodes.noResponder, `error: system ${system} has no node ${nodeId} registered`)
+    const row = nodeNamed(nodeId, await operator.database.nodes(), system)
     return carryOut(order, operator, row, flags, { node: nodeId }, `node/${nodeId}`)
   })
 }

@@ -3,10 +3,11 @@ import type { Command } from 'commander'
 import { decodeManifest, type NodeRow, type Operator } from 'theseus'
 import type { Program } from './commands.js'
 import { withOperator } from './connection.js'
-import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
+import { type ExitCode, exitCodes } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
 import { show as showForm } from './forms.js'
 import { nodeName } from './node.js'
+import { nodeNamed } from './nodeNamed.js'
 import { age, count, oneLine, print } from './output.js'
 import { isPartOfRollout } from './rolloutSummary.js'
 import { type Known, type Waiting, waitingOf } from './waiting.js'
@@ -31,8 +32,7 @@ function explain(nodeId: string | undefined, flags: GlobalFlags): Promise<ExitCo
       show(rows, known, system, flags)
       return exitCodes.done
     }
-    const row = rows.find((found) => found.nodeId === nodeId)
-    if (row === undefined) throw new Failure(exitCodes.noResponder, `error: system ${system} has no node ${nodeId} registered`)
+    const row = nodeNamed(nodeId, rows, system)
     const waiting = waitingOf(row, known)
     showForm(flags.output, {
       table: () => {

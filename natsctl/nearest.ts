@@ -4,21 +4,34 @@ const shownMax = 3
 /** More is another word. */
 const distanceMax = 3
 
-/** `; did you mean p1 or p2?`, or nothing. */
+/** `; did you mean p1, p2 or p3?`, or nothing. */
 export function didYouMean(name: string, known: Iterable<string>): string {
   const near = nearest(name, known)
-  return near.length === 0 ? '' : `; did you mean ${near.join(' or ')}?`
+  if (near.length === 0) return ''
+  return `; did you mean ${near.length === 1 ? near[0] : `${near.slice(0, -1).join(', ')} or ${near.at(-1)}`}?`
 }
 
+/** The same of versions: `12` where there are no more than 2. */
+export function nearestVersion(asked: number, newest: number): string {
+  return didYouMean(
+    String(asked),
+    Array.from({ length: newest }, (_, i) => String(i + 1)),
+  )
+}
+
+/** Those of the smallest distance. */
 export function nearest(name: string, known: Iterable<string>): readonly string[] {
-  // Half of its letters may be wrong: what is short has many neighbours.
-  const limit = Math.min(distanceMax, Math.ceil(name.length / 2))
+  // A third of its letters may be wrong: what is short has many neighbours.
+  const limit = Math.min(distanceMax, Math.ceil(name.length / 3))
   const ranked = [...new Set(known)]
     .filter((other) => other !== name)
     .map((other) => ({ other, distance: isPartOf(name, other) ? 1 : distanceOf(name, other, limit) }))
     .filter(({ distance }) => distance <= limit)
     .sort((a, b) => a.distance - b.distance || (a.other < b.other ? -1 : 1))
-  return ranked.slice(0, shownMax).map(({ other }) => other)
+  return ranked
+    .filter(({ distance }) => distance === ranked[0]!.distance)
+    .slice(0, shownMax)
+    .map(({ other }) => other)
 }
 
 function isPartOf(name: string, other: string): boolean {

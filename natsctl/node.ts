@@ -8,6 +8,7 @@ import { addNodeControls } from './control.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { type GlobalFlags, nameFlag, versionFlag } from './flags.js'
 import { type Column, show, showList } from './forms.js'
+import { didYouMean } from './nearest.js'
 import { ifDry, isOrder, type OrderFlags } from './orders.js'
 import { age, type Cell, count, note, oneLine, print } from './output.js'
 
@@ -65,8 +66,14 @@ function list(flags: ListFlags): Promise<ExitCode> {
         (phase === undefined || row.phase === phase),
     )
     showList(flags.output, rows, { columns: nodeColumns(Date.now()), document: nodeJson, name: nodeName })
-    if (found.length === 0) note(noNodes(system, flags.service))
-    else if (rows.length === 0) note(`none of ${count(found.length, 'node')} is like that`)
+    if (found.length === 0) {
+      const services = flags.service === undefined ? [] : (await operator.database.nodes()).map(({ service }) => service)
+      note(`${noNodes(system, flags.service)}${didYouMean(flags.service ?? '', services)}`)
+    } else if (rows.length === 0) {
+      const classes = found.map((row) => row.className)
+      const near = className === undefined || classes.includes(className) ? '' : didYouMean(className, classes)
+      note(`none of ${count(found.length, 'node')} is like that${near}`)
+    }
     return exitCodes.done
   })
 }
@@ -107,10 +114,15 @@ async function forgettable(
   nodeId: string,
   { force }: ForgetFlags,
 ): Promise<NodeRow | undefined> {
-  const row = (await operator.database.nodes()).find((one) => one.nodeId === nodeId)
+  const rows = await operator.database.nodes()
+  const row = rows.find((one) => one.nodeId === nodeId)
   if (force) return row
   if (row === undefined) {
-    const message = `error: system ${system} has no node ${nodeId} registered; --force forgets what is left of it`
+    const near = didYouMean(
+      nodeId,
+      rows.map((one) => one.nodeId),
+    )
+    const message = `error: system ${system} has no node ${nodeId} registered; --force forgets what is left of it${near}`
     throw new Failure(exitCodes.noResponder, message)
   }
   if (row.alive) {

@@ -7,6 +7,7 @@ import { addRolloutControls } from './control.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { durationFlag, type GlobalFlags, versionFlag } from './flags.js'
 import { type Column, hasForms, printColumns, show } from './forms.js'
+import { nearestVersion } from './nearest.js'
 import { nodeJson, noNodes, phaseCell } from './node.js'
 import { isOrder } from './orders.js'
 import { age, count, note, oneLine, print, printTable } from './output.js'
@@ -72,7 +73,7 @@ function status(flags: StatusFlags): Promise<ExitCode> {
     if (asked > first.newest) {
       throw new Failure(
         exitCodes.error,
-        `error: version ${asked} is not installed: the newest of system ${system} is ${first.newest}`,
+        `error: version ${asked} is not installed: the newest of system ${system} is ${first.newest}${nearestVersion(asked, first.newest)}`,
       )
     }
     // What is waited for moves on with the newest version, unless that takes back what was asked for.

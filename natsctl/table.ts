@@ -1,11 +1,12 @@
 /** `natsctl table`: the upgrade-specific tables, by which an upgrader controls how an upgrade proceeds (§4). */
 import { type Command, InvalidArgumentError } from 'commander'
-import { isTableKey, isTableValue, tableKeyLengthMax, tableValueBytesMax } from 'theseus'
+import { isTableKey, isTableValue, type Operator, tableKeyLengthMax, tableValueBytesMax } from 'theseus'
 import type { Program } from './commands.js'
 import { signed, withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { type GlobalFlags, nameFlag } from './flags.js'
 import { type Column, printColumns, show, showList } from './forms.js'
+import { didYouMean } from './nearest.js'
 import { ifDry, isOrder, type OrderFlags } from './orders.js'
 import { note, oneLine, print } from './output.js'
 import { keyFlag } from './upgraderSeed.js'
@@ -93,7 +94,7 @@ function get(name: string, flags: GlobalFlags): Promise<ExitCode> {
       document: () => entries.map(([key, value]) => ({ key, value })),
       names: () => (entries.length === 0 ? [] : [`table/${name}`]),
     })
-    if (entries.length === 0) note(`system ${system} has no table ${name}`)
+    if (entries.length === 0) note(`system ${system} has no table ${name}${didYouMean(name, await database.tables())}`)
     return exitCodes.done
   })
 }
@@ -101,7 +102,7 @@ function get(name: string, flags: GlobalFlags): Promise<ExitCode> {
 function getKey(name: string, key: string, flags: GlobalFlags): Promise<ExitCode> {
   return withOperator(flags, async ({ database }, system) => {
     const value = (await database.table(name)).get(key)
-    if (value === undefined) throw noKey(system, name, key)
+    if (value === undefined) throw await noKey(database, system, name, key)
     show(flags.output, {
       table: () => print(oneLine(value)),
       document: () => ({ key, value }),
@@ -127,7 +128,7 @@ function remove(name: string, key: string, flags: OrderFlags): Promise<ExitCode>
   return signed(flags, async (operator, system) => {
     const isThere =
       flags.dryRun === true ? (await operator.database.table(name)).has(key) : await operator.removeFromTable(name, key)
-    if (!isThere) throw noKey(system, name, key)
+    if (!isThere) throw await noKey(operator.database, system, name, key)
     show(flags.output, {
       table: () => print(oneLine(`${name}: ${flags.dryRun === true ? 'would remove' : 'removed'} ${key}`)),
       document: () => ({ table: name, key, ...ifDry(flags) }),
@@ -137,6 +138,8 @@ function remove(name: string, key: string, flags: OrderFlags): Promise<ExitCode>
   })
 }
 
-function noKey(system: string, name: string, key: string): Failure {
-  return new Failure(exitCodes.error, oneLine(`error: table ${name} of system ${system} has no key ${key}`))
+async function noKey(database: Operator['database'], system: string, name: string, key: string): Promise<Failure> {
+  const known = await database.table(name)
+  const near = known.size === 0 ? didYouMean(name, await database.tables()) : didYouMean(key, known.keys())
+  return new Failure(exitCodes.error, oneLine(`error: table ${name} of system ${system} has no key ${key}${near}`))
 }

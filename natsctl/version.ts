@@ -7,6 +7,7 @@ import { signed, withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { type GlobalFlags, versionFlag } from './flags.js'
 import { type Column, show, showList } from './forms.js'
+import { nearestVersion } from './nearest.js'
 import { ifDry, isOrder, type OrderFlags } from './orders.js'
 import { age, type Cell, count, print } from './output.js'
 import { isPartOfRollout } from './rolloutSummary.js'
@@ -66,7 +67,10 @@ async function finalize(version: Version | undefined, flags: FinalizeFlags): Pro
   })
   const { system, chosen, newest, final, rows } = found
   if (chosen === 0 || chosen > newest)
-    throw new Failure(exitCodes.error, `error: system ${system} has no version ${chosen} to make final: the newest is ${newest}`)
+    throw new Failure(
+      exitCodes.error,
+      `error: system ${system} has no version ${chosen} to make final: the newest is ${newest}${nearestVersion(chosen, newest)}`,
+    )
   if (chosen <= final) {
     show(flags.output, {
       table: () => print(`version ${chosen} of system ${system} is final already`),

@@ -209,7 +209,17 @@ test('a rollout is paused, a node of it told to go, and resumed; a node is held 
   t.is((await run('node', 'upgrade', 'p1')).stdout, 'node p1 goes to version 1 now\n')
   await until(async () => (await host.operator.database.nodes('pages'))[0]!.version === 1, 'p1 goes', 20_000)
   t.is((await run('node', 'hold', 'p2', '--reason', 'busy')).stdout, 'node p2 is held\n')
-  t.is((await run('node', 'hold', 'p9')).code, 6)
+  const mistyped = await run('node', 'hold', 'p9')
+  t.deepEqual(
+    [mistyped.code, mistyped.stderr],
+    [6, `error: system ${system} has no node p9 registered; did you mean p1, p2 or p3?\n`],
+  )
+  t.regex((await run('explain', 'p9')).stderr, /; did you mean p1, p2 or p3\?\n$/)
+  t.regex((await run('node', 'forget', 'p9')).stderr, /; did you mean p1, p2 or p3\?\n$/)
+  t.regex((await run('call', 'page', 'get')).stderr, /no service "page" registered; did you mean pages\?\n$/)
+  t.regex((await run('node', 'ls', '--service', 'pagse')).stderr, /has no registered nodes; did you mean pages\?\n$/)
+  t.regex((await run('node', 'ls', '--class', 'Pages.v9')).stderr, /is like that; did you mean Pages\.v1/)
+  t.regex((await run('rollout', 'status', '--for', '2')).stderr, /the newest of system s\d+ is 1; did you mean 1\?\n$/)
   const why = await run('explain', 'p2')
   t.regex(
     why.stdout,
