@@ -108,9 +108,9 @@ async function showOne(files: ContextFiles, name: string | undefined, flags: Glo
 }
 
 async function select(files: ContextFiles, name: string, flags: OrderFlags): Promise<ExitCode> {
-  const { name: context } = await files.read(name)
-  if (flags.dryRun !== true) await files.select(context)
-  tell(flags, context, `${flags.dryRun === true ? 'would select' : 'selected'} context ${context}`, { context })
+  await files.read(name)
+  if (flags.dryRun !== true) await files.select(name)
+  tell(flags, name, `${flags.dryRun === true ? 'would select' : 'selected'} context ${name}`, { context: name })
   const stronger = ['NATS_URL', 'NATS_CREDS', 'NATS_NKEY', 'NATS_CONTEXT', 'THESEUS_SYSTEM', 'THESEUS_REDIS'].filter(
     (variable) => process.env[variable],
   )
@@ -125,7 +125,7 @@ async function save(files: ContextFiles, name: string, flags: OrderFlags): Promi
   if (redis !== undefined) redisOf(redis)
   const before = await files.read(name)
   const kept = { ...pick(before), ...(system === undefined ? {} : { system }), ...(redis === undefined ? {} : { redis }) }
-  if (flags.dryRun !== true) await files.save(before.name, kept)
+  if (flags.dryRun !== true) await files.save(name, kept)
   const what = [
     ...(kept.system === undefined ? [] : [`system ${kept.system}`]),
     ...(kept.redis === undefined ? [] : [`Redis at ${redisAddress(kept.redis)}`]),

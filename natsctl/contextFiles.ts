@@ -54,15 +54,19 @@ export class ContextFiles {
     return isContextName(name) && (await read(this.path(name))) !== undefined
   }
 
-  /** The name of a context, or a path that ends with `.json`. Throws when there is none, or when it can't be read. */
+  /** The name of a context, or the path of a file that ends with `.json`. Throws when there is none, or when it can't be used. */
+  async find(nameOrPath: string): Promise<Context> {
+    const text = nameOrPath.endsWith('.json') ? await read(nameOrPath) : undefined
+    if (text === undefined) return this.read(nameOrPath)
+    return { name: nameOrPath, ...natsContextOf(objectOf(nameOrPath, text), this.env, nameOrPath) }
+  }
+
+  /** Throws when there is none, or when it can't be used. */
   async read(name: string): Promise<Context> {
-    const isPath = name.endsWith('.json')
-    const path = isPath ? name : this.path(name)
-    const text = isPath || isContextName(name) ? await read(path) : undefined
+    const path = this.path(name)
+    const text = isContextName(name) ? await read(path) : undefined
     if (text === undefined) throw await this.#missing(name)
-    const known = natsContextOf(objectOf(path, text), this.env, path)
-    const beside = isPath ? undefined : await this.#beside(name)
-    return { name, ...known, ...beside }
+    return { name, ...natsContextOf(objectOf(path, text), this.env, path), ...(await this.#beside(name)) }
   }
 
   /** Writes the selection of the NATS command line, and the one before for its `context previous`, as it does itself. */

@@ -37,7 +37,7 @@ const defaults = { url: 'nats://127.0.0.1:4222', redis: 'redis://127.0.0.1:6379'
 
 export async function targetOf(flags: GlobalFlags, env: NodeJS.ProcessEnv = process.env): Promise<Target> {
   const files = new ContextFiles(env)
-  const named = flags.context === undefined ? undefined : await files.read(flags.context)
+  const named = flags.context === undefined ? undefined : await files.find(flags.context)
   const ambient = named === undefined ? await ambientContext(files, env) : undefined
   return merge([
     sourceOf(flags, 'give --creds or --nkey, not both'),
@@ -132,7 +132,7 @@ function sourceOf(
 
 /** What nobody named on the command line. A selection that leads nowhere is no reason to stop. */
 async function ambientContext(files: ContextFiles, env: NodeJS.ProcessEnv): Promise<Context | undefined> {
-  if (env.NATS_CONTEXT) return files.read(env.NATS_CONTEXT)
+  if (env.NATS_CONTEXT) return files.find(env.NATS_CONTEXT)
   const selected = await files.selected()
   if (selected === undefined) return undefined
   if (await files.has(selected)) return files.read(selected)

@@ -137,7 +137,7 @@ test('contexts are listed, selected and shown as the NATS command line has them,
 })
 
 test('a context that is not there gets the nearest ones, and a selection that leads nowhere stops nobody', async (t) => {
-  const { run, path } = config(t, { prod: {}, production: {} })
+  const { run, path: at } = config(t, { prod: {}, production: {} })
   for (const args of [
     ['context', 'select', 'prd'],
     ['node', 'ls', '--system', 's', '--context', 'prd'],
@@ -147,9 +147,15 @@ test('a context that is not there gets the nearest ones, and a selection that le
     t.regex(ended.stderr, /^error: there is no context prd in .*; did you mean prod\?\n$/)
   }
   t.is((await run(['context', 'show', '../prod'])).code, 2)
+  // A path is for `--context` alone: selected, it would lead the NATS command line nowhere.
+  const path = join(newDirectory(t), 'other.json')
+  writeFileSync(path, '{"url":"nats://127.0.0.1:1"}')
+  t.is((await run(['context', 'select', path])).code, 2)
+  const order = await run(['rollout', 'pause', '--system', 's', '--context', path])
+  t.is(order.target, `system s (context ${path}): NATS at nats://127.0.0.1:1, Redis at redis://127.0.0.1:6379\n`)
   t.is((await run(['context', 'save', 'prod'])).code, 2)
   t.is((await run(['context', 'rm', 'prod'])).code, 1)
-  writeFileSync(path('context.txt'), 'gone\n')
+  writeFileSync(at('context.txt'), 'gone\n')
   const ended = await run(['rollout', 'pause', '--system', 's', '--nats', 'nats://127.0.0.1:1'])
   t.regex(ended.stderr, /^the selected context gone is not there any more: .*\nsystem s: NATS at nats:\/\/127\.0\.0\.1:1, .*\n/)
   t.is(ended.code, 1)

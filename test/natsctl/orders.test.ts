@@ -6,6 +6,7 @@ import { memoryStore } from 'theseus/memory'
 import { nats } from 'theseus/nats'
 import { newKey } from 'theseus/nkeys'
 import { redis } from 'theseus/redis'
+import { agree } from '../../natsctl/confirm.js'
 import { redisAddress } from '../../natsctl/target.js'
 import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
 import { startNatsServer, startRedisServer } from '../support/servers.js'
@@ -16,7 +17,24 @@ test('an address is told without its login', (t) => {
   t.is(redisAddress('redis://127.0.0.1:6379'), 'redis://127.0.0.1:6379')
 })
 
-test('every order tells its target before anything is changed, and with --dry-run changes nothing', async (t) => {
+test.serial('with --no-input nobody is asked, even at a terminal', async (t) => {
+  const streams = [process.stdin, process.stderr] as { isTTY: boolean }[]
+  const were = streams.map(({ isTTY }) => isTTY)
+  t.teardown(() => {
+    for (const [i, stream] of streams.entries()) Object.assign(stream, { isTTY: were[i] })
+  })
+  for (const stream of streams) stream.isTTY = true
+  const question = {
+    does: 'forgets it',
+    question: 'Forget it?',
+    refused: 'not forgotten',
+    before: () => t.fail('nobody is there'),
+  }
+  await t.throwsAsync(agree({ input: false }, question), { message: 'error: this forgets it: give --yes' })
+  t.is(await agree({ input: true, yes: true }, question), undefined)
+})
+
+test.serial('every order tells its target before anything is changed, and with --dry-run changes nothing', async (t) => {
   const [natsServer, redisServer] = await Promise.all([
     startNatsServer({ args: ['--user', 'u', '--pass', 's3cret'] }),
     startRedisServer(),
