@@ -24,6 +24,13 @@ type Database = Awaited<ReturnType<ReturnType<typeof redis>['open']>>
 export async function complete(root: Command, words: readonly string[]): Promise<void> {
   // What is passed over elsewhere with a warning would be printed into the command line here.
   process.stderr.write = () => true
+  const text = await answerOf(root, words)
+  // A database that does not answer would hold the process.
+  process.stdout.write(text, () => process.exit(0))
+}
+
+/** All that is printed. */
+export async function answerOf(root: Command, words: readonly string[]): Promise<string> {
   const wanted = wantedNext(root, words)
   const found = [...wanted.candidates]
   const late = new Promise<void>((resolve) => setTimeout(resolve, answerMsMax).unref())
@@ -33,8 +40,7 @@ export async function complete(root: Command, words: readonly string[]): Promise
     .filter(({ text }) => text.startsWith(wanted.prefix) && !/\s/.test(text))
     .slice(0, candidatesMax)
     .map(({ text, description }) => `${wanted.before}${oneLine(text)}${description === '' ? '' : `\t${oneLine(description)}`}\n`)
-  // A database that does not answer would hold the process.
-  process.stdout.write(`${lines.join('')}${wanted.kinds.includes('file') ? ':files' : ':'}\n`, () => process.exit(0))
+  return `${lines.join('')}${wanted.kinds.includes('file') ? ':files' : ':'}\n`
 }
 
 async function lookUp({ kinds, flags, args }: Wanted, add: (candidates: readonly Candidate[]) => void): Promise<void> {

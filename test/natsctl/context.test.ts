@@ -30,6 +30,7 @@ test('a login in an address counts where that address does, and nowhere else', (
   const context: Source = { url: 'nats://me:secret@prod', login: { kind: 'creds', creds: 'prod.creds' } }
   t.like(merge([{ url: 'nats://a:b@one' }, context]).nats, { user: 'a', pass: 'b', creds: undefined })
   t.like(merge([context]).nats, { creds: 'prod.creds', user: undefined })
+  t.like(merge([{ system: 's' }, { login: { kind: 'nkey', nkey: 'a.nk' } }, context]).nats, { nkey: 'a.nk', user: undefined })
   t.like(merge([{ url: 'nats://one' }, { url: 'nats://me:secret@prod' }]).nats, {
     servers: ['nats://one:4222'],
     user: undefined,

@@ -10,6 +10,7 @@ test('YAML is of the same document as JSON, and no control character of another 
   const document = {
     node: 'p1',
     reason: control,
+    turned: 'a\u202eb',
     lines: 'one\ntwo\n',
     since: '2026-01-02T03:04:05.000Z',
     text: '12',

@@ -8,6 +8,7 @@ test('the nearest names are those with few letters changed, left out, added or s
   t.deepEqual(nearest('pagess', known), ['pages'])
   t.deepEqual(nearest('mial', known), ['mail'])
   t.deepEqual(nearest('sear', known), ['search'])
+  t.deepEqual(nearest('saerhc', known), ['search'])
   t.deepEqual(nearest('nothing', known), [])
   t.deepEqual(nearest('p9', ['p1', 'p2', 'q1', 'p3', 'p4']), ['p1', 'p2', 'p3'])
 })
