@@ -87,16 +87,21 @@ function pathOf(command: Command): string {
   return parent?.parent == null ? command.name() : `${pathOf(parent)} ${command.name()}`
 }
 
-/** One document. What a terminal would obey is quoted and escaped. */
+/** One document. What a terminal would obey is quoted and escaped, and what one or the other schema of YAML takes for no text is quoted. */
 export function toYaml(value: unknown): string {
-  const document = new Document(JSON.parse(toJson(value)))
+  // By the older schema, whose readers take `no` for false and a moment for no text.
+  const document = new Document(JSON.parse(toJson(value)), { schema: 'yaml-1.1' })
   visit(document, {
     Scalar(_, node) {
-      if (isScalar(node) && typeof node.value === 'string' && node.value.replaceAll('\n', '').search(controlCharacters) >= 0)
-        node.type = Scalar.QUOTE_DOUBLE
+      if (isScalar(node) && typeof node.value === 'string' && needsQuotes(node.value)) node.type = Scalar.QUOTE_DOUBLE
     },
   })
   return document.toString({ lineWidth: 0 }).replace(controlCharacters, (text) => [...text].map(escapedInYaml).join(''))
+}
+
+/** Numbers have many forms, of which each schema knows others. */
+function needsQuotes(text: string): boolean {
+  return /^[\d.+~-]/.test(text) || text.replaceAll('\n', '').search(controlCharacters) >= 0
 }
 
 function escapedInYaml(character: string): string {

@@ -4,6 +4,8 @@ import { type OutputForm, showList, toYaml } from '../../natsctl/forms.js'
 import { toJson } from '../../natsctl/output.js'
 import { natsctl } from './natsctlProcess.js'
 
+/** What one schema of YAML or the other takes for something else. */
+const words = ['no', 'on', '1:30', '0o17', '017', '1_000', '~', '.inf', '2026-01-02', '-', '- a', '', 'null', '0x1f', '1e3']
 const control = 'a\u001b[2J\u009b0m\u202e\u{e0041}\tb'
 
 test('YAML is of the same document as JSON, and no control character of another machine is left as it is', (t) => {
@@ -11,6 +13,8 @@ test('YAML is of the same document as JSON, and no control character of another 
     node: 'p1',
     reason: control,
     turned: 'a\u202eb',
+    words,
+    byWord: Object.fromEntries(words.map((word) => [word, word])),
     lines: 'one\ntwo\n',
     since: '2026-01-02T03:04:05.000Z',
     text: '12',
@@ -19,7 +23,7 @@ test('YAML is of the same document as JSON, and no control character of another 
     of: null,
   }
   const yaml = toYaml({ ...document, bytes: Buffer.from('abc') })
-  t.deepEqual(parse(yaml), { ...document, bytes: 'YWJj' })
+  for (const version of ['1.1', '1.2'] as const) t.deepEqual(parse(yaml, { version }), { ...document, bytes: 'YWJj' }, version)
   t.regex(yaml, /^node: p1\n/)
   t.regex(yaml.replaceAll('\n', ''), /^[^\p{Cc}\p{Cf}]*$/u)
 })
