@@ -239,6 +239,8 @@ export async function startUpgradeServer(
     clock: options.clock ?? systemClock,
     signatures: nkeySignatures,
     trust,
+    // Not of the system's own chance: a rehearsal is the same whatever a server is called.
+    name: randomName(systemRandom),
     ...(options.observe === undefined ? {} : { observe: options.observe }),
     ...(options.deathDelay === undefined ? {} : { deathDelayMs: milliseconds(options.deathDelay) }),
     ...(options.gate === undefined ? {} : { gate: options.gate }),

@@ -30,6 +30,12 @@ export function addDemo(program: Program, perform: Perform): void {
     )
 }
 
+const strangers: ReadonlyMap<string, string> = new Map([
+  ['demo', 'runs a system of its own'],
+  ['up', 'runs a system of its own'],
+  ['doctor', 'looks at servers, of which there are none here'],
+])
+
 /** Between two `--` is one command. */
 export function commandsIn(words: readonly string[]): readonly (readonly string[])[] {
   const commands: string[][] = [[]]
@@ -38,8 +44,9 @@ export function commandsIn(words: readonly string[]): readonly (readonly string[
     else commands.at(-1)!.push(word)
   }
   const found = commands.filter((command) => command.length > 0)
-  const stranger = found.find(([name]) => name === 'demo' || name === 'up')
-  if (stranger !== undefined) throw usageFailure(`"${stranger[0]}" runs a system of its own; name a command that looks at one`)
+  const stranger = found.find(([name]) => strangers.has(name!))
+  if (stranger !== undefined)
+    throw usageFailure(`"${stranger[0]}" ${strangers.get(stranger[0]!)}; name a command that looks at a system`)
   return found
 }
 
