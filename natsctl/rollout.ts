@@ -11,8 +11,8 @@ import { age, count, note, print, printJson, printTable } from './output.js'
 import { look, looks, type Snapshot } from './rolloutPoll.js'
 import { type Rollout, summarize } from './rolloutSummary.js'
 import { type UndoFlags, undo } from './rolloutUndo.js'
-import { type WatchFlags, watch } from './rolloutWatch.js'
 import { keyFlag } from './upgraderSeed.js'
+import { type WatchFlags, watch, watchLines } from './watch/watch.js'
 
 const defaultTimeoutMs = 60_000
 /** Nodes in trouble that the table names; JSON has all of them. */
@@ -21,6 +21,7 @@ const troubledShownMax = 50
 interface StatusFlags extends GlobalFlags {
   readonly for?: Version
   readonly wait?: true
+  readonly watch?: true
   readonly timeout?: number
 }
 
@@ -31,19 +32,15 @@ export function addRollout(program: Program): void {
     .description('how many nodes of each service are at the newest version, and who is in trouble')
     .option('--for <version>', 'the version to reach, instead of the newest', versionFlag)
     .option('--wait', 'wait until every node is there, or one is in trouble')
+    .option('--watch', 'tell each change, until Ctrl-C; with --wait, until it is over')
     .addOption(new Option('--timeout <duration>', 'how long to wait; implies --wait (default: 60s)').argParser(durationFlag))
     .action(program.action((_: unknown, command: Command) => status(command.optsWithGlobals())))
   rollout
     .command('watch')
     .description('every node, its class, version and phase, live')
     .option('--until-done', 'end when every node is at the newest version, or in trouble')
-    .action(
-      program.action((_: unknown, command: Command) =>
-        withOperator<ExitCode>(command.optsWithGlobals(), async (operator, system) =>
-          watch(operator, system, command.optsWithGlobals<WatchFlags>()),
-        ),
-      ),
-    )
+    .option(...keyFlag)
+    .action(program.action((_: unknown, command: Command) => watch(command.optsWithGlobals<WatchFlags>())))
   addRolloutControls(rollout, program)
   addUndo(rollout, program)
 }
@@ -70,6 +67,11 @@ function status(flags: StatusFlags): Promise<ExitCode> {
         `error: version ${goal} is not installed: the newest of system ${system} is ${first.newest}`,
       )
     }
+    if (flags.watch) {
+      const isOver = waits ? ({ state }: Rollout) => state !== 'moving' : undefined
+      const timeoutMs = waits ? (flags.timeout ?? defaultTimeoutMs) : undefined
+      return watchLines(operator, system, flags, { goal: flags.for, isOver, timeoutMs })
+    }
     const summary = (snapshot: Snapshot) => summarize(snapshot.rows, snapshot.newest, flags.for ?? snapshot.newest)
     const rollout = waits ? await waitFor(operator, summary, flags.timeout ?? defaultTimeoutMs) : summary(first)
     show(rollout, system, flags)
@@ -82,7 +84,7 @@ function status(flags: StatusFlags): Promise<ExitCode> {
 async function waitFor(operator: Operator, summary: (snapshot: Snapshot) => Rollout, timeoutMs: number): Promise<Rollout> {
   const signal = AbortSignal.timeout(timeoutMs)
   let rollout: Rollout | undefined
-  for await (const snapshot of looks(operator, signal)) {
+  for await (const snapshot of looks(signal, note, () => look(operator))) {
     rollout = summary(snapshot)
     if (rollout.state !== 'moving') return rollout
   }

@@ -1,7 +1,6 @@
 /** Looks at the upgrade database again and again, never faster than the last answer came back. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isFault, type NodeRow, type Operator, type Version } from 'theseus'
-import { note } from './output.js'
 
 export interface Snapshot {
   readonly newest: Version
@@ -16,23 +15,28 @@ export async function look(operator: Operator): Promise<Snapshot> {
 }
 
 /** One look after the other until `signal`. A database that is away for a while is told once, and asked again. */
-export async function* looks(
-  operator: Operator,
-  signal: AbortSignal,
-  tell: (line: string) => void = note,
-): AsyncGenerator<Snapshot> {
+export async function* looks<T>(signal: AbortSignal, tell: (line: string) => void, read: () => Promise<T>): AsyncGenerator<T> {
   let isAway = false
   while (!signal.aborted) {
-    let snapshot: Snapshot | undefined
+    let seen: { readonly value: T } | undefined
     try {
-      snapshot = await look(operator)
+      // Whoever has seen enough does not wait for a database that is away.
+      seen = await unlessAborted(signal, read())
       isAway = false
     } catch (error) {
       if (!isFault(error) || (error.kind !== 'unavailable' && error.kind !== 'timeout')) throw error
       if (!isAway) tell(`${error.code}: ${error.message}; trying again`)
       isAway = true
     }
-    if (snapshot !== undefined) yield snapshot
+    if (seen !== undefined) yield seen.value
     await sleep(pollMs, undefined, { signal }).catch(() => {})
   }
+}
+
+function unlessAborted<T>(signal: AbortSignal, reading: Promise<T>): Promise<{ readonly value: T } | undefined> {
+  return new Promise((resolve, reject) => {
+    const stop = () => resolve(undefined)
+    signal.addEventListener('abort', stop, { once: true })
+    reading.then((value) => resolve({ value }), reject).finally(() => signal.removeEventListener('abort', stop))
+  })
 }
