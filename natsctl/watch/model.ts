@@ -1,5 +1,5 @@
 /** A rollout at one moment, as the screen shows it: out of the rows, the controls and the history of the upgrade database. Pure. */
-import type { Control, Manifest, NodeRow, Version } from 'theseus'
+import type { Control, Manifest, NodeRow, Phase, Version } from 'theseus'
 import { isPartOfRollout, isThere, isTroubled, type Rollout, summarize } from '../rolloutSummary.js'
 import type { Known } from '../waiting.js'
 import { type Steps, stepsOf } from './steps.js'
@@ -11,6 +11,8 @@ export interface Watched {
   /** What somebody must look at comes first, what has arrived last; by node id in between. */
   readonly rows: readonly NodeRow[]
   readonly known: Known
+  /** By service. */
+  readonly underWay: ReadonlyMap<string, UnderWay>
   readonly standing: Standing
   readonly toGoMs: number | undefined
   readonly schedules: readonly ServiceSchedule[]
@@ -24,6 +26,12 @@ export interface Standing {
   readonly isPaused: boolean
   /** Since when; undefined where nobody knows. */
   readonly since: number | undefined
+}
+
+/** How many nodes of a service are on their way, and how many do not serve. */
+export interface UnderWay {
+  moving: number
+  notServing: number
 }
 
 /** How nodes of a service go to the version that everybody is to reach. */
@@ -57,6 +65,7 @@ export function watchedOf(system: string, all: readonly NodeRow[], known: Known,
     rollout,
     rows: groups.flatMap((group) => byGroup.get(group) ?? []),
     known,
+    underWay: underWayOf(rows, goal),
     standing: standingOf(rows, rollout, manifest, known.controls),
     toGoMs: toGo(rows, known, schedules, at),
     schedules,
@@ -69,6 +78,37 @@ export function groupOf(row: NodeRow, goal: Version): Group {
   if (isThere(row, goal)) return 'there'
   if (!row.alive) return 'away'
   return row.phase === 'current' || row.phase === 'scheduled' ? 'waiting' : 'moving'
+}
+
+function underWayOf(rows: readonly NodeRow[], goal: Version): ReadonlyMap<string, UnderWay> {
+  const services = new Map<string, UnderWay>()
+  for (const row of rows) {
+    let counts = services.get(row.service)
+    if (counts === undefined) services.set(row.service, (counts = { moving: 0, notServing: 0 }))
+    if (groupOf(row, goal) === 'moving') counts.moving++
+    if (isNotServing(row.phase)) counts.notServing++
+  }
+  return services
+}
+
+/** Such a node holds a slot under its service's limit. */
+function isNotServing(phase: Phase): boolean {
+  switch (phase) {
+    case 'draining':
+    case 'transforming':
+    case 'checking':
+    case 'flipping':
+    case 'recovering':
+    case 'failed':
+      return true
+    case 'current':
+    case 'fetching':
+    case 'verifying':
+    case 'scheduled':
+    case 'stalled':
+    case 'rejected':
+      return false
+  }
 }
 
 export function pauseOf({ newest, controls }: Known): Extract<Control, { kind: 'pause' }> | undefined {

@@ -32,9 +32,10 @@ export function stepsOf(schedule: string, rows: readonly NodeRow[], goal: Versio
   })
   const leftMs = ({ nodes }: Step) =>
     Math.max(0, ...group.slice(0, nodes).map((row) => (isThere(row, goal) ? row.since + bakeMs - now : bakeMs)))
-  const isOver = (step: Step, i: number) => step.there === step.nodes && (i === steps.length - 1 || leftMs(step) === 0)
-  const current = steps.findIndex((step, i) => !isOver(step, i))
-  if (current === -1) return { steps, current: steps.length, bakesForMs: undefined }
+  const current = steps.findIndex((step) => step.there < step.nodes || leftMs(step) > 0)
+  const areAllThere = steps.at(-1)!.there === group.length
+  // Nobody waits for the nodes of the last step to bake.
+  if (areAllThere || current === -1) return { steps, current: steps.length, bakesForMs: undefined }
   const step = steps[current]!
   return { steps, current, bakesForMs: step.there === step.nodes ? leftMs(step) : undefined }
 }

@@ -3,7 +3,7 @@ import { slotsAllowed, strictestLimit, type Version } from 'theseus'
 import type { Cell } from '../output.js'
 import type { ServiceRollout } from '../rolloutSummary.js'
 import type { Column } from './columns.js'
-import { groupOf, type Watched } from './model.js'
+import type { Watched } from './model.js'
 import type { Rates, VersionRates } from './rates.js'
 import { perSecond, took, unknown } from './words.js'
 
@@ -13,22 +13,17 @@ export interface ServiceLine extends ServiceRollout {
   readonly limit: string
 }
 
-export function serviceLines({ rollout, rows, schedules }: Watched, rates: Pick<Rates, 'limitOf'>): readonly ServiceLine[] {
-  const moving = new Map<string, number>()
-  const notServing = new Map<string, number>()
-  for (const row of rows) {
-    if (groupOf(row, rollout.goal) === 'moving') add(moving, row.service)
-    if (isAway(row.phase)) add(notServing, row.service)
-  }
+export function serviceLines({ rollout, underWay, schedules }: Watched, rates: Pick<Rates, 'limitOf'>): readonly ServiceLine[] {
   return rollout.services.map((service) => {
     const told = rates.limitOf(service.service)
     const of = schedules.find((one) => one.service === service.service)
     const limit = told === undefined ? undefined : strictestLimit([told, ...limitsIn(of?.schedule ?? '')])
     const allowed = limit === undefined ? unknown : slotsAllowed(limit, service.nodes)
+    const { moving = 0, notServing = 0 } = underWay.get(service.service) ?? {}
     return {
       ...service,
-      moving: moving.get(service.service) ?? 0,
-      limit: `${notServing.get(service.service) ?? 0} of ${Number.isFinite(allowed) || allowed === unknown ? allowed : 'any'}`,
+      moving,
+      limit: `${notServing} of ${Number.isFinite(allowed) || allowed === unknown ? allowed : 'any'}`,
     }
   })
 }
@@ -86,18 +81,10 @@ function limitsIn(schedule: string) {
   )
 }
 
-function isAway(phase: string): boolean {
-  return ['draining', 'transforming', 'checking', 'flipping', 'recovering', 'failed'].includes(phase)
-}
-
 function counted(number: number, style: 'red' | 'yellow'): Cell {
   return number === 0 ? 0 : { text: String(number), style }
 }
 
 function marked(rate: number | undefined, style: 'red' | 'yellow'): Cell {
   return rate === undefined || rate === 0 ? perSecond(rate) : { text: perSecond(rate), style }
-}
-
-function add(counts: Map<string, number>, key: string): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1)
 }

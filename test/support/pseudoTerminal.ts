@@ -27,10 +27,10 @@ export class PseudoTerminal {
     this.emulator = new TerminalEmulator(columns, rows)
     const quoted = command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ')
     const script = isShell
-      ? `stty rows ${rows} cols ${columns}; exec bash --norc --noprofile -i`
+      ? `stty rows ${rows} cols ${columns}; exec env PS1='$ ' bash --norc --noprofile -i`
       : `stty rows ${rows} cols ${columns}; echo "on $(tty)"; ${quoted}; echo "ended with $?"; stty -a | tr ' ' '\\n' | grep -E '^-?(icanon|echo|isig);?$' | tr '\\n' ' '; echo over`
     this.child = spawn('script', ['-qfc', script, '/dev/null'], {
-      env: { ...process.env, TERM: 'xterm-256color', PS1: '$ ', ...env },
+      env: { ...process.env, TERM: 'xterm-256color', ...env },
       stdio: ['pipe', 'pipe', 'inherit'],
       detached: true,
     })

@@ -9,10 +9,9 @@ import { memoryStore } from 'theseus/memory'
 import { nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
 import { PagesV1 } from '../../../samples/02-pages-comments/pages.v1.js'
-import { until } from '../../support/eventually.js'
 import { PseudoTerminal, type TerminalOptions } from '../../support/pseudoTerminal.js'
 import { startNatsServer, startRedisServer, type TestServer } from '../../support/servers.js'
-import { descendants, NatsctlProcess, natsctl, newDirectory, processes, root } from '../natsctlProcess.js'
+import { descendants, natsctl, newDirectory, root } from '../natsctlProcess.js'
 
 interface Context {
   readonly ways: { readonly transport: ReturnType<typeof nats>; readonly udb: ReturnType<typeof redis> }
@@ -126,4 +125,144 @@ test('a rollout is paused, held, released, resumed and followed to its end at th
   await isGivenBack(t, terminal, 0)
   t.regex(terminal.emulator.text, new RegExp(`^version 1 of system ${system}: 3 of 3 nodes there, done$`, 'm'))
   t.is(terminal.emulator.tears, 0)
+})
+
+/** The natsctl that runs below this terminal. */
+function pidBelow({ child }: PseudoTerminal): number {
+  return descendants(child.pid!).find(({ args }) => args.includes('rollout watch'))!.pid
+}
+
+const endings: readonly (readonly [string, (terminal: PseudoTerminal) => void, number])[] = [
+  ['q', (terminal) => terminal.press('q'), 0],
+  ['Ctrl-C', (terminal) => terminal.press('\u0003'), 0],
+  ['SIGTERM', (terminal) => process.kill(pidBelow(terminal), 'SIGTERM'), 0],
+  ['SIGINT', (terminal) => process.kill(pidBelow(terminal), 'SIGINT'), 0],
+  ['SIGHUP', (terminal) => process.kill(pidBelow(terminal), 'SIGHUP'), 0],
+]
+
+for (const [what, end, code] of endings) {
+  test(`${what} ends it, and gives the terminal back`, async (t) => {
+    await startSystem(t, ['p1'])
+    const terminal = watch(t)
+    await terminal.shows(/^▸ p1/m)
+    t.true(terminal.emulator.isOther)
+    t.false(terminal.emulator.isCursorShown)
+    end(terminal)
+    await isGivenBack(t, terminal, code)
+  })
+}
+
+test('with --until-done it ends by itself, and q before that is no success', async (t) => {
+  await startSystem(t, ['p1'])
+  const { env } = t.context
+  const done = watch(t, ['--until-done'])
+  await isGivenBack(t, done, 0)
+  await natsctl(t, ['rollout', 'pause', '1'], { env })
+  t.is((await natsctl(t, ['upgrade', 'publish', built], { env })).code, 0)
+  const quit = watch(t, ['--until-done'])
+  await quit.shows(/0 of 1 node$/m)
+  quit.press('q')
+  await isGivenBack(t, quit, 130)
+})
+
+test('a refusal is told on the screen, and nothing else happens', async (t) => {
+  const { env, ways, system } = t.context
+  const key = JSON.parse((await natsctl(t, ['key', 'new', '--print-seed', '-o', 'json'], {})).stdout) as { publicKey: string }
+  const server = await startUpgradeServer({ system, ...ways, trust: [key.publicKey] })
+  t.teardown(() => server.stop())
+  const host = await createHost({
+    system,
+    hostId: 'h1',
+    ...ways,
+    state: memoryStore(),
+    bundles: newDirectory(t),
+    trust: [key.publicKey],
+  })
+  t.teardown(() => host.stop())
+  await host.node(PagesV1, 'p1')
+  const terminal = watch(t, ['--system', env.THESEUS_SYSTEM!])
+  await terminal.shows(/^▸ p1/m)
+  terminal.press('p')
+  await terminal.shows(/^the system runs version 0: there is no rollout$/m)
+  terminal.press('h')
+  await terminal.shows(/^hold node p1\?/m)
+  terminal.press('y')
+  await terminal.shows(/^upgrade\.signature: /m)
+  t.deepEqual(await host.operator.database.controls(), [])
+  await server.stop()
+  terminal.press('hy')
+  await terminal.shows(/^unavailable\.no-responders: no upgrade server/m)
+  terminal.press('q')
+  await isGivenBack(t, terminal, 0)
+})
+
+test('pasted text is no key', async (t) => {
+  const host = await startSystem(t, ['p1'])
+  const terminal = watch(t)
+  await terminal.shows(/^▸ p1/m)
+  terminal.press('\u001b[200~hyq\u001b[201~?')
+  await terminal.shows(/^natsctl rollout watch$/m)
+  t.deepEqual(await host.operator.database.controls(), [])
+})
+
+test('it follows the size of the terminal, down to a small one', async (t) => {
+  await startSystem(t, ['p1', 'p2'])
+  const terminal = watch(t)
+  await terminal.shows(/^ {2}NODE +SERVICE +CLASS/m)
+  terminal.resize(40, 12)
+  const small = await terminal.shows(/^ {2}NODE +PHASE +FOR/m)
+  t.regex(small, /^w\d+ v0/)
+  t.regex(small, /^█+ 2 of 2$/m)
+  t.regex(small, /^▸ p1/m)
+  t.is(terminal.emulator.screen.length, 12)
+  terminal.resize(120, 30)
+  await terminal.shows(/^ {2}NODE +SERVICE +CLASS/m)
+  t.is(terminal.emulator.tears, 0)
+})
+
+test('servers that are lost are told on the screen; q ends it all the same, and the terminal is given back', async (t) => {
+  const own = await startRedisServer()
+  t.teardown(() => own.stop())
+  const { system } = t.context
+  const ways = { ...t.context.ways, udb: redis(own.url) }
+  const server = await startUpgradeServer({ system, ...ways })
+  t.teardown(() => server.stop())
+  const host = await createHost({
+    system,
+    hostId: 'h1',
+    ...ways,
+    state: memoryStore(),
+    bundles: newDirectory(t),
+  })
+  t.teardown(() => host.stop())
+  await host.node(PagesV1, 'p1')
+  const terminal = watch(t, ['--redis', own.url])
+  await terminal.shows(/^▸ p1/m)
+  await own.stop()
+  await terminal.shows(/trying again/)
+  await terminal.shows(/as it was \d+s ago/)
+  terminal.press('q')
+  await isGivenBack(t, terminal, 0)
+})
+
+test('Ctrl-Z gives the terminal to the shell, and fg takes it again', async (t) => {
+  await startSystem(t, ['p1'])
+  const terminal = new PseudoTerminal(t, [], { env: t.context.env, isShell: true })
+  await terminal.shows(/\$$/)
+  terminal.press(`${process.execPath} ${main} rollout watch\r`)
+  await terminal.shows(/^▸ p1/m)
+  terminal.press('\u001a')
+  await terminal.shows(/Stopped/)
+  t.false(terminal.emulator.isOther)
+  t.true(terminal.emulator.isCursorShown)
+  terminal.press("stty -a | grep -oE -- ' -?(icanon|echo) ' | tr -d '\\n'; echo over\r")
+  t.regex(await terminal.shows(/^ .*over$/m), /^ icanon +echo +over$/m)
+  terminal.press('fg\r')
+  await terminal.shows(/^▸ p1/m)
+  t.true(terminal.emulator.isOther)
+  terminal.press('?')
+  await terminal.shows(/^natsctl rollout watch$/m)
+  terminal.press('xq')
+  await terminal.shows(/\d of 1 node there, done\n\$$/)
+  t.false(terminal.emulator.isOther)
 })
