@@ -11,8 +11,7 @@ import { VersionTally } from './versionTally.js'
 const figuresMs = 1_000
 
 export class FiguresOfServices {
-  readonly #told = new Map<string, string>()
-  #at = 0
+  #toldAt = 0
 
   constructor(
     private readonly nodes: ReadonlyMap<string, InspectedNode>,
@@ -20,7 +19,14 @@ export class FiguresOfServices {
     private readonly settings: Pick<HostSettings, 'limit'>,
   ) {}
 
-  all(at: number): readonly FiguresSeen[] {
+  /** Also where nothing has changed: silence means that this host is not heard any more. */
+  areDue(at: number): boolean {
+    if (at - this.#toldAt < figuresMs) return false
+    this.#toldAt = at
+    return true
+  }
+
+  at(at: number): readonly FiguresSeen[] {
     const { limit } = this.settings
     return [...this.#sums()].map(([service, sums]) => ({
       at,
@@ -28,18 +34,6 @@ export class FiguresOfServices {
       limit,
       versions: [...sums].map(([version, sum]) => this.#figures(service, version, sum)),
     }))
-  }
-
-  /** Once a second, the services whose figures are others than before. */
-  changes(at: number): readonly FiguresSeen[] {
-    if (at - this.#at < figuresMs) return []
-    this.#at = at
-    return this.all(at).filter(({ service, versions }) => {
-      const said = JSON.stringify(versions)
-      if (this.#told.get(service) === said) return false
-      this.#told.set(service, said)
-      return true
-    })
   }
 
   #sums(): ReadonlyMap<string, ReadonlyMap<Version, VersionTally>> {

@@ -173,7 +173,7 @@ export class Inspection {
     this.#sender.one(
       looker,
       all.filter((seen) => isWanted(seen, only)),
-      only.figures ? this.#figures?.all(now) : undefined,
+      only.figures ? this.#figures?.at(now) : undefined,
     )
   }
 
@@ -221,8 +221,8 @@ export class Inspection {
   }
 
   #tellFigures(now: number): void {
-    if (!this.#wants(wantsFigures)) return
-    const figures = this.#figures?.changes(now) ?? []
+    if (!this.#wants(wantsFigures) || !this.#figures?.areDue(now)) return
+    const figures = this.#figures.at(now)
     if (figures.length === 0) return
     for (const [looker, { only }] of this.#lookers) if (only.figures) this.#sender.one(looker, [], figures)
   }

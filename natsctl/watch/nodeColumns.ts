@@ -6,7 +6,7 @@ import { waitingOf } from '../waiting.js'
 import type { Column } from './columns.js'
 import { groupOf, type Watched } from './model.js'
 
-export function nodeColumns({ known, rollout }: Watched, now: number): readonly Column<NodeRow>[] {
+export function nodeColumns({ known, rollout, schedules }: Watched, now: number): readonly Column<NodeRow>[] {
   return [
     { title: 'NODE', rank: 1, min: 6, max: 24, cell: ({ nodeId }) => nodeId },
     { title: 'SERVICE', rank: 6, max: 16, cell: ({ service }) => service },
@@ -27,7 +27,19 @@ export function nodeColumns({ known, rollout }: Watched, now: number): readonly 
     const group = groupOf(row, rollout.goal)
     if (group === 'there' && row.alive) return row.reason ?? ''
     if (row.alive && row.reason !== null) return row.reason.replace(/^waits for /, '')
-    return waitingOf(row, known).waitsFor ?? ''
+    return stepOf(row) ?? waitingOf(row, known).waitsFor ?? ''
+  }
+
+  /** All of the schedule stands above. */
+  function stepOf({ nodeId, service, phase, alive }: NodeRow): string | undefined {
+    const steps = schedules.find((one) => one.service === service)?.steps
+    const step = steps?.stepOf.get(nodeId)
+    if (steps === undefined || step === undefined || phase !== 'scheduled' || !alive || isHeld(nodeId)) return undefined
+    return step >= steps.current ? `step ${step + 1} of ${steps.steps.length}, ${steps.steps[step]!.size}` : undefined
+  }
+
+  function isHeld(nodeId: string): boolean {
+    return known.controls.some((control) => control.kind === 'hold' && control.nodeId === nodeId)
   }
 }
 

@@ -30,8 +30,8 @@ interface HostService {
 
 const rateMs = 5_000
 const timesMs = 60_000
-/** A host tells only what has changed: after so long without a word its calls have stopped. */
-const silentMs = 2_500
+/** A host tells its figures once a second: after so long without a word nobody knows. */
+const silentMs = 5_000
 
 const counted = ['calls', 'simulated', 'refused', 'failed'] as const
 type Counted = (typeof counted)[number]
@@ -62,7 +62,10 @@ export class Rates {
   /** By service, newest version first. */
   at(now: number): readonly VersionRates[] {
     const found = new Map<string, Map<Version, Sum>>()
-    for (const { service, samples } of this.#hosts.values()) {
+    for (const [key, { service, samples }] of this.#hosts) {
+      const silence = now - samples.at(-1)!.heardAt
+      if (silence > timesMs) this.#hosts.delete(key)
+      if (silence > silentMs) continue
       let versions = found.get(service)
       if (versions === undefined) found.set(service, (versions = new Map()))
       for (const version of samples.at(-1)?.versions.keys() ?? []) {
@@ -87,12 +90,11 @@ class Sum {
 
   add(samples: readonly Sample[], version: Version, now: number): void {
     const last = samples.at(-1)!
-    const first = baseOf(samples, now - rateMs)
-    const ms = now - last.heardAt > silentMs ? now - first.heardAt : last.at - first.at
-    if (first !== last || now - first.heardAt > silentMs) {
+    const first = baseOf(samples, last.heardAt - rateMs)
+    if (last.at > first.at) {
       this.#isKnown = true
-      for (const what of counted)
-        this.#rates[what] += ms > 0 ? (of(last, version, what) - of(first, version, what)) / (ms / 1000) : 0
+      const seconds = (last.at - first.at) / 1000
+      for (const what of counted) this.#rates[what] += (of(last, version, what) - of(first, version, what)) / seconds
     }
     const before = baseOf(samples, now - timesMs).versions.get(version)?.times ?? []
     for (const [bucket, count] of (last.versions.get(version)?.times ?? []).entries())

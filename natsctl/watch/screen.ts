@@ -138,7 +138,7 @@ const nodesMin = 4
 function middleOf({ rates, limits, now }: Picture, watched: Watched, columns: number, room: number): readonly Line[] {
   const forNodes = Math.min(watched.rows.length, Math.max(nodesMin, Math.ceil(room * nodesShare)))
   const controls = controlLines(watched, now)
-  const schedules = scheduleLines(watched)
+  const schedules = scheduleLines(watched, columns)
   const blocks: Block[] = [
     { rank: 1, lines: controls, linesMin: 1 },
     {

@@ -1,15 +1,22 @@
 /** How nodes go: the schedule of each service with the step that it is in, and the gate that pauses a rollout in trouble. */
 import { age, count } from '../output.js'
-import type { Line, Span } from './line.js'
-import type { ServiceSchedule, Watched } from './model.js'
+import { type Line, lineWidth, type Span } from './line.js'
+import type { Watched } from './model.js'
 import type { Steps } from './steps.js'
 
-export function scheduleLines({ schedules }: Watched): readonly Line[] {
-  return schedules.map(lineOf)
+export function scheduleLines({ schedules }: Watched, columns: number): readonly Line[] {
+  return schedules.map(({ service, schedule, steps }) => {
+    if (steps === undefined) return [`${service} goes by ${schedule}`]
+    const line: Line = [`${service} goes by steps  `, ...stepSpans(steps)]
+    return lineWidth(line) <= columns ? line : currentStep(service, steps)
+  })
 }
 
-function lineOf({ service, schedule, steps }: ServiceSchedule): Line {
-  return steps === undefined ? [`${service} goes by ${schedule}`] : [`${service} goes by steps  `, ...stepSpans(steps)]
+function currentStep(service: string, { steps, current, bakesForMs }: Steps): Line {
+  const step = steps[current]
+  if (step === undefined) return [`${service}: all ${steps.length} steps`]
+  const bakes = bakesForMs === undefined ? '' : `, ${age(bakesForMs + 999)}`
+  return [`${service}: step ${current + 1} of ${steps.length}, ${step.there} of ${step.nodes} there${bakes}`]
 }
 
 function stepSpans({ steps, current, bakesForMs }: Steps): readonly Span[] {

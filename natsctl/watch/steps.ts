@@ -16,6 +16,8 @@ export interface Steps {
   readonly current: number
   /** How long the nodes of the current step still have to serve before the next one begins; undefined while some are to come. */
   readonly bakesForMs: number | undefined
+  /** In which step a node goes, by its place among the others. */
+  readonly stepOf: ReadonlyMap<string, number>
 }
 
 const described = /steps\(([^();]+); bake: ([^)]+)\)/
@@ -32,12 +34,13 @@ export function stepsOf(schedule: string, rows: readonly NodeRow[], goal: Versio
   })
   const leftMs = ({ nodes }: Step) =>
     Math.max(0, ...group.slice(0, nodes).map((row) => (isThere(row, goal) ? row.since + bakeMs - now : bakeMs)))
+  const stepOf = new Map(group.map(({ nodeId }, rank) => [nodeId, steps.findIndex(({ nodes }) => rank < nodes)]))
   const current = steps.findIndex((step) => step.there < step.nodes || leftMs(step) > 0)
   const areAllThere = steps.at(-1)!.there === group.length
   // Nobody waits for the nodes of the last step to bake.
-  if (areAllThere || current === -1) return { steps, current: steps.length, bakesForMs: undefined }
+  if (areAllThere || current === -1) return { steps, current: steps.length, bakesForMs: undefined, stepOf }
   const step = steps[current]!
-  return { steps, current, bakesForMs: step.there === step.nodes ? leftMs(step) : undefined }
+  return { steps, current, bakesForMs: step.there === step.nodes ? leftMs(step) : undefined, stepOf }
 }
 
 function nodesOf(size: string, all: number): number {

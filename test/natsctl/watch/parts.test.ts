@@ -32,12 +32,14 @@ test('rates are what hosts have counted since, summed over them, by their own cl
   t.is(version!.failed, 0)
 })
 
-test('a host without a word has no calls any more', (t) => {
+test('of a host without a word nobody knows; the others count on', (t) => {
   const rates = new Rates()
   for (let second = 0; second <= 10; second++) rates.hear('h1', told(second * 1_000, second * 10), second * 1_000)
   t.is(rates.at(10_100)[0]!.calls, 10)
-  t.true(rates.at(13_000)[0]!.calls! < 10)
-  t.is(rates.at(20_000)[0]!.calls, 0)
+  t.is(rates.at(15_000)[0]!.calls, 10)
+  t.deepEqual(rates.at(15_100), [])
+  for (let second = 11; second <= 20; second++) rates.hear('h2', told(second * 1_000, second * 4), second * 1_000)
+  t.is(rates.at(20_100)[0]!.calls, 4)
 })
 
 test('counts that become smaller are a new beginning, not a negative rate', (t) => {

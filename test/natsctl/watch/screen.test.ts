@@ -1,4 +1,5 @@
 /** The screen of a rollout, as lines and as what a terminal makes of them. */
+import { readFileSync } from 'node:fs'
 import test from 'ava'
 import type { NodeRow } from 'theseus'
 import { frameOf } from '../../../natsctl/watch/frame.js'
@@ -15,7 +16,7 @@ function figures(): Pick<Picture, 'rates' | 'limits'> {
   for (const second of [0, 1, 2, 3]) {
     const versions = [
       { version: 0, calls: second * 100, simulated: 0, refused: 0, failed: 0, times: [0, 0, second * 9] },
-      { version: 1, calls: second * 40, simulated: second * 40, refused: second * 2, failed: second, times: [] },
+      { version: 1, calls: second * 40, simulated: second * 28, refused: second * 2, failed: second, times: [second * 5] },
     ]
     rates.hear('h1', { at: second * 1_000, service: 'pages', limit: { percent: 25 }, versions }, now - 3_000 + second * 1_000)
   }
@@ -65,7 +66,7 @@ test('on a wide terminal there is everything: who, how far, how, and at what pac
     '  pages        40     12       2           1     1      2 of 10',
     '',
     '  SERVICE   VERSION  NODES  CALLS/S  BY SO/S  REFUSED/S  ERRORS/S     P99',
-    '  pages           1     12       40       40        2.0       1.0       –',
+    '  pages           1     12       40       28        2.0       1.0    <1ms',
     '  pages           0     28      100        0          0         0   2.0ms',
     '',
     '  NODE    SERVICE  CLASS     VERSION  PHASE            FOR  WHY',
@@ -87,6 +88,16 @@ test('on a terminal of 40 × 12 there are still title, bar and rows; what matter
   t.is(lines[header + 1], '▸ p13     stalled         1m0s  upgrade…')
   t.true(lines.length - header - 2 >= 4)
   t.true(lines.every((line) => line.length <= 40))
+})
+
+test('the pictures in docs/natsctl.md are what is drawn', (t) => {
+  const page = readFileSync(new URL('../../../../docs/natsctl.md', import.meta.url), 'utf8')
+  const controls = [{ kind: 'hold', nodeId: 'p20', reason: 'busy', since: now } as const]
+  for (const size of [plain(100, 25), plain(40, 12)]) {
+    const { lines } = draw(picture({ rows: fortyNodes(), controls }, figures()), size)
+    const shown = lines.map((line) => line.trimEnd()).join('\n')
+    t.true(page.includes(`\n\`\`\`\n${shown}\n\`\`\`\n`), shown)
+  }
 })
 
 test('whatever the size, there are as many lines as rows, and none is too wide', (t) => {
