@@ -14,6 +14,7 @@ import { Fault, toFault } from '../core/fault.js'
 import type { HostEvent, HostObserver } from '../core/hostEvents.js'
 import type { Version } from '../core/ids.js'
 import {
+  endingLeaseMs,
   isWanted,
   type LookFilter,
   type LookRequest,
@@ -153,6 +154,11 @@ export class Inspection {
   }
 
   #look({ looker, leaseMs, afresh, only }: LookRequest): void {
+    if (leaseMs <= endingLeaseMs) {
+      // The next tick finds him gone.
+      this.#lookers.delete(looker)
+      return
+    }
     const isNew = !this.#lookers.has(looker)
     if (isNew && this.#lookers.size >= this.settings.lookersMax)
       throw new Fault('unavailable.overloaded', `${this.settings.lookersMax} look at this host already`)

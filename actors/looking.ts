@@ -6,6 +6,7 @@ import { inject, injectable } from 'tsyringe'
 import { decode, encodeCall } from '../core/codec.js'
 import { kinds } from '../core/envelope.js'
 import {
+  endingLeaseMs,
   type FiguresSeen,
   isWanted,
   type LookFilter,
@@ -69,7 +70,7 @@ export class Looking {
       }
     })
     const ask = () => {
-      this.#ask(looker, [...afresh], only)
+      this.#ask(looker, [...afresh], only, lookLeaseMs)
       afresh.clear()
       cancel = this.clock.after(renewMs, ask)
     }
@@ -77,6 +78,8 @@ export class Looking {
     return () => {
       cancel()
       subscription.unsubscribe()
+      // A host lets only so many look at once: whoever ends makes room, and is told no more.
+      this.#ask(looker, [], only, endingLeaseMs)
     }
   }
 
@@ -92,14 +95,14 @@ export class Looking {
     return { hostId, seen: fresh, figures, lostMessages, dropped }
   }
 
-  #ask(looker: string, afresh: readonly string[], only: LookFilter): void {
+  #ask(looker: string, afresh: readonly string[], only: LookFilter, leaseMs: number): void {
     const { hostId } = this.settings
     const payload = encodeCall({
       kind: kinds.send,
       label: 0,
       seq: 1,
       method: lookMethod,
-      args: [{ looker, leaseMs: lookLeaseMs, afresh, ...only }],
+      args: [{ looker, leaseMs, afresh, ...only }],
       deadlineMs: lookLeaseMs,
       caller: hostId,
       incarnation: 0,

@@ -127,6 +127,8 @@ export function isWanted({ type, nodeId }: Seen, { types, nodes }: LookFilter): 
 export const lookMethod = 'look'
 export const seenMethod = 'seen'
 export const lookLeaseMsMax = 60_000
+/** Whoever asks for no more than this has seen enough. */
+export const endingLeaseMs = 1
 const afreshMax = 1024
 const filterMax = 64
 const servicesMax = 1024

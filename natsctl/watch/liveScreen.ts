@@ -15,6 +15,8 @@ import { Terminal } from './terminal.js'
 const drawMs = 50
 /** Ages and rates go on though nothing else is heard. */
 const tickMs = 1_000
+/** What came of an order is read by then. */
+const messageMs = 10_000
 
 export class LiveScreen {
   readonly #rates = new Rates()
@@ -114,9 +116,16 @@ export class LiveScreen {
       const message = await carryOut(this.operator, this.system, order)
       this.#state = { ...this.#state, message }
       this.#drawSoon()
+      setTimeout(() => this.#forget(message), messageMs).unref()
     } catch (error) {
       this.fail(error)
     }
+  }
+
+  #forget(message: ScreenState['message']): void {
+    if (this.#state.message !== message) return
+    this.#state = { ...this.#state, message: undefined }
+    this.#drawSoon()
   }
 
   #openHistory(nodeId: string): void {

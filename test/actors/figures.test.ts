@@ -137,6 +137,17 @@ test('statecharts are not listened to for who does not want them', async (t) => 
   t.is(messages, 0)
 })
 
+test('who has seen enough makes room at once for the next one', async (t) => {
+  const { system, host } = await oneNode(t, { ...quick, lookersMax: 1 })
+  for (let n = 0; n < 5; n++) {
+    const batches: LookBatch[] = []
+    const stop = system.desk.running.operator.look((batch) => void batches.push(batch), { types: [], figures: true })
+    await until(() => batches.some(({ hostId }) => hostId === 'h1'), `look ${n} is answered`)
+    stop()
+  }
+  t.false(host.events.some((event) => event.type === 'deadLetter'))
+})
+
 test('times are kept only while somebody wants them', (t) => {
   const times = new CallTimes()
   times.add('s', 0, 5)

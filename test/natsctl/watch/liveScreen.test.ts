@@ -196,6 +196,17 @@ test('a refusal is told on the screen, and nothing else happens', async (t) => {
   await isGivenBack(t, terminal, 0)
 })
 
+test('Ctrl-Z where nobody could wake it again changes nothing', async (t) => {
+  await startSystem(t, ['p1'])
+  const terminal = watch(t)
+  await terminal.shows(/^▸ p1/m)
+  terminal.press('\u001a')
+  await terminal.shows((text) => !text.includes('p1'))
+  await terminal.shows(/^▸ p1/m)
+  terminal.press('q')
+  await isGivenBack(t, terminal, 0)
+})
+
 test('pasted text is no key', async (t) => {
   const host = await startSystem(t, ['p1'])
   const terminal = watch(t)
