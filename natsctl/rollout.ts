@@ -37,7 +37,7 @@ export function addRollout(program: Program): void {
     .action(program.action((_: unknown, command: Command) => status(command.optsWithGlobals())))
   rollout
     .command('watch')
-    .description('every node, its class, version and phase, live')
+    .description('a live screen: how far, how fast, which node and why; with keys to pause and hold')
     .option('--until-done', 'end when every node is at the newest version, or in trouble')
     .option(...keyFlag)
     .action(program.action((_: unknown, command: Command) => watch(command.optsWithGlobals<WatchFlags>())))

@@ -30,18 +30,18 @@ export function historyLines(
   top: number,
   { columns, rows }: ScreenSize,
   now: number,
-): { readonly lines: readonly Line[]; readonly page: number } {
+): { readonly lines: readonly Line[]; readonly page: number; readonly top: number } {
   const head = headOf(watched, nodeId, now)
   const phases = passed(heard?.phases ?? [])
   const page = Math.max(1, rows - head.length - 2)
   if (phases.length === 0) {
     const isLate = heard !== undefined && now - heard.since > answerMs
     const text = isLate ? 'no host tells of its phases: it is away, or was started anew' : 'asks its host …'
-    return { lines: [...head, [{ text, style: 'dim' }]], page }
+    return { lines: [...head, [{ text, style: 'dim' }]], page, top: 0 }
   }
   const from = Math.min(top, Math.max(0, phases.length - page))
   const { header, lines } = layOut(columnsOf(now), phases.slice(from, from + page), columns)
-  return { lines: [...head, header, ...lines], page }
+  return { lines: [...head, header, ...lines], page, top: from }
 }
 
 /** Newest first, each until the one after it. */

@@ -129,17 +129,11 @@ export class LiveScreen {
   }
 
   #openHistory(nodeId: string): void {
-    const known = new Set<string>()
     this.#history = { phases: [], since: Date.now() }
     const stop = this.operator.look(
-      ({ hostId, seen }) => {
-        const fresh = seen.filter((one) => {
-          if (one.type !== 'phase' || one.nodeId !== nodeId || known.has(`${hostId} ${one.at} ${one.n}`)) return false
-          known.add(`${hostId} ${one.at} ${one.n}`)
-          return true
-        })
-        if (fresh.length === 0 || this.#history === undefined) return
-        const phases = [...this.#history.phases, ...fresh.filter((one) => one.type === 'phase')].slice(-phasesHeardMax)
+      ({ seen }) => {
+        if (this.#history === undefined) return
+        const phases = [...this.#history.phases, ...seen.filter((one) => one.type === 'phase')].slice(-phasesHeardMax)
         this.#history = { ...this.#history, phases }
         this.#drawSoon()
       },
@@ -165,7 +159,7 @@ export class LiveScreen {
     this.#drawnAt = performance.now()
     this.#guarded(() => {
       const now = Date.now()
-      const { lines, page, top } = draw(
+      const { lines, page, top, historyTop } = draw(
         {
           system: this.system,
           watched: this.#watched,
@@ -179,7 +173,8 @@ export class LiveScreen {
         { ...this.#terminal.size, colour: hasColour() },
       )
       this.#page = page
-      this.#state = { ...this.#state, top }
+      const { mode } = this.#state
+      this.#state = { ...this.#state, top, mode: mode.type === 'history' ? { ...mode, top: historyTop } : mode }
       this.#terminal.show(lines)
     })
   }

@@ -2,16 +2,15 @@
  * The screen of a rollout: what there is to see, and a size, become lines. Title, bar, nodes and the status line are always there; the rest as
  * far as there is room. Pure: the terminal is somebody else's. Nodes that are not on the screen cost nothing here.
  */
-
 import { count } from '../output.js'
 import { type Column, layOut } from './columns.js'
 import { helpLines } from './helpScreen.js'
-import { type Heard, historyLines } from './historyScreen.js'
+import { historyLines } from './historyScreen.js'
 import { between, type Line, rendered, type ScreenSize } from './line.js'
 import { holdsOf, pauseOf, type Watched } from './model.js'
 import { nodeColumns } from './nodeColumns.js'
-import type { Rates, VersionRates } from './rates.js'
-import { type ScreenState, selectedIndex, topOf } from './screenState.js'
+import type { Picture } from './picture.js'
+import { selectedIndex, topOf } from './screenState.js'
 import { statusLine } from './statusLine.js'
 import { gateLine, scheduleLines } from './stepLines.js'
 import { serviceColumns, serviceLines, versionColumns, versionLines } from './tables.js'
@@ -19,39 +18,28 @@ import { roughly } from './timeToGo.js'
 import { fitted, widthOf } from './width.js'
 import { ago } from './words.js'
 
-export interface Picture {
-  readonly system: string
-  /** Undefined until the upgrade database has answered. */
-  readonly watched: Watched | undefined
-  readonly rates: readonly VersionRates[]
-  readonly limits: Pick<Rates, 'limitOf'>
-  readonly state: ScreenState
-  /** Of the node whose history is open. */
-  readonly history: Heard | undefined
-  /** What is wrong with the look itself: the database is away. */
-  readonly warning: string
-  readonly now: number
-}
-
 export interface Drawn {
   readonly lines: readonly string[]
   /** How many rows the list shows, and which is the first. */
   readonly page: number
   readonly top: number
+  /** The same of a history that is open. */
+  readonly historyTop: number
 }
 
 export function draw(picture: Picture, size: ScreenSize): Drawn {
-  const { lines, page, top } = body(picture, size)
+  const { lines, page, top, historyTop = 0 } = body(picture, size)
   const shown = lines.slice(0, Math.max(0, size.rows - 1))
   while (shown.length < size.rows - 1) shown.push([])
   shown.push(statusLine(picture, { page, top }, size.columns))
-  return { lines: shown.slice(-size.rows).map((line) => rendered(line, size)), page, top }
+  return { lines: shown.slice(-size.rows).map((line) => rendered(line, size)), page, top, historyTop }
 }
 
 interface Body {
   readonly lines: readonly Line[]
   readonly page: number
   readonly top: number
+  readonly historyTop?: number
 }
 
 function body(picture: Picture, size: ScreenSize): Body {
@@ -61,8 +49,8 @@ function body(picture: Picture, size: ScreenSize): Body {
     return { lines: [[{ text: `system ${system}`, style: 'bold' }], ['waits for the upgrade database']], page: 1, top: 0 }
   if (state.mode.type === 'history') {
     const { nodeId, top } = state.mode
-    const { lines, page } = historyLines(watched, nodeId, picture.history, top, size, now)
-    return { lines, page, top: state.top }
+    const shown = historyLines(watched, nodeId, picture.history, top, size, now)
+    return { lines: shown.lines, page: shown.page, top: state.top, historyTop: shown.top }
   }
   return list(picture, watched, size)
 }
@@ -131,9 +119,11 @@ interface Block {
   readonly linesMin: number
 }
 
-/** Of what is there beside the fixed lines, so much is for nodes. */
+/** Of what is there beside the fixed lines, so much is for nodes, and no more than so much for one table. */
 const nodesShare = 0.4
 const nodesMin = 4
+const tableShare = 0.25
+const tableLinesMin = 4
 
 function middleOf({ rates, limits, now }: Picture, watched: Watched, columns: number, room: number): readonly Line[] {
   const forNodes = Math.min(watched.rows.length, Math.max(nodesMin, Math.ceil(room * nodesShare)))
@@ -141,21 +131,18 @@ function middleOf({ rates, limits, now }: Picture, watched: Watched, columns: nu
   const schedules = scheduleLines(watched, columns)
   const blocks: Block[] = [
     { rank: 1, lines: controls, linesMin: 1 },
-    {
-      rank: schedules.length > 0 && watched.schedules.some(({ steps }) => steps !== undefined) ? 2 : 5,
-      lines: schedules,
-      linesMin: 1,
-    },
+    // In which step it is changes; a schedule stays what it is.
+    { rank: watched.schedules.some(({ steps }) => steps !== undefined) ? 2 : 5, lines: schedules, linesMin: 1 },
     { rank: 6, lines: gateLine(watched), linesMin: 1 },
     { rank: 4, lines: tableOf(serviceColumns, serviceLines(watched, limits), columns), linesMin: 2 },
     { rank: 3, lines: tableOf(versionColumns, versionLines(watched, rates), columns), linesMin: 2 },
   ]
+  const tableLines = Math.max(tableLinesMin, Math.floor(room * tableShare))
   let left = room - forNodes
   const kept = new Map<Block, readonly Line[]>()
   for (const block of blocks.toSorted((a, b) => a.rank - b.rank)) {
     if (block.lines.length === 0 || left < block.linesMin) continue
-    // No one table takes all that is left.
-    const lines = block.lines.slice(0, left)
+    const lines = shortened(block.lines, block.linesMin > 1 ? Math.min(left, tableLines) : left)
     kept.set(block, lines)
     left -= lines.length
   }
@@ -164,6 +151,12 @@ function middleOf({ rates, limits, now }: Picture, watched: Watched, columns: nu
   // Air, where there is some.
   if (left < tables + 1 || shown.length === 0) return shown
   return [...blocks.flatMap((block) => (kept.has(block) ? [...(block.linesMin > 1 ? [[]] : []), ...kept.get(block)!] : [])), []]
+}
+
+function shortened(lines: readonly Line[], max: number): readonly Line[] {
+  if (lines.length <= max) return lines
+  const kept = Math.max(1, max - 1)
+  return [...lines.slice(0, kept), [{ text: `  … and ${lines.length - kept} more`, style: 'dim' as const }]].slice(0, max)
 }
 
 function tableOf<R>(columns: readonly Column<R>[], rows: readonly R[], width: number): readonly Line[] {

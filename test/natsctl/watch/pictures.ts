@@ -1,8 +1,8 @@
 /** Rollouts as a test needs them, and pictures of them. */
 import type { Control, Manifest, NodeRow } from 'theseus'
 import { watchedOf } from '../../../natsctl/watch/model.js'
+import type { Picture } from '../../../natsctl/watch/picture.js'
 import { Rates } from '../../../natsctl/watch/rates.js'
-import type { Picture } from '../../../natsctl/watch/screen.js'
 import { atFirst } from '../../../natsctl/watch/screenState.js'
 
 export const now = Date.parse('2026-11-22T21:00:00Z')

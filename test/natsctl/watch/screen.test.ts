@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs'
 import test from 'ava'
 import type { NodeRow } from 'theseus'
 import { frameOf } from '../../../natsctl/watch/frame.js'
+import type { Picture } from '../../../natsctl/watch/picture.js'
 import { Rates } from '../../../natsctl/watch/rates.js'
-import { draw, type Picture } from '../../../natsctl/watch/screen.js'
+import { draw } from '../../../natsctl/watch/screen.js'
 import { atFirst } from '../../../natsctl/watch/screenState.js'
 import { TerminalEmulator } from '../../support/terminalEmulator.js'
 import { fortyNodes, manifest, now, picture, row } from './pictures.js'
@@ -121,6 +122,34 @@ test('what hosts do not tell is shown as unknown', (t) => {
   const { lines } = draw(picture({ rows: fortyNodes() }), plain(110, 24))
   t.true(lines.includes('  pages        40     12       2           1     1       2 of –'))
   t.true(lines.includes('  pages           1     12        –        –          –         –       –'))
+})
+
+test('many services leave room for the nodes, and say how many more there are', (t) => {
+  const rows = Array.from({ length: 40 }, (_, i) => row(`n${i}`, { service: `s${i}` }))
+  const { lines } = draw(picture({ rows }), plain(110, 40))
+  t.is(lines.filter((line) => /^ {2}… and \d+ more$/.test(line)).length, 2)
+  t.true(lines.length - lines.findIndex((line) => line.startsWith('  NODE')) > 14)
+})
+
+test('a history is scrolled no further than it goes', (t) => {
+  const phases = Array.from({ length: 50 }, (_, n) => {
+    return {
+      type: 'phase',
+      at: now - 1_000 * (50 - n),
+      n,
+      nodeId: 'p13',
+      phase: 'fetching',
+      target: 1,
+      reason: `try ${n}`,
+    } as const
+  })
+  const mode = { type: 'history', nodeId: 'p13', top: 1_000 } as const
+  const drawn = draw(
+    picture({ rows: fortyNodes() }, { history: { phases, since: now }, state: { ...atFirst, mode } }),
+    plain(80, 20),
+  )
+  t.is(drawn.historyTop, 50 - drawn.page)
+  t.regex(drawn.lines.at(-2)!, / fetching +1 +try 0$/)
 })
 
 test('a paused rollout says since when, why, and how long nobody knows it takes', (t) => {
