@@ -225,7 +225,9 @@ function areNamesOrNone(value: unknown): value is readonly string[] | undefined 
 
 function isLimit(value: unknown): boolean {
   if (!isObject(value)) return false
-  return [value.nodes, value.percent].every((amount) => amount === undefined || typeof amount === 'number')
+  return [value.nodes, value.percent].every(
+    (amount) => amount === undefined || (typeof amount === 'number' && amount > 0 && Number.isFinite(amount)),
+  )
 }
 
 function areFigures(value: unknown): value is FiguresSeen {

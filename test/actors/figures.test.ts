@@ -3,7 +3,7 @@ import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
 import { CallTimes } from '../../actors/callTimes.js'
 import type { LookBatch } from '../../actors/looking.js'
-import type { FiguresSeen, LookFilter, VersionFigures } from '../../core/inspection.js'
+import { type FiguresSeen, type LookFilter, readLookRequest, readSeenBatch, type VersionFigures } from '../../core/inspection.js'
 import { boundMs, bucketOf, quantileMs, timeBuckets } from '../../core/timeBuckets.js'
 import { command, defineUpgrade, futureSO, NodeObject, none, schedule, upgradeClass } from '../../index.js'
 import { until } from '../support/eventually.js'
@@ -135,6 +135,42 @@ test('statecharts are not listened to for who does not want them', async (t) => 
   await node.reached(1)
   await host.untilPhase('n1', 'current')
   t.is(messages, 0)
+})
+
+test('what is no question, or are no figures, is left out; a host that tells none is understood', (t) => {
+  const batch = { hostId: 'h1', epoch: 1, number: 0, dropped: 0, seen: [] }
+  t.deepEqual(readSeenBatch(batch)?.figures, [])
+  const version = { version: 1, calls: 2, simulated: 1, refused: 0, failed: 0, times: [1, 2] }
+  const figures = { at: 5, service: 'pages', limit: { percent: 25 }, versions: [version] }
+  const wrong = [
+    null,
+    [],
+    { ...figures, at: 'now' },
+    { ...figures, service: 'a b' },
+    { ...figures, limit: null },
+    { ...figures, limit: { nodes: -1 } },
+    { ...figures, limit: { percent: Number.NaN } },
+    { ...figures, versions: {} },
+    { ...figures, versions: [{ ...version, calls: -1 }] },
+    { ...figures, versions: [{ ...version, simulated: 0.5 }] },
+    { ...figures, versions: [{ ...version, times: new Array(36).fill(0) }] },
+    { ...figures, versions: [{ ...version, times: ['1'] }] },
+    { ...figures, versions: new Array(1025).fill(version) },
+  ]
+  t.deepEqual(readSeenBatch({ ...batch, figures: [...wrong, { ...figures, later: true }] })?.figures, [
+    { ...figures, later: true } as any,
+  ])
+  t.deepEqual(readSeenBatch({ ...batch, figures: 'none' })?.figures, [])
+
+  const request = { looker: 'one', leaseMs: 5 }
+  t.deepEqual(readLookRequest(request)?.only, { figures: false })
+  t.deepEqual(readLookRequest({ ...request, types: ['phase'], nodes: ['n1'], figures: true })?.only, {
+    types: ['phase'],
+    nodes: ['n1'],
+    figures: true,
+  })
+  for (const bad of [{ types: 'phase' }, { types: [1] }, { nodes: ['a b'] }, { nodes: new Array(65).fill('n') }])
+    t.is(readLookRequest({ ...request, ...bad }), undefined)
 })
 
 test('who has seen enough makes room at once for the next one', async (t) => {
