@@ -9,8 +9,8 @@ import { groupOf, type Watched } from './model.js'
 export function nodeColumns({ known, rollout, schedules }: Watched, now: number): readonly Column<NodeRow>[] {
   return [
     { title: 'NODE', rank: 1, min: 6, max: 24, cell: ({ nodeId }) => nodeId },
-    { title: 'SERVICE', rank: 6, max: 16, cell: ({ service }) => service },
-    { title: 'CLASS', rank: 7, max: 24, cell: ({ className }) => className },
+    { title: 'SERVICE', rank: 7, max: 16, cell: ({ service }) => service },
+    { title: 'CLASS', rank: 6, max: 24, cell: ({ className }) => className },
     { title: 'VERSION', rank: 5, cell: versionCell },
     { title: 'PHASE', rank: 2, min: 12, cell: ({ phase }) => phaseCell(phase) },
     { title: 'FOR', rank: 3, min: 6, align: 'right', cell: ({ since }) => age(now - since) },

@@ -152,6 +152,17 @@ for (const [what, end, code] of endings) {
   })
 }
 
+test('an exception that nobody catches gives the terminal back before it is told', async (t) => {
+  await startSystem(t, ['p1'])
+  const thrower = "data:text/javascript,process.on('SIGUSR2', () => { throw new Error('boom') })"
+  const command = [process.execPath, '--import', thrower, main, 'rollout', 'watch']
+  const terminal = new PseudoTerminal(t, command, { env: t.context.env })
+  await terminal.shows(/^▸ p1/m)
+  process.kill(pidBelow(terminal), 'SIGUSR2')
+  await isGivenBack(t, terminal, 1)
+  t.regex(terminal.emulator.text, /^Error: boom$/m)
+})
+
 test('with --until-done it ends by itself, and q before that is no success', async (t) => {
   await startSystem(t, ['p1'])
   const { env } = t.context
