@@ -28,12 +28,15 @@ export { type HostStatus, type NodeSnapshot, reasonsNotReady } from './core/host
 export { isName, isVersion, type Version } from './core/ids.js'
 export {
   type CallsSeen,
+  type FiguresSeen,
   isSeen,
   type LinkSeen,
+  type LookFilter,
   type NodeSeen,
   type PhaseSeen,
   type Seen,
   type StatechartSeen,
+  type VersionFigures,
 } from './core/inspection.js'
 export {
   bundleBytesMax,
@@ -73,6 +76,8 @@ export {
   type NodeStatus,
   oldestPossible,
   type ServiceLimit,
+  slotsAllowed,
+  strictestLimit,
 } from './core/ports/upgradeDatabase.js'
 export { asItIs, type MakeRecord, type Records } from './core/recordTransform.js'
 export { forksTable } from './core/reservedTables.js'
@@ -97,4 +102,5 @@ export {
 } from './core/statechartDescription.js'
 export type { SnapshotSeen, StatechartEvent } from './core/statechartEvent.js'
 export { isTableKey, isTableValue, type TableEntries, tableKeyLengthMax, tableValueBytesMax } from './core/tables.js'
+export { quantileMs } from './core/timeBuckets.js'
 export { defineUpgrade, type Upgrade, upgradeClass } from './core/upgrade.js'

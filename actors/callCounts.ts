@@ -1,4 +1,5 @@
 /** How the calls of a node have gone: since it started here, and since its phase began. */
+import type { Version } from '../core/ids.js'
 import type { ReceivedOutcome } from '../core/ports/telemetry.js'
 import type { NodeFigures } from '../core/ports/upgradeDatabase.js'
 
@@ -15,13 +16,19 @@ export class CallCounts {
   #tookMs = 0
   #atPhase: NodeFigures = { ended: 0, threw: 0, timed: 0, tookMs: 0 }
 
-  constructor(private readonly now: () => number) {}
+  /** @param tell hears how long each call took that was timed */
+  constructor(
+    private readonly now: () => number,
+    private readonly tell: (label: Version, tookMs: number) => void,
+  ) {}
 
-  count(outcome: ReceivedOutcome | 'threw', beganMs: number): void {
+  count(outcome: ReceivedOutcome | 'threw', beganMs: number, label: Version): void {
     this[outcome]++
     if (outcome === 'answered' && this.answered % timedEvery === 0) {
+      const tookMs = Math.max(0, this.now() - beganMs)
       this.#timed++
-      this.#tookMs += Math.max(0, this.now() - beganMs)
+      this.#tookMs += tookMs
+      this.tell(label, tookMs)
     }
   }
 

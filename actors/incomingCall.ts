@@ -5,6 +5,7 @@
 import { encodeReply } from '../core/codec.js'
 import { type CallEnvelope, callId, kinds, type Replier } from '../core/envelope.js'
 import { Fault, isFault, toFault } from '../core/fault.js'
+import type { Version } from '../core/ids.js'
 import { InvariantViolation } from '../core/invariant.js'
 import type { MethodEntry } from '../core/methodTable.js'
 import type { Link, ObjectChain } from '../core/objectChain.js'
@@ -39,7 +40,9 @@ export interface Callee {
   /** A broken invariant: the node restarts. */
   crash(error: unknown): void
   /** `beganMs`: when its method began, of a call that is answered. */
-  count(outcome: ReceivedOutcome | 'threw', beganMs: number): void
+  count(outcome: ReceivedOutcome | 'threw', beganMs: number, label: Version): void
+  /** `fault` is undefined for a call whose deadline had come before its turn. */
+  countFailure(label: Version, fault: Fault | undefined): void
 }
 
 export class IncomingCall extends WheelEntry implements Turn, RunningCall {
@@ -122,6 +125,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     this.#beganMs = callee.now()
     if (this.#beganMs >= this.deadline) {
       this.ended('expired', undefined)
+      callee.countFailure(this.envelope.label, undefined)
       return
     }
     const entry = this.#entry()
@@ -225,7 +229,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   }
 
   protected ended(outcome: ReceivedOutcome, _fault: Fault | undefined): void {
-    this.callee.count(outcome, this.#beganMs)
+    this.callee.count(outcome, this.#beganMs, this.envelope.label)
   }
 
   protected crashed(error: InvariantViolation): void {
@@ -240,6 +244,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     }
     this.ended('failed', fault)
     const { answers, callee, envelope } = this
+    callee.countFailure(envelope.label, fault)
     if (answers === undefined) return
     callee.whenCommitted((error) => {
       if (error !== undefined) this.#lost(error)
@@ -310,7 +315,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       return
     }
     const fault = spoilt ?? faultOfMethod(error)
-    if (fault.kind === 'application') callee.count('threw', this.#beganMs)
+    if (fault.kind === 'application') callee.count('threw', this.#beganMs, this.envelope.label)
     // What is lost is opened anew from disk by the node's restart.
     if (!written || callee.state.isLost) {
       this.refuse(fault)

@@ -13,11 +13,23 @@ import { kinds } from '../core/envelope.js'
 import { Fault, toFault } from '../core/fault.js'
 import type { HostEvent, HostObserver } from '../core/hostEvents.js'
 import type { Version } from '../core/ids.js'
-import { type LookRequest, lookMethod, type PhaseSeen, readLookRequest, reasonSeen, type Seen } from '../core/inspection.js'
+import {
+  endingLeaseMs,
+  isWanted,
+  type LookFilter,
+  type LookRequest,
+  lookMethod,
+  type PhaseSeen,
+  readLookRequest,
+  reasonSeen,
+  type Seen,
+} from '../core/inspection.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Message, Subscription, Transport } from '../core/ports/transport.js'
 import { actorEvent, type StatechartEvent, statechartEvent } from '../core/statechartEvent.js'
 import { subjectsOf } from '../core/subjects.js'
+import { CallTimes } from './callTimes.js'
+import { FiguresOfServices } from './figuresOfServices.js'
 import { type InspectedNode, NodesSeen } from './nodesSeen.js'
 import { SeenQueue } from './seenQueue.js'
 import { SeenSender } from './seenSender.js'
@@ -34,17 +46,23 @@ interface Manager {
   subscription: { unsubscribe(): void } | undefined
 }
 
+interface Looker {
+  readonly untilMs: number
+  readonly only: LookFilter
+}
+
 @injectable()
 export class Inspection {
+  readonly callTimes = new CallTimes()
   readonly #managers = new Set<Manager>()
   readonly #phases: SeenQueue<PhaseSeen>
   /** Who runs what, and the phases; told before the many events of the statecharts, which never push them out. */
   readonly #news: SeenQueue<Seen>
   readonly #events: SeenQueue<Seen>
-  /** When the lease of each looker ends. */
-  readonly #leases = new Map<string, number>()
+  readonly #lookers = new Map<string, Looker>()
   readonly #sender: SeenSender
   #nodes: NodesSeen | undefined
+  #figures: FiguresOfServices | undefined
   #asked: Subscription | undefined
   #cancelTick: () => void = () => {}
   #phasesCounted = 0
@@ -63,17 +81,23 @@ export class Inspection {
 
   start(nodes: ReadonlyMap<string, InspectedNode>): void {
     this.#nodes = new NodesSeen(nodes, this.settings.hostId)
+    this.#figures = new FiguresOfServices(nodes, this.callTimes, this.settings)
     this.#asked = this.transport.subscribe(subjectsOf(this.settings.system).look, (message) => this.#hear(message))
   }
 
   stop(): void {
     this.#asked?.unsubscribe()
-    this.#leases.clear()
+    this.#lookers.clear()
     this.#rest()
   }
 
   get isWatched(): boolean {
-    return this.#leases.size > 0
+    return this.#lookers.size > 0
+  }
+
+  #wants(what: (only: LookFilter) => boolean): boolean {
+    for (const { only } of this.#lookers.values()) if (what(only)) return true
+    return false
   }
 
   /** Remembers the phases that begin. */
@@ -95,7 +119,7 @@ export class Inspection {
       this.#managers.delete(manager)
     }
     actor.subscribe({ complete: ended, error: ended })
-    if (!this.isWatched) return
+    if (!this.#wants(wantsStatecharts)) return
     this.#events.add(this.#of(manager, actorEvent(actor)))
     this.#watch(manager)
   }
@@ -129,41 +153,60 @@ export class Inspection {
     }
   }
 
-  #look({ looker, leaseMs, afresh }: LookRequest): void {
-    const isNew = !this.#leases.has(looker)
-    if (isNew && this.#leases.size >= this.settings.lookersMax)
+  #look({ looker, leaseMs, afresh, only }: LookRequest): void {
+    if (leaseMs <= endingLeaseMs) {
+      // The next tick finds him gone.
+      this.#lookers.delete(looker)
+      return
+    }
+    const isNew = !this.#lookers.has(looker)
+    if (isNew && this.#lookers.size >= this.settings.lookersMax)
       throw new Fault('unavailable.overloaded', `${this.settings.lookersMax} look at this host already`)
     const wasWatched = this.isWatched
     // What the others are told counts on from here for the new one too.
     if (isNew) this.#flush()
-    this.#leases.set(looker, this.clock.now() + leaseMs)
+    this.#lookers.set(looker, { untilMs: this.clock.now() + leaseMs, only })
     if (!wasWatched) this.#wake()
-    if (isNew || afresh.includes(this.settings.hostId)) this.#tellAll(looker)
+    this.#observeWhatIsWanted()
+    if (isNew || afresh.includes(this.settings.hostId)) this.#tellAll(looker, only)
   }
 
   /** Everything there is to know now, and the phases of the last upgrades: also what ended before anybody looked. */
-  #tellAll(looker: string): void {
+  #tellAll(looker: string, only: LookFilter): void {
     const now = this.clock.now()
     const managers = [...this.#managers].map((manager) => this.#of(manager, actorEvent(manager.actor)))
-    this.#sender.first(looker, [...(this.#nodes?.all(now) ?? []), ...this.#phases.all(), ...managers])
+    const all = [...(this.#nodes?.all(now) ?? []), ...this.#phases.all(), ...managers]
+    this.#sender.one(
+      looker,
+      all.filter((seen) => isWanted(seen, only)),
+      only.figures ? this.#figures?.at(now) : undefined,
+    )
   }
 
   #wake(): void {
     this.#nodes?.begin()
-    for (const manager of this.#managers) this.#watch(manager)
     this.#tick()
+  }
+
+  /** Statecharts are listened to, and calls timed for lookers, only while one of them wants that. */
+  #observeWhatIsWanted(): void {
+    this.callTimes.keep(this.#wants(wantsFigures))
+    if (this.#wants(wantsStatecharts)) for (const manager of this.#managers) this.#watch(manager)
+    else this.#ignoreStatecharts()
   }
 
   #tick(): void {
     this.#cancelTick = this.clock.after(this.settings.seenBatchMs, () => {
       const now = this.clock.now()
-      for (const [looker, until] of this.#leases) if (until <= now) this.#leases.delete(looker)
+      for (const [looker, { untilMs }] of this.#lookers) if (untilMs <= now) this.#lookers.delete(looker)
       if (!this.isWatched) {
         this.#rest()
         return
       }
+      this.#observeWhatIsWanted()
       for (const seen of this.#nodes?.changes(now) ?? []) this.#news.add(seen)
       this.#flush()
+      this.#tellFigures(now)
       this.#tick()
     })
   }
@@ -172,7 +215,22 @@ export class Inspection {
     const news = this.#news.take(this.settings.seenPerTickMax)
     const events = this.#events.take(this.settings.seenPerTickMax - news.length)
     const dropped = this.#news.takeDropped() + this.#events.takeDropped()
-    this.#sender.next([...this.#leases.keys()], [...news, ...events], dropped)
+    const seen = [...news, ...events]
+    const lookers = [...this.#lookers]
+    const ofAll = lookers.filter(([, { only }]) => isUnrestricted(only)).map(([looker]) => looker)
+    this.#sender.next(ofAll, seen, dropped)
+    for (const [looker, { only }] of lookers) {
+      if (isUnrestricted(only)) continue
+      const wanted = seen.filter((one) => isWanted(one, only))
+      if (wanted.length > 0) this.#sender.one(looker, wanted)
+    }
+  }
+
+  #tellFigures(now: number): void {
+    if (!this.#wants(wantsFigures) || !this.#figures?.areDue(now)) return
+    const figures = this.#figures.at(now)
+    if (figures.length === 0) return
+    for (const [looker, { only }] of this.#lookers) if (only.figures) this.#sender.one(looker, [], figures)
   }
 
   /** Nobody looks any more. */
@@ -180,9 +238,26 @@ export class Inspection {
     this.#cancelTick()
     this.#news.clear()
     this.#events.clear()
+    this.callTimes.keep(false)
+    this.#ignoreStatecharts()
+  }
+
+  #ignoreStatecharts(): void {
     for (const manager of this.#managers) {
       manager.subscription?.unsubscribe()
       manager.subscription = undefined
     }
   }
+}
+
+function isUnrestricted({ types, nodes }: LookFilter): boolean {
+  return types === undefined && nodes === undefined
+}
+
+function wantsStatecharts({ types }: LookFilter): boolean {
+  return types?.includes('statechart') ?? true
+}
+
+function wantsFigures({ figures }: LookFilter): boolean {
+  return figures === true
 }

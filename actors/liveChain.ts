@@ -71,6 +71,8 @@ export function buildChain(
 ): LiveChain {
   const { state } = around
   const tables = new Map<Version, MethodTable>()
+  /** The versions whose calls go through simulation objects. */
+  const simulated = new Set<Version>()
   const contexts: LiveContext[] = []
   const places: (Link | Cut)[] = []
   for (const planned of plan.links) {
@@ -81,8 +83,9 @@ export function buildChain(
     const methods = methodsOfLink(planned)
     tables.set(planned.version, methods)
     const { version, role } = planned
+    if (role === 'alias' ? simulated.has(planned.over) : role !== 'object') simulated.add(version)
     const { className, hears } = describeClass(classAt(version))
-    places.push({ version, className, role, methods, hears, tally: around.tally(version) })
+    places.push({ version, className, role, methods, hears, tally: around.tally(version, simulated.has(version)) })
   }
   places.sort((a, b) => a.version - b.version)
   const above = plan.above

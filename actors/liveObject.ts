@@ -20,8 +20,8 @@ export interface Surroundings {
   readonly random: Random
   /** Puts a call of the object's own method into the mailbox. */
   readonly callSelf: (method: string, args: readonly unknown[]) => void
-  /** Where the calls of a version are counted. */
-  readonly tally: (version: Version) => Tally
+  /** Where the calls of a version are counted: those that the object answers, and those that go through simulation objects. */
+  readonly tally: (version: Version, isSimulated: boolean) => Tally
   readonly telemetry: Telemetry | undefined
   /** W3C traceparent of the running call. */
   readonly trace: () => string | null

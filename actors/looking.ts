@@ -5,7 +5,17 @@
 import { inject, injectable } from 'tsyringe'
 import { decode, encodeCall } from '../core/codec.js'
 import { kinds } from '../core/envelope.js'
-import { lookMethod, readSeenBatch, type Seen, type SeenBatch, seenMethod } from '../core/inspection.js'
+import {
+  endingLeaseMs,
+  type FiguresSeen,
+  isWanted,
+  type LookFilter,
+  lookMethod,
+  readSeenBatch,
+  type Seen,
+  type SeenBatch,
+  seenMethod,
+} from '../core/inspection.js'
 import type { Clock } from '../core/ports/clock.js'
 import { type Random, randomName } from '../core/ports/random.js'
 import type { Message, Transport } from '../core/ports/transport.js'
@@ -17,6 +27,8 @@ import { tokens } from './tokens.js'
 export interface LookBatch {
   readonly hostId: string
   readonly seen: readonly Seen[]
+  /** Only where they are asked for. */
+  readonly figures: readonly FiguresSeen[]
   /** Messages that did not arrive, and what the host had no place for. */
   readonly lostMessages: number
   readonly dropped: number
@@ -43,7 +55,7 @@ export class Looking {
   ) {}
 
   /** Returns what ends it. */
-  start(hear: (batch: LookBatch) => void): () => void {
+  start(hear: (batch: LookBatch) => void, only: LookFilter = {}): () => void {
     const looker = randomName(this.random)
     const subjects = subjectsOf(this.settings.system)
     const hosts = new Map<string, Heard>()
@@ -53,11 +65,12 @@ export class Looking {
       for (const batch of batchesOf(message)) {
         const heard = this.#hear(hosts, batch)
         if (heard.lostMessages > 0) afresh.add(batch.hostId)
-        hear(heard)
+        // An older host tells more than it is asked for.
+        hear({ ...heard, seen: heard.seen.filter((seen) => isWanted(seen, only)) })
       }
     })
     const ask = () => {
-      this.#ask(looker, [...afresh])
+      this.#ask(looker, [...afresh], only, lookLeaseMs)
       afresh.clear()
       cancel = this.clock.after(renewMs, ask)
     }
@@ -65,10 +78,12 @@ export class Looking {
     return () => {
       cancel()
       subscription.unsubscribe()
+      // A host lets only so many look at once: whoever ends makes room, and is told no more.
+      this.#ask(looker, [], only, endingLeaseMs)
     }
   }
 
-  #hear(hosts: Map<string, Heard>, { hostId, epoch, number, dropped, seen }: SeenBatch): LookBatch {
+  #hear(hosts: Map<string, Heard>, { hostId, epoch, number, dropped, seen, figures = [] }: SeenBatch): LookBatch {
     const known = hosts.get(hostId)
     const heard: Heard = known?.epoch === epoch ? known : { epoch, number: 0, phases: new Set() }
     hosts.set(hostId, heard)
@@ -77,17 +92,17 @@ export class Looking {
     // Phases are told again with everything else; what was lost may come after what is newer.
     const fresh = seen.filter((one) => one.type !== 'phase' || !heard.phases.has(one.n))
     for (const one of fresh) if (one.type === 'phase') remember(heard.phases, one.n)
-    return { hostId, seen: fresh, lostMessages, dropped }
+    return { hostId, seen: fresh, figures, lostMessages, dropped }
   }
 
-  #ask(looker: string, afresh: readonly string[]): void {
+  #ask(looker: string, afresh: readonly string[], only: LookFilter, leaseMs: number): void {
     const { hostId } = this.settings
     const payload = encodeCall({
       kind: kinds.send,
       label: 0,
       seq: 1,
       method: lookMethod,
-      args: [{ looker, leaseMs: lookLeaseMs, afresh }],
+      args: [{ looker, leaseMs, afresh, ...only }],
       deadlineMs: lookLeaseMs,
       caller: hostId,
       incarnation: 0,

@@ -9,7 +9,7 @@ import type { NodeSnapshot } from '../core/hostStatus.js'
 import type { Version } from '../core/ids.js'
 import { describeClass } from '../core/nodeObject.js'
 import type { LazySlot, NodeRecord } from '../core/nodeRecord.js'
-import type { Link, ObjectChain, Tally } from '../core/objectChain.js'
+import type { Link, ObjectChain } from '../core/objectChain.js'
 import type { Phase } from '../core/phases.js'
 import type { ReceivedOutcome } from '../core/ports/telemetry.js'
 import type { Message, Subscription } from '../core/ports/transport.js'
@@ -34,6 +34,7 @@ import { backoffMs, sleep } from './timeouts.js'
 import type { TimerWheel } from './timerWheel.js'
 import { UpgradeLayer } from './upgradeLayer.js'
 import { UpgradeManager } from './upgradeManager.js'
+import { VersionTally } from './versionTally.js'
 
 const atFirst = { phase: 'current', target: null, reason: null } as const
 
@@ -48,7 +49,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
   readonly manager: UpgradeManager
   readonly slot: ServiceSlot
   readonly calls: CallCounts
-  readonly tallies = new Map<Version, Tally>()
+  readonly tallies = new Map<Version, VersionTally>()
   #direct: Subscription | undefined
   #serving: Subscription | undefined
   isUpgrading = false
@@ -77,7 +78,11 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
     this.keeper = new RecordKeeper(record, this.state, journal)
     this.slot = new ServiceSlot(services, service, nodeId, isNew)
     this.mailbox = new Mailbox(clock, settings.mailboxCallsMax)
-    this.calls = new CallCounts(() => clock.now())
+    const { callTimes } = services.inspection
+    this.calls = new CallCounts(
+      () => clock.now(),
+      (label, tookMs) => callTimes.add(service, label, tookMs),
+    )
     const running = () =>
       this.software.starting ?? (this.mailbox.running instanceof IncomingCall ? this.mailbox.running : undefined)
     this.layer = new UpgradeLayer(
@@ -95,7 +100,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
       clock,
       random,
       callSelf: (method, args) => this.#callSelf(method, args),
-      tally: (version) => this.#tally(version),
+      tally: (version, isSimulated) => this.#tally(version)[isSimulated ? 'simulated' : 'own'],
       telemetry: services.telemetry,
       trace: () => running()?.trace ?? null,
     }
@@ -216,8 +221,16 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
     }
   }
 
-  count(outcome: ReceivedOutcome | 'threw', beganMs: number): void {
-    this.calls.count(outcome, beganMs)
+  count(outcome: ReceivedOutcome | 'threw', beganMs: number, label: Version): void {
+    this.calls.count(outcome, beganMs, label)
+  }
+
+  /** A caller may say any label: only versions that there are have a tally. */
+  countFailure(label: Version, fault: Fault | undefined): void {
+    if (label > this.services.history.heard) return
+    const tally = this.#tally(label)
+    if (fault?.kind === 'simulation') tally.refused++
+    else tally.failed++
   }
 
   async rebuild(): Promise<void> {
@@ -234,8 +247,8 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
     }
   }
 
-  #tally(version: Version): Tally {
-    const tally = this.tallies.get(version) ?? { calls: 0 }
+  #tally(version: Version): VersionTally {
+    const tally = this.tallies.get(version) ?? new VersionTally()
     this.tallies.set(version, tally)
     return tally
   }

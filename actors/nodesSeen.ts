@@ -1,15 +1,16 @@
 /** The nodes of a host as a looker sees them: what they are now, and what has changed since it was last asked. */
 import type { Version } from '../core/ids.js'
 import { type CallsSeen, type NodeSeen, reasonSeen, type Seen } from '../core/inspection.js'
-import type { ObjectChain, Tally } from '../core/objectChain.js'
+import type { ObjectChain } from '../core/objectChain.js'
 import type { Phase } from '../core/phases.js'
+import type { VersionTally } from './versionTally.js'
 
 export interface InspectedNode {
   readonly id: string
   readonly keeper: { readonly record: { readonly service: string } }
   readonly runs: { readonly className: string; readonly version: Version }
   readonly software: { readonly hasChain: boolean; readonly chain: ObjectChain }
-  readonly tallies: ReadonlyMap<Version, Tally>
+  readonly tallies: ReadonlyMap<Version, VersionTally>
   readonly phase: Phase
   readonly target: Version | null
   readonly reason: string | null

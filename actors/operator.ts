@@ -5,6 +5,7 @@ import { type Directive, directiveFormat, encodeDirective, type Order } from '..
 import { undoDraft } from '../core/draftManifest.js'
 import { Fault, isFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
+import type { LookFilter } from '../core/inspection.js'
 import { rfc3339 } from '../core/instant.js'
 import { checkFits } from '../core/lineCheck.js'
 import {
@@ -254,10 +255,11 @@ export class Operator {
 
   /**
    * Looks at all hosts of the system: who runs what, with which chain, every phase, the calls per version, and what the upgrade managers'
-   * statecharts do, with what hosts remember of past upgrades first. Returns what ends that.
+   * statecharts do, with what hosts remember of past upgrades first; or what `only` asks for alone. A host of before this filter tells everything
+   * to everybody, and no figures. Returns what ends that.
    */
-  look(hear: (batch: LookBatch) => void): () => void {
-    return this.looking.start(hear)
+  look(hear: (batch: LookBatch) => void, only: LookFilter = {}): () => void {
+    return this.looking.start(hear, only)
   }
 
   /** Calls a method by name. `target` is a node or a service; `kind` decides whether a lost answer is asked for again. */

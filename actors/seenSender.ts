@@ -1,7 +1,7 @@
 /** Puts what is seen into messages that the transport takes, and numbers them, so that a looker notices what is lost on the way. */
 import { encodeCall } from '../core/codec.js'
 import { deadlineMsMax, kinds } from '../core/envelope.js'
-import { type Seen, type SeenBatch, seenMethod } from '../core/inspection.js'
+import { type FiguresSeen, type Seen, type SeenBatch, seenMethod } from '../core/inspection.js'
 import type { Transport } from '../core/ports/transport.js'
 import { type Subjects, subjectsOf } from '../core/subjects.js'
 import type { HostSettings } from './settings.js'
@@ -24,9 +24,14 @@ export class SeenSender {
     this.#subjects = subjectsOf(settings.system)
   }
 
-  /** What one looker is told at first. Number 0: nobody else misses it. Also when it is nothing: the looker knows then that this host is there. */
-  first(looker: string, seen: readonly Seen[]): void {
-    for (const part of partsOf(seen)) this.#send([looker], part, 0, true)
+  /**
+   * What one looker is told at first, or wants alone. Number 0: nobody else misses it. Also when it is nothing: the looker knows then that this
+   * host is there.
+   */
+  one(looker: string, seen: readonly Seen[], figures: readonly FiguresSeen[] = []): void {
+    partsOf(seen).forEach((part, i) => {
+      this.#send([looker], part, 0, true, i === 0 ? figures : [])
+    })
   }
 
   next(lookers: readonly string[], seen: readonly Seen[], dropped: number): void {
@@ -38,16 +43,29 @@ export class SeenSender {
     })
   }
 
-  #send(lookers: readonly string[], seen: readonly Seen[], dropped: number, isFirst: boolean): void {
-    const number = isFirst ? 0 : this.#number + 1
-    const payload = this.#packed({ hostId: this.settings.hostId, epoch: this.epoch, number, dropped, seen })
+  #send(
+    lookers: readonly string[],
+    seen: readonly Seen[],
+    dropped: number,
+    isOne: boolean,
+    figures: readonly FiguresSeen[] = [],
+  ): void {
+    const number = isOne ? 0 : this.#number + 1
+    const payload = this.#packed({
+      hostId: this.settings.hostId,
+      epoch: this.epoch,
+      number,
+      dropped,
+      seen,
+      ...(figures.length === 0 ? {} : { figures }),
+    })
     if (payload !== undefined && payload.length <= this.transport.payloadBytesMax) {
       this.#number = Math.max(number, this.#number)
       this.#publish(lookers, payload)
     } else if (seen.length > 1) {
       const half = Math.ceil(seen.length / 2)
-      this.#send(lookers, seen.slice(0, half), dropped, isFirst)
-      this.#send(lookers, seen.slice(half), 0, isFirst)
+      this.#send(lookers, seen.slice(0, half), dropped, isOne, figures)
+      this.#send(lookers, seen.slice(half), 0, isOne)
     } else this.#untold++
   }
 

@@ -5,7 +5,9 @@
 import { isName, isVersion, type Version } from './ids.js'
 import type { LinkRole } from './objectChain.js'
 import { isPhase, type Phase } from './phases.js'
+import type { ServiceLimit } from './ports/upgradeDatabase.js'
 import type { StatechartEvent } from './statechartEvent.js'
+import { timeBuckets } from './timeBuckets.js'
 
 export interface LinkSeen {
   readonly version: Version
@@ -64,6 +66,29 @@ export interface StatechartSeen {
   readonly event: StatechartEvent
 }
 
+/** What the calls to one service have come to on a host, all its nodes together. */
+export interface FiguresSeen {
+  readonly at: number
+  readonly service: string
+  /** At most so many nodes of the service not serving at once, as this host is told; an upgrade may allow less. */
+  readonly limit: ServiceLimit
+  readonly versions: readonly VersionFigures[]
+}
+
+/** Counted since each node started; what a node has counted goes when it stops, so a sum may become smaller. */
+export interface VersionFigures {
+  readonly version: Version
+  readonly calls: number
+  /** Of these, how many went through simulation objects. */
+  readonly simulated: number
+  /** Calls that a simulation object refused. */
+  readonly refused: number
+  /** Calls that ended with another fault, or whose deadline came before their turn. */
+  readonly failed: number
+  /** How long some of them took (`timeBuckets.ts`), since somebody began to look. Empty before the first. */
+  readonly times: readonly number[]
+}
+
 /** What one message tells. */
 export interface SeenBatch {
   readonly hostId: string
@@ -74,6 +99,8 @@ export interface SeenBatch {
   /** What the host's queue had no place for since the batch before. */
   readonly dropped: number
   readonly seen: readonly Seen[]
+  /** Only for who asks for them. */
+  readonly figures?: readonly FiguresSeen[]
 }
 
 /** A question: to be told for so long. */
@@ -82,12 +109,30 @@ export interface LookRequest {
   readonly leaseMs: number
   /** Hosts that are to tell everything again: something of theirs was lost. */
   readonly afresh: readonly string[]
+  readonly only: LookFilter
+}
+
+/** What somebody wants to be told; types and nodes that are left out restrict nothing. */
+export interface LookFilter {
+  readonly types?: readonly string[]
+  readonly nodes?: readonly string[]
+  /** The figures of whole services: nobody is told them who has not asked. */
+  readonly figures?: boolean
+}
+
+export function isWanted({ type, nodeId }: Seen, { types, nodes }: LookFilter): boolean {
+  return (types?.includes(type) ?? true) && (nodes?.includes(nodeId) ?? true)
 }
 
 export const lookMethod = 'look'
 export const seenMethod = 'seen'
 export const lookLeaseMsMax = 60_000
+/** Whoever asks for no more than this has seen enough. */
+export const endingLeaseMs = 1
 const afreshMax = 1024
+const filterMax = 64
+const servicesMax = 1024
+const serviceVersionsMax = 1024
 
 const reasonLengthMax = 4096
 
@@ -99,18 +144,21 @@ export function reasonSeen(reason: string | null): string | null {
 /** Undefined for what is no question. */
 export function readLookRequest(value: unknown): LookRequest | undefined {
   if (!isObject(value)) return undefined
-  const { looker, leaseMs, afresh = [] } = value
+  const { looker, leaseMs, afresh = [], types, nodes, figures } = value
   if (!isName(looker) || typeof leaseMs !== 'number' || !(leaseMs > 0)) return undefined
   if (!Array.isArray(afresh) || afresh.length > afreshMax || !afresh.every(isName)) return undefined
-  return { looker, leaseMs: Math.min(leaseMs, lookLeaseMsMax), afresh }
+  if (!areNamesOrNone(types) || !areNamesOrNone(nodes)) return undefined
+  const only = { ...(types == null ? {} : { types }), ...(nodes == null ? {} : { nodes }), figures: figures === true }
+  return { looker, leaseMs: Math.min(leaseMs, lookLeaseMsMax), afresh, only }
 }
 
 /** Undefined for what is no batch. What this version does not know is left out: a later host may tell more. */
 export function readSeenBatch(value: unknown): SeenBatch | undefined {
   if (!isObject(value)) return undefined
-  const { hostId, epoch, number, dropped, seen } = value
+  const { hostId, epoch, number, dropped, seen, figures } = value
   if (!isName(hostId) || !isCount(epoch) || !isCount(number) || !isCount(dropped) || !Array.isArray(seen)) return undefined
-  return { hostId, epoch, number, dropped, seen: seen.filter(isSeen) }
+  const told = Array.isArray(figures) && figures.length <= servicesMax ? figures.filter(areFigures) : []
+  return { hostId, epoch, number, dropped, seen: seen.filter(isSeen), figures: told }
 }
 
 /** Whether this is something a host may tell. Recordings and other hosts are not trusted to be well formed. */
@@ -169,6 +217,30 @@ function isRole(value: unknown): boolean {
 
 function areCalls(value: unknown): boolean {
   return Array.isArray(value) && value.every((pair) => Array.isArray(pair) && isVersion(pair[0]) && isCount(pair[1]))
+}
+
+function areNamesOrNone(value: unknown): value is readonly string[] | undefined | null {
+  return value == null || (Array.isArray(value) && value.length <= filterMax && value.every(isName))
+}
+
+function isLimit(value: unknown): boolean {
+  if (!isObject(value)) return false
+  return [value.nodes, value.percent].every(
+    (amount) => amount === undefined || (typeof amount === 'number' && amount > 0 && Number.isFinite(amount)),
+  )
+}
+
+function areFigures(value: unknown): value is FiguresSeen {
+  if (!isObject(value) || typeof value.at !== 'number' || !isName(value.service) || !isLimit(value.limit)) return false
+  const { versions } = value
+  return Array.isArray(versions) && versions.length <= serviceVersionsMax && versions.every(areVersionFigures)
+}
+
+function areVersionFigures(value: unknown): value is VersionFigures {
+  if (!isObject(value) || !isVersion(value.version)) return false
+  const { calls, simulated, refused, failed, times } = value
+  if (![calls, simulated, refused, failed].every(isCount)) return false
+  return Array.isArray(times) && times.length <= timeBuckets && times.every(isCount)
 }
 
 function isEvent({ type, actor }: Fields): boolean {

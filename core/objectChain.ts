@@ -24,7 +24,7 @@ export interface Link {
   readonly tally: Tally
 }
 
-/** How many calls a node has carried out at one version. It outlives the chain, whose links share it. */
+/** Counts the calls of a link. It outlives the chain: later links of its version count on. */
 export interface Tally {
   calls: number
 }

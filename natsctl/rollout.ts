@@ -4,18 +4,19 @@ import { decodeManifest, type Manifest, type NodeRow, type Operator, type Versio
 import type { Program } from './commands.js'
 import { withOperator } from './connection.js'
 import { addRolloutControls } from './control.js'
-import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
+import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
 import { durationFlag, type GlobalFlags, versionFlag } from './flags.js'
 import { type Column, hasForms, printColumns, show } from './forms.js'
 import { nearestVersion } from './nearest.js'
 import { nodeJson, noNodes, phaseCell } from './node.js'
 import { isOrder } from './orders.js'
 import { age, count, note, oneLine, print, printTable } from './output.js'
+import { exitCodeOf } from './rolloutExit.js'
 import { asks } from './rolloutPoll.js'
 import { type Pause, type RolloutState, type Seen, stateOf, undoOf } from './rolloutState.js'
 import { type UndoFlags, undo } from './rolloutUndo.js'
-import { type WatchFlags, watch } from './rolloutWatch.js'
 import { keyFlag } from './upgraderSeed.js'
+import { type WatchFlags, watch, watchLines } from './watch/watch.js'
 
 const defaultTimeoutMs = 60_000
 /** Nodes in trouble that the table names; all other forms have all of them. */
@@ -24,6 +25,7 @@ const troubledShownMax = 50
 interface StatusFlags extends GlobalFlags {
   readonly for?: Version
   readonly wait?: true
+  readonly watch?: true
   readonly timeout?: number
 }
 
@@ -34,19 +36,15 @@ export function addRollout(program: Program): void {
     .description('how many nodes of each service are at the newest version, and who is in trouble')
     .option('--for <version>', 'the version to reach, instead of the newest', versionFlag)
     .option('--wait', 'wait until every node is there, or one is in trouble, or a pause holds the others')
+    .option('--watch', 'tell each change, until Ctrl-C; with --wait, until it is over')
     .addOption(new Option('--timeout <duration>', 'how long to wait; implies --wait (default: 60s)').argParser(durationFlag))
     .action(program.action((_: unknown, command: Command) => status(command.optsWithGlobals())))
   const watching = rollout
     .command('watch')
-    .description('every node, its class, version and phase, live')
+    .description('a live screen: how far, how fast, which node and why; with keys to pause and hold')
     .option('--until-done', 'end when every node is at the newest version, or in trouble')
-    .action(
-      program.action((_: unknown, command: Command) =>
-        withOperator<ExitCode>(command.optsWithGlobals(), async (operator, system) =>
-          watch(operator, system, command.optsWithGlobals<WatchFlags>()),
-        ),
-      ),
-    )
+    .option(...keyFlag)
+    .action(program.action((_: unknown, command: Command) => watch(command.optsWithGlobals<WatchFlags>())))
   // A stream of changes: one document a line, or lines for people.
   hasForms(watching, 'table', 'json')
   addRolloutControls(rollout, program)
@@ -76,6 +74,13 @@ function status(flags: StatusFlags): Promise<ExitCode> {
         `error: version ${asked} is not installed: the newest of system ${system} is ${first.newest}${nearestVersion(asked, first.newest)}`,
       )
     }
+    if (flags.watch) {
+      if (flags.output !== 'table' && flags.output !== 'json')
+        throw usageFailure(`a stream of changes has no -o ${flags.output}: use table or json`)
+      const isOver = waits ? ({ isAtRest }: RolloutState) => isAtRest : undefined
+      const timeoutMs = waits ? (flags.timeout ?? defaultTimeoutMs) : undefined
+      return watchLines(operator, system, flags, { goal: flags.for, isOver, timeoutMs })
+    }
     // What is waited for moves on with the newest version, unless that takes back what was asked for.
     const state = (seen: Seen): RolloutState =>
       stateOf(seen, flags.for ?? (undoOf(asked, seen.manifests) === null ? seen.newest : asked))
@@ -83,20 +88,6 @@ function status(flags: StatusFlags): Promise<ExitCode> {
     showRollout(rollout, system, flags)
     return exitCodeOf(rollout, waits)
   })
-}
-
-function exitCodeOf({ state }: RolloutState, waits: boolean): ExitCode {
-  switch (state) {
-    case 'done':
-      return exitCodes.done
-    case 'moving':
-      return waits ? exitCodes.timedOut : exitCodes.done
-    case 'paused':
-      return exitCodes.paused
-    case 'degraded':
-    case 'undone':
-      return exitCodes.degraded
-  }
 }
 
 /** Looks at the database, and remembers the history: a manifest never changes. */

@@ -1,24 +1,9 @@
-/** Looks at the upgrade database again and again, never faster than the last answer came back. */
+/** Asks the upgrade database again and again, never faster than the last answer came back. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isFault, type NodeRow, type Operator, type Version } from 'theseus'
+import { isFault } from 'theseus'
 import { note } from './output.js'
 
-export interface Snapshot {
-  readonly newest: Version
-  readonly rows: readonly NodeRow[]
-}
-
 export const pollMs = 250
-
-export async function look(operator: Operator): Promise<Snapshot> {
-  const [{ version }, rows] = await Promise.all([operator.database.head(), operator.database.nodes()])
-  return { newest: version, rows }
-}
-
-/** One look after the other until `signal`. */
-export function looks(operator: Operator, signal: AbortSignal, tell?: (line: string) => void): AsyncGenerator<Snapshot> {
-  return asks(() => look(operator), signal, tell)
-}
 
 /** One question after the other until `signal`. A database that is away for a while is told once, and asked again. */
 export async function* asks<T>(
@@ -28,16 +13,25 @@ export async function* asks<T>(
 ): AsyncGenerator<T> {
   let isAway = false
   while (!signal.aborted) {
-    let answer: T | undefined
+    let answer: { readonly value: T } | undefined
     try {
-      answer = await ask()
+      // Whoever has seen enough does not wait for a database that is away.
+      answer = await unlessAborted(signal, ask())
       isAway = false
     } catch (error) {
       if (!isFault(error) || (error.kind !== 'unavailable' && error.kind !== 'timeout')) throw error
       if (!isAway) tell(`${error.code}: ${error.message}; trying again`)
       isAway = true
     }
-    if (answer !== undefined) yield answer
+    if (answer !== undefined) yield answer.value
     await sleep(pollMs, undefined, { signal }).catch(() => {})
   }
+}
+
+function unlessAborted<T>(signal: AbortSignal, reading: Promise<T>): Promise<{ readonly value: T } | undefined> {
+  return new Promise((resolve, reject) => {
+    const stop = () => resolve(undefined)
+    signal.addEventListener('abort', stop, { once: true })
+    reading.then((value) => resolve({ value }), reject).finally(() => signal.removeEventListener('abort', stop))
+  })
 }

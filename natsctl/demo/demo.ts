@@ -46,7 +46,7 @@ export function commandsIn(words: readonly string[]): readonly (readonly string[
   const found = commands.filter((command) => command.length > 0)
   const stranger = found.find(([name]) => strangers.has(name!))
   if (stranger !== undefined)
-    throw usageFailure(`"${stranger[0]}" ${strangers.get(stranger[0]!)}; name a command that looks at a system`)
+    throw usageFailure(`"${stranger[0]}" ${strangers.get(stranger[0]!)}; name a command that looks at one`)
   return found
 }
 

@@ -35,6 +35,7 @@ function held() {
     replyBytesMax: 1024,
     now: () => clock.now(),
     count: () => {},
+    countFailure: () => {},
     whenCommitted: (leave: (error: unknown) => void) => leave(undefined),
   } as unknown as Callee
   const answering = { fault: (_: Answered, fault: Fault) => answers.push(fault.code) } as unknown as Answers

@@ -243,7 +243,7 @@ test('at most so many look at once; one more is not told anything and is a dead 
 })
 
 test('what waits is bounded: the oldest is dropped, and how much was is told', async (t) => {
-  const { system, node } = await oneNode(t, { seenBatchMs: 400, seenQueueMax: 10 })
+  const { system, node } = await oneNode(t, { seenBatchMs: 1_500, seenQueueMax: 10 })
   const one = looker(system, 'one')
   one.ask(10_000)
   await until(() => one.ofHost('h1').length > 0, 'he is told')

@@ -75,7 +75,10 @@ test.serial('the demo ends as the command in front of it does, and goes no furth
   const { code, stdout, stderr } = await natsctl(t, ['demo', '--', 'call', 'p9', 'get', '/', '--', 'node', 'ls'])
   t.is(code, 6)
   t.is(stdout, '')
-  t.regex(stderr, /\nunavailable\.no-responders: system demo has no node and no service "p9" registered\n/)
+  t.regex(
+    stderr,
+    /\nunavailable\.no-responders: system demo has no node and no service "p9" registered; did you mean p1, p2 or p3\?\n/,
+  )
   const nested = await natsctl(t, ['demo', 'demo'])
   t.is(nested.code, 2)
   t.is(nested.stderr, 'error: "demo" runs a system of its own; name a command that looks at one\n')

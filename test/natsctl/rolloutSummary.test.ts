@@ -1,6 +1,5 @@
 import test from 'ava'
 import type { NodeRow } from 'theseus'
-import { screenOf } from '../../natsctl/rolloutScreen.js'
 import { summarize } from '../../natsctl/rolloutSummary.js'
 
 function row(nodeId: string, about: Partial<NodeRow>): NodeRow {
@@ -54,18 +53,4 @@ test('versions and nodes are counted for each service, and pinned callers are le
     services[1]!.away.map(({ nodeId }) => nodeId),
     ['b'],
   )
-})
-
-test('the screen has room for few of many nodes: those in trouble come first, those that have arrived last', (t) => {
-  const rows = Array.from({ length: 100 }, (_, i) => row(`n${i}`, { version: 1 }))
-  rows[50] = row('n50', { phase: 'scheduled', target: 1 })
-  rows[70] = row('n70', { phase: 'stalled', target: 1, reason: 'r'.repeat(200) })
-  const lines = screenOf(summarize(rows, 1, 1), rows, 's', 5_000, { columns: 60, rows: 10, colour: false })
-  t.is(lines[0], 'system s, version 1')
-  t.is(lines[1], `${'█'.repeat(29)}░ 98 of 100 nodes, degraded`)
-  t.regex(lines[4]!, /^n70 .*stalled +1 +5s .*…$/)
-  t.regex(lines[5]!, /^n50 .*scheduled/)
-  t.is(lines.at(-1), '… and 97 more')
-  t.true(lines.length < 10)
-  t.true(lines.every((line) => line.length <= 60))
 })

@@ -1,0 +1,130 @@
+/** `natsctl rollout watch`: a screen on a terminal, else a line for each change; and `rollout status --watch`, which is always the lines. */
+import type { Operator, Version } from 'theseus'
+import { withOperator } from '../connection.js'
+import { type ExitCode, exitCodes } from '../exitCodes.js'
+import type { GlobalFlags } from '../flags.js'
+import { count, note, print } from '../output.js'
+import { exitCodeOf } from '../rolloutExit.js'
+import { type RolloutState, stateOf } from '../rolloutState.js'
+import { type KeyFlags, signerOf } from '../upgraderSeed.js'
+import { Changes, jsonLines, textLines } from './lines.js'
+import { LiveScreen } from './liveScreen.js'
+import { Rates, type VersionRates } from './rates.js'
+import { watching } from './source.js'
+
+export interface WatchFlags extends GlobalFlags, KeyFlags {
+  readonly untilDone?: true
+}
+
+export async function watch(flags: WatchFlags): Promise<ExitCode> {
+  if (!isOnTerminal(flags)) {
+    return withOperator(flags, (operator, system) =>
+      watchLines(operator, system, flags, { isOver: flags.untilDone ? isDone : undefined }),
+    )
+  }
+  const upgrader = await signerOf(flags)
+  return withOperator(flags, (operator, system) => watchScreen(operator, system, flags), upgrader)
+}
+
+/** Nothing will change by itself any more: each node is there or in trouble, or a pause holds those that are not, or all of it is undone. */
+function isDone({ settled, state, isAtRest }: RolloutState): boolean {
+  return settled || (isAtRest && (state === 'paused' || state === 'undone'))
+}
+
+function isOnTerminal({ output }: GlobalFlags): boolean {
+  return output !== 'json' && process.stdout.isTTY === true && process.env.TERM !== 'dumb'
+}
+
+/** Ends with what is to be read afterwards: the screen leaves nothing behind. */
+async function watchScreen(operator: Operator, system: string, { untilDone }: WatchFlags): Promise<ExitCode> {
+  const over = new AbortController()
+  let failure: { readonly error: unknown } | undefined
+  const screen = new LiveScreen(
+    operator,
+    system,
+    () => over.abort(),
+    (error) => {
+      failure ??= { error }
+      over.abort()
+    },
+  )
+  let last: RolloutState | undefined
+  try {
+    screen.open()
+    for await (const look of watching(operator, over.signal, screen.warn)) {
+      screen.see(look)
+      last = stateOf({ ...look.known, rows: look.rows }, look.known.newest)
+      if (untilDone && isDone(last)) break
+    }
+  } finally {
+    screen.close()
+  }
+  if (failure !== undefined) throw failure.error
+  if (last !== undefined) print(`version ${last.goal} of system ${system}: ${progressOf(last)}`)
+  if (untilDone === undefined) return exitCodes.done
+  return last !== undefined && isDone(last) ? exitCodeOf(last, true) : exitCodes.interrupted
+}
+
+function progressOf({ there, nodes, state }: RolloutState): string {
+  return `${there} of ${count(nodes, 'node')} there, ${state}`
+}
+
+interface Until {
+  /** By default the newest version. */
+  readonly goal?: Version | undefined
+  /** Undefined: somebody ends it, which is its ordinary end. */
+  readonly isOver: ((rollout: RolloutState) => boolean) | undefined
+  readonly timeoutMs?: number | undefined
+}
+
+/** A line for each change, until it is over, its time is up, or somebody ends it. */
+export async function watchLines(
+  operator: Operator,
+  system: string,
+  { output }: GlobalFlags,
+  { goal, isOver, timeoutMs }: Until,
+): Promise<ExitCode> {
+  const isJson = output === 'json'
+  const interrupted = new AbortController()
+  const interrupt = (): void => interrupted.abort()
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
+  const late = timeoutMs === undefined ? [] : [AbortSignal.timeout(timeoutMs)]
+  const figures = isJson ? new FiguresNowAndThen(operator) : undefined
+  const changes = new Changes(isJson ? jsonLines : textLines(system))
+  try {
+    for await (const { rows, known } of watching(operator, AbortSignal.any([interrupted.signal, ...late]), note)) {
+      const rollout = stateOf({ ...known, rows }, goal ?? known.newest)
+      changes.show(rollout, rows, figures?.due(Date.now()) ?? [])
+      if (isOver?.(rollout)) return exitCodeOf(rollout, true)
+    }
+    if (!interrupted.signal.aborted) return exitCodes.timedOut
+    return isOver === undefined ? exitCodes.done : exitCodes.interrupted
+  } finally {
+    figures?.stop()
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
+  }
+}
+
+/** Hosts tell theirs once a second. */
+const figuresMs = 1_000
+
+class FiguresNowAndThen {
+  readonly #rates = new Rates()
+  readonly stop: () => void
+  #toldAt = 0
+
+  constructor(operator: Operator) {
+    this.stop = operator.look(
+      ({ hostId, figures }) => {
+        for (const told of figures) this.#rates.hear(hostId, told, Date.now())
+      },
+      { types: [], figures: true },
+    )
+  }
+
+  due(now: number): readonly VersionRates[] {
+    if (now - this.#toldAt < figuresMs) return []
+    this.#toldAt = now
+    return this.#rates.at(now)
+  }
+}
