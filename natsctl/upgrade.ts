@@ -1,14 +1,17 @@
 /** `natsctl upgrade`: from a module to an installed version. The way of an upgrade begins here (DESIGN §2, "An upgrade"). */
-import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { basename, extname } from 'node:path'
 import type { Command } from 'commander'
-import { type BuiltUpgrade, isFault, type Manifest, type ManifestDraft } from 'theseus'
+import type { Manifest, ManifestDraft } from 'theseus'
 import type { Program } from './commands.js'
 import { asking, withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
 import { count, note, oneLine, print, printJson, printTable } from './output.js'
+import { addDiff } from './upgradeDiff.js'
+import { addPlan } from './upgradePlan.js'
 import { type KeyFlags, keyFlag, signerOf } from './upgraderSeed.js'
+import { buildModule, readUpgradeFile } from './upgradeSource.js'
 
 interface BuildFlags extends GlobalFlags {
   readonly check?: true
@@ -24,7 +27,7 @@ interface PublishFlags extends GlobalFlags, KeyFlags {
 }
 
 export function addUpgrade(program: Program): void {
-  const upgrade = program.command.command('upgrade').description('build, publish and list upgrades')
+  const upgrade = program.command.command('upgrade').description('build, compare, plan, publish and list upgrades')
   upgrade
     .command('build')
     .description('type-check and bundle an upgrade')
@@ -38,6 +41,8 @@ export function addUpgrade(program: Program): void {
     .argument('<file>', 'a file that "upgrade build" made')
     .option('--digest <digest>', 'the digest that its bundle has to have, as the build printed it')
     .action(program.action((file: string, _: unknown, command: Command) => verify(file, command.optsWithGlobals())))
+  addDiff(upgrade, program)
+  addPlan(upgrade, program)
   upgrade
     .command('publish')
     .description('sign an upgrade, and install it as the next version')
@@ -53,12 +58,8 @@ export function addUpgrade(program: Program): void {
 
 async function build(source: string, flags: BuildFlags): Promise<ExitCode> {
   // Loaded here only: a bundler is much to load for listing nodes.
-  const [{ buildUpgrade }, { encodeUpgradeFile }] = await Promise.all([import('./upgradeBuild.js'), import('./upgradeFile.js')])
-  const built = await buildUpgrade(source).catch((error: unknown) => {
-    // The compiler's own lines, as editors and people know them.
-    if (isFault(error) && error.code === 'upgrade.invalid') throw new Failure(exitCodes.error, error.message, { cause: error })
-    throw error
-  })
+  const { encodeUpgradeFile } = await import('./upgradeFile.js')
+  const built = await buildModule(source)
   if (flags.check === true) await withOperator(flags, (operator, system) => asking(system, operator.check(built)))
   const file = flags.out ?? `${basename(source, extname(source))}.upgrade`
   await write(file, encodeUpgradeFile(built))
@@ -87,7 +88,7 @@ async function write(file: string, bytes: Uint8Array): Promise<void> {
 
 /** What is signed is made when it is published, for it binds the version and the manifest before; what can be wrong in the file is told here. */
 async function verify(file: string, { digest, output }: VerifyFlags): Promise<ExitCode> {
-  const { manifest } = await read(file)
+  const { manifest } = await readUpgradeFile(file)
   if (digest !== undefined && digest !== manifest.bundle.digest)
     throw new Failure(exitCodes.error, `upgrade.digest: ${file}: its bundle has the digest ${manifest.bundle.digest}`)
   if (output === 'json') {
@@ -101,7 +102,7 @@ async function verify(file: string, { digest, output }: VerifyFlags): Promise<Ex
 }
 
 async function publish(file: string, flags: PublishFlags): Promise<ExitCode> {
-  const built = await read(file)
+  const built = await readUpgradeFile(file)
   const upgrader = await signerOf(flags)
   return withOperator(
     flags,
@@ -126,23 +127,6 @@ async function publish(file: string, flags: PublishFlags): Promise<ExitCode> {
     },
     upgrader,
   )
-}
-
-async function read(file: string): Promise<BuiltUpgrade> {
-  const { decodeUpgradeFile } = await import('./upgradeFile.js')
-  let bytes: Uint8Array
-  try {
-    bytes = await readFile(file)
-  } catch (error) {
-    throw new Failure(exitCodes.error, `error: can't read ${file}: ${(error as Error).message}`, { cause: error })
-  }
-  try {
-    return decodeUpgradeFile(bytes)
-  } catch (error) {
-    if (!isFault(error)) throw error
-    const advice = /^\.[cm]?[jt]sx?$/.test(extname(file)) ? '; build it first, with "natsctl upgrade build"' : ''
-    throw new Failure(exitCodes.error, oneLine(`${error.code}: ${file}: ${error.message}${advice}`), { cause: error })
-  }
 }
 
 function list(flags: GlobalFlags): Promise<ExitCode> {
