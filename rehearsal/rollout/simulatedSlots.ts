@@ -26,6 +26,7 @@ export class SimulatedSlots {
     controls: readonly Control[],
     private readonly time: VirtualTime,
     private readonly random: Random,
+    /** Told when chance decides who gets a slot. */
     private readonly drawn: () => void,
   ) {
     this.#controls = [...controls]
@@ -38,8 +39,11 @@ export class SimulatedSlots {
     return new Promise((resolve) => {
       const claims = this.#claims.get(service) ?? []
       this.#claims.set(service, claims)
-      claims.push({ going, limit, resolve })
+      const claim = { going, limit, resolve }
+      claims.push(claim)
       this.#grant(service)
+      // Who comes first gets it, and that is chance.
+      if (claims.includes(claim) && this.holding(going) === undefined) this.drawn()
     })
   }
 
@@ -73,7 +77,6 @@ export class SimulatedSlots {
         ({ going, limit }) => holders.size < slotsAllowed(limit, registered) && this.holding(going) === undefined,
       )
       if (ready.length === 0) return
-      if (ready.length > 1) this.drawn()
       const chosen = ready[Math.floor(this.random.next() * ready.length)]!
       claims.splice(claims.indexOf(chosen), 1)
       holders.add(chosen.going.nodeId)

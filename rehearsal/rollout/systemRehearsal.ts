@@ -247,14 +247,16 @@ export class SystemRehearsal {
     this.nodes.report(nodeId, { phase: 'stalled', target, reason })
     this.#obstacles.set(nodeId, { kind: 'threw', version: target, reason })
     const { gate } = this.proposal.draft
-    if (gate === null || target !== this.#goal) return
-    this.time.after(gateRoundMs * this.random.next(), () => {
-      const [trouble] = judge(this.nodes.list(), this.#goal, gate)
-      if (trouble === undefined || this.#paused !== null) return
-      this.#paused = trouble.what
-      const reason = `the health gate closed: ${trouble.what}`
-      this.#slots.pause({ kind: 'pause', version: this.#goal, reason, since: this.time.now() })
-    })
+    const [trouble] = gate === null || target !== this.#goal ? [] : judge(this.nodes.list(), this.#goal, gate)
+    if (trouble === undefined || this.#paused !== null) return
+    this.#paused = trouble.what
+    const pause: Control = {
+      kind: 'pause',
+      version: this.#goal,
+      reason: `the health gate closed: ${trouble.what}`,
+      since: this.time.now(),
+    }
+    this.time.after(gateRoundMs * this.random.next(), () => this.#slots.pause(pause))
   }
 
   /** Of who waits for a slot, what it is that it waits for, as it stands at the end. */

@@ -18,7 +18,11 @@ class Source implements ViewSource {
   }
   collection() {
     const record = () => ({ tags: ['a'] })
-    return { get: (key: string) => (key === 'k' ? record() : undefined), has: () => true, entries: () => [['k', record()]] as const }
+    return {
+      get: (key: string) => (key === 'k' ? record() : undefined),
+      has: () => true,
+      entries: () => [['k', record()]] as const,
+    }
   }
   async nodes(_service: string | undefined, signal: AbortSignal) {
     this.signals.add(signal)
