@@ -64,13 +64,15 @@ function serviceJson({ service, registered, affected, classUpgrades, mostAway, l
   }
 }
 
-function lengthWords({ duration, runs, mostAway, services }: RolloutPlan): string {
+function lengthWords({ duration, runs, mostAway, services, absent }: RolloutPlan): string {
   const affected = services.reduce((sum, service) => sum + service.affected, 0)
   if (affected === 0) return 'no node is affected: all advance at once'
   if (duration === null) return `${count(affected, 'node')} affected, and none of them gets there`
   const { medianMs, longestMs } = duration
   const longest = runs > 1 ? `, ${length(longestMs)} in the longest of ${runs} rehearsals` : ''
-  return `${count(affected, 'node')} affected; it takes ${length(medianMs)}${longest}; at most ${mostAway} away at once`
+  const missing = absent.reduce((sum, { nodes }) => sum + nodes.length, 0)
+  const whose = missing > 0 ? ` for the ${affected - missing} that get there` : ''
+  return `${count(affected, 'node')} affected; it takes ${length(medianMs)}${longest}${whose}; at most ${mostAway} away at once`
 }
 
 function showService(

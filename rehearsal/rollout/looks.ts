@@ -5,7 +5,7 @@
  * L1. When a node serves again, or at another version, everybody looks at the next moment at which a node at work would; when one goes away,
  *     those who asked for the time: what time has brought to one, it has perhaps brought to them.
  * L2. Who asked for the time (or for chance) looks without a change too, as a node at work would; the more seldom, the longer nothing has
- *     changed and the more there are who look: a change that time alone brings is seen late by a few percent of the quiet before it, at most.
+ *     changed and the more there are who look: what time alone brings is seen late by a twentieth of the quiet before it, at most.
  * L3. All others look once when the quiet has doubled: their condition may rest on something that is not seen here.
  */
 import type { Random } from '../../core/ports/random.js'
@@ -22,6 +22,7 @@ interface Look {
 
 /** L2: looks of all who wait while the quiet grows by a factor of e. */
 const looksInQuietMax = 20_000
+const latenessMax = 1 / 20
 const firstDoublingMs = 10_000
 
 export class Looks {
@@ -44,7 +45,8 @@ export class Looks {
       const look: Look = { asksForTime, resolve, dueMs: Number.POSITIVE_INFINITY, cancel: () => {} }
       this.#waiting.add(look)
       this.#late.add(look)
-      if (asksForTime) this.#in(look, Math.max(this.#pauseMs(), (this.#quietMs * this.#waiting.size) / looksInQuietMax))
+      const lateness = Math.min(latenessMax, this.#waiting.size / looksInQuietMax)
+      if (asksForTime) this.#in(look, Math.max(this.#pauseMs(), this.#quietMs * lateness))
       this.#awaitDoubling()
     })
   }

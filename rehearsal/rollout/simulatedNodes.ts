@@ -7,6 +7,7 @@ export class SimulatedNodes {
   /** By node id, in that order. Rows are replaced, never changed: a schedule may keep what it has read. */
   readonly #rows: Map<string, NodeRow>
   readonly #lists = new Map<string | undefined, readonly NodeRow[]>()
+  readonly #registered = new Map<string, number>()
   readonly #away = new Map<string, number>()
   readonly #mostAway = new Map<string, number>()
   #awayTogether = 0
@@ -18,11 +19,19 @@ export class SimulatedNodes {
     private readonly changed: (row: NodeRow) => void,
   ) {
     this.#rows = new Map(rows.map((row) => [row.nodeId, row]))
-    for (const row of rows) if (notServing.has(row.phase)) this.#count(row.service, 1)
+    for (const { service, phase } of rows) {
+      this.#registered.set(service, this.registered(service) + 1)
+      if (notServing.has(phase)) this.#count(service, 1)
+    }
   }
 
   row(nodeId: string): NodeRow {
     return this.#rows.get(nodeId)!
+  }
+
+  /** How many nodes of the service are registered: as many as at first. */
+  registered(service: string): number {
+    return this.#registered.get(service) ?? 0
   }
 
   list(service?: string): readonly NodeRow[] {

@@ -71,7 +71,7 @@ export class SimulatedSlots {
   #grant(service: string): void {
     const claims = this.#claims.get(service) ?? []
     const holders = this.#holdersOf(service)
-    const registered = this.nodes.list(service).length
+    const registered = this.nodes.registered(service)
     for (;;) {
       const ready = claims.filter(
         ({ going, limit }) => holders.size < slotsAllowed(limit, registered) && this.holding(going) === undefined,
