@@ -113,6 +113,13 @@ test('an upgrade that keeps all that can be seen is the same', (t) => {
     }
   }
   t.false(classChange({ oldClass: TillV2, newClass: WithState, futureSO: notNeeded, pastSO: notNeeded }).isSame)
+  class WithMethod extends TillV2 {
+    static override readonly className = 'Till.v3'
+    @query sum(): number {
+      return 0
+    }
+  }
+  t.false(classChange({ oldClass: TillV2, newClass: WithMethod, futureSO: none, pastSO: notNeeded }).isSame)
 })
 
 test('collections of classes that a class extends are its own too', (t) => {
@@ -153,6 +160,14 @@ test('of several versions a call goes through all simulation objects, until one 
     { method: 'order', old: null, new: 'command', futureSO: 'refuses', pastSO: null },
     { method: 'sell', old: 'command', new: null, futureSO: null, pastSO: 'mayRefuse' },
   ])
+})
+
+test('the newest future-SO decides first, and the oldest past-SO', (t) => {
+  const own = { order() {} }
+  const ahead = futureSO({ simulates: ShopV3, over: ShopV2, delegates: ['count'], methods: own })
+  const change = classChange(shops(eagerly()), { ...toV3, futureSO: ahead })
+  t.is(change.methods.find(({ method }) => method === 'order')!.futureSO, 'implements')
+  t.is(change.methods.find(({ method }) => method === 'sell')!.pastSO, 'mayRefuse')
 })
 
 test('an upgrade and its undo together change nothing', (t) => {
