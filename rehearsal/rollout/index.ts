@@ -12,7 +12,7 @@ export {
 export { changesOf } from './classLines.js'
 export { installedUpgrades } from './installedUpgrades.js'
 export type { Refusals } from './refusals.js'
+export type { Obstacle } from './rehearsedRollout.js'
 export { type Absence, type Chances, type PinnedCallers, planRollout, type RolloutPlan, type ServicePlan } from './rolloutPlan.js'
 export type { Assumptions, Proposal, Situation } from './situation.js'
 export type { Shape } from './stateShape.js'
-export type { Obstacle } from './systemRehearsal.js'

@@ -40,9 +40,9 @@ export class RehearsedSource implements ViewSource {
     return structuredClone(this.definition.initial()) as Record<string, unknown>
   }
 
-  collection(_name: string): ReadonlyCollection<unknown> {
+  collection(name: string): ReadonlyCollection<unknown> {
     this.#note('state')
-    return noCollections.old(_name)
+    return noCollections.old(name)
   }
 
   async nodes(service: string | undefined): Promise<readonly NodeRow[]> {

@@ -9,8 +9,9 @@ import type { ClassUpgradeEntry, Manifest } from '../../core/manifest.js'
 import { clientService, type NodeRow, type ServiceLimit, slotsAllowed, strictestLimit } from '../../core/ports/upgradeDatabase.js'
 import type { Upgrade } from '../../core/upgrade.js'
 import { type Refusals, refusalsOf } from './refusals.js'
-import { type Proposal, versionOf } from './situation.js'
-import { type Lots, type NodeFate, type Obstacle, type RehearsedRollout, SystemRehearsal } from './systemRehearsal.js'
+import type { Lots, NodeFate, Obstacle, RehearsedRollout } from './rehearsedRollout.js'
+import { type Proposal, tablesOf, versionOf } from './situation.js'
+import { SystemRehearsal } from './systemRehearsal.js'
 import { warningsOf } from './warnings.js'
 
 export interface RolloutPlan {
@@ -183,9 +184,10 @@ function callersOf(rows: readonly NodeRow[], upgrade: Upgrade, version: Version)
     .map(([pinned, clients]) => ({ version: pinned, clients: clients.map(({ nodeId }) => nodeId), refused }))
 }
 
-function assumptionsOf({ draft, situation, assumed }: Proposal, { asked }: RehearsedRollout): readonly string[] {
+function assumptionsOf(proposal: Proposal, { asked }: RehearsedRollout): readonly string[] {
+  const { draft, assumed } = proposal
   const tables = [...asked].flatMap((what) => (what.startsWith('table ') ? [what.slice('table '.length)] : []))
-  const entries = (name: string) => (situation.tables.get(name)?.size ?? 0) + Object.keys(draft.tables[name] ?? {}).length
+  const entries = (name: string) => tablesOf(proposal).get(name)?.size ?? 0
   const some = (holds: boolean, text: string) => (holds ? [text] : [])
   return [
     `a node drains for ${assumed.drainMs} ms and is away for ${assumed.transformMs} ms more (--drain, --transform)`,
@@ -202,7 +204,7 @@ function assumptionsOf({ draft, situation, assumed }: Proposal, { asked }: Rehea
   ]
 }
 
-export function limitText({ nodes, percent }: ServiceLimit): string {
+function limitText({ nodes, percent }: ServiceLimit): string {
   const parts = [...(nodes === undefined ? [] : [`${nodes}`]), ...(percent === undefined ? [] : [`${percent}%`])]
   return parts.length === 0 ? 'all' : parts.join(' and ')
 }

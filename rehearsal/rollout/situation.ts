@@ -44,3 +44,11 @@ export interface Assumptions {
 export function versionOf({ situation }: Pick<Proposal, 'situation'>): Version {
   return situation.manifests.length + 1
 }
+
+/** The tables as they are once the upgrade is installed. */
+export function tablesOf({ situation, draft }: Proposal): Situation['tables'] {
+  const tables = new Map(situation.tables)
+  for (const [name, entries] of Object.entries(draft.tables))
+    tables.set(name, new Map([...(tables.get(name) ?? []), ...Object.entries(entries)]))
+  return tables
+}

@@ -6,59 +6,24 @@
  * S2. It is away only with a slot under its service's limit, and against no control.
  * S3. Who is not alive, or in trouble already, does not move.
  */
-
 import { seededRandom } from 'theseus/memory'
-import { concerning } from '../../core/classLine.js'
 import { type Control, type Going, isToldToGo } from '../../core/control.js'
 import { toFault } from '../../core/fault.js'
 import { judge } from '../../core/healthGate.js'
 import type { Version } from '../../core/ids.js'
-import type { ClassUpgradeEntry, Manifest } from '../../core/manifest.js'
+import type { ClassUpgradeEntry } from '../../core/manifest.js'
 import { notServing } from '../../core/phases.js'
 import type { Random } from '../../core/ports/random.js'
 import { clientService, type NodeRow, strictestLimit } from '../../core/ports/upgradeDatabase.js'
 import type { ClassUpgrade } from '../../core/upgrade.js'
 import { VirtualTime } from '../world/virtualTime.js'
 import { Looks } from './looks.js'
+import type { Lots, NodeFate, Obstacle, RehearsedRollout } from './rehearsedRollout.js'
 import { type Asked, RehearsedSource, RehearsedView } from './rehearsedView.js'
 import { SimulatedNodes } from './simulatedNodes.js'
 import { SimulatedSlots } from './simulatedSlots.js'
-import { type Proposal, versionOf } from './situation.js'
-
-/** Why a node does not come. */
-export type Obstacle =
-  | { readonly kind: 'host'; readonly hostId: string }
-  | { readonly kind: 'trouble'; readonly phase: NodeRow['phase']; readonly reason: string | null }
-  | { readonly kind: 'schedule'; readonly version: Version; readonly schedule: string }
-  | { readonly kind: 'slot'; readonly version: Version; readonly heldBy: readonly string[] }
-  | { readonly kind: 'control'; readonly version: Version; readonly control: Control }
-  /** Its schedule threw, in this rehearsal. */
-  | { readonly kind: 'threw'; readonly version: Version; readonly reason: string }
-  | { readonly kind: 'notLoaded'; readonly version: Version }
-
-/** How an affected node fared. Times are milliseconds since the upgrade was installed. */
-export interface NodeFate {
-  readonly nodeId: string
-  readonly entry: ClassUpgradeEntry
-  readonly goesMs: number | null
-  readonly arrivesMs: number | null
-  /** Null for who has arrived. */
-  readonly obstacle: Obstacle | null
-}
-
-/** What chance decided: nothing, which of several nodes got a slot, or also what schedules did. */
-export type Lots = 'none' | 'slots' | 'schedules'
-
-export interface RehearsedRollout {
-  readonly fates: readonly NodeFate[]
-  readonly nodes: SimulatedNodes
-  readonly lots: Lots
-  readonly asked: ReadonlySet<Asked>
-  /** What the health gate paused it for. */
-  readonly paused: string | null
-  /** Why it was ended before its time. */
-  readonly gaveUp: string | null
-}
+import { type Proposal, tablesOf } from './situation.js'
+import { UpgradePath } from './upgradePath.js'
 
 /** Announcements, manifests and bundles have been everywhere after so long. */
 const learnMsMax = 100
@@ -77,7 +42,7 @@ export class SystemRehearsal {
   /** Of every class that is known of. */
   readonly #services: ReadonlyMap<string, string>
   readonly #slots: SimulatedSlots
-  readonly #goal: Version
+  readonly #path: UpgradePath
   readonly #goes = new Map<string, number>()
   readonly #arrives = new Map<string, number>()
   readonly #obstacles = new Map<string, Obstacle>()
@@ -89,8 +54,8 @@ export class SystemRehearsal {
     private readonly proposal: Proposal,
     seed: number,
   ) {
-    const { situation, draft } = proposal
-    this.#goal = versionOf(proposal)
+    const { situation } = proposal
+    this.#path = new UpgradePath(proposal)
     this.time = new VirtualTime(situation.nowMs)
     this.random = seededRandom(seed)
     this.looks = new Looks(this.time, this.random)
@@ -100,18 +65,8 @@ export class SystemRehearsal {
     this.#slots = new SimulatedSlots(this.nodes, situation.controls, this.time, this.random, () => {
       if (this.#lots === 'none') this.#lots = 'slots'
     })
-    this.tables = withEntries(situation.tables, draft.tables)
-    const entries = [...situation.manifests, draft].flatMap(({ classUpgrades }) => classUpgrades)
-    this.#services = new Map([
-      ...situation.rows.map(({ className, service }) => [className, service] as const),
-      ...entries.flatMap(
-        ({ oldClass, newClass, service }) =>
-          [
-            [oldClass, service],
-            [newClass, service],
-          ] as const,
-      ),
-    ])
+    this.tables = tablesOf(proposal)
+    this.#services = this.#path.services()
   }
 
   /** A number in [0, 1) for a schedule. */
@@ -128,16 +83,16 @@ export class SystemRehearsal {
   }
 
   async play(): Promise<RehearsedRollout> {
-    const affected = this.#affected()
+    const affected = this.#path.affected(this.nodes.list())
     for (const row of this.nodes.list()) {
       if (row.service === clientService) continue
       this.#moving++
-      // None before the first look of any: all learn of it at about the same time.
+      // All learn of it at about the same time, and in no order.
       this.time.after(learnMsMax * this.random.next(), () => void this.#walk(row.nodeId).finally(() => this.#moving--))
     }
     const gaveUp = await this.#run()
     const fates = [...affected].map(([nodeId, entry]): NodeFate => {
-      const hasArrived = this.nodes.row(nodeId).version >= this.#goal
+      const hasArrived = this.nodes.row(nodeId).version >= this.#path.goal
       const goesMs = this.#goes.get(nodeId) ?? null
       const arrivesMs = hasArrived ? (this.#arrives.get(nodeId) ?? 0) : null
       return { nodeId, entry, goesMs, arrivesMs, obstacle: hasArrived ? null : this.#obstacleOf(nodeId) }
@@ -155,33 +110,16 @@ export class SystemRehearsal {
     return this.time.events > eventsMax ? `its schedules look too often: ${eventsMax} times` : null
   }
 
-  /** The nodes whose class the upgrade concerns, once they are at the version before it. */
-  #affected(): ReadonlyMap<string, ClassUpgradeEntry> {
-    const found = new Map<string, ClassUpgradeEntry>()
-    for (const row of this.nodes.list()) {
-      if (row.service === clientService) continue
-      let { className } = row
-      for (let version = row.version + 1; version <= this.#goal; version++) {
-        const entry = this.#concerning(version, className, row.nodeId)
-        if (entry === undefined) continue
-        className = entry.newClass
-        if (version === this.#goal) found.set(row.nodeId, entry)
-      }
-    }
-    return found
-  }
-
   async #walk(nodeId: string): Promise<void> {
     if (!this.#canMove(nodeId)) return
     const began = this.nodes.row(nodeId)
-    // On its way already, with its slot.
-    if (notServing.has(began.phase)) await this.#beAway(nodeId, began.target ?? began.version, began.className)
+    if (notServing.has(began.phase)) await this.#comeBack(began)
     for (;;) {
       const { version, className } = this.nodes.row(nodeId)
       const target = version + 1
-      if (target > this.#goal) return
-      const entry = this.#concerning(target, className, nodeId)
-      if (this.#isUndone(target)) this.nodes.report(nodeId, { phase: 'current', target: null, version: target + 1 })
+      if (target > this.#path.goal) return
+      const entry = this.#path.entry(target, className, nodeId)
+      if (this.#path.isUndone(target)) this.nodes.report(nodeId, { phase: 'current', target: null, version: target + 1 })
       else if (entry === undefined) this.nodes.report(nodeId, { phase: 'current', target: null, version: target })
       else if (!(await this.#upgrade(nodeId, target, entry))) return
     }
@@ -190,7 +128,7 @@ export class SystemRehearsal {
   /** S3. */
   #canMove(nodeId: string): boolean {
     const { alive, phase, hostId, reason, version } = this.nodes.row(nodeId)
-    const isInTrouble = phase === 'failed' || ((phase === 'stalled' || phase === 'rejected') && !this.#isUndone(version + 1))
+    const isInTrouble = phase === 'failed' || ((phase === 'stalled' || phase === 'rejected') && !this.#path.isUndone(version + 1))
     if (!alive) this.#obstacles.set(nodeId, { kind: 'host', hostId })
     else if (isInTrouble) this.#obstacles.set(nodeId, { kind: 'trouble', phase, reason })
     return alive && !isInTrouble
@@ -198,7 +136,7 @@ export class SystemRehearsal {
 
   /** S1, S2. False if the node stays where it is. */
   async #upgrade(nodeId: string, target: Version, entry: ClassUpgradeEntry): Promise<boolean> {
-    const found = this.#classUpgrade(target, entry)
+    const found = this.#path.classUpgrade(target, entry)
     if (found === undefined) {
       this.#obstacles.set(nodeId, { kind: 'notLoaded', version: target })
       return false
@@ -216,10 +154,16 @@ export class SystemRehearsal {
     const limit = strictestLimit([this.proposal.assumed.limit, found.schedule.limit ?? {}])
     await this.#slots.claim(service, this.#going(nodeId, target), limit)
     this.#obstacles.delete(nodeId)
-    if (target === this.#goal) this.#goes.set(nodeId, this.#sinceMs)
+    if (target === this.#path.goal) this.#goes.set(nodeId, this.#sinceMs)
     await this.#beAway(nodeId, target, entry.newClass, entry.newUses)
-    if (target === this.#goal) this.#arrives.set(nodeId, this.#sinceMs)
+    if (target === this.#path.goal) this.#arrives.set(nodeId, this.#sinceMs)
     return true
+  }
+
+  /** It is on its way already, and has its slot. */
+  async #comeBack({ nodeId, version, className, target }: NodeRow): Promise<void> {
+    const entry = target === null || target === version ? undefined : this.#path.entry(target, className, nodeId)
+    await this.#beAway(nodeId, target ?? version, entry?.newClass ?? className, entry?.newUses)
   }
 
   async #beAway(nodeId: string, target: Version, className: string, uses?: readonly string[]): Promise<void> {
@@ -247,12 +191,12 @@ export class SystemRehearsal {
     this.nodes.report(nodeId, { phase: 'stalled', target, reason })
     this.#obstacles.set(nodeId, { kind: 'threw', version: target, reason })
     const { gate } = this.proposal.draft
-    const [trouble] = gate === null || target !== this.#goal ? [] : judge(this.nodes.list(), this.#goal, gate)
+    const [trouble] = gate === null || target !== this.#path.goal ? [] : judge(this.nodes.list(), this.#path.goal, gate)
     if (trouble === undefined || this.#paused !== null) return
     this.#paused = trouble.what
     const pause: Control = {
       kind: 'pause',
-      version: this.#goal,
+      version: this.#path.goal,
       reason: `the health gate closed: ${trouble.what}`,
       since: this.time.now(),
     }
@@ -271,46 +215,10 @@ export class SystemRehearsal {
   }
 
   #going(nodeId: string, version: Version): Going {
-    return { nodeId, version, isUndo: this.#manifest(version)?.undoes != null }
-  }
-
-  #concerning(version: Version, className: string, nodeId: string): ClassUpgradeEntry | undefined {
-    const manifest = version === this.#goal ? this.proposal.draft : this.#manifest(version)
-    return manifest && concerning({ classUpgrades: manifest.classUpgrades.map(withoutFacts) }, className, { nodeId, facts: {} })
-  }
-
-  #classUpgrade(version: Version, { oldClass, newClass }: ClassUpgradeEntry): ClassUpgrade | undefined {
-    const found = this.proposal.upgrades.get(version)?.classUpgrades
-    return found?.find((upgrade) => upgrade.oldClass.className === oldClass && upgrade.newClass.className === newClass)
-  }
-
-  #isUndone(version: Version): boolean {
-    return this.#manifest(version + 1)?.undoes === version
-  }
-
-  #manifest(version: Version): Manifest | undefined {
-    return this.proposal.situation.manifests[version - 1]
+    return { nodeId, version, isUndo: this.#path.isUndo(version) }
   }
 
   get #sinceMs(): number {
     return this.time.elapsedMs
   }
-}
-
-/** Which facts a node has, no database tells: it is taken to have them. */
-function withoutFacts(entry: ClassUpgradeEntry): ClassUpgradeEntry {
-  if (entry.only?.facts === undefined) return entry
-  const { nodes } = entry.only
-  return { ...entry, only: nodes === undefined ? null : { nodes } }
-}
-
-/** The tables as they are once the upgrade is installed. */
-function withEntries(
-  tables: Proposal['situation']['tables'],
-  added: Proposal['draft']['tables'],
-): ReadonlyMap<string, ReadonlyMap<string, string>> {
-  const all = new Map(tables)
-  for (const [name, entries] of Object.entries(added))
-    all.set(name, new Map([...(all.get(name) ?? []), ...Object.entries(entries)]))
-  return all
 }

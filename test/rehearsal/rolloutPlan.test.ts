@@ -272,6 +272,18 @@ test('a node in trouble stays where it is, and one on its way comes back first',
   t.is(plan.services[0]!.mostAway, 2)
 })
 
+test('a node that is on its way has the class of the version that it goes to when it comes back', async (t) => {
+  const before = [upgradeOf([shops(eagerly())])]
+  const rows = [
+    row('n1', { phase: 'draining', target: 1 }),
+    row('n2', { phase: 'recovering', version: 1, className: 'Shop.v2', target: 1 }),
+  ]
+  const plan = await planRollout(proposal(upgradeOf([fromV2]), rows, { before, assumed: { limit: { nodes: 2 } } }), chances)
+  t.deepEqual(order(plan).toSorted(), ['n1', 'n2'])
+  t.deepEqual(plan.absent, [])
+  for (const id of order(plan)) t.true(goesMs(plan, id) >= awayMs)
+})
+
 const fromV2 = upgradeClass({
   oldClass: ShopV2,
   newClass: class ShopV3 extends ShopV2 {
