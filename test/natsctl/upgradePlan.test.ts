@@ -1,11 +1,12 @@
 /** `natsctl upgrade plan` and `diff` against real servers. */
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import anyTest, { type ExecutionContext, type TestFn } from 'ava'
 import { createHost, type RunningHost, startUpgradeServer } from 'theseus'
 import { memoryStore } from 'theseus/memory'
 import { nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
+import { decodeUpgradeFile, encodeUpgradeFile } from '../../natsctl/upgradeFile.js'
 import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
 import { until } from '../support/eventually.js'
 import { startNatsServer, startRedisServer } from '../support/servers.js'
@@ -169,6 +170,21 @@ test('a plan as JSON, of an upgrade file, without an upgrade server', async (t) 
   t.is((await run(...args, '--seed', '7')).code, 0)
 })
 
+test('of many nodes the table has the first twenty, and JSON has all', async (t) => {
+  const run = runner(t)
+  await startSystem(
+    t,
+    Array.from({ length: 25 }, (_, i) => `p${i + 10}`),
+  )
+  const module = upgradeWith(t, 'eagerly()')
+  const { stdout, code } = await run('upgrade', 'plan', module)
+  t.is(code, 0)
+  t.is(stdout.match(/^p\d\d +\d+\.\ds +\d+\.\ds$/gm)!.length, 20)
+  t.regex(stdout, /\n {2}chance has a part in their order: this is one of many\nNODE /)
+  t.regex(stdout, /\n… and 5 more \(-o json has them all\)\n/)
+  t.is(JSON.parse((await run('upgrade', 'plan', module, '-o', 'json')).stdout).services[0].nodes.length, 25)
+})
+
 test('a schedule that never lets a node go is told of, and one that throws makes it degraded', async (t) => {
   const run = runner(t)
   await startSystem(t, ['p1', 'p2'])
@@ -258,6 +274,23 @@ neither simulated nor refused: nothing
     same: true,
     classUpgrades: [],
   })
+})
+
+test('a file whose manifest says something else than its code is neither planned nor compared', async (t) => {
+  const run = runner(t)
+  const file = join(newDirectory(t), '1.upgrade')
+  await run('upgrade', 'build', comments, '-O', file)
+  const { manifest, bundle } = decodeUpgradeFile(readFileSync(file))
+  const [entry] = manifest.classUpgrades
+  writeFileSync(
+    file,
+    encodeUpgradeFile({ manifest: { ...manifest, classUpgrades: [{ ...entry!, schedule: 'eagerly' }] }, bundle }),
+  )
+  for (const verb of ['plan', 'diff']) {
+    const ended = await run('upgrade', verb, file)
+    t.is(ended.code, 1)
+    t.regex(ended.stderr, /^upgrade\.invalid: .*1\.upgrade: its manifest says something else than its code; build it again\n$/)
+  }
 })
 
 test('what can’t be planned or compared is one line that says what to do', async (t) => {
