@@ -10,6 +10,7 @@ import type { Generation, LazySlot } from '../core/nodeRecord.js'
 import type { Phase } from '../core/phases.js'
 import { type SlotAnswer, strictestLimit } from '../core/ports/upgradeDatabase.js'
 import type { RecordRules } from '../core/recordTransform.js'
+import { SourcedView } from '../core/schedulingView.js'
 import type { ClassUpgrade } from '../core/upgrade.js'
 import { isConcerned } from './classRegistry.js'
 import type { Mailbox } from './mailbox.js'
@@ -18,7 +19,7 @@ import type { NodeServices } from './nodeServices.js'
 import type { NodeSoftware, RunningObject } from './nodeSoftware.js'
 import type { NodeState } from './nodeState.js'
 import type { RecordKeeper } from './recordKeeper.js'
-import { NodeSchedulingView } from './schedulingView.js'
+import { NodeSource } from './schedulingView.js'
 import type { ServiceSlot } from './serviceSlot.js'
 import { backoffMs, sleep, within } from './timeouts.js'
 import { leftBehind, runTransform, standIn, sweepSlots, unfinished } from './transformRun.js'
@@ -170,16 +171,13 @@ export class NodeUpgrade {
     // An operator's word ends the SF.
     const over = new AbortController()
     const either = AbortSignal.any([signal, over.signal])
-    const view = new NodeSchedulingView(
-      {
-        ...pick(services),
-        record: () => this.node.keeper.record,
-        rulesOf: (lazy) => this.node.rulesOf(lazy),
-        calls: () => this.node.calls,
-      },
-      this.target,
-      either,
-    )
+    const source = new NodeSource({
+      ...pick(services),
+      record: () => this.node.keeper.record,
+      rulesOf: (lazy) => this.node.rulesOf(lazy),
+      calls: () => this.node.calls,
+    })
+    const view = new SourcedView(source, this.target, either)
     const told = services.controls.until((controls) => isToldToGo(controls, this.node.id, this.target), either)
     try {
       const signalled = this.#classUpgrade.schedule.run(view)

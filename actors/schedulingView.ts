@@ -1,23 +1,22 @@
-/** What a scheduling function sees of its node (§4): everything, read-only, and only what is committed. */
+/** Where the scheduling function of a node at work has its answers from: the node's committed state, the upgrade database, the upgrade layer (§4). */
 import { unpack } from '../core/codec.js'
 import type { ReadonlyCollection } from '../core/collection.js'
 import { isFault } from '../core/fault.js'
-import type { Version } from '../core/ids.js'
 import { keys, type LazySlot, type NodeRecord } from '../core/nodeRecord.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Random } from '../core/ports/random.js'
 import type { StateStore } from '../core/ports/stateStore.js'
 import type { NodeRow, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import type { RecordRules } from '../core/recordTransform.js'
-import type { Contact, SchedulingView } from '../core/schedule.js'
-import { awaitCondition } from '../core/schedules/population.js'
+import type { Contact } from '../core/schedule.js'
+import type { ViewSource } from '../core/schedulingView.js'
 import type { Contacts } from './contacts.js'
 import { LazyRecords } from './lazyRecords.js'
 import type { Population } from './population.js'
 import type { HostSettings } from './settings.js'
 import { backoffMs, sleep } from './timeouts.js'
 
-export interface ViewParts {
+export interface NodeParts {
   readonly record: () => NodeRecord
   readonly rulesOf: (lazy: LazySlot) => RecordRules
   readonly calls: () => { readonly answered: number; readonly failed: number }
@@ -30,13 +29,8 @@ export interface ViewParts {
   readonly settings: HostSettings
 }
 
-/** Schedules made of schedules derive views from this one: nothing in it may be `#private`. */
-export class NodeSchedulingView implements SchedulingView {
-  constructor(
-    private readonly parts: ViewParts,
-    readonly target: Version,
-    readonly signal: AbortSignal,
-  ) {}
+export class NodeSource implements ViewSource {
+  constructor(private readonly parts: NodeParts) {}
 
   get nodeId(): string {
     return this.parts.record().nodeId
@@ -50,36 +44,35 @@ export class NodeSchedulingView implements SchedulingView {
     return this.parts.record().generation.className
   }
 
-  get state(): Readonly<Record<string, unknown>> {
+  state(): Record<string, unknown> {
     const { nodeId, generation } = this.parts.record()
     const packed = this.parts.store.get(keys.root(nodeId, generation.object))
-    return packed === undefined ? {} : frozen(unpack(packed) as Record<string, unknown>)
+    return packed === undefined ? {} : (unpack(packed) as Record<string, unknown>)
   }
 
   collection(name: string): ReadonlyCollection<unknown> {
     const { nodeId, generation } = this.parts.record()
     const { object, lazy = {} } = generation
     const records = new LazyRecords(nodeId, this.parts.store, (slot) => lazy[slot], this.parts.rulesOf)
-    const get = (key: string) => frozen(records.get(object, name, key))
     return {
-      get,
-      has: (key) => get(key) !== undefined,
+      get: (key) => records.get(object, name, key),
+      has: (key) => records.get(object, name, key) !== undefined,
       *entries({ from = '', to, limit = Number.POSITIVE_INFINITY } = {}) {
         let left = limit
-        for (const [key, record] of records.entries(object, name, from, to)) {
+        for (const entry of records.entries(object, name, from, to)) {
           if (left-- <= 0) return
-          yield [key, frozen(record)] as const
+          yield entry
         }
       },
     }
   }
 
-  nodes(service?: string): Promise<readonly NodeRow[]> {
-    return untilAnswered(this.parts, this.signal, () => this.parts.population.nodes(service))
+  nodes(service: string | undefined, signal: AbortSignal): Promise<readonly NodeRow[]> {
+    return this.#untilAnswered(signal, () => this.parts.population.nodes(service))
   }
 
-  table(name: string): Promise<ReadonlyMap<string, string>> {
-    return untilAnswered(this.parts, this.signal, () => this.parts.database.table(name))
+  table(name: string, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+    return this.#untilAnswered(signal, () => this.parts.database.table(name))
   }
 
   contacts(): readonly Contact[] {
@@ -98,33 +91,21 @@ export class NodeSchedulingView implements SchedulingView {
     return this.parts.random.next()
   }
 
-  until(condition: () => boolean | Promise<boolean>): Promise<void> {
-    return awaitCondition(this, condition)
+  sleep(ms: number, signal: AbortSignal): Promise<void> {
+    return sleep(this.parts.clock, ms, signal)
   }
 
-  sleep(ms: number): Promise<void> {
-    return sleep(this.parts.clock, ms, this.signal)
-  }
-}
-
-/** Waits while the database is away: a schedule that needs it must not decide without it. What is asked wrongly is thrown. */
-async function untilAnswered<T>({ clock, random, settings }: ViewParts, signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
-  for (let failures = 0; ; failures++) {
-    signal.throwIfAborted()
-    try {
-      return await ask()
-    } catch (error) {
-      if (isFault(error) && error.kind === 'config') throw error
-      await sleep(clock, backoffMs(failures, settings.backoffMs, settings.backoffMsMax, random.next()), signal)
+  /** Waits while the database is away: a schedule that needs it must not decide without it. What is asked wrongly is thrown. */
+  async #untilAnswered<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+    const { clock, random, settings } = this.parts
+    for (let failures = 0; ; failures++) {
+      signal.throwIfAborted()
+      try {
+        return await ask()
+      } catch (error) {
+        if (isFault(error) && error.kind === 'config') throw error
+        await sleep(clock, backoffMs(failures, settings.backoffMs, settings.backoffMsMax, random.next()), signal)
+      }
     }
   }
-}
-
-/** A write through a privileged observer fails loudly. */
-function frozen<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !(value instanceof Uint8Array)) {
-    for (const item of Object.values(value)) frozen(item)
-    Object.freeze(value)
-  }
-  return value
 }

@@ -1,8 +1,8 @@
 /** `natsctl upgrade`: from a module to an installed version. The way of an upgrade begins here (DESIGN §2, "An upgrade"). */
-import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { basename, extname } from 'node:path'
 import type { Command } from 'commander'
-import { type BuiltUpgrade, isFault, type Manifest, type ManifestDraft, type Operator, type Version } from 'theseus'
+import type { BuiltUpgrade, Manifest, ManifestDraft, Operator, Version } from 'theseus'
 import type { Program } from './commands.js'
 import { asking, withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
@@ -10,7 +10,10 @@ import type { GlobalFlags } from './flags.js'
 import { type Column, hasForms, show, showList } from './forms.js'
 import { ifDry, isOrder, type OrderFlags } from './orders.js'
 import { count, note, oneLine, print, printTable } from './output.js'
+import { addDiff } from './upgradeDiff.js'
+import { addPlan } from './upgradePlan.js'
 import { type KeyFlags, keyFlag, signerOf } from './upgraderSeed.js'
+import { buildModule, readUpgradeFile } from './upgradeSource.js'
 
 interface BuildFlags extends GlobalFlags {
   readonly check?: true
@@ -26,7 +29,7 @@ interface PublishFlags extends OrderFlags, KeyFlags {
 }
 
 export function addUpgrade(program: Program): void {
-  const upgrade = program.command.command('upgrade').description('build, publish and list upgrades')
+  const upgrade = program.command.command('upgrade').description('build, compare, plan, publish and list upgrades')
   const building = upgrade
     .command('build')
     .description('type-check and bundle an upgrade')
@@ -40,6 +43,8 @@ export function addUpgrade(program: Program): void {
     .argument('<file>', 'a file that "upgrade build" made')
     .option('--digest <digest>', 'the digest that its bundle has to have, as the build printed it')
     .action(program.action((file: string, _: unknown, command: Command) => verify(file, command.optsWithGlobals())))
+  addDiff(upgrade, program)
+  addPlan(upgrade, program)
   const publishing = upgrade
     .command('publish')
     .description('sign an upgrade, and install it as the next version')
@@ -57,12 +62,8 @@ export function addUpgrade(program: Program): void {
 
 async function build(source: string, flags: BuildFlags): Promise<ExitCode> {
   // Loaded here only: a bundler is much to load for listing nodes.
-  const [{ buildUpgrade }, { encodeUpgradeFile }] = await Promise.all([import('./upgradeBuild.js'), import('./upgradeFile.js')])
-  const built = await buildUpgrade(source).catch((error: unknown) => {
-    // The compiler's own lines, as editors and people know them.
-    if (isFault(error) && error.code === 'upgrade.invalid') throw new Failure(exitCodes.error, error.message, { cause: error })
-    throw error
-  })
+  const { encodeUpgradeFile } = await import('./upgradeFile.js')
+  const built = await buildModule(source)
   if (flags.check === true) await withOperator(flags, (operator, system) => asking(system, operator.check(built)))
   const file = flags.out ?? `${basename(source, extname(source))}.upgrade`
   await write(file, encodeUpgradeFile(built))
@@ -85,7 +86,7 @@ async function write(file: string, bytes: Uint8Array): Promise<void> {
 
 /** What is signed is made when it is published, for it binds the version and the manifest before; what can be wrong in the file is told here. */
 async function verify(file: string, { digest, output }: VerifyFlags): Promise<ExitCode> {
-  const { manifest } = await read(file)
+  const { manifest } = await readUpgradeFile(file)
   if (digest !== undefined && digest !== manifest.bundle.digest)
     throw new Failure(exitCodes.error, `upgrade.digest: ${file}: its bundle has the digest ${manifest.bundle.digest}`)
   showFile({ output }, file, manifest, `${oneLine(manifest.title)}: whole`)
@@ -105,7 +106,7 @@ function showFile({ output }: Pick<GlobalFlags, 'output'>, file: string, manifes
 }
 
 async function publish(file: string, flags: PublishFlags): Promise<ExitCode> {
-  const built = await read(file)
+  const built = await readUpgradeFile(file)
   const upgrader = await signerOf(flags)
   return withOperator(
     flags,
@@ -146,23 +147,6 @@ async function publish(file: string, flags: PublishFlags): Promise<ExitCode> {
 async function wouldBe(operator: Operator, built: BuiltUpgrade): Promise<Version> {
   await operator.check(built)
   return (await operator.history()).length + 1
-}
-
-async function read(file: string): Promise<BuiltUpgrade> {
-  const { decodeUpgradeFile } = await import('./upgradeFile.js')
-  let bytes: Uint8Array
-  try {
-    bytes = await readFile(file)
-  } catch (error) {
-    throw new Failure(exitCodes.error, `error: can't read ${file}: ${(error as Error).message}`, { cause: error })
-  }
-  try {
-    return decodeUpgradeFile(bytes)
-  } catch (error) {
-    if (!isFault(error)) throw error
-    const advice = /^\.[cm]?[jt]sx?$/.test(extname(file)) ? '; build it first, with "natsctl upgrade build"' : ''
-    throw new Failure(exitCodes.error, oneLine(`${error.code}: ${file}: ${error.message}${advice}`), { cause: error })
-  }
 }
 
 function list(flags: GlobalFlags): Promise<ExitCode> {

@@ -1,5 +1,5 @@
 import { type Schedule, type SchedulingView, schedule } from '../schedule.js'
-import { isDone, isServing } from './population.js'
+import { isDone, isServing, perReading } from './population.js'
 
 /** The neighbours of a node: those that cover its place while it is away. Must be symmetric, and the same on every node. */
 export type Neighbours = (nodeId: string) => readonly string[]
@@ -13,8 +13,10 @@ export function keepCovered(neighbours: Neighbours, atLeast: number): Schedule {
   return schedule(`keepCovered(atLeast: ${atLeast})`, (view) => view.until(() => mayGo(view, neighbours, atLeast)))
 }
 
+const byNodeId = perReading((rows) => new Map(rows.map((row) => [row.nodeId, row])))
+
 async function mayGo(view: SchedulingView, neighbours: Neighbours, atLeast: number): Promise<boolean> {
-  const rows = new Map((await view.nodes(view.service)).map((row) => [row.nodeId, row]))
+  const rows = byNodeId(await view.nodes(view.service), view.target)
   const own = view.nodeId
   const places = [own, ...neighbours(own)]
   const sharing = new Set(places.flatMap((place) => [place, ...neighbours(place)]))

@@ -17,6 +17,23 @@ export function isServing(row: NodeRow): boolean {
   return row.alive && !notServing.has(row.phase)
 }
 
+/**
+ * What is made of the rows of one reading for a target, once for all who look at it: the nodes of a host share a reading, and a thousand
+ * schedules that each sort a thousand rows are a second's work.
+ */
+export function perReading<T>(
+  make: (rows: readonly NodeRow[], target: Version) => T,
+): (rows: readonly NodeRow[], target: Version) => T {
+  const made = new WeakMap<readonly NodeRow[], Map<Version, T>>()
+  return (rows, target) => {
+    const byTarget = made.get(rows) ?? new Map<Version, T>()
+    made.set(rows, byTarget)
+    const found = byTarget.get(target) ?? make(rows, target)
+    byTarget.set(target, found)
+    return found
+  }
+}
+
 /** What `SchedulingView.until` does. */
 export async function awaitCondition(
   view: Pick<SchedulingView, 'sleep' | 'random'>,

@@ -2,7 +2,7 @@ import { type Duration, milliseconds } from '../duration.js'
 import { Fault } from '../fault.js'
 import type { NodeRow } from '../ports/upgradeDatabase.js'
 import { type Schedule, type SchedulingView, schedule } from '../schedule.js'
-import { isDone } from './population.js'
+import { isDone, perReading } from './population.js'
 
 /** How many nodes of the service have gone when a step is done: `'1 node'`, `'5 nodes'`, `'10%'`, `'all'`. */
 export type StepSize = `${number} node` | `${number} nodes` | `${number}%` | 'all'
@@ -19,10 +19,10 @@ export function steps(sizes: readonly StepSize[], options: { readonly bake: Dura
     throw new Fault('config.invalid', `steps(${sizes.join(', ')}): the last step is 'all', or some nodes would never go`)
   return schedule(`steps(${sizes.join(', ')}; bake: ${options.bake})`, (view) =>
     view.until(async () => {
-      const group = (await view.nodes(view.service)).filter((row) => row.alive || isDone(row, view.target))
-      const rank = group.findIndex(({ nodeId }) => nodeId === view.nodeId)
+      const { group, ranks } = orderOf(await view.nodes(view.service), view.target)
+      const rank = ranks.get(view.nodeId)
       // Not registered yet: nobody can tell its place.
-      if (rank === -1) return false
+      if (rank === undefined) return false
       const ends = counts.map((count) => count(group.length))
       const own = ends.findIndex((end) => rank < end)
       const before = own > 0 ? group.slice(0, ends[own - 1]) : []
@@ -30,6 +30,12 @@ export function steps(sizes: readonly StepSize[], options: { readonly bake: Dura
     }),
   )
 }
+
+/** Those who count, in their order, and the place of each. */
+const orderOf = perReading((rows, target) => {
+  const group = rows.filter((row) => row.alive || isDone(row, target))
+  return { group, ranks: new Map(group.map(({ nodeId }, rank) => [nodeId, rank])) }
+})
 
 function isBaked(row: NodeRow, view: SchedulingView, bakeMs: number): boolean {
   return isDone(row, view.target) && view.now() - row.since >= bakeMs

@@ -1,0 +1,18 @@
+/** The entry `theseus/rollout`: an upgrade looked at before it is published, against a running system and against what it changes. */
+export {
+  type ClassChange,
+  type Compared,
+  classChange,
+  type Differences,
+  type MethodChange,
+  type OpenMethod,
+  type StateChange,
+  type Treatment,
+} from './classChange.js'
+export { changesOf } from './classLines.js'
+export { installedUpgrades } from './installedUpgrades.js'
+export type { Refusals } from './refusals.js'
+export type { Obstacle } from './rehearsedRollout.js'
+export { type Absence, type Chances, type PinnedCallers, planRollout, type RolloutPlan, type ServicePlan } from './rolloutPlan.js'
+export type { Assumptions, Proposal, Situation } from './situation.js'
+export type { Shape } from './stateShape.js'

@@ -1,0 +1,42 @@
+/** What one rehearsal of a rollout has shown. */
+import type { Control } from '../../core/control.js'
+import type { Version } from '../../core/ids.js'
+import type { ClassUpgradeEntry } from '../../core/manifest.js'
+import type { Phase } from '../../core/phases.js'
+import type { Asked } from './rehearsedView.js'
+import type { SimulatedNodes } from './simulatedNodes.js'
+
+/** Why a node does not come. */
+export type Obstacle =
+  | { readonly kind: 'host'; readonly hostId: string }
+  | { readonly kind: 'trouble'; readonly phase: Phase; readonly reason: string | null }
+  | { readonly kind: 'schedule'; readonly version: Version; readonly schedule: string }
+  | { readonly kind: 'slot'; readonly version: Version; readonly heldBy: readonly string[] }
+  | { readonly kind: 'control'; readonly version: Version; readonly control: Control }
+  /** Its schedule threw, in this rehearsal. */
+  | { readonly kind: 'threw'; readonly version: Version; readonly reason: string }
+  | { readonly kind: 'notLoaded'; readonly version: Version }
+
+/** How an affected node fared. Times are milliseconds since the upgrade was installed. */
+export interface NodeFate {
+  readonly nodeId: string
+  readonly entry: ClassUpgradeEntry
+  readonly goesMs: number | null
+  readonly arrivesMs: number | null
+  /** Null for who has arrived. */
+  readonly obstacle: Obstacle | null
+}
+
+/** What chance decided: nothing, which of several nodes got a slot, or also what schedules did. */
+export type Lots = 'none' | 'slots' | 'schedules'
+
+export interface RehearsedRollout {
+  readonly fates: readonly NodeFate[]
+  readonly nodes: SimulatedNodes
+  readonly lots: Lots
+  readonly asked: ReadonlySet<Asked>
+  /** What the health gate paused it for. */
+  readonly paused: string | null
+  /** Why it was ended before its time. */
+  readonly gaveUp: string | null
+}

@@ -1,0 +1,116 @@
+/** The view of a scheduling function in a rehearsal: the real one, over simulated nodes; and a note of what it asked that no database tells. */
+import type { ReadonlyCollection } from '../../core/collection.js'
+import { Fault } from '../../core/fault.js'
+import type { NodeClass } from '../../core/nodeObject.js'
+import type { NodeRow } from '../../core/ports/upgradeDatabase.js'
+import type { Contact } from '../../core/schedule.js'
+import { SourcedView, type ViewSource } from '../../core/schedulingView.js'
+import { noCollections } from '../../core/simulation.js'
+import type { SystemRehearsal } from './systemRehearsal.js'
+
+/** What schedules asked for that is assumed. */
+export type Asked = 'state' | 'calls' | 'contacts' | `table ${string}`
+
+/** A schedule that asks so often without any time passing never waits. */
+const readsAtOnceMax = 10_000
+
+export class RehearsedSource implements ViewSource {
+  /** What was asked, by what its answer can change with: nodes and tables, or time and chance. */
+  readonly reads = { nodes: 0, time: 0 }
+  #atEvent = -1
+  #readsAtOnce = 0
+
+  constructor(
+    readonly rehearsal: SystemRehearsal,
+    readonly nodeId: string,
+    private readonly definition: NodeClass,
+  ) {}
+
+  get service(): string {
+    return this.rehearsal.nodes.row(this.nodeId).service
+  }
+
+  get className(): string {
+    return this.rehearsal.nodes.row(this.nodeId).className
+  }
+
+  /** That of a new node: what nodes have on their disks no database tells. */
+  state(): Record<string, unknown> {
+    this.#note('state')
+    return structuredClone(this.definition.initial()) as Record<string, unknown>
+  }
+
+  collection(name: string): ReadonlyCollection<unknown> {
+    this.#note('state')
+    return noCollections.old(name)
+  }
+
+  async nodes(service: string | undefined): Promise<readonly NodeRow[]> {
+    this.#readNodes()
+    return this.rehearsal.nodes.list(service)
+  }
+
+  async table(name: string): Promise<ReadonlyMap<string, string>> {
+    this.#readNodes()
+    this.#note(`table ${name}`)
+    return new Map(this.rehearsal.tables.get(name) ?? [])
+  }
+
+  /** The nodes of the services that its class declares to call. */
+  contacts(): readonly Contact[] {
+    this.#readNodes()
+    this.#note('contacts')
+    return this.rehearsal
+      .contactsOf(this.nodeId)
+      .map(({ nodeId, className, version }) => ({ nodeId, className, version, ageMs: 0 }))
+  }
+
+  calls(): { readonly answered: number; readonly failed: number } {
+    this.reads.time++
+    this.#note('calls')
+    return { answered: 0, failed: 0 }
+  }
+
+  now(): number {
+    this.reads.time++
+    return this.rehearsal.time.now()
+  }
+
+  random(): number {
+    this.reads.time++
+    return this.rehearsal.draw()
+  }
+
+  sleep(ms: number): Promise<void> {
+    return this.rehearsal.time.sleep(Number.isNaN(ms) ? 0 : ms)
+  }
+
+  #note(asked: Asked): void {
+    this.rehearsal.asked.add(asked)
+  }
+
+  #readNodes(): void {
+    this.reads.nodes++
+    const { events } = this.rehearsal.time
+    if (events !== this.#atEvent) {
+      this.#atEvent = events
+      this.#readsAtOnce = 0
+    }
+    if (++this.#readsAtOnce > readsAtOnceMax) throw new Fault('upgrade.schedule', 'it asks again and again without waiting')
+  }
+}
+
+export class RehearsedView extends SourcedView {
+  declare protected readonly source: RehearsedSource
+
+  /** As `awaitCondition`, with looks that change nothing left out. */
+  override async until(condition: () => boolean | Promise<boolean>): Promise<void> {
+    const { reads, rehearsal } = this.source
+    for (;;) {
+      this.signal.throwIfAborted()
+      const { nodes, time } = reads
+      if (await condition()) return
+      await rehearsal.looks.next(reads.time !== time || reads.nodes === nodes)
+    }
+  }
+}

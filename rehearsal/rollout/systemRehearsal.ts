@@ -1,0 +1,224 @@
+/**
+ * One rehearsal of a rollout: every registered node walks through its upgrades as the runtime would take it (§3, §4), with the real scheduling
+ * functions, on virtual time and seeded chance. Owns who goes when, and why who does not.
+ *
+ * S1. A node goes one version after the other, from the one that it is at.
+ * S2. It is away only with a slot under its service's limit, and against no control.
+ * S3. Who is not alive, or in trouble already, does not move.
+ */
+import { seededRandom } from 'theseus/memory'
+import { type Control, type Going, isToldToGo } from '../../core/control.js'
+import { toFault } from '../../core/fault.js'
+import { judge } from '../../core/healthGate.js'
+import type { Version } from '../../core/ids.js'
+import type { ClassUpgradeEntry } from '../../core/manifest.js'
+import { notServing } from '../../core/phases.js'
+import type { Random } from '../../core/ports/random.js'
+import { clientService, type NodeRow, strictestLimit } from '../../core/ports/upgradeDatabase.js'
+import type { ClassUpgrade } from '../../core/upgrade.js'
+import { VirtualTime } from '../world/virtualTime.js'
+import { Looks } from './looks.js'
+import type { Lots, NodeFate, Obstacle, RehearsedRollout } from './rehearsedRollout.js'
+import { type Asked, RehearsedSource, RehearsedView } from './rehearsedView.js'
+import { SimulatedNodes } from './simulatedNodes.js'
+import { SimulatedSlots } from './simulatedSlots.js'
+import { type Proposal, tablesOf } from './situation.js'
+import { UpgradePath } from './upgradePath.js'
+
+/** Announcements, manifests and bundles have been everywhere after so long. */
+const learnMsMax = 100
+/** How often an upgrade server looks whether the rollout goes well. */
+const gateRoundMs = 2_000
+/** Beyond, a rehearsal is given up: some schedule looks far too often for the time that it waits. */
+const eventsMax = 5_000_000
+
+export class SystemRehearsal {
+  readonly time: VirtualTime
+  readonly random: Random
+  readonly nodes: SimulatedNodes
+  readonly looks: Looks
+  readonly tables: ReadonlyMap<string, ReadonlyMap<string, string>>
+  readonly asked = new Set<Asked>()
+  /** Of every class that is known of. */
+  readonly #services: ReadonlyMap<string, string>
+  readonly #slots: SimulatedSlots
+  readonly #path: UpgradePath
+  readonly #goes = new Map<string, number>()
+  readonly #arrives = new Map<string, number>()
+  readonly #obstacles = new Map<string, Obstacle>()
+  #moving = 0
+  #lots: Lots = 'none'
+  #paused: string | null = null
+
+  constructor(
+    private readonly proposal: Proposal,
+    seed: number,
+  ) {
+    const { situation } = proposal
+    this.#path = new UpgradePath(proposal)
+    this.time = new VirtualTime(situation.nowMs)
+    this.random = seededRandom(seed)
+    this.looks = new Looks(this.time, this.random)
+    this.nodes = new SimulatedNodes(situation.rows, this.time, ({ phase }) =>
+      this.looks.changed(notServing.has(phase) ? 'goes' : 'serves'),
+    )
+    this.#slots = new SimulatedSlots(this.nodes, situation.controls, this.time, this.random, () => {
+      if (this.#lots === 'none') this.#lots = 'slots'
+    })
+    this.tables = tablesOf(proposal)
+    this.#services = this.#path.services()
+  }
+
+  /** A number in [0, 1) for a schedule. */
+  draw(): number {
+    this.#lots = 'schedules'
+    return this.random.next()
+  }
+
+  /** The nodes of the services that the node's class declares to call. */
+  contactsOf(nodeId: string): readonly NodeRow[] {
+    const { uses = [] } = this.nodes.row(nodeId)
+    const services = new Set(uses.map((className) => this.#services.get(className)))
+    return this.nodes.list().filter((row) => row.nodeId !== nodeId && services.has(row.service))
+  }
+
+  async play(): Promise<RehearsedRollout> {
+    const affected = this.#path.affected(this.nodes.list())
+    for (const row of this.nodes.list()) {
+      if (row.service === clientService) continue
+      this.#moving++
+      // All learn of it at about the same time, and in no order.
+      this.time.after(learnMsMax * this.random.next(), () => void this.#walk(row.nodeId).finally(() => this.#moving--))
+    }
+    const gaveUp = await this.#run()
+    const fates = [...affected].map(([nodeId, entry]): NodeFate => {
+      const hasArrived = this.nodes.row(nodeId).version >= this.#path.goal
+      const goesMs = this.#goes.get(nodeId) ?? null
+      const arrivesMs = hasArrived ? (this.#arrives.get(nodeId) ?? 0) : null
+      return { nodeId, entry, goesMs, arrivesMs, obstacle: hasArrived ? null : this.#obstacleOf(nodeId) }
+    })
+    return { fates, nodes: this.nodes, lots: this.#lots, asked: this.asked, paused: this.#paused, gaveUp }
+  }
+
+  async #run(): Promise<string | null> {
+    const { withinMs } = this.proposal.assumed
+    try {
+      await this.time.run(this.time.startMs + withinMs, () => this.#moving === 0 || this.time.events > eventsMax)
+    } catch (error) {
+      return toFault(error, 'upgrade.schedule').message
+    }
+    return this.time.events > eventsMax ? `its schedules look too often: ${eventsMax} times` : null
+  }
+
+  async #walk(nodeId: string): Promise<void> {
+    if (!this.#canMove(nodeId)) return
+    const began = this.nodes.row(nodeId)
+    if (notServing.has(began.phase)) await this.#comeBack(began)
+    for (;;) {
+      const { version, className } = this.nodes.row(nodeId)
+      const target = version + 1
+      if (target > this.#path.goal) return
+      const entry = this.#path.entry(target, className, nodeId)
+      if (this.#path.isUndone(target)) this.nodes.report(nodeId, { phase: 'current', target: null, version: target + 1 })
+      else if (entry === undefined) this.nodes.report(nodeId, { phase: 'current', target: null, version: target })
+      else if (!(await this.#upgrade(nodeId, target, entry))) return
+    }
+  }
+
+  /** S3. */
+  #canMove(nodeId: string): boolean {
+    const { alive, phase, hostId, reason, version } = this.nodes.row(nodeId)
+    const isInTrouble = phase === 'failed' || ((phase === 'stalled' || phase === 'rejected') && !this.#path.isUndone(version + 1))
+    if (!alive) this.#obstacles.set(nodeId, { kind: 'host', hostId })
+    else if (isInTrouble) this.#obstacles.set(nodeId, { kind: 'trouble', phase, reason })
+    return alive && !isInTrouble
+  }
+
+  /** S1, S2. False if the node stays where it is. */
+  async #upgrade(nodeId: string, target: Version, entry: ClassUpgradeEntry): Promise<boolean> {
+    const found = this.#path.classUpgrade(target, entry)
+    if (found === undefined) {
+      this.#obstacles.set(nodeId, { kind: 'notLoaded', version: target })
+      return false
+    }
+    this.nodes.report(nodeId, { phase: 'scheduled', target })
+    this.#obstacles.set(nodeId, { kind: 'schedule', version: target, schedule: found.schedule.describe })
+    try {
+      if (!this.#isNotAsked(nodeId, target)) await found.schedule.run(this.#view(nodeId, target, found))
+    } catch (error) {
+      this.#stall(nodeId, target, toFault(error, 'upgrade.schedule').message)
+      return false
+    }
+    const { service } = entry
+    this.#obstacles.set(nodeId, { kind: 'slot', version: target, heldBy: [] })
+    const limit = strictestLimit([this.proposal.assumed.limit, found.schedule.limit ?? {}])
+    await this.#slots.claim(service, this.#going(nodeId, target), limit)
+    this.#obstacles.delete(nodeId)
+    if (target === this.#path.goal) this.#goes.set(nodeId, this.#sinceMs)
+    await this.#beAway(nodeId, target, entry.newClass, entry.newUses)
+    if (target === this.#path.goal) this.#arrives.set(nodeId, this.#sinceMs)
+    return true
+  }
+
+  /** It is on its way already, and has its slot. */
+  async #comeBack({ nodeId, version, className, target }: NodeRow): Promise<void> {
+    const entry = target === null || target === version ? undefined : this.#path.entry(target, className, nodeId)
+    await this.#beAway(nodeId, target ?? version, entry?.newClass ?? className, entry?.newUses)
+  }
+
+  async #beAway(nodeId: string, target: Version, className: string, uses?: readonly string[]): Promise<void> {
+    const { drainMs, transformMs } = this.proposal.assumed
+    const { service } = this.nodes.row(nodeId)
+    this.nodes.report(nodeId, { phase: 'draining', target })
+    await this.time.sleep(drainMs)
+    this.nodes.report(nodeId, { phase: 'transforming', target })
+    await this.time.sleep(transformMs)
+    this.nodes.report(nodeId, { phase: 'current', target: null, version: target, className, ...(uses && { uses }) })
+    this.#slots.release(service, nodeId)
+  }
+
+  #view(nodeId: string, target: Version, { oldClass }: ClassUpgrade): RehearsedView {
+    return new RehearsedView(new RehearsedSource(this, nodeId, oldClass), target, new AbortController().signal)
+  }
+
+  /** An operator has said "now", or its version is dead: then it does not wait to be told. */
+  #isNotAsked(nodeId: string, target: Version): boolean {
+    const { controls, dead } = this.proposal.situation
+    return isToldToGo(controls, nodeId, target) || this.nodes.row(nodeId).version < dead
+  }
+
+  #stall(nodeId: string, target: Version, reason: string): void {
+    this.nodes.report(nodeId, { phase: 'stalled', target, reason })
+    this.#obstacles.set(nodeId, { kind: 'threw', version: target, reason })
+    const { gate } = this.proposal.draft
+    const [trouble] = gate === null || target !== this.#path.goal ? [] : judge(this.nodes.list(), this.#path.goal, gate)
+    if (trouble === undefined || this.#paused !== null) return
+    this.#paused = trouble.what
+    const pause: Control = {
+      kind: 'pause',
+      version: this.#path.goal,
+      reason: `the health gate closed: ${trouble.what}`,
+      since: this.time.now(),
+    }
+    this.time.after(gateRoundMs * this.random.next(), () => this.#slots.pause(pause))
+  }
+
+  /** Of who waits for a slot, what it is that it waits for, as it stands at the end. */
+  #obstacleOf(nodeId: string): Obstacle {
+    const known = this.#obstacles.get(nodeId)
+    if (known === undefined) return { kind: 'trouble', phase: this.nodes.row(nodeId).phase, reason: null }
+    if (known.kind !== 'slot') return known
+    const { version } = known
+    const control = this.#slots.holding(this.#going(nodeId, version))
+    if (control !== undefined) return { kind: 'control', version, control }
+    return { kind: 'slot', version, heldBy: this.#slots.heldBy(this.nodes.row(nodeId).service) }
+  }
+
+  #going(nodeId: string, version: Version): Going {
+    return { nodeId, version, isUndo: this.#path.isUndo(version) }
+  }
+
+  get #sinceMs(): number {
+    return this.time.elapsedMs
+  }
+}

@@ -1,0 +1,72 @@
+/** Which upgrades a node has before it, from the version that it is at to the proposed one, by the manifests alone; as the runtime asks (§3). */
+import { concerning } from '../../core/classLine.js'
+import type { Version } from '../../core/ids.js'
+import type { ClassUpgradeEntry, Manifest } from '../../core/manifest.js'
+import { clientService, type NodeRow } from '../../core/ports/upgradeDatabase.js'
+import type { ClassUpgrade } from '../../core/upgrade.js'
+import { type Proposal, versionOf } from './situation.js'
+
+export class UpgradePath {
+  /** The proposed version. */
+  readonly goal: Version
+
+  constructor(private readonly proposal: Proposal) {
+    this.goal = versionOf(proposal)
+  }
+
+  /** How the upgrade to `version` concerns a node that has this class before it, if it does. */
+  entry(version: Version, className: string, nodeId: string): ClassUpgradeEntry | undefined {
+    const manifest = version === this.goal ? this.proposal.draft : this.#manifest(version)
+    return manifest && concerning({ classUpgrades: manifest.classUpgrades.map(withoutFacts) }, className, { nodeId, facts: {} })
+  }
+
+  /** Its code; undefined where it could not be loaded. */
+  classUpgrade(version: Version, { oldClass, newClass }: ClassUpgradeEntry): ClassUpgrade | undefined {
+    const found = this.proposal.upgrades.get(version)?.classUpgrades
+    return found?.find((upgrade) => upgrade.oldClass.className === oldClass && upgrade.newClass.className === newClass)
+  }
+
+  isUndo(version: Version): boolean {
+    return this.#manifest(version)?.undoes === version - 1
+  }
+
+  isUndone(version: Version): boolean {
+    return this.isUndo(version + 1)
+  }
+
+  /** The nodes whose class the proposed upgrade concerns, once they are at the version before it. */
+  affected(rows: readonly NodeRow[]): ReadonlyMap<string, ClassUpgradeEntry> {
+    const found = new Map<string, ClassUpgradeEntry>()
+    for (const row of rows) {
+      if (row.service === clientService) continue
+      let { className } = row
+      for (let version = row.version + 1; version <= this.goal; version++) {
+        const entry = this.entry(version, className, row.nodeId)
+        if (entry === undefined) continue
+        className = entry.newClass
+        if (version === this.goal) found.set(row.nodeId, entry)
+      }
+    }
+    return found
+  }
+
+  /** The service of every class that is known of. */
+  services(): ReadonlyMap<string, string> {
+    const { situation, draft } = this.proposal
+    const services = new Map(situation.rows.map(({ className, service }) => [className, service]))
+    for (const { oldClass, newClass, service } of [...situation.manifests, draft].flatMap(({ classUpgrades }) => classUpgrades))
+      services.set(oldClass, service).set(newClass, service)
+    return services
+  }
+
+  #manifest(version: Version): Manifest | undefined {
+    return this.proposal.situation.manifests[version - 1]
+  }
+}
+
+/** Which facts a node has, no database tells: it is taken to have them. */
+function withoutFacts(entry: ClassUpgradeEntry): ClassUpgradeEntry {
+  if (entry.only?.facts === undefined) return entry
+  const { nodes } = entry.only
+  return { ...entry, only: nodes === undefined ? null : { nodes } }
+}

@@ -1,0 +1,36 @@
+/** What is wrong with a system already, before an upgrade is published to it. */
+import { clientService, type NodeRow } from '../../core/ports/upgradeDatabase.js'
+import { type Proposal, versionOf } from './situation.js'
+
+/** Nobody reads more names. */
+const namesMax = 5
+
+export function warningsOf({ situation, draft }: Pick<Proposal, 'situation' | 'draft'>): readonly string[] {
+  const { rows, controls, manifests } = situation
+  const version = versionOf({ situation })
+  const nodes = rows.filter(({ service }) => service !== clientService)
+  const some = (found: readonly NodeRow[], what: string) => (found.length === 0 ? [] : [`${what}: ${names(found)}`])
+  const services = [...new Set(draft.classUpgrades.map(({ service }) => service))].sort()
+  const inTrouble = (row: NodeRow) => row.phase === 'stalled' || row.phase === 'rejected' || row.phase === 'failed'
+  const pause = controls.find((control) => control.kind === 'pause' && control.version === version)
+  return [
+    ...services
+      .filter((service) => !nodes.some((row) => row.service === service))
+      .map((service) => `no node of service ${service} is registered`),
+    ...some(nodes.filter(inTrouble), 'in trouble already'),
+    ...some(
+      nodes.filter((row) => !row.alive && !inTrouble(row)),
+      'not heard of',
+    ),
+    ...some(
+      nodes.filter((row) => row.alive && !inTrouble(row) && row.version < manifests.length),
+      'not at the newest version yet',
+    ),
+    ...(pause === undefined ? [] : [`version ${version} is paused before it is installed`]),
+  ]
+}
+
+function names(rows: readonly NodeRow[]): string {
+  const shown = rows.slice(0, namesMax).map(({ nodeId }) => nodeId)
+  return `${shown.join(', ')}${rows.length > shown.length ? ` and ${rows.length - shown.length} more` : ''}`
+}

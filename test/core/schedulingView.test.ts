@@ -1,0 +1,88 @@
+/** The view of a scheduling function, whatever stands behind it. */
+import test from 'ava'
+import { schedule } from '../../core/schedule.js'
+import { allOf } from '../../core/schedules/combine.js'
+import { SourcedView, type ViewSource } from '../../core/schedulingView.js'
+
+/** A source whose time goes by as it is slept. */
+class Source implements ViewSource {
+  readonly nodeId = 'n1'
+  readonly service = 'pages'
+  readonly className = 'Pages.v1'
+  readonly slept: number[] = []
+  readonly signals = new Set<AbortSignal>()
+  nowMs = 0
+
+  state() {
+    return { pages: { '/home': { html: 'hello' } }, bytes: new Uint8Array([1]) }
+  }
+  collection() {
+    const record = () => ({ tags: ['a'] })
+    return {
+      get: (key: string) => (key === 'k' ? record() : undefined),
+      has: () => true,
+      entries: () => [['k', record()]] as const,
+    }
+  }
+  async nodes(_service: string | undefined, signal: AbortSignal) {
+    this.signals.add(signal)
+    return []
+  }
+  async table(_name: string, signal: AbortSignal) {
+    this.signals.add(signal)
+    return new Map()
+  }
+  contacts() {
+    return []
+  }
+  calls() {
+    return { answered: 0, failed: 0 }
+  }
+  now() {
+    return this.nowMs
+  }
+  random() {
+    return 0.5
+  }
+  async sleep(ms: number, signal: AbortSignal) {
+    signal.throwIfAborted()
+    this.slept.push(ms)
+    this.nowMs += ms
+  }
+}
+
+function viewOf(source = new Source()) {
+  return new SourcedView(source, 1, new AbortController().signal)
+}
+
+test('what a scheduling function sees of the state can be read and not written, however deep', (t) => {
+  const view = viewOf()
+  t.throws(() => {
+    ;(view.state as any).pages['/home'].html = 'changed'
+  })
+  t.throws(() => (view.collection('c').get('k') as any).tags.push('b'))
+  for (const [, record] of view.collection('c').entries()) t.throws(() => (record as any).tags.push('b'))
+  t.is(view.collection('c').get('other'), undefined)
+  t.is((view.state.bytes as Uint8Array)[0], 1)
+})
+
+test('a schedule that waits looks again after half a second and up to a half more', async (t) => {
+  const source = new Source()
+  await viewOf(source).until(() => source.nowMs >= 1500)
+  t.deepEqual(source.slept, [625, 625, 625])
+})
+
+test('a view that a schedule of schedules derives asks the same source, with its own end', async (t) => {
+  const source = new Source()
+  const view = viewOf(source)
+  const inner = schedule('inner', async (derived) => {
+    await derived.nodes()
+    await derived.table('authorized')
+    t.is(derived.nodeId, 'n1')
+    t.notThrows(() => derived.state.pages)
+    await derived.until(() => source.nowMs > 1000)
+  })
+  await allOf(inner).run(view)
+  t.is(source.signals.size, 1)
+  t.false(source.signals.has(view.signal))
+})

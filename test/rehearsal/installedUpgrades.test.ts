@@ -1,0 +1,38 @@
+/** Installed upgrades as nodes have them, undos among them. */
+import test from 'ava'
+import type { Manifest } from '../../core/manifest.js'
+import { gradually } from '../../core/schedules/gradually.js'
+import { installedUpgrades } from '../../rehearsal/rollout/installedUpgrades.js'
+import { manifestOf, tills, upgradeOf } from './proposals.js'
+
+const upgrade = upgradeOf([tills(gradually({ every: '1s', probability: 0.5 }))])
+/** The upgrade, its undo, and the undo of that. */
+const manifests: readonly Manifest[] = [null, 1, 2].map((undoes, i) => ({ ...manifestOf(upgrade, i + 1), undoes }))
+
+async function load(versions: readonly number[]) {
+  const loaded: number[] = []
+  const found = await installedUpgrades(manifests, versions, async ({ version }) => {
+    loaded.push(version)
+    return upgrade
+  })
+  const told = versions.map((version) => {
+    const [{ oldClass, newClass, schedule }] = found.get(version)!.classUpgrades as [(typeof upgrade.classUpgrades)[number]]
+    return [oldClass.className, newClass.className, schedule.describe]
+  })
+  return { loaded, told }
+}
+
+test('an undo is the upgrade turned round, the undo of an undo the upgrade again, both eagerly; the bundle is loaded once', async (t) => {
+  const { loaded, told } = await load([1, 2, 3])
+  t.deepEqual(loaded, [1])
+  t.deepEqual(told, [
+    ['Till.v1', 'Till.v2', 'gradually({ every: 1s, probability: 0.5 })'],
+    ['Till.v2', 'Till.v1', 'eagerly'],
+    ['Till.v1', 'Till.v2', 'eagerly'],
+  ])
+})
+
+test('what an undo is made of is loaded though it is not asked for', async (t) => {
+  t.deepEqual(await load([3]), { loaded: [1], told: [['Till.v1', 'Till.v2', 'eagerly']] })
+  t.deepEqual(await load([2]), { loaded: [1], told: [['Till.v2', 'Till.v1', 'eagerly']] })
+})
