@@ -29,6 +29,7 @@ import { telemetryOf } from './actors/telemetries.js'
 import { TimerWheel } from './actors/timerWheel.js'
 import { type Signing, tokens } from './actors/tokens.js'
 import { readVerified, UpgradeHistory } from './actors/upgradeHistory.js'
+import { UpgradeLine } from './actors/upgradeLine.js'
 import { type GateMode, UpgradeServer } from './actors/upgradeServer.js'
 import { UpgradeServerClient } from './actors/upgradeServerClient.js'
 import { type Duration, milliseconds } from './core/duration.js'
@@ -272,6 +273,7 @@ const hostParts: readonly (new (...args: any[]) => object)[] = [
   Registrar,
   Population,
   RecordPasses,
+  UpgradeLine,
   EventHub,
   Controls,
   Inspection,

@@ -255,8 +255,29 @@ export class Host {
     })
   }
 
+  /** So many in a turn, once what they all need is here: else all would go on in the one turn in which it arrives. */
   #learn(version: Version): void {
-    for (const node of this.#nodes.values()) node.learning.learn(version)
+    const { clock, settings } = this.services
+    const nodes = [...this.#nodes.values()]
+    const learnFrom = (first: number) => {
+      if (this.#stopped) return
+      for (const node of nodes.slice(first, first + settings.learnPerTurnMax)) if (!node.isStopped) node.learning.learn(version)
+      if (first + settings.learnPerTurnMax < nodes.length) clock.turn(() => learnFrom(first + settings.learnPerTurnMax))
+    }
+    if (nodes.length <= settings.learnPerTurnMax) learnFrom(0)
+    else void this.#fetch(version, nodes).then(() => learnFrom(0))
+  }
+
+  /** The upgrades up to `version`, as far as they concern a node of each service. What fails, each node tries by itself. */
+  async #fetch(version: Version, nodes: readonly Node[]): Promise<void> {
+    const { history, classes } = this.services
+    try {
+      await history.fetch(version)
+      for (const [node] of Map.groupBy(nodes, ({ service }) => service).values()) {
+        const line = node!.keeper.line(classes)
+        for (let next = node!.keeper.record.newest + 1; next <= version; next++) await classes.loadStep(line, next)
+      }
+    } catch {}
   }
 
   async #taken(nodeId: string, fault: Fault): Promise<void> {

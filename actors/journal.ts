@@ -48,6 +48,8 @@ interface Batch {
   readonly waiters: Waiter[]
   /** Called when nothing is added any more: it is being committed, or lost. */
   readonly closed: (() => void)[]
+  /** Its keys by the part that they begin with: made when somebody asks for a range. */
+  groups: Map<string, string[]> | undefined
   /** Whose writes it holds: they hear of it when they are lost, whether or not anybody waits. */
   readonly writers: Set<Writer>
 }
@@ -68,7 +70,9 @@ export class Journal {
 
   /** Adds one write to the batch being filled and returns that batch. */
   write(key: string, value: Written, writer?: Writer): BatchNumber {
-    this.#filling.writes.set(key, value)
+    const { writes, groups } = this.#filling
+    if (groups !== undefined && !writes.has(key)) addTo(groups, key)
+    writes.set(key, value)
     if (writer !== undefined) this.#filling.writers.add(writer)
     this.#schedule()
     return this.#filling.number
@@ -133,8 +137,8 @@ export class Journal {
     const merged = new Map<string, Uint8Array | null>()
     for (const batch of [this.#committing, this.#filling]) {
       if (batch === undefined) continue
-      for (const [key, value] of batch.writes)
-        if (compareKeys(key, from) >= 0 && compareKeys(key, to) < 0) merged.set(key, bytesOf(value))
+      for (const key of keysNear(batch, from, to))
+        if (compareKeys(key, from) >= 0 && compareKeys(key, to) < 0) merged.set(key, bytesOf(batch.writes.get(key)!))
     }
     return [...merged].sort(([a], [b]) => compareKeys(a, b))
   }
@@ -189,7 +193,32 @@ export class Journal {
 }
 
 function emptyBatch(number: BatchNumber): Batch {
-  return { number, writes: new Map(), waiters: [], closed: [], writers: new Set() }
+  return { number, writes: new Map(), waiters: [], closed: [], groups: undefined, writers: new Set() }
+}
+
+/** `s/<node>` of `s/<node>/<slot>/r`: one node's range does not go through what all others write. */
+function groupOf(key: string): string {
+  const end = key.indexOf('/', 2)
+  return end === -1 ? key : key.slice(0, end)
+}
+
+function addTo(groups: Map<string, string[]>, key: string): void {
+  const group = groupOf(key)
+  const found = groups.get(group)
+  if (found === undefined) groups.set(group, [key])
+  else found.push(key)
+}
+
+/** All keys of the batch that may lie in the range. */
+function keysNear(batch: Batch, from: string, to: string): Iterable<string> {
+  const group = groupOf(from)
+  // '0' is the character after '/'.
+  if (!from.startsWith(`${group}/`) || compareKeys(to, `${group}0`) > 0) return batch.writes.keys()
+  if (batch.groups === undefined) {
+    batch.groups = new Map()
+    for (const key of batch.writes.keys()) addTo(batch.groups, key)
+  }
+  return batch.groups.get(group) ?? []
 }
 
 /** Merges two sequences that are sorted by key; of equal keys the overlay's wins, and its null hides the key. */

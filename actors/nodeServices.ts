@@ -24,6 +24,7 @@ import type { HostSettings } from './settings.js'
 import { TimerWheel } from './timerWheel.js'
 import { tokens } from './tokens.js'
 import { UpgradeHistory } from './upgradeHistory.js'
+import { UpgradeLine } from './upgradeLine.js'
 
 @injectable()
 export class NodeServices {
@@ -52,6 +53,7 @@ export class NodeServices {
     @inject(Registrar) readonly registrar: Registrar,
     @inject(Population) readonly population: Population,
     @inject(RecordPasses) readonly passes: RecordPasses,
+    @inject(UpgradeLine) readonly line: UpgradeLine,
     @inject(EventHub) readonly events: EventHub,
     @inject(Controls) readonly controls: Controls,
     @inject(Inspection) readonly inspection: Inspection,

@@ -216,8 +216,10 @@ async function newestVerified(
 }
 
 /** The newest version that every registered node is at or past; the newest there is, where none is registered. */
-async function newestComplete({ database, history }: NodeServices): Promise<Version> {
-  const rows = await database.nodes()
+async function newestComplete({ population, history }: NodeServices): Promise<Version> {
+  if (history.newest === 0) return 0
+  // Read once for all that are born at the same time.
+  const rows = await population.nodes()
   const versions = rows.filter(({ service }) => service !== clientService).map(({ version }) => version)
   return Math.min(history.newest, ...versions)
 }

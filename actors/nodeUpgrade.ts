@@ -23,6 +23,7 @@ import { NodeSource } from './schedulingView.js'
 import type { ServiceSlot } from './serviceSlot.js'
 import { backoffMs, sleep, within } from './timeouts.js'
 import { leftBehind, runTransform, standIn, sweepSlots, unfinished } from './transformRun.js'
+import type { GiveBack } from './upgradeLine.js'
 
 /** How often an advance is made again whose commit failed. */
 const advanceTriesMax = 5
@@ -65,6 +66,8 @@ export class NodeUpgrade {
   #sweeping: Promise<void> = Promise.resolve()
   /** The retry that has been heeded: the next one is another. */
   #heeded: string | undefined
+  /** Gives its place in the host's line back. */
+  #giveWay: GiveBack = () => {}
   /** The new object, from `checking` until it takes its place. */
   #checked: RunningObject | undefined
 
@@ -205,14 +208,29 @@ export class NodeUpgrade {
 
   /** Resolves once the node holds a slot under its service's limit. Without the UDB no draining begins. */
   async claim(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#claim(signal)
+    } catch (error) {
+      this.#giveWay()
+      throw error
+    }
+  }
+
+  async #claim(signal: AbortSignal): Promise<void> {
     const { node } = this
     const { clock, random, settings } = node.services
     const { service } = node.keeper.record
     const limit = strictestLimit([settings.limit, this.#classUpgrade.schedule.limit ?? {}])
     let told: string | undefined
+    let hasPlace = false
     for (let failures = 0; ; ) {
       signal.throwIfAborted()
       try {
+        if (!hasPlace) {
+          if (node.services.line.isFull(service)) told = this.#tellWaiting(`its turn among the ${service} of this host`, told)
+          this.#giveWay = await node.services.line.take(service, signal)
+          hasPlace = true
+        }
         const answer = await node.slot.claim(this.target, node.services.history.undoes(this.target), limit)
         if (answer.claimed && !signal.aborted) return
         if (answer.claimed) {
@@ -225,6 +243,11 @@ export class NodeUpgrade {
         signal.throwIfAborted()
         failures = 0
         told = this.#tellWaiting(waitsFor(answer, service), told)
+        // A limit holds all alike; what an operator asks of this node, or of its version, holds nobody behind it.
+        if ('control' in answer) {
+          this.#giveWay()
+          hasPlace = false
+        }
         await sleep(clock, settings.slotPauseMs * (1 + random.next()), signal)
       } catch {
         // Claimed, perhaps, without that anybody heard of it; and nobody waits for it any more.
@@ -234,6 +257,11 @@ export class NodeUpgrade {
         await sleep(clock, backoffMs(failures++, settings.backoffMs, settings.backoffMsMax, random.next()), signal)
       }
     }
+  }
+
+  /** The node stops: it takes nobody's place any more. */
+  stop(): void {
+    this.#giveWay()
   }
 
   #tellWaiting(what: string, told: string | undefined): string {
@@ -249,6 +277,7 @@ export class NodeUpgrade {
     try {
       await this.#learned(this.target)
     } catch (error) {
+      this.#giveWay()
       node.slot.unreserve()
       node.slot.release()
       throw error
@@ -264,6 +293,7 @@ export class NodeUpgrade {
     } catch (error) {
       // The running call goes on: an object made beside it would break C2. What is lost is opened anew from disk.
       node.isUpgrading = false
+      this.#giveWay()
       node.slot.unreserve()
       if (node.state.isLost) node.crash(error)
       else node.serve()
@@ -418,6 +448,7 @@ export class NodeUpgrade {
     } catch (error) {
       // The old object does not start either: the node restarts until it does, and keeps its slot until then.
       node.isUpgrading = false
+      this.#giveWay()
       node.slot.unreserve()
       node.crash(error)
       return
@@ -427,6 +458,7 @@ export class NodeUpgrade {
 
   #serveAgain(): void {
     this.node.isUpgrading = false
+    this.#giveWay()
     this.node.slot.unreserve()
     this.node.serve()
   }

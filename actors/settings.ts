@@ -59,6 +59,10 @@ export interface HostSettings {
   readonly controlsMs: number
   /** How often a node waiting for a slot under its service's limit asks again. */
   readonly slotPauseMs: number
+  /** Nodes of one service of this host that go forward at once, or ask for a slot; the others wait in line without asking. */
+  readonly upgradesAtOnceMax: number
+  /** Nodes that learn of a new version in one turn of the loop. */
+  readonly learnPerTurnMax: number
   /** Records that a transform writes in one transaction, and bytes. */
   readonly transformRecordsPerCommit: number
   readonly transformBytesPerCommit: number
@@ -113,6 +117,8 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   populationMs: 200,
   controlsMs: 1_000,
   slotPauseMs: 100,
+  upgradesAtOnceMax: 64,
+  learnPerTurnMax: 64,
   transformRecordsPerCommit: 1_000,
   transformBytesPerCommit: 1024 * 1024,
   recordsPerPass: 500,

@@ -4,11 +4,51 @@
  */
 import { type Actor, createActor, fromPromise } from 'xstate'
 import type { Phase } from '../core/phases.js'
-import { type EffectInput, type ResumePoint, upgradeStatechart } from '../core/upgradeStatechart.js'
+import { actingKey, type EffectInput, type ResumePoint, upgradeStatechart } from '../core/upgradeStatechart.js'
 import { NodeUpgrade, type UpgradingNode } from './nodeUpgrade.js'
 import { backoffMs } from './timeouts.js'
 
-type UpgradeActor = Actor<typeof upgradeStatechart>
+type UpgradeActor = Actor<typeof statechart>
+
+/** What the statechart of one upgrade acts upon. */
+interface Acting {
+  readonly upgrade: NodeUpgrade
+  pause(failures: number): number
+}
+
+const actingOf = (of: { readonly [actingKey]?: unknown }) => of[actingKey] as Acting
+
+const effect = (run: (upgrade: NodeUpgrade, input: EffectInput, signal: AbortSignal) => Promise<void>) =>
+  fromPromise<void, EffectInput>(({ input, signal }) => run(actingOf(input).upgrade, input, signal))
+
+/** Made once for all upgrades of all nodes. */
+const statechart = upgradeStatechart.provide({
+  actors: {
+    fetch: effect((upgrade) => upgrade.fetch()),
+    verify: fromPromise<{ readonly concerned: boolean }, EffectInput>(({ input }) => actingOf(input).upgrade.verify()),
+    advance: effect((upgrade) => upgrade.advance()),
+    skip: effect((upgrade) => upgrade.skip()),
+    awaitRetry: effect((upgrade, _, signal) => upgrade.awaitRetry(signal)),
+    schedule: effect((upgrade, _, signal) => upgrade.schedule(signal)),
+    claim: effect((upgrade, _, signal) => upgrade.claim(signal)),
+    drain: effect((upgrade) => upgrade.drain()),
+    transform: effect((upgrade) => upgrade.transform()),
+    check: effect((upgrade) => upgrade.check()),
+    flip: effect((upgrade) => upgrade.flip()),
+    recover: effect((upgrade, { startsFailed }) => upgrade.recover(startsFailed)),
+    flipBack: effect((upgrade, { reason }) => upgrade.flipBack(reason ?? 'the new object could not be started')),
+    returnToOld: effect((upgrade) => upgrade.returnToOld()),
+  },
+  actions: {
+    entered: ({ context }, { phase }: { readonly phase: Phase }) => actingOf(context).upgrade.entered(phase, context.reason),
+  },
+  guards: { isUndone: ({ context }) => actingOf(context).upgrade.isUndone },
+  delays: {
+    fetchBackoff: ({ context }) => actingOf(context).pause(context.fetchesFailed),
+    drainPause: ({ context }) => actingOf(context).pause(context.drainsFailed),
+    startBackoff: ({ context }) => actingOf(context).pause(context.startsFailed),
+  },
+})
 
 export class UpgradeManager {
   #actor: UpgradeActor | undefined
@@ -54,6 +94,7 @@ export class UpgradeManager {
     this.#stopped = true
     this.#actor?.stop()
     this.#actor = undefined
+    this.#upgrade?.stop()
   }
 
   #begin(resume: ResumePoint, reason: string | null, startsFailed: number): void {
@@ -61,47 +102,16 @@ export class UpgradeManager {
     const { generation } = node.keeper.record
     const target = resume === 'recovering' ? generation.version : generation.version + 1
     const upgrade = new NodeUpgrade(node, target)
-    const effect = (run: (input: EffectInput, signal: AbortSignal) => Promise<void>) =>
-      fromPromise<void, EffectInput>(({ input, signal }) => run(input, signal))
     const { random, settings, clock } = node.services
     const pause = (failures: number) => backoffMs(failures, settings.backoffMs, settings.backoffMsMax, random.next())
-    const actor = createActor(
-      upgradeStatechart.provide({
-        actors: {
-          fetch: effect(() => upgrade.fetch()),
-          verify: fromPromise(() => upgrade.verify()),
-          advance: effect(() => upgrade.advance()),
-          skip: effect(() => upgrade.skip()),
-          awaitRetry: effect((_, signal) => upgrade.awaitRetry(signal)),
-          schedule: effect((_, signal) => upgrade.schedule(signal)),
-          claim: effect((_, signal) => upgrade.claim(signal)),
-          drain: effect(() => upgrade.drain()),
-          transform: effect(() => upgrade.transform()),
-          check: effect(() => upgrade.check()),
-          flip: effect(() => upgrade.flip()),
-          recover: effect((input) => upgrade.recover(input.startsFailed)),
-          flipBack: effect((input) => upgrade.flipBack(input.reason ?? 'the new object could not be started')),
-          returnToOld: effect(() => upgrade.returnToOld()),
-        },
-        actions: {
-          entered: ({ context }, { phase }: { readonly phase: Phase }) => upgrade.entered(phase, context.reason),
-        },
-        guards: { isUndone: () => upgrade.isUndone },
-        delays: {
-          fetchBackoff: ({ context }) => pause(context.fetchesFailed),
-          drainPause: ({ context }) => pause(context.drainsFailed),
-          startBackoff: ({ context }) => pause(context.startsFailed),
-        },
-      }),
-      {
-        input: { target, resume, reason, startsFailed },
-        clock: {
-          setTimeout: (action: (...args: any[]) => void, ms: number) => clock.after(ms, action),
-          clearTimeout: (cancel: () => void) => cancel?.(),
-        },
-        ...(node.services.inspect === undefined ? {} : { inspect: node.services.inspect }),
+    const actor = createActor(statechart, {
+      input: { target, resume, reason, startsFailed, [actingKey]: { upgrade, pause } satisfies Acting },
+      clock: {
+        setTimeout: (action: (...args: any[]) => void, ms: number) => clock.after(ms, action),
+        clearTimeout: (cancel: () => void) => cancel?.(),
       },
-    )
+      ...(node.services.inspect === undefined ? {} : { inspect: node.services.inspect }),
+    })
     this.#actor = actor
     this.#upgrade = upgrade
     actor.subscribe({

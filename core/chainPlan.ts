@@ -37,7 +37,7 @@ export interface ChainPlan {
   /** From the object outwards on each side: a link's neighbour is planned before it. */
   readonly links: readonly PlannedLink[]
   /** Why versions before the oldest are not answered. */
-  readonly below: Fault
+  readonly below: () => Fault
   /** Why versions after the newest are not answered; undefined: they are not known yet. */
   readonly above: Fault | undefined
 }
@@ -75,7 +75,7 @@ export function planChain(
     else if (links.has(means)) links.set(v, alias(v, means))
     else links.set(v, simulated(v, 'futureSO', upgrade, v - 1, means))
   }
-  return { links: [...links.values()], below: dead(oldest), above: rejected }
+  return { links: [...links.values()], below: () => dead(oldest), above: rejected }
 
   function alias(of: Version, over: Version): PlannedLink {
     const neighbour = links.get(over)!

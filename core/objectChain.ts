@@ -46,13 +46,13 @@ export class ObjectChain {
   /**
    * @param version the node's own version
    * @param places consecutive versions, oldest first, with the object among them
-   * @param below why versions before the oldest are not answered
+   * @param below why versions before the oldest are not answered: made when somebody asks, for a fault keeps alive what was running when it was made
    * @param above why versions after the newest are not answered; undefined: they are not known yet
    */
   constructor(
     readonly version: Version,
     places: readonly (Link | Cut)[],
-    readonly below: Fault,
+    readonly below: () => Fault,
     readonly above: Fault | undefined,
   ) {
     invariant(places.length > 0, 'C1: an empty chain')
@@ -77,7 +77,7 @@ export class ObjectChain {
 
   /** The link that answers `version`; a fault where the chain is cut; undefined for a version that this node has not heard of. */
   at(version: Version): Link | Fault | undefined {
-    if (version < this.oldest) return this.below
+    if (version < this.oldest) return this.below()
     return this.#answers[version - this.oldest] ?? this.above
   }
 }

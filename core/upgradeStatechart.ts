@@ -29,7 +29,14 @@ import type { Phase } from './phases.js'
 export const drainTriesMax = 5
 export const startTriesMax = 3
 
+/**
+ * Under this key context and inputs carry whatever the provided effects act upon. A symbol: those who look at a statechart see texts and numbers, and
+ * nothing of this.
+ */
+export const actingKey = Symbol('acting')
+
 export interface UpgradeContext {
+  readonly [actingKey]?: unknown
   readonly target: Version
   readonly resume: ResumePoint
   /** The phase that was entered last; `returning` keeps the phase that failed. */
@@ -44,6 +51,7 @@ export interface UpgradeContext {
 export type ResumePoint = 'beginning' | 'recovering' | 'stalled'
 
 export interface UpgradeInput {
+  readonly [actingKey]?: unknown
   readonly target: Version
   readonly resume: ResumePoint
   readonly reason: string | null
@@ -55,6 +63,7 @@ export type UpgradeEvent = { readonly type: 'retry' } | { readonly type: 'undone
 
 /** What an effect is told. */
 export interface EffectInput {
+  readonly [actingKey]?: unknown
   readonly target: Version
   readonly startsFailed: number
   readonly reason: string | null
@@ -78,6 +87,7 @@ const input = ({ context }: { context: UpgradeContext }): EffectInput => ({
   target: context.target,
   startsFailed: context.startsFailed,
   reason: context.reason,
+  [actingKey]: context[actingKey],
 })
 
 const unlessUndone = {
@@ -132,7 +142,8 @@ export const upgradeStatechart = setup({
   },
 }).createMachine({
   id: 'upgrade',
-  context: ({ input: { target, resume, reason, startsFailed } }) => ({
+  context: ({ input: { target, resume, reason, startsFailed, [actingKey]: acting } }) => ({
+    [actingKey]: acting,
     target,
     resume,
     phase: 'current',

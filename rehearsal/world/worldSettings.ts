@@ -18,6 +18,9 @@ const worldSettings: NonNullable<HostOptions['settings']> = {
   controlsMs: 200,
   slotPauseMs: 60,
   heldAnswerMs: 60,
+  // Fewer than there are nodes.
+  upgradesAtOnceMax: 1,
+  learnPerTurnMax: 2,
   // So few that a small column takes several transactions.
   transformRecordsPerCommit: 2,
   sweepKeysPerCommit: 3,

@@ -170,3 +170,20 @@ test('idle() resolves when nothing is left to commit', async (t) => {
   await waits
   t.true(idle)
 })
+
+test('a range of one node has all that is on its way there, written before it was asked for and after', async (t) => {
+  const { journal } = open()
+  const all = () => [...journal.range('s/n1/', 's/n10')].map(([key]) => key)
+  for (const key of ['s/n1/0.0/r', 's/n10/0.0/r', 's/n1/0.0/c/books/a', 'n/n1', 'm/0000000001']) journal.write(key, bytes('1'))
+  t.deepEqual(all(), ['s/n1/0.0/c/books/a', 's/n1/0.0/r'])
+  for (const key of ['s/n1/0.0/c/books/b', 's/n1/0.0/r', 's/n2/0.0/r']) journal.write(key, bytes('2'))
+  journal.write('s/n1/0.0/c/books/a', null)
+  t.deepEqual(all(), ['s/n1/0.0/c/books/b', 's/n1/0.0/r'])
+  // Ranges of more than one node, and of what is no node's.
+  t.deepEqual(
+    [...journal.range('s/', 's0')].map(([key]) => key),
+    ['s/n1/0.0/c/books/b', 's/n1/0.0/r', 's/n10/0.0/r', 's/n2/0.0/r'],
+  )
+  t.deepEqual([...journal.range('n/', 'n0')].length, 1)
+  t.deepEqual([...journal.range('m/0000000001', 'm0')].length, 1)
+})
