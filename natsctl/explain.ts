@@ -47,7 +47,7 @@ function explain(nodeId: string | undefined, flags: GlobalFlags): Promise<ExitCo
 }
 
 /** Asks the database alone: it explains also while no upgrade server runs. */
-async function knownOf(database: Operator['database']): Promise<Known> {
+export async function knownOf(database: Operator['database']): Promise<Known> {
   const { version: newest } = await database.head()
   const manifests = (await database.manifests(1, newest)).map(({ bytes }) => decodeManifest(bytes))
   return { newest, manifests, controls: await database.controls() }

@@ -9,6 +9,7 @@ import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { type GlobalFlags, nameFlag, versionFlag } from './flags.js'
 import { type Column, show, showList } from './forms.js'
 import { didYouMean } from './nearest.js'
+import { addDescribe } from './nodeDescribe.js'
 import { ifDry, isOrder, type OrderFlags } from './orders.js'
 import { age, type Cell, count, note, oneLine, print } from './output.js'
 
@@ -37,6 +38,7 @@ export function addNode(program: Program): void {
     .option('--at-version <n>', 'only those that run this version', versionFlag)
     .addOption(new Option('--phase <phase>', 'only those in this phase').choices(phases))
     .action(program.action((_: unknown, command: Command) => list(command.optsWithGlobals())))
+  addDescribe(node, program)
   const forgetting = node
     .command('forget')
     .description('remove a node that will not come back, with its slot; its state directory stays as it is')

@@ -34,6 +34,8 @@ export function waitingOf(row: NodeRow, known: Known): Waiting {
   }
   switch (row.phase) {
     case 'current':
+      if (row.reason !== null)
+        return of(`a record that it can't make: ${row.reason}`, ['natsctl rollout undo', 'a call that removes the record'])
       if (row.version >= known.newest) return of(null)
       return of(`word of version ${row.version + 1}`, ['is an upgrade server running? its host asks every half minute'])
     case 'fetching':

@@ -25,7 +25,8 @@ test.before(async () => {
   )
   env = { NATS_URL: natsServer.url, THESEUS_REDIS: redisServer.url, THESEUS_SYSTEM: 'reads' }
   const ways = { system: 'reads', transport: nats(natsServer.url), udb: redis(redisServer.url) }
-  const server = await startUpgradeServer(ways)
+  // Nothing dies meanwhile: each form is asked for by itself.
+  const server = await startUpgradeServer({ ...ways, deathRound: '1h' })
   ends.unshift(() => server.stop())
   const bundles = mkdtempSync(join(tmpdir(), 'natsctl-'))
   const host = await createHost({ ...ways, hostId: 'h1', state: memoryStore(), bundles })
@@ -47,6 +48,7 @@ test.after.always(async () => {
 
 const reads: readonly (readonly [command: string, names: readonly string[], wideColumn: string])[] = [
   ['node ls', ['node/p1', 'node/p2'], 'DIRECTORY'],
+  ['node describe p1', ['node/p1'], 'Pages.v2 at version 1'],
   ['version ls', ['version/0', 'version/1'], 'DEAD SINCE'],
   ['upgrade ls', ['version/1'], 'BYTES'],
   ['history', ['version/1'], 'PREVIOUS'],

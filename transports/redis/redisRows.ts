@@ -46,6 +46,19 @@ function pick(status: NodeStatus): NodeStatus {
 }
 
 function isFigures(value: unknown): boolean {
-  const { ended, threw, timed, tookMs } = (value ?? {}) as Record<string, unknown>
-  return [ended, threw, timed, tookMs].every((figure) => typeof figure === 'number')
+  const { ended, threw, timed, tookMs, records } = (value ?? {}) as Record<string, unknown>
+  return (
+    [ended, threw, timed, tookMs].every((figure) => typeof figure === 'number') &&
+    (records === undefined || isRecordsUnmade(records))
+  )
+}
+
+function isRecordsUnmade(value: unknown): boolean {
+  const { passed, left } = (value ?? {}) as Record<string, unknown>
+  return (
+    typeof passed === 'number' &&
+    typeof left === 'object' &&
+    left !== null &&
+    Object.values(left).every((next) => typeof next === 'string')
+  )
 }

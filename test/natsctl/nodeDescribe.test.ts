@@ -1,0 +1,53 @@
+/** What "node describe" says of a node, out of its row alone. */
+import test from 'ava'
+import type { NodeRow } from 'theseus'
+import { linesOf, nodeDocument } from '../../natsctl/nodeDescribe.js'
+import { waitingOf } from '../../natsctl/waiting.js'
+
+const row = (change: Partial<NodeRow>): NodeRow => ({
+  nodeId: 's1',
+  service: 'shelf',
+  className: 'Shelf.v2',
+  version: 1,
+  phase: 'current',
+  target: null,
+  reason: null,
+  hostId: 'h1',
+  directoryId: 'd1',
+  since: 0,
+  alive: true,
+  ...change,
+})
+const waiting = (change: Partial<NodeRow>) => waitingOf(row(change), { newest: 1, manifests: [], controls: [] })
+
+test('a node in the middle of a lazy transform: how far it has come, and how its calls go', (t) => {
+  const figures = { ended: 10, threw: 2, timed: 4, tookMs: 6, records: { passed: 1200, left: { books: 'k42', loans: '' } } }
+  t.deepEqual(linesOf(row({ figures }), waiting({}), 90_000), [
+    ['node', 's1, of service shelf'],
+    ['runs', 'Shelf.v2 at version 1'],
+    ['phase', 'current for 1m30s'],
+    ['host', 'h1, alive'],
+    ['calls', '10 since the phase began, 2 of them threw, 1.5 ms on average'],
+    ['records', '1200 passed; still to be made: books from "k42" on, loans'],
+  ])
+  t.like(nodeDocument(row({ figures }), waiting({})), {
+    node: 's1',
+    directory: 'd1',
+    waitsFor: null,
+    calls: { ended: 10, threw: 2, timed: 4, tookMs: 6 },
+    records: figures.records,
+  })
+})
+
+test('a node that waits says for what, and what would move it', (t) => {
+  const change = { version: 0, phase: 'stalled', target: 1, reason: 'upgrade.transform: no', uses: ['calls Book.v1'] } as const
+  const lines = linesOf(row(change), waiting(change), 0).map(([title]) => title)
+  t.deepEqual(lines, ['node', 'runs', 'phase', 'host', 'because', 'waits for', 'moved by', 'moved by', 'uses'])
+  t.like(nodeDocument(row(change), waiting(change)), { calls: null, records: null, reason: 'upgrade.transform: no' })
+})
+
+test('a record that can’t be made is something to wait for', (t) => {
+  const { waitsFor, movedBy } = waiting({ reason: 'record "b" of books can’t be made' })
+  t.regex(waitsFor!, /a record that it can't make: record "b"/)
+  t.is(movedBy[0], 'natsctl rollout undo')
+})
