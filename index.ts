@@ -2,8 +2,8 @@
 import 'reflect-metadata'
 
 export type { RefOptions } from './actors/clients.js'
-export type { ChainEntry, NodeHandle } from './actors/host.js'
 export type { LookBatch } from './actors/looking.js'
+export type { ChainEntry, NodeHandle } from './actors/nodeHandle.js'
 export type { BuiltUpgrade, Operator, PublishOptions } from './actors/operator.js'
 export { defaultSettings, type HostSettings } from './actors/settings.js'
 export {

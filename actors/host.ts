@@ -4,45 +4,19 @@
  */
 import { inject, injectable } from 'tsyringe'
 import { decode } from '../core/codec.js'
-import { type Duration, milliseconds } from '../core/duration.js'
 import { kinds } from '../core/envelope.js'
 import { Fault } from '../core/fault.js'
 import type { HostStatus } from '../core/hostStatus.js'
 import type { Version } from '../core/ids.js'
 import type { NodeClass, OneWay, Remote } from '../core/nodeObject.js'
-import type { Link } from '../core/objectChain.js'
-import type { Phase } from '../core/phases.js'
 import type { Message, Subscription } from '../core/ports/transport.js'
-import type { RecordsUnmade } from '../core/ports/upgradeDatabase.js'
 import { subjectsOf } from '../core/subjects.js'
 import { Clients, type RefOptions } from './clients.js'
 import type { Node } from './node.js'
+import { type NodeHandle, RunningNode } from './nodeHandle.js'
 import { NodeServices } from './nodeServices.js'
 import { startNode } from './nodeStart.js'
-import { sleep, within } from './timeouts.js'
-
-export type ChainEntry = Pick<Link, 'version' | 'className' | 'role'>
-
-/** A node as its host's code sees it. */
-export interface NodeHandle {
-  readonly id: string
-  readonly version: Version
-  readonly className: string
-  readonly phase: Phase
-  /** Who answers which version, oldest first. */
-  readonly chain: readonly ChainEntry[]
-  /** Records that its lazy transform has still to make (§8); null: none. */
-  readonly records: RecordsUnmade | null
-  /**
-   * Resolves when the node serves at `version` or past it. Rejects with `upgrade.*` when the upgrade on the way there is stalled or rejected,
-   * with the reason, and with `timeout.deadline` after `timeout` (one minute by default).
-   */
-  reached(version: Version, options?: { readonly timeout?: Duration }): Promise<void>
-  /** Lets a stalled or rejected upgrade of this node try again. */
-  retry(): void
-  /** Ends the node on this host; its state and its registration stay. */
-  stop(): Promise<void>
-}
+import { sleep } from './timeouts.js'
 
 @injectable()
 export class Host {
@@ -177,55 +151,7 @@ export class Host {
   }
 
   #handle(node: Node): NodeHandle {
-    const nodes = this.#nodes
-    return {
-      id: node.id,
-      get version() {
-        return node.software.hasChain ? node.chain.version : node.runs.version
-      },
-      get className() {
-        return node.software.hasChain ? node.chain.object.className : node.runs.className
-      },
-      get phase() {
-        return node.phase
-      },
-      reached: (version, { timeout = '60s' } = {}) => this.#reached(node, version, milliseconds(timeout)),
-      get records() {
-        return node.records
-      },
-      get chain() {
-        return (node.software.hasChain ? node.chain.links : []).map(({ version, className, role }) => ({
-          version,
-          className,
-          role,
-        }))
-      },
-      retry: () => node.manager.retry(),
-      stop: async () => {
-        await node.stop()
-        nodes.delete(node.id)
-      },
-    }
-  }
-
-  #reached(node: Node, version: Version, timeoutMs: number): Promise<void> {
-    const arrived = new Promise<void>((resolve, reject) => {
-      node.follow(() => {
-        const { phase, reason } = node
-        const { version: reached } = node.runs
-        if (phase === 'current' && reached >= version) resolve()
-        else if (phase === 'stalled' || phase === 'rejected') {
-          reject(new Fault('upgrade.unreached', `node ${node.id} is ${phase} on its way to version ${reached + 1}: ${reason}`))
-        } else return false
-        return true
-      })
-    })
-    return within(this.services.clock, timeoutMs, arrived, () => {
-      return new Fault(
-        'timeout.deadline',
-        `node ${node.id} has not reached version ${version} in ${timeoutMs} ms: it is ${node.phase}`,
-      )
-    })
+    return new RunningNode(node, this.services.clock, () => void this.#nodes.delete(node.id))
   }
 
   #announced(message: Message): void {

@@ -8,7 +8,7 @@ import { Fault, reasonOf } from '../core/fault.js'
 import type { NodeSnapshot } from '../core/hostStatus.js'
 import type { Version } from '../core/ids.js'
 import { describeClass } from '../core/nodeObject.js'
-import type { LazySlot, NodeRecord } from '../core/nodeRecord.js'
+import type { LazySlot, NodeRecord, Slot } from '../core/nodeRecord.js'
 import type { Link, ObjectChain } from '../core/objectChain.js'
 import type { Phase } from '../core/phases.js'
 import type { ReceivedOutcome } from '../core/ports/telemetry.js'
@@ -24,7 +24,7 @@ import { Mailbox } from './mailbox.js'
 import { type LearningNode, NodeLearning } from './nodeLearning.js'
 import type { NodeServices } from './nodeServices.js'
 import { NodeSoftware } from './nodeSoftware.js'
-import { NodeState } from './nodeState.js'
+import { type LazySlots, NodeState } from './nodeState.js'
 import type { UpgradingNode } from './nodeUpgrade.js'
 import { RecordKeeper } from './recordKeeper.js'
 import { RecordPass, unmadeOf } from './recordPass.js'
@@ -38,7 +38,7 @@ import { VersionTally } from './versionTally.js'
 
 const atFirst = { phase: 'current', target: null, reason: null } as const
 
-export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
+export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, LazySlots {
   readonly state: NodeState
   readonly keeper: RecordKeeper
   readonly mailbox: Mailbox
@@ -61,7 +61,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
   #said: { readonly phase: Phase; readonly target: Version | null; readonly reason: string | null } = atFirst
   #followers: (() => boolean)[] = []
   /** As long as this node runs: an upgrade's functions are always the same. */
-  readonly #rules = new Map<string, RecordRules>()
+  #rules: Map<string, RecordRules> | undefined
 
   constructor(
     readonly services: NodeServices,
@@ -70,11 +70,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
   ) {
     const { journal, clock, random, calls, settings } = services
     const { nodeId, service } = record
-    this.state = new NodeState(nodeId, journal, (error) => this.crash(error), {
-      lazyOf: (slot) => this.keeper.lazyOf(slot),
-      rulesOf: (lazy) => this.rulesOf(lazy),
-      failed: (fault) => this.pass.failed(fault),
-    })
+    this.state = new NodeState(nodeId, journal, (error) => this.crash(error), this)
     this.keeper = new RecordKeeper(record, this.state, journal)
     this.slot = new ServiceSlot(services, service, nodeId, isNew)
     this.mailbox = new Mailbox(clock, settings.mailboxCallsMax)
@@ -124,14 +120,25 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
     return this.keeper.record.service
   }
 
+  // --- Records that are still to be made
+
+  lazyOf(slot: Slot): LazySlot | undefined {
+    return this.keeper.lazyOf(slot)
+  }
+
   rulesOf(lazy: LazySlot): RecordRules {
     const { classes } = this.services
     const key = `${lazy.upgrade} ${lazy.role}`
+    this.#rules ??= new Map()
     const known = this.#rules.get(key)
     if (known !== undefined) return known
     const rules = classes.recordRules(this.keeper.line(classes), lazy)
     this.#rules.set(key, rules)
     return rules
+  }
+
+  recordFailed(fault: Fault): void {
+    this.pass.failed(fault)
   }
 
   // --- Receiving calls

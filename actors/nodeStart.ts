@@ -123,7 +123,7 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
   const state = new NodeState(nodeId, journal, undefined, {
     lazyOf: (of) => generation.lazy?.[of],
     rulesOf: (lazy) => classes.recordRules(line, lazy),
-    failed() {},
+    recordFailed() {},
   })
   const recordAt = (at: Generation): NodeRecord => ({
     format: recordFormat,

@@ -29,10 +29,10 @@ export interface LazySlots {
   lazyOf(slot: Slot): LazySlot | undefined
   rulesOf(lazy: LazySlot): RecordRules
   /** A record can't be made. */
-  failed(fault: Fault): void
+  recordFailed(fault: Fault): void
 }
 
-const noLazySlots: LazySlots = { lazyOf: () => undefined, rulesOf: () => ({}), failed() {} }
+const noLazySlots: LazySlots = { lazyOf: () => undefined, rulesOf: () => ({}), recordFailed() {} }
 
 interface OpenSlot {
   readonly key: string
@@ -57,8 +57,7 @@ export class NodeState implements Writer {
   #ticket: Ticket = 0
   #touched: OpenSlot[] = []
   readonly #staged = new Map<string, StagedWrite>()
-  /** Records that are still to be made, read as if they were. */
-  readonly lazy: LazyRecords
+  #lazy: LazyRecords | undefined
   /** Why the running call must not succeed: a record that it asked for can't be made. */
   #spoilt: Fault | undefined
   #queries = 0
@@ -69,16 +68,26 @@ export class NodeState implements Writer {
     private readonly nodeId: string,
     private readonly journal: Journal,
     private readonly onLost: (error: unknown) => void = () => {},
-    lazySlots: LazySlots = noLazySlots,
-  ) {
-    const { lazyOf, rulesOf } = lazySlots
+    private readonly lazySlots: LazySlots = noLazySlots,
+  ) {}
+
+  /** Records that are still to be made, read as if they were. Few nodes have any at one time. */
+  get lazy(): LazyRecords {
+    const { nodeId, journal, lazySlots } = this
     const check = (slot: Slot, collection: string, key: string, record: unknown) =>
       this.#slots.get(slot)?.holder.checkRecord?.(collection, key, record)
     const failed = (fault: Fault) => {
       if (this.#running !== undefined) this.#spoilt ??= fault
-      lazySlots.failed(fault)
+      lazySlots.recordFailed(fault)
     }
-    this.lazy = new LazyRecords(nodeId, journal, lazyOf, rulesOf, check, failed)
+    const lazyOf = (slot: Slot) => lazySlots.lazyOf(slot)
+    const rulesOf = (lazy: LazySlot) => lazySlots.rulesOf(lazy)
+    return (this.#lazy ??= new LazyRecords(nodeId, journal, lazyOf, rulesOf, check, failed))
+  }
+
+  /** Whether records of this collection are still to be made. */
+  isLazy(slot: Slot, name: string): boolean {
+    return this.lazySlots.lazyOf(slot)?.next[name] !== undefined
   }
 
   /** Called by the journal: a write of this node will never be on disk. Nothing is kept any more until `closeAll`. */
@@ -218,18 +227,10 @@ export class NodeState implements Writer {
 
   /** `mayUse` throws for an object that has stopped: it must not write into another's call. */
   collection(slot: Slot, name: string, mayUse: () => void = () => {}): Collection<unknown> {
-    return new StoredCollection(
-      keys.collection(this.nodeId, slot, name),
-      slot,
-      name,
-      this.journal,
-      this.lazy,
-      this.#staged,
-      () => {
-        mayUse()
-        this.#mayWrite()
-      },
-    )
+    return new StoredCollection(keys.collection(this.nodeId, slot, name), slot, name, this.journal, this, this.#staged, () => {
+      mayUse()
+      this.#mayWrite()
+    })
   }
 
   #mayWrite(): void {
@@ -281,7 +282,7 @@ class StoredCollection implements Collection<unknown> {
     private readonly slot: Slot,
     private readonly name: string,
     private readonly journal: Journal,
-    private readonly lazy: LazyRecords,
+    private readonly state: NodeState,
     private readonly staged: Map<string, StagedWrite>,
     private readonly mayWrite: () => void,
   ) {}
@@ -290,7 +291,7 @@ class StoredCollection implements Collection<unknown> {
     const full = this.prefix + checkKey(key)
     const own = this.staged.get(full)
     if (own === undefined) {
-      if (this.#isLazy) return this.lazy.get(this.slot, this.name, key)
+      if (this.#isLazy) return this.state.lazy.get(this.slot, this.name, key)
       const packed = this.journal.get(full)
       return packed === undefined ? undefined : unpack(packed)
     }
@@ -301,7 +302,7 @@ class StoredCollection implements Collection<unknown> {
     const full = this.prefix + checkKey(key)
     const own = this.staged.get(full)
     if (own !== undefined) return own !== null && own !== deletedBelow
-    return this.#isLazy ? this.lazy.get(this.slot, this.name, key) !== undefined : this.journal.get(full) !== undefined
+    return this.#isLazy ? this.state.lazy.get(this.slot, this.name, key) !== undefined : this.journal.get(full) !== undefined
   }
 
   put(key: string, value: unknown): void {
@@ -312,7 +313,7 @@ class StoredCollection implements Collection<unknown> {
   delete(key: string): void {
     this.mayWrite()
     const full = this.prefix + checkKey(key)
-    this.staged.set(full, this.#isLazy && this.lazy.needsTombstone(this.slot, this.name, key) ? deletedBelow : null)
+    this.staged.set(full, this.#isLazy && this.state.lazy.needsTombstone(this.slot, this.name, key) ? deletedBelow : null)
   }
 
   *entries(range: KeyRange = {}): Iterable<readonly [string, unknown]> {
@@ -336,11 +337,11 @@ class StoredCollection implements Collection<unknown> {
   }
 
   *#made({ from = '', to }: KeyRange): Iterable<readonly [string, Made]> {
-    for (const [key, record] of this.lazy.entries(this.slot, this.name, from, to)) yield [this.prefix + key, () => record]
+    for (const [key, record] of this.state.lazy.entries(this.slot, this.name, from, to)) yield [this.prefix + key, () => record]
   }
 
   get #isLazy(): boolean {
-    return this.lazy.isLazy(this.slot, this.name)
+    return this.state.isLazy(this.slot, this.name)
   }
 }
 

@@ -243,7 +243,7 @@ function collectionsOf(
       checkEager(name, records, 'the transform')
       const from = keys.collection(nodeId, old.object, name)
       const to = keys.collection(nodeId, next.object, name)
-      if (state.lazy.isLazy(old.object, name)) {
+      if (state.isLazy(old.object, name)) {
         for (const [key, record] of state.lazy.entries(old.object, name, '', undefined)) {
           writer.write(to + key, pack(record, `record ${key}`))
           if (writer.isFull) await writer.room()

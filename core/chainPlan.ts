@@ -75,7 +75,7 @@ export function planChain(
     else if (links.has(means)) links.set(v, alias(v, means))
     else links.set(v, simulated(v, 'futureSO', upgrade, v - 1, means))
   }
-  return { links: [...links.values()], below: () => dead(oldest), above: rejected }
+  return { links: [...links.values()], below: deadBelow(oldest), above: rejected }
 
   function alias(of: Version, over: Version): PlannedLink {
     const neighbour = links.get(over)!
@@ -104,6 +104,7 @@ function cut(version: Version, fault: Fault): PlannedLink {
   return { version, role: 'cut', fault }
 }
 
-function dead(oldest: Version): Fault {
-  return new Fault('version.dead', `versions before ${oldest} are dead`, { oldest })
+/** Keeps nothing but the number: chains live long, and there are many. */
+function deadBelow(oldest: Version): () => Fault {
+  return () => new Fault('version.dead', `versions before ${oldest} are dead`, { oldest })
 }

@@ -8,10 +8,11 @@ import { codeOf, gate, TestSystem } from '../support/testSystem.js'
 import { NotesV1, NotesV2, toV2, toV3 } from './notes.js'
 
 const deaths = { deathDelay: 20, deathRound: 5 }
-const asking = { askServerMs: 10, firstAnswerMs: 2_000 }
+// A held call is answered a quarter of its deadline before that.
+const asking = { askServerMs: 10, firstAnswerMs: 2_000, heldAnswerMs: 500 }
 
 /** What a call of this version is answered, asked by nobody who would keep the version alive. */
-function at(system: TestSystem, version: number, nodeId = 'n1', method = 'all', deadlineMs = 500): Promise<string> {
+function at(system: TestSystem, version: number, nodeId = 'n1', method = 'all', deadlineMs = 5_000): Promise<string> {
   return codeOf(system.desk.running.operator.call({ node: nodeId }, method, [], { version, kind: 'query', deadlineMs }))
 }
 
@@ -105,8 +106,8 @@ test('a node back at a dead version upgrades before it serves, without being tol
   const host = await system.host('b2', { state })
   const node = await host.node(NotesV1, 'n2')
   await until(() => passing.waiting === 1, 'the transform begins')
-  t.is(await at(system, 1, 'n2', 'all', 200), 'unavailable.upgrading')
-  t.is(await at(system, 0, 'n2', 'all', 200), 'unavailable.upgrading')
+  t.is(await at(system, 1, 'n2', 'all', 1_000), 'unavailable.upgrading')
+  t.is(await at(system, 0, 'n2', 'all', 1_000), 'unavailable.upgrading')
   t.is(node.version, 0)
   passing.open()
   await node.reached(1)
@@ -144,7 +145,7 @@ test('without the upgrade server a node serves the dead version it has; it leave
   const node = await host.node(NotesV1, 'n2')
   t.is(await at(system, 0, 'n2'), 'answered ["written at version 0"]')
   await system.startServer()
-  await until(async () => (await at(system, 0, 'n2', 'all', 100)) === 'unavailable.upgrading', 'the node leaves off')
+  await until(async () => (await at(system, 0, 'n2', 'all', 1_000)) === 'unavailable.upgrading', 'the node leaves off')
   passing.open()
   await node.reached(1)
   t.is(await at(system, 0, 'n2'), 'version.dead')

@@ -409,7 +409,7 @@ test('a caller hears that its message could not be read, rather than nothing unt
     )
   })
   const fault = await house.host
-    .ref(Pages, 'p2', { deadline: 500 })
+    .ref(Pages, 'p2', { deadline: 5_000 })
     .get('/a')
     .catch((error: unknown) => error)
   t.is(isFault(fault) && fault.code, 'protocol.format')
@@ -436,8 +436,8 @@ test('a call and then a send to one node in one turn are both carried out', asyn
 // What a receiver refuses would take the other calls of its message with it.
 test('a call that no node can read harms no other call of the same turn', async (t) => {
   const house = await openHouse(t)
-  const bad = house.host.ref(Pages, 'p1', { version: 1.5, deadline: 500 }).get('/a')
-  const good = house.host.ref(Pages, 'p1', { version: 0, deadline: 500 }).get('/a')
+  const bad = house.host.ref(Pages, 'p1', { version: 1.5, deadline: 5_000 }).get('/a')
+  const good = house.host.ref(Pages, 'p1', { version: 0, deadline: 5_000 }).get('/a')
   const [refused, read] = await Promise.allSettled([bad, good])
   t.is(refused.status === 'rejected' && isFault(refused.reason) && refused.reason.kind, 'protocol')
   t.deepEqual(read, { status: 'fulfilled', value: null })

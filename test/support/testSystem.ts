@@ -3,7 +3,7 @@
  * their bundles are never looked into.
  */
 import type { ExecutionContext } from 'ava'
-import type { NodeHandle } from '../../actors/host.js'
+import type { NodeHandle } from '../../actors/nodeHandle.js'
 import type { BuiltUpgrade } from '../../actors/operator.js'
 import type { HostSettings } from '../../actors/settings.js'
 import { createHost, type Publishing, type RunningHost, startUpgradeServer, type Trusting } from '../../compose.js'
