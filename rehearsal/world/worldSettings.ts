@@ -19,7 +19,7 @@ const worldSettings: NonNullable<HostOptions['settings']> = {
   slotPauseMs: 60,
   heldAnswerMs: 60,
   // Fewer than there are nodes.
-  upgradesAtOnceMax: 1,
+  upgradesAtOnceMax: 2,
   learnPerTurnMax: 2,
   // So few that a small column takes several transactions.
   transformRecordsPerCommit: 2,
