@@ -8,7 +8,6 @@ import type { Version } from '../core/ids.js'
 import { invariant } from '../core/invariant.js'
 import type { Generation, LazySlot } from '../core/nodeRecord.js'
 import type { Phase } from '../core/phases.js'
-import { type SlotAnswer, strictestLimit } from '../core/ports/upgradeDatabase.js'
 import type { RecordRules } from '../core/recordTransform.js'
 import { SourcedView } from '../core/schedulingView.js'
 import type { ClassUpgrade } from '../core/upgrade.js'
@@ -21,9 +20,9 @@ import type { NodeState } from './nodeState.js'
 import type { RecordKeeper } from './recordKeeper.js'
 import { NodeSource } from './schedulingView.js'
 import type { ServiceSlot } from './serviceSlot.js'
-import { backoffMs, sleep, within } from './timeouts.js'
+import { within } from './timeouts.js'
 import { leftBehind, runTransform, standIn, sweepSlots, unfinished } from './transformRun.js'
-import type { GiveBack } from './upgradeLine.js'
+import { UpgradeTurn } from './upgradeTurn.js'
 
 /** How often an advance is made again whose commit failed. */
 const advanceTriesMax = 5
@@ -66,15 +65,16 @@ export class NodeUpgrade {
   #sweeping: Promise<void> = Promise.resolve()
   /** The retry that has been heeded: the next one is another. */
   #heeded: string | undefined
-  /** Gives its place in the host's line back. */
-  #giveWay: GiveBack = () => {}
+  readonly #turn: UpgradeTurn
   /** The new object, from `checking` until it takes its place. */
   #checked: RunningObject | undefined
 
   constructor(
     private readonly node: UpgradingNode,
     private readonly target: Version,
-  ) {}
+  ) {
+    this.#turn = new UpgradeTurn(node, target)
+  }
 
   /** Tells the UDB and the observers which phase begins. `stalled` survives a restart, so it goes to disk. */
   entered(phase: Phase, reason: string | null): void {
@@ -206,67 +206,14 @@ export class NodeUpgrade {
     await this.node.learning.reconsider()
   }
 
-  /** Resolves once the node holds a slot under its service's limit. Without the UDB no draining begins. */
-  async claim(signal: AbortSignal): Promise<void> {
-    try {
-      await this.#claim(signal)
-    } catch (error) {
-      this.#giveWay()
-      throw error
-    }
+  /** Resolves once the node may leave its service. Without the UDB no draining begins. */
+  claim(signal: AbortSignal): Promise<void> {
+    return this.#turn.claim(this.#classUpgrade.schedule.limit ?? {}, signal)
   }
 
-  async #claim(signal: AbortSignal): Promise<void> {
-    const { node } = this
-    const { clock, random, settings } = node.services
-    const { service } = node.keeper.record
-    const limit = strictestLimit([settings.limit, this.#classUpgrade.schedule.limit ?? {}])
-    let told: string | undefined
-    let hasPlace = false
-    for (let failures = 0; ; ) {
-      signal.throwIfAborted()
-      try {
-        if (!hasPlace) {
-          if (node.services.line.isFull(service)) told = this.#tellWaiting(`its turn among the ${service} of this host`, told)
-          this.#giveWay = await node.services.line.take(service, signal)
-          hasPlace = true
-        }
-        const answer = await node.slot.claim(this.target, node.services.history.undoes(this.target), limit)
-        if (answer.claimed && !signal.aborted) return
-        if (answer.claimed) {
-          // Nobody waits for it any more.
-          node.slot.unreserve()
-          node.slot.release()
-          throw signal.reason
-        }
-        // Not aborted meanwhile: of a node that has gone past the upgrade nobody says any more that it waits.
-        signal.throwIfAborted()
-        failures = 0
-        told = this.#tellWaiting(waitsFor(answer, service), told)
-        // A limit holds all alike; what an operator asks of this node, or of its version, holds nobody behind it.
-        if ('control' in answer) {
-          this.#giveWay()
-          hasPlace = false
-        }
-        await sleep(clock, settings.slotPauseMs * (1 + random.next()), signal)
-      } catch {
-        // Claimed, perhaps, without that anybody heard of it; and nobody waits for it any more.
-        if (signal.aborted && !node.isStopped) node.slot.release()
-        signal.throwIfAborted()
-        told = this.#tellWaiting('the upgrade database, which does not answer', told)
-        await sleep(clock, backoffMs(failures++, settings.backoffMs, settings.backoffMsMax, random.next()), signal)
-      }
-    }
-  }
-
-  /** The node stops: it takes nobody's place any more. */
+  /** The node stops: it is in nobody's way any more. */
   stop(): void {
-    this.#giveWay()
-  }
-
-  #tellWaiting(what: string, told: string | undefined): string {
-    if (what !== told) this.node.report('scheduled', this.target, `waits for ${what}`)
-    return what
+    this.#turn.over()
   }
 
   /** "The UM shuts down the current node software, causing it to persist its state" (§3). Ends with everything on disk. */
@@ -277,8 +224,7 @@ export class NodeUpgrade {
     try {
       await this.#learned(this.target)
     } catch (error) {
-      this.#giveWay()
-      node.slot.unreserve()
+      this.#turn.over()
       node.slot.release()
       throw error
     }
@@ -293,8 +239,7 @@ export class NodeUpgrade {
     } catch (error) {
       // The running call goes on: an object made beside it would break C2. What is lost is opened anew from disk.
       node.isUpgrading = false
-      this.#giveWay()
-      node.slot.unreserve()
+      this.#turn.over()
       if (node.state.isLost) node.crash(error)
       else node.serve()
       throw error
@@ -448,8 +393,7 @@ export class NodeUpgrade {
     } catch (error) {
       // The old object does not start either: the node restarts until it does, and keeps its slot until then.
       node.isUpgrading = false
-      this.#giveWay()
-      node.slot.unreserve()
+      this.#turn.over()
       node.crash(error)
       return
     }
@@ -458,8 +402,7 @@ export class NodeUpgrade {
 
   #serveAgain(): void {
     this.node.isUpgrading = false
-    this.#giveWay()
-    this.node.slot.unreserve()
+    this.#turn.over()
     this.node.serve()
   }
 
@@ -487,13 +430,6 @@ export class NodeUpgrade {
     invariant(found !== undefined, `upgrade ${this.target} does not concern ${this.node.id}`)
     return found
   }
-}
-
-function waitsFor(answer: Exclude<SlotAnswer, { claimed: true }>, service: string): string {
-  if ('heldBy' in answer) return `a slot under the limit of ${service}, held by ${answer.heldBy.join(', ')}`
-  const { control } = answer
-  const what = control.kind === 'pause' ? `the end of the pause of version ${control.version}` : 'the end of its hold'
-  return 'reason' in control && control.reason !== '' ? `${what}: ${control.reason}` : what
 }
 
 function pick(services: NodeServices) {

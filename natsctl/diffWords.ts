@@ -3,7 +3,12 @@ import type { ClassChange, Differences, OpenMethod, StateChange, Treatment } fro
 import type { GlobalFlags } from './flags.js'
 import { show } from './forms.js'
 import { type Cell, oneLine, print, printTable } from './output.js'
-import type { UpgradeDiff } from './upgradeDiff.js'
+
+/** What was compared, and how it is called. */
+export interface UpgradeDiff {
+  readonly of: string
+  readonly changes: readonly ClassChange[]
+}
 
 export function showDiff({ of, changes }: UpgradeDiff, { output }: GlobalFlags): void {
   show(output, {

@@ -1,20 +1,14 @@
 /** `natsctl upgrade diff`: the classes of an upgrade, or of two installed versions, old against new. */
 import type { Command } from 'commander'
 import { decodeManifest, type Manifest, type Operator, type Version } from 'theseus'
-import { type ClassChange, changesOf, installedUpgrades } from 'theseus/rollout'
+import { changesOf, installedUpgrades } from 'theseus/rollout'
 import type { Program } from './commands.js'
 import { withOperator } from './connection.js'
-import { showDiff } from './diffWords.js'
+import { showDiff, type UpgradeDiff } from './diffWords.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
 import { hasForms } from './forms.js'
 import { installedBundle, loadUpgrade, withBundles } from './upgradeSource.js'
-
-/** What was compared, and how it is called. */
-export interface UpgradeDiff {
-  readonly of: string
-  readonly changes: readonly ClassChange[]
-}
 
 export function addDiff(upgrade: Command, program: Program): void {
   const command = upgrade

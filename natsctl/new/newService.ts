@@ -3,12 +3,11 @@ import { basename, join, relative, resolve } from 'node:path'
 import { isName } from 'theseus'
 import { nearest } from '../buildSettings.js'
 import { type ExitCode, exitCodes } from '../exitCodes.js'
-import type { NewFlags } from './new.js'
 import { checkNew, exists, type NewFile, writeNew } from './newFiles.js'
 import { compiledBy, jsonOf, packageHints } from './project.js'
 import { classText, hostEntry, testText, tsconfigText, upConfigText } from './serviceFiles.js'
 import { type ServiceNames, serviceNames } from './serviceNames.js'
-import { tell } from './told.js'
+import { type NewFlags, tell } from './told.js'
 
 const upConfig = 'theseus.json'
 

@@ -7,12 +7,11 @@ import { type LoadedClass, loadClass, specifierOf } from './classRef.js'
 import { decisionsIn } from './code.js'
 import { compare } from './comparison.js'
 import { mappingText } from './mappingText.js'
-import type { NewFlags } from './new.js'
 import { checkNew, type NewFile, writeNew } from './newFiles.js'
 import { copyOfClass, foundNext, nextRef } from './nextClass.js'
 import { compiledBy } from './project.js'
 import { rehearsalText } from './rehearsalText.js'
-import { type Decision, tell } from './told.js'
+import { type Decision, type NewFlags, tell } from './told.js'
 import { upgradeText } from './upgradeText.js'
 
 export interface NewUpgradeFlags extends NewFlags {

@@ -1,7 +1,13 @@
 /** What `natsctl new` says when it has written its files, or would have. */
+
+import type { GlobalFlags } from '../flags.js'
 import { note, oneLine, print, printJson } from '../output.js'
-import type { NewFlags } from './new.js'
 import type { NewFile } from './newFiles.js'
+
+export interface NewFlags extends GlobalFlags {
+  readonly dir?: string
+  readonly dryRun?: true
+}
 
 /** One thing that is left to the reader: where it stands, and what the compiler says there. */
 export interface Decision {

@@ -1,6 +1,6 @@
 /** What one node has been through: the phases that its host remembers, and what it waits for now. */
 import type { PhaseSeen } from 'theseus'
-import { phaseCell } from '../node.js'
+import { phaseCell } from '../nodeWords.js'
 import { age } from '../output.js'
 import { waitingOf } from '../waiting.js'
 import { type Column, layOut } from './columns.js'

@@ -1,6 +1,6 @@
 /** A watch that is no screen: one line, or one document of JSON, for each change. */
 import type { NodeRow, Version } from 'theseus'
-import { nodeJson, noNodes } from '../node.js'
+import { nodeJson, noNodes } from '../nodeWords.js'
 import { count, note, oneLine, print, printJson } from '../output.js'
 import type { RolloutState } from '../rolloutState.js'
 import { isPartOfRollout } from '../rolloutSummary.js'

@@ -1,6 +1,6 @@
 /** A node as a row of the screen. Only rows that are shown are made. */
 import type { NodeRow } from 'theseus'
-import { phaseCell } from '../node.js'
+import { phaseCell } from '../nodeWords.js'
 import { age } from '../output.js'
 import { waitingOf } from '../waiting.js'
 import type { Column } from './columns.js'

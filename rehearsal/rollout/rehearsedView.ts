@@ -6,10 +6,25 @@ import type { NodeRow } from '../../core/ports/upgradeDatabase.js'
 import type { Contact } from '../../core/schedule.js'
 import { SourcedView, type ViewSource } from '../../core/schedulingView.js'
 import { noCollections } from '../../core/simulation.js'
-import type { SystemRehearsal } from './systemRehearsal.js'
+import type { VirtualTime } from '../world/virtualTime.js'
+import type { Looks } from './looks.js'
+import type { SimulatedNodes } from './simulatedNodes.js'
 
 /** What schedules asked for that is assumed. */
 export type Asked = 'state' | 'calls' | 'contacts' | `table ${string}`
+
+/** What a view needs of the rehearsal that it is part of. */
+export interface ViewedRehearsal {
+  readonly time: VirtualTime
+  readonly nodes: SimulatedNodes
+  readonly looks: Looks
+  readonly tables: ReadonlyMap<string, ReadonlyMap<string, string>>
+  readonly asked: Set<Asked>
+  /** A number in [0, 1) for a schedule. */
+  draw(): number
+  /** The nodes of the services that the node's class declares to call. */
+  contactsOf(nodeId: string): readonly NodeRow[]
+}
 
 /** A schedule that asks so often without any time passing never waits. */
 const readsAtOnceMax = 10_000
@@ -21,7 +36,7 @@ export class RehearsedSource implements ViewSource {
   #readsAtOnce = 0
 
   constructor(
-    readonly rehearsal: SystemRehearsal,
+    readonly rehearsal: ViewedRehearsal,
     readonly nodeId: string,
     private readonly definition: NodeClass,
   ) {}

@@ -19,7 +19,7 @@ import type { ClassUpgrade } from '../../core/upgrade.js'
 import { VirtualTime } from '../world/virtualTime.js'
 import { Looks } from './looks.js'
 import type { Lots, NodeFate, Obstacle, RehearsedRollout } from './rehearsedRollout.js'
-import { type Asked, RehearsedSource, RehearsedView } from './rehearsedView.js'
+import { type Asked, RehearsedSource, RehearsedView, type ViewedRehearsal } from './rehearsedView.js'
 import { SimulatedNodes } from './simulatedNodes.js'
 import { SimulatedSlots } from './simulatedSlots.js'
 import { type Proposal, tablesOf } from './situation.js'
@@ -32,7 +32,7 @@ const gateRoundMs = 2_000
 /** Beyond, a rehearsal is given up: some schedule looks far too often for the time that it waits. */
 const eventsMax = 5_000_000
 
-export class SystemRehearsal {
+export class SystemRehearsal implements ViewedRehearsal {
   readonly time: VirtualTime
   readonly random: Random
   readonly nodes: SimulatedNodes
@@ -69,13 +69,11 @@ export class SystemRehearsal {
     this.#services = this.#path.services()
   }
 
-  /** A number in [0, 1) for a schedule. */
   draw(): number {
     this.#lots = 'schedules'
     return this.random.next()
   }
 
-  /** The nodes of the services that the node's class declares to call. */
   contactsOf(nodeId: string): readonly NodeRow[] {
     const { uses = [] } = this.nodes.row(nodeId)
     const services = new Set(uses.map((className) => this.#services.get(className)))

@@ -19,8 +19,8 @@ import type { WorldTime } from './virtualTime.js'
 /** How long it may take from the end of the troubles until everything rests. */
 const restWithinMs = 90_000
 const lookEveryMs = 250
-/** How long an operator waits before asking a stalled node to try again. */
-const retryEveryMs = 2_500
+/** How long an operator waits before asking a stalled node to try again; half as long again each time. */
+const retryFirstMs = 2_500
 /** Every host has asked which versions are dead after so long. */
 const toldWithinMs = 3_000
 
@@ -41,6 +41,7 @@ export async function untilAtRest(room: AuditRoom): Promise<void> {
   const { time } = room
   const since = time.elapsedMs
   let retriedMs = since
+  let retryMs = retryFirstMs
   for (;;) {
     const restless = await restlessIn(room, time.elapsedMs - since)
     if (restless.length === 0) return
@@ -48,8 +49,10 @@ export async function untilAtRest(room: AuditRoom): Promise<void> {
       room.violated('C10', `${restWithinMs / 1000} seconds after the troubles ended: ${restless.join('; ')}`)
       return
     }
-    if (time.elapsedMs - retriedMs > retryEveryMs) {
+    if (time.elapsedMs - retriedMs > retryMs) {
       retriedMs = time.elapsedMs
+      // Where few may go at once, and none succeeds, a round takes its time.
+      retryMs *= 1.5
       await tryAgain(room)
     }
     await time.sleep(lookEveryMs)

@@ -1,6 +1,6 @@
 /** A reader's own repository, in which things are made: theseus and a compiler are installed, and nothing else is there. */
 import { execFile } from 'node:child_process'
-import { mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { ExecutionContext } from 'ava'
@@ -16,10 +16,14 @@ export function emptyRepository(t: ExecutionContext): string {
   return directory
 }
 
-/** Every file that is not installed, in order. */
-export function filesIn(directory: string): string[] {
-  return readdirSync(directory, { recursive: true, encoding: 'utf8' })
-    .filter((file) => !file.startsWith('node_modules') && statSync(join(directory, file)).isFile())
+/** Every file that is not installed, in order. What is installed is not even looked at: others write there. */
+export function filesIn(directory: string, within = ''): string[] {
+  return readdirSync(join(directory, within), { withFileTypes: true })
+    .flatMap((entry) => {
+      const path = join(within, entry.name)
+      if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : filesIn(directory, path)
+      return entry.isFile() ? [path] : []
+    })
     .sort()
 }
 
