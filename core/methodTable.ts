@@ -62,8 +62,18 @@ export function restrictedTable(table: MethodTable, description: ClassDescriptio
 /** What an SO's `this.next` is: asynchronous throughout, so that an SO can't tell whether the next is the object or another SO. */
 export function asynchronous(table: MethodTable): Record<string, AnyMethod> {
   const next: Record<string, AnyMethod> = {}
-  for (const [name, entry] of table) next[name] = async (...args) => entry.invoke(args)
+  for (const [name, entry] of table) next[name] = (...args) => promised(entry, args)
   return next
+}
+
+/** Not an async function: it would wrap the promise of a next SO in another one, at each hop. */
+function promised(entry: MethodEntry, args: readonly unknown[]): Promise<unknown> {
+  try {
+    const answer = entry.invoke(args)
+    return answer instanceof Promise ? answer : Promise.resolve(answer)
+  } catch (error) {
+    return Promise.reject(error)
+  }
 }
 
 function invoker(method: AnyMethod, self: object, kind: MethodKind, touch: () => void): MethodEntry['invoke'] {
