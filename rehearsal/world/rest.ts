@@ -19,8 +19,10 @@ import type { WorldTime } from './virtualTime.js'
 /** How long it may take from the end of the troubles until everything rests. */
 const restWithinMs = 90_000
 const lookEveryMs = 250
-/** How long an operator waits before asking a stalled node to try again; half as long again each time. */
-const retryFirstMs = 2_500
+/** How long an operator waits before looking after stalled nodes and paused rollouts again. */
+const lookAfterEveryMs = 2_500
+/** What has not succeeded after so many tries is let be. Rollouts are resumed all the same: who has not tried yet may. */
+const retriesMax = 10
 /** Every host has asked which versions are dead after so long. */
 const toldWithinMs = 3_000
 
@@ -40,8 +42,8 @@ export interface AuditRoom extends CallsRoom {
 export async function untilAtRest(room: AuditRoom): Promise<void> {
   const { time } = room
   const since = time.elapsedMs
-  let retriedMs = since
-  let retryMs = retryFirstMs
+  let lookedAfterMs = since
+  let retries = 0
   for (;;) {
     const restless = await restlessIn(room, time.elapsedMs - since)
     if (restless.length === 0) return
@@ -49,11 +51,10 @@ export async function untilAtRest(room: AuditRoom): Promise<void> {
       room.violated('C10', `${restWithinMs / 1000} seconds after the troubles ended: ${restless.join('; ')}`)
       return
     }
-    if (time.elapsedMs - retriedMs > retryMs) {
-      retriedMs = time.elapsedMs
-      // Where few may go at once, and none succeeds, a round takes its time.
-      retryMs *= 1.5
-      await tryAgain(room)
+    if (time.elapsedMs - lookedAfterMs > lookAfterEveryMs) {
+      lookedAfterMs = time.elapsedMs
+      if (retries++ < retriesMax) await tryAgain(room)
+      await resume(room)
     }
     await time.sleep(lookEveryMs)
   }
@@ -68,7 +69,10 @@ async function tryAgain(room: AuditRoom): Promise<void> {
     if (plan.seed % 2 === 0) handle.retry()
     else await database.setControl({ kind: 'retry', version: handle.version + 1, token: `at ${since}`, since })
   }
-  // The operator has seen why the rollout paused itself. What is asked of an undo holds nobody.
+}
+
+/** The operator has seen why the rollout paused itself. What is asked of an undo holds nobody. */
+async function resume({ database, plan }: AuditRoom): Promise<void> {
   for (const control of await database.controls())
     if (control.kind === 'pause' && !undoes(plan, control.version)) await database.removeControl(control)
 }
