@@ -21,6 +21,7 @@ import { Observers } from './actors/observers.js'
 import { type BuiltUpgrade, Operator, type PublishOptions } from './actors/operator.js'
 import { Outbox } from './actors/outbox.js'
 import { Population } from './actors/population.js'
+import { RecordPasses } from './actors/recordPasses.js'
 import { Registrar } from './actors/registrar.js'
 import { defaultSettings, type HostSettings } from './actors/settings.js'
 import { Teaching } from './actors/teaching.js'
@@ -238,6 +239,8 @@ export async function startUpgradeServer(
     clock: options.clock ?? systemClock,
     signatures: nkeySignatures,
     trust,
+    // Not of the system's own chance: a rehearsal is the same whatever a server is called.
+    name: randomName(systemRandom),
     ...(options.observe === undefined ? {} : { observe: options.observe }),
     ...(options.deathDelay === undefined ? {} : { deathDelayMs: milliseconds(options.deathDelay) }),
     ...(options.gate === undefined ? {} : { gate: options.gate }),
@@ -268,6 +271,7 @@ const hostParts: readonly (new (...args: any[]) => object)[] = [
   ClassRegistry,
   Registrar,
   Population,
+  RecordPasses,
   EventHub,
   Controls,
   Inspection,

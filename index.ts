@@ -51,7 +51,7 @@ export {
 } from './core/manifest.js'
 export { command, type MethodKind, query } from './core/methods.js'
 export { areFacts, type NodeFacts, type NodeFilter } from './core/nodeFilter.js'
-export { type NodeClass, NodeObject, type OneWay, type Remote } from './core/nodeObject.js'
+export { type NodeClass, NodeObject, type OneWay, type Remote, type StateOf } from './core/nodeObject.js'
 export { type Phase, phases } from './core/phases.js'
 export type { Clock } from './core/ports/clock.js'
 export type { HostMetrics, MetricsFactory, MetricsServer } from './core/ports/metrics.js'
@@ -74,6 +74,7 @@ export {
   oldestPossible,
   type ServiceLimit,
 } from './core/ports/upgradeDatabase.js'
+export { asItIs, type MakeRecord, type Records } from './core/recordTransform.js'
 export { forksTable } from './core/reservedTables.js'
 export { type Contact, type Schedule, type SchedulingView, schedule } from './core/schedule.js'
 export { afterMyServers } from './core/schedules/afterMyServers.js'

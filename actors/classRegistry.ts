@@ -4,8 +4,12 @@ import type { Step } from '../core/chainPlan.js'
 import { classesAt, classLine } from '../core/classLine.js'
 import { Fault, isFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
+import { invariant } from '../core/invariant.js'
 import type { NodeIdentity } from '../core/nodeFilter.js'
 import { describeClass, type NodeClass } from '../core/nodeObject.js'
+import type { LazySlot } from '../core/nodeRecord.js'
+import type { RecordRules } from '../core/recordTransform.js'
+import type { Simulation } from '../core/simulation.js'
 import type { ClassUpgrade } from '../core/upgrade.js'
 import { UpgradeHistory } from './upgradeHistory.js'
 
@@ -34,6 +38,14 @@ export class ClassRegistry {
   step(line: readonly string[], version: Version): Step {
     const classUpgrade = isConcerned(line, version) ? (this.classUpgrade(line, version) ?? 'rejected') : 'leavesAlone'
     return { version, classUpgrade, undoes: this.history.undoes(version) }
+  }
+
+  /** How the records of a slot are made; the upgrade that says so must be loaded. */
+  recordRules(line: readonly string[], { upgrade, role }: LazySlot): RecordRules {
+    const classUpgrade = this.classUpgrade(line, upgrade)
+    const rules = role === 'object' ? classUpgrade?.records : (classUpgrade?.pastSO as Simulation | undefined)?.records
+    invariant(rules !== undefined && rules !== null, `the upgrade to version ${upgrade} does not say how records are made`)
+    return rules
   }
 
   /** Whether nodes of the line that has `className` at this version can have `expected` instead: a class of the same type. */

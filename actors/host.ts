@@ -13,6 +13,7 @@ import type { NodeClass, OneWay, Remote } from '../core/nodeObject.js'
 import type { Link } from '../core/objectChain.js'
 import type { Phase } from '../core/phases.js'
 import type { Message, Subscription } from '../core/ports/transport.js'
+import type { RecordsUnmade } from '../core/ports/upgradeDatabase.js'
 import { subjectsOf } from '../core/subjects.js'
 import { Clients, type RefOptions } from './clients.js'
 import type { Node } from './node.js'
@@ -30,6 +31,8 @@ export interface NodeHandle {
   readonly phase: Phase
   /** Who answers which version, oldest first. */
   readonly chain: readonly ChainEntry[]
+  /** Records that its lazy transform has still to make (§8); null: none. */
+  readonly records: RecordsUnmade | null
   /**
    * Resolves when the node serves at `version` or past it. Rejects with `upgrade.*` when the upgrade on the way there is stalled or rejected,
    * with the reason, and with `timeout.deadline` after `timeout` (one minute by default).
@@ -187,6 +190,9 @@ export class Host {
         return node.phase
       },
       reached: (version, { timeout = '60s' } = {}) => this.#reached(node, version, milliseconds(timeout)),
+      get records() {
+        return node.records
+      },
       get chain() {
         return (node.software.hasChain ? node.chain.links : []).map(({ version, className, role }) => ({
           version,

@@ -303,12 +303,13 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
 
   #failed(error: unknown): void | Promise<void> {
     const { callee } = this
+    const { spoilt } = callee.state
     const written = callee.state.drop(this.#ticket)
     if (error instanceof InvariantViolation) {
       this.crashed(error)
       return
     }
-    const fault = faultOfMethod(error)
+    const fault = spoilt ?? faultOfMethod(error)
     if (fault.kind === 'application') callee.count('threw', this.#beganMs)
     // What is lost is opened anew from disk by the node's restart.
     if (!written || callee.state.isLost) {

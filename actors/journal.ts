@@ -46,6 +46,8 @@ interface Batch {
   readonly number: BatchNumber
   readonly writes: Map<string, Written>
   readonly waiters: Waiter[]
+  /** Called when nothing is added any more: it is being committed, or lost. */
+  readonly closed: (() => void)[]
   /** Whose writes it holds: they hear of it when they are lost, whether or not anybody waits. */
   readonly writers: Set<Writer>
 }
@@ -91,6 +93,12 @@ export class Journal {
     return new Promise((resolve, reject) => {
       this.whenCommitted(batch, (error) => (error === undefined ? resolve() : reject(error)))
     })
+  }
+
+  /** Resolves when nothing is added to `batch` any more, so that the next one can be filled while it is being committed. */
+  closed(batch: BatchNumber): Promise<void> {
+    if (batch !== this.#filling.number) return Promise.resolve()
+    return new Promise((resolve) => this.#filling.closed.push(resolve))
   }
 
   /** Writes and waits. */
@@ -148,6 +156,7 @@ export class Journal {
     }
     this.#committing = batch
     this.#filling = emptyBatch(batch.number + 1)
+    for (const resolve of batch.closed) resolve()
     this.#commit(batch).then(
       () => {
         this.#committed = batch.number
@@ -169,6 +178,7 @@ export class Journal {
     const lost = this.#filling
     this.#committing = undefined
     this.#filling = emptyBatch(lost.number + 1)
+    for (const resolve of lost.closed) resolve()
     for (const { number } of [batch, lost]) this.#lost.add(number)
     while (this.#lost.size > lostBatchesMax) this.#lost.delete(this.#lost.values().next().value!)
     // J2. First whoever wrote, so that nothing is written any more by those who saw what is lost.
@@ -179,14 +189,14 @@ export class Journal {
 }
 
 function emptyBatch(number: BatchNumber): Batch {
-  return { number, writes: new Map(), waiters: [], writers: new Set() }
+  return { number, writes: new Map(), waiters: [], closed: [], writers: new Set() }
 }
 
-/** Merges two sorted sequences; of equal keys the overlay's wins, and its null hides the key. */
-export function* overlaid(
-  base: Iterable<readonly [string, Uint8Array]>,
-  overlay: readonly (readonly [string, Uint8Array | null])[],
-): Iterable<readonly [string, Uint8Array]> {
+/** Merges two sequences that are sorted by key; of equal keys the overlay's wins, and its null hides the key. */
+export function* overlaid<T>(
+  base: Iterable<readonly [string, T]>,
+  overlay: readonly (readonly [string, T | null])[],
+): Iterable<readonly [string, T]> {
   let next = 0
   for (const entry of base) {
     while (next < overlay.length && compareKeys(overlay[next]![0], entry[0]) < 0) {

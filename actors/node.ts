@@ -8,12 +8,13 @@ import { Fault, reasonOf } from '../core/fault.js'
 import type { NodeSnapshot } from '../core/hostStatus.js'
 import type { Version } from '../core/ids.js'
 import { describeClass } from '../core/nodeObject.js'
-import type { NodeRecord } from '../core/nodeRecord.js'
+import type { LazySlot, NodeRecord } from '../core/nodeRecord.js'
 import type { Link, ObjectChain, Tally } from '../core/objectChain.js'
 import type { Phase } from '../core/phases.js'
 import type { ReceivedOutcome } from '../core/ports/telemetry.js'
 import type { Message, Subscription } from '../core/ports/transport.js'
-import type { NodeFigures } from '../core/ports/upgradeDatabase.js'
+import type { NodeFigures, RecordsUnmade } from '../core/ports/upgradeDatabase.js'
+import type { RecordRules } from '../core/recordTransform.js'
 import { serviceQueue, subjectsOf } from '../core/subjects.js'
 import { CallCounts } from './callCounts.js'
 import type { Hearer } from './eventHub.js'
@@ -26,6 +27,7 @@ import { NodeSoftware } from './nodeSoftware.js'
 import { NodeState } from './nodeState.js'
 import type { UpgradingNode } from './nodeUpgrade.js'
 import { RecordKeeper } from './recordKeeper.js'
+import { RecordPass, unmadeOf } from './recordPass.js'
 import { localCall, type Receiver, route } from './router.js'
 import { ServiceSlot } from './serviceSlot.js'
 import { backoffMs, sleep } from './timeouts.js'
@@ -42,6 +44,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
   readonly layer: UpgradeLayer
   readonly software: NodeSoftware
   readonly learning: NodeLearning
+  readonly pass: RecordPass
   readonly manager: UpgradeManager
   readonly slot: ServiceSlot
   readonly calls: CallCounts
@@ -56,6 +59,8 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
   #stopped = false
   #said: { readonly phase: Phase; readonly target: Version | null; readonly reason: string | null } = atFirst
   #followers: (() => boolean)[] = []
+  /** As long as this node runs: an upgrade's functions are always the same. */
+  readonly #rules = new Map<string, RecordRules>()
 
   constructor(
     readonly services: NodeServices,
@@ -64,7 +69,11 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
   ) {
     const { journal, clock, random, calls, settings } = services
     const { nodeId, service } = record
-    this.state = new NodeState(nodeId, journal, (error) => this.crash(error))
+    this.state = new NodeState(nodeId, journal, (error) => this.crash(error), {
+      lazyOf: (slot) => this.keeper.lazyOf(slot),
+      rulesOf: (lazy) => this.rulesOf(lazy),
+      failed: (fault) => this.pass.failed(fault),
+    })
     this.keeper = new RecordKeeper(record, this.state, journal)
     this.slot = new ServiceSlot(services, service, nodeId, isNew)
     this.mailbox = new Mailbox(clock, settings.mailboxCallsMax)
@@ -92,6 +101,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
     }
     this.software = new NodeSoftware(services, this.keeper, around, (chain) => services.events.hear(this, heardBy(chain)))
     this.learning = new NodeLearning(this)
+    this.pass = new RecordPass(this)
     this.manager = new UpgradeManager(this)
   }
 
@@ -107,6 +117,16 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
 
   get service(): string {
     return this.keeper.record.service
+  }
+
+  rulesOf(lazy: LazySlot): RecordRules {
+    const { classes } = this.services
+    const key = `${lazy.upgrade} ${lazy.role}`
+    const known = this.#rules.get(key)
+    if (known !== undefined) return known
+    const rules = classes.recordRules(this.keeper.line(classes), lazy)
+    this.#rules.set(key, rules)
+    return rules
   }
 
   // --- Receiving calls
@@ -244,6 +264,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
       this.#serving ??= this.services.transport.subscribe(service(record.service), (message) => this.receive(message), options)
     }
     this.mailbox.open()
+    this.pass.start()
   }
 
   get isBehind(): boolean {
@@ -300,8 +321,14 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
   /** How calls have gone since the phase began, where that tells how an upgrade does: on nodes that wait for one, or have just had one. */
   get figures(): NodeFigures | undefined {
     const { heard } = this.services.history
+    const { records } = this
+    if (records !== null) return { ...this.calls.sincePhase, records }
     if (heard === 0 || this.keeper.record.generation.version < heard - 1) return undefined
     return this.calls.sincePhase
+  }
+
+  get records(): RecordsUnmade | null {
+    return unmadeOf(this.keeper.record.generation)
   }
 
   /** The phase that was last reported, and why. */
@@ -330,6 +357,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
       answered,
       failed,
       expired,
+      records: this.records,
     }
   }
 
@@ -416,6 +444,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode {
   #withdraw(): Promise<void> {
     this.manager.stop()
     this.slot.stop()
+    this.pass.stop()
     this.services.events.hear(this, new Set())
     return this.leaveService()
   }

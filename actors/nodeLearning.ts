@@ -6,7 +6,7 @@
 import { pack } from '../core/codec.js'
 import { Fault, reasonOf } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
-import { keys, slot } from '../core/nodeRecord.js'
+import { keys, slot, withLazy } from '../core/nodeRecord.js'
 import { isSO, noCollections, type Simulation } from '../core/simulation.js'
 import { isRejection } from './classRegistry.js'
 import type { IncomingCall } from './incomingCall.js'
@@ -144,7 +144,8 @@ export class NodeLearning {
       const kept = Object.entries(generation.simulations).filter(([version]) => isNeeded(Number(version)))
       const isAll = kept.length === Object.keys(generation.simulations).length
       if (oldest === record.oldest && isAll) return
-      keeper.write({ ...record, oldest, generation: { ...generation, simulations: Object.fromEntries(kept) } })
+      const left = withLazy({ ...generation, simulations: Object.fromEntries(kept) }, generation.lazy ?? {})
+      keeper.write({ ...record, oldest, generation: left })
       software.rebuildChain()
       if (!isAll) this.#sweep()
     })

@@ -18,6 +18,7 @@ import { Inspection } from './inspection.js'
 import { Journal } from './journal.js'
 import { Outbox } from './outbox.js'
 import { Population } from './population.js'
+import { RecordPasses } from './recordPasses.js'
 import { Registrar } from './registrar.js'
 import type { HostSettings } from './settings.js'
 import { TimerWheel } from './timerWheel.js'
@@ -50,6 +51,7 @@ export class NodeServices {
     @inject(ClassRegistry) readonly classes: ClassRegistry,
     @inject(Registrar) readonly registrar: Registrar,
     @inject(Population) readonly population: Population,
+    @inject(RecordPasses) readonly passes: RecordPasses,
     @inject(EventHub) readonly events: EventHub,
     @inject(Controls) readonly controls: Controls,
     @inject(Inspection) readonly inspection: Inspection,

@@ -33,7 +33,9 @@ async function revive(services: NodeServices, definition: NodeClass, stored: Nod
     )
   }
   const line = services.classes.line(stored.generation.className, stored)
-  await services.classes.load(line, stored.oldest, stored.newest)
+  // Records that are still to be made may need the functions of an upgrade whose version is dead.
+  const unmade = [stored.generation, stored.previous].flatMap((of) => Object.values(of?.lazy ?? {}).map(({ upgrade }) => upgrade))
+  await services.classes.load(line, Math.min(stored.oldest, ...unmade.map((upgrade) => upgrade - 1)), stored.newest)
   await askBriefly(services)
   const record = afterCrash({ ...stored, incarnation: stored.incarnation + 1 })
   const node = new Node(services, record, false)
@@ -118,7 +120,11 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
     object: slot(0, first),
     simulations: {},
   }
-  const state = new NodeState(nodeId, journal)
+  const state = new NodeState(nodeId, journal, undefined, {
+    lazyOf: (of) => generation.lazy?.[of],
+    rulesOf: (lazy) => classes.recordRules(line, lazy),
+    failed() {},
+  })
   const recordAt = (at: Generation): NodeRecord => ({
     format: recordFormat,
     nodeId,

@@ -10,15 +10,29 @@ import { type Collection, collectionKeyBytesMax, type KeyRange } from '../core/c
 import { Fault } from '../core/fault.js'
 import { invariant } from '../core/invariant.js'
 import type { MethodKind } from '../core/methods.js'
-import { keys, type Slot } from '../core/nodeRecord.js'
+import { keys, type LazySlot, type Slot } from '../core/nodeRecord.js'
 import { compareKeys } from '../core/ports/stateStore.js'
+import type { RecordRules } from '../core/recordTransform.js'
 import { snapshotOf } from '../core/snapshot.js'
 import { type BatchNumber, type Journal, overlaid, PackedLater, type Writer } from './journal.js'
+import { afterPrefix, LazyRecords, tombstone } from './lazyRecords.js'
 
 /** Whoever has a root: an object or an SO's `this`. */
 export interface RootHolder {
   state: object
+  /** An object looks at each record that is made for it (§8). */
+  checkRecord?(collection: string, key: string, record: unknown): void
 }
+
+/** What a node knows of its slots whose records are still to be made. */
+export interface LazySlots {
+  lazyOf(slot: Slot): LazySlot | undefined
+  rulesOf(lazy: LazySlot): RecordRules
+  /** A record can't be made. */
+  failed(fault: Fault): void
+}
+
+const noLazySlots: LazySlots = { lazyOf: () => undefined, rulesOf: () => ({}), failed() {} }
 
 interface OpenSlot {
   readonly key: string
@@ -42,7 +56,11 @@ export class NodeState implements Writer {
   #running: MethodKind | undefined
   #ticket: Ticket = 0
   #touched: OpenSlot[] = []
-  readonly #staged = new Map<string, Uint8Array | null>()
+  readonly #staged = new Map<string, StagedWrite>()
+  /** Records that are still to be made, read as if they were. */
+  readonly lazy: LazyRecords
+  /** Why the running call must not succeed: a record that it asked for can't be made. */
+  #spoilt: Fault | undefined
   #queries = 0
   /** Why what is in memory is not what is on disk, until everything is opened again. */
   #lost: unknown
@@ -51,7 +69,17 @@ export class NodeState implements Writer {
     private readonly nodeId: string,
     private readonly journal: Journal,
     private readonly onLost: (error: unknown) => void = () => {},
-  ) {}
+    lazySlots: LazySlots = noLazySlots,
+  ) {
+    const { lazyOf, rulesOf } = lazySlots
+    const check = (slot: Slot, collection: string, key: string, record: unknown) =>
+      this.#slots.get(slot)?.holder.checkRecord?.(collection, key, record)
+    const failed = (fault: Fault) => {
+      if (this.#running !== undefined) this.#spoilt ??= fault
+      lazySlots.failed(fault)
+    }
+    this.lazy = new LazyRecords(nodeId, journal, lazyOf, rulesOf, check, failed)
+  }
 
   /** Called by the journal: a write of this node will never be on disk. Nothing is kept any more until `closeAll`. */
   lost(error: unknown): void {
@@ -80,7 +108,7 @@ export class NodeState implements Writer {
   }
 
   /** Writes a key of this node that is not part of a slot. */
-  write(key: string, value: Uint8Array): void {
+  write(key: string, value: Uint8Array | null): void {
     this.batch = this.journal.write(key, value, this)
   }
 
@@ -134,6 +162,7 @@ export class NodeState implements Writer {
   keep(ticket: Ticket): void {
     if (ticket !== this.#ticket) return
     this.throwIfLost()
+    if (this.#spoilt !== undefined) throw this.#spoilt
     if (this.#running === 'query') this.#checkQuery()
     if (this.#touched.length > 0) {
       const changed: (readonly [OpenSlot, unknown])[] = []
@@ -146,8 +175,14 @@ export class NodeState implements Writer {
         this.batch = this.journal.write(open.key, new PackedLater(snapshot), this)
       }
     }
-    if (this.#staged.size > 0) for (const [key, value] of this.#staged) this.batch = this.journal.write(key, value, this)
+    if (this.#staged.size > 0)
+      for (const [key, write] of this.#staged) this.batch = this.journal.write(key, packedOf(write), this)
     this.#end()
+  }
+
+  /** Why the running call fails whatever its method makes of it: a record that it asked for can't be made. */
+  get spoilt(): Fault | undefined {
+    return this.#spoilt
   }
 
   /** The call failed: roots are as they were before it, collections too. True if it had written: the object must be rebuilt then. */
@@ -183,10 +218,18 @@ export class NodeState implements Writer {
 
   /** `mayUse` throws for an object that has stopped: it must not write into another's call. */
   collection(slot: Slot, name: string, mayUse: () => void = () => {}): Collection<unknown> {
-    return new StoredCollection(keys.collection(this.nodeId, slot, name), this.journal, this.#staged, () => {
-      mayUse()
-      this.#mayWrite()
-    })
+    return new StoredCollection(
+      keys.collection(this.nodeId, slot, name),
+      slot,
+      name,
+      this.journal,
+      this.lazy,
+      this.#staged,
+      () => {
+        mayUse()
+        this.#mayWrite()
+      },
+    )
   }
 
   #mayWrite(): void {
@@ -201,6 +244,7 @@ export class NodeState implements Writer {
 
   #end(): void {
     this.#running = undefined
+    this.#spoilt = undefined
     if (this.#touched.length > 0) {
       for (const open of this.#touched) open.touched = false
       this.#touched = []
@@ -222,22 +266,42 @@ function copyOf(snapshot: unknown): object {
   return unpack(pack(snapshot)) as object
 }
 
-/** One collection of one slot: the call's own writes over the journal's over the store's. */
+/** A packed record; null deletes it, and `deletedBelow` where it would otherwise be made again (Z2). */
+type StagedWrite = Uint8Array | null | typeof deletedBelow
+const deletedBelow = Symbol('deletedBelow')
+
+function packedOf(write: StagedWrite): Uint8Array | null {
+  return write === deletedBelow ? tombstone : write
+}
+
+/** One collection of one slot: the call's own writes over the journal's over the store's, and below them what is still to be made. */
 class StoredCollection implements Collection<unknown> {
   constructor(
     private readonly prefix: string,
+    private readonly slot: Slot,
+    private readonly name: string,
     private readonly journal: Journal,
-    private readonly staged: Map<string, Uint8Array | null>,
+    private readonly lazy: LazyRecords,
+    private readonly staged: Map<string, StagedWrite>,
     private readonly mayWrite: () => void,
   ) {}
 
   get(key: string): unknown {
-    const packed = this.#bytes(checkKey(key))
-    return packed === undefined ? undefined : unpack(packed)
+    const full = this.prefix + checkKey(key)
+    const own = this.staged.get(full)
+    if (own === undefined) {
+      if (this.#isLazy) return this.lazy.get(this.slot, this.name, key)
+      const packed = this.journal.get(full)
+      return packed === undefined ? undefined : unpack(packed)
+    }
+    return own === null || own === deletedBelow ? undefined : unpack(own)
   }
 
   has(key: string): boolean {
-    return this.#bytes(checkKey(key)) !== undefined
+    const full = this.prefix + checkKey(key)
+    const own = this.staged.get(full)
+    if (own !== undefined) return own !== null && own !== deletedBelow
+    return this.#isLazy ? this.lazy.get(this.slot, this.name, key) !== undefined : this.journal.get(full) !== undefined
   }
 
   put(key: string, value: unknown): void {
@@ -247,7 +311,8 @@ class StoredCollection implements Collection<unknown> {
 
   delete(key: string): void {
     this.mayWrite()
-    this.staged.set(this.prefix + checkKey(key), null)
+    const full = this.prefix + checkKey(key)
+    this.staged.set(full, this.#isLazy && this.lazy.needsTombstone(this.slot, this.name, key) ? deletedBelow : null)
   }
 
   *entries(range: KeyRange = {}): Iterable<readonly [string, unknown]> {
@@ -255,26 +320,32 @@ class StoredCollection implements Collection<unknown> {
     const to = range.to === undefined ? afterPrefix(this.prefix) : this.prefix + range.to
     const own = [...this.staged]
       .filter(([key]) => compareKeys(key, from) >= 0 && compareKeys(key, to) < 0)
+      .map(([key, write]) => [key, write === deletedBelow ? null : write] as const)
       .sort(([a], [b]) => compareKeys(a, b))
     let left = range.limit ?? Number.POSITIVE_INFINITY
-    for (const [key, packed] of overlaid(this.journal.range(from, to), own)) {
+    const entries = this.#isLazy
+      ? overlaid(
+          this.#made(range),
+          own.map(([key, packed]) => [key, packed && (() => unpack(packed))] as const),
+        )
+      : overlaid<Uint8Array | Made>(this.journal.range(from, to), own)
+    for (const [key, value] of entries) {
       if (left-- <= 0) return
-      yield [key.slice(this.prefix.length), unpack(packed)]
+      yield [key.slice(this.prefix.length), typeof value === 'function' ? value() : unpack(value)]
     }
   }
 
-  #bytes(key: string): Uint8Array | undefined {
-    const full = this.prefix + key
-    const own = this.staged.get(full)
-    if (own !== undefined) return own ?? undefined
-    return this.staged.has(full) ? undefined : this.journal.get(full)
+  *#made({ from = '', to }: KeyRange): Iterable<readonly [string, Made]> {
+    for (const [key, record] of this.lazy.entries(this.slot, this.name, from, to)) yield [this.prefix + key, () => record]
+  }
+
+  get #isLazy(): boolean {
+    return this.lazy.isLazy(this.slot, this.name)
   }
 }
 
-/** Collection keys end with '/'; '0' is the character after it. */
-export function afterPrefix(prefix: string): string {
-  return `${prefix.slice(0, -1)}0`
-}
+/** A record that is unpacked already, or when it is asked for. */
+type Made = () => unknown
 
 export function checkKey(key: string): string {
   if (typeof key === 'string' && key.length > 0 && !key.includes('\0') && Buffer.byteLength(key) <= collectionKeyBytesMax)

@@ -6,9 +6,10 @@ import { type Control, isToldToGo, retryToken } from '../core/control.js'
 import { Fault, isFault, toFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import { invariant } from '../core/invariant.js'
-import type { Generation } from '../core/nodeRecord.js'
+import type { Generation, LazySlot } from '../core/nodeRecord.js'
 import type { Phase } from '../core/phases.js'
 import { type SlotAnswer, strictestLimit } from '../core/ports/upgradeDatabase.js'
+import type { RecordRules } from '../core/recordTransform.js'
 import type { ClassUpgrade } from '../core/upgrade.js'
 import { isConcerned } from './classRegistry.js'
 import type { Mailbox } from './mailbox.js'
@@ -35,6 +36,8 @@ export interface UpgradingNode {
   readonly mailbox: Mailbox
   readonly learning: NodeLearning
   readonly slot: ServiceSlot
+  /** How the records of a lazy slot are made. */
+  rulesOf(lazy: LazySlot): RecordRules
   /** Calls that the node has answered since it started. */
   readonly calls: { readonly answered: number; readonly failed: number }
   /** Set while the upgrade has taken the object away; a crash meanwhile is the upgrade's to handle. */
@@ -168,7 +171,12 @@ export class NodeUpgrade {
     const over = new AbortController()
     const either = AbortSignal.any([signal, over.signal])
     const view = new NodeSchedulingView(
-      { ...pick(services), record: () => this.node.keeper.record, calls: () => this.node.calls },
+      {
+        ...pick(services),
+        record: () => this.node.keeper.record,
+        rulesOf: (lazy) => this.node.rulesOf(lazy),
+        calls: () => this.node.calls,
+      },
       this.target,
       either,
     )
@@ -303,6 +311,7 @@ export class NodeUpgrade {
     const { node } = this
     const { startTimeoutMs } = this.#classUpgrade.timeouts
     try {
+      node.keeper.coming = this.#next
       const object = node.software.make(this.#next!)
       object.context.silent = true
       this.#checked = object
@@ -326,6 +335,7 @@ export class NodeUpgrade {
       previous: node.keeper.record.generation,
       upgrade: { phase: 'recovering', target: this.target, startsFailed: 0 },
     })
+    node.keeper.coming = undefined
     node.services.observe({ type: 'flipped', nodeId: node.id, version: next.version, className: next.className })
   }
 
@@ -384,6 +394,7 @@ export class NodeUpgrade {
     this.#checked?.context.stop()
     this.#checked = undefined
     this.#next = undefined
+    this.node.keeper.coming = undefined
     this.node.software.discard()
     this.node.state.closeAll()
     await this.#startOld()

@@ -224,6 +224,23 @@ export class Operator {
     return this.publish({ manifest, bundle }, { ...options, upgraders })
   }
 
+  /** What an upgrade server has as the newest version; who it is and its clock, in milliseconds since 1970, where it tells. */
+  async askServer(): Promise<{
+    readonly version: Version
+    readonly digest: string | null
+    readonly server: string | null
+    readonly now: number | null
+  }> {
+    const { version, digest } = await this.server.head()
+    const who = await this.server.who()
+    return { version, digest, server: who?.server ?? null, now: who?.now ?? null }
+  }
+
+  /** Throws unless orders and upgrades reach an upgrade server. Changes nothing. */
+  reachInstall(): Promise<void> {
+    return this.server.reachInstall()
+  }
+
   /** The manifests of all versions, oldest first, as the upgrade server has them: not verified. */
   async history(): Promise<readonly Manifest[]> {
     return (await this.signedHistory()).map(({ bytes }) => decodeManifest(bytes))

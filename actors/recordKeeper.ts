@@ -4,7 +4,7 @@
  */
 import { pack, unpack } from '../core/codec.js'
 import type { Replier } from '../core/envelope.js'
-import { checkRecord, keys, type NodeRecord } from '../core/nodeRecord.js'
+import { checkRecord, type Generation, keys, type LazySlot, type NodeRecord, type Slot } from '../core/nodeRecord.js'
 import type { ClassRegistry } from './classRegistry.js'
 import type { Journal } from './journal.js'
 import type { NodeState } from './nodeState.js'
@@ -12,6 +12,8 @@ import type { NodeState } from './nodeState.js'
 export class RecordKeeper {
   #record: NodeRecord
   #replier: Replier
+  /** A generation that is looked at before the record names it: while it is being checked. */
+  coming: Generation | undefined
 
   constructor(
     record: NodeRecord,
@@ -29,6 +31,11 @@ export class RecordKeeper {
   /** How the node signs its answers. */
   get replier(): Replier {
     return this.#replier
+  }
+
+  /** Of a slot some of whose records are still to be made. */
+  lazyOf(slot: Slot): LazySlot | undefined {
+    return this.#record.generation.lazy?.[slot] ?? this.coming?.lazy?.[slot]
   }
 
   /** The node's class at each known version. */

@@ -127,24 +127,16 @@ export class Registrar {
 
   /** Nodes whose figures have changed report; the others only renew their leases. */
   async #renew(): Promise<void> {
-    const { leaseMs } = this.settings
-    const rows: NodeStatus[] = []
     const unchanged: string[] = []
     for (const [nodeId, registration] of this.#registrations) {
       if (registration !== 'registered') continue
       const row = this.#rows.get(nodeId)
       const figures = this.figuresOf(nodeId)
       if (row === undefined || figures === undefined || isAlike(figures, row.figures)) unchanged.push(nodeId)
-      else {
-        const renewed = { ...row, figures }
-        this.#rows.set(nodeId, renewed)
-        rows.push(renewed)
-      }
+      // Behind what is being reported: an older row must not come after a newer one.
+      else this.report({ ...row, figures })
     }
-    await Promise.all([
-      unchanged.length > 0 ? this.database.renew(unchanged, leaseMs) : undefined,
-      rows.length > 0 ? this.database.report(rows, leaseMs) : undefined,
-    ])
+    if (unchanged.length > 0) await this.database.renew(unchanged, this.settings.leaseMs)
   }
 
   #renewLater(): void {
@@ -166,5 +158,6 @@ function taken({ nodeId }: NodeStatus, directoryId: string): Fault {
 }
 
 function isAlike(a: NodeFigures, b: NodeFigures | undefined): boolean {
-  return a.ended === (b?.ended ?? 0) && a.threw === (b?.threw ?? 0) && a.timed === (b?.timed ?? 0)
+  const isAsFar = a.records?.passed === b?.records?.passed
+  return isAsFar && a.ended === (b?.ended ?? 0) && a.threw === (b?.threw ?? 0) && a.timed === (b?.timed ?? 0)
 }

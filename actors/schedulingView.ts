@@ -3,21 +3,23 @@ import { unpack } from '../core/codec.js'
 import type { ReadonlyCollection } from '../core/collection.js'
 import { isFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
-import { keys, type NodeRecord } from '../core/nodeRecord.js'
+import { keys, type LazySlot, type NodeRecord } from '../core/nodeRecord.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Random } from '../core/ports/random.js'
 import type { StateStore } from '../core/ports/stateStore.js'
 import type { NodeRow, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import type { RecordRules } from '../core/recordTransform.js'
 import type { Contact, SchedulingView } from '../core/schedule.js'
 import { awaitCondition } from '../core/schedules/population.js'
 import type { Contacts } from './contacts.js'
-import { afterPrefix } from './nodeState.js'
+import { LazyRecords } from './lazyRecords.js'
 import type { Population } from './population.js'
 import type { HostSettings } from './settings.js'
 import { backoffMs, sleep } from './timeouts.js'
 
 export interface ViewParts {
   readonly record: () => NodeRecord
+  readonly rulesOf: (lazy: LazySlot) => RecordRules
   readonly calls: () => { readonly answered: number; readonly failed: number }
   readonly store: StateStore
   readonly population: Population
@@ -56,20 +58,18 @@ export class NodeSchedulingView implements SchedulingView {
 
   collection(name: string): ReadonlyCollection<unknown> {
     const { nodeId, generation } = this.parts.record()
-    const { store } = this.parts
-    const prefix = keys.collection(nodeId, generation.object, name)
-    const get = (key: string) => {
-      const packed = store.get(prefix + key)
-      return packed === undefined ? undefined : frozen(unpack(packed))
-    }
+    const { object, lazy = {} } = generation
+    const records = new LazyRecords(nodeId, this.parts.store, (slot) => lazy[slot], this.parts.rulesOf)
+    const get = (key: string) => frozen(records.get(object, name, key))
     return {
       get,
-      has: (key) => store.get(prefix + key) !== undefined,
-      *entries(range = {}) {
-        const from = prefix + (range.from ?? '')
-        const to = range.to === undefined ? afterPrefix(prefix) : prefix + range.to
-        for (const [key, packed] of store.range(from, to, range.limit))
-          yield [key.slice(prefix.length), frozen(unpack(packed))] as const
+      has: (key) => get(key) !== undefined,
+      *entries({ from = '', to, limit = Number.POSITIVE_INFINITY } = {}) {
+        let left = limit
+        for (const [key, record] of records.entries(object, name, from, to)) {
+          if (left-- <= 0) return
+          yield [key, frozen(record)] as const
+        }
       },
     }
   }

@@ -62,6 +62,13 @@ export interface HostSettings {
   /** Records that a transform writes in one transaction, and bytes. */
   readonly transformRecordsPerCommit: number
   readonly transformBytesPerCommit: number
+  /** What lazy transforms make in one go in the background, of all nodes of the host together: records, and about how long. */
+  readonly recordsPerPass: number
+  readonly passMs: number
+  /** Their share of the event loop, at most; the pause between two goes, which doubles up to `passPauseMsMax` while nothing can be done. */
+  readonly passShareMax: number
+  readonly passPauseMs: number
+  readonly passPauseMsMax: number
   /** Keys deleted in one transaction when unused slots are swept. */
   readonly sweepKeysPerCommit: number
   /** At most so many nodes of a service not serving at once. */
@@ -108,6 +115,11 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   slotPauseMs: 100,
   transformRecordsPerCommit: 1_000,
   transformBytesPerCommit: 1024 * 1024,
+  recordsPerPass: 500,
+  passMs: 5,
+  passShareMax: 0.2,
+  passPauseMs: 5,
+  passPauseMsMax: 1_000,
   sweepKeysPerCommit: 1_000,
   limit: { percent: 25 },
   phasesKeptMax: 10_000,

@@ -1,12 +1,25 @@
 /**
  * Runs one transform (§6): reads the old generation, writes the new one beside it in bounded transactions, the object's state and the
- * past-SO's initial state. Nothing of the old generation changes, so that dropping the new one is all that a failure needs.
+ * past-SO's initial state. Nothing of the old generation changes, so that dropping the new one is all that a failure needs. Collections that are
+ * made record by record (§8) it leaves to `lazyRecords.ts` and `recordPass.ts`.
  */
 import { pack } from '../core/codec.js'
 import { Fault, toFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
-import { type Generation, generationOf, keys, type NodeRecord, type Slot, slot, slotOfKey, slotsOf } from '../core/nodeRecord.js'
-import { isSO, noCollections } from '../core/simulation.js'
+import {
+  type Generation,
+  generationOf,
+  keys,
+  type LazySlot,
+  type NodeRecord,
+  type Slot,
+  slot,
+  slotOfKey,
+  slotsOf,
+  withLazy,
+} from '../core/nodeRecord.js'
+import type { RecordRules } from '../core/recordTransform.js'
+import { isSO, noCollections, type Simulation } from '../core/simulation.js'
 import type { TransformCollections } from '../core/transform.js'
 import type { ClassUpgrade } from '../core/upgrade.js'
 import type { Journal } from './journal.js'
@@ -25,15 +38,25 @@ export function standIn(version: Version, undoes: boolean): Version {
 export function nextGeneration(old: Generation, upgrade: ClassUpgrade, undoes: boolean): Generation {
   const number = old.number + 1
   const version = old.version + 1
-  const { [standIn(version, undoes)]: _future, ...kept } = old.simulations
-  const past = isSO(upgrade.pastSO) ? { [old.version]: slot(number, old.version) } : {}
-  return {
+  const { [standIn(version, undoes)]: future, ...kept } = old.simulations
+  const object = slot(number, version)
+  const past = slot(number, old.version)
+  const lazy: Record<Slot, LazySlot> = { ...old.lazy }
+  const makes = (of: Slot, role: LazySlot['role'], rules: RecordRules | null, beside: Slot | null) => {
+    if (rules === null) return
+    const next = Object.fromEntries(Object.keys(rules).map((name) => [name, '']))
+    lazy[of] = { upgrade: version, role, undoes, old: old.object, beside, next, passed: 0 }
+  }
+  makes(object, 'object', upgrade.records, future ?? null)
+  if (isSO(upgrade.pastSO)) makes(past, 'pastSO', upgrade.pastSO.records, null)
+  const generation: Generation = {
     number,
     version,
     className: upgrade.newClass.className,
-    object: slot(number, version),
-    simulations: { ...kept, ...past },
+    object,
+    simulations: { ...kept, ...(isSO(upgrade.pastSO) ? { [old.version]: past } : {}) },
   }
+  return withLazy(generation, lazy)
 }
 
 /** Whether nobody waits for a transform any more. */
@@ -59,16 +82,18 @@ export async function runTransform(
     const root = await upgrade.transform(
       state.rootCopy(old.object),
       futureSlot === undefined ? initialFuture(upgrade) : state.rootCopy(futureSlot),
-      collectionsOf(nodeId, old, futureSlot, next, state, journal, writer),
+      collectionsOf(nodeId, old, futureSlot, next, upgrade.records, state, journal, writer),
     )
     writer.write(keys.root(nodeId, next.object), pack(root, `the new state of ${next.className}`))
     if (isSO(upgrade.pastSO)) {
       const past = slot(next.number, old.version)
       const initial = await upgrade.pastSO.initial(state.rootCopy(old.object), {
         old: (name) => state.collection(old.object, name),
-        own: (name) => ({
-          put: (key, value) => writer.write(keys.collection(nodeId, past, name) + checkKey(key), pack(value, `record ${key}`)),
-        }),
+        own: (name) => {
+          checkEager(name, (upgrade.pastSO as Simulation).records, 'the past-SO’s initial()')
+          const prefix = keys.collection(nodeId, past, name)
+          return { put: (key, value) => writer.write(prefix + checkKey(key), pack(value, `record ${key}`)) }
+        },
         flushed: () => writer.room(),
       })
       writer.write(keys.root(nodeId, past), pack(initial, 'the past-SO’s initial state'))
@@ -160,9 +185,15 @@ class BoundedWriter {
     this.#await(this.#last)
   }
 
-  /** Waits for the disk when a transaction is full, so that it may be asked for after every record. */
+  /**
+   * When a transaction is full, waits until it is on its way to the disk, and with it the one before is there: so that it may be asked for after
+   * every record, and one can be filled while the other is written.
+   */
   async room(): Promise<void> {
-    if (this.isFull) await this.flush()
+    if (!this.isFull) return
+    await this.journal.closed(this.#last)
+    this.isFull = false
+    this.#check()
   }
 
   /** Waits until everything is on disk. Throws if any part of it is lost. */
@@ -170,6 +201,10 @@ class BoundedWriter {
     this.#await(this.#last)
     await this.#pending
     this.isFull = false
+    this.#check()
+  }
+
+  #check(): void {
     if (this.#lost !== undefined) throw this.#lost
     if (this.given.up) throw new Fault('upgrade.transform', 'the transform was given up')
   }
@@ -187,30 +222,55 @@ function collectionsOf(
   old: Generation,
   future: Slot | undefined,
   next: Generation,
+  records: RecordRules | null,
   state: NodeState,
   journal: Journal,
   writer: BoundedWriter,
 ): TransformCollections {
   const empty = { get: () => undefined, has: () => false, entries: () => [] }
   return {
-    old: (name) => state.collection(old.object, name),
-    future: (name) => (future === undefined ? empty : state.collection(future, name)),
-    next: (name) => {
+    old: once((name) => state.collection(old.object, name)),
+    future: once((name) => (future === undefined ? empty : state.collection(future, name))),
+    next: once((name) => {
+      checkEager(name, records, 'the transform')
       const prefix = keys.collection(nodeId, next.object, name)
       return {
-        put: (key, value) => writer.write(prefix + checkKey(key), pack(value, `record ${key}`)),
+        put: (key, value) => writer.write(prefix + checkKey(key), pack(value, 'a record')),
         delete: (key) => writer.write(prefix + checkKey(key), null),
       }
-    },
+    }),
     carry: async (name) => {
+      checkEager(name, records, 'the transform')
       const from = keys.collection(nodeId, old.object, name)
       const to = keys.collection(nodeId, next.object, name)
-      for (const [key, value] of journal.range(from, `${from.slice(0, -1)}0`)) {
-        writer.write(to + key.slice(from.length), value)
-        if (writer.isFull) await writer.flush()
-      }
+      if (state.lazy.isLazy(old.object, name)) {
+        for (const [key, record] of state.lazy.entries(old.object, name, '', undefined)) {
+          writer.write(to + key, pack(record, `record ${key}`))
+          if (writer.isFull) await writer.room()
+        }
+      } else
+        for (const [key, value] of journal.range(from, `${from.slice(0, -1)}0`)) {
+          writer.write(to + key.slice(from.length), value)
+          if (writer.isFull) await writer.room()
+        }
       await writer.flush()
     },
     flushed: () => writer.room(),
   }
+}
+
+/** Asked for again for every record. */
+function once<Made>(make: (name: string) => Made): (name: string) => Made {
+  const known = new Map<string, Made>()
+  return (name) => {
+    let made = known.get(name)
+    if (made === undefined) known.set(name, (made = make(name)))
+    return made
+  }
+}
+
+/** Two that fill one collection would write over each other. */
+function checkEager(name: string, records: RecordRules | null, who: string): void {
+  if (records?.[name] === undefined) return
+  throw new Fault('upgrade.transform', `${who} may not fill ${name}, which is made record by record: see "records"`)
 }

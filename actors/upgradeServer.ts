@@ -58,6 +58,8 @@ export interface UpgradeServerOptions {
   readonly deathRoundMs?: number
   readonly gate?: GateMode
   readonly gateRoundMs?: number
+  /** Tells it from the others of its system, when somebody asks who they are. */
+  readonly name?: string
   readonly observe?: HostObserver
 }
 
@@ -140,6 +142,8 @@ export class UpgradeServer {
     switch (method) {
       case 'head':
         return this.#head()
+      case 'who':
+        return this.#who()
       case 'manifests':
         return this.#manifests(args[0], args[1])
       case 'chunk':
@@ -174,6 +178,11 @@ export class UpgradeServer {
     const wanted = await this.#relearning.wanted()
     const directives = await database.directives()
     return { ...(await database.head()), dead: inForce, final, directives, ...(wanted.length === 0 ? {} : { wanted }) }
+  }
+
+  async #who(): Promise<unknown> {
+    const { name, clock } = this.#options
+    return { server: name ?? null, now: clock.now() }
   }
 
   async #manifests(from: unknown, to: unknown): Promise<unknown> {

@@ -40,6 +40,28 @@ export class UpgradeServerClient {
     return { version, digest, dead, final, directives, wanted }
   }
 
+  /** Which of the servers answered, and its clock, in milliseconds since 1970. Null of one that does not tell. */
+  async who(): Promise<{ readonly server: string | null; readonly now: number } | null> {
+    let answer: unknown
+    try {
+      answer = await this.#ask('who', [])
+    } catch (error) {
+      if (isFault(error) && error.code === 'protocol.no-such-method') return null
+      throw error
+    }
+    const { server, now } = (answer ?? {}) as Record<string, unknown>
+    return typeof now === 'number' ? { server: typeof server === 'string' ? server : null, now } : null
+  }
+
+  /** Throws unless what changes the history reaches an upgrade server. Changes nothing: no method has this name. */
+  async reachInstall(): Promise<void> {
+    try {
+      await this.#change('nothing', [])
+    } catch (error) {
+      if (!isFault(error) || error.code !== 'protocol.no-such-method') throw error
+    }
+  }
+
   /** Manifests `from` to `to`, both included. Throws `upgrade.fetch` if one is missing. */
   async manifests(from: Version, to: Version): Promise<readonly SignedManifest[]> {
     const all: SignedManifest[] = []

@@ -86,6 +86,10 @@ export class MeterV2 extends NodeObject<{ kelvin: number }, { readings: KelvinRe
   }
 }
 
+function inKelvin({ at, celsius, by }: Reading): KelvinReading {
+  return { at, kelvin: toKelvin(celsius), by }
+}
+
 export function readingKey(n: number): string {
   return String(n).padStart(9, '0')
 }
@@ -128,8 +132,8 @@ export const schedules = {
   quickly: gradually({ every: '300ms', probability: 0.3 }),
 } as const
 
-/** How the records of a collection come into the new version's state. Lazy transforms, once there are any, are another entry here. */
-export const ways = ['eager'] as const
+/** How the records of a collection come into the new version's state: before the flip, or when they are asked for and in passing (§8). */
+export const ways = ['eager', 'lazy'] as const
 export type Way = (typeof ways)[number]
 
 export function metersMeasureInKelvin(when: keyof typeof schedules): Upgrade {
@@ -150,12 +154,14 @@ function upgradeOf(when: keyof typeof schedules, way: Way): Upgrade {
         futureSO: kelvinAhead,
         pastSO: celsiusBehind,
         transform: async (old, _future, collections) => {
-          for (const [key, { at, celsius, by }] of collections.old('readings').entries()) {
-            collections.next('readings').put(key, { at, kelvin: toKelvin(celsius), by })
+          if (way === 'lazy') return { kelvin: toKelvin(old.celsius) }
+          for (const [key, reading] of collections.old('readings').entries()) {
+            collections.next('readings').put(key, inKelvin(reading))
             await collections.flushed()
           }
           return { kelvin: toKelvin(old.celsius) }
         },
+        ...(way === 'lazy' ? { records: { readings: (reading: Reading | undefined) => reading && inKelvin(reading) } } : {}),
         schedule: schedules[when],
       }),
     ],

@@ -71,6 +71,10 @@ export const faultCodes = {
     retryable: false,
     means: 'the transform function, or a past-SO’s initialisation, threw or ran too long',
   },
+  'upgrade.record': {
+    retryable: false,
+    means: 'a record that is transformed when it is touched could not be: the call left no trace on its node',
+  },
   'upgrade.check': { retryable: false, means: 'the new object’s selfCheck threw' },
   'upgrade.start': { retryable: false, means: 'the new object could not be started' },
   'upgrade.unreached': {

@@ -6,6 +6,7 @@
  * G2. A node that went away for its upgrade and is not heard of any more.
  * G3. Upgraded nodes whose methods throw more often than those of the others of their service, by more than the upgrade allows.
  * G4. Upgraded nodes whose methods take longer than those of the others of their service, by more than the upgrade allows.
+ * G5. A node that has upgraded, and can't make a record of its new state of the old one (§8).
  */
 import { type GateLimits, slowerMsMin } from './gateLimits.js'
 import type { Version } from './ids.js'
@@ -28,6 +29,7 @@ function troubleOf(row: NodeRow, version: Version): Trouble | undefined {
   const key = `${nodeId} ${phase} ${since}`
   if (row.target === version && (phase === 'stalled' || phase === 'rejected'))
     return { key, what: `node ${nodeId} is ${phase}: ${reason}` }
+  if (phase === 'current' && row.version === version && reason !== null) return { key, what: `node ${nodeId}: ${reason}` }
   // Only of a node that is on its way, or has just arrived, is it this rollout's affair.
   if (phase === 'failed' && row.version >= version) return { key, what: `node ${nodeId} has failed: ${reason}` }
   if (!alive && row.target === version && notServing.has(phase))

@@ -2,6 +2,7 @@
 import type { Version } from './ids.js'
 import { notServing, type Phase } from './phases.js'
 import type { TransportStatus } from './ports/transport.js'
+import type { RecordsUnmade } from './ports/upgradeDatabase.js'
 
 export interface NodeSnapshot {
   readonly id: string
@@ -20,6 +21,8 @@ export interface NodeSnapshot {
   readonly answered: number
   readonly failed: number
   readonly expired: number
+  /** Records that are still to be made (§8); null: none. */
+  readonly records: RecordsUnmade | null
 }
 
 export interface HostStatus {

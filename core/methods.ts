@@ -40,7 +40,7 @@ export const command = mark('command')
 export const query = mark('query')
 
 /** Called by the runtime on the object itself, never over the wire. */
-export const lifecycleMethods: ReadonlySet<string> = new Set(['constructor', 'start', 'stop', 'selfCheck'])
+export const lifecycleMethods: ReadonlySet<string> = new Set(['constructor', 'start', 'stop', 'selfCheck', 'checkRecord'])
 
 /**
  * The remote methods of a class, with those it inherits. Throws `config.invalid` for a public method without a mark: it would be

@@ -12,6 +12,8 @@ import { type MethodKind, methodsOf } from './methods.js'
 /** The key under which the runtime gives an object its surroundings. A symbol, since every plain public name would be remote. */
 export const contextKey: unique symbol = Symbol.for('theseus.context') as never
 const brand: unique symbol = Symbol.for('theseus.nodeObject') as never
+/** Nothing has it: it tells the compiler the types of a class's collections, which it can't find out from a generic method. */
+declare const collectionsKey: unique symbol
 
 /** What an object, or a simulation object, may ask of its node. Provided by the runtime. */
 export interface ObjectContext {
@@ -51,6 +53,7 @@ export abstract class NodeObject<State extends object = Plain, Collections exten
   static readonly [brand] = true
   readonly [brand] = true
   declare [contextKey]: ObjectContext
+  declare protected readonly [collectionsKey]: Collections
 
   /** The root of the persistent state: plain data, small, packed and compared after every command. */
   declare protected state: State
@@ -103,6 +106,12 @@ export abstract class NodeObject<State extends object = Plain, Collections exten
 
   /** Runs on the new object over the new state before the flip (phase `checking`); throw to keep the old version. */
   protected selfCheck(): void | Promise<void> {}
+
+  /**
+   * The same for one record that was made lazily (§8): runs whenever it is made of the old one's. What throws here fails the call that asked for the
+   * record, as if its transform had thrown.
+   */
+  protected checkRecord(_collection: string, _key: string, _record: unknown): void {}
 }
 
 /** A class as a value. What a user passes to `host.node`, `ref` and `upgradeClass`. */
@@ -131,6 +140,7 @@ export interface Lifecycle {
   start(): void | Promise<void>
   stop(): void | Promise<void>
   selfCheck(): void | Promise<void>
+  checkRecord(collection: string, key: string, record: unknown): void
 }
 
 export type StateOf<C extends NodeClass> = InstanceType<C> extends NodeObject<infer State, any> ? State : never

@@ -10,7 +10,9 @@ import { Fault } from './fault.js'
 import { checkName, type Version } from './ids.js'
 import type { NodeFacts } from './nodeFilter.js'
 
-export const recordFormat = 1
+export const recordFormat = 2
+/** Format 1 knew no slots whose records are made lazily. */
+const recordFormats: readonly unknown[] = [1, recordFormat]
 
 /** The generation a slot was made in, and the version its state implements. Never reused on one node. */
 export type Slot = `${number}.${Version}`
@@ -23,6 +25,24 @@ export interface Generation {
   readonly object: Slot
   /** The slots of past-SOs and future-SOs by the version that they implement. */
   readonly simulations: Readonly<Record<Version, Slot>>
+  /** The slots some of whose records are still to be made of other slots', which nobody writes to any more. */
+  readonly lazy?: Readonly<Record<Slot, LazySlot>>
+}
+
+/** A slot between the flip that made it and the moment when its last record has been made (§8). */
+export interface LazySlot {
+  /** The upgrade whose functions make its records: the transform's, or those of the past-SO's beginning. */
+  readonly upgrade: Version
+  readonly role: 'object' | 'pastSO'
+  /** Whether that upgrade undoes the one before it. */
+  readonly undoes: boolean
+  /** Of which slots: the old object's, and that of the SO which stood for the new one. */
+  readonly old: Slot
+  readonly beside: Slot | null
+  /** By collection: the first key whose record may be still to be made. Collections whose records are all made are not named. */
+  readonly next: Readonly<Record<string, string>>
+  /** Records that were looked at in passing, for whoever asks how far it has come. */
+  readonly passed: number
 }
 
 export interface NodeRecord {
@@ -55,9 +75,25 @@ export function generationOf(of: Slot): number {
   return Number(of.slice(0, of.indexOf('.')))
 }
 
-/** The slots that a generation names. */
-export function slotsOf(generation: Generation): readonly Slot[] {
-  return [generation.object, ...Object.values(generation.simulations)]
+/** The slots that a generation names, and those of which theirs are still being made. */
+export function slotsOf({ object, simulations, lazy = {} }: Generation): readonly Slot[] {
+  const found = new Set<Slot>([object, ...Object.values(simulations)])
+  // A set is gone through with what is added meanwhile.
+  for (const of of found) {
+    const made = lazy[of]
+    if (made === undefined) continue
+    found.add(made.old)
+    if (made.beside !== null) found.add(made.beside)
+  }
+  return [...found]
+}
+
+/** The generation with these lazy slots, as far as they are still needed. */
+export function withLazy(generation: Generation, lazy: Readonly<Record<Slot, LazySlot>>): Generation {
+  const { lazy: _, ...rest } = generation
+  const needed = new Set(slotsOf({ ...rest, lazy }))
+  const kept = Object.entries(lazy).filter(([of]) => needed.has(of as Slot))
+  return kept.length === 0 ? rest : { ...rest, lazy: Object.fromEntries(kept) }
 }
 
 /** Keys of the state store, in one place (docs/architecture.md, "On disk"). */
@@ -84,9 +120,10 @@ export function slotOfKey(nodeId: string, key: string): Slot {
 /** Throws `config.invalid` for a record that another version of Theseus wrote in a layout that this one does not know. */
 export function checkRecord(value: unknown): NodeRecord {
   const record = value as NodeRecord
-  if (typeof record === 'object' && record !== null && record.format === recordFormat) return record
+  if (typeof record === 'object' && record !== null && recordFormats.includes(record.format))
+    return { ...record, format: recordFormat }
   throw new Fault(
     'config.invalid',
-    `node record of format ${(record as { format?: unknown })?.format}: this Theseus reads format ${recordFormat}`,
+    `node record of format ${(record as { format?: unknown })?.format}: this Theseus reads formats ${recordFormats.join(' and ')}`,
   )
 }

@@ -8,6 +8,7 @@ import type { EventType } from './event.js'
 import { Fault } from './fault.js'
 import {
   type ClassDescription,
+  type CollectionsOf,
   describeClass,
   isNodeClass,
   type Methods,
@@ -15,6 +16,7 @@ import {
   type Remote,
   type StateOf,
 } from './nodeObject.js'
+import { type RecordRules, type Records, recordRules } from './recordTransform.js'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 type ArgsOf<F> = F extends (...args: infer Args) => unknown ? Args : never
@@ -109,6 +111,8 @@ export interface Simulation {
   readonly refuses: readonly string[]
   readonly methods: Readonly<Record<string, (...args: any[]) => unknown>>
   readonly initial: (old: any, collections: InitialCollections) => object | Promise<object>
+  /** Which of its own collections begin with records made of the old object's, one by one (§8). */
+  readonly records: RecordRules | null
 }
 
 /** An SO of `New` on top of `Old`, with its state's type. */
@@ -171,6 +175,8 @@ export function pastSO<
 >(
   parts: SimulationParts<Old, New, Delegated, Refused, State> & {
     readonly initial?: (old: StateOf<Old>, collections: InitialCollections) => State | Promise<State>
+    /** Its own collections, made record by record of the old object's when they are asked for (§8). Not to be filled by `initial`. */
+    readonly records?: Records<CollectionsOf<Old>, Record<string, any>>
   },
 ): PastSO<Old, New, State> {
   return simulation('pastSO', parts) as PastSO<Old, New, State>
@@ -185,6 +191,7 @@ function simulation(
     refuses?: readonly string[]
     methods: object
     initial?: (old: any, collections: InitialCollections) => object | Promise<object>
+    records?: Records<any, any>
   },
 ): Simulation {
   for (const part of ['simulates', 'over'] as const) {
@@ -198,6 +205,7 @@ function simulation(
     refuses: parts.refuses ?? [],
     methods: (parts.methods ?? {}) as Simulation['methods'],
     initial: parts.initial ?? (() => ({})),
+    records: recordRules(parts.records, `${role}.records`),
   }
   checkCoverage(made)
   return made

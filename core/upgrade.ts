@@ -6,7 +6,15 @@ import { type Duration, milliseconds } from './duration.js'
 import { Fault } from './fault.js'
 import { defaultGate, type GateLimits } from './gateLimits.js'
 import { isNodeFilter, type NodeFilter } from './nodeFilter.js'
-import { type ClassDescription, describeClass, isNodeClass, type NodeClass, type StateOf } from './nodeObject.js'
+import {
+  type ClassDescription,
+  type CollectionsOf,
+  describeClass,
+  isNodeClass,
+  type NodeClass,
+  type StateOf,
+} from './nodeObject.js'
+import { type RecordRules, type Records, recordRules } from './recordTransform.js'
 import type { Schedule } from './schedule.js'
 import { eagerly } from './schedules/eagerly.js'
 import {
@@ -47,17 +55,40 @@ export interface ClassUpgrade {
   /** The nodes it is restricted to; null: all. */
   readonly only: NodeFilter | null
   readonly transform: (old: any, future: any, collections: TransformCollections) => object | Promise<object>
+  /** The collections that are made record by record (§8); null: none. */
+  readonly records: RecordRules | null
   /** How to go back; null: there is no way. */
-  readonly inverse: Inverse<any, any, any, any, any> | null
+  readonly inverse: MadeInverse | null
   readonly timeouts: PhaseTimeouts
 }
 
+/** The way back as the runtime uses it. */
+export interface MadeInverse {
+  readonly transform: ClassUpgrade['transform']
+  readonly records: RecordRules | null
+  readonly future: Simulation['initial'] | undefined
+  readonly futureRecords: RecordRules | null
+}
+
 /** The way back, written beside an upgrade: the roles are turned round. */
-export interface Inverse<New, PastState, Old, Back extends Old, FutureState> {
+export interface Inverse<
+  New,
+  PastState,
+  Old,
+  Back extends Old,
+  FutureState,
+  NewRecords,
+  OldRecords,
+  Carried extends string = string,
+> {
   /** From the new class's state and the past-SO's to the old class's: what was written through either version since. */
-  readonly transform: Transform<New, PastState, Old, Back>
+  readonly transform: Transform<New, PastState, Old, Back, Carried>
   /** The state with which the future-SO answers the version that is left, made of the new class's: nothing of it is lost if that is undone. */
   readonly future?: (state: Readonly<New>, collections: InitialCollections) => FutureState | Promise<FutureState>
+  /** Collections made record by record (§8). A record that nobody has written to since the flip is as it was before, without being asked here. */
+  readonly records?: Records<NewRecords, OldRecords>
+  /** The future-SO's collections, in the same way. */
+  readonly futureRecords?: Records<NewRecords, Record<string, any>>
 }
 
 /** What the compiler says where a filter would leave nodes of two types at one version. */
@@ -67,6 +98,13 @@ interface OnlySameType {
 
 export type OnlyBetween<Old, New> =
   IsSubtype<New, Old> extends true ? (IsSubtype<Old, New> extends true ? NodeFilter : OnlySameType) : OnlySameType
+
+/** The collections of `To` into which those of `From` can be copied as they are: both have them, and the records fit. */
+export type Carried<From extends NodeClass, To extends NodeClass> = {
+  [Name in keyof CollectionsOf<From> &
+    keyof CollectionsOf<To> &
+    string]: CollectionsOf<From>[Name] extends CollectionsOf<To>[Name] ? Name : never
+}[keyof CollectionsOf<From> & keyof CollectionsOf<To> & string]
 
 /**
  * A class upgrade as the upgrader writes it. The compiler refuses a transform that misses or invents a field, an SO that simulates
@@ -84,9 +122,23 @@ export function upgradeClass<
   readonly newClass: New
   readonly futureSO: FutureSO<New, Old, FutureState> | None | NotNeededOver<InstanceType<New>, InstanceType<Old>>
   readonly pastSO: PastSO<Old, New, PastState> | None | NotNeededOver<InstanceType<Old>, InstanceType<New>>
-  readonly transform: Transform<StateOf<Old>, FutureState, StateOf<New>, Result>
+  readonly transform: Transform<StateOf<Old>, FutureState, StateOf<New>, Result, Carried<Old, New>>
+  /**
+   * Collections that are made record by record: of the old object's record and, `beside`, the future-SO's (§8). The flip does not wait for them. A
+   * collection named here is not the transform function's to write.
+   */
+  readonly records?: Records<CollectionsOf<Old>, CollectionsOf<New>>
   /** The way back. Without it the upgrade is a point of no return. */
-  readonly inverse?: Inverse<StateOf<New>, PastState, StateOf<Old>, Back, FutureState>
+  readonly inverse?: Inverse<
+    StateOf<New>,
+    PastState,
+    StateOf<Old>,
+    Back,
+    FutureState,
+    CollectionsOf<New>,
+    CollectionsOf<Old>,
+    Carried<New, Old>
+  >
   readonly schedule: Schedule
   /** Restricts it to some nodes. Both classes must have the same type; a later upgrade of the service names both. */
   readonly only?: OnlyBetween<InstanceType<Old>, InstanceType<New>>
@@ -102,7 +154,8 @@ export function upgradeClass<
     schedule: parts.schedule,
     only: (parts.only as NodeFilter | undefined) ?? null,
     transform: parts.transform as ClassUpgrade['transform'],
-    inverse: parts.inverse ?? null,
+    records: recordRules(parts.records, 'records'),
+    inverse: parts.inverse === undefined ? null : inverseOf(parts.inverse as AnyInverse),
     timeouts: {
       drainTimeoutMs: milliseconds(parts.drainTimeout ?? defaultTimeouts.drainTimeoutMs),
       transformTimeoutMs: milliseconds(parts.transformTimeout ?? defaultTimeouts.transformTimeoutMs),
@@ -111,6 +164,17 @@ export function upgradeClass<
   }
   checkClassUpgrade(made)
   return made
+}
+
+type AnyInverse = Inverse<any, any, any, any, any, any, any>
+
+function inverseOf({ transform, future, records, futureRecords }: AnyInverse): MadeInverse {
+  return {
+    transform: transform as ClassUpgrade['transform'],
+    records: recordRules(records, 'inverse.records'),
+    future,
+    futureRecords: recordRules(futureRecords, 'inverse.futureRecords'),
+  }
 }
 
 function checkClassUpgrade(upgrade: ClassUpgrade): void {
@@ -136,11 +200,7 @@ function checkClassUpgrade(upgrade: ClassUpgrade): void {
   if (typeof upgrade.schedule?.run !== 'function') wrong('schedule is missing: use eagerly() or gradually(…)')
 }
 
-function checkInverse(
-  { futureSO }: ClassUpgrade,
-  inverse: Inverse<any, any, any, any, any>,
-  wrong: (message: string) => never,
-): void {
+function checkInverse({ futureSO }: ClassUpgrade, inverse: MadeInverse, wrong: (message: string) => never): void {
   if (typeof inverse.transform !== 'function') wrong('inverse.transform is not a function')
   if (inverse.future !== undefined || !isSO(futureSO)) return
   const state = futureSO.initial(undefined, noCollections)
@@ -250,7 +310,7 @@ export function undoTitle(title: string): string {
 }
 
 function turned(upgrade: ClassUpgrade): ClassUpgrade {
-  const { oldClass, newClass, pastSO, futureSO, inverse, transform } = upgrade
+  const { oldClass, newClass, pastSO, futureSO, inverse, transform, records } = upgrade
   if (inverse === null)
     throw new Fault(
       'upgrade.invalid',
@@ -261,9 +321,15 @@ function turned(upgrade: ClassUpgrade): ClassUpgrade {
     oldClass: newClass,
     newClass: oldClass,
     futureSO: pastSO,
-    pastSO: isSO(futureSO) ? { ...futureSO, initial: inverse.future ?? (() => ({})) } : futureSO,
-    transform: inverse.transform as ClassUpgrade['transform'],
-    inverse: { transform, ...(isSO(pastSO) ? { future: pastSO.initial } : {}) },
+    pastSO: isSO(futureSO) ? { ...futureSO, initial: inverse.future ?? (() => ({})), records: inverse.futureRecords } : futureSO,
+    transform: inverse.transform,
+    records: inverse.records,
+    inverse: {
+      transform,
+      records,
+      future: isSO(pastSO) ? pastSO.initial : undefined,
+      futureRecords: isSO(pastSO) ? pastSO.records : null,
+    },
     schedule: eagerly(),
   }
 }

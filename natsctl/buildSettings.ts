@@ -59,7 +59,7 @@ export async function withBuildSettings<T>(source: string, use: (tsconfig: strin
 }
 
 /** The path of `name` in the directory of `from` or the nearest one above. */
-function nearest(from: string, name: string): string | undefined {
+export function nearest(from: string, name: string): string | undefined {
   for (let directory = dirname(from); ; directory = dirname(directory)) {
     const path = join(directory, name)
     if (existsSync(path)) return path

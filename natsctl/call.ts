@@ -6,6 +6,8 @@ import type { Program } from './commands.js'
 import { withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
 import { durationFlag, type GlobalFlags, versionFlag } from './flags.js'
+import { hasForms, show } from './forms.js'
+import { didYouMean } from './nearest.js'
 import { print, toJson } from './output.js'
 
 interface CallFlags extends GlobalFlags {
@@ -17,7 +19,7 @@ interface CallFlags extends GlobalFlags {
 }
 
 export function addCall(program: Program): void {
-  program.command
+  const command = program.command
     .command('call')
     .description('call a method of a node, or of any node of a service')
     .argument('<target>', 'a node if one has this id, else a service')
@@ -34,6 +36,7 @@ export function addCall(program: Program): void {
         call(target, method, args.map(argument), command.optsWithGlobals()),
       ),
     )
+  hasForms(command, 'table', 'json', 'yaml')
 }
 
 async function call(name: string, method: string, args: readonly unknown[], flags: CallFlags): Promise<ExitCode> {
@@ -44,7 +47,7 @@ async function call(name: string, method: string, args: readonly unknown[], flag
     const version = flags.atVersion ?? (await operator.database.head()).version
     const kind = flags.query ? 'query' : 'command'
     const result = await operator.call(target, method, args, { version, deadlineMs: flags.deadline, kind })
-    print(flags.output === 'json' ? toJson(result) : toJson(result, 2))
+    show(flags.output, { table: () => print(toJson(result, 2)), document: () => result })
     return exitCodes.done
   })
 }
@@ -72,6 +75,10 @@ async function targetOf(
   if (rows.some(({ nodeId }) => nodeId === name)) return { node: name }
   if (rows.some(({ service }) => service === name)) return { service: name }
   // Nobody to wait for: not sent at all, so it ends at once and not at its deadline.
-  const message = `unavailable.no-responders: system ${system} has no node and no service "${name}" registered`
+  const near = didYouMean(
+    name,
+    rows.flatMap(({ nodeId, service }) => [nodeId, service]),
+  )
+  const message = `unavailable.no-responders: system ${system} has no node and no service "${name}" registered${near}`
   throw new Failure(exitCodes.noResponder, message)
 }

@@ -1,10 +1,38 @@
 /** A question to who sits at a terminal. It goes to stderr: stdout is for data. */
 import { createInterface } from 'node:readline'
+import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
+
+export interface AskFlags {
+  readonly yes?: true
+  /** False with `--no-input`. */
+  readonly input: boolean
+}
+
+export interface Question {
+  /** What is done, after "this": "forgets node p1 for good". */
+  readonly does: string
+  readonly question: string
+  /** What is said after a no. */
+  readonly refused: string
+  /** What whoever is asked should know, on stderr. */
+  readonly before?: () => void
+}
+
+/** Undefined for a yes, or else how the command ends. Where nobody can be asked, `--yes` is needed. */
+export async function agree(flags: AskFlags, { does, question, refused, before }: Question): Promise<ExitCode | undefined> {
+  if (flags.yes === true) return undefined
+  if (!flags.input || !isTerminal()) throw usageFailure(`this ${does}: give --yes`)
+  before?.()
+  const answer = await confirm(question)
+  if (answer === 'interrupted') return exitCodes.interrupted
+  if (answer === 'no') throw new Failure(exitCodes.error, refused)
+  return undefined
+}
 
 export type Answer = 'yes' | 'no' | 'interrupted'
 
 /** Whether there is somebody to ask. */
-export function isTerminal(): boolean {
+function isTerminal(): boolean {
   return process.stdin.isTTY === true && process.stderr.isTTY === true
 }
 

@@ -1,13 +1,28 @@
 /** A connection to a system for the length of one command. */
 import { connectOperator, isFault, type Operator, type Signer } from 'theseus'
-import { type NatsOptions, nats } from 'theseus/nats'
+import { nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
 import { exitCodes, Failure, usageFailure } from './exitCodes.js'
-import { type GlobalFlags, natsOptionsOf, systemOf } from './flags.js'
+import type { GlobalFlags } from './flags.js'
+import { systemIn, targetOf } from './target.js'
 import { type KeyFlags, signerOf } from './upgraderSeed.js'
 
 /** Somebody waits at a terminal: shorter than a host would wait. */
 const serverDeadlineMs = 3_000
+
+/** The system of this very process, while commands run in front of it (`natsctl demo`). */
+let embedded: string | undefined
+
+export function embeddedSystem(): string | undefined {
+  return embedded
+}
+
+export async function inFrontOf(system: string, use: () => Promise<void>): Promise<void> {
+  embedded = system
+  await use().finally(() => {
+    embedded = undefined
+  })
+}
 
 /** @param upgrader signs what is published */
 export async function withOperator<T>(
@@ -15,11 +30,11 @@ export async function withOperator<T>(
   use: (operator: Operator, system: string) => Promise<T>,
   upgrader?: Signer,
 ): Promise<T> {
-  const system = systemOf(flags)
+  const target = embedded === undefined ? await targetOf(flags) : undefined
+  const system = target === undefined ? embedded! : systemIn(target)
   const operator = await connectOperator({
     system,
-    transport: nats({ ...natsOptionsOf(flags.nats), ...loginOf(flags) }),
-    udb: redisOf(flags.redis),
+    ...(target !== undefined && { transport: nats(target.nats), udb: redisOf(target.redis) }),
     settings: { serverDeadlineMs },
     ...(upgrader === undefined ? {} : { upgrader }),
   })
@@ -39,12 +54,8 @@ export async function signed<T>(
   return withOperator(flags, (operator, system) => asking(system, use(operator, system)), upgrader)
 }
 
-function loginOf({ creds, nkey }: GlobalFlags): Pick<NatsOptions, 'creds' | 'nkey'> {
-  if (creds !== undefined && nkey !== undefined) throw usageFailure('give --creds or --nkey, not both')
-  return { ...(creds === undefined ? {} : { creds }), ...(nkey === undefined ? {} : { nkey }) }
-}
-
-function redisOf(url: string): ReturnType<typeof redis> {
+/** Throws for what is no address of Redis. */
+export function redisOf(url: string): ReturnType<typeof redis> {
   try {
     return redis(url)
   } catch {

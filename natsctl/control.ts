@@ -1,113 +1,156 @@
 /** What an operator asks of nodes: `natsctl rollout pause|resume|retry`, `natsctl node hold|release|upgrade`. */
 import type { Command } from 'commander'
-import type { Operator, Version } from 'theseus'
+import type { NodeRow, Operator, Version } from 'theseus'
 import type { Program } from './commands.js'
 import { asking, signed } from './connection.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
-import { type GlobalFlags, nameFlag, versionFlag } from './flags.js'
-import { note, oneLine, print, printJson } from './output.js'
+import { nameFlag, versionFlag } from './flags.js'
+import { show } from './forms.js'
+import { nodeNamed } from './nodeNamed.js'
+import { ifDry, isOrder, type OrderFlags } from './orders.js'
+import { count, note, oneLine, print } from './output.js'
 import { type KeyFlags, keyFlag } from './upgraderSeed.js'
 
-interface ControlFlags extends GlobalFlags, KeyFlags {
+interface ControlFlags extends OrderFlags, KeyFlags {
   readonly reason?: string
 }
 
+interface Order<T> {
+  readonly description: string
+  /** What it would do, after "would". */
+  readonly would: (operator: Operator, of: T) => Promise<string>
+  /** Does it, and says what is so afterwards. */
+  readonly act: (operator: Operator, of: T, flags: ControlFlags) => Promise<string>
+}
+
+const versionOrders: Readonly<Record<'pause' | 'resume' | 'retry', Order<Version>>> = {
+  pause: {
+    description: 'no node goes to this version until it is resumed; those on their way arrive',
+    would: async (_, version) => `pause version ${version}`,
+    act: async (operator, version, flags) => {
+      await operator.pause(version, flags.reason ?? '')
+      return `version ${version} is paused`
+    },
+  },
+  resume: {
+    description: 'end a pause',
+    would: async ({ database }, version) => {
+      const controls = await database.controls()
+      if (!controls.some((control) => control.kind === 'pause' && control.version === version))
+        note(`version ${version} is not paused`)
+      return `let version ${version} go on`
+    },
+    act: async (operator, version) => {
+      if (!(await operator.resume(version))) note(`version ${version} was not paused`)
+      return `version ${version} goes on`
+    },
+  },
+  retry: {
+    description: 'let nodes try again that are stalled or rejected on their way to this version',
+    would: async ({ database }, version) => {
+      const waiting = (await database.nodes()).filter(({ phase }) => phase === 'stalled' || phase === 'rejected')
+      const nodes = waiting.filter(({ target }) => target === version)
+      return `let ${count(nodes.length, 'node')} try version ${version} again`
+    },
+    act: async (operator, version) => {
+      await operator.retry(version)
+      return `version ${version} is tried again where it is stalled or rejected`
+    },
+  },
+}
+
+const nodeOrders: Readonly<Record<'hold' | 'release' | 'upgrade', Order<NodeRow>>> = {
+  hold: {
+    description: 'this node goes to no version until it is released',
+    would: async (_, { nodeId }) => `hold node ${nodeId}`,
+    act: async (operator, { nodeId }, flags) => {
+      await operator.hold(nodeId, flags.reason ?? '')
+      return `node ${nodeId} is held`
+    },
+  },
+  release: {
+    description: 'end a hold',
+    would: async ({ database }, { nodeId }) => {
+      const controls = await database.controls()
+      if (!controls.some((control) => control.kind === 'hold' && control.nodeId === nodeId)) note(`node ${nodeId} is not held`)
+      return `release node ${nodeId}`
+    },
+    act: async (operator, { nodeId }) => {
+      if (!(await operator.release(nodeId))) note(`node ${nodeId} was not held`)
+      return `node ${nodeId} is released`
+    },
+  },
+  upgrade: {
+    description: 'this node goes to its next version now, whatever its schedule or a pause say',
+    would: async (_, { nodeId, version }) => `let node ${nodeId} go to version ${version + 1} now`,
+    act: async (operator, { nodeId }) => `node ${nodeId} goes to version ${await operator.upgradeNow(nodeId)} now`,
+  },
+}
+
 export function addRolloutControls(rollout: Command, program: Program): void {
-  const onVersion = (
-    name: string,
-    description: string,
-    act: (operator: Operator, version: Version, flags: ControlFlags) => Promise<string>,
-  ) =>
-    rollout
+  for (const [name, order] of Object.entries(versionOrders)) {
+    const command = rollout
       .command(name)
-      .description(description)
+      .description(order.description)
       .argument('[version]', 'the version; by default the newest', versionFlag)
       .option(...keyFlag)
       .action(
         program.action((version: Version | undefined, _: unknown, command: Command) =>
-          withVersion(version, command.optsWithGlobals<ControlFlags>(), act),
+          onVersion(order, version, command.optsWithGlobals<ControlFlags>()),
         ),
       )
-  onVersion(
-    'pause',
-    'no node goes to this version until it is resumed; those on their way arrive',
-    async (operator, version, flags) => {
-      await operator.pause(version, flags.reason ?? '')
-      return `version ${version} is paused`
-    },
-  ).option('--reason <text>', 'why; nodes that wait say it')
-  onVersion('resume', 'end a pause', async (operator, version) => {
-    if (!(await operator.resume(version))) note(`version ${version} was not paused`)
-    return `version ${version} goes on`
-  })
-  onVersion(
-    'retry',
-    'let nodes try again that are stalled or rejected on their way to this version',
-    async (operator, version) => {
-      await operator.retry(version)
-      return `version ${version} is tried again where it is stalled or rejected`
-    },
-  )
+    if (name === 'pause') command.option('--reason <text>', 'why; nodes that wait say it')
+    isOrder(command)
+  }
 }
 
 export function addNodeControls(node: Command, program: Program): void {
-  const onNode = (
-    name: string,
-    description: string,
-    act: (operator: Operator, nodeId: string, flags: ControlFlags) => Promise<string>,
-  ) =>
-    node
+  for (const [name, order] of Object.entries(nodeOrders)) {
+    const command = node
       .command(name)
-      .description(description)
+      .description(order.description)
       .argument('<node>', 'its id', nameFlag)
       .option(...keyFlag)
       .action(
         program.action((nodeId: string, _: unknown, command: Command) =>
-          withNode(nodeId, command.optsWithGlobals<ControlFlags>(), act),
+          onNode(order, nodeId, command.optsWithGlobals<ControlFlags>()),
         ),
       )
-  onNode('hold', 'this node goes to no version until it is released', async (operator, nodeId, flags) => {
-    await operator.hold(nodeId, flags.reason ?? '')
-    return `node ${nodeId} is held`
-  }).option('--reason <text>', 'why; the node says it')
-  onNode('release', 'end a hold', async (operator, nodeId) => {
-    if (!(await operator.release(nodeId))) note(`node ${nodeId} was not held`)
-    return `node ${nodeId} is released`
-  })
-  onNode('upgrade', 'this node goes to its next version now, whatever its schedule or a pause say', async (operator, nodeId) => {
-    const version = await operator.upgradeNow(nodeId)
-    return `node ${nodeId} goes to version ${version} now`
-  })
+    if (name === 'hold') command.option('--reason <text>', 'why; the node says it')
+    isOrder(command)
+  }
 }
 
-function withVersion(
-  version: Version | undefined,
-  flags: ControlFlags,
-  act: (operator: Operator, version: Version, flags: ControlFlags) => Promise<string>,
-): Promise<ExitCode> {
+function onVersion(order: Order<Version>, version: Version | undefined, flags: ControlFlags): Promise<ExitCode> {
   return signed(flags, async (operator, system) => {
     const { version: newest } = await asking(system, operator.database.head())
     const chosen = version ?? newest
     if (chosen === 0) throw new Failure(exitCodes.error, `error: system ${system} runs version 0: there is no rollout`)
     if (chosen > newest) note(`version ${chosen} is not installed yet: the newest of system ${system} is ${newest}`)
-    return done(flags, await act(operator, chosen, flags), { version: chosen })
+    return carryOut(order, operator, chosen, flags, { version: chosen }, `version/${chosen}`)
   })
 }
 
-function withNode(
-  nodeId: string,
-  flags: ControlFlags,
-  act: (operator: Operator, nodeId: string, flags: ControlFlags) => Promise<string>,
-): Promise<ExitCode> {
+function onNode(order: Order<NodeRow>, nodeId: string, flags: ControlFlags): Promise<ExitCode> {
   return signed(flags, async (operator, system) => {
-    const isKnown = (await operator.database.nodes()).some((row) => row.nodeId === nodeId)
-    if (!isKnown) throw new Failure(exitCodes.noResponder, `error: system ${system} has no node ${nodeId} registered`)
-    return done(flags, await act(operator, nodeId, flags), { node: nodeId })
+    const row = nodeNamed(nodeId, await operator.database.nodes(), system)
+    return carryOut(order, operator, row, flags, { node: nodeId }, `node/${nodeId}`)
   })
 }
 
-function done(flags: GlobalFlags, what: string, json: object): ExitCode {
-  if (flags.output === 'json') printJson(json)
-  else print(oneLine(what))
+async function carryOut<T>(
+  { would, act }: Order<T>,
+  operator: Operator,
+  of: T,
+  flags: ControlFlags,
+  json: object,
+  name: string,
+): Promise<ExitCode> {
+  const what = flags.dryRun === true ? `would ${await would(operator, of)}` : await act(operator, of, flags)
+  show(flags.output, {
+    table: () => print(oneLine(what)),
+    document: () => ({ ...json, ...ifDry(flags) }),
+    names: () => [name],
+  })
   return exitCodes.done
 }

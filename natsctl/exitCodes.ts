@@ -8,8 +8,10 @@ export const exitCodes = {
   error: 1,
   /** A wrong flag or argument, or a wrong config of `up`. */
   usage: 2,
-  /** A node is stalled, rejected or failed. */
+  /** A node is stalled, rejected or failed, or the version that was waited for was undone. */
   degraded: 3,
+  /** The rollout is paused. */
+  paused: 4,
   timedOut: 5,
   noResponder: 6,
   /** Ctrl-C before what was waited for. */

@@ -3,9 +3,12 @@ import type { Command } from 'commander'
 import { decodeManifest, type NodeRow, type Operator } from 'theseus'
 import type { Program } from './commands.js'
 import { withOperator } from './connection.js'
-import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
+import { type ExitCode, exitCodes } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
-import { age, count, oneLine, print, printJson } from './output.js'
+import { show as showForm } from './forms.js'
+import { nodeName } from './node.js'
+import { nodeNamed } from './nodeNamed.js'
+import { age, count, oneLine, print } from './output.js'
 import { isPartOfRollout } from './rolloutSummary.js'
 import { type Known, type Waiting, waitingOf } from './waiting.js'
 
@@ -29,14 +32,16 @@ function explain(nodeId: string | undefined, flags: GlobalFlags): Promise<ExitCo
       show(rows, known, system, flags)
       return exitCodes.done
     }
-    const row = rows.find((found) => found.nodeId === nodeId)
-    if (row === undefined) throw new Failure(exitCodes.noResponder, `error: system ${system} has no node ${nodeId} registered`)
+    const row = nodeNamed(nodeId, rows, system)
     const waiting = waitingOf(row, known)
-    if (flags.output === 'json') printJson(waitingJson(waiting))
-    else {
-      print(`${row.nodeId} of ${row.service} runs ${row.className} at version ${row.version} and is ${row.phase}`)
-      printWaiting(waiting)
-    }
+    showForm(flags.output, {
+      table: () => {
+        print(`${row.nodeId} of ${row.service} runs ${row.className} at version ${row.version} and is ${row.phase}`)
+        printWaiting(waiting)
+      },
+      document: () => waitingJson(waiting),
+      names: () => [nodeName(row)],
+    })
     return exitCodes.done
   })
 }
@@ -61,21 +66,25 @@ function show(rows: readonly NodeRow[], known: Known, system: string, flags: Glo
   const sorted = [...groups.values()].toSorted((a, b) => b.length - a.length)
   const there = rows.filter((row) => row.version >= newest && row.phase === 'current').length
   const isPaused = controls.some((control) => control.kind === 'pause' && control.version === newest)
-  if (flags.output === 'json') {
-    const waiting = sorted.map((group) => ({ ...waitingJson(group[0]!), node: undefined, nodes: group.map(({ node }) => node) }))
-    printJson({ version: newest, nodes: rows.length, there, isPaused, waiting })
-    return
-  }
-  const title = newest === 0 ? 'nothing is published' : oneLine(manifests[newest - 1]?.title ?? '')
-  const paused = isPaused ? ', paused' : ''
-  print(`version ${newest} of system ${system}, ${title}: ${there} of ${count(rows.length, 'node')} there${paused}`)
-  for (const group of sorted) {
-    print('')
-    const names = group.slice(0, namesShownMax).map(({ node }) => node)
-    print(`${names.join(', ')}${group.length > names.length ? ` and ${group.length - names.length} more` : ''}`)
-    const oldest = group.toSorted((a, b) => a.since - b.since)[0]!
-    printWaiting(oldest)
-  }
+  const waiting = sorted.map((group) => ({ ...waitingJson(group[0]!), node: undefined, nodes: group.map(({ node }) => node) }))
+  showForm(flags.output, {
+    table: (isWide) => {
+      const title = newest === 0 ? 'nothing is published' : oneLine(manifests[newest - 1]?.title ?? '')
+      const paused = isPaused ? ', paused' : ''
+      print(`version ${newest} of system ${system}, ${title}: ${there} of ${count(rows.length, 'node')} there${paused}`)
+      for (const group of sorted) printGroup(group, isWide ? group.length : namesShownMax)
+    },
+    document: () => ({ version: newest, nodes: rows.length, there, isPaused, waiting }),
+    names: () => sorted.flat().map(({ node }) => nodeName({ nodeId: node })),
+  })
+}
+
+function printGroup(group: readonly Waiting[], namesMax: number): void {
+  print('')
+  const names = group.slice(0, namesMax).map(({ node }) => node)
+  print(`${names.join(', ')}${group.length > names.length ? ` and ${group.length - names.length} more` : ''}`)
+  const oldest = group.toSorted((a, b) => a.since - b.since)[0]!
+  printWaiting(oldest)
 }
 
 const namesShownMax = 5

@@ -4,27 +4,31 @@ import type { Version } from 'theseus'
 import { isName, isVersion, milliseconds } from 'theseus'
 import type { NatsOptions } from 'theseus/nats'
 import { usageFailure } from './exitCodes.js'
-import type { OutputForm } from './output.js'
+import { type OutputForm, outputForms } from './forms.js'
 
+/** As they stand on the command line; `targetOf` knows what else counts. */
 export interface GlobalFlags {
   readonly system?: string
-  readonly nats: string
+  readonly context?: string
+  readonly nats?: string
   readonly creds?: string
   readonly nkey?: string
-  readonly redis: string
+  readonly redis?: string
   readonly output: OutputForm
+  /** False with `--no-input`: nobody is asked anything. */
+  readonly input: boolean
 }
 
 export function addGlobalFlags(program: Command): Command {
   return program
-    .addOption(new Option('--system <name>', 'the system to talk to').env('THESEUS_SYSTEM').argParser(nameFlag))
-    .addOption(new Option('--nats <url>', 'where NATS is').env('NATS_URL').default('nats://127.0.0.1:4222'))
-    .addOption(new Option('--creds <file>', 'credentials for NATS').env('NATS_CREDS'))
-    .addOption(new Option('--nkey <file>', 'the seed of a login to NATS').env('NATS_NKEY'))
-    .addOption(
-      new Option('--redis <url>', 'where the upgrade database is').env('THESEUS_REDIS').default('redis://127.0.0.1:6379'),
-    )
-    .addOption(new Option('-o, --output <form>', 'how data is printed').choices(['table', 'json']).default('table'))
+    .addOption(new Option('--system <name>', 'the system to talk to (env: THESEUS_SYSTEM)').argParser(nameFlag))
+    .option('--context <name>', 'the context of NATS to use (env: NATS_CONTEXT; default: the selected one)')
+    .option('--nats <url>', 'where NATS is (env: NATS_URL; default: nats://127.0.0.1:4222)')
+    .option('--creds <file>', 'credentials for NATS (env: NATS_CREDS)')
+    .option('--nkey <file>', 'the seed of a login to NATS (env: NATS_NKEY)')
+    .option('--redis <url>', 'where the upgrade database is (env: THESEUS_REDIS; default: redis://127.0.0.1:6379)')
+    .option('--no-input', 'ask nothing, even at a terminal')
+    .addOption(new Option('-o, --output <form>', 'how data is printed').choices(outputForms).default('table'))
 }
 
 export function nameFlag(text: string): string {
@@ -44,11 +48,6 @@ export function versionFlag(text: string): Version {
   const version = /^\d+$/.test(text) ? Number(text) : Number.NaN
   if (isVersion(version)) return version
   throw new InvalidArgumentError('Use a version number, such as 3.')
-}
-
-export function systemOf(flags: GlobalFlags): string {
-  if (flags.system !== undefined) return flags.system
-  throw usageFailure('which system? Give --system <name>, or set THESEUS_SYSTEM')
 }
 
 /** One URL or several, separated by commas, with the login in them as other NATS tools take it. */
@@ -73,5 +72,5 @@ function natsUrl(text: string): URL {
     if (/^(nats|tls):$/.test(url.protocol) && url.hostname !== '') return url
   }
   // Not the text itself: it may hold a password.
-  throw usageFailure('--nats is no address of NATS: use nats://host:4222, or tls://host:4222')
+  throw usageFailure('this is no address of NATS: use nats://host:4222, or tls://host:4222')
 }

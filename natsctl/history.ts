@@ -7,8 +7,9 @@ import type { Program } from './commands.js'
 import { withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
+import { type Column, printColumns, show as showForm } from './forms.js'
 import { decodeHistoryFile, type ExportedHistory, encodeHistoryFile } from './historyFile.js'
-import { count, note, oneLine, print, printJson, printTable } from './output.js'
+import { count, note, oneLine, print } from './output.js'
 import { keyArgument } from './upgrader.js'
 
 interface HistoryFlags extends GlobalFlags {
@@ -81,8 +82,11 @@ async function exportTo(file: string, flags: GlobalFlags): Promise<ExitCode> {
     throw new Failure(exitCodes.error, `error: can't write ${file}: ${(error as Error).message}`, { cause: error })
   }
   const digest = manifests.length === 0 ? null : digestOf(manifests.at(-1)!.bytes)
-  if (flags.output === 'json') printJson({ file, system, versions: manifests.length, digest })
-  else print(`${file}: ${count(manifests.length, 'version')} of system ${system}`)
+  showForm(flags.output, {
+    table: () => print(`${file}: ${count(manifests.length, 'version')} of system ${system}`),
+    document: () => ({ file, system, versions: manifests.length, digest }),
+    names: () => manifests.map(({ bytes }) => versionName(decodeManifest(bytes))),
+  })
   return exitCodes.done
 }
 
@@ -93,8 +97,11 @@ interface Entry {
 
 function list({ system, manifests, forks }: Found, flags: GlobalFlags): ExitCode {
   const entries = manifests.map(({ bytes }) => ({ manifest: decodeManifest(bytes), digest: digestOf(bytes) }))
-  if (flags.output === 'json') printJson(entries.map(entryJson))
-  else printEntries(entries)
+  showForm(flags.output, {
+    table: (isWide) => printEntries(entries, isWide),
+    document: () => entries.map(entryJson),
+    names: () => entries.map(({ manifest }) => versionName(manifest)),
+  })
   const fork = forkFault(forks)
   if (fork !== undefined) note(fork)
   if (entries.length === 0) note(`system ${system} has no upgrades: it runs version 0`)
@@ -108,21 +115,21 @@ function verify({ system, manifests, head, forks }: Found, flags: HistoryFlags):
       ? (headFault(verdict, head, flags.head) ?? forkFault(forks))
       : `${verdict.fault.code}: ${verdict.fault.message}`
   const digest = verdict.holds.at(-1)?.digest ?? null
-  if (flags.output === 'json') {
-    printJson({
+  showForm(flags.output, {
+    table: (isWide) => {
+      printEntries(verdict.holds, isWide)
+      const verified = `${count(verdict.holds.length, 'version')} of system ${system} verified`
+      if (why === undefined) print(`\n${verified}; the newest manifest is ${digest ?? 'none'}`)
+    },
+    document: () => ({
       system,
       verified: why === undefined,
       versions: verdict.holds.map(entryJson),
       digest,
       upgraders: verdict.trusted ?? null,
-    })
-  } else {
-    printEntries(verdict.holds)
-    if (why === undefined)
-      print(
-        `\n${count(verdict.holds.length, 'version')} of system ${system} verified; the newest manifest is ${digest ?? 'none'}`,
-      )
-  }
+    }),
+    names: () => verdict.holds.map(({ manifest }) => versionName(manifest)),
+  })
   if (verdict.trusted === undefined) note('no list of upgraders: signatures were not asked for; give --trust')
   if (why === undefined) return exitCodes.done
   throw new Failure(exitCodes.error, oneLine(`${why}; ${count(verdict.holds.length, 'version')} before it verified`))
@@ -148,19 +155,24 @@ function entryJson({ manifest, digest }: Entry) {
   return { version, title, upgrader, createdAt, reason, digest, previous, upgraders, bundle: bundle.digest }
 }
 
+export function versionName({ version }: Pick<Manifest, 'version'>): string {
+  return `version/${version}`
+}
+
 /** Enough to tell keys and digests apart. */
 const shortLength = 12
 
-function printEntries(entries: readonly Entry[]): void {
-  printTable(
-    ['VERSION', 'TITLE', 'UPGRADER', 'CREATED', 'MANIFEST', 'REASON'],
-    entries.map(({ manifest: { version, title, upgrader, createdAt, reason }, digest }) => [
-      version,
-      title,
-      upgrader === null ? '-' : upgrader.slice(0, shortLength),
-      createdAt,
-      digest.slice(0, shortLength),
-      reason ?? '',
-    ]),
-  )
+function printEntries(entries: readonly Entry[], isWide: boolean): void {
+  const short = (text: string | null): string => (text === null ? '-' : isWide ? text : text.slice(0, shortLength))
+  const columns: readonly Column<Entry>[] = [
+    { title: 'VERSION', cell: ({ manifest }) => manifest.version },
+    { title: 'TITLE', cell: ({ manifest }) => manifest.title },
+    { title: 'UPGRADER', cell: ({ manifest }) => short(manifest.upgrader) },
+    { title: 'CREATED', cell: ({ manifest }) => manifest.createdAt },
+    { title: 'MANIFEST', cell: ({ digest }) => short(digest) },
+    { title: 'PREVIOUS', cell: ({ manifest }) => short(manifest.previous), isWide: true },
+    { title: 'BUNDLE', cell: ({ manifest }) => short(manifest.bundle.digest), isWide: true },
+    { title: 'REASON', cell: ({ manifest }) => manifest.reason ?? '' },
+  ]
+  printColumns(columns, entries, isWide)
 }

@@ -2,10 +2,7 @@
  * One host of `natsctl up`, as a process of its own: waits for its order, runs the nodes, and ends with everything on disk when it is told
  * to, or when whoever started it is gone. Not a command: `natsctl up` starts it.
  */
-import { mkdir, writeFile } from 'node:fs/promises'
-import { registerHooks } from 'node:module'
-import { extname, join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { join } from 'node:path'
 import pino from 'pino'
 import {
   createHost,
@@ -22,6 +19,7 @@ import { pinoObserver } from 'theseus/pino'
 import { redis } from 'theseus/redis'
 import { natsOptionsOf } from './flags.js'
 import type { HostMessage, HostOrder } from './hostMessages.js'
+import { importModule, shareOwnModules } from './ownModules.js'
 import type { HostConfig } from './upConfig.js'
 
 function tell(message: HostMessage): Promise<void> {
@@ -36,28 +34,11 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** A user's module, its classes and the bundles of upgrades are to be of one Theseus: the one that runs them. */
-registerHooks({
-  resolve(specifier, context, nextResolve) {
-    const isOurs = /^(?:theseus(?:\/.*)?|tsyringe|reflect-metadata)$/.test(specifier)
-    return nextResolve(specifier, isOurs ? { ...context, parentURL: import.meta.url } : context)
-  },
-})
-
-async function importModule({ host, directory }: HostOrder): Promise<Record<string, unknown>> {
-  if (!/^\.[cm]?tsx?$/.test(extname(host.path))) return import(pathToFileURL(host.path).href)
-  // Node.js strips types but has no decorators; so it is compiled as an upgrade is, though nobody checks its types here.
-  const [{ bundle }, { withBuildSettings }] = await Promise.all([import('./bundle.js'), import('./buildSettings.js')])
-  const bytes = await withBuildSettings(host.path, (tsconfig) => bundle(host.path, tsconfig))
-  await mkdir(directory, { recursive: true })
-  const compiled = join(directory, 'module.mjs')
-  await writeFile(compiled, bytes)
-  return import(pathToFileURL(compiled).href)
-}
+shareOwnModules()
 
 async function classesOf(order: HostOrder): Promise<Map<string, NodeClass>> {
   const { id, module, nodes } = order.host
-  const exported = await importModule(order).catch((error: unknown) => {
+  const exported = await importModule(order.host.path, order.directory).catch((error: unknown) => {
     throw new Error(`hosts.${id}.module: ${module} can't be loaded: ${reasonOf(error)}`)
   })
   const classes = Object.keys(exported).filter((name) => typeof exported[name] === 'function')

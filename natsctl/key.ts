@@ -5,7 +5,9 @@ import { newKey } from 'theseus/nkeys'
 import type { Program } from './commands.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
-import { note, print, printJson } from './output.js'
+import { hasForms, show as showForm } from './forms.js'
+import { note, print } from './output.js'
+import { upgraderName } from './upgrader.js'
 import { type KeyFlags, keyFlag, signerNeeded } from './upgraderSeed.js'
 
 interface NewFlags extends GlobalFlags {
@@ -17,12 +19,13 @@ const defaultFile = 'upgrader.nk'
 
 export function addKey(program: Program): void {
   const key = program.command.command('key').description('make an upgrader’s key, and look at its public part')
-  key
+  const making = key
     .command('new')
     .description('write the seed of a new key to a file, and print its public key')
     .option('-O, --out <file>', `where the seed goes; nothing is overwritten (default: ${defaultFile} in this directory)`)
     .option('--print-seed', 'print the seed, and write no file')
     .action(program.action((_: unknown, command: Command) => make(command.optsWithGlobals())))
+  hasForms(making, 'table', 'json', 'yaml')
   key
     .command('show')
     .description('print the public key of a seed')
@@ -34,14 +37,12 @@ async function make({ out, printSeed, output }: NewFlags): Promise<ExitCode> {
   if (printSeed === true && out !== undefined) throw usageFailure('give --out or --print-seed, not both')
   const { publicKey, seed } = newKey()
   if (printSeed === true) {
-    if (output === 'json') printJson({ publicKey, seed })
-    else print(`${publicKey}\n${seed}`)
+    showForm(output, { table: () => print(`${publicKey}\n${seed}`), document: () => ({ publicKey, seed }) })
     return exitCodes.done
   }
   const file = out ?? defaultFile
   await writeSeed(file, seed)
-  if (output === 'json') printJson({ publicKey, file })
-  else print(publicKey)
+  showForm(output, { table: () => print(publicKey), document: () => ({ publicKey, file }) })
   note(`the seed is in ${file}: who has it can install upgrades wherever the key is trusted`)
   return exitCodes.done
 }
@@ -60,7 +61,10 @@ async function writeSeed(file: string, seed: string): Promise<void> {
 
 async function show(flags: KeyFlags & GlobalFlags): Promise<ExitCode> {
   const { publicKey } = await signerNeeded(flags)
-  if (flags.output === 'json') printJson({ publicKey })
-  else print(publicKey)
+  showForm(flags.output, {
+    table: () => print(publicKey),
+    document: () => ({ publicKey }),
+    names: () => [upgraderName(publicKey)],
+  })
   return exitCodes.done
 }

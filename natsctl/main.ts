@@ -10,8 +10,20 @@ if (major < 22 || (major === 22 && minor < 20)) {
   process.stderr.write(`natsctl needs Node.js 22.20 or newer, this is ${process.versions.node}: ${advice}\n`)
   process.exitCode = 1
 } else {
+  // Who presses Tab waits for every module to be compiled, again and again.
+  if (process.argv[2] === '__complete') await keepCompiled()
   const { run } = await import('./program.js')
   process.exitCode = await run(process.argv)
+}
+
+/** In a folder of the user's own: what is in it is run. */
+async function keepCompiled(): Promise<void> {
+  const [{ enableCompileCache }, { homedir }, { join }] = await Promise.all([
+    import('node:module'),
+    import('node:os'),
+    import('node:path'),
+  ])
+  enableCompileCache(join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'theseus'))
 }
 
 export {}

@@ -2,12 +2,15 @@
 import { type Command, Option } from 'commander'
 import { type NodeRow, type Operator, type Phase, phases, type Version } from 'theseus'
 import type { Program } from './commands.js'
-import { confirm, isTerminal } from './confirm.js'
+import { agree } from './confirm.js'
 import { withOperator } from './connection.js'
 import { addNodeControls } from './control.js'
-import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
+import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { type GlobalFlags, nameFlag, versionFlag } from './flags.js'
-import { age, type Cell, count, note, oneLine, print, printJson, printTable } from './output.js'
+import { type Column, show, showList } from './forms.js'
+import { didYouMean } from './nearest.js'
+import { ifDry, isOrder, type OrderFlags } from './orders.js'
+import { age, type Cell, count, note, oneLine, print } from './output.js'
 
 /** One node as `-o json` shows it. */
 export interface NodeJson {
@@ -34,13 +37,14 @@ export function addNode(program: Program): void {
     .option('--at-version <n>', 'only those that run this version', versionFlag)
     .addOption(new Option('--phase <phase>', 'only those in this phase').choices(phases))
     .action(program.action((_: unknown, command: Command) => list(command.optsWithGlobals())))
-  node
+  const forgetting = node
     .command('forget')
     .description('remove a node that will not come back, with its slot; its state directory stays as it is')
     .argument('<id>', 'the node', nameFlag)
     .option('--yes', 'do not ask')
     .option('--force', 'even if it is alive, or not registered (then: what is left of it)')
     .action(program.action((id: string, _: unknown, command: Command) => forget(id, command.optsWithGlobals())))
+  isOrder(forgetting)
   addNodeControls(node, program)
 }
 
@@ -61,38 +65,44 @@ function list(flags: ListFlags): Promise<ExitCode> {
         (atVersion === undefined || row.version === atVersion) &&
         (phase === undefined || row.phase === phase),
     )
-    if (flags.output === 'json') printJson(rows.map(nodeJson))
-    else
-      printTable(
-        nodeHeader,
-        rows.map((row) => nodeCells(row, Date.now())),
-      )
-    if (found.length === 0) note(noNodes(system, flags.service))
-    else if (rows.length === 0) note(`none of ${count(found.length, 'node')} is like that`)
+    showList(flags.output, rows, { columns: nodeColumns(Date.now()), document: nodeJson, name: nodeName })
+    if (found.length === 0) {
+      const services = flags.service === undefined ? [] : (await operator.database.nodes()).map(({ service }) => service)
+      note(`${noNodes(system, flags.service)}${didYouMean(flags.service ?? '', services)}`)
+    } else if (rows.length === 0) {
+      const classes = found.map((row) => row.className)
+      const near = className === undefined || classes.includes(className) ? '' : didYouMean(className, classes)
+      note(`none of ${count(found.length, 'node')} is like that${near}`)
+    }
     return exitCodes.done
   })
 }
 
-interface ForgetFlags extends GlobalFlags {
+interface ForgetFlags extends OrderFlags {
   readonly yes?: true
   readonly force?: true
 }
 
 async function forget(nodeId: string, flags: ForgetFlags): Promise<ExitCode> {
-  if (flags.yes !== true) {
+  if (flags.yes !== true && flags.dryRun !== true) {
     // Not asked while connected: who thinks for long would find the connection gone.
     const what = described(nodeId, await withOperator(flags, (operator, system) => forgettable(operator, system, nodeId, flags)))
-    if (!isTerminal()) throw usageFailure(`this forgets ${what} for good: give --yes`)
-    const answer = await confirm(`Forget ${what} for good?`)
-    if (answer === 'interrupted') return exitCodes.interrupted
-    if (answer === 'no') throw new Failure(exitCodes.error, `node ${nodeId} was not forgotten`)
+    const ended = await agree(flags, {
+      does: `forgets ${what} for good`,
+      question: `Forget ${what} for good?`,
+      refused: `node ${nodeId} was not forgotten`,
+    })
+    if (ended !== undefined) return ended
   }
   return withOperator(flags, async (operator, system) => {
     // Looked at again: it may have come back meanwhile.
     const row = await forgettable(operator, system, nodeId, flags)
-    await operator.database.forget(nodeId)
-    if (flags.output === 'json') printJson({ node: nodeId, row: row === undefined ? null : nodeJson(row) })
-    else print(`forgot ${described(nodeId, row)}`)
+    if (flags.dryRun !== true) await operator.database.forget(nodeId)
+    show(flags.output, {
+      table: () => print(`${flags.dryRun === true ? 'would forget' : 'forgot'} ${described(nodeId, row)}`),
+      document: () => ({ node: nodeId, row: row === undefined ? null : nodeJson(row), ...ifDry(flags) }),
+      names: () => [`node/${nodeId}`],
+    })
     return exitCodes.done
   })
 }
@@ -104,10 +114,15 @@ async function forgettable(
   nodeId: string,
   { force }: ForgetFlags,
 ): Promise<NodeRow | undefined> {
-  const row = (await operator.database.nodes()).find((one) => one.nodeId === nodeId)
+  const rows = await operator.database.nodes()
+  const row = rows.find((one) => one.nodeId === nodeId)
   if (force) return row
   if (row === undefined) {
-    const message = `error: system ${system} has no node ${nodeId} registered; --force forgets what is left of it`
+    const near = didYouMean(
+      nodeId,
+      rows.map((one) => one.nodeId),
+    )
+    const message = `error: system ${system} has no node ${nodeId} registered; --force forgets what is left of it${near}`
     throw new Failure(exitCodes.noResponder, message)
   }
   if (row.alive) {
@@ -160,6 +175,20 @@ export function nodeCells(row: NodeRow, now: number): readonly Cell[] {
     row.hostId,
     row.reason ?? '',
   ]
+}
+
+function nodeColumns(now: number): readonly Column<NodeRow>[] {
+  const columns = nodeHeader.map((title, at): Column<NodeRow> => ({ title, cell: (row) => nodeCells(row, now)[at]! }))
+  return [
+    ...columns.slice(0, -1),
+    { title: 'BEGAN', cell: ({ since }) => new Date(since).toISOString(), isWide: true },
+    { title: 'DIRECTORY', cell: ({ directoryId }) => directoryId ?? '-', isWide: true },
+    ...columns.slice(-1),
+  ]
+}
+
+export function nodeName({ nodeId }: Pick<NodeRow, 'nodeId'>): string {
+  return `node/${nodeId}`
 }
 
 /** Quiet when all is well, red where somebody must look. */

@@ -4,7 +4,6 @@
  */
 import { styleText } from 'node:util'
 
-export type OutputForm = 'table' | 'json'
 type Style = Parameters<typeof styleText>[0]
 
 export type Cell = string | number | { readonly text: string; readonly style: Style }
@@ -37,7 +36,7 @@ export function withoutSeeds(text: string): string {
   return text.replace(/\bS[A-Z][A-Z2-7]{40,}/g, '(a seed)')
 }
 
-/** JSON of anything that can be in an envelope: bytes become base64, integers beyond 2⁵³ decimal text. */
+/** JSON of anything that can be in an envelope: bytes become base64, integers beyond 2⁵³ decimal text; no control character is left as it is. */
 export function toJson(value: unknown, indent?: number): string {
   const replace = function (this: Record<string, unknown>, key: string, json: unknown): unknown {
     // From `this`, since a Buffer has turned itself into JSON of its own before `json` arrives.
@@ -45,10 +44,17 @@ export function toJson(value: unknown, indent?: number): string {
     if (raw instanceof Uint8Array) return Buffer.from(raw).toString('base64')
     return typeof raw === 'bigint' ? String(raw) : json
   }
-  return JSON.stringify(value ?? null, replace, indent)
+  const text = JSON.stringify(value ?? null, replace, indent)
+  return text.replace(controlCharacters, (characters) => characters.replace(/[^\n]/g, escapedInJson))
 }
 
-const controlCharacters = /[\p{Cc}\p{Cf}\u2028\u2029]+/gu
+/** One unit of UTF-16, as JSON counts. */
+function escapedInJson(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+}
+
+/** What a terminal may obey, or show in another order. */
+export const controlCharacters = /[\p{Cc}\p{Cf}\u2028\u2029]+/gu
 
 /** Text of others for one line of a terminal. */
 export function oneLine(text: string): string {

@@ -3,13 +3,21 @@ import { createRequire } from 'node:module'
 import { Command } from 'commander'
 import { addCall } from './call.js'
 import type { Program } from './commands.js'
+import { complete } from './complete.js'
+import { addCompletion } from './completion.js'
+import { addContext } from './context.js'
+import { addDemo } from './demo/demo.js'
+import { addDoctor } from './doctor.js'
 import { type ExitCode, exitCodeOf, exitCodes, explain } from './exitCodes.js'
 import { addExplain } from './explain.js'
 import { addGlobalFlags } from './flags.js'
+import { checkForm } from './forms.js'
 import { addHistory } from './history.js'
 import { addInspect } from './inspect/inspect.js'
 import { addKey } from './key.js'
+import { addNew } from './new/new.js'
 import { addNode } from './node.js'
+import { tellTarget } from './orders.js'
 import { oneLine, withoutSeeds } from './output.js'
 import { addRollout } from './rollout.js'
 import { addTable } from './table.js'
@@ -21,10 +29,19 @@ import { addVersion } from './version.js'
 
 /** A forgotten timer or socket must not hold a terminal that waits for its prompt. */
 const lingerMs = 500
+/** Not among the commands: only scripts of shells call it, with words that are no whole command yet. */
+const completeCommand = '__complete'
 
 export async function run(argv: readonly string[]): Promise<ExitCode> {
   process.stdout.on('error', brokenPipe)
   hideSeed()
+  const exitCode = await perform(argv.slice(2))
+  setTimeout(() => process.exit(), lingerMs).unref()
+  return exitCode
+}
+
+/** One command, with the words after `natsctl`. */
+async function perform(words: readonly string[]): Promise<ExitCode> {
   let exitCode: ExitCode = exitCodes.done
   const program: Program = {
     command: root(),
@@ -35,6 +52,8 @@ export async function run(argv: readonly string[]): Promise<ExitCode> {
       },
   }
   addUp(program)
+  addDemo(program, perform)
+  addNew(program)
   addUpgrade(program)
   addKey(program)
   addUpgrader(program)
@@ -46,13 +65,16 @@ export async function run(argv: readonly string[]): Promise<ExitCode> {
   addVersion(program)
   addTable(program)
   addCall(program)
+  addContext(program)
+  addDoctor(program)
+  addCompletion(program)
   try {
-    await program.command.parseAsync(argv)
+    if (words[0] === completeCommand) await complete(program.command, words.slice(1))
+    else await program.command.parseAsync(words, { from: 'user' })
   } catch (error) {
     exitCode = exitCodeOf(error)
     process.stderr.write(explain(error))
   }
-  setTimeout(() => process.exit(), lingerMs).unref()
   return exitCode
 }
 
@@ -68,6 +90,10 @@ function root(): Command {
       outputError: (text, write) => write(`${withoutSeeds(oneLine(text))}\n`),
     })
     .configureHelp({ showGlobalOptions: true })
+    .hook('preAction', async (_, command) => {
+      checkForm(command)
+      await tellTarget(command)
+    })
   return addGlobalFlags(program)
 }
 

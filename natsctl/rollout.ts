@@ -1,21 +1,24 @@
 /** `natsctl rollout`: how far the nodes have come with the versions that are installed. */
 import { type Command, Option } from 'commander'
-import type { NodeRow, Operator, Version } from 'theseus'
+import { decodeManifest, type Manifest, type NodeRow, type Operator, type Version } from 'theseus'
 import type { Program } from './commands.js'
 import { withOperator } from './connection.js'
 import { addRolloutControls } from './control.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { durationFlag, type GlobalFlags, versionFlag } from './flags.js'
+import { type Column, hasForms, printColumns, show } from './forms.js'
+import { nearestVersion } from './nearest.js'
 import { nodeJson, noNodes, phaseCell } from './node.js'
-import { age, count, note, print, printJson, printTable } from './output.js'
-import { look, looks, type Snapshot } from './rolloutPoll.js'
-import { type Rollout, summarize } from './rolloutSummary.js'
+import { isOrder } from './orders.js'
+import { age, count, note, oneLine, print, printTable } from './output.js'
+import { asks } from './rolloutPoll.js'
+import { type Pause, type RolloutState, type Seen, stateOf, undoOf } from './rolloutState.js'
 import { type UndoFlags, undo } from './rolloutUndo.js'
 import { type WatchFlags, watch } from './rolloutWatch.js'
 import { keyFlag } from './upgraderSeed.js'
 
 const defaultTimeoutMs = 60_000
-/** Nodes in trouble that the table names; JSON has all of them. */
+/** Nodes in trouble that the table names; all other forms have all of them. */
 const troubledShownMax = 50
 
 interface StatusFlags extends GlobalFlags {
@@ -30,10 +33,10 @@ export function addRollout(program: Program): void {
     .command('status')
     .description('how many nodes of each service are at the newest version, and who is in trouble')
     .option('--for <version>', 'the version to reach, instead of the newest', versionFlag)
-    .option('--wait', 'wait until every node is there, or one is in trouble')
+    .option('--wait', 'wait until every node is there, or one is in trouble, or a pause holds the others')
     .addOption(new Option('--timeout <duration>', 'how long to wait; implies --wait (default: 60s)').argParser(durationFlag))
     .action(program.action((_: unknown, command: Command) => status(command.optsWithGlobals())))
-  rollout
+  const watching = rollout
     .command('watch')
     .description('every node, its class, version and phase, live')
     .option('--until-done', 'end when every node is at the newest version, or in trouble')
@@ -44,60 +47,105 @@ export function addRollout(program: Program): void {
         ),
       ),
     )
+  // A stream of changes: one document a line, or lines for people.
+  hasForms(watching, 'table', 'json')
   addRolloutControls(rollout, program)
   addUndo(rollout, program)
 }
 
 function addUndo(rollout: Command, program: Program): void {
-  rollout
+  const command = rollout
     .command('undo')
     .description('install the upgrade that undoes the newest one: nodes go back, and lose nothing that was written meanwhile')
     .option('--reason <text>', 'why; kept in the history')
     .option(...keyFlag)
-    .option('--dry-run', 'say what it would do, and do nothing')
     .option('--yes', 'do not ask')
     .action(program.action((_: unknown, command: Command) => undo(command.optsWithGlobals<UndoFlags>())))
+  isOrder(command)
 }
 
 function status(flags: StatusFlags): Promise<ExitCode> {
   return withOperator(flags, async (operator, system) => {
     const waits = flags.wait === true || flags.timeout !== undefined
-    const first = await look(operator)
-    const goal = flags.for ?? first.newest
-    if (goal > first.newest) {
+    const see = seer(operator)
+    const first = await see(flags.for)
+    const asked = flags.for ?? first.newest
+    if (asked > first.newest) {
       throw new Failure(
         exitCodes.error,
-        `error: version ${goal} is not installed: the newest of system ${system} is ${first.newest}`,
+        `error: version ${asked} is not installed: the newest of system ${system} is ${first.newest}${nearestVersion(asked, first.newest)}`,
       )
     }
-    const summary = (snapshot: Snapshot) => summarize(snapshot.rows, snapshot.newest, flags.for ?? snapshot.newest)
-    const rollout = waits ? await waitFor(operator, summary, flags.timeout ?? defaultTimeoutMs) : summary(first)
-    show(rollout, system, flags)
-    if (rollout.state === 'degraded') return exitCodes.degraded
-    return waits && rollout.state !== 'done' ? exitCodes.timedOut : exitCodes.done
+    // What is waited for moves on with the newest version, unless that takes back what was asked for.
+    const state = (seen: Seen): RolloutState =>
+      stateOf(seen, flags.for ?? (undoOf(asked, seen.manifests) === null ? seen.newest : asked))
+    const rollout = waits ? await waitFor(() => see(asked), state, flags.timeout ?? defaultTimeoutMs) : state(first)
+    showRollout(rollout, system, flags)
+    return exitCodeOf(rollout, waits)
   })
 }
 
-/** Returns when every node is there, when one is in trouble (nobody should wait for that), or when the time is up. */
-async function waitFor(operator: Operator, summary: (snapshot: Snapshot) => Rollout, timeoutMs: number): Promise<Rollout> {
+function exitCodeOf({ state }: RolloutState, waits: boolean): ExitCode {
+  switch (state) {
+    case 'done':
+      return exitCodes.done
+    case 'moving':
+      return waits ? exitCodes.timedOut : exitCodes.done
+    case 'paused':
+      return exitCodes.paused
+    case 'degraded':
+    case 'undone':
+      return exitCodes.degraded
+  }
+}
+
+/** Looks at the database, and remembers the history: a manifest never changes. */
+function seer({ database }: Operator): (from: Version | undefined) => Promise<Seen> {
+  const manifests = new Map<Version, Manifest>()
+  return async (from) => {
+    const [{ version: newest }, rows, controls] = await Promise.all([database.head(), database.nodes(), database.controls()])
+    const pauses = controls.filter((control): control is Pause => control.kind === 'pause')
+    let missing = Math.max(1, Math.min(from ?? newest, ...pauses.map(({ version }) => version)))
+    while (manifests.has(missing)) missing++
+    for (const { bytes } of missing > newest ? [] : await database.manifests(missing, newest)) {
+      const manifest = decodeManifest(bytes)
+      manifests.set(manifest.version, manifest)
+    }
+    return { newest, rows, controls, manifests: [...manifests.values()] }
+  }
+}
+
+/** Returns when nothing changes any more by itself (nobody should wait for somebody who is in trouble, or for a pause), or when the time is up. */
+async function waitFor(
+  see: () => Promise<Seen>,
+  stateOfSeen: (seen: Seen) => RolloutState,
+  timeoutMs: number,
+): Promise<RolloutState> {
   const signal = AbortSignal.timeout(timeoutMs)
-  let rollout: Rollout | undefined
-  for await (const snapshot of looks(operator, signal)) {
-    rollout = summary(snapshot)
-    if (rollout.state !== 'moving') return rollout
+  let rollout: RolloutState | undefined
+  for await (const seen of asks(see, signal)) {
+    rollout = stateOfSeen(seen)
+    if (rollout.isAtRest) return rollout
   }
   if (rollout !== undefined) return rollout
   throw new Failure(exitCodes.timedOut, 'timeout.deadline: the upgrade database did not answer in time')
 }
 
-function show(rollout: Rollout, system: string, flags: StatusFlags): void {
-  if (flags.output === 'json') printJson(rolloutJson(rollout))
-  else showTable(rollout, system)
+function showRollout(rollout: RolloutState, system: string, flags: StatusFlags): void {
+  show(flags.output, {
+    table: (isWide) => showTable(rollout, system, isWide),
+    document: () => rolloutJson(rollout),
+    names: () => rollout.services.map(({ service }) => `service/${service}`),
+  })
   if (rollout.nodes === 0) note(noNodes(system))
 }
 
-function showTable({ goal, state, nodes, there, services }: Rollout, system: string): void {
+function showTable(rollout: RolloutState, system: string, isWide: boolean): void {
+  const { goal, state, nodes, there, services, paused, undoneBy } = rollout
   print(`version ${goal} of system ${system}: ${there} of ${count(nodes, 'node')} there, ${state}`)
+  if (undoneBy !== null) print(`version ${undoneBy} undoes it`)
+  for (const { version, since, reason } of paused)
+    print(oneLine(`version ${version} is paused for ${age(Date.now() - since)}${reason === '' ? '' : `: ${reason}`}`))
   if (services.length === 0) return
   printTable(
     ['SERVICE', 'THERE', 'VERSIONS', 'IN TROUBLE', 'AWAY'],
@@ -109,36 +157,37 @@ function showTable({ goal, state, nodes, there, services }: Rollout, system: str
       service.away.length === 0 ? '-' : { text: String(service.away.length), style: 'yellow' },
     ]),
   )
-  showNodes(services.flatMap(({ troubled, away }) => [...troubled, ...away]))
+  const rows = services.flatMap(({ troubled, away }) => [...troubled, ...away])
+  if (rows.length > 0) showNodes(rows, isWide)
 }
 
-function showNodes(rows: readonly NodeRow[]): void {
-  if (rows.length === 0) return
+function showNodes(rows: readonly NodeRow[], isWide: boolean): void {
+  const now = Date.now()
+  const columns: readonly Column<NodeRow>[] = [
+    { title: 'NODE', cell: ({ nodeId }) => nodeId },
+    { title: 'SERVICE', cell: ({ service }) => service },
+    { title: 'CLASS', cell: ({ className }) => className },
+    { title: 'VERSION', cell: ({ version }) => version },
+    { title: 'PHASE', cell: ({ phase }) => phaseCell(phase) },
+    { title: 'FOR', cell: ({ since }) => age(now - since) },
+    { title: 'HOST', cell: ({ hostId }) => hostId, isWide: true },
+    { title: 'BECAUSE', cell: ({ reason, alive, hostId }) => reason ?? (alive ? '' : `host ${hostId} is not heard of`) },
+  ]
   print('')
-  printTable(
-    ['NODE', 'SERVICE', 'CLASS', 'VERSION', 'PHASE', 'FOR', 'BECAUSE'],
-    rows
-      .slice(0, troubledShownMax)
-      .map((row) => [
-        row.nodeId,
-        row.service,
-        row.className,
-        row.version,
-        phaseCell(row.phase),
-        age(Date.now() - row.since),
-        row.reason ?? (row.alive ? '' : `host ${row.hostId} is not heard of`),
-      ]),
-  )
-  if (rows.length > troubledShownMax) print(`… and ${rows.length - troubledShownMax} more (-o json has them all)`)
+  const shown = isWide ? rows : rows.slice(0, troubledShownMax)
+  printColumns(columns, shown, isWide)
+  if (rows.length > shown.length) print(`… and ${rows.length - shown.length} more (-o wide has them all)`)
 }
 
-function rolloutJson({ newest, goal, state, nodes, there, services }: Rollout) {
+function rolloutJson({ newest, goal, state, nodes, there, services, paused, undoneBy }: RolloutState) {
   return {
     newest,
     goal,
     state,
     nodes,
     there,
+    paused: paused.map(({ version, reason, since }) => ({ version, reason, since: new Date(since).toISOString() })),
+    undoneBy,
     services: services.map(({ troubled, away, ...service }) => ({
       ...service,
       troubled: troubled.map(nodeJson),

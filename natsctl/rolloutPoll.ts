@@ -15,24 +15,29 @@ export async function look(operator: Operator): Promise<Snapshot> {
   return { newest: version, rows }
 }
 
-/** One look after the other until `signal`. A database that is away for a while is told once, and asked again. */
-export async function* looks(
-  operator: Operator,
+/** One look after the other until `signal`. */
+export function looks(operator: Operator, signal: AbortSignal, tell?: (line: string) => void): AsyncGenerator<Snapshot> {
+  return asks(() => look(operator), signal, tell)
+}
+
+/** One question after the other until `signal`. A database that is away for a while is told once, and asked again. */
+export async function* asks<T>(
+  ask: () => Promise<T>,
   signal: AbortSignal,
   tell: (line: string) => void = note,
-): AsyncGenerator<Snapshot> {
+): AsyncGenerator<T> {
   let isAway = false
   while (!signal.aborted) {
-    let snapshot: Snapshot | undefined
+    let answer: T | undefined
     try {
-      snapshot = await look(operator)
+      answer = await ask()
       isAway = false
     } catch (error) {
       if (!isFault(error) || (error.kind !== 'unavailable' && error.kind !== 'timeout')) throw error
       if (!isAway) tell(`${error.code}: ${error.message}; trying again`)
       isAway = true
     }
-    if (snapshot !== undefined) yield snapshot
+    if (answer !== undefined) yield answer
     await sleep(pollMs, undefined, { signal }).catch(() => {})
   }
 }

@@ -1,16 +1,16 @@
 /** `natsctl rollout undo`: back to what the version before the newest one meant, as a version of its own. */
 import type { Manifest, NodeRow, Operator } from 'theseus'
-import { confirm, isTerminal } from './confirm.js'
+import { agree } from './confirm.js'
 import { asking, signed, withOperator } from './connection.js'
-import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
-import type { GlobalFlags } from './flags.js'
-import { count, note, oneLine, print, printJson } from './output.js'
+import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
+import { show as showForm } from './forms.js'
+import { ifDry, type OrderFlags } from './orders.js'
+import { count, note, oneLine, print } from './output.js'
 import type { KeyFlags } from './upgraderSeed.js'
 
-export interface UndoFlags extends GlobalFlags, KeyFlags {
+export interface UndoFlags extends OrderFlags, KeyFlags {
   readonly reason?: string
   readonly yes?: true
-  readonly dryRun?: true
 }
 
 /** What an undo of the newest version means for the nodes as they are. */
@@ -29,14 +29,14 @@ export async function undo(flags: UndoFlags): Promise<ExitCode> {
     show(plan, undefined, flags)
     return exitCodes.done
   }
-  if (flags.yes !== true) {
-    const what = `version ${plan.undone.version} of system ${plan.undone.system}, ${oneLine(plan.undone.title)}`
-    if (!isTerminal()) throw usageFailure(`this undoes ${what}: give --yes`)
-    show(plan, undefined, { ...flags, output: 'table' })
-    const answer = await confirm(`Undo ${what}?`)
-    if (answer === 'interrupted') return exitCodes.interrupted
-    if (answer === 'no') throw new Failure(exitCodes.error, `version ${plan.undone.version} was not undone`)
-  }
+  const what = `version ${plan.undone.version} of system ${plan.undone.system}, ${oneLine(plan.undone.title)}`
+  const ended = await agree(flags, {
+    does: `undoes ${what}`,
+    question: `Undo ${what}?`,
+    refused: `version ${plan.undone.version} was not undone`,
+    before: () => linesOf(plan, undefined).forEach(note),
+  })
+  if (ended !== undefined) return ended
   return signed(flags, async (operator, system) => {
     const { version } = plan.undone
     const reason = flags.reason === undefined ? {} : { reason: flags.reason }
@@ -62,11 +62,25 @@ async function planOf(operator: Operator, system: string): Promise<Plan> {
   }
 }
 
-function show({ undone, back, stay }: Plan, version: number | undefined, flags: GlobalFlags): void {
-  const { classUpgrades, system } = undone
-  if (flags.output === 'json') {
-    const ids = (rows: readonly NodeRow[]) => rows.map(({ nodeId }) => nodeId)
-    printJson({
+function linesOf({ undone, back, stay }: Plan, version: number | undefined): string[] {
+  const what = `version ${undone.version}, ${oneLine(undone.title)}`
+  return [
+    version === undefined ? `would undo ${what}` : `version ${version} of system ${undone.system}: undo of ${what}`,
+    ...undone.classUpgrades.map(({ service, oldClass, newClass }) => `  ${service}: ${newClass} → ${oldClass}`),
+    `  ${count(back.length, 'node')} to go back, ${stay.length} to stay as they are`,
+  ]
+}
+
+function show(plan: Plan, version: number | undefined, flags: UndoFlags): void {
+  const { undone, back, stay } = plan
+  const { classUpgrades } = undone
+  const ids = (rows: readonly NodeRow[]): string[] => rows.map(({ nodeId }) => nodeId)
+  showForm(flags.output, {
+    table: () => {
+      linesOf(plan, version).forEach(print)
+      if (version !== undefined) note('follow it with "natsctl rollout watch"; it can be undone in turn')
+    },
+    document: () => ({
       version: version ?? null,
       undoes: undone.version,
       classUpgrades: classUpgrades.map(({ service, oldClass, newClass }) => ({
@@ -76,12 +90,8 @@ function show({ undone, back, stay }: Plan, version: number | undefined, flags: 
       })),
       back: ids(back),
       stay: ids(stay),
-    })
-    return
-  }
-  const what = `version ${undone.version}, ${oneLine(undone.title)}`
-  print(version === undefined ? `would undo ${what}` : `version ${version} of system ${system}: undo of ${what}`)
-  for (const { service, oldClass, newClass } of classUpgrades) print(`  ${service}: ${newClass} → ${oldClass}`)
-  print(`  ${count(back.length, 'node')} to go back, ${stay.length} to stay as they are`)
-  if (version !== undefined) note('follow it with "natsctl rollout watch"; it can be undone in turn')
+      ...ifDry(flags),
+    }),
+    names: () => [`version/${version ?? undone.version}`],
+  })
 }

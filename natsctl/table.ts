@@ -1,11 +1,14 @@
 /** `natsctl table`: the upgrade-specific tables, by which an upgrader controls how an upgrade proceeds (§4). */
 import { type Command, InvalidArgumentError } from 'commander'
-import { isTableKey, isTableValue, tableKeyLengthMax, tableValueBytesMax } from 'theseus'
+import { isTableKey, isTableValue, type Operator, tableKeyLengthMax, tableValueBytesMax } from 'theseus'
 import type { Program } from './commands.js'
 import { signed, withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { type GlobalFlags, nameFlag } from './flags.js'
-import { note, oneLine, print, printJson, printTable } from './output.js'
+import { type Column, printColumns, show, showList } from './forms.js'
+import { didYouMean } from './nearest.js'
+import { ifDry, isOrder, type OrderFlags } from './orders.js'
+import { note, oneLine, print } from './output.js'
 import { keyFlag } from './upgraderSeed.js'
 
 export function addTable(program: Program): void {
@@ -24,7 +27,7 @@ export function addTable(program: Program): void {
         key === undefined ? get(name, command.optsWithGlobals()) : getKey(name, key, command.optsWithGlobals()),
       ),
     )
-  table
+  const setting = table
     .command('set')
     .description('set the value of a key; a table comes with its first key')
     .argument('<table>', 'its name', nameFlag)
@@ -37,7 +40,7 @@ export function addTable(program: Program): void {
         set(name, key, value, command.optsWithGlobals()),
       ),
     )
-  table
+  const removing = table
     .command('rm')
     .description('remove a key; a table goes with its last key')
     .argument('<table>', 'its name', nameFlag)
@@ -46,6 +49,7 @@ export function addTable(program: Program): void {
     .action(
       program.action((name: string, key: string, _: unknown, command: Command) => remove(name, key, command.optsWithGlobals())),
     )
+  for (const command of [setting, removing]) isOrder(command)
 }
 
 function keyArgument(text: string): string {
@@ -61,23 +65,36 @@ function valueArgument(text: string): string {
 function list(flags: GlobalFlags): Promise<ExitCode> {
   return withOperator(flags, async ({ database }, system) => {
     const names = await database.tables()
-    if (flags.output === 'json') printJson(names.map((table) => ({ table })))
-    else
-      printTable(
-        ['TABLE'],
-        names.map((name) => [name]),
-      )
+    const sizes = new Map<string, number>()
+    if (flags.output === 'wide') for (const name of names) sizes.set(name, (await database.table(name)).size)
+    showList(flags.output, names, {
+      columns: [
+        { title: 'TABLE', cell: (name) => name },
+        { title: 'KEYS', cell: (name) => sizes.get(name) ?? '-', isWide: true },
+      ],
+      document: (table) => ({ table }),
+      name: (name) => `table/${name}`,
+    })
     if (names.length === 0) note(`system ${system} has no tables`)
     return exitCodes.done
   })
 }
 
+const entryColumns: readonly Column<readonly [string, string]>[] = [
+  { title: 'KEY', cell: ([key]) => key },
+  { title: 'VALUE', cell: ([, value]) => value },
+  { title: 'BYTES', cell: ([, value]) => Buffer.byteLength(value), isWide: true },
+]
+
 function get(name: string, flags: GlobalFlags): Promise<ExitCode> {
   return withOperator(flags, async ({ database }, system) => {
     const entries = [...(await database.table(name))]
-    if (flags.output === 'json') printJson(entries.map(([key, value]) => ({ key, value })))
-    else printTable(['KEY', 'VALUE'], entries)
-    if (entries.length === 0) note(`system ${system} has no table ${name}`)
+    show(flags.output, {
+      table: (isWide) => printColumns(entryColumns, entries, isWide),
+      document: () => entries.map(([key, value]) => ({ key, value })),
+      names: () => (entries.length === 0 ? [] : [`table/${name}`]),
+    })
+    if (entries.length === 0) note(`system ${system} has no table ${name}${didYouMean(name, await database.tables())}`)
     return exitCodes.done
   })
 }
@@ -85,31 +102,44 @@ function get(name: string, flags: GlobalFlags): Promise<ExitCode> {
 function getKey(name: string, key: string, flags: GlobalFlags): Promise<ExitCode> {
   return withOperator(flags, async ({ database }, system) => {
     const value = (await database.table(name)).get(key)
-    if (value === undefined) throw noKey(system, name, key)
-    if (flags.output === 'json') printJson({ key, value })
-    else print(oneLine(value))
+    if (value === undefined) throw await noKey(database, system, name, key)
+    show(flags.output, {
+      table: () => print(oneLine(value)),
+      document: () => ({ key, value }),
+      names: () => [`table/${name}`],
+    })
     return exitCodes.done
   })
 }
 
-function set(name: string, key: string, value: string, flags: GlobalFlags): Promise<ExitCode> {
+function set(name: string, key: string, value: string, flags: OrderFlags): Promise<ExitCode> {
   return signed(flags, async (operator) => {
-    await operator.setInTable(name, key, value)
-    if (flags.output === 'json') printJson({ table: name, key, value })
-    else print(oneLine(`${name}: ${key} = ${value}`))
+    if (flags.dryRun !== true) await operator.setInTable(name, key, value)
+    show(flags.output, {
+      table: () => print(oneLine(`${flags.dryRun === true ? 'would set ' : ''}${name}: ${key} = ${value}`)),
+      document: () => ({ table: name, key, value, ...ifDry(flags) }),
+      names: () => [`table/${name}`],
+    })
     return exitCodes.done
   })
 }
 
-function remove(name: string, key: string, flags: GlobalFlags): Promise<ExitCode> {
+function remove(name: string, key: string, flags: OrderFlags): Promise<ExitCode> {
   return signed(flags, async (operator, system) => {
-    if (!(await operator.removeFromTable(name, key))) throw noKey(system, name, key)
-    if (flags.output === 'json') printJson({ table: name, key })
-    else print(oneLine(`${name}: removed ${key}`))
+    const isThere =
+      flags.dryRun === true ? (await operator.database.table(name)).has(key) : await operator.removeFromTable(name, key)
+    if (!isThere) throw await noKey(operator.database, system, name, key)
+    show(flags.output, {
+      table: () => print(oneLine(`${name}: ${flags.dryRun === true ? 'would remove' : 'removed'} ${key}`)),
+      document: () => ({ table: name, key, ...ifDry(flags) }),
+      names: () => [`table/${name}`],
+    })
     return exitCodes.done
   })
 }
 
-function noKey(system: string, name: string, key: string): Failure {
-  return new Failure(exitCodes.error, oneLine(`error: table ${name} of system ${system} has no key ${key}`))
+async function noKey(database: Operator['database'], system: string, name: string, key: string): Promise<Failure> {
+  const known = await database.table(name)
+  const near = known.size === 0 ? didYouMean(name, await database.tables()) : didYouMean(key, known.keys())
+  return new Failure(exitCodes.error, oneLine(`error: table ${name} of system ${system} has no key ${key}${near}`))
 }

@@ -11,12 +11,21 @@ const outputBytesMax = 64 * 1024 * 1024
 
 /** Throws `upgrade.invalid` with the compiler's own lines, and `config.invalid` when there is no compiler. */
 export async function typeCheck(source: string, tsconfig: string): Promise<void> {
-  const tsc = findCompiler(source)
-  const { failed, output } = await run(process.execPath, [tsc, '--project', tsconfig, '--pretty', 'false'])
+  const { failed, output } = await runCompiler(source, ['--project', tsconfig, '--pretty', 'false'])
   if (!failed) return
   const lines = output.trim().split('\n')
   const more = lines.length > linesMax ? [`… and ${lines.length - linesMax} more lines`] : []
   throw new Fault('upgrade.invalid', [...lines.slice(0, linesMax), ...more].join('\n'), { source })
+}
+
+export interface CompilerRun {
+  readonly failed: boolean
+  readonly output: string
+}
+
+/** Runs the compiler that `source` is checked with. Rejects with `config.invalid` when there is none. */
+export async function runCompiler(source: string, args: readonly string[]): Promise<CompilerRun> {
+  return run(process.execPath, [findCompiler(source), ...args])
 }
 
 /** The project's own TypeScript before ours: it is the one that its editor agrees with. */
@@ -35,7 +44,7 @@ function findCompiler(source: string): string {
   )
 }
 
-function run(command: string, args: readonly string[]): Promise<{ readonly failed: boolean; readonly output: string }> {
+function run(command: string, args: readonly string[]): Promise<CompilerRun> {
   return new Promise((resolve) => {
     execFile(command, args, { maxBuffer: outputBytesMax }, (error, stdout, stderr) => {
       resolve({ failed: error !== null, output: stdout.trim() || stderr.trim() || (error?.message ?? '') })

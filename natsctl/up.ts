@@ -3,8 +3,10 @@ import { type Command, Option } from 'commander'
 import type { Program } from './commands.js'
 import { type ExitCode, exitCodes, usageFailure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
+import { hasForms } from './forms.js'
 import type { LogForm } from './hostMessages.js'
 import { jsonLines, LocalSystem, textLines } from './localSystem.js'
+import { systemInEnvironment } from './target.js'
 import { readUpConfig } from './upConfig.js'
 
 interface UpFlags extends GlobalFlags {
@@ -13,24 +15,29 @@ interface UpFlags extends GlobalFlags {
 }
 
 export function addUp(program: Program): void {
-  program.command
+  const command = program.command
     .command('up')
     .description('run a local system until Ctrl-C: servers, an upgrade server, and hosts')
     .option('--config <file>', 'what to run', 'theseus.json')
     .addOption(new Option('--log <form>', 'what is told on stderr, and how').choices(['text', 'json']).default('text'))
     .action(
       program.action((_: unknown, command: Command) => {
-        for (const flag of ['nats', 'redis']) {
-          if (command.parent!.getOptionValueSource(flag) === 'cli')
-            throw usageFailure(`for "up", --${flag} is said in the config, as "${flag}"`)
+        for (const flag of ['nats', 'redis', 'context'] as const) {
+          if (command.optsWithGlobals<UpFlags>()[flag] !== undefined)
+            throw usageFailure(
+              flag === 'context'
+                ? '"up" has its servers in the config, and no context'
+                : `for "up", --${flag} is said in the config, as "${flag}"`,
+            )
         }
         return up(command.optsWithGlobals())
       }),
     )
+  hasForms(command, 'table', 'json')
 }
 
 async function up(flags: UpFlags): Promise<ExitCode> {
-  const config = await readUpConfig(flags.config, flags.system)
+  const config = await readUpConfig(flags.config, flags.system ?? systemInEnvironment())
   const system = new LocalSystem(config, flags.output === 'json' ? jsonLines : textLines, flags.log)
   let inAHurry = false
   const asked = new Promise<void>((resolve) => {

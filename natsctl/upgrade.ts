@@ -2,12 +2,14 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, extname } from 'node:path'
 import type { Command } from 'commander'
-import { type BuiltUpgrade, isFault, type Manifest, type ManifestDraft } from 'theseus'
+import { type BuiltUpgrade, isFault, type Manifest, type ManifestDraft, type Operator, type Version } from 'theseus'
 import type { Program } from './commands.js'
 import { asking, withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
-import { count, note, oneLine, print, printJson, printTable } from './output.js'
+import { type Column, hasForms, show, showList } from './forms.js'
+import { ifDry, isOrder, type OrderFlags } from './orders.js'
+import { count, note, oneLine, print, printTable } from './output.js'
 import { type KeyFlags, keyFlag, signerOf } from './upgraderSeed.js'
 
 interface BuildFlags extends GlobalFlags {
@@ -19,36 +21,38 @@ interface VerifyFlags extends GlobalFlags {
   readonly digest?: string
 }
 
-interface PublishFlags extends GlobalFlags, KeyFlags {
+interface PublishFlags extends OrderFlags, KeyFlags {
   readonly reason?: string
 }
 
 export function addUpgrade(program: Program): void {
   const upgrade = program.command.command('upgrade').description('build, publish and list upgrades')
-  upgrade
+  const building = upgrade
     .command('build')
     .description('type-check and bundle an upgrade')
     .argument('<module>', 'the module whose default export is the upgrade; it is run')
     .option('--check', 'hold it against the running system too: whether it goes on from its classes, and leaves nobody behind')
     .option('-O, --out <file>', 'where the upgrade goes (default: <module>.upgrade in this directory)')
     .action(program.action((source: string, _: unknown, command: Command) => build(source, command.optsWithGlobals())))
-  upgrade
+  const verifying = upgrade
     .command('verify')
     .description('check an upgrade file, without a system and without running it')
     .argument('<file>', 'a file that "upgrade build" made')
     .option('--digest <digest>', 'the digest that its bundle has to have, as the build printed it')
     .action(program.action((file: string, _: unknown, command: Command) => verify(file, command.optsWithGlobals())))
-  upgrade
+  const publishing = upgrade
     .command('publish')
     .description('sign an upgrade, and install it as the next version')
     .argument('<file>', 'a file that "upgrade build" made')
     .option('--reason <text>', 'why; kept in the history')
     .option(...keyFlag)
     .action(program.action((file: string, _: unknown, command: Command) => publish(file, command.optsWithGlobals())))
+  isOrder(publishing)
   upgrade
     .command('ls')
     .description('list the versions that are installed')
     .action(program.action((_: unknown, command: Command) => list(command.optsWithGlobals())))
+  for (const command of [building, verifying]) hasForms(command, 'table', 'json', 'yaml')
 }
 
 async function build(source: string, flags: BuildFlags): Promise<ExitCode> {
@@ -63,13 +67,7 @@ async function build(source: string, flags: BuildFlags): Promise<ExitCode> {
   const file = flags.out ?? `${basename(source, extname(source))}.upgrade`
   await write(file, encodeUpgradeFile(built))
   const { manifest } = built
-  if (flags.output === 'json') {
-    printJson({ file, title: manifest.title, digest: manifest.bundle.digest, bytes: manifest.bundle.bytes, ...changes(manifest) })
-  } else {
-    print(`${file}: ${oneLine(manifest.title)}`)
-    print(`digest ${manifest.bundle.digest}, ${manifest.bundle.bytes} bytes`)
-    printClassUpgrades(manifest)
-  }
+  showFile(flags, file, manifest, oneLine(manifest.title))
   return exitCodes.done
 }
 
@@ -90,14 +88,20 @@ async function verify(file: string, { digest, output }: VerifyFlags): Promise<Ex
   const { manifest } = await read(file)
   if (digest !== undefined && digest !== manifest.bundle.digest)
     throw new Failure(exitCodes.error, `upgrade.digest: ${file}: its bundle has the digest ${manifest.bundle.digest}`)
-  if (output === 'json') {
-    printJson({ file, title: manifest.title, digest: manifest.bundle.digest, bytes: manifest.bundle.bytes, ...changes(manifest) })
-  } else {
-    print(`${file}: ${oneLine(manifest.title)}: whole`)
-    print(`digest ${manifest.bundle.digest}, ${manifest.bundle.bytes} bytes`)
-    printClassUpgrades(manifest)
-  }
+  showFile({ output }, file, manifest, `${oneLine(manifest.title)}: whole`)
   return exitCodes.done
+}
+
+function showFile({ output }: Pick<GlobalFlags, 'output'>, file: string, manifest: ManifestDraft, what: string): void {
+  const { title, bundle } = manifest
+  show(output, {
+    table: () => {
+      print(`${file}: ${what}`)
+      print(`digest ${bundle.digest}, ${bundle.bytes} bytes`)
+      printClassUpgrades(manifest)
+    },
+    document: () => ({ file, title, digest: bundle.digest, bytes: bundle.bytes, ...changes(manifest) }),
+  })
 }
 
 async function publish(file: string, flags: PublishFlags): Promise<ExitCode> {
@@ -108,24 +112,40 @@ async function publish(file: string, flags: PublishFlags): Promise<ExitCode> {
     async (operator, system) => {
       // Before the publication: once that is done, nothing may fail any more.
       const rows = await operator.database.nodes()
-      const version = await asking(system, operator.publish(built, flags.reason === undefined ? {} : { reason: flags.reason }))
+      const options = flags.reason === undefined ? {} : { reason: flags.reason }
+      const isDry = flags.dryRun === true
+      const version = await asking(system, isDry ? wouldBe(operator, built) : operator.publish(built, options))
       const { manifest } = built
-      if (flags.output === 'json') {
-        printJson({ version, title: manifest.title, digest: manifest.bundle.digest, ...changes(manifest) })
-        return exitCodes.done
-      }
-      print(`version ${version} of system ${system}: ${oneLine(manifest.title)}`)
-      for (const { service, oldClass, newClass } of manifest.classUpgrades) {
-        const nodes = rows.filter((row) => row.service === service)
-        print(`  ${service}: ${oldClass} → ${newClass}, ${count(nodes.length, 'node')}`)
-        if (nodes.length === 0) note(`no node of service ${service} is registered`)
-      }
+      const nodesOf = (service: string): number => rows.filter((row) => row.service === service).length
+      show(flags.output, {
+        table: () => {
+          print(`${isDry ? 'would be ' : ''}version ${version} of system ${system}: ${oneLine(manifest.title)}`)
+          for (const { service, oldClass, newClass } of manifest.classUpgrades)
+            print(`  ${service}: ${oldClass} → ${newClass}, ${count(nodesOf(service), 'node')}`)
+        },
+        document: () => ({
+          version,
+          title: manifest.title,
+          digest: manifest.bundle.digest,
+          ...changes(manifest),
+          ...ifDry(flags),
+        }),
+        names: () => [`version/${version}`],
+      })
+      for (const { service } of manifest.classUpgrades)
+        if (nodesOf(service) === 0) note(`no node of service ${service} is registered`)
       const without = manifest.classUpgrades.filter(({ inverse }) => !inverse).map(({ newClass }) => newClass)
       if (without.length > 0) note(`this is a point of no return: ${without.join(', ')} has no inverse`)
       return exitCodes.done
     },
     upgrader,
   )
+}
+
+/** The version that it would become, if the upgrade server would take it. */
+async function wouldBe(operator: Operator, built: BuiltUpgrade): Promise<Version> {
+  await operator.check(built)
+  return (await operator.history()).length + 1
 }
 
 async function read(file: string): Promise<BuiltUpgrade> {
@@ -148,8 +168,11 @@ async function read(file: string): Promise<BuiltUpgrade> {
 function list(flags: GlobalFlags): Promise<ExitCode> {
   return withOperator(flags, async (operator, system) => {
     const manifests = await asking(system, operator.history())
-    if (flags.output === 'json') printJson(manifests.map(versionJson))
-    else printTable(['VERSION', 'TITLE', 'CREATED', 'DIGEST', 'CLASS UPGRADES'], manifests.map(versionCells))
+    showList(flags.output, manifests, {
+      columns: versionColumns,
+      document: versionJson,
+      name: ({ version }) => `version/${version}`,
+    })
     if (manifests.length === 0) note(`system ${system} has no upgrades: it runs version 0`)
     return exitCodes.done
   })
@@ -158,10 +181,19 @@ function list(flags: GlobalFlags): Promise<ExitCode> {
 /** Enough to tell bundles apart, as people know it from commits. */
 const shortDigestLength = 12
 
-function versionCells({ version, title, createdAt, bundle, classUpgrades }: Manifest) {
-  const classes = classUpgrades.map(({ oldClass, newClass }) => `${oldClass} → ${newClass}`).join(', ')
-  return [version, title, createdAt, bundle.digest.slice(0, shortDigestLength), classes]
-}
+const versionColumns: readonly Column<Manifest>[] = [
+  { title: 'VERSION', cell: ({ version }) => version },
+  { title: 'TITLE', cell: ({ title }) => title },
+  { title: 'CREATED', cell: ({ createdAt }) => createdAt },
+  { title: 'DIGEST', cell: ({ bundle }) => bundle.digest.slice(0, shortDigestLength) },
+  { title: 'BYTES', cell: ({ bundle }) => bundle.bytes, isWide: true },
+  { title: 'UPGRADER', cell: ({ upgrader }) => upgrader ?? '-', isWide: true },
+  {
+    title: 'CLASS UPGRADES',
+    cell: ({ classUpgrades }) => classUpgrades.map(({ oldClass, newClass }) => `${oldClass} → ${newClass}`).join(', '),
+  },
+  { title: 'REASON', cell: ({ reason }) => reason ?? '', isWide: true },
+]
 
 function versionJson(manifest: Manifest) {
   const { version, title, createdAt, reason, undoes, upgrader, previous, bundle } = manifest

@@ -6,10 +6,12 @@ import type { Program } from './commands.js'
 import { asking, withOperator } from './connection.js'
 import { type ExitCode, exitCodes } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
-import { note, print, printJson, printTable } from './output.js'
+import { type Column, printColumns, show } from './forms.js'
+import { ifDry, isOrder, type OrderFlags } from './orders.js'
+import { note, print } from './output.js'
 import { type KeyFlags, keyFlag, signerOf } from './upgraderSeed.js'
 
-interface SetFlags extends GlobalFlags, KeyFlags {
+interface SetFlags extends OrderFlags, KeyFlags {
   readonly reason?: string
 }
 
@@ -19,13 +21,14 @@ export function addUpgrader(program: Program): void {
     .command('ls')
     .description('list the public keys that the newest upgrade leaves in force')
     .action(program.action((_: unknown, command: Command) => list(command.optsWithGlobals())))
-  upgrader
+  const setting = upgrader
     .command('set')
     .description('install a version that changes nothing but who may install what comes after it')
     .argument('<keys...>', 'the public keys of all upgraders from then on', keyArgument)
     .option('--reason <text>', 'why; kept in the history')
     .option(...keyFlag)
     .action(program.action((keys: string[], _: unknown, command: Command) => set(keys, command.optsWithGlobals())))
+  isOrder(setting)
 }
 
 /** For commander, which gives each of several arguments with those before it. */
@@ -41,12 +44,21 @@ function list(flags: GlobalFlags): Promise<ExitCode> {
     const manifests = await asking(system, operator.history())
     const said = manifests.findLast(({ upgraders }) => upgraders !== null)
     const keys = said?.upgraders ?? []
-    if (flags.output === 'json') printJson({ since: said?.version ?? null, upgraders: said?.upgraders ?? null })
-    else if (said !== undefined)
-      printTable(
-        ['UPGRADER', 'LAST INSTALLED'],
-        keys.map((key) => [key, lastOf(manifests, key)]),
-      )
+    const columns: readonly Column<string>[] = [
+      { title: 'UPGRADER', cell: (key) => key },
+      {
+        title: 'LAST INSTALLED',
+        cell: (key) => (lastOf(manifests, key) === undefined ? '-' : `version ${lastOf(manifests, key)!.version}`),
+      },
+      { title: 'CREATED', cell: (key) => lastOf(manifests, key)?.createdAt ?? '-', isWide: true },
+    ]
+    show(flags.output, {
+      table: (isWide) => {
+        if (said !== undefined) printColumns(columns, keys, isWide)
+      },
+      document: () => ({ since: said?.version ?? null, upgraders: said?.upgraders ?? null }),
+      names: () => keys.map(upgraderName),
+    })
     if (said === undefined)
       note(`no upgrade of system ${system} says who may install: those do whom hosts and upgrade servers were told to trust`)
     else note(`since version ${said.version}; "natsctl history --verify" checks how it came about`)
@@ -54,9 +66,12 @@ function list(flags: GlobalFlags): Promise<ExitCode> {
   })
 }
 
-function lastOf(manifests: readonly Manifest[], key: string): string {
-  const last = manifests.findLast(({ upgrader }) => upgrader === key)
-  return last === undefined ? '-' : `version ${last.version}`
+function lastOf(manifests: readonly Manifest[], key: string): Manifest | undefined {
+  return manifests.findLast(({ upgrader }) => upgrader === key)
+}
+
+export function upgraderName(key: string): string {
+  return `upgrader/${key}`
 }
 
 async function set(keys: readonly string[], flags: SetFlags): Promise<ExitCode> {
@@ -65,12 +80,20 @@ async function set(keys: readonly string[], flags: SetFlags): Promise<ExitCode> 
     flags,
     async (operator, system) => {
       const options = flags.reason === undefined ? {} : { reason: flags.reason }
-      const version = await asking(system, operator.setUpgraders(keys, options))
-      if (flags.output === 'json') printJson({ version, upgraders: keys })
-      else {
-        print(`version ${version} of system ${system}: from the next version on, upgrades are signed by`)
-        for (const key of keys) print(`  ${key}`)
-      }
+      const isDry = flags.dryRun === true
+      const version = isDry
+        ? (await operator.database.head()).version + 1
+        : await asking(system, operator.setUpgraders(keys, options))
+      show(flags.output, {
+        table: () => {
+          print(
+            `${isDry ? 'would be ' : ''}version ${version} of system ${system}: from the next version on, upgrades are signed by`,
+          )
+          for (const key of keys) print(`  ${key}`)
+        },
+        document: () => ({ version, upgraders: keys, ...ifDry(flags) }),
+        names: () => [`version/${version}`],
+      })
       return exitCodes.done
     },
     upgrader,

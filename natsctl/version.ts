@@ -2,11 +2,14 @@
 import type { Command } from 'commander'
 import { clientService, type Death, decodeManifest, type NodeRow, type Operator, oldestPossible, type Version } from 'theseus'
 import type { Program } from './commands.js'
-import { confirm, isTerminal } from './confirm.js'
+import { agree } from './confirm.js'
 import { signed, withOperator } from './connection.js'
-import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
+import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { type GlobalFlags, versionFlag } from './flags.js'
-import { age, type Cell, count, print, printJson, printTable } from './output.js'
+import { type Column, show, showList } from './forms.js'
+import { nearestVersion } from './nearest.js'
+import { ifDry, isOrder, type OrderFlags } from './orders.js'
+import { age, type Cell, count, print } from './output.js'
 import { isPartOfRollout } from './rolloutSummary.js'
 import { type KeyFlags, keyFlag } from './upgraderSeed.js'
 
@@ -40,7 +43,7 @@ export function addVersion(program: Program): void {
     .command('ls')
     .description('list the versions with who runs them, who still needs them, and which are dead')
     .action(program.action((_: unknown, command: Command) => list(command.optsWithGlobals())))
-  version
+  const finalizing = version
     .command('finalize')
     .description('nobody goes back from this version any more: what nodes keep for that is dropped')
     .argument('[version]', 'the version; by default the newest', versionFlag)
@@ -49,9 +52,10 @@ export function addVersion(program: Program): void {
     .action(
       program.action((chosen: Version | undefined, _: unknown, command: Command) => finalize(chosen, command.optsWithGlobals())),
     )
+  isOrder(finalizing)
 }
 
-interface FinalizeFlags extends GlobalFlags, KeyFlags {
+interface FinalizeFlags extends OrderFlags, KeyFlags {
   readonly yes?: true
 }
 
@@ -63,9 +67,16 @@ async function finalize(version: Version | undefined, flags: FinalizeFlags): Pro
   })
   const { system, chosen, newest, final, rows } = found
   if (chosen === 0 || chosen > newest)
-    throw new Failure(exitCodes.error, `error: system ${system} has no version ${chosen} to make final: the newest is ${newest}`)
+    throw new Failure(
+      exitCodes.error,
+      `error: system ${system} has no version ${chosen} to make final: the newest is ${newest}${nearestVersion(chosen, newest)}`,
+    )
   if (chosen <= final) {
-    print(`version ${chosen} of system ${system} is final already`)
+    show(flags.output, {
+      table: () => print(`version ${chosen} of system ${system} is final already`),
+      document: () => ({ final }),
+      names: () => [`version/${final}`],
+    })
     return exitCodes.done
   }
   const behind = rows.filter((row) => row.service !== clientService && oldestPossible(row) < chosen)
@@ -74,17 +85,28 @@ async function finalize(version: Version | undefined, flags: FinalizeFlags): Pro
     throw new Failure(exitCodes.error, `error: ${count(behind.length, 'node')} not at version ${chosen} yet: ${who.join(', ')}`)
   }
   const what = `version ${chosen} of system ${system} final: it can't be undone any more, and nodes drop what they kept for that`
-  if (flags.yes !== true) {
-    if (!isTerminal()) throw usageFailure(`this makes ${what}: give --yes`)
-    const answer = await confirm(`Make ${what}?`)
-    if (answer === 'interrupted') return exitCodes.interrupted
-    if (answer === 'no') throw new Failure(exitCodes.error, `version ${chosen} was not made final`)
+  if (flags.dryRun === true) {
+    show(flags.output, {
+      table: () => print(`would make ${what}`),
+      document: () => ({ final: chosen, ...ifDry(flags) }),
+      names: () => [`version/${chosen}`],
+    })
+    return exitCodes.done
   }
+  const ended = await agree(flags, {
+    does: `makes ${what}`,
+    question: `Make ${what}?`,
+    refused: `version ${chosen} was not made final`,
+  })
+  if (ended !== undefined) return ended
   return signed(flags, async (operator) => {
     const now = await operator.finalize(chosen)
     if (now < chosen) throw new Failure(exitCodes.error, `error: a node that is not at version ${chosen} has come meanwhile`)
-    if (flags.output === 'json') printJson({ final: now })
-    else print(`version ${chosen} of system ${system} is final`)
+    show(flags.output, {
+      table: () => print(`version ${chosen} of system ${system} is final`),
+      document: () => ({ final: now }),
+      names: () => [`version/${now}`],
+    })
     return exitCodes.done
   })
 }
@@ -96,12 +118,11 @@ function list(flags: GlobalFlags): Promise<ExitCode> {
     // After the nodes: none of them runs a version that is newer.
     const { version: newest } = await database.head()
     const versions = summarizeVersions(newest, await titlesOf(database, newest), rows, death)
-    if (flags.output === 'json') printJson(versions)
-    else
-      printTable(
-        ['VERSION', 'TITLE', 'NODES', 'CLIENTS', 'NEEDED BY', 'DEAD'],
-        versions.map((version) => versionCells(version, Date.now())),
-      )
+    showList(flags.output, versions, {
+      columns: versionColumns(Date.now()),
+      document: (version) => version,
+      name: ({ version }) => `version/${version}`,
+    })
     return exitCodes.done
   })
 }
@@ -137,14 +158,16 @@ function counts(rows: readonly NodeRow[]): { readonly nodes: number; readonly cl
   return { nodes, clients: rows.length - nodes }
 }
 
-function versionCells({ version, title, nodes, clients, neededBy, deadSince }: VersionJson, now: number): readonly Cell[] {
+function versionColumns(now: number): readonly Column<VersionJson>[] {
   return [
-    version,
-    title ?? '-',
-    nodes,
-    clients,
-    neededByCell(neededBy),
-    deadSince === null ? '' : deadCell(Date.parse(deadSince) - now),
+    { title: 'VERSION', cell: ({ version }) => version },
+    { title: 'TITLE', cell: ({ title }) => title ?? '-' },
+    { title: 'NODES', cell: ({ nodes }) => nodes },
+    { title: 'CLIENTS', cell: ({ clients }) => clients },
+    { title: 'NEEDED BY', cell: ({ neededBy }) => neededByCell(neededBy) },
+    { title: 'DEAD', cell: ({ deadSince }) => (deadSince === null ? '' : deadCell(Date.parse(deadSince) - now)) },
+    { title: 'DEAD SINCE', cell: ({ deadSince }) => deadSince ?? '-', isWide: true },
+    { title: 'IDS', cell: ({ neededBy }) => neededBy.ids.join(', '), isWide: true },
   ]
 }
 

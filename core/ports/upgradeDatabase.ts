@@ -40,6 +40,15 @@ export interface NodeFigures {
   /** Some of those that were answered, and how long these took together, from when their methods began. */
   readonly timed: number
   readonly tookMs: number
+  /** How far it has come with records that are made lazily (§8). Left out where all are made. */
+  readonly records?: RecordsUnmade
+}
+
+export interface RecordsUnmade {
+  /** How many it has gone past. */
+  readonly passed: number
+  /** The collections that have some left, of the object and its SOs, and in each the first key that is. */
+  readonly left: Readonly<Record<string, string>>
 }
 
 /** A row as it is read: `alive` is false when the node's lease has run out. */

@@ -6,6 +6,7 @@ import type { Program } from '../commands.js'
 import { withOperator } from '../connection.js'
 import { type ExitCode, exitCodes } from '../exitCodes.js'
 import type { GlobalFlags } from '../flags.js'
+import { hasForms } from '../forms.js'
 import { note, oneLine, print, printJson } from '../output.js'
 import { recordingFormat } from './entry.js'
 import { lookAt } from './liveSource.js'
@@ -24,7 +25,7 @@ interface InspectFlags extends GlobalFlags {
 }
 
 export function addInspect(program: Program): void {
-  program.command
+  const command = program.command
     .command('inspect')
     .description('a local page that shows the whole rollout: lanes, statecharts, chains, calls per version')
     .addOption(
@@ -36,6 +37,7 @@ export function addInspect(program: Program): void {
     .option('--stately', "serve Stately's inspector too, in its own protocol")
     .option('--no-browser', 'do not open the page')
     .action(program.action((_: unknown, command: Command) => inspect(command.optsWithGlobals<InspectFlags>())))
+  hasForms(command, 'table', 'json')
 }
 
 async function inspect(flags: InspectFlags): Promise<ExitCode> {

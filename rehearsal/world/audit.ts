@@ -4,9 +4,10 @@
  * C5, C11. Every version of every node that is not cut off tells the same history of each column; C8: dead ones tell nothing.
  * C12. What was sent, or announced, was committed.
  */
-import { isFault, type NodeHandle, type RunningHost, type Version } from 'theseus'
+import { isFault, type RunningHost, type Version } from 'theseus'
 import { makeCall } from './calls.js'
 import { timerOf } from './classes.js'
+import type { Standing } from './company.js'
 import { isReachable, versionsOf } from './expectations.js'
 import type { Asked, NodePlan } from './plan.js'
 import type { AuditRoom } from './rest.js'
@@ -84,7 +85,7 @@ function checkEvents(room: AuditRoom, lists: ReadonlyMap<string, readonly string
 }
 
 /** Beyond a rejected upgrade nothing is answered; a stalled one's own version still is, and those after it. */
-function lastReachable({ plan }: AuditRoom, { version, phase }: NodeHandle): Version {
+function lastReachable({ plan }: AuditRoom, { version, phase }: Standing): Version {
   if (phase === 'rejected') return version
   const bad = plan.upgrades.findIndex(({ bundle }, i) => i >= version && bundle !== 'good')
   return bad === -1 ? plan.upgrades.length : bad

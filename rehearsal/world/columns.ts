@@ -30,22 +30,36 @@ export function emptyState(columns: readonly Column[]): ColumnsState {
 }
 
 /** Returns the index of what was added. */
-export function append(holder: ColumnsHolder, { name, kept }: Column, op: string): number {
+export function append(holder: ColumnsHolder, { name, kept, form }: Column, op: string): number {
   const { state } = holder
   if (kept === 'root') return state.lists[name]!.push(op) - 1
   const index = state.counts[name]!
-  holder.collection(name).put(keyOf(index), op)
+  holder.collection(name).put(keyOf(index), written(op, form))
   state.counts[name] = index + 1
   return index
 }
 
-export function listOf(holder: ColumnsHolder, { name, kept }: Column): readonly string[] {
+export function listOf(holder: ColumnsHolder, { name, kept, form }: Column): readonly string[] {
   if (kept === 'root') return [...holder.state.lists[name]!]
-  return checked(holder.collection(name), holder.state.counts[name]!)
+  return checked(holder.collection(name), form, holder.state.counts[name]!)
 }
 
-function checked(collection: ReadonlyCollection<string>, count: number): readonly string[] {
-  const list = [...collection.entries()].map(([, op]) => op)
+function written(op: string, form: number): string {
+  return `${form}|${op}`
+}
+
+function read(record: string, form: number): string {
+  const mark = `${form}|`
+  return record.startsWith(mark) ? record.slice(mark.length) : `${torn} ${record}, and not in form ${form}`
+}
+
+/** The record in the form that it has in another column. */
+export function rewritten(record: string, from: Column, to: Column): string {
+  return written(read(record, from.form), to.form)
+}
+
+function checked(collection: ReadonlyCollection<string>, form: number, count: number): readonly string[] {
+  const list = [...collection.entries()].map(([, record]) => read(record, form))
   return list.length === count ? list : [...list, `${torn} ${list.length} records, counted ${count}`]
 }
 
@@ -64,11 +78,11 @@ export function copyColumn(source: ColumnsSource, from: Column, target: ColumnsT
   const list =
     from.kept === 'root'
       ? (source.state.lists[from.name] ?? [])
-      : checked(source.collection(from.name), source.state.counts[from.name] ?? 0)
+      : checked(source.collection(from.name), from.form, source.state.counts[from.name] ?? 0)
   if (to.kept === 'root') target.state.lists[to.name] = [...list]
   else {
     list.forEach((op, index) => {
-      target.collection(to.name).put(keyOf(index), op)
+      target.collection(to.name).put(keyOf(index), written(op, to.form))
     })
     target.state.counts[to.name] = list.length
   }

@@ -1,8 +1,11 @@
 /** Who is there: the processes of a rehearsal, and the nodes that are registered and not forgotten for good. */
-import type { Version } from 'theseus'
+import type { NodeHandle, Version } from 'theseus'
 import type { HostProcess } from './hostProcess.js'
 import type { NodePlan, ServiceName } from './plan.js'
 import type { ServerProcess } from './serverProcess.js'
+
+/** A node as it stands, and the way to have it try again. */
+export type Standing = Pick<NodeHandle, 'version' | 'className' | 'phase' | 'chain' | 'records' | 'retry'>
 
 export class Company {
   readonly hosts = new Map<string, HostProcess>()

@@ -13,7 +13,8 @@ type CallStep = Pick<Extract<Step, { kind: 'call' }>, 'service' | 'version' | 'i
 export function isWithoutTrace(fault: Fault, asked: Asked): boolean {
   if (fault.code === 'timeout.deadline') return false
   // The teller's own node is as it was; what it had asked of the ledger may be done.
-  if (asked.what === 'forward') return fault.kind !== 'application' && fault.code !== 'unavailable.storage'
+  if (asked.what === 'forward')
+    return fault.kind !== 'application' && fault.code !== 'unavailable.storage' && fault.code !== 'upgrade.record'
   return true
 }
 
@@ -34,6 +35,7 @@ export function isExpected(plan: Plan, fault: Fault, { service, version, isPinne
       // A class that is not published yet is looked for among those that are.
       return isPinned && version > 0 && fault.code === 'protocol.wrong-class'
     case 'upgrade':
+      return fault.code === 'upgrade.record' && plan.upgrades.some((_, i) => hasRecordTrouble(plan, service, i + 1))
     case 'config':
       return false
   }
@@ -53,6 +55,11 @@ function isExpectedOfVersion(plan: Plan, fault: Fault, service: ServiceName, ver
     default:
       return false
   }
+}
+
+function hasRecordTrouble(plan: Plan, service: ServiceName, version: Version): boolean {
+  const record = classUpgradeOf(plan, service, version)?.troubles.record
+  return record !== undefined && record !== 'none'
 }
 
 function hasCut(plan: Plan, service: ServiceName, version: Version): boolean {

@@ -1,5 +1,6 @@
 /** What hosts and the upgrade database tell while they run: written into the trace, and held against what must always hold by those who watch. */
-import type { HostEvent, NodeHandle } from 'theseus'
+import type { HostEvent } from 'theseus'
+import type { Standing } from './company.js'
 import type { ControlWatch } from './controlWatch.js'
 import type { DeathWatch } from './deathWatch.js'
 import type { EventWatch } from './eventWatch.js'
@@ -7,17 +8,17 @@ import { isChain } from './expectations.js'
 import type { Limits } from './limits.js'
 import type { NodePlan, Plan } from './plan.js'
 import type { UpgradeDatabase } from './stage.js'
-import type { VirtualTime } from './virtualTime.js'
+import type { WorldTime } from './virtualTime.js'
 
 export interface Observed {
   readonly plan: Plan
-  readonly time: VirtualTime
+  readonly time: WorldTime
   readonly limits: Limits
   readonly controls: ControlWatch
   readonly deaths: DeathWatch
   readonly events: EventWatch
   readonly database: UpgradeDatabase
-  node(nodeId: string): { readonly plan: NodePlan; readonly handle: NodeHandle | undefined } | undefined
+  node(nodeId: string): { readonly plan: NodePlan; readonly handle: Standing | undefined } | undefined
   trace(line: string): void
   violated(rule: string, what: string): void
 }

@@ -1,16 +1,15 @@
 /** What a plan's operators do: they publish upgrades and undos, pause and resume, hold and release, and try again what does not succeed. */
-import { draftManifest, Fault, isFault, type RunningHost, type Upgrade, type Version } from 'theseus'
-import type { Lifeline } from './lifeline.js'
+import { type BuiltUpgrade, draftManifest, Fault, isFault, type RunningHost, type Upgrade, type Version } from 'theseus'
 import type { Plan, Step } from './plan.js'
 import type { UpgradeDatabase } from './stage.js'
-import type { VirtualTime } from './virtualTime.js'
+import type { WorldTime } from './virtualTime.js'
 
 export interface OperatorsRoom {
   readonly plan: Plan
-  readonly time: VirtualTime
+  readonly time: WorldTime
   readonly database: UpgradeDatabase
   /** The process at which an operator sits. */
-  host(name: string): { readonly running: RunningHost | undefined; readonly lifeline: Lifeline }
+  host(name: string): { readonly running: RunningHost | undefined }
   trace(line: string): void
 }
 
@@ -22,19 +21,11 @@ const publishWithinMs = 5_000
 const carriedOutWithinMs = 5_000
 
 export class Operators {
-  readonly #drafts: readonly (ReturnType<typeof draftOf> | undefined)[]
-
   constructor(
     private readonly room: OperatorsRoom,
-    upgrades: readonly (Upgrade | undefined)[],
-  ) {
-    this.#drafts = upgrades.map((upgrade, i) => upgrade && draftOf(upgrade, room.plan.seed, i + 1))
-  }
-
-  /** Which upgrade a bundle is of. */
-  versionOf(digest: string): Version {
-    return this.#drafts.findIndex((draft) => draft?.manifest.bundle.digest === digest) + 1
-  }
+    /** Of upgrades 1, 2, …; undefined where one undoes the one before it. */
+    private readonly built: readonly (BuiltUpgrade | undefined)[],
+  ) {}
 
   /** Publishes a version as soon as the one before it is there, until it is. */
   async publish(client: string, version: Version): Promise<void> {
@@ -58,8 +49,8 @@ export class Operators {
   }
 
   #install(running: RunningHost, version: Version): Promise<Version> {
-    const draft = this.#drafts[version - 1]
-    return draft === undefined ? running.operator.undo({ version: version - 1 }) : running.publish(draft)
+    const built = this.built[version - 1]
+    return built === undefined ? running.operator.undo({ version: version - 1 }) : running.publish(built)
   }
 
   /** Asks what the step says, once; the way back of a pause or a hold is tried until it succeeds. Returns it. */
@@ -122,7 +113,8 @@ export class Operators {
   }
 }
 
-function draftOf(upgrade: Upgrade, seed: number, version: Version) {
+/** An upgrade in a bundle that nobody will open: who loads it is given the upgrade itself. */
+export function draftOf(upgrade: Upgrade, seed: number, version: Version): BuiltUpgrade {
   const bundle = new TextEncoder().encode(`bundle ${version} of seed ${seed}`)
   return { manifest: draftManifest(upgrade, bundle), bundle }
 }

@@ -13,6 +13,8 @@ export interface Column {
   readonly kept: 'root' | 'collection'
   /** What is added here is added to `main` in the same command. */
   readonly mirrored: boolean
+  /** How its records are written in a collection: each lazy upgrade of its class writes them in another form, so that none is made twice. */
+  readonly form: number
 }
 
 /** What an upgrade does to a class. */
@@ -47,6 +49,8 @@ export interface ClassUpgradePlan {
   readonly futureSO: SimulationPlan
   readonly pastSO: SimulationPlan
   readonly schedule: SchedulePlan
+  /** Whether what is kept in collections is made record by record, when it is asked for or in passing (§8). */
+  readonly isLazy: boolean
   /** The nodes that it is restricted to (§2), by id; null: all. */
   readonly only: readonly string[] | null
   readonly troubles: {
@@ -54,6 +58,8 @@ export interface ClassUpgradePlan {
     readonly transform: Trouble
     /** Of the transform that goes back. */
     readonly inverse: Trouble
+    /** Of the function that makes a record. */
+    readonly record: Trouble
     readonly check: Trouble
     readonly start: Trouble
   }

@@ -1,5 +1,5 @@
 /** Makes a plan from a seed: 2–6 nodes on 1–3 hosts, 1–4 chained upgrades, clients at old and new versions, joins and departures, and troubles. */
-import type { Phase, Random } from 'theseus'
+import type { Phase, Random, Version } from 'theseus'
 import { seededRandom } from 'theseus/memory'
 import { Dice } from './dice.js'
 import type { Asked, CrashMoment, Manner, NodePlan, Plan, ServiceName, Step, UpgradePlan, Weather } from './plan.js'
@@ -17,8 +17,8 @@ export function planOf(seed: number): Plan {
   const dice = new Dice(chanceOf(seed))
   const hosts = ['h1', 'h2', 'h3'].slice(0, dice.between(1, 3))
   const columns = {
-    ledger: [{ name: 'main', kept: dice.oneOf(['root', 'collection'] as const), mirrored: false }],
-    teller: [{ name: 'main', kept: dice.oneOf(['root', 'collection'] as const), mirrored: false }],
+    ledger: [{ name: 'main', kept: dice.oneOf(['root', 'collection'] as const), mirrored: false, form: 0 }],
+    teller: [{ name: 'main', kept: dice.oneOf(['root', 'collection'] as const), mirrored: false, form: 0 }],
   }
   const nodes = nodesOf(dice, hosts)
   const joins = joinsOf(dice, hosts)
@@ -88,12 +88,23 @@ function joinsOf(dice: Dice, hosts: readonly string[]): readonly JoinStep[] {
 }
 
 function callsOf(dice: Dice, plan: Plan, nodes: readonly NodePlan[], publishedAtMs: readonly number[]): readonly Step[] {
+  const draw = callsDrawn(dice, plan, nodes)
+  return Array.from({ length: dice.between(20, 70) }, () => {
+    const atMs = dice.between(0, lastsMs)
+    return draw(atMs, publishedAtMs.filter((at) => at <= atMs).length)
+  })
+}
+
+/** Draws one call after the other, each for its time and for so many versions that are published then. */
+export function callsDrawn(
+  dice: Dice,
+  plan: Plan,
+  nodes: readonly NodePlan[],
+): (atMs: number, published: Version) => Extract<Step, { kind: 'call' }> {
   const lines = { ledger: lineOf(plan, 'ledger'), teller: lineOf(plan, 'teller') }
   const ledgers = nodes.filter(({ service }) => service === 'ledger').map(({ nodeId }) => nodeId)
-  return Array.from({ length: dice.between(20, 70) }, (): Step => {
-    const atMs = dice.between(0, lastsMs)
+  return (atMs, published) => {
     const node = dice.oneOf(nodes)
-    const published = publishedAtMs.filter((at) => at <= atMs).length
     // Now and then a version that nobody has installed yet.
     const newest = Math.min(plan.upgrades.length, dice.chance(0.05) ? published + 1 : published)
     const version = dice.chance(0.4) ? newest : dice.between(0, newest)
@@ -111,7 +122,7 @@ function callsOf(dice: Dice, plan: Plan, nodes: readonly NodePlan[], publishedAt
       deadlineMs: dice.oneOf([300, 1_000, 2_000]),
       asked: askedOf(dice, lines[node.service][version]!, ledgers),
     }
-  })
+  }
 }
 
 function askedOf(dice: Dice, spec: ReturnType<typeof lineOf>[number], ledgers: readonly string[]): Asked {

@@ -38,11 +38,17 @@ export function failureOf(plan: Plan, result: Result): string {
   ].join('\n')
 }
 
-function upgradeInWords({ service, change, futureSO, pastSO, schedule, troubles, only }: ClassUpgradePlan): string {
+function upgradeInWords({ service, change, futureSO, pastSO, schedule, troubles, only, isLazy }: ClassUpgradePlan): string {
   const told = Object.entries(troubles).flatMap(([what, trouble]) => (trouble === 'none' ? [] : [`its ${what} ${trouble}`]))
   const changes = `${change.kind}${'column' in change ? ` ${typeof change.column === 'string' ? change.column : columnInWords(change.column)}` : ''}`
   const whom = only === null ? service : only.join(', ')
-  return [`${whom}: ${changes}`, `future-SO ${futureSO}`, `past-SO ${pastSO}`, scheduleInWords(schedule), ...told].join('; ')
+  return [
+    `${whom}: ${changes}${isLazy ? ', lazily' : ''}`,
+    `future-SO ${futureSO}`,
+    `past-SO ${pastSO}`,
+    scheduleInWords(schedule),
+    ...told,
+  ].join('; ')
 }
 
 function columnInWords({ name, kept, mirrored }: { name: string; kept: string; mirrored: boolean }): string {

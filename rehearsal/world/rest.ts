@@ -5,15 +5,16 @@
  * C8. What nobody runs any more dies.
  * P2. A rollout with a node in trouble is paused, where its upgrade has a gate.
  */
-import { clientService, type NodeHandle, type NodeRow, oldestPossible, type RunningHost, type Version } from 'theseus'
+import { clientService, type NodeRow, oldestPossible, type RunningHost, type Version } from 'theseus'
 import type { CallsRoom } from './calls.js'
+import type { Standing } from './company.js'
 import type { DeathWatch } from './deathWatch.js'
 import type { EventWatch } from './eventWatch.js'
 import { obstacleOf } from './expectations.js'
 import { type NodePlan, serviceNames } from './plan.js'
 import { classOf, classUpgradeOf, undoes } from './specs.js'
 import type { UpgradeDatabase } from './stage.js'
-import type { VirtualTime } from './virtualTime.js'
+import type { WorldTime } from './virtualTime.js'
 
 /** How long it may take from the end of the troubles until everything rests. */
 const restWithinMs = 90_000
@@ -24,10 +25,10 @@ const retryEveryMs = 2_500
 const toldWithinMs = 3_000
 
 export interface AuditRoom extends CallsRoom {
-  readonly time: VirtualTime
+  readonly time: WorldTime
   readonly database: UpgradeDatabase
   /** The nodes that are registered and not forgotten, as they run. */
-  living(): readonly { readonly plan: NodePlan; readonly handle: NodeHandle | undefined }[]
+  living(): readonly { readonly plan: NodePlan; readonly handle: Standing | undefined }[]
   openCalls(): number
   readonly deaths: DeathWatch
   readonly events: EventWatch
@@ -93,7 +94,7 @@ async function restlessIn(room: AuditRoom, forMs: number): Promise<readonly stri
 function whyRestless(
   room: AuditRoom,
   plan: NodePlan,
-  handle: NodeHandle | undefined,
+  handle: Standing | undefined,
   row: NodeRow | undefined,
   newest: Version,
 ): string | undefined {
@@ -108,9 +109,11 @@ function whyRestless(
   if (isStuck ? phase !== 'stalled' && phase !== 'rejected' : phase !== 'current') return `is ${phase} at version ${version}`
   const expected = classOf(room.plan, plan, version)
   if (handle.className !== expected) return `is a ${handle.className} at version ${version}, and no ${expected}`
+  if (handle.records !== null) return `has records that are not made: ${JSON.stringify(handle.records)}`
   if (row === undefined) return 'is not in the upgrade database'
   if (row.version !== version || row.phase !== phase || row.className !== handle.className || !row.alive)
     return `is ${phase} at version ${version}, but the upgrade database has ${row.phase} at ${row.version}, ${row.className}, alive: ${row.alive}`
+  if (!isStuck && row.reason !== null) return `is ${phase}, and still says: ${row.reason}`
   if (isStuck && (row.reason === null || row.reason === '')) return `is ${phase} without a reason in the upgrade database`
   return undefined
 }
@@ -135,6 +138,7 @@ async function ungated(room: AuditRoom, rows: readonly NodeRow[], newest: Versio
 /** Versions that nobody runs or calls, and which are not dead, or of which not everybody has heard yet. */
 function undead({ plan, deaths }: AuditRoom, rows: readonly NodeRow[], newest: Version, forMs: number): readonly string[] {
   if (plan.deaths === null) return []
+  if (deaths.inForceForMs < 0) return ['a death is still to come']
   const counted = rows.filter(({ service, alive }) => service !== clientService || alive)
   const below = Math.min(newest, ...counted.map(oldestPossible))
   if (deaths.inForce < below) return [`versions below ${below} are not dead, but those below ${deaths.inForce}`]

@@ -38,7 +38,7 @@ function without(steps: readonly Step[], from: number, length: number): readonly
 function withoutTroubles(plan: Plan, index: number): Plan {
   const calm = (upgrade: ClassUpgradePlan): ClassUpgradePlan => ({
     ...upgrade,
-    troubles: { schedule: 'none', transform: 'none', inverse: 'none', check: 'none', start: 'none' },
+    troubles: { schedule: 'none', transform: 'none', inverse: 'none', record: 'none', check: 'none', start: 'none' },
   })
   const upgrades = plan.upgrades.map((upgrade, i) =>
     i === index ? { ...upgrade, bundle: 'good' as const, classUpgrades: upgrade.classUpgrades.map(calm) } : upgrade,

@@ -24,7 +24,7 @@ export function lineOf(plan: Pick<Plan, 'columns' | 'upgrades'>, service: Servic
       continue
     }
     const upgrade = classUpgradeOf(plan, service, version)
-    line.push(upgrade === undefined ? before : { ...changed(before, upgrade.change), className: nameOf(service, ++classes) })
+    line.push(upgrade === undefined ? before : { ...upgraded(before, upgrade), className: nameOf(service, ++classes) })
   }
   return line
 }
@@ -51,6 +51,11 @@ export function classOf(plan: Pick<Plan, 'columns' | 'upgrades'>, { nodeId, serv
     if (upgrade !== undefined && (upgrade.only === null || upgrade.only.includes(nodeId))) at = v
   }
   return line[at]!.className
+}
+
+function upgraded(before: ClassSpec, { change, isLazy }: ClassUpgradePlan): ClassSpec {
+  const spec = changed(before, change)
+  return isLazy ? { ...spec, columns: spec.columns.map((column) => ({ ...column, form: column.form + 1 })) } : spec
 }
 
 export function changed(spec: ClassSpec, change: Change): ClassSpec {

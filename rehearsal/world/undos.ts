@@ -34,6 +34,6 @@ function turned(upgrade: ClassUpgradePlan, troubles: Pick<ClassUpgradePlan['trou
     futureSO: pastSO,
     pastSO: futureSO,
     schedule: { kind: 'eagerly' },
-    troubles: { schedule: 'none', transform: inverse, inverse: transform, ...troubles },
+    troubles: { schedule: 'none', transform: inverse, inverse: transform, record: 'none', ...troubles },
   }
 }

@@ -86,16 +86,18 @@ function classUpgradeOf(
 ): ClassUpgradePlan {
   const change = changeOf(dice, spec, version)
   const { futureSO, pastSO } = simulationsOf(dice, change)
+  const isLazy = dice.chance(0.5)
   const troubles = {
     schedule: troubleOf(dice, 0.08),
     transform: troubleOf(dice, 0.15),
     inverse: troubleOf(dice, 0.15),
+    record: isLazy && dice.chance(0.15) ? dice.oneOf(['throwsOnce', 'throwsUntilHealed'] as const) : ('none' as Trouble),
     check: troubleOf(dice, 0.06),
     start: troubleOf(dice, 0.1),
   }
   if (isHopeless) troubles[dice.oneOf(['schedule', 'transform', 'check', 'start'] as const)] = 'throwsForGood'
   const schedule = scheduleOf(dice, spec.service, mayWaitForOthers)
-  return { service: spec.service, change, futureSO, pastSO, schedule, only: null, troubles }
+  return { service: spec.service, change, futureSO, pastSO, schedule, isLazy, only: null, troubles }
 }
 
 function changeOf(dice: Dice, spec: ClassSpec, version: number): Change {
@@ -105,7 +107,7 @@ function changeOf(dice: Dice, spec: ClassSpec, version: number): Change {
   switch (kind) {
     case 'grow': {
       const name = `c${version}`
-      return { kind, column: { name, kept: dice.oneOf(['root', 'collection'] as const), mirrored: dice.chance(0.4) } }
+      return { kind, column: { name, kept: dice.oneOf(['root', 'collection'] as const), mirrored: dice.chance(0.4), form: 0 } }
     }
     case 'drop':
     case 'reshape':

@@ -9,7 +9,7 @@ import type { ClassUpgradePlan, Column, Manner, Plan, ServiceName } from './plan
 import { serviceNames } from './plan.js'
 import { troubledSchedule } from './schedules.js'
 import { adding, type ClassSpec, classUpgradeOf, lineOf, methodsOf, reading, undoes } from './specs.js'
-import { keeping, transformOf } from './transforms.js'
+import { keeping, keptRecords, recordsOf, transformOf } from './transforms.js'
 import type { Witness } from './witness.js'
 
 /** All that a plan's upgrades are made of. */
@@ -46,7 +46,7 @@ export function castOf(plan: Plan, witness: Witness): Cast {
   return { lines, upgrades }
 
   function made(upgrade: ClassUpgradePlan, version: number) {
-    const { service, troubles, only } = upgrade
+    const { service, troubles, only, isLazy } = upgrade
     const [oldSpec, newSpec] = [specs[service][version - 1]!, specs[service][version]!]
     const [oldClass, newClass] = [lines[service][version - 1]!, lines[service][version]!]
     const ofNew = newSpec.columns.filter(({ name }) => !oldSpec.columns.some((column) => column.name === name))
@@ -56,7 +56,8 @@ export function castOf(plan: Plan, witness: Witness): Cast {
       return futureSO({ ...so, ...treatment(newSpec, oldSpec, ofNew, witness) } as never)
     }
     const behind = () => {
-      const so = { simulates: oldClass, over: newClass, initial: keeping(ofOld) }
+      const begins = { initial: keeping(ofOld, isLazy), records: keptRecords(ofOld, isLazy) }
+      const so = { simulates: oldClass, over: newClass, ...begins }
       return pastSO({ ...so, ...treatment(oldSpec, newSpec, ofOld, witness) } as never)
     }
     const parts = {
@@ -64,11 +65,14 @@ export function castOf(plan: Plan, witness: Witness): Cast {
       newClass,
       futureSO: upgrade.futureSO === 'none' ? none : upgrade.futureSO === 'notNeeded' ? notNeeded : ahead(),
       pastSO: upgrade.pastSO === 'none' ? none : upgrade.pastSO === 'notNeeded' ? notNeeded : behind(),
-      transform: transformOf(oldSpec, newSpec, troubles.transform, witness, `the transform of upgrade ${version}`),
+      transform: transformOf(oldSpec, newSpec, isLazy, troubles.transform, witness, `the transform of upgrade ${version}`),
       inverse: {
-        transform: transformOf(newSpec, oldSpec, troubles.inverse, witness, `the way back from upgrade ${version}`),
-        future: keeping(ofNew),
+        transform: transformOf(newSpec, oldSpec, isLazy, troubles.inverse, witness, `the way back from upgrade ${version}`),
+        future: keeping(ofNew, isLazy),
+        futureRecords: keptRecords(ofNew, isLazy),
+        ...(isLazy ? { records: recordsOf(newSpec, oldSpec, 'none', witness, '') } : {}),
       },
+      ...(isLazy ? { records: recordsOf(oldSpec, newSpec, troubles.record, witness, `a record of upgrade ${version}`) } : {}),
       schedule: troubledSchedule(upgrade, witness, version),
       ...(only === null ? {} : { only: { nodes: only } }),
       ...timeouts,

@@ -7,6 +7,9 @@
  */
 import type { Clock } from 'theseus'
 
+/** What those ask of it who only look: real time has that too. */
+export type WorldTime = Pick<VirtualTime, 'elapsedMs' | 'now' | 'sleep' | 'after'>
+
 interface Due {
   readonly atMs: number
   readonly order: number

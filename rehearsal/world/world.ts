@@ -21,7 +21,7 @@ import { Limits } from './limits.js'
 import { Model } from './model.js'
 import { Network } from './network.js'
 import { type Observed, observe, observeRequest } from './observer.js'
-import { badBundle, Operators, type OperatorsRoom } from './operators.js'
+import { badBundle, draftOf, Operators, type OperatorsRoom } from './operators.js'
 import type { Plan, ServiceName, Step } from './plan.js'
 import { type AuditRoom, untilAtRest } from './rest.js'
 import { ServerProcess } from './serverProcess.js'
@@ -118,11 +118,12 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
       (method, args, answer) => observeRequest(this, method, args, answer),
       tamper.database,
     )
-    this.operators = new Operators(this, this.cast.upgrades)
+    const built = this.cast.upgrades.map((upgrade, i) => upgrade && draftOf(upgrade, plan.seed, i + 1))
+    this.operators = new Operators(this, built)
     const tampered = this.cast.upgrades.map((upgrade) => upgrade && (tamper.upgrade?.(upgrade) ?? upgrade))
     this.repository = {
       load: async (digest) => {
-        const version = this.operators.versionOf(digest)
+        const version = built.findIndex((draft) => draft?.manifest.bundle.digest === digest) + 1
         const { bundle } = plan.upgrades[version - 1]!
         if (bundle === 'bad' || (bundle === 'badUntilHealed' && !this.#isHealed)) throw badBundle()
         return tampered[version - 1]!

@@ -21,6 +21,10 @@ const worldSettings: NonNullable<HostOptions['settings']> = {
   // So few that a small column takes several transactions.
   transformRecordsPerCommit: 2,
   sweepKeysPerCommit: 3,
+  // So slow that calls, upgrades and crashes find records of every kind.
+  recordsPerPass: 2,
+  passPauseMs: 25,
+  passPauseMsMax: 200,
 }
 
 export function settingsOf({ limit, deaths }: Plan): NonNullable<HostOptions['settings']> {

@@ -1,5 +1,5 @@
 /** `npm run demo`: a live upgrade from version 0 to 2 under load. `--servers`: with real processes over NATS and Redis. */
-import { embedded } from './embedded.js'
+import { showDemo } from 'theseus/demo'
 import { withServers } from './servers.js'
 
 const args = process.argv.slice(2)
@@ -8,5 +8,5 @@ if (unknown.length > 0) {
   process.stderr.write(`unknown option ${unknown[0]}: use "npm run demo" or "npm run demo -- --servers"\n`)
   process.exit(2)
 }
-const code = await (args.includes('--servers') ? withServers() : embedded())
+const code = await (args.includes('--servers') ? withServers() : showDemo())
 process.exit(code)

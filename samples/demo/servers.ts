@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { createHost, type NodeRow, type RunningHost } from 'theseus'
+import { type ClientView, pause, readBack, Screen, summary } from 'theseus/demo'
 import { memoryStore } from 'theseus/memory'
 import { nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
@@ -16,9 +17,6 @@ import { PagesV1 } from '../02-pages-comments/pages.v1.js'
 import { PagesV2 } from '../02-pages-comments/pages.v2.js'
 import { PagesV3 } from '../02-pages-comments/pages.v3.js'
 import type { ClientOrder, ClientReport } from './clientProcess.js'
-import { pause, readBack } from './load.js'
-import { type ClientView, Screen } from './screen.js'
-import { summary } from './summary.js'
 
 const hosts = { h1: ['p1', 'p2'], h2: ['p3', 'p4'], h3: ['p5'] }
 const nodeIds = Object.values(hosts).flat()

@@ -205,6 +205,9 @@ test('a stranger installs an upgrade by the page, and is told when somebody was 
   const first = manifest(null, 1)
 
   t.deepEqual((await client.call('server', 'head')).value, { version: 0, digest: null, dead: 0, final: 0, directives: 0 })
+  const who = (await client.call('server', 'who')).value as { server: string; now: number }
+  t.regex(who.server, /^\w+$/)
+  t.true(Math.abs(who.now - Date.now()) < 10_000, 'the clock of the upgrade server, which is this machine’s')
   t.is((await faultOf(t, client.call('server', 'chunk', digest, 0))).code, 'upgrade.fetch')
   t.is((await faultOf(t, client.call('install', 'install', first, null))).code, 'upgrade.invalid')
   await client.call('install', 'putChunk', digest, 0, bundle.subarray(0, 262144))

@@ -6,6 +6,7 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import test from 'ava'
+import { tsconfigText } from '../../natsctl/new/serviceFiles.js'
 
 const root = resolve(fileURLToPath(new URL('../../..', import.meta.url)))
 const page = await readFile(join(root, 'docs/guide.md'), 'utf8')
@@ -39,6 +40,11 @@ test('the code of the guide compiles with the tsconfig.json of the guide', async
   } finally {
     await rm(project, { recursive: true, force: true })
   }
+})
+
+test('the tsconfig.json that "natsctl new service" writes is the guide’s', (t) => {
+  const text = blocks('json').find((block) => block.includes('"compilerOptions"'))!
+  t.deepEqual(JSON.parse(tsconfigText('src')), JSON.parse(text))
 })
 
 test('the files that the guide links to exist', async (t) => {

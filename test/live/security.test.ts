@@ -105,13 +105,17 @@ function waysOf(role: Role) {
 
 /** natsctl as the operator, who signs with the upgrader's key. */
 function operate(t: ExecutionContext, ...args: readonly string[]) {
+  return runAs(t, 'operator', args)
+}
+
+function runAs(t: ExecutionContext, role: Role, args: readonly string[]) {
   return natsctl(t, args, {
     cwd: directory,
     env: {
       THESEUS_SYSTEM: system,
       NATS_URL: natsServer.url.replace('nats:', 'tls:'),
-      NATS_NKEY: 'operator.nk',
-      THESEUS_REDIS: redisServer.url.replace('//', `//theseus-operator:${passwordOf('operator')}@`),
+      NATS_NKEY: `${role}.nk`,
+      THESEUS_REDIS: redisServer.url.replace('//', `//theseus-${role}:${passwordOf(role)}@`),
       NODE_EXTRA_CA_CERTS: join(directory, 'ca.pem'),
       THESEUS_UPGRADER_SEED_FILE: 'upgrader.nk',
     },
@@ -172,9 +176,31 @@ test('a signed upgrade is published and rolled out through TLS, logins, permissi
   const unsigned = await operate(t, 'upgrade', 'publish', '1.upgrade', '--key', 'host.nk')
   t.regex(unsigned.stderr, /config\.invalid: host\.nk: .*it is a login to NATS/)
 
+  const doctor = await operate(t, 'doctor', '-o', 'json')
+  t.is(doctor.code, 0, doctor.stdout + doctor.stderr)
+  const found = JSON.parse(doctor.stdout).checks as { check: string; status: string; found: string }[]
+  t.deepEqual(
+    found.filter(({ status }) => status !== 'ok').map(({ check }) => check),
+    ['Redis keeps'],
+  )
+  t.regex(found.find(({ check }) => check === 'NATS')!.found, /, TLS$/)
+  t.is(found.find(({ check }) => check === 'NATS permissions')!.found, 'asks, orders, calls, looks')
+
   await client.stop()
   await operate(t, 'node', 'forget', 'p2', '--yes', '--force')
   t.deepEqual(objections, [])
+})
+
+test('the doctor tells a login that is no operator’s what it may not do', async (t) => {
+  const ended = await runAs(t, 'client', ['doctor', '-o', 'json'])
+  t.is(ended.code, 1, ended.stderr)
+  const found = JSON.parse(ended.stdout).checks as { check: string; status: string; found: string }[]
+  const failed = new Map(found.filter(({ status }) => status === 'failure').map((check) => [check.check, check.found]))
+  t.regex(failed.get('Redis permissions') ?? '', /^the login may not read the head, .*: NOPERM/)
+  t.regex(
+    failed.get('NATS permissions') ?? '',
+    /^the login may not subscribe to _INBOX\.\*\.\*; .*; the login may not publish to theseus\.shop\.install$/,
+  )
 })
 
 const subjects = {

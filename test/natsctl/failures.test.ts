@@ -23,7 +23,7 @@ const mistakes: readonly (readonly [string, readonly string[], RegExp])[] = [
   ['a missing argument is named', ['call', 'p1', '--system', 's'], /missing required argument 'method'/],
   ['no system is told', ['node', 'ls'], /which system\? Give --system <name>, or set THESEUS_SYSTEM/],
   ['a wrong duration is told', ['rollout', 'status', '--timeout', 'soon'], /--timeout .* Use a number with ms, s, m or h/],
-  ['a wrong form is told', ['node', 'ls', '-o', 'yaml'], /Allowed choices are table, json/],
+  ['a wrong form is told', ['node', 'ls', '-o', 'xml'], /Allowed choices are table, wide, json, yaml, name/],
   ['a wrong address is told', ['node', 'ls', '--system', 's', '--redis', 'x'], /--redis is no address of Redis/],
   ['a config that is not there is told', ['up', '--config', 'nowhere.json'], /nowhere\.json: there is no such file/],
 ]

@@ -14,7 +14,10 @@ const main = join(root, 'dist/natsctl/main.js')
 export interface Ended {
   readonly code: number | null
   readonly stdout: string
+  /** Without the line by which an order tells its target. */
   readonly stderr: string
+  /** That line; empty for what is no order. */
+  readonly target: string
   readonly ms: number
 }
 
@@ -31,11 +34,13 @@ export class NatsctlProcess {
   readonly ended: Promise<Ended>
 
   constructor(t: ExecutionContext<any>, args: readonly string[], { cwd = root, env = {} }: Options = {}) {
-    const { NATS_URL, THESEUS_REDIS, THESEUS_SYSTEM, THESEUS_DEBUG, ...inherited } = process.env
+    const { NATS_URL, NATS_CREDS, NATS_NKEY, NATS_CONTEXT, THESEUS_REDIS, THESEUS_SYSTEM, THESEUS_DEBUG, ...inherited } =
+      process.env
     const startedAt = performance.now()
     const child = spawn(process.execPath, [main, ...args], {
       cwd,
-      env: { ...inherited, ...env },
+      // Where nobody has selected a context.
+      env: { ...inherited, XDG_CONFIG_HOME: join(root, 'nowhere'), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     child.stdout.setEncoding('utf8').on('data', (text) => {
@@ -46,9 +51,11 @@ export class NatsctlProcess {
     })
     this.child = child
     this.ended = new Promise((resolve) => {
-      child.once('close', (code) =>
-        resolve({ code, stdout: this.stdout, stderr: this.stderr, ms: performance.now() - startedAt }),
-      )
+      child.once('close', (code) => {
+        const { stdout, stderr } = this
+        const [target = ''] = /^system \S+(?: \(context \S+\))?: NATS at .*, Redis at .*\n/.exec(stderr) ?? []
+        resolve({ code, stdout, stderr: stderr.slice(target.length), target, ms: performance.now() - startedAt })
+      })
     })
     t.teardown(async () => {
       child.kill('SIGKILL')

@@ -128,15 +128,20 @@ test('a rollout is undone by one command, which says first what it would do', as
   const asked = await run('rollout', 'undo')
   t.is(asked.code, 2)
   t.regex(asked.stderr, /give --yes/)
+  t.is((await run('rollout', 'status', '--for', '1')).code, 0)
   const undone = await run('rollout', 'undo', '--yes', '--reason', 'too many comments')
   t.is(undone.code, 0, undone.stderr)
   t.regex(undone.stdout, new RegExp(`^version 2 of system ${system}: undo of version 1, Readers can comment on a page\n`))
   t.is((await run('rollout', 'status', '--timeout', '30s')).code, 0)
+  const waitedFor = await run('rollout', 'status', '--for', '1', '--wait', '-o', 'json')
+  t.is(waitedFor.code, 3)
+  t.like(JSON.parse(waitedFor.stdout), { goal: 1, state: 'undone', undoneBy: 2 })
   const listed = await run('node', 'ls', '-o', 'json')
   t.deepEqual(
     (JSON.parse(listed.stdout) as { class: string }[]).map((row) => row.class),
     ['Pages.v1', 'Pages.v1'],
   )
+  t.regex((await run('version', 'finalize', '--dry-run')).stdout, /^would make version 2 of system s\d+ final: /)
   const final = await run('version', 'finalize', '--yes')
   t.is(final.stdout, `version 2 of system ${system} is final\n`)
   t.regex((await run('rollout', 'undo', '--yes')).stderr, /version 2 is final/)
@@ -192,10 +197,29 @@ test('a rollout is paused, a node of it told to go, and resumed; a node is held 
   const reasons = async () =>
     (JSON.parse((await run('node', 'ls', '-o', 'json')).stdout) as { reason: string | null }[]).map((row) => row.reason)
   await until(async () => (await reasons()).every((reason) => reason?.includes('pause of version 1: lunch')), 'all wait', 20_000)
+  for (const args of [[], ['--timeout', '30s'], ['--for', '1']]) {
+    const paused = await run('rollout', 'status', ...args)
+    t.is(paused.code, 4, paused.stderr)
+    t.regex(paused.stdout, /0 of 3 nodes there, paused\nversion 1 is paused for \d+s: lunch\n/)
+  }
+  t.like(JSON.parse((await run('rollout', 'status', '-o', 'json')).stdout), {
+    ...{ state: 'paused', undoneBy: null },
+    paused: [{ version: 1, reason: 'lunch' }],
+  })
   t.is((await run('node', 'upgrade', 'p1')).stdout, 'node p1 goes to version 1 now\n')
   await until(async () => (await host.operator.database.nodes('pages'))[0]!.version === 1, 'p1 goes', 20_000)
   t.is((await run('node', 'hold', 'p2', '--reason', 'busy')).stdout, 'node p2 is held\n')
-  t.is((await run('node', 'hold', 'p9')).code, 6)
+  const mistyped = await run('node', 'hold', 'p9')
+  t.deepEqual(
+    [mistyped.code, mistyped.stderr],
+    [6, `error: system ${system} has no node p9 registered; did you mean p1, p2 or p3?\n`],
+  )
+  t.regex((await run('explain', 'p9')).stderr, /; did you mean p1, p2 or p3\?\n$/)
+  t.regex((await run('node', 'forget', 'p9')).stderr, /; did you mean p1, p2 or p3\?\n$/)
+  t.regex((await run('call', 'page', 'get')).stderr, /no service "page" registered; did you mean pages\?\n$/)
+  t.regex((await run('node', 'ls', '--service', 'pagse')).stderr, /has no registered nodes; did you mean pages\?\n$/)
+  t.regex((await run('node', 'ls', '--class', 'Pages.v9')).stderr, /is like that; did you mean Pages\.v1/)
+  t.regex((await run('rollout', 'status', '--for', '2')).stderr, /the newest of system s\d+ is 1; did you mean 1\?\n$/)
   const why = await run('explain', 'p2')
   t.regex(
     why.stdout,

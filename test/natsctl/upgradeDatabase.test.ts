@@ -180,9 +180,14 @@ test('a key that is not there is an error; a table that is not there is empty, b
   const { database, run, system } = t.context
   await database.setInTable('authorized', 'p1', 'yes')
   for (const verb of ['get', 'rm'])
-    refused(t, await run('table', verb, 'authorized', 'p2'), 1, /^error: table authorized of system s\d+ has no key p2\n$/)
+    refused(
+      t,
+      await run('table', verb, 'authorized', 'p2'),
+      1,
+      /^error: table authorized of system s\d+ has no key p2; did you mean p1\?\n$/,
+    )
   const { code, stdout, stderr } = await run('table', 'get', 'autorized', '-o', 'json')
-  t.deepEqual([code, stdout, stderr], [0, '[]\n', `system ${system} has no table autorized\n`])
+  t.deepEqual([code, stdout, stderr], [0, '[]\n', `system ${system} has no table autorized; did you mean authorized?\n`])
 })
 
 test('a wrong name, key or value of a table is a wrong argument', async (t) => {

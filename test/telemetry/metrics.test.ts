@@ -250,6 +250,7 @@ test('a host is ready while its nodes upgrade by plan or are stalled, and not wi
     answered: 0,
     failed: 0,
     expired: 0,
+    records: null,
   }
   const status = (phase: HostStatus['nodes'][number]['phase'], isServing: boolean): HostStatus => ({
     hostId: 'h',

@@ -3,6 +3,7 @@
  * file runs.
  */
 import {
+  asItIs,
   command,
   defineUpgrade,
   eagerly,
@@ -289,3 +290,82 @@ upgradeClass({
 })
 
 export default defineUpgrade({ title: 'Readers can comment on a page', classUpgrades: [good] })
+
+class LedgerV1 extends NodeObject<{ last: number }, { entries: { count: number }; notes: string }> {
+  static override readonly className: string = 'Ledger.v1'
+}
+
+class LedgerV2 extends NodeObject<{ last: number }, { entries: { count: number; unit: string }; notes: string }> {
+  static override readonly className: string = 'Ledger.v2'
+}
+
+upgradeClass({
+  oldClass: LedgerV1,
+  newClass: LedgerV2,
+  futureSO: notNeeded,
+  pastSO: notNeeded,
+  transform: async ({ last }, _future, collections) => {
+    await collections.carry('notes')
+    // @ts-expect-error records of another type can't be carried as they are
+    await collections.carry('entries')
+    // @ts-expect-error a collection that neither class has
+    await collections.carry('remarks')
+    return { last }
+  },
+  inverse: {
+    transform: async ({ last }, _past, collections) => {
+      // A record with more than the old class knows of is one of the old class.
+      await collections.carry('entries')
+      await collections.carry('notes')
+      // @ts-expect-error a collection that neither class has
+      await collections.carry('remarks')
+      return { last }
+    },
+  },
+  schedule: eagerly(),
+})
+
+upgradeClass({
+  oldClass: LedgerV1,
+  newClass: LedgerV2,
+  futureSO: notNeeded,
+  pastSO: notNeeded,
+  transform: ({ last }) => ({ last }),
+  records: {
+    entries: (entry) => entry && { count: entry.count, unit: 'piece' },
+    notes: asItIs,
+    // @ts-expect-error a collection that the new class does not have
+    remarks: asItIs,
+  },
+  inverse: {
+    transform: ({ last }) => ({ last }),
+    records: { entries: { from: 'entries', beside: 'counts', record: (entry) => entry && { count: entry.count } } },
+  },
+  schedule: eagerly(),
+})
+
+upgradeClass({
+  oldClass: LedgerV1,
+  newClass: LedgerV2,
+  futureSO: notNeeded,
+  pastSO: notNeeded,
+  transform: ({ last }) => ({ last }),
+  records: {
+    // @ts-expect-error records of the old class are none of the new one's
+    entries: asItIs,
+  },
+  schedule: eagerly(),
+})
+
+upgradeClass({
+  oldClass: LedgerV1,
+  newClass: LedgerV2,
+  futureSO: notNeeded,
+  pastSO: notNeeded,
+  transform: ({ last }) => ({ last }),
+  records: {
+    // @ts-expect-error a collection that the old class does not have
+    notes: { from: 'remarks', record: (note: string | undefined) => note },
+  },
+  schedule: eagerly(),
+})

@@ -43,7 +43,7 @@ export function nats(options: string | NatsOptions): TransportFactory {
   return { connect: (from = {}) => connectNats(given, servers, from) }
 }
 
-function serversOf(options: NatsOptions): readonly string[] {
+export function serversOf(options: NatsOptions): readonly string[] {
   const servers = typeof options.servers === 'string' ? [options.servers] : options.servers
   if (servers.length === 0 || servers.some((server) => server.trim() === '')) {
     throw new Fault('config.invalid', "nats: give at least one server, for example 'nats://127.0.0.1:4222'")
@@ -59,11 +59,33 @@ function serversOf(options: NatsOptions): readonly string[] {
 
 async function connectNats(options: NatsOptions, servers: readonly string[], from: ConnectOptions): Promise<Transport> {
   const gate = { open: true }
-  let connection: NatsConnection
+  const connection = await openConnection(options, servers, from.name, gate)
+  // Without headers a server sends no no-responders answers: calls to a node that is not there would only time out.
+  const { info } = connection
+  if (info?.headers !== true) {
+    await connection.close()
+    throw new Fault('config.invalid', `NATS at ${servers.join(', ')} has headers switched off: remove "no_header_support" there`)
+  }
+  return new NatsTransport(connection, {
+    gate,
+    inboxPrefix: options.inboxPrefix,
+    payloadBytesMax: info.max_payload,
+    closeTimeoutMs: options.closeTimeoutMs ?? 3_000,
+    report: reporter(options.onError ?? from.onError),
+  })
+}
+
+/** Throws a fault that says what is wrong. */
+export async function openConnection(
+  options: NatsOptions,
+  servers: readonly string[],
+  name: string | undefined,
+  gate: { readonly open: boolean },
+): Promise<NatsConnection> {
   try {
-    connection = await connect({
+    return await connect({
       servers: [...servers],
-      name: from.name,
+      name,
       user: options.user,
       pass: options.pass,
       token: options.token,
@@ -83,19 +105,6 @@ async function connectNats(options: NatsOptions, servers: readonly string[], fro
   } catch (error) {
     throw connectFault(error, servers)
   }
-  // Without headers a server sends no no-responders answers: calls to a node that is not there would only time out.
-  const { info } = connection
-  if (info?.headers !== true) {
-    await connection.close()
-    throw new Fault('config.invalid', `NATS at ${servers.join(', ')} has headers switched off: remove "no_header_support" there`)
-  }
-  return new NatsTransport(connection, {
-    gate,
-    inboxPrefix: options.inboxPrefix,
-    payloadBytesMax: info.max_payload,
-    closeTimeoutMs: options.closeTimeoutMs ?? 3_000,
-    report: reporter(options.onError ?? from.onError),
-  })
 }
 
 function authenticatorsOf({ creds, nkey, authenticator }: NatsOptions): readonly Authenticator[] {

@@ -1,2 +1,3 @@
 export type { RedisSettings } from './redisConnection.js'
 export { redis } from './redisDatabase.js'
+export { probeRedis, type RedisProbe } from './redisProbe.js'

@@ -1,5 +1,6 @@
 /** Shows the rollout: redrawn in place on a terminal, as lines of what changes elsewhere. */
 import type { Phase, Version } from 'theseus'
+import { paint } from '../output.js'
 
 export interface NodeView {
   readonly id: string
@@ -25,13 +26,7 @@ export interface View {
   readonly clients: readonly ClientView[]
 }
 
-const colours = { dim: 2, red: 31, green: 32, yellow: 33, cyan: 36, bold: 1 }
 const isTerminal = process.stdout.isTTY === true
-const isColoured = isTerminal && process.env.NO_COLOR === undefined
-
-function paint(colour: keyof typeof colours, text: string): string {
-  return isColoured ? `\u001b[${colours[colour]}m${text}\u001b[0m` : text
-}
 
 const marks: Record<Phase, string> = {
   current: paint('green', '● current'),

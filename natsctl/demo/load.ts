@@ -3,8 +3,8 @@
  * worker, which works on it alone: what it reads must be what it wrote.
  */
 import { isFault, type Remote } from 'theseus'
-import type { PagesV1 } from '../02-pages-comments/pages.v1.js'
-import type { PagesV2 } from '../02-pages-comments/pages.v2.js'
+import type { PagesV1 } from './pages.v1.js'
+import type { PagesV2 } from './pages.v2.js'
 
 /** A worker does what its version can do. */
 export type Pages = Remote<PagesV1> &

@@ -1,0 +1,189 @@
+/** What `natsctl doctor` finds out, from servers, hosts and the upgrade database. It changes nothing, and waits for nobody for long. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  type Control,
+  connectOperator,
+  decodeManifest,
+  forksTable,
+  isFault,
+  type Manifest,
+  type NodeRow,
+  type Operator,
+  type Version,
+} from 'theseus'
+import { type NatsProbe, nats, probeNats } from 'theseus/nats'
+import { probeRedis, type RedisProbe, redis } from 'theseus/redis'
+import { natsAddress, redisAddress, systemIn, type Target } from './target.js'
+
+export type Outcome<T> = { readonly value: T } | { readonly code: string; readonly message: string }
+
+/** How far another clock is ahead of this machine's, at least and at most, in milliseconds. */
+export interface Skew {
+  readonly of: string
+  readonly min: number
+  readonly max: number
+}
+
+export interface ServerFacts {
+  readonly version: Version
+  readonly digest: string | null
+  /** At least so many answered; null where they do not tell who they are. */
+  readonly servers: number | null
+}
+
+export interface DatabaseFacts {
+  readonly version: Version
+  readonly digest: string | null
+  readonly final: Version
+  readonly rows: readonly NodeRow[]
+  readonly controls: readonly Control[]
+  /** Versions with two manifests. */
+  readonly forks: readonly string[]
+  readonly newest: Manifest | undefined
+}
+
+export interface Facts {
+  readonly system: string
+  readonly now: number
+  readonly natsAddress: string
+  readonly redisAddress: string
+  readonly nats: Outcome<NatsProbe>
+  readonly redis: Outcome<RedisProbe>
+  readonly database: Outcome<DatabaseFacts> | undefined
+  /** All of these only where NATS and Redis answer. */
+  readonly server: Outcome<ServerFacts> | undefined
+  readonly install: Outcome<void> | undefined
+  readonly calls: Outcome<unknown> | undefined
+  /** What nats-server objected to meanwhile. */
+  readonly objections: readonly string[]
+  /** The hosts that answered over NATS; undefined where they can't be asked. */
+  readonly hosts: readonly string[] | undefined
+  readonly skews: readonly Skew[]
+}
+
+const serverDeadlineMs = 2_000
+const callDeadlineMs = 1_000
+/** Questions that go to several upgrade servers by chance: two are found but once in a hundred times. */
+const questions = 8
+const questionsMsMax = 1_500
+const hostsMsMax = 1_500
+const pollMs = 50
+/** No node has this name but by chance, and no method. */
+const nobody = 'theseus-doctor'
+
+export async function factsOf(target: Target): Promise<Facts> {
+  const system = systemIn(target)
+  const [natsProbe, redisProbe] = await Promise.all([
+    outcome(probeNats(target.nats, system)),
+    outcome(probeRedis(target.redis, system)),
+  ])
+  const skews: Skew[] = []
+  if ('value' in redisProbe && redisProbe.value.clock !== null) {
+    const { now, asked, heard } = redisProbe.value.clock
+    skews.push({ of: 'Redis', min: now - heard, max: now - asked })
+  }
+  const common = {
+    system,
+    now: Date.now(),
+    natsAddress: natsAddress(target.nats).join(', '),
+    redisAddress: redisAddress(target.redis),
+    nats: natsProbe,
+    redis: redisProbe,
+  }
+  const nothing = {
+    database: undefined,
+    server: undefined,
+    install: undefined,
+    calls: undefined,
+    objections: [],
+    hosts: undefined,
+    skews,
+  }
+  if (!('value' in natsProbe) || !('value' in redisProbe)) return { ...common, ...nothing }
+  const objections: string[] = []
+  const onError = (error: unknown) => void objections.push(error instanceof Error ? error.message : String(error))
+  const connected = await outcome(
+    connectOperator({
+      system,
+      transport: nats({ ...target.nats, onError }),
+      udb: redis(target.redis),
+      settings: { serverDeadlineMs },
+    }),
+  )
+  // They answered a moment ago.
+  if (!('value' in connected)) return { ...common, ...nothing, nats: connected }
+  const operator = connected.value
+  try {
+    const database = await outcome(databaseFacts(operator))
+    const [server, install, calls, hosts] = await Promise.all([
+      outcome(serverFacts(operator, skews)),
+      outcome(operator.reachInstall()),
+      outcome(operator.call({ node: nobody }, nobody, [], { version: 0, deadlineMs: callDeadlineMs, kind: 'query' })),
+      hostsOf(operator, 'value' in database ? database.value.rows : [], skews),
+    ])
+    const canLook = !objections.some((text) => /\.look(er)?\b/.test(text))
+    return { ...common, database, server, install, calls, objections, hosts: canLook ? hosts : undefined, skews }
+  } finally {
+    await operator.close()
+  }
+}
+
+async function databaseFacts({ database }: Operator): Promise<DatabaseFacts> {
+  const [{ version, digest }, final, rows, controls, forks] = await Promise.all([
+    database.head(),
+    database.finalized(),
+    database.nodes(),
+    database.controls(),
+    database.table(forksTable),
+  ])
+  const [newest] = version === 0 ? [] : await database.manifests(version, version)
+  return {
+    ...{ version, digest, final, rows, controls },
+    forks: [...forks.keys()],
+    newest: newest === undefined ? undefined : decodeManifest(newest.bytes),
+  }
+}
+
+async function serverFacts(operator: Operator, skews: Skew[]): Promise<ServerFacts> {
+  const names = new Map<string, Skew>()
+  const until = performance.now() + questionsMsMax
+  let last = await operator.askServer()
+  for (let i = 0; i < questions && performance.now() < until; i++) {
+    const asked = Date.now()
+    last = await operator.askServer()
+    if (last.server === null || last.now === null) break
+    const skew = { of: `upgrade server ${last.server}`, min: last.now - Date.now(), max: last.now - asked }
+    const known = names.get(last.server)
+    // Of several answers the quickest tells most.
+    if (known === undefined || skew.max - skew.min < known.max - known.min) names.set(last.server, skew)
+  }
+  skews.push(...names.values())
+  return { version: last.version, digest: last.digest, servers: names.size === 0 ? null : names.size }
+}
+
+/** Those that tell something when somebody looks. */
+async function hostsOf(operator: Operator, rows: readonly NodeRow[], skews: Skew[]): Promise<readonly string[]> {
+  const hosts = new Map<string, Skew | undefined>()
+  const asked = Date.now()
+  const stop = operator.look(({ hostId, seen }) => {
+    const heard = Date.now()
+    const told = seen.find(({ type }) => type === 'node')
+    if (hosts.get(hostId) !== undefined) return
+    hosts.set(hostId, told === undefined ? undefined : { of: `host ${hostId}`, min: told.at - heard, max: told.at - asked })
+  })
+  const expected = new Set(rows.filter(({ alive }) => alive).map(({ hostId }) => hostId))
+  const until = performance.now() + hostsMsMax
+  while (performance.now() < until && [...expected].some((hostId) => !hosts.has(hostId))) await sleep(pollMs)
+  stop()
+  skews.push(...[...hosts.values()].filter((skew) => skew !== undefined))
+  return [...hosts.keys()].sort()
+}
+
+async function outcome<T>(question: Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { value: await question }
+  } catch (error) {
+    if (isFault(error)) return { code: error.code, message: error.message }
+    return { code: 'error', message: error instanceof Error ? error.message : String(error) }
+  }
+}

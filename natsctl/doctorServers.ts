@@ -1,0 +1,67 @@
+/** What is to be said of NATS and Redis, and of what the login may do there. Pure. */
+import { type Check, failure, ok, warning } from './doctorCheck.js'
+import type { Facts } from './doctorFacts.js'
+
+const oldestRedis = [6, 2]
+
+export function natsCheck({ nats, natsAddress }: Facts): Check {
+  if (!('value' in nats)) return failure('NATS', nats.message, 'is it running, is the address right, and the login?')
+  const { version, server, roundTripMs, isEncrypted } = nats.value
+  const found = `nats-server ${version} at ${server}, ${roundTripMs.toFixed(1)} ms, ${isEncrypted ? 'TLS' : 'no TLS'}`
+  if (isEncrypted || isLocal(natsAddress)) return ok('NATS', found)
+  return warning('NATS', found, 'whoever is on the way reads and writes calls: docs/security.md tells how to use TLS')
+}
+
+export function redisCheck({ redis, redisAddress }: Facts): Check {
+  if (!('value' in redis)) return failure('Redis', redis.message, 'is it running, is the address right, and the login?')
+  const { version, roundTripMs, isEncrypted } = redis.value
+  const found = `Redis ${version} at ${redisAddress}, ${roundTripMs.toFixed(1)} ms, ${isEncrypted ? 'TLS' : 'no TLS'}`
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  if (version !== '?' && (major < oldestRedis[0]! || (major === oldestRedis[0] && minor < oldestRedis[1]!)))
+    return failure('Redis', found, `use Redis ${oldestRedis.join('.')} or newer`)
+  if (isEncrypted || isLocal(redisAddress)) return ok('Redis', found)
+  return warning('Redis', found, 'whoever is on the way reads and writes it: docs/security.md tells how to use TLS')
+}
+
+function isLocal(address: string): boolean {
+  return address.split(', ').every((one) => /:\/\/(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|\/|$)/.test(one))
+}
+
+export function persistenceCheck(redis: Extract<Facts['redis'], { value: unknown }>['value']): Check {
+  const { keepsAppendOnlyFile, maxmemoryPolicy, maxmemoryBytes } = redis
+  const name = 'Redis keeps'
+  if (keepsAppendOnlyFile === null || maxmemoryPolicy === null)
+    return warning(name, 'the login may not ask (INFO)', 'look there: appendonly yes, maxmemory-policy noeviction')
+  const found = `appendonly ${keepsAppendOnlyFile ? 'yes' : 'no'}, maxmemory-policy ${maxmemoryPolicy}`
+  if (maxmemoryPolicy !== 'noeviction') {
+    const advice = 'set maxmemory-policy noeviction: what is evicted is the history of upgrades'
+    return maxmemoryBytes > 0 ? failure(name, found, advice) : warning(name, found, advice)
+  }
+  return keepsAppendOnlyFile ? ok(name, found) : warning(name, found, 'set appendonly yes: the history is lost when Redis ends')
+}
+
+export function redisPermissions({ refused }: Extract<Facts['redis'], { value: unknown }>['value']): Check {
+  const name = 'Redis permissions'
+  if (refused.length === 0) return ok(name, 'reads, and forgets nodes')
+  const what = refused.map((one) => one.what).join(', ')
+  return failure(name, `the login may not ${what}: ${refused[0]!.why}`, 'give it the operator’s ACL of docs/security.md')
+}
+
+export function natsPermissions({ install, calls, hosts, objections }: Facts): Check {
+  const name = 'NATS permissions'
+  const advice = 'give it the operator’s permissions of docs/security.md'
+  if (objections.length > 0) return failure(name, [...new Set(objections.map(objectionText))].join('; '), advice)
+  if (install !== undefined && !('value' in install) && install.code === 'timeout.deadline')
+    return failure(name, 'orders and upgrades get no answer: the login may not publish them, or hear the answer', advice)
+  if (calls !== undefined && !('value' in calls) && calls.code === 'timeout.deadline')
+    return failure(name, 'calls get no answer: the login may not make them, or hear the answer', advice)
+  return ok(name, `asks, orders, calls${hosts === undefined ? '' : ', looks'}`)
+}
+
+/** What is chosen anew each time is told as what the permissions say of it. */
+function objectionText(objection: string): string {
+  const [, operation, subject] = /"operation":"(\w+)","subject":"([^"]+)"/.exec(objection) ?? []
+  if (operation === undefined || subject === undefined) return objection
+  const meant = subject.replace(/\.looker\.\w+$/, '.looker.*').replace(/^_INBOX\.\w+\.\*$/, '_INBOX.*.*')
+  return operation === 'publish' ? `the login may not publish to ${meant}` : `the login may not subscribe to ${meant}`
+}

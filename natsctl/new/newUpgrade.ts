@@ -1,0 +1,95 @@
+/** `natsctl new upgrade`: an upgrade between two classes of the reader's, its mapping and its rehearsal, in the reader's own repository. */
+import { readdir } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
+import { nearest } from '../buildSettings.js'
+import { type ExitCode, exitCodes } from '../exitCodes.js'
+import { type LoadedClass, loadClass, specifierOf } from './classRef.js'
+import { decisionsIn } from './code.js'
+import { compare } from './comparison.js'
+import { mappingText } from './mappingText.js'
+import type { NewFlags } from './new.js'
+import { checkNew, type NewFile, writeNew } from './newFiles.js'
+import { copyOfClass, foundNext, nextRef } from './nextClass.js'
+import { compiledBy } from './project.js'
+import { rehearsalText } from './rehearsalText.js'
+import { type Decision, tell } from './told.js'
+import { upgradeText } from './upgradeText.js'
+
+export interface NewUpgradeFlags extends NewFlags {
+  readonly from: string
+  readonly to?: string
+}
+
+export async function newUpgrade(title: string, flags: NewUpgradeFlags): Promise<ExitCode> {
+  const old = await loadClass('--from', flags.from)
+  const next = flags.to === undefined ? await foundNext(old) : await loadClass('--to', flags.to)
+  const copy = next === undefined ? await copyOfClass(old) : undefined
+  const files = [...(copy === undefined ? [] : [copy]), ...(await upgradeFiles(title, old, next, flags))]
+  if (flags.dryRun === true) await checkNew(files)
+  else await writeNew(files)
+  await report(files, copy, flags)
+  return exitCodes.done
+}
+
+async function upgradeFiles(
+  title: string,
+  old: LoadedClass,
+  next: LoadedClass | undefined,
+  flags: NewUpgradeFlags,
+): Promise<readonly NewFile[]> {
+  const newRef = next ?? nextRef(old)
+  const comparison = await compare(old, next ?? { copy: newRef.exportName })
+  const directory = flags.dir ?? join(relative(process.cwd(), dirname(old.path)), 'upgrades')
+  const name = join(directory, `${await nextNumber(directory)}-${slug(title)}`)
+  const path = `${name}.ts`
+  const modules = { [old.exportName]: specifierOf(path, old.path), [newRef.exportName]: specifierOf(path, newRef.path) }
+  const beside = {
+    upgrade: specifierOf(path, `${process.cwd()}/${path}`),
+    mapping: specifierOf(path, `${process.cwd()}/${name}.mapping.ts`),
+  }
+  return [
+    { path, about: 'the upgrade', text: upgradeText(title, comparison, modules) },
+    { path: `${name}.mapping.ts`, about: 'how the two versions are related', text: mappingText(comparison, modules) },
+    { path: `${name}.test.ts`, about: 'its rehearsal', text: rehearsalText(title, comparison, modules, beside) },
+  ]
+}
+
+async function report(files: readonly NewFile[], copy: NewFile | undefined, flags: NewUpgradeFlags): Promise<void> {
+  const [upgrade, , test] = files.slice(-3) as [NewFile, NewFile, NewFile]
+  const decisions = files.flatMap(({ path, text }) => decisionsIn(text).map((found): Decision => ({ file: path, ...found })))
+  const tsconfig = nearest(join(process.cwd(), upgrade.path), 'tsconfig.json')
+  const paths = flags.dryRun === true ? [] : files.map(({ path }) => path)
+  const compiled = tsconfig === undefined ? undefined : await compiledBy(tsconfig, paths)
+  const built = compiled?.out(test.path)
+  tell({
+    files,
+    decisions,
+    notes: compiled?.notes ?? [],
+    next: [
+      ...(copy === undefined ? [] : [`change ${copy.path}: where the upgrade has to follow, the compiler says so`]),
+      ...(decisions.length === 0 ? [] : ['decide, as docs/writing-upgrades.md of theseus says']),
+      built === undefined ? `npx tsc, and then node --test on what it makes of ${test.path}` : `npx tsc && node --test ${built}`,
+      `npx natsctl upgrade build ${upgrade.path}`,
+    ],
+    flags,
+  })
+}
+
+/** Upgrades are numbered in the order in which they were written. */
+async function nextNumber(directory: string): Promise<number> {
+  const names = await readdir(directory).catch(() => [])
+  return Math.max(0, ...names.map((name) => Number(/^(\d+)-/.exec(name)?.[1] ?? 0))) + 1
+}
+
+const slugLengthMax = 40
+
+function slug(title: string): string {
+  const words =
+    title
+      .normalize('NFKD')
+      .toLowerCase()
+      .match(/[a-z0-9]+/g) ?? []
+  let short = ''
+  for (const word of words) if (short.length + word.length < slugLengthMax) short += (short === '' ? '' : '-') + word
+  return short === '' ? 'upgrade' : short
+}

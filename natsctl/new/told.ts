@@ -1,0 +1,46 @@
+/** What `natsctl new` says when it has written its files, or would have. */
+import { note, oneLine, print, printJson } from '../output.js'
+import type { NewFlags } from './new.js'
+import type { NewFile } from './newFiles.js'
+
+/** One thing that is left to the reader: where it stands, and what the compiler says there. */
+export interface Decision {
+  readonly file: string
+  readonly line: number
+  readonly text: string
+}
+
+export interface Told {
+  readonly files: readonly NewFile[]
+  readonly decisions?: readonly Decision[]
+  /** What does not fit: warnings. */
+  readonly notes: readonly string[]
+  /** What to do next, in order. */
+  readonly next: readonly string[]
+  readonly flags: NewFlags
+}
+
+export function tell({ files, decisions, notes, next, flags }: Told): void {
+  const isDryRun = flags.dryRun === true
+  if (flags.output === 'json') {
+    const listed = files.map(({ path, about, text }) => ({ file: path, about, ...(isDryRun ? { text } : {}) }))
+    printJson({ isDryRun, files: listed, ...(decisions === undefined ? {} : { decisions }), notes, next })
+    return
+  }
+  for (const line of notes) note(line)
+  if (isDryRun) for (const { path, text } of files) print(`--- ${path}\n${text}`)
+  const width = Math.max(...files.map(({ path }) => path.length))
+  for (const { path, about } of files) print(`${path.padEnd(width)}  ${about}`)
+  if (isDryRun) {
+    note('nothing was written')
+    return
+  }
+  if (decisions !== undefined && decisions.length > 0) {
+    print(
+      `\n${decisions.length === 1 ? 'One decision is yours' : `${decisions.length} decisions are yours`}; each is a compile error:`,
+    )
+    for (const { file, line, text } of decisions) print(`  ${file}:${line}  ${oneLine(text)}`)
+  }
+  print('\nNext:')
+  for (const line of next) print(`  ${line}`)
+}

@@ -1,0 +1,76 @@
+/**
+ * What a rollout has come to, out of the rows, the controls and the history. Pure.
+ *
+ * R3. It is *paused* when a version is paused that a node which is not there has yet to pass. An undo is never paused.
+ * R4. A version is *undone* when another that stands undoes it: an undo of the undo makes it stand again.
+ */
+import type { Control, Manifest, NodeRow, Version } from 'theseus'
+import { isPartOfRollout, isThere, type Rollout, summarize } from './rolloutSummary.js'
+
+export type Pause = Extract<Control, { kind: 'pause' }>
+
+export interface RolloutState extends Omit<Rollout, 'state'> {
+  /** The worst of what is so: `undone` and `degraded` come before `paused`. */
+  readonly state: Rollout['state'] | 'paused' | 'undone'
+  /** The pauses that hold nodes back, the oldest version first. */
+  readonly paused: readonly Pause[]
+  /** The version that undoes the goal, if it stands. */
+  readonly undoneBy: Version | null
+  /** Whether nothing changes any more until somebody does something. */
+  readonly isAtRest: boolean
+}
+
+export interface Seen {
+  readonly newest: Version
+  readonly rows: readonly NodeRow[]
+  readonly controls: readonly Control[]
+  /** Of the goal, of all versions after it, and of those that are paused. */
+  readonly manifests: readonly Manifest[]
+}
+
+export function stateOf({ newest, rows, controls, manifests }: Seen, goal: Version): RolloutState {
+  const rollout = summarize(rows, newest, goal)
+  const coming = rows.filter((row) => isPartOfRollout(row) && !isThere(row, goal))
+  const undoes = new Set(manifests.filter((manifest) => manifest.undoes !== null).map(({ version }) => version))
+  const pauses = controls.filter((control): control is Pause => control.kind === 'pause')
+  const paused = pauses
+    .filter(({ version }) => version <= goal && !undoes.has(version) && coming.some((row) => row.version < version))
+    .sort((a, b) => a.version - b.version)
+  const undoneBy = undoOf(goal, manifests)
+  const isPaused = rollout.state === 'moving' && paused.length > 0
+  const isHeldBack = (row: NodeRow): boolean =>
+    !row.alive || (!isUnderWay(row, controls) && paused.some(({ version }) => version === row.version + 1))
+  return {
+    ...rollout,
+    state: undoneBy === null ? (isPaused ? 'paused' : rollout.state) : 'undone',
+    paused,
+    undoneBy,
+    isAtRest: undoneBy !== null || (rollout.state === 'moving' ? isPaused && coming.every(isHeldBack) : true),
+  }
+}
+
+/** R4. */
+export function undoOf(version: Version, manifests: readonly Manifest[]): Version | null {
+  const standing = manifests.find(({ undoes, version: by }) => undoes === version && undoOf(by, manifests) === null)
+  return standing?.version ?? null
+}
+
+/** It has its slot, or an order to go: a pause does not hold it. */
+function isUnderWay({ nodeId, version, phase }: NodeRow, controls: readonly Control[]): boolean {
+  switch (phase) {
+    case 'draining':
+    case 'transforming':
+    case 'checking':
+    case 'flipping':
+    case 'recovering':
+      return true
+    case 'current':
+    case 'fetching':
+    case 'verifying':
+    case 'scheduled':
+    case 'stalled':
+    case 'rejected':
+    case 'failed':
+      return controls.some((control) => control.kind === 'now' && control.nodeId === nodeId && control.version === version + 1)
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * Which system a command talks to, and where: out of flags, contexts and the environment. What is told of it to people has no password, no
+ * token and no seed.
+ *
+ * T1. Each field is of the first of these that has it: flags, the context of `--context`, the environment, the context of `NATS_CONTEXT` or
+ *     else the selected one, the defaults. A login in an address counts where that address does.
+ */
+import { jwtAuthenticator } from 'nats'
+import { isName } from 'theseus'
+import type { NatsOptions } from 'theseus/nats'
+import { type Context, ContextFiles } from './contextFiles.js'
+import { usageFailure } from './exitCodes.js'
+import { type GlobalFlags, natsOptionsOf } from './flags.js'
+import type { Login, Tls } from './natsContext.js'
+import { note } from './output.js'
+
+export interface Target {
+  readonly system: string | undefined
+  readonly nats: NatsOptions
+  readonly redis: string
+  /** The name of the context that it is of, if any. */
+  readonly context: string | undefined
+}
+
+/** Where fields come from. */
+export interface Source {
+  readonly system?: string
+  readonly url?: string
+  readonly login?: Login
+  readonly tls?: Tls
+  readonly inboxPrefix?: string
+  readonly redis?: string
+  readonly name?: string
+}
+
+const defaults = { url: 'nats://127.0.0.1:4222', redis: 'redis://127.0.0.1:6379' } as const satisfies Source
+
+export async function targetOf(flags: GlobalFlags, env: NodeJS.ProcessEnv = process.env): Promise<Target> {
+  const files = new ContextFiles(env)
+  const named = flags.context === undefined ? undefined : await files.find(flags.context)
+  const ambient = named === undefined ? await ambientContext(files, env) : undefined
+  return merge([
+    sourceOf(flags, 'give --creds or --nkey, not both'),
+    ...(named === undefined ? [] : [named]),
+    sourceOf(environment(env), 'NATS_CREDS and NATS_NKEY are both set: unset one'),
+    ...(ambient === undefined ? [] : [ambient]),
+    defaults,
+  ])
+}
+
+export function systemIn({ system }: Target): string {
+  if (system !== undefined) return system
+  throw usageFailure('which system? Give --system <name>, or set THESEUS_SYSTEM, or save one with a context')
+}
+
+/** T1, the strongest source first. */
+export function merge(sources: readonly Source[]): Target {
+  const url = sources.find((source) => source.url !== undefined)?.url ?? defaults.url
+  const { user, pass, token, ...address } = natsOptionsOf(url)
+  const inUrl = {
+    ...(user === undefined ? {} : { user }),
+    ...(pass === undefined ? {} : { pass }),
+    ...(token === undefined ? {} : { token }),
+  }
+  const by = sources.find(({ login, url: own }) => login !== undefined || (own === url && Object.keys(inUrl).length > 0))
+  const tls = sources.find((source) => source.tls !== undefined)?.tls
+  const inboxPrefix = sources.find((source) => source.inboxPrefix !== undefined)?.inboxPrefix
+  return {
+    system: sources.find((source) => source.system !== undefined)?.system,
+    nats: {
+      ...address,
+      ...(by?.login === undefined ? inUrl : loginOptions(by.login)),
+      ...(tls === undefined ? {} : { tls }),
+      ...(inboxPrefix === undefined ? {} : { inboxPrefix }),
+    },
+    redis: sources.find((source) => source.redis !== undefined)?.redis ?? defaults.redis,
+    context: sources.find((source) => source.name !== undefined)?.name,
+  }
+}
+
+function loginOptions(login: Login): Partial<NatsOptions> {
+  switch (login.kind) {
+    case 'user':
+      return { user: login.user, pass: login.pass }
+    case 'token':
+      return { token: login.token }
+    case 'creds':
+      return { creds: login.creds }
+    case 'nkey':
+      return { nkey: login.nkey }
+    case 'jwt':
+      return { authenticator: jwtAuthenticator(login.jwt, new TextEncoder().encode(login.seed)) }
+  }
+}
+
+export function systemInEnvironment(env: NodeJS.ProcessEnv = process.env): string | undefined {
+  const system = env.THESEUS_SYSTEM || undefined
+  if (system === undefined || isName(system)) return system
+  throw usageFailure('THESEUS_SYSTEM is no name: use letters, digits, - and _, at most 64, beginning with a letter or digit')
+}
+
+function environment(env: NodeJS.ProcessEnv): Parameters<typeof sourceOf>[0] {
+  const of = (name: string): string | undefined => env[name] || undefined
+  return {
+    system: systemInEnvironment(env),
+    nats: of('NATS_URL'),
+    creds: of('NATS_CREDS'),
+    nkey: of('NATS_NKEY'),
+    redis: of('THESEUS_REDIS'),
+  }
+}
+
+function sourceOf(
+  {
+    system,
+    nats,
+    creds,
+    nkey,
+    redis,
+  }: { readonly [Field in 'system' | 'nats' | 'creds' | 'nkey' | 'redis']?: string | undefined },
+  both: string,
+): Source {
+  if (creds !== undefined && nkey !== undefined) throw usageFailure(both)
+  return {
+    ...(system === undefined ? {} : { system }),
+    ...(nats === undefined ? {} : { url: nats }),
+    ...(creds === undefined ? {} : { login: { kind: 'creds', creds } }),
+    ...(nkey === undefined ? {} : { login: { kind: 'nkey', nkey } }),
+    ...(redis === undefined ? {} : { redis }),
+  }
+}
+
+/** What nobody named on the command line. A selection that leads nowhere is no reason to stop. */
+async function ambientContext(files: ContextFiles, env: NodeJS.ProcessEnv): Promise<Context | undefined> {
+  if (env.NATS_CONTEXT) return files.find(env.NATS_CONTEXT)
+  const selected = await files.selected()
+  if (selected === undefined) return undefined
+  if (await files.has(selected)) return files.read(selected)
+  note(`the selected context ${selected} is not there any more: select another with "natsctl context select"`)
+  return undefined
+}
+
+export function targetLine(target: Target): string {
+  const of = target.context === undefined ? '' : ` (context ${target.context})`
+  return `system ${systemIn(target)}${of}: NATS at ${natsAddress(target.nats).join(', ')}, Redis at ${redisAddress(target.redis)}`
+}
+
+/** Its servers, and no login. */
+export function natsAddress({ servers, tls }: NatsOptions): readonly string[] {
+  return [servers].flat().map((server) => (tls === undefined ? server : server.replace(/^nats:/, 'tls:')))
+}
+
+/** Its host and port, and no login. */
+export function redisAddress(url: string): string {
+  if (!URL.canParse(url)) return '?'
+  const { protocol, host, pathname } = new URL(url)
+  return `${protocol}//${host}${pathname === '/' ? '' : pathname}`
+}

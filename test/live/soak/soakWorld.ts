@@ -1,0 +1,304 @@
+/**
+ * A system of real processes under the deterministic world's oracle: the same classes, upgrades, model, audit and rest, on nats-server, redis-server
+ * and LMDB. Nothing here replays exactly, for time is real; what must always hold is the same.
+ *
+ * S1. What the hosts tell is held against the rules in the order of the machine's clock, when all is over: what arrives late was not late.
+ */
+import { type ChildProcess, fork } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type BuiltUpgrade, createHost, type HostEvent, type RunningHost, type Version } from 'theseus'
+import { buildUpgrade } from 'theseus/build'
+import { memoryStore } from 'theseus/memory'
+import { nats } from 'theseus/nats'
+import { redis } from 'theseus/redis'
+import { audit, opOf } from '../../../rehearsal/world/audit.js'
+import { makeCall } from '../../../rehearsal/world/calls.js'
+import type { Standing } from '../../../rehearsal/world/company.js'
+import { ControlWatch } from '../../../rehearsal/world/controlWatch.js'
+import { DeathWatch } from '../../../rehearsal/world/deathWatch.js'
+import type { Dice } from '../../../rehearsal/world/dice.js'
+import { EventWatch } from '../../../rehearsal/world/eventWatch.js'
+import { Limits } from '../../../rehearsal/world/limits.js'
+import { Model } from '../../../rehearsal/world/model.js'
+import { type Observed, observe } from '../../../rehearsal/world/observer.js'
+import { Operators, type OperatorsRoom } from '../../../rehearsal/world/operators.js'
+import type { NodePlan } from '../../../rehearsal/world/plan.js'
+import { callsDrawn } from '../../../rehearsal/world/planGenerator.js'
+import { type AuditRoom, untilAtRest } from '../../../rehearsal/world/rest.js'
+import { undoes } from '../../../rehearsal/world/specs.js'
+import { castOf } from '../../../rehearsal/world/upgrades.js'
+import { Witness } from '../../../rehearsal/world/witness.js'
+import type { TestServer } from '../../support/servers.js'
+import { RealTime } from './realTime.js'
+import type { SoakDirective, SoakMessage, SoakOrder } from './soakHost.js'
+import type { SoakPlan } from './soakPlan.js'
+import { soakSettings } from './soakSettings.js'
+
+type Tale = Extract<SoakMessage, { type: 'tale' }>
+
+interface Ways {
+  readonly nats: TestServer
+  readonly redis: TestServer
+}
+
+const hostEntry = fileURLToPath(new URL('./soakHost.js', import.meta.url))
+const upgradesModule = fileURLToPath(new URL('../../../rehearsal/world/upgrades.js', import.meta.url))
+/** So many calls of one client are open at once, and the pause of each before the next. */
+const workersPerClient = 6
+const pauseMs = 15
+const linesMax = 2_000
+
+export class SoakWorld implements AuditRoom, Observed, OperatorsRoom {
+  readonly time = new RealTime()
+  readonly violations: string[] = []
+  /** The end of what happened, as a failure shows it. */
+  readonly lastLines: string[] = []
+  readonly limits: Limits
+  readonly controls: ControlWatch
+  readonly deaths: DeathWatch
+  readonly events: EventWatch
+  readonly model: Model
+  readonly cast
+  readonly operators: Operators
+  readonly #clients = new Map<string, RunningHost>()
+  readonly #children = new Map<string, ChildProcess>()
+  readonly #standings = new Map<string, Standing>()
+  readonly #tales: (Tale & { readonly host: string })[] = []
+  #openCalls = 0
+  #answered = 0
+  #published: Version = 0
+  #isHealed = false
+  #isLoaded = true
+
+  private constructor(
+    readonly system: string,
+    readonly plan: SoakPlan,
+    private readonly ways: Ways,
+    private readonly directory: string,
+    built: readonly (BuiltUpgrade | undefined)[],
+  ) {
+    const violated = (rule: string, what: string) => this.violated(rule, what)
+    this.model = new Model(violated)
+    this.cast = castOf(plan, idleWitness)
+    this.limits = new Limits(plan, (service) => plan.nodes.filter((node) => node.service === service).length, violated)
+    this.controls = new ControlWatch(
+      (version) => undoes(plan, version),
+      () => this.time.elapsedMs,
+      violated,
+    )
+    this.deaths = new DeathWatch(() => this.time.now(), violated)
+    this.events = new EventWatch(plan)
+    this.operators = new Operators(this, built)
+  }
+
+  static async open(system: string, plan: SoakPlan, ways: Ways): Promise<SoakWorld> {
+    const directory = await mkdtemp(join(tmpdir(), 'theseus-soak-'))
+    const world = new SoakWorld(system, plan, ways, directory, await builtOf(plan, directory))
+    for (const client of plan.clients) {
+      world.#clients.set(
+        client,
+        await createHost({
+          system,
+          hostId: client,
+          transport: nats(ways.nats.url),
+          udb: redis(ways.redis.url),
+          state: memoryStore(),
+          bundles: join(directory, client),
+          settings: soakSettings(plan),
+        }),
+      )
+    }
+    return world
+  }
+
+  /** Resolves when its nodes are up, or it is killed before that. */
+  async startHost(name: string): Promise<void> {
+    const order: SoakOrder = {
+      system: this.system,
+      hostId: name,
+      natsUrl: this.ways.nats.url,
+      redisUrl: this.ways.redis.url,
+      directory: join(this.directory, name),
+      plan: { ...this.plan, steps: [] },
+      isHealed: this.#isHealed,
+    }
+    const child = fork(hostEntry, {
+      env: { ...process.env, SOAK_ORDER: JSON.stringify(order) },
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      serialization: 'advanced',
+    })
+    this.#children.set(name, child)
+    child.on('message', (message: SoakMessage) => this.#hears(name, child, message))
+    await new Promise<void>((resolve) => {
+      child.on('message', ({ type }: SoakMessage) => void (type === 'ready' && resolve()))
+      child.once('exit', (code, signal) => {
+        if (this.#children.get(name) === child) this.violated('world', `${name} ended by itself with ${signal ?? code}`)
+        resolve()
+      })
+    })
+  }
+
+  /** SIGKILL; resolves when the process is gone. */
+  async killHost(name: string): Promise<void> {
+    const child = this.#children.get(name)
+    this.#children.delete(name)
+    for (const { nodeId, host } of this.plan.nodes) if (host === name) this.#standings.delete(nodeId)
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    child.kill('SIGKILL')
+    await ended
+  }
+
+  #hears(host: string, child: ChildProcess, message: SoakMessage): void {
+    if (message.type === 'violated') this.violated(message.rule, message.what)
+    if (message.type !== 'tale') return
+    this.#tales.push({ ...message, host })
+    const { nodeId, told } = message
+    if (nodeId === null || told === null || this.#children.get(host) !== child) return
+    this.#standings.set(nodeId, { ...told, retry: () => this.#direct(host, { type: 'retry', nodeId }) })
+  }
+
+  #direct(host: string, directive: SoakDirective): void {
+    this.#children.get(host)?.send(directive)
+  }
+
+  /** Calls of every kind, from clients at every version that is published, until the load is over. */
+  load(dice: Dice): void {
+    const draw = callsDrawn(dice, { ...this.plan, steps: [] }, this.plan.nodes)
+    for (const client of this.plan.clients) for (let i = 0; i < workersPerClient; i++) void this.#work(client, draw)
+  }
+
+  async #work(client: string, draw: ReturnType<typeof callsDrawn>): Promise<void> {
+    while (this.#isLoaded) {
+      const step = { ...draw(this.time.elapsedMs, this.#published), client }
+      const op = opOf(this.plan.steps.push(step) - 1)
+      this.#openCalls++
+      await makeCall(this, this.#clients.get(client)!, op, step).catch((error) =>
+        this.violated('world', String(error?.stack ?? error)),
+      )
+      this.#openCalls--
+      if (this.model.wasAnswered(op)) this.#answered++
+      await this.time.sleep(pauseMs)
+    }
+  }
+
+  /** Publishes the next version, until it is there. */
+  async publishNext(): Promise<void> {
+    if (this.#published === this.plan.upgrades.length) return
+    await this.operators.publish(this.plan.clients[0]!, ++this.#published)
+  }
+
+  get published(): Version {
+    return this.#published
+  }
+
+  /** Calls that were answered. */
+  get answered(): number {
+    return this.#answered
+  }
+
+  /** The troubles are over: all must come to rest, and tell one history. */
+  async verdict(): Promise<void> {
+    this.#isLoaded = false
+    this.#isHealed = true
+    for (const host of this.#children.keys()) this.#direct(host, { type: 'healed' })
+    await untilAtRest(this)
+    if (this.violations.length === 0) await audit(this)
+    const newest = this.plan.upgrades.length
+    if (this.violations.length === 0 && this.living().every(({ handle }) => handle?.version === newest)) {
+      await this.operators.finish(this.auditor()!, (rule, what) => this.violated(rule, what))
+      await audit(this)
+    }
+    this.#holdTales()
+  }
+
+  #holdTales(): void {
+    this.#standings.clear()
+    this.#tales.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))
+    for (const { host, event, nodeId, told } of this.#tales) {
+      if (nodeId !== null && told === null) this.#standings.delete(nodeId)
+      if (nodeId !== null && told !== null) this.#standings.set(nodeId, { ...told, retry() {} })
+      if (event !== null) observe(this, host, revived(event))
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isLoaded = false
+    for (const name of [...this.#children.keys()]) await this.killHost(name)
+    await Promise.all([...this.#clients.values()].map((client) => client.stop()))
+    await rm(this.directory, { recursive: true, force: true })
+  }
+
+  // --- What the oracle asks
+
+  get database() {
+    return this.auditor()!.operator.database
+  }
+
+  host(name: string) {
+    return { running: this.#clients.get(name) }
+  }
+
+  auditor() {
+    return this.#clients.get(this.plan.clients[0]!)
+  }
+
+  node(nodeId: string) {
+    const plan = this.plan.nodes.find((node) => node.nodeId === nodeId)
+    return plan && this.#standing(plan)
+  }
+
+  living() {
+    return this.plan.nodes.map((plan) => this.#standing(plan))
+  }
+
+  #standing(plan: NodePlan) {
+    return { plan, handle: this.#standings.get(plan.nodeId) }
+  }
+
+  openCalls(): number {
+    return this.#openCalls
+  }
+
+  calledDead(op: string, version: Version): void {
+    this.deaths.called(op, version)
+  }
+
+  violated(rule: string, what: string): void {
+    this.violations.push(`${rule} at ${Math.round(this.time.elapsedMs)} ms: ${what}`)
+  }
+
+  trace(line: string): void {
+    this.lastLines.push(`${Math.round(this.time.elapsedMs)} ${line}`)
+    if (this.lastLines.length > linesMax) this.lastLines.shift()
+  }
+}
+
+/** Here only the classes' shapes are asked for: nothing of them runs. */
+const idleWitness = new Witness({ isAlive: () => false, begins() {}, pause: async () => {}, violated() {} })
+
+/** A module for each upgrade, which makes it of the plan in the process that loads it. */
+function builtOf(plan: SoakPlan, directory: string): Promise<readonly (BuiltUpgrade | undefined)[]> {
+  return Promise.all(
+    plan.upgrades.map(async ({ undoes }, i) => {
+      if (undoes) return undefined
+      const source = join(directory, `upgrade${i + 1}.mjs`)
+      const lines = [
+        `import { castOf } from ${JSON.stringify(upgradesModule)}`,
+        `const plan = ${JSON.stringify(plan)}`,
+        `export default castOf(plan, globalThis[Symbol.for('theseus.soak.witness')]).upgrades[${i}]`,
+      ]
+      await writeFile(source, lines.join('\n'))
+      return buildUpgrade(source)
+    }),
+  )
+}
+
+function revived(event: HostEvent): HostEvent {
+  if (!('error' in event)) return event
+  const { name, message } = event.error as Error
+  return { ...event, error: Object.assign(new Error(message), { name }) }
+}

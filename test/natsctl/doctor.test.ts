@@ -1,0 +1,280 @@
+import test, { type ExecutionContext } from 'ava'
+import { createHost, type NodeRow, startUpgradeServer } from 'theseus'
+import { memoryStore } from 'theseus/memory'
+import { nats } from 'theseus/nats'
+import { redis } from 'theseus/redis'
+import { checksOf, exitCodeOf } from '../../natsctl/doctorChecks.js'
+import type { DatabaseFacts, Facts } from '../../natsctl/doctorFacts.js'
+import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
+import { systemClock } from '../../transports/systemClock.js'
+import { statusOf } from '../contracts/databaseContract.js'
+import { until } from '../support/eventually.js'
+import { startNatsServer, startRedisServer } from '../support/servers.js'
+import { natsctl, newDirectory } from './natsctlProcess.js'
+
+// What is said of what was found
+
+const now = Date.parse('2026-03-01T00:00:00Z')
+
+function row(nodeId: string, about: Partial<NodeRow> = {}): NodeRow {
+  return { ...statusOf(nodeId, { hostId: 'h1', version: 1, since: now - 60_000 }), alive: true, ...about }
+}
+
+const probe = { version: '7.2.0', roundTripMs: 0.5, isEncrypted: true, keepsAppendOnlyFile: true, maxmemoryPolicy: 'noeviction' }
+const database: DatabaseFacts = {
+  ...{ version: 1, digest: 'd', final: 0, controls: [], forks: [] },
+  rows: [row('p1'), row('p2')],
+  newest: { createdAt: '2026-02-28T00:00:00Z' } as DatabaseFacts['newest'],
+}
+const well: Facts = {
+  ...{ system: 'shop', now, natsAddress: 'tls://nats:4222', redisAddress: 'rediss://redis:6379' },
+  nats: {
+    value: {
+      server: 'nats:4222',
+      version: '2.10.0',
+      roundTripMs: 0.4,
+      isEncrypted: true,
+      hosts: [{ hostId: 'h1', software: '0.1.0' }],
+    },
+  },
+  redis: { value: { ...probe, maxmemoryBytes: 0, clock: null, refused: [] } },
+  database: { value: database },
+  server: { value: { version: 1, digest: 'd', servers: 2 } },
+  install: { value: undefined },
+  calls: { code: 'unavailable.no-responders', message: 'nobody' },
+  ...{ objections: [], hosts: ['h1'], skews: [{ of: 'host h1', min: -5, max: 5 }] },
+}
+
+function withDatabase(about: Partial<DatabaseFacts>): Facts {
+  return { ...well, database: { value: { ...database, ...about } } }
+}
+
+function withRedis(about: object): Facts {
+  return { ...well, redis: { value: { ...probe, maxmemoryBytes: 0, clock: null, refused: [], ...about } } }
+}
+
+/** What is not well, and how the command ends. */
+function told(facts: Facts): readonly [number, ...string[]] {
+  const checks = checksOf(facts)
+  const lines = checks
+    .filter(({ status }) => status !== 'ok')
+    .map(({ check, status, found, advice }) => `${check} ${status}: ${found} → ${advice}`)
+  return [exitCodeOf(checks), ...lines]
+}
+
+test('where all is well every check says so', (t) => {
+  t.deepEqual(told(well), [0])
+  t.deepEqual(
+    checksOf(well).map(({ check }) => check),
+    [
+      ...['NATS', 'Redis', 'Redis keeps', 'Redis permissions', 'NATS permissions', 'upgrade server', 'history', 'clocks'],
+      ...['Theseus', 'nodes', 'trouble', 'versions'],
+    ],
+  )
+})
+
+const cases: readonly (readonly [string, Facts, number, RegExp])[] = [
+  [
+    'NATS that is not there',
+    { ...well, nats: { code: 'x', message: "can't reach NATS" }, database: undefined },
+    1,
+    /^NATS failure: can't reach NATS → is it/,
+  ],
+  ['a connection over a network without TLS', withRedis({ isEncrypted: false }), 0, /^Redis warning: .* no TLS → .*security\.md/],
+  ['a Redis that is too old', withRedis({ version: '6.0.16' }), 1, /^Redis failure: .* → use Redis 6\.2 or newer$/],
+  [
+    'a Redis that forgets',
+    withRedis({ keepsAppendOnlyFile: false }),
+    0,
+    /^Redis keeps warning: appendonly no, .* → set appendonly yes/,
+  ],
+  [
+    'a Redis that evicts',
+    withRedis({ maxmemoryPolicy: 'allkeys-lru', maxmemoryBytes: 1 }),
+    1,
+    /^Redis keeps failure: .* → set maxmemory-policy noeviction/,
+  ],
+  ['a Redis that would evict', withRedis({ maxmemoryPolicy: 'allkeys-lru' }), 0, /^Redis keeps warning: /],
+  [
+    'a login to Redis that may too little',
+    withRedis({ refused: [{ what: 'forget nodes', why: 'NOPERM' }] }),
+    1,
+    /may not forget nodes: NOPERM → .*ACL/,
+  ],
+  [
+    'a login to NATS that may too little',
+    { ...well, objections: ['Publish to "x"'] },
+    1,
+    /^NATS permissions failure: Publish to "x" → /,
+  ],
+  [
+    'orders that reach nobody',
+    { ...well, install: { code: 'timeout.deadline', message: '' } },
+    1,
+    /^NATS permissions failure: orders and upgrades get no answer/,
+  ],
+  [
+    'no upgrade server',
+    { ...well, server: { code: 'unavailable.no-responders', message: 'none' } },
+    6,
+    /^upgrade server failure: .* → start one for system shop/,
+  ],
+  [
+    'two histories',
+    { ...well, server: { value: { version: 2, digest: 'e', servers: 1 } } },
+    1,
+    /^history failure: the upgrade server has version 2, the database 1 → do both/,
+  ],
+  ['a fork', withDatabase({ forks: ['1'] }), 1, /^history failure: version 1 has two manifests → natsctl history --verify/],
+  [
+    'a clock that is off',
+    { ...well, skews: [{ of: 'host h1', min: 61_000, max: 62_000 }] },
+    3,
+    /^clocks warning: host h1 is 1m1s ahead → set the clocks by NTP/,
+  ],
+  [
+    'the clock of a server that is off',
+    { ...well, skews: [{ of: 'Redis', min: -9_000, max: -8_000 }] },
+    0,
+    /^clocks warning: Redis is 8s behind/,
+  ],
+  [
+    'a node whose host is away',
+    withDatabase({ rows: [row('p1'), row('p2', { alive: false })] }),
+    3,
+    /^nodes warning: 1 of 2 nodes not heard of: p2 → start host h1 again; natsctl node forget/,
+  ],
+  [
+    'a host that does not answer over NATS',
+    { ...well, hosts: [] },
+    3,
+    /^nodes warning: host h1 reach Redis and do not answer over NATS/,
+  ],
+  [
+    'a node that is stalled',
+    withDatabase({ rows: [row('p1', { phase: 'stalled', target: 2, reason: 'why' })] }),
+    3,
+    /^trouble warning: p1 is stalled for 1m0s: why → remove the cause, then natsctl rollout retry 2$/,
+  ],
+  [
+    'a pause',
+    withDatabase({
+      rows: [row('p1', { version: 0 })],
+      controls: [{ kind: 'pause', version: 1, reason: 'lunch', since: now - 5_000 }],
+    }),
+    0,
+    /^versions warning: version 1 is paused for 5s: lunch → natsctl rollout resume 1$/,
+  ],
+  [
+    'a version that could be final',
+    { ...well, now: now + 9 * 86_400_000 },
+    0,
+    /^versions warning: .* not final: .* → natsctl version finalize 1$/,
+  ],
+]
+
+for (const [title, facts, code, line] of cases) {
+  test(`${title} is told with what to do`, (t) => {
+    const [exitCode, ...lines] = told(facts)
+    t.is(lines.length, 1, lines.join('\n'))
+    t.regex(lines[0]!, line)
+    t.is(exitCode, code)
+  })
+}
+
+test('a clock is off only if it must be: a slow answer proves nothing', (t) => {
+  t.deepEqual(told({ ...well, skews: [{ of: 'host h1', min: -900, max: 4_000 }] }), [0])
+})
+
+test('hosts with another Theseus are told with their nodes', (t) => {
+  const hosts = [
+    { hostId: 'h1', software: '0.1.0' },
+    { hostId: 'h2', software: '0.2.0' },
+  ]
+  const [check] = checksOf({
+    ...well,
+    nats: { value: { ...('value' in well.nats ? well.nats.value : undefined!), hosts } },
+  }).filter(({ status }) => status !== 'ok')
+  t.like(check, { check: 'Theseus', status: 'warning', found: '0.1.0 on h1; 0.2.0 on h2', nodes: ['p1', 'p2'] })
+})
+
+// Against real servers
+
+interface System {
+  readonly env: Readonly<Record<string, string>>
+  check(...args: readonly string[]): Promise<{ readonly code: number | null; readonly document: any }>
+}
+
+async function start(t: ExecutionContext): Promise<System & { readonly ways: any }> {
+  const [natsServer, redisServer] = await Promise.all([startNatsServer(), startRedisServer({ appendonly: true })])
+  t.teardown(() => Promise.all([natsServer.stop(), redisServer.stop()]))
+  const env = { NATS_URL: natsServer.url, THESEUS_REDIS: redisServer.url, THESEUS_SYSTEM: 'shop' }
+  const ways = { system: 'shop', transport: nats(natsServer.url), udb: redis(redisServer.url) }
+  const check = async (...args: readonly string[]) => {
+    const { code, stdout, stderr } = await natsctl(t, ['doctor', '-o', 'json', ...args], { env })
+    t.is(stderr, '')
+    return { code, document: JSON.parse(stdout) }
+  }
+  return { env, ways, check }
+}
+
+test('a real system is looked at without being changed: well, then with a node that is away, then without an upgrade server', async (t) => {
+  const { env, ways, check } = await start(t)
+  const servers = await Promise.all([startUpgradeServer(ways), startUpgradeServer(ways)])
+  const faults: unknown[] = []
+  const host = await createHost({
+    ...ways,
+    hostId: 'h1',
+    state: memoryStore(),
+    bundles: newDirectory(t),
+    observe: (event) => event.type === 'warning' && faults.push(event),
+  })
+  t.teardown(() => host.stop())
+  await host.node(PagesV1, 'p1')
+  const first = await check()
+  t.is(first.code, 0, JSON.stringify(first.document))
+  t.like(first.document, { system: 'shop', status: 'ok' })
+  const of = (name: string) => first.document.checks.find(({ check }: { check: string }) => check === name)
+  t.regex(of('upgrade server').found, /^[12] answers?, newest version 0$/)
+  t.regex(of('clocks').found, /^[34] clocks within 1 s/)
+  t.regex(of('Theseus').found, /^\d+\.\d+\.\d+ on h1$/)
+  t.deepEqual(of('nodes'), { check: 'nodes', status: 'ok', found: '1 node, all heard of', advice: null, nodes: [] })
+  t.deepEqual(faults, [])
+
+  const database = await ways.udb.open('shop', systemClock)
+  t.teardown(() => database.close())
+  t.deepEqual(
+    (await database.nodes()).map(({ nodeId }: NodeRow) => nodeId),
+    ['p1'],
+  )
+  await database.register(statusOf('p9', { hostId: 'h9' }), 1)
+  await until(async () => (await database.nodes()).some(({ alive }: NodeRow) => !alive), 'the lease of p9 runs out')
+  const table = await natsctl(t, ['doctor'], { env })
+  t.is(table.code, 3)
+  t.regex(table.stdout, /^CHECK +STATUS +FOUND +WHAT TO DO\nNATS +ok +nats-server /)
+  t.regex(table.stdout, /^nodes +warning +1 of 2 nodes not heard of: p9 +start host h9 again; natsctl node forget/m)
+
+  await Promise.all(servers.map((server) => server.stop()))
+  const without = await check()
+  t.is(without.code, 6)
+  t.is(without.document.status, 'failed')
+})
+
+test('servers that are not there are told as checks, all of them', async (t) => {
+  const { stdout, code } = await natsctl(t, [
+    'doctor',
+    '-o',
+    'json',
+    '--system',
+    's',
+    '--nats',
+    'nats://127.0.0.1:1',
+    '--redis',
+    'redis://127.0.0.1:1',
+  ])
+  t.is(code, 1)
+  t.deepEqual(
+    JSON.parse(stdout).checks.map(({ check, status }: { check: string; status: string }) => `${check} ${status}`),
+    ['NATS failure', 'Redis failure'],
+  )
+})

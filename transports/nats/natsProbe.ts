@@ -1,0 +1,71 @@
+/** Looks at NATS for whoever asks whether all is well: which server answers, how fast, and which hosts tell what they are. */
+import { createInbox, type NatsConnection } from 'nats'
+import { isName } from '../../core/ids.js'
+import { type NatsOptions, openConnection, serversOf } from './natsFactory.js'
+
+export interface NatsProbe {
+  /** Where it is connected: `host:4222`. */
+  readonly server: string
+  readonly version: string
+  readonly roundTripMs: number
+  readonly isEncrypted: boolean
+  /** Hosts that answered service discovery, with the Theseus that each runs. Empty where the login may not ask. */
+  readonly hosts: readonly { readonly hostId: string; readonly software: string }[]
+}
+
+const discoveryMs = 300
+
+/** Connects, looks and goes. Throws as connecting does. */
+export async function probeNats(options: NatsOptions, system: string): Promise<NatsProbe> {
+  const connection = await openConnection(options, serversOf(options), 'doctor', { open: true })
+  try {
+    const roundTripMs = await roundTrip(connection)
+    const { info } = connection
+    return {
+      server: connection.getServer(),
+      version: info?.version ?? '?',
+      roundTripMs,
+      isEncrypted: options.tls !== undefined || info?.tls_required === true,
+      hosts: await discover(connection, options, system),
+    }
+  } finally {
+    await connection.close()
+  }
+}
+
+/** Of several, the quickest: the first one waits for what connecting left behind. */
+async function roundTrip(connection: NatsConnection): Promise<number> {
+  const times: number[] = []
+  for (let i = 0; i < 3; i++) {
+    const startedAt = performance.now()
+    await connection.flush()
+    times.push(performance.now() - startedAt)
+  }
+  return Math.min(...times)
+}
+
+async function discover(connection: NatsConnection, { inboxPrefix }: NatsOptions, system: string): Promise<NatsProbe['hosts']> {
+  const hosts = new Map<string, string>()
+  // Of two parts, as the inboxes of calls are: a login may listen to those.
+  const inbox = `${createInbox(inboxPrefix)}.1`
+  const subscription = connection.subscribe(inbox, {
+    // A login that may not is no error here.
+    callback: (error, message) => {
+      if (error === null) for (const { hostId, software } of hostIn(message.data)) hosts.set(hostId, software)
+    },
+  })
+  connection.publish(`$SRV.PING.theseus-${system}`, undefined, { reply: inbox })
+  await connection.flush()
+  await new Promise((resolve) => setTimeout(resolve, discoveryMs))
+  subscription.unsubscribe()
+  return [...hosts].map(([hostId, software]) => ({ hostId, software })).sort((a, b) => (a.hostId < b.hostId ? -1 : 1))
+}
+
+function hostIn(data: Uint8Array): NatsProbe['hosts'] {
+  try {
+    const { id, version } = JSON.parse(new TextDecoder().decode(data)) as Record<string, unknown>
+    return isName(id) && typeof version === 'string' ? [{ hostId: id, software: version.slice(0, 64) }] : []
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * Looks at Redis for whoever asks whether all is well: which version answers, whether it keeps what it is given, its clock, and what the login
+ * of an operator may do. What it tries changes nothing: it removes what nobody has put there.
+ */
+import { isFault, reasonOf } from '../../core/fault.js'
+import { RedisConnection, type RedisSettings, type ScriptedRedis } from './redisConnection.js'
+import { keysOf } from './redisKeys.js'
+
+export interface RedisProbe {
+  readonly version: string
+  readonly roundTripMs: number
+  readonly isEncrypted: boolean
+  /** Whether it keeps an append-only file; null where it does not tell. */
+  readonly keepsAppendOnlyFile: boolean | null
+  readonly maxmemoryPolicy: string | null
+  /** 0 for no limit. */
+  readonly maxmemoryBytes: number
+  /** Its clock, in milliseconds since 1970, and between which moments of this machine's clock it said so. */
+  readonly clock: { readonly now: number; readonly asked: number; readonly heard: number } | null
+  /** What the login may not do, with what Redis says to it. */
+  readonly refused: readonly { readonly what: string; readonly why: string }[]
+}
+
+const nobody = '(theseus-doctor)'
+
+/** Throws as connecting does. */
+export async function probeRedis(settings: string | RedisSettings, system: string): Promise<RedisProbe> {
+  const connection = await RedisConnection.open(settings, `theseus:${system}:doctor`)
+  try {
+    const startedAt = performance.now()
+    await connection.call((client) => client.ping())
+    const roundTripMs = performance.now() - startedAt
+    const info = await connection.call((client) => client.info()).catch(() => '')
+    const of = (field: string): string | undefined => new RegExp(`^${field}:(.*?)\\r?$`, 'm').exec(info)?.[1]
+    const aof = of('aof_enabled')
+    return {
+      version: of('redis_version') ?? '?',
+      roundTripMs,
+      isEncrypted: typeof settings === 'string' ? settings.startsWith('rediss:') : settings.tls !== undefined,
+      keepsAppendOnlyFile: aof === undefined ? null : aof === '1',
+      maxmemoryPolicy: of('maxmemory_policy') ?? null,
+      maxmemoryBytes: Number(of('maxmemory') ?? 0),
+      clock: await clockOf(connection),
+      refused: await refusedOf(connection, system),
+    }
+  } finally {
+    await connection.close()
+  }
+}
+
+async function clockOf(connection: RedisConnection): Promise<RedisProbe['clock']> {
+  const asked = Date.now()
+  try {
+    const [seconds, microseconds] = await connection.call((client) => client.time())
+    return { now: Number(seconds) * 1000 + Number(microseconds) / 1000, asked, heard: Date.now() }
+  } catch {
+    return null
+  }
+}
+
+/** What natsctl does there, one command for each key. */
+async function refusedOf(connection: RedisConnection, system: string): Promise<RedisProbe['refused']> {
+  const { nodes, head, manifests, signatures, controls, tables, dead, final, table } = keysOf(system)
+  const [registrations, rows, members, leases, transient, slots] = nodes
+  const tries: readonly (readonly [what: string, run: (client: ScriptedRedis) => Promise<unknown>])[] = [
+    ['read the head', (client) => client.hmget(head, 'version')],
+    ['read manifests', (client) => client.hmget(manifests, '0')],
+    ['read signatures', (client) => client.hmget(signatures, '0')],
+    ['read controls', (client) => client.hgetall(controls)],
+    ['read the list of tables', (client) => client.smembers(tables)],
+    ['read tables', (client) => client.hgetall(table(nobody))],
+    ['read deaths', (client) => client.hmget(dead, 'below')],
+    ['read what is final', (client) => client.get(final)],
+    ['run scripts', (client) => client.eval('return 1', 0)],
+    ['forget nodes', (client) => client.hdel(registrations, nobody)],
+    ['forget rows', (client) => client.hdel(rows, nobody)],
+    ['forget members', (client) => client.zrem(members, nobody)],
+    ['forget leases', (client) => client.zrem(leases, nobody)],
+    ['forget leases of nodes without a directory', (client) => client.zrem(transient, nobody)],
+    ['free slots', (client) => client.zrem(slots, nobody)],
+  ]
+  const refused: { what: string; why: string }[] = []
+  for (const [what, run] of tries) {
+    try {
+      await connection.call(run)
+    } catch (error) {
+      // No answer at all is no refusal.
+      if (isFault(error)) throw error
+      refused.push({ what, why: reasonOf(error) })
+    }
+  }
+  return refused
+}
