@@ -46,7 +46,7 @@ export interface HostSettings {
   readonly firstAnswerMs: number
   /** The deadline of a question to the upgrade server. */
   readonly serverDeadlineMs: number
-  /** The same of a question for a chunk of a bundle, for which many hosts may wait in line there; and how often it is asked again meanwhile. */
+  /** The same of a question for a chunk of a bundle, for which many hosts may wait in line there; and how often it is asked again meanwhile, which should be more than a busy server takes. */
   readonly chunkDeadlineMs: number
   readonly chunkResendMs: number
   /** Who hears of a new version by announcement asks the upgrade server at a random moment within so long: all hosts hear it at once. */
@@ -112,7 +112,7 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   firstAnswerMs: 1_000,
   serverDeadlineMs: 5_000,
   chunkDeadlineMs: 60_000,
-  chunkResendMs: 5_000,
+  chunkResendMs: 10_000,
   announcedWithinMs: 500,
   leaseMs: 15_000,
   backoffMs: 100,

@@ -160,9 +160,9 @@ test('of 1,500 hosts those are refused for whom the line has no place; they come
 
 test('hosts that wait for long ask again, and are answered once, in the place that they had', async (t) => {
   const hosts = 100
-  const { counts, fetchAll, expected, clock } = await stampede(hosts, 2 * bundleChunkBytes, 2_000)
+  const { counts, fetchAll, expected, clock } = await stampede(hosts, 2 * bundleChunkBytes, 4_000)
   t.deepEqual(await fetchAll(), expected)
-  // Waits of up to 14 s, and 5 s between two questions.
+  // Waits of up to 28 s, and 10 s between two questions.
   t.is(Math.max(...counts.asked.values()), 3)
   t.is(counts.answered, hosts * 2)
   t.is(counts.onTheirWayMax, chunksAtOnce)
