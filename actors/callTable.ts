@@ -40,6 +40,16 @@ export interface OutgoingCall {
   readonly service: string | null
   /** W3C traceparent of the call that it is made for. */
   readonly trace: string | null
+  /** How it is sent again, where many hosts make the same call at the same time; by default as the settings say. */
+  readonly pace?: Pace
+}
+
+export interface Pace {
+  /** A query without an answer is sent again after so long. */
+  readonly resendMs: number
+  /** The first pause before a call that was not executed is sent again, and up to as much again by chance; doubles up to `pauseMsMax`. */
+  readonly pauseMs: number
+  readonly pauseMsMax: number
 }
 
 export type OneWayKind = typeof kinds.send | typeof kinds.event
@@ -107,7 +117,7 @@ export class CallTable {
   constructor(
     @inject(tokens.transport) private readonly transport: Transport,
     @inject(tokens.clock) private readonly clock: Clock,
-    @inject(tokens.random) random: Random,
+    @inject(tokens.random) private readonly random: Random,
     @inject(tokens.settings) private readonly settings: HostSettings,
     @inject(tokens.observer) private readonly observe: HostObserver,
     @inject(Outbox) private readonly outbox: Outbox,
@@ -138,7 +148,15 @@ export class CallTable {
       reject(new Fault('unavailable.overloaded', `${this.#open.size} calls of this host are open already`))
       return
     }
-    const open = new OpenCall(this, this.#open.next(), caller, call, resolve, reject, this.settings.retryPauseMs)
+    const open = new OpenCall(
+      this,
+      this.#open.next(),
+      caller,
+      call,
+      resolve,
+      reject,
+      call.pace?.pauseMs ?? this.settings.retryPauseMs,
+    )
     this.#open.add(open)
     this.#send(open, now)
   }
@@ -236,7 +254,7 @@ export class CallTable {
       return
     }
     open.delivery = 'sent'
-    const resendAt = now + this.settings.queryResendMs
+    const resendAt = now + (call.pace?.resendMs ?? this.settings.queryResendMs)
     open.resends = call.kind === 'query' && resendAt < call.deadline
     this.wheel.set(open, open.resends ? resendAt : call.deadline)
   }
@@ -321,8 +339,10 @@ export class CallTable {
       return
     }
     open.resends = true
-    this.wheel.set(open, Math.min(now + open.pauseMs, open.call.deadline))
-    open.pauseMs = Math.min(open.pauseMs * 2, this.settings.retryPauseMsMax)
+    const { pace } = open.call
+    const chanceMs = pace === undefined ? 0 : open.pauseMs * this.random.next()
+    this.wheel.set(open, Math.min(now + open.pauseMs + chanceMs, open.call.deadline))
+    open.pauseMs = Math.min(open.pauseMs * 2, pace?.pauseMsMax ?? this.settings.retryPauseMsMax)
   }
 
   /** @internal Called by the wheel: the deadline has come, or the time to send again. */

@@ -24,6 +24,9 @@ export class Host {
   readonly #starting = new Set<string>()
   #announcements: Subscription | undefined
   #cancelAsking: () => void = () => {}
+  /** The newest version announced, while the moment to ask for it has not come. */
+  #announcedVersion: Version | undefined
+  #cancelAnnounced: () => void = () => {}
   #stopped = false
 
   constructor(
@@ -125,6 +128,7 @@ export class Host {
     if (this.#stopped) return
     this.#stopped = true
     this.#cancelAsking()
+    this.#cancelAnnounced()
     await this.#announcements?.drain()
     const nodes = [...this.#nodes.values()]
     await this.#leave(nodes)
@@ -160,7 +164,7 @@ export class Host {
         if (envelope.kind !== kinds.announcement)
           throw new Fault('protocol.bad-envelope', `kind ${envelope.kind} among the announcements`)
         // An announcement is a hint: the upgrade server itself is asked.
-        if (envelope.version > this.services.history.heard) this.#ask()
+        if (envelope.version > this.services.history.heard) this.#askWithin(envelope.version)
       }
     } catch (fault) {
       this.services.observe({ type: 'deadLetter', subject: message.subject, fault: fault as Fault })
@@ -170,6 +174,19 @@ export class Host {
   #ask(): void {
     this.services.history.ask().catch(() => {
       // Asked again soon, by the clock or by the next announcement; meanwhile nothing is missing.
+    })
+  }
+
+  /** All hosts hear an announcement at once. A call that needs the version does not wait for this: it has the server asked now. */
+  #askWithin(version: Version): void {
+    const { clock, random, settings, history } = this.services
+    const isWaiting = this.#announcedVersion !== undefined
+    this.#announcedVersion = Math.max(version, this.#announcedVersion ?? 0)
+    if (isWaiting) return
+    this.#cancelAnnounced = clock.after(settings.announcedWithinMs * random.next(), () => {
+      const announced = this.#announcedVersion ?? 0
+      this.#announcedVersion = undefined
+      if (announced > history.heard) this.#ask()
     })
   }
 

@@ -13,6 +13,7 @@ export class ServiceSlot {
   /** Counts what is wanted; an older wish is dropped. */
   #wish = 0
   #telling: Promise<void> = Promise.resolve()
+  #claiming: Promise<unknown> = Promise.resolve()
   /** An upgrade has claimed it and will drain: serving meanwhile does not give it back. */
   #isReserved = false
 
@@ -25,8 +26,17 @@ export class ServiceSlot {
     this.#state = isNew ? 'free' : 'unknown'
   }
 
-  /** Rejects while the database is away. */
-  async claim(version: Version, isUndo: boolean, limit: ServiceLimit): Promise<SlotAnswer> {
+  /**
+   * Rejects while the database is away. One claim after the other: an upgrade that is undone while it claims gives the slot back when it hears
+   * of it, which must not be what the next one has claimed meanwhile.
+   */
+  claim(version: Version, isUndo: boolean, limit: ServiceLimit): Promise<SlotAnswer> {
+    const claimed = this.#claiming.then(() => this.#claim(version, isUndo, limit))
+    this.#claiming = claimed.catch(() => {})
+    return claimed
+  }
+
+  async #claim(version: Version, isUndo: boolean, limit: ServiceLimit): Promise<SlotAnswer> {
     this.#wish++
     // A release on its way must not take back what is claimed now.
     await this.#telling

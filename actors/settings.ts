@@ -46,6 +46,11 @@ export interface HostSettings {
   readonly firstAnswerMs: number
   /** The deadline of a question to the upgrade server. */
   readonly serverDeadlineMs: number
+  /** The same of a question for a chunk of a bundle, for which many hosts may wait in line there; and how often it is asked again meanwhile, which should be more than a busy server takes. */
+  readonly chunkDeadlineMs: number
+  readonly chunkResendMs: number
+  /** Who hears of a new version by announcement asks the upgrade server at a random moment within so long: all hosts hear it at once. */
+  readonly announcedWithinMs: number
   /** A host that does not renew its lease for so long is taken for dead. */
   readonly leaseMs: number
   /** The pause before something that failed at the upgrade server or the UDB is tried again; doubles up to `backoffMsMax`. */
@@ -110,6 +115,9 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   unknownVersionMs: 500,
   firstAnswerMs: 1_000,
   serverDeadlineMs: 5_000,
+  chunkDeadlineMs: 60_000,
+  chunkResendMs: 10_000,
+  announcedWithinMs: 500,
   leaseMs: 15_000,
   backoffMs: 100,
   backoffMsMax: 5_000,

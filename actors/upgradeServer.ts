@@ -30,12 +30,18 @@ import { type Head, oldestPossible, type UpgradeDatabase } from '../core/ports/u
 import { checkSigned, type Signed } from '../core/signed.js'
 import { serverQueue, subjectsOf } from '../core/subjects.js'
 import { VerifiedHistory } from '../core/verifiedHistory.js'
+import { AnswerLine } from './answerLine.js'
 import { Relearning } from './relearning.js'
+import { ServedBundles } from './servedBundles.js'
 
 /** Manifests in one answer. */
 const manifestsMax = 16
-/** Questions being answered at once; more are refused with `unavailable.overloaded`. */
+/** Questions being answered at once, but for chunks; more are refused with `unavailable.overloaded`. */
 const questionsMax = 1000
+/** Chunks on their way to the transport at once: 4 MiB. */
+export const chunksAtOnce = 16
+/** Those who wait for a chunk. */
+export const chunksWaitingMax = 1000
 
 /** How often an upgrade server looks which versions nobody runs any more. */
 export const deathRoundMs = 10_000
@@ -64,6 +70,7 @@ export interface UpgradeServerOptions {
 }
 
 type CarryOut = (call: CallEnvelope) => Promise<unknown>
+type Take = (call: CallEnvelope, replyTo: string | undefined) => void
 
 export class UpgradeServer {
   readonly #options: UpgradeServerOptions
@@ -72,11 +79,23 @@ export class UpgradeServer {
   #cancelRounds: readonly (() => void)[] = []
   #answering = 0
   readonly #relearning: Relearning
+  readonly #bundles: ServedBundles
+  readonly #chunkLine: AnswerLine
   /** What the last install found in the database. */
   #verified: VerifiedHistory | undefined
 
   constructor(options: UpgradeServerOptions) {
     this.#options = options
+    const { transport, clock } = options
+    this.#bundles = new ServedBundles(options.database)
+    this.#chunkLine = new AnswerLine({
+      atOnce: chunksAtOnce,
+      waitingMax: chunksWaitingMax,
+      clock,
+      answer: async ({ call, replyTo }) => this.#send(replyTo, await this.#answerTo(call, (each) => this.#chunk(each.args))),
+      refuse: ({ call, replyTo }, fault) => this.#send(replyTo, encodeFault(call.label, call.seq, fault, this.#replier)),
+      flush: () => transport.flush(),
+    })
     const empty = () => new VerifiedHistory(options.system, options.trust, options.signatures)
     this.#relearning = new Relearning(options.database, (head) => this.#history(head), empty)
   }
@@ -87,8 +106,8 @@ export class UpgradeServer {
     const subjects = subjectsOf(system)
     const queue = { queue: serverQueue }
     this.#subscriptions = [
-      transport.subscribe(subjects.server, (message) => this.#receive(message, (call) => this.#question(call)), queue),
-      transport.subscribe(subjects.install, (message) => this.#receive(message, (call) => this.#change(call)), queue),
+      transport.subscribe(subjects.server, (message) => this.#receive(message, this.#takeQuestion), queue),
+      transport.subscribe(subjects.install, (message) => this.#receive(message, this.#takeChange), queue),
     ]
     await transport.flush()
     const head = await database.head()
@@ -105,14 +124,25 @@ export class UpgradeServer {
     const subscriptions = this.#subscriptions ?? []
     this.#subscriptions = undefined
     await Promise.all(subscriptions.map((subscription) => subscription.drain()))
+    this.#chunkLine.close()
   }
 
-  #receive(message: Message, carryOut: CarryOut): void {
+  readonly #takeQuestion: Take = (call, replyTo) => {
+    if (call.method !== 'chunk') void this.#answer(call, replyTo, (each) => this.#question(each))
+    // Nobody waits for a chunk who can't be answered.
+    else if (replyTo !== undefined) this.#chunkLine.enter({ call, replyTo })
+  }
+
+  readonly #takeChange: Take = (call, replyTo) => {
+    void this.#answer(call, replyTo, (each) => this.#change(each))
+  }
+
+  #receive(message: Message, take: Take): void {
     try {
       for (const envelope of decode(message.payload)) {
         if (envelope.kind !== kinds.call)
           throw new Fault('protocol.bad-envelope', `kind ${envelope.kind} on the upgrade server's subject`)
-        void this.#answer(envelope, message.replyTo, carryOut)
+        take(envelope, message.replyTo)
       }
     } catch (thrown) {
       const fault = toFault(thrown, 'protocol.bad-envelope')
@@ -122,20 +152,25 @@ export class UpgradeServer {
   }
 
   async #answer(call: CallEnvelope, replyTo: string | undefined, carryOut: CarryOut): Promise<void> {
-    let answer: Uint8Array
-    try {
+    const answer = await this.#answerTo(call, async () => {
       if (this.#answering >= questionsMax)
         throw new Fault('unavailable.overloaded', `${this.#answering} questions are being answered already`)
       this.#answering++
       try {
-        answer = encodeReply(call.label, call.seq, await carryOut(call), this.#replier, 0)
+        return await carryOut(call)
       } finally {
         this.#answering--
       }
-    } catch (thrown) {
-      answer = encodeFault(call.label, call.seq, toFault(thrown, 'upgrade.fetch'), this.#replier)
-    }
+    })
     if (replyTo !== undefined) this.#send(replyTo, answer)
+  }
+
+  async #answerTo(call: CallEnvelope, carryOut: CarryOut): Promise<Uint8Array> {
+    try {
+      return encodeReply(call.label, call.seq, await carryOut(call), this.#replier, 0)
+    } catch (thrown) {
+      return encodeFault(call.label, call.seq, toFault(thrown, 'upgrade.fetch'), this.#replier)
+    }
   }
 
   #question({ method, args }: CallEnvelope): Promise<unknown> {
@@ -146,8 +181,6 @@ export class UpgradeServer {
         return this.#who()
       case 'manifests':
         return this.#manifests(args[0], args[1])
-      case 'chunk':
-        return this.#chunk(args[0], args[1])
       case 'teach':
         return this.#teach(args[0], args[1])
       case 'teachChunk':
@@ -198,9 +231,9 @@ export class UpgradeServer {
     return fitting.map(({ bytes, signature }) => [bytes, signature])
   }
 
-  async #chunk(digest: unknown, index: unknown): Promise<unknown> {
+  async #chunk([digest, index]: readonly unknown[]): Promise<unknown> {
     if (!isDigest(digest) || !isChunkIndex(index)) throw badArguments('chunk(digest, index)')
-    const bytes = await this.#options.database.getChunk(digest, index)
+    const bytes = await this.#bundles.chunk(digest, index)
     if (bytes === undefined) throw new Fault('upgrade.fetch', `there is no chunk ${index} of bundle ${digest}`)
     return bytes
   }

@@ -2,13 +2,14 @@
 import { inject, injectable } from 'tsyringe'
 import { Fault, isFault } from '../core/fault.js'
 import { isVersion, type Version } from '../core/ids.js'
-import { bundleChunkBytes, chunkCount, digestOf, isDigest, type Manifest, type SignedManifest } from '../core/manifest.js'
+import { bundleChunkBytes, chunkCount, isDigest, type Manifest, type SignedManifest } from '../core/manifest.js'
 import type { Clock } from '../core/ports/clock.js'
 import { upgradeServerName } from '../core/ports/telemetry.js'
 import type { Head } from '../core/ports/upgradeDatabase.js'
 import type { Signed } from '../core/signed.js'
 import { type Subjects, subjectsOf } from '../core/subjects.js'
-import { CallTable } from './callTable.js'
+import { BundleFetches } from './bundleFetches.js'
+import { CallTable, type Pace } from './callTable.js'
 import type { HostSettings } from './settings.js'
 import { tokens } from './tokens.js'
 
@@ -18,6 +19,7 @@ const manifestsAtOnce = 16
 @injectable()
 export class UpgradeServerClient {
   readonly #subjects: Subjects
+  readonly #bundles = new BundleFetches((digest, index) => this.#askChunk(digest, index))
 
   constructor(
     @inject(tokens.clock) private readonly clock: Clock,
@@ -78,18 +80,9 @@ export class UpgradeServerClient {
     return all
   }
 
-  /** A bundle, in chunks. Throws `upgrade.digest` when it is not what its manifest says. */
-  async bundle({ digest, bytes }: Manifest['bundle']): Promise<Uint8Array> {
-    const whole = new Uint8Array(bytes)
-    for (let index = 0; index < chunkCount(bytes); index++) {
-      const chunk = await this.#ask('chunk', [digest, index])
-      const at = index * bundleChunkBytes
-      if (!(chunk instanceof Uint8Array) || at + chunk.length > bytes)
-        throw new Fault('upgrade.fetch', `chunk ${index} of bundle ${digest} is missing or too long`)
-      whole.set(chunk, at)
-    }
-    if (digestOf(whole) !== digest) throw new Fault('upgrade.digest', `bundle ${digest}: the bytes have another digest`)
-    return whole
+  /** A bundle. Throws `upgrade.digest` when it is not what its manifest says; where it can't be had whole, the next try goes on there. */
+  bundle(bundle: Manifest['bundle']): Promise<Uint8Array> {
+    return this.#bundles.fetch(bundle)
   }
 
   async putBundle(digest: string, bundle: Uint8Array): Promise<void> {
@@ -121,13 +114,26 @@ export class UpgradeServerClient {
     return this.#answerOf(this.#subjects.server, method, args)
   }
 
+  /** A server that is busy serves those who wait in the order in which they came: asking more often gets nobody anything earlier. */
+  #askChunk(digest: string, index: number): Promise<unknown> {
+    const { chunkDeadlineMs, chunkResendMs, backoffMs, backoffMsMax } = this.settings
+    const pace: Pace = { resendMs: chunkResendMs, pauseMs: backoffMs, pauseMsMax: backoffMsMax }
+    return this.#answerOf(this.#subjects.server, 'chunk', [digest, index], chunkDeadlineMs, pace)
+  }
+
   #change(method: string, args: readonly unknown[]): Promise<unknown> {
     return this.#answerOf(this.#subjects.install, method, args)
   }
 
-  async #answerOf(subject: string, method: string, args: readonly unknown[]): Promise<unknown> {
+  async #answerOf(
+    subject: string,
+    method: string,
+    args: readonly unknown[],
+    deadlineMs = this.settings.serverDeadlineMs,
+    pace?: Pace,
+  ): Promise<unknown> {
     try {
-      return await this.#call(subject, method, args)
+      return await this.#call(subject, method, args, deadlineMs, pace)
     } catch (error) {
       if (!isFault(error) || error.code !== 'unavailable.no-responders') throw error
       const { system } = this.settings
@@ -138,8 +144,8 @@ export class UpgradeServerClient {
     }
   }
 
-  #call(subject: string, method: string, args: readonly unknown[]): Promise<unknown> {
-    const { hostId, serverDeadlineMs } = this.settings
+  #call(subject: string, method: string, args: readonly unknown[], deadlineMs: number, pace: Pace | undefined): Promise<unknown> {
+    const { hostId } = this.settings
     return this.calls.call(
       { nodeId: hostId, incarnation: this.calls.incarnation, className: 'Host', version: 0 },
       {
@@ -149,11 +155,12 @@ export class UpgradeServerClient {
         // Every question may be asked twice: installing the same manifest again is answered as done.
         kind: 'query',
         args,
-        deadline: this.clock.now() + serverDeadlineMs,
+        deadline: this.clock.now() + deadlineMs,
         expects: null,
         path: null,
         service: upgradeServerName,
         trace: null,
+        ...(pace === undefined ? {} : { pace }),
       },
     )
   }

@@ -6,7 +6,7 @@ import { drawKept, keep } from './charts/charts.js'
 import { calls } from './match/calls.js'
 import { hops } from './match/hops.js'
 import { memory } from './memory/memory.js'
-import { type Bench, type Options, progress } from './options.js'
+import { type Bench, type Options, progress, UsageError } from './options.js'
 import { pause } from './pause/pause.js'
 import { rollout } from './rollout/rollout.js'
 import { scale } from './scale/scale.js'
@@ -31,8 +31,6 @@ ${benches.map(({ name, about }) => `  ${name.padEnd(18)}${about}`).join('\n')}
   --profile <dir>   scale, memory: a CPU profile of the measured process goes here
   --help
 `
-
-class UsageError extends Error {}
 
 async function main(): Promise<void> {
   const { values, positionals } = commandLine()

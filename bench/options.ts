@@ -23,6 +23,9 @@ export interface Bench<Result = unknown> {
   text(result: Result): string
 }
 
+/** The command line is wrong. */
+export class UsageError extends Error {}
+
 export function profiling(options: Options): readonly string[] {
   return options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`]
 }

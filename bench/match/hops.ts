@@ -3,7 +3,7 @@
 import type { Bench } from '../options.js'
 import { hops as match } from './contenders.js'
 import { runMatch } from './match.js'
-import { type MatchReport, matchText } from './report.js'
+import { type Line, type MatchReport, matchText } from './report.js'
 
 /** A hop is a small part of a call: it takes more rounds to see it. */
 const rounds = 9
@@ -15,9 +15,19 @@ export const hops: Bench<MatchReport> = {
   text: (report) => `${matchText(report)}\n\n${costs(report).join('\n')}`,
 }
 
-/** In percent of a call that the object answers itself, by the rate of calls. */
+/** In percent of a call that the object answers itself: by the rate of calls, and by the CPU time of all three processes, which is steadier. */
 function costs({ lines, references }: MatchReport): readonly string[] {
+  const percent = (ratio: number): string => `${((ratio - 1) * 100).toFixed(1)} %`
   return lines
-    .filter(({ contender, ratio }) => !references.includes(contender) && ratio !== null)
-    .map(({ contender, load, ratio }) => `${load} in flight, ${contender}: ${((1 / ratio! - 1) * 100).toFixed(1)} % of a call`)
+    .filter(({ contender }) => !references.includes(contender))
+    .flatMap((line) => {
+      const object = lines.find(({ contender, load }) => references.includes(contender) && load === line.load)
+      if (object === undefined || line.ratio === null) return []
+      const byTime = percent(cpuUs(line) / cpuUs(object))
+      return [`${line.load} in flight, ${line.contender}: ${percent(1 / line.ratio)} of a call, ${byTime} of its CPU time`]
+    })
+}
+
+function cpuUs({ cpuUsPerCall: { caller, callee, natsServer } }: Line): number {
+  return caller + callee + natsServer
 }

@@ -3,7 +3,7 @@
  * round. Starts everything it needs, and ends it.
  */
 
-import { type Options, progress } from '../options.js'
+import { type Options, progress, UsageError } from '../options.js'
 import { isInstalled } from '../peers/packages.js'
 import type { CpuAnswer, DriveAnswer, Role } from '../processes/agreed.js'
 import { Asked } from '../processes/asking.js'
@@ -29,6 +29,7 @@ interface Cell {
 export async function runMatch(match: Match, options: Options): Promise<MatchReport> {
   const rounds = options.rounds ?? (options.quick ? 3 : 5)
   const durationMs = options.durationMs ?? (options.quick ? 200 : 500)
+  if (wanted(match, options).length === 0) throw new UsageError('no contender has such a name and such a load')
   const machine = machineLine()
   const missing = new Set<string>()
   const samples = await withServers(async (servers) => {

@@ -127,6 +127,38 @@ test('a slot that was claimed without anybody hearing of it is given back when t
   t.pass()
 })
 
+test('an upgrade that is undone while it claims its slot does not give back what the next one has claimed', async (t) => {
+  const { system, operator } = await open(t)
+  const host = await system.host('h1')
+  const node = await host.node(NotesV1, 'n1')
+  const answers = [gate(), gate()]
+  let claims = 0
+  host.changeDatabase({
+    claimSlot: async (...claim) => {
+      const answer = await system.database.claimSlot(...claim)
+      await answers[claims++]?.pass()
+      return answer
+    },
+  })
+  let holders: Promise<readonly string[]> | undefined
+  host.running.observe((event) => {
+    if (event.type === 'phase' && event.phase === 'transforming' && event.target === 3) holders = slotHolders(system, 'notes')
+  })
+  const atOnce = schedule('at once', async () => {})
+  await system.publish(toV2({ schedule: atOnce }))
+  await until(() => answers[0]!.waiting === 1, 'the first upgrade claims')
+  await operator.undo()
+  await until(() => node.version === 2, 'the node is past the undo')
+  await system.publish(toV2({ schedule: atOnce }))
+  await host.untilPhase('n1', 'scheduled', 3)
+  answers[0]!.open()
+  await until(() => answers[1]!.waiting === 1, 'the other upgrade claims')
+  await new Promise((resolve) => setImmediate(resolve))
+  answers[1]!.open()
+  await until(() => node.version === 3, 'the node is at version 3')
+  t.deepEqual(await holders, ['n1'])
+})
+
 test('a publication whose answer was lost is not made once more when others have undone it meanwhile', async (t) => {
   const { system, operator } = await open(t)
   const desk = await system.host('desk2')

@@ -125,6 +125,9 @@ test('a bundle with another digest than the manifest’s is rejected', async (t)
   const chunks = one.system.database
   const [manifest] = await one.system.desk.running.operator.history()
   await chunks.putChunk(manifest!.bundle.digest, 0, new Uint8Array(manifest!.bundle.bytes))
+  // The server that has handed it out still has it in memory, as it was.
+  await one.system.stopServer()
+  await one.system.startServer()
   const other = await one.system.host('h2')
   await other.node(NotesV1, 'n2')
   const { reason } = await other.untilPhase('n2', 'rejected')

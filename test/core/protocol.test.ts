@@ -2,7 +2,7 @@
 import { createPublicKey, verify } from 'node:crypto'
 import test from 'ava'
 import { defaultSettings } from '../../actors/settings.js'
-import { UpgradeServer } from '../../actors/upgradeServer.js'
+import { chunksAtOnce, chunksWaitingMax, UpgradeServer } from '../../actors/upgradeServer.js'
 import { decode, encodeCall } from '../../core/codec.js'
 import {
   type CallEnvelope,
@@ -155,7 +155,9 @@ test('the page’s limits are the code’s', (t) => {
     bundle: bundleBytesMax,
     manifest: manifestBytesMax,
     'manifests in one answer': 16,
-    'questions that an upgrade server answers at once': 1000,
+    'questions that an upgrade server answers at once, but for chunks': 1000,
+    'chunks that it sends at once': chunksAtOnce,
+    'questions for chunks that wait there': chunksWaitingMax,
     'calls that wait for one node, unless configured': defaultSettings.mailboxCallsMax,
     'calls that wait until one node knows their version, unless configured': defaultSettings.heldCallsMax,
     'envelopes that a host puts into one message, unless configured': defaultSettings.envelopesPerMessageMax,
@@ -174,6 +176,13 @@ test('the page’s limits are the code’s', (t) => {
     section('Sending again'),
     new RegExp(
       `is ${defaultSettings.retryPauseMs} ms, doubling\\s+to ${defaultSettings.retryPauseMsMax} ms; .* after ${defaultSettings.queryResendMs} ms`,
+    ),
+  )
+  const { chunkDeadlineMs, chunkResendMs, backoffMs, backoffMsMax, announcedWithinMs } = defaultSettings
+  t.regex(
+    section('The upgrade server'),
+    new RegExp(
+      `gives a chunk ${chunkDeadlineMs} ms, asks again\\s+after ${chunkResendMs} ms .* refusal for ${backoffMs} ms, doubling to ${backoffMsMax} ms, .* moment within ${announcedWithinMs} ms`,
     ),
   )
 })
