@@ -175,9 +175,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Lazy
   /** A call that has its answer here takes its turn; while the mailbox is closed it is held. */
   accept(call: IncomingCall): void {
     if (this.isBehind) {
-      call.refuse(
-        new Fault('unavailable.upgrading', `node ${this.id} comes back at a dead version and upgrades before it serves`),
-      )
+      call.refuse(this.#isBehindFault())
       return
     }
     if (this.#leaving && call.isFromOutside) {
@@ -278,13 +276,27 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Lazy
     this.slot.release()
     const { record } = this.keeper
     if (this.services.history.dead > record.oldest) this.learning.bury()
-    if (!this.isBehind) {
+    // What was accepted on its way forward, should it have come back.
+    if (this.isBehind) this.#refuseWaiting(this.#isBehindFault())
+    else {
       const { service } = subjectsOf(this.services.settings.system)
       const options = { queue: serviceQueue }
       this.#serving ??= this.services.transport.subscribe(service(record.service), (message) => this.receive(message), options)
     }
     this.mailbox.open()
     this.pass.start()
+  }
+
+  /** Calls that wait are refused; what the runtime has to do between calls waits on. */
+  #refuseWaiting(fault: Fault): void {
+    for (const turn of this.mailbox.clear()) {
+      if (turn instanceof IncomingCall) turn.refuse(fault)
+      else this.mailbox.post(turn)
+    }
+  }
+
+  #isBehindFault(): Fault {
+    return new Fault('unavailable.upgrading', `node ${this.id} comes back at a dead version and upgrades before it serves`)
   }
 
   get isBehind(): boolean {

@@ -38,7 +38,8 @@ export async function makeCall(room: CallsRoom, client: RunningHost, op: string,
     if (!isExpected(plan, error, call)) {
       room.violated('C6', `${op} ${wordsOf(call)} ended with ${reasonOf(error)}${detailsOf(error)}`)
     }
-    if (error.code === 'version.dead') room.calledDead(op, call.isPinned ? plan.upgrades.length : version)
+    // At which version its class was called, the client's host knows: the oldest is held against what is dead.
+    if (error.code === 'version.dead') room.calledDead(op, call.isPinned ? 0 : version)
   }
 
   function byReference(): Promise<unknown> {

@@ -91,6 +91,8 @@ export class Operators {
       this.#insist(action)
       this.room.time.after(carriedOutWithinMs, () => this.#insist(action))
     })
+    // Where who asked is gone, no answer comes.
+    this.room.time.after(2 * carriedOutWithinMs, () => this.#insist(action))
   }
 
   #insist(action: () => Promise<unknown>): void {

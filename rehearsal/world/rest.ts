@@ -110,7 +110,7 @@ function whyRestless(
   const obstacle = obstacleOf(room.plan, plan.service)
   const goal = Math.min(newest, obstacle - 1)
   // A node that joins late is born past what the others could not pass, where that was no matter of state.
-  const isPast = version === newest && phase === 'current'
+  const isPast = version === newest ? phase === 'current' : version > goal && phase === 'stalled' && isBornLate(room, plan)
   if (version !== goal && !isPast) return `is at version ${version}, ${phase}, instead of at ${goal}`
   const isStuck = version < newest
   if (isStuck ? phase !== 'stalled' && phase !== 'rejected' : phase !== 'current') return `is ${phase} at version ${version}`
@@ -126,9 +126,17 @@ function whyRestless(
 }
 
 /** A node that is born at a class whose `start()` never ends well has no older version to serve: its host's code hears why. */
-function mayNotRun({ plan }: AuditRoom, { nodeId, service }: NodePlan): boolean {
-  const isBornLate = !plan.nodes.some((node) => node.nodeId === nodeId)
-  return isBornLate && plan.upgrades.some((_, i) => classUpgradeOf(plan, service, i + 1)?.troubles.start === 'throwsForGood')
+function mayNotRun(room: AuditRoom, node: NodePlan): boolean {
+  const { plan } = room
+  const { service } = node
+  return (
+    isBornLate(room, node) &&
+    plan.upgrades.some((_, i) => classUpgradeOf(plan, service, i + 1)?.troubles.start === 'throwsForGood')
+  )
+}
+
+function isBornLate({ plan }: AuditRoom, { nodeId }: NodePlan): boolean {
+  return !plan.nodes.some((node) => node.nodeId === nodeId)
 }
 
 /** Nodes in trouble, where the rollout has not paused itself for them. */
