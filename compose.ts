@@ -61,6 +61,10 @@ import { systemClock } from './transports/systemClock.js'
 import { systemRandom } from './transports/systemRandom.js'
 import type { UdbFactory } from './transports/udbFactory.js'
 
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+if (major < 22 || (major === 22 && minor < 20))
+  throw new Fault('config.invalid', `Theseus needs Node.js 22.20 or newer, this is ${process.versions.node}`)
+
 /** Whom a host, or an upgrade server, lets install upgrades. */
 export interface Trusting {
   /**

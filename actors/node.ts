@@ -343,6 +343,8 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Lazy
       directoryId: store.directoryId,
       since: clock.now(),
       ...(uses.length === 0 ? {} : { uses }),
+      // Renewed with the lease; until then nobody is to think that all are made.
+      ...(this.records === null ? {} : { figures: this.figures! }),
     })
     if (phase !== this.#said.phase) this.calls.phaseBegins()
     this.#said = { phase, target, reason }

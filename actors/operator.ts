@@ -143,11 +143,14 @@ export class Operator {
     return this.#remove({ kind: 'hold', nodeId })
   }
 
-  /** The node goes to the version after its own now: its SF is not asked, a pause does not hold it; its service's limit does. Returns that version. */
+  /** The node goes to the version after its own now: its SF is not asked, a pause does not hold it; its service's limit does. Returns that version. Throws `config.invalid` for a node at the newest version. */
   async upgradeNow(nodeId: string): Promise<Version> {
     const row = (await this.database.nodes()).find((found) => found.nodeId === nodeId)
     if (row === undefined) throw new Fault('config.invalid', `there is no node ${nodeId} in the upgrade database`)
     const version = row.version + 1
+    // What is kept for a version that does not exist yet would pass a pause one day, when nobody remembers it.
+    const { version: newest } = await this.database.head()
+    if (version > newest) throw new Fault('config.invalid', `node ${nodeId} is at version ${row.version}, the newest there is`)
     await this.#set({ kind: 'now', nodeId, version, since: this.clock.now() })
     return version
   }

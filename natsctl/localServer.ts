@@ -1,6 +1,16 @@
 /** A nats-server or redis-server of `natsctl up`: on the loopback interface, with its data and its log in one directory. */
 import { spawn } from 'node:child_process'
-import { accessSync, closeSync, constants, mkdirSync, openSync, readFileSync, realpathSync } from 'node:fs'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  writeFileSync,
+} from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -46,12 +56,12 @@ export const kinds = {
   },
 } as const satisfies Record<string, Kind>
 
-/** `port` 0 is for a free one. Throws when the server is not installed, or its port is taken. */
+/** `port` 0 is for a free one, the same as last time where that is free. Throws when the server is not installed, or its port is taken. */
 export async function localServer(kind: Kind, port: number, parent: string): Promise<LocalServer> {
   const path = findServer(kind)
   mkdirSync(join(parent, kind.field), { recursive: true })
   const directory = realpathSync(join(parent, kind.field))
-  const chosen = await freePort(kind, port)
+  const chosen = port === 0 ? await portAgain(kind, join(directory, 'port')) : await freePort(kind, port)
   return {
     url: `${kind.field}://127.0.0.1:${chosen}`,
     log: join(directory, 'log'),
@@ -135,6 +145,15 @@ async function ready(kind: Kind, port: number, directory: string, ended: Promise
 
 function lastLine(directory: string): string {
   return oneLine(readFileSync(join(directory, 'log'), 'utf8').trim().split('\n').at(-1) ?? '') || 'its log is empty'
+}
+
+/** The one of last time, if it is free: other terminals know it. */
+async function portAgain(kind: Kind, file: string): Promise<number> {
+  const last = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0
+  const usable = Number.isInteger(last) && last > 0 && last < 65_536 ? last : 0
+  const chosen = await freePort(kind, usable).catch(() => freePort(kind, 0))
+  writeFileSync(file, String(chosen))
+  return chosen
 }
 
 function freePort({ field }: Kind, port: number): Promise<number> {

@@ -55,26 +55,28 @@ export function systemIn({ system }: Target): string {
 
 /** T1, the strongest source first. */
 export function merge(sources: readonly Source[]): Target {
-  const url = sources.find((source) => source.url !== undefined)?.url ?? defaults.url
-  const { user, pass, token, ...address } = natsOptionsOf(url)
+  const first = (field: keyof Source) => sources.find((source) => source[field] !== undefined)
+  const url = first('url')
+  const { user, pass, token, ...address } = natsOptionsOf(url?.url ?? defaults.url)
   const inUrl = {
     ...(user === undefined ? {} : { user }),
     ...(pass === undefined ? {} : { pass }),
     ...(token === undefined ? {} : { token }),
   }
-  const by = sources.find(({ login, url: own }) => login !== undefined || (own === url && Object.keys(inUrl).length > 0))
-  const tls = sources.find((source) => source.tls !== undefined)?.tls
-  const inboxPrefix = sources.find((source) => source.inboxPrefix !== undefined)?.inboxPrefix
+  const by = sources.find((source) => source.login !== undefined || (source === url && Object.keys(inUrl).length > 0))
+  const [system, tls, inbox, redis] = [first('system'), first('tls'), first('inboxPrefix'), first('redis')]
+  const used = new Set([url, by, system, tls, inbox, redis])
   return {
-    system: sources.find((source) => source.system !== undefined)?.system,
+    system: system?.system,
     nats: {
       ...address,
       ...(by?.login === undefined ? inUrl : loginOptions(by.login)),
-      ...(tls === undefined ? {} : { tls }),
-      ...(inboxPrefix === undefined ? {} : { inboxPrefix }),
+      ...(tls?.tls === undefined ? {} : { tls: tls.tls }),
+      ...(inbox?.inboxPrefix === undefined ? {} : { inboxPrefix: inbox.inboxPrefix }),
     },
-    redis: sources.find((source) => source.redis !== undefined)?.redis ?? defaults.redis,
-    context: sources.find((source) => source.name !== undefined)?.name,
+    redis: redis?.redis ?? defaults.redis,
+    // One that has nothing to say here is not named: people would look there for what is elsewhere.
+    context: sources.find((source) => source.name !== undefined && used.has(source))?.name,
   }
 }
 

@@ -78,7 +78,12 @@ async function parse(path: string, wrong: Wrong): Promise<unknown> {
     text = await readFile(path, 'utf8')
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    return wrong('', code === 'ENOENT' ? 'there is no such file; name another with --config' : message)
+    return wrong(
+      '',
+      code === 'ENOENT'
+        ? 'there is no such file; name another with --config, or have one written by "natsctl new service <name>"'
+        : message,
+    )
   }
   try {
     return JSON.parse(text)

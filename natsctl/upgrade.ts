@@ -113,6 +113,8 @@ async function publish(file: string, flags: PublishFlags): Promise<ExitCode> {
     async (operator, system) => {
       // Before the publication: once that is done, nothing may fail any more.
       const rows = await operator.database.nodes()
+      const anew = beginningAnew(built.manifest, await asking(system, operator.history()))
+      if (anew !== undefined) note(anew)
       const options = flags.reason === undefined ? {} : { reason: flags.reason }
       const isDry = flags.dryRun === true
       const version = await asking(system, isDry ? wouldBe(operator, built) : operator.publish(built, options))
@@ -141,6 +143,23 @@ async function publish(file: string, flags: PublishFlags): Promise<ExitCode> {
     },
     upgrader,
   )
+}
+
+/**
+ * What somebody has to know who undid an upgrade, corrected it and publishes it anew: it begins anew, for what was written through the undone
+ * version belongs to that one. Undefined where nothing was undone, or it was of other classes.
+ */
+export function beginningAnew(
+  { classUpgrades }: Pick<ManifestDraft, 'classUpgrades'>,
+  history: readonly Pick<Manifest, 'version' | 'undoes' | 'classUpgrades'>[],
+): string | undefined {
+  const last = history.at(-1)
+  const undone = last === undefined || last.undoes === null ? undefined : history[last.undoes - 1]
+  const again = classUpgrades.filter(({ newClass }) => undone?.classUpgrades.some((before) => before.newClass === newClass))
+  if (undone === undefined || again.length === 0) return undefined
+  const classes = again.map(({ newClass }) => newClass).join(', ')
+  const way = 'undo the undo to have that back ("natsctl rollout undo")'
+  return `${classes} begins anew: what was written through version ${undone.version}, which is undone, is not in it; ${way}`
 }
 
 /** The version that it would become, if the upgrade server would take it. */

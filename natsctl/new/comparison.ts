@@ -36,25 +36,20 @@ export interface Comparison {
   readonly next: Side
   readonly fields: readonly Part[]
   readonly collections: readonly Part[]
-  /** The new class is a copy that its reader has yet to change. */
-  readonly isCopy: boolean
 }
 
-/** `next` undefined: a copy of the old class under this name, which does not exist yet. */
-export async function compare(old: LoadedClass, next: LoadedClass | { readonly copy: string }): Promise<Comparison> {
-  const isCopy = 'copy' in next
-  const other = isCopy ? { ...old, exportName: next.copy, definition: copyOf(old.definition) } : next
-  const { oldMethods, newMethods } = methodsOf(old.definition, other.definition)
+export async function compare(old: LoadedClass, next: LoadedClass): Promise<Comparison> {
+  const { oldMethods, newMethods } = methodsOf(old.definition, next.definition)
   const asked = new Asked()
-  const sides = [sideOf(asked, 'Old', old, oldMethods), sideOf(asked, 'New', other, newMethods)] as const
+  const sides = [sideOf(asked, 'Old', old, oldMethods), sideOf(asked, 'New', next, newMethods)] as const
   const found = {
     isOurs: asked.holds('Old extends NodeObject<any, any> ? true : false'),
     fields: partsOf(asked, 'fields', ...sides.map(({ initial }) => Object.keys(initial))),
-    collections: partsOf(asked, 'collections', ...[old, other].map(({ definition }) => collectionsNamed(definition))),
+    collections: partsOf(asked, 'collections', ...[old, next].map(({ definition }) => collectionsNamed(definition))),
     ahead: delegations(asked, 'futureSO', 'New', 'Old', newMethods, oldMethods),
     still: delegations(asked, 'pastSO', 'Old', 'New', oldMethods, newMethods),
   }
-  const answers = await asked.ask(old, isCopy ? old : next)
+  const answers = await asked.ask(old, next)
   if (!found.isOurs(answers)) {
     const message =
       'error: these classes extend another Theseus than this natsctl is of: use the one of the project, "npx natsctl"'
@@ -66,21 +61,10 @@ export async function compare(old: LoadedClass, next: LoadedClass | { readonly c
   }
   return {
     old: side(0, old, found.still),
-    next: side(1, other, found.ahead),
+    next: side(1, next, found.ahead),
     fields: found.fields(answers),
     collections: found.collections(answers),
-    isCopy,
   }
-}
-
-/** Stands for a class whose source is yet to be written. */
-function copyOf(definition: NodeClass): NodeClass {
-  const base = definition as unknown as new () => object
-  const className = `${definition.className}.copy`
-  return class extends base {
-    static readonly className = className
-    static readonly service = definition.service
-  } as unknown as NodeClass
 }
 
 /** What the runtime says of the two, and whether one can follow the other at all. Throws `upgrade.invalid`. */

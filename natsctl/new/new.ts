@@ -26,7 +26,7 @@ export function addNew(program: Program): void {
     .requiredOption('--from <class>', 'the old class, as ./pages.v1.ts#PagesV1; after # its name, where there are several')
     .option(
       '--to <class>',
-      'the new class (default: PagesV2 in pages.v2.ts; written as a copy of the old one where it is not there)',
+      'the new class (default: PagesV2 in pages.v2.ts; where that is not there, a copy of the old one is written first, and nothing else)',
     )
     .option('--dir <directory>', 'where the upgrade goes (default: upgrades, beside the old class)')
     .option('--dry-run', 'print what would be written, and write nothing')

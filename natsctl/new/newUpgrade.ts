@@ -8,7 +8,7 @@ import { decisionsIn } from './code.js'
 import { compare } from './comparison.js'
 import { mappingText } from './mappingText.js'
 import { checkNew, type NewFile, writeNew } from './newFiles.js'
-import { copyOfClass, foundNext, nextRef } from './nextClass.js'
+import { copyOfClass, foundNext } from './nextClass.js'
 import { compiledBy } from './project.js'
 import { rehearsalText } from './rehearsalText.js'
 import { type Decision, type NewFlags, tell } from './told.js'
@@ -22,26 +22,32 @@ export interface NewUpgradeFlags extends NewFlags {
 export async function newUpgrade(title: string, flags: NewUpgradeFlags): Promise<ExitCode> {
   const old = await loadClass('--from', flags.from)
   const next = flags.to === undefined ? await foundNext(old) : await loadClass('--to', flags.to)
-  const copy = next === undefined ? await copyOfClass(old) : undefined
-  const files = [...(copy === undefined ? [] : [copy]), ...(await upgradeFiles(title, old, next, flags))]
+  // Between a class and its own copy there is nothing to decide: the upgrade is written when there is.
+  const files = next === undefined ? [await copyOfClass(old)] : await upgradeFiles(title, old, next, flags)
   if (flags.dryRun === true) await checkNew(files)
   else await writeNew(files)
-  await report(files, copy, flags)
+  if (next === undefined) tellOfCopy(files[0]!, title, flags)
+  else await report(files, flags)
   return exitCodes.done
+}
+
+function tellOfCopy(copy: NewFile, title: string, flags: NewUpgradeFlags): void {
+  const again = `npx natsctl new upgrade '${title.replaceAll("'", "'\\''")}' --from ${flags.from}`
+  const next = [`change ${copy.path} into what the new version is to be`, `${again}: once more, for the upgrade between the two`]
+  tell({ files: [copy], decisions: [], notes: [], next, flags })
 }
 
 async function upgradeFiles(
   title: string,
   old: LoadedClass,
-  next: LoadedClass | undefined,
+  next: LoadedClass,
   flags: NewUpgradeFlags,
 ): Promise<readonly NewFile[]> {
-  const newRef = next ?? nextRef(old)
-  const comparison = await compare(old, next ?? { copy: newRef.exportName })
+  const comparison = await compare(old, next)
   const directory = flags.dir ?? join(relative(process.cwd(), dirname(old.path)), 'upgrades')
   const name = join(directory, `${await nextNumber(directory)}-${slug(title)}`)
   const path = `${name}.ts`
-  const modules = { [old.exportName]: specifierOf(path, old.path), [newRef.exportName]: specifierOf(path, newRef.path) }
+  const modules = { [old.exportName]: specifierOf(path, old.path), [next.exportName]: specifierOf(path, next.path) }
   const beside = {
     upgrade: specifierOf(path, `${process.cwd()}/${path}`),
     mapping: specifierOf(path, `${process.cwd()}/${name}.mapping.ts`),
@@ -53,7 +59,7 @@ async function upgradeFiles(
   ]
 }
 
-async function report(files: readonly NewFile[], copy: NewFile | undefined, flags: NewUpgradeFlags): Promise<void> {
+async function report(files: readonly NewFile[], flags: NewUpgradeFlags): Promise<void> {
   const [upgrade, , test] = files.slice(-3) as [NewFile, NewFile, NewFile]
   const decisions = files.flatMap(({ path, text }) => decisionsIn(text).map((found): Decision => ({ file: path, ...found })))
   const tsconfig = nearest(join(process.cwd(), upgrade.path), 'tsconfig.json')
@@ -65,7 +71,6 @@ async function report(files: readonly NewFile[], copy: NewFile | undefined, flag
     decisions,
     notes: compiled?.notes ?? [],
     next: [
-      ...(copy === undefined ? [] : [`change ${copy.path}: where the upgrade has to follow, the compiler says so`]),
       ...(decisions.length === 0 ? [] : ['decide, as docs/writing-upgrades.md of theseus says']),
       built === undefined ? `npx tsc, and then node --test on what it makes of ${test.path}` : `npx tsc && node --test ${built}`,
       `npx natsctl upgrade build ${upgrade.path}`,

@@ -65,12 +65,12 @@ ${soLine(still)}
 `
 }
 
-function roleOf(kind: Role['kind'], { old, next, fields, collections, isCopy }: Comparison): Role {
+function roleOf(kind: Role['kind'], { old, next, fields, collections }: Comparison): Role {
   const [simulated, over, where] = kind === 'futureSO' ? ([next, old, 'next'] as const) : ([old, next, 'old'] as const)
   const left = [...simulated.methods.keys()].filter((name) => !simulated.delegatable.includes(name))
   const strangers = [...over.methods].filter(([name, { kind }]) => kind === 'command' && !simulated.methods.has(name))
   const isOwn = (part: Part) => part.where === where
-  const isNeeded = left.length > 0 || strangers.length > 0 || (isCopy && kind === 'futureSO')
+  const isNeeded = left.length > 0 || strangers.length > 0
   const first = simulated.exportName[0]!.toLowerCase() + simulated.exportName.slice(1)
   return {
     kind,

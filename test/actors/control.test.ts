@@ -96,6 +96,8 @@ test('what is asked for a node or version that can’t be is refused', async (t)
   await t.throwsAsync(operator.hold('a b', ''), { code: 'config.invalid' })
   await t.throwsAsync(operator.pause(-1, ''), { code: 'config.invalid' })
   await t.throwsAsync(operator.upgradeNow('nobody'), { code: 'config.invalid', message: /no node nobody/ })
+  // What is kept for a version that is yet to come would pass a pause then.
+  await t.throwsAsync(operator.upgradeNow('n1'), { code: 'config.invalid', message: /at version 0, the newest there is/ })
 })
 
 test('an SF that never signals is not in the way of an undo', async (t) => {

@@ -23,6 +23,15 @@ test('each field is of the strongest source that has it', (t) => {
   t.deepEqual(nats, { servers: ['nats://flags:4222'], nkey: 'prod.nk', tls: { caFile: 'ca' } })
   t.like(merge([flags, context, environment]), { system: 'shop', redis: 'redis://environment', context: 'prod' })
   t.like(merge([environment, context]), { system: 'other', context: 'prod' })
+  // One of which nothing is used is not named.
+  t.is(merge([{ ...context, name: 'flags' }, context]).context, 'flags')
+  t.is(
+    merge([
+      { system: 's', url: 'nats://one', redis: 'redis://one', login: { kind: 'token', token: 't' } },
+      { name: 'other', system: 'o' },
+    ]).context,
+    undefined,
+  )
   t.like(merge([]), { system: undefined, redis: 'redis://127.0.0.1:6379', context: undefined })
 })
 

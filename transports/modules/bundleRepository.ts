@@ -3,7 +3,8 @@
  * bundle in memory, which is accepted.
  */
 import { mkdir, readFile, realpath, rename, writeFile } from 'node:fs/promises'
-import { registerHooks } from 'node:module'
+// Not by name: an older Node.js could not link this, and say nothing of its version.
+import * as nodeModule from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Fault, isFault, reasonOf } from '../../core/fault.js'
@@ -78,7 +79,7 @@ const cacheUrls = new Set<string>()
 
 function shareHostModules(cacheUrl: string): void {
   if (cacheUrls.size === 0) {
-    registerHooks({
+    nodeModule.registerHooks({
       resolve(specifier, context, nextResolve) {
         const fromBundle = hostModules.test(specifier) && context.parentURL !== undefined && isBundle(context.parentURL)
         // From here, `theseus` is this very package, by its own name, wherever it is installed.
