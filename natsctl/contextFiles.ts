@@ -103,7 +103,9 @@ export class ContextFiles {
   }
 
   async #missing(name: string): Promise<Failure> {
-    return usageFailure(`there is no context ${name} in ${join(this.#root, 'context')}${didYouMean(name, await this.names())}`)
+    const near = didYouMean(name, await this.names())
+    const advice = near === '' ? `; the NATS command line makes one: nats context save ${name}` : near
+    return usageFailure(`there is no context ${name} in ${join(this.#root, 'context')}${advice}`)
   }
 }
 

@@ -39,7 +39,9 @@ async function pathOf(source: string | URL): Promise<string> {
   try {
     return await realpath(path)
   } catch (error) {
-    throw new Fault('upgrade.invalid', `the upgrade can't be read: ${reasonOf(error)}`, { source: path }, { cause: error })
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    const why = isMissing ? `there is no file ${path}` : `the upgrade can't be read: ${reasonOf(error)}`
+    throw new Fault('upgrade.invalid', why, { source: path }, { cause: error })
   }
 }
 
