@@ -84,9 +84,12 @@ export class DeathWatch {
       this.violated('C8', `${op} is told that version ${version} is dead; below ${this.inForce} they are`)
   }
 
-  /** @param deadAtStart what was dead when the node's host started, if it can't have missed that */
-  began(nodeId: string, op: string, deadAtStart: Version): void {
-    const version = this.#records.get(nodeId)?.generation.version ?? deadAtStart
+  /**
+   * @param runs the version that the node runs: it may be on its way to the disk, for which answers wait
+   * @param deadAtStart what was dead when the node's host started, if it can't have missed that
+   */
+  began(nodeId: string, op: string, runs: Version | undefined, deadAtStart: Version): void {
+    const version = Math.max(runs ?? 0, this.#records.get(nodeId)?.generation.version ?? deadAtStart)
     if (version < deadAtStart)
       this.violated('C8', `${nodeId} does ${op} at version ${version}; when it came back those below ${deadAtStart} were dead`)
   }

@@ -290,7 +290,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
 
   begins(nodeId: string, op: string): void {
     const host = this.hostOf(nodeId)
-    if (host !== undefined) this.deaths.began(nodeId, op, host.deadAtStart)
+    if (host !== undefined) this.deaths.began(nodeId, op, this.node(nodeId)?.handle?.version, host.deadAtStart)
   }
 
   died(host: string, nodeIds: readonly string[]): void {
