@@ -106,5 +106,5 @@ test('an SF that never signals is not in the way of an undo', async (t) => {
   await host.untilPhase('n1', 'scheduled')
   await operator.undo()
   await Promise.all(nodes.map((node) => node.reached(2)))
-  t.pass()
+  t.true(nodes.every(({ className }) => className === 'Notes.v1'))
 })

@@ -1,8 +1,14 @@
 /** Timers are sends to oneself: they leave with the commit of the command that sets them (C12). */
 import test from 'ava'
 import { command, NodeObject, query } from '../../index.js'
+import { systemClock } from '../../transports/systemClock.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, TestSystem } from '../support/testSystem.js'
+
+/** Rings after all that were set before it on the hosts' clock for no longer. */
+function laterTimer(): Promise<void> {
+  return new Promise((resolve) => systemClock.after(2, resolve))
+}
 
 class Alarm extends NodeObject<{ set: number; rung: number }> {
   static override readonly className = 'Alarm.v1'
@@ -19,7 +25,7 @@ class Alarm extends NodeObject<{ set: number; rung: number }> {
     this.state.set++
     this.after(0, 'ring')
     // The timer comes while the command runs, and waits for its turn.
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await laterTimer()
     throw new Error('not set after all')
   }
 
@@ -45,7 +51,7 @@ test('a timer of a command that failed, or whose commit was lost, never rings', 
   host.state.beforeCommit = () => disk.pass()
   const lost = codeOf(alarm.set())
   await until(() => disk.waiting === 1, 'the commit waits')
-  await new Promise((resolve) => setTimeout(resolve, 30))
+  await laterTimer()
   host.state.beforeCommit = undefined
   disk.fail(new Error('disk full'))
   t.is(await lost, 'unavailable.storage')
