@@ -6,7 +6,7 @@
  * J2. When a batch fails, so does everything written after it: it may have seen what was lost.
  */
 import { inject, injectable } from 'tsyringe'
-import { packValue } from '../core/messagePack.js'
+import { pack } from '../core/codec.js'
 import type { Clock } from '../core/ports/clock.js'
 import { compareKeys, type StateStore, type Write } from '../core/ports/stateStore.js'
 import { tokens } from './tokens.js'
@@ -22,7 +22,7 @@ export class PackedLater {
   constructor(private readonly value: unknown) {}
 
   get bytes(): Uint8Array {
-    return (this.#bytes ??= packValue(this.value))
+    return (this.#bytes ??= pack(this.value))
   }
 }
 

@@ -48,6 +48,7 @@ export class Outbox {
   #filling: Destination[] = []
   #idleWriters: WireWriter[] = []
   #scheduled = false
+  #busyParcels = 0
   readonly #bytesMax: number
   readonly #toServices: string
   readonly #flush = (): void => this.flush()
@@ -109,16 +110,17 @@ export class Outbox {
     const { writer } = parcel
     const start = writer.length
     parcel.isBusy = true
+    this.#busyParcels++
     try {
       write(writer, envelope)
-      parcel.isBusy = false
-      const { length } = writer
-      if (length > this.#bytesMax) parcel = this.#tooLong(to, parcel, start, newAddress, subject)
     } catch (fault) {
       writer.truncate(start)
-      parcel.isBusy = false
       throw fault
+    } finally {
+      parcel.isBusy = false
+      this.#busyParcels--
     }
+    if (writer.length > this.#bytesMax) parcel = this.#tooLong(to, parcel, start, newAddress, subject)
     parcel.envelopes++
     return parcel
   }
@@ -126,6 +128,10 @@ export class Outbox {
   /** Sends what is waiting now. */
   flush(): void {
     this.#scheduled = false
+    this.#sendReady()
+  }
+
+  #sendReady(): void {
     const ready = this.#ready
     this.#ready = []
     for (const destination of this.#filling) destination.parcel = undefined
@@ -144,11 +150,15 @@ export class Outbox {
     const { writer } = parcel
     const size = writer.length - start
     const { payloadBytesMax } = this.transport
-    if (size > payloadBytesMax)
+    if (size > payloadBytesMax) {
+      writer.truncate(start)
       throw new Fault('protocol.too-large', `an envelope of ${size} bytes; the transport takes ${payloadBytesMax}`)
+    }
     if (parcel.envelopes === 0) return parcel
     const envelope = writer.copy(start)
     writer.truncate(start)
+    // Who receives it can begin while the next is being filled. With all others, for they leave in the order in which they were begun.
+    if (this.#busyParcels === 0) this.#sendReady()
     const next = this.#newParcel(to, subject, newAddress)
     next.writer.packed(envelope)
     return next

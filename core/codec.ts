@@ -4,20 +4,21 @@ import { readEnvelope } from './envelopeReader.js'
 import { packCallerFields, writeAnnouncement, writeCall, writeFault, writeReply } from './envelopeWriter.js'
 import type { Fault } from './fault.js'
 import type { Version } from './ids.js'
-import { notStandard, packValue, unpackValue } from './messagePack.js'
-import { checkPlain } from './plain.js'
+import { notStandard } from './messagePack.js'
+import { notPlain } from './plain.js'
 import { WireReader } from './wireReader.js'
 import { WireWriter } from './wireWriter.js'
 
 /** Plain data to bytes. Throws `protocol.bad-arguments` for anything else. */
 export function pack(value: unknown, what = 'value'): Uint8Array {
-  checkPlain(value, what)
-  return packValue(value)
+  return encoded((writer) => {
+    if (!writer.plain(value)) throw notPlain(value, what)
+  })
 }
 
 /** Bytes that this host packed itself, back to data. */
 export function unpack(bytes: Uint8Array): unknown {
-  return unpackValue(bytes, 0, bytes.length)
+  return new WireReader(bytes).value()
 }
 
 export function encodeCall(call: CallEnvelope): Uint8Array {
@@ -36,12 +37,21 @@ export function encodeAnnouncement(version: Version, digest: string | null): Uin
   return encoded((writer) => writeAnnouncement(writer, version, digest))
 }
 
-const scratch = new WireWriter()
+/** A longer one is not kept for the next. */
+const scratchBytesMax = 1 << 20
+let scratch = new WireWriter()
 
 function encoded(write: (writer: WireWriter) => void): Uint8Array {
-  scratch.truncate(0)
-  write(scratch)
-  return scratch.copy()
+  const writer = scratch
+  // A getter of the value may itself pack something.
+  const start = writer.length
+  try {
+    write(writer)
+    return writer.copy(start)
+  } finally {
+    writer.truncate(start)
+    if (writer.capacity > scratchBytesMax) scratch = new WireWriter()
+  }
 }
 
 /** All envelopes of one message. Throws `protocol.bad-envelope` or `protocol.format`; then none of them counts. */

@@ -17,7 +17,7 @@ import { Fault, type FaultCode } from './fault.js'
 import { isClassName, isName, isVersion, type Version } from './ids.js'
 import { KnownRuns } from './knownRuns.js'
 import { checkPlain } from './plain.js'
-import { notScalar, type WireReader } from './wireReader.js'
+import type { WireReader } from './wireReader.js'
 
 export function readEnvelope(reader: WireReader): Envelope {
   const length = reader.list()
@@ -82,11 +82,7 @@ function readReply(reader: WireReader, length: number): Envelope {
   if (length < 8) throw bad(`a reply of ${length} fields`)
   const label = readVersion(reader, 2)
   const seq = readUint(reader, 3)
-  let value = reader.scalar() as unknown
-  if (value === notScalar) {
-    value = reader.value()
-    checkPlain(value, 'result')
-  }
+  let value = readPlain(reader, 'result')
   const replier = repliers.read(reader)
   const hops = length > 8 ? reader.value() : 0
   if (length > 9 && reader.value() === true) value = undefined
@@ -140,20 +136,16 @@ const repliers = new KnownRuns((reader) => ({
 // --- Fields
 
 function readArguments(reader: WireReader): readonly unknown[] {
-  const length = reader.list()
-  if (length === undefined) throw bad('field 5 (arguments) is not an array')
-  const args: unknown[] = []
-  let areScalars = true
-  for (let i = 0; i < length; i++) {
-    const scalar = reader.scalar()
-    if (scalar !== notScalar) args.push(scalar)
-    else {
-      areScalars = false
-      args.push(reader.value())
-    }
-  }
-  if (!areScalars) checkPlain(args, 'arguments')
+  const args = readPlain(reader, 'arguments')
+  if (!Array.isArray(args)) throw bad('field 5 (arguments) is not an array')
   return args
+}
+
+function readPlain(reader: WireReader, what: string): unknown {
+  reader.mayNotBePlain = false
+  const value = reader.value()
+  if (reader.mayNotBePlain) checkPlain(value, what)
+  return value
 }
 
 function faultOf(value: unknown): Fault {

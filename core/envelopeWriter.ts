@@ -2,7 +2,7 @@
 import { type CallEnvelope, envelopeFormat, kinds, methodBytesMax, pathCallsMax, type Replier } from './envelope.js'
 import { Fault } from './fault.js'
 import { isVersion, type Version } from './ids.js'
-import { checkPlain } from './plain.js'
+import { notPlain } from './plain.js'
 import { WireWriter } from './wireWriter.js'
 
 type CallerField = 'caller' | 'incarnation' | 'callerClass' | 'callerVersion' | 'expects'
@@ -41,7 +41,7 @@ export function writeCall(writer: WireWriter, call: CallToWrite, callerFields: U
   writer.number(label)
   writer.number(call.seq)
   writer.text(method)
-  writeArguments(writer, call.args)
+  if (!writer.plain(call.args)) throw notPlain(call.args, 'arguments')
   writer.number(call.deadlineMs)
   writer.packed(callerFields)
   if (path === null) writer.byte(0xc0)
@@ -50,19 +50,7 @@ export function writeCall(writer: WireWriter, call: CallToWrite, callerFields: U
     for (const id of path) writer.text(id)
   }
   writer.textOrNil(call.trace)
-  if (call.together) writer.scalar(true)
-}
-
-function writeArguments(writer: WireWriter, args: readonly unknown[]): void {
-  let isChecked = false
-  writer.list(args.length)
-  for (let i = 0; i < args.length; i++) {
-    if (writer.scalar(args[i])) continue
-    // All of them at once: a fault tells the path to what is wrong.
-    if (!isChecked) checkPlain(args, 'arguments')
-    isChecked = true
-    writer.value(args[i])
-  }
+  if (call.together) writer.boolean(true)
 }
 
 export function isMethodName(method: string): boolean {
@@ -86,13 +74,10 @@ export function writeReply(writer: WireWriter, { label, seq, value, replier, hop
   writer.byte(kinds.reply)
   writer.number(label)
   writer.number(seq)
-  if (!writer.scalar(value)) {
-    checkPlain(value, 'result')
-    writer.value(value)
-  }
+  if (!writer.plain(value)) throw notPlain(value, 'result')
   writeReplier(writer, replier)
   writer.number(hops)
-  if (isNone) writer.scalar(true)
+  if (isNone) writer.boolean(true)
 }
 
 export function writeFault(writer: WireWriter, label: Version, seq: number, fault: Fault, replier: Replier): void {
@@ -104,8 +89,8 @@ export function writeFault(writer: WireWriter, label: Version, seq: number, faul
   writer.list(4)
   writer.text(fault.code)
   writer.text(fault.message)
-  writer.scalar(fault.retryable)
-  writer.value(plainDetails(fault))
+  writer.boolean(fault.retryable)
+  writeDetails(writer, fault.details)
   writeReplier(writer, replier)
 }
 
@@ -116,13 +101,13 @@ function writeReplier(writer: WireWriter, { node, className, version }: Replier)
 }
 
 /** Details come from user code too: what can't travel is left out, for a fault must always get through. */
-function plainDetails(fault: Fault): unknown {
+function writeDetails(writer: WireWriter, details: unknown): void {
+  const start = writer.length
   try {
-    checkPlain(fault.details, 'details')
-    return fault.details
-  } catch {
-    return {}
-  }
+    if (writer.plain(details)) return
+  } catch {}
+  writer.truncate(start)
+  writer.plain({})
 }
 
 export function writeAnnouncement(writer: WireWriter, version: Version, digest: string | null): void {

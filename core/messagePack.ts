@@ -1,34 +1,20 @@
 /**
- * MessagePack by msgpackr, kept to its standard types, text as map keys, and its standard timestamp. Its decoder takes more than that,
- * and not all of it ends: its string bundles (ext 0x62) can point back to themselves, and its references (ext 0x69 and 0x70) make a few
- * hundred bytes into 2⁴⁰ values. So the bytes of others are looked over before they are decoded, headers only.
+ * The standard types of MessagePack, with text as map keys and the standard timestamp: where a value ends, and what msgpackr packs and
+ * unpacks. Its decoder takes more than the standard, and not all of it ends: its string bundles (ext 0x62) can point back to themselves,
+ * and its references (ext 0x69 and 0x70) make a few hundred bytes into 2⁴⁰ values. So it gets only values that were looked over.
  */
-import { type Options, Packr, RESET_BUFFER_MODE, REUSE_BUFFER_MODE, Unpackr } from 'msgpackr'
+import { type Options, Packr, Unpackr } from 'msgpackr'
 import { Fault } from './fault.js'
 import { nestingMax } from './plain.js'
 
 // 'auto' is missing from msgpackr's types: an int64 becomes a number where it is safe, a BigInt otherwise.
-const standard = {
-  useRecords: false,
-  variableMapSize: true,
-  encodeUndefinedAsNil: true,
-  int64AsType: 'auto',
-  copyBuffers: true,
-  useToJSON: false,
-} as unknown as Options
+const standard = { useRecords: false, int64AsType: 'auto', copyBuffers: true } as unknown as Options
 const packr = new Packr(standard)
 const unpackr = new Unpackr(standard)
 
-export function packValue(value: unknown): Uint8Array {
-  return packr.pack(value)
-}
-
-/** What msgpackr packed last lies between these two of its own bytes, until it packs again. */
-type Packed = Buffer & { readonly start: number; readonly end: number }
-
-/** The same without a copy: only to be read, and only at once. */
-export function packScratch(value: unknown): Packed {
-  return packr.pack(value, REUSE_BUFFER_MODE | RESET_BUFFER_MODE) as Packed
+/** As a timestamp, in the shortest form that holds it. */
+export function packInstant(instant: globalThis.Date): Uint8Array {
+  return packr.pack(instant)
 }
 
 /** The value between two positions. Bytes of others must have been looked over. */
@@ -37,7 +23,7 @@ export function unpackValue(bytes: Uint8Array, start: number, end: number): unkn
 }
 
 /** An envelope, a fault's list in it, and what is inside. */
-const levelsMax = nestingMax + 2
+export const levelsMax = nestingMax + 2
 
 /** Items still to come at each level; the keys of a map are the even ones. */
 const left = new Uint32Array(levelsMax + 1)

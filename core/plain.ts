@@ -6,10 +6,17 @@ import { Fault } from './fault.js'
 
 export const nestingMax = 64
 
+// Called by `call`: where text of many representations is met, the engine would look the method up again each time.
+const { isWellFormed } = String.prototype
+
 /** Throws `protocol.bad-arguments` unless `value` is plain: null, booleans, numbers, strings, bytes, dates, arrays and plain objects of these. */
 export function checkPlain(value: unknown, what: string): void {
-  // Where it is wrong is looked for only once it is known to be: paths cost more than the check.
-  if (!isPlain(value, 0)) find(value, what, 0)
+  if (!isPlain(value, 0)) throw notPlain(value, what)
+}
+
+/** For a value that is known not to be plain, with the path to what is wrong. It is looked for only here: paths cost more than a check. */
+export function notPlain(value: unknown, what: string): Fault {
+  return find(value, what, 0) ?? refused(what, 'not the same each time it is read')
 }
 
 function isPlain(value: unknown, depth: number): boolean {
@@ -21,7 +28,7 @@ export function isPlainScalar(value: unknown): boolean {
   switch (typeof value) {
     case 'string':
       // Text is UTF-8 on the wire: other languages can't read half a surrogate pair.
-      return value.isWellFormed()
+      return isWellFormed.call(value)
     case 'number':
     case 'boolean':
     case 'undefined':
@@ -45,7 +52,11 @@ function isPlainObject(value: object, depth: number): boolean {
     for (const key in value) if (!isKey(key) || !isPlain((value as Record<string, unknown>)[key], depth + 1)) return false
     return true
   }
-  return value instanceof Uint8Array || (value instanceof globalThis.Date && !Number.isNaN(value.getTime()))
+  return value instanceof Uint8Array || isPlainDate(value)
+}
+
+export function isPlainDate(value: object): value is globalThis.Date {
+  return value instanceof globalThis.Date && !Number.isNaN(value.getTime())
 }
 
 export function isRecord(value: object): boolean {
@@ -55,25 +66,27 @@ export function isRecord(value: object): boolean {
 
 /** `__proto__` would arrive under another name. */
 export function isKey(key: string): boolean {
-  return key !== '__proto__' && key.isWellFormed()
+  return key !== '__proto__' && isWellFormed.call(key)
 }
 
-function find(value: unknown, path: string, depth: number): void {
-  if (typeof value === 'string') throw refused(path, 'text with half a surrogate pair')
-  if (typeof value !== 'object' || value === null) throw refused(path, `a ${typeof value}`)
-  if (depth >= nestingMax) throw refused(path, `nested deeper than ${nestingMax}`)
+/** Nothing where all is plain. */
+function find(value: unknown, path: string, depth: number): Fault | undefined {
+  if (typeof value === 'string') return isWellFormed.call(value) ? undefined : refused(path, 'text with half a surrogate pair')
+  if (typeof value !== 'object' || value === null) return isPlainScalar(value) ? undefined : refused(path, `a ${typeof value}`)
+  if (depth >= nestingMax) return refused(path, `nested deeper than ${nestingMax}`)
   if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) if (!isPlain(value[i], depth + 1)) find(value[i], `${path}[${i}]`, depth + 1)
-    return
+    for (let i = 0; i < value.length; i++) if (!isPlain(value[i], depth + 1)) return find(value[i], `${path}[${i}]`, depth + 1)
+    return undefined
   }
   if (isRecord(value)) {
     for (const [key, item] of Object.entries(value)) {
-      if (!isKey(key)) throw refused(path, `a record with the key ${JSON.stringify(key)}`)
-      if (!isPlain(item, depth + 1)) find(item, `${path}.${key}`, depth + 1)
+      if (!isKey(key)) return refused(path, `a record with the key ${JSON.stringify(key)}`)
+      if (!isPlain(item, depth + 1)) return find(item, `${path}.${key}`, depth + 1)
     }
-    return
+    return undefined
   }
-  throw refused(path, value instanceof globalThis.Date ? 'an invalid Date' : `a ${value.constructor?.name ?? 'class instance'}`)
+  if (isPlainObject(value, depth)) return undefined
+  return refused(path, value instanceof globalThis.Date ? 'an invalid Date' : `a ${value.constructor?.name ?? 'class instance'}`)
 }
 
 function refused(path: string, found: string): Fault {

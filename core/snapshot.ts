@@ -2,19 +2,17 @@
  * Snapshots of plain data: what state was, kept while it changes. A snapshot is never changed itself and has no part in common with the data
  * it was taken of, but all parts that are unchanged with the snapshot before. Taking one compares and copies; nothing is packed.
  */
-import { checkPlain, isKey, isPlainScalar, isRecord, nestingMax } from './plain.js'
+import { isKey, isPlainDate, isPlainScalar, isRecord, nestingMax, notPlain } from './plain.js'
 
 /** Thrown where data is not plain; the path to it is looked for then. */
-const notPlain = Symbol('notPlain')
+const stopped = Symbol('stopped')
 
 /** The snapshot of `data`: `before` itself if nothing has changed since. Throws `protocol.bad-arguments` unless the data is plain. */
 export function snapshotOf(data: unknown, before: unknown, what: string): unknown {
   try {
     return taken(data, before, 0)
   } catch (thrown) {
-    if (thrown !== notPlain) throw thrown
-    checkPlain(data, what)
-    throw thrown
+    throw thrown === stopped ? notPlain(data, what) : thrown
   }
 }
 
@@ -22,10 +20,10 @@ function taken(value: unknown, before: unknown, depth: number): unknown {
   // Of numbers NaN too; 0 and −0 are packed alike.
   if (typeof value !== 'object' && (value === before || Object.is(value, before))) return before
   if (typeof value !== 'object' || value === null) {
-    if (!isPlainScalar(value)) throw notPlain
+    if (!isPlainScalar(value)) throw stopped
     return value
   }
-  if (depth >= nestingMax) throw notPlain
+  if (depth >= nestingMax) throw stopped
   if (Array.isArray(value)) return list(value, Array.isArray(before) ? before : undefined, depth)
   if (isRecord(value)) {
     const isAlike = typeof before === 'object' && before !== null && isRecord(before)
@@ -58,7 +56,7 @@ function record(value: Fields, before: Fields | undefined, depth: number): Field
   let count = 0
   for (const key in value) {
     const isInPlace = keys[count] === key
-    if (!isInPlace && !isKey(key)) throw notPlain
+    if (!isInPlace && !isKey(key)) throw stopped
     const old = before?.[key]
     const item = taken(value[key], old, depth + 1)
     if (copy === undefined && (!isInPlace || !Object.is(item, old))) copy = firstOf(before!, keys, count)
@@ -79,7 +77,7 @@ function bytes(value: Uint8Array, before: unknown): Uint8Array {
 }
 
 function instant(value: object, before: unknown): object {
-  if (!(value instanceof globalThis.Date) || Number.isNaN(value.getTime())) throw notPlain
+  if (!isPlainDate(value)) throw stopped
   if (before instanceof globalThis.Date && before.getTime() === value.getTime()) return before
   return new globalThis.Date(value.getTime())
 }

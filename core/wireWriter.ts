@@ -1,10 +1,17 @@
 /**
- * A message while it is being filled: envelopes are written straight into its bytes, one directly after the other. What is short and
- * common is written here, everything else by msgpackr; both give the forms that docs/protocol.md says Theseus sends.
+ * A message while it is being filled: envelopes are written straight into its bytes, one directly after the other, in the forms that
+ * docs/protocol.md says Theseus sends. Instants are left to msgpackr. That a value is plain is seen while it is written: to look at it
+ * first would cost as much again.
  */
-import { packScratch } from './messagePack.js'
+import { packInstant } from './messagePack.js'
+import { isPlainDate, isRecord, nestingMax } from './plain.js'
+
+// Called by `call`: where text of many representations is met, the engine would look a method up again for each character.
+const { charCodeAt, isWellFormed } = String.prototype
 
 const firstBytes = 1024
+/** It would arrive under another name, or not at all. */
+const protoKey = '__proto__'
 /** Up to this length a loop over characters is faster than a call into the runtime. */
 const loopLengthMax = 16
 
@@ -46,10 +53,11 @@ export class WireWriter {
   }
 
   list(length: number): void {
-    this.#room(5)
-    if (length < 16) this.#bytes[this.#at++] = 0x90 | length
-    else if (length < 0x10000) this.#sized(0xdc, 2, length)
-    else this.#sized(0xdd, 4, length)
+    this.#count(length, 0x90, 0xdc)
+  }
+
+  boolean(value: boolean): void {
+    this.byte(value ? 0xc3 : 0xc2)
   }
 
   /** −0 becomes 0, as an integer. */
@@ -63,11 +71,9 @@ export class WireWriter {
     }
   }
 
+  /** Half a surrogate pair becomes U+FFFD. */
   text(text: string): void {
-    const { length } = text
-    this.#room(5 + length * 3)
-    if (length <= loopLengthMax ? this.#shortAscii(text, length) : this.#mediumAscii(text, length)) return
-    this.#utf8(text)
+    if (!this.#text(text)) this.#text(text.toWellFormed())
   }
 
   textOrNil(text: string | null): void {
@@ -75,24 +81,25 @@ export class WireWriter {
     else this.text(text)
   }
 
-  /** Writes nil, a boolean, a number or text; false, and nothing, for everything else. */
-  scalar(value: unknown): boolean {
+  /**
+   * Any plain value. False, and part of it written, if it is not plain: `checkPlain` tells why.
+   * @param depth lists and records that it is in
+   */
+  plain(value: unknown, depth = 0): boolean {
     switch (typeof value) {
       case 'string':
-        if (!value.isWellFormed()) return false
-        this.text(value)
-        return true
+        return this.#text(value)
       case 'number':
         this.number(value)
         return true
       case 'boolean':
-        this.byte(value ? 0xc3 : 0xc2)
+        this.boolean(value)
         return true
       case 'undefined':
         this.byte(0xc0)
         return true
       case 'object':
-        if (value !== null) return false
+        if (value !== null) return depth < nestingMax && this.#object(value, depth)
         this.byte(0xc0)
         return true
       default:
@@ -100,29 +107,66 @@ export class WireWriter {
     }
   }
 
-  /** Any plain value. Whether it is plain is for the caller to know. */
-  value(value: unknown): void {
-    const packed = packScratch(value)
-    this.#room(packed.end - packed.start)
-    this.#at += packed.copy(this.#bytes, this.#at, packed.start, packed.end)
+  #object(value: object, depth: number): boolean {
+    if (Array.isArray(value)) {
+      this.list(value.length)
+      for (let i = 0; i < value.length; i++) if (!this.plain(value[i], depth + 1)) return false
+      return true
+    }
+    if (isRecord(value)) return this.#record(value as Record<string, unknown>, depth)
+    if (value instanceof Uint8Array) {
+      this.#room(5 + value.length)
+      this.#sized(value.length, 0xc4)
+      this.packed(value)
+      return true
+    }
+    if (!isPlainDate(value)) return false
+    this.packed(packInstant(value))
+    return true
+  }
+
+  #record(value: Record<string, unknown>, depth: number): boolean {
+    // Faster than for…in, which slows down for all records once it has met one of an unusual kind.
+    const keys = Object.keys(value)
+    this.#count(keys.length, 0x80, 0xde)
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i]!
+      if (key === protoKey || !this.#text(key) || !this.plain(value[key], depth + 1)) return false
+    }
+    return true
   }
 
   #uint(value: number): void {
     if (value < 0x80) this.#bytes[this.#at++] = value
-    else if (value < 0x100) this.#sized(0xcc, 1, value)
-    else if (value < 0x10000) this.#sized(0xcd, 2, value)
-    else this.#sized(0xce, 4, value)
+    else if (value < 0x100) this.#numbered(0xcc, 1, value)
+    else if (value < 0x10000) this.#numbered(0xcd, 2, value)
+    else this.#numbered(0xce, 4, value)
   }
 
   #negative(value: number): void {
     if (value >= -0x20) this.#bytes[this.#at++] = value & 0xff
-    else if (value >= -0x80) this.#sized(0xd0, 1, value)
-    else if (value >= -0x8000) this.#sized(0xd1, 2, value)
-    else this.#sized(0xd2, 4, value)
+    else if (value >= -0x80) this.#numbered(0xd0, 1, value)
+    else if (value >= -0x8000) this.#numbered(0xd1, 2, value)
+    else this.#numbered(0xd2, 4, value)
+  }
+
+  /** The header of a list or a record. @param short, sized the one that holds the number, and the one that is followed by it */
+  #count(items: number, short: 0x80 | 0x90, sized: 0xdc | 0xde): void {
+    this.#room(5)
+    if (items < 16) this.#bytes[this.#at++] = short | items
+    else if (items < 0x10000) this.#numbered(sized, 2, items)
+    else this.#numbered(sized + 1, 4, items)
+  }
+
+  /** The header of bytes or text with its length; `header` is the one for a length of one byte. */
+  #sized(length: number, header: 0xc4 | 0xd9): void {
+    if (length < 0x100) this.#numbered(header, 1, length)
+    else if (length < 0x10000) this.#numbered(header + 1, 2, length)
+    else this.#numbered(header + 2, 4, length)
   }
 
   /** A header and the number that belongs to it, in 1, 2 or 4 bytes. */
-  #sized(header: number, width: 1 | 2 | 4, value: number): void {
+  #numbered(header: number, width: 1 | 2 | 4, value: number): void {
     const bytes = this.#bytes
     let at = this.#at
     bytes[at++] = header
@@ -135,13 +179,20 @@ export class WireWriter {
     this.#at = at
   }
 
+  /** False, and nothing written that counts, if it has half a surrogate pair. */
+  #text(text: string): boolean {
+    const { length } = text
+    this.#room(5 + length * 3)
+    return (length <= loopLengthMax && this.#shortAscii(text, length)) || this.#anyText(text, length)
+  }
+
   /** False, and nothing written that counts, if one character is not ASCII. */
   #shortAscii(text: string, length: number): boolean {
     const bytes = this.#bytes
     const at = this.#at
     bytes[at] = 0xa0 | length
     for (let i = 0; i < length; i++) {
-      const unit = text.charCodeAt(i)
+      const unit = charCodeAt.call(text, i)
       if (unit > 0x7f) return false
       bytes[at + 1 + i] = unit
     }
@@ -149,28 +200,20 @@ export class WireWriter {
     return true
   }
 
-  /** The same in one call into the runtime: of ASCII, as many bytes are written as there are characters. */
-  #mediumAscii(text: string, length: number): boolean {
-    if (length >= 0x100) return false
-    const at = this.#at
-    const first = length < 32 ? at + 1 : at + 2
-    if (this.#bytes.write(text, first) !== length) return false
-    if (length < 32) this.#bytes[at] = 0xa0 | length
-    else {
-      this.#bytes[at] = 0xd9
-      this.#bytes[at + 1] = length
+  /** Most text is ASCII, with as many bytes as characters: its header is left room for by that, and moved where it is not. */
+  #anyText(text: string, length: number): boolean {
+    const start = this.#at
+    const first = start + textHeaderBytes(length)
+    const size = this.#bytes.write(text, first)
+    if (size !== length) {
+      if (!isWellFormed.call(text)) return false
+      const belongs = start + textHeaderBytes(size)
+      if (belongs !== first) this.#bytes.copyWithin(belongs, first, first + size)
     }
-    this.#at = first + length
-    return true
-  }
-
-  #utf8(text: string): void {
-    const size = Buffer.byteLength(text)
     if (size < 32) this.#bytes[this.#at++] = 0xa0 | size
-    else if (size < 0x100) this.#sized(0xd9, 1, size)
-    else if (size < 0x10000) this.#sized(0xda, 2, size)
-    else this.#sized(0xdb, 4, size)
-    this.#at += this.#bytes.write(text, this.#at)
+    else this.#sized(size, 0xd9)
+    this.#at += size
+    return true
   }
 
   #room(bytes: number): void {
@@ -180,4 +223,11 @@ export class WireWriter {
     this.#bytes.copy(larger, 0, 0, this.#at)
     this.#bytes = larger
   }
+}
+
+/** Of text of so many bytes. */
+function textHeaderBytes(size: number): 1 | 2 | 3 | 5 {
+  if (size < 32) return 1
+  if (size < 0x100) return 2
+  return size < 0x10000 ? 3 : 5
 }

@@ -20,16 +20,26 @@ function open(change: Partial<HostSettings> = {}) {
   return { outbox, sent, write }
 }
 
-test('envelopes to one subject share a message, in their order, until it is full or too long', (t) => {
-  const { outbox, sent, write } = open({ envelopesPerMessageMax: 3, messageBytesMax: 12 })
-  for (const text of ['1', '2', '3', '4', '5 is long', '6 is long']) write('a', text)
+test('envelopes to one subject share a message, in their order, until it is full', (t) => {
+  const { outbox, sent, write } = open({ envelopesPerMessageMax: 3 })
+  for (const text of ['1', '2', '3', '4']) write('a', text)
   write('b', 'other')
   t.deepEqual(sent, [])
   outbox.flush()
-  t.deepEqual(sent, ['a 123', 'a 45 is long', 'a 6 is long', 'b other'])
+  t.deepEqual(sent, ['a 123', 'a 4', 'b other'])
   write('a', 'next turn')
   outbox.flush()
   t.is(sent.at(-1), 'a next turn')
+})
+
+test('a message that has become too long leaves at once, after all that were begun before it', (t) => {
+  const { outbox, sent, write } = open({ messageBytesMax: 12 })
+  write('b', 'earlier')
+  for (const text of ['1', '2', '3 is long', '4 is long']) write('a', text)
+  t.deepEqual(sent, ['b earlier', 'a 123 is long'])
+  write('b', 'later')
+  outbox.flush()
+  t.deepEqual(sent, ['b earlier', 'a 123 is long', 'a 4 is long', 'b later'])
 })
 
 test('messages to a service are small, so that its nodes share what is sent in one turn', (t) => {
@@ -66,6 +76,19 @@ test('an envelope that is sent while another is being written does not get into 
   outbox.write(outbox.destination('a'), outer, undefined)
   outbox.flush()
   t.deepEqual([...sent].sort(), ['a <>', 'a inner'])
+})
+
+test('nothing leaves while an envelope is half written, however long a message becomes meanwhile', (t) => {
+  const { outbox, sent, write } = open({ messageBytesMax: 12 })
+  const outer = (writer: WireWriter) => {
+    writer.packed(Buffer.from('<'))
+    for (const text of ['1 is long', '2 is long', '3 is long']) write('b', text)
+    t.deepEqual(sent, [])
+    writer.packed(Buffer.from('>'))
+  }
+  outbox.write(outbox.destination('a'), outer, undefined)
+  outbox.flush()
+  t.deepEqual(sent, ['a <>', 'b 1 is long', 'b 2 is long', 'b 3 is long'])
 })
 
 test('a destination that was forgotten sends what it was given before what is written later', (t) => {

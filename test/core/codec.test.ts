@@ -477,6 +477,35 @@ test('a record with a key of the name __proto__ does not leave, for it would arr
   t.is((t.throws(() => pack(JSON.parse('{"__proto__":1}'))) as unknown as Fault)?.code, 'protocol.bad-arguments')
 })
 
+test('a record with such a key is refused where it arrives, and prototypes stay what they are', (t) => {
+  const bytes = callWith('91 82 a9 5f5f70726f746f5f5f 81 a161 01 a162 02')
+  const fault = refusal(t, bytes)
+  t.is(fault.code, 'protocol.bad-arguments')
+  t.is(fault.details.path, 'arguments[0]')
+  readsAsEver(t)
+})
+
+test('what is not the same each time it is read does not leave', (t) => {
+  let reads = 0
+  const moody = {
+    get mood() {
+      return reads++ === 0 ? new Map() : 'fine'
+    },
+  }
+  t.is((t.throws(() => pack(moody)) as unknown as Fault)?.code, 'protocol.bad-arguments')
+})
+
+test('a value may pack another while it is packed', (t) => {
+  const inner = pack({ b: 1 })
+  const outer = {
+    a: 1,
+    get inner() {
+      return pack({ b: 1 })
+    },
+  }
+  t.deepEqual(unpack(pack(outer)), { a: 1, inner: new Uint8Array(inner) })
+})
+
 test('a record with fields named constructor and toJSON leaves as any other', (t) => {
   const record = { constructor: 'C', toJSON: true }
   t.deepEqual(unpack(pack(record)), record)
@@ -527,6 +556,25 @@ test('plain data arrive as they were sent: as arguments, as a result, as details
     }),
     { numRuns: 500 },
   )
+})
+
+test('plain data are packed as msgpackr packs them, and read from its bytes', (t) => {
+  const same = (value: unknown) => {
+    const bytes = packed(value)
+    t.deepEqual(Buffer.from(pack(value)).toString('hex'), Buffer.from(bytes).toString('hex'))
+    t.deepEqual(unpack(bytes), arrival(value))
+  }
+  const lengths = [0, 1, 10, 11, 12, 13, 15, 16, 17, 31, 32, 33, 85, 86, 127, 128, 255, 256, 257, 21_846, 65_535, 65_536]
+  for (const length of lengths) {
+    for (const unit of ['a', 'é', '鍵', '🧶']) {
+      same(unit.repeat(length))
+      same({ [unit.repeat(length)]: 1 })
+    }
+    same(new Uint8Array(length))
+    same(new Array(length).fill(7))
+    same(Object.fromEntries(Array.from({ length }, (_, i) => [`k${i}`, i])))
+  }
+  fc.assert(fc.property(plain, same), { numRuns: 500 })
 })
 
 test('undefined arrives as null, in a list and in a record too', (t) => {
