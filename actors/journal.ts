@@ -122,9 +122,8 @@ export class Journal {
   }
 
   /** The newest entries with from ≤ key < to, in key order: the store's, overlaid with what is not committed yet. */
-  *range(from: string, to: string): Iterable<readonly [string, Uint8Array]> {
-    const overlay = this.#overlay(from, to)
-    yield* overlaid(this.store.range(from, to), overlay)
+  range(from: string, to: string): Iterable<readonly [string, Uint8Array]> {
+    return overlaid(this.store.range(from, to), this.#overlay(from, to))
   }
 
   /** Resolves when nothing is left to commit. */
@@ -222,7 +221,14 @@ function keysNear(batch: Batch, from: string, to: string): Iterable<string> {
 }
 
 /** Merges two sequences that are sorted by key; of equal keys the overlay's wins, and its null hides the key. */
-export function* overlaid<T>(
+export function overlaid<T>(
+  base: Iterable<readonly [string, T]>,
+  overlay: readonly (readonly [string, T | null])[],
+): Iterable<readonly [string, T]> {
+  return overlay.length === 0 ? base : interleaved(base, overlay)
+}
+
+function* interleaved<T>(
   base: Iterable<readonly [string, T]>,
   overlay: readonly (readonly [string, T | null])[],
 ): Iterable<readonly [string, T]> {

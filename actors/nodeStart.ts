@@ -147,7 +147,7 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
       generation =
         upgrade === undefined
           ? { ...generation, version }
-          : await runTransform(nodeId, generation, upgrade, history.undoes(version), state, journal, settings)
+          : await runTransform(nodeId, generation, upgrade, history.undoes(version), state, journal, clock, settings)
     } catch (error) {
       // Born before the upgrade that fails, it tries it as any node does, and says why it is stalled.
       services.observe({ type: 'warning', message: `${nodeId} is born before version ${version}`, error })

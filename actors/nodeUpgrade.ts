@@ -268,6 +268,7 @@ export class NodeUpgrade {
       history.undoes(this.target),
       node.state,
       journal,
+      clock,
       settings,
       given,
     )

@@ -68,7 +68,10 @@ export interface HostSettings {
   readonly upgradesAtOnceMax: number
   /** Nodes that learn of a new version in one turn of the loop. */
   readonly learnPerTurnMax: number
-  /** Records that a transform writes in one transaction, and bytes. */
+  /** Records that a transform writes in one turn of the loop, and bytes. */
+  readonly transformRecordsPerTurn: number
+  readonly transformBytesPerTurn: number
+  /** The same for one transaction. */
   readonly transformRecordsPerCommit: number
   readonly transformBytesPerCommit: number
   /** What lazy transforms make in one go in the background, of all nodes of the host together: records, and about how long. */
@@ -127,8 +130,10 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   slotPauseMs: 100,
   upgradesAtOnceMax: 64,
   learnPerTurnMax: 64,
-  transformRecordsPerCommit: 1_000,
-  transformBytesPerCommit: 1024 * 1024,
+  transformRecordsPerTurn: 500,
+  transformBytesPerTurn: 256 * 1024,
+  transformRecordsPerCommit: 4_000,
+  transformBytesPerCommit: 4 * 1024 * 1024,
   recordsPerPass: 500,
   passMs: 5,
   passShareMax: 0.2,

@@ -18,6 +18,7 @@ import {
   slotsOf,
   withLazy,
 } from '../core/nodeRecord.js'
+import type { Clock } from '../core/ports/clock.js'
 import type { RecordRules } from '../core/recordTransform.js'
 import { isSO, noCollections, type Simulation } from '../core/simulation.js'
 import type { TransformCollections } from '../core/transform.js'
@@ -72,12 +73,13 @@ export async function runTransform(
   undoes: boolean,
   state: NodeState,
   journal: Journal,
+  clock: Clock,
   settings: HostSettings,
   given: GivenUp = { up: false },
 ): Promise<Generation> {
   const next = nextGeneration(old, upgrade, undoes)
   const futureSlot = old.simulations[standIn(next.version, undoes)]
-  const writer = new BoundedWriter(journal, settings, given)
+  const writer = new BoundedWriter(journal, clock, settings, given)
   try {
     const root = await upgrade.transform(
       state.rootCopy(old.object),
@@ -154,44 +156,52 @@ export function unfinished(record: NodeRecord, of: Slot): boolean {
   return generationOf(of) > record.generation.number
 }
 
-/** Writes in transactions of a bounded number of records and bytes, so that no other node of the host waits for a big one. */
+/**
+ * Writes in turns of the loop and in transactions of a bounded number of records and bytes, so that no other node of the host waits for a big
+ * one. A transaction is filled while the one before is written to disk, turn after turn until that is done or the bound is reached.
+ */
 class BoundedWriter {
-  #records = 0
-  #bytes = 0
+  readonly #turn = new Amount()
+  readonly #transaction = new Amount()
+  readonly #turnMax: Amount
+  readonly #transactionMax: Amount
   #last = 0
   #pending: Promise<unknown> = Promise.resolve()
   #lost: unknown
-  /** Set when a transaction is full, until `flush`: whoever writes much waits then. */
+  /** Set when a turn or a transaction is full, until `room` or `flush`: whoever writes much waits then. */
   isFull = false
 
   constructor(
     private readonly journal: Journal,
-    private readonly settings: HostSettings,
+    private readonly clock: Clock,
+    settings: HostSettings,
     private readonly given: GivenUp,
-  ) {}
+  ) {
+    this.#turnMax = new Amount(settings.transformRecordsPerTurn, settings.transformBytesPerTurn)
+    this.#transactionMax = new Amount(settings.transformRecordsPerCommit, settings.transformBytesPerCommit)
+  }
 
   write(key: string, value: Uint8Array | null): void {
     if (this.given.up) throw new Fault('upgrade.transform', 'the transform was given up')
     const batch = this.journal.write(key, value)
-    // The batch before may be lost without anybody having waited for it.
-    if (batch !== this.#last) this.#await(this.#last)
-    this.#last = batch
-    this.#records++
-    this.#bytes += value?.length ?? 0
-    if (this.#records < this.settings.transformRecordsPerCommit && this.#bytes < this.settings.transformBytesPerCommit) return
-    this.#records = 0
-    this.#bytes = 0
-    this.isFull = true
-    this.#await(this.#last)
+    if (batch !== this.#last) {
+      // The batch before may be lost without anybody having waited for it.
+      this.#await(this.#last)
+      this.#last = batch
+      this.#transaction.clear()
+    }
+    const bytes = value?.length ?? 0
+    this.#turn.add(bytes)
+    this.#transaction.add(bytes)
+    if (this.#turn.reaches(this.#turnMax) || this.#transaction.reaches(this.#transactionMax)) this.isFull = true
   }
 
-  /**
-   * When a transaction is full, waits until it is on its way to the disk, and with it the one before is there: so that it may be asked for after
-   * every record, and one can be filled while the other is written.
-   */
+  /** Gives the loop to others when the turn is full, and waits for the disk when the transaction is. It may be asked for after every record. */
   async room(): Promise<void> {
     if (!this.isFull) return
-    await this.journal.closed(this.#last)
+    if (this.#transaction.reaches(this.#transactionMax)) await this.journal.closed(this.#last)
+    else await new Promise<void>((resolve) => this.clock.turn(resolve))
+    this.#turn.clear()
     this.isFull = false
     this.#check()
   }
@@ -214,6 +224,27 @@ class BoundedWriter {
       this.#lost ??= error
     })
     this.#pending = Promise.all([this.#pending, committed])
+  }
+}
+
+class Amount {
+  constructor(
+    private records = 0,
+    private bytes = 0,
+  ) {}
+
+  add(bytes: number): void {
+    this.records++
+    this.bytes += bytes
+  }
+
+  clear(): void {
+    this.records = 0
+    this.bytes = 0
+  }
+
+  reaches(most: Amount): boolean {
+    return this.records >= most.records || this.bytes >= most.bytes
   }
 }
 

@@ -3,11 +3,9 @@
  * Error and class instances silently, so they are refused here, with the path to them.
  */
 import { Fault } from './fault.js'
+import { isWellFormed } from './text.js'
 
 export const nestingMax = 64
-
-// Called by `call`: where text of many representations is met, the engine would look the method up again each time.
-const { isWellFormed } = String.prototype
 
 /** Throws `protocol.bad-arguments` unless `value` is plain: null, booleans, numbers, strings, bytes, dates, arrays and plain objects of these. */
 export function checkPlain(value: unknown, what: string): void {
@@ -28,7 +26,7 @@ export function isPlainScalar(value: unknown): boolean {
   switch (typeof value) {
     case 'string':
       // Text is UTF-8 on the wire: other languages can't read half a surrogate pair.
-      return isWellFormed.call(value)
+      return isWellFormed(value)
     case 'number':
     case 'boolean':
     case 'undefined':
@@ -66,12 +64,12 @@ export function isRecord(value: object): boolean {
 
 /** `__proto__` would arrive under another name. */
 export function isKey(key: string): boolean {
-  return key !== '__proto__' && isWellFormed.call(key)
+  return key !== '__proto__' && isWellFormed(key)
 }
 
 /** Nothing where all is plain. */
 function find(value: unknown, path: string, depth: number): Fault | undefined {
-  if (typeof value === 'string') return isWellFormed.call(value) ? undefined : refused(path, 'text with half a surrogate pair')
+  if (typeof value === 'string') return isWellFormed(value) ? undefined : refused(path, 'text with half a surrogate pair')
   if (typeof value !== 'object' || value === null) return isPlainScalar(value) ? undefined : refused(path, `a ${typeof value}`)
   if (depth >= nestingMax) return refused(path, `nested deeper than ${nestingMax}`)
   if (Array.isArray(value)) {

@@ -5,9 +5,7 @@
  */
 import { packInstant } from './messagePack.js'
 import { isPlainDate, isRecord, nestingMax } from './plain.js'
-
-// Called by `call`: where text of many representations is met, the engine would look a method up again for each character.
-const { charCodeAt, isWellFormed } = String.prototype
+import { isWellFormed, unitAt } from './text.js'
 
 const firstBytes = 1024
 /** It would arrive under another name, or not at all. */
@@ -192,7 +190,7 @@ export class WireWriter {
     const at = this.#at
     bytes[at] = 0xa0 | length
     for (let i = 0; i < length; i++) {
-      const unit = charCodeAt.call(text, i)
+      const unit = unitAt(text, i)
       if (unit > 0x7f) return false
       bytes[at + 1 + i] = unit
     }
@@ -206,7 +204,7 @@ export class WireWriter {
     const first = start + textHeaderBytes(length)
     const size = this.#bytes.write(text, first)
     if (size !== length) {
-      if (!isWellFormed.call(text)) return false
+      if (!isWellFormed(text)) return false
       const belongs = start + textHeaderBytes(size)
       if (belongs !== first) this.#bytes.copyWithin(belongs, first, first + size)
     }

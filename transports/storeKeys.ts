@@ -3,15 +3,14 @@
  */
 import { Fault } from '../core/fault.js'
 import { storeKeyBytesMax, type Write } from '../core/ports/stateStore.js'
+import { isWellFormed } from '../core/text.js'
 
 /**
  * Whether a store can hold this key. A lone surrogate has no UTF-8 form: two different keys would meet in one, and the order of
  * UTF-16 units is not theirs.
  */
 export function canBeKey(key: string): boolean {
-  return (
-    key.length > 0 && key.isWellFormed() && (key.length * 3 <= storeKeyBytesMax || Buffer.byteLength(key) <= storeKeyBytesMax)
-  )
+  return key.length > 0 && isWellFormed(key) && (key.length * 3 <= storeKeyBytesMax || Buffer.byteLength(key) <= storeKeyBytesMax)
 }
 
 /** Throws `protocol.bad-arguments` for the first write that a store can't take. */
@@ -25,7 +24,7 @@ export function checkWrites(writes: readonly Write[]): void {
 
 /** Bounds of a range may be empty and longer than any key, but they must be text: anything else has no place in the order. */
 export function checkBounds(from: string, to: string): void {
-  if (!from.isWellFormed() || !to.isWellFormed()) throw refused(`range from ${shown(from)} to ${shown(to)}: use well-formed text`)
+  if (!isWellFormed(from) || !isWellFormed(to)) throw refused(`range from ${shown(from)} to ${shown(to)}: use well-formed text`)
 }
 
 export function closedFault(): Fault {

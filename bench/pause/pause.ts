@@ -15,7 +15,7 @@ import { Neighbour, neighbour, type PauseOrder, type PauseResult, pausedNode } f
 
 const system = 'pause'
 const sizes: Readonly<Record<Way, { readonly quick: readonly number[]; readonly whole: readonly number[] }>> = {
-  eager: { quick: [1, 10_000], whole: [1, 1_000, 10_000, 100_000] },
+  eager: { quick: [1, 10_000], whole: [1, 1_000, 10_000, 100_000, 1_000_000] },
   lazy: { quick: [1, 10_000], whole: [1_000, 100_000, 1_000_000] },
 }
 /** Between two questions of one who waits. */

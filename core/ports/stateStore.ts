@@ -1,4 +1,5 @@
 /** Where the nodes of one host keep their persistent state: an ordered map from keys to bytes with atomic commits. */
+import { unitAt } from '../text.js'
 
 /** A value, or null to delete the key. */
 export type Write = readonly [key: string, value: Uint8Array | null]
@@ -21,15 +22,12 @@ export interface StateStore {
 /** Bytes of a key's UTF-8 form, beyond which `commit` throws `protocol.bad-arguments`. */
 export const storeKeyBytesMax = 1900
 
-// Called by `call`: where text of many representations is met, the engine would look the method up again for each character.
-const { charCodeAt } = String.prototype
-
 /** The order of UTF-8 bytes, which is the order of code points and not of JavaScript's UTF-16 units. */
 export function compareKeys(a: string, b: string): number {
   const length = Math.min(a.length, b.length)
   for (let i = 0; i < length; i++) {
-    const x = charCodeAt.call(a, i)
-    const y = charCodeAt.call(b, i)
+    const x = unitAt(a, i)
+    const y = unitAt(b, i)
     if (x === y) continue
     // A surrogate stands for a code point above every other unit's.
     const xHigh = x >= 0xd800 && x <= 0xdfff

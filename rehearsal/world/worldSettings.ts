@@ -24,7 +24,8 @@ const worldSettings: NonNullable<HostOptions['settings']> = {
   // Fewer than there are nodes.
   upgradesAtOnceMax: 2,
   learnPerTurnMax: 2,
-  // So few that a small column takes several transactions.
+  // So few that a small column takes several turns and transactions.
+  transformRecordsPerTurn: 1,
   transformRecordsPerCommit: 2,
   sweepKeysPerCommit: 3,
   // So slow that calls, upgrades and crashes find records of every kind.

@@ -3,6 +3,7 @@
  * characters and not in longer ones, so that their order, and what is read back, depends on a key's length.
  */
 import { storeKeyBytesMax } from '../../core/ports/stateStore.js'
+import { unitAt } from '../../core/text.js'
 
 /**
  * What is longer is cut here. Only bounds of ranges are, since stores refuse such keys, and cutting leaves a bound where it was:
@@ -19,7 +20,7 @@ export const keyEncoder = {
     const { length } = key
     if (length > shortMax) return position + target.write(key, position, encodedBytesMax)
     for (let i = 0; i < length; i++) {
-      const unit = key.charCodeAt(i)
+      const unit = unitAt(key, i)
       if (unit >= 0x80) return position + target.write(key, position, encodedBytesMax)
       target[position + i] = unit
     }
