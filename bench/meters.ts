@@ -125,10 +125,10 @@ const celsiusBehind = pastSO({
   },
 })
 
-/** When a node goes: at once, or a fifth of them in each second, or a third in each third of one. */
+/** When a node goes: at once, or a fifth of them in each three seconds, or a third in each third of one. */
 export const schedules = {
   eagerly: eagerly(),
-  gradually: gradually({ every: '1s', probability: 0.2 }),
+  gradually: gradually({ every: '3s', probability: 0.2 }),
   quickly: gradually({ every: '300ms', probability: 0.3 }),
 } as const
 
