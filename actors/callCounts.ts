@@ -6,6 +6,15 @@ import type { NodeFigures } from '../core/ports/upgradeDatabase.js'
 /** One of so many answered calls is timed: reading the clock for each would cost a part of a short call. */
 const timedEvery = 8
 
+/** What counting needs of its node. */
+export interface CountingNode {
+  now(): number
+  /** How long a call took that was timed. */
+  timed(label: Version, tookMs: number): void
+}
+
+const none: NodeFigures = { ended: 0, threw: 0, timed: 0, tookMs: 0 }
+
 export class CallCounts {
   answered = 0
   failed = 0
@@ -14,21 +23,17 @@ export class CallCounts {
   expired = 0
   #timed = 0
   #tookMs = 0
-  #atPhase: NodeFigures = { ended: 0, threw: 0, timed: 0, tookMs: 0 }
+  #atPhase = none
 
-  /** @param tell hears how long each call took that was timed */
-  constructor(
-    private readonly now: () => number,
-    private readonly tell: (label: Version, tookMs: number) => void,
-  ) {}
+  constructor(private readonly node: CountingNode) {}
 
   count(outcome: ReceivedOutcome | 'threw', beganMs: number, label: Version): void {
     this[outcome]++
     if (outcome === 'answered' && this.answered % timedEvery === 0) {
-      const tookMs = Math.max(0, this.now() - beganMs)
+      const tookMs = Math.max(0, this.node.now() - beganMs)
       this.#timed++
       this.#tookMs += tookMs
-      this.tell(label, tookMs)
+      this.node.timed(label, tookMs)
     }
   }
 

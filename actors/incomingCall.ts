@@ -7,7 +7,7 @@ import { type CallEnvelope, callId, kinds, type Replier } from '../core/envelope
 import { Fault, isFault, toFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import { InvariantViolation } from '../core/invariant.js'
-import type { MethodEntry } from '../core/methodTable.js'
+import { type Bearer, invoke, type MethodEntry } from '../core/methodTable.js'
 import type { Link, ObjectChain } from '../core/objectChain.js'
 import { isPlainScalar } from '../core/plain.js'
 import type { ReceivedOutcome } from '../core/ports/telemetry.js'
@@ -45,10 +45,14 @@ export interface Callee {
   countFailure(label: Version, fault: Fault | undefined): void
 }
 
+const nobody: readonly Bearer[] = []
+
 export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   /** Undefined until a running command sends something. */
   #sends: (() => void)[] | undefined
   #isCommand = false
+  /** Those of the link that answers it. */
+  #bearers: readonly Bearer[] = nobody
   #ticket: Ticket = 0
   /** Why it can't succeed any more: a call inside it failed after it may have written. */
   #doomed: Fault | undefined
@@ -194,17 +198,18 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     const method = envelope.kind === kinds.event ? link.hears.get(envelope.method)?.method : envelope.method
     // The class of the publisher's version does not hear this event.
     if (method === undefined) return undefined
-    const entry = link.methods.get(method)
+    const entry = link.methods.entries.get(method)
     if (entry === undefined) {
       this.refuse(
         new Fault(
           'protocol.no-such-method',
-          `${link.className} has no method ${envelope.method}; it has ${[...link.methods.keys()].join(', ')}`,
+          `${link.className} has no method ${envelope.method}; it has ${[...link.methods.entries.keys()].join(', ')}`,
         ),
       )
       return undefined
     }
     link.tally.calls++
+    this.#bearers = link.bearers
     return entry
   }
 
@@ -225,7 +230,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   // --- What telemetry overrides
 
   protected invoke(entry: MethodEntry): unknown {
-    return entry.invoke(this.envelope.args)
+    return invoke(entry, this.#bearers, this.envelope.args)
   }
 
   protected ended(outcome: ReceivedOutcome, _fault: Fault | undefined): void {

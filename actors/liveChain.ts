@@ -5,12 +5,12 @@ import type { EventType } from '../core/event.js'
 import { Fault, isFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import { invariant } from '../core/invariant.js'
-import { asynchronous, type MethodTable, objectTable, restrictedTable, simulationTable } from '../core/methodTable.js'
+import { nextObject, objectTable, restrictedTable, simulationTable } from '../core/methodTable.js'
 import { describeClass, type NodeClass, type ObjectContext } from '../core/nodeObject.js'
 import type { Generation, Slot } from '../core/nodeRecord.js'
 import { type Cut, type Link, ObjectChain } from '../core/objectChain.js'
 import type { Simulation, SimulationThis } from '../core/simulation.js'
-import { LiveContext, type Surroundings } from './liveObject.js'
+import { LiveContext, type RunningObject, type Surroundings } from './liveObject.js'
 import { watchedTable } from './watchedTable.js'
 
 export interface LiveChain {
@@ -24,9 +24,9 @@ type PlannedSimulation = Extract<PlannedLink, { readonly so: Simulation }>
 /** `this` of an SO: its context with its root and the next object. */
 class SimulationObject implements SimulationThis<object, any> {
   state: object = {}
+  context!: ObjectContext
 
   constructor(
-    private readonly context: ObjectContext,
     private readonly so: Simulation,
     readonly next: any,
   ) {}
@@ -57,6 +57,9 @@ class SimulationObject implements SimulationThis<object, any> {
   }
 }
 
+/** What answers a version, and who carries it out. */
+type Answering = Pick<Link, 'methods' | 'bearers'>
+
 /**
  * @param object the node's running object
  * @param classAt the class of the line at a version
@@ -64,13 +67,11 @@ class SimulationObject implements SimulationThis<object, any> {
 export function buildChain(
   plan: ChainPlan,
   generation: Generation,
-  object: object,
-  objectClass: NodeClass,
+  object: RunningObject,
   classAt: (version: Version) => NodeClass,
   around: Surroundings,
 ): LiveChain {
-  const { state } = around
-  const tables = new Map<Version, MethodTable>()
+  const answering = new Map<Version, Answering>()
   /** The versions whose calls go through simulation objects. */
   const simulated = new Set<Version>()
   const contexts: LiveContext[] = []
@@ -80,37 +81,43 @@ export function buildChain(
       places.push(planned)
       continue
     }
-    const methods = methodsOfLink(planned)
-    tables.set(planned.version, methods)
     const { version, role } = planned
+    const { methods, bearers } = answeringOf(planned)
+    answering.set(version, { methods, bearers })
     if (role === 'alias' ? simulated.has(planned.over) : role !== 'object') simulated.add(version)
     const { className, hears } = describeClass(classAt(version))
-    places.push({ version, className, role, methods, hears, tally: around.tally(version, simulated.has(version)) })
+    places.push({ version, className, role, methods, bearers, hears, tally: around.tally(version, simulated.has(version)) })
   }
   places.sort((a, b) => a.version - b.version)
   const above = plan.above
   invariant(above === undefined || isFault(above), 'C1: a cut without a fault')
   return { chain: new ObjectChain(generation.version, places, plan.below, above), contexts }
 
-  function methodsOfLink(planned: Exclude<PlannedLink, { role: 'cut' }>): MethodTable {
+  function answeringOf(planned: Exclude<PlannedLink, { role: 'cut' }>): Answering {
     switch (planned.role) {
       case 'object':
-        return objectTable(object, describeClass(objectClass), () => state.touch(generation.object))
-      case 'alias':
-        return restrictedTable(tables.get(planned.over)!, describeClass(classAt(planned.version)))
+        return { methods: objectTable(describeClass(object.definition)), bearers: [object.context] }
+      case 'alias': {
+        const { methods, bearers } = answering.get(planned.over)!
+        return { methods: restrictedTable(methods, describeClass(classAt(planned.version))), bearers }
+      }
       case 'pastSO':
       case 'futureSO':
-        return watchedTable(simulation(planned, tables.get(planned.over)!), planned, around)
+        return simulation(planned, answering.get(planned.over)!)
     }
   }
 
-  function simulation({ so, version, state: of }: PlannedSimulation, next: MethodTable): MethodTable {
-    const slot: Slot | undefined = generation.simulations[of]
-    invariant(slot !== undefined, `${around.nodeId}: the SO of version ${of} has no slot`)
-    const context = new LiveContext(around, slot, () => version, describeClass(so.simulates))
+  function simulation(planned: PlannedSimulation, next: Answering): Answering {
+    const { so, version, state } = planned
+    const slot: Slot | undefined = generation.simulations[state]
+    invariant(slot !== undefined, `${around.nodeId}: the SO of version ${state} has no slot`)
+    const simulated = describeClass(so.simulates)
+    const self = new SimulationObject(so, new (nextObject(next.methods))(next.bearers))
+    const context = new LiveContext(self, around, slot, version, simulated)
+    self.context = context
     contexts.push(context)
-    const self = new SimulationObject(context, so, asynchronous(next))
-    state.open(slot, self)
-    return simulationTable(so, describeClass(so.simulates), next, self, () => state.touch(slot))
+    around.state.open(slot, self)
+    const methods = simulationTable(so, simulated, next.methods)
+    return { methods: watchedTable(methods, planned, around), bearers: [...next.bearers, context] }
   }
 }

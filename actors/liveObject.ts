@@ -3,7 +3,8 @@ import type { Collection } from '../core/collection.js'
 import type { EventType } from '../core/event.js'
 import { Fault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
-import { type ClassDescription, describeClass, type NodeClass, type ObjectContext } from '../core/nodeObject.js'
+import type { Bearer } from '../core/methodTable.js'
+import { type ClassDescription, describeClass, type Lifecycle, type NodeClass, type ObjectContext } from '../core/nodeObject.js'
 import type { Slot } from '../core/nodeRecord.js'
 import type { Tally } from '../core/objectChain.js'
 import type { Clock } from '../core/ports/clock.js'
@@ -19,24 +20,28 @@ export interface Surroundings {
   readonly clock: Clock
   readonly random: Random
   /** Puts a call of the object's own method into the mailbox. */
-  readonly callSelf: (method: string, args: readonly unknown[]) => void
+  callSelf(method: string, args: readonly unknown[]): void
   /** Where the calls of a version are counted: those that the object answers, and those that go through simulation objects. */
-  readonly tally: (version: Version, isSimulated: boolean) => Tally
+  tally(version: Version, isSimulated: boolean): Tally
   readonly telemetry: Telemetry | undefined
   /** W3C traceparent of the running call. */
-  readonly trace: () => string | null
+  readonly trace: string | null
+  /** The version that the node runs. */
+  readonly version: Version
 }
 
-export class LiveContext implements ObjectContext {
-  readonly #stop = new AbortController()
+export class LiveContext implements ObjectContext, Bearer {
+  #stop: AbortController | undefined
+  #isStopped = false
   /** While `checking`, the new object sends nothing. */
   silent = false
 
   constructor(
+    readonly self: object,
     private readonly around: Surroundings,
     private readonly slot: Slot,
-    /** What this object's calls are labelled with. */
-    private readonly label: () => Version,
+    /** What an SO's calls are labelled with; null: the object's, with the node's version. */
+    private readonly label: Version | null,
     /** The class that it implements: whom it may call is declared there. */
     private readonly description: ClassDescription,
   ) {}
@@ -45,12 +50,22 @@ export class LiveContext implements ObjectContext {
     return this.around.nodeId
   }
 
+  /** Made when somebody asks: most objects never do. */
   get signal(): AbortSignal {
+    if (this.#stop === undefined) {
+      this.#stop = new AbortController()
+      if (this.#isStopped) this.#stop.abort()
+    }
     return this.#stop.signal
   }
 
+  touch(): void {
+    this.around.state.touch(this.slot)
+  }
+
   stop(): void {
-    this.#stop.abort()
+    this.#isStopped = true
+    this.#stop?.abort()
   }
 
   /** Stops an SO alone: the object and the other SOs go on. */
@@ -82,10 +97,10 @@ export class LiveContext implements ObjectContext {
     this.#mayLeave()
     // C12. A timer is a send to oneself: a command that fails, or is lost, has set none.
     this.around.layer.leaveWithCommit(() => {
-      if (this.signal.aborted) return
+      if (this.#isStopped) return
       const cancel = this.around.clock.after(ms, () => {
         this.signal.removeEventListener('abort', cancel)
-        if (!this.signal.aborted) this.around.callSelf(method, args)
+        if (!this.#isStopped) this.around.callSelf(method, args)
       })
       this.signal.addEventListener('abort', cancel, { once: true })
     })
@@ -102,12 +117,19 @@ export class LiveContext implements ObjectContext {
   #mayLeave(): Version {
     if (this.silent) throw new Fault('protocol.not-here', 'an object sends nothing while it is being checked')
     this.#mustRun()
-    return this.label()
+    return this.label ?? this.around.version
   }
 
   #mustRun(): void {
-    if (this.signal.aborted) throw new Fault('protocol.not-here', 'this object has stopped')
+    if (this.#isStopped) throw new Fault('protocol.not-here', 'this object has stopped')
   }
+}
+
+/** The object as it runs, over one generation. */
+export interface RunningObject {
+  readonly instance: Lifecycle
+  readonly definition: NodeClass
+  readonly context: LiveContext
 }
 
 /** What is not declared can't be minded when the other is upgraded (DESIGN §3). */

@@ -9,22 +9,24 @@ import type { NodeSnapshot } from '../core/hostStatus.js'
 import type { Version } from '../core/ids.js'
 import { describeClass } from '../core/nodeObject.js'
 import type { LazySlot, NodeRecord, Slot } from '../core/nodeRecord.js'
-import type { Link, ObjectChain } from '../core/objectChain.js'
+import type { Link, ObjectChain, Tally } from '../core/objectChain.js'
 import type { Phase } from '../core/phases.js'
-import type { ReceivedOutcome } from '../core/ports/telemetry.js'
+import type { Clock } from '../core/ports/clock.js'
+import type { Random } from '../core/ports/random.js'
+import type { ReceivedOutcome, Telemetry } from '../core/ports/telemetry.js'
 import type { Message, Subscription } from '../core/ports/transport.js'
 import type { NodeFigures, RecordsUnmade } from '../core/ports/upgradeDatabase.js'
 import type { RecordRules } from '../core/recordTransform.js'
 import { serviceQueue, subjectsOf } from '../core/subjects.js'
-import { CallCounts } from './callCounts.js'
+import { CallCounts, type CountingNode } from './callCounts.js'
+import type { Caller } from './caller.js'
 import type { Hearer } from './eventHub.js'
 import { IncomingCall } from './incomingCall.js'
-import type { Surroundings } from './liveObject.js'
 import { Mailbox } from './mailbox.js'
 import { type LearningNode, NodeLearning } from './nodeLearning.js'
 import type { NodeServices } from './nodeServices.js'
-import { NodeSoftware } from './nodeSoftware.js'
-import { type LazySlots, NodeState } from './nodeState.js'
+import { NodeSoftware, type SoftwareNode } from './nodeSoftware.js'
+import { NodeState, type StateOwner } from './nodeState.js'
 import type { UpgradingNode } from './nodeUpgrade.js'
 import { RecordKeeper } from './recordKeeper.js'
 import { RecordPass, unmadeOf } from './recordPass.js'
@@ -32,13 +34,13 @@ import { localCall, type Receiver, route } from './router.js'
 import { ServiceSlot } from './serviceSlot.js'
 import { backoffMs, sleep } from './timeouts.js'
 import type { TimerWheel } from './timerWheel.js'
-import { UpgradeLayer } from './upgradeLayer.js'
+import { type LabelledNode, type RunningCall, UpgradeLayer } from './upgradeLayer.js'
 import { UpgradeManager } from './upgradeManager.js'
 import { VersionTally } from './versionTally.js'
 
 const atFirst = { phase: 'current', target: null, reason: null } as const
 
-export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, LazySlots {
+export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, StateOwner, CountingNode, LabelledNode, SoftwareNode {
   readonly state: NodeState
   readonly keeper: RecordKeeper
   readonly mailbox: Mailbox
@@ -68,39 +70,15 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Lazy
     record: NodeRecord,
     isNew: boolean,
   ) {
-    const { journal, clock, random, calls, settings } = services
+    const { journal, clock, settings } = services
     const { nodeId, service } = record
-    this.state = new NodeState(nodeId, journal, (error) => this.crash(error), this)
+    this.state = new NodeState(nodeId, journal, this)
     this.keeper = new RecordKeeper(record, this.state, journal)
     this.slot = new ServiceSlot(services, service, nodeId, isNew)
     this.mailbox = new Mailbox(clock, settings.mailboxCallsMax)
-    const { callTimes } = services.inspection
-    this.calls = new CallCounts(
-      () => clock.now(),
-      (label, tookMs) => callTimes.add(service, label, tookMs),
-    )
-    const running = () =>
-      this.software.starting ?? (this.mailbox.running instanceof IncomingCall ? this.mailbox.running : undefined)
-    this.layer = new UpgradeLayer(
-      () => ({ nodeId, incarnation: this.keeper.record.incarnation, ...this.runs }),
-      running,
-      this.state,
-      calls,
-      clock,
-      settings,
-    )
-    const around: Surroundings = {
-      nodeId,
-      layer: this.layer,
-      state: this.state,
-      clock,
-      random,
-      callSelf: (method, args) => this.#callSelf(method, args),
-      tally: (version, isSimulated) => this.#tally(version)[isSimulated ? 'simulated' : 'own'],
-      telemetry: services.telemetry,
-      trace: () => running()?.trace ?? null,
-    }
-    this.software = new NodeSoftware(services, this.keeper, around, (chain) => services.events.hear(this, heardBy(chain)))
+    this.calls = new CallCounts(this)
+    this.layer = new UpgradeLayer(this)
+    this.software = new NodeSoftware(services, this.keeper, this)
     this.learning = new NodeLearning(this)
     this.pass = new RecordPass(this)
     this.manager = new UpgradeManager(this)
@@ -108,6 +86,10 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Lazy
 
   get id(): string {
     return this.keeper.record.nodeId
+  }
+
+  get nodeId(): string {
+    return this.id
   }
 
   /** What a node is: the class of the current generation, and its version. */
@@ -139,6 +121,66 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Lazy
 
   recordFailed(fault: Fault): void {
     this.pass.failed(fault)
+  }
+
+  stateLost(error: unknown): void {
+    this.crash(error)
+  }
+
+  // --- What its object and SOs have around them
+
+  /** Who the node's calls are from. */
+  get caller(): Caller {
+    const { nodeId, incarnation } = this.keeper.record
+    const { className, version } = this.keeper.replier
+    return { nodeId, incarnation, className, version }
+  }
+
+  /** For whom what is sent now is sent. */
+  get running(): RunningCall | undefined {
+    const { running } = this.mailbox
+    return this.software.starting ?? (running instanceof IncomingCall ? running : undefined)
+  }
+
+  get trace(): string | null {
+    return this.running?.trace ?? null
+  }
+
+  get version(): Version {
+    return this.keeper.record.generation.version
+  }
+
+  get clock(): Clock {
+    return this.services.clock
+  }
+
+  get random(): Random {
+    return this.services.random
+  }
+
+  get telemetry(): Telemetry | undefined {
+    return this.services.telemetry
+  }
+
+  chainChanged(chain: ObjectChain): void {
+    this.services.events.hear(this, heardBy(chain))
+  }
+
+  callSelf(method: string, args: readonly unknown[]): void {
+    const { settings, observe } = this.services
+    try {
+      this.mailbox.post(localCall(this, this.keeper.record.incarnation, settings.callDeadlineMs, method, args))
+    } catch (error) {
+      observe({ type: 'warning', message: `${this.id}: a timer's call of ${method} was dropped`, error })
+    }
+  }
+
+  tally(version: Version, isSimulated: boolean): Tally {
+    return this.#tally(version)[isSimulated ? 'simulated' : 'own']
+  }
+
+  timed(label: Version, tookMs: number): void {
+    this.services.inspection.callTimes.add(this.service, label, tookMs)
   }
 
   // --- Receiving calls
@@ -241,15 +283,6 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Lazy
   async rebuild(): Promise<void> {
     await this.software.stop()
     await this.software.start()
-  }
-
-  #callSelf(method: string, args: readonly unknown[]): void {
-    const { settings, observe } = this.services
-    try {
-      this.mailbox.post(localCall(this, this.keeper.record.incarnation, settings.callDeadlineMs, method, args))
-    } catch (error) {
-      observe({ type: 'warning', message: `${this.id}: a timer's call of ${method} was dropped`, error })
-    }
   }
 
   #tally(version: Version): VersionTally {

@@ -5,21 +5,20 @@
 import { planChain, type Step } from '../core/chainPlan.js'
 import { Fault } from '../core/fault.js'
 import { invariant } from '../core/invariant.js'
-import { contextKey, describeClass, type Lifecycle, type NodeClass } from '../core/nodeObject.js'
+import { contextKey, describeClass, type Lifecycle } from '../core/nodeObject.js'
 import type { Generation } from '../core/nodeRecord.js'
 import type { ObjectChain } from '../core/objectChain.js'
 import { buildChain } from './liveChain.js'
-import { LiveContext, type Surroundings } from './liveObject.js'
+import { LiveContext, type RunningObject, type Surroundings } from './liveObject.js'
 import type { NodeServices } from './nodeServices.js'
 import type { RecordKeeper } from './recordKeeper.js'
 import { within } from './timeouts.js'
 import type { RunningCall } from './upgradeLayer.js'
 
-/** The object as it runs, over one generation. */
-export interface RunningObject {
-  readonly instance: Lifecycle
-  readonly definition: NodeClass
-  readonly context: LiveContext
+/** What its software needs of the node. */
+export interface SoftwareNode extends Surroundings {
+  /** The chain is another. */
+  chainChanged(chain: ObjectChain): void
 }
 
 export class NodeSoftware {
@@ -34,13 +33,11 @@ export class NodeSoftware {
   constructor(
     private readonly services: NodeServices,
     private readonly keeper: RecordKeeper,
-    private readonly around: Surroundings,
-    /** Called whenever the chain is another. */
-    private readonly onChain: (chain: ObjectChain) => void,
+    private readonly node: SoftwareNode,
   ) {}
 
   get chain(): ObjectChain {
-    invariant(this.#chain !== undefined, `${this.around.nodeId} has no chain yet`)
+    invariant(this.#chain !== undefined, `${this.node.nodeId} has no chain yet`)
     return this.#chain
   }
 
@@ -68,17 +65,12 @@ export class NodeSoftware {
 
   /** Makes the object over a generation's state, without starting it. */
   make(generation: Generation): RunningObject {
-    const { around, services } = this
+    const { node, services } = this
     const definition = services.classes.definition(generation.className)
     const instance = services.construct(definition) as unknown as Lifecycle
-    const context = new LiveContext(
-      around,
-      generation.object,
-      () => this.keeper.record.generation.version,
-      describeClass(definition),
-    )
+    const context = new LiveContext(instance, node, generation.object, null, describeClass(definition))
     instance[contextKey] = context
-    around.state.open(generation.object, instance)
+    node.state.open(generation.object, instance)
     return { instance, definition, context }
   }
 
@@ -97,7 +89,7 @@ export class NodeSoftware {
   /** Runs the object's `start()` as a command: what it writes is kept. */
   async runStart(): Promise<void> {
     const object = this.#object!
-    const { state, layer } = this.around
+    const { state, layer } = this.node
     const sends: (() => void)[] = []
     const starting: RunningCall = { deadline: Number.POSITIVE_INFINITY, path: [], sends, trace: null }
     this.#starting = starting
@@ -123,7 +115,7 @@ export class NodeSoftware {
     const object = this.#object
     if (object === undefined) return
     this.#object = undefined
-    const { state, nodeId } = this.around
+    const { state, nodeId } = this.node
     const ticket = state.begin('query')
     try {
       const late = () => new Fault('upgrade.drain', `stop() did not finish in ${timeoutMs} ms`)
@@ -148,7 +140,7 @@ export class NodeSoftware {
     object.context.stop()
     for (const context of this.#simulationContexts) context.stop()
     this.#simulationContexts = []
-    this.around.state.closeAll()
+    this.node.state.closeAll()
   }
 
   /** The chain as the node's record has it; to be called when that has changed, in a turn of the mailbox. */
@@ -160,11 +152,10 @@ export class NodeSoftware {
     for (let v = oldest + 1; v <= newest; v++) steps.push(classes.step(line, v))
     const plan = planChain(generation.version, oldest, steps, this.#rejected, (of) => generation.simulations[of] !== undefined)
     for (const context of this.#simulationContexts) context.close()
-    const { instance, definition } = this.#object!
-    const live = buildChain(plan, generation, instance, definition, (v) => classes.definition(line[v]!), this.around)
+    const live = buildChain(plan, generation, this.#object!, (v) => classes.definition(line[v]!), this.node)
     this.#chain = live.chain
     this.#simulationContexts = live.contexts
-    this.onChain(live.chain)
+    this.node.chainChanged(live.chain)
   }
 
   /** Cuts the chain above its newest version, or, without a fault, ends the cut. A turn of the mailbox. */

@@ -120,10 +120,11 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
     object: slot(0, first),
     simulations: {},
   }
-  const state = new NodeState(nodeId, journal, undefined, {
+  const state = new NodeState(nodeId, journal, {
     lazyOf: (of) => generation.lazy?.[of],
     rulesOf: (lazy) => classes.recordRules(line, lazy),
     recordFailed() {},
+    stateLost() {},
   })
   const recordAt = (at: Generation): NodeRecord => ({
     format: recordFormat,

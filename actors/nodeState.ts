@@ -24,15 +24,18 @@ export interface RootHolder {
   checkRecord?(collection: string, key: string, record: unknown): void
 }
 
-/** What a node knows of its slots whose records are still to be made. */
-export interface LazySlots {
+/** Whose state it is. */
+export interface StateOwner {
+  /** A slot some of whose records are still to be made. */
   lazyOf(slot: Slot): LazySlot | undefined
   rulesOf(lazy: LazySlot): RecordRules
   /** A record can't be made. */
   recordFailed(fault: Fault): void
+  /** What is in memory will never be on disk. */
+  stateLost(error: unknown): void
 }
 
-const noLazySlots: LazySlots = { lazyOf: () => undefined, rulesOf: () => ({}), recordFailed() {} }
+const nobody: StateOwner = { lazyOf: () => undefined, rulesOf: () => ({}), recordFailed() {}, stateLost() {} }
 
 interface OpenSlot {
   readonly key: string
@@ -67,33 +70,32 @@ export class NodeState implements Writer {
   constructor(
     private readonly nodeId: string,
     private readonly journal: Journal,
-    private readonly onLost: (error: unknown) => void = () => {},
-    private readonly lazySlots: LazySlots = noLazySlots,
+    private readonly owner: StateOwner = nobody,
   ) {}
 
   /** Records that are still to be made, read as if they were. Few nodes have any at one time. */
   get lazy(): LazyRecords {
-    const { nodeId, journal, lazySlots } = this
+    const { nodeId, journal, owner } = this
     const check = (slot: Slot, collection: string, key: string, record: unknown) =>
       this.#slots.get(slot)?.holder.checkRecord?.(collection, key, record)
     const failed = (fault: Fault) => {
       if (this.#running !== undefined) this.#spoilt ??= fault
-      lazySlots.recordFailed(fault)
+      owner.recordFailed(fault)
     }
-    const lazyOf = (slot: Slot) => lazySlots.lazyOf(slot)
-    const rulesOf = (lazy: LazySlot) => lazySlots.rulesOf(lazy)
+    const lazyOf = (slot: Slot) => owner.lazyOf(slot)
+    const rulesOf = (lazy: LazySlot) => owner.rulesOf(lazy)
     return (this.#lazy ??= new LazyRecords(nodeId, journal, lazyOf, rulesOf, check, failed))
   }
 
   /** Whether records of this collection are still to be made. */
   isLazy(slot: Slot, name: string): boolean {
-    return this.lazySlots.lazyOf(slot)?.next[name] !== undefined
+    return this.owner.lazyOf(slot)?.next[name] !== undefined
   }
 
   /** Called by the journal: a write of this node will never be on disk. Nothing is kept any more until `closeAll`. */
   lost(error: unknown): void {
     this.#lost = new Fault('unavailable.storage', 'the state could not be written', {}, { cause: error })
-    this.onLost(error)
+    this.owner.stateLost(error)
   }
 
   get isLost(): boolean {

@@ -8,13 +8,12 @@ import { kinds } from '../core/envelope.js'
 import type { Version } from '../core/ids.js'
 import type { MethodKind } from '../core/methods.js'
 import { describeClass, type NodeClass } from '../core/nodeObject.js'
-import type { Clock } from '../core/ports/clock.js'
-import { type Subjects, subjectsOf } from '../core/subjects.js'
+import { subjectsOf } from '../core/subjects.js'
 import { type Caller, FrequentCaller } from './caller.js'
-import type { CallTable, OneWayKind, OutgoingCall } from './callTable.js'
+import type { OneWayKind, OutgoingCall } from './callTable.js'
+import type { NodeServices } from './nodeServices.js'
 import type { NodeState } from './nodeState.js'
 import { makeRef } from './refs.js'
-import type { HostSettings } from './settings.js'
 
 /** What the call being answered passes on to the calls made for it. */
 export interface RunningCall {
@@ -26,26 +25,25 @@ export interface RunningCall {
   readonly trace: string | null
 }
 
+/** What the layer needs of its node. */
+export interface LabelledNode {
+  readonly services: Pick<NodeServices, 'calls' | 'clock' | 'settings'>
+  readonly state: NodeState
+  /** The node as it is now. */
+  readonly caller: Caller
+  readonly running: RunningCall | undefined
+}
+
 export class UpgradeLayer {
-  readonly #subjects: Subjects
   #caller: FrequentCaller | undefined
 
-  constructor(
-    private readonly caller: () => Caller,
-    private readonly running: () => RunningCall | undefined,
-    private readonly state: NodeState,
-    private readonly calls: CallTable,
-    private readonly clock: Clock,
-    private readonly settings: HostSettings,
-  ) {
-    this.#subjects = subjectsOf(settings.system)
-  }
+  constructor(private readonly node: LabelledNode) {}
 
   ref(target: NodeClass, nodeId: string | undefined, label: () => Version): object {
     const { service } = describeClass(target)
     const subject = this.#subject(service, nodeId)
     return makeRef(target, (method, kind, args) => {
-      const now = this.clock.now()
+      const now = this.node.services.clock.now()
       return this.#call(this.#outgoing(subject, service, label(), method, kind, args, now), now)
     })
   }
@@ -54,19 +52,25 @@ export class UpgradeLayer {
     const { service } = describeClass(target)
     const subject = this.#subject(service, nodeId)
     return makeRef(target, (method, kind, args) => {
-      const now = this.clock.now()
+      const now = this.node.services.clock.now()
       this.#send(this.#outgoing(subject, service, label(), method, kind, args, now), now)
     })
   }
 
   /** To whoever hears the event; the label says what it means. */
   publish(name: string, args: readonly unknown[], label: Version): void {
-    const now = this.clock.now()
-    this.#send(this.#outgoing(this.#subjects.event(name), null, label, name, 'command', args, now), now, kinds.event)
+    const now = this.node.services.clock.now()
+    this.#send(
+      this.#outgoing(subjectsOf(this.node.services.settings.system).event(name), null, label, name, 'command', args, now),
+      now,
+      kinds.event,
+    )
   }
 
   #subject(service: string, nodeId: string | undefined): string {
-    return nodeId === undefined ? this.#subjects.service(service) : this.#subjects.node(nodeId)
+    return nodeId === undefined
+      ? subjectsOf(this.node.services.settings.system).service(service)
+      : subjectsOf(this.node.services.settings.system).node(nodeId)
   }
 
   #outgoing(
@@ -78,8 +82,8 @@ export class UpgradeLayer {
     args: readonly unknown[],
     now: number,
   ): OutgoingCall {
-    const running = this.running()
-    const own = now + this.settings.callDeadlineMs
+    const running = this.node.running
+    const own = now + this.node.services.settings.callDeadlineMs
     return {
       subject,
       label,
@@ -95,43 +99,43 @@ export class UpgradeLayer {
   }
 
   #call(call: OutgoingCall, now: number): Promise<unknown> {
-    if (this.state.isCommitted) return this.calls.call(this.#frequentCaller(), call, now)
-    return this.#settled().then(() => this.calls.call(this.#frequentCaller(), call))
+    if (this.node.state.isCommitted) return this.node.services.calls.call(this.#frequentCaller(), call, now)
+    return this.#settled().then(() => this.node.services.calls.call(this.#frequentCaller(), call))
   }
 
   #send(call: OutgoingCall, now: number, kind: OneWayKind = kinds.send): void {
-    if (kind === kinds.send && this.state.isCommitted && this.running()?.sends === undefined) {
-      this.calls.send(this.#frequentCaller(), call, now)
+    if (kind === kinds.send && this.node.state.isCommitted && this.node.running?.sends === undefined) {
+      this.node.services.calls.send(this.#frequentCaller(), call, now)
       return
     }
     // Packed now: a later command may change what the arguments refer to, and what can't be packed fails its own command.
-    this.leaveWithCommit(this.calls.prepareSend(this.#frequentCaller(), call, kind))
+    this.leaveWithCommit(this.node.services.calls.prepareSend(this.#frequentCaller(), call, kind))
   }
 
   /** Runs `leave` with the commit of the command that runs, and never if that fails; else when what was written so far is on disk. */
   leaveWithCommit(leave: () => void): void {
-    const sends = this.running()?.sends
+    const sends = this.node.running?.sends
     if (sends !== undefined) sends.push(leave)
     else this.afterCommit(leave)
   }
 
   /** The node as it is now: the same one until it has another class or version. */
   #frequentCaller(): FrequentCaller {
-    const now = this.caller()
+    const now = this.node.caller
     if (this.#caller?.is(now) !== true) this.#caller = new FrequentCaller(now)
     return this.#caller!
   }
 
   /** Runs `leave` when everything that the node has written so far is on disk; never if that is lost. */
   afterCommit(leave: () => void): void {
-    this.state.whenCommitted((error) => {
+    this.node.state.whenCommitted((error) => {
       if (error === undefined) leave()
     })
   }
 
   #settled(): Promise<void> {
     return new Promise((resolve, reject) =>
-      this.state.whenCommitted((error) => (error === undefined ? resolve() : reject(error))),
+      this.node.state.whenCommitted((error) => (error === undefined ? resolve() : reject(error))),
     )
   }
 }

@@ -7,15 +7,19 @@ import type { Surroundings } from './liveObject.js'
 type PlannedSimulation = Extract<PlannedLink, { readonly so: Simulation }>
 
 export function watchedTable(table: MethodTable, planned: PlannedSimulation, around: Surroundings): MethodTable {
-  const { nodeId, telemetry, trace } = around
+  const { telemetry } = around
   if (telemetry?.hop === undefined) return table
   const { so, version, role } = planned
-  const watched = new Map(table)
-  for (const [method, entry] of table) {
-    if (so.methods[method] === undefined) continue
-    const hop = { node: nodeId, role, version, className: so.simulates.className, method }
-    const invoke = (args: readonly unknown[]) => telemetry.hop!({ ...hop, parent: trace() }, () => entry.invoke(args))
-    watched.set(method, { ...entry, invoke })
+  const entries = new Map(table.entries)
+  for (const [name, entry] of table.entries) {
+    if (so.methods[name] === undefined) continue
+    const hop = { node: around.nodeId, role, version, className: so.simulates.className, method: name }
+    entries.set(name, {
+      ...entry,
+      method(...args) {
+        return telemetry.hop!({ ...hop, parent: around.trace }, () => entry.method.apply(this, args))
+      },
+    })
   }
-  return watched
+  return { level: table.level, entries }
 }

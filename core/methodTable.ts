@@ -1,106 +1,150 @@
 /**
  * What an object or an SO answers, built when a version is installed and not per call (DESIGN §9). A delegated method is the next
  * object's own entry, one hop further: a chain of delegations costs nothing when a call runs.
+ *
+ * A table says what a class and the SOs over it do, and is the same for all their nodes: it is built once. Who does it on one node, its
+ * bearers say.
  */
 import { Fault } from './fault.js'
 import type { MethodKind } from './methods.js'
 import type { ClassDescription } from './nodeObject.js'
 import type { Simulation } from './simulation.js'
 
+/** An object of a node's chain as its methods need it: the object itself or an SO. */
+export interface Bearer {
+  /** `this` of its methods. */
+  readonly self: object
+  /** Called before a command of it runs: it tells the node state whose root may be written. */
+  touch(): void
+}
+
 export interface MethodEntry {
   readonly kind: MethodKind
   /** How many simulation objects a call passes on its way. */
   readonly hops: number
-  readonly invoke: (args: readonly unknown[]) => unknown
+  /** Whose method it is, counted from the object, which is 0, outwards. */
+  readonly level: number
+  readonly method: AnyMethod
+  /** A command that is carried out, and not refused. */
+  readonly touches: boolean
 }
 
-export type MethodTable = ReadonlyMap<string, MethodEntry>
-
-type AnyMethod = (...args: any[]) => unknown
-
-/** `touch` is called before a command runs: it tells the node state whose root may be written. */
-export function objectTable(instance: object, description: ClassDescription, touch: () => void): MethodTable {
-  const table = new Map<string, MethodEntry>()
-  for (const [name, kind] of description.methods) {
-    const method = (instance as Record<string, AnyMethod>)[name]!
-    table.set(name, { kind, hops: 0, invoke: invoker(method, instance, kind, touch) })
-  }
-  return table
+export interface MethodTable {
+  /** Of the outermost bearer whose methods are here. */
+  readonly level: number
+  readonly entries: ReadonlyMap<string, MethodEntry>
 }
 
-/** The table of an SO: `simulated` says which methods there are and of which kind, `self` is `this` of the SO's own methods. */
-export function simulationTable(
-  so: Simulation,
-  simulated: ClassDescription,
-  next: MethodTable,
-  self: object,
-  touch: () => void,
-): MethodTable {
-  const table = new Map<string, MethodEntry>()
-  const delegates = new Set(so.delegates)
-  for (const [name, kind] of simulated.methods) {
-    const own = so.methods[name]
-    if (own !== undefined) table.set(name, { kind, hops: 1, invoke: invoker(own, self, kind, touch) })
-    else if (delegates.has(name)) {
-      const entry = next.get(name)
-      table.set(name, entry === undefined ? missing(so, name, kind) : { kind, hops: entry.hops + 1, invoke: entry.invoke })
-    } else table.set(name, refusal(so, name, kind))
-  }
-  return table
+export type AnyMethod = (this: any, ...args: any[]) => unknown
+
+/** @param bearers those of the link that the entry was found in, the object first */
+export function invoke({ level, touches, method }: MethodEntry, bearers: readonly Bearer[], args: readonly unknown[]): unknown {
+  const bearer = bearers[level]!
+  if (touches) bearer.touch()
+  return method.apply(bearer.self, args as unknown[])
 }
+
+const objectTables = new WeakMap<ClassDescription, MethodTable>()
+
+export function objectTable(description: ClassDescription): MethodTable {
+  return kept(objectTables, description, () => {
+    const entries = new Map<string, MethodEntry>()
+    const methods = description.definition.prototype as Record<string, AnyMethod>
+    for (const [name, kind] of description.methods) entries.set(name, carriedOut(methods[name]!, kind, 0, 0))
+    return { level: 0, entries }
+  })
+}
+
+const simulationTables = new WeakMap<MethodTable, WeakMap<Simulation, MethodTable>>()
+
+/** The table of an SO over `next`: `simulated` says which methods there are and of which kind. */
+export function simulationTable(so: Simulation, simulated: ClassDescription, next: MethodTable): MethodTable {
+  const over = kept(simulationTables, next, () => new WeakMap())
+  return kept(over, so, () => {
+    const level = next.level + 1
+    const delegates = new Set(so.delegates)
+    const entries = new Map<string, MethodEntry>()
+    for (const [name, kind] of simulated.methods) {
+      const own = so.methods[name]
+      // The next object may have lost the method by its own restriction: the same to the caller as a refusal.
+      const delegated = delegates.has(name) ? next.entries.get(name) : undefined
+      if (own !== undefined) entries.set(name, carriedOut(own, kind, 1, level))
+      else if (delegated !== undefined) entries.set(name, { ...delegated, kind, hops: delegated.hops + 1 })
+      else entries.set(name, refused(so, name, kind, level))
+    }
+    return { level, entries }
+  })
+}
+
+const restrictedTables = new WeakMap<MethodTable, WeakMap<ClassDescription, MethodTable>>()
 
 /** Only the methods that the class of that version has: a version's callers see that version. */
 export function restrictedTable(table: MethodTable, description: ClassDescription): MethodTable {
-  const restricted = new Map<string, MethodEntry>()
-  for (const name of description.methods.keys()) {
-    const entry = table.get(name)
-    if (entry !== undefined) restricted.set(name, entry)
-  }
-  return restricted
+  const of = kept(restrictedTables, table, () => new WeakMap())
+  return kept(of, description, () => {
+    const entries = new Map<string, MethodEntry>()
+    for (const name of description.methods.keys()) {
+      const entry = table.entries.get(name)
+      if (entry !== undefined) entries.set(name, entry)
+    }
+    return { level: table.level, entries }
+  })
 }
 
 /** What an SO's `this.next` is: asynchronous throughout, so that an SO can't tell whether the next is the object or another SO. */
-export function asynchronous(table: MethodTable): Record<string, AnyMethod> {
-  const next: Record<string, AnyMethod> = {}
-  for (const [name, entry] of table) next[name] = (...args) => promised(entry, args)
-  return next
+export type NextObject = new (bearers: readonly Bearer[]) => object
+
+const nextObjects = new WeakMap<MethodTable, NextObject>()
+
+export function nextObject(table: MethodTable): NextObject {
+  return kept(nextObjects, table, () => {
+    class Next {
+      readonly #bearers: readonly Bearer[]
+
+      constructor(bearers: readonly Bearer[]) {
+        this.#bearers = bearers
+      }
+
+      static method(entry: MethodEntry): AnyMethod {
+        return function (this: Next, ...args) {
+          return promised(entry, this.#bearers, args)
+        }
+      }
+    }
+    for (const [name, entry] of table.entries) Object.defineProperty(Next.prototype, name, { value: Next.method(entry) })
+    return Next
+  })
 }
 
 /** Not an async function: it would wrap the promise of a next SO in another one, at each hop. */
-function promised(entry: MethodEntry, args: readonly unknown[]): Promise<unknown> {
+function promised(entry: MethodEntry, bearers: readonly Bearer[], args: readonly unknown[]): Promise<unknown> {
   try {
-    const answer = entry.invoke(args)
+    const answer = invoke(entry, bearers, args)
     return answer instanceof Promise ? answer : Promise.resolve(answer)
   } catch (error) {
     return Promise.reject(error)
   }
 }
 
-function invoker(method: AnyMethod, self: object, kind: MethodKind, touch: () => void): MethodEntry['invoke'] {
-  if (kind === 'query') return (args) => method.apply(self, args as unknown[])
-  return (args) => {
-    touch()
-    return method.apply(self, args as unknown[])
-  }
+function carriedOut(method: AnyMethod, kind: MethodKind, hops: number, level: number): MethodEntry {
+  return { kind, hops, level, method, touches: kind === 'command' }
 }
 
-function refusal(so: Simulation, name: string, kind: MethodKind): MethodEntry {
+function refused(so: Simulation, name: string, kind: MethodKind, level: number): MethodEntry {
   const from = so.simulates.className
   const over = so.over.className
-  return {
-    kind,
-    hops: 1,
-    invoke: () => {
-      throw new Fault('simulation.refused', `${from}.${name} can't be carried out on ${over}`, {
-        method: name,
-        simulates: from,
-        over,
-      })
-    },
+  const method = () => {
+    throw new Fault('simulation.refused', `${from}.${name} can't be carried out on ${over}`, {
+      method: name,
+      simulates: from,
+      over,
+    })
   }
+  return { kind, hops: 1, level, method, touches: false }
 }
 
-/** The next object lost the method by its own restriction: the same to the caller as a refusal. */
-function missing(so: Simulation, name: string, kind: MethodKind): MethodEntry {
-  return refusal(so, name, kind)
+function kept<Key extends WeakKey, Value>(values: WeakMap<Key, Value>, key: Key, make: () => Value): Value {
+  let value = values.get(key)
+  if (value === undefined) values.set(key, (value = make()))
+  return value
 }

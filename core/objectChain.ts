@@ -8,7 +8,7 @@
 import type { Fault } from './fault.js'
 import type { Version } from './ids.js'
 import { invariant } from './invariant.js'
-import type { MethodTable } from './methodTable.js'
+import type { Bearer, MethodTable } from './methodTable.js'
 
 /** `alias`: the upgrade leaves the class alone, or needs no SO: the neighbour nearer to the object answers. */
 export type LinkRole = 'object' | 'pastSO' | 'futureSO' | 'alias'
@@ -19,6 +19,8 @@ export interface Link {
   readonly className: string
   readonly role: LinkRole
   readonly methods: MethodTable
+  /** Who carries the methods out, the object first. */
+  readonly bearers: readonly Bearer[]
   /** Which method hears an event, by the event's name. */
   readonly hears: ReadonlyMap<string, { readonly method: string }>
   readonly tally: Tally
@@ -61,7 +63,8 @@ export class ObjectChain {
     places.forEach((place, i) => {
       invariant(place.version === this.oldest + i, `C1: version ${this.oldest + i} is answered by the link of ${place.version}`)
     })
-    this.links = places.filter((place) => place.role !== 'cut')
+    // A copy of the filtered list, which has room for more: there are many chains.
+    this.links = places.filter((place) => place.role !== 'cut').slice()
     this.#answers = places.map((place) => (place.role === 'cut' ? place.fault : place))
     const objects = this.links.filter(({ role }) => role === 'object')
     invariant(

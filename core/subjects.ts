@@ -21,8 +21,15 @@ export interface Subjects {
 export const serviceQueue = 'serving'
 export const serverQueue = 'servers'
 
+/** Of the system that was asked for last: a process has one as a rule. */
+let latest: { readonly system: string; readonly subjects: Subjects } | undefined
+
 export function subjectsOf(system: string): Subjects {
-  const prefix = `theseus.${system}`
+  if (latest?.system !== system) latest = { system, subjects: subjectsUnder(`theseus.${system}`) }
+  return latest.subjects
+}
+
+function subjectsUnder(prefix: string): Subjects {
   return {
     node: (nodeId) => `${prefix}.node.${nodeId}`,
     service: (service) => `${prefix}.service.${service}`,

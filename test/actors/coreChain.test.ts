@@ -172,7 +172,8 @@ const link = (version: number, role: Link['role']): Link => ({
   version,
   role,
   className: `C${version}`,
-  methods: new Map(),
+  methods: { level: 0, entries: new Map() },
+  bearers: [],
   hears: new Map(),
   tally: { calls: 0 },
 })
