@@ -42,9 +42,10 @@ export class FiguresOfServices {
       const { service } = keeper.record
       let sums = services.get(service)
       if (sums === undefined) services.set(service, (sums = new Map()))
-      for (const [version, tally] of tallies) {
+      for (const tally of tallies) {
+        const { version } = tally
         let sum = sums.get(version)
-        if (sum === undefined) sums.set(version, (sum = new VersionTally()))
+        if (sum === undefined) sums.set(version, (sum = new VersionTally(version)))
         sum.add(tally)
       }
     }

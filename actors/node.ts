@@ -38,6 +38,7 @@ import { type LabelledNode, type RunningCall, UpgradeLayer } from './upgradeLaye
 import { UpgradeManager } from './upgradeManager.js'
 import { VersionTally } from './versionTally.js'
 
+const serving = { queue: serviceQueue } as const
 const atFirst = { phase: 'current', target: null, reason: null } as const
 
 export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, StateOwner, CountingNode, LabelledNode, SoftwareNode {
@@ -51,7 +52,8 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Stat
   readonly manager: UpgradeManager
   readonly slot: ServiceSlot
   readonly calls: CallCounts
-  readonly tallies = new Map<Version, VersionTally>()
+  readonly tallies: VersionTally[] = []
+  readonly #receive = (message: Message): void => this.receive(message)
   #direct: Subscription | undefined
   #serving: Subscription | undefined
   isUpgrading = false
@@ -286,8 +288,10 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Stat
   }
 
   #tally(version: Version): VersionTally {
-    const tally = this.tallies.get(version) ?? new VersionTally()
-    this.tallies.set(version, tally)
+    const known = this.tallies.find((each) => each.version === version)
+    if (known !== undefined) return known
+    const tally = new VersionTally(version)
+    this.tallies.push(tally)
     return tally
   }
 
@@ -300,7 +304,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Stat
   /** Listens for calls to this node; they wait until the mailbox is open. */
   subscribe(): void {
     const subjects = subjectsOf(this.services.settings.system)
-    this.#direct ??= this.services.transport.subscribe(subjects.node(this.id), (message) => this.receive(message))
+    this.#direct ??= this.services.transport.subscribe(subjects.node(this.id), this.#receive)
   }
 
   /** Takes part in answering the service's calls, and opens the mailbox. A node at a dead version opens it for itself alone. */
@@ -313,8 +317,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Stat
     if (this.isBehind) this.#refuseWaiting(this.#isBehindFault())
     else {
       const { service } = subjectsOf(this.services.settings.system)
-      const options = { queue: serviceQueue }
-      this.#serving ??= this.services.transport.subscribe(service(record.service), (message) => this.receive(message), options)
+      this.#serving ??= this.services.transport.subscribe(service(record.service), this.#receive, serving)
     }
     this.mailbox.open()
     this.pass.start()

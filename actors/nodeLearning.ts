@@ -31,10 +31,13 @@ export interface LearningNode {
   consider(): void
 }
 
+/** One for all that have nothing to wait for. */
+const atOnce = Promise.resolve()
+
 export class NodeLearning {
   #held: IncomingCall[] = []
   #answering = false
-  #preparing: Promise<void> = Promise.resolve()
+  #preparing = atOnce
   #stopped = false
 
   constructor(private readonly node: LearningNode) {}

@@ -15,6 +15,8 @@ import type { RecordKeeper } from './recordKeeper.js'
 import { within } from './timeouts.js'
 import type { RunningCall } from './upgradeLayer.js'
 
+const none: readonly LiveContext[] = []
+
 /** What its software needs of the node. */
 export interface SoftwareNode extends Surroundings {
   /** The chain is another. */
@@ -24,7 +26,7 @@ export interface SoftwareNode extends Surroundings {
 export class NodeSoftware {
   #object: RunningObject | undefined
   #chain: ObjectChain | undefined
-  #simulationContexts: readonly LiveContext[] = []
+  #simulationContexts = none
   /** What `start()` sends leaves with what it writes, and with no call that happens to run. */
   #starting: RunningCall | undefined
   /** Why the version after the chain's newest is not answered, if its upgrade was rejected. */
@@ -139,7 +141,7 @@ export class NodeSoftware {
   #forget(object: RunningObject): void {
     object.context.stop()
     for (const context of this.#simulationContexts) context.stop()
-    this.#simulationContexts = []
+    this.#simulationContexts = none
     this.node.state.closeAll()
   }
 

@@ -38,12 +38,15 @@ export interface StateOwner {
 const nobody: StateOwner = { lazyOf: () => undefined, rulesOf: () => ({}), recordFailed() {}, stateLost() {} }
 
 interface OpenSlot {
+  readonly slot: Slot
   readonly key: string
   readonly holder: RootHolder
   /** The root after the last call that was kept. */
   snapshot: unknown
   touched: boolean
 }
+
+const noSlots: readonly OpenSlot[] = []
 
 /** A query's writes to a root are looked for in so many queries at first, then in one of so many: looking goes through all of the root. */
 const queriesLookedAtFirst = 64
@@ -55,11 +58,12 @@ export type Ticket = number
 export class NodeState implements Writer {
   /** The newest batch with a write of this node. */
   batch: BatchNumber = 0
-  readonly #slots = new Map<Slot, OpenSlot>()
+  /** A handful: they are found by going through them. */
+  #slots: readonly OpenSlot[] = noSlots
   #running: MethodKind | undefined
   #ticket: Ticket = 0
   #touched: OpenSlot[] = []
-  readonly #staged = new Map<string, StagedWrite>()
+  #staged: Map<string, StagedWrite> | undefined
   #lazy: LazyRecords | undefined
   /** Why the running call must not succeed: a record that it asked for can't be made. */
   #spoilt: Fault | undefined
@@ -77,7 +81,7 @@ export class NodeState implements Writer {
   get lazy(): LazyRecords {
     const { nodeId, journal, owner } = this
     const check = (slot: Slot, collection: string, key: string, record: unknown) =>
-      this.#slots.get(slot)?.holder.checkRecord?.(collection, key, record)
+      this.#slot(slot)?.holder.checkRecord?.(collection, key, record)
     const failed = (fault: Fault) => {
       if (this.#running !== undefined) this.#spoilt ??= fault
       owner.recordFailed(fault)
@@ -129,17 +133,18 @@ export class NodeState implements Writer {
     const packed = this.journal.get(key)
     invariant(packed !== undefined, `${this.nodeId}: no state in slot ${slot}`)
     holder.state = unpack(packed) as object
-    this.#slots.set(slot, { key, holder, snapshot: snapshotOf(holder.state, undefined, 'state'), touched: false })
+    const snapshot = snapshotOf(holder.state, undefined, 'state')
+    this.#slots = [...this.#slots.filter((open) => open.slot !== slot), { slot, key, holder, snapshot, touched: false }]
   }
 
   /** Forgets the holder of one slot, between two calls. */
   close(slot: Slot): void {
-    this.#slots.delete(slot)
+    this.#slots = this.#slots.filter((open) => open.slot !== slot)
   }
 
   /** Forgets all holders: what is opened next is as it is on disk. */
   closeAll(): void {
-    this.#slots.clear()
+    this.#slots = noSlots
     this.#end()
     this.#ticket++
     if (this.#lost === undefined) return
@@ -155,9 +160,14 @@ export class NodeState implements Writer {
   /** Called before a command of this slot's holder runs. */
   touch(slot: Slot): void {
     this.#mayWrite()
-    const open = this.#slots.get(slot)
+    const open = this.#slot(slot)
     invariant(open !== undefined, `${this.nodeId}: slot ${slot} is not open`)
     this.#touch(open)
+  }
+
+  #slot(slot: Slot): OpenSlot | undefined {
+    for (const open of this.#slots) if (open.slot === slot) return open
+    return undefined
   }
 
   #touch(open: OpenSlot): void {
@@ -186,7 +196,7 @@ export class NodeState implements Writer {
         this.batch = this.journal.write(open.key, new PackedLater(snapshot), this)
       }
     }
-    if (this.#staged.size > 0)
+    if (this.#staged !== undefined)
       for (const [key, write] of this.#staged) this.batch = this.journal.write(key, packedOf(write), this)
     this.#end()
   }
@@ -199,7 +209,7 @@ export class NodeState implements Writer {
   /** The call failed: roots are as they were before it, collections too. True if it had written: the object must be rebuilt then. */
   drop(ticket: Ticket): boolean {
     if (ticket !== this.#ticket) return false
-    let written = this.#staged.size > 0
+    let written = this.#staged !== undefined
     for (const open of this.#touched) {
       if (isUnchanged(open)) continue
       written = true
@@ -212,7 +222,7 @@ export class NodeState implements Writer {
   /** What a query did to a root would be committed with the next command, or lost with a crash. */
   #checkQuery(): void {
     if (this.#queries++ >= queriesLookedAtFirst && this.#queries % queriesLookedAtThen !== 0) return
-    for (const open of this.#slots.values()) {
+    for (const open of this.#slots) {
       if (isUnchanged(open)) continue
       this.#touch(open)
       throw new Fault('protocol.query-writes', 'a query may not write to the state: mark the method @command')
@@ -221,7 +231,7 @@ export class NodeState implements Writer {
 
   /** The root as committed or about to be, as a copy that nobody else has. */
   rootCopy(slot: Slot): object {
-    const open = this.#slots.get(slot)
+    const open = this.#slot(slot)
     if (open !== undefined) return copyOf(open.snapshot)
     const packed = this.journal.get(keys.root(this.nodeId, slot))
     return packed === undefined ? {} : (unpack(packed) as object)
@@ -229,10 +239,20 @@ export class NodeState implements Writer {
 
   /** `mayUse` throws for an object that has stopped: it must not write into another's call. */
   collection(slot: Slot, name: string, mayUse: () => void = () => {}): Collection<unknown> {
-    return new StoredCollection(keys.collection(this.nodeId, slot, name), slot, name, this.journal, this, this.#staged, () => {
+    return new StoredCollection(keys.collection(this.nodeId, slot, name), slot, name, this.journal, this, () => {
       mayUse()
       this.#mayWrite()
     })
+  }
+
+  /** What the running call has written to collections. */
+  get staged(): ReadonlyMap<string, StagedWrite> {
+    return this.#staged ?? nothingStaged
+  }
+
+  stage(key: string, write: StagedWrite): void {
+    this.#staged ??= new Map()
+    this.#staged.set(key, write)
   }
 
   #mayWrite(): void {
@@ -252,7 +272,7 @@ export class NodeState implements Writer {
       for (const open of this.#touched) open.touched = false
       this.#touched = []
     }
-    if (this.#staged.size > 0) this.#staged.clear()
+    this.#staged = undefined
   }
 }
 
@@ -273,6 +293,8 @@ function copyOf(snapshot: unknown): object {
 type StagedWrite = Uint8Array | null | typeof deletedBelow
 const deletedBelow = Symbol('deletedBelow')
 
+const nothingStaged: ReadonlyMap<string, StagedWrite> = new Map()
+
 function packedOf(write: StagedWrite): Uint8Array | null {
   return write === deletedBelow ? tombstone : write
 }
@@ -285,13 +307,12 @@ class StoredCollection implements Collection<unknown> {
     private readonly name: string,
     private readonly journal: Journal,
     private readonly state: NodeState,
-    private readonly staged: Map<string, StagedWrite>,
     private readonly mayWrite: () => void,
   ) {}
 
   get(key: string): unknown {
     const full = this.prefix + checkKey(key)
-    const own = this.staged.get(full)
+    const own = this.state.staged.get(full)
     if (own === undefined) {
       if (this.#isLazy) return this.state.lazy.get(this.slot, this.name, key)
       const packed = this.journal.get(full)
@@ -302,26 +323,26 @@ class StoredCollection implements Collection<unknown> {
 
   has(key: string): boolean {
     const full = this.prefix + checkKey(key)
-    const own = this.staged.get(full)
+    const own = this.state.staged.get(full)
     if (own !== undefined) return own !== null && own !== deletedBelow
     return this.#isLazy ? this.state.lazy.get(this.slot, this.name, key) !== undefined : this.journal.get(full) !== undefined
   }
 
   put(key: string, value: unknown): void {
     this.mayWrite()
-    this.staged.set(this.prefix + checkKey(key), pack(value, `record ${key}`))
+    this.state.stage(this.prefix + checkKey(key), pack(value, `record ${key}`))
   }
 
   delete(key: string): void {
     this.mayWrite()
     const full = this.prefix + checkKey(key)
-    this.staged.set(full, this.#isLazy && this.state.lazy.needsTombstone(this.slot, this.name, key) ? deletedBelow : null)
+    this.state.stage(full, this.#isLazy && this.state.lazy.needsTombstone(this.slot, this.name, key) ? deletedBelow : null)
   }
 
   *entries(range: KeyRange = {}): Iterable<readonly [string, unknown]> {
     const from = this.prefix + (range.from ?? '')
     const to = range.to === undefined ? afterPrefix(this.prefix) : this.prefix + range.to
-    const own = [...this.staged]
+    const own = [...this.state.staged]
       .filter(([key]) => compareKeys(key, from) >= 0 && compareKeys(key, to) < 0)
       .map(([key, write]) => [key, write === deletedBelow ? null : write] as const)
       .sort(([a], [b]) => compareKeys(a, b))

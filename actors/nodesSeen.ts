@@ -10,7 +10,7 @@ export interface InspectedNode {
   readonly keeper: { readonly record: { readonly service: string } }
   readonly runs: { readonly className: string; readonly version: Version }
   readonly software: { readonly hasChain: boolean; readonly chain: ObjectChain }
-  readonly tallies: ReadonlyMap<Version, VersionTally>
+  readonly tallies: readonly VersionTally[]
   readonly phase: Phase
   readonly target: Version | null
   readonly reason: string | null
@@ -93,11 +93,11 @@ function chainOf({ software }: InspectedNode): ObjectChain | undefined {
 }
 
 function callsOf({ tallies }: InspectedNode): readonly CallsSeen[] {
-  return [...tallies].filter(([, { calls }]) => calls > 0).map(([version, { calls }]) => [version, calls])
+  return tallies.filter(({ calls }) => calls > 0).map(({ version, calls }) => [version, calls])
 }
 
 function total({ tallies }: InspectedNode): number {
   let sum = 0
-  for (const { calls } of tallies.values()) sum += calls
+  for (const { calls } of tallies) sum += calls
   return sum
 }

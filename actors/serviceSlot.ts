@@ -7,13 +7,16 @@ import type { ServiceLimit, SlotAnswer } from '../core/ports/upgradeDatabase.js'
 import type { NodeServices } from './nodeServices.js'
 import { backoffMs } from './timeouts.js'
 
+/** One for all that have nothing to wait for. */
+const atOnce = Promise.resolve()
+
 export class ServiceSlot {
   /** `unknown` for a node that comes back: it may have claimed before. */
   #state: 'free' | 'unknown' | 'held'
   /** Counts what is wanted; an older wish is dropped. */
   #wish = 0
-  #telling: Promise<void> = Promise.resolve()
-  #claiming: Promise<unknown> = Promise.resolve()
+  #telling = atOnce
+  #claiming: Promise<unknown> = atOnce
   /** An upgrade has claimed it and will drain: serving meanwhile does not give it back. */
   #isReserved = false
 

@@ -1,7 +1,10 @@
 /** What has come of the calls of one version on a node since it started there. */
+import type { Version } from '../core/ids.js'
 import type { Tally } from '../core/objectChain.js'
 
 export class VersionTally {
+  constructor(readonly version: Version) {}
+
   /** Calls that the object answered by itself. */
   readonly own: Tally = { calls: 0 }
   /** Calls that went through simulation objects. */

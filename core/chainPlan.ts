@@ -104,7 +104,12 @@ function cut(version: Version, fault: Fault): PlannedLink {
   return { version, role: 'cut', fault }
 }
 
+/** Of the version that was asked for last: the chains of most nodes begin with the same. */
+let latestDead: { readonly oldest: Version; readonly below: () => Fault } | undefined
+
 /** Keeps nothing but the number: chains live long, and there are many. */
 function deadBelow(oldest: Version): () => Fault {
-  return () => new Fault('version.dead', `versions before ${oldest} are dead`, { oldest })
+  if (latestDead?.oldest !== oldest)
+    latestDead = { oldest, below: () => new Fault('version.dead', `versions before ${oldest} are dead`, { oldest }) }
+  return latestDead.below
 }

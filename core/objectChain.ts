@@ -65,7 +65,8 @@ export class ObjectChain {
     })
     // A copy of the filtered list, which has room for more: there are many chains.
     this.links = places.filter((place) => place.role !== 'cut').slice()
-    this.#answers = places.map((place) => (place.role === 'cut' ? place.fault : place))
+    this.#answers =
+      this.links.length === places.length ? this.links : places.map((place) => (place.role === 'cut' ? place.fault : place))
     const objects = this.links.filter(({ role }) => role === 'object')
     invariant(
       objects.length === 1 && objects[0]!.version === version,

@@ -85,19 +85,10 @@ export class NatsTransport implements Transport {
     }
     const settings = options?.queue === undefined ? { callback } : { callback, queue: options.queue }
     try {
-      const subscription = this.#connection.subscribe(subject, settings)
-      return { unsubscribe: () => unsubscribe(subscription), drain: () => this.#drain(subscription) }
+      return new NatsListening(this.#connection.subscribe(subject, settings), this)
     } catch (error) {
       throw this.#faultOf(error)
     }
-  }
-
-  async #drain(subscription: NatsSubscription): Promise<void> {
-    if (!subscription.isClosed() && this.#status === 'connected') {
-      void subscription.drain().catch(() => {}) // It asks for no more; our own flush settles whatever happens (N3).
-      await this.flush().catch(() => {})
-    }
-    unsubscribe(subscription)
   }
 
   newInbox(): string {
@@ -185,8 +176,24 @@ export class NatsTransport implements Transport {
   }
 }
 
-function unsubscribe(subscription: NatsSubscription): void {
-  if (!subscription.isClosed()) subscription.unsubscribe()
+/** There is one for each subject of each node, so it is small. */
+class NatsListening implements Subscription {
+  constructor(
+    private readonly subscription: NatsSubscription,
+    private readonly transport: Transport,
+  ) {}
+
+  unsubscribe(): void {
+    if (!this.subscription.isClosed()) this.subscription.unsubscribe()
+  }
+
+  async drain(): Promise<void> {
+    if (!this.subscription.isClosed() && this.transport.status === 'connected') {
+      void this.subscription.drain().catch(() => {}) // It asks for no more; our own flush settles whatever happens (N3).
+      await this.transport.flush().catch(() => {})
+    }
+    this.unsubscribe()
+  }
 }
 
 /** One for all: nats.js reads it before `publish` returns. */
