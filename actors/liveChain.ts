@@ -118,6 +118,6 @@ export function buildChain(
     contexts.push(context)
     around.state.open(slot, self)
     const methods = simulationTable(so, simulated, next.methods)
-    return { methods: watchedTable(methods, planned, around), bearers: [...next.bearers, context] }
+    return { methods: watchedTable(methods, planned, around), bearers: next.bearers.concat(context) }
   }
 }

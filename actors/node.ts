@@ -52,7 +52,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Stat
   readonly manager: UpgradeManager
   readonly slot: ServiceSlot
   readonly calls: CallCounts
-  readonly tallies: VersionTally[] = []
+  tallies: readonly VersionTally[] = []
   readonly #receive = (message: Message): void => this.receive(message)
   #direct: Subscription | undefined
   #serving: Subscription | undefined
@@ -291,7 +291,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Stat
     const known = this.tallies.find((each) => each.version === version)
     if (known !== undefined) return known
     const tally = new VersionTally(version)
-    this.tallies.push(tally)
+    this.tallies = this.tallies.concat(tally)
     return tally
   }
 

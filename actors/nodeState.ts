@@ -134,7 +134,9 @@ export class NodeState implements Writer {
     invariant(packed !== undefined, `${this.nodeId}: no state in slot ${slot}`)
     holder.state = unpack(packed) as object
     const snapshot = snapshotOf(holder.state, undefined, 'state')
-    this.#slots = [...this.#slots.filter((open) => open.slot !== slot), { slot, key, holder, snapshot, touched: false }]
+    this.close(slot)
+    // A joined list has no room for more, which a list that grows has.
+    this.#slots = this.#slots.concat({ slot, key, holder, snapshot, touched: false })
   }
 
   /** Forgets the holder of one slot, between two calls. */
