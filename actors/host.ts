@@ -44,7 +44,7 @@ export class Host {
     }
     // Asked at most every `unknownVersionMs`, whatever others say.
     contacts.onNewer = (version) => void history.knows(version).catch(() => {})
-    registrar.figuresOf = (nodeId) => this.#nodes.get(nodeId)?.figures
+    registrar.figuresOf = (nodeId) => this.#nodes.get(nodeId)?.status.figures
     registrar.onTaken = (nodeId, fault) => void this.#taken(nodeId, fault)
   }
 
@@ -103,7 +103,7 @@ export class Host {
       newestVersion: history.heard,
       openCalls: calls.openCalls,
       starting: [...this.#starting],
-      nodes: [...this.#nodes.values()].map((node) => node.snapshot),
+      nodes: [...this.#nodes.values()].map((node) => node.status.snapshot),
     }
   }
 

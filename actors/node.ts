@@ -1,13 +1,10 @@
 /**
  * A node: an identity, a persistent state, and one object. Ties together who owns what: the chain knows which object answers a version, the
- * mailbox what runs now, the node state what is on disk, the upgrade manager the phase, the upgrade layer the labels. What is left is the
- * node's life: it serves, restarts, stops, and says what it does.
+ * mailbox what runs now, the node state what is on disk, the upgrade manager the phase, the upgrade layer the labels, the status what is said
+ * of it. What is left is the node's life: it serves, leaves, and stops.
  */
-import { usesOf } from '../core/agreement.js'
-import { Fault, reasonOf } from '../core/fault.js'
-import type { NodeSnapshot } from '../core/hostStatus.js'
+import { Fault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
-import { describeClass } from '../core/nodeObject.js'
 import type { LazySlot, NodeRecord, Slot } from '../core/nodeRecord.js'
 import type { Link, ObjectChain, Tally } from '../core/objectChain.js'
 import type { Phase } from '../core/phases.js'
@@ -15,7 +12,6 @@ import type { Clock } from '../core/ports/clock.js'
 import type { Random } from '../core/ports/random.js'
 import type { ReceivedOutcome, Telemetry } from '../core/ports/telemetry.js'
 import type { Message, Subscription } from '../core/ports/transport.js'
-import type { NodeFigures, RecordsUnmade } from '../core/ports/upgradeDatabase.js'
 import type { RecordRules } from '../core/recordTransform.js'
 import { serviceQueue, subjectsOf } from '../core/subjects.js'
 import { CallCounts, type CountingNode } from './callCounts.js'
@@ -24,24 +20,27 @@ import type { Hearer } from './eventHub.js'
 import { IncomingCall } from './incomingCall.js'
 import { Mailbox } from './mailbox.js'
 import { type LearningNode, NodeLearning } from './nodeLearning.js'
+import { NodeRestart, type RestartingNode } from './nodeRestart.js'
 import type { NodeServices } from './nodeServices.js'
 import { NodeSoftware, type SoftwareNode } from './nodeSoftware.js'
 import { NodeState, type StateOwner } from './nodeState.js'
+import { NodeStatus, type ToldNode } from './nodeStatus.js'
 import type { UpgradingNode } from './nodeUpgrade.js'
 import { RecordKeeper } from './recordKeeper.js'
-import { RecordPass, unmadeOf } from './recordPass.js'
+import { RecordPass } from './recordPass.js'
 import { localCall, type Receiver, route } from './router.js'
 import { ServiceSlot } from './serviceSlot.js'
-import { backoffMs, sleep } from './timeouts.js'
 import type { TimerWheel } from './timerWheel.js'
 import { type LabelledNode, type RunningCall, UpgradeLayer } from './upgradeLayer.js'
 import { UpgradeManager } from './upgradeManager.js'
 import { VersionTally } from './versionTally.js'
 
 const serving = { queue: serviceQueue } as const
-const atFirst = { phase: 'current', target: null, reason: null } as const
 
-export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, StateOwner, CountingNode, LabelledNode, SoftwareNode {
+type Parts = StateOwner & CountingNode & LabelledNode & SoftwareNode & ToldNode & RestartingNode
+
+/** `Parts`: what its parts need of it. */
+export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Parts {
   readonly state: NodeState
   readonly keeper: RecordKeeper
   readonly mailbox: Mailbox
@@ -52,18 +51,15 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Stat
   readonly manager: UpgradeManager
   readonly slot: ServiceSlot
   readonly calls: CallCounts
+  readonly status: NodeStatus
   tallies: readonly VersionTally[] = []
   readonly #receive = (message: Message): void => this.receive(message)
   #direct: Subscription | undefined
   #serving: Subscription | undefined
   isUpgrading = false
-  #restarting: Promise<void> | undefined
-  #restartedAtMs = Number.NEGATIVE_INFINITY
-  #crashesInARow = 0
+  #restart: NodeRestart | undefined
   #leaving = false
   #stopped = false
-  #said: { readonly phase: Phase; readonly target: Version | null; readonly reason: string | null } = atFirst
-  #followers: (() => boolean)[] = []
   /** As long as this node runs: an upgrade's functions are always the same. */
   #rules: Map<string, RecordRules> | undefined
 
@@ -79,6 +75,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Stat
     this.slot = new ServiceSlot(services, service, nodeId, isNew)
     this.mailbox = new Mailbox(clock, settings.mailboxCallsMax)
     this.calls = new CallCounts(this)
+    this.status = new NodeStatus(this)
     this.layer = new UpgradeLayer(this)
     this.software = new NodeSoftware(services, this.keeper, this)
     this.learning = new NodeLearning(this)
@@ -365,75 +362,11 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Stat
   // --- What the node says of itself
 
   report(phase: Phase, target: Version | null, reason: string | null): void {
-    const { registrar, observe, settings, store, clock, classes } = this.services
-    const { nodeId, service } = this.keeper.record
-    const uses = usesOf(describeClass(classes.definition(this.runs.className)))
-    registrar.report({
-      nodeId,
-      service,
-      ...this.runs,
-      phase,
-      target,
-      reason,
-      hostId: settings.hostId,
-      directoryId: store.directoryId,
-      since: clock.now(),
-      ...(uses.length === 0 ? {} : { uses }),
-      // Renewed with the lease; until then nobody is to think that all are made.
-      ...(this.records === null ? {} : { figures: this.figures! }),
-    })
-    if (phase !== this.#said.phase) this.calls.phaseBegins()
-    this.#said = { phase, target, reason }
-    observe({ type: 'phase', nodeId, service, ...this.runs, phase, target, reason })
-    this.#followers = this.#followers.filter((isDone) => !isDone())
+    this.status.report(phase, target, reason)
   }
 
-  /** How calls have gone since the phase began, where that tells how an upgrade does: on nodes that wait for one, or have just had one. */
-  get figures(): NodeFigures | undefined {
-    const { heard } = this.services.history
-    const { records } = this
-    if (records !== null) return { ...this.calls.sincePhase, records }
-    if (heard === 0 || this.keeper.record.generation.version < heard - 1) return undefined
-    return this.calls.sincePhase
-  }
-
-  get records(): RecordsUnmade | null {
-    return unmadeOf(this.keeper.record.generation)
-  }
-
-  /** The phase that was last reported, and why. */
   get phase(): Phase {
-    return this.#said.phase
-  }
-
-  get reason(): string | null {
-    return this.#said.reason
-  }
-
-  get target(): Version | null {
-    return this.#said.target
-  }
-
-  get snapshot(): NodeSnapshot {
-    const isServing = this.mailbox.isOpen && !this.isBehind
-    const { answered, failed, expired } = this.calls
-    return {
-      id: this.id,
-      service: this.service,
-      ...this.runs,
-      ...this.#said,
-      isServing,
-      waiting: this.mailbox.waiting,
-      answered,
-      failed,
-      expired,
-      records: this.records,
-    }
-  }
-
-  /** Calls `isDone` now and after each phase begins, until it returns true. */
-  follow(isDone: () => boolean): void {
-    if (!isDone()) this.#followers.push(isDone)
+    return this.status.phase
   }
 
   // --- Restarts and the end
@@ -441,42 +374,25 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Stat
   crash(error: unknown): void {
     // At once: a record that is written meanwhile must not be made of one that is lost, for it would name slots that are not there.
     if (this.state.isLost && !this.isUpgrading) this.keeper.reload()
-    if (this.#restarting !== undefined || this.#stopped || this.isUpgrading) return
+    if (this.#restart?.isRunning || this.isOver || this.isUpgrading) return
     this.services.observe({ type: 'nodeFailed', nodeId: this.id, error })
-    this.#restarting = this.#restart()
+    this.#restart ??= new NodeRestart(this)
+    this.#restart.begin()
   }
 
   async whenRestarted(): Promise<void> {
-    while (this.#restarting !== undefined) await this.#restarting
+    await this.#restart?.over()
   }
 
-  /** From disk again, until the object starts: nothing else can be done. */
-  async #restart(): Promise<void> {
-    const { clock, settings, random, history } = this.services
-    await this.close()
-    this.software.discard()
-    // A disk that is still full would be tried again and again at once.
-    this.#crashesInARow = clock.now() - this.#restartedAtMs < settings.backoffMsMax ? this.#crashesInARow + 1 : 0
-    if (this.#crashesInARow > 0)
-      await sleep(clock, backoffMs(this.#crashesInARow - 1, settings.backoffMs, settings.backoffMsMax, random.next()))
-    for (let failures = 0; !this.#stopped; failures++) {
-      try {
-        this.software.discard()
-        this.keeper.reload()
-        await this.software.start()
-        break
-      } catch (error) {
-        this.report('failed', null, reasonOf(error))
-        await sleep(clock, backoffMs(failures, settings.backoffMs, settings.backoffMsMax, random.next()))
-      }
-    }
-    this.#restarting = undefined
-    if (this.#stopped) return
-    this.#restartedAtMs = clock.now()
+  restarted(): void {
     if (!this.manager.tellAgain()) this.report('current', null, null)
     this.serve()
     // What was learned and lost is learned again.
-    this.learning.learn(history.heard)
+    this.learning.learn(this.services.history.heard)
+  }
+
+  get isOver(): boolean {
+    return this.#stopped
   }
 
   /** From when it leaves on: no upgrade of it goes on, and it does not serve again. */

@@ -63,7 +63,7 @@ export class RunningNode implements NodeHandle {
   }
 
   get records(): RecordsUnmade | null {
-    return this.#node.records
+    return this.#node.status.records
   }
 
   get chain(): readonly ChainEntry[] {
@@ -76,8 +76,8 @@ export class RunningNode implements NodeHandle {
     const node = this.#node
     const timeoutMs = milliseconds(timeout)
     const arrived = new Promise<void>((resolve, reject) => {
-      node.follow(() => {
-        const { phase, reason } = node
+      node.status.follow(() => {
+        const { phase, reason } = node.status
         const { version: reached } = node.runs
         if (phase === 'current' && reached >= version) resolve()
         else if (phase === 'stalled' || phase === 'rejected') {

@@ -11,9 +11,7 @@ export interface InspectedNode {
   readonly runs: { readonly className: string; readonly version: Version }
   readonly software: { readonly hasChain: boolean; readonly chain: ObjectChain }
   readonly tallies: readonly VersionTally[]
-  readonly phase: Phase
-  readonly target: Version | null
-  readonly reason: string | null
+  readonly status: { readonly phase: Phase; readonly target: Version | null; readonly reason: string | null }
 }
 
 interface Told {
@@ -70,7 +68,7 @@ export class NodesSeen {
   }
 
   #seen(node: InspectedNode, at: number): NodeSeen {
-    const { phase, target } = node
+    const { phase, target, reason } = node.status
     const links = chainOf(node)?.links ?? []
     return {
       type: 'node',
@@ -81,7 +79,7 @@ export class NodesSeen {
       ...node.runs,
       phase,
       target,
-      reason: reasonSeen(node.reason),
+      reason: reasonSeen(reason),
       chain: links.map(({ version, className, role }) => ({ version, className, role })),
       calls: callsOf(node),
     }

@@ -110,14 +110,14 @@ function readAnnouncement(reader: WireReader, length: number): Envelope {
 
 // --- Runs of fields that are the same in many envelopes
 
-const methods = new KnownRuns((reader) => {
+const methods = new KnownRuns((reader: WireReader) => {
   const method = readText(reader, 4)
   if (isMethodName(method)) return method
   throw bad(`field 4 (method) is longer than ${methodBytesMax}`)
 })
 
 const callers = new KnownRuns(
-  (reader): Omit<CallerFields, 'expects'> => ({
+  (reader: WireReader): Omit<CallerFields, 'expects'> => ({
     caller: readName(reader, 7),
     incarnation: readUint(reader, 8),
     callerClass: readClassName(reader, 9),
@@ -125,9 +125,9 @@ const callers = new KnownRuns(
   }),
 )
 
-const expected = new KnownRuns((reader) => readTextOrNil(reader, 11))
+const expected = new KnownRuns((reader: WireReader) => readTextOrNil(reader, 11))
 
-const repliers = new KnownRuns((reader) => ({
+const repliers = new KnownRuns((reader: WireReader) => ({
   node: readName(reader, 5),
   className: readClassName(reader, 6),
   version: readVersion(reader, 7),

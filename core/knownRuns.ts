@@ -4,26 +4,30 @@
  *
  * Fields delimit themselves: bytes that begin with those of a known run begin with its fields.
  */
-import type { WireReader } from './wireReader.js'
-
 /** Runs that one table keeps; a new one takes the place of another. */
 const runsKept = 1024
 /** Longer ones are not kept. */
 const runBytesMax = 256
+
+/** Where a message is being read. */
+interface Reading {
+  readonly bytes: Uint8Array
+  at: number
+}
 
 interface Run<T> {
   readonly bytes: Uint8Array
   readonly value: T
 }
 
-export class KnownRuns<T> {
+export class KnownRuns<T, Reader extends Reading> {
   readonly #runs: (Run<T> | undefined)[] = new Array(runsKept).fill(undefined)
 
   /** @param decode reads the run and throws if it is not as it must be; then nothing is kept */
-  constructor(private readonly decode: (reader: WireReader) => T) {}
+  constructor(private readonly decode: (reader: Reader) => T) {}
 
   /** Reads the run that begins here. Its first field should be text. */
-  read(reader: WireReader): T {
+  read(reader: Reader): T {
     const { bytes, at: start } = reader
     const place = placeOf(bytes, start)
     const known = this.#runs[place]

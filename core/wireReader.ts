@@ -194,7 +194,7 @@ export class WireReader {
   }
 }
 
-const knownKeys = new KnownRuns((reader) => {
+const knownKeys = new KnownRuns((reader: WireReader) => {
   const { bytes, at } = reader
   const key = reader.value()
   if (typeof key === 'string') return key

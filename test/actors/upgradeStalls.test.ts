@@ -36,8 +36,8 @@ const stalls: Record<string, Stall> = {
     reason: /upgrade\.transform: no form/,
   },
   'a TF that takes too long': {
-    upgrade: (ok) => toV2({ transformTimeout: 30, beforeTransform: () => (ok() ? undefined : new Promise(() => {})) }),
-    reason: /upgrade\.transform: .*30 ms/,
+    upgrade: (ok) => toV2({ transformTimeout: 300, beforeTransform: () => (ok() ? undefined : new Promise(() => {})) }),
+    reason: /upgrade\.transform: .*300 ms/,
   },
   'a past-SO’s initial that throws': {
     upgrade: (ok) =>
@@ -63,14 +63,14 @@ const stalls: Record<string, Stall> = {
   'a selfCheck that takes too long': {
     upgrade: (ok) =>
       toV2({
-        startTimeout: 30,
+        startTimeout: 300,
         newClass: class extends NotesV2 {
           protected override async selfCheck(): Promise<void> {
             if (!ok()) await new Promise(() => {})
           }
         },
       }),
-    reason: /upgrade\.check: .*30 ms/,
+    reason: /upgrade\.check: .*300 ms/,
   },
   'a selfCheck that sends': {
     upgrade: (ok) =>
