@@ -2,8 +2,10 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { MatchReport } from '../match/report.js'
+import type { PauseReport } from '../pause/pause.js'
 import type { ScaleReport } from '../scale/scale.js'
 import { callsChart } from './callsChart.js'
+import { pauseChart } from './pauseChart.js'
 import { scaleChart } from './scaleChart.js'
 
 /** Compiled, this file is in dist/bench/charts. */
@@ -12,6 +14,7 @@ const kept = `${docs}bench.json`
 
 interface Results {
   readonly calls?: MatchReport
+  readonly pause?: PauseReport
   readonly scale?: ScaleReport
 }
 
@@ -31,9 +34,10 @@ export function drawKept(): readonly string[] {
   return draw(JSON.parse(readFileSync(kept, 'utf8')) as Results).map((name) => `docs/${name}`)
 }
 
-function draw({ calls, scale }: Results): readonly string[] {
+function draw({ calls, pause, scale }: Results): readonly string[] {
   const charts = {
     ...(calls === undefined ? {} : { 'bench.svg': callsChart(calls) }),
+    ...(pause === undefined ? {} : { 'bench-pause.svg': pauseChart(pause) }),
     ...(scale === undefined || scale.results.length === 0 ? {} : { 'bench-scale.svg': scaleChart(scale) }),
   }
   for (const [name, chart] of Object.entries(charts)) writeFileSync(`${docs}${name}`, chart)
