@@ -62,7 +62,8 @@ export class Host {
     this.#announcements = transport.subscribe(subjectsOf(this.system).announcements, (message) => this.#announced(message))
     transport.onStatus((status) => {
       this.services.observe({ type: 'transport', status })
-      if (status === 'connected') this.#ask()
+      // All hosts are back at once.
+      if (status === 'connected') this.#askWithin(this.services.history.heard + 1)
     })
     this.services.inspection.start(this.#nodes)
     this.#ask()

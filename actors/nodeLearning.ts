@@ -55,6 +55,11 @@ export class NodeLearning {
     if (!this.#answering) void this.#answerHeld()
   }
 
+  /** Calls that wait for their version, but for those whose time has run out. */
+  get held(): number {
+    return this.#held.reduce((count, { isRefused }) => (isRefused ? count : count + 1), 0)
+  }
+
   /** Installs what this host has heard of, in the background; what fails is tried again when it is needed. */
   learn(version: Version): void {
     this.prepare(version).then(

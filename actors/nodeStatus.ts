@@ -7,6 +7,7 @@ import type { Phase } from '../core/phases.js'
 import type { NodeFigures, RecordsUnmade } from '../core/ports/upgradeDatabase.js'
 import type { CallCounts } from './callCounts.js'
 import type { Mailbox } from './mailbox.js'
+import type { NodeLearning } from './nodeLearning.js'
 import type { NodeServices } from './nodeServices.js'
 import type { RecordKeeper } from './recordKeeper.js'
 import { unmadeOf } from './recordPass.js'
@@ -16,6 +17,7 @@ export interface ToldNode {
   readonly services: NodeServices
   readonly keeper: RecordKeeper
   readonly mailbox: Mailbox
+  readonly learning: NodeLearning
   readonly calls: CallCounts
   /** At a dead version. */
   readonly isBehind: boolean
@@ -94,7 +96,7 @@ export class NodeStatus {
   }
 
   get snapshot(): NodeSnapshot {
-    const { keeper, mailbox, calls, isBehind } = this.node
+    const { keeper, mailbox, learning, calls, isBehind } = this.node
     const { node: id, className, version } = keeper.replier
     const { answered, failed, expired } = calls
     return {
@@ -105,6 +107,7 @@ export class NodeStatus {
       ...this.#said,
       isServing: mailbox.isOpen && !isBehind,
       waiting: mailbox.waiting,
+      fetching: learning.held,
       answered,
       failed,
       expired,

@@ -17,6 +17,8 @@ export interface NodeSnapshot {
   readonly isServing: boolean
   /** Calls that wait for their turn; held ones while it does not serve. */
   readonly waiting: number
+  /** Calls of versions that it does not know yet: held until it does. */
+  readonly fetching: number
   /** Since it started here. */
   readonly answered: number
   readonly failed: number

@@ -42,11 +42,11 @@ export class KnownRuns<T, Reader extends Reading> {
   }
 }
 
-/** By the length and the last characters of short text: names often differ in these alone. */
+/** By the length, the first and the last characters of short text: names of one kind, and keys of one record, often differ in these alone. */
 function placeOf(bytes: Uint8Array, at: number): number {
   const header = bytes[at] ?? 0
   const last = at + (header & 0x1f)
-  return (header + (bytes[last] ?? 0) * 7 + (bytes[last - 1] ?? 0) * 61) & (runsKept - 1)
+  return (header + (bytes[at + 1] ?? 0) * 31 + (bytes[last] ?? 0) * 7 + (bytes[last - 1] ?? 0) * 61) & (runsKept - 1)
 }
 
 /** Past the end of `bytes` nothing is equal. */

@@ -11,7 +11,7 @@ import { brief, table, whole } from '../table.js'
 import type { MemoryOrder, MemoryResult } from './memoryHost.js'
 
 const system = 'memory'
-const sizes = { quick: { first: 50, nodes: 300 }, whole: { first: 200, nodes: 1_000 } }
+const sizes = { quick: { first: 50, nodes: 300 }, whole: { first: 1_000, nodes: 4_000 } }
 
 export interface MemoryReport extends MemoryResult {
   readonly machine: string

@@ -215,9 +215,9 @@ export class PrometheusMetrics implements HostMetrics {
     )
     this.#gauge(
       'theseus_held_calls',
-      'Calls that are held by nodes that do not serve, because they upgrade or restart.',
+      'Calls that are held by nodes that do not serve, because they upgrade or restart, and calls of versions that a node does not know yet.',
       ['service'],
-      () => byService(nodes(), (of) => sumOf(of, ({ isServing, waiting }) => (isServing ? 0 : waiting))),
+      () => byService(nodes(), (of) => sumOf(of, ({ isServing, waiting, fetching }) => fetching + (isServing ? 0 : waiting))),
     )
   }
 

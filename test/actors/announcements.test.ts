@@ -1,8 +1,8 @@
-/** All hosts hear an announcement at once: each asks the upgrade server at a moment of its own, but for a call that needs the version now. */
+/** All hosts hear an announcement at once, and come back to NATS at once: each asks the upgrade server at a moment of its own, but for a call that needs the version now. */
 import test, { type ExecutionContext } from 'ava'
 import type { Clock } from '../../core/ports/clock.js'
 import { createHost } from '../../index.js'
-import { memoryStore, memoryTransport } from '../../transports/memory/index.js'
+import { type MemoryTransport, memoryStore, memoryTransport } from '../../transports/memory/index.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { until } from '../support/eventually.js'
 import { TestSystem } from '../support/testSystem.js'
@@ -27,10 +27,11 @@ async function patient(t: ExecutionContext, chance: number) {
     if (from === 'patient' && message.subject.endsWith('.server')) questions++
     return 'deliver'
   }
+  let transport!: MemoryTransport
   const host = await createHost({
     system: system.name,
     hostId: 'patient',
-    transport: { connect: async (options) => memoryTransport(system.broker, options) },
+    transport: { connect: async (options) => (transport = memoryTransport(system.broker, options)) },
     udb: system.udb,
     state: memoryStore(),
     bundles: system.repository,
@@ -41,7 +42,7 @@ async function patient(t: ExecutionContext, chance: number) {
   t.teardown(() => host.stop())
   const node = await host.node(NotesV1, 'n1')
   questions = 0
-  return { system, node, moments, questions: () => questions }
+  return { system, node, moments, transport, questions: () => questions }
 }
 
 for (const chance of [0.25, 0.75]) {
@@ -65,6 +66,18 @@ test('who hears of a second version meanwhile asks once for both', async (t) => 
   t.is(moments.length, 1)
   // For the newest version, its manifests, and two bundles.
   t.is(questions(), 4)
+})
+
+test('who comes back to NATS asks at a moment of its own too: all hosts come back at once', async (t) => {
+  const { system, node, moments, transport, questions } = await patient(t, 0.5)
+  transport.disconnect()
+  await system.publish(toV2())
+  transport.reconnect()
+  t.is(moments.length, 1)
+  await system.desk.running.flush()
+  t.is(questions(), 0)
+  moments[0]!.come()
+  await until(() => node.version === 1, 'the node upgrades')
 })
 
 test('a call that needs the version does not wait for that moment, which then asks for nothing', async (t) => {

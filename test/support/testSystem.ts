@@ -43,7 +43,7 @@ const quick: Settings = {
   slotPauseMs: 4,
   retryPauseMs: 2,
   retryPauseMsMax: 10,
-  serverDeadlineMs: 2_000,
+  serverDeadlineMs: 10_000,
   chunkDeadlineMs: 2_000,
   chunkResendMs: 200,
   announcedWithinMs: 10,

@@ -238,6 +238,29 @@ test('/readyz says no, and why, while a node starts and while the connection is 
   t.deepEqual(await reasons(), [])
 })
 
+test('calls of a version that a node does not know yet are held calls too', async (t) => {
+  const broker = new MemoryBroker({ clock: systemClock, random: systemRandom })
+  const reach = {
+    system: `fetching-${process.pid}`,
+    transport: { connect: async () => memoryTransport(broker) },
+    udb: memoryDatabase(),
+  }
+  // The clock's timers keep no process alive.
+  const alive = setInterval(() => {}, 1_000)
+  t.teardown(() => clearInterval(alive))
+  const server = await startUpgradeServer(reach)
+  const { host } = await open(t, reach)
+  await host.node(NotesV1, 'n1')
+  // Nobody can tell the node what version 1 is.
+  await server.stop()
+  const call = host.ref(NotesV2, 'n1', { version: 1, deadline: '1s' }).add('a')
+  const failed = codeOf(call)
+  await until(async () => (await metricOf(host, 'theseus_held_calls', { service: 'notes' })) === 1, 'the call is held')
+  t.is(await metricOf(host, 'theseus_mailbox_calls', { service: 'notes' }), 0)
+  t.is(await failed, 'unavailable.fetching')
+  t.is(await metricOf(host, 'theseus_held_calls', { service: 'notes' }), 0)
+})
+
 test('a host is ready while its nodes upgrade by plan or are stalled, and not with one that has failed or does not serve', (t) => {
   const node = {
     id: 'n1',
@@ -247,6 +270,7 @@ test('a host is ready while its nodes upgrade by plan or are stalled, and not wi
     target: 1,
     reason: null,
     waiting: 0,
+    fetching: 0,
     answered: 0,
     failed: 0,
     expired: 0,
