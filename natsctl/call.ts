@@ -46,10 +46,28 @@ async function call(name: string, method: string, args: readonly unknown[], flag
     const target = await targetOf(name, flags, system, () => operator.database.nodes())
     const version = flags.atVersion ?? (await operator.database.head()).version
     const kind = flags.query ? 'query' : 'command'
-    const result = await operator.call(target, method, args, { version, deadlineMs: flags.deadline, kind })
+    const answered = operator.call(target, method, args, { version, deadlineMs: flags.deadline, kind })
+    const result = await untilInterrupted(
+      answered,
+      kind === 'query' ? '' : `: ${name}.${method} was sent, and may be carried out or have been`,
+    )
     show(flags.output, { table: () => print(toJson(result, 2)), document: () => result })
     return exitCodes.done
   })
+}
+
+/** Ctrl-C while a call is under way: what was sent can't be called back, and whoever asked must know. */
+async function untilInterrupted<T>(answered: Promise<T>, what: string): Promise<T> {
+  let interrupt!: () => void
+  const interrupted = new Promise<never>((_, reject) => {
+    interrupt = () => reject(new Failure(exitCodes.interrupted, `interrupted${what}`))
+  })
+  process.once('SIGINT', interrupt)
+  try {
+    return await Promise.race([answered, interrupted])
+  } finally {
+    process.off('SIGINT', interrupt)
+  }
 }
 
 /** JSON where it parses, else the text as it is: `12` is a number, `'"12"'` is text. */
