@@ -309,7 +309,8 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
     if (this.isStopped) return
     this.slot.release()
     const { record } = this.keeper
-    if (this.services.history.dead > record.oldest) this.learning.bury()
+    const { dead, final } = this.services.history
+    if (dead > record.oldest || final > 0) this.learning.bury()
     // What was accepted on its way forward, should it have come back.
     if (this.isBehind) this.#refuseWaiting(this.#isBehindFault())
     else {

@@ -148,7 +148,9 @@ export class NodeLearning {
       const { record } = keeper
       const { generation } = record
       const oldest = Math.max(record.oldest, Math.min(dead, generation.version))
-      const isNeeded = (version: Version) => version >= Math.min(oldest, final) || version > generation.version
+      // Of a version that is final nobody goes back; a node that comes to it may pass an undo of its own version, and goes on as the one before.
+      const least = Math.min(oldest, generation.version < final ? generation.version - 1 : final)
+      const isNeeded = (version: Version) => version >= least || version > generation.version
       const kept = Object.entries(generation.simulations).filter(([version]) => isNeeded(Number(version)))
       const isAll = kept.length === Object.keys(generation.simulations).length
       if (oldest === record.oldest && isAll) return

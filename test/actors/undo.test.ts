@@ -250,6 +250,33 @@ test('a version that is final is not undone, and what its undo would have needed
   await node.reached(2)
 })
 
+test('a node that is away while an undo becomes final keeps what it needs to pass it', async (t) => {
+  const system = await TestSystem.start(t, { askServerMs: 10 }, { deathDelay: 500, deathRound: 5 })
+  const { operator } = system.desk.running
+  const [h1, h2] = [await system.host('h1'), await system.host('h2')]
+  const nodes = [await h1.node(NotesV1, 'n1'), await h2.node(NotesV1, 'n2')]
+  const call = (nodeId: string, version: number, method: string, ...args: readonly unknown[]) =>
+    operator.call({ node: nodeId }, method, args, { version })
+  await call('n1', 0, 'setMood', 'merry')
+  await system.publish(toV2())
+  for (const node of nodes) await node.reached(1)
+  // It will hear of all at once: that version 0 is dead, of the undo, and that it is final.
+  const state = h1.kill()
+  await until(async () => (await codeOf(call('n2', 0, 'mood'))) === 'version.dead', 'version 0 is dead')
+  await operator.undo()
+  await nodes[1]!.reached(2)
+  // Nothing is final before all that are registered are there.
+  await system.database.forget('n1')
+  t.is(await operator.finalize(2), 2)
+  const h3 = await system.host('h3', { state })
+  const dropped: string[] = []
+  h3.state.beforeCommit = (writes) => void dropped.push(...writes.filter(([, value]) => value === null).map(([key]) => key))
+  const node = await h3.node(NotesV1, 'n1')
+  await node.reached(2)
+  t.is(await call('n1', 2, 'mood'), 'merry')
+  await until(() => dropped.includes('s/n1/1.0/r'), 'nobody can go back any more: the state of the past-SO is dropped')
+})
+
 test('a node that is born after an undo is as one that was there before', async (t) => {
   const { system, host, node, call, undo } = await open(t)
   await system.publish(toV2())
