@@ -15,6 +15,8 @@ import { buildCall, meters } from '../upgrades.js'
 import type { RolloutOrder, RolloutResult, SpanFigures } from './rolloutOrder.js'
 
 const workers = 64
+/** Between two looks at how far the rollout is, which take time from the calls. */
+const pollMs = 1_000
 /** One call in so many is a command. */
 const commandEvery = 4
 
@@ -89,7 +91,7 @@ await giveResult(async (order: RolloutOrder): Promise<RolloutResult> => {
   const during = await or(
     span(async () => {
       await host.publish(upgrade)
-      for (const end = performance.now() + order.timeoutMs; left > 0 && performance.now() < end; await pause(100)) {
+      for (const end = performance.now() + order.timeoutMs; left > 0 && performance.now() < end; await pause(pollMs)) {
         const rows = await host.operator.database.nodes('meter')
         left = rows.filter(({ version, phase }) => version < 1 || phase !== 'current').length
       }

@@ -260,6 +260,9 @@ test('a node that is away while an undo becomes final keeps what it needs to pas
   await call('n1', 0, 'setMood', 'merry')
   await system.publish(toV2())
   for (const node of nodes) await node.reached(1)
+  const rows = () => system.database.nodes('notes')
+  const areThere = async () => (await rows()).every(({ version, phase }) => version === 1 && phase === 'current')
+  await until(areThere, 'the database has both at version 1: while one might still go back, version 0 lives')
   // It will hear of all at once: that version 0 is dead, of the undo, and that it is final.
   const state = h1.kill()
   await until(async () => (await codeOf(call('n2', 0, 'mood'))) === 'version.dead', 'version 0 is dead')
