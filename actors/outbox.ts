@@ -1,6 +1,6 @@
 /**
  * Envelopes of one turn of the event loop to one destination travel in one message, bounded in count and bytes. They are written straight
- * into it. A lone envelope waits for nothing but the end of its turn.
+ * into it. A lone envelope waits for nothing but the end of its turn, and a message that has as many bytes as it may have not even for that.
  */
 import { inject, injectable } from 'tsyringe'
 import { Fault } from '../core/fault.js'

@@ -80,7 +80,7 @@ export class WireWriter {
   }
 
   /**
-   * Any plain value. False, and part of it written, if it is not plain: `checkPlain` tells why.
+   * Any plain value. False, and part of it written, if it is not plain: `notPlain` tells why.
    * @param depth lists and records that it is in
    */
   plain(value: unknown, depth = 0): boolean {
