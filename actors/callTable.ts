@@ -110,6 +110,7 @@ export class CallTable {
     return { number, replyTo: `${this.#inbox}.${number.toString(36)}`, calls: [], unanswered: 0 }
   }
   readonly #inbox: string
+  #isClosed = false
   telemetry: Telemetry | undefined
   /** Makes the ids of calls that no node makes unique across restarts. */
   readonly incarnation: number
@@ -144,6 +145,10 @@ export class CallTable {
   }
 
   #begin(caller: Caller, call: OutgoingCall, now: number, resolve: OpenCall['resolve'], reject: OpenCall['reject']): void {
+    if (this.#isClosed) {
+      reject(stopped())
+      return
+    }
     if (this.#open.size >= this.settings.openCallsMax) {
       reject(new Fault('unavailable.overloaded', `${this.#open.size} calls of this host are open already`))
       return
@@ -210,11 +215,17 @@ export class CallTable {
     return { ...call, trace: this.telemetry.sent(madeBy(caller, call, kind)) }
   }
 
-  /** Ends all open calls: the host stops. */
+  /**
+   * Ends all open calls, and refuses later ones: the host stops. C4. Only a call of which no copy has left, or whose newest copy was refused, was
+   * surely not executed.
+   */
   close(): void {
+    this.#isClosed = true
+    // A copy that waits for the end of this turn leaves now, or turns out not to.
+    this.outbox.flush()
     for (const open of this.#open.all()) {
       this.#end(open)
-      open.reject(new Fault('unavailable.stopped', 'the host has stopped'))
+      open.reject(open.delivery === 'unsent' ? stopped() : outcomeUnknown(open.call))
     }
   }
 
@@ -381,6 +392,15 @@ export class CallTable {
   #groupOf(answer: Message): Group | undefined {
     return this.#groups.get(Number.parseInt(answer.subject.slice(this.#inbox.length + 1), 36))
   }
+}
+
+function stopped(): Fault {
+  return new Fault('unavailable.stopped', 'the host has stopped')
+}
+
+function outcomeUnknown({ method }: OutgoingCall): Fault {
+  const message = `${method}: the host stopped before the answer came; the call may have been carried out`
+  return new Fault('timeout.unknown', message, { method })
 }
 
 /** A call as telemetry is told of it. */

@@ -5,6 +5,7 @@
 import { inject, injectable } from 'tsyringe'
 import { isNamed, newestVersionOf } from '../core/classLine.js'
 import { type Duration, milliseconds } from '../core/duration.js'
+import { Fault, isFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import type { MethodKind } from '../core/methods.js'
 import { describeClass, type NodeClass } from '../core/nodeObject.js'
@@ -69,7 +70,7 @@ export class Clients {
     const now = clock.now()
     const caller = this.#known(ref.pin)
     if (caller !== undefined) return calls.call(caller, outgoing(ref, caller.version, method, kind, args, now), now)
-    return this.#find(ref).then((found) => calls.call(found, outgoing(ref, found.version, method, kind, args, now)))
+    return this.#find(ref).then((found) => calls.call(found, outgoing(ref, found.version, method, kind, args, now)), notSent)
   }
 
   #send(ref: PinnedRef, method: string, kind: MethodKind, args: readonly unknown[]): void {
@@ -147,6 +148,12 @@ export class Clients {
       since: clock.now(),
     })
   }
+}
+
+/** The question for the version may have been answered by nobody; the call that it was asked for has not left. */
+function notSent(error: unknown): never {
+  if (!isFault(error) || error.code !== 'timeout.unknown') throw error
+  throw new Fault('unavailable.stopped', 'the host has stopped', {}, { cause: error })
 }
 
 interface FoundLabel {

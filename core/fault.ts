@@ -29,9 +29,13 @@ export const faultCodes = {
   'unavailable.overloaded': { retryable: true, means: 'the mailbox, or the caller’s table of open calls, is full' },
   'unavailable.upgrading': { retryable: true, means: 'the node was upgrading and the deadline came before it served again' },
   'unavailable.fetching': { retryable: true, means: 'the node is still fetching the version of this call' },
-  'unavailable.stopped': { retryable: true, means: 'the node stopped before it ran the call' },
+  'unavailable.stopped': {
+    retryable: true,
+    means: 'the node stopped before it ran the call, or the caller’s host before the call was sent',
+  },
   'unavailable.storage': { retryable: false, means: 'the state could not be written: the call left no trace on its node' },
   'timeout.deadline': { retryable: false, means: 'no answer within the deadline: the outcome is unknown' },
+  'timeout.unknown': { retryable: false, means: 'the caller’s host stopped before the answer came: the outcome is unknown' },
   'simulation.refused': {
     retryable: false,
     means: 'a simulation object can’t do this through the other version (§7.1, condition 2)',

@@ -42,6 +42,7 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (!isFault(error)) return exitCodes.error
   switch (error.code) {
     case 'timeout.deadline':
+    case 'timeout.unknown':
       return exitCodes.timedOut
     case 'unavailable.no-responders':
       return exitCodes.noResponder

@@ -134,7 +134,7 @@ export class LoadClient {
       return { kind: 'done', value: await call() }
     } catch (error) {
       const code = isFault(error) ? error.code : String(error)
-      if (this.options.toleratesUnknown === true && code === 'timeout.deadline') this.tally.unknown++
+      if (this.options.toleratesUnknown === true && isFault(error) && error.kind === 'timeout') this.tally.unknown++
       else this.tally.failed++
       this.tally.failures.set(code, (this.tally.failures.get(code) ?? 0) + 1)
       return { kind: 'failed' }

@@ -11,7 +11,7 @@ type CallStep = Pick<Extract<Step, { kind: 'call' }>, 'service' | 'version' | 'i
 
 /** Whether a call that ended so was surely not executed. A method that threw has left no trace either. */
 export function isWithoutTrace(fault: Fault, asked: Asked): boolean {
-  if (fault.code === 'timeout.deadline') return false
+  if (fault.kind === 'timeout') return false
   // The teller's own node is as it was; what it had asked of the ledger may be done.
   if (asked.what === 'forward')
     return fault.kind !== 'application' && fault.code !== 'unavailable.storage' && fault.code !== 'upgrade.record'
