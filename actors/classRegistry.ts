@@ -1,4 +1,10 @@
-/** The classes this host can run: those its code brought, and those that came with upgrades. */
+/**
+ * The classes this host can run: those its code brought, and those that came with upgrades.
+ *
+ * Inside a node a class is the class of a version, never a name alone: a corrected upgrade may bring another class of the same name while
+ * a node is still at the version of the first (C7, C11). An undone version keeps its class, and an undo means the class of the version
+ * before the one that it undoes.
+ */
 import { inject, injectable } from 'tsyringe'
 import type { Step } from '../core/chainPlan.js'
 import { classesAt, classLine } from '../core/classLine.js'
@@ -16,12 +22,27 @@ import { UpgradeHistory } from './upgradeHistory.js'
 @injectable()
 export class ClassRegistry {
   readonly #local = new Map<string, NodeClass>()
+  /** Those of which a node has started. */
+  readonly #started = new Set<NodeClass>()
+  /** The classes that lines begin with, as they were first asked for: nodes of a host run the same one until it ends. */
+  readonly #firsts = new Map<string, NodeClass>()
 
   constructor(@inject(UpgradeHistory) private readonly history: UpgradeHistory) {}
 
   /** Checks a class that the host's code brings. Throws `config.invalid`, saying what to change. */
   register(definition: NodeClass): void {
-    this.#local.set(describeClass(definition).className, definition)
+    const { className } = describeClass(definition)
+    const known = this.#local.get(className)
+    if (known === definition) return
+    if (known !== undefined && this.#started.has(known))
+      throw new Fault('config.invalid', `two classes of this host are named ${className}: give one of them another className`)
+    this.#local.set(className, definition)
+    this.#firsts.delete(className)
+  }
+
+  /** A node of this class has started: its name means no other class of the code from now on. */
+  started(definition: NodeClass): void {
+    this.#started.add(definition)
   }
 
   /** The class of a node at each known version, in the line that `className` belongs to. */
@@ -53,19 +74,29 @@ export class ClassRegistry {
     return classesAt(this.history.manifests, className)[version]?.has(expected) ?? false
   }
 
-  /** A bundle's copy goes before the code's own: every host then runs the same one. */
-  definition(className: string): NodeClass {
-    const found = this.history.definition(className) ?? this.#local.get(className)
-    if (found === undefined) {
+  /** The class that a node with this line of classes has at a version. What brought it must be loaded. */
+  definitionAt(line: readonly string[], version: Version): NodeClass {
+    const made = madeAt(line, version)
+    if (made === 0) return this.#first(line[0]!)
+    if (this.history.undoes(made)) return this.definitionAt(line, made - 2)
+    const found = this.classUpgrade(line, made)?.newClass
+    if (found !== undefined) return found
+    throw new Fault('upgrade.fetch', `class ${line[version]} came with the upgrade to version ${made}, which is not loaded here`)
+  }
+
+  /** No upgrade made it: the host's own code brings it, or the upgrade that replaces it has a copy. */
+  #first(className: string): NodeClass {
+    const found = this.#firsts.get(className) ?? this.#local.get(className) ?? this.history.replaced(className)
+    if (found === undefined)
       throw new Fault(
         'config.invalid',
         `class ${className} is neither in this host's code nor in a loaded upgrade: pass it to host.node()`,
       )
-    }
+    this.#firsts.set(className, found)
     return found
   }
 
-  /** Loads one upgrade if it concerns the line. One that is rejected and undone is not needed. */
+  /** Loads one upgrade if it concerns the line, and the class that its version has. One that is rejected and undone is not needed. */
   async loadStep(line: readonly string[], version: Version): Promise<void> {
     if (!isConcerned(line, version)) return
     try {
@@ -74,15 +105,26 @@ export class ClassRegistry {
       const isOver = this.history.isUndone(version) || this.history.takesBack(version)
       if (!isOver || !isRejection(error)) throw error
     }
+    if (this.history.undoes(version)) await this.#loadClassAt(line, version - 2)
   }
 
   /** Loads the upgrades that concern the line between two versions, so that its classes are here, with the one that the first version has. */
   async load(line: readonly string[], from: Version, to: Version): Promise<void> {
-    let made = from
-    while (made > 0 && !isConcerned(line, made)) made--
-    if (made > 0) await this.loadStep(line, made)
+    await this.#loadClassAt(line, from)
     for (let version = from + 1; version <= to; version++) await this.loadStep(line, version)
   }
+
+  async #loadClassAt(line: readonly string[], version: Version): Promise<void> {
+    const made = madeAt(line, version)
+    if (made > 0) await this.loadStep(line, made)
+  }
+}
+
+/** The upgrade that gave the line the class that it has at `version`; 0 for the class that it began with. */
+function madeAt(line: readonly string[], version: Version): Version {
+  let made = version
+  while (made > 0 && !isConcerned(line, made)) made--
+  return made
 }
 
 /** Whether the upgrade to `version` concerns a node with this line of classes. */

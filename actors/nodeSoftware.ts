@@ -68,7 +68,7 @@ export class NodeSoftware {
   /** Makes the object over a generation's state, without starting it. */
   make(generation: Generation): RunningObject {
     const { node, services } = this
-    const definition = services.classes.definition(generation.className)
+    const definition = services.classes.definitionAt(this.keeper.line(services.classes), generation.version)
     const instance = services.construct(definition) as unknown as Lifecycle
     const context = new LiveContext(instance, node, generation.object, null, describeClass(definition))
     instance[contextKey] = context
@@ -154,7 +154,7 @@ export class NodeSoftware {
     for (let v = oldest + 1; v <= newest; v++) steps.push(classes.step(line, v))
     const plan = planChain(generation.version, oldest, steps, this.#rejected, (of) => generation.simulations[of] !== undefined)
     for (const context of this.#simulationContexts) context.close()
-    const live = buildChain(plan, generation, this.#object!, (v) => classes.definition(line[v]!), this.node)
+    const live = buildChain(plan, generation, this.#object!, (v) => classes.definitionAt(line, v), this.node)
     this.#chain = live.chain
     this.#simulationContexts = live.contexts
     this.node.chainChanged(live.chain)

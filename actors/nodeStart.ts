@@ -20,7 +20,11 @@ export async function startNode(services: NodeServices, definition: NodeClass, n
   checkName('node id', nodeId)
   services.classes.register(definition)
   const stored = services.store.get(keys.record(nodeId))
-  return stored === undefined ? birth(services, definition, nodeId) : revive(services, definition, checkRecord(unpack(stored)))
+  const node = await (stored === undefined
+    ? birth(services, definition, nodeId)
+    : revive(services, definition, checkRecord(unpack(stored))))
+  services.classes.started(definition)
+  return node
 }
 
 /** A node with state starts with what it has: nothing about an upgrade is needed to serve the versions it knows. */
@@ -140,7 +144,7 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
   })
   // What a birth that was interrupted left.
   await sweepSlots(nodeId, () => true, journal, settings)
-  const root = pack(classes.definition(line[first]!).initial(), `${line[first]}.initial()`)
+  const root = pack(classes.definitionAt(line, first).initial(), `${line[first]}.initial()`)
   await journal.commit([[keys.root(nodeId, generation.object), root]])
   for (let version = first + 1; version <= goal; version++) {
     const upgrade = classes.classUpgrade(line, version)

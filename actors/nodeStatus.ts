@@ -58,7 +58,7 @@ export class NodeStatus {
     const { registrar, observe, settings, store, clock, classes } = this.node.services
     const { nodeId, service } = keeper.record
     const { className, version } = keeper.replier
-    const uses = usesOf(describeClass(classes.definition(className)))
+    const uses = usesOf(describeClass(classes.definitionAt(keeper.line(classes), version)))
     registrar.report({
       nodeId,
       service,

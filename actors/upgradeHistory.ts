@@ -28,7 +28,6 @@ const unknownVersionsMax = 64
 @injectable()
 export class UpgradeHistory {
   readonly #upgrades = new Map<Version, Upgrade>()
-  readonly #classes = new Map<string, NodeClass>()
   /** Upgrades that failed verification: the chain of every node is cut there. */
   readonly #rejected = new Map<Version, Fault>()
   #fetching: Promise<void> | undefined
@@ -182,9 +181,13 @@ export class UpgradeHistory {
     return this.#upgrades.get(version)?.classUpgrades.find(({ oldClass }) => oldClass.className === className)
   }
 
-  /** A class that a loaded upgrade brought. */
-  definition(className: string): NodeClass | undefined {
-    return this.#classes.get(className)
+  /** The copy of a class that the first loaded upgrade to replace it has. */
+  replaced(className: string): NodeClass | undefined {
+    for (let version = 1; version <= this.newest; version++) {
+      const found = this.undoes(version) ? undefined : this.classUpgrade(version, className)
+      if (found !== undefined) return found.oldClass
+    }
+    return undefined
   }
 
   async #fetchManifests(to: Version): Promise<void> {
@@ -223,10 +226,6 @@ export class UpgradeHistory {
       const upgrade = await this.#upgradeOf(manifest)
       checkAgainstManifest(upgrade, manifest)
       this.#upgrades.set(version, upgrade)
-      for (const { oldClass, newClass } of upgrade.classUpgrades) {
-        if (!this.#classes.has(oldClass.className)) this.#classes.set(oldClass.className, oldClass)
-        this.#classes.set(newClass.className, newClass)
-      }
       return upgrade
     } catch (error) {
       if (isFault(error) && error.kind === 'upgrade' && error.code !== 'upgrade.fetch') this.#rejected.set(version, error)

@@ -6,7 +6,7 @@ import { codeOf, gate, type Settings, TestSystem } from '../support/testSystem.j
 import { gates, NotesV1, NotesV2, toV2 } from './notes.js'
 
 class Desk extends NodeObject<{ done: string[] }> {
-  static override readonly className = 'Desk.v1'
+  static override readonly className: string = 'Desk.v1'
   static override initial() {
     return { done: [] as string[] }
   }
@@ -237,6 +237,7 @@ test('two hosts of one process have nodes of the same class without sharing anyt
 })
 
 class Shy extends Desk {
+  static override readonly className = 'Shy.v1'
   static failures = 1
   protected override start(): void {
     if (Shy.failures-- > 0) throw new Error('not today')
