@@ -39,7 +39,7 @@ import type { HostStatus } from './core/hostStatus.js'
 import { checkName, type Version } from './core/ids.js'
 import { checkFacts, type NodeFacts } from './core/nodeFilter.js'
 import type { ClassRepository } from './core/ports/classRepository.js'
-import type { Clock } from './core/ports/clock.js'
+import { type Clock, type WallClock, withMonotonic } from './core/ports/clock.js'
 import type { HostMetrics, MetricsFactory } from './core/ports/metrics.js'
 import { type Random, randomName } from './core/ports/random.js'
 import type { Signer } from './core/ports/signatures.js'
@@ -88,7 +88,7 @@ export interface Ways {
   readonly transport?: TransportFactory
   /** `redis('redis://…')`. By default the memory of this process. */
   readonly udb?: UdbFactory
-  readonly clock?: Clock
+  readonly clock?: Clock | WallClock
   readonly random?: Random
 }
 
@@ -241,7 +241,7 @@ export async function startUpgradeServer(
   const server = new UpgradeServer({
     system,
     ...ways,
-    clock: options.clock ?? systemClock,
+    clock: clockOf(options),
     signatures: nkeySignatures,
     trust,
     // Not of the system's own chance: a rehearsal is the same whatever a server is called.
@@ -317,7 +317,7 @@ async function open(options: HostOptions, store: StateStore): Promise<Opened> {
   scope.register(tokens.transport, { useValue: ways.transport })
   scope.register(tokens.database, { useValue: metrics?.database(ways.database) ?? ways.database })
   scope.register(tokens.store, { useValue: metrics?.store(store) ?? store })
-  scope.register(tokens.clock, { useValue: options.clock ?? systemClock })
+  scope.register(tokens.clock, { useValue: clockOf(options) })
   scope.register(tokens.random, { useValue: random })
   scope.register(tokens.settings, { useValue: settings })
   scope.register(tokens.observer, { useValue: observers.notify })
@@ -326,6 +326,17 @@ async function open(options: HostOptions, store: StateStore): Promise<Opened> {
   // One of each per host, not per process: `@singleton()` would make them the whole process's.
   for (const part of hostParts) scope.registerSingleton(part)
   return { scope, observers, metrics, close: ways.close }
+}
+
+/** One per clock given, so that all parts of a process measure with the same. */
+const clocks = new WeakMap<Clock | WallClock, Clock>()
+
+function clockOf({ clock: given = systemClock }: Ways): Clock {
+  const known = clocks.get(given)
+  if (known !== undefined) return known
+  const clock = withMonotonic(given)
+  clocks.set(given, clock)
+  return clock
 }
 
 interface Connected {
@@ -338,7 +349,7 @@ async function connect(options: Ways & Trusting, name: string, observe: HostObse
   if ((options.transport === undefined) !== (options.udb === undefined)) {
     throw new Fault('config.invalid', 'give transport and udb together, or neither: then the system is embedded in this process')
   }
-  const clock = options.clock ?? systemClock
+  const clock = clockOf(options)
   const world = options.transport === undefined || options.udb === undefined ? enter(options) : undefined
   const onError = (error: unknown) => observe({ type: 'warning', message: 'the transport reports an error', error })
   const transport = await (options.transport ?? world!.transport).connect({ name, onError })

@@ -50,7 +50,7 @@ export class AnswerLine {
       void this.#answer(id, question)
     } else if (this.#waiting.size < waitingMax || this.#waiting.has(id)) {
       // A3. A map keeps the place of a key that is set again; the newest copy says where its asker listens.
-      this.#waiting.set(id, { question, untilMs: clock.now() + question.call.deadlineMs })
+      this.#waiting.set(id, { question, untilMs: clock.monotonicMs() + question.call.deadlineMs })
     } else {
       refuse(question, new Fault('unavailable.overloaded', `${this.#waiting.size} questions wait for their answer already`))
     }
@@ -73,7 +73,7 @@ export class AnswerLine {
   }
 
   #next(): void {
-    const nowMs = this.options.clock.now()
+    const nowMs = this.options.clock.monotonicMs()
     for (const [id, { question, untilMs }] of this.#waiting) {
       this.#waiting.delete(id)
       if (untilMs <= nowMs) continue // A4

@@ -8,7 +8,7 @@ const timedEvery = 8
 
 /** What counting needs of its node. */
 export interface CountingNode {
-  now(): number
+  monotonicMs(): number
   /** How long a call took that was timed. */
   timed(label: Version, tookMs: number): void
 }
@@ -30,7 +30,7 @@ export class CallCounts {
   count(outcome: ReceivedOutcome | 'threw', beganMs: number, label: Version): void {
     this[outcome]++
     if (outcome === 'answered' && this.answered % timedEvery === 0) {
-      const tookMs = Math.max(0, this.node.now() - beganMs)
+      const tookMs = Math.max(0, this.node.monotonicMs() - beganMs)
       this.#timed++
       this.#tookMs += tookMs
       this.node.timed(label, tookMs)

@@ -32,7 +32,7 @@ export interface OutgoingCall {
   readonly method: string
   readonly kind: MethodKind
   readonly args: readonly unknown[]
-  /** Milliseconds since 1970. */
+  /** By the clock that never goes back. */
   readonly deadline: number
   readonly expects: string | null
   readonly path: readonly string[] | null
@@ -131,8 +131,8 @@ export class CallTable {
     outbox.onUnsent = (parcel, fault) => this.#unsent(parcel, fault)
   }
 
-  /** `now` is for whoever has just read the clock. */
-  call(caller: Caller, call: OutgoingCall, now = this.clock.now()): Promise<unknown> {
+  /** `now`, and every deadline, is by the clock that never goes back. */
+  call(caller: Caller, call: OutgoingCall, now = this.clock.monotonicMs()): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.telemetry === undefined) this.#begin(caller, call, now, resolve, reject)
       else this.#watched(this.telemetry, caller, call, now, resolve, reject)
@@ -191,7 +191,7 @@ export class CallTable {
   }
 
   /** A one-way send: no answer, at most once. Dropped while the transport is away. Throws `protocol.*` for what can't travel. */
-  send(caller: Caller, call: OutgoingCall, now = this.clock.now()): void {
+  send(caller: Caller, call: OutgoingCall, now = this.clock.monotonicMs()): void {
     const envelope = this.#envelope(kinds.send, this.#open.next(), caller, this.#traced(caller, call, kinds.send), now)
     this.outbox.write(this.outbox.destination(call.subject), writeEnvelope, envelope)
   }
@@ -199,7 +199,10 @@ export class CallTable {
   /** The same in two steps: packed now, sent when the result is called. */
   prepareSend(caller: Caller, call: OutgoingCall, kind: OneWayKind = kinds.send): () => void {
     const writer = new WireWriter()
-    writeEnvelope(writer, this.#envelope(kind, this.#open.next(), caller, this.#traced(caller, call, kind), this.clock.now()))
+    writeEnvelope(
+      writer,
+      this.#envelope(kind, this.#open.next(), caller, this.#traced(caller, call, kind), this.clock.monotonicMs()),
+    )
     const envelope = writer.copy()
     if (envelope.length > this.transport.payloadBytesMax) {
       throw new Fault(
@@ -271,7 +274,7 @@ export class CallTable {
   }
 
   #answered(message: Message): void {
-    const now = this.clock.now()
+    const now = this.clock.monotonicMs()
     if (message.noResponders) {
       for (const open of callsOf(this.#groupOf(message))) {
         this.#notExecuted(open, new Fault('unavailable.no-responders', `nobody listens on ${open.call.subject}`))
@@ -342,7 +345,7 @@ export class CallTable {
     this.#leaveGroup(open)
     open.delivery = 'unsent'
     open.lastFault = fault
-    const now = this.clock.now()
+    const now = this.clock.monotonicMs()
     // Too late for another try: who holds a call answers `heldAnswerMs` before its deadline that it was not executed.
     if (now + this.settings.heldAnswerMs >= open.call.deadline) {
       this.#end(open)
@@ -358,7 +361,7 @@ export class CallTable {
 
   /** @internal Called by the wheel: the deadline has come, or the time to send again. */
   due(open: OpenCall): void {
-    const now = this.clock.now()
+    const now = this.clock.monotonicMs()
     if (now >= open.call.deadline) {
       this.#end(open)
       open.reject(this.#tooLate(open))

@@ -67,7 +67,7 @@ export class Clients {
 
   #call(ref: PinnedRef, method: string, kind: MethodKind, args: readonly unknown[]): Promise<unknown> {
     const { calls, clock } = this.services
-    const now = clock.now()
+    const now = clock.monotonicMs()
     const caller = this.#known(ref.pin)
     if (caller !== undefined) return calls.call(caller, outgoing(ref, caller.version, method, kind, args, now), now)
     return this.#find(ref).then((found) => calls.call(found, outgoing(ref, found.version, method, kind, args, now)), notSent)
@@ -75,7 +75,7 @@ export class Clients {
 
   #send(ref: PinnedRef, method: string, kind: MethodKind, args: readonly unknown[]): void {
     const { calls, clock, observe } = this.services
-    const now = clock.now()
+    const now = clock.monotonicMs()
     const caller = this.#known(ref.pin)
     if (caller !== undefined) calls.send(caller, outgoing(ref, caller.version, method, kind, args, now), now)
     else

@@ -25,8 +25,8 @@ export class Contacts {
     @inject(tokens.settings) private readonly settings: HostSettings,
   ) {}
 
-  /** `now` is for whoever has just read the clock. */
-  hear(nodeId: string, className: string, version: Version, now = this.clock.now()): void {
+  /** `now` is by the clock that never goes back, for callers that have just read it. */
+  hear(nodeId: string, className: string, version: Version, now = this.clock.monotonicMs()): void {
     const known = this.#heard.get(nodeId)
     if (known !== undefined) {
       known.className = className
@@ -41,7 +41,7 @@ export class Contacts {
 
   /** Newest first. */
   list(): readonly Contact[] {
-    const now = this.clock.now()
+    const now = this.clock.monotonicMs()
     return [...this.#heard]
       .map(([nodeId, heard]) => ({ nodeId, className: heard.className, version: heard.version, ageMs: now - heard.atMs }))
       .sort((a, b) => a.ageMs - b.ageMs)

@@ -11,7 +11,7 @@ import { VersionTally } from './versionTally.js'
 const figuresMs = 1_000
 
 export class FiguresOfServices {
-  #toldAt = 0
+  #toldMs = Number.NEGATIVE_INFINITY
 
   constructor(
     private readonly nodes: ReadonlyMap<string, InspectedNode>,
@@ -20,9 +20,9 @@ export class FiguresOfServices {
   ) {}
 
   /** Also where nothing has changed: silence means that this host is not heard any more. */
-  areDue(at: number): boolean {
-    if (at - this.#toldAt < figuresMs) return false
-    this.#toldAt = at
+  areDue(monotonicMs: number): boolean {
+    if (monotonicMs - this.#toldMs < figuresMs) return false
+    this.#toldMs = monotonicMs
     return true
   }
 

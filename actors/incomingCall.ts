@@ -22,7 +22,7 @@ export interface Callee {
   readonly chain: ObjectChain
   readonly state: NodeState
   readonly replier: Replier
-  now(): number
+  monotonicMs(): number
   /** Calls `leave` once all that the node has written so far is on disk, with the error if it is lost. */
   whenCommitted(leave: (error: unknown) => void): void
   /** The largest reply that the transport takes. */
@@ -65,7 +65,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     readonly envelope: CallEnvelope,
     /** Undefined if nobody waits for an answer. */
     private readonly answers: Answers | undefined,
-    /** Milliseconds since 1970. */
+    /** By the clock that never goes back. */
     readonly deadline: number,
   ) {
     super()
@@ -95,7 +95,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   }
 
   get isExpired(): boolean {
-    return this.callee.now() >= this.deadline
+    return this.callee.monotonicMs() >= this.deadline
   }
 
   /** The call is held. If that lasts too long, its caller hears in time that it was not executed (C4). */
@@ -126,7 +126,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       callee.wheel.clear(this)
     }
     // What can't be done in time is not done.
-    this.#beganMs = callee.now()
+    this.#beganMs = callee.monotonicMs()
     if (this.#beganMs >= this.deadline) {
       this.ended('expired', undefined)
       callee.countFailure(this.envelope.label, undefined)
@@ -148,7 +148,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
    * it throws after it may have written, `outer` fails as well.
    */
   runInside(outer: IncomingCall): void {
-    this.#beganMs = this.callee.now()
+    this.#beganMs = this.callee.monotonicMs()
     const entry = this.#entry()
     if (entry === undefined) return
     if (entry.kind === 'command' && !outer.#isCommand) {

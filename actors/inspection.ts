@@ -165,7 +165,7 @@ export class Inspection {
     const wasWatched = this.isWatched
     // What the others are told counts on from here for the new one too.
     if (isNew) this.#flush()
-    this.#lookers.set(looker, { untilMs: this.clock.now() + leaseMs, only })
+    this.#lookers.set(looker, { untilMs: this.clock.monotonicMs() + leaseMs, only })
     if (!wasWatched) this.#wake()
     this.#observeWhatIsWanted()
     if (isNew || afresh.includes(this.settings.hostId)) this.#tellAll(looker, only)
@@ -198,15 +198,16 @@ export class Inspection {
   #tick(): void {
     this.#cancelTick = this.clock.after(this.settings.seenBatchMs, () => {
       const now = this.clock.now()
-      for (const [looker, { untilMs }] of this.#lookers) if (untilMs <= now) this.#lookers.delete(looker)
+      const monotonicMs = this.clock.monotonicMs()
+      for (const [looker, { untilMs }] of this.#lookers) if (untilMs <= monotonicMs) this.#lookers.delete(looker)
       if (!this.isWatched) {
         this.#rest()
         return
       }
       this.#observeWhatIsWanted()
-      for (const seen of this.#nodes?.changes(now) ?? []) this.#news.add(seen)
+      for (const seen of this.#nodes?.changes(now, monotonicMs) ?? []) this.#news.add(seen)
       this.#flush()
-      this.#tellFigures(now)
+      this.#tellFigures(now, monotonicMs)
       this.#tick()
     })
   }
@@ -226,8 +227,8 @@ export class Inspection {
     }
   }
 
-  #tellFigures(now: number): void {
-    if (!this.#wants(wantsFigures) || !this.#figures?.areDue(now)) return
+  #tellFigures(now: number, monotonicMs: number): void {
+    if (!this.#wants(wantsFigures) || !this.#figures?.areDue(monotonicMs)) return
     const figures = this.#figures.at(now)
     if (figures.length === 0) return
     for (const [looker, { only }] of this.#lookers) if (only.figures) this.#sender.one(looker, [], figures)

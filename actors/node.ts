@@ -204,8 +204,8 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
     return this.services.transport.payloadBytesMax
   }
 
-  now(): number {
-    return this.services.clock.now()
+  monotonicMs(): number {
+    return this.services.clock.monotonicMs()
   }
 
   /** Before the node's start every call waits. */

@@ -46,7 +46,7 @@ export class NodeRestart {
     await node.close()
     node.software.discard()
     // A disk that is still full would be tried again and again at once.
-    this.#crashesInARow = clock.now() - this.#endedAtMs < settings.backoffMsMax ? this.#crashesInARow + 1 : 0
+    this.#crashesInARow = clock.monotonicMs() - this.#endedAtMs < settings.backoffMsMax ? this.#crashesInARow + 1 : 0
     if (this.#crashesInARow > 0)
       await sleep(clock, backoffMs(this.#crashesInARow - 1, settings.backoffMs, settings.backoffMsMax, random.next()))
     for (let failures = 0; !node.isOver; failures++) {
@@ -62,7 +62,7 @@ export class NodeRestart {
     }
     this.#running = undefined
     if (node.isOver) return
-    this.#endedAtMs = clock.now()
+    this.#endedAtMs = clock.monotonicMs()
     node.restarted()
   }
 }

@@ -25,7 +25,7 @@ const callsMs = 1_000
 
 export class NodesSeen {
   readonly #told = new Map<string, Told>()
-  #callsAt = 0
+  #callsMs = Number.NEGATIVE_INFINITY
 
   constructor(
     private readonly nodes: ReadonlyMap<string, InspectedNode>,
@@ -43,10 +43,10 @@ export class NodesSeen {
   }
 
   /** A chain is another object when it is another: comparing ten thousand of them is nothing. */
-  changes(at: number): readonly Seen[] {
+  changes(at: number, monotonicMs: number): readonly Seen[] {
     const changes: Seen[] = []
-    const areCallsDue = at - this.#callsAt >= callsMs
-    if (areCallsDue) this.#callsAt = at
+    const areCallsDue = monotonicMs - this.#callsMs >= callsMs
+    if (areCallsDue) this.#callsMs = monotonicMs
     for (const node of this.nodes.values()) {
       const told = this.#told.get(node.id)
       if (told?.node !== node || told.chain !== chainOf(node)) changes.push(this.#seen(node, at))

@@ -281,7 +281,7 @@ export class Operator {
         method,
         kind: options.kind ?? 'command',
         args,
-        deadline: this.clock.now() + (options.deadlineMs ?? this.settings.callDeadlineMs),
+        deadline: this.clock.monotonicMs() + (options.deadlineMs ?? this.settings.callDeadlineMs),
         expects: null,
         path: null,
         service: 'service' in target ? target.service : null,

@@ -23,8 +23,8 @@ export class Population {
 
   /** At most `populationMs` old. Rejects while the database is away. */
   async nodes(service?: string): Promise<readonly NodeRow[]> {
-    if (this.#rows === undefined || this.clock.now() - this.#readAtMs > this.settings.populationMs) {
-      this.#readAtMs = this.clock.now()
+    if (this.#rows === undefined || this.clock.monotonicMs() - this.#readAtMs > this.settings.populationMs) {
+      this.#readAtMs = this.clock.monotonicMs()
       const rows = this.database.nodes()
       this.#rows = rows
       this.#byService = new Map()

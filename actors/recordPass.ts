@@ -78,7 +78,7 @@ export class RecordPass implements Passing {
 
   pass(most: number): number {
     const { mailbox, services } = this.node
-    if (this.#isAsked || services.clock.now() < this.#notBeforeMs) return 0
+    if (this.#isAsked || services.clock.monotonicMs() < this.#notBeforeMs) return 0
     if (mailbox.isOpen && mailbox.running === undefined) return this.#pass(most)
     // Behind the call that runs: a node that is never idle passes on its records too.
     this.#isAsked = true
@@ -109,7 +109,8 @@ export class RecordPass implements Passing {
     } catch (error) {
       if (!isFault(error)) throw error
       const { clock, random, settings } = node.services
-      this.#notBeforeMs = clock.now() + backoffMs(this.#failures++, settings.backoffMs, settings.backoffMsMax, random.next())
+      this.#notBeforeMs =
+        clock.monotonicMs() + backoffMs(this.#failures++, settings.backoffMs, settings.backoffMsMax, random.next())
       return 1
     }
   }

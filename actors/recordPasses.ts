@@ -47,14 +47,14 @@ export class RecordPasses {
 
   #work(): void {
     const { recordsPerPass, passMs, passShareMax, passPauseMs, passPauseMsMax } = this.settings
-    const beganMs = this.clock.now()
+    const beganMs = this.clock.monotonicMs()
     let records = 0
     let tookMs = 0
     for (let left = this.#passing.size; left > 0 && records < recordsPerPass && tookMs < passMs; left--) {
       const passing = this.#next()
       if (passing === undefined) break
       records += passing.pass(recordsPerPass - records)
-      tookMs = this.clock.now() - beganMs
+      tookMs = this.clock.monotonicMs() - beganMs
     }
     // Where nobody could do anything, it is looked less and less often.
     this.#pauseMs = records > 0 ? passPauseMs : Math.min(passPauseMsMax, Math.max(passPauseMs, this.#pauseMs * 2))

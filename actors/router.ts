@@ -27,7 +27,7 @@ export interface Receiver extends Callee {
 export function route(node: Receiver, message: Message): void {
   const { clock, contacts, outbox, observe, telemetry } = node.services
   const { replyTo } = message
-  const now = clock.now()
+  const now = clock.monotonicMs()
   try {
     const answers = replyTo === undefined ? undefined : new Answers(outbox, replyTo, observe)
     for (const envelope of calls(message.payload)) {
@@ -95,7 +95,7 @@ export function localCall(
     trace: null,
     together: false,
   }
-  const deadline = node.now() + deadlineMs
+  const deadline = node.monotonicMs() + deadlineMs
   const { telemetry } = node.services
   return telemetry === undefined
     ? new IncomingCall(node, envelope, undefined, deadline)

@@ -3,7 +3,7 @@
  * pointer moves; something due is called at most one tick late.
  */
 import { inject, injectable } from 'tsyringe'
-import type { Clock } from '../core/ports/clock.js'
+import { type Clock, type WallClock, withMonotonic } from '../core/ports/clock.js'
 import { tokens } from './tokens.js'
 
 export const wheelTickMs = 10
@@ -27,15 +27,17 @@ export class TimerWheel {
   readonly #slots: Head[] = Array.from({ length: wheelSlots }, newHead)
   #entries = 0
   #ticking = false
+  private readonly clock: Clock
   readonly #startMs: number
-  /** Counts from the start: small integers are cheaper than milliseconds since 1970. */
+  /** Counts from the start: small integers are cheaper. */
   #tick = 0
 
-  constructor(@inject(tokens.clock) private readonly clock: Clock) {
-    this.#startMs = clock.now()
+  constructor(@inject(tokens.clock) clock: Clock | WallClock) {
+    this.clock = withMonotonic(clock)
+    this.#startMs = this.clock.monotonicMs()
   }
 
-  /** Calls `entry.due()` at `dueMs`, or up to a tick later. An entry that was set already is moved. */
+  /** Calls `entry.due()` at `dueMs` by the clock that never goes back, or up to a tick later. An entry that was set already is moved. */
   set(entry: WheelEntry, dueMs: number): void {
     if (entry.wheelPrevious !== undefined) this.clear(entry)
     if (!this.#ticking) this.#start()
@@ -61,13 +63,13 @@ export class TimerWheel {
 
   #start(): void {
     this.#ticking = true
-    this.#tick = this.#tickOf(this.clock.now())
+    this.#tick = this.#tickOf(this.clock.monotonicMs())
     this.#next()
   }
 
   #next(): void {
     this.clock.after(wheelTickMs, () => {
-      const now = this.clock.now()
+      const now = this.clock.monotonicMs()
       // After a long pause of the process one round over all slots is enough.
       const until = this.#tickOf(now)
       let rounds = 0

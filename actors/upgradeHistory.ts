@@ -128,13 +128,13 @@ export class UpgradeHistory {
     // That question may have left before the version was installed.
     if (askedBefore && (await this.ask()) >= version) return true
     if (this.#unknownUntilMs.size >= unknownVersionsMax) this.#unknownUntilMs.clear()
-    this.#unknownUntilMs.set(version, this.clock.now() + this.settings.unknownVersionMs)
+    this.#unknownUntilMs.set(version, this.clock.monotonicMs() + this.settings.unknownVersionMs)
     return false
   }
 
   /** Whether the upgrade server has said so a moment ago. */
   isUnknown(version: Version): boolean {
-    return version > this.heard && this.clock.now() < (this.#unknownUntilMs.get(version) ?? 0)
+    return version > this.heard && this.clock.monotonicMs() < (this.#unknownUntilMs.get(version) ?? 0)
   }
 
   /**

@@ -17,6 +17,7 @@ import { makeRef } from './refs.js'
 
 /** What the call being answered passes on to the calls made for it. */
 export interface RunningCall {
+  /** By the clock that never goes back. */
   readonly deadline: number
   readonly path: readonly string[]
   /** Sends of a running command wait here for its commit; of anything else they leave at once. */
@@ -43,7 +44,7 @@ export class UpgradeLayer {
     const { service } = describeClass(target)
     const subject = this.#subject(service, nodeId)
     return makeRef(target, (method, kind, args) => {
-      const now = this.node.services.clock.now()
+      const now = this.node.services.clock.monotonicMs()
       return this.#call(this.#outgoing(subject, service, label(), method, kind, args, now), now)
     })
   }
@@ -52,14 +53,14 @@ export class UpgradeLayer {
     const { service } = describeClass(target)
     const subject = this.#subject(service, nodeId)
     return makeRef(target, (method, kind, args) => {
-      const now = this.node.services.clock.now()
+      const now = this.node.services.clock.monotonicMs()
       this.#send(this.#outgoing(subject, service, label(), method, kind, args, now), now)
     })
   }
 
   /** To whoever hears the event; the label says what it means. */
   publish(name: string, args: readonly unknown[], label: Version): void {
-    const now = this.node.services.clock.now()
+    const now = this.node.services.clock.monotonicMs()
     this.#send(
       this.#outgoing(subjectsOf(this.node.services.settings.system).event(name), null, label, name, 'command', args, now),
       now,

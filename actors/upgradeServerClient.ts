@@ -155,7 +155,7 @@ export class UpgradeServerClient {
         // Every question may be asked twice: installing the same manifest again is answered as done.
         kind: 'query',
         args,
-        deadline: this.clock.now() + deadlineMs,
+        deadline: this.clock.monotonicMs() + deadlineMs,
         expects: null,
         path: null,
         service: upgradeServerName,

@@ -51,7 +51,7 @@ export class WatchedCall extends IncomingCall {
   #received(link: Link | undefined, hops: number): ReceivedWatch | null {
     const { callee, envelope, service, deadline } = this
     // It arrived when all of its time was left.
-    const waitedMs = Math.max(0, callee.now() - (deadline - envelope.deadlineMs))
+    const waitedMs = Math.max(0, callee.monotonicMs() - (deadline - envelope.deadlineMs))
     this.#watch = this.telemetry.received?.({ envelope, service, replier: callee.replier, link, hops, waitedMs }) ?? null
     return this.#watch
   }

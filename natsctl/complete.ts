@@ -17,7 +17,7 @@ const answerMsMax = 500
 const candidatesMax = 500
 
 /** Redis has a clock of its own. */
-const noClock: Clock = { now: Date.now, after: () => () => {}, turn: () => {} }
+const noClock: Clock = { now: Date.now, monotonicMs: () => performance.now(), after: () => () => {}, turn: () => {} }
 
 type Database = Awaited<ReturnType<ReturnType<typeof redis>['open']>>
 

@@ -64,6 +64,7 @@ export function countedWays(urls: { readonly natsUrl: string; readonly redisUrl:
 function countedClock(counts: Counts): Clock {
   return {
     now: () => Date.now(),
+    monotonicMs: () => performance.now(),
     after: (ms, action) => {
       counts.timers++
       const timer = setTimeout(action, ms).unref()

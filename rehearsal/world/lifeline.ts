@@ -23,6 +23,7 @@ export class Lifeline {
 
   readonly clock: Clock = {
     now: () => this.time.now(),
+    monotonicMs: () => this.time.monotonicMs(),
     after: (ms, action) => this.time.after(ms, () => void (this.#isDead || action())),
     turn: (action) => this.time.turn(() => void (this.#isDead || action())),
   }

@@ -40,6 +40,10 @@ export class VirtualTime implements Clock {
     return this.#nowMs
   }
 
+  monotonicMs(): number {
+    return this.#nowMs
+  }
+
   /** Milliseconds since the world began, as stories tell the time. */
   get elapsedMs(): number {
     return this.#nowMs - this.startMs

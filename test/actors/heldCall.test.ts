@@ -33,13 +33,13 @@ function held() {
     wheel: new TimerWheel(clock),
     heldAnswerMs: 100,
     replyBytesMax: 1024,
-    now: () => clock.now(),
+    monotonicMs: () => clock.monotonicMs(),
     count: () => {},
     countFailure: () => {},
     whenCommitted: (leave: (error: unknown) => void) => leave(undefined),
   } as unknown as Callee
   const answering = { fault: (_: Answered, fault: Fault) => answers.push(fault.code) } as unknown as Answers
-  const call = new IncomingCall(callee, envelope, answering, clock.now() + envelope.deadlineMs)
+  const call = new IncomingCall(callee, envelope, answering, clock.monotonicMs() + envelope.deadlineMs)
   return { clock, answers, call }
 }
 
@@ -70,3 +70,21 @@ test('a held call that is refused is not refused once more before its deadline',
   clock.advance(2_000)
   t.deepEqual(answers, ['unavailable.stopped'])
 })
+
+for (const [how, setByMs] of [
+  ['back', -3_600_000],
+  ['forward', 3_600_000],
+] as const) {
+  test(`a held call is refused at its time though the time of day is set ${how} by an hour`, (t) => {
+    const { clock, answers, call } = held()
+    call.holdFor('unavailable.upgrading')
+    clock.setBy(setByMs)
+    clock.advance(880)
+    t.deepEqual(answers, [])
+    t.false(call.isExpired)
+    clock.advance(40)
+    t.deepEqual(answers, ['unavailable.upgrading'])
+    clock.advance(100)
+    t.true(call.isExpired)
+  })
+}

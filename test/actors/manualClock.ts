@@ -9,12 +9,22 @@ interface Timer {
 /** A clock that stands until a test moves it. */
 export class ManualClock implements Clock {
   #nowMs = 1_000_000
+  #setByMs = 0
   #order = 0
   readonly #timers = new Set<Timer>()
   #turns: (() => void)[] = []
 
   now(): number {
+    return this.#nowMs + this.#setByMs
+  }
+
+  monotonicMs(): number {
     return this.#nowMs
+  }
+
+  /** The time of day is set, forward or back; no time passes. */
+  setBy(ms: number): void {
+    this.#setByMs += ms
   }
 
   after(ms: number, action: () => void): () => void {

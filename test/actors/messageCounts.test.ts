@@ -85,10 +85,10 @@ async function counted(t: ExecutionContext) {
   let startMs = 0
   const reset = () => {
     Object.assign(counts, { questions: 0, answers: 0, commits: 0, timers: 0 })
-    startMs = systemClock.now()
+    startMs = systemClock.monotonicMs()
   }
   /** What may have been set however few calls there were: one for each tick of the wheel, and a few of the host's own. */
-  const timersMax = () => (systemClock.now() - startMs) / wheelTickMs + 5
+  const timersMax = () => (systemClock.monotonicMs() - startMs) / wheelTickMs + 5
   return { caller, counts, reset, timersMax }
 }
 

@@ -2,6 +2,7 @@ import 'reflect-metadata'
 import { spawnSync } from 'node:child_process'
 import test from 'ava'
 import { TimerWheel, WheelEntry, wheelTickMs } from '../../actors/timerWheel.js'
+import { type WallClock, withMonotonic } from '../../core/ports/clock.js'
 import { ManualClock } from './manualClock.js'
 
 class Entry extends WheelEntry {
@@ -15,14 +16,14 @@ class Entry extends WheelEntry {
   }
 
   override due(): void {
-    this.at.push(this.clock.now())
+    this.at.push(this.clock.monotonicMs())
     this.then()
   }
 }
 
 function wheel() {
   const clock = new ManualClock()
-  return { clock, wheel: new TimerWheel(clock), begin: clock.now() }
+  return { clock, wheel: new TimerWheel(clock), begin: clock.monotonicMs() }
 }
 
 test('what is due is called once, never early and at most one tick late', (t) => {
@@ -73,7 +74,7 @@ test('an entry that is set again moves, and may set itself again while it is due
   w.set(moved, begin + 500)
   let left = 3
   const repeats: Entry = new Entry(clock, () => {
-    if (--left > 0) w.set(repeats, clock.now() + 5_120)
+    if (--left > 0) w.set(repeats, clock.monotonicMs() + 5_120)
   })
   w.set(repeats, begin + 50)
   clock.advance(100)
@@ -111,7 +112,7 @@ test('an empty wheel asks nothing of the clock', (t) => {
   t.is(clock.timers, 1)
   clock.advance(100)
   t.is(clock.timers, 0)
-  w.set(entry, clock.now() + 50)
+  w.set(entry, clock.monotonicMs() + 50)
   clock.advance(100)
   t.is(entry.at.length, 2)
 })
@@ -139,3 +140,55 @@ test('an entry that another entry moves while both are due is called at its new 
   const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { timeout: 3_000, encoding: 'utf8' })
   t.is(stdout.trim(), '1 0 1')
 })
+
+const hourMs = 3_600_000
+
+for (const [how, setByMs] of [
+  ['back', -5 * hourMs],
+  ['forward', 5 * hourMs],
+] as const) {
+  test(`the time of day is set ${how} by hours: what waits on the wheel, before and after, comes at its time`, (t) => {
+    const { clock, wheel: w, begin } = wheel()
+    const before = new Entry(clock)
+    w.set(before, begin + 5_000)
+    clock.advance(1_000)
+    clock.setBy(setByMs)
+    const after = new Entry(clock)
+    w.set(after, clock.monotonicMs() + 100)
+    clock.advance(10_000)
+    for (const [entry, dueMs] of [
+      [before, begin + 5_000],
+      [after, begin + 1_100],
+    ] as const) {
+      t.is(entry.at.length, 1)
+      const lateMs = entry.at[0]! - dueMs
+      t.true(lateMs >= 0 && lateMs <= 2 * wheelTickMs, `${lateMs} ms late`)
+    }
+  })
+
+  test(`a clock that knows the time of day only is set ${how} by hours: the wheel is right to about a second`, (t) => {
+    const clock = new ManualClock()
+    const wallClock: WallClock = {
+      now: () => clock.now(),
+      after: (ms, action) => clock.after(ms, action),
+      turn: (action) => clock.turn(action),
+    }
+    const monotonic = withMonotonic(wallClock)
+    const w = new TimerWheel(monotonic)
+    const entry = new Entry(clock)
+    const begin = clock.monotonicMs()
+    w.set(entry, monotonic.monotonicMs() + 30_000)
+    clock.advance(10_000)
+    clock.setBy(setByMs)
+    const readMs = monotonic.monotonicMs()
+    clock.advance(5)
+    t.true(monotonic.monotonicMs() >= readMs, 'it never goes back')
+    clock.advance(60_000)
+    t.is(entry.at.length, 1)
+    const lateMs = entry.at[0]! - begin - 30_000
+    t.true(Math.abs(lateMs) <= 2_100, `${lateMs} ms late`)
+    clock.sleepThrough(hourMs)
+    clock.advance(1_000)
+    t.true(monotonic.monotonicMs() >= readMs)
+  })
+}

@@ -51,18 +51,33 @@ test('a host whose clock is a day ahead answers, calls and upgrades like any oth
   t.deepEqual(await right.ref(NotesV2, 'far', { version: 1 }).all(), ['a'])
 })
 
-test('a clock that jumps ahead ends the calls that are open, and no later one', async (t) => {
-  let aheadMs = 0
-  const { right, ahead } = await open(t, 'jump', () => aheadMs)
-  const held = gate()
-  gates.set('jump', held)
-  t.teardown(() => held.open())
-  await right.node(NotesV1, 'near')
-  const ref = ahead.ref(NotesV1, 'near', { version: 0, deadline: '1h' })
-  const open1 = codeOf(ref.addSlowly('a', 'jump'))
-  await ahead.flush()
-  aheadMs = 2 * hourMs
-  t.is(await open1, 'timeout.deadline')
-  held.open()
-  t.true((await ref.add('b')) >= 2)
-})
+for (const [how, setByMs] of [
+  ['back', -5 * hourMs],
+  ['forward', 5 * hourMs],
+] as const) {
+  test(`a host’s clock is set ${how} by hours: open calls end by their deadlines, and none before`, async (t) => {
+    let aheadMs = 0
+    const { right, ahead, publish } = await open(t, `set-${how}`, () => aheadMs)
+    const [held, heldForever] = [gate(), gate()]
+    gates.set(`set-${how}`, held)
+    gates.set(`set-${how}-forever`, heldForever)
+    t.teardown(() => heldForever.open())
+    const near = await right.node(NotesV1, 'near')
+    await right.node(NotesV1, 'busy')
+    const answered = ahead.ref(NotesV1, 'near', { version: 0, deadline: '1h' }).addSlowly('a', `set-${how}`)
+    const unanswered = codeOf(ahead.ref(NotesV1, 'busy', { version: 0, deadline: '1s' }).addSlowly('a', `set-${how}-forever`))
+    const waiting = ahead.ref(NotesV1, 'later', { version: 0, deadline: '10s' }).add('b')
+    await ahead.flush()
+    aheadMs = setByMs
+    // A node that is there only now: the call that waits for it is sent again.
+    const later = await ahead.node(NotesV1, 'later')
+    t.is(await waiting, 1)
+    t.is(await unanswered, 'timeout.deadline')
+    held.open()
+    heldForever.open()
+    t.is(await answered, 2)
+    t.true((await right.operator.database.nodes()).every(({ alive }) => alive))
+    t.is(await publish(), 1)
+    await Promise.all([near.reached(1, { timeout: '10s' }), later.reached(1, { timeout: '10s' })])
+  })
+}

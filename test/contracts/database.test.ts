@@ -26,7 +26,7 @@ import {
 function onManualClock(): DatabaseThatGoes {
   const factory = memoryDatabase()
   let nowMs = 1_700_000_000_000
-  const clock: Clock = { now: () => nowMs, after: () => () => {}, turn: queueMicrotask }
+  const clock: Clock = { now: () => nowMs, monotonicMs: () => nowMs, after: () => () => {}, turn: queueMicrotask }
   return {
     open: (system) => factory.open(system, clock),
     elapse: (ms) => {

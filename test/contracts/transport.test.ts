@@ -208,6 +208,10 @@ class HandClock implements Clock {
     return this.#nowMs
   }
 
+  monotonicMs(): number {
+    return this.#nowMs
+  }
+
   after(ms: number, action: () => void): () => void {
     const timer = { dueMs: this.#nowMs + ms, action }
     this.#timers.push(timer)

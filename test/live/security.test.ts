@@ -377,7 +377,12 @@ test('nobody gets in without a login, with a wrong one, or to a server that is n
 })
 
 async function openRedis(settings: Parameters<typeof redis>[0]): Promise<void> {
-  const database = await redis(settings).open(system, { now: () => 0, after: () => () => {}, turn: () => {} })
+  const database = await redis(settings).open(system, {
+    now: () => 0,
+    monotonicMs: () => 0,
+    after: () => () => {},
+    turn: () => {},
+  })
   try {
     await database.nodes()
   } finally {

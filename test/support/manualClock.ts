@@ -9,6 +9,7 @@ interface Due {
 
 export class ManualClock implements Clock {
   #now: number
+  #setByMs = 0
   #order = 0
   readonly #due = new Set<Due>()
 
@@ -17,7 +18,16 @@ export class ManualClock implements Clock {
   }
 
   now(): number {
+    return this.#now + this.#setByMs
+  }
+
+  monotonicMs(): number {
     return this.#now
+  }
+
+  /** The time of day is set, forward or back; no time passes. */
+  setBy(ms: number): void {
+    this.#setByMs += ms
   }
 
   after(ms: number, action: () => void): () => void {

@@ -90,7 +90,7 @@ export class Population {
 
   /** Moves the clock; `each` is called whenever all is quiet. */
   runFor(ms: number, each: () => void = () => {}): Promise<void> {
-    return this.clock.runUntil(this.clock.now() + ms, each)
+    return this.clock.runUntil(this.clock.monotonicMs() + ms, each)
   }
 
   async #upgrade(member: Member): Promise<void> {

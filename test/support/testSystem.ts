@@ -178,6 +178,7 @@ export class TestHost {
     const lifeline: Lifeline = { dead: false, changed: {} }
     const clock: Clock = {
       now: () => systemClock.now(),
+      monotonicMs: () => systemClock.monotonicMs(),
       after: (ms, action) => systemClock.after(ms, () => void (lifeline.dead || action())),
       turn: (action) => systemClock.turn(() => void (lifeline.dead || action())),
     }

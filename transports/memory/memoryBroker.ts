@@ -8,7 +8,7 @@
  *
  * Payloads are delivered as they are, without a copy: neither publisher nor receiver may change the bytes afterwards.
  */
-import type { Clock } from '../../core/ports/clock.js'
+import { type Clock, withMonotonic } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
 import type { Message } from '../../core/ports/transport.js'
 import { SubjectIndex } from './subjectIndex.js'
@@ -88,7 +88,7 @@ export class MemoryBroker {
   #names = 0
 
   constructor(options: BrokerOptions) {
-    this.clock = options.clock
+    this.clock = withMonotonic(options.clock)
     this.#random = options.random
     this.payloadBytesMax = options.payloadBytesMax ?? 1024 * 1024
   }
@@ -158,9 +158,9 @@ export class MemoryBroker {
     listener.inFlight++
     const waiting = held.size === 0 ? undefined : held.get(from)
     if (waiting !== undefined) {
-      waiting.push({ delivery, dueMs: Math.max(this.clock.now() + delayMs, waiting.at(-1)!.dueMs) })
+      waiting.push({ delivery, dueMs: Math.max(this.clock.monotonicMs() + delayMs, waiting.at(-1)!.dueMs) })
     } else if (delayMs > 0) {
-      held.set(from, [{ delivery, dueMs: this.clock.now() + delayMs }])
+      held.set(from, [{ delivery, dueMs: this.clock.monotonicMs() + delayMs }])
       this.#releaseAfter(delayMs, from, held)
     } else {
       this.#enqueue(delivery)
@@ -170,7 +170,7 @@ export class MemoryBroker {
   #releaseAfter(ms: number, from: Endpoint, held: Map<Endpoint, Held[]>): void {
     this.clock.after(ms, () => {
       const waiting = held.get(from)!
-      const nowMs = this.clock.now()
+      const nowMs = this.clock.monotonicMs()
       while (waiting.length > 0 && waiting[0]!.dueMs <= nowMs) this.#enqueue(waiting.shift()!.delivery)
       if (waiting.length === 0) held.delete(from)
       else this.#releaseAfter(waiting[0]!.dueMs - nowMs, from, held)

@@ -7,7 +7,7 @@ import { directivesKeptMax } from '../../core/directive.js'
 import { Fault } from '../../core/fault.js'
 import type { Version } from '../../core/ids.js'
 import type { SignedManifest } from '../../core/manifest.js'
-import type { Clock } from '../../core/ports/clock.js'
+import { type Clock, withMonotonic } from '../../core/ports/clock.js'
 import {
   checkDeath,
   clientService,
@@ -50,6 +50,8 @@ interface SystemTables {
   /** Upgrade-specific tables, by name; none is empty. */
   readonly tables: Map<string, Map<string, string>>
   death: Death
+  /** By the clock that never goes back, unlike what is told of it. */
+  deathDueMs: number
   final: Version
 }
 
@@ -76,10 +78,11 @@ export function memoryDatabase(): MemoryDatabaseFactory {
         directives: [],
         tables: new Map(),
         death: nothingDead,
+        deathDueMs: Number.NEGATIVE_INFINITY,
         final: 0,
       }
       systems.set(system, tables)
-      return new MemoryDatabase(tables, clock, reach)
+      return new MemoryDatabase(tables, withMonotonic(clock), reach)
     },
   }
 }
@@ -162,7 +165,7 @@ class MemoryDatabase implements UpgradeDatabase {
 
   async nodes(service?: string): Promise<readonly NodeRow[]> {
     const { nodes } = this.#reach()
-    const now = this.clock.now()
+    const now = this.clock.monotonicMs()
     for (const [nodeId, { status, leaseEndsMs }] of nodes) {
       if (status.directoryId === null && leaseEndsMs <= now - lapsedKeptMs) nodes.delete(nodeId)
     }
@@ -251,8 +254,8 @@ class MemoryDatabase implements UpgradeDatabase {
   }
 
   #death(): Death {
-    const { death } = this.#reach()
-    return this.clock.now() >= death.sinceMs ? { ...death, inForce: death.below } : death
+    const { death, deathDueMs } = this.#reach()
+    return this.clock.monotonicMs() >= deathDueMs ? { ...death, inForce: death.below } : death
   }
 
   async declareDead(below: Version, delayMs: number): Promise<Death> {
@@ -260,7 +263,9 @@ class MemoryDatabase implements UpgradeDatabase {
     const before = this.#death()
     const isNeeded = this.#registered(undefined).some(({ status }) => oldestPossible(status) < below)
     if (below <= before.below || before.inForce < before.below || isNeeded) return before
-    this.#reach().death = { below, sinceMs: this.clock.now() + delayMs, inForce: before.below }
+    const system = this.#reach()
+    system.death = { below, sinceMs: this.clock.now() + delayMs, inForce: before.below }
+    system.deathDueMs = this.clock.monotonicMs() + delayMs
     return this.#death()
   }
 
@@ -289,12 +294,12 @@ class MemoryDatabase implements UpgradeDatabase {
   }
 
   #store(status: NodeStatus, leaseMs: number): void {
-    this.system.nodes.set(status.nodeId, { status: { ...status }, leaseEndsMs: this.clock.now() + leaseMs })
+    this.system.nodes.set(status.nodeId, { status: { ...status }, leaseEndsMs: this.clock.monotonicMs() + leaseMs })
   }
 
   /** Nodes without a directory count as registered no longer than their lease. */
   #registered(service: string | undefined): Registration[] {
-    const now = this.clock.now()
+    const now = this.clock.monotonicMs()
     return [...this.system.nodes.values()].filter(
       ({ status, leaseEndsMs }) =>
         (service === undefined || status.service === service) && (status.directoryId !== null || leaseEndsMs > now),
