@@ -5,7 +5,7 @@
  */
 import type { CallEnvelope, Replier } from '../core/envelope.js'
 import { type ReplyToWrite, writeFault, writeReply } from '../core/envelopeWriter.js'
-import type { Fault } from '../core/fault.js'
+import { Fault, shortenedFault } from '../core/fault.js'
 import type { HostObserver } from '../core/hostEvents.js'
 import type { WireWriter } from '../core/wireWriter.js'
 import { type Destination, type Outbox, writePacked } from './outbox.js'
@@ -40,11 +40,21 @@ export class Answers {
     this.outbox.write(this.#destination(call), writePacked, reply, undefined, this.replyTo)
   }
 
+  /** A fault that is too large is shortened: its caller must hear of it. */
   fault(call: Answered, fault: Fault, replier: Replier): void {
+    if (this.#write({ call, fault, replier }) === undefined) return
+    if (this.#write({ call, fault: shortenedFault(fault), replier }) === undefined) return
+    const error = this.#write({ call, fault: new Fault(fault.code, '', { shortened: true }), replier })
+    if (error !== undefined) this.observe({ type: 'warning', message: `${replier.node}: a fault can't be sent`, error })
+  }
+
+  /** Why it can't be written, if it can't. */
+  #write(answer: FaultToWrite): unknown {
     try {
-      this.outbox.write(this.#destination(call), writeFaultOf, { call, fault, replier }, undefined, this.replyTo)
+      this.outbox.write(this.#destination(answer.call), writeFaultOf, answer, undefined, this.replyTo)
+      return undefined
     } catch (error) {
-      this.observe({ type: 'warning', message: `${replier.node}: a fault is too large`, error })
+      return error ?? new Error('a fault could not be written')
     }
   }
 

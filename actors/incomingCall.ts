@@ -6,7 +6,8 @@ import { encodeReply } from '../core/codec.js'
 import { type CallEnvelope, callId, kinds, type Replier } from '../core/envelope.js'
 import { Fault, isFault, toFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
-import { InvariantViolation } from '../core/invariant.js'
+import { type InvariantViolation, isInvariantViolation } from '../core/invariant.js'
+import { promiseOf, whenSettled } from '../core/maybePromise.js'
 import { type Bearer, invoke, type MethodEntry } from '../core/methodTable.js'
 import type { Link, ObjectChain } from '../core/objectChain.js'
 import { isPlainScalar } from '../core/plain.js'
@@ -224,7 +225,8 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     } catch (error) {
       return failed(error)
     }
-    return isThenable(result) ? result.then(finished, failed) : finished(result)
+    const promise = promiseOf(result)
+    return promise === undefined ? finished(result) : whenSettled(promise, finished, failed)
   }
 
   // --- What telemetry overrides
@@ -315,7 +317,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     const { callee } = this
     const { spoilt } = callee.state
     const written = callee.state.drop(this.#ticket)
-    if (error instanceof InvariantViolation) {
+    if (isInvariantViolation(error)) {
       this.crashed(error)
       return
     }
@@ -346,7 +348,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
 
 /**
  * What a method threw, as its caller sees it. A fault of a call that the method made in turn is not this node's: it would say that this
- * call was not executed, or that this node's version is dead.
+ * node's version is dead, or that this call was not executed, which has begun (C4).
  */
 function faultOfMethod(error: unknown): Fault {
   const fault = toFault(error, 'application.error')
@@ -355,7 +357,9 @@ function faultOfMethod(error: unknown): Fault {
     fault.kind === 'simulation' ||
     fault.kind === 'protocol' ||
     fault.code === 'unavailable.storage'
-  return ofThisCall ? fault : new Fault('application.error', fault.message, { code: fault.code }, { cause: fault })
+  return ofThisCall && !fault.retryable
+    ? fault
+    : new Fault('application.error', fault.message, { code: fault.code }, { cause: fault })
 }
 
 const fixedTextLengthMax = 64
@@ -363,8 +367,4 @@ const fixedTextLengthMax = 64
 /** What can certainly travel, and can't change until it does. */
 function isFixed(value: unknown): boolean {
   return isPlainScalar(value) && !(typeof value === 'string' && value.length > fixedTextLengthMax)
-}
-
-function isThenable(value: unknown): value is Promise<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as Promise<unknown>).then === 'function'
 }

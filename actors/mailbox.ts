@@ -11,7 +11,7 @@ import type { Clock } from '../core/ports/clock.js'
 
 /** One turn of the node: a call, or work of the runtime between calls. */
 export interface Turn {
-  /** Runs it. Never throws; a returned promise never rejects. */
+  /** Runs it. If it throws after all, or its promise rejects, `onThrown` hears of it and the mailbox goes on. */
   run(): void | Promise<void>
 }
 
@@ -31,6 +31,7 @@ export class Mailbox {
   constructor(
     private readonly clock: Clock,
     private readonly turnsMax: number,
+    private readonly onThrown: (error: unknown) => void,
   ) {}
 
   /** What runs now, if it has not finished within its first stretch of synchronous code. */
@@ -132,15 +133,34 @@ export class Mailbox {
 
   #start(turn: Turn): void {
     this.#running = turn
-    const unfinished = turn.run()
+    const unfinished = this.#ran(turn)
     if (unfinished === undefined) {
       this.#finished()
       return
     }
-    unfinished.then(() => {
+    const goOn = () => {
       this.#finished()
       this.#pump()
+    }
+    unfinished.then(goOn, (error) => {
+      this.#threw(error)
+      goOn()
     })
+  }
+
+  #ran(turn: Turn): void | Promise<void> {
+    try {
+      return turn.run()
+    } catch (error) {
+      this.#threw(error)
+    }
+  }
+
+  /** A mailbox that stopped here would never run a turn again. */
+  #threw(error: unknown): void {
+    try {
+      this.onThrown(error)
+    } catch {}
   }
 
   #finished(): void {

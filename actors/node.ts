@@ -73,7 +73,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
     this.state = new NodeState(nodeId, journal, this)
     this.keeper = new RecordKeeper(record, this.state, journal)
     this.slot = new ServiceSlot(services, service, nodeId, isNew)
-    this.mailbox = new Mailbox(clock, settings.mailboxCallsMax)
+    this.mailbox = new Mailbox(clock, settings.mailboxCallsMax, (error) => this.crash(error))
     this.calls = new CallCounts(this)
     this.status = new NodeStatus(this)
     this.layer = new UpgradeLayer(this)

@@ -43,7 +43,7 @@ export function route(node: Receiver, message: Message): void {
     }
   } catch (thrown) {
     const fault = toFault(thrown, 'protocol.bad-envelope')
-    if (replyTo !== undefined) node.reply(replyTo, encodeFault(0, 0, fault, node.replier))
+    if (replyTo !== undefined) node.reply(replyTo, encodeFault(0, 0, fault, node.replier, node.replyBytesMax))
     else node.services.observe({ type: 'deadLetter', subject: message.subject, fault })
   }
 }

@@ -93,7 +93,7 @@ export class UpgradeServer {
       waitingMax: chunksWaitingMax,
       clock,
       answer: async ({ call, replyTo }) => this.#send(replyTo, await this.#answerTo(call, (each) => this.#chunk(each.args))),
-      refuse: ({ call, replyTo }, fault) => this.#send(replyTo, encodeFault(call.label, call.seq, fault, this.#replier)),
+      refuse: ({ call, replyTo }, fault) => this.#send(replyTo, this.#faultTo(call, fault)),
       flush: () => transport.flush(),
     })
     const empty = () => new VerifiedHistory(options.system, options.trust, options.signatures)
@@ -146,7 +146,7 @@ export class UpgradeServer {
       }
     } catch (thrown) {
       const fault = toFault(thrown, 'protocol.bad-envelope')
-      if (message.replyTo !== undefined) this.#send(message.replyTo, encodeFault(0, 0, fault, this.#replier))
+      if (message.replyTo !== undefined) this.#send(message.replyTo, this.#faultTo({ label: 0, seq: 0 }, fault))
       else this.#options.observe?.({ type: 'deadLetter', subject: message.subject, fault })
     }
   }
@@ -167,10 +167,17 @@ export class UpgradeServer {
 
   async #answerTo(call: CallEnvelope, carryOut: CarryOut): Promise<Uint8Array> {
     try {
-      return encodeReply(call.label, call.seq, await carryOut(call), this.#replier, 0)
+      const { payloadBytesMax } = this.#options.transport
+      const reply = encodeReply(call.label, call.seq, await carryOut(call), this.#replier, 0)
+      if (reply.length <= payloadBytesMax) return reply
+      throw new Fault('protocol.too-large', `an answer of ${reply.length} bytes; the transport takes ${payloadBytesMax}`)
     } catch (thrown) {
-      return encodeFault(call.label, call.seq, toFault(thrown, 'upgrade.fetch'), this.#replier)
+      return this.#faultTo(call, toFault(thrown, 'upgrade.fetch'))
     }
+  }
+
+  #faultTo({ label, seq }: Pick<CallEnvelope, 'label' | 'seq'>, fault: Fault): Uint8Array {
+    return encodeFault(label, seq, fault, this.#replier, this.#options.transport.payloadBytesMax)
   }
 
   #question({ method, args }: CallEnvelope): Promise<unknown> {

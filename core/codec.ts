@@ -2,7 +2,7 @@
 import type { CallEnvelope, Envelope, Replier } from './envelope.js'
 import { readEnvelope } from './envelopeReader.js'
 import { packCallerFields, writeAnnouncement, writeCall, writeFault, writeReply } from './envelopeWriter.js'
-import type { Fault } from './fault.js'
+import { type Fault, shortenedFault } from './fault.js'
 import type { Version } from './ids.js'
 import { notStandard } from './messagePack.js'
 import { notPlain } from './plain.js'
@@ -29,8 +29,17 @@ export function encodeReply(label: Version, seq: number, value: unknown, replier
   return encoded((writer) => writeReply(writer, { label, seq, value, replier, hops }))
 }
 
-export function encodeFault(label: Version, seq: number, fault: Fault, replier: Replier): Uint8Array {
-  return encoded((writer) => writeFault(writer, label, seq, fault, replier))
+/** A fault that would be longer than `bytesMax` is shortened. */
+export function encodeFault(
+  label: Version,
+  seq: number,
+  fault: Fault,
+  replier: Replier,
+  bytesMax = Number.POSITIVE_INFINITY,
+): Uint8Array {
+  const whole = encoded((writer) => writeFault(writer, label, seq, fault, replier))
+  if (whole.length <= bytesMax) return whole
+  return encoded((writer) => writeFault(writer, label, seq, shortenedFault(fault), replier))
 }
 
 export function encodeAnnouncement(version: Version, digest: string | null): Uint8Array {

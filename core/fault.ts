@@ -5,6 +5,8 @@
  * (C4. A call that failed with a retryable fault was not executed). Faults travel in envelopes, so they are checked by brand:
  * two copies of this class may be loaded.
  */
+import { shortened, thrownText } from './thrownText.js'
+
 export const faultKinds = [
   'unavailable',
   'timeout',
@@ -107,21 +109,34 @@ export class Fault extends Error {
     readonly code: FaultCode,
     message: string,
     readonly details: FaultDetails = {},
-    /** `retryable` counts only for a code that this host does not know: a newer peer’s word is taken for its own codes. */
+    /**
+     * `retryable` counts only for a code that this host does not know: a newer peer’s word is taken for its own codes. An application’s
+     * fault is never retryable: a method has begun to throw it (C4).
+     */
     options?: { readonly cause?: unknown; readonly retryable?: boolean },
   ) {
     super(message, options !== undefined && 'cause' in options ? { cause: options.cause } : undefined)
     this.kind = kindOf(code)
-    this.retryable = code in faultCodes ? faultCodes[code as keyof typeof faultCodes].retryable : (options?.retryable ?? false)
+    this.retryable = isKnown(code) ? faultCodes[code].retryable : this.kind !== 'application' && options?.retryable === true
   }
+}
+
+function isKnown(code: string): code is keyof typeof faultCodes {
+  return Object.hasOwn(faultCodes, code)
 }
 
 function kindOf(code: string): FaultKind {
   return code.slice(0, code.indexOf('.')) as FaultKind
 }
 
+/** By brand. A value whose properties can't be read is no fault. */
 export function isFault(value: unknown): value is Fault {
-  return typeof value === 'object' && value !== null && (value as { [brand]?: true })[brand] === true
+  if (typeof value !== 'object' || value === null) return false
+  try {
+    return (value as { [brand]?: true })[brand] === true
+  } catch {
+    return false
+  }
 }
 
 /**
@@ -132,15 +147,67 @@ export function applicationFault(code: string, message: string, details?: FaultD
   return new Fault(`application.${code}`, message, details)
 }
 
-/** Whatever was thrown, as a fault. What a user's method throws is never retryable: the method has begun. */
+/** Whatever was thrown, as a fault. What can't be read is one too. */
 export function toFault(thrown: unknown, otherwise: FaultCode): Fault {
-  if (isFault(thrown)) return thrown
-  const message = thrown instanceof Error ? thrown.message : String(thrown)
-  return new Fault(otherwise, message, {}, { cause: thrown })
+  try {
+    if (isFault(thrown)) return isReadable(thrown) ? thrown : readFault(thrown, otherwise)
+  } catch {}
+  return new Fault(otherwise, thrownText(thrown), {}, { cause: thrown })
 }
 
-/** Text that can be kept and sent: a user's error may say half a surrogate pair, and one that can't be kept would end the upgrade without a word. */
+/** Made here, and nobody has changed its fields since. */
+function isReadable(fault: Fault): boolean {
+  return fault instanceof Fault && isCode(fault.code) && typeof fault.message === 'string' && typeof fault.retryable === 'boolean'
+}
+
+/** A fault of another copy of this class, or of user code that has put the brand on something of its own. */
+function readFault({ code, message, details, retryable }: Fault, otherwise: FaultCode): Fault {
+  if (!isCode(code)) return new Fault(otherwise, thrownText({ message }))
+  const isRecord = typeof details === 'object' && details !== null
+  return new Fault(code, thrownText({ message }), isRecord ? details : {}, { retryable: retryable === true })
+}
+
+/** A kind and a name. Newer peers may have kinds of their own. */
+function isCode(code: unknown): code is FaultCode {
+  return typeof code === 'string' && code.length <= codeLengthMax && code.indexOf('.') > 0
+}
+
+const codeLengthMax = 256
+
+/** What is kept and told of a fault's reason is bounded: it is in the node's record, in the upgrade database, and on screens. */
+const reasonLengthMax = 2_000
+
+/** Text that can be kept and sent: half a surrogate pair can't, and a reason that can't be kept would end the upgrade without a word. */
 export function reasonOf(thrown: unknown): string {
-  if (isFault(thrown)) return `${thrown.code}: ${thrown.message}`.toWellFormed()
-  return (thrown instanceof Error ? thrown.message : String(thrown)).toWellFormed()
+  let code = ''
+  try {
+    if (isFault(thrown)) code = `${String(thrown.code)}: `
+  } catch {}
+  return shortened(code + thrownText(thrown), reasonLengthMax)
+}
+
+const shortMessageLengthMax = 1_000
+const shortDetailLengthMax = 200
+const shortDetailsMax = 16
+
+/** The fault as it is sent where all of it is too large: its code, the beginning of its message, and the details that are short. */
+export function shortenedFault({ code, message, details, retryable }: Fault): Fault {
+  const short: Record<string, unknown> = {}
+  try {
+    for (const [name, value] of Object.entries(details).slice(0, shortDetailsMax))
+      if (isShort(name) && isShort(value)) short[name] = value
+  } catch {}
+  return new Fault(code, shortened(message, shortMessageLengthMax), { ...short, shortened: true }, { retryable })
+}
+
+function isShort(value: unknown): boolean {
+  switch (typeof value) {
+    case 'string':
+      return value.length <= shortDetailLengthMax
+    case 'number':
+    case 'boolean':
+      return true
+    default:
+      return value === null
+  }
 }

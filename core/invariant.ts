@@ -6,6 +6,15 @@ export class InvariantViolation extends Error {
   override readonly name = 'InvariantViolation'
 }
 
+/** Of anything that was thrown: of a revoked proxy nothing can be asked. */
+export function isInvariantViolation(thrown: unknown): thrown is InvariantViolation {
+  try {
+    return thrown instanceof InvariantViolation
+  } catch {
+    return false
+  }
+}
+
 export function invariant(condition: unknown, message: string): asserts condition {
   if (!condition) throw new InvariantViolation(message)
 }

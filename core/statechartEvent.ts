@@ -1,6 +1,7 @@
 /** XState's inspection events as plain data: what travels, is recorded, and is shown. Bounded, for a context may hold a user's error. */
 import type { ActorRefLike, AnyTransitionDefinition, InspectionEvent } from 'xstate'
 import { isFault } from './fault.js'
+import { thrownText } from './thrownText.js'
 
 /** An actor's state, as far as it can travel. */
 export interface SnapshotSeen {
@@ -99,8 +100,16 @@ function snapshotSeen(snapshot: unknown): SnapshotSeen {
   }
 }
 
-/** The plain part of a value, cut where it is long or deep. */
+/** The plain part of a value, cut where it is long or deep. User code may have thrown it: what can't be read is not shown. */
 export function plain(value: unknown, depth = 0): unknown {
+  try {
+    return readable(value, depth)
+  } catch {
+    return '(unreadable)'
+  }
+}
+
+function readable(value: unknown, depth: number): unknown {
   switch (typeof value) {
     case 'string':
       return cut(value)
@@ -118,8 +127,8 @@ export function plain(value: unknown, depth = 0): unknown {
 }
 
 function plainObject(value: object, depth: number): unknown {
-  if (isFault(value)) return { code: value.code, message: cut(value.message) }
-  if (value instanceof Error) return { name: value.name, message: cut(value.message) }
+  if (isFault(value)) return { code: cut(String(value.code)), message: cut(thrownText(value)) }
+  if (value instanceof Error) return { name: cut(String(value.name)), message: cut(thrownText(value)) }
   if (depth >= depthMax) return '…'
   if (Array.isArray(value)) return value.slice(0, entriesMax).map((item) => plain(item, depth + 1))
   const prototype = Object.getPrototypeOf(value)

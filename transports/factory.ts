@@ -1,4 +1,5 @@
 import type { Transport } from '../core/ports/transport.js'
+import { thrownText } from '../core/thrownText.js'
 
 /** What a host brings along when it connects. */
 export interface ConnectOptions {
@@ -27,5 +28,5 @@ export function reporter(onError: ConnectOptions['onError']): (error: unknown) =
 }
 
 function warn(error: unknown): void {
-  process.emitWarning(error instanceof Error ? (error.stack ?? error.message) : String(error), 'TransportWarning')
+  process.emitWarning(error instanceof Error ? String(error.stack ?? thrownText(error)) : thrownText(error), 'TransportWarning')
 }

@@ -20,6 +20,7 @@ import {
 } from '@opentelemetry/api'
 import { kinds } from '../../core/envelope.js'
 import { Fault } from '../../core/fault.js'
+import { promiseOf, whenSettled } from '../../core/maybePromise.js'
 import {
   type CallMade,
   type CallReceived,
@@ -29,6 +30,7 @@ import {
   type Telemetry,
   upgradeServerName,
 } from '../../core/ports/telemetry.js'
+import { thrownText } from '../../core/thrownText.js'
 import { spanContextOf, traceparentOf } from './traceparent.js'
 import { UpgradeSpans } from './upgradeSpans.js'
 
@@ -133,13 +135,17 @@ class OpenTelemetry implements Telemetry {
       endBadly(span, error)
       throw error
     }
-    if (result instanceof Promise) {
-      result.then(
-        () => span.end(),
-        (error: unknown) => endBadly(span, error),
-      )
-    } else span.end()
-    return result
+    const promise = promiseOf(result)
+    if (promise === undefined) {
+      span.end()
+      return result
+    }
+    void whenSettled(
+      promise,
+      () => span.end(),
+      (error) => endBadly(span, error),
+    )
+    return promise as T
   }
 
   readonly observe = this.#upgrades.observe
@@ -216,9 +222,16 @@ function parentOf(parent: string | null): Context {
 }
 
 function endBadly(span: Span, error: unknown): void {
-  const { message, code } =
-    error instanceof Error ? (error as Error & { code?: unknown }) : { message: String(error), code: undefined }
-  span.setAttribute('error.type', typeof code === 'string' ? code : 'error')
-  span.setStatus({ code: SpanStatusCode.ERROR, message })
+  span.setAttribute('error.type', codeOf(error) ?? 'error')
+  span.setStatus({ code: SpanStatusCode.ERROR, message: thrownText(error) })
   span.end()
+}
+
+function codeOf(error: unknown): string | undefined {
+  try {
+    const { code } = error as { code?: unknown }
+    return typeof code === 'string' ? code : undefined
+  } catch {
+    return undefined
+  }
 }

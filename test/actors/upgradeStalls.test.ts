@@ -31,6 +31,23 @@ const stalls: Record<string, Stall> = {
       }),
     reason: /upgrade\.schedule: half a coin \ufffd/,
   },
+  'an SF that throws what has no text': {
+    upgrade: (ok) =>
+      toV2({
+        schedule: schedule('a coin', async () => {
+          if (!ok()) throw Object.create(null)
+        }),
+      }),
+    reason: /upgrade\.schedule: a value was thrown that has no text/,
+  },
+  'a TF that throws what has no text': {
+    upgrade: (ok) => toV2({ beforeTransform: () => (ok() ? undefined : Promise.reject(Object.create(null))) }),
+    reason: /upgrade\.transform: a value was thrown that has no text/,
+  },
+  'a TF that throws more text than a reason may have': {
+    upgrade: (ok) => toV2({ beforeTransform: () => (ok() ? undefined : Promise.reject(new Error('x'.repeat(2 << 20)))) }),
+    reason: /^upgrade\.transform: x{1900,1999}… \(/,
+  },
   'a TF that throws': {
     upgrade: (ok) => toV2({ beforeTransform: () => (ok() ? undefined : Promise.reject(new Error('no form'))) }),
     reason: /upgrade\.transform: no form/,
