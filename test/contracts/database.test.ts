@@ -77,6 +77,27 @@ test('memory: a node without a directory is registered no more a day after its l
   t.deepEqual(await database.nodes(), [])
 })
 
+test('memory: a database that is emptied, restored or failed over has what it had then, for those who have it open', async (t) => {
+  const factory = memoryDatabase()
+  const database = await factory.open('shop', systemClock)
+  await database.setInTable('authorized', 'n1', 'yes')
+  const backup = factory.backup()
+  const failOver = factory.losingReplica()
+  await database.setInTable('authorized', 'n1', 'no')
+  await database.setInTable('authorized', 'n2', 'no')
+  const entries = async () => [...(await database.table('authorized'))].flat()
+  failOver()
+  t.deepEqual(await entries(), ['n1', 'yes'])
+  factory.empty()
+  t.deepEqual(await entries(), [])
+  await database.setInTable('authorized', 'n3', 'yes')
+  factory.restore(backup)
+  t.deepEqual(await entries(), ['n1', 'yes'])
+  await database.setInTable('authorized', 'n1', 'changed')
+  factory.restore(backup)
+  t.deepEqual(await entries(), ['n1', 'yes'], 'a backup does not change with what is restored from it')
+})
+
 test('redis: a node without a directory is registered no more a day after its lease ran out', async (t) => {
   const system = newSystem()
   const database = await onRedis.open(system)

@@ -1,5 +1,5 @@
 export { seededRandom } from '../seededRandom.js'
-export { type MemoryDatabaseFactory, memoryDatabase } from './memoryDatabase.js'
+export { type MemoryBackup, type MemoryDatabaseFactory, memoryDatabase } from './memoryDatabase.js'
 export { type MemoryRepository, memoryRepository } from './memoryRepository.js'
 export { type MemoryState, memoryStore } from './memoryStore.js'
 export { MemoryBroker, type MemoryTransport, memoryTransport, type Passage, type Transit } from './memoryTransport.js'

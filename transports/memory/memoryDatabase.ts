@@ -26,9 +26,25 @@ import type { Signed } from '../../core/signed.js'
 import { checkTable, checkTables, type TableEntries } from '../../core/tables.js'
 import { heldByMax, lapsedKeptMs, type UdbFactory } from '../udbFactory.js'
 
+/** What can befall a database, to be asked for by tests and rehearsals. */
 export interface MemoryDatabaseFactory extends UdbFactory {
   /** While away, `open` and every method of every opened database reject with `unavailable.disconnected`. */
   away(away: boolean): void
+  /** Another process answers, with the data of the one before. */
+  restart(): void
+  /** All systems are gone, without a restart, as after FLUSHALL. */
+  empty(): void
+  /** All data as they are now. */
+  backup(): MemoryBackup
+  /** The data are those of the backup, in another process. */
+  restore(backup: MemoryBackup): void
+  /** A replica that hears nothing from now on. It becomes the primary when the returned action runs: all later writes are lost. */
+  losingReplica(): () => void
+}
+
+/** What `backup` has kept. */
+export interface MemoryBackup {
+  readonly systems: ReadonlyMap<string, SystemTables>
 }
 
 interface Registration {
@@ -36,7 +52,7 @@ interface Registration {
   readonly leaseEndsMs: number
 }
 
-/** What one system keeps, whoever opened it. */
+/** What one system keeps, whoever opened it. Plain data, so that a backup can be a copy. */
 interface SystemTables {
   head: Head
   readonly manifests: SignedManifest[]
@@ -56,44 +72,71 @@ interface SystemTables {
 }
 
 export function memoryDatabase(): MemoryDatabaseFactory {
-  const systems = new Map<string, SystemTables>()
-  let isAway = false
-  const reach = () => {
-    if (isAway) throw new Fault('unavailable.disconnected', 'the upgrade database in memory is away')
+  const server: Server = { systems: new Map(), run: 1, isAway: false }
+  const restore = (backup: MemoryBackup) => {
+    server.systems = structuredClone(backup.systems) as Map<string, SystemTables>
+    server.run++
   }
+  const backup = (): MemoryBackup => ({ systems: structuredClone(server.systems) })
   return {
     away(away) {
-      isAway = away
+      server.isAway = away
+    },
+    restart() {
+      server.run++
+    },
+    empty() {
+      server.systems = new Map()
+    },
+    backup,
+    restore,
+    losingReplica() {
+      const kept = backup()
+      return () => restore(kept)
     },
     async open(system, clock) {
-      reach()
-      const tables = systems.get(system) ?? {
-        head: { version: 0, digest: null },
-        manifests: [],
-        chunks: new Map(),
-        nodes: new Map(),
-        slots: new Map(),
-        controls: new Map(),
-        directiveCount: 0,
-        directives: [],
-        tables: new Map(),
-        death: nothingDead,
-        deathDueMs: Number.NEGATIVE_INFINITY,
-        final: 0,
-      }
-      systems.set(system, tables)
-      return new MemoryDatabase(tables, withMonotonic(clock), reach)
+      reach(server)
+      return new MemoryDatabase(system, withMonotonic(clock), server)
     },
   }
+}
+
+function reach({ isAway }: Server): void {
+  if (isAway) throw new Fault('unavailable.disconnected', 'the upgrade database in memory is away')
+}
+
+function newSystem(): SystemTables {
+  return {
+    head: { version: 0, digest: null },
+    manifests: [],
+    chunks: new Map(),
+    nodes: new Map(),
+    slots: new Map(),
+    controls: new Map(),
+    directiveCount: 0,
+    directives: [],
+    tables: new Map(),
+    death: nothingDead,
+    deathDueMs: Number.NEGATIVE_INFINITY,
+    final: 0,
+  }
+}
+
+/** The process that all opened databases of a factory talk to. */
+interface Server {
+  systems: Map<string, SystemTables>
+  /** Another number after each restart. */
+  run: number
+  isAway: boolean
 }
 
 class MemoryDatabase implements UpgradeDatabase {
   #closed = false
 
   constructor(
-    private readonly system: SystemTables,
+    private readonly name: string,
     private readonly clock: Clock,
-    private readonly checkReachable: () => void,
+    private readonly server: Server,
   ) {}
 
   async head(): Promise<Head> {
@@ -103,7 +146,7 @@ class MemoryDatabase implements UpgradeDatabase {
   async manifests(from: Version, to: Version): Promise<readonly SignedManifest[]> {
     return this.#reach()
       .manifests.slice(Math.max(from, 1) - 1, Math.max(to, 0))
-      .map(copyOf)
+      .map(copyOfManifest)
   }
 
   async install(expected: Head, digest: string, manifest: SignedManifest, tables: TableEntries = {}): Promise<boolean> {
@@ -114,7 +157,7 @@ class MemoryDatabase implements UpgradeDatabase {
     )
     if (system.head.version !== expected.version || system.head.digest !== expected.digest) return false
     for (const [name, key, value] of entries) this.#set(name, key, value)
-    system.manifests.push(copyOf(manifest))
+    system.manifests.push(copyOfManifest(manifest))
     system.head = { version: expected.version + 1, digest }
     return true
   }
@@ -289,24 +332,27 @@ class MemoryDatabase implements UpgradeDatabase {
 
   #reach(): SystemTables {
     if (this.#closed) throw new Fault('unavailable.disconnected', 'this upgrade database is closed')
-    this.checkReachable()
-    return this.system
+    reach(this.server)
+    const { systems } = this.server
+    const found = systems.get(this.name) ?? newSystem()
+    systems.set(this.name, found)
+    return found
   }
 
   #store(status: NodeStatus, leaseMs: number): void {
-    this.system.nodes.set(status.nodeId, { status: { ...status }, leaseEndsMs: this.clock.monotonicMs() + leaseMs })
+    this.#reach().nodes.set(status.nodeId, { status: { ...status }, leaseEndsMs: this.clock.monotonicMs() + leaseMs })
   }
 
   /** Nodes without a directory count as registered no longer than their lease. */
   #registered(service: string | undefined): Registration[] {
     const now = this.clock.monotonicMs()
-    return [...this.system.nodes.values()].filter(
+    return [...this.#reach().nodes.values()].filter(
       ({ status, leaseEndsMs }) =>
         (service === undefined || status.service === service) && (status.directoryId !== null || leaseEndsMs > now),
     )
   }
 }
 
-function copyOf(manifest: SignedManifest): SignedManifest {
+function copyOfManifest(manifest: SignedManifest): SignedManifest {
   return { bytes: new Uint8Array(manifest.bytes), signature: manifest.signature && new Uint8Array(manifest.signature) }
 }
