@@ -241,7 +241,8 @@ export class CallTable {
       method,
       args,
       deadlineMs: Math.min(Math.max(0, Math.ceil(deadline - now)), deadlineMsMax),
-      path,
+      // Nobody waits for a send: it may come back to its sender as any other call.
+      path: kind === kinds.call ? path : null,
       trace,
       together: kind === kinds.call,
       callerFields: callerFields(caller, expects),

@@ -1,9 +1,11 @@
 /**
  * One call that a node received, from its dispatch to its reply. It is a turn of the mailbox; a running call keeps the version that
  * it began with, since a version advance is a turn too.
+ *
+ * C2. A call of a re-entrant class ends when all calls that run inside it have ended: nothing of its path writes into a later call.
  */
 import { encodeReply } from '../core/codec.js'
-import { type CallEnvelope, callId, kinds, type Replier } from '../core/envelope.js'
+import { type CallEnvelope, callId, kinds, outerAt, type Replier } from '../core/envelope.js'
 import { Fault, isFault, toFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import { type InvariantViolation, isInvariantViolation } from '../core/invariant.js'
@@ -13,6 +15,7 @@ import type { Link, ObjectChain } from '../core/objectChain.js'
 import { isPlainScalar } from '../core/plain.js'
 import type { ReceivedOutcome } from '../core/ports/telemetry.js'
 import type { Answers } from './answers.js'
+import { InsideCalls } from './insideCalls.js'
 import type { Turn } from './mailbox.js'
 import type { NodeState, Ticket } from './nodeState.js'
 import { type TimerWheel, WheelEntry } from './timerWheel.js'
@@ -58,6 +61,11 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   /** Why it can't succeed any more: a call inside it failed after it may have written. */
   #doomed: Fault | undefined
   #beganMs = 0
+  /** Undefined until one runs inside it. */
+  #inside: InsideCalls<IncomingCall> | undefined
+  /** The call of the mailbox's turn that it runs inside. */
+  #outer: IncomingCall | undefined
+  #hasReturned = false
   /** Why it is refused if it waits too long; `refused` once it has been. */
   #waiting: 'unavailable.upgrading' | 'unavailable.fetching' | 'refused' | undefined
 
@@ -72,14 +80,18 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     super()
   }
 
+  get id(): string {
+    return callId(this.envelope)
+  }
+
   /** The ids of the calls that this one is made for, itself the last. */
   get path(): readonly string[] {
-    return [...(this.envelope.path ?? []), callId(this.envelope)]
+    return [...(this.envelope.path ?? []), this.id]
   }
 
   /** Whether this call is made for `outer`, directly or not. */
   isMadeFor(outer: IncomingCall): boolean {
-    return this.envelope.path?.includes(callId(outer.envelope)) ?? false
+    return this.envelope.path?.includes(outer.id) ?? false
   }
 
   /** Its caller waits outside any node: whoever refuses it stops nobody in the middle of something. */
@@ -91,7 +103,24 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     return this.envelope.trace
   }
 
+  /** The call to `nodeId` that waits for this one, if any. */
+  outerAt(nodeId: string): string | undefined {
+    return outerAt(nodeId, this.envelope)
+  }
+
+  /** The call with this id whose method runs: this one or one inside it. */
+  running(id: string): IncomingCall | undefined {
+    return !this.#hasReturned && this.id === id ? this : this.#inside?.find(id)
+  }
+
+  /** For whom what is sent now is sent: the call inside this one whose code runs, or this one. */
+  get current(): RunningCall {
+    return this.#inside?.current ?? this
+  }
+
   get sends(): (() => void)[] | undefined {
+    // What a call inside sends may have seen what the outer one has written: it leaves with that commit.
+    if (this.#outer !== undefined) return this.#outer.sends
     return this.#isCommand ? (this.#sends ??= []) : undefined
   }
 
@@ -145,34 +174,58 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   }
 
   /**
-   * C2. Runs inside `outer`, the call that runs now and for which this one is made, and commits with it: the class says that it is re-entrant. If
-   * it throws after it may have written, `outer` fails as well.
+   * C2. Runs inside `waiting`, a call whose method runs now and for which this one is made, and commits with the call of the mailbox's turn: the
+   * class says that it is re-entrant. If it throws after it may have written, that call fails as well.
    */
-  runInside(outer: IncomingCall): void {
+  runInside(waiting: IncomingCall): void {
+    const outer = waiting.#outer ?? waiting
     this.#beganMs = this.callee.monotonicMs()
+    if (this.#beganMs >= this.deadline) {
+      this.ended('expired', undefined)
+      this.callee.countFailure(this.envelope.label, undefined)
+      return
+    }
     const entry = this.#entry()
     if (entry === undefined) return
-    if (entry.kind === 'command' && !outer.#isCommand) {
+    if (entry.kind === 'command' && !waiting.#isCommand) {
       this.refuse(
         new Fault('protocol.query-writes', `a query may not lead to a command of its own node: ${this.envelope.method}`),
       )
       return
     }
+    this.#isCommand = entry.kind === 'command'
+    this.#outer = outer
+    const inside = (outer.#inside ??= new InsideCalls())
     const finished = (value: unknown) => {
       try {
         const packed = this.answers === undefined ? undefined : this.#packed(entry, value)
-        this.ended('answered', undefined)
-        this.#leave(packed)
+        inside.answered(this, (lost) => {
+          if (lost === undefined) {
+            this.ended('answered', undefined)
+            this.#leave(packed)
+          } else this.refuse(lost)
+        })
       } catch (error) {
         failed(error)
       }
     }
     const failed = (error: unknown) => {
+      inside.ended(this)
+      if (isInvariantViolation(error)) {
+        this.crashed(error)
+        return
+      }
       const fault = faultOfMethod(error)
       if (entry.kind === 'command') outer.#doomed ??= fault
       this.refuse(fault)
     }
-    void this.#invoke(entry, finished, failed)
+    inside.run(this, () => this.#invoke(entry, finished, failed))
+  }
+
+  /** Its own method has ended. Resolves when no call runs inside it any more; undefined if that is so already. */
+  #returned(): Promise<void> | undefined {
+    this.#hasReturned = true
+    return this.#inside?.returned()
   }
 
   /** The method that is called; undefined where there is none, and the caller has been told. */
@@ -260,6 +313,8 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   }
 
   #finished(entry: MethodEntry, value: unknown): void | Promise<void> {
+    const alone = this.#returned()
+    if (alone !== undefined) return alone.then(() => this.#finished(entry, value))
     if (this.#doomed !== undefined) return this.#failed(this.#doomed)
     if (entry.kind === 'query' && this.callee.state.isCommitted) return this.#answered(entry, value)
     const { answers, callee, envelope } = this
@@ -273,6 +328,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       return this.#failed(error)
     }
     this.ended('answered', undefined)
+    this.#inside?.settle(undefined)
     const sends = this.#sends
     if (answers === undefined && sends === undefined) return
     callee.whenCommitted((error) => {
@@ -311,17 +367,22 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       return this.#failed(error)
     }
     this.ended('answered', undefined)
+    this.#inside?.settle(undefined)
   }
 
   #failed(error: unknown): void | Promise<void> {
+    const alone = this.#returned()
+    if (alone !== undefined) return alone.then(() => this.#failed(error))
     const { callee } = this
     const { spoilt } = callee.state
     const written = callee.state.drop(this.#ticket)
     if (isInvariantViolation(error)) {
+      this.#inside?.settle(toFault(error, 'application.error'))
       this.crashed(error)
       return
     }
     const fault = spoilt ?? faultOfMethod(error)
+    this.#inside?.settle(fault)
     if (fault.kind === 'application') callee.count('threw', this.#beganMs, this.envelope.label)
     // What is lost is opened anew from disk by the node's restart.
     if (!written || callee.state.isLost) {

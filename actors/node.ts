@@ -138,7 +138,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
   /** For whom what is sent now is sent. */
   get running(): RunningCall | undefined {
     const { running } = this.mailbox
-    return this.software.starting ?? (running instanceof IncomingCall ? running : undefined)
+    return this.software.starting ?? (running instanceof IncomingCall ? running.current : undefined)
   }
 
   get trace(): string | null {
@@ -223,11 +223,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
       call.refuse(this.#stopping())
       return
     }
-    const { running } = this.mailbox
-    if (running instanceof IncomingCall && call.isMadeFor(running)) {
-      this.#nest(call, running)
-      return
-    }
+    if (call.envelope.path !== null && this.#nests(call)) return
     if (!this.mailbox.isOpen) call.holdFor('unavailable.upgrading')
     this.mailbox.post(call)
   }
@@ -236,19 +232,30 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
     return this.services.classes.isAt(version, className, expected)
   }
 
-  /** The running call waits for this one: in the queue behind it, both would wait until a deadline ends it. */
-  #nest(call: IncomingCall, running: IncomingCall): void {
-    if (this.software.isReentrant) {
-      call.runInside(running)
-      return
+  /**
+   * A call that is made for a call of this node runs inside it, or is refused: in the queue behind it, both would wait until a deadline ends
+   * it. False for a call that may take its turn.
+   */
+  #nests(call: IncomingCall): boolean {
+    const { running } = this.mailbox
+    const outer = running instanceof IncomingCall ? running : undefined
+    if (!this.software.isReentrant) {
+      if (outer === undefined || !call.isMadeFor(outer)) return false
+      const { className } = this.replier
+      const advice = `add "static override readonly reentrant = true" to ${className} if it may run inside it`
+      call.refuse(this.#callCycle(`is busy with the call that this one is made for; ${advice}`))
+      return true
     }
-    const { className } = this.replier
-    call.refuse(
-      new Fault(
-        'protocol.call-cycle',
-        `node ${this.id} is busy with the call that this one is made for; add "static override readonly reentrant = true" to ${className} if it may run inside it`,
-      ),
-    )
+    const waits = call.outerAt(this.id)
+    if (waits === undefined) return false
+    const inside = outer?.running(waits)
+    if (inside !== undefined) call.runInside(inside)
+    else call.refuse(this.#callCycle('has ended the call that this one is made for: await the calls that a method makes'))
+    return true
+  }
+
+  #callCycle(what: string): Fault {
+    return new Fault('protocol.call-cycle', `node ${this.id} ${what}`)
   }
 
   hold(call: IncomingCall): void {

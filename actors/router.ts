@@ -68,6 +68,7 @@ function accept(node: Receiver, call: IncomingCall): void {
   }
 }
 
+/** Counted downwards: the ids of local calls are no others'. */
 let localCalls = 0
 
 /** A call of the object's own method, at the node's version: how timers reach an object. */
@@ -82,7 +83,7 @@ export function localCall(
   const envelope: CallEnvelope = {
     kind: kinds.send,
     label: version,
-    seq: ++localCalls,
+    seq: --localCalls,
     method,
     args,
     deadlineMs,

@@ -80,3 +80,15 @@ export type Envelope = CallEnvelope | ReplyEnvelope | FaultEnvelope | Announceme
 export function callId(call: Pick<CallEnvelope, 'caller' | 'incarnation' | 'seq'>): string {
   return `${call.caller}/${call.incarnation}/${call.seq}`
 }
+
+/**
+ * The call to `nodeId` that waits for this one: of the calls that it is made for, the last one that this node has made a call for. Undefined
+ * where it is made for no call of that node.
+ */
+export function outerAt(nodeId: string, { path, caller }: Pick<CallEnvelope, 'path' | 'caller'>): string | undefined {
+  if (path === null) return undefined
+  if (caller === nodeId) return path.at(-1)
+  const own = `${nodeId}/`
+  for (let i = path.length - 1; i > 0; i--) if (path[i]!.startsWith(own)) return path[i - 1]
+  return undefined
+}
