@@ -4,9 +4,11 @@
  *   --seeds N      so many seeds (2,000)
  *   --from N       the first of them (1)
  *   --seed N       this one alone, with its trace
+ *   --with NAMES   goes through these dimensions too, which are not in every run: as in `stops,clocks`, or `all` (world/operations/dimensions.ts)
  *   --shrink       makes a failing plan as small as it can before it is printed
  */
 import { parseArgs } from 'node:util'
+import { dimensionsOf } from './world/operations/dimensions.js'
 import type { Plan } from './world/plan.js'
 import { planOf } from './world/planGenerator.js'
 import { failureOf, storyOf } from './world/report.js'
@@ -14,12 +16,19 @@ import { shrink } from './world/shrink.js'
 import { play, type Result } from './world/world.js'
 
 const { values } = parseArgs({
-  options: { seeds: { type: 'string' }, from: { type: 'string' }, seed: { type: 'string' }, shrink: { type: 'boolean' } },
+  options: {
+    seeds: { type: 'string' },
+    from: { type: 'string' },
+    seed: { type: 'string' },
+    shrink: { type: 'boolean' },
+    with: { type: 'string' },
+  },
 })
+const asked = dimensionsOf(values.with ?? '')
 const say = (text: string) => process.stdout.write(`${text}\n`)
 
 if (values.seed !== undefined) {
-  const plan = planOf(Number(values.seed))
+  const plan = planOf(Number(values.seed), asked)
   const result = await play(plan)
   say(`${storyOf(plan)}\n\n${result.trace.join('\n')}\n\ndigest ${result.digest}`)
   if (result.violations.length > 0) await fail(plan, result)
@@ -30,7 +39,7 @@ if (values.seed !== undefined) {
   let virtualMs = 0
   const beganMs = performance.now()
   for (let seed = from; seed < from + seeds; seed++) {
-    const plan = planOf(seed)
+    const plan = planOf(seed, asked)
     const result = await play(plan)
     virtualMs += result.virtualMs
     if (result.violations.length > 0) {

@@ -26,8 +26,10 @@ export class HostProcess {
   /** The nodes whose state is here, and how each runs, if it does. */
   readonly nodes = new Map<string, { readonly plan: NodePlan; handle: NodeHandle | undefined }>()
   #lifeline: Lifeline
+  readonly #skew = { ms: 0 }
   #running: RunningHost | undefined
   #starts = 0
+  readonly #starting = new Set<string>()
   /** What was dead when it started, if it can't have missed that. */
   deadAtStart: Version = 0
   #isDiskFull = 0
@@ -38,14 +40,15 @@ export class HostProcess {
     readonly name: string,
     private readonly stage: Stage,
   ) {
-    this.#lifeline = new Lifeline(name, stage.time)
+    this.#lifeline = new Lifeline(name, stage.time, this.#skew)
     this.#lifeline.cut()
     this.disk = this.#newDisk()
   }
 
   #newDisk(): MemoryState {
     const { stage, name } = this
-    const turn = (action: () => void) => stage.time.turn(action)
+    // The process writes: while it is frozen nothing is written.
+    const turn = (action: () => void) => stage.time.turn(() => this.#lifeline.whenWriting(action))
     const disk = stage.tamper.disk?.(name, turn) ?? memoryStore({ turn, directoryId: `disk-of-${name}` })
     disk.beforeCommit = (writes) => {
       stage.trace(`${name} commits ${writes.length}`)
@@ -85,6 +88,11 @@ export class HostProcess {
     Object.assign(this.disk, { beforeCommit, afterCommit })
   }
 
+  /** The nodes whose start has neither succeeded nor failed. */
+  get starting(): readonly string[] {
+    return [...this.#starting]
+  }
+
   get isAlive(): boolean {
     return !this.#lifeline.isDead
   }
@@ -100,7 +108,7 @@ export class HostProcess {
   /** Starts the process and every node whose state is here, again and again until it succeeds or is killed. */
   start(): void {
     const { stage, name } = this
-    const lifeline = new Lifeline(name, stage.time)
+    const lifeline = new Lifeline(name, stage.time, this.#skew)
     this.#lifeline = lifeline
     this.#starts++
     this.deadAtStart = stage.surelyDead()
@@ -117,10 +125,7 @@ export class HostProcess {
           system: stage.system,
           hostId: name,
           transport: {
-            connect: async (options) => {
-              lifeline.transport = memoryTransport(stage.network.broker, options)
-              return lifeline.transport
-            },
+            connect: async (options) => lifeline.connected(memoryTransport(stage.network.broker, options)),
           },
           udb: { open: (system, clock) => stage.openDatabase(system, clock, lifeline) },
           state: this.disk,
@@ -155,13 +160,16 @@ export class HostProcess {
   async #startNode(plan: NodePlan, lifeline: Lifeline): Promise<void> {
     for (;;) {
       if (this.nodes.get(plan.nodeId)?.plan !== plan || lifeline.isDead || this.#running === undefined) return
+      this.#starting.add(plan.nodeId)
       try {
         const handle = await this.#running.node(this.stage.codeFor(plan.service), plan.nodeId)
+        this.#starting.delete(plan.nodeId)
         if (lifeline.isDead) return
         this.nodes.set(plan.nodeId, { plan, handle })
         this.stage.trace(`${plan.nodeId} is up at version ${handle.version}`)
         return
       } catch (error) {
+        this.#starting.delete(plan.nodeId)
         this.stage.trace(`${plan.nodeId} does not start: ${error}`)
         await lifeline.pause(tryAgainMs)
       }
@@ -176,6 +184,7 @@ export class HostProcess {
     this.#lifeline.cut()
     this.disk.kill()
     this.#running = undefined
+    this.#starting.clear()
     for (const [nodeId, { plan }] of this.nodes) this.nodes.set(nodeId, { plan, handle: undefined })
     this.stage.died(this.name, [...this.nodes.keys()])
   }
@@ -229,6 +238,28 @@ export class HostProcess {
     for (const [nodeId, { plan }] of this.nodes) this.nodes.set(nodeId, { plan, handle: undefined })
     this.stage.died(this.name, [...this.nodes.keys()])
     lifeline.cut()
+  }
+
+  /** Stops a node in order. Resolves to what starts it again. */
+  async stopNode(nodeId: string): Promise<() => void> {
+    const { plan, handle } = this.nodes.get(nodeId)!
+    const lifeline = this.#lifeline
+    await handle?.stop()
+    if (lifeline.isDead) return () => {}
+    this.stage.trace(`${nodeId} has stopped`)
+    this.nodes.set(nodeId, { plan, handle: undefined })
+    this.stage.died(this.name, [nodeId])
+    return () => {
+      if (!lifeline.isDead && this.nodes.get(nodeId)?.handle === undefined) void this.#startNode(plan, lifeline)
+    }
+  }
+
+  freeze(): () => void {
+    return this.#lifeline.freeze()
+  }
+
+  setClock(byMs: number): void {
+    this.#skew.ms += byMs
   }
 
   fillDisk(): () => void {

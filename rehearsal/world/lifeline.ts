@@ -1,4 +1,6 @@
 /**
+ * A process as the world holds it: its clock, its connection and its way to the database. It can be frozen and go on, and be killed.
+ *
  * What kill -9 takes away from a process in one stroke: its timers never end, its connection is cut, its database never answers. What is left
  * of it in this process's memory can do nothing that another could notice.
  */
@@ -10,11 +12,16 @@ type UpgradeDatabase = Operator['database']
 
 export class Lifeline {
   #isDead = false
+  #freezes = 0
+  /** What would have happened while it is frozen, in order. */
+  #held: (() => void)[] = []
   transport: MemoryTransport | undefined
 
   constructor(
     readonly name: string,
     private readonly time: VirtualTime,
+    /** How far its wall clock is ahead. */
+    readonly skew: { readonly ms: number } = { ms: 0 },
   ) {}
 
   get isDead(): boolean {
@@ -22,10 +29,62 @@ export class Lifeline {
   }
 
   readonly clock: Clock = {
-    now: () => this.time.now(),
+    now: () => this.time.now() + this.skew.ms,
     monotonicMs: () => this.time.monotonicMs(),
-    after: (ms, action) => this.time.after(ms, () => void (this.#isDead || action())),
-    turn: (action) => this.time.turn(() => void (this.#isDead || action())),
+    after: (ms, action) => {
+      let cancel = this.time.after(ms, due)
+      const again = () => {
+        cancel = this.time.after(0, due)
+      }
+      const run = () => this.whenRunning(action, again)
+      function due() {
+        run()
+      }
+      return () => cancel()
+    },
+    turn: (action) => this.turn(action),
+  }
+
+  turn(action: () => void): void {
+    this.time.turn(() => this.whenRunning(action, () => this.turn(action)))
+  }
+
+  /** Does it now, or when the process goes on; never when it is dead. `again` asks for it anew then, so that it can still be cancelled. */
+  whenRunning(action: () => void, again: () => void = () => this.whenRunning(action)): void {
+    if (this.#isDead) return
+    if (this.#freezes > 0) this.#held.push(again)
+    else action()
+  }
+
+  /** The same for its disk, which outlives it. */
+  whenWriting(action: () => void): void {
+    if (this.#freezes > 0) this.#held.push(() => this.whenWriting(action))
+    else action()
+  }
+
+  /** Stops the process where it is, until the returned function is called. */
+  freeze(): () => void {
+    this.#freezes++
+    return () => {
+      if (--this.#freezes > 0) return
+      const held = this.#held
+      this.#held = []
+      for (const action of held) this.time.turn(action)
+    }
+  }
+
+  get isFrozen(): boolean {
+    return this.#freezes > 0
+  }
+
+  /** Its connection: what arrives waits while it is frozen. */
+  connected(transport: MemoryTransport): MemoryTransport {
+    this.transport = transport
+    const { subscribe, onStatus } = transport
+    transport.subscribe = (subject, handler, options) =>
+      subscribe.call(transport, subject, (message) => this.whenRunning(() => handler(message)), options)
+    transport.onStatus = (listener) => onStatus.call(transport, (status) => this.whenRunning(() => listener(status)))
+    return transport
   }
 
   pause(ms: number): Promise<void> {
@@ -54,8 +113,8 @@ export class Lifeline {
   #whileAlive(answer: Promise<unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => {
       answer.then(
-        (value) => void (this.#isDead || resolve(value)),
-        (error) => void (this.#isDead || reject(error)),
+        (value) => this.whenRunning(() => resolve(value)),
+        (error) => this.whenRunning(() => reject(error)),
       )
     })
   }

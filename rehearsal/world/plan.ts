@@ -3,6 +3,7 @@
  * it beside the plan (how long a message takes, which is lost) is drawn from the seed while the world runs.
  */
 import type { Phase, ServiceLimit, Version } from 'theseus'
+import type { OperationStep } from './operations/operationPlan.js'
 
 export type ServiceName = 'ledger' | 'teller'
 export const serviceNames: readonly ServiceName[] = ['ledger', 'teller']
@@ -102,7 +103,9 @@ export type CrashMoment =
   | { readonly at: 'beforeCommit' | 'afterCommit' | 'message'; readonly count: number }
   | { readonly at: 'phase'; readonly phase: Phase; readonly count: number }
 
-export type Step = {
+export type Step = OperationStep | BasicStep
+
+type BasicStep = {
   readonly atMs: number
 } /** By so many operators at once. A version that undoes the one before it is published too. */ & (
   | { readonly kind: 'publish'; readonly version: Version; readonly publishers: number }

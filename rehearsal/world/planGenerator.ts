@@ -2,6 +2,8 @@
 import type { Phase, Random, Version } from 'theseus'
 import { seededRandom } from 'theseus/memory'
 import { Dice } from './dice.js'
+import { always, type Dimension } from './operations/dimensions.js'
+import { operationSteps } from './operations/operationGenerator.js'
 import type { Asked, CrashMoment, Manner, NodePlan, Plan, ServiceName, Step, UpgradePlan, Weather } from './plan.js'
 import { lineOf } from './specs.js'
 import { upgradesOf } from './upgradeGenerator.js'
@@ -13,7 +15,7 @@ const servers = ['us1', 'us2']
 const away: readonly Phase[] = ['draining', 'transforming', 'checking', 'flipping', 'recovering']
 const crashPhases: readonly Phase[] = [...away, ...away, 'fetching', 'verifying', 'scheduled', 'current', 'stalled']
 
-export function planOf(seed: number): Plan {
+export function planOf(seed: number, asked: ReadonlySet<Dimension> = always): Plan {
   const dice = new Dice(chanceOf(seed))
   const hosts = ['h1', 'h2', 'h3'].slice(0, dice.between(1, 3))
   const columns = {
@@ -48,6 +50,8 @@ export function planOf(seed: number): Plan {
   for (let i = 0; i < troubles; i++) steps.push(troubleOf(dice, hosts, all, publishedAtMs))
   if (deaths !== null && dice.chance(0.5)) steps.push(oblivionOf(dice, hosts))
   steps.push(...operationsOf(dice, upgrades, all, publishedAtMs))
+  const calls = steps.filter((step) => step.kind === 'call')
+  steps.push(...operationSteps(seed, asked, { hosts, clients, servers, nodes: all, publishedAtMs, calls, lastsMs }))
   steps.sort((a, b) => a.atMs - b.atMs)
   return { ...base, limit, steps }
 }

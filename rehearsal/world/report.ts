@@ -2,6 +2,7 @@
 
 import { opOf } from './audit.js'
 import { wordsOf } from './calls.js'
+import { operationInWords } from './operations/operationPlan.js'
 import type { ClassUpgradePlan, Plan, Step } from './plan.js'
 import type { Result } from './world.js'
 
@@ -109,5 +110,7 @@ function stepInWords(step: Step): string {
       return `an operator asks those that version ${step.version} has stalled to try again`
     case 'finalize':
       return `an operator makes version ${step.version} final`
+    default:
+      return operationInWords(step)
   }
 }

@@ -8,6 +8,7 @@ const tryAgainMs = 150
 
 export class ServerProcess {
   #lifeline: Lifeline
+  readonly #skew = { ms: 0 }
   #isSpared = false
   #isRunning = false
 
@@ -15,12 +16,12 @@ export class ServerProcess {
     readonly name: string,
     private readonly stage: Stage,
   ) {
-    this.#lifeline = new Lifeline(name, stage.time)
+    this.#lifeline = new Lifeline(name, stage.time, this.#skew)
     this.#lifeline.cut()
   }
 
   start(): void {
-    const lifeline = new Lifeline(this.name, this.stage.time)
+    const lifeline = new Lifeline(this.name, this.stage.time, this.#skew)
     this.#lifeline = lifeline
     void this.#start(lifeline)
   }
@@ -33,10 +34,7 @@ export class ServerProcess {
         await startUpgradeServer({
           system: stage.system,
           transport: {
-            connect: async (options) => {
-              lifeline.transport = memoryTransport(stage.network.broker, { ...options, name })
-              return lifeline.transport
-            },
+            connect: async (options) => lifeline.connected(memoryTransport(stage.network.broker, { ...options, name })),
           },
           udb: { open: (system, clock) => stage.openDatabase(system, clock, lifeline) },
           clock: lifeline.clock,
@@ -73,6 +71,14 @@ export class ServerProcess {
       if (--left === 0) time.turn(kill)
     })
     time.after(1_000, kill)
+  }
+
+  freeze(): () => void {
+    return this.#lifeline.freeze()
+  }
+
+  setClock(byMs: number): void {
+    this.#skew.ms += byMs
   }
 
   spare(): void {

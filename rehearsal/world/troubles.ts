@@ -5,22 +5,20 @@
 import type { WorldDatabase } from './database.js'
 import type { HostProcess } from './hostProcess.js'
 import type { Network } from './network.js'
+import { type OperationsRoom, operate, stopped } from './operations/operate.js'
 import type { Operators } from './operators.js'
 import type { NodePlan, Step } from './plan.js'
 import type { ServerProcess } from './serverProcess.js'
 import type { UpgradeDatabase } from './stage.js'
-import type { VirtualTime } from './virtualTime.js'
 
 type LeaveStep = Extract<Step, { kind: 'leave' }>
 export type TroubleStep = Exclude<Step, { kind: 'call' | 'publish' }>
 
 /** What troubles befall. */
-export interface Troubled {
-  readonly time: VirtualTime
+export interface Troubled extends OperationsRoom {
   readonly network: Network
   readonly udb: WorldDatabase
   readonly database: UpgradeDatabase
-  host(name: string): HostProcess
   processes(): readonly (HostProcess | ServerProcess)[]
   server(name: string): ServerProcess
   born(node: NodePlan): void
@@ -29,13 +27,9 @@ export interface Troubled {
   forgotten(nodeId: string, isForGood: boolean): void
   retry(nodeId: string): void
   imposter(nodeId: string, host: HostProcess): Promise<void>
-  trace(line: string): void
-  violated(rule: string, what: string): void
 }
 
 const tryAgainMs = 200
-/** Within the longest drain, transform, start and deadline of a plan. */
-const stopWithinMs = 20_000
 
 export class Troubles {
   /** Ends that have not come yet. */
@@ -104,7 +98,18 @@ export class Troubles {
       case 'hold': {
         const takeBack = world.operators.ask(step)
         if (takeBack !== undefined) this.#endAfter(step.forMs, takeBack)
+        return
       }
+      case 'stop':
+      case 'stopNode':
+      case 'freeze':
+      case 'clock':
+        operate(
+          world,
+          step,
+          (ms, end) => this.#endAfter(ms, end),
+          (left) => this.#await(left),
+        )
     }
   }
 
@@ -129,24 +134,17 @@ export class Troubles {
 
   #leave(host: HostProcess, step: LeaveStep): void {
     if (!host.isAlive || host.running === undefined) return
-    const leaving: Promise<void> = this.#left(host, step).finally(() => this.#leaving.delete(leaving))
+    this.#await(this.#left(host, step))
+  }
+
+  #await(left: Promise<void>): void {
+    const leaving: Promise<void> = left.finally(() => this.#leaving.delete(leaving))
     this.#leaving.add(leaving)
   }
 
   async #left(host: HostProcess, { forMs, isForgotten }: LeaveStep): Promise<void> {
     const { world } = this
-    const { time } = world
-    const { lifeline } = host
-    let isStopped = false
-    void host.stop().then(() => {
-      isStopped = true
-    })
-    for (const sinceMs = time.elapsedMs; !isStopped; await time.sleep(20)) {
-      // Killed while it stopped: then it comes back by itself.
-      if (lifeline.isDead) return
-      if (time.elapsedMs - sinceMs > stopWithinMs) return world.violated('C10', `${host.name} does not stop`)
-    }
-    world.trace(`${host.name} has stopped`)
+    if (!(await stopped(world, host))) return
     if (forMs === null || isForgotten) {
       for (const nodeId of [...host.nodes.keys()]) {
         if (forMs === null) host.drop(nodeId)

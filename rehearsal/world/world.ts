@@ -314,6 +314,11 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     return this.host(this.plan.clients[0]!).running
   }
 
+  /** The calls that a process has made, and which have not ended. */
+  openCallsOf(lifeline: Lifeline): number {
+    return this.#openCalls.filter((open) => open === lifeline).length
+  }
+
   openCalls(): number {
     return this.#openCalls.filter(({ isDead }) => !isDead).length
   }

@@ -1,5 +1,6 @@
 /** The deterministic world (DESIGN §2, §6): thousands of plans with faults of every kind, and what must always hold holds. */
 import test from 'ava'
+import { dimensionsOf } from '../../rehearsal/world/operations/dimensions.js'
 import { planOf } from '../../rehearsal/world/planGenerator.js'
 import { failureOf, storyOf } from '../../rehearsal/world/report.js'
 import { play } from '../../rehearsal/world/world.js'
@@ -31,6 +32,15 @@ test.serial('the same seed plays the same world, to the last message; another se
   t.is(digests.size, 20)
 })
 
+test.serial('every dimension that is asked for is gone through, and every story tells of it', (t) => {
+  const steps = Array.from({ length: 100 }, (_, i) => planOf(i + 1, dimensionsOf('all'))).map(storyOf)
+  const stories = steps.join('\n')
+  for (const part of [/h\d is stopped, \d+ ms after it has started anew/, /desk\d is stopped, for/, /ledger\d is stopped for/])
+    t.regex(stories, part)
+  for (const part of [/is frozen for 4000 ms/, /the clock of desk\d is set by -3600000 ms/]) t.regex(stories, part)
+  t.throws(() => dimensionsOf('stops,nothing'), { message: /there is no dimension nothing: use stops/ })
+})
+
 test.serial('a plan is data, and reads as a story', (t) => {
   const plan = planOf(7)
   t.deepEqual(JSON.parse(JSON.stringify(plan)), plan)
@@ -49,7 +59,8 @@ test.serial(
   (t) => {
     const plans = Array.from({ length: 200 }, (_, i) => planOf(i + 1))
     const kinds = new Set(plans.flatMap(({ steps }) => steps.map(({ kind }) => kind)))
-    for (const kind of ['pause', 'hold', 'now', 'retryVersion', 'finalize'] as const) t.true(kinds.has(kind), kind)
+    for (const kind of ['pause', 'hold', 'now', 'retryVersion', 'finalize', 'freeze', 'clock'] as const)
+      t.true(kinds.has(kind), kind)
     t.true(plans.some(({ upgrades }) => upgrades.some(({ undoes }, i) => undoes && upgrades[i + 1]?.undoes)))
     t.true(plans.some(({ upgrades }) => upgrades.some(({ classUpgrades }) => classUpgrades.some(({ only }) => only !== null))))
     t.true(plans.some(({ deaths, steps }) => deaths !== null && steps.some((step) => step.kind === 'leave' && step.isForgotten)))

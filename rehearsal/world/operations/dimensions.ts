@@ -1,0 +1,28 @@
+/**
+ * What a plan may go through beside the basic troubles: each dimension adds steps, drawn from chance of its own, so that one more leaves the
+ * steps of the others as they are.
+ */
+
+/** `always`: in the plans of every run. `asked`: only where a run asks for it by name. */
+export const dimensions = {
+  /** Hosts that stop while nodes start, clients that stop with open calls, single nodes that stop and start again. */
+  stops: 'asked',
+  /** Wall clocks that are set back or forward by hours. */
+  clocks: 'always',
+  /** Processes that are stopped and continued, and know nothing of it. */
+  freezes: 'always',
+} as const satisfies Readonly<Record<string, 'always' | 'asked'>>
+
+export type Dimension = keyof typeof dimensions
+
+const names = Object.keys(dimensions) as Dimension[]
+
+export const always: ReadonlySet<Dimension> = new Set(names.filter((name) => (dimensions[name] as string) === 'always'))
+
+/** Those of every run, and those of this list, as in `stops,clocks`. Throws for a name that none has. */
+export function dimensionsOf(list: string): ReadonlySet<Dimension> {
+  const asked = list === 'all' ? names : list.split(',').filter((name) => name !== '')
+  for (const name of asked)
+    if (!(name in dimensions)) throw new Error(`there is no dimension ${name}: use ${names.join(', ')}, or all`)
+  return new Set([...always, ...(asked as Dimension[])])
+}

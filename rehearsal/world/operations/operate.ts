@@ -1,0 +1,111 @@
+/** Carries out the steps that operate processes. Each returns its end, where it has one. */
+import type { HostProcess } from '../hostProcess.js'
+import type { Lifeline } from '../lifeline.js'
+import type { WorldTime } from '../virtualTime.js'
+import type { OperationStep } from './operationPlan.js'
+
+/** A process as it is operated. */
+export interface Operable {
+  readonly name: string
+  readonly isAlive: boolean
+  freeze(): () => void
+  setClock(byMs: number): void
+}
+
+export interface OperationsRoom {
+  readonly time: WorldTime
+  host(name: string): HostProcess
+  processes(): readonly Operable[]
+  /** The host that a node is at. */
+  hostOf(nodeId: string): HostProcess | undefined
+  openCallsOf(lifeline: Lifeline): number
+  trace(line: string): void
+  violated(rule: string, what: string): void
+}
+
+/** Within the longest drain, transform, start and deadline of a plan. */
+export const stopWithinMs = 20_000
+
+/** `endAfter` takes the end of the step's trouble, and when that is. `leaving` is told of what takes a while, and is to be waited for at the end. */
+export function operate(
+  world: OperationsRoom,
+  step: OperationStep,
+  endAfter: (ms: number, end: () => void) => void,
+  leaving: (left: Promise<void>) => void,
+): void {
+  switch (step.kind) {
+    case 'stop': {
+      const host = world.host(step.host)
+      if (!host.isAlive) return
+      const startAgain = () => endAfter(step.forMs, () => void (host.isAlive || host.start()))
+      if (step.afterStartMs === null) {
+        if (host.running !== undefined) leaving(stoppedWhole(world, host).then((hasStopped) => void (hasStopped && startAgain())))
+        return
+      }
+      host.kill()
+      host.start()
+      leaving(
+        whenRunning(world, host)
+          .then(() => world.time.sleep(step.afterStartMs!))
+          .then(() => host.running !== undefined && stoppedWhole(world, host))
+          .then((hasStopped) => void (hasStopped && startAgain())),
+      )
+      return
+    }
+    case 'stopNode': {
+      const host = world.hostOf(step.nodeId)
+      if (host?.nodes.get(step.nodeId)?.handle === undefined) return
+      const stop = host.stopNode(step.nodeId)
+      leaving(stop.then((startAgain) => endAfter(step.forMs, startAgain)))
+      return
+    }
+    case 'freeze': {
+      const process = world.processes().find(({ name }) => name === step.process)
+      if (process?.isAlive) endAfter(step.forMs, process.freeze())
+      return
+    }
+    case 'clock':
+      world
+        .processes()
+        .find(({ name }) => name === step.process)
+        ?.setClock(step.byMs)
+  }
+}
+
+/** A host that can't start now is not waited for longer than this. */
+const runsWithinMs = 1_000
+
+async function whenRunning({ time }: OperationsRoom, host: HostProcess): Promise<void> {
+  for (const sinceMs = time.elapsedMs; host.running === undefined && time.elapsedMs - sinceMs < runsWithinMs; )
+    await time.sleep(1)
+}
+
+/** C10. With a host end its calls and the starts of its nodes: the code that waits for them hears of it before the host has stopped. */
+async function stoppedWhole(world: OperationsRoom, host: HostProcess): Promise<boolean> {
+  const { lifeline, name } = host
+  const hasStopped = await stopped(world, host)
+  if (!hasStopped) return false
+  for (const nodeId of host.starting) world.violated('C10', `${name} has stopped, and ${nodeId} still starts there`)
+  const calls = world.openCallsOf(lifeline)
+  if (calls > 0) world.violated('C10', `${name} has stopped, and ${calls} of its calls have not ended`)
+  return true
+}
+
+/** Stops it in order. False when it was killed meanwhile: then it comes back by itself. */
+export async function stopped(world: OperationsRoom, host: HostProcess): Promise<boolean> {
+  const { time } = world
+  const { lifeline } = host
+  let isStopped = false
+  void host.stop().then(() => {
+    isStopped = true
+  })
+  for (const sinceMs = time.elapsedMs; !isStopped; await time.sleep(20)) {
+    if (lifeline.isDead) return false
+    if (time.elapsedMs - sinceMs > stopWithinMs) {
+      world.violated('C10', `${host.name} does not stop`)
+      return false
+    }
+  }
+  world.trace(`${host.name} has stopped`)
+  return true
+}

@@ -1,0 +1,60 @@
+/** Makes the steps of a plan's dimensions, each from chance of its own. */
+import { seededRandom } from 'theseus/memory'
+import { Dice } from '../dice.js'
+import type { NodePlan } from '../plan.js'
+import { type Dimension, dimensions } from './dimensions.js'
+import type { OperationStep } from './operationPlan.js'
+
+/** What there is to be operated. */
+export interface Operated {
+  readonly hosts: readonly string[]
+  readonly clients: readonly string[]
+  readonly servers: readonly string[]
+  readonly nodes: readonly NodePlan[]
+  readonly publishedAtMs: readonly number[]
+  /** When which client calls. */
+  readonly calls: readonly { readonly atMs: number; readonly client: string }[]
+  readonly lastsMs: number
+}
+
+/** The share of plans that go through a dimension. */
+const share = 0.25
+const hourMs = 3_600_000
+
+export function operationSteps(seed: number, asked: ReadonlySet<Dimension>, operated: Operated): readonly OperationStep[] {
+  return (Object.keys(dimensions) as Dimension[]).flatMap((dimension, i) => {
+    if (!asked.has(dimension)) return []
+    const dice = new Dice(seededRandom(seed * 2 ** 20 + 5_000 + i))
+    if (!dice.chance(share)) return []
+    return Array.from({ length: dice.between(1, 3) }, () => stepOf(dimension, dice, operated))
+  })
+}
+
+function stepOf(dimension: Dimension, dice: Dice, operated: Operated): OperationStep {
+  const { hosts, clients, servers, nodes, publishedAtMs, calls, lastsMs } = operated
+  // Half of them around a publication.
+  const atMs = dice.chance(0.5) ? dice.between(100, lastsMs - 300) : dice.oneOf(publishedAtMs) + dice.between(0, 500)
+  switch (dimension) {
+    case 'stops': {
+      const forMs = dice.between(50, 1_500)
+      if (dice.chance(0.25)) return { atMs, kind: 'stopNode', nodeId: dice.oneOf(nodes).nodeId, forMs }
+      const call = dice.oneOf(calls)
+      // While its call is under way.
+      if (dice.chance(0.5))
+        return { atMs: call.atMs + dice.between(1, 30), kind: 'stop', host: call.client, afterStartMs: null, forMs }
+      const host = dice.chance(0.2) ? dice.oneOf(clients) : dice.oneOf(hosts)
+      return { atMs, kind: 'stop', host, afterStartMs: dice.chance(0.5) ? dice.between(0, 12) : null, forMs }
+    }
+    case 'clocks': {
+      const byMs = dice.oneOf([-1, -1, 1]) * dice.oneOf([2_000, hourMs, 12 * hourMs])
+      return { atMs, kind: 'clock', process: dice.oneOf([...hosts, ...hosts, ...clients, ...servers]), byMs }
+    }
+    case 'freezes':
+      return {
+        atMs,
+        kind: 'freeze',
+        process: dice.oneOf([...hosts, ...hosts, ...clients, ...servers]),
+        forMs: dice.oneOf([50, 300, 1_200, 4_000]),
+      }
+  }
+}

@@ -1,0 +1,32 @@
+/** The steps of a plan that operate processes: stops, clocks, freezes. Each says in words what it does. */
+
+export type OperationStep = { readonly atMs: number } & (
+  | {
+      readonly kind: 'stop'
+      /** A host, or a client with its open calls. */
+      readonly host: string
+      /** Null: as it runs. Else the process is killed and started first, and stopped so soon after that its nodes are still starting. */
+      readonly afterStartMs: number | null
+      readonly forMs: number
+    }
+  | { readonly kind: 'stopNode'; readonly nodeId: string; readonly forMs: number }
+  /** Nothing of the process runs: its timers, messages and answers wait. Its connection is cut where the freeze is long. */
+  | { readonly kind: 'freeze'; readonly process: string; readonly forMs: number }
+  /** The wall clock of a process is set, also for its later lives. Its timers go on as they were. */
+  | { readonly kind: 'clock'; readonly process: string; readonly byMs: number }
+)
+
+export function operationInWords(step: OperationStep): string {
+  switch (step.kind) {
+    case 'stop': {
+      const when = step.afterStartMs === null ? '' : `, ${step.afterStartMs} ms after it has started anew`
+      return `${step.host} is stopped${when}, for ${step.forMs} ms`
+    }
+    case 'stopNode':
+      return `${step.nodeId} is stopped for ${step.forMs} ms`
+    case 'freeze':
+      return `${step.process} is frozen for ${step.forMs} ms`
+    case 'clock':
+      return `the clock of ${step.process} is set by ${step.byMs} ms`
+  }
+}
