@@ -24,6 +24,13 @@ export class ControlWatch {
     private readonly violated: (rule: string, what: string) => void,
   ) {}
 
+  /** The database has lost some, or has some again that were removed. */
+  are(controls: readonly Control[]): void {
+    this.#pausedSinceMs.clear()
+    this.#heldSinceMs.clear()
+    for (const control of controls) this.set(control)
+  }
+
   set(control: Control): void {
     switch (control.kind) {
       case 'pause':

@@ -2,6 +2,7 @@
 import { Fault, type Random } from 'theseus'
 import { memoryDatabase } from 'theseus/memory'
 import type { Lifeline } from './lifeline.js'
+import { type DatabaseLoss, type Left, losing } from './operations/databaseLoss.js'
 import type { UpgradeDatabase } from './stage.js'
 import type { VirtualTime } from './virtualTime.js'
 
@@ -16,6 +17,7 @@ export class WorldDatabase {
   readonly #factory = memoryDatabase()
   #away = 0
   #flaky = 0
+  #looked: UpgradeDatabase | undefined
 
   constructor(
     private readonly time: VirtualTime,
@@ -31,7 +33,10 @@ export class WorldDatabase {
 
   /** As the oracle looks at it: without a fault. Not while it is away. */
   async look(system: string): Promise<UpgradeDatabase> {
-    return new Proxy(await this.#factory.open(system, this.time), {
+    const opened = await this.#factory.open(system, this.time)
+    // The oracle's own comes first, and is never closed.
+    this.#looked ??= opened
+    return new Proxy(opened, {
       get: (target, key) => {
         const method: unknown = Reflect.get(target, key)
         if (typeof method !== 'function' || typeof key !== 'string') return method
@@ -47,6 +52,20 @@ export class WorldDatabase {
   away(): () => void {
     this.#factory.away(++this.#away > 0)
     return () => this.#factory.away(--this.#away > 0)
+  }
+
+  /** Returns what makes it lose data, all at once, and tells what is left. */
+  losing(how: DatabaseLoss): () => Promise<Left> {
+    const lose = losing(this.#factory, how)
+    return async () => {
+      lose()
+      // Also while nobody else reaches it: before anybody does, the oracle knows.
+      this.#factory.away(false)
+      const read = Promise.all([this.#looked!.controls(), this.#looked!.dead()])
+      this.#factory.away(this.#away > 0)
+      const [controls, death] = await read
+      return { controls, death }
+    }
   }
 
   flaky(): () => void {

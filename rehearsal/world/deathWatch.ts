@@ -62,6 +62,12 @@ export class DeathWatch {
     }
   }
 
+  /** The database has another death than before. One that was in force is so for ever: the hosts know. */
+  lost(death: Death): void {
+    const { inForce } = this
+    this.#death = death.below >= inForce ? death : { below: inForce, sinceMs: this.now(), inForce }
+  }
+
   finalized(final: Version): void {
     for (const { nodeId, version } of this.#possible()) {
       if (version < final) this.violated('C8', `version ${final} is made final, and ${nodeId} is at version ${version}`)

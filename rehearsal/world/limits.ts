@@ -45,6 +45,11 @@ export class Limits {
     for (const gone of this.#away.values()) gone.delete(nodeId)
   }
 
+  /** The database has forgotten who is away: it knows of those that go from now on. */
+  lost(): void {
+    for (const gone of this.#away.values()) for (const nodeId of [...gone.keys()]) this.forgotten(nodeId)
+  }
+
   /** Each was let go under its own upgrade's limit, the last of them beside all others. Who it was, is not seen from here. */
   #check(service: ServiceName, gone: ReadonlyMap<string, number>): void {
     const allowed = Math.max(...gone.values())

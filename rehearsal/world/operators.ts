@@ -17,15 +17,36 @@ export type OperatorStep = Extract<Step, { kind: 'pause' | 'hold' | 'now' | 'ret
 
 const tryAgainMs = 200
 const publishWithinMs = 5_000
+/** After a loss, the hosts give back what they know of the history before anybody publishes. */
+const givenBackWithinMs = 8_000
 /** After a call without an answer has ended at its deadline, its server may still be busy with it. */
 const carriedOutWithinMs = 5_000
 
 export class Operators {
+  #publishFromMs = 0
+
   constructor(
     private readonly room: OperatorsRoom,
     /** Of upgrades 1, 2, …; undefined where one undoes the one before it. */
     private readonly built: readonly (BuiltUpgrade | undefined)[],
   ) {}
+
+  databaseLost(): void {
+    this.#publishFromMs = this.room.time.elapsedMs + givenBackWithinMs
+  }
+
+  /** Bundles that no host has fetched before the loss. One that is there is the same. */
+  async bringBundles(): Promise<void> {
+    for (const built of this.built)
+      if (built !== undefined) await this.room.database.putChunk(built.manifest.bundle.digest, 0, built.bundle)
+  }
+
+  /** The version after this one was published, and nobody knows it any more. */
+  publishAgain(newest: Version): void {
+    if (this.room.time.elapsedMs < this.#publishFromMs || this.#publishFromMs === 0) return
+    this.databaseLost()
+    void this.publish(this.room.plan.clients[0]!, newest + 1)
+  }
 
   /** Publishes a version as soon as the one before it is there, until it is. */
   async publish(client: string, version: Version): Promise<void> {
@@ -35,7 +56,7 @@ export class Operators {
         const head = await database.head()
         if (head.version >= version) return
         const { running } = this.room.host(client)
-        if (head.version === version - 1 && running !== undefined) {
+        if (head.version === version - 1 && running !== undefined && time.elapsedMs >= this.#publishFromMs) {
           // If the client is killed meanwhile, nothing comes of it.
           const tried = this.#install(running, version).then(() => 'published')
           const result = await Promise.race([tried, time.sleep(publishWithinMs)])

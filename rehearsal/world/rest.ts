@@ -11,6 +11,7 @@ import type { Standing } from './company.js'
 import type { DeathWatch } from './deathWatch.js'
 import type { EventWatch } from './eventWatch.js'
 import { obstacleOf } from './expectations.js'
+import type { Operators } from './operators.js'
 import { type NodePlan, serviceNames } from './plan.js'
 import { classOf, classUpgradeOf, undoes } from './specs.js'
 import type { UpgradeDatabase } from './stage.js'
@@ -34,6 +35,7 @@ export interface AuditRoom extends CallsRoom {
   openCalls(): number
   readonly deaths: DeathWatch
   readonly events: EventWatch
+  readonly operators: Operators
   /** The client that asks at the end. */
   auditor(): RunningHost | undefined
 }
@@ -55,6 +57,7 @@ export async function untilAtRest(room: AuditRoom): Promise<void> {
       lookedAfterMs = time.elapsedMs
       if (retries++ < retriesMax) await tryAgain(room)
       await resume(room)
+      await tidyUp(room)
     }
     await time.sleep(lookEveryMs)
   }
@@ -77,6 +80,19 @@ async function resume({ database, plan }: AuditRoom): Promise<void> {
     if (control.kind === 'pause' && !undoes(plan, control.version)) await database.removeControl(control)
 }
 
+/** After a loss, operators see what came back with an older database: holds, nodes that were forgotten, a history without its end. */
+async function tidyUp(room: AuditRoom): Promise<void> {
+  const { database, plan, operators } = room
+  if (!plan.steps.some(({ kind }) => kind === 'databaseLost')) return
+  for (const control of await database.controls()) if (control.kind === 'hold') await database.removeControl(control)
+  const known = new Set(room.living().map(({ plan: { nodeId } }) => nodeId))
+  for (const { nodeId, service } of await database.nodes())
+    if (service !== clientService && !known.has(nodeId)) await database.forget(nodeId)
+  const { version } = await database.head()
+  if (version < plan.upgrades.length) operators.publishAgain(version)
+  await operators.bringBundles()
+}
+
 /** Says of every node that does not rest what it does instead. */
 async function restlessIn(room: AuditRoom, forMs: number): Promise<readonly string[]> {
   const rows = new Map((await room.database.nodes()).map((row) => [row.nodeId, row]))
@@ -89,7 +105,8 @@ async function restlessIn(room: AuditRoom, forMs: number): Promise<readonly stri
     if (why !== undefined) restless.push(`${plan.nodeId} ${why}`)
   }
   for (const service of serviceNames) {
-    const answer = await room.database.claimSlot(service, { nodeId: 'nobody', version: newest, isUndo: false }, { nodes: 0 })
+    // As an undo, which no pause holds: else the answer is the pause, and not who has the slots.
+    const answer = await room.database.claimSlot(service, { nodeId: 'nobody', version: newest, isUndo: true }, { nodes: 0 })
     const holders = 'heldBy' in answer ? answer.heldBy : []
     if (holders.length > 0) restless.push(`slots of ${service} are held by ${holders.join(', ')}`)
   }

@@ -2,7 +2,6 @@
  * The troubles of a plan, and their ends: each begins at its step and ends after its time, or when the world is healed, whichever comes
  * first. Joins and departures are among them: they too change who is there.
  */
-import type { WorldDatabase } from './database.js'
 import type { HostProcess } from './hostProcess.js'
 import type { Network } from './network.js'
 import { type OperationsRoom, operate, stopped } from './operations/operate.js'
@@ -17,7 +16,6 @@ export type TroubleStep = Exclude<Step, { kind: 'call' | 'publish' }>
 /** What troubles befall. */
 export interface Troubled extends OperationsRoom {
   readonly network: Network
-  readonly udb: WorldDatabase
   readonly database: UpgradeDatabase
   processes(): readonly (HostProcess | ServerProcess)[]
   server(name: string): ServerProcess
@@ -104,6 +102,7 @@ export class Troubles {
       case 'stopNode':
       case 'freeze':
       case 'clock':
+      case 'databaseLost':
         operate(
           world,
           step,

@@ -21,6 +21,7 @@ import { Limits } from './limits.js'
 import { Model } from './model.js'
 import { Network } from './network.js'
 import { type Observed, observe, observeRequest } from './observer.js'
+import type { DatabaseLoss, Left } from './operations/databaseLoss.js'
 import { badBundle, draftOf, Operators, type OperatorsRoom } from './operators.js'
 import type { Plan, ServiceName, Step } from './plan.js'
 import { type AuditRoom, untilAtRest } from './rest.js'
@@ -251,6 +252,15 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     this.deaths.restored(nodeId)
     // It may be back in the middle of an upgrade, and had given its slot back long ago.
     this.limits.forgotten(nodeId)
+  }
+
+  databaseLost(how: DatabaseLoss, { controls, death }: Left): void {
+    this.trace(`the database is ${how}: ${JSON.stringify({ controls, death })}`)
+    if (how === 'restarted') return
+    this.controls.are(controls)
+    this.deaths.lost(death)
+    this.limits.lost()
+    this.operators.databaseLost()
   }
 
   imposter(nodeId: string, host: HostProcess): Promise<void> {

@@ -11,6 +11,8 @@ export const dimensions = {
   clocks: 'always',
   /** Processes that are stopped and continued, and know nothing of it. */
   freezes: 'always',
+  /** The upgrade database is emptied, restored, fails over without its newest writes, or restarts. */
+  databaseLosses: 'asked',
 } as const satisfies Readonly<Record<string, 'always' | 'asked'>>
 
 export type Dimension = keyof typeof dimensions

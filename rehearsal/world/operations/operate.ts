@@ -1,7 +1,10 @@
 /** Carries out the steps that operate processes. Each returns its end, where it has one. */
+
+import type { WorldDatabase } from '../database.js'
 import type { HostProcess } from '../hostProcess.js'
 import type { Lifeline } from '../lifeline.js'
 import type { WorldTime } from '../virtualTime.js'
+import type { DatabaseLoss, Left } from './databaseLoss.js'
 import type { OperationStep } from './operationPlan.js'
 
 /** A process as it is operated. */
@@ -18,6 +21,9 @@ export interface OperationsRoom {
   processes(): readonly Operable[]
   /** The host that a node is at. */
   hostOf(nodeId: string): HostProcess | undefined
+  readonly udb: WorldDatabase
+  /** The oracle is to know what is left. */
+  databaseLost(how: DatabaseLoss, left: Left): void
   openCallsOf(lifeline: Lifeline): number
   trace(line: string): void
   violated(rule: string, what: string): void
@@ -62,6 +68,11 @@ export function operate(
     case 'freeze': {
       const process = world.processes().find(({ name }) => name === step.process)
       if (process?.isAlive) endAfter(step.forMs, process.freeze())
+      return
+    }
+    case 'databaseLost': {
+      const lose = world.udb.losing(step.how)
+      endAfter(step.inMs, () => void lose().then((left) => world.databaseLost(step.how, left)))
       return
     }
     case 'clock':

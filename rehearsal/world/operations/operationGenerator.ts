@@ -49,6 +49,10 @@ function stepOf(dimension: Dimension, dice: Dice, operated: Operated): Operation
       const byMs = dice.oneOf([-1, -1, 1]) * dice.oneOf([2_000, hourMs, 12 * hourMs])
       return { atMs, kind: 'clock', process: dice.oneOf([...hosts, ...hosts, ...clients, ...servers]), byMs }
     }
+    case 'databaseLosses': {
+      const how = dice.oneOf(['emptied', 'restored', 'restored', 'failedOver', 'failedOver', 'restarted'] as const)
+      return { atMs, kind: 'databaseLost', how, inMs: dice.oneOf([20, 100, 400, 1_500]) }
+    }
     case 'freezes':
       return {
         atMs,

@@ -1,5 +1,7 @@
 /** The steps of a plan that operate processes: stops, clocks, freezes. Each says in words what it does. */
 
+import { type DatabaseLoss, lossInWords } from './databaseLoss.js'
+
 export type OperationStep = { readonly atMs: number } & (
   | {
       readonly kind: 'stop'
@@ -14,6 +16,8 @@ export type OperationStep = { readonly atMs: number } & (
   | { readonly kind: 'freeze'; readonly process: string; readonly forMs: number }
   /** The wall clock of a process is set, also for its later lives. Its timers go on as they were. */
   | { readonly kind: 'clock'; readonly process: string; readonly byMs: number }
+  /** The upgrade database loses data so much later, or when the troubles end. */
+  | { readonly kind: 'databaseLost'; readonly how: DatabaseLoss; readonly inMs: number }
 )
 
 export function operationInWords(step: OperationStep): string {
@@ -28,5 +32,7 @@ export function operationInWords(step: OperationStep): string {
       return `${step.process} is frozen for ${step.forMs} ms`
     case 'clock':
       return `the clock of ${step.process} is set by ${step.byMs} ms`
+    case 'databaseLost':
+      return `the upgrade database ${lossInWords(step.how, step.inMs)}`
   }
 }
