@@ -13,5 +13,8 @@ export interface UdbFactory {
  */
 export const lapsedKeptMs = 24 * 3_600_000
 
+/** How long it is known that an operator has forgotten a node: a host that was cut off for longer registers it again. */
+export const forgottenKeptMs = 30 * 24 * 3_600_000
+
 /** A refused claim names at most so many holders, the first by node id: thousands of nodes may be asking. */
 export const heldByMax = 100

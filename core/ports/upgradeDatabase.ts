@@ -9,6 +9,7 @@ import { isVersion, nameLengthMax, type Version } from '../ids.js'
 import type { SignedManifest } from '../manifest.js'
 import type { Phase } from '../phases.js'
 import type { Signed } from '../signed.js'
+import type { Session, Standing } from '../standing.js'
 import type { TableEntries } from '../tables.js'
 
 /** Who runs what: one row per registered node. */
@@ -62,7 +63,10 @@ export interface Head {
   readonly digest: string | null
 }
 
-/** Versions older than `below` are dead since `sinceMs`, by the database's clock; that may still be to come. At first nothing is dead. */
+/**
+ * Versions older than `below` are dead since `sinceMs`, by the database's clock; that may still be to come, and then it is withdrawn if a node
+ * needs one of them after all. At first nothing is dead.
+ */
 export interface Death {
   readonly below: Version
   /** Milliseconds since 1970. */
@@ -77,6 +81,42 @@ export type SlotAnswer =
   | { readonly claimed: true }
   | { readonly claimed: false; readonly heldBy: readonly string[] }
   | { readonly claimed: false; readonly control: Control }
+  /** P1 (core/standing.ts): it is not known who holds slots. */
+  | { readonly claimed: false; readonly onProbation: true }
+
+export type RegisterAnswer =
+  | {
+      readonly registered: true
+      /** The start before, if its lease runs: it may still serve the node. */
+      readonly predecessor?: Predecessor
+      readonly standing?: Standing
+    }
+  | {
+      readonly registered: false
+      /** The same directory for a start that is older than the registered one. */
+      readonly directoryId: string
+      readonly hostId?: string
+      readonly standing?: Standing
+    }
+
+export interface Predecessor {
+  readonly session: string
+  readonly hostId: string
+  /** Until its lease runs out. */
+  readonly leftMs: number
+}
+
+/** What the database answers to those who tell of their nodes. */
+export interface Heard {
+  /** Not registered: register them again. */
+  readonly unknown: readonly string[]
+  /** An operator has removed them: they are not registered again before they start anew. */
+  readonly forgotten: readonly string[]
+  /** Registered with another directory, or by a newer start of a host: they must not run here. */
+  readonly elsewhere: readonly { readonly nodeId: string; readonly hostId: string | null }[]
+  /** Left out for one who does not say who it is. */
+  readonly standing?: Standing
+}
 
 export interface UpgradeDatabase {
   // The history: authority.
@@ -92,15 +132,17 @@ export interface UpgradeDatabase {
   getChunk(digest: string, index: number): Promise<Uint8Array | undefined>
 
   // Who runs what.
-  /** Registers the node with its directory, or says which directory it is registered with already. Renews its lease. */
-  register(
-    status: NodeStatus,
-    leaseMs: number,
-  ): Promise<{ readonly registered: true } | { readonly registered: false; readonly directoryId: string }>
-  /** Stores rows of registered nodes and renews their leases. Ignores nodes that are not registered (forgotten meanwhile). */
-  report(statuses: readonly NodeStatus[], leaseMs: number): Promise<void>
-  /** Renews leases without changing rows. */
-  renew(nodeIds: readonly string[], leaseMs: number): Promise<void>
+  /**
+   * Registers the node with its directory and its host's start, or says which directory it is registered with already. The newer start wins.
+   * Renews its lease.
+   */
+  register(status: NodeStatus, leaseMs: number, session?: Session): Promise<RegisterAnswer>
+  /** Stores rows of nodes that are registered by this session, and renews their leases. Says which are not. */
+  report(statuses: readonly NodeStatus[], leaseMs: number, session?: Session): Promise<Heard>
+  /** Renews leases without changing rows. Says which nodes are not registered by this session. */
+  renew(nodeIds: readonly string[], leaseMs: number, session?: Session): Promise<Heard>
+  /** The session has stopped nodes that are registered by a newer start, which need not wait for it any longer. */
+  gone(nodeIds: readonly string[], session: Session): Promise<void>
   /** Removes a node that will not come back, with its slot. */
   forget(nodeId: string): Promise<void>
   /** Registered nodes, of one service if given, by node id. Nodes without a directory are left out once their lease has run out. */
@@ -113,6 +155,16 @@ export interface UpgradeDatabase {
    */
   claimSlot(service: string, going: Going, limit: ServiceLimit): Promise<SlotAnswer>
   releaseSlot(service: string, nodeId: string): Promise<void>
+  /** On probation: gives back a slot to a node that had it before the loss, whatever the limit is. False at other times. */
+  restoreSlot(service: string, nodeId: string): Promise<boolean>
+
+  // How far all this can be believed (core/standing.ts).
+  /** Without saying who asks, and without changing anything. Undefined before anybody was heard. */
+  standing(): Promise<Standing | undefined>
+  /** Somebody without nodes is heard: an upgrade server. Leases run while there is one. */
+  attend(session: Session): Promise<Standing>
+  /** Somebody knows more than the database has. */
+  doubt(session: Session): Promise<void>
 
   // Controls: authority.
   controls(): Promise<readonly Control[]>
@@ -139,13 +191,17 @@ export interface UpgradeDatabase {
   tables(): Promise<readonly string[]>
 
   // Deaths (C8): authority.
+  /** The moment a death comes due it is checked once more, and withdrawn if a node may run an older version now. On probation it waits. */
   dead(): Promise<Death>
   /**
    * Moves `below` forward, to take effect `delayMs` from now, unless a registered node, alive or not, may still run an older version
-   * (`oldestPossible`), or the death before is still to come; nodes without a directory are asked no longer than their lease. One atomic
-   * decision. Answers the death as it is afterwards: the one before if this one was refused, or was no step forward.
+   * (`oldestPossible`), or the death before is still to come; nodes without a directory are asked no longer than their lease, and clients that
+   * are pinned to a dead version not at all. One atomic decision. Answers the death as it is afterwards: the one before if this one was refused,
+   * or was no step forward.
    */
   declareDead(below: Version, delayMs: number): Promise<Death>
+  /** On probation: what was dead and final before the loss, as hosts know it, as far as no registered node speaks against it. */
+  giveBack(over: { readonly dead: Version; readonly final: Version }): Promise<void>
 
   /** The newest version from which nobody goes back any more, on purpose. */
   finalized(): Promise<Version>

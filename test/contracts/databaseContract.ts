@@ -11,6 +11,7 @@ import {
   type SlotAnswer,
   type UpgradeDatabase,
 } from '../../core/ports/upgradeDatabase.js'
+import type { Session, Standing } from '../../core/standing.js'
 import { tableKeyLengthMax, tableValueBytesMax } from '../../core/tables.js'
 import { heldByMax } from '../../transports/udbFactory.js'
 import { until } from '../support/eventually.js'
@@ -25,6 +26,35 @@ export interface DatabaseUnderTest {
 export interface DatabaseThatGoes extends DatabaseUnderTest {
   away(): Promise<void>
   back(): Promise<void>
+  /** Another process answers, with the same data. */
+  restart(): Promise<void>
+  /** All data are gone, without a restart. */
+  empty(): Promise<void>
+  /** All data as they are now. Returns what restores them, without a restart. */
+  backup(): Promise<() => Promise<void>>
+}
+
+/** A start of a host, with what it has been answered. */
+export class Starting implements Session {
+  stampMs = 0
+  epoch: string | null = null
+  readonly hostId: string
+
+  constructor(
+    readonly id: string,
+    readonly directoryId: string | null,
+    /** Made up: a test need not wait to be older than another. */
+    public ageMs = 0,
+  ) {
+    this.hostId = `host-of-${id}`
+  }
+
+  /** Hears an answer. Whether it has told of all its nodes is for the test to say. */
+  hear<T extends { readonly standing?: Standing }>(answer: T): T {
+    const { standing } = answer
+    if (standing !== undefined) this.stampMs = Math.max(this.stampMs, standing.stampMs)
+    return answer
+  }
 }
 
 const long = 3_600_000
@@ -94,6 +124,12 @@ export const everyMethod: readonly (readonly [name: string, use: (database: Upgr
   ['declareDead', (database) => database.declareDead(1, 0)],
   ['finalized', (database) => database.finalized()],
   ['finalize', (database) => database.finalize(1)],
+  ['giveBack', (database) => database.giveBack({ dead: 1, final: 1 })],
+  ['gone', (database) => database.gone(['n1'], new Starting('s9', null))],
+  ['restoreSlot', (database) => database.restoreSlot('pages', 'n9')],
+  ['standing', (database) => database.standing()],
+  ['attend', (database) => database.attend(new Starting('s9', null))],
+  ['doubt', (database) => database.doubt(new Starting('s9', null))],
 ]
 
 /**
@@ -294,17 +330,22 @@ export function databaseContract(
       statusOf('n1', { directoryId: 'second', version: 5 }),
       statusOf('n1', { directoryId: 'first', service: 'users' }),
     ]
-    await database.report(foreign, long)
-    await database.renew(['n3'], long)
-    await database.report([], long)
+    t.deepEqual(await database.report(foreign, long), {
+      unknown: ['n2', 'n1'],
+      forgotten: [],
+      elsewhere: [{ nodeId: 'n1', hostId: null }],
+    })
+    t.deepEqual(await database.renew(['n3'], long), { unknown: ['n3'], forgotten: [], elsewhere: [] })
+    t.deepEqual(await database.report([], long), { unknown: [], forgotten: [], elsewhere: [] })
     t.deepEqual(await database.nodes(), [{ ...statusOf('n1', { directoryId: 'first' }), alive: true }])
   })
 
   contract('a forgotten node stays forgotten while it goes on reporting, until it registers', async (t, database) => {
     await fill(database, 2)
     await database.forget('pages0')
-    await database.report([statusOf('pages0')], long)
-    await database.renew(['pages0'], long)
+    const forgotten = { unknown: [], forgotten: ['pages0'], elsewhere: [] }
+    t.deepEqual(await database.report([statusOf('pages0')], long), forgotten)
+    t.deepEqual(await database.renew(['pages0'], long), forgotten)
     t.deepEqual(
       (await database.nodes()).map((row) => row.nodeId),
       ['pages1'],

@@ -13,18 +13,22 @@ import {
   clientService,
   type Death,
   type Head,
+  type Heard,
   type NodeRow,
   type NodeStatus,
   nothingDead,
   oldestPossible,
+  type RegisterAnswer,
   type ServiceLimit,
   type SlotAnswer,
   slotsAllowed,
   type UpgradeDatabase,
 } from '../../core/ports/upgradeDatabase.js'
 import type { Signed } from '../../core/signed.js'
+import type { Session, Standing } from '../../core/standing.js'
 import { checkTable, checkTables, type TableEntries } from '../../core/tables.js'
-import { heldByMax, lapsedKeptMs, type UdbFactory } from '../udbFactory.js'
+import { heldByMax, type UdbFactory } from '../udbFactory.js'
+import { MemoryRegistrations, noRegistrations, type RegistrationTables } from './memoryRegistrations.js'
 
 /** What can befall a database, to be asked for by tests and rehearsals. */
 export interface MemoryDatabaseFactory extends UdbFactory {
@@ -47,17 +51,11 @@ export interface MemoryBackup {
   readonly systems: ReadonlyMap<string, SystemTables>
 }
 
-interface Registration {
-  readonly status: NodeStatus
-  readonly leaseEndsMs: number
-}
-
 /** What one system keeps, whoever opened it. Plain data, so that a backup can be a copy. */
-interface SystemTables {
+interface SystemTables extends RegistrationTables {
   head: Head
   readonly manifests: SignedManifest[]
   readonly chunks: Map<string, Uint8Array>
-  readonly nodes: Map<string, Registration>
   /** Node ids that hold a slot, by service. */
   readonly slots: Map<string, Set<string>>
   readonly controls: Map<string, Control>
@@ -110,7 +108,7 @@ function newSystem(): SystemTables {
     head: { version: 0, digest: null },
     manifests: [],
     chunks: new Map(),
-    nodes: new Map(),
+    ...noRegistrations(),
     slots: new Map(),
     controls: new Map(),
     directiveCount: 0,
@@ -171,50 +169,45 @@ class MemoryDatabase implements UpgradeDatabase {
     return found && new Uint8Array(found)
   }
 
-  async register(status: NodeStatus, leaseMs: number): ReturnType<UpgradeDatabase['register']> {
-    const { nodes, slots } = this.#reach()
-    const found = nodes.get(status.nodeId)?.status
-    if (found !== undefined && found.directoryId !== null && found.directoryId !== status.directoryId) {
-      return { registered: false, directoryId: found.directoryId }
-    }
-    if (found !== undefined && found.service !== status.service) slots.get(found.service)?.delete(status.nodeId)
-    this.#store(status, leaseMs)
-    return { registered: true }
+  async register(status: NodeStatus, leaseMs: number, session?: Session): Promise<RegisterAnswer> {
+    const { left, ...answer } = this.#registrations().register(status, leaseMs, session)
+    if (left !== undefined) this.#reach().slots.get(left)?.delete(status.nodeId)
+    return answer
   }
 
-  async report(statuses: readonly NodeStatus[], leaseMs: number): Promise<void> {
-    const { nodes } = this.#reach()
-    for (const status of statuses) {
-      const found = nodes.get(status.nodeId)?.status
-      // From another place: a node that was forgotten and began anew elsewhere.
-      if (found?.directoryId === status.directoryId && found.service === status.service) this.#store(status, leaseMs)
-    }
+  async report(statuses: readonly NodeStatus[], leaseMs: number, session?: Session): Promise<Heard> {
+    return this.#registrations().report(statuses, leaseMs, session)
   }
 
-  async renew(nodeIds: readonly string[], leaseMs: number): Promise<void> {
-    const { nodes } = this.#reach()
-    for (const nodeId of nodeIds) {
-      const found = nodes.get(nodeId)
-      if (found !== undefined) this.#store(found.status, leaseMs)
-    }
+  async renew(nodeIds: readonly string[], leaseMs: number, session?: Session): Promise<Heard> {
+    return this.#registrations().renew(nodeIds, leaseMs, session)
+  }
+
+  async gone(nodeIds: readonly string[], session: Session): Promise<void> {
+    this.#registrations().gone(nodeIds, session)
   }
 
   async forget(nodeId: string): Promise<void> {
-    const { nodes, slots } = this.#reach()
-    nodes.delete(nodeId)
+    const { slots, controls } = this.#reach()
+    this.#registrations().forget(nodeId)
     for (const holders of slots.values()) holders.delete(nodeId)
-    for (const kind of ['hold', 'now'] as const) this.#reach().controls.delete(controlKey({ kind, nodeId }))
+    for (const kind of ['hold', 'now'] as const) controls.delete(controlKey({ kind, nodeId }))
   }
 
   async nodes(service?: string): Promise<readonly NodeRow[]> {
-    const { nodes } = this.#reach()
-    const now = this.clock.monotonicMs()
-    for (const [nodeId, { status, leaseEndsMs }] of nodes) {
-      if (status.directoryId === null && leaseEndsMs <= now - lapsedKeptMs) nodes.delete(nodeId)
-    }
-    return this.#registered(service)
-      .map(({ status, leaseEndsMs }) => ({ ...status, alive: leaseEndsMs > now }))
-      .sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1))
+    return this.#registrations().rows(service)
+  }
+
+  async standing(): Promise<Standing | undefined> {
+    return this.#registrations().standing()
+  }
+
+  async attend(session: Session): Promise<Standing> {
+    return this.#registrations().attend(session)
+  }
+
+  async doubt(session: Session): Promise<void> {
+    this.#registrations().markLost(session)
   }
 
   async claimSlot(service: string, going: Going, limit: ServiceLimit): Promise<SlotAnswer> {
@@ -223,7 +216,9 @@ class MemoryDatabase implements UpgradeDatabase {
     const control = holding([...controls.values()], going)
     if (control !== undefined) return { claimed: false, control }
     const holders = slots.get(service) ?? new Set<string>()
-    if (!holders.has(nodeId) && holders.size >= slotsAllowed(limit, this.#registered(service).length)) {
+    const registrations = this.#registrations()
+    if (!holders.has(nodeId) && registrations.isLossy) return { claimed: false, onProbation: true }
+    if (!holders.has(nodeId) && holders.size >= slotsAllowed(limit, registrations.registered(service).length)) {
       return { claimed: false, heldBy: [...holders].sort().slice(0, heldByMax) }
     }
     slots.set(service, holders.add(nodeId))
@@ -232,6 +227,13 @@ class MemoryDatabase implements UpgradeDatabase {
 
   async releaseSlot(service: string, nodeId: string): Promise<void> {
     this.#reach().slots.get(service)?.delete(nodeId)
+  }
+
+  async restoreSlot(service: string, nodeId: string): Promise<boolean> {
+    const { slots } = this.#reach()
+    if (!this.#registrations().isLossy) return false
+    slots.set(service, (slots.get(service) ?? new Set<string>()).add(nodeId))
+    return true
   }
 
   async controls(): Promise<readonly Control[]> {
@@ -296,20 +298,41 @@ class MemoryDatabase implements UpgradeDatabase {
     return this.#death()
   }
 
+  /** Settles one that is due. */
   #death(): Death {
-    const { death, deathDueMs } = this.#reach()
-    return this.clock.monotonicMs() >= deathDueMs ? { ...death, inForce: death.below } : death
+    const system = this.#reach()
+    const registrations = this.#registrations()
+    const { below, inForce } = system.death
+    if (inForce === below || this.clock.monotonicMs() < system.deathDueMs || registrations.doubt !== null) return system.death
+    if (!registrations.mayRunOlder(below, inForce)) system.death = { ...system.death, inForce: below }
+    else if (inForce === 0) system.death = nothingDead
+    else system.death = { below: inForce, sinceMs: this.clock.now(), inForce }
+    return system.death
   }
 
   async declareDead(below: Version, delayMs: number): Promise<Death> {
     checkDeath(below, delayMs)
     const before = this.#death()
-    const isNeeded = this.#registered(undefined).some(({ status }) => oldestPossible(status) < below)
-    if (below <= before.below || before.inForce < before.below || isNeeded) return before
+    const registrations = this.#registrations()
+    if (below <= before.below || before.inForce < before.below || registrations.doubt !== null) return before
+    if (registrations.mayRunOlder(below, before.inForce)) return before
     const system = this.#reach()
     system.death = { below, sinceMs: this.clock.now() + delayMs, inForce: before.below }
     system.deathDueMs = this.clock.monotonicMs() + delayMs
     return this.#death()
+  }
+
+  async giveBack({ dead, final }: { readonly dead: Version; readonly final: Version }): Promise<void> {
+    checkDeath(dead, 0)
+    checkDeath(final, 0)
+    const system = this.#reach()
+    const registrations = this.#registrations()
+    if (!registrations.isLossy) return
+    const { version } = system.head
+    // Clients that are pinned to it call in vain, whatever is here.
+    if (dead > this.#death().inForce && dead <= version && !registrations.mayRunOlder(dead, dead))
+      system.death = { below: dead, sinceMs: this.clock.now(), inForce: dead }
+    if (final > system.final && final <= version && !this.#isOnTheWay(final)) system.final = final
   }
 
   async finalized(): Promise<Version> {
@@ -319,11 +342,15 @@ class MemoryDatabase implements UpgradeDatabase {
   async finalize(version: Version): Promise<Version> {
     checkDeath(version, 0)
     const system = this.#reach()
-    const isOnTheWay = this.#registered(undefined).some(
-      ({ status }) => status.service !== clientService && oldestPossible(status) < version,
-    )
-    if (version > system.final && version <= system.head.version && !isOnTheWay) system.final = version
+    const isPossible = version <= system.head.version && !this.#registrations().isLossy
+    if (version > system.final && isPossible && !this.#isOnTheWay(version)) system.final = version
     return system.final
+  }
+
+  #isOnTheWay(version: Version): boolean {
+    return this.#registrations()
+      .registered(undefined)
+      .some(({ status }) => status.service !== clientService && oldestPossible(status) < version)
   }
 
   async close(): Promise<void> {
@@ -339,17 +366,9 @@ class MemoryDatabase implements UpgradeDatabase {
     return found
   }
 
-  #store(status: NodeStatus, leaseMs: number): void {
-    this.#reach().nodes.set(status.nodeId, { status: { ...status }, leaseEndsMs: this.clock.monotonicMs() + leaseMs })
-  }
-
-  /** Nodes without a directory count as registered no longer than their lease. */
-  #registered(service: string | undefined): Registration[] {
-    const now = this.clock.monotonicMs()
-    return [...this.#reach().nodes.values()].filter(
-      ({ status, leaseEndsMs }) =>
-        (service === undefined || status.service === service) && (status.directoryId !== null || leaseEndsMs > now),
-    )
+  #registrations(): MemoryRegistrations {
+    // A stamp of 0 would be none.
+    return new MemoryRegistrations(this.#reach(), this.clock.monotonicMs() + 1, String(this.server.run))
   }
 }
 

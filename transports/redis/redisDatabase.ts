@@ -7,14 +7,17 @@ import {
   checkDeath,
   type Death,
   type Head,
+  type Heard,
   type NodeRow,
   type NodeStatus,
   nothingDead,
+  type RegisterAnswer,
   type ServiceLimit,
   type SlotAnswer,
   type UpgradeDatabase,
 } from '../../core/ports/upgradeDatabase.js'
 import type { Signed } from '../../core/signed.js'
+import type { Doubt, Session, Standing } from '../../core/standing.js'
 import { checkTable, checkTables, type TableEntries } from '../../core/tables.js'
 import type { UdbFactory } from '../udbFactory.js'
 import { addressOf, RedisConnection, type RedisSettings } from './redisConnection.js'
@@ -114,23 +117,48 @@ class RedisDatabase implements UpgradeDatabase {
     return found === null ? undefined : new Uint8Array(found)
   }
 
-  async register(status: NodeStatus, leaseMs: number): ReturnType<UpgradeDatabase['register']> {
+  async register(status: NodeStatus, leaseMs: number, session?: Session): Promise<RegisterAnswer> {
     const { nodeId, service, directoryId } = status
-    const other = await this.redis.call((client) =>
-      client.theseusRegister(...this.keys.nodes, nodeId, service, directoryId ?? '', encodeRow(status), leaseMs),
-    )
-    return other === '' ? { registered: true } : { registered: false, directoryId: String(other) }
+    const row = encodeRow(status)
+    const args = [nodeId, service, directoryId ?? '', row, leaseMs, ...argumentsOf(session)]
+    const answer = await this.redis.call((client) => client.theseusRegister(...this.keys.nodes, ...args))
+    const [registered, first, hostId, leftMs, standing] = answer as [number, string, string, number, StandingAnswer]
+    const rest = standingOf(standing)
+    if (registered === 0) return { registered: false, directoryId: first, ...(hostId === '' ? {} : { hostId }), ...rest }
+    return { registered: true, ...(first === '' ? {} : { predecessor: { session: first, hostId, leftMs } }), ...rest }
   }
 
-  async report(statuses: readonly NodeStatus[], leaseMs: number): Promise<void> {
-    await inParts(statuses, (part) => {
+  async report(statuses: readonly NodeStatus[], leaseMs: number, session?: Session): Promise<Heard> {
+    const answers = await inParts(statuses, (part) => {
       const rows = part.flatMap((status) => [status.nodeId, `${status.service}/${status.directoryId ?? ''}`, encodeRow(status)])
-      return this.redis.call((client) => client.theseusReport(...this.keys.nodes, leaseMs, ...rows))
+      return this.redis.call((client) => client.theseusReport(...this.keys.nodes, leaseMs, ...argumentsOf(session), ...rows))
     })
+    return heardOf(answers as readonly HeardAnswer[])
   }
 
-  async renew(nodeIds: readonly string[], leaseMs: number): Promise<void> {
-    await inParts(nodeIds, (part) => this.redis.call((client) => client.theseusRenew(...this.keys.nodes, leaseMs, ...part)))
+  async renew(nodeIds: readonly string[], leaseMs: number, session?: Session): Promise<Heard> {
+    const answers = await inParts(nodeIds, (part) =>
+      this.redis.call((client) => client.theseusRenew(...this.keys.nodes, leaseMs, ...argumentsOf(session), ...part)),
+    )
+    return heardOf(answers as readonly HeardAnswer[])
+  }
+
+  async gone(nodeIds: readonly string[], { id }: Session): Promise<void> {
+    await inParts(nodeIds, (part) => this.redis.call((client) => client.theseusGone(...this.keys.nodes, id, ...part)))
+  }
+
+  async standing(): Promise<Standing | undefined> {
+    const answer = await this.redis.call((client) => client.theseusStanding(...this.keys.nodes))
+    return standingOf(answer as StandingAnswer).standing
+  }
+
+  async attend(session: Session): Promise<Standing> {
+    const answer = await this.redis.call((client) => client.theseusAttend(...this.keys.nodes, ...argumentsOf(session)))
+    return standingOf(answer as StandingAnswer).standing!
+  }
+
+  async doubt(session: Session): Promise<void> {
+    await this.redis.call((client) => client.theseusDoubt(...this.keys.nodes, ...argumentsOf(session)))
   }
 
   async forget(nodeId: string): Promise<void> {
@@ -159,6 +187,7 @@ class RedisDatabase implements UpgradeDatabase {
     const [claimed, ...rest] = answer as [number, ...string[]]
     if (claimed === 1) return { claimed: true }
     if (claimed === 0) return { claimed: false, heldBy: rest }
+    if (claimed === 3) return { claimed: false, onProbation: true }
     // A control that can't be read holds all the same.
     const control = controlOf(rest[0]!)
     return control === undefined ? { claimed: false, heldBy: [] } : { claimed: false, control }
@@ -181,6 +210,10 @@ class RedisDatabase implements UpgradeDatabase {
   async releaseSlot(service: string, nodeId: string): Promise<void> {
     const slots = this.keys.nodes[5]
     await this.redis.call((client) => client.zrem(slots, `${service}/${nodeId}`))
+  }
+
+  async restoreSlot(service: string, nodeId: string): Promise<boolean> {
+    return (await this.redis.call((client) => client.theseusRestoreSlot(...this.keys.nodes, service, nodeId))) === 1
   }
 
   async directives(): Promise<number> {
@@ -227,13 +260,21 @@ class RedisDatabase implements UpgradeDatabase {
   }
 
   async dead(): Promise<Death> {
-    return this.#deathOf(await this.redis.call((client) => client.theseusDead(this.keys.dead)))
+    return this.#deathOf(await this.redis.call((client) => client.theseusDead(...this.keys.nodes, this.keys.dead)))
   }
 
   async declareDead(below: Version, delayMs: number): Promise<Death> {
     checkDeath(below, delayMs)
     const { nodes, dead } = this.keys
     return this.#deathOf(await this.redis.call((client) => client.theseusDeclareDead(...nodes, dead, below, delayMs)))
+  }
+
+  async giveBack({ dead, final }: { readonly dead: Version; readonly final: Version }): Promise<void> {
+    checkDeath(dead, 0)
+    checkDeath(final, 0)
+    const { nodes, head } = this.keys
+    const keys = [...nodes, this.keys.dead, head, this.keys.final]
+    await this.redis.call((client) => client.theseusGiveBack(...keys, dead, final))
   }
 
   async finalized(): Promise<Version> {
@@ -254,13 +295,14 @@ class RedisDatabase implements UpgradeDatabase {
   }
 
   #deathOf(answer: unknown): Death {
-    const [belowText, sinceText, beforeText, nowText] = answer as readonly (string | null)[]
+    const [belowText, sinceText, beforeText, inForceText, nowText] = answer as readonly (string | null)[]
     if (belowText === null && sinceText === null) return nothingDead
     const [below, sinceMs, before] = [belowText, sinceText, beforeText].map((text) => Number(text ?? Number.NaN))
     // Nothing dead in its place would take a death back.
     if (!isVersion(below) || !isVersion(before) || !Number.isSafeInteger(sinceMs))
       throw new Fault('upgrade.invalid', `Redis key ${this.keys.dead} holds no versions and moment of a death`)
-    return { below, sinceMs: sinceMs!, inForce: Number(nowText) >= sinceMs! ? below : before }
+    const byTime = Number(nowText) >= sinceMs! ? below : before
+    return { below, sinceMs: sinceMs!, inForce: inForceText === null ? byTime : Math.min(Number(inForceText), below) }
   }
 
   close(): Promise<void> {
@@ -278,10 +320,42 @@ function controlOf(text: string): Control | undefined {
 }
 
 /** The parts are sent together, one after the other on the wire; fails with the first that fails. */
-async function inParts<T>(all: readonly T[], send: (part: readonly T[]) => Promise<unknown>): Promise<void> {
+function inParts<T>(all: readonly T[], send: (part: readonly T[]) => Promise<unknown>): Promise<readonly unknown[]> {
   const sent: Promise<unknown>[] = []
   for (let first = 0; first < all.length; first += nodesPerScript) sent.push(send(all.slice(first, first + nodesPerScript)))
-  await Promise.all(sent)
+  return Promise.all(sent)
+}
+
+type StandingAnswer = readonly [] | readonly [epoch: string, stampMs: number, leaseMs: number, doubt: string, leftMs: number]
+type HeardAnswer = readonly [
+  unknown: readonly string[],
+  forgotten: readonly string[],
+  elsewhere: readonly string[],
+  standing: StandingAnswer,
+]
+
+/** What `sessionFrom` reads in the scripts; empty for one who does not say who it is. */
+function argumentsOf(session: Session | undefined): readonly (string | number)[] {
+  if (session === undefined) return ['', '', '', 0, 0, '']
+  const { id, hostId, directoryId, ageMs, stampMs, epoch } = session
+  return [id, hostId, directoryId ?? '', Math.max(0, Math.floor(ageMs)), stampMs, epoch ?? '']
+}
+
+function standingOf([epoch, stampMs, leaseMs, doubt, leftMs]: StandingAnswer): { readonly standing?: Standing } {
+  if (epoch === undefined) return {}
+  const probation = doubt === '-' ? null : { doubt: doubt as Doubt, leftMs: leftMs! }
+  return { standing: { epoch, stampMs: stampMs!, leaseMs: leaseMs!, probation } }
+}
+
+function heardOf(answers: readonly HeardAnswer[]): Heard {
+  return {
+    unknown: answers.flatMap(([unknown]) => unknown),
+    forgotten: answers.flatMap(([, forgotten]) => forgotten),
+    elsewhere: answers.flatMap(([, , pairs]) =>
+      pairs.flatMap((nodeId, i) => (i % 2 === 0 ? [{ nodeId, hostId: pairs[i + 1] || null }] : [])),
+    ),
+    ...(answers.length === 0 ? {} : standingOf(answers.at(-1)![3])),
+  }
 }
 
 function text(bytes: Uint8Array): string {

@@ -9,59 +9,47 @@
  * R5. The name of a table is listed exactly as long as the table has entries.
  */
 import { directivesKeptMax } from '../../core/directive.js'
-import { clientService } from '../../core/ports/upgradeDatabase.js'
 import { heldByMax, lapsedKeptMs } from '../udbFactory.js'
+import { idsPerCommand, preamble } from './redisPreamble.js'
 
 const nodeKeys = 6
 
-/** `unpack` fails beyond some thousand values, and a command with more than these would block others for longer. */
-const idsPerCommand = 1000
+const nodeScript = (body: string, moreKeys = 0) => ({ numberOfKeys: nodeKeys + moreKeys, lua: `${preamble}${body}` })
 
-const nodeScript = (body: string, moreKeys = 0) => ({
-  numberOfKeys: nodeKeys + moreKeys,
-  lua: `
-local registrations, rows, members, leases, transient, slots = unpack(KEYS)
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-
-local function split(place)
-  local slash = string.find(place, '/', 1, true)
-  return string.sub(place, 1, slash - 1), string.sub(place, slash + 1)
+/** Reads a death, and settles one that is due; in force is what \`inForce\` says, or, of a Theseus of before, what the time says. */
+const settleDeath = `
+local dead = KEYS[7]
+local function readDeath()
+  local below, sinceMs, before, inForce = unpack(redis.call('HMGET', dead, 'below', 'sinceMs', 'before', 'inForce'))
+  local death = { below = tonumber(below or '0'), sinceMs = tonumber(sinceMs or '0'), before = tonumber(before or '0') }
+  if not death.below or not death.sinceMs or not death.before then return nil end
+  death.inForce = tonumber(inForce or '')
+  -- One who did not write \`inForce\` may have told hosts already.
+  if not death.inForce then death.inForce = now >= death.sinceMs and death.below or death.before end
+  return death
 end
 
-local function renew(id, place, leaseMs)
-  local service, directory = split(place)
-  redis.call('ZADD', leases, now + leaseMs, id)
-  if directory == '' then
-    redis.call('ZADD', transient, now + leaseMs, id)
-    redis.call('ZADD', members, 0, service .. '/' .. id)
+local function answerDeath()
+  local answer = redis.call('HMGET', dead, 'below', 'sinceMs', 'before', 'inForce')
+  answer[5] = whole(now)
+  return answer
+end
+
+local function settle()
+  local death = readDeath()
+  if not death or death.inForce >= death.below or now < death.sinceMs then return death end
+  if doubtNow(readAttendance()) ~= '-' then return death end
+  if not mayRunOlder(death.below, death.inForce) then
+    redis.call('HSET', dead, 'inForce', whole(death.below))
+  elseif death.inForce == 0 then
+    redis.call('HDEL', dead, 'below', 'sinceMs', 'before', 'inForce')
+  else
+    local inForce = whole(death.inForce)
+    redis.call('HSET', dead, 'below', inForce, 'sinceMs', whole(now), 'before', inForce, 'inForce', inForce)
   end
+  return readDeath()
 end
-
--- Nodes without a directory count as registered no longer than their lease.
-local function sweep()
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', transient, '-inf', now)) do
-    local place = redis.call('HGET', registrations, id)
-    if place then redis.call('ZREM', members, (split(place)) .. '/' .. id) end
-    redis.call('ZREM', transient, id)
-  end
-end
-
--- That of core/ports/upgradeDatabase.ts; of a row that can't be read, nobody knows.
-local function oldestPossible(text)
-  local isRead, row = pcall(cjson.decode, text or 'null')
-  if not isRead or type(row) ~= 'table' or type(row.version) ~= 'number' then return -1 end
-  if row.phase == 'recovering' then return row.version - 1 end
-  return row.version
-end
-
--- All members that begin with "<service>/": '0' is the character after '/', and no service has a '/' in its name.
-local function bounds(service)
-  if service == '' then return '-', '+' end
-  return '[' .. service .. '/', '(' .. service .. '0'
-end
-${body}`,
-})
+`
 
 export const scripts = {
   theseusInstall: {
@@ -82,14 +70,30 @@ redis.call('HSET', head, 'version', version, 'digest', digest)
 return 1`,
   },
 
-  /** Answers the directory that the node is registered with already, or an empty string. */
+  /** Answers 1 and the start before, or 0, the directory and the host that the node is registered with; then the standing. */
   theseusRegister: nodeScript(`
 local id, service, directory, row, leaseMs = unpack(ARGV)
+local session = sessionFrom(6)
+local a, stampMs = heard(session, tonumber(leaseMs))
 local place = service .. '/' .. directory
 local found = redis.call('HGET', registrations, id)
+local start = { session = session.id, startedMs = now - session.ageMs, hostId = session.hostId }
+local isFenced = session.id ~= '' and directory ~= ''
+local before, beforeHost, leftMs = '', '', 0
 if found then
   local foundService, foundDirectory = split(found)
-  if foundDirectory ~= '' and foundDirectory ~= directory then return foundDirectory end
+  local other = foundDirectory ~= '' and readStart(id) or nil
+  local isOther = isFenced and other ~= nil and other.session ~= session.id
+  if (foundDirectory ~= '' and foundDirectory ~= directory) or (isOther and other.startedMs > start.startedMs) then
+    return { 0, foundDirectory, other and other.hostId or '', 0, standing(a, stampMs) }
+  end
+  local leaseEndsMs = tonumber(redis.call('ZMSCORE', leases, id)[1] or '0')
+  if isOther and leaseEndsMs > now then
+    start.before, start.beforeHost, start.untilMs = other.session, other.hostId, math.max(leaseEndsMs, other.untilMs)
+  elseif other and other.before and other.untilMs > now then
+    start.before, start.beforeHost, start.untilMs = other.before, other.beforeHost, other.untilMs
+  end
+  if start.before then before, beforeHost, leftMs = start.before, start.beforeHost, start.untilMs - now end
   if foundService ~= service then
     redis.call('ZREM', members, foundService .. '/' .. id)
     redis.call('ZREM', slots, foundService .. '/' .. id)
@@ -97,26 +101,59 @@ if found then
   redis.call('ZREM', transient, id)
 end
 redis.call('HSET', registrations, id, place)
+if isFenced then keepStart(id, start) end
+redis.call('ZREM', leases, 'forgotten/' .. id)
 redis.call('ZADD', members, 0, service .. '/' .. id)
 redis.call('HSET', rows, id, row)
 renew(id, place, leaseMs)
-return ''`),
+return { 1, before, beforeHost, leftMs, standing(a, stampMs) }`),
 
   /** A report from another place than the registered one comes from a node that was forgotten and began anew elsewhere. */
   theseusReport: nodeScript(`
-for i = 2, #ARGV, 3 do
-  local id, place, row = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  if redis.call('HGET', registrations, id) == place then
-    redis.call('HSET', rows, id, row)
-    renew(id, place, ARGV[1])
+local leaseMs, session = ARGV[1], sessionFrom(2)
+local a, stampMs = heard(session, tonumber(leaseMs))
+local unknown, forgotten, elsewhere = each(session, 8, 3, function(i, id, place, directory)
+  local _, own = split(ARGV[i + 1])
+  if directory ~= '' and directory ~= own then return 'elsewhere' end
+  if place ~= ARGV[i + 1] then return 'unknown' end
+  redis.call('HSET', rows, id, ARGV[i + 2])
+  renew(id, place, leaseMs)
+end)
+return { unknown, forgotten, elsewhere, standing(a, stampMs) }`),
+
+  theseusRenew: nodeScript(`
+local leaseMs, session = ARGV[1], sessionFrom(2)
+local a, stampMs = heard(session, tonumber(leaseMs))
+local unknown, forgotten, elsewhere = each(session, 8, 1, function(_, id, place, directory)
+  if session.id ~= '' and directory ~= '' and directory ~= session.directory then return 'elsewhere' end
+  renew(id, place, leaseMs)
+end)
+return { unknown, forgotten, elsewhere, standing(a, stampMs) }`),
+
+  /** A start has stopped nodes that a newer one has. */
+  theseusGone: nodeScript(`
+for i = 2, #ARGV do
+  local start = readStart(ARGV[i])
+  if start and start.before == ARGV[1] then
+    start.before = nil
+    keepStart(ARGV[i], start)
   end
 end`),
 
-  theseusRenew: nodeScript(`
-for i = 2, #ARGV do
-  local place = redis.call('HGET', registrations, ARGV[i])
-  if place then renew(ARGV[i], place, ARGV[1]) end
-end`),
+  theseusAttend: nodeScript(`
+local a, stampMs = heard(sessionFrom(1), nil)
+return standing(a, stampMs)`),
+
+  /** Changes nothing. */
+  theseusStanding: nodeScript(`
+return standing(readAttendance(), nil)`),
+
+  theseusDoubt: nodeScript(`
+local session = sessionFrom(1)
+local a = heard(session, nil)
+if isLossy() then return end
+doubted(a, 'lost', nextEpoch(a, session))
+keepAttendance(a)`),
 
   /** Looks through all slots: a node that is registered no more may still hold one. */
   theseusForget: nodeScript(
@@ -125,10 +162,11 @@ local id = ARGV[1]
 redis.call('HDEL', KEYS[7], 'hold/' .. id, 'now/' .. id)
 local place = redis.call('HGET', registrations, id)
 if place then redis.call('ZREM', members, (split(place)) .. '/' .. id) end
-redis.call('HDEL', registrations, id)
+redis.call('HDEL', registrations, id, 'start/' .. id)
 redis.call('HDEL', rows, id)
 redis.call('ZREM', leases, id)
 redis.call('ZREM', transient, id)
+rememberForgotten(id)
 for _, slot in ipairs(redis.call('ZRANGE', slots, 0, -1)) do
   local _, holder = split(slot)
   if holder == id then redis.call('ZREM', slots, slot) end
@@ -168,7 +206,10 @@ for first = 1, #found, ${idsPerCommand} do
 end
 return answer`),
 
-  /** Answers 1, or 0 followed by the holders, or 2 followed by the control that holds the node back (`holding` in core/control.ts). */
+  /**
+   * Answers 1, or 0 followed by the holders, or 2 followed by the control that holds the node back (`holding` in core/control.ts), or 3 on
+   * probation.
+   */
   theseusClaim: nodeScript(
     `
 local controls = KEYS[7]
@@ -184,6 +225,7 @@ if isUndo == '0' then
 end
 local mine = service .. '/' .. id
 if redis.call('ZSCORE', slots, mine) then return { 1 } end
+if isLossy() then return { 3 } end
 
 local from, to = bounds(service)
 local allowed = tonumber(count)
@@ -206,6 +248,12 @@ end
 return answer`,
     1,
   ),
+
+  /** Answers 1 on probation, and 0 at other times. */
+  theseusRestoreSlot: nodeScript(`
+if not isLossy() then return 0 end
+redis.call('ZADD', slots, 0, ARGV[1] .. '/' .. ARGV[2])
+return 1`),
 
   theseusDirective: {
     numberOfKeys: 2,
@@ -238,48 +286,26 @@ if redis.call('EXISTS', entries) == 0 then redis.call('SREM', tables, name) end
 return removed`,
   },
 
-  /** Answers `below`, `sinceMs`, `before`, and the time. */
-  theseusDead: {
-    numberOfKeys: 1,
-    lua: `
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local answer = redis.call('HMGET', KEYS[1], 'below', 'sinceMs', 'before')
-answer[4] = string.format('%.0f', now)
-return answer`,
-  },
+  /** Answers `below`, `sinceMs`, `before`, `inForce`, and the time. Settles a death that is due. */
+  theseusDead: nodeScript(
+    `${settleDeath}
+settle()
+return answerDeath()`,
+    1,
+  ),
 
   /** Answers the death as it is afterwards, as `theseusDead` does. */
   theseusDeclareDead: nodeScript(
-    `
-local dead = KEYS[7]
+    `${settleDeath}
 local below, delayMs = tonumber(ARGV[1]), tonumber(ARGV[2])
-
-local function asItIs()
-  local answer = redis.call('HMGET', dead, 'below', 'sinceMs', 'before')
-  answer[4] = string.format('%.0f', now)
-  return answer
-end
-
-local before = redis.call('HGET', dead, 'below') or '0'
-local sinceMs = redis.call('HGET', dead, 'sinceMs') or '0'
+local death = settle()
 -- What can't be read is not written over: the reader is told.
-if tonumber(before) == nil or below <= tonumber(before) or tonumber(sinceMs) == nil or now < tonumber(sinceMs) then return asItIs() end
-sweep()
-local found = redis.call('ZRANGE', members, 0, -1)
-for first = 1, #found, ${idsPerCommand} do
-  local ids = {}
-  for i = first, math.min(first + ${idsPerCommand} - 1, #found) do
-    local _, id = split(found[i])
-    ids[#ids + 1] = id
-  end
-  local texts = redis.call('HMGET', rows, unpack(ids))
-  for i = 1, #ids do
-    if oldestPossible(texts[i]) < below then return asItIs() end
-  end
-end
-redis.call('HSET', dead, 'below', ARGV[1], 'sinceMs', string.format('%.0f', now + delayMs), 'before', before)
-return asItIs()`,
+if not death or below <= death.below or death.inForce < death.below then return answerDeath() end
+if doubtNow(readAttendance()) ~= '-' or mayRunOlder(below, death.inForce) then return answerDeath() end
+local before = whole(death.below)
+local inForce = delayMs == 0 and ARGV[1] or before
+redis.call('HSET', dead, 'below', ARGV[1], 'sinceMs', whole(now + delayMs), 'before', before, 'inForce', inForce)
+return answerDeath()`,
     1,
   ),
 
@@ -291,23 +317,28 @@ local version = tonumber(ARGV[1])
 local before = redis.call('GET', final) or '0'
 local newest = tonumber(redis.call('HGET', head, 'version') or '0')
 if tonumber(before) == nil or version <= tonumber(before) or newest == nil or version > newest then return before end
-sweep()
-local found = redis.call('ZRANGE', members, 0, -1)
-for first = 1, #found, ${idsPerCommand} do
-  local ids = {}
-  for i = first, math.min(first + ${idsPerCommand} - 1, #found) do
-    local service, id = split(found[i])
-    if service ~= '${clientService}' then ids[#ids + 1] = id end
-  end
-  if #ids > 0 then
-    for _, text in ipairs(redis.call('HMGET', rows, unpack(ids))) do
-      if oldestPossible(text) < version then return before end
-    end
-  end
-end
+if isLossy() or mayRunOlder(version, math.huge) then return before end
 redis.call('SET', final, ARGV[1])
 return ARGV[1]`,
     2,
+  ),
+
+  /** What was dead and final before a loss. */
+  theseusGiveBack: nodeScript(
+    `${settleDeath}
+local head, final = KEYS[8], KEYS[9]
+local deadVersion, finalVersion = tonumber(ARGV[1]), tonumber(ARGV[2])
+local newest = tonumber(redis.call('HGET', head, 'version') or '0')
+if not isLossy() or newest == nil then return end
+local death = readDeath()
+if death and deadVersion > death.inForce and deadVersion <= newest and not mayRunOlder(deadVersion, deadVersion) then
+  redis.call('HSET', dead, 'below', ARGV[1], 'sinceMs', whole(now), 'before', ARGV[1], 'inForce', ARGV[1])
+end
+local before = tonumber(redis.call('GET', final) or '0')
+if before and finalVersion > before and finalVersion <= newest and not mayRunOlder(finalVersion, math.huge) then
+  redis.call('SET', final, ARGV[2])
+end`,
+    3,
   ),
 } as const
 

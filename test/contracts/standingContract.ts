@@ -1,0 +1,367 @@
+/** What every upgrade database does when it has lost something, and when two hosts tell of one node. */
+import test, { type ExecutionContext } from 'ava'
+import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import { until } from '../support/eventually.js'
+import {
+  type DatabaseThatGoes,
+  type DatabaseUnderTest,
+  going,
+  manifestOf,
+  newSystem,
+  Starting,
+  statusOf,
+} from './databaseContract.js'
+
+const long = 3_600_000
+const short = 600
+const nothing = { unknown: [], forgotten: [], elsewhere: [] }
+
+export function standingContract(
+  adapter: string,
+  shared: () => DatabaseUnderTest,
+  alone: (t: ExecutionContext) => Promise<DatabaseThatGoes>,
+): void {
+  const fenced = (title: string, body: (t: ExecutionContext, database: UpgradeDatabase, under: DatabaseUnderTest) => unknown) =>
+    test(`${adapter}: ${title}`, async (t) => {
+      const under = shared()
+      const database = await under.open(newSystem())
+      t.teardown(() => database.close())
+      await body(t, database, under)
+    })
+  // Serial: each has a server of its own.
+  const lossy = (title: string, body: (t: ExecutionContext, database: UpgradeDatabase, under: DatabaseThatGoes) => unknown) =>
+    test.serial(`${adapter}: ${title}`, async (t) => {
+      const under = await alone(t)
+      const database = await under.open(newSystem())
+      t.teardown(() => database.close())
+      await body(t, database, under)
+    })
+  const tells = async (database: UpgradeDatabase, by: Starting, nodeIds: readonly string[], leaseMs = long) => {
+    for (const nodeId of nodeIds)
+      by.hear(await database.register(statusOf(nodeId, { directoryId: by.directoryId, hostId: by.hostId }), leaseMs, by))
+    by.epoch = by.hear(await database.renew(nodeIds, leaseMs, by)).standing!.epoch
+  }
+  const doubtOf = async (database: UpgradeDatabase) => (await database.standing())?.probation?.doubt ?? null
+  const isTrusted = (under: DatabaseUnderTest, database: UpgradeDatabase, visit: () => Promise<unknown> = async () => {}) =>
+    until(
+      async () => {
+        under.elapse(short / 6)
+        await visit()
+        return (await doubtOf(database)) === null
+      },
+      'the probation ends',
+      10_000,
+    )
+
+  // --- The fence
+
+  fenced('a newer start of a host takes over its directory’s nodes, and the older one is told', async (t, database) => {
+    const [older, newer] = [new Starting('older', 'dir', 5_000), new Starting('newer', 'dir', 1_000)]
+    await tells(database, older, ['n1', 'n2'])
+    const answer = await database.register(statusOf('n1', { directoryId: 'dir', version: 3 }), long, newer)
+    t.true(answer.registered)
+    const row = statusOf('n1', { directoryId: 'dir', version: 7 })
+    const { standing: _, ...heard } = await database.report([row, statusOf('n2', { directoryId: 'dir' })], long, older)
+    t.deepEqual(heard, { ...nothing, elsewhere: [{ nodeId: 'n1', hostId: 'host-of-newer' }] })
+    const { standing: __, ...renewed } = await database.renew(['n1', 'n2'], long, older)
+    t.deepEqual(renewed, { ...nothing, elsewhere: [{ nodeId: 'n1', hostId: 'host-of-newer' }] })
+    t.is((await database.nodes())[0]?.version, 3, 'what the older start reports of it is not kept')
+    const refused = await database.register(row, long, older)
+    t.like(refused, { registered: false, directoryId: 'dir', hostId: 'host-of-newer' })
+  })
+
+  fenced('a renewal by an older start does not keep the lease', async (t, database, under) => {
+    const [older, newer] = [new Starting('older', 'dir', 5_000), new Starting('newer', 'dir', 1_000)]
+    await tells(database, older, ['n1'])
+    await database.register(statusOf('n1', { directoryId: 'dir' }), short, newer)
+    under.elapse(short)
+    await until(
+      async () => {
+        await database.renew(['n1'], long, older)
+        return (await database.nodes())[0]?.alive === false
+      },
+      'the lease of the newer start runs out',
+      5_000,
+    )
+    t.pass()
+  })
+
+  fenced('a newer start is told of the one before while its lease runs, until that has gone', async (t, database) => {
+    const [older, newer] = [new Starting('older', 'dir', 5_000), new Starting('newer', 'dir', 1_000)]
+    await tells(database, older, ['n1'])
+    const register = () => database.register(statusOf('n1', { directoryId: 'dir' }), long, newer)
+    for (let i = 0; i < 2; i++) t.like(await register(), { predecessor: { session: 'older', hostId: 'host-of-older' } })
+    await database.gone(['n1'], newer)
+    t.like(await register(), { predecessor: { session: 'older' } }, 'only itself can say that it has gone')
+    await database.gone(['n1', 'n9'], older)
+    const answer = await register()
+    t.true(answer.registered && answer.predecessor === undefined)
+  })
+
+  fenced('the start before is waited for no longer than its lease', async (t, database, under) => {
+    const [older, newer] = [new Starting('older', 'dir', 5_000), new Starting('newer', 'dir', 1_000)]
+    await tells(database, older, ['n1'], short)
+    const register = () => database.register(statusOf('n1', { directoryId: 'dir' }), long, newer)
+    t.like(await register(), { predecessor: { session: 'older' } })
+    under.elapse(short)
+    const alone = async () => {
+      const answer = await register()
+      return answer.registered && answer.predecessor === undefined
+    }
+    await until(alone, 'its lease runs out', 5_000)
+    t.pass()
+  })
+
+  fenced('a node that was forgotten and began anew elsewhere is refused to its first host', async (t, database) => {
+    const [first, second] = [new Starting('first', 'one', 5_000), new Starting('second', 'two', 1_000)]
+    await tells(database, first, ['n1'])
+    await database.forget('n1')
+    const { standing: _, ...forgotten } = await database.renew(['n1'], long, first)
+    t.deepEqual(forgotten, { ...nothing, forgotten: ['n1'] })
+    await tells(database, second, ['n1'])
+    for (const heard of [
+      await database.renew(['n1'], long, first),
+      await database.report([statusOf('n1', { directoryId: 'one' })], long, first),
+    ])
+      t.deepEqual(heard.elsewhere, [{ nodeId: 'n1', hostId: 'host-of-second' }])
+  })
+
+  fenced('clients are not fenced: two hosts of one name keep one row', async (t, database) => {
+    const pin = statusOf('desk-v0', { service: 'client', directoryId: null })
+    const [one, other] = [new Starting('one', 'dir1', 5_000), new Starting('other', 'dir2', 1_000)]
+    for (const by of [one, other]) t.true((await database.register(pin, long, by)).registered)
+    for (const by of [one, other]) {
+      const { standing: _, ...heard } = await database.renew(['desk-v0'], long, by)
+      t.deepEqual(heard, nothing)
+    }
+  })
+
+  fenced('one who does not say who it is, as a Theseus of before, goes on beside those who do', async (t, database) => {
+    const by = new Starting('new', 'dir', 1_000)
+    await tells(database, by, ['n1'])
+    t.deepEqual(await database.register(statusOf('old'), long), { registered: true })
+    t.deepEqual(await database.report([statusOf('old', { version: 2 })], long), nothing)
+    t.deepEqual(await database.renew(['old', 'n1'], long), nothing)
+    t.deepEqual(await database.register(statusOf('n1', { directoryId: 'dir' }), long), { registered: true })
+    const { standing, ...heard } = await database.renew(['n1'], long, by)
+    t.deepEqual(heard, nothing)
+    t.is(standing?.probation, null)
+  })
+
+  // --- Probation
+
+  fenced('a new system is not on probation, whoever comes', async (t, database) => {
+    t.is(await database.standing(), undefined)
+    await tells(database, new Starting('s1', 'dir1'), ['n1'])
+    await tells(database, new Starting('s2', 'dir2'), ['n2'])
+    await database.attend(new Starting('server', null))
+    t.is(await doubtOf(database), null)
+    t.is((await database.declareDead(0, 0)).below, 0)
+  })
+
+  const losses: readonly (readonly [string, (under: DatabaseThatGoes) => Promise<() => Promise<void>>])[] = [
+    ['emptied', async (under) => () => under.empty()],
+    ['restored from an older copy', (under) => under.backup()],
+  ]
+  for (const [what, prepare] of losses) {
+    lossy(
+      `a database that was ${what} is on probation as soon as somebody comes who had seen more`,
+      async (t, database, under) => {
+        const [one, two] = [new Starting('s1', 'dir1', 9_000), new Starting('s2', 'dir2', 8_000)]
+        const server = new Starting('server', null, 7_000)
+        await tells(database, one, ['n1'], short)
+        const lose = await prepare(under)
+        under.elapse(5)
+        await new Promise((resolve) => setTimeout(resolve, 5))
+        await tells(database, two, ['n2'], short)
+        server.hear({ standing: await database.attend(server) })
+        const epoch = (await database.standing())!.epoch
+        await lose()
+        under.elapse(1)
+        server.hear({ standing: await database.attend(server) })
+        t.not(await doubtOf(database), null)
+        t.not((await database.standing())!.epoch, epoch)
+        // P1.
+        t.is((await database.declareDead(1, 0)).below, 0)
+        t.deepEqual(await database.claimSlot('pages', going('n1'), {}), { claimed: false, onProbation: true })
+        const heard = two.hear(await database.renew(['n2'], short, two))
+        t.deepEqual(heard.unknown, ['n2'])
+        await tells(database, two, ['n2'], short)
+        const told = one.hear(await database.renew(['n1'], short, one))
+        await tells(database, one, ['n1'], short)
+        t.is(told.standing!.epoch, two.epoch!, 'all who witness one loss have one epoch')
+        await isTrusted(under, database, async () => {
+          for (const by of [one, two]) by.hear(await database.renew([by === one ? 'n1' : 'n2'], short, by))
+        })
+        t.deepEqual(
+          (await database.nodes()).map(({ nodeId, alive }) => [nodeId, alive]),
+          [
+            ['n1', true],
+            ['n2', true],
+          ],
+        )
+        t.true((await database.claimSlot('pages', going('n1'), {})).claimed)
+      },
+    )
+  }
+
+  lossy(
+    'a database that has restarted is on probation, also for one who comes for the first time',
+    async (t, database, under) => {
+      const by = new Starting('s1', 'dir1')
+      await tells(database, by, ['n1'], short)
+      const { epoch } = (await database.standing())!
+      await under.restart()
+      await until(
+        () =>
+          database.head().then(
+            () => true,
+            () => false,
+          ),
+        'it answers again',
+        10_000,
+      )
+      t.is(await doubtOf(database), 'restarted')
+      const standing = await database.attend(new Starting('server', null))
+      t.is(standing.probation?.doubt, 'restarted')
+      t.not(standing.epoch, epoch)
+      t.is((await database.declareDead(1, 0)).below, 0)
+      by.epoch = standing.epoch
+      await isTrusted(under, database, async () => void by.hear(await database.renew(['n1'], short, by)))
+      t.pass()
+    },
+  )
+
+  lossy('probation lasts while a host is heard that has not told of all its nodes', async (t, database, under) => {
+    const [one, two] = [new Starting('s1', 'dir1', 9_000), new Starting('s2', 'dir2', 8_000)]
+    await tells(database, one, ['n1'], short)
+    await tells(database, two, ['n2'], short)
+    await under.restart()
+    await until(
+      () =>
+        database.head().then(
+          () => true,
+          () => false,
+        ),
+      'it answers again',
+      10_000,
+    )
+    one.epoch = one.hear(await database.renew(['n1'], short, one)).standing!.epoch
+    // Twice the lease, by whichever clock.
+    for (const beganMs = performance.now(), steps = { left: 12 }; steps.left-- > 0 || performance.now() - beganMs < 2 * short; ) {
+      under.elapse(short / 6)
+      await new Promise((resolve) => setTimeout(resolve, short / 6))
+      two.hear(await database.renew(['n2'], short, two))
+      t.is(await doubtOf(database), 'restarted')
+    }
+    two.epoch = one.epoch
+    await isTrusted(under, database, async () => void two.hear(await database.renew(['n2'], short, two)))
+    t.pass()
+  })
+
+  lossy(
+    'on probation those who know give back deaths, finality and slots; at other times nobody can',
+    async (t, database, under) => {
+      const by = new Starting('s1', 'dir1')
+      const { digest, manifest } = manifestOf('first')
+      await database.install({ version: 0, digest: null }, digest, manifest)
+      await tells(database, by, ['n1'], short)
+      await database.giveBack({ dead: 1, final: 1 })
+      t.false(await database.restoreSlot('pages', 'n1'))
+      t.deepEqual([(await database.dead()).inForce, await database.finalized()], [0, 0])
+      await database.doubt(new Starting('server', null))
+      t.is(await database.finalize(1), 0)
+      await database.giveBack({ dead: 1, final: 1 })
+      t.deepEqual([(await database.dead()).inForce, await database.finalized()], [0, 0], 'a registered node speaks against it')
+      await database.report([statusOf('n1', { directoryId: 'dir1', version: 1 })], short, by)
+      await database.giveBack({ dead: 2, final: 2 })
+      t.deepEqual([(await database.dead()).inForce, await database.finalized()], [0, 0], 'there is no such version')
+      await database.giveBack({ dead: 1, final: 1 })
+      t.deepEqual([(await database.dead()).inForce, await database.finalized()], [1, 1])
+      t.true(await database.restoreSlot('pages', 'n1'))
+      t.true((await database.claimSlot('pages', going('n1'), { nodes: 0 })).claimed, 'it has its slot')
+      by.epoch = (await database.standing())!.epoch
+      await isTrusted(under, database, async () => void by.hear(await database.renew(['n1'], short, by)))
+    },
+  )
+
+  // --- Leases and deaths
+
+  lossy('leases do not run while nobody could reach the database', async (t, database, under) => {
+    const [host, server] = [new Starting('s1', 'dir1'), new Starting('server', null)]
+    const pin = statusOf('desk-v0', { service: 'client', directoryId: null })
+    await tells(database, host, ['n1'], short)
+    await database.report([statusOf('n1', { directoryId: 'dir1', version: 1 })], short, host)
+    await database.register(pin, short, host)
+    await under.away()
+    under.elapse(2 * short)
+    await new Promise((resolve) => setTimeout(resolve, 2 * short))
+    await under.back()
+    await until(
+      () =>
+        database.head().then(
+          () => true,
+          () => false,
+        ),
+      'it answers again',
+      10_000,
+    )
+    await database.attend(server)
+    t.is((await database.declareDead(1, 0)).below, 0, 'the client may be alive')
+    t.true((await database.nodes()).some(({ nodeId }) => nodeId === 'desk-v0'))
+    host.epoch = (await database.standing())!.epoch
+    await isTrusted(under, database, async () => void host.hear(await database.renew(['n1', 'desk-v0'], short, host)))
+    t.is((await database.declareDead(1, 0)).below, 0)
+    await database.forget('desk-v0')
+    t.is((await database.declareDead(1, 0)).below, 1)
+  })
+
+  fenced('a lease that nobody renews runs out while others are heard', async (t, database, under) => {
+    const [host, server] = [new Starting('s1', 'dir1'), new Starting('server', null)]
+    await tells(database, host, ['n1'], short)
+    await database.register(statusOf('desk-v0', { service: 'client', directoryId: null }), short, host)
+    const isGone = async () => {
+      under.elapse(short / 6)
+      await database.attend(server)
+      return !(await database.nodes()).some(({ nodeId }) => nodeId === 'desk-v0')
+    }
+    await until(isGone, 'the client is not registered any more', 5_000)
+    t.is(await doubtOf(database), null)
+  })
+
+  fenced(
+    'a death is checked again when it is due, and withdrawn if a node needs the version after all',
+    async (t, database, under) => {
+      await database.declareDead(2, short)
+      await database.register(statusOf('late', { version: 1 }), long)
+      under.elapse(short)
+      await until(async () => (await database.dead()).below === 0, 'it is withdrawn', 5_000)
+      t.deepEqual(await database.dead(), { below: 0, sinceMs: 0, inForce: 0 })
+      await database.forget('late')
+      await database.declareDead(1, 0)
+      await database.declareDead(2, short)
+      await database.register(statusOf('late', { version: 1 }), long)
+      under.elapse(short)
+      await until(async () => (await database.dead()).below === 1, 'it is withdrawn', 5_000)
+      t.is((await database.dead()).inForce, 1, 'what was in force before stays')
+    },
+  )
+
+  fenced(
+    'a client that is pinned to a dead version keeps no other alive; one that is pinned to a living version does',
+    async (t, database) => {
+      const pin = (version: number) => statusOf(`desk-v${version}`, { service: 'client', directoryId: null, version })
+      await database.declareDead(2, 0)
+      await database.register(statusOf('n1', { version: 4 }), long)
+      await database.register(pin(1), long)
+      t.is((await database.declareDead(3, 0)).inForce, 3)
+      await database.register(pin(3), long)
+      t.is((await database.declareDead(4, 0)).inForce, 3)
+      await database.forget('desk-v3')
+      t.is((await database.declareDead(4, 0)).inForce, 4)
+      // A node, unlike a client, goes on from there.
+      await database.register(statusOf('n2', { version: 1 }), long)
+      t.is((await database.declareDead(5, 0)).inForce, 4)
+    },
+  )
+}

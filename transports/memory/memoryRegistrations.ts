@@ -1,0 +1,229 @@
+/** Who runs what in one system of the upgrade database in memory, and how far that can be believed (core/standing.ts). */
+import type { Version } from '../../core/ids.js'
+import {
+  clientService,
+  type Heard,
+  type NodeRow,
+  type NodeStatus,
+  oldestPossible,
+  type RegisterAnswer,
+} from '../../core/ports/upgradeDatabase.js'
+import {
+  type Attendance,
+  type Doubt,
+  doubted,
+  doubtNow,
+  nextEpoch,
+  type Session,
+  type Standing,
+  stampKeptMs,
+  visited,
+} from '../../core/standing.js'
+import { forgottenKeptMs, lapsedKeptMs } from '../udbFactory.js'
+
+/** Plain data, so that a backup can be a copy. */
+export interface RegistrationTables {
+  readonly nodes: Map<string, Registration>
+  /** Nodes that an operator has forgotten, and when. */
+  readonly forgotten: Map<string, number>
+  /** The newest stamp of each session. */
+  readonly stamps: Map<string, number>
+  attendance: Attendance | undefined
+}
+
+interface Registration {
+  readonly status: NodeStatus
+  readonly leaseEndsMs: number
+  readonly start: Start | undefined
+  readonly predecessor: (Start & { readonly leaseEndsMs: number }) | undefined
+}
+
+interface Start {
+  readonly session: string
+  readonly hostId: string
+  readonly startedMs: number
+}
+
+export function noRegistrations(): RegistrationTables {
+  return { nodes: new Map(), forgotten: new Map(), stamps: new Map(), attendance: undefined }
+}
+
+export class MemoryRegistrations {
+  constructor(
+    private readonly tables: RegistrationTables,
+    private readonly nowMs: number,
+    private readonly run: string,
+  ) {}
+
+  register(status: NodeStatus, leaseMs: number, session: Session | undefined): RegisterAnswer & { readonly left?: string } {
+    const { nodes, forgotten } = this.tables
+    const standing = this.#heard(session, leaseMs)
+    const { nodeId, directoryId, service } = status
+    const found = nodes.get(nodeId)
+    const isOwned = found !== undefined && found.status.directoryId !== null
+    const elsewhere = (): RegisterAnswer => ({
+      registered: false,
+      directoryId: found!.status.directoryId!,
+      ...(found!.start === undefined ? {} : { hostId: found!.start.hostId }),
+      ...standing,
+    })
+    if (isOwned && found.status.directoryId !== directoryId) return elsewhere()
+    const mine = this.#start(session, directoryId)
+    const other = isOwned && mine !== undefined && found.start?.session !== mine.session ? found.start : undefined
+    if (other !== undefined && other.startedMs > mine!.startedMs) return elsewhere()
+    forgotten.delete(nodeId)
+    let predecessor = found?.predecessor
+    if (other !== undefined && found!.leaseEndsMs > this.nowMs) {
+      const leaseEndsMs = Math.max(found!.leaseEndsMs, predecessor?.leaseEndsMs ?? 0)
+      predecessor = { ...other, leaseEndsMs }
+    }
+    if (predecessor !== undefined && predecessor.leaseEndsMs <= this.nowMs) predecessor = undefined
+    this.#store(status, leaseMs, mine ?? (isOwned ? found.start : undefined), predecessor)
+    return {
+      registered: true,
+      ...(predecessor === undefined
+        ? {}
+        : {
+            predecessor: {
+              session: predecessor.session,
+              hostId: predecessor.hostId,
+              leftMs: predecessor.leaseEndsMs - this.nowMs,
+            },
+          }),
+      ...standing,
+      ...(found !== undefined && found.status.service !== service ? { left: found.status.service } : {}),
+    }
+  }
+
+  report(statuses: readonly NodeStatus[], leaseMs: number, session: Session | undefined): Heard {
+    return this.#each(statuses, leaseMs, session, (status) => status)
+  }
+
+  renew(nodeIds: readonly string[], leaseMs: number, session: Session | undefined): Heard {
+    const places = nodeIds.map((nodeId) => ({ nodeId, directoryId: session?.directoryId, service: undefined }))
+    return this.#each(places, leaseMs, session, (_, { status }) => status)
+  }
+
+  #each<
+    T extends { readonly nodeId: string; readonly directoryId: string | null | undefined; readonly service: string | undefined },
+  >(
+    all: readonly T[],
+    leaseMs: number,
+    session: Session | undefined,
+    rowOf: (each: T, found: Registration) => NodeStatus,
+  ): Heard {
+    const standing = this.#heard(session, leaseMs)
+    const unknown: string[] = []
+    const forgotten: string[] = []
+    const elsewhere: { nodeId: string; hostId: string | null }[] = []
+    for (const each of all) {
+      const found = this.tables.nodes.get(each.nodeId)
+      if (found === undefined) {
+        if (this.tables.forgotten.has(each.nodeId)) forgotten.push(each.nodeId)
+        else unknown.push(each.nodeId)
+        continue
+      }
+      const { status, start } = found
+      const mine = this.#start(session, status.directoryId)
+      const isSamePlace = each.directoryId === undefined || status.directoryId === null || status.directoryId === each.directoryId
+      const isOlder =
+        mine !== undefined && start !== undefined && start.session !== mine.session && start.startedMs >= mine.startedMs
+      if (!isSamePlace || isOlder) elsewhere.push({ nodeId: each.nodeId, hostId: start?.hostId ?? null })
+      // Of another service, or without a directory: to be registered anew.
+      else if (each.service !== undefined && (status.service !== each.service || status.directoryId !== each.directoryId))
+        unknown.push(each.nodeId)
+      else this.#store(rowOf(each, found), leaseMs, mine ?? start, found.predecessor)
+    }
+    return { unknown, forgotten, elsewhere, ...standing }
+  }
+
+  gone(nodeIds: readonly string[], session: Session): void {
+    for (const nodeId of nodeIds) {
+      const found = this.tables.nodes.get(nodeId)
+      if (found?.predecessor?.session === session.id) this.tables.nodes.set(nodeId, { ...found, predecessor: undefined })
+    }
+  }
+
+  forget(nodeId: string): void {
+    this.tables.nodes.delete(nodeId)
+    this.tables.forgotten.set(nodeId, this.nowMs)
+  }
+
+  rows(service: string | undefined): readonly NodeRow[] {
+    const { nodes, forgotten, stamps } = this.tables
+    for (const [nodeId, { status, leaseEndsMs }] of nodes)
+      if (status.directoryId === null && leaseEndsMs <= this.nowMs - lapsedKeptMs) nodes.delete(nodeId)
+    for (const [nodeId, sinceMs] of forgotten) if (sinceMs <= this.nowMs - forgottenKeptMs) forgotten.delete(nodeId)
+    for (const [session, stampMs] of stamps) if (stampMs <= this.nowMs - stampKeptMs) stamps.delete(session)
+    return this.registered(service)
+      .map(({ status, leaseEndsMs }) => ({ ...status, alive: leaseEndsMs > this.nowMs }))
+      .sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1))
+  }
+
+  /** Nodes without a directory count as registered no longer than their lease, which does not run on probation. */
+  registered(service: string | undefined): readonly Registration[] {
+    const isDoubted = this.doubt !== null
+    return [...this.tables.nodes.values()].filter(
+      ({ status, leaseEndsMs }) =>
+        (service === undefined || status.service === service) &&
+        (status.directoryId !== null || isDoubted || leaseEndsMs > this.nowMs),
+    )
+  }
+
+  /** Whether a registered node may run a version before this one; clients that are pinned to one that is `dead` don't matter. */
+  mayRunOlder(below: Version, dead: Version): boolean {
+    return this.registered(undefined).some(
+      ({ status }) => oldestPossible(status) < below && (status.service !== clientService || status.version >= dead),
+    )
+  }
+
+  get doubt(): Doubt | null {
+    const { attendance } = this.tables
+    return attendance === undefined ? null : doubtNow(attendance, this.nowMs, this.run)
+  }
+
+  /** Something may be missing. */
+  get isLossy(): boolean {
+    return this.doubt !== null && this.doubt !== 'silent'
+  }
+
+  standing(): Standing | undefined {
+    const { attendance } = this.tables
+    if (attendance === undefined) return undefined
+    const { epoch, leaseMs, untilMs } = attendance
+    const { doubt } = this
+    const leftMs = Math.max(untilMs - this.nowMs, 0)
+    return { epoch, leaseMs, stampMs: this.nowMs, probation: doubt === null ? null : { doubt, leftMs } }
+  }
+
+  attend(session: Session): Standing {
+    return this.#heard(session, null).standing!
+  }
+
+  markLost(session: Session): void {
+    this.#heard(session, null)
+    const { attendance } = this.tables
+    if (!this.isLossy)
+      this.tables.attendance = doubted(attendance!, 'lost', this.nowMs, nextEpoch(attendance, this.nowMs, session))
+  }
+
+  #heard(session: Session | undefined, leaseMs: number | null): { readonly standing?: Standing } {
+    if (session === undefined) return {}
+    const { stamps } = this.tables
+    const { nowMs, run } = this
+    this.tables.attendance = visited(this.tables.attendance, { nowMs, run, session, stampMs: stamps.get(session.id), leaseMs })
+    const stampMs = Math.max(nowMs, session.stampMs)
+    stamps.set(session.id, stampMs)
+    return { standing: { ...this.standing()!, stampMs } }
+  }
+
+  /** Nodes without a directory are not fenced: they are clients, whose rows say no more than that a version is called. */
+  #start(session: Session | undefined, directoryId: string | null): Start | undefined {
+    if (session === undefined || directoryId === null) return undefined
+    return { session: session.id, hostId: session.hostId, startedMs: this.nowMs - session.ageMs }
+  }
+
+  #store(status: NodeStatus, leaseMs: number, start: Registration['start'], predecessor: Registration['predecessor']): void {
+    this.tables.nodes.set(status.nodeId, { status: { ...status }, leaseEndsMs: this.nowMs + leaseMs, start, predecessor })
+  }
+}
