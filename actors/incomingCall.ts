@@ -18,6 +18,7 @@ import type { Answers } from './answers.js'
 import { InsideCalls } from './insideCalls.js'
 import type { Turn } from './mailbox.js'
 import type { NodeState, Ticket } from './nodeState.js'
+import type { DueTimer } from './objectTimers.js'
 import { type TimerWheel, WheelEntry } from './timerWheel.js'
 import type { RunningCall } from './upgradeLayer.js'
 
@@ -76,6 +77,8 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     private readonly answers: Answers | undefined,
     /** By the clock that never goes back. */
     readonly deadline: number,
+    /** Of a timer's call: the timer. */
+    private readonly timer?: DueTimer,
   ) {
     super()
   }
@@ -97,6 +100,10 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   /** Its caller waits outside any node: whoever refuses it stops nobody in the middle of something. */
   get isFromOutside(): boolean {
     return this.answers !== undefined && this.envelope.path === null
+  }
+
+  get isOfTimer(): boolean {
+    return this.timer !== undefined
   }
 
   get trace(): string | null {
@@ -130,7 +137,8 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
 
   /** The call is held. If that lasts too long, its caller hears in time that it was not executed (C4). */
   holdFor(reason: 'unavailable.upgrading' | 'unavailable.fetching'): void {
-    if (this.#waiting === 'refused') return
+    // A timer waits for as long as it takes.
+    if (this.#waiting === 'refused' || this.isOfTimer) return
     this.#waiting = reason
     const { wheel, heldAnswerMs } = this.callee
     this.callee.wheel.clear(this)
@@ -155,6 +163,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       this.#waiting = undefined
       callee.wheel.clear(this)
     }
+    if (this.timer?.begins() === false) return
     // What can't be done in time is not done.
     this.#beganMs = callee.monotonicMs()
     if (this.#beganMs >= this.deadline) {

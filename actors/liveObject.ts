@@ -11,6 +11,7 @@ import type { Clock } from '../core/ports/clock.js'
 import type { Random } from '../core/ports/random.js'
 import type { Telemetry } from '../core/ports/telemetry.js'
 import type { NodeState } from './nodeState.js'
+import { type DueTimer, ObjectTimers } from './objectTimers.js'
 import type { UpgradeLayer } from './upgradeLayer.js'
 
 export interface Surroundings {
@@ -19,8 +20,10 @@ export interface Surroundings {
   readonly state: NodeState
   readonly clock: Clock
   readonly random: Random
-  /** Puts a call of the object's own method into the mailbox. */
-  callSelf(method: string, args: readonly unknown[]): void
+  /** Timers that one object may have. */
+  readonly timersMax: number
+  /** Puts a timer's call of the object's own method into the mailbox. */
+  callSelf(timer: DueTimer, method: string, args: readonly unknown[]): void
   /** Where the calls of a version are counted: those that the object answers, and those that go through simulation objects. */
   tally(version: Version, isSimulated: boolean): Tally
   readonly telemetry: Telemetry | undefined
@@ -33,6 +36,8 @@ export interface Surroundings {
 export class LiveContext implements ObjectContext, Bearer {
   #stop: AbortController | undefined
   #isStopped = false
+  /** Made with the first timer: most objects have none. */
+  #timers: ObjectTimers | undefined
   /** While `checking`, the new object sends nothing. */
   silent = false
 
@@ -65,6 +70,7 @@ export class LiveContext implements ObjectContext, Bearer {
 
   stop(): void {
     this.#isStopped = true
+    this.#timers?.stop()
     this.#stop?.abort()
   }
 
@@ -94,16 +100,14 @@ export class LiveContext implements ObjectContext, Bearer {
   }
 
   after(ms: number, method: string, args: readonly unknown[]): void {
+    checkTimer(this.description, ms, method)
     this.#mayLeave()
+    const { around } = this
+    this.#timers ??= new ObjectTimers(around.clock, around.timersMax)
+    const timers = this.#timers
+    timers.ask(around.layer.runningId)
     // C12. A timer is a send to oneself: a command that fails, or is lost, has set none.
-    this.around.layer.leaveWithCommit(() => {
-      if (this.#isStopped) return
-      const cancel = this.around.clock.after(ms, () => {
-        this.signal.removeEventListener('abort', cancel)
-        if (!this.#isStopped) this.around.callSelf(method, args)
-      })
-      this.signal.addEventListener('abort', cancel, { once: true })
-    })
+    around.layer.leaveWithCommit(() => timers.set(ms, (timer) => around.callSelf(timer, method, args)))
   }
 
   now(): number {
@@ -141,6 +145,18 @@ function checkCalls({ className, callsServices }: ClassDescription, target: Node
     'config.invalid',
     `${className} calls ${target.className} without saying so: add "static override readonly calls = [${name}]" to its class`,
   )
+}
+
+/** A timer that can't ring would be missed when it is due, and not where it is set. */
+function checkTimer({ className, methods }: ClassDescription, ms: number, method: string): void {
+  if (!Number.isFinite(ms) || ms < 0) {
+    const given = typeof ms === 'number' ? ms : `a ${typeof ms}`
+    throw new Fault('config.invalid', `${className}: after(${given}, …): use a number of milliseconds, 0 or more`)
+  }
+  if (methods.has(method)) return
+  const given = typeof method === 'string' ? JSON.stringify(method) : `a ${typeof method}`
+  const known = [...methods.keys()].join(', ')
+  throw new Fault('config.invalid', `after(${ms}, ${given}): ${className} has no such remote method; it has ${known}`)
 }
 
 function checkPublishes({ className, publishes }: ClassDescription, { name, revision }: EventType<any>): void {

@@ -74,19 +74,23 @@ export class Mailbox {
     this.#pump()
   }
 
-  /** Work of the runtime as a turn among the calls. Never refused: there is a bounded number of these. */
+  /** The same for a turn that is never refused: something else bounds how many of these there are. */
+  add(turn: Turn): void {
+    this.#queue.push(turn)
+    this.#pump()
+  }
+
+  /** Work of the runtime as a turn among the calls. */
   turn<T>(work: () => T | Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({
-        run: async () => {
-          try {
-            resolve(await work())
-          } catch (error) {
-            reject(error as Error)
-          }
-        },
-      })
-      this.#pump()
+      const run = async () => {
+        try {
+          resolve(await work())
+        } catch (error) {
+          reject(error as Error)
+        }
+      }
+      this.add({ run })
     })
   }
 

@@ -26,9 +26,10 @@ import { NodeSoftware, type SoftwareNode } from './nodeSoftware.js'
 import { NodeState, type StateOwner } from './nodeState.js'
 import { NodeStatus, type ToldNode } from './nodeStatus.js'
 import type { UpgradingNode } from './nodeUpgrade.js'
+import type { DueTimer } from './objectTimers.js'
 import { RecordKeeper } from './recordKeeper.js'
 import { RecordPass } from './recordPass.js'
-import { localCall, type Receiver, route } from './router.js'
+import { type Receiver, route, timerCall } from './router.js'
 import { ServiceSlot } from './serviceSlot.js'
 import type { TimerWheel } from './timerWheel.js'
 import { type LabelledNode, type RunningCall, UpgradeLayer } from './upgradeLayer.js'
@@ -165,13 +166,12 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
     this.services.events.hear(this, heardBy(chain))
   }
 
-  callSelf(method: string, args: readonly unknown[]): void {
-    const { settings, observe } = this.services
-    try {
-      this.mailbox.post(localCall(this, this.keeper.record.incarnation, settings.callDeadlineMs, method, args))
-    } catch (error) {
-      observe({ type: 'warning', message: `${this.id}: a timer's call of ${method} was dropped`, error })
-    }
+  get timersMax(): number {
+    return this.services.settings.timersMax
+  }
+
+  callSelf(timer: DueTimer, method: string, args: readonly unknown[]): void {
+    this.mailbox.add(timerCall(this, this.keeper.record.incarnation, timer, method, args))
   }
 
   tally(version: Version, isSimulated: boolean): Tally {
@@ -328,11 +328,11 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
     this.pass.start()
   }
 
-  /** Calls that wait are refused; what the runtime has to do between calls waits on. */
+  /** Calls that wait are refused; timers, and what the runtime has to do between calls, wait on. */
   #refuseWaiting(fault: Fault): void {
     for (const turn of this.mailbox.clear()) {
-      if (turn instanceof IncomingCall) turn.refuse(fault)
-      else this.mailbox.post(turn)
+      if (turn instanceof IncomingCall && !turn.isOfTimer) turn.refuse(fault)
+      else this.mailbox.add(turn)
     }
   }
 
@@ -417,7 +417,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
     await this.#withdraw()
     for (const turn of this.mailbox.clear()) {
       if (turn instanceof IncomingCall && turn.isFromOutside) turn.refuse(this.#stopping())
-      else this.mailbox.post(turn)
+      else this.mailbox.add(turn)
     }
     await this.mailbox.whenIdle()
   }

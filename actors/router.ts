@@ -10,6 +10,7 @@ import type { Message } from '../core/ports/transport.js'
 import { Answers } from './answers.js'
 import { type Callee, IncomingCall } from './incomingCall.js'
 import type { NodeServices } from './nodeServices.js'
+import type { DueTimer } from './objectTimers.js'
 import { WatchedCall } from './watchedCall.js'
 
 /** What receives calls. */
@@ -71,11 +72,14 @@ function accept(node: Receiver, call: IncomingCall): void {
 /** Counted downwards: the ids of local calls are no others'. */
 let localCalls = 0
 
-/** A call of the object's own method, at the node's version: how timers reach an object. */
-export function localCall(
+/** Further away than any node lives. */
+const noDeadlineMs = 2 ** 50
+
+/** A call of the object's own method, at the node's version: how timers reach an object. It waits as long as it has to. */
+export function timerCall(
   node: Receiver,
   incarnation: number,
-  deadlineMs: number,
+  timer: DueTimer,
   method: string,
   args: readonly unknown[],
 ): IncomingCall {
@@ -86,7 +90,7 @@ export function localCall(
     seq: --localCalls,
     method,
     args,
-    deadlineMs,
+    deadlineMs: noDeadlineMs,
     caller,
     incarnation,
     callerClass: className,
@@ -96,9 +100,9 @@ export function localCall(
     trace: null,
     together: false,
   }
-  const deadline = node.monotonicMs() + deadlineMs
+  const deadline = node.monotonicMs() + noDeadlineMs
   const { telemetry } = node.services
   return telemetry === undefined
-    ? new IncomingCall(node, envelope, undefined, deadline)
-    : new WatchedCall(telemetry, node.service, node, envelope, undefined, deadline)
+    ? new IncomingCall(node, envelope, undefined, deadline, timer)
+    : new WatchedCall(telemetry, node.service, node, envelope, undefined, deadline, timer)
 }

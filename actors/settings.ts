@@ -10,6 +10,8 @@ export interface HostSettings {
   readonly facts: NodeFacts
   /** Calls waiting for one node; one more is refused with `unavailable.overloaded`. */
   readonly mailboxCallsMax: number
+  /** Timers that one object has set; one more is refused where it is set. */
+  readonly timersMax: number
   /** Calls that wait until a node knows their version; one more is refused with `unavailable.overloaded`. */
   readonly heldCallsMax: number
   /** A held call that can't be carried out in time is answered so long before its deadline: it was not executed. */
@@ -99,6 +101,7 @@ export interface HostSettings {
 export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   facts: {},
   mailboxCallsMax: 10_000,
+  timersMax: 10_000,
   heldCallsMax: 1_000,
   leaveMs: 10_000,
   heldAnswerMs: 100,

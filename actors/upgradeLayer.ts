@@ -113,6 +113,11 @@ export class UpgradeLayer {
     this.leaveWithCommit(this.node.services.calls.prepareSend(this.#frequentCaller(), call, kind))
   }
 
+  /** Tells apart the calls for which something is sent; empty outside any call. */
+  get runningId(): string {
+    return this.node.running?.path.at(-1) ?? ''
+  }
+
   /** Runs `leave` with the commit of the command that runs, and never if that fails; else when what was written so far is on disk. */
   leaveWithCommit(leave: () => void): void {
     const sends = this.node.running?.sends

@@ -7,6 +7,7 @@ import type { Link } from '../core/objectChain.js'
 import type { ReceivedOutcome, ReceivedWatch, Telemetry } from '../core/ports/telemetry.js'
 import type { Answers } from './answers.js'
 import { type Callee, IncomingCall } from './incomingCall.js'
+import type { DueTimer } from './objectTimers.js'
 
 export class WatchedCall extends IncomingCall {
   /** Null when nobody cares for this call, undefined until it is asked. */
@@ -19,8 +20,9 @@ export class WatchedCall extends IncomingCall {
     envelope: CallEnvelope,
     answers: Answers | undefined,
     deadline: number,
+    timer?: DueTimer,
   ) {
-    super(callee, envelope, answers, deadline)
+    super(callee, envelope, answers, deadline, timer)
   }
 
   override get trace(): string | null {
