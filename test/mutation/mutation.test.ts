@@ -1,0 +1,208 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { instrument } from './instrument.js'
+import { checkListed, parseListed } from './listed.js'
+import { luaChanges } from './lua.js'
+import { MutationRun } from './mutationRun.js'
+import { scoreOf } from './report.js'
+import { type Verdict, VerdictStore } from './verdicts.js'
+
+const gate = `
+export class Gate {
+  waiting = []
+  constructor(max) {
+    this.max = max
+  }
+  enter(name) {
+    if (this.waiting.length >= this.max) throw new Error('full')
+    this.waiting.push(name)
+    this.lastAt = 0
+  }
+  async drain(work) {
+    await Promise.all(this.waiting.map(work))
+    this.waiting = []
+  }
+  first() {
+    return this.waiting.find((name) => name !== undefined)
+  }
+  count() {
+    let found = 0
+    while (found < this.waiting.length) found++
+    return found
+  }
+  forgotten() {
+    this.waiting.reverse()
+  }
+}
+let cached
+export function limits() {
+  cached ??= Object.freeze({ most: 2 })
+  return cached
+}
+`
+
+const gateTest = `
+import test from 'ava'
+import { Gate, limits } from '../../core/gate.js'
+
+test('a full gate refuses', (t) => {
+  const gate = new Gate(1)
+  gate.enter('ann')
+  t.is(gate.count(), 1)
+  t.throws(() => gate.enter('bob'), { message: 'full' })
+  t.deepEqual(gate.waiting, ['ann'])
+})
+
+test('the first', (t) => {
+  const gate = new Gate(limits().most)
+  gate.enter('ann')
+  gate.enter('bob')
+  t.is(gate.first(), 'ann')
+})
+
+test('a drain waits for the work', async (t) => {
+  const gate = new Gate(9)
+  const done = []
+  gate.enter('ann')
+  await gate.drain(async (name) => {
+    await new Promise((resolve) => setImmediate(resolve))
+    done.push(name)
+  })
+  t.deepEqual([done, gate.waiting], [['ann'], []])
+})
+
+test('limits', (t) => {
+  t.is(limits().most, 2)
+})
+`
+
+interface Tried {
+  readonly store: VerdictStore
+  readonly run: MutationRun
+  verdict(key: string): Verdict | undefined
+}
+
+/** A project of one source and one test. */
+async function project(t: ExecutionContext): Promise<(change?: (test: string) => string) => Promise<Tried>> {
+  const root = await mkdtemp(join(tmpdir(), 'mutation-'))
+  t.teardown(() => rm(root, { recursive: true }))
+  const put = async (path: string, text: string) => {
+    await mkdir(dirname(join(root, path)), { recursive: true })
+    await writeFile(join(root, path), text)
+  }
+  await put('package.json', '{ "type": "module" }')
+  for (const path of ['core/gate.ts', 'dist/core/gate.js']) await put(path, gate)
+  return async (change = (text) => text) => {
+    for (const path of ['test/core/gate.test.ts', 'dist/test/core/gate.test.js']) await put(path, change(gateTest))
+    const store = new VerdictStore(join(root, 'verdicts.json'), false)
+    const options = {
+      root,
+      cache: join(root, 'cache'),
+      sources: ['core/gate.ts'],
+      beside: [],
+      jobs: 2,
+      isThorough: true,
+      patienceMs: 700,
+    }
+    const run = new MutationRun({ ...options, tests: ['test/core/gate.test.ts'], say: () => {} }, store)
+    await run.run()
+    const file = run.files.get('core/gate.ts')!
+    return {
+      store,
+      run,
+      verdict(key) {
+        const mutant = file.mutants.find((one) => one.key === key)
+        if (mutant === undefined) throw new Error(`no mutant ${key} among\n${file.mutants.map((one) => one.key).join('\n')}`)
+        return store.of(file.file, mutant)?.verdict
+      },
+    }
+  }
+}
+
+test('a change that a test sees is killed by it, one that no test sees survives, and code that no test runs is told', async (t) => {
+  const tried = await (await project(t))()
+  const by = (key: string) => {
+    const verdict = tried.verdict(key)
+    return verdict?.type === 'killed' ? verdict.by : verdict?.type
+  }
+  t.is(by('Gate.enter | this.waiting.length >= this.max → this.waiting.length > this.max'), 'a full gate refuses')
+  t.is(
+    by('Gate.drain | await Promise.all(this.waiting.map(work)) → Promise.all(this.waiting.map(work))'),
+    'a drain waits for the work',
+  )
+  t.is(
+    by('Gate.first | this.waiting.find((name) => name !== undefined) → this.waiting.findLast((name) => name !== undefined)'),
+    'the first',
+  )
+  t.is(by('Gate.enter | this.lastAt = 0 → {}'), 'survived')
+  t.is(by('Gate.forgotten | this.waiting.reverse() → {}'), 'unreached')
+  t.deepEqual(tried.run.failing, [])
+})
+
+test('a change that never comes to its end is killed with its process', async (t) => {
+  const verdict = (await (await project(t))()).verdict('Gate.count | found++ → found--')
+  t.like(verdict, { type: 'killed', how: 'the process never came back' })
+})
+
+test('what is remembered after its first run is tried in a fresh process', async (t) => {
+  const verdict = (await (await project(t))()).verdict('limits | 2 → 3')
+  t.is(verdict?.type, 'killed')
+})
+
+test('a kill stands until its test changes, and a survivor meets only tests that are new', async (t) => {
+  const again = await project(t)
+  await again()
+  const survivor = 'Gate.enter | this.lastAt = 0 → {}'
+  const same = await again()
+  t.is(same.verdict(survivor)?.type, 'survived')
+  const changed = await again((text) =>
+    text.replace("t.is(gate.first(), 'ann')", "t.is(gate.first(), 'ann')\n  t.is(gate.lastAt, 0)"),
+  )
+  t.like(changed.verdict(survivor), { type: 'killed', by: 'the first' })
+})
+
+test('a listed mutant that is gone or that a test sees is told of, and one that survives counts as listed', async (t) => {
+  const { run, store } = await (await project(t))()
+  const file = run.files.get('core/gate.ts')!
+  const listed = parseListed(`# why
+core/gate.ts
+  Gate.enter | this.lastAt = 0 → {} — for people only
+  Gate.enter | this.waiting.length >= this.max → this.waiting.length > this.max — not so
+  Gate.leave | a → b — gone
+`)
+  t.deepEqual(
+    checkListed(file, store, listed).map((line) => line.split(':')[0]),
+    ['listed as harmless, and "a full gate refuses" sees it', 'listed as harmless, and not there any more'],
+  )
+  t.is(scoreOf(file, store, listed).listed, 1)
+})
+
+/** The words of the mutants in this code. */
+const changesOf = (code: string) => instrument('x.ts', code).mutants.map(({ key }) => key.replace(/^.*? \| /, ''))
+
+test('a condition loses each half, and a chain each of its question marks', (t) => {
+  t.deepEqual(changesOf('function f(a, b) { if (a && b) g() }'), ['a && b → a', 'a && b → b', 'a && b → false', 'g() → {}'])
+  t.deepEqual(changesOf('const f = (a) => a?.b.c?.()'), ['a?.b.c?.() → a?.b.c()', 'a?.b.c?.() → a.b.c?.()'])
+})
+
+test('what can’t be changed is left alone: targets, keys, patterns, messages, assertions', (t) => {
+  t.deepEqual(changesOf("const { a = b } = c; export { a }; export function f() { invariant(a === b, 'C1') }"), [])
+  t.deepEqual(changesOf('function f(x) { delete x.y }'), ['delete x.y → {}'])
+})
+
+test('a Lua script loses commands and has its bounds moved, and its comments stay', (t) => {
+  const lua = "`\n-- if a < b then\nif a < b then return 0 end\nredis.call('SET', k, v)\nreturn 1`"
+  t.deepEqual(
+    luaChanges(lua).map(({ replacement }) => replacement),
+    [
+      'if true then return 0 end',
+      'if false then return 0 end',
+      'if a <= b then return 0 end',
+      'if a < b then return 1 end',
+      '',
+      'return 0`',
+    ],
+  )
+})
