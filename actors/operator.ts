@@ -1,7 +1,7 @@
 /** What an operator does with a running system: publishes upgrades, looks at the upgrade database, calls a method by name. */
 import { inject, injectable } from 'tsyringe'
 import { type Control, type ControlName, checkControl } from '../core/control.js'
-import { type Directive, directiveFormat, encodeDirective, type Order } from '../core/directive.js'
+import { type Directive, directiveFormat, encodeDirective, firstDirectiveFormat, type Order } from '../core/directive.js'
 import { undoDraft } from '../core/draftManifest.js'
 import { Fault, isFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
@@ -192,20 +192,30 @@ export class Operator {
   /** Signs the order and has it carried out, once: whoever comes in between takes its number. */
   async #direct(what: Order): Promise<unknown> {
     const { upgrader } = this.signing
+    let isReadByAll = true
     for (let tries = 1; ; tries++) {
-      const { directives } = await this.server.head()
-      const directive: Directive = {
-        format: directiveFormat,
+      const { directives, log, digest } = await this.server.head()
+      const order = {
         system: this.settings.system,
         number: directives + 1,
         what,
         createdAt: rfc3339(this.clock.now()),
         upgrader: upgrader?.publicKey ?? null,
       }
+      const directive: Directive =
+        log === null || !isReadByAll
+          ? { format: firstDirectiveFormat, ...order }
+          : { format: directiveFormat, head: digest, log, ...order }
       try {
         return await this.server.direct(signed('directive', encodeDirective(directive), upgrader))
       } catch (error) {
-        if (!isFault(error) || error.code !== 'upgrade.conflict' || tries >= publishTriesMax) throw error
+        if (!isFault(error) || tries >= publishTriesMax) throw error
+        const { earlier } = error.details as { readonly earlier?: { readonly result: unknown } }
+        if (error.code === 'upgrade.conflict' && earlier !== undefined) return earlier.result
+        // Of several upgrade servers, one of release 0.1.0 may have been asked.
+        const isTooNew = error.code === 'config.invalid' && directive.format !== firstDirectiveFormat
+        if (isTooNew) isReadByAll = false
+        else if (error.code !== 'upgrade.conflict') throw error
       }
     }
   }

@@ -6,7 +6,7 @@
 
 import { decode, encodeAnnouncement, encodeFault, encodeReply } from '../core/codec.js'
 import { controlReasonLengthMax, heededMax } from '../core/control.js'
-import { decodeDirective, type Order } from '../core/directive.js'
+import { type DirectiveLog, decodeDirective, type WhyNotDirected } from '../core/directive.js'
 import { type CallEnvelope, deadlineMsMax, kinds, type Replier } from '../core/envelope.js'
 import { Fault, isFault, toFault } from '../core/fault.js'
 import { judge } from '../core/healthGate.js'
@@ -83,6 +83,8 @@ export class UpgradeServer {
   readonly #chunkLine: AnswerLine
   /** What the last install found in the database. */
   #verified: VerifiedHistory | undefined
+  /** As it was seen last. */
+  #log: DirectiveLog | undefined
 
   constructor(options: UpgradeServerOptions) {
     this.#options = options
@@ -216,8 +218,14 @@ export class UpgradeServer {
     const { inForce } = await database.dead()
     const final = await database.finalized()
     const wanted = await this.#relearning.wanted()
-    const directives = await database.directives()
-    return { ...(await database.head()), dead: inForce, final, directives, ...(wanted.length === 0 ? {} : { wanted }) }
+    const { id: log, count: directives } = await this.#directiveLog()
+    return { ...(await database.head()), dead: inForce, final, directives, log, ...(wanted.length === 0 ? {} : { wanted }) }
+  }
+
+  /** D2. A log that counts less than before has lost directives. */
+  async #directiveLog(): Promise<DirectiveLog> {
+    this.#log = await this.#options.database.directiveLog(this.#log)
+    return this.#log
   }
 
   async #who(): Promise<unknown> {
@@ -248,7 +256,10 @@ export class UpgradeServer {
   async #teach(bytes: unknown, signature: unknown): Promise<null> {
     if (!(bytes instanceof Uint8Array)) throw badArguments('teach(manifest, signature)')
     const { added } = await this.#relearning.teach({ bytes, signature: signature instanceof Uint8Array ? signature : null })
-    if (added !== undefined) this.#announce(added.version, added.digest)
+    if (added === undefined) return null
+    // The history was lost; who knows whether the log of directives was lost with it.
+    this.#log = await this.#options.database.directiveLog('lost')
+    this.#announce(added.version, added.digest)
     return null
   }
 
@@ -344,15 +355,16 @@ export class UpgradeServer {
     const directive = decodeDirective(bytes)
     if (directive.system !== system)
       throw new Fault('config.invalid', `the directive is for system ${directive.system}, this is ${system}`)
-    const { trusted } = await this.#history(await database.head())
+    const head = await database.head()
+    const { trusted } = await this.#history(head)
     checkSigned(signatures, 'directive', signed, `directive ${directive.number}`, directive.upgrader, trusted)
-    if (!(await database.countDirective(directive.number, signed))) {
-      const count = await database.directives()
-      throw new Fault('upgrade.conflict', `directive ${directive.number} is not the next one: that is ${count + 1}`, {
-        next: count + 1,
-      })
-    }
-    return { result: await carryOut(database, directive.what) }
+    await this.#directiveLog()
+    const directed = await database.direct(directive, signed, head)
+    if (directed.done) return { result: directed.result }
+    const { why, log, earlier } = directed
+    const message = `directive ${directive.number} is not carried out: ${whyNotDirected(why, log)}`
+    // It may be asked twice, when its answer was lost: then this is the answer.
+    throw new Fault('upgrade.conflict', message, { next: log.count + 1, ...(earlier === undefined ? {} : { earlier }) })
   }
 
   #every(ms: number, what: string, work: () => Promise<void>): () => void {
@@ -442,20 +454,15 @@ function badArguments(expected: string): Fault {
   return new Fault('protocol.bad-arguments', `expected ${expected}`)
 }
 
-/** Answers whether there was something to remove, or what is final. */
-async function carryOut(database: UpgradeDatabase, what: Order): Promise<unknown> {
-  switch (what.order) {
-    case 'set':
-      await database.setControl(what.control)
-      return true
-    case 'remove':
-      return database.removeControl(what.control)
-    case 'setInTable':
-      await database.setInTable(what.table, what.key, what.value)
-      return true
-    case 'removeFromTable':
-      return database.removeFromTable(what.table, what.key)
-    case 'finalize':
-      return database.finalize(what.version)
+function whyNotDirected(why: WhyNotDirected, { count }: DirectiveLog): string {
+  switch (why) {
+    case 'number':
+      return `it is not the next one: that is ${count + 1}`
+    case 'head':
+      return 'it names another history than the newest version ends: sign it anew'
+    case 'log':
+      return 'it was made for another log of directives: the upgrade database was restarted or restored since. Sign it anew'
+    case 'older':
+      return 'it may be older than the last loss of the upgrade database. Sign it anew, on a machine whose clock is right'
   }
 }

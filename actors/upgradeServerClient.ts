@@ -1,5 +1,6 @@
 /** Questions to the upgrade servers: ordinary calls to their subject, without a version (the infrastructure has none). */
 import { inject, injectable } from 'tsyringe'
+import { isLogId } from '../core/directive.js'
 import { Fault, isFault } from '../core/fault.js'
 import { isVersion, type Version } from '../core/ids.js'
 import { bundleChunkBytes, chunkCount, isDigest, type Manifest, type SignedManifest } from '../core/manifest.js'
@@ -31,15 +32,23 @@ export class UpgradeServerClient {
 
   /** The newest version, below which version all are dead, which is the newest that nobody goes back from, how many directives there have been, and which bundles were lost. */
   async head(): Promise<
-    Head & { readonly dead: Version; readonly final: Version; readonly directives: number; readonly wanted: readonly string[] }
+    Head & {
+      readonly dead: Version
+      readonly final: Version
+      readonly directives: number
+      /** Of the directives; null where the server tells of none. */
+      readonly log: string | null
+      readonly wanted: readonly string[]
+    }
   > {
     const answer = ((await this.#ask('head', [])) ?? {}) as Record<string, unknown>
-    const { version, digest, dead = 0, final = 0, directives = 0, wanted = [] } = answer
+    const { version, digest, dead = 0, final = 0, directives = 0, log = null, wanted = [] } = answer
     if (!isVersion(version) || (digest !== null && !isDigest(digest))) throw unreadable('head')
     if (!isVersion(dead) || dead > version || !isVersion(final) || final > version) throw unreadable('head')
     if (!Array.isArray(wanted) || !wanted.every(isDigest)) throw unreadable('head')
     if (typeof directives !== 'number' || !Number.isSafeInteger(directives) || directives < 0) throw unreadable('head')
-    return { version, digest, dead, final, directives, wanted }
+    if (log !== null && !isLogId(log)) throw unreadable('head')
+    return { version, digest, dead, final, directives, log, wanted }
   }
 
   /** Which of the servers answered, and its clock, in milliseconds since 1970. Null of one that does not tell. */

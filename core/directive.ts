@@ -1,13 +1,19 @@
 /**
- * What an upgrader orders while an upgrade is under way, as a signed document: controls, tables, finality. It names its number, the next after
- * those that were carried out, so that one that was seen can't be ordered again (no replay).
+ * An upgrader's order while an upgrade is under way, as a signed document: controls, tables, finality.
+ *
+ * D1. A directive is counted and carried out in one step, or neither.
+ * D2. No directive is carried out twice, whatever the upgrade database has lost. It names its number, the head of the history, and the log
+ *     that counts it. A database that has lost something has another log.
  */
 import { type Control, type ControlName, controlKey, isControl } from './control.js'
 import { Fault } from './fault.js'
 import { isName, isVersion, type Version } from './ids.js'
+import { isDigest } from './manifest.js'
 import { isTableKey, isTableValue } from './tables.js'
 
-export const directiveFormat = 1
+export const directiveFormat = 2
+/** Names no head and no log; that of upgraders of release 0.1.0. */
+export const firstDirectiveFormat = 1
 export const directiveBytesMax = 128 * 1024
 /** Directives that the upgrade database keeps for whoever looks back. */
 export const directivesKeptMax = 1000
@@ -19,8 +25,7 @@ export type Order =
   | { readonly order: 'removeFromTable'; readonly table: string; readonly key: string }
   | { readonly order: 'finalize'; readonly version: Version }
 
-export interface Directive {
-  readonly format: typeof directiveFormat
+interface AnyDirective {
   readonly system: string
   /** 1 for the first of the system. */
   readonly number: number
@@ -30,6 +35,43 @@ export interface Directive {
   /** The public key of who signed it; null while signatures are not required. */
   readonly upgrader: string | null
 }
+
+export interface FirstDirective extends AnyDirective {
+  readonly format: typeof firstDirectiveFormat
+}
+
+export interface NewDirective extends AnyDirective {
+  readonly format: typeof directiveFormat
+  /** The digest of the newest manifest; null at version 0. */
+  readonly head: string | null
+  /** The id of the log (`DirectiveLog`). */
+  readonly log: string
+}
+
+export type Directive = FirstDirective | NewDirective
+
+/** The part of the upgrade database that counts directives. It begins anew, with another id, after every loss that is found out. */
+export interface DirectiveLog {
+  readonly id: string
+  /** How many have been carried out. */
+  readonly count: number
+}
+
+/** What an order answers: whether there was something to remove, or what is final. */
+export type OrderResult = boolean | Version
+
+/** Why a directive is not carried out: it is not the next one, or names another head or log, or may be older than a loss. */
+export type WhyNotDirected = 'number' | 'head' | 'log' | 'older'
+
+export type Directed =
+  | { readonly done: true; readonly result: OrderResult }
+  /** `earlier`: the very same document was carried out before, with this result. */
+  | {
+      readonly done: false
+      readonly why: WhyNotDirected
+      readonly log: DirectiveLog
+      readonly earlier: { readonly result: OrderResult } | undefined
+    }
 
 export function encodeDirective(directive: Directive): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(directive))
@@ -44,14 +86,25 @@ export function decodeDirective(bytes: Uint8Array): Directive {
   } catch (error) {
     throw new Fault('config.invalid', 'the directive is not JSON', {}, { cause: error })
   }
-  const { format, system, number, what, createdAt, upgrader } = (value ?? {}) as Record<string, unknown>
-  if (format !== directiveFormat) throw invalid(`format ${String(format)}; this Theseus reads format ${directiveFormat}`)
+  const { format, system, number, what, createdAt, upgrader, head, log } = (value ?? {}) as Record<string, unknown>
+  if (format !== directiveFormat && format !== firstDirectiveFormat)
+    throw invalid(`format ${String(format)}; this Theseus reads formats ${firstDirectiveFormat} and ${directiveFormat}`)
   if (!isName(system)) throw invalid('system is missing or wrong')
   if (!Number.isSafeInteger(number) || (number as number) < 1) throw invalid('number is missing or wrong')
   if (typeof createdAt !== 'string') throw invalid('createdAt is missing or wrong')
   if (upgrader !== null && typeof upgrader !== 'string') throw invalid('upgrader is missing or wrong')
   if (!isOrder(what)) throw invalid('it orders nothing that there is')
+  if (format === directiveFormat) {
+    if (head !== null && !isDigest(head)) throw invalid('head is missing or wrong')
+    if (!isLogId(log)) throw invalid('log is missing or wrong')
+  }
   return value as Directive
+}
+
+const logIdLengthMax = 128
+
+export function isLogId(value: unknown): value is string {
+  return typeof value === 'string' && value.length > 0 && value.length <= logIdLengthMax
 }
 
 function isOrder(value: unknown): value is Order {

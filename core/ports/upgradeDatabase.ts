@@ -4,6 +4,7 @@
  */
 
 import type { Control, ControlName, Going } from '../control.js'
+import type { Directed, Directive, DirectiveLog } from '../directive.js'
 import { Fault } from '../fault.js'
 import { isVersion, nameLengthMax, type Version } from '../ids.js'
 import type { SignedManifest } from '../manifest.js'
@@ -176,8 +177,16 @@ export interface UpgradeDatabase {
   // Directives: authority. The newest are kept for whoever looks back.
   /** How many there have been. */
   directives(): Promise<number>
-  /** Counts one more, if `number` is the next; false if it is not. One atomic decision. */
-  countDirective(number: number, directive: Signed): Promise<boolean>
+  /**
+   * The log that counts them. It begins anew, with another id, when the database is empty or has been restarted, when `doubt`, as the caller has
+   * seen it before, is of the same log and counts more, and when `doubt` says that something was lost.
+   */
+  directiveLog(doubt?: DirectiveLog | 'lost'): Promise<DirectiveLog>
+  /**
+   * Counts a directive and carries it out, if it is the next one of this log, and the history's head is still the one for which its signature
+   * was checked, and which it names. One atomic decision. Of format 1, one that is older than the last loss is refused.
+   */
+  direct(directive: Directive, signed: Signed, head: Head): Promise<Directed>
   /** The newest that are kept, oldest first. */
   recentDirectives(): Promise<readonly Signed[]>
 

@@ -14,9 +14,11 @@ import {
   type DatabaseThatGoes,
   type DatabaseUnderTest,
   databaseContract,
+  directiveOf,
   everyMethod,
   going,
   newSystem,
+  nothingInstalled,
   promptMsMax,
   statusOf,
 } from './databaseContract.js'
@@ -237,13 +239,78 @@ test('redis: every key of a system carries its hash tag, so that a Redis Cluster
   await database.install({ version: 0, digest: null }, 'd', { bytes: new Uint8Array([1]), signature: new Uint8Array([2]) })
   await database.register(statusOf('brief', { directoryId: null }), 60_000)
   const names = [
-    ...['bundle:d', 'controls', 'dead', 'head', 'leases', 'manifests', 'members', 'registrations', 'rows', 'signatures', 'slots'],
-    ...['table:authorized', 'tables', 'transient'],
+    ...['bundle:d', 'controls', 'dead', 'directiveLog', 'head', 'leases', 'manifests', 'members', 'registrations', 'rows'],
+    ...['signatures', 'slots', 'table:authorized', 'tables', 'transient'],
   ]
   t.deepEqual(
     (await client.keys(`*${system}}*`)).sort(),
     names.map((name) => `theseus:{${system}}:${name}`),
   )
+})
+
+test('redis: the log of directives begins anew when Redis was restarted or emptied, and goes on from what release 0.1.0 counted', async (t) => {
+  const own = await startRedisServer({ appendonly: true })
+  t.teardown(() => own.stop())
+  const system = newSystem()
+  const client = new Redis(own.url)
+  t.teardown(() => client.disconnect())
+  await client.set(`theseus:{${system}}:directiveCount`, '7')
+  await client.rpush(`theseus:{${system}}:directives`, JSON.stringify(['AQ==', null]))
+  const database = await redis(own.url).open(system, systemClock)
+  t.teardown(() => database.close())
+  const signed = { bytes: new Uint8Array([2]), signature: null }
+  const direct = async (number: number) => {
+    const directed = await database.direct(directiveOf(number), signed, nothingInstalled)
+    return directed.done ? 'done' : directed.why
+  }
+  t.is(await direct(7), 'number')
+  t.is(await direct(8), 'done')
+  const first = await database.directiveLog()
+  t.is(first.count, 8)
+  t.is((await database.recentDirectives()).length, 2)
+
+  await own.restart()
+  await until(
+    () =>
+      database
+        .directiveLog()
+        .then((log) => log.id !== first.id)
+        .catch(() => false),
+    'another log',
+  )
+  t.is((await database.directiveLog()).count, 8)
+  // From before the restart: it may have been carried out, and lost.
+  t.is(await direct(9), 'older')
+
+  const seen = await database.directiveLog()
+  await until(
+    () =>
+      client
+        .flushall()
+        .then(() => true)
+        .catch(() => false),
+    'Redis is emptied',
+  )
+  const emptied = await database.directiveLog(seen)
+  t.not(emptied.id, seen.id)
+  t.is(await direct(1), 'older')
+})
+
+test('redis: a login that may not ask Redis who it is, or look into the list, can direct all the same', async (t) => {
+  const system = newSystem()
+  const client = new Redis(server.url)
+  t.teardown(() => client.quit())
+  await client.call('ACL', 'SETUSER', 'narrow', 'on', '>pw', '~*', '+@all', '-lindex')
+  t.teardown(() => client.call('ACL', 'DELUSER', 'narrow'))
+  const options = { host: '127.0.0.1', port: server.port, username: 'narrow', password: 'pw' }
+  const database = await redis(options).open(system, systemClock)
+  t.teardown(() => database.close())
+  await client.call('ACL', 'SETUSER', 'narrow', '-info')
+  const signed = { bytes: new Uint8Array([2]), signature: null }
+  t.true((await database.direct(directiveOf(1), signed, nothingInstalled)).done)
+  t.like(await database.direct(directiveOf(1), signed, nothingInstalled), { done: false, why: 'number', earlier: undefined })
+  const { id } = await database.directiveLog()
+  t.is((await database.directiveLog()).id, id)
 })
 
 test.serial('redis: the first connection says where nobody answers', async (t) => {

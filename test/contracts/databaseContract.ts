@@ -1,6 +1,7 @@
 /** What every adapter of the port `UpgradeDatabase` does. Registers its tests with ava under the adapter's name. */
 import test, { type ExecutionContext } from 'ava'
 import type { Control, Going } from '../../core/control.js'
+import type { Directed, Directive, Order } from '../../core/directive.js'
 import { digestOf, type SignedManifest } from '../../core/manifest.js'
 import {
   type Death,
@@ -11,6 +12,7 @@ import {
   type SlotAnswer,
   type UpgradeDatabase,
 } from '../../core/ports/upgradeDatabase.js'
+import type { Signed } from '../../core/signed.js'
 import type { Session, Standing } from '../../core/standing.js'
 import { tableKeyLengthMax, tableValueBytesMax } from '../../core/tables.js'
 import { heldByMax } from '../../transports/udbFactory.js'
@@ -96,6 +98,21 @@ export function holdersOf(answer: SlotAnswer): readonly string[] {
 /** A node on its way to version 1. */
 export const going = (nodeId: string, version = 1, isUndo = false): Going => ({ nodeId, version, isUndo })
 
+export const nothingInstalled: Head = { version: 0, digest: null }
+
+/** Of the format that names neither head nor log. */
+export const directiveOf = (
+  number: number,
+  what: Order = { order: 'remove', control: { kind: 'pause', version: 97 } },
+): Directive => ({
+  format: 1,
+  system: 'contract',
+  number,
+  what,
+  createdAt: '2000-01-01T00:00:00.000Z',
+  upgrader: null,
+})
+
 /** Each method once: what must reject while the database is away, and work when it is back. */
 export const everyMethod: readonly (readonly [name: string, use: (database: UpgradeDatabase) => Promise<unknown>])[] = [
   ['head', (database) => database.head()],
@@ -114,7 +131,8 @@ export const everyMethod: readonly (readonly [name: string, use: (database: Upgr
   ['setControl', (database) => database.setControl({ kind: 'pause', version: 99, reason: '', since: 0 })],
   ['removeControl', (database) => database.removeControl({ kind: 'pause', version: 98 })],
   ['directives', (database) => database.directives()],
-  ['countDirective', (database) => database.countDirective(99, manifestOf('order').manifest)],
+  ['directiveLog', (database) => database.directiveLog()],
+  ['direct', (database) => database.direct(directiveOf(99), manifestOf('order').manifest, nothingInstalled)],
   ['recentDirectives', (database) => database.recentDirectives()],
   ['table', (database) => database.table('authorized')],
   ['setInTable', (database) => database.setInTable('authorized', 'n1', 'yes')],
@@ -500,20 +518,112 @@ export function databaseContract(
     t.is(holdersOf(refused).length, heldByMax)
   })
 
+  const order = (text: string) => ({ bytes: new TextEncoder().encode(text), signature: new Uint8Array([1, 255]) })
+  const why = (directed: Directed) => (directed.done ? directed.result : directed.why)
+
   contract('directives are counted one after the other, each once, and the newest are kept', async (t, database, another) => {
-    const order = (text: string) => ({ bytes: new TextEncoder().encode(text), signature: new Uint8Array([1, 255]) })
+    const direct = async (by: UpgradeDatabase, number: number, signed: Signed) =>
+      why(await by.direct(directiveOf(number), signed, nothingInstalled))
     t.is(await database.directives(), 0)
-    t.false(await database.countDirective(2, order('too early')))
-    t.true(await database.countDirective(1, order('first')))
-    t.false(await another.countDirective(1, order('first')))
-    const races = await Promise.all([database, another, database, another].map((by, i) => by.countDirective(2, order(`${i}`))))
-    t.is(races.filter((counted) => counted).length, 1)
+    t.is(await direct(database, 2, order('too early')), 'number')
+    t.is(await direct(database, 1, order('first')), false)
+    t.is(await direct(another, 1, order('another')), 'number')
+    const races = await Promise.all([database, another, database, another].map((by, i) => direct(by, 2, order(`${i}`))))
+    t.is(races.filter((answer) => answer === false).length, 1)
     t.is(await another.directives(), 2)
-    t.true(await another.countDirective(3, { bytes: new Uint8Array([0, 128]), signature: null }))
+    t.is(await direct(another, 3, { bytes: new Uint8Array([0, 128]), signature: null }), false)
     const kept = await database.recentDirectives()
     t.is(kept.length, 3)
     t.deepEqual(kept[0], order('first'))
     t.deepEqual(kept[2], { bytes: new Uint8Array([0, 128]), signature: null })
+  })
+
+  contract('a directive is carried out with its count, whatever it orders', async (t, database, another) => {
+    const control: Control = { kind: 'pause', version: 3, reason: 'lunch', since: 5 }
+    await database.install(nothingInstalled, 'd1', manifestOf('first').manifest)
+    const head = { version: 1, digest: 'd1' }
+    let number = 0
+    const direct = async (what: Order) => why(await database.direct(directiveOf(++number, what), order(`${number}`), head))
+    t.is(await direct({ order: 'set', control }), true)
+    t.deepEqual(await another.controls(), [control])
+    t.is(await direct({ order: 'remove', control }), true)
+    t.is(await direct({ order: 'remove', control }), false)
+    t.deepEqual(await another.controls(), [])
+    t.is(await direct({ order: 'setInTable', table: 'authorized', key: 'n1', value: 'yes' }), true)
+    t.deepEqual([...(await another.table('authorized'))], [['n1', 'yes']])
+    t.deepEqual(await another.tables(), ['authorized'])
+    t.is(await direct({ order: 'removeFromTable', table: 'authorized', key: 'n2' }), false)
+    t.is(await direct({ order: 'removeFromTable', table: 'authorized', key: 'n1' }), true)
+    t.deepEqual(await another.tables(), [])
+    t.is(await direct({ order: 'finalize', version: 1 }), 1)
+    t.is(await direct({ order: 'finalize', version: 2 }), 1)
+    t.is(await another.finalized(), 1)
+    t.is(await another.directives(), number)
+  })
+
+  contract(
+    'a directive that is not carried out is not counted, and the one that was answers what came of it',
+    async (t, database, another) => {
+      const pause: Control = { kind: 'pause', version: 3, reason: '', since: 5 }
+      const first = directiveOf(1, { order: 'set', control: pause })
+      // Another version was installed since the signature was checked.
+      const other = { version: 1, digest: 'gone' }
+      t.is(why(await database.direct(first, order('first'), other)), 'head')
+      await t.throwsAsync(
+        database.direct(directiveOf(1, { order: 'set', control: { ...pause, version: -1 } }), order('bad'), nothingInstalled),
+        { code: 'config.invalid' },
+      )
+      t.is(await another.directives(), 0)
+      t.deepEqual(await another.controls(), [])
+      t.true((await database.direct(first, order('first'), nothingInstalled)).done)
+      await database.removeControl(pause)
+      const { log } = (await another.direct(first, order('first'), nothingInstalled)) as Directed & { done: false }
+      t.deepEqual(await another.direct(first, order('first'), nothingInstalled), {
+        ...{ done: false, why: 'number', log },
+        earlier: { result: true },
+      })
+      t.deepEqual(await database.direct(first, order('another'), nothingInstalled), {
+        ...{ done: false, why: 'number', log },
+        earlier: undefined,
+      })
+      t.deepEqual(await database.controls(), [])
+      t.is(log.count, 1)
+    },
+  )
+
+  contract('a directive of the newer format names the head and the log, and no other takes it', async (t, database, another) => {
+    const { id } = await database.directiveLog()
+    const named = (number: number, head: string | null, log: string): Directive => ({
+      ...directiveOf(number),
+      ...{ format: 2, head, log },
+    })
+    const direct = async (directive: Directive, head = nothingInstalled) =>
+      why(await another.direct(directive, order(`${directive.number}`), head))
+    t.is(await direct(named(1, 'd1', id)), 'head')
+    t.is(await direct(named(1, null, `${id}x`)), 'log')
+    t.is(await direct(named(1, null, id)), false)
+    await database.install(nothingInstalled, 'd1', manifestOf('first').manifest)
+    t.is(await direct(named(2, null, id), { version: 1, digest: 'd1' }), 'head')
+    t.is(await direct(named(2, 'd1', id), { version: 1, digest: 'd1' }), false)
+    t.deepEqual(await database.directiveLog(), { id, count: 2 })
+  })
+
+  contract('the log of directives begins anew when something was lost', async (t, database, another) => {
+    const first = await database.directiveLog()
+    t.is(first.count, 0)
+    t.deepEqual(await another.directiveLog(), first)
+    t.deepEqual(await another.directiveLog(first), first)
+    t.deepEqual(await another.directiveLog({ id: 'of another', count: 9 }), first)
+    // Somebody has seen more of it.
+    const second = await another.directiveLog({ ...first, count: 1 })
+    t.not(second.id, first.id)
+    t.deepEqual(await database.directiveLog(), second)
+    const third = await database.directiveLog('lost')
+    t.false([first.id, second.id].includes(third.id))
+    // Of the older format, one from before the loss is refused: it may have been carried out.
+    t.is(why(await database.direct(directiveOf(1), order('old'), nothingInstalled)), 'older')
+    const fresh: Directive = { ...directiveOf(1), createdAt: '2099-01-01T00:00:00.000Z' }
+    t.is(why(await another.direct(fresh, order('fresh'), nothingInstalled)), false)
   })
 
   const pause: Control = { kind: 'pause', version: 3, reason: 'lunch', since: 5 }

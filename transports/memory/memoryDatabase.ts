@@ -3,7 +3,15 @@
  * the same systems. Behaves as the one in Redis does (test/contracts/databaseContract.ts), and can be made to go away.
  */
 import { type Control, type ControlName, checkControl, controlKey, type Going, holding } from '../../core/control.js'
-import { directivesKeptMax } from '../../core/directive.js'
+import {
+  type Directed,
+  type Directive,
+  type DirectiveLog,
+  directivesKeptMax,
+  type Order,
+  type OrderResult,
+  type WhyNotDirected,
+} from '../../core/directive.js'
 import { Fault } from '../../core/fault.js'
 import type { Version } from '../../core/ids.js'
 import type { SignedManifest } from '../../core/manifest.js'
@@ -59,8 +67,9 @@ interface SystemTables extends RegistrationTables {
   /** Node ids that hold a slot, by service. */
   readonly slots: Map<string, Set<string>>
   readonly controls: Map<string, Control>
-  directiveCount: number
-  directives: readonly Signed[]
+  /** Opened in this process and epoch (core/standing.ts). Directives before `sinceMs` may have been lost with another log. */
+  directiveLog: (DirectiveLog & { readonly run: number; readonly epoch: string | null; readonly sinceMs: number }) | undefined
+  directives: readonly (Signed & { readonly number: number; readonly result: OrderResult })[]
   /** Upgrade-specific tables, by name; none is empty. */
   readonly tables: Map<string, Map<string, string>>
   death: Death
@@ -70,7 +79,7 @@ interface SystemTables extends RegistrationTables {
 }
 
 export function memoryDatabase(): MemoryDatabaseFactory {
-  const server: Server = { systems: new Map(), run: 1, isAway: false }
+  const server: Server = { systems: new Map(), run: 1, logs: 0, isAway: false }
   const restore = (backup: MemoryBackup) => {
     server.systems = structuredClone(backup.systems) as Map<string, SystemTables>
     server.run++
@@ -111,7 +120,7 @@ function newSystem(): SystemTables {
     ...noRegistrations(),
     slots: new Map(),
     controls: new Map(),
-    directiveCount: 0,
+    directiveLog: undefined,
     directives: [],
     tables: new Map(),
     death: nothingDead,
@@ -125,6 +134,8 @@ interface Server {
   systems: Map<string, SystemTables>
   /** Another number after each restart. */
   run: number
+  /** Logs of directives that were begun, to tell them apart. */
+  logs: number
   isAway: boolean
 }
 
@@ -241,28 +252,94 @@ class MemoryDatabase implements UpgradeDatabase {
   }
 
   async setControl(control: Control): Promise<void> {
+    this.#setControl(control)
+  }
+
+  #setControl(control: Control): void {
     checkControl(control)
     this.#reach().controls.set(controlKey(control), control)
   }
 
   async removeControl(name: ControlName): Promise<boolean> {
+    return this.#removeControl(name)
+  }
+
+  #removeControl(name: ControlName): boolean {
     return this.#reach().controls.delete(controlKey(name))
   }
 
   async directives(): Promise<number> {
-    return this.#reach().directiveCount
+    return this.#reach().directiveLog?.count ?? 0
   }
 
-  async countDirective(number: number, directive: Signed): Promise<boolean> {
+  async directiveLog(doubt?: DirectiveLog | 'lost'): Promise<DirectiveLog> {
+    const { id, count } = this.#directiveLog(doubt)
+    return { id, count }
+  }
+
+  #directiveLog(doubt?: DirectiveLog | 'lost'): NonNullable<SystemTables['directiveLog']> {
     const system = this.#reach()
-    if (number !== system.directiveCount + 1) return false
-    system.directiveCount = number
-    system.directives = [...system.directives, directive].slice(-directivesKeptMax)
-    return true
+    const found = system.directiveLog
+    const { server } = this
+    const isLess = (seen: DirectiveLog) => found === undefined || (seen.id === found.id && found.count < seen.count)
+    const epoch = system.attendance?.epoch ?? null
+    // An epoch that is the first one is no loss.
+    const isOther = found !== undefined && (found.run !== server.run || (found.epoch !== null && found.epoch !== epoch))
+    const isLost = isOther || doubt === 'lost' || (doubt !== undefined && isLess(doubt))
+    if (found !== undefined && !isLost) {
+      if (found.epoch === epoch) return found
+      system.directiveLog = { ...found, epoch }
+      return system.directiveLog
+    }
+    const now = this.clock.now()
+    const id = `memory-${now}-${++server.logs}`
+    system.directiveLog = { id, count: found?.count ?? 0, run: server.run, epoch, sinceMs: isLost ? now : 0 }
+    return system.directiveLog
+  }
+
+  async direct(directive: Directive, signed: Signed, head: Head): Promise<Directed> {
+    const system = this.#reach()
+    const log = this.#directiveLog()
+    const { number } = directive
+    const earlier = system.directives.find((kept) => kept.number === number && isSame(kept.bytes, signed.bytes))
+    const no = (why: WhyNotDirected): Directed => ({
+      done: false,
+      why,
+      log: { id: log.id, count: log.count },
+      earlier: earlier && { result: earlier.result },
+    })
+    if (head.digest !== system.head.digest) return no('head')
+    if (directive.format === 2) {
+      if (directive.head !== head.digest) return no('head')
+      if (directive.log !== log.id) return no('log')
+    } else if (!(Date.parse(directive.createdAt) >= log.sinceMs) && log.sinceMs > 0) return no('older')
+    if (number !== log.count + 1) return no('number')
+    const result = this.#carryOut(directive.what)
+    system.directiveLog = { ...log, count: number }
+    system.directives = [...system.directives, { ...copyOfManifest(signed), number, result }].slice(-directivesKeptMax)
+    return { done: true, result }
+  }
+
+  #carryOut(what: Order): OrderResult {
+    switch (what.order) {
+      case 'set':
+        this.#setControl(what.control)
+        return true
+      case 'remove':
+        return this.#removeControl(what.control)
+      case 'setInTable':
+        checkTable(what.table, what.key, what.value)
+        this.#set(what.table, what.key, what.value)
+        return true
+      case 'removeFromTable':
+        return this.#removeFromTable(what.table, what.key)
+      case 'finalize':
+        return this.#finalize(what.version)
+    }
   }
 
   async recentDirectives(): Promise<readonly Signed[]> {
-    return this.#reach().directives
+    return this.#reach().directives.map(({ bytes, signature }) => ({ bytes, signature }))
   }
 
   async table(name: string): Promise<ReadonlyMap<string, string>> {
@@ -282,6 +359,10 @@ class MemoryDatabase implements UpgradeDatabase {
   }
 
   async removeFromTable(name: string, key: string): Promise<boolean> {
+    return this.#removeFromTable(name, key)
+  }
+
+  #removeFromTable(name: string, key: string): boolean {
     checkTable(name, key)
     const { tables } = this.#reach()
     const table = tables.get(name)
@@ -340,6 +421,10 @@ class MemoryDatabase implements UpgradeDatabase {
   }
 
   async finalize(version: Version): Promise<Version> {
+    return this.#finalize(version)
+  }
+
+  #finalize(version: Version): Version {
     checkDeath(version, 0)
     const system = this.#reach()
     const isPossible = version <= system.head.version && !this.#registrations().isLossy
@@ -370,6 +455,10 @@ class MemoryDatabase implements UpgradeDatabase {
     // A stamp of 0 would be none.
     return new MemoryRegistrations(this.#reach(), this.clock.monotonicMs() + 1, String(this.server.run))
   }
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i])
 }
 
 function copyOfManifest(manifest: SignedManifest): SignedManifest {

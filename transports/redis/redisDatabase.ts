@@ -1,5 +1,13 @@
 /** The upgrade database in Redis. docs/redis.md gives each key, and whether it is authority or rebuilt by the nodes. */
 import { type Control, type ControlName, checkControl, controlKey, type Going, isControl } from '../../core/control.js'
+import {
+  type Directed,
+  type Directive,
+  type DirectiveLog,
+  directiveFormat,
+  type Order,
+  type WhyNotDirected,
+} from '../../core/directive.js'
 import { Fault } from '../../core/fault.js'
 import { checkName, isVersion, type Version } from '../../core/ids.js'
 import type { SignedManifest } from '../../core/manifest.js'
@@ -220,10 +228,36 @@ class RedisDatabase implements UpgradeDatabase {
     return Number((await this.redis.call((client) => client.get(this.keys.directiveCount))) ?? '0')
   }
 
-  async countDirective(number: number, { bytes, signature }: Signed): Promise<boolean> {
-    const { directives, directiveCount } = this.keys
-    const kept = JSON.stringify([text(bytes), signature === null ? null : text(signature)])
-    return (await this.redis.call((client) => client.theseusDirective(directives, directiveCount, number, kept))) === 1
+  async directiveLog(doubt?: DirectiveLog | 'lost'): Promise<DirectiveLog> {
+    const { nodes, directiveCount, directiveLog } = this.keys
+    const seen = doubt === 'lost' ? ['*', 0] : [doubt?.id ?? '', doubt?.count ?? 0]
+    const [id, count] = (await this.redis.call((client) =>
+      client.theseusDirectiveLog(...nodes, directiveCount, directiveLog, ...seen),
+    )) as [string, number]
+    return { id, count }
+  }
+
+  async direct(directive: Directive, { bytes, signature }: Signed, head: Head): Promise<Directed> {
+    const { nodes, controls, tables, final, directives, directiveCount, directiveLog } = this.keys
+    const { what, number, createdAt } = directive
+    const entries = 'table' in what ? this.keys.table(what.table) : tables
+    const named = directive.format === directiveFormat ? [directive.head ?? '', directive.log] : ['', '']
+    const order = orderArguments(what)
+    const answer = (await this.redis.call((client) =>
+      client.theseusDirect(
+        ...[...nodes, controls, tables, entries, this.keys.head, final, directives, directiveCount, directiveLog],
+        ...[number, head.digest ?? '', ...named, Date.parse(createdAt) || 0],
+        ...[text(bytes), signature === null ? 'null' : `"${text(signature)}"`, ...order],
+      ),
+    )) as [number, string, string, number, string?]
+    if (answer[0] === 1) return { done: true, result: JSON.parse(answer[1]) }
+    const [, why, id, count, earlier] = answer
+    return {
+      done: false,
+      why: why as WhyNotDirected,
+      log: { id, count },
+      earlier: earlier === undefined ? undefined : { result: JSON.parse(earlier) },
+    }
   }
 
   async recentDirectives(): Promise<readonly Signed[]> {
@@ -307,6 +341,26 @@ class RedisDatabase implements UpgradeDatabase {
 
   close(): Promise<void> {
     return this.redis.close()
+  }
+}
+
+/** The order as the script takes it. Throws what the methods of the same effect throw. */
+function orderArguments(what: Order): readonly (string | number)[] {
+  switch (what.order) {
+    case 'set':
+      checkControl(what.control)
+      return ['set', controlKey(what.control), JSON.stringify(what.control)]
+    case 'remove':
+      return ['remove', controlKey(what.control)]
+    case 'setInTable':
+      checkTable(what.table, what.key, what.value)
+      return ['setInTable', what.table, what.key, what.value]
+    case 'removeFromTable':
+      checkTable(what.table, what.key)
+      return ['removeFromTable', what.table, what.key]
+    case 'finalize':
+      checkDeath(what.version, 0)
+      return ['finalize', what.version]
   }
 }
 

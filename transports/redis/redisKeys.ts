@@ -25,10 +25,12 @@ export interface RedisKeys {
   ]
   /** Hash: the key of a control (`pause/3`) → the control, in JSON. */
   readonly controls: string
-  /** List: the newest directives, JSON of two texts in base64: the document and its signature or null. */
+  /** List: the newest directives, JSON of two texts in base64, the document and its signature or null, and the result. */
   readonly directives: string
   /** String: how many directives there have been. */
   readonly directiveCount: string
+  /** Hash: `id` of the log of directives, `run`, the Redis process that opened it, and `since` when it has been one. */
+  readonly directiveLog: string
   /** Hash: key → value of one upgrade-specific table. */
   table(name: string): string
   /** Set: the names of the tables that have entries. */
@@ -51,6 +53,7 @@ export function keysOf(system: string): RedisKeys {
     controls: key('controls'),
     directives: key('directives'),
     directiveCount: key('directiveCount'),
+    directiveLog: key('directiveLog'),
     tables: key('tables'),
     dead: key('dead'),
     final: key('final'),

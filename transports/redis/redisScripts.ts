@@ -8,8 +8,8 @@
  * R4. Death moves forward only, and past no version that a registered node may still run; of a row that can't be read, nobody knows (C8).
  * R5. The name of a table is listed exactly as long as the table has entries.
  */
-import { directivesKeptMax } from '../../core/directive.js'
 import { heldByMax, lapsedKeptMs } from '../udbFactory.js'
+import { directBody, directiveLogBody, directKeys, finalizing, logKeys } from './directiveScripts.js'
 import { idsPerCommand, preamble } from './redisPreamble.js'
 
 const nodeKeys = 6
@@ -255,16 +255,9 @@ if not isLossy() then return 0 end
 redis.call('ZADD', slots, 0, ARGV[1] .. '/' .. ARGV[2])
 return 1`),
 
-  theseusDirective: {
-    numberOfKeys: 2,
-    lua: `
-local directives, count = unpack(KEYS)
-if (tonumber(redis.call('GET', count) or '0') or -2) + 1 ~= tonumber(ARGV[1]) then return 0 end
-redis.call('SET', count, ARGV[1])
-redis.call('RPUSH', directives, ARGV[2])
-redis.call('LTRIM', directives, -${directivesKeptMax}, -1)
-return 1`,
-  },
+  theseusDirectiveLog: nodeScript(directiveLogBody, logKeys),
+
+  theseusDirect: nodeScript(directBody, directKeys),
 
   theseusSetInTable: {
     numberOfKeys: 2,
@@ -311,15 +304,8 @@ return answerDeath()`,
 
   /** Answers what is final afterwards. */
   theseusFinalize: nodeScript(
-    `
-local head, final = KEYS[7], KEYS[8]
-local version = tonumber(ARGV[1])
-local before = redis.call('GET', final) or '0'
-local newest = tonumber(redis.call('HGET', head, 'version') or '0')
-if tonumber(before) == nil or version <= tonumber(before) or newest == nil or version > newest then return before end
-if isLossy() or mayRunOlder(version, math.huge) then return before end
-redis.call('SET', final, ARGV[1])
-return ARGV[1]`,
+    `${finalizing}
+return finalize(KEYS[7], KEYS[8], ARGV[1])`,
     2,
   ),
 
