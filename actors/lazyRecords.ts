@@ -9,6 +9,7 @@
 import { pack, unpack } from '../core/codec.js'
 import { Fault, reasonOf } from '../core/fault.js'
 import { invariant } from '../core/invariant.js'
+import { isPromiseIgnored } from '../core/maybePromise.js'
 import { keys, type LazySlot, type Slot } from '../core/nodeRecord.js'
 import { compareKeys } from '../core/ports/stateStore.js'
 import type { RecordRule, RecordRules } from '../core/recordTransform.js'
@@ -34,7 +35,7 @@ export class LazyRecords {
     /** The functions of an upgrade that this node has loaded. */
     private readonly rulesOf: (lazy: LazySlot) => RecordRules,
     /** A record that was made is looked at by the object that it is for. */
-    private readonly check: (slot: Slot, collection: string, key: string, record: unknown) => void = () => {},
+    private readonly check: (slot: Slot, collection: string, key: string, record: unknown) => unknown = () => {},
     private readonly onFailure: (fault: Fault) => void = () => {},
   ) {}
 
@@ -113,7 +114,7 @@ export class LazyRecords {
       if (made === undefined) return undefined
       // Plain data, and nobody else's.
       const record = unpack(pack(made, `record ${key}`))
-      this.check(slot, name, key, record)
+      if (isPromiseIgnored(this.check(slot, name, key, record))) throw new Error('checkRecord() may not be asynchronous')
       return record
     } catch (error) {
       const what = `record ${JSON.stringify(key)} of ${name} can't be made for version ${lazy.upgrade}`

@@ -1,5 +1,6 @@
 /** An object or an SO as it runs: the instance, its surroundings, and the signal that ends its timers and sockets with it. */
 import type { Collection } from '../core/collection.js'
+import { copied } from '../core/copied.js'
 import type { EventType } from '../core/event.js'
 import { Fault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
@@ -102,12 +103,13 @@ export class LiveContext implements ObjectContext, Bearer {
   after(ms: number, method: string, args: readonly unknown[]): void {
     checkTimer(this.description, ms, method)
     this.#mayLeave()
+    const given = copied(args, 'the arguments of after()')
     const { around } = this
     this.#timers ??= new ObjectTimers(around.clock, around.timersMax)
     const timers = this.#timers
     timers.ask(around.layer.runningId)
     // C12. A timer is a send to oneself: a command that fails, or is lost, has set none.
-    around.layer.leaveWithCommit(() => timers.set(ms, (timer) => around.callSelf(timer, method, args)))
+    around.layer.leaveWithCommit(() => timers.set(ms, (timer) => around.callSelf(timer, method, given)))
   }
 
   now(): number {

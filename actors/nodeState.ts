@@ -11,9 +11,10 @@ import { Fault } from '../core/fault.js'
 import { invariant } from '../core/invariant.js'
 import type { MethodKind } from '../core/methods.js'
 import { keys, type LazySlot, type Slot } from '../core/nodeRecord.js'
+import { normal } from '../core/normal.js'
 import { compareKeys } from '../core/ports/stateStore.js'
 import type { RecordRules } from '../core/recordTransform.js'
-import { snapshotOf } from '../core/snapshot.js'
+import { snapshotOf, Walk } from '../core/snapshot.js'
 import { type BatchNumber, type Journal, overlaid, PackedLater, type Writer } from './journal.js'
 import { afterPrefix, LazyRecords, tombstone } from './lazyRecords.js'
 
@@ -21,7 +22,7 @@ import { afterPrefix, LazyRecords, tombstone } from './lazyRecords.js'
 export interface RootHolder {
   state: object
   /** An object looks at each record that is made for it (§8). */
-  checkRecord?(collection: string, key: string, record: unknown): void
+  checkRecord?(collection: string, key: string, record: unknown): unknown
 }
 
 /** Whose state it is. */
@@ -44,6 +45,8 @@ interface OpenSlot {
   /** The root after the last call that was kept. */
   snapshot: unknown
   touched: boolean
+  /** Commands that were kept since it was opened. */
+  commands: number
 }
 
 const noSlots: readonly OpenSlot[] = []
@@ -51,6 +54,13 @@ const noSlots: readonly OpenSlot[] = []
 /** A query's writes to a root are looked for in so many queries at first, then in one of so many: looking goes through all of the root. */
 const queriesLookedAtFirst = 64
 const queriesLookedAtThen = 256
+
+/**
+ * Whether state in memory is as it would be after a restart is looked at wholly after so many commands, and then after one in so many. In
+ * between it is looked at where something is new.
+ */
+const commandsLookedAtFirst = 64
+const commandsLookedAtThen = 256
 
 /** What `begin` gives out: whoever comes too late to end its own call ends nobody else's. */
 export type Ticket = number
@@ -136,7 +146,7 @@ export class NodeState implements Writer {
     const snapshot = snapshotOf(holder.state, undefined, 'state')
     this.close(slot)
     // A joined list has no room for more, which a list that grows has.
-    this.#slots = this.#slots.concat({ slot, key, holder, snapshot, touched: false })
+    this.#slots = this.#slots.concat({ slot, key, holder, snapshot, touched: false, commands: 0 })
   }
 
   /** Forgets the holder of one slot, between two calls. */
@@ -190,7 +200,7 @@ export class NodeState implements Writer {
     if (this.#touched.length > 0) {
       const changed: (readonly [OpenSlot, unknown])[] = []
       for (const open of this.#touched) {
-        const snapshot = snapshotOf(open.holder.state, open.snapshot, 'state')
+        const snapshot = normalised(open)
         if (snapshot !== open.snapshot) changed.push([open, snapshot])
       }
       for (const [open, snapshot] of changed) {
@@ -284,6 +294,17 @@ function isUnchanged({ holder, snapshot }: OpenSlot): boolean {
   } catch {
     return false
   }
+}
+
+/** The root's snapshot after a command. From then on the root is in memory as it would come from the disk (N1). */
+function normalised(open: OpenSlot): unknown {
+  const { holder, commands } = open
+  open.commands++
+  const isWhole = commands < commandsLookedAtFirst || commands % commandsLookedAtThen === 0
+  const walk = new Walk(isWhole ? 'everything' : 'what is new')
+  const snapshot = snapshotOf(holder.state, open.snapshot, 'state', walk)
+  if (walk.isOdd) holder.state = normal(holder.state, snapshot) as object
+  return snapshot
 }
 
 /** As it would come from the disk. */

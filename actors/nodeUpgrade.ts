@@ -9,6 +9,7 @@ import { invariant } from '../core/invariant.js'
 import type { Generation, LazySlot } from '../core/nodeRecord.js'
 import type { Phase } from '../core/phases.js'
 import type { RecordRules } from '../core/recordTransform.js'
+import { running } from '../core/schedule.js'
 import { SourcedView } from '../core/schedulingView.js'
 import type { ClassUpgrade } from '../core/upgrade.js'
 import { isConcerned } from './classRegistry.js'
@@ -184,7 +185,7 @@ export class NodeUpgrade {
     const view = new SourcedView(source, this.target, either)
     const told = services.controls.until((controls) => isToldToGo(controls, this.node.id, this.target), either)
     try {
-      const signalled = this.#classUpgrade.schedule.run(view)
+      const signalled = running(this.#classUpgrade.schedule, view)
       await Promise.race([signalled, told])
       over.abort()
       await Promise.allSettled([signalled, told])

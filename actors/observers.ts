@@ -1,5 +1,5 @@
 import type { HostEvent, HostObserver } from '../core/hostEvents.js'
-import { ignored } from '../core/maybePromise.js'
+import { isPromiseIgnored } from '../core/maybePromise.js'
 
 /** Those who watch a host. What one of them throws is its own affair and never the host's. */
 export class Observers {
@@ -13,7 +13,7 @@ export class Observers {
   readonly notify: HostObserver = (event: HostEvent) => {
     for (const observer of this.#all) {
       try {
-        ignored(observer(event))
+        isPromiseIgnored(observer(event))
       } catch {
         // An observer only looks.
       }

@@ -39,10 +39,10 @@ type Hearer = { [heard]?: Map<string, EventType<any>> }
 
 /** Marks a command that is also called when an event is published, whoever publishes it. */
 export function hears<Args extends readonly unknown[]>(type: EventType<Args>) {
-  return (
+  return <Method extends (...given: Args) => void | Promise<void>>(
     prototype: object,
     method: string,
-    _descriptor: TypedPropertyDescriptor<(...given: Args) => void | Promise<void>>,
+    _descriptor: TypedPropertyDescriptor<Method>,
   ): void => {
     markMethod(prototype, method, 'command')
     const own = Object.hasOwn(prototype, heard) ? (prototype as Hearer)[heard]! : new Map<string, EventType<any>>()

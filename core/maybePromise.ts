@@ -24,10 +24,11 @@ export function whenSettled<Done>(
   return then.call(promise, fulfilled, rejected) as Promise<Awaited<Done>>
 }
 
-/** For an answer that nobody waits for: its rejection is not to end the process. */
-export function ignored(answer: unknown): void {
+/** Whether it is a promise. Nobody waits for it then: its rejection is not to end the process. */
+export function isPromiseIgnored(answer: unknown): boolean {
   const promise = promiseOf(answer)
   if (promise !== undefined) void whenSettled(promise, nothing, nothing)
+  return promise !== undefined
 }
 
 function nothing(): void {}

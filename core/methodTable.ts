@@ -5,7 +5,9 @@
  * A table says what a class and the SOs over it do, and is the same for all their nodes: it is built once. Who does it on one node, its
  * bearers say.
  */
-import { Fault } from './fault.js'
+import { copied } from './copied.js'
+import { Fault, type FaultDetails, isFault, toFault } from './fault.js'
+import { promiseOf, whenSettled } from './maybePromise.js'
 import type { MethodKind } from './methods.js'
 import type { ClassDescription } from './nodeObject.js'
 import type { Simulation } from './simulation.js'
@@ -116,13 +118,62 @@ export function nextObject(table: MethodTable): NextObject {
   })
 }
 
+/**
+ * Set on a promise whose value nobody can change: the next simulation object on the way passes it on as it is. Everything else is copied
+ * at each border between two objects, as if it had travelled: none of them can change the state of another.
+ */
+const unchangeable: unique symbol = Symbol('unchangeable') as never
+
 /** Not an async function: it would wrap the promise of a next SO in another one, at each hop. */
 function promised(entry: MethodEntry, bearers: readonly Bearer[], args: readonly unknown[]): Promise<unknown> {
   try {
-    const answer = invoke(entry, bearers, args)
-    return answer instanceof Promise ? answer : Promise.resolve(answer)
+    const answer = invoke(entry, bearers, handedOver(args))
+    const promise = promiseOf(answer)
+    if (promise === undefined) return answered(answer)
+    if ((promise as { [unchangeable]?: true })[unchangeable] === true) return promise
+    return whenSettled(promise, resultHandedOver, failed)
   } catch (error) {
-    return Promise.reject(error)
+    return Promise.reject(faultHandedOver(error))
+  }
+}
+
+function answered(value: unknown): Promise<unknown> {
+  const promise = Promise.resolve(resultHandedOver(value))
+  if (typeof value !== 'object') (promise as { [unchangeable]?: true })[unchangeable] = true
+  return promise
+}
+
+function handedOver(args: readonly unknown[]): readonly unknown[] {
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]
+    if (typeof arg === 'object' || typeof arg === 'function') return args.map((each) => copied(each, 'an argument'))
+  }
+  return args
+}
+
+function resultHandedOver(value: unknown): unknown {
+  return copied(value, 'the result')
+}
+
+function failed(error: unknown): never {
+  throw faultHandedOver(error)
+}
+
+/** The details of a fault are plain data too. */
+function faultHandedOver(error: unknown): unknown {
+  if (!isFault(error)) return error
+  const fault = toFault(error, 'application.error')
+  const { code, message, details, retryable } = fault
+  for (const name in details)
+    if (typeof details[name] === 'object') return new Fault(code, message, plainDetails(details), { retryable, cause: error })
+  return fault
+}
+
+function plainDetails(details: FaultDetails): FaultDetails {
+  try {
+    return copied(details, 'details')
+  } catch {
+    return {}
   }
 }
 

@@ -3,6 +3,7 @@
  * Error and class instances silently, so they are refused here, with the path to them.
  */
 import { Fault } from './fault.js'
+import { isPromiseIgnored } from './maybePromise.js'
 import { isWellFormed } from './text.js'
 
 export const nestingMax = 64
@@ -84,6 +85,7 @@ function find(value: unknown, path: string, depth: number): Fault | undefined {
     return undefined
   }
   if (isPlainObject(value, depth)) return undefined
+  if (isPromiseIgnored(value)) return refused(path, 'a promise that was not awaited')
   return refused(path, value instanceof globalThis.Date ? 'an invalid Date' : `a ${value.constructor?.name ?? 'class instance'}`)
 }
 

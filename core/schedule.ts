@@ -54,6 +54,11 @@ export interface Schedule {
   readonly limit?: ServiceLimit
 }
 
+/** The schedule as it runs: a promise, whatever its function returns or throws. */
+export function running({ run }: Schedule, view: SchedulingView): Promise<void> {
+  return new Promise((resolve) => resolve(run(view)))
+}
+
 /** A schedule of one's own. `run` resolves when the node should upgrade; what it throws stalls the upgrade with that reason. */
 export function schedule(describe: string, run: (view: SchedulingView) => Promise<void>): Schedule {
   return { describe, run }

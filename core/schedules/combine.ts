@@ -3,14 +3,14 @@ import { type Duration, milliseconds } from '../duration.js'
 import { Fault } from '../fault.js'
 import { rfc3339 } from '../instant.js'
 import { type ServiceLimit, strictestLimit } from '../ports/upgradeDatabase.js'
-import type { Schedule, SchedulingView } from '../schedule.js'
+import { running, type Schedule, type SchedulingView } from '../schedule.js'
 
 /** Signals when all have signalled, whatever their order. The strictest limit counts. */
 export function allOf(...schedules: readonly Schedule[]): Schedule {
   return {
     describe: `allOf(${described(schedules)})`,
     run: async (view) => {
-      await together(view, schedules, (running) => Promise.all(running))
+      await together(view, schedules, (all) => Promise.all(all))
     },
     limit: strictest(schedules),
   }
@@ -22,7 +22,7 @@ export function anyOf(...schedules: readonly Schedule[]): Schedule {
   return {
     describe: `anyOf(${described(schedules)})`,
     run: async (view) => {
-      await together(view, schedules, (running) => Promise.race(running))
+      await together(view, schedules, (all) => Promise.race(all))
     },
     limit: strictest(schedules),
   }
@@ -33,7 +33,7 @@ export function andThen(...schedules: readonly Schedule[]): Schedule {
   return {
     describe: `andThen(${described(schedules)})`,
     run: async (view) => {
-      for (const schedule of schedules) await schedule.run(view)
+      for (const schedule of schedules) await running(schedule, view)
     },
     limit: strictest(schedules),
   }
@@ -58,7 +58,7 @@ export function within(window: { readonly from: `${number}:${number}`; readonly 
         const watch = withSignal(view, closing.signal)
         const closed = view.sleep(openFor(view.now())).then(() => 'closed' as const)
         try {
-          if ((await Promise.race([inner.run(watch).then(() => 'signalled' as const), closed])) === 'signalled') return
+          if ((await Promise.race([running(inner, watch).then(() => 'signalled' as const), closed])) === 'signalled') return
         } finally {
           closed.catch(() => {})
           closing.abort(new Fault('upgrade.schedule', `the window closed at ${rfc3339(view.now())}`))
@@ -102,15 +102,15 @@ function strictest(schedules: readonly Schedule[]): ServiceLimit {
 async function together(
   view: SchedulingView,
   schedules: readonly Schedule[],
-  join: (running: Promise<void>[]) => Promise<unknown>,
+  join: (all: Promise<void>[]) => Promise<unknown>,
 ): Promise<void> {
   const ending = new AbortController()
-  const running = schedules.map((schedule) => schedule.run(withSignal(view, ending.signal)))
+  const all = schedules.map((schedule) => running(schedule, withSignal(view, ending.signal)))
   try {
-    await join(running)
+    await join(all)
   } finally {
     ending.abort(new Fault('upgrade.schedule', 'another schedule has decided'))
-    for (const each of running) each.catch(() => {})
+    for (const each of all) each.catch(() => {})
   }
 }
 

@@ -1,0 +1,47 @@
+/** Copies of plain data, for what one object hands to another: neither can change what the other has. */
+import { isKey, isPlainDate, isPlainScalar, isRecord, nestingMax, notPlain } from './plain.js'
+
+/** Thrown where data is not plain; the path to it is looked for then. */
+const stopped = Symbol('stopped')
+
+/**
+ * A copy of plain data that has no part in common with it, as it would have arrived from another node (N1 of `snapshot.ts`). What can't
+ * change is not copied. Throws `protocol.bad-arguments`.
+ */
+export function copied<Value>(value: Value, what: string): Value {
+  if ((typeof value !== 'object' || value === null) && typeof value !== 'function') return value
+  try {
+    return copyOf(value, 0) as Value
+  } catch (thrown) {
+    throw thrown === stopped ? notPlain(value, what) : thrown
+  }
+}
+
+function copyOf(value: unknown, depth: number): unknown {
+  if (typeof value !== 'object') {
+    // −0 too.
+    if (value === 0) return 0
+    if (value === undefined) return null
+    if (!isPlainScalar(value)) throw stopped
+    return value
+  }
+  if (value === null) return null
+  if (depth >= nestingMax) throw stopped
+  if (Array.isArray(value)) {
+    const items: unknown[] = []
+    for (let i = 0; i < value.length; i++) items.push(copyOf(value[i], depth + 1))
+    return items
+  }
+  if (isRecord(value)) {
+    const fields = value as Readonly<Record<string, unknown>>
+    const copy: Record<string, unknown> = {}
+    for (const key of Object.keys(fields)) {
+      if (!isKey(key)) throw stopped
+      copy[key] = copyOf(fields[key], depth + 1)
+    }
+    return copy
+  }
+  if (value instanceof Uint8Array) return new Uint8Array(value)
+  if (!isPlainDate(value)) throw stopped
+  return new globalThis.Date(value.getTime())
+}

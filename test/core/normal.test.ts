@@ -1,0 +1,122 @@
+/** N1: data are made as their snapshot is, and that is as they come back from disk. */
+import test from 'ava'
+import fc from 'fast-check'
+import { pack, unpack } from '../../core/codec.js'
+import { normal } from '../../core/normal.js'
+import { snapshotOf, Walk } from '../../core/snapshot.js'
+
+/** As the state after a command. */
+function afterwards(data: unknown, before: unknown = undefined) {
+  const walk = new Walk('everything')
+  const snapshot = snapshotOf(data, before, 'state', walk)
+  return { snapshot, isOdd: walk.isOdd, data: walk.isOdd ? normal(data, snapshot) : data }
+}
+
+class Sub extends Array<number> {}
+class Bytes extends Uint8Array {}
+class Day extends globalThis.Date {}
+
+const shared = { n: 1 }
+const buffer = new ArrayBuffer(8)
+
+const odd: Record<string, () => unknown> = {
+  undefined: () => ({ a: undefined }),
+  'an item undefined': () => [1, undefined],
+  // biome-ignore lint/suspicious/noSparseArray: a hole is what it is about
+  'a hole': () => [1, , 3],
+  'a list longer than its items': () => Object.assign([1], { length: 3 }),
+  '−0': () => ({ a: -0, list: [-0] }),
+  'a Buffer': () => ({ b: Buffer.from('ff', 'hex') }),
+  'a class of bytes': () => [new Bytes(2)],
+  'bytes of a larger buffer': () => [new Uint8Array(buffer, 2, 3)],
+  'two views of one buffer': () => [new Uint8Array(buffer), new Uint8Array(buffer)],
+  'bytes with a field': () => [Object.assign(new Uint8Array(2), { total: 1 })],
+  'a class of lists': () => ({ list: Sub.from([1, 2]) }),
+  'a list with a field': () => [Object.assign([1], { total: 1 })],
+  'a match': () => /(?<year>\d+)-(\d+)/.exec('in 2003-05'),
+  'a class of dates': () => [new Day(5)],
+  'a date with a field': () => [Object.assign(new Date(5), { zone: 'UTC' })],
+  'no prototype': () => ({ a: Object.assign(Object.create(null), { b: 1 }) }),
+  'a symbol key': () => ({ a: { [Symbol('s')]: 1, b: 2 } }),
+  'a getter': () => ({
+    get a() {
+      return { b: 1 }
+    },
+  }),
+  'a getter in a list': () => Object.defineProperty([1, 2], 1, { get: () => 5, enumerable: true, configurable: true }) as unknown,
+  'a hidden field': () => Object.defineProperty({ a: 1 }, 'b', { value: 2 }),
+  'a field that can’t be written, with undefined': () =>
+    Object.defineProperty({ b: undefined } as object, 'a', { value: 2, enumerable: true }),
+  'a frozen record with undefined': () => ({ a: Object.freeze({ b: undefined }) }),
+  'a sealed list with a hole': () => [Object.seal(new Array(2))],
+  'an object twice': () => [shared, shared],
+  'an object twice, deep': () => ({ a: { b: [shared] }, c: shared }),
+  'a list twice': () => {
+    const list = [1]
+    return { a: list, b: list }
+  },
+  'the root without a prototype': () => Object.assign(Object.create(null), { a: [undefined] }),
+}
+
+for (const [what, make] of Object.entries(odd)) {
+  test(`${what}: data in memory are made as they come back from disk`, (t) => {
+    const { data, snapshot, isOdd } = afterwards(make())
+    t.true(isOdd)
+    const back = unpack(pack(make()))
+    t.deepEqual(data, back)
+    t.deepEqual(snapshot, back)
+    // Nothing is left to mend, and what is changed in one place is not in another.
+    const again = afterwards(data, snapshot)
+    t.false(again.isOdd)
+    t.is(again.snapshot, snapshot)
+  })
+}
+
+test('whatever data there are: they are as they come back from disk, and nothing of them is the snapshot’s', (t) => {
+  const anything = fc.letrec((tie) => ({
+    value: fc.oneof(
+      { depthSize: 'small', withCrossShrink: true },
+      fc.constantFrom(...Object.values(odd)).map((make) => make()),
+      fc.constantFrom(null, undefined, -0, Number.NaN, Number.NEGATIVE_INFINITY, true, 2 ** 53, 2 ** 63, shared),
+      fc.double(),
+      fc.string({ unit: 'grapheme' }),
+      fc.date({ noInvalidDate: true }),
+      fc.array(tie('value'), { maxLength: 4 }),
+      fc.sparseArray(tie('value'), { maxLength: 4 }),
+      fc.dictionary(fc.constantFrom('a', 'b', '7', 'constructor', ''), tie('value'), { maxKeys: 4 }),
+    ),
+  })).value
+  fc.assert(
+    fc.property(anything, anything, (before, made) => {
+      const earlier = afterwards(before).snapshot
+      const { data, snapshot } = afterwards(made, earlier)
+      t.deepEqual(data, unpack(pack(made)))
+      t.deepEqual(snapshot, data)
+      t.false(afterwards(data, snapshot).isOdd)
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+test('what is ordinary stays the object that it is', (t) => {
+  const rec = { a: 1, b: undefined as unknown }
+  const list = [rec, -0]
+  const root = { list }
+  const { data } = afterwards(root)
+  t.is(data, root)
+  t.is(root.list, list)
+  t.is(list[0], rec)
+  t.deepEqual(root, { list: [{ a: 1, b: null }, 0] })
+})
+
+test('what is new is looked at wholly, and what was there for its values, where not everything is', (t) => {
+  const walk = (data: unknown, before: unknown) => {
+    const found = new Walk('what is new')
+    snapshotOf(data, before, 'state', found)
+    return found.isOdd
+  }
+  const before = afterwards({ old: { a: 1 } }).snapshot
+  t.true(walk({ old: { a: 1 }, made: { [Symbol('s')]: 1 } }, before))
+  t.true(walk({ old: { a: undefined } }, before))
+  t.false(walk({ old: { a: 2 }, made: { b: [1] } }, before))
+})
