@@ -2,6 +2,7 @@
  * Knows which controls are in the upgrade database, as they are set there, and holds against them which nodes leave for an upgrade.
  *
  * P1. No node drains for a version that is paused, unless it was told "now" or the version is an undo; and none while it is held.
+ * P3. No node drains for a version before its SF has signalled, unless it was told "now", the version is an undo, or its own version is dead.
  * P2. The health gate notes that it has heeded a trouble only after it has paused the version.
  */
 import type { Phase, Version } from 'theseus'
@@ -18,8 +19,13 @@ export class ControlWatch {
   readonly #phases = new Map<string, Phase>()
   readonly #everPaused = new Set<Version>()
 
+  /** `<node> <version>` of all whose SF has signalled. */
+  readonly #signalled = new Set<string>()
+
   constructor(
     private readonly isUndo: (version: Version) => boolean,
+    /** Nodes at dead versions wait for no SF. */
+    private readonly mayBeBehind: boolean,
     private readonly now: () => number,
     private readonly violated: (rule: string, what: string) => void,
   ) {}
@@ -56,6 +62,10 @@ export class ControlWatch {
     if (name.kind === 'hold') this.#heldSinceMs.delete(name.nodeId)
   }
 
+  signalled(nodeId: string, version: Version): void {
+    this.#signalled.add(`${nodeId} ${version}`)
+  }
+
   phase(nodeId: string, phase: Phase, target: Version | null): void {
     // A node that restarts from disk meanwhile says again what it does.
     const isNew = this.#phases.get(nodeId) !== phase
@@ -66,6 +76,8 @@ export class ControlWatch {
   #drains(nodeId: string, target: Version): void {
     if (this.#isSince(this.#heldSinceMs.get(nodeId))) this.violated('P1', `${nodeId} drains for ${target} while it is held`)
     if (this.isUndo(target) || this.#told.has(`${nodeId} ${target}`)) return
+    if (!this.mayBeBehind && !this.#signalled.has(`${nodeId} ${target}`))
+      this.violated('P3', `${nodeId} drains for ${target}, and its scheduling function has not signalled`)
     if (this.#isSince(this.#pausedSinceMs.get(target))) this.violated('P1', `${nodeId} drains for ${target}, which is paused`)
   }
 

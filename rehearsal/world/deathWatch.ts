@@ -17,6 +17,10 @@ export class DeathWatch {
   readonly #forgotten = new Set<string>()
   readonly #restored = new Set<string>()
   #death: Death = { below: 0, sinceMs: 0, inForce: 0 }
+  #declared: Version = 0
+  #inForceSinceMs = 0
+  /** What was in force when the database lost data: the hosts know it for ever. */
+  #inForceBefore: Version = 0
 
   constructor(
     private readonly now: () => number,
@@ -48,9 +52,27 @@ export class DeathWatch {
     this.#records.delete(nodeId)
   }
 
-  declared(death: Death, rows: readonly NodeRow[]): void {
-    if (death.below === this.#death.below) return
+  /** The database has told what is dead: a death that is due takes effect then, or is withdrawn because somebody needs the version. */
+  told(death: Death): void {
+    const { inForce } = this
+    if (death.inForce > inForce) {
+      if (this.now() + 1 < death.sinceMs)
+        this.violated('C8', `versions below ${death.inForce} are dead before their time: that is ${death.sinceMs}`)
+      for (const { nodeId, version } of this.#possible()) {
+        if (version < death.inForce)
+          this.violated('C8', `versions below ${death.inForce} are dead from now on, and ${nodeId} is at version ${version}`)
+      }
+      this.#inForceSinceMs = this.now()
+    }
+    if (death.inForce < this.#death.inForce)
+      this.violated('C8', `versions below ${this.#death.inForce} were dead, and only those below ${death.inForce} are now`)
     this.#death = death
+  }
+
+  declared(death: Death, rows: readonly NodeRow[]): void {
+    const isNew = death.below > this.#declared
+    this.#declared = death.below
+    if (!isNew) return
     const { below } = death
     for (const { nodeId, version } of this.#possible()) {
       if (version < below)
@@ -64,8 +86,9 @@ export class DeathWatch {
 
   /** The database has another death than before. One that was in force is so for ever: the hosts know. */
   lost(death: Death): void {
-    const { inForce } = this
-    this.#death = death.below >= inForce ? death : { below: inForce, sinceMs: this.now(), inForce }
+    this.#inForceBefore = this.inForce
+    this.#declared = death.below
+    this.#death = death
   }
 
   finalized(final: Version): void {
@@ -76,13 +99,12 @@ export class DeathWatch {
 
   /** Versions older than this one are dead. */
   get inForce(): Version {
-    const { below, sinceMs, inForce } = this.#death
-    return this.now() >= sinceMs ? below : inForce
+    return Math.max(this.#death.inForce, this.#inForceBefore)
   }
 
   /** For how long the newest death has been in force; negative as long as it is not. */
   get inForceForMs(): number {
-    return this.now() - this.#death.sinceMs
+    return this.#death.below > this.inForce ? -1 : this.now() - this.#inForceSinceMs
   }
 
   called(op: string, version: Version): void {

@@ -6,6 +6,7 @@ import type { DeathWatch } from './deathWatch.js'
 import type { EventWatch } from './eventWatch.js'
 import { isChain } from './expectations.js'
 import type { Limits } from './limits.js'
+import type { RetryWatch } from './operations/retryWatch.js'
 import type { NodePlan, Plan } from './plan.js'
 import type { UpgradeDatabase } from './stage.js'
 import type { WorldTime } from './virtualTime.js'
@@ -16,6 +17,7 @@ export interface Observed {
   readonly limits: Limits
   readonly controls: ControlWatch
   readonly deaths: DeathWatch
+  readonly retries: RetryWatch
   readonly events: EventWatch
   readonly database: UpgradeDatabase
   node(nodeId: string): { readonly plan: NodePlan; readonly handle: Standing | undefined } | undefined
@@ -33,6 +35,7 @@ export function observe(world: Observed, host: string, event: HostEvent): void {
       world.limits.observed(event, node.plan.service)
       world.events.phase(nodeId, phase, world.time.elapsedMs)
       world.controls.phase(nodeId, phase, target)
+      world.retries.phase(nodeId, phase, target)
       const { handle } = node
       if (handle !== undefined && !isChain(world.plan, node.plan.service, handle.version, handle.chain))
         world.violated('C1', `${nodeId} at version ${handle.version} has the chain ${JSON.stringify(handle.chain)}`)
@@ -63,6 +66,7 @@ export function observeRequest(world: Observed, method: string, args: readonly a
     case 'setControl':
       world.trace(`the database has ${JSON.stringify(args[0])}`)
       world.controls.set(args[0])
+      if (args[0].kind === 'retry') world.retries.askedOfVersion(args[0].version)
       return
     case 'removeControl':
       world.trace(`the database has no ${JSON.stringify(args[0])} any more`)
@@ -74,12 +78,16 @@ export function observeRequest(world: Observed, method: string, args: readonly a
     case 'register':
       if (answer.registered) world.deaths.registered(args[0].nodeId)
       return
+    case 'dead':
+      world.deaths.told(answer)
+      return
     case 'declareDead':
       world.trace(`dead: ${JSON.stringify(answer)}`)
       world.database.nodes().then(
         (rows) => world.deaths.declared(answer, rows),
         () => {},
       )
+      world.deaths.told(answer)
       return
     case 'finalize':
       world.trace(`final: ${answer}`)

@@ -1,6 +1,7 @@
 /** What a plan's operators do: they publish upgrades and undos, pause and resume, hold and release, and try again what does not succeed. */
 import { type BuiltUpgrade, draftManifest, Fault, isFault, type RunningHost, type Upgrade, type Version } from 'theseus'
 import type { Plan, Step } from './plan.js'
+import { goesAsUndo } from './specs.js'
 import type { UpgradeDatabase } from './stage.js'
 import type { WorldTime } from './virtualTime.js'
 
@@ -86,7 +87,7 @@ export class Operators {
         const { version } = step
         const asked = once(operator.pause(version, 'the plan says so'))
         // Nobody is held by it: it may stay.
-        if (plan.upgrades[version - 1]!.undoes) return undefined
+        if (goesAsUndo(plan, version)) return undefined
         return () => this.#takeBack(asked, () => this.room.database.removeControl({ kind: 'pause', version }))
       }
       case 'hold': {

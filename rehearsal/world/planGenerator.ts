@@ -29,6 +29,7 @@ export function planOf(seed: number, asked: ReadonlySet<Dimension> = always): Pl
     dice,
     columns,
     all.map(({ nodeId }) => nodeId),
+    asked.has('comebacks') ? 'asItself' : 'asUndo',
   )
   const healAtMs = lastsMs + dice.between(0, 1_000)
   // Later than the longest deadline.

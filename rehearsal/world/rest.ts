@@ -13,7 +13,7 @@ import type { EventWatch } from './eventWatch.js'
 import { obstacleOf } from './expectations.js'
 import type { Operators } from './operators.js'
 import { type NodePlan, serviceNames } from './plan.js'
-import { classOf, classUpgradeOf, undoes } from './specs.js'
+import { classOf, classUpgradeOf, goesAsUndo } from './specs.js'
 import type { UpgradeDatabase } from './stage.js'
 import type { WorldTime } from './virtualTime.js'
 
@@ -32,6 +32,7 @@ export interface AuditRoom extends CallsRoom {
   readonly database: UpgradeDatabase
   /** The nodes that are registered and not forgotten, as they run. */
   living(): readonly { readonly plan: NodePlan; readonly handle: Standing | undefined }[]
+  retry(nodeId: string): void
   openCalls(): number
   readonly deaths: DeathWatch
   readonly events: EventWatch
@@ -66,10 +67,10 @@ export async function untilAtRest(room: AuditRoom): Promise<void> {
 /** By the upgrade database in every second plan, by the nodes' own handles in the others. */
 async function tryAgain(room: AuditRoom): Promise<void> {
   const { database, plan, time } = room
-  for (const { handle } of room.living()) {
+  for (const { plan: node, handle } of room.living()) {
     if (handle?.phase !== 'stalled' && handle?.phase !== 'rejected') continue
     const since = time.now()
-    if (plan.seed % 2 === 0) handle.retry()
+    if (plan.seed % 2 === 0) room.retry(node.nodeId)
     else await database.setControl({ kind: 'retry', version: handle.version + 1, token: `at ${since}`, since })
   }
 }
@@ -77,7 +78,7 @@ async function tryAgain(room: AuditRoom): Promise<void> {
 /** The operator has seen why the rollout paused itself. What is asked of an undo holds nobody. */
 async function resume({ database, plan }: AuditRoom): Promise<void> {
   for (const control of await database.controls())
-    if (control.kind === 'pause' && !undoes(plan, control.version)) await database.removeControl(control)
+    if (control.kind === 'pause' && !goesAsUndo(plan, control.version)) await database.removeControl(control)
 }
 
 /** After a loss, operators see what came back with an older database: holds, nodes that were forgotten, a history without its end. */

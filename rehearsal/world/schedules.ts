@@ -10,6 +10,7 @@ export function troubledSchedule(upgrade: ClassUpgradePlan, witness: Witness, ve
     run: async (view) => {
       await witness.trouble(upgrade.troubles.schedule, view.nodeId, `the schedule of upgrade ${version}`)
       await schedule.run(view)
+      witness.signalled(view.nodeId, view.target)
     },
   }
 }

@@ -34,6 +34,16 @@ export function undoes({ upgrades }: Pick<Plan, 'upgrades'>, version: Version): 
   return upgrades[version - 1]?.undoes ?? false
 }
 
+/** Whether a version takes back what the upgrade before it brought. The undo of an undo brings it again. */
+export function takesBack(plan: Pick<Plan, 'upgrades'>, version: Version): boolean {
+  return undoes(plan, version) && !takesBack(plan, version - 1)
+}
+
+/** Whether a version goes to its nodes as an undo does: at once, and whatever is paused. */
+export function goesAsUndo(plan: Pick<Plan, 'upgrades'>, version: Version): boolean {
+  return plan.upgrades[version - 1]?.comesBack === 'asItself' ? takesBack(plan, version) : undoes(plan, version)
+}
+
 export function classUpgradeOf(
   plan: Pick<Plan, 'upgrades'>,
   service: ServiceName,

@@ -1,18 +1,26 @@
 /** An undo as a plan tells of it: the upgrade before it, turned round (DESIGN §5). Pure, and made anew of what it undoes whenever that changes. */
 import type { ClassUpgradePlan, UpgradePlan } from './plan.js'
+import { takesBack } from './specs.js'
 
 /** The upgrade that undoes the last of these. */
 export function undoOf(upgrades: readonly UpgradePlan[]): UpgradePlan {
   const undone = upgrades.at(-1)!
   // The class that comes back keeps its own troubles: those of the upgrade that made it, if that is undone for the second time.
   const made = undone.undoes ? upgrades.at(-2) : undefined
+  const { comesBack } = undone
+  // The undo of an undo is a rollout like that of the upgrade which comes back.
+  const again = comesBack === 'asItself' && takesBack({ upgrades }, upgrades.length) ? made : undefined
   return {
     undoes: true,
-    isGated: false,
+    isGated: again?.isGated ?? false,
+    comesBack,
     bundle: undone.bundle,
     classUpgrades: undone.classUpgrades.map((upgrade) => {
-      const { check, start } = made?.classUpgrades.find(({ service }) => service === upgrade.service)?.troubles ?? none
-      return turned(upgrade, { check, start })
+      const before = made?.classUpgrades.find(({ service }) => service === upgrade.service)
+      const { check, start } = before?.troubles ?? none
+      const back = turned(upgrade, { check, start })
+      if (again === undefined || before === undefined) return back
+      return { ...back, schedule: before.schedule, troubles: { ...back.troubles, schedule: before.troubles.schedule } }
     }),
   }
 }

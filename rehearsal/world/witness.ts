@@ -4,6 +4,7 @@
  *
  * C2. Between the beginning and the end of an operation on a node, no other begins there.
  */
+import type { Version } from 'theseus'
 import type { Trouble } from './plan.js'
 
 /** What the witness needs of the world. */
@@ -12,6 +13,8 @@ export interface Room {
   isAlive(nodeId: string): boolean
   /** An operation begins on a node that is alive. */
   begins(nodeId: string, op: string): void
+  /** The scheduling function of an upgrade has signalled on its node. */
+  signalled(nodeId: string, version: Version): void
   /** Passes this much time in the node's process. Never ends if that is killed. */
   pause(nodeId: string, ms: number): Promise<void>
   violated(rule: string, what: string): void
@@ -53,6 +56,10 @@ export class Witness {
   /** The node's process is gone: what ran there runs no more. */
   died(nodeId: string): void {
     this.#running.delete(nodeId)
+  }
+
+  signalled(nodeId: string, version: Version): void {
+    this.room.signalled(nodeId, version)
   }
 
   pause(nodeId: string, ms: number): Promise<void> {

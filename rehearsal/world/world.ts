@@ -22,11 +22,12 @@ import { Model } from './model.js'
 import { Network } from './network.js'
 import { type Observed, observe, observeRequest } from './observer.js'
 import type { DatabaseLoss, Left } from './operations/databaseLoss.js'
+import { RetryWatch } from './operations/retryWatch.js'
 import { badBundle, draftOf, Operators, type OperatorsRoom } from './operators.js'
 import type { Plan, ServiceName, Step } from './plan.js'
 import { type AuditRoom, untilAtRest } from './rest.js'
 import { ServerProcess } from './serverProcess.js'
-import { undoes } from './specs.js'
+import { goesAsUndo } from './specs.js'
 import type { Stage, Tamper, UpgradeDatabase } from './stage.js'
 import { type Troubled, Troubles } from './troubles.js'
 import { type Cast, castOf } from './upgrades.js'
@@ -74,6 +75,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
   readonly limits: Limits
   readonly controls: ControlWatch
   readonly deaths: DeathWatch
+  readonly retries: RetryWatch
   readonly events: EventWatch
   readonly operators: Operators
   readonly #witness: Witness
@@ -107,11 +109,16 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     })
     const violated = (rule: string, what: string) => this.violated(rule, what)
     this.controls = new ControlWatch(
-      (version) => undoes(plan, version),
+      (version) => goesAsUndo(plan, version),
+      plan.deaths !== null,
       () => this.time.elapsedMs,
       violated,
     )
     this.deaths = new DeathWatch(() => this.time.now(), violated)
+    this.retries = new RetryWatch(
+      plan.steps.some(({ kind }) => kind === 'diskFull'),
+      violated,
+    )
     this.events = new EventWatch(plan)
     this.udb = new WorldDatabase(
       this.time,
@@ -250,6 +257,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
   restored(nodeId: string): void {
     this.model.restored(nodeId)
     this.deaths.restored(nodeId)
+    this.retries.restored(nodeId)
     // It may be back in the middle of an upgrade, and had given its slot back long ago.
     this.limits.forgotten(nodeId)
   }
@@ -261,6 +269,11 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     this.deaths.lost(death)
     this.limits.lost()
     this.operators.databaseLost()
+  }
+
+  override retry(nodeId: string): void {
+    this.retries.askedOf(nodeId)
+    super.retry(nodeId)
   }
 
   imposter(nodeId: string, host: HostProcess): Promise<void> {
@@ -294,6 +307,10 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     return this.#isHealed && [...this.servers.values()].every(({ isRunning }) => isRunning) ? this.deaths.inForce : 0
   }
 
+  signalled(nodeId: string, version: Version): void {
+    this.controls.signalled(nodeId, version)
+  }
+
   calledDead(op: string, version: Version): void {
     this.deaths.called(op, version)
   }
@@ -305,7 +322,10 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
 
   died(host: string, nodeIds: readonly string[]): void {
     this.trace(`${host} is gone`)
-    for (const nodeId of nodeIds) this.#witness.died(nodeId)
+    for (const nodeId of nodeIds) {
+      this.#witness.died(nodeId)
+      this.retries.died(nodeId)
+    }
   }
 
   openDatabase(system: string, _clock: unknown, lifeline: Lifeline): Promise<UpgradeDatabase> {

@@ -47,6 +47,13 @@ test.serial('a pause that is not heeded is found', async (t) => {
   await finds(t, ['P1'], claimingAs({ isUndo: true }), 400)
 })
 
+test.serial('a node that does not wait for its scheduling function is found', async (t) => {
+  const hasty: Tamper = {
+    upgrade: eachClass((upgrade) => ({ ...upgrade, schedule: { ...upgrade.schedule, run: async () => {} } })),
+  }
+  await finds(t, ['P3'], hasty)
+})
+
 test.serial('a hold that is not heeded is found', async (t) => {
   const unheld: Tamper = {
     database: (target) =>

@@ -1,9 +1,8 @@
 /** Makes the steps of a plan's dimensions, each from chance of its own. */
 import { seededRandom } from 'theseus/memory'
 import { Dice } from '../dice.js'
-import type { NodePlan } from '../plan.js'
+import type { NodePlan, Step } from '../plan.js'
 import { type Dimension, dimensions } from './dimensions.js'
-import type { OperationStep } from './operationPlan.js'
 
 /** What there is to be operated. */
 export interface Operated {
@@ -21,44 +20,59 @@ export interface Operated {
 const share = 0.25
 const hourMs = 3_600_000
 
-export function operationSteps(seed: number, asked: ReadonlySet<Dimension>, operated: Operated): readonly OperationStep[] {
+export function operationSteps(seed: number, asked: ReadonlySet<Dimension>, operated: Operated): readonly Step[] {
   return (Object.keys(dimensions) as Dimension[]).flatMap((dimension, i) => {
-    if (!asked.has(dimension)) return []
+    if (!asked.has(dimension) || dimension === 'comebacks') return []
     const dice = new Dice(seededRandom(seed * 2 ** 20 + 5_000 + i))
     if (!dice.chance(share)) return []
-    return Array.from({ length: dice.between(1, 3) }, () => stepOf(dimension, dice, operated))
+    return Array.from({ length: dice.between(1, 3) }, () => stepsOf(dimension, dice, operated)).flat()
   })
 }
 
-function stepOf(dimension: Dimension, dice: Dice, operated: Operated): OperationStep {
+function stepsOf(dimension: Exclude<Dimension, 'comebacks'>, dice: Dice, operated: Operated): readonly Step[] {
   const { hosts, clients, servers, nodes, publishedAtMs, calls, lastsMs } = operated
   // Half of them around a publication.
   const atMs = dice.chance(0.5) ? dice.between(100, lastsMs - 300) : dice.oneOf(publishedAtMs) + dice.between(0, 500)
   switch (dimension) {
     case 'stops': {
       const forMs = dice.between(50, 1_500)
-      if (dice.chance(0.25)) return { atMs, kind: 'stopNode', nodeId: dice.oneOf(nodes).nodeId, forMs }
+      if (dice.chance(0.25)) return [{ atMs, kind: 'stopNode', nodeId: dice.oneOf(nodes).nodeId, forMs }]
       const call = dice.oneOf(calls)
       // While its call is under way.
       if (dice.chance(0.5))
-        return { atMs: call.atMs + dice.between(1, 30), kind: 'stop', host: call.client, afterStartMs: null, forMs }
+        return [{ atMs: call.atMs + dice.between(1, 30), kind: 'stop', host: call.client, afterStartMs: null, forMs }]
       const host = dice.chance(0.2) ? dice.oneOf(clients) : dice.oneOf(hosts)
-      return { atMs, kind: 'stop', host, afterStartMs: dice.chance(0.5) ? dice.between(0, 12) : null, forMs }
+      return [{ atMs, kind: 'stop', host, afterStartMs: dice.chance(0.5) ? dice.between(0, 12) : null, forMs }]
     }
     case 'clocks': {
       const byMs = dice.oneOf([-1, -1, 1]) * dice.oneOf([2_000, hourMs, 12 * hourMs])
-      return { atMs, kind: 'clock', process: dice.oneOf([...hosts, ...hosts, ...clients, ...servers]), byMs }
+      return [{ atMs, kind: 'clock', process: dice.oneOf([...hosts, ...hosts, ...clients, ...servers]), byMs }]
     }
     case 'databaseLosses': {
       const how = dice.oneOf(['emptied', 'restored', 'restored', 'failedOver', 'failedOver', 'restarted'] as const)
-      return { atMs, kind: 'databaseLost', how, inMs: dice.oneOf([20, 100, 400, 1_500]) }
+      return [{ atMs, kind: 'databaseLost', how, inMs: dice.oneOf([20, 100, 400, 1_500]) }]
+    }
+    case 'restarts': {
+      const version = dice.between(1, publishedAtMs.length)
+      const at = Math.min(lastsMs - 1_500, publishedAtMs[version - 1]! + dice.between(300, 1_500))
+      const host = dice.oneOf(hosts)
+      const asked: Step = dice.oneOf([
+        { atMs: at, kind: 'retryVersion', version },
+        { atMs: at, kind: 'retryVersion', version },
+        { atMs: at, kind: 'pause', version, forMs: 1_500 },
+        { atMs: at, kind: 'hold', nodeId: dice.oneOf(nodes).nodeId, forMs: 1_500 },
+      ] as const)
+      const restart = (afterMs: number): Step => ({ atMs: at + afterMs, kind: 'crash', host, moment: { at: 'once' }, forMs: 30 })
+      return [asked, restart(dice.between(200, 500)), restart(dice.between(700, 1_200))]
     }
     case 'freezes':
-      return {
-        atMs,
-        kind: 'freeze',
-        process: dice.oneOf([...hosts, ...hosts, ...clients, ...servers]),
-        forMs: dice.oneOf([50, 300, 1_200, 4_000]),
-      }
+      return [
+        {
+          atMs,
+          kind: 'freeze',
+          process: dice.oneOf([...hosts, ...hosts, ...clients, ...servers]),
+          forMs: dice.oneOf([50, 300, 1_200, 4_000]),
+        },
+      ]
   }
 }

@@ -24,11 +24,12 @@ import { EventWatch } from '../../../rehearsal/world/eventWatch.js'
 import { Limits } from '../../../rehearsal/world/limits.js'
 import { Model } from '../../../rehearsal/world/model.js'
 import { type Observed, observe } from '../../../rehearsal/world/observer.js'
+import { RetryWatch } from '../../../rehearsal/world/operations/retryWatch.js'
 import { Operators, type OperatorsRoom } from '../../../rehearsal/world/operators.js'
 import type { NodePlan } from '../../../rehearsal/world/plan.js'
 import { callsDrawn } from '../../../rehearsal/world/planGenerator.js'
 import { type AuditRoom, untilAtRest } from '../../../rehearsal/world/rest.js'
-import { undoes } from '../../../rehearsal/world/specs.js'
+import { goesAsUndo } from '../../../rehearsal/world/specs.js'
 import { castOf } from '../../../rehearsal/world/upgrades.js'
 import { Witness } from '../../../rehearsal/world/witness.js'
 import type { TestServer } from '../../support/servers.js'
@@ -60,6 +61,7 @@ export class SoakWorld implements AuditRoom, Observed, OperatorsRoom {
   readonly controls: ControlWatch
   readonly deaths: DeathWatch
   readonly events: EventWatch
+  readonly retries: RetryWatch
   readonly model: Model
   readonly cast
   readonly operators: Operators
@@ -85,12 +87,16 @@ export class SoakWorld implements AuditRoom, Observed, OperatorsRoom {
     this.cast = castOf(plan, idleWitness)
     this.limits = new Limits(plan, (service) => plan.nodes.filter((node) => node.service === service).length, violated)
     this.controls = new ControlWatch(
-      (version) => undoes(plan, version),
+      (version) => goesAsUndo(plan, version),
+      // The scheduling functions run in other processes: here nobody hears them.
+      true,
       () => this.time.elapsedMs,
       violated,
     )
     this.deaths = new DeathWatch(() => this.time.now(), violated)
     this.events = new EventWatch(plan)
+    // The nodes' disks are their hosts' own: what they forget, nobody sees here.
+    this.retries = new RetryWatch(true, violated)
     this.operators = new Operators(this, built)
   }
 
@@ -225,6 +231,9 @@ export class SoakWorld implements AuditRoom, Observed, OperatorsRoom {
     }
   }
 
+  /** Through the upgrade database only: the nodes' handles are in other processes. */
+  retry(): void {}
+
   async close(): Promise<void> {
     this.#isLoaded = false
     for (const name of [...this.#children.keys()]) await this.killHost(name)
@@ -278,7 +287,7 @@ export class SoakWorld implements AuditRoom, Observed, OperatorsRoom {
 }
 
 /** Here only the classes' shapes are asked for: nothing of them runs. */
-const idleWitness = new Witness({ isAlive: () => false, begins() {}, pause: async () => {}, violated() {} })
+const idleWitness = new Witness({ isAlive: () => false, begins() {}, signalled() {}, pause: async () => {}, violated() {} })
 
 /** A module for each upgrade, which makes it of the plan in the process that loads it. */
 function builtOf(plan: SoakPlan, directory: string): Promise<readonly (BuiltUpgrade | undefined)[]> {
