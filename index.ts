@@ -1,5 +1,8 @@
 /** The public entry: what a user's code, samples and benches import from `theseus`. */
 import 'reflect-metadata'
+import * as tsyringe from 'tsyringe'
+import * as theseus from './index.js'
+import { shareWithBundles } from './transports/modules/hostModules.js'
 
 export type { RefOptions } from './actors/clients.js'
 export type { LookBatch } from './actors/looking.js'
@@ -104,3 +107,7 @@ export type { SnapshotSeen, StatechartEvent } from './core/statechartEvent.js'
 export { isTableKey, isTableValue, type TableEntries, tableKeyLengthMax, tableValueBytesMax } from './core/tables.js'
 export { quantileMs } from './core/timeBuckets.js'
 export { defineUpgrade, type Upgrade, upgradeClass } from './core/upgrade.js'
+
+shareWithBundles('theseus', theseus)
+shareWithBundles('tsyringe', tsyringe)
+shareWithBundles('reflect-metadata', {})

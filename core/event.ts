@@ -5,7 +5,7 @@
  */
 import { Fault } from './fault.js'
 import { isName, nameLengthMax } from './ids.js'
-import { markMethod } from './methods.js'
+import { markMethod, prototypesOf } from './methods.js'
 
 /** What is published: a name, and the parameters that its hearers take. */
 export interface EventType<Args extends readonly unknown[]> {
@@ -58,9 +58,9 @@ export interface Hearing {
 }
 
 /** What a class hears, by the event's name, with what it inherits. Throws `config.invalid` where two methods hear one event. */
-export function hearingsOf(prototype: object, base: object, className: string): ReadonlyMap<string, Hearing> {
+export function hearingsOf(prototype: object, className: string): ReadonlyMap<string, Hearing> {
   const hearings = new Map<string, Hearing>()
-  for (let at = prototype; at !== base && at !== Object.prototype && at !== null; at = Object.getPrototypeOf(at)) {
+  for (const at of prototypesOf(prototype)) {
     if (!Object.hasOwn(at, heard)) continue
     for (const [method, type] of (at as Hearer)[heard]!) {
       const known = hearings.get(type.name)

@@ -39,6 +39,17 @@ export const command = mark('command')
 /** Marks a remote method that only observes. A query may be sent again when its answer is lost. */
 export const query = mark('query')
 
+/** On the base class itself, and nowhere below it. */
+export const baseBrand: unique symbol = Symbol.for('theseus.nodeObject') as never
+
+/** A class's own prototype and those it inherits from, up to the base of whichever copy of this package it extends. */
+export function* prototypesOf(prototype: object): Iterable<object> {
+  for (let at = prototype; at !== Object.prototype && at !== null; at = Object.getPrototypeOf(at)) {
+    if (Object.hasOwn(at.constructor, baseBrand)) return
+    yield at
+  }
+}
+
 /** Called by the runtime on the object itself, never over the wire. */
 export const lifecycleMethods: ReadonlySet<string> = new Set(['constructor', 'start', 'stop', 'selfCheck', 'checkRecord'])
 
@@ -46,32 +57,28 @@ export const lifecycleMethods: ReadonlySet<string> = new Set(['constructor', 'st
  * The remote methods of a class, with those it inherits. Throws `config.invalid` for a public method without a mark: it would be
  * neither remote nor private, and nobody could tell which was meant.
  */
-export function methodsOf(prototype: object, base: object, className: string): ReadonlyMap<string, MethodKind> {
+export function methodsOf(prototype: object, className: string): ReadonlyMap<string, MethodKind> {
   const found = new Map<string, MethodKind>()
-  for (let at = prototype; at !== base && at !== Object.prototype && at !== null; at = Object.getPrototypeOf(at)) {
+  for (const at of prototypesOf(prototype)) {
     const own = Object.hasOwn(at, marks) ? (at as Marked)[marks]! : new Map<string, MethodKind>()
     for (const name of Object.getOwnPropertyNames(at)) {
       if (lifecycleMethods.has(name) || found.has(name)) continue
       const kind = own.get(name)
       if (kind !== undefined) found.set(name, kind)
-      else if (typeof Object.getOwnPropertyDescriptor(at, name)?.value === 'function' && !inheritsMark(at, base, name)) {
+      else if (typeof Object.getOwnPropertyDescriptor(at, name)?.value === 'function' && !inheritsMark(at, name)) {
         throw new Fault(
           'config.invalid',
           `${className}.${name} is public but unmarked: add @command or @query, or make it #private`,
         )
-      } else if (inheritsMark(at, base, name)) found.set(name, inheritsMark(at, base, name)!)
+      } else if (inheritsMark(at, name)) found.set(name, inheritsMark(at, name)!)
     }
   }
   return found
 }
 
 /** An override keeps the mark of what it overrides. */
-function inheritsMark(from: object, base: object, name: string): MethodKind | undefined {
-  for (
-    let at = Object.getPrototypeOf(from);
-    at !== base && at !== Object.prototype && at !== null;
-    at = Object.getPrototypeOf(at)
-  ) {
+function inheritsMark(from: object, name: string): MethodKind | undefined {
+  for (const at of prototypesOf(Object.getPrototypeOf(from))) {
     const kind = Object.hasOwn(at, marks) ? (at as Marked)[marks]!.get(name) : undefined
     if (kind !== undefined) return kind
   }

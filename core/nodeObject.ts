@@ -7,11 +7,10 @@ import type { Collection } from './collection.js'
 import { type EventType, type Hearing, hearingsOf } from './event.js'
 import { Fault } from './fault.js'
 import { checkName, isClassName } from './ids.js'
-import { type MethodKind, methodsOf } from './methods.js'
+import { baseBrand, type MethodKind, methodsOf } from './methods.js'
 
 /** The key under which the runtime gives an object its surroundings. A symbol, since every plain public name would be remote. */
 export const contextKey: unique symbol = Symbol.for('theseus.context') as never
-const brand: unique symbol = Symbol.for('theseus.nodeObject') as never
 /** Nothing has it: it tells the compiler the types of a class's collections, which it can't find out from a generic method. */
 declare const collectionsKey: unique symbol
 
@@ -50,8 +49,8 @@ export abstract class NodeObject<State extends object = Plain, Collections exten
     return {}
   }
 
-  static readonly [brand] = true
-  readonly [brand] = true
+  static readonly [baseBrand] = true
+  readonly [baseBrand] = true
   declare [contextKey]: ObjectContext
   declare protected readonly [collectionsKey]: Collections
 
@@ -183,7 +182,7 @@ const described = new WeakMap<NodeClass, ClassDescription>()
 
 /** For what comes past the compiler. By brand: another copy of `NodeObject` is as good. */
 export function isNodeClass(value: unknown): value is NodeClass {
-  return typeof value === 'function' && (value as { [brand]?: unknown })[brand] === true
+  return typeof value === 'function' && (value as { [baseBrand]?: unknown })[baseBrand] === true
 }
 
 /** Checks a class and describes it. Throws `config.invalid`, saying what to change. */
@@ -207,12 +206,12 @@ export function describeClass(definition: NodeClass): ClassDescription {
   const description: ClassDescription = {
     className,
     service,
-    methods: methodsOf(definition.prototype, NodeObject.prototype, className),
+    methods: methodsOf(definition.prototype, className),
     calls: called.map((target) => target.className),
     callsServices: new Set([service, ...called.map(serviceOf)]),
     isReentrant: definition.reentrant === true,
     publishes,
-    hears: hearingsOf(definition.prototype, NodeObject.prototype, className),
+    hears: hearingsOf(definition.prototype, className),
     definition,
   }
   described.set(definition, description)

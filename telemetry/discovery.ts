@@ -2,14 +2,10 @@
  * NATS service discovery (ADR-32 of NATS): a host answers `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`, so that `nats micro ls` lists the hosts of
  * all systems, and `nats micro info theseus-<system>` the services of one. The services are called by docs/protocol.md, not by micro.
  */
-import { readFileSync } from 'node:fs'
 import type { HostStatus, NodeSnapshot } from '../core/hostStatus.js'
 import type { Subscription, Transport } from '../core/ports/transport.js'
+import { softwareVersion } from '../core/softwareVersion.js'
 import { serviceQueue, subjectsOf } from '../core/subjects.js'
-
-const { version: softwareVersion } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  readonly version: string
-}
 
 const verbs = ['PING', 'INFO', 'STATS'] as const
 type Verb = (typeof verbs)[number]

@@ -1,10 +1,12 @@
 /** NATS service discovery, asked for by the nats package's own client, as `nats micro ls` does. */
 import 'reflect-metadata'
+import { readFileSync } from 'node:fs'
 import test from 'ava'
 import { connect, type ServiceInfo, type ServiceStats } from 'nats'
 import { createHost, startUpgradeServer } from 'theseus'
 import { memoryStore } from 'theseus/memory'
 import { nats } from 'theseus/nats'
+import { softwareVersion } from '../../core/softwareVersion.js'
 import { memoryDatabase } from '../../transports/memory/index.js'
 import { NotesV1 } from '../actors/notes.js'
 import { startNatsServer } from '../support/servers.js'
@@ -75,4 +77,9 @@ test('nats micro finds the hosts of a system, what they serve, and how much', as
 
   await h1!.stop()
   t.deepEqual(idsOf(await all(client.ping('theseus-shop'))), ['theseus-shop h2'])
+})
+
+test('the version that a host tells is the package’s', (t) => {
+  const page = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
+  t.is(softwareVersion, JSON.parse(page).version)
 })

@@ -3,14 +3,13 @@
  * bundle in memory, which is accepted.
  */
 import { mkdir, readFile, realpath, rename, writeFile } from 'node:fs/promises'
-// Not by name: an older Node.js could not link this, and say nothing of its version.
-import * as nodeModule from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Fault, isFault, reasonOf } from '../../core/fault.js'
 import { digestOf, isDigest } from '../../core/manifest.js'
 import type { ClassRepository } from '../../core/ports/classRepository.js'
 import { isUpgrade, type Upgrade } from '../../core/upgrade.js'
+import { shareHostModules } from './hostModules.js'
 
 /** Keeps `<digest>.mjs` files in `cacheDirectory`, which is made when it is missing. What is in it may be deleted at any time. */
 export function bundleRepository(cacheDirectory: string): ClassRepository {
@@ -70,27 +69,4 @@ async function store(cacheDirectory: string, digest: string, bundle: Uint8Array)
       { cause: error },
     )
   }
-}
-
-/** What bundles leave outside: an upgrade's classes must be of the host's own `NodeObject` and ask the host's own container. */
-const hostModules = /^(?:theseus(?:\/.*)?|tsyringe|reflect-metadata)$/
-
-const cacheUrls = new Set<string>()
-
-function shareHostModules(cacheUrl: string): void {
-  if (cacheUrls.size === 0) {
-    nodeModule.registerHooks({
-      resolve(specifier, context, nextResolve) {
-        const fromBundle = hostModules.test(specifier) && context.parentURL !== undefined && isBundle(context.parentURL)
-        // From here, `theseus` is this very package, by its own name, wherever it is installed.
-        return nextResolve(specifier, fromBundle ? { ...context, parentURL: import.meta.url } : context)
-      },
-    })
-  }
-  cacheUrls.add(cacheUrl)
-}
-
-function isBundle(url: string): boolean {
-  for (const cacheUrl of cacheUrls) if (url.startsWith(cacheUrl)) return true
-  return false
 }

@@ -1,0 +1,75 @@
+/**
+ * What bundles leave outside, from the running host: an upgrade's classes must be of the host's own `NodeObject`, and ask the host's own
+ * container. A host as npm installs it resolves these names to its own files. Of a host that is bundled there are no such files, or they
+ * are another copy, so its bundles are given modules that are made of what runs.
+ */
+// Not by name: an older Node.js could not link this, and say nothing of its version.
+import * as nodeModule from 'node:module'
+
+/** Each with its exports, as the public entry tells them. */
+const running = new Map<string, object>()
+
+/** To be called by the public entry for what it has of these modules. */
+export function shareWithBundles(specifier: string, exports: object): void {
+  running.set(specifier, exports)
+}
+
+const shared = /^(?:theseus(?:\/.*)?|tsyringe|reflect-metadata)$/
+
+/** The made modules' exports, by URL: that is how their source finds them. One process may have several copies of this file. */
+const made: unique symbol = Symbol.for('theseus.hostModules') as never
+const madeModules = ((globalThis as { [made]?: Map<string, object> })[made] ??= new Map())
+
+const cacheUrls = new Set<string>()
+
+/** From now on the bundles in this directory share the host's modules. */
+export function shareHostModules(cacheUrl: string): void {
+  if (cacheUrls.size === 0) nodeModule.registerHooks(isInstalled() ? installed : fromRunning(`theseus-host-${madeModules.size}:`))
+  cacheUrls.add(cacheUrl)
+}
+
+/** Whether `theseus`, from here, is the package that this file is of. */
+function isInstalled(): boolean {
+  try {
+    return import.meta.resolve('theseus') === new URL('../../index.js', import.meta.url).href
+  } catch {
+    return false
+  }
+}
+
+const installed: nodeModule.RegisterHooksOptions = {
+  resolve(specifier, context, nextResolve) {
+    // From here, `theseus` is this very package, by its own name, wherever it is installed.
+    return nextResolve(specifier, isFromBundle(specifier, context) ? { ...context, parentURL: import.meta.url } : context)
+  },
+}
+
+function fromRunning(scheme: string): nodeModule.RegisterHooksOptions {
+  return {
+    resolve(specifier, context, nextResolve) {
+      const exports = isFromBundle(specifier, context) ? running.get(specifier) : undefined
+      if (exports === undefined) return nextResolve(specifier, context)
+      const url = scheme + specifier
+      madeModules.set(url, exports)
+      return { url, format: 'module', shortCircuit: true }
+    },
+    load(url, context, nextLoad) {
+      if (!url.startsWith(scheme)) return nextLoad(url, context)
+      return { format: 'module', source: sourceOf(url), shortCircuit: true }
+    },
+  }
+}
+
+function sourceOf(url: string): string {
+  const names = Object.keys(madeModules.get(url)!).filter((name) => name !== 'default')
+  return `const exports = globalThis[Symbol.for('theseus.hostModules')].get(${JSON.stringify(url)})
+export default exports.default
+export const { ${names.join(', ')} } = exports
+`
+}
+
+function isFromBundle(specifier: string, { parentURL }: { readonly parentURL: string | undefined }): boolean {
+  if (parentURL === undefined || !shared.test(specifier)) return false
+  for (const cacheUrl of cacheUrls) if (parentURL.startsWith(cacheUrl)) return true
+  return false
+}
