@@ -13,6 +13,8 @@ import { Contacts } from './actors/contacts.js'
 import { Controls } from './actors/controls.js'
 import { EventHub } from './actors/eventHub.js'
 import { Host } from './actors/host.js'
+import { HostFence } from './actors/hostFence.js'
+import { HostSession } from './actors/hostSession.js'
 import { Inspection } from './actors/inspection.js'
 import { Journal } from './actors/journal.js'
 import { Looking } from './actors/looking.js'
@@ -38,6 +40,7 @@ import type { HostObserver } from './core/hostEvents.js'
 import type { HostStatus } from './core/hostStatus.js'
 import { checkName, type Version } from './core/ids.js'
 import { checkFacts, type NodeFacts } from './core/nodeFilter.js'
+import { keys } from './core/nodeRecord.js'
 import type { ClassRepository } from './core/ports/classRepository.js'
 import { type Clock, type WallClock, withMonotonic } from './core/ports/clock.js'
 import type { HostMetrics, MetricsFactory } from './core/ports/metrics.js'
@@ -56,6 +59,7 @@ import { type EmbeddedWorld, embeddedWorld } from './transports/memory/embeddedW
 import { memoryStore } from './transports/memory/memoryStore.js'
 import { bundleRepository } from './transports/modules/bundleRepository.js'
 import { nkeySignatures } from './transports/nkeys/nkeys.js'
+import { openPatiently } from './transports/patientDatabase.js'
 import type { StateFactory } from './transports/stateFactory.js'
 import { systemClock } from './transports/systemClock.js'
 import { systemRandom } from './transports/systemRandom.js'
@@ -274,6 +278,8 @@ const hostParts: readonly (new (...args: any[]) => object)[] = [
   Teaching,
   UpgradeHistory,
   ClassRegistry,
+  HostSession,
+  HostFence,
   Registrar,
   Population,
   RecordPasses,
@@ -304,7 +310,9 @@ async function open(options: HostOptions, store: StateStore): Promise<Opened> {
   const signing: Signing = { upgrader: options.upgrader }
   const observers = new Observers()
   if (options.observe !== undefined) observers.add(options.observe)
-  const ways = await connect(options, hostId, observers.notify)
+  // A host that comes back with nodes does not wait for the database.
+  const [hasNodes] = store.range(...keys.allRecords, 1)
+  const ways = await connect(options, hostId, observers.notify, hasNodes !== undefined)
   const metrics = options.metrics?.open({ system, hostId })
   const scope = container.createChildContainer()
   const settings: HostSettings = {
@@ -345,7 +353,7 @@ interface Connected {
   close(): Promise<void>
 }
 
-async function connect(options: Ways & Trusting, name: string, observe: HostObserver): Promise<Connected> {
+async function connect(options: Ways & Trusting, name: string, observe: HostObserver, isPatient = false): Promise<Connected> {
   if ((options.transport === undefined) !== (options.udb === undefined)) {
     throw new Fault('config.invalid', 'give transport and udb together, or neither: then the system is embedded in this process')
   }
@@ -353,7 +361,15 @@ async function connect(options: Ways & Trusting, name: string, observe: HostObse
   const world = options.transport === undefined || options.udb === undefined ? enter(options) : undefined
   const onError = (error: unknown) => observe({ type: 'warning', message: 'the transport reports an error', error })
   const transport = await (options.transport ?? world!.transport).connect({ name, onError })
-  const database = await (options.udb ?? world!.database).open(options.system, clock).catch(async (error) => {
+  const away = (error: Fault) =>
+    observe({
+      type: 'warning',
+      message: 'the upgrade database does not answer; nodes serve without it, and it is tried again',
+      error,
+    })
+  const udb = options.udb ?? world!.database
+  const opening = isPatient ? openPatiently(udb, options.system, clock, away) : udb.open(options.system, clock)
+  const database = await opening.catch(async (error) => {
     await transport.close()
     throw error
   })

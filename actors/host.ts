@@ -45,7 +45,12 @@ export class Host {
     // Asked at most every `unknownVersionMs`, whatever others say.
     contacts.onNewer = (version) => void history.knows(version).catch(() => {})
     registrar.figuresOf = (nodeId) => this.#nodes.get(nodeId)?.status.figures
-    registrar.onTaken = (nodeId, fault) => void this.#taken(nodeId, fault)
+    registrar.onTaken = (nodeId, fault) => this.#taken(nodeId, fault)
+    registrar.onLoss = () => {
+      for (const node of this.#nodes.values()) node.slot.tellAgain()
+    }
+    // What is over, and the history, is given back with a question.
+    registrar.onProbation = () => this.#ask()
   }
 
   get id(): string {
@@ -79,9 +84,15 @@ export class Host {
     if (this.#nodes.has(nodeId) || this.#starting.has(nodeId))
       throw new Fault('config.invalid', `node ${nodeId} runs on this host already`)
     this.#starting.add(nodeId)
+    this.services.fence.start()
     try {
       const node = await startNode(this.services, definition, nodeId)
       this.#nodes.set(nodeId, node)
+      if (!this.services.registrar.has(nodeId)) {
+        await node.stop()
+        this.#nodes.delete(nodeId)
+        throw new Fault('config.registered-elsewhere', `node ${nodeId} was started elsewhere while it started here`, { nodeId })
+      }
       // What was heard while the node was starting.
       const { heard, dead } = this.services.history
       if (heard > node.keeper.record.newest) node.learning.learn(heard)
@@ -128,6 +139,7 @@ export class Host {
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#stopped = true
+    this.services.fence.stop()
     this.#cancelAsking()
     this.#cancelAnnounced()
     await this.#announcements?.drain()

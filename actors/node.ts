@@ -171,6 +171,11 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
   }
 
   callSelf(timer: DueTimer, method: string, args: readonly unknown[]): void {
+    const { fence, clock } = this.services
+    if (fence.isClosed(clock.monotonicMs())) {
+      fence.whenOpen(() => void (this.isOver || this.callSelf(timer, method, args)))
+      return
+    }
     this.mailbox.add(timerCall(this, this.keeper.record.incarnation, timer, method, args))
   }
 
@@ -219,7 +224,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
       call.refuse(this.#isBehindFault())
       return
     }
-    if (this.#leaving && call.isFromOutside) {
+    if ((this.#leaving && call.isFromOutside) || this.#stopped) {
       call.refuse(this.#stopping())
       return
     }

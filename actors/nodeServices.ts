@@ -14,6 +14,7 @@ import { ClassRegistry } from './classRegistry.js'
 import { Contacts } from './contacts.js'
 import { Controls } from './controls.js'
 import { EventHub } from './eventHub.js'
+import { HostFence } from './hostFence.js'
 import { Inspection } from './inspection.js'
 import { Journal } from './journal.js'
 import { Outbox } from './outbox.js'
@@ -57,6 +58,7 @@ export class NodeServices {
     @inject(EventHub) readonly events: EventHub,
     @inject(Controls) readonly controls: Controls,
     @inject(Inspection) readonly inspection: Inspection,
+    @inject(HostFence) readonly fence: HostFence,
   ) {}
 
   /** A class without constructor parameters needs no container of its own. */

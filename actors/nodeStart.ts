@@ -6,12 +6,13 @@ import { Fault } from '../core/fault.js'
 import { checkName, type Version } from '../core/ids.js'
 import { describeClass, type NodeClass } from '../core/nodeObject.js'
 import { checkRecord, type Generation, keys, type NodeRecord, recordFormat, slot } from '../core/nodeRecord.js'
-import { clientService } from '../core/ports/upgradeDatabase.js'
+import { clientService, type NodeRow, type NodeStatus } from '../core/ports/upgradeDatabase.js'
 import { startTriesMax } from '../core/upgradeStatechart.js'
 import { isRejection } from './classRegistry.js'
 import { Node } from './node.js'
 import type { NodeServices } from './nodeServices.js'
 import { NodeState } from './nodeState.js'
+import { isOnProbation } from './population.js'
 import { within } from './timeouts.js'
 import { leftBehind, runTransform, sweepSlots } from './transformRun.js'
 
@@ -44,7 +45,28 @@ async function revive(services: NodeServices, definition: NodeClass, stored: Nod
   const record = afterCrash({ ...stored, incarnation: stored.incarnation + 1 })
   const node = new Node(services, record, false)
   await node.keeper.commit(record)
-  return orStopped(node, () => resume(node, record))
+  return orStopped(node, async () => {
+    await services.registrar.claim(rowOf(services, node, record))
+    await resume(node, record)
+  })
+}
+
+/** Before anything runs. What it is about is told as it goes on. */
+function rowOf({ settings, store, clock }: NodeServices, node: Node, { service, upgrade }: NodeRecord): NodeStatus {
+  const { node: nodeId, className, version } = node.replier
+  const phase = upgrade === null ? 'current' : upgrade.phase
+  return {
+    nodeId,
+    service,
+    className,
+    version,
+    phase,
+    target: upgrade?.target ?? null,
+    reason: upgrade?.phase === 'stalled' ? upgrade.reason : null,
+    hostId: settings.hostId,
+    directoryId: store.directoryId,
+    since: clock.now(),
+  }
 }
 
 /**
@@ -98,7 +120,7 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
   const newest = await history.ask()
   await history.fetch(newest)
   const oldest = history.dead
-  const complete = Math.max(oldest, await newestComplete(services))
+  const complete = Math.max(oldest, await newestComplete(services, newest))
   const line = classes.line(describeClass(definition).className, { nodeId, facts: settings.facts })
   const first = await firstReadable(services, line, firstNeeded(services, oldest))
   const goal = await newestVerified(services, line, first, complete)
@@ -220,11 +242,22 @@ async function newestVerified(
   return newest
 }
 
-/** The newest version that every registered node is at or past; the newest there is, where none is registered. */
-async function newestComplete({ population, history }: NodeServices): Promise<Version> {
+/**
+ * The newest version that every registered node is at or past; the newest there is, where none is registered. The oldest that lives, where it is
+ * not known who is registered: from there it goes on as any node does.
+ */
+async function newestComplete({ population, history }: NodeServices, newest: Version): Promise<Version> {
   if (history.newest === 0) return 0
-  // Read once for all that are born at the same time.
-  const rows = await population.nodes()
+  // The upgrade server has lost versions, and who knows what else.
+  if (newest < history.newest) return history.dead
+  let rows: readonly NodeRow[]
+  try {
+    // Read once for all that are born at the same time.
+    rows = await population.nodes()
+  } catch (error) {
+    if (isOnProbation(error)) return history.dead
+    throw error
+  }
   const versions = rows.filter(({ service }) => service !== clientService).map(({ version }) => version)
   return Math.min(history.newest, ...versions)
 }

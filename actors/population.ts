@@ -3,8 +3,10 @@
  * every half second are still a few reads a second.
  */
 import { inject, injectable } from 'tsyringe'
+import { Fault, isFault } from '../core/fault.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { NodeRow, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import { HostSession } from './hostSession.js'
 import type { HostSettings } from './settings.js'
 import { tokens } from './tokens.js'
 
@@ -19,13 +21,14 @@ export class Population {
     @inject(tokens.database) private readonly database: UpgradeDatabase,
     @inject(tokens.clock) private readonly clock: Clock,
     @inject(tokens.settings) private readonly settings: HostSettings,
+    @inject(HostSession) private readonly session: HostSession,
   ) {}
 
-  /** At most `populationMs` old. Rejects while the database is away. */
+  /** At most `populationMs` old. Rejects while the database is away, or on probation. */
   async nodes(service?: string): Promise<readonly NodeRow[]> {
     if (this.#rows === undefined || this.clock.monotonicMs() - this.#readAtMs > this.settings.populationMs) {
       this.#readAtMs = this.clock.monotonicMs()
-      const rows = this.database.nodes()
+      const rows = this.#read()
       this.#rows = rows
       this.#byService = new Map()
       rows.catch(() => {
@@ -42,4 +45,21 @@ export class Population {
     }
     return found
   }
+
+  /** Asked as a witness: this host may have seen what the database has lost. */
+  async #read(): Promise<readonly NodeRow[]> {
+    const standing = await this.database.attend(this.session.now)
+    this.session.hear(standing)
+    const doubt = standing.probation?.doubt ?? 'silent'
+    if (doubt !== 'silent') {
+      const message = 'the upgrade database has lost something, and not all hosts have told of their nodes yet'
+      throw new Fault('unavailable.disconnected', message, { doubt })
+    }
+    return this.database.nodes()
+  }
+}
+
+/** Whether the rows can't be believed, where they could be read. */
+export function isOnProbation(error: unknown): boolean {
+  return isFault(error) && error.details.doubt !== undefined
 }

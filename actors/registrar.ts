@@ -1,18 +1,25 @@
 /**
  * Tells the upgrade database who runs what (§4: "upgrade layers store their node's class and version in the UDB after each upgrade").
  * One per host: the newest row of each node, in batches, tried again until the database has it. Renews the leases.
+ *
+ * A database that answers in another epoch has lost something (core/standing.ts): it is told of all nodes again. Nodes that run elsewhere by its
+ * word are stopped here.
  */
 import { inject, injectable } from 'tsyringe'
-import { Fault } from '../core/fault.js'
+import { Fault, isFault } from '../core/fault.js'
 import type { HostObserver } from '../core/hostEvents.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Random } from '../core/ports/random.js'
-import type { NodeFigures, NodeStatus, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import type { Heard, NodeFigures, NodeStatus, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import type { Standing } from '../core/standing.js'
+import { HostFence } from './hostFence.js'
+import { HostSession } from './hostSession.js'
 import type { HostSettings } from './settings.js'
-import { backoffMs } from './timeouts.js'
+import { backoffMs, sleep, within } from './timeouts.js'
 import { tokens } from './tokens.js'
 
-type Registration = 'pending' | 'registered'
+/** `forgotten`: by an operator, who wants the node registered again only when it starts anew. */
+type Registration = 'pending' | 'registered' | 'forgotten'
 
 @injectable()
 export class Registrar {
@@ -27,8 +34,13 @@ export class Registrar {
   #idle: (() => void)[] = []
   /** How a node's calls go, where somebody wants to know. */
   figuresOf: (nodeId: string) => NodeFigures | undefined = () => undefined
-  /** A node turned out to be registered with another directory: it must not run here. */
-  onTaken: (nodeId: string, fault: Fault) => void = () => {}
+  /** A node turned out to be registered elsewhere: it must not run here. Resolves when it does not. */
+  onTaken: (nodeId: string, fault: Fault) => Promise<void> = async () => {}
+  /** The database has lost something. */
+  onLoss: () => void = () => {}
+  /** It is still on probation: what this host knows is to be given back. */
+  onProbation: () => void = () => {}
+  #epoch: string | undefined
 
   constructor(
     @inject(tokens.database) private readonly database: UpgradeDatabase,
@@ -36,16 +48,54 @@ export class Registrar {
     @inject(tokens.random) private readonly random: Random,
     @inject(tokens.settings) private readonly settings: HostSettings,
     @inject(tokens.observer) private readonly observe: HostObserver,
+    @inject(HostSession) private readonly session: HostSession,
+    @inject(HostFence) private readonly fence: HostFence,
   ) {
+    fence.ask = () => this.#askAll()
     this.#renewLater()
   }
 
-  /** Registers a node now. Throws `config.registered-elsewhere`, or whatever the database throws. */
+  /** Registers a node that is born. Throws `config.registered-elsewhere`, or whatever the database throws. */
   async register(status: NodeStatus): Promise<void> {
-    const answer = await this.database.register(status, this.settings.leaseMs)
-    if (!answer.registered) throw taken(status, answer.directoryId)
-    this.#rows.set(status.nodeId, status)
-    this.#registrations.set(status.nodeId, 'registered')
+    await this.session.begin()
+    await this.#untilAlone(status)
+  }
+
+  /**
+   * Registers a node that comes back, before it answers anything. While the database is away the row can wait, and the node serves. Throws
+   * `config.registered-elsewhere`.
+   */
+  async claim(status: NodeStatus): Promise<void> {
+    await this.session.begin()
+    try {
+      await this.#untilAlone(status)
+    } catch (error) {
+      if (isFault(error) && (error.code === 'config.registered-elsewhere' || error.code === 'unavailable.stopped')) throw error
+      this.report(status)
+    }
+  }
+
+  /** Resolves when no other start of a host may still serve the node: it has said so, or its lease has run out. */
+  async #untilAlone(status: NodeStatus): Promise<void> {
+    const { clock, settings, database, session } = this
+    const { nodeId } = status
+    const late = () => new Fault('unavailable.disconnected', 'the upgrade database does not answer')
+    for (let waits = 0; ; waits++) {
+      const answer = await within(clock, settings.fenceAnswerMs, database.register(status, settings.leaseMs, session.now), late)
+      this.#stands(answer.standing)
+      if (!answer.registered) throw taken(nodeId, answer.directoryId, answer.hostId)
+      this.#rows.set(nodeId, status)
+      this.#registrations.set(nodeId, 'registered')
+      const { predecessor } = answer
+      if (predecessor === undefined || session.isOver(predecessor.session)) return
+      if (waits === 0) {
+        const seconds = Math.ceil(predecessor.leftMs / 1000)
+        const message = `node ${nodeId} may run on host ${predecessor.hostId}, from another copy of this state directory: it is stopped there, and starts here within ${seconds} s`
+        this.observe({ type: 'warning', message, error: undefined })
+      }
+      await sleep(clock, Math.min(predecessor.leftMs, settings.leaseMs / 15) + 1)
+      if (this.#stopped) throw new Fault('unavailable.stopped', `node ${nodeId} does not start: the host has stopped`)
+    }
   }
 
   /** The node's row, to be stored as soon as the database takes it; registers the node if that is still to be done. */
@@ -54,6 +104,11 @@ export class Registrar {
     if (!this.#registrations.has(status.nodeId)) this.#registrations.set(status.nodeId, 'pending')
     this.#unreported.add(status.nodeId)
     this.#work()
+  }
+
+  /** Whether the node is this host's, as far as it knows. */
+  has(nodeId: string): boolean {
+    return this.#rows.has(nodeId)
   }
 
   /** The node is not here any more. Its row stays: a registered node counts until it is forgotten. */
@@ -91,6 +146,7 @@ export class Registrar {
       try {
         await this.#store(rows)
         this.#failures = 0
+        if (this.#unreported.size === 0 && this.#epoch !== undefined) this.session.told(this.#epoch)
       } catch (error) {
         for (const { nodeId } of rows) if (this.#rows.has(nodeId)) this.#unreported.add(nodeId)
         this.#retryLater(error)
@@ -102,18 +158,59 @@ export class Registrar {
   }
 
   async #store(rows: readonly NodeStatus[]): Promise<void> {
+    const { database, settings, session } = this
     const registered: NodeStatus[] = []
     for (const row of rows) {
-      if (this.#registrations.get(row.nodeId) === 'registered') {
-        registered.push(row)
+      const { nodeId } = row
+      if (this.#registrations.get(nodeId) !== 'pending') {
+        if (this.#rows.has(nodeId)) registered.push(row)
         continue
       }
-      const answer = await this.database.register(row, this.settings.leaseMs)
+      const answer = await database.register(row, settings.leaseMs, session.now)
+      this.#stands(answer.standing)
       // Not a node that was released meanwhile: its lease is no longer this host's to renew.
-      if (answer.registered && this.#rows.has(row.nodeId)) this.#registrations.set(row.nodeId, 'registered')
-      if (!answer.registered) this.onTaken(row.nodeId, taken(row, answer.directoryId))
+      if (answer.registered && this.#rows.has(nodeId)) this.#registrations.set(nodeId, 'registered')
+      if (!answer.registered) void this.#taken(nodeId, taken(nodeId, answer.directoryId, answer.hostId))
     }
-    if (registered.length > 0) await this.database.report(registered, this.settings.leaseMs)
+    if (registered.length > 0) this.#hear(await database.report(registered, settings.leaseMs, session.now))
+  }
+
+  #hear({ unknown, forgotten, elsewhere, standing }: Heard): void {
+    this.#stands(standing)
+    for (const nodeId of forgotten) if (this.#rows.has(nodeId)) this.#registrations.set(nodeId, 'forgotten')
+    for (const { nodeId, hostId } of elsewhere)
+      if (this.#rows.has(nodeId)) void this.#taken(nodeId, taken(nodeId, undefined, hostId ?? undefined))
+    const lost = unknown.filter((nodeId) => this.#registrations.get(nodeId) === 'registered')
+    for (const nodeId of lost) {
+      this.#registrations.set(nodeId, 'pending')
+      this.#unreported.add(nodeId)
+    }
+    if (lost.length > 0) this.#work()
+  }
+
+  #stands(standing: Standing | undefined): void {
+    if (standing === undefined) return
+    const { epoch, probation } = standing
+    this.session.hear(standing)
+    if (this.#epoch === undefined) this.session.told(epoch)
+    else if (this.#epoch !== epoch) {
+      const message = 'the upgrade database has restarted, or lost something: it is told of all nodes again'
+      this.observe({ type: 'warning', message, error: undefined })
+      for (const nodeId of this.#rows.keys()) this.#unreported.add(nodeId)
+      this.#work()
+      this.onLoss()
+    }
+    this.#epoch = epoch
+    if (probation !== null && probation.doubt !== 'silent') this.onProbation()
+  }
+
+  /** The other start is told that it need not wait. */
+  async #taken(nodeId: string, fault: Fault): Promise<void> {
+    this.release(nodeId)
+    await this.onTaken(nodeId, fault)
+    await this.database.gone([nodeId], this.session.now).catch(() => {
+      // Then it waits until the lease runs out.
+    })
   }
 
   #retryLater(error: unknown): void {
@@ -129,14 +226,34 @@ export class Registrar {
   async #renew(): Promise<void> {
     const unchanged: string[] = []
     for (const [nodeId, registration] of this.#registrations) {
-      if (registration !== 'registered') continue
+      if (registration === 'pending') continue
       const row = this.#rows.get(nodeId)
       const figures = this.figuresOf(nodeId)
       if (row === undefined || figures === undefined || isAlike(figures, row.figures)) unchanged.push(nodeId)
       // Behind what is being reported: an older row must not come after a newer one.
       else this.report({ ...row, figures })
     }
-    if (unchanged.length > 0) await this.database.renew(unchanged, this.settings.leaseMs)
+    await this.#ask(unchanged)
+  }
+
+  async #ask(nodeIds: readonly string[]): Promise<void> {
+    const moment = this.fence.moment()
+    try {
+      if (nodeIds.length > 0) this.#hear(await this.database.renew(nodeIds, this.settings.leaseMs, this.session.now))
+    } finally {
+      // A database that does not answer knows of nobody else who could have the nodes.
+      this.fence.asked(moment)
+    }
+  }
+
+  /** For the fence. What is pending has been refused to nobody yet. */
+  async #askAll(): Promise<void> {
+    const { clock, settings } = this
+    const nodeIds = [...this.#registrations].flatMap(([nodeId, registration]) => (registration === 'pending' ? [] : [nodeId]))
+    const late = () => new Fault('unavailable.disconnected', 'the upgrade database does not answer')
+    await within(clock, settings.fenceAnswerMs, this.#ask(nodeIds), late).catch((error) => {
+      this.observe({ type: 'warning', message: 'the upgrade database does not answer; nodes serve without its word', error })
+    })
   }
 
   #renewLater(): void {
@@ -149,11 +266,15 @@ export class Registrar {
   }
 }
 
-function taken({ nodeId }: NodeStatus, directoryId: string): Fault {
+function taken(nodeId: string, directoryId: string | undefined, hostId: string | undefined): Fault {
+  const where = [
+    ...(hostId === undefined ? [] : [`on host ${hostId}`]),
+    ...(directoryId === undefined ? [] : [`with state directory ${directoryId}`]),
+  ].join(' ')
   return new Fault(
     'config.registered-elsewhere',
-    `node ${nodeId} is registered with state directory ${directoryId}: start it there, or forget it with "natsctl node forget ${nodeId}"`,
-    { nodeId, directoryId },
+    `node ${nodeId} is registered ${where || 'elsewhere'}: start it there, or forget it with "natsctl node forget ${nodeId}"`,
+    { nodeId, ...(directoryId === undefined ? {} : { directoryId }), ...(hostId === undefined ? {} : { hostId }) },
   )
 }
 

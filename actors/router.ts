@@ -15,7 +15,7 @@ import { WatchedCall } from './watchedCall.js'
 
 /** What receives calls. */
 export interface Receiver extends Callee {
-  readonly services: Pick<NodeServices, 'clock' | 'contacts' | 'outbox' | 'observe' | 'telemetry'>
+  readonly services: Pick<NodeServices, 'clock' | 'contacts' | 'fence' | 'outbox' | 'observe' | 'settings' | 'telemetry'>
   readonly service: string
   /** Whether a call of this version has an answer here already, be it a fault. */
   knows(version: Version): boolean
@@ -26,27 +26,45 @@ export interface Receiver extends Callee {
 }
 
 export function route(node: Receiver, message: Message): void {
-  const { clock, contacts, outbox, observe, telemetry } = node.services
-  const { replyTo } = message
+  const { clock, fence, settings } = node.services
   const now = clock.monotonicMs()
+  if (!fence.isClosed(now)) carry(node, message, now, fence.lateMs)
+  else if (fence.waiting < settings.fencedMessagesMax) {
+    const { lateMs } = fence
+    fence.whenOpen(() => carry(node, message, now, lateMs))
+  } else carry(node, message, now, Number.POSITIVE_INFINITY)
+}
+
+/** `now`: when it arrived. It may have waited for `lateMs` before. */
+function carry(node: Receiver, message: Message, now: number, lateMs: number): void {
+  const { contacts, outbox, observe, telemetry } = node.services
+  const { replyTo } = message
   try {
     const answers = replyTo === undefined ? undefined : new Answers(outbox, replyTo, observe)
     for (const envelope of calls(message.payload)) {
       contacts.hear(envelope.caller, envelope.callerClass, envelope.callerVersion, now)
       const answered = envelope.kind === kinds.call ? answers : undefined
-      const deadline = now + envelope.deadlineMs
-      accept(
-        node,
+      const deadline = now + envelope.deadlineMs - lateMs
+      const call =
         telemetry === undefined
           ? new IncomingCall(node, envelope, answered, deadline)
-          : new WatchedCall(telemetry, node.service, node, envelope, answered, deadline),
-      )
+          : new WatchedCall(telemetry, node.service, node, envelope, answered, deadline)
+      if (lateMs > 0 && deadline <= now && answered !== undefined) call.refuse(tooLate())
+      else accept(node, call)
     }
   } catch (thrown) {
     const fault = toFault(thrown, 'protocol.bad-envelope')
     if (replyTo !== undefined) node.reply(replyTo, encodeFault(0, 0, fault, node.replier, node.replyBytesMax))
     else node.services.observe({ type: 'deadLetter', subject: message.subject, fault })
   }
+}
+
+/** Its caller may have given it up. If not, it can be made again. */
+function tooLate(): Fault {
+  return new Fault(
+    'unavailable.overloaded',
+    'this host has stood still for longer than the call had time: it was not carried out',
+  )
 }
 
 /** All or none: one envelope that does not belong here, and none of its message is carried out. */

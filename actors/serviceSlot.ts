@@ -68,6 +68,24 @@ export class ServiceSlot {
     this.#tell(++this.#wish, 0)
   }
 
+  /** The database has lost something: what it has of this slot may be of before. */
+  tellAgain(): void {
+    if (this.#isReserved) {
+      if (this.#state === 'held') this.#restore()
+    } else if (this.#state === 'free') {
+      this.#state = 'unknown'
+      this.#tell(++this.#wish, 0)
+    }
+  }
+
+  #restore(): void {
+    this.#telling = this.#telling.then(async () => {
+      if (!this.#isReserved || this.#state !== 'held') return
+      // Without an answer others may go beside this one: no more than that.
+      await this.services.database.restoreSlot(this.service, this.nodeId).catch(() => {})
+    })
+  }
+
   /** Ends the tries to release: the node is not here any more. */
   stop(): void {
     this.#wish++

@@ -55,6 +55,14 @@ export interface HostSettings {
   readonly announcedWithinMs: number
   /** A host that does not renew its lease for so long is taken for dead. */
   readonly leaseMs: number
+  /** Starts of a host that its state directory remembers: one that it does not know has another copy of it. */
+  readonly startsKeptMax: number
+  /** A host that has stood still for longer takes what arrives then for as old as that. */
+  readonly stallMs: number
+  /** How long a host that has stood still for more than a lease waits for the upgrade database's word before it goes on without. */
+  readonly fenceAnswerMs: number
+  /** Messages that wait for it; one more is refused with `unavailable.overloaded`. */
+  readonly fencedMessagesMax: number
   /** The pause before something that failed at the upgrade server or the UDB is tried again; doubles up to `backoffMsMax`. */
   readonly backoffMs: number
   readonly backoffMsMax: number
@@ -125,6 +133,10 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   chunkResendMs: 10_000,
   announcedWithinMs: 500,
   leaseMs: 15_000,
+  startsKeptMax: 16,
+  stallMs: 1_000,
+  fenceAnswerMs: 2_000,
+  fencedMessagesMax: 10_000,
   backoffMs: 100,
   backoffMsMax: 5_000,
   stopTimeoutMs: 10_000,

@@ -94,7 +94,7 @@ export class UpgradeHistory {
   }
 
   async #ask(): Promise<Version> {
-    const { version, digest, dead, final, wanted } = await this.server.head()
+    const { version, digest, dead, final, wanted } = await this.server.head({ dead: this.#dead, final: this.#final })
     this.#hasAsked = true
     void this.teaching.heard({ version, digest }, wanted)
     // A manifest that could not be had, or kept on a full disk, is tried again with each answer.

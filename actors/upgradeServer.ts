@@ -7,7 +7,7 @@
 import { decode, encodeAnnouncement, encodeFault, encodeReply } from '../core/codec.js'
 import { controlReasonLengthMax, heededMax } from '../core/control.js'
 import { type DirectiveLog, decodeDirective, type WhyNotDirected } from '../core/directive.js'
-import { type CallEnvelope, deadlineMsMax, kinds, type Replier } from '../core/envelope.js'
+import { type CallEnvelope, kinds, type Replier } from '../core/envelope.js'
 import { Fault, isFault, toFault } from '../core/fault.js'
 import { judge } from '../core/healthGate.js'
 import type { HostObserver } from '../core/hostEvents.js'
@@ -26,11 +26,12 @@ import {
 import type { Clock } from '../core/ports/clock.js'
 import type { Signatures } from '../core/ports/signatures.js'
 import type { Message, Subscription, Transport } from '../core/ports/transport.js'
-import { type Head, oldestPossible, type UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import type { Head, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import { checkSigned, type Signed } from '../core/signed.js'
 import { serverQueue, subjectsOf } from '../core/subjects.js'
 import { VerifiedHistory } from '../core/verifiedHistory.js'
 import { AnswerLine } from './answerLine.js'
+import { DeathRounds } from './deathRounds.js'
 import { Relearning } from './relearning.js'
 import { ServedBundles } from './servedBundles.js'
 
@@ -80,6 +81,7 @@ export class UpgradeServer {
   #answering = 0
   readonly #relearning: Relearning
   readonly #bundles: ServedBundles
+  readonly #deaths: DeathRounds
   readonly #chunkLine: AnswerLine
   /** What the last install found in the database. */
   #verified: VerifiedHistory | undefined
@@ -89,6 +91,7 @@ export class UpgradeServer {
   constructor(options: UpgradeServerOptions) {
     this.#options = options
     const { transport, clock } = options
+    this.#deaths = new DeathRounds(options)
     this.#bundles = new ServedBundles(options.database)
     this.#chunkLine = new AnswerLine({
       atOnce: chunksAtOnce,
@@ -116,7 +119,8 @@ export class UpgradeServer {
     if (head.version > 0) this.#announce(head.version, head.digest)
     const { deathRoundMs: deathMs = deathRoundMs, gateRoundMs: gateMs = gateRoundMs, gate } = this.#options
     this.#cancelRounds = [
-      this.#every(deathMs, 'no versions are declared dead', () => this.#declareDeaths()),
+      this.#deaths.attend(),
+      this.#every(deathMs, 'no versions are declared dead', () => this.#deaths.declare()),
       ...(gate === 'off' ? [] : [this.#every(gateMs, 'nobody guards the rollout', () => this.#guard())]),
     ]
   }
@@ -185,7 +189,7 @@ export class UpgradeServer {
   #question({ method, args }: CallEnvelope): Promise<unknown> {
     switch (method) {
       case 'head':
-        return this.#head()
+        return this.#head(args[0])
       case 'who':
         return this.#who()
       case 'manifests':
@@ -212,8 +216,9 @@ export class UpgradeServer {
     }
   }
 
-  async #head(): Promise<unknown> {
+  async #head(over: unknown): Promise<unknown> {
     const { database } = this.#options
+    await this.#deaths.takeBack(over)
     // Deaths first: none of them passes a version that is installed.
     const { inForce } = await database.dead()
     const final = await database.finalized()
@@ -257,7 +262,8 @@ export class UpgradeServer {
     if (!(bytes instanceof Uint8Array)) throw badArguments('teach(manifest, signature)')
     const { added } = await this.#relearning.teach({ bytes, signature: signature instanceof Uint8Array ? signature : null })
     if (added === undefined) return null
-    // The history was lost; who knows whether the log of directives was lost with it.
+    // With versions rows are lost too, and perhaps the log of directives.
+    await this.#options.database.doubt(this.#deaths.session)
     this.#log = await this.#options.database.directiveLog('lost')
     this.#announce(added.version, added.digest)
     return null
@@ -405,17 +411,6 @@ export class UpgradeServer {
     if (gate === 'pause')
       await database.setControl({ kind: 'pause', version, reason: reason.slice(0, controlReasonLengthMax), since })
     await database.setControl({ kind: 'gate', version, heeded: keys, since })
-  }
-
-  /** C8. Declares dead what no registered node runs or may still run, counting those that are down. */
-  async #declareDeaths(): Promise<void> {
-    const { database, deathDelayMs = deadlineMsMax } = this.#options
-    const rows = await database.nodes()
-    // Without any node it is not known what the next one needs.
-    if (rows.length === 0) return
-    const { version } = await database.head()
-    const below = Math.min(version, ...rows.map(oldestPossible))
-    if (below > (await database.dead()).below) await database.declareDead(below, deathDelayMs)
   }
 
   #announce(version: Version, digest: string | null): void {

@@ -14,6 +14,8 @@ import { CallTable, type Pace } from './callTable.js'
 import type { HostSettings } from './settings.js'
 import { tokens } from './tokens.js'
 
+const nothingOver = { dead: 0, final: 0 }
+
 /** Manifests asked for at once. */
 const manifestsAtOnce = 16
 
@@ -30,8 +32,8 @@ export class UpgradeServerClient {
     this.#subjects = subjectsOf(settings.system)
   }
 
-  /** The newest version, below which version all are dead, which is the newest that nobody goes back from, how many directives there have been, and which bundles were lost. */
-  async head(): Promise<
+  /** `over`: what is dead and final as this host knows it, for a server that may have lost it. Answers the newest version, below which version all are dead, which is the newest that nobody goes back from, how many directives there have been, and which bundles were lost. */
+  async head(over: { readonly dead: Version; readonly final: Version } = nothingOver): Promise<
     Head & {
       readonly dead: Version
       readonly final: Version
@@ -41,7 +43,7 @@ export class UpgradeServerClient {
       readonly wanted: readonly string[]
     }
   > {
-    const answer = ((await this.#ask('head', [])) ?? {}) as Record<string, unknown>
+    const answer = ((await this.#ask('head', [over])) ?? {}) as Record<string, unknown>
     const { version, digest, dead = 0, final = 0, directives = 0, log = null, wanted = [] } = answer
     if (!isVersion(version) || (digest !== null && !isDigest(digest))) throw unreadable('head')
     if (!isVersion(dead) || dead > version || !isVersion(final) || final > version) throw unreadable('head')

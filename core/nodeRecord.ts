@@ -99,6 +99,8 @@ export function withLazy(generation: Generation, lazy: Readonly<Record<Slot, Laz
 /** Keys of the state store, in one place (docs/architecture.md, "On disk"). */
 export const keys = {
   host: 'host',
+  /** The last starts of a host on this directory. */
+  starts: 'starts',
   record: (nodeId: string) => `n/${nodeId}`,
   allRecords: ['n/', 'n0'] as const,
   root: (nodeId: string, of: Slot) => `s/${nodeId}/${of}/r`,

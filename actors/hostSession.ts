@@ -1,0 +1,82 @@
+/**
+ * This start of the host, as the upgrade database tells it from others (core/standing.ts). The state directory remembers its last starts: one of
+ * them was over before this one could open the directory. A start that it does not remember has another copy of the directory.
+ */
+import { inject, injectable } from 'tsyringe'
+import { pack, unpack } from '../core/codec.js'
+import { keys } from '../core/nodeRecord.js'
+import type { Clock } from '../core/ports/clock.js'
+import { type Random, randomName } from '../core/ports/random.js'
+import type { StateStore } from '../core/ports/stateStore.js'
+import type { Session, Standing } from '../core/standing.js'
+import { Journal } from './journal.js'
+import type { HostSettings } from './settings.js'
+import { tokens } from './tokens.js'
+
+@injectable()
+export class HostSession {
+  readonly #id: string
+  readonly #startedMs: number
+  readonly #startedWallMs: number
+  readonly #before: ReadonlySet<string>
+  #written: Promise<void> | undefined
+  #stampMs = 0
+  #epoch: string | null = null
+
+  constructor(
+    @inject(tokens.clock) private readonly clock: Clock,
+    @inject(tokens.random) random: Random,
+    @inject(tokens.settings) private readonly settings: HostSettings,
+    @inject(tokens.store) private readonly store: StateStore,
+    @inject(Journal) private readonly journal: Journal,
+  ) {
+    this.#id = randomName(random)
+    this.#startedMs = clock.monotonicMs()
+    this.#startedWallMs = clock.now()
+    this.#before = new Set(startsIn(store))
+  }
+
+  /** Writes it down; to be awaited before the first node is registered. */
+  begin(): Promise<void> {
+    const starts = [...this.#before, this.#id].slice(-this.settings.startsKeptMax)
+    this.#written ??= this.journal.commit([[keys.starts, pack(starts, 'the starts of this host')]]).catch((error) => {
+      this.#written = undefined
+      throw error
+    })
+    return this.#written
+  }
+
+  /** Whether that start had this very directory, and not a copy of it. */
+  isOver(session: string): boolean {
+    return this.#before.has(session)
+  }
+
+  get now(): Session {
+    const { clock, settings, store } = this
+    // A process that was stopped shows in one clock, a machine that was suspended in the other.
+    const ageMs = Math.max(clock.monotonicMs() - this.#startedMs, clock.now() - this.#startedWallMs)
+    return {
+      id: this.#id,
+      hostId: settings.hostId,
+      directoryId: store.directoryId,
+      ageMs,
+      stampMs: this.#stampMs,
+      epoch: this.#epoch,
+    }
+  }
+
+  hear({ stampMs }: Standing): void {
+    this.#stampMs = Math.max(this.#stampMs, stampMs)
+  }
+
+  /** The database has heard of all nodes in this epoch. */
+  told(epoch: string): void {
+    this.#epoch = epoch
+  }
+}
+
+function startsIn(store: StateStore): readonly string[] {
+  const bytes = store.get(keys.starts)
+  const starts: unknown = bytes === undefined ? [] : unpack(bytes)
+  return Array.isArray(starts) ? starts.filter((start) => typeof start === 'string') : []
+}
