@@ -16,6 +16,8 @@ export class Lifeline {
   /** What would have happened while it is frozen, in order. */
   #held: (() => void)[] = []
   transport: MemoryTransport | undefined
+  /** Hears of every request that the database has carried out, before its answer arrives. */
+  onRequest: () => void = () => {}
 
   constructor(
     readonly name: string,
@@ -105,9 +107,15 @@ export class Lifeline {
         if (typeof method !== 'function') return method
         if (key === 'close') return () => method.apply(target)
         return (...args: unknown[]) =>
-          this.#isDead ? new Promise(() => {}) : this.#whileAlive(passage(() => method.apply(target, args)))
+          this.#isDead ? new Promise(() => {}) : this.#whileAlive(passage(() => this.#carriedOut(method.apply(target, args))))
       },
     })
+  }
+
+  async #carriedOut(answer: Promise<unknown>): Promise<unknown> {
+    await answer
+    this.onRequest()
+    return answer
   }
 
   #whileAlive(answer: Promise<unknown>): Promise<unknown> {

@@ -1,9 +1,10 @@
 /** The network of the world: what befalls messages, by the weather, by who is cut off from whom, and by the messages that a crash waits for. */
 
 import type { Random } from 'theseus'
-import { MemoryBroker, type Passage, type Transit } from 'theseus/memory'
+import { MemoryBroker, memoryTransport, type Passage, type Transit } from 'theseus/memory'
 import { decode } from '../../core/codec.js'
 import { kinds } from '../../core/envelope.js'
+import type { Message } from '../../core/ports/transport.js'
 import { calm, type Weather } from './plan.js'
 import type { VirtualTime } from './virtualTime.js'
 
@@ -16,6 +17,7 @@ export interface NetworkObserver {
 export class Network {
   readonly broker: MemoryBroker
   readonly #weathers: Weather[] = []
+  readonly #orders: Message[] = []
   readonly #walls = new Set<string>()
   /** Called for every message to or from a connection of that name. */
   readonly #waiting = new Map<string, (transit: Transit) => void>()
@@ -24,11 +26,14 @@ export class Network {
     time: VirtualTime,
     private readonly random: Random,
     private readonly observer: NetworkObserver,
+    /** Whether somebody records what is sent to upgrade servers. */
+    isRecorded: boolean,
   ) {
     this.broker = new MemoryBroker({ clock: time, random })
     this.broker.filter = (transit) => {
       const passage = this.#passage(transit)
       observer.passed(transit, passage)
+      if (isRecorded && transit.message.subject.endsWith('.install')) this.#orders.push(transit.message)
       this.#waiting.get(transit.from)?.(transit)
       if (transit.to !== transit.from) this.#waiting.get(transit.to)?.(transit)
       return passage
@@ -46,6 +51,12 @@ export class Network {
     const wall = `${from} ${to}`
     this.#walls.add(wall)
     return () => void this.#walls.delete(wall)
+  }
+
+  /** Sends all orders again, from a connection of its own. */
+  replay(): void {
+    const transport = memoryTransport(this.broker)
+    for (const { subject, payload } of [...this.#orders]) transport.publish(subject, payload)
   }
 
   onMessage(name: string, heard: ((transit: Transit) => void) | undefined): void {

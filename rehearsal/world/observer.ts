@@ -1,11 +1,15 @@
 /** What hosts and the upgrade database tell while they run: written into the trace, and held against what must always hold by those who watch. */
-import type { HostEvent } from 'theseus'
+import type { HostEvent, Version } from 'theseus'
+import type { Control, ControlName } from '../../core/control.js'
+import type { Order, OrderResult } from '../../core/directive.js'
+import type { Signed } from '../../core/signed.js'
 import type { Standing } from './company.js'
 import type { ControlWatch } from './controlWatch.js'
 import type { DeathWatch } from './deathWatch.js'
 import type { EventWatch } from './eventWatch.js'
 import { isChain } from './expectations.js'
 import type { Limits } from './limits.js'
+import type { OrderWatch } from './operations/orderWatch.js'
 import type { RetryWatch } from './operations/retryWatch.js'
 import type { NodePlan, Plan } from './plan.js'
 import type { UpgradeDatabase } from './stage.js'
@@ -18,6 +22,7 @@ export interface Observed {
   readonly controls: ControlWatch
   readonly deaths: DeathWatch
   readonly retries: RetryWatch
+  readonly orders: OrderWatch
   readonly events: EventWatch
   readonly database: UpgradeDatabase
   node(nodeId: string): { readonly plan: NodePlan; readonly handle: Standing | undefined } | undefined
@@ -64,13 +69,23 @@ export function observe(world: Observed, host: string, event: HostEvent): void {
 export function observeRequest(world: Observed, method: string, args: readonly any[], answer: any): void {
   switch (method) {
     case 'setControl':
-      world.trace(`the database has ${JSON.stringify(args[0])}`)
-      world.controls.set(args[0])
-      if (args[0].kind === 'retry') world.retries.askedOfVersion(args[0].version)
+      setControl(world, args[0])
       return
     case 'removeControl':
-      world.trace(`the database has no ${JSON.stringify(args[0])} any more`)
-      world.controls.removed(args[0])
+      removedControl(world, args[0])
+      return
+    case 'setInTable':
+      world.orders.setInTable(args[0], args[1])
+      return
+    case 'removeFromTable':
+      world.orders.removedFromTable(args[0], args[1])
+      return
+    // Of before directives were counted and carried out in one step.
+    case 'countDirective':
+      if (answer) world.orders.counted(args[1])
+      return
+    case 'direct':
+      if (answer.done) directed(world, args[0].what, args[1], answer.result)
       return
     case 'forget':
       world.controls.removed({ kind: 'hold', nodeId: args[0] })
@@ -90,7 +105,45 @@ export function observeRequest(world: Observed, method: string, args: readonly a
       world.deaths.told(answer)
       return
     case 'finalize':
-      world.trace(`final: ${answer}`)
-      world.deaths.finalized(answer)
+      finalized(world, answer)
   }
+}
+
+function directed(world: Observed, what: Order, signed: Signed, result: OrderResult): void {
+  world.orders.counted(signed)
+  switch (what.order) {
+    case 'set':
+      setControl(world, what.control)
+      return
+    case 'remove':
+      removedControl(world, what.control)
+      return
+    case 'finalize':
+      finalized(world, result as Version)
+      return
+    case 'setInTable':
+      world.orders.setInTable(what.table, what.key)
+      return
+    case 'removeFromTable':
+      world.orders.removedFromTable(what.table, what.key)
+  }
+}
+
+function setControl(world: Observed, control: Control): void {
+  world.trace(`the database has ${JSON.stringify(control)}`)
+  world.orders.set(control)
+  world.controls.set(control)
+  if (control.kind === 'retry') world.retries.askedOfVersion(control.version)
+}
+
+function removedControl(world: Observed, name: ControlName): void {
+  world.trace(`the database has no ${JSON.stringify(name)} any more`)
+  world.orders.removed(name)
+  world.controls.removed(name)
+}
+
+function finalized(world: Observed, version: Version): void {
+  world.trace(`final: ${version}`)
+  world.orders.finalized()
+  world.deaths.finalized(version)
 }

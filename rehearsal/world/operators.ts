@@ -1,5 +1,7 @@
 /** What a plan's operators do: they publish upgrades and undos, pause and resume, hold and release, and try again what does not succeed. */
 import { type BuiltUpgrade, draftManifest, Fault, isFault, type RunningHost, type Upgrade, type Version } from 'theseus'
+import type { ControlName } from '../../core/control.js'
+import type { OrderWatch } from './operations/orderWatch.js'
 import type { Plan, Step } from './plan.js'
 import { goesAsUndo } from './specs.js'
 import type { UpgradeDatabase } from './stage.js'
@@ -11,6 +13,7 @@ export interface OperatorsRoom {
   readonly database: UpgradeDatabase
   /** The process at which an operator sits. */
   host(name: string): { readonly running: RunningHost | undefined }
+  readonly orders: OrderWatch
   trace(line: string): void
 }
 
@@ -85,26 +88,33 @@ export class Operators {
     switch (step.kind) {
       case 'pause': {
         const { version } = step
-        const asked = once(operator.pause(version, 'the plan says so'))
+        const asked = once(this.#heard({ kind: 'pause', version }, operator.pause(version, 'the plan says so')))
         // Nobody is held by it: it may stay.
         if (goesAsUndo(plan, version)) return undefined
         return () => this.#takeBack(asked, () => this.room.database.removeControl({ kind: 'pause', version }))
       }
       case 'hold': {
         const { nodeId } = step
-        const asked = once(operator.hold(nodeId, 'the plan says so'))
+        const asked = once(this.#heard({ kind: 'hold', nodeId }, operator.hold(nodeId, 'the plan says so')))
         return () => this.#takeBack(asked, () => this.room.database.removeControl({ kind: 'hold', nodeId }))
       }
       case 'now':
-        void once(operator.upgradeNow(step.nodeId))
+        void once(this.#heard({ kind: 'now', nodeId: step.nodeId }, operator.upgradeNow(step.nodeId)))
         return undefined
       case 'retryVersion':
-        void once(operator.retry(step.version))
+        void once(this.#heard({ kind: 'retry', version: step.version }, operator.retry(step.version)))
         return undefined
       case 'finalize':
         void once(operator.finalize(step.version))
         return undefined
     }
+  }
+
+  async #heard(control: ControlName, answer: Promise<unknown>): Promise<void> {
+    const { time, orders } = this.room
+    const givenAtMs = time.elapsedMs
+    await answer
+    orders.answered(control, givenAtMs)
   }
 
   /** What was asked may be carried out as long as it has no answer, and a while after that; nobody takes it back before. */

@@ -3,6 +3,7 @@
  * it beside the plan (how long a message takes, which is lost) is drawn from the seed while the world runs.
  */
 import type { Phase, ServiceLimit, Version } from 'theseus'
+import type { Dimension } from './operations/dimensions.js'
 import type { OperationStep } from './operations/operationPlan.js'
 
 export type ServiceName = 'ledger' | 'teller'
@@ -157,6 +158,8 @@ export const calm: Weather = { delayMs: 2, lost: 0, duplicated: 0, late: 0 }
 
 export interface Plan {
   readonly seed: number
+  /** What it goes through beside the basic troubles. */
+  readonly dimensions: readonly Dimension[]
   readonly hosts: readonly string[]
   readonly servers: readonly string[]
   readonly clients: readonly string[]

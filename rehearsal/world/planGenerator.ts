@@ -3,7 +3,7 @@ import type { Phase, Random, Version } from 'theseus'
 import { seededRandom } from 'theseus/memory'
 import { Dice } from './dice.js'
 import { always, type Dimension } from './operations/dimensions.js'
-import { operationSteps } from './operations/operationGenerator.js'
+import { dimensionsDrawn, operationSteps } from './operations/operationGenerator.js'
 import type { Asked, CrashMoment, Manner, NodePlan, Plan, ServiceName, Step, UpgradePlan, Weather } from './plan.js'
 import { lineOf } from './specs.js'
 import { upgradesOf } from './upgradeGenerator.js'
@@ -17,6 +17,7 @@ const crashPhases: readonly Phase[] = [...away, ...away, 'fetching', 'verifying'
 
 export function planOf(seed: number, asked: ReadonlySet<Dimension> = always): Plan {
   const dice = new Dice(chanceOf(seed))
+  const drawn = dimensionsDrawn(seed, asked)
   const hosts = ['h1', 'h2', 'h3'].slice(0, dice.between(1, 3))
   const columns = {
     ledger: [{ name: 'main', kept: dice.oneOf(['root', 'collection'] as const), mirrored: false, form: 0 }],
@@ -29,13 +30,13 @@ export function planOf(seed: number, asked: ReadonlySet<Dimension> = always): Pl
     dice,
     columns,
     all.map(({ nodeId }) => nodeId),
-    asked.has('comebacks') ? 'asItself' : 'asUndo',
+    drawn.includes('comebacks') ? 'asItself' : 'asUndo',
   )
   const healAtMs = lastsMs + dice.between(0, 1_000)
   // Later than the longest deadline.
   const deaths = dice.chance(0.3) ? { roundMs: dice.between(300, 900), delayMs: 2_100 } : null
   const backup = dice.chance(0.15) ? { host: dice.oneOf(hosts), atMs: dice.between(200, lastsMs) } : null
-  const base = { seed, hosts, servers, clients, columns, nodes, upgrades, deaths, backup, healAtMs }
+  const base = { seed, dimensions: drawn, hosts, servers, clients, columns, nodes, upgrades, deaths, backup, healAtMs }
   const limit = dice.oneOf([{ nodes: 1 }, { nodes: 1 }, { nodes: 2 }, { percent: 25 }, { percent: 50 }])
   const publishedAtMs = publicationsOf(dice, upgrades)
   const steps: Step[] = publishedAtMs.map((atMs, i) => ({
@@ -52,7 +53,7 @@ export function planOf(seed: number, asked: ReadonlySet<Dimension> = always): Pl
   if (deaths !== null && dice.chance(0.5)) steps.push(oblivionOf(dice, hosts))
   steps.push(...operationsOf(dice, upgrades, all, publishedAtMs))
   const calls = steps.filter((step) => step.kind === 'call')
-  steps.push(...operationSteps(seed, asked, { hosts, clients, servers, nodes: all, publishedAtMs, calls, lastsMs }))
+  steps.push(...operationSteps(seed, drawn, { hosts, clients, servers, nodes: all, publishedAtMs, calls, lastsMs }))
   steps.sort((a, b) => a.atMs - b.atMs)
   return { ...base, limit, steps }
 }

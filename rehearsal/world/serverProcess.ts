@@ -54,14 +54,7 @@ export class ServerProcess {
     const { network, time } = this.stage
     const lifeline = this.#lifeline
     this.#isSpared = false
-    const kill = () => {
-      if (lifeline.isDead || this.#isSpared) return
-      network.onMessage(this.name, undefined)
-      lifeline.cut()
-      this.#isRunning = false
-      this.stage.trace(`${this.name} is gone`)
-      killed()
-    }
+    const kill = () => this.#kill(lifeline, killed)
     if (messages === 0) {
       kill()
       return
@@ -71,6 +64,26 @@ export class ServerProcess {
       if (--left === 0) time.turn(kill)
     })
     time.after(1_000, kill)
+  }
+
+  /** Kills it at its so-many-th request to the upgrade database from now on, or when a second has passed. */
+  killAfterRequests(requests: number, killed: () => void): void {
+    const lifeline = this.#lifeline
+    this.#isSpared = false
+    let left = requests
+    lifeline.onRequest = () => {
+      if (--left === 0) this.#kill(lifeline, killed)
+    }
+    this.stage.time.after(1_000, () => this.#kill(lifeline, killed))
+  }
+
+  #kill(lifeline: Lifeline, killed: () => void): void {
+    if (lifeline.isDead || this.#isSpared) return
+    this.stage.network.onMessage(this.name, undefined)
+    lifeline.cut()
+    this.#isRunning = false
+    this.stage.trace(`${this.name} is gone`)
+    killed()
   }
 
   freeze(): () => void {

@@ -3,7 +3,6 @@
  * first. Joins and departures are among them: they too change who is there.
  */
 import type { HostProcess } from './hostProcess.js'
-import type { Network } from './network.js'
 import { type OperationsRoom, operate, stopped } from './operations/operate.js'
 import type { Operators } from './operators.js'
 import type { NodePlan, Step } from './plan.js'
@@ -15,10 +14,8 @@ export type TroubleStep = Exclude<Step, { kind: 'call' | 'publish' }>
 
 /** What troubles befall. */
 export interface Troubled extends OperationsRoom {
-  readonly network: Network
   readonly database: UpgradeDatabase
   processes(): readonly (HostProcess | ServerProcess)[]
-  server(name: string): ServerProcess
   born(node: NodePlan): void
   readonly operators: Operators
   /** Its host has stopped, and an operator has forgotten it: for good, or because nobody expects it back. */
@@ -103,6 +100,8 @@ export class Troubles {
       case 'freeze':
       case 'clock':
       case 'databaseLost':
+      case 'serverDies':
+      case 'replay':
         operate(
           world,
           step,

@@ -22,6 +22,7 @@ import { Model } from './model.js'
 import { Network } from './network.js'
 import { type Observed, observe, observeRequest } from './observer.js'
 import type { DatabaseLoss, Left } from './operations/databaseLoss.js'
+import { OrderWatch } from './operations/orderWatch.js'
 import { RetryWatch } from './operations/retryWatch.js'
 import { badBundle, draftOf, Operators, type OperatorsRoom } from './operators.js'
 import type { Plan, ServiceName, Step } from './plan.js'
@@ -76,6 +77,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
   readonly controls: ControlWatch
   readonly deaths: DeathWatch
   readonly retries: RetryWatch
+  readonly orders: OrderWatch
   readonly events: EventWatch
   readonly operators: Operators
   readonly #witness: Witness
@@ -100,13 +102,18 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
       (service) => this.countOf(service),
       (rule, what) => this.violated(rule, what),
     )
-    this.network = new Network(this.time, this.#random, {
-      passed: ({ from, to, message }, passage) => {
-        const how = typeof passage === 'string' ? passage : JSON.stringify(passage)
-        this.trace(`${from} → ${to} ${message.subject} ${message.payload.length} ${how}`)
+    this.network = new Network(
+      this.time,
+      this.#random,
+      {
+        passed: ({ from, to, message }, passage) => {
+          const how = typeof passage === 'string' ? passage : JSON.stringify(passage)
+          this.trace(`${from} → ${to} ${message.subject} ${message.payload.length} ${how}`)
+        },
+        copied: (op) => this.model.copied(op),
       },
-      copied: (op) => this.model.copied(op),
-    })
+      plan.steps.some(({ kind }) => kind === 'replay'),
+    )
     const violated = (rule: string, what: string) => this.violated(rule, what)
     this.controls = new ControlWatch(
       (version) => goesAsUndo(plan, version),
@@ -115,8 +122,9 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
       violated,
     )
     this.deaths = new DeathWatch(() => this.time.now(), violated)
+    this.orders = new OrderWatch(() => this.time.elapsedMs, violated)
     this.retries = new RetryWatch(
-      plan.steps.some(({ kind }) => kind === 'diskFull'),
+      !plan.dimensions.includes('restarts') || plan.steps.some(({ kind }) => kind === 'diskFull'),
       violated,
     )
     this.events = new EventWatch(plan)
@@ -184,6 +192,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     const { version } = await this.database.head()
     if (version !== this.plan.upgrades.length)
       this.violated('C9', `${this.plan.upgrades.length} upgrades were published, and the newest version is ${version}`)
+    this.orders.check()
     if (this.#violations.length === 0) await audit(this)
     const { backup } = this.plan
     if (this.#violations.length === 0 && backup !== null && this.areAllAt(version)) {

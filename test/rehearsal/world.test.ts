@@ -61,7 +61,7 @@ test.serial(
   (t) => {
     const plans = Array.from({ length: 200 }, (_, i) => planOf(i + 1))
     const kinds = new Set(plans.flatMap(({ steps }) => steps.map(({ kind }) => kind)))
-    for (const kind of ['pause', 'hold', 'now', 'retryVersion', 'finalize', 'freeze', 'clock'] as const)
+    for (const kind of ['pause', 'hold', 'now', 'retryVersion', 'finalize', 'freeze', 'clock', 'serverDies', 'replay'] as const)
       t.true(kinds.has(kind), kind)
     t.true(plans.some(({ upgrades }) => upgrades.some(({ undoes }, i) => undoes && upgrades[i + 1]?.undoes)))
     t.true(plans.some(({ upgrades }) => upgrades.some(({ classUpgrades }) => classUpgrades.some(({ only }) => only !== null))))

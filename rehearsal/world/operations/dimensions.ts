@@ -11,6 +11,8 @@ export const dimensions = {
   clocks: 'always',
   /** Processes that are stopped and continued, and know nothing of it. */
   freezes: 'always',
+  /** Orders while upgrade servers die between two requests to the database, and orders that somebody sends again. */
+  orders: 'always',
   /** Hosts that restart while nodes are held, paused or stalled; in the end all restart. */
   restarts: 'asked',
   /** The undo of an undo is a rollout like that of the upgrade which comes back: by its schedule, its limit, its gate, and held by its pauses. */

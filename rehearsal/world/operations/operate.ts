@@ -3,6 +3,8 @@
 import type { WorldDatabase } from '../database.js'
 import type { HostProcess } from '../hostProcess.js'
 import type { Lifeline } from '../lifeline.js'
+import type { Network } from '../network.js'
+import type { ServerProcess } from '../serverProcess.js'
 import type { WorldTime } from '../virtualTime.js'
 import type { DatabaseLoss, Left } from './databaseLoss.js'
 import type { OperationStep } from './operationPlan.js'
@@ -22,6 +24,8 @@ export interface OperationsRoom {
   /** The host that a node is at. */
   hostOf(nodeId: string): HostProcess | undefined
   readonly udb: WorldDatabase
+  readonly network: Network
+  server(name: string): ServerProcess
   /** The oracle is to know what is left. */
   databaseLost(how: DatabaseLoss, left: Left): void
   openCallsOf(lifeline: Lifeline): number
@@ -70,6 +74,14 @@ export function operate(
       if (process?.isAlive) endAfter(step.forMs, process.freeze())
       return
     }
+    case 'serverDies': {
+      const server = world.server(step.server)
+      if (server.isAlive) server.killAfterRequests(step.requests, () => endAfter(step.forMs, () => server.start()))
+      return
+    }
+    case 'replay':
+      world.network.replay()
+      return
     case 'databaseLost': {
       const lose = world.udb.losing(step.how)
       endAfter(step.inMs, () => void lose().then((left) => world.databaseLost(step.how, left)))

@@ -19,14 +19,23 @@ export interface Operated {
 /** The share of plans that go through a dimension. */
 const share = 0.25
 const hourMs = 3_600_000
+const names = Object.keys(dimensions) as Dimension[]
 
-export function operationSteps(seed: number, asked: ReadonlySet<Dimension>, operated: Operated): readonly Step[] {
-  return (Object.keys(dimensions) as Dimension[]).flatMap((dimension, i) => {
-    if (!asked.has(dimension) || dimension === 'comebacks') return []
-    const dice = new Dice(seededRandom(seed * 2 ** 20 + 5_000 + i))
-    if (!dice.chance(share)) return []
+/** Which of the dimensions asked for a plan goes through. */
+export function dimensionsDrawn(seed: number, asked: ReadonlySet<Dimension>): readonly Dimension[] {
+  return names.filter((dimension) => asked.has(dimension) && diceOf(seed, dimension, 6_000).chance(share))
+}
+
+export function operationSteps(seed: number, drawn: readonly Dimension[], operated: Operated): readonly Step[] {
+  return drawn.flatMap((dimension) => {
+    if (dimension === 'comebacks') return []
+    const dice = diceOf(seed, dimension, 5_000)
     return Array.from({ length: dice.between(1, 3) }, () => stepsOf(dimension, dice, operated)).flat()
   })
+}
+
+function diceOf(seed: number, dimension: Dimension, salt: number): Dice {
+  return new Dice(seededRandom(seed * 2 ** 20 + salt + names.indexOf(dimension)))
 }
 
 function stepsOf(dimension: Exclude<Dimension, 'comebacks'>, dice: Dice, operated: Operated): readonly Step[] {
@@ -50,7 +59,9 @@ function stepsOf(dimension: Exclude<Dimension, 'comebacks'>, dice: Dice, operate
     }
     case 'databaseLosses': {
       const how = dice.oneOf(['emptied', 'restored', 'restored', 'failedOver', 'failedOver', 'restarted'] as const)
-      return [{ atMs, kind: 'databaseLost', how, inMs: dice.oneOf([20, 100, 400, 1_500]) }]
+      const inMs = dice.oneOf([20, 100, 400, 1_500])
+      const replay: Step = { atMs: atMs + inMs + dice.between(1, 300), kind: 'replay' }
+      return [{ atMs, kind: 'databaseLost', how, inMs }, ...(dice.chance(0.3) ? [replay] : [])]
     }
     case 'restarts': {
       const version = dice.between(1, publishedAtMs.length)
@@ -64,6 +75,18 @@ function stepsOf(dimension: Exclude<Dimension, 'comebacks'>, dice: Dice, operate
       ] as const)
       const restart = (afterMs: number): Step => ({ atMs: at + afterMs, kind: 'crash', host, moment: { at: 'once' }, forMs: 30 })
       return [asked, restart(dice.between(200, 500)), restart(dice.between(700, 1_200))]
+    }
+    case 'orders': {
+      const version = dice.between(1, publishedAtMs.length)
+      const order: Step = dice.oneOf([
+        { atMs, kind: 'retryVersion', version },
+        { atMs, kind: 'pause', version, forMs: 300 },
+        { atMs, kind: 'hold', nodeId: dice.oneOf(nodes).nodeId, forMs: 300 },
+        { atMs, kind: 'now', nodeId: dice.oneOf(nodes).nodeId },
+      ] as const)
+      if (dice.chance(0.4)) return [order, { atMs: atMs + dice.between(50, 1_500), kind: 'replay' }]
+      const dies = (server: string): Step => ({ atMs, kind: 'serverDies', server, requests: dice.between(1, 20), forMs: 50 })
+      return [order, ...servers.map(dies)]
     }
     case 'freezes':
       return [

@@ -16,6 +16,10 @@ export type OperationStep = { readonly atMs: number } & (
   | { readonly kind: 'freeze'; readonly process: string; readonly forMs: number }
   /** The wall clock of a process is set, also for its later lives. Its timers go on as they were. */
   | { readonly kind: 'clock'; readonly process: string; readonly byMs: number }
+  /** An upgrade server is killed when the upgrade database has carried out its so-many-th request from now on, and does not hear the answer. */
+  | { readonly kind: 'serverDies'; readonly server: string; readonly requests: number; readonly forMs: number }
+  /** Somebody sends all orders again that were ever sent. */
+  | { readonly kind: 'replay' }
   /** The upgrade database loses data so much later, or when the troubles end. */
   | { readonly kind: 'databaseLost'; readonly how: DatabaseLoss; readonly inMs: number }
 )
@@ -32,6 +36,10 @@ export function operationInWords(step: OperationStep): string {
       return `${step.process} is frozen for ${step.forMs} ms`
     case 'clock':
       return `the clock of ${step.process} is set by ${step.byMs} ms`
+    case 'serverDies':
+      return `${step.server} is killed after ${step.requests} requests to the upgrade database, for ${step.forMs} ms`
+    case 'replay':
+      return 'somebody sends all orders again that were ever sent'
     case 'databaseLost':
       return `the upgrade database ${lossInWords(step.how, step.inMs)}`
   }

@@ -20,7 +20,7 @@ export class RetryWatch {
   readonly #tries = new Map<string, number>()
 
   constructor(
-    /** A node whose record can't be written restarts from the one before, and knows nothing of its stall. */
+    /** Nothing is said where a node's record can't be written: it restarts from the one before, and knows nothing of its stall. */
     private readonly mayForget: boolean,
     private readonly violated: (rule: string, what: string) => void,
   ) {}

@@ -34,6 +34,7 @@ export function soakPlanOf(seed: number): SoakPlan {
   while (upgrades.length < versionsMin || !upgrades.some(({ undoes }) => undoes)) upgrades = draw()
   return {
     seed,
+    dimensions: [],
     hosts: hostNames,
     servers: ['the upgrade server'],
     clients: ['desk1', 'desk2'],

@@ -24,6 +24,7 @@ import { EventWatch } from '../../../rehearsal/world/eventWatch.js'
 import { Limits } from '../../../rehearsal/world/limits.js'
 import { Model } from '../../../rehearsal/world/model.js'
 import { type Observed, observe } from '../../../rehearsal/world/observer.js'
+import { OrderWatch } from '../../../rehearsal/world/operations/orderWatch.js'
 import { RetryWatch } from '../../../rehearsal/world/operations/retryWatch.js'
 import { Operators, type OperatorsRoom } from '../../../rehearsal/world/operators.js'
 import type { NodePlan } from '../../../rehearsal/world/plan.js'
@@ -62,6 +63,11 @@ export class SoakWorld implements AuditRoom, Observed, OperatorsRoom {
   readonly deaths: DeathWatch
   readonly events: EventWatch
   readonly retries: RetryWatch
+  /** Hears of no order: the database is another process. */
+  readonly orders = new OrderWatch(
+    () => 0,
+    () => {},
+  )
   readonly model: Model
   readonly cast
   readonly operators: Operators
