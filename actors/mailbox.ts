@@ -66,6 +66,8 @@ export class Mailbox {
   post(turn: Turn): void {
     if (this.#open && this.#running === undefined && !this.#pumping && this.waiting === 0) {
       this.#start(turn)
+      // What it has posted itself.
+      if (this.waiting > 0) this.#pump()
       return
     }
     if (this.waiting >= this.turnsMax)

@@ -9,7 +9,7 @@ import { sources, usualSources } from './rooms.js'
 import { VerdictStore } from './verdicts.js'
 
 const root = resolve(fileURLToPath(new URL('../../..', import.meta.url)))
-const cache = join(root, 'node_modules/.cache/mutation')
+const cache = join(root, 'node_modules/.cache', process.env.MUTATION_CACHE ?? 'mutation')
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -19,6 +19,8 @@ const { values, positionals } = parseArgs({
     report: { type: 'boolean', default: false },
     jobs: { type: 'string', default: '2' },
     min: { type: 'string' },
+    match: { type: 'string' },
+    tests: { type: 'string', multiple: true },
   },
 })
 
@@ -34,6 +36,8 @@ const run = new MutationRun(
     jobs: Number(values.jobs),
     isThorough: values.thorough,
     patienceMs: 2000,
+    ...(values.match === undefined ? {} : { match: values.match }),
+    ...(values.tests === undefined ? {} : { tests: sources(root, values.tests) }),
     say: (line) => process.stderr.write(`· ${line}\n`),
   },
   store,
@@ -48,7 +52,7 @@ const complaints = [
   ...[...run.shaky].map((test) => `fails now and then without a mutant, and was left out: ${test}`),
   ...files.flatMap((file) => checkListed(file, store, listed)),
 ]
-process.stdout.write(survivorsText(files, store, listed))
+process.stdout.write(survivorsText(files, store, listed, values.match))
 process.stdout.write(scoresText(scores))
 for (const complaint of complaints) process.stdout.write(`! ${complaint}\n`)
 const min = Number(values.min ?? 0)

@@ -24,13 +24,15 @@ export interface RunOptions {
   readonly isThorough: boolean
   /** A test may take so much longer than it takes at most, before it counts as never ending. */
   readonly patienceMs: number
+  /** Only mutants whose words have this. */
+  readonly match?: string
   /** Instead of the tests of the sources' rooms. */
   readonly tests?: readonly string[]
   readonly say: (line: string) => void
 }
 
 /** Tests of a mutant that take longer together than this are cut, but for these many. */
-const budgetMs = 4000
+const budgetMs = 1500
 const testsMin = 6
 const ordersPerWorker = 300
 const saveEveryMs = 20_000
@@ -142,7 +144,8 @@ export class MutationRun {
     const tests = new Set(this.#testsFor(file))
     const own = new Map([...measured].filter(([test]) => tests.has(test)))
     const coverage = new Coverage(instrumented, own, this.store.numberings)
-    return instrumented.mutants.flatMap((mutant) => {
+    const matching = instrumented.mutants.filter(({ key }) => key.includes(this.options.match ?? ''))
+    return matching.flatMap((mutant) => {
       const known = this.store.of(file, mutant)
       if (known?.verdict.type === 'killed' && known.tests[known.verdict.file] === this.#digest(known.verdict.file)) return []
       const isWhole =
@@ -210,7 +213,7 @@ export class MutationRun {
     let wanted = job.tests
     for (let attempt = 0; attempt < 6; attempt++) {
       const { tests, isCut } = this.#chosen(job, wanted)
-      const found = await this.#attempt(job, tests, this.#worker(lane, workers, needsFresh))
+      const found = await this.#attempt(job, tests, (isFresh = false) => this.#worker(lane, workers, isFresh), needsFresh)
       if (found.type === 'shaky') {
         this.#shaky.add(keyOf(found.test))
         needsFresh = job.needsFresh
@@ -238,7 +241,8 @@ export class MutationRun {
   async #attempt(
     { source, mutant }: Job,
     tests: readonly TestRef[],
-    worker: WorkerProcess,
+    next: (isFresh?: boolean) => WorkerProcess,
+    needsFresh: boolean,
   ): Promise<
     | { readonly type: 'killed'; readonly test: TestToRun; readonly how: string }
     | { readonly type: 'shaky'; readonly test: TestToRun }
@@ -247,6 +251,7 @@ export class MutationRun {
     const toRun = tests.map(({ file, title, ms }) => ({ file, title, limitMs: this.options.patienceMs + 6 * ms }))
     const silenceMs = Math.max(0, ...toRun.map(({ limitMs }) => limitMs)) + 3 * this.options.patienceMs
     let running = toRun[0]
+    const worker = next(needsFresh)
     const order = { type: 'try', mutant: { file: source.source.file, id: mutant.id }, tests: toRun } as const
     const answer = await worker
       .ask(order, silenceMs, (heard) => {
@@ -265,26 +270,25 @@ export class MutationRun {
     const test = answer instanceof WorkerGone ? running! : answer.test
     const how =
       answer instanceof WorkerGone ? `the process ${answer.why === 'silent' ? 'never came back' : 'ended'}` : answer.outcome
-    // What the worker had gathered may have been the reason: a fresh one must agree.
-    if (!(await this.#passes(test))) return { type: 'shaky', test }
+    // What the worker had gathered may have been the reason: a fresh one must agree. The lane goes on with it.
+    if (!(await this.#passes(next(), test))) return { type: 'shaky', test }
     if (typeof how === 'string') return { type: 'killed', test, how }
     if (how.end === 'late') return { type: 'killed', test, how: 'it did not come to its end' }
-    const again = await this.#fails(source.source.file, mutant, test)
+    const again = await this.#fails(next(), source.source.file, mutant, test)
     return again ? { type: 'killed', test, how: how.reason ?? 'failed' } : { type: 'shaky', test }
   }
 
-  async #passes(test: TestToRun): Promise<boolean> {
-    const answer = await this.#once({ type: 'check', test }, test)
+  async #passes(worker: WorkerProcess, test: TestToRun): Promise<boolean> {
+    const answer = await this.#once(worker, { type: 'check', test }, test)
     return answer?.type === 'checked' && answer.outcome.end === 'passed'
   }
 
-  async #fails(file: string, mutant: Mutant, test: TestToRun): Promise<boolean> {
-    const answer = await this.#once({ type: 'try', mutant: { file, id: mutant.id }, tests: [test] }, test)
+  async #fails(worker: WorkerProcess, file: string, mutant: Mutant, test: TestToRun): Promise<boolean> {
+    const answer = await this.#once(worker, { type: 'try', mutant: { file, id: mutant.id }, tests: [test] }, test)
     return answer?.type !== 'survived'
   }
 
-  async #once(order: Parameters<WorkerProcess['ask']>[0], test: TestToRun): Promise<Answer | undefined> {
-    const worker = new WorkerProcess(this.#setup)
+  async #once(worker: WorkerProcess, order: Parameters<WorkerProcess['ask']>[0], test: TestToRun): Promise<Answer | undefined> {
     try {
       return await worker.ask(order, test.limitMs + 10 * this.options.patienceMs, (heard) =>
         heard.type === 'ready' || heard.type === 'begins' ? undefined : heard,
@@ -292,8 +296,6 @@ export class MutationRun {
     } catch (error) {
       if (error instanceof WorkerGone) return undefined
       throw error
-    } finally {
-      await worker.end()
     }
   }
 

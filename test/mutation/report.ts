@@ -38,15 +38,17 @@ export function scoresText(scores: readonly Score[]): string {
   return `${[head, ...scores.map(row), row(all)].join('\n')}\n`
 }
 
-export function survivorsText(files: readonly InstrumentedFile[], store: VerdictStore, listed: Listed): string {
+export function survivorsText(files: readonly InstrumentedFile[], store: VerdictStore, listed: Listed, match = ''): string {
   return files
     .map((file) => {
-      const lines = file.mutants.flatMap((mutant) => {
-        const verdict = store.of(file.file, mutant)?.verdict
-        if (verdict === undefined || verdict.type === 'killed' || listed.get(file.file)?.has(mutant.key)) return []
-        const mark = verdict.type === 'unreached' ? '∅' : verdict.isCut ? '?' : ' '
-        return [`${String(mutant.line).padStart(5)} ${mark} ${mutant.key}`]
-      })
+      const lines = file.mutants
+        .filter(({ key }) => key.includes(match))
+        .flatMap((mutant) => {
+          const verdict = store.of(file.file, mutant)?.verdict
+          if (verdict === undefined || verdict.type === 'killed' || listed.get(file.file)?.has(mutant.key)) return []
+          const mark = verdict.type === 'unreached' ? '∅' : verdict.isCut ? '?' : ' '
+          return [`${String(mutant.line).padStart(5)} ${mark} ${mutant.key}`]
+        })
       return lines.length === 0 ? '' : `${file.file}\n${lines.join('\n')}\n\n`
     })
     .join('')

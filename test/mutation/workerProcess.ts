@@ -33,7 +33,7 @@ export class WorkerProcess {
     this.#child = fork(entry, [root, instrumented, ...files], {
       cwd: root,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      execArgv: ['--enable-source-maps', '--no-warnings'],
+      execArgv: ['--no-warnings'],
     })
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.#errors = (this.#errors + text).slice(-2000)

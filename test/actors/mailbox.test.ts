@@ -1,0 +1,244 @@
+/** The mailbox of one node: one turn at a time, in the order in which they came (C2). */
+import test from 'ava'
+import { Mailbox } from '../../actors/mailbox.js'
+import { ManualClock } from './manualClock.js'
+
+function open(turnsMax = 10_000) {
+  const clock = new ManualClock()
+  const thrown: unknown[] = []
+  const mailbox = new Mailbox(clock, turnsMax, (error) => void thrown.push(error))
+  const log: string[] = []
+  return { clock, mailbox, log, thrown, turn: (name: string) => ({ run: () => void log.push(name) }) }
+}
+
+/** A turn that runs until it is told to end. */
+function longTurn(log: string[], name: string) {
+  let end!: () => void
+  let fail!: (error: Error) => void
+  const ended = new Promise<void>((resolve, reject) => {
+    end = resolve
+    fail = reject
+  })
+  const turn = {
+    run: () => {
+      log.push(name)
+      return ended
+    },
+  }
+  return { turn, end, fail }
+}
+
+const endOfTurn = () => new Promise((resolve) => setImmediate(resolve))
+
+test('turns wait while it is closed, and run in their order when it opens', (t) => {
+  const { mailbox, log, turn } = open()
+  for (const name of ['a', 'b', 'c']) mailbox.post(turn(name))
+  t.is(mailbox.waiting, 3)
+  t.false(mailbox.isOpen)
+  t.deepEqual(log, [])
+  t.is(mailbox.turns().length, 3)
+  mailbox.open()
+  t.true(mailbox.isOpen)
+  t.deepEqual(log, ['a', 'b', 'c'])
+  t.is(mailbox.waiting, 0)
+  t.is(mailbox.turns().length, 0)
+})
+
+test('a turn that is posted to an open, idle mailbox runs at once', (t) => {
+  const { mailbox, log, turn } = open()
+  mailbox.open()
+  mailbox.post(turn('a'))
+  t.deepEqual(log, ['a'])
+  t.is(mailbox.running, undefined)
+})
+
+test('while a turn runs, the others wait for its end', async (t) => {
+  const { mailbox, log, turn } = open()
+  mailbox.open()
+  const long = longTurn(log, 'long')
+  mailbox.post(long.turn)
+  mailbox.post(turn('next'))
+  mailbox.add(turn('after'))
+  await endOfTurn()
+  t.deepEqual(log, ['long'])
+  t.is(mailbox.running, long.turn)
+  t.is(mailbox.waiting, 2)
+  long.end()
+  await endOfTurn()
+  t.deepEqual(log, ['long', 'next', 'after'])
+  t.is(mailbox.running, undefined)
+})
+
+test('what a turn posts runs after it, and not inside it', (t) => {
+  const { mailbox, log, turn } = open()
+  mailbox.open()
+  mailbox.post({
+    run() {
+      log.push('begins')
+      mailbox.post(turn('posted'))
+      log.push('ends')
+    },
+  })
+  t.deepEqual(log, ['begins', 'ends', 'posted'])
+})
+
+test('close holds the turns that wait, and resolves when the one that runs has ended', async (t) => {
+  const { mailbox, log, turn } = open()
+  mailbox.open()
+  const long = longTurn(log, 'long')
+  mailbox.post(long.turn)
+  mailbox.post(turn('held'))
+  let isClosed = false
+  const closed = mailbox.close().then(() => {
+    isClosed = true
+  })
+  await endOfTurn()
+  t.false(isClosed)
+  long.end()
+  await closed
+  await endOfTurn()
+  t.deepEqual(log, ['long'])
+  t.is(mailbox.waiting, 1)
+  await mailbox.close()
+  mailbox.open()
+  t.deepEqual(log, ['long', 'held'])
+})
+
+test('one more turn than there may wait is refused, and work of the runtime is not', (t) => {
+  const { mailbox, turn, log } = open(2)
+  mailbox.post(turn('a'))
+  mailbox.post(turn('b'))
+  t.throws(() => mailbox.post(turn('c')), { code: 'unavailable.overloaded', message: /2 calls wait/ })
+  mailbox.add(turn('d'))
+  mailbox.open()
+  t.deepEqual(log, ['a', 'b', 'd'])
+})
+
+test('the queue of a mailbox that was given out in part goes on in its order, however long it was', (t) => {
+  const { clock, mailbox, log, turn } = open()
+  const names = Array.from({ length: 3000 }, (_, i) => `${i}`)
+  for (const name of names) mailbox.post(turn(name))
+  mailbox.open()
+  // As it goes, more come: its list is made shorter meanwhile.
+  for (let turns = 0; mailbox.waiting > 0 && turns < 100; turns++) {
+    const late = `late ${turns}`
+    names.push(late)
+    mailbox.post(turn(late))
+    clock.endTurn()
+  }
+  t.is(mailbox.waiting, 0)
+  t.deepEqual(log, names)
+  mailbox.post(turn('last'))
+  t.is(log.at(-1), 'last')
+})
+
+test('after some hundred turns in one go the rest of the host has its chance, and then it goes on', (t) => {
+  const { clock, mailbox, log, turn } = open()
+  for (let i = 0; i < 600; i++) mailbox.post(turn(`${i}`))
+  mailbox.open()
+  t.is(log.length, 256)
+  // What is posted meanwhile waits behind the others.
+  mailbox.post(turn('later'))
+  t.is(log.length, 512)
+  clock.endTurn()
+  t.is(log.length, 601)
+  t.is(log.at(-1), 'later')
+})
+
+test('a mailbox that was closed before it went on stays closed', (t) => {
+  const { clock, mailbox, log, turn } = open()
+  for (let i = 0; i < 300; i++) mailbox.post(turn(`${i}`))
+  mailbox.open()
+  void mailbox.close()
+  clock.endTurn()
+  t.is(log.length, 256)
+  t.is(mailbox.waiting, 44)
+  mailbox.open()
+  t.is(log.length, 300)
+})
+
+test('it is idle when nothing runs and nothing waits that could', async (t) => {
+  const { mailbox, log, turn } = open()
+  t.true(mailbox.isIdle)
+  await mailbox.whenIdle()
+  mailbox.open()
+  const [long, second] = [longTurn(log, 'long'), longTurn(log, 'second')]
+  mailbox.post(long.turn)
+  mailbox.post(second.turn)
+  t.false(mailbox.isIdle)
+  let idle = 0
+  const waits = [mailbox.whenIdle(), mailbox.whenIdle()].map((wait) => wait.then(() => idle++))
+  long.end()
+  await endOfTurn()
+  t.is(idle, 0)
+  second.end()
+  await Promise.all(waits)
+  t.true(mailbox.isIdle)
+  // Closed, what waits can't run.
+  void mailbox.close()
+  mailbox.post(turn('held'))
+  t.true(mailbox.isIdle)
+})
+
+test('who waits for an idle mailbox hears of it when it closes with turns that wait', async (t) => {
+  const { mailbox, log, turn } = open()
+  mailbox.open()
+  const long = longTurn(log, 'long')
+  mailbox.post(long.turn)
+  mailbox.post(turn('held'))
+  const idle = mailbox.whenIdle()
+  void mailbox.close()
+  long.end()
+  await idle
+  t.deepEqual(log, ['long'])
+})
+
+test('what waits can be taken out, and what comes later runs', (t) => {
+  const { mailbox, log, turn } = open()
+  for (const name of ['a', 'b']) mailbox.post(turn(name))
+  const [a, b] = mailbox.turns()
+  t.deepEqual(mailbox.clear(), [a!, b!])
+  t.is(mailbox.waiting, 0)
+  mailbox.post(turn('c'))
+  mailbox.open()
+  t.deepEqual(log, ['c'])
+})
+
+test('work of the runtime is a turn among the calls, and its caller hears how it ended', async (t) => {
+  const { mailbox, log, turn, thrown } = open()
+  mailbox.post(turn('before'))
+  const worked = mailbox.turn(async () => {
+    log.push('work')
+    return 5
+  })
+  const failed = mailbox.turn(() => {
+    throw new Error('no')
+  })
+  mailbox.post(turn('after'))
+  mailbox.open()
+  t.is(await worked, 5)
+  await t.throwsAsync(failed, { message: 'no' })
+  await endOfTurn()
+  t.deepEqual(log, ['before', 'work', 'after'])
+  t.deepEqual(thrown, [])
+})
+
+test('a turn that throws, now or later, is told, and the mailbox goes on', async (t) => {
+  const { mailbox, log, turn, thrown } = open()
+  const long = longTurn(log, 'long')
+  mailbox.open()
+  mailbox.post({
+    run() {
+      throw new Error('at once')
+    },
+  })
+  mailbox.post(long.turn)
+  mailbox.post(turn('next'))
+  long.fail(new Error('later'))
+  await endOfTurn()
+  t.deepEqual(
+    thrown.map((error) => (error as Error).message),
+    ['at once', 'later'],
+  )
+  t.deepEqual(log, ['long', 'next'])
+})
