@@ -33,5 +33,5 @@ export type Answer =
   | { readonly type: 'measured'; readonly title: string; readonly outcome: TestOutcome; readonly reached: Reached }
   | { readonly type: 'done' }
   | { readonly type: 'killed'; readonly test: TestToRun; readonly outcome: TestOutcome; readonly isConfirmed: boolean }
-  | { readonly type: 'survived'; readonly isReached: boolean }
+  | { readonly type: 'survived'; readonly isReached: boolean; readonly isOnce: boolean }
   | { readonly type: 'checked'; readonly outcome: TestOutcome }

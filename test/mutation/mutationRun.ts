@@ -226,7 +226,7 @@ export class MutationRun {
         return
       }
       // Code that ran once and was remembered runs again only in a fresh process.
-      if (!found.isReached && !needsFresh) {
+      if ((!found.isReached || found.isOnce) && !needsFresh) {
         needsFresh = true
         wanted = job.source.testsOfScope(job.mutant)
         continue
@@ -246,7 +246,7 @@ export class MutationRun {
   ): Promise<
     | { readonly type: 'killed'; readonly test: TestToRun; readonly how: string }
     | { readonly type: 'shaky'; readonly test: TestToRun }
-    | { readonly type: 'survived'; readonly isReached: boolean }
+    | { readonly type: 'survived'; readonly isReached: boolean; readonly isOnce: boolean }
   > {
     const toRun = tests.map(({ file, title, ms }) => ({ file, title, limitMs: this.options.patienceMs + 6 * ms }))
     const silenceMs = Math.max(0, ...toRun.map(({ limitMs }) => limitMs)) + 3 * this.options.patienceMs

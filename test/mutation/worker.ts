@@ -178,19 +178,30 @@ async function tryMutant({ mutant, tests }: Extract<Order, { type: 'try' }>): Pr
   active = mutant
   const hits = () => reached.get(mutant.file)?.[mutant.id] === 1
   reached.get(mutant.file)?.fill(0)
+  let reaching: (typeof tests)[number] | undefined
   for (const test of tests) {
     tell({ type: 'begins', title: test.title })
     active = mutant
     const outcome = await runTest(test.file, test.title, test.limitMs)
-    if (outcome.end === 'passed' || outcome.end === 'gone') continue
+    if (outcome.end === 'passed' || outcome.end === 'gone') {
+      if (hits()) reaching ??= test
+      continue
+    }
     active = undefined
     if (outcome.end === 'late') return tell({ type: 'killed', test, outcome, isConfirmed: false })
     tell({ type: 'begins', title: test.title })
     const without = await runTest(test.file, test.title, test.limitMs)
     return tell({ type: 'killed', test, outcome, isConfirmed: without.end === 'passed' })
   }
+  tell({ type: 'survived', isReached: reaching !== undefined, isOnce: reaching !== undefined && (await isOnce(reaching)) })
   active = undefined
-  tell({ type: 'survived', isReached: hits() })
+
+  /** Whether its code does not run again when its test does: what it made is remembered. */
+  async function isOnce(test: (typeof tests)[number]): Promise<boolean> {
+    reached.get(mutant.file)?.fill(0)
+    await runTest(test.file, test.title, test.limitMs)
+    return !hits()
+  }
 }
 
 function tell(answer: Answer): void {
