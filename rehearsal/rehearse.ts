@@ -5,9 +5,12 @@
  *   --from N       the first of them (1)
  *   --seed N       this one alone, with its trace
  *   --with NAMES   goes through these dimensions too, which are not in every run: as in `stops,clocks`, or `all` (world/operations/dimensions.ts)
+ *   --habits A,B   the habits that a plan's code may have, or "all" (those that are usual)
+ *   --first        ends with the first seed that fails
  *   --shrink       makes a failing plan as small as it can before it is printed
  */
 import { parseArgs } from 'node:util'
+import { habits, usualHabits } from './world/code/habits.js'
 import { dimensionsOf } from './world/operations/dimensions.js'
 import type { Plan } from './world/plan.js'
 import { planOf } from './world/planGenerator.js'
@@ -20,15 +23,21 @@ const { values } = parseArgs({
     seeds: { type: 'string' },
     from: { type: 'string' },
     seed: { type: 'string' },
+    habits: { type: 'string' },
+    first: { type: 'boolean' },
     shrink: { type: 'boolean' },
     with: { type: 'string' },
   },
 })
 const asked = dimensionsOf(values.with ?? '')
+const among =
+  values.habits === undefined
+    ? usualHabits
+    : habits.filter((name) => values.habits!.split(',').some((each) => each === 'all' || each === name))
 const say = (text: string) => process.stdout.write(`${text}\n`)
 
 if (values.seed !== undefined) {
-  const plan = planOf(Number(values.seed), asked)
+  const plan = planOf(Number(values.seed), asked, among)
   const result = await play(plan)
   say(`${storyOf(plan)}\n\n${result.trace.join('\n')}\n\ndigest ${result.digest}`)
   if (result.violations.length > 0) await fail(plan, result)
@@ -39,12 +48,13 @@ if (values.seed !== undefined) {
   let virtualMs = 0
   const beganMs = performance.now()
   for (let seed = from; seed < from + seeds; seed++) {
-    const plan = planOf(seed, asked)
+    const plan = planOf(seed, asked, among)
     const result = await play(plan)
     virtualMs += result.virtualMs
     if (result.violations.length > 0) {
       failed++
       await fail(plan, result)
+      if (values.first === true) break
     }
     if ((seed - from + 1) % 1_000 === 0) say(`${seed - from + 1} seeds, ${failed} failed`)
   }

@@ -6,7 +6,7 @@
  */
 import { isFault, type RunningHost, type Version } from 'theseus'
 import { makeCall } from './calls.js'
-import { timerOf } from './classes.js'
+import { opOf, timerOf } from './code/ops.js'
 import type { Standing } from './company.js'
 import { isReachable, versionsOf } from './expectations.js'
 import type { Asked, NodePlan } from './plan.js'
@@ -119,9 +119,4 @@ function checkSends(room: AuditRoom, lists: ReadonlyMap<string, readonly string[
     const main = everywhere.get(`${node} main`)!
     for (const op of list) if (!main.has(op)) room.violated('C12', `${key} has ${op}, which its mirror in main has not`)
   }
-}
-
-/** How an operation is called: by the step that asks for it. */
-export function opOf(step: number): string {
-  return `#${step}`
 }

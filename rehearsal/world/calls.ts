@@ -1,6 +1,10 @@
 /** The calls that a plan's clients make: what is asked, what the answer is held against, and what its failure says. */
 import { type Fault, isFault, type RunningHost, reasonOf, type Version } from 'theseus'
 import { type Added, type Forwarded, type Listed, type Reshaped, unshape } from './classes.js'
+import type { CodeWatch } from './code/codeWatch.js'
+import { lateOf } from './code/ops.js'
+import type { TableRead } from './code/table.js'
+import type { Walked } from './code/walks.js'
 import { isExpected, isWithoutTrace } from './expectations.js'
 import type { Lengths, Model } from './model.js'
 import type { Asked, Plan, Step } from './plan.js'
@@ -13,6 +17,7 @@ export interface CallsRoom {
   readonly plan: Plan
   readonly cast: Cast
   readonly model: Model
+  readonly code: CodeWatch
   violated(rule: string, what: string): void
   /** A call was told that its version is dead. */
   calledDead(op: string, version: Version): void
@@ -55,7 +60,7 @@ export async function makeCall(room: CallsRoom, client: RunningHost, op: string,
   /** As an operator calls: registered nowhere. */
   function byName(): Promise<unknown> {
     const [method, args] = methodOf(asked)
-    const kind = asked.what === 'read' || asked.what === 'ask' ? 'query' : 'command'
+    const kind = isQuery(asked) ? 'query' : 'command'
     return client.operator.call(node === null ? { service } : { node }, method, [op, ...args], { version, deadlineMs, kind })
   }
 }
@@ -88,9 +93,35 @@ function hold(room: CallsRoom, op: string, { service, version, asked }: CallStep
       model.added(op, node, 'main', index, before)
       return
     }
+    case 'set':
+    case 'setLater':
+    case 'rumour': {
+      const { node, index } = answer as Added
+      model.added(op, node, 'main', index, before)
+      return
+    }
+    case 'walk':
+      holdWalk(model, answer as Walked, before)
+      return
+    case 'table': {
+      const read = answer as TableRead
+      model.listed(read, 'main', before)
+      room.code.tables.read(read, asked.range)
+      return
+    }
     case 'ask':
       model.listed(answer as Listed, 'main', before)
   }
+}
+
+function holdWalk(model: Model, { node, op, index, late, next }: Walked, before: Lengths): void {
+  model.added(op, node, 'main', index, before)
+  if (late !== null) model.added(lateOf(op), node, 'main', late, before)
+  for (const hop of next) holdWalk(model, hop, before)
+}
+
+function isQuery({ what }: Asked): boolean {
+  return what === 'read' || what === 'ask' || what === 'table'
 }
 
 function methodOf(asked: Asked): readonly [string, readonly unknown[]] {
@@ -110,6 +141,16 @@ function methodOf(asked: Asked): readonly [string, readonly unknown[]] {
       return ['later', [asked.ms, asked.manner]]
     case 'announce':
       return ['announce', [asked.manner]]
+    case 'rumour':
+      return ['rumour', []]
+    case 'walk':
+      return ['walk', [asked.walk]]
+    case 'set':
+      return ['set', [asked.change]]
+    case 'setLater':
+      return ['setLater', [asked.change, asked.ms]]
+    case 'table':
+      return ['table', [asked.range]]
   }
 }
 

@@ -3,8 +3,13 @@
  * operation's name for its first argument, and tells the witness when it begins and ends.
  */
 import { command, event, hears, type NodeClass, NodeObject, query } from 'theseus'
-import { append, type ColumnsState, emptyState, listOf } from './columns.js'
-import type { Manner, Trouble } from './plan.js'
+import { defineHabits } from './code/classHabits.js'
+import { oddThrow } from './code/oddThings.js'
+import { stepOf, timerOf } from './code/ops.js'
+import { rumour } from './code/rumours.js'
+import { tickMs } from './code/ticks.js'
+import { append, type ColumnsHolder, type ColumnsState, emptyState, listOf } from './columns.js'
+import type { Manner, ServiceName, Trouble } from './plan.js'
 import { adding, type ClassSpec, reading } from './specs.js'
 import type { Witness } from './witness.js'
 
@@ -35,19 +40,48 @@ export interface ClassTroubles {
   readonly start: Trouble
 }
 
-type Self = InstanceType<ReturnType<typeof emptyClass>>
-type Method = (this: Self, op: string, ...args: any[]) => unknown
+/** As much of an object as its methods need that are defined from outside. */
+export interface Self {
+  readonly id: string
+  readonly holder: ColumnsHolder
+  readonly peer: (target: NodeClass, nodeId: string | null) => any
+  readonly oneWay: (target: NodeClass, nodeId: string) => any
+  readonly announcing: (op: string) => void
+  readonly spreading: (op: string) => void
+  readonly in: (ms: number, method: string, ...args: unknown[]) => void
+}
+export type Method = (this: Self, op: string, ...args: any[]) => unknown
+export type Define = (name: string, kind: typeof command, method: Method) => void
 
-const pauseMs: Readonly<Record<Manner, number>> = { plainly: 0, failing: 0, slowly: 40, slowlyFailing: 40, lingering: 700 }
+const pauseMs: Readonly<Record<Manner, number>> = {
+  plainly: 0,
+  failing: 0,
+  throwingOddly: 0,
+  throwingHugely: 0,
+  thenable: 40,
+  slowly: 40,
+  slowlyFailing: 40,
+  endless: 1,
+  lingering: 700,
+}
+/** More than a message takes. */
+const hugeLength = 1_100_000
 
-/** @param ledger the class by which tellers call ledgers: the oldest, whose methods all have */
-export function makeClass(spec: ClassSpec, troubles: ClassTroubles, witness: Witness, ledger: () => NodeClass): NodeClass {
+/** @param peer the class by which nodes of a service are called: the oldest, whose methods all have */
+export function makeClass(
+  spec: ClassSpec,
+  troubles: ClassTroubles,
+  witness: Witness,
+  peer: (service: ServiceName) => NodeClass,
+): NodeClass {
+  const ledger = () => peer('ledger')
   const made = emptyClass(spec, troubles, witness)
   const define = (name: string, kind: typeof command, method: Method) => {
     Object.defineProperty(made.prototype, name, { value: method, configurable: true })
     kind(made.prototype, name)
   }
   const main = spec.columns.find(({ name }) => name === 'main')!
+  const handsOut = spec.habits.includes('handsOut')
   for (const column of spec.columns) {
     define(adding(column.name), command, function (op, manner: Manner) {
       return carryOut(witness, this.id, op, manner, () => {
@@ -57,7 +91,7 @@ export function makeClass(spec: ClassSpec, troubles: ClassTroubles, witness: Wit
     })
     define(reading(column.name), query, function (op) {
       return tell(witness, this.id, op, () => {
-        const list = listOf(this.holder, column)
+        const list = handsOut && column.kept === 'root' ? this.holder.state.lists[column.name]! : listOf(this.holder, column)
         return spec.reshaped.has(column.name) ? reshape({ node: this.id, list }) : { node: this.id, list }
       })
     })
@@ -105,12 +139,9 @@ export function makeClass(spec: ClassSpec, troubles: ClassTroubles, witness: Wit
       return tell(witness, this.id, op, () => this.peer(ledger(), of).readMain(op))
     })
   }
+  defineHabits(spec, witness, define, peer)
+  if (spec.rumours && spec.service === 'ledger') hears(rumour)(made.prototype, 'rumour', {})
   return made
-}
-
-/** The operation that a timer set by another carries out. */
-export function timerOf(op: string): string {
-  return `${op}t`
 }
 
 export function reshape({ node, list }: Listed): Reshaped {
@@ -132,6 +163,8 @@ export function carryOut(
   const isSlow = pauseMs[manner] > 0
   const answer = (index: number): Added => {
     if (manner === 'failing' || manner === 'slowlyFailing') throw new Error(`${op} was to fail`)
+    if (manner === 'throwingOddly') throw oddThrow(stepOf(op) ?? 0)
+    if (manner === 'throwingHugely') throw new Error('x'.repeat(hugeLength))
     return { node, index }
   }
   witness.begins(node, op)
@@ -144,15 +177,28 @@ export function carryOut(
       throw error
     })
   }
+  if (manner === 'thenable' && typeof written === 'number') return foreign(written)
   return (async () => {
     try {
       const index = await written
+      if (manner === 'endless') await witness.hangInCall(node)
       if (isSlow) await witness.pause(node, pauseMs[manner])
       return answer(index)
     } finally {
       witness.ends(node, op)
     }
   })()
+
+  /** As libraries have them: it tells its value, and its `then` returns nothing. */
+  function foreign(index: number): Promise<Added> {
+    const then = (resolve: (added: Added) => void) => {
+      void witness.pause(node, pauseMs.thenable).then(() => {
+        witness.ends(node, op)
+        resolve(answer(index))
+      })
+    }
+    return { then } as never
+  }
 
   function ended<T>(result: () => T): T {
     witness.ends(node, op)
@@ -175,16 +221,28 @@ export function tell<T>(witness: Witness, node: string, op: string, look: () => 
   return answer
 }
 
+/** Nobody calls its own service, but where walks go anywhere: a schedule that waits for those that it calls would wait for itself. */
+function calledBy({ service, habits }: ClassSpec) {
+  const [ledgers, tellers] = [
+    { className: 'Ledger.common', service: 'ledger' },
+    { className: 'Teller.common', service: 'teller' },
+  ]
+  if (habits.includes('walks')) return [ledgers, tellers]
+  return service === 'teller' ? [ledgers] : []
+}
+
 /** Opens what methods defined from outside need of their object. */
 function emptyClass(spec: ClassSpec, troubles: ClassTroubles, witness: Witness) {
   return class extends NodeObject<ColumnsState, Record<string, string>> {
     static override readonly className = spec.className
-    /** What tellers call is the same in every ledger of the world, so that no upgrade of these leaves a teller behind. */
-    static override readonly calls = [{ className: 'Ledger.common', service: 'ledger' }]
-    static override readonly publishes = spec.service === 'teller' ? [told] : []
+    /** What is called is the same in every class of a service, so that no upgrade of these leaves a caller behind. */
+    static override readonly calls = calledBy(spec)
+    static override readonly reentrant = spec.habits.includes('reentrant')
+    static override readonly publishes = spec.service === 'ledger' ? [] : spec.rumours ? [told, rumour] : [told]
     static override readonly service = spec.service
     static override initial() {
-      return emptyState(spec.columns)
+      const state = emptyState(spec.columns)
+      return spec.habits.includes('table') ? { ...state, marks: {} } : state
     }
 
     get id(): string {
@@ -202,11 +260,15 @@ function emptyClass(spec: ClassSpec, troubles: ClassTroubles, witness: Witness) 
     get announcing() {
       return (op: string) => this.publish(told, op)
     }
+    get spreading() {
+      return (op: string) => this.publish(rumour, op)
+    }
     get in() {
       return (ms: number, method: string, ...args: unknown[]) => this.after(ms, method, ...args)
     }
 
     protected override start() {
+      if (spec.habits.includes('ticks')) this.after(tickMs, 'tick', 'tick')
       return witness.trouble(troubles.start, this.nodeId, `start() of ${spec.className}`)
     }
     protected override selfCheck() {

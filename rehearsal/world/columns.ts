@@ -10,6 +10,8 @@ import type { Column } from './plan.js'
 export interface ColumnsState {
   lists: Record<string, string[]>
   counts: Record<string, number>
+  /** The half of the table that is kept in the root, where there is one. */
+  marks?: Record<string, unknown>
 }
 
 export interface ColumnsHolder {

@@ -73,9 +73,14 @@ export class ControlWatch {
     if (isNew && phase === 'draining' && target !== null) this.#drains(nodeId, target)
   }
 
+  /** Whether an operator has said "now", or the version is an undo. */
+  isTold(nodeId: string, target: Version): boolean {
+    return this.isUndo(target) || this.#told.has(`${nodeId} ${target}`)
+  }
+
   #drains(nodeId: string, target: Version): void {
     if (this.#isSince(this.#heldSinceMs.get(nodeId))) this.violated('P1', `${nodeId} drains for ${target} while it is held`)
-    if (this.isUndo(target) || this.#told.has(`${nodeId} ${target}`)) return
+    if (this.isTold(nodeId, target)) return
     if (!this.mayBeBehind && !this.#signalled.has(`${nodeId} ${target}`))
       this.violated('P3', `${nodeId} drains for ${target}, and its scheduling function has not signalled`)
     if (this.#isSince(this.#pausedSinceMs.get(target))) this.violated('P1', `${nodeId} drains for ${target}, which is paused`)

@@ -24,6 +24,8 @@ const harmless: ReadonlySet<Step['kind']> = new Set<Step['kind']>([
   'hold',
   'now',
   'retryVersion',
+  'permit',
+  'unannounced',
 ])
 /** An event is heard within the deadline of a call, if at all. */
 const heardWithinMs = 1_500
@@ -39,7 +41,8 @@ export class EventWatch {
       const upgrade = classUpgradeOf(plan, 'ledger', i + 1)
       return bundle !== 'good' || upgrade?.futureSO === 'none' || upgrade?.pastSO === 'none'
     })
-    this.#mayMiss = isCut || plan.deaths !== null || plan.steps.some(({ kind }) => !harmless.has(kind))
+    const isSlow = plan.habits.includes('endless')
+    this.#mayMiss = isCut || isSlow || plan.deaths !== null || plan.steps.some(({ kind }) => !harmless.has(kind))
   }
 
   phase(nodeId: string, phase: Phase, atMs: number): void {

@@ -4,8 +4,13 @@
  * C6. What can't be done through the older object is refused; what can be done is not.
  */
 import type { ChainEntry, Fault, Version } from 'theseus'
+import { plainValuesCount } from './code/oddThings.js'
 import type { Asked, Plan, ServiceName, Step } from './plan.js'
 import { classUpgradeOf, lineOf, undoes } from './specs.js'
+
+const throwing = /failing$|Failing$|^throwing/
+/** Those that call other nodes themselves. */
+const calling: ReadonlySet<Asked['what']> = new Set<Asked['what']>(['forward', 'ask', 'walk'])
 
 type CallStep = Pick<Extract<Step, { kind: 'call' }>, 'service' | 'version' | 'isPinned' | 'asked'>
 
@@ -25,13 +30,18 @@ export function isExpected(plan: Plan, fault: Fault, { service, version, isPinne
     case 'timeout':
       return true
     case 'application':
-      return ('manner' in asked && asked.manner.endsWith('ailing')) || asked.what === 'forward' || asked.what === 'ask'
+      return ('manner' in asked && throwing.test(asked.manner)) || calling.has(asked.what)
     case 'simulation':
       return asked.what === 'strike'
     case 'version':
       // A class has its version and those after it until it is upgraded: which is called, the client's host knows.
       return isExpectedOfVersion(plan, fault, service, isPinned ? plan.upgrades.length : version)
     case 'protocol':
+      // A walk that leads back is refused, or the object that it comes from has been stopped meanwhile.
+      if (asked.what === 'walk') return fault.code === 'protocol.call-cycle' || fault.code === 'protocol.not-here'
+      // Not every value can be kept.
+      if ((asked.what === 'set' || asked.what === 'setLater') && (asked.change.value ?? 0) >= plainValuesCount)
+        return fault.code === 'protocol.bad-arguments'
       // A class that is not published yet is looked for among those that are.
       return isPinned && version > 0 && fault.code === 'protocol.wrong-class'
     case 'upgrade':

@@ -7,7 +7,8 @@
  * T3 (C4). What ended as "not executed" is in no column; what failed has left no trace.
  * T4 (C2). Nothing is in a column twice, unless the network carried its command twice.
  */
-import { type Listed, timerOf } from './classes.js'
+import type { Listed } from './classes.js'
+import { rootOf } from './code/ops.js'
 import { torn } from './columns.js'
 
 /** What became of an operation. `unknown`: it may or may not be there. */
@@ -20,8 +21,8 @@ export class Model {
   /** By `<node> <column>`: what was told, by index; with holes. */
   readonly #told = new Map<string, string[]>()
   readonly #outcomes = new Map<string, Outcome>()
-  /** How often the network carried a command a second time. */
-  readonly #copies = new Map<string, number>()
+  /** Of what was done the network carried something a second time: by what was asked first. */
+  readonly #copied = new Set<string>()
 
   readonly #restored = new Set<string>()
 
@@ -48,7 +49,7 @@ export class Model {
 
   ended(op: string, told: Outcome): void {
     // One copy was refused; what became of the other nobody knows.
-    const outcome = told === 'not executed' && this.#copies.has(op) ? 'unknown' : told
+    const outcome = told === 'not executed' && this.#copied.has(rootOf(op)) ? 'unknown' : told
     this.#outcomes.set(op, outcome)
     if (outcome === 'not executed') {
       for (const [key, told] of this.#told) {
@@ -57,13 +58,28 @@ export class Model {
     }
   }
 
+  /** So many calls have been made. */
+  get begunCount(): number {
+    return this.#outcomes.size
+  }
+
+  /** Whether nobody knows what became of it. */
+  isOpen(op: string): boolean {
+    return this.#outcomes.get(op) === 'unknown'
+  }
+
   wasAnswered(op: string): boolean {
     return this.#outcomes.get(op) === 'done'
   }
 
   copied(op: string): void {
-    // With the timers that it sets.
-    for (const each of [op, timerOf(op)]) this.#copies.set(each, (this.#copies.get(each) ?? 0) + 1)
+    // With all that it leads to.
+    this.#copied.add(rootOf(op))
+  }
+
+  /** Whether the network carried something of it a second time. */
+  wasCopied(op: string): boolean {
+    return this.#copied.has(rootOf(op))
   }
 
   /** A command was answered: its operation is at this index. */
@@ -82,8 +98,7 @@ export class Model {
     const seen = new Set<string>()
     list.forEach((op, index) => {
       if (op.startsWith(torn)) this.violated('C12', `${key} has half of a command: ${op}`)
-      const copies = this.#copies.get(op) ?? 0
-      if (seen.has(op) && copies === 0) this.violated('C2', `${key} has ${op} twice: ${words(list)}`)
+      if (seen.has(op) && !this.#copied.has(rootOf(op))) this.violated('C2', `${key} has ${op} twice: ${words(list)}`)
       seen.add(op)
       this.#tell(key, index, op)
     })

@@ -19,6 +19,8 @@ export class Network {
   readonly #weathers: Weather[] = []
   readonly #orders: Message[] = []
   readonly #walls = new Set<string>()
+  /** Who hears no announcements, and how many times over. */
+  readonly #deaf = new Map<string, number>()
   /** Called for every message to or from a connection of that name. */
   readonly #waiting = new Map<string, (transit: Transit) => void>()
 
@@ -59,6 +61,13 @@ export class Network {
     for (const { subject, payload } of [...this.#orders]) transport.publish(subject, payload)
   }
 
+  /** No announcement reaches it, until the returned function is called. */
+  deafen(name: string): () => void {
+    const more = (by: number) => this.#deaf.set(name, (this.#deaf.get(name) ?? 0) + by)
+    more(1)
+    return () => void more(-1)
+  }
+
   onMessage(name: string, heard: ((transit: Transit) => void) | undefined): void {
     if (heard === undefined) this.#waiting.delete(name)
     else this.#waiting.set(name, heard)
@@ -67,11 +76,13 @@ export class Network {
   heal(): void {
     this.#weathers.length = 0
     this.#walls.clear()
+    this.#deaf.clear()
     this.#waiting.clear()
   }
 
   #passage(transit: Transit): Passage {
     if (this.#walls.has(`${transit.from} ${transit.to}`)) return 'drop'
+    if ((this.#deaf.get(transit.to) ?? 0) > 0 && transit.message.subject.endsWith('.upgrades')) return 'drop'
     const { delayMs, lost, duplicated, late } = this.#weathers.at(-1) ?? calm
     const chance = this.random.next()
     const delay = Math.floor(this.random.next() * (delayMs + 1))

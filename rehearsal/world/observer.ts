@@ -3,6 +3,7 @@ import type { HostEvent, Version } from 'theseus'
 import type { Control, ControlName } from '../../core/control.js'
 import type { Order, OrderResult } from '../../core/directive.js'
 import type { Signed } from '../../core/signed.js'
+import type { CodeWatch } from './code/codeWatch.js'
 import type { Standing } from './company.js'
 import type { ControlWatch } from './controlWatch.js'
 import type { DeathWatch } from './deathWatch.js'
@@ -24,6 +25,7 @@ export interface Observed {
   readonly retries: RetryWatch
   readonly orders: OrderWatch
   readonly events: EventWatch
+  readonly code: CodeWatch
   readonly database: UpgradeDatabase
   node(nodeId: string): { readonly plan: NodePlan; readonly handle: Standing | undefined } | undefined
   trace(line: string): void
@@ -41,6 +43,8 @@ export function observe(world: Observed, host: string, event: HostEvent): void {
       world.events.phase(nodeId, phase, world.time.elapsedMs)
       world.controls.phase(nodeId, phase, target)
       world.retries.phase(nodeId, phase, target)
+      if (phase === 'draining' && target !== null)
+        world.code.permits.drains(nodeId, node.plan.service, target, world.controls.isTold(nodeId, target))
       const { handle } = node
       if (handle !== undefined && !isChain(world.plan, node.plan.service, handle.version, handle.chain))
         world.violated('C1', `${nodeId} at version ${handle.version} has the chain ${JSON.stringify(handle.chain)}`)
@@ -51,6 +55,7 @@ export function observe(world: Observed, host: string, event: HostEvent): void {
       return
     case 'learned':
       world.trace(`${host} learns of version ${event.version}`)
+      world.code.endless.learned(host, event.version)
       return
     case 'nodeFailed':
       world.trace(`${event.nodeId} failed: ${event.error}`)
@@ -76,6 +81,7 @@ export function observeRequest(world: Observed, method: string, args: readonly a
       return
     case 'setInTable':
       world.orders.setInTable(args[0], args[1])
+      world.code.permits.setInTable(args[0], args[1])
       return
     case 'removeFromTable':
       world.orders.removedFromTable(args[0], args[1])

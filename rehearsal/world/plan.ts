@@ -3,6 +3,10 @@
  * it beside the plan (how long a message takes, which is lost) is drawn from the seed while the world runs.
  */
 import type { Phase, ServiceLimit, Version } from 'theseus'
+import type { KeyRange } from '../../core/collection.js'
+import type { Habit } from './code/habits.js'
+import type { TableChange } from './code/table.js'
+import type { Walk } from './code/walks.js'
 import type { Dimension } from './operations/dimensions.js'
 import type { OperationStep } from './operations/operationPlan.js'
 
@@ -42,7 +46,11 @@ export type SchedulePlan =
   | { readonly kind: 'gradually'; readonly everyMs: number; readonly probability: number }
   | { readonly kind: 'atMost'; readonly nodes: number }
   | { readonly kind: 'oneReplicaAtATime' }
-  | { readonly kind: 'afterMyServers' }
+  /** Without their names they are those that its class calls. */
+  | { readonly kind: 'afterMyServers'; readonly isNamed: boolean }
+  /** When a table of the upgrade database permits it. */
+  | { readonly kind: 'permitted' }
+  | { readonly kind: 'steps'; readonly bakeMs: number }
   | { readonly kind: 'whenIdle'; readonly forMs: number }
 
 export interface ClassUpgradePlan {
@@ -53,6 +61,8 @@ export interface ClassUpgradePlan {
   readonly schedule: SchedulePlan
   /** Whether what is kept in collections is made record by record, when it is asked for or in passing (§8). */
   readonly isLazy: boolean
+  /** Whether its scheduling function reads all of the node's state all the time. */
+  readonly isWatched: boolean
   /** The nodes that it is restricted to (§2), by id; null: all. */
   readonly only: readonly string[] | null
   readonly troubles: {
@@ -86,7 +96,19 @@ export interface NodePlan {
 }
 
 /** How a command goes about its work. What lingers outlasts a drain; what fails leaves no trace. */
-export type Manner = 'plainly' | 'slowly' | 'lingering' | 'failing' | 'slowlyFailing'
+export type Manner =
+  | 'plainly'
+  | 'slowly'
+  | 'lingering'
+  | 'failing'
+  | 'slowlyFailing'
+  /** Throws what has no text, or more than a message takes. */
+  | 'throwingOddly'
+  | 'throwingHugely'
+  /** Answers with a thenable that is no promise. */
+  | 'thenable'
+  /** Does not end before the troubles are over. */
+  | 'endless'
 
 /** What a client asks. `service` calls go to whichever node takes them. */
 export type Asked =
@@ -99,6 +121,12 @@ export type Asked =
   | { readonly what: 'later'; readonly ms: number; readonly manner: Manner }
   /** A teller's too: tells all ledgers at once, by an event. */
   | { readonly what: 'announce'; readonly manner: Manner }
+  /** Such an event as an upgrade has introduced. */
+  | { readonly what: 'rumour' }
+  | { readonly what: 'walk'; readonly walk: Walk }
+  | { readonly what: 'set'; readonly change: TableChange }
+  | { readonly what: 'setLater'; readonly change: TableChange; readonly ms: number }
+  | { readonly what: 'table'; readonly range: KeyRange }
 
 /** When a host is killed: at once, around its so-many-th commit or message from now on, or when a node of it enters a phase. */
 export type CrashMoment =
@@ -144,6 +172,10 @@ type BasicStep = {
   | { readonly kind: 'hold'; readonly nodeId: string; readonly forMs: number }
   | { readonly kind: 'now'; readonly nodeId: string }
   | { readonly kind: 'retryVersion' | 'finalize'; readonly version: Version }
+  /** The upgrade database's table permits the node to upgrade, to whatever comes. */
+  | { readonly kind: 'permit'; readonly nodeId: string }
+  /** No announcement of an upgrade reaches this host. */
+  | { readonly kind: 'unannounced'; readonly host: string; readonly forMs: number }
 )
 
 /** What befalls messages: shares of 1, and the longest delay. */
@@ -158,6 +190,7 @@ export const calm: Weather = { delayMs: 2, lost: 0, duplicated: 0, late: 0 }
 
 export interface Plan {
   readonly seed: number
+  readonly habits: readonly Habit[]
   /** What it goes through beside the basic troubles. */
   readonly dimensions: readonly Dimension[]
   readonly hosts: readonly string[]

@@ -1,6 +1,8 @@
 /** Makes a plan from a seed: 2–6 nodes on 1–3 hosts, 1–4 chained upgrades, clients at old and new versions, joins and departures, and troubles. */
 import type { Phase, Random, Version } from 'theseus'
 import { seededRandom } from 'theseus/memory'
+import { withHabits } from './code/codeGenerator.js'
+import { type Habit, usualHabits } from './code/habits.js'
 import { Dice } from './dice.js'
 import { always, type Dimension } from './operations/dimensions.js'
 import { dimensionsDrawn, operationSteps } from './operations/operationGenerator.js'
@@ -15,7 +17,11 @@ const servers = ['us1', 'us2']
 const away: readonly Phase[] = ['draining', 'transforming', 'checking', 'flipping', 'recovering']
 const crashPhases: readonly Phase[] = [...away, ...away, 'fetching', 'verifying', 'scheduled', 'current', 'stalled']
 
-export function planOf(seed: number, asked: ReadonlySet<Dimension> = always): Plan {
+/**
+ * @param asked what it may go through
+ * @param among the habits that its code may have
+ */
+export function planOf(seed: number, asked: ReadonlySet<Dimension> = always, among: readonly Habit[] = usualHabits): Plan {
   const dice = new Dice(chanceOf(seed))
   const drawn = dimensionsDrawn(seed, asked)
   const hosts = ['h1', 'h2', 'h3'].slice(0, dice.between(1, 3))
@@ -36,7 +42,20 @@ export function planOf(seed: number, asked: ReadonlySet<Dimension> = always): Pl
   // Later than the longest deadline.
   const deaths = dice.chance(0.3) ? { roundMs: dice.between(300, 900), delayMs: 2_100 } : null
   const backup = dice.chance(0.15) ? { host: dice.oneOf(hosts), atMs: dice.between(200, lastsMs) } : null
-  const base = { seed, dimensions: drawn, hosts, servers, clients, columns, nodes, upgrades, deaths, backup, healAtMs }
+  const base = {
+    seed,
+    dimensions: drawn,
+    habits: [],
+    hosts,
+    servers,
+    clients,
+    columns,
+    nodes,
+    upgrades,
+    deaths,
+    backup,
+    healAtMs,
+  }
   const limit = dice.oneOf([{ nodes: 1 }, { nodes: 1 }, { nodes: 2 }, { percent: 25 }, { percent: 50 }])
   const publishedAtMs = publicationsOf(dice, upgrades)
   const steps: Step[] = publishedAtMs.map((atMs, i) => ({
@@ -55,7 +74,7 @@ export function planOf(seed: number, asked: ReadonlySet<Dimension> = always): Pl
   const calls = steps.filter((step) => step.kind === 'call')
   steps.push(...operationSteps(seed, drawn, { hosts, clients, servers, nodes: all, publishedAtMs, calls, lastsMs }))
   steps.sort((a, b) => a.atMs - b.atMs)
-  return { ...base, limit, steps }
+  return withHabits({ ...base, limit, steps }, among)
 }
 
 /** Apart from what the running world draws from the same seed. */

@@ -1,7 +1,7 @@
 /** A plan and its outcome as a person reads them: who is there, what the upgrades do, what happens when, and what went wrong. */
 
-import { opOf } from './audit.js'
 import { wordsOf } from './calls.js'
+import { opOf } from './code/ops.js'
 import { operationInWords } from './operations/operationPlan.js'
 import type { ClassUpgradePlan, Plan, Step } from './plan.js'
 import type { Result } from './world.js'
@@ -14,6 +14,7 @@ export function storyOf(plan: Plan): string {
     `Plan of seed ${plan.seed}`,
     `  hosts ${hosts.join(', ')}; at most ${limit.nodes ?? `${limit.percent} %`} nodes of a service away at once`,
     `  ledgers keep ${kept('ledger')}; tellers keep ${kept('teller')}`,
+    ...(plan.habits.length === 0 ? [] : [`  habits: ${plan.habits.join(', ')}`]),
     ...nodes.map(({ nodeId, service, host }) => `  ${nodeId}, a ${service}, on ${host}`),
     ...(deaths === null
       ? []
@@ -39,12 +40,22 @@ export function failureOf(plan: Plan, result: Result): string {
   ].join('\n')
 }
 
-function upgradeInWords({ service, change, futureSO, pastSO, schedule, troubles, only, isLazy }: ClassUpgradePlan): string {
+function upgradeInWords({
+  service,
+  change,
+  futureSO,
+  pastSO,
+  schedule,
+  troubles,
+  only,
+  isLazy,
+  isWatched,
+}: ClassUpgradePlan): string {
   const told = Object.entries(troubles).flatMap(([what, trouble]) => (trouble === 'none' ? [] : [`its ${what} ${trouble}`]))
   const changes = `${change.kind}${'column' in change ? ` ${typeof change.column === 'string' ? change.column : columnInWords(change.column)}` : ''}`
   const whom = only === null ? service : only.join(', ')
   return [
-    `${whom}: ${changes}${isLazy ? ', lazily' : ''}`,
+    `${whom}: ${changes}${isLazy ? ', lazily' : ''}${isWatched ? ', watched by its schedule' : ''}`,
     `future-SO ${futureSO}`,
     `past-SO ${pastSO}`,
     scheduleInWords(schedule),
@@ -98,6 +109,10 @@ function stepInWords(step: Step): string {
       return `the upgrade database is flaky for ${step.forMs} ms`
     case 'imposter':
       return `${step.host} tries to start ${step.nodeId}, whose state is elsewhere`
+    case 'unannounced':
+      return `no announcement reaches ${step.host} for ${step.forMs} ms`
+    case 'permit':
+      return `an operator permits ${step.nodeId} to upgrade`
     case 'retry':
       return `an operator asks ${step.nodeId} to try again`
     case 'pause':

@@ -1,15 +1,31 @@
 /** The schedules of a plan, with the troubles that are planned for them. */
-import { afterMyServers, atMost, eagerly, gradually, oneReplicaAtATime, type Schedule, whenIdle } from 'theseus'
+import {
+  afterMyServers,
+  atMost,
+  eagerly,
+  gradually,
+  oneReplicaAtATime,
+  type Schedule,
+  type SchedulingView,
+  schedule,
+  steps,
+  whenIdle,
+} from 'theseus'
+import { watchedBy } from './code/lookers.js'
+import { isPermitted } from './code/permits.js'
 import type { ClassUpgradePlan, SchedulePlan } from './plan.js'
+import type { ClassSpec } from './specs.js'
 import type { Witness } from './witness.js'
 
-export function troubledSchedule(upgrade: ClassUpgradePlan, witness: Witness, version: number): Schedule {
+/** @param spec the class that its node runs */
+export function troubledSchedule(upgrade: ClassUpgradePlan, spec: ClassSpec, witness: Witness, version: number): Schedule {
   const schedule = scheduleOf(upgrade.schedule)
   return {
     ...schedule,
     run: async (view) => {
       await witness.trouble(upgrade.troubles.schedule, view.nodeId, `the schedule of upgrade ${version}`)
-      await schedule.run(view)
+      if (upgrade.isWatched) await watchedBy(view, spec, witness, schedule.run(view))
+      else await schedule.run(view)
       witness.signalled(view.nodeId, view.target)
     },
   }
@@ -26,7 +42,11 @@ function scheduleOf(plan: SchedulePlan): Schedule {
     case 'oneReplicaAtATime':
       return oneReplicaAtATime()
     case 'afterMyServers':
-      return afterMyServers('ledger')
+      return plan.isNamed ? afterMyServers('ledger') : afterMyServers()
+    case 'permitted':
+      return schedule('permitted', (view: SchedulingView) => view.until(() => isPermitted(view)))
+    case 'steps':
+      return steps(['1 node', '50%', 'all'], { bake: plan.bakeMs })
     case 'whenIdle':
       return whenIdle(plan.forMs)
   }

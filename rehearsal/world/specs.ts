@@ -1,5 +1,7 @@
 /** What each version of a service's class is, as a plan's upgrades make it. Pure: the generator, the classes and the oracle ask the same. */
 import type { Version } from 'theseus'
+import type { Habit } from './code/habits.js'
+import { rumoursFrom } from './code/rumours.js'
 import type { Change, ClassUpgradePlan, Column, NodePlan, Plan, ServiceName } from './plan.js'
 
 export interface ClassSpec {
@@ -9,13 +11,20 @@ export interface ClassSpec {
   /** Columns whose read answers in the other form. */
   readonly reshaped: ReadonlySet<string>
   readonly strikes: boolean
+  /** Whether it publishes, or hears, what an upgrade has introduced. */
+  readonly rumours: boolean
+  readonly habits: readonly Habit[]
 }
 
+/** What lines are made of. */
+export type Lined = Pick<Plan, 'columns' | 'upgrades'> & Partial<Pick<Plan, 'habits'>>
+
 /** The class of a service at each version, from 0 to the newest. */
-export function lineOf(plan: Pick<Plan, 'columns' | 'upgrades'>, service: ServiceName): readonly ClassSpec[] {
-  const line: ClassSpec[] = [
-    { service, className: nameOf(service, 1), columns: plan.columns[service], reshaped: new Set(), strikes: false },
-  ]
+export function lineOf(plan: Lined, service: ServiceName): readonly ClassSpec[] {
+  const { habits = [] } = plan
+  const first = { service, columns: plan.columns[service], reshaped: new Set<string>(), strikes: false, rumours: false, habits }
+  const line: ClassSpec[] = [{ ...first, className: nameOf(service, 1) }]
+  const rumours = rumoursFrom(plan)
   let classes = 1
   for (let version = 1; version <= plan.upgrades.length; version++) {
     const before = line[version - 1]!
@@ -24,9 +33,24 @@ export function lineOf(plan: Pick<Plan, 'columns' | 'upgrades'>, service: Servic
       continue
     }
     const upgrade = classUpgradeOf(plan, service, version)
-    line.push(upgrade === undefined ? before : { ...upgraded(before, upgrade), className: nameOf(service, ++classes) })
+    if (upgrade === undefined) {
+      line.push(before)
+      continue
+    }
+    const undone = habits.includes('sameNames') ? undoneName(line, plan) : undefined
+    const className = undone ?? nameOf(service, ++classes)
+    line.push({ ...upgraded(before, upgrade), className, ...(rumours === version ? { rumours: true } : {}) })
   }
   return line
+}
+
+/** The name of the class that was undone just now, for one that is to be better. */
+function undoneName(line: readonly ClassSpec[], plan: Pick<Plan, 'upgrades'>): string | undefined {
+  const newest = line.length - 1
+  if (!undoes(plan, newest)) return undefined
+  const [current, undone] = [line[newest]!, line[newest - 1]!]
+  // The undo of an undo brings a class back: nothing has been undone then.
+  return current === undone || undoes(plan, newest - 1) ? undefined : undone.className
 }
 
 /** Whether a version undoes the one before it, and means what the one before that means. */
@@ -53,7 +77,7 @@ export function classUpgradeOf(
 }
 
 /** The name of a node's class at a version: where an upgrade is restricted to some nodes, the others keep theirs. */
-export function classOf(plan: Pick<Plan, 'columns' | 'upgrades'>, { nodeId, service }: NodePlan, version: Version): string {
+export function classOf(plan: Lined, { nodeId, service }: NodePlan, version: Version): string {
   const line = lineOf(plan, service)
   let at = 0
   for (let v = 1; v <= version; v++) {
@@ -102,10 +126,15 @@ export function methodsOf(spec: ClassSpec): readonly (readonly [name: string, ki
     ['announce', 'command'],
     ['ask', 'query'],
   ] as const
+  const has = (habit: Habit) => spec.habits.includes(habit)
   return [
     ...ofColumns,
     ...(spec.strikes ? [['strike', 'command'] as const] : []),
     ...(spec.service === 'teller' ? ofTellers : [['hear', 'command'] as const]),
+    ...(spec.rumours ? [['rumour', 'command'] as const] : []),
+    ...(has('walks') ? [['walk', 'command'] as const] : []),
+    ...(has('ticks') ? [['tick', 'command'] as const] : []),
+    ...(has('table') ? [['set', 'command'] as const, ['setLater', 'command'] as const, ['table', 'query'] as const] : []),
   ]
 }
 

@@ -1,5 +1,6 @@
 /** The transform functions of the world, forward and back alike, and the states with which SOs begin that keep columns of their own. */
 import { asItIs, type InitialCollections } from 'theseus'
+import { tableName } from './code/table.js'
 import { type ColumnsState, copyColumn, emptyState, rewritten } from './columns.js'
 import type { Column, Trouble } from './plan.js'
 import type { ClassSpec } from './specs.js'
@@ -12,6 +13,7 @@ interface TransformTools {
   old(name: string): any
   future(name: string): any
   next(name: string): any
+  carry(name: string): Promise<void>
   flushed(): Promise<void>
 }
 
@@ -35,6 +37,10 @@ export function transformOf(from: ClassSpec, to: ClassSpec, isLazy: boolean, tro
       else copyColumn(source, before ?? column, target, column)
       await collections.flushed()
     }
+    if (old.marks !== undefined) {
+      state.marks = old.marks
+      if (!isLazy) await collections.carry(tableName)
+    }
     return state
   }
 }
@@ -49,7 +55,7 @@ function lazyColumns(from: ClassSpec, to: ClassSpec): readonly Column[] {
 
 /** How the records of these columns are made, each in the form of the class that it is for. */
 export function recordsOf(from: ClassSpec, to: ClassSpec, trouble: Trouble, witness: Witness, what: string) {
-  return Object.fromEntries(
+  const made = Object.fromEntries(
     lazyColumns(from, to).map((column) => {
       const before = from.columns.find(({ name }) => name === column.name)
       const make = (old: string | undefined, beside: string | undefined) => {
@@ -59,6 +65,7 @@ export function recordsOf(from: ClassSpec, to: ClassSpec, trouble: Trouble, witn
       return [column.name, make]
     }),
   )
+  return from.habits.includes('table') ? { ...made, [tableName]: asItIs } : made
 }
 
 /** What an SO begins with that keeps these columns from now on, which the class that is left had. */

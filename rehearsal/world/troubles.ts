@@ -21,6 +21,8 @@ export interface Troubled extends OperationsRoom {
   /** Its host has stopped, and an operator has forgotten it: for good, or because nobody expects it back. */
   forgotten(nodeId: string, isForGood: boolean): void
   retry(nodeId: string): void
+  /** The table of the upgrade database says that it may go. */
+  permit(nodeId: string): void
   imposter(nodeId: string, host: HostProcess): Promise<void>
 }
 
@@ -80,6 +82,12 @@ export class Troubles {
         return
       case 'databaseFlaky':
         this.#endAfter(step.forMs, world.udb.flaky())
+        return
+      case 'unannounced':
+        this.#endAfter(step.forMs, world.network.deafen(step.host))
+        return
+      case 'permit':
+        world.permit(step.nodeId)
         return
       case 'retry':
         world.retry(step.nodeId)

@@ -99,7 +99,7 @@ function classUpgradeOf(
   }
   if (isHopeless) troubles[dice.oneOf(['schedule', 'transform', 'check', 'start'] as const)] = 'throwsForGood'
   const schedule = scheduleOf(dice, spec.service, mayWaitForOthers)
-  return { service: spec.service, change, futureSO, pastSO, schedule, isLazy, only: null, troubles }
+  return { service: spec.service, change, futureSO, pastSO, schedule, isLazy, isWatched: false, only: null, troubles }
 }
 
 function changeOf(dice: Dice, spec: ClassSpec, version: number): Change {
@@ -147,7 +147,7 @@ function scheduleOf(dice: Dice, service: ServiceName, mayWaitForOthers: boolean)
   ]
   const waiting: readonly (() => SchedulePlan)[] = [
     () => ({ kind: 'oneReplicaAtATime' }),
-    () => ({ kind: service === 'teller' ? 'afterMyServers' : 'oneReplicaAtATime' }),
+    () => (service === 'teller' ? { kind: 'afterMyServers', isNamed: true } : { kind: 'oneReplicaAtATime' }),
   ]
   return dice.oneOf(mayWaitForOthers ? [...alone, ...waiting] : alone)()
 }

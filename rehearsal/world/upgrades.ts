@@ -2,8 +2,22 @@
  * The upgrades of a plan, as a person would have written them: SOs that delegate what they can, keep what only one version has, map what has
  * two forms and refuse what can't be; transform functions that carry every column over; and the troubles that are planned for them.
  */
-import { defineUpgrade, futureSO, type NodeClass, none, notNeeded, pastSO, type Upgrade, upgradeClass } from 'theseus'
+import {
+  defineUpgrade,
+  type EventType,
+  futureSO,
+  type NodeClass,
+  none,
+  notNeeded,
+  pastSO,
+  type Upgrade,
+  upgradeClass,
+  type Version,
+} from 'theseus'
 import { carryOut, makeClass, reshape, tell, unshape } from './classes.js'
+import { rumour } from './code/rumours.js'
+import { spoiling } from './code/spoiling.js'
+import { serviceOfNode, type Walk, type WalkingSO, walkBySO } from './code/walks.js'
 import { append, type ColumnsHolder, emptyState, listOf } from './columns.js'
 import type { ClassUpgradePlan, Column, Manner, Plan, ServiceName } from './plan.js'
 import { serviceNames } from './plan.js'
@@ -31,7 +45,7 @@ export function castOf(plan: Plan, witness: Witness): Cast {
       const same = undoes(plan, version) ? version - 2 : upgrade === undefined ? version - 1 : undefined
       const known = same === undefined ? undefined : lines[service][same]
       const troubles = { check: upgrade?.troubles.check ?? 'none', start: upgrade?.troubles.start ?? 'none' } as const
-      lines[service].push(known ?? makeClass(spec, troubles, witness, () => lines.ledger[0]!))
+      lines[service].push(known ?? makeClass(spec, troubles, witness, (called) => lines[called][0]!))
     })
   }
   const upgrades = plan.upgrades.map(({ classUpgrades, undoes, isGated }, i) =>
@@ -51,14 +65,15 @@ export function castOf(plan: Plan, witness: Witness): Cast {
     const [oldClass, newClass] = [lines[service][version - 1]!, lines[service][version]!]
     const ofNew = newSpec.columns.filter(({ name }) => !oldSpec.columns.some((column) => column.name === name))
     const ofOld = oldSpec.columns.filter(({ name }) => !newSpec.columns.some((column) => column.name === name))
+    const peer = (called: ServiceName) => lines[called][0]!
     const ahead = () => {
       const so = { simulates: newClass, over: oldClass, initial: () => emptyState(ofNew) }
-      return futureSO({ ...so, ...treatment(newSpec, oldSpec, ofNew, witness) } as never)
+      return futureSO({ ...so, ...treatment(newSpec, oldSpec, ofNew, version, peer, witness) } as never)
     }
     const behind = () => {
       const begins = { initial: keeping(ofOld, isLazy), records: keptRecords(ofOld, isLazy) }
       const so = { simulates: oldClass, over: newClass, ...begins }
-      return pastSO({ ...so, ...treatment(oldSpec, newSpec, ofOld, witness) } as never)
+      return pastSO({ ...so, ...treatment(oldSpec, newSpec, ofOld, version - 1, peer, witness) } as never)
     }
     const parts = {
       oldClass,
@@ -73,7 +88,7 @@ export function castOf(plan: Plan, witness: Witness): Cast {
         ...(isLazy ? { records: recordsOf(newSpec, oldSpec, 'none', witness, '') } : {}),
       },
       ...(isLazy ? { records: recordsOf(oldSpec, newSpec, troubles.record, witness, `a record of upgrade ${version}`) } : {}),
-      schedule: troubledSchedule(upgrade, witness, version),
+      schedule: troubledSchedule(upgrade, oldSpec, witness, version),
       ...(only === null ? {} : { only: { nodes: only } }),
       ...timeouts,
     }
@@ -82,7 +97,14 @@ export function castOf(plan: Plan, witness: Witness): Cast {
 }
 
 /** What an SO does with each method of the class that it simulates. */
-function treatment(simulated: ClassSpec, next: ClassSpec, own: readonly Column[], witness: Witness) {
+function treatment(
+  simulated: ClassSpec,
+  next: ClassSpec,
+  own: readonly Column[],
+  version: Version,
+  peer: (service: ServiceName) => NodeClass,
+  witness: Witness,
+) {
   const methods: Record<string, (this: Self, op: string, ...args: any[]) => unknown> = {}
   for (const column of own) {
     methods[adding(column.name)] = function (op, manner: Manner) {
@@ -107,6 +129,21 @@ function treatment(simulated: ClassSpec, next: ClassSpec, own: readonly Column[]
       })
     }
   }
+  if (simulated.habits.includes('handsOut')) {
+    for (const { name } of simulated.columns) methods[reading(name)] ??= spoiling(reading(name))
+  }
+  if (simulated.habits.includes('callingSOs')) {
+    methods.walk = function (op, way: Walk) {
+      return walkBySO(this, witness, op, way, version, (node) => this.ref(peer(serviceOfNode(node)), node))
+    }
+  }
+  if (simulated.rumours && !next.rumours) {
+    methods.rumour = async function (op) {
+      const added = await this.next.addMain!(op, 'plainly')
+      if (simulated.service === 'teller') this.publish(rumour, op)
+      return added
+    }
+  }
   const refuses = simulated.strikes && !next.strikes ? ['strike'] : []
   const delegates = methodsOf(simulated)
     .map(([name]) => name)
@@ -114,7 +151,8 @@ function treatment(simulated: ClassSpec, next: ClassSpec, own: readonly Column[]
   return { methods, refuses, delegates }
 }
 
-interface Self extends ColumnsHolder {
-  readonly nodeId: string
+interface Self extends ColumnsHolder, WalkingSO {
   readonly next: Record<string, (...args: any[]) => Promise<any>>
+  ref(target: NodeClass, nodeId: string): any
+  publish(event: EventType<any>, ...args: unknown[]): void
 }

@@ -2,9 +2,11 @@
  * What the world's objects tell beside the wire, as a person in the room would see it: which operation begins and ends on which node.
  * Owns the check of C2, and the troubles that a plan's upgrades make until the world is healed.
  *
- * C2. Between the beginning and the end of an operation on a node, no other begins there.
+ * C2. Between the beginning and the end of an operation on a node, no other begins there, but those that are made for it: these run inside it,
+ * and it lasts until they have ended.
  */
 import type { Version } from 'theseus'
+import { isMadeFor } from './code/ops.js'
 import type { Trouble } from './plan.js'
 
 /** What the witness needs of the world. */
@@ -18,12 +20,18 @@ export interface Room {
   /** Passes this much time in the node's process. Never ends if that is killed. */
   pause(nodeId: string, ms: number): Promise<void>
   violated(rule: string, what: string): void
+  /** A node's timer has come. */
+  ticked(nodeId: string): void
+  /** A call that runs there does not end before the troubles are over. */
+  hangs(nodeId: string): void
 }
 
 export class Witness {
   /** False as long as the plan's troubles last. */
   isHealed = false
   readonly #running = new Map<string, string[]>()
+  /** That for which all is made that runs on a node. */
+  readonly #outer = new Map<string, string>()
   readonly #begun = new Map<string, number>()
   readonly #troubled = new Set<string>()
 
@@ -34,7 +42,8 @@ export class Witness {
     this.room.begins(nodeId, op)
     const running = this.#runningOn(nodeId)
     // An SO's operation continues in the next object: the same one again.
-    if (running.some((other) => other !== op)) {
+    if (running.length === 0) this.#outer.set(nodeId, op)
+    else if (!isMadeFor(op, this.#outer.get(nodeId)!)) {
       this.room.violated('C2', `${op} begins on ${nodeId} while ${running.join(', ')} runs there`)
     }
     if (!running.includes(op)) this.#begun.set(`${nodeId} ${op}`, this.begun(nodeId, op) + 1)
@@ -46,6 +55,14 @@ export class Witness {
     const running = this.#runningOn(nodeId)
     const at = running.lastIndexOf(op)
     if (at >= 0) running.splice(at, 1)
+  }
+
+  violated(rule: string, what: string): void {
+    this.room.violated(rule, what)
+  }
+
+  ticked(nodeId: string): void {
+    if (this.room.isAlive(nodeId)) this.room.ticked(nodeId)
   }
 
   /** How often an operation was begun on a node. */
@@ -83,13 +100,19 @@ export class Witness {
         if (!this.isHealed) throw new Error(`${what} fails`)
         return
       case 'hangsUntilHealed':
-        return this.#hang(nodeId)
+        return this.hang(nodeId)
       case 'throwsForGood':
         throw new Error(`${what} fails for good`)
     }
   }
 
-  async #hang(nodeId: string): Promise<void> {
+  hangInCall(nodeId: string): Promise<void> {
+    if (this.room.isAlive(nodeId) && !this.isHealed) this.room.hangs(nodeId)
+    return this.hang(nodeId)
+  }
+
+  /** Until the troubles are over. */
+  async hang(nodeId: string): Promise<void> {
     while (!this.isHealed) await this.room.pause(nodeId, 500)
   }
 

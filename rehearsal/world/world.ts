@@ -6,9 +6,13 @@ import { createHash } from 'node:crypto'
 import type { HostEvent, Random, Version } from 'theseus'
 import { seededRandom } from 'theseus/memory'
 import type { Write } from '../../core/ports/stateStore.js'
-import { audit, opOf } from './audit.js'
+import { audit } from './audit.js'
 import { restore } from './backup.js'
 import { type CallStep, makeCall } from './calls.js'
+import { auditCode } from './code/atRest.js'
+import { CodeWatch } from './code/codeWatch.js'
+import { opOf } from './code/ops.js'
+import { permit } from './code/permits.js'
 import { Company } from './company.js'
 import { ControlWatch } from './controlWatch.js'
 import { WorldDatabase } from './database.js'
@@ -79,6 +83,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
   readonly retries: RetryWatch
   readonly orders: OrderWatch
   readonly events: EventWatch
+  readonly code: CodeWatch
   readonly operators: Operators
   readonly #witness: Witness
   readonly #violations: Violation[] = []
@@ -106,9 +111,11 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
       this.time,
       this.#random,
       {
-        passed: ({ from, to, message }, passage) => {
+        passed: (transit, passage) => {
+          const { from, to, message } = transit
           const how = typeof passage === 'string' ? passage : JSON.stringify(passage)
           this.trace(`${from} → ${to} ${message.subject} ${message.payload.length} ${how}`)
+          this.code.labels.passed(transit)
         },
         copied: (op) => this.model.copied(op),
       },
@@ -128,6 +135,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
       violated,
     )
     this.events = new EventWatch(plan)
+    this.code = new CodeWatch(plan, () => this.time.elapsedMs, violated)
     this.udb = new WorldDatabase(
       this.time,
       this.#random,
@@ -184,16 +192,19 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     })
     if (this.plan.backup !== null) this.time.after(this.plan.backup.atMs, () => this.host(this.plan.backup!.host).makeBackup())
     await this.time.sleep(this.plan.healAtMs - (this.time.elapsedMs - beganMs))
+    this.code.endless.check(this.living())
     this.#isHealed = true
     this.#witness.isHealed = true
     this.trace('the troubles are over')
     await this.#troubles.end()
+    if (this.plan.habits.includes('tables')) for (const nodeId of this.nodes.keys()) this.permit(nodeId)
     await untilAtRest(this)
     const { version } = await this.database.head()
     if (version !== this.plan.upgrades.length)
       this.violated('C9', `${this.plan.upgrades.length} upgrades were published, and the newest version is ${version}`)
     this.orders.check()
     if (this.#violations.length === 0) await audit(this)
+    if (this.#violations.length === 0) await auditCode(this)
     const { backup } = this.plan
     if (this.#violations.length === 0 && backup !== null && this.areAllAt(version)) {
       await restore(this, this.host(backup.host))
@@ -247,7 +258,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     makeCall(this, client, op, step).then(
       () => {
         this.#openCalls.splice(this.#openCalls.indexOf(open), 1)
-        if (step.asked.what === 'announce' && this.model.wasAnswered(op))
+        if ((step.asked.what === 'announce' || step.asked.what === 'rumour') && this.model.wasAnswered(op))
           this.events.announced(op, step, beganMs, this.time.elapsedMs)
       },
       (error) => this.violated('world', error instanceof Error ? (error.stack ?? error.message) : String(error)),
@@ -265,6 +276,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
 
   restored(nodeId: string): void {
     this.model.restored(nodeId)
+    this.code.tables.restored(nodeId)
     this.deaths.restored(nodeId)
     this.retries.restored(nodeId)
     // It may be back in the middle of an upgrade, and had given its slot back long ago.
@@ -329,8 +341,22 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     if (host !== undefined) this.deaths.began(nodeId, op, this.node(nodeId)?.handle?.version, host.deadAtStart)
   }
 
+  ticked(nodeId: string): void {
+    this.code.ticks.ticked(nodeId)
+  }
+
+  hangs(nodeId: string): void {
+    this.code.endless.hangs(nodeId)
+  }
+
+  /** Tried until it succeeds. */
+  permit(nodeId: string): void {
+    permit(this.database, nodeId).catch(() => this.time.after(200, () => this.permit(nodeId)))
+  }
+
   died(host: string, nodeIds: readonly string[]): void {
     this.trace(`${host} is gone`)
+    this.code.died(host, nodeIds)
     for (const nodeId of nodeIds) {
       this.#witness.died(nodeId)
       this.retries.died(nodeId)

@@ -54,6 +54,8 @@ const witness = new Witness({
   signalled: () => {},
   pause: (_, ms) => sleep(ms),
   violated: (rule, what) => send({ type: 'violated', rule, what }),
+  ticked: () => {},
+  hangs: () => {},
 })
 witness.isHealed = order.isHealed
 Object.assign(globalThis, { [witnessKey]: witness })

@@ -35,6 +35,7 @@ export function soakPlanOf(seed: number): SoakPlan {
   return {
     seed,
     dimensions: [],
+    habits: [],
     hosts: hostNames,
     servers: ['the upgrade server'],
     clients: ['desk1', 'desk2'],

@@ -14,8 +14,10 @@ import { buildUpgrade } from 'theseus/build'
 import { memoryStore } from 'theseus/memory'
 import { nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
-import { audit, opOf } from '../../../rehearsal/world/audit.js'
+import { audit } from '../../../rehearsal/world/audit.js'
 import { makeCall } from '../../../rehearsal/world/calls.js'
+import { CodeWatch } from '../../../rehearsal/world/code/codeWatch.js'
+import { opOf } from '../../../rehearsal/world/code/ops.js'
 import type { Standing } from '../../../rehearsal/world/company.js'
 import { ControlWatch } from '../../../rehearsal/world/controlWatch.js'
 import { DeathWatch } from '../../../rehearsal/world/deathWatch.js'
@@ -68,6 +70,7 @@ export class SoakWorld implements AuditRoom, Observed, OperatorsRoom {
     () => 0,
     () => {},
   )
+  readonly code: CodeWatch
   readonly model: Model
   readonly cast
   readonly operators: Operators
@@ -103,6 +106,7 @@ export class SoakWorld implements AuditRoom, Observed, OperatorsRoom {
     this.events = new EventWatch(plan)
     // The nodes' disks are their hosts' own: what they forget, nobody sees here.
     this.retries = new RetryWatch(true, violated)
+    this.code = new CodeWatch(plan, () => this.time.elapsedMs, violated)
     this.operators = new Operators(this, built)
   }
 
@@ -293,7 +297,15 @@ export class SoakWorld implements AuditRoom, Observed, OperatorsRoom {
 }
 
 /** Here only the classes' shapes are asked for: nothing of them runs. */
-const idleWitness = new Witness({ isAlive: () => false, begins() {}, signalled() {}, pause: async () => {}, violated() {} })
+const idleWitness = new Witness({
+  isAlive: () => false,
+  begins() {},
+  signalled() {},
+  pause: async () => {},
+  violated() {},
+  ticked() {},
+  hangs() {},
+})
 
 /** A module for each upgrade, which makes it of the plan in the process that loads it. */
 function builtOf(plan: SoakPlan, directory: string): Promise<readonly (BuiltUpgrade | undefined)[]> {

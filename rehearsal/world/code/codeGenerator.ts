@@ -1,0 +1,201 @@
+/** Gives a plan its habits, and the calls that go with them. Each habit has a chance of its own, so that one more changes nothing of the others. */
+import type { Version } from 'theseus'
+import { seededRandom } from 'theseus/memory'
+import { Dice } from '../dice.js'
+import type { Asked, ClassUpgradePlan, NodePlan, Plan, Step, UpgradePlan } from '../plan.js'
+import { lineOf } from '../specs.js'
+import { withUndos } from '../undos.js'
+import { type Habit, habits, needs } from './habits.js'
+import { plainValuesCount, valuesCount } from './oddThings.js'
+import { rumoursFrom } from './rumours.js'
+import { tableKeys } from './table.js'
+import { walkFrom } from './walkGenerator.js'
+
+type CallStep = Extract<Step, { kind: 'call' }>
+
+/** How many plans of a hundred have a habit. */
+const share = 0.18
+const lastsMs = 5_000
+
+export function withHabits(plan: Plan, among: readonly Habit[]): Plan {
+  const drawn = habits.filter((name) => diceOf(plan.seed, name).chance(share) && among.includes(name))
+  const had = drawn.map((name) => needs[name]).filter((name): name is Habit => name !== undefined && among.includes(name))
+  const all = habits.filter((name) => drawn.includes(name) || had.includes(name))
+  const own = all.filter((name) => needs[name] === undefined || all.includes(needs[name]))
+  const named = { ...plan, habits: own }
+  const upgrades = withUndos(plan.upgrades.map((upgrade, i) => upgradeWith(named, upgrade, i + 1)))
+  const changed = { ...named, upgrades }
+  const steps = [...plan.steps.map((step) => unpinned(changed, step)), ...own.flatMap((name) => stepsOf(changed, name))]
+  return { ...changed, steps: steps.sort((a, b) => a.atMs - b.atMs) }
+}
+
+function diceOf(seed: number, name: Habit): Dice {
+  return new Dice(seededRandom(seed * 2 ** 20 + 1_000 + habits.indexOf(name)))
+}
+
+// --- Upgrades
+
+function upgradeWith(plan: Plan, upgrade: UpgradePlan, version: Version): UpgradePlan {
+  const dice = new Dice(seededRandom(plan.seed * 2 ** 20 + 2_000 + version))
+  const introduces = rumoursFrom(plan) === version
+  const mayWait = plan.upgrades.every(({ bundle, classUpgrades }) => bundle !== 'bad' && classUpgrades.every(isPassable))
+  return { ...upgrade, classUpgrades: upgrade.classUpgrades.map(changed) }
+
+  function changed(each: ClassUpgradePlan): ClassUpgradePlan {
+    const has = (name: Habit) => plan.habits.includes(name)
+    let { schedule, futureSO } = each
+    if (introduces && futureSO === 'notNeeded') futureSO = 'so'
+    const waits = mayWait && dice.chance(0.5)
+    if (waits && has('unnamedServers')) schedule = { kind: 'afterMyServers', isNamed: false }
+    else if (waits && has('tables')) {
+      schedule = dice.chance(0.5) ? { kind: 'permitted' } : { kind: 'steps', bakeMs: dice.between(20, 200) }
+    }
+    const isWatched = has('lookers') && dice.chance(0.7)
+    // Records are made in passing while others look.
+    const isLazy = each.isLazy || (has('lookers') && dice.chance(0.7))
+    return { ...each, schedule, futureSO, isLazy, isWatched }
+  }
+}
+
+function isPassable({ troubles }: ClassUpgradePlan): boolean {
+  return !Object.values(troubles).includes('throwsForGood')
+}
+
+// --- Steps
+
+/** Where two classes have one name, nobody can tell which is called by its name alone. */
+function unpinned(plan: Plan, step: Step): Step {
+  if (step.kind !== 'call' || !step.isPinned || !plan.habits.includes('sameNames')) return step
+  return { ...step, isPinned: false }
+}
+
+function stepsOf(plan: Plan, name: Habit): readonly Step[] {
+  const dice = new Dice(seededRandom(plan.seed * 2 ** 20 + 3_000 + habits.indexOf(name)))
+  const many = <T>(least: number, most: number, make: () => T | undefined) =>
+    Array.from({ length: dice.between(least, most) }, make).filter((step) => step !== undefined)
+  switch (name) {
+    case 'walks': {
+      const isUnawaited = plan.habits.includes('unawaited')
+      return many(4, 10, () =>
+        callOf(dice, plan, ({ nodeId }) => ({ what: 'walk', walk: walkFrom(dice, plan, nodeId, isUnawaited) })),
+      )
+    }
+    case 'table':
+      return many(6, 16, () => callOf(dice, plan, () => tableAsked(dice, plan)))
+    case 'oddThrows':
+      return many(1, 4, () => callOf(dice, plan, () => ({ what: 'add', column: 'main', manner: 'throwingOddly' })))
+    case 'thenables':
+      return many(2, 5, () => callOf(dice, plan, () => ({ what: 'add', column: 'main', manner: 'thenable' })))
+    case 'endless':
+      return many(1, 2, () => callOf(dice, plan, () => ({ what: 'add', column: 'main', manner: 'endless' })))
+    case 'ticks':
+      return many(1, 4, () =>
+        callOf(dice, plan, () => ({ what: 'add', column: 'main', manner: dice.oneOf(['slowlyFailing', 'lingering']) })),
+      )
+    case 'rumours':
+      return rumoursOf(dice, plan)
+    case 'sameNames':
+      return sameNamesOf(dice, plan)
+    case 'tables':
+      return many(
+        1,
+        4,
+        () => ({ atMs: dice.between(0, lastsMs), kind: 'permit', nodeId: dice.oneOf(nodesOf(plan)).nodeId }) as const,
+      )
+    default:
+      return []
+  }
+}
+
+function tableAsked(dice: Dice, plan: Plan): Asked {
+  const key = dice.oneOf(tableKeys)
+  const isOdd = plan.habits.includes('oddValues') && dice.chance(0.5)
+  const value = dice.chance(0.25)
+    ? null
+    : isOdd
+      ? dice.between(plainValuesCount, valuesCount - 1)
+      : dice.between(0, plainValuesCount - 1)
+  switch (dice.between(0, 5)) {
+    case 0:
+    case 1:
+      return { what: 'table', range: rangeOf(dice) }
+    case 2:
+      return { what: 'setLater', change: { key, value }, ms: dice.oneOf([0, 20, 200]) }
+    default:
+      return { what: 'set', change: { key, value } }
+  }
+}
+
+export function rangeOf(dice: Dice): { from?: string; to?: string; limit?: number } {
+  return {
+    ...(dice.chance(0.4) ? { from: dice.oneOf(tableKeys) } : {}),
+    ...(dice.chance(0.4) ? { to: dice.oneOf(tableKeys) } : {}),
+    ...(dice.chance(0.4) ? { limit: dice.between(0, 4) } : {}),
+  }
+}
+
+/** Soon after the event is there, when not everybody has learned of it. */
+function rumoursOf(dice: Dice, plan: Plan): readonly Step[] {
+  const version = rumoursFrom(plan)
+  const tellers = nodesOf(plan).filter(({ service }) => service === 'teller')
+  if (version === undefined || tellers.length === 0) return []
+  const atMs = publishedAtMs(plan, version)
+  const told = Array.from({ length: dice.between(2, 6) }, () => {
+    const at = Math.min(atMs + dice.between(0, dice.oneOf([50, 400, 1_500])), lastsMs)
+    return callAt(dice, plan, dice.oneOf(tellers), at, version, { what: 'rumour' })
+  })
+  const deaf = plan.hosts
+    .filter(() => dice.chance(0.5))
+    .map((host): Step => ({ atMs: Math.max(0, atMs - 20), kind: 'unannounced', host, forMs: dice.between(100, 1_500) }))
+  return [...told, ...deaf]
+}
+
+/** Somebody stays at a class that was undone, while another of its name is published; its object is built anew meanwhile. */
+function sameNamesOf(dice: Dice, plan: Plan): readonly Step[] {
+  const steps: Step[] = []
+  for (const service of ['ledger', 'teller'] as const) {
+    const line = lineOf(plan, service)
+    const nodes = nodesOf(plan).filter((node) => node.service === service)
+    line.forEach((spec, version) => {
+      const undone = line.findIndex(
+        (earlier, i) => i > 0 && earlier.className === spec.className && earlier.columns !== spec.columns,
+      )
+      if (nodes.length === 0 || undone === -1 || undone >= version) return
+      const node = dice.oneOf(nodes)
+      const undoneAtMs = publishedAtMs(plan, undone + 1)
+      const anewAtMs = publishedAtMs(plan, version)
+      steps.push({ atMs: Math.max(0, undoneAtMs - dice.between(20, 300)), kind: 'hold', nodeId: node.nodeId, forMs: lastsMs })
+      for (let i = dice.between(2, 4); i > 0; i--) {
+        const atMs = Math.min(anewAtMs + dice.between(50, 1_500), lastsMs)
+        const column = dice.oneOf(line[undone]!.columns).name
+        const manner = dice.oneOf(['failing', 'failing', 'plainly'] as const)
+        steps.push(callAt(dice, plan, node, atMs, undone, { what: 'add', column, manner }))
+      }
+    })
+  }
+  return steps
+}
+
+function nodesOf(plan: Plan): readonly NodePlan[] {
+  return [...plan.nodes, ...plan.steps.flatMap((step) => (step.kind === 'join' ? [step.node] : []))]
+}
+
+function publishedAtMs(plan: Plan, version: Version): number {
+  return plan.steps.find((step) => step.kind === 'publish' && step.version === version)?.atMs ?? 0
+}
+
+function callOf(dice: Dice, plan: Plan, asked: (node: NodePlan) => Asked): CallStep {
+  const node = dice.oneOf(nodesOf(plan))
+  const atMs = dice.between(0, lastsMs)
+  const published = plan.steps.filter((step) => step.kind === 'publish' && step.atMs <= atMs).length
+  const version = dice.chance(0.4) ? published : dice.between(0, published)
+  return callAt(dice, plan, node, atMs, version, asked(node))
+}
+
+function callAt(dice: Dice, plan: Plan, node: NodePlan, atMs: number, version: Version, asked: Asked): CallStep {
+  const { nodeId, service } = node
+  const client = dice.oneOf(plan.clients)
+  // Where versions are to die, nobody keeps one alive by this.
+  const isRegistered = plan.deaths === null
+  return { atMs, kind: 'call', client, service, node: nodeId, version, isPinned: false, isRegistered, deadlineMs: 2_000, asked }
+}

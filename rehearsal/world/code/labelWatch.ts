@@ -1,0 +1,39 @@
+/**
+ * The labels of what travels between nodes.
+ *
+ * V1 (§3). What an object sends is labelled with its node's version, at the moment of sending; what an SO sends, with a version that it implements.
+ */
+import type { Transit } from 'theseus/memory'
+import { decode } from '../../../core/codec.js'
+import { kinds } from '../../../core/envelope.js'
+import type { Plan } from '../plan.js'
+import { type ClassSpec, lineOf } from '../specs.js'
+import { serviceOfNode, type Walk } from './walks.js'
+
+export class LabelWatch {
+  readonly #lines: Readonly<Record<string, readonly ClassSpec[]>>
+
+  constructor(
+    private readonly plan: Plan,
+    private readonly violated: (rule: string, what: string) => void,
+  ) {
+    this.#lines = { ledger: lineOf(plan, 'ledger'), teller: lineOf(plan, 'teller') }
+  }
+
+  /** Looks at walks, of which the plan has few. */
+  passed({ from, message }: Transit): void {
+    if (!this.plan.habits.includes('walks') || !this.plan.hosts.includes(from) || !message.subject.includes('.node.')) return
+    for (const envelope of decode(message.payload)) {
+      if (envelope.kind !== kinds.call || envelope.method !== 'walk') continue
+      const { caller, callerVersion, label } = envelope
+      const [op, way] = envelope.args as [string, Walk]
+      const line = this.#lines[serviceOfNode(caller)]!
+      const isRight = way.label === undefined ? label === callerVersion : line[label] === line[way.label]
+      if (!isRight)
+        this.violated(
+          'V1',
+          `${caller} at version ${callerVersion} calls ${op} at version ${label}; ${way.label ?? callerVersion} it should be`,
+        )
+    }
+  }
+}

@@ -1,0 +1,71 @@
+/** Values that user code may well have, and which no text, no store or no message takes as they are. By number, for a plan is data. */
+import { inspect } from 'node:util'
+
+const thrown: readonly (() => unknown)[] = [
+  () => undefined,
+  () => null,
+  () => Symbol('odd'),
+  () => 10n,
+  () => Object.create(null),
+  () => ({
+    toString() {
+      throw new Error('no text')
+    },
+  }),
+  () => Object.assign(new Error('odd'), { message: { reason: 'an object' } }),
+  () =>
+    Object.defineProperty(new Error('odd'), 'message', {
+      get() {
+        throw new Error('no message')
+      },
+    }),
+  () => {
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    return proxy
+  },
+  () => new Error('\ud800'),
+]
+
+export function oddThrow(number: number): unknown {
+  return thrown[number % thrown.length]!()
+}
+
+/** What is put into state: plain ones first. */
+const values: readonly (() => unknown)[] = [
+  () => 1,
+  () => 'text',
+  () => null,
+  () => ['a', { b: [true, false] }],
+  () => ({ 10: 'ten', 2: 'two', é: 'accent' }),
+  () => new Uint8Array([1, 2, 3]),
+]
+const oddValues: readonly (() => unknown)[] = [
+  () => ({ a: undefined, b: 1 }),
+  () => [1, undefined],
+  () => Object.assign(new Array(3), { 0: 1, 2: 3 }),
+  () => Buffer.from('ff', 'hex'),
+  () => -0,
+  () => [-0, Number.NaN],
+  () => Object.assign(Object.create(null), { a: 1 }),
+  () => ({ a: 2, [Symbol('key')]: 1 }),
+  () => ({
+    get a() {
+      return 1
+    },
+  }),
+  () => Object.assign([1], { total: 1 }),
+  () => undefined,
+]
+export const plainValuesCount = values.length
+export const valuesCount = values.length + oddValues.length
+
+export function valueFor(number: number): unknown {
+  const value = values[number] ?? oddValues[number - values.length]
+  return value!()
+}
+
+/** What a value is in memory, down to what no store keeps. */
+export function described(value: unknown): string {
+  return inspect(value, { depth: 8, breakLength: Number.POSITIVE_INFINITY })
+}
