@@ -58,6 +58,9 @@ export const usualHabits: readonly Habit[] = [
   'callingSOs',
   'table',
   'oddThrows',
+  'hugeFaults',
+  'thenables',
+  'ticks',
   'sameNames',
   'tables',
 ]
