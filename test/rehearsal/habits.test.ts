@@ -137,7 +137,7 @@ test('a value that is another after a restart is found (T6); what a timer sets c
 
 test('only what is made for the call that runs may begin beside it, until all of that has ended (C2)', (t) => {
   const found: string[] = []
-  const room = { isAlive: () => true, begins() {}, pause: async () => {}, ticked() {}, hangs() {} }
+  const room = { isAlive: () => true, begins() {}, pause: async () => {}, ticked() {}, hangs() {}, signalled() {} }
   const witness = new Witness({ ...room, violated: (_, what) => found.push(what) })
   witness.begins('n', '#1')
   witness.begins('n', '#1.1.1')
