@@ -274,7 +274,7 @@ export class MutationRun {
     if (!(await this.#passes(next(), test))) return { type: 'shaky', test }
     if (typeof how === 'string') return { type: 'killed', test, how }
     if (how.end === 'late') return { type: 'killed', test, how: 'it did not come to its end' }
-    const again = await this.#fails(next(), source.source.file, mutant, test)
+    const again = await this.#fails(next(true), source.source.file, mutant, test)
     return again ? { type: 'killed', test, how: how.reason ?? 'failed' } : { type: 'shaky', test }
   }
 
