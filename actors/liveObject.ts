@@ -11,6 +11,7 @@ import type { Tally } from '../core/objectChain.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Random } from '../core/ports/random.js'
 import type { Telemetry } from '../core/ports/telemetry.js'
+import { undeclared } from '../core/undeclaredCalls.js'
 import type { NodeState } from './nodeState.js'
 import { type DueTimer, ObjectTimers } from './objectTimers.js'
 import type { UpgradeLayer } from './upgradeLayer.js'
@@ -139,14 +140,10 @@ export interface RunningObject {
 }
 
 /** What is not declared can't be minded when the other is upgraded (DESIGN §3). */
-function checkCalls({ className, callsServices }: ClassDescription, target: NodeClass): void {
+function checkCalls(description: ClassDescription, target: NodeClass): void {
   const { service } = describeClass(target)
-  if (callsServices.has(service)) return
-  const name = target.name || target.className
-  throw new Fault(
-    'config.invalid',
-    `${className} calls ${target.className} without saying so: add "static override readonly calls = [${name}]" to its class`,
-  )
+  if (description.callsServices.has(service)) return
+  throw undeclared(description, target.name || target.className, target)
 }
 
 /** A timer that can't ring would be missed when it is due, and not where it is set. */

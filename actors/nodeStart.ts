@@ -4,7 +4,7 @@
 import { pack, unpack } from '../core/codec.js'
 import { Fault } from '../core/fault.js'
 import { checkName, type Version } from '../core/ids.js'
-import { describeClass, type NodeClass } from '../core/nodeObject.js'
+import { checkDeclaredCalls, describeClass, type NodeClass } from '../core/nodeObject.js'
 import { checkRecord, type Generation, keys, type NodeRecord, recordFormat, slot } from '../core/nodeRecord.js'
 import { clientService, type NodeRow, type NodeStatus } from '../core/ports/upgradeDatabase.js'
 import { startTriesMax } from '../core/upgradeStatechart.js'
@@ -20,6 +20,7 @@ import { leftBehind, runTransform, sweepSlots } from './transformRun.js'
 export async function startNode(services: NodeServices, definition: NodeClass, nodeId: string): Promise<Node> {
   checkName('node id', nodeId)
   services.classes.register(definition)
+  checkDeclaredCalls(definition)
   const stored = services.store.get(keys.record(nodeId))
   const node = await (stored === undefined
     ? birth(services, definition, nodeId)

@@ -6,6 +6,7 @@
 import { Fault } from './fault.js'
 import { isName, nameLengthMax } from './ids.js'
 import { markMethod, prototypesOf } from './methods.js'
+import type { IsReserved, ReservedName } from './reservedNames.js'
 
 /** What is published: a name, and the parameters that its hearers take. */
 export interface EventType<Args extends readonly unknown[]> {
@@ -39,9 +40,9 @@ type Hearer = { [heard]?: Map<string, EventType<any>> }
 
 /** Marks a command that is also called when an event is published, whoever publishes it. */
 export function hears<Args extends readonly unknown[]>(type: EventType<Args>) {
-  return <Method extends (...given: Args) => void | Promise<void>>(
+  return <Method extends (...given: Args) => void | Promise<void>, Name extends string>(
     prototype: object,
-    method: string,
+    method: Name extends ReservedName ? IsReserved : Name,
     _descriptor: TypedPropertyDescriptor<Method>,
   ): void => {
     markMethod(prototype, method, 'command')

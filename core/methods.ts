@@ -5,6 +5,8 @@
  * functions. §7 speaks of calls that observe and calls that modify; these marks are how the runtime knows which is which.
  */
 import { Fault } from './fault.js'
+import { type IsReserved, lifecycleMethods, type ReservedName, whyReserved } from './reservedNames.js'
+import { noteClass } from './undeclaredCalls.js'
 
 export type MethodKind = 'command' | 'query'
 
@@ -16,7 +18,11 @@ type Marked = { [marks]?: Map<string, MethodKind> }
 type NotLegacy = 'Theseus needs "experimentalDecorators": true in tsconfig.json'
 
 function mark(kind: MethodKind) {
-  return <Name>(prototype: object, name: Name extends string ? Name : NotLegacy, _descriptor?: PropertyDescriptor): void => {
+  return <Name>(
+    prototype: object,
+    name: Name extends string ? (Name extends ReservedName ? IsReserved : Name) : NotLegacy,
+    _descriptor?: PropertyDescriptor,
+  ): void => {
     if (typeof name !== 'string') {
       throw new Fault(
         'config.invalid',
@@ -31,6 +37,7 @@ export function markMethod(prototype: object, name: string, kind: MethodKind): v
   const own = Object.hasOwn(prototype, marks) ? (prototype as Marked)[marks]! : new Map<string, MethodKind>()
   own.set(name, kind)
   Object.defineProperty(prototype, marks, { value: own, configurable: true })
+  noteClass(prototype.constructor)
 }
 
 /** Marks a remote method that may modify the node's state. A command is never sent twice by the runtime. */
@@ -50,9 +57,6 @@ export function* prototypesOf(prototype: object): Iterable<object> {
   }
 }
 
-/** Called by the runtime on the object itself, never over the wire. */
-export const lifecycleMethods: ReadonlySet<string> = new Set(['constructor', 'start', 'stop', 'selfCheck', 'checkRecord'])
-
 /**
  * The remote methods of a class, with those it inherits. Throws `config.invalid` for a public method without a mark: it would be
  * neither remote nor private, and nobody could tell which was meant.
@@ -61,6 +65,7 @@ export function methodsOf(prototype: object, className: string): ReadonlyMap<str
   const found = new Map<string, MethodKind>()
   for (const at of prototypesOf(prototype)) {
     const own = Object.hasOwn(at, marks) ? (at as Marked)[marks]! : new Map<string, MethodKind>()
+    for (const name of own.keys()) checkRemote(at, name, className)
     for (const name of Object.getOwnPropertyNames(at)) {
       if (lifecycleMethods.has(name) || found.has(name)) continue
       const kind = own.get(name)
@@ -74,6 +79,14 @@ export function methodsOf(prototype: object, className: string): ReadonlyMap<str
     }
   }
   return found
+}
+
+function checkRemote(prototype: object, name: string, className: string): void {
+  const why = whyReserved(name)
+  if (why !== undefined)
+    throw new Fault('config.invalid', `${className}.${name} can't be a remote method: ${why}; give it another name`)
+  if (typeof Object.getOwnPropertyDescriptor(prototype, name)?.value !== 'function')
+    throw new Fault('config.invalid', `${className}.${name} is marked and no method: only methods can be remote`)
 }
 
 /** An override keeps the mark of what it overrides. */

@@ -7,7 +7,8 @@ import type { Collection } from './collection.js'
 import { type EventType, type Hearing, hearingsOf } from './event.js'
 import { Fault } from './fault.js'
 import { checkName, isClassName } from './ids.js'
-import { baseBrand, type MethodKind, methodsOf } from './methods.js'
+import { baseBrand, type MethodKind, methodsOf, prototypesOf } from './methods.js'
+import { checkUndeclaredCalls } from './undeclaredCalls.js'
 
 /** The key under which the runtime gives an object its surroundings. A symbol, since every plain public name would be remote. */
 export const contextKey: unique symbol = Symbol.for('theseus.context') as never
@@ -203,6 +204,12 @@ export function describeClass(definition: NodeClass): ClassDescription {
   const service = serviceOf(definition)
   const { calls = [], publishes = [] } = definition
   const called = typeof calls === 'function' ? calls() : calls
+  for (const target of called)
+    if (typeof target?.className !== 'string')
+      throw new Fault(
+        'config.invalid',
+        `${className}: calls names what is no class yet: where modules import each other, write "calls = () => [ … ]"`,
+      )
   const description: ClassDescription = {
     className,
     service,
@@ -216,6 +223,20 @@ export function describeClass(definition: NodeClass): ClassDescription {
   }
   described.set(definition, description)
   return description
+}
+
+/**
+ * Throws `config.invalid` for calls that the class makes and does not declare, as far as its text tells. To be asked when all classes are
+ * there: when a node starts, and of an upgrade's classes.
+ */
+export function checkDeclaredCalls(definition: NodeClass): void {
+  const sources = [...prototypesOf(definition.prototype)].map((prototype) => prototype.constructor)
+  checkUndeclaredCalls(describeClass(definition), sources, serviceOf)
+}
+
+/** The same for functions that run as objects of the class: a simulation object's methods. */
+export function checkDeclaredCallsOf(definition: NodeClass, methods: readonly object[]): void {
+  checkUndeclaredCalls(describeClass(definition), methods, serviceOf)
 }
 
 function serviceOf({ className, service }: NamedClass): string {

@@ -9,6 +9,7 @@ import { Fault } from './fault.js'
 import {
   type ClassDescription,
   type CollectionsOf,
+  checkDeclaredCallsOf,
   describeClass,
   isNodeClass,
   type Methods,
@@ -231,6 +232,7 @@ function checkCoverage(so: Simulation): void {
   }
   for (const [name, method] of Object.entries(so.methods)) if (typeof method !== 'function') wrong(`${name} is not a function`)
   if (typeof so.initial !== 'function') wrong('initial is not a function')
+  checkDeclaredCallsOf(so.simulates, Object.values(so.methods))
 }
 
 /** Why `next` can't answer this method of `simulated` as it is. A query may be sent again, so no command answers it. */

@@ -9,6 +9,7 @@ import { isNodeFilter, type NodeFilter } from './nodeFilter.js'
 import {
   type ClassDescription,
   type CollectionsOf,
+  checkDeclaredCalls,
   describeClass,
   isNodeClass,
   type NodeClass,
@@ -187,6 +188,7 @@ function checkClassUpgrade(upgrade: ClassUpgrade): void {
   const wrong = (message: string): never => {
     throw new Fault('upgrade.invalid', `class upgrade ${old.className} → ${next.className}: ${message}`)
   }
+  checkDeclaredCalls(upgrade.newClass)
   if (old.className === next.className) wrong('the new class needs a name of its own')
   if (old.service !== next.service)
     wrong(

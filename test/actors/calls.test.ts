@@ -238,6 +238,7 @@ test('two hosts of one process have nodes of the same class without sharing anyt
 
 class Shy extends Desk {
   static override readonly className = 'Shy.v1'
+  static override readonly calls = [Desk]
   static failures = 1
   protected override start(): void {
     if (Shy.failures-- > 0) throw new Error('not today')

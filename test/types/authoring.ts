@@ -369,3 +369,18 @@ upgradeClass({
   },
   schedule: eagerly(),
 })
+
+class Reserved extends NodeObject {
+  static override readonly className = 'Reserved.v1'
+  // @ts-expect-error a text of the reference would be a promise
+  @query override toString(): never {
+    throw new Error()
+  }
+  // @ts-expect-error JSON.stringify() would call it
+  @command toJSON(): string {
+    return ''
+  }
+  // @ts-expect-error the runtime calls it
+  @command override start(): void {}
+  @query catch(): void {}
+}
