@@ -18,7 +18,7 @@ import { type Random, randomUint32 } from '../core/ports/random.js'
 import type { CallMade, Telemetry } from '../core/ports/telemetry.js'
 import type { Message, Transport } from '../core/ports/transport.js'
 import { WireWriter } from '../core/wireWriter.js'
-import { type Caller, callerFields } from './caller.js'
+import { type Caller, callerFields, faultFor } from './caller.js'
 import { Contacts } from './contacts.js'
 import { Outbox, type Parcel, type ReplyAddress, writePacked } from './outbox.js'
 import type { HostSettings } from './settings.js'
@@ -90,6 +90,10 @@ class OpenCall extends WheelEntry implements Numbered {
   override due(): void {
     this.table.due(this)
   }
+
+  fail(fault: Fault, replier?: Replier): void {
+    this.reject(faultFor(this.caller, fault), replier)
+  }
 }
 
 interface EnvelopeToWrite extends CallToWrite {
@@ -146,11 +150,11 @@ export class CallTable {
 
   #begin(caller: Caller, call: OutgoingCall, now: number, resolve: OpenCall['resolve'], reject: OpenCall['reject']): void {
     if (this.#isClosed) {
-      reject(stopped())
+      reject(faultFor(caller, stopped()))
       return
     }
     if (this.#open.size >= this.settings.openCallsMax) {
-      reject(new Fault('unavailable.overloaded', `${this.#open.size} calls of this host are open already`))
+      reject(faultFor(caller, new Fault('unavailable.overloaded', `${this.#open.size} calls of this host are open already`)))
       return
     }
     const open = new OpenCall(
@@ -228,7 +232,7 @@ export class CallTable {
     this.outbox.flush()
     for (const open of this.#open.all()) {
       this.#end(open)
-      open.reject(open.delivery === 'unsent' ? stopped() : outcomeUnknown(open.call))
+      open.fail(open.delivery === 'unsent' ? stopped() : outcomeUnknown(open.call))
     }
   }
 
@@ -265,7 +269,7 @@ export class CallTable {
       open.group = group
     } catch (fault) {
       this.#end(open)
-      open.reject(fault as Fault)
+      open.fail(fault as Fault)
       return
     }
     open.delivery = 'sent'
@@ -308,7 +312,7 @@ export class CallTable {
               if (envelope.fault.retryable) this.#notExecuted(each, envelope.fault)
               else {
                 this.#end(each)
-                each.reject(envelope.fault, envelope.replier)
+                each.fail(envelope.fault, envelope.replier)
               }
             }
             continue
@@ -336,7 +340,7 @@ export class CallTable {
       if (fault.retryable) this.#notExecuted(open, fault)
       else {
         this.#end(open)
-        open.reject(fault)
+        open.fail(fault)
       }
     }
   }
@@ -350,7 +354,7 @@ export class CallTable {
     // Too late for another try: who holds a call answers `heldAnswerMs` before its deadline that it was not executed.
     if (now + this.settings.heldAnswerMs >= open.call.deadline) {
       this.#end(open)
-      open.reject(fault)
+      open.fail(fault)
       return
     }
     open.resends = true
@@ -365,7 +369,7 @@ export class CallTable {
     const now = this.clock.monotonicMs()
     if (now >= open.call.deadline) {
       this.#end(open)
-      open.reject(this.#tooLate(open))
+      open.fail(this.#tooLate(open))
       return
     }
     if (open.resends) {

@@ -1,5 +1,6 @@
 /** Who calls, as envelopes tell it: a node's object, one of its SOs, or code outside any object. */
 import { packCallerFields } from '../core/envelopeWriter.js'
+import { Fault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 
 export interface Caller {
@@ -11,6 +12,8 @@ export interface Caller {
 
 /** One that calls often: what its envelopes have in common is packed once for each class that it calls in a row. */
 export class FrequentCaller implements Caller {
+  /** Whether it is a node's object or SO: whoever waits for the call is user code on that node. */
+  readonly isNode: boolean = false
   readonly nodeId: string
   readonly incarnation: number
   readonly className: string
@@ -45,4 +48,15 @@ export function callerFields(caller: Caller, expects: string | null): Uint8Array
 
 function packedFields({ nodeId, incarnation, className, version }: Caller, expects: string | null): Uint8Array {
   return packCallerFields({ caller: nodeId, incarnation, callerClass: className, callerVersion: version, expects })
+}
+
+export class CallingNode extends FrequentCaller {
+  override readonly isNode = true
+}
+
+/** The fault as it reaches user code: a call that nobody awaited ends the process, and the message says on which node that code is. */
+export function faultFor(caller: Caller, fault: Fault): Fault {
+  if (!(caller instanceof FrequentCaller && caller.isNode)) return fault
+  const { code, message, details, retryable, cause } = fault
+  return new Fault(code, `${message} (called by node ${caller.nodeId})`, details, { cause, retryable })
 }

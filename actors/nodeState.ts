@@ -273,7 +273,7 @@ export class NodeState implements Writer {
       'protocol.query-writes',
       this.#running === 'query'
         ? 'a query may not write, nor call a command: mark the method @command'
-        : 'state is written by commands, and in start()',
+        : `node ${this.nodeId} runs no command now: state is written by commands, and in start()`,
     )
   }
 

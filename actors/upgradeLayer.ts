@@ -9,7 +9,7 @@ import type { Version } from '../core/ids.js'
 import type { MethodKind } from '../core/methods.js'
 import { describeClass, type NodeClass } from '../core/nodeObject.js'
 import { subjectsOf } from '../core/subjects.js'
-import { type Caller, FrequentCaller } from './caller.js'
+import { type Caller, CallingNode } from './caller.js'
 import type { OneWayKind, OutgoingCall } from './callTable.js'
 import type { NodeServices } from './nodeServices.js'
 import type { NodeState } from './nodeState.js'
@@ -36,7 +36,7 @@ export interface LabelledNode {
 }
 
 export class UpgradeLayer {
-  #caller: FrequentCaller | undefined
+  #caller: CallingNode | undefined
 
   constructor(private readonly node: LabelledNode) {}
 
@@ -126,9 +126,9 @@ export class UpgradeLayer {
   }
 
   /** The node as it is now: the same one until it has another class or version. */
-  #frequentCaller(): FrequentCaller {
+  #frequentCaller(): CallingNode {
     const now = this.node.caller
-    if (this.#caller?.is(now) !== true) this.#caller = new FrequentCaller(now)
+    if (this.#caller?.is(now) !== true) this.#caller = new CallingNode(now)
     return this.#caller!
   }
 

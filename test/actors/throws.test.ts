@@ -235,3 +235,34 @@ test('an observer may be an async function that rejects: that is its own affair'
   await new Promise((resolve) => setImmediate(resolve))
   t.deepEqual(told, ['learned'])
 })
+
+test('what fails for user code that nobody waits for names its node: such a rejection ends the process', async (t) => {
+  const failures: string[] = []
+  class Careless extends NodeObject<{ n: number }, { c: number }> {
+    static override readonly className = 'Careless.v1'
+    static override initial() {
+      return { n: 0 }
+    }
+    @command run(): void {
+      const ended = (error: Fault) => void failures.push(`${error.code}: ${error.message}`)
+      this.ref(Careless, 'nobody').run().then(undefined, ended)
+      setImmediate(() => {
+        for (const late of [() => this.collection('c').put('k', 1), () => this.ref(Careless, 'x').run()])
+          void Promise.resolve().then(late).catch(ended)
+      })
+    }
+  }
+  const system = await TestSystem.start(t, { callDeadlineMs: 300 })
+  const host = await system.host('h1')
+  const node = await host.node(Careless, 'careless')
+  await system.desk.ref(Careless, 'careless', { version: 0 }).run()
+  await until(() => failures.length === 3, 'all have failed')
+  t.true(
+    failures.every((text) => text.includes('node careless')),
+    failures.join('\n'),
+  )
+  t.is(node.version, 0)
+  // Its own caller is no node.
+  const fault = await t.throwsAsync<Fault>(system.desk.ref(Careless, 'gone', { version: 0, deadline: 200 }).run())
+  t.false(fault!.message.includes('called by'))
+})
