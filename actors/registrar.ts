@@ -26,6 +26,8 @@ export class Registrar {
   readonly #rows = new Map<string, NodeStatus>()
   readonly #registrations = new Map<string, Registration>()
   readonly #unreported = new Set<string>()
+  /** Nodes that have stopped here. */
+  readonly #left = new Set<string>()
   #running = false
   #again = false
   #failures = 0
@@ -79,9 +81,13 @@ export class Registrar {
   async #untilAlone(status: NodeStatus): Promise<void> {
     const { clock, settings, database, session } = this
     const { nodeId } = status
-    const late = () => new Fault('unavailable.disconnected', 'the upgrade database does not answer')
     for (let waits = 0; ; waits++) {
-      const answer = await within(clock, settings.fenceAnswerMs, database.register(status, settings.leaseMs, session.now), late)
+      const answer = await within(
+        clock,
+        settings.fenceAnswerMs,
+        database.register(status, settings.leaseMs, session.now),
+        noAnswer,
+      )
       this.#stands(answer.standing)
       if (!answer.registered) throw taken(nodeId, answer.directoryId, answer.hostId)
       this.#rows.set(nodeId, status)
@@ -113,7 +119,7 @@ export class Registrar {
 
   /** The node is not here any more. Its row stays: a registered node counts until it is forgotten. */
   release(nodeId: string): void {
-    this.#rows.delete(nodeId)
+    if (this.#rows.delete(nodeId)) this.#left.add(nodeId)
     this.#registrations.delete(nodeId)
     this.#unreported.delete(nodeId)
   }
@@ -128,6 +134,7 @@ export class Registrar {
     this.#stopped = true
     this.#cancelRenewal()
     await this.settled()
+    await this.#tellLeft()
   }
 
   #work(): void {
@@ -208,9 +215,16 @@ export class Registrar {
   async #taken(nodeId: string, fault: Fault): Promise<void> {
     this.release(nodeId)
     await this.onTaken(nodeId, fault)
-    await this.database.gone([nodeId], this.session.now).catch(() => {
-      // Then it waits until the lease runs out.
-    })
+    await this.#tellLeft()
+  }
+
+  /** Other starts of these nodes need not wait for this one. If this is lost, they wait until its lease has run out. */
+  async #tellLeft(): Promise<void> {
+    const { clock, settings, database, session } = this
+    const nodeIds = [...this.#left].filter((nodeId) => !this.#rows.has(nodeId))
+    this.#left.clear()
+    if (nodeIds.length === 0) return
+    await within(clock, settings.fenceAnswerMs, database.gone(nodeIds, session.now), noAnswer).catch(() => {})
   }
 
   #retryLater(error: unknown): void {
@@ -234,12 +248,16 @@ export class Registrar {
       else this.report({ ...row, figures })
     }
     await this.#ask(unchanged)
+    await this.#tellLeft()
   }
 
   async #ask(nodeIds: readonly string[]): Promise<void> {
     const moment = this.fence.moment()
     try {
-      if (nodeIds.length > 0) this.#hear(await this.database.renew(nodeIds, this.settings.leaseMs, this.session.now))
+      if (nodeIds.length === 0) return
+      const { clock, settings, database, session } = this
+      const answerMs = Math.min(settings.fenceAnswerMs, settings.leaseMs / 3)
+      this.#hear(await within(clock, answerMs, database.renew(nodeIds, settings.leaseMs, session.now), noAnswer))
     } finally {
       // A database that does not answer knows of nobody else who could have the nodes.
       this.fence.asked(moment)
@@ -248,10 +266,8 @@ export class Registrar {
 
   /** For the fence. What is pending has been refused to nobody yet. */
   async #askAll(): Promise<void> {
-    const { clock, settings } = this
     const nodeIds = [...this.#registrations].flatMap(([nodeId, registration]) => (registration === 'pending' ? [] : [nodeId]))
-    const late = () => new Fault('unavailable.disconnected', 'the upgrade database does not answer')
-    await within(clock, settings.fenceAnswerMs, this.#ask(nodeIds), late).catch((error) => {
+    await this.#ask(nodeIds).catch((error) => {
       this.observe({ type: 'warning', message: 'the upgrade database does not answer; nodes serve without its word', error })
     })
   }
@@ -264,6 +280,10 @@ export class Registrar {
       if (!this.#stopped) this.#renewLater()
     })
   }
+}
+
+function noAnswer(): Fault {
+  return new Fault('unavailable.disconnected', 'the upgrade database does not answer')
 }
 
 function taken(nodeId: string, directoryId: string | undefined, hostId: string | undefined): Fault {

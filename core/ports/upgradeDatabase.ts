@@ -142,7 +142,7 @@ export interface UpgradeDatabase {
   report(statuses: readonly NodeStatus[], leaseMs: number, session?: Session): Promise<Heard>
   /** Renews leases without changing rows. Says which nodes are not registered by this session. */
   renew(nodeIds: readonly string[], leaseMs: number, session?: Session): Promise<Heard>
-  /** The session has stopped nodes that are registered by a newer start, which need not wait for it any longer. */
+  /** The session has stopped these nodes: a newer start of theirs need not wait for it. */
   gone(nodeIds: readonly string[], session: Session): Promise<void>
   /** Removes a node that will not come back, with its slot. */
   forget(nodeId: string): Promise<void>

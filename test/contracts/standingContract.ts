@@ -13,7 +13,8 @@ import {
 } from './databaseContract.js'
 
 const long = 3_600_000
-const short = 600
+/** Long enough that nothing lapses by accident on a busy machine before a test has looked. */
+const short = 1_500
 const nothing = { unknown: [], forgotten: [], elsewhere: [] }
 
 export function standingContract(
@@ -95,6 +96,16 @@ export function standingContract(
     t.like(await register(), { predecessor: { session: 'older' } }, 'only itself can say that it has gone')
     await database.gone(['n1', 'n9'], older)
     const answer = await register()
+    t.true(answer.registered && answer.predecessor === undefined)
+  })
+
+  fenced('a start that has stopped its nodes is not waited for, and does not get them back', async (t, database) => {
+    const [older, newer] = [new Starting('older', 'dir', 5_000), new Starting('newer', 'dir', 1_000)]
+    await tells(database, newer, ['n1'])
+    await database.gone(['n1'], newer)
+    t.deepEqual((await database.renew(['n1'], long, older)).elsewhere, [{ nodeId: 'n1', hostId: null }])
+    const newest = new Starting('newest', 'dir')
+    const answer = await database.register(statusOf('n1', { directoryId: 'dir' }), long, newest)
     t.true(answer.registered && answer.predecessor === undefined)
   })
 

@@ -40,6 +40,7 @@ interface Registration {
 
 interface Start {
   readonly session: string
+  /** Empty when it has ended. */
   readonly hostId: string
   readonly startedMs: number
 }
@@ -64,7 +65,7 @@ export class MemoryRegistrations {
     const elsewhere = (): RegisterAnswer => ({
       registered: false,
       directoryId: found!.status.directoryId!,
-      ...(found!.start === undefined ? {} : { hostId: found!.start.hostId }),
+      ...(found!.start === undefined || found!.start.hostId === '' ? {} : { hostId: found!.start.hostId }),
       ...standing,
     })
     if (isOwned && found.status.directoryId !== directoryId) return elsewhere()
@@ -73,7 +74,7 @@ export class MemoryRegistrations {
     if (other !== undefined && other.startedMs > mine!.startedMs) return elsewhere()
     forgotten.delete(nodeId)
     let predecessor = found?.predecessor
-    if (other !== undefined && found!.leaseEndsMs > this.nowMs) {
+    if (other !== undefined && other.hostId !== '' && found!.leaseEndsMs > this.nowMs) {
       const leaseEndsMs = Math.max(found!.leaseEndsMs, predecessor?.leaseEndsMs ?? 0)
       predecessor = { ...other, leaseEndsMs }
     }
@@ -128,7 +129,7 @@ export class MemoryRegistrations {
       const isSamePlace = each.directoryId === undefined || status.directoryId === null || status.directoryId === each.directoryId
       const isOlder =
         mine !== undefined && start !== undefined && start.session !== mine.session && start.startedMs >= mine.startedMs
-      if (!isSamePlace || isOlder) elsewhere.push({ nodeId: each.nodeId, hostId: start?.hostId ?? null })
+      if (!isSamePlace || isOlder) elsewhere.push({ nodeId: each.nodeId, hostId: start?.hostId || null })
       // Of another service, or without a directory: to be registered anew.
       else if (each.service !== undefined && (status.service !== each.service || status.directoryId !== each.directoryId))
         unknown.push(each.nodeId)
@@ -141,6 +142,8 @@ export class MemoryRegistrations {
     for (const nodeId of nodeIds) {
       const found = this.tables.nodes.get(nodeId)
       if (found?.predecessor?.session === session.id) this.tables.nodes.set(nodeId, { ...found, predecessor: undefined })
+      else if (found?.start?.session === session.id)
+        this.tables.nodes.set(nodeId, { ...found, start: { ...found.start, hostId: '' } })
     }
   }
 

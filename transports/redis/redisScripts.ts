@@ -88,7 +88,7 @@ if found then
     return { 0, foundDirectory, other and other.hostId or '', 0, standing(a, stampMs) }
   end
   local leaseEndsMs = tonumber(redis.call('ZMSCORE', leases, id)[1] or '0')
-  if isOther and leaseEndsMs > now then
+  if isOther and other.hostId ~= '' and leaseEndsMs > now then
     start.before, start.beforeHost, start.untilMs = other.session, other.hostId, math.max(leaseEndsMs, other.untilMs)
   elseif other and other.before and other.untilMs > now then
     start.before, start.beforeHost, start.untilMs = other.before, other.beforeHost, other.untilMs
@@ -130,12 +130,15 @@ local unknown, forgotten, elsewhere = each(session, 8, 1, function(_, id, place,
 end)
 return { unknown, forgotten, elsewhere, standing(a, stampMs) }`),
 
-  /** A start has stopped nodes that a newer one has. */
+  /** A start has stopped nodes, which a newer one may have. One without a host has ended. */
   theseusGone: nodeScript(`
 for i = 2, #ARGV do
   local start = readStart(ARGV[i])
   if start and start.before == ARGV[1] then
     start.before = nil
+    keepStart(ARGV[i], start)
+  elseif start and start.session == ARGV[1] then
+    start.hostId = ''
     keepStart(ARGV[i], start)
   end
 end`),

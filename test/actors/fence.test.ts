@@ -1,0 +1,225 @@
+/** One node, one place: of two hosts that could answer for a node, one does (DESIGN §5). */
+import 'reflect-metadata'
+import test, { type ExecutionContext } from 'ava'
+import { HostFence } from '../../actors/hostFence.js'
+import { defaultSettings } from '../../actors/settings.js'
+import type { Transport } from '../../core/ports/transport.js'
+import { type Clock, command, createHost, type Fault, type NodeClass, NodeObject } from '../../index.js'
+import { type MemoryState, memoryStore, memoryTransport } from '../../transports/memory/index.js'
+import { systemClock } from '../../transports/systemClock.js'
+import { until } from '../support/eventually.js'
+import { codeOf, TestSystem } from '../support/testSystem.js'
+import { NotesV1 } from './notes.js'
+
+/** A copy of a state directory, as of a volume: with its identity. */
+async function copyOf(state: MemoryState): Promise<MemoryState> {
+  const from = await state.open()
+  const copy = memoryStore({ directoryId: from.directoryId })
+  const to = await copy.open()
+  await to.commit([...from.range('', '\u{10ffff}')])
+  await Promise.all([from.close(), to.close()])
+  return copy
+}
+
+const leaseMs = 400
+
+async function twins(t: ExecutionContext, definition: NodeClass = NotesV1) {
+  const system = await TestSystem.start(t, { leaseMs })
+  const first = await system.host('h1')
+  await first.node(definition, 'n1')
+  await first.stop()
+  const copy = await copyOf(first.state)
+  const original = await system.host('h1', { state: first.state })
+  await original.node(definition, 'n1')
+  return { system, original, copy }
+}
+
+/** What was carried out, on whichever host. */
+const carriedOut: string[] = []
+
+class LedgerV1 extends NodeObject<{ entries: number }> {
+  static override readonly className = 'Ledger.v1'
+  static override initial() {
+    return { entries: 0 }
+  }
+
+  @command enter(text: string): number {
+    carriedOut.push(text)
+    return ++this.state.entries
+  }
+}
+
+test('a copy of a state directory starts its node once the original has stopped it: every command is carried out once', async (t) => {
+  const { system, original, copy } = await twins(t, LedgerV1)
+  const twin = await system.host('h2', { state: copy })
+  const ref = system.desk.ref(LedgerV1, 'n1', { version: 0 })
+  const answered: string[] = []
+  const enter = async (text: string) => {
+    if ((await codeOf(ref.enter(text))).startsWith('answered')) answered.push(text)
+  }
+  let isUp = false
+  void twin.node(LedgerV1, 'n1').then(() => {
+    isUp = true
+  })
+  for (let i = 0; !isUp; i++) await enter(`meanwhile ${i}`)
+  t.deepEqual(original.running.status().nodes, [], 'the newer start wins')
+  const failed = original.events.find((event) => event.type === 'nodeFailed')
+  t.is(failed?.type === 'nodeFailed' && (failed.error as Fault).code, 'config.registered-elsewhere')
+  for (let i = 0; i < 5; i++) await enter(`afterwards ${i}`)
+  t.true(answered.length >= 5)
+  t.deepEqual(carriedOut, answered)
+})
+
+test('a host that is started again over its own directory waits for nobody', async (t) => {
+  const { system, original } = await twins(t)
+  // Its lease runs on, and it can't say good-bye.
+  const again = await system.host('h1', { state: original.kill() })
+  await again.node(NotesV1, 'n1')
+  t.deepEqual(again.warnings(), [])
+})
+
+test('a copy waits no longer than the lease of an original that is dead', async (t) => {
+  const { system, original, copy } = await twins(t)
+  original.kill()
+  const twin = await system.host('h2', { state: copy })
+  await twin.node(NotesV1, 'n1')
+  t.true(twin.warnings().some((message) => message.startsWith('node n1 may run on host h1, from another copy')))
+  t.is(await codeOf(system.desk.ref(NotesV1, 'n1', { version: 0 }).add('one')), 'answered 1')
+})
+
+test('a node that was forgotten and began anew elsewhere is stopped where it was', async (t) => {
+  const system = await TestSystem.start(t, { leaseMs })
+  const [old, fresh] = [await system.host('old'), await system.host('new')]
+  await old.node(NotesV1, 'n1')
+  await system.database.forget('n1')
+  await fresh.node(NotesV1, 'n1')
+  await until(() => old.running.status().nodes.length === 0, 'the old host stops it')
+  const ref = system.desk.ref(NotesV1, 'n1', { version: 0 })
+  for (let i = 0; i < 3; i++) t.is(await ref.add('once'), i + 1)
+  t.is(fresh.running.status().nodes[0]?.answered, 3)
+})
+
+test('a host that comes back after its nodes have begun anew elsewhere is refused', async (t) => {
+  const system = await TestSystem.start(t, { leaseMs })
+  const [old, fresh] = [await system.host('old'), await system.host('new')]
+  await old.node(NotesV1, 'n1')
+  const state = old.kill()
+  await system.database.forget('n1')
+  await fresh.node(NotesV1, 'n1')
+  const back = await system.host('old', { state })
+  t.is(await codeOf(back.node(NotesV1, 'n1')), 'config.registered-elsewhere')
+  t.is(await codeOf(system.desk.ref(NotesV1, 'n1', { version: 0 }).add('one')), 'answered 1')
+})
+
+test('a host that stood still for longer than a lease asks before it carries anything out', async (t) => {
+  const system = await TestSystem.start(t, { leaseMs: 5_000 })
+  let stoodStillMs = 0
+  const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + stoodStillMs }
+  const sleeper = await createHost({
+    system: system.name,
+    hostId: 'sleeper',
+    transport: { connect: async (options) => memoryTransport(system.broker, options) },
+    udb: system.udb,
+    state: memoryStore(),
+    bundles: system.repository,
+    clock,
+    discovery: false,
+  })
+  t.teardown(() => sleeper.stop())
+  const node = await sleeper.node(NotesV1, 'n1')
+  const ref = system.desk.ref(NotesV1, 'n1', { version: 0 })
+  t.is(await ref.add('before'), 1)
+  await system.database.forget('n1')
+  const fresh = await system.host('new')
+  await fresh.node(NotesV1, 'n1')
+  // What arrives next is the first that it hears of.
+  stoodStillMs = 60_000
+  for (let i = 0; i < 3; i++) t.is(await ref.add('after'), i + 1)
+  await until(() => sleeper.status().nodes.length === 0, 'it stops the node')
+  t.is(fresh.running.status().nodes[0]?.answered, 3)
+  t.is(node.version, 0)
+})
+
+/** A clock whose time passes without what is due then, as for a process that is stopped. */
+class StoppedClock implements Clock {
+  passedMs = 1_000
+  setByMs = 0
+  #due: (() => void) | undefined
+  now = () => this.passedMs + this.setByMs
+  monotonicMs = () => this.passedMs
+  turn = queueMicrotask
+
+  after(_: number, action: () => void): () => void {
+    this.#due = action
+    return () => (this.#due = undefined)
+  }
+
+  /** What is due is done. */
+  goOn(): void {
+    this.#due?.()
+  }
+}
+
+const fenceOf = (clock: Clock, flush: () => Promise<void> = async () => {}) => {
+  const settings = { ...defaultSettings, system: 's', hostId: 'h', leaseMs: 10_000, stallMs: 1_000 }
+  return new HostFence(clock, settings, () => {}, { flush } as Transport)
+}
+
+test('what arrives after a standstill is as old as that, until all that waited has arrived', async (t) => {
+  const clock = new StoppedClock()
+  let arrived = () => {}
+  const fence = fenceOf(clock, () => new Promise((resolve) => (arrived = resolve)))
+  fence.start()
+  t.false(fence.isClosed(clock.monotonicMs()))
+  t.is(fence.lateMs, 0)
+  clock.passedMs += 3_000
+  t.false(fence.isClosed(clock.monotonicMs()), 'a lease has not passed')
+  t.is(fence.lateMs, 3_000)
+  clock.goOn()
+  t.is(fence.lateMs, 3_000)
+  arrived()
+  await until(() => fence.lateMs === 0, 'the flush is answered')
+})
+
+for (const which of ['passedMs', 'setByMs'] as const) {
+  test(`a host asks after a lease by either clock, once, and holds what arrives meanwhile in its order: ${which}`, async (t) => {
+    const clock = new StoppedClock()
+    const fence = fenceOf(clock)
+    let asked = 0
+    let answer = () => {}
+    fence.ask = () => {
+      asked++
+      return new Promise((resolve) => (answer = resolve))
+    }
+    fence.start()
+    clock[which] += 11_000
+    clock.goOn()
+    t.true(fence.isClosed(clock.monotonicMs()))
+    const done: number[] = []
+    for (const i of [1, 2]) fence.whenOpen(() => void done.push(i))
+    clock.goOn()
+    t.is(asked, 1)
+    t.deepEqual(done, [])
+    answer()
+    await until(() => done.length === 2, 'it goes on')
+    t.deepEqual(done, [1, 2])
+    t.false(fence.isClosed(clock.monotonicMs()))
+  })
+}
+
+test('a host that asks in time, answered or not, goes on without a pause', (t) => {
+  const clock = new StoppedClock()
+  const fence = fenceOf(clock)
+  let asked = 0
+  fence.ask = async () => void asked++
+  fence.start()
+  for (let round = 0; round < 10; round++) {
+    for (let ms = 0; ms < 9_000; ms += 250) {
+      clock.passedMs += 250
+      clock.goOn()
+    }
+    fence.asked(fence.moment())
+  }
+  t.is(asked, 0)
+  t.is(fence.lateMs, 0)
+})
