@@ -82,8 +82,8 @@ export class Operator {
     return this.#install(options, async (newest) => {
       if (newest === 0 || (options.version !== undefined && options.version !== newest))
         throw new Fault('upgrade.conflict', `only the newest version can be undone: that is ${newest}`, { newest })
-      const [signed] = await this.server.manifests(newest, newest)
-      return { ...undoDraft(decodeManifest(signed!.bytes)), undoes: newest }
+      const history = (await this.server.manifests(1, newest)).map(({ bytes }) => decodeManifest(bytes))
+      return { ...undoDraft(history[newest - 1]!, history), undoes: newest }
     })
   }
 
@@ -123,7 +123,7 @@ export class Operator {
     return found !== undefined && digestOf(found.bytes) === digest
   }
 
-  /** No node goes to this version until `resume`; those on their way arrive. An undo is never held. */
+  /** No node goes to this version until `resume`; those on their way arrive. An undo is never held; the undo of an undo is. */
   async pause(version: Version, reason: string): Promise<void> {
     await this.#set({ kind: 'pause', version, reason, since: this.clock.now() })
   }

@@ -14,6 +14,7 @@ import { keys } from '../core/nodeRecord.js'
 import type { ClassRepository } from '../core/ports/classRepository.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { StateStore } from '../core/ports/stateStore.js'
+import { takesBack } from '../core/undo.js'
 import { type ClassUpgrade, restored, reversed, type Upgrade } from '../core/upgrade.js'
 import type { Verified, VerifiedHistory } from '../core/verifiedHistory.js'
 import { Journal } from './journal.js'
@@ -169,7 +170,7 @@ export class UpgradeHistory {
 
   /** Whether it takes back what its bundle brought: an undo does, the undo of an undo brings it again. */
   takesBack(version: Version): boolean {
-    return this.undoes(version) && !this.takesBack(version - 1)
+    return takesBack((each) => this.undoes(each), version)
   }
 
   isUndone(version: Version): boolean {

@@ -336,7 +336,7 @@ export class UpgradeServer {
 
   async #checkClasses(history: readonly Manifest[], manifest: Manifest): Promise<void> {
     const { database } = this.#options
-    if (manifest.undoes !== null) checkUndo(manifest, history[manifest.undoes - 1], await database.finalized())
+    if (manifest.undoes !== null) checkUndo(manifest, history[manifest.undoes - 1], await database.finalized(), history)
     checkNew(history, manifest)
     checkFits(history, manifest, await database.nodes())
   }

@@ -56,7 +56,7 @@ export class UpgradeTurn {
       signal.throwIfAborted()
       try {
         if (!this.#hasPlace) await this.#standInLine(service, signal)
-        const answer = await node.slot.claim(this.target, history.undoes(this.target), limit)
+        const answer = await node.slot.claim(this.target, history.takesBack(this.target), limit)
         if (answer.claimed && !signal.aborted) return
         if (answer.claimed) {
           // Nobody waits for it any more.

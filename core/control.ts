@@ -7,7 +7,7 @@ import { Fault } from './fault.js'
 import { isName, isVersion, type Version } from './ids.js'
 
 export type Control =
-  /** No node goes to this version; those on their way arrive. Never holds an undo. */
+  /** No node goes to this version; those on their way arrive. Never holds a version that takes another one back. */
   | { readonly kind: 'pause'; readonly version: Version; readonly reason: string; readonly since: number }
   /** This node goes nowhere. */
   | { readonly kind: 'hold'; readonly nodeId: string; readonly reason: string; readonly since: number }
@@ -70,6 +70,7 @@ function isReason(value: unknown): boolean {
 export interface Going {
   readonly nodeId: string
   readonly version: Version
+  /** Whether the version takes back what the one before brought (`takesBack`). */
   readonly isUndo: boolean
 }
 

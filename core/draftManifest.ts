@@ -1,6 +1,7 @@
 /** From an upgrade, as its module defines it, to what its manifest says of it. */
 import { checkAgreement, usesOf } from './agreement.js'
 import { Fault } from './fault.js'
+import type { Version } from './ids.js'
 import {
   type ClassUpgradeEntry,
   digestOf,
@@ -13,6 +14,7 @@ import {
 import { describeClass } from './nodeObject.js'
 import { eagerly } from './schedules/eagerly.js'
 import { type None, type NotNeeded, none, notNeeded, type Simulation } from './simulation.js'
+import { takesBack } from './undo.js'
 import { type ClassUpgrade, type Upgrade, undoTitle } from './upgrade.js'
 
 /** The part of an upgrade's manifest that is known when it is built. Throws `upgrade.invalid` if it leaves a class behind that it knows of. */
@@ -57,8 +59,15 @@ function choiceOf(so: Simulation | NotNeeded | None): SimulationChoice {
   return so === none ? 'none' : so === notNeeded ? 'notNeeded' : 'so'
 }
 
-/** What the manifest says of the upgrade that undoes this one. Throws `upgrade.invalid` if it is a point of no return. */
-export function undoDraft({ title, version, classUpgrades, ...manifest }: Manifest): ManifestDraft {
+/**
+ * What the manifest says of the upgrade that undoes this one. The undo of an undo is what was undone, as it was: its schedule and its gate too.
+ * Throws `upgrade.invalid` if it is a point of no return.
+ *
+ * @param history the manifests of versions 1, 2, …
+ */
+export function undoDraft(undone: Manifest, history: readonly Manifest[] = []): ManifestDraft {
+  const { title, version, classUpgrades, ...manifest } = undone
+  const brought = broughtAgain(undone, history)
   const without = classUpgrades.find(({ inverse }) => !inverse)
   if (without !== undefined)
     throw new Fault(
@@ -66,7 +75,19 @@ export function undoDraft({ title, version, classUpgrades, ...manifest }: Manife
       `version ${version} can't be undone: class upgrade ${without.oldClass} → ${without.newClass} has no inverse`,
     )
   const { format, runtime, bundle } = manifest
+  if (brought !== undefined)
+    return {
+      ...{ format, runtime, title: undoTitle(title), bundle, tables: {} },
+      ...{ classUpgrades: brought.classUpgrades, gate: brought.gate },
+    }
   return { format, runtime, title: undoTitle(title), bundle, classUpgrades: classUpgrades.map(turned), tables: {}, gate: null }
+}
+
+/** What the undo of this manifest would bring again, if it takes something back itself. */
+function broughtAgain({ version, undoes }: Manifest, history: readonly Manifest[]): Manifest | undefined {
+  if (undoes === null) return undefined
+  const undoesAt = (at: Version) => (at === version ? undoes : (history[at - 1]?.undoes ?? null)) !== null
+  return takesBack(undoesAt, version) ? history[undoes - 1] : undefined
 }
 
 function turned(entry: ClassUpgradeEntry): ClassUpgradeEntry {

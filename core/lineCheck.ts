@@ -6,6 +6,8 @@ import { Fault } from './fault.js'
 import type { Version } from './ids.js'
 import type { ClassUpgradeEntry, Manifest } from './manifest.js'
 import type { NodeRow } from './ports/upgradeDatabase.js'
+import { eagerly } from './schedules/eagerly.js'
+import { takesBack } from './undo.js'
 
 /** An upgrade on its way to be a version. */
 export type Candidate = Pick<Manifest, 'version' | 'bundle' | 'classUpgrades'>
@@ -36,7 +38,7 @@ export function checkNew(history: readonly Manifest[], { bundle, undoes, classUp
 
 /** Whether it takes back what its bundle brought: the undo of an undo does not. */
 function isBack(history: readonly Manifest[], { undoes }: Manifest): boolean {
-  return undoes !== null && !isBack(history, history[undoes - 1]!)
+  return undoes !== null && !takesBack((version) => (history[version - 1]?.undoes ?? null) !== null, undoes)
 }
 
 function isInstalled({ version }: Manifest): Fault {
@@ -78,13 +80,22 @@ export function checkLine(
 }
 
 /** Throws `upgrade.invalid` unless the upgrade is what undoes the one before it, and nothing else. */
-export function checkUndo(manifest: Manifest, undone: Manifest | undefined, final: Version): void {
+export function checkUndo(
+  manifest: Manifest,
+  undone: Manifest | undefined,
+  final: Version,
+  history: readonly Manifest[] = [],
+): void {
   if (undone === undefined) throw new Fault('upgrade.invalid', `there is no version ${manifest.undoes} to undo`)
   if (undone.version <= final)
     throw new Fault('upgrade.invalid', `version ${undone.version} is final: what it takes to go back is dropped`)
-  const { bundle, classUpgrades } = undoDraft(undone)
-  const isTurned = JSON.stringify([bundle, classUpgrades]) === JSON.stringify([manifest.bundle, manifest.classUpgrades])
-  if (!isTurned)
+  const { bundle, classUpgrades, gate } = undoDraft(undone, history)
+  const text = (entries: readonly ClassUpgradeEntry[], of: Manifest['gate']) => JSON.stringify([manifest.bundle, entries, of])
+  const found = text(manifest.classUpgrades, manifest.gate)
+  // Release 0.1.0 writes every undo as one that is eager and has no gate. Hosts ask the bundle for the schedule.
+  const eager = classUpgrades.map((entry) => ({ ...entry, schedule: eagerly().describe }))
+  const isTurned = found === text(classUpgrades, gate) || found === text(eager, null)
+  if (bundle.digest !== manifest.bundle.digest || bundle.bytes !== manifest.bundle.bytes || !isTurned)
     throw new Fault(
       'upgrade.invalid',
       `version ${manifest.version} says that it undoes version ${undone.version}, and does something else`,

@@ -300,11 +300,10 @@ export function reversed(upgrade: Upgrade): Upgrade {
   return { ...upgrade, title: undoTitle(upgrade.title), classUpgrades: upgrade.classUpgrades.map(turned), tables: {} }
 }
 
-/** The upgrade that undoes the undo of this one: itself, at once. */
+/** The upgrade that undoes the undo of this one: itself, with its own schedule. */
 export function restored(upgrade: Upgrade): Upgrade {
   const title = undoTitle(undoTitle(upgrade.title))
-  const classUpgrades = upgrade.classUpgrades.map((classUpgrade) => ({ ...classUpgrade, schedule: eagerly() }))
-  return { ...upgrade, title, classUpgrades, tables: {} }
+  return { ...upgrade, title, tables: {} }
 }
 
 export function undoTitle(title: string): string {

@@ -13,7 +13,7 @@ import { isOrder } from './orders.js'
 import { age, count, note, oneLine, print, printTable } from './output.js'
 import { exitCodeOf } from './rolloutExit.js'
 import { asks } from './rolloutPoll.js'
-import { type Pause, type RolloutState, type Seen, stateOf, undoOf } from './rolloutState.js'
+import { type RolloutState, type Seen, stateOf, undoOf } from './rolloutState.js'
 import { type UndoFlags, undo } from './rolloutUndo.js'
 import { keyFlag } from './upgraderSeed.js'
 import { type WatchFlags, watch, watchLines } from './watch/watch.js'
@@ -66,7 +66,7 @@ function status(flags: StatusFlags): Promise<ExitCode> {
   return withOperator(flags, async (operator, system) => {
     const waits = flags.wait === true || flags.timeout !== undefined
     const see = seer(operator)
-    const first = await see(flags.for)
+    const first = await see()
     const asked = flags.for ?? first.newest
     if (asked > first.newest) {
       throw new Failure(
@@ -84,19 +84,18 @@ function status(flags: StatusFlags): Promise<ExitCode> {
     // What is waited for moves on with the newest version, unless that takes back what was asked for.
     const state = (seen: Seen): RolloutState =>
       stateOf(seen, flags.for ?? (undoOf(asked, seen.manifests) === null ? seen.newest : asked))
-    const rollout = waits ? await waitFor(() => see(asked), state, flags.timeout ?? defaultTimeoutMs) : state(first)
+    const rollout = waits ? await waitFor(see, state, flags.timeout ?? defaultTimeoutMs) : state(first)
     showRollout(rollout, system, flags)
     return exitCodeOf(rollout, waits)
   })
 }
 
 /** Looks at the database, and remembers the history: a manifest never changes. */
-function seer({ database }: Operator): (from: Version | undefined) => Promise<Seen> {
+function seer({ database }: Operator): () => Promise<Seen> {
   const manifests = new Map<Version, Manifest>()
-  return async (from) => {
+  return async () => {
     const [{ version: newest }, rows, controls] = await Promise.all([database.head(), database.nodes(), database.controls()])
-    const pauses = controls.filter((control): control is Pause => control.kind === 'pause')
-    let missing = Math.max(1, Math.min(from ?? newest, ...pauses.map(({ version }) => version)))
+    let missing = 1
     while (manifests.has(missing)) missing++
     for (const { bytes } of missing > newest ? [] : await database.manifests(missing, newest)) {
       const manifest = decodeManifest(bytes)

@@ -1,10 +1,10 @@
 /**
  * What a rollout has come to, out of the rows, the controls and the history. Pure.
  *
- * R3. It is *paused* when a version is paused that a node which is not there has yet to pass. An undo is never paused.
+ * R3. It is *paused* when a version is paused that a node which is not there has yet to pass. A version that takes another one back is never paused.
  * R4. A version is *undone* when another that stands undoes it: an undo of the undo makes it stand again.
  */
-import type { Control, Manifest, NodeRow, Version } from 'theseus'
+import { type Control, type Manifest, type NodeRow, takesBack, type Version } from 'theseus'
 import { isPartOfRollout, isThere, type Rollout, summarize } from './rolloutSummary.js'
 
 export type Pause = Extract<Control, { kind: 'pause' }>
@@ -24,7 +24,7 @@ export interface Seen {
   readonly newest: Version
   readonly rows: readonly NodeRow[]
   readonly controls: readonly Control[]
-  /** Of the goal, of all versions after it, and of those that are paused. */
+  /** Of all versions. */
   readonly manifests: readonly Manifest[]
 }
 
@@ -32,9 +32,10 @@ export function stateOf({ newest, rows, controls, manifests }: Seen, goal: Versi
   const rollout = summarize(rows, newest, goal)
   const coming = rows.filter((row) => isPartOfRollout(row) && !isThere(row, goal))
   const undoes = new Set(manifests.filter((manifest) => manifest.undoes !== null).map(({ version }) => version))
+  const isBack = (version: Version) => takesBack((each) => undoes.has(each), version)
   const pauses = controls.filter((control): control is Pause => control.kind === 'pause')
   const paused = pauses
-    .filter(({ version }) => version <= goal && !undoes.has(version) && coming.some((row) => row.version < version))
+    .filter(({ version }) => version <= goal && !isBack(version) && coming.some((row) => row.version < version))
     .sort((a, b) => a.version - b.version)
   const undoneBy = undoOf(goal, manifests)
   const isPaused = rollout.state === 'moving' && paused.length > 0

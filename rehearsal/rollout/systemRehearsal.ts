@@ -213,7 +213,7 @@ export class SystemRehearsal implements ViewedRehearsal {
   }
 
   #going(nodeId: string, version: Version): Going {
-    return { nodeId, version, isUndo: this.#path.isUndo(version) }
+    return { nodeId, version, isUndo: this.#path.takesBack(version) }
   }
 
   get #sinceMs(): number {

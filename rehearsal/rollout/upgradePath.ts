@@ -3,6 +3,7 @@ import { concerning } from '../../core/classLine.js'
 import type { Version } from '../../core/ids.js'
 import type { ClassUpgradeEntry, Manifest } from '../../core/manifest.js'
 import { clientService, type NodeRow } from '../../core/ports/upgradeDatabase.js'
+import { takesBack } from '../../core/undo.js'
 import type { ClassUpgrade } from '../../core/upgrade.js'
 import { type Proposal, versionOf } from './situation.js'
 
@@ -26,12 +27,16 @@ export class UpgradePath {
     return found?.find((upgrade) => upgrade.oldClass.className === oldClass && upgrade.newClass.className === newClass)
   }
 
-  isUndo(version: Version): boolean {
-    return this.#manifest(version)?.undoes === version - 1
+  takesBack(version: Version): boolean {
+    return takesBack((each) => this.#undoes(each), version)
   }
 
   isUndone(version: Version): boolean {
-    return this.isUndo(version + 1)
+    return this.#undoes(version + 1)
+  }
+
+  #undoes(version: Version): boolean {
+    return this.#manifest(version)?.undoes === version - 1
   }
 
   /** The nodes whose class the proposed upgrade concerns, once they are at the version before it. */

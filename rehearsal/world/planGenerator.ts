@@ -36,7 +36,7 @@ export function planOf(seed: number, asked: ReadonlySet<Dimension> = always, amo
     dice,
     columns,
     all.map(({ nodeId }) => nodeId),
-    drawn.includes('comebacks') ? 'asItself' : 'asUndo',
+    'asItself',
   )
   const healAtMs = lastsMs + dice.between(0, 1_000)
   // Later than the longest deadline.

@@ -75,7 +75,7 @@ async function tryAgain(room: AuditRoom): Promise<void> {
   }
 }
 
-/** The operator has seen why the rollout paused itself. What is asked of an undo holds nobody. */
+/** The operator has seen why the rollout paused itself. What is asked of a version that takes another one back holds nobody. */
 async function resume({ database, plan }: AuditRoom): Promise<void> {
   for (const control of await database.controls())
     if (control.kind === 'pause' && !goesAsUndo(plan, control.version)) await database.removeControl(control)

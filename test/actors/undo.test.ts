@@ -85,7 +85,7 @@ test('until it goes back, a node answers the undo through the past-SO with its s
 
 test('a node that has not gone forward need not go there: it skips both, and the future-SO stays with its state', async (t) => {
   const { system, host, node, call, undo, roles } = await open(t)
-  const { when } = door()
+  const { go, when } = door()
   let transforms = 0
   await system.publish(toV2({ schedule: when, beforeTransform: () => transforms++ }))
   await host.untilPhase('n1', 'scheduled')
@@ -98,8 +98,9 @@ test('a node that has not gone forward need not go there: it skips both, and the
   t.is(await call(1, 'stars', 0), 1)
   t.deepEqual(await call(2, 'all'), ['first'])
   t.deepEqual(host.phases('n1').slice(-2), ['scheduled', 'current'])
-  // And what only version 1 knows is there when the undo is undone.
+  // And what only version 1 knows is there when the undo is undone, and its schedule says when.
   await undo()
+  go.open()
   await node.reached(3)
   t.is(await call(3, 'stars', 0), 1)
 })

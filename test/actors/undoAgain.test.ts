@@ -1,7 +1,9 @@
 /** Undos where an upgrade could not be used, where answers are lost, and where nodes are born (DESIGN §5, "Undo", "Birth"). */
 import test, { type ExecutionContext } from 'ava'
+import { undoDraft } from '../../core/draftManifest.js'
 import { Fault } from '../../core/fault.js'
-import { schedule } from '../../index.js'
+import { checkUndo } from '../../core/lineCheck.js'
+import { onlyNodes, schedule } from '../../index.js'
 import { memoryRepository } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { gate, TestSystem } from '../support/testSystem.js'
@@ -175,4 +177,75 @@ test('a publication whose answer was lost is not made once more when others have
   isCutOff = false
   t.is(await published, 1)
   t.is((await system.database.head()).version, 2)
+})
+
+test('the undo of an undo is a rollout like the upgrade itself: its schedule, its gate, its limit, and a pause hold it', async (t) => {
+  const { system, operator } = await open(t)
+  const host = await system.host('h1')
+  const nodes = await Promise.all(['n1', 'n2', 'n3'].map((id) => host.node(NotesV1, id)))
+  const [canary, ...others] = nodes
+  await system.publish(toV2({ schedule: onlyNodes('n1') }))
+  await canary!.reached(1)
+  await operator.undo()
+  await canary!.reached(2)
+  await operator.pause(3, 'not again')
+  await operator.undo()
+  await until(() => nodes.every((node) => node.phase === 'scheduled'), 'all wait')
+  t.deepEqual(
+    nodes.map(({ version, className }) => [version, className]),
+    Array(3).fill([2, 'Notes.v1']),
+  )
+  const [first, , third] = await operator.history()
+  t.deepEqual(third!.classUpgrades, first!.classUpgrades)
+  t.not(first!.gate, null)
+  t.deepEqual(third!.gate, first!.gate)
+  await until(() => host.last('n1')?.reason?.includes('the pause of version 3'), 'the canary waits for the end of the pause')
+  await operator.resume(3)
+  await canary!.reached(3)
+  t.deepEqual(
+    others.map(({ version, phase }) => [version, phase]),
+    Array(2).fill([2, 'scheduled']),
+  )
+  t.deepEqual(await slotHolders(system, 'notes'), [])
+  // The undo of that takes back once more, and nothing holds it.
+  await operator.pause(4, 'in vain')
+  await operator.undo()
+  await until(() => nodes.every(({ version, phase }) => version === 4 && phase === 'current'), 'all are back')
+  t.deepEqual((await operator.history())[3]!.classUpgrades, (await operator.history())[1]!.classUpgrades)
+  t.is((await operator.history())[3]!.gate, null)
+})
+
+test('a node that has not gone back yet when the undo is undone stays as it is, without waiting', async (t) => {
+  const { system, operator } = await open(t)
+  const host = await system.host('h1')
+  const node = await host.node(NotesV1, 'n1')
+  await system.publish(toV2())
+  await node.reached(1)
+  await operator.hold('n1', 'stays')
+  await operator.undo()
+  await until(() => node.phase === 'scheduled', 'it is held')
+  await operator.pause(3, 'not again')
+  await operator.undo()
+  await until(() => node.version === 3 && node.phase === 'current', 'it means the same again')
+  t.is(node.className, 'Notes.v2')
+})
+
+test('the upgrade server takes the undo of an undo as release 0.1.0 writes it, and no other than the upgrade that comes back', async (t) => {
+  const { system, operator } = await open(t)
+  await system.publish(toV2({ schedule: onlyNodes('n1') }))
+  await operator.undo()
+  const [first, second] = await operator.history()
+  const old = undoDraft({ ...second!, undoes: null })
+  t.is(old.classUpgrades[0]!.schedule, 'eagerly')
+  const again = undoDraft(second!, [first!, second!])
+  t.is(again.classUpgrades[0]!.schedule, 'onlyNodes(n1)')
+  const candidate = { ...second!, version: 3, undoes: 2 }
+  const history = [first!, second!]
+  t.notThrows(() => checkUndo({ ...candidate, ...again }, second, 0, history))
+  t.notThrows(() => checkUndo({ ...candidate, ...old }, second, 0, history))
+  const wrong = { ...again, classUpgrades: [{ ...again.classUpgrades[0]!, schedule: 'gradually' }] }
+  t.throws(() => checkUndo({ ...candidate, ...wrong }, second, 0, history), { code: 'upgrade.invalid' })
+  t.throws(() => checkUndo({ ...candidate, ...again, gate: { ...again.gate!, callsMin: 1 } }, second, 0, history), {
+    code: 'upgrade.invalid',
+  })
 })

@@ -63,6 +63,14 @@ test('an undo is never paused', (t) => {
   t.like(stateOf(seen([back], about), 2), { state: 'moving', paused: [] })
 })
 
+test('the undo of an undo is paused as any upgrade is', (t) => {
+  const back = row('a', { version: 2, phase: 'scheduled', target: 3 })
+  const about = { newest: 3, controls: [pause(3)], manifests: [manifest(1), manifest(2, 1), manifest(3, 2)] }
+  t.like(stateOf(seen([back], about), 3), { state: 'paused', isAtRest: true })
+  const again = { ...about, newest: 4, controls: [pause(4)], manifests: [...about.manifests, manifest(4, 3)] }
+  t.like(stateOf(seen([{ ...back, version: 3, target: 4 }], again), 4), { state: 'moving', paused: [] })
+})
+
 test('a version that was undone is undone until the undo is', (t) => {
   const undone = { newest: 2, manifests: [manifest(1), manifest(2, 1)] }
   t.like(stateOf(seen([row('a', { version: 2 })], undone), 1), { state: 'undone', undoneBy: 2, isAtRest: true })

@@ -22,17 +22,17 @@ async function load(versions: readonly number[]) {
   return { loaded, told }
 }
 
-test('an undo is the upgrade turned round, the undo of an undo the upgrade again, both eagerly; the bundle is loaded once', async (t) => {
+test('an undo is the upgrade turned round, the undo of an undo the upgrade again, with its schedule; the bundle is loaded once', async (t) => {
   const { loaded, told } = await load([1, 2, 3])
   t.deepEqual(loaded, [1])
   t.deepEqual(told, [
     ['Till.v1', 'Till.v2', 'gradually({ every: 1s, probability: 0.5 })'],
     ['Till.v2', 'Till.v1', 'eagerly'],
-    ['Till.v1', 'Till.v2', 'eagerly'],
+    ['Till.v1', 'Till.v2', 'gradually({ every: 1s, probability: 0.5 })'],
   ])
 })
 
 test('what an undo is made of is loaded though it is not asked for', async (t) => {
-  t.deepEqual(await load([3]), { loaded: [1], told: [['Till.v1', 'Till.v2', 'eagerly']] })
+  t.deepEqual(await load([3]), { loaded: [1], told: [['Till.v1', 'Till.v2', 'gradually({ every: 1s, probability: 0.5 })']] })
   t.deepEqual(await load([2]), { loaded: [1], told: [['Till.v2', 'Till.v1', 'eagerly']] })
 })

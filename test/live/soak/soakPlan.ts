@@ -28,7 +28,7 @@ export function soakPlanOf(seed: number): SoakPlan {
       dice,
       columns,
       nodes.map(({ nodeId }) => nodeId),
-      'asUndo',
+      'asItself',
     )
   let upgrades = draw()
   while (upgrades.length < versionsMin || !upgrades.some(({ undoes }) => undoes)) upgrades = draw()
