@@ -35,6 +35,7 @@ export interface Surroundings {
   readonly version: Version
 }
 
+/** In the hands of user code: what it stands on is `#private`, or an object could reach the store and the database of its host. */
 export class LiveContext implements ObjectContext, Bearer {
   #stop: AbortController | undefined
   #isStopped = false
@@ -43,18 +44,30 @@ export class LiveContext implements ObjectContext, Bearer {
   /** While `checking`, the new object sends nothing. */
   silent = false
 
+  readonly #around: Surroundings
+  readonly #slot: Slot
+  readonly #label: Version | null
+  readonly #description: ClassDescription
+
+  /**
+   * @param label what an SO's calls are labelled with; null: the object's, with the node's version
+   * @param description of the class that it implements: whom it may call is declared there
+   */
   constructor(
     readonly self: object,
-    private readonly around: Surroundings,
-    private readonly slot: Slot,
-    /** What an SO's calls are labelled with; null: the object's, with the node's version. */
-    private readonly label: Version | null,
-    /** The class that it implements: whom it may call is declared there. */
-    private readonly description: ClassDescription,
-  ) {}
+    around: Surroundings,
+    slot: Slot,
+    label: Version | null,
+    description: ClassDescription,
+  ) {
+    this.#around = around
+    this.#slot = slot
+    this.#label = label
+    this.#description = description
+  }
 
   get nodeId(): string {
-    return this.around.nodeId
+    return this.#around.nodeId
   }
 
   /** Made when somebody asks: most objects never do. */
@@ -67,7 +80,7 @@ export class LiveContext implements ObjectContext, Bearer {
   }
 
   touch(): void {
-    this.around.state.touch(this.slot)
+    this.#around.state.touch(this.#slot)
   }
 
   stop(): void {
@@ -79,33 +92,33 @@ export class LiveContext implements ObjectContext, Bearer {
   /** Stops an SO alone: the object and the other SOs go on. */
   close(): void {
     this.stop()
-    this.around.state.close(this.slot)
+    this.#around.state.close(this.#slot)
   }
 
   collection(name: string): Collection<unknown> {
-    return this.around.state.collection(this.slot, name, () => this.#mustRun())
+    return this.#around.state.collection(this.#slot, name, () => this.#mustRun())
   }
 
   ref(target: NodeClass, nodeId?: string): object {
-    checkCalls(this.description, target)
-    return this.around.layer.ref(target, nodeId, () => this.#mayLeave())
+    checkCalls(this.#description, target)
+    return this.#around.layer.ref(target, nodeId, () => this.#mayLeave())
   }
 
   sender(target: NodeClass, nodeId?: string): object {
-    checkCalls(this.description, target)
-    return this.around.layer.sender(target, nodeId, () => this.#mayLeave())
+    checkCalls(this.#description, target)
+    return this.#around.layer.sender(target, nodeId, () => this.#mayLeave())
   }
 
   publish(event: EventType<any>, args: readonly unknown[]): void {
-    checkPublishes(this.description, event)
-    this.around.layer.publish(event.name, args, this.#mayLeave())
+    checkPublishes(this.#description, event)
+    this.#around.layer.publish(event.name, args, this.#mayLeave())
   }
 
   after(ms: number, method: string, args: readonly unknown[]): void {
-    checkTimer(this.description, ms, method)
+    checkTimer(this.#description, ms, method)
     this.#mayLeave()
     const given = copied(args, 'the arguments of after()')
-    const { around } = this
+    const around = this.#around
     this.#timers ??= new ObjectTimers(around.clock, around.timersMax)
     const timers = this.#timers
     timers.ask(around.layer.runningId)
@@ -114,18 +127,18 @@ export class LiveContext implements ObjectContext, Bearer {
   }
 
   now(): number {
-    return this.around.clock.now()
+    return this.#around.clock.now()
   }
 
   random(): number {
-    return this.around.random.next()
+    return this.#around.random.next()
   }
 
   #mayLeave(): Version {
     if (this.silent)
       throw new Fault('protocol.not-here', `the object of node ${this.nodeId} sends nothing while it is being checked`)
     this.#mustRun()
-    return this.label ?? this.around.version
+    return this.#label ?? this.#around.version
   }
 
   #mustRun(): void {

@@ -323,49 +323,57 @@ function packedOf(write: StagedWrite): Uint8Array | null {
 }
 
 /** One collection of one slot: the call's own writes over the journal's over the store's, and below them what is still to be made. */
+/** In the hands of user code: what it stands on is `#private`, or a method could write past its node. */
 class StoredCollection implements Collection<unknown> {
-  constructor(
-    private readonly prefix: string,
-    private readonly slot: Slot,
-    private readonly name: string,
-    private readonly journal: Journal,
-    private readonly state: NodeState,
-    private readonly mayWrite: () => void,
-  ) {}
+  readonly #prefix: string
+  readonly #slot: Slot
+  readonly #name: string
+  readonly #journal: Journal
+  readonly #state: NodeState
+  readonly #mayWrite: () => void
+
+  constructor(prefix: string, slot: Slot, name: string, journal: Journal, state: NodeState, mayWrite: () => void) {
+    this.#prefix = prefix
+    this.#slot = slot
+    this.#name = name
+    this.#journal = journal
+    this.#state = state
+    this.#mayWrite = mayWrite
+  }
 
   get(key: string): unknown {
-    const full = this.prefix + checkKey(key)
-    const own = this.state.staged.get(full)
+    const full = this.#prefix + checkKey(key)
+    const own = this.#state.staged.get(full)
     if (own === undefined) {
-      if (this.#isLazy) return this.state.lazy.get(this.slot, this.name, key)
-      const packed = this.journal.get(full)
+      if (this.#isLazy) return this.#state.lazy.get(this.#slot, this.#name, key)
+      const packed = this.#journal.get(full)
       return packed === undefined ? undefined : unpack(packed)
     }
     return own === null || own === deletedBelow ? undefined : unpack(own)
   }
 
   has(key: string): boolean {
-    const full = this.prefix + checkKey(key)
-    const own = this.state.staged.get(full)
+    const full = this.#prefix + checkKey(key)
+    const own = this.#state.staged.get(full)
     if (own !== undefined) return own !== null && own !== deletedBelow
-    return this.#isLazy ? this.state.lazy.get(this.slot, this.name, key) !== undefined : this.journal.get(full) !== undefined
+    return this.#isLazy ? this.#state.lazy.get(this.#slot, this.#name, key) !== undefined : this.#journal.get(full) !== undefined
   }
 
   put(key: string, value: unknown): void {
-    this.mayWrite()
-    this.state.stage(this.prefix + checkKey(key), pack(value, `record ${key}`))
+    this.#mayWrite()
+    this.#state.stage(this.#prefix + checkKey(key), pack(value, `record ${key}`))
   }
 
   delete(key: string): void {
-    this.mayWrite()
-    const full = this.prefix + checkKey(key)
-    this.state.stage(full, this.#isLazy && this.state.lazy.needsTombstone(this.slot, this.name, key) ? deletedBelow : null)
+    this.#mayWrite()
+    const full = this.#prefix + checkKey(key)
+    this.#state.stage(full, this.#isLazy && this.#state.lazy.needsTombstone(this.#slot, this.#name, key) ? deletedBelow : null)
   }
 
   *entries(range: KeyRange = {}): Iterable<readonly [string, unknown]> {
-    const from = this.prefix + (range.from ?? '')
-    const to = range.to === undefined ? afterPrefix(this.prefix) : this.prefix + range.to
-    const own = [...this.state.staged]
+    const from = this.#prefix + (range.from ?? '')
+    const to = range.to === undefined ? afterPrefix(this.#prefix) : this.#prefix + range.to
+    const own = [...this.#state.staged]
       .filter(([key]) => compareKeys(key, from) >= 0 && compareKeys(key, to) < 0)
       .map(([key, write]) => [key, write === deletedBelow ? null : write] as const)
       .sort(([a], [b]) => compareKeys(a, b))
@@ -375,19 +383,20 @@ class StoredCollection implements Collection<unknown> {
           this.#made(range),
           own.map(([key, packed]) => [key, packed && (() => unpack(packed))] as const),
         )
-      : overlaid<Uint8Array | Made>(this.journal.range(from, to), own)
+      : overlaid<Uint8Array | Made>(this.#journal.range(from, to), own)
     for (const [key, value] of entries) {
       if (left-- <= 0) return
-      yield [key.slice(this.prefix.length), typeof value === 'function' ? value() : unpack(value)]
+      yield [key.slice(this.#prefix.length), typeof value === 'function' ? value() : unpack(value)]
     }
   }
 
   *#made({ from = '', to }: KeyRange): Iterable<readonly [string, Made]> {
-    for (const [key, record] of this.state.lazy.entries(this.slot, this.name, from, to)) yield [this.prefix + key, () => record]
+    for (const [key, record] of this.#state.lazy.entries(this.#slot, this.#name, from, to))
+      yield [this.#prefix + key, () => record]
   }
 
   get #isLazy(): boolean {
-    return this.state.isLazy(this.slot, this.name)
+    return this.#state.isLazy(this.#slot, this.#name)
   }
 }
 

@@ -2,7 +2,7 @@
 import { unpack } from '../core/codec.js'
 import type { ReadonlyCollection } from '../core/collection.js'
 import { isFault } from '../core/fault.js'
-import { keys, type LazySlot, type NodeRecord } from '../core/nodeRecord.js'
+import { checkRecord, keys, type LazySlot, type NodeRecord, type Slot } from '../core/nodeRecord.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Random } from '../core/ports/random.js'
 import type { StateStore } from '../core/ports/stateStore.js'
@@ -30,36 +30,42 @@ export interface NodeParts {
 }
 
 export class NodeSource implements ViewSource {
-  constructor(private readonly parts: NodeParts) {}
+  readonly #parts: NodeParts
+  #committed: { readonly bytes: Uint8Array; readonly record: NodeRecord } | undefined
+
+  constructor(parts: NodeParts) {
+    this.#parts = parts
+  }
 
   get nodeId(): string {
-    return this.parts.record().nodeId
+    return this.#parts.record().nodeId
   }
 
   get service(): string {
-    return this.parts.record().service
+    return this.#parts.record().service
   }
 
   get className(): string {
-    return this.parts.record().generation.className
+    return this.#parts.record().generation.className
   }
 
   state(): Record<string, unknown> {
-    const { nodeId, generation } = this.parts.record()
-    const packed = this.parts.store.get(keys.root(nodeId, generation.object))
+    const { generation, nodeId } = this.#record()
+    const packed = this.#parts.store.get(keys.root(nodeId, generation.object))
     return packed === undefined ? {} : (unpack(packed) as Record<string, unknown>)
   }
 
+  /** Asked anew for each record: a schedule may keep what it is given here, while passes commit. */
   collection(name: string): ReadonlyCollection<unknown> {
-    const { nodeId, generation } = this.parts.record()
-    const { object, lazy = {} } = generation
-    const records = new LazyRecords(nodeId, this.parts.store, (slot) => lazy[slot], this.parts.rulesOf)
+    const lazyOf = (slot: Slot) => this.#record().generation.lazy?.[slot]
+    const records = new LazyRecords(this.nodeId, this.#parts.store, lazyOf, this.#parts.rulesOf)
+    const object = () => this.#record().generation.object
     return {
-      get: (key) => records.get(object, name, key),
-      has: (key) => records.get(object, name, key) !== undefined,
+      get: (key) => records.get(object(), name, key),
+      has: (key) => records.get(object(), name, key) !== undefined,
       *entries({ from = '', to, limit = Number.POSITIVE_INFINITY } = {}) {
         let left = limit
-        for (const entry of records.entries(object, name, from, to)) {
+        for (const entry of records.entries(object(), name, from, to)) {
           if (left-- <= 0) return
           yield entry
         }
@@ -67,37 +73,50 @@ export class NodeSource implements ViewSource {
     }
   }
 
+  /**
+   * The record of the same commit as the state that the store has. That in memory is ahead of it: by its word records are made already
+   * that are still on their way to the disk.
+   */
+  #record(): NodeRecord {
+    const inMemory = this.#parts.record()
+    const bytes = this.#parts.store.get(keys.record(inMemory.nodeId))
+    if (bytes === undefined) return inMemory
+    if (this.#committed === undefined || !isSame(bytes, this.#committed.bytes))
+      this.#committed = { bytes: new Uint8Array(bytes), record: checkRecord(unpack(bytes)) }
+    return this.#committed.record
+  }
+
   nodes(service: string | undefined, signal: AbortSignal): Promise<readonly NodeRow[]> {
-    return this.#untilAnswered(signal, () => this.parts.population.nodes(service))
+    return this.#untilAnswered(signal, () => this.#parts.population.nodes(service))
   }
 
   table(name: string, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
-    return this.#untilAnswered(signal, () => this.parts.database.table(name))
+    return this.#untilAnswered(signal, () => this.#parts.database.table(name))
   }
 
   contacts(): readonly Contact[] {
-    return this.parts.contacts.list()
+    return this.#parts.contacts.list()
   }
 
   calls(): { readonly answered: number; readonly failed: number } {
-    return this.parts.calls()
+    return this.#parts.calls()
   }
 
   now(): number {
-    return this.parts.clock.now()
+    return this.#parts.clock.now()
   }
 
   random(): number {
-    return this.parts.random.next()
+    return this.#parts.random.next()
   }
 
   sleep(ms: number, signal: AbortSignal): Promise<void> {
-    return sleep(this.parts.clock, ms, signal)
+    return sleep(this.#parts.clock, ms, signal)
   }
 
   /** Waits while the database is away: a schedule that needs it must not decide without it. What is asked wrongly is thrown. */
   async #untilAnswered<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
-    const { clock, random, settings } = this.parts
+    const { clock, random, settings } = this.#parts
     for (let failures = 0; ; failures++) {
       signal.throwIfAborted()
       try {
@@ -108,4 +127,8 @@ export class NodeSource implements ViewSource {
       }
     }
   }
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i])
 }

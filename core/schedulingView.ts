@@ -3,6 +3,7 @@
  * (`rehearsal/rollout/`). It owns what holds for both: nothing can be written through it, and how it waits.
  */
 import type { ReadonlyCollection } from './collection.js'
+import { Fault } from './fault.js'
 import type { Version } from './ids.js'
 import type { NodeRow } from './ports/upgradeDatabase.js'
 import type { Contact, SchedulingView } from './schedule.js'
@@ -27,32 +28,45 @@ export interface ViewSource {
   sleep(ms: number, signal: AbortSignal): Promise<void>
 }
 
-/** Schedules made of schedules derive views from this one: nothing in it may be `#private`. */
+/** Not in the views: user code has these, and a source stands on the node's store and the upgrade database. */
+const sources = new WeakMap<object, ViewSource>()
+
+/** The source of a view, or of one that a schedule of schedules has derived from it. */
+export function sourceOf(view: SchedulingView): ViewSource {
+  for (let at: object | null = view; at !== null; at = Object.getPrototypeOf(at)) {
+    const source = sources.get(at)
+    if (source !== undefined) return source
+  }
+  throw new Fault('config.invalid', 'this is no view of a scheduling function')
+}
+
 export class SourcedView implements SchedulingView {
   constructor(
-    protected readonly source: ViewSource,
+    source: ViewSource,
     readonly target: Version,
     readonly signal: AbortSignal,
-  ) {}
+  ) {
+    sources.set(this, source)
+  }
 
   get nodeId(): string {
-    return this.source.nodeId
+    return sourceOf(this).nodeId
   }
 
   get service(): string {
-    return this.source.service
+    return sourceOf(this).service
   }
 
   get className(): string {
-    return this.source.className
+    return sourceOf(this).className
   }
 
   get state(): Readonly<Record<string, unknown>> {
-    return frozen(this.source.state())
+    return frozen(sourceOf(this).state())
   }
 
   collection(name: string): ReadonlyCollection<unknown> {
-    const records = this.source.collection(name)
+    const records = sourceOf(this).collection(name)
     return {
       get: (key) => frozen(records.get(key)),
       has: (key) => records.has(key),
@@ -63,27 +77,27 @@ export class SourcedView implements SchedulingView {
   }
 
   nodes(service?: string): Promise<readonly NodeRow[]> {
-    return this.source.nodes(service, this.signal)
+    return sourceOf(this).nodes(service, this.signal)
   }
 
   table(name: string): Promise<ReadonlyMap<string, string>> {
-    return this.source.table(name, this.signal)
+    return sourceOf(this).table(name, this.signal)
   }
 
   contacts(): readonly Contact[] {
-    return this.source.contacts()
+    return sourceOf(this).contacts()
   }
 
   calls(): { readonly answered: number; readonly failed: number } {
-    return this.source.calls()
+    return sourceOf(this).calls()
   }
 
   now(): number {
-    return this.source.now()
+    return sourceOf(this).now()
   }
 
   random(): number {
-    return this.source.random()
+    return sourceOf(this).random()
   }
 
   until(condition: () => boolean | Promise<boolean>): Promise<void> {
@@ -91,7 +105,8 @@ export class SourcedView implements SchedulingView {
   }
 
   sleep(ms: number): Promise<void> {
-    return this.source.sleep(ms, this.signal)
+    if (!Number.isFinite(ms)) return Promise.reject(new Fault('config.invalid', `sleep(${ms}): use a number of milliseconds`))
+    return sourceOf(this).sleep(ms, this.signal)
   }
 }
 

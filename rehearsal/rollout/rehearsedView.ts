@@ -4,7 +4,7 @@ import { Fault } from '../../core/fault.js'
 import type { NodeClass } from '../../core/nodeObject.js'
 import type { NodeRow } from '../../core/ports/upgradeDatabase.js'
 import type { Contact } from '../../core/schedule.js'
-import { SourcedView, type ViewSource } from '../../core/schedulingView.js'
+import { SourcedView, sourceOf, type ViewSource } from '../../core/schedulingView.js'
 import { noCollections } from '../../core/simulation.js'
 import type { VirtualTime } from '../world/virtualTime.js'
 import type { Looks } from './looks.js'
@@ -116,11 +116,9 @@ export class RehearsedSource implements ViewSource {
 }
 
 export class RehearsedView extends SourcedView {
-  declare protected readonly source: RehearsedSource
-
   /** As `awaitCondition`, with looks that change nothing left out. */
   override async until(condition: () => boolean | Promise<boolean>): Promise<void> {
-    const { reads, rehearsal } = this.source
+    const { reads, rehearsal } = sourceOf(this) as RehearsedSource
     for (;;) {
       this.signal.throwIfAborted()
       const { nodes, time } = reads

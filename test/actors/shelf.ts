@@ -2,7 +2,18 @@
  * A shelf of books in three versions, for lazy transforms: version 2 drops how often a book was lent, which its past-SO keeps, and has notes, which
  * its future-SO keeps; version 3 shouts.
  */
-import { command, defineUpgrade, eagerly, futureSO, NodeObject, notNeeded, pastSO, query, upgradeClass } from '../../index.js'
+import {
+  command,
+  defineUpgrade,
+  eagerly,
+  futureSO,
+  NodeObject,
+  notNeeded,
+  pastSO,
+  query,
+  type Schedule,
+  upgradeClass,
+} from '../../index.js'
 
 interface Lent {
   readonly title: string
@@ -152,6 +163,7 @@ const behind = pastSO({
 export interface ShelfOptions {
   /** Runs for each record that is made of an old one. */
   readonly onRecord?: (key: string) => void
+  readonly schedule?: Schedule
 }
 
 export function toShelfV2({ onRecord = () => {} }: ShelfOptions = {}) {
@@ -187,7 +199,7 @@ export function toShelfV2({ onRecord = () => {} }: ShelfOptions = {}) {
   })
 }
 
-export function toShelfV3({ onRecord = () => {} }: ShelfOptions = {}) {
+export function toShelfV3({ onRecord = () => {}, schedule = eagerly() }: ShelfOptions = {}) {
   const shout = (book: Noted | undefined, _beside: unknown, key: string) => {
     onRecord(key)
     return book && { ...book, title: `${book.title}!` }
@@ -204,7 +216,7 @@ export function toShelfV3({ onRecord = () => {} }: ShelfOptions = {}) {
         transform: ({ puts }) => ({ puts }),
         records: { books: shout },
         inverse: { transform: ({ puts }) => ({ puts }), records: { books: whisper } },
-        schedule: eagerly(),
+        schedule,
       }),
     ],
   })

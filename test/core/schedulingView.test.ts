@@ -86,3 +86,10 @@ test('a view that a schedule of schedules derives asks the same source, with its
   t.is(source.signals.size, 1)
   t.false(source.signals.has(view.signal))
 })
+
+test('a wait that is no time is refused where it is asked for', async (t) => {
+  const source = new Source()
+  for (const ms of [Number.NaN, Number.POSITIVE_INFINITY, undefined as never])
+    await t.throwsAsync(viewOf(source).sleep(ms), { message: /^sleep\((NaN|Infinity|undefined)\): use a number of milliseconds/ })
+  t.deepEqual(source.slept, [])
+})
