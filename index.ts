@@ -97,6 +97,7 @@ export { type StepSize, steps } from './core/schedules/steps.js'
 export { whenIdle } from './core/schedules/whenIdle.js'
 export type { Purpose, Signed } from './core/signed.js'
 export { futureSO, type InitialCollections, none, notNeeded, pastSO, type SimulationThis } from './core/simulation.js'
+export type { Doubt, Probation, Session, Standing } from './core/standing.js'
 export {
   type StatechartDescription,
   type StateDescription,

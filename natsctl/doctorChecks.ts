@@ -41,6 +41,7 @@ function withDatabase(facts: Facts, found: Outcome<DatabaseFacts>): readonly Che
     natsPermissions(facts),
     serverCheck(facts),
     historyCheck(facts, database),
+    ...probationChecks(database),
     clockCheck(facts, rows),
     softwareCheck(facts, rows),
     reachCheck(facts, rows),
@@ -113,8 +114,33 @@ function softwareCheck({ nats }: Facts, rows: readonly NodeRow[]): Check {
   return warning(name, text, 'install the same on all hosts, one host after the other', nodes)
 }
 
-function reachCheck({ hosts }: Facts, rows: readonly NodeRow[]): Check {
+/** Said while it is so. */
+function probationChecks({ doubt }: DatabaseFacts): readonly Check[] {
+  if (doubt === undefined) return []
+  const found = {
+    restarted: 'on probation: Redis has restarted',
+    lost: 'on probation: Redis has lost what it had, or is an older copy',
+    silent: 'on probation: no host could reach it for a while',
+  }[doubt]
+  const advice = 'it ends one lease after all hosts have told of their nodes: no version dies and no slot is given out until then'
+  return [warning('upgrade database', found, advice)]
+}
+
+function reachCheck({ hosts, twins = [] }: Facts, rows: readonly NodeRow[]): Check {
   const name = 'nodes'
+  const [twin] = twins
+  if (twin !== undefined) {
+    const others = twins.length === 1 ? '' : `, and ${twins.length - 1} more`
+    const found = `node ${twin.nodeId} runs on hosts ${twin.hosts.join(' and ')}${others}: each carries out its commands`
+    const advice =
+      'stop all but one of these hosts: one has a copy of the other’s state directory, or its node was forgotten while it ran'
+    return warning(
+      name,
+      found,
+      advice,
+      twins.map(({ nodeId }) => nodeId),
+    )
+  }
   const away = rows.filter(({ alive }) => !alive)
   const silent = hosts === undefined ? [] : rows.filter(({ alive, hostId }) => alive && !hosts.includes(hostId))
   if (rows.length === 0) return ok(name, 'none are registered')

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type Control,
   connectOperator,
+  type Doubt,
   decodeManifest,
   forksTable,
   isFault,
@@ -37,6 +38,8 @@ export interface DatabaseFacts {
   readonly final: Version
   readonly rows: readonly NodeRow[]
   readonly controls: readonly Control[]
+  /** Why the rows can't be believed now. */
+  readonly doubt?: Doubt
   /** Versions with two manifests. */
   readonly forks: readonly string[]
   readonly newest: Manifest | undefined
@@ -58,7 +61,14 @@ export interface Facts {
   readonly objections: readonly string[]
   /** The hosts that answered over NATS; undefined where they can't be asked. */
   readonly hosts: readonly string[] | undefined
+  /** Nodes that several hosts tell of. */
+  readonly twins?: readonly Twin[]
   readonly skews: readonly Skew[]
+}
+
+export interface Twin {
+  readonly nodeId: string
+  readonly hosts: readonly string[]
 }
 
 const serverDeadlineMs = 2_000
@@ -67,6 +77,7 @@ const callDeadlineMs = 1_000
 const questions = 8
 const questionsMsMax = 1_500
 const hostsMsMax = 1_500
+const othersMsMin = 300
 const pollMs = 50
 /** No node has this name but by chance, and no method. */
 const nobody = 'theseus-doctor'
@@ -122,23 +133,26 @@ export async function factsOf(target: Target): Promise<Facts> {
       hostsOf(operator, 'value' in database ? database.value.rows : [], skews),
     ])
     const canLook = !objections.some((text) => /\.look(er)?\b/.test(text))
-    return { ...common, database, server, install, calls, objections, hosts: canLook ? hosts : undefined, skews }
+    const { names, twins } = hosts
+    return { ...common, database, server, install, calls, objections, hosts: canLook ? names : undefined, twins, skews }
   } finally {
     await operator.close()
   }
 }
 
 async function databaseFacts({ database }: Operator): Promise<DatabaseFacts> {
-  const [{ version, digest }, final, rows, controls, forks] = await Promise.all([
+  const [{ version, digest }, final, rows, controls, forks, standing] = await Promise.all([
     database.head(),
     database.finalized(),
     database.nodes(),
     database.controls(),
     database.table(forksTable),
+    database.standing(),
   ])
   const [newest] = version === 0 ? [] : await database.manifests(version, version)
   return {
     ...{ version, digest, final, rows, controls },
+    ...(standing?.probation ? { doubt: standing.probation.doubt } : {}),
     forks: [...forks.keys()],
     newest: newest === undefined ? undefined : decodeManifest(newest.bytes),
   }
@@ -161,22 +175,35 @@ async function serverFacts(operator: Operator, skews: Skew[]): Promise<ServerFac
   return { version: last.version, digest: last.digest, servers: names.size === 0 ? null : names.size }
 }
 
+interface Looked {
+  readonly names: readonly string[]
+  readonly twins: readonly Twin[]
+}
+
 /** Those that tell something when somebody looks. */
-async function hostsOf(operator: Operator, rows: readonly NodeRow[], skews: Skew[]): Promise<readonly string[]> {
+async function hostsOf(operator: Operator, rows: readonly NodeRow[], skews: Skew[]): Promise<Looked> {
   const hosts = new Map<string, Skew | undefined>()
+  const places = new Map<string, Set<string>>()
   const asked = Date.now()
   const stop = operator.look(({ hostId, seen }) => {
     const heard = Date.now()
+    for (const each of seen) {
+      if (each.type === 'node') places.set(each.nodeId, (places.get(each.nodeId) ?? new Set()).add(hostId))
+      if (each.type === 'gone') places.get(each.nodeId)?.delete(hostId)
+    }
     const told = seen.find(({ type }) => type === 'node')
     if (hosts.get(hostId) !== undefined) return
     hosts.set(hostId, told === undefined ? undefined : { of: `host ${hostId}`, min: told.at - heard, max: told.at - asked })
   })
   const expected = new Set(rows.filter(({ alive }) => alive).map(({ hostId }) => hostId))
-  const until = performance.now() + hostsMsMax
-  while (performance.now() < until && [...expected].some((hostId) => !hosts.has(hostId))) await sleep(pollMs)
+  const begun = performance.now()
+  const isToWait = () => performance.now() < begun + hostsMsMax && [...expected].some((hostId) => !hosts.has(hostId))
+  // One that no row names may tell of the same nodes.
+  while (performance.now() < begun + othersMsMin || isToWait()) await sleep(pollMs)
   stop()
   skews.push(...[...hosts.values()].filter((skew) => skew !== undefined))
-  return [...hosts.keys()].sort()
+  const twins = [...places].filter(([, of]) => of.size > 1).map(([nodeId, of]) => ({ nodeId, hosts: [...of].sort() }))
+  return { names: [...hosts.keys()].sort(), twins }
 }
 
 async function outcome<T>(question: Promise<T>): Promise<Outcome<T>> {

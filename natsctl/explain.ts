@@ -27,7 +27,7 @@ export function addExplain(program: Program): void {
 function explain(nodeId: string | undefined, flags: GlobalFlags): Promise<ExitCode> {
   return withOperator(flags, async ({ database }, system) => {
     const rows = (await database.nodes()).filter(isPartOfRollout)
-    const known = await knownOf(database)
+    const known = { ...(await knownOf(database)), rows }
     if (nodeId === undefined) {
       show(rows, known, system, flags)
       return exitCodes.done

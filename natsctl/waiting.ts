@@ -17,6 +17,8 @@ export interface Known {
   /** Of versions 1, 2, … */
   readonly manifests: readonly Manifest[]
   readonly controls: readonly Control[]
+  /** Of all nodes, where they were read. */
+  readonly rows?: readonly NodeRow[]
 }
 
 export function waitingOf(row: NodeRow, known: Known): Waiting {
@@ -66,7 +68,7 @@ export function waitingOf(row: NodeRow, known: Known): Waiting {
 
 function scheduled(
   row: NodeRow,
-  { manifests, controls }: Known,
+  { manifests, controls, rows = [] }: Known,
   of: (waitsFor: string, movedBy: readonly string[], on?: readonly string[]) => Waiting,
 ): Waiting {
   const { nodeId, reason, target, service } = row
@@ -77,12 +79,28 @@ function scheduled(
   if (pause?.kind === 'pause' && reason !== null)
     return of(withReason(`the end of the pause of version ${target}`, pause.reason), [`natsctl rollout resume ${target}`, now])
   const holders = /held by (.+)$/.exec(reason ?? '')?.[1]?.split(', ') ?? []
+  const serving = holders.filter((holder) =>
+    rows.some((each) => each.nodeId === holder && each.phase === 'current' && each.alive),
+  )
+  if (serving.length > 0 && serving.length === holders.length)
+    return of(
+      `a slot under the limit of ${service}, held by ${serving.join(', ')}, which ${serving.length === 1 ? 'serves' : 'serve'} all the same`,
+      [
+        `the host of ${serving.join(', ')}, which gives the slot back when it hears that the upgrade database has lost something`,
+        `a restart of that host: a node that serves again gives its slot back`,
+      ],
+      holders,
+    )
   if (holders.length > 0)
     return of(
       `a slot under the limit of ${service}`,
       [`${holders.join(', ')} to serve again`, `natsctl node forget, of one of them that will not`],
       holders,
     )
+  if (reason?.includes('the upgrade database, which has lost something'))
+    return of(reason.replace(/^waits for /, ''), [
+      'all hosts being up and reaching it: it ends by itself, a lease after the last has told',
+    ])
   if (reason !== null) return of(reason.replace(/^waits for /, ''), [])
   const schedule =
     target === null ? undefined : manifests[target - 1]?.classUpgrades.find((entry) => entry.service === service)?.schedule

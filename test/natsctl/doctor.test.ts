@@ -75,6 +75,24 @@ test('where all is well every check says so', (t) => {
 
 const cases: readonly (readonly [string, Facts, number, RegExp])[] = [
   [
+    'a node on two hosts',
+    { ...well, twins: [{ nodeId: 'p1', hosts: ['h1', 'h2'] }] },
+    3,
+    /^nodes warning: node p1 runs on hosts h1 and h2: each carries out its commands → stop all but one/,
+  ],
+  [
+    'a database that has lost something',
+    withDatabase({ doubt: 'lost' }),
+    0,
+    /^upgrade database warning: on probation: Redis has lost/,
+  ],
+  [
+    'a database that has restarted',
+    withDatabase({ doubt: 'restarted' }),
+    0,
+    /^upgrade database warning: on probation: Redis has rest/,
+  ],
+  [
     'NATS that is not there',
     { ...well, nats: { code: 'x', message: "can't reach NATS" }, database: undefined },
     1,

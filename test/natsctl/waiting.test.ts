@@ -52,6 +52,20 @@ test('a scheduled node waits for its schedule, a slot, a pause or a hold, and ea
   ])
 })
 
+test('a slot that is held by a node which serves is named as such, and so is a database on probation', (t) => {
+  const held = row({ reason: 'waits for a slot under the limit of pages, held by p2' })
+  const serving = row({ nodeId: 'p2', phase: 'current', version: 1, target: null })
+  const known = { newest: 1, manifests, controls: [] }
+  t.regex(waitingOf(held, { ...known, rows: [held, serving] }).waitsFor!, /held by p2, which serves all the same$/)
+  const upgrading = { ...serving, phase: 'draining' } as const
+  t.is(waitingOf(held, { ...known, rows: [held, upgrading] }).waitsFor, 'a slot under the limit of pages')
+  const [waitsFor, movedBy] = waits({
+    reason: 'waits for the upgrade database, which has lost something and waits until all hosts have told of their nodes',
+  })
+  t.regex(waitsFor!, /^the upgrade database, which has lost something/)
+  t.regex(movedBy!, /it ends by itself/)
+})
+
 test('a node in trouble says of what, and an operator what he can do', (t) => {
   t.deepEqual(waits({ phase: 'stalled', reason: 'the TF threw' }), [
     'somebody: the TF threw',
