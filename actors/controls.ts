@@ -18,6 +18,7 @@ interface Waiter {
 @injectable()
 export class Controls {
   readonly #waiting = new Set<Waiter>()
+  #latest: readonly Control[] = []
   #isReading = false
 
   constructor(
@@ -26,6 +27,11 @@ export class Controls {
     @inject(tokens.random) private readonly random: Random,
     @inject(tokens.settings) private readonly settings: HostSettings,
   ) {}
+
+  /** As they were last read; none before the first reading. */
+  get latest(): readonly Control[] {
+    return this.#latest
+  }
 
   /** Resolves with the controls when they are such that `holds`. Rejects when the signal is aborted. */
   until(holds: Waiter['holds'], signal: AbortSignal): Promise<readonly Control[]> {
@@ -70,6 +76,7 @@ export class Controls {
   }
 
   #tell(controls: readonly Control[]): void {
+    this.#latest = controls
     for (const waiter of [...this.#waiting]) {
       if (!waiter.holds(controls)) continue
       this.#waiting.delete(waiter)

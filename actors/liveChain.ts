@@ -1,4 +1,7 @@
-/** Makes the objects of a chain plan: opens the SOs' states, builds the method tables from the object outwards. */
+/**
+ * Makes the objects of a chain plan: opens the SOs' states, builds the method tables from the object outwards. SOs that the new plan has as
+ * they were go on: a chain may get a link while a call runs through another one.
+ */
 
 import type { ChainPlan, PlannedLink } from '../core/chainPlan.js'
 import type { EventType } from '../core/event.js'
@@ -15,8 +18,18 @@ import { watchedTable } from './watchedTable.js'
 
 export interface LiveChain {
   readonly chain: ObjectChain
-  /** The contexts of the SOs, to stop them with the chain. */
-  readonly contexts: readonly LiveContext[]
+  /** The SOs, to stop them with the chain. */
+  readonly simulations: readonly LiveSimulation[]
+}
+
+/** An SO as it runs, over the next object. */
+export interface LiveSimulation {
+  readonly so: Simulation
+  readonly version: Version
+  readonly slot: Slot
+  readonly next: Answering
+  readonly context: LiveContext
+  readonly answering: Answering
 }
 
 type PlannedSimulation = Extract<PlannedLink, { readonly so: Simulation }>
@@ -63,6 +76,7 @@ type Answering = Pick<Link, 'methods' | 'bearers'>
 /**
  * @param object the node's running object
  * @param classAt the class of the line at a version
+ * @param before the SOs of the chain before this one; those that do not go on are closed
  */
 export function buildChain(
   plan: ChainPlan,
@@ -70,11 +84,13 @@ export function buildChain(
   object: RunningObject,
   classAt: (version: Version) => NodeClass,
   around: Surroundings,
+  before: readonly LiveSimulation[],
 ): LiveChain {
   const answering = new Map<Version, Answering>()
   /** The versions whose calls go through simulation objects. */
   const simulated = new Set<Version>()
-  const contexts: LiveContext[] = []
+  const simulations: LiveSimulation[] = []
+  const ending = new Set(before)
   const places: (Link | Cut)[] = []
   for (const planned of plan.links) {
     if (planned.role === 'cut') {
@@ -88,10 +104,11 @@ export function buildChain(
     const { className, hears } = describeClass(classAt(version))
     places.push({ version, className, role, methods, bearers, hears, tally: around.tally(version, simulated.has(version)) })
   }
+  for (const { context } of ending) context.close()
   places.sort((a, b) => a.version - b.version)
   const above = plan.above
   invariant(above === undefined || isFault(above), 'C1: a cut without a fault')
-  return { chain: new ObjectChain(generation.version, places, plan.below, above), contexts }
+  return { chain: new ObjectChain(generation.version, places, plan.below, above), simulations }
 
   function answeringOf(planned: Exclude<PlannedLink, { role: 'cut' }>): Answering {
     switch (planned.role) {
@@ -111,13 +128,27 @@ export function buildChain(
     const { so, version, state } = planned
     const slot: Slot | undefined = generation.simulations[state]
     invariant(slot !== undefined, `${around.nodeId}: the SO of version ${state} has no slot`)
+    for (const running of ending) {
+      if (running.slot !== slot) continue
+      ending.delete(running)
+      if (running.so === so && running.version === version && isSame(running.next, next)) {
+        simulations.push(running)
+        return running.answering
+      }
+      running.context.close()
+    }
     const simulated = describeClass(so.simulates)
     const self = new SimulationObject(so, new (nextObject(next.methods))(next.bearers))
     const context = new LiveContext(self, around, slot, version, simulated)
     self.context = context
-    contexts.push(context)
     around.state.open(slot, self)
-    const methods = simulationTable(so, simulated, next.methods)
-    return { methods: watchedTable(methods, planned, around), bearers: next.bearers.concat(context) }
+    const methods = watchedTable(simulationTable(so, simulated, next.methods), planned, around)
+    const answering = { methods, bearers: next.bearers.concat(context) }
+    simulations.push({ so, version, slot, next, context, answering })
+    return answering
   }
+}
+
+function isSame(a: Answering, b: Answering): boolean {
+  return a.methods === b.methods && a.bearers.length === b.bearers.length && a.bearers.every((each, i) => each === b.bearers[i])
 }

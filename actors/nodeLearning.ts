@@ -4,7 +4,7 @@
  */
 
 import { pack } from '../core/codec.js'
-import { Fault, reasonOf } from '../core/fault.js'
+import { Fault, isFault, reasonOf } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import { keys, slot, withLazy } from '../core/nodeRecord.js'
 import { isSO, noCollections, type Simulation } from '../core/simulation.js'
@@ -60,12 +60,11 @@ export class NodeLearning {
     return this.#held.reduce((count, { isRefused }) => (isRefused ? count : count + 1), 0)
   }
 
-  /** Installs what this host has heard of, in the background; what fails is tried again when it is needed. */
+  /** Installs what this host has heard of, in the background; what fails is tried again when it is needed, and by the upgrade itself. */
   learn(version: Version): void {
-    this.prepare(version).then(
-      () => this.node.consider(),
-      () => this.node.consider(),
-    )
+    this.prepare(version)
+      .catch((error) => this.#tellFailure(error))
+      .then(() => this.node.consider())
   }
 
   /** Installs the future-SOs of all versions up to `version`. Resolves also where an upgrade is rejected: the chain is cut there. */
@@ -84,14 +83,14 @@ export class NodeLearning {
 
   /** Lets a rejected upgrade be verified once more. */
   async reconsider(): Promise<void> {
-    const { software, services, keeper, mailbox } = this.node
+    const { software, services, keeper } = this.node
     if (software.rejected === undefined) return
     services.history.reconsider(keeper.record.newest + 1)
-    await mailbox.turn(() => software.cutAbove(undefined))
+    await this.#besideCalls(() => software.cutAbove(undefined))
   }
 
   async #prepare(version: Version): Promise<void> {
-    const { software, keeper, mailbox } = this.node
+    const { software, keeper } = this.node
     const { history, classes } = this.node.services
     if (this.#stopped) return
     try {
@@ -99,12 +98,12 @@ export class NodeLearning {
       if (software.rejected !== undefined) {
         // What is undone can be passed, unfit as it is.
         if (!history.isUndone(keeper.record.newest + 1)) return
-        await mailbox.turn(() => software.cutAbove(undefined))
+        await this.#besideCalls(() => software.cutAbove(undefined))
       }
       while (keeper.record.newest < version && !this.#stopped) {
         const next = keeper.record.newest + 1
         await classes.loadStep(keeper.line(classes), next)
-        await mailbox.turn(() => this.#extend(next))
+        await this.#besideCalls(() => this.#extend(next))
       }
     } catch (error) {
       if (!isRejection(error)) throw error
@@ -112,8 +111,26 @@ export class NodeLearning {
       const fault = new Fault('version.rejected', `the upgrade to version ${version} was rejected: ${error.message}`, {
         code: error.code,
       })
-      await mailbox.turn(() => software.cutAbove(fault))
+      await this.#besideCalls(() => software.cutAbove(fault))
     }
+  }
+
+  /**
+   * The end of the chain can change while a call runs: its link stays as it is. A call that never ends would otherwise hide the node from its
+   * upgrade. While the object is taken apart it waits.
+   */
+  async #besideCalls(work: () => void): Promise<void> {
+    const { mailbox, software } = this.node
+    if (mailbox.isOpen && software.hasObject) work()
+    else await mailbox.turn(work)
+  }
+
+  /** An upgrade that could not be had is told of by the phase `fetching`. */
+  #tellFailure(error: unknown): void {
+    if (isFault(error) && (error.code === 'upgrade.fetch' || error.kind === 'unavailable')) return
+    const { services, keeper } = this.node
+    const { nodeId, newest } = keeper.record
+    services.observe({ type: 'warning', message: `${nodeId}: version ${newest + 1} could not be learned`, error })
   }
 
   /** "The UM installs the class upgrade's future-SO, which lets the node support (some) calls at the new version" (§3). */
@@ -185,7 +202,8 @@ export class NodeLearning {
         // Only if what was learned has been lost meanwhile.
         if (lost) await sleep(clock, backoffMs(0, settings.backoffMs, settings.backoffMsMax, random.next()))
         this.node.consider()
-      } catch {
+      } catch (error) {
+        if (failures === 0) this.#tellFailure(error)
         this.#dropRefused()
         await sleep(clock, backoffMs(failures++, settings.backoffMs, settings.backoffMsMax, random.next()))
       }

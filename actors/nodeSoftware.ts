@@ -4,18 +4,19 @@
  */
 import { planChain, type Step } from '../core/chainPlan.js'
 import { Fault } from '../core/fault.js'
+import type { Version } from '../core/ids.js'
 import { invariant } from '../core/invariant.js'
 import { contextKey, describeClass, type Lifecycle } from '../core/nodeObject.js'
 import type { Generation } from '../core/nodeRecord.js'
 import type { ObjectChain } from '../core/objectChain.js'
-import { buildChain } from './liveChain.js'
+import { buildChain, type LiveSimulation } from './liveChain.js'
 import { LiveContext, type RunningObject, type Surroundings } from './liveObject.js'
 import type { NodeServices } from './nodeServices.js'
 import type { RecordKeeper } from './recordKeeper.js'
 import { within } from './timeouts.js'
 import type { RunningCall } from './upgradeLayer.js'
 
-const none: readonly LiveContext[] = []
+const none: readonly LiveSimulation[] = []
 
 /** What its software needs of the node. */
 export interface SoftwareNode extends Surroundings {
@@ -26,7 +27,7 @@ export interface SoftwareNode extends Surroundings {
 export class NodeSoftware {
   #object: RunningObject | undefined
   #chain: ObjectChain | undefined
-  #simulationContexts = none
+  #simulations = none
   /** What `start()` sends leaves with what it writes, and with no call that happens to run. */
   #starting: RunningCall | undefined
   /** Why the version after the chain's newest is not answered, if its upgrade was rejected. */
@@ -88,8 +89,8 @@ export class NodeSoftware {
     await this.runStart()
   }
 
-  /** Runs the object's `start()` as a command: what it writes is kept. */
-  async runStart(): Promise<void> {
+  /** Runs the object's `start()` as a command: what it writes is kept, in one commit with what `kept` writes. */
+  async runStart(kept: () => void = () => {}): Promise<void> {
     const object = this.#object!
     const { state, layer } = this.node
     const sends: (() => void)[] = []
@@ -99,7 +100,7 @@ export class NodeSoftware {
     state.touch(this.keeper.record.generation.object)
     try {
       await object.instance.start()
-      state.keep(ticket)
+      if (state.keep(ticket)) kept()
     } catch (error) {
       state.drop(ticket)
       throw error
@@ -140,12 +141,12 @@ export class NodeSoftware {
 
   #forget(object: RunningObject): void {
     object.context.stop()
-    for (const context of this.#simulationContexts) context.stop()
-    this.#simulationContexts = none
+    for (const { context } of this.#simulations) context.stop()
+    this.#simulations = none
     this.node.state.closeAll()
   }
 
-  /** The chain as the node's record has it; to be called when that has changed, in a turn of the mailbox. */
+  /** The chain as the node's record has it; to be called when that has changed: in a turn of the mailbox, but for links that are added. */
   rebuildChain(): void {
     const { classes } = this.services
     const { generation, oldest, newest } = this.keeper.record
@@ -153,14 +154,14 @@ export class NodeSoftware {
     const steps: Step[] = []
     for (let v = oldest + 1; v <= newest; v++) steps.push(classes.step(line, v))
     const plan = planChain(generation.version, oldest, steps, this.#rejected, (of) => generation.simulations[of] !== undefined)
-    for (const context of this.#simulationContexts) context.close()
-    const live = buildChain(plan, generation, this.#object!, (v) => classes.definitionAt(line, v), this.node)
+    const classAt = (v: Version) => classes.definitionAt(line, v)
+    const live = buildChain(plan, generation, this.#object!, classAt, this.node, this.#simulations)
     this.#chain = live.chain
-    this.#simulationContexts = live.contexts
+    this.#simulations = live.simulations
     this.node.chainChanged(live.chain)
   }
 
-  /** Cuts the chain above its newest version, or, without a fault, ends the cut. A turn of the mailbox. */
+  /** Cuts the chain above its newest version, or, without a fault, ends the cut. */
   cutAbove(rejected: Fault | undefined): void {
     this.#rejected = rejected
     this.rebuildChain()

@@ -190,10 +190,10 @@ export class NodeState implements Writer {
 
   /**
    * The call succeeded: what it wrote goes into the journal. Throws if a root is not plain data, if a query wrote to one, or if what the
-   * call saw is lost; then `drop` is to be called. Does nothing for a ticket that is over.
+   * call saw is lost; then `drop` is to be called. Does nothing for a ticket that is over, and says so.
    */
-  keep(ticket: Ticket): void {
-    if (ticket !== this.#ticket) return
+  keep(ticket: Ticket): boolean {
+    if (ticket !== this.#ticket) return false
     this.throwIfLost()
     if (this.#spoilt !== undefined) throw this.#spoilt
     if (this.#running === 'query') this.#checkQuery()
@@ -211,6 +211,7 @@ export class NodeState implements Writer {
     if (this.#staged !== undefined)
       for (const [key, write] of this.#staged) this.batch = this.journal.write(key, packedOf(write), this)
     this.#end()
+    return true
   }
 
   /** Why the running call fails whatever its method makes of it: a record that it asked for can't be made. */

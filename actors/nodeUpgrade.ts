@@ -65,8 +65,8 @@ export class NodeUpgrade {
   #next: Generation | undefined
   /** What a failed try left is being swept. */
   #sweeping: Promise<void> = Promise.resolve()
-  /** The retry that has been heeded: the next one is another. */
-  #heeded: string | undefined
+  /** An advance was given up for a call that did not end. */
+  #isBlocked = false
   readonly #turn: UpgradeTurn
   /** The new object, from `checking` until it takes its place. */
   #checked: RunningObject | undefined
@@ -80,13 +80,28 @@ export class NodeUpgrade {
 
   /** Tells the UDB and the observers which phase begins. `stalled` survives a restart, so it goes to disk. */
   entered(phase: Phase, reason: string | null): void {
-    const { record } = this.node.keeper
-    if (phase === 'stalled') {
-      if (record.upgrade?.phase !== 'stalled')
-        this.node.keeper.write({ ...record, upgrade: { phase, target: this.target, reason: reason ?? '' } })
-    } else if (record.upgrade?.phase === 'stalled') this.node.keeper.write({ ...record, upgrade: null })
+    const { keeper } = this.node
+    const { record } = keeper
+    const isStalled = record.upgrade?.phase === 'stalled'
+    // A retry that was ordered before is meant for other nodes, or has been heeded.
+    const ordered = phase === 'rejected' || (phase === 'stalled' && !isStalled) ? this.#retryOrdered : undefined
+    const heeded = ordered === undefined ? record : { ...record, heededRetry: ordered }
+    if (phase === 'stalled' && !isStalled)
+      keeper.write({ ...heeded, upgrade: { phase, target: this.target, reason: reason ?? '' } })
+    else if (phase !== 'stalled' && isStalled) keeper.write({ ...heeded, upgrade: null })
+    else if (heeded.heededRetry !== record.heededRetry) keeper.write(heeded)
+    this.tell(phase, reason)
+  }
+
+  get #retryOrdered(): string | undefined {
+    return retryToken(this.node.services.controls.latest, this.target)
+  }
+
+  /** Tells once more which phase it is in: nothing new begins. */
+  tell(phase: Phase, reason: string | null): void {
     const target = phase === 'current' ? null : this.target
-    this.node.report(phase, target, phase === 'stalled' || phase === 'rejected' || phase === 'fetching' ? reason : null)
+    const tellsWhy = phase === 'stalled' || phase === 'rejected' || phase === 'fetching' || phase === 'scheduled'
+    this.node.report(phase, target, tellsWhy ? reason : null)
   }
 
   /** Whether the upgrade has been undone meanwhile. */
@@ -118,7 +133,20 @@ export class NodeUpgrade {
   async advance(): Promise<void> {
     const { node } = this
     const wasBehind = node.isBehind
-    await this.#advance(this.target)
+    const { advanceTimeoutMs } = node.services.settings
+    const late = () => new Fault('upgrade.drain', `the running call did not finish in ${advanceTimeoutMs} ms`)
+    const given = { up: false, advanced: false }
+    const advancing = this.#advance(this.target, given)
+    try {
+      await within(node.services.clock, advanceTimeoutMs, advancing, late)
+    } catch (error) {
+      if (given.advanced) await advancing
+      else {
+        given.up = true
+        this.#isBlocked = node.mailbox.running !== undefined
+        throw error
+      }
+    }
     // It had left its service, and may answer now what is not dead.
     if (wasBehind) node.serve()
   }
@@ -146,24 +174,26 @@ export class NodeUpgrade {
     return { ...generation, version: to, simulations: { ...kept, [this.target]: state } }
   }
 
-  async #advance(to: Version): Promise<void> {
+  async #advance(to: Version, given = { up: false, advanced: false }): Promise<void> {
     const { node } = this
     for (let failures = 0; ; failures++) {
       try {
         await this.#learned(to)
         await node.mailbox.turn(() => {
+          if (given.up) return
           const { record } = node.keeper
           // Lost since a moment ago: the node restarts.
           if (record.newest < to) throw new Fault('unavailable.storage', 'what was learned could not be written')
           node.keeper.write({ ...record, upgrade: null, generation: this.#unchanged(record.generation, to) })
           node.software.rebuildChain()
+          given.advanced = true
         })
         await this.#settled()
         return
       } catch (error) {
         // The node restarts from what is on disk: at the version before.
         await node.whenRestarted()
-        if (failures >= advanceTriesMax || node.isStopped) throw error
+        if (failures >= advanceTriesMax || node.isStopped || given.up) throw error
       }
     }
   }
@@ -197,15 +227,30 @@ export class NodeUpgrade {
     }
   }
 
-  /** Resolves when an operator asks for another try of what is stalled or rejected. */
+  /**
+   * Resolves when an operator asks for another try of what is stalled or rejected; each order is heeded once, also across restarts. An advance that
+   * a call has blocked is tried again when that call has ended.
+   */
   async awaitRetry(signal: AbortSignal): Promise<void> {
+    const { keeper, services, learning } = this.node
     const asked = (found: readonly Control[]) => {
       const token = retryToken(found, this.target)
-      return token !== undefined && token !== this.#heeded
+      return token !== undefined && token !== keeper.record.heededRetry
     }
-    const controls = await this.node.services.controls.until(asked, signal)
-    this.#heeded = retryToken(controls, this.target)
-    await this.node.learning.reconsider()
+    const ordered = services.controls.until(asked, signal)
+    const controls = await (this.#isBlocked ? Promise.race([ordered, this.#unblocked()]) : ordered)
+    if (controls === undefined) {
+      ordered.catch(() => {})
+      return
+    }
+    keeper.write({ ...keeper.record, heededRetry: retryToken(controls, this.target)! })
+    await this.#settled()
+    await learning.reconsider()
+  }
+
+  async #unblocked(): Promise<undefined> {
+    await this.node.mailbox.turn(() => {})
+    this.#isBlocked = false
   }
 
   /** Resolves once the node may leave its service. Without the UDB no draining begins. */
@@ -330,10 +375,12 @@ export class NodeUpgrade {
       object.context.silent = false
       node.software.install(object)
       const late = () => new Fault('upgrade.start', `start() did not finish in ${startTimeoutMs} ms`)
-      await within(clock, startTimeoutMs, node.software.runStart(), late)
-      if (node.isStopped) throw new Fault('upgrade.start', 'the node was stopped while its new object was starting')
       // The point of no return of this node, in one commit with what start() wrote.
-      node.keeper.write({ ...node.keeper.record, previous: null, upgrade: null })
+      const kept = () => {
+        if (!node.isStopped) node.keeper.write({ ...node.keeper.record, previous: null, upgrade: null })
+      }
+      await within(clock, startTimeoutMs, node.software.runStart(kept), late)
+      if (node.isStopped) throw new Fault('upgrade.start', 'the node was stopped while its new object was starting')
       await this.#settled()
     } catch (error) {
       node.software.discard()

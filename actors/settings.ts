@@ -66,6 +66,8 @@ export interface HostSettings {
   /** The pause before something that failed at the upgrade server or the UDB is tried again; doubles up to `backoffMsMax`. */
   readonly backoffMs: number
   readonly backoffMsMax: number
+  /** How long a node that an upgrade leaves alone waits for the running call before it says that it is stalled; it advances when the call ends. */
+  readonly advanceTimeoutMs: number
   /** How long an object's `stop()` may take before the object is discarded all the same. */
   readonly stopTimeoutMs: number
   /** How old the registered nodes may be that scheduling functions see. */
@@ -139,6 +141,7 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   fencedMessagesMax: 10_000,
   backoffMs: 100,
   backoffMsMax: 5_000,
+  advanceTimeoutMs: 10_000,
   stopTimeoutMs: 10_000,
   populationMs: 200,
   controlsMs: 1_000,

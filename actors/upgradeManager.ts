@@ -86,7 +86,7 @@ export class UpgradeManager {
   tellAgain(): boolean {
     if (this.#actor === undefined) return false
     const { phase, reason } = this.#actor.getSnapshot().context
-    this.#upgrade?.entered(phase, reason)
+    this.#upgrade?.tell(phase, reason)
     return true
   }
 

@@ -61,6 +61,8 @@ export interface NodeRecord {
   readonly previous: Generation | null
   /** How far the upgrade under way has come, as far as a restart needs to know. */
   readonly upgrade: UpgradeProgress | null
+  /** The token of the newest retry that it has heeded, or that was ordered before there was anything to retry. Release 0.1.0 has none. */
+  readonly heededRetry?: string
 }
 
 export type UpgradeProgress =

@@ -3,8 +3,8 @@
  *
  *   phase         effect            done →          fails →
  *   fetching      fetch             verifying       fetching, after a back-off
- *   verifying     verify            scheduled       rejected
- *                                   current, where the upgrade leaves the node's class alone
+ *   verifying     verify            scheduled       rejected; fetching, after a back-off, where only something could not be had or written
+ *                                   current, where the upgrade leaves the node's class alone; stalled while a call runs that does not end
  *   scheduled     schedule, claim   draining        stalled
  *   draining      drain             transforming    scheduled, after a pause; stalled after `drainTriesMax`
  *   transforming  transform         checking        returning → stalled
@@ -21,7 +21,7 @@
  * The chart decides; it names its effects, and `actors/` provides them. It is resumed from the node's own record, not from a snapshot.
  */
 import { assign, fromPromise, setup } from 'xstate'
-import { reasonOf } from './fault.js'
+import { isFault, reasonOf } from './fault.js'
 import type { Version } from './ids.js'
 import { InvariantViolation } from './invariant.js'
 import type { Phase } from './phases.js'
@@ -89,6 +89,11 @@ const input = ({ context }: { context: UpgradeContext }): EffectInput => ({
   reason: context.reason,
   [actingKey]: context[actingKey],
 })
+
+/** Whether trying again can help: the upgrade is not known to be unfit. */
+function isPassing(error: unknown): boolean {
+  return isFault(error) && (error.code === 'upgrade.fetch' || error.kind === 'unavailable')
+}
 
 const unlessUndone = {
   always: { guard: 'isUndone', target: '#upgrade.skipping' },
@@ -186,7 +191,14 @@ export const upgradeStatechart = setup({
         src: 'verify',
         input,
         onDone: [{ guard: ({ event }) => event.output.concerned, target: 'scheduled' }, { target: 'advancing' }],
-        onError: { target: 'rejected', actions: keepReason },
+        onError: [
+          {
+            guard: ({ event }) => isPassing(event.error),
+            target: '#upgrade.fetching.waiting',
+            actions: [keepReason, assign({ fetchesFailed: ({ context }) => context.fetchesFailed + 1 })],
+          },
+          { target: 'rejected', actions: keepReason },
+        ],
       },
     },
     /** The upgrade leaves the node's class alone: "the node is unaffected and immediately advances its version number" (§3). */
@@ -200,7 +212,7 @@ export const upgradeStatechart = setup({
     skippingLater: { after: { fetchBackoff: 'skipping' } },
     scheduled: {
       ...unlessUndone,
-      entry: [assign({ reason: null }), ...enter('scheduled')],
+      entry: [assign({ reason: ({ context }) => (context.drainsFailed > 0 ? context.reason : null) }), ...enter('scheduled')],
       initial: 'deciding',
       states: {
         deciding: {
@@ -228,7 +240,7 @@ export const upgradeStatechart = setup({
           {
             guard: ({ context }) => context.drainsFailed + 1 < drainTriesMax,
             target: 'scheduled.pausing',
-            actions: assign({ drainsFailed: ({ context }) => context.drainsFailed + 1 }),
+            actions: [keepReason, assign({ drainsFailed: ({ context }) => context.drainsFailed + 1 })],
           },
           { target: 'stalled', actions: keepReason },
         ],

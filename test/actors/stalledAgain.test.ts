@@ -50,3 +50,53 @@ test('a stalled node that restarts tells the reason whenever it tells that it is
   t.true(told.length >= 3)
   for (const reason of told) t.regex(reason, /no form/)
 })
+
+test('a retry that was ordered once is heeded once, however often the host restarts', async (t) => {
+  let tries = 0
+  const one = await oneNode(t, { controlsMs: 20 })
+  const { operator } = one.system.desk.running
+  const upgrade = toV2({
+    beforeTransform: () => {
+      tries++
+      throw new Error('no form')
+    },
+  })
+  await one.system.publish(upgrade)
+  await one.host.untilPhase('n1', 'stalled')
+  await operator.retry(1)
+  await until(() => tries === 2 && one.host.last('n1')!.phase === 'stalled', 'it is retried')
+  let host = one.host
+  for (const name of ['h2', 'h3']) {
+    // Answered after its commit: what the node's record says by now is on disk.
+    await one.v0.add('x')
+    host = await one.system.host(name, { state: host.kill() })
+    await host.node(NotesV1, 'n1')
+    await host.untilPhase('n1', 'stalled')
+  }
+  // The next order is another one: if the old one were heeded, it would have been by then.
+  await operator.retry(1)
+  await until(() => tries === 3 && host.last('n1')!.phase === 'stalled', 'it is retried once more')
+  t.is(tries, 3)
+})
+
+test('a retry that was ordered before a node stalled is not meant for it', async (t) => {
+  let tries = 0
+  const one = await oneNode(t, { controlsMs: 20 })
+  const { operator } = one.system.desk.running
+  await operator.hold('n1', 'first the order')
+  await one.system.publish(
+    toV2({
+      beforeTransform: () => {
+        tries++
+        throw new Error('no form')
+      },
+    }),
+  )
+  await one.host.untilPhase('n1', 'scheduled')
+  await operator.retry(1)
+  await operator.release('n1')
+  await one.host.untilPhase('n1', 'stalled')
+  await operator.retry(1)
+  await until(() => tries === 2 && one.host.last('n1')!.phase === 'stalled', 'the order after it is heeded')
+  t.is(tries, 2)
+})

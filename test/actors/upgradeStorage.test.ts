@@ -1,11 +1,11 @@
 /** The disk fails in the middle of learning, advancing or upgrading: the node ends at one version, whole, and its record says which. */
-import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import test from 'ava'
 import type { Write } from '../../core/ports/stateStore.js'
 import { schedule } from '../../index.js'
+import type { MemoryRepository } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, TestSystem } from '../support/testSystem.js'
-import { gates, NotesV1, NotesV2, NotesV3, tickerUpgrade, toV2, toV3 } from './notes.js'
+import { NotesV1, NotesV2, NotesV3, tickerUpgrade, toV2, toV3 } from './notes.js'
 import { fill, oneNode, servesBoth } from './oneNode.js'
 
 const never = schedule('never', (view) => view.sleep(3_600_000))
@@ -58,30 +58,33 @@ test('an advance whose commit fails is made again', async (t) => {
 // Bug 26: #extend() takes the version it was asked for, whatever the record says by then: version 1 has no slot, and never will.
 test('a node that loses what it learned while it learns more learns it again, without a gap', async (t) => {
   const system = await TestSystem.start(t)
-  const host = await system.host('h1')
-  const teacher = await host.node(NotesV1, 'n0')
-  await host.node(NotesV1, 'n1')
-  const [first, second, held] = [gate(), gate(), gate()] as const
-  t.teardown(() => [first, second, held].map((each) => each.open()))
-  gates.set(`${system.name}-0`, first)
-  gates.set(`${system.name}-1`, second)
-  const v0 = system.desk.ref(NotesV1, 'n1', { version: 0 })
-  const slow = [codeOf(v0.addSlowly('a', `${system.name}-0`))]
-  await until(() => first.waiting === 1, 'the first call runs')
+  const before = await system.host('h0')
+  const taught = await before.node(NotesV1, 'n0')
   await system.publish(toV2({ schedule: never }))
   await system.publish(toV3())
-  // Everything is fetched and loaded on this host by then; what the second node learns waits behind its first call.
-  await until(() => teacher.chain.length === 3, 'the first node has learned')
-  slow.push(codeOf(v0.addSlowly('b', `${system.name}-1`)))
-  for (let i = 0; i < 20; i++) await turnOfLoop()
+  await until(() => taught.chain.length === 3, 'both manifests and bundles are on disk')
+  const [held, loaded] = [gate(), gate()]
+  t.teardown(() => [held, loaded].map((each) => each.open()))
+  // The second upgrade is loaded while what was learned of the first is on its way to the disk.
+  let loads = 0
+  const repository: MemoryRepository = Object.create(system.repository, {
+    load: {
+      value: async (digest: string) => {
+        if (++loads === 2) await loaded.pass()
+        return await system.repository.load(digest, new Uint8Array())
+      },
+    },
+  })
+  const host = await system.host('h1', { state: before.kill(), repository })
   host.state.beforeCommit = (batch) => (writes(batch, 's/n1/0.1/r') ? held.pass() : undefined)
-  first.open()
-  await until(() => second.waiting === 1 && held.waiting === 1, 'the second call runs, what was learned first is not on disk')
+  const node = await host.node(NotesV1, 'n1')
+  const v0 = system.desk.ref(NotesV1, 'n1', { version: 0 })
+  await until(() => held.waiting === 1 && loaded.waiting === 1, 'the second is being loaded')
   host.state.beforeCommit = undefined
   held.fail(new Error('disk full'))
-  for (let i = 0; i < 10; i++) await turnOfLoop()
-  second.open()
-  await Promise.all(slow)
+  await until(() => host.events.some(({ type }) => type === 'nodeFailed'), 'the node restarts')
+  loaded.open()
+  await until(() => node.chain.length === 3, 'it has learned both')
   const v2 = system.desk.ref(NotesV3, 'n1', { version: 2, deadline: 1_000 })
   const codes = [await codeOf(v2.stars(0)), await codeOf(v0.mood())]
   const state = host.kill()
