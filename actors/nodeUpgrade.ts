@@ -232,7 +232,8 @@ export class NodeUpgrade {
    * a call has blocked is tried again when that call has ended.
    */
   async awaitRetry(signal: AbortSignal): Promise<void> {
-    const { keeper, services, learning } = this.node
+    const { node } = this
+    const { keeper, services, learning } = node
     const asked = (found: readonly Control[]) => {
       const token = retryToken(found, this.target)
       return token !== undefined && token !== keeper.record.heededRetry
@@ -244,7 +245,8 @@ export class NodeUpgrade {
       return
     }
     keeper.write({ ...keeper.record, heededRetry: retryToken(controls, this.target)! })
-    await this.#settled()
+    // On a disk that does not take it the order may be heeded once more, and is never lost.
+    await this.#settled().catch(() => node.whenRestarted())
     await learning.reconsider()
   }
 
