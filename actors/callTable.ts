@@ -5,7 +5,7 @@
  * One inbox serves all replies. The last token of a reply subject names the message, so that "nobody listens" is matched to its calls.
  */
 import { inject, injectable } from 'tsyringe'
-import { decode } from '../core/codec.js'
+import { decode, pack } from '../core/codec.js'
 import { type CallEnvelope, deadlineMsMax, kinds, type Replier, type ReplyEnvelope } from '../core/envelope.js'
 import { type CallToWrite, writeCall } from '../core/envelopeWriter.js'
 import { Fault } from '../core/fault.js'
@@ -32,6 +32,8 @@ export interface OutgoingCall {
   readonly method: string
   readonly kind: MethodKind
   readonly args: readonly unknown[]
+  /** These packed, where the call does not leave as soon as it is made. */
+  readonly packedArgs?: Uint8Array
   /** By the clock that never goes back. */
   readonly deadline: number
   readonly expects: string | null
@@ -42,6 +44,16 @@ export interface OutgoingCall {
   readonly trace: string | null
   /** How it is sent again, where many hosts make the same call at the same time; by default as the settings say. */
   readonly pace?: Pace
+}
+
+/** The call with its arguments as they are now: whoever made it may change them before it leaves. Throws `protocol.bad-arguments`. */
+export function asItIsNow(call: OutgoingCall): OutgoingCall {
+  return canChange(call.args) ? { ...call, packedArgs: pack(call.args, 'arguments') } : call
+}
+
+function canChange(args: readonly unknown[]): boolean {
+  for (let i = 0; i < args.length; i++) if (typeof args[i] === 'object' && args[i] !== null) return true
+  return false
 }
 
 export interface Pace {
@@ -71,6 +83,8 @@ class OpenCall extends WheelEntry implements Numbered {
   /** Whether the wheel wakes it to be sent again, rather than to end. */
   resends = false
   lastFault: Fault | undefined
+  /** The arguments, from when they were packed first, if they can change. */
+  packedArgs: Uint8Array | undefined
 
   constructor(
     readonly table: CallTable,
@@ -85,6 +99,7 @@ class OpenCall extends WheelEntry implements Numbered {
   ) {
     super()
     this.pauseMs = pauseMs
+    this.packedArgs = call.packedArgs
   }
 
   override due(): void {
@@ -236,7 +251,15 @@ export class CallTable {
     }
   }
 
-  #envelope(kind: CallEnvelope['kind'], seq: number, caller: Caller, call: OutgoingCall, now: number): EnvelopeToWrite {
+  #envelope(
+    kind: CallEnvelope['kind'],
+    seq: number,
+    caller: Caller,
+    call: OutgoingCall,
+    now: number,
+    packedArgs = call.packedArgs,
+    keepsArgs = false,
+  ): EnvelopeToWrite {
     const { label, method, args, deadline, path, trace, expects } = call
     return {
       kind,
@@ -250,19 +273,24 @@ export class CallTable {
       trace,
       together: kind === kinds.call,
       callerFields: callerFields(caller, expects),
+      packedArgs,
+      keepsArgs,
     }
   }
 
   #send(open: OpenCall, now: number): void {
     const { call } = open
-    // What is sent while the transport is away is refused, not buffered: the call is tried again within its deadline.
-    if (this.transport.status !== 'connected') {
-      this.#notExecuted(open, new Fault('unavailable.disconnected', 'not connected'))
-      return
-    }
+    const keepsArgs = open.packedArgs === undefined && canChange(call.args)
     try {
-      const envelope = this.#envelope(kinds.call, open.number, open.caller, call, now)
+      // What is sent while the transport is away is refused, not buffered: the call is tried again within its deadline.
+      if (this.transport.status !== 'connected') {
+        if (keepsArgs) open.packedArgs = pack(call.args, 'arguments')
+        this.#notExecuted(open, new Fault('unavailable.disconnected', 'not connected'))
+        return
+      }
+      const envelope = this.#envelope(kinds.call, open.number, open.caller, call, now, open.packedArgs, keepsArgs)
       const parcel = this.outbox.write(this.outbox.destination(call.subject), writeEnvelope, envelope, this.#newGroup)
+      open.packedArgs = envelope.packedArgs
       const group = parcel.address as Group
       if (group.unanswered++ === 0) this.#groups.add(group)
       group.calls.push(open)

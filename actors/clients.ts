@@ -12,7 +12,7 @@ import { describeClass, type NodeClass } from '../core/nodeObject.js'
 import { clientService } from '../core/ports/upgradeDatabase.js'
 import { subjectsOf } from '../core/subjects.js'
 import { FrequentCaller } from './caller.js'
-import type { OutgoingCall } from './callTable.js'
+import { asItIsNow, type OutgoingCall } from './callTable.js'
 import { NodeServices } from './nodeServices.js'
 import { type Dispatch, makeRef } from './refs.js'
 
@@ -70,18 +70,27 @@ export class Clients {
     const now = clock.monotonicMs()
     const caller = this.#known(ref.pin)
     if (caller !== undefined) return calls.call(caller, outgoing(ref, caller.version, method, kind, args, now), now)
-    return this.#find(ref).then((found) => calls.call(found, outgoing(ref, found.version, method, kind, args, now)), notSent)
+    return this.#callLater(ref, outgoing(ref, 0, method, kind, args, now))
+  }
+
+  async #callLater(ref: PinnedRef, unlabelled: OutgoingCall): Promise<unknown> {
+    const call = asItIsNow(unlabelled)
+    const found = await this.#find(ref).catch(notSent)
+    return this.services.calls.call(found, { ...call, label: found.version })
   }
 
   #send(ref: PinnedRef, method: string, kind: MethodKind, args: readonly unknown[]): void {
     const { calls, clock, observe } = this.services
     const now = clock.monotonicMs()
     const caller = this.#known(ref.pin)
-    if (caller !== undefined) calls.send(caller, outgoing(ref, caller.version, method, kind, args, now), now)
-    else
-      this.#find(ref)
-        .then((found) => calls.send(found, outgoing(ref, found.version, method, kind, args, now)))
-        .catch((error) => observe({ type: 'warning', message: `a send of ${method} was dropped`, error }))
+    if (caller !== undefined) {
+      calls.send(caller, outgoing(ref, caller.version, method, kind, args, now), now)
+      return
+    }
+    const call = asItIsNow(outgoing(ref, 0, method, kind, args, now))
+    this.#find(ref)
+      .then((found) => calls.send(found, { ...call, label: found.version }))
+      .catch((error) => observe({ type: 'warning', message: `a send of ${method} was dropped`, error }))
   }
 
   /** Who calls, if the pin's version is known for good, or as long as there is no newer one. */

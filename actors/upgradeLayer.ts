@@ -10,7 +10,7 @@ import type { MethodKind } from '../core/methods.js'
 import { describeClass, type NodeClass } from '../core/nodeObject.js'
 import { subjectsOf } from '../core/subjects.js'
 import { type Caller, CallingNode } from './caller.js'
-import type { OneWayKind, OutgoingCall } from './callTable.js'
+import { asItIsNow, type OneWayKind, type OutgoingCall } from './callTable.js'
 import type { NodeServices } from './nodeServices.js'
 import type { NodeState } from './nodeState.js'
 import { makeRef } from './refs.js'
@@ -101,7 +101,13 @@ export class UpgradeLayer {
 
   #call(call: OutgoingCall, now: number): Promise<unknown> {
     if (this.node.state.isCommitted) return this.node.services.calls.call(this.#frequentCaller(), call, now)
-    return this.#settled().then(() => this.node.services.calls.call(this.#frequentCaller(), call))
+    return this.#callLater(call)
+  }
+
+  async #callLater(call: OutgoingCall): Promise<unknown> {
+    const now = asItIsNow(call)
+    await this.#settled()
+    return this.node.services.calls.call(this.#frequentCaller(), now)
   }
 
   #send(call: OutgoingCall, now: number, kind: OneWayKind = kinds.send): void {

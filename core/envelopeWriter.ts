@@ -11,7 +11,14 @@ type CallerField = 'caller' | 'incarnation' | 'callerClass' | 'callerVersion' | 
 export type CallerFields = Pick<CallEnvelope, CallerField>
 
 /** A call without them. */
-export type CallToWrite = Omit<CallEnvelope, CallerField>
+export type CallToWrite = Omit<CallEnvelope, CallerField> & ArgumentsToKeep
+
+/** Arguments that can be changed meanwhile are sent again as they were when they were packed first. */
+export interface ArgumentsToKeep {
+  packedArgs?: Uint8Array | undefined
+  /** Whether `packedArgs` is to be set. */
+  readonly keepsArgs?: boolean
+}
 
 const scratch = new WireWriter()
 
@@ -41,7 +48,12 @@ export function writeCall(writer: WireWriter, call: CallToWrite, callerFields: U
   writer.number(label)
   writer.number(call.seq)
   writer.text(method)
-  if (!writer.plain(call.args)) throw notPlain(call.args, 'arguments')
+  if (call.packedArgs !== undefined) writer.packed(call.packedArgs)
+  else {
+    const start = writer.length
+    if (!writer.plain(call.args)) throw notPlain(call.args, 'arguments')
+    if (call.keepsArgs === true) call.packedArgs = writer.copy(start)
+  }
   writer.number(call.deadlineMs)
   writer.packed(callerFields)
   if (path === null) writer.byte(0xc0)

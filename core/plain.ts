@@ -85,7 +85,7 @@ function find(value: unknown, path: string, depth: number): Fault | undefined {
     return undefined
   }
   if (isPlainObject(value, depth)) return undefined
-  if (isPromiseIgnored(value)) return refused(path, 'a promise that was not awaited')
+  if (isPromiseIgnored(value)) return refused(path, 'a Promise that was not awaited')
   return refused(path, value instanceof globalThis.Date ? 'an invalid Date' : `a ${value.constructor?.name ?? 'class instance'}`)
 }
 

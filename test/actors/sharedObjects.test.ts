@@ -205,3 +205,69 @@ test('what can’t travel can’t be handed to another object of the node either
   for (const call of [ref.map(), ref.take(1), ref.timer()])
     t.is((await t.throwsAsync<Fault>(call))!.code, 'protocol.bad-arguments')
 })
+
+class Basket extends NodeObject<{ n: number; got: unknown[] }> {
+  static override readonly className = 'Basket.v1'
+  static override initial() {
+    return { n: 0, got: [] as unknown[] }
+  }
+  @command put(items: Item[]): void {
+    this.state.got.push(items.map(({ name }) => name))
+  }
+  @query got(): unknown[] {
+    return this.state.got
+  }
+  @query names(items: Item[]): string[] {
+    return items.map(({ name }) => name)
+  }
+  /** Its write is not on disk yet when it calls: the call leaves later. */
+  @command async pass(): Promise<string[]> {
+    this.state.n++
+    const items = [{ name: 'as it was', tags: [] }]
+    const names = this.ref(Basket, 'other').names(items)
+    items[0]!.name = 'changed'
+    return await names
+  }
+}
+
+/** Makes a call and changes its argument at once; how the argument arrived. */
+async function changedAtOnce<T>(call: (items: Item[]) => Promise<T>): Promise<T> {
+  const items = [{ name: 'as it was', tags: [] }]
+  const answer = call(items)
+  items[0]!.name = 'changed'
+  items.push({ name: 'new', tags: [] })
+  return await answer
+}
+
+test('an argument that its caller changes arrives as it was when the call was made, whenever that leaves', async (t) => {
+  const system = await TestSystem.start(t)
+  const host = await system.host('h1')
+  await host.node(Basket, 'b')
+  await host.node(Basket, 'other')
+  // The first call of a reference waits until its version is found.
+  const first = system.desk.ref(Basket, 'b')
+  t.deepEqual(await changedAtOnce((items) => first.names(items)), ['as it was'])
+  t.deepEqual(await changedAtOnce((items) => first.names(items)), ['as it was'])
+  t.deepEqual(await first.pass(), ['as it was'])
+  // While the transport is away, and where nobody listens yet, it is sent again.
+  system.desk.transport.disconnect()
+  const waiting = changedAtOnce((items) => first.put(items))
+  const late = changedAtOnce((items) => system.desk.ref(Basket, 'late', { version: 0 }).put(items))
+  system.desk.transport.reconnect()
+  await host.node(Basket, 'late')
+  await Promise.all([waiting, late])
+  t.deepEqual(await first.got(), [['as it was']])
+  t.deepEqual(await system.desk.ref(Basket, 'late', { version: 0 }).got(), [['as it was']])
+})
+
+test('a query whose answer is lost is sent again with the arguments that it had', async (t) => {
+  const system = await TestSystem.start(t, { queryResendMs: 30 })
+  const host = await system.host('h1')
+  await host.node(Basket, 'b')
+  let dropped = 0
+  system.broker.filter = ({ from, message }) =>
+    from === 'desk' && message.subject.endsWith('.node.b') && dropped++ === 0 ? 'drop' : 'deliver'
+  const ref = system.desk.ref(Basket, 'b', { version: 0 })
+  t.deepEqual(await changedAtOnce((items) => ref.names(items)), ['as it was'])
+  t.true(dropped > 1)
+})

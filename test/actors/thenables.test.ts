@@ -247,6 +247,6 @@ test.serial(
     const ref = system.desk.ref(BoxV2, 'b', { version: 1 })
     const messages = await Promise.all((['a', 'b'] as const).map((name) => ref.get(name).then(String, (error) => error.message)))
     t.regex(messages[0]!, /checkRecord\(\) may not be asynchronous/)
-    t.regex(messages[1]!, /a promise that was not awaited/)
+    t.regex(messages[1]!, /a Promise that was not awaited/)
   },
 )
