@@ -20,12 +20,14 @@ import { Journal } from './actors/journal.js'
 import { Looking } from './actors/looking.js'
 import { NodeServices } from './actors/nodeServices.js'
 import { Observers } from './actors/observers.js'
+import { OpenParts } from './actors/openParts.js'
 import { type BuiltUpgrade, Operator, type PublishOptions } from './actors/operator.js'
 import { Outbox } from './actors/outbox.js'
 import { Population } from './actors/population.js'
 import { RecordPasses } from './actors/recordPasses.js'
 import { Registrar } from './actors/registrar.js'
 import { defaultSettings, type HostSettings } from './actors/settings.js'
+import { StopBudget } from './actors/stopBudget.js'
 import { Teaching } from './actors/teaching.js'
 import { telemetryOf } from './actors/telemetries.js'
 import { TimerWheel } from './actors/timerWheel.js'
@@ -42,58 +44,32 @@ import { checkName, type Version } from './core/ids.js'
 import { checkFacts, type NodeFacts } from './core/nodeFilter.js'
 import { keys } from './core/nodeRecord.js'
 import type { ClassRepository } from './core/ports/classRepository.js'
-import { type Clock, type WallClock, withMonotonic } from './core/ports/clock.js'
 import type { HostMetrics, MetricsFactory } from './core/ports/metrics.js'
-import { type Random, randomName } from './core/ports/random.js'
+import { randomName } from './core/ports/random.js'
 import type { Signer } from './core/ports/signatures.js'
 import type { StateStore } from './core/ports/stateStore.js'
 import type { Telemetry } from './core/ports/telemetry.js'
-import type { Transport } from './core/ports/transport.js'
-import type { UpgradeDatabase } from './core/ports/upgradeDatabase.js'
 import { checkTrust } from './core/trust.js'
 import { VerifiedHistory } from './core/verifiedHistory.js'
 import { answerDiscovery } from './telemetry/discovery.js'
-import type { TransportFactory } from './transports/factory.js'
 import { lmdb } from './transports/lmdb/index.js'
-import { type EmbeddedWorld, embeddedWorld } from './transports/memory/embeddedWorld.js'
 import { memoryStore } from './transports/memory/memoryStore.js'
 import { bundleRepository } from './transports/modules/bundleRepository.js'
 import { nkeySignatures } from './transports/nkeys/nkeys.js'
-import { openPatiently } from './transports/patientDatabase.js'
 import type { StateFactory } from './transports/stateFactory.js'
-import { systemClock } from './transports/systemClock.js'
 import { systemRandom } from './transports/systemRandom.js'
-import type { UdbFactory } from './transports/udbFactory.js'
+import { clockOf, connect, type Trusting, type Ways } from './ways.js'
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 if (major < 22 || (major === 22 && minor < 20))
   throw new Fault('config.invalid', `Theseus needs Node.js 22.20 or newer, this is ${process.versions.node}`)
 
-/** Whom a host, or an upgrade server, lets install upgrades. */
-export interface Trusting {
-  /**
-   * The public keys of the upgraders who are trusted at version 0, as `natsctl key new` prints them. It stays as it is when keys change: a
-   * signed upgrade says who is trusted from then on. Left out: upgrades need no signature, which is for development.
-   */
-  readonly trust?: readonly string[]
-}
+export type { Trusting, Ways } from './ways.js'
 
 /** Who publishes. */
 export interface Publishing {
   /** Signs what is published: `signer(seed)` of `theseus/nkeys`. */
   readonly upgrader?: Signer
-}
-
-/** The ways to the world. Without `transport` and `udb` the system is embedded: it lives in this process and needs no server. */
-export interface Ways {
-  /** The name of the deployment: all its nodes share a transport, an upgrade server and an upgrade database. */
-  readonly system: string
-  /** `nats('nats://…')`. By default the memory of this process. */
-  readonly transport?: TransportFactory
-  /** `redis('redis://…')`. By default the memory of this process. */
-  readonly udb?: UdbFactory
-  readonly clock?: Clock | WallClock
-  readonly random?: Random
 }
 
 export interface HostOptions extends Ways, Trusting, Publishing {
@@ -140,20 +116,30 @@ export interface RunningHost extends Pick<Host, 'id' | 'system' | 'node' | 'ref'
 }
 
 /**
- * Starts a host. Throws `config.*` for settings that can't be, `unavailable.disconnected` when a server can't be reached.
+ * Starts a host. Throws `config.*` for settings that can't be, `unavailable.disconnected` when a server can't be reached; then nothing that it
+ * opened stays open.
  */
 export async function createHost(options: HostOptions): Promise<RunningHost> {
+  const parts = new OpenParts()
+  try {
+    return await assemble(options, parts)
+  } catch (error) {
+    await closeAll(parts, options).catch(() => {}) // Why it could not be started says more.
+    throw error
+  }
+}
+
+async function assemble(options: HostOptions, parts: OpenParts): Promise<RunningHost> {
   const system = checkName('system', options.system)
   const directory = options.directory ?? join('.theseus', system)
-  const store = await (options.state ?? lmdb(join(directory, 'state'))).open()
-  const opened = await open(options, store).catch(async (error) => {
-    await store.close()
-    throw error
-  })
-  const { scope, observers, metrics, close } = opened
   const { bundles = join(directory, 'bundles') } = options
+  const store = await (options.state ?? lmdb(join(directory, 'state'))).open()
+  parts.add('store', () => store.close())
+  const { scope, observers, metrics } = await open(options, store, parts)
   scope.register(tokens.repository, { useValue: typeof bundles === 'string' ? bundleRepository(bundles) : bundles })
   options.register?.(scope)
+  const host = scope.resolve(Host)
+  parts.add('host', (budget) => host.stop(budget))
   const services = scope.resolve(NodeServices)
   services.container = scope
   services.inspect = options.inspect
@@ -162,39 +148,19 @@ export async function createHost(options: HostOptions): Promise<RunningHost> {
   const telemetry = telemetryOf(telemetries)
   services.telemetry = telemetry
   services.calls.telemetry = telemetry
+  parts.add('telemetry', () => telemetry?.stop?.())
   for (const { observe } of telemetries) if (observe !== undefined) observers.add(observe)
-  const host = scope.resolve(Host)
   const operator = scope.resolve(Operator)
-  const metricsServer = await metrics
-    ?.serve(() => host.status())
-    .catch(async (error) => {
-      await host.stop()
-      await close()
-      await store.close()
-      throw error
-    })
+  const metricsServer = await metrics?.serve(() => host.status())
+  parts.add('metrics', () => metricsServer?.close())
   host.start()
   const { transport, clock } = services
-  const hasDiscovery = options.discovery ?? options.transport !== undefined
-  const endDiscovery = hasDiscovery
-    ? answerDiscovery({ transport, status: () => host.status(), startedMs: clock.now() })
-    : async () => {}
+  if (options.discovery ?? options.transport !== undefined)
+    parts.add('discovery', answerDiscovery({ transport, status: () => host.status(), startedMs: clock.now() }))
   // A host serves until it is stopped; where the system is embedded nothing else keeps the process.
-  const keepAlive = options.transport === undefined ? setInterval(() => {}, 2 ** 30) : undefined
-  const stop = async () => {
-    try {
-      await endDiscovery()
-      await host.stop()
-      telemetry?.stop?.()
-      await close()
-      await store.close()
-    } finally {
-      // Whoever asks meanwhile hears that the host is not ready.
-      await metricsServer?.close()
-      // Last: what is waited for until then may have no more than a timer, which keeps no process.
-      clearInterval(keepAlive)
-    }
-  }
+  const keepAlive = options.transport === undefined ? keepProcess() : () => {}
+  let stopping: Promise<void> | undefined
+  const stop = () => (stopping ??= closeAll(parts, options).finally(keepAlive))
   return {
     id: host.id,
     system,
@@ -212,13 +178,39 @@ export async function createHost(options: HostOptions): Promise<RunningHost> {
   }
 }
 
+async function closeAll(parts: OpenParts, { settings, ...ways }: Pick<HostOptions, 'clock' | 'settings'>): Promise<void> {
+  const budget = new StopBudget(clockOf(ways), settings?.leaveMs ?? defaultSettings.leaveMs)
+  // What is waited for may have no more than a timer, which keeps no process.
+  const letGo = keepProcess()
+  try {
+    await parts.close(budget)
+  } finally {
+    budget.over()
+    letGo()
+  }
+}
+
+/** Returns what lets the process go. */
+function keepProcess(): () => void {
+  const timer = setInterval(() => {}, 2 ** 30)
+  return () => clearInterval(timer)
+}
+
 /** A connection for an operator: no nodes, no state. */
 export async function connectOperator(
   options: Ways & Publishing & Pick<HostOptions, 'settings'>,
 ): Promise<Operator & { close(): Promise<void> }> {
-  const store = await memoryStore().open()
-  const { scope, close } = await open({ ...options, hostId: `operator-${randomName(options.random ?? systemRandom)}` }, store)
-  return Object.assign(scope.resolve(Operator), { close })
+  const parts = new OpenParts()
+  const close = () => closeAll(parts, options)
+  try {
+    const store = await memoryStore().open()
+    const hostId = `operator-${randomName(options.random ?? systemRandom)}`
+    const { scope } = await open({ ...options, hostId }, store, parts)
+    return Object.assign(scope.resolve(Operator), { close })
+  } catch (error) {
+    await close().catch(() => {})
+    throw error
+  }
 }
 
 /** Starts an upgrade server. Several may run for one system, over one UDB. */
@@ -241,31 +233,40 @@ export async function startUpgradeServer(
 ): Promise<{ stop(): Promise<void> }> {
   const system = checkName('system', options.system)
   const trust = checkTrust(nkeySignatures, options.trust)
+  const rounds = {
+    ...(options.deathDelay === undefined ? {} : { deathDelayMs: milliseconds(options.deathDelay) }),
+    ...(options.gateRound === undefined ? {} : { gateRoundMs: milliseconds(options.gateRound) }),
+    ...(options.deathRound === undefined ? {} : { deathRoundMs: milliseconds(options.deathRound) }),
+  }
   const ways = await connect(options, 'upgrade-server', options.observe ?? (() => {}))
   const server = new UpgradeServer({
     system,
     ...ways,
+    ...rounds,
     clock: clockOf(options),
     signatures: nkeySignatures,
     trust,
     // Not of the system's own chance: a rehearsal is the same whatever a server is called.
     name: randomName(systemRandom),
     ...(options.observe === undefined ? {} : { observe: options.observe }),
-    ...(options.deathDelay === undefined ? {} : { deathDelayMs: milliseconds(options.deathDelay) }),
     ...(options.gate === undefined ? {} : { gate: options.gate }),
-    ...(options.gateRound === undefined ? {} : { gateRoundMs: milliseconds(options.gateRound) }),
-    ...(options.deathRound === undefined ? {} : { deathRoundMs: milliseconds(options.deathRound) }),
   })
+  const stopOnce = async () => {
+    const budget = new StopBudget(clockOf(options), defaultSettings.leaveMs)
+    try {
+      await budget.forLeaving(server.stop())
+      await budget.forClosing(ways.close())
+    } finally {
+      budget.over()
+    }
+  }
+  let stopping: Promise<void> | undefined
+  const stop = () => (stopping ??= stopOnce())
   await server.start().catch(async (error) => {
-    await ways.close()
+    await stop().catch(() => {})
     throw error
   })
-  return {
-    stop: async () => {
-      await server.stop()
-      await ways.close()
-    },
-  }
+  return { stop }
 }
 
 const hostParts: readonly (new (...args: any[]) => object)[] = [
@@ -298,10 +299,9 @@ interface Opened {
   readonly scope: DependencyContainer
   readonly observers: Observers
   readonly metrics: HostMetrics | undefined
-  close(): Promise<void>
 }
 
-async function open(options: HostOptions, store: StateStore): Promise<Opened> {
+async function open(options: HostOptions, store: StateStore, parts: OpenParts): Promise<Opened> {
   const system = checkName('system', options.system)
   const random = options.random ?? systemRandom
   const hostId = checkName('node id', options.hostId ?? `host-${randomName(random)}`)
@@ -313,6 +313,7 @@ async function open(options: HostOptions, store: StateStore): Promise<Opened> {
   // A host that comes back with nodes does not wait for the database.
   const [hasNodes] = store.range(...keys.allRecords, 1)
   const ways = await connect(options, hostId, observers.notify, hasNodes !== undefined)
+  parts.add('ways', () => ways.close())
   const metrics = options.metrics?.open({ system, hostId })
   const scope = container.createChildContainer()
   const settings: HostSettings = {
@@ -333,91 +334,5 @@ async function open(options: HostOptions, store: StateStore): Promise<Opened> {
   scope.register(tokens.signing, { useValue: signing })
   // One of each per host, not per process: `@singleton()` would make them the whole process's.
   for (const part of hostParts) scope.registerSingleton(part)
-  return { scope, observers, metrics, close: ways.close }
-}
-
-/** One per clock given, so that all parts of a process measure with the same. */
-const clocks = new WeakMap<Clock | WallClock, Clock>()
-
-function clockOf({ clock: given = systemClock }: Ways): Clock {
-  const known = clocks.get(given)
-  if (known !== undefined) return known
-  const clock = withMonotonic(given)
-  clocks.set(given, clock)
-  return clock
-}
-
-interface Connected {
-  readonly transport: Transport
-  readonly database: UpgradeDatabase
-  close(): Promise<void>
-}
-
-async function connect(options: Ways & Trusting, name: string, observe: HostObserver, isPatient = false): Promise<Connected> {
-  if ((options.transport === undefined) !== (options.udb === undefined)) {
-    throw new Fault('config.invalid', 'give transport and udb together, or neither: then the system is embedded in this process')
-  }
-  const clock = clockOf(options)
-  const world = options.transport === undefined || options.udb === undefined ? enter(options) : undefined
-  const onError = (error: unknown) => observe({ type: 'warning', message: 'the transport reports an error', error })
-  const transport = await (options.transport ?? world!.transport).connect({ name, onError })
-  const away = (error: Fault) =>
-    observe({
-      type: 'warning',
-      message: 'the upgrade database does not answer; nodes serve without it, and it is tried again',
-      error,
-    })
-  const udb = options.udb ?? world!.database
-  const opening = isPatient ? openPatiently(udb, options.system, clock, away) : udb.open(options.system, clock)
-  const database = await opening.catch(async (error) => {
-    await transport.close()
-    throw error
-  })
-  await world?.ready
-  return {
-    transport,
-    database,
-    close: async () => {
-      await transport.close()
-      await database.close()
-      await world?.leave()
-    },
-  }
-}
-
-interface Entered {
-  readonly transport: TransportFactory
-  readonly database: UdbFactory
-  readonly ready: Promise<void>
-  leave(): Promise<void>
-}
-
-/** An embedded system has its upgrade server in the same process, from the first host until the last has stopped; it trusts whom the first does. */
-const servers = new WeakMap<EmbeddedWorld, Promise<UpgradeServer>>()
-
-function enter({ system, trust }: Ways & Trusting): Entered {
-  const world = embeddedWorld(system)
-  const isFirst = world.enter()
-  if (isFirst) servers.set(world, embeddedServer(world, system, trust))
-  return {
-    transport: world.transport,
-    database: world.database,
-    ready: servers.get(world)!.then(() => {}),
-    leave: async () => {
-      if (world.leave()) await (await servers.get(world))?.stop()
-    },
-  }
-}
-
-async function embeddedServer(world: EmbeddedWorld, system: string, trust: Trusting['trust']): Promise<UpgradeServer> {
-  const server = new UpgradeServer({
-    system,
-    transport: await world.transport.connect({ name: 'upgrade-server' }),
-    database: await world.database.open(system, systemClock),
-    clock: systemClock,
-    signatures: nkeySignatures,
-    trust,
-  })
-  await server.start()
-  return server
+  return { scope, observers, metrics }
 }

@@ -16,18 +16,20 @@ import type { Node } from './node.js'
 import { type NodeHandle, RunningNode } from './nodeHandle.js'
 import { NodeServices } from './nodeServices.js'
 import { startNode } from './nodeStart.js'
-import { sleep } from './timeouts.js'
+import { hostStopped, type NodeStart, StartingNodes } from './startingNodes.js'
+import { StopBudget } from './stopBudget.js'
 
 @injectable()
 export class Host {
   readonly #nodes = new Map<string, Node>()
-  readonly #starting = new Set<string>()
+  readonly #starting = new StartingNodes()
   #announcements: Subscription | undefined
   #cancelAsking: () => void = () => {}
   /** The newest version announced, while the moment to ask for it has not come. */
   #announcedVersion: Version | undefined
   #cancelAnnounced: () => void = () => {}
   #stopped = false
+  #stopping: Promise<void> | undefined
 
   constructor(
     @inject(NodeServices) private readonly services: NodeServices,
@@ -77,31 +79,30 @@ export class Host {
 
   /**
    * Starts a node of this class, or of whatever class of the same service its state is of. Throws `config.*` for a wrong class or id, and
-   * for a node that is registered with another state directory.
+   * for a node that is registered with another state directory; `unavailable.stopped` when the host stops, or has stopped.
    */
   async node(definition: NodeClass, nodeId: string): Promise<NodeHandle> {
-    if (this.#stopped) throw new Fault('config.invalid', 'the host has stopped')
+    if (this.#stopped) throw hostStopped()
     if (this.#nodes.has(nodeId) || this.#starting.has(nodeId))
       throw new Fault('config.invalid', `node ${nodeId} runs on this host already`)
-    this.#starting.add(nodeId)
     this.services.fence.start()
-    try {
-      const node = await startNode(this.services, definition, nodeId)
-      this.#nodes.set(nodeId, node)
-      if (!this.services.registrar.has(nodeId)) {
-        await node.stop()
-        this.#nodes.delete(nodeId)
-        throw new Fault('config.registered-elsewhere', `node ${nodeId} was started elsewhere while it started here`, { nodeId })
-      }
-      // What was heard while the node was starting.
-      const { heard, dead } = this.services.history
-      if (heard > node.keeper.record.newest) node.learning.learn(heard)
-      if (dead > node.keeper.record.oldest) node.versionsOver()
-      await this.services.transport.flush().catch(() => {})
-      return this.#handle(node)
-    } finally {
-      this.#starting.delete(nodeId)
+    return this.#starting.run(nodeId, (start) => this.#startNode(definition, nodeId, start))
+  }
+
+  async #startNode(definition: NodeClass, nodeId: string, start: NodeStart): Promise<NodeHandle> {
+    const node = await startNode(this.services, definition, nodeId, start)
+    this.#nodes.set(nodeId, node)
+    if (!this.services.registrar.has(nodeId)) {
+      await node.stop()
+      this.#nodes.delete(nodeId)
+      throw new Fault('config.registered-elsewhere', `node ${nodeId} was started elsewhere while it started here`, { nodeId })
     }
+    // What was heard while the node was starting.
+    const { heard, dead } = this.services.history
+    if (heard > node.keeper.record.newest) node.learning.learn(heard)
+    if (dead > node.keeper.record.oldest) node.versionsOver()
+    await this.services.transport.flush().catch(() => {})
+    return this.#handle(node)
   }
 
   /** The host and its nodes at this moment. */
@@ -114,7 +115,7 @@ export class Host {
       transport: transport.status,
       newestVersion: history.heard,
       openCalls: calls.openCalls,
-      starting: [...this.#starting],
+      starting: this.#starting.ids,
       nodes: [...this.#nodes.values()].map((node) => node.status.snapshot),
     }
   }
@@ -135,36 +136,46 @@ export class Host {
     await this.services.transport.flush()
   }
 
-  /** Ends all nodes: running calls finish, waiting ones are refused as not executed, everything is on disk. */
-  async stop(): Promise<void> {
-    if (this.#stopped) return
+  /**
+   * Ends all nodes: running calls finish, waiting ones are refused as not executed, everything is on disk. What does not come to its end within
+   * the budget is left behind: its caller hears nothing, and it writes nothing any more.
+   */
+  stop(budget = new StopBudget(this.services.clock, this.services.settings.leaveMs)): Promise<void> {
+    this.#stopping ??= this.#stop(budget)
+    return this.#stopping
+  }
+
+  async #stop(budget: StopBudget): Promise<void> {
+    const { inspection, journal, calls, outbox, registrar, observe, settings } = this.services
     this.#stopped = true
     this.services.fence.stop()
     this.#cancelAsking()
     this.#cancelAnnounced()
-    await this.#announcements?.drain()
-    const nodes = [...this.#nodes.values()]
-    await this.#leave(nodes)
-    await Promise.all(nodes.map((node) => node.stop()))
+    // Before anything is waited for: no node comes after those that are ended here.
+    const started = this.#starting.stop()
+    await budget.forLeaving(Promise.resolve(this.#announcements?.drain()))
+    const nodes = [...this.#nodes.values(), ...this.#starting.nodes]
+    await budget.forLeaving(Promise.all([started, this.#leave(nodes, budget)]))
+    if (budget.isLate) {
+      const busy = [...this.#starting.ids, ...nodes.flatMap(({ id, mailbox }) => (mailbox.isIdle ? [] : id))]
+      const message = `the host stops after ${settings.leaveMs} ms though it is still busy: ${busy.join(', ')}`
+      observe({ type: 'warning', message, error: new Fault('upgrade.drain', 'running calls and starts did not end in time') })
+    }
+    await Promise.all(nodes.map((node) => node.stop(budget)))
     this.#nodes.clear()
-    this.services.inspection.stop()
-    await this.services.journal.idle()
-    this.services.calls.close()
-    this.services.outbox.flush()
-    await this.services.registrar.stop()
+    inspection.stop()
+    await budget.forClosing(journal.idle())
+    journal.close()
+    calls.close()
+    outbox.flush()
+    await budget.forClosing(registrar.stop())
   }
 
   /** A running call may need a node of this host to end, and that one's call another, so all serve on until none is busy. */
-  async #leave(nodes: readonly Node[]): Promise<void> {
-    const { clock, settings } = this.services
-    const over = new AbortController()
-    const idle = async () => {
-      await Promise.all(nodes.map((node) => node.leave()))
-      while (!over.signal.aborted && nodes.some(({ mailbox }) => !mailbox.isIdle))
-        await Promise.all(nodes.map(({ mailbox }) => mailbox.whenIdle()))
-    }
-    await Promise.race([idle(), sleep(clock, settings.leaveMs, over.signal).catch(() => {})])
-    over.abort()
+  async #leave(nodes: readonly Node[], budget: StopBudget): Promise<void> {
+    await Promise.all(nodes.map((node) => node.leave()))
+    while (!budget.isLate && nodes.some(({ mailbox }) => !mailbox.isIdle))
+      await Promise.all(nodes.map(({ mailbox }) => mailbox.whenIdle()))
   }
 
   #handle(node: Node): NodeHandle {

@@ -332,7 +332,9 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     try {
       // Packed now: a later command may change what the result refers to.
       if (answers !== undefined && !isFixed(value)) packed = this.#packed(entry, value)
-      callee.state.keep(this.#ticket)
+      // The node has stopped, and has not waited for this call. C3: it is not acknowledged.
+      if (!callee.state.keep(this.#ticket) && entry.kind === 'command')
+        throw new Fault('unavailable.storage', `node ${replier.node} stopped before the call ended; the call left no trace on it`)
     } catch (error) {
       return this.#failed(error)
     }

@@ -4,9 +4,11 @@
  *
  * J1. The writes of one command are in one batch, and batches are committed in order.
  * J2. When a batch fails, so does everything written after it: it may have seen what was lost.
+ * J3. After `close` nothing reaches the store: what is written is lost, and whoever waits for it hears so.
  */
 import { inject, injectable } from 'tsyringe'
 import { pack } from '../core/codec.js'
+import { Fault } from '../core/fault.js'
 import type { Clock } from '../core/ports/clock.js'
 import { compareKeys, type StateStore, type Write } from '../core/ports/stateStore.js'
 import { tokens } from './tokens.js'
@@ -61,6 +63,7 @@ export class Journal {
   #filling: Batch = emptyBatch(1)
   #committing: Batch | undefined
   #scheduled = false
+  #isClosed = false
   #idle: (() => void)[] = []
 
   constructor(
@@ -70,6 +73,7 @@ export class Journal {
 
   /** Adds one write to the batch being filled and returns that batch. */
   write(key: string, value: Written, writer?: Writer): BatchNumber {
+    if (this.#isClosed) return this.#filling.number // J3
     const { writes, groups } = this.#filling
     if (groups !== undefined && !writes.has(key)) addTo(groups, key)
     writes.set(key, value)
@@ -85,7 +89,8 @@ export class Journal {
 
   /** Calls `done` when `batch` is on disk, or with the error when it is lost. At once if that is known already. */
   whenCommitted(batch: BatchNumber, done: Waiter): void {
-    if (this.#lost.has(batch)) done(new Error(`batch ${batch} was lost`))
+    if (this.#isClosed && batch > this.#committed) done(closed())
+    else if (this.#lost.has(batch)) done(new Error(`batch ${batch} was lost`))
     else if (batch <= this.#committed) done(undefined)
     else if (this.#committing?.number === batch) this.#committing.waiters.push(done)
     else if (this.#filling.number === batch) this.#filling.waiters.push(done)
@@ -132,6 +137,18 @@ export class Journal {
     return new Promise((resolve) => this.#idle.push(resolve))
   }
 
+  /** The host stops: what is still to be committed is lost. */
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    const left = this.#filling
+    this.#filling = emptyBatch(left.number + 1)
+    for (const number of [left.number, this.#filling.number]) this.#lost.add(number)
+    for (const resolve of left.closed) resolve()
+    for (const writer of left.writers) writer.lost(closed())
+    for (const done of left.waiters) done(closed())
+  }
+
   #overlay(from: string, to: string): (readonly [string, Uint8Array | null])[] {
     const merged = new Map<string, Uint8Array | null>()
     for (const batch of [this.#committing, this.#filling]) {
@@ -143,7 +160,7 @@ export class Journal {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#committing !== undefined) return
+    if (this.#isClosed || this.#scheduled || this.#committing !== undefined) return
     this.#scheduled = true
     this.clock.turn(() => {
       this.#scheduled = false
@@ -189,6 +206,10 @@ export class Journal {
     for (const done of [...batch.waiters, ...lost.waiters]) done(error)
     this.#commitNext()
   }
+}
+
+function closed(): Fault {
+  return new Fault('unavailable.storage', 'the host has stopped: the state was not written')
 }
 
 function emptyBatch(number: BatchNumber): Batch {

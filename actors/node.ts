@@ -31,6 +31,7 @@ import { RecordKeeper } from './recordKeeper.js'
 import { RecordPass } from './recordPass.js'
 import { type Receiver, route, timerCall } from './router.js'
 import { ServiceSlot } from './serviceSlot.js'
+import { StopBudget } from './stopBudget.js'
 import type { TimerWheel } from './timerWheel.js'
 import { type LabelledNode, type RunningCall, UpgradeLayer } from './upgradeLayer.js'
 import { UpgradeManager } from './upgradeManager.js'
@@ -61,6 +62,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
   #restart: NodeRestart | undefined
   #leaving = false
   #stopped = false
+  #ending: Promise<void> | undefined
   /** As long as this node runs: an upgrade's functions are always the same. */
   #rules: Map<string, RecordRules> | undefined
 
@@ -293,7 +295,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
 
   async rebuild(): Promise<void> {
     await this.software.stop()
-    await this.software.start()
+    if (!this.isOver) await this.software.start()
   }
 
   #tally(version: Version): VersionTally {
@@ -385,9 +387,10 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
   // --- Restarts and the end
 
   crash(error: unknown): void {
+    if (this.isOver) return
     // At once: a record that is written meanwhile must not be made of one that is lost, for it would name slots that are not there.
     if (this.state.isLost && !this.isUpgrading) this.keeper.reload()
-    if (this.#restart?.isRunning || this.isOver || this.isUpgrading) return
+    if (this.#restart?.isRunning || this.isUpgrading) return
     this.services.observe({ type: 'nodeFailed', nodeId: this.id, error })
     this.#restart ??= new NodeRestart(this)
     this.#restart.begin()
@@ -427,16 +430,26 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
     await this.mailbox.whenIdle()
   }
 
-  async stop(): Promise<void> {
+  /** Within the budget; a call that still runs then is left behind, and what it writes is dropped. */
+  stop(budget?: StopBudget): Promise<void> {
+    this.#ending ??= this.#stop(budget)
+    return this.#ending
+  }
+
+  async #stop(given: StopBudget | undefined): Promise<void> {
     this.#stopped = true
-    await this.#withdraw()
-    await this.#direct?.drain()
-    await this.mailbox.close()
+    const { clock, settings, registrar } = this.services
+    const budget = given ?? new StopBudget(clock, settings.leaveMs)
+    await budget.forLeaving(this.#withdraw())
+    await budget.forLeaving(Promise.resolve(this.#direct?.drain()))
+    this.#direct?.unsubscribe()
+    await budget.forLeaving(this.mailbox.close())
     for (const turn of [...this.mailbox.clear(), ...this.learning.stop()]) {
       if (turn instanceof IncomingCall) turn.refuse(this.#stopping())
     }
-    await this.software.stop()
-    this.services.registrar.release(this.id)
+    await budget.forLeaving(this.software.stop())
+    registrar.release(this.id)
+    if (given === undefined) budget.over()
   }
 
   /** Its upgrade stops where it is, and neither its service's calls nor events reach it any more. */

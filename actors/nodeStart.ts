@@ -13,24 +13,28 @@ import { Node } from './node.js'
 import type { NodeServices } from './nodeServices.js'
 import { NodeState } from './nodeState.js'
 import { isOnProbation } from './population.js'
+import type { NodeStart } from './startingNodes.js'
 import { within } from './timeouts.js'
 import { leftBehind, runTransform, sweepSlots } from './transformRun.js'
 
-/** Starts the node with this id: from its state if it has one here, else as a new one. Resolves when it serves or upgrades. */
-export async function startNode(services: NodeServices, definition: NodeClass, nodeId: string): Promise<Node> {
+/**
+ * Starts the node with this id: from its state if it has one here, else as a new one. Resolves when it serves or upgrades. Throws
+ * `unavailable.stopped` when the host stops meanwhile.
+ */
+export async function startNode(services: NodeServices, definition: NodeClass, nodeId: string, start: NodeStart): Promise<Node> {
   checkName('node id', nodeId)
   services.classes.register(definition)
   checkDeclaredCalls(definition)
   const stored = services.store.get(keys.record(nodeId))
   const node = await (stored === undefined
-    ? birth(services, definition, nodeId)
-    : revive(services, definition, checkRecord(unpack(stored))))
+    ? birth(services, definition, nodeId, start)
+    : revive(services, definition, checkRecord(unpack(stored)), start))
   services.classes.started(definition)
   return node
 }
 
 /** A node with state starts with what it has: nothing about an upgrade is needed to serve the versions it knows. */
-async function revive(services: NodeServices, definition: NodeClass, stored: NodeRecord): Promise<Node> {
+async function revive(services: NodeServices, definition: NodeClass, stored: NodeRecord, start: NodeStart): Promise<Node> {
   const { service } = describeClass(definition)
   if (stored.service !== service) {
     throw new Fault(
@@ -41,14 +45,17 @@ async function revive(services: NodeServices, definition: NodeClass, stored: Nod
   const line = services.classes.line(stored.generation.className, stored)
   // Records that are still to be made may need the functions of an upgrade whose version is dead.
   const unmade = [stored.generation, stored.previous].flatMap((of) => Object.values(of?.lazy ?? {}).map(({ upgrade }) => upgrade))
-  await services.classes.load(line, Math.min(stored.oldest, ...unmade.map((upgrade) => upgrade - 1)), stored.newest)
-  await askBriefly(services)
+  const oldest = Math.min(stored.oldest, ...unmade.map((upgrade) => upgrade - 1))
+  await start.unlessStopped(services.classes.load(line, oldest, stored.newest))
+  await start.unlessStopped(askBriefly(services))
   const record = afterCrash({ ...stored, incarnation: stored.incarnation + 1 })
   const node = new Node(services, record, false)
-  await node.keeper.commit(record)
+  start.node = node
   return orStopped(node, async () => {
-    await services.registrar.claim(rowOf(services, node, record))
-    await resume(node, record)
+    await node.keeper.commit(record)
+    await start.unlessStopped(services.registrar.claim(rowOf(services, node, record)))
+    start.check()
+    await resume(node, record, start)
   })
 }
 
@@ -80,10 +87,11 @@ async function askBriefly({ history, clock, settings }: NodeServices): Promise<v
   await within(clock, settings.firstAnswerMs, history.ask(), late).catch(() => {})
 }
 
-async function resume(node: Node, record: NodeRecord): Promise<void> {
+async function resume(node: Node, record: NodeRecord, start: NodeStart): Promise<void> {
   node.subscribe()
   if (record.upgrade?.phase !== 'recovering') {
     await node.software.start()
+    start.check()
     node.serve()
     // Of a stalled upgrade its manager tells, with the reason.
     if (record.upgrade === null) node.report('current', null, null)
@@ -116,15 +124,15 @@ function afterCrash(record: NodeRecord): NodeRecord {
  * "It is made as if born at the oldest live version and upgraded at once, so its past-SOs have the states they would have." A new node does
  * not start before it has asked the upgrade server.
  */
-async function birth(services: NodeServices, definition: NodeClass, nodeId: string): Promise<Node> {
+async function birth(services: NodeServices, definition: NodeClass, nodeId: string, start: NodeStart): Promise<Node> {
   const { history, classes, journal, settings, registrar, store, clock } = services
-  const newest = await history.ask()
-  await history.fetch(newest)
+  const newest = await start.unlessStopped(history.ask())
+  await start.unlessStopped(history.fetch(newest))
   const oldest = history.dead
-  const complete = Math.max(oldest, await newestComplete(services, newest))
+  const complete = Math.max(oldest, await start.unlessStopped(newestComplete(services, newest)))
   const line = classes.line(describeClass(definition).className, { nodeId, facts: settings.facts })
-  const first = await firstReadable(services, line, firstNeeded(services, oldest))
-  const goal = await newestVerified(services, line, first, complete)
+  const first = await start.unlessStopped(firstReadable(services, line, firstNeeded(services, oldest)))
+  const goal = await start.unlessStopped(newestVerified(services, line, first, complete))
   const { service } = describeClass(definition)
   const registerAt = (version: Version) =>
     registrar.register({
@@ -139,7 +147,7 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
       directoryId: store.directoryId,
       since: clock.now(),
     })
-  await registerAt(goal)
+  await start.unlessStopped(registerAt(goal))
   let generation: Generation = {
     number: 0,
     version: first,
@@ -165,6 +173,12 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
     previous: null,
     upgrade: null,
   })
+  // A transform that is left behind goes on, and writes nothing.
+  const given = {
+    get up() {
+      return start.isStopping
+    },
+  }
   // What a birth that was interrupted left.
   await sweepSlots(nodeId, () => true, journal, settings)
   const root = pack(classes.definitionAt(line, first).initial(), `${line[first]}.initial()`)
@@ -175,22 +189,29 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
       generation =
         upgrade === undefined
           ? { ...generation, version }
-          : await runTransform(nodeId, generation, upgrade, history.undoes(version), state, journal, clock, settings)
+          : await start.unlessStopped(
+              runTransform(nodeId, generation, upgrade, history.undoes(version), state, journal, clock, settings, given),
+            )
     } catch (error) {
+      start.check()
       // Born before the upgrade that fails, it tries it as any node does, and says why it is stalled.
       services.observe({ type: 'warning', message: `${nodeId} is born before version ${version}`, error })
-      await registerAt(generation.version)
+      await start.unlessStopped(registerAt(generation.version))
       break
     }
   }
   const record = recordAt(generation)
+  start.check()
   const node = new Node(services, record, true)
-  await node.keeper.commit(record)
-  await sweepSlots(nodeId, (of) => leftBehind(record, of), journal, settings)
+  start.node = node
   return orStopped(node, async () => {
+    await node.keeper.commit(record)
+    await sweepSlots(nodeId, (of) => leftBehind(record, of), journal, settings)
+    start.check()
     node.subscribe()
     await node.software.start()
     await journal.committed(node.state.batch)
+    start.check()
     node.serve()
     node.report('current', null, null)
     node.learning.learn(newest)

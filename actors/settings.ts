@@ -16,7 +16,7 @@ export interface HostSettings {
   readonly heldCallsMax: number
   /** A held call that can't be carried out in time is answered so long before its deadline: it was not executed. */
   readonly heldAnswerMs: number
-  /** How long a host that stops waits for the calls that run on its nodes, and serves what these need. */
+  /** How long a host takes to stop, at most: it waits for the calls that run on its nodes, serves what these need, and closes what it has open. */
   readonly leaveMs: number
   /** Calls of this host that wait for their answer; one more is refused with `unavailable.overloaded`. */
   readonly openCallsMax: number

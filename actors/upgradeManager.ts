@@ -68,6 +68,7 @@ export class UpgradeManager {
 
   /** Takes up the upgrade that the node's record tells of: the host was ended meanwhile. */
   resume(): void {
+    if (this.#stopped) return
     const { upgrade } = this.node.keeper.record
     if (upgrade === null) this.consider()
     else if (upgrade.phase === 'recovering') this.#begin('recovering', null, upgrade.startsFailed)

@@ -1,0 +1,132 @@
+/**
+ * The ways of a host, an operator or an upgrade server to the world: a transport and an upgrade database, opened and closed together. A part of
+ * the composition root.
+ */
+import { UpgradeServer } from './actors/upgradeServer.js'
+import { Fault } from './core/fault.js'
+import type { HostObserver } from './core/hostEvents.js'
+import { type Clock, type WallClock, withMonotonic } from './core/ports/clock.js'
+import type { Random } from './core/ports/random.js'
+import type { Transport } from './core/ports/transport.js'
+import type { UpgradeDatabase } from './core/ports/upgradeDatabase.js'
+import type { TransportFactory } from './transports/factory.js'
+import { type EmbeddedWorld, embeddedWorld } from './transports/memory/embeddedWorld.js'
+import { nkeySignatures } from './transports/nkeys/nkeys.js'
+import { openPatiently } from './transports/patientDatabase.js'
+import { systemClock } from './transports/systemClock.js'
+import type { UdbFactory } from './transports/udbFactory.js'
+
+/** Whom a host, or an upgrade server, lets install upgrades. */
+export interface Trusting {
+  /**
+   * The public keys of the upgraders who are trusted at version 0, as `natsctl key new` prints them. It stays as it is when keys change: a
+   * signed upgrade says who is trusted from then on. Left out: upgrades need no signature, which is for development.
+   */
+  readonly trust?: readonly string[]
+}
+
+/** The ways to the world. Without `transport` and `udb` the system is embedded: it lives in this process and needs no server. */
+export interface Ways {
+  /** The name of the deployment: all its nodes share a transport, an upgrade server and an upgrade database. */
+  readonly system: string
+  /** `nats('nats://…')`. By default the memory of this process. */
+  readonly transport?: TransportFactory
+  /** `redis('redis://…')`. By default the memory of this process. */
+  readonly udb?: UdbFactory
+  readonly clock?: Clock | WallClock
+  readonly random?: Random
+}
+
+export interface Connected {
+  readonly transport: Transport
+  readonly database: UpgradeDatabase
+  close(): Promise<void>
+}
+
+/** One per clock given, so that all parts of a process measure with the same. */
+const clocks = new WeakMap<Clock | WallClock, Clock>()
+
+export function clockOf({ clock: given = systemClock }: Pick<Ways, 'clock'>): Clock {
+  const known = clocks.get(given)
+  if (known !== undefined) return known
+  const clock = withMonotonic(given)
+  clocks.set(given, clock)
+  return clock
+}
+
+/** Connects, or opens nothing at all. A patient one goes on without its database, which is tried again. */
+export async function connect(
+  options: Ways & Trusting,
+  name: string,
+  observe: HostObserver,
+  isPatient = false,
+): Promise<Connected> {
+  if ((options.transport === undefined) !== (options.udb === undefined)) {
+    throw new Fault('config.invalid', 'give transport and udb together, or neither: then the system is embedded in this process')
+  }
+  const clock = clockOf(options)
+  const world = options.transport === undefined || options.udb === undefined ? enter(options) : undefined
+  const onError = (error: unknown) => observe({ type: 'warning', message: 'the transport reports an error', error })
+  const opened: { close(): Promise<void> }[] = []
+  const close = async () => {
+    // At once: neither waits for a server that the other one needs.
+    const closed = await Promise.allSettled(opened.map((each) => each.close()))
+    await world?.leave()
+    for (const result of closed) if (result.status === 'rejected') throw result.reason
+  }
+  try {
+    const transport = await (options.transport ?? world!.transport).connect({ name, onError })
+    opened.push(transport)
+    const udb = options.udb ?? world!.database
+    const away = (error: Fault) =>
+      observe({
+        type: 'warning',
+        message: 'the upgrade database does not answer; nodes serve without it, and it is tried again',
+        error,
+      })
+    const database = await (isPatient ? openPatiently(udb, options.system, clock, away) : udb.open(options.system, clock))
+    opened.push(database)
+    await world?.ready
+    return { transport, database, close }
+  } catch (error) {
+    await close().catch(() => {})
+    throw error
+  }
+}
+
+interface Entered {
+  readonly transport: TransportFactory
+  readonly database: UdbFactory
+  readonly ready: Promise<void>
+  leave(): Promise<void>
+}
+
+/** An embedded system has its upgrade server in the same process, from the first host until the last has stopped; it trusts whom the first does. */
+const servers = new WeakMap<EmbeddedWorld, Promise<UpgradeServer>>()
+
+function enter({ system, trust }: Ways & Trusting): Entered {
+  const world = embeddedWorld(system)
+  const isFirst = world.enter()
+  if (isFirst) servers.set(world, embeddedServer(world, system, trust))
+  return {
+    transport: world.transport,
+    database: world.database,
+    ready: servers.get(world)!.then(() => {}),
+    leave: async () => {
+      if (world.leave()) await (await servers.get(world))?.stop()
+    },
+  }
+}
+
+async function embeddedServer(world: EmbeddedWorld, system: string, trust: Trusting['trust']): Promise<UpgradeServer> {
+  const server = new UpgradeServer({
+    system,
+    transport: await world.transport.connect({ name: 'upgrade-server' }),
+    database: await world.database.open(system, systemClock),
+    clock: systemClock,
+    signatures: nkeySignatures,
+    trust,
+  })
+  await server.start()
+  return server
+}
