@@ -1,7 +1,8 @@
 import { type Duration, milliseconds } from '../duration.js'
 import { Fault } from '../fault.js'
+import type { Version } from '../ids.js'
 import type { NodeRow } from '../ports/upgradeDatabase.js'
-import { type Schedule, type SchedulingView, schedule } from '../schedule.js'
+import { type Schedule, schedule } from '../schedule.js'
 import { isDone, perReading } from './population.js'
 
 /** How many nodes of the service have gone when a step is done: `'1 node'`, `'5 nodes'`, `'10%'`, `'all'`. */
@@ -17,8 +18,10 @@ export function steps(sizes: readonly StepSize[], options: { readonly bake: Dura
   const counts = sizes.map((size) => countOf(size))
   if (sizes.at(-1) !== 'all')
     throw new Fault('config.invalid', `steps(${sizes.join(', ')}): the last step is 'all', or some nodes would never go`)
-  return schedule(`steps(${sizes.join(', ')}; bake: ${options.bake})`, (view) =>
-    view.until(async () => {
+  return schedule(`steps(${sizes.join(', ')}; bake: ${options.bake})`, (view) => {
+    const baking = new Baking(bakeMs)
+    return view.until(async () => {
+      baking.look(view.now())
       const { group, ranks } = orderOf(await view.nodes(view.service), view.target)
       const rank = ranks.get(view.nodeId)
       // Not registered yet: nobody can tell its place.
@@ -26,9 +29,10 @@ export function steps(sizes: readonly StepSize[], options: { readonly bake: Dura
       const ends = counts.map((count) => count(group.length))
       const own = ends.findIndex((end) => rank < end)
       const before = own > 0 ? group.slice(0, ends[own - 1]) : []
-      return before.every((row) => isBaked(row, view, bakeMs))
-    }),
-  )
+      // All of them, so that their times run side by side.
+      return before.filter((row) => !baking.isOver(row, view.target)).length === 0
+    })
+  })
 }
 
 /** Those who count, in their order, and the place of each. */
@@ -37,8 +41,34 @@ const orderOf = perReading((rows, target) => {
   return { group, ranks: new Map(group.map(({ nodeId }, rank) => [nodeId, rank])) }
 })
 
-function isBaked(row: NodeRow, view: SchedulingView, bakeMs: number): boolean {
-  return isDone(row, view.target) && view.now() - row.since >= bakeMs
+/**
+ * How long nodes have served at the new version: since their rows say so, or since this function has seen it, whichever is longer. Rows tell the
+ * time of day of their hosts; a clock that is set back must not make a step wait for hours.
+ */
+class Baking {
+  #nowMs = 0
+  #lookedMs = 0
+  #isFirst = true
+  readonly #seenMs = new Map<string, number>()
+
+  constructor(private readonly bakeMs: number) {}
+
+  look(nowMs: number): void {
+    // What the clock went back is left out.
+    if (!this.#isFirst) this.#lookedMs += Math.max(0, nowMs - this.#nowMs)
+    this.#isFirst = false
+    this.#nowMs = nowMs
+  }
+
+  isOver(row: NodeRow, target: Version): boolean {
+    if (!isDone(row, target)) {
+      this.#seenMs.delete(row.nodeId)
+      return false
+    }
+    const seenMs = this.#seenMs.get(row.nodeId) ?? this.#lookedMs
+    this.#seenMs.set(row.nodeId, seenMs)
+    return Math.max(this.#nowMs - row.since, this.#lookedMs - seenMs) >= this.bakeMs
+  }
 }
 
 function countOf(size: StepSize): (nodes: number) => number {

@@ -35,7 +35,7 @@ export class Network {
     this.broker.filter = (transit) => {
       const passage = this.#passage(transit)
       observer.passed(transit, passage)
-      if (isRecorded && transit.message.subject.endsWith('.install')) this.#orders.push(transit.message)
+      if (isRecorded && isOrder(transit.message)) this.#orders.push(transit.message)
       this.#waiting.get(transit.from)?.(transit)
       if (transit.to !== transit.from) this.#waiting.get(transit.to)?.(transit)
       return passage
@@ -104,4 +104,12 @@ export class Network {
       if (typeof op === 'string') this.observer.copied(op)
     }
   }
+}
+
+function isOrder({ subject, payload, noResponders }: Message): boolean {
+  return (
+    !noResponders &&
+    subject.endsWith('.install') &&
+    decode(payload).some((envelope) => envelope.kind === kinds.call && envelope.method === 'direct')
+  )
 }

@@ -3,7 +3,7 @@ import { type BuiltUpgrade, draftManifest, Fault, isFault, type RunningHost, typ
 import type { ControlName } from '../../core/control.js'
 import type { OrderWatch } from './operations/orderWatch.js'
 import type { Plan, Step } from './plan.js'
-import { goesAsUndo } from './specs.js'
+import { takesBack } from './specs.js'
 import type { UpgradeDatabase } from './stage.js'
 import type { WorldTime } from './virtualTime.js'
 
@@ -21,6 +21,7 @@ export type OperatorStep = Extract<Step, { kind: 'pause' | 'hold' | 'now' | 'ret
 
 const tryAgainMs = 200
 const publishWithinMs = 5_000
+const finalizeTriesMax = 25
 /** After a loss, the hosts give back what they know of the history before anybody publishes. */
 const givenBackWithinMs = 8_000
 /** After a call without an answer has ended at its deadline, its server may still be busy with it. */
@@ -90,7 +91,7 @@ export class Operators {
         const { version } = step
         const asked = once(this.#heard({ kind: 'pause', version }, operator.pause(version, 'the plan says so')))
         // Nobody is held by it: it may stay.
-        if (goesAsUndo(plan, version)) return undefined
+        if (takesBack(plan, version)) return undefined
         return () => this.#takeBack(asked, () => this.room.database.removeControl({ kind: 'pause', version }))
       }
       case 'hold': {
@@ -134,7 +135,12 @@ export class Operators {
   /** Nobody goes back from the newest version any more: an undo of it is refused, and installs nothing. */
   async finish(running: RunningHost, violated: (rule: string, what: string) => void): Promise<void> {
     const newest = this.room.plan.upgrades.length
-    const final = await running.operator.finalize(newest)
+    let final = await running.operator.finalize(newest)
+    // A database that doubts itself makes nothing final, and says so by its answer.
+    for (let tries = 0; final !== newest && tries < finalizeTriesMax; tries++) {
+      await this.room.time.sleep(tryAgainMs)
+      final = await running.operator.finalize(newest)
+    }
     if (final !== newest) {
       violated('C8', `every node is at version ${newest}, and it can't be made final: ${final} is`)
       return

@@ -82,8 +82,6 @@ export interface UpgradePlan {
   readonly undoes: boolean
   /** Whether its rollout pauses itself when a node is in trouble. */
   readonly isGated: boolean
-  /** How its rollout goes if its undo is undone: by its own schedule, limit, gate and pauses, or as an undo goes. */
-  readonly comesBack: 'asItself' | 'asUndo'
   readonly classUpgrades: readonly ClassUpgradePlan[]
   /** A bundle that is not what its manifest says is rejected; `untilHealed`: its loading fails as long as the troubles last. */
   readonly bundle: 'good' | 'badUntilHealed' | 'bad'

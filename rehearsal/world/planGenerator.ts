@@ -36,7 +36,6 @@ export function planOf(seed: number, asked: ReadonlySet<Dimension> = always, amo
     dice,
     columns,
     all.map(({ nodeId }) => nodeId),
-    'asItself',
   )
   const healAtMs = lastsMs + dice.between(0, 1_000)
   // Later than the longest deadline.

@@ -13,7 +13,7 @@ import type { EventWatch } from './eventWatch.js'
 import { obstacleOf } from './expectations.js'
 import type { Operators } from './operators.js'
 import { type NodePlan, serviceNames } from './plan.js'
-import { classOf, classUpgradeOf, goesAsUndo } from './specs.js'
+import { classOf, classUpgradeOf, takesBack } from './specs.js'
 import type { UpgradeDatabase } from './stage.js'
 import type { WorldTime } from './virtualTime.js'
 
@@ -78,7 +78,7 @@ async function tryAgain(room: AuditRoom): Promise<void> {
 /** The operator has seen why the rollout paused itself. What is asked of a version that takes another one back holds nobody. */
 async function resume({ database, plan }: AuditRoom): Promise<void> {
   for (const control of await database.controls())
-    if (control.kind === 'pause' && !goesAsUndo(plan, control.version)) await database.removeControl(control)
+    if (control.kind === 'pause' && !takesBack(plan, control.version)) await database.removeControl(control)
 }
 
 /** After a loss, operators see what came back with an older database: holds, nodes that were forgotten, a history without its end. */
@@ -112,6 +112,7 @@ async function restlessIn(room: AuditRoom, forMs: number): Promise<readonly stri
     if (holders.length > 0) restless.push(`slots of ${service} are held by ${holders.join(', ')}`)
   }
   restless.push(...(await ungated(room, [...rows.values()], newest)), ...undead(room, [...rows.values()], newest, forMs))
+  if ((await room.database.standing())?.probation) restless.push('the upgrade database is on probation')
   if (room.openCalls() > 0) restless.push(`${room.openCalls()} calls have not ended`)
   return restless
 }

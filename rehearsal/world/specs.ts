@@ -58,14 +58,12 @@ export function undoes({ upgrades }: Pick<Plan, 'upgrades'>, version: Version): 
   return upgrades[version - 1]?.undoes ?? false
 }
 
-/** Whether a version takes back what the upgrade before it brought. The undo of an undo brings it again. */
+/**
+ * Whether a version takes back what the upgrade before it brought: it goes to its nodes at once, and whatever is paused. The undo of an undo
+ * brings it again, and is a rollout of its own.
+ */
 export function takesBack(plan: Pick<Plan, 'upgrades'>, version: Version): boolean {
   return undoes(plan, version) && !takesBack(plan, version - 1)
-}
-
-/** Whether a version goes to its nodes as an undo does: at once, and whatever is paused. */
-export function goesAsUndo(plan: Pick<Plan, 'upgrades'>, version: Version): boolean {
-  return plan.upgrades[version - 1]?.comesBack === 'asItself' ? takesBack(plan, version) : undoes(plan, version)
 }
 
 export function classUpgradeOf(

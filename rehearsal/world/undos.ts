@@ -7,13 +7,11 @@ export function undoOf(upgrades: readonly UpgradePlan[]): UpgradePlan {
   const undone = upgrades.at(-1)!
   // The class that comes back keeps its own troubles: those of the upgrade that made it, if that is undone for the second time.
   const made = undone.undoes ? upgrades.at(-2) : undefined
-  const { comesBack } = undone
   // The undo of an undo is a rollout like that of the upgrade which comes back.
-  const again = comesBack === 'asItself' && takesBack({ upgrades }, upgrades.length) ? made : undefined
+  const again = takesBack({ upgrades }, upgrades.length) ? made : undefined
   return {
     undoes: true,
     isGated: again?.isGated ?? false,
-    comesBack,
     bundle: undone.bundle,
     classUpgrades: undone.classUpgrades.map((upgrade) => {
       const before = made?.classUpgrades.find(({ service }) => service === upgrade.service)

@@ -21,7 +21,6 @@ export function upgradesOf(
   dice: Dice,
   columns: Readonly<Record<ServiceName, readonly Column[]>>,
   nodeIds: readonly string[],
-  comesBack: UpgradePlan['comesBack'],
 ): readonly UpgradePlan[] {
   const upgrades: UpgradePlan[] = []
   const count = dice.between(1, 4)
@@ -47,7 +46,6 @@ export function upgradesOf(
     upgrades.push({
       undoes: false,
       isGated,
-      comesBack,
       classUpgrades: serviceNames
         .filter((service) => concerned.includes(service))
         .map((service) => {

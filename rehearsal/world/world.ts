@@ -32,7 +32,7 @@ import { badBundle, draftOf, Operators, type OperatorsRoom } from './operators.j
 import type { Plan, ServiceName, Step } from './plan.js'
 import { type AuditRoom, untilAtRest } from './rest.js'
 import { ServerProcess } from './serverProcess.js'
-import { goesAsUndo } from './specs.js'
+import { takesBack } from './specs.js'
 import type { Stage, Tamper, UpgradeDatabase } from './stage.js'
 import { type Troubled, Troubles } from './troubles.js'
 import { type Cast, castOf } from './upgrades.js'
@@ -123,7 +123,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     )
     const violated = (rule: string, what: string) => this.violated(rule, what)
     this.controls = new ControlWatch(
-      (version) => goesAsUndo(plan, version),
+      (version) => takesBack(plan, version),
       plan.deaths !== null,
       () => this.time.elapsedMs,
       violated,
@@ -288,7 +288,6 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     if (how === 'restarted') return
     this.controls.are(controls)
     this.deaths.lost(death)
-    this.limits.lost()
     this.operators.databaseLost()
   }
 

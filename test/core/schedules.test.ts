@@ -95,6 +95,21 @@ test('steps: no node of a step goes before every node of the step before has ser
   }
 })
 
+test('steps: a clock that is set back by an hour does not make a step wait for that hour', async (t) => {
+  const nodes = new Population(
+    1,
+    nodeIds(6).map((nodeId) => ({ nodeId, schedule: steps(['3 nodes', 'all'], { bake: '20s' }) })),
+    2 * hour,
+  )
+  await nodes.runFor(10_000)
+  t.is(nodes.upgraded.length, 3)
+  nodes.clock.setBy(-hour)
+  await nodes.runFor(5_000)
+  t.is(nodes.signalled.length, 3)
+  await nodes.runFor(25_000)
+  t.is(nodes.upgraded.length, 6)
+})
+
 test('steps: a step that does not come to its end holds the later ones; a dead node holds none', async (t) => {
   const ids = nodeIds(10)
   const nodes = new Population(

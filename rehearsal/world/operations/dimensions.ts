@@ -15,8 +15,6 @@ export const dimensions = {
   orders: 'always',
   /** Hosts that restart while nodes are held, paused or stalled; in the end all restart. */
   restarts: 'asked',
-  /** The undo of an undo is a rollout like that of the upgrade which comes back: by its schedule, its limit, its gate, and held by its pauses. */
-  comebacks: 'always',
   /** The upgrade database is emptied, restored, fails over without its newest writes, or restarts. */
   databaseLosses: 'asked',
 } as const satisfies Readonly<Record<string, 'always' | 'asked'>>

@@ -28,7 +28,6 @@ export function dimensionsDrawn(seed: number, asked: ReadonlySet<Dimension>): re
 
 export function operationSteps(seed: number, drawn: readonly Dimension[], operated: Operated): readonly Step[] {
   return drawn.flatMap((dimension) => {
-    if (dimension === 'comebacks') return []
     const dice = diceOf(seed, dimension, 5_000)
     return Array.from({ length: dice.between(1, 3) }, () => stepsOf(dimension, dice, operated)).flat()
   })
@@ -38,7 +37,7 @@ function diceOf(seed: number, dimension: Dimension, salt: number): Dice {
   return new Dice(seededRandom(seed * 2 ** 20 + salt + names.indexOf(dimension)))
 }
 
-function stepsOf(dimension: Exclude<Dimension, 'comebacks'>, dice: Dice, operated: Operated): readonly Step[] {
+function stepsOf(dimension: Dimension, dice: Dice, operated: Operated): readonly Step[] {
   const { hosts, clients, servers, nodes, publishedAtMs, calls, lastsMs } = operated
   // Half of them around a publication.
   const atMs = dice.chance(0.5) ? dice.between(100, lastsMs - 300) : dice.oneOf(publishedAtMs) + dice.between(0, 500)

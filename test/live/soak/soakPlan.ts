@@ -28,7 +28,6 @@ export function soakPlanOf(seed: number): SoakPlan {
       dice,
       columns,
       nodes.map(({ nodeId }) => nodeId),
-      'asItself',
     )
   let upgrades = draw()
   while (upgrades.length < versionsMin || !upgrades.some(({ undoes }) => undoes)) upgrades = draw()

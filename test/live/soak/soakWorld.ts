@@ -32,7 +32,7 @@ import { Operators, type OperatorsRoom } from '../../../rehearsal/world/operator
 import type { NodePlan } from '../../../rehearsal/world/plan.js'
 import { callsDrawn } from '../../../rehearsal/world/planGenerator.js'
 import { type AuditRoom, untilAtRest } from '../../../rehearsal/world/rest.js'
-import { goesAsUndo } from '../../../rehearsal/world/specs.js'
+import { takesBack } from '../../../rehearsal/world/specs.js'
 import { castOf } from '../../../rehearsal/world/upgrades.js'
 import { Witness } from '../../../rehearsal/world/witness.js'
 import type { TestServer } from '../../support/servers.js'
@@ -96,7 +96,7 @@ export class SoakWorld implements AuditRoom, Observed, OperatorsRoom {
     this.cast = castOf(plan, idleWitness)
     this.limits = new Limits(plan, (service) => plan.nodes.filter((node) => node.service === service).length, violated)
     this.controls = new ControlWatch(
-      (version) => goesAsUndo(plan, version),
+      (version) => takesBack(plan, version),
       // The scheduling functions run in other processes: here nobody hears them.
       true,
       () => this.time.elapsedMs,
