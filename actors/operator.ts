@@ -25,6 +25,7 @@ import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import { signed } from '../core/signed.js'
 import { subjectsOf } from '../core/subjects.js'
 import { checkTable } from '../core/tables.js'
+import { undoneBy } from '../core/undo.js'
 import { CallTable } from './callTable.js'
 import { type LookBatch, Looking } from './looking.js'
 import type { HostSettings } from './settings.js'
@@ -76,25 +77,30 @@ export class Operator {
   /**
    * Installs the upgrade that undoes the newest one, as the next version, and returns that version: it means what the version before the newest
    * meant. Nodes that have gone forward go back by the inverse; those that have not need not go there. An undo can be undone. Throws `upgrade.invalid` where
-   * there is no way back, and `upgrade.conflict` if `version` is given and is not the newest any more.
+   * there is no way back. With `version`, only that one is undone: one that is undone already stays so, and the answer is the version that undid
+   * it; `upgrade.conflict` if it is not the newest any more.
    */
   undo(options: Omit<PublishOptions, 'upgraders'> & { readonly version?: Version } = {}): Promise<Version> {
     return this.#install(options, async (newest) => {
+      const history = newest === 0 ? [] : (await this.server.manifests(1, newest)).map(({ bytes }) => decodeManifest(bytes))
+      const by = options.version === undefined ? null : undoneBy(history, options.version)
+      if (by !== null) return { installed: by }
       if (newest === 0 || (options.version !== undefined && options.version !== newest))
         throw new Fault('upgrade.conflict', `only the newest version can be undone: that is ${newest}`, { newest })
-      const history = (await this.server.manifests(1, newest)).map(({ bytes }) => decodeManifest(bytes))
       return { ...undoDraft(history[newest - 1]!, history), undoes: newest }
     })
   }
 
   async #install(
     { reason, upgraders }: PublishOptions,
-    draftAfter: (newest: Version) => Promise<ManifestDraft & Pick<Manifest, 'undoes'>>,
+    draftAfter: (newest: Version) => Promise<(ManifestDraft & Pick<Manifest, 'undoes'>) | { readonly installed: Version }>,
   ): Promise<Version> {
     for (let tries = 1; ; tries++) {
       const head = await this.server.head()
+      const draft = await draftAfter(head.version)
+      if ('installed' in draft) return draft.installed
       const manifest: Manifest = {
-        ...(await draftAfter(head.version)),
+        ...draft,
         system: this.settings.system,
         version: head.version + 1,
         previous: head.digest,

@@ -7,3 +7,12 @@ import type { Version } from './ids.js'
 export function takesBack(undoes: (version: Version) => boolean, version: Version): boolean {
   return undoes(version) && !takesBack(undoes, version - 1)
 }
+
+/** The version that undoes this one, if it stands: an undo of the undo makes this one stand again. */
+export function undoneBy(
+  manifests: readonly { readonly version: Version; readonly undoes: Version | null }[],
+  version: Version,
+): Version | null {
+  const standing = manifests.find(({ undoes, version: by }) => undoes === version && undoneBy(manifests, by) === null)
+  return standing?.version ?? null
+}

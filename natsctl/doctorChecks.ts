@@ -126,7 +126,7 @@ function probationChecks({ doubt }: DatabaseFacts): readonly Check[] {
   return [warning('upgrade database', found, advice)]
 }
 
-function reachCheck({ hosts, twins = [] }: Facts, rows: readonly NodeRow[]): Check {
+function reachCheck({ hosts, system, twins = [] }: Facts, rows: readonly NodeRow[]): Check {
   const name = 'nodes'
   const [twin] = twins
   if (twin !== undefined) {
@@ -143,7 +143,9 @@ function reachCheck({ hosts, twins = [] }: Facts, rows: readonly NodeRow[]): Che
   }
   const away = rows.filter(({ alive }) => !alive)
   const silent = hosts === undefined ? [] : rows.filter(({ alive, hostId }) => alive && !hosts.includes(hostId))
-  if (rows.length === 0) return ok(name, 'none are registered')
+  // The name of the system may be mistyped, or Redis may have been emptied: both look like this.
+  if (rows.length === 0)
+    return failure(name, `system ${system} has no registered nodes`, 'start its hosts; is this its name, and this its Redis?')
   if (away.length > 0) {
     const [host] = [...new Set(away.map(({ hostId }) => hostId))]
     const found = `${away.length} of ${count(rows.length, 'node')} not heard of: ${named(away.map(({ nodeId }) => nodeId))}`
@@ -187,6 +189,7 @@ function rolloutCheck({ version, final, controls, newest }: DatabaseFacts, rows:
     const found = `version ${version} is everywhere, for ${age(now - since)} the newest, and not final: nodes keep what only an undo needs`
     return warning(name, found, `natsctl version finalize ${version}`)
   }
+  if (rows.length === 0) return ok(name, `version ${version} is the newest, and no node runs it`)
   return ok(name, `all nodes at version ${version}${final >= version ? ', which is final' : ''}`)
 }
 

@@ -7,8 +7,8 @@ import { type ExitCode, exitCodes } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
 import { show as showForm } from './forms.js'
 import { nodeNamed } from './nodeNamed.js'
-import { nodeName } from './nodeWords.js'
-import { age, count, oneLine, print } from './output.js'
+import { nodeName, noNodes } from './nodeWords.js'
+import { age, count, note, oneLine, print } from './output.js'
 import { isPartOfRollout } from './rolloutSummary.js'
 import { type Known, type Waiting, waitingOf } from './waiting.js'
 
@@ -30,7 +30,9 @@ function explain(nodeId: string | undefined, flags: GlobalFlags): Promise<ExitCo
     const known = { ...(await knownOf(database)), rows }
     if (nodeId === undefined) {
       show(rows, known, system, flags)
-      return exitCodes.done
+      if (rows.length > 0) return exitCodes.done
+      note(noNodes(system))
+      return exitCodes.noResponder
     }
     const row = nodeNamed(nodeId, rows, system)
     const waiting = waitingOf(row, known)

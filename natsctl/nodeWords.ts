@@ -18,7 +18,7 @@ export interface NodeJson {
   readonly reason: string | null
 }
 
-/** Nothing is wrong with that, but a mistyped name looks just the same. */
+/** A mistyped name looks just the same, and a database that was emptied. */
 export function noNodes(system: string, service?: string): string {
   return service === undefined
     ? `system ${system} has no registered nodes`

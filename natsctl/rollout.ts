@@ -55,10 +55,15 @@ function addUndo(rollout: Command, program: Program): void {
   const command = rollout
     .command('undo')
     .description('install the upgrade that undoes the newest one: nodes go back, and lose nothing that was written meanwhile')
+    .argument('[version]', 'the version to undo; one that is undone already is left as it is', versionFlag)
     .option('--reason <text>', 'why; kept in the history')
     .option(...keyFlag)
     .option('--yes', 'do not ask')
-    .action(program.action((_: unknown, command: Command) => undo(command.optsWithGlobals<UndoFlags>())))
+    .action(
+      program.action((version: Version | undefined, _: unknown, command: Command) =>
+        undo(version, command.optsWithGlobals<UndoFlags>()),
+      ),
+    )
   isOrder(command)
 }
 

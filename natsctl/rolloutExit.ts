@@ -7,6 +7,8 @@ export function exitCodeOf({ state }: RolloutState, waits: boolean): ExitCode {
   switch (state) {
     case 'done':
       return exitCodes.done
+    case 'empty':
+      return waits ? exitCodes.timedOut : exitCodes.noResponder
     case 'moving':
       return waits ? exitCodes.timedOut : exitCodes.done
     case 'paused':

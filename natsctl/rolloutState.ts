@@ -4,7 +4,7 @@
  * R3. It is *paused* when a version is paused that a node which is not there has yet to pass. A version that takes another one back is never paused.
  * R4. A version is *undone* when another that stands undoes it: an undo of the undo makes it stand again.
  */
-import { type Control, type Manifest, type NodeRow, takesBack, type Version } from 'theseus'
+import { type Control, type Manifest, type NodeRow, takesBack, undoneBy, type Version } from 'theseus'
 import { isPartOfRollout, isThere, type Rollout, summarize } from './rolloutSummary.js'
 
 export type Pause = Extract<Control, { kind: 'pause' }>
@@ -37,23 +37,33 @@ export function stateOf({ newest, rows, controls, manifests }: Seen, goal: Versi
   const paused = pauses
     .filter(({ version }) => version <= goal && !isBack(version) && coming.some((row) => row.version < version))
     .sort((a, b) => a.version - b.version)
-  const undoneBy = undoOf(goal, manifests)
+  const by = undoOf(goal, manifests)
   const isPaused = rollout.state === 'moving' && paused.length > 0
   const isHeldBack = (row: NodeRow): boolean =>
     !row.alive || (!isUnderWay(row, controls) && paused.some(({ version }) => version === row.version + 1))
+  const isAtRest = (): boolean => {
+    switch (rollout.state) {
+      case 'empty':
+        return false
+      case 'moving':
+        return isPaused && coming.every(isHeldBack)
+      case 'done':
+      case 'degraded':
+        return true
+    }
+  }
   return {
     ...rollout,
-    state: undoneBy === null ? (isPaused ? 'paused' : rollout.state) : 'undone',
+    state: by === null ? (isPaused ? 'paused' : rollout.state) : 'undone',
     paused,
-    undoneBy,
-    isAtRest: undoneBy !== null || (rollout.state === 'moving' ? isPaused && coming.every(isHeldBack) : true),
+    undoneBy: by,
+    isAtRest: by !== null || isAtRest(),
   }
 }
 
 /** R4. */
 export function undoOf(version: Version, manifests: readonly Manifest[]): Version | null {
-  const standing = manifests.find(({ undoes, version: by }) => undoes === version && undoOf(by, manifests) === null)
-  return standing?.version ?? null
+  return undoneBy(manifests, version)
 }
 
 /** It has its slot, or an order to go: a pause does not hold it. */

@@ -4,6 +4,7 @@
  * R1. A node is *there* when it serves at the goal or past it: while its new object is still starting, it is not.
  * R2. A node is *in trouble* when it is stalled, rejected or failed before the goal; one that is stalled past it is no matter of this
  *     rollout.
+ * R5. Without a node nothing is done: the system may be another one than was meant, or its database may have been emptied.
  */
 import type { NodeRow, Version } from 'theseus'
 import { clientService } from 'theseus'
@@ -12,8 +13,8 @@ export interface Rollout {
   readonly newest: Version
   /** The version that every node is to reach. */
   readonly goal: Version
-  /** `moving`: some nodes are still to come. `degraded`: at least one is in trouble. */
-  readonly state: 'done' | 'moving' | 'degraded'
+  /** `empty`: no node is registered. `moving`: some nodes are still to come. `degraded`: at least one is in trouble. */
+  readonly state: 'empty' | 'done' | 'moving' | 'degraded'
   /** Whether every node that is not there is in trouble: without somebody's help nothing will change. */
   readonly settled: boolean
   readonly nodes: number
@@ -41,12 +42,19 @@ export function summarize(rows: readonly NodeRow[], newest: Version, goal: Versi
   return {
     newest,
     goal,
-    state: troubled > 0 ? 'degraded' : there === concerned.length ? 'done' : 'moving',
-    settled: there + troubled === concerned.length,
+    state: stateOf(concerned.length, there, troubled),
+    settled: concerned.length > 0 && there + troubled === concerned.length,
     nodes: concerned.length,
     there,
     services,
   }
+}
+
+/** R5. */
+function stateOf(nodes: number, there: number, troubled: number): Rollout['state'] {
+  if (nodes === 0) return 'empty'
+  if (troubled > 0) return 'degraded'
+  return there === nodes ? 'done' : 'moving'
 }
 
 function summarizeService(service: string, rows: readonly NodeRow[], goal: Version): ServiceRollout {

@@ -1,5 +1,5 @@
 /** `natsctl rollout undo`: back to what the version before the newest one meant, as a version of its own. */
-import type { Manifest, NodeRow, Operator } from 'theseus'
+import { type Manifest, type NodeRow, type Operator, takesBack, undoneBy, type Version } from 'theseus'
 import { agree } from './confirm.js'
 import { asking, signed, withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
@@ -22,9 +22,14 @@ interface Plan {
   readonly stay: readonly NodeRow[]
 }
 
-export async function undo(flags: UndoFlags): Promise<ExitCode> {
+/** A version that is undone already stays so, whoever asks again: the answer to the first time may have been lost. */
+export async function undo(asked: Version | undefined, flags: UndoFlags): Promise<ExitCode> {
   // A question may wait for hours, and a connection should not.
-  const plan = await withOperator(flags, (operator, system) => planOf(operator, system))
+  const plan = await withOperator(flags, (operator, system) => planOf(operator, system, asked))
+  if ('by' in plan) {
+    showDone(plan, flags)
+    return exitCodes.done
+  }
   if (flags.dryRun === true) {
     show(plan, undefined, flags)
     return exitCodes.done
@@ -45,9 +50,30 @@ export async function undo(flags: UndoFlags): Promise<ExitCode> {
   })
 }
 
-async function planOf(operator: Operator, system: string): Promise<Plan> {
-  const undone = (await asking(system, operator.history())).at(-1)
-  if (undone === undefined) throw new Failure(exitCodes.error, `error: system ${system} runs version 0: there is nothing to undo`)
+/** The version was undone before. */
+interface Done {
+  readonly undone: Manifest
+  readonly by: Version
+}
+
+async function planOf(operator: Operator, system: string, asked: Version | undefined): Promise<Plan | Done> {
+  const history = await asking(system, operator.history())
+  const newest = history.at(-1)
+  if (newest === undefined) throw new Failure(exitCodes.error, `error: system ${system} runs version 0: there is nothing to undo`)
+  const isBack = takesBack((version) => (history[version - 1]?.undoes ?? null) !== null, newest.version)
+  // Without a version, an undo is not undone: the same command twice would bring back what was to go.
+  const undone = history[(asked ?? (isBack ? newest.version - 1 : newest.version)) - 1]
+  if (undone === undefined)
+    throw new Failure(
+      exitCodes.error,
+      `error: version ${asked} is not installed: the newest of system ${system} is ${newest.version}`,
+    )
+  const by = undoneBy(history, undone.version)
+  if (by !== null) return { undone, by }
+  if (undone !== newest) {
+    const why = `the newest of system ${system} is ${newest.version}, and only that can be undone`
+    throw new Failure(exitCodes.error, `error: version ${undone.version} can't be undone: ${why}`)
+  }
   const without = undone.classUpgrades.find(({ inverse }) => !inverse)
   if (without !== undefined) {
     const why = `class upgrade ${without.oldClass} → ${without.newClass} has no inverse`
@@ -60,6 +86,17 @@ async function planOf(operator: Operator, system: string): Promise<Plan> {
     back: rows.filter(({ version }) => version >= undone.version),
     stay: rows.filter(({ version }) => version < undone.version),
   }
+}
+
+function showDone({ undone, by }: Done, flags: UndoFlags): void {
+  showForm(flags.output, {
+    table: () => {
+      print(`version ${undone.version} of system ${undone.system} is undone already, by version ${by}`)
+      note(`"natsctl rollout undo ${by}" would bring it again`)
+    },
+    document: () => ({ version: by, undoes: undone.version, classUpgrades: [], back: [], stay: [], ...ifDry(flags) }),
+    names: () => [`version/${by}`],
+  })
 }
 
 function linesOf({ undone, back, stay }: Plan, version: number | undefined): string[] {

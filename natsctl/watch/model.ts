@@ -22,7 +22,7 @@ export interface Watched {
 
 /** A rollout that is paused, and in trouble as well, is both. */
 export interface Standing {
-  readonly state: 'done' | 'moving' | 'degraded'
+  readonly state: 'empty' | 'done' | 'moving' | 'degraded'
   readonly isPaused: boolean
   /** Since when; undefined where nobody knows. */
   readonly since: number | undefined
@@ -128,6 +128,8 @@ function standingOf(
   const pause = pauseOf({ newest: goal, manifests: [], controls })
   const isPaused = pause !== undefined && state !== 'done'
   switch (state) {
+    case 'empty':
+      return { state, isPaused, since: publishedAt(manifest) }
     case 'done':
       return { state, isPaused, since: latest(rows.filter(({ version }) => version === goal)) }
     case 'degraded':

@@ -249,3 +249,16 @@ test('the upgrade server takes the undo of an undo as release 0.1.0 writes it, a
     code: 'upgrade.invalid',
   })
 })
+
+test('the undo of a named version is the same however often it is asked for, also at the same time', async (t) => {
+  const { system, operator } = await open(t)
+  const other = (await system.host('desk2')).running.operator
+  await system.publish(toV2())
+  t.deepEqual(await Promise.all([operator.undo({ version: 1 }), other.undo({ version: 1 })]), [2, 2])
+  t.is(await operator.undo({ version: 1 }), 2)
+  t.is(await operator.undo({ version: 2 }), 3)
+  t.is(await operator.undo({ version: 2 }), 3)
+  // Version 1 stands again, and is not the newest.
+  await t.throwsAsync(operator.undo({ version: 1 }), { code: 'upgrade.conflict' })
+  t.is((await operator.history()).length, 3)
+})

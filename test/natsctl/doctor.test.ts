@@ -200,6 +200,14 @@ for (const [title, facts, code, line] of cases) {
   })
 }
 
+test('a system without nodes is not well: its name may be wrong, or Redis empty', (t) => {
+  const failure = 'nodes failure: system shop has no registered nodes → start its hosts; is this its name, and this its Redis?'
+  const pin = row('desk-v1', { service: 'client', directoryId: null })
+  for (const rows of [[], [pin]]) t.deepEqual(told(withDatabase({ rows })), [1, failure])
+  const versions = checksOf(withDatabase({ rows: [] })).find(({ check }) => check === 'versions')
+  t.is(versions?.found, 'version 1 is the newest, and no node runs it')
+})
+
 test('a clock is off only if it must be: a slow answer proves nothing', (t) => {
   t.deepEqual(told({ ...well, skews: [{ of: 'host h1', min: -900, max: 4_000 }] }), [0])
 })

@@ -144,7 +144,7 @@ test('a rollout is undone by one command, which says first what it would do', as
   t.regex((await run('version', 'finalize', '--dry-run')).stdout, /^would make version 2 of system s\d+ final: /)
   const final = await run('version', 'finalize', '--yes')
   t.is(final.stdout, `version 2 of system ${system} is final\n`)
-  t.regex((await run('rollout', 'undo', '--yes')).stderr, /version 2 is final/)
+  t.regex((await run('rollout', 'undo', '2', '--yes')).stderr, /version 2 is final/)
 })
 
 test('a build can be held against the running system, and nodes are found by class, version and phase', async (t) => {
@@ -176,8 +176,19 @@ test('an undo is undone, and what only the newer version knows is there again', 
   t.is((await run('call', 'p1', 'comment', '/home', 'so true', '--at-version', '1')).code, 0)
   t.is((await run('rollout', 'undo', '--yes')).code, 0)
   t.is((await run('rollout', 'status', '--timeout', '30s')).code, 0)
+  // The same once more does nothing: its first answer may have been lost.
+  for (const again of [[], ['1']]) {
+    const { code, stdout, stderr } = await run('rollout', 'undo', ...again, '--yes')
+    t.deepEqual([code, stdout], [0, `version 1 of system ${env.THESEUS_SYSTEM} is undone already, by version 2\n`])
+    t.regex(stderr, /"natsctl rollout undo 2" would bring it again\n$/)
+  }
+  t.like(JSON.parse((await run('rollout', 'undo', '1', '--dry-run', '-o', 'json')).stdout), { version: 2, undoes: 1, back: [] })
+  const none = await run('rollout', 'undo', '7', '--yes')
+  t.deepEqual([none.code, none.stdout], [1, ''])
+  t.regex(none.stderr, /^error: version 7 is not installed: the newest of system .* is 2\n$/)
+  t.is(JSON.parse((await run('history', '-o', 'json')).stdout).length, 2)
   // The undo of the undo is the upgrade again: the comment is still there.
-  t.is((await run('rollout', 'undo', '--yes')).code, 0)
+  t.is((await run('rollout', 'undo', '2', '--yes')).code, 0)
   t.is((await run('rollout', 'status', '--timeout', '30s')).code, 0)
   t.deepEqual(JSON.parse((await run('call', 'p1', 'comments', '/home')).stdout), ['so true'])
 })
@@ -308,6 +319,29 @@ test('a fault is one line with its code, and exit code 1', async (t) => {
   const noVersion = await natsctl(t, ['call', 'p1', 'get', '/', '--at-version', '7'], { env })
   t.is(noVersion.code, 1)
   t.regex(noVersion.stderr, /^version\.unknown: .*\n$/)
+})
+
+test('a system that nobody knows, or whose nodes are gone, is not done, whoever asks', async (t) => {
+  const { env } = t.context
+  const { THESEUS_SYSTEM: system } = env
+  const run = (...args: readonly string[]): Promise<Ended> => natsctl(t, args, { env })
+  for (const args of [['rollout', 'status'], ['explain']]) {
+    const { code, stdout, stderr } = await run(...args)
+    t.deepEqual([code, stderr], [6, `system ${system} has no registered nodes\n`], args.join(' '))
+    t.regex(stdout, /0 of 0 nodes there(, empty)?\n$/)
+    t.notRegex(stdout, /done/)
+  }
+  t.is((await run('rollout', 'status', '--timeout', '300ms')).code, 5)
+  t.is((await run('rollout', 'status', '--watch', '--timeout', '300ms')).code, 5)
+  const doctor = await run('doctor')
+  t.regex(`${doctor.stdout}`, /has no registered nodes/)
+  t.not(doctor.code, 0)
+  // It goes on, and ends once there is a node that is there.
+  const watching = run('rollout', 'watch', '--until-done', '-o', 'json')
+  await startSystem(t, ['p1'])
+  const watched = await watching
+  t.is(watched.code, 0, watched.stderr)
+  t.like(JSON.parse(watched.stdout.trim().split('\n').at(-1)!), { state: 'done', nodes: 1 })
 })
 
 test('a system without nodes is no error, but said', async (t) => {

@@ -1,5 +1,6 @@
 import test from 'ava'
 import type { Control, Manifest, NodeRow } from 'theseus'
+import { exitCodeOf } from '../../natsctl/rolloutExit.js'
 import { type Seen, stateOf, undoOf } from '../../natsctl/rolloutState.js'
 
 function row(nodeId: string, about: Partial<NodeRow>): NodeRow {
@@ -76,4 +77,12 @@ test('a version that was undone is undone until the undo is', (t) => {
   t.like(stateOf(seen([row('a', { version: 2 })], undone), 1), { state: 'undone', undoneBy: 2, isAtRest: true })
   t.is(undoOf(1, [manifest(1), manifest(2, 1), manifest(3, 2)]), null)
   t.is(undoOf(1, [manifest(1), manifest(2, 1), manifest(3, 2), manifest(4, 3)]), 2)
+})
+
+test('an empty system is not at rest: nodes may still come; and it is told by the exit code', (t) => {
+  const empty = stateOf(seen([]), 1)
+  t.like(empty, { state: 'empty', isAtRest: false })
+  t.deepEqual([exitCodeOf(empty, false), exitCodeOf(empty, true)], [6, 5])
+  const undone = { newest: 2, manifests: [manifest(1), manifest(2, 1)] }
+  t.like(stateOf(seen([], undone), 1), { state: 'undone', isAtRest: true })
 })

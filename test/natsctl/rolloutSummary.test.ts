@@ -26,6 +26,12 @@ test('one stalled node makes a rollout degraded, but not settled while others mo
   t.like(summarize([stalled, row('b', { version: 1 })], 1, 1), { state: 'degraded', settled: true, there: 1 })
 })
 
+test('without a node nothing is done: the name may be wrong, or the database empty', (t) => {
+  const pin = row('host-v0', { service: 'client', className: 'Client', directoryId: null })
+  for (const rows of [[], [pin]])
+    for (const newest of [0, 2]) t.like(summarize(rows, newest, newest), { state: 'empty', settled: false, nodes: 0, there: 0 })
+})
+
 test('a failed node is in trouble whatever its version', (t) => {
   t.like(summarize([row('a', { version: 1, phase: 'failed' })], 1, 1), { state: 'degraded', there: 0 })
 })
