@@ -90,7 +90,10 @@ export const faultCodes = {
   'application.error': { retryable: false, means: 'a user’s method threw' },
   'config.invalid': { retryable: false, means: 'a setting, name or class is wrong; the message says what to do' },
   'config.directory-held': { retryable: false, means: 'another host holds the state directory' },
-  'config.registered-elsewhere': { retryable: false, means: 'the node id is registered with another state directory' },
+  'config.registered-elsewhere': {
+    retryable: false,
+    means: 'the node id is registered with another state directory, or by a newer start of a host',
+  },
 } as const satisfies Record<string, CodeEntry>
 
 export type FaultCode = keyof typeof faultCodes | `application.${string}`

@@ -236,7 +236,7 @@ local function mayRunOlder(below, pinsFrom)
     local texts = redis.call('HMGET', rows, unpack(ids))
     for i = 1, #ids do
       local oldest, version = oldestPossible(texts[i])
-      if oldest < below and (services[i] ~= '${clientService}' or version < 0 or version >= pinsFrom) then return true end
+      if oldest < below and (services[i] ~= '${clientService}' or version >= pinsFrom or (version < 0 and pinsFrom < math.huge)) then return true end
     end
   end
   return false
