@@ -81,7 +81,8 @@ export class MutationRun {
     try {
       const measured = await this.#measure()
       const jobs = this.options.sources.flatMap((source) => this.#jobsOf(source, measured))
-      await this.#tryAll(jobs)
+      // Those that need a process of their own each come last.
+      await this.#tryAll(jobs.toSorted((a, b) => Number(a.needsFresh) - Number(b.needsFresh)))
     } finally {
       this.store.save()
       rmSync(this.#instrumented, { recursive: true, force: true })
