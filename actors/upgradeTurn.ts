@@ -57,11 +57,10 @@ export class UpgradeTurn {
       try {
         if (!this.#hasPlace) await this.#standInLine(service, signal)
         const answer = await node.slot.claim(this.target, history.takesBack(this.target), limit)
-        if (answer.claimed && !signal.aborted) return
         if (answer.claimed) {
-          // Nobody waits for it any more.
+          if (!signal.aborted) return
+          // Nobody waits for it any more: it is given back below.
           node.slot.unreserve()
-          node.slot.release()
           throw signal.reason
         }
         // Not aborted meanwhile: of a node that has gone past the upgrade nobody says any more that it waits.

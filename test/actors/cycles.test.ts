@@ -90,6 +90,36 @@ test('a call of another path waits its turn all the same', async (t) => {
   t.deepEqual(await a.log(), ['in 2', 'in 0', 'out 0', 'out 2', 'in 1', 'out 1'])
 })
 
+class Fan extends NodeObject {
+  static override readonly className = 'Fan.v1'
+  static override readonly calls = [Strict, Reentrant]
+  /** Two calls of one root that meet at one node: neither is made for the other. */
+  @command async out(kind: string, ways: string[][]): Promise<number[]> {
+    const target = kind === 'strict' ? Strict : Reentrant
+    return await Promise.all(ways.map(([first, ...rest]) => this.ref(target, first!).walk(rest)))
+  }
+}
+
+for (const [name, kind] of [
+  ['strict', Strict],
+  ['re-entrant', Reentrant],
+] as const) {
+  test(`two calls with a common root that meet at one node run one after the other, in a ${name} class as well`, async (t) => {
+    const system = await TestSystem.start(t)
+    const host = await system.host('h')
+    for (const id of ['a', 'b', 'c']) await host.node(kind, id)
+    await host.node(Fan, 'f')
+    const fan = system.desk.ref(Fan, 'f', { deadline: '5s' })
+    const ways = [
+      ['a', 'b'],
+      ['a', 'c'],
+      ['a', 'b'],
+    ]
+    t.deepEqual(await fan.out(name, ways), [2, 2, 2])
+    t.deepEqual(await system.desk.ref(kind as typeof Strict, 'a').log(), ['in 1', 'out 1', 'in 1', 'out 1', 'in 1', 'out 1'])
+  })
+}
+
 test('a command inside a query of its own node is refused', async (t) => {
   const { a } = await open(t, Reentrant)
   t.is(await codeOf(a.peekAndWrite('b')), 'protocol.query-writes')

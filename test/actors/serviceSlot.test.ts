@@ -50,7 +50,7 @@ async function open() {
     clock,
     settings,
     random: { next: () => 0 },
-    history: { undoes: () => false },
+    history: { takesBack: () => false },
     line: new UpgradeLine(settings),
   } as unknown as NodeServices
   const holders = async () => holdersOf(await database.claimSlot('pages', going('nobody', 1, true), { nodes: 0 }))
@@ -186,6 +186,7 @@ test('a release on its way takes nothing back that is claimed after it', async (
   await turns(clock)
   waits.release.open()
   t.deepEqual(await claim, { claimed: true })
+  await turns(clock)
   t.deepEqual(await holders(), ['n1'])
 })
 

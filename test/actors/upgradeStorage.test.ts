@@ -1,11 +1,12 @@
 /** The disk fails in the middle of learning, advancing or upgrading: the node ends at one version, whole, and its record says which. */
+import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import test from 'ava'
 import type { Write } from '../../core/ports/stateStore.js'
 import { schedule } from '../../index.js'
 import type { MemoryRepository } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, TestSystem } from '../support/testSystem.js'
-import { NotesV1, NotesV2, NotesV3, tickerUpgrade, toV2, toV3 } from './notes.js'
+import { gates, NotesV1, NotesV2, NotesV3, tickerUpgrade, toV2, toV3 } from './notes.js'
 import { fill, oneNode, servesBoth } from './oneNode.js'
 
 const never = schedule('never', (view) => view.sleep(3_600_000))
@@ -91,4 +92,41 @@ test('a node that loses what it learned while it learns more learns it again, wi
   const again = await system.host('h2', { state })
   const restarted = await codeOf(again.node(NotesV1, 'n1').then(({ id }) => id))
   t.deepEqual([...codes, restarted], ['answered {"stars":0,"pinned":false}', 'answered "calm"', 'answered "n1"'])
+})
+
+test('a drain waits for what the last call wrote: what the disk does not take is not in what the transform is given', async (t) => {
+  const { system, host, node, v0 } = await oneNode(t)
+  await v0.add('kept')
+  const [go, disk] = [gate(), gate()] as const
+  const given: (readonly string[])[] = []
+  await system.publish(
+    toV2({
+      schedule: schedule('when told', () => go.opened),
+      pastInitial: (old) => {
+        given.push([...(old as unknown as { notes: string[] }).notes])
+        return { mood: old.mood }
+      },
+    }),
+  )
+  await host.untilPhase('n1', 'scheduled')
+  const slow = gate()
+  gates.set(system.name, slow)
+  const lost = codeOf(v0.addSlowly('lost', system.name))
+  await until(() => slow.waiting === 1, 'the last call runs')
+  go.open()
+  await host.untilPhase('n1', 'draining')
+  for (let i = 0; i < 30; i++) await turnOfLoop()
+  host.state.beforeCommit = () => disk.pass()
+  slow.open()
+  await until(() => disk.waiting === 1, 'its commit waits')
+  for (let i = 0; i < 30; i++) await turnOfLoop()
+  t.deepEqual(given, [])
+  t.is(host.last('n1')!.phase, 'draining')
+  host.state.beforeCommit = undefined
+  disk.fail(new Error('disk full'))
+  t.is(await lost, 'unavailable.storage')
+  await node.reached(1)
+  t.true(given.length > 0)
+  for (const notes of given) t.deepEqual(notes, ['kept'])
+  t.deepEqual(await v0.all(), ['kept'])
 })
