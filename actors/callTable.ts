@@ -146,7 +146,7 @@ export class CallTable {
   ) {
     this.incarnation = randomUint32(random)
     this.#inbox = transport.newInbox()
-    transport.subscribe(`${this.#inbox}.*`, (message) => this.#answered(message))
+    transport.subscribe(this.answersSubject, (message) => this.#answered(message))
     outbox.onUnsent = (parcel, fault) => this.#unsent(parcel, fault)
   }
 
@@ -156,6 +156,11 @@ export class CallTable {
       if (this.telemetry === undefined) this.#begin(caller, call, now, resolve, reject)
       else this.#watched(this.telemetry, caller, call, now, resolve, reject)
     })
+  }
+
+  /** Where answers arrive. */
+  get answersSubject(): string {
+    return `${this.#inbox}.*`
   }
 
   /** How many calls wait for their answer. */

@@ -6,7 +6,7 @@ import { inject, injectable } from 'tsyringe'
 import { decode } from '../core/codec.js'
 import { kinds } from '../core/envelope.js'
 import { Fault } from '../core/fault.js'
-import type { HostStatus } from '../core/hostStatus.js'
+import { type HostStatus, refusedReason } from '../core/hostStatus.js'
 import type { Version } from '../core/ids.js'
 import type { NodeClass, OneWay, Remote } from '../core/nodeObject.js'
 import type { Message, Subscription } from '../core/ports/transport.js'
@@ -90,6 +90,7 @@ export class Host {
   }
 
   async #startNode(definition: NodeClass, nodeId: string, start: NodeStart): Promise<NodeHandle> {
+    await this.#checkListens([])
     const node = await startNode(this.services, definition, nodeId, start)
     this.#nodes.set(nodeId, node)
     if (!this.services.registrar.has(nodeId)) {
@@ -101,8 +102,23 @@ export class Host {
     const { heard, dead } = this.services.history
     if (heard > node.keeper.record.newest) node.learning.learn(heard)
     if (dead > node.keeper.record.oldest) node.versionsOver()
-    await this.services.transport.flush().catch(() => {})
+    try {
+      await this.#checkListens(node.subjects)
+    } catch (fault) {
+      this.#nodes.delete(nodeId)
+      await node.stop()
+      throw fault
+    }
     return this.#handle(node)
+  }
+
+  /** Throws `config.invalid` if the transport does not let the host listen where it must, and on these subjects. */
+  async #checkListens(subjects: readonly string[]): Promise<void> {
+    const { transport, calls } = this.services
+    await transport.flush().catch(() => {})
+    const needed = new Set([...subjects, calls.answersSubject, subjectsOf(this.system).announcements])
+    const refused = transport.refused.filter((subject) => needed.has(subject))
+    if (refused.length > 0) throw new Fault('config.invalid', refusedReason(refused))
   }
 
   /** The host and its nodes at this moment. */
@@ -113,6 +129,7 @@ export class Host {
       system: this.system,
       isStopped: this.#stopped,
       transport: transport.status,
+      refused: transport.refused,
       newestVersion: history.heard,
       openCalls: calls.openCalls,
       starting: this.#starting.ids,

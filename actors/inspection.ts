@@ -82,7 +82,9 @@ export class Inspection {
   start(nodes: ReadonlyMap<string, InspectedNode>): void {
     this.#nodes = new NodesSeen(nodes, this.settings.hostId)
     this.#figures = new FiguresOfServices(nodes, this.callTimes, this.settings)
-    this.#asked = this.transport.subscribe(subjectsOf(this.settings.system).look, (message) => this.#hear(message))
+    this.#asked = this.transport.subscribe(subjectsOf(this.settings.system).look, (message) => this.#hear(message), {
+      isOptional: true,
+    })
   }
 
   stop(): void {

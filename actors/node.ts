@@ -312,6 +312,13 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
     route(this, message)
   }
 
+  /** Where it listens: for calls to itself, to its service, and for events. */
+  get subjects(): readonly string[] {
+    const { node, service, event } = subjectsOf(this.services.settings.system)
+    const events = this.software.hasChain ? [...heardBy(this.software.chain)] : []
+    return [node(this.id), service(this.service), ...events.map(event)]
+  }
+
   /** Listens for calls to this node; they wait until the mailbox is open. */
   subscribe(): void {
     const subjects = subjectsOf(this.services.settings.system)

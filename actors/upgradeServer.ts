@@ -11,6 +11,7 @@ import { type CallEnvelope, kinds, type Replier } from '../core/envelope.js'
 import { Fault, isFault, toFault } from '../core/fault.js'
 import { judge } from '../core/healthGate.js'
 import type { HostObserver } from '../core/hostEvents.js'
+import { refusedReason } from '../core/hostStatus.js'
 import { isVersion, type Version } from '../core/ids.js'
 import { checkFits, checkNew, checkUndo } from '../core/lineCheck.js'
 import {
@@ -115,6 +116,8 @@ export class UpgradeServer {
       transport.subscribe(subjects.install, (message) => this.#receive(message, this.#takeChange), queue),
     ]
     await transport.flush()
+    const refused = transport.refused.filter((subject) => subject === subjects.server || subject === subjects.install)
+    if (refused.length > 0) throw new Fault('config.invalid', refusedReason(refused))
     const head = await database.head()
     if (head.version > 0) this.#announce(head.version, head.digest)
     const { deathRoundMs: deathMs = deathRoundMs, gateRoundMs: gateMs = gateRoundMs, gate } = this.#options

@@ -32,6 +32,8 @@ export interface HostStatus {
   readonly system: string
   readonly isStopped: boolean
   readonly transport: TransportStatus
+  /** Subjects on which it should listen, and the other side of the transport does not let it. */
+  readonly refused: readonly string[]
   /** The newest version that the host has heard of. */
   readonly newestVersion: Version
   /** Calls made here that wait for their answer. */
@@ -41,11 +43,19 @@ export interface HostStatus {
   readonly nodes: readonly NodeSnapshot[]
 }
 
+/** The subjects are bounded: ten thousand nodes may be refused at once. */
+export function refusedReason(subjects: readonly string[]): string {
+  const more = subjects.length - 3
+  const shown = `${subjects.slice(0, 3).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+  return `the transport does not let the host listen on ${shown}: correct the permissions of its login`
+}
+
 /** Why a host should be sent no work for now; empty when it is ready. Nodes that upgrade by plan, and those whose upgrade is stalled, are no reason. */
-export function reasonsNotReady({ isStopped, transport, starting, nodes }: HostStatus): readonly string[] {
+export function reasonsNotReady({ isStopped, transport, refused, starting, nodes }: HostStatus): readonly string[] {
   const reasons: string[] = []
   if (isStopped) reasons.push('the host is stopping')
   if (transport !== 'connected') reasons.push(`the transport is ${transport}`)
+  if (refused.length > 0) reasons.push(refusedReason(refused))
   for (const id of starting) reasons.push(`node ${id} is starting`)
   for (const { id, phase, reason, isServing } of nodes) {
     if (phase === 'failed') reasons.push(`node ${id} has failed: ${reason}`)

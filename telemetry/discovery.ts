@@ -32,7 +32,7 @@ export function answerDiscovery(host: DiscoveredHost): () => Promise<void> {
           // Whoever asks may ask again.
         }
       }
-      subscriptions.push(host.transport.subscribe(`$SRV.${verb}${suffix}`, answer))
+      subscriptions.push(host.transport.subscribe(`$SRV.${verb}${suffix}`, answer, { isOptional: true }))
     }
   }
   return async () => {

@@ -18,6 +18,12 @@ export interface Subscription {
   drain(): Promise<void>
 }
 
+export interface SubscribeOptions {
+  readonly queue?: string
+  /** Nobody misses it much: a login may lack the permission. */
+  readonly isOptional?: boolean
+}
+
 export type TransportStatus = 'connected' | 'disconnected' | 'closed'
 
 export interface Transport {
@@ -26,11 +32,16 @@ export interface Transport {
   readonly status: TransportStatus
   /** Throws `unavailable.disconnected` while away and `protocol.too-large` beyond `payloadBytesMax`. */
   publish(subject: string, payload: Uint8Array, replyTo?: string): void
-  /** With a queue group, each message reaches one of the group's members. `*` stands for one token, `>` for the rest. */
-  subscribe(subject: string, handler: (message: Message) => void, options?: { readonly queue?: string }): Subscription
+  /**
+   * With a queue group, each message reaches one of the group's members. `*` stands for one token, `>` for the rest. The other side may refuse a
+   * subscription at once or later, for the login has no permission: it is asked for again until it is granted.
+   */
+  subscribe(subject: string, handler: (message: Message) => void, options?: SubscribeOptions): Subscription
+  /** The subjects of subscriptions that the other side refuses now, but for optional ones. */
+  readonly refused: readonly string[]
   /** A new subject prefix for replies that nobody else uses. */
   newInbox(): string
-  /** Resolves when the other side has seen all that was published and subscribed before. */
+  /** Resolves when the other side has seen all that was published and subscribed before. `refused` is up to date then. */
   flush(): Promise<void>
   /** Called at every change of `status`. */
   onStatus(listener: (status: TransportStatus) => void): void

@@ -86,6 +86,7 @@ async function stampede(hosts: number, bundleBytes: number, flushMs = 0) {
   }
   const watched = (transport: Transport): Transport => ({
     payloadBytesMax: transport.payloadBytesMax,
+    refused: [],
     status: transport.status,
     publish: (subject, payload, replyTo) => {
       answered(payload)

@@ -1,6 +1,8 @@
 /** The port `Transport` on both adapters, and then what only one of them has. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import test from 'ava'
 import { connect as connectRaw, headers } from 'nats'
 import { isFault } from '../../core/fault.js'
@@ -16,20 +18,24 @@ import {
   bytes,
   rejectionOf,
   type TransportThatGoes,
+  type TransportThatRefuses,
   textOf,
   transportAwayContract,
   transportContract,
+  transportRefusedContract,
 } from './transportContract.js'
 
 // Node.js prints warnings by a listener of its own; the tests that provoke some listen themselves.
 process.removeAllListeners('warning')
 
-async function openMemory(): Promise<TransportThatGoes> {
+async function openMemory(): Promise<TransportThatRefuses> {
   const broker = new MemoryBroker({ clock: systemClock, random: seededRandom(1) })
   const made: MemoryTransport[] = []
+  let denied: readonly string[] = []
   return {
     connect: async (options) => {
       const transport = memoryTransport(broker, options)
+      transport.deny(denied)
       made.push(transport)
       return transport
     },
@@ -38,6 +44,10 @@ async function openMemory(): Promise<TransportThatGoes> {
     },
     mend: async () => {
       for (const transport of made) transport.reconnect()
+    },
+    deny: (subjects) => {
+      denied = subjects
+      for (const transport of made) transport.deny(subjects)
     },
     end: async () => {},
   }
@@ -54,6 +64,35 @@ async function openNats(): Promise<TransportThatGoes> {
   }
 }
 
+/** A server whose permissions an operator changes while it runs. */
+async function openNatsThatRefuses(): Promise<TransportThatRefuses> {
+  const dir = mkdtempSync(join(tmpdir(), 'theseus-nats-permissions-'))
+  const file = join(dir, 'nats.conf')
+  const write = (denied: readonly string[], name = '') => {
+    const permissions = denied.length === 0 ? '' : `, permissions: { subscribe: { deny: ${JSON.stringify(denied)} } }`
+    // A name from the command line is missed when the file is read again.
+    writeFileSync(file, `${name}authorization { users = [ { user: u, password: p${permissions} } ] }\n`)
+  }
+  write([])
+  const server = await startNatsServer({ args: ['-c', file] })
+  const factory = nats({ servers: server.url, user: 'u', pass: 'p' })
+  return {
+    connect: (options) => factory.connect(options),
+    cut: () => server.kill(),
+    mend: () => server.restart(),
+    deny: (subjects) => {
+      write(subjects, `server_name: "theseus-test-${process.pid}-${server.port}"\n`)
+      process.kill(server.pid, 'SIGHUP')
+    },
+    end: async () => {
+      await server.stop()
+      rmSync(dir, { recursive: true })
+    },
+  }
+}
+
+transportRefusedContract('memory', openMemory)
+transportRefusedContract('nats', openNatsThatRefuses)
 transportContract('memory', openMemory)
 transportAwayContract('memory', openMemory)
 transportContract('nats', openNats)

@@ -497,3 +497,87 @@ export function transportAwayContract(name: string, open: () => Promise<Transpor
     t.deepEqual(texts, numbers(3))
   })
 }
+
+/** One whose other side refuses subscriptions when it is told to. */
+export interface TransportThatRefuses extends TransportThatGoes {
+  /** From now on these subjects are refused, and no others. */
+  deny(subjects: readonly string[]): void
+}
+
+export function transportRefusedContract(name: string, open: () => Promise<TransportThatRefuses>): void {
+  async function setUp(t: ExecutionContext) {
+    const world = await open()
+    t.teardown(() => world.end())
+    const errors: string[] = []
+    const a = await world.connect({ onError: (error) => errors.push((error as Error).message) })
+    t.teardown(() => a.close())
+    return { world, a, errors }
+  }
+
+  /** Publishes until something arrives. */
+  const hears = (transport: Transport, subject: string, texts: readonly string[]) =>
+    until(() => {
+      transport.publish(subject, bytes('again'))
+      return texts.length > 0
+    }, `${subject} is heard`)
+
+  for (const options of [{}, { queue: 'q' }]) {
+    const what = 'queue' in options ? 'a queue group' : 'a subscription'
+    test(`${name}: ${what} that is refused, taken away or refused after a reconnect is granted again once it may be`, async (t) => {
+      const { world, a } = await setUp(t)
+      const subject = newSubject()
+      world.deny([subject])
+      const { texts } = listen(a, subject, options)
+      await until(async () => {
+        await a.flush()
+        return a.refused.length > 0
+      }, 'it is refused')
+      t.deepEqual(a.refused, [subject])
+      a.publish(subject, bytes('to nobody'))
+      world.deny([])
+      await hears(a, subject, texts)
+      await until(() => a.refused.length === 0, 'it is granted')
+      t.deepEqual([...new Set(texts)], ['again'])
+      world.deny([subject])
+      await until(() => a.refused.length === 1, 'it is taken away')
+      world.cut()
+      await until(() => a.status === 'disconnected', 'the cut is noticed')
+      await world.mend()
+      await until(() => a.status === 'connected', 'the connection is back')
+      await a.flush()
+      t.deepEqual(a.refused, [subject])
+      world.deny([])
+      await until(() => a.refused.length === 0, 'it is granted')
+      texts.length = 0
+      await hears(a, subject, texts)
+      // Nothing is heard twice by a subscription that was there before.
+      await barrier(a, a)
+      texts.length = 0
+      a.publish(subject, bytes('once'))
+      await barrier(a, a)
+      t.deepEqual(texts, ['once'])
+    })
+  }
+
+  test(`${name}: a refused subscription that nobody wants any more is not asked for again; an optional one is not told of`, async (t) => {
+    const { world, a } = await setUp(t)
+    const [gone, drained, optional] = [newSubject(), newSubject(), newSubject()]
+    world.deny([gone, drained, optional])
+    const one = listen(a, gone)
+    const two = listen(a, drained)
+    a.subscribe(optional, () => {}, { isOptional: true })
+    await until(async () => {
+      await a.flush()
+      return a.refused.length === 2
+    }, 'they are refused')
+    one.subscription.unsubscribe()
+    await two.subscription.drain()
+    t.deepEqual(a.refused, [])
+    world.deny([])
+    const third = listen(a, optional)
+    await hears(a, optional, third.texts)
+    for (const subject of [gone, drained]) a.publish(subject, bytes('late'))
+    await barrier(a, a)
+    t.deepEqual([...one.texts, ...two.texts], [])
+  })
+}

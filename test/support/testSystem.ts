@@ -74,6 +74,8 @@ export class TestSystem {
   readonly repository: MemoryRepository = memoryRepository()
   /** The upgrade database as an operator sees it. */
   database!: UpgradeDatabase
+  /** Subjects on which upgrade servers may not listen. */
+  denied: readonly string[] = []
   /** A host without nodes: publishes and calls. */
   desk!: TestHost
   readonly #hosts: TestHost[] = []
@@ -104,7 +106,13 @@ export class TestSystem {
   async startServer({ trust = this.trust.trust ?? null, udb = this.udb }: Partial<ServerOptions> = {}): Promise<void> {
     const server = await startUpgradeServer({
       system: this.name,
-      transport: { connect: async (options) => memoryTransport(this.broker, options) },
+      transport: {
+        connect: async (options) => {
+          const transport = memoryTransport(this.broker, options)
+          transport.deny(this.denied)
+          return transport
+        },
+      },
       udb,
       ...this.deaths,
       ...(trust === null ? {} : { trust }),

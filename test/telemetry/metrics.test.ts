@@ -189,7 +189,12 @@ test('/healthz says that the process lives, /readyz that its nodes serve, and bo
   t.deepEqual(JSON.parse(health.text), { status: 'ok', system: host.system, host: 'h1' })
   const ready = await page(host, '/readyz')
   t.is(ready.code, 200)
-  t.like(JSON.parse(ready.text), { status: 'ready', reasons: [], transport: 'connected', nodes: [{ id: 'n1', isServing: true }] })
+  t.like(JSON.parse(ready.text), {
+    status: 'ready',
+    reasons: [],
+    transport: 'connected',
+    nodes: [{ id: 'n1', isServing: true }],
+  })
   t.is((await page(host, '/nowhere')).code, 404)
   t.is((await fetch(`${host.metricsUrl}/metrics`, { method: 'POST' })).status, 405)
   t.true(host.metricsUrl!.startsWith('http://127.0.0.1:'))
@@ -281,6 +286,7 @@ test('a host is ready while its nodes upgrade by plan or are stalled, and not wi
     system: 's',
     isStopped: false,
     transport: 'connected',
+    refused: [],
     newestVersion: 1,
     openCalls: 0,
     starting: [],
@@ -298,7 +304,7 @@ test('a scrape looks at the nodes once, however many metrics are about them', as
   let asked = 0
   const metrics = prometheus({ port: 0 }).open({ system: 's', hostId: 'h' })
   const status: HostStatus = {
-    ...{ hostId: 'h', system: 's', isStopped: false, transport: 'connected', newestVersion: 0, openCalls: 0 },
+    ...{ hostId: 'h', system: 's', isStopped: false, transport: 'connected', refused: [], newestVersion: 0, openCalls: 0 },
     ...{ starting: [], nodes: [] },
   }
   const server = await metrics.serve(() => {

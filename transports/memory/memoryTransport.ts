@@ -1,16 +1,23 @@
 /** A connection to the broker in memory: the port `Transport` without a network, with the faults that can be asked for. */
 import { Fault } from '../../core/fault.js'
-import type { Message, Subscription, Transport, TransportStatus } from '../../core/ports/transport.js'
+import type { Message, SubscribeOptions, Subscription, Transport, TransportStatus } from '../../core/ports/transport.js'
 import { type ConnectOptions, reporter } from '../factory.js'
 import type { Endpoint, Listener, MemoryBroker } from './memoryBroker.js'
 
 export { type BrokerOptions, MemoryBroker, type Passage, type Transit } from './memoryBroker.js'
+
+/** The pause before a refused subscription is asked for again. */
+const askMs = 50
 
 export interface MemoryTransport extends Transport {
   readonly name: string
   /** Cuts the connection, as if the server were gone. Subscriptions are kept and come back with `reconnect`. */
   disconnect(): void
   reconnect(): void
+  /** From now on subscriptions to these subjects are refused, those that are there are taken away, and others are granted again. */
+  deny(subjects: readonly string[]): void
+  /** The subjects of its subscriptions. */
+  readonly subscribed: readonly string[]
 }
 
 /** A connection to `broker`. Connections are named `c1`, `c2`, … unless the options name them. */
@@ -27,6 +34,10 @@ class MemoryConnection implements MemoryTransport, Endpoint {
   readonly #subscribed = new Set<Listener>()
   readonly #draining = new Set<Listener>()
   readonly #statusListeners: ((status: TransportStatus) => void)[] = []
+  readonly #refused = new Set<Listener>()
+  readonly #optional = new WeakSet<Listener>()
+  #denied: readonly string[] = []
+  #cancelAsking: (() => void) | undefined
   #status: TransportStatus = 'connected'
   #closing: Promise<void> | undefined
 
@@ -55,7 +66,7 @@ class MemoryConnection implements MemoryTransport, Endpoint {
     this.#broker.publish(this, { subject, payload, replyTo, noResponders: false })
   }
 
-  subscribe(subject: string, handler: (message: Message) => void, options?: { readonly queue?: string }): Subscription {
+  subscribe(subject: string, handler: (message: Message) => void, options?: SubscribeOptions): Subscription {
     if (this.#closing !== undefined) throw this.#disconnected()
     const listener: Listener = {
       subject,
@@ -67,12 +78,48 @@ class MemoryConnection implements MemoryTransport, Endpoint {
       idle: undefined,
     }
     this.#subscribed.add(listener)
-    if (this.#status === 'connected') this.#broker.attach(listener)
+    if (options?.isOptional === true) this.#optional.add(listener)
+    if (this.#status === 'connected') this.#attach(listener)
     let drained: Promise<void> | undefined
     return {
       unsubscribe: () => this.#unsubscribe(listener),
       drain: () => (drained ??= this.#drain(listener)),
     }
+  }
+
+  get refused(): readonly string[] {
+    return [...this.#refused].filter((listener) => !this.#optional.has(listener)).map(({ subject }) => subject)
+  }
+
+  get subscribed(): readonly string[] {
+    return [...this.#subscribed].map(({ subject }) => subject)
+  }
+
+  deny(subjects: readonly string[]): void {
+    this.#denied = subjects
+    if (this.#status !== 'connected') return
+    for (const listener of this.#subscribed) {
+      if (!subjects.includes(listener.subject) || this.#refused.has(listener)) continue
+      this.#broker.detach(listener)
+      this.#refuse(listener)
+    }
+  }
+
+  #attach(listener: Listener): void {
+    if (this.#denied.includes(listener.subject)) this.#refuse(listener)
+    else {
+      this.#refused.delete(listener)
+      this.#broker.attach(listener)
+    }
+  }
+
+  /** As over NATS: it is asked for again until it is granted. */
+  #refuse(listener: Listener): void {
+    this.#refused.add(listener)
+    this.#cancelAsking ??= this.#broker.clock.after(askMs, () => {
+      this.#cancelAsking = undefined
+      if (this.#status === 'connected') for (const each of [...this.#refused]) this.#attach(each)
+    })
   }
 
   newInbox(): string {
@@ -101,7 +148,7 @@ class MemoryConnection implements MemoryTransport, Endpoint {
 
   reconnect(): void {
     if (this.#status !== 'disconnected' || this.#closing !== undefined) return
-    for (const listener of this.#subscribed) this.#broker.attach(listener)
+    for (const listener of this.#subscribed) this.#attach(listener)
     this.#become('connected')
   }
 
@@ -117,17 +164,21 @@ class MemoryConnection implements MemoryTransport, Endpoint {
       await this.flush().catch(() => {}) // Cut meanwhile: then nothing is on its way.
     }
     this.#subscribed.clear()
+    this.#refused.clear()
+    this.#cancelAsking?.()
     this.#loseWhatIsOnItsWay()
     this.#become('closed')
   }
 
   #unsubscribe(listener: Listener): void {
     listener.open = false
+    this.#refused.delete(listener)
     if (this.#subscribed.delete(listener)) this.#broker.detach(listener)
     listener.idle?.()
   }
 
   async #drain(listener: Listener): Promise<void> {
+    this.#refused.delete(listener)
     if (!this.#subscribed.delete(listener)) return
     this.#broker.detach(listener)
     if (this.#status === 'connected' && listener.inFlight > 0) {

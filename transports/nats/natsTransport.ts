@@ -10,11 +10,13 @@
  * N4. The connection is given up by `close` alone, or by an authenticator that throws: nats.js would give up after ten attempts,
  *     or after two refused logins.
  * N5. Nothing connects after `close`: nats.js would finish an attempt that is under way, and that would keep the process alive.
+ * N6. A subscription that the server refuses, or takes away when its permissions change, is asked for again: nats.js would forget it.
  */
-import { createInbox, type Msg, type NatsConnection, type NatsError, type Subscription as NatsSubscription } from 'nats'
+import { createInbox, type Msg, type NatsConnection, type NatsError } from 'nats'
 import { Fault } from '../../core/fault.js'
-import type { Message, Subscription, Transport, TransportStatus } from '../../core/ports/transport.js'
+import type { Message, SubscribeOptions, Subscription, Transport, TransportStatus } from '../../core/ports/transport.js'
 import { systemClock } from '../systemClock.js'
+import { NatsListening, NatsListenings } from './natsListenings.js'
 import { NatsMessage } from './natsMessage.js'
 
 /** What the transport still needs to know of its settings. */
@@ -34,6 +36,7 @@ export class NatsTransport implements Transport {
   readonly #listeners: ((status: TransportStatus) => void)[] = []
   /** What rejects each flush that waits (N3). */
   readonly #flushes = new Set<() => void>()
+  readonly #listenings: NatsListenings
   #status: TransportStatus = 'connected'
   #payloadBytesMax: number
   #closing: Promise<void> | undefined
@@ -43,6 +46,7 @@ export class NatsTransport implements Transport {
     this.#settings = settings
     this.#report = settings.report
     this.#payloadBytesMax = settings.payloadBytesMax
+    this.#listenings = new NatsListenings(connection, this, settings.report)
     void this.#followStatus()
     void connection.closed().then(() => this.#become('closed'))
   }
@@ -72,7 +76,7 @@ export class NatsTransport implements Transport {
     }
   }
 
-  subscribe(subject: string, handler: (message: Message) => void, options?: { readonly queue?: string }): Subscription {
+  subscribe(subject: string, handler: (message: Message) => void, options: SubscribeOptions = {}): Subscription {
     const exact = /[*>]/.test(subject) ? undefined : subject
     const callback = (error: NatsError | null, message: Msg): void => {
       // A refused subscription: the status says it too, and is what reports it.
@@ -83,12 +87,15 @@ export class NatsTransport implements Transport {
         this.#report(thrown) // N2
       }
     }
-    const settings = options?.queue === undefined ? { callback } : { callback, queue: options.queue }
     try {
-      return new NatsListening(this.#connection.subscribe(subject, settings), this)
+      return this.#listenings.add(new NatsListening(this.#listenings, subject, callback, options))
     } catch (error) {
       throw this.#faultOf(error)
     }
+  }
+
+  get refused(): readonly string[] {
+    return this.#listenings.refusedSubjects
   }
 
   newInbox(): string {
@@ -102,7 +109,8 @@ export class NatsTransport implements Transport {
       this.#flushes.add(fail)
       this.#connection
         .flush()
-        .then(resolve, fail)
+        // What the server refuses it says before it answers, but nats.js tells of it a little later.
+        .then(() => systemClock.turn(resolve), fail)
         .finally(() => this.#flushes.delete(fail))
     })
   }
@@ -126,6 +134,7 @@ export class NatsTransport implements Transport {
       cancel()
     }
     this.#settings.gate.open = false // N5
+    this.#listenings.close()
     await this.#connection.close()
     this.#become('closed')
   }
@@ -142,6 +151,7 @@ export class NatsTransport implements Transport {
           this.#become('connected')
           break
         case 'error':
+          if (this.#listenings.hasRefused(event.permissionContext)) break // It reports many together.
           this.#report(new Error(`nats-server objects: ${event.data} ${JSON.stringify(event.permissionContext ?? {})}`))
           break
       }
@@ -173,26 +183,6 @@ export class NatsTransport implements Transport {
   #faultOf(error: unknown): unknown {
     const { code } = error as { code?: unknown }
     return code === 'CONNECTION_CLOSED' || code === 'CONNECTION_DRAINING' ? this.#disconnected(error) : error
-  }
-}
-
-/** There is one for each subject of each node, so it is small. */
-class NatsListening implements Subscription {
-  constructor(
-    private readonly subscription: NatsSubscription,
-    private readonly transport: Transport,
-  ) {}
-
-  unsubscribe(): void {
-    if (!this.subscription.isClosed()) this.subscription.unsubscribe()
-  }
-
-  async drain(): Promise<void> {
-    if (!this.subscription.isClosed() && this.transport.status === 'connected') {
-      void this.subscription.drain().catch(() => {}) // It asks for no more; our own flush settles whatever happens (N3).
-      await this.transport.flush().catch(() => {})
-    }
-    this.unsubscribe()
   }
 }
 

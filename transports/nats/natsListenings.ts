@@ -1,0 +1,180 @@
+/**
+ * The subscriptions of one connection to NATS, and those among them that the server refuses: the login has no permission, or has lost it when an
+ * operator changed the server's configuration. The connection stays meanwhile, and nats.js forgets what was refused.
+ *
+ * L1. What is refused is asked for again, with back-off, until the server grants it or nobody wants it any more.
+ * L2. It is told once that a subscription is refused, and once that it is granted again, however often it is asked for.
+ */
+import type { Msg, NatsConnection, NatsError, Subscription as NatsSubscription } from 'nats'
+import type { SubscribeOptions, Subscription, Transport } from '../../core/ports/transport.js'
+import { systemClock } from '../systemClock.js'
+
+export type NatsCallback = (error: NatsError | null, message: Msg) => void
+
+/** The pause before a refused subscription is asked for again; doubles up to `askMsMax` while nothing is granted. */
+const askMs = 250
+const askMsMax = 4_000
+/** Refused subscriptions that are asked for at once. */
+const askedAtOnceMax = 256
+/** Subjects that a report names. */
+const subjectsToldMax = 5
+
+/** There is one for each subject of each node, so it is small. */
+export class NatsListening implements Subscription {
+  subscription: NatsSubscription | undefined
+  isRefused = false
+  isOver = false
+
+  constructor(
+    private readonly all: NatsListenings,
+    readonly subject: string,
+    readonly callback: NatsCallback,
+    readonly options: SubscribeOptions,
+  ) {}
+
+  unsubscribe(): void {
+    if (this.isOver) return
+    this.isOver = true
+    this.all.remove(this)
+    this.forget()
+  }
+
+  /** Ends what nats.js knows of it. */
+  forget(): void {
+    const { subscription } = this
+    this.subscription = undefined
+    if (subscription !== undefined && !subscription.isClosed()) subscription.unsubscribe()
+  }
+
+  async drain(): Promise<void> {
+    const { subscription } = this
+    const { transport } = this.all
+    this.all.remove(this)
+    if (!this.isRefused && subscription !== undefined && !subscription.isClosed() && transport.status === 'connected') {
+      void subscription.drain().catch(() => {}) // It asks for no more; our own flush settles whatever happens (N3).
+      await transport.flush().catch(() => {})
+    }
+    this.unsubscribe()
+  }
+}
+
+export class NatsListenings {
+  readonly #all = new Set<NatsListening>()
+  readonly #refused = new Set<NatsListening>()
+  /** Refused since the last report. */
+  #untold: NatsListening[] = []
+  #pauseMs = askMs
+  #cancel: (() => void) | undefined
+
+  constructor(
+    private readonly connection: NatsConnection,
+    readonly transport: Transport,
+    private readonly report: (error: unknown) => void,
+  ) {}
+
+  get refusedSubjects(): readonly string[] {
+    return this.#refused.size === 0 ? [] : [...this.#refused].filter(isRequired).map(({ subject }) => subject)
+  }
+
+  /** Throws what nats.js throws. */
+  add(listening: NatsListening): NatsListening {
+    this.#ask(listening)
+    this.#all.add(listening)
+    return listening
+  }
+
+  remove(listening: NatsListening): void {
+    this.#all.delete(listening)
+    this.#refused.delete(listening)
+  }
+
+  /** The server objects. False if that is not about a subscription of ours. A configuration that is loaded anew tells no queue. */
+  hasRefused(context: unknown): boolean {
+    const { operation, subject, queue } = (context ?? {}) as { operation?: string; subject?: string; queue?: string }
+    if (operation !== 'subscription') return false
+    let isOurs = false
+    for (const listening of this.#all) {
+      if (listening.subject !== subject || (queue !== undefined && listening.options.queue !== queue)) continue
+      isOurs = true
+      listening.forget()
+      if (!listening.isRefused && isRequired(listening)) this.#tellLater(listening)
+      listening.isRefused = true
+      this.#refused.add(listening)
+    }
+    if (isOurs) this.#askLater()
+    return isOurs
+  }
+
+  close(): void {
+    this.#cancel?.()
+    this.#all.clear()
+    this.#refused.clear()
+  }
+
+  #ask(listening: NatsListening): void {
+    const { subject, callback, options } = listening
+    const settings = options.queue === undefined ? { callback } : { callback, queue: options.queue }
+    listening.subscription = this.connection.subscribe(subject, settings)
+  }
+
+  #tellLater(listening: NatsListening): void {
+    if (this.#untold.push(listening) > 1) return
+    systemClock.turn(() => {
+      const subjects = this.#untold.map(({ subject }) => subject)
+      this.#untold = []
+      this.report(
+        new Error(`NATS refuses to let this login listen on ${shown(subjects)}: correct its permissions; it is asked again`),
+      )
+    })
+  }
+
+  #askLater(): void {
+    if (this.#cancel !== undefined) return
+    const pauseMs = this.#pauseMs
+    this.#pauseMs = Math.min(pauseMs * 2, askMsMax)
+    this.#cancel = systemClock.after(pauseMs, () => void this.#askAgain())
+  }
+
+  /** L1. Some of them, so that a server with many to refuse is not asked for all of them again and again. */
+  async #askAgain(): Promise<void> {
+    const asked = [...this.#refused].slice(0, askedAtOnceMax)
+    if (asked.length > 0 && this.transport.status === 'connected') {
+      for (const listening of asked) {
+        // Behind the others, for the next time.
+        this.#refused.delete(listening)
+        this.#refused.add(listening)
+        try {
+          this.#ask(listening)
+        } catch {
+          break // Closed meanwhile.
+        }
+      }
+      await this.transport.flush().catch(() => {})
+      const granted = asked.filter((listening) => this.#refused.has(listening) && listening.subscription !== undefined)
+      if (this.transport.status === 'connected') this.#granted(granted)
+      else for (const listening of granted) listening.forget()
+    }
+    this.#cancel = undefined
+    if (this.#refused.size > 0) this.#askLater()
+  }
+
+  #granted(listenings: readonly NatsListening[]): void {
+    if (listenings.length === 0) return
+    this.#pauseMs = askMs
+    for (const listening of listenings) {
+      listening.isRefused = false
+      this.#refused.delete(listening)
+    }
+    const subjects = listenings.filter(isRequired).map(({ subject }) => subject)
+    if (subjects.length > 0) this.report(new Error(`NATS lets this login listen again on ${shown(subjects)}`))
+  }
+}
+
+function isRequired({ options }: NatsListening): boolean {
+  return options.isOptional !== true
+}
+
+function shown(subjects: readonly string[]): string {
+  const more = subjects.length - subjectsToldMax
+  return `${subjects.slice(0, subjectsToldMax).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+}
