@@ -10,6 +10,7 @@ import type { Clock } from '../../core/ports/clock.js'
 import type { Message } from '../../core/ports/transport.js'
 import { MemoryBroker, type MemoryTransport, memoryTransport, type Passage } from '../../transports/memory/memoryTransport.js'
 import { nats } from '../../transports/nats/index.js'
+import { NatsTransport } from '../../transports/nats/natsTransport.js'
 import { seededRandom } from '../../transports/seededRandom.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { until } from '../support/eventually.js'
@@ -207,6 +208,26 @@ test('nats: a connection goes on trying for as long as the server is away', asyn
   await server.restart()
   await until(() => transport.status === 'connected', 'the connection is back')
   await transport.flush()
+})
+
+test('nats: a connection whose peer is silent is away at once, for its socket may take minutes to end', async (t) => {
+  const server = await startNatsServer()
+  t.teardown(() => server.stop())
+  const connection = await connectRaw({ servers: server.url })
+  const gate = { open: true }
+  const transport = new NatsTransport(connection, {
+    ...{ gate, inboxPrefix: undefined, payloadBytesMax: 1024, closeTimeoutMs: 100 },
+    report: (error) => t.fail(String(error)),
+  })
+  t.teardown(() => transport.close())
+  const flushed = rejectionOf(transport.flush())
+  t.is(await flushed, undefined)
+  // As the client says it after pings without an answer; its socket is still open.
+  const { protocol } = connection as unknown as { protocol: { dispatchStatus(status: object): void } }
+  protocol.dispatchStatus({ type: 'staleConnection', data: '' })
+  await until(() => transport.status === 'disconnected', 'it is away')
+  t.throws(() => transport.publish('s', bytes('lost')), { message: 'not connected to NATS' })
+  t.is(await rejectionOf(transport.flush()), 'unavailable.disconnected')
 })
 
 /** A signal arrives in its own time: stopped is a process when all its threads are. */
