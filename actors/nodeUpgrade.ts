@@ -352,6 +352,9 @@ export class NodeUpgrade {
     const { node } = this
     const next = this.#next
     invariant(next !== undefined, 'flipping without a new generation')
+    const { mailbox } = node
+    // What is written from here on would be seen before the flip, and not after it.
+    invariant(!mailbox.isOpen && mailbox.running === undefined, 'C11: a call runs beside the flip')
     await node.keeper.commit({
       ...node.keeper.record,
       generation: next,

@@ -2,11 +2,14 @@
  * What an object or an SO answers, built when a version is installed and not per call (DESIGN §9). A delegated method is the next
  * object's own entry, one hop further: a chain of delegations costs nothing when a call runs.
  *
+ * C6. What an SO refuses is refused: neither the SO nor the next object carries it out.
+ *
  * A table says what a class and the SOs over it do, and is the same for all their nodes: it is built once. Who does it on one node, its
  * bearers say.
  */
 import { copied } from './copied.js'
 import { Fault, type FaultDetails, isFault, toFault } from './fault.js'
+import { invariant } from './invariant.js'
 import { promiseOf, whenSettled } from './maybePromise.js'
 import type { MethodKind } from './methods.js'
 import type { ClassDescription } from './nodeObject.js'
@@ -70,6 +73,8 @@ export function simulationTable(so: Simulation, simulated: ClassDescription, nex
       const own = so.methods[name]
       // The next object may have lost the method by its own restriction: the same to the caller as a refusal.
       const delegated = delegates.has(name) ? next.entries.get(name) : undefined
+      const isCarriedOut = own !== undefined || delegated !== undefined
+      invariant(!(isCarriedOut && so.refuses.includes(name)), `C6: ${simulated.className}.${name} is refused and carried out`)
       if (own !== undefined) entries.set(name, carriedOut(own, kind, 1, level))
       else if (delegated !== undefined) entries.set(name, { ...delegated, kind, hops: delegated.hops + 1 })
       else entries.set(name, refused(so, name, kind, level))

@@ -2,6 +2,7 @@
  * Which object answers which version (§5, Figure 1): past-SOs, the object, future-SOs. This file alone knows.
  *
  * C1. At most one object of the chain answers a version; exactly one where no cut lies between it and the object.
+ * C5. What a call does through any version, it does in the end to the one object of the chain.
  *
  * The steady state costs one array look-up per call.
  */
@@ -69,9 +70,11 @@ export class ObjectChain {
       this.links.length === places.length ? this.links : places.map((place) => (place.role === 'cut' ? place.fault : place))
     const objects = this.links.filter(({ role }) => role === 'object')
     invariant(
-      objects.length === 1 && objects[0]!.version === version,
+      objects[0] !== undefined && objects.length === 1 && objects[0].version === version,
       `C1: ${objects.length} objects in the chain of version ${version}`,
     )
+    const [object] = objects[0].bearers
+    for (const link of this.links) invariant(link.bearers[0] === object, `C5: version ${link.version} leads to another object`)
   }
 
   /** The link of the object itself. */

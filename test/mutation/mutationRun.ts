@@ -34,6 +34,8 @@ export interface RunOptions {
 /** Tests of a mutant that take longer together than this are cut, but for these many. */
 const budgetMs = 1500
 const testsMin = 6
+/** Tests that take longer are left to a thorough run, unless no others reach the mutant. */
+const slowTestMs = 2500
 const ordersPerWorker = 300
 const saveEveryMs = 20_000
 
@@ -185,7 +187,8 @@ export class MutationRun {
       .map(({ test }) => test)
     if (this.options.isThorough) return { tests: ordered, isCut: false }
     let ms = 0
-    const tests = ordered.filter((test, i) => (ms += test.ms) <= budgetMs || i < testsMin)
+    const quick = ordered.filter((test) => test.ms <= slowTestMs)
+    const tests = (quick.length > 0 ? quick : ordered).filter((test, i) => (ms += test.ms) <= budgetMs || i < testsMin)
     return { tests, isCut: tests.length < ordered.length }
   }
 
@@ -249,7 +252,7 @@ export class MutationRun {
     | { readonly type: 'shaky'; readonly test: TestToRun }
     | { readonly type: 'survived'; readonly isReached: boolean; readonly isOnce: boolean }
   > {
-    const toRun = tests.map(({ file, title, ms }) => ({ file, title, limitMs: this.options.patienceMs + 6 * ms }))
+    const toRun = tests.map(({ file, title, ms }) => ({ file, title, limitMs: this.options.patienceMs + 4 * ms }))
     const silenceMs = Math.max(0, ...toRun.map(({ limitMs }) => limitMs)) + 3 * this.options.patienceMs
     let running = toRun[0]
     const worker = next(needsFresh)
