@@ -220,8 +220,8 @@ export class CallTable {
     this.outbox.write(this.outbox.destination(call.subject), writeEnvelope, envelope)
   }
 
-  /** The same in two steps: packed now, sent when the result is called. */
-  prepareSend(caller: Caller, call: OutgoingCall, kind: OneWayKind = kinds.send): () => void {
+  /** The same in two steps: packed now, sent when the result is called, to a second subject as well where there is one. */
+  prepareSend(caller: Caller, call: OutgoingCall, kind: OneWayKind = kinds.send, also?: string): () => void {
     const writer = new WireWriter()
     writeEnvelope(
       writer,
@@ -234,7 +234,10 @@ export class CallTable {
         `a send of ${envelope.length} bytes; the transport takes ${this.transport.payloadBytesMax}`,
       )
     }
-    return () => this.outbox.write(this.outbox.destination(call.subject), writePacked, envelope)
+    return () => {
+      this.outbox.write(this.outbox.destination(call.subject), writePacked, envelope)
+      if (also !== undefined) this.outbox.write(this.outbox.destination(also), writePacked, envelope)
+    }
   }
 
   #traced(caller: Caller, call: OutgoingCall, kind: OneWayKind): OutgoingCall {

@@ -1,8 +1,18 @@
 /**
  * Which nodes of this host hear which events. They share one subscription per event; each gets a copy of its own of what arrives, through
  * its own chain.
+ *
+ * A host that has not learned the newest version does not know which events that one brings. As long as there may be such hosts, publishers
+ * send these events a second time, on a subject that every host with nodes listens to. There an event teaches as a call does: a node that does
+ * not know its version holds it until it has learned. Events that a node gets twice it carries out once (recentEvents.ts).
  */
 import { inject, injectable } from 'tsyringe'
+import { decode } from '../core/codec.js'
+import type { CallEnvelope } from '../core/envelope.js'
+import { kinds } from '../core/envelope.js'
+import { toFault } from '../core/fault.js'
+import type { HostObserver } from '../core/hostEvents.js'
+import type { Version } from '../core/ids.js'
 import type { Message, Subscription, Transport } from '../core/ports/transport.js'
 import { subjectsOf } from '../core/subjects.js'
 import type { HostSettings } from './settings.js'
@@ -10,6 +20,8 @@ import { tokens } from './tokens.js'
 
 /** A node that hears events. */
 export interface Hearer {
+  /** Whether it knows what the event means at this version, be it nothing. */
+  knows(version: Version): boolean
   receive(message: Message): void
 }
 
@@ -23,10 +35,42 @@ export class EventHub {
   readonly #heard = new Map<string, Heard>()
   readonly #names = new Map<Hearer, ReadonlySet<string>>()
 
+  /** The nodes that serve. */
+  readonly #attending = new Set<Hearer>()
+  #introduced: Subscription | undefined
+
   constructor(
     @inject(tokens.transport) private readonly transport: Transport,
     @inject(tokens.settings) private readonly settings: HostSettings,
+    @inject(tokens.observer) private readonly observe: HostObserver,
   ) {}
+
+  /** From now on the node gets events that it does not know of yet. */
+  attend(hearer: Hearer): void {
+    this.#attending.add(hearer)
+    this.#introduced ??= this.transport.subscribe(subjectsOf(this.settings.system).introduced, (message) => this.#teach(message))
+  }
+
+  /** The node hears nothing any more. */
+  leave(hearer: Hearer): void {
+    this.hear(hearer, nothing)
+    if (!this.#attending.delete(hearer) || this.#attending.size > 0) return
+    this.#introduced?.unsubscribe()
+    this.#introduced = undefined
+  }
+
+  #teach(message: Message): void {
+    try {
+      const events = decode(message.payload).filter((envelope): envelope is CallEnvelope => envelope.kind === kinds.event)
+      const newest = Math.max(...events.map(({ label }) => label))
+      for (const hearer of this.#attending) {
+        const names = this.#names.get(hearer) ?? nothing
+        if (!hearer.knows(newest) || events.some(({ method }) => names.has(method))) hearer.receive(message)
+      }
+    } catch (error) {
+      this.observe({ type: 'deadLetter', subject: message.subject, fault: toFault(error, 'protocol.bad-envelope') })
+    }
+  }
 
   /** From now on the node hears these events, and no others. */
   hear(hearer: Hearer, names: ReadonlySet<string>): void {

@@ -27,6 +27,7 @@ import { NodeState, type StateOwner } from './nodeState.js'
 import { NodeStatus, type ToldNode } from './nodeStatus.js'
 import type { UpgradingNode } from './nodeUpgrade.js'
 import type { DueTimer } from './objectTimers.js'
+import { RecentEvents } from './recentEvents.js'
 import { RecordKeeper } from './recordKeeper.js'
 import { RecordPass } from './recordPass.js'
 import { type Receiver, route, timerCall } from './router.js'
@@ -60,6 +61,8 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
   #serving: Subscription | undefined
   isUpgrading = false
   #restart: NodeRestart | undefined
+  /** Made when an event arrives that may come twice. */
+  #recentEvents: RecentEvents | undefined
   #leaving = false
   #stopped = false
   #ending: Promise<void> | undefined
@@ -323,6 +326,15 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
   subscribe(): void {
     const subjects = subjectsOf(this.services.settings.system)
     this.#direct ??= this.services.transport.subscribe(subjects.node(this.id), this.#receive)
+    this.services.events.attend(this)
+  }
+
+  isRepeated(call: IncomingCall): boolean {
+    const { method, label } = call.envelope
+    const { history } = this.services
+    if (label <= history.heard && !history.isIntroduced(method, label)) return false
+    this.#recentEvents ??= new RecentEvents()
+    return !this.#recentEvents.isNew(call.id)
   }
 
   /** Takes part in answering the service's calls, and opens the mailbox. A node at a dead version opens it for itself alone. */
@@ -464,7 +476,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
     this.manager.stop()
     this.slot.stop()
     this.pass.stop()
-    this.services.events.hear(this, new Set())
+    this.services.events.leave(this)
     return this.leaveService()
   }
 

@@ -19,6 +19,8 @@ export interface Receiver extends Callee {
   readonly service: string
   /** Whether a call of this version has an answer here already, be it a fault. */
   knows(version: Version): boolean
+  /** Whether it is an event that the node has received before. */
+  isRepeated(call: IncomingCall): boolean
   /** Takes a call that has its answer here. */
   accept(call: IncomingCall): void
   /** Answers what is no call. */
@@ -80,6 +82,7 @@ function calls(payload: Uint8Array): readonly CallEnvelope[] {
 /** A version that the chain does not reach yet is learned first; everything else waits for its turn. */
 function accept(node: Receiver, call: IncomingCall): void {
   try {
+    if (call.envelope.kind === kinds.event && node.isRepeated(call)) return
     if (node.knows(call.envelope.label)) node.accept(call)
     else node.hold(call)
   } catch (fault) {

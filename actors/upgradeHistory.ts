@@ -3,6 +3,7 @@
  * those that concern its nodes. All nodes of a host share one fetch of a new version and one copy of its bundle, kept with their state.
  */
 import { inject, injectable } from 'tsyringe'
+import { introducedEvents } from '../core/agreement.js'
 import { pack, unpack } from '../core/codec.js'
 import { Fault, isFault } from '../core/fault.js'
 import type { HostObserver } from '../core/hostEvents.js'
@@ -36,6 +37,9 @@ export class UpgradeHistory {
   readonly #loading = new Map<Version, Promise<Upgrade>>()
   /** Versions that the upgrade server did not have, and until when that is believed. */
   readonly #unknownUntilMs = new Map<Version, number>()
+  #introduced: ReadonlyMap<string, readonly Version[]> = new Map()
+  /** Of how many versions that is known. */
+  #introducedAt: Version = 0
   #heard: Version = 0
   #dead: Version = 0
   #final: Version = 0
@@ -171,6 +175,19 @@ export class UpgradeHistory {
   /** Whether it takes back what its bundle brought: an undo does, the undo of an undo brings it again. */
   takesBack(version: Version): boolean {
     return takesBack((each) => this.undoes(each), version)
+  }
+
+  /**
+   * Whether hosts may live that do not know yet that this event can be heard, as it is published at version `label`: an upgrade has brought it, and
+   * not every node is known to be past that one.
+   */
+  isIntroduced(event: string, label: Version): boolean {
+    if (this.#introducedAt !== this.newest) {
+      this.#introduced = introducedEvents(this.manifests)
+      this.#introducedAt = this.newest
+    }
+    const versions = this.#introduced.get(event)
+    return versions?.some((version) => version <= label && version > this.#dead) ?? false
   }
 
   isUndone(version: Version): boolean {

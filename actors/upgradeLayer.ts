@@ -28,7 +28,7 @@ export interface RunningCall {
 
 /** What the layer needs of its node. */
 export interface LabelledNode {
-  readonly services: Pick<NodeServices, 'calls' | 'clock' | 'settings'>
+  readonly services: Pick<NodeServices, 'calls' | 'clock' | 'settings' | 'history'>
   readonly state: NodeState
   /** The node as it is now. */
   readonly caller: Caller
@@ -60,12 +60,11 @@ export class UpgradeLayer {
 
   /** To whoever hears the event; the label says what it means. */
   publish(name: string, args: readonly unknown[], label: Version): void {
-    const now = this.node.services.clock.monotonicMs()
-    this.#send(
-      this.#outgoing(subjectsOf(this.node.services.settings.system).event(name), null, label, name, 'command', args, now),
-      now,
-      kinds.event,
-    )
+    const { clock, settings, history } = this.node.services
+    const now = clock.monotonicMs()
+    const { event, introduced } = subjectsOf(settings.system)
+    const also = history.isIntroduced(name, label) ? introduced : undefined
+    this.#send(this.#outgoing(event(name), null, label, name, 'command', args, now), now, kinds.event, also)
   }
 
   #subject(service: string, nodeId: string | undefined): string {
@@ -110,13 +109,13 @@ export class UpgradeLayer {
     return this.node.services.calls.call(this.#frequentCaller(), now)
   }
 
-  #send(call: OutgoingCall, now: number, kind: OneWayKind = kinds.send): void {
+  #send(call: OutgoingCall, now: number, kind: OneWayKind = kinds.send, also?: string): void {
     if (kind === kinds.send && this.node.state.isCommitted && this.node.running?.sends === undefined) {
       this.node.services.calls.send(this.#frequentCaller(), call, now)
       return
     }
     // Packed now: a later command may change what the arguments refer to, and what can't be packed fails its own command.
-    this.leaveWithCommit(this.node.services.calls.prepareSend(this.#frequentCaller(), call, kind))
+    this.leaveWithCommit(this.node.services.calls.prepareSend(this.#frequentCaller(), call, kind, also))
   }
 
   /** Tells apart the calls for which something is sent; empty outside any call. */

@@ -7,6 +7,7 @@
  */
 import { classesAt, type History, upgraded } from './classLine.js'
 import { Fault } from './fault.js'
+import type { Version } from './ids.js'
 import type { ClassDescription } from './nodeObject.js'
 
 /** A class, by what it needs of others. */
@@ -19,6 +20,29 @@ export interface Speaker {
 export function usesOf({ calls, publishes, hears }: ClassDescription): readonly string[] {
   const events = [...publishes, ...[...hears.values()].map(({ event }) => event)]
   return [...new Set([...calls, ...events.map(({ name, revision }) => `${name}/${revision}`)])].sort()
+}
+
+/** The events that upgrades have brought to a class which neither published nor heard them before: by name, the versions, oldest first. */
+export function introducedEvents(history: History): ReadonlyMap<string, readonly Version[]> {
+  const found = new Map<string, Version[]>()
+  history.forEach(({ classUpgrades }, i) => {
+    for (const { oldUses, newUses } of classUpgrades) {
+      const before = new Set(oldUses.map(eventOf))
+      for (const name of new Set(newUses.map(eventOf))) {
+        if (name === undefined || before.has(name)) continue
+        const versions = found.get(name)
+        if (versions === undefined) found.set(name, [i + 1])
+        else if (versions.at(-1) !== i + 1) versions.push(i + 1)
+      }
+    }
+  })
+  return found
+}
+
+/** The event's name; undefined for a class that is called. */
+function eventOf(used: string): string | undefined {
+  const [name, revision] = used.split('/')
+  return revision === undefined ? undefined : name
 }
 
 /**

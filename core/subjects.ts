@@ -6,6 +6,8 @@ export interface Subjects {
   service(service: string): string
   /** Events, to everybody who hears them. */
   event(name: string): string
+  /** The same events as long as there may be hosts that do not know of their names yet. No event can have this name. */
+  readonly introduced: string
   /** New versions are announced here. */
   readonly announcements: string
   /** Questions to the upgrade servers: a queue group. */
@@ -34,6 +36,7 @@ function subjectsUnder(prefix: string): Subjects {
     node: (nodeId) => `${prefix}.node.${nodeId}`,
     service: (service) => `${prefix}.service.${service}`,
     event: (name) => `${prefix}.event.${name}`,
+    introduced: `${prefix}.event._introduced`,
     announcements: `${prefix}.upgrades`,
     server: `${prefix}.server`,
     install: `${prefix}.install`,

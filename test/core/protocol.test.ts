@@ -130,6 +130,7 @@ test('the page’s subjects are the code’s', (t) => {
       subjects.node('<node>'),
       subjects.service('<service>'),
       subjects.event('<event>'),
+      subjects.introduced,
       subjects.announcements,
       subjects.server,
       subjects.install,
@@ -138,7 +139,7 @@ test('the page’s subjects are the code’s', (t) => {
     ],
   )
   t.true(rows[1]![1]!.includes(`queue group \`${serviceQueue}\``))
-  t.true(rows[4]![1]!.includes(`queue group \`${serverQueue}\``))
+  t.true(rows[5]![1]!.includes(`queue group \`${serverQueue}\``))
 })
 
 test('the page’s limits are the code’s', (t) => {
