@@ -303,9 +303,12 @@ export class UpgradeServer {
     await this.#checkBundle(manifest.bundle)
     await this.#checkClasses([...history.manifests], manifest)
     const before = { version: manifest.version - 1, digest: manifest.previous }
-    if (!(await database.install(before, digest, signed, manifest.tables))) {
+    if (!(await database.install(before, digest, signed, manifest.tables, manifest.undoes))) {
       const now = await database.head()
       if (now.version === manifest.version && now.digest === digest) return { version: now.version }
+      // What it undoes may have become final meanwhile.
+      if (now.version === before.version && now.digest === before.digest)
+        await this.#checkClasses([...history.manifests], manifest)
       throw conflict(manifest, now.version)
     }
     if (history.head.version === manifest.version - 1) history.append(verified)

@@ -13,12 +13,13 @@ import {
 } from './manifest.js'
 import { describeClass } from './nodeObject.js'
 import { eagerly } from './schedules/eagerly.js'
-import { type None, type NotNeeded, none, notNeeded, type Simulation } from './simulation.js'
+import { isSO, type None, type NotNeeded, none, notNeeded, type Simulation } from './simulation.js'
 import { takesBack } from './undo.js'
 import { type ClassUpgrade, type Upgrade, undoTitle } from './upgrade.js'
 
 /** The part of an upgrade's manifest that is known when it is built. Throws `upgrade.invalid` if it leaves a class behind that it knows of. */
 export function draftManifest(upgrade: Upgrade, bundle: Uint8Array): ManifestDraft {
+  for (const each of upgrade.classUpgrades) checkWayBack(each)
   const draft: ManifestDraft = {
     format: manifestFormat,
     runtime: runtimeInterface,
@@ -53,6 +54,21 @@ function entryOf(upgrade: ClassUpgrade): ClassUpgradeEntry {
     newUses: usesOf(next),
     inverse: upgrade.inverse !== null,
   }
+}
+
+/**
+ * Checked where an upgrade is built, and not where it is loaded: by then it may be installed. A class does not declare its collections, so what the
+ * SO's own methods use is read from their text.
+ */
+function checkWayBack({ oldClass, newClass, futureSO, inverse }: ClassUpgrade): void {
+  if (inverse === null || !isSO(futureSO) || inverse.future !== undefined || inverse.futureRecords !== null) return
+  const using = Object.entries(futureSO.methods).find(([, method]) => /\bthis\s*\.\s*collection\s*\(/.test(String(method)))
+  if (using === undefined) return
+  const advice = 'inverse.future or inverse.futureRecords makes them of the new class’s, or inverse.future: () => ({}) drops them'
+  throw new Fault(
+    'upgrade.invalid',
+    `class upgrade ${oldClass.className} → ${newClass.className}: an undo would lose the collections of the future-SO, which ${using[0]} uses: ${advice}`,
+  )
 }
 
 function choiceOf(so: Simulation | NotNeeded | None): SimulationChoice {

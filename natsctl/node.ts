@@ -74,11 +74,13 @@ interface ForgetFlags extends OrderFlags {
 async function forget(nodeId: string, flags: ForgetFlags): Promise<ExitCode> {
   if (flags.yes !== true && flags.dryRun !== true) {
     // Not asked while connected: who thinks for long would find the connection gone.
-    const what = described(nodeId, await withOperator(flags, (operator, system) => forgettable(operator, system, nodeId, flags)))
+    const row = await withOperator(flags, (operator, system) => forgettable(operator, system, nodeId, flags))
+    const what = described(nodeId, row)
     const ended = await agree(flags, {
       does: `forgets ${what} for good`,
       question: `Forget ${what} for good?`,
       refused: `node ${nodeId} was not forgotten`,
+      before: () => note(stateLeft(nodeId, row)),
     })
     if (ended !== undefined) return ended
   }
@@ -87,12 +89,24 @@ async function forget(nodeId: string, flags: ForgetFlags): Promise<ExitCode> {
     const row = await forgettable(operator, system, nodeId, flags)
     if (flags.dryRun !== true) await operator.database.forget(nodeId)
     show(flags.output, {
-      table: () => print(`${flags.dryRun === true ? 'would forget' : 'forgot'} ${described(nodeId, row)}`),
+      table: () => {
+        print(`${flags.dryRun === true ? 'would forget' : 'forgot'} ${described(nodeId, row)}`)
+        note(stateLeft(nodeId, row))
+      },
       document: () => ({ node: nodeId, row: row === undefined ? null : nodeJson(row), ...ifDry(flags) }),
       names: () => [`node/${nodeId}`],
     })
     return exitCodes.done
   })
+}
+
+/** Nothing of the state is in the upgrade database: who forgets a node may think that it is moved. */
+function stateLeft(nodeId: string, row: NodeRow | undefined): string {
+  const begins = `a node ${nodeId} that starts on another host begins without it`
+  if (row === undefined) return `if it had state, ${begins}`
+  return row.directoryId === null
+    ? 'it had no state on disk'
+    : `its state is only in the state directory of host ${oneLine(row.hostId)}: ${begins}`
 }
 
 /** The row that is dropped, if there is one. Throws for a node that is alive or not registered, unless it is forced. */

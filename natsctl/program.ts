@@ -8,7 +8,7 @@ import { addCompletion } from './completion.js'
 import { addContext } from './context.js'
 import { addDemo } from './demo/demo.js'
 import { addDoctor } from './doctor.js'
-import { type ExitCode, exitCodeOf, exitCodes, explain } from './exitCodes.js'
+import { type ExitCode, exitCodeOf, exitCodes, explain, usageFailure } from './exitCodes.js'
 import { addExplain } from './explain.js'
 import { addGlobalFlags } from './flags.js'
 import { checkForm } from './forms.js'
@@ -68,6 +68,7 @@ async function perform(words: readonly string[]): Promise<ExitCode> {
   addContext(program)
   addDoctor(program)
   addCompletion(program)
+  refuseTwice(program.command)
   try {
     if (words[0] === completeCommand) await complete(program.command, words.slice(1))
     else await program.command.parseAsync(words, { from: 'user' })
@@ -76,6 +77,18 @@ async function perform(words: readonly string[]): Promise<ExitCode> {
     process.stderr.write(explain(error))
   }
   return exitCode
+}
+
+/** Of a flag that takes one value, commander would take the last and drop the others without a word. */
+function refuseTwice(command: Command): void {
+  for (const option of command.options) {
+    if (!(option.required || option.optional) || option.variadic) continue
+    let given = 0
+    command.on(`option:${option.name()}`, () => {
+      if (++given > 1) throw usageFailure(`${option.long ?? option.short} is given twice: it takes one value`)
+    })
+  }
+  command.commands.forEach(refuseTwice)
 }
 
 /** Its settings are inherited by commands that are made with `command()`, so they come first. */

@@ -125,10 +125,16 @@ export interface UpgradeDatabase {
   /** Manifests of versions `from` to `to`, both included, as far as they exist, in order. */
   manifests(from: Version, to: Version): Promise<readonly SignedManifest[]>
   /**
-   * One compare-and-set on ⟨version, digest of the head manifest⟩: false when `expected` is not the head any more. Sets the entries of
-   * `tables` with it.
+   * One compare-and-set on ⟨version, digest of the head manifest⟩: false when `expected` is not the head any more, or `undoes` is final. Sets
+   * the entries of `tables` with it.
    */
-  install(expected: Head, digest: string, manifest: SignedManifest, tables?: TableEntries): Promise<boolean>
+  install(
+    expected: Head,
+    digest: string,
+    manifest: SignedManifest,
+    tables?: TableEntries,
+    undoes?: Version | null,
+  ): Promise<boolean>
   putChunk(digest: string, index: number, bytes: Uint8Array): Promise<void>
   getChunk(digest: string, index: number): Promise<Uint8Array | undefined>
 

@@ -1,6 +1,6 @@
 /** Undos where an upgrade could not be used, where answers are lost, and where nodes are born (DESIGN §5, "Undo", "Birth"). */
 import test, { type ExecutionContext } from 'ava'
-import { undoDraft } from '../../core/draftManifest.js'
+import { draftManifest, undoDraft } from '../../core/draftManifest.js'
 import { Fault } from '../../core/fault.js'
 import { checkUndo } from '../../core/lineCheck.js'
 import { onlyNodes, schedule } from '../../index.js'
@@ -261,4 +261,54 @@ test('the undo of a named version is the same however often it is asked for, als
   // Version 1 stands again, and is not the newest.
   await t.throwsAsync(operator.undo({ version: 1 }), { code: 'upgrade.conflict' })
   t.is((await operator.history()).length, 3)
+})
+
+test('an undo is refused when its version becomes final between the check and the installation', async (t) => {
+  const { system, operator } = await open(t)
+  await system.publish(toV2())
+  await system.stopServer()
+  await system.startServer({
+    udb: {
+      open: async (name, clock) => {
+        const database = await system.udb.open(name, clock)
+        const install: typeof database.install = async (...args) => {
+          t.is(await system.database.finalize(1), 1)
+          return database.install(...args)
+        }
+        return new Proxy(database, {
+          get(target, key) {
+            const method: unknown = key === 'install' ? install : Reflect.get(target, key)
+            return typeof method === 'function' ? method.bind(target) : method
+          },
+        })
+      },
+    },
+  })
+  await t.throwsAsync(operator.undo(), { code: 'upgrade.invalid', message: /version 1 is final/ })
+  t.is((await system.database.head()).version, 1)
+})
+
+test('an upgrade whose undo would lose the collections of its future-SO is refused where it is built', (t) => {
+  const uses = {
+    add(this: { collection(name: string): unknown }) {
+      return this.collection('drafts')
+    },
+  }
+  const others = Object.fromEntries(Object.keys(uses).map((name) => [name, () => 0]))
+  const [made] = toV2().classUpgrades
+  const withInverse = (methods: object, inverse: object) => ({
+    ...toV2(),
+    classUpgrades: [
+      { ...made!, futureSO: { ...(made!.futureSO as object), methods } as never, inverse: { ...made!.inverse!, ...inverse } },
+    ],
+  })
+  const build = (methods: object, inverse: object) => () => draftManifest(withInverse(methods, inverse), new Uint8Array())
+  const nothing = { future: undefined, futureRecords: null }
+  t.throws(build(uses, nothing), {
+    code: 'upgrade.invalid',
+    message: /would lose the collections of the future-SO, which add uses/,
+  })
+  t.notThrows(build(uses, { ...nothing, future: () => ({}) }))
+  t.notThrows(build(uses, { ...nothing, futureRecords: {} }))
+  t.notThrows(build(others, nothing))
 })

@@ -216,6 +216,22 @@ export function databaseContract(
     t.deepEqual(await database.manifests(0, 9), [first.manifest])
   })
 
+  contract('an undo of a version that has become final is not installed', async (t, database, another) => {
+    const [one, two] = [manifestOf('one'), manifestOf('two')]
+    await database.install(nothingInstalled, one.digest, one.manifest)
+    const head = { version: 1, digest: one.digest }
+    t.is(await another.finalize(1), 1)
+    t.false(await database.install(head, two.digest, two.manifest, {}, 1))
+    t.deepEqual(await database.head(), head)
+    t.true(await database.install(head, two.digest, two.manifest, { authorized: { n1: 'yes' } }, null))
+    t.is((await another.table('authorized')).get('n1'), 'yes')
+    const three = manifestOf('three')
+    t.true(
+      await database.install({ version: 2, digest: two.digest }, three.digest, three.manifest, { authorized: { n1: 'no' } }, 2),
+    )
+    t.is((await another.table('authorized')).get('n1'), 'no')
+  })
+
   contract('of two installs at the same time exactly one wins', async (t, database, another) => {
     const tries = [manifestOf('one'), manifestOf('other')]
     const won = await Promise.all(

@@ -23,6 +23,12 @@ const mistakes: readonly (readonly [string, readonly string[], RegExp])[] = [
   ['a missing argument is named', ['call', 'p1', '--system', 's'], /missing required argument 'method'/],
   ['no system is told', ['node', 'ls'], /which system\? Give --system <name>, or set THESEUS_SYSTEM/],
   ['a wrong duration is told', ['rollout', 'status', '--timeout', 'soon'], /--timeout .* Use a number with ms, s, m or h/],
+  [
+    'a flag with one value that is given twice is told',
+    ['new', 'upgrade', 'x', '--from', 'a.ts', '--from', 'b.ts'],
+    /--from is given twice/,
+  ],
+  ['so is one of all commands', ['node', 'ls', '--system', 'a', '--system', 'b'], /--system is given twice/],
   ['a wrong form is told', ['node', 'ls', '-o', 'xml'], /Allowed choices are table, wide, json, yaml, name/],
   ['a wrong address is told', ['node', 'ls', '--system', 's', '--redis', 'x'], /--redis is no address of Redis/],
   ['a config that is not there is told', ['up', '--config', 'nowhere.json'], /nowhere\.json: there is no such file/],

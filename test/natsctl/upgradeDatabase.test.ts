@@ -84,6 +84,10 @@ test('a node that is away is forgotten with its slot, and what was dropped is sa
   const { code, stdout, stderr } = await run('node', 'forget', 'p1', '--yes')
   t.is(code, 0, stderr)
   t.is(stdout, 'forgot node p1 (service pages, class Pages.v1, version 2, stalled, not alive)\n')
+  t.is(
+    stderr,
+    'its state is only in the state directory of host host1: a node p1 that starts on another host begins without it\n',
+  )
   t.true((await database.claimSlot('pages', going('p3'), { nodes: 1 })).claimed)
   t.deepEqual(await json('node', 'forget', 'p2', '--yes'), {
     node: 'p2',

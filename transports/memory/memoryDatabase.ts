@@ -158,13 +158,20 @@ class MemoryDatabase implements UpgradeDatabase {
       .map(copyOfManifest)
   }
 
-  async install(expected: Head, digest: string, manifest: SignedManifest, tables: TableEntries = {}): Promise<boolean> {
+  async install(
+    expected: Head,
+    digest: string,
+    manifest: SignedManifest,
+    tables: TableEntries = {},
+    undoes: Version | null = null,
+  ): Promise<boolean> {
     const system = this.#reach()
     checkTables(tables)
     const entries = Object.entries(tables).flatMap(([name, table]) =>
       Object.entries(table).map(([key, value]) => [name, key, value] as const),
     )
     if (system.head.version !== expected.version || system.head.digest !== expected.digest) return false
+    if (undoes !== null && undoes <= system.final) return false
     for (const [name, key, value] of entries) this.#set(name, key, value)
     system.manifests.push(copyOfManifest(manifest))
     system.head = { version: expected.version + 1, digest }

@@ -93,13 +93,19 @@ class RedisDatabase implements UpgradeDatabase {
     return this.redis.call((client) => client.hmgetBuffer(key, ...versions.map(String)))
   }
 
-  async install(expected: Head, digest: string, manifest: SignedManifest, tables: TableEntries = {}): Promise<boolean> {
-    const { head, manifests, signatures } = this.keys
+  async install(
+    expected: Head,
+    digest: string,
+    manifest: SignedManifest,
+    tables: TableEntries = {},
+    undoes: Version | null = null,
+  ): Promise<boolean> {
+    const { head, manifests, signatures, final } = this.keys
     checkTables(tables)
     const entries = Object.entries(tables).flatMap(([name, table]) =>
       Object.entries(table).map(([key, value]) => [name, key, value] as const),
     )
-    const keys = [head, manifests, signatures, this.keys.tables, ...entries.map(([name]) => this.keys.table(name))]
+    const keys = [head, manifests, signatures, this.keys.tables, final, ...entries.map(([name]) => this.keys.table(name))]
     const installed = await this.redis.call((client) =>
       client.theseusInstall(
         keys.length,
@@ -110,6 +116,7 @@ class RedisDatabase implements UpgradeDatabase {
         digest,
         bufferOf(manifest.bytes),
         manifest.signature === null ? '' : bufferOf(manifest.signature),
+        undoes ?? '',
         ...entries.flat(),
       ),
     )

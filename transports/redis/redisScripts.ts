@@ -55,14 +55,16 @@ export const scripts = {
   theseusInstall: {
     // The last keys are those of the tables that get entries: one for each entry.
     lua: `
-local head, manifests, signatures, tables = unpack(KEYS)
-local expectedVersion, expectedDigest, version, digest, manifest, signature = unpack(ARGV)
+local head, manifests, signatures, tables, final = unpack(KEYS)
+local expectedVersion, expectedDigest, version, digest, manifest, signature, undoes = unpack(ARGV)
 if (redis.call('HGET', head, 'version') or '0') ~= expectedVersion then return 0 end
 if (redis.call('HGET', head, 'digest') or '') ~= expectedDigest then return 0 end
+-- It may have become final since the server looked.
+if undoes ~= '' and tonumber(undoes) <= (tonumber(redis.call('GET', final) or '0') or math.huge) then return 0 end
 redis.call('HSET', manifests, version, manifest)
 if signature ~= '' then redis.call('HSET', signatures, version, signature) end
-for i = 5, #KEYS do
-  local name, key, value = unpack(ARGV, 7 + (i - 5) * 3, 9 + (i - 5) * 3)
+for i = 6, #KEYS do
+  local name, key, value = unpack(ARGV, 8 + (i - 6) * 3, 10 + (i - 6) * 3)
   redis.call('HSET', KEYS[i], key, value)
   redis.call('SADD', tables, name)
 end
