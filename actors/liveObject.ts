@@ -136,13 +136,13 @@ export class LiveContext implements ObjectContext, Bearer {
 
   #mayLeave(): Version {
     if (this.silent)
-      throw new Fault('protocol.not-here', `the object of node ${this.nodeId} sends nothing while it is being checked`)
+      throw new Fault('protocol.not-here', `an object sends nothing while it is being checked (node ${this.nodeId})`)
     this.#mustRun()
     return this.#label ?? this.#around.version
   }
 
   #mustRun(): void {
-    if (this.#isStopped) throw new Fault('protocol.not-here', `this object of node ${this.nodeId} has stopped`)
+    if (this.#isStopped) throw new Fault('protocol.not-here', `this object has stopped (node ${this.nodeId})`)
   }
 }
 

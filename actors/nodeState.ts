@@ -274,7 +274,7 @@ export class NodeState implements Writer {
       'protocol.query-writes',
       this.#running === 'query'
         ? 'a query may not write, nor call a command: mark the method @command'
-        : `node ${this.nodeId} runs no command now: state is written by commands, and in start()`,
+        : `state is written by commands, and in start(); none runs now (node ${this.nodeId})`,
     )
   }
 

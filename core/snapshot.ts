@@ -60,6 +60,7 @@ function taken(value: unknown, before: unknown, depth: number, walk: Walk): unkn
 }
 
 function scalar(value: unknown, before: unknown, walk: Walk): unknown {
+  if (value === before && value !== 0 && value !== undefined) return before
   if (value === 0) {
     // −0 too.
     if (1 / (value as number) < 0) walk.isOdd = true
@@ -69,8 +70,8 @@ function scalar(value: unknown, before: unknown, walk: Walk): unknown {
     walk.isOdd = true
     return null
   }
-  // Of numbers NaN too.
-  if (value === before || Object.is(value, before)) return before
+  // NaN.
+  if (Object.is(value, before)) return before
   if (!isPlainScalar(value)) throw stopped
   return value
 }

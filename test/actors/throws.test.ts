@@ -123,7 +123,7 @@ for (const [what] of Object.entries(things)) {
     const system = await TestSystem.start(t)
     const host = await system.host('h1')
     await host.node(Thrower, 'x')
-    const ref = system.desk.ref(Thrower, 'x', { version: 0, deadline: '2s' })
+    const ref = system.desk.ref(Thrower, 'x', { version: 0, deadline: '10s' })
     for (const method of ['sync', 'later', 'wrote', 'look', 'lookLater'] as const) {
       const fault = await t.throwsAsync<Fault>(ref[method](what))
       t.regex(fault!.code, /^application\./, method)
@@ -150,7 +150,7 @@ test('a fault that is too large to be sent arrives shortened, with its code, the
   const system = await TestSystem.start(t)
   const host = await system.host('h1')
   await host.node(Large, 'l')
-  const ref = system.desk.ref(Large, 'l', { version: 0, deadline: '2s' })
+  const ref = system.desk.ref(Large, 'l', { version: 0, deadline: '10s' })
   const [large, small, other] = await Promise.allSettled([ref.one(), ref.small(), ref.one()])
   const { code, message, details } = (large as PromiseRejectedResult).reason as Fault
   t.is(code, 'application.large')
@@ -187,7 +187,7 @@ test('C4: a fault of a nested call is not passed on as one of the call that made
   const host = await system.host('h1')
   await host.node(Inner, 'inner')
   await host.node(Outer, 'outer')
-  const ref = system.desk.ref(Outer, 'outer', { version: 0, deadline: '1s' })
+  const ref = system.desk.ref(Outer, 'outer', { version: 0, deadline: '10s' })
   for (const method of ['run', 'nobody'] as const) {
     runs = 0
     const fault = await t.throwsAsync<Fault>(ref[method]())
@@ -255,7 +255,7 @@ test('what fails for user code that nobody waits for names its node: such a reje
   const system = await TestSystem.start(t, { callDeadlineMs: 300 })
   const host = await system.host('h1')
   const node = await host.node(Careless, 'careless')
-  await system.desk.ref(Careless, 'careless', { version: 0 }).run()
+  await system.desk.ref(Careless, 'careless', { version: 0, deadline: '10s' }).run()
   await until(() => failures.length === 3, 'all have failed')
   t.true(
     failures.every((text) => text.includes('node careless')),
