@@ -63,11 +63,6 @@ export class Model {
     return this.#outcomes.size
   }
 
-  /** Whether nobody knows what became of it. */
-  isOpen(op: string): boolean {
-    return this.#outcomes.get(op) === 'unknown'
-  }
-
   wasAnswered(op: string): boolean {
     return this.#outcomes.get(op) === 'done'
   }

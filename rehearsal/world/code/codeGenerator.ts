@@ -89,9 +89,10 @@ function stepsOf(plan: Plan, name: Habit): readonly Step[] {
     case 'endless':
       return many(1, 2, () => callOf(dice, plan, () => ({ what: 'add', column: 'main', manner: 'endless' })))
     case 'ticks':
-      return many(1, 4, () =>
-        callOf(dice, plan, () => ({ what: 'add', column: 'main', manner: dice.oneOf(['slowlyFailing', 'lingering']) })),
-      )
+      return [
+        ...many(1, 3, () => callOf(dice, plan, () => ({ what: 'add', column: 'main', manner: 'slowlyFailing' }))),
+        ...busyOf(dice, plan),
+      ]
     case 'rumours':
       return rumoursOf(dice, plan)
     case 'sameNames':
@@ -105,6 +106,14 @@ function stepsOf(plan: Plan, name: Habit): readonly Step[] {
     default:
       return []
   }
+}
+
+/** A node that is busy for longer than a call may wait, when little comes after it that would start it anew. */
+function busyOf(dice: Dice, plan: Plan): readonly Step[] {
+  const node = dice.oneOf(nodesOf(plan))
+  const atMs = dice.between(3_500, lastsMs)
+  const asked = { what: 'add', column: 'main', manner: 'lingering' } as const
+  return [0, 1, 2].map((i) => callAt(dice, plan, node, atMs + i, 0, asked))
 }
 
 function tableAsked(dice: Dice, plan: Plan): Asked {

@@ -1,0 +1,46 @@
+/**
+ * Plays plans until one is found wrong, in a process of its own, over the runtime that is beside it. Its order is the first argument, as JSON; it
+ * prints what it found, as JSON.
+ */
+import type { Habit } from '../../../rehearsal/world/code/habits.js'
+import { planOf } from '../../../rehearsal/world/planGenerator.js'
+import { play } from '../../../rehearsal/world/world.js'
+
+export interface FindOrder {
+  /** Played first: where it was found before. */
+  readonly firstSeed: number
+  /** Plans without this habit are passed over: the fault does not show there. */
+  readonly habit: Habit | null
+  readonly seedsMax: number
+  readonly forMs: number
+}
+
+export interface Found {
+  readonly seed: number | null
+  readonly played: number
+  readonly rule: string
+  readonly what: string
+}
+
+const order: FindOrder = JSON.parse(process.argv[2]!)
+const endMs = performance.now() + order.forMs
+let played = 0
+
+async function find(): Promise<Found> {
+  for (const seed of seeds()) {
+    const plan = planOf(seed)
+    if (order.habit !== null && !plan.habits.includes(order.habit)) continue
+    if (performance.now() > endMs) break
+    played++
+    const [violation] = (await play(plan)).violations
+    if (violation !== undefined) return { seed, played, rule: violation.rule, what: violation.what }
+  }
+  return { seed: null, played, rule: '', what: '' }
+}
+
+function* seeds(): Iterable<number> {
+  yield order.firstSeed
+  for (let seed = 1; seed <= order.seedsMax; seed++) yield seed
+}
+
+process.stdout.write(`${JSON.stringify(await find())}\n`, () => process.exit(0))
