@@ -53,7 +53,7 @@ async function revive(services: NodeServices, definition: NodeClass, stored: Nod
   start.node = node
   return orStopped(node, async () => {
     await node.keeper.commit(record)
-    await start.unlessStopped(services.registrar.claim(rowOf(services, node, record)))
+    await start.unlessStopped(services.registrar.claim(rowOf(services, node, record), start))
     start.check()
     await resume(node, record, start)
   })
@@ -135,18 +135,21 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
   const goal = await start.unlessStopped(newestVerified(services, line, first, complete))
   const { service } = describeClass(definition)
   const registerAt = (version: Version) =>
-    registrar.register({
-      nodeId,
-      service,
-      className: line[version]!,
-      version,
-      phase: 'current',
-      target: null,
-      reason: null,
-      hostId: settings.hostId,
-      directoryId: store.directoryId,
-      since: clock.now(),
-    })
+    registrar.register(
+      {
+        nodeId,
+        service,
+        className: line[version]!,
+        version,
+        phase: 'current',
+        target: null,
+        reason: null,
+        hostId: settings.hostId,
+        directoryId: store.directoryId,
+        since: clock.now(),
+      },
+      start,
+    )
   await start.unlessStopped(registerAt(goal))
   let generation: Generation = {
     number: 0,

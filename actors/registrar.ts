@@ -21,6 +21,13 @@ import { tokens } from './tokens.js'
 /** `forgotten`: by an operator, who wants the node registered again only when it starts anew. */
 type Registration = 'pending' | 'registered' | 'forgotten'
 
+/** Of a node that registers: throws `unavailable.stopped` when its host stops. */
+interface Start {
+  check(): void
+}
+
+const always: Start = { check() {} }
+
 @injectable()
 export class Registrar {
   readonly #rows = new Map<string, NodeStatus>()
@@ -58,19 +65,19 @@ export class Registrar {
   }
 
   /** Registers a node that is born. Throws `config.registered-elsewhere`, or whatever the database throws. */
-  async register(status: NodeStatus): Promise<void> {
+  async register(status: NodeStatus, start: Start = always): Promise<void> {
     await this.session.begin()
-    await this.#untilAlone(status)
+    await this.#untilAlone(status, start)
   }
 
   /**
    * Registers a node that comes back, before it answers anything. While the database is away the row can wait, and the node serves. Throws
    * `config.registered-elsewhere`.
    */
-  async claim(status: NodeStatus): Promise<void> {
+  async claim(status: NodeStatus, start: Start = always): Promise<void> {
     await this.session.begin()
     try {
-      await this.#untilAlone(status)
+      await this.#untilAlone(status, start)
     } catch (error) {
       if (isFault(error) && (error.code === 'config.registered-elsewhere' || error.code === 'unavailable.stopped')) throw error
       this.report(status)
@@ -78,7 +85,7 @@ export class Registrar {
   }
 
   /** Resolves when no other start of a host may still serve the node: it has said so, or its lease has run out. */
-  async #untilAlone(status: NodeStatus): Promise<void> {
+  async #untilAlone(status: NodeStatus, start: Start): Promise<void> {
     const { clock, settings, database, session } = this
     const { nodeId } = status
     for (let waits = 0; ; waits++) {
@@ -90,6 +97,7 @@ export class Registrar {
       )
       this.#stands(answer.standing)
       if (!answer.registered) throw taken(nodeId, answer.directoryId, answer.hostId)
+      start.check()
       this.#rows.set(nodeId, status)
       this.#registrations.set(nodeId, 'registered')
       const { predecessor } = answer
@@ -100,7 +108,7 @@ export class Registrar {
         this.observe({ type: 'warning', message, error: undefined })
       }
       await sleep(clock, Math.min(predecessor.leftMs, settings.leaseMs / 15) + 1)
-      if (this.#stopped) throw new Fault('unavailable.stopped', `node ${nodeId} does not start: the host has stopped`)
+      start.check()
     }
   }
 

@@ -17,6 +17,8 @@ import { WatchedCall } from './watchedCall.js'
 export interface Receiver extends Callee {
   readonly services: Pick<NodeServices, 'clock' | 'contacts' | 'fence' | 'outbox' | 'observe' | 'settings' | 'telemetry'>
   readonly service: string
+  /** It has stopped. */
+  readonly isOver: boolean
   /** Whether a call of this version has an answer here already, be it a fault. */
   knows(version: Version): boolean
   /** Whether it is an event that the node has received before. */
@@ -33,7 +35,8 @@ export function route(node: Receiver, message: Message): void {
   if (!fence.isClosed(now)) carry(node, message, now, fence.lateMs)
   else if (fence.waiting < settings.fencedMessagesMax) {
     const { lateMs } = fence
-    fence.whenOpen(() => carry(node, message, now, lateMs))
+    // Who has the node now has had the message too: a refusal would have its caller make the call once more.
+    fence.whenOpen(() => void (node.isOver || carry(node, message, now, lateMs)))
   } else carry(node, message, now, Number.POSITIVE_INFINITY)
 }
 

@@ -223,3 +223,18 @@ test('a host that asks in time, answered or not, goes on without a pause', (t) =
   t.is(asked, 0)
   t.is(fence.lateMs, 0)
 })
+
+test('a host that stops while its node waits for another copy stops at once, and leaves the node to whoever has it', async (t) => {
+  const { system, original, copy } = await twins(t)
+  // It lives, and does not hear of the other.
+  original.changeDatabase({ renew: () => new Promise(() => {}), report: () => new Promise(() => {}) })
+  const twin = await system.host('h2', { state: copy, settings: { leaseMs: 60_000 } })
+  await system.database.register({ ...(await system.database.nodes())[0]! }, 60_000)
+  const starting = codeOf(twin.node(NotesV1, 'n1'))
+  await until(() => twin.warnings().some((message) => message.includes('another copy')), 'it waits')
+  await twin.stop()
+  t.is(await starting, 'unavailable.stopped')
+  original.changeDatabase({ renew: system.database.renew.bind(system.database) })
+  t.is(await codeOf(system.desk.ref(NotesV1, 'n1', { version: 0 }).add('one')), 'answered 1')
+  t.is(original.running.status().nodes.length, 1)
+})

@@ -92,7 +92,8 @@ export function standingContract(
     await tells(database, older, ['n1'])
     const register = () => database.register(statusOf('n1', { directoryId: 'dir' }), long, newer)
     for (let i = 0; i < 2; i++) t.like(await register(), { predecessor: { session: 'older', hostId: 'host-of-older' } })
-    await database.gone(['n1'], newer)
+    const stranger = new Starting('stranger', 'dir')
+    await database.gone(['n1'], stranger)
     t.like(await register(), { predecessor: { session: 'older' } }, 'only itself can say that it has gone')
     await database.gone(['n1', 'n9'], older)
     const answer = await register()
@@ -107,6 +108,16 @@ export function standingContract(
     const newest = new Starting('newest', 'dir')
     const answer = await database.register(statusOf('n1', { directoryId: 'dir' }), long, newest)
     t.true(answer.registered && answer.predecessor === undefined)
+  })
+
+  fenced('a start that stops while it waits leaves the node to the start before, and to no older one', async (t, database) => {
+    const [oldest, older] = [new Starting('oldest', 'dir', 9_000), new Starting('older', 'dir', 5_000)]
+    const newer = new Starting('newer', 'dir', 1_000)
+    await tells(database, older, ['n1'])
+    t.like(await database.register(statusOf('n1', { directoryId: 'dir' }), long, newer), { predecessor: { session: 'older' } })
+    await database.gone(['n1'], newer)
+    t.deepEqual((await database.renew(['n1'], long, older)).elsewhere, [])
+    t.is((await database.renew(['n1'], long, oldest)).elsewhere.length, 1)
   })
 
   fenced('the start before is waited for no longer than its lease', async (t, database, under) => {

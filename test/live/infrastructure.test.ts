@@ -110,8 +110,8 @@ test('a host without upgrade server and database comes back with its state, its 
   await host.stop()
   const client = await createHost({ ...ways, state: memoryStore(), bundles: join(directory, 'client') })
   t.teardown(() => client.stop())
-  host = await createHost(options)
   t.context.redis.kill()
+  host = await createHost(options)
   // Neither the bundle nor the manifest can be fetched now: both are kept with the state.
   const after = await host.node(PagesV1, 'p1')
   t.is(after.version, 1)

@@ -142,9 +142,18 @@ export class MemoryRegistrations {
     for (const nodeId of nodeIds) {
       const found = this.tables.nodes.get(nodeId)
       if (found?.predecessor?.session === session.id) this.tables.nodes.set(nodeId, { ...found, predecessor: undefined })
-      else if (found?.start?.session === session.id)
-        this.tables.nodes.set(nodeId, { ...found, start: { ...found.start, hostId: '' } })
+      else if (found?.start?.session === session.id) this.#end(nodeId, found, found.start)
     }
+  }
+
+  /** One that has not served yet leaves the node to the start before. */
+  #end(nodeId: string, found: Registration, start: Start): void {
+    const { predecessor } = found
+    const isServedBefore = predecessor !== undefined && predecessor.leaseEndsMs > this.nowMs
+    const next = isServedBefore
+      ? { session: predecessor.session, hostId: predecessor.hostId, startedMs: start.startedMs - 1 }
+      : { ...start, hostId: '' }
+    this.tables.nodes.set(nodeId, { ...found, start: next, predecessor: undefined })
   }
 
   forget(nodeId: string): void {

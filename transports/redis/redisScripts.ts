@@ -140,7 +140,12 @@ for i = 2, #ARGV do
     start.before = nil
     keepStart(ARGV[i], start)
   elseif start and start.session == ARGV[1] then
-    start.hostId = ''
+    if start.before and start.untilMs > now then
+      -- It has not served yet: the one before goes on.
+      start.session, start.hostId, start.startedMs, start.before = start.before, start.beforeHost, start.startedMs - 1, nil
+    else
+      start.hostId, start.before = '', nil
+    end
     keepStart(ARGV[i], start)
   end
 end`),
