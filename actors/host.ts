@@ -47,7 +47,7 @@ export class Host {
     // Asked at most every `unknownVersionMs`, whatever others say.
     contacts.onNewer = (version) => void history.knows(version).catch(() => {})
     registrar.figuresOf = (nodeId) => this.#nodes.get(nodeId)?.status.figures
-    registrar.onTaken = (nodeId, fault) => this.#taken(nodeId, fault)
+    registrar.onTaken = (nodeId, fault, isServed) => this.#taken(nodeId, fault, isServed)
     registrar.onLoss = () => {
       for (const node of this.#nodes.values()) node.slot.tellAgain()
     }
@@ -264,9 +264,10 @@ export class Host {
     } catch {}
   }
 
-  async #taken(nodeId: string, fault: Fault): Promise<void> {
+  async #taken(nodeId: string, fault: Fault, isServed: boolean): Promise<void> {
     const node = this.#nodes.get(nodeId)
     this.services.observe({ type: 'nodeFailed', nodeId, error: fault })
+    if (isServed) node?.leaveToOthers()
     await node?.stop()
     this.#nodes.delete(nodeId)
   }

@@ -65,6 +65,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
   #recentEvents: RecentEvents | undefined
   #leaving = false
   #stopped = false
+  #isElsewhere = false
   #ending: Promise<void> | undefined
   /** As long as this node runs: an upgrade's functions are always the same. */
   #rules: Map<string, RecordRules> | undefined
@@ -312,7 +313,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
   // --- Serving
 
   receive(message: Message): void {
-    route(this, message)
+    if (!this.#isElsewhere) route(this, message)
   }
 
   /** Where it listens: for calls to itself, to its service, and for events. */
@@ -426,6 +427,18 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
     this.learning.learn(this.services.history.heard)
   }
 
+  /**
+   * Another host serves this node, and has had all that arrives here. It answers: a refusal from here would have the caller make its call once
+   * more.
+   */
+  leaveToOthers(): void {
+    this.#isElsewhere = true
+  }
+
+  get isElsewhere(): boolean {
+    return this.#isElsewhere
+  }
+
   get isOver(): boolean {
     return this.#stopped
   }
@@ -464,7 +477,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
     this.#direct?.unsubscribe()
     await budget.forLeaving(this.mailbox.close())
     for (const turn of [...this.mailbox.clear(), ...this.learning.stop()]) {
-      if (turn instanceof IncomingCall) turn.refuse(this.#stopping())
+      if (turn instanceof IncomingCall && !this.#isElsewhere) turn.refuse(this.#stopping())
     }
     await budget.forLeaving(this.software.stop())
     registrar.release(this.id)

@@ -43,8 +43,8 @@ export class Registrar {
   #idle: (() => void)[] = []
   /** How a node's calls go, where somebody wants to know. */
   figuresOf: (nodeId: string) => NodeFigures | undefined = () => undefined
-  /** A node turned out to be registered elsewhere: it must not run here. Resolves when it does not. */
-  onTaken: (nodeId: string, fault: Fault) => Promise<void> = async () => {}
+  /** A node turned out to be registered elsewhere, and may be served there already: it must not run here. Resolves when it does not. */
+  onTaken: (nodeId: string, fault: Fault, isServed: boolean) => Promise<void> = async () => {}
   /** The database has lost something. */
   onLoss: () => void = () => {}
   /** It is still on probation: what this host knows is to be given back. */
@@ -185,7 +185,7 @@ export class Registrar {
       this.#stands(answer.standing)
       // Not a node that was released meanwhile: its lease is no longer this host's to renew.
       if (answer.registered && this.#rows.has(nodeId)) this.#registrations.set(nodeId, 'registered')
-      if (!answer.registered) void this.#taken(nodeId, taken(nodeId, answer.directoryId, answer.hostId))
+      if (!answer.registered) void this.#taken(nodeId, taken(nodeId, answer.directoryId, answer.hostId), true)
     }
     if (registered.length > 0) this.#hear(await database.report(registered, settings.leaseMs, session.now))
   }
@@ -193,8 +193,8 @@ export class Registrar {
   #hear({ unknown, forgotten, elsewhere, standing }: Heard): void {
     this.#stands(standing)
     for (const nodeId of forgotten) if (this.#rows.has(nodeId)) this.#registrations.set(nodeId, 'forgotten')
-    for (const { nodeId, hostId } of elsewhere)
-      if (this.#rows.has(nodeId)) void this.#taken(nodeId, taken(nodeId, undefined, hostId ?? undefined))
+    for (const { nodeId, hostId, waits = false } of elsewhere)
+      if (this.#rows.has(nodeId)) void this.#taken(nodeId, taken(nodeId, undefined, hostId ?? undefined), !waits)
     const lost = unknown.filter((nodeId) => this.#registrations.get(nodeId) === 'registered')
     for (const nodeId of lost) {
       this.#registrations.set(nodeId, 'pending')
@@ -220,9 +220,9 @@ export class Registrar {
   }
 
   /** The other start is told that it need not wait. */
-  async #taken(nodeId: string, fault: Fault): Promise<void> {
+  async #taken(nodeId: string, fault: Fault, isServed: boolean): Promise<void> {
     this.release(nodeId)
-    await this.onTaken(nodeId, fault)
+    await this.onTaken(nodeId, fault, isServed)
     await this.#tellLeft()
   }
 

@@ -17,8 +17,8 @@ import { WatchedCall } from './watchedCall.js'
 export interface Receiver extends Callee {
   readonly services: Pick<NodeServices, 'clock' | 'contacts' | 'fence' | 'outbox' | 'observe' | 'settings' | 'telemetry'>
   readonly service: string
-  /** It has stopped. */
-  readonly isOver: boolean
+  /** Another host answers what arrives. */
+  readonly isElsewhere: boolean
   /** Whether a call of this version has an answer here already, be it a fault. */
   knows(version: Version): boolean
   /** Whether it is an event that the node has received before. */
@@ -36,7 +36,7 @@ export function route(node: Receiver, message: Message): void {
   else if (fence.waiting < settings.fencedMessagesMax) {
     const { lateMs } = fence
     // Who has the node now has had the message too: a refusal would have its caller make the call once more.
-    fence.whenOpen(() => void (node.isOver || carry(node, message, now, lateMs)))
+    fence.whenOpen(() => void (node.isElsewhere || carry(node, message, now, lateMs)))
   } else carry(node, message, now, Number.POSITIVE_INFINITY)
 }
 

@@ -107,6 +107,13 @@ export interface Predecessor {
   readonly leftMs: number
 }
 
+export interface Elsewhere {
+  readonly nodeId: string
+  readonly hostId: string | null
+  /** It does not serve before this session has stopped the node. Left out where it may serve already. */
+  readonly waits?: true
+}
+
 /** What the database answers to those who tell of their nodes. */
 export interface Heard {
   /** Not registered: register them again. */
@@ -114,7 +121,7 @@ export interface Heard {
   /** An operator has removed them: they are not registered again before they start anew. */
   readonly forgotten: readonly string[]
   /** Registered with another directory, or by a newer start of a host: they must not run here. */
-  readonly elsewhere: readonly { readonly nodeId: string; readonly hostId: string | null }[]
+  readonly elsewhere: readonly Elsewhere[]
   /** Left out for one who does not say who it is. */
   readonly standing?: Standing
 }

@@ -61,7 +61,7 @@ export class Starting implements Session {
 
 const long = 3_600_000
 /** Short enough to wait for, long enough that nothing lapses by accident before a test has looked. */
-const short = 1000
+const short = 2000
 
 /** About two seconds, and as much again for a machine that is busy with other tests. */
 export const promptMsMax = 4500

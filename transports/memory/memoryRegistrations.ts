@@ -2,6 +2,7 @@
 import type { Version } from '../../core/ids.js'
 import {
   clientService,
+  type Elsewhere,
   type Heard,
   type NodeRow,
   type NodeStatus,
@@ -116,7 +117,7 @@ export class MemoryRegistrations {
     const standing = this.#heard(session, leaseMs)
     const unknown: string[] = []
     const forgotten: string[] = []
-    const elsewhere: { nodeId: string; hostId: string | null }[] = []
+    const elsewhere: Elsewhere[] = []
     for (const each of all) {
       const found = this.tables.nodes.get(each.nodeId)
       if (found === undefined) {
@@ -124,12 +125,15 @@ export class MemoryRegistrations {
         else unknown.push(each.nodeId)
         continue
       }
-      const { status, start } = found
+      const { status, start, predecessor } = found
       const mine = this.#start(session, status.directoryId)
       const isSamePlace = each.directoryId === undefined || status.directoryId === null || status.directoryId === each.directoryId
       const isOlder =
         mine !== undefined && start !== undefined && start.session !== mine.session && start.startedMs >= mine.startedMs
-      if (!isSamePlace || isOlder) elsewhere.push({ nodeId: each.nodeId, hostId: start?.hostId || null })
+      if (!isSamePlace || isOlder) {
+        const waits = predecessor !== undefined && predecessor.session === session?.id && predecessor.leaseEndsMs > this.nowMs
+        elsewhere.push({ nodeId: each.nodeId, hostId: start?.hostId || null, ...(waits ? { waits } : {}) })
+      }
       // Of another service, or without a directory: to be registered anew.
       else if (each.service !== undefined && (status.service !== each.service || status.directoryId !== each.directoryId))
         unknown.push(each.nodeId)

@@ -412,8 +412,12 @@ function heardOf(answers: readonly HeardAnswer[]): Heard {
   return {
     unknown: answers.flatMap(([unknown]) => unknown),
     forgotten: answers.flatMap(([, forgotten]) => forgotten),
-    elsewhere: answers.flatMap(([, , pairs]) =>
-      pairs.flatMap((nodeId, i) => (i % 2 === 0 ? [{ nodeId, hostId: pairs[i + 1] || null }] : [])),
+    elsewhere: answers.flatMap(([, , triples]) =>
+      triples.flatMap((nodeId, i) =>
+        i % 3 === 0
+          ? [{ nodeId, hostId: triples[i + 1] || null, ...(triples[i + 2] === 'waits' ? { waits: true as const } : {}) }]
+          : [],
+      ),
     ),
     ...(answers.length === 0 ? {} : standingOf(answers.at(-1)![3])),
   }

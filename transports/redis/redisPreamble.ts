@@ -198,11 +198,13 @@ local function each(session, list, step, store)
       if start and start.session ~= session.id and start.startedMs >= startedMs then
         elsewhere[#elsewhere + 1] = id
         elsewhere[#elsewhere + 1] = start.hostId
+        elsewhere[#elsewhere + 1] = start.before == session.id and start.untilMs > now and 'waits' or ''
       else
         local verdict = store(i, id, place, directory)
         if verdict == 'elsewhere' then
           elsewhere[#elsewhere + 1] = id
           elsewhere[#elsewhere + 1] = start and start.hostId or ''
+          elsewhere[#elsewhere + 1] = ''
         elseif verdict == 'unknown' then
           unknown[#unknown + 1] = id
         elseif session.id ~= '' and directory ~= '' and (not start or start.session ~= session.id) then
