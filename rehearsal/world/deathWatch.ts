@@ -27,9 +27,11 @@ export class DeathWatch {
     private readonly violated: (rule: string, what: string) => void,
   ) {}
 
-  committed(writes: readonly Write[]): void {
+  /** @param isHere whether the node is at the host that has written: another may have an old copy of it */
+  committed(writes: readonly Write[], isHere: (nodeId: string) => boolean): void {
     for (const [key, value] of writes) {
-      if (key.startsWith('n/') && value !== null) this.#records.set(key.slice(2), unpack(value) as NodeRecord)
+      if (key.startsWith('n/') && value !== null && isHere(key.slice(2)))
+        this.#records.set(key.slice(2), unpack(value) as NodeRecord)
     }
   }
 

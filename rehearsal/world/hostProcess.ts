@@ -27,6 +27,7 @@ export class HostProcess {
   readonly nodes = new Map<string, { readonly plan: NodePlan; handle: NodeHandle | undefined }>()
   #lifeline: Lifeline
   readonly #skew = { ms: 0 }
+  readonly #isRemembered: boolean
   #running: RunningHost | undefined
   #starts = 0
   readonly #starting = new Set<string>()
@@ -39,7 +40,11 @@ export class HostProcess {
   constructor(
     readonly name: string,
     private readonly stage: Stage,
+    /** Whose state directory it has, or a copy of it. */
+    private readonly directoryOf = name,
   ) {
+    const { backup, steps } = stage.plan
+    this.#isRemembered = backup?.host === name || steps.some((step) => step.kind === 'move' && step.host === name)
     this.#lifeline = new Lifeline(name, stage.time, this.#skew)
     this.#lifeline.cut()
     this.disk = this.#newDisk()
@@ -49,7 +54,7 @@ export class HostProcess {
     const { stage, name } = this
     // The process writes: while it is frozen nothing is written.
     const turn = (action: () => void) => stage.time.turn(() => this.#lifeline.whenWriting(action))
-    const disk = stage.tamper.disk?.(name, turn) ?? memoryStore({ turn, directoryId: `disk-of-${name}` })
+    const disk = stage.tamper.disk?.(name, turn) ?? memoryStore({ turn, directoryId: `disk-of-${this.directoryOf}` })
     disk.beforeCommit = (writes) => {
       stage.trace(`${name} commits ${writes.length}`)
       this.#count('beforeCommit')
@@ -58,8 +63,8 @@ export class HostProcess {
       return ms > 0 ? this.#lifeline.pause(ms) : undefined
     }
     disk.afterCommit = (writes) => {
-      stage.committed(writes)
-      if (stage.plan.backup?.host === name) this.#remember(writes)
+      stage.committed(name, writes)
+      if (this.#isRemembered) this.#remember(writes)
       this.#count('afterCommit')
     }
     return disk
@@ -74,6 +79,11 @@ export class HostProcess {
 
   makeBackup(): void {
     this.backup = new Map(this.#written)
+  }
+
+  /** All that is on its disk, where that is remembered. */
+  get content(): ReadonlyMap<string, Uint8Array> {
+    return new Map(this.#written)
   }
 
   /** While the process does not run. */

@@ -38,7 +38,8 @@ export function observe(world: Observed, host: string, event: HostEvent): void {
       const { nodeId, phase, target, reason } = event
       world.trace(`${nodeId} is ${phase}${target === null ? '' : ` for ${target}`}${reason === null ? '' : `: ${reason}`}`)
       const node = world.node(nodeId)
-      if (node === undefined) return
+      // A host that does not know yet that its node is elsewhere.
+      if (node === undefined || node.plan.host !== host) return
       world.limits.observed(event, node.plan.service)
       world.events.phase(nodeId, phase, world.time.elapsedMs)
       world.controls.phase(nodeId, phase, target)

@@ -11,6 +11,7 @@ import type { Standing } from './company.js'
 import type { DeathWatch } from './deathWatch.js'
 import type { EventWatch } from './eventWatch.js'
 import { obstacleOf } from './expectations.js'
+import type { HostProcess } from './hostProcess.js'
 import type { Operators } from './operators.js'
 import { type NodePlan, serviceNames } from './plan.js'
 import { classOf, classUpgradeOf, takesBack } from './specs.js'
@@ -34,6 +35,7 @@ export interface AuditRoom extends CallsRoom {
   living(): readonly { readonly plan: NodePlan; readonly handle: Standing | undefined }[]
   retry(nodeId: string): void
   openCalls(): number
+  readonly hosts: ReadonlyMap<string, Pick<HostProcess, 'name' | 'running' | 'nodes'>>
   readonly deaths: DeathWatch
   readonly events: EventWatch
   readonly operators: Operators
@@ -105,6 +107,9 @@ async function restlessIn(room: AuditRoom, forMs: number): Promise<readonly stri
     const why = whyRestless(room, plan, handle, rows.get(plan.nodeId), newest)
     if (why !== undefined) restless.push(`${plan.nodeId} ${why}`)
   }
+  for (const { name, running, nodes } of room.hosts.values())
+    for (const { id } of running?.status().nodes ?? [])
+      if (!nodes.has(id)) restless.push(`${name} still runs ${id}, which is elsewhere`)
   for (const service of serviceNames) {
     // As an undo, which no pause holds: else the answer is the pause, and not who has the slots.
     const answer = await room.database.claimSlot(service, { nodeId: 'nobody', version: newest, isUndo: true }, { nodes: 0 })

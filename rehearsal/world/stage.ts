@@ -32,7 +32,7 @@ export interface Stage {
   trace(line: string): void
   observed(host: string, event: HostEvent): void
   /** A host has this on its disk now. */
-  committed(writes: readonly Write[]): void
+  committed(host: string, writes: readonly Write[]): void
   /** Versions older than this one are dead, and whoever asks now is told so; 0 as long as that is not sure. */
   surelyDead(): Version
   /** A process with these nodes is gone. */

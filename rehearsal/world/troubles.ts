@@ -5,8 +5,7 @@
 import type { HostProcess } from './hostProcess.js'
 import { type OperationsRoom, operate, stopped } from './operations/operate.js'
 import type { Operators } from './operators.js'
-import type { NodePlan, Step } from './plan.js'
-import type { ServerProcess } from './serverProcess.js'
+import type { Step } from './plan.js'
 import type { UpgradeDatabase } from './stage.js'
 
 type LeaveStep = Extract<Step, { kind: 'leave' }>
@@ -15,12 +14,9 @@ export type TroubleStep = Exclude<Step, { kind: 'call' | 'publish' }>
 /** What troubles befall. */
 export interface Troubled extends OperationsRoom {
   readonly database: UpgradeDatabase
-  processes(): readonly (HostProcess | ServerProcess)[]
-  born(node: NodePlan): void
   readonly operators: Operators
   /** Its host has stopped, and an operator has forgotten it: for good, or because nobody expects it back. */
   forgotten(nodeId: string, isForGood: boolean): void
-  retry(nodeId: string): void
   /** The table of the upgrade database says that it may go. */
   permit(nodeId: string): void
   imposter(nodeId: string, host: HostProcess): Promise<void>
@@ -108,6 +104,7 @@ export class Troubles {
       case 'freeze':
       case 'clock':
       case 'databaseLost':
+      case 'move':
       case 'serverDies':
       case 'replay':
         operate(
@@ -155,7 +152,7 @@ export class Troubles {
       for (const nodeId of [...host.nodes.keys()]) {
         if (forMs === null) host.drop(nodeId)
         this.world.forgotten(nodeId, forMs === null)
-        await this.#forget(nodeId)
+        await this.forget(nodeId)
       }
     }
     if (forMs !== null) this.#endAfter(forMs, () => host.start())
@@ -164,7 +161,7 @@ export class Troubles {
   }
 
   /** The operator's part of a departure. */
-  async #forget(nodeId: string): Promise<void> {
+  async forget(nodeId: string): Promise<void> {
     for (;;) {
       try {
         return await this.world.database.forget(nodeId)

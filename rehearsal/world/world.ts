@@ -26,6 +26,7 @@ import { Model } from './model.js'
 import { Network } from './network.js'
 import { type Observed, observe, observeRequest } from './observer.js'
 import type { DatabaseLoss, Left } from './operations/databaseLoss.js'
+import { type Move, move } from './operations/moves.js'
 import { OrderWatch } from './operations/orderWatch.js'
 import { RetryWatch } from './operations/retryWatch.js'
 import { badBundle, draftOf, Operators, type OperatorsRoom } from './operators.js'
@@ -283,6 +284,15 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     this.limits.forgotten(nodeId)
   }
 
+  moved(from: HostProcess, to: string, how: Move): Promise<void> {
+    return move(this, from, to, how)
+  }
+
+  async forget(nodeId: string): Promise<void> {
+    this.forgotten(nodeId, false)
+    await this.#troubles.forget(nodeId)
+  }
+
   databaseLost(how: DatabaseLoss, { controls, death }: Left): void {
     this.trace(`the database is ${how}: ${JSON.stringify({ controls, death })}`)
     if (how === 'restarted') return
@@ -319,8 +329,8 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     observe(this, host, event)
   }
 
-  committed(writes: readonly Write[]): void {
-    this.deaths.committed(writes)
+  committed(host: string, writes: readonly Write[]): void {
+    this.deaths.committed(writes, (nodeId) => this.hostOf(nodeId)?.name === host)
   }
 
   surelyDead(): Version {

@@ -1,5 +1,6 @@
 /** Events (§2, §8): published by a node of one version, heard by nodes of others through their own simulation objects. */
 import test from 'ava'
+import { subjectsOf } from '../../core/subjects.js'
 import {
   command,
   defineUpgrade,
@@ -206,14 +207,23 @@ test('while a hearer upgrades, events wait for it', async (t) => {
 })
 
 test('a node that has stopped hears nothing more, and its host nothing it does not need', async (t) => {
-  const { here, ledgers, call, heard, there } = await open(t)
+  const { system, here, ledgers, call, heard, there } = await open(t)
+  /** The hosts that an event is on its way to. */
+  const reached: string[] = []
+  const subject = subjectsOf(system.name).event('sold')
+  system.broker.filter = ({ to, message }) => {
+    if (message.subject === subject) reached.push(to)
+    return 'deliver'
+  }
   await ledgers[0]!.stop()
   await call('s1', 'sell', ['a book'])
   await heard('l2', ['a book'])
+  t.deepEqual(reached, ['b'])
   await here.node(LedgerV1, 'l1')
   await call('s1', 'sell', ['a pen'])
   await heard('l1', ['a pen'])
   await heard('l2', ['a book', 'a pen'])
+  t.deepEqual(reached.slice(1).sort(), ['a', 'b'])
   t.deepEqual([...here.warnings(), ...there.warnings()], [])
 })
 

@@ -331,10 +331,13 @@ function decodeElsewhere(hex: string): Promise<{ stdout: string }> {
   return inProcess(process.execPath, ['--max-old-space-size=200', '--input-type=module', '-e', program], { timeout: 30_000 })
 }
 
-// Left to msgpackr, these ten bytes end a host: the bundle (ext 62) names as its end the place before its beginning.
+// Left to msgpackr, such bytes end a host: the bundle (ext 62) names as its end the place before its beginning.
 test('a message that leads back to its own beginning is refused', async (t) => {
-  const { stdout } = await decodeElsewhere('a0a0d662fffffffc0505')
-  t.is(stdout, 'protocol.bad-envelope\n')
+  const read = (args: string) => decodeElsewhere(Buffer.from(callWith(args)).toString('hex'))
+  // Without the bundle it is a message like any other: only that is refused.
+  t.is((await read('94 a0 a0 05 05')).stdout, 'read\n')
+  t.is((await read('95 a0 a0 d662fffffffc 05 05')).stdout, 'protocol.bad-envelope\n')
+  t.is((await decodeElsewhere('a0a0d662fffffffc0505')).stdout, 'protocol.bad-envelope\n')
 })
 
 // 700 bytes are 2⁴⁰ values, each of which is looked at.

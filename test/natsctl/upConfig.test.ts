@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { Failure } from '../../natsctl/exitCodes.js'
 import { readUpConfig } from '../../natsctl/upConfig.js'
@@ -21,7 +21,8 @@ test('a config is read with its modules beside it', async (t) => {
   const config = await readUpConfig(file, undefined)
   t.like(config, { system: 'demo', nats: { url: 'nats://one:4222' }, redis: { port: 6380 } })
   const nodes = [{ id: 'p1', exportName: 'PagesV1' }]
-  t.deepEqual(config.hosts, [{ id: 'h1', module: './pages.js', path: join(config.directory, 'pages.js'), nodes, facts: {} }])
+  t.is(config.directory, dirname(file))
+  t.deepEqual(config.hosts, [{ id: 'h1', module: './pages.js', path: join(dirname(file), 'pages.js'), nodes, facts: {} }])
 })
 
 test('the name of the system may come from its flag', async (t) => {

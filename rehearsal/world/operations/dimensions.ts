@@ -6,11 +6,15 @@
 /** `always`: in the plans of every run. `asked`: only where a run asks for it by name. */
 export const dimensions = {
   /** Hosts that stop while nodes start, clients that stop with open calls, single nodes that stop and start again. */
-  stops: 'asked',
+  stops: 'always',
   /** Wall clocks that are set back or forward by hours. */
   clocks: 'always',
   /** Processes that are stopped and continued, and know nothing of it. */
   freezes: 'always',
+  /** Hosts that are frozen while their nodes are started elsewhere: from a copy of their state, or anew. */
+  moves: 'asked',
+  /** The same with a copy that is made while the host has its state directory open. */
+  hotCopies: 'asked',
   /** Orders while upgrade servers die between two requests to the database, and orders that somebody sends again. */
   orders: 'always',
   /** Hosts that restart while nodes are held, paused or stalled; in the end all restart. */

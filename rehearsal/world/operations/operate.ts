@@ -1,31 +1,20 @@
 /** Carries out the steps that operate processes. Each returns its end, where it has one. */
 
+import type { Company } from '../company.js'
 import type { WorldDatabase } from '../database.js'
 import type { HostProcess } from '../hostProcess.js'
 import type { Lifeline } from '../lifeline.js'
 import type { Network } from '../network.js'
-import type { ServerProcess } from '../serverProcess.js'
 import type { WorldTime } from '../virtualTime.js'
 import type { DatabaseLoss, Left } from './databaseLoss.js'
+import { canMove, type Move } from './moves.js'
 import type { OperationStep } from './operationPlan.js'
 
-/** A process as it is operated. */
-export interface Operable {
-  readonly name: string
-  readonly isAlive: boolean
-  freeze(): () => void
-  setClock(byMs: number): void
-}
-
-export interface OperationsRoom {
+export interface OperationsRoom extends Company {
   readonly time: WorldTime
-  host(name: string): HostProcess
-  processes(): readonly Operable[]
-  /** The host that a node is at. */
-  hostOf(nodeId: string): HostProcess | undefined
   readonly udb: WorldDatabase
+  moved(from: HostProcess, to: string, how: Move): Promise<void>
   readonly network: Network
-  server(name: string): ServerProcess
   /** The oracle is to know what is left. */
   databaseLost(how: DatabaseLoss, left: Left): void
   openCallsOf(lifeline: Lifeline): number
@@ -82,6 +71,13 @@ export function operate(
     case 'replay':
       world.network.replay()
       return
+    case 'move': {
+      const host = world.host(step.host)
+      if (!canMove(world, host, step.to)) return
+      endAfter(step.forMs, host.freeze())
+      leaving(world.moved(host, step.to, step.how))
+      return
+    }
     case 'databaseLost': {
       const lose = world.udb.losing(step.how)
       endAfter(step.inMs, () => void lose().then((left) => world.databaseLost(step.how, left)))

@@ -87,6 +87,12 @@ function stepsOf(dimension: Dimension, dice: Dice, operated: Operated): readonly
       const dies = (server: string): Step => ({ atMs, kind: 'serverDies', server, requests: dice.between(1, 20), forMs: 50 })
       return [order, ...servers.map(dies)]
     }
+    case 'moves':
+    case 'hotCopies': {
+      const host = dice.oneOf(hosts)
+      const how = dimension === 'hotCopies' ? 'hotCopied' : dice.oneOf(['copied', 'copied', 'bornAnew'] as const)
+      return [{ atMs, kind: 'move', host, to: `${host}b`, how, forMs: dice.oneOf([100, 900, 2_500, 4_000]) }]
+    }
     case 'freezes':
       return [
         {

@@ -1,6 +1,7 @@
 /** The steps of a plan that operate processes: stops, clocks, freezes. Each says in words what it does. */
 
 import { type DatabaseLoss, lossInWords } from './databaseLoss.js'
+import type { Move } from './moves.js'
 
 export type OperationStep = { readonly atMs: number } & (
   | {
@@ -20,6 +21,8 @@ export type OperationStep = { readonly atMs: number } & (
   | { readonly kind: 'serverDies'; readonly server: string; readonly requests: number; readonly forMs: number }
   /** Somebody sends all orders again that were ever sent. */
   | { readonly kind: 'replay' }
+  /** The host is frozen for a while, and meanwhile its nodes are started on another one. */
+  | { readonly kind: 'move'; readonly host: string; readonly to: string; readonly how: Move; readonly forMs: number }
   /** The upgrade database loses data so much later, or when the troubles end. */
   | { readonly kind: 'databaseLost'; readonly how: DatabaseLoss; readonly inMs: number }
 )
@@ -40,6 +43,8 @@ export function operationInWords(step: OperationStep): string {
       return `${step.server} is killed after ${step.requests} requests to the upgrade database, for ${step.forMs} ms`
     case 'replay':
       return 'somebody sends all orders again that were ever sent'
+    case 'move':
+      return `the nodes of ${step.host}, frozen for ${step.forMs} ms, move to ${step.to}, ${step.how}`
     case 'databaseLost':
       return `the upgrade database ${lossInWords(step.how, step.inMs)}`
   }

@@ -64,6 +64,8 @@ export class SoakWorld implements AuditRoom, Observed, OperatorsRoom {
   readonly controls: ControlWatch
   readonly deaths: DeathWatch
   readonly events: EventWatch
+  /** In processes of their own: what they run, their handles tell. */
+  readonly hosts = new Map<string, never>()
   readonly retries: RetryWatch
   /** Hears of no order: the database is another process. */
   readonly orders = new OrderWatch(

@@ -144,10 +144,14 @@ function fakeTerminal() {
     pause: () => Object.assign(input, { isPaused: true }),
     setEncoding: () => input,
   })
+  const written: string[] = []
   const output = Object.assign(new EventEmitter(), {
     columns: 20,
     rows: 4,
-    write: (text: string) => emulator.write(text),
+    write: (text: string) => {
+      written.push(text)
+      return emulator.write(text)
+    },
   })
   const heard: string[] = []
   const listener = {
@@ -158,11 +162,11 @@ function fakeTerminal() {
   const terminal = new Terminal(listener, input as any, output as any)
   const isGivenBack = () =>
     !emulator.isOther && emulator.isCursorShown && emulator.modes.get(7) === true && !emulator.modes.get(2004) && !input.isRaw
-  return { emulator, input, output, heard, terminal, isGivenBack }
+  return { emulator, input, output, written, heard, terminal, isGivenBack }
 }
 
 test.serial('the terminal is taken, and given back when it is closed, once', (t) => {
-  const { emulator, input, heard, terminal, isGivenBack } = fakeTerminal()
+  const { emulator, input, written, heard, terminal, isGivenBack } = fakeTerminal()
   const listeners = process.eventNames().reduce((sum, name) => sum + process.listenerCount(name), 0)
   terminal.open()
   t.true(emulator.isOther && input.isRaw && !emulator.isCursorShown)
@@ -171,8 +175,11 @@ test.serial('the terminal is taken, and given back when it is closed, once', (t)
   input.emit('data', 'q')
   t.deepEqual(heard, ['{"text":"q"}'])
   terminal.close()
-  terminal.close()
   t.true(isGivenBack())
+  const { length } = written
+  terminal.close()
+  // A second time it would disturb the screen of the program that is there by then.
+  t.is(written.length, length)
   t.true(input.isPaused)
   t.is(
     process.eventNames().reduce((sum, name) => sum + process.listenerCount(name), 0),

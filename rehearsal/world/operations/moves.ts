@@ -1,0 +1,55 @@
+/**
+ * A host's nodes move to another one while the host is frozen: by a copy of its state directory, or by being forgotten and born anew. When it goes
+ * on, it must find out before it does anything for them.
+ */
+import { keys } from '../../../core/nodeRecord.js'
+import type { Company } from '../company.js'
+import { HostProcess } from '../hostProcess.js'
+import type { Stage } from '../stage.js'
+
+/**
+ * - `copied`: the other host has a copy of the state directory, of before the last start there, with the state of now
+ * - `hotCopied`: it has a copy of the directory as it is, while its host runs
+ * - `bornAnew`: an operator forgets the nodes, and they begin anew there
+ */
+export type Move = 'copied' | 'hotCopied' | 'bornAnew'
+
+export interface MovesRoom extends Company {
+  /** An operator forgets the node, until that succeeds. */
+  forget(nodeId: string): Promise<void>
+  /** It begins with no state. */
+  restored(nodeId: string): void
+  /** What ran there runs no more, as far as others may see. */
+  died(host: string, nodeIds: readonly string[]): void
+  trace(line: string): void
+}
+
+/** False where there is nothing to be moved, or not now. */
+export function canMove(room: Company, from: HostProcess, to: string): boolean {
+  const { running, nodes, starting } = from
+  const isUp = [...nodes.values()].every(({ handle }) => handle !== undefined)
+  return from.isAlive && running !== undefined && nodes.size > 0 && isUp && starting.length === 0 && !room.hosts.has(to)
+}
+
+/** @param from is frozen */
+export async function move(room: MovesRoom & Stage, from: HostProcess, to: string, how: Move): Promise<void> {
+  const plans = [...from.nodes.values()].map(({ plan }) => ({ ...plan, host: to }))
+  room.trace(`${plans.map(({ nodeId }) => nodeId).join(', ')} of ${from.name} move to ${to}, ${how}`)
+  const there = new HostProcess(to, room, how === 'bornAnew' ? to : from.name)
+  room.hosts.set(to, there)
+  const content = how === 'bornAnew' ? new Map<string, Uint8Array>() : new Map(from.content)
+  if (how === 'copied') content.delete(keys.starts)
+  room.died(
+    from.name,
+    plans.map(({ nodeId }) => nodeId),
+  )
+  for (const plan of plans) {
+    from.drop(plan.nodeId)
+    room.born(plan)
+    if (how !== 'bornAnew') continue
+    room.restored(plan.nodeId)
+    await room.forget(plan.nodeId)
+  }
+  await there.replaceDisk(content)
+  there.start()
+}
