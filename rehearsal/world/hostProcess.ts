@@ -176,6 +176,7 @@ export class HostProcess {
         this.#starting.delete(plan.nodeId)
         if (lifeline.isDead) return
         this.nodes.set(plan.nodeId, { plan, handle })
+        this.stage.up(plan.nodeId)
         this.stage.trace(`${plan.nodeId} is up at version ${handle.version}`)
         return
       } catch (error) {

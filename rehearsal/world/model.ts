@@ -24,14 +24,17 @@ export class Model {
   /** Of what was done the network carried something a second time: by what was asked first. */
   readonly #copied = new Set<string>()
 
-  readonly #restored = new Set<string>()
+  /** When each node was restored, and when the lengths of columns were asked for, in one order. */
+  readonly #restored = new Map<string, number>()
+  readonly #takenAt = new WeakMap<Lengths, number>()
+  #order = 0
 
   constructor(private readonly violated: (rule: string, what: string) => void) {}
 
   /** The node is back where it was once: it tells that, and what it told since is not so. */
   restored(node: string): void {
     for (const key of [...this.#told.keys()]) if (key.startsWith(`${node} `)) this.#told.delete(key)
-    this.#restored.add(node)
+    this.#restored.set(node, ++this.#order)
   }
 
   /** Whether it has lost what it did, and what others know of. */
@@ -40,7 +43,9 @@ export class Model {
   }
 
   lengths(): Lengths {
-    return new Map([...this.#told].map(([key, told]) => [key, told.length]))
+    const lengths = new Map([...this.#told].map(([key, told]) => [key, told.length]))
+    this.#takenAt.set(lengths, ++this.#order)
+    return lengths
   }
 
   began(op: string): void {
@@ -79,6 +84,7 @@ export class Model {
 
   /** A command was answered: its operation is at this index. */
   added(op: string, node: string, column: string, index: number, before: Lengths): void {
+    if (this.#isOfBefore(node, before)) return
     const key = `${node} ${column}`
     const least = before.get(key) ?? 0
     if (index < least) this.violated('C2', `${op} came after ${least} operations of ${key} were told, and is number ${index}`)
@@ -87,6 +93,7 @@ export class Model {
 
   /** A query was answered. */
   listed({ node, list }: Listed, column: string, before: Lengths): void {
+    if (this.#isOfBefore(node, before)) return
     const key = `${node} ${column}`
     const least = before.get(key) ?? 0
     if (list.length < least) this.violated('C3', `${key} had ${least} operations before, and has ${list.length}: ${words(list)}`)
@@ -97,6 +104,11 @@ export class Model {
       seen.add(op)
       this.#tell(key, index, op)
     })
+  }
+
+  /** An answer that was long on its way: it tells of what the node was before it was restored. */
+  #isOfBefore(node: string, asked: Lengths): boolean {
+    return (this.#restored.get(node) ?? 0) > (this.#takenAt.get(asked) ?? 0)
   }
 
   /** What was told of a column, in order. */

@@ -35,6 +35,8 @@ export interface Stage {
   committed(host: string, writes: readonly Write[]): void
   /** Versions older than this one are dead, and whoever asks now is told so; 0 as long as that is not sure. */
   surelyDead(): Version
+  /** A node has started. */
+  up(nodeId: string): void
   /** A process with these nodes is gone. */
   died(host: string, nodeIds: readonly string[]): void
   openDatabase(system: string, clock: Clock, lifeline: Lifeline): Promise<UpgradeDatabase>

@@ -82,6 +82,8 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
   readonly controls: ControlWatch
   readonly deaths: DeathWatch
   readonly retries: RetryWatch
+  /** Nodes that have moved to another host, and are not up there yet. */
+  readonly moving = new Set<string>()
   readonly orders: OrderWatch
   readonly events: EventWatch
   readonly code: CodeWatch
@@ -361,6 +363,14 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
   /** Tried until it succeeds. */
   permit(nodeId: string): void {
     permit(this.database, nodeId).catch(() => this.time.after(200, () => this.permit(nodeId)))
+  }
+
+  up(nodeId: string): void {
+    if (!this.moving.delete(nodeId)) return
+    // Until now the host before it may have answered for it, and its copy knows nothing of that.
+    this.model.restored(nodeId)
+    this.#witness.died(nodeId)
+    this.code.died(this.hostOf(nodeId)!.name, [nodeId])
   }
 
   died(host: string, nodeIds: readonly string[]): void {

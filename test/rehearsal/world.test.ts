@@ -39,6 +39,7 @@ test.serial('every dimension that is asked for is gone through, and every story 
     t.regex(stories, part)
   for (const part of [/database is emptied in/, /database is put back, in/, /database loses, in/, /database restarts in/])
     t.regex(stories, part)
+  for (const part of [/move to h\db, copied/, /move to h\db, bornAnew/, /move to h\db, hotCopied/]) t.regex(stories, part)
   for (const part of [/is frozen for 4000 ms/, /the clock of desk\d is set by -3600000 ms/]) t.regex(stories, part)
   t.throws(() => dimensionsOf('stops,nothing'), { message: /there is no dimension nothing: use stops/ })
 })

@@ -21,6 +21,8 @@ export interface MovesRoom extends Company {
   restored(nodeId: string): void
   /** What ran there runs no more, as far as others may see. */
   died(host: string, nodeIds: readonly string[]): void
+  /** Those that have not come up since. */
+  readonly moving: Set<string>
   trace(line: string): void
 }
 
@@ -45,6 +47,7 @@ export async function move(room: MovesRoom & Stage, from: HostProcess, to: strin
   )
   for (const plan of plans) {
     from.drop(plan.nodeId)
+    room.moving.add(plan.nodeId)
     room.born(plan)
     if (how !== 'bornAnew') continue
     room.restored(plan.nodeId)
