@@ -178,6 +178,32 @@ test('lmdb: a killed holder whose parent has not noticed yet holds nothing any m
   return t.pass()
 })
 
+/** As if it were on another host, without another file: the kernel's lock is on this one. */
+function renameHost(directory: string, name: string): void {
+  const path = join(directory, 'host.lock')
+  writeFileSync(path, readFileSync(path, 'utf8').replace(hostname(), name), { flag: 'r+' })
+}
+
+test('lmdb: the lock of a killed process is taken over under another host name, and that of a living one is not', async (t) => {
+  const directory = newDirectory(t)
+  const host = start(t, 'write', directory)
+  const pid = Number((await host.line(0)).replace('opened ', ''))
+  // As long as the name was, so that the file stays whole.
+  renameHost(directory, hostname().replace(/./g, 'x'))
+  t.is((await refusal(t, () => lmdb(directory).open())).code, 'config.directory-held')
+  process.kill(pid, 'SIGKILL')
+  const store = await until(
+    () =>
+      lmdb(directory)
+        .open()
+        .catch(() => undefined),
+    'the directory is free',
+  )
+  t.is((await refusal(t, () => lmdb(directory).open())).code, 'config.directory-held')
+  await store!.close()
+  t.deepEqual(readdirSync(directory).sort(), ['data.mdb', 'lock.mdb'])
+})
+
 const deadLock = (rest: object = {}) =>
   JSON.stringify({ id: `dead-${Math.random()}`, pid: 2 ** 22 + 1, started: null, boot: null, hostname: hostname(), ...rest })
 

@@ -1,19 +1,22 @@
 /**
  * One host at a time holds a state directory (DESIGN §5, "One node, one place"): two would run the same nodes twice.
  *
- * The lock is a file that names its holder. It appears whole (a finished file is linked to its name), so nobody reads half of one.
+ * The lock is a file that names its holder. It appears whole (a finished file is linked to its name), so nobody reads half of one. Its holder
+ * has locked it with the kernel (kernelLock.ts), which lets go when the process dies: then neither the process's number nor the host's name
+ * matters, and a volume can move to another container. A lock of release 0.1.0, or where the kernel's can't be had, is judged by its words.
  *
  * L1. A lock whose holder lives is never taken away.
  * L2. A stale lock is replaced only by who holds its guard, a lock of its own named after the stale one's id, and only while the
  *     stale one is still there. Guards are made, judged and taken over as locks are, so a contender may die at any line.
  *
- * What it can't see: a holder in another container that shares this host's name and directory but not its processes.
+ * What it can't see: without the kernel's lock, a holder in another container that shares this host's name and directory but not its processes.
  */
 import { randomUUID } from 'node:crypto'
 import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { Fault } from '../../core/fault.js'
+import { hasKernelLocks, isLocked, tryLock } from './kernelLock.js'
 
 export interface DirectoryLock {
   /** Gives the directory free. May be called twice. */
@@ -29,6 +32,8 @@ interface Holder {
   /** Different after every start of the machine; null where the system does not tell. */
   readonly boot: string | null
   readonly hostname: string
+  /** Whether the holder has the kernel's lock on this file; left out by release 0.1.0. */
+  readonly kernel?: boolean
 }
 
 /** Makes the directory when it is missing. Throws `config.directory-held`, saying who holds it and what to do. */
@@ -41,66 +46,92 @@ export function lockDirectory(directory: string): DirectoryLock {
     started: processOf(process.pid)?.started ?? null,
     boot: bootId(),
     hostname: hostname(),
+    kernel: hasKernelLocks,
   }
-  acquire(path, me, directory)
+  const file = acquire(path, me, directory)
+  let isHeld = true
   return {
     release() {
+      if (!isHeld) return
+      isHeld = false
       if (read(path, directory)?.id === me.id) unlinkSync(path)
+      // Last: with it goes the kernel's lock.
+      closeSync(file)
     },
   }
 }
 
-function acquire(path: string, me: Holder, directory: string): void {
+/** Answers the open file, which holds the kernel's lock. */
+function acquire(path: string, me: Holder, directory: string): number {
   for (;;) {
-    if (create(path, me)) return
+    const created = create(path, me)
+    if (created !== undefined) return created
     const other = read(path, directory)
     // Given free between the two lines: try again.
     if (other === undefined) continue
-    if (other.hostname !== me.hostname || isAlive(other)) throw held(other, me, path, directory)
-    if (takeOver(path, other, me, directory)) return
+    if (isHeldBy(other, me, path)) throw held(other, me, path, directory)
+    const taken = takeOver(path, other, me, directory)
+    if (taken !== undefined) return taken
   }
 }
 
-function takeOver(path: string, stale: Holder, me: Holder, directory: string): boolean {
+function isHeldBy(other: Holder, me: Holder, path: string): boolean {
+  // The kernel lets go when the last thread of a killed process has ended; it does nothing any more when the first has.
+  if (other.kernel === true && hasKernelLocks) return isLocked(path) && !isZombie(other, me)
+  return other.hostname !== me.hostname || isAlive(other)
+}
+
+function isZombie(holder: Holder, me: Holder): boolean {
+  if (holder.started === null || holder.boot !== me.boot) return false
+  const found = processOf(holder.pid)
+  return found?.started === holder.started && (found.state === 'Z' || found.state === 'X')
+}
+
+function takeOver(path: string, stale: Holder, me: Holder, directory: string): number | undefined {
   const guard = `${path}.${stale.id}`
-  acquire(guard, me, directory)
+  const guardFile = acquire(guard, me, directory)
   try {
     // Another may have held the guard before, replaced the stale lock, and left: then this one is not the one I judged.
-    if (read(path, directory)?.id !== stale.id) return false
-    const mine = write(path, me)
+    if (read(path, directory)?.id !== stale.id) return undefined
+    const { mine, file } = write(path, me)
     renameSync(mine, path)
-    return true
+    return file
   } finally {
     // After the rename: who takes the guard from here on finds the stale lock gone.
     unlinkSync(guard)
+    closeSync(guardFile)
   }
 }
 
-/** False when the file is there already. */
-function create(path: string, me: Holder): boolean {
-  const mine = write(path, me)
+/** Undefined when the file is there already. */
+function create(path: string, me: Holder): number | undefined {
+  const { mine, file } = write(path, me)
   try {
     linkSync(mine, path)
-    return true
+    return file
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    closeSync(file)
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined
     throw error
   } finally {
     unlinkSync(mine)
   }
 }
 
-function write(path: string, me: Holder): string {
+/** Locked before it gets its name, so nobody finds it without the lock. */
+function write(path: string, me: Holder): { readonly mine: string; readonly file: number } {
   const mine = `${path}.${me.id}.new`
-  const file = openSync(mine, 'w')
+  const file = openSync(mine, 'w+')
   try {
+    if (!tryLock(file)) throw new Error(`${mine} is locked by another process`)
     writeSync(file, `${JSON.stringify(me)}\n`)
     // A power cut must not leave a lock without a name in it, which nobody could judge.
     fsyncSync(file)
-  } finally {
+  } catch (error) {
     closeSync(file)
+    throw error
   }
-  return mine
+  return { mine, file }
 }
 
 /** Undefined when there is no such lock. */
