@@ -8,9 +8,8 @@
  */
 import { inject, injectable } from 'tsyringe'
 import { decode } from '../core/codec.js'
-import type { CallEnvelope } from '../core/envelope.js'
-import { kinds } from '../core/envelope.js'
-import { toFault } from '../core/fault.js'
+import { type CallEnvelope, kinds } from '../core/envelope.js'
+import { Fault, toFault } from '../core/fault.js'
 import type { HostObserver } from '../core/hostEvents.js'
 import type { Version } from '../core/ids.js'
 import type { Message, Subscription, Transport } from '../core/ports/transport.js'
@@ -22,7 +21,7 @@ import { tokens } from './tokens.js'
 export interface Hearer {
   /** Whether it knows what the event means at this version, be it nothing. */
   knows(version: Version): boolean
-  receive(message: Message): void
+  hear(message: Message): void
 }
 
 interface Heard {
@@ -61,11 +60,13 @@ export class EventHub {
 
   #teach(message: Message): void {
     try {
-      const events = decode(message.payload).filter((envelope): envelope is CallEnvelope => envelope.kind === kinds.event)
+      const events = decode(message.payload) as readonly CallEnvelope[]
+      if (events.some(({ kind }) => kind !== kinds.event))
+        throw new Fault('protocol.bad-envelope', 'something else than an event on a subject of events')
       const newest = Math.max(...events.map(({ label }) => label))
       for (const hearer of this.#attending) {
         const names = this.#names.get(hearer) ?? nothing
-        if (!hearer.knows(newest) || events.some(({ method }) => names.has(method))) hearer.receive(message)
+        if (!hearer.knows(newest) || events.some(({ method }) => names.has(method))) hearer.hear(message)
       }
     } catch (error) {
       this.observe({ type: 'deadLetter', subject: message.subject, fault: toFault(error, 'protocol.bad-envelope') })
@@ -87,7 +88,7 @@ export class EventHub {
     if (heard === undefined) {
       const hearers = new Set<Hearer>()
       const subscription = this.transport.subscribe(subjectsOf(this.settings.system).event(name), (message) => {
-        for (const each of hearers) each.receive(message)
+        for (const each of hearers) each.hear(message)
       })
       heard = { subscription, hearers }
       this.#heard.set(name, heard)

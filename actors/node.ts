@@ -313,7 +313,11 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
   // --- Serving
 
   receive(message: Message): void {
-    if (!this.#isElsewhere) route(this, message)
+    if (!this.#isElsewhere) route(this, message, 'calls')
+  }
+
+  hear(message: Message): void {
+    if (!this.#isElsewhere) route(this, message, 'events')
   }
 
   /** Where it listens: for calls to itself, to its service, and for events. */

@@ -61,7 +61,7 @@ export class Outbox {
     @inject(tokens.settings) private readonly settings: HostSettings,
   ) {
     this.#bytesMax = Math.min(settings.messageBytesMax, transport.payloadBytesMax)
-    this.#toServices = subjectsOf(settings.system).service('')
+    this.#toServices = subjectsOf(settings.system).services
   }
 
   /** The destination that everybody shares who sends to `subject`; for subjects that come up again. */

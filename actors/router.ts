@@ -29,24 +29,27 @@ export interface Receiver extends Callee {
   reply(replyTo: string, envelope: Uint8Array): void
 }
 
-export function route(node: Receiver, message: Message): void {
+/** What a subject is for: a right to publish events is no right to call. */
+export type Carries = 'calls' | 'events'
+
+export function route(node: Receiver, message: Message, carries: Carries): void {
   const { clock, fence, settings } = node.services
   const now = clock.monotonicMs()
-  if (!fence.isClosed(now)) carry(node, message, now, fence.lateMs)
+  if (!fence.isClosed(now)) carry(node, message, carries, now, fence.lateMs)
   else if (fence.waiting < settings.fencedMessagesMax) {
     const { lateMs } = fence
     // Who has the node now has had the message too: a refusal would have its caller make the call once more.
-    fence.whenOpen(() => void (node.isElsewhere || carry(node, message, now, lateMs)))
-  } else carry(node, message, now, Number.POSITIVE_INFINITY)
+    fence.whenOpen(() => void (node.isElsewhere || carry(node, message, carries, now, lateMs)))
+  } else carry(node, message, carries, now, Number.POSITIVE_INFINITY)
 }
 
 /** `now`: when it arrived. It may have waited for `lateMs` before. */
-function carry(node: Receiver, message: Message, now: number, lateMs: number): void {
+function carry(node: Receiver, message: Message, carries: Carries, now: number, lateMs: number): void {
   const { contacts, outbox, observe, telemetry } = node.services
   const { replyTo } = message
   try {
     const answers = replyTo === undefined ? undefined : new Answers(outbox, replyTo, observe)
-    for (const envelope of calls(message.payload)) {
+    for (const envelope of envelopesOf(message.payload, carries)) {
       contacts.hear(envelope.caller, envelope.callerClass, envelope.callerVersion, now)
       const answered = envelope.kind === kinds.call ? answers : undefined
       const deadline = now + envelope.deadlineMs - lateMs
@@ -73,11 +76,11 @@ function tooLate(): Fault {
 }
 
 /** All or none: one envelope that does not belong here, and none of its message is carried out. */
-function calls(payload: Uint8Array): readonly CallEnvelope[] {
+function envelopesOf(payload: Uint8Array, carries: Carries): readonly CallEnvelope[] {
   const envelopes = decode(payload)
   for (const { kind } of envelopes) {
-    if (kind !== kinds.call && kind !== kinds.send && kind !== kinds.event)
-      throw new Fault('protocol.bad-envelope', `kind ${kind} on a node's subject`)
+    const isCarried = carries === 'events' ? kind === kinds.event : kind === kinds.call || kind === kinds.send
+    if (!isCarried) throw new Fault('protocol.bad-envelope', `kind ${kind} on a subject of ${carries}`)
   }
   return envelopes as CallEnvelope[]
 }

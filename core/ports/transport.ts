@@ -1,3 +1,5 @@
+import { Fault } from '../fault.js'
+
 /**
  * The way to other hosts: subjects, queue groups and reply subjects, as NATS has them. Delivery is at most once. What is sent while
  * the transport is away is refused, not buffered (DESIGN §4: "the client's reconnect buffer is not used for calls").
@@ -24,13 +26,27 @@ export interface SubscribeOptions {
   readonly isOptional?: boolean
 }
 
+/** Printable characters without spaces and wildcards, in tokens of one character at least. */
+const publishable = /^[!-)+-=?-~]+$/
+
+/**
+ * Throws `protocol.bad-arguments` for a subject that nothing can be published to. A line break in one would be a command of its own on the wire.
+ */
+export function checkPublishable(subject: string): void {
+  if (publishable.test(subject) && !subject.includes('..') && !subject.startsWith('.') && !subject.endsWith('.')) return
+  throw new Fault('protocol.bad-arguments', `${JSON.stringify(subject.slice(0, 80))} is not a subject that can be published to`)
+}
+
 export type TransportStatus = 'connected' | 'disconnected' | 'closed'
 
 export interface Transport {
   /** The largest payload that one message may have. */
   readonly payloadBytesMax: number
   readonly status: TransportStatus
-  /** Throws `unavailable.disconnected` while away and `protocol.too-large` beyond `payloadBytesMax`. */
+  /**
+   * Throws `unavailable.disconnected` while away, `protocol.too-large` beyond `payloadBytesMax`, and `protocol.bad-arguments` for what is no
+   * subject.
+   */
   publish(subject: string, payload: Uint8Array, replyTo?: string): void
   /**
    * With a queue group, each message reaches one of the group's members. `*` stands for one token, `>` for the rest. The other side may refuse a

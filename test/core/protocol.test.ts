@@ -122,20 +122,20 @@ test('the page’s table of faults is the code’s', (t) => {
 })
 
 test('the page’s subjects are the code’s', (t) => {
-  const subjects = subjectsOf('<system>')
+  const subjects = subjectsOf('system')
   const rows = table('Subjects', 'subject').filter(([subject]) => subject!.startsWith('`'))
   t.deepEqual(
-    rows.map(([subject]) => subject!.replaceAll('`', '')),
+    rows.map(([subject]) => subject!.replaceAll(/[`<>]/g, '')),
     [
-      subjects.node('<node>'),
-      subjects.service('<service>'),
-      subjects.event('<event>'),
+      subjects.node('node'),
+      subjects.service('service'),
+      subjects.event('event'),
       subjects.introduced,
       subjects.announcements,
       subjects.server,
       subjects.install,
       subjects.look,
-      subjects.looker('<looker>'),
+      subjects.looker('looker'),
     ],
   )
   t.true(rows[1]![1]!.includes(`queue group \`${serviceQueue}\``))

@@ -125,9 +125,9 @@ test.serial('an event that is delivered twice is found (C2)', async (t) => {
   const twice = new WeakMap<Hearer, Hearer>()
   const doubled = (hearer: Hearer): Hearer => ({
     knows: (version) => hearer.knows(version),
-    receive: (message: Message) => {
-      hearer.receive(message)
-      hearer.receive(message)
+    hear: (message: Message) => {
+      hearer.hear(message)
+      hearer.hear(message)
     },
   })
   EventHub.prototype.hear = function (hearer, names) {

@@ -1,6 +1,13 @@
 /** A connection to the broker in memory: the port `Transport` without a network, with the faults that can be asked for. */
 import { Fault } from '../../core/fault.js'
-import type { Message, SubscribeOptions, Subscription, Transport, TransportStatus } from '../../core/ports/transport.js'
+import {
+  checkPublishable,
+  type Message,
+  type SubscribeOptions,
+  type Subscription,
+  type Transport,
+  type TransportStatus,
+} from '../../core/ports/transport.js'
 import { type ConnectOptions, reporter } from '../factory.js'
 import type { Endpoint, Listener, MemoryBroker } from './memoryBroker.js'
 
@@ -57,6 +64,8 @@ class MemoryConnection implements MemoryTransport, Endpoint {
 
   publish(subject: string, payload: Uint8Array, replyTo?: string): void {
     if (this.#status !== 'connected') throw this.#disconnected()
+    checkPublishable(subject)
+    if (replyTo !== undefined) checkPublishable(replyTo)
     if (payload.length > this.payloadBytesMax) {
       throw new Fault(
         'protocol.too-large',

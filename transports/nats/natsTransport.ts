@@ -14,7 +14,14 @@
  */
 import { createInbox, type Msg, type NatsConnection, type NatsError } from 'nats'
 import { Fault } from '../../core/fault.js'
-import type { Message, SubscribeOptions, Subscription, Transport, TransportStatus } from '../../core/ports/transport.js'
+import {
+  checkPublishable,
+  type Message,
+  type SubscribeOptions,
+  type Subscription,
+  type Transport,
+  type TransportStatus,
+} from '../../core/ports/transport.js'
 import { systemClock } from '../systemClock.js'
 import { NatsListening, NatsListenings } from './natsListenings.js'
 import { NatsMessage } from './natsMessage.js'
@@ -65,6 +72,8 @@ export class NatsTransport implements Transport {
   /** The payload must not be changed before the end of the turn: nats.js copies it only when it writes to the socket. */
   publish(subject: string, payload: Uint8Array, replyTo?: string): void {
     if (this.#status !== 'connected') throw this.#disconnected() // N1
+    checkPublishable(subject)
+    if (replyTo !== undefined) checkPublishable(replyTo)
     if (payload.length > this.payloadBytesMax) {
       throw new Fault('protocol.too-large', `${payload.length} bytes to ${subject}; NATS takes at most ${this.payloadBytesMax}`)
     }
