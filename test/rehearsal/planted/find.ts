@@ -3,14 +3,15 @@
  * prints what it found, as JSON.
  */
 import type { Habit } from '../../../rehearsal/world/code/habits.js'
+import type { Dimension } from '../../../rehearsal/world/operations/dimensions.js'
 import { planOf } from '../../../rehearsal/world/planGenerator.js'
 import { play } from '../../../rehearsal/world/world.js'
 
 export interface FindOrder {
   /** Played first: where it was found before. */
   readonly firstSeed: number
-  /** Plans without this habit are passed over: the fault does not show there. */
-  readonly habit: Habit | null
+  /** Plans without this habit or dimension are passed over: the fault does not show there. */
+  readonly shownBy: Habit | Dimension | null
   readonly seedsMax: number
   readonly forMs: number
 }
@@ -29,7 +30,8 @@ let played = 0
 async function find(): Promise<Found> {
   for (const seed of seeds()) {
     const plan = planOf(seed)
-    if (order.habit !== null && !plan.habits.includes(order.habit)) continue
+    const has: readonly (Habit | Dimension)[] = [...plan.habits, ...plan.dimensions]
+    if (order.shownBy !== null && !has.includes(order.shownBy)) continue
     if (performance.now() > endMs) break
     played++
     const [violation] = (await play(plan)).violations

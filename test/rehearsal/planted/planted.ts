@@ -1,11 +1,12 @@
 /** The faults that are put back, one by one, and that the deterministic world must find. README.md beside the patches is the table for people. */
 import type { Habit } from '../../../rehearsal/world/code/habits.js'
+import type { Dimension } from '../../../rehearsal/world/operations/dimensions.js'
 
 export interface PlantedFault {
   /** The name of its patch. */
   readonly patch: string
-  /** The habit of the plans in which it shows; null: any. */
-  readonly habit: Habit | null
+  /** The habit or the dimension of the plans in which it shows; null: any. */
+  readonly shownBy: Habit | Dimension | null
   /** Those by which it is found. */
   readonly rules: readonly string[]
   /** The first seed of all plans that finds it, when that was last looked at. */
@@ -13,23 +14,23 @@ export interface PlantedFault {
 }
 
 export const plantedFaults: readonly PlantedFault[] = [
-  { patch: '01-class-by-its-name', habit: 'sameNames', rules: ['C6', 'C12'], firstSeed: 548 },
-  { patch: '02-nested-call-outlives-its-outer', habit: 'unawaited', rules: ['C2'], firstSeed: 31 },
-  { patch: '10-nested-call-sends-for-its-outer', habit: 'cycles', rules: ['C10'], firstSeed: 17 },
-  { patch: '14-schedules-see-two-moments', habit: 'lookers', rules: ['S2'], firstSeed: 134 },
-  { patch: '17-timer-outlives-its-object', habit: 'ticks', rules: ['A1'], firstSeed: 6 },
-  { patch: '18-timer-is-dropped', habit: 'ticks', rules: ['A2'], firstSeed: 18 },
-  { patch: '19-text-of-what-was-thrown', habit: 'oddThrows', rules: ['C6', 'C10'], firstSeed: 5 },
-  { patch: '20-fault-too-large', habit: 'hugeFaults', rules: ['C10'], firstSeed: 1 },
-  { patch: '22-running-call-hides-its-node', habit: 'endless', rules: ['C10'], firstSeed: 8 },
-  { patch: '25-shared-results', habit: 'handsOut', rules: ['C6'], firstSeed: 3 },
-  { patch: '25-shared-timer-arguments', habit: 'handsOut', rules: ['T5'], firstSeed: 3 },
-  { patch: '26-memory-is-not-the-disk', habit: 'oddValues', rules: ['T6'], firstSeed: 32 },
-  { patch: '27-foreign-thenables', habit: 'thenables', rules: ['C2'], firstSeed: 3 },
-  { patch: 'common-root-is-no-nesting', habit: 'walks', rules: ['C2'], firstSeed: 9 },
-  { patch: 'deleted-record-comes-back', habit: 'table', rules: ['C6', 'T5'], firstSeed: 75 },
-  { patch: 'drain-does-not-wait', habit: null, rules: ['C2', 'C6'], firstSeed: 24 },
-  { patch: 'label-of-a-references-making', habit: 'keptRefs', rules: ['V1'], firstSeed: 470 },
-  { patch: 'label-of-an-so', habit: 'callingSOs', rules: ['V1'], firstSeed: 4 },
-  { patch: 'range-without-its-limit', habit: 'table', rules: ['T5'], firstSeed: 44 },
+  { patch: '01-class-by-its-name', shownBy: 'sameNames', rules: ['C6', 'C12'], firstSeed: 548 },
+  { patch: '02-nested-call-outlives-its-outer', shownBy: 'unawaited', rules: ['C2'], firstSeed: 31 },
+  { patch: '10-nested-call-sends-for-its-outer', shownBy: 'cycles', rules: ['C10'], firstSeed: 17 },
+  { patch: '14-schedules-see-two-moments', shownBy: 'lookers', rules: ['S2'], firstSeed: 134 },
+  { patch: '17-timer-outlives-its-object', shownBy: 'ticks', rules: ['A1'], firstSeed: 6 },
+  { patch: '18-timer-is-dropped', shownBy: 'ticks', rules: ['A2'], firstSeed: 18 },
+  { patch: '19-text-of-what-was-thrown', shownBy: 'oddThrows', rules: ['C6', 'C10'], firstSeed: 5 },
+  { patch: '20-fault-too-large', shownBy: 'hugeFaults', rules: ['C10'], firstSeed: 1 },
+  { patch: '22-running-call-hides-its-node', shownBy: 'endless', rules: ['C10'], firstSeed: 8 },
+  { patch: '25-shared-results', shownBy: 'handsOut', rules: ['C6'], firstSeed: 3 },
+  { patch: '25-shared-timer-arguments', shownBy: 'handsOut', rules: ['T5'], firstSeed: 3 },
+  { patch: '26-memory-is-not-the-disk', shownBy: 'oddValues', rules: ['T6'], firstSeed: 32 },
+  { patch: '27-foreign-thenables', shownBy: 'thenables', rules: ['C2'], firstSeed: 3 },
+  { patch: 'common-root-is-no-nesting', shownBy: 'walks', rules: ['C2'], firstSeed: 9 },
+  { patch: 'deleted-record-comes-back', shownBy: 'table', rules: ['C6', 'T5'], firstSeed: 75 },
+  { patch: 'drain-does-not-wait', shownBy: null, rules: ['C2', 'C6'], firstSeed: 24 },
+  { patch: 'label-of-a-references-making', shownBy: 'keptRefs', rules: ['V1'], firstSeed: 470 },
+  { patch: 'label-of-an-so', shownBy: 'callingSOs', rules: ['V1'], firstSeed: 4 },
+  { patch: 'range-without-its-limit', shownBy: 'table', rules: ['T5'], firstSeed: 44 },
 ]
