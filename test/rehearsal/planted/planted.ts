@@ -29,7 +29,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   { patch: '27-foreign-thenables', shownBy: 'thenables', rules: ['C2'], firstSeed: 3 },
   { patch: 'common-root-is-no-nesting', shownBy: 'walks', rules: ['C2'], firstSeed: 9 },
   { patch: 'deleted-record-comes-back', shownBy: 'table', rules: ['C6', 'T5'], firstSeed: 75 },
-  { patch: 'drain-does-not-wait', shownBy: null, rules: ['C2', 'C6'], firstSeed: 24 },
+  { patch: 'drain-does-not-wait', shownBy: null, rules: ['C2', 'C6', 'C10'], firstSeed: 24 },
   { patch: 'label-of-a-references-making', shownBy: 'keptRefs', rules: ['V1'], firstSeed: 470 },
   { patch: 'label-of-an-so', shownBy: 'callingSOs', rules: ['V1'], firstSeed: 4 },
   { patch: 'range-without-its-limit', shownBy: 'table', rules: ['T5'], firstSeed: 44 },
