@@ -1,7 +1,7 @@
 import test from 'ava'
-import { defaultGate } from '../../core/gateLimits.js'
+import { defaultGate, slowerMsMin } from '../../core/gateLimits.js'
 import { judge } from '../../core/healthGate.js'
-import type { NodeRow } from '../../core/ports/upgradeDatabase.js'
+import { clientService, type NodeRow } from '../../core/ports/upgradeDatabase.js'
 
 const row = (nodeId: string, change: Partial<NodeRow> = {}): NodeRow => ({
   nodeId,
@@ -78,4 +78,57 @@ test('the same trouble has the same key; a new one of the same node has another'
     judge([row('n1', { phase: 'stalled', reason: 'x', ...change })], 1, defaultGate)[0]!.key
   t.is(keyOf({}), keyOf({ reason: 'in other words' }))
   t.not(keyOf({}), keyOf({ since: 8 }))
+})
+
+test('clients are nobody’s nodes, and nodes that do not serve have no figures to compare', (t) => {
+  t.deepEqual(words(row('c1', { service: clientService, phase: 'stalled', reason: 'pinned' })), [])
+  t.deepEqual(
+    words(row('n1', { ...upgraded, phase: 'recovering', ...figures(400, 400) }), row('n2', figures(1000, 0))),
+    [],
+    'on its way',
+  )
+})
+
+test('G5: a node that has upgraded and has a reason is a trouble; one of another version, or without a reason, is none', (t) => {
+  t.deepEqual(
+    words(
+      row('n1', { ...upgraded, reason: 'a record can’t be made' }),
+      row('n2', { ...upgraded, version: 2, reason: 'later' }),
+      row('n3', upgraded),
+    ),
+    ['node n1: a record can’t be made'],
+  )
+})
+
+test('a node that went away on its way to another version, or serves, is no trouble of this rollout', (t) => {
+  t.deepEqual(
+    words(
+      row('n1', { phase: 'transforming', alive: false, target: 2 }),
+      row('n2', { phase: 'current', alive: false, target: null, version: 1 }),
+    ),
+    [],
+  )
+})
+
+test('as many more failures, as much slower, and as few calls as are allowed are no trouble; beyond that they are', (t) => {
+  const limits = { moreFailuresMax: 0.5, slowerMax: 2, callsMin: 100 }
+  const judged = (now: ReturnType<typeof figures>, before: ReturnType<typeof figures>) =>
+    judge([row('n1', { ...upgraded, ...now }), row('n2', before)], 1, limits).map(({ key }) => key)
+  t.deepEqual(judged(figures(100, 50), figures(100, 0)), [])
+  t.deepEqual(judged(figures(100, 51), figures(100, 0)), ['pages failures'])
+  t.deepEqual(judged(figures(99, 99), figures(100, 0)), [])
+  t.deepEqual(judged(figures(100, 0, 10, 1000), figures(100, 0, 10, 500)), [])
+  t.deepEqual(judged(figures(100, 0, 10, 1010), figures(100, 0, 10, 500)), ['pages time'])
+  t.deepEqual(judged(figures(100, 0, 10, 1010), figures(99, 0, 10, 500)), [])
+  // Both at once, in this order.
+  t.deepEqual(judged(figures(100, 90, 10, 1010), figures(100, 0, 10, 500)), ['pages failures', 'pages time'])
+  // Less than a call's jitter is no difference, however many times it is as long.
+  const jitter = (more: number) => judged(figures(100, 0, 10, 10 * (1 + more)), figures(100, 0, 10, 10))
+  t.deepEqual(jitter(slowerMsMin), ['pages time'])
+  t.deepEqual(jitter(slowerMsMin - 0.5), [])
+})
+
+test('without allowance, no failures at all are still no trouble', (t) => {
+  const limits = { moreFailuresMax: -1, slowerMax: 2, callsMin: 1 }
+  t.deepEqual(judge([row('n1', { ...upgraded, ...figures(10, 0) }), row('n2', figures(10, 0))], 1, limits), [])
 })

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { admits, checkFacts, isNodeFilter } from '../../core/nodeFilter.js'
+import { admits, checkFacts, factLengthMax, factsMax, isNodeFilter } from '../../core/nodeFilter.js'
 
 const node = (nodeId: string, facts = {}) => ({ nodeId, facts })
 
@@ -13,6 +13,11 @@ test('a filter by ids takes those named, and with * those that match', (t) => {
     ['a*b*c', ['abc', 'axbxc', 'abbc'], ['ac', 'acb', 'axc']],
     ['a*a', ['aa', 'aba'], ['a']],
     ['*', ['anything'], []],
+    // Each part after the one before, and none into the end.
+    ['*ab*bc', ['abbc', 'xabxbc'], ['abc', 'xabc']],
+    ['a*bb*b*c', ['abbbc', 'axbbxbxc'], ['abbc', 'abxbxc']],
+    ['*a*a*', ['aa', 'xaxax'], ['a', 'xax']],
+    ['a*bc*c', ['abcc'], ['abc']],
   ] as const) {
     for (const id of matching) t.true(admits({ nodes: [pattern] }, node(id)), `${pattern} ${id}`)
     for (const id of other) t.false(admits({ nodes: [pattern] }, node(id)), `${pattern} ${id}`)
@@ -38,10 +43,30 @@ test('what comes from outside is a filter only if it says which nodes, and nothi
     { nodes: 'n1' },
     { nodes: ['a b'] },
     { nodes: ['a.*'] },
+    { nodes: ['a.b'] },
+    { nodes: [''] },
+    { nodes: [7] },
+    { nodes: ['n1', 'a b'] },
+    { nodes: ['a b', 'n1'] },
+    { nodes: ['n1'], facts: 7 },
+    { facts: [] },
+    { facts: null },
+    null,
+    undefined,
+    Object.assign([], { nodes: ['n1'] }),
     { facts: { zone: 1 } },
   ])
     t.false(isNodeFilter(filter), JSON.stringify(filter))
   t.false(isNodeFilter({ nodes: ['n1'], zone: 'eu' }))
+})
+
+test('there may be so many facts of such a length, and no more', (t) => {
+  const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i}`, 'x']))
+  t.is(Object.keys(checkFacts(many(factsMax))).length, factsMax)
+  t.throws(() => checkFacts(many(factsMax + 1)), { code: 'config.invalid' })
+  t.notThrows(() => checkFacts({ zone: 'x'.repeat(factLengthMax) }))
+  for (const facts of [[], Object.assign([], { zone: 'eu' }), undefined, { zone: 'eu', rack: 7 }])
+    t.throws(() => checkFacts(facts), { code: 'config.invalid' })
 })
 
 test('facts that can’t be are refused with advice', (t) => {
