@@ -2,7 +2,7 @@
  * The router: every message that arrives for a node comes through here. Malformed and unknown input gets a typed fault if it has a reply
  * address, a counted dead letter if not, and never an exception that leaves this file.
  */
-import { decode, encodeFault } from '../core/codec.js'
+import { decode, encodeRefusal } from '../core/codec.js'
 import { type CallEnvelope, kinds } from '../core/envelope.js'
 import { Fault, toFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
@@ -62,7 +62,7 @@ function carry(node: Receiver, message: Message, carries: Carries, now: number, 
     }
   } catch (thrown) {
     const fault = toFault(thrown, 'protocol.bad-envelope')
-    if (replyTo !== undefined) node.reply(replyTo, encodeFault(0, 0, fault, node.replier, node.replyBytesMax))
+    if (replyTo !== undefined) node.reply(replyTo, encodeRefusal(message.payload, fault, node.replier, node.replyBytesMax))
     else node.services.observe({ type: 'deadLetter', subject: message.subject, fault })
   }
 }

@@ -4,7 +4,7 @@
  * compare-and-set there.
  */
 
-import { decode, encodeAnnouncement, encodeFault, encodeReply } from '../core/codec.js'
+import { decode, encodeAnnouncement, encodeFault, encodeRefusal, encodeReply } from '../core/codec.js'
 import { controlReasonLengthMax, heededMax } from '../core/control.js'
 import { type DirectiveLog, decodeDirective, type WhyNotDirected } from '../core/directive.js'
 import { type CallEnvelope, kinds, type Replier } from '../core/envelope.js'
@@ -155,7 +155,9 @@ export class UpgradeServer {
       }
     } catch (thrown) {
       const fault = toFault(thrown, 'protocol.bad-envelope')
-      if (message.replyTo !== undefined) this.#send(message.replyTo, this.#faultTo({ label: 0, seq: 0 }, fault))
+      const { payload, replyTo } = message
+      const { payloadBytesMax } = this.#options.transport
+      if (replyTo !== undefined) this.#send(replyTo, encodeRefusal(payload, fault, this.#replier, payloadBytesMax))
       else this.#options.observe?.({ type: 'deadLetter', subject: message.subject, fault })
     }
   }

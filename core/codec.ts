@@ -1,6 +1,6 @@
 /** Envelopes and state to bytes and back, one at a time. What is sent often is written into its message instead (`WireWriter`). */
 import type { CallEnvelope, Envelope, Replier } from './envelope.js'
-import { readEnvelope } from './envelopeReader.js'
+import { formatOf, readEnvelope } from './envelopeReader.js'
 import { packCallerFields, writeAnnouncement, writeCall, writeFault, writeReply } from './envelopeWriter.js'
 import { type Fault, shortenedFault } from './fault.js'
 import type { Version } from './ids.js'
@@ -36,10 +36,16 @@ export function encodeFault(
   fault: Fault,
   replier: Replier,
   bytesMax = Number.POSITIVE_INFINITY,
+  format?: number,
 ): Uint8Array {
-  const whole = encoded((writer) => writeFault(writer, label, seq, fault, replier))
+  const whole = encoded((writer) => writeFault(writer, label, seq, fault, replier, format))
   if (whole.length <= bytesMax) return whole
-  return encoded((writer) => writeFault(writer, label, seq, shortenedFault(fault), replier))
+  return encoded((writer) => writeFault(writer, label, seq, shortenedFault(fault), replier, format))
+}
+
+/** The fault about a message that can't be read, in a format that its sender can read. */
+export function encodeRefusal(message: Uint8Array, fault: Fault, replier: Replier, bytesMax: number): Uint8Array {
+  return encodeFault(0, 0, fault, replier, bytesMax, formatOf(new WireReader(message)))
 }
 
 export function encodeAnnouncement(version: Version, digest: string | null): Uint8Array {

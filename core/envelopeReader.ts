@@ -26,10 +26,12 @@ export function readEnvelope(reader: WireReader): Envelope {
     throw bad('the envelope is not an array')
   }
   const format = length > 0 ? reader.value() : undefined
-  if (format !== envelopeFormat)
+  if (format !== envelopeFormat) {
+    if (isFormat(format) && length > 1 && reader.value() === kinds.fault) return readFault(reader, length)
     throw new Fault('protocol.format', `envelope format ${shown(format)}; this host accepts ${envelopeFormat}`, {
       accepts: [envelopeFormat],
     })
+  }
   const kind = length > 1 ? reader.value() : undefined
   switch (kind) {
     case kinds.call:
@@ -45,6 +47,20 @@ export function readEnvelope(reader: WireReader): Envelope {
     default:
       throw bad(`unknown kind ${shown(kind)}`)
   }
+}
+
+/** The format of a message's first envelope, which its sender can read; ours where there is none. */
+export function formatOf(reader: WireReader): number {
+  try {
+    const format = (reader.list() ?? 0) > 0 ? reader.value() : undefined
+    return isFormat(format) ? format : envelopeFormat
+  } catch {
+    return envelopeFormat
+  }
+}
+
+function isFormat(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }
 
 function readCall(reader: WireReader, kind: CallEnvelope['kind'], length: number): CallEnvelope {
@@ -90,6 +106,7 @@ function readReply(reader: WireReader, length: number): Envelope {
   return { kind: kinds.reply, label, seq, value, replier, hops: typeof hops === 'number' ? hops : 0 }
 }
 
+/** Its fields are the same in every format: who speaks another one must be able to read that. */
 function readFault(reader: WireReader, length: number): Envelope {
   if (length < 8) throw bad(`a fault of ${length} fields`)
   const label = readVersion(reader, 2)

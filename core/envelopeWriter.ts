@@ -92,9 +92,17 @@ export function writeReply(writer: WireWriter, { label, seq, value, replier, hop
   if (isNone) writer.boolean(true)
 }
 
-export function writeFault(writer: WireWriter, label: Version, seq: number, fault: Fault, replier: Replier): void {
+/** The fields are the same in every format, so a fault can be of the format of the message that it is about. */
+export function writeFault(
+  writer: WireWriter,
+  label: Version,
+  seq: number,
+  fault: Fault,
+  replier: Replier,
+  format = envelopeFormat,
+): void {
   writer.list(8)
-  writer.byte(envelopeFormat)
+  writer.number(format)
   writer.byte(kinds.fault)
   writer.number(label)
   writer.number(seq)

@@ -15,7 +15,7 @@ import {
 } from '../../core/envelope.js'
 import { Fault, isFault } from '../../core/fault.js'
 import { subjectsOf } from '../../core/subjects.js'
-import { command, createHost, type HostEvent, NodeObject, query, type RunningHost } from '../../index.js'
+import { command, createHost, type HostEvent, NodeObject, query, type RunningHost, startUpgradeServer } from '../../index.js'
 import { embeddedWorld } from '../../transports/memory/embeddedWorld.js'
 import { type MemoryTransport, memoryRepository, memoryStore } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
@@ -413,6 +413,34 @@ test('a caller hears that its message could not be read, rather than nothing unt
     .get('/a')
     .catch((error: unknown) => error)
   t.is(isFault(fault) && fault.code, 'protocol.format')
+})
+
+test('a fault about an envelope format can be read by who speaks that format: of a node, its service, and an upgrade server', async (t) => {
+  const house = await openHouse(t)
+  const server = await startUpgradeServer({ system: house.host.system })
+  t.teardown(() => server.stop())
+  const formats: number[] = []
+  const inbox = house.stranger.newInbox()
+  house.stranger.subscribe(inbox, ({ payload }) => void formats.push(payload[1]!))
+  const { node, service, server: servers, install } = { ...house.subjects, node: house.subjects.node('p1') }
+  for (const subject of [node, service('pages'), servers, install]) house.stranger.publish(subject, whole.with(1, 2), inbox)
+  await until(() => formats.length === 4, 'the four messages are answered')
+  t.deepEqual(formats, [2, 2, 2, 2])
+})
+
+// A host that has dropped our format: what it answers is a fault all the same.
+test('a call to a host of another envelope format ends with protocol.format and not at its deadline', async (t) => {
+  const house = await openHouse(t)
+  const refusal = new Fault('protocol.format', 'envelope format 1; this host accepts 2', { accepts: [2] })
+  house.stranger.subscribe(house.subjects.node('p2'), ({ replyTo }) => {
+    house.stranger.publish(replyTo!, encodeFault(0, 0, refusal, replier, undefined, 2))
+  })
+  const error = await house.host
+    .ref(Pages, 'p2', { deadline: 5_000 })
+    .get('/a')
+    .catch((thrown: unknown) => thrown)
+  t.true(isFault(error))
+  t.deepEqual([(error as Fault).code, (error as Fault).details], ['protocol.format', { accepts: [2] }])
 })
 
 // The parcel that a send began has no reply address.

@@ -113,7 +113,7 @@ const fields: Record<keyof typeof kinds, readonly Field[]> = {
   send: callFields,
   event: callFields,
   reply: [isFormat, isUint, isVersion, isUint, anything, isName, isClassName, isVersion, hint, hint],
-  fault: [isFormat, isUint, isVersion, isUint, () => false, isName, isClassName, isVersion],
+  fault: [isUint, isUint, isVersion, isUint, () => false, isName, isClassName, isVersion],
   announcement: [isFormat, isUint, isVersion, hint],
 }
 

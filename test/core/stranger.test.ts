@@ -55,6 +55,12 @@ async function faultOf(t: ExecutionContext, answer: Promise<unknown>): Promise<S
   return (await t.throwsAsync(answer, { instanceOf: StrangerFault })) as StrangerFault
 }
 
+/** Where the history ends. The log's id, which is drawn by chance, is told with it. */
+async function headOf(client: StrangerClient): Promise<unknown> {
+  const { log, ...head } = (await client.call('server', 'head')).value as Record<string, unknown>
+  return typeof log === 'string' ? head : { ...head, log }
+}
+
 test('a stranger imports nothing of Theseus', (t) => {
   const source = readFileSync(new URL('../../../test/support/strangerClient.ts', import.meta.url), 'utf8')
   t.deepEqual(
@@ -204,7 +210,7 @@ test('a stranger installs an upgrade by the page, and is told when somebody was 
     )
   const first = manifest(null, 1)
 
-  t.deepEqual((await client.call('server', 'head')).value, { version: 0, digest: null, dead: 0, final: 0, directives: 0 })
+  t.deepEqual(await headOf(client), { version: 0, digest: null, dead: 0, final: 0, directives: 0 })
   const who = (await client.call('server', 'who')).value as { server: string; now: number }
   t.regex(who.server, /^\w+$/)
   t.true(Math.abs(who.now - Date.now()) < 10_000, 'the clock of the upgrade server, which is this machine’s')
@@ -216,7 +222,7 @@ test('a stranger installs an upgrade by the page, and is told when somebody was 
 
   t.deepEqual((await client.call('install', 'install', first, null)).value, { version: 1 })
   t.deepEqual((await client.call('install', 'install', first, null)).value, { version: 1 }, 'the same again is answered as done')
-  t.deepEqual((await client.call('server', 'head')).value, {
+  t.deepEqual(await headOf(client), {
     version: 1,
     digest: sha256(first),
     dead: 0,
