@@ -209,6 +209,7 @@ export class NodeUpgrade {
     const source = new NodeSource({
       ...pick(services),
       record: () => this.node.keeper.record,
+      servers: this.#classUpgrade.servers,
       rulesOf: (lazy) => this.node.rulesOf(lazy),
       calls: () => this.node.calls,
     })

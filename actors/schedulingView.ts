@@ -18,6 +18,8 @@ import { backoffMs, sleep } from './timeouts.js'
 
 export interface NodeParts {
   readonly record: () => NodeRecord
+  /** The services that it goes after, if it goes after its servers. */
+  readonly servers: readonly string[]
   readonly rulesOf: (lazy: LazySlot) => RecordRules
   readonly calls: () => { readonly answered: number; readonly failed: number }
   readonly store: StateStore
@@ -47,6 +49,10 @@ export class NodeSource implements ViewSource {
 
   get className(): string {
     return this.#parts.record().generation.className
+  }
+
+  get servers(): readonly string[] {
+    return this.#parts.servers
   }
 
   state(): Record<string, unknown> {

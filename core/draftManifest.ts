@@ -13,6 +13,7 @@ import {
 } from './manifest.js'
 import { describeClass } from './nodeObject.js'
 import { eagerly } from './schedules/eagerly.js'
+import { checkAwaited } from './schedules/servers.js'
 import { isSO, type None, type NotNeeded, none, notNeeded, type Simulation } from './simulation.js'
 import { takesBack } from './undo.js'
 import { type ClassUpgrade, type Upgrade, undoTitle } from './upgrade.js'
@@ -29,6 +30,7 @@ export function draftManifest(upgrade: Upgrade, bundle: Uint8Array): ManifestDra
     tables: upgrade.tables,
     gate: upgrade.gate,
   }
+  checkAwaited(upgrade.classUpgrades)
   const unaffected = upgrade.unaffected.map(describeClass)
   checkAgreement(
     [draft],

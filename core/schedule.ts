@@ -23,6 +23,8 @@ export interface SchedulingView {
   readonly className: string
   /** The version that the node would upgrade to. */
   readonly target: Version
+  /** The services that the node's class calls, before the upgrade or after it, but for those that wait for this one in turn. */
+  readonly servers: readonly string[]
   /** All of the node's persistent state, frozen: a privileged observer (§4). */
   readonly state: Readonly<Record<string, unknown>>
   collection(name: string): ReadonlyCollection<unknown>
@@ -52,6 +54,8 @@ export interface Schedule {
   readonly run: (view: SchedulingView) => Promise<void>
   /** How many nodes of the service may be away at once, beside what the host's settings say: both hold. */
   readonly limit?: ServiceLimit
+  /** The services whose upgrade it waits for; `*` stands for those that the node's class calls. */
+  readonly awaits?: readonly string[]
 }
 
 /** The schedule as it runs: a promise, whatever its function returns or throws. */

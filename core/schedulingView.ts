@@ -15,6 +15,7 @@ export interface ViewSource {
   readonly service: string
   /** The class that the node runs now. */
   readonly className: string
+  readonly servers: readonly string[]
   /** The root of the node's state: the caller's own copy. */
   state(): Record<string, unknown>
   /** One of its collections, each record the caller's own copy. */
@@ -59,6 +60,10 @@ export class SourcedView implements SchedulingView {
 
   get className(): string {
     return sourceOf(this).className
+  }
+
+  get servers(): readonly string[] {
+    return sourceOf(this).servers
   }
 
   get state(): Readonly<Record<string, unknown>> {

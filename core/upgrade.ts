@@ -18,6 +18,7 @@ import {
 import { type RecordRules, type Records, recordRules } from './recordTransform.js'
 import type { Schedule } from './schedule.js'
 import { eagerly } from './schedules/eagerly.js'
+import { serversOf } from './schedules/servers.js'
 import {
   type FutureSO,
   type InitialCollections,
@@ -53,6 +54,8 @@ export interface ClassUpgrade {
   readonly pastSO: Simulation | NotNeeded | None
   readonly futureSO: Simulation | NotNeeded | None
   readonly schedule: Schedule
+  /** The services that its nodes go after, if they go after their servers. Known when the upgrade is whole. */
+  readonly servers: readonly string[]
   /** The nodes it is restricted to; null: all. */
   readonly only: NodeFilter | null
   readonly transform: (old: any, future: any, collections: TransformCollections) => object | Promise<object>
@@ -153,6 +156,7 @@ export function upgradeClass<
     pastSO: parts.pastSO,
     futureSO: parts.futureSO,
     schedule: parts.schedule,
+    servers: [],
     only: (parts.only as NodeFilter | undefined) ?? null,
     transform: parts.transform as ClassUpgrade['transform'],
     records: recordRules(parts.records, 'records'),
@@ -292,7 +296,8 @@ export function defineUpgrade(parts: UpgradeParts): Upgrade {
     old.add(className)
   }
   checkTables(tables)
-  return { [brand]: true, title, classUpgrades, tables, unaffected, gate: gateOf(parts.gate ?? {}) }
+  const whole = classUpgrades.map((each) => ({ ...each, servers: serversOf(each, classUpgrades) }))
+  return { [brand]: true, title, classUpgrades: whole, tables, unaffected, gate: gateOf(parts.gate ?? {}) }
 }
 
 /** The upgrade that undoes this one. Throws `upgrade.invalid` if one of its class upgrades has no way back. */

@@ -13,6 +13,7 @@ export function allOf(...schedules: readonly Schedule[]): Schedule {
       await together(view, schedules, (all) => Promise.all(all))
     },
     limit: strictest(schedules),
+    awaits: awaited(schedules),
   }
 }
 
@@ -36,6 +37,7 @@ export function andThen(...schedules: readonly Schedule[]): Schedule {
       for (const schedule of schedules) await running(schedule, view)
     },
     limit: strictest(schedules),
+    awaits: awaited(schedules),
   }
 }
 
@@ -49,14 +51,17 @@ export function within(window: { readonly from: `${number}:${number}`; readonly 
   if (forMs > dayMs) throw new Fault('config.invalid', `within: a window of ${window.for} is longer than a day`)
   /** How long the window is open yet; zero or less, down to `forMs - dayMs`, while it is closed. */
   const openFor = (now: number) => forMs - ((now - fromMs + dayMs) % dayMs)
+  const untilClosed = async (view: SchedulingView) => {
+    for (let leftMs = openFor(view.now()); leftMs > 0; leftMs = openFor(view.now())) await view.sleep(Math.min(lookMs, leftMs))
+  }
   return {
     describe: `within(${window.from} UTC for ${window.for}, ${inner.describe})`,
     run: async (view) => {
       for (;;) {
-        while (openFor(view.now()) <= 0) await view.sleep(dayMs - forMs + openFor(view.now()))
+        while (openFor(view.now()) <= 0) await view.sleep(Math.min(lookMs, dayMs - forMs + openFor(view.now())))
         const closing = new AbortController()
         const watch = withSignal(view, closing.signal)
-        const closed = view.sleep(openFor(view.now())).then(() => 'closed' as const)
+        const closed = untilClosed(watch).then(() => 'closed' as const)
         try {
           if ((await Promise.race([running(inner, watch).then(() => 'signalled' as const), closed])) === 'signalled') return
         } finally {
@@ -66,6 +71,7 @@ export function within(window: { readonly from: `${number}:${number}`; readonly 
       }
     },
     limit: inner.limit ?? {},
+    awaits: inner.awaits ?? [],
   }
 }
 
@@ -81,6 +87,8 @@ export function atMost(limit: number | `${number}%`): Schedule {
 }
 
 const dayMs = 24 * 3_600_000
+/** The time of day may be set meanwhile: a window is looked for again so often. */
+const lookMs = 600_000
 
 function timeOfDay(text: string): number {
   const match = /^(\d{1,2}):(\d{2})$/.exec(text)
@@ -92,6 +100,10 @@ function timeOfDay(text: string): number {
 
 function described(schedules: readonly Schedule[]): string {
   return schedules.map(({ describe }) => describe).join(', ')
+}
+
+function awaited(schedules: readonly Schedule[]): readonly string[] {
+  return [...new Set(schedules.flatMap(({ awaits }) => awaits ?? []))]
 }
 
 function strictest(schedules: readonly Schedule[]): ServiceLimit {

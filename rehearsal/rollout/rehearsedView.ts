@@ -39,6 +39,7 @@ export class RehearsedSource implements ViewSource {
     readonly rehearsal: ViewedRehearsal,
     readonly nodeId: string,
     private readonly definition: NodeClass,
+    readonly servers: readonly string[],
   ) {}
 
   get service(): string {

@@ -175,8 +175,8 @@ export class SystemRehearsal implements ViewedRehearsal {
     this.#slots.release(service, nodeId)
   }
 
-  #view(nodeId: string, target: Version, { oldClass }: ClassUpgrade): RehearsedView {
-    return new RehearsedView(new RehearsedSource(this, nodeId, oldClass), target, new AbortController().signal)
+  #view(nodeId: string, target: Version, { oldClass, servers }: ClassUpgrade): RehearsedView {
+    return new RehearsedView(new RehearsedSource(this, nodeId, oldClass, servers), target, new AbortController().signal)
   }
 
   /** An operator has said "now", or its version is dead: then it does not wait to be told. */

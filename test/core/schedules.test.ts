@@ -148,16 +148,18 @@ test('afterMyServers: no client goes before every server serves at the new versi
   }
 })
 
-test('afterMyServers without a name waits for the nodes it has called, and for no others', async (t) => {
+test('afterMyServers without a name waits for all nodes of the services that its class calls, and for no others', async (t) => {
   const nodes = new Population(1, [
-    { nodeId: 'client', service: 'web', schedule: afterMyServers(), contacts: ['called'] },
+    { nodeId: 'client', service: 'web', schedule: afterMyServers(), servers: ['pages'], contacts: ['caller', 'called'] },
     { nodeId: 'called', schedule: schedule('later', (view) => view.sleep(10_000)) },
-    { nodeId: 'stranger', schedule: onlyNodes() },
+    { nodeId: 'other', schedule: schedule('later still', (view) => view.sleep(20_000)) },
+    // Whoever calls the client is no server of it.
+    { nodeId: 'caller', service: 'desk', schedule: onlyNodes() },
   ])
-  await nodes.runFor(9_000)
-  t.deepEqual(nodes.signalled, [])
+  await nodes.runFor(19_000)
+  t.deepEqual(nodes.signalled, ['called'])
   await nodes.runFor(20_000)
-  t.deepEqual(nodes.signalled, ['called', 'client'])
+  t.deepEqual(nodes.signalled, ['called', 'other', 'client'])
 })
 
 test('classBefore: nodes of the second class go when no node of the first is left', async (t) => {

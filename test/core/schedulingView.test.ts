@@ -1,7 +1,8 @@
 /** The view of a scheduling function, whatever stands behind it. */
 import test from 'ava'
 import { schedule } from '../../core/schedule.js'
-import { allOf } from '../../core/schedules/combine.js'
+import { allOf, within } from '../../core/schedules/combine.js'
+import { eagerly } from '../../core/schedules/eagerly.js'
 import { SourcedView, type ViewSource } from '../../core/schedulingView.js'
 
 /** A source whose time goes by as it is slept. */
@@ -9,6 +10,7 @@ class Source implements ViewSource {
   readonly nodeId = 'n1'
   readonly service = 'pages'
   readonly className = 'Pages.v1'
+  readonly servers = ['index']
   readonly slept: number[] = []
   readonly signals = new Set<AbortSignal>()
   nowMs = 0
@@ -92,4 +94,18 @@ test('a wait that is no time is refused where it is asked for', async (t) => {
   for (const ms of [Number.NaN, Number.POSITIVE_INFINITY, undefined as never])
     await t.throwsAsync(viewOf(source).sleep(ms), { message: /^sleep\((NaN|Infinity|undefined)\): use a number of milliseconds/ })
   t.deepEqual(source.slept, [])
+})
+
+test('a window is not missed where the time of day is set forward while it is waited for', async (t) => {
+  const source = new Source()
+  const minuteMs = 60_000
+  const sleep = source.sleep.bind(source)
+  source.sleep = async (ms, signal) => {
+    await sleep(ms, signal)
+    // From ten past midnight to two in the morning.
+    if (source.slept.length === 1) source.nowMs += 110 * minuteMs
+  }
+  await within({ from: '02:00', for: '5m' }, eagerly()).run(viewOf(source))
+  t.is(source.slept[0], 10 * minuteMs)
+  t.true(source.nowMs <= 125 * minuteMs, `${source.nowMs / minuteMs} min`)
 })

@@ -18,6 +18,8 @@ export interface Member {
   readonly schedule: Schedule
   /** Nodes it has recently exchanged calls with. */
   readonly contacts?: readonly string[]
+  /** The services that its class calls. */
+  readonly servers?: readonly string[]
 }
 
 export const target = 1
@@ -128,6 +130,7 @@ export class Population {
       get className() {
         return population.row(nodeId).className
       },
+      servers: member.servers ?? [],
       state: {},
       collection: () => ({ get: () => undefined, has: () => false, entries: () => [] }),
       nodes: async (service) => this.rows.filter((row) => service === undefined || row.service === service),
