@@ -145,6 +145,43 @@ test('after some hundred turns in one go the rest of the host has its chance, an
   t.is(log.at(-1), 'later')
 })
 
+test('however many turns wait, the rest of the host has its chance again and again until all have run', (t) => {
+  const { clock, mailbox, log, turn } = open()
+  for (let i = 0; i < 1000; i++) mailbox.post(turn(`${i}`))
+  mailbox.open()
+  clock.endTurn()
+  t.deepEqual(
+    log,
+    Array.from({ length: 1000 }, (_, i) => `${i}`),
+  )
+})
+
+test('between two goes the mailbox is not idle; it is when it closes, and what waits can be taken out', async (t) => {
+  const { clock, mailbox, log, turn } = open()
+  for (let i = 0; i < 300; i++) mailbox.post(turn(`${i}`))
+  mailbox.open()
+  t.false(mailbox.isIdle)
+  const idle = mailbox.whenIdle()
+  void mailbox.close()
+  await idle
+  const left = mailbox.clear()
+  t.is(left.length, 44)
+  for (const each of left) void each.run()
+  t.is(log.at(-1), '299')
+  mailbox.post(turn('later'))
+  mailbox.open()
+  clock.endTurn()
+  t.is(log.at(-1), 'later')
+  t.is(mailbox.waiting, 0)
+})
+
+test('work that is added to an idle mailbox runs at once', (t) => {
+  const { mailbox, log, turn } = open()
+  mailbox.open()
+  mailbox.add(turn('a'))
+  t.deepEqual(log, ['a'])
+})
+
 test('a mailbox that was closed before it went on stays closed', (t) => {
   const { clock, mailbox, log, turn } = open()
   for (let i = 0; i < 300; i++) mailbox.post(turn(`${i}`))
@@ -171,6 +208,9 @@ test('it is idle when nothing runs and nothing waits that could', async (t) => {
   long.end()
   await endOfTurn()
   t.is(idle, 0)
+  // The second runs, and nothing waits.
+  t.is(mailbox.waiting, 0)
+  t.false(mailbox.isIdle)
   second.end()
   await Promise.all(waits)
   t.true(mailbox.isIdle)

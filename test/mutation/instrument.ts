@@ -107,7 +107,8 @@ class Instrumentation {
       case 'PropertyDefinition':
         return this.#property(node)
       case 'VariableDeclarator':
-        if (this.#functions > 0) return this.#children(node)
+        // A class says its own name.
+        if (this.#functions > 0 || node.init?.type === 'ClassExpression') return this.#children(node)
         return this.#within(this.#source(node.id), node, () => this.#children(node))
       case 'Property':
         if (this.#functions > 0 || this.#scopes.length !== 1) return this.#children(node)
@@ -120,6 +121,7 @@ class Instrumentation {
       case 'TemplateLiteral':
         return this.#isLua ? this.#lua(node) : this.#children(node)
       default:
+        if (node.type === 'ExpressionStatement' && / = __decorate\(/.test(this.#source(node))) return this.#source(node)
         if (isLeavable(node, this.#source)) return this.#leavable(node)
         return this.#expression(node, place)
     }
