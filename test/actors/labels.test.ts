@@ -35,6 +35,12 @@ class SpeakerV1 extends NodeObject<{ said: number }> {
     this.sender(Listener, 'ghost').hear(text)
   }
 
+  @command ask(text: string): void {
+    this.ref(Listener, 'ghost')
+      .hear(text)
+      .catch(() => {})
+  }
+
   @command sayToKept(text: string): void {
     this.state.said++
     this.#kept!.hear(text)
@@ -89,6 +95,9 @@ function speakers(go: () => Promise<void>) {
                 .hear(text)
                 .catch(() => {})
               this.publish(spoken, text)
+            },
+            ask(text) {
+              this.refuse(`nobody asks ${text}`)
             },
             sayToKept(text) {
               this.refuse(`nobody keeps ${text}`)
@@ -199,4 +208,22 @@ test('each start of a node has a number of its own, greater than those before: i
     host = await system.host('h1', { state: host.state })
   }
   t.true(starts[0]! < starts[1]! && starts[1]! < starts[2]!, starts.join(', '))
+})
+
+test('a call that is made for another one has no later deadline than that, and says for which it is made', async (t) => {
+  const system = await TestSystem.start(t, { callDeadlineMs: 60_000 })
+  const host = await system.host('h1')
+  const seen = tap(t, system)
+  await host.node(SpeakerV1, 's1')
+  const said = async (text: string, deadline: string) => {
+    await system.desk.ref(SpeakerV1, 's1', { version: 0, deadline: deadline as '5s' }).ask(text)
+    return (await seen(text))[0]!
+  }
+  const short = await said('short', '5s')
+  t.true(short.deadlineMs > 0 && short.deadlineMs <= 5_000, `${short.deadlineMs} ms`)
+  const long = await said('long', '10m')
+  t.true(long.deadlineMs > 5_000 && long.deadlineMs <= 60_000, `${long.deadlineMs} ms`)
+  t.is(long.path?.length, 1)
+  t.not(long.path?.[0], short.path?.[0])
+  t.deepEqual([long.caller, long.callerClass], ['s1', 'Speaker.v1'])
 })
