@@ -59,20 +59,35 @@ export function serversOf(options: NatsOptions): readonly string[] {
 
 async function connectNats(options: NatsOptions, servers: readonly string[], from: ConnectOptions): Promise<Transport> {
   const gate = { open: true }
-  const connection = await openConnection(options, servers, from.name, gate)
-  // Without headers a server sends no no-responders answers: calls to a node that is not there would only time out.
-  const { info } = connection
-  if (info?.headers !== true) {
-    await connection.close()
-    throw new Fault('config.invalid', `NATS at ${servers.join(', ')} has headers switched off: remove "no_header_support" there`)
-  }
+  const connection = await openWithHeaders(options, servers, from.name, gate)
   return new NatsTransport(connection, {
     gate,
+    openAnother: (left, newGate) => openAnother(left, options, servers, from.name, newGate),
     inboxPrefix: options.inboxPrefix,
-    payloadBytesMax: info.max_payload,
+    payloadBytesMax: connection.info!.max_payload,
     closeTimeoutMs: options.closeTimeoutMs ?? 3_000,
     report: reporter(options.onError ?? from.onError),
   })
+}
+
+type Open = Parameters<typeof openConnection>
+
+/** Without headers a server sends no no-responders answers: calls to a node that is not there would only time out. */
+async function openWithHeaders(...[options, servers, name, gate]: Open): Promise<NatsConnection> {
+  const connection = await openConnection(options, servers, name, gate)
+  if (connection.info?.headers === true) return connection
+  await connection.close()
+  throw new Fault('config.invalid', `NATS at ${servers.join(', ')} has headers switched off: remove "no_header_support" there`)
+}
+
+/** To another server than the one that is to be left, of those that were given and those that it knows. It takes nobody any more. */
+async function openAnother(left: NatsConnection, ...[options, servers, name, gate]: Open): Promise<NatsConnection> {
+  const known = [...new Set([...servers, ...(left.info?.connect_urls ?? [])])]
+  const connection = await openWithHeaders(options, known, name, gate)
+  const { info } = connection
+  if (info?.server_id !== left.info?.server_id && info?.ldm !== true) return connection
+  await connection.close()
+  throw new Fault('unavailable.disconnected', `NATS at ${connection.getServer()} is going down too`)
 }
 
 /** Throws a fault that says what is wrong. */

@@ -5,11 +5,13 @@
  * L1. What is refused is asked for again, with back-off, until the server grants it or nobody wants it any more.
  * L2. It is told once that a subscription is refused, and once that it is granted again, however often it is asked for.
  */
-import type { Msg, NatsConnection, NatsError, Subscription as NatsSubscription } from 'nats'
-import type { SubscribeOptions, Subscription, Transport } from '../../core/ports/transport.js'
+import type { Msg, NatsError, Subscription as NatsSubscription } from 'nats'
+import type { Message, SubscribeOptions, Subscription, Transport } from '../../core/ports/transport.js'
 import { systemClock } from '../systemClock.js'
+import type { NatsLink } from './natsLink.js'
 
-export type NatsCallback = (error: NatsError | null, message: Msg) => void
+/** Takes what arrives on a connection. Never throws. */
+export type Deliver = (listening: NatsListening, message: Msg, link: NatsLink) => void
 
 /** The pause before a refused subscription is asked for again; doubles up to `askMsMax` while nothing is granted. */
 const askMs = 250
@@ -21,6 +23,8 @@ const subjectsToldMax = 5
 
 /** There is one for each subject of each node, so it is small. */
 export class NatsListening implements Subscription {
+  /** The subject of all that arrives; undefined where it has wildcards. */
+  readonly exact: string | undefined
   subscription: NatsSubscription | undefined
   isRefused = false
   isOver = false
@@ -28,15 +32,19 @@ export class NatsListening implements Subscription {
   constructor(
     private readonly all: NatsListenings,
     readonly subject: string,
-    readonly callback: NatsCallback,
+    readonly handler: (message: Message) => void,
     readonly options: SubscribeOptions,
-  ) {}
+  ) {
+    this.exact = /[*>]/.test(subject) ? undefined : subject
+  }
 
   unsubscribe(): void {
     if (this.isOver) return
     this.isOver = true
+    const earlier = this.all.earlierOf(this)
     this.all.remove(this)
     this.forget()
+    if (earlier !== undefined && !earlier.isClosed()) earlier.unsubscribe()
   }
 
   /** Ends what nats.js knows of it. */
@@ -47,14 +55,17 @@ export class NatsListening implements Subscription {
   }
 
   async drain(): Promise<void> {
-    const { subscription } = this
+    const both = this.isRefused ? [] : [this.subscription, this.all.earlierOf(this)]
     const { transport } = this.all
     this.all.remove(this)
-    if (!this.isRefused && subscription !== undefined && !subscription.isClosed() && transport.status === 'connected') {
-      void subscription.drain().catch(() => {}) // It asks for no more; our own flush settles whatever happens (N3).
+    const open = both.filter((each) => each !== undefined && !each.isClosed())
+    if (open.length > 0 && transport.status === 'connected') {
+      for (const each of open) void each!.drain().catch(() => {}) // It asks for no more; our own flush settles whatever happens (N3).
       await transport.flush().catch(() => {})
     }
-    this.unsubscribe()
+    this.isOver = true
+    this.forget()
+    for (const each of open) if (!each!.isClosed()) each!.unsubscribe()
   }
 }
 
@@ -64,13 +75,44 @@ export class NatsListenings {
   /** Refused since the last report. */
   #untold: NatsListening[] = []
   #pauseMs = askMs
+  #link: NatsLink
+  /** What the connection before knows, while it still listens. */
+  #earlier: Map<NatsListening, NatsSubscription> | undefined
   #cancel: (() => void) | undefined
 
   constructor(
-    private readonly connection: NatsConnection,
+    link: NatsLink,
     readonly transport: Transport,
+    private readonly deliver: Deliver,
     private readonly report: (error: unknown) => void,
-  ) {}
+  ) {
+    this.#link = link
+  }
+
+  /** Where subscriptions are made. */
+  get link(): NatsLink {
+    return this.#link
+  }
+
+  /** Everything listens on `link` too, until `leaveEarlier`; what comes later listens there alone. */
+  moveTo(link: NatsLink): void {
+    this.#link = link
+    this.#earlier = new Map()
+    for (const listening of this.#all) {
+      if (listening.isRefused || listening.subscription === undefined) continue
+      this.#earlier.set(listening, listening.subscription)
+      this.#ask(listening)
+    }
+  }
+
+  /** The connection before has closed. */
+  leaveEarlier(): void {
+    this.#earlier = undefined
+  }
+
+  earlierOf(listening: NatsListening): NatsSubscription | undefined {
+    return this.#earlier?.get(listening)
+  }
 
   get refusedSubjects(): readonly string[] {
     return this.#refused.size === 0 ? [] : [...this.#refused].filter(isRequired).map(({ subject }) => subject)
@@ -85,6 +127,7 @@ export class NatsListenings {
 
   remove(listening: NatsListening): void {
     this.#all.delete(listening)
+    this.#earlier?.delete(listening)
     this.#refused.delete(listening)
   }
 
@@ -112,9 +155,14 @@ export class NatsListenings {
   }
 
   #ask(listening: NatsListening): void {
-    const { subject, callback, options } = listening
+    const { subject, options } = listening
+    const link = this.#link
+    const callback = (error: NatsError | null, message: Msg): void => {
+      // A refused subscription: the status says it too, and is what reports it.
+      if (error === null) this.deliver(listening, message, link)
+    }
     const settings = options.queue === undefined ? { callback } : { callback, queue: options.queue }
-    listening.subscription = this.connection.subscribe(subject, settings)
+    listening.subscription = link.connection.subscribe(subject, settings)
   }
 
   #tellLater(listening: NatsListening): void {

@@ -11,8 +11,10 @@
  *     or after two refused logins.
  * N5. Nothing connects after `close`: nats.js would finish an attempt that is under way, and that would keep the process alive.
  * N6. A subscription that the server refuses, or takes away when its permissions change, is asked for again: nats.js would forget it.
+ * N7. A server that says that it is going down (lame duck mode) is left before it ends the connection: nats.js would wait for that, and
+ *     what is on its way then is lost. Another connection is made first, for a while both listen, and then the old one is drained.
  */
-import { createInbox, type Msg, type NatsConnection, type NatsError } from 'nats'
+import { createInbox, type Msg, type NatsConnection } from 'nats'
 import { Fault } from '../../core/fault.js'
 import {
   checkPublishable,
@@ -23,8 +25,15 @@ import {
   type TransportStatus,
 } from '../../core/ports/transport.js'
 import { systemClock } from '../systemClock.js'
+import { Handover } from './handover.js'
+import { type Gate, NatsLink } from './natsLink.js'
 import { NatsListening, NatsListenings } from './natsListenings.js'
 import { NatsMessage } from './natsMessage.js'
+
+/** How long two connections listen: so long other servers may take to hear that the new one does. */
+const overlapMs = 500
+/** The pause before another server is looked for again. */
+const lookAgainMs = 1_000
 
 /** What the transport still needs to know of its settings. */
 export interface NatsSettings {
@@ -33,29 +42,35 @@ export interface NatsSettings {
   readonly closeTimeoutMs: number
   readonly report: (error: unknown) => void
   /** Shut by `close` (N5). */
-  readonly gate: { open: boolean }
+  readonly gate: Gate
+  /** Connects to another server of the cluster. Without it, a server is used until it is gone. */
+  readonly openAnother?: (left: NatsConnection, gate: Gate) => Promise<NatsConnection>
 }
 
 export class NatsTransport implements Transport {
-  readonly #connection: NatsConnection
+  /** Where messages are published. */
+  #link: NatsLink
+  /** Set while two connections listen. */
+  #handover: Handover | undefined
+  #earlier: NatsLink | undefined
+  /** Of the connection that is being made. */
+  #newGate: Gate | undefined
   readonly #settings: NatsSettings
   readonly #report: (error: unknown) => void
   readonly #listeners: ((status: TransportStatus) => void)[] = []
-  /** What rejects each flush that waits (N3). */
-  readonly #flushes = new Set<() => void>()
   readonly #listenings: NatsListenings
   #status: TransportStatus = 'connected'
   #payloadBytesMax: number
   #closing: Promise<void> | undefined
 
   constructor(connection: NatsConnection, settings: NatsSettings) {
-    this.#connection = connection
+    this.#link = new NatsLink(connection, settings.gate)
     this.#settings = settings
     this.#report = settings.report
     this.#payloadBytesMax = settings.payloadBytesMax
-    this.#listenings = new NatsListenings(connection, this, settings.report)
-    void this.#followStatus()
-    void connection.closed().then(() => this.#become('closed'))
+    const deliver = (listening: NatsListening, message: Msg, link: NatsLink): void => this.#deliver(listening, message, link)
+    this.#listenings = new NatsListenings(this.#link, this, deliver, settings.report)
+    this.#follow(this.#link)
   }
 
   get status(): TransportStatus {
@@ -64,7 +79,7 @@ export class NatsTransport implements Transport {
 
   get payloadBytesMax(): number {
     // A server may change it while it runs; while away there is none, and the last one known is the best guess.
-    const { info } = this.#connection
+    const { info } = this.#link.connection
     if (info !== undefined) this.#payloadBytesMax = info.max_payload
     return this.#payloadBytesMax
   }
@@ -79,27 +94,26 @@ export class NatsTransport implements Transport {
     }
     reply.reply = replyTo ?? ''
     try {
-      this.#connection.publish(subject, payload, reply)
+      this.#link.connection.publish(subject, payload, reply)
     } catch (error) {
       throw this.#faultOf(error)
     }
   }
 
   subscribe(subject: string, handler: (message: Message) => void, options: SubscribeOptions = {}): Subscription {
-    const exact = /[*>]/.test(subject) ? undefined : subject
-    const callback = (error: NatsError | null, message: Msg): void => {
-      // A refused subscription: the status says it too, and is what reports it.
-      if (error !== null) return
-      try {
-        handler(new NatsMessage(message, exact))
-      } catch (thrown) {
-        this.#report(thrown) // N2
-      }
-    }
     try {
-      return this.#listenings.add(new NatsListening(this.#listenings, subject, callback, options))
+      return this.#listenings.add(new NatsListening(this.#listenings, subject, handler, options))
     } catch (error) {
       throw this.#faultOf(error)
+    }
+  }
+
+  #deliver(listening: NatsListening, message: Msg, link: NatsLink): void {
+    try {
+      if (this.#handover !== undefined && !this.#handover.isFirst(message, link)) return
+      listening.handler(new NatsMessage(message, listening.exact))
+    } catch (thrown) {
+      this.#report(thrown) // N2
     }
   }
 
@@ -111,17 +125,20 @@ export class NatsTransport implements Transport {
     return createInbox(this.#settings.inboxPrefix)
   }
 
-  flush(): Promise<void> {
-    if (this.#status !== 'connected') return Promise.reject(this.#disconnected())
-    return new Promise((resolve, reject) => {
-      const fail = (): void => reject(this.#disconnected())
-      this.#flushes.add(fail)
-      this.#connection
-        .flush()
-        // What the server refuses it says before it answers, but nats.js tells of it a little later.
-        .then(() => systemClock.turn(resolve), fail)
-        .finally(() => this.#flushes.delete(fail))
-    })
+  /** N3. Always settles. */
+  async flush(): Promise<void> {
+    if (this.#status !== 'connected') throw this.#disconnected()
+    const earlier = this.#earlier
+    try {
+      if (earlier === undefined) await this.#link.flush()
+      // During a handover subscriptions are made on one, messages published on either, and subscriptions end on both.
+      else {
+        const flushed = earlier.flush()
+        await Promise.all([this.#listenings.link.flush(), earlier === this.#link ? flushed : flushed.catch(() => {})])
+      }
+    } catch {
+      throw this.#disconnected()
+    }
   }
 
   onStatus(listener: (status: TransportStatus) => void): void {
@@ -134,32 +151,39 @@ export class NatsTransport implements Transport {
   }
 
   async #close(): Promise<void> {
-    if (this.#status === 'connected') {
-      let cancel = (): void => {}
-      const bound = new Promise<void>((resolve) => {
-        cancel = systemClock.after(this.#settings.closeTimeoutMs, resolve)
-      })
-      await Promise.race([this.#connection.drain().catch(this.#report), bound])
-      cancel()
-    }
-    this.#settings.gate.open = false // N5
+    const { closeTimeoutMs } = this.#settings
+    if (this.#newGate !== undefined) this.#newGate.open = false // N5
+    const links = new Set([this.#link, this.#listenings.link, ...(this.#earlier === undefined ? [] : [this.#earlier])])
+    await Promise.all([...links].map((link) => link.end(closeTimeoutMs, this.#report)))
     this.#listenings.close()
-    await this.#connection.close()
     this.#become('closed')
   }
 
-  async #followStatus(): Promise<void> {
-    for await (const event of this.#connection.status()) {
+  #follow(link: NatsLink): void {
+    void this.#followStatus(link)
+    void link.connection.closed().then(() => {
+      if (link === this.#link) this.#become('closed')
+    })
+  }
+
+  async #followStatus(link: NatsLink): Promise<void> {
+    for await (const event of link.connection.status()) {
       switch (event.type) {
         case 'disconnect':
         // The peer is silent; nats.js may take minutes to end the connection if its socket is full.
         case 'staleConnection':
-          this.#become('disconnected')
+          link.isDown()
+          if (link === this.#link) this.#become('disconnected')
           break
         case 'reconnect':
-          this.#become('connected')
+          link.isUp = true
+          if (link === this.#link) this.#become('connected')
+          break
+        case 'ldm':
+          if (link === this.#link) void this.#leave(link)
           break
         case 'error':
+          if (link !== this.#listenings.link) break
           if (this.#listenings.hasRefused(event.permissionContext)) break // It reports many together.
           this.#report(new Error(`nats-server objects: ${event.data} ${JSON.stringify(event.permissionContext ?? {})}`))
           break
@@ -167,14 +191,54 @@ export class NatsTransport implements Transport {
     }
   }
 
+  /** N7. Ends when another server is used instead, or the connection is cut before one is found: then nats.js looks for one. */
+  async #leave(old: NatsLink): Promise<void> {
+    const { openAnother, report, closeTimeoutMs } = this.#settings
+    if (openAnother === undefined || this.#newGate !== undefined || this.#earlier !== undefined) return
+    const isWanted = (): boolean => this.#closing === undefined && this.#link === old && old.isUp && old.isLameDuck
+    for (let tries = 1; isWanted(); tries++) {
+      const gate: Gate = { open: true }
+      this.#newGate = gate
+      const next = await openAnother(old.connection, gate).then(
+        (connection) => new NatsLink(connection, gate),
+        (error) => {
+          gate.open = false
+          if (tries === 1 && isWanted()) report(noOther(old, error))
+          return undefined
+        },
+      )
+      this.#newGate = undefined
+      if (next === undefined) {
+        await new Promise<void>((resolve) => systemClock.after(lookAgainMs, resolve))
+        continue
+      }
+      if (isWanted()) await this.#handOver(old, next)
+      else await next.end(closeTimeoutMs, report)
+    }
+    // The next one may have said the same meanwhile.
+    if (this.#link !== old && this.#link.isLameDuck) void this.#leave(this.#link)
+  }
+
+  async #handOver(old: NatsLink, next: NatsLink): Promise<void> {
+    const { closeTimeoutMs } = this.#settings
+    this.#earlier = old
+    this.#handover = new Handover(old)
+    this.#listenings.moveTo(next)
+    this.#follow(next)
+    await next.flush().catch(() => {}) // Cut already: nats.js connects it anew, with all that listens.
+    this.#link = next
+    this.#become(next.isUp ? 'connected' : 'disconnected')
+    await new Promise<void>((resolve) => systemClock.after(overlapMs, resolve))
+    await old.end(closeTimeoutMs, this.#report)
+    this.#earlier = undefined
+    this.#listenings.leaveEarlier()
+    this.#handover = undefined
+  }
+
   /** nats.js says some things twice; a listener hears of changes only. Closed is for good. */
   #become(status: TransportStatus): void {
     if (this.#status === status || this.#status === 'closed') return
     this.#status = status
-    if (status !== 'connected') {
-      for (const fail of this.#flushes) fail()
-      this.#flushes.clear()
-    }
     for (const listener of this.#listeners) {
       try {
         listener(status)
@@ -193,6 +257,11 @@ export class NatsTransport implements Transport {
     const { code } = error as { code?: unknown }
     return code === 'CONNECTION_CLOSED' || code === 'CONNECTION_DRAINING' ? this.#disconnected(error) : error
   }
+}
+
+function noOther({ connection }: NatsLink, cause: unknown): Error {
+  const message = `NATS at ${connection.getServer()} is going down and no other server of its cluster can be reached: calls that are under way when it ends the connection have no known outcome`
+  return new Error(message, { cause })
 }
 
 /** One for all: nats.js reads it before `publish` returns. */
