@@ -268,7 +268,7 @@ test('a call without a reply address is executed, and not answered; so is a send
     encodeCall({ ...call, kind: kinds.send, method: 'put', args: ['/a', 'send'] }),
   )
   const event = house.ask(
-    house.subjects.service('pages'),
+    house.subjects.introduced,
     encodeCall({ ...call, kind: kinds.event, method: 'put', args: ['/b', 'event'] }),
   )
   t.is(((await house.call({})) as ReplyEnvelope).value, 'send')
@@ -324,7 +324,7 @@ test('nonsense among the announcements is a dead letter each, and nonsense for t
 /** Whether a node can read a message; if not, it must answer with one fault of seq 0. */
 function isReadable(payload: Uint8Array): boolean {
   try {
-    return decode(payload).every(({ kind }) => kind === kinds.call || kind === kinds.send || kind === kinds.event)
+    return decode(payload).every(({ kind }) => kind === kinds.call || kind === kinds.send)
   } catch {
     return false
   }
