@@ -121,9 +121,10 @@ export class LiveContext implements ObjectContext, Bearer {
     const around = this.#around
     this.#timers ??= new ObjectTimers(around.clock, around.timersMax)
     const timers = this.#timers
-    timers.ask(around.layer.runningId)
+    const setter = around.layer.runningSends
+    timers.ask(setter)
     // C12. A timer is a send to oneself: a command that fails, or is lost, has set none.
-    around.layer.leaveWithCommit(() => timers.set(ms, (timer) => around.callSelf(timer, method, given)))
+    around.layer.leaveWithCommit(() => timers.set(ms, (timer) => around.callSelf(timer, method, given), setter))
   }
 
   now(): number {

@@ -17,8 +17,8 @@ export interface DueTimer {
 export class ObjectTimers {
   readonly #timers = new Set<Timer>()
   #isOver = false
-  /** The call that sets timers now, and how many it has asked for: they are set with its commit. */
-  #setter: string | undefined
+  /** The turn that asks for timers now, undefined outside any command, and how many of those are not set yet: they are set with its commit. */
+  #setter: object | undefined
   #asked = 0
 
   constructor(
@@ -26,8 +26,8 @@ export class ObjectTimers {
     private readonly timersMax: number,
   ) {}
 
-  /** Counts one more for a call, by its id. Throws where that is too many (T3). */
-  ask(setter: string): void {
+  /** Counts one more for the command of the mailbox's turn. Throws where that is too many (T3). */
+  ask(setter: object | undefined): void {
     if (setter !== this.#setter) {
       this.#setter = setter
       this.#asked = 0
@@ -37,8 +37,9 @@ export class ObjectTimers {
     this.#asked++
   }
 
-  /** Calls `due` after `ms`, unless the object has stopped by then. */
-  set(ms: number, due: (timer: DueTimer) => void): void {
+  /** Calls `due` after `ms`, unless the object has stopped by then. Its setter has asked before. */
+  set(ms: number, due: (timer: DueTimer) => void, setter?: object): void {
+    if (setter === this.#setter && this.#asked > 0 && --this.#asked === 0) this.#setter = undefined
     if (this.#isOver) return
     const timer = new Timer(this.#timers)
     timer.cancel = this.clock.after(ms, () => due(timer))

@@ -118,9 +118,9 @@ export class UpgradeLayer {
     this.leaveWithCommit(this.node.services.calls.prepareSend(this.#frequentCaller(), call, kind, also))
   }
 
-  /** Tells apart the calls for which something is sent; empty outside any call. */
-  get runningId(): string {
-    return this.node.running?.path.at(-1) ?? ''
+  /** Tells apart the commands with whose commit something leaves: one for all calls inside a command, undefined outside any. */
+  get runningSends(): object | undefined {
+    return this.node.running?.sends
   }
 
   /** Runs `leave` with the commit of the command that runs, and never if that fails; else when what was written so far is on disk. */

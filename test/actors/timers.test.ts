@@ -271,6 +271,63 @@ test('an object has a bounded number of timers, and one more is refused where it
   t.is(await codeOf(ref.setMany(1)), 'application.error')
 })
 
+test('timers that are set outside of calls count as long as they are set, and no longer', (t) => {
+  const clock = new ManualClock()
+  const timers = new ObjectTimers(clock, 2)
+  const set = (setter?: object) => timers.set(10, (timer) => void timer.begins(), setter)
+  for (let i = 0; i < 10; i++) {
+    for (let each = 0; each < 2; each++) {
+      timers.ask(undefined)
+      set()
+    }
+    t.throws(() => timers.ask(undefined), { message: /this object has 2 timers already/ })
+    clock.advance(10)
+  }
+})
+
+class Ringers extends NodeObject<{ rung: number }> {
+  static override readonly className = 'Ringers.v1'
+  static override readonly reentrant = true
+  static override initial() {
+    return { rung: 0 }
+  }
+
+  /** Each of these runs inside `both`, and asks for its timers in turn with the other. */
+  @command async some(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      this.after(3_600_000, 'ring')
+      await null
+    }
+  }
+  @command async both(count: number): Promise<void> {
+    const me = this.ref(Ringers, this.nodeId)
+    await Promise.all([me.some(count), me.some(count)])
+  }
+  @command ring(): void {
+    this.state.rung++
+  }
+  @query rung(): number {
+    return this.state.rung
+  }
+
+  override start(): void {
+    if (this.nodeId !== 'hears') return
+    // Like what a socket hears: no call runs.
+    const again = setInterval(() => this.after(0, 'ring'), 1)
+    this.signal.addEventListener('abort', () => clearInterval(again))
+  }
+}
+
+test('an object may go on setting timers outside of calls, and calls inside a command share its bound', async (t) => {
+  const system = await TestSystem.start(t, { timersMax: 20 })
+  const host = await system.host('h1')
+  const [hears, works] = ['hears', 'works'].map((id) => system.desk.ref(Ringers, id, { version: 0 }))
+  for (const id of ['hears', 'works']) await host.node(Ringers, id)
+  await until(async () => (await hears!.rung()) > 50, 'more have rung than may be set at once')
+  t.is(await codeOf(works!.both(15)), 'application.error')
+  t.is(await codeOf(works!.both(10)), 'answered undefined')
+})
+
 for (const [ms, method, message] of [
   [Number.NaN, 'ring', /after\(NaN, …\): use a number of milliseconds/],
   [Number.POSITIVE_INFINITY, 'ring', /after\(Infinity, …\)/],
