@@ -84,6 +84,8 @@ export class Coverage {
   readonly #byScope = new Map<string, Set<TestRef>>()
   readonly #all = new Set<TestRef>()
   readonly #atLoad = new Set<string>()
+  /** Of test files that load it, whether they run any of it later or not. */
+  readonly #loading: TestRef[] = []
 
   constructor(
     readonly source: InstrumentedFile,
@@ -94,6 +96,7 @@ export class Coverage {
       const keys = numberings[sources[source.file] ?? '']
       if (keys === undefined) continue
       for (const key of reachedKeys(atLoad[source.file], keys)) this.#atLoad.add(key)
+      if (atLoad[source.file] !== undefined) this.#loading.push(...tests.map(({ title, ms }) => ({ file, title, ms })))
       for (const { title, ms, reached } of tests) {
         const ref = { file, title, ms }
         for (const key of reachedKeys(reached[source.file], keys)) {
@@ -110,7 +113,8 @@ export class Coverage {
   }
 
   testsOf(mutant: Mutant): readonly TestRef[] {
-    if (this.isAtLoad(mutant)) return [...this.#all]
+    // Tables and scripts that are made once are used by code elsewhere.
+    if (this.isAtLoad(mutant)) return this.#all.size > 0 ? [...this.#all] : this.#loading
     return this.#byMutant.get(mutant.key) ?? [...(this.#byScope.get(mutant.scope) ?? this.#all)]
   }
 
