@@ -1,6 +1,7 @@
 /**
  * This start of the host, as the upgrade database tells it from others (core/standing.ts). The state directory remembers its last starts: one of
- * them was over before this one could open the directory. A start that it does not remember has another copy of the directory.
+ * them was over before this one could open the directory. A start that it does not remember has another copy of the directory. A copy remembers
+ * them too, of which the last may live: what was written in another place says nothing.
  */
 import { inject, injectable } from 'tsyringe'
 import { pack, unpack } from '../core/codec.js'
@@ -18,7 +19,8 @@ export class HostSession {
   readonly #id: string
   readonly #startedMs: number
   readonly #startedWallMs: number
-  readonly #before: ReadonlySet<string>
+  /** The oldest first. */
+  readonly #before: readonly string[]
   #written: Promise<void> | undefined
   #stampMs = 0
   #epoch: string | null = null
@@ -33,13 +35,14 @@ export class HostSession {
     this.#id = randomName(random)
     this.#startedMs = clock.monotonicMs()
     this.#startedWallMs = clock.now()
-    this.#before = new Set(startsIn(store))
+    this.#before = startsIn(store)
   }
 
   /** Writes it down; to be awaited before the first node is registered. */
   begin(): Promise<void> {
     const starts = [...this.#before, this.#id].slice(-this.settings.startsKeptMax)
-    this.#written ??= this.journal.commit([[keys.starts, pack(starts, 'the starts of this host')]]).catch((error) => {
+    const known: KnownStarts = { place: this.store.place ?? null, starts }
+    this.#written ??= this.journal.commit([[keys.starts, pack(known, 'the starts of this host')]]).catch((error) => {
       this.#written = undefined
       throw error
     })
@@ -48,7 +51,7 @@ export class HostSession {
 
   /** Whether that start had this very directory, and not a copy of it. */
   isOver(session: string): boolean {
-    return this.#before.has(session)
+    return this.#before.includes(session)
   }
 
   get now(): Session {
@@ -62,6 +65,7 @@ export class HostSession {
       ageMs,
       stampMs: this.#stampMs,
       epoch: this.#epoch,
+      over: this.#before,
     }
   }
 
@@ -75,8 +79,16 @@ export class HostSession {
   }
 }
 
+interface KnownStarts {
+  /** Null where the store can't tell. */
+  readonly place: string | null
+  readonly starts: readonly string[]
+}
+
 function startsIn(store: StateStore): readonly string[] {
   const bytes = store.get(keys.starts)
-  const starts: unknown = bytes === undefined ? [] : unpack(bytes)
-  return Array.isArray(starts) ? starts.filter((start) => typeof start === 'string') : []
+  if (bytes === undefined) return []
+  const { place, starts } = unpack(bytes) as Partial<KnownStarts>
+  if (place !== (store.place ?? null) || !Array.isArray(starts)) return []
+  return starts.filter((start) => typeof start === 'string')
 }

@@ -23,6 +23,8 @@ export interface Session {
   readonly stampMs: number
   /** The epoch in which it has told of all its nodes; null at first. */
   readonly epoch: string | null
+  /** Earlier starts that have surely ended: none of them is newer than this one, whatever the clocks say. */
+  readonly over?: readonly string[]
 }
 
 /** `restarted`: another process answers. `lost`: somebody has seen more than is here. `silent`: nobody was heard for long, but nothing is lost. */

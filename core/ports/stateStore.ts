@@ -7,6 +7,8 @@ export type Write = readonly [key: string, value: Uint8Array | null]
 export interface StateStore {
   /** The identity of this store, made once when it is new. A node id is registered with it (DESIGN §5, "One node, one place"). */
   readonly directoryId: string
+  /** Where it lies: another one in a copy, which has the same `directoryId`. Left out where that can't be told. */
+  readonly place?: string
   /** Whether a reply after `commit` survives kill -9 of the host (`process`), a power cut as well (`disk`), or neither (`none`). */
   readonly durability: 'none' | 'process' | 'disk'
   /** Sees committed values only. */

@@ -35,6 +35,7 @@ export class RequestFigures {
 export function measuredStore(store: StateStore, figures: RequestFigures, wrote: (writes: number) => void): StateStore {
   return {
     directoryId: store.directoryId,
+    ...(store.place !== undefined && { place: store.place }),
     durability: store.durability,
     get: (key) => store.get(key),
     range: (from, to, limit) => store.range(from, to, limit),

@@ -3,6 +3,7 @@ import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
 import { HostFence } from '../../actors/hostFence.js'
 import { defaultSettings } from '../../actors/settings.js'
+import type { Write } from '../../core/ports/stateStore.js'
 import type { Transport } from '../../core/ports/transport.js'
 import { type Clock, command, createHost, type Fault, type NodeClass, NodeObject } from '../../index.js'
 import { type MemoryState, memoryStore, memoryTransport } from '../../transports/memory/index.js'
@@ -68,6 +69,45 @@ test('a copy of a state directory starts its node once the original has stopped 
   for (let i = 0; i < 5; i++) await enter(`afterwards ${i}`)
   t.true(answered.length >= 5)
   t.deepEqual(carriedOut, answered)
+})
+
+test('a copy that was made while its host runs waits for that host, though it remembers its start', async (t) => {
+  const system = await TestSystem.start(t, { leaseMs })
+  const original = await system.host('h1')
+  const written: Write[] = []
+  original.state.afterCommit = (writes) => void written.push(...writes)
+  await original.node(LedgerV1, 'n1')
+  const copy = memoryStore({ directoryId: (await system.database.nodes())[0]!.directoryId! })
+  const to = await copy.open()
+  await to.commit(written)
+  await to.close()
+  const twin = await system.host('h2', { state: copy })
+  await twin.node(LedgerV1, 'n1')
+  t.deepEqual(original.running.status().nodes, [])
+  t.true(twin.warnings().some((message) => message.startsWith('node n1 may run on host h1, from another copy')))
+})
+
+test('a start over its own directory is the newer one, also where the clock was set forward since', async (t) => {
+  const system = await TestSystem.start(t, { leaseMs: 60_000 })
+  const first = await system.host('h1')
+  await first.node(NotesV1, 'n1')
+  const state = first.kill()
+  let setByMs = 0
+  const clock = { ...systemClock, now: () => systemClock.now() + setByMs }
+  const again = await createHost({
+    system: system.name,
+    hostId: 'h1',
+    transport: { connect: async (options) => memoryTransport(system.broker, options) },
+    udb: system.udb,
+    state,
+    bundles: system.repository,
+    clock,
+    discovery: false,
+  })
+  t.teardown(() => again.stop())
+  setByMs = 3_600_000
+  await again.node(NotesV1, 'n1')
+  t.is(await codeOf(system.desk.ref(NotesV1, 'n1', { version: 0 }).add('one')), 'answered 1')
 })
 
 test('a host that is started again over its own directory waits for nobody', async (t) => {

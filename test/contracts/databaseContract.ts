@@ -41,6 +41,7 @@ export class Starting implements Session {
   stampMs = 0
   epoch: string | null = null
   readonly hostId: string
+  readonly over: string[] = []
 
   constructor(
     readonly id: string,

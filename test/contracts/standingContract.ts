@@ -71,6 +71,20 @@ export function standingContract(
     t.like(refused, { registered: false, directoryId: 'dir', hostId: 'host-of-newer' })
   })
 
+  fenced('a start that knows another to be over is the newer one, whatever the clocks say', async (t, database) => {
+    const [over, starting] = [new Starting('over', 'dir', 1_000), new Starting('starting', 'dir', 3_600_000)]
+    await tells(database, over, ['n1'])
+    const status = statusOf('n1', { directoryId: 'dir' })
+    t.false((await database.register(status, long, starting)).registered)
+    for (const started of ['ov', 'over-', 'another']) starting.over.push(started)
+    t.false((await database.register(status, long, starting)).registered, 'it is none of those that are over')
+    starting.over.push('over')
+    t.true((await database.register(status, long, starting)).registered)
+    over.ageMs = 60_000
+    t.like(await database.renew(['n1'], long, over), { elsewhere: [{ nodeId: 'n1' }] })
+    t.like(await database.renew(['n1'], long, starting), { elsewhere: [] })
+  })
+
   fenced('a renewal by an older start does not keep the lease', async (t, database, under) => {
     const [older, newer] = [new Starting('older', 'dir', 5_000), new Starting('newer', 'dir', 1_000)]
     await tells(database, older, ['n1'])

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -202,6 +202,21 @@ test('lmdb: the lock of a killed process is taken over under another host name, 
   t.is((await refusal(t, () => lmdb(directory).open())).code, 'config.directory-held')
   await store!.close()
   t.deepEqual(readdirSync(directory).sort(), ['data.mdb', 'lock.mdb'])
+})
+
+test('lmdb: a copy has another place and the same identity; a directory that was written to and moved has its own', async (t) => {
+  const directory = newDirectory(t)
+  const store = await lmdb(directory).open()
+  const { directoryId, place } = store
+  await store.commit([['key', bytes('value')]])
+  cpSync(directory, `${directory}-copy`, { recursive: true })
+  await store.close()
+  renameSync(directory, `${directory}-moved`)
+  const [moved, copy] = await Promise.all([lmdb(`${directory}-moved`).open(), lmdb(`${directory}-copy`).open()])
+  t.is(moved.place, place)
+  t.is(copy.directoryId, directoryId)
+  t.not(copy.place, place)
+  await Promise.all([moved.close(), copy.close()])
 })
 
 const deadLock = (rest: object = {}) =>

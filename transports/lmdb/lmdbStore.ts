@@ -7,7 +7,7 @@
  *     undo the last commits but not damage the store. `disk`: that page is on the disk too. `none`: a power cut can lose everything.
  */
 import { randomUUID } from 'node:crypto'
-import { closeSync, existsSync, openSync, readSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Database, open, type RootDatabase, type RootDatabaseOptionsWithPath } from 'lmdb'
 import { Fault, isFault, reasonOf } from '../../core/fault.js'
@@ -47,7 +47,7 @@ async function openStore(directory: string, options: LmdbOptions): Promise<State
     const about = root.openDB<string, string>({ name: 'about', encoding: 'string' })
     const entries = root.openDB<Buffer, string>({ name: 'entries', encoding: 'binary', keyEncoder } as { name: string })
     const directoryId = await identify(about)
-    return new LmdbStore(directoryId, durability, root, entries, lock)
+    return new LmdbStore(directoryId, placeOf(directory), durability, root, entries, lock)
   } catch (error) {
     await root?.close()
     lock.release()
@@ -110,6 +110,12 @@ async function identify(about: Database<string, string>): Promise<string> {
   return about.get('directoryId')!
 }
 
+/** The file's own: a copy has another. Neither writing to it nor moving it changes that. */
+function placeOf(directory: string): string {
+  const { ino, birthtimeNs } = statSync(join(directory, 'data.mdb'), { bigint: true })
+  return `${ino}-${birthtimeNs}`
+}
+
 class LmdbStore implements StateStore {
   /** The newest commit, whatever became of it: commits end in order, so when it has ended, all have. */
   #newest: Promise<unknown> = Promise.resolve()
@@ -120,6 +126,7 @@ class LmdbStore implements StateStore {
 
   constructor(
     readonly directoryId: string,
+    readonly place: string,
     readonly durability: StateStore['durability'],
     root: RootDatabase,
     entries: Entries,

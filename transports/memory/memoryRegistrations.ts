@@ -70,9 +70,12 @@ export class MemoryRegistrations {
       ...standing,
     })
     if (isOwned && found.status.directoryId !== directoryId) return elsewhere()
-    const mine = this.#start(session, directoryId)
+    let mine = this.#start(session, directoryId)
     const other = isOwned && mine !== undefined && found.start?.session !== mine.session ? found.start : undefined
-    if (other !== undefined && other.startedMs > mine!.startedMs) return elsewhere()
+    if (other !== undefined && other.startedMs > mine!.startedMs) {
+      if (!session?.over?.includes(other.session)) return elsewhere()
+      mine = { ...mine!, startedMs: other.startedMs + 1 }
+    }
     forgotten.delete(nodeId)
     let predecessor = found?.predecessor
     if (other !== undefined && other.hostId !== '' && found!.leaseEndsMs > this.nowMs) {

@@ -46,6 +46,7 @@ class Memory implements MemoryState {
   afterCommit: MemoryState['afterCommit']
   readonly turn: (action: () => void) => void
   readonly #directoryId: string
+  readonly #place = randomUUID()
   readonly #data: Data = new OrderedMap()
   #opened: MemoryStore | undefined
   #failure: { readonly error: unknown } | undefined
@@ -59,7 +60,7 @@ class Memory implements MemoryState {
     if (this.#opened !== undefined) {
       return Promise.reject(new Fault('config.directory-held', 'this memory store is open: close it first, or use another one'))
     }
-    this.#opened = new MemoryStore(this.#directoryId, this.#data, this)
+    this.#opened = new MemoryStore(this.#directoryId, this.#place, this.#data, this)
     return Promise.resolve(this.#opened)
   }
 
@@ -96,6 +97,7 @@ class MemoryStore implements StateStore {
 
   constructor(
     readonly directoryId: string,
+    readonly place: string,
     data: Data,
     memory: Memory,
   ) {

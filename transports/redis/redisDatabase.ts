@@ -135,7 +135,8 @@ class RedisDatabase implements UpgradeDatabase {
   async register(status: NodeStatus, leaseMs: number, session?: Session): Promise<RegisterAnswer> {
     const { nodeId, service, directoryId } = status
     const row = encodeRow(status)
-    const args = [nodeId, service, directoryId ?? '', row, leaseMs, ...argumentsOf(session)]
+    const over = ` ${(session?.over ?? []).join(' ')} `
+    const args = [nodeId, service, directoryId ?? '', row, leaseMs, ...argumentsOf(session), over]
     const answer = await this.redis.call((client) => client.theseusRegister(...this.keys.nodes, ...args))
     const [registered, first, hostId, leftMs, standing] = answer as [number, string, string, number, StandingAnswer]
     const rest = standingOf(standing)

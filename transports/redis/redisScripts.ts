@@ -86,7 +86,11 @@ if found then
   local foundService, foundDirectory = split(found)
   local other = foundDirectory ~= '' and readStart(id) or nil
   local isOther = isFenced and other ~= nil and other.session ~= session.id
-  if (foundDirectory ~= '' and foundDirectory ~= directory) or (isOther and other.startedMs > start.startedMs) then
+  local isNewer = isOther and other.startedMs > start.startedMs
+  if isNewer and string.find(ARGV[12], ' ' .. other.session .. ' ', 1, true) then
+    isNewer, start.startedMs = false, other.startedMs + 1
+  end
+  if (foundDirectory ~= '' and foundDirectory ~= directory) or isNewer then
     return { 0, foundDirectory, other and other.hostId or '', 0, standing(a, stampMs) }
   end
   local leaseEndsMs = tonumber(redis.call('ZMSCORE', leases, id)[1] or '0')
