@@ -135,6 +135,8 @@ export class MutationRun {
     if (missing.length > 0) this.options.say(`measuring ${missing.length} test files`)
     await inParallel(missing, this.options.jobs, async (test) => {
       this.store.coverage[test] = await measureFile(this.options.root, test, this.#setup, [...this.#files.values()])
+      // A run that is broken off keeps what it has.
+      this.store.save()
     })
     this.store.save()
     const measured = new Map([...wanted.keys()].map((test) => [test, this.store.coverage[test]!]))
