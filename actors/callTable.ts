@@ -66,9 +66,6 @@ export interface Pace {
 
 export type OneWayKind = typeof kinds.send | typeof kinds.event
 
-/** `sent`: a copy is on its way or has been delivered. `unsent`: surely nobody has executed it. */
-type Delivery = 'unsent' | 'sent'
-
 /** The calls that travelled in one message. */
 interface Group extends ReplyAddress, Numbered {
   readonly calls: OpenCall[]
@@ -76,7 +73,8 @@ interface Group extends ReplyAddress, Numbered {
 }
 
 class OpenCall extends WheelEntry implements Numbered {
-  delivery: Delivery = 'unsent'
+  /** Copies that have left and were not refused: each may be executed. Of a command there is one at most. */
+  unanswered = 0
   /** The message that carries the newest copy. */
   group: Group | undefined
   pauseMs: number
@@ -255,7 +253,7 @@ export class CallTable {
     this.outbox.flush()
     for (const open of this.#open.all()) {
       this.#end(open)
-      open.fail(open.delivery === 'unsent' ? stopped() : outcomeUnknown(open.call))
+      open.fail(open.unanswered === 0 ? stopped() : outcomeUnknown(open.call))
     }
   }
 
@@ -293,7 +291,7 @@ export class CallTable {
       // What is sent while the transport is away is refused, not buffered: the call is tried again within its deadline.
       if (this.transport.status !== 'connected') {
         if (keepsArgs) open.packedArgs = pack(call.args, 'arguments')
-        this.#notExecuted(open, new Fault('unavailable.disconnected', 'not connected'))
+        this.#tryAgain(open, new Fault('unavailable.disconnected', 'not connected'))
         return
       }
       const envelope = this.#envelope(kinds.call, open.number, open.caller, call, now, open.packedArgs, keepsArgs)
@@ -308,7 +306,7 @@ export class CallTable {
       open.fail(fault as Fault)
       return
     }
-    open.delivery = 'sent'
+    open.unanswered++
     const resendAt = now + (call.pace?.resendMs ?? this.settings.queryResendMs)
     open.resends = call.kind === 'query' && resendAt < call.deadline
     this.wheel.set(open, open.resends ? resendAt : call.deadline)
@@ -381,16 +379,27 @@ export class CallTable {
     }
   }
 
-  /** C4: the copy just sent was not executed. It is sent again after a pause, unless an older copy may have been executed. */
+  /** A copy was not executed. Each is refused once at most; those before it may have been executed. */
   #notExecuted(open: OpenCall, fault: Fault): void {
+    if (open.unanswered > 0) open.unanswered--
+    this.#tryAgain(open, fault)
+  }
+
+  /** After a pause, within the deadline. */
+  #tryAgain(open: OpenCall, fault: Fault): void {
     this.#leaveGroup(open)
-    open.delivery = 'unsent'
     open.lastFault = fault
     const now = this.clock.monotonicMs()
     // Too late for another try: who holds a call answers `heldAnswerMs` before its deadline that it was not executed.
     if (now + this.settings.heldAnswerMs >= open.call.deadline) {
+      if (open.unanswered > 0 && now < open.call.deadline) {
+        // The other copies may still be refused, or answered.
+        open.resends = false
+        this.wheel.set(open, open.call.deadline)
+        return
+      }
       this.#end(open)
-      open.fail(fault)
+      open.fail(this.#tooLate(open))
       return
     }
     open.resends = true
@@ -414,8 +423,9 @@ export class CallTable {
     } else this.wheel.set(open, open.call.deadline)
   }
 
+  /** C4. Retryable only if every copy was refused. */
   #tooLate(open: OpenCall): Fault {
-    if (open.delivery === 'unsent' && open.lastFault !== undefined) return open.lastFault
+    if (open.unanswered === 0 && open.lastFault !== undefined) return open.lastFault
     return new Fault('timeout.deadline', `${open.call.method}: no answer within the deadline`, { method: open.call.method })
   }
 

@@ -3,7 +3,8 @@
  * into it. A lone envelope waits for nothing but the end of its turn, and a message that has as many bytes as it may have not even for that.
  */
 import { inject, injectable } from 'tsyringe'
-import { Fault } from '../core/fault.js'
+import { Fault, isFault } from '../core/fault.js'
+import { endOfValue } from '../core/messagePack.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Transport } from '../core/ports/transport.js'
 import { subjectsOf } from '../core/subjects.js'
@@ -49,7 +50,6 @@ export class Outbox {
   #idleWriters: WireWriter[] = []
   #scheduled = false
   #busyParcels = 0
-  readonly #bytesMax: number
   readonly #toServices: string
   readonly #flush = (): void => this.flush()
   /** Hears of a parcel that could not be sent. */
@@ -60,7 +60,6 @@ export class Outbox {
     @inject(tokens.clock) private readonly clock: Clock,
     @inject(tokens.settings) private readonly settings: HostSettings,
   ) {
-    this.#bytesMax = Math.min(settings.messageBytesMax, transport.payloadBytesMax)
     this.#toServices = subjectsOf(settings.system).services
   }
 
@@ -120,7 +119,7 @@ export class Outbox {
       parcel.isBusy = false
       this.#busyParcels--
     }
-    if (writer.length > this.#bytesMax) parcel = this.#tooLong(to, parcel, start, newAddress, subject)
+    if (writer.length > this.#bytesMax()) parcel = this.#tooLong(to, parcel, start, newAddress, subject)
     parcel.envelopes++
     return parcel
   }
@@ -129,6 +128,11 @@ export class Outbox {
   flush(): void {
     this.#scheduled = false
     this.#sendReady()
+  }
+
+  /** The transport may take less than before, after it has connected to another server. */
+  #bytesMax(): number {
+    return Math.min(this.settings.messageBytesMax, this.transport.payloadBytesMax)
   }
 
   #sendReady(): void {
@@ -188,7 +192,29 @@ export class Outbox {
     try {
       this.transport.publish(parcel.subject, payload, parcel.address?.replyTo)
     } catch (error) {
-      this.onUnsent(parcel, error as Fault)
+      if (parcel.envelopes > 1 && isFault(error) && error.code === 'protocol.too-large') this.#sendApart(parcel, payload)
+      else this.onUnsent(parcel, error as Fault)
+    }
+  }
+
+  /**
+   * The transport has begun to take less since the message was begun. Calls share a reply address, which can't tell several messages apart: they
+   * have not left, so they are sent again.
+   */
+  #sendApart(parcel: Parcel, payload: Uint8Array): void {
+    if (parcel.address !== undefined) {
+      const message = `${payload.length} bytes to ${parcel.subject}; the transport takes less than before, ${this.transport.payloadBytesMax}`
+      this.onUnsent(parcel, new Fault('unavailable.disconnected', message))
+      return
+    }
+    for (let from = 0; from < payload.length; ) {
+      const to = endOfValue(payload, from)
+      try {
+        this.transport.publish(parcel.subject, payload.subarray(from, to))
+      } catch (error) {
+        this.onUnsent(parcel, error as Fault)
+      }
+      from = to
     }
   }
 }

@@ -119,6 +119,15 @@ test('a query whose answer is lost is asked again, a command’s answer is not',
   t.deepEqual(await s.patient.done(), ['x'])
 })
 
+// C4. Of a query that was sent again, every copy counts.
+test('a query whose first copy runs without an answer, and whose later copies are refused, does not end as not executed', async (t) => {
+  const s = await start(t, { queryResendMs: 30 })
+  const end = codeOf(s.ref(400).look(s.name))
+  await until(() => s.gate.waiting === 1, 'the first copy runs')
+  s.host.kill()
+  t.is(await end, 'timeout.deadline')
+})
+
 test('calls made while the connection is away are sent when it is back', async (t) => {
   const s = await start(t)
   s.system.desk.transport.disconnect()

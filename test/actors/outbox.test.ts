@@ -3,7 +3,7 @@ import 'reflect-metadata'
 import test from 'ava'
 import { Outbox, writePacked } from '../../actors/outbox.js'
 import { defaultSettings, type HostSettings } from '../../actors/settings.js'
-import { isFault } from '../../core/fault.js'
+import { Fault, isFault } from '../../core/fault.js'
 import type { Transport } from '../../core/ports/transport.js'
 import type { WireWriter } from '../../core/wireWriter.js'
 import { ManualClock } from './manualClock.js'
@@ -12,12 +12,15 @@ function open(change: Partial<HostSettings> = {}) {
   const sent: string[] = []
   const transport = {
     payloadBytesMax: 20,
-    publish: (subject: string, payload: Uint8Array) => void sent.push(`${subject} ${Buffer.from(payload).toString()}`),
-  } as unknown as Transport
+    publish(subject: string, payload: Uint8Array) {
+      if (payload.length > transport.payloadBytesMax) throw new Fault('protocol.too-large', 'too large')
+      sent.push(`${subject} ${Buffer.from(payload).toString()}`)
+    },
+  }
   const settings = { ...defaultSettings, system: 's', hostId: 'h', ...change }
-  const outbox = new Outbox(transport, new ManualClock(), settings)
+  const outbox = new Outbox(transport as unknown as Transport, new ManualClock(), settings)
   const write = (subject: string, text: string) => outbox.write(outbox.destination(subject), writePacked, Buffer.from(text))
-  return { outbox, sent, write }
+  return { outbox, sent, write, transport }
 }
 
 test('envelopes to one subject share a message, in their order, until it is full', (t) => {
@@ -98,4 +101,35 @@ test('a destination that was forgotten sends what it was given before what is wr
   write('a', 'second')
   outbox.flush()
   t.deepEqual(sent, ['a first', 'b between', 'a second'])
+})
+
+test('messages are as long as the transport takes now, which may be less than before', (t) => {
+  const { outbox, sent, write, transport } = open()
+  write('a', 'as long as before')
+  outbox.flush()
+  transport.payloadBytesMax = 8
+  for (const text of ['1234', '5678', '9']) write('a', text)
+  outbox.flush()
+  t.deepEqual(sent, ['a as long as before', 'a 12345678', 'a 9'])
+  const thrown = t.throws(() => write('a', 'too long!'), { any: true })
+  t.true(isFault(thrown) && thrown.code === 'protocol.too-large')
+})
+
+test('a message that the transport has ceased to take since it was begun is sent apart', (t) => {
+  const { outbox, sent, write, transport } = open()
+  const unsent: string[] = []
+  outbox.onUnsent = (parcel, { code }) => unsent.push(`${parcel.subject} ${code}`)
+  // Each byte of these is an envelope.
+  for (const text of ['123', '456']) write('a', text)
+  const address = { replyTo: 'r' }
+  const call = (text: string) => outbox.write(outbox.destination('b'), writePacked, Buffer.from(text), () => address)
+  for (const text of ['123', '456']) call(text)
+  transport.payloadBytesMax = 4
+  outbox.flush()
+  t.deepEqual(
+    sent,
+    [...'123456'].map((text) => `a ${text}`),
+  )
+  // Calls: their caller sends them again, for they have surely not left.
+  t.deepEqual(unsent, ['b unavailable.disconnected'])
 })
