@@ -18,14 +18,14 @@ export const dimensions = {
   /** Orders while upgrade servers die between two requests to the database, and orders that somebody sends again. */
   orders: 'always',
   /** Hosts that restart while nodes are held, paused or stalled; in the end all restart. */
-  restarts: 'asked',
+  restarts: 'always',
   /** The upgrade database is emptied, restored, fails over without its newest writes, or restarts. */
   databaseLosses: 'asked',
 } as const satisfies Readonly<Record<string, 'always' | 'asked'>>
 
 export type Dimension = keyof typeof dimensions
 
-const names = Object.keys(dimensions) as Dimension[]
+export const names = Object.keys(dimensions) as Dimension[]
 
 export const always: ReadonlySet<Dimension> = new Set(names.filter((name) => (dimensions[name] as string) === 'always'))
 

@@ -54,8 +54,7 @@ export function operate(
     case 'stopNode': {
       const host = world.hostOf(step.nodeId)
       if (host?.nodes.get(step.nodeId)?.handle === undefined) return
-      const stop = host.stopNode(step.nodeId)
-      leaving(stop.then((startAgain) => endAfter(step.forMs, startAgain)))
+      leaving(nodeStopped(world, host, step.nodeId).then((startAgain) => endAfter(step.forMs, startAgain)))
       return
     }
     case 'freeze': {
@@ -89,6 +88,22 @@ export function operate(
         .find(({ name }) => name === step.process)
         ?.setClock(step.byMs)
   }
+}
+
+/** Resolves to what starts it again; also when its host is killed meanwhile, which brings it back by itself. */
+async function nodeStopped(world: OperationsRoom, host: HostProcess, nodeId: string): Promise<() => void> {
+  const { time } = world
+  const { lifeline } = host
+  let startAgain: (() => void) | undefined
+  void host.stopNode(nodeId).then((again) => {
+    startAgain = again
+  })
+  for (const sinceMs = time.elapsedMs; startAgain === undefined && !lifeline.isDead; await time.sleep(20)) {
+    if (time.elapsedMs - sinceMs <= stopWithinMs) continue
+    world.violated('C10', `${nodeId} does not stop`)
+    break
+  }
+  return startAgain ?? (() => {})
 }
 
 /** A host that can't start now is not waited for longer than this. */
