@@ -27,6 +27,7 @@ export class Mailbox {
   #resumeScheduled = false
   #drained: (() => void)[] = []
   #idle: (() => void)[] = []
+  #opening: (() => void)[] = []
 
   constructor(
     private readonly clock: Clock,
@@ -106,7 +107,21 @@ export class Mailbox {
 
   open(): void {
     this.#open = true
+    if (this.#opening.length > 0) for (const work of this.#opening.splice(0)) work()
     this.#pump()
+  }
+
+  /** Work of the runtime as soon as the mailbox opens, before any turn that waits, and beside one that did not end while it was closed. */
+  atOpening<T>(work: () => T | Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#opening.push(() => {
+        try {
+          resolve(work())
+        } catch (error) {
+          reject(error as Error)
+        }
+      })
+    })
   }
 
   /** Takes out everything that waits, for a node that stops. */

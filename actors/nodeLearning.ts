@@ -117,11 +117,12 @@ export class NodeLearning {
 
   /**
    * The end of the chain can change while a call runs: its link stays as it is. A call that never ends would otherwise hide the node from its
-   * upgrade. While the object is taken apart it waits.
+   * upgrade. While the object is taken apart it waits; also while the node drains, which ends though a call does not.
    */
   async #besideCalls(work: () => void): Promise<void> {
     const { mailbox, software } = this.node
-    if (mailbox.isOpen && software.hasObject) work()
+    if (!mailbox.isOpen) await mailbox.atOpening(() => this.#besideCalls(work))
+    else if (software.hasObject) work()
     else await mailbox.turn(work)
   }
 

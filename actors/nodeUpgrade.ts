@@ -133,10 +133,18 @@ export class NodeUpgrade {
   async advance(): Promise<void> {
     const { node } = this
     const wasBehind = node.isBehind
+    await this.#advanceInTime(this.target)
+    // It had left its service, and may answer now what is not dead.
+    if (wasBehind) node.serve()
+  }
+
+  /** Gives up in the face of a call that does not end, and says so. */
+  async #advanceInTime(to: Version): Promise<void> {
+    const { node } = this
     const { advanceTimeoutMs } = node.services.settings
     const late = () => new Fault('upgrade.drain', `the running call did not finish in ${advanceTimeoutMs} ms`)
     const given = { up: false, advanced: false }
-    const advancing = this.#advance(this.target, given)
+    const advancing = this.#advance(to, given)
     try {
       await within(node.services.clock, advanceTimeoutMs, advancing, late)
     } catch (error) {
@@ -147,8 +155,6 @@ export class NodeUpgrade {
         throw error
       }
     }
-    // It had left its service, and may answer now what is not dead.
-    if (wasBehind) node.serve()
   }
 
   /**
@@ -160,7 +166,7 @@ export class NodeUpgrade {
     await node.learning.prepare(this.target + 1)
     if (node.keeper.record.newest <= this.target)
       throw node.software.rejected ?? new Fault('upgrade.fetch', `the undo of version ${this.target} is not learned yet`)
-    await this.#advance(this.target + 1)
+    await this.#advanceInTime(this.target + 1)
     node.slot.unreserve()
     node.serve()
   }
@@ -174,7 +180,7 @@ export class NodeUpgrade {
     return { ...generation, version: to, simulations: { ...kept, [this.target]: state } }
   }
 
-  async #advance(to: Version, given = { up: false, advanced: false }): Promise<void> {
+  async #advance(to: Version, given: { up: boolean; advanced: boolean }): Promise<void> {
     const { node } = this
     for (let failures = 0; ; failures++) {
       try {

@@ -3,8 +3,10 @@
  * Between upgrades there is no actor.
  */
 import { type Actor, createActor, fromPromise } from 'xstate'
+import type { Version } from '../core/ids.js'
 import type { Phase } from '../core/phases.js'
 import { actingKey, type EffectInput, type ResumePoint, upgradeStatechart } from '../core/upgradeStatechart.js'
+import { isConcerned } from './classRegistry.js'
 import { NodeUpgrade, type UpgradingNode } from './nodeUpgrade.js'
 import { backoffMs } from './timeouts.js'
 
@@ -72,7 +74,14 @@ export class UpgradeManager {
     const { upgrade } = this.node.keeper.record
     if (upgrade === null) this.consider()
     else if (upgrade.phase === 'recovering') this.#begin('recovering', null, upgrade.startsFailed)
+    // It stalled for a call that ended with the host.
+    else if (!this.#isConcerned(upgrade.target)) this.#begin('beginning', null, 0)
     else this.#begin('stalled', upgrade.reason, 0)
+  }
+
+  #isConcerned(target: Version): boolean {
+    const { classes, history } = this.node.services
+    return history.newest < target || isConcerned(this.node.keeper.line(classes), target)
   }
 
   /** Lets a stalled or rejected upgrade try again. */

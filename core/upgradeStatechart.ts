@@ -13,7 +13,7 @@
  *   recovering    recover           current         recovering, after a back-off; flipping back → stalled after `startTriesMax`
  *
  * An upgrade that is undone while the node is not on its way (`fetching`, `scheduled`, `stalled`, `rejected`) is skipped: `current`, past it and
- * its undo. A node on its way goes forward or comes back first.
+ * its undo; `stalled` while a call runs that does not end. A node on its way goes forward or comes back first.
  *
  * C10. Every upgrade ends: at the new version (`current`), or serving the old one with the reason where an operator sees it
  * (`stalled`, `rejected`).
@@ -93,6 +93,11 @@ const input = ({ context }: { context: UpgradeContext }): EffectInput => ({
 /** Whether trying again can help: the upgrade is not known to be unfit. */
 function isPassing(error: unknown): boolean {
   return isFault(error) && (error.code === 'upgrade.fetch' || error.kind === 'unavailable')
+}
+
+/** Whether it is a running call that did not end in time. */
+function isLate(error: unknown): boolean {
+  return isFault(error) && error.code === 'upgrade.drain'
 }
 
 const unlessUndone = {
@@ -207,7 +212,21 @@ export const upgradeStatechart = setup({
     },
     /** Not taken: the node advances past the upgrade and its undo. */
     skipping: {
-      invoke: { src: 'skip', input, onDone: 'current', onError: { target: 'skippingLater', actions: keepReason } },
+      invoke: {
+        src: 'skip',
+        input,
+        onDone: 'current',
+        onError: [
+          // C10. A call that does not end keeps the node where it is, and must not leave it without a reason.
+          {
+            guard: ({ event, context }) =>
+              isLate(event.error) && !(context.phase === 'stalled' && context.reason === reasonOf(event.error)),
+            target: 'skippingLater',
+            actions: [keepReason, ...enter('stalled')],
+          },
+          { target: 'skippingLater', actions: keepReason },
+        ],
+      },
     },
     skippingLater: { after: { fetchBackoff: 'skipping' } },
     scheduled: {

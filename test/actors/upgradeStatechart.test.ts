@@ -2,6 +2,7 @@
 import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import test from 'ava'
 import { createActor, fromPromise } from 'xstate'
+import { Fault } from '../../core/fault.js'
 import { drainTriesMax, type ResumePoint, startTriesMax, upgradeStatechart } from '../../core/upgradeStatechart.js'
 import { ManualClock } from './manualClock.js'
 
@@ -16,6 +17,7 @@ const effects = [
   'flip',
   'recover',
   'advance',
+  'skip',
   'returnToOld',
   'flipBack',
 ] as const
@@ -27,6 +29,8 @@ interface Script {
   readonly concerned?: boolean
   readonly resume?: ResumePoint
   readonly startsFailed?: number
+  /** With which fault; by default it is none. */
+  readonly fault?: Fault
 }
 
 /** Runs the chart until nothing moves it but `retry`. */
@@ -40,7 +44,7 @@ function begin(script: Script = {}) {
       did.push(name === 'recover' && input.startsFailed > 0 ? `recover(${input.startsFailed})` : name)
       if ((fails[name] ?? 0) > 0) {
         fails[name]!--
-        throw new Error(`${name} failed`)
+        throw script.fault ?? new Error(`${name} failed`)
       }
       return output
     })
@@ -106,6 +110,23 @@ test('an advance that fails stalls the upgrade; a retry advances, and schedules 
   await settle()
   t.deepEqual(did, ['fetch', 'verify', 'advance', 'fetch', 'verify', 'advance'])
   t.is(phases.at(-1), 'current')
+})
+
+test('an undone upgrade that can’t be passed for a running call is stalled, and says so once', async (t) => {
+  const fault = new Fault('upgrade.drain', 'the running call did not finish')
+  const { actor, did, phases, settle } = begin({ resume: 'stalled', fails: { skip: 3 }, fault })
+  actor.send({ type: 'undone' })
+  await settle()
+  t.deepEqual(did, ['skip', 'skip', 'skip', 'skip'])
+  t.deepEqual(phases, ['stalled', 'stalled', 'current'])
+  t.is(actor.getSnapshot().status, 'done')
+})
+
+test('an undone upgrade that can’t be passed yet for another reason is in the phase that it was in', async (t) => {
+  const { actor, phases, settle } = begin({ fails: { fetch: 1, skip: 2 } })
+  actor.send({ type: 'undone' })
+  await settle()
+  t.deepEqual(phases, ['fetching', 'current'])
 })
 
 test('fetching is tried again after a back-off, without end', async (t) => {
