@@ -36,14 +36,19 @@ const diskLayout = '1'
 
 type Entries = Database<Buffer, string>
 
-async function openStore(directory: string, options: LmdbOptions): Promise<StateStore> {
+/** @internal `openRoot` opens the environment. */
+export async function openStore(
+  directory: string,
+  options: LmdbOptions,
+  openRoot: (options: RootDatabaseOptionsWithPath) => RootDatabase = open,
+): Promise<StateStore> {
   const durability = options.durability ?? 'process'
   // Lock first: opening LMDB already writes.
   const lock = lockDirectory(directory)
   let root: RootDatabase | undefined
   try {
     checkFile(join(directory, 'data.mdb'))
-    root = open(environment(directory, durability, options.mapSizeBytes))
+    root = openRoot(environment(directory, durability, options.mapSizeBytes))
     const about = root.openDB<string, string>({ name: 'about', encoding: 'string' })
     const entries = root.openDB<Buffer, string>({ name: 'entries', encoding: 'binary', keyEncoder } as { name: string })
     const directoryId = await identify(about)
