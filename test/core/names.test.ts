@@ -32,7 +32,8 @@ test('names are what one token of a subject may be, of at most so many character
     t.throws(() => checkName('node id', name), { code: 'config.invalid', message: /^node id .*: use 1 to 64 letters/ })
   }
   for (const name of ['Pages', 'Pages.v1', 'a_b.c_1', 'x'.repeat(nameLengthMax)]) t.true(isClassName(name))
-  for (const name of ['', '1a', 'a.', '.a', 'a..b', 'a b', 'x'.repeat(nameLengthMax + 1), 7]) t.false(isClassName(name))
+  for (const name of ['', '1a', 'a.', '.a', 'a..b', 'a b', 'x'.repeat(nameLengthMax + 1), 7, ['Pages']])
+    t.false(isClassName(name))
 })
 
 test('chance makes names of its characters and numbers of 32 bits', (t) => {
@@ -44,6 +45,7 @@ test('chance makes names of its characters and numbers of 32 bits', (t) => {
   made = 0
   t.deepEqual([randomUint32(random), randomUint32(random)], [0, 2 ** 31])
   t.true(randomUint32(random) < 2 ** 32)
+  t.is(randomUint32({ next: () => 0.3 }), 1_288_490_188)
 })
 
 test('a table has a name, keys of text, and values of so many bytes', (t) => {

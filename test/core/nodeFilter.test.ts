@@ -46,6 +46,8 @@ test('what comes from outside is a filter only if it says which nodes, and nothi
     { nodes: ['a.b'] },
     { nodes: [''] },
     { nodes: [7] },
+    { nodes: [['*']] },
+    { nodes: ['-a'] },
     { nodes: ['n1', 'a b'] },
     { nodes: ['a b', 'n1'] },
     { nodes: ['n1'], facts: 7 },
@@ -65,7 +67,7 @@ test('there may be so many facts of such a length, and no more', (t) => {
   t.is(Object.keys(checkFacts(many(factsMax))).length, factsMax)
   t.throws(() => checkFacts(many(factsMax + 1)), { code: 'config.invalid' })
   t.notThrows(() => checkFacts({ zone: 'x'.repeat(factLengthMax) }))
-  for (const facts of [[], Object.assign([], { zone: 'eu' }), undefined, { zone: 'eu', rack: 7 }])
+  for (const facts of [{ zone: [] }, { zone: ['eu'] }, [], Object.assign([], { zone: 'eu' }), undefined, { zone: 'eu', rack: 7 }])
     t.throws(() => checkFacts(facts), { code: 'config.invalid' })
 })
 
