@@ -6,7 +6,7 @@
 import type { NodeRow } from 'theseus'
 import { type Check, failure, named, ok, warning } from './doctorCheck.js'
 import type { DatabaseFacts, Facts, Outcome, Skew } from './doctorFacts.js'
-import { natsCheck, natsPermissions, persistenceCheck, redisCheck, redisPermissions } from './doctorServers.js'
+import { deafHosts, natsCheck, natsPermissions, persistenceCheck, redisCheck, redisPermissions } from './doctorServers.js'
 import { type ExitCode, exitCodes } from './exitCodes.js'
 import { age, count } from './output.js'
 import { isPartOfRollout } from './rolloutSummary.js'
@@ -39,6 +39,7 @@ function withDatabase(facts: Facts, found: Outcome<DatabaseFacts>): readonly Che
   const rows = database.rows.filter(isPartOfRollout)
   return [
     natsPermissions(facts),
+    ...deafHosts(facts, rows),
     serverCheck(facts),
     historyCheck(facts, database),
     ...probationChecks(database),

@@ -1,5 +1,6 @@
 /** What is to be said of NATS and Redis, and of what the login may do there. Pure. */
-import { type Check, failure, ok, warning } from './doctorCheck.js'
+import type { NodeRow } from 'theseus'
+import { type Check, failure, named, ok, warning } from './doctorCheck.js'
 import type { Facts } from './doctorFacts.js'
 
 const oldestRedis = [6, 2]
@@ -56,6 +57,17 @@ export function natsPermissions({ install, calls, hosts, objections }: Facts): C
   if (calls !== undefined && !('value' in calls) && calls.code === 'timeout.deadline')
     return failure(name, 'calls get no answer: the login may not make them, or hear the answer', advice)
   return ok(name, `asks, orders, calls${hosts === undefined ? '' : ', looks'}`)
+}
+
+/** Hosts whose own login has too narrow permissions. Said while it is so. */
+export function deafHosts({ nats }: Facts, rows: readonly NodeRow[]): readonly Check[] {
+  const deaf = 'value' in nats ? nats.value.hosts.filter(({ refused }) => refused.length > 0) : []
+  if (deaf.length === 0) return []
+  const found = deaf.map(({ hostId, refused }) => `NATS does not let host ${hostId} listen on ${named(refused)}`).join('; ')
+  const ids = new Set(deaf.map(({ hostId }) => hostId))
+  const nodes = rows.filter(({ hostId }) => ids.has(hostId)).map(({ nodeId }) => nodeId)
+  const advice = 'correct the permissions of the hosts’ login, as docs/security.md lists them: the hosts ask again'
+  return [{ ...failure('hosts’ permissions', found, advice), nodes }]
 }
 
 /** What is chosen anew each time is told as what the permissions say of it. */

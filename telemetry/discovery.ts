@@ -40,9 +40,15 @@ export function answerDiscovery(host: DiscoveredHost): () => Promise<void> {
   }
 }
 
+/** Subjects that an answer names. */
+const refusedMax = 16
+
 function answerOf(verb: Verb, name: string, { status, startedMs }: DiscoveredHost): object {
-  const { system, hostId, nodes, newestVersion } = status()
-  const identity = { name, id: hostId, version: softwareVersion, metadata: { system, newestVersion: String(newestVersion) } }
+  const { system, hostId, nodes, newestVersion, refused } = status()
+  // Subjects have no spaces in them.
+  const deaf = refused.length === 0 ? {} : { refused: refused.slice(0, refusedMax).join(' ') }
+  const metadata = { system, newestVersion: String(newestVersion), ...deaf }
+  const identity = { name, id: hostId, version: softwareVersion, metadata }
   const services = Map.groupBy(nodes, ({ service }) => service)
   const { service: subjectOf } = subjectsOf(system)
   switch (verb) {

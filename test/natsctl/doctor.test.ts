@@ -34,7 +34,7 @@ const well: Facts = {
       version: '2.10.0',
       roundTripMs: 0.4,
       isEncrypted: true,
-      hosts: [{ hostId: 'h1', software: '0.1.0' }],
+      hosts: [{ hostId: 'h1', software: '0.1.0', refused: [] }],
     },
   },
   redis: { value: { ...probe, maxmemoryBytes: 0, clock: null, refused: [] } },
@@ -214,14 +214,27 @@ test('a clock is off only if it must be: a slow answer proves nothing', (t) => {
 
 test('hosts with another Theseus are told with their nodes', (t) => {
   const hosts = [
-    { hostId: 'h1', software: '0.1.0' },
-    { hostId: 'h2', software: '0.2.0' },
+    { hostId: 'h1', software: '0.1.0', refused: [] },
+    { hostId: 'h2', software: '0.2.0', refused: [] },
   ]
   const [check] = checksOf({
     ...well,
     nats: { value: { ...('value' in well.nats ? well.nats.value : undefined!), hosts } },
   }).filter(({ status }) => status !== 'ok')
   t.like(check, { check: 'Theseus', status: 'warning', found: '0.1.0 on h1; 0.2.0 on h2', nodes: ['p1', 'p2'] })
+})
+
+test('subjects that NATS refuses to hosts are told with their nodes', (t) => {
+  const hosts = [
+    { hostId: 'h1', software: '0.1.0', refused: ['theseus.shop.node.p1', 'theseus.shop.service.pages'] },
+    { hostId: 'h2', software: '0.1.0', refused: [] },
+  ]
+  const facts = { ...well, nats: { value: { ...('value' in well.nats ? well.nats.value : undefined!), hosts } } }
+  const [check, ...others] = checksOf(facts).filter(({ status }) => status !== 'ok')
+  t.deepEqual(others, [])
+  t.like(check, { check: 'hosts’ permissions', status: 'failure', nodes: ['p1', 'p2'] })
+  t.is(check?.found, 'NATS does not let host h1 listen on theseus.shop.node.p1, theseus.shop.service.pages')
+  t.is(exitCodeOf(checksOf(facts)), 1)
 })
 
 // Against real servers

@@ -5,8 +5,10 @@ import test from 'ava'
 import { connect, type ServiceInfo, type ServiceStats } from 'nats'
 import { createHost, startUpgradeServer } from 'theseus'
 import { memoryStore } from 'theseus/memory'
-import { nats } from 'theseus/nats'
+import { nats, probeNats } from 'theseus/nats'
+import type { HostStatus } from '../../core/hostStatus.js'
 import { softwareVersion } from '../../core/softwareVersion.js'
+import { answerDiscovery } from '../../telemetry/discovery.js'
 import { memoryDatabase } from '../../transports/memory/index.js'
 import { NotesV1 } from '../actors/notes.js'
 import { startNatsServer } from '../support/servers.js'
@@ -82,4 +84,25 @@ test('nats micro finds the hosts of a system, what they serve, and how much', as
 test('the version that a host tells is the package’s', (t) => {
   const page = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
   t.is(softwareVersion, JSON.parse(page).version)
+})
+
+test('a host tells on which subjects NATS does not let it listen, the first of them, and the probe of doctor reads it', async (t) => {
+  const server = await startNatsServer()
+  const transport = await nats(server.url).connect()
+  t.teardown(async () => {
+    await transport.close()
+    await server.stop()
+  })
+  let refused: readonly string[] = []
+  const status = (): HostStatus => ({
+    ...{ hostId: 'h1', system: 'shop', isStopped: false, transport: transport.status, newestVersion: 0, openCalls: 0 },
+    ...{ refused, starting: [], nodes: [] },
+  })
+  const end = answerDiscovery({ transport, status, startedMs: 0 })
+  await transport.flush()
+  const told = async () => (await probeNats({ servers: server.url }, 'shop')).hosts
+  t.deepEqual(await told(), [{ hostId: 'h1', software: softwareVersion, refused: [] }])
+  refused = Array.from({ length: 100 }, (_, i) => `theseus.shop.node.n${i}`)
+  t.deepEqual(await told(), [{ hostId: 'h1', software: softwareVersion, refused: refused.slice(0, 16) }])
+  await end()
 })

@@ -9,11 +9,21 @@ export interface NatsProbe {
   readonly version: string
   readonly roundTripMs: number
   readonly isEncrypted: boolean
-  /** Hosts that answered service discovery, with the Theseus that each runs. Empty where the login may not ask. */
-  readonly hosts: readonly { readonly hostId: string; readonly software: string }[]
+  /** Hosts that answered service discovery. Empty where the login may not ask. */
+  readonly hosts: readonly DiscoveredHost[]
+}
+
+export interface DiscoveredHost {
+  readonly hostId: string
+  /** The Theseus that it runs. */
+  readonly software: string
+  /** Subjects, the first of them, on which NATS does not let it listen. */
+  readonly refused: readonly string[]
 }
 
 const discoveryMs = 300
+/** Of what one host tells. */
+const refusedLengthMax = 4_096
 
 /** Connects, looks and goes. Throws as connecting does. */
 export async function probeNats(options: NatsOptions, system: string): Promise<NatsProbe> {
@@ -45,26 +55,29 @@ async function roundTrip(connection: NatsConnection): Promise<number> {
 }
 
 async function discover(connection: NatsConnection, { inboxPrefix }: NatsOptions, system: string): Promise<NatsProbe['hosts']> {
-  const hosts = new Map<string, string>()
+  const hosts = new Map<string, DiscoveredHost>()
   // Of two parts, as the inboxes of calls are: a login may listen to those.
   const inbox = `${createInbox(inboxPrefix)}.1`
   const subscription = connection.subscribe(inbox, {
     // A login that may not is no error here.
     callback: (error, message) => {
-      if (error === null) for (const { hostId, software } of hostIn(message.data)) hosts.set(hostId, software)
+      if (error === null) for (const host of hostIn(message.data)) hosts.set(host.hostId, host)
     },
   })
   connection.publish(`$SRV.PING.theseus-${system}`, undefined, { reply: inbox })
   await connection.flush()
   await new Promise((resolve) => setTimeout(resolve, discoveryMs))
   subscription.unsubscribe()
-  return [...hosts].map(([hostId, software]) => ({ hostId, software })).sort((a, b) => (a.hostId < b.hostId ? -1 : 1))
+  return [...hosts.values()].sort((a, b) => (a.hostId < b.hostId ? -1 : 1))
 }
 
 function hostIn(data: Uint8Array): NatsProbe['hosts'] {
   try {
-    const { id, version } = JSON.parse(new TextDecoder().decode(data)) as Record<string, unknown>
-    return isName(id) && typeof version === 'string' ? [{ hostId: id, software: version.slice(0, 64) }] : []
+    const { id, version, metadata } = JSON.parse(new TextDecoder().decode(data)) as Record<string, unknown>
+    if (!isName(id) || typeof version !== 'string') return []
+    const { refused } = (metadata ?? {}) as Record<string, unknown>
+    const subjects = typeof refused === 'string' ? refused.slice(0, refusedLengthMax).split(' ') : []
+    return [{ hostId: id, software: version.slice(0, 64), refused: subjects }]
   } catch {
     return []
   }
