@@ -337,7 +337,8 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
   isRepeated(call: IncomingCall): boolean {
     const { method, label } = call.envelope
     const { history } = this.services
-    if (label <= history.heard && !history.isIntroduced(method, label)) return false
+    // Of a version whose manifest is still on its way it is not known what it has brought.
+    if (label <= history.newest && !history.wasIntroduced(method, label)) return false
     this.#recentEvents ??= new RecentEvents()
     return !this.#recentEvents.isNew(call.id)
   }

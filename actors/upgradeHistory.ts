@@ -182,12 +182,20 @@ export class UpgradeHistory {
    * not every node is known to be past that one.
    */
   isIntroduced(event: string, label: Version): boolean {
+    return this.#introducing(event).some((version) => version <= label && version > this.#dead)
+  }
+
+  /** Whether hosts may live that take it for such an event: they may hear of deaths later than this one. */
+  wasIntroduced(event: string, label: Version): boolean {
+    return this.#introducing(event).some((version) => version <= label)
+  }
+
+  #introducing(event: string): readonly Version[] {
     if (this.#introducedAt !== this.newest) {
       this.#introduced = introducedEvents(this.manifests)
       this.#introducedAt = this.newest
     }
-    const versions = this.#introduced.get(event)
-    return versions?.some((version) => version <= label && version > this.#dead) ?? false
+    return this.#introduced.get(event) ?? []
   }
 
   isUndone(version: Version): boolean {

@@ -1,6 +1,7 @@
 /** Events that an upgrade brings reach nodes whose hosts have not learned that upgrade: an event teaches as a call does (§8). */
 import test, { type ExecutionContext } from 'ava'
 import { introducedEvents } from '../../core/agreement.js'
+import { keys } from '../../core/nodeRecord.js'
 import { subjectsOf } from '../../core/subjects.js'
 import {
   command,
@@ -15,7 +16,7 @@ import {
   upgradeClass,
 } from '../../index.js'
 import { until } from '../support/eventually.js'
-import { TestSystem } from '../support/testSystem.js'
+import { gate, type Settings, TestSystem } from '../support/testSystem.js'
 
 const moved = event<[to: string]>('moved')
 
@@ -145,6 +146,75 @@ test('once the versions before it are dead, such an event travels once', async (
     await move('again')
     return copies === before
   }, 'version 0 is dead, and it travels once')
+})
+
+/** Carts tell what maps hear already. */
+class AtlasV1 extends MapV1 {
+  static override readonly className: string = 'Atlas.v1'
+  @hears(moved) hearMoved(to: string): void {
+    this.state.seen.push(to)
+  }
+}
+
+const cartsTell = () =>
+  defineUpgrade({
+    title: 'Carts tell',
+    classUpgrades: [
+      upgradeClass({
+        oldClass: CartV1,
+        newClass: CartV2,
+        futureSO: futureCart(),
+        pastSO: notNeeded,
+        transform: (old) => old,
+        schedule: atOnce,
+      }),
+    ],
+  })
+
+async function heardAlready(t: ExecutionContext, heresSettings: Settings = {}) {
+  const system = await TestSystem.start(t, { limit: { percent: 100 }, askServerMs: 5 }, { deathRound: 20, deathDelay: 20 })
+  const here = await system.host('a', { settings: heresSettings })
+  const there = await system.host('b')
+  const cart = await here.node(CartV1, 'c')
+  const atlas = await there.node(AtlasV1, 'm')
+  const { operator } = system.desk.running
+  const move = (to: string) => operator.call({ node: 'c' }, 'move', [to], { version: 1 })
+  const seen = () => operator.call({ node: 'm' }, 'seen', [], { version: 1, kind: 'query' }) as Promise<string[]>
+  return { system, there, cart, atlas, move, seen }
+}
+
+test('an event that arrives while the manifest of its version is on its way is heard once', async (t) => {
+  const { system, there, cart, atlas, move, seen } = await heardAlready(t)
+  const disk = gate()
+  there.state.beforeCommit = (writes) => (writes.some(([key]) => key === keys.manifest(1)) ? disk.pass() : undefined)
+  await system.publish(cartsTell())
+  await cart.reached(1)
+  await until(() => disk.waiting === 1, 'its host has heard of version 1, and has not learned it')
+  let copies = 0
+  for (const subject of [subjectsOf(system.name).introduced, subjectsOf(system.name).event('moved')])
+    there.transport.subscribe(subject, () => copies++)
+  await move('the market')
+  await until(() => copies === 2 && there.running.status().nodes[0]!.fetching > 0, 'both copies have come, and wait')
+  disk.open()
+  await until(() => atlas.version === 1, 'it advances')
+  await move('home')
+  await until(async () => (await seen()).includes('home'), 'it hears on')
+  t.deepEqual(await seen(), ['the market', 'home'])
+})
+
+test('an event is heard once where its publisher hears of a death later than those who hear it', async (t) => {
+  const { system, cart, atlas, move, seen } = await heardAlready(t, { askServerMs: 3_600_000 })
+  await system.publish(cartsTell())
+  await cart.reached(1)
+  await until(() => atlas.version === 1, 'it advances')
+  await until(() => atlas.chain[0]?.version === 1, 'its host knows that version 0 is dead')
+  let copies = 0
+  system.desk.transport.subscribe(subjectsOf(system.name).introduced, () => copies++)
+  await move('the market')
+  await move('home')
+  await until(async () => (await seen()).includes('home'), 'it hears them')
+  t.deepEqual(await seen(), ['the market', 'home'])
+  t.is(copies, 2, 'they travel twice')
 })
 
 test('an event is introduced by an upgrade whose new class has it where the old one has not, in any revision', (t) => {
