@@ -12,6 +12,7 @@ import { invariant } from '../core/invariant.js'
 import type { MethodKind } from '../core/methods.js'
 import { keys, type LazySlot, type Slot } from '../core/nodeRecord.js'
 import { normal } from '../core/normal.js'
+import { checkRoot } from '../core/plain.js'
 import { compareKeys } from '../core/ports/stateStore.js'
 import type { RecordRules } from '../core/recordTransform.js'
 import { snapshotOf, Walk } from '../core/snapshot.js'
@@ -304,6 +305,8 @@ function normalised(open: OpenSlot): unknown {
   const isWhole = commands < commandsLookedAtFirst || commands % commandsLookedAtThen === 0
   const walk = new Walk(isWhole ? 'everything' : 'what is new')
   const snapshot = snapshotOf(holder.state, open.snapshot, 'state', walk)
+  // A class without state may have begun with none.
+  if (snapshot !== open.snapshot && open.snapshot !== null) checkRoot(snapshot, 'state')
   if (walk.isOdd) holder.state = normal(holder.state, snapshot) as object
   return snapshot
 }

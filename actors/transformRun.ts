@@ -18,6 +18,7 @@ import {
   slotsOf,
   withLazy,
 } from '../core/nodeRecord.js'
+import { checkRoot } from '../core/plain.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { RecordRules } from '../core/recordTransform.js'
 import { isSO, noCollections, type Simulation } from '../core/simulation.js'
@@ -86,7 +87,10 @@ export async function runTransform(
       futureSlot === undefined ? initialFuture(upgrade) : state.rootCopy(futureSlot),
       collectionsOf(nodeId, old, futureSlot, next, upgrade.records, state, journal, writer),
     )
-    writer.write(keys.root(nodeId, next.object), pack(root, `the new state of ${next.className}`))
+    const what = `the new state of ${next.className}`
+    const packed = pack(root, what)
+    checkRoot(root, what)
+    writer.write(keys.root(nodeId, next.object), packed)
     if (isSO(upgrade.pastSO)) {
       const past = slot(next.number, old.version)
       const initial = await upgrade.pastSO.initial(state.rootCopy(old.object), {

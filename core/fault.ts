@@ -5,6 +5,7 @@
  * (C4. A call that failed with a retryable fault was not executed). Faults travel in envelopes, so they are checked by brand:
  * two copies of this class may be loaded.
  */
+import { ignoreThrownPromise } from './maybePromise.js'
 import { shortened, thrownText } from './thrownText.js'
 
 export const faultKinds = [
@@ -155,6 +156,7 @@ export function toFault(thrown: unknown, otherwise: FaultCode): Fault {
   try {
     if (isFault(thrown)) return isReadable(thrown) ? thrown : readFault(thrown, otherwise)
   } catch {}
+  ignoreThrownPromise(thrown)
   return new Fault(otherwise, thrownText(thrown), {}, { cause: thrown })
 }
 

@@ -24,6 +24,14 @@ export function whenSettled<Done>(
   return then.call(promise, fulfilled, rejected) as Promise<Awaited<Done>>
 }
 
+/** Of what was thrown: a promise is no reason, and its rejection is not to end the process. One of another library is left alone: it may be lazy. */
+export function ignoreThrownPromise(thrown: unknown): void {
+  if (typeof thrown !== 'object' || thrown === null) return
+  try {
+    then.call(thrown as Promise<unknown>, nothing, nothing).catch(nothing)
+  } catch {}
+}
+
 /** Whether it is a promise. Nobody waits for it then: its rejection is not to end the process. */
 export function isPromiseIgnored(answer: unknown): boolean {
   const promise = promiseOf(answer)

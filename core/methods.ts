@@ -85,7 +85,9 @@ function checkRemote(prototype: object, name: string, className: string): void {
   const why = whyReserved(name)
   if (why !== undefined)
     throw new Fault('config.invalid', `${className}.${name} can't be a remote method: ${why}; give it another name`)
-  if (typeof Object.getOwnPropertyDescriptor(prototype, name)?.value !== 'function')
+  const property = Object.getOwnPropertyDescriptor(prototype, name)
+  // One that was taken out of the class again is nothing to call.
+  if (property !== undefined && typeof property.value !== 'function')
     throw new Fault('config.invalid', `${className}.${name} is marked and no method: only methods can be remote`)
 }
 

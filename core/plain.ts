@@ -54,6 +54,13 @@ function isPlainObject(value: object, depth: number): boolean {
   return value instanceof Uint8Array || isPlainDate(value)
 }
 
+/** Throws `protocol.bad-arguments` for plain data that is no record, as the root of a persistent state: the object could not go on with it. */
+export function checkRoot(root: unknown, what: string): void {
+  if (typeof root === 'object' && root !== null && isRecord(root)) return
+  const found = Array.isArray(root) ? 'a list' : `${root}`
+  throw new Fault('protocol.bad-arguments', `${what} is ${found}: it has to be a record, as {}`, { path: what })
+}
+
 export function isPlainDate(value: object): value is globalThis.Date {
   return value instanceof globalThis.Date && !Number.isNaN(value.getTime())
 }

@@ -158,6 +158,8 @@ export function isOrdinaryList(value: readonly unknown[]): boolean {
 
 export function isOrdinaryBytes(value: Uint8Array): boolean {
   if (Object.getPrototypeOf(value) !== Uint8Array.prototype || value.buffer.byteLength !== value.byteLength) return false
+  // Others can write to shared memory, and a buffer may grow.
+  if (!(value.buffer instanceof ArrayBuffer) || value.buffer.resizable) return false
   // Their keys are all of their indices: of many they are not looked at.
   return value.length > bytesLookedAtMax || Reflect.ownKeys(value).length === value.length
 }

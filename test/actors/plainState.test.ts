@@ -1,7 +1,8 @@
 /** State is in memory, when a command has ended, as it is after a restart; and what travels arrives as it is kept (docs/guide.md, "Plain data"). */
 import { inspect } from 'node:util'
 import test from 'ava'
-import { command, defineUpgrade, futureSO, NodeObject, none, onlyNodes, query, upgradeClass } from '../../index.js'
+import { command, defineUpgrade, eagerly, futureSO, NodeObject, none, onlyNodes, query, upgradeClass } from '../../index.js'
+import { until } from '../support/eventually.js'
 import { codeOf, TestSystem } from '../support/testSystem.js'
 
 const values: Record<string, () => unknown> = {
@@ -166,3 +167,58 @@ test('an object that is in two places of the state is two when the command has e
   await restarted()
   t.is(await v0.seen(), '[ { n: 2 }, { n: 1 } ]')
 })
+
+const roots: readonly unknown[] = [undefined, null, 7, Number.NaN, 'text', [1], new Date(1), new Uint8Array(1)]
+
+class Root extends NodeObject<{ n: number }> {
+  static override readonly className: string = 'Root.v1'
+  static override initial() {
+    return { n: 1 }
+  }
+  @command become(index: number): void {
+    this.state = roots[index] as { n: number }
+  }
+  @command add(): number {
+    return ++this.state.n
+  }
+}
+
+class RootV2 extends Root {
+  static override readonly className = 'Root.v2'
+}
+
+test('a command that leaves no record as the state is refused, and leaves no trace', async (t) => {
+  const system = await TestSystem.start(t)
+  await (await system.host('h1')).node(Root, 'r')
+  const ref = system.desk.ref(Root, 'r', { version: 0 })
+  for (const index of roots.keys()) {
+    t.is(await codeOf(ref.become(index)), 'protocol.bad-arguments')
+    t.is(await ref.add(), index + 2)
+  }
+})
+
+for (const index of roots.keys()) {
+  test(`a transform that gives no record stalls its upgrade, and the state is as it was: ${inspect(roots[index])}`, async (t) => {
+    const system = await TestSystem.start(t)
+    const host = await system.host('h1')
+    await host.node(Root, 'r')
+    await system.publish(
+      defineUpgrade({
+        title: 'a transform that forgets to return',
+        classUpgrades: [
+          upgradeClass({
+            oldClass: Root,
+            newClass: RootV2,
+            futureSO: none,
+            pastSO: none,
+            transform: () => roots[index] as { n: number },
+            schedule: eagerly(),
+          }),
+        ],
+      }),
+    )
+    await until(() => host.running.status().nodes[0]?.phase === 'stalled', 'it is stalled')
+    t.regex(host.running.status().nodes[0]!.reason!, /the new state of Root\.v2 is .*: it has to be a record/)
+    t.is(await system.desk.ref(Root, 'r', { version: 0 }).add(), 2)
+  })
+}

@@ -47,6 +47,7 @@ const things: Record<string, () => unknown> = {
   'an error whose name throws': () => throwing('name'),
   'a frozen error': () => Object.freeze(new Error('x')),
   'a cycle': cyclic,
+  'a promise that rejects': () => Promise.reject(new Error('thrown, and not awaited')),
   'an error of 2 MB': () => new Error('x'.repeat(2 << 20)),
   'a proxy that is revoked': revoked,
   'a proxy whose traps throw': () =>

@@ -48,6 +48,14 @@ test('a mark on what is no method is refused', (t) => {
   t.throws(() => describeClass(Getter), { message: 'Getter.v1.total is marked and no method: only methods can be remote' })
 })
 
+test('a mark of a method that was taken out of the class again is nothing', (t) => {
+  class Taken extends NodeObject {
+    static override readonly className = 'Taken.v1'
+  }
+  query(Taken.prototype, 'total')
+  t.deepEqual([...describeClass(Taken).methods.keys()], [])
+})
+
 test('a class that names what is no class yet among its calls is told how to', (t) => {
   class Early extends NodeObject {
     static override readonly className = 'Early.v1'

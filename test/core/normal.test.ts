@@ -30,6 +30,8 @@ const odd: Record<string, () => unknown> = {
   'a class of bytes': () => [new Bytes(2)],
   'bytes of a larger buffer': () => [new Uint8Array(buffer, 2, 3)],
   'two views of one buffer': () => [new Uint8Array(buffer), new Uint8Array(buffer)],
+  'bytes of shared memory': () => [new Uint8Array(new SharedArrayBuffer(3))],
+  'bytes that may grow': () => [new Uint8Array(new ArrayBuffer(3, { maxByteLength: 8 }))],
   'bytes with a field': () => [Object.assign(new Uint8Array(2), { total: 1 })],
   'a class of lists': () => ({ list: Sub.from([1, 2]) }),
   'a list with a field': () => [Object.assign([1], { total: 1 })],
