@@ -22,7 +22,8 @@ export class BundleFetches {
   readonly #parts = new Map<string, Part>()
   readonly #underWay = new Map<string, Promise<Uint8Array>>()
 
-  constructor(private readonly ask: (digest: string, index: number) => Promise<unknown>) {}
+  /** `ask` answers a chunk; `length` is how long it should be. */
+  constructor(private readonly ask: (digest: string, index: number, length: number) => Promise<unknown>) {}
 
   /** Throws `upgrade.fetch`, or whatever asking throws, where it can't be had now, and `upgrade.digest` where it is another one. */
   fetch(bundle: Manifest['bundle']): Promise<Uint8Array> {
@@ -41,8 +42,8 @@ export class BundleFetches {
     part.tries++
     for (; part.chunks < chunkCount(bytes); part.chunks++) {
       const index = part.chunks
-      const chunk = await this.ask(digest, index)
       const at = index * bundleChunkBytes
+      const chunk = await this.ask(digest, index, Math.min(bundleChunkBytes, bytes - at))
       if (!(chunk instanceof Uint8Array) || at + chunk.length > bytes)
         throw new Fault('upgrade.fetch', `chunk ${index} of bundle ${digest} is missing or too long`)
       part.whole.set(chunk, at)

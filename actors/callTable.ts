@@ -148,6 +148,11 @@ export class CallTable {
     outbox.onUnsent = (parcel, fault) => this.#unsent(parcel, fault)
   }
 
+  /** The largest payload that one message may have now. */
+  get payloadBytesMax(): number {
+    return this.transport.payloadBytesMax
+  }
+
   /** `now`, and every deadline, is by the clock that never goes back. */
   call(caller: Caller, call: OutgoingCall, now = this.clock.monotonicMs()): Promise<unknown> {
     return new Promise((resolve, reject) => {

@@ -32,6 +32,7 @@ import { checkSigned, type Signed } from '../core/signed.js'
 import { serverQueue, subjectsOf } from '../core/subjects.js'
 import { VerifiedHistory } from '../core/verifiedHistory.js'
 import { AnswerLine } from './answerLine.js'
+import { pieceBytesMax, withPiece } from './chunkPieces.js'
 import { DeathRounds } from './deathRounds.js'
 import { Relearning } from './relearning.js'
 import { ServedBundles } from './servedBundles.js'
@@ -202,7 +203,7 @@ export class UpgradeServer {
       case 'teach':
         return this.#teach(args[0], args[1])
       case 'teachChunk':
-        return this.#teachChunk(args[0], args[1], args[2])
+        return this.#teachChunk(args)
       default:
         throw noSuchMethod(method)
     }
@@ -211,7 +212,7 @@ export class UpgradeServer {
   #change({ method, args }: CallEnvelope): Promise<unknown> {
     switch (method) {
       case 'putChunk':
-        return this.#putChunk(args[0], args[1], args[2])
+        return this.#putChunk(args)
       case 'install':
         return this.#install(args[0], args[1])
       case 'direct':
@@ -256,11 +257,12 @@ export class UpgradeServer {
     return fitting.map(({ bytes, signature }) => [bytes, signature])
   }
 
-  async #chunk([digest, index]: readonly unknown[]): Promise<unknown> {
-    if (!isDigest(digest) || !isChunkIndex(index)) throw badArguments('chunk(digest, index)')
+  async #chunk([digest, index, from = null]: readonly unknown[]): Promise<unknown> {
+    if (!isDigest(digest) || !isChunkIndex(index) || !isPlace(from)) throw badArguments('chunk(digest, index, from)')
     const bytes = await this.#bundles.chunk(digest, index)
     if (bytes === undefined) throw new Fault('upgrade.fetch', `there is no chunk ${index} of bundle ${digest}`)
-    return bytes
+    if (from === null) return bytes
+    return bytes.subarray(from, from + pieceBytesMax(this.#options.transport.payloadBytesMax))
   }
 
   async #teach(bytes: unknown, signature: unknown): Promise<null> {
@@ -274,16 +276,26 @@ export class UpgradeServer {
     return null
   }
 
-  async #teachChunk(digest: unknown, index: unknown, bytes: unknown): Promise<null> {
-    if (!isDigest(digest) || !isChunkIndex(index) || !isChunk(bytes)) throw badArguments(chunkArguments)
+  async #teachChunk(args: readonly unknown[]): Promise<unknown> {
+    const { digest, index, bytes, answer } = await this.#given(args)
     await this.#relearning.teachChunk(digest, index, bytes)
-    return null
+    return answer
   }
 
-  async #putChunk(digest: unknown, index: unknown, bytes: unknown): Promise<null> {
-    if (!isDigest(digest) || !isChunkIndex(index) || !isChunk(bytes)) throw badArguments(chunkArguments)
+  async #putChunk(args: readonly unknown[]): Promise<unknown> {
+    const { digest, index, bytes, answer } = await this.#given(args)
     await this.#options.database.putChunk(digest, index, bytes)
-    return null
+    return answer
+  }
+
+  /** A chunk, or what is there of one with the piece that is given. */
+  async #given([digest, index, bytes, from = null]: readonly unknown[]) {
+    if (!isDigest(digest) || !isChunkIndex(index) || !isChunk(bytes) || !isPlace(from)) throw badArguments(chunkArguments)
+    if (from === null) return { digest, index, bytes, answer: null }
+    const chunk = withPiece(await this.#options.database.getChunk(digest, index), bytes, from)
+    if (chunk === undefined) throw badArguments(`the piece of chunk ${index} before byte ${from} is missing`)
+    if (!isChunk(chunk)) throw badArguments(chunkArguments)
+    return { digest, index, bytes: chunk, answer: { bytes: chunk.length } }
   }
 
   /** Installs the manifest after the newest one, once its bundle is stored. The same manifest again is answered as done. */
@@ -435,7 +447,12 @@ export class UpgradeServer {
   }
 }
 
-const chunkArguments = `digest, index, bytes: at most ${bundleChunkBytes} bytes`
+const chunkArguments = `digest, index, bytes, from: at most ${bundleChunkBytes} bytes`
+
+/** Where a piece of a chunk begins; null: it is the whole chunk. */
+function isPlace(value: unknown): value is number | null {
+  return value === null || (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < bundleChunkBytes)
+}
 
 function isChunk(value: unknown): value is Uint8Array {
   return value instanceof Uint8Array && value.length <= bundleChunkBytes

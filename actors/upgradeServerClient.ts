@@ -11,6 +11,7 @@ import type { Signed } from '../core/signed.js'
 import { type Subjects, subjectsOf } from '../core/subjects.js'
 import { BundleFetches } from './bundleFetches.js'
 import { CallTable, type Pace } from './callTable.js'
+import { fetchChunk, giveChunk } from './chunkPieces.js'
 import type { HostSettings } from './settings.js'
 import { tokens } from './tokens.js'
 
@@ -22,7 +23,7 @@ const manifestsAtOnce = 16
 @injectable()
 export class UpgradeServerClient {
   readonly #subjects: Subjects
-  readonly #bundles = new BundleFetches((digest, index) => this.#askChunk(digest, index))
+  readonly #bundles = new BundleFetches((digest, index, length) => this.#askChunk(digest, index, length))
 
   constructor(
     @inject(tokens.clock) private readonly clock: Clock,
@@ -97,7 +98,9 @@ export class UpgradeServerClient {
   }
 
   async putBundle(digest: string, bundle: Uint8Array): Promise<void> {
-    await inChunks(bundle, (index, chunk) => this.#change('putChunk', [digest, index, chunk]))
+    await inChunks(bundle, (index, chunk) =>
+      giveChunk(chunk, this.calls.payloadBytesMax, (...piece) => this.#change('putChunk', [digest, index, ...piece])),
+    )
   }
 
   /** Gives back a manifest that the upgrade server has lost, or shows one that is not its own: then it throws `upgrade.forked`. */
@@ -107,7 +110,9 @@ export class UpgradeServerClient {
 
   /** Gives back a bundle that it misses. */
   async teachBundle(digest: string, bundle: Uint8Array): Promise<void> {
-    await inChunks(bundle, (index, chunk) => this.#ask('teachChunk', [digest, index, chunk]))
+    await inChunks(bundle, (index, chunk) =>
+      giveChunk(chunk, this.calls.payloadBytesMax, (...piece) => this.#ask('teachChunk', [digest, index, ...piece])),
+    )
   }
 
   /** Has a directive carried out, and answers what came of it. Throws `upgrade.conflict` when it is not the next one any more. */
@@ -126,10 +131,12 @@ export class UpgradeServerClient {
   }
 
   /** A server that is busy serves those who wait in the order in which they came: asking more often gets nobody anything earlier. */
-  #askChunk(digest: string, index: number): Promise<unknown> {
+  #askChunk(digest: string, index: number, length: number): Promise<unknown> {
     const { chunkDeadlineMs, chunkResendMs, backoffMs, backoffMsMax } = this.settings
     const pace: Pace = { resendMs: chunkResendMs, pauseMs: backoffMs, pauseMsMax: backoffMsMax }
-    return this.#answerOf(this.#subjects.server, 'chunk', [digest, index], chunkDeadlineMs, pace)
+    return fetchChunk(length, (from) =>
+      this.#answerOf(this.#subjects.server, 'chunk', [digest, index, from], chunkDeadlineMs, pace),
+    )
   }
 
   #change(method: string, args: readonly unknown[]): Promise<unknown> {
