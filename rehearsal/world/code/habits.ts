@@ -65,6 +65,8 @@ export const usualHabits: readonly Habit[] = [
   'endless',
   'ticks',
   'lookers',
+  'unnamedServers',
+  'rumours',
   'sameNames',
   'tables',
 ]
