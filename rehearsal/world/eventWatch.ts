@@ -16,7 +16,8 @@ interface Announced {
 }
 
 const serving: ReadonlySet<Phase> = new Set<Phase>(['current', 'fetching', 'verifying', 'scheduled', 'stalled'])
-const harmless: ReadonlySet<Step['kind']> = new Set<Step['kind']>([
+/** Steps that cost nobody an event. */
+export const harmless: ReadonlySet<Step['kind']> = new Set<Step['kind']>([
   'call',
   'publish',
   'join',

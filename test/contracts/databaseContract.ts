@@ -1012,8 +1012,7 @@ export function databaseContract(
         'the database answers again',
         10_000,
       )
-      for (const [, use] of everyMethod) await use(database)
-      t.pass()
+      for (const [name, use] of everyMethod) await t.notThrowsAsync(use(database), name)
     },
   )
 

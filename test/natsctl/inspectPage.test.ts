@@ -240,7 +240,7 @@ test('what is missing is said', async (t) => {
   recording.add([{ type: 'lost', at: Date.now(), hostId: 'h1', messages: 2, dropped: 1200 }])
   const said = 'Not all is shown: 1,200 events were more than the hosts could tell in time, 2 messages were lost on the way.'
   await page.getByText(said).waitFor()
-  t.pass()
+  t.true(await page.locator('#losses').isVisible())
 })
 
 test('what others wrote never becomes markup', async (t) => {
@@ -262,5 +262,5 @@ test('a page whose natsctl has ended says so', async (t) => {
   await page.getByText('live', { exact: true }).waitFor()
   await server.close()
   await page.getByText('natsctl does not answer').waitFor()
-  t.pass()
+  t.false(await page.getByText('live', { exact: true }).isVisible())
 })

@@ -23,7 +23,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   { patch: '08-two-hosts-serve-a-node', shownBy: 'moves', rules: ['C2', 'C3', 'C10', 'A1'], firstSeed: 9 },
   { patch: '09-comeback-is-an-undo', shownBy: null, rules: ['P1', 'P3', 'C10'], firstSeed: 12 },
   { patch: '10-nested-call-sends-for-its-outer', shownBy: 'cycles', rules: ['C10'], firstSeed: 17 },
-  { patch: '11-introduced-event-is-lost', shownBy: 'rumours', rules: ['E1'], firstSeed: 271 },
+  { patch: '11-introduced-event-is-lost', shownBy: 'rumours', rules: ['E1'], firstSeed: 1695 },
   { patch: '12-callers-count-as-servers', shownBy: 'unnamedServers', rules: ['C10'], firstSeed: 17 },
   { patch: '14-schedules-see-two-moments', shownBy: 'lookers', rules: ['S2'], firstSeed: 134 },
   { patch: '15-retry-heeded-at-each-restart', shownBy: 'restarts', rules: ['P4'], firstSeed: 47 },
