@@ -6,6 +6,7 @@ import { inject, injectable } from 'tsyringe'
 import { Fault, isFault } from '../core/fault.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { NodeRow, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import { frozen } from '../core/schedulingView.js'
 import { HostSession } from './hostSession.js'
 import type { HostSettings } from './settings.js'
 import { tokens } from './tokens.js'
@@ -40,7 +41,7 @@ export class Population {
     if (service === undefined) return rows
     let found = byService.get(service)
     if (found === undefined) {
-      found = rows.filter((row) => row.service === service)
+      found = Object.freeze(rows.filter((row) => row.service === service))
       byService.set(service, found)
     }
     return found
@@ -55,7 +56,8 @@ export class Population {
       const message = 'the upgrade database has lost something, and not all hosts have told of their nodes yet'
       throw new Fault('unavailable.disconnected', message, { doubt })
     }
-    return this.database.nodes()
+    // One reading is for all who ask: none of them sorts or changes it for the others.
+    return frozen(await this.database.nodes())
   }
 }
 

@@ -116,7 +116,7 @@ export class SourcedView implements SchedulingView {
 }
 
 /** A write through a privileged observer fails loudly. */
-function frozen<T>(value: T): T {
+export function frozen<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !(value instanceof Uint8Array)) {
     for (const item of Object.values(value)) frozen(item)
     Object.freeze(value)

@@ -41,33 +41,35 @@ const orderOf = perReading((rows, target) => {
   return { group, ranks: new Map(group.map(({ nodeId }, rank) => [nodeId, rank])) }
 })
 
+/** Looks are at most a second apart, and take what the answer takes. */
+const lookMsMax = 2_000
+
 /**
- * How long nodes have served at the new version: since their rows say so, or since this function has seen it, whichever is longer. Rows tell the
- * time of day of their hosts; a clock that is set back must not make a step wait for hours.
+ * How long nodes have served at the new version, as this function has seen it. Of those that did when it first looked their rows say it, which
+ * tell the time of day of their hosts. A clock that is set back must not make a step wait for hours, nor one that is set forward end it.
  */
 class Baking {
-  #nowMs = 0
+  #nowMs: number | undefined
   #lookedMs = 0
-  #isFirst = true
-  readonly #seenMs = new Map<string, number>()
+  /** When they began, in looked time; null for those that have not. */
+  readonly #beganMs = new Map<string, number | null>()
 
   constructor(private readonly bakeMs: number) {}
 
   look(nowMs: number): void {
-    // What the clock went back is left out.
-    if (!this.#isFirst) this.#lookedMs += Math.max(0, nowMs - this.#nowMs)
-    this.#isFirst = false
+    if (this.#nowMs !== undefined) this.#lookedMs += Math.min(lookMsMax, Math.max(0, nowMs - this.#nowMs))
     this.#nowMs = nowMs
   }
 
   isOver(row: NodeRow, target: Version): boolean {
     if (!isDone(row, target)) {
-      this.#seenMs.delete(row.nodeId)
+      this.#beganMs.set(row.nodeId, null)
       return false
     }
-    const seenMs = this.#seenMs.get(row.nodeId) ?? this.#lookedMs
-    this.#seenMs.set(row.nodeId, seenMs)
-    return Math.max(this.#nowMs - row.since, this.#lookedMs - seenMs) >= this.bakeMs
+    let beganMs = this.#beganMs.get(row.nodeId)
+    beganMs ??= beganMs === null ? this.#lookedMs : this.#lookedMs - Math.max(0, this.#nowMs! - row.since)
+    this.#beganMs.set(row.nodeId, beganMs)
+    return this.#lookedMs - beganMs >= this.bakeMs
   }
 }
 

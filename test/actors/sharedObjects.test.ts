@@ -11,6 +11,7 @@ import {
   none,
   onlyNodes,
   query,
+  schedule,
   type Upgrade,
   upgradeClass,
 } from '../../index.js'
@@ -270,4 +271,39 @@ test('a query whose answer is lost is sent again with the arguments that it had'
   const ref = system.desk.ref(Basket, 'b', { version: 0 })
   t.deepEqual(await changedAtOnce((items) => ref.names(items)), ['as it was'])
   t.true(dropped > 1)
+})
+
+test('the rows that a schedule is given are nobody’s to change: nodes of a host share one reading', async (t) => {
+  const system = await TestSystem.start(t)
+  const host = await system.host('h1')
+  for (const nodeId of ['n1', 'n2']) await host.node(ListV1, nodeId)
+  class ListV2 extends ListV1 {
+    static override readonly className = 'List.v2'
+  }
+  const changes = [(rows: any[]) => rows.reverse(), (rows: any[]) => (rows[0].version = 7), (rows: any[]) => rows.pop()]
+  const refused: string[] = []
+  await system.publish(
+    defineUpgrade({
+      title: 'a schedule that sorts what it was given',
+      classUpgrades: [
+        upgradeClass({
+          oldClass: ListV1,
+          newClass: ListV2,
+          futureSO: none,
+          pastSO: none,
+          transform: (old) => old,
+          schedule: schedule('changes', async (view) => {
+            for (const service of [undefined, 'list'])
+              for (const change of changes) {
+                const rows = (await view.nodes(service)) as any[]
+                t.throws(() => change(rows), { instanceOf: TypeError })
+                refused.push(view.nodeId)
+              }
+          }),
+        }),
+      ],
+    }),
+  )
+  await until(() => host.running.status().nodes.every(({ version }) => version === 1), 'both have gone')
+  t.is(refused.length, 12)
 })

@@ -110,6 +110,23 @@ test('steps: a clock that is set back by an hour does not make a step wait for t
   t.is(nodes.upgraded.length, 6)
 })
 
+test('steps: a clock that is set forward by hours ends no bake time', async (t) => {
+  const nodes = new Population(
+    1,
+    nodeIds(6).map((nodeId) => ({ nodeId, schedule: steps(['3 nodes', 'all'], { bake: '60s' }) })),
+    2 * hour,
+  )
+  await nodes.runFor(10_000)
+  t.is(nodes.upgraded.length, 3)
+  for (let set = 0; set < 3; set++) {
+    nodes.clock.setBy(3 * hour)
+    await nodes.runFor(10_000)
+    t.is(nodes.signalled.length, 3)
+  }
+  await nodes.runFor(50_000)
+  t.is(nodes.upgraded.length, 6)
+})
+
 test('steps: a step that does not come to its end holds the later ones; a dead node holds none', async (t) => {
   const ids = nodeIds(10)
   const nodes = new Population(
