@@ -11,7 +11,7 @@ import type { HostObserver } from '../core/hostEvents.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Random } from '../core/ports/random.js'
 import type { Heard, NodeFigures, NodeStatus, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
-import type { Standing } from '../core/standing.js'
+import type { Session, Standing } from '../core/standing.js'
 import { HostFence } from './hostFence.js'
 import { HostSession } from './hostSession.js'
 import type { HostSettings } from './settings.js'
@@ -32,6 +32,7 @@ const always: Start = { check() {} }
 export class Registrar {
   readonly #rows = new Map<string, NodeStatus>()
   readonly #registrations = new Map<string, Registration>()
+  readonly #registeredMs = new Map<string, number>()
   readonly #unreported = new Set<string>()
   /** Nodes that have stopped here. */
   readonly #left = new Set<string>()
@@ -89,17 +90,12 @@ export class Registrar {
     const { clock, settings, database, session } = this
     const { nodeId } = status
     for (let waits = 0; ; waits++) {
-      const answer = await within(
-        clock,
-        settings.fenceAnswerMs,
-        database.register(status, settings.leaseMs, session.now),
-        noAnswer,
-      )
+      const answer = await within(clock, settings.fenceAnswerMs, database.register(status, settings.leaseMs, this.#now), noAnswer)
       this.#stands(answer.standing)
       if (!answer.registered) throw taken(nodeId, answer.directoryId, answer.hostId)
       start.check()
       this.#rows.set(nodeId, status)
-      this.#registrations.set(nodeId, 'registered')
+      this.#registered(nodeId, answer.standing)
       const { predecessor } = answer
       if (predecessor === undefined || session.isOver(predecessor.session)) return
       if (waits === 0) {
@@ -129,6 +125,7 @@ export class Registrar {
   release(nodeId: string): void {
     if (this.#rows.delete(nodeId)) this.#left.add(nodeId)
     this.#registrations.delete(nodeId)
+    this.#registeredMs.delete(nodeId)
     this.#unreported.delete(nodeId)
   }
 
@@ -173,7 +170,7 @@ export class Registrar {
   }
 
   async #store(rows: readonly NodeStatus[]): Promise<void> {
-    const { database, settings, session } = this
+    const { database, settings } = this
     const registered: NodeStatus[] = []
     for (const row of rows) {
       const { nodeId } = row
@@ -181,13 +178,22 @@ export class Registrar {
         if (this.#rows.has(nodeId)) registered.push(row)
         continue
       }
-      const answer = await database.register(row, settings.leaseMs, session.now)
+      const answer = await database.register(row, settings.leaseMs, this.#now)
       this.#stands(answer.standing)
       // Not a node that was released meanwhile: its lease is no longer this host's to renew.
-      if (answer.registered && this.#rows.has(nodeId)) this.#registrations.set(nodeId, 'registered')
+      if (answer.registered && this.#rows.has(nodeId)) this.#registered(nodeId, answer.standing)
       if (!answer.registered) void this.#taken(nodeId, taken(nodeId, answer.directoryId, answer.hostId), true)
     }
-    if (registered.length > 0) this.#hear(await database.report(registered, settings.leaseMs, session.now))
+    if (registered.length > 0) this.#hear(await database.report(registered, settings.leaseMs, this.#now))
+  }
+
+  #registered(nodeId: string, standing: Standing | undefined): void {
+    this.#registrations.set(nodeId, 'registered')
+    if (standing !== undefined) this.#registeredMs.set(nodeId, standing.stampMs)
+  }
+
+  get #now(): Session {
+    return { ...this.session.now, registeredMs: this.#registeredMs }
   }
 
   #hear({ unknown, forgotten, elsewhere, standing }: Heard): void {
@@ -263,9 +269,9 @@ export class Registrar {
     const moment = this.fence.moment()
     try {
       if (nodeIds.length === 0) return
-      const { clock, settings, database, session } = this
+      const { clock, settings, database } = this
       const answerMs = Math.min(settings.fenceAnswerMs, settings.leaseMs / 3)
-      this.#hear(await within(clock, answerMs, database.renew(nodeIds, settings.leaseMs, session.now), noAnswer))
+      this.#hear(await within(clock, answerMs, database.renew(nodeIds, settings.leaseMs, this.#now), noAnswer))
     } finally {
       // A database that does not answer knows of nobody else who could have the nodes.
       this.fence.asked(moment)

@@ -25,6 +25,8 @@ export interface Session {
   readonly epoch: string | null
   /** Earlier starts that have surely ended: none of them is newer than this one, whatever the clocks say. */
   readonly over?: readonly string[]
+  /** The stamp that came when each of its nodes was registered last. An order to forget the node that is older than this is obsolete. */
+  readonly registeredMs?: ReadonlyMap<string, number>
 }
 
 /** `restarted`: another process answers. `lost`: somebody has seen more than is here. `silent`: nobody was heard for long, but nothing is lost. */

@@ -87,6 +87,30 @@ test('a node that was forgotten before the loss is not registered again by a hos
   t.deepEqual(Object.keys(await rows(system)), ['n2'])
 })
 
+test('a node that was forgotten and has started anew is registered again, when the database goes back to a moment between', async (t) => {
+  const system = await started(t)
+  const host = await system.host('a')
+  const handle = await host.node(NotesV1, 'n1')
+  await handle.stop()
+  await system.database.forget('n1')
+  const backup = system.udb.backup()
+  const again = await host.node(NotesV1, 'n1')
+  system.udb.restore(backup)
+  await until(async () => (await rows(system)).n1 === 0, 'it is registered again')
+  // An order that is newer than that holds.
+  await system.database.forget('n1')
+  let renewals = 0
+  host.changeDatabase({
+    renew: (...args) => {
+      renewals++
+      return system.database.renew(...args)
+    },
+  })
+  await until(() => renewals >= 3, 'the host has been told')
+  t.deepEqual(await rows(system), {})
+  await again.stop()
+})
+
 test('a fail-over that lost its last second: rows, clients and a slot that was given back are as they should be', async (t) => {
   let mayOthersGo = false
   const system = await started(t, { limit: { nodes: 1 } }, { deathRound: 5, deathDelay: 400 })

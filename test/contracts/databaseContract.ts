@@ -42,6 +42,7 @@ export class Starting implements Session {
   epoch: string | null = null
   readonly hostId: string
   readonly over: string[] = []
+  readonly registeredMs = new Map<string, number>()
 
   constructor(
     readonly id: string,

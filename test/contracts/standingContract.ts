@@ -38,8 +38,10 @@ export function standingContract(
       await body(t, database, under)
     })
   const tells = async (database: UpgradeDatabase, by: Starting, nodeIds: readonly string[], leaseMs = long) => {
-    for (const nodeId of nodeIds)
-      by.hear(await database.register(statusOf(nodeId, { directoryId: by.directoryId, hostId: by.hostId }), leaseMs, by))
+    for (const nodeId of nodeIds) {
+      const answer = await database.register(statusOf(nodeId, { directoryId: by.directoryId, hostId: by.hostId }), leaseMs, by)
+      by.registeredMs.set(nodeId, by.hear(answer).standing!.stampMs)
+    }
     by.epoch = by.hear(await database.renew(nodeIds, leaseMs, by)).standing!.epoch
   }
   const doubtOf = async (database: UpgradeDatabase) => (await database.standing())?.probation?.doubt ?? null
@@ -239,6 +241,40 @@ export function standingContract(
       },
     )
   }
+
+  lossy(
+    'an order to forget a node that comes back with an older copy is obsolete for a node that was registered after it',
+    async (t, database, under) => {
+      const by = new Starting('s1', 'dir1', 9_000)
+      await tells(database, by, ['again', 'gone'])
+      await database.forget('again')
+      await database.forget('gone')
+      const lose = await under.backup()
+      // Also within the same millisecond.
+      await tells(database, by, ['again'])
+      await lose()
+      const { standing: _, ...renewed } = by.hear(await database.renew(['again', 'gone'], long, by))
+      t.deepEqual(renewed, { ...nothing, unknown: ['again'], forgotten: ['gone'] })
+      const statuses = ['again', 'gone'].map((nodeId) => statusOf(nodeId, { directoryId: 'dir1' }))
+      const { standing: __, ...reported } = by.hear(await database.report(statuses, long, by))
+      t.deepEqual(reported, { ...nothing, unknown: ['again'], forgotten: ['gone'] })
+      t.deepEqual((await database.renew(['again'], long)).forgotten, ['again'], 'for one who does not say when it registered')
+    },
+  )
+
+  fenced(
+    'a node that is forgotten after its registration stays so, though the clock was set back meanwhile',
+    async (t, database) => {
+      const by = new Starting('s1', 'dir1')
+      by.stampMs = Date.now() + 60_000
+      await tells(database, by, ['n1'])
+      await database.forget('n1')
+      t.deepEqual((await database.renew(['n1'], long, by)).forgotten, ['n1'])
+      by.stampMs = 0
+      const after = await database.register(statusOf('n1', { directoryId: 'dir1' }), long, by)
+      t.true(after.standing!.stampMs > Date.now() + 30_000, 'a registration after it is newer than it')
+    },
+  )
 
   lossy(
     'a database that has restarted is on probation, also for one who comes for the first time',

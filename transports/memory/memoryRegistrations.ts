@@ -25,7 +25,7 @@ import { forgottenKeptMs, lapsedKeptMs } from '../udbFactory.js'
 /** Plain data, so that a backup can be a copy. */
 export interface RegistrationTables {
   readonly nodes: Map<string, Registration>
-  /** Nodes that an operator has forgotten, and when. */
+  /** Nodes that an operator has forgotten, and when: not before the newest stamp of the start that had registered them. */
   readonly forgotten: Map<string, number>
   /** The newest stamp of each session. */
   readonly stamps: Map<string, number>
@@ -37,6 +37,11 @@ interface Registration {
   readonly leaseEndsMs: number
   readonly start: Start | undefined
   readonly predecessor: (Start & { readonly leaseEndsMs: number }) | undefined
+}
+
+/** Empty for one who does not say who it is. */
+interface Told {
+  readonly standing?: Standing
 }
 
 interface Start {
@@ -58,8 +63,8 @@ export class MemoryRegistrations {
   ) {}
 
   register(status: NodeStatus, leaseMs: number, session: Session | undefined): RegisterAnswer & { readonly left?: string } {
-    const { nodes, forgotten } = this.tables
-    const standing = this.#heard(session, leaseMs)
+    const { nodes } = this.tables
+    let standing = this.#heard(session, leaseMs)
     const { nodeId, directoryId, service } = status
     const found = nodes.get(nodeId)
     const isOwned = found !== undefined && found.status.directoryId !== null
@@ -76,7 +81,7 @@ export class MemoryRegistrations {
       if (!session?.over?.includes(other.session)) return elsewhere()
       mine = { ...mine!, startedMs: other.startedMs + 1 }
     }
-    forgotten.delete(nodeId)
+    standing = this.#unforget(nodeId, session, standing)
     let predecessor = found?.predecessor
     if (other !== undefined && other.hostId !== '' && found!.leaseEndsMs > this.nowMs) {
       const leaseEndsMs = Math.max(found!.leaseEndsMs, predecessor?.leaseEndsMs ?? 0)
@@ -124,7 +129,7 @@ export class MemoryRegistrations {
     for (const each of all) {
       const found = this.tables.nodes.get(each.nodeId)
       if (found === undefined) {
-        if (this.tables.forgotten.has(each.nodeId)) forgotten.push(each.nodeId)
+        if (this.#isForgotten(each.nodeId, session)) forgotten.push(each.nodeId)
         else unknown.push(each.nodeId)
         continue
       }
@@ -164,8 +169,27 @@ export class MemoryRegistrations {
   }
 
   forget(nodeId: string): void {
-    this.tables.nodes.delete(nodeId)
-    this.tables.forgotten.set(nodeId, this.nowMs)
+    const { nodes, forgotten, stamps } = this.tables
+    const session = nodes.get(nodeId)?.start?.session
+    nodes.delete(nodeId)
+    forgotten.set(nodeId, Math.max(this.nowMs, (session && stamps.get(session)) || 0))
+  }
+
+  /** A mark that is older than the registration has come back with an older copy of the database. */
+  #isForgotten(nodeId: string, session: Session | undefined): boolean {
+    const sinceMs = this.tables.forgotten.get(nodeId)
+    return sinceMs !== undefined && sinceMs >= (session?.registeredMs?.get(nodeId) ?? 0)
+  }
+
+  /** With a stamp that is newer than the mark. */
+  #unforget(nodeId: string, session: Session | undefined, heard: Told): Told {
+    const { forgotten, stamps } = this.tables
+    const sinceMs = forgotten.get(nodeId)
+    forgotten.delete(nodeId)
+    const { standing } = heard
+    if (session === undefined || standing === undefined || sinceMs === undefined || standing.stampMs > sinceMs) return heard
+    stamps.set(session.id, sinceMs + 1)
+    return { standing: { ...standing, stampMs: sinceMs + 1 } }
   }
 
   rows(service: string | undefined): readonly NodeRow[] {
@@ -226,7 +250,7 @@ export class MemoryRegistrations {
       this.tables.attendance = doubted(attendance!, 'lost', this.nowMs, nextEpoch(attendance, this.nowMs, session))
   }
 
-  #heard(session: Session | undefined, leaseMs: number | null): { readonly standing?: Standing } {
+  #heard(session: Session | undefined, leaseMs: number | null): Told {
     if (session === undefined) return {}
     const { stamps } = this.tables
     const { nowMs, run } = this

@@ -146,16 +146,20 @@ class RedisDatabase implements UpgradeDatabase {
 
   async report(statuses: readonly NodeStatus[], leaseMs: number, session?: Session): Promise<Heard> {
     const answers = await inParts(statuses, (part) => {
-      const rows = part.flatMap((status) => [status.nodeId, `${status.service}/${status.directoryId ?? ''}`, encodeRow(status)])
+      const rows = part.flatMap((status) => {
+        const { nodeId, service, directoryId } = status
+        return [nodeId, registeredMs(nodeId, session), `${service}/${directoryId ?? ''}`, encodeRow(status)]
+      })
       return this.redis.call((client) => client.theseusReport(...this.keys.nodes, leaseMs, ...argumentsOf(session), ...rows))
     })
     return heardOf(answers as readonly HeardAnswer[])
   }
 
   async renew(nodeIds: readonly string[], leaseMs: number, session?: Session): Promise<Heard> {
-    const answers = await inParts(nodeIds, (part) =>
-      this.redis.call((client) => client.theseusRenew(...this.keys.nodes, leaseMs, ...argumentsOf(session), ...part)),
-    )
+    const answers = await inParts(nodeIds, (part) => {
+      const nodes = part.flatMap((nodeId) => [nodeId, registeredMs(nodeId, session)])
+      return this.redis.call((client) => client.theseusRenew(...this.keys.nodes, leaseMs, ...argumentsOf(session), ...nodes))
+    })
     return heardOf(answers as readonly HeardAnswer[])
   }
 
@@ -431,4 +435,9 @@ function text(bytes: Uint8Array): string {
 /** ioredis sends the bytes of a Buffer, but the text of any other Uint8Array. */
 function bufferOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+/** 0 where that is not known: then an order to forget it is always newer. */
+function registeredMs(nodeId: string, session: Session | undefined): number {
+  return session?.registeredMs?.get(nodeId) ?? 0
 }

@@ -173,23 +173,41 @@ local function sessionFrom(first)
   }
 end
 
-local function isForgotten(id)
-  local since = tonumber(redis.call('ZMSCORE', leases, 'forgotten/' .. id)[1] or '0')
-  return since > now
+-- When the node was forgotten; nil if it was not, or longer ago than that is kept.
+local function forgottenMs(id)
+  local keptUntilMs = tonumber(redis.call('ZMSCORE', leases, 'forgotten/' .. id)[1] or '0')
+  return keptUntilMs > now and keptUntilMs - ${forgottenKeptMs} or nil
 end
 
-local function rememberForgotten(id)
-  redis.call('ZADD', leases, whole(now + ${forgottenKeptMs}), 'forgotten/' .. id)
+-- A mark that is older than the registration has come back with an older copy of the database.
+local function isForgotten(id, registeredMs)
+  local sinceMs = forgottenMs(id)
+  return sinceMs ~= nil and sinceMs >= registeredMs
 end
 
--- A report or renewal of each node by a session: stores what \`store\` does with those that are its own, and says which are not.
+-- Not before the newest stamp of the start that had registered it, also where the clock was set back.
+local function rememberForgotten(id, start)
+  local stampMs = start and tonumber(redis.call('ZMSCORE', leases, 'host/' .. start.session)[1] or '0') or 0
+  redis.call('ZADD', leases, whole(math.max(now, stampMs) + ${forgottenKeptMs}), 'forgotten/' .. id)
+end
+
+-- Answers a stamp that is newer than the mark.
+local function unforget(id, session, stampMs)
+  local sinceMs = forgottenMs(id)
+  redis.call('ZREM', leases, 'forgotten/' .. id)
+  if not stampMs or not sinceMs or stampMs > sinceMs then return stampMs end
+  redis.call('ZADD', leases, whole(sinceMs + 1), 'host/' .. session.id)
+  return sinceMs + 1
+end
+
+-- A report or renewal of each node by a session, the second of what is listed of it is when it was registered: stores what \`store\` does with those that are its own, and says which are not.
 local function each(session, list, step, store)
   local unknown, forgotten, elsewhere = {}, {}, {}
   for i = list, #ARGV, step do
     local id = ARGV[i]
     local place = redis.call('HGET', registrations, id)
     if not place then
-      local to = isForgotten(id) and forgotten or unknown
+      local to = isForgotten(id, tonumber(ARGV[i + 1])) and forgotten or unknown
       to[#to + 1] = id
     else
       local _, directory = split(place)

@@ -108,7 +108,7 @@ if found then
 end
 redis.call('HSET', registrations, id, place)
 if isFenced then keepStart(id, start) end
-redis.call('ZREM', leases, 'forgotten/' .. id)
+stampMs = unforget(id, session, stampMs)
 redis.call('ZADD', members, 0, service .. '/' .. id)
 redis.call('HSET', rows, id, row)
 renew(id, place, leaseMs)
@@ -118,11 +118,11 @@ return { 1, before, beforeHost, leftMs, standing(a, stampMs) }`),
   theseusReport: nodeScript(`
 local leaseMs, session = ARGV[1], sessionFrom(2)
 local a, stampMs = heard(session, tonumber(leaseMs))
-local unknown, forgotten, elsewhere = each(session, 8, 3, function(i, id, place, directory)
-  local _, own = split(ARGV[i + 1])
+local unknown, forgotten, elsewhere = each(session, 8, 4, function(i, id, place, directory)
+  local _, own = split(ARGV[i + 2])
   if directory ~= '' and directory ~= own then return 'elsewhere' end
-  if place ~= ARGV[i + 1] then return 'unknown' end
-  redis.call('HSET', rows, id, ARGV[i + 2])
+  if place ~= ARGV[i + 2] then return 'unknown' end
+  redis.call('HSET', rows, id, ARGV[i + 3])
   renew(id, place, leaseMs)
 end)
 return { unknown, forgotten, elsewhere, standing(a, stampMs) }`),
@@ -130,7 +130,7 @@ return { unknown, forgotten, elsewhere, standing(a, stampMs) }`),
   theseusRenew: nodeScript(`
 local leaseMs, session = ARGV[1], sessionFrom(2)
 local a, stampMs = heard(session, tonumber(leaseMs))
-local unknown, forgotten, elsewhere = each(session, 8, 1, function(_, id, place, directory)
+local unknown, forgotten, elsewhere = each(session, 8, 2, function(_, id, place, directory)
   if session.id ~= '' and directory ~= '' and directory ~= session.directory then return 'elsewhere' end
   renew(id, place, leaseMs)
 end)
@@ -176,11 +176,11 @@ local id = ARGV[1]
 redis.call('HDEL', KEYS[7], 'hold/' .. id, 'now/' .. id)
 local place = redis.call('HGET', registrations, id)
 if place then redis.call('ZREM', members, (split(place)) .. '/' .. id) end
+rememberForgotten(id, readStart(id))
 redis.call('HDEL', registrations, id, 'start/' .. id)
 redis.call('HDEL', rows, id)
 redis.call('ZREM', leases, id)
 redis.call('ZREM', transient, id)
-rememberForgotten(id)
 for _, slot in ipairs(redis.call('ZRANGE', slots, 0, -1)) do
   local _, holder = split(slot)
   if holder == id then redis.call('ZREM', slots, slot) end
