@@ -116,7 +116,8 @@ export class Host {
   async #checkListens(subjects: readonly string[]): Promise<void> {
     const { transport, calls } = this.services
     await transport.flush().catch(() => {})
-    const needed = new Set([...subjects, calls.answersSubject, subjectsOf(this.system).announcements])
+    const { announcements, introduced } = subjectsOf(this.system)
+    const needed = new Set([...subjects, calls.answersSubject, announcements, introduced])
     const refused = transport.refused.filter((subject) => needed.has(subject))
     if (refused.length > 0) throw new Fault('config.invalid', refusedReason(refused))
   }

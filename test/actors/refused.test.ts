@@ -21,6 +21,7 @@ const subjects: Record<string, (system: string, inbox: string) => string> = {
   'the subject of the node': (system) => `theseus.${system}.node.bell`,
   'the subject of its service': (system) => `theseus.${system}.service.bell`,
   'the subject of an event that it hears': (system) => `theseus.${system}.event.rang`,
+  'the subject of events that it does not know yet': (system) => `theseus.${system}.event._introduced`,
   'the subject of announcements': (system) => `theseus.${system}.upgrades`,
   'the inbox of answers': (_, inbox) => `${inbox}.*`,
 }
