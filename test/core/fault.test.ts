@@ -1,6 +1,6 @@
 /** Faults: what they say of a call, and that one of another copy of the package, or of anything that was thrown, is as good. */
 import test from 'ava'
-import { Fault, faultCodes, faultKinds, isFault, toFault } from '../../core/fault.js'
+import { applicationFault, Fault, faultCodes, faultKinds, isFault, reasonOf, shortenedFault, toFault } from '../../core/fault.js'
 
 test('C4: retryable are exactly the faults of calls that were not executed', (t) => {
   const retryable = Object.entries(faultCodes).flatMap(([code, { retryable }]) => (retryable ? [code] : []))
@@ -72,4 +72,67 @@ test('what is no fault is none, and becomes one with its text and its cause', (t
   t.is(toFault('text', 'upgrade.fetch').message, 'text')
   const own = new Fault('version.dead', 'dead')
   t.is(toFault(own, 'application.error').code, 'version.dead')
+})
+
+test('the reason of an upgrade’s end has the code of a fault, and is bounded', (t) => {
+  t.is(reasonOf(new Fault('upgrade.drain', 'late')), 'upgrade.drain: late')
+  t.is(reasonOf(new Error('late')), 'late')
+  t.is(reasonOf('text'), 'text')
+  const long = reasonOf(new Fault('upgrade.drain', 'x'.repeat(5_000)))
+  t.regex(long, /^upgrade\.drain: x{1985}… \(5015 characters\)$/)
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  t.is(typeof reasonOf(proxy), 'string')
+})
+
+test('a fault that is too large to be sent keeps its code, the beginning of its message, and short details', (t) => {
+  const short = { text: 'x'.repeat(200), number: 1, yes: true, no: false, nothing: null, shortened: true }
+  const { text, number, yes, no, nothing } = short
+  const details = { text, number, long: 'x'.repeat(201), list: [1], yes, no, nothing, ['n'.repeat(201)]: 1 }
+  const fault = shortenedFault(new Fault('version.dead', 'm'.repeat(5_000), details))
+  t.is(fault.code, 'version.dead')
+  t.deepEqual(fault.details, short)
+  t.regex(fault.message, /^m{1000}… \(5000 characters\)$/)
+  t.is(shortenedFault(new Fault('version.dead', 'why')).message, 'why')
+})
+
+test('of many details the first sixteen are kept, and of those that can’t be read none', (t) => {
+  const details = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`d${i}`, i]))
+  t.deepEqual(Object.keys(shortenedFault(new Fault('version.dead', 'why', details)).details), [
+    ...Array.from({ length: 16 }, (_, i) => `d${i}`),
+    'shortened',
+  ])
+  const unreadable = {
+    get odd(): unknown {
+      throw new Error('no')
+    },
+  }
+  t.deepEqual(shortenedFault(new Fault('version.dead', 'why', unreadable)).details, { shortened: true })
+})
+
+test('whether a fault is retryable survives its shortening', (t) => {
+  for (const retryable of [true, false])
+    t.is(shortenedFault(new Fault('unavailable.on-strike' as never, 'why', {}, { retryable })).retryable, retryable)
+})
+
+test('the code of a fault is a kind and a name, of bounded length', (t) => {
+  const other = (code: unknown) => Object.assign(new Error('why'), { [Symbol.for('theseus.fault')]: true, code })
+  const longest = `a.${'x'.repeat(254)}`
+  t.is(toFault(other(longest), 'application.error').code, longest as never)
+  for (const code of [`${longest}x`, '.name', 'name', '', null, ['a.b']])
+    t.is(toFault(other(code), 'application.error').code, 'application.error', String(code))
+})
+
+test('an application’s fault has the code, the text and the details that it was given', (t) => {
+  const { code, message, details, retryable } = applicationFault('full', 'it is full', { size: 3 })
+  t.deepEqual([code, message, details, retryable], ['application.full', 'it is full', { size: 3 }, false])
+  t.deepEqual(applicationFault('full', 'it is full').details, {})
+})
+
+test('the cause of a fault is what it was made with', (t) => {
+  const cause = new Error('mine')
+  t.is(new Fault('version.dead', 'why', {}, { cause }).cause, cause)
+  t.false('cause' in new Fault('version.dead', 'why'))
+  t.false('cause' in new Fault('version.dead', 'why', {}, { retryable: true }))
+  t.true('cause' in new Fault('version.dead', 'why', {}, { cause: undefined }))
 })

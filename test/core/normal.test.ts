@@ -122,3 +122,37 @@ test('what is new is looked at wholly, and what was there for its values, where 
   t.true(walk({ old: { a: undefined } }, before))
   t.false(walk({ old: { a: 2 }, made: { b: [1] } }, before))
 })
+
+test('bytes and instants that are ordinary stay, beside what is mended', (t) => {
+  const [bytes, instant, list] = [new Uint8Array([1, 2]), new globalThis.Date(5), [1, undefined]]
+  const { data } = afterwards({ bytes, instant, list, odd: undefined }) as { data: Record<string, unknown> }
+  t.is(data.bytes, bytes)
+  t.is(data.instant, instant)
+  t.is(data.list, list)
+})
+
+test('a list with holes is filled in its place, from its first item on', (t) => {
+  const list: unknown[] = new Array(3)
+  list[2] = 'last'
+  const root = { list }
+  t.is(afterwards(root).data, root)
+  t.is(root.list, list)
+  t.deepEqual(list, [null, null, 'last'])
+  t.deepEqual(Object.keys(list), ['0', '1', '2'])
+})
+
+test('what can’t be changed in its place is replaced by what can', (t) => {
+  const unwritable = Object.defineProperty({ a: undefined as unknown, b: 1 }, 'a', { writable: false })
+  const list = Object.defineProperty([undefined, 1], 0, { writable: false })
+  const sealed = Object.seal({ a: undefined as unknown })
+  const frozen = Object.freeze([-0])
+  for (const odd of [unwritable, list, sealed, frozen]) {
+    const root = { odd: odd as unknown, other: undefined }
+    const { data, snapshot } = afterwards(root)
+    t.is(data, root)
+    t.not(root.odd, odd)
+    t.deepEqual(data, snapshot)
+    t.true(Object.isExtensible(root.odd))
+    for (const { writable } of Object.values(Object.getOwnPropertyDescriptors(root.odd))) t.true(writable)
+  }
+})

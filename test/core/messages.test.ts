@@ -1,0 +1,66 @@
+/** Messages that a host makes of itself: faults, refusals, announcements, and plain data. */
+import test from 'ava'
+import { decode, encodeAnnouncement, encodeFault, encodeRefusal, pack, unpack } from '../../core/codec.js'
+import { callId, type FaultEnvelope, kinds, outerAt } from '../../core/envelope.js'
+import { Fault } from '../../core/fault.js'
+
+const replier = { node: 'n1', className: 'Pages.v1', version: 3 }
+const read = (bytes: Uint8Array) => decode(bytes)[0] as FaultEnvelope
+
+test('a fault that fits is sent whole, also where it fits exactly', (t) => {
+  const fault = new Fault('version.dead', 'm'.repeat(2_000), { long: 'x'.repeat(500) })
+  const whole = encodeFault(3, 7, fault, replier)
+  t.deepEqual(encodeFault(3, 7, fault, replier, whole.length), whole)
+  const found = read(whole)
+  t.deepEqual([found.kind, found.label, found.seq, found.replier], [kinds.fault, 3, 7, replier])
+  t.deepEqual([found.fault.code, found.fault.message, found.fault.details], [fault.code, fault.message, fault.details])
+})
+
+test('a fault that does not fit is shortened, and its receiver is told', (t) => {
+  const fault = new Fault('version.dead', 'm'.repeat(2_000), { long: 'x'.repeat(500), short: 1 })
+  const { length } = encodeFault(3, 7, fault, replier)
+  const found = read(encodeFault(3, 7, fault, replier, length - 1))
+  t.deepEqual([found.label, found.seq, found.replier], [3, 7, replier])
+  t.deepEqual([found.fault.code, found.fault.details], ['version.dead', { short: 1, shortened: true }])
+})
+
+test('a message that can’t be read is refused in a format that its sender reads, for no call in particular', (t) => {
+  const fault = new Fault('protocol.bad-envelope', 'm'.repeat(2_000))
+  const found = read(encodeRefusal(new Uint8Array([0xc1]), fault, replier, 1_800))
+  t.deepEqual([found.kind, found.label, found.seq, found.fault.code], [kinds.fault, 0, 0, 'protocol.bad-envelope'])
+  t.is(found.fault.details.shortened, true)
+})
+
+test('an announcement says which version there is, and which manifest', (t) => {
+  t.deepEqual(decode(encodeAnnouncement(7, 'ab')), [{ kind: kinds.announcement, version: 7, digest: 'ab' }] as never)
+  t.deepEqual(decode(encodeAnnouncement(0, null)), [{ kind: kinds.announcement, version: 0, digest: null }] as never)
+})
+
+test('an empty message holds nothing, and is refused', (t) => {
+  t.throws(() => decode(new Uint8Array()), { code: 'protocol.bad-envelope', message: /it is empty/ })
+})
+
+test('plain data come back from their bytes; anything else is refused by its name', (t) => {
+  for (const value of [null, 1, 'text', [1, { a: [] }], 'x'.repeat(2 ** 21)]) t.deepEqual(unpack(pack(value)), value)
+  t.throws(() => pack(() => 1, 'the state'), { code: 'protocol.bad-arguments', message: /the state/ })
+  t.deepEqual(unpack(pack([1])), [1])
+})
+
+test('a call’s id is its caller’s, across restarts', (t) => {
+  t.is(callId({ caller: 'n1', incarnation: 2, seq: 3 }), 'n1/2/3')
+})
+
+test('a call inside a node’s own call is found by the last one that the node has made a call for', (t) => {
+  const outer = (nodeId: string, caller: string, path: readonly string[] | null) => outerAt(nodeId, { caller, path })
+  t.is(outer('a', 'b', null), undefined)
+  t.is(outer('a', 'a', ['x/1/1', 'y/1/1']), 'y/1/1')
+  t.is(outer('a', 'a', []), undefined)
+  // a served x's call and made one for it, for which b calls now.
+  t.is(outer('a', 'b', ['x/1/1', 'a/1/5']), 'x/1/1')
+  t.is(outer('a', 'c', ['x/1/1', 'a/1/5', 'b/1/1', 'a/1/6', 'b/1/2']), 'b/1/1')
+  // What a itself began is made for no call of it.
+  t.is(outer('a', 'b', ['a/1/5']), undefined)
+  t.is(outer('a', 'b', ['a/1/5', 'b/1/1']), undefined)
+  // A name that begins alike is another node's.
+  t.is(outer('a', 'b', ['x/1/1', 'aa/1/5']), undefined)
+})
