@@ -2,8 +2,9 @@
  * Whether this host may answer. One that did not run for a while, a process that was stopped or a machine that was suspended, does not know what
  * has become of its nodes meanwhile, and what arrives has waited.
  *
- * F1. After a gap of more than a lease by either of its clocks it asks the upgrade database before it carries out anything. Without an answer
- *     from there it goes on: nodes serve without the database.
+ * F1. After a gap of more than a lease by either of its clocks it asks the upgrade database before it carries out anything: what arrives, what has
+ *     waited in mailboxes, and timers. What ran meanwhile is not acknowledged before that. Without an answer from there it goes on: nodes serve
+ *     without the database.
  * F2. What arrives after a gap may be as old as the gap: a call's deadline is counted from its beginning, until all that waited has arrived.
  */
 import { inject, injectable } from 'tsyringe'
@@ -66,6 +67,13 @@ export class HostFence {
 
   whenOpen(action: () => void): void {
     this.#waiting.push(action)
+  }
+
+  /** As `isClosed`; then `action` is called when it is open. */
+  holds(action: () => void): boolean {
+    if (!this.isClosed(this.clock.monotonicMs())) return false
+    this.whenOpen(action)
+    return true
   }
 
   get waiting(): number {

@@ -27,6 +27,8 @@ export interface Callee {
   readonly chain: ObjectChain
   readonly state: NodeState
   readonly replier: Replier
+  /** Another host has the node: what ran here is not acknowledged. */
+  readonly isElsewhere: boolean
   monotonicMs(): number
   /** Calls `leave` once all that the node has written so far is on disk, with the error if it is lost. */
   whenCommitted(leave: (error: unknown) => void): void
@@ -316,6 +318,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     callee.countFailure(envelope.label, fault)
     if (answers === undefined) return
     callee.whenCommitted((error) => {
+      if (callee.isElsewhere) return
       if (error !== undefined) this.#lost(error)
       else answers.fault(envelope, fault, callee.replier)
     })
@@ -343,6 +346,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     const sends = this.#sends
     if (answers === undefined && sends === undefined) return
     callee.whenCommitted((error) => {
+      if (callee.isElsewhere) return
       if (error !== undefined) this.#lost(error)
       else {
         if (sends !== undefined) for (const send of sends) send()
@@ -356,6 +360,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   #leave(packed: Uint8Array | undefined): void {
     if (packed === undefined) return
     this.callee.whenCommitted((error) => {
+      if (this.callee.isElsewhere) return
       if (error !== undefined) this.#lost(error)
       else this.answers?.packed(this.envelope, packed)
     })

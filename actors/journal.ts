@@ -65,6 +65,8 @@ export class Journal {
   #scheduled = false
   #isClosed = false
   #idle: (() => void)[] = []
+  /** Whether nothing may be said now of what was committed; then `goOn` is called when it may. To be asked for each batch. */
+  isHeld: (goOn: () => void) => boolean = () => false
 
   constructor(
     @inject(tokens.store) private readonly store: StateStore,
@@ -179,13 +181,18 @@ export class Journal {
     for (const resolve of batch.closed) resolve()
     this.#commit(batch).then(
       () => {
-        this.#committed = batch.number
-        this.#committing = undefined
-        for (const done of batch.waiters) done(undefined)
-        this.#commitNext()
+        const goOn = () => this.#ended(batch)
+        if (!this.isHeld(goOn)) goOn()
       },
       (error: unknown) => this.#fail(batch, error),
     )
+  }
+
+  #ended(batch: Batch): void {
+    this.#committed = batch.number
+    this.#committing = undefined
+    for (const done of batch.waiters) done(undefined)
+    this.#commitNext()
   }
 
   async #commit(batch: Batch): Promise<void> {

@@ -25,6 +25,7 @@ export class Mailbox {
   #open = false
   #pumping = false
   #resumeScheduled = false
+  #isHeld = false
   #drained: (() => void)[] = []
   #idle: (() => void)[] = []
   #opening: (() => void)[] = []
@@ -33,6 +34,8 @@ export class Mailbox {
     private readonly clock: Clock,
     private readonly turnsMax: number,
     private readonly onThrown: (error: unknown) => void,
+    /** Whether nothing that has waited may run now; then `goOn` is called when it may. */
+    private readonly holds: (goOn: () => void) => boolean = () => false,
   ) {}
 
   /** What runs now, if it has not finished within its first stretch of synchronous code. */
@@ -133,7 +136,11 @@ export class Mailbox {
   }
 
   #pump(): void {
-    if (this.#pumping) return
+    if (this.#pumping || this.#isHeld || !this.#open || this.#running !== undefined || this.waiting === 0) return
+    if (this.holds(this.#goOn)) {
+      this.#isHeld = true
+      return
+    }
     this.#pumping = true
     let left = turnsAtOnceMax
     while (this.#open && this.#running === undefined && this.waiting > 0) {
@@ -150,6 +157,11 @@ export class Mailbox {
       this.#start(turn)
     }
     this.#pumping = false
+  }
+
+  readonly #goOn = (): void => {
+    this.#isHeld = false
+    this.#pump()
   }
 
   #start(turn: Turn): void {

@@ -80,7 +80,12 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
     this.state = new NodeState(nodeId, journal, this)
     this.keeper = new RecordKeeper(record, this.state, journal)
     this.slot = new ServiceSlot(services, service, nodeId, isNew)
-    this.mailbox = new Mailbox(clock, settings.mailboxCallsMax, (error) => this.crash(error))
+    this.mailbox = new Mailbox(
+      clock,
+      settings.mailboxCallsMax,
+      (error) => this.crash(error),
+      (goOn) => this.#holds(goOn),
+    )
     this.calls = new CallCounts(this)
     this.status = new NodeStatus(this)
     this.layer = new UpgradeLayer(this)
@@ -174,6 +179,11 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
 
   get timersMax(): number {
     return this.services.settings.timersMax
+  }
+
+  /** What waits here may not run now; never, if another host has the node. */
+  #holds(goOn: () => void): boolean {
+    return this.#isElsewhere || this.services.fence.holds(() => void (this.#isElsewhere || goOn()))
   }
 
   callSelf(timer: DueTimer, method: string, args: readonly unknown[]): void {

@@ -59,7 +59,9 @@ export class NodeServices {
     @inject(Controls) readonly controls: Controls,
     @inject(Inspection) readonly inspection: Inspection,
     @inject(HostFence) readonly fence: HostFence,
-  ) {}
+  ) {
+    journal.isHeld = (goOn) => fence.holds(goOn)
+  }
 
   /** A class without constructor parameters needs no container of its own. */
   construct(definition: NodeClass): object {

@@ -17,8 +17,6 @@ import { WatchedCall } from './watchedCall.js'
 export interface Receiver extends Callee {
   readonly services: Pick<NodeServices, 'clock' | 'contacts' | 'fence' | 'outbox' | 'observe' | 'settings' | 'telemetry'>
   readonly service: string
-  /** Another host answers what arrives. */
-  readonly isElsewhere: boolean
   /** Whether a call of this version has an answer here already, be it a fault. */
   knows(version: Version): boolean
   /** Whether it is an event that the node has received before. */

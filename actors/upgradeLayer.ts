@@ -33,6 +33,8 @@ export interface LabelledNode {
   /** The node as it is now. */
   readonly caller: Caller
   readonly running: RunningCall | undefined
+  /** Another host has it: nothing that it sends leaves any more. */
+  readonly isElsewhere: boolean
 }
 
 export class UpgradeLayer {
@@ -140,7 +142,7 @@ export class UpgradeLayer {
   /** Runs `leave` when everything that the node has written so far is on disk; never if that is lost. */
   afterCommit(leave: () => void): void {
     this.node.state.whenCommitted((error) => {
-      if (error === undefined) leave()
+      if (error === undefined && !this.node.isElsewhere) leave()
     })
   }
 

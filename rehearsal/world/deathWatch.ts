@@ -58,8 +58,10 @@ export class DeathWatch {
   told(death: Death): void {
     const { inForce } = this
     if (death.inForce > inForce) {
-      if (this.now() + 1 < death.sinceMs)
-        this.violated('C8', `versions below ${death.inForce} are dead before their time: that is ${death.sinceMs}`)
+      // With the next declaration the database may tell of this one for the first time that it is in force.
+      const dueMs = [death, this.#death].find(({ below }) => below === death.inForce)?.sinceMs ?? 0
+      if (this.now() + 1 < dueMs)
+        this.violated('C8', `versions below ${death.inForce} are dead before their time: that is ${dueMs}`)
       for (const { nodeId, version } of this.#possible()) {
         if (version < death.inForce)
           this.violated('C8', `versions below ${death.inForce} are dead from now on, and ${nodeId} is at version ${version}`)

@@ -181,6 +181,93 @@ test('a host that stood still for longer than a lease asks before it carries any
   t.is(node.version, 0)
 })
 
+/** What `SlowLedgerV1` has carried out, on whichever host; `enterSlowly` waits for the test. */
+const done: string[] = []
+let slowly: Promise<void> = Promise.resolve()
+let hasBegun = () => {}
+
+class SlowLedgerV1 extends NodeObject<{ entries: number }> {
+  static override readonly className = 'SlowLedger.v1'
+  static override initial() {
+    return { entries: 0 }
+  }
+
+  @command enter(text: string): number {
+    done.push(text)
+    return ++this.state.entries
+  }
+
+  @command async enterSlowly(text: string): Promise<number> {
+    done.push(text)
+    hasBegun()
+    await slowly
+    return ++this.state.entries
+  }
+}
+
+async function whatIsOnItsWay(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+}
+
+for (const isElsewhere of [true, false]) {
+  const outcome = isElsewhere
+    ? 'is not acknowledged, and what waited is not carried out'
+    : 'is acknowledged, and what waited is carried out'
+  test.serial(
+    `a command that ran while its host stood still ${outcome}, if its node is ${isElsewhere ? 'elsewhere' : 'its own'}`,
+    async (t) => {
+      const system = await TestSystem.start(t, { leaseMs: 5_000 })
+      const sleeper = await system.host('sleeper')
+      await sleeper.node(SlowLedgerV1, 'n1')
+      const ref = system.desk.ref(SlowLedgerV1, 'n1', { version: 0, deadline: '5m' })
+      let goOn = () => {}
+      slowly = new Promise((resolve) => (goOn = resolve))
+      const begun = new Promise<void>((resolve) => (hasBegun = resolve))
+      const before = done.length
+      const answers: string[] = []
+      void codeOf(ref.enterSlowly('ran')).then((answer) => answers.push(answer))
+      await begun
+      void codeOf(ref.enter('waited')).then((answer) => answers.push(answer))
+      await until(() => sleeper.running.status().nodes[0]?.waiting === 1, 'it waits')
+      if (isElsewhere) await system.database.forget('n1')
+      if (isElsewhere) await (await system.host('new')).node(SlowLedgerV1, 'n1')
+      const committed = new Promise<void>((resolve) => {
+        sleeper.state.afterCommit = () => resolve()
+      })
+      let asked = 0
+      sleeper.changeDatabase({
+        renew: async (...args) => {
+          asked++
+          const heard = await system.database.renew(...args)
+          await committed
+          await whatIsOnItsWay()
+          t.deepEqual([answers, done.slice(before)], [[], ['ran']], 'nothing before the database has answered')
+          return heard
+        },
+      })
+      sleeper.standStill(60_000)
+      goOn()
+      await until(() => asked > 0, 'it asks')
+      if (isElsewhere) {
+        await until(() => sleeper.running.status().nodes.length === 0, 'it stops the node')
+        await whatIsOnItsWay()
+        await system.desk.stop()
+        await until(() => answers.length === 2, 'nobody else answers')
+        t.deepEqual([answers, done.slice(before)], [['timeout.unknown', 'timeout.unknown'], ['ran']])
+      } else {
+        await until(() => answers.length === 2, 'both are answered')
+        t.deepEqual(
+          [answers, done.slice(before)],
+          [
+            ['answered 1', 'answered 2'],
+            ['ran', 'waited'],
+          ],
+        )
+      }
+    },
+  )
+}
+
 /** A clock whose time passes without what is due then, as for a process that is stopped. */
 class StoppedClock implements Clock {
   passedMs = 1_000

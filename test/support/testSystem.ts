@@ -161,6 +161,7 @@ export class TestSystem {
 /** Takes a host's clock, connection and database away in one stroke, as kill -9 does. */
 interface Lifeline {
   dead: boolean
+  stoodStillMs: number
   /** What the host's database does instead, as the test says. */
   readonly changed: Partial<UpgradeDatabase>
 }
@@ -183,10 +184,10 @@ export class TestHost {
     facts: NodeFacts,
     { trust, upgrader }: Trusting & Publishing,
   ): Promise<TestHost> {
-    const lifeline: Lifeline = { dead: false, changed: {} }
+    const lifeline: Lifeline = { dead: false, stoodStillMs: 0, changed: {} }
     const clock: Clock = {
       now: () => systemClock.now(),
-      monotonicMs: () => systemClock.monotonicMs(),
+      monotonicMs: () => systemClock.monotonicMs() + lifeline.stoodStillMs,
       after: (ms, action) => systemClock.after(ms, () => void (lifeline.dead || action())),
       turn: (action) => systemClock.turn(() => void (lifeline.dead || action())),
     }
@@ -216,6 +217,11 @@ export class TestHost {
 
   get isDead(): boolean {
     return this.lifeline.dead
+  }
+
+  /** So much time has passed, and it knows nothing of it. */
+  standStill(ms: number): void {
+    this.lifeline.stoodStillMs += ms
   }
 
   /** From now on some methods of the host's database do something else. */

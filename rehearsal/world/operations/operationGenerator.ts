@@ -91,10 +91,13 @@ function stepsOf(dimension: Dimension, dice: Dice, operated: Operated): readonly
     case 'hotCopies': {
       const host = dice.oneOf(hosts)
       const how = dimension === 'hotCopies' ? 'hotCopied' : dice.oneOf(['copied', 'copied', 'bornAnew'] as const)
+      if (how !== 'bornAnew') {
+        return [{ atMs, kind: 'move', host, to: `${host}b`, how, forMs: dice.oneOf([100, 900, 2_500, 4_000]) }]
+      }
       // An operator who forgets the nodes of a host that lives has two of each, until that host hears of it: at its next report, or when it asks
-      // after a gap of more than a lease.
-      const forMs = how === 'bornAnew' ? 4_000 : dice.oneOf([100, 900, 2_500, 4_000])
-      return [{ atMs, kind: 'move', host, to: `${host}b`, how, forMs }]
+      // after a gap of more than a lease. So much is left until the troubles end.
+      const forMs = 4_000
+      return [{ atMs: Math.min(atMs, lastsMs - forMs), kind: 'move', host, to: `${host}b`, how, forMs }]
     }
     case 'freezes':
       return [
