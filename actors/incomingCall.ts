@@ -94,9 +94,9 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     return [...(this.envelope.path ?? []), this.id]
   }
 
-  /** Whether this call is made for `outer`, directly or not. */
-  isMadeFor(outer: IncomingCall): boolean {
-    return this.envelope.path?.includes(outer.id) ?? false
+  /** Whether this call is made for the one with this id, directly or not. */
+  isMadeFor(id: string): boolean {
+    return this.envelope.path?.includes(id) ?? false
   }
 
   /** Its caller waits outside any node: whoever refuses it stops nobody in the middle of something. */

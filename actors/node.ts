@@ -3,6 +3,7 @@
  * mailbox what runs now, the node state what is on disk, the upgrade manager the phase, the upgrade layer the labels, the status what is said
  * of it. What is left is the node's life: it serves, leaves, and stops.
  */
+import { isChangeover } from '../core/envelope.js'
 import { Fault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import type { LazySlot, NodeRecord, Slot } from '../core/nodeRecord.js'
@@ -150,7 +151,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
   /** For whom what is sent now is sent. */
   get running(): RunningCall | undefined {
     const { running } = this.mailbox
-    return this.software.starting ?? (running instanceof IncomingCall ? running.current : undefined)
+    return this.software.changeover ?? (running instanceof IncomingCall ? running.current : undefined)
   }
 
   get trace(): string | null {
@@ -259,16 +260,21 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
    */
   #nests(call: IncomingCall): boolean {
     const { running } = this.mailbox
+    const { changeover } = this.software
+    if (changeover !== undefined && call.isMadeFor(changeover.path.at(-1)!)) {
+      call.refuse(this.#callCycle('answers nobody before its start() or stop(), for which this call is made, has ended'))
+      return true
+    }
     const outer = running instanceof IncomingCall ? running : undefined
     if (!this.software.isReentrant) {
-      if (outer === undefined || !call.isMadeFor(outer)) return false
+      if (outer === undefined || !call.isMadeFor(outer.id)) return false
       const { className } = this.replier
       const advice = `add "static override readonly reentrant = true" to ${className} if it may run inside it`
       call.refuse(this.#callCycle(`is busy with the call that this one is made for; ${advice}`))
       return true
     }
     const waits = call.outerAt(this.id)
-    if (waits === undefined) return false
+    if (waits === undefined || isChangeover(waits)) return false
     const inside = outer?.running(waits)
     if (inside !== undefined) call.runInside(inside)
     else call.refuse(this.#callCycle('has ended the call that this one is made for: await the calls that a method makes'))

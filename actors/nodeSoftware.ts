@@ -3,6 +3,7 @@
  * the current generation, and around it the chain with its simulation objects. They are made, started and stopped here, together.
  */
 import { planChain, type Step } from '../core/chainPlan.js'
+import { changeoverId, pathCallsMax } from '../core/envelope.js'
 import { Fault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import { invariant } from '../core/invariant.js'
@@ -20,6 +21,8 @@ const none: readonly LiveSimulation[] = []
 
 /** What its software needs of the node. */
 export interface SoftwareNode extends Surroundings {
+  /** What runs now, if anything does. */
+  readonly running: RunningCall | undefined
   /** The chain is another. */
   chainChanged(chain: ObjectChain): void
 }
@@ -28,8 +31,8 @@ export class NodeSoftware {
   #object: RunningObject | undefined
   #chain: ObjectChain | undefined
   #simulations = none
-  /** What `start()` sends leaves with what it writes, and with no call that happens to run. */
-  #starting: RunningCall | undefined
+  /** What `start()` sends leaves with what it writes, and with no call that happens to run. `stop()` sends at once. */
+  #changeover: RunningCall | undefined
   /** Why the version after the chain's newest is not answered, if its upgrade was rejected. */
   #rejected: Fault | undefined
 
@@ -57,9 +60,9 @@ export class NodeSoftware {
     return this.#object !== undefined && describeClass(this.#object.definition).isReentrant
   }
 
-  /** The object's `start()`, while it runs. */
-  get starting(): RunningCall | undefined {
-    return this.#starting
+  /** The object's `start()` or `stop()`, while it runs. */
+  get changeover(): RunningCall | undefined {
+    return this.#changeover
   }
 
   get rejected(): Fault | undefined {
@@ -94,8 +97,7 @@ export class NodeSoftware {
     const object = this.#object!
     const { state, layer } = this.node
     const sends: (() => void)[] = []
-    const starting: RunningCall = { deadline: Number.POSITIVE_INFINITY, path: [], sends, trace: null }
-    this.#starting = starting
+    const starting = this.#begin(sends)
     const ticket = state.begin('command')
     state.touch(this.keeper.record.generation.object)
     try {
@@ -105,7 +107,7 @@ export class NodeSoftware {
       state.drop(ticket)
       throw error
     } finally {
-      if (this.#starting === starting) this.#starting = undefined
+      this.#end(starting)
     }
     if (this.#object !== object || sends.length === 0) return
     layer.afterCommit(() => {
@@ -120,6 +122,8 @@ export class NodeSoftware {
     this.#object = undefined
     const { state, nodeId } = this.node
     const ticket = state.begin('query')
+    // Beside a call that is left behind it is that one's: what that sends is dropped.
+    const stopped = this.node.running === undefined ? this.#begin(undefined) : undefined
     try {
       const late = () => new Fault('upgrade.drain', `stop() did not finish in ${timeoutMs} ms`)
       const stopping = object.instance.stop()
@@ -128,8 +132,21 @@ export class NodeSoftware {
       const message = `${nodeId}: stop() of ${object.definition.className} failed`
       this.services.observe({ type: 'warning', message, error })
     }
+    if (stopped !== undefined) this.#end(stopped)
     state.drop(ticket)
     this.#forget(object)
+  }
+
+  /** Made for the call that fails, if it is one after which the object is made anew. */
+  #begin(sends: RunningCall['sends']): RunningCall {
+    const { nodeId, incarnation } = this.keeper.record
+    const path = [...(this.node.running?.path ?? []), changeoverId(nodeId, incarnation)].slice(-pathCallsMax)
+    this.#changeover = { deadline: Number.POSITIVE_INFINITY, path, sends, trace: null }
+    return this.#changeover
+  }
+
+  #end(changeover: RunningCall): void {
+    if (this.#changeover === changeover) this.#changeover = undefined
   }
 
   /** Forgets the object as it is, without calling it: it could not be started. */

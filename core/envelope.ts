@@ -82,6 +82,17 @@ export function callId(call: Pick<CallEnvelope, 'caller' | 'incarnation' | 'seq'
 }
 
 /**
+ * Stands in a path for the `start()` or `stop()` of a node's object, which may make calls as a call does. No call has the number 0.
+ */
+export function changeoverId(nodeId: string, incarnation: number): string {
+  return `${nodeId}/${incarnation}/0`
+}
+
+export function isChangeover(id: string): boolean {
+  return id.endsWith('/0')
+}
+
+/**
  * The call to `nodeId` that waits for this one: of the calls that it is made for, the last one that this node has made a call for. Undefined
  * where it is made for no call of that node.
  */

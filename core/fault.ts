@@ -58,7 +58,8 @@ export const faultCodes = {
   'protocol.bad-arguments': { retryable: false, means: 'an argument or result can’t travel in an envelope' },
   'protocol.call-cycle': {
     retryable: false,
-    means: 'the call came back to a node that is busy with the call it is made for, or has ended that call already',
+    means:
+      'the call came back to a node that is busy with the call it is made for, has ended that call already, or waits for it in `start()` or `stop()`',
   },
   'protocol.query-writes': { retryable: false, means: 'a query wrote to the state, or called a command of the next object' },
   'protocol.not-here': {
