@@ -18,12 +18,11 @@ export function lookAt(operator: Operator, hear: (entries: readonly Entry[]) => 
   let timer: NodeJS.Timeout | undefined
   const round = async () => {
     await poll.round()
-    timer = setTimeout(round, pollMs)
+    if (!poll.isOver) timer = setTimeout(round, pollMs)
   }
-  let isOver = false
-  void round().then(() => isOver && clearTimeout(timer))
+  void round()
   return () => {
-    isOver = true
+    poll.isOver = true
     clearTimeout(timer)
     stopLooking()
   }
@@ -34,6 +33,8 @@ class Poll {
   readonly #rows = new Map<string, string>()
   #newest: Version = 0
   #isAway = false
+  /** Nobody looks any more: a connection that ends under a question is no news. */
+  isOver = false
 
   constructor(
     private readonly operator: Operator,
@@ -48,7 +49,7 @@ class Poll {
       if (version > this.#newest) await this.#versions(version)
       this.#isAway = false
     } catch (error) {
-      if (!this.#isAway) note(`the upgrade database or server does not answer: ${(error as Error).message}`)
+      if (!this.#isAway && !this.isOver) note(`the upgrade database or server does not answer: ${(error as Error).message}`)
       this.#isAway = true
     }
   }
