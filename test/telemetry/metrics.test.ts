@@ -254,11 +254,12 @@ test('calls of a version that a node does not know yet are held calls too', asyn
   const alive = setInterval(() => {}, 1_000)
   t.teardown(() => clearInterval(alive))
   const server = await startUpgradeServer(reach)
-  const { host } = await open(t, reach)
+  // The refusal has a quarter of the deadline to arrive in.
+  const { host } = await open(t, { ...reach, settings: { ...settings, heldAnswerMs: 1_000 } })
   await host.node(NotesV1, 'n1')
   // Nobody can tell the node what version 1 is.
   await server.stop()
-  const call = host.ref(NotesV2, 'n1', { version: 1, deadline: '1s' }).add('a')
+  const call = host.ref(NotesV2, 'n1', { version: 1, deadline: '4s' }).add('a')
   const failed = codeOf(call)
   await until(async () => (await metricOf(host, 'theseus_held_calls', { service: 'notes' })) === 1, 'the call is held')
   t.is(await metricOf(host, 'theseus_mailbox_calls', { service: 'notes' }), 0)
