@@ -30,7 +30,7 @@ interface Script {
   readonly resume?: ResumePoint
   readonly startsFailed?: number
   /** With which fault; by default it is none. */
-  readonly fault?: Fault
+  readonly fault?: Error
 }
 
 /** Runs the chart until nothing moves it but `retry`. */
@@ -71,7 +71,7 @@ function begin(script: Script = {}) {
       clock.advance(1_000)
     }
   }
-  return { actor, did, phases, fails, settle }
+  return { actor, clock, did, phases, fails, settle }
 }
 
 const whole = ['fetch', 'verify', 'schedule', 'claim', 'drain', 'transform', 'check', 'flip', 'recover']
@@ -243,4 +243,100 @@ test('retry means nothing while the upgrade is under way', async (t) => {
   actor.send({ type: 'retry' })
   await settle()
   t.deepEqual(did, whole)
+})
+
+/** Of user code: it only looks like one of ours. */
+const lookalike = (code: string, kind: string) => Object.assign(new Error('why'), { code, kind })
+
+test('what could not be had for its verification is fetched again after a back-off, and counted', async (t) => {
+  for (const code of ['upgrade.fetch', 'unavailable.storage', 'unavailable.disconnected'] as const) {
+    const { actor, did, phases, settle } = begin({ fails: { verify: 2 }, fault: new Fault(code, 'why') })
+    await settle()
+    t.deepEqual(did, ['fetch', 'verify', 'fetch', 'verify', ...whole], code)
+    t.deepEqual(phases.slice(0, 5), ['fetching', 'verifying', 'fetching', 'verifying', 'fetching'])
+    t.is(actor.getSnapshot().context.fetchesFailed, 2)
+  }
+})
+
+test('what is unfit, and what only looks like a passing fault, is rejected', async (t) => {
+  const unfit = [new Fault('upgrade.digest', 'why'), lookalike('upgrade.fetch', 'upgrade'), lookalike('x', 'unavailable')]
+  for (const fault of unfit) {
+    const { phases, settle } = begin({ fails: { verify: 1 }, fault })
+    await settle()
+    t.deepEqual(phases, ['fetching', 'verifying', 'rejected'])
+  }
+})
+
+test('fetches that fail are counted from none, with the reason of the last one until the node is scheduled', async (t) => {
+  const { actor, settle } = begin({ fails: { fetch: 3, schedule: 1 } })
+  t.is(actor.getSnapshot().context.fetchesFailed, 0)
+  for (let i = 0; i < 10; i++) await turnOfLoop()
+  const { fetchesFailed, reason } = actor.getSnapshot().context
+  t.deepEqual([fetchesFailed, reason], [1, 'fetch failed'])
+  await settle()
+  t.is(actor.getSnapshot().context.fetchesFailed, 3)
+})
+
+test('a node that waits for its turn says no reason, unless it has tried already', async (t) => {
+  const reasons: (string | null)[] = []
+  const { actor, settle } = begin({ fails: { fetch: 1, drain: 1 } })
+  actor.subscribe(({ value, context }) => {
+    if (typeof value === 'object' && 'scheduled' in value) reasons.push(`${value.scheduled}: ${context.reason}`)
+  })
+  await settle()
+  t.deepEqual(reasons, ['deciding: null', 'claiming: null', 'pausing: drain failed', 'claiming: drain failed'])
+})
+
+test('a node whose undone upgrade can’t be passed is stalled also where its drain had failed for the same reason', async (t) => {
+  const fault = new Fault('upgrade.drain', 'the running call did not finish')
+  const { actor, phases, settle } = begin({ fails: { drain: 1, skip: 1 }, fault })
+  // The clock stands: the pause after the drain lasts.
+  for (let i = 0; i < 60; i++) await turnOfLoop()
+  t.deepEqual(phases.slice(-2), ['draining', 'scheduled'])
+  actor.send({ type: 'undone' })
+  await settle()
+  t.deepEqual(phases.slice(-3), ['scheduled', 'stalled', 'current'])
+})
+
+test('only a running call stalls a node that is to pass an undone upgrade', async (t) => {
+  for (const fault of [new Fault('upgrade.fetch', 'why'), lookalike('upgrade.drain', 'upgrade')]) {
+    const { actor, phases, settle } = begin({ fails: { fetch: 1, skip: 1 }, fault })
+    actor.send({ type: 'undone' })
+    await settle()
+    t.deepEqual(phases, ['fetching', 'current'])
+  }
+})
+
+test('a pause between two tries is a second, where nobody says otherwise', async (t) => {
+  for (const [name, fails] of [
+    ['fetch', { fetch: 1 }],
+    ['claim', { drain: 1 }],
+    ['recover(1)', { recover: 1 }],
+  ] as const) {
+    const { clock, did } = begin({ fails })
+    const tries = () => did.filter((each) => each === name).length
+    for (let i = 0; i < 60; i++) await turnOfLoop()
+    const before = tries()
+    clock.advance(999)
+    for (let i = 0; i < 60; i++) await turnOfLoop()
+    t.is(tries(), before, name)
+    clock.advance(1)
+    for (let i = 0; i < 60; i++) await turnOfLoop()
+    t.is(tries(), before + 1, name)
+  }
+})
+
+test('a chart whose effects were not provided does nothing and says so', async (t) => {
+  const run = async (chart: typeof upgradeStatechart) => {
+    const actor = createActor(chart, { input: { target: 1, resume: 'beginning', reason: null, startsFailed: 0 } })
+    actor.start()
+    for (let i = 0; i < 10; i++) await turnOfLoop()
+    actor.stop()
+    return actor.getSnapshot().context
+  }
+  const missing = 'an effect of the upgrade statechart was not provided'
+  const nothing = await run(upgradeStatechart)
+  t.deepEqual([nothing.phase, nothing.reason], ['fetching', missing])
+  const fetched = await run(upgradeStatechart.provide({ actors: { fetch: fromPromise(async () => {}) } }))
+  t.deepEqual([fetched.phase, fetched.reason], ['rejected', missing])
 })
