@@ -335,3 +335,29 @@ test('a schedule of schedules ends with the view that it was given, also when it
   )
   t.true(ended.every((error) => error === why))
 })
+
+test('allOf waits for all and ends when one fails; anyOf for the first; andThen asks one after the other', async (t) => {
+  const order: string[] = []
+  const step = (name: string, turns: number) =>
+    schedule(name, async () => {
+      order.push(`${name} begins`)
+      for (let i = 0; i < turns; i++) await new Promise(setImmediate)
+      order.push(`${name} ends`)
+    })
+  const ran = async (by: Schedule) => {
+    order.length = 0
+    await by.run(viewOf([]))
+    return [...order]
+  }
+  t.deepEqual(await ran(allOf(step('a', 1), step('b', 3))), ['a begins', 'b begins', 'a ends', 'b ends'])
+  t.deepEqual(await ran(anyOf(step('a', 1), step('b', 3))), ['a begins', 'b begins', 'a ends'])
+  t.deepEqual(await ran(andThen(step('a', 1), step('b', 1))), ['a begins', 'a ends', 'b begins', 'b ends'])
+  const { by, ended } = endless()
+  const broken = schedule('broken', async () => {
+    throw new Error('no such table')
+  })
+  await t.throwsAsync(allOf(by, broken).run(viewOf([], { sleep: never })), { message: 'no such table' })
+  await new Promise(setImmediate)
+  t.is((ended[0] as Fault).message, 'another schedule has decided')
+  t.throws(() => anyOf(), { code: 'config.invalid', message: 'anyOf() without a schedule would never signal' })
+})
