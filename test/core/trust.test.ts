@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { isFault } from '../../core/fault.js'
 import { encodeManifest, type Manifest, type SignedManifest } from '../../core/manifest.js'
 import { signed, signedBytes } from '../../core/signed.js'
-import { checkTrust, trustedAt } from '../../core/trust.js'
+import { checkTrust, isUpgraderList, looksLikeUpgraderKey, trustedAt, upgradersMax } from '../../core/trust.js'
 import { VerifiedHistory } from '../../core/verifiedHistory.js'
 import { newKey, signer } from '../../transports/nkeys/index.js'
 import { nkeySignatures } from '../../transports/nkeys/nkeys.js'
@@ -177,6 +177,14 @@ test('an empty list of upgraders is a wrong setting, and so is what is no public
   t.regex(message([a, a]), /once/)
   const { seed } = newKey()
   t.false(message([seed]).includes(seed))
+  t.is(
+    message([a, seed]),
+    'trust: entry 2 is not the public key of an upgrader: "natsctl key show --key FILE" prints it, it begins with A',
+  )
+  // The form of a key, and its checksum.
+  for (const wrong of [a.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A')), `U${a.slice(1)}`, 7 as never])
+    t.regex(message([wrong]), /^trust: entry 1 is not the public key/)
+  t.is(message('A' as never), 'trust: give a list of public keys, as "natsctl key new" prints them')
   t.is(checkTrust(nkeySignatures, undefined), undefined)
   t.deepEqual(checkTrust(nkeySignatures, [a, b]), [a, b])
 })
@@ -197,4 +205,27 @@ test('what is no seed of an upgrader is refused, without being repeated', (t) =>
     const fault = t.throws(() => signer(wrong), { code: 'config.invalid' })!
     t.false(`${fault.message} ${fault.stack} ${String(fault.cause)}`.includes(wrong.slice(2, 40) || 'x y'), fault.message)
   }
+})
+
+test('what looks like the key of an upgrader is a text of its letters and length', (t) => {
+  const key = `A${'B'.repeat(55)}`
+  t.true(looksLikeUpgraderKey(key))
+  for (const wrong of [key.slice(1), `${key}B`, `U${key.slice(1)}`, key.toLowerCase(), `${key.slice(0, -1)}1`, [key], 7, null])
+    t.false(looksLikeUpgraderKey(wrong), String(wrong))
+})
+
+test('a list of upgraders has from one to so many keys, each once, and nothing else', (t) => {
+  const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
+  const keys = Array.from(
+    { length: upgradersMax + 1 },
+    (_, i) => `A${letters[i % 26]}${letters[Math.floor(i / 26)]}${'B'.repeat(53)}`,
+  )
+  t.true(isUpgraderList(keys.slice(0, 1)) && isUpgraderList(keys.slice(0, upgradersMax)))
+  for (const wrong of [keys, [], [keys[0], 'nobody'], ['nobody', keys[0]], [keys[0], keys[0]], keys[0], { length: 1 }, null, 7])
+    t.false(isUpgraderList(wrong))
+  // Where each is a key, the list itself is looked at.
+  t.throws(() => checkTrust({ ...nkeySignatures, isUpgraderKey: () => true }, keys), {
+    code: 'config.invalid',
+    message: `trust: give each key once, and at most ${upgradersMax}`,
+  })
 })
