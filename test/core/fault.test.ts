@@ -71,7 +71,14 @@ test('what is no fault is none, and becomes one with its text and its cause', (t
   t.deepEqual([fault.code, fault.message, fault.cause], ['application.error', 'mine', thrown])
   t.is(toFault('text', 'upgrade.fetch').message, 'text')
   const own = new Fault('version.dead', 'dead')
-  t.is(toFault(own, 'application.error').code, 'version.dead')
+  t.is(toFault(own, 'application.error'), own)
+})
+
+test('one of ours whose fields user code has changed is read anew', (t) => {
+  const changed = (fields: object) => toFault(Object.assign(new Fault('version.dead', 'why'), fields), 'application.error')
+  t.deepEqual([changed({ retryable: 'yes' }).retryable, changed({ retryable: 'yes' }).code], [false, 'version.dead'])
+  t.is(changed({ code: 7 }).code, 'application.error')
+  t.false(new Fault('unavailable.on-strike' as never, 'why').retryable)
 })
 
 test('the reason of an upgrade’s end has the code of a fault, and is bounded', (t) => {

@@ -200,6 +200,7 @@ test('classBefore: the second waits until no node is of the first class, and non
   t.false(await goes(row('f', { className: 'First.v2', service: 'first', phase: 'recovering' })))
   t.true(await goes(row('f', { className: 'First.v2', service: 'first' })))
   t.true(await goes(row('p', { phase: 'recovering' })))
+  t.is(classBefore(Own, Below).describe, 'classBefore(Own.v1, Below.v1)')
   let asked = false
   await classBefore('First.v1', 'Pages.v1').run(viewOf([], { className: 'First.v1', until: async () => void (asked = true) }))
   t.false(asked)
@@ -238,9 +239,11 @@ test('steps: a share is of the nodes that there are, rounded down, and of one at
 test('gradually: the first coin is flipped within the first period, the next ones a period apart', async (t) => {
   const slept = async (...chances: readonly number[]) => {
     const [left, times]: [number[], number[]] = [[...chances], []]
-    await gradually({ every: '10s', probability: 0.5 }).run(
-      viewOf([], { random: () => left.shift()!, sleep: async (ms) => void times.push(ms) }),
-    )
+    const sleep = async (ms: number) => {
+      await new Promise(setImmediate)
+      times.push(ms)
+    }
+    await gradually({ every: '10s', probability: 0.5 }).run(viewOf([], { random: () => left.shift()!, sleep }))
     return times
   }
   t.deepEqual(await slept(0.25, 0.49), [2500])
@@ -256,9 +259,21 @@ test('whenIdle: calls that failed disturb as well', async (t) => {
     { answered: 2, failed: 2 },
     { answered: 2, failed: 2 },
   ]
-  let looked = 0
-  await whenIdle('1m').run(viewOf([], { calls: () => counts[looked++]! }))
-  t.is(looked, 3)
+  const did: unknown[] = []
+  const sleep = async (ms: number) => {
+    await new Promise(setImmediate)
+    did.push(ms)
+  }
+  const calls = () => {
+    did.push('looks')
+    return counts.shift() ?? { answered: 0, failed: 0 }
+  }
+  await whenIdle('1m').run(viewOf([], { calls, sleep }))
+  t.deepEqual(did, ['looks', 60_000, 'looks', 60_000, 'looks'])
+  // A node that has answered no call yet may have just started.
+  did.length = 0
+  await whenIdle('1m').run(viewOf([], { calls, sleep }))
+  t.deepEqual(did, ['looks', 60_000, 'looks'])
 })
 
 test('atMost has a limit of nodes or of a share, and a limit of nothing is refused', (t) => {
