@@ -107,8 +107,10 @@ export class UpgradeLayer {
 
   async #callLater(call: OutgoingCall): Promise<unknown> {
     const now = asItIsNow(call)
+    // Made by the node as it is now, as the label is: it may advance before the call leaves.
+    const caller = this.#frequentCaller()
     await this.#settled()
-    return this.node.services.calls.call(this.#frequentCaller(), now)
+    return this.node.services.calls.call(caller, now)
   }
 
   #send(call: OutgoingCall, now: number, kind: OneWayKind = kinds.send, also?: string): void {

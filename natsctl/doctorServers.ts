@@ -73,7 +73,14 @@ export function deafHosts({ nats }: Facts, rows: readonly NodeRow[]): readonly C
 /** What is chosen anew each time is told as what the permissions say of it. */
 function objectionText(objection: string): string {
   const [, operation, subject] = /"operation":"(\w+)","subject":"([^"]+)"/.exec(objection) ?? []
-  if (operation === undefined || subject === undefined) return objection
-  const meant = subject.replace(/\.looker\.\w+$/, '.looker.*').replace(/^_INBOX\.\w+\.\*$/, '_INBOX.*.*')
-  return operation === 'publish' ? `the login may not publish to ${meant}` : `the login may not subscribe to ${meant}`
+  if (operation !== undefined && subject !== undefined)
+    return operation === 'publish'
+      ? `the login may not publish to ${meant(subject)}`
+      : `the login may not subscribe to ${meant(subject)}`
+  const [, subjects] = /^NATS refuses to let this login listen on (.+): correct its permissions/.exec(objection) ?? []
+  return subjects === undefined ? objection : `the login may not subscribe to ${subjects.split(', ').map(meant).join(', ')}`
+}
+
+function meant(subject: string): string {
+  return subject.replace(/\.looker\.\w+$/, '.looker.*').replace(/^_INBOX\.\w+\.\*$/, '_INBOX.*.*')
 }

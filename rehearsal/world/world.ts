@@ -195,7 +195,8 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     })
     if (this.plan.backup !== null) this.time.after(this.plan.backup.atMs, () => this.host(this.plan.backup!.host).makeBackup())
     await this.time.sleep(this.plan.healAtMs - (this.time.elapsedMs - beganMs))
-    this.code.endless.check(this.living())
+    // A host that stops takes its nodes no further.
+    this.code.endless.check(this.living().filter(({ plan }) => this.host(plan.host).running !== undefined))
     this.#isHealed = true
     this.#witness.isHealed = true
     this.trace('the troubles are over')

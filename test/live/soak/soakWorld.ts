@@ -327,7 +327,8 @@ function builtOf(plan: SoakPlan, directory: string): Promise<readonly (BuiltUpgr
 }
 
 function revived(event: HostEvent): HostEvent {
-  if (!('error' in event)) return event
-  const { name, message } = event.error as Error
-  return { ...event, error: Object.assign(new Error(message), { name }) }
+  const error = 'error' in event ? (event.error as Error | undefined) : undefined
+  if (error === undefined) return event
+  const { name, message } = error
+  return { ...event, error: Object.assign(new Error(message), { name }) } as HostEvent
 }
