@@ -73,7 +73,15 @@ test('a public method without a mark is refused: nobody can tell which was meant
       return 1
     }
   }
-  t.notThrows(() => describeClass(Getter))
+  t.deepEqual([...describeClass(Getter).methods.keys()], ['get', 'put'])
+  class Empty extends NodeObject {
+    static override readonly className: string = 'Empty.v1'
+  }
+  class Below extends Empty {
+    static override readonly className = 'Below.v1'
+    helper(): void {}
+  }
+  t.throws(() => describeClass(Below), { ...config, message: /^Below\.v1\.helper is public but unmarked/ })
 })
 
 test('a mark on what is no method, on a name that is taken, or in the other way of decorators, is refused', (t) => {
@@ -162,7 +170,8 @@ test('what is no class of nodes, or has no name, no service or no class among it
   t.is(message(Plain), 'Plain is not a class that extends NodeObject')
   t.is(message({ a: 1 }), '[object Object] is not a class that extends NodeObject')
   t.regex(message(class {}), /^class \{\s*\} is not a class that extends NodeObject$/)
-  t.throws(() => describeClass('text' as never))
+  t.is(message(undefined), 'undefined is not a class that extends NodeObject')
+  t.is(message('text'), 'text is not a class that extends NodeObject')
   for (const value of [Plain, {}, null, undefined, 'text', new Base() as unknown]) t.false(isNodeClass(value))
   t.true(isNodeClass(Base))
   class Nameless extends NodeObject {}
@@ -314,6 +323,9 @@ test('of several classes of one name one that is declared is enough, and one tha
   t.throws(check('Twins'), { message: /calls Other\.v1/ })
   noteClass(named('Twins', 'Base.v2'))
   t.notThrows(check('Twins'))
+  noteClass(named('Triplets', 'Base.v3'))
+  noteClass(named('Triplets', 'Other.v1'))
+  t.notThrows(check('Triplets'))
   noteClass(named('Unborn'))
   t.notThrows(check('Unborn'))
   // It counts once, by what it has become.
