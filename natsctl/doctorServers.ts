@@ -78,7 +78,11 @@ function objectionText(objection: string): string {
       ? `the login may not publish to ${meant(subject)}`
       : `the login may not subscribe to ${meant(subject)}`
   const [, subjects] = /^NATS refuses to let this login listen on (.+): correct its permissions/.exec(objection) ?? []
-  return subjects === undefined ? objection : `the login may not subscribe to ${subjects.split(', ').map(meant).join(', ')}`
+  if (subjects === undefined) return objection
+  return subjects
+    .split(', ')
+    .map((each) => `the login may not subscribe to ${meant(each)}`)
+    .join('; ')
 }
 
 function meant(subject: string): string {
