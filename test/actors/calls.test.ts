@@ -92,8 +92,8 @@ test('the deadline of a call is the deadline of the calls made for it', async (t
 })
 
 test('a call to a node that nobody runs is tried again until its deadline, and then says that it was not executed', async (t) => {
-  const s = await start(t)
-  t.is(await codeOf(s.system.desk.ref(Desk, 'd9', { version: 0, deadline: 100 }).do('x')), 'unavailable.no-responders')
+  const s = await start(t, { retryPauseMs: 200, retryPauseMsMax: 200 })
+  t.is(await codeOf(s.system.desk.ref(Desk, 'd9', { version: 0, deadline: 450 }).do('x')), 'unavailable.no-responders')
   const early = s.system.desk.ref(Desk, 'd3', { version: 0 }).do('x')
   await s.host.node(Desk, 'd3')
   t.is(await early, 1)
@@ -139,11 +139,12 @@ test('calls made while the connection is away are sent when it is back', async (
 })
 
 test('a full mailbox refuses with unavailable.overloaded, and the refused call is carried out later', async (t) => {
-  const s = await start(t, { mailboxCallsMax: 2 })
+  // Few tries, each with time for its answer: of one that has none at the deadline nobody knows.
+  const s = await start(t, { mailboxCallsMax: 2, retryPauseMs: 400, retryPauseMsMax: 400 })
   const first = s.patient.doSlowly('first', s.name)
   await until(() => s.gate.waiting === 1, 'the call runs')
   const waiting = [s.patient.do('second'), s.patient.do('third')]
-  t.is(await codeOf(s.ref(120).do('too many')), 'unavailable.overloaded')
+  t.is(await codeOf(s.ref(900).do('too many')), 'unavailable.overloaded')
   const later = s.patient.do('fourth')
   s.gate.open()
   await Promise.all([first, ...waiting, later])
