@@ -250,7 +250,7 @@ test('half a surrogate pair in a text of the runtime’s own becomes U+FFFD', (t
   writer.text('a\ud800b')
   writer.text('ok')
   writer.textOrNil(null)
-  t.is(hex(writer.copy()), 'a561efbfbd62' + 'a26f6b' + 'c0')
+  t.is(hex(writer.copy()), 'a561efbfbd62a26f6bc0')
 })
 
 /** A way to write something, and how much room it asks for. */
@@ -301,4 +301,42 @@ test('the end of a message can be taken back, and a part of it copied', (t) => {
   writer.byte(9)
   t.is(hex(writer.copy()), '010209')
   t.is(hex(writer.copy(1)), '0209')
+})
+
+test('instants and integers of 64 bits are read, and looked at again', (t) => {
+  const forms: readonly (readonly [form: string, value: unknown])[] = [
+    ['cf0000000000000007', 7],
+    ['d3ffffffffffffffff', -1],
+    ['cfffffffffffffffff', 2n ** 64n - 1n],
+    ['d6ff00000001', new Date(1000)],
+  ]
+  for (const [form, value] of forms) {
+    const reader = new WireReader(Buffer.from(`${form}2a`, 'hex'))
+    t.deepEqual(reader.value(), value, form)
+    t.true(reader.mayNotBePlain)
+    t.is(reader.value(), 42)
+  }
+  t.is(written(new Date(1000)), 'd6ff00000001')
+  t.is(written([new Date(1000), 1]), '92d6ff0000000101')
+})
+
+test('a message is read from where its bytes begin in a larger buffer', (t) => {
+  const bytes = new Uint8Array([9, 9, 0x92, 1, 2, 9]).subarray(2, 5)
+  const reader = new WireReader(bytes)
+  t.false(reader.isAtEnd)
+  t.deepEqual(reader.value(), [1, 2])
+  t.true(reader.isAtEnd)
+})
+
+test('a value is passed over whole', (t) => {
+  const reader = new WireReader(Buffer.from('9201a1612a', 'hex'))
+  reader.skip()
+  t.is(reader.value(), 42)
+})
+
+test('a text or nothing is written as one or the other', (t) => {
+  const writer = new WireWriter()
+  writer.textOrNil('a')
+  writer.textOrNil(null)
+  t.is(hex(writer.copy()), 'a161c0')
 })
