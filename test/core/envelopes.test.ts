@@ -302,3 +302,27 @@ test('a fault gets through whatever its details are, in the format that is asked
     }
   }
 })
+
+test('values that are rarely plain are looked at again before they are handed on', (t) => {
+  /** The message of an envelope one of whose fields is written without a check. */
+  const readRaw = (fields: Fields, field: number, raw: string) => {
+    const writer = new WireWriter()
+    writer.list(fields.length)
+    fields.forEach((value, i) => {
+      if (i === field) writer.packed(Buffer.from(raw, 'hex'))
+      else writer.plain(value)
+    })
+    return readEnvelope(new WireReader(writer.copy()))
+  }
+  const bad = '81a95f5f70726f746f5f5f01'
+  t.throws(() => readRaw(callFields, 5, `91${bad}`), { code: 'protocol.bad-arguments', message: /^arguments\[0\] is a record/ })
+  t.throws(() => readRaw(replyFields, 4, bad), { code: 'protocol.bad-arguments', message: /^result is a record/ })
+  t.throws(() => readRaw(faultFields, 4, `94a3612e62a16dc3${bad}`), {
+    code: 'protocol.bad-arguments',
+    message: /^details is a record/,
+  })
+})
+
+test('a fault that has nothing but a format and a kind is refused as a fault', (t) => {
+  t.throws(() => read([2, kinds.fault]), isRefused('a fault of 2 fields'))
+})

@@ -83,6 +83,7 @@ test('a manifest undoes the version before it and no other, were that no version
 })
 
 test('a bundle is as large as the limit, and not larger', (t) => {
+  t.is(bundleBytesMax, 16_777_216)
   t.notThrows(() => decodeManifest(bytesOf({ ...whole, bundle: { digest, bytes: bundleBytesMax } })))
   t.notThrows(() => decodeManifest(bytesOf({ ...whole, bundle: { digest, bytes: 0 } })))
 })
@@ -94,7 +95,7 @@ test('an upgrade of a class that is not whole is refused, and its place is named
     newClass: ['', 'a b', 7],
     pastSO: ['maybe', null],
     futureSO: ['maybe', null],
-    only: [7, {}, []],
+    only: [7, [], 'n1', { nodes: 'n1' }, { moon: 1 }],
     schedule: [7, null],
     oldMethods: [null, 'text', { get: 'query', put: 'both' }],
     newMethods: [null, 'text', { get: 7 }],

@@ -3,7 +3,7 @@ import test from 'ava'
 import { schedule } from '../../core/schedule.js'
 import { allOf, within } from '../../core/schedules/combine.js'
 import { eagerly } from '../../core/schedules/eagerly.js'
-import { SourcedView, type ViewSource } from '../../core/schedulingView.js'
+import { frozen, SourcedView, sourceOf, type ViewSource } from '../../core/schedulingView.js'
 
 /** A source whose time goes by as it is slept. */
 class Source implements ViewSource {
@@ -108,4 +108,39 @@ test('a window is not missed where the time of day is set forward while it is wa
   await within({ from: '02:00', for: '5m' }, eagerly()).run(viewOf(source))
   t.is(source.slept[0], 10 * minuteMs)
   t.true(source.nowMs <= 125 * minuteMs, `${source.nowMs / minuteMs} min`)
+})
+
+test('a view says what its upgrade is, and asks its source for the rest', async (t) => {
+  const source = new Source()
+  const view = viewOf(source)
+  t.deepEqual(
+    [view.target, view.nodeId, view.service, view.className, view.servers, view.now(), view.random()],
+    [1, 'n1', 'pages', 'Pages.v1', ['index'], 0, 0.5],
+  )
+  t.deepEqual([view.contacts(), view.calls()], [[], { answered: 0, failed: 0 }])
+  await view.sleep(5)
+  t.deepEqual(source.slept, [5])
+})
+
+test('a collection is read through a view key by key, as a whole, and by whether a key is there', (t) => {
+  const source = new Source()
+  const keys: string[] = []
+  const read = source.collection()
+  source.collection = () => ({ ...read, has: (...found: unknown[]) => keys.push(found[0] as string) > 1 }) as never
+  const records = viewOf(source).collection('c')
+  t.deepEqual(records.get('k'), { tags: ['a'] })
+  t.deepEqual([...records.entries()], [['k', { tags: ['a'] }]])
+  t.deepEqual([records.has('a'), records.has('b'), keys], [false, true, ['a', 'b']])
+})
+
+test('something that is no view has no source', (t) => {
+  for (const other of [{}, Object.create(null)])
+    t.throws(() => sourceOf(other), { code: 'config.invalid', message: 'this is no view of a scheduling function' })
+})
+
+test('values that are no objects are as they are, and bytes within are left alone', (t) => {
+  for (const value of [null, undefined, 7, 'text', new Uint8Array([1])]) t.is(frozen(value), value)
+  const value = { bytes: new Uint8Array([1]), none: null }
+  t.true(Object.isFrozen(frozen(value)))
+  t.false(Object.isFrozen(value.bytes))
 })
