@@ -213,7 +213,10 @@ test('a message has the format of its first envelope, and ours where that is no 
 function written(write: (writer: WireWriter) => void): Envelope {
   const writer = new WireWriter()
   write(writer)
-  return readEnvelope(new WireReader(writer.copy()))
+  const reader = new WireReader(writer.copy())
+  const envelope = readEnvelope(reader)
+  if (!reader.isAtEnd) throw new Error('not read to its end')
+  return envelope
 }
 const callerFields = packCallerFields(call)
 

@@ -27,6 +27,23 @@ test('a version that is cut off is answered by the fault of its cut, and those b
   t.is(chain.object, places[2] as Link)
 })
 
+test('versions after the newest have the fault that is given for them', (t) => {
+  const chain = new ObjectChain(2, [link(2, 'object')], below, fault)
+  t.is(chain.at(3), fault)
+  t.is(chain.at(1), dead)
+})
+
+test('C1: a link in another version’s place is a broken invariant', (t) => {
+  for (const places of [
+    [link(2, 'object'), link(4, 'futureSO')],
+    [link(2, 'object'), link(1, 'pastSO')],
+  ])
+    t.throws(() => new ObjectChain(2, places, below, undefined), {
+      name: 'InvariantViolation',
+      message: /^C1: version 3 is answered by/,
+    })
+})
+
 test('a chain without cuts has all its places as links', (t) => {
   const places = [link(1, 'pastSO'), link(2, 'object')]
   const chain = new ObjectChain(2, places, below, undefined)

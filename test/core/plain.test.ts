@@ -65,16 +65,19 @@ test('data are nested 64 deep, and what is deeper is refused where it begins to 
 
 test('data that are plain when they are looked at again are refused as not the same each time', (t) => {
   t.is(notPlain({ a: [1] }, 'args').message, `args is not the same each time it is read: ${advice}`)
-  for (const value of good) t.regex(notPlain([value], 'args').message, /^args is not the same/)
+  for (const value of good)
+    for (const within of [value, [value], { a: value }]) t.regex(notPlain(within, 'args').message, /^args is not the same/)
   t.regex(notPlain(lists(64, 1), 'args').message, /^args is not the same/)
   t.regex(notPlain(records(64, 1), 'args').message, /^args is not the same/)
 })
 
 test('an error that reading data throws is not taken for data that are not plain', (t) => {
   const away = new Error('away')
+  let reads = 0
   const data = {
-    get a(): never {
-      throw away
+    get a(): bigint {
+      if (reads++ === 0) throw away
+      return 1n
     },
   }
   t.is(
@@ -109,18 +112,24 @@ test('of anything but an object it is told whether it is plain', (t) => {
 })
 
 class Own extends Array {}
+class Day extends Date {}
 const odd: readonly (readonly [name: string, data: unknown])[] = [
   ['a list with a field', Object.assign([1], { a: 1 })],
   ['a list of another class', Own.from([1])],
   ['a list with an item that is a getter', Object.defineProperty([1, 2], 1, { get: () => 2, enumerable: true })],
   ['a list whose first item is a getter', Object.defineProperty([1, 2], 0, { get: () => 1, enumerable: true })],
+  ['a list with a hidden item', Object.defineProperty([1, 2], 1, { value: 2, enumerable: false })],
   ['a record with a hidden field', Object.defineProperty({ a: 1 }, 'b', { value: 1 })],
   ['a record one of whose fields is a getter', Object.defineProperty({ a: 1 }, 'b', { get: () => 1, enumerable: true })],
   ['a record with a symbol', { [Symbol('a')]: 1 }],
   ['a record without a prototype', Object.create(null)],
   ['bytes of a larger buffer', new Uint8Array(8).subarray(2, 4)],
   ['a Buffer', Buffer.alloc(3)],
+  ['bytes that others can write to', new Uint8Array(new SharedArrayBuffer(2))],
+  ['bytes of a buffer that may grow', new Uint8Array(new ArrayBuffer(2, { maxByteLength: 4 }))],
+  ['many bytes with a field', Object.assign(new Uint8Array(1024), { a: 1 })],
   ['bytes with a field', Object.assign(new Uint8Array(1), { a: 1 })],
+  ['an instant of another class', new Day(0)],
   ['an instant with a field', Object.assign(new Date(0), { a: 1 })],
 ]
 const oddness = (data: unknown, before: unknown, walk: Walk): boolean => {
@@ -142,7 +151,9 @@ test('an object to which there is more than a snapshot keeps is noticed where al
 test('ordinary data are not noticed, and values that change in a snapshot always are', (t) => {
   for (const how of ['values', 'what is new', 'everything'] as const) {
     t.false(oddness({ a: [1, 'b', { c: new Date(0) }], d: new Uint8Array(3) }, undefined, new Walk(how)))
-    for (const value of [undefined, -0]) t.true(oddness([value], undefined, new Walk(how)))
+    for (const value of [undefined, -0])
+      for (const before of [undefined, [0], [null], [undefined]]) t.true(oddness([value], before, new Walk(how)))
+    for (const before of [undefined, [0], [1]]) t.false(oddness([0], before, new Walk(how)))
   }
 })
 
@@ -153,4 +164,8 @@ test('an object in two places is noticed where all is looked at', (t) => {
   t.false(oddness([shared, shared], undefined, new Walk('what is new')))
   const { buffer } = new Uint8Array(2)
   t.true(oddness([new Uint8Array(buffer), new Uint8Array(buffer)], undefined, new Walk('everything')))
+})
+
+test('very many bytes are not looked at for fields', (t) => {
+  t.false(oddness(Object.assign(new Uint8Array(1025), { a: 1 }), undefined, new Walk('everything')))
 })

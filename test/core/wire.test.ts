@@ -326,6 +326,7 @@ test('a message is read from where its bytes begin in a larger buffer', (t) => {
   t.false(reader.isAtEnd)
   t.deepEqual(reader.value(), [1, 2])
   t.true(reader.isAtEnd)
+  t.is(new WireReader(new Uint8Array([0xa2, 0x61, 0x62])).value(), 'ab')
 })
 
 test('a value is passed over whole', (t) => {
