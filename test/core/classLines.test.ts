@@ -1,6 +1,6 @@
 /** Lines of classes where several entries of one upgrade name a class. */
 import test from 'ava'
-import { concerning, isNamed, newestVersionOf } from '../../core/classLine.js'
+import { classLine, concerning, isNamed } from '../../core/classLine.js'
 import type { Manifest } from '../../core/manifest.js'
 
 const manifest = (...entries: readonly (readonly [oldClass: string, newClass: string])[]) =>
@@ -12,8 +12,7 @@ test('of several entries that would concern a node the first one does', (t) => {
 
 test('a class that two others become has the line of the first of them', (t) => {
   const history = [manifest(['X', 'A']), manifest(['A', 'C'], ['B', 'C'])]
-  t.is(newestVersionOf(history, 'X'), 0)
-  t.is(newestVersionOf(history, 'C'), 2)
+  t.deepEqual(classLine(history, 'C', { nodeId: 'n1', facts: {} }), ['X', 'A', 'C'])
 })
 
 test('a class is named by an upgrade from it or to it, beside others', (t) => {

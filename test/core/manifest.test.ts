@@ -112,6 +112,10 @@ test('an upgrade of a class that is not whole is refused, and its place is named
   }
 })
 
+test('an upgrade of a class may be for some nodes only', (t) => {
+  t.notThrows(() => decodeManifest(bytesOf({ ...whole, classUpgrades: [{ ...entry, only: { nodes: ['eu-*'] } }] })))
+})
+
 test('a class may use 256 classes and events', (t) => {
   t.is(usesMax, 256)
   t.notThrows(() => decodeManifest(bytesOf({ ...whole, classUpgrades: [{ ...entry, oldUses: Array(256).fill('a') }] })))

@@ -28,7 +28,16 @@ const lamp = setup({
     on: {
       invoke: { src: 'warm', id: 'heat', onDone: 'bright', onError: 'broken' },
       initial: 'dim',
-      states: { dim: { always: { guard: () => false, target: 'mid' }, after: { cooling: 'mid' } }, mid: {} },
+      states: {
+        dim: {
+          always: [
+            { guard: () => false, target: 'mid' },
+            { guard: 'isDay', target: 'mid' },
+          ],
+          after: { cooling: 'mid' },
+        },
+        mid: {},
+      },
     },
     bright: { type: 'parallel', states: { left: {}, right: { invoke: { src: fromPromise<void>(async () => {}) } } } },
     broken: { type: 'final' },
@@ -69,6 +78,7 @@ test('a transition is described as people read it', (t) => {
       ['lamp.on', 'lamp.bright', 'warm done', null, []],
       ['lamp.on', 'lamp.broken', 'warm fails', null, []],
       ['lamp.on.dim', 'lamp.on.mid', 'always', 'false', []],
+      ['lamp.on.dim', 'lamp.on.mid', 'always', 'isDay', []],
       ['lamp.on.dim', 'lamp.on.mid', 'after cooling', null, []],
     ],
   )
@@ -83,6 +93,7 @@ test('a transition’s name says where it is, upon what, and which of the candid
       'lamp.on xstate.done.actor.heat 0',
       'lamp.on xstate.error.actor.heat 0',
       'lamp.on.dim  0',
+      'lamp.on.dim  1',
       'lamp.on.dim xstate.after.cooling.lamp.on.dim 0',
     ],
   )
