@@ -2,8 +2,11 @@
 import test from 'ava'
 import {
   type CallEnvelope,
+  callId,
+  changeoverId,
   deadlineMsMax,
   type Envelope,
+  isChangeover,
   kinds,
   methodBytesMax,
   pathCallsMax,
@@ -328,4 +331,10 @@ test('values that are rarely plain are looked at again before they are handed on
 
 test('a fault that has nothing but a format and a kind is refused as a fault', (t) => {
   t.throws(() => read([2, kinds.fault]), isRefused('a fault of 2 fields'))
+})
+
+test('the changeover of a node is told from every call, for no call has the number 0', (t) => {
+  t.is(changeoverId('n1', 3), 'n1/3/0')
+  t.true(isChangeover(changeoverId('n1', 3)))
+  for (const seq of [1, 10, 100]) t.false(isChangeover(callId({ caller: 'n1', incarnation: 0, seq })))
 })
