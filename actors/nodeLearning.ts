@@ -4,6 +4,7 @@
  */
 
 import { pack } from '../core/codec.js'
+import { kinds } from '../core/envelope.js'
 import { Fault, isFault, reasonOf } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import { keys, slot, withLazy } from '../core/nodeRecord.js'
@@ -198,10 +199,10 @@ export class NodeLearning {
       try {
         const label = (await history.knows(version)) ? version : history.heard
         await this.prepare(label)
-        const lost = this.#release(asked)
+        const isLeft = this.#release(asked, new Set(unsure))
         failures = 0
-        // Only if what was learned has been lost meanwhile.
-        if (lost) await sleep(clock, backoffMs(0, settings.backoffMs, settings.backoffMsMax, random.next()))
+        // Where what was learned has been lost meanwhile, and for events of versions that are asked about later.
+        if (isLeft) await sleep(clock, backoffMs(0, settings.backoffMs, settings.backoffMsMax, random.next()))
         this.node.consider()
       } catch (error) {
         if (failures === 0) this.#tellFailure(error)
@@ -213,18 +214,20 @@ export class NodeLearning {
   }
 
   /** After the newest version there is has been installed: what the chain still does not know, nobody knows. */
-  #release(asked: readonly IncomingCall[]): boolean {
-    let lost = false
+  #release(asked: readonly IncomingCall[], sure: ReadonlySet<Version>): boolean {
+    let isLeft = false
     const released = new Set(asked)
     this.#held = this.#held.filter((call) => !released.has(call))
     for (const call of asked) {
-      const { label } = call.envelope
+      const { label, kind } = call.envelope
+      // Nobody publishes the event again: a version that was unknown a moment before it came is asked about once more.
+      const isEarly = kind === kinds.event && !sure.has(label)
       try {
         if (call.isRefused) continue
         if (this.node.software.chain.at(label) !== undefined) this.node.accept(call)
-        else if (label <= this.node.services.history.heard && !this.#stopped) {
+        else if ((label <= this.node.services.history.heard || isEarly) && !this.#stopped) {
           this.#held.push(call)
-          lost = true
+          isLeft = true
         } else
           call.refuse(
             new Fault('version.unknown', `version ${label} is not installed; the newest is ${this.node.services.history.newest}`),
@@ -233,7 +236,7 @@ export class NodeLearning {
         call.refuse(fault as Fault)
       }
     }
-    return lost
+    return isLeft
   }
 
   /** Those that have been answered meanwhile. */

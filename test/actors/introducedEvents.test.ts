@@ -16,7 +16,7 @@ import {
   upgradeClass,
 } from '../../index.js'
 import { until } from '../support/eventually.js'
-import { gate, type Settings, TestSystem } from '../support/testSystem.js'
+import { codeOf, gate, type Settings, TestSystem } from '../support/testSystem.js'
 
 const moved = event<[to: string]>('moved')
 
@@ -99,8 +99,9 @@ function futureMap() {
 }
 
 /** The host of the map hears an announcement, and asks what it is about only much later. */
-async function open(t: ExecutionContext) {
-  const system = await TestSystem.start(t, { limit: { percent: 100 }, askServerMs: 20 }, { deathRound: 20, deathDelay: 20 })
+async function open(t: ExecutionContext, unknownVersionMs = 100) {
+  const settings: Settings = { limit: { percent: 100 }, askServerMs: 20, unknownVersionMs }
+  const system = await TestSystem.start(t, settings, { deathRound: 20, deathDelay: 20 })
   const here = await system.host('a')
   const there = await system.host('b', { settings: { announcedWithinMs: 3_600_000, askServerMs: 3_600_000 } })
   const cart = await here.node(CartV1, 'c')
@@ -129,6 +130,16 @@ test('a node whose host has not learned the upgrade hears its event, through its
   await move('the harbour')
   await move('home')
   await both(['the market', 'the harbour', 'home'])
+})
+
+test('an event of a version that was unknown a moment before is held until that is asked about again', async (t) => {
+  const { system, cart, move, both } = await open(t, 400)
+  const early = system.desk.running.operator.call({ node: 'm' }, 'seen', [], { version: 1, kind: 'query' })
+  t.is(await codeOf(early), 'version.unknown')
+  await system.publish(tracked())
+  await cart.reached(1)
+  await move('the market')
+  await both(['the market'])
 })
 
 test('once the versions before it are dead, such an event travels once', async (t) => {
