@@ -1,5 +1,5 @@
 /**
- * What a host has opened so far: it is closed in the order that is fixed here, when the host stops or when it could not be started. Each part is
+ * The parts that a host has opened so far. Each is closed in the order that is fixed here, when the host stops or when it could not be started. Each part is
  * closed, whatever closing another one throws, and none is waited for longer than the budget.
  */
 import type { StopBudget } from './stopBudget.js'

@@ -78,7 +78,7 @@ function choiceOf(so: Simulation | NotNeeded | None): SimulationChoice {
 }
 
 /**
- * What the manifest says of the upgrade that undoes this one. The undo of an undo is what was undone, as it was: its schedule and its gate too.
+ * The words of a manifest for the upgrade that undoes this one. The undo of an undo is what was undone, as it was: its schedule and its gate too.
  * Throws `upgrade.invalid` if it is a point of no return.
  *
  * @param history the manifests of versions 1, 2, …

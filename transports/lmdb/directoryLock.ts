@@ -9,7 +9,7 @@
  * L2. A stale lock is replaced only by who holds its guard, a lock of its own named after the stale one's id, and only while the
  *     stale one is still there. Guards are made, judged and taken over as locks are, so a contender may die at any line.
  *
- * What it can't see: without the kernel's lock, a holder in another container that shares this host's name and directory but not its processes.
+ * It can't see this: without the kernel's lock, a holder in another container that shares this host's name and directory but not its processes.
  */
 import { randomUUID } from 'node:crypto'
 import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from 'node:fs'

@@ -1,5 +1,5 @@
 /**
- * What bundles leave outside, from the running host: an upgrade's classes must be of the host's own `NodeObject`, and ask the host's own
+ * Packages that bundles leave outside come from the running host: an upgrade's classes must be of the host's own `NodeObject`, and ask the host's own
  * container. A host as npm installs it resolves these names to its own files. Of a host that is bundled there are no such files, or they
  * are another copy, so its bundles are given modules that are made of what runs.
  */

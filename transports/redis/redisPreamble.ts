@@ -1,5 +1,5 @@
 /**
- * What the scripts about nodes have in common, as Lua. How far the rows can be believed (core/standing.ts) is kept in fields of
+ * The common part of the scripts about nodes, as Lua. How far the rows can be believed (core/standing.ts) is kept in fields of
  * `registrations`, and what has a time in members of `leases`: no node's name has a slash in it. So no login needs to be given another key, and
  * a Theseus of before passes them over.
  */

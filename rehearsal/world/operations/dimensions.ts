@@ -1,5 +1,5 @@
 /**
- * What a plan may go through beside the basic troubles: each dimension adds steps, drawn from chance of its own, so that one more leaves the
+ * Dimensions of a plan, beside the basic troubles. Each one adds steps, drawn from chance of its own, so that one more leaves the
  * steps of the others as they are.
  */
 
