@@ -69,7 +69,7 @@ test.serial('a hold that is not heeded is found', async (t) => {
 })
 
 test.serial('an undo that a pause holds is found (C10)', async (t) => {
-  await finds(t, ['C10'], claimingAs({ isUndo: false }), 400)
+  await finds(t, ['C10'], claimingAs({ isUndo: false }), 400, 600)
 })
 
 test.serial('a death that is declared while a node is down is found (C8)', async (t) => {
