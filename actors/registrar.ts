@@ -28,14 +28,20 @@ interface Start {
 
 const always: Start = { check() {} }
 
+/** A node of this host, from its start to its release. An answer to a question about an earlier one with the same id says nothing about it. */
+interface Entry {
+  row: NodeStatus
+  registration: Registration
+}
+
 @injectable()
 export class Registrar {
-  readonly #rows = new Map<string, NodeStatus>()
-  readonly #registrations = new Map<string, Registration>()
+  readonly #entries = new Map<string, Entry>()
   readonly #registeredMs = new Map<string, number>()
   readonly #unreported = new Set<string>()
-  /** Nodes that have stopped here. */
+  /** Nodes that have stopped here, of which the database is still to be told. */
   readonly #left = new Set<string>()
+  #telling: Promise<void> | undefined
   #running = false
   #again = false
   #failures = 0
@@ -89,13 +95,15 @@ export class Registrar {
   async #untilAlone(status: NodeStatus, start: Start): Promise<void> {
     const { clock, settings, database, session } = this
     const { nodeId } = status
+    this.#left.delete(nodeId)
+    // That it has stopped must not arrive after its registration.
+    await this.#telling
     for (let waits = 0; ; waits++) {
       const answer = await within(clock, settings.fenceAnswerMs, database.register(status, settings.leaseMs, this.#now), noAnswer)
       this.#stands(answer.standing)
       if (!answer.registered) throw taken(nodeId, answer.directoryId, answer.hostId)
       start.check()
-      this.#rows.set(nodeId, status)
-      this.#registered(nodeId, answer.standing)
+      this.#registered(this.#enter(status), answer.standing)
       const { predecessor } = answer
       if (predecessor === undefined || session.isOver(predecessor.session)) return
       if (waits === 0) {
@@ -110,21 +118,35 @@ export class Registrar {
 
   /** The node's row, to be stored as soon as the database takes it; registers the node if that is still to be done. */
   report(status: NodeStatus): void {
-    this.#rows.set(status.nodeId, status)
-    if (!this.#registrations.has(status.nodeId)) this.#registrations.set(status.nodeId, 'pending')
+    this.#enter(status)
     this.#unreported.add(status.nodeId)
     this.#work()
   }
 
+  #enter(row: NodeStatus): Entry {
+    const { nodeId } = row
+    const found = this.#entries.get(nodeId)
+    if (found !== undefined) {
+      found.row = row
+      return found
+    }
+    const entry: Entry = { row, registration: 'pending' }
+    this.#entries.set(nodeId, entry)
+    return entry
+  }
+
+  #isHere(entry: Entry | undefined): entry is Entry {
+    return entry !== undefined && this.#entries.get(entry.row.nodeId) === entry
+  }
+
   /** Whether the node is this host's, as far as it knows. */
   has(nodeId: string): boolean {
-    return this.#rows.has(nodeId)
+    return this.#entries.has(nodeId)
   }
 
   /** The node is not here any more. Its row stays: a registered node counts until it is forgotten. */
   release(nodeId: string): void {
-    if (this.#rows.delete(nodeId)) this.#left.add(nodeId)
-    this.#registrations.delete(nodeId)
+    if (this.#entries.delete(nodeId)) this.#left.add(nodeId)
     this.#registeredMs.delete(nodeId)
     this.#unreported.delete(nodeId)
   }
@@ -153,14 +175,14 @@ export class Registrar {
   async #run(): Promise<void> {
     while (this.#again) {
       this.#again = false
-      const rows = [...this.#unreported].map((nodeId) => this.#rows.get(nodeId)!)
+      const entries = [...this.#unreported].map((nodeId) => this.#entries.get(nodeId)!)
       this.#unreported.clear()
       try {
-        await this.#store(rows)
+        await this.#store(entries)
         this.#failures = 0
         if (this.#unreported.size === 0 && this.#epoch !== undefined) this.session.told(this.#epoch)
       } catch (error) {
-        for (const { nodeId } of rows) if (this.#rows.has(nodeId)) this.#unreported.add(nodeId)
+        for (const entry of entries) if (this.#isHere(entry)) this.#unreported.add(entry.row.nodeId)
         this.#retryLater(error)
         break
       }
@@ -169,44 +191,57 @@ export class Registrar {
     for (const resolve of this.#idle.splice(0)) resolve()
   }
 
-  async #store(rows: readonly NodeStatus[]): Promise<void> {
+  async #store(entries: readonly Entry[]): Promise<void> {
     const { database, settings } = this
-    const registered: NodeStatus[] = []
-    for (const row of rows) {
-      const { nodeId } = row
-      if (this.#registrations.get(nodeId) !== 'pending') {
-        if (this.#rows.has(nodeId)) registered.push(row)
+    const registered: Entry[] = []
+    for (const entry of entries) {
+      if (!this.#isHere(entry)) continue
+      if (entry.registration !== 'pending') {
+        registered.push(entry)
         continue
       }
-      const answer = await database.register(row, settings.leaseMs, this.#now)
+      const { nodeId } = entry.row
+      const answer = await database.register(entry.row, settings.leaseMs, this.#now)
       this.#stands(answer.standing)
       // Not a node that was released meanwhile: its lease is no longer this host's to renew.
-      if (answer.registered && this.#rows.has(nodeId)) this.#registered(nodeId, answer.standing)
-      if (!answer.registered) void this.#taken(nodeId, taken(nodeId, answer.directoryId, answer.hostId), true)
+      if (!this.#isHere(entry)) continue
+      if (answer.registered) this.#registered(entry, answer.standing)
+      else void this.#taken(nodeId, taken(nodeId, answer.directoryId, answer.hostId), true)
     }
-    if (registered.length > 0) this.#hear(await database.report(registered, settings.leaseMs, this.#now))
+    const rows = registered.filter((entry) => this.#isHere(entry)).map(({ row }) => row)
+    if (rows.length > 0) this.#hear(await database.report(rows, settings.leaseMs, this.#now), byId(registered))
   }
 
-  #registered(nodeId: string, standing: Standing | undefined): void {
-    this.#registrations.set(nodeId, 'registered')
-    if (standing !== undefined) this.#registeredMs.set(nodeId, standing.stampMs)
+  #registered(entry: Entry, standing: Standing | undefined): void {
+    entry.registration = 'registered'
+    if (standing !== undefined) this.#registeredMs.set(entry.row.nodeId, standing.stampMs)
   }
 
   get #now(): Session {
     return { ...this.session.now, registeredMs: this.#registeredMs }
   }
 
-  #hear({ unknown, forgotten, elsewhere, standing }: Heard): void {
+  #hear({ unknown, forgotten, elsewhere, standing }: Heard, asked: ReadonlyMap<string, Entry>): void {
     this.#stands(standing)
-    for (const nodeId of forgotten) if (this.#rows.has(nodeId)) this.#registrations.set(nodeId, 'forgotten')
-    for (const { nodeId, hostId, waits = false } of elsewhere)
-      if (this.#rows.has(nodeId)) void this.#taken(nodeId, taken(nodeId, undefined, hostId ?? undefined), !waits)
-    const lost = unknown.filter((nodeId) => this.#registrations.get(nodeId) === 'registered')
-    for (const nodeId of lost) {
-      this.#registrations.set(nodeId, 'pending')
-      this.#unreported.add(nodeId)
+    const here = (nodeId: string): Entry | undefined => {
+      const entry = asked.get(nodeId)
+      return this.#isHere(entry) ? entry : undefined
     }
-    if (lost.length > 0) this.#work()
+    for (const nodeId of forgotten) {
+      const entry = here(nodeId)
+      if (entry !== undefined) entry.registration = 'forgotten'
+    }
+    for (const { nodeId, hostId, waits = false } of elsewhere)
+      if (here(nodeId) !== undefined) void this.#taken(nodeId, taken(nodeId, undefined, hostId ?? undefined), !waits)
+    let isLost = false
+    for (const nodeId of unknown) {
+      const entry = here(nodeId)
+      if (entry?.registration !== 'registered') continue
+      entry.registration = 'pending'
+      this.#unreported.add(nodeId)
+      isLost = true
+    }
+    if (isLost) this.#work()
   }
 
   #stands(standing: Standing | undefined): void {
@@ -217,7 +252,7 @@ export class Registrar {
     else if (this.#epoch !== epoch) {
       const message = 'the upgrade database has restarted, or lost something: it is told of all nodes again'
       this.observe({ type: 'warning', message, error: undefined })
-      for (const nodeId of this.#rows.keys()) this.#unreported.add(nodeId)
+      for (const nodeId of this.#entries.keys()) this.#unreported.add(nodeId)
       this.#work()
       this.onLoss()
     }
@@ -235,10 +270,15 @@ export class Registrar {
   /** Other starts of these nodes need not wait for this one. If this is lost, they wait until its lease has run out. */
   async #tellLeft(): Promise<void> {
     const { clock, settings, database, session } = this
-    const nodeIds = [...this.#left].filter((nodeId) => !this.#rows.has(nodeId))
+    const nodeIds = [...this.#left].filter((nodeId) => !this.#entries.has(nodeId))
     this.#left.clear()
     if (nodeIds.length === 0) return
-    await within(clock, settings.fenceAnswerMs, database.gone(nodeIds, session.now), noAnswer).catch(() => {})
+    const told = within(clock, settings.fenceAnswerMs, database.gone(nodeIds, session.now), noAnswer).catch(() => {})
+    const telling = Promise.all([this.#telling, told]).then(() => {
+      if (this.#telling === telling) this.#telling = undefined
+    })
+    this.#telling = telling
+    await told
   }
 
   #retryLater(error: unknown): void {
@@ -252,12 +292,11 @@ export class Registrar {
 
   /** Nodes whose figures have changed report; the others only renew their leases. */
   async #renew(): Promise<void> {
-    const unchanged: string[] = []
-    for (const [nodeId, registration] of this.#registrations) {
-      if (registration === 'pending') continue
-      const row = this.#rows.get(nodeId)
-      const figures = this.figuresOf(nodeId)
-      if (row === undefined || figures === undefined || isAlike(figures, row.figures)) unchanged.push(nodeId)
+    const unchanged: Entry[] = []
+    for (const entry of this.#registeredEntries()) {
+      const { row } = entry
+      const figures = this.figuresOf(row.nodeId)
+      if (figures === undefined || isAlike(figures, row.figures)) unchanged.push(entry)
       // Behind what is being reported: an older row must not come after a newer one.
       else this.report({ ...row, figures })
     }
@@ -265,25 +304,31 @@ export class Registrar {
     await this.#tellLeft()
   }
 
-  async #ask(nodeIds: readonly string[]): Promise<void> {
+  async #ask(entries: readonly Entry[]): Promise<void> {
     const moment = this.fence.moment()
     try {
-      if (nodeIds.length === 0) return
+      if (entries.length === 0) return
       const { clock, settings, database } = this
       const answerMs = Math.min(settings.fenceAnswerMs, settings.leaseMs / 3)
-      this.#hear(await within(clock, answerMs, database.renew(nodeIds, settings.leaseMs, this.#now), noAnswer))
+      const asked = byId(entries)
+      const answer = database.renew([...asked.keys()], settings.leaseMs, this.#now)
+      this.#hear(await within(clock, answerMs, answer, noAnswer), asked)
     } finally {
       // A database that does not answer knows of nobody else who could have the nodes.
       this.fence.asked(moment)
     }
   }
 
-  /** For the fence. What is pending has been refused to nobody yet. */
+  /** For the fence. */
   async #askAll(): Promise<void> {
-    const nodeIds = [...this.#registrations].flatMap(([nodeId, registration]) => (registration === 'pending' ? [] : [nodeId]))
-    await this.#ask(nodeIds).catch((error) => {
+    await this.#ask(this.#registeredEntries()).catch((error) => {
       this.observe({ type: 'warning', message: 'the upgrade database does not answer; nodes serve without its word', error })
     })
+  }
+
+  /** A node whose registration is pending has been refused by nobody yet. */
+  #registeredEntries(): readonly Entry[] {
+    return [...this.#entries.values()].filter(({ registration }) => registration !== 'pending')
   }
 
   #renewLater(): void {
@@ -294,6 +339,10 @@ export class Registrar {
       if (!this.#stopped) this.#renewLater()
     })
   }
+}
+
+function byId(entries: readonly Entry[]): ReadonlyMap<string, Entry> {
+  return new Map(entries.map((entry) => [entry.row.nodeId, entry]))
 }
 
 function noAnswer(): Fault {

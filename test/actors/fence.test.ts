@@ -366,3 +366,59 @@ test('a host that stops while its node waits for another copy stops at once, and
   t.is(await codeOf(system.desk.ref(NotesV1, 'n1', { version: 0 }).add('one')), 'answered 1')
   t.is(original.running.status().nodes.length, 1)
 })
+
+test('a node that stops and starts again is registered when the database has heard that it had stopped', async (t) => {
+  const system = await TestSystem.start(t, { leaseMs })
+  const host = await system.host('h1')
+  const node = await host.node(NotesV1, 'n1')
+  const heard: string[] = []
+  let hear = () => {}
+  const { database } = system
+  host.changeDatabase({
+    gone: async (...args) => {
+      heard.push('told that it has stopped')
+      await new Promise<void>((resolve) => (hear = resolve))
+      await database.gone(...args)
+      heard.push('has heard that it has stopped')
+    },
+    register: async (...args) => {
+      heard.push('registers it')
+      return database.register(...args)
+    },
+  })
+  await node.stop()
+  await until(() => heard.length === 1, 'the database is told')
+  const starting = host.node(NotesV1, 'n1')
+  await whatIsOnItsWay()
+  hear()
+  await starting
+  t.deepEqual(heard, ['told that it has stopped', 'has heard that it has stopped', 'registers it'])
+})
+
+test('an answer about a node that has stopped since says nothing about the one that was started in its place', async (t) => {
+  const system = await TestSystem.start(t, { leaseMs: 3_000 })
+  const host = await system.host('h1')
+  const node = await host.node(NotesV1, 'n1')
+  let asked = 0
+  let answer = () => {}
+  let answered = Promise.resolve()
+  const { database } = system
+  host.changeDatabase({
+    renew: async (...args) => {
+      const { standing } = await database.renew(...args)
+      if (++asked === 1) await new Promise<void>((resolve) => (answer = resolve))
+      if (asked === 1) answered = new Promise(setImmediate)
+      return { unknown: ['n1'], forgotten: ['n1'], elsewhere: [{ nodeId: 'n1', hostId: 'h2' }], ...(standing && { standing }) }
+    },
+  })
+  await until(() => asked === 1, 'the lease is renewed')
+  await node.stop()
+  await host.node(NotesV1, 'n1')
+  answer()
+  await answered
+  await whatIsOnItsWay()
+  t.is(host.running.status().nodes.length, 1)
+  t.is(await codeOf(system.desk.ref(NotesV1, 'n1', { version: 0 }).add('one')), 'answered 1')
+  await until(() => asked === 2, 'the lease of this one is renewed')
+  await until(() => host.running.status().nodes.length === 0, 'that answer is about it')
+})

@@ -87,6 +87,16 @@ export function standingContract(
     t.like(await database.renew(['n1'], long, starting), { elsewhere: [] })
   })
 
+  fenced('a start that knows another to be over does not wait for it, nor leaves a node to it', async (t, database) => {
+    const [over, starting] = [new Starting('over', 'dir', 5_000), new Starting('starting', 'dir', 1_000)]
+    starting.over.push('over')
+    await tells(database, over, ['n1'])
+    const answer = await database.register(statusOf('n1', { directoryId: 'dir' }), long, starting)
+    t.true(answer.registered && answer.predecessor === undefined)
+    await database.gone(['n1'], starting)
+    t.like(await database.report([statusOf('n1', { directoryId: 'dir' })], long, starting), { elsewhere: [], unknown: [] })
+  })
+
   fenced('a renewal by an older start does not keep the lease', async (t, database, under) => {
     const [older, newer] = [new Starting('older', 'dir', 5_000), new Starting('newer', 'dir', 1_000)]
     await tells(database, older, ['n1'])

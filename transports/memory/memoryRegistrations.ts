@@ -77,13 +77,14 @@ export class MemoryRegistrations {
     if (isOwned && found.status.directoryId !== directoryId) return elsewhere()
     let mine = this.#start(session, directoryId)
     const other = isOwned && mine !== undefined && found.start?.session !== mine.session ? found.start : undefined
+    const isOver = other !== undefined && session?.over?.includes(other.session) === true
     if (other !== undefined && other.startedMs > mine!.startedMs) {
-      if (!session?.over?.includes(other.session)) return elsewhere()
+      if (!isOver) return elsewhere()
       mine = { ...mine!, startedMs: other.startedMs + 1 }
     }
     standing = this.#unforget(nodeId, session, standing)
     let predecessor = found?.predecessor
-    if (other !== undefined && other.hostId !== '' && found!.leaseEndsMs > this.nowMs) {
+    if (other !== undefined && !isOver && other.hostId !== '' && found!.leaseEndsMs > this.nowMs) {
       const leaseEndsMs = Math.max(found!.leaseEndsMs, predecessor?.leaseEndsMs ?? 0)
       predecessor = { ...other, leaseEndsMs }
     }

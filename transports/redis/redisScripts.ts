@@ -87,14 +87,13 @@ if found then
   local other = foundDirectory ~= '' and readStart(id) or nil
   local isOther = isFenced and other ~= nil and other.session ~= session.id
   local isNewer = isOther and other.startedMs > start.startedMs
-  if isNewer and string.find(ARGV[12], ' ' .. other.session .. ' ', 1, true) then
-    isNewer, start.startedMs = false, other.startedMs + 1
-  end
+  local isOver = isOther and string.find(ARGV[12], ' ' .. other.session .. ' ', 1, true)
+  if isNewer and isOver then isNewer, start.startedMs = false, other.startedMs + 1 end
   if (foundDirectory ~= '' and foundDirectory ~= directory) or isNewer then
     return { 0, foundDirectory, other and other.hostId or '', 0, standing(a, stampMs) }
   end
   local leaseEndsMs = tonumber(redis.call('ZMSCORE', leases, id)[1] or '0')
-  if isOther and other.hostId ~= '' and leaseEndsMs > now then
+  if isOther and not isOver and other.hostId ~= '' and leaseEndsMs > now then
     start.before, start.beforeHost, start.untilMs = other.session, other.hostId, math.max(leaseEndsMs, other.untilMs)
   elseif other and other.before and other.untilMs > now then
     start.before, start.beforeHost, start.untilMs = other.before, other.beforeHost, other.untilMs
