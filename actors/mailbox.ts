@@ -23,7 +23,6 @@ export class Mailbox {
   #head = 0
   #running: Turn | undefined
   #open = false
-  #pumping = false
   #resumeScheduled = false
   #isHeld = false
   #drained: (() => void)[] = []
@@ -68,7 +67,7 @@ export class Mailbox {
 
   /** Runs the turn when its time comes. Throws `unavailable.overloaded` when too many wait. */
   post(turn: Turn): void {
-    if (this.#open && this.#running === undefined && !this.#pumping && this.waiting === 0) {
+    if (this.#open && this.#running === undefined && this.waiting === 0) {
       this.#start(turn)
       // What it has posted itself.
       if (this.waiting > 0) this.#pump()
@@ -136,12 +135,11 @@ export class Mailbox {
   }
 
   #pump(): void {
-    if (this.#pumping || this.#isHeld || !this.#open || this.#running !== undefined || this.waiting === 0) return
+    if (this.#isHeld || !this.#open || this.#running !== undefined || this.waiting === 0) return
     if (this.holds(this.#goOn)) {
       this.#isHeld = true
       return
     }
-    this.#pumping = true
     let left = turnsAtOnceMax
     while (this.#open && this.#running === undefined && this.waiting > 0) {
       if (left-- === 0) {
@@ -156,7 +154,6 @@ export class Mailbox {
       }
       this.#start(turn)
     }
-    this.#pumping = false
   }
 
   readonly #goOn = (): void => {

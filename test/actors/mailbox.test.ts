@@ -3,10 +3,10 @@ import test from 'ava'
 import { Mailbox } from '../../actors/mailbox.js'
 import { ManualClock } from './manualClock.js'
 
-function open(turnsMax = 10_000) {
+function open(turnsMax = 10_000, holds?: (goOn: () => void) => boolean) {
   const clock = new ManualClock()
   const thrown: unknown[] = []
-  const mailbox = new Mailbox(clock, turnsMax, (error) => void thrown.push(error))
+  const mailbox = new Mailbox(clock, turnsMax, (error) => void thrown.push(error), holds)
   const log: string[] = []
   return { clock, mailbox, log, thrown, turn: (name: string) => ({ run: () => void log.push(name) }) }
 }
@@ -67,6 +67,36 @@ test('while a turn runs, the others wait for its end', async (t) => {
   await endOfTurn()
   t.deepEqual(log, ['long', 'next', 'after'])
   t.is(mailbox.running, undefined)
+})
+
+test('turns that have waited run one at a time: each begins when the one before it has ended (C2)', async (t) => {
+  const { mailbox, log, turn } = open()
+  const [first, second] = [longTurn(log, 'first'), longTurn(log, 'second')]
+  for (const each of [first.turn, second.turn, turn('third')]) mailbox.post(each)
+  mailbox.open()
+  t.deepEqual(log, ['first'])
+  first.end()
+  await endOfTurn()
+  t.deepEqual(log, ['first', 'second'])
+  second.end()
+  await endOfTurn()
+  t.deepEqual(log, ['first', 'second', 'third'])
+})
+
+test('a turn that closes the mailbox is the last one until it opens again', (t) => {
+  const { mailbox, log, turn } = open()
+  mailbox.post({
+    run() {
+      log.push('closes')
+      void mailbox.close()
+    },
+  })
+  mailbox.post(turn('held'))
+  mailbox.open()
+  t.deepEqual(log, ['closes'])
+  t.is(mailbox.waiting, 1)
+  mailbox.open()
+  t.deepEqual(log, ['closes', 'held'])
 })
 
 test('what a turn posts runs after it, and not inside it', (t) => {
@@ -281,4 +311,103 @@ test('a turn that throws, now or later, is told, and the mailbox goes on', async
     ['at once', 'later'],
   )
   t.deepEqual(log, ['long', 'next'])
+})
+
+/** What has waited is held until `goOn`; `asked` counts the questions. */
+function fenced() {
+  const fence = { isUp: true, asked: 0, goOn: () => {} }
+  const opened = open(10_000, (goOn) => {
+    fence.asked++
+    fence.goOn = goOn
+    return fence.isUp
+  })
+  return { ...opened, fence }
+}
+
+test('what has waited is held while nothing that has waited may run, and runs in its order afterwards', (t) => {
+  const { mailbox, log, turn, fence } = fenced()
+  mailbox.post(turn('a'))
+  mailbox.open()
+  mailbox.post(turn('b'))
+  mailbox.add(turn('c'))
+  t.deepEqual(log, [])
+  t.is(mailbox.waiting, 3)
+  fence.isUp = false
+  fence.goOn()
+  t.deepEqual(log, ['a', 'b', 'c'])
+})
+
+test('a mailbox asks once whether what has waited may run, however much comes, until it may', (t) => {
+  const { mailbox, turn, fence } = fenced()
+  for (let i = 0; i < 5; i++) mailbox.post(turn(`${i}`))
+  mailbox.open()
+  for (let i = 0; i < 5; i++) mailbox.post(turn(`more ${i}`))
+  t.is(fence.asked, 1)
+  // It goes on to ask again: another gap may have come.
+  fence.goOn()
+  t.is(fence.asked, 2)
+  t.is(mailbox.waiting, 10)
+})
+
+test('a mailbox that could run nothing anyway does not ask whether it may', async (t) => {
+  const { mailbox, log, turn, fence } = fenced()
+  mailbox.open()
+  const long = longTurn(log, 'long')
+  mailbox.post(long.turn)
+  mailbox.post(turn('behind it'))
+  t.is(fence.asked, 0, 'a turn runs')
+  void mailbox.close()
+  long.end()
+  await endOfTurn()
+  mailbox.post(turn('closed'))
+  t.is(fence.asked, 0, 'it is closed')
+  mailbox.clear()
+  mailbox.open()
+  t.is(fence.asked, 0, 'nothing waits')
+})
+
+test('work at the opening is done in its order when the mailbox opens, before what waits, and its result is told', async (t) => {
+  const { mailbox, log, turn } = open()
+  mailbox.post(turn('waiting'))
+  const works = [
+    mailbox.atOpening(() => {
+      log.push('first work')
+      return 1
+    }),
+    mailbox.atOpening(async () => {
+      log.push('second work')
+      return 2
+    }),
+  ]
+  const failing = [
+    mailbox.atOpening(() => {
+      throw new Error('at once')
+    }),
+    mailbox.atOpening(async () => {
+      throw new Error('later')
+    }),
+  ]
+  t.deepEqual(log, [])
+  mailbox.open()
+  t.deepEqual(log, ['first work', 'second work', 'waiting'])
+  t.deepEqual(await Promise.all(works), [1, 2])
+  await t.throwsAsync(failing[0]!, { message: 'at once' })
+  await t.throwsAsync(failing[1]!, { message: 'later' })
+  // Once is enough.
+  void mailbox.close()
+  mailbox.open()
+  t.is(log.length, 3)
+})
+
+test('work at the opening is done beside a turn that did not end while the mailbox was closed', async (t) => {
+  const { mailbox, log } = open()
+  mailbox.open()
+  const long = longTurn(log, 'long')
+  mailbox.post(long.turn)
+  void mailbox.close()
+  const work = mailbox.atOpening(() => log.push('work'))
+  mailbox.open()
+  await work
+  t.deepEqual(log, ['long', 'work'])
+  t.is(mailbox.running, long.turn)
 })
