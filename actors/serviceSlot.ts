@@ -44,7 +44,7 @@ export class ServiceSlot {
     // A release on its way must not take back what is claimed now.
     await this.#telling
     // Its answer may be lost: then the slot may be this node's all the same.
-    if (this.#state === 'free') this.#state = 'unknown'
+    this.#state = 'unknown'
     // Whoever serves meanwhile does not give back what is just being claimed.
     this.#isReserved = true
     let answer: SlotAnswer | undefined
@@ -70,12 +70,8 @@ export class ServiceSlot {
 
   /** The database has lost something: what it has of this slot may be of before. */
   tellAgain(): void {
-    if (this.#isReserved) {
-      if (this.#state === 'held') this.#restore()
-    } else if (this.#state === 'free') {
-      this.#state = 'unknown'
-      this.#tell(++this.#wish, 0)
-    }
+    if (this.#isReserved) this.#restore()
+    else if (this.#state === 'free') this.#tell(++this.#wish, 0)
   }
 
   #restore(): void {
@@ -97,11 +93,10 @@ export class ServiceSlot {
       if (wish !== this.#wish) return
       try {
         await database.releaseSlot(this.service, this.nodeId)
-        if (wish === this.#wish) this.#state = 'free'
+        this.#state = 'free'
       } catch {
-        clock.after(backoffMs(failures, settings.backoffMs, settings.backoffMsMax, random.next()), () => {
-          if (wish === this.#wish) this.#tell(wish, failures + 1)
-        })
+        const pauseMs = backoffMs(failures, settings.backoffMs, settings.backoffMsMax, random.next())
+        clock.after(pauseMs, () => this.#tell(wish, failures + 1))
       }
     })
   }

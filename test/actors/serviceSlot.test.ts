@@ -8,13 +8,13 @@ import { UpgradeLine } from '../../actors/upgradeLine.js'
 import { type TurningNode, UpgradeTurn } from '../../actors/upgradeTurn.js'
 import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
 import { memoryDatabase } from '../../transports/memory/index.js'
-import { going, holdersOf } from '../contracts/databaseContract.js'
+import { going, holdersOf, Starting } from '../contracts/databaseContract.js'
 import { type Gate, gate } from '../support/testSystem.js'
 import { ManualClock } from './manualClock.js'
 
 const one = { nodes: 1 }
 
-async function open() {
+async function open(backoffMsMax = 100) {
   const clock = new ManualClock()
   const factory = memoryDatabase()
   const database = await factory.open('shop', clock)
@@ -23,13 +23,18 @@ async function open() {
     claim: undefined as Gate | undefined,
     claimed: undefined as Gate | undefined,
     release: undefined as Gate | undefined,
+    restore: undefined as Gate | undefined,
   }
+  /** What the database was asked to do with slots. */
+  const asked: string[] = []
   const seen: UpgradeDatabase = new Proxy(database, {
     get(target, key) {
       const method = Reflect.get(target, key) as (...args: unknown[]) => unknown
       return async (...args: unknown[]) => {
+        asked.push(String(key))
         if (key === 'claimSlot') await waits.claim?.pass()
         if (key === 'releaseSlot') await waits.release?.pass()
+        if (key === 'restoreSlot') await waits.restore?.pass()
         const answer = await method.apply(target, args)
         if (key === 'claimSlot') await waits.claimed?.pass()
         return answer
@@ -42,7 +47,7 @@ async function open() {
     hostId: 'h1',
     limit: one,
     backoffMs: 100,
-    backoffMsMax: 100,
+    backoffMsMax,
     slotPauseMs: 50,
   }
   const services = {
@@ -60,6 +65,7 @@ async function open() {
     database,
     services,
     waits,
+    asked,
     holders,
     slot: (isNew = true) => new ServiceSlot(services, 'pages', 'n1', isNew),
   }
@@ -199,6 +205,128 @@ test('of two claims the second waits for the first', async (t) => {
   t.is(waits.claim.waiting, 1)
   waits.claim.open()
   t.deepEqual(await Promise.all(claims), [{ claimed: true }, { claimed: true }])
+})
+
+test('the pause between two tries to release doubles', async (t) => {
+  const { clock, factory, slot, asked } = await open(400)
+  const mine = slot()
+  await mine.claim(1, false, one)
+  mine.unreserve()
+  factory.away(true)
+  const tries = () => asked.filter((name) => name === 'releaseSlot').length
+  mine.release()
+  await turns(clock)
+  t.is(tries(), 1)
+  for (const pauseMs of [100, 200, 400, 400]) {
+    const before = tries()
+    await turns(clock, pauseMs - 1)
+    t.is(tries(), before)
+    await turns(clock, 1)
+    t.is(tries(), before + 1)
+  }
+})
+
+test('a node that has stopped releases nothing any more: its next start may hold the slot', async (t) => {
+  const { clock, slot, waits, asked } = await open()
+  const mine = slot(false)
+  waits.release = gate()
+  mine.release()
+  mine.release()
+  await turns(clock)
+  mine.stop()
+  waits.release.open()
+  await turns(clock)
+  t.deepEqual(asked, ['releaseSlot'])
+})
+
+// --- A database that has lost something
+
+/** The database loses all it has, and gives nothing to anybody until it has heard of all nodes again. */
+async function losing() {
+  const opened = await open()
+  return {
+    ...opened,
+    lose: async () => {
+      opened.factory.empty()
+      await opened.database.doubt(new Starting('s1', 'd1'))
+    },
+    holds: async () => (await opened.database.claimSlot('pages', going('n1'), { nodes: 0 })).claimed,
+  }
+}
+
+test('a slot that the database has lost is restored for the upgrade that holds it', async (t) => {
+  const { clock, slot, lose, holds } = await losing()
+  const mine = slot()
+  await mine.claim(1, false, one)
+  await lose()
+  t.false(await holds())
+  mine.tellAgain()
+  await turns(clock)
+  t.true(await holds())
+})
+
+test('a slot that is claimed just now, or whose upgrade is over meanwhile, is not restored', async (t) => {
+  const { clock, slot, lose, holds, waits, asked } = await losing()
+  const mine = slot()
+  waits.claim = gate()
+  const claiming = mine.claim(1, false, one)
+  await turns(clock)
+  mine.tellAgain()
+  await turns(clock)
+  waits.claim.open()
+  await claiming
+  t.deepEqual(asked, ['claimSlot'])
+  await lose()
+  mine.tellAgain()
+  mine.unreserve()
+  await turns(clock)
+  t.deepEqual(asked, ['claimSlot'])
+  t.false(await holds())
+})
+
+test('a slot whose upgrade is over and whose node does not serve yet is neither restored nor given back', async (t) => {
+  const { clock, slot, asked } = await losing()
+  const mine = slot()
+  await mine.claim(1, false, one)
+  mine.unreserve()
+  mine.tellAgain()
+  await turns(clock)
+  t.deepEqual(asked, ['claimSlot'])
+})
+
+test('a slot that can not be restored holds nothing up, and is given back after the try', async (t) => {
+  const { clock, slot, waits, asked, holders } = await losing()
+  const mine = slot()
+  await mine.claim(1, false, one)
+  waits.restore = gate()
+  mine.tellAgain()
+  await turns(clock)
+  mine.unreserve()
+  mine.release()
+  await turns(clock)
+  t.deepEqual(asked, ['claimSlot', 'restoreSlot'])
+  waits.restore.fail(new Error('connection lost'))
+  await turns(clock)
+  t.deepEqual(asked, ['claimSlot', 'restoreSlot', 'releaseSlot'])
+  t.deepEqual(await holders(), [])
+})
+
+test('a node that has given its slot back gives it back again to a database that may have it from before', async (t) => {
+  const { clock, factory, slot, holders } = await losing()
+  const mine = slot()
+  await mine.claim(1, false, one)
+  const backup = factory.backup()
+  mine.unreserve()
+  mine.release()
+  await turns(clock)
+  factory.restore(backup)
+  t.deepEqual(await holders(), ['n1'])
+  factory.away(true)
+  mine.tellAgain()
+  await turns(clock)
+  factory.away(false)
+  await turns(clock, 100)
+  t.deepEqual(await holders(), [])
 })
 
 // --- Turns
