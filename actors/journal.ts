@@ -141,11 +141,9 @@ export class Journal {
 
   /** The host stops: what is still to be committed is lost. */
   close(): void {
-    if (this.#isClosed) return
     this.#isClosed = true
     const left = this.#filling
-    this.#filling = emptyBatch(left.number + 1)
-    for (const number of [left.number, this.#filling.number]) this.#lost.add(number)
+    this.#filling = emptyBatch(left.number)
     for (const resolve of left.closed) resolve()
     for (const writer of left.writers) writer.lost(closed())
     for (const done of left.waiters) done(closed())
@@ -162,7 +160,7 @@ export class Journal {
   }
 
   #schedule(): void {
-    if (this.#isClosed || this.#scheduled || this.#committing !== undefined) return
+    if (this.#scheduled || this.#committing !== undefined) return
     this.#scheduled = true
     this.clock.turn(() => {
       this.#scheduled = false
@@ -171,6 +169,8 @@ export class Journal {
   }
 
   #commitNext(): void {
+    // Whoever heard of a loss has written at once: the turn that this asked for comes while it is being committed.
+    if (this.#committing !== undefined) return
     const batch = this.#filling
     if (batch.writes.size === 0) {
       for (const resolve of this.#idle.splice(0)) resolve()

@@ -1,6 +1,8 @@
 import 'reflect-metadata'
 import test from 'ava'
-import { Journal } from '../../actors/journal.js'
+import { Journal, PackedLater, type Writer } from '../../actors/journal.js'
+import { pack } from '../../core/codec.js'
+import { isFault } from '../../core/fault.js'
 import type { StateStore, Write } from '../../core/ports/stateStore.js'
 import { ManualClock } from './manualClock.js'
 
@@ -154,10 +156,188 @@ test('a lost batch stays lost when a later one is committed', async (t) => {
   t.deepEqual(heard, ['batch lost'])
 })
 
+test('J1: what is written by those who hear of a loss is committed before what is written later', async (t) => {
+  const { clock, store, journal } = open()
+  const writer: Writer = { lost: () => void journal.write('b', bytes('2')) }
+  journal.write('a', bytes('1'), writer)
+  clock.endTurn()
+  await store.commits[0]!.fail()
+  journal.write('c', bytes('3'))
+  clock.endTurn()
+  t.is(store.commits.length, 2)
+  t.is(text(journal.get('b')), '2')
+  await store.commits[1]!.done()
+  t.is(store.commits.length, 3)
+  await store.commits[2]!.done()
+  t.deepEqual([...store.data.keys()], ['b', 'c'])
+})
+
+test('J2: each writer of what is lost hears of it once, before those who wait, and no other', async (t) => {
+  const { clock, store, journal, heard, listen } = open()
+  const writer = (name: string): Writer => ({ lost: (error) => void heard.push(`${name}: ${(error as Error).message}`) })
+  const both = writer('both')
+  journal.write('z', bytes('0'), writer('of before'))
+  clock.endTurn()
+  await store.commits[0]!.done()
+  listen(journal.write('a', bytes('1'), both), 'first')
+  clock.endTurn()
+  journal.write('b', bytes('2'), both)
+  listen(journal.write('c', bytes('3'), writer('after')), 'second')
+  let isClosed = false
+  void journal.closed(3).then(() => (isClosed = true))
+  await store.commits[1]!.fail()
+  t.deepEqual(heard, ['both: disk full', 'after: disk full', 'first lost', 'second lost'])
+  t.true(isClosed)
+})
+
+test('those who wait for a batch hear in the order in which they asked, before it is committed or while it is', async (t) => {
+  const { clock, store, journal, heard, listen } = open()
+  const batch = journal.write('a', bytes('1'))
+  listen(batch, 'one')
+  listen(batch, 'two')
+  clock.endTurn()
+  listen(batch, 'three')
+  listen(batch, 'four')
+  await store.commits[0]!.done()
+  t.deepEqual(heard, ['one', 'two', 'three', 'four'])
+  listen(batch, 'five')
+  listen(batch - 1, 'six')
+  t.deepEqual(heard.slice(4), ['five', 'six'])
+})
+
+test('who asks for a batch that was lost so long ago that it is forgotten hears of an error', async (t) => {
+  const { clock, store, journal, heard, listen } = open()
+  const lost = journal.write('a', bytes('1'))
+  for (let i = 0; i < 600; i++) {
+    if (i > 0) journal.write('a', bytes('1'))
+    clock.endTurn()
+    await store.commits[i]!.fail()
+  }
+  listen(lost, 'oldest')
+  listen(lost + 2 * 599, 'newest')
+  t.deepEqual(heard, ['oldest lost', 'newest lost'])
+})
+
+test('nothing is said of what is committed while the journal is held', async (t) => {
+  const { clock, store, journal, heard, listen } = open()
+  let goOn = () => {}
+  journal.isHeld = (later) => {
+    goOn = later
+    return true
+  }
+  const batch = journal.write('a', bytes('1'))
+  listen(batch, 'batch')
+  clock.endTurn()
+  listen(journal.write('b', bytes('2')), 'next')
+  await store.commits[0]!.done()
+  t.false(journal.isCommitted(batch))
+  t.deepEqual(heard, [])
+  t.is(store.commits.length, 1)
+  goOn()
+  t.true(journal.isCommitted(batch))
+  t.deepEqual(heard, ['batch'])
+  t.is(store.commits.length, 2)
+})
+
+test('commit() resolves when all it wrote is on disk, rejects when it is lost, and has nothing to wait for without writes', async (t) => {
+  const { clock, store, journal } = open()
+  await journal.commit([])
+  let isDone = false
+  const commit = journal.commit([
+    ['a', bytes('1')],
+    ['b', null],
+  ])
+  const waits = commit.then(() => (isDone = true))
+  clock.endTurn()
+  t.deepEqual(
+    store.commits[0]!.writes.map(([key]) => key),
+    ['a', 'b'],
+  )
+  t.false(isDone)
+  await store.commits[0]!.done()
+  await waits
+  t.true(isDone)
+  const lost = journal.commit([['a', bytes('2')]])
+  clock.endTurn()
+  await store.commits[1]!.fail()
+  await t.throwsAsync(lost, { message: 'disk full' })
+})
+
+test('closed() resolves when nothing is added to a batch any more: it is being committed, or the host stops', async (t) => {
+  const { clock, store, journal } = open()
+  const seen: string[] = []
+  const settle = async () => {
+    for (let i = 0; i < 5; i++) await Promise.resolve()
+  }
+  const first = journal.write('a', bytes('1'))
+  void journal.closed(first).then(() => seen.push('first'))
+  await settle()
+  t.deepEqual(seen, [])
+  clock.endTurn()
+  await settle()
+  t.deepEqual(seen, ['first'])
+  await journal.closed(first)
+  void journal.closed(journal.write('b', bytes('2'))).then(() => seen.push('second'))
+  await settle()
+  t.deepEqual(seen, ['first'])
+  journal.close()
+  await settle()
+  t.deepEqual(seen, ['first', 'second'])
+  t.is(store.commits.length, 1)
+})
+
+test('J3: after close() what is being committed ends, what was written later is lost, and nothing else reaches the store', async (t) => {
+  const { clock, store, journal, heard, listen } = open()
+  const first = journal.write('a', bytes('1'))
+  clock.endTurn()
+  await store.commits[0]!.done()
+  const second = journal.write('b', bytes('2'))
+  listen(second, 'second')
+  clock.endTurn()
+  const third = journal.write('c', bytes('3'), { lost: (error) => void heard.push(`writer: ${isFault(error) && error.code}`) })
+  listen(third, 'third')
+  journal.close()
+  journal.close()
+  t.deepEqual(heard, ['writer: unavailable.storage', 'third lost'])
+  const fourth = journal.write('d', bytes('4'))
+  for (const batch of [second, third, fourth]) {
+    await t.throwsAsync(journal.committed(batch), { message: 'the host has stopped: the state was not written' })
+  }
+  await journal.committed(first)
+  clock.endTurn()
+  await store.commits[1]!.done()
+  clock.endTurn()
+  t.deepEqual(heard.slice(2), ['second'])
+  t.false(journal.isCommitted(third))
+  t.is(store.commits.length, 2)
+  t.deepEqual([...store.data.keys()], ['a', 'b'])
+})
+
+test('a value that is packed late is packed once, and not at all when a newer one takes its place', async (t) => {
+  const { clock, store, journal } = open()
+  let looks = 0
+  const counted = (n: number) => ({
+    get n() {
+      looks++
+      return n
+    },
+  })
+  journal.write('a', new PackedLater(counted(1)))
+  journal.write('a', new PackedLater(counted(2)))
+  t.is(looks, 0)
+  t.deepEqual(journal.get('a'), pack({ n: 2 }))
+  const { value: entry } = journal.range('a', 'b')[Symbol.iterator]().next()
+  t.deepEqual(entry, ['a', pack({ n: 2 })])
+  clock.endTurn()
+  t.deepEqual(store.commits[0]!.writes, [['a', pack({ n: 2 })]])
+  t.is(looks, 1)
+})
+
 test('idle() resolves when nothing is left to commit', async (t) => {
   const { clock, store, journal } = open()
   await journal.idle()
   journal.write('a', bytes('1'))
+  journal.write('a', bytes('2'))
   let idle = false
   const waits = journal.idle().then(() => {
     idle = true
@@ -167,6 +347,21 @@ test('idle() resolves when nothing is left to commit', async (t) => {
   await store.commits[0]!.done()
   t.false(idle)
   await store.commits[1]!.done()
+  await waits
+  t.true(idle)
+})
+
+test('idle() waits for what is being committed, also when it is lost then', async (t) => {
+  const { clock, store, journal } = open()
+  journal.write('a', bytes('1'))
+  clock.endTurn()
+  let idle = false
+  const waits = journal.idle().then(() => {
+    idle = true
+  })
+  for (let i = 0; i < 5; i++) await Promise.resolve()
+  t.false(idle)
+  await store.commits[0]!.fail()
   await waits
   t.true(idle)
 })
@@ -186,4 +381,16 @@ test('a range of one node has all that is on its way there, written before it wa
   )
   t.deepEqual([...journal.range('n/', 'n0')].length, 1)
   t.deepEqual([...journal.range('m/0000000001', 'm0')].length, 1)
+})
+
+test('a range has what lies between its ends, of whatever keys, and begins with its first and ends before its last', async (t) => {
+  const { store, journal } = open()
+  for (const key of ['s/n1/a', 's/n1/y', 's/n10/b', 's/n1/z']) store.data.set(key, bytes('stored'))
+  for (const key of ['s/n1/a', 's/n1/m', 's/n1.b', 's/n1', 's/n10/a', 's/n2']) journal.write(key, bytes('written'))
+  journal.write('s/n1/0', null)
+  const keys = (from: string, to: string) => [...journal.range(from, to)].map(([key]) => key)
+  t.deepEqual(keys('s/n1/', 's/n10'), ['s/n1/a', 's/n1/m', 's/n1/y', 's/n1/z'])
+  t.deepEqual(keys('s/n1', 's/n10'), ['s/n1', 's/n1.b', 's/n1/a', 's/n1/m', 's/n1/y', 's/n1/z'])
+  t.deepEqual(keys('s/n1/m', 's/n2'), ['s/n1/m', 's/n1/y', 's/n1/z', 's/n10/a', 's/n10/b'])
+  t.deepEqual(keys('s/n3/', 's/n30'), [])
 })
