@@ -53,7 +53,6 @@ export class UpgradeTurn {
     const limit = strictestLimit([settings.limit, own])
     this.#told = undefined
     for (let failures = 0; ; ) {
-      signal.throwIfAborted()
       try {
         if (!this.#hasPlace) await this.#standInLine(service, signal)
         const answer = await node.slot.claim(this.target, history.takesBack(this.target), limit)

@@ -1,82 +1,9 @@
 /** A node's slot under its service's limit: claimed before it drains, given back when it serves, and never kept by nobody. */
 import 'reflect-metadata'
 import test from 'ava'
-import type { NodeServices } from '../../actors/nodeServices.js'
-import { ServiceSlot } from '../../actors/serviceSlot.js'
-import { defaultSettings } from '../../actors/settings.js'
-import { UpgradeLine } from '../../actors/upgradeLine.js'
-import { type TurningNode, UpgradeTurn } from '../../actors/upgradeTurn.js'
-import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
-import { memoryDatabase } from '../../transports/memory/index.js'
 import { going, holdersOf, Starting } from '../contracts/databaseContract.js'
-import { type Gate, gate } from '../support/testSystem.js'
-import { ManualClock } from './manualClock.js'
-
-const one = { nodes: 1 }
-
-async function open(backoffMsMax = 100) {
-  const clock = new ManualClock()
-  const factory = memoryDatabase()
-  const database = await factory.open('shop', clock)
-  /** What calls of the database wait for, before and after they are carried out. */
-  const waits = {
-    claim: undefined as Gate | undefined,
-    claimed: undefined as Gate | undefined,
-    release: undefined as Gate | undefined,
-    restore: undefined as Gate | undefined,
-  }
-  /** What the database was asked to do with slots. */
-  const asked: string[] = []
-  const seen: UpgradeDatabase = new Proxy(database, {
-    get(target, key) {
-      const method = Reflect.get(target, key) as (...args: unknown[]) => unknown
-      return async (...args: unknown[]) => {
-        asked.push(String(key))
-        if (key === 'claimSlot') await waits.claim?.pass()
-        if (key === 'releaseSlot') await waits.release?.pass()
-        if (key === 'restoreSlot') await waits.restore?.pass()
-        const answer = await method.apply(target, args)
-        if (key === 'claimSlot') await waits.claimed?.pass()
-        return answer
-      }
-    },
-  })
-  const settings = {
-    ...defaultSettings,
-    system: 'shop',
-    hostId: 'h1',
-    limit: one,
-    backoffMs: 100,
-    backoffMsMax,
-    slotPauseMs: 50,
-  }
-  const services = {
-    database: seen,
-    clock,
-    settings,
-    random: { next: () => 0 },
-    history: { takesBack: () => false },
-    line: new UpgradeLine(settings),
-  } as unknown as NodeServices
-  const holders = async () => holdersOf(await database.claimSlot('pages', going('nobody', 1, true), { nodes: 0 }))
-  return {
-    clock,
-    factory,
-    database,
-    services,
-    waits,
-    asked,
-    holders,
-    slot: (isNew = true) => new ServiceSlot(services, 'pages', 'n1', isNew),
-  }
-}
-
-async function turns(clock: ManualClock, ms = 0): Promise<void> {
-  for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve))
-  if (ms === 0) return
-  clock.advance(ms)
-  await turns(clock)
-}
+import { gate } from '../support/testSystem.js'
+import { one, open, turns } from './claiming.js'
 
 test('a slot that was claimed is given back when the node serves, and not before its upgrade is over', async (t) => {
   const { clock, slot, holders } = await open()
@@ -208,7 +135,7 @@ test('of two claims the second waits for the first', async (t) => {
 })
 
 test('the pause between two tries to release doubles', async (t) => {
-  const { clock, factory, slot, asked } = await open(400)
+  const { clock, factory, slot, asked } = await open({ backoffMsMax: 400 })
   const mine = slot()
   await mine.claim(1, false, one)
   mine.unreserve()
@@ -326,119 +253,5 @@ test('a node that has given its slot back gives it back again to a database that
   await turns(clock)
   factory.away(false)
   await turns(clock, 100)
-  t.deepEqual(await holders(), [])
-})
-
-// --- Turns
-
-async function turning(limit = one) {
-  const opened = await open()
-  const reasons: string[] = []
-  let isStopped = false
-  const slot = opened.slot()
-  const node: TurningNode = {
-    services: opened.services,
-    keeper: { record: { service: 'pages' } } as TurningNode['keeper'],
-    slot,
-    get isStopped() {
-      return isStopped
-    },
-    report: (_phase, _target, reason) => void reasons.push(reason),
-  }
-  const abort = new AbortController()
-  const turn = new UpgradeTurn(node, 1)
-  const stop = () => {
-    isStopped = true
-  }
-  return { ...opened, node, mine: slot, reasons, abort, turn, stop, claim: () => turn.claim(limit, abort.signal) }
-}
-
-test('a claim that is aborted while the database answers it gives the slot back', async (t) => {
-  const { clock, waits, claim, abort, holders } = await turning()
-  waits.claimed = gate()
-  const claiming = claim()
-  claiming.catch(() => {})
-  await turns(clock)
-  t.deepEqual(await holders(), ['n1'])
-  abort.abort(new Error('undone'))
-  waits.claimed.open()
-  await t.throwsAsync(claiming, { message: 'undone' })
-  await turns(clock)
-  t.deepEqual(await holders(), [])
-})
-
-test('a claim that is aborted, and whose answer is lost, gives back what it may have', async (t) => {
-  const { clock, waits, claim, abort, holders } = await turning()
-  waits.claimed = gate()
-  const claiming = claim()
-  claiming.catch(() => {})
-  await turns(clock)
-  abort.abort(new Error('undone'))
-  waits.claimed.fail(new Error('connection lost'))
-  await t.throwsAsync(claiming, { message: 'undone' })
-  await turns(clock)
-  t.deepEqual(await holders(), [])
-})
-
-test('a node that stops while it claims leaves the slot as it is: its next start gives it back', async (t) => {
-  const { clock, waits, claim, abort, stop, holders } = await turning()
-  waits.claimed = gate()
-  const claiming = claim()
-  claiming.catch(() => {})
-  await turns(clock)
-  stop()
-  abort.abort(new Error('stopped'))
-  waits.claimed.fail(new Error('connection lost'))
-  await t.throwsAsync(claiming, { message: 'stopped' })
-  await turns(clock)
-  t.deepEqual(await holders(), ['n1'])
-})
-
-test('a claim that is aborted leaves the line of its host to the next', async (t) => {
-  const opened = await turning()
-  const { clock, claim, abort, services, database } = opened
-  await database.claimSlot('pages', going('other'), one)
-  const claiming = claim()
-  claiming.catch(() => {})
-  await turns(clock)
-  abort.abort(new Error('undone'))
-  await t.throwsAsync(claiming, { message: 'undone' })
-  const places = Array.from({ length: defaultSettings.upgradesAtOnceMax }, () =>
-    services.line.take('pages', new AbortController().signal),
-  )
-  t.is((await Promise.all(places)).length, defaultSettings.upgradesAtOnceMax)
-})
-
-test('a node that waits says what for, once, and says it again only when that is something else', async (t) => {
-  const { clock, claim, reasons, database, factory, holders } = await turning()
-  await database.claimSlot('pages', going('other'), one)
-  const claiming = claim()
-  await turns(clock, 60)
-  await turns(clock, 60)
-  t.deepEqual(reasons, ['waits for a slot under the limit of pages, held by other'])
-  factory.away(true)
-  await turns(clock, 300)
-  await turns(clock, 300)
-  t.is(reasons.at(-1), 'waits for the upgrade database, which does not answer')
-  t.is(reasons.length, 2)
-  factory.away(false)
-  await turns(clock, 300)
-  t.is(reasons.length, 3)
-  await database.setControl({ kind: 'hold', nodeId: 'n1', reason: 'not yet', since: 0 } as never)
-  await turns(clock, 300)
-  t.is(reasons.at(-1), 'waits for the end of its hold: not yet')
-  await database.removeControl({ kind: 'hold', nodeId: 'n1' } as never)
-  await database.releaseSlot('pages', 'other')
-  await turns(clock, 300)
-  await claiming
-  t.deepEqual(await holders(), ['n1'])
-})
-
-test('a turn that is over leaves the line, and the slot is given back when the node serves', async (t) => {
-  const { clock, claim, turn, mine, holders } = await turning()
-  await claim()
-  turn.over()
-  mine.release()
-  await turns(clock)
   t.deepEqual(await holders(), [])
 })

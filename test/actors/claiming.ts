@@ -1,0 +1,76 @@
+/** A slot of a node, and what it stands on: a database in memory that waits where a test says, and a clock that a test moves. */
+import type { NodeServices } from '../../actors/nodeServices.js'
+import { ServiceSlot } from '../../actors/serviceSlot.js'
+import { defaultSettings } from '../../actors/settings.js'
+import { UpgradeLine } from '../../actors/upgradeLine.js'
+import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import { memoryDatabase } from '../../transports/memory/index.js'
+import { going, holdersOf } from '../contracts/databaseContract.js'
+import type { Gate } from '../support/testSystem.js'
+import { ManualClock } from './manualClock.js'
+
+export const one = { nodes: 1 }
+
+export async function open({ backoffMsMax = 100, chance = 0 } = {}) {
+  const clock = new ManualClock()
+  const factory = memoryDatabase()
+  const database = await factory.open('shop', clock)
+  /** What calls of the database wait for, before and after they are carried out. */
+  const waits = {
+    claim: undefined as Gate | undefined,
+    claimed: undefined as Gate | undefined,
+    release: undefined as Gate | undefined,
+    restore: undefined as Gate | undefined,
+  }
+  /** What the database was asked to do with slots. */
+  const asked: string[] = []
+  const seen: UpgradeDatabase = new Proxy(database, {
+    get(target, key) {
+      const method = Reflect.get(target, key) as (...args: unknown[]) => unknown
+      return async (...args: unknown[]) => {
+        asked.push(String(key))
+        if (key === 'claimSlot') await waits.claim?.pass()
+        if (key === 'releaseSlot') await waits.release?.pass()
+        if (key === 'restoreSlot') await waits.restore?.pass()
+        const answer = await method.apply(target, args)
+        if (key === 'claimSlot') await waits.claimed?.pass()
+        return answer
+      }
+    },
+  })
+  const settings = {
+    ...defaultSettings,
+    system: 'shop',
+    hostId: 'h1',
+    limit: one,
+    backoffMs: 100,
+    backoffMsMax,
+    slotPauseMs: 50,
+  }
+  const services = {
+    database: seen,
+    clock,
+    settings,
+    random: { next: () => chance },
+    history: { takesBack: () => false },
+    line: new UpgradeLine(settings),
+  } as unknown as NodeServices
+  const holders = async () => holdersOf(await database.claimSlot('pages', going('nobody', 1, true), { nodes: 0 }))
+  return {
+    clock,
+    factory,
+    database,
+    services,
+    waits,
+    asked,
+    holders,
+    slot: (isNew = true) => new ServiceSlot(services, 'pages', 'n1', isNew),
+  }
+}
+
+export async function turns(clock: ManualClock, ms = 0): Promise<void> {
+  for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve))
+  if (ms === 0) return
+  clock.advance(ms)
+  await turns(clock)
+}
