@@ -13,8 +13,13 @@ const numberMax = 2 ** 32 - 1
 export class SlotTable<T extends Numbered> {
   #places: (T | undefined)[] = new Array(firstPlaces).fill(undefined)
   #mask = firstPlaces - 1
-  #newest = 0
+  #newest: number
   #size = 0
+
+  /** `newest`: the last number that was given before. */
+  constructor(newest = 0) {
+    this.#newest = newest
+  }
 
   get size(): number {
     return this.#size

@@ -42,3 +42,52 @@ test('the place of an item that stays is passed over until it leaves', (t) => {
   t.is(table.size, 0)
   t.deepEqual(table.all(), [])
 })
+
+test('after the last number that MessagePack packs as an integer comes 1: 0 is nobody’s', (t) => {
+  const last = 2 ** 32 - 1
+  const table = new SlotTable<{ readonly number: number }>(last - 2)
+  const items = Array.from({ length: 4 }, () => {
+    const item = { number: table.next() }
+    table.add(item)
+    return item
+  })
+  t.deepEqual(
+    items.map(({ number }) => number),
+    [last - 1, last, 1, 2],
+  )
+  for (const item of items) t.is(table.get(item.number), item)
+  t.deepEqual(new Set(table.all()), new Set(items))
+})
+
+test('a number that is not kept is given once all the same', (t) => {
+  const table = new SlotTable<{ readonly number: number }>()
+  t.deepEqual([table.next(), table.next(), table.next()], [1, 2, 3])
+  t.is(table.size, 0)
+})
+
+test('what has left makes room for another, and leaves no second time', (t) => {
+  const { table, items } = filled(3)
+  const [old] = items
+  table.delete(old!)
+  const sharesItsPlace = { number: old!.number + 2 ** 20 }
+  table.add(sharesItsPlace)
+  table.delete(old!)
+  t.is(table.get(old!.number), undefined)
+  t.is(table.get(sharesItsPlace.number), sharesItsPlace)
+  t.is(table.size, 3)
+})
+
+test('each item is listed once, whichever numbers it and the others had when more places were needed', (t) => {
+  for (const begin of [0, 500, 1_000, 1_023, 3_000]) {
+    const table = new SlotTable<{ readonly number: number }>(begin)
+    const items = Array.from({ length: 3_000 }, () => {
+      const item = { number: table.next() }
+      table.add(item)
+      return item
+    })
+    t.is(table.all().length, 3_000)
+    t.deepEqual(new Set(table.all()), new Set(items))
+    for (const item of items) table.delete(item)
+    t.deepEqual(table.all(), [])
+  }
+})
