@@ -39,7 +39,7 @@ export class TimerWheel {
 
   /** Calls `entry.due()` at `dueMs` by the clock that never goes back, or up to a tick later. An entry that was set already is moved. */
   set(entry: WheelEntry, dueMs: number): void {
-    if (entry.wheelPrevious !== undefined) this.clear(entry)
+    this.clear(entry)
     if (!this.#ticking) this.#start()
     entry.wheelDueMs = dueMs
     const tick = Math.max(Math.ceil((dueMs - this.#startMs) / wheelTickMs), this.#tick + 1)

@@ -1,5 +1,4 @@
 import 'reflect-metadata'
-import { spawnSync } from 'node:child_process'
 import test from 'ava'
 import { TimerWheel, WheelEntry, wheelTickMs } from '../../actors/timerWheel.js'
 import { type WallClock, withMonotonic } from '../../core/ports/clock.js'
@@ -118,27 +117,73 @@ test('an empty wheel asks nothing of the clock', (t) => {
 })
 
 test('an entry that another entry moves while both are due is called at its new time', (t) => {
-  const script = `
-    import 'reflect-metadata'
-    const { TimerWheel, WheelEntry } = await import(${JSON.stringify(new URL('../../actors/timerWheel.js', import.meta.url))})
-    const { ManualClock } = await import(${JSON.stringify(new URL('./manualClock.js', import.meta.url))})
-    class Entry extends WheelEntry {
-      constructor(then = () => {}) { super(); this.then = then }
-      calls = 0
-      due() { this.calls++; this.then() }
+  const { clock, wheel: w, begin } = wheel()
+  const second = new Entry(clock)
+  const third = new Entry(clock)
+  const first = new Entry(clock, () => w.set(second, begin + 500))
+  for (const entry of [first, second, third]) w.set(entry, begin + 50)
+  clock.advance(100)
+  t.deepEqual(
+    [first, second, third].map(({ at }) => at.length),
+    [1, 0, 1],
+  )
+  clock.advance(500)
+  t.deepEqual(second.at, [begin + 500])
+})
+
+test('one timer of the clock serves all entries', (t) => {
+  const { clock, wheel: w, begin } = wheel()
+  for (let i = 0; i < 5; i++) w.set(new Entry(clock), begin + 50 + i)
+  t.is(clock.timers, 1)
+  clock.advance(30)
+  w.set(new Entry(clock), begin + 50)
+  t.is(clock.timers, 1)
+})
+
+test('a wheel that begins to turn at any moment calls nothing late', (t) => {
+  for (let startMs = 0; startMs < 2 * wheelTickMs; startMs++) {
+    const { clock, wheel: w } = wheel()
+    clock.advance(startMs)
+    for (let ms = 0; ms <= 5 * wheelTickMs; ms++) {
+      const entry = new Entry(clock)
+      const dueMs = clock.monotonicMs() + ms
+      w.set(entry, dueMs)
+      clock.advance(200)
+      t.is(entry.at.length, 1, `${startMs} ${ms}`)
+      const lateMs = entry.at[0]! - dueMs
+      t.true(lateMs >= 0 && lateMs <= 2 * wheelTickMs, `${startMs} ${ms}: ${lateMs} ms late`)
+      clock.advance(5_000 + startMs)
     }
-    const clock = new ManualClock()
-    const wheel = new TimerWheel(clock)
-    const begin = clock.now()
-    const second = new Entry()
-    const third = new Entry()
-    const first = new Entry(() => wheel.set(second, begin + 500))
-    for (const entry of [first, second, third]) wheel.set(entry, begin + 50)
-    clock.advance(100)
-    console.log([first, second, third].map(({ calls }) => calls).join(' '))`
-  // In a process of its own, since it does not end.
-  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { timeout: 3_000, encoding: 'utf8' })
-  t.is(stdout.trim(), '1 0 1')
+  }
+})
+
+test('whatever was due in a pause of the process is called right after it, wherever it waits on the wheel', (t) => {
+  const { clock, wheel: w, begin } = wheel()
+  const entries = Array.from({ length: 1_200 }, (_, i) => {
+    const entry = new Entry(clock)
+    w.set(entry, begin + (i + 1) * wheelTickMs)
+    return entry
+  })
+  clock.sleepThrough(60_000)
+  t.true(entries.every(({ at }) => at.length === 1 && at[0] === begin + 60_000))
+  const next = new Entry(clock)
+  w.set(next, clock.monotonicMs() + 50)
+  clock.advance(60)
+  t.is(next.at.length, 1)
+})
+
+test('an entry that was not set, or has been called, may be cleared', (t) => {
+  const { clock, wheel: w, begin } = wheel()
+  const entry = new Entry(clock)
+  w.clear(entry)
+  w.set(entry, begin + 50)
+  clock.advance(100)
+  w.clear(entry)
+  w.clear(entry)
+  t.is(clock.timers, 0)
+  w.set(entry, clock.monotonicMs() + 50)
+  clock.advance(100)
+  t.is(entry.at.length, 2)
 })
 
 const hourMs = 3_600_000
