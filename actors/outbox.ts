@@ -19,6 +19,7 @@ export interface ReplyAddress {
 
 /** A message being filled. */
 export interface Parcel {
+  readonly to: Destination
   readonly subject: string
   readonly address: ReplyAddress | undefined
   readonly writer: WireWriter
@@ -45,8 +46,6 @@ export type Write<E> = (writer: WireWriter, envelope: E) => void
 export class Outbox {
   readonly #destinations = new Map<string, Destination>()
   #ready: Parcel[] = []
-  /** Destinations of the parcels that are ready, in their order. */
-  #filling: Destination[] = []
   #idleWriters: WireWriter[] = []
   #scheduled = false
   #busyParcels = 0
@@ -138,8 +137,7 @@ export class Outbox {
   #sendReady(): void {
     const ready = this.#ready
     this.#ready = []
-    for (const destination of this.#filling) destination.parcel = undefined
-    this.#filling = []
+    for (const { to } of ready) to.parcel = undefined
     for (const parcel of ready) if (parcel.envelopes > 0) this.#send(parcel)
   }
 
@@ -170,8 +168,7 @@ export class Outbox {
 
   #newParcel(to: Destination, subject: string, newAddress: (() => ReplyAddress) | undefined): Parcel {
     const writer = this.#idleWriters.pop() ?? new WireWriter()
-    const parcel: Parcel = { subject, address: newAddress?.(), writer, envelopes: 0, isBusy: false }
-    if (to.parcel === undefined) this.#filling.push(to)
+    const parcel: Parcel = { to, subject, address: newAddress?.(), writer, envelopes: 0, isBusy: false }
     to.parcel = parcel
     this.#ready.push(parcel)
     if (!this.#scheduled) {

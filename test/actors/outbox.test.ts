@@ -18,9 +18,10 @@ function open(change: Partial<HostSettings> = {}) {
     },
   }
   const settings = { ...defaultSettings, system: 's', hostId: 'h', ...change }
-  const outbox = new Outbox(transport as unknown as Transport, new ManualClock(), settings)
+  const clock = new ManualClock()
+  const outbox = new Outbox(transport as unknown as Transport, clock, settings)
   const write = (subject: string, text: string) => outbox.write(outbox.destination(subject), writePacked, Buffer.from(text))
-  return { outbox, sent, write, transport }
+  return { outbox, clock, sent, write, transport }
 }
 
 test('envelopes to one subject share a message, in their order, until it is full', (t) => {
@@ -132,4 +133,108 @@ test('a message that the transport has ceased to take since it was begun is sent
   )
   // Calls: their caller sends them again, for they have surely not left.
   t.deepEqual(unsent, ['b unavailable.disconnected'])
+})
+
+test('what is written in a turn of the event loop leaves at its end, without being asked to', (t) => {
+  const { clock, sent, write, outbox } = open()
+  for (const turn of ['first', 'second']) {
+    write('a', turn)
+    outbox.add('b', Buffer.from('packed'))
+    t.is(sent.length, turn === 'first' ? 0 : 2)
+    clock.endTurn()
+  }
+  t.deepEqual(sent, ['a first', 'b packed', 'a second', 'b packed'])
+})
+
+test('a call that follows sends to the same subject begins a message of its own, with its reply address', (t) => {
+  const { outbox, write, transport } = open()
+  const published: string[] = []
+  transport.publish = (subject: string, payload: Uint8Array, replyTo?: string) =>
+    void published.push(`${subject} ${Buffer.from(payload)} ${replyTo}`)
+  write('a', 'send')
+  const call = (text: string) => outbox.write(outbox.destination('a'), writePacked, Buffer.from(text), () => ({ replyTo: 'r' }))
+  call('1')
+  call('2')
+  write('a', '3')
+  outbox.flush()
+  t.deepEqual(published, ['a send undefined', 'a 123 r'])
+})
+
+test('an envelope that is as large as the transport takes is sent, alone', (t) => {
+  const { outbox, sent, write } = open()
+  write('a', 'short')
+  write('a', 'x'.repeat(20))
+  outbox.flush()
+  t.deepEqual(sent, ['a short', `a ${'x'.repeat(20)}`])
+})
+
+test('an envelope that is longer than a message should be waits alone for the end of its turn', (t) => {
+  const { outbox, sent, write } = open({ messageBytesMax: 4 })
+  write('b', 'b')
+  write('a', 'too long')
+  t.deepEqual(sent, [])
+  outbox.flush()
+  t.deepEqual(sent, ['b b', 'a too long'])
+})
+
+test('a message that the transport refuses is told with the reason, and the others leave', (t) => {
+  const { outbox, sent, write, transport } = open()
+  const unsent: string[] = []
+  outbox.onUnsent = ({ subject }, fault) => unsent.push(`${subject} ${isFault(fault) ? fault.code : String(fault)}`)
+  const { publish } = transport
+  transport.publish = (subject, payload) => {
+    if (subject === 'gone') throw new Fault('unavailable.disconnected', 'away')
+    if (subject === 'broken') throw new Error('closed')
+    publish(subject, payload)
+  }
+  for (const subject of ['gone', 'broken', 'a', 'call']) for (const text of ['12', '34']) write(subject, text)
+  outbox.flush()
+  t.deepEqual(unsent, ['gone unavailable.disconnected', 'broken Error: closed'])
+  t.deepEqual(sent, ['a 1234', 'call 1234'])
+})
+
+test('a call that is alone in a message which the transport has ceased to take is told so: sent again it would be as large', (t) => {
+  const { outbox, sent, transport, write } = open()
+  const unsent: string[] = []
+  outbox.onUnsent = ({ subject }, fault) => unsent.push(`${subject} ${fault.code}`)
+  outbox.write(outbox.destination('call'), writePacked, Buffer.from('1234'), () => ({ replyTo: 'r' }))
+  write('send', '1234')
+  transport.payloadBytesMax = 3
+  outbox.flush()
+  t.deepEqual(unsent, ['call protocol.too-large', 'send protocol.too-large'])
+  t.deepEqual(sent, [])
+})
+
+test('of envelopes that are sent apart, those that are still too large are told, and the others leave', (t) => {
+  const { outbox, sent, transport } = open()
+  const unsent: string[] = []
+  outbox.onUnsent = ({ subject }, fault) => unsent.push(`${subject} ${fault.code}`)
+  const text = (length: number) => (writer: WireWriter) => writer.text('x'.repeat(length))
+  for (const length of [1, 9, 2]) outbox.write(outbox.destination('a'), text(length), undefined)
+  transport.payloadBytesMax = 4
+  outbox.flush()
+  t.deepEqual(
+    sent.map((message) => message.length - 'a '.length),
+    [2, 3],
+  )
+  t.deepEqual(unsent, ['a protocol.too-large'])
+})
+
+test('buffers of messages are used again: so many, and none that has become larger than idleWriterBytesMax', (t) => {
+  const { outbox, write, transport } = open({ idleWritersMax: 2, idleWriterBytesMax: 4_096 })
+  transport.payloadBytesMax = 100_000
+  const buffersOf = (subjects: string, text = '1') => [...subjects].map((subject) => write(subject, text).writer)
+  const first = buffersOf('abc')
+  outbox.flush()
+  const second = buffersOf('abc')
+  t.is(new Set(second).size, 3)
+  t.is(second.filter((buffer) => first.includes(buffer)).length, 2)
+  outbox.flush()
+  const large = buffersOf('ab', 'x'.repeat(5_000))
+  outbox.flush()
+  const third = buffersOf('ab')
+  t.deepEqual(
+    third.filter((buffer) => large.includes(buffer)),
+    [],
+  )
 })
