@@ -51,9 +51,16 @@ export class LazyRecords {
     return this.#made(slot, name, key)
   }
 
-  /** In the order of their keys; `from` is included, `to` is not. */
-  *entries(slot: Slot, name: string, from: string, to: string | undefined): Iterable<readonly [key: string, record: unknown]> {
+  /** In the order of their keys; `from` is included, `to` is not. Hidden ones are not made. */
+  *entries(
+    slot: Slot,
+    name: string,
+    from: string,
+    to: string | undefined,
+    isHidden: (key: string) => boolean = () => false,
+  ): Iterable<readonly [key: string, record: unknown]> {
     for (const key of this.#keys(slot, name, from, to)) {
+      if (isHidden(key)) continue
       const record = this.get(slot, name, key)
       if (record !== undefined) yield [key, record]
     }

@@ -129,7 +129,6 @@ export class NodeState implements Writer {
   /** Calls `done` when everything that the node has written is on disk, or with the error if it is lost. */
   whenCommitted(done: (error: unknown) => void): void {
     if (this.#lost !== undefined) done(this.#lost)
-    else if (this.journal.isCommitted(this.batch)) done(undefined)
     else this.journal.whenCommitted(this.batch, done)
   }
 
@@ -245,8 +244,6 @@ export class NodeState implements Writer {
 
   /** The root as committed or about to be, as a copy that nobody else has. */
   rootCopy(slot: Slot): object {
-    const open = this.#slot(slot)
-    if (open !== undefined) return copyOf(open.snapshot)
     const packed = this.journal.get(keys.root(this.nodeId, slot))
     return packed === undefined ? {} : (unpack(packed) as object)
   }
@@ -306,7 +303,7 @@ function normalised(open: OpenSlot): unknown {
   const walk = new Walk(isWhole ? 'everything' : 'what is new')
   const snapshot = snapshotOf(holder.state, open.snapshot, 'state', walk)
   // A class without state may have begun with none.
-  if (snapshot !== open.snapshot && open.snapshot !== null) checkRoot(snapshot, 'state')
+  if (snapshot !== open.snapshot) checkRoot(snapshot, 'state')
   if (walk.isOdd) holder.state = normal(holder.state, snapshot) as object
   return snapshot
 }
@@ -382,20 +379,17 @@ class StoredCollection implements Collection<unknown> {
       .map(([key, write]) => [key, write === deletedBelow ? null : write] as const)
       .sort(([a], [b]) => compareKeys(a, b))
     let left = range.limit ?? Number.POSITIVE_INFINITY
-    const entries = this.#isLazy
-      ? overlaid(
-          this.#made(range),
-          own.map(([key, packed]) => [key, packed && (() => unpack(packed))] as const),
-        )
-      : overlaid<Uint8Array | Made>(this.#journal.range(from, to), own)
-    for (const [key, value] of entries) {
+    const kept: Iterable<readonly [string, Uint8Array | Made]> = this.#isLazy ? this.#made(range) : this.#journal.range(from, to)
+    for (const [key, value] of overlaid(kept, own)) {
       if (left-- <= 0) return
       yield [key.slice(this.#prefix.length), typeof value === 'function' ? value() : unpack(value)]
     }
   }
 
   *#made({ from = '', to }: KeyRange): Iterable<readonly [string, Made]> {
-    for (const [key, record] of this.#state.lazy.entries(this.#slot, this.#name, from, to))
+    // A call that has put a record in the place of one that can't be made does not ask for that.
+    const isHidden = (key: string) => this.#state.staged.has(this.#prefix + key)
+    for (const [key, record] of this.#state.lazy.entries(this.#slot, this.#name, from, to, isHidden))
       yield [this.#prefix + key, () => record]
   }
 
