@@ -171,6 +171,11 @@ export class CallTable {
     return this.#open.size
   }
 
+  /** How many messages that have left carry such calls. */
+  get openMessages(): number {
+    return this.#groups.size
+  }
+
   #begin(caller: Caller, call: OutgoingCall, now: number, resolve: OpenCall['resolve'], reject: OpenCall['reject']): void {
     if (this.#isClosed) {
       reject(faultFor(caller, stopped()))
