@@ -179,9 +179,10 @@ async function assemble(options: HostOptions, parts: OpenParts): Promise<Running
 }
 
 async function closeAll(parts: OpenParts, { settings, ...ways }: Pick<HostOptions, 'clock' | 'settings'>): Promise<void> {
-  const budget = new StopBudget(clockOf(ways), settings?.leaveMs ?? defaultSettings.leaveMs)
-  // What is waited for may have no more than a timer, which keeps no process.
-  const letGo = keepProcess()
+  const leaveMs = settings?.leaveMs ?? defaultSettings.leaveMs
+  const budget = new StopBudget(clockOf(ways), leaveMs)
+  // What is waited for may have no more than a timer, which keeps no process. For as long as the budget, for a clock that was given may stand still.
+  const letGo = keepProcess(leaveMs + keepMs)
   try {
     await parts.close(budget)
   } finally {
@@ -190,10 +191,13 @@ async function closeAll(parts: OpenParts, { settings, ...ways }: Pick<HostOption
   }
 }
 
-/** Returns what lets the process go. */
-function keepProcess(): () => void {
-  const timer = setInterval(() => {}, 2 ** 30)
-  return () => clearInterval(timer)
+/** More than the budget of a stop, by real time. */
+const keepMs = 1_000
+
+/** Returns what lets the process go. It goes by itself `forMs` later. */
+function keepProcess(forMs = Number.POSITIVE_INFINITY): () => void {
+  const timer = forMs === Number.POSITIVE_INFINITY ? setInterval(() => {}, 2 ** 30) : setTimeout(() => {}, forMs)
+  return () => clearTimeout(timer)
 }
 
 /** A connection for an operator: no nodes, no state. */

@@ -39,7 +39,9 @@ async function ava(args) {
       failedHere++
       process.stdout.write(`  ✖ ${line.replace(/^not ok \d+ - /, '')}\n`)
     } else if (!/^TAP|^1\.\.|^$|hook|^ {2,}|^# (tests|pass|fail|skip)/.test(line)) {
-      others.push(line)
+      // What a test says of itself is read where it ran; the rest says why ava ended.
+      if (line.startsWith('# ')) process.stdout.write(`    ${line}\n`)
+      else others.push(line)
     } else if (/^ {2,}/.test(line) || line.startsWith('# ')) {
       if (!/^# (tests|pass|fail|skip)|^ {2}(---|\.\.\.)$|^# /.test(line)) process.stdout.write(`    ${line}\n`)
     }
