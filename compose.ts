@@ -55,6 +55,7 @@ import { answerDiscovery } from './telemetry/discovery.js'
 import { lmdb } from './transports/lmdb/index.js'
 import { memoryStore } from './transports/memory/memoryStore.js'
 import { bundleRepository } from './transports/modules/bundleRepository.js'
+import { checkNaming } from './transports/namedTransport.js'
 import { nkeySignatures } from './transports/nkeys/nkeys.js'
 import type { StateFactory } from './transports/stateFactory.js'
 import { systemRandom } from './transports/systemRandom.js'
@@ -131,6 +132,7 @@ export async function createHost(options: HostOptions): Promise<RunningHost> {
 
 async function assemble(options: HostOptions, parts: OpenParts): Promise<RunningHost> {
   const system = checkName('system', options.system)
+  checkNaming(options)
   const directory = options.directory ?? join('.theseus', system)
   const { bundles = join(directory, 'bundles') } = options
   const store = await (options.state ?? lmdb(join(directory, 'state'))).open()

@@ -19,6 +19,7 @@ export {
   type Trusting,
   type Ways,
 } from './compose.js'
+export type { CallerInfo } from './core/callerInfo.js'
 export type { Collection, KeyRange, ReadonlyCollection } from './core/collection.js'
 export type { Control } from './core/control.js'
 export { draftManifest } from './core/draftManifest.js'

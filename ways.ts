@@ -11,6 +11,7 @@ import type { Transport } from './core/ports/transport.js'
 import type { UpgradeDatabase } from './core/ports/upgradeDatabase.js'
 import type { TransportFactory } from './transports/factory.js'
 import { type EmbeddedWorld, embeddedWorld } from './transports/memory/embeddedWorld.js'
+import { type CallersTaken, checkNaming, namedTransport } from './transports/namedTransport.js'
 import { nkeySignatures } from './transports/nkeys/nkeys.js'
 import { openPatiently } from './transports/patientDatabase.js'
 import { systemClock } from './transports/systemClock.js'
@@ -35,6 +36,16 @@ export interface Ways {
   readonly udb?: UdbFactory
   readonly clock?: Clock | WallClock
   readonly random?: Random
+  /**
+   * The name that this process calls under: a node's method sees it in `this.caller`. NATS must let this process's login alone publish to
+   * subjects that end with it (docs/security.md). Left out: it has no name.
+   */
+  readonly as?: string
+  /**
+   * Whose calls are taken here: `unnamed`, those of callers without a name; `named`, those of callers with one, which is the default where `as` is
+   * given; `either`, while a system goes from one to the other.
+   */
+  readonly callers?: CallersTaken
 }
 
 export interface Connected {
@@ -65,6 +76,7 @@ export async function connect(
     throw new Fault('config.invalid', 'give transport and udb together, or neither: then the system is embedded in this process')
   }
   const clock = clockOf(options)
+  const naming = checkNaming(options)
   const world = options.transport === undefined || options.udb === undefined ? enter(options) : undefined
   const onError = (error: unknown) => observe({ type: 'warning', message: 'the transport reports an error', error })
   const opened: { close(): Promise<void> }[] = []
@@ -75,8 +87,10 @@ export async function connect(
     for (const result of closed) if (result.status === 'rejected') throw result.reason
   }
   try {
-    const transport = await (options.transport ?? world!.transport).connect({ name, onError })
-    opened.push(transport)
+    const { as } = naming
+    const way = await (options.transport ?? world!.transport).connect({ name, onError, ...(as === null ? {} : { as }) })
+    opened.push(way)
+    const transport = namedTransport(way, options.system, naming, onError)
     const udb = options.udb ?? world!.database
     const away = (error: Fault) =>
       observe({

@@ -69,7 +69,7 @@ export class Answers {
   /** The one for all reply subjects of the caller's inbox. Of one token, as in `_INBOX.<id>`, it would be everybody's inbox. */
   #shared(): Destination {
     const inbox = this.replyTo.slice(0, Math.max(0, this.replyTo.lastIndexOf('.')))
-    return inbox.includes('.') ? this.outbox.destination(inbox) : this.#own()
+    return inbox.includes('.') ? this.outbox.inbox(inbox) : this.#own()
   }
 }
 

@@ -4,6 +4,7 @@
  *
  * C2. A call of a re-entrant class ends when all calls that run inside it have ended: nothing of its path writes into a later call.
  */
+import { type CallerInfo, callerInfo } from '../core/callerInfo.js'
 import { encodeReply } from '../core/codec.js'
 import { type CallEnvelope, callId, kinds, outerAt, type Replier } from '../core/envelope.js'
 import { Fault, isFault, toFault } from '../core/fault.js'
@@ -81,6 +82,8 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     readonly deadline: number,
     /** Of a timer's call: the timer. */
     private readonly timer?: DueTimer,
+    /** The name that the transport vouches for. */
+    private readonly callerName?: string,
   ) {
     super()
   }
@@ -110,6 +113,10 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
 
   get trace(): string | null {
     return this.envelope.trace
+  }
+
+  get caller(): CallerInfo {
+    return callerInfo(this.envelope, this.callerName)
   }
 
   /** The call to `nodeId` that waits for this one, if any. */

@@ -50,6 +50,9 @@ class SimulationObject implements SimulationThis<object, any> {
   get signal() {
     return this.context.signal
   }
+  get caller() {
+    return this.context.caller
+  }
   collection(name: string): any {
     return this.context.collection(name)
   }

@@ -1,4 +1,5 @@
 /** An object or an SO as it runs: the instance, its surroundings, and the signal that ends its timers and sockets with it. */
+import type { CallerInfo } from '../core/callerInfo.js'
 import type { Collection } from '../core/collection.js'
 import { copied } from '../core/copied.js'
 import type { EventType } from '../core/event.js'
@@ -14,7 +15,7 @@ import type { Telemetry } from '../core/ports/telemetry.js'
 import { undeclared } from '../core/undeclaredCalls.js'
 import type { NodeState } from './nodeState.js'
 import { type DueTimer, ObjectTimers } from './objectTimers.js'
-import type { UpgradeLayer } from './upgradeLayer.js'
+import type { RunningCall, UpgradeLayer } from './upgradeLayer.js'
 
 export interface Surroundings {
   readonly nodeId: string
@@ -31,6 +32,8 @@ export interface Surroundings {
   readonly telemetry: Telemetry | undefined
   /** W3C traceparent of the running call. */
   readonly trace: string | null
+  /** The call that is being answered. */
+  readonly running: RunningCall | undefined
   /** The version that the node runs. */
   readonly version: Version
 }
@@ -77,6 +80,12 @@ export class LiveContext implements ObjectContext, Bearer {
       if (this.#isStopped) this.#stop.abort()
     }
     return this.#stop.signal
+  }
+
+  get caller(): CallerInfo {
+    const caller = this.#isStopped ? undefined : this.#around.running?.caller
+    if (caller !== undefined) return caller
+    throw new Fault('protocol.not-here', `nobody calls node ${this.nodeId} now: read this.caller in the method that is called`)
   }
 
   touch(): void {

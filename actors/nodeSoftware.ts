@@ -141,7 +141,7 @@ export class NodeSoftware {
   #begin(sends: RunningCall['sends']): RunningCall {
     const { nodeId, incarnation } = this.keeper.record
     const path = [...(this.node.running?.path ?? []), changeoverId(nodeId, incarnation)].slice(-pathCallsMax)
-    this.#changeover = { deadline: Number.POSITIVE_INFINITY, path, sends, trace: null }
+    this.#changeover = { deadline: Number.POSITIVE_INFINITY, path, sends, trace: null, caller: undefined }
     return this.#changeover
   }
 

@@ -45,6 +45,8 @@ export type Write<E> = (writer: WireWriter, envelope: E) => void
 @injectable()
 export class Outbox {
   readonly #destinations = new Map<string, Destination>()
+  /** The same for answers, apart: callers choose where they go. */
+  readonly #inboxes = new Map<string, Destination>()
   #ready: Parcel[] = []
   #idleWriters: WireWriter[] = []
   #scheduled = false
@@ -64,16 +66,20 @@ export class Outbox {
 
   /** The destination that everybody shares who sends to `subject`; for subjects that come up again. */
   destination(subject: string): Destination {
-    let known = this.#destinations.get(subject)
-    if (known === undefined) {
-      // Whoever is forgotten while its message is being filled sends that one, and later ones after it.
-      if (this.#destinations.size >= this.settings.destinationsMax) {
-        this.#destinations.delete(this.#destinations.keys().next().value!)
-      }
-      known = this.newDestination(subject)
-      this.#destinations.set(subject, known)
-    }
-    return known
+    return this.#destinations.get(subject) ?? this.#remembered(this.#destinations, subject)
+  }
+
+  /** The destination that all answers share whose reply subjects begin with `inbox`. */
+  inbox(inbox: string): Destination {
+    return this.#inboxes.get(inbox) ?? this.#remembered(this.#inboxes, inbox)
+  }
+
+  #remembered(known: Map<string, Destination>, subject: string): Destination {
+    // One that is forgotten while its message is being filled sends that message, and later ones after it.
+    if (known.size >= this.settings.destinationsMax) known.delete(known.keys().next().value!)
+    const destination = this.newDestination(subject)
+    known.set(subject, destination)
+    return destination
   }
 
   /**

@@ -7,6 +7,7 @@ import { type CallEnvelope, kinds } from '../core/envelope.js'
 import { Fault, toFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import type { Message } from '../core/ports/transport.js'
+import { isInbox, notAnInbox } from '../core/subjects.js'
 import { Answers } from './answers.js'
 import { type Callee, IncomingCall } from './incomingCall.js'
 import type { NodeServices } from './nodeServices.js'
@@ -44,7 +45,11 @@ export function route(node: Receiver, message: Message, carries: Carries): void 
 /** `now`: when it arrived. It may have waited for `lateMs` before. */
 function carry(node: Receiver, message: Message, carries: Carries, now: number, lateMs: number): void {
   const { contacts, outbox, observe, telemetry } = node.services
-  const { replyTo } = message
+  const { replyTo, caller } = message
+  if (replyTo !== undefined && !isInbox(replyTo)) {
+    observe({ type: 'deadLetter', subject: message.subject, fault: notAnInbox(replyTo) })
+    return
+  }
   try {
     const answers = replyTo === undefined ? undefined : new Answers(outbox, replyTo, observe)
     for (const envelope of envelopesOf(message.payload, carries)) {
@@ -53,8 +58,8 @@ function carry(node: Receiver, message: Message, carries: Carries, now: number, 
       const deadline = now + envelope.deadlineMs - lateMs
       const call =
         telemetry === undefined
-          ? new IncomingCall(node, envelope, answered, deadline)
-          : new WatchedCall(telemetry, node.service, node, envelope, answered, deadline)
+          ? new IncomingCall(node, envelope, answered, deadline, undefined, caller)
+          : new WatchedCall(telemetry, node.service, node, envelope, answered, deadline, undefined, caller)
       if (lateMs > 0 && deadline <= now && answered !== undefined) call.refuse(tooLate())
       else accept(node, call)
     }

@@ -4,6 +4,7 @@
  *
  * C12. Nothing leaves a node before every earlier write that it may have seen is committed; a command's own sends leave with its commit.
  */
+import type { CallerInfo } from '../core/callerInfo.js'
 import { kinds } from '../core/envelope.js'
 import type { Version } from '../core/ids.js'
 import type { MethodKind } from '../core/methods.js'
@@ -24,6 +25,8 @@ export interface RunningCall {
   readonly sends: (() => void)[] | undefined
   /** W3C traceparent of what is made for it. A node without telemetry passes on what it was given. */
   readonly trace: string | null
+  /** Undefined where nobody calls: in `start()` and `stop()`. */
+  readonly caller: CallerInfo | undefined
 }
 
 /** What the layer needs of its node. */

@@ -29,7 +29,7 @@ import type { Signatures } from '../core/ports/signatures.js'
 import type { Message, Subscription, Transport } from '../core/ports/transport.js'
 import type { Head, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import { checkSigned, type Signed } from '../core/signed.js'
-import { serverQueue, subjectsOf } from '../core/subjects.js'
+import { isInbox, notAnInbox, serverQueue, subjectsOf } from '../core/subjects.js'
 import { VerifiedHistory } from '../core/verifiedHistory.js'
 import { AnswerLine } from './answerLine.js'
 import { pieceBytesMax, withPiece } from './chunkPieces.js'
@@ -148,6 +148,10 @@ export class UpgradeServer {
   }
 
   #receive(message: Message, take: Take): void {
+    if (message.replyTo !== undefined && !isInbox(message.replyTo)) {
+      this.#options.observe?.({ type: 'deadLetter', subject: message.subject, fault: notAnInbox(message.replyTo) })
+      return
+    }
     try {
       for (const envelope of decode(message.payload)) {
         if (envelope.kind !== kinds.call)

@@ -21,8 +21,9 @@ export class WatchedCall extends IncomingCall {
     answers: Answers | undefined,
     deadline: number,
     timer?: DueTimer,
+    callerName?: string,
   ) {
-    super(callee, envelope, answers, deadline, timer)
+    super(callee, envelope, answers, deadline, timer, callerName)
   }
 
   override get trace(): string | null {

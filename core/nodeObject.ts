@@ -3,6 +3,7 @@
  * (`this.state`) and keyed collections; everything else in it is memory and dies with it (§2: "when the node recovers, the object
  * reinitializes itself from the persistent portion of its state").
  */
+import type { CallerInfo } from './callerInfo.js'
 import type { Collection } from './collection.js'
 import { type EventType, type Hearing, hearingsOf } from './event.js'
 import { Fault } from './fault.js'
@@ -20,6 +21,8 @@ export interface ObjectContext {
   readonly nodeId: string
   /** Aborted when the object stops: for an upgrade, for a restart, or with its host. */
   readonly signal: AbortSignal
+  /** Who makes the call that is being answered. Throws `protocol.not-here` where none is. */
+  readonly caller: CallerInfo
   collection(name: string): Collection<unknown>
   /** Calls leave labelled with the version of the object that makes them (§3). */
   ref(target: NodeClass, nodeId?: string): object
@@ -69,6 +72,11 @@ export abstract class NodeObject<State extends object = Plain, Collections exten
 
   protected get signal(): AbortSignal {
     return this[contextKey].signal
+  }
+
+  /** Who makes the call that is being answered; of a timer's call, the node itself. Throws `protocol.not-here` outside any call. */
+  protected get caller(): CallerInfo {
+    return this[contextKey].caller
   }
 
   /** Another node, or any node of the class's service, as a typed reference. */

@@ -3,6 +3,7 @@
  * next older one. An SO delegates most methods, refuses those that it can't implement through the next object (§7.1, condition 2),
  * and writes the rest itself. These three parts cover the simulated class exactly; the compiler says so at the line itself.
  */
+import type { CallerInfo } from './callerInfo.js'
 import type { Collection, ReadonlyCollection } from './collection.js'
 import type { EventType } from './event.js'
 import { Fault } from './fault.js'
@@ -45,6 +46,8 @@ export interface SimulationThis<State, Next> {
   readonly next: Remote<Next>
   readonly nodeId: string
   readonly signal: AbortSignal
+  /** Who makes the call that is being answered: the same for every object of the chain. */
+  readonly caller: CallerInfo
   collection(name: string): Collection<any>
   ref<C extends NodeClass>(target: C, nodeId?: string): Remote<InstanceType<C>>
   /** Tells every node whose class hears the event, labelled with the version that the SO implements. */

@@ -4,6 +4,7 @@
  */
 import { Fault } from './fault.js'
 import { isName, nameLengthMax } from './ids.js'
+import { isPublishable } from './ports/transport.js'
 
 export interface Subjects {
   /** Calls to one node. */
@@ -35,11 +36,16 @@ export const serverQueue = 'servers'
 let latest: { readonly system: string; readonly subjects: Subjects } | undefined
 
 export function subjectsOf(system: string): Subjects {
-  if (latest?.system !== system) latest = { system, subjects: subjectsUnder(`theseus.${system}`) }
+  if (latest?.system !== system) latest = { system, subjects: allSubjects(`theseus.${system}`) }
   return latest.subjects
 }
 
-function subjectsUnder(prefix: string): Subjects {
+/** What all subjects of a system begin with. */
+export function subjectsUnder(system: string): string {
+  return `theseus.${token('a system', system)}.`
+}
+
+function allSubjects(prefix: string): Subjects {
   return {
     node: (nodeId) => `${prefix}.node.${token('a node id', nodeId)}`,
     service: (service) => `${prefix}.service.${token('a service', service)}`,
@@ -52,6 +58,34 @@ function subjectsUnder(prefix: string): Subjects {
     look: `${prefix}.look`,
     looker: (looker) => `${prefix}.looker.${token('a looker', looker)}`,
   }
+}
+
+/** What inboxes begin with, in every library of NATS, and what NATS puts in their place towards another account (`_INBOX`, `_R_`). */
+export const inboxSign = '_'
+
+/** What the inboxes of a caller with a name begin with: the broker lets nobody else listen there. */
+export function inboxOf(caller: string): string {
+  return `_INBOX.${token('a caller', caller)}.`
+}
+
+/** Where NATS takes answers for a caller of another account: it alone knows whose these are. */
+export const brokersInboxes = '_R_.'
+
+/**
+ * Whether answers may go there. A caller chooses where it is answered, and the answer leaves with the rights of this host: it must reach
+ * nothing that takes calls, events or questions, of this system, another one, or NATS itself.
+ */
+export function isInbox(subject: string): boolean {
+  return subject.startsWith(inboxSign) && isPublishable(subject)
+}
+
+/** Of a message that is not carried out: what it asks for could be answered by nobody, or by somebody who was not asked. */
+export function notAnInbox(replyTo: string): Fault {
+  const shown = JSON.stringify(replyTo.slice(0, nameLengthMax))
+  return new Fault(
+    'protocol.bad-envelope',
+    `the answer is to go to ${shown}, which is no inbox: use a reply subject like _INBOX.1`,
+  )
 }
 
 const shownLengthMax = 80

@@ -5,7 +5,7 @@
 import type { HostStatus, NodeSnapshot } from '../core/hostStatus.js'
 import type { Subscription, Transport } from '../core/ports/transport.js'
 import { softwareVersion } from '../core/softwareVersion.js'
-import { serviceQueue, subjectsOf } from '../core/subjects.js'
+import { isInbox, serviceQueue, subjectsOf } from '../core/subjects.js'
 
 const verbs = ['PING', 'INFO', 'STATS'] as const
 type Verb = (typeof verbs)[number]
@@ -25,7 +25,7 @@ export function answerDiscovery(host: DiscoveredHost): () => Promise<void> {
   for (const verb of verbs) {
     for (const suffix of ['', `.${name}`, `.${name}.${hostId}`]) {
       const answer = ({ replyTo }: { readonly replyTo: string | undefined }) => {
-        if (replyTo === undefined) return
+        if (replyTo === undefined || !isInbox(replyTo)) return
         try {
           host.transport.publish(replyTo, new TextEncoder().encode(JSON.stringify(answerOf(verb, name, host))))
         } catch {

@@ -5,6 +5,8 @@ import { thrownText } from '../core/thrownText.js'
 export interface ConnectOptions {
   /** How the connection is called in the server's own monitoring, or in a broker's filter. */
   readonly name?: string
+  /** The name of this caller, which its inboxes carry: `_INBOX.<name>.`. Left out: it has none. */
+  readonly as?: string
   /** Told what a subscription's handler threw, and what the server objects to. Without it, errors become process warnings. */
   readonly onError?: (error: unknown) => void
 }

@@ -11,6 +11,8 @@ export interface Message {
   readonly noResponders: boolean
   /** The subject the message arrived on. */
   readonly subject: string
+  /** Who sent it, where the transport vouches for that (docs/security.md). */
+  readonly caller?: string
 }
 
 export interface Subscription {
@@ -29,11 +31,15 @@ export interface SubscribeOptions {
 /** Printable characters without spaces and wildcards, in tokens of one character at least. */
 const publishable = /^[!-)+-=?-~]+$/
 
+export function isPublishable(subject: string): boolean {
+  return publishable.test(subject) && !subject.includes('..') && !subject.startsWith('.') && !subject.endsWith('.')
+}
+
 /**
  * Throws `protocol.bad-arguments` for a subject that nothing can be published to. A line break in one would be a command of its own on the wire.
  */
 export function checkPublishable(subject: string): void {
-  if (publishable.test(subject) && !subject.includes('..') && !subject.startsWith('.') && !subject.endsWith('.')) return
+  if (isPublishable(subject)) return
   throw new Fault('protocol.bad-arguments', `${JSON.stringify(subject.slice(0, 80))} is not a subject that can be published to`)
 }
 

@@ -226,10 +226,9 @@ type Subject = keyof typeof subjects
 const mayPublish: Record<Role, readonly Subject[]> = {
   host: [
     ...(['calls to a node', 'calls to a service', 'events', 'questions to the upgrade server', 'what lookers are told'] as const),
-    ...(['answers to a host', 'answers to a client', 'answers to an operator'] as const),
   ],
   client: ['calls to a node', 'calls to a service', 'questions to the upgrade server', 'what lookers are told'],
-  'upgrade-server': ['announcements', 'answers to a host', 'answers to a client', 'answers to an operator'],
+  'upgrade-server': ['announcements'],
   operator: ['calls to a node', 'calls to a service', 'questions to the upgrade server', 'installations', 'questions of lookers'],
 }
 

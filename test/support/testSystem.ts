@@ -6,7 +6,7 @@ import type { ExecutionContext } from 'ava'
 import type { NodeHandle } from '../../actors/nodeHandle.js'
 import type { BuiltUpgrade } from '../../actors/operator.js'
 import type { HostSettings } from '../../actors/settings.js'
-import { createHost, type Publishing, type RunningHost, startUpgradeServer, type Trusting } from '../../compose.js'
+import { createHost, type Publishing, type RunningHost, startUpgradeServer, type Trusting, type Ways } from '../../compose.js'
 import { draftManifest } from '../../core/draftManifest.js'
 import { isFault } from '../../core/fault.js'
 import type { HostEvent } from '../../core/hostEvents.js'
@@ -67,6 +67,9 @@ export interface ServerOptions {
 
 let systems = 0
 
+/** Under which name a host calls, and whose calls it takes. */
+export type Named = Pick<Ways, 'as' | 'callers'>
+
 export class TestSystem {
   readonly name = `test-${++systems}`
   readonly broker = new MemoryBroker({ clock: systemClock, random: systemRandom })
@@ -86,14 +89,14 @@ export class TestSystem {
   private constructor(
     private readonly settings: Settings,
     private readonly deaths: Deaths,
-    private readonly trust: Trusting & Publishing,
+    private readonly trust: Trusting & Publishing & Named,
   ) {}
 
   static async start(
     t: ExecutionContext,
     settings: Settings = {},
     deaths: Deaths = {},
-    trust: Trusting & Publishing = {},
+    trust: Trusting & Publishing & Named = {},
   ): Promise<TestSystem> {
     const system = new TestSystem({ ...quick, ...settings }, deaths, trust)
     t.teardown(() => system.stop())
@@ -116,6 +119,7 @@ export class TestSystem {
       udb,
       ...this.deaths,
       ...(trust === null ? {} : { trust }),
+      ...namedAs(this.trust, 'upgrade-server'),
     })
     this.#stopServer = () => server.stop()
   }
@@ -127,7 +131,8 @@ export class TestSystem {
   async host(
     name: string,
     options: { state?: MemoryState; settings?: Settings; repository?: MemoryRepository; facts?: NodeFacts } & Trusting &
-      Publishing = {},
+      Publishing &
+      Named = {},
   ) {
     const settings = { ...this.settings, ...options.settings }
     const { state = memoryStore(), repository = this.repository, facts = {} } = options
@@ -182,7 +187,7 @@ export class TestHost {
     repository: MemoryRepository,
     settings: Settings,
     facts: NodeFacts,
-    { trust, upgrader }: Trusting & Publishing,
+    { trust, upgrader, ...named }: Trusting & Publishing & Named,
   ): Promise<TestHost> {
     const lifeline: Lifeline = { dead: false, stoodStillMs: 0, changed: {} }
     const clock: Clock = {
@@ -210,6 +215,7 @@ export class TestHost {
       facts,
       ...(trust === undefined ? {} : { trust }),
       ...(upgrader === undefined ? {} : { upgrader }),
+      ...namedAs(named, name),
       observe: (event) => void (lifeline.dead || events.push(event)),
     })
     return new TestHost(running, state, transport, lifeline, events)
@@ -348,4 +354,10 @@ export function gate(): Gate {
       await opened
     },
   }
+}
+
+/** Where a system's callers have names, everybody has one: by default its own. */
+function namedAs({ as, callers }: Named, otherwise: string): Named {
+  if (callers === undefined || callers === 'unnamed') return as === undefined ? {} : { as }
+  return { as: as ?? otherwise, callers }
 }

@@ -8,6 +8,7 @@ import {
   type Transport,
   type TransportStatus,
 } from '../../core/ports/transport.js'
+import { inboxOf } from '../../core/subjects.js'
 import { type ConnectOptions, reporter } from '../factory.js'
 import type { Endpoint, Listener, MemoryBroker } from './memoryBroker.js'
 
@@ -35,6 +36,7 @@ export function memoryTransport(broker: MemoryBroker, options: ConnectOptions = 
 class MemoryConnection implements MemoryTransport, Endpoint {
   readonly name: string
   readonly report: (error: unknown) => void
+  readonly #inboxes: string
   readonly held: Endpoint['held'] = new Map()
   life = 0
   readonly #broker: MemoryBroker
@@ -52,6 +54,7 @@ class MemoryConnection implements MemoryTransport, Endpoint {
     this.#broker = broker
     this.name = options.name ?? `c${broker.nextName()}`
     this.report = reporter(options.onError)
+    this.#inboxes = options.as === undefined ? '_INBOX.' : inboxOf(options.as)
   }
 
   get status(): TransportStatus {
@@ -132,7 +135,7 @@ class MemoryConnection implements MemoryTransport, Endpoint {
   }
 
   newInbox(): string {
-    return `_INBOX.${this.#broker.nextName()}`
+    return this.#inboxes + this.#broker.nextName()
   }
 
   /** The turn comes after the one that delivers what was published before: turns run in the order they were asked for. */

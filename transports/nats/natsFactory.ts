@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { type Authenticator, connect, credsAuthenticator, type NatsConnection, nkeyAuthenticator, type TlsOptions } from 'nats'
 import { Fault, type FaultCode, isFault } from '../../core/fault.js'
 import type { Transport } from '../../core/ports/transport.js'
+import { inboxOf, isInbox } from '../../core/subjects.js'
 import { type ConnectOptions, reporter, type TransportFactory } from '../factory.js'
 import { NatsTransport } from './natsTransport.js'
 
@@ -20,7 +21,7 @@ export interface NatsOptions {
   readonly authenticator?: Authenticator | readonly Authenticator[]
   /** `{}` asks for TLS with the system's certificate authorities. */
   readonly tls?: TlsOptions
-  /** Where replies arrive, for accounts that may not subscribe to `_INBOX.>`. */
+  /** What inboxes begin with, for accounts that may not subscribe to `_INBOX.>`: `_INBOX.<name>` for a caller with a name, if left out. */
   readonly inboxPrefix?: string
   /** Bounds each attempt to connect. 5,000 by default. */
   readonly connectTimeoutMs?: number
@@ -54,20 +55,35 @@ export function serversOf(options: NatsOptions): readonly string[] {
   if (servers.some((server) => server.includes('@'))) {
     throw new Fault('config.invalid', 'nats: give credentials as user and pass, or token, and not in the address of a server')
   }
+  const { inboxPrefix } = options
+  if (inboxPrefix !== undefined && !isInbox(inboxPrefix))
+    throw new Fault(
+      'config.invalid',
+      `nats: nobody answers to ${JSON.stringify(inboxPrefix)}: begin inboxPrefix with _, as _INBOX.web`,
+    )
   return servers
 }
 
 async function connectNats(options: NatsOptions, servers: readonly string[], from: ConnectOptions): Promise<Transport> {
+  const inboxPrefix = inboxPrefixOf(options, from)
   const gate = { open: true }
   const connection = await openWithHeaders(options, servers, from.name, gate)
   return new NatsTransport(connection, {
     gate,
     openAnother: (left, newGate) => openAnother(left, options, servers, from.name, newGate),
-    inboxPrefix: options.inboxPrefix,
+    inboxPrefix,
     payloadBytesMax: connection.info!.max_payload,
     closeTimeoutMs: options.closeTimeoutMs ?? 3_000,
     report: reporter(options.onError ?? from.onError),
   })
+}
+
+/** A caller with a name is answered in its own inboxes alone. */
+function inboxPrefixOf({ inboxPrefix }: NatsOptions, { as }: ConnectOptions): string | undefined {
+  if (as === undefined) return inboxPrefix
+  const own = inboxOf(as).slice(0, -1)
+  if (inboxPrefix === undefined || inboxPrefix === own || inboxPrefix.startsWith(`${own}.`)) return inboxPrefix ?? own
+  throw new Fault('config.invalid', `nats: ${as} is answered under ${own}, not under ${inboxPrefix}: leave inboxPrefix out`)
 }
 
 type Open = Parameters<typeof openConnection>
