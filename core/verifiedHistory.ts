@@ -11,7 +11,11 @@ import type { Head } from './ports/upgradeDatabase.js'
 import { checkSigned } from './signed.js'
 import { trustedAt } from './trust.js'
 
+declare const isVerified: unique symbol
+
+/** A manifest that has passed `VerifiedHistory.check`. Nothing else makes one: whatever asks for one is given no other. */
 export interface Verified {
+  readonly [isVerified]: true
   readonly manifest: Manifest
   readonly digest: string
   readonly signed: SignedManifest
@@ -64,7 +68,7 @@ export class VerifiedHistory {
     checkSigned(this.signatures, 'manifest', signed, what, manifest.upgrader, this.trusted)
     if (!(manifest.upgraders ?? []).every((key) => this.signatures.isUpgraderKey(key)))
       throw new Fault('upgrade.invalid', `${what}: upgraders has an entry that is not the public key of an upgrader`)
-    return { manifest, digest: digestOf(signed.bytes), signed }
+    return { manifest, digest: digestOf(signed.bytes), signed } as Verified
   }
 
   /** Adds what `check` has just answered. */

@@ -95,7 +95,7 @@ async function versionsOf(database: Database): Promise<readonly Candidate[]> {
   const manifests = await database.manifests(Math.max(1, newest - candidatesMax + 1), newest)
   return manifests
     .map(({ bytes }) => decodeManifest(bytes))
-    .map(({ version, title }) => ({ text: String(version), description: title }))
+    .map(({ version, title }) => ({ text: String(version), description: `${title} (not verified)` }))
 }
 
 function named(names: Iterable<string>): readonly Candidate[] {

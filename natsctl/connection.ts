@@ -5,6 +5,7 @@ import { redis } from 'theseus/redis'
 import { exitCodes, Failure, usageFailure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
 import { systemIn, targetOf } from './target.js'
+import type { Trust } from './trust.js'
 import { type KeyFlags, signerOf } from './upgraderSeed.js'
 
 /** Somebody waits at a terminal: shorter than a host would wait. */
@@ -24,10 +25,13 @@ export async function inFrontOf(system: string, use: () => Promise<void>): Promi
   })
 }
 
-/** @param upgrader signs what is published */
+/**
+ * @param use is also told whom to believe; undefined: nobody said
+ * @param upgrader signs what is published
+ */
 export async function withOperator<T>(
   flags: GlobalFlags,
-  use: (operator: Operator, system: string) => Promise<T>,
+  use: (operator: Operator, system: string, trust: Trust | undefined) => Promise<T>,
   upgrader?: Signer,
 ): Promise<T> {
   const target = embedded === undefined ? await targetOf(flags) : undefined
@@ -39,7 +43,8 @@ export async function withOperator<T>(
     ...(upgrader === undefined ? {} : { upgrader }),
   })
   try {
-    return await use(operator, system)
+    // What is in this very process needs no signature.
+    return await use(operator, system, target === undefined ? 'nobody' : target.trust)
   } finally {
     await operator.close()
   }

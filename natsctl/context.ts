@@ -9,6 +9,7 @@ import { type Column, show, showList } from './forms.js'
 import { ifDry, type OrderFlags, withDryRun } from './orders.js'
 import { note, oneLine, print } from './output.js'
 import { natsAddress, redisAddress } from './target.js'
+import { type Trust, trustText } from './trust.js'
 
 /** One context as `-o json` shows it: no password, token or seed. */
 interface ContextJson {
@@ -27,6 +28,7 @@ interface ContextJson {
   readonly system: string | null
   /** Without a login. */
   readonly redis: string | null
+  readonly trust: Trust | null
 }
 
 export function addContext(program: Program): void {
@@ -50,12 +52,12 @@ export function addContext(program: Program): void {
     .action(program.action((name: string, _: unknown, command: Command) => select(files, name, command.optsWithGlobals())))
   const saving = context
     .command('save')
-    .description('keep --system and --redis with a context; what is not given stays')
+    .description('keep --system, --redis and --trust with a context; what is not given stays')
     .argument('<name>', 'a context of the NATS command line')
     .action(program.action((name: string, _: unknown, command: Command) => save(files, name, command.optsWithGlobals())))
   const removing = context
     .command('rm')
-    .description('forget the system and the Redis address of a context; the context stays')
+    .description('forget the system, the Redis address and the trust of a context; the context stays')
     .argument('<name>', 'the context')
     .action(program.action((name: string, _: unknown, command: Command) => remove(files, name, command.optsWithGlobals())))
   for (const command of [selecting, saving, removing]) withDryRun(command)
@@ -111,35 +113,52 @@ async function select(files: ContextFiles, name: string, flags: OrderFlags): Pro
   await files.read(name)
   if (flags.dryRun !== true) await files.select(name)
   tell(flags, name, `${flags.dryRun === true ? 'would select' : 'selected'} context ${name}`, { context: name })
-  const stronger = ['NATS_URL', 'NATS_CREDS', 'NATS_NKEY', 'NATS_CONTEXT', 'THESEUS_SYSTEM', 'THESEUS_REDIS'].filter(
-    (variable) => process.env[variable],
-  )
+  const stronger = [
+    'NATS_URL',
+    'NATS_CREDS',
+    'NATS_NKEY',
+    'NATS_CONTEXT',
+    'THESEUS_SYSTEM',
+    'THESEUS_REDIS',
+    'THESEUS_TRUST',
+  ].filter((variable) => process.env[variable])
   if (stronger.length > 0) note(`${stronger.join(', ')} in the environment go before the selected context`)
   return exitCodes.done
 }
 
 async function save(files: ContextFiles, name: string, flags: OrderFlags): Promise<ExitCode> {
-  const { system, redis } = flags
-  if (system === undefined && redis === undefined)
-    throw usageFailure('what is to be kept? Give --system <name>, --redis <url> or both')
+  const { system, redis, trust } = flags
+  if (system === undefined && redis === undefined && trust === undefined)
+    throw usageFailure('what is to be kept? Give --system <name>, --redis <url>, --trust <keys>, or several of them')
   if (redis !== undefined) redisOf(redis)
   const before = await files.read(name)
-  const kept = { ...pick(before), ...(system === undefined ? {} : { system }), ...(redis === undefined ? {} : { redis }) }
+  const kept = {
+    ...pick(before),
+    ...(system === undefined ? {} : { system }),
+    ...(redis === undefined ? {} : { redis }),
+    ...(trust === undefined ? {} : { trust }),
+  }
   if (flags.dryRun !== true) await files.save(name, kept)
   const what = [
     ...(kept.system === undefined ? [] : [`system ${kept.system}`]),
     ...(kept.redis === undefined ? [] : [`Redis at ${redisAddress(kept.redis)}`]),
+    ...(kept.trust === undefined ? [] : [`trust ${trustText(kept.trust)}`]),
   ].join(', ')
   tell(flags, name, `${flags.dryRun === true ? 'would keep' : 'kept'} with context ${name}: ${what}`, {
     context: name,
     system: kept.system ?? null,
     redis: kept.redis === undefined ? null : redisAddress(kept.redis),
+    trust: kept.trust ?? null,
   })
   return exitCodes.done
 }
 
-function pick({ system, redis }: Context): Pick<Context, 'system' | 'redis'> {
-  return { ...(system === undefined ? {} : { system }), ...(redis === undefined ? {} : { redis }) }
+function pick({ system, redis, trust }: Context): Pick<Context, 'system' | 'redis' | 'trust'> {
+  return {
+    ...(system === undefined ? {} : { system }),
+    ...(redis === undefined ? {} : { redis }),
+    ...(trust === undefined ? {} : { trust }),
+  }
 }
 
 async function remove(files: ContextFiles, name: string, flags: OrderFlags): Promise<ExitCode> {
@@ -165,7 +184,7 @@ function contextName({ context }: { readonly context: string }): string {
 }
 
 function contextJson(
-  { name, description, url, login, tls, inboxPrefix, system, redis }: Context,
+  { name, description, url, login, tls, inboxPrefix, system, redis, trust }: Context,
   selected: boolean,
 ): ContextJson {
   return {
@@ -182,5 +201,6 @@ function contextJson(
     inboxPrefix: inboxPrefix ?? null,
     system: system ?? null,
     redis: redis === undefined ? null : redisAddress(redis),
+    trust: trust ?? null,
   }
 }

@@ -10,11 +10,14 @@ import { isName } from 'theseus'
 import { exitCodes, Failure, usageFailure } from './exitCodes.js'
 import { type NatsContext, natsContextOf } from './natsContext.js'
 import { didYouMean } from './nearest.js'
+import { type Trust, trustIn } from './trust.js'
 
 /** What the NATS command line has no place for. */
 export interface SystemContext {
   readonly system?: string
   readonly redis?: string
+  /** The upgraders who are trusted at version 0. */
+  readonly trust?: Trust
 }
 
 export interface Context extends NatsContext, SystemContext {
@@ -76,8 +79,8 @@ export class ContextFiles {
     await write(join(this.#root, 'context.txt'), name)
   }
 
-  async save(name: string, { system, redis }: SystemContext): Promise<void> {
-    await write(this.systemPath(name), `${JSON.stringify({ system, redis }, undefined, 2)}\n`)
+  async save(name: string, { system, redis, trust }: SystemContext): Promise<void> {
+    await write(this.systemPath(name), `${JSON.stringify({ system, redis, trust }, undefined, 2)}\n`)
   }
 
   /** Whether something is kept beside it. */
@@ -96,10 +99,17 @@ export class ContextFiles {
     const path = this.systemPath(name)
     const text = await read(path)
     if (text === undefined) return {}
-    const { system, redis } = objectOf(path, text)
+    const { system, redis, trust: list } = objectOf(path, text)
     if (system !== undefined && !isName(system)) throw usageFailure(`${path}: system is no name of a system`)
     if (redis !== undefined && typeof redis !== 'string') throw usageFailure(`${path}: redis is no text`)
-    return { ...(system === undefined ? {} : { system }), ...(redis === undefined ? {} : { redis }) }
+    const trust = list === undefined ? undefined : trustOf(list)
+    if (list !== undefined && trust === undefined)
+      throw usageFailure(`${path}: trust is neither a list of public keys nor "nobody"`)
+    return {
+      ...(system === undefined ? {} : { system }),
+      ...(redis === undefined ? {} : { redis }),
+      ...(trust === undefined ? {} : { trust }),
+    }
   }
 
   async #missing(name: string): Promise<Failure> {
@@ -107,6 +117,12 @@ export class ContextFiles {
     const advice = near === '' ? `; the NATS command line makes one: nats context save ${name}` : near
     return usageFailure(`there is no context ${name} in ${join(this.#root, 'context')}${advice}`)
   }
+}
+
+function trustOf(value: unknown): Trust | undefined {
+  if (value === 'nobody') return value
+  const isTexts = Array.isArray(value) && value.every((text) => typeof text === 'string')
+  return isTexts && !value.includes('nobody') ? trustIn(value) : undefined
 }
 
 /** As the NATS command line has it. */

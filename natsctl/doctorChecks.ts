@@ -8,6 +8,7 @@ import { type Check, failure, named, ok, warning } from './doctorCheck.js'
 import type { DatabaseFacts, Facts, Outcome, Skew } from './doctorFacts.js'
 import { deafHosts, natsCheck, natsPermissions, persistenceCheck, redisCheck, redisPermissions } from './doctorServers.js'
 import { type ExitCode, exitCodes } from './exitCodes.js'
+import { howToTrust } from './knownHistory.js'
 import { age, count } from './output.js'
 import { isPartOfRollout } from './rolloutSummary.js'
 
@@ -42,6 +43,7 @@ function withDatabase(facts: Facts, found: Outcome<DatabaseFacts>): readonly Che
     ...deafHosts(facts, rows),
     serverCheck(facts),
     historyCheck(facts, database),
+    ...signatureChecks(database),
     ...probationChecks(database),
     clockCheck(facts, rows),
     softwareCheck(facts, rows),
@@ -79,6 +81,13 @@ function historyCheck({ server }: Facts, { version, digest, forks }: DatabaseFac
     value.version === version ? `version ${version} has two digests` : found,
     'do both use the same Redis? Compare their addresses',
   )
+}
+
+function signatureChecks({ version, unverified }: DatabaseFacts): readonly Check[] {
+  const name = 'signatures'
+  if (unverified === undefined) return version === 0 ? [] : [ok(name, `${count(version, 'version')} verified`)]
+  if (unverified.kind === 'unasked') return [warning(name, `not verified: ${count(version, 'version')}`, howToTrust)]
+  return [failure(name, unverified.why, 'natsctl history --verify: install nothing until it is known who wrote this')]
 }
 
 function clockCheck({ skews, redis }: Facts, rows: readonly NodeRow[]): Check {

@@ -4,7 +4,6 @@ import {
   type Control,
   connectOperator,
   type Doubt,
-  decodeManifest,
   forksTable,
   isFault,
   type Manifest,
@@ -14,6 +13,7 @@ import {
 } from 'theseus'
 import { type NatsProbe, nats, probeNats } from 'theseus/nats'
 import { probeRedis, type RedisProbe, redis } from 'theseus/redis'
+import { HistoryReader } from './knownHistory.js'
 import { natsAddress, redisAddress, systemIn, type Target } from './target.js'
 
 export type Outcome<T> = { readonly value: T } | { readonly code: string; readonly message: string }
@@ -43,6 +43,8 @@ export interface DatabaseFacts {
   /** Versions with two manifests. */
   readonly forks: readonly string[]
   readonly newest: Manifest | undefined
+  /** Why not all of the history is verified: `unasked` where nobody says whom to trust. */
+  readonly unverified?: { readonly kind: 'unasked' | 'found'; readonly why: string }
 }
 
 export interface Facts {
@@ -125,7 +127,7 @@ export async function factsOf(target: Target): Promise<Facts> {
   if (!('value' in connected)) return { ...common, ...nothing, nats: connected }
   const operator = connected.value
   try {
-    const database = await outcome(databaseFacts(operator))
+    const database = await outcome(databaseFacts(operator, target))
     const [server, install, calls, hosts] = await Promise.all([
       outcome(serverFacts(operator, skews)),
       outcome(operator.reachInstall()),
@@ -140,21 +142,24 @@ export async function factsOf(target: Target): Promise<Facts> {
   }
 }
 
-async function databaseFacts({ database }: Operator): Promise<DatabaseFacts> {
-  const [{ version, digest }, final, rows, controls, forks, standing] = await Promise.all([
+async function databaseFacts({ database }: Operator, target: Target): Promise<DatabaseFacts> {
+  const reader = new HistoryReader(database, systemIn(target), target.trust)
+  const [{ version, digest }, { history }, final, rows, controls, forks, standing] = await Promise.all([
     database.head(),
+    reader.read(),
     database.finalized(),
     database.nodes(),
     database.controls(),
     database.table(forksTable),
     database.standing(),
   ])
-  const [newest] = version === 0 ? [] : await database.manifests(version, version)
+  const { doubt: why } = history
   return {
     ...{ version, digest, final, rows, controls },
     ...(standing?.probation ? { doubt: standing.probation.doubt } : {}),
     forks: [...forks.keys()],
-    newest: newest === undefined ? undefined : decodeManifest(newest.bytes),
+    newest: history.manifests[version - 1],
+    ...(why === undefined ? {} : { unverified: { kind: target.trust === undefined ? 'unasked' : 'found', why } }),
   }
 }
 

@@ -1,15 +1,17 @@
 /** `natsctl explain`: why a node, or a rollout, is where it is. */
 import type { Command } from 'commander'
-import { decodeManifest, type NodeRow, type Operator } from 'theseus'
+import type { NodeRow, Operator } from 'theseus'
 import type { Program } from './commands.js'
 import { withOperator } from './connection.js'
 import { type ExitCode, exitCodes } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
 import { show as showForm } from './forms.js'
+import { readHistory } from './knownHistory.js'
 import { nodeNamed } from './nodeNamed.js'
 import { nodeName, noNodes } from './nodeWords.js'
 import { age, count, note, oneLine, print } from './output.js'
 import { isPartOfRollout } from './rolloutSummary.js'
+import type { Trust } from './trust.js'
 import { type Known, type Waiting, waitingOf } from './waiting.js'
 
 export function addExplain(program: Program): void {
@@ -25,9 +27,9 @@ export function addExplain(program: Program): void {
 }
 
 function explain(nodeId: string | undefined, flags: GlobalFlags): Promise<ExitCode> {
-  return withOperator(flags, async ({ database }, system) => {
+  return withOperator(flags, async ({ database }, system, trust) => {
     const rows = (await database.nodes()).filter(isPartOfRollout)
-    const known = { ...(await knownOf(database)), rows }
+    const known = { ...(await knownOf(database, system, trust)), rows }
     if (nodeId === undefined) {
       show(rows, known, system, flags)
       if (rows.length > 0) return exitCodes.done
@@ -49,10 +51,9 @@ function explain(nodeId: string | undefined, flags: GlobalFlags): Promise<ExitCo
 }
 
 /** Asks the database alone: it explains also while no upgrade server runs. */
-export async function knownOf(database: Operator['database']): Promise<Known> {
-  const { version: newest } = await database.head()
-  const manifests = (await database.manifests(1, newest)).map(({ bytes }) => decodeManifest(bytes))
-  return { newest, manifests, controls: await database.controls() }
+export async function knownOf(database: Operator['database'], system: string, trust: Trust | undefined): Promise<Known> {
+  const { newest, history } = await readHistory(database, system, trust)
+  return { newest, manifests: history.manifests, controls: await database.controls() }
 }
 
 /** Nodes that wait for the same are one entry: ten thousand have few reasons. */

@@ -5,6 +5,7 @@ import { isName, isVersion, milliseconds } from 'theseus'
 import type { NatsOptions } from 'theseus/nats'
 import { usageFailure } from './exitCodes.js'
 import { type OutputForm, outputForms } from './forms.js'
+import { type Trust, trustFlag, trustFlagText } from './trust.js'
 
 /** As they stand on the command line; `targetOf` knows what else counts. */
 export interface GlobalFlags {
@@ -14,6 +15,7 @@ export interface GlobalFlags {
   readonly creds?: string
   readonly nkey?: string
   readonly redis?: string
+  readonly trust?: Trust
   readonly output: OutputForm
   /** False with `--no-input`: nobody is asked anything. */
   readonly input: boolean
@@ -27,6 +29,7 @@ export function addGlobalFlags(program: Command): Command {
     .option('--creds <file>', 'credentials for NATS (env: NATS_CREDS)')
     .option('--nkey <file>', 'the seed of a login to NATS (env: NATS_NKEY)')
     .option('--redis <url>', 'where the upgrade database is (env: THESEUS_REDIS; default: redis://127.0.0.1:6379)')
+    .addOption(new Option('--trust <keys>', `${trustFlagText} (env: THESEUS_TRUST)`).argParser(trustFlag))
     .option('--no-input', 'ask nothing, even at a terminal')
     .addOption(new Option('-o, --output <form>', 'how data is printed').choices(outputForms).default('table'))
 }

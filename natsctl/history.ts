@@ -1,21 +1,22 @@
 /** `natsctl history`: who installed what, when and why; and whether that can be believed. It asks the upgrade database alone. */
 import { readFile, writeFile } from 'node:fs/promises'
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import { decodeManifest, digestOf, forksTable, isFault, type Manifest } from 'theseus'
-import { type HistoryVerdict, verifyHistory } from 'theseus/nkeys'
+import { verifyHistory } from 'theseus/nkeys'
 import type { Program } from './commands.js'
 import { withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
 import { type Column, printColumns, show as showForm } from './forms.js'
 import { decodeHistoryFile, type ExportedHistory, encodeHistoryFile } from './historyFile.js'
+import { type ClaimedHead, headFault, howToTrust, knownHistory, tellDoubt } from './knownHistory.js'
 import { count, note, oneLine, print } from './output.js'
-import { keyArgument } from './upgrader.js'
+import { targetOf } from './target.js'
+import type { Trust } from './trust.js'
 
 interface HistoryFlags extends GlobalFlags {
   readonly file?: string
   readonly verify?: true
-  readonly trust?: readonly string[]
   readonly head?: string
 }
 
@@ -24,8 +25,7 @@ export function addHistory(program: Program): void {
     .command('history')
     .description('who installed which version, when and why')
     .option('--file <file>', 'an exported history, instead of the upgrade database')
-    .option('--verify', 'check that each manifest follows the one before, and was signed by one who was trusted')
-    .addOption(new Option('--trust <key...>', 'with --verify: the upgraders who are trusted at version 0').argParser(keyArgument))
+    .option('--verify', 'check that each manifest follows the one before, and was signed by one who was trusted; with --trust')
     .option('--head <digest>', 'with --verify: the digest that the newest manifest has to have')
     .action(program.action((_: unknown, command: Command) => show(command.optsWithGlobals())))
   history
@@ -36,27 +36,29 @@ export function addHistory(program: Program): void {
 }
 
 async function show(flags: HistoryFlags): Promise<ExitCode> {
-  if (flags.verify !== true && (flags.trust !== undefined || flags.head !== undefined))
-    throw usageFailure('--trust and --head go with --verify')
+  if (flags.verify !== true && flags.head !== undefined) throw usageFailure('--head goes with --verify')
   const history = flags.file === undefined ? await stored(flags) : await exported(flags.file, flags)
   return flags.verify === true ? verify(history, flags) : list(history, flags)
 }
 
 /** What the database has, and its head: manifests that are missing at the end would not be missed otherwise. */
 interface Found extends ExportedHistory {
-  readonly head: { readonly version: number; readonly digest: string | null } | undefined
+  readonly head: ClaimedHead | undefined
   /** Versions with two manifests, and what is known of them: nothing is installed meanwhile. */
   readonly forks: ReadonlyMap<string, string>
+  /** Whom to believe; undefined where nobody says. */
+  readonly trust: Trust | undefined
 }
 
 function stored(flags: GlobalFlags): Promise<Found> {
-  return withOperator(flags, async ({ database }, system) => {
+  return withOperator(flags, async ({ database }, system, trust) => {
     const head = await database.head()
-    return { system, manifests: await database.manifests(1, head.version), head, forks: await database.table(forksTable) }
+    return { system, trust, manifests: await database.manifests(1, head.version), head, forks: await database.table(forksTable) }
   })
 }
 
-async function exported(file: string, { system }: GlobalFlags): Promise<Found> {
+async function exported(file: string, flags: GlobalFlags): Promise<Found> {
+  const { system } = flags
   let bytes: Uint8Array
   try {
     bytes = await readFile(file)
@@ -67,7 +69,8 @@ async function exported(file: string, { system }: GlobalFlags): Promise<Found> {
     const found = decodeHistoryFile(bytes)
     if (system !== undefined && system !== found.system)
       throw usageFailure(`${file} is of system ${found.system}, not of ${system}`)
-    return { ...found, head: undefined, forks: new Map() }
+    const { trust } = await targetOf(flags)
+    return { ...found, trust, head: undefined, forks: new Map() }
   } catch (error) {
     if (!isFault(error)) throw error
     throw new Failure(exitCodes.error, oneLine(`${error.code}: ${file}: ${error.message}`), { cause: error })
@@ -93,55 +96,64 @@ async function exportTo(file: string, flags: GlobalFlags): Promise<ExitCode> {
 interface Entry {
   readonly manifest: Manifest
   readonly digest: string
+  readonly isVerified: boolean
 }
 
-function list({ system, manifests, forks }: Found, flags: GlobalFlags): ExitCode {
-  const entries = manifests.map(({ bytes }) => ({ manifest: decodeManifest(bytes), digest: digestOf(bytes) }))
+function list({ system, trust, manifests, head, forks }: Found, flags: GlobalFlags): ExitCode {
+  const known = knownHistory(system, trust, manifests, head)
+  const entries = manifests.map(({ bytes }, i) => ({
+    manifest: known.manifests[i]!,
+    digest: digestOf(bytes),
+    isVerified: i < known.verified,
+  }))
   showForm(flags.output, {
     table: (isWide) => printEntries(entries, isWide),
     document: () => entries.map(entryJson),
     names: () => entries.map(({ manifest }) => versionName(manifest)),
   })
+  tellDoubt(known)
   const fork = forkFault(forks)
   if (fork !== undefined) note(fork)
   if (entries.length === 0) note(`system ${system} has no upgrades: it runs version 0`)
   return exitCodes.done
 }
 
-function verify({ system, manifests, head, forks }: Found, flags: HistoryFlags): ExitCode {
-  const verdict = verifyHistory(system, flags.trust, manifests)
+function verify({ system, trust, manifests, head, forks }: Found, flags: HistoryFlags): ExitCode {
+  if (trust === undefined)
+    throw usageFailure(
+      `who may have signed? ${howToTrust} (--trust nobody checks that the manifests follow each other, and no more)`,
+    )
+  const verdict = verifyHistory(system, trust === 'nobody' ? undefined : trust, manifests)
+  const entries = verdict.holds.map((verified) => ({ ...verified, isVerified: true }))
+  const digest = verdict.holds.at(-1)?.digest ?? null
   const why =
     verdict.fault === undefined
-      ? (headFault(verdict, head, flags.head) ?? forkFault(forks))
+      ? (headFault(verdict, head) ?? askedFault(digest, flags.head) ?? forkFault(forks))
       : `${verdict.fault.code}: ${verdict.fault.message}`
-  const digest = verdict.holds.at(-1)?.digest ?? null
   showForm(flags.output, {
     table: (isWide) => {
-      printEntries(verdict.holds, isWide)
+      printEntries(entries, isWide)
       const verified = `${count(verdict.holds.length, 'version')} of system ${system} verified`
       if (why === undefined) print(`\n${verified}; the newest manifest is ${digest ?? 'none'}`)
     },
     document: () => ({
       system,
       verified: why === undefined,
-      versions: verdict.holds.map(entryJson),
+      versions: entries.map(entryJson),
       digest,
       upgraders: verdict.trusted ?? null,
     }),
     names: () => verdict.holds.map(({ manifest }) => versionName(manifest)),
   })
-  if (verdict.trusted === undefined) note('no list of upgraders: signatures were not asked for; give --trust')
+  if (verdict.trusted === undefined) note('trust in nobody: signatures were not asked for')
   if (why === undefined) return exitCodes.done
   throw new Failure(exitCodes.error, oneLine(`${why}; ${count(verdict.holds.length, 'version')} before it verified`))
 }
 
-function headFault({ holds }: HistoryVerdict, head: Found['head'], asked: string | undefined): string | undefined {
-  const digest = holds.at(-1)?.digest ?? null
-  if (head !== undefined && (head.version !== holds.length || head.digest !== digest))
-    return `upgrade.predecessor: the head of the upgrade database is version ${head.version}, ${head.digest}, which is not the last manifest there`
-  if (asked !== undefined && asked !== digest)
-    return `upgrade.predecessor: the newest manifest has the digest ${digest}, not ${asked}`
-  return undefined
+function askedFault(digest: string | null, asked: string | undefined): string | undefined {
+  return asked === undefined || asked === digest
+    ? undefined
+    : `upgrade.predecessor: the newest manifest has the digest ${digest}, not ${asked}`
 }
 
 function forkFault(forks: Found['forks']): string | undefined {
@@ -150,9 +162,9 @@ function forkFault(forks: Found['forks']): string | undefined {
   return undefined
 }
 
-function entryJson({ manifest, digest }: Entry) {
+function entryJson({ manifest, digest, isVerified }: Entry) {
   const { version, title, upgrader, createdAt, reason, previous, upgraders, bundle } = manifest
-  return { version, title, upgrader, createdAt, reason, digest, previous, upgraders, bundle: bundle.digest }
+  return { version, title, upgrader, createdAt, reason, digest, previous, upgraders, bundle: bundle.digest, verified: isVerified }
 }
 
 export function versionName({ version }: Pick<Manifest, 'version'>): string {
@@ -170,6 +182,7 @@ function printEntries(entries: readonly Entry[], isWide: boolean): void {
     { title: 'UPGRADER', cell: ({ manifest }) => short(manifest.upgrader) },
     { title: 'CREATED', cell: ({ manifest }) => manifest.createdAt },
     { title: 'MANIFEST', cell: ({ digest }) => short(digest) },
+    { title: 'VERIFIED', cell: ({ isVerified }) => (isVerified ? 'yes' : { text: 'no', style: 'yellow' }) },
     { title: 'PREVIOUS', cell: ({ manifest }) => short(manifest.previous), isWide: true },
     { title: 'BUNDLE', cell: ({ manifest }) => short(manifest.bundle.digest), isWide: true },
     { title: 'REASON', cell: ({ manifest }) => manifest.reason ?? '' },

@@ -14,6 +14,7 @@ import type { HostMessage, LogForm } from './hostMessages.js'
 import { findServer, kinds, localServer } from './localServer.js'
 import { note, oneLine, print, printJson } from './output.js'
 import { Supervisor, type Task } from './supervisor.js'
+import { trustText } from './trust.js'
 import type { HostConfig, ServerChoice, UpConfig } from './upConfig.js'
 
 type ServerName = keyof typeof kinds
@@ -50,14 +51,20 @@ export class LocalSystem {
   }
 
   async start(): Promise<void> {
-    const { system, hosts } = this.#config
+    const { system, hosts, trust } = this.#config
     for (const name of ['nats', 'redis'] as const) if ('port' in this.#config[name]) findServer(kinds[name])
     await this.#holdDirectory()
     const natsUrl = await this.#server('nats', this.#config.nats)
     const redisUrl = await this.#server('redis', this.#config.redis)
     await this.#upgradeServer(natsUrl, redisUrl)
     await this.#hosts(hosts, natsUrl, redisUrl)
-    this.#tell({ type: 'ready', env: { THESEUS_SYSTEM: system, NATS_URL: natsUrl, THESEUS_REDIS: redisUrl } })
+    const env = {
+      THESEUS_SYSTEM: system,
+      NATS_URL: natsUrl,
+      THESEUS_REDIS: redisUrl,
+      THESEUS_TRUST: trustText(trust ?? 'nobody'),
+    }
+    this.#tell({ type: 'ready', env })
   }
 
   /** Ends what was started, the last first. May be called while `start` is under way: nothing more is started then. */

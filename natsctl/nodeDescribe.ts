@@ -21,9 +21,9 @@ export function addDescribe(node: Command, program: Program): void {
 }
 
 function describe(nodeId: string, flags: GlobalFlags): Promise<ExitCode> {
-  return withOperator(flags, async ({ database }, system) => {
+  return withOperator(flags, async ({ database }, system, trust) => {
     const row = nodeNamed(nodeId, await database.nodes(), system)
-    const waiting = waitingOf(row, await knownOf(database))
+    const waiting = waitingOf(row, await knownOf(database, system, trust))
     show(flags.output, {
       table: () => {
         for (const [title, text] of linesOf(row, waiting, Date.now())) print(`${title.padEnd(10)}${oneLine(text)}`)

@@ -21,6 +21,7 @@ import { tellTarget } from './orders.js'
 import { oneLine, withoutSeeds } from './output.js'
 import { addRollout } from './rollout.js'
 import { addTable } from './table.js'
+import { withOneTrust } from './trust.js'
 import { addUp } from './up.js'
 import { addUpgrade } from './upgrade.js'
 import { addUpgrader } from './upgrader.js'
@@ -71,7 +72,7 @@ async function perform(words: readonly string[]): Promise<ExitCode> {
   refuseTwice(program.command)
   try {
     if (words[0] === completeCommand) await complete(program.command, words.slice(1))
-    else await program.command.parseAsync(words, { from: 'user' })
+    else await program.command.parseAsync(withOneTrust(words), { from: 'user' })
   } catch (error) {
     exitCode = exitCodeOf(error)
     process.stderr.write(explain(error))

@@ -1,12 +1,13 @@
 /** `natsctl rollout`: how far the nodes have come with the versions that are installed. */
 import { type Command, Option } from 'commander'
-import { decodeManifest, type Manifest, type NodeRow, type Operator, type Version } from 'theseus'
+import type { NodeRow, Operator, Version } from 'theseus'
 import type { Program } from './commands.js'
 import { withOperator } from './connection.js'
 import { addRolloutControls } from './control.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
 import { durationFlag, type GlobalFlags, versionFlag } from './flags.js'
 import { type Column, hasForms, printColumns, show } from './forms.js'
+import { DoubtTold, HistoryReader } from './knownHistory.js'
 import { nearestVersion } from './nearest.js'
 import { nodeJson, noNodes, phaseCell } from './nodeWords.js'
 import { isOrder } from './orders.js'
@@ -15,6 +16,7 @@ import { exitCodeOf } from './rolloutExit.js'
 import { asks } from './rolloutPoll.js'
 import { type RolloutState, type Seen, stateOf, undoOf } from './rolloutState.js'
 import { type UndoFlags, undo } from './rolloutUndo.js'
+import type { Trust } from './trust.js'
 import { keyFlag } from './upgraderSeed.js'
 import { type WatchFlags, watch, watchLines } from './watch/watch.js'
 
@@ -68,9 +70,9 @@ function addUndo(rollout: Command, program: Program): void {
 }
 
 function status(flags: StatusFlags): Promise<ExitCode> {
-  return withOperator(flags, async (operator, system) => {
+  return withOperator(flags, async (operator, system, trust) => {
     const waits = flags.wait === true || flags.timeout !== undefined
-    const see = seer(operator)
+    const see = seer(operator, system, trust)
     const first = await see()
     const asked = flags.for ?? first.newest
     if (asked > first.newest) {
@@ -84,7 +86,7 @@ function status(flags: StatusFlags): Promise<ExitCode> {
         throw usageFailure(`a stream of changes has no -o ${flags.output}: use table or json`)
       const isOver = waits ? ({ isAtRest }: RolloutState) => isAtRest : undefined
       const timeoutMs = waits ? (flags.timeout ?? defaultTimeoutMs) : undefined
-      return watchLines(operator, system, flags, { goal: flags.for, isOver, timeoutMs })
+      return watchLines(operator, system, flags, { goal: flags.for, isOver, timeoutMs }, trust)
     }
     // What is waited for moves on with the newest version, unless that takes back what was asked for.
     const state = (seen: Seen): RolloutState =>
@@ -95,18 +97,14 @@ function status(flags: StatusFlags): Promise<ExitCode> {
   })
 }
 
-/** Looks at the database, and remembers the history: a manifest never changes. */
-function seer({ database }: Operator): () => Promise<Seen> {
-  const manifests = new Map<Version, Manifest>()
+/** Looks at the database again and again, and tells each doubt about the history once. */
+function seer({ database }: Operator, system: string, trust: Trust | undefined): () => Promise<Seen> {
+  const reader = new HistoryReader(database, system, trust)
+  const telling = new DoubtTold()
   return async () => {
-    const [{ version: newest }, rows, controls] = await Promise.all([database.head(), database.nodes(), database.controls()])
-    let missing = 1
-    while (manifests.has(missing)) missing++
-    for (const { bytes } of missing > newest ? [] : await database.manifests(missing, newest)) {
-      const manifest = decodeManifest(bytes)
-      manifests.set(manifest.version, manifest)
-    }
-    return { newest, rows, controls, manifests: [...manifests.values()] }
+    const [{ newest, history }, rows, controls] = await Promise.all([reader.read(), database.nodes(), database.controls()])
+    telling.tell(history)
+    return { newest, rows, controls, manifests: history.manifests }
   }
 }
 

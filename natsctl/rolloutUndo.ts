@@ -4,8 +4,10 @@ import { agree } from './confirm.js'
 import { asking, signed, withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { show as showForm } from './forms.js'
+import { askHistory } from './knownHistory.js'
 import { ifDry, type OrderFlags } from './orders.js'
 import { count, note, oneLine, print } from './output.js'
+import type { Trust } from './trust.js'
 import type { KeyFlags } from './upgraderSeed.js'
 
 export interface UndoFlags extends OrderFlags, KeyFlags {
@@ -25,7 +27,7 @@ interface Plan {
 /** A version that is undone already stays so, whoever asks again: the answer to the first time may have been lost. */
 export async function undo(asked: Version | undefined, flags: UndoFlags): Promise<ExitCode> {
   // A question may wait for hours, and a connection should not.
-  const plan = await withOperator(flags, (operator, system) => planOf(operator, system, asked))
+  const plan = await withOperator(flags, (operator, system, trust) => planOf(operator, system, asked, trust))
   if ('by' in plan) {
     showDone(plan, flags)
     return exitCodes.done
@@ -56,8 +58,13 @@ interface Done {
   readonly by: Version
 }
 
-async function planOf(operator: Operator, system: string, asked: Version | undefined): Promise<Plan | Done> {
-  const history = await asking(system, operator.history())
+async function planOf(
+  operator: Operator,
+  system: string,
+  asked: Version | undefined,
+  trust: Trust | undefined,
+): Promise<Plan | Done> {
+  const { manifests: history } = await asking(system, askHistory(operator, system, trust))
   const newest = history.at(-1)
   if (newest === undefined) throw new Failure(exitCodes.error, `error: system ${system} runs version 0: there is nothing to undo`)
   const isBack = takesBack((version) => (history[version - 1]?.undoes ?? null) !== null, newest.version)

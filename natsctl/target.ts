@@ -3,7 +3,8 @@
  * token and no seed.
  *
  * T1. Each field is of the first of these that has it: flags, the context of `--context`, the environment, the context of `NATS_CONTEXT` or
- *     else the selected one, the defaults. A login in an address counts where that address does.
+ *     else the selected one, the defaults. A login in an address counts where that address does. Trust in `nobody` counts where the system is
+ *     named, or stronger: it is of that system.
  */
 import { jwtAuthenticator } from 'nats'
 import { isName } from 'theseus'
@@ -13,11 +14,14 @@ import { usageFailure } from './exitCodes.js'
 import { type GlobalFlags, natsOptionsOf } from './flags.js'
 import type { Login, Tls } from './natsContext.js'
 import { note } from './output.js'
+import { type Trust, trustIn } from './trust.js'
 
 export interface Target {
   readonly system: string | undefined
   readonly nats: NatsOptions
   readonly redis: string
+  /** Whom to believe; undefined where nobody says. */
+  readonly trust: Trust | undefined
   /** The name of the context that it is of, if any. */
   readonly context: string | undefined
 }
@@ -30,6 +34,7 @@ export interface Source {
   readonly tls?: Tls
   readonly inboxPrefix?: string
   readonly redis?: string
+  readonly trust?: Trust
   readonly name?: string
 }
 
@@ -65,7 +70,10 @@ export function merge(sources: readonly Source[]): Target {
   }
   const by = sources.find((source) => source.login !== undefined || (source === url && Object.keys(inUrl).length > 0))
   const [system, tls, inbox, redis] = [first('system'), first('tls'), first('inboxPrefix'), first('redis')]
-  const used = new Set([url, by, system, tls, inbox, redis])
+  const isOfSystem = (source: Source) =>
+    sources.indexOf(source) <= (system === undefined ? sources.length : sources.indexOf(system))
+  const trust = sources.find((source) => source.trust !== undefined && (source.trust !== 'nobody' || isOfSystem(source)))
+  const used = new Set([url, by, system, tls, inbox, redis, trust])
   return {
     system: system?.system,
     nats: {
@@ -75,6 +83,7 @@ export function merge(sources: readonly Source[]): Target {
       ...(inbox?.inboxPrefix === undefined ? {} : { inboxPrefix: inbox.inboxPrefix }),
     },
     redis: redis?.redis ?? defaults.redis,
+    trust: trust?.trust,
     // One that has nothing to say here is not named: people would look there for what is elsewhere.
     context: sources.find((source) => source.name !== undefined && used.has(source))?.name,
   }
@@ -109,7 +118,14 @@ function environment(env: NodeJS.ProcessEnv): Parameters<typeof sourceOf>[0] {
     creds: of('NATS_CREDS'),
     nkey: of('NATS_NKEY'),
     redis: of('THESEUS_REDIS'),
+    trust: trustInEnvironment(env),
   }
+}
+
+function trustInEnvironment({ THESEUS_TRUST: text }: NodeJS.ProcessEnv): Trust | undefined {
+  const trust = text ? trustIn([text]) : undefined
+  if (!text || trust !== undefined) return trust
+  throw usageFailure('THESEUS_TRUST is neither public keys of upgraders, as "natsctl key new" prints them, nor "nobody"')
 }
 
 function sourceOf(
@@ -119,7 +135,10 @@ function sourceOf(
     creds,
     nkey,
     redis,
-  }: { readonly [Field in 'system' | 'nats' | 'creds' | 'nkey' | 'redis']?: string | undefined },
+    trust,
+  }: { readonly [Field in 'system' | 'nats' | 'creds' | 'nkey' | 'redis']?: string | undefined } & {
+    readonly trust?: Trust | undefined
+  },
   both: string,
 ): Source {
   if (creds !== undefined && nkey !== undefined) throw usageFailure(both)
@@ -129,6 +148,7 @@ function sourceOf(
     ...(creds === undefined ? {} : { login: { kind: 'creds', creds } }),
     ...(nkey === undefined ? {} : { login: { kind: 'nkey', nkey } }),
     ...(redis === undefined ? {} : { redis }),
+    ...(trust === undefined ? {} : { trust }),
   }
 }
 

@@ -8,6 +8,7 @@ import { asking, withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
 import { type Column, hasForms, show, showList } from './forms.js'
+import { askHistory, knownHistory, tellDoubt, verifiedColumn } from './knownHistory.js'
 import { ifDry, isOrder, type OrderFlags } from './orders.js'
 import { count, note, oneLine, print, printTable } from './output.js'
 import { addDiff } from './upgradeDiff.js'
@@ -110,11 +111,15 @@ async function publish(file: string, flags: PublishFlags): Promise<ExitCode> {
   const upgrader = await signerOf(flags)
   return withOperator(
     flags,
-    async (operator, system) => {
+    async (operator, system, trust) => {
       // Before the publication: once that is done, nothing may fail any more.
       const rows = await operator.database.nodes()
-      const anew = beginningAnew(built.manifest, await asking(system, operator.history()))
-      if (anew !== undefined) note(anew)
+      const history = knownHistory(system, trust, await asking(system, operator.signedHistory()))
+      const anew = beginningAnew(built.manifest, history.manifests)
+      if (anew !== undefined) {
+        note(anew)
+        tellDoubt(history)
+      }
       const options = flags.reason === undefined ? {} : { reason: flags.reason }
       const isDry = flags.dryRun === true
       const version = await asking(system, isDry ? wouldBe(operator, built) : operator.publish(built, options))
@@ -169,11 +174,11 @@ async function wouldBe(operator: Operator, built: BuiltUpgrade): Promise<Version
 }
 
 function list(flags: GlobalFlags): Promise<ExitCode> {
-  return withOperator(flags, async (operator, system) => {
-    const manifests = await asking(system, operator.history())
+  return withOperator(flags, async (operator, system, trust) => {
+    const { manifests, verified } = await asking(system, askHistory(operator, system, trust))
     showList(flags.output, manifests, {
-      columns: versionColumns,
-      document: versionJson,
+      columns: [...versionColumns, verifiedColumn(verified)],
+      document: (manifest) => versionJson(manifest, verified),
       name: ({ version }) => `version/${version}`,
     })
     if (manifests.length === 0) note(`system ${system} has no upgrades: it runs version 0`)
@@ -198,7 +203,7 @@ const versionColumns: readonly Column<Manifest>[] = [
   { title: 'REASON', cell: ({ reason }) => reason ?? '', isWide: true },
 ]
 
-function versionJson(manifest: Manifest) {
+function versionJson(manifest: Manifest, verified: Version) {
   const { version, title, createdAt, reason, undoes, upgrader, previous, bundle } = manifest
   return {
     version,
@@ -210,6 +215,7 @@ function versionJson(manifest: Manifest) {
     digest: bundle.digest,
     bytes: bundle.bytes,
     previous,
+    verified: version <= verified,
     ...changes(manifest),
   }
 }

@@ -1,6 +1,6 @@
 /** `natsctl upgrade diff`: the classes of an upgrade, or of two installed versions, old against new. */
 import type { Command } from 'commander'
-import { decodeManifest, type Manifest, type Operator, type Version } from 'theseus'
+import type { Operator, Version } from 'theseus'
 import { changesOf, installedUpgrades } from 'theseus/rollout'
 import type { Program } from './commands.js'
 import { withOperator } from './connection.js'
@@ -8,7 +8,9 @@ import { showDiff, type UpgradeDiff } from './diffWords.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
 import { hasForms } from './forms.js'
-import { installedBundle, loadUpgrade, withBundles } from './upgradeSource.js'
+import { HistoryReader, type KnownHistory } from './knownHistory.js'
+import { verifiedBundle, withBundles } from './runnable.js'
+import { loadUpgrade } from './upgradeSource.js'
 
 export function addDiff(upgrade: Command, program: Program): void {
   const command = upgrade
@@ -44,26 +46,28 @@ async function ofVersions(first: string, second: string, flags: GlobalFlags): Pr
   const [older, newer] = [Number(first), Number(second)]
   if (!isVersionNumber(first) || !isVersionNumber(second) || older >= newer)
     throw usageFailure('diff takes a file or a module, or two versions, the older one first')
-  return withOperator(flags, async ({ database }, system) => {
-    const { version: newest } = await database.head()
+  return withOperator(flags, async ({ database }, system, trust) => {
+    const { newest, history: known } = await new HistoryReader(database, system, trust).read()
     if (newer > newest)
       throw new Failure(exitCodes.error, `error: version ${newer} is not installed: the newest of system ${system} is ${newest}`)
-    const manifests = (await database.manifests(1, newest)).map(({ bytes }) => decodeManifest(bytes))
-    const versions = manifests.slice(older, newer).filter(({ classUpgrades }) => classUpgrades.length > 0)
+    const history = known.needed('upgrade diff')
+    const versions = history.manifests.slice(older, newer).filter(({ classUpgrades }) => classUpgrades.length > 0)
     const upgrades = await loadAll(
       database,
-      manifests,
+      history,
       versions.map(({ version }) => version),
     )
     return { of: `versions ${older} and ${newer} of system ${system}`, changes: changesOf(upgrades) }
   })
 }
 
-async function loadAll(database: Operator['database'], manifests: readonly Manifest[], versions: readonly Version[]) {
+async function loadAll(
+  database: Operator['database'],
+  history: ReturnType<KnownHistory['needed']>,
+  versions: readonly Version[],
+) {
   const upgrades = await withBundles((load) =>
-    installedUpgrades(manifests, versions, async (manifest) =>
-      load(manifest.bundle.digest, await installedBundle(database, manifest)),
-    ),
+    installedUpgrades(history, versions, async (verified) => load(await verifiedBundle(database, verified))),
   )
   return versions.map((version) => upgrades.get(version)!)
 }

@@ -1,15 +1,19 @@
 /** `natsctl upgrade plan`: what an upgrade would do to the running system, rehearsed before it is published. Nothing is written. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { decodeManifest, type Manifest, type Operator, reasonOf, type ServiceLimit, type Upgrade, type Version } from 'theseus'
+import { type Operator, reasonOf, type ServiceLimit, type Upgrade, type Version } from 'theseus'
+import type { Verified } from 'theseus/nkeys'
 import { installedUpgrades, planRollout, type RolloutPlan, type Situation } from 'theseus/rollout'
 import type { Program } from './commands.js'
 import { withOperator } from './connection.js'
 import { type ExitCode, exitCodes } from './exitCodes.js'
 import { durationFlag, type GlobalFlags } from './flags.js'
+import { HistoryReader, type KnownHistory } from './knownHistory.js'
 import { note } from './output.js'
 import { showPlan } from './planWords.js'
 import { isPartOfRollout } from './rolloutSummary.js'
-import { installedBundle, loadUpgrade, withBundles } from './upgradeSource.js'
+import { verifiedBundle, withBundles } from './runnable.js'
+import type { Trust } from './trust.js'
+import { loadUpgrade } from './upgradeSource.js'
 
 interface PlanFlags extends GlobalFlags {
   readonly drain: number
@@ -19,6 +23,8 @@ interface PlanFlags extends GlobalFlags {
   readonly seed: number
   readonly runs: number
 }
+
+type VerifiedHistory = ReturnType<KnownHistory['needed']>
 
 const hourMs = 3_600_000
 const runsMax = 100
@@ -49,10 +55,10 @@ async function plan(source: string, flags: PlanFlags): Promise<ExitCode> {
   const { built, upgrade } = await loadUpgrade(source)
   const { drain, transform, limit, within, seed, runs } = flags
   const assumed = { drainMs: drain, transformMs: transform, limit, withinMs: within }
-  return withOperator(flags, async ({ database }, system) => {
-    const situation = await situationOf(database)
+  return withOperator(flags, async ({ database }, system, trust) => {
+    const { situation, history } = await situationOf(database, system, trust)
     const version = situation.manifests.length + 1
-    const upgrades = new Map([...(await upgradesAhead(database, situation)), [version, upgrade] as const])
+    const upgrades = new Map([...(await upgradesAhead(database, situation, history)), [version, upgrade] as const])
     const found = await planRollout({ situation, draft: built.manifest, upgrades, assumed }, { seed, runs })
     showPlan(found, system, flags)
     return isInTrouble(found) ? exitCodes.degraded : exitCodes.done
@@ -64,29 +70,33 @@ function isInTrouble({ absent, paused }: RolloutPlan): boolean {
 }
 
 /** Asks the database alone: a plan is made also while no upgrade server runs. */
-async function situationOf(database: Operator['database']): Promise<Situation> {
+async function situationOf(database: Operator['database'], system: string, trust: Trust | undefined) {
   const rows = await database.nodes()
-  const { version: newest } = await database.head()
-  const manifests = (await database.manifests(1, newest)).map(({ bytes }) => decodeManifest(bytes))
+  const { history: known } = await new HistoryReader(database, system, trust).read()
+  const history = known.needed('upgrade plan')
   const names = await database.tables()
   const tables = await Promise.all(names.map(async (name) => [name, await database.table(name)] as const))
   const { inForce: dead } = await database.dead()
-  return { rows, controls: await database.controls(), tables: new Map(tables), manifests, dead, nowMs: Date.now() }
+  const controls = await database.controls()
+  const { manifests } = history
+  const situation: Situation = { rows, controls, tables: new Map(tables), manifests, dead, nowMs: Date.now() }
+  return { situation, history }
 }
 
 /** The installed upgrades that nodes which are behind go through first. Without one of them they are taken to stay before it. */
 async function upgradesAhead(
   database: Operator['database'],
   { rows, manifests }: Situation,
+  history: VerifiedHistory,
 ): Promise<ReadonlyMap<Version, Upgrade>> {
   const oldest = Math.min(manifests.length, ...rows.filter((row) => isPartOfRollout(row) && row.alive).map((row) => row.version))
   const ahead = manifests.slice(oldest).filter(({ classUpgrades }) => classUpgrades.length > 0)
   const found = new Map<Version, Upgrade>()
   await withBundles(async (load) => {
-    const loaded = async (manifest: Manifest) => load(manifest.bundle.digest, await installedBundle(database, manifest))
+    const loaded = async (verified: Verified) => load(await verifiedBundle(database, verified))
     for (const { version } of ahead) {
       try {
-        for (const [each, upgrade] of await installedUpgrades(manifests, [version], loaded)) found.set(each, upgrade)
+        for (const [each, upgrade] of await installedUpgrades(history, [version], loaded)) found.set(each, upgrade)
       } catch (error) {
         note(`version ${version} can't be rehearsed: ${reasonOf(error)}`)
       }

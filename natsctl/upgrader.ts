@@ -7,6 +7,7 @@ import { asking, withOperator } from './connection.js'
 import { type ExitCode, exitCodes } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
 import { type Column, printColumns, show } from './forms.js'
+import { askHistory } from './knownHistory.js'
 import { ifDry, isOrder, type OrderFlags } from './orders.js'
 import { note, print } from './output.js'
 import { type KeyFlags, keyFlag, signerOf } from './upgraderSeed.js'
@@ -32,7 +33,7 @@ export function addUpgrader(program: Program): void {
 }
 
 /** For commander, which gives each of several arguments with those before it. */
-export function keyArgument(text: string, before: readonly string[] | undefined): readonly string[] {
+function keyArgument(text: string, before: readonly string[] | undefined): readonly string[] {
   // The text itself is not repeated: somebody may have taken the seed for the key.
   if (!isUpgraderKey(text))
     throw new InvalidArgumentError('It is not the public key of an upgrader, as "natsctl key new" prints it.')
@@ -40,8 +41,8 @@ export function keyArgument(text: string, before: readonly string[] | undefined)
 }
 
 function list(flags: GlobalFlags): Promise<ExitCode> {
-  return withOperator(flags, async (operator, system) => {
-    const manifests = await asking(system, operator.history())
+  return withOperator(flags, async (operator, system, trust) => {
+    const { manifests, doubt } = await asking(system, askHistory(operator, system, trust))
     const said = manifests.findLast(({ upgraders }) => upgraders !== null)
     const keys = said?.upgraders ?? []
     const columns: readonly Column<string>[] = [
@@ -56,12 +57,12 @@ function list(flags: GlobalFlags): Promise<ExitCode> {
       table: (isWide) => {
         if (said !== undefined) printColumns(columns, keys, isWide)
       },
-      document: () => ({ since: said?.version ?? null, upgraders: said?.upgraders ?? null }),
+      document: () => ({ since: said?.version ?? null, upgraders: said?.upgraders ?? null, verified: doubt === undefined }),
       names: () => keys.map(upgraderName),
     })
     if (said === undefined)
       note(`no upgrade of system ${system} says who may install: those do whom hosts and upgrade servers were told to trust`)
-    else note(`since version ${said.version}; "natsctl history --verify" checks how it came about`)
+    else note(`since version ${said.version}; "natsctl history" shows how it came about`)
     return exitCodes.done
   })
 }

@@ -1,12 +1,13 @@
 /** `natsctl version`: which versions live, and who keeps them alive (DESIGN §1, "dead version"). */
 import type { Command } from 'commander'
-import { clientService, type Death, decodeManifest, type NodeRow, type Operator, oldestPossible, type Version } from 'theseus'
+import { clientService, type Death, type NodeRow, oldestPossible, type Version } from 'theseus'
 import type { Program } from './commands.js'
 import { agree } from './confirm.js'
 import { signed, withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { type GlobalFlags, versionFlag } from './flags.js'
 import { type Column, show, showList } from './forms.js'
+import { readHistory } from './knownHistory.js'
 import { nearestVersion } from './nearest.js'
 import { ifDry, isOrder, type OrderFlags } from './orders.js'
 import { age, type Cell, count, print } from './output.js'
@@ -113,11 +114,12 @@ async function finalize(version: Version | undefined, flags: FinalizeFlags): Pro
 
 /** Asks the database alone: it works while no upgrade server runs. */
 function list(flags: GlobalFlags): Promise<ExitCode> {
-  return withOperator(flags, async ({ database }) => {
+  return withOperator(flags, async ({ database }, system, trust) => {
     const [rows, death] = await Promise.all([database.nodes(), database.dead()])
     // After the nodes: none of them runs a version that is newer.
-    const { version: newest } = await database.head()
-    const versions = summarizeVersions(newest, await titlesOf(database, newest), rows, death)
+    const { newest, history } = await readHistory(database, system, trust)
+    const titles = new Map(history.manifests.map(({ version, title }) => [version, title]))
+    const versions = summarizeVersions(newest, titles, rows, death)
     showList(flags.output, versions, {
       columns: versionColumns(Date.now()),
       document: (version) => version,
@@ -125,11 +127,6 @@ function list(flags: GlobalFlags): Promise<ExitCode> {
     })
     return exitCodes.done
   })
-}
-
-async function titlesOf(database: Operator['database'], newest: Version): Promise<ReadonlyMap<Version, string>> {
-  const manifests = (await database.manifests(1, newest)).map(({ bytes }) => decodeManifest(bytes))
-  return new Map(manifests.map(({ version, title }) => [version, title]))
 }
 
 export function summarizeVersions(

@@ -17,6 +17,8 @@ export interface Known {
   /** Of versions 1, 2, … */
   readonly manifests: readonly Manifest[]
   readonly controls: readonly Control[]
+  /** Why not all manifests are verified, in one line. */
+  readonly doubt?: string | undefined
   /** Of all nodes, where they were read. */
   readonly rows?: readonly NodeRow[]
 }

@@ -42,7 +42,7 @@ export function addInspect(program: Program): void {
 
 async function inspect(flags: InspectFlags): Promise<ExitCode> {
   if (flags.open !== undefined) return serve(await openRecording(flags.open), flags, false)
-  return withOperator(flags, async (operator, system) => {
+  return withOperator(flags, async (operator, system, trust) => {
     const recording = new Recording({
       format: recordingFormat,
       system,
@@ -51,7 +51,7 @@ async function inspect(flags: InspectFlags): Promise<ExitCode> {
     })
     const file = flags.record === undefined ? undefined : await RecordingFile.create(flags.record, recording.header)
     if (file !== undefined) recording.follow((entries) => file.add(entries))
-    const stop = lookAt(operator, (entries) => recording.add(entries))
+    const stop = lookAt(operator, system, trust, (entries) => recording.add(entries))
     try {
       return await serve(recording, flags, true)
     } finally {

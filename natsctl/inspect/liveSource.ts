@@ -3,18 +3,25 @@
  * nothing, and for the upgrades that are installed.
  */
 import { clientService, type NodeRow, type Operator, type Version } from 'theseus'
+import { DoubtTold, knownHistory } from '../knownHistory.js'
 import { note } from '../output.js'
+import type { Trust } from '../trust.js'
 import { type Entry, rowEntry } from './entry.js'
 
 const pollMs = 1_000
 
 /** Returns what ends it. */
-export function lookAt(operator: Operator, hear: (entries: readonly Entry[]) => void): () => void {
+export function lookAt(
+  operator: Operator,
+  system: string,
+  trust: Trust | undefined,
+  hear: (entries: readonly Entry[]) => void,
+): () => void {
   const stopLooking = operator.look(({ hostId, seen, lostMessages, dropped }) => {
     const isLost = lostMessages > 0 || dropped > 0
     hear(isLost ? [...seen, { type: 'lost', at: Date.now(), hostId, messages: lostMessages, dropped }] : seen)
   })
-  const poll = new Poll(operator, hear)
+  const poll = new Poll(operator, system, trust, hear)
   let timer: NodeJS.Timeout | undefined
   const round = async () => {
     await poll.round()
@@ -33,11 +40,14 @@ class Poll {
   readonly #rows = new Map<string, string>()
   #newest: Version = 0
   #isAway = false
+  readonly #doubt = new DoubtTold()
   /** Nobody looks any more: a connection that ends under a question is no news. */
   isOver = false
 
   constructor(
     private readonly operator: Operator,
+    private readonly system: string,
+    private readonly trust: Trust | undefined,
     private readonly hear: (entries: readonly Entry[]) => void,
   ) {}
 
@@ -74,7 +84,9 @@ class Poll {
   }
 
   async #versions(newest: Version): Promise<void> {
-    const manifests = await this.operator.history()
+    const history = knownHistory(this.system, this.trust, await this.operator.signedHistory())
+    const { manifests, verified } = history
+    this.#doubt.tell(history)
     this.hear(
       manifests
         .filter(({ version }) => version > this.#newest)
@@ -82,7 +94,7 @@ class Poll {
           type: 'version',
           at: Date.parse(createdAt) || Date.now(),
           version,
-          title,
+          title: version <= verified ? title : `${title} (not verified)`,
           classUpgrades: classUpgrades.map(({ service, oldClass, newClass, schedule }) => ({
             service,
             oldClass,

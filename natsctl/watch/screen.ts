@@ -92,7 +92,10 @@ function titleOf({ system, rollout, known, standing }: Watched, columns: number,
   const state = standing.isPaused ? (standing.state === 'moving' ? 'paused' : `${standing.state}, paused`) : standing.state
   const since = ago(standing.since, now)
   return between(
-    [{ text: name, style: 'bold' }, ...(title === undefined ? [] : [`: ${title}`])],
+    [
+      { text: name, style: 'bold' },
+      ...(title === undefined ? [] : [`: ${title}${known.doubt === undefined ? '' : ' (not verified)'}`]),
+    ],
     [{ text: state, style }, ...(since === '' ? [] : [` for ${since}`])],
     columns,
   )

@@ -3,9 +3,11 @@ import type { Operator, Version } from 'theseus'
 import { withOperator } from '../connection.js'
 import { type ExitCode, exitCodes } from '../exitCodes.js'
 import type { GlobalFlags } from '../flags.js'
+import { DoubtTold, tellDoubt } from '../knownHistory.js'
 import { count, note, print } from '../output.js'
 import { exitCodeOf } from '../rolloutExit.js'
 import { type RolloutState, stateOf } from '../rolloutState.js'
+import type { Trust } from '../trust.js'
 import { type KeyFlags, signerOf } from '../upgraderSeed.js'
 import { Changes, jsonLines, textLines } from './lines.js'
 import { LiveScreen } from './liveScreen.js'
@@ -18,12 +20,12 @@ export interface WatchFlags extends GlobalFlags, KeyFlags {
 
 export async function watch(flags: WatchFlags): Promise<ExitCode> {
   if (!isOnTerminal(flags)) {
-    return withOperator(flags, (operator, system) =>
-      watchLines(operator, system, flags, { isOver: flags.untilDone ? isDone : undefined }),
+    return withOperator(flags, (operator, system, trust) =>
+      watchLines(operator, system, flags, { isOver: flags.untilDone ? isDone : undefined }, trust),
     )
   }
   const upgrader = await signerOf(flags)
-  return withOperator(flags, (operator, system) => watchScreen(operator, system, flags), upgrader)
+  return withOperator(flags, (operator, system, trust) => watchScreen(operator, system, flags, trust), upgrader)
 }
 
 /** Nothing will change by itself any more: each node is there or in trouble, or a pause holds those that are not, or all of it is undone. */
@@ -36,7 +38,12 @@ function isOnTerminal({ output }: GlobalFlags): boolean {
 }
 
 /** Ends with what is to be read afterwards: the screen leaves nothing behind. */
-async function watchScreen(operator: Operator, system: string, { untilDone }: WatchFlags): Promise<ExitCode> {
+async function watchScreen(
+  operator: Operator,
+  system: string,
+  { untilDone }: WatchFlags,
+  trust: Trust | undefined,
+): Promise<ExitCode> {
   const over = new AbortController()
   let failure: { readonly error: unknown } | undefined
   const screen = new LiveScreen(
@@ -49,10 +56,12 @@ async function watchScreen(operator: Operator, system: string, { untilDone }: Wa
     },
   )
   let last: RolloutState | undefined
+  let doubt: string | undefined
   try {
     screen.open()
-    for await (const look of watching(operator, over.signal, screen.warn)) {
+    for await (const look of watching(operator, system, trust, over.signal, screen.warn)) {
       screen.see(look)
+      doubt = look.known.doubt
       last = stateOf({ ...look.known, rows: look.rows }, look.known.newest)
       if (untilDone && isDone(last)) break
     }
@@ -60,6 +69,7 @@ async function watchScreen(operator: Operator, system: string, { untilDone }: Wa
     screen.close()
   }
   if (failure !== undefined) throw failure.error
+  tellDoubt({ doubt })
   if (last !== undefined) print(`version ${last.goal} of system ${system}: ${progressOf(last)}`)
   if (untilDone === undefined) return exitCodes.done
   return last !== undefined && isDone(last) ? exitCodeOf(last, true) : exitCodes.interrupted
@@ -83,16 +93,20 @@ export async function watchLines(
   system: string,
   { output }: GlobalFlags,
   { goal, isOver, timeoutMs }: Until,
+  trust: Trust | undefined,
 ): Promise<ExitCode> {
   const isJson = output === 'json'
   const interrupted = new AbortController()
   const interrupt = (): void => interrupted.abort()
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
   const late = timeoutMs === undefined ? [] : [AbortSignal.timeout(timeoutMs)]
+  const signal = AbortSignal.any([interrupted.signal, ...late])
+  const telling = new DoubtTold()
   const figures = isJson ? new FiguresNowAndThen(operator) : undefined
   const changes = new Changes(isJson ? jsonLines : textLines(system))
   try {
-    for await (const { rows, known } of watching(operator, AbortSignal.any([interrupted.signal, ...late]), note)) {
+    for await (const { rows, known } of watching(operator, system, trust, signal, note)) {
+      telling.tell({ doubt: known.doubt })
       const rollout = stateOf({ ...known, rows }, goal ?? known.newest)
       changes.show(rollout, rows, figures?.due(Date.now()) ?? [])
       if (isOver?.(rollout)) return exitCodeOf(rollout, true)

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { natsContextOf } from '../../natsctl/natsContext.js'
 import { merge, type Source } from '../../natsctl/target.js'
+import { newKey } from '../../transports/nkeys/index.js'
 import { makeCertificates } from '../support/certificates.js'
 import { startNatsServer, startRedisServer } from '../support/servers.js'
 import { type Ended, natsctl, newDirectory } from './natsctlProcess.js'
@@ -92,8 +93,25 @@ function config(t: ExecutionContext, contexts: Readonly<Record<string, unknown>>
   const path = (name: string): string => join(directory, 'nats', name)
   mkdirSync(path('context'), { recursive: true })
   for (const [name, fields] of Object.entries(contexts)) writeFileSync(path(`context/${name}.json`), JSON.stringify(fields))
-  return { path, run: (args, env) => natsctl(t, args, { env: { ...env, XDG_CONFIG_HOME: directory } }) }
+  return { path, run: (args, env) => natsctl(t, args, { env: { THESEUS_TRUST: '', ...env, XDG_CONFIG_HOME: directory } }) }
 }
+
+test('a context keeps whom to believe, and what is no list of keys is refused', async (t) => {
+  const { run, path } = config(t, { prod: { url: 'nats://localhost' } })
+  const { publicKey } = newKey()
+  const kept = await run(['context', 'save', 'prod', '--system', 'shop', '--trust', publicKey, '-o', 'json'])
+  t.like(JSON.parse(kept.stdout), { system: 'shop', trust: [publicKey] })
+  t.is((await run(['context', 'save', 'prod', '--redis', 'redis://r'])).stdout.includes(publicKey), true)
+  t.like(JSON.parse((await run(['context', 'show', 'prod', '-o', 'json'])).stdout), { trust: [publicKey] })
+  const flag = await run(['context', 'save', 'prod', '--trust', 'somebody'])
+  t.deepEqual([flag.code, flag.stdout], [2, ''])
+  t.regex(
+    (await run(['node', 'ls', '--context', 'prod'], { THESEUS_TRUST: 'somebody' })).stderr,
+    /^error: THESEUS_TRUST is neither/,
+  )
+  writeFileSync(path('context/theseus/prod.json'), JSON.stringify({ trust: ['nobody'] }))
+  t.regex((await run(['context', 'show', 'prod'])).stderr, /prod\.json: trust is neither a list of public keys nor "nobody"/)
+})
 
 test('contexts are listed, selected and shown as the NATS command line has them, without a secret', async (t) => {
   const { run, path } = config(t, {

@@ -67,7 +67,17 @@ test('where all is well every check says so', (t) => {
   t.deepEqual(
     checksOf(well).map(({ check }) => check),
     [
-      ...['NATS', 'Redis', 'Redis keeps', 'Redis permissions', 'NATS permissions', 'upgrade server', 'history', 'clocks'],
+      ...[
+        'NATS',
+        'Redis',
+        'Redis keeps',
+        'Redis permissions',
+        'NATS permissions',
+        'upgrade server',
+        'history',
+        'signatures',
+        'clocks',
+      ],
       ...['Theseus', 'nodes', 'trouble', 'versions'],
     ],
   )

@@ -50,7 +50,8 @@ async function published(t: ExecutionContext): Promise<Context> {
     const manifest = draftManifest(defineUpgrade({ title, classUpgrades: [] }), bundle)
     writeFileSync(join(cwd, `${title}.upgrade`), encodeUpgradeFile({ manifest, bundle }))
   }
-  const run = (...args: readonly string[]) => natsctl(t, args, { cwd, env: { ...env, THESEUS_SYSTEM: system } })
+  const run = (...args: readonly string[]) =>
+    natsctl(t, args, { cwd, env: { ...env, THESEUS_SYSTEM: system, THESEUS_TRUST: '' } })
   const json = async (...args: readonly string[]) => {
     const ended = await run(...args, '-o', 'json')
     t.is(ended.code, 0, ended.stderr)
@@ -73,12 +74,18 @@ test('the history says who installed what, when and why, and verifies from the d
       [3, 'Three', bob.publicKey, null],
     ],
   )
+  const whole = await json('history', '--trust', alice.publicKey)
+  t.true(whole.every((entry: any) => entry.verified) && listed.every((entry: any) => !entry.verified))
   const verified = await json('history', '--verify', '--trust', alice.publicKey)
   t.like(verified, { verified: true, upgraders: [bob.publicKey], digest: listed[2].digest })
-  t.deepEqual(verified.versions, listed)
+  t.deepEqual(verified.versions, whole)
   const table = await run('history', '--verify', '--trust', alice.publicKey)
   t.regex(table.stdout, /3 versions of system trust\d+ verified; the newest manifest is [0-9a-f]{64}\n$/)
-  t.deepEqual(await json('upgrader', 'ls'), { since: 2, upgraders: [bob.publicKey] })
+  t.deepEqual(await json('upgrader', 'ls'), { since: 2, upgraders: [bob.publicKey], verified: false })
+  t.like(await json('upgrader', 'ls', '--trust', alice.publicKey), { verified: true })
+  const nobody = await run('history', '--verify')
+  t.is(nobody.code, 2)
+  t.regex(nobody.stderr, /^error: who may have signed\? give --trust <keys>/)
 })
 
 test('a key that is not trusted any more, none at all, or the wrong first list, is told', async (t) => {

@@ -1,18 +1,24 @@
 /** Installed upgrades as nodes have them, undos among them. */
 import test from 'ava'
-import type { Manifest } from '../../core/manifest.js'
+import { encodeManifest, type Manifest } from '../../core/manifest.js'
 import { gradually } from '../../core/schedules/gradually.js'
+import { VerifiedHistory } from '../../core/verifiedHistory.js'
 import { installedUpgrades } from '../../rehearsal/rollout/installedUpgrades.js'
+import { nkeySignatures } from '../../transports/nkeys/nkeys.js'
 import { manifestOf, tills, upgradeOf } from './proposals.js'
 
 const upgrade = upgradeOf([tills(gradually({ every: '1s', probability: 0.5 }))])
 /** The upgrade, its undo, and the undo of that. */
-const manifests: readonly Manifest[] = [null, 1, 2].map((undoes, i) => ({ ...manifestOf(upgrade, i + 1), undoes }))
+const history = new VerifiedHistory('shop', undefined, nkeySignatures)
+for (const [i, undoes] of [null, 1, 2].entries()) {
+  const manifest: Manifest = { ...manifestOf(upgrade, i + 1), system: 'shop', undoes, previous: history.head.digest }
+  history.append(history.check({ bytes: encodeManifest(manifest), signature: null }))
+}
 
 async function load(versions: readonly number[]) {
   const loaded: number[] = []
-  const found = await installedUpgrades(manifests, versions, async ({ version }) => {
-    loaded.push(version)
+  const found = await installedUpgrades(history, versions, async ({ manifest }) => {
+    loaded.push(manifest.version)
     return upgrade
   })
   const told = versions.map((version) => {

@@ -1,2 +1,3 @@
+export type { Verified } from '../../core/verifiedHistory.js'
 export { isUpgraderKey, newKey, signer } from './nkeys.js'
 export { type HistoryVerdict, verifyHistory } from './verifyHistory.js'

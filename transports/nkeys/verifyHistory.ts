@@ -1,13 +1,15 @@
 /** A whole history checked without a system: what an auditor does with an export, and natsctl with the upgrade database. */
 import { type Fault, isFault } from '../../core/fault.js'
-import type { Manifest, SignedManifest } from '../../core/manifest.js'
+import type { SignedManifest } from '../../core/manifest.js'
 import { checkTrust } from '../../core/trust.js'
-import { VerifiedHistory } from '../../core/verifiedHistory.js'
+import { type Verified, VerifiedHistory } from '../../core/verifiedHistory.js'
 import { nkeySignatures } from './nkeys.js'
 
 export interface HistoryVerdict {
   /** The manifests that hold, from version 1 on, each with its digest. */
-  readonly holds: readonly { readonly manifest: Manifest; readonly digest: string }[]
+  readonly holds: readonly Verified[]
+  /** The same, by version. */
+  readonly history: VerifiedHistory
   /** Why the next one does not; undefined when all hold. */
   readonly fault: Fault | undefined
   /** Who may sign the version after those that hold; undefined: nobody has to. */
@@ -26,13 +28,13 @@ export function verifyHistory(
   manifests: readonly SignedManifest[],
 ): HistoryVerdict {
   const history = new VerifiedHistory(system, checkTrust(nkeySignatures, trust), nkeySignatures)
-  const holds: { manifest: Manifest; digest: string }[] = []
-  const verdict = (fault: Fault | undefined): HistoryVerdict => ({ holds, fault, trusted: history.trusted })
+  const holds: Verified[] = []
+  const verdict = (fault: Fault | undefined): HistoryVerdict => ({ holds, history, fault, trusted: history.trusted })
   for (const signed of manifests) {
     try {
       const verified = history.check(signed)
       history.append(verified)
-      holds.push({ manifest: verified.manifest, digest: verified.digest })
+      holds.push(verified)
     } catch (error) {
       if (!isFault(error)) throw error
       return verdict(error)
