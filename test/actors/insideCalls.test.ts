@@ -1,7 +1,8 @@
 /** Calls that run inside a call of a re-entrant class, and outlive it, overlap in it, or come back by long ways (C2). */
 import test, { type ExecutionContext } from 'ava'
+import { InsideCalls } from '../../actors/insideCalls.js'
 import { outerAt } from '../../core/envelope.js'
-import { command, NodeObject, query } from '../../index.js'
+import { command, Fault, NodeObject, query } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, type TestHost, TestSystem } from '../support/testSystem.js'
 import { gates } from './notes.js'
@@ -221,4 +222,74 @@ test('the call that a call waits for is the last of its path that the node has m
   t.is(at(['desk/1/1', 'm/1/5'], 'c'), 'm/1/5', 'a call to itself')
   t.is(at(['c/1/2', 'm/1/5']), undefined, 'made by start(), for no call')
   t.is(at(['desk/1/1', 'cc/1/2']), undefined, 'a node whose id begins with this one’s')
+})
+
+function inside() {
+  const calls = new InsideCalls<{ readonly id: string }>()
+  const answers: string[] = []
+  return { calls, answers, answerOf: (id: string) => (failed?: Fault) => void answers.push(`${id} ${failed?.code ?? 'kept'}`) }
+}
+
+test('the call whose code runs is known in all its code until it has ended, and in no other’s', async (t) => {
+  const { calls } = inside()
+  const [a, b] = [{ id: 'a' }, { id: 'b' }]
+  t.is(calls.current, undefined)
+  const seen: string[] = []
+  const see = (where: string) => seen.push(`${where} ${calls.current?.id}`)
+  const works: Promise<void>[] = []
+  const work = async (name: string) => {
+    see(`${name} at once`)
+    await null
+    see(`${name} later`)
+  }
+  calls.run(a, () => works.push(work('a')))
+  calls.run(b, () => works.push(work('b')))
+  see('outside')
+  t.is(calls.find('a'), a)
+  t.is(calls.find('b'), b)
+  t.is(calls.find('c'), undefined)
+  await Promise.all(works)
+  t.deepEqual(seen, ['a at once a', 'b at once b', 'outside undefined', 'a later a', 'b later b'])
+  const after = Promise.withResolvers<void>()
+  let left: unknown = 'nothing'
+  calls.run(a, () => void after.promise.then(() => (left = calls.current)))
+  calls.ended(a)
+  after.resolve()
+  await null
+  await null
+  t.is(left, undefined, 'b runs, but not in this code')
+  t.is(calls.find('a'), undefined)
+  t.is(calls.find('b'), b)
+})
+
+test('I1: an outer call that has returned waits for every call inside it, and for nothing if none runs', async (t) => {
+  const { calls, answerOf } = inside()
+  const [a, b] = [{ id: 'a' }, { id: 'b' }]
+  calls.run(a, () => {})
+  calls.run(b, () => {})
+  let isAlone = false
+  const returned = calls.returned()!.then(() => {
+    isAlone = true
+  })
+  calls.answered(a, answerOf('a'))
+  await Promise.resolve()
+  t.false(isAlone)
+  calls.ended(b)
+  await returned
+  t.is(inside().calls.returned(), undefined)
+})
+
+test('I2: a call inside that ends while the outer method runs is answered at once, a later one when its writes are kept or not', (t) => {
+  const { calls, answers, answerOf } = inside()
+  const names = ['early', 'late', 'later']
+  for (const id of names) calls.run({ id }, () => {})
+  calls.answered(calls.find('early')!, answerOf('early'))
+  t.deepEqual(answers.splice(0), ['early kept'])
+  t.true(calls.returned() instanceof Promise)
+  calls.answered(calls.find('late')!, answerOf('late'))
+  calls.answered(calls.find('later')!, answerOf('later'))
+  t.deepEqual(answers, [])
+  calls.settle(new Fault('application.error', 'no'))
+  calls.settle(undefined)
+  t.deepEqual(answers, ['late application.error', 'later application.error'])
 })
