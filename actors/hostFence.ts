@@ -16,6 +16,8 @@ import { tokens } from './tokens.js'
 
 @injectable()
 export class HostFence {
+  /** A gap after which a lease may be over is always noticed: leases are renewed after each third. */
+  readonly #stallMs: number
   #beatMs: number
   #askedMs: number
   #askedWallMs: number
@@ -34,6 +36,7 @@ export class HostFence {
     @inject(tokens.observer) private readonly observe: HostObserver,
     @inject(tokens.transport) private readonly transport: Transport,
   ) {
+    this.#stallMs = Math.min(settings.stallMs, settings.leaseMs / 2)
     this.#beatMs = this.#askedMs = clock.monotonicMs()
     this.#askedWallMs = clock.now()
   }
@@ -61,7 +64,7 @@ export class HostFence {
   /** Whether nothing may be carried out now; then `whenOpen` says when. To be asked for each message. */
   isClosed(nowMs: number): boolean {
     if (!this.#isWatching) return false
-    if (nowMs - this.#beatMs > this.settings.stallMs) this.#notice()
+    if (nowMs - this.#beatMs > this.#stallMs) this.#notice()
     return this.#isAsking
   }
 
@@ -91,20 +94,20 @@ export class HostFence {
   }
 
   #beatLater(): void {
-    this.#cancel = this.clock.after(this.settings.stallMs / 4, () => {
+    this.#cancel = this.clock.after(this.#stallMs / 4, () => {
       this.#notice()
       if (this.#isWatching) this.#beatLater()
     })
   }
 
   #notice(): void {
-    const { leaseMs, stallMs } = this.settings
+    const { leaseMs } = this.settings
     const { ms, wallMs } = this.moment()
     const gapMs = ms - this.#beatMs
     // The time of day may only have been set: then it was asked for nothing.
     const unaskedMs = Math.max(ms - this.#askedMs, wallMs - this.#askedWallMs)
     this.#beatMs = ms
-    if (gapMs > stallMs) this.#arriving(gapMs)
+    if (gapMs > this.#stallMs) this.#arriving(gapMs)
     if (unaskedMs > leaseMs && !this.#isAsking) void this.#ask(unaskedMs)
   }
 

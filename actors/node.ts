@@ -80,7 +80,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
     const { nodeId, service } = record
     this.state = new NodeState(nodeId, journal, this)
     this.keeper = new RecordKeeper(record, this.state, journal)
-    this.slot = new ServiceSlot(services, service, nodeId, isNew)
+    this.slot = new ServiceSlot(services, service, nodeId, isNew, services.registrar.startId)
     this.mailbox = new Mailbox(
       clock,
       settings.mailboxCallsMax,

@@ -98,19 +98,30 @@ export class Registrar {
     this.#left.delete(nodeId)
     // That it has stopped must not arrive after its registration.
     await this.#telling
-    for (let waits = 0; ; waits++) {
-      const answer = await within(clock, settings.fenceAnswerMs, database.register(status, settings.leaseMs, this.#now), noAnswer)
+    let aloneAtMs = Number.NEGATIVE_INFINITY
+    for (;;) {
+      const registering = database.register(status, settings.leaseMs, this.#now)
+      const answer = await within(clock, settings.fenceAnswerMs, registering, noAnswer).catch((error: unknown) => {
+        // The start before may serve on, whether the database answers or not.
+        if (clock.monotonicMs() >= aloneAtMs) throw error
+      })
+      if (answer === undefined) {
+        await sleep(clock, settings.leaseMs / 15)
+        start.check()
+        continue
+      }
       this.#stands(answer.standing)
       if (!answer.registered) throw taken(nodeId, answer.directoryId, answer.hostId)
       start.check()
       this.#registered(this.#enter(status), answer.standing)
       const { predecessor } = answer
       if (predecessor === undefined || session.isOver(predecessor.session)) return
-      if (waits === 0) {
+      if (aloneAtMs === Number.NEGATIVE_INFINITY) {
         const seconds = Math.ceil(predecessor.leftMs / 1000)
         const message = `node ${nodeId} may run on host ${predecessor.hostId}, from another copy of this state directory: it is stopped there, and starts here within ${seconds} s`
         this.observe({ type: 'warning', message, error: undefined })
       }
+      aloneAtMs = clock.monotonicMs() + predecessor.leftMs
       await sleep(clock, Math.min(predecessor.leftMs, settings.leaseMs / 15) + 1)
       start.check()
     }
@@ -137,6 +148,11 @@ export class Registrar {
 
   #isHere(entry: Entry | undefined): entry is Entry {
     return entry !== undefined && this.#entries.get(entry.row.nodeId) === entry
+  }
+
+  /** Names this start of the host. */
+  get startId(): string {
+    return this.session.id
   }
 
   /** Whether the node is this host's, as far as it knows. */

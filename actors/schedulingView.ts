@@ -47,8 +47,9 @@ export class NodeSource implements ViewSource {
     return this.#parts.record().service
   }
 
+  /** That whose state is seen: a schedule that goes on after its node has stopped sees what another start of it has made of that. */
   get className(): string {
-    return this.#parts.record().generation.className
+    return this.#record().generation.className
   }
 
   get servers(): readonly string[] {

@@ -25,6 +25,8 @@ export class ServiceSlot {
     private readonly service: string,
     private readonly nodeId: string,
     isNew: boolean,
+    /** The host's start: a node that another one has is not this one's to ask for. */
+    private readonly by?: string,
   ) {
     this.#state = isNew ? 'free' : 'unknown'
   }
@@ -49,7 +51,8 @@ export class ServiceSlot {
     this.#isReserved = true
     let answer: SlotAnswer | undefined
     try {
-      answer = await this.services.database.claimSlot(this.service, { nodeId: this.nodeId, version, isUndo }, limit)
+      const going = { nodeId: this.nodeId, version, isUndo }
+      answer = await this.services.database.claimSlot(this.service, going, limit, this.by)
       if (answer.claimed) this.#state = 'held'
     } finally {
       if (!answer?.claimed) this.#isReserved = false
@@ -78,7 +81,7 @@ export class ServiceSlot {
     this.#telling = this.#telling.then(async () => {
       if (!this.#isReserved || this.#state !== 'held') return
       // Without an answer others may go beside this one: no more than that.
-      await this.services.database.restoreSlot(this.service, this.nodeId).catch(() => {})
+      await this.services.database.restoreSlot(this.service, this.nodeId, this.by).catch(() => {})
     })
   }
 
@@ -92,7 +95,7 @@ export class ServiceSlot {
     this.#telling = this.#telling.then(async () => {
       if (wish !== this.#wish) return
       try {
-        await database.releaseSlot(this.service, this.nodeId)
+        await database.releaseSlot(this.service, this.nodeId, this.by)
         this.#state = 'free'
       } catch {
         const pauseMs = backoffMs(failures, settings.backoffMs, settings.backoffMsMax, random.next())

@@ -57,7 +57,7 @@ export interface HostSettings {
   readonly leaseMs: number
   /** Starts of a host that its state directory remembers: one that it does not know has another copy of it. */
   readonly startsKeptMax: number
-  /** A host that has stood still for longer takes what arrives then for as old as that. */
+  /** A host that has stood still for longer, or for half a lease, takes what arrives then for as old as that. */
   readonly stallMs: number
   /** How long a host that has stood still for more than a lease waits for the upgrade database's word before it goes on without. */
   readonly fenceAnswerMs: number

@@ -101,6 +101,7 @@ function waitsFor(answer: Exclude<SlotAnswer, { claimed: true }>, service: strin
   if ('heldBy' in answer) return `a slot under the limit of ${service}, held by ${answer.heldBy.join(', ')}`
   if ('onProbation' in answer)
     return 'the upgrade database, which has lost something and waits until all hosts have told of their nodes'
+  if ('isElsewhere' in answer) return 'its end here: a newer start of a host has it'
   const { control } = answer
   const what = control.kind === 'pause' ? `the end of the pause of version ${control.version}` : 'the end of its hold'
   return 'reason' in control && control.reason !== '' ? `${what}: ${control.reason}` : what

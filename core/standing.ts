@@ -4,7 +4,8 @@
  *
  * P1. On probation no version dies or becomes final, no slot is given out, no node is born at the newest version, and no scheduling function
  *     sees the rows.
- * P2. Each who writes is a witness: it sends back the newest stamp that it had, and a database without that stamp has gone back.
+ * P2. Each who writes is a witness: it sends back the newest stamp that it had, and a database without that stamp has gone back. So is the first
+ *     one whom an empty database hears, if its state directory has served before.
  * P3. It ends one lease after it began, and not before one lease has passed since the last word of a host that has not told of all its nodes.
  * P4. Leases do not run while nobody could reach the database. After such a silence every node has a whole lease to be heard, and no version
  *     dies meanwhile.
@@ -98,7 +99,7 @@ export function visited(before: Attendance | undefined, visit: Visit): Attendanc
   const epoch = nextEpoch(before, nowMs, session)
   if (before === undefined) {
     const now = { epoch, run, heardMs: nowMs, leaseMs: lease, doubt: null, untilMs: 0 }
-    return isWitness(visit) ? doubted(now, 'lost', nowMs, epoch) : now
+    return isWitness(visit) || hasServedBefore(session) ? doubted(now, 'lost', nowMs, epoch) : now
   }
   const now = { ...before, run, heardMs: nowMs, leaseMs: lease }
   if (before.run !== run) return doubted(now, 'restarted', nowMs, epoch)
@@ -122,6 +123,11 @@ export function nextEpoch(before: Attendance | undefined, nowMs: number, { id }:
 /** P2. */
 function isWitness({ nowMs, session, stampMs = 0 }: Visit): boolean {
   return session.stampMs > Math.max(0, stampMs) && session.stampMs > nowMs - stampKeptMs
+}
+
+/** Its directory remembers earlier starts: some database has known them. */
+function hasServedBefore({ over = [] }: Session): boolean {
+  return over.length > 0
 }
 
 export function doubted(now: Attendance, doubt: Doubt, nowMs: number, epoch: string): Attendance {

@@ -118,6 +118,23 @@ test('a host that is started again over its own directory waits for nobody', asy
   t.deepEqual(again.warnings(), [])
 })
 
+test('a copy that has been told of another start waits for it, also when the database does not answer any more', async (t) => {
+  const system = await TestSystem.start(t, { leaseMs: 600 })
+  const first = await system.host('h1')
+  await first.node(LedgerV1, 'n1')
+  const copy = await copyOf(first.kill())
+  const sinceMs = systemClock.monotonicMs()
+  const twin = await system.host('h2', { state: copy })
+  const starting = twin.node(LedgerV1, 'n1')
+  await until(() => twin.warnings().some((message) => message.startsWith('node n1 may run on host h1')), 'it is told')
+  system.udb.away(true)
+  await starting
+  system.udb.away(false)
+  // From the last renewal, which was at most a third of the lease before.
+  t.true(systemClock.monotonicMs() - sinceMs >= 400 - 1)
+  t.is(await codeOf(system.desk.ref(LedgerV1, 'n1', { version: 0 }).enter('late')), 'answered 1')
+})
+
 test('a copy waits no longer than the lease of an original that is dead', async (t) => {
   const { system, original, copy } = await twins(t)
   original.kill()
@@ -288,8 +305,8 @@ class StoppedClock implements Clock {
   }
 }
 
-const fenceOf = (clock: Clock, flush: () => Promise<void> = async () => {}) => {
-  const settings = { ...defaultSettings, system: 's', hostId: 'h', leaseMs: 10_000, stallMs: 1_000 }
+const fenceOf = (clock: Clock, flush: () => Promise<void> = async () => {}, leaseMs = 10_000) => {
+  const settings = { ...defaultSettings, system: 's', hostId: 'h', leaseMs, stallMs: 1_000 }
   return new HostFence(clock, settings, () => {}, { flush } as Transport)
 }
 
@@ -307,6 +324,14 @@ test('what arrives after a standstill is as old as that, until all that waited h
   t.is(fence.lateMs, 3_000)
   arrived()
   await until(() => fence.lateMs === 0, 'the flush is answered')
+})
+
+test('a host asks after a lease that is shorter than a standstill, before it carries anything out', (t) => {
+  const clock = new StoppedClock()
+  const fence = fenceOf(clock, undefined, 600)
+  fence.start()
+  clock.passedMs += 601
+  t.true(fence.isClosed(clock.monotonicMs()))
 })
 
 for (const which of ['passedMs', 'setByMs'] as const) {

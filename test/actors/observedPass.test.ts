@@ -70,3 +70,26 @@ test('while a pass commits, and after it, a scheduling function sees every recor
   t.deepEqual(seen, ['a', 'c', 'd', 'e'])
   never.open()
 })
+
+test('a scheduling function that goes on after its node has stopped sees the class whose state it sees', async (t) => {
+  const system = await TestSystem.start(t, { limit: { percent: 100 } })
+  const host = await system.host('h1')
+  const node = await host.node(ShelfV1, 's1')
+  const never = gate()
+  t.teardown(() => never.open())
+  const views: SchedulingView[] = []
+  const looks = schedule('looks', async (view) => {
+    if (views.push(view) === 1) await never.opened
+  })
+  await system.publish(toShelfV2())
+  await node.reached(1)
+  await system.publish(toShelfV3({ schedule: looks }))
+  await until(() => views.length === 1, 'the schedule runs')
+  t.is(views[0]!.className, 'Shelf.v2')
+  await node.stop()
+  const again = await host.node(ShelfV1, 's1')
+  await again.reached(2)
+  t.is(views.length, 2)
+  t.is(views[0]!.className, again.className)
+  t.not(views[0]!.className, 'Shelf.v2')
+})

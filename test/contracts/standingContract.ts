@@ -87,6 +87,40 @@ export function standingContract(
     t.like(await database.renew(['n1'], long, starting), { elsewhere: [] })
   })
 
+  fenced('a start that an older copy takes for older than one that is over registers anew, and goes on', async (t, database) => {
+    const [over, going] = [new Starting('over', 'dir', 1_000), new Starting('going', 'dir', 3_600_000)]
+    await tells(database, over, ['n1'])
+    const told = () =>
+      Promise.all([database.renew(['n1'], long, going), database.report([statusOf('n1', { directoryId: 'dir' })], long, going)])
+    for (const heard of await told()) t.like(heard, { unknown: [], elsewhere: [{ nodeId: 'n1' }] })
+    going.over.push('over')
+    for (const heard of await told()) t.like(heard, { unknown: ['n1'], elsewhere: [] })
+    t.true((await database.register(statusOf('n1', { directoryId: 'dir' }), long, going)).registered)
+    for (const heard of await told()) t.like(heard, { unknown: [], elsewhere: [] })
+    const elsewhere = new Starting('elsewhere', 'copy', 3_600_000)
+    elsewhere.over.push('going')
+    t.like(await database.renew(['n1'], long, elsewhere), { unknown: [], elsewhere: [{ nodeId: 'n1' }] }, 'of another directory')
+  })
+
+  fenced('a start whose node a newer one has gets no slot for it, and gives none back', async (t, database) => {
+    const [older, newer] = [new Starting('older', 'dir', 5_000), new Starting('newer', 'dir', 1_000)]
+    const claim = (by: string | undefined, nodeId = 'n1') => database.claimSlot('pages', going(nodeId), { nodes: 1 }, by)
+    await tells(database, older, ['n1', 'n2'])
+    t.true((await claim('older')).claimed)
+    await tells(database, newer, ['n1'])
+    t.deepEqual(await claim('older'), { claimed: false, isElsewhere: true })
+    await database.releaseSlot('pages', 'n1', 'older')
+    t.deepEqual(await claim('older', 'n2'), { claimed: false, heldBy: ['n1'] }, 'the slot is the node’s')
+    t.true((await claim('newer')).claimed)
+    await database.releaseSlot('pages', 'n1', 'newer')
+    t.true((await claim('older', 'n2')).claimed, 'which is still its own')
+    await database.doubt(new Starting('server', null))
+    t.false(await database.restoreSlot('pages', 'n1', 'older'))
+    t.true(await database.restoreSlot('pages', 'n1', 'newer'))
+    await database.releaseSlot('pages', 'n1', undefined)
+    t.true(await database.restoreSlot('pages', 'n9', 'older'), 'nobody has registered it')
+  })
+
   fenced('a start that knows another to be over does not wait for it, nor leaves a node to it', async (t, database) => {
     const [over, starting] = [new Starting('over', 'dir', 5_000), new Starting('starting', 'dir', 1_000)]
     starting.over.push('over')
@@ -251,6 +285,19 @@ export function standingContract(
       },
     )
   }
+
+  fenced('an empty database is on probation when the first to come is a host that has served before', async (t, database) => {
+    const back = new Starting('back', 'dir')
+    back.over.push('before')
+    await tells(database, back, ['n1'], short)
+    t.is(await doubtOf(database), 'lost')
+    t.deepEqual(await database.claimSlot('pages', going('n1'), { nodes: 1 }, 'back'), { claimed: false, onProbation: true })
+    const another = new Starting('another', 'dir2')
+    another.over.push('before that')
+    const { epoch } = (await database.standing())!
+    await tells(database, another, ['n2'], short)
+    t.is((await database.standing())!.epoch, epoch, 'one that comes later proves no other loss')
+  })
 
   lossy(
     'an order to forget a node that comes back with an older copy is obsolete for a node that was registered after it',

@@ -58,6 +58,13 @@ test('P2: a database that does not have a visitor’s newest stamp has lost some
   t.is(visited(trusted(), visit(t0, { stampMs: -5 })).doubt, null)
 })
 
+test('P2: an empty database that hears a host that has served before has lost something; one that others have told of has not', (t) => {
+  const back = session({ over: ['before'] })
+  t.like(visited(undefined, visit(t0, { session: back })), { doubt: 'lost', untilMs: t0 + leaseMs })
+  t.is(visited(undefined, visit(t0, { session: session({ over: [] }) })).doubt, null)
+  t.is(visited(trusted(), visit(t0, { session: back })).doubt, null)
+})
+
 test('P2: a stamp that is older than stamps are kept proves nothing', (t) => {
   const old = (stampMs: number) => visited(trusted(), visit(t0, { session: session({ stampMs }) })).doubt
   t.is(old(t0 - stampKeptMs), null)

@@ -228,9 +228,10 @@ class MemoryDatabase implements UpgradeDatabase {
     this.#registrations().markLost(session)
   }
 
-  async claimSlot(service: string, going: Going, limit: ServiceLimit): Promise<SlotAnswer> {
+  async claimSlot(service: string, going: Going, limit: ServiceLimit, by?: string): Promise<SlotAnswer> {
     const { slots, controls } = this.#reach()
     const { nodeId } = going
+    if (this.#registrations().isOfAnother(nodeId, by)) return { claimed: false, isElsewhere: true }
     const control = holding([...controls.values()], going)
     if (control !== undefined) return { claimed: false, control }
     const holders = slots.get(service) ?? new Set<string>()
@@ -243,13 +244,15 @@ class MemoryDatabase implements UpgradeDatabase {
     return { claimed: true }
   }
 
-  async releaseSlot(service: string, nodeId: string): Promise<void> {
-    this.#reach().slots.get(service)?.delete(nodeId)
+  async releaseSlot(service: string, nodeId: string, by?: string): Promise<void> {
+    const { slots } = this.#reach()
+    if (!this.#registrations().isOfAnother(nodeId, by)) slots.get(service)?.delete(nodeId)
   }
 
-  async restoreSlot(service: string, nodeId: string): Promise<boolean> {
+  async restoreSlot(service: string, nodeId: string, by?: string): Promise<boolean> {
     const { slots } = this.#reach()
-    if (!this.#registrations().isLossy) return false
+    const registrations = this.#registrations()
+    if (!registrations.isLossy || registrations.isOfAnother(nodeId, by)) return false
     slots.set(service, (slots.get(service) ?? new Set<string>()).add(nodeId))
     return true
   }

@@ -139,10 +139,13 @@ export class MemoryRegistrations {
       const isSamePlace = each.directoryId === undefined || status.directoryId === null || status.directoryId === each.directoryId
       const isOlder =
         mine !== undefined && start !== undefined && start.session !== mine.session && start.startedMs >= mine.startedMs
-      if (!isSamePlace || isOlder) {
+      const isOver = start !== undefined && session?.over?.includes(start.session) === true
+      if (!isSamePlace || (isOlder && !isOver)) {
         const waits = predecessor !== undefined && predecessor.session === session?.id && predecessor.leaseEndsMs > this.nowMs
         elsewhere.push({ nodeId: each.nodeId, hostId: start?.hostId || null, ...(waits ? { waits } : {}) })
       }
+      // An older copy has an earlier start, which is newer by the clocks alone: with its registration this one is.
+      else if (isOlder) unknown.push(each.nodeId)
       // Of another service, or without a directory: to be registered anew.
       else if (each.service !== undefined && (status.service !== each.service || status.directoryId !== each.directoryId))
         unknown.push(each.nodeId)
@@ -219,6 +222,12 @@ export class MemoryRegistrations {
     return this.registered(undefined).some(
       ({ status }) => oldestPossible(status) < below && (status.service !== clientService || status.version >= dead),
     )
+  }
+
+  /** Whether another start has the node, as far as is known: nothing is known of those who don't say who they are. */
+  isOfAnother(nodeId: string, by: string | undefined): boolean {
+    const start = this.tables.nodes.get(nodeId)?.start
+    return by !== undefined && start !== undefined && start.session !== by
   }
 
   get doubt(): Doubt | null {

@@ -135,8 +135,7 @@ class RedisDatabase implements UpgradeDatabase {
   async register(status: NodeStatus, leaseMs: number, session?: Session): Promise<RegisterAnswer> {
     const { nodeId, service, directoryId } = status
     const row = encodeRow(status)
-    const over = ` ${(session?.over ?? []).join(' ')} `
-    const args = [nodeId, service, directoryId ?? '', row, leaseMs, ...argumentsOf(session), over]
+    const args = [nodeId, service, directoryId ?? '', row, leaseMs, ...argumentsOf(session)]
     const answer = await this.redis.call((client) => client.theseusRegister(...this.keys.nodes, ...args))
     const [registered, first, hostId, leftMs, standing] = answer as [number, string, string, number, StandingAnswer]
     const rest = standingOf(standing)
@@ -198,16 +197,22 @@ class RedisDatabase implements UpgradeDatabase {
     return rows.sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1))
   }
 
-  async claimSlot(service: string, { nodeId, version, isUndo }: Going, { nodes, percent }: ServiceLimit): Promise<SlotAnswer> {
+  async claimSlot(
+    service: string,
+    { nodeId, version, isUndo }: Going,
+    { nodes, percent }: ServiceLimit,
+    by = '',
+  ): Promise<SlotAnswer> {
     const limits = [nodes ?? unlimited, percent ?? unlimited]
     const going = [nodeId, version, isUndo ? 1 : 0]
     const answer = await this.redis.call((client) =>
-      client.theseusClaim(...this.keys.nodes, this.keys.controls, service, ...going, ...limits),
+      client.theseusClaim(...this.keys.nodes, this.keys.controls, service, ...going, ...limits, by),
     )
     const [claimed, ...rest] = answer as [number, ...string[]]
     if (claimed === 1) return { claimed: true }
     if (claimed === 0) return { claimed: false, heldBy: rest }
     if (claimed === 3) return { claimed: false, onProbation: true }
+    if (claimed === 4) return { claimed: false, isElsewhere: true }
     // A control that can't be read holds all the same.
     const control = controlOf(rest[0]!)
     return control === undefined ? { claimed: false, heldBy: [] } : { claimed: false, control }
@@ -227,13 +232,12 @@ class RedisDatabase implements UpgradeDatabase {
     return (await this.redis.call((client) => client.hdel(this.keys.controls, controlKey(name)))) === 1
   }
 
-  async releaseSlot(service: string, nodeId: string): Promise<void> {
-    const slots = this.keys.nodes[5]
-    await this.redis.call((client) => client.zrem(slots, `${service}/${nodeId}`))
+  async releaseSlot(service: string, nodeId: string, by = ''): Promise<void> {
+    await this.redis.call((client) => client.theseusReleaseSlot(...this.keys.nodes, service, nodeId, by))
   }
 
-  async restoreSlot(service: string, nodeId: string): Promise<boolean> {
-    return (await this.redis.call((client) => client.theseusRestoreSlot(...this.keys.nodes, service, nodeId))) === 1
+  async restoreSlot(service: string, nodeId: string, by = ''): Promise<boolean> {
+    return (await this.redis.call((client) => client.theseusRestoreSlot(...this.keys.nodes, service, nodeId, by))) === 1
   }
 
   async directives(): Promise<number> {
@@ -402,9 +406,9 @@ type HeardAnswer = readonly [
 
 /** What `sessionFrom` reads in the scripts; empty for one who does not say who it is. */
 function argumentsOf(session: Session | undefined): readonly (string | number)[] {
-  if (session === undefined) return ['', '', '', 0, 0, '']
-  const { id, hostId, directoryId, ageMs, stampMs, epoch } = session
-  return [id, hostId, directoryId ?? '', Math.max(0, Math.floor(ageMs)), stampMs, epoch ?? '']
+  if (session === undefined) return ['', '', '', 0, 0, '', '']
+  const { id, hostId, directoryId, ageMs, stampMs, epoch, over = [] } = session
+  return [id, hostId, directoryId ?? '', Math.max(0, Math.floor(ageMs)), stampMs, epoch ?? '', ` ${over.join(' ')} `]
 }
 
 function standingOf([epoch, stampMs, leaseMs, doubt, leftMs]: StandingAnswer): { readonly standing?: Standing } {

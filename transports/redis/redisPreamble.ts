@@ -97,7 +97,8 @@ local function nextEpoch(a, session)
   return a and a.epoch == epoch and epoch .. '+' or epoch
 end
 
--- As \`visited\` in core/standing.ts. A session is its id, host, directory, age, stamp, and the epoch in which it has told of all its nodes.
+-- As \`visited\` in core/standing.ts. A session is its id, host, directory, age, stamp, the epoch in which it has told of all its nodes, and the
+-- earlier starts that are over, each between spaces.
 local function heard(session, leaseMs)
   if session.id == '' then return nil end
   local member = 'host/' .. session.id
@@ -108,7 +109,7 @@ local function heard(session, leaseMs)
   local epoch = nextEpoch(a, session)
   if not a then
     a = { epoch = epoch, run = run, heardMs = now, leaseMs = leaseMs or 0, doubt = '-', untilMs = 0 }
-    if isWitness then doubted(a, 'lost', epoch) end
+    if isWitness or string.find(session.over, '%S') then doubted(a, 'lost', epoch) end
   else
     local isOther, isDoubted, wasSilent = isOtherRun(a, run), isInForce(a), isSilent(a)
     if run ~= '-' then a.run = run end
@@ -169,8 +170,18 @@ end
 local function sessionFrom(first)
   return {
     id = ARGV[first], hostId = ARGV[first + 1], directory = ARGV[first + 2], ageMs = tonumber(ARGV[first + 3]),
-    stampMs = tonumber(ARGV[first + 4]), epoch = ARGV[first + 5],
+    stampMs = tonumber(ARGV[first + 4]), epoch = ARGV[first + 5], over = ARGV[first + 6],
   }
+end
+
+local function isOver(session, start)
+  return string.find(session.over, ' ' .. start.session .. ' ', 1, true) ~= nil
+end
+
+-- Whether another start has the node, as far as is known: nothing is known of those who don't say who they are.
+local function isOfAnother(id, by)
+  local start = by ~= '' and readStart(id) or nil
+  return start ~= nil and start.session ~= by
 end
 
 -- When the node was forgotten; nil if it was not, or longer ago than that is kept.
@@ -213,7 +224,11 @@ local function each(session, list, step, store)
       local _, directory = split(place)
       local start = session.id ~= '' and directory ~= '' and readStart(id) or nil
       local startedMs = now - session.ageMs
-      if start and start.session ~= session.id and start.startedMs >= startedMs then
+      local isOlder = start and start.session ~= session.id and start.startedMs >= startedMs
+      if isOlder and isOver(session, start) and directory == session.directory then
+        -- An older copy has an earlier start, which is newer by the clocks alone: with its registration this one is.
+        unknown[#unknown + 1] = id
+      elseif isOlder then
         elsewhere[#elsewhere + 1] = id
         elsewhere[#elsewhere + 1] = start.hostId
         elsewhere[#elsewhere + 1] = start.before == session.id and start.untilMs > now and 'waits' or ''

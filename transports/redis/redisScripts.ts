@@ -87,7 +87,7 @@ if found then
   local other = foundDirectory ~= '' and readStart(id) or nil
   local isOther = isFenced and other ~= nil and other.session ~= session.id
   local isNewer = isOther and other.startedMs > start.startedMs
-  local isOver = isOther and string.find(ARGV[12], ' ' .. other.session .. ' ', 1, true)
+  local isOver = isOther and isOver(session, other)
   if isNewer and isOver then isNewer, start.startedMs = false, other.startedMs + 1 end
   if (foundDirectory ~= '' and foundDirectory ~= directory) or isNewer then
     return { 0, foundDirectory, other and other.hostId or '', 0, standing(a, stampMs) }
@@ -117,7 +117,7 @@ return { 1, before, beforeHost, leftMs, standing(a, stampMs) }`),
   theseusReport: nodeScript(`
 local leaseMs, session = ARGV[1], sessionFrom(2)
 local a, stampMs = heard(session, tonumber(leaseMs))
-local unknown, forgotten, elsewhere = each(session, 8, 4, function(i, id, place, directory)
+local unknown, forgotten, elsewhere = each(session, 9, 4, function(i, id, place, directory)
   local _, own = split(ARGV[i + 2])
   if directory ~= '' and directory ~= own then return 'elsewhere' end
   if place ~= ARGV[i + 2] then return 'unknown' end
@@ -129,7 +129,7 @@ return { unknown, forgotten, elsewhere, standing(a, stampMs) }`),
   theseusRenew: nodeScript(`
 local leaseMs, session = ARGV[1], sessionFrom(2)
 local a, stampMs = heard(session, tonumber(leaseMs))
-local unknown, forgotten, elsewhere = each(session, 8, 2, function(_, id, place, directory)
+local unknown, forgotten, elsewhere = each(session, 9, 2, function(_, id, place, directory)
   if session.id ~= '' and directory ~= '' and directory ~= session.directory then return 'elsewhere' end
   renew(id, place, leaseMs)
 end)
@@ -221,12 +221,13 @@ return answer`),
 
   /**
    * Answers 1, or 0 followed by the holders, or 2 followed by the control that holds the node back (`holding` in core/control.ts), or 3 on
-   * probation.
+   * probation, or 4 where another start has the node.
    */
   theseusClaim: nodeScript(
     `
 local controls = KEYS[7]
-local service, id, version, isUndo, count, percent = unpack(ARGV)
+local service, id, version, isUndo, count, percent, by = unpack(ARGV)
+if isOfAnother(id, by) then return { 4 } end
 local hold = redis.call('HGET', controls, 'hold/' .. id)
 if hold then return { 2, hold } end
 if isUndo == '0' then
@@ -262,9 +263,12 @@ return answer`,
     1,
   ),
 
+  theseusReleaseSlot: nodeScript(`
+if not isOfAnother(ARGV[2], ARGV[3]) then redis.call('ZREM', slots, ARGV[1] .. '/' .. ARGV[2]) end`),
+
   /** Answers 1 on probation, and 0 at other times. */
   theseusRestoreSlot: nodeScript(`
-if not isLossy() then return 0 end
+if not isLossy() or isOfAnother(ARGV[2], ARGV[3]) then return 0 end
 redis.call('ZADD', slots, 0, ARGV[1] .. '/' .. ARGV[2])
 return 1`),
 
