@@ -256,7 +256,8 @@ export class HostProcess {
     const { plan, handle } = this.nodes.get(nodeId)!
     const lifeline = this.#lifeline
     await handle?.stop()
-    if (lifeline.isDead) return () => {}
+    // It may have moved meanwhile.
+    if (lifeline.isDead || !this.nodes.has(nodeId)) return () => {}
     this.stage.trace(`${nodeId} has stopped`)
     this.nodes.set(nodeId, { plan, handle: undefined })
     this.stage.died(this.name, [nodeId])

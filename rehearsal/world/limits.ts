@@ -2,7 +2,8 @@
  * Watches the phases that nodes tell of: how many of a service are away for an upgrade at once, and whether what stops an upgrade is what the
  * plan has in store for it.
  *
- * L1. No more nodes of a service are away than its limit allows (DESIGN §5): each counts from `draining` until it serves, dead or alive.
+ * L1. No more nodes of a service are away than its limit allows (DESIGN §5): each counts from `draining` until it serves, dead or alive. After a
+ *     loss the upgrade database knows only of those whose hosts are heard before its probation ends.
  */
 import type { HostEvent, Phase } from 'theseus'
 import { slotsAllowed, strictestLimit } from '../../core/ports/upgradeDatabase.js'
@@ -45,9 +46,10 @@ export class Limits {
     for (const gone of this.#away.values()) gone.delete(nodeId)
   }
 
-  /** The database has forgotten who is away: it knows of those that go from now on. */
-  lost(): void {
-    for (const gone of this.#away.values()) for (const nodeId of [...gone.keys()]) this.forgotten(nodeId)
+  /** The probation of a database that has lost something is over. */
+  probationOver(isHeard: (nodeId: string) => boolean): void {
+    const away = [...this.#away.values()].flatMap((gone) => [...gone.keys()])
+    for (const nodeId of away) if (!isHeard(nodeId)) this.forgotten(nodeId)
   }
 
   /** Each was let go under its own upgrade's limit, the last of them beside all others. Who it was, is not seen from here. */

@@ -5,7 +5,7 @@ import { withHabits } from './code/codeGenerator.js'
 import { type Habit, usualHabits } from './code/habits.js'
 import { Dice } from './dice.js'
 import { always, type Dimension } from './operations/dimensions.js'
-import { dimensionsDrawn, operationSteps } from './operations/operationGenerator.js'
+import { dimensionsDrawn, isPlayedWith, operationSteps } from './operations/operationGenerator.js'
 import type { Asked, CrashMoment, Manner, NodePlan, Plan, ServiceName, Step, UpgradePlan, Weather } from './plan.js'
 import { lineOf } from './specs.js'
 import { upgradesOf } from './upgradeGenerator.js'
@@ -72,8 +72,8 @@ export function planOf(seed: number, asked: ReadonlySet<Dimension> = always, amo
   steps.push(...operationsOf(dice, upgrades, all, publishedAtMs))
   const calls = steps.filter((step) => step.kind === 'call')
   steps.push(...operationSteps(seed, drawn, { hosts, clients, servers, nodes: all, publishedAtMs, calls, lastsMs }))
-  steps.sort((a, b) => a.atMs - b.atMs)
-  return withHabits({ ...base, limit, steps }, among)
+  const played = steps.filter((step) => isPlayedWith(drawn, step)).sort((a, b) => a.atMs - b.atMs)
+  return withHabits({ ...base, limit, steps: played }, among)
 }
 
 /** Apart from what the running world draws from the same seed. */

@@ -23,7 +23,16 @@ const names = Object.keys(dimensions) as Dimension[]
 
 /** Which of the dimensions asked for a plan goes through. */
 export function dimensionsDrawn(seed: number, asked: ReadonlySet<Dimension>): readonly Dimension[] {
-  return names.filter((dimension) => asked.has(dimension) && diceOf(seed, dimension, 6_000).chance(share))
+  const drawn = names.filter((dimension) => asked.has(dimension) && diceOf(seed, dimension, 6_000).chance(share))
+  // A database that loses which start of a host is the newest lets an older one go on.
+  return drawn.filter((dimension) => !fenced.has(dimension) || !drawn.includes('databaseLosses'))
+}
+
+const fenced: ReadonlySet<Dimension> = new Set<Dimension>(['moves', 'hotCopies'])
+
+/** A host that starts while the database does not answer serves without its word, a copy as any other: where there are copies it answers. */
+export function isPlayedWith(drawn: readonly Dimension[], { kind }: Step): boolean {
+  return !drawn.some((dimension) => fenced.has(dimension)) || (kind !== 'databaseAway' && kind !== 'databaseFlaky')
 }
 
 export function operationSteps(seed: number, drawn: readonly Dimension[], operated: Operated): readonly Step[] {
