@@ -6,11 +6,13 @@ import 'reflect-metadata'
 import { join } from 'node:path'
 import { container, type DependencyContainer } from 'tsyringe'
 import type { InspectionEvent } from 'xstate'
+import { Admission, type CallFilter } from './actors/admission.js'
 import { CallTable } from './actors/callTable.js'
 import { ClassRegistry } from './actors/classRegistry.js'
 import { Clients } from './actors/clients.js'
 import { Contacts } from './actors/contacts.js'
 import { Controls } from './actors/controls.js'
+import { Denials } from './actors/denials.js'
 import { EventHub } from './actors/eventHub.js'
 import { Host } from './actors/host.js'
 import { HostFence } from './actors/hostFence.js'
@@ -36,6 +38,7 @@ import { readVerified, UpgradeHistory } from './actors/upgradeHistory.js'
 import { UpgradeLine } from './actors/upgradeLine.js'
 import { type GateMode, UpgradeServer } from './actors/upgradeServer.js'
 import { UpgradeServerClient } from './actors/upgradeServerClient.js'
+import { checkRoles, type Roles } from './core/allow.js'
 import { type Duration, milliseconds } from './core/duration.js'
 import { Fault } from './core/fault.js'
 import type { HostObserver } from './core/hostEvents.js'
@@ -85,10 +88,14 @@ export interface HostOptions extends Ways, Trusting, Publishing {
   /** What never changes about the nodes that are born here, such as `{ zone: 'eu' }`: class upgrades can be restricted by it. */
   readonly facts?: NodeFacts
   /** Bounds and intervals that differ from the defaults. */
-  readonly settings?: Partial<Omit<HostSettings, 'system' | 'hostId' | 'facts'>>
+  readonly settings?: Partial<Omit<HostSettings, 'system' | 'hostId' | 'facts' | 'roles'>>
   /** Registers what the classes of this host ask for in their constructors. */
   readonly register?: (container: DependencyContainer) => void
   readonly observe?: HostObserver
+  /** The names of callers that have each role: `{ editors: ['alice'] }`, for classes that allow `role:editors`. */
+  readonly roles?: Roles
+  /** Asked for every call that arrives, whether it is let in. A call that is not ends with `denied.filter`. */
+  readonly filter?: CallFilter
   /** Hears the inspection events of every upgrade manager's statechart. */
   readonly inspect?: (event: InspectionEvent) => void
   /** `openTelemetry()`, of theseus/telemetry: spans for calls and upgrades. Without it trace context is only passed on. */
@@ -145,6 +152,7 @@ async function assemble(options: HostOptions, parts: OpenParts): Promise<Running
   const services = scope.resolve(NodeServices)
   services.container = scope
   services.inspect = options.inspect
+  services.admission.filter = options.filter
   observers.add(services.inspection.observe)
   const telemetries = [options.telemetry, metrics?.telemetry].filter((telemetry) => telemetry !== undefined)
   const telemetry = telemetryOf(telemetries)
@@ -276,6 +284,8 @@ export async function startUpgradeServer(
 }
 
 const hostParts: readonly (new (...args: any[]) => object)[] = [
+  Admission,
+  Denials,
   Journal,
   Outbox,
   Contacts,
@@ -326,6 +336,7 @@ async function open(options: HostOptions, store: StateStore, parts: OpenParts): 
     ...defaultSettings,
     ...options.settings,
     facts: checkFacts(options.facts ?? {}),
+    roles: checkRoles(options.roles ?? {}),
     system,
     hostId,
   }

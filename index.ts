@@ -4,6 +4,7 @@ import * as tsyringe from 'tsyringe'
 import * as theseus from './index.js'
 import { shareWithBundles } from './transports/modules/hostModules.js'
 
+export type { ArrivingCall, CallFilter } from './actors/admission.js'
 export type { RefOptions } from './actors/clients.js'
 export type { LookBatch } from './actors/looking.js'
 export type { ChainEntry, NodeHandle } from './actors/nodeHandle.js'
@@ -19,6 +20,7 @@ export {
   type Trusting,
   type Ways,
 } from './compose.js'
+export type { Allow, Roles } from './core/allow.js'
 export type { CallerInfo } from './core/callerInfo.js'
 export type { Collection, KeyRange, ReadonlyCollection } from './core/collection.js'
 export type { Control } from './core/control.js'
@@ -53,7 +55,6 @@ export {
   type ManifestDraft,
   manifestBytesMax,
   manifestFormat,
-  runtimeInterface,
   type SignedManifest,
 } from './core/manifest.js'
 export { command, type MethodKind, query } from './core/methods.js'
@@ -114,3 +115,5 @@ export { defineUpgrade, type Upgrade, upgradeClass } from './core/upgrade.js'
 shareWithBundles('theseus', theseus)
 shareWithBundles('tsyringe', tsyringe)
 shareWithBundles('reflect-metadata', {})
+
+export { runtimeInterface, runtimeInterfaces } from './core/runtimeInterface.js'

@@ -4,6 +4,7 @@
  *
  * C2. A call of a re-entrant class ends when all calls that run inside it have ended: nothing of its path writes into a later call.
  */
+import type { Roles } from '../core/allow.js'
 import { type CallerInfo, callerInfo } from '../core/callerInfo.js'
 import { encodeReply } from '../core/codec.js'
 import { type CallEnvelope, callId, kinds, outerAt, type Replier } from '../core/envelope.js'
@@ -16,6 +17,7 @@ import type { Link, ObjectChain } from '../core/objectChain.js'
 import { isPlainScalar } from '../core/plain.js'
 import type { ReceivedOutcome } from '../core/ports/telemetry.js'
 import type { Answers } from './answers.js'
+import type { Denials } from './denials.js'
 import { InsideCalls } from './insideCalls.js'
 import type { Turn } from './mailbox.js'
 import type { NodeState, Ticket } from './nodeState.js'
@@ -35,6 +37,9 @@ export interface Callee {
   whenCommitted(leave: (error: unknown) => void): void
   /** The largest reply that the transport takes. */
   readonly replyBytesMax: number
+  /** The names that have each role. */
+  readonly roles: Roles
+  readonly denials: Denials
   /** Wakes held calls before their deadline. */
   readonly wheel: TimerWheel
   /** How long before. */
@@ -280,6 +285,13 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       )
       return undefined
     }
+    const rule = link.allows?.get(method)
+    if (rule !== undefined && !this.isOfTimer && !rule.allows(this.caller, callee.roles)) {
+      const { name, node } = this.caller
+      const who = name ?? `${node}, which has no name`
+      this.deny(new Fault('denied.caller', `${link.className}.${method} is for ${rule.text}, and not for ${who}`))
+      return undefined
+    }
     link.tally.calls++
     this.#bearers = link.bearers
     return entry
@@ -329,6 +341,13 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       if (error !== undefined) this.#lost(error)
       else answers.fault(envelope, fault, callee.replier)
     })
+  }
+
+  /** It is refused, and the host's operator hears of it. */
+  deny(fault: Fault): void {
+    const { callee, caller, envelope } = this
+    callee.denials.tell({ nodeId: callee.replier.node, caller, method: envelope.method, label: envelope.label, fault })
+    this.refuse(fault)
   }
 
   #finished(entry: MethodEntry, value: unknown): void | Promise<void> {

@@ -104,8 +104,17 @@ export function buildChain(
     const { methods, bearers } = answeringOf(planned)
     answering.set(version, { methods, bearers })
     if (role === 'alias' ? simulated.has(planned.over) : role !== 'object') simulated.add(version)
-    const { className, hears } = describeClass(classAt(version))
-    places.push({ version, className, role, methods, bearers, hears, tally: around.tally(version, simulated.has(version)) })
+    const { className, hears, allows } = describeClass(classAt(version))
+    places.push({
+      version,
+      className,
+      role,
+      methods,
+      bearers,
+      hears,
+      allows,
+      tally: around.tally(version, simulated.has(version)),
+    })
   }
   for (const { context } of ending) context.close()
   places.sort((a, b) => a.version - b.version)

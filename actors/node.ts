@@ -3,6 +3,7 @@
  * mailbox what runs now, the node state what is on disk, the upgrade manager the phase, the upgrade layer the labels, the status what is said
  * of it. What is left is the node's life: it serves, leaves, and stops.
  */
+import type { Roles } from '../core/allow.js'
 import { isChangeover } from '../core/envelope.js'
 import { Fault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
@@ -17,6 +18,7 @@ import type { RecordRules } from '../core/recordTransform.js'
 import { serviceQueue, subjectsOf } from '../core/subjects.js'
 import { CallCounts, type CountingNode } from './callCounts.js'
 import type { Caller } from './caller.js'
+import type { Denials } from './denials.js'
 import type { Hearer } from './eventHub.js'
 import { IncomingCall } from './incomingCall.js'
 import { Mailbox } from './mailbox.js'
@@ -212,6 +214,14 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
 
   get chain(): ObjectChain {
     return this.software.chain
+  }
+
+  get roles(): Roles {
+    return this.services.settings.roles
+  }
+
+  get denials(): Denials {
+    return this.services.denials
   }
 
   get wheel(): TimerWheel {

@@ -9,10 +9,12 @@ import type { StateStore } from '../core/ports/stateStore.js'
 import type { Telemetry } from '../core/ports/telemetry.js'
 import type { Transport } from '../core/ports/transport.js'
 import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import { Admission } from './admission.js'
 import { CallTable } from './callTable.js'
 import { ClassRegistry } from './classRegistry.js'
 import { Contacts } from './contacts.js'
 import { Controls } from './controls.js'
+import { Denials } from './denials.js'
 import { EventHub } from './eventHub.js'
 import { HostFence } from './hostFence.js'
 import { Inspection } from './inspection.js'
@@ -59,6 +61,8 @@ export class NodeServices {
     @inject(Controls) readonly controls: Controls,
     @inject(Inspection) readonly inspection: Inspection,
     @inject(HostFence) readonly fence: HostFence,
+    @inject(Admission) readonly admission: Admission,
+    @inject(Denials) readonly denials: Denials,
   ) {
     journal.isHeld = (goOn) => fence.holds(goOn)
   }

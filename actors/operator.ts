@@ -15,13 +15,13 @@ import {
   type Manifest,
   type ManifestDraft,
   manifestFormat,
-  runtimeInterface,
   type SignedManifest,
 } from '../core/manifest.js'
 import type { MethodKind } from '../core/methods.js'
 import type { Clock } from '../core/ports/clock.js'
 import { type Random, randomName } from '../core/ports/random.js'
 import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import { runtimeInterfaces } from '../core/runtimeInterface.js'
 import { signed } from '../core/signed.js'
 import { subjectsOf } from '../core/subjects.js'
 import { checkTable } from '../core/tables.js'
@@ -234,7 +234,7 @@ export class Operator {
     const bundle = new Uint8Array(0)
     const manifest: ManifestDraft = {
       format: manifestFormat,
-      runtime: runtimeInterface,
+      runtime: runtimeInterfaces.oldest,
       title: `Upgraders: ${upgraders.join(', ')}`,
       bundle: { digest: digestOf(bundle), bytes: bundle.length },
       classUpgrades: [],

@@ -16,7 +16,11 @@ import { WatchedCall } from './watchedCall.js'
 
 /** What receives calls. */
 export interface Receiver extends Callee {
-  readonly services: Pick<NodeServices, 'clock' | 'contacts' | 'fence' | 'outbox' | 'observe' | 'settings' | 'telemetry'>
+  readonly services: Pick<
+    NodeServices,
+    'admission' | 'clock' | 'contacts' | 'fence' | 'outbox' | 'observe' | 'settings' | 'telemetry'
+  >
+  readonly id: string
   readonly service: string
   /** Whether a call of this version has an answer here already, be it a fault. */
   knows(version: Version): boolean
@@ -44,7 +48,7 @@ export function route(node: Receiver, message: Message, carries: Carries): void 
 
 /** `now`: when it arrived. It may have waited for `lateMs` before. */
 function carry(node: Receiver, message: Message, carries: Carries, now: number, lateMs: number): void {
-  const { contacts, outbox, observe, telemetry } = node.services
+  const { admission, contacts, outbox, observe, telemetry } = node.services
   const { replyTo, caller } = message
   if (replyTo !== undefined && !isInbox(replyTo)) {
     observe({ type: 'deadLetter', subject: message.subject, fault: notAnInbox(replyTo) })
@@ -60,7 +64,9 @@ function carry(node: Receiver, message: Message, carries: Carries, now: number, 
         telemetry === undefined
           ? new IncomingCall(node, envelope, answered, deadline, undefined, caller)
           : new WatchedCall(telemetry, node.service, node, envelope, answered, deadline, undefined, caller)
-      if (lateMs > 0 && deadline <= now && answered !== undefined) call.refuse(tooLate())
+      const denied = admission.refuses(node, envelope, caller, now)
+      if (denied !== undefined) call.deny(denied)
+      else if (lateMs > 0 && deadline <= now && answered !== undefined) call.refuse(tooLate())
       else accept(node, call)
     }
   } catch (thrown) {

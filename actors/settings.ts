@@ -1,4 +1,5 @@
 /** The bounds and intervals of a host. Every queue, cache, wait and retry has one here, with its unit in its name. */
+import type { Roles } from '../core/allow.js'
 import type { NodeFacts } from '../core/nodeFilter.js'
 import type { ServiceLimit } from '../core/ports/upgradeDatabase.js'
 
@@ -12,6 +13,16 @@ export interface HostSettings {
   readonly mailboxCallsMax: number
   /** Timers that one object has set; one more is refused where it is set. */
   readonly timersMax: number
+  /** The names of callers that have each role, for classes that say who may call. */
+  readonly roles: Roles
+  /** Calls a second that this host takes from one caller, and as many at once; one more is refused with `denied.rate`. */
+  readonly callsPerSecond: number
+  readonly callsBurst: number
+  /** Callers whose calls are counted; one that is forgotten begins anew. */
+  readonly callersCountedMax: number
+  /** Denied calls of one kind are told of once in so long, and so many kinds in that time. */
+  readonly denialsMs: number
+  readonly denialsMax: number
   /** Calls that wait until a node knows their version; one more is refused with `unavailable.overloaded`. */
   readonly heldCallsMax: number
   /** A held call that can't be carried out in time is answered so long before its deadline: it was not executed. */
@@ -112,6 +123,12 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   facts: {},
   mailboxCallsMax: 10_000,
   timersMax: 10_000,
+  roles: {},
+  callsPerSecond: Number.POSITIVE_INFINITY,
+  callsBurst: 1_000,
+  callersCountedMax: 10_000,
+  denialsMs: 1_000,
+  denialsMax: 1_000,
   heldCallsMax: 1_000,
   leaveMs: 10_000,
   heldAnswerMs: 100,

@@ -8,13 +8,14 @@ import { pack, unpack } from '../core/codec.js'
 import { Fault, isFault } from '../core/fault.js'
 import type { HostObserver } from '../core/hostEvents.js'
 import type { Version } from '../core/ids.js'
-import { digestOf, type Manifest, runtimeInterface, type SignedManifest } from '../core/manifest.js'
+import { digestOf, type Manifest, type SignedManifest } from '../core/manifest.js'
 import type { NodeFilter } from '../core/nodeFilter.js'
 import type { NodeClass } from '../core/nodeObject.js'
 import { keys } from '../core/nodeRecord.js'
 import type { ClassRepository } from '../core/ports/classRepository.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { StateStore } from '../core/ports/stateStore.js'
+import { isRuntimeInterface, runtimeInterfaces } from '../core/runtimeInterface.js'
 import { takesBack } from '../core/undo.js'
 import { type ClassUpgrade, restored, reversed, type Upgrade } from '../core/upgrade.js'
 import type { Verified, VerifiedHistory } from '../core/verifiedHistory.js'
@@ -246,8 +247,12 @@ export class UpgradeHistory {
     const manifest = this.manifests[version - 1]
     if (manifest === undefined) throw new Fault('upgrade.fetch', `no manifest of version ${version} here`)
     try {
-      if (manifest.runtime !== runtimeInterface) {
-        throw new Fault('upgrade.invalid', `built for runtime interface ${manifest.runtime}; this host has ${runtimeInterface}`)
+      if (!isRuntimeInterface(manifest.runtime)) {
+        const { oldest, newest } = runtimeInterfaces
+        throw new Fault(
+          'upgrade.invalid',
+          `built for runtime interface ${manifest.runtime}; this host has ${oldest} to ${newest}`,
+        )
       }
       const upgrade = await this.#upgradeOf(manifest)
       checkAgainstManifest(upgrade, manifest)

@@ -8,10 +8,10 @@ import {
   type Manifest,
   type ManifestDraft,
   manifestFormat,
-  runtimeInterface,
   type SimulationChoice,
 } from './manifest.js'
 import { describeClass } from './nodeObject.js'
+import { neededInterface } from './runtimeInterface.js'
 import { eagerly } from './schedules/eagerly.js'
 import { checkAwaited } from './schedules/servers.js'
 import { isSO, type None, type NotNeeded, none, notNeeded, type Simulation } from './simulation.js'
@@ -23,7 +23,7 @@ export function draftManifest(upgrade: Upgrade, bundle: Uint8Array): ManifestDra
   for (const each of upgrade.classUpgrades) checkWayBack(each)
   const draft: ManifestDraft = {
     format: manifestFormat,
-    runtime: runtimeInterface,
+    runtime: neededInterface(upgrade.classUpgrades),
     title: upgrade.title,
     bundle: { digest: digestOf(bundle), bytes: bundle.length },
     classUpgrades: upgrade.classUpgrades.map(entryOf),

@@ -1,4 +1,5 @@
 /** What a host tells those who watch it: one union, for logs, tests, traces and the inspector. Observing never changes anything. */
+import type { CallerInfo } from './callerInfo.js'
 import type { Fault } from './fault.js'
 import type { Version } from './ids.js'
 import type { Phase } from './phases.js'
@@ -22,6 +23,16 @@ export type HostEvent =
   | { readonly type: 'learned'; readonly version: Version }
   /** The upgrade server has another manifest for a version than this host: nothing is installed until an operator has looked. */
   | { readonly type: 'forked'; readonly version: Version; readonly ours: string; readonly theirs: string }
+  /** Calls that were not let in, or that a method is not for. `count` of them, of which this is one. */
+  | {
+      readonly type: 'denied'
+      readonly nodeId: string
+      readonly caller: CallerInfo
+      readonly method: string
+      readonly label: Version
+      readonly fault: Fault
+      readonly count: number
+    }
   | { readonly type: 'deadLetter'; readonly subject: string; readonly fault: Fault }
   | { readonly type: 'nodeFailed'; readonly nodeId: string; readonly error: unknown }
   | {

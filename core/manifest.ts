@@ -17,8 +17,6 @@ import { isUpgraderList, looksLikeUpgraderKey } from './trust.js'
 export const usesMax = 256
 
 export const manifestFormat = 1
-/** The interface between bundles and the runtime. A host says which it accepts; a bundle, for which it was built. */
-export const runtimeInterface = 1
 export const bundleBytesMax = 16 * 1024 * 1024
 export const manifestBytesMax = 256 * 1024
 /** Bundles travel and are stored in chunks of this size, the last one shorter. */

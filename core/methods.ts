@@ -4,25 +4,40 @@
  * A public method is remote and carries `@command` (may modify) or `@query` (observes only); helpers are `#private` or module
  * functions. §7 speaks of calls that observe and calls that modify; these marks are how the runtime knows which is which.
  */
+import { type Allow, type Rule, ruleOf } from './allow.js'
 import { Fault } from './fault.js'
 import { type IsReserved, lifecycleMethods, type ReservedName, whyReserved } from './reservedNames.js'
 import { noteClass } from './undeclaredCalls.js'
 
 export type MethodKind = 'command' | 'query'
 
+/** What a mark may say beside its kind. */
+export interface MethodOptions {
+  /** Who may call it, instead of what the class says. An override keeps it. */
+  readonly allow?: Allow
+}
+
+const allows: unique symbol = Symbol.for('theseus.allows') as never
 const marks: unique symbol = Symbol.for('theseus.methods') as never
 
-type Marked = { [marks]?: Map<string, MethodKind> }
+type Marked = { [marks]?: Map<string, MethodKind>; [allows]?: Map<string, unknown> }
 
 /** What the compiler says where decorators are called in the other way. */
 type NotLegacy = 'Theseus needs "experimentalDecorators": true in tsconfig.json'
 
-function mark(kind: MethodKind) {
-  return <Name>(
-    prototype: object,
-    name: Name extends string ? (Name extends ReservedName ? IsReserved : Name) : NotLegacy,
-    _descriptor?: PropertyDescriptor,
-  ): void => {
+type Decorator = <Name>(
+  prototype: object,
+  name: Name extends string ? (Name extends ReservedName ? IsReserved : Name) : NotLegacy,
+  _descriptor?: PropertyDescriptor,
+) => void
+
+/** `@command`, or `@command({ allow: 'web' })`. */
+interface Mark extends Decorator {
+  (options: MethodOptions): Decorator
+}
+
+function mark(kind: MethodKind): Mark {
+  const decorate = (prototype: object, name: unknown, options: MethodOptions): void => {
     if (typeof name !== 'string') {
       throw new Fault(
         'config.invalid',
@@ -30,13 +45,31 @@ function mark(kind: MethodKind) {
       )
     }
     markMethod(prototype, name, kind)
+    if (options.allow !== undefined) own(prototype, allows).set(name, options.allow)
   }
+  return ((...given: readonly [object, unknown?, unknown?]) => {
+    if (given.length > 1) return decorate(given[0], given[1], {})
+    const options = optionsOf(given[0], kind)
+    return (prototype: object, name: unknown) => decorate(prototype, name, options)
+  }) as Mark
+}
+
+function optionsOf(options: unknown, kind: MethodKind): MethodOptions {
+  const isRecord = typeof options === 'object' && options !== null
+  const unknown = isRecord ? Object.keys(options).find((name) => name !== 'allow') : ''
+  if (isRecord && unknown === undefined) return options
+  throw new Fault('config.invalid', `@${kind}(${unknown ? `{ ${unknown}: … }` : '…'}): use @${kind} or @${kind}({ allow: … })`)
+}
+
+function own<Key extends typeof marks | typeof allows>(prototype: object, key: Key): NonNullable<Marked[Key]> {
+  if (Object.hasOwn(prototype, key)) return (prototype as Marked)[key]!
+  const value = new Map<string, never>()
+  Object.defineProperty(prototype, key, { value, configurable: true })
+  return value as NonNullable<Marked[Key]>
 }
 
 export function markMethod(prototype: object, name: string, kind: MethodKind): void {
-  const own = Object.hasOwn(prototype, marks) ? (prototype as Marked)[marks]! : new Map<string, MethodKind>()
-  own.set(name, kind)
-  Object.defineProperty(prototype, marks, { value: own, configurable: true })
+  own(prototype, marks).set(name, kind)
   noteClass(prototype.constructor)
 }
 
@@ -79,6 +112,30 @@ export function methodsOf(prototype: object, className: string): ReadonlyMap<str
     }
   }
   return found
+}
+
+/** Who may call which of these methods, where somebody is left out: what the method's mark says, or else the class. Undefined: everybody may all. */
+export function allowsOf(
+  definition: { readonly prototype: object; readonly allow?: unknown },
+  methods: Iterable<string>,
+  className: string,
+): ReadonlyMap<string, Rule> | undefined {
+  const ofClass = definition.allow === undefined ? undefined : ruleOf(definition.allow, className)
+  const rules = new Map<string, Rule>()
+  for (const name of methods) {
+    const said = saidOf(definition.prototype, name)
+    const rule = said === undefined ? ofClass : ruleOf(said, `${className}.${name}`)
+    if (rule !== undefined) rules.set(name, rule)
+  }
+  return rules.size === 0 ? undefined : rules
+}
+
+function saidOf(prototype: object, name: string): unknown {
+  for (const at of prototypesOf(prototype)) {
+    const said = Object.hasOwn(at, allows) ? (at as Marked)[allows]!.get(name) : undefined
+    if (said !== undefined) return said
+  }
+  return undefined
 }
 
 function checkRemote(prototype: object, name: string, className: string): void {

@@ -3,12 +3,13 @@
  * (`this.state`) and keyed collections; everything else in it is memory and dies with it (§2: "when the node recovers, the object
  * reinitializes itself from the persistent portion of its state").
  */
+import type { Allow, Rule } from './allow.js'
 import type { CallerInfo } from './callerInfo.js'
 import type { Collection } from './collection.js'
 import { type EventType, type Hearing, hearingsOf } from './event.js'
 import { Fault } from './fault.js'
 import { checkName, isClassName } from './ids.js'
-import { baseBrand, type MethodKind, methodsOf, prototypesOf } from './methods.js'
+import { allowsOf, baseBrand, type MethodKind, methodsOf, prototypesOf } from './methods.js'
 import { checkUndeclaredCalls } from './undeclaredCalls.js'
 
 /** The key under which the runtime gives an object its surroundings. A symbol, since every plain public name would be remote. */
@@ -47,6 +48,8 @@ export abstract class NodeObject<State extends object = Plain, Collections exten
   static readonly calls?: ClassList
   /** Whether a call to its own node, which its running call leads to, runs inside that one. Otherwise it is refused: `protocol.call-cycle`. */
   static readonly reentrant?: boolean
+  /** Who may call its methods, where a method's own mark says nothing else (`@command({ allow: … })`). Left out: everybody. */
+  static readonly allow?: Allow
   /** The events that its objects publish. */
   static readonly publishes?: readonly EventType<any>[]
   static initial(): object {
@@ -130,6 +133,7 @@ export type NodeClass = (abstract new (
   readonly service?: string
   readonly calls?: ClassList
   readonly reentrant?: boolean
+  readonly allow?: Allow
   readonly publishes?: readonly EventType<any>[]
   initial(): object
 }
@@ -176,6 +180,8 @@ export interface ClassDescription {
   readonly className: string
   readonly service: string
   readonly methods: ReadonlyMap<string, MethodKind>
+  /** Who may call which method; a method that is not in it is for everybody. */
+  readonly allows: ReadonlyMap<string, Rule> | undefined
   /** The classes that it declares to call. */
   readonly calls: readonly string[]
   /** The services of these, and its own. */
@@ -218,10 +224,12 @@ export function describeClass(definition: NodeClass): ClassDescription {
         'config.invalid',
         `${className}: calls names what is no class yet: where modules import each other, write "calls = () => [ … ]"`,
       )
+  const methods = methodsOf(definition.prototype, className)
   const description: ClassDescription = {
     className,
     service,
-    methods: methodsOf(definition.prototype, className),
+    methods,
+    allows: allowsOf(definition, methods.keys(), className),
     calls: called.map((target) => target.className),
     callsServices: new Set([service, ...called.map(serviceOf)]),
     isReentrant: definition.reentrant === true,

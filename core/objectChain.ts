@@ -6,6 +6,7 @@
  *
  * The steady state costs one array look-up per call.
  */
+import type { Rule } from './allow.js'
 import type { Fault } from './fault.js'
 import type { Version } from './ids.js'
 import { invariant } from './invariant.js'
@@ -24,6 +25,8 @@ export interface Link {
   readonly bearers: readonly Bearer[]
   /** Which method hears an event, by the event's name. */
   readonly hears: ReadonlyMap<string, { readonly method: string }>
+  /** Who may call which method, as the class of this version says; undefined where everybody may call all. */
+  readonly allows?: ReadonlyMap<string, Rule> | undefined
   readonly tally: Tally
 }
 

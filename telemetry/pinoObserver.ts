@@ -87,6 +87,15 @@ function lineOf(event: HostEvent): Line {
       const { subject, fault } = event
       return { level: 'warn', fields: { subject, code: fault.code, err: fault }, message: `a message on ${subject} was dropped` }
     }
+    case 'denied': {
+      const { nodeId, caller, method, label, fault, count } = event
+      const who = caller.name ?? `${caller.node} (unnamed)`
+      return {
+        level: 'warn',
+        fields: { node: nodeId, caller, method, label, code: fault.code, count },
+        message: `${count === 1 ? 'a call' : `${count} calls`} of ${method} by ${who} denied: ${fault.message}`,
+      }
+    }
     case 'nodeFailed':
       return {
         level: 'error',

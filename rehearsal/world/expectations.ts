@@ -49,6 +49,7 @@ export function isExpected(plan: Plan, fault: Fault, { service, version, isPinne
       if (fault.code === 'upgrade.fetch' && isPinned && plan.steps.some(({ kind }) => kind === 'databaseLost')) return true
       return fault.code === 'upgrade.record' && plan.upgrades.some((_, i) => hasRecordTrouble(plan, service, i + 1))
     case 'config':
+    case 'denied':
       return false
   }
 }

@@ -34,6 +34,7 @@ export class PrometheusMetrics implements HostMetrics {
   readonly #requests = new RequestFigures()
   readonly #counts = { writes: 0, disconnects: 0, nodeFailures: 0, warnings: 0 }
   readonly #deadLetters = new Map<string, number>()
+  readonly #denied = new Map<string, number>()
   #askStatus: () => HostStatus = () => {
     throw new Error('the host has not started yet')
   }
@@ -55,6 +56,7 @@ export class PrometheusMetrics implements HostMetrics {
     observe: ((event) => {
       this.#upgrades.observe(event)
       if (event.type === 'deadLetter') this.#deadLetters.set(event.fault.kind, (this.#deadLetters.get(event.fault.kind) ?? 0) + 1)
+      if (event.type === 'denied') this.#denied.set(event.fault.code, (this.#denied.get(event.fault.code) ?? 0) + event.count)
       if (event.type === 'nodeFailed') this.#counts.nodeFailures++
       if (event.type === 'warning') this.#counts.warnings++
       if (event.type === 'transport' && event.status === 'disconnected') this.#counts.disconnects++
@@ -259,6 +261,9 @@ export class PrometheusMetrics implements HostMetrics {
     ]
     this.#counter('theseus_dead_letters_total', 'Messages that could not be read and had nobody to be told.', ['kind'], () =>
       [...this.#deadLetters].map(([kind, value]) => ({ labels: { kind }, value })),
+    )
+    this.#counter('theseus_denied_calls_total', 'Calls that were not let in, or that a method is not for.', ['code'], () =>
+      [...this.#denied].map(([code, value]) => ({ labels: { code }, value })),
     )
     this.#gauge('theseus_transport_connected', 'Whether the host is connected to NATS.', [], () => [
       { labels: {}, value: this.#status().transport === 'connected' ? 1 : 0 },

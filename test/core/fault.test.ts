@@ -6,6 +6,7 @@ test('C4: retryable are exactly the faults of calls that were not executed', (t)
   const codes = Object.keys(faultCodes) as (keyof typeof faultCodes)[]
   const retryable = codes.filter((code) => new Fault(code, 'why').retryable)
   t.deepEqual(retryable.sort(), [
+    'denied.rate',
     'unavailable.disconnected',
     'unavailable.fetching',
     'unavailable.no-responders',

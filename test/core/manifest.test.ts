@@ -9,7 +9,6 @@ import {
   isDigest,
   type Manifest,
   manifestBytesMax,
-  runtimeInterface,
   usesMax,
 } from '../../core/manifest.js'
 import { alice, bob, manifestAfter } from '../support/signedManifests.js'
@@ -152,8 +151,4 @@ test('a digest is 64 hexadecimal digits as text', (t) => {
 
 test('a bundle travels in one chunk at least, the last one shorter', (t) => {
   t.deepEqual([0, 1, bundleChunkBytes, bundleChunkBytes + 1, 3 * bundleChunkBytes - 1].map(chunkCount), [1, 1, 1, 2, 3])
-})
-
-test('bundles of this release are for interface 1 of the runtime', (t) => {
-  t.is(runtimeInterface, 1)
 })

@@ -1,0 +1,87 @@
+/** For which runtime a bundle is built: the oldest that it works with. */
+import test from 'ava'
+import { draftManifest } from '../../core/draftManifest.js'
+import { isRuntimeInterface, runtimeInterface } from '../../core/runtimeInterface.js'
+import {
+  command,
+  defineUpgrade,
+  eagerly,
+  NodeObject,
+  none,
+  notNeeded,
+  pastSO,
+  query,
+  type Upgrade,
+  upgradeClass,
+} from '../../index.js'
+
+class PlainV1 extends NodeObject {
+  static override readonly className: string = 'Plain.v1'
+  @query one(): number {
+    return 1
+  }
+}
+class PlainV2 extends PlainV1 {
+  static override readonly className = 'Plain.v2'
+}
+class ReadingV2 extends PlainV1 {
+  static override readonly className = 'Plain.v2'
+  @query override one(): number {
+    return this.caller.version
+  }
+}
+class GuardedV2 extends PlainV1 {
+  static override readonly className = 'Plain.v2'
+  static override readonly allow = 'web'
+}
+class MarkedV2 extends PlainV1 {
+  static override readonly className = 'Plain.v2'
+  @command({ allow: ['web'] }) two(): void {}
+}
+
+const upgradeTo = (newClass: typeof PlainV1, past = false): Upgrade =>
+  defineUpgrade({
+    title: 'plain',
+    classUpgrades: [
+      upgradeClass({
+        oldClass: PlainV1,
+        newClass,
+        futureSO: none,
+        pastSO: past
+          ? pastSO({
+              simulates: PlainV1,
+              over: newClass,
+              initial: () => ({}),
+              methods: {
+                one() {
+                  return this.caller.version
+                },
+              },
+            })
+          : notNeeded,
+        transform: (state) => state,
+        schedule: eagerly(),
+      }),
+    ],
+  })
+
+const bundle = new Uint8Array(1)
+
+test('a bundle is for the oldest interface with which its classes work, so that hosts of before can load it', (t) => {
+  t.is(draftManifest(upgradeTo(PlainV2), bundle).runtime, 1)
+})
+
+for (const [what, upgrade] of Object.entries({
+  'a class reads its caller': upgradeTo(ReadingV2),
+  'a class says who may call it': upgradeTo(GuardedV2),
+  'a method says who may call it': upgradeTo(MarkedV2),
+  'a simulation object reads its caller': upgradeTo(PlainV2, true),
+}))
+  test(`where ${what}, a host of release 0.1.0 does not load it`, (t) => {
+    t.is(draftManifest(upgrade, bundle).runtime, 2)
+  })
+
+test('this release loads bundles of every interface since the first, and of none after its own', (t) => {
+  t.is(runtimeInterface, 2)
+  t.deepEqual([0, 1, 2, 3, 1.5, Number.NaN].filter(isRuntimeInterface), [1, 2])
+})
