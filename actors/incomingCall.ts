@@ -155,7 +155,6 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     if (this.#waiting === 'refused' || this.isOfTimer) return
     this.#waiting = reason
     const { wheel, heldAnswerMs } = this.callee
-    this.callee.wheel.clear(this)
     wheel.set(this, this.deadline - Math.min(heldAnswerMs, this.envelope.deadlineMs / 4))
   }
 
@@ -433,7 +432,6 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     }
     // What the failed call wanted to send is dropped; what start() sends now leaves as after any start.
     this.#isCommand = false
-    this.#sends = undefined
     return callee.rebuild().then(
       () => this.refuse(fault),
       (failure) => {
