@@ -4,7 +4,7 @@ import { InsideCalls } from '../../actors/insideCalls.js'
 import { outerAt } from '../../core/envelope.js'
 import { command, Fault, NodeObject, query } from '../../index.js'
 import { until } from '../support/eventually.js'
-import { codeOf, gate, type TestHost, TestSystem } from '../support/testSystem.js'
+import { codeOf, gate, type Settings, type TestHost, TestSystem } from '../support/testSystem.js'
 import { gates } from './notes.js'
 
 /** A counter whose methods lead back to it by way of a messenger. */
@@ -96,8 +96,8 @@ class Messenger extends NodeObject<{ heard: string[] }> {
   }
 }
 
-async function open(t: ExecutionContext) {
-  const system = await TestSystem.start(t)
+async function open(t: ExecutionContext, settings: Settings = {}) {
+  const system = await TestSystem.start(t, settings)
   const host = await system.host('a')
   await host.node(Counter, 'c')
   await (await system.host('b')).node(Messenger, 'm')
@@ -164,7 +164,8 @@ test('what a call inside sends leaves with the commit of the outer call, and nev
 })
 
 test('a send that comes back to its sender takes its turn there', async (t) => {
-  const { c, m, inside, name, host } = await open(t)
+  // The query sends something: on a slow machine it must not be asked twice.
+  const { c, m, inside, name, host } = await open(t, { queryResendMs: 60_000 })
   const n = c.sendAndWait(name)
   await until(() => host.running.status().nodes[0]!.waiting > 0, 'the call that the send has led to waits')
   inside.open()
