@@ -3,6 +3,8 @@
  * it began with, since a version advance is a turn too.
  *
  * C2. A call of a re-entrant class ends when all calls that run inside it have ended: nothing of its path writes into a later call.
+ * C4. A call whose method has begun ends with no fault that says that it was not executed.
+ * C12. Its answer and its sends leave when all that it may have seen is on disk.
  */
 import type { Roles } from '../core/allow.js'
 import { type CallerInfo, callerInfo } from '../core/callerInfo.js'
@@ -10,7 +12,7 @@ import { encodeReply } from '../core/codec.js'
 import { type CallEnvelope, callId, kinds, outerAt, type Replier } from '../core/envelope.js'
 import { Fault, isFault, toFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
-import { type InvariantViolation, isInvariantViolation } from '../core/invariant.js'
+import { InvariantViolation, isInvariantViolation } from '../core/invariant.js'
 import { promiseOf, whenSettled } from '../core/maybePromise.js'
 import { type Bearer, invoke, type MethodEntry } from '../core/methodTable.js'
 import type { Link, ObjectChain } from '../core/objectChain.js'
@@ -19,6 +21,7 @@ import type { ReceivedOutcome } from '../core/ports/telemetry.js'
 import type { Answers } from './answers.js'
 import type { Denials } from './denials.js'
 import { InsideCalls } from './insideCalls.js'
+import type { BatchNumber } from './journal.js'
 import type { Turn } from './mailbox.js'
 import type { NodeState, Ticket } from './nodeState.js'
 import type { DueTimer } from './objectTimers.js'
@@ -74,6 +77,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   #inside: InsideCalls<IncomingCall> | undefined
   /** The call of the mailbox's turn that it runs inside. */
   #outer: IncomingCall | undefined
+  #hasBegun = false
   #hasReturned = false
   /** Why it is refused if it waits too long; `refused` once it has been. */
   #waiting: 'unavailable.upgrading' | 'unavailable.fetching' | 'refused' | undefined
@@ -301,6 +305,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     finished: (value: unknown) => void | Promise<void>,
     failed: (error: unknown) => void | Promise<void>,
   ): void | Promise<void> {
+    this.#hasBegun = true
     let result: unknown
     try {
       result = this.invoke(entry)
@@ -327,6 +332,10 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
 
   /** Answers with a fault that left no trace; needs no commit of its own, but tells nothing that is not on disk. */
   refuse(fault: Fault): void {
+    if (this.#hasBegun && fault.retryable) {
+      this.crashed(new InvariantViolation(`C4: ${this.envelope.method} has run, and would end with ${fault.code}`))
+      return
+    }
     if (this.#waiting !== undefined) {
       this.callee.wheel.clear(this)
       this.#waiting = 'refused'
@@ -335,10 +344,11 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     const { answers, callee, envelope } = this
     callee.countFailure(envelope.label, fault)
     if (answers === undefined) return
+    const seen = callee.state.batch
     callee.whenCommitted((error) => {
       if (callee.isElsewhere) return
       if (error !== undefined) this.#lost(error)
-      else answers.fault(envelope, fault, callee.replier)
+      else if (this.#mayLeave(seen)) answers.fault(envelope, fault, callee.replier)
     })
   }
 
@@ -352,6 +362,8 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   #finished(entry: MethodEntry, value: unknown): void | Promise<void> {
     const alone = this.#returned()
     if (alone !== undefined) return alone.then(() => this.#finished(entry, value))
+    if (this.#inside?.isEmpty === false)
+      return this.#failed(new InvariantViolation(`C2: ${this.envelope.method} would end before a call that runs inside it`))
     if (this.#doomed !== undefined) return this.#failed(this.#doomed)
     if (entry.kind === 'query' && this.callee.state.isCommitted) return this.#answered(entry, value)
     const { answers, callee, envelope } = this
@@ -370,10 +382,11 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     this.#inside?.settle(undefined)
     const sends = this.#sends
     if (answers === undefined && sends === undefined) return
+    const seen = callee.state.batch
     callee.whenCommitted((error) => {
       if (callee.isElsewhere) return
       if (error !== undefined) this.#lost(error)
-      else {
+      else if (this.#mayLeave(seen)) {
         if (sends !== undefined) for (const send of sends) send()
         if (packed !== undefined) answers?.packed(envelope, packed)
         else answers?.reply(envelope, value, replier, entry.hops)
@@ -384,10 +397,11 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   /** A reply that needs no commit of its own, but tells nothing of earlier calls that is not on disk. */
   #leave(packed: Uint8Array | undefined): void {
     if (packed === undefined) return
+    const seen = this.callee.state.batch
     this.callee.whenCommitted((error) => {
       if (this.callee.isElsewhere) return
       if (error !== undefined) this.#lost(error)
-      else this.answers?.packed(this.envelope, packed)
+      else if (this.#mayLeave(seen)) this.answers?.packed(this.envelope, packed)
     })
   }
 
@@ -401,8 +415,10 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   /** C12: all that this query can have seen is on disk, so its answer goes straight into the message that leaves next. */
   #answered(entry: MethodEntry, value: unknown): void | Promise<void> {
     const { callee } = this
+    const seen = callee.state.batch
     try {
       callee.state.keep(this.#ticket)
+      if (callee.state.batch !== seen) throw early(this.envelope)
       this.answers?.reply(this.envelope, value, callee.replier, entry.hops)
     } catch (error) {
       return this.#failed(error)
@@ -441,10 +457,24 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     )
   }
 
-  /** What this call saw or wrote is not on disk and never will be. */
-  #lost(error: unknown): void {
-    this.answers?.fault(this.envelope, toFault(error, 'unavailable.storage'), this.callee.replier)
+  /** C12. Whether all that the node had written up to this batch is on disk. */
+  #mayLeave(seen: BatchNumber): boolean {
+    const isOnDisk = this.callee.state.isOnDisk(seen)
+    if (!isOnDisk) this.crashed(early(this.envelope))
+    return isOnDisk
   }
+
+  /** What this call saw or wrote is not on disk and never will be. C4. Its method may have run, whatever the store says. */
+  #lost(error: unknown): void {
+    const fault = toFault(error, 'unavailable.storage')
+    const isOurs = !fault.retryable
+    const told = isOurs ? fault : new Fault('unavailable.storage', fault.message, {}, { cause: fault })
+    this.answers?.fault(this.envelope, told, this.callee.replier)
+  }
+}
+
+function early({ method }: CallEnvelope): InvariantViolation {
+  return new InvariantViolation(`C12: the answer to ${method} would leave before what it has seen is on disk`)
 }
 
 /**

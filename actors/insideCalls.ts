@@ -21,12 +21,18 @@ export class InsideCalls<Call extends InsideCall> {
   /** Those that ended after the outer method had returned. */
   readonly #unanswered: ((failed: Fault | undefined) => void)[] = []
   #hasReturned = false
+  /** Once it is known what becomes of the outer call's writes. */
+  #settled: { readonly failed: Fault | undefined } | undefined
   #whenAlone: (() => void) | undefined
 
   /** The call inside whose code runs now, if any. */
   get current(): Call | undefined {
     const current = this.#running.size === 0 ? undefined : (innermost.getStore() as Call | undefined)
     return current !== undefined && this.#running.has(current) ? current : undefined
+  }
+
+  get isEmpty(): boolean {
+    return this.#running.size === 0
   }
 
   find(id: string): Call | undefined {
@@ -42,7 +48,8 @@ export class InsideCalls<Call extends InsideCall> {
 
   /** The call's method has ended well; `answer` says so, or why what it wrote is not kept (I2). */
   answered(call: Call, answer: (failed: Fault | undefined) => void): void {
-    if (this.#hasReturned) this.#unanswered.push(answer)
+    if (this.#settled !== undefined) answer(this.#settled.failed)
+    else if (this.#hasReturned) this.#unanswered.push(answer)
     else answer(undefined)
     this.ended(call)
   }
@@ -63,6 +70,7 @@ export class InsideCalls<Call extends InsideCall> {
 
   /** The writes of the outer call are kept or, with a fault, are not. */
   settle(failed: Fault | undefined): void {
+    this.#settled = { failed }
     for (const answer of this.#unanswered.splice(0)) answer(failed)
   }
 }

@@ -7,6 +7,7 @@
  * finish and holds the rest, until `open`.
  */
 import { Fault } from '../core/fault.js'
+import { InvariantViolation } from '../core/invariant.js'
 import type { Clock } from '../core/ports/clock.js'
 
 /** One turn of the node: a call, or work of the runtime between calls. */
@@ -165,11 +166,11 @@ export class Mailbox {
     this.#running = turn
     const unfinished = this.#ran(turn)
     if (unfinished === undefined) {
-      this.#finished()
+      this.#finished(turn)
       return
     }
     const goOn = () => {
-      this.#finished()
+      this.#finished(turn)
       this.#pump()
     }
     unfinished.then(goOn, (error) => {
@@ -193,7 +194,12 @@ export class Mailbox {
     } catch {}
   }
 
-  #finished(): void {
+  #finished(turn: Turn): void {
+    // C2. The turn that runs goes on: the next one does not begin beside it.
+    if (this.#running !== turn) {
+      this.#threw(new InvariantViolation('C2: a turn ended that did not run any more'))
+      return
+    }
     this.#running = undefined
     if (this.#drained.length > 0) for (const resolve of this.#drained.splice(0)) resolve()
     if (this.#idle.length > 0) this.#checkIdle()

@@ -7,6 +7,7 @@ import type { Roles } from '../core/allow.js'
 import { isChangeover } from '../core/envelope.js'
 import { Fault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
+import { isInvariantViolation } from '../core/invariant.js'
 import type { LazySlot, NodeRecord, Slot } from '../core/nodeRecord.js'
 import type { Link, ObjectChain, Tally } from '../core/objectChain.js'
 import type { Phase } from '../core/phases.js'
@@ -81,7 +82,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
     const { journal, clock, settings } = services
     const { nodeId, service } = record
     this.state = new NodeState(nodeId, journal, this)
-    this.keeper = new RecordKeeper(record, this.state, journal)
+    this.keeper = new RecordKeeper(record, this.state, journal, () => services.history.dead)
     this.slot = new ServiceSlot(services, service, nodeId, isNew, services.registrar.startId)
     this.mailbox = new Mailbox(
       clock,
@@ -441,8 +442,9 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
     if (this.isOver) return
     // At once: a record that is written meanwhile must not be made of one that is lost, for it would name slots that are not there.
     if (this.state.isLost && !this.isUpgrading) this.keeper.reload()
-    if (this.#restart?.isRunning || this.isUpgrading) return
-    this.services.observe({ type: 'nodeFailed', nodeId: this.id, error })
+    const comesBack = this.#restart?.isRunning || this.isUpgrading
+    if (!comesBack || isInvariantViolation(error)) this.services.observe({ type: 'nodeFailed', nodeId: this.id, error })
+    if (comesBack) return
     this.#restart ??= new NodeRestart(this)
     this.#restart.begin()
   }

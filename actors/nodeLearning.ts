@@ -30,6 +30,8 @@ export interface LearningNode {
   accept(call: IncomingCall): void
   /** Something may be there to upgrade to. */
   consider(): void
+  /** The node restarts from what is on disk. */
+  crash(error: unknown): void
 }
 
 /** One for all that have nothing to wait for. */
@@ -163,7 +165,7 @@ export class NodeLearning {
   bury(): void {
     const { keeper, software, mailbox, services } = this.node
     const { dead, final } = services.history
-    void mailbox.turn(() => {
+    const buried = mailbox.turn(() => {
       const { record } = keeper
       const { generation } = record
       const oldest = Math.max(record.oldest, Math.min(dead, generation.version))
@@ -178,6 +180,7 @@ export class NodeLearning {
       software.rebuildChain()
       if (!isAll) this.#sweep()
     })
+    buried.catch((error) => this.node.crash(error))
   }
 
   #sweep(): void {

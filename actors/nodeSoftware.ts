@@ -121,7 +121,7 @@ export class NodeSoftware {
     if (object === undefined) return
     this.#object = undefined
     const { state, nodeId } = this.node
-    const ticket = state.begin('query')
+    const ticket = state.takeOver('query')
     // Beside a call that is left behind it is that one's: what that sends is dropped.
     const stopped = this.node.running === undefined ? this.#begin(undefined) : undefined
     try {

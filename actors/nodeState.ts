@@ -8,7 +8,7 @@
 import { pack, unpack } from '../core/codec.js'
 import { type Collection, collectionKeyBytesMax, type KeyRange } from '../core/collection.js'
 import { Fault } from '../core/fault.js'
-import { invariant } from '../core/invariant.js'
+import { InvariantViolation, invariant } from '../core/invariant.js'
 import type { MethodKind } from '../core/methods.js'
 import { keys, type LazySlot, type Slot } from '../core/nodeRecord.js'
 import { normal } from '../core/normal.js'
@@ -126,6 +126,11 @@ export class NodeState implements Writer {
     return this.#lost === undefined && this.journal.isCommitted(this.batch)
   }
 
+  /** Whether a batch that held this node's newest write at some time is on disk. */
+  isOnDisk(batch: BatchNumber): boolean {
+    return this.journal.isCommitted(batch)
+  }
+
   /** Calls `done` when everything that the node has written is on disk, or with the error if it is lost. */
   whenCommitted(done: (error: unknown) => void): void {
     if (this.#lost !== undefined) done(this.#lost)
@@ -141,7 +146,7 @@ export class NodeState implements Writer {
   open(slot: Slot, holder: RootHolder): void {
     const key = keys.root(this.nodeId, slot)
     const packed = this.journal.get(key)
-    invariant(packed !== undefined, `${this.nodeId}: no state in slot ${slot}`)
+    invariant(packed !== undefined, `C3: ${this.nodeId}: no state in slot ${slot}`)
     holder.state = unpack(packed) as object
     const snapshot = snapshotOf(holder.state, undefined, 'state')
     this.close(slot)
@@ -164,9 +169,18 @@ export class NodeState implements Writer {
     this.batch = 0
   }
 
+  /** C2. No call begins while another one's writes are neither kept nor dropped. */
   begin(kind: MethodKind): Ticket {
+    if (this.#running !== undefined)
+      throw new InvariantViolation(`C2: ${this.nodeId}: a ${kind} began while a ${this.#running} was running`)
     this.#running = kind
     return ++this.#ticket
+  }
+
+  /** The same for the object's `stop()`, which may have to leave a call behind: what that one writes is dropped. */
+  takeOver(kind: MethodKind): Ticket {
+    this.#running = undefined
+    return this.begin(kind)
   }
 
   /** Called before a command of this slot's holder runs. */

@@ -13,6 +13,7 @@ import { running } from '../core/schedule.js'
 import { SourcedView } from '../core/schedulingView.js'
 import type { ClassUpgrade } from '../core/upgrade.js'
 import { isConcerned } from './classRegistry.js'
+import type { BatchNumber } from './journal.js'
 import type { RunningObject } from './liveObject.js'
 import type { Mailbox } from './mailbox.js'
 import type { NodeLearning } from './nodeLearning.js'
@@ -63,6 +64,8 @@ export interface UpgradingNode {
 export class NodeUpgrade {
   /** The new generation, from `transforming` on. */
   #next: Generation | undefined
+  /** What the transform has read was written up to this batch. */
+  #transformed: BatchNumber | undefined
   /** What a failed try left is being swept. */
   #sweeping: Promise<void> = Promise.resolve()
   /** An advance was given up for a call that did not end. */
@@ -80,6 +83,15 @@ export class NodeUpgrade {
 
   /** Tells the UDB and the observers which phase begins. `stalled` survives a restart, so it goes to disk. */
   entered(phase: Phase, reason: string | null): void {
+    try {
+      this.#keep(phase, reason)
+    } finally {
+      this.tell(phase, reason)
+    }
+    invariant(!this.#lacksReason(phase, reason), this.#why(phase, reason))
+  }
+
+  #keep(phase: Phase, reason: string | null): void {
     const { keeper } = this.node
     const { record } = keeper
     const isStalled = record.upgrade?.phase === 'stalled'
@@ -87,10 +99,18 @@ export class NodeUpgrade {
     const ordered = phase === 'rejected' || (phase === 'stalled' && !isStalled) ? this.#retryOrdered : undefined
     const heeded = ordered === undefined ? record : { ...record, heededRetry: ordered }
     if (phase === 'stalled' && !isStalled)
-      keeper.write({ ...heeded, upgrade: { phase, target: this.target, reason: reason ?? '' } })
+      keeper.write({ ...heeded, upgrade: { phase, target: this.target, reason: this.#why(phase, reason) } })
     else if (phase !== 'stalled' && isStalled) keeper.write({ ...heeded, upgrade: null })
     else if (heeded.heededRetry !== record.heededRetry) keeper.write(heeded)
-    this.tell(phase, reason)
+  }
+
+  #lacksReason(phase: Phase, reason: string | null): boolean {
+    return (phase === 'stalled' || phase === 'rejected') && (reason ?? '') === ''
+  }
+
+  /** C10. Never nothing, where an operator has to know. */
+  #why(phase: Phase, reason: string | null): string {
+    return this.#lacksReason(phase, reason) ? `C10: ${this.node.id} is ${phase} without a reason` : (reason ?? '')
   }
 
   get #retryOrdered(): string | undefined {
@@ -101,7 +121,7 @@ export class NodeUpgrade {
   tell(phase: Phase, reason: string | null): void {
     const target = phase === 'current' ? null : this.target
     const tellsWhy = phase === 'stalled' || phase === 'rejected' || phase === 'fetching' || phase === 'scheduled'
-    this.node.report(phase, target, tellsWhy ? reason : null)
+    this.node.report(phase, target, tellsWhy ? this.#why(phase, reason) || null : null)
   }
 
   /** Whether the upgrade has been undone meanwhile. */
@@ -317,6 +337,7 @@ export class NodeUpgrade {
         return isOver || node.isStopped
       },
     }
+    this.#transformed = node.state.batch
     const running = runTransform(
       node.id,
       node.keeper.record.generation,
@@ -360,6 +381,7 @@ export class NodeUpgrade {
     const next = this.#next
     invariant(next !== undefined, 'flipping without a new generation')
     const { mailbox } = node
+    invariant(node.state.batch === this.#transformed, `C7: ${node.id} was written to after its transform had read it`)
     // What is written from here on would be seen before the flip, and not after it.
     invariant(!mailbox.isOpen && mailbox.running === undefined, 'C11: a call runs beside the flip')
     await node.keeper.commit({

@@ -1,9 +1,14 @@
 /**
  * What a node knows about itself across restarts, in memory and on disk. In memory it may be ahead of the disk by what the batch being
  * filled holds; what is lost there is learned again.
+ *
+ * C3. The pointer to the object's state moves by a commit of its own, and is on disk then.
+ * C8. The oldest version that is answered moves past dead versions only.
  */
 import { pack, unpack } from '../core/codec.js'
 import type { Replier } from '../core/envelope.js'
+import type { Version } from '../core/ids.js'
+import { invariant } from '../core/invariant.js'
 import { checkRecord, type Generation, keys, type LazySlot, type NodeRecord, type Slot } from '../core/nodeRecord.js'
 import type { ClassRegistry } from './classRegistry.js'
 import type { Journal } from './journal.js'
@@ -19,6 +24,8 @@ export class RecordKeeper {
     record: NodeRecord,
     private readonly state: NodeState,
     private readonly journal: Journal,
+    /** Versions older than this one are dead. */
+    private readonly dead: () => Version,
   ) {
     this.#record = record
     this.#replier = replierOf(record)
@@ -45,13 +52,27 @@ export class RecordKeeper {
 
   /** Adds the record to the batch being filled: it is written with whatever else this turn writes. */
   write(record: NodeRecord): void {
+    const { nodeId, oldest, generation } = record
+    const { oldest: before, generation: current } = this.#record
+    invariant(
+      generation.object === current.object,
+      `C3: ${nodeId}: slot ${current.object} is left for ${generation.object} without a commit`,
+    )
+    invariant(oldest <= before || oldest <= this.dead(), `C8: ${nodeId}: version ${oldest - 1} is dropped, and not dead`)
     this.#adopt(record)
     this.state.write(keys.record(record.nodeId), pack(record, 'record'))
   }
 
   /** One commit of its own: afterwards the node is what the record says, before it what it was. */
   async commit(record: NodeRecord): Promise<void> {
-    await this.journal.commit([[keys.record(record.nodeId), pack(record, 'record')]])
+    const key = keys.record(record.nodeId)
+    const packed = pack(record, 'record')
+    await this.journal.commit([[key, packed]])
+    const onDisk = this.journal.get(key)
+    invariant(
+      onDisk !== undefined && Buffer.compare(onDisk, packed) === 0,
+      `C3: ${record.nodeId}: its record is not what was committed`,
+    )
     this.#adopt(record)
   }
 

@@ -28,6 +28,8 @@ export interface PassedNode {
   readonly isStopped: boolean
   readonly phase: Phase
   report(phase: Phase, target: null, reason: string | null): void
+  /** The node restarts from what is on disk. */
+  crash(error: unknown): void
 }
 
 /** How far a node has come; null: it has nothing left to make. */
@@ -107,7 +109,10 @@ export class RecordPass implements Passing {
       // An empty collection was work too.
       return Math.max(1, passed)
     } catch (error) {
-      if (!isFault(error)) throw error
+      if (!isFault(error)) {
+        node.crash(error)
+        return 0
+      }
       const { clock, random, settings } = node.services
       this.#notBeforeMs =
         clock.monotonicMs() + backoffMs(this.#failures++, settings.backoffMs, settings.backoffMsMax, random.next())

@@ -7,6 +7,7 @@
 import type { CallerInfo } from '../core/callerInfo.js'
 import { kinds } from '../core/envelope.js'
 import type { Version } from '../core/ids.js'
+import { InvariantViolation } from '../core/invariant.js'
 import type { MethodKind } from '../core/methods.js'
 import { describeClass, type NodeClass } from '../core/nodeObject.js'
 import { subjectsOf } from '../core/subjects.js'
@@ -38,6 +39,9 @@ export interface LabelledNode {
   readonly running: RunningCall | undefined
   /** Another host has it: nothing that it sends leaves any more. */
   readonly isElsewhere: boolean
+  readonly nodeId: string
+  /** A broken invariant: the node restarts. */
+  crash(error: unknown): void
 }
 
 export class UpgradeLayer {
@@ -146,14 +150,27 @@ export class UpgradeLayer {
 
   /** Runs `leave` when everything that the node has written so far is on disk; never if that is lost. */
   afterCommit(leave: () => void): void {
-    this.node.state.whenCommitted((error) => {
+    this.#whenCommitted((error) => {
       if (error === undefined && !this.node.isElsewhere) leave()
     })
   }
 
   #settled(): Promise<void> {
-    return new Promise((resolve, reject) =>
-      this.node.state.whenCommitted((error) => (error === undefined ? resolve() : reject(error))),
-    )
+    return new Promise((resolve, reject) => this.#whenCommitted((error) => (error === undefined ? resolve() : reject(error))))
+  }
+
+  /** C12, once more where it leaves. */
+  #whenCommitted(leave: (error: unknown) => void): void {
+    const { state, nodeId } = this.node
+    const seen = state.batch
+    state.whenCommitted((error) => {
+      if (error !== undefined || state.isOnDisk(seen)) {
+        leave(error)
+        return
+      }
+      const early = new InvariantViolation(`C12: ${nodeId} would send something before what it has written is on disk`)
+      this.node.crash(early)
+      leave(early)
+    })
   }
 }

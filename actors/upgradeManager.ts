@@ -4,6 +4,7 @@
  */
 import { type Actor, createActor, fromPromise } from 'xstate'
 import type { Version } from '../core/ids.js'
+import { isInvariantViolation } from '../core/invariant.js'
 import type { Phase } from '../core/phases.js'
 import { actingKey, type EffectInput, type ResumePoint, upgradeStatechart } from '../core/upgradeStatechart.js'
 import { isConcerned } from './classRegistry.js'
@@ -16,18 +17,28 @@ type UpgradeActor = Actor<typeof statechart>
 interface Acting {
   readonly upgrade: NodeUpgrade
   pause(failures: number): number
+  /** What nobody foresaw is told of, and restarts the node if an invariant is broken. The upgrade goes on to its end (C10). */
+  failed(error: unknown): void
 }
 
 const actingOf = (of: { readonly [actingKey]?: unknown }) => of[actingKey] as Acting
 
-const effect = (run: (upgrade: NodeUpgrade, input: EffectInput, signal: AbortSignal) => Promise<void>) =>
-  fromPromise<void, EffectInput>(({ input, signal }) => run(actingOf(input).upgrade, input, signal))
+const effect = <Done = void>(run: (upgrade: NodeUpgrade, input: EffectInput, signal: AbortSignal) => Promise<Done>) =>
+  fromPromise<Done, EffectInput>(async ({ input, signal }) => {
+    const { upgrade, failed } = actingOf(input)
+    try {
+      return await run(upgrade, input, signal)
+    } catch (error) {
+      if (isInvariantViolation(error)) failed(error)
+      throw error
+    }
+  })
 
 /** Made once for all upgrades of all nodes. */
 const statechart = upgradeStatechart.provide({
   actors: {
     fetch: effect((upgrade) => upgrade.fetch()),
-    verify: fromPromise<{ readonly concerned: boolean }, EffectInput>(({ input }) => actingOf(input).upgrade.verify()),
+    verify: effect((upgrade) => upgrade.verify()),
     advance: effect((upgrade) => upgrade.advance()),
     skip: effect((upgrade) => upgrade.skip()),
     awaitRetry: effect((upgrade, _, signal) => upgrade.awaitRetry(signal)),
@@ -42,7 +53,15 @@ const statechart = upgradeStatechart.provide({
     returnToOld: effect((upgrade) => upgrade.returnToOld()),
   },
   actions: {
-    entered: ({ context }, { phase }: { readonly phase: Phase }) => actingOf(context).upgrade.entered(phase, context.reason),
+    entered: ({ context }, { phase }: { readonly phase: Phase }) => {
+      const { upgrade, failed } = actingOf(context)
+      try {
+        upgrade.entered(phase, context.reason)
+      } catch (error) {
+        // The chart would end here, and the upgrade with it (C10).
+        failed(error)
+      }
+    },
   },
   guards: { isUndone: ({ context }) => actingOf(context).upgrade.isUndone },
   delays: {
@@ -76,7 +95,7 @@ export class UpgradeManager {
     else if (upgrade.phase === 'recovering') this.#begin('recovering', null, upgrade.startsFailed)
     // It stalled for a call that ended with the host.
     else if (!this.#isConcerned(upgrade.target)) this.#begin('beginning', null, 0)
-    else this.#begin('stalled', upgrade.reason, 0)
+    else this.#begin('stalled', upgrade.reason || 'the reason was not kept', 0)
   }
 
   #isConcerned(target: Version): boolean {
@@ -113,9 +132,13 @@ export class UpgradeManager {
     const target = resume === 'recovering' ? generation.version : generation.version + 1
     const upgrade = new NodeUpgrade(node, target)
     const { random, settings, clock } = node.services
+    const failed = (error: unknown) => {
+      if (isInvariantViolation(error)) node.crash(error)
+      else node.services.observe({ type: 'warning', message: `${node.id}: its phase could not be told`, error })
+    }
     const pause = (failures: number) => backoffMs(failures, settings.backoffMs, settings.backoffMsMax, random.next())
     const actor = createActor(statechart, {
-      input: { target, resume, reason, startsFailed, [actingKey]: { upgrade, pause } satisfies Acting },
+      input: { target, resume, reason, startsFailed, [actingKey]: { upgrade, pause, failed } satisfies Acting },
       clock: {
         setTimeout: (action: (...args: any[]) => void, ms: number) => clock.after(ms, action),
         clearTimeout: (cancel: () => void) => cancel?.(),

@@ -193,7 +193,7 @@ export function reasonOf(thrown: unknown): string {
   try {
     if (isFault(thrown)) code = `${String(thrown.code)}: `
   } catch {}
-  return shortened(code + thrownText(thrown), reasonLengthMax)
+  return shortened(code + (thrownText(thrown) || 'an error without a message'), reasonLengthMax)
 }
 
 const shortMessageLengthMax = 1_000

@@ -21,6 +21,7 @@
  * The chart decides; it names its effects, and `actors/` provides them. It is resumed from the node's own record, not from a snapshot.
  */
 import { assign, fromPromise, setup } from 'xstate'
+import { ending } from './endingStatechart.js'
 import { isFault, reasonOf } from './fault.js'
 import type { Version } from './ids.js'
 import { InvariantViolation } from './invariant.js'
@@ -115,7 +116,7 @@ const retried = {
   onError: {},
 } as const
 
-export const upgradeStatechart = setup({
+const chart = setup({
   types: {
     context: {} as UpgradeContext,
     input: {} as UpgradeInput,
@@ -325,3 +326,5 @@ export const upgradeStatechart = setup({
     },
   },
 })
+
+export const upgradeStatechart = ending(chart, ['stalled', 'rejected'])

@@ -5,6 +5,7 @@
  * digest of the one before, and is signed by one of those whom the ones before it trust. Hosts, upgrade servers and natsctl all ask here.
  */
 import { Fault } from './fault.js'
+import { invariant } from './invariant.js'
 import { decodeManifest, digestOf, type Manifest, type SignedManifest } from './manifest.js'
 import type { Signatures } from './ports/signatures.js'
 import type { Head } from './ports/upgradeDatabase.js'
@@ -24,6 +25,8 @@ export interface Verified {
 export class VerifiedHistory {
   readonly #entries: Verified[] = []
   readonly #manifests: Manifest[] = []
+  /** What `check` has answered. */
+  readonly #checked = new WeakSet<Verified>()
 
   /** @param trust who is trusted at version 0; undefined: nobody has to sign, until an upgrade says who does */
   constructor(
@@ -68,11 +71,20 @@ export class VerifiedHistory {
     checkSigned(this.signatures, 'manifest', signed, what, manifest.upgrader, this.trusted)
     if (!(manifest.upgraders ?? []).every((key) => this.signatures.isUpgraderKey(key)))
       throw new Fault('upgrade.invalid', `${what}: upgraders has an entry that is not the public key of an upgrader`)
-    return { manifest, digest: digestOf(signed.bytes), signed } as Verified
+    const verified = { manifest, digest: digestOf(signed.bytes), signed } as Verified
+    this.#checked.add(verified)
+    return verified
   }
 
   /** Adds what `check` has just answered. */
   append(verified: Verified): void {
+    const { version, digest } = this.head
+    const { manifest } = verified
+    invariant(this.#checked.has(verified), `C9: the manifest of version ${manifest.version} was not checked by this history`)
+    invariant(
+      manifest.version === version + 1 && manifest.previous === digest,
+      `C9: the manifest of version ${manifest.version} does not follow version ${version} any more`,
+    )
     this.#entries.push(verified)
     this.#manifests.push(verified.manifest)
   }
