@@ -109,6 +109,7 @@ export {
 export type { SnapshotSeen, StatechartEvent } from './core/statechartEvent.js'
 export { isTableKey, isTableValue, type TableEntries, tableKeyLengthMax, tableValueBytesMax } from './core/tables.js'
 export { quantileMs } from './core/timeBuckets.js'
+export { upgradersMax } from './core/trust.js'
 export { takesBack, undoneBy } from './core/undo.js'
 export { defineUpgrade, type Upgrade, upgradeClass } from './core/upgrade.js'
 

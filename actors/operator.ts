@@ -67,6 +67,25 @@ export class Operator {
     return this.#install(options, async () => ({ ...manifest, undoes: null }))
   }
 
+  /**
+   * Installs what was signed elsewhere, as the version for which it was signed, and returns that version. Throws `upgrade.*` if the upgrade
+   * server refuses it: `upgrade.conflict` if another version comes next.
+   */
+  async publishSigned(bundle: Uint8Array, signed: SignedManifest): Promise<Version> {
+    const { version, bundle: named, system } = decodeManifest(signed.bytes)
+    if (system !== this.settings.system)
+      throw new Fault('upgrade.invalid', `the upgrade is signed for system ${system}, this is ${this.settings.system}`)
+    await this.server.putBundle(named.digest, bundle)
+    try {
+      await this.server.install(signed)
+    } catch (error) {
+      if (!isFault(error) || error.code !== 'upgrade.conflict') throw error
+      // The answer was lost, and others have gone on from there.
+      if (!(await this.#isInstalled(version, digestOf(signed.bytes)))) throw error
+    }
+    return version
+  }
+
   /** Holds a built upgrade against the running system as the upgrade server will. Throws `upgrade.invalid` if it would refuse it. */
   async check({ manifest }: BuiltUpgrade): Promise<void> {
     const history = await this.history()

@@ -37,7 +37,7 @@ export function addHistory(program: Program): void {
 
 async function show(flags: HistoryFlags): Promise<ExitCode> {
   if (flags.verify !== true && flags.head !== undefined) throw usageFailure('--head goes with --verify')
-  const history = flags.file === undefined ? await stored(flags) : await exported(flags.file, flags)
+  const history = flags.file === undefined ? await stored(flags) : await exportedHistory(flags.file, flags)
   return flags.verify === true ? verify(history, flags) : list(history, flags)
 }
 
@@ -57,7 +57,8 @@ function stored(flags: GlobalFlags): Promise<Found> {
   })
 }
 
-async function exported(file: string, flags: GlobalFlags): Promise<Found> {
+/** What is in a file that `history export` wrote. */
+export async function exportedHistory(file: string, flags: GlobalFlags): Promise<Found> {
   const { system } = flags
   let bytes: Uint8Array
   try {

@@ -2,7 +2,7 @@
  * The history of a system, as far as it can be believed. Manifests come from Redis or from an upgrade server, and whoever may write there writes
  * what he likes: they are read to be shown, and what is not verified is said to be so. To be run, code needs more (`runnable.ts`).
  */
-import { decodeManifest, type Manifest, type Operator, type SignedManifest, type Version } from 'theseus'
+import { decodeManifest, digestOf, type Manifest, type Operator, type SignedManifest, type Version } from 'theseus'
 import { type HistoryVerdict, verifyHistory } from 'theseus/nkeys'
 import { exitCodes, Failure, usageFailure } from './exitCodes.js'
 import type { Column } from './forms.js'
@@ -14,6 +14,8 @@ type VerifiedHistory = HistoryVerdict['history']
 export interface KnownHistory {
   /** Of versions 1, 2, …, verified or not. */
   readonly manifests: readonly Manifest[]
+  /** Of the newest of them; null where there is none. */
+  readonly digest: string | null
   /** How many of them are verified, from version 1 on. */
   readonly verified: number
   /** Why not all are, in one line; undefined when they are. */
@@ -37,14 +39,16 @@ export function knownHistory(
   head?: ClaimedHead,
 ): KnownHistory {
   const manifests = signed.map(({ bytes }) => decodeManifest(bytes))
+  const digest = signed.length === 0 ? null : digestOf(signed.at(-1)!.bytes)
   const nothing = signed.length === 0 && (head === undefined || head.version === 0)
-  if (trust === undefined && !nothing) return unverified(system, manifests)
+  if (trust === undefined && !nothing) return unverified(system, manifests, digest)
   const verdict = verifyHistory(system, trust === 'nobody' ? undefined : trust, signed)
   const verified = verdict.holds.length
   const why = verdict.fault === undefined ? headFault(verdict, head) : `${verdict.fault.code}: ${verdict.fault.message}`
   const doubt = why === undefined ? undefined : oneLine(`${unverifiedVersions(verified, manifests.length, system)}: ${why}`)
   return {
     manifests,
+    digest,
     verified,
     doubt,
     needed(what) {
@@ -54,9 +58,10 @@ export function knownHistory(
   }
 }
 
-function unverified(system: string, manifests: readonly Manifest[]): KnownHistory {
+function unverified(system: string, manifests: readonly Manifest[], digest: string | null): KnownHistory {
   return {
     manifests,
+    digest,
     verified: 0,
     doubt: `${unverifiedVersions(0, manifests.length, system)}: no upgraders are named; ${howToTrust}`,
     needed(what) {

@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { type BuiltUpgrade, digestOf, type Operator, type Upgrade } from 'theseus'
 import type { Verified } from 'theseus/nkeys'
 import { exitCodes, Failure } from './exitCodes.js'
+import { refuseSeeds } from './upgraderSeed.js'
 
 declare const isRunnable: unique symbol
 
@@ -48,6 +49,7 @@ function runnable(digest: string, bytes: Uint8Array, of: string): RunnableBundle
 
 /** Loads bundles, and leaves no files behind. */
 export async function withBundles<T>(use: (load: (bundle: RunnableBundle) => Promise<Upgrade>) => Promise<T>): Promise<T> {
+  refuseSeeds('the upgrade’s code')
   const { bundleRepository } = await import('theseus/bundles')
   const cache = await mkdtemp(join(tmpdir(), 'theseus-load-'))
   try {

@@ -8,6 +8,7 @@ import type { LogForm } from './hostMessages.js'
 import { jsonLines, LocalSystem, textLines } from './localSystem.js'
 import { systemInEnvironment } from './target.js'
 import { readUpConfig } from './upConfig.js'
+import { refuseSeeds } from './upgraderSeed.js'
 
 interface UpFlags extends GlobalFlags {
   readonly config: string
@@ -22,7 +23,7 @@ export function addUp(program: Program): void {
     .addOption(new Option('--log <form>', 'what is told on stderr, and how').choices(['text', 'json']).default('text'))
     .action(
       program.action((_: unknown, command: Command) => {
-        for (const flag of ['nats', 'redis', 'context'] as const) {
+        for (const flag of ['nats', 'redis', 'context', 'trust'] as const) {
           if (command.optsWithGlobals<UpFlags>()[flag] !== undefined)
             throw usageFailure(
               flag === 'context'
@@ -37,6 +38,7 @@ export function addUp(program: Program): void {
 }
 
 async function up(flags: UpFlags): Promise<ExitCode> {
+  refuseSeeds('the code of hosts')
   const config = await readUpConfig(flags.config, flags.system ?? systemInEnvironment())
   const system = new LocalSystem(config, flags.output === 'json' ? jsonLines : textLines, flags.log)
   let inAHurry = false

@@ -1,20 +1,23 @@
 /** `natsctl upgrade`: from a module to an installed version. The way of an upgrade begins here (DESIGN §2, "An upgrade"). */
-import { rename, rm, writeFile } from 'node:fs/promises'
 import { basename, extname } from 'node:path'
 import type { Command } from 'commander'
-import type { BuiltUpgrade, Manifest, ManifestDraft, Operator, Version } from 'theseus'
+import { isFault, type Manifest, type ManifestDraft, type Operator, type PublishOptions, type Version } from 'theseus'
 import type { Program } from './commands.js'
 import { asking, withOperator } from './connection.js'
-import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
+import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
 import { type Column, hasForms, show, showList } from './forms.js'
 import { askHistory, knownHistory, tellDoubt, verifiedColumn } from './knownHistory.js'
 import { ifDry, isOrder, type OrderFlags } from './orders.js'
 import { count, note, oneLine, print, printTable } from './output.js'
+import { type SignedUpgrade, toInstall } from './signedUpgrade.js'
 import { addDiff } from './upgradeDiff.js'
+import type { UpgradeFile } from './upgradeFile.js'
 import { addPlan } from './upgradePlan.js'
 import { type KeyFlags, keyFlag, signerOf } from './upgraderSeed.js'
+import { addSign, signatureLines, signaturesJson } from './upgradeSign.js'
 import { buildModule, readUpgradeFile } from './upgradeSource.js'
+import { writeWhole } from './wholeFile.js'
 
 interface BuildFlags extends GlobalFlags {
   readonly check?: true
@@ -46,9 +49,10 @@ export function addUpgrade(program: Program): void {
     .action(program.action((file: string, _: unknown, command: Command) => verify(file, command.optsWithGlobals())))
   addDiff(upgrade, program)
   addPlan(upgrade, program)
+  addSign(upgrade, program)
   const publishing = upgrade
     .command('publish')
-    .description('sign an upgrade, and install it as the next version')
+    .description('install an upgrade as the next version; one that is not signed already is signed')
     .argument('<file>', 'a file that "upgrade build" made')
     .option('--reason <text>', 'why; kept in the history')
     .option(...keyFlag)
@@ -67,48 +71,49 @@ async function build(source: string, flags: BuildFlags): Promise<ExitCode> {
   const built = await buildModule(source)
   if (flags.check === true) await withOperator(flags, (operator, system) => asking(system, operator.check(built)))
   const file = flags.out ?? `${basename(source, extname(source))}.upgrade`
-  await write(file, encodeUpgradeFile(built))
+  await writeWhole(file, encodeUpgradeFile(built))
   const { manifest } = built
   showFile(flags, file, manifest, oneLine(manifest.title))
   return exitCodes.done
 }
 
-/** Whole or not at all: half an upgrade file would be published by nobody, but believed by a build that looks at dates. */
-async function write(file: string, bytes: Uint8Array): Promise<void> {
-  const temporary = `${file}.${process.pid}.new`
-  try {
-    await writeFile(temporary, bytes)
-    await rename(temporary, file)
-  } catch (error) {
-    await rm(temporary, { force: true })
-    throw new Failure(exitCodes.error, `error: can't write ${file}: ${(error as Error).message}`, { cause: error })
-  }
-}
-
-/** What is signed is made when it is published, for it binds the version and the manifest before; what can be wrong in the file is told here. */
+/** Whether those who signed are trusted is for the history: `publish` and the upgrade server check it. */
 async function verify(file: string, { digest, output }: VerifyFlags): Promise<ExitCode> {
-  const { manifest } = await readUpgradeFile(file)
+  const { manifest, signed } = await readUpgradeFile(file)
   if (digest !== undefined && digest !== manifest.bundle.digest)
     throw new Failure(exitCodes.error, `upgrade.digest: ${file}: its bundle has the digest ${manifest.bundle.digest}`)
-  showFile({ output }, file, manifest, `${oneLine(manifest.title)}: whole`)
+  showFile({ output }, file, manifest, `${oneLine(manifest.title)}: whole`, signed)
   return exitCodes.done
 }
 
-function showFile({ output }: Pick<GlobalFlags, 'output'>, file: string, manifest: ManifestDraft, what: string): void {
+function showFile(
+  { output }: Pick<GlobalFlags, 'output'>,
+  file: string,
+  manifest: ManifestDraft,
+  what: string,
+  signed: SignedUpgrade | null = null,
+): void {
   const { title, bundle } = manifest
   show(output, {
     table: () => {
       print(`${file}: ${what}`)
       print(`digest ${bundle.digest}, ${bundle.bytes} bytes`)
+      for (const line of signed === null ? [] : signatureLines(signed)) print(line)
       printClassUpgrades(manifest)
     },
-    document: () => ({ file, title, digest: bundle.digest, bytes: bundle.bytes, ...changes(manifest) }),
+    document: () => ({
+      ...{ file, title, digest: bundle.digest, bytes: bundle.bytes, ...changes(manifest) },
+      ...(signed === null ? {} : signaturesJson(signed)),
+    }),
   })
 }
 
 async function publish(file: string, flags: PublishFlags): Promise<ExitCode> {
   const built = await readUpgradeFile(file)
-  const upgrader = await signerOf(flags)
+  const { signed } = built
+  if (signed !== null && (flags.key !== undefined || flags.reason !== undefined))
+    throw usageFailure(`${file} is signed already, with its reason: publish it without --key and --reason`)
+  const upgrader = signed === null ? await signerOf(flags) : undefined
   return withOperator(
     flags,
     async (operator, system, trust) => {
@@ -122,7 +127,7 @@ async function publish(file: string, flags: PublishFlags): Promise<ExitCode> {
       }
       const options = flags.reason === undefined ? {} : { reason: flags.reason }
       const isDry = flags.dryRun === true
-      const version = await asking(system, isDry ? wouldBe(operator, built) : operator.publish(built, options))
+      const version = await asking(system, isDry ? wouldBe(operator, file, built) : install(operator, file, built, options))
       const { manifest } = built
       const nodesOf = (service: string): number => rows.filter((row) => row.service === service).length
       show(flags.output, {
@@ -167,10 +172,33 @@ export function beginningAnew(
   return `${classes} begins anew: what was written through version ${undone.version}, which is undone, is not in it; ${way}`
 }
 
+/** As it was signed, or signed now. */
+async function install(
+  operator: Operator,
+  file: string,
+  { signed, ...built }: UpgradeFile,
+  options: PublishOptions,
+): Promise<Version> {
+  if (signed === null) return operator.publish(built, options)
+  try {
+    return await operator.publishSigned(built.bundle, toInstall(signed))
+  } catch (error) {
+    if (!isFault(error) || error.code !== 'upgrade.conflict') throw error
+    throw isLate(file, signed, error)
+  }
+}
+
+function isLate(file: string, { manifest }: SignedUpgrade, cause?: unknown): Failure {
+  const message = `upgrade.conflict: ${file} is signed for version ${manifest.version}, and another version comes next: "natsctl upgrade sign ${file} --anew"`
+  return new Failure(exitCodes.error, oneLine(message), { cause })
+}
+
 /** The version that it would become, if the upgrade server would take it. */
-async function wouldBe(operator: Operator, built: BuiltUpgrade): Promise<Version> {
+async function wouldBe(operator: Operator, file: string, { signed, ...built }: UpgradeFile): Promise<Version> {
   await operator.check(built)
-  return (await operator.history()).length + 1
+  const version = (await operator.history()).length + 1
+  if (signed === null || signed.manifest.version === version) return version
+  throw isLate(file, signed)
 }
 
 function list(flags: GlobalFlags): Promise<ExitCode> {

@@ -1,6 +1,6 @@
 /**
  * The `.upgrade` file: what a build leaves and `publish` takes. One MessagePack array in standard types: the format number 1, the
- * manifest draft as JSON text, the bundle's bytes.
+ * manifest draft as JSON text, the bundle's bytes; and where it is signed, the signatures (`signedUpgrade.ts`), which release 0.1.0 passes over.
  */
 import { Packr, Unpackr } from 'msgpackr'
 import {
@@ -12,31 +12,38 @@ import {
   type Manifest,
   type ManifestDraft,
   manifestBytesMax,
+  upgradersMax,
 } from 'theseus'
+import { readSignatures, type SignedUpgrade, signaturesIn } from './signedUpgrade.js'
 import type { BuiltUpgrade } from './upgradeBuild.js'
 
 export const upgradeFileFormat = 1
 /** The array's head, and the heads of what is in it, take less than the rest. */
-export const upgradeFileBytesMax = bundleBytesMax + manifestBytesMax + 64
+export const upgradeFileBytesMax = bundleBytesMax + 2 * manifestBytesMax + upgradersMax * 256 + 64
 
 const standard = { useRecords: false, variableMapSize: true, copyBuffers: true } as const
 
-export function encodeUpgradeFile(built: BuiltUpgrade): Uint8Array {
-  return new Uint8Array(new Packr(standard).pack([upgradeFileFormat, JSON.stringify(built.manifest), built.bundle]))
+export interface UpgradeFile extends BuiltUpgrade {
+  readonly signed: SignedUpgrade | null
 }
 
-/** Throws `upgrade.invalid` for anything that `encodeUpgradeFile` did not make. */
-export function decodeUpgradeFile(bytes: Uint8Array): BuiltUpgrade {
+export function encodeUpgradeFile({ manifest, bundle }: BuiltUpgrade, signed: SignedUpgrade | null = null): Uint8Array {
+  const signatures = signed === null ? [] : [signaturesIn(signed)]
+  return new Uint8Array(new Packr(standard).pack([upgradeFileFormat, JSON.stringify(manifest), bundle, ...signatures]))
+}
+
+/** Throws `upgrade.invalid` for anything that `encodeUpgradeFile` did not make, and `upgrade.signature` for a signature that is none. */
+export function decodeUpgradeFile(bytes: Uint8Array): UpgradeFile {
   if (bytes.length > upgradeFileBytesMax)
     throw invalid(`it has ${bytes.length} bytes; at most ${upgradeFileBytesMax} are accepted`)
-  const [format, text, bundle] = arrayOf(bytes)
+  const [format, text, bundle, signatures] = arrayOf(bytes)
   if (format !== upgradeFileFormat) throw invalid(`its format is ${String(format)}; this Theseus reads ${upgradeFileFormat}`)
   if (typeof text !== 'string' || !(bundle instanceof Uint8Array)) throw invalid('it is not [format, manifest, bundle]')
   const manifest = draftOf(text)
   if (manifest.bundle.bytes !== bundle.length || manifest.bundle.digest !== digestOf(bundle)) {
     throw invalid('its bundle is not the one that its manifest names: build it again')
   }
-  return { manifest, bundle }
+  return { manifest, bundle, signed: signatures === undefined ? null : readSignatures(signatures, manifest) }
 }
 
 function arrayOf(bytes: Uint8Array): readonly unknown[] {

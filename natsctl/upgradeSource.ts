@@ -6,6 +6,8 @@ import { type BuiltUpgrade, draftManifest, isFault, type Upgrade } from 'theseus
 import { exitCodes, Failure } from './exitCodes.js'
 import { oneLine } from './output.js'
 import { ownBundle, withBundles } from './runnable.js'
+import type { UpgradeFile } from './upgradeFile.js'
+import { refuseSeeds } from './upgraderSeed.js'
 
 /** An upgrade with its code, in this process. */
 export interface LoadedUpgrade {
@@ -28,7 +30,9 @@ export async function loadUpgrade(source: string): Promise<LoadedUpgrade> {
   return { built, upgrade }
 }
 
+/** Runs the module. */
 export async function buildModule(source: string): Promise<BuiltUpgrade> {
+  refuseSeeds('the upgrade’s module')
   // Loaded here only: a bundler is much to load for listing nodes.
   const { buildUpgrade } = await import('./upgradeBuild.js')
   return buildUpgrade(source).catch((error: unknown) => {
@@ -38,7 +42,7 @@ export async function buildModule(source: string): Promise<BuiltUpgrade> {
   })
 }
 
-export async function readUpgradeFile(file: string): Promise<BuiltUpgrade> {
+export async function readUpgradeFile(file: string): Promise<UpgradeFile> {
   const { decodeUpgradeFile } = await import('./upgradeFile.js')
   let bytes: Uint8Array
   try {

@@ -19,10 +19,22 @@ const seedFileBytesMax = 1024
 
 let hidden: string | undefined
 
-/** Takes the seed out of the environment: the compiler, an upgrade's module and the hosts of `up` must not inherit it. */
+/** Takes the seed out of the environment: nothing that natsctl starts is to inherit it. */
 export function hideSeed(): void {
   hidden = process.env.THESEUS_UPGRADER_SEED || undefined
   delete process.env.THESEUS_UPGRADER_SEED
+}
+
+/**
+ * Before code of a user's is run in this process or in one that it starts: such code can read this process's memory, the environment with which
+ * it was started, and every file of its user. So a process that runs such code has no seed, nor is told where one is.
+ */
+export function refuseSeeds(what: string): void {
+  const named = hidden === undefined ? 'THESEUS_UPGRADER_SEED_FILE' : 'THESEUS_UPGRADER_SEED'
+  if (hidden === undefined && !process.env.THESEUS_UPGRADER_SEED_FILE) return
+  throw usageFailure(
+    `${what} would run here, and could read the seed that ${named} gives: unset it, and sign what was built with "natsctl upgrade sign"`,
+  )
 }
 
 /** Who signs: `--key`, or THESEUS_UPGRADER_SEED_FILE, or THESEUS_UPGRADER_SEED; undefined when none is given. */

@@ -112,16 +112,6 @@ test('a seed in any wrong place is neither used nor repeated, not even for debug
   }
 })
 
-test('what a command starts and runs does not inherit the seed', async (t) => {
-  const cwd = newDirectory(t)
-  writeFileSync(join(cwd, 'package.json'), '{ "type": "module" }')
-  writeFileSync(join(cwd, 'upgrade.js'), `process.stderr.write(\`inherited \${process.env.THESEUS_UPGRADER_SEED}\\n\`)\n`)
-  const { seed } = newKey()
-  const ended = await natsctl(t, ['upgrade', 'build', 'upgrade.js'], { cwd, env: { THESEUS_UPGRADER_SEED: seed } })
-  t.regex(ended.stderr, /inherited undefined/)
-  hides(t, seed, ended)
-})
-
 test('an upgrade file is verified offline: its form, its bundle, and the digest that was expected', async (t) => {
   const cwd = newDirectory(t)
   const bundle = new TextEncoder().encode('export default 1')

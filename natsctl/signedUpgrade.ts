@@ -1,0 +1,102 @@
+/**
+ * The signatures of an upgrade file: the manifest that the upgrade is to be, with the version, the manifest before it and everything else that a
+ * signature binds, and one signature over its bytes for each key. Whoever adds one signs the same bytes.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import {
+  decodeManifest,
+  encodeManifest,
+  Fault,
+  type Manifest,
+  type ManifestDraft,
+  type SignedManifest,
+  type Signer,
+  upgradersMax,
+  type Version,
+} from 'theseus'
+import { isSignedBy, signatureOver } from 'theseus/nkeys'
+
+export interface SignedUpgrade {
+  readonly manifest: Manifest
+  /** The manifest as it was signed. */
+  readonly bytes: Uint8Array
+  /** By public key, in the order in which they were added. */
+  readonly signatures: ReadonlyMap<string, Uint8Array>
+}
+
+/** The place in a history for which an upgrade is signed. */
+export interface Place {
+  readonly system: string
+  readonly version: Version
+  /** The digest of the manifest before it; null for version 1. */
+  readonly previous: string | null
+}
+
+/** The first signature: it says for which place, and why. */
+export function signedFor(
+  draft: ManifestDraft,
+  { system, version, previous }: Place,
+  about: { readonly reason: string | null; readonly createdAt: string },
+  signer: Signer,
+): SignedUpgrade {
+  const manifest: Manifest = {
+    ...{ ...draft, system, version, previous, ...about },
+    ...{ undoes: null, upgrader: signer.publicKey, upgraders: null },
+  }
+  const bytes = encodeManifest(manifest)
+  return { manifest, bytes, signatures: new Map([[signer.publicKey, signatureOver('manifest', bytes, signer)]]) }
+}
+
+/** One more, over the same bytes. The same key twice is one signature. */
+export function withSignature(signed: SignedUpgrade, signer: Signer): SignedUpgrade {
+  if (!signed.signatures.has(signer.publicKey) && signed.signatures.size >= upgradersMax)
+    throw new Fault('upgrade.invalid', `the upgrade has ${upgradersMax} signatures already, the most there can be`)
+  const signature = signatureOver('manifest', signed.bytes, signer)
+  return { ...signed, signatures: new Map([...signed.signatures, [signer.publicKey, signature]]) }
+}
+
+/** As it is installed: with the signature of the upgrader whom the manifest names. */
+export function toInstall({ manifest, bytes, signatures }: SignedUpgrade): SignedManifest {
+  return { bytes, signature: signatures.get(manifest.upgrader!)! }
+}
+
+/** As a file has it: the manifest's bytes, and a list of keys and signatures. */
+export function signaturesIn({
+  bytes,
+  signatures,
+}: SignedUpgrade): readonly [Uint8Array, readonly (readonly [string, Uint8Array])[]] {
+  return [bytes, [...signatures]]
+}
+
+/**
+ * What a file has. Throws `upgrade.invalid` for what `signaturesIn` did not make or what is of another upgrade than the file's, and
+ * `upgrade.signature` for a signature that is none.
+ */
+export function readSignatures(value: unknown, draft: ManifestDraft): SignedUpgrade {
+  const [bytes, pairs] = Array.isArray(value) ? value : []
+  if (!(bytes instanceof Uint8Array) || !Array.isArray(pairs) || pairs.length === 0 || pairs.length > upgradersMax)
+    throw new Fault('upgrade.invalid', 'its signatures are not [manifest, [[key, signature], …]]')
+  const manifest = decodeManifest(bytes)
+  if (!isDeepStrictEqual(draftOf(manifest), draft))
+    throw new Fault('upgrade.invalid', 'what is signed is another upgrade than the one in the file')
+  const signatures = new Map<string, Uint8Array>()
+  for (const pair of pairs) {
+    const [key, signature] = Array.isArray(pair) ? pair : []
+    if (typeof key !== 'string' || !(signature instanceof Uint8Array) || signatures.has(key))
+      throw new Fault('upgrade.invalid', 'its signatures are not [manifest, [[key, signature], …]]')
+    if (!isSignedBy(key, 'manifest', bytes, signature))
+      throw new Fault('upgrade.signature', `the signature by ${key.slice(0, keyLength)} is not over this manifest`)
+    signatures.set(key, signature)
+  }
+  if (manifest.upgrader === null || !signatures.has(manifest.upgrader))
+    throw new Fault('upgrade.signature', `the upgrader whom the manifest names, ${manifest.upgrader}, has not signed it`)
+  return { manifest, bytes, signatures }
+}
+
+/** More of a text that is none is not repeated. */
+const keyLength = 56
+
+/** The part of a manifest that is known when an upgrade is built. */
+function draftOf({ format, runtime, title, bundle, classUpgrades, tables, gate }: Manifest): ManifestDraft {
+  return { format, runtime, title, bundle, classUpgrades, tables, gate }
+}

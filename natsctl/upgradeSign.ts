@@ -1,0 +1,141 @@
+/**
+ * `natsctl upgrade sign`: adds a signature to an upgrade file. It runs no code of the upgrade and needs no system, so it can be done where nothing
+ * else is done: on a machine that is offline.
+ */
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { isDigest, type Version } from 'theseus'
+import type { Program } from './commands.js'
+import { withOperator } from './connection.js'
+import { type ExitCode, exitCodes, usageFailure } from './exitCodes.js'
+import { type GlobalFlags, versionFlag } from './flags.js'
+import { hasForms, show } from './forms.js'
+import { exportedHistory } from './history.js'
+import { type KnownHistory, knownHistory, readHistory, tellDoubt } from './knownHistory.js'
+import { oneLine, print } from './output.js'
+import { type Place, type SignedUpgrade, signedFor, withSignature } from './signedUpgrade.js'
+import { systemIn, targetOf } from './target.js'
+import type { Trust } from './trust.js'
+import { encodeUpgradeFile } from './upgradeFile.js'
+import { type KeyFlags, keyFlag, signerNeeded } from './upgraderSeed.js'
+import { readUpgradeFile } from './upgradeSource.js'
+import { writeWhole } from './wholeFile.js'
+
+interface SignFlags extends GlobalFlags, KeyFlags {
+  readonly for?: Version
+  readonly after?: string
+  readonly history?: string
+  readonly reason?: string
+  readonly anew?: true
+}
+
+/** The value of `--after` for version 1. */
+const nothing = 'none'
+
+export function addSign(upgrade: Command, program: Program): void {
+  const command = upgrade
+    .command('sign')
+    .description('add a signature to an upgrade file; with --history, or with --for and --after, away from any system')
+    .argument('<file>', 'a file that "upgrade build" made, or that somebody has signed already')
+    .option(...keyFlag)
+    .option('--for <version>', 'the version that it is to be, with --after', versionFlag)
+    .addOption(
+      new Option(
+        '--after <digest>',
+        `the digest of the manifest before it, as "natsctl history" has it; "${nothing}" for version 1`,
+      ).argParser(afterFlag),
+    )
+    .option('--history <file>', 'an exported history that it is to follow, instead of --for and --after')
+    .option('--reason <text>', 'why; kept in the history')
+    .option('--anew', 'drop the signatures that the file has, and sign for another place')
+    .action(program.action((file: string, _: unknown, command: Command) => sign(file, command.optsWithGlobals())))
+  hasForms(command, 'table', 'json', 'yaml')
+}
+
+async function sign(file: string, flags: SignFlags): Promise<ExitCode> {
+  const built = await readUpgradeFile(file)
+  const signer = await signerNeeded(flags)
+  const before = flags.anew === true ? null : built.signed
+  const signed =
+    before === null
+      ? signedFor(
+          built.manifest,
+          await placeOf(flags),
+          { reason: flags.reason ?? null, createdAt: new Date().toISOString() },
+          signer,
+        )
+      : withSignature(sameAs(before, file, flags), signer)
+  await writeWhole(file, encodeUpgradeFile(built, signed))
+  showSigned(file, signed, flags)
+  return exitCodes.done
+}
+
+/** Who signs after others signs what they did. */
+function sameAs(signed: SignedUpgrade, file: string, flags: SignFlags): SignedUpgrade {
+  const { system, version, previous, reason } = signed.manifest
+  const { for: asked, after, history, system: flagged } = flags
+  const isOther =
+    history !== undefined ||
+    (asked !== undefined && asked !== version) ||
+    (after !== undefined && (after === nothing ? null : after) !== previous) ||
+    (flagged !== undefined && flagged !== system) ||
+    (flags.reason !== undefined && flags.reason !== reason)
+  if (!isOther) return signed
+  throw usageFailure(
+    `${file} is signed already, for version ${version} of system ${system}: a further signature is for the same; --anew drops those that are there`,
+  )
+}
+
+async function placeOf(flags: SignFlags): Promise<Place> {
+  const { for: version, after, history } = flags
+  if (version !== undefined || after !== undefined) {
+    if (version === undefined || after === undefined || history !== undefined)
+      throw usageFailure('give --for and --after, or --history, or none of them to ask the system')
+    const system = systemIn(await targetOf(flags))
+    if (version < 1 || (version === 1) !== (after === nothing))
+      throw usageFailure(`version 1 comes after "${nothing}", and each other version after a manifest`)
+    return { system, version, previous: after === nothing ? null : after }
+  }
+  if (history === undefined)
+    return withOperator(flags, async ({ database }, system, trust) => {
+      const read = await readHistory(database, system, trust)
+      return placeAfter(read.history, system, trust)
+    })
+  const { system, manifests, trust } = await exportedHistory(history, flags)
+  const known = knownHistory(system, trust, manifests)
+  tellDoubt(known)
+  return placeAfter(known, system, trust)
+}
+
+/** Where somebody says whom to believe, nothing is signed that follows something else. */
+function placeAfter(known: KnownHistory, system: string, trust: Trust | undefined): Place {
+  if (trust !== undefined) known.needed('upgrade sign')
+  return { system, version: known.manifests.length + 1, previous: known.digest }
+}
+
+function showSigned(file: string, signed: SignedUpgrade, { output }: GlobalFlags): void {
+  show(output, {
+    table: () => {
+      print(`${file}: ${oneLine(signed.manifest.title)}`)
+      for (const line of signatureLines(signed)) print(line)
+    },
+    document: () => ({ file, title: signed.manifest.title, ...signaturesJson(signed) }),
+  })
+}
+
+export function signatureLines({ manifest, signatures }: SignedUpgrade): readonly string[] {
+  const { system, version, previous, reason } = manifest
+  return [
+    `signed for version ${version} of system ${system}, after ${previous ?? 'nothing'}${reason === null ? '' : `: ${oneLine(reason)}`}`,
+    ...[...signatures.keys()].map((key) => `  by ${key}`),
+  ]
+}
+
+export function signaturesJson({ manifest, signatures }: SignedUpgrade) {
+  const { system, version, previous, reason, createdAt } = manifest
+  return { signed: { system, version, previous, reason, createdAt, by: [...signatures.keys()] } }
+}
+
+function afterFlag(text: string): string {
+  if (text === nothing || isDigest(text)) return text
+  throw new InvalidArgumentError(`Use a digest of 64 hexadecimal digits, or "${nothing}".`)
+}

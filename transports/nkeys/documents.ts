@@ -1,0 +1,13 @@
+/** Signatures over documents, for those who sign and check away from any system. */
+import type { Signer } from '../../core/ports/signatures.js'
+import { type Purpose, signedBytes } from '../../core/signed.js'
+import { isUpgraderKey, nkeySignatures } from './nkeys.js'
+
+export function signatureOver(purpose: Purpose, document: Uint8Array, signer: Signer): Uint8Array {
+  return signer.sign(signedBytes(purpose, document))
+}
+
+/** Whether the owner of this upgrader's key signed these bytes, for this purpose. */
+export function isSignedBy(publicKey: string, purpose: Purpose, document: Uint8Array, signature: Uint8Array): boolean {
+  return isUpgraderKey(publicKey) && nkeySignatures.verify(publicKey, signedBytes(purpose, document), signature)
+}
