@@ -60,6 +60,11 @@ export class ManualClock implements Clock {
     this.#nowMs = until
   }
 
+  /** Time passes, and nothing that is due is done yet: the process stands still. */
+  stop(ms: number): void {
+    this.#nowMs += ms
+  }
+
   /** The process was asleep: time has passed, and what was due meanwhile runs now. */
   sleepThrough(ms: number): void {
     this.#nowMs += ms

@@ -1,0 +1,204 @@
+/** Whether a host may answer after it did not run for a while (F1, F2). */
+import 'reflect-metadata'
+import test from 'ava'
+import { HostFence } from '../../actors/hostFence.js'
+import { defaultSettings } from '../../actors/settings.js'
+import type { HostEvent } from '../../core/hostEvents.js'
+import type { Transport } from '../../core/ports/transport.js'
+import { gate } from '../support/testSystem.js'
+import { ManualClock } from './manualClock.js'
+
+const settled = () => new Promise((resolve) => setImmediate(resolve))
+const longLeaseMs = 10_000
+const leaseMs = longLeaseMs
+const stallMs = 1_000
+
+function open(leaseMs = longLeaseMs) {
+  const clock = new ManualClock()
+  const events: HostEvent[] = []
+  const flushes: ReturnType<typeof gate>[] = []
+  const transport = {
+    flush() {
+      const flush = gate()
+      flushes.push(flush)
+      return flush.pass()
+    },
+  } as unknown as Transport
+  const settings = { ...defaultSettings, system: 's', hostId: 'h', leaseMs, stallMs }
+  const fence = new HostFence(clock, settings, (event) => void events.push(event), transport)
+  const asked: ReturnType<typeof gate>[] = []
+  fence.ask = async () => {
+    const answer = gate()
+    asked.push(answer)
+    await answer.pass()
+  }
+  return { clock, fence, events, flushes, asked, isClosed: () => fence.isClosed(clock.monotonicMs()) }
+}
+
+/** The process does not run, and nothing of it happens, until something arrives. */
+function standStill({ clock }: ReturnType<typeof open>, ms: number): void {
+  clock.stop(ms)
+}
+
+test('a host that runs asks for nothing as long as it is asked for its nodes in time', async (t) => {
+  const s = open()
+  s.fence.start()
+  for (let i = 0; i < 5; i++) {
+    s.clock.advance(leaseMs)
+    s.fence.asked(s.fence.moment())
+    t.false(s.isClosed())
+  }
+  t.deepEqual([s.asked.length, s.flushes.length, s.fence.lateMs], [0, 0, 0])
+})
+
+test('F1: after more than a lease without a question to the database a host asks, once, and holds what arrives', async (t) => {
+  const s = open()
+  s.fence.start()
+  s.clock.advance(leaseMs)
+  t.false(s.isClosed())
+  s.clock.advance(stallMs)
+  t.true(s.isClosed())
+  const done: string[] = []
+  t.true(s.fence.holds(() => done.push('first')))
+  s.fence.whenOpen(() => done.push('second'))
+  t.is(s.fence.waiting, 2)
+  s.clock.advance(5 * leaseMs)
+  t.is(s.asked.length, 1)
+  t.deepEqual(done, [])
+  s.asked[0]!.open()
+  await settled()
+  t.deepEqual(done, ['first', 'second'])
+  t.is(s.fence.waiting, 0)
+  // The answer came late, for a question of long ago.
+  s.fence.asked(s.fence.moment())
+  s.clock.advance(stallMs)
+  t.is(s.asked.length, 1)
+})
+
+test('a host whose question is answered soon does not ask again before a lease has passed', async (t) => {
+  const s = open()
+  s.fence.start()
+  s.clock.advance(leaseMs + stallMs)
+  s.asked[0]!.open()
+  await settled()
+  s.clock.advance(leaseMs - stallMs)
+  t.is(s.asked.length, 1)
+  t.false(s.isClosed())
+})
+
+test('of a lease that is shorter than a standstill half is the longest gap', (t) => {
+  const s = open(600)
+  s.fence.start()
+  standStill(s, 300)
+  t.false(s.isClosed())
+  t.is(s.flushes.length, 0)
+  standStill(s, 301)
+  t.true(s.isClosed())
+  t.is(s.fence.lateMs, 601)
+})
+
+test('the question counts from when it was asked: what was asked before long is asked again', async (t) => {
+  const s = open()
+  s.fence.start()
+  s.clock.advance(leaseMs + stallMs)
+  t.is(s.asked.length, 1)
+  const [event] = s.events
+  t.true(event?.type === 'warning' && /^this host has stood still for 1\d s: it asks/.test(event.message))
+  s.clock.advance(leaseMs - stallMs)
+  s.asked[0]!.open()
+  await settled()
+  t.false(s.isClosed())
+  t.false(s.fence.holds(() => t.fail('it is not held')))
+  s.clock.advance(2 * stallMs)
+  t.is(s.asked.length, 2)
+})
+
+test('a gap in the time of day counts as well: a machine may have been suspended', async (t) => {
+  const s = open()
+  s.fence.start()
+  s.clock.setBy(leaseMs + 1)
+  s.clock.advance(stallMs)
+  t.true(s.isClosed())
+  s.asked[0]!.open()
+  await settled()
+  t.false(s.isClosed())
+  // Set back, it says nothing.
+  s.clock.setBy(-leaseMs)
+  s.clock.advance(stallMs)
+  t.is(s.asked.length, 1)
+})
+
+test('what arrives first after a standstill finds the host closed', async (t) => {
+  const s = open()
+  s.fence.start()
+  standStill(s, leaseMs)
+  t.false(s.isClosed(), 'not for longer than a lease')
+  standStill(s, leaseMs + 1)
+  t.true(s.isClosed())
+  t.is(s.asked.length, 1)
+})
+
+test('F2: what arrives after a gap may have waited as long as the longest one, until all of it has arrived', async (t) => {
+  const s = open()
+  s.fence.start()
+  standStill(s, stallMs)
+  t.false(s.isClosed())
+  t.is(s.fence.lateMs, 0, 'no gap worth the name')
+  s.clock.advance(stallMs)
+  t.is(s.fence.lateMs, 0)
+  standStill(s, 3_000)
+  t.false(s.isClosed())
+  t.is(s.fence.lateMs, 3_000)
+  standStill(s, 2_000)
+  t.false(s.isClosed())
+  t.is(s.fence.lateMs, 3_000)
+  t.is(s.flushes.length, 2)
+  s.flushes[0]!.open()
+  await settled()
+  t.is(s.fence.lateMs, 3_000, 'of the newer gap not all has arrived')
+  s.flushes[1]!.open()
+  await settled()
+  t.is(s.fence.lateMs, 0)
+  standStill(s, 2_000)
+  t.false(s.isClosed())
+  t.is(s.fence.lateMs, 2_000)
+  s.flushes[2]!.fail(new Error('disconnected'))
+  await settled()
+  t.is(s.fence.lateMs, 0, 'nothing of before arrives over a new connection')
+})
+
+test('before its start and after its stop a host holds nothing, and a stop lets go what it held', async (t) => {
+  const s = open()
+  t.false(s.isClosed())
+  t.is(s.clock.timers, 0)
+  // The time before counts for nothing.
+  standStill(s, 5 * leaseMs)
+  t.false(s.isClosed())
+  s.fence.start()
+  s.fence.start()
+  t.is(s.clock.timers, 1)
+  t.false(s.isClosed())
+  t.is(s.fence.lateMs, 0)
+  s.clock.advance(stallMs)
+  t.false(s.isClosed())
+  standStill(s, leaseMs + 1)
+  t.true(s.isClosed())
+  const done: string[] = []
+  s.fence.whenOpen(() => done.push('let go'))
+  s.fence.stop()
+  t.deepEqual(done, ['let go'])
+  t.is(s.clock.timers, 0)
+  t.false(s.isClosed())
+  s.asked[0]!.open()
+  await settled()
+  s.clock.advance(5 * leaseMs)
+  t.is(s.asked.length, 1)
+})
+
+test('a host that stops while it looks for gaps looks no more', (t) => {
+  const s = open()
+  s.fence.start()
+  s.fence.ask = async () => s.fence.stop()
+  s.clock.advance(2 * leaseMs)
+  t.is(s.clock.timers, 0)
+})
