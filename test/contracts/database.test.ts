@@ -9,6 +9,7 @@ import { redis } from '../../transports/redis/index.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { lapsedKeptMs } from '../../transports/udbFactory.js'
 import { until } from '../support/eventually.js'
+import { elapseIn } from '../support/redisTime.js'
 import { startRedisServer, type TestServer } from '../support/servers.js'
 import {
   type DatabaseThatGoes,
@@ -32,7 +33,7 @@ function onManualClock(): DatabaseThatGoes {
   const clock: Clock = { now: () => nowMs, monotonicMs: () => nowMs, after: () => () => {}, turn: queueMicrotask }
   return {
     open: (system) => factory.open(system, clock),
-    elapse: (ms) => {
+    elapse: async (ms) => {
       nowMs += ms
     },
     away: async () => factory.away(true),
@@ -52,23 +53,31 @@ standingContract('memory', onManualClock, async () => onManualClock())
 // Redis, on a real server.
 
 let server: TestServer
+let client: Redis
 test.before(async () => {
   server = await startRedisServer()
+  client = new Redis(server.url)
+  client.on('error', () => {})
 })
-test.after.always(() => server.stop())
-const onRedis: DatabaseUnderTest = { open: (system: string) => redis(server.url).open(system, systemClock), elapse: () => {} }
+test.after.always(async () => {
+  client.disconnect()
+  await server.stop()
+})
+
+function onRedis(): DatabaseUnderTest {
+  return underTest(client, (system) => redis(server.url).open(system, systemClock))
+}
 
 async function ownRedis(t: ExecutionContext): Promise<DatabaseThatGoes> {
   const own = await startRedisServer({ appendonly: true })
-  const client = new Redis(own.url)
-  client.on('error', () => {})
+  const ownClient = new Redis(own.url)
+  ownClient.on('error', () => {})
   t.teardown(async () => {
-    client.disconnect()
+    ownClient.disconnect()
     await own.stop()
   })
   return {
-    open: (system) => redis({ host: '127.0.0.1', port: own.port }).open(system, systemClock),
-    elapse: () => {},
+    ...underTest(ownClient, (system) => redis({ host: '127.0.0.1', port: own.port }).open(system, systemClock)),
     away: async () => own.kill(),
     back: async () => {
       await own.restart()
@@ -77,22 +86,37 @@ async function ownRedis(t: ExecutionContext): Promise<DatabaseThatGoes> {
       await own.kill()
       await own.restart()
     },
-    empty: async () => {
-      await client.flushall()
-    },
-    backup: () => backupOf(client),
   }
 }
 
-databaseContract('redis', () => onRedis, ownRedis)
-standingContract('redis', () => onRedis, ownRedis)
+databaseContract('redis', onRedis, ownRedis)
+standingContract('redis', onRedis, ownRedis)
 
-async function backupOf(client: Redis): Promise<() => Promise<void>> {
-  const names = await client.keys('*')
-  const values = await Promise.all(names.map((name) => client.dumpBuffer(name)))
-  return async () => {
-    await client.flushall()
-    await Promise.all(names.map((name, i) => client.restore(name, 0, values[i]!)))
+/** The systems that one test opens. */
+function underTest(at: Redis, open: DatabaseUnderTest['open']): DatabaseUnderTest {
+  const systems = new Set<string>()
+  const keys = async () => (await Promise.all([...systems].map((system) => at.keys(`theseus:{${system}}:*`)))).flat()
+  const empty = async () => {
+    const names = await keys()
+    if (names.length > 0) await at.del(names)
+  }
+  return {
+    open: (system) => {
+      systems.add(system)
+      return open(system)
+    },
+    elapse: async (ms) => {
+      for (const system of systems) await elapseIn(at, system, ms)
+    },
+    empty,
+    backup: async () => {
+      const names = await keys()
+      const values = await Promise.all(names.map((name) => at.dumpBuffer(name)))
+      return async () => {
+        await empty()
+        await Promise.all(names.map((name, i) => at.restore(name, 0, values[i]!)))
+      }
+    },
   }
 }
 
@@ -102,7 +126,7 @@ test('memory: a node without a directory is registered no more a day after its l
   const memory = onManualClock()
   const database = await memory.open('shop')
   await database.register(statusOf('brief', { directoryId: null }), 1000)
-  memory.elapse(1000 + lapsedKeptMs)
+  await memory.elapse(1000 + lapsedKeptMs)
   t.deepEqual(await database.nodes(), [])
   await database.report([statusOf('brief', { directoryId: null })], 1000)
   t.deepEqual(await database.nodes(), [])
@@ -131,7 +155,7 @@ test('memory: a database that is emptied, restored or failed over has what it ha
 
 test('redis: a node without a directory is registered no more a day after its lease ran out', async (t) => {
   const system = newSystem()
-  const database = await onRedis.open(system)
+  const database = await onRedis().open(system)
   const client = new Redis(server.url)
   t.teardown(() => Promise.all([database.close(), client.quit()]))
   for (const id of ['brief', 'kept']) await database.register(statusOf(id, id === 'brief' ? { directoryId: null } : {}), 1000)
@@ -147,7 +171,7 @@ test('redis: a node without a directory is registered no more a day after its le
 
 test('redis: a row that can’t be read is left out, and the other rows are read', async (t) => {
   const system = newSystem()
-  const database = await onRedis.open(system)
+  const database = await onRedis().open(system)
   const client = new Redis(server.url)
   t.teardown(() => Promise.all([database.close(), client.quit()]))
   const garbage = ['not JSON', '[]', 'null', '{"nodeId":"n2"}', JSON.stringify(statusOf('n4', { phase: 'dancing' as never }))]
@@ -163,7 +187,7 @@ test('redis: a row that can’t be read is left out, and the other rows are read
 
 test('redis: a head that can’t be read is an error, and not version 0', async (t) => {
   const system = newSystem()
-  const database = await onRedis.open(system)
+  const database = await onRedis().open(system)
   const client = new Redis(server.url)
   t.teardown(() => Promise.all([database.close(), client.quit()]))
   await client.hset(`theseus:{${system}}:head`, 'version', 'three')
@@ -173,7 +197,7 @@ test('redis: a head that can’t be read is an error, and not version 0', async 
 
 test('redis: a death that can’t be read is an error, and neither no death nor a reason for another', async (t) => {
   const system = newSystem()
-  const database = await onRedis.open(system)
+  const database = await onRedis().open(system)
   const client = new Redis(server.url)
   t.teardown(() => Promise.all([database.close(), client.quit()]))
   const key = `theseus:{${system}}:dead`
@@ -191,7 +215,7 @@ test('redis: a death that can’t be read is an error, and neither no death nor 
 
 test('redis: a registered node whose row is missing or can’t be read holds every version alive', async (t) => {
   const system = newSystem()
-  const database = await onRedis.open(system)
+  const database = await onRedis().open(system)
   const client = new Redis(server.url)
   t.teardown(() => Promise.all([database.close(), client.quit()]))
   await database.register(statusOf('n1', { version: 5 }), 60_000)
@@ -207,7 +231,7 @@ test('redis: a registered node whose row is missing or can’t be read holds eve
 })
 
 test('redis: a death is counted by the clock of the Redis server', async (t) => {
-  const database = await onRedis.open(newSystem())
+  const database = await onRedis().open(newSystem())
   const client = new Redis(server.url)
   t.teardown(() => Promise.all([database.close(), client.quit()]))
   const serverMs = async () => {
@@ -223,13 +247,13 @@ test('memory: a death is counted by the clock that the database was opened with'
   const memory = onManualClock()
   const database = await memory.open('shop')
   const first = await database.declareDead(1, 0)
-  memory.elapse(1000)
+  await memory.elapse(1000)
   t.deepEqual(await database.declareDead(2, 500), { below: 2, sinceMs: first.sinceMs + 1500, inForce: 1 })
 })
 
 test('redis: every key of a system carries its hash tag, so that a Redis Cluster keeps them together', async (t) => {
   const system = newSystem()
-  const database = await onRedis.open(system)
+  const database = await onRedis().open(system)
   const client = new Redis(server.url)
   t.teardown(() => Promise.all([database.close(), client.quit()]))
   await database.claimSlot('pages', going('n1'), { percent: 50 })

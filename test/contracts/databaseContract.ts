@@ -20,8 +20,12 @@ import { until } from '../support/eventually.js'
 
 export interface DatabaseUnderTest {
   open(system: string): Promise<UpgradeDatabase>
-  /** Moves the clock of the opened databases; nothing where real time passes. */
-  elapse(ms: number): void
+  /** So much time passes for the systems that were opened. */
+  elapse(ms: number): Promise<void>
+  /** All data of these systems are gone, without a restart. */
+  empty(): Promise<void>
+  /** Their data as they are now. Returns what restores them, without a restart. */
+  backup(): Promise<() => Promise<void>>
 }
 
 /** One that goes away and comes back, with nobody else's tests on it. */
@@ -30,10 +34,6 @@ export interface DatabaseThatGoes extends DatabaseUnderTest {
   back(): Promise<void>
   /** Another process answers, with the same data. */
   restart(): Promise<void>
-  /** All data are gone, without a restart. */
-  empty(): Promise<void>
-  /** All data as they are now. Returns what restores them, without a restart. */
-  backup(): Promise<() => Promise<void>>
 }
 
 /** A start of a host, with what it has been answered. */
@@ -181,7 +181,7 @@ export function databaseContract(
   }
   /** Lets a short lease run out, and proves it by what `nodes` says. */
   const lapse = async (under: DatabaseUnderTest, database: UpgradeDatabase, nodeId: string) => {
-    under.elapse(short)
+    await under.elapse(short)
     await until(
       async () => !(await database.nodes()).some((row) => row.nodeId === nodeId && row.alive),
       `the lease of ${nodeId} runs out`,
@@ -461,7 +461,7 @@ export function databaseContract(
       t.true((await claim('n4')).claimed)
       t.true((await claim('n5')).claimed)
       await database.renew(['n0', 'n1', 'n2', 'n3'], short)
-      under.elapse(short)
+      await under.elapse(short)
       // Only claims are made here: that reading the nodes minds the time would not show that claiming does.
       const refused = async () => {
         await database.releaseSlot('pages', 'n5')
@@ -841,7 +841,7 @@ export function databaseContract(
     const first = await database.declareDead(1, short)
     t.deepEqual([first.below, first.inForce], [1, 0])
     t.deepEqual(await another.declareDead(2, 0), first)
-    under.elapse(short)
+    await under.elapse(short)
     await until(async () => (await another.dead()).inForce === 1, 'the death takes effect', 5000)
     t.is((await another.declareDead(2, 0)).inForce, 2)
   })
@@ -882,7 +882,7 @@ export function databaseContract(
       await database.register(statusOf('kept', { version: 1 }), short)
       await database.register(statusOf('brief', { version: 0, directoryId: null }), short)
       t.false(await isDeclared(another, 1))
-      under.elapse(short)
+      await under.elapse(short)
       // Only deaths are declared here: that reading the nodes minds the time would not show that declaring does.
       await until(() => isDeclared(another, 1), 'the lease of brief runs out', 5000)
       t.false(await isDeclared(another, 2))
