@@ -13,8 +13,8 @@ import {
 } from './databaseContract.js'
 
 const long = 3_600_000
-/** Long enough that nothing lapses by accident on a busy machine before a test has looked. */
-const short = 1_500
+/** Long enough that nothing lapses on a busy machine before a test says so. */
+const short = 60_000
 const nothing = { unknown: [], forgotten: [], elsewhere: [] }
 
 export function standingContract(
@@ -132,7 +132,7 @@ export function standingContract(
   })
 
   fenced('a renewal by an older start does not keep the lease', async (t, database, under) => {
-    const [older, newer] = [new Starting('older', 'dir', 5_000), new Starting('newer', 'dir', 1_000)]
+    const [older, newer] = [new Starting('older', 'dir', 10 * short), new Starting('newer', 'dir', 1_000)]
     await tells(database, older, ['n1'])
     await database.register(statusOf('n1', { directoryId: 'dir' }), short, newer)
     await under.elapse(short)
