@@ -52,6 +52,12 @@ export class Company {
     return this.hostOf(nodeId)?.isAlive ?? false
   }
 
+  /** Whether its host lives, and tells the upgrade database so. */
+  isHeard(nodeId: string): boolean {
+    const host = this.hostOf(nodeId)
+    return host?.isAlive === true && !host.lifeline.isFrozen
+  }
+
   countOf(service: ServiceName): number {
     return [...this.nodes.values()].filter((node) => node.service === service).length
   }

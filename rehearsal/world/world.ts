@@ -302,12 +302,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     this.controls.are(controls)
     this.deaths.lost(death)
     this.operators.databaseLost()
-    this.time.after(this.settings.leaseMs!, () => this.limits.probationOver((nodeId) => this.#isHeard(nodeId)))
-  }
-
-  #isHeard(nodeId: string): boolean {
-    const host = this.hostOf(nodeId)
-    return host?.isAlive === true && !host.lifeline.isFrozen
+    this.time.after(this.settings.leaseMs!, () => this.limits.probationOver((nodeId) => this.isHeard(nodeId)))
   }
 
   override retry(nodeId: string): void {

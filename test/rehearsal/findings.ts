@@ -3,28 +3,58 @@ import type { ExecutionContext } from 'ava'
 import type { ReadonlyCollection } from '../../core/collection.js'
 import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
 import type { ClassUpgrade, Upgrade } from '../../core/upgrade.js'
+import type { Plan, Step } from '../../rehearsal/world/plan.js'
 import { planOf } from '../../rehearsal/world/planGenerator.js'
 import type { Tamper } from '../../rehearsal/world/stage.js'
 import { play } from '../../rehearsal/world/world.js'
 
-/** Plays seeds until one fails, by a rule that says what was broken. */
+/** Plays the plans among which it shows until one fails, by a rule that says what was broken. */
 export async function finds(
   t: ExecutionContext,
   rules: readonly string[],
   tamper: Tamper,
-  seedsMax = 150,
-  from = 1,
+  isAmong: (plan: Plan) => boolean = () => true,
 ): Promise<number> {
   t.timeout(120_000)
-  for (let seed = from; seed < from + seedsMax; seed++) {
-    const { violations } = await play(planOf(seed), tamper)
+  let played = 0
+  for (let seed = 1; played < plansMax; seed++) {
+    const plan = planOf(seed)
+    if (!isAmong(plan)) continue
+    played++
+    const { violations } = await play(plan, tamper)
     if (violations.length === 0) continue
     t.true(rules.includes(violations[0]!.rule), `seed ${seed}: ${violations[0]!.rule}, ${violations[0]!.what}`)
-    t.log(`seed ${seed}: ${violations[0]!.rule}, ${violations[0]!.what}`)
+    t.log(`seed ${seed}, of ${played} played: ${violations[0]!.rule}, ${violations[0]!.what}`)
     return seed
   }
-  t.fail(`not found with ${seedsMax} seeds`)
+  t.fail(`not found with ${plansMax} plans`)
   return 0
+}
+
+const plansMax = 150
+
+/** The upgrades that are undone, each with its undo. */
+const undone = ({ upgrades }: Plan) => upgrades.filter((_, i) => upgrades[i + 1]?.undoes)
+
+/** Plans that go to a place. */
+export const plans = {
+  undoing: (plan: Plan) => undone(plan).length > 0,
+  undoingDrops: (plan: Plan) =>
+    undone(plan).some(({ classUpgrades }) =>
+      classUpgrades.some(({ change, pastSO }) => change.kind === 'drop' && pastSO === 'so'),
+    ),
+  with:
+    (kind: Step['kind']) =>
+    ({ steps }: Plan) =>
+      steps.some((step) => step.kind === kind),
+  crashingInCommits: ({ steps }: Plan) =>
+    steps.some((step) => (step.kind === 'crash' && step.moment.at === 'beforeCommit') || step.kind === 'diskFull'),
+  pausingUndos: ({ steps, upgrades }: Plan) =>
+    steps.some((step) => step.kind === 'pause' && upgrades[step.version - 1]?.undoes === true),
+  dying: ({ deaths }: Plan) => deaths !== null,
+  dyingForTheForgotten: ({ deaths, steps }: Plan) =>
+    deaths !== null && steps.some((step) => step.kind === 'leave' && step.isForgotten),
+  announcing: ({ steps }: Plan) => steps.some((step) => step.kind === 'call' && step.asked.what === 'announce'),
 }
 
 export const eachClass =

@@ -15,7 +15,7 @@ import { shrink } from '../../rehearsal/world/shrink.js'
 import type { Tamper } from '../../rehearsal/world/stage.js'
 import { play } from '../../rehearsal/world/world.js'
 import { type MemoryState, memoryStore } from '../../transports/memory/index.js'
-import { eachClass, finds, nothing } from './findings.js'
+import { eachClass, finds, nothing, plans } from './findings.js'
 
 test.serial('a transform that forgets the future-SO’s state is found (C7)', async (t) => {
   const forgetful = eachClass((upgrade) => ({
@@ -87,7 +87,7 @@ const hasty: Tamper = {
 }
 
 test.serial('replies that leave before their commit are found (C12)', async (t) => {
-  await finds(t, ['C2', 'C3', 'C4', 'C12'], hasty)
+  await finds(t, ['C2', 'C3', 'C4', 'C12'], hasty, plans.crashingInCommits)
 })
 
 /** Sends commands again when their answer takes long. */
@@ -171,7 +171,7 @@ test.serial('an upgrade that neither ends nor says why is found (C10)', async (t
 })
 
 test.serial('a failing plan is made smaller, and fails still', async (t) => {
-  const seed = await finds(t, ['C2', 'C3', 'C4', 'C12'], hasty)
+  const seed = await finds(t, ['C2', 'C3', 'C4', 'C12'], hasty, plans.crashingInCommits)
   const plan = planOf(seed)
   const [violation] = (await play(plan, hasty)).violations
   const smaller = await shrink(plan, violation!.rule, hasty)

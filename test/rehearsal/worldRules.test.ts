@@ -7,7 +7,7 @@ import type { Message } from '../../core/ports/transport.js'
 import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
 import type { ClassUpgrade } from '../../core/upgrade.js'
 import type { Tamper } from '../../rehearsal/world/stage.js'
-import { database, eachClass, finds, nothing } from './findings.js'
+import { database, eachClass, finds, nothing, plans } from './findings.js'
 
 const inverse = (change: (inverse: NonNullable<ClassUpgrade['inverse']>) => ClassUpgrade['inverse']): Tamper => ({
   upgrade: eachClass((upgrade) => ({ ...upgrade, inverse: upgrade.inverse && change(upgrade.inverse) })),
@@ -18,7 +18,7 @@ test.serial('an undo that forgets the past-SO’s state is found (C7)', async (t
     ...more,
     transform: (now, _past, collections) => transform(now, {}, { ...collections, future: () => nothing }),
   }))
-  await finds(t, ['C2', 'C3'], forgetful, 2_000)
+  await finds(t, ['C2', 'C3'], forgetful, plans.undoingDrops)
 })
 
 test.serial('an undo that forgets what only the undone version knows is found (C5)', async (t) => {
@@ -27,7 +27,7 @@ test.serial('an undo that forgets what only the undone version knows is found (C
     future: (state, collections) =>
       future!({ ...state, lists: emptied(state.lists, []), counts: emptied(state.counts, 0) }, unread(collections)),
   }))
-  await finds(t, ['C2', 'C3'], forgetful, 400)
+  await finds(t, ['C2', 'C3'], forgetful, plans.undoing)
 })
 
 function emptied(record: object, value: unknown): object {
@@ -44,7 +44,7 @@ const claimingAs = (change: Partial<Parameters<UpgradeDatabase['claimSlot']>[1]>
 })
 
 test.serial('a pause that is not heeded is found', async (t) => {
-  await finds(t, ['P1'], claimingAs({ isUndo: true }), 400)
+  await finds(t, ['P1'], claimingAs({ isUndo: true }), plans.with('pause'))
 })
 
 test.serial('a node that does not wait for its scheduling function is found', async (t) => {
@@ -65,11 +65,11 @@ test.serial('a hold that is not heeded is found', async (t) => {
       }),
   }
   // Whoever goes in spite of a hold goes without a slot, so a limit may be broken first.
-  await finds(t, ['P1', 'L1'], unheld, 400)
+  await finds(t, ['P1', 'L1'], unheld, plans.with('hold'))
 })
 
 test.serial('an undo that a pause holds is found (C10)', async (t) => {
-  await finds(t, ['C10'], claimingAs({ isUndo: false }), 400, 600)
+  await finds(t, ['C10'], claimingAs({ isUndo: false }), plans.pausingUndos)
 })
 
 test.serial('a death that is declared while a node is down is found (C8)', async (t) => {
@@ -89,7 +89,7 @@ test.serial('a death that is declared while a node is down is found (C8)', async
       })
     },
   }
-  await finds(t, ['C8'], hasty, 600)
+  await finds(t, ['C8'], hasty, plans.dying)
 })
 
 test.serial('a death that takes effect at once is found (C8)', async (t) => {
@@ -102,14 +102,14 @@ test.serial('a death that takes effect at once is found (C8)', async (t) => {
         },
       }),
   }
-  await finds(t, ['C8'], sudden, 400)
+  await finds(t, ['C8'], sudden, plans.dying)
 })
 
 test.serial('a node that comes back at a dead version and serves is found (C8)', async (t) => {
   const behind = Object.getOwnPropertyDescriptor(Node.prototype, 'isBehind')!
   t.teardown(() => Object.defineProperty(Node.prototype, 'isBehind', behind))
   Object.defineProperty(Node.prototype, 'isBehind', { ...behind, get: () => false })
-  await finds(t, ['C8'], {}, 800)
+  await finds(t, ['C8'], {}, plans.dyingForTheForgotten)
 })
 
 test.serial('a final version that can be undone is found (C8)', async (t) => {
@@ -146,5 +146,5 @@ test.serial('an event that one of its hearers misses is found', async (t) => {
   EventHub.prototype.hear = function (hearer, names) {
     hear.call(this, hearer, ++hearers % 3 === 0 ? new Set() : names)
   }
-  await finds(t, ['E1'], {}, 400)
+  await finds(t, ['E1'], {}, plans.announcing)
 })

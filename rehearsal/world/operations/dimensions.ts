@@ -12,15 +12,15 @@ export const dimensions = {
   /** Processes that are stopped and continued, and know nothing of it. */
   freezes: 'always',
   /** Hosts that are frozen while their nodes are started elsewhere: from a copy of their state, or anew. */
-  moves: 'asked',
+  moves: 'always',
   /** The same with a copy that is made while the host has its state directory open. */
-  hotCopies: 'asked',
+  hotCopies: 'always',
   /** Orders while upgrade servers die between two requests to the database, and orders that somebody sends again. */
   orders: 'always',
   /** Hosts that restart while nodes are held, paused or stalled; in the end all restart. */
   restarts: 'always',
   /** The upgrade database is emptied, restored, fails over without its newest writes, or restarts. */
-  databaseLosses: 'asked',
+  databaseLosses: 'always',
 } as const satisfies Readonly<Record<string, 'always' | 'asked'>>
 
 export type Dimension = keyof typeof dimensions
