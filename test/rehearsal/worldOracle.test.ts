@@ -152,7 +152,8 @@ test.serial('a node that runs calls beside one another is found (C2)', async (t)
     if (this.isOpen) void turn.run()
     else post.call(this, turn)
   }
-  await finds(t, ['C2'], {})
+  // C6: a node that notices breaks off.
+  await finds(t, ['C2', 'C6', 'invariant'], {})
 })
 
 test.serial('a limit that is not enforced is found', async (t) => {
