@@ -30,16 +30,16 @@ export function become(command, args) {
   child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 1)))
 }
 
-/** Installs what package-lock.json names, unless it is there already. */
+/** Installs exactly what package-lock.json names, with the digests that it has, unless it is there already. The lock file is not changed. */
 export function install() {
   const installed = join(root, 'node_modules', '.package-lock.json')
   const isNewer = existsSync(installed) && statSync(installed).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs
   if (isNewer && existsSync(bin('node')) && existsSync(bin('tsc'))) return
   say('installing packages')
-  // Not `npm ci`: it insists on other platforms' packages, which some registries do not have.
-  run('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], { quiet: true, what: 'npm install' })
+  // What was found by an audit is for "npm run audit" to tell, and no reason not to work.
+  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { quiet: true, what: 'npm ci' })
   if (!existsSync(bin('node')))
-    fail('the package "node" has no binary: was npm told to ignore scripts? Run "npm install" without --ignore-scripts')
+    fail('the package "node" has no binary: was npm told to ignore scripts? Run "npm ci" without --ignore-scripts')
 }
 
 export function build() {
