@@ -31,6 +31,7 @@ export { applicationFault, Fault, type FaultCode, type FaultKind, faultCodes, is
 export type { GateLimits } from './core/gateLimits.js'
 export type { HostEvent, HostObserver } from './core/hostEvents.js'
 export { type HostStatus, type NodeSnapshot, reasonsNotReady } from './core/hostStatus.js'
+export { type HttpPlace, type HttpRefusal, isLoopback, refusalOf, targetOf } from './core/httpGuard.js'
 export { isName, isVersion, type Version } from './core/ids.js'
 export {
   type CallsSeen,

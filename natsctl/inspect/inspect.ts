@@ -1,5 +1,4 @@
 /** `natsctl inspect`: a local page that shows a whole rollout, live or from a recording, until Ctrl-C. */
-import { spawn } from 'node:child_process'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { upgradeStatechartDescription } from 'theseus'
 import type { Program } from '../commands.js'
@@ -7,7 +6,8 @@ import { withOperator } from '../connection.js'
 import { type ExitCode, exitCodes } from '../exitCodes.js'
 import type { GlobalFlags } from '../flags.js'
 import { hasForms } from '../forms.js'
-import { note, oneLine, print, printJson } from '../output.js'
+import { oneLine, print, printJson } from '../output.js'
+import { openBrowser } from './browser.js'
 import { recordingFormat } from './entry.js'
 import { lookAt } from './liveSource.js'
 import { servePage } from './pageServer.js'
@@ -71,8 +71,9 @@ async function serve(recording: Recording, flags: InspectFlags, isLive: boolean)
     if (stately !== undefined)
       print(`for Stately's inspector: ${stately.url}\n  in a browser, with the internet: ${url}stately.html`)
   }
-  if (flags.browser && flags.output !== 'json') openBrowser(url)
+  const opener = flags.browser && flags.output !== 'json' ? await openBrowser(url) : undefined
   await interrupted()
+  await opener?.close()
   stately?.close()
   await server.close()
   return exitCodes.done
@@ -83,17 +84,6 @@ function interrupted(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve())
   })
-}
-
-/** Only where somebody sits in front of one; it is a convenience, so nothing is said when there is none. */
-function openBrowser(url: string): void {
-  if (!process.stdout.isTTY) return
-  const { platform, env } = process
-  if (platform === 'linux' && env.DISPLAY === undefined && env.WAYLAND_DISPLAY === undefined) return
-  const [command, ...args] = platform === 'darwin' ? ['open'] : platform === 'win32' ? ['cmd', '/c', 'start', ''] : ['xdg-open']
-  const child = spawn(command!, [...args, url], { stdio: 'ignore', detached: true })
-  child.on('error', () => note('no browser could be opened'))
-  child.unref()
 }
 
 function portFlag(text: string): number {

@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { type HttpPlace, type HttpRefusal, isLoopback, refusalOf, targetOf } from 'theseus'
 import { exitCodes, Failure } from '../exitCodes.js'
 import { toJson } from '../output.js'
 import type { Recording } from './recording.js'
@@ -17,6 +18,8 @@ export interface PageServer {
   /** The path that every request begins with. */
   readonly base: string
   readonly http: Server
+  /** Why a request is not looked at any further. */
+  refusal(request: IncomingMessage): HttpRefusal | undefined
   close(): Promise<void>
 }
 
@@ -40,15 +43,24 @@ const policy = {
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-src https://stately.ai; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 }
 
+/** A page keeps two streams open. */
+const connectionsMax = 64
+const requestTimeoutMs = 10_000
+const limits = { requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs, maxHeaderSize: 8192 }
+
 export async function servePage(
   recording: Recording,
   { listen, port, isLive }: { readonly listen: string; readonly port: number; readonly isLive: boolean },
 ): Promise<PageServer> {
   const token = randomBytes(16).toString('base64url')
   const base = `/${token}/`
-  const http = createServer((request, response) => {
-    answer(request, response, base, recording, isLive).catch(() => response.destroy())
+  // Where others are to reach it they do so under names that nobody knows here; the token protects it.
+  const place: HttpPlace = { listen, hosts: isLoopback(listen) ? [] : 'any' }
+  const refusal = (request: IncomingMessage) => refusalOf(request.headers, place)
+  const http = createServer(limits, (request, response) => {
+    answer(request, response, refusal(request), base, recording, isLive).catch(() => response.destroy())
   })
+  http.maxConnections = connectionsMax
   await new Promise<void>((resolve, reject) => {
     http.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(listen, port, error)))
     http.listen(port, listen, resolve)
@@ -59,6 +71,7 @@ export async function servePage(
     url: `http://${host}:${bound}${base}`,
     base,
     http,
+    refusal,
     close: () =>
       new Promise((resolve) => {
         http.close(() => resolve())
@@ -70,25 +83,28 @@ export async function servePage(
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
+  refusal: HttpRefusal | undefined,
   base: string,
   recording: Recording,
   isLive: boolean,
 ): Promise<void> {
-  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://page')
   response.setHeader('Cache-Control', 'no-store')
   response.setHeader('X-Content-Type-Options', 'nosniff')
   // The URL is the key: it goes nowhere else.
   response.setHeader('Referrer-Policy', 'no-referrer')
   response.setHeader('Content-Security-Policy', policy.page)
-  if (request.method !== 'GET' || !startsWith(pathname, base)) return refuse(response, request.method === 'GET' ? 404 : 405)
-  const path = pathname.slice(base.length)
+  if (refusal !== undefined) return refuse(response, refusal.status, refusal.why)
+  if (request.method !== 'GET') return refuse(response, 405, 'GET only')
+  const target = targetOf(request.url)
+  if (target === undefined || !startsWith(target.path, base)) return refuse(response, 404)
+  const path = target.path.slice(base.length)
   switch (path) {
     case 'header':
       return send(response, 'application/json', toJson({ ...recording.header, isLive }))
     case 'rollout':
       return streamRollout(request, response, recording)
     case 'statechart':
-      return streamStatechart(request, response, recording, searchParams.get('node') ?? '')
+      return streamStatechart(request, response, recording, target.query.get('node') ?? '')
     default:
       return sendFile(response, path)
   }
@@ -112,10 +128,10 @@ function send(response: ServerResponse, type: string, body: string | Buffer): vo
   response.end(body)
 }
 
-function refuse(response: ServerResponse, status: number): void {
+function refuse(response: ServerResponse, status: number, why = 'not here: use the whole URL that natsctl printed'): void {
   response.statusCode = status
   response.setHeader('Content-Type', 'text/plain')
-  response.end(status === 404 ? 'not here: use the whole URL that natsctl printed\n' : 'GET only\n')
+  response.end(`${why}\n`)
 }
 
 /** Takes the same time whatever is wrong with it. */

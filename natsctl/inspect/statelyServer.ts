@@ -5,6 +5,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { StatechartSeen } from 'theseus'
+import { targetOf } from 'theseus'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { type PageServer, startsWith } from './pageServer.js'
 import type { Recording } from './recording.js'
@@ -12,21 +13,23 @@ import { statelyEvent } from './statelyEvents.js'
 
 const unsentBytesMax = 64 * 1024 * 1024
 const receivedBytesMax = 1024
+const clientsMax = 16
 
 export interface StatelyServer {
   readonly url: string
   close(): void
 }
 
-export function serveStately({ http, url, base }: PageServer, recording: Recording): StatelyServer {
+export function serveStately({ http, url, base, refusal }: PageServer, recording: Recording): StatelyServer {
   const server = new WebSocketServer({ noServer: true, maxPayload: receivedBytesMax })
   const path = `${base}stately`
   http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://page')
-    if (pathname.length !== path.length || !startsWith(pathname, path)) {
-      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n')
-      return
-    }
+    // From here on the connection is ours: one that breaks would end the process.
+    socket.on('error', () => socket.destroy())
+    const asked = targetOf(request.url)?.path ?? ''
+    if (refusal(request) !== undefined) return refuse(socket, '403 Forbidden')
+    if (asked.length !== path.length || !startsWith(asked, path)) return refuse(socket, '404 Not Found')
+    if (server.clients.size >= clientsMax) return refuse(socket, '503 Service Unavailable')
     server.handleUpgrade(request, socket, head, (client) => follow(client, recording))
   })
   return {
@@ -36,6 +39,10 @@ export function serveStately({ http, url, base }: PageServer, recording: Recordi
       server.close()
     },
   }
+}
+
+function refuse(socket: Duplex, status: string): void {
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`, () => socket.destroy())
 }
 
 function follow(client: WebSocket, recording: Recording): void {

@@ -11,6 +11,9 @@ const gatherMs = 100
 const entriesPerPart = 500
 const unsentBytesMax = 64 * 1024 * 1024
 const aliveMs = 15_000
+/** At once: each holds what it has not sent. */
+export const streamsMax = 32
+let streams = 0
 
 export function streamRollout(request: IncomingMessage, response: ServerResponse, recording: Recording): void {
   const isShown = ({ type }: Entry) => type !== 'statechart'
@@ -28,6 +31,11 @@ function stream(
   past: readonly Entry[],
   follow: (hear: (entries: readonly Entry[]) => void) => () => void,
 ): void {
+  if (streams >= streamsMax) {
+    response.writeHead(503).end()
+    return
+  }
+  streams++
   response.writeHead(200, { 'Content-Type': 'text/event-stream' })
   let waiting: Entry[] = []
   let timer: NodeJS.Timeout | undefined
@@ -51,6 +59,7 @@ function stream(
   // Notices a page that has gone without a word.
   const alive = setInterval(() => response.write(': \n\n'), aliveMs)
   request.on('close', () => {
+    streams--
     unfollow()
     clearInterval(alive)
     clearTimeout(timer)

@@ -5,6 +5,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Fault } from '../../core/fault.js'
 import { type HostStatus, reasonsNotReady } from '../../core/hostStatus.js'
+import { type HttpPlace, refusalOf, targetOf } from '../../core/httpGuard.js'
 import type { MetricsServer } from '../../core/ports/metrics.js'
 
 export interface Listening {
@@ -12,6 +13,8 @@ export interface Listening {
   readonly port: number
   /** The address to listen on. `127.0.0.1` by default. */
   readonly listen?: string
+  /** Names under which it is asked, beside addresses, `localhost` and names of one word: a page of another site is answered under none. */
+  readonly hosts?: readonly string[]
 }
 
 export interface Pages {
@@ -24,13 +27,16 @@ export interface Pages {
 const requestTimeoutMs = 10_000
 const connectionsMax = 64
 
-export async function serveMetrics({ port, listen = '127.0.0.1' }: Listening, pages: Pages): Promise<MetricsServer> {
-  const server = createServer({ requestTimeout: requestTimeoutMs, maxHeaderSize: 8192 }, (request, response) => {
-    answer(request, response, pages).catch(() => {
-      if (!response.headersSent) json(response, 500, { status: 'error' })
-      else response.end()
-    })
-  })
+export async function serveMetrics({ port, listen = '127.0.0.1', hosts = [] }: Listening, pages: Pages): Promise<MetricsServer> {
+  const server = createServer(
+    { requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs, maxHeaderSize: 8192 },
+    (request, response) => {
+      answer(request, response, { listen, hosts }, pages).catch(() => {
+        if (!response.headersSent) json(response, 500, { status: 'error' })
+        else response.end()
+      })
+    },
+  )
   server.maxConnections = connectionsMax
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => {
@@ -52,14 +58,23 @@ export async function serveMetrics({ port, listen = '127.0.0.1' }: Listening, pa
   }
 }
 
-async function answer({ method, url = '/' }: IncomingMessage, response: ServerResponse, pages: Pages): Promise<void> {
+async function answer(
+  { method, url, headers }: IncomingMessage,
+  response: ServerResponse,
+  place: HttpPlace,
+  pages: Pages,
+): Promise<void> {
+  const refusal = refusalOf(headers, place)
+  if (refusal !== undefined) {
+    json(response, refusal.status, { status: refusal.why })
+    return
+  }
   if (method !== 'GET' && method !== 'HEAD') {
     response.setHeader('allow', 'GET, HEAD')
     json(response, 405, { status: 'only GET' })
     return
   }
-  const [path] = url.split('?')
-  switch (path) {
+  switch (targetOf(url)?.path) {
     case '/metrics': {
       const text = await pages.metrics()
       response.writeHead(200, { 'content-type': pages.contentType, 'cache-control': 'no-store' }).end(text)

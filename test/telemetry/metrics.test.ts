@@ -1,6 +1,7 @@
 /** The pages of a host: what is counted, under which names, and when it is ready. */
 import 'reflect-metadata'
 import { spawnSync } from 'node:child_process'
+import { request } from 'node:http'
 import test, { type ExecutionContext } from 'ava'
 import { Registry } from 'prom-client'
 import type { HostStatus } from '../../core/hostStatus.js'
@@ -317,6 +318,26 @@ test('a scrape looks at the nodes once, however many metrics are about them', as
     readExposition(await (await fetch(`${server.url}/metrics`)).text())
     t.is(asked, scrapes)
   }
+})
+
+test('a page under a name of its own, or of another site, is answered by none of the pages; names that are said are', async (t) => {
+  const { host } = await open(t, { metrics: prometheus({ port: 0, hosts: ['metrics.example.com'] }) })
+  const { port } = new URL(host.metricsUrl!)
+  const status = (path: string, headers: Record<string, string>) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      request({ port, host: '127.0.0.1', path, headers }, (response) => {
+        response.resume()
+        resolve(response.statusCode)
+      })
+        .on('error', reject)
+        .end()
+    })
+  for (const path of ['/metrics', '/healthz', '/readyz', '/']) {
+    t.is(await status(path, { host: 'attacker.example' }), 421, path)
+    t.is(await status(path, { host: `127.0.0.1:${port}`, origin: 'http://attacker.example' }), 403, path)
+  }
+  t.is(await status('/healthz', { host: 'metrics.example.com:9464' }), 200)
+  t.is(await status('/healthz', { host: 'localhost' }), 200)
 })
 
 test('a port that is taken is one fault that names it, and the host is not started', async (t) => {
