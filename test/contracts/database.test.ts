@@ -23,6 +23,7 @@ import {
   promptMsMax,
   statusOf,
 } from './databaseContract.js'
+import { edgesContract } from './edgesContract.js'
 import { standingContract } from './standingContract.js'
 
 // The memory adapter, on a clock that moves when the test says so.
@@ -49,6 +50,7 @@ function onManualClock(): DatabaseThatGoes {
 
 databaseContract('memory', onManualClock, async () => onManualClock())
 standingContract('memory', onManualClock, async () => onManualClock())
+edgesContract('memory', onManualClock)
 
 // Redis, on a real server.
 
@@ -91,6 +93,7 @@ async function ownRedis(t: ExecutionContext): Promise<DatabaseThatGoes> {
 
 databaseContract('redis', onRedis, ownRedis)
 standingContract('redis', onRedis, ownRedis)
+edgesContract('redis', onRedis)
 
 /** The systems that one test opens. */
 function underTest(at: Redis, open: DatabaseUnderTest['open']): DatabaseUnderTest {

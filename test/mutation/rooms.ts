@@ -13,7 +13,7 @@ interface Room {
 const rooms: readonly Room[] = [
   { sources: 'core/', tests: ['core', 'actors'] },
   { sources: 'actors/', tests: ['actors', 'core'] },
-  { sources: 'transports/redis/', tests: ['contracts/database.test.ts'] },
+  { sources: 'transports/redis/', tests: ['contracts/database.test.ts', 'contracts/redisEdges.test.ts'] },
   { sources: 'transports/lmdb/', tests: ['contracts/store.test.ts'] },
   { sources: 'transports/nats/', tests: ['contracts/transport.test.ts'] },
   {

@@ -1,0 +1,145 @@
+/** What is in Redis at the edges: what nobody can read, what was half lost, what a login may not ask, and what is left behind. */
+import test, { type ExecutionContext } from 'ava'
+import { Redis } from 'ioredis'
+import { redis } from '../../transports/redis/index.js'
+import { keysOf } from '../../transports/redis/redisKeys.js'
+import { systemClock } from '../../transports/systemClock.js'
+import { lapsedKeptMs } from '../../transports/udbFactory.js'
+import { elapseIn } from '../support/redisTime.js'
+import { startRedisServer, type TestServer } from '../support/servers.js'
+import { going, manifestOf, newSystem, nothingInstalled, Starting, statusOf } from './databaseContract.js'
+
+const long = 3_600_000
+const short = 60_000
+
+let server: TestServer
+let client: Redis
+test.before(async () => {
+  server = await startRedisServer()
+  client = new Redis(server.url)
+  client.on('error', () => {})
+})
+test.after.always(async () => {
+  client.disconnect()
+  await server.stop()
+})
+
+async function open(t: ExecutionContext) {
+  const system = newSystem()
+  const database = await redis(server.url).open(system, systemClock)
+  t.teardown(() => database.close())
+  const [registrations, rows, members, leases, transient, slots] = keysOf(system).nodes
+  const elapse = (ms: number) => elapseIn(client, system, ms)
+  return { system, database, elapse, registrations, rows, members, leases, transient, slots, dead: keysOf(system).dead }
+}
+
+test('a node that is forgotten leaves nothing but the mark that it was', async (t) => {
+  const { database, registrations, rows, members, leases, transient, slots } = await open(t)
+  await database.register(statusOf('n1'), long, new Starting('s1', 'dir-n1'))
+  await database.register(statusOf('desk-v0', { service: 'client', directoryId: null }), long)
+  await database.claimSlot('pages', going('n1'), {})
+  for (const nodeId of ['n1', 'desk-v0']) await database.forget(nodeId)
+  t.deepEqual(await client.hkeys(registrations), ['/attendance'])
+  t.is(await client.exists(rows, members, transient, slots), 0)
+  t.deepEqual((await client.zrange(leases, '0', '-1')).sort(), ['forgotten/desk-v0', 'forgotten/n1', 'host/s1'])
+  await database.register(statusOf('n1'), long)
+  t.is(await client.zscore(leases, 'forgotten/n1'), null)
+})
+
+test('a node without a directory that lapsed long ago leaves nothing; it is kept until then', async (t) => {
+  const { database, elapse, registrations, rows, members, leases, transient } = await open(t)
+  await database.register(statusOf('brief', { directoryId: null }), short)
+  await elapse(2 * short)
+  await database.nodes()
+  t.deepEqual([await client.exists(members, transient), await client.exists(registrations, rows, leases)], [0, 3])
+  await elapse(lapsedKeptMs)
+  await database.nodes()
+  t.is(await client.exists(registrations, rows, members, leases, transient), 0)
+})
+
+test('a start is kept for nodes with a directory alone', async (t) => {
+  const { database, registrations } = await open(t)
+  const by = new Starting('s1', 'dir1')
+  await database.register(statusOf('n1', { directoryId: 'dir1' }), long, by)
+  const desk = statusOf('desk-v0', { service: 'client', directoryId: null })
+  await database.register(desk, long, by)
+  await database.renew(['n1', 'desk-v0'], long, by)
+  await database.report([desk], long, by)
+  t.deepEqual((await client.hkeys(registrations)).sort(), ['/attendance', 'desk-v0', 'n1', 'start/n1'])
+})
+
+test('a start that can’t be read is none', async (t) => {
+  const { database, registrations } = await open(t)
+  const [older, newer] = [new Starting('older', 'dir', 9_000), new Starting('newer', 'dir', 1_000)]
+  await database.register(statusOf('n1', { directoryId: 'dir' }), long, newer)
+  await client.hset(registrations, 'start/n1', 'newer')
+  t.like(await database.renew(['n1'], long, older), { unknown: [], elsewhere: [] })
+  await client.hset(registrations, 'start/n1', 'newer')
+  t.like(await database.register(statusOf('n1', { directoryId: 'dir' }), long, older), { registered: true })
+})
+
+test('what is half lost is passed over: a member without a row, one that lapses without a registration', async (t) => {
+  const { database, elapse, registrations, rows, transient } = await open(t)
+  for (const nodeId of ['n1', 'n2']) await database.register(statusOf(nodeId), long)
+  await client.hdel(rows, 'n1')
+  t.deepEqual(
+    (await database.nodes()).map(({ nodeId }) => nodeId),
+    ['n2'],
+  )
+  await database.register(statusOf('brief', { directoryId: null }), short)
+  await client.hdel(registrations, 'brief')
+  await elapse(2 * short)
+  t.is((await database.nodes()).filter(({ nodeId }) => nodeId === 'n2').length, 1)
+  t.is(await client.exists(transient), 0)
+})
+
+test('an attendance that can’t be read is none, and begins anew', async (t) => {
+  const { database, registrations } = await open(t)
+  await client.hset(registrations, '/attendance', 'yes')
+  t.is(await database.standing(), undefined)
+  t.is((await database.attend(new Starting('server', null))).probation, null)
+  t.regex((await client.hget(registrations, '/attendance'))!, /^\d+-server \w+ \d+ 0 - 0$/)
+})
+
+test('a login that may not ask which process answers takes none for another, and forgets none', async (t) => {
+  const { system, database, registrations } = await open(t)
+  await client.call('ACL', 'SETUSER', 'unaware', 'on', '>pw', '~*', '+@all', '-info')
+  t.teardown(() => client.call('ACL', 'DELUSER', 'unaware'))
+  const unaware = await redis({ host: '127.0.0.1', port: server.port, username: 'unaware', password: 'pw' }).open(
+    system,
+    systemClock,
+  )
+  t.teardown(() => unaware.close())
+  const by = new Starting('server', null)
+  const doubt = async () => [await database.standing(), await unaware.standing()].map((standing) => standing?.probation ?? null)
+  const run = async () => (await client.hget(registrations, '/attendance'))!.split(' ')[1]
+  await unaware.attend(by)
+  t.is(await run(), '-')
+  t.deepEqual(await doubt(), [null, null])
+  await database.attend(by)
+  const known = await run()
+  t.regex(known!, /^\w{40}$/)
+  t.deepEqual(await doubt(), [null, null])
+  await unaware.attend(by)
+  t.is(await run(), known)
+  t.deepEqual(await doubt(), [null, null])
+})
+
+test('a client whose row can’t be read holds deaths back, and no finality', async (t) => {
+  const { database, rows } = await open(t)
+  const { digest, manifest } = manifestOf('first')
+  await database.install(nothingInstalled, digest, manifest)
+  await database.register(statusOf('desk-v0', { service: 'client', directoryId: null }), long)
+  await client.hset(rows, 'desk-v0', 'not JSON')
+  t.is((await database.declareDead(1, 0)).below, 0)
+  t.is(await database.finalize(1), 1)
+})
+
+test('a death of release 0.1.0 is in force from its time on, and the one before until then', async (t) => {
+  const { database, dead } = await open(t)
+  await client.hset(dead, { below: 3, sinceMs: Date.now() + long, before: 1 })
+  t.like(await database.dead(), { below: 3, inForce: 1 })
+  await client.hset(dead, { below: 3, sinceMs: Date.now() - short, before: 1 })
+  await database.register(statusOf('late', { version: 1 }), long)
+  t.like(await database.dead(), { below: 3, inForce: 3 })
+})
