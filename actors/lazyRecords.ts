@@ -6,7 +6,7 @@
  * Z2. What is deleted before it is made leaves a tombstone, or it would be made again.
  * Z3. An undo does not make a record of one that it would have to make first: what nobody has written to since the flip is as it was before.
  */
-import { pack, unpack } from '../core/codec.js'
+import { pack, unpackState } from '../core/codec.js'
 import { Fault, reasonOf } from '../core/fault.js'
 import { invariant } from '../core/invariant.js'
 import { isPromiseIgnored } from '../core/maybePromise.js'
@@ -47,7 +47,7 @@ export class LazyRecords {
   /** A fresh copy of the record, or undefined. Throws `upgrade.record` where it can't be made. */
   get(slot: Slot, name: string, key: string): unknown {
     const own = this.#own(slot, name, key)
-    if (own !== undefined) return isTombstone(own) ? undefined : unpack(own)
+    if (own !== undefined) return isTombstone(own) ? undefined : unpackState(own)
     return this.#made(slot, name, key)
   }
 
@@ -120,7 +120,7 @@ export class LazyRecords {
       const made = rule.record(old, beside, key)
       if (made === undefined) return undefined
       // Plain data, and nobody else's.
-      const record = unpack(pack(made, `record ${key}`))
+      const record = unpackState(pack(made, `record ${key}`))
       if (isPromiseIgnored(this.check(slot, name, key, record))) throw new Error('checkRecord() may not be asynchronous')
       return record
     } catch (error) {

@@ -5,7 +5,7 @@
  * the new one is both the value to write, packed once for all commands of a batch, and the undo record. `batch` is the newest batch that
  * holds a write of this node: what leaves the node waits for it (C12).
  */
-import { pack, unpack } from '../core/codec.js'
+import { pack, unpackState } from '../core/codec.js'
 import { type Collection, collectionKeyBytesMax, type KeyRange } from '../core/collection.js'
 import { Fault } from '../core/fault.js'
 import { InvariantViolation, invariant } from '../core/invariant.js'
@@ -147,7 +147,7 @@ export class NodeState implements Writer {
     const key = keys.root(this.nodeId, slot)
     const packed = this.journal.get(key)
     invariant(packed !== undefined, `C3: ${this.nodeId}: no state in slot ${slot}`)
-    holder.state = unpack(packed) as object
+    holder.state = unpackState(packed) as object
     const snapshot = snapshotOf(holder.state, undefined, 'state')
     this.close(slot)
     // A joined list has no room for more, which a list that grows has.
@@ -259,7 +259,7 @@ export class NodeState implements Writer {
   /** The root as committed or about to be, as a copy that nobody else has. */
   rootCopy(slot: Slot): object {
     const packed = this.journal.get(keys.root(this.nodeId, slot))
-    return packed === undefined ? {} : (unpack(packed) as object)
+    return packed === undefined ? {} : (unpackState(packed) as object)
   }
 
   /** `mayUse` throws for an object that has stopped: it must not write into another's call. */
@@ -324,7 +324,7 @@ function normalised(open: OpenSlot): unknown {
 
 /** As it would come from the disk. */
 function copyOf(snapshot: unknown): object {
-  return unpack(pack(snapshot)) as object
+  return unpackState(pack(snapshot)) as object
 }
 
 /** A packed record; null deletes it, and `deletedBelow` where it would otherwise be made again (Z2). */
@@ -362,9 +362,9 @@ class StoredCollection implements Collection<unknown> {
     if (own === undefined) {
       if (this.#isLazy) return this.#state.lazy.get(this.#slot, this.#name, key)
       const packed = this.#journal.get(full)
-      return packed === undefined ? undefined : unpack(packed)
+      return packed === undefined ? undefined : unpackState(packed)
     }
-    return own === null || own === deletedBelow ? undefined : unpack(own)
+    return own === null || own === deletedBelow ? undefined : unpackState(own)
   }
 
   has(key: string): boolean {
@@ -396,7 +396,7 @@ class StoredCollection implements Collection<unknown> {
     const kept: Iterable<readonly [string, Uint8Array | Made]> = this.#isLazy ? this.#made(range) : this.#journal.range(from, to)
     for (const [key, value] of overlaid(kept, own)) {
       if (left-- <= 0) return
-      yield [key.slice(this.#prefix.length), typeof value === 'function' ? value() : unpack(value)]
+      yield [key.slice(this.#prefix.length), typeof value === 'function' ? value() : unpackState(value)]
     }
   }
 

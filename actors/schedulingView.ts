@@ -1,5 +1,5 @@
 /** Where the scheduling function of a node at work has its answers from: the node's committed state, the upgrade database, the upgrade layer (§4). */
-import { unpack } from '../core/codec.js'
+import { unpack, unpackState } from '../core/codec.js'
 import type { ReadonlyCollection } from '../core/collection.js'
 import { isFault } from '../core/fault.js'
 import { checkRecord, keys, type LazySlot, type NodeRecord, type Slot } from '../core/nodeRecord.js'
@@ -59,7 +59,7 @@ export class NodeSource implements ViewSource {
   state(): Record<string, unknown> {
     const { generation, nodeId } = this.#record()
     const packed = this.#parts.store.get(keys.root(nodeId, generation.object))
-    return packed === undefined ? {} : (unpack(packed) as Record<string, unknown>)
+    return packed === undefined ? {} : (unpackState(packed) as Record<string, unknown>)
   }
 
   /** Asked anew for each record: a schedule may keep what it is given here, while passes commit. */

@@ -21,6 +21,14 @@ export function unpack(bytes: Uint8Array): unknown {
   return new WireReader(bytes).value()
 }
 
+/**
+ * The same of persistent state: its records have no prototype. Objects keep by key what callers name, and a caller may name a key as `__proto__`
+ * or `constructor`: where there is no prototype, no key means anything but its value.
+ */
+export function unpackState(bytes: Uint8Array): unknown {
+  return new WireReader(bytes, 'without a prototype').value()
+}
+
 export function encodeCall(call: CallEnvelope): Uint8Array {
   return encoded((writer) => writeCall(writer, call, packCallerFields(call)))
 }

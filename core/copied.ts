@@ -11,13 +11,22 @@ const stopped = Symbol('stopped')
 export function copied<Value>(value: Value, what: string): Value {
   if ((typeof value !== 'object' || value === null) && typeof value !== 'function') return value
   try {
-    return copyOf(value, 0) as Value
+    return copyOf(value, 0, false) as Value
   } catch (thrown) {
     throw thrown === stopped ? notPlain(value, what) : thrown
   }
 }
 
-function copyOf(value: unknown, depth: number): unknown {
+/** The same for a part of persistent state, whose records have no prototype. */
+export function copiedState(value: unknown): unknown {
+  try {
+    return copyOf(value, 0, true)
+  } catch (thrown) {
+    throw thrown === stopped ? notPlain(value, 'state') : thrown
+  }
+}
+
+function copyOf(value: unknown, depth: number, isBare: boolean): unknown {
   if (typeof value !== 'object') {
     // −0 too.
     if (value === 0) return 0
@@ -29,15 +38,15 @@ function copyOf(value: unknown, depth: number): unknown {
   if (depth >= nestingMax) throw stopped
   if (Array.isArray(value)) {
     const items: unknown[] = []
-    for (let i = 0; i < value.length; i++) items.push(copyOf(value[i], depth + 1))
+    for (let i = 0; i < value.length; i++) items.push(copyOf(value[i], depth + 1, isBare))
     return items
   }
   if (isRecord(value)) {
     const fields = value as Readonly<Record<string, unknown>>
-    const copy: Record<string, unknown> = {}
+    const copy: Record<string, unknown> = isBare ? Object.create(null) : {}
     for (const key of Object.keys(fields)) {
       if (!isKey(key)) throw stopped
-      copy[key] = copyOf(fields[key], depth + 1)
+      copy[key] = copyOf(fields[key], depth + 1, isBare)
     }
     return copy
   }

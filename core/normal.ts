@@ -1,9 +1,10 @@
 /**
  * Makes data the same as its snapshot (N1 of `snapshot.ts`): state that is kept in memory is at once as it would be after a restart. What
- * is ordinary stays the object that it is, for others may refer to it; anything else is replaced in its place.
+ * is ordinary stays the object that it is, for others may refer to it, and a record loses its prototype; anything else is replaced in its place.
  */
-import { copied } from './copied.js'
-import { isOrdinaryBytes, isOrdinaryInstant, isOrdinaryList, isOrdinaryRecord } from './snapshot.js'
+import { copiedState } from './copied.js'
+import { isRecord } from './plain.js'
+import { hasFieldsOnly, isOrdinaryBytes, isOrdinaryInstant, isOrdinaryList } from './snapshot.js'
 
 /** The data itself, mended, or a copy of the snapshot where it can't be mended. */
 export function normal(data: unknown, snapshot: unknown): unknown {
@@ -12,16 +13,18 @@ export function normal(data: unknown, snapshot: unknown): unknown {
 
 function mended(data: unknown, snapshot: unknown, met: Set<object>): unknown {
   if (typeof data !== 'object' || data === null || typeof snapshot !== 'object' || snapshot === null) return snapshot
-  if (met.has(data) || Object.isFrozen(data) || Object.isSealed(data)) return copied(snapshot, 'state')
+  if (met.has(data) || Object.isFrozen(data) || Object.isSealed(data)) return copiedState(snapshot)
   met.add(data)
-  if (Array.isArray(data)) return isOrdinary(data) ? withMendedParts(data, snapshot, met) : copied(snapshot, 'state')
+  if (Array.isArray(data)) return isOrdinary(data) ? withMendedParts(data, snapshot, met) : copiedState(snapshot)
   if (data instanceof Uint8Array) {
     const isShared = met.has(data.buffer)
     met.add(data.buffer)
-    return isOrdinaryBytes(data) && !isShared ? data : copied(snapshot, 'state')
+    return isOrdinaryBytes(data) && !isShared ? data : copiedState(snapshot)
   }
-  if (data instanceof globalThis.Date) return isOrdinaryInstant(data) ? data : copied(snapshot, 'state')
-  return isOrdinaryRecord(data) && isWritable(data) ? withMendedParts(data, snapshot, met) : copied(snapshot, 'state')
+  if (data instanceof globalThis.Date) return isOrdinaryInstant(data) ? data : copiedState(snapshot)
+  if (!isRecord(data) || !hasFieldsOnly(data) || !isWritable(data)) return copiedState(snapshot)
+  if (Object.getPrototypeOf(data) !== null) Object.setPrototypeOf(data, null)
+  return withMendedParts(data, snapshot, met)
 }
 
 /** A list with holes is mended by filling them. */

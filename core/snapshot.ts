@@ -3,7 +3,7 @@
  * it was taken of, but all parts that are unchanged with the snapshot before. Taking one compares and copies; nothing is packed.
  *
  * N1. A snapshot is what its packed form gives back (docs/guide.md, "Plain data"): `undefined` and holes are null in it, −0 is 0, `Buffer`
- * is `Uint8Array`, records have the ordinary prototype, and what is no field or item is left out. `normal.ts` makes the data the same.
+ * is `Uint8Array`, and what is no field or item is left out. Records of the data have no prototype, as those that come from the disk. `normal.ts` makes the data the same.
  */
 import { isKey, isPlainDate, isPlainScalar, isRecord, nestingMax, notPlain } from './plain.js'
 
@@ -137,7 +137,11 @@ function instant(value: object, before: unknown, walk: Walk): object {
 // --- Whether there is nothing to an object that a snapshot has not
 
 export function isOrdinaryRecord(value: object, fields = Object.keys(value).length): boolean {
-  if (Object.getPrototypeOf(value) !== Object.prototype) return false
+  return Object.getPrototypeOf(value) === null && hasFieldsOnly(value, fields)
+}
+
+/** Beside its prototype there is nothing to it but fields. */
+export function hasFieldsOnly(value: object, fields = Object.keys(value).length): boolean {
   const keys = Reflect.ownKeys(value)
   return keys.length === fields && keys.every((key) => isDataField(value, key))
 }

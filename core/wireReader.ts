@@ -18,7 +18,14 @@ export class WireReader {
    */
   mayNotBePlain = false
 
-  constructor(private readonly payload: Uint8Array) {
+  readonly #isBare: boolean
+
+  /** @param records by default ordinary ones */
+  constructor(
+    private readonly payload: Uint8Array,
+    records?: 'without a prototype',
+  ) {
+    this.#isBare = records !== undefined
     this.bytes = Buffer.isBuffer(payload) ? payload : Buffer.from(payload.buffer, payload.byteOffset, payload.length)
   }
 
@@ -117,7 +124,7 @@ export class WireReader {
 
   #record(keys: number, depth: number): Record<string, unknown> {
     this.#deepen(keys, depth)
-    const record: Record<string, unknown> = {}
+    const record: Record<string, unknown> = this.#isBare ? Object.create(null) : {}
     for (let i = 0; i < keys; i++) {
       const key = knownKeys.read(this)
       if (key === '__proto__') this.#putProto(record, depth)

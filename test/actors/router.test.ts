@@ -222,14 +222,14 @@ test('answers to calls with `together` leave in one message, others each on the 
 test('`together` counts for nothing where the reply subject has no inbox of its caller before the last token', async (t) => {
   const house = await openHouse(t)
   const subjects: string[] = []
-  for (const inbox of ['everybodys.*', 'alone-1', 'alone-2']) {
+  for (const inbox of ['_everybodys.*', '_alone-1', '_alone-2']) {
     house.stranger.subscribe(inbox, ({ subject }) => void subjects.push(subject))
   }
-  for (const [i, replyTo] of ['everybodys.1', 'everybodys.2', 'alone-1', 'alone-2'].entries()) {
+  for (const [i, replyTo] of ['_everybodys.1', '_everybodys.2', '_alone-1', '_alone-2'].entries()) {
     house.stranger.publish(house.subjects.node('p1'), encodeCall({ ...call, seq: i + 1, together: true }), replyTo)
   }
   await until(() => subjects.length === 4, 'all are answered')
-  t.deepEqual(subjects, ['everybodys.1', 'everybodys.2', 'alone-1', 'alone-2'])
+  t.deepEqual(subjects, ['_everybodys.1', '_everybodys.2', '_alone-1', '_alone-2'])
 })
 
 test('calls that can be read and not be done get the fault that says why', async (t) => {

@@ -1,7 +1,7 @@
 /** N1: data are made as their snapshot is, and that is as they come back from disk. */
 import test from 'ava'
 import fc from 'fast-check'
-import { pack, unpack } from '../../core/codec.js'
+import { pack, unpackState } from '../../core/codec.js'
 import { normal } from '../../core/normal.js'
 import { snapshotOf, Walk } from '../../core/snapshot.js'
 
@@ -11,6 +11,14 @@ function afterwards(data: unknown, before: unknown = undefined) {
   const snapshot = snapshotOf(data, before, 'state', walk)
   return { snapshot, isOdd: walk.isOdd, data: walk.isOdd ? normal(data, snapshot) : data }
 }
+
+/** Whether records have no prototype, all the way down: `deepEqual` does not tell. */
+function isBare(data: unknown): boolean {
+  if (typeof data !== 'object' || data === null || ArrayBuffer.isView(data) || data instanceof globalThis.Date) return true
+  return (Array.isArray(data) || Object.getPrototypeOf(data) === null) && Object.values(data).every(isBare)
+}
+
+const bare = (record: object): object => Object.assign(Object.create(null), record)
 
 class Sub extends Array<number> {}
 class Bytes extends Uint8Array {}
@@ -38,7 +46,7 @@ const odd: Record<string, () => unknown> = {
   'a match': () => /(?<year>\d+)-(\d+)/.exec('in 2003-05'),
   'a class of dates': () => [new Day(5)],
   'a date with a field': () => [Object.assign(new Date(5), { zone: 'UTC' })],
-  'no prototype': () => ({ a: Object.assign(Object.create(null), { b: 1 }) }),
+  'a prototype': () => ({ a: { b: 1 } }),
   'a symbol key': () => ({ a: { [Symbol('s')]: 1, b: 2 } }),
   'a getter': () => ({
     get a() {
@@ -57,15 +65,16 @@ const odd: Record<string, () => unknown> = {
     const list = [1]
     return { a: list, b: list }
   },
-  'the root without a prototype': () => Object.assign(Object.create(null), { a: [undefined] }),
+  'the root without a prototype': () => bare({ a: [undefined] }),
 }
 
 for (const [what, make] of Object.entries(odd)) {
   test(`${what}: data in memory are made as they come back from disk`, (t) => {
     const { data, snapshot, isOdd } = afterwards(make())
     t.true(isOdd)
-    const back = unpack(pack(make()))
+    const back = unpackState(pack(make()))
     t.deepEqual(data, back)
+    t.true(isBare(back) && isBare(data))
     t.deepEqual(snapshot, back)
     // Nothing is left to mend, and what is changed in one place is not in another.
     const again = afterwards(data, snapshot)
@@ -92,7 +101,8 @@ test('whatever data there are: they are as they come back from disk, and nothing
     fc.property(anything, anything, (before, made) => {
       const earlier = afterwards(before).snapshot
       const { data, snapshot } = afterwards(made, earlier)
-      t.deepEqual(data, unpack(pack(made)))
+      t.deepEqual(data, unpackState(pack(made)))
+      t.true(isBare(data))
       t.deepEqual(snapshot, data)
       t.false(afterwards(data, snapshot).isOdd)
     }),
@@ -109,6 +119,7 @@ test('what is ordinary stays the object that it is', (t) => {
   t.is(root.list, list)
   t.is(list[0], rec)
   t.deepEqual(root, { list: [{ a: 1, b: null }, 0] })
+  t.true(isBare(root), 'but for its prototype')
 })
 
 test('what is new is looked at wholly, and what was there for its values, where not everything is', (t) => {
@@ -120,7 +131,8 @@ test('what is new is looked at wholly, and what was there for its values, where 
   const before = afterwards({ old: { a: 1 } }).snapshot
   t.true(walk({ old: { a: 1 }, made: { [Symbol('s')]: 1 } }, before))
   t.true(walk({ old: { a: undefined } }, before))
-  t.false(walk({ old: { a: 2 }, made: { b: [1] } }, before))
+  t.true(walk({ old: { a: 1 }, made: {} }, before), 'it has a prototype')
+  t.false(walk({ old: { a: 2 }, made: bare({ b: [1] }) }, before))
 })
 
 test('bytes and instants that are ordinary stay, beside what is mended', (t) => {

@@ -122,7 +122,7 @@ const odd: readonly (readonly [name: string, data: unknown])[] = [
   ['a record with a hidden field', Object.defineProperty({ a: 1 }, 'b', { value: 1 })],
   ['a record one of whose fields is a getter', Object.defineProperty({ a: 1 }, 'b', { get: () => 1, enumerable: true })],
   ['a record with a symbol', { [Symbol('a')]: 1 }],
-  ['a record without a prototype', Object.create(null)],
+  ['a record with a prototype', {}],
   ['bytes of a larger buffer', new Uint8Array(8).subarray(2, 4)],
   ['a Buffer', Buffer.alloc(3)],
   ['bytes that others can write to', new Uint8Array(new SharedArrayBuffer(2))],
@@ -132,6 +132,9 @@ const odd: readonly (readonly [name: string, data: unknown])[] = [
   ['an instant of another class', new Day(0)],
   ['an instant with a field', Object.assign(new Date(0), { a: 1 })],
 ]
+/** As the records of state are. */
+const bare = (record: object): object => Object.assign(Object.create(null), record)
+
 const oddness = (data: unknown, before: unknown, walk: Walk): boolean => {
   snapshotOf(data, before, 'state', walk)
   return walk.isOdd
@@ -150,7 +153,7 @@ test('an object to which there is more than a snapshot keeps is noticed where al
 
 test('ordinary data are not noticed, and values that change in a snapshot always are', (t) => {
   for (const how of ['values', 'what is new', 'everything'] as const) {
-    t.false(oddness({ a: [1, 'b', { c: new Date(0) }], d: new Uint8Array(3) }, undefined, new Walk(how)))
+    t.false(oddness(bare({ a: [1, 'b', bare({ c: new Date(0) })], d: new Uint8Array(3) }), undefined, new Walk(how)))
     for (const value of [undefined, -0])
       for (const before of [undefined, [0], [null], [undefined]]) t.true(oddness([value], before, new Walk(how)))
     for (const before of [undefined, [0], [1]]) t.false(oddness([0], before, new Walk(how)))
@@ -158,9 +161,9 @@ test('ordinary data are not noticed, and values that change in a snapshot always
 })
 
 test('an object in two places is noticed where all is looked at', (t) => {
-  const shared = {}
+  const shared = bare({})
   t.true(oddness([shared, shared], undefined, new Walk('everything')))
-  t.false(oddness([{}, {}], undefined, new Walk('everything')))
+  t.false(oddness([bare({}), bare({})], undefined, new Walk('everything')))
   t.false(oddness([shared, shared], undefined, new Walk('what is new')))
   const { buffer } = new Uint8Array(2)
   t.true(oddness([new Uint8Array(buffer), new Uint8Array(buffer)], undefined, new Walk('everything')))

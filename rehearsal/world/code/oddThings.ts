@@ -65,6 +65,17 @@ export function valueFor(number: number): unknown {
   return value!()
 }
 
+/** One of the plain values, as state has it: its records have no prototype. */
+export function keptFor(number: number): unknown {
+  return bare(valueFor(number))
+}
+
+function bare(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(bare)
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value
+  return Object.assign(Object.create(null), Object.fromEntries(Object.entries(value).map(([key, each]) => [key, bare(each)])))
+}
+
 /** What a value is in memory, down to what no store keeps. */
 export function described(value: unknown): string {
   return inspect(value, { depth: 8, breakLength: Number.POSITIVE_INFINITY })

@@ -9,7 +9,7 @@
 import type { KeyRange } from '../../../core/collection.js'
 import type { ColumnsHolder } from '../columns.js'
 import type { Asked, Plan } from '../plan.js'
-import { described, plainValuesCount, valueFor } from './oddThings.js'
+import { described, keptFor, plainValuesCount, valueFor } from './oddThings.js'
 import { stepOf } from './ops.js'
 
 export const tableName = 'table'
@@ -95,7 +95,7 @@ export class TableWatch {
     found.forEach(([key, value], i) => {
       const { op, value: number } = expected[i]![1]
       const seenKey = `${node} ${where} ${op}`
-      const seen = this.#seen.get(seenKey) ?? (number < plainValuesCount ? described(valueFor(number)) : undefined)
+      const seen = this.#seen.get(seenKey) ?? (number < plainValuesCount ? described(keptFor(number)) : undefined)
       if (seen === undefined) this.#seen.set(seenKey, value)
       else if (seen !== value) {
         const rule = number < plainValuesCount ? 'T5' : 'T6'

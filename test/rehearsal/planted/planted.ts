@@ -35,7 +35,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   { patch: '23-start-outlives-its-host', shownBy: 'stops', rules: ['C10', 'world'], firstSeed: 424 },
   { patch: '25-shared-results', shownBy: 'handsOut', rules: ['C6'], firstSeed: 3 },
   { patch: '25-shared-timer-arguments', shownBy: 'handsOut', rules: ['T5'], firstSeed: 3 },
-  { patch: '26-memory-is-not-the-disk', shownBy: 'oddValues', rules: ['T6'], firstSeed: 32 },
+  { patch: '26-memory-is-not-the-disk', shownBy: 'oddValues', rules: ['T5', 'T6'], firstSeed: 32 },
   { patch: '27-foreign-thenables', shownBy: 'thenables', rules: ['C2', 'invariant'], firstSeed: 3 },
   { patch: '28-order-comes-twice', shownBy: 'databaseLosses', rules: ['P5'], firstSeed: 72 },
   { patch: 'common-root-is-no-nesting', shownBy: 'walks', rules: ['C2'], firstSeed: 9 },
