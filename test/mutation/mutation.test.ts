@@ -1,7 +1,8 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { until } from '../support/eventually.js'
 import { instrument } from './instrument.js'
 import { checkListed, parseListed } from './listed.js'
 import { luaChanges } from './lua.js'
@@ -144,6 +145,34 @@ test('a change that a test sees is killed by it, one that no test sees survives,
 test('a change that never comes to its end is killed with its process', async (t) => {
   const verdict = (await (await project(t))()).verdict('Gate.count | found++ → found--')
   t.like(verdict, { type: 'killed', how: 'the process never came back' })
+})
+
+test('what a test has started ends with its process, whether that ends or is killed', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'mutation-left-'))
+  t.teardown(() => rm(directory, { recursive: true }))
+  const pids = join(directory, 'pids')
+  const starting = `
+import { spawn } from 'node:child_process'
+import { appendFileSync } from 'node:fs'
+test.before(() => {
+  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' })
+  child.unref()
+  appendFileSync(${JSON.stringify(pids)}, child.pid + ' ')
+})
+`
+  const tried = await project(t, 1).then((run) => run((text) => text + starting))
+  t.like(tried.verdict('Gate.count | found++ → {}'), { type: 'killed' })
+  const started = (await readFile(pids, 'utf8')).trim().split(' ').map(Number)
+  t.true(started.length > 1)
+  const isOver = (pid: number) => {
+    try {
+      process.kill(pid, 0)
+      return false
+    } catch {
+      return true
+    }
+  }
+  await until(() => started.every(isOver), 'all of them have ended')
 })
 
 test('what is remembered after its first run is tried in a fresh process', async (t) => {

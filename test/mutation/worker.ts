@@ -231,4 +231,7 @@ async function carryOut(order: Order): Promise<void> {
   }
 }
 
+// Whoever started it is gone.
+process.on('disconnect', () => process.exit(0))
+
 tell({ type: 'ready' })

@@ -34,12 +34,15 @@ export class WorkerProcess {
       cwd: root,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       execArgv: ['--no-warnings'],
+      // A process group of its own: servers that its tests have started end with it, also when it is killed.
+      detached: true,
     })
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.#errors = (this.#errors + text).slice(-2000)
     })
     this.#child.on('message', (answer: Answer) => this.#waiting?.(answer))
     this.#child.on('exit', () => {
+      this.#endGroup()
       this.#gone ??= new WorkerGone('ended')
       this.#waiting?.(this.#gone)
     })
@@ -86,6 +89,15 @@ export class WorkerProcess {
       this.#gone ??= new WorkerGone('silent')
       this.#child.kill('SIGKILL')
     }, ms)
+  }
+
+  #endGroup(): void {
+    const { pid } = this.#child
+    try {
+      if (pid !== undefined) process.kill(-pid, 'SIGKILL')
+    } catch {
+      // Nothing was left of it.
+    }
   }
 
   async end(): Promise<void> {
