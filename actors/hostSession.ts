@@ -54,10 +54,6 @@ export class HostSession {
     return this.#before.includes(session)
   }
 
-  get id(): string {
-    return this.#id
-  }
-
   get now(): Session {
     const { clock, settings, store } = this
     // A process that was stopped shows in one clock, a machine that was suspended in the other.

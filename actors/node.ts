@@ -83,7 +83,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
     const { nodeId, service } = record
     this.state = new NodeState(nodeId, journal, this)
     this.keeper = new RecordKeeper(record, this.state, journal, () => services.history.dead)
-    this.slot = new ServiceSlot(services, service, nodeId, isNew, services.registrar.startId)
+    this.slot = new ServiceSlot(services, service, nodeId, isNew, services.registrar.start)
     this.mailbox = new Mailbox(
       clock,
       settings.mailboxCallsMax,

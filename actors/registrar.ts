@@ -150,9 +150,9 @@ export class Registrar {
     return entry !== undefined && this.#entries.get(entry.row.nodeId) === entry
   }
 
-  /** Names this start of the host. */
-  get startId(): string {
-    return this.session.id
+  /** This start of the host. */
+  get start(): { readonly now: Session } {
+    return this.session
   }
 
   /** Whether the node is this host's, as far as it knows. */

@@ -4,6 +4,7 @@
  */
 import type { Version } from '../core/ids.js'
 import type { ServiceLimit, SlotAnswer } from '../core/ports/upgradeDatabase.js'
+import type { Session } from '../core/standing.js'
 import type { NodeServices } from './nodeServices.js'
 import { backoffMs } from './timeouts.js'
 
@@ -25,8 +26,8 @@ export class ServiceSlot {
     private readonly service: string,
     private readonly nodeId: string,
     isNew: boolean,
-    /** The host's start: a node that another one has is not this one's to ask for. */
-    private readonly by?: string,
+    /** The start of the host: a node that a newer one has is not this one's to ask for. */
+    private readonly by?: { readonly now: Session },
   ) {
     this.#state = isNew ? 'free' : 'unknown'
   }
@@ -52,7 +53,7 @@ export class ServiceSlot {
     let answer: SlotAnswer | undefined
     try {
       const going = { nodeId: this.nodeId, version, isUndo }
-      answer = await this.services.database.claimSlot(this.service, going, limit, this.by)
+      answer = await this.services.database.claimSlot(this.service, going, limit, this.by?.now)
       if (answer.claimed) this.#state = 'held'
     } finally {
       if (!answer?.claimed) this.#isReserved = false
@@ -81,7 +82,7 @@ export class ServiceSlot {
     this.#telling = this.#telling.then(async () => {
       if (!this.#isReserved || this.#state !== 'held') return
       // Without an answer others may go beside this one: no more than that.
-      await this.services.database.restoreSlot(this.service, this.nodeId, this.by).catch(() => {})
+      await this.services.database.restoreSlot(this.service, this.nodeId, this.by?.now).catch(() => {})
     })
   }
 
@@ -95,7 +96,7 @@ export class ServiceSlot {
     this.#telling = this.#telling.then(async () => {
       if (wish !== this.#wish) return
       try {
-        await database.releaseSlot(this.service, this.nodeId, this.by)
+        await database.releaseSlot(this.service, this.nodeId, this.by?.now)
         this.#state = 'free'
       } catch {
         const pauseMs = backoffMs(failures, settings.backoffMs, settings.backoffMsMax, random.next())

@@ -169,13 +169,13 @@ export interface UpgradeDatabase {
    * Claims a slot atomically, or says who holds them, or which control holds the node back. A node that holds one already has it. A slot is
    * never freed by time.
    *
-   * `by`, here and below, is the session that asks. One whose node another session has registered gets nothing, and gives nothing back: what it
-   * asks may have waited for long.
+   * `by`, here and below, is the session that asks. One whose node a newer session has registered gets nothing, and gives nothing back: what it
+   * asks may have waited for long. One that the database has never heard of gets none: something was lost.
    */
-  claimSlot(service: string, going: Going, limit: ServiceLimit, by?: string): Promise<SlotAnswer>
-  releaseSlot(service: string, nodeId: string, by?: string): Promise<void>
+  claimSlot(service: string, going: Going, limit: ServiceLimit, by?: Session): Promise<SlotAnswer>
+  releaseSlot(service: string, nodeId: string, by?: Session): Promise<void>
   /** On probation: gives back a slot to a node that had it before the loss, whatever the limit is. False at other times. */
-  restoreSlot(service: string, nodeId: string, by?: string): Promise<boolean>
+  restoreSlot(service: string, nodeId: string, by?: Session): Promise<boolean>
 
   // How far all this can be believed (core/standing.ts).
   /** Without saying who asks, and without changing anything. Undefined before anybody was heard. */

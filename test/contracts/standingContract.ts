@@ -104,21 +104,27 @@ export function standingContract(
 
   fenced('a start whose node a newer one has gets no slot for it, and gives none back', async (t, database) => {
     const [older, newer] = [new Starting('older', 'dir', 5_000), new Starting('newer', 'dir', 1_000)]
-    const claim = (by: string | undefined, nodeId = 'n1') => database.claimSlot('pages', going(nodeId), { nodes: 1 }, by)
+    const claim = (by: Starting, nodeId = 'n1') => database.claimSlot('pages', going(nodeId), { nodes: 1 }, by)
     await tells(database, older, ['n1', 'n2'])
-    t.true((await claim('older')).claimed)
+    t.true((await claim(older)).claimed)
     await tells(database, newer, ['n1'])
-    t.deepEqual(await claim('older'), { claimed: false, isElsewhere: true })
-    await database.releaseSlot('pages', 'n1', 'older')
-    t.deepEqual(await claim('older', 'n2'), { claimed: false, heldBy: ['n1'] }, 'the slot is the node’s')
-    t.true((await claim('newer')).claimed)
-    await database.releaseSlot('pages', 'n1', 'newer')
-    t.true((await claim('older', 'n2')).claimed, 'which is still its own')
+    t.deepEqual(await claim(older), { claimed: false, isElsewhere: true })
+    await database.releaseSlot('pages', 'n1', older)
+    t.deepEqual(await claim(older, 'n2'), { claimed: false, heldBy: ['n1'] }, 'the slot is the node’s')
+    t.true((await claim(newer)).claimed)
+    await database.releaseSlot('pages', 'n1', newer)
+    t.true((await claim(older, 'n2')).claimed, 'which is still its own')
+    const starting = new Starting('starting', 'dir', 3_600_000)
+    starting.over.push('newer')
+    await database.releaseSlot('pages', 'n2', older)
+    t.true((await claim(newer)).claimed)
+    await database.releaseSlot('pages', 'n1', starting)
+    t.true((await claim(older, 'n2')).claimed, 'one that knows the other to be over gives back, also before it is registered')
     await database.doubt(new Starting('server', null))
-    t.false(await database.restoreSlot('pages', 'n1', 'older'))
-    t.true(await database.restoreSlot('pages', 'n1', 'newer'))
+    t.false(await database.restoreSlot('pages', 'n1', older))
+    t.true(await database.restoreSlot('pages', 'n1', newer))
     await database.releaseSlot('pages', 'n1', undefined)
-    t.true(await database.restoreSlot('pages', 'n9', 'older'), 'nobody has registered it')
+    t.true(await database.restoreSlot('pages', 'n9', older), 'nobody has registered it')
   })
 
   fenced('a start that knows another to be over does not wait for it, nor leaves a node to it', async (t, database) => {
@@ -285,12 +291,22 @@ export function standingContract(
     )
   }
 
+  goingAway('an emptied database gives no slot to a host that it has not heard since', async (t, database, under) => {
+    const by = new Starting('s1', 'dir1')
+    await tells(database, by, ['n1'], short)
+    await under.empty()
+    const claim = () => database.claimSlot('pages', going('n1'), { nodes: 1 }, by)
+    t.deepEqual(await claim(), { claimed: false, onProbation: true })
+    by.hear(await database.renew(['n1'], short, by))
+    t.deepEqual(await claim(), { claimed: false, onProbation: true }, 'and then it is on probation')
+  })
+
   fenced('an empty database is on probation when the first to come is a host that has served before', async (t, database) => {
     const back = new Starting('back', 'dir')
     back.over.push('before')
     await tells(database, back, ['n1'], short)
     t.is(await doubtOf(database), 'lost')
-    t.deepEqual(await database.claimSlot('pages', going('n1'), { nodes: 1 }, 'back'), { claimed: false, onProbation: true })
+    t.deepEqual(await database.claimSlot('pages', going('n1'), { nodes: 1 }, back), { claimed: false, onProbation: true })
     const another = new Starting('another', 'dir2')
     another.over.push('before that')
     const { epoch } = (await database.standing())!

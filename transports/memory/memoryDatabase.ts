@@ -228,15 +228,15 @@ class MemoryDatabase implements UpgradeDatabase {
     this.#registrations().markLost(session)
   }
 
-  async claimSlot(service: string, going: Going, limit: ServiceLimit, by?: string): Promise<SlotAnswer> {
+  async claimSlot(service: string, going: Going, limit: ServiceLimit, by?: Session): Promise<SlotAnswer> {
     const { slots, controls } = this.#reach()
     const { nodeId } = going
-    if (this.#registrations().isOfAnother(nodeId, by)) return { claimed: false, isElsewhere: true }
+    if (this.#registrations().isOfNewer(nodeId, by)) return { claimed: false, isElsewhere: true }
     const control = holding([...controls.values()], going)
     if (control !== undefined) return { claimed: false, control }
     const holders = slots.get(service) ?? new Set<string>()
     const registrations = this.#registrations()
-    if (!holders.has(nodeId) && registrations.isLossy) return { claimed: false, onProbation: true }
+    if (!holders.has(nodeId) && registrations.isLostOf(by)) return { claimed: false, onProbation: true }
     if (!holders.has(nodeId) && holders.size >= slotsAllowed(limit, registrations.registered(service).length)) {
       return { claimed: false, heldBy: [...holders].sort().slice(0, heldByMax) }
     }
@@ -244,15 +244,15 @@ class MemoryDatabase implements UpgradeDatabase {
     return { claimed: true }
   }
 
-  async releaseSlot(service: string, nodeId: string, by?: string): Promise<void> {
+  async releaseSlot(service: string, nodeId: string, by?: Session): Promise<void> {
     const { slots } = this.#reach()
-    if (!this.#registrations().isOfAnother(nodeId, by)) slots.get(service)?.delete(nodeId)
+    if (!this.#registrations().isOfNewer(nodeId, by)) slots.get(service)?.delete(nodeId)
   }
 
-  async restoreSlot(service: string, nodeId: string, by?: string): Promise<boolean> {
+  async restoreSlot(service: string, nodeId: string, by?: Session): Promise<boolean> {
     const { slots } = this.#reach()
     const registrations = this.#registrations()
-    if (!registrations.isLossy || registrations.isOfAnother(nodeId, by)) return false
+    if (!registrations.isLossy || registrations.isOfNewer(nodeId, by)) return false
     slots.set(service, (slots.get(service) ?? new Set<string>()).add(nodeId))
     return true
   }

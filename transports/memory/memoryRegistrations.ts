@@ -137,8 +137,7 @@ export class MemoryRegistrations {
       const { status, start, predecessor } = found
       const mine = this.#start(session, status.directoryId)
       const isSamePlace = each.directoryId === undefined || status.directoryId === null || status.directoryId === each.directoryId
-      const isOlder =
-        mine !== undefined && start !== undefined && start.session !== mine.session && start.startedMs >= mine.startedMs
+      const isOlder = mine !== undefined && isNewer(start, mine)
       const isOver = start !== undefined && session?.over?.includes(start.session) === true
       if (!isSamePlace || (isOlder && !isOver)) {
         const waits = predecessor !== undefined && predecessor.session === session?.id && predecessor.leaseEndsMs > this.nowMs
@@ -224,10 +223,16 @@ export class MemoryRegistrations {
     )
   }
 
-  /** Whether another start has the node, as far as is known: nothing is known of those who don't say who they are. */
-  isOfAnother(nodeId: string, by: string | undefined): boolean {
-    const start = this.tables.nodes.get(nodeId)?.start
-    return by !== undefined && start !== undefined && start.session !== by
+  /** Whether a newer start has the node, as far as is known: nothing is known of those who don't say who they are. */
+  isOfNewer(nodeId: string, by: Session | undefined): boolean {
+    const found = this.tables.nodes.get(nodeId)
+    const mine = found && this.#start(by, found.status.directoryId)
+    return mine !== undefined && isNewer(found!.start, mine) && !by!.over?.includes(found!.start!.session)
+  }
+
+  /** Who asks has been heard, before the database lost that. */
+  isLostOf(by: Session | undefined): boolean {
+    return this.isLossy || (by !== undefined && !this.tables.stamps.has(by.id))
   }
 
   get doubt(): Doubt | null {
@@ -279,4 +284,8 @@ export class MemoryRegistrations {
   #store(status: NodeStatus, leaseMs: number, start: Registration['start'], predecessor: Registration['predecessor']): void {
     this.tables.nodes.set(status.nodeId, { status: { ...status }, leaseEndsMs: this.nowMs + leaseMs, start, predecessor })
   }
+}
+
+function isNewer(start: Start | undefined, mine: Start): boolean {
+  return start !== undefined && start.session !== mine.session && start.startedMs >= mine.startedMs
 }

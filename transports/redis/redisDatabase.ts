@@ -201,12 +201,12 @@ class RedisDatabase implements UpgradeDatabase {
     service: string,
     { nodeId, version, isUndo }: Going,
     { nodes, percent }: ServiceLimit,
-    by = '',
+    by?: Session,
   ): Promise<SlotAnswer> {
     const limits = [nodes ?? unlimited, percent ?? unlimited]
     const going = [nodeId, version, isUndo ? 1 : 0]
     const answer = await this.redis.call((client) =>
-      client.theseusClaim(...this.keys.nodes, this.keys.controls, service, ...going, ...limits, by),
+      client.theseusClaim(...this.keys.nodes, this.keys.controls, service, ...going, ...limits, ...argumentsOf(by)),
     )
     const [claimed, ...rest] = answer as [number, ...string[]]
     if (claimed === 1) return { claimed: true }
@@ -232,12 +232,15 @@ class RedisDatabase implements UpgradeDatabase {
     return (await this.redis.call((client) => client.hdel(this.keys.controls, controlKey(name)))) === 1
   }
 
-  async releaseSlot(service: string, nodeId: string, by = ''): Promise<void> {
-    await this.redis.call((client) => client.theseusReleaseSlot(...this.keys.nodes, service, nodeId, by))
+  async releaseSlot(service: string, nodeId: string, by?: Session): Promise<void> {
+    await this.redis.call((client) => client.theseusReleaseSlot(...this.keys.nodes, service, nodeId, ...argumentsOf(by)))
   }
 
-  async restoreSlot(service: string, nodeId: string, by = ''): Promise<boolean> {
-    return (await this.redis.call((client) => client.theseusRestoreSlot(...this.keys.nodes, service, nodeId, by))) === 1
+  async restoreSlot(service: string, nodeId: string, by?: Session): Promise<boolean> {
+    return (
+      (await this.redis.call((client) => client.theseusRestoreSlot(...this.keys.nodes, service, nodeId, ...argumentsOf(by)))) ===
+      1
+    )
   }
 
   async directives(): Promise<number> {

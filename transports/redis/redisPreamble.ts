@@ -178,10 +178,14 @@ local function isOver(session, start)
   return string.find(session.over, ' ' .. start.session .. ' ', 1, true) ~= nil
 end
 
--- Whether another start has the node, as far as is known: nothing is known of those who don't say who they are.
-local function isOfAnother(id, by)
-  local start = by ~= '' and readStart(id) or nil
-  return start ~= nil and start.session ~= by
+local function isNewer(start, session)
+  return start ~= nil and start.session ~= session.id and start.startedMs >= now - session.ageMs
+end
+
+-- Whether a newer start has the node, as far as is known: nothing is known of those who don't say who they are.
+local function isOfNewer(id, session)
+  local start = session.id ~= '' and readStart(id) or nil
+  return isNewer(start, session) and not isOver(session, start)
 end
 
 -- When the node was forgotten; nil if it was not, or longer ago than that is kept.
@@ -224,7 +228,7 @@ local function each(session, list, step, store)
       local _, directory = split(place)
       local start = session.id ~= '' and directory ~= '' and readStart(id) or nil
       local startedMs = now - session.ageMs
-      local isOlder = start and start.session ~= session.id and start.startedMs >= startedMs
+      local isOlder = isNewer(start, session)
       if isOlder and isOver(session, start) and directory == session.directory then
         -- An older copy has an earlier start, which is newer by the clocks alone: with its registration this one is.
         unknown[#unknown + 1] = id

@@ -226,8 +226,9 @@ return answer`),
   theseusClaim: nodeScript(
     `
 local controls = KEYS[7]
-local service, id, version, isUndo, count, percent, by = unpack(ARGV)
-if isOfAnother(id, by) then return { 4 } end
+local service, id, version, isUndo, count, percent = unpack(ARGV)
+local session = sessionFrom(7)
+if isOfNewer(id, session) then return { 4 } end
 local hold = redis.call('HGET', controls, 'hold/' .. id)
 if hold then return { 2, hold } end
 if isUndo == '0' then
@@ -239,7 +240,8 @@ if isUndo == '0' then
 end
 local mine = service .. '/' .. id
 if redis.call('ZSCORE', slots, mine) then return { 1 } end
-if isLossy() then return { 3 } end
+-- Who asks has been heard, before Redis lost that.
+if isLossy() or (session.id ~= '' and not redis.call('ZMSCORE', leases, 'host/' .. session.id)[1]) then return { 3 } end
 
 local from, to = bounds(service)
 local allowed = tonumber(count)
@@ -264,11 +266,11 @@ return answer`,
   ),
 
   theseusReleaseSlot: nodeScript(`
-if not isOfAnother(ARGV[2], ARGV[3]) then redis.call('ZREM', slots, ARGV[1] .. '/' .. ARGV[2]) end`),
+if not isOfNewer(ARGV[2], sessionFrom(3)) then redis.call('ZREM', slots, ARGV[1] .. '/' .. ARGV[2]) end`),
 
   /** Answers 1 on probation, and 0 at other times. */
   theseusRestoreSlot: nodeScript(`
-if not isLossy() or isOfAnother(ARGV[2], ARGV[3]) then return 0 end
+if not isLossy() or isOfNewer(ARGV[2], sessionFrom(3)) then return 0 end
 redis.call('ZADD', slots, 0, ARGV[1] .. '/' .. ARGV[2])
 return 1`),
 
