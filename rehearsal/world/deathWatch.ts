@@ -1,11 +1,11 @@
 /**
  * Knows what is on the disks of all nodes, alive or not, and which versions have been declared dead; holds the one against the other.
  *
- * C8. A death passes no version that a registered node runs, or may run when it comes back, nor one that a live client is registered at; nothing
+ * C8. A death passes no version that a registered node runs, or may run when it comes back, nor one that a live client is pinned to; nothing
  * is answered as dead before its death is in force; nobody goes back from a final version; and a node that comes back at a dead version
  * does nothing before it has upgraded.
  */
-import type { Death, NodeRow, Version } from 'theseus'
+import type { Death, NodeRow, NodeStatus, Version } from 'theseus'
 import { clientService } from 'theseus'
 import { unpack } from '../../core/codec.js'
 import type { NodeRecord } from '../../core/nodeRecord.js'
@@ -16,6 +16,8 @@ export class DeathWatch {
   /** Nodes that an operator has forgotten, until they are registered again: nobody waits for them. */
   readonly #forgotten = new Set<string>()
   readonly #restored = new Set<string>()
+  /** The versions that each client is pinned to, of those that lived when it came. */
+  readonly #pins = new Map<string, Set<Version>>()
   #death: Death = { below: 0, sinceMs: 0, inForce: 0 }
   #declared: Version = 0
   #inForceSinceMs = 0
@@ -24,6 +26,7 @@ export class DeathWatch {
 
   constructor(
     private readonly now: () => number,
+    private readonly isReached: (client: string) => boolean,
     private readonly violated: (rule: string, what: string) => void,
   ) {}
 
@@ -45,8 +48,16 @@ export class DeathWatch {
     this.#forgotten.add(nodeId)
   }
 
-  registered(nodeId: string): void {
+  registered({ nodeId, service, hostId, version }: NodeStatus): void {
     this.#forgotten.delete(nodeId)
+    if (service !== clientService || version < this.inForce) return
+    const pins = this.#pins.get(hostId) ?? new Set<Version>()
+    this.#pins.set(hostId, pins.add(version))
+  }
+
+  /** The process of a client has ended. */
+  unpinned(client: string): void {
+    this.#pins.delete(client)
   }
 
   /** For good. */
@@ -66,11 +77,22 @@ export class DeathWatch {
         if (version < death.inForce)
           this.violated('C8', `versions below ${death.inForce} are dead from now on, and ${nodeId} is at version ${version}`)
       }
+      for (const [client, pins] of this.#pins) this.#passed(client, pins, death.inForce)
       this.#inForceSinceMs = this.now()
     }
     if (death.inForce < this.#death.inForce)
       this.violated('C8', `versions below ${this.#death.inForce} were dead, and only those below ${death.inForce} are now`)
     this.#death = death
+  }
+
+  /** One that was not heard for its lease calls in vain from now on. */
+  #passed(client: string, pins: Set<Version>, inForce: Version): void {
+    for (const version of pins) {
+      if (version >= inForce) continue
+      pins.delete(version)
+      if (this.isReached(client))
+        this.violated('C8', `versions below ${inForce} are dead from now on, and ${client} is pinned to version ${version}`)
+    }
   }
 
   declared(death: Death, rows: readonly NodeRow[]): void {
@@ -83,7 +105,8 @@ export class DeathWatch {
         this.violated('C8', `versions below ${below} are declared dead, and ${nodeId} is at version ${version}`)
     }
     for (const { service, alive, version, nodeId } of rows) {
-      if (service === clientService && alive && version < below)
+      // One that is pinned to a dead version calls in vain already.
+      if (service === clientService && alive && version < below && version >= this.inForce)
         this.violated('C8', `versions below ${below} are declared dead, and client ${nodeId} calls at version ${version}`)
     }
   }

@@ -98,7 +98,7 @@ export function observeRequest(world: Observed, method: string, args: readonly a
       world.controls.removed({ kind: 'hold', nodeId: args[0] })
       return
     case 'register':
-      if (answer.registered) world.deaths.registered(args[0].nodeId)
+      if (answer.registered) world.deaths.registered(args[0])
       return
     case 'dead':
       world.deaths.told(answer)

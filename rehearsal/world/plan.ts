@@ -147,6 +147,14 @@ type BasicStep = {
       readonly deadlineMs: number
       readonly asked: Asked
     })
+  /** A client pins itself to a version as soon as that is dead: too late. */
+  | {
+      readonly kind: 'pinDead'
+      readonly client: string
+      readonly service: ServiceName
+      readonly node: string
+      readonly version: Version
+    }
   | { readonly kind: 'join'; readonly node: NodePlan }
   | {
       readonly kind: 'leave'
@@ -164,6 +172,8 @@ type BasicStep = {
   | { readonly kind: 'weather'; readonly forMs: number; readonly weather: Weather }
   | { readonly kind: 'diskFull' | 'diskSlow'; readonly host: string; readonly forMs: number }
   | { readonly kind: 'databaseAway' | 'databaseFlaky'; readonly forMs: number }
+  /** As soon as all nodes are past the version. */
+  | { readonly kind: 'awayWhenLeft'; readonly version: Version; readonly forMs: number }
   | { readonly kind: 'retry'; readonly nodeId: string }
   /** What operators ask through the upgrade database. Pauses of an undo stay to the end: they hold nobody. */
   | { readonly kind: 'pause'; readonly version: Version; readonly forMs: number }

@@ -5,7 +5,7 @@ import { withHabits } from './code/codeGenerator.js'
 import { type Habit, usualHabits } from './code/habits.js'
 import { Dice } from './dice.js'
 import { always, type Dimension } from './operations/dimensions.js'
-import { dimensionsDrawn, isPlayedWith, operationSteps } from './operations/operationGenerator.js'
+import { dimensionsDrawn, operationSteps, stepsPlayed } from './operations/operationGenerator.js'
 import type { Asked, CrashMoment, Manner, NodePlan, Plan, ServiceName, Step, UpgradePlan, Weather } from './plan.js'
 import { lineOf } from './specs.js'
 import { upgradesOf } from './upgradeGenerator.js'
@@ -39,7 +39,8 @@ export function planOf(seed: number, asked: ReadonlySet<Dimension> = always, amo
   )
   const healAtMs = lastsMs + dice.between(0, 1_000)
   // Later than the longest deadline.
-  const deaths = dice.chance(0.3) ? { roundMs: dice.between(300, 900), delayMs: 2_100 } : null
+  const dying = () => ({ roundMs: dice.between(300, 900), delayMs: 2_100 })
+  const deaths = dice.chance(0.3) || drawn.includes('pins') ? dying() : null
   const backup = dice.chance(0.15) ? { host: dice.oneOf(hosts), atMs: dice.between(200, lastsMs) } : null
   const base = {
     seed,
@@ -71,9 +72,9 @@ export function planOf(seed: number, asked: ReadonlySet<Dimension> = always, amo
   if (deaths !== null && dice.chance(0.5)) steps.push(oblivionOf(dice, hosts))
   steps.push(...operationsOf(dice, upgrades, all, publishedAtMs))
   const calls = steps.filter((step) => step.kind === 'call')
-  steps.push(...operationSteps(seed, drawn, { hosts, clients, servers, nodes: all, publishedAtMs, calls, lastsMs }))
-  const played = steps.filter((step) => isPlayedWith(drawn, step)).sort((a, b) => a.atMs - b.atMs)
-  return withHabits({ ...base, limit, steps: played }, among)
+  const operated = { hosts, clients, servers, nodes: all, publishedAtMs, calls, lastsMs }
+  const played = stepsPlayed(drawn, steps, operationSteps(seed, drawn, operated), clients)
+  return withHabits({ ...base, limit, steps: [...played].sort((a, b) => a.atMs - b.atMs) }, among)
 }
 
 /** Apart from what the running world draws from the same seed. */

@@ -78,6 +78,8 @@ function stepInWords(step: Step): string {
       return `${wordsOf(step)}, within ${step.deadlineMs} ms`
     case 'publish':
       return `upgrade ${step.version} is published${step.publishers > 1 ? ' by two at once' : ''}`
+    case 'pinDead':
+      return `${step.client} pins itself to version ${step.version} as soon as that is dead`
     case 'join':
       return `${step.node.nodeId} is born on ${step.node.host}`
     case 'leave':
@@ -105,6 +107,8 @@ function stepInWords(step: Step): string {
       return `the disk of ${step.host} is slow for ${step.forMs} ms`
     case 'databaseAway':
       return `the upgrade database is away for ${step.forMs} ms`
+    case 'awayWhenLeft':
+      return `as soon as no node needs version ${step.version} any more, the upgrade database is away for ${step.forMs} ms`
     case 'databaseFlaky':
       return `the upgrade database is flaky for ${step.forMs} ms`
     case 'imposter':

@@ -9,7 +9,7 @@ import type { Step } from './plan.js'
 import type { UpgradeDatabase } from './stage.js'
 
 type LeaveStep = Extract<Step, { kind: 'leave' }>
-export type TroubleStep = Exclude<Step, { kind: 'call' | 'publish' }>
+export type TroubleStep = Exclude<Step, { kind: 'call' | 'publish' | 'pinDead' }>
 
 /** What troubles befall. */
 export interface Troubled extends OperationsRoom {
@@ -23,6 +23,7 @@ export interface Troubled extends OperationsRoom {
 }
 
 const tryAgainMs = 200
+const lookEveryMs = 20
 
 export class Troubles {
   /** Ends that have not come yet. */
@@ -76,6 +77,9 @@ export class Troubles {
       case 'databaseAway':
         this.#endAfter(step.forMs, world.udb.away())
         return
+      case 'awayWhenLeft':
+        void this.#awayWhenLeft(step)
+        return
       case 'databaseFlaky':
         this.#endAfter(step.forMs, world.udb.flaky())
         return
@@ -123,6 +127,13 @@ export class Troubles {
     for (const process of this.world.processes()) process.spare()
     for (const end of [...this.#ends]) end()
     await Promise.all(this.#leaving)
+  }
+
+  async #awayWhenLeft({ version, forMs }: Extract<Step, { kind: 'awayWhenLeft' }>): Promise<void> {
+    const { world } = this
+    const isLeft = () => world.living().every(({ handle }) => handle !== undefined && handle.version > version)
+    while (!this.#isOver && !isLeft()) await world.time.sleep(lookEveryMs)
+    if (!this.#isOver) this.#endAfter(forMs, world.udb.away())
   }
 
   /** At once where the troubles are over already. */

@@ -28,6 +28,7 @@ import { type Observed, observe, observeRequest } from './observer.js'
 import type { DatabaseLoss, Left } from './operations/databaseLoss.js'
 import { type Move, move } from './operations/moves.js'
 import { OrderWatch } from './operations/orderWatch.js'
+import { isReached, pinWhenDead } from './operations/pins.js'
 import { RetryWatch } from './operations/retryWatch.js'
 import { badBundle, draftOf, Operators, type OperatorsRoom } from './operators.js'
 import type { Plan, ServiceName, Step } from './plan.js'
@@ -131,7 +132,11 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
       () => this.time.elapsedMs,
       violated,
     )
-    this.deaths = new DeathWatch(() => this.time.now(), violated)
+    this.deaths = new DeathWatch(
+      () => this.time.now(),
+      (client) => isReached(this, client),
+      violated,
+    )
     this.orders = new OrderWatch(() => this.time.elapsedMs, violated)
     this.retries = new RetryWatch(
       !plan.dimensions.includes('restarts') || plan.steps.some(({ kind }) => kind === 'diskFull'),
@@ -246,6 +251,9 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
         return
       case 'publish':
         for (const client of this.plan.clients.slice(0, step.publishers)) void this.operators.publish(client, step.version)
+        return
+      case 'pinDead':
+        void pinWhenDead(this, step, (call) => this.#call(call, opOf(i)))
         return
       default:
         this.trace(`${opOf(i)} ${JSON.stringify(step)}`)
@@ -377,6 +385,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
 
   died(host: string, nodeIds: readonly string[]): void {
     this.trace(`${host} is gone`)
+    this.deaths.unpinned(host)
     this.code.died(host, nodeIds)
     for (const nodeId of nodeIds) {
       this.#witness.died(nodeId)

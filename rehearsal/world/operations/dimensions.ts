@@ -21,6 +21,8 @@ export const dimensions = {
   restarts: 'always',
   /** The upgrade database is emptied, restored, fails over without its newest writes, or restarts. */
   databaseLosses: 'always',
+  /** Versions die while clients are pinned to them or to others, and the upgrade database is away for longer than a lease. */
+  pins: 'always',
 } as const satisfies Readonly<Record<string, 'always' | 'asked'>>
 
 export type Dimension = keyof typeof dimensions

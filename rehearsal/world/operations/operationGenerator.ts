@@ -3,6 +3,7 @@ import { seededRandom } from 'theseus/memory'
 import { Dice } from '../dice.js'
 import type { NodePlan, Step } from '../plan.js'
 import { type Dimension, dimensions } from './dimensions.js'
+import { pinSteps, withoutOtherPins } from './pins.js'
 
 /** What there is to be operated. */
 export interface Operated {
@@ -28,11 +29,24 @@ export function dimensionsDrawn(seed: number, asked: ReadonlySet<Dimension>): re
   return drawn.filter((dimension) => !fenced.has(dimension) || !drawn.includes('databaseLosses'))
 }
 
+const away: ReadonlySet<Step['kind']> = new Set<Step['kind']>(['databaseAway', 'databaseFlaky', 'awayWhenLeft'])
+
+/** The steps of a plan that go with what it goes through. */
+export function stepsPlayed(
+  drawn: readonly Dimension[],
+  basic: readonly Step[],
+  own: readonly Step[],
+  clients: readonly string[],
+): readonly Step[] {
+  const played = drawn.includes('pins') ? withoutOtherPins(basic, own, clients) : [...basic, ...own]
+  return played.filter((step) => isPlayedWith(drawn, step))
+}
+
 const fenced: ReadonlySet<Dimension> = new Set<Dimension>(['moves', 'hotCopies'])
 
 /** A host that starts while the database does not answer serves without its word, a copy as any other: where there are copies it answers. */
-export function isPlayedWith(drawn: readonly Dimension[], { kind }: Step): boolean {
-  return !drawn.some((dimension) => fenced.has(dimension)) || (kind !== 'databaseAway' && kind !== 'databaseFlaky')
+function isPlayedWith(drawn: readonly Dimension[], { kind }: Step): boolean {
+  return !drawn.some((dimension) => fenced.has(dimension)) || !away.has(kind)
 }
 
 export function operationSteps(seed: number, drawn: readonly Dimension[], operated: Operated): readonly Step[] {
@@ -108,6 +122,8 @@ function stepsOf(dimension: Dimension, dice: Dice, operated: Operated): readonly
       const forMs = 4_000
       return [{ atMs: Math.min(atMs, lastsMs - forMs), kind: 'move', host, to: `${host}b`, how, forMs }]
     }
+    case 'pins':
+      return pinSteps(dice, clients, nodes)
     case 'freezes':
       return [
         {

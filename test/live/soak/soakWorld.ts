@@ -104,7 +104,12 @@ export class SoakWorld implements AuditRoom, Observed, OperatorsRoom {
       () => this.time.elapsedMs,
       violated,
     )
-    this.deaths = new DeathWatch(() => this.time.now(), violated)
+    // Whether a client renews its leases, only its own process knows.
+    this.deaths = new DeathWatch(
+      () => this.time.now(),
+      () => false,
+      violated,
+    )
     this.events = new EventWatch(plan)
     // The nodes' disks are their hosts' own: what they forget, nobody sees here.
     this.retries = new RetryWatch(true, violated)

@@ -15,8 +15,9 @@ export interface PlantedFault {
 
 export const plantedFaults: readonly PlantedFault[] = [
   { patch: '01-class-by-its-name', shownBy: 'sameNames', rules: ['C6', 'C12'], firstSeed: 548 },
-  { patch: '02-nested-call-outlives-its-outer', shownBy: 'unawaited', rules: ['C2'], firstSeed: 58 },
+  { patch: '02-nested-call-outlives-its-outer', shownBy: 'unawaited', rules: ['C2', 'invariant'], firstSeed: 62 },
   { patch: '03-rows-stay-lost', shownBy: 'databaseLosses', rules: ['C10'], firstSeed: 1 },
+  { patch: '04-leases-run-while-nobody-is-heard', shownBy: 'pins', rules: ['C8'], firstSeed: 190 },
   { patch: '05-slot-of-a-lost-second', shownBy: 'databaseLosses', rules: ['C10'], firstSeed: 3 },
   { patch: '06-sent-calls-are-not-executed', shownBy: 'stops', rules: ['C4'], firstSeed: 9 },
   { patch: '07-intervals-by-the-time-of-day', shownBy: 'clocks', rules: ['C10'], firstSeed: 45 },
@@ -25,6 +26,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   { patch: '10-nested-call-sends-for-its-outer', shownBy: 'cycles', rules: ['C10'], firstSeed: 17 },
   { patch: '11-introduced-event-is-lost', shownBy: 'rumours', rules: ['E1'], firstSeed: 1695 },
   { patch: '12-callers-count-as-servers', shownBy: 'unnamedServers', rules: ['C10'], firstSeed: 17 },
+  { patch: '13-dead-pin-holds-up-deaths', shownBy: 'pins', rules: ['C10'], firstSeed: 20 },
   { patch: '14-schedules-see-two-moments', shownBy: 'lookers', rules: ['S2'], firstSeed: 161 },
   { patch: '15-retry-heeded-at-each-restart', shownBy: 'restarts', rules: ['P4'], firstSeed: 47 },
   { patch: '17-timer-outlives-its-object', shownBy: 'ticks', rules: ['A1'], firstSeed: 6 },

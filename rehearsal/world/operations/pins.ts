@@ -1,0 +1,49 @@
+/** Clients that are pinned to versions: to one that lives, which must go on living for them, or to one that is dead, which must hold up no other. */
+import type { CallStep } from '../calls.js'
+import type { Company } from '../company.js'
+import type { DeathWatch } from '../deathWatch.js'
+import type { Dice } from '../dice.js'
+import type { NodePlan, Step } from '../plan.js'
+import type { WorldTime } from '../virtualTime.js'
+
+type PinStep = Extract<Step, { kind: 'pinDead' }>
+
+export interface PinsRoom {
+  readonly time: WorldTime
+  readonly deaths: DeathWatch
+}
+
+const lookEveryMs = 50
+
+/** What a client asks by the reference that pins it: its first call of the version. */
+function pinning(atMs: number, step: Omit<PinStep, 'atMs' | 'kind'>): CallStep {
+  const asked = { what: 'read', column: 'main' } as const
+  return { ...step, atMs, kind: 'call', isPinned: false, isRegistered: true, deadlineMs: 1_000, asked }
+}
+
+/** Half of them are pinned in time; then, when no node needs their version, nobody reaches the database for longer than their lease. */
+export function pinSteps(dice: Dice, clients: readonly string[], nodes: readonly NodePlan[]): readonly Step[] {
+  const { nodeId: node, service } = dice.oneOf(nodes)
+  const pin = { client: dice.oneOf(clients), service, node, version: 0 }
+  const atMs = dice.between(50, 500)
+  if (dice.chance(0.5)) return [{ ...pin, atMs, kind: 'pinDead' }]
+  return [pinning(atMs, pin), { atMs, kind: 'awayWhenLeft', version: 0, forMs: dice.between(750, 1_500) }]
+}
+
+/** Where versions are to die, nobody else is pinned to them; and a client that is pinned is reached by whoever asks after it. */
+export function withoutOtherPins(basic: readonly Step[], own: readonly Step[], clients: readonly string[]): readonly Step[] {
+  const calm = [...basic.map((step) => (step.kind === 'call' ? { ...step, isPinned: false, isRegistered: false } : step)), ...own]
+  return calm.filter((step) => step.kind !== 'databaseFlaky' && (step.kind !== 'freeze' || !clients.includes(step.process)))
+}
+
+/** For as long as the world lasts. */
+export async function pinWhenDead({ time, deaths }: PinsRoom, step: PinStep, call: (call: CallStep) => void): Promise<void> {
+  while (deaths.inForce <= step.version) await time.sleep(lookEveryMs)
+  call(pinning(step.atMs, step))
+}
+
+/** Whether a client renews its leases. */
+export function isReached({ hosts }: Company, client: string): boolean {
+  const host = hosts.get(client)
+  return host?.isAlive === true && !host.lifeline.isFrozen
+}
