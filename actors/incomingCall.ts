@@ -330,6 +330,12 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     this.callee.crash(error)
   }
 
+  /** For what was thrown before its method began. A broken invariant never travels as a fault. */
+  refuseFor(error: unknown): void {
+    if (isInvariantViolation(error)) this.crashed(error)
+    else this.refuse(toFault(error, 'application.error'))
+  }
+
   /** Answers with a fault that left no trace; needs no commit of its own, but tells nothing that is not on disk. */
   refuse(fault: Fault): void {
     if (this.#hasBegun && fault.retryable) {

@@ -235,8 +235,8 @@ export class NodeLearning {
           call.refuse(
             new Fault('version.unknown', `version ${label} is not installed; the newest is ${this.node.services.history.newest}`),
           )
-      } catch (fault) {
-        call.refuse(fault as Fault)
+      } catch (error) {
+        call.refuseFor(error)
       }
     }
     return isLeft

@@ -100,8 +100,8 @@ function accept(node: Receiver, call: IncomingCall): void {
     if (call.envelope.kind === kinds.event && node.isRepeated(call)) return
     if (node.knows(call.envelope.label)) node.accept(call)
     else node.hold(call)
-  } catch (fault) {
-    call.refuse(fault as Fault)
+  } catch (error) {
+    call.refuseFor(error)
   }
 }
 

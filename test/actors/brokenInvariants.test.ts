@@ -344,6 +344,19 @@ test('C12: a send that would leave before what the node has written is noticed, 
   t.is(await one.v0.add('after'), 1)
 })
 
+test('an invariant that is broken before a call has begun is told, and does not travel as a fault', async (t) => {
+  const one = await oneNode(t, { callDeadlineMs: 300 })
+  const mend = broken(t, Mailbox.prototype, 'post', () => {
+    throw new InvariantViolation('C2: as it was told')
+  })
+  const call = codeOf(one.v0.add('lost'))
+  await untilViolated(one.host)
+  mend()
+  t.is(await call, 'timeout.deadline')
+  t.deepEqual(violations(one.host), ['C2: as it was told'])
+  t.is(await one.v0.add('after'), 1)
+})
+
 test('a pass over records that breaks an invariant restarts its node, and not the host', async (t) => {
   const system = await TestSystem.start(t, { passPauseMs: 2, passPauseMsMax: 10 })
   const host = await system.host('h1')

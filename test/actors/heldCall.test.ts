@@ -36,6 +36,7 @@ function held() {
     monotonicMs: () => clock.monotonicMs(),
     count: () => {},
     countFailure: () => {},
+    state: { batch: 0, isOnDisk: () => true },
     whenCommitted: (leave: (error: unknown) => void) => leave(undefined),
   } as unknown as Callee
   const answering = { fault: (_: Answered, fault: Fault) => answers.push(fault.code) } as unknown as Answers
