@@ -1,0 +1,229 @@
+/** A node that one upgrade goes through, step by step: it writes down what it is told to do, over a state and a journal in memory. */
+import { Journal } from '../../actors/journal.js'
+import { Mailbox } from '../../actors/mailbox.js'
+import { NodeState, type RootHolder } from '../../actors/nodeState.js'
+import { NodeUpgrade, type UpgradingNode } from '../../actors/nodeUpgrade.js'
+import { RecordKeeper } from '../../actors/recordKeeper.js'
+import { pack, unpack } from '../../core/codec.js'
+import type { Control } from '../../core/control.js'
+import type { Fault } from '../../core/fault.js'
+import { type Generation, keys, type NodeRecord, type Slot } from '../../core/nodeRecord.js'
+import { memoryStore } from '../../transports/memory/index.js'
+import type { Gate } from '../support/testSystem.js'
+import { open as openSlot } from './claiming.js'
+import { toV2, type UpgradeParts } from './notes.js'
+
+export const never = new AbortController().signal
+export const born: Generation = { number: 0, version: 0, className: 'Notes.v1', object: '0.0', simulations: {} }
+
+/** What the node is told to do, in this order, and what it stands on. */
+export interface Options extends UpgradeParts {
+  readonly record?: Partial<NodeRecord>
+  readonly target?: number
+  /** Versions that undo the one before. */
+  readonly undos?: readonly number[]
+  readonly isBehind?: boolean
+}
+
+export async function open({ record = {}, target = 1, undos = [], isBehind = false, ...parts }: Options = {}) {
+  const { clock, services: slots, slot, holders, database, factory } = await openSlot()
+  const memory = memoryStore()
+  const store = await memory.open()
+  const journal = new Journal(store, clock)
+  const log: string[] = []
+  const holder: RootHolder = { state: {} }
+  /** What a step waits for, or fails with. */
+  const steps = new Map<string, Gate | Error>()
+  const step = async (name: string) => {
+    log.push(name)
+    const found = steps.get(name)
+    if (found instanceof Error) throw found
+    await found?.pass()
+  }
+  const state = new NodeState('n1', journal, {
+    lazyOf: () => undefined,
+    rulesOf: () => ({}),
+    recordFailed() {},
+    stateLost: () => void log.push('lost'),
+  })
+  const first: NodeRecord = {
+    format: 2,
+    nodeId: 'n1',
+    service: 'pages',
+    facts: {},
+    incarnation: 1,
+    oldest: 0,
+    newest: 1,
+    generation: born,
+    previous: null,
+    upgrade: null,
+    ...record,
+  }
+  const keeper = new RecordKeeper(first, state, journal, () => 0)
+  keeper.write(first)
+  for (const of of ['0.0', ...Object.values(first.generation.simulations)] as Slot[])
+    state.write(keys.root('n1', of), pack({ notes: ['one'], mood: 'calm' }))
+  const mailbox = new Mailbox(clock, 100, (error) => void log.push(`thrown ${error}`))
+  mailbox.open()
+  const upgrade = toV2(parts).classUpgrades[0]!
+  let controls: readonly Control[] = []
+  const waiting = new Set<() => void>()
+  const undoes = (version: number) => undos.includes(version)
+  const services = {
+    ...slots,
+    store,
+    journal,
+    population: { nodes: async () => [] },
+    contacts: { versions: () => [] },
+    observe: (event: { type: string; message?: string }) =>
+      void log.push(`${event.type}${event.message ? ` ${event.message}` : ''}`),
+    settings: { ...slots.settings, advanceTimeoutMs: 500, sweepKeysPerCommit: 1 },
+    controls: {
+      get latest() {
+        return controls
+      },
+      until: (holds: (found: readonly Control[]) => boolean, signal: AbortSignal) =>
+        new Promise((resolve, reject) => {
+          const look = () => void (holds(controls) && resolve(controls))
+          waiting.add(look)
+          signal.addEventListener('abort', () => {
+            waiting.delete(look)
+            reject(signal.reason)
+          })
+          look()
+        }),
+    },
+    history: {
+      newest: 1,
+      undoes,
+      takesBack: undoes,
+      isUndone: (version: number) => undoes(version + 1),
+      fetch: (version: number) => step(`fetch ${version}`),
+      load: (version: number) => step(`load ${version}`),
+    },
+    classes: {
+      line: () => ['Notes.v1', undos.includes(1) ? 'Notes.v1' : 'Notes.v2', 'Notes.v2'],
+      classUpgrade: () => upgrade,
+    },
+  }
+  const control = (...found: readonly Control[]) => {
+    controls = found
+    for (const look of waiting) look()
+  }
+  const software = {
+    rejected: undefined as Fault | undefined,
+    make(generation: Generation) {
+      log.push(`make ${generation.version}`)
+      const context = {
+        silent: false,
+        stop: () => void log.push('stop new'),
+      }
+      state.open(generation.object, holder)
+      return { instance: { selfCheck: () => step(`check${context.silent ? ' silently' : ''}`) }, context }
+    },
+    install: (object: { context: { silent: boolean } }) => void log.push(object.context.silent ? 'install silent' : 'install'),
+    async runStart(kept: () => void) {
+      await step('run start')
+      kept()
+    },
+    start: () => step('start old'),
+    stop: (ms: number) => step(`stop old ${ms}`),
+    discard: () => void log.push('discard'),
+    rebuildChain: () => void log.push('chain'),
+  }
+  const node = {
+    id: 'n1',
+    services,
+    keeper,
+    state,
+    software,
+    mailbox,
+    learning: {
+      prepare: (version: number) => step(`learn ${version}`),
+      reconsider: () => step('reconsider'),
+    },
+    slot: slot(),
+    rulesOf: () => ({}),
+    calls: { answered: 0, failed: 0 },
+    isUpgrading: false,
+    isStopped: false,
+    isBehind,
+    whenRestarted: () => step('restarted'),
+    crash: (error: unknown) => void log.push(`crash ${(error as Error).message}`),
+    serve: () => void log.push('serve'),
+    async close() {
+      log.push('close')
+      await mailbox.close()
+    },
+    leaveService: () => step('leave'),
+    report: (...told: readonly unknown[]) => void log.push(told.join(' ')),
+  }
+  const commit = async () => {
+    clock.endTurn()
+    await journal.idle()
+  }
+  /** Waits for what commits meanwhile. */
+  const through = async <T>(work: Promise<T>): Promise<T> => {
+    let isOver = false
+    const watched = work.finally(() => {
+      isOver = true
+    })
+    watched.catch(() => {})
+    for (let i = 0; i < 200 && !isOver; i++) {
+      clock.endTurn()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    return await watched
+  }
+  /** Lets what is under way go as far as it can. */
+  const passing = async () => {
+    for (let i = 0; i < 50; i++) {
+      clock.endTurn()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+  await commit()
+  const onDisk = () => unpack(store.get(keys.record('n1'))!) as NodeRecord
+  const root = (of: Slot) => {
+    const bytes = store.get(keys.root('n1', of))
+    return bytes && unpack(bytes)
+  }
+  /** Takes what was done since the last time. */
+  const done = () => log.splice(0).filter((entry) => entry !== 'restarted')
+  const all = () => log.splice(0)
+  const effects = new NodeUpgrade(node as unknown as UpgradingNode, target)
+  return {
+    ...{
+      clock,
+      memory,
+      journal,
+      state,
+      keeper,
+      mailbox,
+      node,
+      services,
+      software,
+      steps,
+      effects,
+      control,
+      commit,
+      through,
+      passing,
+    },
+    ...{ onDisk, root, done, all, holders, database, factory, holder },
+  }
+}
+
+export const message = (text: string) => ({ message: text })
+export const retry = (token: string): Control => ({ kind: 'retry', version: 1, token, since: 0 })
+
+/** Through to the new generation, whole on disk. */
+export async function transformed(options: Options = {}) {
+  const opened = await open(options)
+  const { effects, through, done } = opened
+  await through(effects.claim(never))
+  await through(effects.drain())
+  await through(effects.transform())
+  done()
+  return opened
+}
