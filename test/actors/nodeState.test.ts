@@ -64,14 +64,19 @@ async function open(root: unknown = { total: 0, list: [] }) {
 }
 
 function command(state: NodeState, work: () => void, touched: Slot = slot): void {
-  const ticket = state.begin('command')
-  state.touch(touched)
-  work()
-  state.keep(ticket)
+  call(state, 'command', () => {
+    state.touch(touched)
+    work()
+  })
 }
 
 function query(state: NodeState, work: () => void): void {
-  const ticket = state.begin('query')
+  call(state, 'query', work)
+}
+
+/** Keeps what it has done, or drops it where it throws. */
+function call(state: NodeState, kind: 'command' | 'query', work: () => void): void {
+  const ticket = state.begin(kind)
   try {
     work()
     state.keep(ticket)
