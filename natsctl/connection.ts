@@ -4,7 +4,7 @@ import { nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
 import { exitCodes, Failure, usageFailure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
-import { systemIn, targetOf } from './target.js'
+import { systemIn, type Target, targetOf } from './target.js'
 import type { Trust } from './trust.js'
 import { type KeyFlags, signerOf } from './upgraderSeed.js'
 
@@ -38,7 +38,7 @@ export async function withOperator<T>(
   const system = target === undefined ? embedded! : systemIn(target)
   const operator = await connectOperator({
     system,
-    ...(target !== undefined && { transport: nats(target.nats), udb: redisOf(target.redis) }),
+    ...(target !== undefined && { transport: nats(target.nats), udb: redisOf(target.redis), ...nameOf(target) }),
     settings: { serverDeadlineMs },
     ...(upgrader === undefined ? {} : { upgrader }),
   })
@@ -48,6 +48,11 @@ export async function withOperator<T>(
   } finally {
     await operator.close()
   }
+}
+
+/** The name to call under, where callers have names. */
+export function nameOf({ as }: Pick<Target, 'as'>): { readonly as?: string } {
+  return as === undefined ? {} : { as }
 }
 
 /** The same for what upgraders sign: with the key that the flags or the environment name, if any. */

@@ -28,6 +28,7 @@ interface ContextJson {
   readonly system: string | null
   /** Without a login. */
   readonly redis: string | null
+  readonly as: string | null
   readonly trust: Trust | null
 }
 
@@ -52,12 +53,12 @@ export function addContext(program: Program): void {
     .action(program.action((name: string, _: unknown, command: Command) => select(files, name, command.optsWithGlobals())))
   const saving = context
     .command('save')
-    .description('keep --system, --redis and --trust with a context; what is not given stays')
+    .description('keep --system, --redis, --as and --trust with a context; what is not given stays')
     .argument('<name>', 'a context of the NATS command line')
     .action(program.action((name: string, _: unknown, command: Command) => save(files, name, command.optsWithGlobals())))
   const removing = context
     .command('rm')
-    .description('forget the system, the Redis address and the trust of a context; the context stays')
+    .description('forget the system, the Redis address, the name and the trust of a context; the context stays')
     .argument('<name>', 'the context')
     .action(program.action((name: string, _: unknown, command: Command) => remove(files, name, command.optsWithGlobals())))
   for (const command of [selecting, saving, removing]) withDryRun(command)
@@ -120,6 +121,7 @@ async function select(files: ContextFiles, name: string, flags: OrderFlags): Pro
     'NATS_CONTEXT',
     'THESEUS_SYSTEM',
     'THESEUS_REDIS',
+    'THESEUS_AS',
     'THESEUS_TRUST',
   ].filter((variable) => process.env[variable])
   if (stronger.length > 0) note(`${stronger.join(', ')} in the environment go before the selected context`)
@@ -127,36 +129,40 @@ async function select(files: ContextFiles, name: string, flags: OrderFlags): Pro
 }
 
 async function save(files: ContextFiles, name: string, flags: OrderFlags): Promise<ExitCode> {
-  const { system, redis, trust } = flags
-  if (system === undefined && redis === undefined && trust === undefined)
-    throw usageFailure('what is to be kept? Give --system <name>, --redis <url>, --trust <keys>, or several of them')
+  const { system, redis, as, trust } = flags
+  if (system === undefined && redis === undefined && as === undefined && trust === undefined)
+    throw usageFailure('what is to be kept? Give --system <name>, --redis <url>, --as <name>, --trust <keys>, or several of them')
   if (redis !== undefined) redisOf(redis)
   const before = await files.read(name)
   const kept = {
     ...pick(before),
     ...(system === undefined ? {} : { system }),
     ...(redis === undefined ? {} : { redis }),
+    ...(as === undefined ? {} : { as }),
     ...(trust === undefined ? {} : { trust }),
   }
   if (flags.dryRun !== true) await files.save(name, kept)
   const what = [
     ...(kept.system === undefined ? [] : [`system ${kept.system}`]),
     ...(kept.redis === undefined ? [] : [`Redis at ${redisAddress(kept.redis)}`]),
+    ...(kept.as === undefined ? [] : [`as ${kept.as}`]),
     ...(kept.trust === undefined ? [] : [`trust ${trustText(kept.trust)}`]),
   ].join(', ')
   tell(flags, name, `${flags.dryRun === true ? 'would keep' : 'kept'} with context ${name}: ${what}`, {
     context: name,
     system: kept.system ?? null,
     redis: kept.redis === undefined ? null : redisAddress(kept.redis),
+    as: kept.as ?? null,
     trust: kept.trust ?? null,
   })
   return exitCodes.done
 }
 
-function pick({ system, redis, trust }: Context): Pick<Context, 'system' | 'redis' | 'trust'> {
+function pick({ system, redis, as, trust }: Context): Pick<Context, 'system' | 'redis' | 'as' | 'trust'> {
   return {
     ...(system === undefined ? {} : { system }),
     ...(redis === undefined ? {} : { redis }),
+    ...(as === undefined ? {} : { as }),
     ...(trust === undefined ? {} : { trust }),
   }
 }
@@ -184,7 +190,7 @@ function contextName({ context }: { readonly context: string }): string {
 }
 
 function contextJson(
-  { name, description, url, login, tls, inboxPrefix, system, redis, trust }: Context,
+  { name, description, url, login, tls, inboxPrefix, system, redis, as, trust }: Context,
   selected: boolean,
 ): ContextJson {
   return {
@@ -201,6 +207,7 @@ function contextJson(
     inboxPrefix: inboxPrefix ?? null,
     system: system ?? null,
     redis: redis === undefined ? null : redisAddress(redis),
+    as: as ?? null,
     trust: trust ?? null,
   }
 }

@@ -16,6 +16,8 @@ import { type Trust, trustIn } from './trust.js'
 export interface SystemContext {
   readonly system?: string
   readonly redis?: string
+  /** The name to call under. */
+  readonly as?: string
   /** The upgraders who are trusted at version 0. */
   readonly trust?: Trust
 }
@@ -79,8 +81,8 @@ export class ContextFiles {
     await write(join(this.#root, 'context.txt'), name)
   }
 
-  async save(name: string, { system, redis, trust }: SystemContext): Promise<void> {
-    await write(this.systemPath(name), `${JSON.stringify({ system, redis, trust }, undefined, 2)}\n`)
+  async save(name: string, { system, redis, as, trust }: SystemContext): Promise<void> {
+    await write(this.systemPath(name), `${JSON.stringify({ system, redis, as, trust }, undefined, 2)}\n`)
   }
 
   /** Whether something is kept beside it. */
@@ -99,7 +101,8 @@ export class ContextFiles {
     const path = this.systemPath(name)
     const text = await read(path)
     if (text === undefined) return {}
-    const { system, redis, trust: list } = objectOf(path, text)
+    const { system, redis, as, trust: list } = objectOf(path, text)
+    if (as !== undefined && !isName(as)) throw usageFailure(`${path}: as is no name of a caller`)
     if (system !== undefined && !isName(system)) throw usageFailure(`${path}: system is no name of a system`)
     if (redis !== undefined && typeof redis !== 'string') throw usageFailure(`${path}: redis is no text`)
     const trust = list === undefined ? undefined : trustOf(list)
@@ -108,6 +111,7 @@ export class ContextFiles {
     return {
       ...(system === undefined ? {} : { system }),
       ...(redis === undefined ? {} : { redis }),
+      ...(as === undefined ? {} : { as }),
       ...(trust === undefined ? {} : { trust }),
     }
   }

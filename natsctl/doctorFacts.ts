@@ -13,6 +13,7 @@ import {
 } from 'theseus'
 import { type NatsProbe, nats, probeNats } from 'theseus/nats'
 import { probeRedis, type RedisProbe, redis } from 'theseus/redis'
+import { nameOf } from './connection.js'
 import { HistoryReader } from './knownHistory.js'
 import { natsAddress, redisAddress, systemIn, type Target } from './target.js'
 
@@ -87,7 +88,7 @@ const nobody = 'theseus-doctor'
 export async function factsOf(target: Target): Promise<Facts> {
   const system = systemIn(target)
   const [natsProbe, redisProbe] = await Promise.all([
-    outcome(probeNats(target.nats, system)),
+    outcome(probeNats(target.nats, system, target.as)),
     outcome(probeRedis(target.redis, system)),
   ])
   const skews: Skew[] = []
@@ -120,6 +121,7 @@ export async function factsOf(target: Target): Promise<Facts> {
       system,
       transport: nats({ ...target.nats, onError }),
       udb: redis(target.redis),
+      ...nameOf(target),
       settings: { serverDeadlineMs },
     }),
   )

@@ -14,6 +14,7 @@ export interface GlobalFlags {
   readonly nats?: string
   readonly creds?: string
   readonly nkey?: string
+  readonly as?: string
   readonly redis?: string
   readonly trust?: Trust
   readonly output: OutputForm
@@ -28,6 +29,9 @@ export function addGlobalFlags(program: Command): Command {
     .option('--nats <url>', 'where NATS is (env: NATS_URL; default: nats://127.0.0.1:4222)')
     .option('--creds <file>', 'credentials for NATS (env: NATS_CREDS)')
     .option('--nkey <file>', 'the seed of a login to NATS (env: NATS_NKEY)')
+    .addOption(
+      new Option('--as <name>', 'the name to call under, where callers have names (env: THESEUS_AS)').argParser(nameFlag),
+    )
     .option('--redis <url>', 'where the upgrade database is (env: THESEUS_REDIS; default: redis://127.0.0.1:6379)')
     .addOption(new Option('--trust <keys>', `${trustFlagText} (env: THESEUS_TRUST)`).argParser(trustFlag))
     .option('--no-input', 'ask nothing, even at a terminal')

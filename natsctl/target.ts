@@ -21,6 +21,8 @@ export interface Target {
   readonly nats: NatsOptions
   readonly redis: string
   /** Whom to believe; undefined where nobody says. */
+  /** The name to call under; undefined where callers have none. */
+  readonly as: string | undefined
   readonly trust: Trust | undefined
   /** The name of the context that it is of, if any. */
   readonly context: string | undefined
@@ -34,6 +36,7 @@ export interface Source {
   readonly tls?: Tls
   readonly inboxPrefix?: string
   readonly redis?: string
+  readonly as?: string
   readonly trust?: Trust
   readonly name?: string
 }
@@ -69,11 +72,11 @@ export function merge(sources: readonly Source[]): Target {
     ...(token === undefined ? {} : { token }),
   }
   const by = sources.find((source) => source.login !== undefined || (source === url && Object.keys(inUrl).length > 0))
-  const [system, tls, inbox, redis] = [first('system'), first('tls'), first('inboxPrefix'), first('redis')]
+  const [system, tls, inbox, redis, as] = [first('system'), first('tls'), first('inboxPrefix'), first('redis'), first('as')]
   const isOfSystem = (source: Source) =>
     sources.indexOf(source) <= (system === undefined ? sources.length : sources.indexOf(system))
   const trust = sources.find((source) => source.trust !== undefined && (source.trust !== 'nobody' || isOfSystem(source)))
-  const used = new Set([url, by, system, tls, inbox, redis, trust])
+  const used = new Set([url, by, system, tls, inbox, redis, as, trust])
   return {
     system: system?.system,
     nats: {
@@ -83,6 +86,7 @@ export function merge(sources: readonly Source[]): Target {
       ...(inbox?.inboxPrefix === undefined ? {} : { inboxPrefix: inbox.inboxPrefix }),
     },
     redis: redis?.redis ?? defaults.redis,
+    as: as?.as,
     trust: trust?.trust,
     // One that has nothing to say here is not named: people would look there for what is elsewhere.
     context: sources.find((source) => source.name !== undefined && used.has(source))?.name,
@@ -118,8 +122,15 @@ function environment(env: NodeJS.ProcessEnv): Parameters<typeof sourceOf>[0] {
     creds: of('NATS_CREDS'),
     nkey: of('NATS_NKEY'),
     redis: of('THESEUS_REDIS'),
+    as: nameInEnvironment(env),
     trust: trustInEnvironment(env),
   }
+}
+
+function nameInEnvironment(env: NodeJS.ProcessEnv): string | undefined {
+  const as = env.THESEUS_AS || undefined
+  if (as === undefined || isName(as)) return as
+  throw usageFailure('THESEUS_AS is no name: use letters, digits, - and _, at most 64, beginning with a letter or digit')
 }
 
 function trustInEnvironment({ THESEUS_TRUST: text }: NodeJS.ProcessEnv): Trust | undefined {
@@ -135,8 +146,9 @@ function sourceOf(
     creds,
     nkey,
     redis,
+    as,
     trust,
-  }: { readonly [Field in 'system' | 'nats' | 'creds' | 'nkey' | 'redis']?: string | undefined } & {
+  }: { readonly [Field in 'system' | 'nats' | 'creds' | 'nkey' | 'redis' | 'as']?: string | undefined } & {
     readonly trust?: Trust | undefined
   },
   both: string,
@@ -148,6 +160,7 @@ function sourceOf(
     ...(creds === undefined ? {} : { login: { kind: 'creds', creds } }),
     ...(nkey === undefined ? {} : { login: { kind: 'nkey', nkey } }),
     ...(redis === undefined ? {} : { redis }),
+    ...(as === undefined ? {} : { as }),
     ...(trust === undefined ? {} : { trust }),
   }
 }

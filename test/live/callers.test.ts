@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import anyTest, { type ExecutionContext, type TestFn } from 'ava'
+import { Redis } from 'ioredis'
 import { connect, type NatsConnection, nkeyAuthenticator } from 'nats'
 import { createUser } from 'nkeys.js'
 import {
@@ -16,12 +17,14 @@ import {
   query,
   startUpgradeServer,
 } from 'theseus'
-import { memoryDatabase, memoryRepository, memoryStore } from 'theseus/memory'
+import { memoryRepository, memoryStore } from 'theseus/memory'
 import { nats } from 'theseus/nats'
+import { redis } from 'theseus/redis'
 import { decode, encodeCall, encodeReply } from '../../core/codec.js'
 import { kinds } from '../../core/envelope.js'
+import { natsctl } from '../natsctl/natsctlProcess.js'
 import { until } from '../support/eventually.js'
-import { startNatsServer, type TestServer } from '../support/servers.js'
+import { startNatsServer, startRedisServer, type TestServer } from '../support/servers.js'
 
 const test = anyTest.serial as TestFn
 const page = readFileSync(new URL('../../../docs/security.md', import.meta.url), 'utf8')
@@ -54,11 +57,13 @@ class PagesV1 extends NodeObject<{ pages: Record<string, string> }> {
 
 let directory: string
 let server: TestServer
+let redisServer: TestServer
 
 test.before(async () => {
   directory = await mkdtemp(join(tmpdir(), 'theseus-callers-'))
   for (const name of names)
     writeFileSync(join(directory, `${name}.nk`), new TextDecoder().decode(users[name].getSeed()), { mode: 0o600 })
+  redisServer = await startRedisServer()
   server = await startNatsServer({
     args: ['-c', 'nats.conf'],
     files: { 'nats.conf': block },
@@ -68,6 +73,7 @@ test.before(async () => {
 
 test.after.always(async () => {
   await server?.stop()
+  await redisServer?.stop()
   if (directory !== undefined) await rm(directory, { recursive: true, force: true })
 })
 
@@ -79,7 +85,11 @@ interface Whole {
 
 /** The system of the page: its upgrade server, its two hosts with a node each. */
 async function wholeSystem(t: ExecutionContext): Promise<Whole> {
-  const udb = memoryDatabase()
+  const { port } = redisServer
+  const client = new Redis(port)
+  await client.flushall()
+  client.disconnect()
+  const udb = redis(redisServer.url)
   const bundles = memoryRepository()
   const objections: string[] = []
   const observe = (event: HostEvent) => {
@@ -215,4 +225,29 @@ test('no host takes another’s place, nor speaks to it as the upgrade server', 
   t.is(await web.ref(PagesV1, 'p1').put('/a', 'A'), 1)
   t.deepEqual(heard, [])
   t.is(pages2.refused.length, 9)
+})
+
+test('natsctl calls under the name that it is given, by a flag, the environment or a context', async (t) => {
+  await wholeSystem(t)
+  const env = {
+    NATS_URL: server.url,
+    NATS_NKEY: join(directory, 'alice.nk'),
+    THESEUS_REDIS: redisServer.url,
+    THESEUS_SYSTEM: system,
+  }
+  const byFlag = await natsctl(
+    t,
+    ['call', 'p1', 'who', '--node', '--query', '--at-version', '0', '--as', 'alice', '-o', 'json'],
+    { env },
+  )
+  t.regex(byFlag.stdout, /"name": ?"alice"/, byFlag.stderr)
+  const byEnvironment = await natsctl(t, ['call', 'p2', 'who', '--node', '--query', '--at-version', '0'], {
+    env: { ...env, THESEUS_AS: 'alice' },
+  })
+  t.regex(byEnvironment.stdout, /alice/, byEnvironment.stderr)
+  const doctor = await natsctl(t, ['doctor', '-o', 'json'], { env: { ...env, THESEUS_AS: 'alice' } })
+  const { checks } = JSON.parse(doctor.stdout) as { checks: { check: string; found: string }[] }
+  t.is(checks.find(({ check }) => check === 'NATS permissions')?.found, 'asks, orders, calls, looks')
+  const unnamed = await natsctl(t, ['call', 'p1', 'who', '--node', '--query', '--at-version', '0', '--deadline', '1s'], { env })
+  t.not(unnamed.code, 0)
 })

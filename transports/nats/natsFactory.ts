@@ -79,7 +79,7 @@ async function connectNats(options: NatsOptions, servers: readonly string[], fro
 }
 
 /** A caller with a name is answered in its own inboxes alone. */
-function inboxPrefixOf({ inboxPrefix }: NatsOptions, { as }: ConnectOptions): string | undefined {
+export function inboxPrefixOf({ inboxPrefix }: NatsOptions, { as }: ConnectOptions): string | undefined {
   if (as === undefined) return inboxPrefix
   const own = inboxOf(as).slice(0, -1)
   if (inboxPrefix === undefined || inboxPrefix === own || inboxPrefix.startsWith(`${own}.`)) return inboxPrefix ?? own

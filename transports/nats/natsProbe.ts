@@ -1,7 +1,7 @@
 /** Looks at NATS for whoever asks whether all is well: which server answers, how fast, and which hosts tell what they are. */
 import { createInbox, type NatsConnection } from 'nats'
 import { isName } from '../../core/ids.js'
-import { type NatsOptions, openConnection, serversOf } from './natsFactory.js'
+import { inboxPrefixOf, type NatsOptions, openConnection, serversOf } from './natsFactory.js'
 
 export interface NatsProbe {
   /** Where it is connected: `host:4222`. */
@@ -26,7 +26,7 @@ const discoveryMs = 300
 const refusedLengthMax = 4_096
 
 /** Connects, looks and goes. Throws as connecting does. */
-export async function probeNats(options: NatsOptions, system: string): Promise<NatsProbe> {
+export async function probeNats(options: NatsOptions, system: string, as?: string): Promise<NatsProbe> {
   const connection = await openConnection(options, serversOf(options), 'doctor', { open: true })
   try {
     const roundTripMs = await roundTrip(connection)
@@ -36,7 +36,7 @@ export async function probeNats(options: NatsOptions, system: string): Promise<N
       version: info?.version ?? '?',
       roundTripMs,
       isEncrypted: options.tls !== undefined || info?.tls_required === true,
-      hosts: await discover(connection, options, system),
+      hosts: await discover(connection, inboxPrefixOf(options, as === undefined ? {} : { as }), system),
     }
   } finally {
     await connection.close()
@@ -54,7 +54,11 @@ async function roundTrip(connection: NatsConnection): Promise<number> {
   return Math.min(...times)
 }
 
-async function discover(connection: NatsConnection, { inboxPrefix }: NatsOptions, system: string): Promise<NatsProbe['hosts']> {
+async function discover(
+  connection: NatsConnection,
+  inboxPrefix: string | undefined,
+  system: string,
+): Promise<NatsProbe['hosts']> {
   const hosts = new Map<string, DiscoveredHost>()
   // Of two parts, as the inboxes of calls are: a login may listen to those.
   const inbox = `${createInbox(inboxPrefix)}.1`
