@@ -166,7 +166,6 @@ export class Host {
   async #stop(budget: StopBudget): Promise<void> {
     const { inspection, journal, calls, outbox, registrar, observe, settings } = this.services
     this.#stopped = true
-    this.services.fence.stop()
     this.#cancelAsking()
     this.#cancelAnnounced()
     // Before anything is waited for: no node comes after those that are ended here.
@@ -179,8 +178,11 @@ export class Host {
       const message = `the host stops after ${settings.leaveMs} ms though it is still busy: ${busy.join(', ')}`
       observe({ type: 'warning', message, error: new Fault('upgrade.drain', 'running calls and starts did not end in time') })
     }
+    // What ends here may have waited for as long as the host stood still.
+    await budget.forLeaving(this.services.fence.opened())
     await Promise.all(nodes.map((node) => node.stop(budget)))
     this.#nodes.clear()
+    this.services.fence.stop()
     inspection.stop()
     await budget.forClosing(journal.idle())
     journal.close()

@@ -68,6 +68,11 @@ export class HostFence {
     return this.#isAsking
   }
 
+  /** Resolves when it is open: the database has been asked, if it has to be. */
+  opened(): Promise<void> {
+    return this.isClosed(this.clock.monotonicMs()) ? new Promise((resolve) => this.whenOpen(resolve)) : Promise.resolve()
+  }
+
   whenOpen(action: () => void): void {
     this.#waiting.push(action)
   }

@@ -285,6 +285,29 @@ for (const isElsewhere of [true, false]) {
   )
 }
 
+test.serial(
+  'a host that is stopped as soon as it goes on after a standstill acknowledges nothing for a node that is elsewhere',
+  async (t) => {
+    const system = await TestSystem.start(t, { leaseMs: 5_000 })
+    const sleeper = await system.host('sleeper')
+    await sleeper.node(SlowLedgerV1, 'n1')
+    const ref = system.desk.ref(SlowLedgerV1, 'n1', { version: 0, deadline: '5m' })
+    let goOn = () => {}
+    slowly = new Promise((resolve) => (goOn = resolve))
+    const begun = new Promise<void>((resolve) => (hasBegun = resolve))
+    const answer = codeOf(ref.enterSlowly('ran'))
+    await begun
+    await system.database.forget('n1')
+    await (await system.host('new')).node(SlowLedgerV1, 'n1')
+    sleeper.standStill(60_000)
+    const stopping = sleeper.running.stop()
+    goOn()
+    await stopping
+    await system.desk.stop()
+    t.is(await answer, 'timeout.unknown')
+  },
+)
+
 /** A clock whose time passes without what is due then, as for a process that is stopped. */
 class StoppedClock implements Clock {
   passedMs = 1_000
