@@ -1,0 +1,261 @@
+/** What arrives for a node: whether it is taken, held, refused or nothing, before anything runs. The node is written here. */
+import 'reflect-metadata'
+import test from 'ava'
+import { Contacts } from '../../actors/contacts.js'
+import { HostFence } from '../../actors/hostFence.js'
+import type { IncomingCall } from '../../actors/incomingCall.js'
+import { Outbox } from '../../actors/outbox.js'
+import { type Carries, type Receiver, route, timerCall } from '../../actors/router.js'
+import { defaultSettings } from '../../actors/settings.js'
+import { WatchedCall } from '../../actors/watchedCall.js'
+import { decode, encodeCall } from '../../core/codec.js'
+import { type CallEnvelope, type FaultEnvelope, kinds } from '../../core/envelope.js'
+import { Fault } from '../../core/fault.js'
+import type { HostEvent } from '../../core/hostEvents.js'
+import type { Telemetry } from '../../core/ports/telemetry.js'
+import type { Transport } from '../../core/ports/transport.js'
+import { gate } from '../support/testSystem.js'
+import { ManualClock } from './manualClock.js'
+
+const inbox = '_INBOX.desk.calls.1'
+const envelopeOf = (of: Partial<CallEnvelope> = {}): CallEnvelope => ({
+  kind: kinds.call,
+  label: 0,
+  seq: 1,
+  method: 'get',
+  args: [],
+  deadlineMs: 10_000,
+  caller: 'desk',
+  incarnation: 1,
+  callerClass: 'Client',
+  callerVersion: 4,
+  expects: null,
+  path: null,
+  trace: null,
+  together: true,
+  ...of,
+})
+
+function open() {
+  const clock = new ManualClock()
+  const events: HostEvent[] = []
+  const answers: FaultEnvelope[] = []
+  const observe = (event: HostEvent) => void events.push(event)
+  const settings = { ...defaultSettings, system: 's', hostId: 'h', leaseMs: 10_000, stallMs: 1_000, fencedMessagesMax: 2 }
+  const flush = gate()
+  const transport = {
+    payloadBytesMax: 10_000,
+    flush: () => flush.pass(),
+    publish: (_: string, payload: Uint8Array) => void answers.push(...(decode(payload) as FaultEnvelope[])),
+  } as unknown as Transport
+  const fence = new HostFence(clock, settings, observe, transport)
+  const database = gate()
+  fence.ask = () => database.pass()
+  fence.start()
+  const contacts = new Contacts(clock, settings)
+  const told: string[] = []
+  const taken: IncomingCall[] = []
+  const node = {
+    id: 'n1',
+    service: 'notes',
+    replier: { node: 'n1', className: 'Notes.v1', version: 3 },
+    replyBytesMax: 10_000,
+    state: { batch: 0, isOnDisk: () => true },
+    denials: { tell: () => void told.push('denies') },
+    isElsewhere: false,
+    newest: 0,
+    repeated: '',
+    denied: undefined as Fault | undefined,
+    acceptThrows: undefined as Fault | undefined,
+    services: {
+      admission: { refuses: () => node.denied },
+      clock,
+      contacts,
+      fence,
+      observe,
+      settings,
+      outbox: new Outbox(transport, clock, settings),
+      telemetry: undefined as Telemetry | undefined,
+    },
+    monotonicMs: () => clock.monotonicMs(),
+    knows: (version: number) => version <= node.newest,
+    isRepeated: (call: IncomingCall) => call.envelope.method === node.repeated,
+    accept(call: IncomingCall) {
+      if (node.acceptThrows !== undefined) throw node.acceptThrows
+      taken.push(call)
+      told.push(`takes ${call.envelope.method}`)
+    },
+    hold: (call: IncomingCall) => void told.push(`holds ${call.envelope.method}`),
+    reply: () => void told.push('says that it can’t be read'),
+    whenCommitted: (leave: (error: unknown) => void) => leave(undefined),
+    count() {},
+    countFailure() {},
+  }
+  const receiver = node as unknown as Receiver
+  return {
+    clock,
+    node,
+    receiver,
+    fence,
+    database,
+    flush,
+    contacts,
+    events,
+    taken,
+    arrives(of: Partial<CallEnvelope> = {}, carries: Carries = 'calls', to: string | null = inbox) {
+      const message = { subject: 'n1', payload: encodeCall(envelopeOf(of)), replyTo: to ?? undefined, noResponders: false }
+      route(receiver, message, carries)
+    },
+    told: () => told.splice(0),
+    answers() {
+      clock.endTurn()
+      return answers.splice(0).map(({ seq, fault }) => `${seq} ${fault.code}`)
+    },
+  }
+}
+
+const settled = () => new Promise((resolve) => setImmediate(resolve))
+
+test('a call is taken where its version is known, held where it is not, and its caller is a contact', (t) => {
+  const s = open()
+  s.arrives()
+  s.arrives({ method: 'put', label: 1, kind: kinds.send })
+  t.deepEqual(s.told(), ['takes get', 'holds put'])
+  t.is(s.taken[0]!.deadline, s.clock.monotonicMs() + 10_000)
+  t.false(s.taken[0]! instanceof WatchedCall)
+  t.deepEqual(s.contacts.list(), [{ nodeId: 'desk', className: 'Client', version: 4, ageMs: 0 }])
+  t.deepEqual(s.answers(), [])
+})
+
+test('what a node does not take is answered with the reason', (t) => {
+  const s = open()
+  s.node.acceptThrows = new Fault('unavailable.overloaded', 'too many wait')
+  s.arrives()
+  s.arrives({ kind: kinds.send })
+  t.deepEqual(s.answers(), ['1 unavailable.overloaded'])
+  s.node.acceptThrows = undefined
+  s.node.denied = new Fault('protocol.no-such-method', 'not for you')
+  s.arrives({ seq: 2 })
+  t.deepEqual(s.answers(), ['2 protocol.no-such-method'])
+  t.deepEqual(s.told(), ['denies'])
+})
+
+test('events and calls each have subjects of their own', (t) => {
+  const s = open()
+  s.arrives({ kind: kinds.event }, 'events', null)
+  t.deepEqual(s.told(), ['takes get'])
+  s.arrives({ kind: kinds.event }, 'calls', null)
+  s.arrives({ kind: kinds.call }, 'events', null)
+  s.arrives({ kind: kinds.send }, 'events', null)
+  t.deepEqual(s.told(), [])
+  t.deepEqual(
+    s.events.map((event) => event.type === 'deadLetter' && event.fault.code),
+    ['protocol.bad-envelope', 'protocol.bad-envelope', 'protocol.bad-envelope'],
+  )
+  s.arrives({ kind: kinds.event }, 'calls')
+  t.deepEqual(s.told(), ['says that it can’t be read'])
+})
+
+test('an event that the node has received before is nothing; a call of its name is one', (t) => {
+  const s = open()
+  s.node.repeated = 'moved'
+  s.arrives({ kind: kinds.event, method: 'moved' }, 'events', null)
+  s.arrives({ kind: kinds.event, method: 'sold' }, 'events', null)
+  s.arrives({ method: 'moved' })
+  t.deepEqual(s.told(), ['takes sold', 'takes moved'])
+})
+
+test('an answer goes to an inbox alone: a message with another address is a dead letter', (t) => {
+  const s = open()
+  s.arrives({}, 'calls', 'theseus.s.node.n2')
+  t.deepEqual(s.told(), [])
+  t.is(s.events[0]?.type, 'deadLetter')
+})
+
+test('F1: while a host does not know whether its nodes are its own, what arrives waits, in its order', async (t) => {
+  const s = open()
+  s.clock.stop(20_000)
+  s.arrives({ method: 'first', deadlineMs: 60_000 })
+  s.arrives({ method: 'second', deadlineMs: 60_000 })
+  t.deepEqual(s.told(), [])
+  // More than may wait is refused as not carried out: it would have come too late.
+  s.arrives({ method: 'third', seq: 3, deadlineMs: 60_000 })
+  s.arrives({ method: 'fourth', seq: 4, kind: kinds.send })
+  t.deepEqual(s.answers(), ['3 unavailable.overloaded'])
+  t.deepEqual(s.told(), ['takes fourth'])
+  t.true(s.taken[0]!.isExpired)
+  s.clock.advance(500)
+  s.database.open()
+  await settled()
+  t.deepEqual(s.told(), ['takes first', 'takes second'])
+  // Of its time is gone what it may have waited before it arrived, and since.
+  t.is(s.taken.at(-1)!.deadline, s.clock.monotonicMs() - 500 - 20_000 + 60_000)
+})
+
+test('what waited for a node that is elsewhere now is nobody’s', async (t) => {
+  const s = open()
+  s.clock.stop(20_000)
+  s.arrives({ deadlineMs: 60_000 })
+  s.node.isElsewhere = true
+  s.database.open()
+  await settled()
+  t.deepEqual([s.told(), s.answers()], [[], []])
+})
+
+test('F2: a call that may have waited for as long as it had time is refused as not carried out', (t) => {
+  const s = open()
+  s.clock.stop(5_000)
+  s.arrives({ seq: 1, deadlineMs: 5_000 })
+  s.arrives({ seq: 2, deadlineMs: 5_001 })
+  t.deepEqual(s.told(), ['takes get'])
+  t.is(s.taken[0]!.deadline, s.clock.monotonicMs() + 1)
+  t.deepEqual(s.answers(), ['1 unavailable.overloaded'])
+  s.arrives({ method: 'put', kind: kinds.send, deadlineMs: 100 })
+  t.deepEqual(s.told(), ['takes put'], 'nobody hears of a send: its turn says that it is too late')
+  t.true(s.taken[1]!.isExpired)
+})
+
+test('a call that has no time left from the beginning is taken: its turn says so', (t) => {
+  const s = open()
+  s.arrives({ deadlineMs: 0 })
+  t.deepEqual(s.told(), ['takes get'])
+  t.deepEqual(s.answers(), [])
+})
+
+test('a timer’s call is one of the object itself, at the node’s version, without an end of its time', (t) => {
+  const s = open()
+  const timer = { begins: () => true }
+  const calls = ['ring', 'ring'].map((method) => timerCall(s.receiver, 7, timer, method, [1]))
+  t.like(calls[0]!.envelope, {
+    kind: kinds.send,
+    label: 3,
+    method: 'ring',
+    args: [1],
+    caller: 'n1',
+    incarnation: 7,
+    callerClass: 'Notes.v1',
+    callerVersion: 3,
+    expects: null,
+    path: null,
+    together: false,
+  })
+  t.true(
+    calls.every(({ envelope }) => envelope.seq < 0),
+    'calls that travel count upwards',
+  )
+  t.not(calls[0]!.id, calls[1]!.id)
+  t.true(calls[0]!.isOfTimer)
+  t.false(calls[0]!.isFromOutside)
+  s.clock.advance(400 * 24 * 3_600_000)
+  t.false(calls[0]!.isExpired)
+})
+
+test('a host with telemetry watches what it receives, timers too', (t) => {
+  const s = open()
+  s.node.services.telemetry = {}
+  s.arrives()
+  t.true(s.taken[0] instanceof WatchedCall)
+  t.true(timerCall(s.receiver, 7, { begins: () => true }, 'ring', []) instanceof WatchedCall)
+  s.node.services.telemetry = undefined
+  t.false(timerCall(s.receiver, 7, { begins: () => true }, 'ring', []) instanceof WatchedCall)
+})
