@@ -81,7 +81,7 @@ export async function exportedHistory(file: string, flags: GlobalFlags): Promise
 async function exportTo(file: string, flags: GlobalFlags): Promise<ExitCode> {
   const { system, manifests } = await stored(flags)
   try {
-    await writeFile(file, encodeHistoryFile({ system, manifests }))
+    await writeFile(file, encodeHistoryFile({ system, manifests }), { mode: 0o600 })
   } catch (error) {
     throw new Failure(exitCodes.error, `error: can't write ${file}: ${(error as Error).message}`, { cause: error })
   }

@@ -1,19 +1,10 @@
 /** A nats-server or redis-server of `natsctl up`: on the loopback interface, with its data and its log in one directory. */
 import { spawn } from 'node:child_process'
-import {
-  accessSync,
-  closeSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  writeFileSync,
-} from 'node:fs'
+import { accessSync, closeSync, constants, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { ownDirectory, ownFileMode } from 'theseus/bundles'
 import { exitCodes, Failure } from './exitCodes.js'
 import { oneLine } from './output.js'
 import type { Running, Task } from './supervisor.js'
@@ -59,8 +50,7 @@ export const kinds = {
 /** `port` 0 is for a free one, the same as last time where that is free. Throws when the server is not installed, or its port is taken. */
 export async function localServer(kind: Kind, port: number, parent: string): Promise<LocalServer> {
   const path = findServer(kind)
-  mkdirSync(join(parent, kind.field), { recursive: true })
-  const directory = realpathSync(join(parent, kind.field))
+  const directory = ownDirectory(join(parent, kind.field))
   const chosen = port === 0 ? await portAgain(kind, join(directory, 'port')) : await freePort(kind, port)
   return {
     url: `${kind.field}://127.0.0.1:${chosen}`,
@@ -90,6 +80,7 @@ export function findServer({ binary, field }: Kind): string {
  * it and reads a pipe from us: when that ends, because we asked or because we were killed, so does the server.
  */
 const holder = `
+umask 077
 exec 3<&0
 "$@" 3<&- </dev/null &
 server=$!
@@ -104,7 +95,7 @@ const startTimeoutMs = 10_000
 const askAgainMs = 20
 
 function launch(kind: Kind, path: string, port: number, directory: string): Running {
-  const log = openSync(join(directory, 'log'), 'a')
+  const log = openSync(join(directory, 'log'), 'a', ownFileMode)
   const child = spawn('/bin/sh', ['-c', holder, 'sh', path, ...kind.args(port, directory)], {
     cwd: directory,
     stdio: ['pipe', log, log],
@@ -152,7 +143,7 @@ async function portAgain(kind: Kind, file: string): Promise<number> {
   const last = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0
   const usable = Number.isInteger(last) && last > 0 && last < 65_536 ? last : 0
   const chosen = await freePort(kind, usable).catch(() => freePort(kind, 0))
-  writeFileSync(file, String(chosen))
+  writeFileSync(file, String(chosen), { mode: ownFileMode })
   return chosen
 }
 

@@ -16,14 +16,22 @@ if (major < 22 || (major === 22 && minor < 20)) {
   process.exitCode = await run(process.argv)
 }
 
-/** In a folder of the user's own: what is in it is run. */
+/** In a folder of the user's own: what is in it is run. In one of somebody else's nothing is kept. */
 async function keepCompiled(): Promise<void> {
-  const [{ enableCompileCache }, { homedir }, { join }] = await Promise.all([
+  const [{ enableCompileCache }, { mkdirSync, statSync }, { homedir }, { join }] = await Promise.all([
     import('node:module'),
+    import('node:fs'),
     import('node:os'),
     import('node:path'),
   ])
-  enableCompileCache(join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'theseus'))
+  const folder = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'theseus')
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    const { uid, mode } = statSync(folder)
+    if (process.geteuid === undefined || (uid === process.geteuid() && (mode & 0o022) === 0)) enableCompileCache(folder)
+  } catch {
+    // It is slower without.
+  }
 }
 
 export {}

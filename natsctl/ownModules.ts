@@ -2,10 +2,11 @@
  * A user's module, loaded as it is used: with the classes of this very Theseus, or its classes would extend another `NodeObject` than the
  * one that runs them. TypeScript is bundled first, since Node.js strips types but has no decorators; nobody checks its types here.
  */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { rename, writeFile } from 'node:fs/promises'
 import { registerHooks } from 'node:module'
 import { extname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { ownDirectory, ownFileMode } from 'theseus/bundles'
 
 /** From here on, for every module that this process loads. */
 export function shareOwnModules(): void {
@@ -26,8 +27,9 @@ export async function importModule(path: string, directory: string): Promise<Rec
   if (!isTypeScript(path)) return import(pathToFileURL(path).href)
   const [{ bundle }, { withBuildSettings }] = await Promise.all([import('./bundle.js'), import('./buildSettings.js')])
   const bytes = await withBuildSettings(path, (tsconfig) => bundle(path, tsconfig))
-  await mkdir(directory, { recursive: true })
-  const compiled = join(directory, 'module.mjs')
-  await writeFile(compiled, bytes)
+  const compiled = join(ownDirectory(directory), 'module.mjs')
+  const temporary = `${compiled}.${process.pid}`
+  await writeFile(temporary, bytes, { mode: ownFileMode })
+  await rename(temporary, compiled)
   return import(pathToFileURL(compiled).href)
 }

@@ -10,6 +10,7 @@ const rooms = ['core', 'actors', 'transports', 'telemetry', 'natsctl', 'rehearsa
 /** Files, and what they run. */
 const places: Readonly<Record<string, string>> = {
   'transports/modules/bundleRepository.ts': 'bundles with the digest that was asked for: hosts ask with verified manifests',
+  'transports/modules/hostModules.ts': 'the same bytes, from memory (B1)',
   'natsctl/runnable.ts': 'bundles that are verified, or that the operator named (H1)',
   'natsctl/upgradeBuild.ts': 'the module that the operator named, to describe it',
   'natsctl/ownModules.ts': 'the module that the config of `up` names',

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
@@ -41,6 +41,13 @@ function nobodyIsLeft({ started }: Up): Promise<unknown> {
 test('a system comes up out of one config, answers, and leaves no process behind after SIGTERM', async (t) => {
   const cwd = newConfig(t)
   const first = await startUp(t, cwd)
+  // State, logs, the data of servers: for nobody else on the machine.
+  const kept = readdirSync(join(cwd, '.theseus'), { recursive: true, withFileTypes: true })
+  t.true(kept.length > 10)
+  for (const entry of kept) {
+    const path = join(entry.parentPath, entry.name)
+    t.is(statSync(path).mode & 0o077, 0, path)
+  }
   const types = first.up.documents.map(({ type }) => type)
   t.deepEqual(types, ['nats', 'redis', 'upgradeServer', 'host', 'host', 'ready'])
   // Two servers, each held by a shell that has a reader, and two hosts.

@@ -12,10 +12,11 @@
  * It can't see this: without the kernel's lock, a holder in another container that shares this host's name and directory but not its processes.
  */
 import { randomUUID } from 'node:crypto'
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, linkSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { Fault } from '../../core/fault.js'
+import { ownDirectory, ownFileMode } from '../ownDirectory.js'
 import { hasKernelLocks, isLocked, tryLock } from './kernelLock.js'
 
 export interface DirectoryLock {
@@ -36,9 +37,14 @@ interface Holder {
   readonly kernel?: boolean
 }
 
-/** Makes the directory when it is missing. Throws `config.directory-held`, saying who holds it and what to do. */
+const stateFiles = /^(?:(?:data|lock)\.mdb|host\.lock.*)$/
+
+/**
+ * Makes the directory when it is missing. Throws `config.directory-held`, saying who holds it and what to do, and `config.invalid` for one of
+ * another user's.
+ */
 export function lockDirectory(directory: string): DirectoryLock {
-  mkdirSync(directory, { recursive: true })
+  ownDirectory(directory, stateFiles)
   const path = join(directory, 'host.lock')
   const me: Holder = {
     id: randomUUID(),
@@ -121,7 +127,7 @@ function create(path: string, me: Holder): number | undefined {
 /** Locked before it gets its name, so nobody finds it without the lock. */
 function write(path: string, me: Holder): { readonly mine: string; readonly file: number } {
   const mine = `${path}.${me.id}.new`
-  const file = openSync(mine, 'w+')
+  const file = openSync(mine, 'w+', ownFileMode)
   try {
     if (!tryLock(file)) throw new Error(`${mine} is locked by another process`)
     writeSync(file, `${JSON.stringify(me)}\n`)

@@ -7,11 +7,12 @@
  *     undo the last commits but not damage the store. `disk`: that page is on the disk too. `none`: a power cut can lose everything.
  */
 import { randomUUID } from 'node:crypto'
-import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Database, open, type RootDatabase, type RootDatabaseOptionsWithPath } from 'lmdb'
 import { Fault, isFault, reasonOf } from '../../core/fault.js'
 import type { StateStore, Write } from '../../core/ports/stateStore.js'
+import { ownFileMode } from '../ownDirectory.js'
 import { type Entry, pageBytesMax, pagedRange } from '../pagedRange.js'
 import type { StateFactory } from '../stateFactory.js'
 import { canBeKey, checkBounds, checkWrites, closedFault } from '../storeKeys.js'
@@ -49,6 +50,7 @@ export async function openStore(
   try {
     checkFile(join(directory, 'data.mdb'))
     root = openRoot(environment(directory, durability, options.mapSizeBytes))
+    closeFiles(directory)
     const about = root.openDB<string, string>({ name: 'about', encoding: 'string' })
     const entries = root.openDB<Buffer, string>({ name: 'entries', encoding: 'binary', keyEncoder } as { name: string })
     const directoryId = await identify(about)
@@ -63,6 +65,19 @@ export async function openStore(
       { directory },
       { cause: error },
     )
+  }
+}
+
+/** LMDB makes files that everybody can read. */
+function closeFiles(directory: string): void {
+  for (const name of ['data.mdb', 'lock.mdb']) {
+    const path = join(directory, name)
+    try {
+      const { mode } = statSync(path)
+      if ((mode & 0o007) !== 0) chmodSync(path, ownFileMode)
+    } catch {
+      // On a disk that is read only, or of a kind that has no modes. Whoever may open the directory is checked before.
+    }
   }
 }
 

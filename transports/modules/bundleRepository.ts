@@ -1,18 +1,32 @@
 /**
- * Classes from bundles: each is a file in a cache directory, imported once. Node.js can't unload a module, so each upgrade leaves its
- * bundle in memory, which is accepted.
+ * Classes from bundles, imported once. Node.js can't unload a module, so each upgrade leaves its bundle in memory, which is accepted.
+ *
+ * B1. The bytes that were verified are those that run. Each bundle has a file in a cache directory, whose name stack traces and debuggers show; but
+ *     the loader is given the bytes from memory (hostModules.ts), so it does not matter who else can write that file, or when.
  */
-import { mkdir, readFile, realpath, rename, writeFile } from 'node:fs/promises'
+import { lstat, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Fault, isFault, reasonOf } from '../../core/fault.js'
 import { digestOf, isDigest } from '../../core/manifest.js'
 import type { ClassRepository } from '../../core/ports/classRepository.js'
 import { isUpgrade, type Upgrade } from '../../core/upgrade.js'
-import { shareHostModules } from './hostModules.js'
+import { checkOwnDirectory, isOwnFile, ownDirectory, ownFileMode } from '../ownDirectory.js'
+import { importGiven, shareHostModules } from './hostModules.js'
 
-/** Keeps `<digest>.mjs` files in `cacheDirectory`, which is made when it is missing. What is in it may be deleted at any time. */
-export function bundleRepository(cacheDirectory: string): ClassRepository {
+export { ownDirectory, ownFileMode } from '../ownDirectory.js'
+
+/**
+ * Keeps `<digest>.mjs` files in `cacheDirectory`, which is made when it is missing. What is in it may be deleted at any time.
+ *
+ * @param warn told at once of a directory that can't be used: one of another user's. Its bundles are refused with `upgrade.fetch`
+ */
+export function bundleRepository(cacheDirectory: string, warn: (fault: Fault) => void = () => {}): ClassRepository {
+  try {
+    checkOwnDirectory(cacheDirectory)
+  } catch (error) {
+    if (isFault(error)) warn(error)
+  }
   const loaded = new Map<string, Promise<Upgrade>>()
   return {
     load(digest, bundle) {
@@ -35,7 +49,7 @@ async function load(cacheDirectory: string, digest: string, bundle: Uint8Array):
   const url = await store(cacheDirectory, digest, bundle)
   let module: { readonly default?: unknown }
   try {
-    module = await import(url)
+    module = await importGiven(url, bundle)
   } catch (error) {
     throw new Fault('upgrade.invalid', isFault(error) ? error.message : reasonOf(error), { digest }, { cause: error })
   }
@@ -44,20 +58,20 @@ async function load(cacheDirectory: string, digest: string, bundle: Uint8Array):
 }
 
 let writes = 0
+const cacheFiles = /^[0-9a-f]{64}\.mjs/
 
 /** Returns the file's URL. Rejects with `upgrade.fetch` when it can't be written: that is this host's trouble, not the upgrade's. */
 async function store(cacheDirectory: string, digest: string, bundle: Uint8Array): Promise<string> {
   try {
-    await mkdir(cacheDirectory, { recursive: true })
-    // Node.js names modules by their real paths, and the hook below knows bundles by their names.
-    const directory = await realpath(cacheDirectory)
+    // Node.js names modules by their real paths, and the hooks know bundles by their names.
+    const directory = ownDirectory(cacheDirectory, cacheFiles)
     shareHostModules(pathToFileURL(join(directory, '/')).href)
     const path = join(directory, `${digest}.mjs`)
-    // Compared and not just found: a power cut can leave a file without its content.
-    const kept = await readFile(path).catch(() => undefined)
-    if (kept === undefined || !kept.equals(bundle)) {
+    if (!(await isKept(path, bundle))) {
       const temporary = `${path}.${process.pid}.${++writes}`
-      await writeFile(temporary, bundle)
+      // Of a process that had this number and died.
+      await rm(temporary, { force: true })
+      await writeFile(temporary, bundle, { mode: ownFileMode, flag: 'wx' })
       await rename(temporary, path)
     }
     return pathToFileURL(path).href
@@ -69,4 +83,14 @@ async function store(cacheDirectory: string, digest: string, bundle: Uint8Array)
       { cause: error },
     )
   }
+}
+
+/** Compared and not just found: a power cut can leave a file without its content. Only an ordinary file is read: another kind could hold us up. */
+async function isKept(path: string, bundle: Uint8Array): Promise<boolean> {
+  const stats = await lstat(path).catch(() => undefined)
+  if (stats === undefined || !isOwnFile(stats) || stats.size !== bundle.length) return false
+  return readFile(path).then(
+    (kept) => kept.equals(bundle),
+    () => false,
+  )
 }

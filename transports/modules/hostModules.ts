@@ -1,7 +1,7 @@
 /**
  * Packages that bundles leave outside come from the running host: an upgrade's classes must be of the host's own `NodeObject`, and ask the host's own
  * container. A host as npm installs it resolves these names to its own files. Of a host that is bundled there are no such files, or they
- * are another copy, so its bundles are given modules that are made of what runs.
+ * are another copy, so its bundles are given modules that are made of what runs. The bundles' own sources come from memory (B1).
  */
 // Not by name: an older Node.js could not link this, and say nothing of its version.
 import * as nodeModule from 'node:module'
@@ -22,6 +22,19 @@ const madeModules = ((globalThis as { [made]?: Map<string, object> })[made] ??= 
 
 const cacheUrls = new Set<string>()
 
+/** What is being imported, by URL. */
+const given = new Map<string, Uint8Array>()
+
+/** Imports a module of this name with these bytes, whatever a file of that name has. */
+export async function importGiven(url: string, source: Uint8Array): Promise<{ readonly default?: unknown }> {
+  given.set(url, source)
+  try {
+    return await import(url)
+  } finally {
+    given.delete(url)
+  }
+}
+
 /** From now on the bundles in this directory share the host's modules. */
 export function shareHostModules(cacheUrl: string): void {
   if (cacheUrls.size === 0) nodeModule.registerHooks(isInstalled() ? installed : fromRunning(`theseus-host-${madeModules.size}:`))
@@ -38,6 +51,7 @@ function isInstalled(): boolean {
 }
 
 const installed: nodeModule.RegisterHooksOptions = {
+  load: (url, context, nextLoad) => loadGiven(url) ?? nextLoad(url, context),
   resolve(specifier, context, nextResolve) {
     // From here, `theseus` is this very package, by its own name, wherever it is installed.
     return nextResolve(specifier, isFromBundle(specifier, context) ? { ...context, parentURL: import.meta.url } : context)
@@ -54,10 +68,15 @@ function fromRunning(scheme: string): nodeModule.RegisterHooksOptions {
       return { url, format: 'module', shortCircuit: true }
     },
     load(url, context, nextLoad) {
-      if (!url.startsWith(scheme)) return nextLoad(url, context)
+      if (!url.startsWith(scheme)) return loadGiven(url) ?? nextLoad(url, context)
       return { format: 'module', source: sourceOf(url), shortCircuit: true }
     },
   }
+}
+
+function loadGiven(url: string): nodeModule.LoadFnOutput | undefined {
+  const source = given.get(url)
+  return source === undefined ? undefined : { format: 'module', source, shortCircuit: true }
 }
 
 function sourceOf(url: string): string {
