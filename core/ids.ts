@@ -2,6 +2,7 @@
  * The names of things and their grammar. Names become subject tokens, keys and file names, so they are kept to what NATS allows in
  * one token and every file system in a name.
  */
+import { shownPath } from './boundedText.js'
 import { Fault } from './fault.js'
 
 /** Counts how many upgrades the upgrade server has installed (§3). Defines the software of all nodes (§2). */
@@ -26,7 +27,7 @@ export function checkName(what: 'system' | 'node id' | 'service' | 'collection',
   if (isName(value)) return value
   throw new Fault(
     'config.invalid',
-    `${what} ${JSON.stringify(value)}: use 1 to ${nameLengthMax} letters, digits, - and _, beginning with a letter or digit`,
+    `${what} ${shownPath(String(JSON.stringify(value)))}: use 1 to ${nameLengthMax} letters, digits, - and _, beginning with a letter or digit`,
   )
 }
 

@@ -2,6 +2,7 @@
  * What may cross the border of an object: into an envelope, into persistent state. Plain data only. MessagePack libraries change Set, Map,
  * Error and class instances silently, so they are refused here, with the path to them.
  */
+import { shownName, shownPath } from './boundedText.js'
 import { Fault } from './fault.js'
 import { isPromiseIgnored } from './maybePromise.js'
 import { isWellFormed } from './text.js'
@@ -86,17 +87,21 @@ function find(value: unknown, path: string, depth: number): Fault | undefined {
   }
   if (isRecord(value)) {
     for (const [key, item] of Object.entries(value)) {
-      if (!isKey(key)) return refused(path, `a record with the key ${JSON.stringify(key)}`)
-      if (!isPlain(item, depth + 1)) return find(item, `${path}.${key}`, depth + 1)
+      if (!isKey(key)) return refused(path, `a record with the key ${shownName(JSON.stringify(key))}`)
+      if (!isPlain(item, depth + 1)) return find(item, `${path}.${shownName(key)}`, depth + 1)
     }
     return undefined
   }
   if (isPlainObject(value, depth)) return undefined
   if (isPromiseIgnored(value)) return refused(path, 'a Promise that was not awaited')
-  return refused(path, value instanceof globalThis.Date ? 'an invalid Date' : `a ${value.constructor?.name ?? 'class instance'}`)
+  return refused(
+    path,
+    value instanceof globalThis.Date ? 'an invalid Date' : `a ${shownName(String(value.constructor?.name ?? 'class instance'))}`,
+  )
 }
 
-function refused(path: string, found: string): Fault {
+function refused(way: string, found: string): Fault {
+  const path = shownPath(way)
   return new Fault(
     'protocol.bad-arguments',
     `${path} is ${found}: use null, booleans, numbers, strings, bytes, dates, arrays and plain objects`,

@@ -8,10 +8,10 @@ import {
   createHost,
   type HostEvent,
   type HostObserver,
-  isFault,
   type MetricsFactory,
   type NodeClass,
   type RunningHost,
+  reasonOf,
 } from 'theseus'
 import { lmdb } from 'theseus/lmdb'
 import { nats } from 'theseus/nats'
@@ -27,11 +27,6 @@ function tell(message: HostMessage): Promise<void> {
     if (process.connected) process.send!(message, () => resolve())
     else resolve()
   })
-}
-
-function reasonOf(error: unknown): string {
-  if (isFault(error)) return `${error.code}: ${error.message}`
-  return error instanceof Error ? error.message : String(error)
 }
 
 shareOwnModules()

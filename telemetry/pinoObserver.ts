@@ -2,8 +2,10 @@
  * What a host tells its observers, as structured lines of a pino logger, or of any other with its methods. The levels say what somebody should do:
  * `error`, look soon; `warn`, look when there are many; `info`, what a shift wants to read afterwards; `debug`, the steps between.
  */
+import { shownError, shownText } from '../core/boundedText.js'
 import type { HostEvent, HostObserver } from '../core/hostEvents.js'
 import type { Phase } from '../core/phases.js'
+import { DeadLetters } from './deadLetters.js'
 
 type Level = 'debug' | 'info' | 'warn' | 'error'
 
@@ -25,12 +27,23 @@ const phaseLevels: Readonly<Record<Phase, Level>> = {
   failed: 'error',
 }
 
-/** `createHost({ …, observe: pinoObserver(pino()) })`. Errors are in the field `err`, which pino serializes. */
+/**
+ * `createHost({ …, observe: pinoObserver(pino()) })`. Errors are in the field `err`, which pino serializes. Whoever sends a host what can't be read
+ * fills no log with it: what is long is cut, and of dead letters the first of a kind is told at once, those of the next second together.
+ */
 export function pinoObserver(logger: StructuredLogger): HostObserver {
+  const log = ({ level, fields, message }: Line, event: HostEvent, more: object = {}): void =>
+    logger[level]({ event: event.type, ...shown(fields), ...more }, shownText(message))
+  const letters = new DeadLetters((event, count) => log(lineOf(event), event, count > 1 ? { count } : {}))
   return (event) => {
-    const { level, fields, message } = lineOf(event)
-    logger[level]({ event: event.type, ...fields }, message)
+    if (event.type === 'deadLetter') letters.tell(event)
+    else log(lineOf(event), event)
   }
+}
+
+/** No field is longer than it helps. */
+function shown(fields: object): object {
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, shownError(value)]))
 }
 
 interface Line {

@@ -18,6 +18,7 @@ import {
   type TracerProvider,
   trace,
 } from '@opentelemetry/api'
+import { shownText } from '../../core/boundedText.js'
 import { kinds } from '../../core/envelope.js'
 import { Fault } from '../../core/fault.js'
 import { promiseOf, whenSettled } from '../../core/maybePromise.js'
@@ -223,7 +224,7 @@ function parentOf(parent: string | null): Context {
 
 function endBadly(span: Span, error: unknown): void {
   span.setAttribute('error.type', codeOf(error) ?? 'error')
-  span.setStatus({ code: SpanStatusCode.ERROR, message: thrownText(error) })
+  span.setStatus({ code: SpanStatusCode.ERROR, message: shownText(thrownText(error)) })
   span.end()
 }
 

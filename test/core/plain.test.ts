@@ -49,6 +49,19 @@ test('something that is not plain is refused, with what it is and the path to it
   }
 })
 
+test('what is refused is told in a line, however long its keys are', (t) => {
+  const long = 'k'.repeat(700_000)
+  let deep: unknown = 1n
+  for (let i = 0; i < nestingMax - 1; i++) deep = { [`${long}${i}`]: deep }
+  for (const value of [{ [long]: 1n }, deep, { [`${half}${long}`]: 1 }, { [long]: half }]) {
+    const fault = notPlain(value, 'arguments[0]')
+    t.true(fault.message.length < 1_000, String(fault.message.length))
+    t.true(JSON.stringify(fault.details).length < 1_000)
+    t.true(fault.stack!.length < 10_000)
+    t.true(fault.message.startsWith('arguments[0]'))
+  }
+})
+
 test('data are nested 64 deep, and what is deeper is refused where it begins to be', (t) => {
   t.is(nestingMax, 64)
   for (const [nest, step] of [

@@ -3,6 +3,7 @@ import 'reflect-metadata'
 import test from 'ava'
 import pino from 'pino'
 import { Fault, type HostEvent } from '../../index.js'
+import { DeadLetters, deadLetterKindsMax } from '../../telemetry/deadLetters.js'
 import { pinoObserver } from '../../telemetry/pinoObserver.js'
 
 function linesOf(events: readonly HostEvent[]): readonly Record<string, unknown>[] {
@@ -76,4 +77,74 @@ test('reasons are in the message, errors in the field that pino serializes', (t)
   t.is(stalled!.reason, 'upgrade.transform: no room')
   t.like(failed!.err as object, { type: 'Error', message: 'broken' })
   t.is(letter!.code, 'protocol.bad-envelope')
+})
+
+test('no line is longer than it helps, whatever others have sent', (t) => {
+  const long = 'x'.repeat(700_000)
+  const fault = new Fault('protocol.bad-arguments', `arguments[0].${long} is a bigint`, { path: long, at: 3 })
+  const events: readonly HostEvent[] = [
+    { type: 'deadLetter', subject: 'theseus.s.node.p1', fault },
+    {
+      type: 'deadLetter',
+      subject: `theseus.s.node.${long}`,
+      fault: new Fault('protocol.format', 'other', { deep: { deeper: { deepest: [long] } } }),
+    },
+    { type: 'nodeFailed', nodeId: 'p1', error: new Error(long, { cause: new Error(long) }) },
+    { type: 'nodeFailed', nodeId: 'p1', error: long },
+    {
+      type: 'nodeFailed',
+      nodeId: 'p1',
+      error: Object.assign(new Error('short'), { [long]: 1, list: Array.from({ length: 1e5 }, () => 'x') }),
+    },
+    { type: 'warning', message: long, error: fault },
+    { ...phase, phase: 'stalled', reason: long },
+    {
+      type: 'denied',
+      nodeId: 'p1',
+      caller: { name: null, node: long, service: null, className: null, version: 0 } as never,
+      method: long,
+      label: 0,
+      fault,
+      count: 1,
+    },
+  ]
+  const lines = linesOf(events)
+  t.is(lines.length, events.length)
+  for (const line of lines) t.true(JSON.stringify(line).length < 16_000, `${line.event}: ${JSON.stringify(line).length}`)
+  t.like(lines[0]!.err as object, { type: 'Fault', code: 'protocol.bad-arguments', at: undefined })
+  t.regex((lines[0]!.err as { message: string }).message, /^arguments\[0\]\.x+… \(\d+ characters\)$/)
+  // What is short is as it was, with its stack.
+  const [short] = linesOf([{ type: 'nodeFailed', nodeId: 'p1', error: new Fault('config.invalid', 'no such port', { port: 7 }) }])
+  t.like(short!.err as object, { message: 'no such port', details: { port: 7 }, code: 'config.invalid' })
+  t.regex((short!.err as { stack: string }).stack, /^Fault: no such port\n +at /)
+})
+
+test('dead letters of one kind are told at once and then together; of many kinds not more are told apart than can be kept', (t) => {
+  const told: [string, number][] = []
+  let tick = () => {}
+  const letters = new DeadLetters(
+    ({ subject }, count) => told.push([subject, count]),
+    (_, then) => {
+      tick = then
+    },
+  )
+  const fault = new Fault('protocol.bad-envelope', 'no array')
+  const send = (subject: string) => letters.tell({ type: 'deadLetter', subject, fault })
+  for (let i = 0; i < 20_000; i++) send('a')
+  letters.tell({ type: 'deadLetter', subject: 'a', fault: new Fault('protocol.format', 'other') })
+  t.deepEqual(told, [
+    ['a', 1],
+    ['a', 1],
+  ])
+  tick()
+  t.deepEqual(told.slice(2), [['a', 19_999]])
+  // Silence, then another.
+  send('a')
+  t.is(told.length, 4)
+  tick()
+  t.is(told.length, 4)
+  for (let i = 0; i < 10_000; i++) send(`b${i}`)
+  t.is(told.length, 4 + deadLetterKindsMax + 1)
+  tick()
+  t.deepEqual(told.slice(4 + deadLetterKindsMax + 1), [['b9999', 10_000 - deadLetterKindsMax - 1]])
 })
