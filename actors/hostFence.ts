@@ -50,9 +50,11 @@ export class HostFence {
     this.#beatLater()
   }
 
+  /** What waits for an answer waits for ever: a refusal would have its caller make a call once more that another host has carried out. */
   stop(): void {
     this.#isWatching = false
     this.#cancel()
+    if (this.#isAsking) this.#waiting = []
     this.#open()
   }
 
