@@ -34,7 +34,11 @@ const worldSettings: NonNullable<HostOptions['settings']> = {
   passPauseMsMax: 200,
 }
 
-export function settingsOf({ limit, deaths }: Plan): NonNullable<HostOptions['settings']> {
+/** Longer than all calls that end by themselves. */
+const leaveMs = 1_500
+
+export function settingsOf({ limit, deaths, habits }: Plan): NonNullable<HostOptions['settings']> {
   // Where versions die, nodes that are down are soon not heard of any more.
-  return { ...worldSettings, limit, ...(deaths === null ? {} : { leaseMs: 700 }) }
+  const leaving = habits.includes('endless') ? { leaveMs } : {}
+  return { ...worldSettings, limit, ...leaving, ...(deaths === null ? {} : { leaseMs: 700 }) }
 }

@@ -22,9 +22,7 @@ export function withHabits(plan: Plan, among: readonly Habit[]): Plan {
   const drawn = habits.filter((name) => diceOf(plan.seed, name).chance(share) && among.includes(name))
   const had = drawn.map((name) => needs[name]).filter((name): name is Habit => name !== undefined && among.includes(name))
   const all = habits.filter((name) => drawn.includes(name) || had.includes(name))
-  // A node that is stopped waits for its call, and for ever if its host ends meanwhile.
-  const canEnd = (name: Habit) => name !== 'endless' || !plan.dimensions.includes('stops')
-  const own = all.filter((name) => canEnd(name) && (needs[name] === undefined || all.includes(needs[name])))
+  const own = all.filter((name) => needs[name] === undefined || all.includes(needs[name]))
   const named = { ...plan, habits: own }
   const upgrades = withUndos(plan.upgrades.map((upgrade, i) => upgradeWith(named, upgrade, i + 1)))
   const changed = { ...named, upgrades }

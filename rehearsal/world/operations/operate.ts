@@ -5,6 +5,7 @@ import type { WorldDatabase } from '../database.js'
 import type { HostProcess } from '../hostProcess.js'
 import type { Lifeline } from '../lifeline.js'
 import type { Network } from '../network.js'
+import type { Stage } from '../stage.js'
 import type { WorldTime } from '../virtualTime.js'
 import type { DatabaseLoss, Left } from './databaseLoss.js'
 import { canMove, type Move } from './moves.js'
@@ -13,6 +14,7 @@ import type { OperationStep } from './operationPlan.js'
 export interface OperationsRoom extends Company {
   readonly time: WorldTime
   readonly udb: WorldDatabase
+  readonly settings: Stage['settings']
   moved(from: HostProcess, to: string, how: Move): Promise<void>
   readonly network: Network
   /** The oracle is to know what is left. */
@@ -22,8 +24,11 @@ export interface OperationsRoom extends Company {
   violated(rule: string, what: string): void
 }
 
-/** Within the longest drain, transform, start and deadline of a plan. */
-export const stopWithinMs = 20_000
+/** Beyond the longest drain, transform, start and deadline of a plan, where nothing bounds a stop. */
+const leaveMsMax = 20_000
+/** A disk that is slow, and what waits for the next look. */
+const graceMs = 500
+const lookEveryMs = 20
 
 /** `endAfter` takes the end of the step's trouble, and when that is. `leaving` is told of what takes a while, and is to be waited for at the end. */
 export function operate(
@@ -98,12 +103,17 @@ async function nodeStopped(world: OperationsRoom, host: HostProcess, nodeId: str
   void host.stopNode(nodeId).then((again) => {
     startAgain = again
   })
-  for (const sinceMs = time.elapsedMs; startAgain === undefined && !lifeline.isDead; await time.sleep(20)) {
-    if (time.elapsedMs - sinceMs <= stopWithinMs) continue
+  for (let tookMs = 0; startAgain === undefined && !lifeline.isDead; await time.sleep(lookEveryMs)) {
+    if (!lifeline.isFrozen) tookMs += lookEveryMs
+    if (tookMs <= stopWithinMs(world)) continue
     world.violated('C10', `${nodeId} does not stop`)
     break
   }
   return startAgain ?? (() => {})
+}
+
+function stopWithinMs({ settings }: OperationsRoom): number {
+  return (settings.leaveMs ?? leaveMsMax) + graceMs
 }
 
 /** A host that can't start now is not waited for longer than this. */
@@ -133,9 +143,10 @@ export async function stopped(world: OperationsRoom, host: HostProcess): Promise
   void host.stop().then(() => {
     isStopped = true
   })
-  for (const sinceMs = time.elapsedMs; !isStopped; await time.sleep(20)) {
+  for (let tookMs = 0; !isStopped; await time.sleep(lookEveryMs)) {
     if (lifeline.isDead) return false
-    if (time.elapsedMs - sinceMs > stopWithinMs) {
+    if (!lifeline.isFrozen) tookMs += lookEveryMs
+    if (tookMs > stopWithinMs(world)) {
       world.violated('C10', `${host.name} does not stop`)
       return false
     }
