@@ -1,13 +1,14 @@
 /** What is in Redis at the edges: what nobody can read, what was half lost, what a login may not ask, and what is left behind. */
 import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
+import { type Directive, directivesKeptMax } from '../../core/directive.js'
 import { redis } from '../../transports/redis/index.js'
 import { keysOf } from '../../transports/redis/redisKeys.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { lapsedKeptMs } from '../../transports/udbFactory.js'
 import { elapseIn } from '../support/redisTime.js'
 import { startRedisServer, type TestServer } from '../support/servers.js'
-import { going, manifestOf, newSystem, nothingInstalled, Starting, statusOf } from './databaseContract.js'
+import { directiveOf, going, manifestOf, newSystem, nothingInstalled, Starting, statusOf } from './databaseContract.js'
 
 const long = 3_600_000
 const short = 60_000
@@ -142,4 +143,44 @@ test('a death of release 0.1.0 is in force from its time on, and the one before 
   await client.hset(dead, { below: 3, sinceMs: Date.now() - short, before: 1 })
   await database.register(statusOf('late', { version: 1 }), long)
   t.like(await database.dead(), { below: 3, inForce: 3 })
+})
+
+test('another process than the one that was there when somebody was heard last puts it on probation', async (t) => {
+  const { database, registrations } = await open(t)
+  const by = new Starting('s1', 'dir1')
+  await database.register(statusOf('n1', { directoryId: 'dir1' }), long, by)
+  const { epoch } = (await database.standing())!
+  const attendance = (await client.hget(registrations, '/attendance'))!.split(' ')
+  const run = attendance[1]!
+  const other = 'f'.repeat(40)
+  await client.hset(registrations, '/attendance', attendance.with(1, other).join(' '))
+  t.is((await database.standing())!.probation!.doubt, 'restarted')
+  t.deepEqual(await database.claimSlot('pages', going('n1'), {}), { claimed: false, onProbation: true })
+  const { probation, epoch: later } = await database.attend(new Starting('server', null))
+  t.is(probation!.doubt, 'restarted')
+  t.not(later, epoch)
+  t.is((await client.hget(registrations, '/attendance'))!.split(' ')[1], run)
+  await database.attend(new Starting('server', null))
+  t.is((await database.standing())!.epoch, later, 'once')
+})
+
+test('a head that can’t be read says nothing of what is given back', async (t) => {
+  const { system, database } = await open(t)
+  await database.attend(new Starting('server', null))
+  await database.doubt(new Starting('server', null))
+  await client.hset(keysOf(system).head, 'version', 'three')
+  await t.notThrowsAsync(database.giveBack({ dead: 1, final: 1 }))
+  t.deepEqual([(await database.dead()).inForce, await database.finalized()], [0, 0])
+})
+
+test('the newest directives are kept, and so many', async (t) => {
+  const { system, database } = await open(t)
+  const { directives, directiveCount } = keysOf(system)
+  const old = Array.from({ length: directivesKeptMax }, (_, i) => JSON.stringify([`old ${i}`, null, true]))
+  await client.rpush(directives, ...old)
+  await client.set(directiveCount, directivesKeptMax)
+  const fresh: Directive = { ...directiveOf(directivesKeptMax + 1), createdAt: '2099-01-01T00:00:00.000Z' }
+  t.true((await database.direct(fresh, { bytes: new Uint8Array([1]), signature: null }, nothingInstalled)).done)
+  t.is(await client.llen(directives), directivesKeptMax)
+  t.is(await client.lindex(directives, 0), old[1]!)
 })
