@@ -6,20 +6,31 @@ import { HostSession } from '../../actors/hostSession.js'
 import { Journal } from '../../actors/journal.js'
 import { Registrar } from '../../actors/registrar.js'
 import { defaultSettings } from '../../actors/settings.js'
+import { pack } from '../../core/codec.js'
+import { Fault, isFault } from '../../core/fault.js'
 import type { HostEvent } from '../../core/hostEvents.js'
+import { keys } from '../../core/nodeRecord.js'
 import type { Transport } from '../../core/ports/transport.js'
-import type { NodeFigures, UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import type {
+  Heard,
+  NodeFigures,
+  NodeStatus,
+  Predecessor,
+  RegisterAnswer,
+  UpgradeDatabase,
+} from '../../core/ports/upgradeDatabase.js'
+import type { Doubt, Session, Standing } from '../../core/standing.js'
 import { memoryDatabase, memoryStore } from '../../transports/memory/index.js'
 import { seededRandom } from '../../transports/seededRandom.js'
 import { statusOf } from '../contracts/databaseContract.js'
-import { gate } from '../support/testSystem.js'
+import { codeOf, gate } from '../support/testSystem.js'
 import { ManualClock } from './manualClock.js'
 
 const leaseMs = 9_000
 const directoryId = 'dir'
 const row = (nodeId: string, rest: object = {}) => statusOf(nodeId, { directoryId, ...rest })
 
-async function open(t: ExecutionContext) {
+async function open(t: ExecutionContext, before: readonly string[] = []) {
   const clock = new ManualClock()
   const factory = memoryDatabase()
   const database = await factory.open('shop', clock)
@@ -39,6 +50,7 @@ async function open(t: ExecutionContext) {
   const events: HostEvent[] = []
   const observe = (event: HostEvent) => void events.push(event)
   const store = await memoryStore({ directoryId }).open()
+  if (before.length > 0) await store.commit([[keys.starts, pack({ place: store.place ?? null, starts: before })]])
   const session = new HostSession(clock, seededRandom(1), settings, store, new Journal(store, clock))
   const fence = new HostFence(clock, settings, observe, { flush: async () => {} } as unknown as Transport)
   const registrar = new Registrar(seen, clock, seededRandom(2), settings, observe, session, fence)
@@ -49,7 +61,7 @@ async function open(t: ExecutionContext) {
     await registrar.settled()
   }
   const alive = async () => (await database.nodes()).filter((each) => each.alive).map(({ nodeId }) => nodeId)
-  return { clock, factory, database, changed, calls, registrar, events, settle, alive }
+  return { clock, factory, database, changed, calls, registrar, fence, store, events, settle, alive }
 }
 
 /** Lets time pass, a little at a time, with what waits for it. */
@@ -200,4 +212,564 @@ test('figures that have changed are reported with the lease, and those that have
     t.deepEqual(await said(next), [true, { threw: 0, timed: 0, ...next }])
     t.is((await said(next))[0], false)
   }
+})
+
+// --- What the database answers, as the test says
+
+const nothingHeard: Heard = { unknown: [], forgotten: [], elsewhere: [] }
+
+/** A registrar whose database answers what `says` has; `asked` is what it was asked, in order. */
+async function scripted(t: ExecutionContext, before: readonly string[] = []) {
+  const s = await open(t, before)
+  // Turns end by themselves; time does not pass.
+  s.clock.turn = (action) => void setImmediate(action)
+  const asked: string[] = []
+  const sessions: Session[] = []
+  const says = {
+    register: async (_: NodeStatus): Promise<RegisterAnswer> => ({ registered: true }),
+    report: async (_: readonly NodeStatus[]): Promise<Heard> => nothingHeard,
+    renew: async (_: readonly string[]): Promise<Heard> => nothingHeard,
+    gone: async (_: readonly string[]): Promise<void> => {},
+  }
+  const heardFrom = (session: Session | undefined) => sessions.push({ ...session!, registeredMs: new Map(session!.registeredMs) })
+  Object.assign(s.changed, {
+    register(status: NodeStatus, _: number, session?: Session) {
+      asked.push(`register ${status.nodeId} ${status.version}`)
+      heardFrom(session)
+      return says.register(status)
+    },
+    report(rows: readonly NodeStatus[], _: number, session?: Session) {
+      asked.push(`report ${rows.map(({ nodeId, version }) => `${nodeId} ${version}`)}`)
+      heardFrom(session)
+      return says.report(rows)
+    },
+    renew(nodeIds: readonly string[], _: number, session?: Session) {
+      asked.push(`renew ${nodeIds}`)
+      heardFrom(session)
+      return says.renew(nodeIds)
+    },
+    gone(nodeIds: readonly string[], session: Session) {
+      asked.push(`gone ${nodeIds}`)
+      heardFrom(session)
+      return says.gone(nodeIds)
+    },
+  } satisfies Partial<UpgradeDatabase>)
+  return {
+    ...s,
+    says,
+    asked: () => asked.splice(0),
+    sessions,
+    /** Time passes, with what waits for it. */
+    async after(ms: number): Promise<void> {
+      s.clock.advance(ms)
+      for (let i = 0; i < 10; i++) await turnOfLoop()
+    },
+    warnings: () => s.events.flatMap((event) => (event.type === 'warning' ? [event.message] : [])),
+  }
+}
+
+const turnOfLoop = () => new Promise((resolve) => setImmediate(resolve))
+const never = new Promise<never>(() => {})
+
+/** How a promise has ended, once it has. */
+function endOf(promise: Promise<unknown>): { end: string | undefined } {
+  const seen: { end: string | undefined } = { end: undefined }
+  promise.then(
+    () => {
+      seen.end = 'done'
+    },
+    (error: unknown) => {
+      seen.end = isFault(error) ? error.code : String(error)
+    },
+  )
+  return seen
+}
+
+for (const how of ['register', 'claim'] as const) {
+  test(`${how}: the host’s start is written down before its first node is registered`, async (t) => {
+    const s = await scripted(t)
+    let known: unknown
+    s.says.register = async () => {
+      known = s.store.get(keys.starts)
+      return { registered: true }
+    }
+    await s.registrar[how](row('n1'))
+    t.true(known instanceof Uint8Array)
+    t.true(s.registrar.has('n1'))
+    t.deepEqual(s.asked(), ['register n1 0'])
+    await s.after(leaseMs / 3)
+    t.deepEqual(s.asked(), ['renew n1'])
+  })
+
+  test(`${how}: a node that is registered elsewhere is refused, with the place`, async (t) => {
+    const s = await scripted(t)
+    s.says.register = async () => ({ registered: false, directoryId: 'other', hostId: 'h2' })
+    const fault = await t.throwsAsync<Fault>(s.registrar[how](row('n1')))
+    t.is(fault!.code, 'config.registered-elsewhere')
+    t.is(
+      fault!.message,
+      'node n1 is registered on host h2 with state directory other: start it there, or forget it with "natsctl node forget n1"',
+    )
+    t.deepEqual(fault!.details, { nodeId: 'n1', directoryId: 'other', hostId: 'h2' })
+    s.says.register = async () => ({ registered: false, directoryId: 'other' })
+    const again = await t.throwsAsync<Fault>(s.registrar[how](row('n1')))
+    t.regex(again!.message, /^node n1 is registered with state directory other: /)
+    t.deepEqual(again!.details, { nodeId: 'n1', directoryId: 'other' })
+    t.false(s.registrar.has('n1'))
+    await s.after(leaseMs)
+    t.deepEqual(s.asked(), ['register n1 0', 'register n1 0'])
+  })
+
+  test(`${how}: a start before this one is waited for until it has said that it is over`, async (t) => {
+    const s = await scripted(t)
+    let predecessor: Predecessor | undefined = { session: 'other', hostId: 'h0', leftMs: 2_500 }
+    s.says.register = async () => ({ registered: true, ...(predecessor === undefined ? {} : { predecessor }) })
+    const registered = endOf(s.registrar[how](row('n1')))
+    await s.after(0)
+    await s.after(600)
+    t.deepEqual(s.asked(), ['register n1 0'])
+    await s.after(1)
+    t.deepEqual(s.asked(), ['register n1 0'])
+    t.is(registered.end, undefined)
+    predecessor = { ...predecessor, leftMs: 100 }
+    await s.after(601)
+    t.deepEqual(s.asked(), ['register n1 0'])
+    predecessor = undefined
+    // Its lease ends sooner than it would be asked again otherwise.
+    await s.after(101)
+    t.deepEqual(s.asked(), ['register n1 0'])
+    t.is(registered.end, 'done')
+    t.deepEqual(s.warnings(), [
+      'node n1 may run on host h0, from another copy of this state directory: it is stopped there, and starts here within 3 s',
+    ])
+  })
+
+  test(`${how}: a start of this very directory is over, and not waited for`, async (t) => {
+    const s = await scripted(t, ['before'])
+    s.says.register = async () => ({ registered: true, predecessor: { session: 'before', hostId: 'h1', leftMs: 2_500 } })
+    await s.registrar[how](row('n1'))
+    t.deepEqual(s.warnings(), [])
+  })
+
+  test(`${how}: while a start before may still serve, a database that goes away is asked again, and its lease is waited for`, async (t) => {
+    const s = await scripted(t)
+    s.says.register = async () => ({ registered: true, predecessor: { session: 'other', hostId: 'h0', leftMs: 2_500 } })
+    const registered = endOf(s.registrar[how](row('n1')))
+    await s.after(0)
+    s.says.register = async () => {
+      throw new Error('away')
+    }
+    for (let ms = 0; ms < 2_400; ms += 600) {
+      await s.after(601)
+      if (ms < 1_800) t.is(registered.end, undefined, `${ms}`)
+    }
+    await s.after(601)
+    t.is(registered.end, how === 'register' ? 'Error: away' : 'done')
+    const asked = s.asked()
+    t.is(asked.filter((what) => what.startsWith('register')).length, 6)
+    t.is(asked.at(-1), how === 'register' ? 'register n1 0' : 'report n1 0')
+  })
+
+  test(`${how}: a host that stops while its node waits gives up`, async (t) => {
+    for (const isAway of [false, true]) {
+      const s = await scripted(t)
+      s.says.register = async () => ({ registered: true, predecessor: { session: 'other', hostId: 'h0', leftMs: 5_000 } })
+      let isStopped = false
+      const check = () => {
+        if (isStopped) throw new Fault('unavailable.stopped', 'the host stops')
+      }
+      const registered = endOf(s.registrar[how](row('n1'), { check }))
+      await s.after(0)
+      if (isAway)
+        s.says.register = async () => {
+          throw new Error('away')
+        }
+      await s.after(601)
+      s.asked()
+      isStopped = true
+      await s.after(601)
+      t.is(registered.end, 'unavailable.stopped')
+      t.deepEqual(s.asked(), [])
+    }
+  })
+
+  test(`${how}: a host that stops before the database has answered does not have the node`, async (t) => {
+    const s = await scripted(t)
+    const check = () => {
+      throw new Fault('unavailable.stopped', 'the host stops')
+    }
+    t.is(await codeOf(s.registrar[how](row('n1'), { check })), 'unavailable.stopped')
+    t.false(s.registrar.has('n1'))
+  })
+}
+
+test('a database that does not answer, or is away, refuses a birth; a node that comes back serves, and is registered later', async (t) => {
+  for (const how of ['silent', 'away'] as const) {
+    const s = await scripted(t)
+    s.says.register = async () => {
+      if (how === 'silent') await never
+      throw new Error('away')
+    }
+    const [born, back] = [endOf(s.registrar.register(row('n1'))), endOf(s.registrar.claim(row('n2')))]
+    await s.after(0)
+    if (how === 'silent') {
+      await s.after(1_999)
+      t.deepEqual([born.end, back.end], [undefined, undefined])
+      await s.after(1)
+    }
+    t.deepEqual([born.end, back.end], [how === 'silent' ? 'unavailable.disconnected' : 'Error: away', 'done'])
+    t.deepEqual([s.registrar.has('n1'), s.registrar.has('n2')], [false, true])
+    if (how === 'silent') continue
+    s.asked()
+    s.says.register = async () => ({ registered: true })
+    await s.after(500)
+    t.deepEqual(s.asked(), ['register n2 0'])
+  }
+})
+
+test('nodes that have stopped are told of at the next renewal and at the stop, once, and those that are here again are not', async (t) => {
+  const s = await scripted(t)
+  for (const nodeId of ['n1', 'n2', 'n3']) await s.registrar.register(row(nodeId))
+  s.asked()
+  s.registrar.release('n1')
+  s.registrar.release('n2')
+  s.registrar.release('n9')
+  s.registrar.report(row('n2', { version: 1 }))
+  await s.after(0)
+  t.deepEqual(s.asked(), ['register n2 1'])
+  await s.after(leaseMs / 3)
+  t.deepEqual(s.asked(), ['renew n3,n2', 'gone n1'])
+  await s.after(leaseMs / 3)
+  t.deepEqual(s.asked(), ['renew n3,n2'])
+  s.registrar.release('n3')
+  await s.registrar.stop()
+  t.deepEqual(s.asked(), ['gone n3'])
+})
+
+test('that a node has stopped arrives before it is registered anew, or not at all', async (t) => {
+  const s = await scripted(t)
+  await s.registrar.register(row('n1'))
+  await s.registrar.register(row('n2'))
+  const answer = gate()
+  s.says.gone = () => answer.pass()
+  s.registrar.release('n1')
+  await s.after(leaseMs / 3)
+  t.deepEqual(s.asked().slice(2), ['renew n2', 'gone n1'])
+  const again = endOf(s.registrar.register(row('n1')))
+  await s.after(0)
+  t.deepEqual(s.asked(), [])
+  answer.open()
+  await s.after(0)
+  t.is(again.end, 'done')
+  t.deepEqual(s.asked(), ['register n1 0'])
+  // Without an answer its time is bounded.
+  s.says.gone = () => never
+  s.registrar.release('n1')
+  await s.after(leaseMs / 3)
+  s.asked()
+  const later = endOf(s.registrar.register(row('n1')))
+  await s.after(1_999)
+  t.is(later.end, undefined)
+  await s.after(1)
+  t.is(later.end, 'done')
+})
+
+test('a node that the database does not know is registered again; one that an operator has forgotten is not', async (t) => {
+  const s = await scripted(t)
+  for (const nodeId of ['n1', 'n2']) await s.registrar.register(row(nodeId))
+  s.asked()
+  s.says.renew = async () => ({ ...nothingHeard, forgotten: ['n2', 'n8'], unknown: ['n1', 'n9'] })
+  await s.after(leaseMs / 3)
+  t.deepEqual(s.asked(), ['renew n1,n2', 'register n1 0'])
+  s.says.renew = async () => ({ ...nothingHeard, unknown: ['n2'] })
+  await s.after(leaseMs / 3)
+  t.deepEqual(s.asked(), ['renew n1,n2'])
+  s.registrar.report(row('n2', { version: 1 }))
+  await s.after(0)
+  t.deepEqual(s.asked(), ['report n2 1'], 'its row goes on to be told')
+  s.registrar.release('n2')
+  await s.registrar.register(row('n2'))
+  t.deepEqual(s.asked(), ['register n2 0'], 'when it starts anew')
+})
+
+test('a node that turns out to be registered elsewhere is stopped here, and then the database hears that it is', async (t) => {
+  const s = await scripted(t)
+  const taken: string[] = []
+  const details: unknown[] = []
+  const stopped = gate()
+  s.registrar.onTaken = async (nodeId, fault, isServed) => {
+    details.push(fault.details)
+    taken.push(`${nodeId} ${isServed ? 'served' : 'waiting'}: ${fault.message.split(':')[0]}`)
+    await stopped.pass()
+  }
+  for (const nodeId of ['n1', 'n2', 'n3']) await s.registrar.register(row(nodeId))
+  s.registrar.report(row('n4'))
+  s.says.register = async () => ({ registered: false, directoryId: 'other' })
+  s.says.renew = async () => ({
+    ...nothingHeard,
+    elsewhere: [
+      { nodeId: 'n1', hostId: 'h2' },
+      { nodeId: 'n2', hostId: null, waits: true },
+      { nodeId: 'n9', hostId: null },
+    ],
+  })
+  await s.after(0)
+  s.asked()
+  await s.after(leaseMs / 3)
+  t.deepEqual(taken, [
+    'n4 served: node n4 is registered with state directory other',
+    'n1 served: node n1 is registered on host h2',
+    'n2 waiting: node n2 is registered elsewhere',
+  ])
+  t.deepEqual(details, [{ nodeId: 'n4', directoryId: 'other' }, { nodeId: 'n1', hostId: 'h2' }, { nodeId: 'n2' }])
+  t.deepEqual([s.registrar.has('n1'), s.registrar.has('n3')], [false, true])
+  stopped.open()
+  await s.after(0)
+  t.deepEqual(
+    s
+      .asked()
+      .filter((what) => what.startsWith('gone'))
+      .flatMap((what) => what.slice('gone '.length).split(','))
+      .sort(),
+    ['n1', 'n2', 'n4'],
+  )
+})
+
+test('an answer about a node that has stopped meanwhile says nothing about the one that was started in its place', async (t) => {
+  const s = await scripted(t)
+  s.registrar.onTaken = async (nodeId) => t.fail(nodeId)
+  await s.registrar.register(row('n1'))
+  const answer = gate()
+  s.says.renew = async () => {
+    await answer.pass()
+    return { unknown: ['n1'], forgotten: ['n1'], elsewhere: [{ nodeId: 'n1', hostId: 'h2' }] }
+  }
+  await s.after(leaseMs / 3)
+  s.registrar.release('n1')
+  await s.registrar.register(row('n1', { version: 1 }))
+  s.asked()
+  answer.open()
+  await s.after(0)
+  t.true(s.registrar.has('n1'))
+  t.deepEqual(s.asked(), [])
+  // Nor does the answer to its row.
+  const told = gate()
+  s.says.report = async () => {
+    await told.pass()
+    return { ...nothingHeard, elsewhere: [{ nodeId: 'n1', hostId: 'h2' }] }
+  }
+  s.registrar.report(row('n1', { version: 2 }))
+  await s.after(0)
+  s.registrar.release('n1')
+  await s.registrar.register(row('n1', { version: 3 }))
+  told.open()
+  await s.after(0)
+  t.true(s.registrar.has('n1'))
+})
+
+test('rows of nodes that have stopped before they could be stored are stored by nobody', async (t) => {
+  const s = await scripted(t)
+  const answer = gate()
+  s.says.register = async () => {
+    await answer.pass()
+    return { registered: true }
+  }
+  for (const nodeId of ['n1', 'n2']) s.registrar.report(row(nodeId))
+  await s.after(0)
+  s.registrar.release('n2')
+  answer.open()
+  await s.after(0)
+  t.deepEqual(s.asked(), ['register n1 0'])
+})
+
+test('a node that stops while others of its batch are registered is not among the rows that are told', async (t) => {
+  const s = await scripted(t)
+  for (const nodeId of ['n1', 'n3']) await s.registrar.register(row(nodeId))
+  s.asked()
+  const answer = gate()
+  s.says.register = async () => {
+    await answer.pass()
+    return { registered: true }
+  }
+  for (const nodeId of ['n1', 'n3']) s.registrar.report(row(nodeId, { version: 1 }))
+  s.registrar.report(row('n2'))
+  await s.after(0)
+  s.registrar.release('n1')
+  answer.open()
+  await s.after(0)
+  t.deepEqual(s.asked(), ['register n2 0', 'report n3 1'])
+})
+
+test('a node that is being registered anew has not stopped, whatever it did before', async (t) => {
+  const s = await scripted(t)
+  await s.registrar.register(row('n1'))
+  s.registrar.release('n1')
+  const answer = gate()
+  s.says.register = async () => {
+    await answer.pass()
+    return { registered: true }
+  }
+  const again = endOf(s.registrar.register(row('n1')))
+  await s.after(leaseMs / 6)
+  await s.registrar.stop()
+  answer.open()
+  await s.after(0)
+  t.is(again.end, 'done')
+  t.deepEqual(s.asked(), ['register n1 0', 'register n1 0'])
+})
+
+const standingOf = (epoch: string, stampMs: number, doubt: Doubt | null = null): Standing => ({
+  epoch,
+  stampMs,
+  leaseMs,
+  probation: doubt === null ? null : { doubt, leftMs: leaseMs },
+})
+
+test('a database that answers in another epoch is told of all nodes again, and hears of the new epoch when it has been', async (t) => {
+  const s = await scripted(t)
+  let losses = 0
+  s.registrar.onLoss = () => losses++
+  s.says.register = async ({ nodeId }) => ({ registered: true, standing: standingOf('e1', nodeId === 'n1' ? 100 : 200) })
+  for (const nodeId of ['n1', 'n2']) await s.registrar.register(row(nodeId))
+  t.deepEqual(
+    s.sessions.map(({ stampMs, epoch }) => [stampMs, epoch]),
+    [
+      [0, null],
+      [100, 'e1'],
+    ],
+  )
+  s.says.renew = async () => ({ ...nothingHeard, standing: standingOf('e2', 300) })
+  s.sessions.length = 0
+  s.asked()
+  const told = gate()
+  s.says.report = async () => {
+    await told.pass()
+    return { ...nothingHeard, standing: standingOf('e2', 400) }
+  }
+  await s.after(leaseMs / 3)
+  t.deepEqual(s.asked(), ['renew n1,n2', 'report n1 0,n2 0'])
+  t.deepEqual(
+    [losses, s.warnings()],
+    [1, ['the upgrade database has restarted, or lost something: it is told of all nodes again']],
+  )
+  await s.after(leaseMs / 3)
+  told.open()
+  await s.after(0)
+  await s.after(leaseMs / 3)
+  t.deepEqual(
+    s.sessions.map(({ stampMs, epoch }) => [stampMs, epoch]),
+    [
+      [200, 'e1'],
+      [300, 'e1'],
+      [300, 'e1'],
+      [400, 'e2'],
+    ],
+  )
+  t.deepEqual(
+    [...s.sessions.at(-1)!.registeredMs!],
+    [
+      ['n1', 100],
+      ['n2', 200],
+    ],
+  )
+  s.registrar.release('n1')
+  s.sessions.length = 0
+  await s.after(leaseMs / 3)
+  t.deepEqual([...s.sessions[0]!.registeredMs!.keys()], ['n2'])
+  t.is(losses, 1)
+})
+
+test('what a host knows is given back to a database on probation, unless that was silent only', async (t) => {
+  const s = await scripted(t)
+  let given = 0
+  s.registrar.onProbation = () => given++
+  await s.registrar.register(row('n1'))
+  const counts: number[] = []
+  for (const doubt of [null, 'silent', 'lost', 'restarted'] as const) {
+    s.says.renew = async () => ({ ...nothingHeard, standing: standingOf('e1', 100, doubt) })
+    await s.after(leaseMs / 3)
+    counts.push(given)
+  }
+  t.deepEqual(counts, [0, 0, 1, 2])
+})
+
+test('a question for all nodes counts as asked from its beginning, whether or not it is answered in time', async (t) => {
+  const s = await scripted(t)
+  const moments: number[] = []
+  s.fence.asked = ({ ms }) => void moments.push(ms)
+  await s.registrar.register(row('n1'))
+  s.says.renew = () => never
+  await s.after(leaseMs / 3)
+  const begin = s.clock.monotonicMs()
+  t.deepEqual(moments, [])
+  await s.after(2_000)
+  t.deepEqual(moments, [begin])
+  await s.after(1_000)
+  t.deepEqual(s.asked(), ['register n1 0', 'renew n1', 'renew n1'])
+})
+
+test('the fence’s question is for the nodes that are registered, and says so when nobody answers', async (t) => {
+  const s = await scripted(t)
+  const moments: number[] = []
+  s.fence.asked = ({ ms }) => void moments.push(ms)
+  await s.fence.ask()
+  t.deepEqual([s.asked(), moments.length], [[], 1], 'there are none')
+  await s.registrar.register(row('n1'))
+  const answer = gate()
+  s.says.register = async () => {
+    await answer.pass()
+    return { registered: true }
+  }
+  s.registrar.report(row('n2'))
+  await s.after(0)
+  s.asked()
+  await s.fence.ask()
+  t.deepEqual(s.asked(), ['renew n1'])
+  t.deepEqual(s.warnings(), [])
+  s.says.renew = async () => {
+    throw new Error('away')
+  }
+  await s.fence.ask()
+  t.deepEqual(s.warnings(), ['the upgrade database does not answer; nodes serve without its word'])
+  answer.open()
+})
+
+test('a stop waits for the row that is on its way, and for the word that its nodes have stopped', async (t) => {
+  const s = await scripted(t)
+  await s.registrar.register(row('n1'))
+  const [stored, told] = [gate(), gate()]
+  s.says.report = async () => {
+    await stored.pass()
+    return nothingHeard
+  }
+  s.says.gone = () => told.pass()
+  s.registrar.report(row('n1', { version: 1 }))
+  await s.after(0)
+  s.asked()
+  const stopped = endOf(s.registrar.stop())
+  s.registrar.release('n1')
+  await s.after(0)
+  t.deepEqual(s.asked(), [])
+  stored.open()
+  await s.after(0)
+  t.deepEqual([s.asked(), stopped.end], [['gone n1'], undefined])
+  told.open()
+  await s.after(0)
+  t.is(stopped.end, 'done')
+})
+
+test('how far the records of a node have come is told with its figures', async (t) => {
+  const s = await scripted(t)
+  const figures = { ended: 0, threw: 0, timed: 0, tookMs: 0 }
+  let passed = 1
+  s.registrar.figuresOf = () => ({ ...figures, records: { passed } }) as unknown as NodeFigures
+  await s.registrar.register(row('n1'))
+  s.asked()
+  for (const expected of ['report n1 0', 'renew n1']) {
+    await s.after(leaseMs / 3)
+    t.deepEqual(s.asked(), [expected])
+  }
+  passed = 2
+  await s.after(leaseMs / 3)
+  t.deepEqual(s.asked(), ['report n1 0'])
 })
