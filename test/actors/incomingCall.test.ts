@@ -13,6 +13,7 @@ import type { DueTimer } from '../../actors/objectTimers.js'
 import { Outbox } from '../../actors/outbox.js'
 import { defaultSettings } from '../../actors/settings.js'
 import { TimerWheel } from '../../actors/timerWheel.js'
+import type { Rule } from '../../core/allow.js'
 import { decode, pack, unpack } from '../../core/codec.js'
 import { type CallEnvelope, type FaultEnvelope, kinds, type ReplyEnvelope } from '../../core/envelope.js'
 import { Fault } from '../../core/fault.js'
@@ -99,6 +100,8 @@ function open(methods: Record<string, Work> = {}) {
   const told: string[] = []
   const node = {
     chain: new ObjectChain(0, [link], () => dead, undefined),
+    roles: new Map(),
+    denials: { tell: (_: unknown): void => {} },
     state,
     replier,
     isElsewhere: false,
@@ -135,6 +138,7 @@ function open(methods: Record<string, Work> = {}) {
     mailbox,
     define,
     onDisk: () => (unpack(disk.data.get(root)!) as State).n,
+    answersOf: () => new Answers(outbox, 'inbox.desk.1', () => {}),
     /** A call that has arrived now. */
     arrived(method: string, args: readonly unknown[] = [], of: Partial<CallEnvelope> = {}, timer?: DueTimer): IncomingCall {
       const envelope: CallEnvelope = {
@@ -154,7 +158,7 @@ function open(methods: Record<string, Work> = {}) {
         together: true,
         ...of,
       }
-      const answers = envelope.kind === kinds.call ? new Answers(outbox, 'inbox.desk.1', () => {}) : undefined
+      const answers = envelope.kind === kinds.call ? this.answersOf() : undefined
       return new IncomingCall(node as unknown as Callee, envelope, answers, clock.monotonicMs() + envelope.deadlineMs, timer)
     },
     /** The same, in its turn of the mailbox. */
@@ -590,6 +594,94 @@ test('a call knows whom it is made for, and who waits for it', (t) => {
   t.deepEqual(outside.caller, { name: null, node: 'desk', className: 'Client', version: 0 })
   const named = new IncomingCall(s.node as unknown as Callee, outside.envelope, undefined, outside.deadline, undefined, 'ann')
   t.is(named.caller.name, 'ann', 'as the transport vouches for')
+})
+
+test('a method that is not for this caller is refused, and the operator hears of it; a timer of the object may call it', async (t) => {
+  const s = open()
+  const rule: Rule = { allows: ({ name }) => name === 'ann', text: 'ann' }
+  const denied: unknown[] = []
+  s.node.denials = { tell: (denial) => void denied.push(denial) }
+  s.node.chain = new ObjectChain(
+    0,
+    [{ ...s.link, allows: new Map([['add', rule]]) }],
+    () => new Fault('version.dead', ''),
+    undefined,
+  )
+  const call = (name: string | undefined, method = 'add') => {
+    const { envelope, deadline } = s.arrived(method, [1])
+    s.mailbox.post(new IncomingCall(s.node as unknown as Callee, envelope, s.answersOf(), deadline, undefined, name))
+  }
+  call('bob')
+  call(undefined)
+  const faults = await s.faults()
+  t.deepEqual(
+    faults.map(({ code, message }) => `${code}: ${message}`),
+    [
+      'denied.caller: Counter.v1.add is for ann, and not for bob',
+      'denied.caller: Counter.v1.add is for ann, and not for desk, which has no name',
+    ],
+  )
+  t.like(denied[0], { nodeId: 'n1', method: 'add', label: 0, caller: { name: 'bob', node: 'desk' } })
+  t.is(s.link.tally.calls, 0)
+  call('ann')
+  call('bob', 'get')
+  s.mailbox.post(s.arrived('add', [1], { kind: kinds.send }, { begins: () => true }))
+  t.deepEqual(await s.answers(), ['3 1', '4 1'])
+  t.is(s.onDisk(), 2)
+  t.is(denied.length, 2)
+})
+
+test('C4: a call that has begun does not end as one that was not executed', async (t) => {
+  const ends = gate()
+  const s = open({ slow: () => ends.pass() })
+  const call = s.call('slow')
+  call.refuse(new Fault('unavailable.upgrading', 'too late'))
+  t.deepEqual(await s.answers(), [])
+  t.deepEqual(s.told, ['crash C4: slow has run, and would end with unavailable.upgrading'])
+  call.refuse(new Fault('application.error', 'it has ended'))
+  t.deepEqual(await s.answers(), ['1 application.error'])
+  // Before it has begun it may.
+  const other = open()
+  other.arrived('get').refuse(new Fault('unavailable.upgrading', 'too late'))
+  t.deepEqual(await other.answers(), ['1 unavailable.upgrading'])
+})
+
+test('C4: whatever a store says about what is lost, the call may have run', async (t) => {
+  const s = open()
+  s.node.whenCommitted = (leave) => leave(new Fault('unavailable.disconnected', 'the store is away'))
+  s.call('add', [1])
+  const [fault] = await s.faults()
+  t.deepEqual([fault!.code, fault!.message, fault!.retryable], ['unavailable.storage', 'the store is away', false])
+})
+
+test('C12: an answer that would leave before what it has seen is on disk restarts the node instead', async (t) => {
+  const s = open({
+    send: (state) =>
+      written(
+        state,
+        send.sends!.push(() => t.fail('it leaves')),
+      ),
+  })
+  heldDisk(s)
+  s.node.whenCommitted = (leave) => leave(undefined)
+  const send = s.arrived('send')
+  s.mailbox.post(send)
+  s.call('get')
+  s.call('remove')
+  t.deepEqual(await s.answers(), [])
+  const early = (method: string) => `crash C12: the answer to ${method} would leave before what it has seen is on disk`
+  t.deepEqual(
+    s.told.filter((what) => what.startsWith('crash')),
+    [early('send'), early('get'), early('remove')],
+  )
+})
+
+test('what goes wrong before a method begins is its caller’s to know, unless it is a broken invariant', async (t) => {
+  const s = open()
+  s.arrived('get').refuseFor(new Error('odd'))
+  s.arrived('get').refuseFor(new InvariantViolation('C1: broken'))
+  t.deepEqual(await s.answers(), ['1 application.error'])
+  t.true(s.told.includes('crash C1: broken'))
 })
 
 // --- Calls inside a call (C2)
