@@ -3,8 +3,9 @@
  * and may be full or slow.
  */
 import { createHost, type HostEvent, type NodeHandle, type Phase, type RunningHost, type Version } from 'theseus'
-import { type MemoryState, memoryStore, memoryTransport, seededRandom } from 'theseus/memory'
+import { type MemoryState, type MemoryTransport, memoryStore, memoryTransport, seededRandom } from 'theseus/memory'
 import type { Write } from '../../core/ports/stateStore.js'
+import { subjectsOf } from '../../core/subjects.js'
 import { Lifeline } from './lifeline.js'
 import type { CrashMoment, NodePlan } from './plan.js'
 import type { Stage } from './stage.js'
@@ -33,6 +34,8 @@ export class HostProcess {
   readonly #starting = new Set<string>()
   /** What was dead when it started, if it can't have missed that. */
   deadAtStart: Version = 0
+  #refusals = 0
+  #refusedSinceMs = 0
   #isDiskFull = 0
   #isDiskSlow = 0
   #countdown: { readonly moment: Exclude<CrashMoment, { at: 'once' }>; left: number; readonly kill: () => void } | undefined
@@ -135,7 +138,7 @@ export class HostProcess {
           system: stage.system,
           hostId: name,
           transport: {
-            connect: async (options) => lifeline.connected(memoryTransport(stage.network.broker, options)),
+            connect: async (options) => this.#permitted(lifeline.connected(memoryTransport(stage.network.broker, options))),
           },
           udb: { open: (system, clock) => stage.openDatabase(system, clock, lifeline) },
           state: this.disk,
@@ -164,6 +167,7 @@ export class HostProcess {
   /** A node is born here, or comes back. */
   add(plan: NodePlan): void {
     this.nodes.set(plan.nodeId, { plan, handle: undefined })
+    this.#permitted(this.#lifeline.transport)
     if (this.#running !== undefined && this.isAlive) void this.#startNode(plan, this.#lifeline)
   }
 
@@ -171,11 +175,15 @@ export class HostProcess {
     for (;;) {
       if (this.nodes.get(plan.nodeId)?.plan !== plan || lifeline.isDead || this.#running === undefined) return
       this.#starting.add(plan.nodeId)
+      const sinceMs = this.stage.time.elapsedMs
       try {
         const handle = await this.#running.node(this.stage.codeFor(plan.service), plan.nodeId)
         this.#starting.delete(plan.nodeId)
         if (lifeline.isDead) return
         this.nodes.set(plan.nodeId, { plan, handle })
+        // One that is cut off can't know.
+        const isRefused = this.#refusals > 0 && this.#refusedSinceMs < sinceMs
+        if (isRefused && lifeline.transport?.status === 'connected') this.stage.unheard(plan.nodeId)
         this.stage.up(plan.nodeId)
         this.stage.trace(`${plan.nodeId} is up at version ${handle.version}`)
         return
@@ -272,6 +280,22 @@ export class HostProcess {
 
   setClock(byMs: number): void {
     this.#skew.ms += byMs
+  }
+
+  /** The transport does not let it listen for calls of its nodes, until the returned function is called. */
+  refuse(): () => void {
+    if (this.#refusals++ === 0) this.#refusedSinceMs = this.stage.time.elapsedMs
+    this.#permitted(this.#lifeline.transport)
+    return () => {
+      this.#refusals--
+      this.#permitted(this.#lifeline.transport)
+    }
+  }
+
+  #permitted<T extends MemoryTransport | undefined>(transport: T): T {
+    const subjects = subjectsOf(this.stage.system)
+    transport?.deny(this.#refusals > 0 ? [...this.nodes.keys()].map((nodeId) => subjects.node(nodeId)) : [])
+    return transport
   }
 
   fillDisk(): () => void {

@@ -20,6 +20,8 @@ export interface Tamper {
 }
 
 export interface Stage {
+  /** N1. A node has started, though its host could not listen for its calls all the while. */
+  unheard(nodeId: string): void
   readonly plan: Plan
   readonly system: string
   readonly time: VirtualTime

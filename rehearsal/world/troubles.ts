@@ -109,6 +109,7 @@ export class Troubles {
       case 'clock':
       case 'databaseLost':
       case 'move':
+      case 'refused':
       case 'serverDies':
       case 'replay':
         operate(

@@ -375,6 +375,10 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     permit(this.database, nodeId).catch(() => this.time.after(200, () => this.permit(nodeId)))
   }
 
+  unheard(nodeId: string): void {
+    this.violated('N1', `${nodeId} has started, and its host may not listen for its calls`)
+  }
+
   up(nodeId: string): void {
     if (!this.moving.delete(nodeId)) return
     // Until now the host before it may have answered for it, and its copy knows nothing of that.

@@ -47,6 +47,7 @@ test.serial('every dimension that is asked for is gone through, and every story 
     /no node needs version 0 any more, the upgrade database is away/,
   ])
     t.regex(stories, part)
+  t.regex(stories, /h\d may not listen for calls of its nodes for \d+ ms/)
   t.throws(() => dimensionsOf('stops,nothing'), { message: /there is no dimension nothing: use stops/ })
 })
 

@@ -23,6 +23,8 @@ export const dimensions = {
   databaseLosses: 'always',
   /** Versions die while clients are pinned to them or to others, and the upgrade database is away for longer than a lease. */
   pins: 'always',
+  /** The transport does not let a host listen for calls of its nodes, until its permissions are corrected. */
+  refusals: 'asked',
 } as const satisfies Readonly<Record<string, 'always' | 'asked'>>
 
 export type Dimension = keyof typeof dimensions

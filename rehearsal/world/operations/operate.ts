@@ -82,6 +82,9 @@ export function operate(
       leaving(world.moved(host, step.to, step.how))
       return
     }
+    case 'refused':
+      endAfter(step.forMs, world.host(step.host).refuse())
+      return
     case 'databaseLost': {
       const lose = world.udb.losing(step.how)
       endAfter(step.inMs, () => void lose().then((left) => world.databaseLost(step.how, left)))

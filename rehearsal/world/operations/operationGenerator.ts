@@ -124,6 +124,17 @@ function stepsOf(dimension: Dimension, dice: Dice, operated: Operated): readonly
     }
     case 'pins':
       return pinSteps(dice, clients, nodes)
+    case 'refusals': {
+      const refused: Step = { atMs, kind: 'refused', host: dice.oneOf(hosts), forMs: dice.oneOf([100, 800, 2_500]) }
+      const restart: Step = {
+        atMs: atMs + dice.between(1, 60),
+        kind: 'crash',
+        host: refused.host,
+        moment: { at: 'once' },
+        forMs: 30,
+      }
+      return dice.chance(0.6) ? [refused, restart] : [refused]
+    }
     case 'freezes':
       return [
         {

@@ -23,6 +23,8 @@ export type OperationStep = { readonly atMs: number } & (
   | { readonly kind: 'replay' }
   /** The host is frozen for a while, and meanwhile its nodes are started on another one. */
   | { readonly kind: 'move'; readonly host: string; readonly to: string; readonly how: Move; readonly forMs: number }
+  /** The transport refuses the host its nodes' subjects. */
+  | { readonly kind: 'refused'; readonly host: string; readonly forMs: number }
   /** The upgrade database loses data so much later, or when the troubles end. */
   | { readonly kind: 'databaseLost'; readonly how: DatabaseLoss; readonly inMs: number }
 )
@@ -45,6 +47,8 @@ export function operationInWords(step: OperationStep): string {
       return 'somebody sends all orders again that were ever sent'
     case 'move':
       return `the nodes of ${step.host}, frozen for ${step.forMs} ms, move to ${step.to}, ${step.how}`
+    case 'refused':
+      return `${step.host} may not listen for calls of its nodes for ${step.forMs} ms`
     case 'databaseLost':
       return `the upgrade database ${lossInWords(step.how, step.inMs)}`
   }

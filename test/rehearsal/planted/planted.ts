@@ -33,6 +33,8 @@ export const plantedFaults: readonly PlantedFault[] = [
   { patch: '18-timer-is-dropped', shownBy: 'ticks', rules: ['A2'], firstSeed: 38 },
   { patch: '19-text-of-what-was-thrown', shownBy: 'oddThrows', rules: ['C6', 'C10'], firstSeed: 5 },
   { patch: '20-fault-too-large', shownBy: 'hugeFaults', rules: ['C10'], firstSeed: 1 },
+  { patch: '21-deaf-node-is-started', shownBy: 'refusals', rules: ['N1'], firstSeed: 3 },
+  { patch: '21-refused-subject-stays-away', shownBy: 'refusals', rules: ['C10'], firstSeed: 3 },
   { patch: '22-running-call-hides-its-node', shownBy: 'endless', rules: ['C10'], firstSeed: 26 },
   { patch: '23-start-outlives-its-host', shownBy: 'stops', rules: ['C10', 'world'], firstSeed: 424 },
   { patch: '25-shared-results', shownBy: 'handsOut', rules: ['C6'], firstSeed: 3 },
