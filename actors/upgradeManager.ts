@@ -3,8 +3,9 @@
  * Between upgrades there is no actor.
  */
 import { type Actor, createActor, fromPromise } from 'xstate'
+import { reasonOf } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
-import { isInvariantViolation } from '../core/invariant.js'
+import { InvariantViolation, isInvariantViolation } from '../core/invariant.js'
 import type { Phase } from '../core/phases.js'
 import { actingKey, type EffectInput, type ResumePoint, upgradeStatechart } from '../core/upgradeStatechart.js'
 import { isConcerned } from './classRegistry.js'
@@ -152,7 +153,12 @@ export class UpgradeManager {
         if (this.#actor === actor) this.#actor = undefined
         this.consider()
       },
-      error: (error) => node.services.observe({ type: 'warning', message: `${node.id}: the upgrade statechart failed`, error }),
+      error: (error) => {
+        if (this.#actor === actor) this.#actor = undefined
+        upgrade.stop()
+        const what = `C10: the upgrade of ${node.id} to version ${target} ended nowhere: ${reasonOf(error)}`
+        node.crash(new InvariantViolation(what))
+      },
     })
     node.services.inspection.follow(node.id, target, actor)
     actor.start()

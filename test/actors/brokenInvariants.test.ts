@@ -288,6 +288,26 @@ test('C10: a phase that can’t be written does not end the upgrade without a wo
   t.is(one.host.last('n1')!.reason, 'upgrade.transform: no form')
 })
 
+test('C10: an upgrade whose statechart fails is told of, and begins anew', async (t) => {
+  const one = await oneNode(t)
+  await fill(one)
+  const whole = Object.getOwnPropertyDescriptor(NodeUpgrade.prototype, 'isUndone')!
+  const mend = () => Object.defineProperty(NodeUpgrade.prototype, 'isUndone', whole)
+  t.teardown(mend)
+  Object.defineProperty(NodeUpgrade.prototype, 'isUndone', {
+    ...whole,
+    get() {
+      throw new Error('as it was told')
+    },
+  })
+  await one.system.publish(toV2())
+  await untilViolated(one.host)
+  mend()
+  t.regex(violations(one.host)[0]!, /^C10: the upgrade of n1 to version 1 ended nowhere: /)
+  await one.node.reached(1)
+  t.deepEqual(await one.v0.all(), ['first'])
+})
+
 test('C11: a node that takes calls while it flips is noticed, and serves its old version with all that was acknowledged', async (t) => {
   const one = await oneNode(t)
   await fill(one)
