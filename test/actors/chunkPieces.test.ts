@@ -106,3 +106,35 @@ test('a chunk that fits into a message is given whole, so that older servers tak
   t.is(pieceBytesMax(64 * 1024), 63 * 1024)
   t.is(await codeOf(giveChunk(bytesOf(5_000), 3_000, async () => null)), 'protocol.too-large')
 })
+
+test('what is no piece, or more than the chunk, is passed on as it is', async (t) => {
+  const longer = new Uint8Array(12)
+  t.is(await fetchChunk(10, async () => longer), longer)
+  t.is(await fetchChunk(10, async () => null), null)
+  t.is(await fetchChunk(10, async (from) => (from === 0 ? new Uint8Array(4) : null)), null)
+})
+
+test('a chunk of so many whole pieces is given in as many, and one that can’t be given says so', async (t) => {
+  const most = pieceBytesMax(5_000)
+  const given: number[] = []
+  await giveChunk(new Uint8Array(2 * most), 5_000, async (bytes, from) => {
+    given.push(from!, bytes.length)
+    return undefined
+  })
+  t.deepEqual(given, [0, most, most, most])
+  const away = async () => {
+    throw new Error('away')
+  }
+  await t.throwsAsync(giveChunk(new Uint8Array(10), 5_000, away), { message: 'away' })
+})
+
+test('a piece that is there already changes nothing, and one that differs begins anew from there', (t) => {
+  const there = Uint8Array.of(1, 2, 3, 4)
+  t.is(withPiece(there, Uint8Array.of(2, 3), 1), there)
+  t.is(withPiece(there, Uint8Array.of(3, 4), 2), there)
+  t.deepEqual(withPiece(there, Uint8Array.of(9), 1), Uint8Array.of(1, 9))
+  t.deepEqual(withPiece(there, Uint8Array.of(4, 5), 3), Uint8Array.of(1, 2, 3, 4, 5))
+  t.deepEqual(withPiece(undefined, Uint8Array.of(1), 0), Uint8Array.of(1))
+  t.is(withPiece(undefined, Uint8Array.of(1), 1), undefined)
+  t.is(withPiece(there, Uint8Array.of(1), 5), undefined)
+})
