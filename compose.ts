@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { container, type DependencyContainer } from 'tsyringe'
 import type { InspectionEvent } from 'xstate'
 import { Admission, type CallFilter } from './actors/admission.js'
+import { Backlog } from './actors/backlog.js'
 import { CallTable } from './actors/callTable.js'
 import { ClassRegistry } from './actors/classRegistry.js'
 import { Clients } from './actors/clients.js'
@@ -286,6 +287,7 @@ export async function startUpgradeServer(
 
 const hostParts: readonly (new (...args: any[]) => object)[] = [
   Admission,
+  Backlog,
   Denials,
   Journal,
   Outbox,

@@ -5,7 +5,7 @@
  * One inbox serves all replies. The last token of a reply subject names the message, so that "nobody listens" is matched to its calls.
  */
 import { inject, injectable } from 'tsyringe'
-import { decode, pack } from '../core/codec.js'
+import { decode, packToSend } from '../core/codec.js'
 import { type CallEnvelope, deadlineMsMax, kinds, type Replier, type ReplyEnvelope } from '../core/envelope.js'
 import { type CallToWrite, writeCall } from '../core/envelopeWriter.js'
 import { Fault } from '../core/fault.js'
@@ -48,7 +48,7 @@ export interface OutgoingCall {
 
 /** The call with its arguments as they are now: whoever made it may change them before it leaves. Throws `protocol.bad-arguments`. */
 export function asItIsNow(call: OutgoingCall): OutgoingCall {
-  return canChange(call.args) ? { ...call, packedArgs: pack(call.args, 'arguments') } : call
+  return canChange(call.args) ? { ...call, packedArgs: packToSend(call.args, 'arguments') } : call
 }
 
 function canChange(args: readonly unknown[]): boolean {
@@ -300,7 +300,7 @@ export class CallTable {
     try {
       // What is sent while the transport is away is refused, not buffered: the call is tried again within its deadline.
       if (this.transport.status !== 'connected') {
-        if (keepsArgs) open.packedArgs = pack(call.args, 'arguments')
+        if (keepsArgs) open.packedArgs = packToSend(call.args, 'arguments')
         this.#tryAgain(open, new Fault('unavailable.disconnected', 'not connected'))
         return
       }

@@ -19,6 +19,7 @@ import type { Link, ObjectChain } from '../core/objectChain.js'
 import { isPlainScalar } from '../core/plain.js'
 import type { ReceivedOutcome } from '../core/ports/telemetry.js'
 import type { Answers } from './answers.js'
+import type { Backlog } from './backlog.js'
 import type { Denials } from './denials.js'
 import { InsideCalls } from './insideCalls.js'
 import type { BatchNumber } from './journal.js'
@@ -79,6 +80,9 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   #outer: IncomingCall | undefined
   #hasBegun = false
   #hasReturned = false
+  #isTaken = false
+  #backlog: Backlog | undefined
+  #weight = 0
   /** Why it is refused if it waits too long; `refused` once it has been. */
   #waiting: 'unavailable.upgrading' | 'unavailable.fetching' | 'refused' | undefined
 
@@ -173,6 +177,25 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     return this.#waiting === 'refused'
   }
 
+  /** Neither has it begun, nor has it been refused. */
+  get isWaiting(): boolean {
+    return !this.#isTaken
+  }
+
+  /** It counts as so much of what waits at the host, until it begins or is refused. */
+  weigh(backlog: Backlog, bytes: number): void {
+    this.#backlog = backlog
+    this.#weight = bytes
+    backlog.add(this.callerName, bytes)
+  }
+
+  /** It waits no more, be it that nobody hears of it. */
+  take(): void {
+    this.#isTaken = true
+    this.#backlog?.remove(this.callerName, this.#weight)
+    this.#backlog = undefined
+  }
+
   run(): void | Promise<void> {
     const { callee } = this
     if (this.#waiting !== undefined) {
@@ -180,6 +203,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       this.#waiting = undefined
       callee.wheel.clear(this)
     }
+    this.take()
     if (this.timer?.begins() === false) return
     // What can't be done in time is not done.
     this.#beganMs = callee.monotonicMs()
@@ -205,6 +229,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
    */
   runInside(waiting: IncomingCall): void {
     const outer = waiting.#outer ?? waiting
+    this.take()
     this.#beganMs = this.callee.monotonicMs()
     if (this.#beganMs >= this.deadline) {
       this.ended('expired', undefined)
@@ -259,6 +284,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     const { callee, envelope } = this
     const link = callee.chain.at(envelope.label)
     if (link === undefined) {
+      this.#isTaken = false
       callee.hold(this)
       return undefined
     }
@@ -338,6 +364,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
 
   /** Answers with a fault that left no trace; needs no commit of its own, but tells nothing that is not on disk. */
   refuse(fault: Fault): void {
+    this.take()
     if (this.#hasBegun && fault.retryable) {
       this.crashed(new InvariantViolation(`C4: ${this.envelope.method} has run, and would end with ${fault.code}`))
       return

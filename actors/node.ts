@@ -510,7 +510,9 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
     this.#direct?.unsubscribe()
     await budget.forLeaving(this.mailbox.close())
     for (const turn of [...this.mailbox.clear(), ...this.learning.stop()]) {
-      if (turn instanceof IncomingCall && !this.#isElsewhere) turn.refuse(this.#stopping())
+      if (!(turn instanceof IncomingCall)) continue
+      if (this.#isElsewhere) turn.take()
+      else turn.refuse(this.#stopping())
     }
     await budget.forLeaving(this.software.stop())
     registrar.release(this.id)

@@ -10,6 +10,7 @@ import type { Telemetry } from '../core/ports/telemetry.js'
 import type { Transport } from '../core/ports/transport.js'
 import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import { Admission } from './admission.js'
+import { Backlog } from './backlog.js'
 import { CallTable } from './callTable.js'
 import { ClassRegistry } from './classRegistry.js'
 import { Contacts } from './contacts.js'
@@ -62,6 +63,7 @@ export class NodeServices {
     @inject(Inspection) readonly inspection: Inspection,
     @inject(HostFence) readonly fence: HostFence,
     @inject(Admission) readonly admission: Admission,
+    @inject(Backlog) readonly backlog: Backlog,
     @inject(Denials) readonly denials: Denials,
   ) {
     journal.isHeld = (goOn) => fence.holds(goOn)

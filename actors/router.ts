@@ -2,13 +2,14 @@
  * The router: every message that arrives for a node comes through here. Malformed and unknown input gets a typed fault if it has a reply
  * address, a counted dead letter if not, and never an exception that leaves this file.
  */
-import { decode, encodeRefusal } from '../core/codec.js'
+import { type Counted, decode, encodeRefusal } from '../core/codec.js'
 import { type CallEnvelope, kinds } from '../core/envelope.js'
 import { Fault, toFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import type { Message } from '../core/ports/transport.js'
 import { isInbox, notAnInbox } from '../core/subjects.js'
 import { Answers } from './answers.js'
+import { weightOf } from './backlog.js'
 import { type Callee, IncomingCall } from './incomingCall.js'
 import type { NodeServices } from './nodeServices.js'
 import type { DueTimer } from './objectTimers.js'
@@ -18,7 +19,7 @@ import { WatchedCall } from './watchedCall.js'
 export interface Receiver extends Callee {
   readonly services: Pick<
     NodeServices,
-    'admission' | 'clock' | 'contacts' | 'fence' | 'outbox' | 'observe' | 'settings' | 'telemetry'
+    'admission' | 'backlog' | 'clock' | 'contacts' | 'fence' | 'outbox' | 'observe' | 'settings' | 'telemetry'
   >
   readonly id: string
   readonly service: string
@@ -36,19 +37,23 @@ export interface Receiver extends Callee {
 export type Carries = 'calls' | 'events'
 
 export function route(node: Receiver, message: Message, carries: Carries): void {
-  const { clock, fence, settings } = node.services
+  const { backlog, clock, fence, settings } = node.services
   const now = clock.monotonicMs()
   if (!fence.isClosed(now)) carry(node, message, carries, now, fence.lateMs)
-  else if (fence.waiting < settings.fencedMessagesMax) {
+  else if (fence.waiting < settings.fencedMessagesMax && backlog.hasRoom(message.caller, message.payload.length)) {
     const { lateMs } = fence
-    // Who has the node now has had the message too: a refusal would have its caller make the call once more.
-    fence.whenOpen(() => void (node.isElsewhere || carry(node, message, carries, now, lateMs)))
+    backlog.add(message.caller, message.payload.length)
+    fence.whenOpen(() => {
+      backlog.remove(message.caller, message.payload.length)
+      // Who has the node now has had the message too: a refusal would have its caller make the call once more.
+      if (!node.isElsewhere) carry(node, message, carries, now, lateMs)
+    })
   } else carry(node, message, carries, now, Number.POSITIVE_INFINITY)
 }
 
 /** `now`: when it arrived. It may have waited for `lateMs` before. */
 function carry(node: Receiver, message: Message, carries: Carries, now: number, lateMs: number): void {
-  const { admission, contacts, outbox, observe, telemetry } = node.services
+  const { admission, backlog, contacts, outbox, observe, telemetry } = node.services
   const { replyTo, caller } = message
   if (replyTo !== undefined && !isInbox(replyTo)) {
     observe({ type: 'deadLetter', subject: message.subject, fault: notAnInbox(replyTo) })
@@ -56,7 +61,10 @@ function carry(node: Receiver, message: Message, carries: Carries, now: number, 
   }
   try {
     const answers = replyTo === undefined ? undefined : new Answers(outbox, replyTo, observe)
-    for (const envelope of envelopesOf(message.payload, carries)) {
+    backlog.check(caller, message.payload.length)
+    const envelopes = envelopesOf(message.payload, carries)
+    const weight = weightOf(message.payload, counted.values) / envelopes.length
+    for (const envelope of envelopes) {
       contacts.hear(envelope.caller, envelope.callerClass, envelope.callerVersion, now)
       const answered = envelope.kind === kinds.call ? answers : undefined
       const deadline = now + envelope.deadlineMs - lateMs
@@ -67,7 +75,10 @@ function carry(node: Receiver, message: Message, carries: Carries, now: number, 
       const denied = admission.refuses(node, envelope, caller, now)
       if (denied !== undefined) call.deny(denied)
       else if (lateMs > 0 && deadline <= now && answered !== undefined) call.refuse(tooLate())
-      else accept(node, call)
+      else {
+        accept(node, call)
+        if (call.isWaiting) call.weigh(backlog, weight)
+      }
     }
   } catch (thrown) {
     const fault = toFault(thrown, 'protocol.bad-envelope')
@@ -84,9 +95,11 @@ function tooLate(): Fault {
   )
 }
 
+const counted: Counted = { values: 0 }
+
 /** All or none: one envelope that does not belong here, and none of its message is carried out. */
 function envelopesOf(payload: Uint8Array, carries: Carries): readonly CallEnvelope[] {
-  const envelopes = decode(payload)
+  const envelopes = decode(payload, counted)
   for (const { kind } of envelopes) {
     const isCarried = carries === 'events' ? kind === kinds.event : kind === kinds.call || kind === kinds.send
     if (!isCarried) throw new Fault('protocol.bad-envelope', `kind ${kind} on a subject of ${carries}`)

@@ -11,6 +11,9 @@ export interface HostSettings {
   readonly facts: NodeFacts
   /** Calls waiting for one node; one more is refused with `unavailable.overloaded`. */
   readonly mailboxCallsMax: number
+  /** Bytes of what waits at the host, of all callers and of one that has a name; one message more is refused with `unavailable.overloaded`. */
+  readonly waitingBytesMax: number
+  readonly waitingBytesPerCallerMax: number
   /** Timers that one object has set; one more is refused where it is set. */
   readonly timersMax: number
   /** The names of callers that have each role, for classes that say who may call. */
@@ -122,6 +125,8 @@ export interface HostSettings {
 export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   facts: {},
   mailboxCallsMax: 10_000,
+  waitingBytesMax: 256 * 1024 * 1024,
+  waitingBytesPerCallerMax: 64 * 1024 * 1024,
   timersMax: 10_000,
   roles: {},
   callsPerSecond: Number.POSITIVE_INFINITY,

@@ -1,10 +1,10 @@
 /** Envelopes and state to bytes and back, one at a time. What is sent often is written into its message instead (`WireWriter`). */
 import type { CallEnvelope, Envelope, Replier } from './envelope.js'
 import { formatOf, readEnvelope } from './envelopeReader.js'
-import { packCallerFields, writeAnnouncement, writeCall, writeFault, writeReply } from './envelopeWriter.js'
+import { packCallerFields, writeAnnouncement, writeBounded, writeCall, writeFault, writeReply } from './envelopeWriter.js'
 import { type Fault, shortenedFault } from './fault.js'
 import type { Version } from './ids.js'
-import { notStandard } from './messagePack.js'
+import { messageValuesMax, notStandard } from './messagePack.js'
 import { notPlain } from './plain.js'
 import { WireReader } from './wireReader.js'
 import { WireWriter } from './wireWriter.js'
@@ -14,6 +14,11 @@ export function pack(value: unknown, what = 'value'): Uint8Array {
   return encoded((writer) => {
     if (!writer.plain(value)) throw notPlain(value, what)
   })
+}
+
+/** The same of what is to travel. Throws `protocol.too-large` too. */
+export function packToSend(value: unknown, what: string): Uint8Array {
+  return encoded((writer) => writeBounded(writer, value, what))
 }
 
 /** Bytes that this host packed itself, back to data. */
@@ -77,11 +82,17 @@ function encoded(write: (writer: WireWriter) => void): Uint8Array {
   }
 }
 
-/** All envelopes of one message. Throws `protocol.bad-envelope` or `protocol.format`; then none of them counts. */
-export function decode(payload: Uint8Array): Envelope[] {
-  const reader = new WireReader(payload)
+/** How many values a message had. */
+export interface Counted {
+  values: number
+}
+
+/** All envelopes of one message. Throws `protocol.too-large`, `protocol.bad-envelope` or `protocol.format`; then none of them counts. */
+export function decode(payload: Uint8Array, counted?: Counted): Envelope[] {
+  const reader = new WireReader(payload, undefined, messageValuesMax)
   if (reader.isAtEnd) throw notStandard('it is empty')
   const envelopes: Envelope[] = []
   while (!reader.isAtEnd) envelopes.push(readEnvelope(reader))
+  if (counted !== undefined) counted.values = reader.values
   return envelopes
 }

@@ -2,6 +2,7 @@
 import { type CallEnvelope, envelopeFormat, kinds, methodBytesMax, pathCallsMax, type Replier } from './envelope.js'
 import { Fault } from './fault.js'
 import { isVersion, type Version } from './ids.js'
+import { messageValuesMax, tooManyValues } from './messagePack.js'
 import { notPlain } from './plain.js'
 import { WireWriter } from './wireWriter.js'
 
@@ -51,7 +52,7 @@ export function writeCall(writer: WireWriter, call: CallToWrite, callerFields: U
   if (call.packedArgs !== undefined) writer.packed(call.packedArgs)
   else {
     const start = writer.length
-    if (!writer.plain(call.args)) throw notPlain(call.args, 'arguments')
+    writeBounded(writer, call.args, 'arguments')
     if (call.keepsArgs === true) call.packedArgs = writer.copy(start)
   }
   writer.number(call.deadlineMs)
@@ -63,6 +64,13 @@ export function writeCall(writer: WireWriter, call: CallToWrite, callerFields: U
   }
   writer.textOrNil(call.trace)
   if (call.together) writer.boolean(true)
+}
+
+/** What the receiver would refuse is refused here, where somebody can do something about it. */
+export function writeBounded(writer: WireWriter, value: unknown, what: string): void {
+  const { values } = writer
+  if (!writer.plain(value)) throw notPlain(value, what)
+  if (writer.values - values > messageValuesMax) throw tooManyValues()
 }
 
 export function isMethodName(method: string): boolean {
@@ -86,7 +94,7 @@ export function writeReply(writer: WireWriter, { label, seq, value, replier, hop
   writer.byte(kinds.reply)
   writer.number(label)
   writer.number(seq)
-  if (!writer.plain(value)) throw notPlain(value, 'result')
+  writeBounded(writer, value, 'result')
   writeReplier(writer, replier)
   writer.number(hops)
   if (isNone) writer.boolean(true)

@@ -25,6 +25,16 @@ export function unpackValue(bytes: Uint8Array, start: number, end: number): unkn
 /** An envelope, a fault's list in it, and what is inside. */
 export const levelsMax = nestingMax + 2
 
+/**
+ * Values of one message: items of lists and fields of records. An empty record is one byte on the wire and more than a hundred in memory, so bytes
+ * bound too little. Who has more sends bytes, or several messages.
+ */
+export const messageValuesMax = 2 ** 18
+
+export function tooManyValues(): Fault {
+  return new Fault('protocol.too-large', `more than ${messageValuesMax} values in one message: send less at once, or bytes`)
+}
+
 /** Items still to come at each level; the keys of a map are the even ones. */
 const left = new Uint32Array(levelsMax + 1)
 const isMap = new Uint8Array(levelsMax + 1)

@@ -16,7 +16,8 @@ export function checkPlain(value: unknown, what: string): void {
 
 /** For a value that is known not to be plain, with the path to what is wrong. It is looked for only here: paths cost more than a check. */
 export function notPlain(value: unknown, what: string): Fault {
-  return find(value, what, 0) ?? refused(what, 'not the same each time it is read')
+  const found = find(value, 0)
+  return found === undefined ? refused(what, 'not the same each time it is read') : refused(pathOf(what, found.way), found.what)
 }
 
 function isPlain(value: unknown, depth: number): boolean {
@@ -76,28 +77,50 @@ export function isKey(key: string): boolean {
   return key !== '__proto__' && isWellFormed(key)
 }
 
-/** Nothing where all is plain. */
-function find(value: unknown, path: string, depth: number): Fault | undefined {
-  if (typeof value === 'string') return isWellFormed(value) ? undefined : refused(path, 'text with half a surrogate pair')
-  if (typeof value !== 'object' || value === null) return isPlainScalar(value) ? undefined : refused(path, `a ${typeof value}`)
-  if (depth >= nestingMax) return refused(path, `nested deeper than ${nestingMax}`)
+/** What is not plain, and the way to it, the last step first. */
+interface Odd {
+  readonly what: string
+  readonly way: (string | number)[]
+}
+
+/** Nothing where all is plain. Each value is looked at once: what comes from others may be as large as a message. */
+function find(value: unknown, depth: number): Odd | undefined {
+  if (typeof value === 'string') return isWellFormed(value) ? undefined : odd('text with half a surrogate pair')
+  if (typeof value !== 'object' || value === null) return isPlainScalar(value) ? undefined : odd(`a ${typeof value}`)
+  if (depth >= nestingMax) return odd(`nested deeper than ${nestingMax}`)
   if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) if (!isPlain(value[i], depth + 1)) return find(value[i], `${path}[${i}]`, depth + 1)
+    for (let i = 0; i < value.length; i++) {
+      const found = find(value[i], depth + 1)
+      if (found !== undefined) return onTheWay(found, i)
+    }
     return undefined
   }
   if (isRecord(value)) {
     for (const [key, item] of Object.entries(value)) {
-      if (!isKey(key)) return refused(path, `a record with the key ${shownName(JSON.stringify(key))}`)
-      if (!isPlain(item, depth + 1)) return find(item, `${path}.${shownName(key)}`, depth + 1)
+      if (!isKey(key)) return odd(`a record with the key ${shownName(JSON.stringify(key))}`)
+      const found = find(item, depth + 1)
+      if (found !== undefined) return onTheWay(found, key)
     }
     return undefined
   }
   if (isPlainObject(value, depth)) return undefined
-  if (isPromiseIgnored(value)) return refused(path, 'a Promise that was not awaited')
-  return refused(
-    path,
+  if (isPromiseIgnored(value)) return odd('a Promise that was not awaited')
+  return odd(
     value instanceof globalThis.Date ? 'an invalid Date' : `a ${shownName(String(value.constructor?.name ?? 'class instance'))}`,
   )
+}
+
+function odd(what: string): Odd {
+  return { what, way: [] }
+}
+
+function onTheWay(found: Odd, step: string | number): Odd {
+  found.way.push(step)
+  return found
+}
+
+function pathOf(what: string, way: readonly (string | number)[]): string {
+  return way.reduceRight<string>((path, step) => path + (typeof step === 'number' ? `[${step}]` : `.${shownName(step)}`), what)
 }
 
 function refused(way: string, found: string): Fault {

@@ -5,7 +5,7 @@
  * Whatever it can't read is a fault `protocol.bad-envelope`.
  */
 import { KnownRuns } from './knownRuns.js'
-import { endIsMissing, endOfValue, levelsMax, notStandard, unpackValue } from './messagePack.js'
+import { endIsMissing, endOfValue, levelsMax, notStandard, tooManyValues, unpackValue } from './messagePack.js'
 import { nestingMax } from './plain.js'
 import { shortText, shortTextBytesMax } from './shortText.js'
 
@@ -19,11 +19,17 @@ export class WireReader {
   mayNotBePlain = false
 
   readonly #isBare: boolean
+  /** Items of lists and fields of records so far. */
+  values = 0
 
-  /** @param records by default ordinary ones */
+  /**
+   * @param records by default ordinary ones
+   * @param valuesMax one more is `protocol.too-large`
+   */
   constructor(
     private readonly payload: Uint8Array,
     records?: 'without a prototype',
+    private readonly valuesMax = Number.POSITIVE_INFINITY,
   ) {
     this.#isBare = records !== undefined
     this.bytes = Buffer.isBuffer(payload) ? payload : Buffer.from(payload.buffer, payload.byteOffset, payload.length)
@@ -136,6 +142,8 @@ export class WireReader {
   #deepen(items: number, depth: number): void {
     // Each item takes a byte at least: more are refused before anything is allocated for them.
     if (items > this.bytes.length - this.at) throw notStandard(endIsMissing)
+    this.values += items
+    if (this.values > this.valuesMax) throw tooManyValues()
     if (depth >= levelsMax) throw notStandard(`nested deeper than ${levelsMax}`)
     if (depth >= nestingMax) this.mayNotBePlain = true
   }

@@ -79,6 +79,9 @@ export class WireWriter {
     else this.text(text)
   }
 
+  /** Items of lists and fields of records that were ever written, but for those that were packed before. */
+  values = 0
+
   /**
    * Any plain value. False, and part of it written, if it is not plain: `notPlain` tells why.
    * @param depth lists and records that it is in
@@ -107,6 +110,7 @@ export class WireWriter {
 
   #object(value: object, depth: number): boolean {
     if (Array.isArray(value)) {
+      this.values += value.length
       this.list(value.length)
       for (let i = 0; i < value.length; i++) if (!this.plain(value[i], depth + 1)) return false
       return true
@@ -126,6 +130,7 @@ export class WireWriter {
   #record(value: Record<string, unknown>, depth: number): boolean {
     // Faster than for…in, which slows down for all records once it has met one of an unusual kind.
     const keys = Object.keys(value)
+    this.values += keys.length
     this.#count(keys.length, 0x80, 0xde)
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i]!

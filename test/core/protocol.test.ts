@@ -24,6 +24,7 @@ import {
   type Manifest,
   manifestBytesMax,
 } from '../../core/manifest.js'
+import { messageValuesMax } from '../../core/messagePack.js'
 import { nestingMax } from '../../core/plain.js'
 import { signed } from '../../core/signed.js'
 import { serverQueue, serviceQueue, subjectsOf } from '../../core/subjects.js'
@@ -151,6 +152,9 @@ test('the page’s limits are the code’s', (t) => {
     method: methodBytesMax,
     'nesting of arguments and results': nestingMax,
     path: pathCallsMax,
+    'values in a message: items of lists and fields of records': messageValuesMax,
+    'bytes of calls that wait at one host, unless configured': defaultSettings.waitingBytesMax,
+    'of these, of one caller with a name': defaultSettings.waitingBytesPerCallerMax,
     deadlineMs: deadlineMsMax,
     chunk: bundleChunkBytes,
     bundle: bundleBytesMax,

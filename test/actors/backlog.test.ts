@@ -1,0 +1,128 @@
+/** What waits at a host is bounded in bytes, for all callers and for each that has a name, and in values for one message. */
+import 'reflect-metadata'
+import test from 'ava'
+import { Backlog } from '../../actors/backlog.js'
+import { defaultSettings } from '../../actors/settings.js'
+import { decode, encodeCall, encodeReply } from '../../core/codec.js'
+import { kinds } from '../../core/envelope.js'
+import { messageValuesMax } from '../../core/messagePack.js'
+import { command, Fault, NodeObject, query } from '../../index.js'
+import { until } from '../support/eventually.js'
+import { codeOf, gate as newGate, TestSystem } from '../support/testSystem.js'
+
+const backlogOf = (waitingBytesMax: number, waitingBytesPerCallerMax: number) =>
+  new Backlog({ ...defaultSettings, system: 's', hostId: 'h', waitingBytesMax, waitingBytesPerCallerMax })
+
+test('a caller with a name takes no more than its part, and all together no more than there is', (t) => {
+  const backlog = backlogOf(100, 40)
+  const refused = (caller: string | undefined, bytes: number) => {
+    try {
+      backlog.check(caller, bytes)
+      t.true(backlog.hasRoom(caller, bytes))
+      return 'taken'
+    } catch (error) {
+      t.false(backlog.hasRoom(caller, bytes))
+      return (error as Fault).code
+    }
+  }
+  backlog.add('web', 30)
+  t.is(refused('web', 10), 'taken')
+  t.is(refused('web', 11), 'unavailable.overloaded')
+  t.is(refused('batch', 40), 'taken')
+  t.is(refused(undefined, 70), 'taken', 'callers without a name are not told apart')
+  t.is(refused(undefined, 71), 'unavailable.overloaded')
+  backlog.add(undefined, 70)
+  t.is(refused('batch', 1), 'unavailable.overloaded')
+  backlog.remove(undefined, 70)
+  backlog.remove('web', 30)
+  t.is(backlog.bytes, 0)
+  t.is(refused('web', 40), 'taken')
+})
+
+const gate = newGate()
+
+class BusyV1 extends NodeObject<{ notes: string[] }> {
+  static override readonly className = 'Busy.v1'
+  static override initial() {
+    return { notes: [] as string[] }
+  }
+  @command async wait(): Promise<void> {
+    await gate.pass()
+  }
+  @command note(text: string): number {
+    return this.state.notes.push(text.slice(0, 1))
+  }
+  @query many(n: number): number[] {
+    return new Array(n).fill(0)
+  }
+  @query count(list: unknown[]): number {
+    return list.length
+  }
+}
+
+test('large calls that wait are refused as not executed when there are too many bytes of them, and go on when there is room', async (t) => {
+  const system = await TestSystem.start(t)
+  const host = await system.host('h', { settings: { waitingBytesMax: 1_000_000 } })
+  await host.node(BusyV1, 'b')
+  const ref = system.desk.ref(BusyV1, 'b', { version: 0, deadline: '2s' })
+  const long = system.desk.ref(BusyV1, 'b', { version: 0, deadline: '30s' })
+  const busy = long.wait()
+  await until(() => host.running.status().nodes[0]?.waiting === 0 && gate.waiting > 0, 'it is busy')
+  const text = 'x'.repeat(300_000)
+  const first = [long.note(text), long.note(text), long.note(text)]
+  await until(() => host.running.status().nodes[0]?.waiting === 3, 'three wait')
+  t.is(await codeOf(ref.note(text)), 'unavailable.overloaded')
+  t.is(host.running.status().nodes[0]?.waiting, 3, 'although a mailbox takes ten thousand')
+  const fourth = long.note(text)
+  gate.open()
+  await busy
+  t.deepEqual(await Promise.all(first), [1, 2, 3])
+  t.is(await fourth, 4, 'one that was told to wait is made again')
+  for (let i = 0; i < 20; i++) await long.note(text)
+})
+
+test('calls that are refused, expire or go with their node make room', async (t) => {
+  const system = await TestSystem.start(t)
+  const host = await system.host('h', { settings: { waitingBytesMax: 1_000_000 } })
+  const node = await host.node(BusyV1, 'b')
+  const text = 'x'.repeat(600_000)
+  const at = (version: number) => system.desk.ref(BusyV1, 'b', { version, deadline: '300ms' })
+  for (let i = 0; i < 4; i++) t.notRegex(await codeOf(at(9).note(text)), /^answered/, 'of a version that there is not')
+  t.is(await at(0).note(text), 1)
+  await node.stop()
+  await host.node(BusyV1, 'b')
+  t.is(await at(0).note(text), 2)
+})
+
+test('a message has only so many values, of whatever size: its sender is told, and so is one who sends it all the same', async (t) => {
+  const system = await TestSystem.start(t)
+  const host = await system.host('h')
+  await host.node(BusyV1, 'b')
+  const ref = system.desk.ref(BusyV1, 'b', { version: 0 })
+  t.is(await ref.count(new Array(messageValuesMax - 10).fill(0)), messageValuesMax - 10)
+  t.is(await codeOf(ref.count(new Array(messageValuesMax + 1).fill(0))), 'protocol.too-large')
+  t.is(await codeOf(ref.count([new Array(messageValuesMax).fill([])])), 'protocol.too-large')
+  t.is(await codeOf(ref.many(messageValuesMax + 1)), 'protocol.too-large')
+  t.is((await ref.many(messageValuesMax - 100)).length, messageValuesMax - 100)
+})
+
+const replier = { node: 'n', className: 'A.v1', version: 0 }
+
+test('a million empty records in a megabyte are refused before they are made', (t) => {
+  const list = Buffer.concat([Buffer.from([0xdd, 0, 15, 66, 64]), Buffer.alloc(1_000_000, 0x80)])
+  const one = encodeReply(0, 1, 'VALUE', replier, 0)
+  const at = Buffer.from(one).indexOf('VALUE') - 1
+  const payload = Buffer.concat([one.subarray(0, at), list, one.subarray(at + 6)])
+  const before = process.memoryUsage().heapUsed
+  t.throws(() => decode(payload), { instanceOf: Fault, code: 'protocol.too-large' })
+  t.true(process.memoryUsage().heapUsed - before < 20_000_000)
+})
+
+test('many small envelopes of one message count together', (t) => {
+  const call = encodeCall({
+    ...{ kind: kinds.call, label: 0, seq: 1, method: 'm', args: [new Array(1_000).fill(0)], deadlineMs: 1, caller: 'c' },
+    ...{ incarnation: 1, callerClass: 'C', callerVersion: 0, expects: null, path: null, trace: null, together: false },
+  })
+  t.is(decode(Buffer.concat(new Array(200).fill(call))).length, 200)
+  t.throws(() => decode(Buffer.concat(new Array(300).fill(call))), { instanceOf: Fault, code: 'protocol.too-large' })
+})
