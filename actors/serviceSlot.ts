@@ -20,6 +20,8 @@ export class ServiceSlot {
   #claiming: Promise<unknown> = atOnce
   /** An upgrade has claimed it and will drain: serving meanwhile does not give it back. */
   #isReserved = false
+  /** The database has lost something while a claim was on its way. */
+  #isDoubted = false
 
   constructor(
     private readonly services: NodeServices,
@@ -46,6 +48,7 @@ export class ServiceSlot {
     this.#wish++
     // A release on its way must not take back what is claimed now.
     await this.#telling
+    const before = this.#state
     // Its answer may be lost: then the slot may be this node's all the same.
     this.#state = 'unknown'
     // Whoever serves meanwhile does not give back what is just being claimed.
@@ -54,10 +57,13 @@ export class ServiceSlot {
     try {
       const going = { nodeId: this.nodeId, version, isUndo }
       answer = await this.services.database.claimSlot(this.service, going, limit, this.by?.now)
-      if (answer.claimed) this.#state = 'held'
+      // A refusal gives nothing to one that had nothing.
+      this.#state = answer.claimed ? 'held' : before
     } finally {
       if (!answer?.claimed) this.#isReserved = false
     }
+    if (this.#isDoubted && this.#state === 'free') this.#tell(++this.#wish, 0)
+    this.#isDoubted = false
     return answer
   }
 
@@ -74,8 +80,10 @@ export class ServiceSlot {
 
   /** The database has lost something: what it has of this slot may be of before. */
   tellAgain(): void {
-    if (this.#isReserved) this.#restore()
-    else if (this.#state === 'free') this.#tell(++this.#wish, 0)
+    if (this.#isReserved) {
+      this.#isDoubted = this.#state === 'unknown'
+      this.#restore()
+    } else if (this.#state === 'free') this.#tell(++this.#wish, 0)
   }
 
   #restore(): void {

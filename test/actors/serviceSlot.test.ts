@@ -1,6 +1,7 @@
 /** A node's slot under its service's limit: claimed before it drains, given back when it serves, and never kept by nobody. */
 import 'reflect-metadata'
 import test from 'ava'
+import { unknownLeaseMs } from '../../core/standing.js'
 import { going, holdersOf, Starting } from '../contracts/databaseContract.js'
 import { gate } from '../support/testSystem.js'
 import { one, open, turns } from './claiming.js'
@@ -177,7 +178,11 @@ async function losing() {
       opened.factory.empty()
       await opened.database.doubt(new Starting('s1', 'd1'))
     },
-    holds: async () => (await opened.database.claimSlot('pages', going('n1'), { nodes: 0 })).claimed,
+    /** When the probation is over. */
+    holds: async () => {
+      opened.clock.advance(unknownLeaseMs)
+      return (await opened.database.claimSlot('pages', going('n1'), { nodes: 0 })).claimed
+    },
   }
 }
 
@@ -186,10 +191,33 @@ test('a slot that the database has lost is restored for the upgrade that holds i
   const mine = slot()
   await mine.claim(1, false, one)
   await lose()
-  t.false(await holds())
   mine.tellAgain()
   await turns(clock)
   t.true(await holds())
+})
+
+test('a node that was refused a slot since it gave its own back gives it back again to a database that may have it from before', async (t) => {
+  const { clock, database, slot, asked } = await losing()
+  await database.claimSlot('pages', going('other'), one)
+  const mine = slot()
+  await mine.claim(1, false, one)
+  mine.tellAgain()
+  await turns(clock)
+  t.deepEqual(asked, ['claimSlot', 'releaseSlot'])
+})
+
+test('a node that is refused a slot while the database loses something gives back what that may have from before', async (t) => {
+  const { clock, database, slot, asked, waits } = await losing()
+  await database.claimSlot('pages', going('other'), one)
+  const mine = slot()
+  waits.claim = gate()
+  const claiming = mine.claim(1, false, one)
+  await turns(clock)
+  mine.tellAgain()
+  waits.claim.open()
+  await claiming
+  await turns(clock)
+  t.deepEqual(asked, ['claimSlot', 'releaseSlot'])
 })
 
 test('a slot that is claimed just now, or whose upgrade is over meanwhile, is not restored', async (t) => {

@@ -421,9 +421,10 @@ export function standingContract(
       await database.giveBack({ dead: 1, final: 1 })
       t.deepEqual([(await database.dead()).inForce, await database.finalized()], [1, 1])
       t.true(await database.restoreSlot('pages', 'n1'))
-      t.true((await database.claimSlot('pages', going('n1'), { nodes: 0 })).claimed, 'it has its slot')
+      t.deepEqual(await database.claimSlot('pages', going('n1'), { nodes: 0 }), { claimed: false, onProbation: true })
       by.epoch = (await database.standing())!.epoch
       await isTrusted(under, database, async () => void by.hear(await database.renew(['n1'], short, by)))
+      t.true((await database.claimSlot('pages', going('n1'), { nodes: 0 })).claimed, 'it has its slot')
     },
   )
 

@@ -236,7 +236,8 @@ class MemoryDatabase implements UpgradeDatabase {
     if (control !== undefined) return { claimed: false, control }
     const holders = slots.get(service) ?? new Set<string>()
     const registrations = this.#registrations()
-    if (!holders.has(nodeId) && registrations.isLostOf(by)) return { claimed: false, onProbation: true }
+    // Also one that is here: it may have been given back since.
+    if (registrations.isLostOf(by)) return { claimed: false, onProbation: true }
     if (!holders.has(nodeId) && holders.size >= slotsAllowed(limit, registrations.registered(service).length)) {
       return { claimed: false, heldBy: [...holders].sort().slice(0, heldByMax) }
     }

@@ -239,9 +239,9 @@ if isUndo == '0' then
   if pause and not isToldToGo then return { 2, pause } end
 end
 local mine = service .. '/' .. id
-if redis.call('ZSCORE', slots, mine) then return { 1 } end
--- Who asks has been heard, before Redis lost that.
+-- Who asks has been heard, before Redis lost that. Also a slot that is here may have been given back since.
 if isLossy() or (session.id ~= '' and not redis.call('ZMSCORE', leases, 'host/' .. session.id)[1]) then return { 3 } end
+if redis.call('ZSCORE', slots, mine) then return { 1 } end
 
 local from, to = bounds(service)
 local allowed = tonumber(count)
