@@ -198,11 +198,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
 
   run(): void | Promise<void> {
     const { callee } = this
-    if (this.#waiting !== undefined) {
-      if (this.#waiting === 'refused') return
-      this.#waiting = undefined
-      callee.wheel.clear(this)
-    }
+    if (!this.#isHeldNoLonger()) return
     this.take()
     if (this.timer?.begins() === false) return
     // What can't be done in time is not done.
@@ -229,6 +225,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
    */
   runInside(waiting: IncomingCall): void {
     const outer = waiting.#outer ?? waiting
+    if (!this.#isHeldNoLonger()) return
     this.take()
     this.#beganMs = this.callee.monotonicMs()
     if (this.#beganMs >= this.deadline) {
@@ -271,6 +268,15 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       this.refuse(fault)
     }
     inside.run(this, () => this.#invoke(entry, finished, failed))
+  }
+
+  /** It waits no more, and nobody answers for it (C4). False if it has been answered already. */
+  #isHeldNoLonger(): boolean {
+    if (this.#waiting === undefined) return true
+    if (this.#waiting === 'refused') return false
+    this.#waiting = undefined
+    this.callee.wheel.clear(this)
+    return true
   }
 
   /** Its own method has ended. Resolves when no call runs inside it any more; undefined if that is so already. */

@@ -897,6 +897,27 @@ test('a call inside whose time is over, or that has no method here, does not run
   t.deepEqual(await s.answers(), ['1 6'])
 })
 
+test('a call that was held and runs inside another one is not refused when its time to be held is over', async (t) => {
+  const s = outerCall()
+  const held = () => {
+    const call = s.arrived('slow', [], { path: [...s.outer.path], caller: 'm', deadlineMs: 1_000 })
+    call.holdFor('unavailable.fetching')
+    return call
+  }
+  const [running, refused] = [held(), held()]
+  running.runInside(s.outer)
+  s.clock.advance(950)
+  t.deepEqual(await s.answers(), ['3 unavailable.fetching'])
+  refused.runInside(s.outer)
+  s.inner.open()
+  const answers = await s.answers()
+  t.deepEqual(answers, ['2 "slow"'])
+  t.deepEqual(
+    s.told.filter((line) => line.startsWith('crash')),
+    [],
+  )
+})
+
 test('a send that runs inside is carried out, and not answered', async (t) => {
   const s = outerCall()
   s.inside('add', [5], { kind: kinds.send })
