@@ -45,7 +45,7 @@ test.beforeEach((t) => {
   t.context = {
     system,
     ways: { transport: nats(natsServer.url), udb: redis(redisServer.url) },
-    env: { NATS_URL: natsServer.url, THESEUS_REDIS: redisServer.url, THESEUS_SYSTEM: system },
+    env: { NATS_URL: natsServer.url, THESEUS_REDIS: redisServer.url, THESEUS_SYSTEM: system, THESEUS_TRUST: 'nobody' },
   }
 })
 
