@@ -37,10 +37,10 @@ export class Host {
   ) {
     const { history, contacts, registrar } = services
     contacts.newestKnown = history.heard
-    history.onNewer = (version) => {
+    history.onHeard = (version) => {
       contacts.newestKnown = version
-      this.#learn(version)
     }
+    history.onNewer = (version) => this.#learn(version)
     history.onOver = () => {
       for (const node of this.#nodes.values()) node.versionsOver()
     }

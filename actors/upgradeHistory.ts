@@ -23,7 +23,7 @@ import { Journal } from './journal.js'
 import type { HostSettings } from './settings.js'
 import { Teaching } from './teaching.js'
 import { tokens } from './tokens.js'
-import { UpgradeServerClient } from './upgradeServerClient.js'
+import { manifestsAtOnce, UpgradeServerClient } from './upgradeServerClient.js'
 
 /** Labels remembered that nobody has installed. */
 const unknownVersionsMax = 64
@@ -45,6 +45,8 @@ export class UpgradeHistory {
   #dead: Version = 0
   #final: Version = 0
   #hasAsked = false
+  /** Another version is the newest that was heard of, be it an older one. */
+  onHeard: (version: Version) => void = () => {}
   /** Called when the upgrade server has a newer version than was heard of. */
   onNewer: (newest: Version) => void = () => {}
   /** Called when more versions are dead, or final. */
@@ -67,7 +69,7 @@ export class UpgradeHistory {
     return this.verified.head.version
   }
 
-  /** The newest version that the upgrade server has told of. Its manifest may still be on its way, or not be acceptable. */
+  /** The newest version that the upgrade server has told of in its last answer. Its manifest may still be on its way, or not be acceptable. */
   get heard(): Version {
     return Math.max(this.#heard, this.newest)
   }
@@ -105,10 +107,11 @@ export class UpgradeHistory {
     void this.teaching.heard({ version, digest }, wanted)
     // A manifest that could not be had, or kept on a full disk, is tried again with each answer.
     const isMissing = version > this.newest && !this.#rejected.has(this.newest + 1)
-    if (version > this.heard || isMissing) {
-      this.#heard = Math.max(version, this.#heard)
-      this.onNewer(version)
-    }
+    const isNewer = version > this.heard
+    // The newest answer counts, and no longer than until the next: who has answered wrongly once, or in the server's name, has said nothing for good.
+    this.#heard = version
+    this.onHeard(this.heard)
+    if (isNewer || isMissing) this.onNewer(version)
     if (dead > this.#dead || final > this.#final) await this.#believe(dead, final)
     return version
   }
@@ -219,7 +222,16 @@ export class UpgradeHistory {
 
   async #fetchManifests(to: Version): Promise<void> {
     const before = this.newest
-    for (const signed of await this.server.manifests(before + 1, to)) {
+    // Page by page: what is not verified is not gathered.
+    const page = await this.server.manifests(before + 1, Math.min(to, before + manifestsAtOnce)).catch((error) => {
+      // The version was said to be there, and is not.
+      if (isFault(error) && error.code === 'upgrade.fetch') {
+        this.#heard = this.newest
+        this.onHeard(this.heard)
+      }
+      throw error
+    })
+    for (const signed of page) {
       const verified = this.#accepted(signed)
       if (verified === undefined) break
       // On disk first: a host must never know of a version that its next start would miss.

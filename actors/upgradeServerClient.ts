@@ -18,7 +18,7 @@ import { tokens } from './tokens.js'
 const nothingOver = { dead: 0, final: 0 }
 
 /** Manifests asked for at once. */
-const manifestsAtOnce = 16
+export const manifestsAtOnce = 16
 
 @injectable()
 export class UpgradeServerClient {

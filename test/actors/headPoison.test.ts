@@ -1,0 +1,68 @@
+/** What is heard of the newest version is anybody's word until its manifest is verified: one wrong answer changes nothing for good. */
+import 'reflect-metadata'
+import test, { type ExecutionContext } from 'ava'
+import { decode, encodeReply } from '../../core/codec.js'
+import type { CallEnvelope } from '../../core/envelope.js'
+import { versionMax } from '../../core/ids.js'
+import { subjectsOf } from '../../core/subjects.js'
+import { memoryTransport } from '../../transports/memory/index.js'
+import { until } from '../support/eventually.js'
+import { codeOf, TestSystem } from '../support/testSystem.js'
+import { NotesV1, toV2 } from './notes.js'
+
+const replier = { node: 'upgrade-server', className: 'UpgradeServer', version: 0 }
+
+/** Answers every question to the upgrade server before it does, until `leave`. */
+function inTheServersName(t: ExecutionContext, system: TestSystem, answer: (call: CallEnvelope) => unknown) {
+  const transport = memoryTransport(system.broker)
+  t.teardown(() => transport.close())
+  const answered = { count: 0 }
+  system.broker.filter = ({ message, to }) => (message.subject === server && to !== transport.name ? 'drop' : 'deliver')
+  const server = subjectsOf(system.name).server
+  const listening = transport.subscribe(server, ({ payload, replyTo }) => {
+    for (const envelope of decode(payload)) {
+      const call = envelope as CallEnvelope
+      answered.count++
+      transport.publish(replyTo!, encodeReply(0, call.seq, answer(call), replier, 0))
+    }
+  })
+  const leave = () => {
+    listening.unsubscribe()
+    system.broker.filter = undefined
+  }
+  return { answered, leave }
+}
+
+test('a version that somebody made up is forgotten with the next answer, and the next upgrade is learned', async (t) => {
+  const system = await TestSystem.start(t, { askServerMs: 200 })
+  const host = await system.host('h')
+  await host.node(NotesV1, 'n1')
+  const head = { version: versionMax, digest: 'a'.repeat(64), dead: 0, final: 0, directives: 0 }
+  const liar = inTheServersName(t, system, ({ method }) => (method === 'head' ? head : []))
+  await until(() => host.running.status().newestVersion === versionMax || liar.answered.count > 3, 'it is told')
+  t.true(liar.answered.count > 0)
+  liar.leave()
+  await until(() => host.running.status().newestVersion === 0, 'it hears the truth')
+  const at5 = system.desk.ref(NotesV1, 'n1', { version: 5, deadline: '5s' })
+  t.is(await codeOf(at5.all()), 'version.unknown')
+  await system.publish(toV2())
+  await until(async () => (await system.database.nodes()).find(({ nodeId }) => nodeId === 'n1')?.version === 1, 'it is upgraded')
+})
+
+test('manifests are asked for a page at a time: what is not verified is not gathered', async (t) => {
+  const system = await TestSystem.start(t, { askServerMs: 200 })
+  const host = await system.host('h')
+  await host.node(NotesV1, 'n1')
+  const asked: number[][] = []
+  const manifest = new Uint8Array(10_000)
+  const liar = inTheServersName(t, system, ({ method, args }) => {
+    if (method === 'head') return { version: 1_000_000, digest: 'a'.repeat(64), dead: 0, final: 0, directives: 0 }
+    if (method !== 'manifests') return null
+    asked.push(args as number[])
+    return Array.from({ length: (args[1] as number) - (args[0] as number) + 1 }, () => [manifest, null])
+  })
+  await until(() => asked.length > 0, 'it asks')
+  await until(() => host.running.status().nodes[0]?.phase === 'rejected' || asked.length > 3, 'it sees that these are none')
+  liar.leave()
+  t.true(asked.every(([from, to]) => from === 1 && to === 16))
+})
