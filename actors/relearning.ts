@@ -3,7 +3,7 @@
  *
  * L1. What is taught is verified like what is installed: a manifest that follows the newest one, by one who was trusted then.
  * L2. A bundle that is here with its digest is never changed; one that is wanted may be written over until it has its digest.
- * L3. Two manifests for one version, both signed by one who was trusted, stop all installs until an operator has looked.
+ * L3. Two manifests for one version, both signed by one who was trusted then and is trusted now, stop all installs until an operator has looked.
  */
 import { Fault } from '../core/fault.js'
 import { bundleChunkBytes, chunkCount, decodeManifest, digestOf, type Manifest, type SignedManifest } from '../core/manifest.js'
@@ -22,10 +22,8 @@ export interface Relearned {
 export class Relearning {
   constructor(
     private readonly database: UpgradeDatabase,
-    /** The history in the database, verified, up to a version. */
+    /** The history in the database, verified, up to a version: once, and then what is new. */
     private readonly verified: (head: Head) => Promise<VerifiedHistory>,
-    /** An empty history, of this system and with its list of upgraders. */
-    private readonly empty: () => VerifiedHistory,
   ) {}
 
   /** L3. Throws `upgrade.forked` while two manifests are known for one version. */
@@ -49,7 +47,7 @@ export class Relearning {
     const digest = digestOf(signed.bytes)
     const head = await database.head()
     if (manifest.version <= head.version) {
-      await this.#compare(signed, manifest, digest)
+      await this.#compare(signed, manifest, digest, head)
       return { added: undefined }
     }
     await this.checkForks()
@@ -72,13 +70,11 @@ export class Relearning {
   }
 
   /** L3. Both are here now: one in the history, one that a host brings. Only what was signed counts; anybody can make up another one. */
-  async #compare(signed: SignedManifest, { version }: Manifest, digest: string): Promise<void> {
-    const own = await this.database.manifests(1, version)
-    const ownDigest = own.length === version ? digestOf(own[version - 1]!.bytes) : undefined
+  async #compare(signed: SignedManifest, { version }: Manifest, digest: string, head: Head): Promise<void> {
+    const history = await this.verified(head)
+    const ownDigest = history.at(version)?.digest
     if (ownDigest === digest || ownDigest === undefined) return
-    const history = this.empty()
-    for (const before of own.slice(0, -1)) history.append(history.check(before))
-    history.check(signed)
+    history.checkRival(signed)
     await this.database.setInTable(forksTable, String(version), `${ownDigest} here and ${digest} on a host`)
     await this.checkForks()
   }

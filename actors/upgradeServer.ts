@@ -103,8 +103,7 @@ export class UpgradeServer {
       refuse: ({ call, replyTo }, fault) => this.#send(replyTo, this.#faultTo(call, fault)),
       flush: () => transport.flush(),
     })
-    const empty = () => new VerifiedHistory(options.system, options.trust, options.signatures)
-    this.#relearning = new Relearning(options.database, (head) => this.#history(head), empty)
+    this.#relearning = new Relearning(options.database, (head) => this.#history(head))
   }
 
   /** Answers questions from now on, and announces the newest version to those that are up already. */
@@ -115,9 +114,11 @@ export class UpgradeServer {
     this.#subscriptions = [
       transport.subscribe(subjects.server, (message) => this.#receive(message, this.#takeQuestion), queue),
       transport.subscribe(subjects.install, (message) => this.#receive(message, this.#takeChange), queue),
+      transport.subscribe(subjects.teach, (message) => this.#receive(message, this.#takeTeaching), queue),
     ]
     await transport.flush()
-    const refused = transport.refused.filter((subject) => subject === subjects.server || subject === subjects.install)
+    const needed: readonly string[] = [subjects.server, subjects.install, subjects.teach]
+    const refused = transport.refused.filter((subject) => needed.includes(subject))
     if (refused.length > 0) throw new Fault('config.invalid', refusedReason(refused))
     const head = await database.head()
     if (head.version > 0) this.#announce(head.version, head.digest)
@@ -141,6 +142,10 @@ export class UpgradeServer {
     if (call.method !== 'chunk') void this.#answer(call, replyTo, (each) => this.#question(each))
     // Nobody waits for a chunk who can't be answered.
     else if (replyTo !== undefined) this.#chunkLine.enter({ call, replyTo })
+  }
+
+  readonly #takeTeaching: Take = (call, replyTo) => {
+    void this.#answer(call, replyTo, (each) => this.#taught(each))
   }
 
   readonly #takeChange: Take = (call, replyTo) => {
@@ -204,6 +209,13 @@ export class UpgradeServer {
         return this.#who()
       case 'manifests':
         return this.#manifests(args[0], args[1])
+      default:
+        throw noSuchMethod(method)
+    }
+  }
+
+  #taught({ method, args }: CallEnvelope): Promise<unknown> {
+    switch (method) {
       case 'teach':
         return this.#teach(args[0], args[1])
       case 'teachChunk':

@@ -105,13 +105,13 @@ export class UpgradeServerClient {
 
   /** Gives back a manifest that the upgrade server has lost, or shows one that is not its own: then it throws `upgrade.forked`. */
   async teach(manifest: SignedManifest): Promise<void> {
-    await this.#ask('teach', [manifest.bytes, manifest.signature])
+    await this.#teach('teach', [manifest.bytes, manifest.signature])
   }
 
   /** Gives back a bundle that it misses. */
   async teachBundle(digest: string, bundle: Uint8Array): Promise<void> {
     await inChunks(bundle, (index, chunk) =>
-      giveChunk(chunk, this.calls.payloadBytesMax, (...piece) => this.#ask('teachChunk', [digest, index, ...piece])),
+      giveChunk(chunk, this.calls.payloadBytesMax, (...piece) => this.#teach('teachChunk', [digest, index, ...piece])),
     )
   }
 
@@ -124,6 +124,16 @@ export class UpgradeServerClient {
   /** Installs the next version. Throws `upgrade.conflict` when it does not follow the newest one any more. */
   async install(manifest: SignedManifest): Promise<void> {
     await this.#change('install', [manifest.bytes, manifest.signature])
+  }
+
+  /** An upgrade server of release 0.1.0 is taught where it is asked. */
+  async #teach(method: string, args: readonly unknown[]): Promise<unknown> {
+    try {
+      return await this.#answerOf(this.#subjects.teach, method, args)
+    } catch (error) {
+      if (!isFault(error) || error.code !== 'unavailable.no-responders') throw error
+      return this.#ask(method, args)
+    }
   }
 
   #ask(method: string, args: readonly unknown[]): Promise<unknown> {

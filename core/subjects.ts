@@ -23,6 +23,8 @@ export interface Subjects {
   readonly server: string
   /** What changes the history: a subject of its own, so that NATS lets operators alone publish there. The same queue group. */
   readonly install: string
+  /** What hosts give back of a history that was lost: a subject of its own, so that NATS lets hosts alone publish there. The same queue group. */
+  readonly teach: string
   /** Those who look at the rollout ask here; every host listens. */
   readonly look: string
   /** What is told to one who looks. */
@@ -55,6 +57,7 @@ function allSubjects(prefix: string): Subjects {
     announcements: `${prefix}.upgrades`,
     server: `${prefix}.server`,
     install: `${prefix}.install`,
+    teach: `${prefix}.teach`,
     look: `${prefix}.look`,
     looker: (looker) => `${prefix}.looker.${token('a looker', looker)}`,
   }

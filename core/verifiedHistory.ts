@@ -76,6 +76,24 @@ export class VerifiedHistory {
     return verified
   }
 
+  /**
+   * Checks that this could be in the place of the manifest that is here for its version: it follows the same one, and is signed by one who was
+   * trusted for it and still is. Throws as `check` does. Of one who is trusted no more nobody can tell when it was signed.
+   */
+  checkRival(signed: SignedManifest): void {
+    const manifest = decodeManifest(signed.bytes)
+    const { system, version, previous, upgrader } = manifest
+    const what = `the other manifest of version ${version}`
+    const before = this.#manifests.slice(0, version - 1)
+    if (system !== this.system || version > this.head.version || previous !== (this.at(version - 1)?.digest ?? null))
+      throw new Fault('upgrade.predecessor', `${what} does not follow what is here`)
+    const { trusted } = this
+    // Before the signature is looked at, which costs the most.
+    if (trusted !== undefined && !trusted.includes(upgrader ?? ''))
+      throw new Fault('upgrade.signature', `${what} is by ${upgrader ?? 'nobody'}, who is not trusted now`)
+    checkSigned(this.signatures, 'manifest', signed, what, upgrader, trustedAt(this.trust, before))
+  }
+
   /** Adds what `check` has just answered. */
   append(verified: Verified): void {
     const { version, digest } = this.head

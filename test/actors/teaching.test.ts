@@ -69,7 +69,7 @@ test('what is taught is verified: nothing unsigned, nothing by one who is not tr
   await host.stop()
   await system.desk.stop()
   await system.startServer({ udb })
-  const ask = (method: string, ...args: readonly unknown[]) => askServer(system, 'server', method, ...args)
+  const ask = (method: string, ...args: readonly unknown[]) => askServer(system, 'teach', method, ...args)
   t.is(await ask('teach', history[1]!.bytes, null), 'upgrade.signature')
   const mallorys = another(system, history[0], mallory)
   t.is(await ask('teach', mallorys.bytes, mallorys.signature), 'upgrade.signature')
@@ -89,10 +89,41 @@ test('a wanted bundle is written over until it has its digest, and not after tha
   const bundle = new Uint8Array(9).fill(3)
   const digest = digestOf(bundle)
   await database.setInTable(wantedTable, digest, '9')
-  const teach = (chunk: Uint8Array) => askServer(system, 'server', 'teachChunk', digest, 0, chunk)
+  const teach = (chunk: Uint8Array) => askServer(system, 'teach', 'teachChunk', digest, 0, chunk)
   for (const chunk of [new Uint8Array(9), bundle, new Uint8Array(9)]) t.is(await teach(chunk), 'answered null')
   t.deepEqual(await database.getChunk(digest, 0), bundle)
   t.deepEqual(await database.tables(), [])
+})
+
+test('who is only let ask can’t teach', async (t) => {
+  const { system, history, udb, database } = await afterLoss(t, 1)
+  await system.desk.stop()
+  await system.startServer({ udb })
+  const head = await database.head()
+  for (const subject of ['server', 'install'] as const) {
+    t.is(await askServer(system, subject, 'teach', history[1]!.bytes, history[1]!.signature), 'protocol.no-such-method')
+    t.is(
+      await askServer(system, subject, 'teachChunk', digestOf(new Uint8Array(1)), 0, new Uint8Array(1)),
+      'protocol.no-such-method',
+    )
+  }
+  t.true((await database.head()).version >= head.version)
+})
+
+test('another manifest stops installs only if its signer is trusted now: a removed key freezes nothing', async (t) => {
+  const system = await TestSystem.start(t, {}, {}, { trust: [alice.publicKey, bob.publicKey], upgrader: alice })
+  await system.publish(toV2())
+  const [first] = await system.database.manifests(1, 1)
+  const bobs = another(system, undefined, bob)
+  const teach = () => askServer(system, 'teach', 'teach', bobs.bytes, bobs.signature)
+  await system.desk.running.operator.setUpgraders([alice.publicKey])
+  t.is(await teach(), 'upgrade.signature', 'he could have signed it yesterday')
+  t.deepEqual(await system.database.tables(), [])
+  t.is(await codeOf(system.publish(toV3())), 'answered 3')
+  const alices = another(system, undefined)
+  t.is(await askServer(system, 'teach', 'teach', alices.bytes, null), 'upgrade.signature')
+  const elsewhere = another(system, first)
+  t.is(await askServer(system, 'teach', 'teach', elsewhere.bytes, elsewhere.signature), 'upgrade.forked')
 })
 
 const forked = (event: HostEvent) => event.type === 'forked'

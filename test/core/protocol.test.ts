@@ -135,6 +135,7 @@ test('the page’s subjects are the code’s', (t) => {
       subjects.announcements,
       subjects.server,
       subjects.install,
+      subjects.teach,
       subjects.look,
       subjects.looker('looker'),
     ],
@@ -327,8 +328,9 @@ async function serverInMemory(): Promise<(method: string, args: readonly unknown
     new Promise((resolve) => {
       const inbox = stranger.newInbox()
       stranger.subscribe(inbox, ({ payload }) => resolve(decode(payload)[0]!))
-      const { server, install } = subjectsOf('shop')
-      stranger.publish(changes.has(method) ? install : server, encodeCall({ ...call, kind: kinds.call, method, args }), inbox)
+      const { server, install, teach } = subjectsOf('shop')
+      const subject = method.startsWith('teach') ? teach : changes.has(method) ? install : server
+      stranger.publish(subject, encodeCall({ ...call, kind: kinds.call, method, args }), inbox)
     })
 }
 

@@ -212,6 +212,7 @@ const subjects = {
   announcements: 'theseus.shop.upgrades',
   'questions to the upgrade server': 'theseus.shop.server',
   installations: 'theseus.shop.install',
+  'what a lost history is given back by': 'theseus.shop.teach',
   'questions of lookers': 'theseus.shop.look',
   'what lookers are told': 'theseus.shop.looker.alice',
   'questions who is there': '$SRV.PING.theseus-shop',
@@ -226,6 +227,7 @@ type Subject = keyof typeof subjects
 const mayPublish: Record<Role, readonly Subject[]> = {
   host: [
     ...(['calls to a node', 'calls to a service', 'events', 'questions to the upgrade server', 'what lookers are told'] as const),
+    'what a lost history is given back by',
   ],
   client: ['calls to a node', 'calls to a service', 'questions to the upgrade server', 'what lookers are told'],
   'upgrade-server': ['announcements'],

@@ -8,7 +8,7 @@ import type { TestSystem } from './testSystem.js'
 /** The code of its fault, or `answered` and the JSON of its answer. */
 export function askServer(
   { broker, name }: Pick<TestSystem, 'broker' | 'name'>,
-  subject: 'server' | 'install',
+  subject: 'server' | 'install' | 'teach',
   method: string,
   ...args: readonly unknown[]
 ): Promise<string> {
