@@ -355,7 +355,7 @@ test('a scheduling function that throws stalls the upgrade with its reason, and 
 test('a scheduling function sees its node: who it is, its state, and how many calls it has answered', async (t) => {
   const seen: unknown[] = []
   const looks = schedule('looks', async (view) => {
-    seen.push(view.nodeId, view.calls(), view.state)
+    seen.push(view.nodeId, view.calls(), structuredClone(view.state))
   })
   const { effects } = await open({ schedule: looks })
   await effects.schedule(never)
