@@ -203,3 +203,18 @@ test('a host that stops while it looks for gaps looks no more', (t) => {
   s.clock.advance(2 * leaseMs)
   t.is(s.clock.timers, 0)
 })
+
+test('who waits until it is open waits while the database is asked, and not otherwise', async (t) => {
+  const s = open()
+  s.fence.start()
+  await s.fence.opened()
+  standStill(s, leaseMs + 1)
+  let isOpen = false
+  const opened = s.fence.opened().then(() => {
+    isOpen = true
+  })
+  await settled()
+  t.false(isOpen)
+  s.asked[0]!.open()
+  await opened
+})

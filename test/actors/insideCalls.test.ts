@@ -294,3 +294,16 @@ test('I2: a call inside that ends while the outer method runs is answered at onc
   calls.settle(undefined)
   t.deepEqual(answers, ['late application.error', 'later application.error'])
 })
+
+test('I2: a call inside that ends when it is known what becomes of the outer call is answered at once, with that', (t) => {
+  for (const failed of [undefined, new Fault('application.error', 'no')]) {
+    const { calls, answers, answerOf } = inside()
+    t.true(calls.isEmpty)
+    calls.run({ id: 'a' }, () => {})
+    t.false(calls.isEmpty)
+    void calls.returned()
+    calls.settle(failed)
+    calls.answered(calls.find('a')!, answerOf('a'))
+    t.deepEqual(answers, [`a ${failed?.code ?? 'kept'}`])
+  }
+})

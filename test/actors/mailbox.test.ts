@@ -411,3 +411,21 @@ test('work at the opening is done beside a turn that did not end while the mailb
   t.deepEqual(log, ['long', 'work'])
   t.is(mailbox.running, long.turn)
 })
+
+test('C2: a turn that ends a second time ends nothing, and it is told', (t) => {
+  const { mailbox, log, thrown } = open()
+  mailbox.open()
+  const long = longTurn(log, 'long')
+  let endFirst!: () => void
+  const twice = new Promise<void>(() => {})
+  const then = (end: () => void) => {
+    endFirst = end
+  }
+  Object.defineProperty(twice, 'then', { value: then })
+  mailbox.post({ run: () => twice })
+  endFirst()
+  mailbox.post(long.turn)
+  endFirst()
+  t.is(mailbox.running, long.turn)
+  t.regex(String(thrown[0]), /C2/)
+})
