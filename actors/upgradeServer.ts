@@ -300,8 +300,16 @@ export class UpgradeServer {
 
   async #putChunk(args: readonly unknown[]): Promise<unknown> {
     const { digest, index, bytes, answer } = await this.#given(args)
-    await this.#options.database.putChunk(digest, index, bytes)
+    // What is installed is signed, and hosts are still to fetch it: nobody writes over it. Who sends the same again is answered as done.
+    if (!(await this.#isInstalledAndHere(digest, index))) await this.#options.database.putChunk(digest, index, bytes)
     return answer
+  }
+
+  async #isInstalledAndHere(digest: string, index: number): Promise<boolean> {
+    const { database } = this.#options
+    const { manifests } = await this.#history(await database.head())
+    if (!manifests.some(({ bundle }) => bundle.digest === digest)) return false
+    return (await database.getChunk(digest, index)) !== undefined
   }
 
   /** A chunk, or what is there of one with the piece that is given. */

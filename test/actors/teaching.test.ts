@@ -164,3 +164,16 @@ test('a fork that has gone further than this host is found when its next manifes
   t.like(host.events.find(forked), { version: 2, ours: digestOf(history[1]!.bytes), theirs: digestOf(other.bytes) })
   await until(async () => (await database.tables()).includes(forksTable), 'the server knows')
 })
+
+test('the bundle of an installed version is written over by nobody, and one that is being sent may be', async (t) => {
+  const system = await TestSystem.start(t, {}, {}, { trust: [alice.publicKey], upgrader: alice })
+  await system.publish(toV2())
+  const { bundle } = JSON.parse(new TextDecoder().decode((await system.database.manifests(1, 1))[0]!.bytes)) as Manifest
+  const before = await system.database.getChunk(bundle.digest, 0)
+  const put = (digest: string, chunk: Uint8Array) => askServer(system, 'install', 'putChunk', digest, 0, chunk)
+  t.is(await put(bundle.digest, new Uint8Array([1, 2, 3])), 'answered null')
+  t.deepEqual(await system.database.getChunk(bundle.digest, 0), before)
+  const next = digestOf(new Uint8Array([4]))
+  for (const byte of [3, 4]) t.is(await put(next, new Uint8Array([byte])), 'answered null')
+  t.deepEqual(await system.database.getChunk(next, 0), new Uint8Array([4]))
+})

@@ -108,6 +108,7 @@ test('a million mutated messages to every subject: nothing escapes, memory is bo
     subjects.announcements,
     subjects.server,
     subjects.install,
+    subjects.teach,
     ...inboxes,
   ]
   const whole = seeds(system.name)
