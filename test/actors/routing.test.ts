@@ -1,6 +1,7 @@
 /** What arrives for a node: whether it is taken, held, refused or nothing, before anything runs. The node is written here. */
 import 'reflect-metadata'
 import test from 'ava'
+import { Backlog } from '../../actors/backlog.js'
 import { Contacts } from '../../actors/contacts.js'
 import { HostFence } from '../../actors/hostFence.js'
 import type { IncomingCall } from '../../actors/incomingCall.js'
@@ -69,6 +70,7 @@ function open() {
     acceptThrows: undefined as Fault | undefined,
     services: {
       admission: { refuses: () => node.denied },
+      backlog: new Backlog(settings),
       clock,
       contacts,
       fence,
