@@ -6,6 +6,7 @@ import { UpgradeManager } from '../../actors/upgradeManager.js'
 import { Fault } from '../../core/fault.js'
 import { InvariantViolation } from '../../core/invariant.js'
 import { schedule } from '../../index.js'
+import { gate } from '../support/testSystem.js'
 import { born, type Options, open } from './upgradingNode.js'
 
 const endless = schedule('never', () => new Promise(() => {}))
@@ -244,4 +245,36 @@ test('C10: an invariant that is broken in a step, or when a phase is told, resta
   await told.passing()
   t.true(told.all().includes('crash C10: without a reason'))
   t.is(told.onDisk().generation.version, 1)
+})
+
+test('a node holds its slot while it is away', async (t) => {
+  const { manager, passing, steps, holders } = await managed()
+  const leaving = gate()
+  steps.set('leave', leaving)
+  manager.consider()
+  await passing()
+  t.deepEqual(await holders(), ['n1'])
+  leaving.open()
+  await passing()
+})
+
+test('an upgrade that stalled stays so after a restart, also where its reason or its manifest is not here', async (t) => {
+  const nameless = await managed({ record: { upgrade: { phase: 'stalled', target: 1, reason: '' } } })
+  nameless.manager.resume()
+  await nameless.passing()
+  t.deepEqual(nameless.phases(), ['stalled 1 the reason was not kept'])
+  const unknown = await managed({ undos: [1], record: { upgrade: { phase: 'stalled', target: 1, reason: 'why' } } })
+  unknown.history.newest = 0
+  unknown.manager.resume()
+  await unknown.passing()
+  t.deepEqual(unknown.phases(), ['stalled 1 why'])
+})
+
+test('an undo, and an order to try again, find nothing to do where no upgrade is under way', async (t) => {
+  const { manager, passing, history, followed } = await managed({}, 0)
+  history.isUndone = () => true
+  t.notThrows(() => manager.consider())
+  manager.retry()
+  await passing()
+  t.deepEqual(followed, [])
 })
