@@ -60,6 +60,11 @@ export class DeathWatch {
     this.#pins.delete(client)
   }
 
+  /** The database has lost data, and is on probation no more: of a node whose host was not heard meanwhile nobody knows, until it registers again. */
+  probationOver(isHeard: (nodeId: string) => boolean): void {
+    for (const nodeId of this.#records.keys()) if (!isHeard(nodeId)) this.#forgotten.add(nodeId)
+  }
+
   /** For good. */
   left(nodeId: string): void {
     this.#records.delete(nodeId)

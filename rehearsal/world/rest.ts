@@ -23,7 +23,7 @@ const restWithinMs = 90_000
 const lookEveryMs = 250
 /** How long an operator waits before looking after stalled nodes and paused rollouts again. */
 const lookAfterEveryMs = 2_500
-/** What has not succeeded after so many tries is let be. Rollouts are resumed all the same: who has not tried yet may. */
+/** An upgrade of a node that has not succeeded after so many tries is let be. Rollouts are resumed all the same: who has not tried yet may. */
 const retriesMax = 10
 /** Every host has asked which versions are dead after so long. */
 const toldWithinMs = 3_000
@@ -48,7 +48,7 @@ export async function untilAtRest(room: AuditRoom): Promise<void> {
   const { time } = room
   const since = time.elapsedMs
   let lookedAfterMs = since
-  let retries = 0
+  const tries = new Map<string, number>()
   for (;;) {
     const restless = await restlessIn(room, time.elapsedMs - since)
     if (restless.length === 0) return
@@ -58,7 +58,7 @@ export async function untilAtRest(room: AuditRoom): Promise<void> {
     }
     if (time.elapsedMs - lookedAfterMs > lookAfterEveryMs) {
       lookedAfterMs = time.elapsedMs
-      if (retries++ < retriesMax) await tryAgain(room)
+      await tryAgain(room, tries)
       await resume(room)
       await tidyUp(room)
     }
@@ -67,10 +67,14 @@ export async function untilAtRest(room: AuditRoom): Promise<void> {
 }
 
 /** By the upgrade database in every second plan, by the nodes' own handles in the others. */
-async function tryAgain(room: AuditRoom): Promise<void> {
+async function tryAgain(room: AuditRoom, tries: Map<string, number>): Promise<void> {
   const { database, plan, time } = room
   for (const { plan: node, handle } of room.living()) {
     if (handle?.phase !== 'stalled' && handle?.phase !== 'rejected') continue
+    const what = `${node.nodeId} ${handle.version}`
+    const before = tries.get(what) ?? 0
+    if (before >= retriesMax) continue
+    tries.set(what, before + 1)
     const since = time.now()
     if (plan.seed % 2 === 0) room.retry(node.nodeId)
     else await database.setControl({ kind: 'retry', version: handle.version + 1, token: `at ${since}`, since })
@@ -160,7 +164,8 @@ function mayNotRun(room: AuditRoom, node: NodePlan): boolean {
 }
 
 function isBornLate({ plan }: AuditRoom, { nodeId }: NodePlan): boolean {
-  return !plan.nodes.some((node) => node.nodeId === nodeId)
+  const isBornAnew = plan.steps.some((step) => step.kind === 'move' && step.how === 'bornAnew')
+  return isBornAnew || !plan.nodes.some((node) => node.nodeId === nodeId)
 }
 
 /** Nodes in trouble, where the rollout has not paused itself for them. */

@@ -310,7 +310,9 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     this.controls.are(controls)
     this.deaths.lost(death)
     this.operators.databaseLost()
-    this.time.after(this.settings.leaseMs!, () => this.limits.probationOver((nodeId) => this.isHeard(nodeId)))
+    this.time.after(this.settings.leaseMs!, () => {
+      for (const watch of [this.limits, this.deaths]) watch.probationOver((nodeId) => this.isHeard(nodeId))
+    })
   }
 
   override retry(nodeId: string): void {
