@@ -102,6 +102,7 @@ function open() {
     database,
     flush,
     contacts,
+    backlog: node.services.backlog,
     events,
     taken,
     arrives(of: Partial<CallEnvelope> = {}, carries: Carries = 'calls', to: string | null = inbox) {
@@ -260,4 +261,20 @@ test('a host with telemetry watches what it receives, timers too', (t) => {
   t.true(timerCall(s.receiver, 7, { begins: () => true }, 'ring', []) instanceof WatchedCall)
   s.node.services.telemetry = undefined
   t.false(timerCall(s.receiver, 7, { begins: () => true }, 'ring', []) instanceof WatchedCall)
+})
+
+test('what waits has its bytes counted until its turn, also while its host asks whether its nodes are its own', async (t) => {
+  const s = open()
+  s.arrives()
+  t.true(s.backlog.bytes > 0)
+  s.taken[0]!.take()
+  t.is(s.backlog.bytes, 0)
+  s.clock.stop(20_000)
+  s.arrives({ deadlineMs: 60_000 })
+  t.true(s.backlog.bytes > 0)
+  s.database.open()
+  await settled()
+  t.true(s.backlog.bytes > 0)
+  s.taken[1]!.take()
+  t.is(s.backlog.bytes, 0)
 })
