@@ -310,6 +310,8 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     this.controls.are(controls)
     this.deaths.lost(death)
     this.operators.databaseLost()
+    // A host that has just started may hear of it first from the database that has lost it.
+    for (const host of this.hosts.values()) host.deadAtStart = Math.min(host.deadAtStart, death.inForce)
     this.time.after(this.settings.leaseMs!, () => {
       for (const watch of [this.limits, this.deaths]) watch.probationOver((nodeId) => this.isHeard(nodeId))
     })
