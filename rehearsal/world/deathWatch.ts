@@ -134,6 +134,11 @@ export class DeathWatch {
     return Math.max(this.#death.inForce, this.#inForceBefore)
   }
 
+  /** The same as the database has it, which may have forgotten a death for good: a node that came back too early spoke against it. */
+  get toldInForce(): Version {
+    return this.#death.inForce
+  }
+
   /** For how long the newest death has been in force; negative as long as it is not. */
   get inForceForMs(): number {
     return this.#death.below > this.inForce ? -1 : this.now() - this.#inForceSinceMs

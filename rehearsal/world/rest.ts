@@ -183,7 +183,9 @@ async function ungated(room: AuditRoom, rows: readonly NodeRow[], newest: Versio
 function undead({ plan, deaths }: AuditRoom, rows: readonly NodeRow[], newest: Version, forMs: number): readonly string[] {
   if (plan.deaths === null) return []
   if (deaths.inForceForMs < 0) return ['a death is still to come']
-  const counted = rows.filter(({ service, alive, version }) => service !== clientService || (alive && version >= deaths.inForce))
+  const counted = rows.filter(
+    ({ service, alive, version }) => service !== clientService || (alive && version >= deaths.toldInForce),
+  )
   const below = Math.min(newest, ...counted.map(oldestPossible))
   if (deaths.inForce < below) return [`versions below ${below} are not dead, but those below ${deaths.inForce}`]
   return deaths.inForce > 0 && Math.min(deaths.inForceForMs, forMs) < toldWithinMs ? ['not everybody knows what is dead'] : []
