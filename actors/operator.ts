@@ -43,6 +43,11 @@ export interface PublishOptions {
   readonly reason?: string
   /** The public keys of those who may install what comes after this upgrade, in place of those who may now. */
   readonly upgraders?: readonly string[]
+  /**
+   * As this version or not at all: `upgrade.conflict` where another one comes next, be it that the upgrade database has lost the one before.
+   * Left out: as the next, whichever that is.
+   */
+  readonly asVersion?: Version
 }
 
 /** How often a publication is tried when another one comes in between. */
@@ -64,7 +69,12 @@ export class Operator {
   /** Signs the upgrade, installs it as the next version and returns that version. Throws `upgrade.*` if the upgrade server refuses it. */
   async publish({ manifest, bundle }: BuiltUpgrade, options: PublishOptions = {}): Promise<Version> {
     await this.server.putBundle(manifest.bundle.digest, bundle)
-    return this.#install(options, async () => ({ ...manifest, undoes: null }))
+    const { asVersion } = options
+    return this.#install(options, async (newest) => {
+      if (asVersion !== undefined && newest + 1 !== asVersion)
+        throw new Fault('upgrade.conflict', `version ${newest + 1} comes next, and not ${asVersion}`, { newest })
+      return { ...manifest, undoes: null }
+    })
   }
 
   /**
@@ -99,7 +109,7 @@ export class Operator {
    * there is no way back. With `version`, only that one is undone: one that is undone already stays so, and the answer is the version that undid
    * it; `upgrade.conflict` if it is not the newest any more.
    */
-  undo(options: Omit<PublishOptions, 'upgraders'> & { readonly version?: Version } = {}): Promise<Version> {
+  undo(options: Omit<PublishOptions, 'upgraders' | 'asVersion'> & { readonly version?: Version } = {}): Promise<Version> {
     return this.#install(options, async (newest) => {
       const history = newest === 0 ? [] : (await this.server.manifests(1, newest)).map(({ bytes }) => decodeManifest(bytes))
       const by = options.version === undefined ? null : undoneBy(history, options.version)

@@ -76,7 +76,7 @@ export class Operators {
 
   #install(running: RunningHost, version: Version): Promise<Version> {
     const built = this.built[version - 1]
-    return built === undefined ? running.operator.undo({ version: version - 1 }) : running.publish(built)
+    return built === undefined ? running.operator.undo({ version: version - 1 }) : running.publish(built, { asVersion: version })
   }
 
   /** Asks what the step says, once; the way back of a pause or a hold is tried until it succeeds. Returns it. */

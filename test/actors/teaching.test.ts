@@ -177,3 +177,14 @@ test('the bundle of an installed version is written over by nobody, and one that
   for (const byte of [3, 4]) t.is(await put(next, new Uint8Array([byte])), 'answered null')
   t.deepEqual(await system.database.getChunk(next, 0), new Uint8Array([4]))
 })
+
+test('what is published as a certain version is published as no other, whatever the upgrade server has lost', async (t) => {
+  const system = await TestSystem.start(t)
+  const { desk } = system
+  for (const asVersion of [2, 0, 7])
+    t.is(await codeOf(desk.running.publish(system.build(toV2()), { asVersion })), 'upgrade.conflict')
+  t.is((await system.database.head()).version, 0)
+  t.is(await desk.running.publish(system.build(toV2()), { asVersion: 1 }), 1)
+  t.is(await codeOf(desk.running.publish(system.build(toV3()), { asVersion: 1 })), 'upgrade.conflict')
+  t.is(await desk.running.publish(system.build(toV3()), { asVersion: 2 }), 2)
+})
