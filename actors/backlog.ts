@@ -1,5 +1,5 @@
 /**
- * What waits at this host, in bytes: calls in mailboxes and those that are held, messages that arrive while the host stands still. Queues are
+ * The bytes of all that waits at this host: calls in mailboxes and those that are held, messages that arrive while the host stands still. Queues are
  * bounded in number too, but a few large calls take as much as thousands. One caller with a name takes no more than its part.
  */
 import { inject, injectable } from 'tsyringe'

@@ -1,5 +1,5 @@
 /**
- * Who may call a method. A class says it, so that it belongs to the version: a call at an older version is judged by that version's rule,
+ * Rules of classes about who may call a method. A class says it, so that it belongs to the version: a call at an older version is judged by that version's rule,
  * whatever object carries it out.
  */
 import type { CallerInfo } from './callerInfo.js'
