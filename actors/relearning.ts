@@ -24,6 +24,8 @@ export class Relearning {
     private readonly database: UpgradeDatabase,
     /** The history in the database, verified, up to a version: once, and then what is new. */
     private readonly verified: (head: Head) => Promise<VerifiedHistory>,
+    /** The same with one more, which is in the database now. */
+    private readonly keep: (history: VerifiedHistory) => void,
   ) {}
 
   /** L3. Throws `upgrade.forked` while two manifests are known for one version. */
@@ -56,7 +58,7 @@ export class Relearning {
     await this.#want(manifest.bundle)
     if (!(await database.install(head, digest, signed, manifest.tables)))
       throw new Fault('upgrade.conflict', `version ${manifest.version} does not follow the newest version any more`)
-    if (history.head.version === head.version) history.append(verified)
+    this.keep(history.with(verified))
     return { added: { version: manifest.version, digest } }
   }
 

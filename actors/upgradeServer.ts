@@ -103,7 +103,10 @@ export class UpgradeServer {
       refuse: ({ call, replyTo }, fault) => this.#send(replyTo, this.#faultTo(call, fault)),
       flush: () => transport.flush(),
     })
-    this.#relearning = new Relearning(options.database, (head) => this.#history(head))
+    const keep = (history: VerifiedHistory) => {
+      this.#verified = history
+    }
+    this.#relearning = new Relearning(options.database, (head) => this.#history(head), keep)
   }
 
   /** Answers questions from now on, and announces the newest version to those that are up already. */
@@ -339,24 +342,23 @@ export class UpgradeServer {
     // First of all: who is not trusted has nothing further looked at.
     const verified = history.check(signed)
     await this.#checkBundle(manifest.bundle)
-    await this.#checkClasses([...history.manifests], manifest)
+    await this.#checkClasses(history.manifests, manifest)
     const before = { version: manifest.version - 1, digest: manifest.previous }
     if (!(await database.install(before, digest, signed, manifest.tables, manifest.undoes))) {
       const now = await database.head()
       if (now.version === manifest.version && now.digest === digest) return { version: now.version }
       // What it undoes may have become final meanwhile.
-      if (now.version === before.version && now.digest === before.digest)
-        await this.#checkClasses([...history.manifests], manifest)
+      if (now.version === before.version && now.digest === before.digest) await this.#checkClasses(history.manifests, manifest)
       throw conflict(manifest, now.version)
     }
-    if (history.head.version === manifest.version - 1) history.append(verified)
+    this.#verified = history.with(verified)
     this.#announce(manifest.version, digest)
     return { version: manifest.version }
   }
 
   /**
    * What is installed, verified: who may write to the database could have put anything there, a list of upgraders too. All of it is checked
-   * again only when it is not what was checked before with one more manifest.
+   * again only when it is not what was checked before with one more manifest. Several installs have it in hand at once: none changes it.
    */
   async #history(head: Head): Promise<VerifiedHistory> {
     const { database, system, trust, signatures } = this.#options

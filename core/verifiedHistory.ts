@@ -94,6 +94,16 @@ export class VerifiedHistory {
     checkSigned(this.signatures, 'manifest', signed, what, upgrader, trustedAt(this.trust, before))
   }
 
+  /** This history and what its `check` has answered; this one stays as it is. For who has it in hand while it waits. */
+  with(verified: Verified): VerifiedHistory {
+    const longer = new VerifiedHistory(this.system, this.trust, this.signatures)
+    longer.#entries.push(...this.#entries)
+    longer.#manifests.push(...this.#manifests)
+    if (this.#checked.has(verified)) longer.#checked.add(verified)
+    longer.append(verified)
+    return longer
+  }
+
   /** Adds what `check` has just answered. */
   append(verified: Verified): void {
     const { version, digest } = this.head
