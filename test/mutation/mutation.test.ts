@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -164,15 +165,53 @@ test.before(() => {
   t.like(tried.verdict('Gate.count | found++ → {}'), { type: 'killed' })
   const started = (await readFile(pids, 'utf8')).trim().split(' ').map(Number)
   t.true(started.length > 1)
-  const isOver = (pid: number) => {
-    try {
-      process.kill(pid, 0)
-      return false
-    } catch {
-      return true
-    }
-  }
   await until(() => started.every(isOver), 'all of them have ended')
+})
+
+function isOver(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return false
+  } catch {
+    return true
+  }
+}
+
+test('a worker whose mutant turns for ever ends with the runner, even if that is killed', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'mutation-orphan-'))
+  t.teardown(() => rm(directory, { recursive: true }))
+  const pids = join(directory, 'pids')
+  const put = async (path: string, text: string) => {
+    await mkdir(dirname(join(directory, path)), { recursive: true })
+    await writeFile(join(directory, path), text)
+  }
+  await put('package.json', '{ "type": "module" }')
+  const turning = `
+import { writeFileSync } from 'node:fs'
+import test from 'ava'
+test('turns', () => {
+  writeFileSync(${JSON.stringify(pids)}, String(process.pid))
+  for (;;) {}
+})
+`
+  await put('dist/test/core/turns.test.js', turning)
+  await put(
+    'runner.js',
+    `
+import { WorkerProcess } from ${JSON.stringify(new URL('./workerProcess.js', import.meta.url).href)}
+const worker = new WorkerProcess({ root: ${JSON.stringify(directory)}, instrumented: '', mutants: new Map() })
+await worker.ask({ type: 'measure', file: 'test/core/turns.test.ts' }, 600_000, () => undefined)
+`,
+  )
+  const runner = spawn(process.execPath, [join(directory, 'runner.js')], { stdio: 'ignore' })
+  t.teardown(() => runner.kill('SIGKILL'))
+  const pid = async () => Number(await readFile(pids, 'utf8').catch(() => ''))
+  await until(async () => (await pid()) > 0, 'the mutant turns')
+  const worker = await pid()
+  t.teardown(() => isOver(worker) || process.kill(worker, 'SIGKILL'))
+  t.false(isOver(worker))
+  runner.kill('SIGKILL')
+  await until(() => isOver(worker), 'the worker has ended')
 })
 
 test('what is remembered after its first run is tried in a fresh process', async (t) => {

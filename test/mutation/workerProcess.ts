@@ -1,9 +1,26 @@
 /** One worker, from outside. It is killed when it is silent for too long: a mutant may turn for ever. */
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, fork, spawn } from 'node:child_process'
+import type { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { Answer, Order } from './messages.js'
 
 const entry = fileURLToPath(new URL('./worker.js', import.meta.url))
+
+let reaper: Socket | undefined
+
+/** Has `reaper.ts` know of a worker: one process for all workers, in a group of its own, and nobody waits for it. */
+function tellReaper(line: string): void {
+  if (reaper === undefined) {
+    const path = fileURLToPath(new URL('./reaper.js', import.meta.url))
+    const child = spawn(process.execPath, [path], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
+    child.unref()
+    reaper = child.stdin as Socket
+    reaper.unref()
+    // Without it the workers run as well.
+    reaper.on('error', () => {})
+  }
+  reaper.write(`${line}\n`)
+}
 
 export interface WorkerSetup {
   readonly root: string
@@ -37,12 +54,15 @@ export class WorkerProcess {
       // A process group of its own: servers that its tests have started end with it, also when it is killed.
       detached: true,
     })
+    const { pid } = this.#child
+    if (pid !== undefined) tellReaper(`+${pid}`)
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.#errors = (this.#errors + text).slice(-2000)
     })
     this.#child.on('message', (answer: Answer) => this.#waiting?.(answer))
     this.#child.on('exit', () => {
       this.#endGroup()
+      if (pid !== undefined) tellReaper(`-${pid}`)
       this.#gone ??= new WorkerGone('ended')
       this.#waiting?.(this.#gone)
     })
