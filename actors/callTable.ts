@@ -86,8 +86,8 @@ class OpenCall extends WheelEntry implements Numbered {
 
   constructor(
     readonly table: CallTable,
-    /** Its `seq`. */
-    readonly number: number,
+    /** Its `seq`. A command has a new one for each copy: what is late of one that was refused must not be taken for the next one's. */
+    public number: number,
     readonly caller: Caller,
     readonly call: OutgoingCall,
     /** Promises take the value and the fault only; telemetry hears who answered. */
@@ -429,8 +429,15 @@ export class CallTable {
     }
     if (open.resends) {
       this.#leaveGroup(open)
+      if (open.call.kind === 'command') this.#renumber(open)
       this.#send(open, now)
     } else this.wheel.set(open, open.call.deadline)
+  }
+
+  #renumber(open: OpenCall): void {
+    this.#open.delete(open)
+    open.number = this.#open.next()
+    this.#open.add(open)
   }
 
   /** C4. Retryable only if every copy was refused. */

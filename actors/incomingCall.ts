@@ -368,8 +368,12 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     else this.refuse(toFault(error, 'application.error'))
   }
 
-  /** Answers with a fault that left no trace; needs no commit of its own, but tells nothing that is not on disk. */
+  /**
+   * Answers with a fault that left no trace; needs no commit of its own, but tells nothing that is not on disk. C4. Its caller hears of it once:
+   * a second fault would speak of the call that was made again after the first.
+   */
   refuse(fault: Fault): void {
+    if (this.isRefused) return
     this.take()
     if (this.#hasBegun && fault.retryable) {
       this.crashed(new InvariantViolation(`C4: ${this.envelope.method} has run, and would end with ${fault.code}`))

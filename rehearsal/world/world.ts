@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import type { HostEvent, Random, Version } from 'theseus'
 import { seededRandom } from 'theseus/memory'
 import type { Write } from '../../core/ports/stateStore.js'
+import { AnswerWatch } from './answerWatch.js'
 import { audit } from './audit.js'
 import { restore } from './backup.js'
 import { type CallStep, makeCall } from './calls.js'
@@ -85,6 +86,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
   readonly retries: RetryWatch
   /** Nodes that have moved to another host, and are not up there yet. */
   readonly moving = new Set<string>()
+  readonly answers: AnswerWatch
   readonly orders: OrderWatch
   readonly events: EventWatch
   readonly code: CodeWatch
@@ -120,12 +122,14 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
           const how = typeof passage === 'string' ? passage : JSON.stringify(passage)
           this.trace(`${from} → ${to} ${message.subject} ${message.payload.length} ${how}`)
           this.code.labels.passed(transit)
+          this.answers.passed(transit, passage)
         },
         copied: (op) => this.model.copied(op),
       },
       plan.steps.some(({ kind }) => kind === 'replay'),
     )
     const violated = (rule: string, what: string) => this.violated(rule, what)
+    this.answers = new AnswerWatch(violated)
     this.controls = new ControlWatch(
       (version) => takesBack(plan, version),
       plan.deaths !== null,

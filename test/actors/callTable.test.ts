@@ -190,7 +190,7 @@ test('a fault that may mean anything ends the call; one that says it was not exe
   t.is(s.table.openCalls, 1)
   const [copy, ...more] = s.pass(200)
   t.deepEqual(more, [])
-  t.is(copy!.seq, second!.seq)
+  t.not(copy!.seq, second!.seq)
   await s.answer(copy!, 'done')
   t.is(again.end, 'answered "done"')
   t.deepEqual(s.contacts.list()[0]?.version, 3)
@@ -309,6 +309,20 @@ test('a refusal that comes twice counts once: the copy that is under way then ma
   t.is(call.end, 'timeout.unknown')
 })
 
+test('what is late about a refused copy of a command is not taken for its next copy’s', async (t) => {
+  const s = open()
+  const call = s.call()
+  const [first] = s.leaving()
+  await s.refuse(first!, busy)
+  const [second, ...more] = s.pass(500)
+  t.deepEqual(more, [])
+  t.not(second!.seq, first!.seq)
+  await s.refuse(first!, busy)
+  t.deepEqual(s.pass(1_000), [])
+  await s.answer(second!, 'done')
+  t.is(call.end, 'answered "done"')
+})
+
 test('messages are remembered until each of their calls is answered, refused, or carried by a newer one', async (t) => {
   const s = open()
   for (let i = 0; i < 3; i++) s.call()
@@ -381,7 +395,7 @@ test('“nobody listens” is about the calls of its message, and of no other', 
   const s = open()
   for (let i = 0; i < 40; i++) s.call({ subject: `other${i}` })
   s.leaving()
-  const [a, b, c] = [s.call({ subject: 'a' }), s.call({ subject: 'b' }), s.call({ subject: 'a' })]
+  const [a, b, c] = [s.call({ subject: 'a', args: ['first'] }), s.call({ subject: 'b' }), s.call({ subject: 'a' })]
   const sent = s.leaving()
   const toA = sent.filter(({ subject }) => subject === 'a')
   t.is(toA.length, 2)
@@ -390,8 +404,8 @@ test('“nobody listens” is about the calls of its message, and of no other', 
   await s.nobody(toA[0]!)
   await s.nobody(toA[0]!)
   t.deepEqual(
-    s.pass(200).map(({ subject, seq }) => ({ subject, seq })),
-    [{ subject: 'a', seq: toA[0]!.seq }],
+    s.pass(200).map(({ subject, args }) => ({ subject, args })),
+    [{ subject: 'a', args: ['first'] }],
   )
   t.deepEqual([a.end, b.end, c.end], [undefined, undefined, 'answered "c"'])
   t.deepEqual(s.events, [])

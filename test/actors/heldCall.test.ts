@@ -72,6 +72,14 @@ test('a held call that is refused is not refused once more before its deadline',
   t.deepEqual(answers, ['unavailable.stopped'])
 })
 
+test('a held call that was refused before its deadline is not refused once more when its node stops', (t) => {
+  const { clock, answers, call } = held()
+  call.holdFor('unavailable.fetching')
+  clock.advance(920)
+  call.refuse(new Fault('unavailable.stopped', 'the node has stopped'))
+  t.deepEqual(answers, ['unavailable.fetching'])
+})
+
 for (const [how, setByMs] of [
   ['back', -3_600_000],
   ['forward', 3_600_000],

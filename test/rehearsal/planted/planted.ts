@@ -43,6 +43,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   { patch: '27-foreign-thenables', shownBy: 'thenables', rules: ['C2', 'invariant'], firstSeed: 3 },
   { patch: '28-order-comes-twice', shownBy: 'databaseLosses', rules: ['P5'], firstSeed: 72 },
   { patch: '30-stop-without-bound', shownBy: 'endless', rules: ['C10'], firstSeed: 408 },
+  { patch: 'answered-twice', shownBy: null, rules: ['C4'], firstSeed: 25 },
   { patch: 'common-root-is-no-nesting', shownBy: 'walks', rules: ['C2'], firstSeed: 9 },
   { patch: 'deleted-record-comes-back', shownBy: 'table', rules: ['C6', 'T5'], firstSeed: 75 },
   { patch: 'drain-does-not-wait', shownBy: null, rules: ['C2', 'C6', 'C10', 'invariant'], firstSeed: 24 },
