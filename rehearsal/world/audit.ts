@@ -22,12 +22,12 @@ export async function audit(room: AuditRoom): Promise<void> {
   let asked = 0
   for (const { plan: node, handle } of room.living()) {
     // One that came back at a dead version and can't leave it serves nobody.
-    if (handle === undefined || handle.version < room.deaths.inForce) continue
+    if (handle === undefined || room.deaths.isKnownDead(handle.version)) continue
     const line = lineOf(room.plan, node.service)
     const names = new Set(line.flatMap(({ columns }) => columns.map(({ name }) => name)))
     for (const column of names) {
       for (const version of versionsOf(room.plan, node.service, column)) {
-        if (version < room.deaths.inForce) {
+        if (room.deaths.isDeadAt(node.nodeId, version)) {
           await checkDead(room, auditor, node, column, version)
           continue
         }

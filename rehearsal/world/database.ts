@@ -18,6 +18,9 @@ export class WorldDatabase {
   #away = 0
   #flaky = 0
   #looked: UpgradeDatabase | undefined
+  /** Losses of which the oracle does not know yet what they left, and what was carried out since. */
+  #losses = 0
+  readonly #sinceLoss: (() => void)[] = []
 
   constructor(
     private readonly time: VirtualTime,
@@ -42,7 +45,8 @@ export class WorldDatabase {
         if (typeof method !== 'function' || typeof key !== 'string') return method
         return async (...args: unknown[]) => {
           const answer: unknown = await method.apply(target, args)
-          this.carriedOut(key, args, answer)
+          if (this.#losses > 0) this.#sinceLoss.push(() => this.carriedOut(key, args, answer))
+          else this.carriedOut(key, args, answer)
           return answer
         }
       },
@@ -54,17 +58,19 @@ export class WorldDatabase {
     return () => this.#factory.away(--this.#away > 0)
   }
 
-  /** Returns what makes it lose data, all at once, and tells what is left. */
-  losing(how: DatabaseLoss): () => Promise<Left> {
+  /** Returns what makes it lose data, all at once, and tells what is left before anything that is carried out after that. */
+  losing(how: DatabaseLoss): (tell: (left: Left) => void) => Promise<void> {
     const lose = losing(this.#factory, how)
-    return async () => {
+    return async (tell) => {
       lose()
+      this.#losses++
       // Also while nobody else reaches it: before anybody does, the oracle knows.
       this.#factory.away(false)
       const read = Promise.all([this.#looked!.controls(), this.#looked!.dead()])
       this.#factory.away(this.#away > 0)
       const [controls, death] = await read
-      return { controls, death }
+      tell({ controls, death })
+      if (--this.#losses === 0) for (const carriedOut of this.#sinceLoss.splice(0)) carriedOut()
     }
   }
 

@@ -21,8 +21,10 @@ export class DeathWatch {
   #death: Death = { below: 0, sinceMs: 0, inForce: 0 }
   #declared: Version = 0
   #inForceSinceMs = 0
-  /** What was in force when the database lost data: the hosts know it for ever. */
+  /** What was in force when the database lost data. */
   #inForceBefore: Version = 0
+  /** Of that, what was on the disk of a node. */
+  #keptBefore: Version = 0
 
   constructor(
     private readonly now: () => number,
@@ -83,8 +85,8 @@ export class DeathWatch {
           this.violated('C8', `versions below ${death.inForce} are dead from now on, and ${nodeId} is at version ${version}`)
       }
       for (const [client, pins] of this.#pins) this.#passed(client, pins, death.inForce)
-      this.#inForceSinceMs = this.now()
     }
+    if (death.inForce > this.#death.inForce) this.#inForceSinceMs = this.now()
     if (death.inForce < this.#death.inForce)
       this.violated('C8', `versions below ${this.#death.inForce} were dead, and only those below ${death.inForce} are now`)
     this.#death = death
@@ -116,9 +118,10 @@ export class DeathWatch {
     }
   }
 
-  /** The database has another death than before. One that was in force is so for ever: the hosts know. */
+  /** The database has another death than before. One that was in force is so for ever where a node has heard of it. */
   lost(death: Death): void {
     this.#inForceBefore = this.inForce
+    this.#keptBefore = Math.max(this.#keptBefore, ...[...this.#records.values()].map(({ oldest }) => oldest))
     this.#declared = death.below
     this.#death = death
   }
@@ -129,7 +132,7 @@ export class DeathWatch {
     }
   }
 
-  /** Versions older than this one are dead. */
+  /** Versions older than this one have been dead, whether anybody has heard of it or not. */
   get inForce(): Version {
     return Math.max(this.#death.inForce, this.#inForceBefore)
   }
@@ -139,9 +142,19 @@ export class DeathWatch {
     return this.#death.inForce
   }
 
+  /** Whether that is known: the database tells it, or it lost it when a node had heard of it already. */
+  isKnownDead(version: Version): boolean {
+    return version < Math.max(this.toldInForce, this.#keptBefore)
+  }
+
+  /** Whether this node must answer so. One that could ask before the database lost a death is the only one that knows of it. */
+  isDeadAt(nodeId: string, version: Version): boolean {
+    return this.isKnownDead(version) || version < (this.#records.get(nodeId)?.oldest ?? 0)
+  }
+
   /** For how long the newest death has been in force; negative as long as it is not. */
   get inForceForMs(): number {
-    return this.#death.below > this.inForce ? -1 : this.now() - this.#inForceSinceMs
+    return this.#death.below > this.toldInForce ? -1 : this.now() - this.#inForceSinceMs
   }
 
   called(op: string, version: Version): void {

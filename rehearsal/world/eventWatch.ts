@@ -30,11 +30,16 @@ export const harmless: ReadonlySet<Step['kind']> = new Set<Step['kind']>([
 ])
 /** An event is heard within the deadline of a call, if at all. */
 const heardWithinMs = 1_500
+/** Longer than a call of a plan takes that waits for no other one. */
+const busyForMs = 500
 
 export class EventWatch {
   readonly #announced: Announced[] = []
   /** When each node served and when not, in order. */
   readonly #phases = new Map<string, { readonly atMs: number; readonly isServing: boolean }[]>()
+  /** Since when each node runs what it runs, and when each did so for long. */
+  readonly #busySinceMs = new Map<string, number>()
+  readonly #busy = new Map<string, { readonly fromMs: number; readonly toMs: number }[]>()
   readonly #mayMiss: boolean
 
   constructor(private readonly plan: Plan) {
@@ -52,6 +57,17 @@ export class EventWatch {
     phases.push({ atMs, isServing: serving.has(phase) })
   }
 
+  /** Calls that cross wait for each other until their deadline, and what comes meanwhile waits for them. */
+  runs(nodeId: string, count: number, atMs: number): void {
+    const fromMs = this.#busySinceMs.get(nodeId) ?? atMs
+    if (count > 0) {
+      this.#busySinceMs.set(nodeId, fromMs)
+      return
+    }
+    this.#busySinceMs.delete(nodeId)
+    if (atMs - fromMs > busyForMs) this.#busy.set(nodeId, [...(this.#busy.get(nodeId) ?? []), { fromMs, toMs: atMs }])
+  }
+
   announced(op: string, { deadlineMs }: CallStep, fromMs: number, toMs: number): void {
     // It has no more time than the command that it comes from.
     if (deadlineMs >= 1_000) this.#announced.push({ op, fromMs, toMs })
@@ -61,7 +77,8 @@ export class EventWatch {
   dueTo(nodeId: string): readonly string[] {
     if (this.#mayMiss) return []
     return this.#announced
-      .filter(({ fromMs, toMs }) => this.#isThere(nodeId, fromMs - 100, toMs + heardWithinMs) && !this.#isBusy(fromMs, toMs))
+      .filter(({ fromMs, toMs }) => this.#isThere(nodeId, fromMs - 100, toMs + heardWithinMs))
+      .filter(({ fromMs, toMs }) => !this.#isLingering(fromMs, toMs) && !this.#isBusy(nodeId, fromMs, toMs))
       .map(({ op }) => op)
   }
 
@@ -71,8 +88,13 @@ export class EventWatch {
     return (before?.isServing ?? false) && phases.every(({ atMs, isServing }) => atMs <= fromMs || atMs > toMs || isServing)
   }
 
+  #isBusy(nodeId: string, fromMs: number, toMs: number): boolean {
+    const busy = this.#busy.get(nodeId) ?? []
+    return busy.some((each) => each.fromMs < toMs + heardWithinMs && each.toMs > fromMs)
+  }
+
   /** Calls that linger may keep a mailbox for longer than an event waits. */
-  #isBusy(fromMs: number, toMs: number): boolean {
+  #isLingering(fromMs: number, toMs: number): boolean {
     return this.plan.steps.some(
       (step) =>
         step.kind === 'call' &&

@@ -49,9 +49,16 @@ export async function untilAtRest(room: AuditRoom): Promise<void> {
   const since = time.elapsedMs
   let lookedAfterMs = since
   const tries = new Map<string, number>()
+  // What comes to rest by itself is tidied up too: what nobody needed so far may have been lost.
+  let isTidy = !isDatabaseLost(room)
   for (;;) {
     const restless = await restlessIn(room, time.elapsedMs - since)
-    if (restless.length === 0) return
+    if (restless.length === 0) {
+      if (isTidy) return
+      await tidyUp(room)
+      isTidy = true
+      continue
+    }
     if (time.elapsedMs - since > restWithinMs) {
       room.violated('C10', `${restWithinMs / 1000} seconds after the troubles ended: ${restless.join('; ')}`)
       return
@@ -60,7 +67,7 @@ export async function untilAtRest(room: AuditRoom): Promise<void> {
       lookedAfterMs = time.elapsedMs
       await tryAgain(room, tries)
       await resume(room)
-      await tidyUp(room)
+      if (isDatabaseLost(room)) await tidyUp(room)
     }
     await time.sleep(lookEveryMs)
   }
@@ -87,10 +94,13 @@ async function resume({ database, plan }: AuditRoom): Promise<void> {
     if (control.kind === 'pause' && !takesBack(plan, control.version)) await database.removeControl(control)
 }
 
+function isDatabaseLost({ plan }: AuditRoom): boolean {
+  return plan.steps.some(({ kind }) => kind === 'databaseLost')
+}
+
 /** After a loss, operators see what came back with an older database: holds, nodes that were forgotten, a history without its end. */
 async function tidyUp(room: AuditRoom): Promise<void> {
   const { database, plan, operators } = room
-  if (!plan.steps.some(({ kind }) => kind === 'databaseLost')) return
   for (const control of await database.controls()) if (control.kind === 'hold') await database.removeControl(control)
   const known = new Set(room.living().map(({ plan: { nodeId } }) => nodeId))
   for (const { nodeId, service } of await database.nodes())
@@ -186,7 +196,9 @@ function undead({ plan, deaths }: AuditRoom, rows: readonly NodeRow[], newest: V
   const counted = rows.filter(
     ({ service, alive, version }) => service !== clientService || (alive && version >= deaths.toldInForce),
   )
+  // Without any node it is not known what the next one needs.
+  if (counted.length === 0) return []
   const below = Math.min(newest, ...counted.map(oldestPossible))
-  if (deaths.inForce < below) return [`versions below ${below} are not dead, but those below ${deaths.inForce}`]
-  return deaths.inForce > 0 && Math.min(deaths.inForceForMs, forMs) < toldWithinMs ? ['not everybody knows what is dead'] : []
+  if (deaths.toldInForce < below) return [`versions below ${below} are not dead, but those below ${deaths.toldInForce}`]
+  return deaths.toldInForce > 0 && Math.min(deaths.inForceForMs, forMs) < toldWithinMs ? ['not everybody knows what is dead'] : []
 }

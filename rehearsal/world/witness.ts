@@ -6,7 +6,7 @@
  * and it lasts until they have ended.
  */
 import type { Version } from 'theseus'
-import { isMadeFor } from './code/ops.js'
+import { earlyOf, isMadeFor } from './code/ops.js'
 import type { Trouble } from './plan.js'
 
 /** What the witness needs of the world. */
@@ -15,6 +15,8 @@ export interface Room {
   isAlive(nodeId: string): boolean
   /** An operation begins on a node that is alive. */
   begins(nodeId: string, op: string): void
+  /** So many operations run on a node now. */
+  runs(nodeId: string, count: number): void
   /** The scheduling function of an upgrade has signalled on its node. */
   signalled(nodeId: string, version: Version): void
   /** Passes this much time in the node's process. Never ends if that is killed. */
@@ -33,12 +35,15 @@ export class Witness {
   /** That for which all is made that runs on a node. */
   readonly #outer = new Map<string, string>()
   readonly #begun = new Map<string, number>()
+  /** How often each node has moved away from a process that goes on, and what had begun there before. */
+  readonly #moves = new Map<string, number>()
+  readonly #beganBefore = new Map<string, number>()
   readonly #troubled = new Set<string>()
 
   constructor(private readonly room: Room) {}
 
   begins(nodeId: string, op: string): void {
-    if (!this.room.isAlive(nodeId)) return
+    if (!this.room.isAlive(nodeId) || this.#isElsewhere(nodeId, op)) return
     this.room.begins(nodeId, op)
     const running = this.#runningOn(nodeId)
     // An SO's operation continues in the next object: the same one again.
@@ -47,14 +52,16 @@ export class Witness {
       this.room.violated('C2', `${op} begins on ${nodeId} while ${running.join(', ')} runs there`)
     }
     if (!running.includes(op)) this.#begun.set(`${nodeId} ${op}`, this.begun(nodeId, op) + 1)
-    running.push(op)
+    this.room.runs(nodeId, running.push(op))
   }
 
   ends(nodeId: string, op: string): void {
     if (!this.room.isAlive(nodeId)) return
     const running = this.#runningOn(nodeId)
     const at = running.lastIndexOf(op)
-    if (at >= 0) running.splice(at, 1)
+    if (at < 0) return
+    running.splice(at, 1)
+    this.room.runs(nodeId, running.length)
   }
 
   violated(rule: string, what: string): void {
@@ -73,6 +80,21 @@ export class Witness {
   /** The node's process is gone: what ran there runs no more. */
   died(nodeId: string): void {
     this.#running.delete(nodeId)
+  }
+
+  /** Another process has the node now. In the one before, what runs may go on: all that it does is lost. */
+  moved(nodeId: string): void {
+    this.died(nodeId)
+    this.#moves.set(nodeId, (this.#moves.get(nodeId) ?? 0) + 1)
+  }
+
+  /** Whether it is a part of what has begun where the node was before. */
+  #isElsewhere(nodeId: string, op: string): boolean {
+    const moves = this.#moves.get(nodeId) ?? 0
+    const key = `${nodeId} ${earlyOf(op)}`
+    const before = this.#beganBefore.get(key)
+    if (before === undefined) this.#beganBefore.set(key, moves)
+    return before !== undefined && before < moves
   }
 
   signalled(nodeId: string, version: Version): void {

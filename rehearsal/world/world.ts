@@ -354,7 +354,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
   }
 
   surelyDead(): Version {
-    return this.#isHealed && [...this.servers.values()].every(({ isRunning }) => isRunning) ? this.deaths.inForce : 0
+    return this.#isHealed && [...this.servers.values()].every(({ isRunning }) => isRunning) ? this.deaths.toldInForce : 0
   }
 
   signalled(nodeId: string, version: Version): void {
@@ -368,6 +368,10 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
   begins(nodeId: string, op: string): void {
     const host = this.hostOf(nodeId)
     if (host !== undefined) this.deaths.began(nodeId, op, this.node(nodeId)?.handle?.version, host.deadAtStart)
+  }
+
+  runs(nodeId: string, count: number): void {
+    this.events.runs(nodeId, count, this.time.elapsedMs)
   }
 
   ticked(nodeId: string): void {
@@ -391,7 +395,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     if (!this.moving.delete(nodeId)) return
     // Until now the host before it may have answered for it, and its copy knows nothing of that.
     this.model.restored(nodeId)
-    this.#witness.died(nodeId)
+    this.#witness.moved(nodeId)
     this.code.died(this.hostOf(nodeId)!.name, [nodeId])
   }
 

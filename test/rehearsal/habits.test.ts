@@ -137,8 +137,7 @@ test('a value that is another after a restart is found (T6); what a timer sets c
 
 test('only what is made for the call that runs may begin beside it, until all of that has ended (C2)', (t) => {
   const found: string[] = []
-  const room = { isAlive: () => true, begins() {}, pause: async () => {}, ticked() {}, hangs() {}, signalled() {} }
-  const witness = new Witness({ ...room, violated: (_, what) => found.push(what) })
+  const witness = witnessOf(found)
   witness.begins('n', '#1')
   witness.begins('n', '#1.1.1')
   witness.ends('n', '#1')
@@ -151,3 +150,20 @@ test('only what is made for the call that runs may begin beside it, until all of
   t.false(isMadeFor('#1.2', '#1.1'))
   t.is(rootOf(timerOf('#12.1')), '#12')
 })
+
+test('a process that goes on without its node ends what it had begun: that is no call beside another (C2)', (t) => {
+  const found: string[] = []
+  const witness = witnessOf(found)
+  witness.begins('n', '#1')
+  witness.moved('n')
+  witness.begins('n', '#2')
+  witness.begins('n', lateOf('#1'))
+  t.deepEqual(found, [])
+  witness.begins('n', '#3')
+  t.deepEqual(found, ['#3 begins on n while #2 runs there'])
+})
+
+function witnessOf(found: string[]): Witness {
+  const room = { isAlive: () => true, begins() {}, runs() {}, pause: async () => {}, ticked() {}, hangs() {}, signalled() {} }
+  return new Witness({ ...room, violated: (_, what) => found.push(what) })
+}

@@ -15,7 +15,7 @@ export async function auditCode(room: AuditRoom): Promise<void> {
   const { habits } = room.plan
   const nodes = room
     .living()
-    .filter((node): node is Resting => node.handle !== undefined && node.handle.version >= room.deaths.inForce)
+    .filter((node): node is Resting => node.handle !== undefined && !room.deaths.isKnownDead(node.handle.version))
   if (habits.includes('table')) for (const node of nodes) await readTables(room, node)
   if (habits.includes('cycles')) await goToAndFro(room, nodes)
   const [first] = nodes
@@ -24,7 +24,7 @@ export async function auditCode(room: AuditRoom): Promise<void> {
   if (habits.includes('ticks')) {
     await room.time.sleep(3 * tickMs)
     for (const { plan, handle } of room.living()) {
-      if (handle !== undefined && handle.version >= room.deaths.inForce) room.code.ticks.checkTicking(plan.nodeId)
+      if (handle !== undefined && !room.deaths.isKnownDead(handle.version)) room.code.ticks.checkTicking(plan.nodeId)
     }
   }
 }
@@ -36,7 +36,7 @@ interface Resting {
 
 async function readTables(room: AuditRoom, { plan, handle }: Resting): Promise<void> {
   for (let version = Math.max(0, handle.version - 1); version <= handle.version; version++) {
-    if (version < room.deaths.inForce || !isReachable(room.plan, plan.service, handle.version, version)) continue
+    if (room.deaths.isDeadAt(plan.nodeId, version) || !isReachable(room.plan, plan.service, handle.version, version)) continue
     await call(room, plan, version, { what: 'table', range: {} })
   }
 }

@@ -34,3 +34,8 @@ export function isMadeFor(op: string, outer: string): boolean {
 export function lateOf(op: string): string {
   return `${op}z`
 }
+
+/** The operation that writes this one when it has paused; itself, if none does. */
+export function earlyOf(op: string): string {
+  return op.endsWith('z') ? op.slice(0, -1) : op
+}

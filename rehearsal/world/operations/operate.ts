@@ -87,7 +87,7 @@ export function operate(
       return
     case 'databaseLost': {
       const lose = world.udb.losing(step.how)
-      endAfter(step.inMs, () => void lose().then((left) => world.databaseLost(step.how, left)))
+      endAfter(step.inMs, () => void lose((left) => world.databaseLost(step.how, left)))
       return
     }
     case 'clock':

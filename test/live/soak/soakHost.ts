@@ -51,6 +51,7 @@ const send = (message: SoakMessage) => void (process.connected && process.send!(
 const witness = new Witness({
   isAlive: () => true,
   begins: () => {},
+  runs: () => {},
   signalled: () => {},
   pause: (_, ms) => sleep(ms),
   violated: (rule, what) => send({ type: 'violated', rule, what }),

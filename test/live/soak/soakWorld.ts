@@ -307,6 +307,7 @@ export class SoakWorld implements AuditRoom, Observed, OperatorsRoom {
 const idleWitness = new Witness({
   isAlive: () => false,
   begins() {},
+  runs() {},
   signalled() {},
   pause: async () => {},
   violated() {},

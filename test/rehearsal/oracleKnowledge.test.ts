@@ -1,0 +1,75 @@
+/** What the world's oracle asks after a loss, and of a node that is busy: no more than what was still known, and no less. */
+import test from 'ava'
+import { seededRandom } from 'theseus/memory'
+import { pack } from '../../core/codec.js'
+import { WorldDatabase } from '../../rehearsal/world/database.js'
+import { DeathWatch } from '../../rehearsal/world/deathWatch.js'
+import { EventWatch } from '../../rehearsal/world/eventWatch.js'
+import { planOf } from '../../rehearsal/world/planGenerator.js'
+import { VirtualTime } from '../../rehearsal/world/virtualTime.js'
+
+const nothingDead = { below: 0, sinceMs: 0, inForce: 0 }
+
+test('a death that the database loses is asked only of those who have heard of it (C8)', (t) => {
+  const deaths = watch()
+  deaths.told({ below: 1, sinceMs: 0, inForce: 1 })
+  t.true(deaths.isDeadAt('a', 0))
+  deaths.lost(nothingDead)
+  t.false(deaths.isDeadAt('a', 0))
+  deaths.committed([recordOf('a', 1)], () => true)
+  t.true(deaths.isDeadAt('a', 0))
+  t.false(deaths.isDeadAt('b', 0))
+})
+
+test('a death that a node had on its disk when the database lost it is asked of all nodes (C8)', (t) => {
+  const deaths = watch()
+  deaths.told({ below: 2, sinceMs: 0, inForce: 2 })
+  deaths.committed([recordOf('a', 2)], () => true)
+  deaths.lost(nothingDead)
+  t.true(deaths.isDeadAt('b', 1))
+  t.false(deaths.isDeadAt('b', 2))
+})
+
+test('what is carried out after a loss, the oracle hears of after the loss', async (t) => {
+  const time = new VirtualTime(0)
+  const heard: string[] = []
+  const udb = new WorldDatabase(time, seededRandom(1), (method) => void (method === 'removeControl' && heard.push(method)))
+  const database = await udb.look('world')
+  await database.setControl({ kind: 'hold', nodeId: 'a', reason: '', since: 0 })
+  const lost = udb.losing('restored')(({ controls }) => void heard.push(`${controls.length} left`))
+  await database.removeControl({ kind: 'hold', nodeId: 'a' })
+  await lost
+  t.deepEqual(heard, ['1 left', 'removeControl'])
+})
+
+test('an event that expires while its ledger is busy for long may be missed, and no other (E1)', (t) => {
+  const plan = { ...planOf(1), steps: [], upgrades: [], deaths: null, habits: [] }
+  const dueAfterBusyUntil = (ms: number) => {
+    const events = new EventWatch(plan)
+    events.phase('ledger1', 'current', 0)
+    events.runs('ledger1', 1, 500)
+    events.runs('ledger1', 2, 600)
+    events.runs('ledger1', 1, 700)
+    events.runs('ledger1', 0, ms)
+    const announce = { atMs: 800, kind: 'call', client: 'c', service: 'teller', node: null, version: 0, isPinned: false } as const
+    const asked = { what: 'announce', manner: 'plainly' } as const
+    events.announced('#1', { ...announce, isRegistered: false, deadlineMs: 1_000, asked }, 800, 810)
+    return events.dueTo('ledger1')
+  }
+  t.deepEqual(dueAfterBusyUntil(2_500), [])
+  t.deepEqual(dueAfterBusyUntil(900), ['#1'])
+})
+
+function watch(): DeathWatch {
+  return new DeathWatch(
+    () => 10,
+    () => true,
+    (rule, what) => {
+      throw new Error(`${rule}: ${what}`)
+    },
+  )
+}
+
+function recordOf(nodeId: string, oldest: number): [string, Uint8Array] {
+  return [`n/${nodeId}`, pack({ nodeId, oldest, previous: null, generation: { version: 5 } })]
+}
