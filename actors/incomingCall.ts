@@ -263,7 +263,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
         this.crashed(error)
         return
       }
-      const fault = faultOfMethod(error)
+      const fault = this.#faultOf(error)
       if (entry.kind === 'command') outer.#doomed ??= fault
       this.refuse(fault)
     }
@@ -415,9 +415,8 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     try {
       // Packed now: a later command may change what the result refers to.
       if (answers !== undefined && !isFixed(value)) packed = this.#packed(entry, value)
-      // The node has stopped, and has not waited for this call. C3: it is not acknowledged.
-      if (!callee.state.keep(this.#ticket) && entry.kind === 'command')
-        throw new Fault('unavailable.storage', `node ${replier.node} stopped before the call ended; the call left no trace on it`)
+      // C3: a command that was left behind is not acknowledged.
+      if (!callee.state.keep(this.#ticket) && entry.kind === 'command') throw this.#leftBehind(undefined)
     } catch (error) {
       return this.#failed(error)
     }
@@ -475,29 +474,42 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     if (alone !== undefined) return alone.then(() => this.#failed(error))
     const { callee } = this
     const { spoilt } = callee.state
+    const fault = this.#faultOf(error)
     const written = callee.state.drop(this.#ticket)
     if (isInvariantViolation(error)) {
       this.#inside?.settle(toFault(error, 'application.error'))
       this.crashed(error)
       return
     }
-    const fault = spoilt ?? faultOfMethod(error)
-    this.#inside?.settle(fault)
-    if (fault.kind === 'application') callee.count('threw', this.#beganMs, this.envelope.label)
+    const told = spoilt ?? fault
+    this.#inside?.settle(told)
+    if (told.kind === 'application') callee.count('threw', this.#beganMs, this.envelope.label)
     // What is lost is opened anew from disk by the node's restart.
     if (!written || callee.state.isLost) {
-      this.refuse(fault)
+      this.refuse(told)
       return
     }
     // What the failed call wanted to send is dropped; what start() sends now leaves as after any start.
     this.#isCommand = false
     return callee.rebuild().then(
-      () => this.refuse(fault),
+      () => this.refuse(told),
       (failure) => {
-        this.refuse(fault)
+        this.refuse(told)
         callee.crash(failure)
       },
     )
+  }
+
+  /** What its method threw; of one that the node has left behind, that: its object has stopped, so all that it does there fails. */
+  #faultOf(error: unknown): Fault {
+    const turn = this.#outer ?? this
+    return this.callee.state.isOver(turn.#ticket) ? this.#leftBehind(error) : faultOfMethod(error)
+  }
+
+  /** The node has stopped and has not waited for this call. */
+  #leftBehind(cause: unknown): Fault {
+    const message = `node ${this.callee.replier.node} stopped before the call ended; the call left no trace on it`
+    return new Fault('unavailable.storage', message, {}, { cause })
   }
 
   /** C12. Whether all that the node had written up to this batch is on disk. */

@@ -177,7 +177,12 @@ export class NodeState implements Writer {
     return ++this.#ticket
   }
 
-  /** The same for the object's `stop()`, which may have to leave a call behind: what that one writes is dropped. */
+  /** Whether the call with this ticket was left behind: its node has stopped, or begun anew, and nothing that it writes counts. */
+  isOver(ticket: Ticket): boolean {
+    return ticket !== this.#ticket
+  }
+
+  /** The same as `begin` for the object's `stop()`, which may have to leave a call behind: what that one writes is dropped. */
   takeOver(kind: MethodKind): Ticket {
     this.#running = undefined
     return this.begin(kind)

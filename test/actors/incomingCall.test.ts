@@ -518,6 +518,28 @@ test('C3: a command whose node has stopped without waiting for it is not acknowl
   t.deepEqual(await s.answers(), ['3 1', '4 "read"'])
 })
 
+test('a call that was left behind fails because its node has stopped, whatever its object refused it after that', async (t) => {
+  const stopped = new Fault('protocol.not-here', 'this object has stopped (node n1)')
+  const ends = gate()
+  const late = async () => {
+    await ends.pass()
+    throw stopped
+  }
+  const s = open({ slow: late, slowQuery: late })
+  s.call('slow')
+  s.state.closeAll()
+  s.state.open(own, s.holder)
+  ends.open()
+  const [ofCommand] = await s.faults()
+  s.call('slowQuery')
+  s.state.closeAll()
+  const [ofQuery] = await s.faults()
+  for (const fault of [ofCommand, ofQuery]) {
+    t.is(fault!.code, 'unavailable.storage')
+    t.regex(fault!.message, /^node n1 stopped before the call ended/)
+  }
+})
+
 test('a held call that gets its turn in time is answered once, by its turn', async (t) => {
   const s = open()
   const call = s.arrived('add', [1])
