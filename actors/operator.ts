@@ -196,6 +196,24 @@ export class Operator {
     await this.#set({ kind: 'retry', version, token, since: this.clock.now() })
   }
 
+  /**
+   * Removes a node that will not come back, with its slot and what it was told. A login that may not write controls has the latter removed by
+   * directives: then an upgrader signs, where one has to.
+   */
+  async forget(nodeId: string): Promise<void> {
+    await this.database.forget(nodeId)
+    for (const control of await this.database.controls()) {
+      if (!('nodeId' in control) || control.nodeId !== nodeId) continue
+      try {
+        await this.#remove(control)
+      } catch (error) {
+        if (!isFault(error)) throw error
+        const message = `node ${nodeId} is forgotten, but a ${control.kind} of it is left, which only a directive removes: ${error.message}`
+        throw new Fault(error.code, message, error.details, { cause: error })
+      }
+    }
+  }
+
   async setInTable(table: string, key: string, value: string): Promise<void> {
     checkTable(table, key, value)
     await this.#direct({ order: 'setInTable', table, key, value })

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander'
 import { type NodeRow, type Operator, type Phase, phases, type Version } from 'theseus'
 import type { Program } from './commands.js'
 import { agree } from './confirm.js'
-import { withOperator } from './connection.js'
+import { signed, withOperator } from './connection.js'
 import { addNodeControls } from './control.js'
 import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { type GlobalFlags, nameFlag, versionFlag } from './flags.js'
@@ -13,6 +13,7 @@ import { addDescribe } from './nodeDescribe.js'
 import { nodeColumns, nodeJson, nodeName, noNodes } from './nodeWords.js'
 import { ifDry, isOrder, type OrderFlags } from './orders.js'
 import { count, note, oneLine, print } from './output.js'
+import { type KeyFlags, keyFlag } from './upgraderSeed.js'
 
 export function addNode(program: Program): void {
   const node = program.command.command('node').description('the registered nodes')
@@ -31,6 +32,7 @@ export function addNode(program: Program): void {
     .argument('<id>', 'the node', nameFlag)
     .option('--yes', 'do not ask')
     .option('--force', 'even if it is alive, or not registered (then: what is left of it)')
+    .option(...keyFlag)
     .action(program.action((id: string, _: unknown, command: Command) => forget(id, command.optsWithGlobals())))
   isOrder(forgetting)
   addNodeControls(node, program)
@@ -66,7 +68,7 @@ function list(flags: ListFlags): Promise<ExitCode> {
   })
 }
 
-interface ForgetFlags extends OrderFlags {
+interface ForgetFlags extends OrderFlags, KeyFlags {
   readonly yes?: true
   readonly force?: true
 }
@@ -84,10 +86,10 @@ async function forget(nodeId: string, flags: ForgetFlags): Promise<ExitCode> {
     })
     if (ended !== undefined) return ended
   }
-  return withOperator(flags, async (operator, system) => {
+  return signed(flags, async (operator, system) => {
     // Looked at again: it may have come back meanwhile.
     const row = await forgettable(operator, system, nodeId, flags)
-    if (flags.dryRun !== true) await operator.database.forget(nodeId)
+    if (flags.dryRun !== true) await operator.forget(nodeId)
     show(flags.output, {
       table: () => {
         print(`${flags.dryRun === true ? 'would forget' : 'forgot'} ${described(nodeId, row)}`)

@@ -7,10 +7,6 @@
  */
 import { directivesKeptMax } from '../../core/directive.js'
 
-/** Keys beside those of the nodes. */
-export const logKeys = 2
-export const directKeys = 8
-
 const openLog = `
 -- Answers the log's id, since when it has been one, and how many directives there have been: -2 if that can't be read.
 local function openLog(log, count, seenId, seenCount)

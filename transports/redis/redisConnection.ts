@@ -6,20 +6,26 @@
  */
 import { Redis, type RedisOptions } from 'ioredis'
 import { Fault, reasonOf } from '../../core/fault.js'
+import { functionName, libraryCode, libraryName } from './redisFunctions.js'
 import { type ScriptName, scripts } from './redisScripts.js'
 
 /** Where Redis is. `path` is a Unix socket, instead of host and port. */
 export type RedisSettings = Pick<RedisOptions, 'host' | 'port' | 'path' | 'username' | 'password' | 'db' | 'tls'>
 
 type Argument = string | number | Buffer
-type Script = (...keysAndArguments: readonly Argument[]) => Promise<unknown>
-export type ScriptedRedis = Redis & Readonly<Record<ScriptName, Script>>
+type Script = (keys: number, ...keysAndArguments: readonly Argument[]) => Promise<unknown>
+type ScriptedRedis = Redis & Readonly<Record<ScriptName, Script>>
+
+/** By functions that are loaded, or, where the login may not call these or Redis is older than 7, as scripts that it sends. */
+type Way = 'functions' | 'scripts'
 
 const connectTimeoutMs = 1500
 const commandTimeoutMs = 1500
 /** A peer that vanished without a word: the connection is given up and made anew. */
 const silenceMsMax = 5000
 const reconnectMsMax = 1000
+/** A login that may not load the functions tries no more often. */
+const loadAgainMs = 5000
 /** How long a peer may take to agree to the end of a connection. */
 const partingMsMax = 250
 
@@ -53,11 +59,20 @@ export function addressOf(settings: string | RedisSettings): string {
 
 export class RedisConnection {
   #closed = false
+  #way: Way = 'functions'
+  #loading: Promise<void> | undefined
+  #loadAgainAt = Number.NEGATIVE_INFINITY
 
   private constructor(
     private readonly client: ScriptedRedis,
     private readonly address: string,
-  ) {}
+  ) {
+    // It may be another Redis, or have other permissions.
+    client.on('ready', () => {
+      this.#way = 'functions'
+      this.#loadAgainAt = Number.NEGATIVE_INFINITY
+    })
+  }
 
   /** Tries once, and after that for ever. Throws `unavailable.disconnected`, or `config.invalid` when Redis refuses the settings. */
   static async open(settings: string | RedisSettings, name: string): Promise<RedisConnection> {
@@ -90,6 +105,75 @@ export class RedisConnection {
     return new RedisConnection(client, address)
   }
 
+  /**
+   * Carries out one of the scripts, in one round trip. Loads the functions first where they are missing and the login may load them. Throws
+   * `unavailable.disconnected` where it may do nothing of that, which others can mend.
+   */
+  async run(name: ScriptName, keys: readonly string[], ...args: readonly Argument[]): Promise<unknown> {
+    const first = this.#way
+    try {
+      return await this.#runBy(first, name, keys, args)
+    } catch (error) {
+      const why = whyNot(error)
+      if (why === undefined) throw error
+      const second = first === 'functions' ? 'scripts' : 'functions'
+      try {
+        const answer = await this.#runBy(second, name, keys, args)
+        this.#way = second
+        return answer
+      } catch (other) {
+        const whyNeither = whyNot(other)
+        if (whyNeither === undefined) throw other
+        throw this.#nothingToRun(first === 'functions' ? why : whyNeither)
+      }
+    }
+  }
+
+  async #runBy(way: Way, name: ScriptName, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
+    if (way === 'scripts') return await this.call((client) => client[name](keys.length, ...keys, ...args))
+    const call = () => this.call((client) => client.call('FCALL', functionName(name), keys.length, ...keys, ...args))
+    try {
+      return await call()
+    } catch (error) {
+      if (whyNot(error) !== 'missing' || !(await this.#load())) throw error
+      return await call()
+    }
+  }
+
+  /** Many may find them missing at once. False where the login may not load them. */
+  async #load(): Promise<boolean> {
+    if (this.#loading === undefined && performance.now() < this.#loadAgainAt) return false
+    this.#loading ??= this.load().finally(() => {
+      this.#loading = undefined
+    })
+    try {
+      await this.#loading
+      return true
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      this.#loadAgainAt = performance.now() + loadAgainMs
+      return false
+    }
+  }
+
+  /** Loads the functions, where they are not there. */
+  async load(): Promise<void> {
+    try {
+      await this.call((client) => client.call('FUNCTION', 'LOAD', libraryCode()))
+    } catch (error) {
+      if (!(isRefusal(error) && /already exists/.test(error.message))) throw error
+    }
+  }
+
+  #nothingToRun(why: WhyNot): Fault {
+    const { address } = this
+    const found =
+      why === 'missing'
+        ? `Redis at ${address} does not have the functions ${libraryName}, and this login may not load them: an upgrade server of this release does that when it runs; its login needs +function|load`
+        : `the login to Redis at ${address} may not call functions: give it +fcall (Redis older than 7: +eval +evalsha)`
+    return new Fault('unavailable.disconnected', found, { address, functions: libraryName })
+  }
+
   async call<T>(command: (client: ScriptedRedis) => Promise<T>): Promise<T> {
     const { address, client } = this
     const status = this.#closed ? 'closed' : client.status
@@ -115,7 +199,18 @@ export class RedisConnection {
   }
 }
 
+/** `missing`: the function is not loaded. `refused`: the login may not run anything this way, or Redis does not know it. */
+type WhyNot = 'missing' | 'refused'
+
+/** Undefined for anything else: then it may have been carried out, or another way would not help. */
+function whyNot(thrown: unknown): WhyNot | undefined {
+  if (!isRefusal(thrown)) return undefined
+  if (/^ERR Function not found/.test(thrown.message)) return 'missing'
+  const isUnknown = /^ERR unknown command [`']?(fcall|eval|evalsha)\b/i.test(thrown.message)
+  return isUnknown || /^NOPERM .*run the '(fcall|eval|evalsha)' command/i.test(thrown.message) ? 'refused' : undefined
+}
+
 /** An error that Redis sent as its answer. */
-function isRefusal(thrown: unknown): boolean {
+function isRefusal(thrown: unknown): thrown is Error {
   return thrown instanceof Error && thrown.name === 'ReplyError'
 }

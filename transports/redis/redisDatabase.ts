@@ -106,19 +106,17 @@ class RedisDatabase implements UpgradeDatabase {
       Object.entries(table).map(([key, value]) => [name, key, value] as const),
     )
     const keys = [head, manifests, signatures, this.keys.tables, final, ...entries.map(([name]) => this.keys.table(name))]
-    const installed = await this.redis.call((client) =>
-      client.theseusInstall(
-        keys.length,
-        ...keys,
-        expected.version,
-        expected.digest ?? '',
-        expected.version + 1,
-        digest,
-        bufferOf(manifest.bytes),
-        manifest.signature === null ? '' : bufferOf(manifest.signature),
-        undoes ?? '',
-        ...entries.flat(),
-      ),
+    const installed = await this.redis.run(
+      'theseusInstall',
+      keys,
+      expected.version,
+      expected.digest ?? '',
+      expected.version + 1,
+      digest,
+      bufferOf(manifest.bytes),
+      manifest.signature === null ? '' : bufferOf(manifest.signature),
+      undoes ?? '',
+      ...entries.flat(),
     )
     return installed === 1
   }
@@ -136,7 +134,7 @@ class RedisDatabase implements UpgradeDatabase {
     const { nodeId, service, directoryId } = status
     const row = encodeRow(status)
     const args = [nodeId, service, directoryId ?? '', row, leaseMs, ...argumentsOf(session)]
-    const answer = await this.redis.call((client) => client.theseusRegister(...this.keys.nodes, ...args))
+    const answer = await this.redis.run('theseusRegister', this.keys.nodes, ...args)
     const [registered, first, hostId, leftMs, standing] = answer as [number, string, string, number, StandingAnswer]
     const rest = standingOf(standing)
     if (registered === 0) return { registered: false, directoryId: first, ...(hostId === '' ? {} : { hostId }), ...rest }
@@ -149,7 +147,7 @@ class RedisDatabase implements UpgradeDatabase {
         const { nodeId, service, directoryId } = status
         return [nodeId, registeredMs(nodeId, session), `${service}/${directoryId ?? ''}`, encodeRow(status)]
       })
-      return this.redis.call((client) => client.theseusReport(...this.keys.nodes, leaseMs, ...argumentsOf(session), ...rows))
+      return this.redis.run('theseusReport', this.keys.nodes, leaseMs, ...argumentsOf(session), ...rows)
     })
     return heardOf(answers as readonly HeardAnswer[])
   }
@@ -157,38 +155,35 @@ class RedisDatabase implements UpgradeDatabase {
   async renew(nodeIds: readonly string[], leaseMs: number, session?: Session): Promise<Heard> {
     const answers = await inParts(nodeIds, (part) => {
       const nodes = part.flatMap((nodeId) => [nodeId, registeredMs(nodeId, session)])
-      return this.redis.call((client) => client.theseusRenew(...this.keys.nodes, leaseMs, ...argumentsOf(session), ...nodes))
+      return this.redis.run('theseusRenew', this.keys.nodes, leaseMs, ...argumentsOf(session), ...nodes)
     })
     return heardOf(answers as readonly HeardAnswer[])
   }
 
   async gone(nodeIds: readonly string[], { id }: Session): Promise<void> {
-    await inParts(nodeIds, (part) => this.redis.call((client) => client.theseusGone(...this.keys.nodes, id, ...part)))
+    await inParts(nodeIds, (part) => this.redis.run('theseusGone', this.keys.nodes, id, ...part))
   }
 
   async standing(): Promise<Standing | undefined> {
-    const answer = await this.redis.call((client) => client.theseusStanding(...this.keys.nodes))
+    const answer = await this.redis.run('theseusStanding', this.keys.nodes)
     return standingOf(answer as StandingAnswer).standing
   }
 
   async attend(session: Session): Promise<Standing> {
-    const answer = await this.redis.call((client) => client.theseusAttend(...this.keys.nodes, ...argumentsOf(session)))
+    const answer = await this.redis.run('theseusAttend', this.keys.nodes, ...argumentsOf(session))
     return standingOf(answer as StandingAnswer).standing!
   }
 
   async doubt(session: Session): Promise<void> {
-    await this.redis.call((client) => client.theseusDoubt(...this.keys.nodes, ...argumentsOf(session)))
+    await this.redis.run('theseusDoubt', this.keys.nodes, ...argumentsOf(session))
   }
 
   async forget(nodeId: string): Promise<void> {
-    await this.redis.call((client) => client.theseusForget(...this.keys.nodes, this.keys.controls, nodeId))
+    await this.redis.run('theseusForget', this.keys.nodes, nodeId, this.keys.controls)
   }
 
   async nodes(service?: string): Promise<readonly NodeRow[]> {
-    const answer = (await this.redis.call((client) => client.theseusNodes(...this.keys.nodes, service ?? ''))) as (
-      | string
-      | number
-    )[]
+    const answer = (await this.redis.run('theseusNodes', this.keys.nodes, service ?? '')) as (string | number)[]
     const rows: NodeRow[] = []
     for (let i = 0; i < answer.length; i += 2) {
       const status = decodeRow(String(answer[i]))
@@ -205,9 +200,8 @@ class RedisDatabase implements UpgradeDatabase {
   ): Promise<SlotAnswer> {
     const limits = [nodes ?? unlimited, percent ?? unlimited]
     const going = [nodeId, version, isUndo ? 1 : 0]
-    const answer = await this.redis.call((client) =>
-      client.theseusClaim(...this.keys.nodes, this.keys.controls, service, ...going, ...limits, ...argumentsOf(by)),
-    )
+    const { nodes: keys, controls } = this.keys
+    const answer = await this.redis.run('theseusClaim', keys, controls, service, ...going, ...limits, ...argumentsOf(by))
     const [claimed, ...rest] = answer as [number, ...string[]]
     if (claimed === 1) return { claimed: true }
     if (claimed === 0) return { claimed: false, heldBy: rest }
@@ -233,14 +227,11 @@ class RedisDatabase implements UpgradeDatabase {
   }
 
   async releaseSlot(service: string, nodeId: string, by?: Session): Promise<void> {
-    await this.redis.call((client) => client.theseusReleaseSlot(...this.keys.nodes, service, nodeId, ...argumentsOf(by)))
+    await this.redis.run('theseusReleaseSlot', this.keys.nodes, service, nodeId, ...argumentsOf(by))
   }
 
   async restoreSlot(service: string, nodeId: string, by?: Session): Promise<boolean> {
-    return (
-      (await this.redis.call((client) => client.theseusRestoreSlot(...this.keys.nodes, service, nodeId, ...argumentsOf(by)))) ===
-      1
-    )
+    return (await this.redis.run('theseusRestoreSlot', this.keys.nodes, service, nodeId, ...argumentsOf(by))) === 1
   }
 
   async directives(): Promise<number> {
@@ -250,9 +241,8 @@ class RedisDatabase implements UpgradeDatabase {
   async directiveLog(doubt?: DirectiveLog | 'lost'): Promise<DirectiveLog> {
     const { nodes, directiveCount, directiveLog } = this.keys
     const seen = doubt === 'lost' ? ['*', 0] : [doubt?.id ?? '', doubt?.count ?? 0]
-    const [id, count] = (await this.redis.call((client) =>
-      client.theseusDirectiveLog(...nodes, directiveCount, directiveLog, ...seen),
-    )) as [string, number]
+    const keys = [...nodes, directiveCount, directiveLog]
+    const [id, count] = (await this.redis.run('theseusDirectiveLog', keys, ...seen)) as [string, number]
     return { id, count }
   }
 
@@ -262,12 +252,11 @@ class RedisDatabase implements UpgradeDatabase {
     const entries = 'table' in what ? this.keys.table(what.table) : tables
     const named = directive.format === directiveFormat ? [directive.head ?? '', directive.log] : ['', '']
     const order = orderArguments(what)
-    const answer = (await this.redis.call((client) =>
-      client.theseusDirect(
-        ...[...nodes, controls, tables, entries, this.keys.head, final, directives, directiveCount, directiveLog],
-        ...[number, head.digest ?? '', ...named, Date.parse(createdAt) || 0],
-        ...[text(bytes), signature === null ? 'null' : `"${text(signature)}"`, ...order],
-      ),
+    const answer = (await this.redis.run(
+      'theseusDirect',
+      [...nodes, controls, tables, entries, this.keys.head, final, directives, directiveCount, directiveLog],
+      ...[number, head.digest ?? '', ...named, Date.parse(createdAt) || 0],
+      ...[text(bytes), signature === null ? 'null' : `"${text(signature)}"`, ...order],
     )) as [number, string, string, number, string?]
     if (answer[0] === 1) return { done: true, result: JSON.parse(answer[1]) }
     const [, why, id, count, earlier] = answer
@@ -299,13 +288,13 @@ class RedisDatabase implements UpgradeDatabase {
   async setInTable(name: string, key: string, value: string): Promise<void> {
     checkTable(name, key, value)
     const { tables, table } = this.keys
-    await this.redis.call((client) => client.theseusSetInTable(tables, table(name), name, key, value))
+    await this.redis.run('theseusSetInTable', [tables, table(name)], name, key, value)
   }
 
   async removeFromTable(name: string, key: string): Promise<boolean> {
     checkTable(name, key)
     const { tables, table } = this.keys
-    return (await this.redis.call((client) => client.theseusRemoveFromTable(tables, table(name), name, key))) === 1
+    return (await this.redis.run('theseusRemoveFromTable', [tables, table(name)], name, key)) === 1
   }
 
   async tables(): Promise<readonly string[]> {
@@ -313,13 +302,13 @@ class RedisDatabase implements UpgradeDatabase {
   }
 
   async dead(): Promise<Death> {
-    return this.#deathOf(await this.redis.call((client) => client.theseusDead(...this.keys.nodes, this.keys.dead)))
+    return this.#deathOf(await this.redis.run('theseusDead', this.keys.nodes, this.keys.dead))
   }
 
   async declareDead(below: Version, delayMs: number): Promise<Death> {
     checkDeath(below, delayMs)
     const { nodes, dead } = this.keys
-    return this.#deathOf(await this.redis.call((client) => client.theseusDeclareDead(...nodes, dead, below, delayMs)))
+    return this.#deathOf(await this.redis.run('theseusDeclareDead', [...nodes, dead], below, delayMs))
   }
 
   async giveBack({ dead, final }: { readonly dead: Version; readonly final: Version }): Promise<void> {
@@ -327,7 +316,7 @@ class RedisDatabase implements UpgradeDatabase {
     checkDeath(final, 0)
     const { nodes, head } = this.keys
     const keys = [...nodes, this.keys.dead, head, this.keys.final]
-    await this.redis.call((client) => client.theseusGiveBack(...keys, dead, final))
+    await this.redis.run('theseusGiveBack', keys, dead, final)
   }
 
   async finalized(): Promise<Version> {
@@ -337,7 +326,7 @@ class RedisDatabase implements UpgradeDatabase {
   async finalize(version: Version): Promise<Version> {
     checkDeath(version, 0)
     const { nodes, head, final } = this.keys
-    return this.#finalOf(await this.redis.call((client) => client.theseusFinalize(...nodes, head, final, version)))
+    return this.#finalOf(await this.redis.run('theseusFinalize', [...nodes, head, final], version))
   }
 
   #finalOf(text: unknown): Version {

@@ -2,8 +2,9 @@
  * Looks at Redis for whoever asks whether all is well: which version answers, whether it keeps what it is given, its clock, and what the login
  * of an operator may do. What it tries changes nothing: it removes what nobody has put there.
  */
+import type { Redis } from 'ioredis'
 import { isFault, reasonOf } from '../../core/fault.js'
-import { RedisConnection, type RedisSettings, type ScriptedRedis } from './redisConnection.js'
+import { RedisConnection, type RedisSettings } from './redisConnection.js'
 import { keysOf } from './redisKeys.js'
 
 export interface RedisProbe {
@@ -60,9 +61,9 @@ async function clockOf(connection: RedisConnection): Promise<RedisProbe['clock']
 
 /** What natsctl does there, one command for each key. */
 async function refusedOf(connection: RedisConnection, system: string): Promise<RedisProbe['refused']> {
-  const { nodes, head, manifests, signatures, controls, tables, dead, final, table } = keysOf(system)
+  const { nodes, head, manifests, signatures, controls, tables, dead, final, table, bundle } = keysOf(system)
   const [registrations, rows, members, leases, transient, slots] = nodes
-  const tries: readonly (readonly [what: string, run: (client: ScriptedRedis) => Promise<unknown>])[] = [
+  const tries: readonly (readonly [what: string, run: (client: Redis) => Promise<unknown>])[] = [
     ['read the head', (client) => client.hmget(head, 'version')],
     ['read manifests', (client) => client.hmget(manifests, '0')],
     ['read signatures', (client) => client.hmget(signatures, '0')],
@@ -71,7 +72,8 @@ async function refusedOf(connection: RedisConnection, system: string): Promise<R
     ['read tables', (client) => client.hgetall(table(nobody))],
     ['read deaths', (client) => client.hmget(dead, 'below')],
     ['read what is final', (client) => client.get(final)],
-    ['run scripts', (client) => client.eval('return 1', 0)],
+    ['read bundles', (client) => client.hget(bundle(nobody), '0')],
+    ['call functions', () => connection.run('theseusStanding', nodes)],
     ['forget nodes', (client) => client.hdel(registrations, nobody)],
     ['forget rows', (client) => client.hdel(rows, nobody)],
     ['forget members', (client) => client.zrem(members, nobody)],
@@ -85,7 +87,7 @@ async function refusedOf(connection: RedisConnection, system: string): Promise<R
       await connection.call(run)
     } catch (error) {
       // No answer at all is no refusal.
-      if (isFault(error)) throw error
+      if (isFault(error) && error.details.functions === undefined) throw error
       refused.push({ what, why: reasonOf(error) })
     }
   }

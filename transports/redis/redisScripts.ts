@@ -1,5 +1,5 @@
 /**
- * The decisions that must be atomic, as Lua. Each script gets every key it touches in KEYS (Redis Cluster asks for it).
+ * The decisions that must be atomic, as Lua. Each script gets the keys that it writes in KEYS (Redis Cluster asks for it).
  *
  * R1. A node id is registered with at most one directory.
  * R2. Never more slots of a service are given out than its limit allows, and only a release, `forget`, or the node's registration for
@@ -7,18 +7,23 @@
  * R3. Leases are counted by the Redis server's clock alone, so that the hosts' clocks don't matter. So is the moment of a death.
  * R4. Death moves forward only, and past no version that a registered node may still run; of a row that can't be read, nobody knows (C8).
  * R5. The name of a table is listed exactly as long as the table has entries.
+ *
+ * A key that a login may only read is an argument, and not in KEYS: for each of those Redis asks for the right to write. The hash tag keeps it
+ * in the same slot of a cluster all the same.
  */
+import { controlReasonLengthMax } from '../../core/control.js'
 import { heldByMax, lapsedKeptMs } from '../udbFactory.js'
-import { directBody, directiveLogBody, directKeys, finalizing, logKeys } from './directiveScripts.js'
+import { directBody, directiveLogBody, finalizing } from './directiveScripts.js'
 import { idsPerCommand, preamble } from './redisPreamble.js'
 
-const nodeKeys = 6
+/** In UTF-8. */
+const controlReasonBytesMax = 3 * controlReasonLengthMax
 
-const nodeScript = (body: string, moreKeys = 0) => ({ numberOfKeys: nodeKeys + moreKeys, lua: `${preamble}${body}` })
+const nodeScript = (body: string) => ({ lua: `${preamble}${body}` })
 
-/** Reads a death, and settles one that is due; in force is what \`inForce\` says, or, of a Theseus of before, what the time says. */
+/** Reads a death, and settles one that is due, where the login may write it; in force is what \`inForce\` says, or, of a Theseus of before, what the time says. */
 const settleDeath = `
-local dead = KEYS[7]
+local dead = KEYS[7] or ARGV[1]
 local function readDeath()
   local below, sinceMs, before, inForce = unpack(redis.call('HMGET', dead, 'below', 'sinceMs', 'before', 'inForce'))
   local death = { below = tonumber(below or '0'), sinceMs = tonumber(sinceMs or '0'), before = tonumber(before or '0') }
@@ -40,12 +45,12 @@ local function settle()
   if not death or death.inForce >= death.below or now < death.sinceMs then return death end
   if doubtNow(readAttendance()) ~= '-' then return death end
   if not mayRunOlder(death.below, death.inForce) then
-    redis.call('HSET', dead, 'inForce', whole(death.below))
+    redis.pcall('HSET', dead, 'inForce', whole(death.below))
   elseif death.inForce == 0 then
-    redis.call('HDEL', dead, 'below', 'sinceMs', 'before', 'inForce')
+    redis.pcall('HDEL', dead, 'below', 'sinceMs', 'before', 'inForce')
   else
     local inForce = whole(death.inForce)
-    redis.call('HSET', dead, 'below', inForce, 'sinceMs', whole(now), 'before', inForce, 'inForce', inForce)
+    redis.pcall('HSET', dead, 'below', inForce, 'sinceMs', whole(now), 'before', inForce, 'inForce', inForce)
   end
   return readDeath()
 end
@@ -168,11 +173,10 @@ if isLossy() then return end
 doubted(a, 'lost', nextEpoch(a, session))
 keepAttendance(a)`),
 
-  /** Looks through all slots: a node that is registered no more may still hold one. */
-  theseusForget: nodeScript(
-    `
-local id = ARGV[1]
-redis.call('HDEL', KEYS[7], 'hold/' .. id, 'now/' .. id)
+  /** Looks through all slots: a node that is registered no more may still hold one. Its controls go where the login may write them. */
+  theseusForget: nodeScript(`
+local id, controls = unpack(ARGV)
+redis.pcall('HDEL', controls, 'hold/' .. id, 'now/' .. id)
 local place = redis.call('HGET', registrations, id)
 if place then redis.call('ZREM', members, (split(place)) .. '/' .. id) end
 rememberForgotten(id, readStart(id))
@@ -183,9 +187,7 @@ redis.call('ZREM', transient, id)
 for _, slot in ipairs(redis.call('ZRANGE', slots, 0, -1)) do
   local _, holder = split(slot)
   if holder == id then redis.call('ZREM', slots, slot) end
-end`,
-    1,
-  ),
+end`),
 
   /** Answers rows, each followed by 1 for a lease that runs and 0 for one that has run out. */
   theseusNodes: nodeScript(`
@@ -223,20 +225,27 @@ return answer`),
    * Answers 1, or 0 followed by the holders, or 2 followed by the control that holds the node back (`holding` in core/control.ts), or 3 on
    * probation, or 4 where another start has the node.
    */
-  theseusClaim: nodeScript(
-    `
-local controls = KEYS[7]
-local service, id, version, isUndo, count, percent = unpack(ARGV)
-local session = sessionFrom(7)
+  theseusClaim: nodeScript(`
+local controls, service, id, version, isUndo, count, percent = unpack(ARGV)
+local session = sessionFrom(8)
 if isOfNewer(id, session) then return { 4 } end
-local hold = redis.call('HGET', controls, 'hold/' .. id)
-if hold then return { 2, hold } end
+-- What is none, or another one than its field says, holds nobody.
+local function control(kind, name)
+  local text = redis.call('HGET', controls, kind .. '/' .. name)
+  local isRead, told = pcall(cjson.decode, text or 'null')
+  if not isRead or type(told) ~= 'table' or told.kind ~= kind or type(told.since) ~= 'number' then return nil end
+  return told, text
+end
+local function holds(told)
+  return told and type(told.reason) == 'string' and #told.reason <= ${controlReasonBytesMax}
+end
+local hold, holdText = control('hold', id)
+if holds(hold) and hold.nodeId == id then return { 2, holdText } end
 if isUndo == '0' then
-  local pause = redis.call('HGET', controls, 'pause/' .. version)
-  local now = redis.call('HGET', controls, 'now/' .. id)
-  local isRead, told = pcall(cjson.decode, now or 'null')
-  local isToldToGo = isRead and type(told) == 'table' and told.version == tonumber(version)
-  if pause and not isToldToGo then return { 2, pause } end
+  local pause, pauseText = control('pause', version)
+  local told = control('now', id)
+  local isToldToGo = told and told.nodeId == id and told.version == tonumber(version)
+  if holds(pause) and pause.version == tonumber(version) and not isToldToGo then return { 2, pauseText } end
 end
 local mine = service .. '/' .. id
 -- Who asks has been heard, before Redis lost that. Also a slot that is here may have been given back since.
@@ -261,9 +270,7 @@ for _, slot in ipairs(redis.call('ZRANGEBYLEX', slots, from, to, 'LIMIT', 0, ${h
   local _, holder = split(slot)
   answer[#answer + 1] = holder
 end
-return answer`,
-    1,
-  ),
+return answer`),
 
   theseusReleaseSlot: nodeScript(`
 if not isOfNewer(ARGV[2], sessionFrom(3)) then redis.call('ZREM', slots, ARGV[1] .. '/' .. ARGV[2]) end`),
@@ -274,12 +281,11 @@ if not isLossy() or isOfNewer(ARGV[2], sessionFrom(3)) then return 0 end
 redis.call('ZADD', slots, 0, ARGV[1] .. '/' .. ARGV[2])
 return 1`),
 
-  theseusDirectiveLog: nodeScript(directiveLogBody, logKeys),
+  theseusDirectiveLog: nodeScript(directiveLogBody),
 
-  theseusDirect: nodeScript(directBody, directKeys),
+  theseusDirect: nodeScript(directBody),
 
   theseusSetInTable: {
-    numberOfKeys: 2,
     lua: `
 local tables, entries = unpack(KEYS)
 local name, key, value = unpack(ARGV)
@@ -289,7 +295,6 @@ redis.call('SADD', tables, name)`,
 
   /** Answers how many entries were removed. */
   theseusRemoveFromTable: {
-    numberOfKeys: 2,
     lua: `
 local tables, entries = unpack(KEYS)
 local name, key = unpack(ARGV)
@@ -299,16 +304,12 @@ return removed`,
   },
 
   /** Answers `below`, `sinceMs`, `before`, `inForce`, and the time. Settles a death that is due. */
-  theseusDead: nodeScript(
-    `${settleDeath}
+  theseusDead: nodeScript(`${settleDeath}
 settle()
-return answerDeath()`,
-    1,
-  ),
+return answerDeath()`),
 
   /** Answers the death as it is afterwards, as `theseusDead` does. */
-  theseusDeclareDead: nodeScript(
-    `${settleDeath}
+  theseusDeclareDead: nodeScript(`${settleDeath}
 local below, delayMs = tonumber(ARGV[1]), tonumber(ARGV[2])
 local death = settle()
 -- What can't be read is not written over: the reader is told.
@@ -317,20 +318,14 @@ if doubtNow(readAttendance()) ~= '-' or mayRunOlder(below, death.inForce) then r
 local before = whole(death.below)
 local inForce = delayMs == 0 and ARGV[1] or before
 redis.call('HSET', dead, 'below', ARGV[1], 'sinceMs', whole(now + delayMs), 'before', before, 'inForce', inForce)
-return answerDeath()`,
-    1,
-  ),
+return answerDeath()`),
 
   /** Answers what is final afterwards. */
-  theseusFinalize: nodeScript(
-    `${finalizing}
-return finalize(KEYS[7], KEYS[8], ARGV[1])`,
-    2,
-  ),
+  theseusFinalize: nodeScript(`${finalizing}
+return finalize(KEYS[7], KEYS[8], ARGV[1])`),
 
   /** What was dead and final before a loss. */
-  theseusGiveBack: nodeScript(
-    `${settleDeath}
+  theseusGiveBack: nodeScript(`${settleDeath}
 local head, final = KEYS[8], KEYS[9]
 local deadVersion, finalVersion = tonumber(ARGV[1]), tonumber(ARGV[2])
 local newest = tonumber(redis.call('HGET', head, 'version') or '0')
@@ -342,9 +337,7 @@ end
 local before = tonumber(redis.call('GET', final) or '0')
 if before and finalVersion > before and finalVersion <= newest and not mayRunOlder(finalVersion, math.huge) then
   redis.call('SET', final, ARGV[2])
-end`,
-    3,
-  ),
+end`),
 } as const
 
 export type ScriptName = keyof typeof scripts
