@@ -9,6 +9,6 @@ export default {
   files: ['dist/test/**/*.test.js'],
   concurrency: 2,
   // Without a finished test for so long; machines are shared, and one test may be a whole rollout.
-  timeout: '240s',
+  timeout: '600s',
   workerThreads: false,
 }

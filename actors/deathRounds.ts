@@ -3,6 +3,7 @@
  * and whoever is heard is a witness of what it has been answered (core/standing.ts).
  */
 import { deadlineMsMax } from '../core/envelope.js'
+import { Fault } from '../core/fault.js'
 import { isVersion } from '../core/ids.js'
 import type { Clock } from '../core/ports/clock.js'
 import { clientService, oldestPossible, type UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
@@ -57,6 +58,20 @@ export class DeathRounds {
     const standing = await this.options.database.attend(this.session)
     this.#stampMs = Math.max(this.#stampMs, standing.stampMs)
     return standing
+  }
+
+  /**
+   * P1. Throws `upgrade.probation` while the database may have lost a version that hosts know: another one in its place would be a second manifest
+   * for one version.
+   */
+  async checkInstallable(): Promise<void> {
+    const { probation } = await this.#attend()
+    if (probation === null || probation.doubt === 'silent') return
+    const seconds = Math.ceil(probation.leftMs / 1000)
+    throw new Fault(
+      'upgrade.probation',
+      `the upgrade database ${probation.doubt === 'lost' ? 'has lost something' : 'has restarted'}: nothing is installed until all hosts have told what they know, in ${seconds} s or so`,
+    )
   }
 
   /** Declares dead what no registered node runs or may still run, counting those that are down. */

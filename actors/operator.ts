@@ -52,6 +52,8 @@ export interface PublishOptions {
 
 /** How often a publication is tried when another one comes in between. */
 const publishTriesMax = 5
+/** How long a publication waits for a database on probation: two leases. */
+const probationWaitMs = 30_000
 
 @injectable()
 export class Operator {
@@ -87,7 +89,7 @@ export class Operator {
       throw new Fault('upgrade.invalid', `the upgrade is signed for system ${system}, this is ${this.settings.system}`)
     await this.server.putBundle(named.digest, bundle)
     try {
-      await this.server.install(signed)
+      await this.#give(signed)
     } catch (error) {
       if (!isFault(error) || error.code !== 'upgrade.conflict') throw error
       // The answer was lost, and others have gone on from there.
@@ -140,13 +142,27 @@ export class Operator {
       }
       const bytes = encodeManifest(manifest)
       try {
-        await this.server.install(signed('manifest', bytes, this.signing.upgrader))
+        await this.#give(signed('manifest', bytes, this.signing.upgrader))
         return manifest.version
       } catch (error) {
         if (!isFault(error) || error.code !== 'upgrade.conflict') throw error
         // The answer was lost, and others have gone on from there: once more would take back what they did.
         if (await this.#isInstalled(manifest.version, digestOf(bytes))) return manifest.version
         if (tries >= publishTriesMax) throw error
+      }
+    }
+  }
+
+  /** To the upgrade server; waits while the database is on probation. */
+  async #give(manifest: SignedManifest): Promise<void> {
+    const until = this.clock.monotonicMs() + probationWaitMs
+    for (;;) {
+      try {
+        // Made again and again, within its deadline, while it is refused so.
+        await this.server.install(manifest)
+        return
+      } catch (error) {
+        if (!isFault(error) || error.code !== 'upgrade.probation' || this.clock.monotonicMs() >= until) throw error
       }
     }
   }

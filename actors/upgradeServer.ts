@@ -338,6 +338,7 @@ export class UpgradeServer {
     if (head.version === manifest.version && head.digest === digest) return { version: head.version }
     if (head.version !== manifest.version - 1 || head.digest !== manifest.previous) throw conflict(manifest, head.version)
     await this.#relearning.checkForks()
+    await this.#deaths.checkInstallable()
     const history = await this.#history(head)
     // First of all: who is not trusted has nothing further looked at.
     const verified = history.check(signed)

@@ -75,6 +75,10 @@ export const faultCodes = {
   'upgrade.digest': { retryable: false, means: 'the bytes do not have the digest that the manifest gives' },
   'upgrade.predecessor': { retryable: false, means: 'the manifest does not follow the one before it' },
   'upgrade.conflict': { retryable: false, means: 'another upgrade was installed meanwhile' },
+  'upgrade.probation': {
+    retryable: true,
+    means: 'the upgrade database has restarted or lost something: nothing is installed until the hosts have told what they know',
+  },
   'upgrade.forked': { retryable: false, means: 'two manifests are known for one version, so nothing is installed' },
   'upgrade.invalid': { retryable: false, means: 'the upgrade is not well formed, or does not fit the classes it names' },
   'upgrade.schedule': { retryable: false, means: 'the scheduling function threw' },

@@ -2,7 +2,7 @@
  * How far the upgrade database can be believed about who runs what. It may be emptied, restored from an older copy, or fail over to a replica
  * that has missed the last writes, while hosts run. Then its rows are not all, and it is *on probation* until they are.
  *
- * P1. On probation no version dies or becomes final, no slot is given out, no node is born at the newest version, and no scheduling function
+ * P1. On probation nothing is installed, no version dies or becomes final, no slot is given out, no node is born at the newest version, and no scheduling function
  *     sees the rows.
  * P2. Each who writes is a witness: it sends back the newest stamp that it had, and a database without that stamp has gone back. So is the first
  *     one whom an empty database hears, if its state directory has served before.

@@ -1,8 +1,11 @@
 /** The upgrade database is emptied, restored, fails over or is away while hosts run (core/standing.ts). */
 import test, { type ExecutionContext } from 'ava'
+import { encodeManifest } from '../../core/manifest.js'
 import { defineUpgrade, schedule } from '../../index.js'
 import { systemClock } from '../../transports/systemClock.js'
+import { askServer } from '../support/askServer.js'
 import { until } from '../support/eventually.js'
+import { manifestAfter } from '../support/signedManifests.js'
 import { codeOf, type Deaths, type Settings, TestSystem } from '../support/testSystem.js'
 import { NotesV1, toV2 } from './notes.js'
 
@@ -43,6 +46,39 @@ test('after the database was emptied hosts bring back their nodes, the history a
   await until(async () => (await system.database.finalized()) === 1, 'the finality is given back')
   await untilTrusted(system)
   for (const nodeId of ['n1', 'n2']) t.is(await at(system, nodeId, 2), 'answered []')
+})
+
+test('what is published after a loss waits until the hosts have taught what was lost, and follows it', async (t) => {
+  const system = await started(t)
+  const host = await system.host('a')
+  const node = await host.node(NotesV1, 'n1')
+  const backup = system.udb.backup()
+  await system.publish(toV2())
+  await node.reached(1)
+  // The upgrade server does not remember it, and the hosts can't teach before the next is published.
+  await system.stopServer()
+  system.udb.restore(backup)
+  system.udb.restart()
+  const again = system.publish(defineUpgrade({ title: 'the next', classUpgrades: [] }))
+  await system.startServer()
+  t.is(await again, 2)
+  t.deepEqual(
+    (await system.desk.running.operator.history()).map(({ title }) => title),
+    [toV2().title, 'the next'],
+  )
+})
+
+test('nothing is installed while a database that has restarted is on probation', async (t) => {
+  const system = await started(t, { leaseMs: 60_000 })
+  const host = await system.host('a')
+  await host.node(NotesV1, 'n1')
+  const { manifest, bundle } = system.build(toV2())
+  await system.database.putChunk(manifest.bundle.digest, 0, bundle)
+  const next = { ...manifestAfter(undefined), ...manifest, system: system.name, upgrader: null }
+  const install = () => askServer(system, 'install', 'install', encodeManifest(next), null)
+  system.udb.restart()
+  t.is(await install(), 'upgrade.probation')
+  t.is((await system.database.head()).version, 0)
 })
 
 test('while a database that lost nodes is on probation no version dies that they need', async (t) => {
