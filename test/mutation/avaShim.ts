@@ -82,8 +82,8 @@ export class Execution {
   readonly falsy = (value: unknown): boolean => this.#hold(!value, () => `${shown(value)} is not falsy`)
   readonly assert = this.truthy
   readonly deepEqual = (a: unknown, b: unknown): boolean =>
-    this.#hold(isDeepStrictEqual(a, b), () => `${shown(a)} does not equal ${shown(b)}`)
-  readonly notDeepEqual = (a: unknown, b: unknown): boolean => this.#hold(!isDeepStrictEqual(a, b), () => `both are ${shown(a)}`)
+    this.#hold(isDeepEqual(a, b), () => `${shown(a)} does not equal ${shown(b)}`)
+  readonly notDeepEqual = (a: unknown, b: unknown): boolean => this.#hold(!isDeepEqual(a, b), () => `both are ${shown(a)}`)
   readonly regex = (text: string, pattern: RegExp): boolean => this.#hold(pattern.test(text), () => `${text} is not ${pattern}`)
   readonly notRegex = (text: string, pattern: RegExp): boolean => this.#hold(!pattern.test(text), () => `${text} is ${pattern}`)
   readonly like = (a: unknown, b: unknown): boolean => this.#hold(isLike(a, b), () => `${shown(a)} is not like ${shown(b)}`)
@@ -178,6 +178,24 @@ export class Execution {
       }
     }
   }
+}
+
+/** As ava: a record without a prototype equals one that has the usual one. */
+function isDeepEqual(a: unknown, b: unknown): boolean {
+  return isDeepStrictEqual(a, b) || isDeepStrictEqual(withoutPrototypes(a), withoutPrototypes(b))
+}
+
+function withoutPrototypes(value: unknown, seen = new Map<object, unknown>()): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  const known = seen.get(value)
+  if (known !== undefined) return known
+  const prototype: unknown = Object.getPrototypeOf(value)
+  const isList = Array.isArray(value)
+  if (!isList && prototype !== null && prototype !== Object.prototype) return value
+  const copy = isList ? new Array(value.length) : Object.create(null)
+  seen.set(value, copy)
+  for (const [key, part] of Object.entries(value)) copy[key] = withoutPrototypes(part, seen)
+  return copy
 }
 
 function isLike(actual: unknown, expected: unknown): boolean {
