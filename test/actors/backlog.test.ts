@@ -39,6 +39,35 @@ test('a caller with a name takes no more than its part, and all together no more
   t.is(refused('web', 40), 'taken')
 })
 
+test('what a caller has waiting counts together until it has left, and one call may be too large for its caller at once', (t) => {
+  const backlog = backlogOf(100, 40)
+  const isRefused = (caller: string, bytes: number) => {
+    const error = overloadOf(() => backlog.check(caller, bytes))
+    t.is(backlog.hasRoom(caller, bytes), error === undefined)
+    return error !== undefined
+  }
+  t.true(isRefused('new', 41))
+  t.false(isRefused('new', 40))
+  backlog.add('web', 20)
+  backlog.add('web', 20)
+  t.true(isRefused('web', 1))
+  backlog.remove('web', 15)
+  t.false(isRefused('web', 15))
+  t.true(isRefused('web', 16))
+  backlog.remove('web', 25)
+  t.false(isRefused('web', 40))
+  t.true(isRefused('web', 41))
+})
+
+function overloadOf(action: () => void): Fault | undefined {
+  try {
+    action()
+    return undefined
+  } catch (error) {
+    return error as Fault
+  }
+}
+
 const gate = newGate()
 
 class BusyV1 extends NodeObject<{ notes: string[] }> {

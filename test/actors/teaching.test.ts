@@ -1,16 +1,22 @@
 /** DESIGN §5, "Install": nodes teach a lost history back, and two manifests for one version stop installs and raise an alarm. */
+import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
+import { Teaching } from '../../actors/teaching.js'
+import type { UpgradeServerClient } from '../../actors/upgradeServerClient.js'
+import { Fault } from '../../core/fault.js'
 import type { HostEvent } from '../../core/hostEvents.js'
 import { digestOf, encodeManifest, type Manifest, type SignedManifest } from '../../core/manifest.js'
+import { keys } from '../../core/nodeRecord.js'
 import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
 import { forksTable, wantedTable } from '../../core/reservedTables.js'
 import { signed } from '../../core/signed.js'
-import { memoryDatabase } from '../../transports/memory/index.js'
+import { VerifiedHistory } from '../../core/verifiedHistory.js'
+import { memoryDatabase, memoryStore } from '../../transports/memory/index.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { askServer } from '../support/askServer.js'
 import { until } from '../support/eventually.js'
-import { alice, bob, mallory, manifestAfter } from '../support/signedManifests.js'
-import { codeOf, TestSystem } from '../support/testSystem.js'
+import { alice, bob, mallory, manifestAfter, system } from '../support/signedManifests.js'
+import { codeOf, type Gate, gate, TestSystem } from '../support/testSystem.js'
 import { NotesV1, NotesV2, toV2, toV3 } from './notes.js'
 
 /** A node at version 2, and an upgrade server that begins again with another database, which has the first `kept` versions. */
@@ -187,4 +193,139 @@ test('what is published as a certain version is published as no other, whatever 
   t.is(await desk.running.publish(system.build(toV2()), { asVersion: 1 }), 1)
   t.is(await codeOf(desk.running.publish(system.build(toV3()), { asVersion: 1 })), 'upgrade.conflict')
   t.is(await desk.running.publish(system.build(toV3()), { asVersion: 2 }), 2)
+})
+
+// --- One host, and what it says to a server
+
+/** A host with versions 1 to 3, and a server that has these manifests. */
+async function teacher(theirs: (ours: readonly SignedManifest[]) => readonly SignedManifest[]) {
+  const history = new VerifiedHistory(system, undefined, { isUpgraderKey: () => true, verify: () => true })
+  const ours: SignedManifest[] = []
+  for (let version = 1; version <= 3; version++) {
+    const bytes = encodeManifest(manifestAfter(ours.at(-1), { title: `Version ${version}` }))
+    ours.push({ bytes, signature: null })
+    history.append(history.check(ours.at(-1)!))
+  }
+  const store = await memoryStore().open()
+  const asked: string[] = []
+  const events: HostEvent[] = []
+  const held: Gate[] = []
+  const refusals: Error[] = []
+  const say = async (what: string) => {
+    asked.push(what)
+    await held[0]?.pass()
+    const refusal = refusals.shift()
+    if (refusal !== undefined) throw refusal
+  }
+  const titleOf = ({ bytes }: SignedManifest) => (JSON.parse(new TextDecoder().decode(bytes)) as Manifest).title
+  const server = {
+    manifests: async (from: number, to: number) => {
+      await say(`manifests ${from}-${to}`)
+      return theirs(ours).slice(from - 1, to)
+    },
+    teach: (manifest: SignedManifest) => say(`teach ${titleOf(manifest)}`),
+    teachBundle: (digest: string) => say(`bundle ${digest.slice(0, 4)}`),
+  }
+  const observe = (event: HostEvent) => void events.push(event)
+  const teaching = new Teaching(store, observe, history, server as unknown as UpgradeServerClient)
+  const headOf = (version: number, of = theirs(ours)) => ({
+    version,
+    digest: version === 0 ? null : digestOf(of[version - 1]!.bytes),
+  })
+  return { teaching, store, ours, events, held, refusals, headOf, take: () => asked.splice(0) }
+}
+
+const another3 = (ours: readonly SignedManifest[]) => [
+  ...ours.slice(0, 2),
+  { bytes: encodeManifest(manifestAfter(ours[1], { title: 'Another 3' })), signature: null },
+]
+
+test('a server that has what the host has, or more, is not taught', async (t) => {
+  const { teaching, headOf, take, events } = await teacher((ours) => ours)
+  await teaching.heard(headOf(3), [])
+  await teaching.heard({ version: 4, digest: digestOf(new Uint8Array(4)) }, [])
+  t.deepEqual(take(), [])
+  t.deepEqual(events, [])
+})
+
+test('a server that has less is taught the rest in order, once it is seen that it has the same so far', async (t) => {
+  const some = await teacher((ours) => ours)
+  await some.teaching.heard(some.headOf(1), [])
+  t.deepEqual(some.take(), ['manifests 1-1', 'teach Version 2', 'teach Version 3'])
+  const none = await teacher(() => [])
+  await none.teaching.heard(none.headOf(0), [])
+  t.deepEqual(none.take(), ['teach Version 1', 'teach Version 2', 'teach Version 3'])
+})
+
+test('where histories differ, the first manifest that does is told of once and shown to the server each time', async (t) => {
+  const { teaching, ours, headOf, take, events, refusals } = await teacher(another3)
+  const forked = new Fault('upgrade.forked', 'two manifests')
+  for (let i = 0; i < 2; i++) {
+    refusals.push(undefined as never, forked)
+    await teaching.heard(headOf(3), [])
+    t.deepEqual(take(), ['manifests 1-3', 'teach Version 3'])
+  }
+  const theirs = digestOf(another3(ours)[2]!.bytes)
+  t.deepEqual(
+    events,
+    [{ type: 'forked', version: 3, ours: digestOf(ours[2]!.bytes), theirs }],
+    'the server’s fault is the answer',
+  )
+})
+
+test('a server that is further on in another history is compared with as far as the host goes', async (t) => {
+  const { teaching, take, events } = await teacher(another3)
+  await teaching.doesNotFollow(9)
+  t.deepEqual(take(), ['manifests 1-3', 'teach Version 3'])
+  t.is(events.length, 1)
+})
+
+test('a comparison that fails is a warning after an answer, and says nothing after a rejection', async (t) => {
+  const { teaching, headOf, take, events, refusals } = await teacher((ours) => ours)
+  refusals.push(new Error('away'))
+  await teaching.doesNotFollow(2)
+  t.deepEqual(events, [])
+  refusals.push(undefined as never, new Fault('upgrade.conflict', 'somebody was earlier'))
+  await teaching.heard(headOf(2), [])
+  t.like(events[0], { type: 'warning', message: 'the upgrade server was not taught what it has lost' })
+  t.deepEqual(take(), ['manifests 1-2', 'manifests 1-2', 'teach Version 3'])
+  await teaching.heard(headOf(2), [])
+  t.deepEqual(take(), ['manifests 1-2', 'teach Version 3'], 'the next answer begins anew')
+})
+
+test('a fork that can’t be shown to the server is a warning, and is not told of again', async (t) => {
+  const { teaching, headOf, events, refusals } = await teacher(another3)
+  for (const error of [new Error('away'), new Fault('upgrade.signature', 'not trusted any more')]) {
+    refusals.push(undefined as never, error)
+    await teaching.heard(headOf(3), [])
+  }
+  t.deepEqual(
+    events.map(({ type }) => type),
+    ['forked', 'warning', 'warning'],
+  )
+})
+
+test('answers that come while the server is being taught are let go', async (t) => {
+  const { teaching, headOf, take, held } = await teacher((ours) => ours)
+  held.push(gate())
+  const first = teaching.heard(headOf(1), [])
+  await teaching.heard(headOf(1), [digestOf(new Uint8Array(1))])
+  t.deepEqual(take(), ['manifests 1-1'])
+  held.pop()!.open()
+  await first
+  t.deepEqual(take(), ['teach Version 2', 'teach Version 3'])
+})
+
+test('a bundle that the server misses is brought if the host has it whole', async (t) => {
+  const { teaching, store, headOf, take } = await teacher((ours) => ours)
+  const [whole, broken, missing] = [1, 2, 3].map((byte) => ({
+    bytes: new Uint8Array([byte]),
+    digest: digestOf(new Uint8Array([byte])),
+  }))
+  await store.commit([
+    [keys.bundle(whole!.digest), whole!.bytes],
+    [keys.bundle(broken!.digest), new Uint8Array(5)],
+  ])
+  await teaching.heard(headOf(3), [missing!.digest, broken!.digest, whole!.digest])
+  t.deepEqual(take(), [`bundle ${whole!.digest.slice(0, 4)}`])
 })

@@ -1,0 +1,132 @@
+/** An upgrade server gets a lost history back: L1–L3 of actors/relearning.ts, over a database in memory. */
+import test from 'ava'
+import { Relearning } from '../../actors/relearning.js'
+import { bundleChunkBytes, digestOf, type Manifest, type SignedManifest } from '../../core/manifest.js'
+import type { Head, UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import { forksTable, wantedTable } from '../../core/reservedTables.js'
+import { VerifiedHistory } from '../../core/verifiedHistory.js'
+import { memoryDatabase } from '../../transports/memory/index.js'
+import { nkeySignatures } from '../../transports/nkeys/nkeys.js'
+import { alice, signedAfter, system } from '../support/signedManifests.js'
+import { codeOf } from '../support/testSystem.js'
+import { ManualClock } from './manualClock.js'
+
+async function open(change: (database: UpgradeDatabase) => Partial<UpgradeDatabase> = () => ({})) {
+  const stored = await memoryDatabase().open(system, new ManualClock())
+  const changed = change(stored)
+  const database = new Proxy(stored, {
+    get(target, key) {
+      const found: unknown = Reflect.get(changed, key) ?? Reflect.get(target, key)
+      return typeof found === 'function' ? found.bind(target) : found
+    },
+  })
+  let known = new VerifiedHistory(system, [alice.publicKey], nkeySignatures)
+  let reads = 0
+  const verified = async ({ version }: Head) => {
+    if (known.head.version === version) return known
+    reads++
+    known = new VerifiedHistory(system, [alice.publicKey], nkeySignatures)
+    for (const signed of await stored.manifests(1, version)) known.append(known.check(signed))
+    return known
+  }
+  const relearning = new Relearning(database, verified, (history) => {
+    known = history
+  })
+  return { database: stored, relearning, known: () => known, reads: () => reads }
+}
+
+const bundleOf = (bytes: number) => {
+  const whole = new Uint8Array(bytes).map((_, i) => i >> 16)
+  return { whole, bundle: { digest: digestOf(whole), bytes } satisfies Manifest['bundle'] }
+}
+const chunkOf = (whole: Uint8Array, index: number) => whole.slice(index * bundleChunkBytes, (index + 1) * bundleChunkBytes)
+
+test('manifests that were lost come back one after the other, and the history need not be read for each (L1)', async (t) => {
+  const { relearning, database, known, reads } = await open()
+  const first = signedAfter(undefined, alice)
+  const second = signedAfter(first, alice, { tables: { allowed: { n1: 'yes' } } })
+  t.is(await codeOf(relearning.teach(second)), 'upgrade.predecessor')
+  t.deepEqual(await relearning.teach(first), { added: { version: 1, digest: digestOf(first.bytes) } })
+  t.deepEqual(await relearning.teach(second), { added: { version: 2, digest: digestOf(second.bytes) } })
+  t.deepEqual(await database.manifests(1, 2), [first, second])
+  t.deepEqual([...(await database.table('allowed'))], [['n1', 'yes']])
+  t.is(known().head.version, 2)
+  t.is(reads(), 0)
+  t.deepEqual(await relearning.teach(first), { added: undefined }, 'it is here already')
+  t.is((await database.head()).version, 2)
+})
+
+test('a manifest that another server was taught meanwhile is a conflict, and not believed to be the newest', async (t) => {
+  const { relearning, known } = await open(() => ({ install: async () => false }))
+  t.is(await codeOf(relearning.teach(signedAfter(undefined, alice))), 'upgrade.conflict')
+  t.is(known().head.version, 0)
+})
+
+test('the bundle of a lost version is asked for, unless it is here whole or nobody has any', async (t) => {
+  const { relearning, database } = await open()
+  const { whole, bundle } = bundleOf(bundleChunkBytes + 5)
+  const kept = bundleOf(bundleChunkBytes + 9)
+  for (const index of [0, 1]) await database.putChunk(kept.bundle.digest, index, chunkOf(kept.whole, index))
+  let before: SignedManifest | undefined
+  for (const each of [bundle, kept.bundle, { digest: digestOf(new Uint8Array(0)), bytes: 0 }]) {
+    before = signedAfter(before, alice, { bundle: each })
+    await relearning.teach(before)
+  }
+  t.deepEqual([...(await database.table(wantedTable))], [[bundle.digest, String(whole.length)]])
+  t.deepEqual(await relearning.wanted(), [bundle.digest])
+  t.deepEqual(await database.getChunk(digestOf(new Uint8Array(0)), 0), new Uint8Array(0))
+})
+
+test('a wanted bundle may be written over until all of it is here with its digest (L2)', async (t) => {
+  const { relearning, database } = await open()
+  const { whole, bundle } = bundleOf(2 * bundleChunkBytes)
+  const { digest } = bundle
+  await database.setInTable(wantedTable, digest, String(whole.length))
+  const isWanted = async () => (await relearning.wanted()).length === 1
+  await relearning.teachChunk(digest, 0, chunkOf(whole, 0))
+  t.true(await isWanted(), 'a chunk is missing')
+  await relearning.teachChunk(digest, 1, new Uint8Array(bundleChunkBytes))
+  t.true(await isWanted(), 'it has another digest')
+  await relearning.teachChunk(digest, 1, new Uint8Array(bundleChunkBytes + 1))
+  t.true(await isWanted(), 'it is too long')
+  await relearning.teachChunk(digest, 2, new Uint8Array(1))
+  t.is(await database.getChunk(digest, 2), undefined, 'a bundle of this length has no such chunk')
+  await relearning.teachChunk(digest, 1, chunkOf(whole, 1))
+  t.false(await isWanted())
+  await relearning.teachChunk(digest, 1, new Uint8Array(9))
+  t.deepEqual(await database.getChunk(digest, 1), chunkOf(whole, 1))
+})
+
+test('chunks of what nobody misses, or of a length that can’t be read, are not kept', async (t) => {
+  const { relearning, database } = await open()
+  const { digest } = bundleOf(7).bundle
+  await relearning.teachChunk(digest, 0, new Uint8Array(7))
+  await database.setInTable(wantedTable, digest, 'seven')
+  await relearning.teachChunk(digest, 0, new Uint8Array(7))
+  t.is(await database.getChunk(digest, 0), undefined)
+})
+
+test('hosts are asked for a few bundles at once, whatever is missing', async (t) => {
+  const { relearning, database } = await open()
+  for (let i = 0; i < 20; i++) await database.setInTable(wantedTable, digestOf(new Uint8Array(i)), '1')
+  t.deepEqual(await relearning.wanted(), [...(await database.table(wantedTable)).keys()].slice(0, 16))
+})
+
+test('two manifests for one version stop what is installed and taught; what is here already is answered as before (L3)', async (t) => {
+  const { relearning, database } = await open()
+  const first = signedAfter(undefined, alice)
+  const second = signedAfter(first, alice)
+  const other = signedAfter(undefined, alice, { title: 'Another one' })
+  for (const signed of [first, second]) await relearning.teach(signed)
+  await t.notThrowsAsync(relearning.checkForks())
+  t.is(await codeOf(relearning.teach(other)), 'upgrade.forked')
+  t.deepEqual(
+    [...(await database.table(forksTable))],
+    [['1', `${digestOf(first.bytes)} here and ${digestOf(other.bytes)} on a host`]],
+  )
+  t.is(await codeOf(relearning.checkForks()), 'upgrade.forked')
+  t.is(await codeOf(relearning.teach(signedAfter(second, alice))), 'upgrade.forked')
+  t.deepEqual(await relearning.teach(second), { added: undefined })
+  await database.removeFromTable(forksTable, '1')
+  t.deepEqual((await relearning.teach(signedAfter(second, alice))).added?.version, 3)
+})
