@@ -43,9 +43,11 @@ export class BundleFetches {
     for (; part.chunks < chunkCount(bytes); part.chunks++) {
       const index = part.chunks
       const at = index * bundleChunkBytes
-      const chunk = await this.ask(digest, index, Math.min(bundleChunkBytes, bytes - at))
-      if (!(chunk instanceof Uint8Array) || at + chunk.length > bytes)
-        throw new Fault('upgrade.fetch', `chunk ${index} of bundle ${digest} is missing or too long`)
+      const length = Math.min(bundleChunkBytes, bytes - at)
+      const chunk = await this.ask(digest, index, length)
+      // A server that is being taught the bundle may have a part of it.
+      if (!(chunk instanceof Uint8Array) || chunk.length !== length)
+        throw new Fault('upgrade.fetch', `chunk ${index} of bundle ${digest} is missing or has another length than ${length}`)
       part.whole.set(chunk, at)
     }
     this.#parts.delete(key)

@@ -64,6 +64,17 @@ test('a wrong bundle that came in several tries is fetched anew before it is jud
   t.is(await codeOf(other.fetch(bundle)), 'upgrade.digest')
 })
 
+test('a chunk of another length than its bundle asks for is asked for again, and condemns no bundle', async (t) => {
+  const { whole, bundle } = bundleOf(6, 1_000)
+  const answers: unknown[] = [whole.subarray(0, 400), new Uint8Array(1_001), new Uint8Array(0), 'text', undefined, whole]
+  const fetches = new BundleFetches(async () => answers.shift())
+  for (let i = 0; i < 5; i++) t.is(await codeOf(fetches.fetch(bundle)), 'upgrade.fetch')
+  t.deepEqual(await fetches.fetch(bundle), whole)
+  const long = bundleOf(7)
+  const parts = new BundleFetches(async (_, index) => chunkOf(long.whole, index).subarray(index === 1 ? 1 : 0))
+  t.is(await codeOf(parts.fetch(long.bundle)), 'upgrade.fetch', 'one in the middle too')
+})
+
 test('only so many bundles are kept that have come in part', async (t) => {
   const asked: string[] = []
   let isAway = true
