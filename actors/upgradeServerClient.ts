@@ -81,8 +81,9 @@ export class UpgradeServerClient {
     const all: SignedManifest[] = []
     while (all.length < to - from + 1) {
       const next = from + all.length
-      const answer = await this.#ask('manifests', [next, Math.min(to, next + manifestsAtOnce - 1)])
-      if (!Array.isArray(answer)) throw unreadable('manifests')
+      const last = Math.min(to, next + manifestsAtOnce - 1)
+      const answer = await this.#ask('manifests', [next, last])
+      if (!Array.isArray(answer) || answer.length > last - next + 1) throw unreadable('manifests')
       if (answer.length === 0) throw new Fault('upgrade.fetch', `the upgrade server has no manifest of version ${next}`)
       for (const item of answer) {
         if (!Array.isArray(item) || !(item[0] instanceof Uint8Array)) throw unreadable('manifests')

@@ -1,7 +1,7 @@
 /** What waits at a host is bounded in bytes, for all callers and for each that has a name, and in values for one message. */
 import 'reflect-metadata'
 import test from 'ava'
-import { Backlog } from '../../actors/backlog.js'
+import { Backlog, weightOf } from '../../actors/backlog.js'
 import { defaultSettings } from '../../actors/settings.js'
 import { decode, encodeCall, encodeReply } from '../../core/codec.js'
 import { kinds } from '../../core/envelope.js'
@@ -57,6 +57,11 @@ test('what a caller has waiting counts together until it has left, and one call 
   backlog.remove('web', 25)
   t.false(isRefused('web', 40))
   t.true(isRefused('web', 41))
+})
+
+test('values that wait take memory beside their bytes', (t) => {
+  t.true(weightOf(new Uint8Array(1_000), 1_000) > 10 * 1_000)
+  t.is(weightOf(new Uint8Array(1_000), 0), 1_000)
 })
 
 function overloadOf(action: () => void): Fault | undefined {

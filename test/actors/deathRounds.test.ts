@@ -21,7 +21,14 @@ class Database {
   readonly given: unknown[] = []
   beforeAttending: () => Promise<void> = async () => {}
 
+  /** The question that it is away for. */
+  awayFor = ''
+
   constructor(private readonly clock: ManualClock) {}
+
+  #reach(question: string): void {
+    if (question === this.awayFor) throw new Error(`away for ${question}`)
+  }
 
   async attend(session: Session): Promise<Standing> {
     this.sessions.push({ session, atMs: this.clock.monotonicMs() })
@@ -29,22 +36,27 @@ class Database {
     return this.standing
   }
   async dead() {
+    this.#reach('dead')
     return this.death
   }
   async finalized() {
     return this.final
   }
   async nodes() {
+    this.#reach('nodes')
     return this.rows
   }
   async head() {
+    this.#reach('head')
     return { version: this.newest, digest: null }
   }
   async declareDead(below: number, delayMs: number) {
+    this.#reach('declareDead')
     this.declared.push([below, delayMs])
     return this.death
   }
   async giveBack(over: unknown) {
+    this.#reach('giveBack')
     this.given.push(over)
   }
 }
@@ -225,4 +237,15 @@ test('a host gives back what is over as far as the database knows less', async (
     { dead: 3, final: 0 },
     { dead: 0, final: 3 },
   ])
+})
+
+test('a database that is away fails the round, whatever it was asked', async (t) => {
+  const { database, rounds } = open()
+  database.rows = [at(3)]
+  for (const question of ['dead', 'nodes', 'head', 'declareDead']) {
+    database.awayFor = question
+    await t.throwsAsync(rounds.declare(), { message: `away for ${question}` })
+  }
+  database.awayFor = 'giveBack'
+  await t.throwsAsync(rounds.takeBack({ dead: 1, final: 1 }), { message: 'away for giveBack' })
 })

@@ -32,6 +32,7 @@ test('the first denial of a kind is told of at once, those of the next second to
   for (let i = 0; i < 4; i++) deny('ann')
   deny('bob')
   t.deepEqual(take(), ['ann add 1', 'bob add 1'])
+  t.is(clock.timers, 1)
   clock.advance(999)
   t.deepEqual(take(), [])
   clock.advance(1)
@@ -56,7 +57,8 @@ test('another node, caller, method or reason is another kind', (t) => {
   // One without a name may say that it is called as another one.
   deny('desk')
   deny(null)
-  t.deepEqual(take(), ['ann add 1', 'ann add 1', 'ann remove 1', 'ann add 1', 'desk add 1', 'desk add 1'])
+  deny(null, { caller: { name: null, node: 'phone', className: 'Client', version: 0 } })
+  t.deepEqual(take(), ['ann add 1', 'ann add 1', 'ann remove 1', 'ann add 1', 'desk add 1', 'desk add 1', 'phone add 1'])
 })
 
 test('of more kinds than are told one by one it is said how many calls they were', (t) => {

@@ -130,3 +130,47 @@ test('two manifests for one version stop what is installed and taught; what is h
   await database.removeFromTable(forksTable, '1')
   t.deepEqual((await relearning.teach(signedAfter(second, alice))).added?.version, 3)
 })
+
+test('a database that is away is the answer, whatever it was asked', async (t) => {
+  const away: (keyof UpgradeDatabase)[] = ['head', 'table', 'install', 'putChunk', 'getChunk', 'setInTable', 'removeFromTable']
+  const failed: string[] = []
+  for (const question of away) {
+    const failing = () => ({ [question]: () => Promise.reject(new Error(`away for ${question}`)) })
+    const { relearning, database } = await open(failing)
+    const first = signedAfter(undefined, alice)
+    const { whole, bundle } = bundleOf(5)
+    const second = signedAfter(first, alice, { bundle })
+    const steps = [
+      () => relearning.teach(first),
+      () => relearning.teach(second),
+      () => relearning.teachChunk(bundle.digest, 0, whole),
+      () => relearning.teach(signedAfter(undefined, alice, { title: 'Another one' })),
+    ]
+    // As if another server had been taught the step that failed.
+    const others = [
+      () => database.install({ version: 0, digest: null }, digestOf(first.bytes), first),
+      async () => {
+        await database.install({ version: 1, digest: digestOf(first.bytes) }, digestOf(second.bytes), second)
+        await database.setInTable(wantedTable, bundle.digest, '5')
+      },
+    ]
+    for (const [i, step] of steps.entries()) {
+      const error: unknown = await step().then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      )
+      if (!(error instanceof Error) || error.message !== `away for ${question}`) continue
+      failed.push(`${question} ${i}`)
+      await others[i]?.()
+    }
+  }
+  t.deepEqual(failed, [
+    ...['head 0', 'head 1', 'head 3'],
+    ...['table 0', 'table 1', 'table 2', 'table 3'],
+    ...['install 0', 'install 1'],
+    ...['putChunk 0', 'putChunk 2'],
+    ...['getChunk 1', 'getChunk 2'],
+    ...['setInTable 1', 'setInTable 3'],
+    'removeFromTable 2',
+  ])
+})

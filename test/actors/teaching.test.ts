@@ -293,6 +293,15 @@ test('a comparison that fails is a warning after an answer, and says nothing aft
   t.deepEqual(take(), ['manifests 1-2', 'teach Version 3'], 'the next answer begins anew')
 })
 
+test('a server whose history is another one is taught nothing that follows', async (t) => {
+  const { teaching, headOf, take, events } = await teacher(() => [
+    { bytes: encodeManifest(manifestAfter(undefined, { title: 'Another 1' })), signature: null },
+  ])
+  await teaching.heard(headOf(1), [])
+  t.deepEqual(take(), ['manifests 1-1', 'teach Version 1'])
+  t.like(events[0], { type: 'forked', version: 1 })
+})
+
 test('a fork that can’t be shown to the server is a warning, and is not told of again', async (t) => {
   const { teaching, headOf, events, refusals } = await teacher(another3)
   for (const error of [new Error('away'), new Fault('upgrade.signature', 'not trusted any more')]) {
@@ -317,7 +326,7 @@ test('answers that come while the server is being taught are let go', async (t) 
 })
 
 test('a bundle that the server misses is brought if the host has it whole', async (t) => {
-  const { teaching, store, headOf, take } = await teacher((ours) => ours)
+  const { teaching, store, headOf, take, refusals, events } = await teacher((ours) => ours)
   const [whole, broken, missing] = [1, 2, 3].map((byte) => ({
     bytes: new Uint8Array([byte]),
     digest: digestOf(new Uint8Array([byte])),
@@ -328,4 +337,8 @@ test('a bundle that the server misses is brought if the host has it whole', asyn
   ])
   await teaching.heard(headOf(3), [missing!.digest, broken!.digest, whole!.digest])
   t.deepEqual(take(), [`bundle ${whole!.digest.slice(0, 4)}`])
+  refusals.push(new Error('away'))
+  await teaching.heard(headOf(3), [whole!.digest, whole!.digest])
+  t.is(take().length, 1)
+  t.like(events[0], { type: 'warning' })
 })

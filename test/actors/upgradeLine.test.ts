@@ -32,6 +32,18 @@ test('places are taken in the order of asking, and each service has its own', as
   t.false(places.isFull('a'))
 })
 
+test('a place that was given back is one place, as long as others are taken', async (t) => {
+  const places = line(2)
+  const [first, second] = [await places.take('a', never), await places.take('a', never)]
+  t.true(places.isFull('a'))
+  first()
+  t.false(places.isFull('a'))
+  const third = await places.take('a', never)
+  t.true(places.isFull('a'))
+  for (const giveBack of [second, third]) giveBack()
+  t.false(places.isFull('a'))
+})
+
 test('whoever leaves the line is not waited for', async (t) => {
   const places = line(1)
   const first = await places.take('a', never)

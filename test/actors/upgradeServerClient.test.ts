@@ -153,6 +153,8 @@ test('a manifest that is missing or can’t be read ends the question with upgra
   const answers: readonly unknown[] = [[], null, 'none', [new Uint8Array(1)], [['text', null]], [[new Uint8Array(1), null], 5]]
   for (const answer of answers)
     t.is(await codeOf(open(() => answer).client.manifests(1, 2)), 'upgrade.fetch', JSON.stringify(answer))
+  const more = [manifestOf(1), manifestOf(2), manifestOf(3)]
+  t.is(await codeOf(open(() => more).client.manifests(1, 2)), 'upgrade.fetch', 'more than was asked for')
   const error = await t.throwsAsync(open(({ args: [from] }) => (from === 1 ? [manifestOf(1)] : [])).client.manifests(1, 2))
   t.regex(error!.message, /no manifest of version 2$/)
 })
