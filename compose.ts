@@ -34,7 +34,7 @@ import { StopBudget } from './actors/stopBudget.js'
 import { Teaching } from './actors/teaching.js'
 import { telemetryOf } from './actors/telemetries.js'
 import { TimerWheel } from './actors/timerWheel.js'
-import { type Signing, tokens } from './actors/tokens.js'
+import { type Gather, type Signing, tokens } from './actors/tokens.js'
 import { readVerified, UpgradeHistory } from './actors/upgradeHistory.js'
 import { UpgradeLine } from './actors/upgradeLine.js'
 import { type GateMode, UpgradeServer } from './actors/upgradeServer.js'
@@ -73,8 +73,13 @@ export type { Trusting, Ways } from './ways.js'
 
 /** Who publishes. */
 export interface Publishing {
-  /** Signs what is published: `signer(seed)` of `theseus/nkeys`. */
-  readonly upgrader?: Signer
+  /** Signs what is published: `signer(seed)` of `theseus/nkeys`. Several, where a trust root asks for more than one and all are here. */
+  readonly upgrader?: Signer | readonly Signer[]
+  /**
+   * Takes each document that this process signs, which then goes to no upgrade server: others sign it first. It is sent with
+   * `operator.publishSigned` or `operator.sendSigned`.
+   */
+  readonly gather?: Gather
 }
 
 export interface HostOptions extends Ways, Trusting, Publishing {
@@ -214,7 +219,7 @@ function keepProcess(forMs = Number.POSITIVE_INFINITY): () => void {
 
 /** A connection for an operator: no nodes, no state. */
 export async function connectOperator(
-  options: Ways & Publishing & Pick<HostOptions, 'settings'>,
+  options: Ways & Trusting & Publishing & Pick<HostOptions, 'settings'>,
 ): Promise<Operator & { close(): Promise<void> }> {
   const parts = new OpenParts()
   const close = () => closeAll(parts, options)
@@ -248,7 +253,7 @@ export async function startUpgradeServer(
     },
 ): Promise<{ stop(): Promise<void> }> {
   const system = checkName('system', options.system)
-  const trust = checkTrust(nkeySignatures, options.trust)
+  const trust = checkTrust(nkeySignatures, options.trust, system)
   const rounds = {
     ...(options.deathDelay === undefined ? {} : { deathDelayMs: milliseconds(options.deathDelay) }),
     ...(options.gateRound === undefined ? {} : { gateRoundMs: milliseconds(options.gateRound) }),
@@ -324,9 +329,10 @@ async function open(options: HostOptions, store: StateStore, parts: OpenParts): 
   const system = checkName('system', options.system)
   const random = options.random ?? systemRandom
   const hostId = checkName('node id', options.hostId ?? `host-${randomName(random)}`)
-  const trust = checkTrust(nkeySignatures, options.trust)
+  const trust = checkTrust(nkeySignatures, options.trust, system)
   const verified = readVerified(store, new VerifiedHistory(system, trust, nkeySignatures))
-  const signing: Signing = { upgrader: options.upgrader }
+  const upgraders = options.upgrader === undefined ? [] : [options.upgrader].flat()
+  const signing: Signing = { upgraders, trust, gather: options.gather }
   const observers = new Observers()
   if (options.observe !== undefined) observers.add(options.observe)
   // A host that comes back with nodes does not wait for the database.

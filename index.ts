@@ -10,6 +10,7 @@ export type { LookBatch } from './actors/looking.js'
 export type { ChainEntry, NodeHandle } from './actors/nodeHandle.js'
 export type { BuiltUpgrade, Operator, PublishOptions } from './actors/operator.js'
 export { defaultSettings, type HostSettings } from './actors/settings.js'
+export type { Gather, ToSign } from './actors/tokens.js'
 export {
   connectOperator,
   createHost,
@@ -56,6 +57,7 @@ export {
   type ManifestDraft,
   manifestBytesMax,
   manifestFormat,
+  manifestOf,
   type SignedManifest,
 } from './core/manifest.js'
 export { command, type MethodKind, query } from './core/methods.js'
@@ -110,7 +112,8 @@ export {
 export type { SnapshotSeen, StatechartEvent } from './core/statechartEvent.js'
 export { isTableKey, isTableValue, type TableEntries, tableKeyLengthMax, tableValueBytesMax } from './core/tables.js'
 export { quantileMs } from './core/timeBuckets.js'
-export { upgradersMax } from './core/trust.js'
+export { isTrustRoot, type Trust, upgradersMax } from './core/trust.js'
+export { type Decision, decisions, type Need, type TrustedKey, type TrustRoot, trustRootFormat } from './core/trustRoot.js'
 export { takesBack, undoneBy } from './core/undo.js'
 export { defineUpgrade, type Upgrade, upgradeClass } from './core/upgrade.js'
 

@@ -9,6 +9,7 @@ import { type Clock, type WallClock, withMonotonic } from './core/ports/clock.js
 import type { Random } from './core/ports/random.js'
 import type { Transport } from './core/ports/transport.js'
 import type { UpgradeDatabase } from './core/ports/upgradeDatabase.js'
+import type { Trust } from './core/trust.js'
 import type { TransportFactory } from './transports/factory.js'
 import { type EmbeddedWorld, embeddedWorld } from './transports/memory/embeddedWorld.js'
 import { type CallersTaken, checkNaming, namedTransport } from './transports/namedTransport.js'
@@ -20,10 +21,11 @@ import type { UdbFactory } from './transports/udbFactory.js'
 /** Whom a host, or an upgrade server, lets install upgrades. */
 export interface Trusting {
   /**
-   * The public keys of the upgraders who are trusted at version 0, as `natsctl key new` prints them. It stays as it is when keys change: a
-   * signed upgrade says who is trusted from then on. Left out: upgrades need no signature, which is for development.
+   * The upgraders who are trusted at version 0: their public keys, as `natsctl key new` prints them, or the trust root that `natsctl trust
+   * new` writes. It stays as it is when keys change: a signed upgrade says who is trusted from then on. Left out: upgrades need no signature,
+   * which is for development.
    */
-  readonly trust?: readonly string[]
+  readonly trust?: Trust
 }
 
 /** The ways to the world. Without `transport` and `udb` the system is embedded: it lives in this process and needs no server. */

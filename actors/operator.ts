@@ -1,7 +1,7 @@
 /** What an operator does with a running system: publishes upgrades, looks at the upgrade database, calls a method by name. */
 import { inject, injectable } from 'tsyringe'
 import { type Control, type ControlName, checkControl } from '../core/control.js'
-import { type Directive, directiveFormat, encodeDirective, firstDirectiveFormat, type Order } from '../core/directive.js'
+import { directiveOf, encodeDirective, type Order, type OrderResult } from '../core/directive.js'
 import { undoDraft } from '../core/draftManifest.js'
 import { Fault, isFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
@@ -15,21 +15,25 @@ import {
   type Manifest,
   type ManifestDraft,
   manifestFormat,
+  manifestOf,
   type SignedManifest,
 } from '../core/manifest.js'
 import type { MethodKind } from '../core/methods.js'
 import type { Clock } from '../core/ports/clock.js'
 import { type Random, randomName } from '../core/ports/random.js'
+import type { Signer } from '../core/ports/signatures.js'
 import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import { runtimeInterfaces } from '../core/runtimeInterface.js'
-import { signed } from '../core/signed.js'
+import { type Signed, signed } from '../core/signed.js'
 import { subjectsOf } from '../core/subjects.js'
 import { checkTable } from '../core/tables.js'
+import { identityAt } from '../core/trust.js'
+import type { Need, TrustedKey } from '../core/trustRoot.js'
 import { undoneBy } from '../core/undo.js'
 import { CallTable } from './callTable.js'
 import { type LookBatch, Looking } from './looking.js'
 import type { HostSettings } from './settings.js'
-import { type Signing, tokens } from './tokens.js'
+import { type Signing, type ToSign, tokens } from './tokens.js'
 import { UpgradeServerClient } from './upgradeServerClient.js'
 
 /** An upgrade as `natsctl upgrade build` makes it. */
@@ -41,8 +45,10 @@ export interface BuiltUpgrade {
 export interface PublishOptions {
   /** Why; kept in the history. */
   readonly reason?: string
-  /** The public keys of those who may install what comes after this upgrade, in place of those who may now. */
-  readonly upgraders?: readonly string[]
+  /** The public keys of those who may install what comes after this upgrade, in place of those who may now; with their ends, if any. */
+  readonly upgraders?: readonly (string | TrustedKey)[]
+  /** How many of them have to sign what comes after it. Left out: as many as before. */
+  readonly need?: Need
   /**
    * As this version or not at all: `upgrade.conflict` where another one comes next, be it that the upgrade database has lost the one before.
    * Left out: as the next, whichever that is.
@@ -82,12 +88,14 @@ export class Operator {
   /**
    * Installs what was signed elsewhere, as the version for which it was signed, and returns that version. Throws `upgrade.*` if the upgrade
    * server refuses it: `upgrade.conflict` if another version comes next.
+   *
+   * @param bundle null where it is stored already: that of an undo
    */
-  async publishSigned(bundle: Uint8Array, signed: SignedManifest): Promise<Version> {
+  async publishSigned(bundle: Uint8Array | null, signed: SignedManifest): Promise<Version> {
     const { version, bundle: named, system } = decodeManifest(signed.bytes)
     if (system !== this.settings.system)
       throw new Fault('upgrade.invalid', `the upgrade is signed for system ${system}, this is ${this.settings.system}`)
-    await this.server.putBundle(named.digest, bundle)
+    if (bundle !== null) await this.server.putBundle(named.digest, bundle)
     try {
       await this.#give(signed)
     } catch (error) {
@@ -96,6 +104,20 @@ export class Operator {
       if (!(await this.#isInstalled(version, digestOf(signed.bytes)))) throw error
     }
     return version
+  }
+
+  /**
+   * Has an order carried out that was signed elsewhere, and answers what came of it. Throws `upgrade.conflict` where another order, or another
+   * version, came in between: then it is made and signed anew.
+   */
+  async sendSigned(directive: Signed): Promise<OrderResult> {
+    try {
+      return (await this.server.direct(directive)) as OrderResult
+    } catch (error) {
+      const result = resultBefore(error)
+      if (result === undefined) throw error
+      return result
+    }
   }
 
   /** Holds a built upgrade against the running system as the upgrade server will. Throws `upgrade.invalid` if it would refuse it. */
@@ -111,7 +133,9 @@ export class Operator {
    * there is no way back. With `version`, only that one is undone: one that is undone already stays so, and the answer is the version that undid
    * it; `upgrade.conflict` if it is not the newest any more.
    */
-  undo(options: Omit<PublishOptions, 'upgraders' | 'asVersion'> & { readonly version?: Version } = {}): Promise<Version> {
+  undo(
+    options: Omit<PublishOptions, 'upgraders' | 'need' | 'asVersion'> & { readonly version?: Version } = {},
+  ): Promise<Version> {
     return this.#install(options, async (newest) => {
       const history = newest === 0 ? [] : (await this.server.manifests(1, newest)).map(({ bytes }) => decodeManifest(bytes))
       const by = options.version === undefined ? null : undoneBy(history, options.version)
@@ -123,26 +147,27 @@ export class Operator {
   }
 
   async #install(
-    { reason, upgraders }: PublishOptions,
+    { reason, upgraders, need }: PublishOptions,
     draftAfter: (newest: Version) => Promise<(ManifestDraft & Pick<Manifest, 'undoes'>) | { readonly installed: Version }>,
   ): Promise<Version> {
     for (let tries = 1; ; tries++) {
       const head = await this.server.head()
       const draft = await draftAfter(head.version)
       if ('installed' in draft) return draft.installed
-      const manifest: Manifest = {
-        ...draft,
-        system: this.settings.system,
-        version: head.version + 1,
-        previous: head.digest,
-        reason: reason ?? null,
-        createdAt: rfc3339(this.clock.now()),
-        upgrader: this.signing.upgrader?.publicKey ?? null,
-        upgraders: upgraders ?? null,
-      }
+      const { undoes, ...built } = draft
+      const version = head.version + 1
+      const identity = identityAt(this.signing.trust, version)
+      const keys = upgraders?.map((each) => (typeof each === 'string' ? { key: each } : each))
+      const ends = keys?.flatMap(({ key, until }) => (until === undefined ? [] : [[key, until] as const])) ?? []
+      const manifest = manifestOf(built, {
+        ...{ identity, system: this.settings.system, version, previous: head.digest, undoes },
+        ...{ reason: reason ?? null, createdAt: rfc3339(this.clock.now()) },
+        ...{ upgrader: this.signing.upgraders[0]?.publicKey ?? null, upgraders: keys?.map(({ key }) => key) ?? null },
+        ...{ until: Object.fromEntries(ends), need: need ?? null },
+      })
       const bytes = encodeManifest(manifest)
       try {
-        await this.#give(signed('manifest', bytes, this.signing.upgrader))
+        await this.#send({ purpose: 'manifest', ...signed('manifest', bytes, ...this.#signers(identity)) })
         return manifest.version
       } catch (error) {
         if (!isFault(error) || error.code !== 'upgrade.conflict') throw error
@@ -165,6 +190,19 @@ export class Operator {
         if (!isFault(error) || error.code !== 'upgrade.probation' || this.clock.monotonicMs() >= until) throw error
       }
     }
+  }
+
+  /** What names no identity is read by release 0.1.0, which knows one signature. */
+  #signers(identity: string | null): readonly Signer[] {
+    const { upgraders } = this.signing
+    return identity === null ? upgraders.slice(0, 1) : upgraders
+  }
+
+  /** To the upgrade server, or to whoever gathers signatures. Answers what came of a directive. */
+  async #send(document: ToSign): Promise<unknown> {
+    const { gather } = this.signing
+    if (gather !== undefined) return gather(document)
+    return document.purpose === 'manifest' ? this.#give(document) : this.server.direct(document)
   }
 
   async #isInstalled(version: Version, digest: string): Promise<boolean> {
@@ -260,29 +298,27 @@ export class Operator {
 
   /** Signs the order and has it carried out, once: whoever comes in between takes its number. */
   async #direct(what: Order): Promise<unknown> {
-    const { upgrader } = this.signing
+    const { upgraders, trust } = this.signing
     let isReadByAll = true
     for (let tries = 1; ; tries++) {
-      const { directives, log, digest } = await this.server.head()
+      const { version, directives, log, digest } = await this.server.head()
+      const identity = identityAt(trust, version + 1)
       const order = {
         system: this.settings.system,
         number: directives + 1,
         what,
         createdAt: rfc3339(this.clock.now()),
-        upgrader: upgrader?.publicKey ?? null,
+        upgrader: upgraders[0]?.publicKey ?? null,
       }
-      const directive: Directive =
-        log === null || !isReadByAll
-          ? { format: firstDirectiveFormat, ...order }
-          : { format: directiveFormat, head: digest, log, ...order }
+      const bytes = encodeDirective(directiveOf(order, digest, isReadByAll ? log : null, identity))
       try {
-        return await this.server.direct(signed('directive', encodeDirective(directive), upgrader))
+        return await this.#send({ purpose: 'directive', ...signed('directive', bytes, ...this.#signers(identity)) })
       } catch (error) {
         if (!isFault(error) || tries >= publishTriesMax) throw error
-        const { earlier } = error.details as { readonly earlier?: { readonly result: unknown } }
-        if (error.code === 'upgrade.conflict' && earlier !== undefined) return earlier.result
+        const result = resultBefore(error)
+        if (result !== undefined) return result
         // Of several upgrade servers, one of release 0.1.0 may have been asked.
-        const isTooNew = error.code === 'config.invalid' && directive.format !== firstDirectiveFormat
+        const isTooNew = error.code === 'config.invalid' && isReadByAll && identity === null
         if (isTooNew) isReadByAll = false
         else if (error.code !== 'upgrade.conflict') throw error
       }
@@ -293,12 +329,15 @@ export class Operator {
    * Installs a version that changes no class, and says who may install from then on: how keys are exchanged. The keys of those who go and of
    * those who come may be in force together for a while.
    */
-  setUpgraders(upgraders: readonly string[], options: Omit<PublishOptions, 'upgraders'> = {}): Promise<Version> {
+  setUpgraders(
+    upgraders: NonNullable<PublishOptions['upgraders']>,
+    options: Omit<PublishOptions, 'upgraders'> = {},
+  ): Promise<Version> {
     const bundle = new Uint8Array(0)
     const manifest: ManifestDraft = {
       format: manifestFormat,
       runtime: runtimeInterfaces.oldest,
-      title: `Upgraders: ${upgraders.join(', ')}`,
+      title: `Upgraders: ${upgraders.map((each) => (typeof each === 'string' ? each : each.key)).join(', ')}`,
       bundle: { digest: digestOf(bundle), bytes: bundle.length },
       classUpgrades: [],
       tables: {},
@@ -368,4 +407,10 @@ export class Operator {
       },
     )
   }
+}
+
+/** What came of the very same order before, where its answer was lost. */
+function resultBefore(error: unknown): OrderResult | undefined {
+  if (!isFault(error) || error.code !== 'upgrade.conflict') return undefined
+  return (error.details as { readonly earlier?: { readonly result: OrderResult } }).earlier?.result
 }

@@ -43,17 +43,18 @@ export class Relearning {
   }
 
   /** L1. A host's manifest: the next one, or one that is here, or another than the one that is here. */
-  async teach(signed: SignedManifest): Promise<Relearned> {
+  async teach(signed: SignedManifest, nowMs: number): Promise<Relearned> {
     const { database } = this
     const manifest = decodeManifest(signed.bytes)
     const digest = digestOf(signed.bytes)
     const head = await database.head()
     if (manifest.version <= head.version) {
-      await this.#compare(signed, manifest, digest, head)
+      await this.#compare(signed, manifest, digest, head, nowMs)
       return { added: undefined }
     }
     await this.checkForks()
     const history = await this.verified(head)
+    // Not by the clock: what was lost may be by a key that has ended since.
     const verified = history.check(signed)
     await this.#want(manifest.bundle)
     if (!(await database.install(head, digest, signed, manifest.tables)))
@@ -72,11 +73,11 @@ export class Relearning {
   }
 
   /** L3. Both are here now: one in the history, one that a host brings. Only what was signed counts; anybody can make up another one. */
-  async #compare(signed: SignedManifest, { version }: Manifest, digest: string, head: Head): Promise<void> {
+  async #compare(signed: SignedManifest, { version }: Manifest, digest: string, head: Head, nowMs: number): Promise<void> {
     const history = await this.verified(head)
     const ownDigest = history.at(version)?.digest
     if (ownDigest === digest || ownDigest === undefined) return
-    history.checkRival(signed)
+    history.checkRival(signed, nowMs)
     await this.database.setInTable(forksTable, String(version), `${ownDigest} here and ${digest} on a host`)
     await this.checkForks()
   }

@@ -8,14 +8,26 @@ import type { Signer } from '../core/ports/signatures.js'
 import type { StateStore } from '../core/ports/stateStore.js'
 import type { Transport } from '../core/ports/transport.js'
 import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import type { Purpose, Signed } from '../core/signed.js'
+import type { Trust } from '../core/trust.js'
 import type { VerifiedHistory } from '../core/verifiedHistory.js'
 import type { HostSettings } from './settings.js'
 
-/** Who signs what this host publishes. */
+/** Who signs what this host publishes, and for which system. */
 export interface Signing {
-  /** Undefined on a host that only runs nodes, and where nobody has to sign. */
-  readonly upgrader: Signer | undefined
+  /** None on a host that only runs nodes, and where nobody has to sign. */
+  readonly upgraders: readonly Signer[]
+  readonly trust: Trust | undefined
+  /** Takes each signed document, which then goes to no upgrade server. */
+  readonly gather: Gather | undefined
 }
+
+/** A document that is to be signed by others too, before it is sent. */
+export interface ToSign extends Signed {
+  readonly purpose: Purpose
+}
+
+export type Gather = (document: ToSign) => Promise<void>
 
 export const tokens = {
   transport: Symbol.for('theseus.transport') as InjectionToken<Transport>,

@@ -28,8 +28,9 @@ import type { Clock } from '../core/ports/clock.js'
 import type { Signatures } from '../core/ports/signatures.js'
 import type { Message, Subscription, Transport } from '../core/ports/transport.js'
 import type { Head, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
-import { checkSigned, type Signed } from '../core/signed.js'
+import type { Signed } from '../core/signed.js'
 import { isInbox, notAnInbox, serverQueue, subjectsOf } from '../core/subjects.js'
+import type { Trust } from '../core/trust.js'
 import { VerifiedHistory } from '../core/verifiedHistory.js'
 import { AnswerLine } from './answerLine.js'
 import { pieceBytesMax, withPiece } from './chunkPieces.js'
@@ -60,8 +61,8 @@ export interface UpgradeServerOptions {
   readonly database: UpgradeDatabase
   readonly clock: Clock
   readonly signatures: Signatures
-  /** The public keys of those who may install, at version 0. Left out: nobody has to sign. */
-  readonly trust?: readonly string[] | undefined
+  /** Who may install, at version 0. Left out: nobody has to sign. */
+  readonly trust?: Trust | undefined
   /** How long after its declaration a death takes effect: the longest deadline a call of the system can have. Ten minutes by default. */
   readonly deathDelayMs?: number
   readonly deathRoundMs?: number
@@ -286,7 +287,8 @@ export class UpgradeServer {
 
   async #teach(bytes: unknown, signature: unknown): Promise<null> {
     if (!(bytes instanceof Uint8Array)) throw badArguments('teach(manifest, signature)')
-    const { added } = await this.#relearning.teach({ bytes, signature: signature instanceof Uint8Array ? signature : null })
+    const signed = { bytes, signature: signature instanceof Uint8Array ? signature : null }
+    const { added } = await this.#relearning.teach(signed, this.#options.clock.now())
     if (added === undefined) return null
     // With versions rows are lost too, and perhaps the log of directives.
     await this.#options.database.doubt(this.#deaths.session)
@@ -328,7 +330,7 @@ export class UpgradeServer {
   /** Installs the manifest after the newest one, once its bundle is stored. The same manifest again is answered as done. */
   async #install(bytes: unknown, signature: unknown): Promise<unknown> {
     if (!(bytes instanceof Uint8Array)) throw badArguments('install(manifest, signature)')
-    const { database, system } = this.#options
+    const { database, system, clock } = this.#options
     const manifest = decodeManifest(bytes)
     const digest = digestOf(bytes)
     const signed: SignedManifest = { bytes, signature: signature instanceof Uint8Array ? signature : null }
@@ -341,7 +343,7 @@ export class UpgradeServer {
     await this.#deaths.checkInstallable()
     const history = await this.#history(head)
     // First of all: who is not trusted has nothing further looked at.
-    const verified = history.check(signed)
+    const verified = history.check(signed, clock.now())
     await this.#checkBundle(manifest.bundle)
     await this.#checkClasses(history.manifests, manifest)
     const before = { version: manifest.version - 1, digest: manifest.previous }
@@ -403,14 +405,14 @@ export class UpgradeServer {
   /** Carries out what an upgrader orders, once. */
   async #direct(bytes: unknown, signature: unknown): Promise<unknown> {
     if (!(bytes instanceof Uint8Array)) throw badArguments('direct(directive, signature)')
-    const { database, system, signatures } = this.#options
+    const { database, system, clock } = this.#options
     const signed: Signed = { bytes, signature: signature instanceof Uint8Array ? signature : null }
     const directive = decodeDirective(bytes)
     if (directive.system !== system)
       throw new Fault('config.invalid', `the directive is for system ${directive.system}, this is ${system}`)
     const head = await database.head()
-    const { trusted } = await this.#history(head)
-    checkSigned(signatures, 'directive', signed, `directive ${directive.number}`, directive.upgrader, trusted)
+    const history = await this.#history(head)
+    history.checkDirective(directive, signed, clock.now())
     await this.#directiveLog()
     const directed = await database.direct(directive, signed, head)
     if (directed.done) return { result: directed.result }

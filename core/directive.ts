@@ -10,8 +10,11 @@ import { Fault } from './fault.js'
 import { isName, isVersion, type Version } from './ids.js'
 import { isDigest } from './manifest.js'
 import { isTableKey, isTableValue } from './tables.js'
+import { isIdentity } from './trustRoot.js'
 
 export const directiveFormat = 2
+/** Names the identity of the system as well. */
+export const identifiedDirectiveFormat = 3
 /** Names no head and no log; that of upgraders of release 0.1.0. */
 export const firstDirectiveFormat = 1
 export const directiveBytesMax = 128 * 1024
@@ -48,7 +51,13 @@ export interface NewDirective extends AnyDirective {
   readonly log: string
 }
 
-export type Directive = FirstDirective | NewDirective
+export interface IdentifiedDirective extends Omit<NewDirective, 'format'> {
+  readonly format: typeof identifiedDirectiveFormat
+  /** That of the system (core/trustRoot.ts). */
+  readonly identity: string
+}
+
+export type Directive = FirstDirective | NewDirective | IdentifiedDirective
 
 /** The part of the upgrade database that counts directives. It begins anew, with another id, after every loss that is found out. */
 export interface DirectiveLog {
@@ -73,6 +82,12 @@ export type Directed =
       readonly earlier: { readonly result: OrderResult } | undefined
     }
 
+/** In the oldest format that says it all. `log` is null for a server of release 0.1.0, which has none. */
+export function directiveOf(order: AnyDirective, head: string | null, log: string | null, identity: string | null): Directive {
+  if (identity !== null) return { format: identifiedDirectiveFormat, ...order, head, log: log ?? '', identity }
+  return log === null ? { format: firstDirectiveFormat, ...order } : { format: directiveFormat, head, log, ...order }
+}
+
 export function encodeDirective(directive: Directive): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(directive))
 }
@@ -86,18 +101,19 @@ export function decodeDirective(bytes: Uint8Array): Directive {
   } catch (error) {
     throw new Fault('config.invalid', 'the directive is not JSON', {}, { cause: error })
   }
-  const { format, system, number, what, createdAt, upgrader, head, log } = (value ?? {}) as Record<string, unknown>
-  if (format !== directiveFormat && format !== firstDirectiveFormat)
-    throw invalid(`format ${String(format)}; this Theseus reads formats ${firstDirectiveFormat} and ${directiveFormat}`)
+  const { format, system, number, what, createdAt, upgrader, head, log, identity } = (value ?? {}) as Record<string, unknown>
+  if (format !== directiveFormat && format !== firstDirectiveFormat && format !== identifiedDirectiveFormat)
+    throw invalid(`format ${String(format)}; this Theseus reads formats ${firstDirectiveFormat} to ${identifiedDirectiveFormat}`)
   if (!isName(system)) throw invalid('system is missing or wrong')
   if (!Number.isSafeInteger(number) || (number as number) < 1) throw invalid('number is missing or wrong')
   if (typeof createdAt !== 'string') throw invalid('createdAt is missing or wrong')
   if (upgrader !== null && typeof upgrader !== 'string') throw invalid('upgrader is missing or wrong')
   if (!isOrder(what)) throw invalid('it orders nothing that there is')
-  if (format === directiveFormat) {
+  if (format !== firstDirectiveFormat) {
     if (head !== null && !isDigest(head)) throw invalid('head is missing or wrong')
     if (!isLogId(log)) throw invalid('log is missing or wrong')
   }
+  if (format === identifiedDirectiveFormat && !isIdentity(identity)) throw invalid('identity is missing or wrong')
   return value as Directive
 }
 
@@ -131,6 +147,11 @@ function isControlName(value: unknown): value is ControlName {
   const name = (value ?? {}) as Record<string, unknown>
   if (name.kind === 'pause' || name.kind === 'retry') return isVersion(name.version)
   return (name.kind === 'hold' || name.kind === 'now') && isName(name.nodeId)
+}
+
+/** The identity that a directive names, if any. */
+export function identityNamed(directive: Directive): string | null {
+  return directive.format === identifiedDirectiveFormat ? directive.identity : null
 }
 
 /** As people read it. */

@@ -92,7 +92,8 @@ export function undoDraft(undone: Manifest, history: readonly Manifest[] = []): 
       'upgrade.invalid',
       `version ${version} can't be undone: class upgrade ${without.oldClass} → ${without.newClass} has no inverse`,
     )
-  const { format, runtime, bundle } = manifest
+  const { runtime, bundle } = manifest
+  const format = manifestFormat
   if (brought !== undefined)
     return {
       ...{ format, runtime, title: undoTitle(title), bundle, tables: {} },

@@ -7,16 +7,21 @@ import { createHash } from 'node:crypto'
 import { Fault } from './fault.js'
 import type { GateLimits } from './gateLimits.js'
 import { isClassName, isName, isVersion, type Version } from './ids.js'
+import { instantMs } from './instant.js'
 import type { MethodKind } from './methods.js'
 import { isNodeFilter, type NodeFilter } from './nodeFilter.js'
 import type { Signed } from './signed.js'
 import { checkTables, type TableEntries } from './tables.js'
-import { isUpgraderList, looksLikeUpgraderKey } from './trust.js'
+import { isUpgraderList, looksLikeUpgraderKey, type TrustChange } from './trust.js'
+import { isIdentity, isNeed, type Need } from './trustRoot.js'
 
 /** Classes and events that one class may need. */
 export const usesMax = 256
 
+/** Of drafts, and of manifests in a system without an identity: that of release 0.1.0. */
 export const manifestFormat = 1
+/** Names the identity of the system, and says when keys end and how many have to sign. */
+export const identifiedFormat = 2
 export const bundleBytesMax = 16 * 1024 * 1024
 export const manifestBytesMax = 256 * 1024
 /** Bundles travel and are stored in chunks of this size, the last one shorter. */
@@ -56,7 +61,7 @@ export interface ManifestDraft {
   readonly gate: GateLimits | null
 }
 
-export interface Manifest extends ManifestDraft {
+interface Published extends Omit<ManifestDraft, 'format'> {
   readonly system: string
   readonly version: Version
   /** The digest of the manifest before this one; null for version 1. */
@@ -66,10 +71,48 @@ export interface Manifest extends ManifestDraft {
   readonly undoes: Version | null
   /** RFC 3339. */
   readonly createdAt: string
-  /** The public key of who signed; null where nobody did. */
+  /** The public key of who signed first; null where nobody did. */
   readonly upgrader: string | null
   /** Who is trusted to sign what comes after this manifest; null: who was before. */
   readonly upgraders: readonly string[] | null
+}
+
+export interface FirstManifest extends Published {
+  readonly format: typeof manifestFormat
+}
+
+export interface IdentifiedManifest extends Published {
+  readonly format: typeof identifiedFormat
+  /** That of the system (core/trustRoot.ts). */
+  readonly identity: string
+  /** When keys of `upgraders` end, RFC 3339 by public key; those that are left out have no end. */
+  readonly until: Readonly<Record<string, string>>
+  /** How many have to sign what comes after; null: as many as before. */
+  readonly need: Need | null
+}
+
+export type Manifest = FirstManifest | IdentifiedManifest
+
+/** What a manifest says that its draft does not. */
+export type Publication = Omit<FirstManifest, keyof ManifestDraft> &
+  Partial<Pick<IdentifiedManifest, 'until' | 'need'>> & { readonly identity: string | null }
+
+/** A whole manifest, in the first format where no newer one is needed: each release reads that. */
+export function manifestOf(draft: ManifestDraft, { identity, until = {}, need = null, ...about }: Publication): Manifest {
+  if (identity !== null) return { ...draft, ...about, format: identifiedFormat, identity, until, need }
+  if (need === null && Object.keys(until).length === 0) return { ...draft, ...about }
+  throw new Fault('config.invalid', 'ends of keys, and how many have to sign, need a trust root: "natsctl trust new" makes one')
+}
+
+/** The identity that a manifest names, if any. */
+export function identityIn(manifest: Manifest): string | null {
+  return manifest.format === identifiedFormat ? manifest.identity : null
+}
+
+/** What it says about who is trusted after it. A manifest of the first format may have any fields beside its own. */
+export function trustChangeIn(manifest: Manifest): TrustChange {
+  const { upgraders } = manifest
+  return manifest.format === identifiedFormat ? manifest : { upgraders }
 }
 
 /** The bytes of a manifest and the signature over them. */
@@ -107,7 +150,7 @@ function checkManifest(value: unknown): asserts value is Manifest {
     throw new Fault('upgrade.invalid', `manifest: ${field} is missing or wrong`, { field })
   }
   if (typeof m !== 'object' || m === null || Array.isArray(m)) wrong('the whole')
-  if (m.format !== manifestFormat) wrong('format')
+  if (m.format !== manifestFormat && m.format !== identifiedFormat) wrong('format')
   if (!Number.isInteger(m.runtime)) wrong('runtime')
   if (!isName(m.system)) wrong('system')
   if (!isVersion(m.version) || m.version < 1) wrong('version')
@@ -118,6 +161,7 @@ function checkManifest(value: unknown): asserts value is Manifest {
   if (typeof m.createdAt !== 'string') wrong('createdAt')
   if (m.upgrader !== null && !looksLikeUpgraderKey(m.upgrader)) wrong('upgrader')
   if (m.upgraders !== null && !isUpgraderList(m.upgraders)) wrong('upgraders')
+  if (m.format === identifiedFormat) checkIdentified(m, wrong)
   if (!isDigest(m.bundle?.digest) || !Number.isInteger(m.bundle.bytes) || m.bundle.bytes < 0 || m.bundle.bytes > bundleBytesMax)
     wrong('bundle')
   if (!isTables(m.tables)) wrong('tables')
@@ -126,6 +170,18 @@ function checkManifest(value: unknown): asserts value is Manifest {
   m.classUpgrades.forEach((entry, i) => {
     checkEntry(entry, () => wrong(`classUpgrades[${i}]`))
   })
+}
+
+function checkIdentified(m: IdentifiedManifest, wrong: (field: string) => never): void {
+  if (!isIdentity(m.identity)) wrong('identity')
+  if (m.upgrader === null) wrong('upgrader')
+  if (instantMs(m.createdAt) === undefined) wrong('createdAt')
+  if (m.need !== null && !isNeed(m.need)) wrong('need')
+  const isUntil =
+    typeof m.until === 'object' &&
+    m.until !== null &&
+    Object.entries(m.until).every(([key, end]) => m.upgraders?.includes(key) === true && instantMs(end) !== undefined)
+  if (!isUntil) wrong('until')
 }
 
 function isGate(value: unknown): boolean {

@@ -4,6 +4,9 @@
  */
 import { Fault } from './fault.js'
 import type { Signatures, Signer } from './ports/signatures.js'
+import { decodeSignatures, encodeSignatures } from './signatureSet.js'
+import { hasEnded, needed, type SignedWhen, type Trusted } from './trust.js'
+import type { Decision } from './trustRoot.js'
 
 /** The kinds of documents that upgraders sign. */
 export type Purpose = 'manifest' | 'directive'
@@ -11,6 +14,7 @@ export type Purpose = 'manifest' | 'directive'
 /** The document as it was signed: it is never written anew, for digest and signature are over these bytes. */
 export interface Signed {
   readonly bytes: Uint8Array
+  /** One, or several in its place (core/signatureSet.ts). */
   readonly signature: Uint8Array | null
 }
 
@@ -23,34 +27,74 @@ export function signedBytes(purpose: Purpose, document: Uint8Array): Uint8Array 
   return whole
 }
 
-export function signed(purpose: Purpose, bytes: Uint8Array, signer: Signer | undefined): Signed {
-  return { bytes, signature: signer === undefined ? null : signer.sign(signedBytes(purpose, bytes)) }
+/** By nobody, one, or several: the document names the first of them. */
+export function signed(purpose: Purpose, bytes: Uint8Array, ...signers: readonly (Signer | undefined)[]): Signed {
+  const each = signers.filter((signer) => signer !== undefined)
+  const [first] = each
+  if (first === undefined) return { bytes, signature: null }
+  const whole = signedBytes(purpose, bytes)
+  const set = new Map(each.map((signer) => [signer.publicKey, signer.sign(whole)]))
+  return { bytes, signature: encodeSignatures(set, first.publicKey) }
+}
+
+/** What a document says of itself, and what it decides. */
+export interface Claim {
+  readonly purpose: Purpose
+  readonly signed: Signed
+  /** The document, for messages: "the manifest of version 3". */
+  readonly what: string
+  readonly system: string
+  /** The identity that it names, if any. */
+  readonly identity: string | null
+  /** The key that it names as its upgrader's, if any. */
+  readonly by: string | null
+  readonly when: SignedWhen
+  readonly decides: readonly Decision[]
 }
 
 /**
- * Throws `upgrade.signature` unless one who is trusted signed the document.
+ * Throws `upgrade.signature` unless as many as have to signed the document for this very system. Answers whose signatures count: of each key one.
  *
- * @param what the document, for the message: "the manifest of version 3"
- * @param by the key that the document itself names
  * @param trusted undefined: nobody has to sign, but a key that is named has signed
  */
-export function checkSigned(
-  signatures: Signatures,
-  purpose: Purpose,
-  { bytes, signature }: Signed,
-  what: string,
-  by: string | null,
-  trusted: readonly string[] | undefined,
-): void {
+export function checkSigned(signatures: Signatures, claim: Claim, trusted: Trusted | undefined): readonly string[] {
+  const { purpose, signed, what, by, when } = claim
+  const { bytes, signature } = signed
   const refused = (why: string): never => {
     throw new Fault('upgrade.signature', `${what} ${why}`, by === null ? {} : { upgrader: by })
   }
+  if (trusted !== undefined) checkIdentity(claim, trusted.identity, refused)
   if (by === null) {
     if (signature !== null) refused('is signed, and does not say by whom')
     if (trusted !== undefined) refused('is not signed, and only trusted upgraders may install')
-    return
+    return []
   }
-  if (trusted !== undefined && !trusted.includes(by)) refused(`is by ${by}, who is not a trusted upgrader there`)
-  if (signature === null) refused(`names ${by} as its upgrader, and is not signed`)
-  else if (!signatures.verify(by, signedBytes(purpose, bytes), signature)) refused(`was not signed like this by ${by}`)
+  const found = trusted?.keys.find(({ key }) => key === by)
+  if (trusted !== undefined && found === undefined) refused(`is by ${by}, who is not a trusted upgrader there`)
+  if (found !== undefined && hasEnded(found, when)) refused(`is by ${by}, whose key ended at ${found.until}`)
+  if (signature === null) return refused(`names ${by} as its upgrader, and is not signed`)
+  const given = decodeSignatures(signature, by)
+  if (!given.has(by)) refused(`names ${by} as its upgrader, who has not signed it`)
+  const counted: string[] = []
+  // One who is not trusted counts for nothing, and is not looked at. Whoever passes a document on may add such signatures.
+  for (const [key, each] of given) {
+    const counts = key === by || trusted?.keys.some((other) => other.key === key && !hasEnded(other, when)) === true
+    if (!counts) continue
+    if (!signatures.verify(key, signedBytes(purpose, bytes), each)) refused(`was not signed like this by ${key}`)
+    counted.push(key)
+  }
+  const need = trusted === undefined ? 1 : needed(trusted, claim.decides)
+  if (counted.length < need)
+    refused(`is signed by ${counted.length} of those who are trusted, ${counted.join(' and ')}, and ${need} have to sign`)
+  return counted
+}
+
+/** R1. A name alone may be that of two systems. */
+function checkIdentity({ system, identity }: Claim, own: string | null, refused: (why: string) => never): void {
+  if (identity === own) return
+  if (identity === null)
+    refused(`names no identity, and system ${system} has one: sign it anew, with the trust root of the system`)
+  if (own === null)
+    refused(`names the identity ${identity}, and system ${system} has none here: give its trust root in place of a list of keys`)
+  refused(`is signed for another system with the same name: it names the identity ${identity}, and this one is ${own}`)
 }

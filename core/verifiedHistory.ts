@@ -4,13 +4,26 @@
  * The manifests of versions 1, 2, … of a system, each checked against those before it: it is the next version of this system, names the
  * digest of the one before, and is signed by one of those whom the ones before it trust. Hosts, upgrade servers and natsctl all ask here.
  */
+import { type Directive, identityNamed } from './directive.js'
 import { Fault } from './fault.js'
+import type { Version } from './ids.js'
+import { instantMs, rfc3339 } from './instant.js'
 import { invariant } from './invariant.js'
-import { decodeManifest, digestOf, type Manifest, type SignedManifest } from './manifest.js'
+import {
+  decodeManifest,
+  digestOf,
+  identifiedFormat,
+  identityIn,
+  type Manifest,
+  type SignedManifest,
+  trustChangeIn,
+} from './manifest.js'
 import type { Signatures } from './ports/signatures.js'
 import type { Head } from './ports/upgradeDatabase.js'
-import { checkSigned } from './signed.js'
-import { trustedAt } from './trust.js'
+import { type Claim, checkSigned, type Signed } from './signed.js'
+import { changesTrust, hasEnded, type Trust, type Trusted, trustedAt } from './trust.js'
+import { type Decision, decisions, mostNeeded } from './trustRoot.js'
+import { takesBack } from './undo.js'
 
 declare const isVerified: unique symbol
 
@@ -20,18 +33,25 @@ export interface Verified {
   readonly manifest: Manifest
   readonly digest: string
   readonly signed: SignedManifest
+  /** Whose signatures counted. */
+  readonly by: readonly string[]
 }
+
+/** How far clocks of those who sign may be apart: a manifest may be that much older than the one before it, and newer than now. */
+export const createdApartMsMax = 5 * 60_000
 
 export class VerifiedHistory {
   readonly #entries: Verified[] = []
   readonly #manifests: Manifest[] = []
+  /** Who is trusted after so many manifests. */
+  readonly #trusts: (Trusted | undefined)[] = []
   /** What `check` has answered. */
   readonly #checked = new WeakSet<Verified>()
 
-  /** @param trust who is trusted at version 0; undefined: nobody has to sign, until an upgrade says who does */
+  /** @param initial who is trusted at version 0; undefined: nobody has to sign, until an upgrade says who does */
   constructor(
     private readonly system: string,
-    private readonly trust: readonly string[] | undefined,
+    private readonly initial: Trust | undefined,
     private readonly signatures: Signatures,
   ) {}
 
@@ -44,9 +64,21 @@ export class VerifiedHistory {
     return { version: this.#entries.length, digest: this.#entries.at(-1)?.digest ?? null }
   }
 
-  /** Who is trusted to sign the next manifest; undefined: nobody has to. */
+  /** The public keys of those who are trusted to sign what comes next; undefined: nobody has to. */
   get trusted(): readonly string[] | undefined {
-    return trustedAt(this.trust, this.#manifests)
+    return this.trust?.keys.map(({ key }) => key)
+  }
+
+  /** The same, with all that is asked of them. */
+  get trust(): Trusted | undefined {
+    return this.#trustAt(this.#manifests.length)
+  }
+
+  /** After so many manifests. */
+  #trustAt(count: number): Trusted | undefined {
+    for (let known = this.#trusts.length; known <= count; known++)
+      this.#trusts.push(trustedAt(this.initial, this.#manifests.slice(0, known).map(trustChangeIn)))
+    return this.#trusts[count]
   }
 
   /** The manifest of a version, with its digest and its signature. */
@@ -57,8 +89,10 @@ export class VerifiedHistory {
   /**
    * Checks that this is the manifest after the newest one; does not add it. Throws `upgrade.invalid`, `upgrade.predecessor` or
    * `upgrade.signature`.
+   *
+   * @param nowMs for one that is installed now: no key counts that has ended by then. Of an older one only it says itself when it was signed
    */
-  check(signed: SignedManifest): Verified {
+  check(signed: SignedManifest, nowMs?: number): Verified {
     const manifest = decodeManifest(signed.bytes)
     const { version, digest } = this.head
     const what = `the manifest of version ${manifest.version}`
@@ -68,37 +102,95 @@ export class VerifiedHistory {
     if (manifest.system !== this.system) doesNotFollow(`it is for system ${manifest.system}`)
     if (manifest.version !== version + 1) doesNotFollow(`version ${version + 1} comes next`)
     if (manifest.previous !== digest) doesNotFollow('it follows another manifest than the one that is here')
-    checkSigned(this.signatures, 'manifest', signed, what, manifest.upgrader, this.trusted)
-    if (!(manifest.upgraders ?? []).every((key) => this.signatures.isUpgraderKey(key)))
-      throw new Fault('upgrade.invalid', `${what}: upgraders has an entry that is not the public key of an upgrader`)
-    const verified = { manifest, digest: digestOf(signed.bytes), signed } as Verified
+    const by = checkSigned(this.signatures, this.#claimOf(manifest, signed, what, nowMs), this.trust)
+    this.#checkTime(manifest, what, nowMs)
+    this.#checkChange(manifest, what)
+    const verified = { manifest, digest: digestOf(signed.bytes), signed, by } as Verified
     this.#checked.add(verified)
     return verified
   }
 
+  /** Throws `upgrade.signature` unless the directive is by those who may order it now, for this system. */
+  checkDirective(directive: Directive, signed: Signed, nowMs: number): void {
+    const { number, upgrader, createdAt, what } = directive
+    const claim: Claim = {
+      ...{ purpose: 'directive', signed, what: `directive ${number}`, system: this.system },
+      ...{ identity: identityNamed(directive), by: upgrader, when: { createdAt, nowMs } },
+      decides: [what.order === 'finalize' ? 'final' : 'order'],
+    }
+    checkSigned(this.signatures, claim, this.trust)
+  }
+
+  #claimOf(manifest: Manifest, signed: SignedManifest, what: string, nowMs: number | undefined): Claim {
+    return {
+      ...{ purpose: 'manifest', signed, what, system: this.system, identity: identityIn(manifest), by: manifest.upgrader },
+      ...{ when: { createdAt: manifest.createdAt, nowMs }, decides: this.#decidedBy(manifest) },
+    }
+  }
+
+  /** Who may change who has to sign, may do everything. The undo of an undo brings code. */
+  #decidedBy(manifest: Manifest): readonly Decision[] {
+    if (changesTrust(trustChangeIn(manifest))) return decisions
+    const undoesAt = (at: Version) => (at === manifest.version ? manifest : this.#manifests[at - 1])?.undoes === at - 1
+    return [takesBack(undoesAt, manifest.version) ? 'undo' : 'upgrade']
+  }
+
+  /** A key that has ended signs nothing after its end: nothing can be dated back further than the manifest before it. */
+  #checkTime({ format, createdAt }: Manifest, what: string, nowMs: number | undefined): void {
+    // The first format asks for no time that can be read.
+    if (format !== identifiedFormat) return
+    const createdMs = instantMs(createdAt)!
+    const before = this.#manifests.at(-1)?.createdAt
+    const wrong = (why: string): never => {
+      const message = `${what} was created at ${createdAt}, ${why}: sign it anew, on a machine whose clock is right`
+      throw new Fault('upgrade.invalid', message)
+    }
+    if (createdMs + createdApartMsMax < (instantMs(before) ?? createdMs)) wrong(`before the one that it follows, of ${before}`)
+    if (nowMs !== undefined && createdMs - createdApartMsMax > nowMs) wrong(`and it is ${rfc3339(nowMs)} here`)
+  }
+
+  /** Those who are trusted afterwards can sign the next one. */
+  #checkChange(manifest: Manifest, what: string): void {
+    const change = trustChangeIn(manifest)
+    if (!changesTrust(change)) return
+    if (!(change.upgraders ?? []).every((key) => this.signatures.isUpgraderKey(key)))
+      throw new Fault('upgrade.invalid', `${what}: upgraders has an entry that is not the public key of an upgrader`)
+    const after = trustedAt(this.initial, [...this.#manifests.map(trustChangeIn), change])
+    if (after === undefined) return
+    const left = after.keys.filter((key) => !hasEnded(key, manifest)).length
+    const most = mostNeeded(after.need)
+    if (left >= most) return
+    throw new Fault('upgrade.invalid', `${what} leaves ${left} of the keys that sign, and ${most} have to: nobody could go on`)
+  }
+
   /**
-   * Checks that this could be in the place of the manifest that is here for its version: it follows the same one, and is signed by one who was
-   * trusted for it and still is. Throws as `check` does. Of one who is trusted no more nobody can tell when it was signed.
+   * Checks that this could be in the place of the manifest that is here for its version: it follows the same one, and is signed by those who
+   * were trusted for it and still are. Throws as `check` does. Of one who is trusted no more nobody can tell when it was signed.
    */
-  checkRival(signed: SignedManifest): void {
+  checkRival(signed: SignedManifest, nowMs?: number): void {
     const manifest = decodeManifest(signed.bytes)
     const { system, version, previous, upgrader } = manifest
     const what = `the other manifest of version ${version}`
-    const before = this.#manifests.slice(0, version - 1)
     if (system !== this.system || version > this.head.version || previous !== (this.at(version - 1)?.digest ?? null))
       throw new Fault('upgrade.predecessor', `${what} does not follow what is here`)
-    const { trusted } = this
+    const { trust } = this
+    const isTrusted = (key: string | null) =>
+      trust === undefined ||
+      trust.keys.some((known) => known.key === key && !hasEnded(known, { createdAt: manifest.createdAt, nowMs }))
     // Before the signature is looked at, which costs the most.
-    if (trusted !== undefined && !trusted.includes(upgrader ?? ''))
+    if (!isTrusted(upgrader))
       throw new Fault('upgrade.signature', `${what} is by ${upgrader ?? 'nobody'}, who is not trusted now`)
-    checkSigned(this.signatures, 'manifest', signed, what, upgrader, trustedAt(this.trust, before))
+    const then = this.#trustAt(version - 1)
+    const still = then && { ...then, keys: then.keys.filter(({ key }) => isTrusted(key)) }
+    checkSigned(this.signatures, this.#claimOf(manifest, signed, what, nowMs), still)
   }
 
   /** This history and what its `check` has answered; this one stays as it is. For who has it in hand while it waits. */
   with(verified: Verified): VerifiedHistory {
-    const longer = new VerifiedHistory(this.system, this.trust, this.signatures)
+    const longer = new VerifiedHistory(this.system, this.initial, this.signatures)
     longer.#entries.push(...this.#entries)
     longer.#manifests.push(...this.#manifests)
+    longer.#trusts.push(...this.#trusts)
     if (this.#checked.has(verified)) longer.#checked.add(verified)
     longer.append(verified)
     return longer

@@ -9,6 +9,7 @@ import {
   Fault,
   type Manifest,
   type ManifestDraft,
+  manifestFormat,
   type SignedManifest,
   type Signer,
   upgradersMax,
@@ -97,6 +98,6 @@ export function readSignatures(value: unknown, draft: ManifestDraft): SignedUpgr
 const keyLength = 56
 
 /** The part of a manifest that is known when an upgrade is built. */
-function draftOf({ format, runtime, title, bundle, classUpgrades, tables, gate }: Manifest): ManifestDraft {
-  return { format, runtime, title, bundle, classUpgrades, tables, gate }
+function draftOf({ runtime, title, bundle, classUpgrades, tables, gate }: Manifest): ManifestDraft {
+  return { format: manifestFormat, runtime, title, bundle, classUpgrades, tables, gate }
 }

@@ -248,7 +248,7 @@ function versionJson(manifest: Manifest, verified: Version) {
   }
 }
 
-function changes({ classUpgrades }: ManifestDraft) {
+function changes({ classUpgrades }: Pick<ManifestDraft, 'classUpgrades'>) {
   return {
     classUpgrades: classUpgrades.map(({ service, oldClass, newClass, pastSO, futureSO, schedule, inverse }) => {
       return { service, oldClass, newClass, pastSO, futureSO, schedule, inverse }

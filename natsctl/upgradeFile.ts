@@ -12,6 +12,7 @@ import {
   type Manifest,
   type ManifestDraft,
   manifestBytesMax,
+  manifestFormat,
   upgradersMax,
 } from 'theseus'
 import { readSignatures, type SignedUpgrade, signaturesIn } from './signedUpgrade.js'
@@ -78,9 +79,9 @@ function draftOf(text: string): ManifestDraft {
     throw invalid('its manifest is not JSON', error)
   }
   if (typeof draft !== 'object' || draft === null) throw invalid('its manifest is not an object')
-  const { format, runtime, title, bundle, classUpgrades, tables, gate } = decodeManifest(
-    encodeManifest({ ...draft, ...published } as Manifest),
-  )
+  const { format, ...whole } = decodeManifest(encodeManifest({ ...draft, ...published } as Manifest))
+  if (format !== manifestFormat) throw invalid(`its manifest has the format ${format}; this Theseus reads ${manifestFormat}`)
+  const { runtime, title, bundle, classUpgrades, tables, gate } = whole
   return { format, runtime, title, bundle, classUpgrades, tables, gate }
 }
 

@@ -85,7 +85,7 @@ test('what is no directive is refused, saying what is wrong', (t) => {
   t.notThrows(decode({}))
   t.notThrows(decode({ format: 2, head: null, log: 'a' }))
   for (const [change, message] of [
-    [{ format: 3 }, /format 3; this Theseus reads formats 1 and 2/],
+    [{ format: 4 }, /format 4; this Theseus reads formats 1 to 3/],
     [{ format: 2, log: 'a' }, /head/],
     [{ format: 2, head: 'no digest', log: 'a' }, /head/],
     [{ format: 2, head: null }, /log/],

@@ -1,6 +1,6 @@
 /** C9 at work: an upgrade server, and every node for itself, take only what a trusted upgrader signed, and serve on with what they have. */
 import test, { type ExecutionContext } from 'ava'
-import { digestOf, encodeManifest, type Manifest, type SignedManifest } from '../../core/manifest.js'
+import { digestOf, encodeManifest, type FirstManifest, type Manifest, type SignedManifest } from '../../core/manifest.js'
 import type { Signer } from '../../core/ports/signatures.js'
 import { signed } from '../../core/signed.js'
 import { createHost, defineUpgrade, type Upgrade } from '../../index.js'
@@ -26,7 +26,7 @@ async function trusting(t: ExecutionContext) {
 type Trusting = Awaited<ReturnType<typeof trusting>>
 
 /** An upgrade as it would be published now, its bundle stored, and not installed yet. */
-async function prepared({ system }: Trusting, upgrade: Upgrade, by: Signer | null = alice, more: Partial<Manifest> = {}) {
+async function prepared({ system }: Trusting, upgrade: Upgrade, by: Signer | null = alice, more: Partial<FirstManifest> = {}) {
   const { manifest, bundle } = system.build(upgrade)
   await system.database.putChunk(manifest.bundle.digest, 0, bundle)
   const head = await system.database.head()

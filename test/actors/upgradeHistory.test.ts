@@ -10,7 +10,7 @@ import { pack } from '../../core/codec.js'
 import { draftManifest } from '../../core/draftManifest.js'
 import { Fault } from '../../core/fault.js'
 import type { HostEvent } from '../../core/hostEvents.js'
-import { digestOf, encodeManifest, type Manifest, type SignedManifest } from '../../core/manifest.js'
+import { digestOf, encodeManifest, type FirstManifest, type Manifest, type SignedManifest } from '../../core/manifest.js'
 import { keys } from '../../core/nodeRecord.js'
 import type { Upgrade } from '../../core/upgrade.js'
 import { VerifiedHistory } from '../../core/verifiedHistory.js'
@@ -33,14 +33,14 @@ class Server {
   /** Of its answer, where it tells of more than it gives. */
   version: number | undefined
 
-  install(more: Partial<Manifest> = {}): Manifest {
+  install(more: Partial<FirstManifest> = {}): Manifest {
     const manifest = manifestAfter(this.manifests.at(-1), more)
     this.manifests.push({ bytes: encodeManifest(manifest), signature: null })
     return manifest
   }
 
   /** Its bundle is its title. */
-  installUpgrade(upgrade: Upgrade, more: Partial<Manifest> = {}): string {
+  installUpgrade(upgrade: Upgrade, more: Partial<FirstManifest> = {}): string {
     const bundle = new TextEncoder().encode(upgrade.title)
     const draft = draftManifest(upgrade, bundle)
     this.bundles.set(draft.bundle.digest, bundle)
@@ -424,7 +424,7 @@ test('a bundle that upgrades other classes, others too, or other nodes than its 
   const both = { ...toV2(), title: 'both', classUpgrades: [...toV2().classUpgrades, ...tickerUpgrade().classUpgrades] }
   const entries = (upgrade: Upgrade) => draftManifest(upgrade, new Uint8Array(1)).classUpgrades
   const only = { key: 'zone', oneOf: ['a'] } as never
-  const cases: [Upgrade, Partial<Manifest>][] = [
+  const cases: [Upgrade, Partial<FirstManifest>][] = [
     [toV2(), { classUpgrades: entries(tickerUpgrade()) }],
     [both, { classUpgrades: entries(toV2()) }],
     [toV2(), { classUpgrades: entries(both) }],

@@ -609,11 +609,12 @@ export function databaseContract(
     },
   )
 
-  contract('a directive of the newer format names the head and the log, and no other takes it', async (t, database, another) => {
+  for (const newer of [{ format: 2 }, { format: 3, identity: 'production-0123456789' }] as const)
+    contract(`a directive of format ${newer.format} names the head and the log, and no other takes it`, async (t, database, another) => {
     const { id } = await database.directiveLog()
     const named = (number: number, head: string | null, log: string): Directive => ({
       ...directiveOf(number),
-      ...{ format: 2, head, log },
+      ...{ ...newer, head, log },
     })
     const direct = async (directive: Directive, head = nothingInstalled) =>
       why(await another.direct(directive, order(`${directive.number}`), head))

@@ -118,9 +118,9 @@ test('a directive whose fields are missing or wrong is refused, and the field is
 })
 
 test('a directive of a format that this release does not know is refused with the formats that it does', (t) => {
-  t.throws(() => decodeDirective(changed({ format: 3 })), refusal('format 3; this Theseus reads formats 1 and 2'))
+  t.throws(() => decodeDirective(changed({ format: 4 })), refusal('format 4; this Theseus reads formats 1 to 3'))
   for (const value of [null, 7, 'directive'])
-    t.throws(() => decodeDirective(bytesOf(value)), refusal('format undefined; this Theseus reads formats 1 and 2'))
+    t.throws(() => decodeDirective(bytesOf(value)), refusal('format undefined; this Theseus reads formats 1 to 3'))
 })
 
 test('bytes that are no JSON, or no UTF-8, are no directive; the cause is kept', (t) => {

@@ -1,7 +1,7 @@
 /** From an upgrade to what its manifest says of it, and of the one that undoes it. */
 import test from 'ava'
 import { draftManifest, undoDraft } from '../../core/draftManifest.js'
-import { type ClassUpgradeEntry, digestOf, type Manifest } from '../../core/manifest.js'
+import { type ClassUpgradeEntry, digestOf, type FirstManifest, type Manifest } from '../../core/manifest.js'
 import type { ClassUpgrade, Upgrade } from '../../core/upgrade.js'
 import {
   afterMyServers,
@@ -153,7 +153,7 @@ const entry = (oldClass: string, newClass: string, more: Partial<ClassUpgradeEnt
   ...more,
 })
 const gate = { moreFailuresMax: 0, slowerMax: 1, callsMin: 1 }
-const manifest = (version: number, undoes: number | null, more: Partial<Manifest> = {}): Manifest => ({
+const manifest = (version: number, undoes: number | null, more: Partial<FirstManifest> = {}): Manifest => ({
   ...{ format: 1, runtime: 1, title: `Title ${version}`, system: 'shop', version, undoes, previous: null, reason: 'why' },
   bundle: { digest: `digest ${version}`, bytes: version },
   classUpgrades: [entry('Box.v1', 'Box.v2')],

@@ -86,7 +86,14 @@ test('a document is signed together with its purpose', (t) => {
 test('a document is accepted from one who is trusted and signed it, and else refused with the reason', (t) => {
   const bytes = Buffer.from('text')
   const check = (by: string | null, signer: Signer | undefined, trusted: readonly string[] | undefined) => () =>
-    checkSigned(stamps, 'directive', signed('directive', bytes, signer), 'the directive', by, trusted)
+    checkSigned(
+      stamps,
+      {
+        ...{ purpose: 'directive', signed: signed('directive', bytes, signer), what: 'the directive', system, identity: null },
+        ...{ by, when: { createdAt: 'now' }, decides: ['order'] },
+      },
+      trusted && { identity: null, keys: trusted.map((key) => ({ key })), need: {} },
+    )
   const [a, b] = [ann.publicKey, ben.publicKey]
   for (const trusted of [undefined, [a], [b, a]]) t.notThrows(check(a, ann, trusted))
   t.notThrows(check(null, undefined, undefined))

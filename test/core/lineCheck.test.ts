@@ -21,7 +21,7 @@ const entry = (oldClass: string, newClass: string, more: Partial<ClassUpgradeEnt
   ...more,
 })
 const manifest = (version: number, ...classUpgrades: ClassUpgradeEntry[]) =>
-  ({ version, bundle: { digest: `digest of ${version}` }, classUpgrades }) as unknown as Manifest
+  ({ version, bundle: { digest: `digest of ${version}` }, classUpgrades, tables: {} }) as unknown as Manifest
 const only = { nodes: ['n1'] }
 const none: ReadonlySet<string> = new Set()
 
@@ -167,14 +167,16 @@ test('an undo is compared with its bundle, its schedule and its gate; release 0.
     title: 'On',
     undoes: null,
     gate,
+    tables: {},
     bundle: { digest: 'd', bytes: 5 },
-  } as Manifest
+  } as unknown as Manifest
   const undo = { ...there, version: 2, undoes: 1, gate: null, classUpgrades: undoDraft(there).classUpgrades } as Manifest
   const otherwise = { message: 'version 2 says that it undoes version 1, and does something else' }
   t.notThrows(() => checkUndo(undo, there, 0))
   t.throws(() => checkUndo({ ...undo, bundle: { digest: 'd', bytes: 6 } }, there, 0), otherwise)
   t.throws(() => checkUndo({ ...undo, bundle: { digest: 'e', bytes: 5 } }, there, 0), otherwise)
   t.throws(() => checkUndo({ ...undo, gate }, there, 0), otherwise)
+  t.throws(() => checkUndo({ ...undo, tables: { authorized: { mallory: 'yes' } } }, there, 0), otherwise)
   const again = { ...there, version: 3, undoes: 2 } as Manifest
   const history = [there, undo]
   t.notThrows(() => checkUndo(again, undo, 0, history))

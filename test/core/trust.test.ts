@@ -136,12 +136,13 @@ test('without a list nobody has to sign, but a key that is named has signed', (t
 const [a, b, c] = [alice.publicKey, bob.publicKey, mallory.publicKey] as const
 
 test('who is trusted is said by the manifests before, the newest that says anything', (t) => {
-  t.is(trustedAt(undefined, []), undefined)
-  t.deepEqual(trustedAt([a], []), [a])
-  t.deepEqual(trustedAt([a], [{ upgraders: null }]), [a])
-  t.deepEqual(trustedAt([a], [{ upgraders: [a, b] }, { upgraders: null }]), [a, b])
-  t.deepEqual(trustedAt([a], [{ upgraders: [a, b] }, { upgraders: [b] }]), [b])
-  t.deepEqual(trustedAt(undefined, [{ upgraders: [b] }]), [b])
+  const keysAt = (...given: Parameters<typeof trustedAt>) => trustedAt(...given)?.keys.map(({ key }) => key)
+  t.is(keysAt(undefined, []), undefined)
+  t.deepEqual(keysAt([a], []), [a])
+  t.deepEqual(keysAt([a], [{ upgraders: null }]), [a])
+  t.deepEqual(keysAt([a], [{ upgraders: [a, b] }, { upgraders: null }]), [a, b])
+  t.deepEqual(keysAt([a], [{ upgraders: [a, b] }, { upgraders: [b] }]), [b])
+  t.deepEqual(keysAt(undefined, [{ upgraders: [b] }]), [b])
 })
 
 test('keys are exchanged by a signed upgrade: the new one counts from the next version on, the old one no longer', (t) => {

@@ -1,5 +1,5 @@
 /** Manifests for tests: whole ones, signed ones, and every way to say something else with them. */
-import type { Manifest, SignedManifest } from '../../core/manifest.js'
+import type { FirstManifest, Manifest, SignedManifest } from '../../core/manifest.js'
 import { digestOf, encodeManifest } from '../../core/manifest.js'
 import type { Signer } from '../../core/ports/signatures.js'
 import { signed } from '../../core/signed.js'
@@ -37,7 +37,7 @@ export function forged({ bytes, signature }: SignedManifest, field: keyof Manife
 export const system = 'shop'
 
 /** A manifest that changes nothing, which follows another one. */
-export function manifestAfter(before: SignedManifest | undefined, more: Partial<Manifest> = {}): Manifest {
+export function manifestAfter(before: SignedManifest | undefined, more: Partial<FirstManifest> = {}): FirstManifest {
   const previous = before && (JSON.parse(new TextDecoder().decode(before.bytes)) as Manifest)
   return {
     format: 1,
@@ -60,6 +60,6 @@ export function manifestAfter(before: SignedManifest | undefined, more: Partial<
 }
 
 /** The same, signed. */
-export function signedAfter(before: SignedManifest | undefined, by: Signer, more: Partial<Manifest> = {}): SignedManifest {
+export function signedAfter(before: SignedManifest | undefined, by: Signer, more: Partial<FirstManifest> = {}): SignedManifest {
   return signed('manifest', encodeManifest(manifestAfter(before, { upgrader: by.publicKey, ...more })), by)
 }

@@ -16,6 +16,7 @@ import type { NodeClass } from '../../core/nodeObject.js'
 import type { Phase } from '../../core/phases.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import type { Trust } from '../../core/trust.js'
 import type { Upgrade } from '../../core/upgrade.js'
 import {
   MemoryBroker,
@@ -60,18 +61,27 @@ export type Deaths = Pick<
 
 export interface ServerOptions {
   /** Instead of the system's; null: it trusts anybody. */
-  readonly trust: readonly string[] | null
+  readonly trust: Trust | null
   /** Another database than that of the hosts, as if theirs had been lost. */
   readonly udb: UdbFactory
 }
 
 let systems = 0
 
+interface Told extends Publishing, Named {
+  readonly trust?: TrustFor
+  /** By default one that no other system has. */
+  readonly name?: string
+}
+
+/** Whom a system trusts; a trust root names it. */
+export type TrustFor = Trust | ((system: string) => Trust)
+
 /** Under which name a host calls, and whose calls it takes. */
 export type Named = Pick<Ways, 'as' | 'callers'>
 
 export class TestSystem {
-  readonly name = `test-${++systems}`
+  readonly name: string
   readonly broker = new MemoryBroker({ clock: systemClock, random: systemRandom })
   readonly udb: MemoryDatabaseFactory = memoryDatabase()
   readonly repository: MemoryRepository = memoryRepository()
@@ -86,19 +96,20 @@ export class TestSystem {
   readonly #alive = setInterval(() => {}, 1000)
   #stopServer: () => Promise<void> = async () => {}
 
+  private readonly trust: Trusting & Publishing & Named
+
   private constructor(
     private readonly settings: Settings,
     private readonly deaths: Deaths,
-    private readonly trust: Trusting & Publishing & Named,
-  ) {}
+    { trust, name = `test-${++systems}`, ...more }: Told,
+  ) {
+    this.name = name
+    const told = typeof trust === 'function' ? trust(name) : trust
+    this.trust = { ...more, ...(told === undefined ? {} : { trust: told }) }
+  }
 
-  static async start(
-    t: ExecutionContext,
-    settings: Settings = {},
-    deaths: Deaths = {},
-    trust: Trusting & Publishing & Named = {},
-  ): Promise<TestSystem> {
-    const system = new TestSystem({ ...quick, ...settings }, deaths, trust)
+  static async start(t: ExecutionContext, settings: Settings = {}, deaths: Deaths = {}, told: Told = {}): Promise<TestSystem> {
+    const system = new TestSystem({ ...quick, ...settings }, deaths, told)
     t.teardown(() => system.stop())
     system.database = await system.udb.open(system.name, systemClock)
     await system.startServer()
@@ -187,7 +198,7 @@ export class TestHost {
     repository: MemoryRepository,
     settings: Settings,
     facts: NodeFacts,
-    { trust, upgrader, ...named }: Trusting & Publishing & Named,
+    { trust, upgrader, gather, ...named }: Trusting & Publishing & Named,
   ): Promise<TestHost> {
     const lifeline: Lifeline = { dead: false, stoodStillMs: 0, changed: {} }
     const clock: Clock = {
@@ -215,6 +226,7 @@ export class TestHost {
       facts,
       ...(trust === undefined ? {} : { trust }),
       ...(upgrader === undefined ? {} : { upgrader }),
+      ...(gather === undefined ? {} : { gather }),
       ...namedAs(named, name),
       observe: (event) => void (lifeline.dead || events.push(event)),
     })

@@ -8,6 +8,7 @@ import {
   type Directive,
   type DirectiveLog,
   directivesKeptMax,
+  firstDirectiveFormat,
   type Order,
   type OrderResult,
   type WhyNotDirected,
@@ -320,7 +321,7 @@ class MemoryDatabase implements UpgradeDatabase {
       earlier: earlier && { result: earlier.result },
     })
     if (head.digest !== system.head.digest) return no('head')
-    if (directive.format === 2) {
+    if (directive.format !== firstDirectiveFormat) {
       if (directive.head !== head.digest) return no('head')
       if (directive.log !== log.id) return no('log')
     } else if (!(Date.parse(directive.createdAt) >= log.sinceMs) && log.sinceMs > 0) return no('older')

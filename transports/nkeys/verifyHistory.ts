@@ -1,7 +1,7 @@
 /** A whole history checked without a system: what an auditor does with an export, and natsctl with the upgrade database. */
 import { type Fault, isFault } from '../../core/fault.js'
 import type { SignedManifest } from '../../core/manifest.js'
-import { checkTrust } from '../../core/trust.js'
+import { checkTrust, type Trust } from '../../core/trust.js'
 import { type Verified, VerifiedHistory } from '../../core/verifiedHistory.js'
 import { nkeySignatures } from './nkeys.js'
 
@@ -22,12 +22,8 @@ export interface HistoryVerdict {
  *
  * @param trust those who are trusted at version 0; undefined: nobody has to sign
  */
-export function verifyHistory(
-  system: string,
-  trust: readonly string[] | undefined,
-  manifests: readonly SignedManifest[],
-): HistoryVerdict {
-  const history = new VerifiedHistory(system, checkTrust(nkeySignatures, trust), nkeySignatures)
+export function verifyHistory(system: string, trust: Trust | undefined, manifests: readonly SignedManifest[]): HistoryVerdict {
+  const history = new VerifiedHistory(system, checkTrust(nkeySignatures, trust, system), nkeySignatures)
   const holds: Verified[] = []
   const verdict = (fault: Fault | undefined): HistoryVerdict => ({ holds, history, fault, trusted: history.trusted })
   for (const signed of manifests) {

@@ -4,7 +4,7 @@ import {
   type Directed,
   type Directive,
   type DirectiveLog,
-  directiveFormat,
+  firstDirectiveFormat,
   type Order,
   type WhyNotDirected,
 } from '../../core/directive.js'
@@ -250,7 +250,7 @@ class RedisDatabase implements UpgradeDatabase {
     const { nodes, controls, tables, final, directives, directiveCount, directiveLog } = this.keys
     const { what, number, createdAt } = directive
     const entries = 'table' in what ? this.keys.table(what.table) : tables
-    const named = directive.format === directiveFormat ? [directive.head ?? '', directive.log] : ['', '']
+    const named = directive.format === firstDirectiveFormat ? ['', ''] : [directive.head ?? '', directive.log]
     const order = orderArguments(what)
     const answer = (await this.redis.run(
       'theseusDirect',

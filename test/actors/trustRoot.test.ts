@@ -1,0 +1,234 @@
+/** The trust root at work: an upgrade server, and every node for itself, take only what was signed for this system by as many as have to. */
+import test, { type ExecutionContext } from 'ava'
+import { digestOf, encodeManifest, type IdentifiedManifest, type SignedManifest } from '../../core/manifest.js'
+import type { Signer } from '../../core/ports/signatures.js'
+import { signed } from '../../core/signed.js'
+import type { TrustRoot } from '../../core/trustRoot.js'
+import type { ToSign, Upgrade } from '../../index.js'
+import { memoryDatabase } from '../../transports/memory/index.js'
+import { newKey, signer } from '../../transports/nkeys/index.js'
+import { systemClock } from '../../transports/systemClock.js'
+import { askServer } from '../support/askServer.js'
+import { until } from '../support/eventually.js'
+import { alice, bob, mallory, manifestAfter } from '../support/signedManifests.js'
+import { codeOf, TestSystem } from '../support/testSystem.js'
+import { production, rootOf, staging } from '../support/trustRoots.js'
+import { NotesV1, toV2, toV3 } from './notes.js'
+
+const carol = signer(newKey().seed)
+const keys = [alice, bob, carol].map(({ publicKey }) => ({ key: publicKey }))
+const twoOfThree = { keys, need: { upgrade: 2, undo: 2, final: 2 } }
+
+/** A system with this trust root, and three hosts with a node each. */
+async function rooted(t: ExecutionContext, more: Partial<TrustRoot> = {}, upgrader: readonly Signer[] = [alice, bob]) {
+  const system = await TestSystem.start(
+    t,
+    { askServerMs: 20 },
+    {},
+    { trust: (name) => rootOf({ system: name, ...more }), upgrader },
+  )
+  const hosts = await Promise.all(['h1', 'h2', 'h3'].map((name) => system.host(name)))
+  const nodes = await Promise.all(hosts.map((host, i) => host.node(NotesV1, `n${i + 1}`)))
+  const atVersion = (version: number) =>
+    until(() => nodes.every((node) => node.version === version), `the nodes at version ${version}`)
+  return { system, hosts, nodes, atVersion }
+}
+type Rooted = Awaited<ReturnType<typeof rooted>>
+
+/** An upgrade as it would be published now, its bundle stored, and not installed yet. */
+async function prepared({ system }: Rooted, upgrade: Upgrade, by: readonly Signer[], more: Partial<IdentifiedManifest> = {}) {
+  const { manifest, bundle } = system.build(upgrade)
+  await system.database.putChunk(manifest.bundle.digest, 0, bundle)
+  const { version } = await system.database.head()
+  const [before] = await system.database.manifests(version, version)
+  const whole: IdentifiedManifest = {
+    ...{ ...manifestAfter(before), ...manifest, system: system.name, createdAt: new Date().toISOString() },
+    ...{ format: 2, identity: production, until: {}, need: null, upgrader: by[0]!.publicKey, ...more },
+  }
+  return signed('manifest', encodeManifest(whole), ...by)
+}
+
+function send({ system }: Pick<Rooted, 'system'>, method: 'install' | 'direct' | 'teach', { bytes, signature }: SignedManifest) {
+  return askServer(system, method === 'teach' ? 'teach' : 'install', method, bytes, signature)
+}
+
+/** Into the database whoever writes there puts what he likes, and a false upgrade server tells it to all. */
+async function lie({ system }: Rooted, manifest: SignedManifest): Promise<void> {
+  await system.database.install(await system.database.head(), digestOf(manifest.bytes), manifest)
+  await system.stopServer()
+  await system.startServer({ trust: null })
+}
+
+async function refusedByAll(t: ExecutionContext, { hosts, nodes }: Rooted, version: number, reason: RegExp): Promise<void> {
+  for (const [i, host] of hosts.entries()) {
+    const { reason: why } = await host.untilPhase(`n${i + 1}`, 'rejected', version)
+    t.regex(why ?? '', reason)
+    t.is(nodes[i]!.version, version - 1)
+  }
+}
+
+test('what two of three signed is installed, and run by hosts that check it for themselves, also after they start again', async (t) => {
+  const one = await rooted(t, twoOfThree)
+  t.is(await one.system.publish(toV2()), 1)
+  await one.atVersion(1)
+  const [manifest] = await one.system.database.manifests(1, 1)
+  t.is(manifest!.signature!.length, 1 + 2 * 120)
+  const { state } = one.hosts[0]!
+  await one.hosts[0]!.stop()
+  await one.system.stopServer()
+  const again = await one.system.host('h1', { state })
+  t.is((await again.node(NotesV1, 'n1')).version, 1)
+})
+
+test('what one of two has signed is refused by the upgrade server, and by every node', async (t) => {
+  const one = await rooted(t, twoOfThree)
+  for (const by of [[alice], [alice, alice], [alice, mallory]])
+    t.is(await send(one, 'install', await prepared(one, toV2(), by)), 'upgrade.signature')
+  const alices = await one.system.host('alices-desk', { upgrader: alice })
+  const error = await t.throwsAsync(alices.publish(one.system.build(toV2())), { code: 'upgrade.signature' })
+  t.regex(error!.message, /is signed by 1 of those who are trusted, A[A-Z2-7]{55}, and 2 have to sign$/)
+  t.is((await one.system.database.head()).version, 0)
+  await lie(one, await prepared(one, toV2(), [alice, mallory]))
+  await refusedByAll(t, one, 1, /was rejected: the manifest of version 1 is signed by 1 of those/)
+})
+
+test('a key that was taken away by two counts no more, on the server and on every node', async (t) => {
+  const one = await rooted(t, twoOfThree)
+  const { operator } = one.system.desk.running
+  const left = [alice, bob].map(({ publicKey }) => publicKey)
+  const alices = await one.system.host('alices-desk', { upgrader: alice })
+  t.is(await codeOf(alices.running.operator.setUpgraders(left)), 'upgrade.signature')
+  // Fewer than have to sign are not left.
+  t.is(await codeOf(operator.setUpgraders([alice.publicKey])), 'upgrade.invalid')
+  t.is(await operator.setUpgraders(left, { reason: 'Carol leaves' }), 1)
+  await one.atVersion(1)
+  const carols = await prepared(one, toV2(), [alice, carol])
+  t.is(await send(one, 'install', carols), 'upgrade.signature')
+  await lie(one, carols)
+  await refusedByAll(t, one, 2, /is signed by 1 of those/)
+})
+
+test('an upgrade may say how many have to sign, and when keys end', async (t) => {
+  const one = await rooted(t, { keys })
+  const { operator } = one.system.desk.running
+  const ended = { key: carol.publicKey, until: '2026-01-01T00:00:00Z' }
+  await operator.setUpgraders([alice.publicKey, bob.publicKey, ended], { need: { upgrade: 2 } })
+  t.is(await send(one, 'install', await prepared(one, toV2(), [alice])), 'upgrade.signature')
+  t.is(await send(one, 'install', await prepared(one, toV2(), [alice, carol])), 'upgrade.signature')
+  t.is(await send(one, 'install', await prepared(one, toV2(), [bob, alice])), 'answered {"version":2}')
+  await one.atVersion(2)
+})
+
+test('what staging has signed is valid in production neither as an upgrade nor as an order, whoever brings it', async (t) => {
+  const name = 'shop'
+  const start = (identity: string) =>
+    TestSystem.start(t, {}, {}, { name, trust: (system) => rootOf({ system, identity }), upgrader: alice })
+  const [here, there] = [await start(production), await start(staging)]
+  const host = await here.host('h1')
+  await host.node(NotesV1, 'n1')
+  // The first order of each, at a head of nothing; and an upgrade.
+  await there.desk.running.operator.pause(1, 'lunch')
+  await there.publish(toV2())
+  await there.desk.running.operator.hold('n1', 'lunch')
+  const orders = await there.database.recentDirectives()
+  t.is(orders.length, 2)
+  for (const order of orders) t.is(await send({ system: here }, 'direct', order), 'upgrade.signature')
+  const [upgrade] = await there.database.manifests(1, 1)
+  const { manifest, bundle } = here.build(toV2())
+  await here.database.putChunk(manifest.bundle.digest, 0, bundle)
+  for (const method of ['install', 'teach'] as const) t.is(await send({ system: here }, method, upgrade!), 'upgrade.signature')
+  t.deepEqual(await here.database.controls(), [])
+  t.is((await here.database.head()).version, 0)
+  // A false upgrade server tells the nodes of it.
+  await here.database.install({ version: 0, digest: null }, digestOf(upgrade!.bytes), upgrade!)
+  await here.stopServer()
+  await here.startServer({ trust: null })
+  const { reason } = await host.untilPhase('n1', 'rejected', 1)
+  t.regex(reason ?? '', /is signed for another system with the same name: it names the identity staging-/)
+})
+
+test('a host with a list of keys beside servers with a trust root goes to no version, and says what it lacks', async (t) => {
+  const one = await rooted(t)
+  const host = await one.system.host('h4', { trust: [alice.publicKey, bob.publicKey], upgrader: alice })
+  await host.node(NotesV1, 'n4')
+  t.is(await codeOf(host.running.operator.pause(7, 'lunch')), 'upgrade.signature')
+  t.is(await codeOf(host.publish(one.system.build(toV2()))), 'upgrade.signature')
+  await one.system.publish(toV2())
+  const { reason } = await host.untilPhase('n4', 'rejected', 1)
+  t.regex(reason ?? '', /system test-\d+ has none here: give its trust root in place of a list of keys/)
+  await one.atVersion(1)
+})
+
+test('a host or server with the trust root of another system does not start', async (t) => {
+  const { system } = await rooted(t)
+  t.is(await codeOf(system.host('h4', { trust: rootOf({ system: 'mall' }) })), 'config.invalid')
+  t.is(await codeOf(system.startServer({ trust: rootOf({ system: 'mall' }) })), 'config.invalid')
+})
+
+test('orders of before a loss are refused in a system with an identity, and new ones are taken', async (t) => {
+  const one = await rooted(t)
+  const { operator } = one.system.desk.running
+  await operator.pause(7, 'lunch')
+  await operator.resume(7)
+  const orders = await one.system.database.recentDirectives()
+  one.system.udb.empty()
+  // With the server that saw it go, and with one that never saw what was there.
+  for (const isNew of [false, true]) {
+    if (isNew) {
+      await one.system.stopServer()
+      one.system.udb.empty()
+      await one.system.startServer()
+    }
+    for (const order of orders) t.is(await send(one, 'direct', order), 'upgrade.conflict')
+    t.deepEqual(await one.system.database.controls(), [])
+  }
+  await operator.pause(7, 'dinner')
+  t.is((await one.system.database.controls()).length, 1)
+})
+
+test('a history that two signed comes back from the hosts after it was lost, also what a key signed that has ended since', async (t) => {
+  const until2026 = '2026-06-01T00:00:00Z'
+  const one = await rooted(t, { keys: [...keys.slice(0, 2), { key: carol.publicKey, until: until2026 }], need: { upgrade: 2 } })
+  const early = await prepared(one, toV2(), [carol, alice], { createdAt: '2026-05-01T00:00:00.000Z' })
+  // By the server's clock it is too late to install it; it was in time once.
+  t.is(await send(one, 'install', early), 'upgrade.signature')
+  await one.system.database.install({ version: 0, digest: null }, digestOf(early.bytes), early)
+  await one.system.stopServer()
+  await one.system.startServer()
+  await one.atVersion(1)
+  await one.system.publish(toV3())
+  await one.atVersion(2)
+  await one.system.stopServer()
+  const udb = memoryDatabase()
+  const database = await udb.open(one.system.name, systemClock)
+  await one.system.startServer({ udb })
+  await until(async () => (await database.head()).version === 2, 'the history is back')
+  t.is((await database.manifests(1, 1))[0]!.signature!.length, 1 + 2 * 120)
+})
+
+test('what was signed by two apart is gathered and sent: an upgrade of keys, an undo, finality', async (t) => {
+  const one = await rooted(t, twoOfThree)
+  const gathered: ToSign[] = []
+  const gather = async (document: ToSign) => void gathered.push(document)
+  const desk = await one.system.host('alices-desk', { upgrader: alice, gather })
+  /** The second signature is made elsewhere, over the same bytes. */
+  const byTwo = () => {
+    const { purpose, bytes, signature } = gathered.at(-1)!
+    t.is(signature!.length, 64)
+    return signed(purpose, bytes, alice, bob)
+  }
+  const { operator } = desk.running
+  await operator.finalize(0)
+  t.is(await codeOf(operator.sendSigned(gathered.at(-1)!)), 'upgrade.signature')
+  t.is(await operator.sendSigned(byTwo()), 0)
+  // Once, whoever asks again.
+  t.is(await operator.sendSigned(byTwo()), 0)
+  t.is(await one.system.database.directives(), 1)
+  await operator.setUpgraders(keys.map(({ key }) => key))
+  t.is(await codeOf(operator.publishSigned(new Uint8Array(0), gathered.at(-1)!)), 'upgrade.signature')
+  t.is(await operator.publishSigned(new Uint8Array(0), byTwo()), 1)
+  await operator.undo()
+  t.is(await operator.publishSigned(null, byTwo()), 2)
+  await one.atVersion(2)
+  t.is(gathered.length, 3)
+})
