@@ -610,22 +610,25 @@ export function databaseContract(
   )
 
   for (const newer of [{ format: 2 }, { format: 3, identity: 'production-0123456789' }] as const)
-    contract(`a directive of format ${newer.format} names the head and the log, and no other takes it`, async (t, database, another) => {
-    const { id } = await database.directiveLog()
-    const named = (number: number, head: string | null, log: string): Directive => ({
-      ...directiveOf(number),
-      ...{ ...newer, head, log },
-    })
-    const direct = async (directive: Directive, head = nothingInstalled) =>
-      why(await another.direct(directive, order(`${directive.number}`), head))
-    t.is(await direct(named(1, 'd1', id)), 'head')
-    t.is(await direct(named(1, null, `${id}x`)), 'log')
-    t.is(await direct(named(1, null, id)), false)
-    await database.install(nothingInstalled, 'd1', manifestOf('first').manifest)
-    t.is(await direct(named(2, null, id), { version: 1, digest: 'd1' }), 'head')
-    t.is(await direct(named(2, 'd1', id), { version: 1, digest: 'd1' }), false)
-    t.deepEqual(await database.directiveLog(), { id, count: 2 })
-  })
+    contract(
+      `a directive of format ${newer.format} names the head and the log, and no other takes it`,
+      async (t, database, another) => {
+        const { id } = await database.directiveLog()
+        const named = (number: number, head: string | null, log: string): Directive => ({
+          ...directiveOf(number),
+          ...{ ...newer, head, log },
+        })
+        const direct = async (directive: Directive, head = nothingInstalled) =>
+          why(await another.direct(directive, order(`${directive.number}`), head))
+        t.is(await direct(named(1, 'd1', id)), 'head')
+        t.is(await direct(named(1, null, `${id}x`)), 'log')
+        t.is(await direct(named(1, null, id)), false)
+        await database.install(nothingInstalled, 'd1', manifestOf('first').manifest)
+        t.is(await direct(named(2, null, id), { version: 1, digest: 'd1' }), 'head')
+        t.is(await direct(named(2, 'd1', id), { version: 1, digest: 'd1' }), false)
+        t.deepEqual(await database.directiveLog(), { id, count: 2 })
+      },
+    )
 
   contract('the log of directives begins anew when something was lost', async (t, database, another) => {
     const first = await database.directiveLog()
