@@ -43,7 +43,7 @@ export class Relearning {
   }
 
   /** L1. A host's manifest: the next one, or one that is here, or another than the one that is here. */
-  async teach(signed: SignedManifest, nowMs: number): Promise<Relearned> {
+  async teach(signed: SignedManifest, nowMs?: number): Promise<Relearned> {
     const { database } = this
     const manifest = decodeManifest(signed.bytes)
     const digest = digestOf(signed.bytes)
@@ -73,7 +73,13 @@ export class Relearning {
   }
 
   /** L3. Both are here now: one in the history, one that a host brings. Only what was signed counts; anybody can make up another one. */
-  async #compare(signed: SignedManifest, { version }: Manifest, digest: string, head: Head, nowMs: number): Promise<void> {
+  async #compare(
+    signed: SignedManifest,
+    { version }: Manifest,
+    digest: string,
+    head: Head,
+    nowMs: number | undefined,
+  ): Promise<void> {
     const history = await this.verified(head)
     const ownDigest = history.at(version)?.digest
     if (ownDigest === digest || ownDigest === undefined) return
