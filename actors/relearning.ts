@@ -1,11 +1,13 @@
 /**
  * How an upgrade server gets a lost history back from the hosts, and what it does when theirs and its own are not the same (DESIGN §5, "Install").
  *
- * L1. What is taught is verified like what is installed: a manifest that follows the newest one, by one who was trusted then.
+ * L1. What is taught is verified like what is installed: a manifest that follows the newest one, by one who was trusted then, whose classes fit.
+ *     What was final is not looked at: it may have become so after the undo that is taught.
  * L2. A bundle that is here with its digest is never changed; one that is wanted may be written over until it has its digest.
  * L3. Two manifests for one version, both signed by one who was trusted then and is trusted now, stop all installs until an operator has looked.
  */
 import { Fault } from '../core/fault.js'
+import { checkClasses } from '../core/lineCheck.js'
 import { bundleChunkBytes, chunkCount, decodeManifest, digestOf, type Manifest, type SignedManifest } from '../core/manifest.js'
 import type { Head, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import { forksTable, wantedTable } from '../core/reservedTables.js'
@@ -56,6 +58,7 @@ export class Relearning {
     const history = await this.verified(head)
     // Not by the clock: what was lost may be by a key that has ended since.
     const verified = history.check(signed)
+    checkClasses(history.manifests, manifest, await database.nodes(), 0)
     await this.#want(manifest.bundle)
     if (!(await database.install(head, digest, signed, manifest.tables)))
       throw new Fault('upgrade.conflict', `version ${manifest.version} does not follow the newest version any more`)

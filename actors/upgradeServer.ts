@@ -13,7 +13,7 @@ import { judge } from '../core/healthGate.js'
 import type { HostObserver } from '../core/hostEvents.js'
 import { refusedReason } from '../core/hostStatus.js'
 import { isVersion, type Version } from '../core/ids.js'
-import { checkFits, checkNew, checkUndo } from '../core/lineCheck.js'
+import { checkClasses } from '../core/lineCheck.js'
 import {
   bundleBytesMax,
   bundleChunkBytes,
@@ -385,9 +385,7 @@ export class UpgradeServer {
 
   async #checkClasses(history: readonly Manifest[], manifest: Manifest): Promise<void> {
     const { database } = this.#options
-    if (manifest.undoes !== null) checkUndo(manifest, history[manifest.undoes - 1], await database.finalized(), history)
-    checkNew(history, manifest)
-    checkFits(history, manifest, await database.nodes())
+    checkClasses(history, manifest, await database.nodes(), manifest.undoes === null ? 0 : await database.finalized())
   }
 
   async #checkBundle({ digest, bytes }: { digest: string; bytes: number }): Promise<void> {

@@ -13,6 +13,19 @@ import { takesBack } from './undo.js'
 export type Candidate = Pick<Manifest, 'version' | 'bundle' | 'classUpgrades'>
 
 /**
+ * All that is asked of an upgrade's classes before it is installed, or given back by a host after a loss. Nodes that have gone on to its version
+ * say nothing of what was before it; there are none while it is new. Throws `upgrade.invalid`.
+ *
+ * @param final the newest version that nobody goes back from
+ */
+export function checkClasses(history: readonly Manifest[], manifest: Manifest, rows: readonly NodeRow[], final: Version): void {
+  if (manifest.undoes !== null) checkUndo(manifest, history[manifest.undoes - 1], final, history)
+  checkNew(history, manifest)
+  const before = rows.filter(({ version }) => version < manifest.version)
+  checkFits(history, manifest, before)
+}
+
+/**
  * Each service has one line of classes: an upgrade goes on from where it stands, and leaves nobody behind who calls it or hears it. What there is
  * is told by the history, and by who runs. Throws `upgrade.invalid`.
  */

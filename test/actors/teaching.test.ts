@@ -99,6 +99,32 @@ test('a wanted bundle is written over until it has its digest, and not after tha
   t.deepEqual(await database.tables(), [])
 })
 
+test('what install refuses for its classes is not installed by being taught; what a host gives back is, though its nodes have gone on', async (t) => {
+  const { system, host, history } = await afterLoss(t, 0)
+  await system.startServer()
+  await host.stop()
+  const { database } = system
+  const head = await database.head()
+  const [newest] = await database.manifests(head.version, head.version)
+  const { manifest, bundle } = system.build(toV3())
+  await database.putChunk(manifest.bundle.digest, 0, bundle)
+  const misfit = manifest.classUpgrades.map((entry) => ({ ...entry, oldClass: 'Notes.v9' }))
+  const next = { ...manifestAfter(newest), ...manifest, classUpgrades: misfit, system: system.name, upgrader: alice.publicKey }
+  const { bytes, signature } = signed('manifest', encodeManifest(next), alice)
+  t.is(await askServer(system, 'install', 'install', bytes, signature), 'upgrade.invalid')
+  t.is(await askServer(system, 'teach', 'teach', bytes, signature), 'upgrade.invalid')
+  t.is((await database.head()).version, head.version)
+  // An emptied database has the rows back before the history: they are of a version that it does not know.
+  const rows = await database.nodes()
+  const udb = memoryDatabase()
+  const empty = await udb.open(system.name, systemClock)
+  for (const row of rows) if (row.service !== 'client') await empty.register(row, 1_000)
+  await system.stopServer()
+  await system.startServer({ udb })
+  for (const each of history) t.is(await askServer(system, 'teach', 'teach', each.bytes, each.signature), 'answered null')
+  t.is((await empty.head()).version, 2)
+})
+
 test('who is only let ask can’t teach', async (t) => {
   const { system, history, udb, database } = await afterLoss(t, 1)
   await system.desk.stop()
