@@ -100,7 +100,10 @@ export async function connect(
         message: 'the upgrade database does not answer; nodes serve without it, and it is tried again',
         error,
       })
-    const database = await (isPatient ? openPatiently(udb, options.system, clock, away) : udb.open(options.system, clock))
+    const tell = (message: string) => observe({ type: 'warning', message, error: undefined })
+    const database = await (isPatient
+      ? openPatiently(udb, options.system, clock, away, tell)
+      : udb.open(options.system, clock, tell))
     opened.push(database)
     await world?.ready
     return { transport, database, close }

@@ -45,6 +45,7 @@ export class UpgradeHistory {
   #dead: Version = 0
   #final: Version = 0
   #hasAsked = false
+  #nonsense: string | null = null
   /** Another version is the newest that was heard of, be it an older one. */
   onHeard: (version: Version) => void = () => {}
   /** Called when the upgrade server has a newer version than was heard of. */
@@ -102,8 +103,11 @@ export class UpgradeHistory {
   }
 
   async #ask(): Promise<Version> {
-    const { version, digest, dead, final, wanted } = await this.server.head({ dead: this.#dead, final: this.#final })
+    const over = { dead: this.#dead, final: this.#final }
+    const { version, digest, dead, final, wanted, nonsense } = await this.server.head(over)
     this.#hasAsked = true
+    if (nonsense !== null && nonsense !== this.#nonsense) this.observe({ type: 'warning', message: nonsense, error: undefined })
+    this.#nonsense = nonsense
     void this.teaching.heard({ version, digest }, wanted)
     // A manifest that could not be had, or kept on a full disk, is tried again with each answer.
     const isMissing = version > this.newest && !this.#rejected.has(this.newest + 1)

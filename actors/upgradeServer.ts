@@ -35,13 +35,17 @@ import { VerifiedHistory } from '../core/verifiedHistory.js'
 import { AnswerLine } from './answerLine.js'
 import { pieceBytesMax, withPiece } from './chunkPieces.js'
 import { DeathRounds } from './deathRounds.js'
+import { HeadAnswers, type Over } from './headAnswers.js'
+import { InFlight, type InFlightMax } from './inFlight.js'
 import { Relearning } from './relearning.js'
 import { ServedBundles } from './servedBundles.js'
 
 /** Manifests in one answer. */
 const manifestsMax = 16
-/** Questions being answered at once, but for chunks; more are refused with `unavailable.overloaded`. */
-const questionsMax = 1000
+/** What is in hand at once, but for chunks; more is refused with `unavailable.overloaded`. */
+export const questionsMax: InFlightMax = { count: 1000, bytes: 16 * 1024 * 1024 }
+export const changesMax: InFlightMax = { count: 100, bytes: 64 * 1024 * 1024 }
+export const teachingsMax: InFlightMax = { count: 100, bytes: 64 * 1024 * 1024 }
 /** Chunks on their way to the transport at once: 4 MiB. */
 export const chunksAtOnce = 16
 /** Those who wait for a chunk. */
@@ -74,14 +78,18 @@ export interface UpgradeServerOptions {
 }
 
 type CarryOut = (call: CallEnvelope) => Promise<unknown>
-type Take = (call: CallEnvelope, replyTo: string | undefined) => void
+/** `bytes`: its share of the message that it came in. */
+type Take = (call: CallEnvelope, replyTo: string | undefined, bytes: number) => void
 
 export class UpgradeServer {
   readonly #options: UpgradeServerOptions
   readonly #replier: Replier = { node: 'upgrade-server', className: 'UpgradeServer', version: 0 }
   #subscriptions: readonly Subscription[] | undefined
   #cancelRounds: readonly (() => void)[] = []
-  #answering = 0
+  readonly #questions = new InFlight('questions', questionsMax)
+  readonly #changes = new InFlight('orders and upgrades', changesMax)
+  readonly #teachings = new InFlight('lessons', teachingsMax)
+  readonly #heads: HeadAnswers
   readonly #relearning: Relearning
   readonly #bundles: ServedBundles
   readonly #deaths: DeathRounds
@@ -108,6 +116,13 @@ export class UpgradeServer {
       this.#verified = history
     }
     this.#relearning = new Relearning(options.database, (head) => this.#history(head), keep)
+    const { database, observe } = options
+    const sources = {
+      log: () => this.#directiveLog(),
+      wanted: () => this.#relearning.wanted(),
+      takeBack: (over: Over) => this.#deaths.takeBack(over),
+    }
+    this.#heads = new HeadAnswers({ database, clock, observe, ...sources })
   }
 
   /** Answers questions from now on, and announces the newest version to those that are up already. */
@@ -142,18 +157,19 @@ export class UpgradeServer {
     this.#chunkLine.close()
   }
 
-  readonly #takeQuestion: Take = (call, replyTo) => {
-    if (call.method !== 'chunk') void this.#answer(call, replyTo, (each) => this.#question(each))
-    // Nobody waits for a chunk who can't be answered.
-    else if (replyTo !== undefined) this.#chunkLine.enter({ call, replyTo })
+  readonly #takeQuestion: Take = (call, replyTo, bytes) => {
+    // Nobody waits who can't be answered.
+    if (replyTo === undefined) return
+    if (call.method !== 'chunk') void this.#answer(this.#questions, bytes, call, replyTo, (each) => this.#question(each))
+    else this.#chunkLine.enter({ call: lineUp(call), replyTo })
   }
 
-  readonly #takeTeaching: Take = (call, replyTo) => {
-    void this.#answer(call, replyTo, (each) => this.#taught(each))
+  readonly #takeTeaching: Take = (call, replyTo, bytes) => {
+    void this.#answer(this.#teachings, bytes, call, replyTo, (each) => this.#taught(each))
   }
 
-  readonly #takeChange: Take = (call, replyTo) => {
-    void this.#answer(call, replyTo, (each) => this.#change(each))
+  readonly #takeChange: Take = (call, replyTo, bytes) => {
+    void this.#answer(this.#changes, bytes, call, replyTo, (each) => this.#change(each))
   }
 
   #receive(message: Message, take: Take): void {
@@ -162,10 +178,11 @@ export class UpgradeServer {
       return
     }
     try {
-      for (const envelope of decode(message.payload)) {
+      const envelopes = decode(message.payload)
+      for (const envelope of envelopes) {
         if (envelope.kind !== kinds.call)
           throw new Fault('protocol.bad-envelope', `kind ${envelope.kind} on the upgrade server's subject`)
-        take(envelope, message.replyTo)
+        take(envelope, message.replyTo, Math.ceil(message.payload.length / envelopes.length))
       }
     } catch (thrown) {
       const fault = toFault(thrown, 'protocol.bad-envelope')
@@ -176,17 +193,14 @@ export class UpgradeServer {
     }
   }
 
-  async #answer(call: CallEnvelope, replyTo: string | undefined, carryOut: CarryOut): Promise<void> {
-    const answer = await this.#answerTo(call, async () => {
-      if (this.#answering >= questionsMax)
-        throw new Fault('unavailable.overloaded', `${this.#answering} questions are being answered already`)
-      this.#answering++
-      try {
-        return await carryOut(call)
-      } finally {
-        this.#answering--
-      }
-    })
+  async #answer(
+    inFlight: InFlight,
+    bytes: number,
+    call: CallEnvelope,
+    replyTo: string | undefined,
+    carryOut: CarryOut,
+  ): Promise<void> {
+    const answer = await this.#answerTo(call, () => inFlight.with(bytes, () => carryOut(call)))
     if (replyTo !== undefined) this.#send(replyTo, answer)
   }
 
@@ -208,7 +222,7 @@ export class UpgradeServer {
   #question({ method, args }: CallEnvelope): Promise<unknown> {
     switch (method) {
       case 'head':
-        return this.#head(args[0])
+        return this.#heads.answer(args[0])
       case 'who':
         return this.#who()
       case 'manifests':
@@ -240,17 +254,6 @@ export class UpgradeServer {
       default:
         throw noSuchMethod(method)
     }
-  }
-
-  async #head(over: unknown): Promise<unknown> {
-    const { database } = this.#options
-    await this.#deaths.takeBack(over)
-    // Deaths first: none of them passes a version that is installed.
-    const { inForce } = await database.dead()
-    const final = await database.finalized()
-    const wanted = await this.#relearning.wanted()
-    const { id: log, count: directives } = await this.#directiveLog()
-    return { ...(await database.head()), dead: inForce, final, directives, log, ...(wanted.length === 0 ? {} : { wanted }) }
   }
 
   /** D2. A log that counts less than before has lost directives. */
@@ -423,10 +426,19 @@ export class UpgradeServer {
   #every(ms: number, what: string, work: () => Promise<void>): () => void {
     const { clock, observe } = this.#options
     let cancel = () => {}
+    let senseless: string | undefined
+    const failed = (error: unknown) => {
+      // That something there makes no sense changes only when somebody repairs it: it is said once.
+      const isSenseless = isFault(error) && error.code === 'upgrade.invalid'
+      if (isSenseless && error.message === senseless) return
+      senseless = isSenseless ? error.message : undefined
+      const why = isSenseless ? 'can’t be read' : 'is away'
+      observe?.({ type: 'warning', message: `the upgrade database ${why}: ${what}`, error })
+    }
     const later = () => {
       cancel = clock.after(ms, () => {
         work()
-          .catch((error) => observe?.({ type: 'warning', message: `the upgrade database is away: ${what}`, error }))
+          .catch(failed)
           .finally(() => {
             if (this.#subscriptions !== undefined) later()
           })
@@ -491,6 +503,12 @@ function isChunkIndex(value: unknown): value is number {
 
 function conflict({ version }: Manifest, newest: Version): Fault {
   return new Fault('upgrade.conflict', `version ${version} does not follow the newest version, ${newest}`, { newest })
+}
+
+/** Those who wait for a chunk hold no more of their question than that: others are refused when it is their turn. */
+function lineUp(call: CallEnvelope): CallEnvelope {
+  const [digest, index, from] = call.args
+  return { ...call, args: isDigest(digest) && isChunkIndex(index) && isPlace(from ?? null) ? [digest, index, from] : [] }
 }
 
 function noSuchMethod(method: string): Fault {

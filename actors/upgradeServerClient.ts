@@ -42,16 +42,21 @@ export class UpgradeServerClient {
       /** Of the directives; null where the server tells of none. */
       readonly log: string | null
       readonly wanted: readonly string[]
+      /** A death or finality that it told and that no version can have: taken for none. Null where there is none such. */
+      readonly nonsense: string | null
     }
   > {
     const answer = ((await this.#ask('head', [over])) ?? {}) as Record<string, unknown>
     const { version, digest, dead = 0, final = 0, directives = 0, log = null, wanted = [] } = answer
     if (!isVersion(version) || (digest !== null && !isDigest(digest))) throw unreadable('head')
-    if (!isVersion(dead) || dead > version || !isVersion(final) || final > version) throw unreadable('head')
+    const isOver = (found: unknown): found is Version => isVersion(found) && found <= version
+    const says = `the upgrade server says that versions below ${shown(dead)} are dead and version ${shown(final)} is final`
+    const nonsense = isOver(dead) && isOver(final) ? null : `${says}, and the newest is ${version}: what can't be is ignored`
     if (!Array.isArray(wanted) || !wanted.every(isDigest)) throw unreadable('head')
     if (typeof directives !== 'number' || !Number.isSafeInteger(directives) || directives < 0) throw unreadable('head')
     if (log !== null && !isLogId(log)) throw unreadable('head')
-    return { version, digest, dead, final, directives, log, wanted }
+    const sane = { dead: isOver(dead) ? dead : 0, final: isOver(final) ? final : 0 }
+    return { version, digest, ...sane, directives, log, wanted, nonsense }
   }
 
   /** Which of the servers answered, and its clock, in milliseconds since 1970. Null of one that does not tell. */
@@ -198,6 +203,11 @@ export class UpgradeServerClient {
 async function inChunks(bundle: Uint8Array, send: (index: number, chunk: Uint8Array) => Promise<unknown>): Promise<void> {
   for (let index = 0; index < chunkCount(bundle.length); index++)
     await send(index, bundle.subarray(index * bundleChunkBytes, (index + 1) * bundleChunkBytes))
+}
+
+/** It may be anything, and as long as it likes. */
+function shown(value: unknown): string {
+  return typeof value === 'number' ? String(value) : typeof value
 }
 
 function unreadable(what: string): Fault {

@@ -17,13 +17,14 @@ export async function openPatiently(
   system: string,
   clock: Clock,
   away: (error: Fault) => void,
+  tell?: (message: string) => void,
 ): Promise<UpgradeDatabase> {
   try {
-    return await factory.open(system, clock)
+    return await factory.open(system, clock, tell)
   } catch (error) {
     if (!isAway(error)) throw error
     away(error)
-    return new Opening(factory, system, clock, error).database
+    return new Opening({ open: (name, at) => factory.open(name, at, tell) }, system, clock, error).database
   }
 }
 

@@ -3,8 +3,11 @@ import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 
 /** What a host is given for its `udb`: the same factory serves every host of a process. */
 export interface UdbFactory {
-  /** Opens the database of one system. Rejects with `unavailable.disconnected` when it can't be reached. */
-  open(system: string, clock: Clock): Promise<UpgradeDatabase>
+  /**
+   * Opens the database of one system. Rejects with `unavailable.disconnected` when it can't be reached. `tell` hears once of each thing there that
+   * makes no sense and is ignored.
+   */
+  open(system: string, clock: Clock, tell?: (message: string) => void): Promise<UpgradeDatabase>
 }
 
 /**

@@ -1,37 +1,11 @@
 /** What is heard of the newest version is anybody's word until its manifest is verified: one wrong answer changes nothing for good. */
 import 'reflect-metadata'
-import test, { type ExecutionContext } from 'ava'
-import { decode, encodeReply } from '../../core/codec.js'
-import type { CallEnvelope } from '../../core/envelope.js'
+import test from 'ava'
 import { versionMax } from '../../core/ids.js'
-import { subjectsOf } from '../../core/subjects.js'
-import { memoryTransport } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
+import { inTheServersName } from '../support/falseServer.js'
 import { codeOf, TestSystem } from '../support/testSystem.js'
 import { NotesV1, toV2 } from './notes.js'
-
-const replier = { node: 'upgrade-server', className: 'UpgradeServer', version: 0 }
-
-/** Answers every question to the upgrade server before it does, until `leave`. */
-function inTheServersName(t: ExecutionContext, system: TestSystem, answer: (call: CallEnvelope) => unknown) {
-  const transport = memoryTransport(system.broker)
-  t.teardown(() => transport.close())
-  const answered = { count: 0 }
-  system.broker.filter = ({ message, to }) => (message.subject === server && to !== transport.name ? 'drop' : 'deliver')
-  const server = subjectsOf(system.name).server
-  const listening = transport.subscribe(server, ({ payload, replyTo }) => {
-    for (const envelope of decode(payload)) {
-      const call = envelope as CallEnvelope
-      answered.count++
-      transport.publish(replyTo!, encodeReply(0, call.seq, answer(call), replier, 0))
-    }
-  })
-  const leave = () => {
-    listening.unsubscribe()
-    system.broker.filter = undefined
-  }
-  return { answered, leave }
-}
 
 test('a version that somebody made up is forgotten with the next answer, and the next upgrade is learned', async (t) => {
   const system = await TestSystem.start(t, { askServerMs: 200 })

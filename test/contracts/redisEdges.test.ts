@@ -136,6 +136,89 @@ test('a client whose row can’t be read holds deaths back, and no finality', as
   t.is(await database.finalize(1), 1)
 })
 
+test('what is no control, or another one than its field says, holds nobody, and is told of once', async (t) => {
+  const { system } = await open(t)
+  const { controls } = keysOf(system)
+  const told: string[] = []
+  const database = await redis(server.url).open(system, systemClock, (message) => void told.push(message))
+  t.teardown(() => database.close())
+  const since = 1
+  const pause = { kind: 'pause', version: 1, reason: 'x', since }
+  const hold = { kind: 'hold', nodeId: 'n1', reason: 'x', since }
+  const now = { kind: 'now', nodeId: 'n1', version: 1, since }
+  const senseless: readonly (readonly [field: string, text: string])[] = [
+    ...['garbage', 'null', '[]', '1', '"pause"', '{}', '{"kind":"pause"}'].map((text) => ['pause/1', text] as const),
+    ...['garbage', '{"kind":"hold"}'].map((text) => ['hold/n1', text] as const),
+    ...[{ ...pause, version: 2 }, { ...pause, version: '1' }, { ...pause, since: '1' }, { ...pause, reason: 1 }, hold].map(
+      (control) => ['pause/1', JSON.stringify(control)] as const,
+    ),
+    ['pause/1', JSON.stringify({ ...pause, reason: 'x'.repeat(100_000) })],
+    ...[{ ...hold, nodeId: 'n2' }, { ...hold, since: null }, { ...hold, reason: null }, { ...now, kind: 'hold' }, pause].map(
+      (control) => ['hold/n1', JSON.stringify(control)] as const,
+    ),
+  ]
+  for (const [field, text] of senseless) {
+    await client.del(controls)
+    await client.hset(controls, field, text)
+    t.deepEqual(await database.controls(), [], text.slice(0, 80))
+    t.deepEqual(await database.claimSlot('pages', going('n1'), {}), { claimed: true }, text.slice(0, 80))
+    await database.releaseSlot('pages', 'n1')
+  }
+  const message = (field: string) =>
+    `field ${field} of Redis key ${controls} holds no control of this name: ignored, until it is repaired or removed`
+  t.deepEqual(told, [message('pause/1'), message('hold/n1')])
+  await client.del(controls)
+  await client.hset(controls, { 'pause/1': JSON.stringify(pause) })
+  for (const text of [
+    'garbage',
+    { ...now, nodeId: 'n2' },
+    { ...now, version: 2 },
+    { ...now, kind: 'pause' },
+    { ...now, since: 'x' },
+  ]) {
+    await client.hset(controls, 'now/n1', typeof text === 'string' ? text : JSON.stringify(text))
+    t.like(await database.claimSlot('pages', going('n1'), {}), { claimed: false, control: pause }, JSON.stringify(text))
+  }
+  await client.hset(controls, 'now/n1', JSON.stringify(now))
+  t.deepEqual(await database.claimSlot('pages', going('n1'), {}), { claimed: true })
+})
+
+test('a login that may only read a death sees it as it was settled last, and settles none', async (t) => {
+  const { system, database, elapse, dead } = await open(t)
+  const may = ['on', '>pw', 'resetkeys', `~*`, '+@all']
+  await client.call('ACL', 'SETUSER', 'reader', ...may.with(3, `%R~${dead}`), ...keysOf(system).nodes.map((key) => `~${key}`))
+  t.teardown(() => client.call('ACL', 'DELUSER', 'reader'))
+  const at = { host: '127.0.0.1', port: server.port, username: 'reader', password: 'pw' }
+  const reader = await redis(at).open(system, systemClock)
+  t.teardown(() => reader.close())
+  await database.register(statusOf('n1', { version: 3 }), long)
+  t.like(await reader.dead(), { below: 0, inForce: 0 })
+  await database.declareDead(2, short)
+  await elapse(2 * short)
+  t.like(await reader.dead(), { below: 2, inForce: 0 })
+  t.like(await database.dead(), { below: 2, inForce: 2 })
+  t.like(await reader.dead(), { below: 2, inForce: 2 })
+  await t.throwsAsync(reader.declareDead(3, 0), { message: /^NOPERM/ })
+})
+
+test('a login that may only read controls forgets a node, and leaves what it was told', async (t) => {
+  const { system, database } = await open(t)
+  const { nodes, controls } = keysOf(system)
+  await client.call('ACL', 'SETUSER', 'forgetter', 'on', '>pw', `%R~${controls}`, ...nodes.map((key) => `~${key}`), '+@all')
+  t.teardown(() => client.call('ACL', 'DELUSER', 'forgetter'))
+  const at = { host: '127.0.0.1', port: server.port, username: 'forgetter', password: 'pw' }
+  const forgetter = await redis(at).open(system, systemClock)
+  t.teardown(() => forgetter.close())
+  await database.register(statusOf('n1'), long)
+  await database.setControl({ kind: 'hold', nodeId: 'n1', reason: '', since: 1 })
+  t.like(await forgetter.claimSlot('pages', going('n1'), {}), { control: { kind: 'hold' } })
+  await forgetter.forget('n1')
+  t.deepEqual(await database.nodes(), [])
+  t.is((await database.controls()).length, 1)
+  await database.forget('n1')
+  t.deepEqual(await database.controls(), [])
+})
+
 test('a death of release 0.1.0 is in force from its time on, and the one before until then', async (t) => {
   const { database, dead } = await open(t)
   await client.hset(dead, { below: 3, sinceMs: Date.now() + long, before: 1 })

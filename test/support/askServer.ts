@@ -5,6 +5,21 @@ import { subjectsOf } from '../../core/subjects.js'
 import { memoryTransport } from '../../transports/memory/index.js'
 import type { TestSystem } from './testSystem.js'
 
+export const question = {
+  kind: kinds.call,
+  label: 0,
+  seq: 1,
+  deadlineMs: 5000,
+  caller: 'stranger',
+  incarnation: 1,
+  callerClass: 'Client',
+  callerVersion: 0,
+  expects: null,
+  path: null,
+  trace: null,
+  together: false,
+} as const
+
 /** The code of its fault, or `answered` and the JSON of its answer. */
 export function askServer(
   { broker, name }: Pick<TestSystem, 'broker' | 'name'>,
@@ -21,22 +36,7 @@ export function askServer(
       else if (envelope.kind === kinds.reply) resolve(`answered ${JSON.stringify(envelope.value)}`)
     })
   })
-  const call = encodeCall({
-    kind: kinds.call,
-    label: 0,
-    seq: 1,
-    method,
-    args,
-    deadlineMs: 5000,
-    caller: 'stranger',
-    incarnation: 1,
-    callerClass: 'Client',
-    callerVersion: 0,
-    expects: null,
-    path: null,
-    trace: null,
-    together: false,
-  })
+  const call = encodeCall({ ...question, method, args })
   transport.publish(subjectsOf(name)[subject], call, inbox)
   return answer
 }

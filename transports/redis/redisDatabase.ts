@@ -9,7 +9,7 @@ import {
   type WhyNotDirected,
 } from '../../core/directive.js'
 import { Fault } from '../../core/fault.js'
-import { checkName, isVersion, type Version } from '../../core/ids.js'
+import { checkName, isVersion, nameLengthMax, type Version } from '../../core/ids.js'
 import type { SignedManifest } from '../../core/manifest.js'
 import {
   checkDeath,
@@ -37,6 +37,9 @@ const nodesPerScript = 500
 /** Manifests read at once: of their usual size, some 100 KB. */
 const manifestsPerRead = 32
 
+/** So many different things that make no sense are told of. */
+const ignoredMax = 64
+
 /** How the claim script is told that a part of a limit is not given. */
 const unlimited = -1
 
@@ -48,9 +51,9 @@ export function redis(settings: string | RedisSettings = {}): UdbFactory {
   // Checked here, where the setting is written, and not only when the host starts.
   addressOf(settings)
   return {
-    async open(system) {
+    async open(system, _clock, tell) {
       checkName('system', system)
-      return new RedisDatabase(await RedisConnection.open(settings, `theseus:${system}`), keysOf(system))
+      return new RedisDatabase(await RedisConnection.open(settings, `theseus:${system}`), keysOf(system), tell)
     },
   }
 }
@@ -59,7 +62,10 @@ class RedisDatabase implements UpgradeDatabase {
   constructor(
     private readonly redis: RedisConnection,
     private readonly keys: RedisKeys,
+    private readonly tell: (message: string) => void = () => {},
   ) {}
+
+  readonly #told = new Set<string>()
 
   async head(): Promise<Head> {
     const [text, digest] = await this.redis.call((client) => client.hmget(this.keys.head, 'version', 'digest'))
@@ -213,8 +219,20 @@ class RedisDatabase implements UpgradeDatabase {
   }
 
   async controls(): Promise<readonly Control[]> {
-    const texts = Object.values(await this.redis.call((client) => client.hgetall(this.keys.controls)))
-    return texts.map(controlOf).filter((control) => control !== undefined)
+    const entries = Object.entries(await this.redis.call((client) => client.hgetall(this.keys.controls)))
+    return entries.flatMap(([field, text]) => {
+      const control = controlOf(text)
+      if (control !== undefined && controlKey(control) === field) return [control]
+      this.#ignore(`field ${field.slice(0, nameLengthMax)} of Redis key ${this.keys.controls} holds no control of this name`)
+      return []
+    })
+  }
+
+  /** Told once. */
+  #ignore(what: string): void {
+    if (this.#told.has(what) || this.#told.size >= ignoredMax) return
+    this.#told.add(what)
+    this.tell(`${what}: ignored, until it is repaired or removed`)
   }
 
   async setControl(control: Control): Promise<void> {
