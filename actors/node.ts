@@ -190,6 +190,12 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
     return this.#isElsewhere || this.services.fence.holds(() => void (this.#isElsewhere || goOn()))
   }
 
+  /** The same for what has waited elsewhere. */
+  async mayGoOn(): Promise<boolean> {
+    await this.services.fence.opened()
+    return !this.#isElsewhere
+  }
+
   callSelf(timer: DueTimer, method: string, args: readonly unknown[]): void {
     const { fence, clock } = this.services
     if (fence.isClosed(clock.monotonicMs())) {

@@ -28,6 +28,8 @@ export interface LearningNode {
   readonly mailbox: Mailbox
   /** Takes a call whose version has its answer here now. */
   accept(call: IncomingCall): void
+  /** Resolves when what has waited may be carried out; false if another host has the node. */
+  mayGoOn(): Promise<boolean>
   /** Something may be there to upgrade to. */
   consider(): void
   /** The node restarts from what is on disk. */
@@ -202,6 +204,8 @@ export class NodeLearning {
       try {
         const label = (await history.knows(version)) ? version : history.heard
         await this.prepare(label)
+        // The host may have stood still meanwhile. Where it has lost the node, these calls end with it.
+        if (!(await this.node.mayGoOn())) break
         const isLeft = this.#release(asked, new Set(unsure))
         failures = 0
         // Where what was learned has been lost meanwhile, and for events of versions that are asked about later.

@@ -5,11 +5,22 @@ import { HostFence } from '../../actors/hostFence.js'
 import { defaultSettings } from '../../actors/settings.js'
 import type { Write } from '../../core/ports/stateStore.js'
 import type { Transport } from '../../core/ports/transport.js'
-import { type Clock, command, createHost, type Fault, type NodeClass, NodeObject } from '../../index.js'
+import {
+  type Clock,
+  command,
+  createHost,
+  defineUpgrade,
+  type Fault,
+  type NodeClass,
+  NodeObject,
+  notNeeded,
+  schedule,
+  upgradeClass,
+} from '../../index.js'
 import { type MemoryState, memoryStore, memoryTransport } from '../../transports/memory/index.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { until } from '../support/eventually.js'
-import { codeOf, TestSystem } from '../support/testSystem.js'
+import { codeOf, gate, TestSystem } from '../support/testSystem.js'
 import { NotesV1 } from './notes.js'
 
 /** A copy of a state directory, as of a volume: with its identity. */
@@ -204,7 +215,7 @@ let slowly: Promise<void> = Promise.resolve()
 let hasBegun = () => {}
 
 class SlowLedgerV1 extends NodeObject<{ entries: number }> {
-  static override readonly className = 'SlowLedger.v1'
+  static override readonly className: string = 'SlowLedger.v1'
   static override initial() {
     return { entries: 0 }
   }
@@ -283,6 +294,63 @@ for (const isElsewhere of [true, false]) {
       }
     },
   )
+}
+
+class SlowLedgerV2 extends SlowLedgerV1 {
+  static override readonly className = 'SlowLedger.v2'
+}
+
+for (const isElsewhere of [true, false]) {
+  const outcome = isElsewhere
+    ? 'is not carried out, if its node is elsewhere'
+    : 'is carried out when the host knows that its node is its own'
+  test.serial(`a call that waited for its version while its host stood still ${outcome}`, async (t) => {
+    const system = await TestSystem.start(t, { leaseMs: 5_000 })
+    const loading = gate()
+    const load: typeof system.repository.load = async (...args) => {
+      await loading.pass()
+      return system.repository.load(...args)
+    }
+    const sleeper = await system.host('sleeper', { repository: { ...system.repository, load } })
+    await sleeper.node(SlowLedgerV1, 'n1')
+    const same = { futureSO: notNeeded, pastSO: notNeeded, transform: ({ entries }: { entries: number }) => ({ entries }) }
+    const never = schedule('never', () => new Promise(() => {}))
+    const toV2 = upgradeClass({ oldClass: SlowLedgerV1, newClass: SlowLedgerV2, ...same, schedule: never })
+    await system.publish(defineUpgrade({ title: 'a new ledger', classUpgrades: [toV2] }))
+    const before = done.length
+    let answer = ''
+    const call = system.desk.ref(SlowLedgerV2, 'n1', { version: 1, deadline: '5m' }).enter('waited')
+    void codeOf(call).then((code) => {
+      answer = code
+    })
+    await until(() => sleeper.running.status().nodes[0]?.fetching === 1, 'it waits for its version')
+    await until(() => loading.waiting > 0, 'the version is being learned')
+    if (isElsewhere) {
+      await system.database.forget('n1')
+      await (await system.host('new')).node(SlowLedgerV1, 'n1')
+    }
+    const asked = gate()
+    sleeper.changeDatabase({
+      renew: async (...args) => {
+        await asked.pass()
+        return system.database.renew(...args)
+      },
+    })
+    sleeper.standStill(60_000)
+    loading.open()
+    await until(() => asked.waiting > 0, 'it asks')
+    await whatIsOnItsWay()
+    t.deepEqual([answer, done.slice(before)], ['', []], 'nothing before the database has answered')
+    asked.open()
+    if (isElsewhere) {
+      await until(() => sleeper.running.status().nodes.length === 0, 'it stops the node')
+      await whatIsOnItsWay()
+      t.deepEqual([answer, done.slice(before)], ['', []])
+    } else {
+      await until(() => answer !== '', 'it is answered')
+      t.deepEqual([answer, done.slice(before)], ['answered 1', ['waited']])
+    }
+  })
 }
 
 test.serial(

@@ -117,6 +117,8 @@ async function open({ record = {}, undos = [], upgrade = {} }: Options = {}) {
       },
     },
   }
+  /** The host's answer to whether what has waited may go on. */
+  const goingOn: { asked?: Gate; isHere: boolean } = { isHere: true }
   const node = {
     services,
     keeper,
@@ -124,6 +126,10 @@ async function open({ record = {}, undos = [], upgrade = {} }: Options = {}) {
     state,
     mailbox,
     accept: (call: Call) => void log.push(`accept ${call.name}`),
+    mayGoOn: async () => {
+      await goingOn.asked?.pass()
+      return goingOn.isHere
+    },
     consider: () => void log.push('consider'),
     crash: (error: Error) => void log.push(`crash ${error.message}`),
   }
@@ -150,7 +156,7 @@ async function open({ record = {}, undos = [], upgrade = {} }: Options = {}) {
   }
   return {
     ...{ clock, memory, store, journal, state, keeper, mailbox, software, services, learning, steps, known, unknown, rejected },
-    ...{ passing, call, hold, done, kept },
+    ...{ passing, call, hold, done, kept, goingOn },
   }
 }
 
@@ -364,6 +370,24 @@ test('a call of an unknown version is answered once that version is learned', as
   ])
   t.is(learning.held, 0)
 })
+
+for (const isHere of [true, false]) {
+  const outcome = isHere ? 'are answered then, or refused' : 'wait for the end of their node, which has another host'
+  test(`calls whose host stands still while they wait for their version go on when it knows whose its nodes are: they ${outcome}`, async (t) => {
+    const { hold, call, passing, known, done, goingOn, learning } = await open()
+    known.newest = 1
+    goingOn.asked = gate()
+    goingOn.isHere = isHere
+    hold(call('a', 1), call('b', 2))
+    await passing()
+    const ends = () => done().filter((entry) => /^(accept|refuse)/.test(entry))
+    t.deepEqual(ends(), [])
+    goingOn.asked.open()
+    await passing()
+    t.deepEqual(ends(), isHere ? ['accept a', 'refuse b: version.unknown'] : [])
+    t.is(learning.stop().length, isHere ? 0 : 2)
+  })
+}
 
 test('one question answers for all calls that wait; those that come meanwhile are answered by the next', async (t) => {
   const { hold, call, passing, known, done, steps } = await open()
