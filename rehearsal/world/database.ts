@@ -66,10 +66,10 @@ export class WorldDatabase {
       this.#losses++
       // Also while nobody else reaches it: before anybody does, the oracle knows.
       this.#factory.away(false)
-      const read = Promise.all([this.#looked!.controls(), this.#looked!.dead()])
+      const read = Promise.all([this.#looked!.controls(), this.#looked!.dead(), this.#looked!.finalized()])
       this.#factory.away(this.#away > 0)
-      const [controls, death] = await read
-      tell({ controls, death })
+      const [controls, death, final] = await read
+      tell({ controls, death, final })
       if (--this.#losses === 0) for (const carriedOut of this.#sinceLoss.splice(0)) carriedOut()
     }
   }

@@ -20,6 +20,7 @@ export class DeathWatch {
   readonly #pins = new Map<string, Set<Version>>()
   #death: Death = { below: 0, sinceMs: 0, inForce: 0 }
   #declared: Version = 0
+  #final: Version = 0
   #inForceSinceMs = 0
   /** What was in force when the database lost data. */
   #inForceBefore: Version = 0
@@ -119,14 +120,18 @@ export class DeathWatch {
   }
 
   /** The database has another death than before. One that was in force is so for ever where a node has heard of it. */
-  lost(death: Death): void {
+  lost(death: Death, final: Version): void {
+    this.#final = final
     this.#inForceBefore = this.inForce
     this.#keptBefore = Math.max(this.#keptBefore, ...[...this.#records.values()].map(({ oldest }) => oldest))
     this.#declared = death.below
     this.#death = death
   }
 
+  /** Those who come back later, having been forgotten, go on from where they are: they may not go back again. */
   finalized(final: Version): void {
+    if (final <= this.#final) return
+    this.#final = final
     for (const { nodeId, version } of this.#possible()) {
       if (version < final) this.violated('C8', `version ${final} is made final, and ${nodeId} is at version ${version}`)
     }

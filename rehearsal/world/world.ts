@@ -308,11 +308,11 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     await this.#troubles.forget(nodeId)
   }
 
-  databaseLost(how: DatabaseLoss, { controls, death }: Left): void {
+  databaseLost(how: DatabaseLoss, { controls, death, final }: Left): void {
     this.trace(`the database is ${how}: ${JSON.stringify({ controls, death })}`)
     if (how === 'restarted') return
     this.controls.are(controls)
-    this.deaths.lost(death)
+    this.deaths.lost(death, final)
     this.operators.databaseLost()
     // A host that has just started may hear of it first from the database that has lost it.
     for (const host of this.hosts.values()) host.deadAtStart = Math.min(host.deadAtStart, death.inForce)

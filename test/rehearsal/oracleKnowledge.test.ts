@@ -14,7 +14,7 @@ test('a death that the database loses is asked only of those who have heard of i
   const deaths = watch()
   deaths.told({ below: 1, sinceMs: 0, inForce: 1 })
   t.true(deaths.isDeadAt('a', 0))
-  deaths.lost(nothingDead)
+  deaths.lost(nothingDead, 0)
   t.false(deaths.isDeadAt('a', 0))
   deaths.committed([recordOf('a', 1)], () => true)
   t.true(deaths.isDeadAt('a', 0))
@@ -25,9 +25,18 @@ test('a death that a node had on its disk when the database lost it is asked of 
   const deaths = watch()
   deaths.told({ below: 2, sinceMs: 0, inForce: 2 })
   deaths.committed([recordOf('a', 2)], () => true)
-  deaths.lost(nothingDead)
+  deaths.lost(nothingDead, 0)
   t.true(deaths.isDeadAt('b', 1))
   t.false(deaths.isDeadAt('b', 2))
+})
+
+test('a version that is final already is made final again, whoever has come back since; after a loss it counts anew (C8)', (t) => {
+  const deaths = watch()
+  deaths.finalized(1)
+  deaths.committed([recordOf('a', 0, 0)], () => true)
+  t.notThrows(() => deaths.finalized(1))
+  deaths.lost(nothingDead, 0)
+  t.throws(() => deaths.finalized(1), { message: 'C8: version 1 is made final, and a is at version 0' })
 })
 
 test('what is carried out after a loss, the oracle hears of after the loss', async (t) => {
@@ -70,6 +79,6 @@ function watch(): DeathWatch {
   )
 }
 
-function recordOf(nodeId: string, oldest: number): [string, Uint8Array] {
-  return [`n/${nodeId}`, pack({ nodeId, oldest, previous: null, generation: { version: 5 } })]
+function recordOf(nodeId: string, oldest: number, version = 5): [string, Uint8Array] {
+  return [`n/${nodeId}`, pack({ nodeId, oldest, previous: null, generation: { version } })]
 }

@@ -2,7 +2,7 @@
  * The upgrade database loses data. What the oracle knows of it from before is not so any more: controls, slots and deaths are those that the
  * database has now. What the hosts know, they give back.
  */
-import type { Death } from 'theseus'
+import type { Death, Version } from 'theseus'
 import type { MemoryDatabaseFactory } from 'theseus/memory'
 import type { Control } from '../../../core/control.js'
 
@@ -18,6 +18,7 @@ export type DatabaseLoss = 'emptied' | 'restored' | 'failedOver' | 'restarted'
 export interface Left {
   readonly controls: readonly Control[]
   readonly death: Death
+  readonly final: Version
 }
 
 /** Returns what makes the loss, of all that is written from now on, or before. */
