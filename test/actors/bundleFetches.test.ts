@@ -92,6 +92,25 @@ test('only so many bundles are kept that have come in part', async (t) => {
   t.deepEqual(asked, ['4 1', '3 1', '2 1', '1 1', '0 0', '0 1'])
 })
 
+test('of bundles that are on their way together those are kept in part that were begun first', async (t) => {
+  const asked: string[] = []
+  let isAway = true
+  const bundles = [1, 2, 3, 4, 5, 6].map((seed) => bundleOf(seed, bundleChunkBytes + 1))
+  const fetches = new BundleFetches(async (digest, index) => {
+    const seed = bundles.findIndex(({ bundle }) => bundle.digest === digest)
+    asked.push(`${seed} ${index}`)
+    await new Promise((resolve) => setImmediate(resolve))
+    if (isAway && index === 1) throw new Error('away')
+    return chunkOf(bundles[seed]!.whole, index)
+  })
+  const all = () => Promise.allSettled(bundles.map(({ bundle }) => fetches.fetch(bundle)))
+  await all()
+  isAway = false
+  asked.length = 0
+  await all()
+  t.deepEqual(asked.toSorted(), ['0 1', '1 1', '2 1', '3 1', '4 0', '4 1', '5 0', '5 1'])
+})
+
 /** A database of bundles that tells what is read. */
 function stored(...bundles: readonly { readonly whole: Uint8Array; readonly bundle: { readonly digest: string } }[]) {
   const reads: string[] = []
@@ -166,4 +185,20 @@ test('no more bytes are kept than may be; the bundle asked for the longest ago g
   t.is(reads.length, 3)
   await served.chunk(b, 0)
   t.is(reads.length, 4)
+})
+
+test('bundles are kept up to the very byte; one that is larger than all that may be kept pushes out nothing (B3)', async (t) => {
+  const [a, b, large] = [bundleOf(1, 1_000), bundleOf(2, 1_500), bundleOf(3, 2_501)] as const
+  const { reads, database } = stored(a, b, large)
+  const served = new ServedBundles(database, 2_500)
+  for (const { bundle } of [a, b]) await served.chunk(bundle.digest, 0)
+  t.is(served.bytes, 2_500)
+  t.deepEqual(await served.chunk(large.bundle.digest, 0), large.whole)
+  t.is(served.bytes, 2_500)
+  reads.length = 0
+  for (const { bundle } of [a, b]) await served.chunk(bundle.digest, 0)
+  t.deepEqual(reads, [])
+  const whole = new ServedBundles(database, large.whole.length)
+  await whole.chunk(large.bundle.digest, 0)
+  t.is(whole.bytes, large.whole.length)
 })

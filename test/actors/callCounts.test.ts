@@ -2,6 +2,7 @@
 import test from 'ava'
 import { CallCounts } from '../../actors/callCounts.js'
 import { CallTimes } from '../../actors/callTimes.js'
+import { VersionTally } from '../../actors/versionTally.js'
 import { bucketOf } from '../../core/timeBuckets.js'
 
 function open() {
@@ -86,4 +87,21 @@ test('times are kept by service and version, while somebody wants to know', (t) 
   t.deepEqual(of('notes', 1), [])
   times.keep(true)
   t.deepEqual(of('notes', 1), [], 'from nothing on')
+})
+
+test('what has come of a version’s calls on several nodes is added up, by who answered them', (t) => {
+  const all = new VersionTally(3)
+  for (const [own, simulated] of [
+    [5, 2],
+    [1, 7],
+  ] as const) {
+    const one = new VersionTally(3)
+    one.own.calls = own
+    one.simulated.calls = simulated
+    one.refused = own + 1
+    one.failed = simulated + 1
+    t.is(one.calls, own + simulated)
+    all.add(one)
+  }
+  t.like(all, { version: 3, own: { calls: 6 }, simulated: { calls: 9 }, refused: 8, failed: 11, calls: 15 })
 })

@@ -104,6 +104,7 @@ test('a chunk that fits into a message is given whole, so that older servers tak
   await giveChunk(bytesOf(5_000), 5_000 + 1_024, give)
   t.deepEqual(given, [[5_000, undefined]])
   t.is(pieceBytesMax(64 * 1024), 63 * 1024)
+  t.true(pieceBytesMax(10) > 0, 'a piece holds something, however little a message does')
   t.is(await codeOf(giveChunk(bytesOf(5_000), 3_000, async () => null)), 'protocol.too-large')
 })
 

@@ -212,6 +212,20 @@ test('nothing is declared dead on probation, or while no node is registered', as
   t.deepEqual(database.declared, [])
 })
 
+test('nothing is installed while a loss is looked into; after a mere silence it is', async (t) => {
+  const { database, rounds } = open()
+  await t.notThrowsAsync(rounds.checkInstallable())
+  for (const [doubt, words] of [
+    ['lost', /has lost something: .* in 2 s or so/],
+    ['restarted', /has restarted: .* in 2 s or so/],
+  ] as const) {
+    database.standing = { ...trusted, probation: { doubt, leftMs: 1_001 } }
+    t.regex((await t.throwsAsync(rounds.checkInstallable(), { code: 'upgrade.probation' }))!.message, words)
+  }
+  database.standing = { ...trusted, probation: { doubt: 'silent', leftMs: 1_001 } }
+  await t.notThrowsAsync(rounds.checkInstallable())
+})
+
 test('a host gives back what is over as far as the database knows less', async (t) => {
   const { database, rounds } = open()
   database.death = { below: 3, sinceMs: 0, inForce: 2 }

@@ -5,7 +5,7 @@ import type { CallTable } from '../../actors/callTable.js'
 import { defaultSettings } from '../../actors/settings.js'
 import { UpgradeServerClient } from '../../actors/upgradeServerClient.js'
 import { Fault } from '../../core/fault.js'
-import { bundleChunkBytes, digestOf } from '../../core/manifest.js'
+import { bundleChunkBytes, digestOf, type SignedManifest } from '../../core/manifest.js'
 import { subjectsOf } from '../../core/subjects.js'
 import { codeOf } from '../support/testSystem.js'
 import { ManualClock } from './manualClock.js'
@@ -88,6 +88,7 @@ test('an answer that is no head is not believed', async (t) => {
 test('a server says who it is, or only what time it is, or is of a release that does not', async (t) => {
   t.deepEqual(await open(() => ({ server: 's1', now: 5 })).client.who(), { server: 's1', now: 5 })
   t.deepEqual(await open(() => ({ server: null, now: 5 })).client.who(), { server: null, now: 5 })
+  t.deepEqual(await open(() => ({ server: 7, now: 5 })).client.who(), { server: null, now: 5 })
   for (const nothing of [null, {}, { server: 's1', now: '5' }]) t.is(await open(() => nothing).client.who(), null)
   const failing = (code: 'protocol.no-such-method' | 'unavailable.overloaded') =>
     open(() => {
@@ -149,8 +150,21 @@ test('manifests are asked for a few at a time, and on from the last that came', 
   )
 })
 
+test('a signature that can’t be read is none', async (t) => {
+  const [{ signature }] = (await open(() => [[new Uint8Array(1), 'text']]).client.manifests(1, 1)) as [SignedManifest]
+  t.is(signature, null)
+})
+
 test('a manifest that is missing or can’t be read ends the question with upgrade.fetch', async (t) => {
-  const answers: readonly unknown[] = [[], null, 'none', [new Uint8Array(1)], [['text', null]], [[new Uint8Array(1), null], 5]]
+  const answers: readonly unknown[] = [
+    [],
+    null,
+    'none',
+    [new Uint8Array(1)],
+    [['text', null]],
+    [{ 0: new Uint8Array(1) }],
+    [[new Uint8Array(1), null], 5],
+  ]
   for (const answer of answers)
     t.is(await codeOf(open(() => answer).client.manifests(1, 2)), 'upgrade.fetch', JSON.stringify(answer))
   const more = [manifestOf(1), manifestOf(2), manifestOf(3)]
