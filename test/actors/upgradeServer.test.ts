@@ -18,6 +18,7 @@ import { alice, bob, mallory, manifestAfter, signedAfter, system } from '../supp
 import { gate } from '../support/testSystem.js'
 
 const subjects = subjectsOf(system)
+type More = NonNullable<Parameters<typeof signedAfter>[2]>
 type Place = 'server' | 'install' | 'teach'
 
 interface Given {
@@ -414,7 +415,7 @@ test('what does not fit the history, the system or the trust is not installed, a
   await database.putChunk(empty.digest, 0, new Uint8Array(0))
   const first = signedAfter(undefined, alice)
   t.is(await install(first), 'answered {"version":1}')
-  const sign = (more: Partial<Manifest>, by = alice) => signedAfter(first, by, more)
+  const sign = (more: More, by = alice) => signedAfter(first, by, more)
   const other = signedAfter(undefined, alice, { title: 'Another one' })
   const refused: Record<string, readonly [SignedManifest, string]> = {
     'another first one': [other, 'upgrade.conflict'],
@@ -575,7 +576,7 @@ const row: NodeStatus = {
   ...{ nodeId: 'n1', service: 'notes', className: 'Notes.v1', version: 0, phase: 'stalled', target: 1, reason: 'no' },
   ...{ hostId: 'h1', directoryId: 'd1', since: 1 },
 }
-const gated = (more: Partial<Manifest> = {}) =>
+const gated = (more: More = {}) =>
   signedAfter(undefined, alice, { gate: { moreFailuresMax: 0.1, slowerMax: 2, callsMin: 10 }, ...more })
 
 async function rollout(t: ExecutionContext, given: Given = {}, manifest = gated()) {
