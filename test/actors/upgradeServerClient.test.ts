@@ -54,21 +54,17 @@ test('a question is a query of the host, to the servers of its system, without a
 
 test('what a server leaves out of its head is nothing', async (t) => {
   t.deepEqual(await open(() => ({ version: 3, digest })).client.head(), {
-    ...{ version: 3, digest, dead: 0, final: 0, directives: 0, log: null, wanted: [] },
+    ...{ version: 3, digest, dead: 0, final: 0, directives: 0, log: null, wanted: [], nonsense: null },
   })
   const whole = { version: 3, digest, dead: 3, final: 3, directives: 0, log: 'l', wanted: [digest, digest] }
-  t.deepEqual(await open(() => whole).client.head(), whole)
+  t.deepEqual(await open(() => whole).client.head(), { ...whole, nonsense: null })
 })
 
 const right = { version: 3, digest, dead: 1, final: 1, directives: 2, log: 'l', wanted: [digest] }
 for (const [what, wrong] of Object.entries({
-  'a version that is none': { version: -1, dead: 0, final: 0 },
+  'a version that is none': { version: -1 },
   'a digest that is none': { digest: 'abc' },
   'no digest': { digest: undefined },
-  'a death that is no version': { dead: 0.5 },
-  'a death of what there is not': { dead: 4 },
-  'a final version that is none': { final: '1' },
-  'a final version that there is not': { final: 4 },
   'directives that are no number': { directives: '2' },
   'half a directive': { directives: 1.5 },
   'fewer than no directives': { directives: -1 },
@@ -80,6 +76,18 @@ for (const [what, wrong] of Object.entries({
     t.is(await codeOf(open(() => ({ ...right, ...wrong })).client.head()), 'upgrade.fetch')
   })
 }
+
+test('a death or a finality that no version can have is taken for none, and told of', async (t) => {
+  const head = (wrong: object) => open(() => ({ ...right, dead: 3, final: 3, ...wrong })).client.head()
+  t.like(await head({}), { dead: 3, final: 3, nonsense: null })
+  for (const dead of [4, 0.5, '1']) {
+    const { nonsense, ...heard } = await head({ dead })
+    t.like(heard, { dead: 0, final: 3 })
+    t.regex(String(nonsense), /are dead and version 3 is final, and the newest is 3: what can't be is ignored/)
+  }
+  for (const final of [4, -1, '1']) t.like(await head({ final }), { dead: 3, final: 0 })
+  t.not((await head({ final: 4 })).nonsense, null)
+})
 
 test('an answer that is no head is not believed', async (t) => {
   for (const answer of [null, undefined, 'head', 3]) t.is(await codeOf(open(() => answer).client.head()), 'upgrade.fetch')
