@@ -38,6 +38,8 @@ export class Witness {
   /** How often each node has moved away from a process that goes on, and what had begun there before. */
   readonly #moves = new Map<string, number>()
   readonly #beganBefore = new Map<string, number>()
+  /** What runs on a node that moves, in the process that it leaves. */
+  readonly #left = new Map<string, string>()
   readonly #troubled = new Set<string>()
 
   constructor(private readonly room: Room) {}
@@ -82,9 +84,16 @@ export class Witness {
     this.#running.delete(nodeId)
   }
 
+  /** Another process is to have the node. Until it has, what runs goes on where it is, and calls that are made for it run inside it. */
+  moves(nodeId: string): void {
+    if (this.#runningOn(nodeId).length > 0) this.#left.set(nodeId, this.#outer.get(nodeId)!)
+    this.died(nodeId)
+  }
+
   /** Another process has the node now. In the one before, what runs may go on: all that it does is lost. */
   moved(nodeId: string): void {
     this.died(nodeId)
+    this.#left.delete(nodeId)
     this.#moves.set(nodeId, (this.#moves.get(nodeId) ?? 0) + 1)
   }
 
@@ -93,6 +102,8 @@ export class Witness {
     const moves = this.#moves.get(nodeId) ?? 0
     const key = `${nodeId} ${earlyOf(op)}`
     const before = this.#beganBefore.get(key)
+    const left = this.#left.get(nodeId)
+    if (left !== undefined && isMadeFor(op, left)) return true
     if (before === undefined) this.#beganBefore.set(key, moves)
     return before !== undefined && before < moves
   }

@@ -300,6 +300,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
   }
 
   moved(from: HostProcess, to: string, how: Move): Promise<void> {
+    for (const nodeId of from.nodes.keys()) this.#witness.moves(nodeId)
     return move(this, from, to, how)
   }
 

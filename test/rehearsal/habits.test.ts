@@ -155,12 +155,17 @@ test('a process that goes on without its node ends what it had begun: that is no
   const found: string[] = []
   const witness = witnessOf(found)
   witness.begins('n', '#1')
+  witness.moves('n')
+  witness.begins('n', '#1.1')
+  witness.begins('n', '#1.2')
+  t.deepEqual(found, [])
   witness.moved('n')
   witness.begins('n', '#2')
   witness.begins('n', lateOf('#1'))
   t.deepEqual(found, [])
   witness.begins('n', '#3')
-  t.deepEqual(found, ['#3 begins on n while #2 runs there'])
+  witness.begins('n', '#1.3')
+  t.deepEqual(found, ['#3 begins on n while #2 runs there', '#1.3 begins on n while #2, #3 runs there'])
 })
 
 function witnessOf(found: string[]): Witness {
