@@ -25,6 +25,7 @@ export type { Allow, Roles } from './core/allow.js'
 export type { CallerInfo } from './core/callerInfo.js'
 export type { Collection, KeyRange, ReadonlyCollection } from './core/collection.js'
 export type { Control } from './core/control.js'
+export { type Directive, decodeDirective, describeOrder, identityNamed } from './core/directive.js'
 export { draftManifest } from './core/draftManifest.js'
 export { type Duration, milliseconds } from './core/duration.js'
 export { type EventType, event, hears } from './core/event.js'
@@ -46,12 +47,14 @@ export {
   type StatechartSeen,
   type VersionFigures,
 } from './core/inspection.js'
+export { instantMs } from './core/instant.js'
 export {
   bundleBytesMax,
   type ClassUpgradeEntry,
   decodeManifest,
   digestOf,
   encodeManifest,
+  identityIn,
   isDigest,
   type Manifest,
   type ManifestDraft,
@@ -112,8 +115,16 @@ export {
 export type { SnapshotSeen, StatechartEvent } from './core/statechartEvent.js'
 export { isTableKey, isTableValue, type TableEntries, tableKeyLengthMax, tableValueBytesMax } from './core/tables.js'
 export { quantileMs } from './core/timeBuckets.js'
-export { isTrustRoot, type Trust, upgradersMax } from './core/trust.js'
-export { type Decision, decisions, type Need, type TrustedKey, type TrustRoot, trustRootFormat } from './core/trustRoot.js'
+export { hasEnded, identityAt, isTrustRoot, type Trust, type Trusted, upgradersMax } from './core/trust.js'
+export {
+  type Decision,
+  decisions,
+  isNeed,
+  type Need,
+  type TrustedKey,
+  type TrustRoot,
+  trustRootFormat,
+} from './core/trustRoot.js'
 export { takesBack, undoneBy } from './core/undo.js'
 export { defineUpgrade, type Upgrade, upgradeClass } from './core/upgrade.js'
 

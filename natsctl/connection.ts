@@ -1,12 +1,13 @@
 /** A connection to a system for the length of one command. */
-import { connectOperator, isFault, type Operator, type Signer } from 'theseus'
+import { connectOperator, type Gather, isFault, type Operator, type Signer } from 'theseus'
 import { nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
 import { exitCodes, Failure, usageFailure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
+import { gatherTo, type ToFlags } from './orderFile.js'
 import { systemIn, type Target, targetOf } from './target.js'
-import type { Trust } from './trust.js'
-import { type KeyFlags, signerOf } from './upgraderSeed.js'
+import { type Trust, trustedBy } from './trust.js'
+import { type KeyFlags, signerNeeded, signerOf } from './upgraderSeed.js'
 
 /** Somebody waits at a terminal: shorter than a host would wait. */
 const serverDeadlineMs = 3_000
@@ -28,19 +29,23 @@ export async function inFrontOf(system: string, use: () => Promise<void>): Promi
 /**
  * @param use is also told whom to believe; undefined: nobody said
  * @param upgrader signs what is published
+ * @param gather takes what is signed, in the upgrade server's place
  */
 export async function withOperator<T>(
   flags: GlobalFlags,
   use: (operator: Operator, system: string, trust: Trust | undefined) => Promise<T>,
   upgrader?: Signer,
+  gather?: Gather,
 ): Promise<T> {
   const target = embedded === undefined ? await targetOf(flags) : undefined
   const system = target === undefined ? embedded! : systemIn(target)
   const operator = await connectOperator({
     system,
     ...(target !== undefined && { transport: nats(target.nats), udb: redisOf(target.redis), ...nameOf(target) }),
+    ...trustOf(target),
     settings: { serverDeadlineMs },
     ...(upgrader === undefined ? {} : { upgrader }),
+    ...(gather === undefined ? {} : { gather }),
   })
   try {
     // What is in this very process needs no signature.
@@ -50,18 +55,26 @@ export async function withOperator<T>(
   }
 }
 
+/** The root names the system in what is signed. */
+function trustOf(target: Target | undefined): { readonly trust?: Exclude<Trust, 'nobody'> } {
+  const trust = trustedBy(target?.trust)
+  return trust === undefined ? {} : { trust }
+}
+
 /** The name to call under, where callers have names. */
 export function nameOf({ as }: Pick<Target, 'as'>): { readonly as?: string } {
   return as === undefined ? {} : { as }
 }
 
-/** The same for what upgraders sign: with the key that the flags or the environment name, if any. */
+/** The same for what upgraders sign: with the key that the flags or the environment name, if any. With `--to` it goes to a file. */
 export async function signed<T>(
-  flags: GlobalFlags & KeyFlags,
+  flags: GlobalFlags & KeyFlags & ToFlags,
   use: (operator: Operator, system: string) => Promise<T>,
 ): Promise<T> {
-  const upgrader = await signerOf(flags)
-  return withOperator(flags, (operator, system) => asking(system, use(operator, system)), upgrader)
+  const { to } = flags
+  const upgrader = to === undefined ? await signerOf(flags) : await signerNeeded(flags)
+  const gather = to === undefined ? undefined : gatherTo(to, flags.output)
+  return withOperator(flags, (operator, system) => asking(system, use(operator, system)), upgrader, gather)
 }
 
 /** Throws for what is no address of Redis. */

@@ -9,7 +9,7 @@ import { type Column, show, showList } from './forms.js'
 import { ifDry, type OrderFlags, withDryRun } from './orders.js'
 import { note, oneLine, print } from './output.js'
 import { natsAddress, redisAddress } from './target.js'
-import { type Trust, trustText } from './trust.js'
+import { describeTrust, type Trust } from './trust.js'
 
 /** One context as `-o json` shows it: no password, token or seed. */
 interface ContextJson {
@@ -146,7 +146,7 @@ async function save(files: ContextFiles, name: string, flags: OrderFlags): Promi
     ...(kept.system === undefined ? [] : [`system ${kept.system}`]),
     ...(kept.redis === undefined ? [] : [`Redis at ${redisAddress(kept.redis)}`]),
     ...(kept.as === undefined ? [] : [`as ${kept.as}`]),
-    ...(kept.trust === undefined ? [] : [`trust ${trustText(kept.trust)}`]),
+    ...(kept.trust === undefined ? [] : [`trust ${describeTrust(kept.trust)}`]),
   ].join(', ')
   tell(flags, name, `${flags.dryRun === true ? 'would keep' : 'kept'} with context ${name}: ${what}`, {
     context: name,

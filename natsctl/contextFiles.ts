@@ -10,7 +10,7 @@ import { isName } from 'theseus'
 import { exitCodes, Failure, usageFailure } from './exitCodes.js'
 import { type NatsContext, natsContextOf } from './natsContext.js'
 import { didYouMean } from './nearest.js'
-import { type Trust, trustIn } from './trust.js'
+import { rootIn, type Trust, trustIn } from './trust.js'
 
 /** What the NATS command line has no place for. */
 export interface SystemContext {
@@ -105,9 +105,9 @@ export class ContextFiles {
     if (as !== undefined && !isName(as)) throw usageFailure(`${path}: as is no name of a caller`)
     if (system !== undefined && !isName(system)) throw usageFailure(`${path}: system is no name of a system`)
     if (redis !== undefined && typeof redis !== 'string') throw usageFailure(`${path}: redis is no text`)
-    const trust = list === undefined ? undefined : trustOf(list)
+    const trust = list === undefined ? undefined : trustOf(list, path)
     if (list !== undefined && trust === undefined)
-      throw usageFailure(`${path}: trust is neither a list of public keys nor "nobody"`)
+      throw usageFailure(`${path}: trust is neither a list of public keys nor a trust root nor "nobody"`)
     return {
       ...(system === undefined ? {} : { system }),
       ...(redis === undefined ? {} : { redis }),
@@ -123,8 +123,15 @@ export class ContextFiles {
   }
 }
 
-function trustOf(value: unknown): Trust | undefined {
+function trustOf(value: unknown, path: string): Trust | undefined {
   if (value === 'nobody') return value
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    try {
+      return rootIn(JSON.stringify(value), path)
+    } catch (error) {
+      throw usageFailure((error as Error).message)
+    }
+  }
   const isTexts = Array.isArray(value) && value.every((text) => typeof text === 'string')
   return isTexts && !value.includes('nobody') ? trustIn(value) : undefined
 }

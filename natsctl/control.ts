@@ -7,7 +7,7 @@ import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { nameFlag, versionFlag } from './flags.js'
 import { show } from './forms.js'
 import { nodeNamed } from './nodeNamed.js'
-import { ifDry, isOrder, type OrderFlags } from './orders.js'
+import { ifDry, isSignedOrder, type OrderFlags } from './orders.js'
 import { count, note, oneLine, print } from './output.js'
 import { type KeyFlags, keyFlag } from './upgraderSeed.js'
 
@@ -100,7 +100,7 @@ export function addRolloutControls(rollout: Command, program: Program): void {
         ),
       )
     if (name === 'pause') command.option('--reason <text>', 'why; nodes that wait say it')
-    isOrder(command)
+    isSignedOrder(command)
   }
 }
 
@@ -117,7 +117,7 @@ export function addNodeControls(node: Command, program: Program): void {
         ),
       )
     if (name === 'hold') command.option('--reason <text>', 'why; the node says it')
-    isOrder(command)
+    isSignedOrder(command)
   }
 }
 

@@ -83,9 +83,10 @@ function historyCheck({ server }: Facts, { version, digest, forks }: DatabaseFac
   )
 }
 
-function signatureChecks({ version, unverified }: DatabaseFacts): readonly Check[] {
+function signatureChecks({ version, unverified, signedBy = [] }: DatabaseFacts): readonly Check[] {
   const name = 'signatures'
-  if (unverified === undefined) return version === 0 ? [] : [ok(name, `${count(version, 'version')} verified`)]
+  const by = signedBy.length === 0 ? '' : `; the newest is signed by ${signedBy.join(' and ')}`
+  if (unverified === undefined) return version === 0 ? [] : [ok(name, `${count(version, 'version')} verified${by}`)]
   if (unverified.kind === 'unasked') return [warning(name, `not verified: ${count(version, 'version')}`, howToTrust)]
   return [failure(name, unverified.why, 'natsctl history --verify: install nothing until it is known who wrote this')]
 }

@@ -44,6 +44,8 @@ export interface DatabaseFacts {
   /** Versions with two manifests. */
   readonly forks: readonly string[]
   readonly newest: Manifest | undefined
+  /** Who signed the newest version that is verified. */
+  readonly signedBy?: readonly string[]
   /** Why not all of the history is verified: `unasked` where nobody says whom to trust. */
   readonly unverified?: { readonly kind: 'unasked' | 'found'; readonly why: string }
 }
@@ -161,6 +163,7 @@ async function databaseFacts({ database }: Operator, target: Target): Promise<Da
     ...(standing?.probation ? { doubt: standing.probation.doubt } : {}),
     forks: [...forks.keys()],
     newest: history.manifests[version - 1],
+    ...(history.by.length === 0 ? {} : { signedBy: history.by.at(-1)! }),
     ...(why === undefined ? {} : { unverified: { kind: target.trust === undefined ? 'unasked' : 'found', why } }),
   }
 }

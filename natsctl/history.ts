@@ -1,7 +1,7 @@
 /** `natsctl history`: who installed what, when and why; and whether that can be believed. It asks the upgrade database alone. */
 import { readFile, writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { decodeManifest, digestOf, forksTable, isFault, type Manifest } from 'theseus'
+import { decodeManifest, digestOf, forksTable, identityIn, isFault, type Manifest } from 'theseus'
 import { verifyHistory } from 'theseus/nkeys'
 import type { Program } from './commands.js'
 import { withOperator } from './connection.js'
@@ -12,7 +12,7 @@ import { decodeHistoryFile, type ExportedHistory, encodeHistoryFile } from './hi
 import { type ClaimedHead, headFault, howToTrust, knownHistory, tellDoubt } from './knownHistory.js'
 import { count, note, oneLine, print } from './output.js'
 import { targetOf } from './target.js'
-import type { Trust } from './trust.js'
+import { type Trust, trustedBy } from './trust.js'
 
 interface HistoryFlags extends GlobalFlags {
   readonly file?: string
@@ -98,6 +98,8 @@ interface Entry {
   readonly manifest: Manifest
   readonly digest: string
   readonly isVerified: boolean
+  /** Whose signatures counted; of what is not verified, nobody's. */
+  readonly by: readonly string[]
 }
 
 function list({ system, trust, manifests, head, forks }: Found, flags: GlobalFlags): ExitCode {
@@ -106,6 +108,7 @@ function list({ system, trust, manifests, head, forks }: Found, flags: GlobalFla
     manifest: known.manifests[i]!,
     digest: digestOf(bytes),
     isVerified: i < known.verified,
+    by: known.by[i] ?? [],
   }))
   showForm(flags.output, {
     table: (isWide) => printEntries(entries, isWide),
@@ -124,7 +127,7 @@ function verify({ system, trust, manifests, head, forks }: Found, flags: History
     throw usageFailure(
       `who may have signed? ${howToTrust} (--trust nobody checks that the manifests follow each other, and no more)`,
     )
-  const verdict = verifyHistory(system, trust === 'nobody' ? undefined : trust, manifests)
+  const verdict = verifyHistory(system, trustedBy(trust), manifests)
   const entries = verdict.holds.map((verified) => ({ ...verified, isVerified: true }))
   const digest = verdict.holds.at(-1)?.digest ?? null
   const why =
@@ -163,9 +166,12 @@ function forkFault(forks: Found['forks']): string | undefined {
   return undefined
 }
 
-function entryJson({ manifest, digest, isVerified }: Entry) {
+function entryJson({ manifest, digest, isVerified, by }: Entry) {
   const { version, title, upgrader, createdAt, reason, previous, upgraders, bundle } = manifest
-  return { version, title, upgrader, createdAt, reason, digest, previous, upgraders, bundle: bundle.digest, verified: isVerified }
+  return {
+    ...{ version, title, upgrader, createdAt, reason, digest, previous, upgraders, bundle: bundle.digest, verified: isVerified },
+    ...{ signedBy: by, identity: identityIn(manifest) },
+  }
 }
 
 export function versionName({ version }: Pick<Manifest, 'version'>): string {
@@ -177,10 +183,14 @@ const shortLength = 12
 
 function printEntries(entries: readonly Entry[], isWide: boolean): void {
   const short = (text: string | null): string => (text === null ? '-' : isWide ? text : text.slice(0, shortLength))
+  const signers = (first: string | null, by: readonly string[]): string => {
+    if (by.length < 2) return short(first)
+    return isWide ? by.join(' ') : `${short(first)} +${by.length - 1}`
+  }
   const columns: readonly Column<Entry>[] = [
     { title: 'VERSION', cell: ({ manifest }) => manifest.version },
     { title: 'TITLE', cell: ({ manifest }) => manifest.title },
-    { title: 'UPGRADER', cell: ({ manifest }) => short(manifest.upgrader) },
+    { title: 'UPGRADER', cell: ({ manifest, by }) => signers(manifest.upgrader, by) },
     { title: 'CREATED', cell: ({ manifest }) => manifest.createdAt },
     { title: 'MANIFEST', cell: ({ digest }) => short(digest) },
     { title: 'VERIFIED', cell: ({ isVerified }) => (isVerified ? 'yes' : { text: 'no', style: 'yellow' }) },

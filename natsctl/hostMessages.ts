@@ -1,4 +1,5 @@
 /** What `natsctl up` and its host processes say to each other. */
+import type { Trust } from 'theseus'
 import type { HostConfig } from './upConfig.js'
 
 /** To a host process, once: what to run. Not on its command line, where everybody could read the login of a server. */
@@ -8,7 +9,7 @@ export interface HostOrder {
   readonly redis: string
   readonly host: HostConfig
   /** The upgraders who are trusted at version 0. */
-  readonly trust?: readonly string[]
+  readonly trust?: Trust
   /** Where the host keeps its state and its bundles. */
   readonly directory: string
   readonly log: LogForm

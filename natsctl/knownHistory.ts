@@ -2,12 +2,12 @@
  * The history of a system, as far as it can be believed. Manifests come from Redis or from an upgrade server, and whoever may write there writes
  * what he likes: they are read to be shown, and what is not verified is said to be so. To be run, code needs more (`runnable.ts`).
  */
-import { decodeManifest, digestOf, type Manifest, type Operator, type SignedManifest, type Version } from 'theseus'
+import { decodeManifest, digestOf, type Manifest, type Operator, type SignedManifest, type Trusted, type Version } from 'theseus'
 import { type HistoryVerdict, verifyHistory } from 'theseus/nkeys'
 import { exitCodes, Failure, usageFailure } from './exitCodes.js'
 import type { Column } from './forms.js'
 import { note, oneLine } from './output.js'
-import type { Trust } from './trust.js'
+import { type Trust, trustedBy } from './trust.js'
 
 type VerifiedHistory = HistoryVerdict['history']
 
@@ -18,6 +18,10 @@ export interface KnownHistory {
   readonly digest: string | null
   /** How many of them are verified, from version 1 on. */
   readonly verified: number
+  /** Who signed each of those. */
+  readonly by: readonly (readonly string[])[]
+  /** Who may sign the next one, of what is verified; undefined where nobody has to or nobody says whom to believe. */
+  readonly trusted: Trusted | undefined
   /** Why not all are, in one line; undefined when they are. */
   readonly doubt: string | undefined
   /** Those that are verified. Throws why they can't be used, in one line, unless all are. */
@@ -42,7 +46,7 @@ export function knownHistory(
   const digest = signed.length === 0 ? null : digestOf(signed.at(-1)!.bytes)
   const nothing = signed.length === 0 && (head === undefined || head.version === 0)
   if (trust === undefined && !nothing) return unverified(system, manifests, digest)
-  const verdict = verifyHistory(system, trust === 'nobody' ? undefined : trust, signed)
+  const verdict = verifyHistory(system, trustedBy(trust), signed)
   const verified = verdict.holds.length
   const why = verdict.fault === undefined ? headFault(verdict, head) : `${verdict.fault.code}: ${verdict.fault.message}`
   const doubt = why === undefined ? undefined : oneLine(`${unverifiedVersions(verified, manifests.length, system)}: ${why}`)
@@ -50,6 +54,8 @@ export function knownHistory(
     manifests,
     digest,
     verified,
+    by: verdict.holds.map(({ by }) => by),
+    trusted: verdict.history.trust,
     doubt,
     needed(what) {
       if (doubt === undefined) return verdict.history
@@ -63,6 +69,8 @@ function unverified(system: string, manifests: readonly Manifest[], digest: stri
     manifests,
     digest,
     verified: 0,
+    by: [],
+    trusted: undefined,
     doubt: `${unverifiedVersions(0, manifests.length, system)}: no upgraders are named; ${howToTrust}`,
     needed(what) {
       throw usageFailure(

@@ -5,10 +5,11 @@
 import type { Command } from 'commander'
 import { embeddedSystem } from './connection.js'
 import type { GlobalFlags } from './flags.js'
+import type { ToFlags } from './orderFile.js'
 import { note } from './output.js'
 import { targetLine, targetOf } from './target.js'
 
-export interface OrderFlags extends GlobalFlags {
+export interface OrderFlags extends GlobalFlags, ToFlags {
   readonly dryRun?: true
 }
 
@@ -17,6 +18,12 @@ const orders = new WeakSet<Command>()
 export function isOrder(command: Command): Command {
   orders.add(command)
   return withDryRun(command)
+}
+
+/** Of orders that upgraders sign: one that several have to sign goes to a file first. */
+export function isSignedOrder(command: Command): Command {
+  command.option('--to <file>', 'sign it and write it to a file, for others to sign ("natsctl order"); nothing is sent')
+  return isOrder(command)
 }
 
 /** Of commands that change something on this machine alone. */

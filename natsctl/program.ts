@@ -17,11 +17,13 @@ import { addInspect } from './inspect/inspect.js'
 import { addKey } from './key.js'
 import { addNew } from './new/new.js'
 import { addNode } from './node.js'
+import { addOrder } from './order.js'
 import { tellTarget } from './orders.js'
 import { oneLine, withoutSeeds } from './output.js'
 import { addRollout } from './rollout.js'
 import { addTable } from './table.js'
 import { withOneTrust } from './trust.js'
+import { addTrust } from './trustRoot.js'
 import { addUp } from './up.js'
 import { addUpgrade } from './upgrade.js'
 import { addUpgrader } from './upgrader.js'
@@ -58,6 +60,8 @@ async function perform(words: readonly string[]): Promise<ExitCode> {
   addUpgrade(program)
   addKey(program)
   addUpgrader(program)
+  addTrust(program)
+  addOrder(program)
   addHistory(program)
   addRollout(program)
   addExplain(program)

@@ -10,7 +10,7 @@ import { type Column, hasForms, printColumns, show } from './forms.js'
 import { DoubtTold, HistoryReader } from './knownHistory.js'
 import { nearestVersion } from './nearest.js'
 import { nodeJson, noNodes, phaseCell } from './nodeWords.js'
-import { isOrder } from './orders.js'
+import { isSignedOrder } from './orders.js'
 import { age, count, note, oneLine, print, printTable } from './output.js'
 import { exitCodeOf } from './rolloutExit.js'
 import { asks } from './rolloutPoll.js'
@@ -66,7 +66,7 @@ function addUndo(rollout: Command, program: Program): void {
         undo(version, command.optsWithGlobals<UndoFlags>()),
       ),
     )
-  isOrder(command)
+  isSignedOrder(command)
 }
 
 function status(flags: StatusFlags): Promise<ExitCode> {

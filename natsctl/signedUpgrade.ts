@@ -7,15 +7,17 @@ import {
   decodeManifest,
   encodeManifest,
   Fault,
+  identityIn,
   type Manifest,
   type ManifestDraft,
   manifestFormat,
+  manifestOf,
   type SignedManifest,
   type Signer,
   upgradersMax,
   type Version,
 } from 'theseus'
-import { isSignedBy, signatureOver } from 'theseus/nkeys'
+import { encodeSignatures, isSignedBy, signatureOver } from 'theseus/nkeys'
 
 export interface SignedUpgrade {
   readonly manifest: Manifest
@@ -31,19 +33,21 @@ export interface Place {
   readonly version: Version
   /** The digest of the manifest before it; null for version 1. */
   readonly previous: string | null
+  /** That of the system, where it has one. */
+  readonly identity?: string | null
 }
 
 /** The first signature: it says for which place, and why. */
 export function signedFor(
   draft: ManifestDraft,
-  { system, version, previous }: Place,
+  { system, version, previous, identity = null }: Place,
   about: { readonly reason: string | null; readonly createdAt: string },
   signer: Signer,
 ): SignedUpgrade {
-  const manifest: Manifest = {
-    ...{ ...draft, system, version, previous, ...about },
+  const manifest = manifestOf(draft, {
+    ...{ identity, system, version, previous, ...about },
     ...{ undoes: null, upgrader: signer.publicKey, upgraders: null },
-  }
+  })
   const bytes = encodeManifest(manifest)
   return { manifest, bytes, signatures: new Map([[signer.publicKey, signatureOver('manifest', bytes, signer)]]) }
 }
@@ -56,9 +60,10 @@ export function withSignature(signed: SignedUpgrade, signer: Signer): SignedUpgr
   return { ...signed, signatures: new Map([...signed.signatures, [signer.publicKey, signature]]) }
 }
 
-/** As it is installed: with the signature of the upgrader whom the manifest names. */
+/** As it is installed. One that names no identity is read by release 0.1.0, which knows one signature: that of the upgrader it names. */
 export function toInstall({ manifest, bytes, signatures }: SignedUpgrade): SignedManifest {
-  return { bytes, signature: signatures.get(manifest.upgrader!)! }
+  const by = manifest.upgrader!
+  return { bytes, signature: identityIn(manifest) === null ? signatures.get(by)! : encodeSignatures(signatures, by) }
 }
 
 /** As a file has it: the manifest's bytes, and a list of keys and signatures. */

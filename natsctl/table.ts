@@ -7,7 +7,7 @@ import { type ExitCode, exitCodes, Failure } from './exitCodes.js'
 import { type GlobalFlags, nameFlag } from './flags.js'
 import { type Column, printColumns, show, showList } from './forms.js'
 import { didYouMean } from './nearest.js'
-import { ifDry, isOrder, type OrderFlags } from './orders.js'
+import { ifDry, isSignedOrder, type OrderFlags } from './orders.js'
 import { note, oneLine, print } from './output.js'
 import { keyFlag } from './upgraderSeed.js'
 
@@ -49,7 +49,7 @@ export function addTable(program: Program): void {
     .action(
       program.action((name: string, key: string, _: unknown, command: Command) => remove(name, key, command.optsWithGlobals())),
     )
-  for (const command of [setting, removing]) isOrder(command)
+  for (const command of [setting, removing]) isSignedOrder(command)
 }
 
 function keyArgument(text: string): string {

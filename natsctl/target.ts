@@ -14,7 +14,7 @@ import { usageFailure } from './exitCodes.js'
 import { type GlobalFlags, natsOptionsOf } from './flags.js'
 import type { Login, Tls } from './natsContext.js'
 import { note } from './output.js'
-import { type Trust, trustIn } from './trust.js'
+import { type Trust, trustFrom } from './trust.js'
 
 export interface Target {
   readonly system: string | undefined
@@ -134,9 +134,17 @@ function nameInEnvironment(env: NodeJS.ProcessEnv): string | undefined {
 }
 
 function trustInEnvironment({ THESEUS_TRUST: text }: NodeJS.ProcessEnv): Trust | undefined {
-  const trust = text ? trustIn([text]) : undefined
-  if (!text || trust !== undefined) return trust
-  throw usageFailure('THESEUS_TRUST is neither public keys of upgraders, as "natsctl key new" prints them, nor "nobody"')
+  if (!text) return undefined
+  let trust: Trust | undefined
+  try {
+    trust = trustFrom(text)
+  } catch (error) {
+    throw usageFailure(`THESEUS_TRUST: ${(error as Error).message}`)
+  }
+  if (trust !== undefined) return trust
+  throw usageFailure(
+    'THESEUS_TRUST is neither public keys of upgraders, as "natsctl key new" prints them, nor the file of a trust root, nor "nobody"',
+  )
 }
 
 function sourceOf(

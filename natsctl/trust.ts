@@ -2,32 +2,90 @@
  * Whom a command believes: the upgraders who are trusted at version 0, as hosts and upgrade servers have them. `nobody` has to be written: a
  * system whose upgrades need no signature is none by default.
  */
+import { readFileSync } from 'node:fs'
 import { InvalidArgumentError } from 'commander'
-import { isUpgraderKey } from 'theseus/nkeys'
+import { isFault, isTrustRoot, type Trust as SomebodyTrusted } from 'theseus'
+import { isUpgraderKey, trustIn as trustOf } from 'theseus/nkeys'
 
-export type Trust = readonly string[] | 'nobody'
+export type Trust = SomebodyTrusted | 'nobody'
 
-export const trustFlagText = 'the upgraders who are trusted at version 0, or "nobody" where upgrades need no signature'
+export const trustFlagText =
+  'the upgraders who are trusted at version 0, or the file of a trust root, or "nobody" where upgrades need no signature'
+
+/** More is no trust root. */
+const rootBytesMax = 64 * 1024
 
 /** Public keys, or `nobody`; undefined for anything else. Of several texts in one, commas or spaces are between them. */
-export function trustIn(texts: readonly string[]): Trust | undefined {
+export function trustIn(texts: readonly string[]): readonly string[] | 'nobody' | undefined {
   const words = texts.flatMap((text) => text.split(/[\s,]+/)).filter((word) => word !== '')
   if (words.length === 1 && words[0] === 'nobody') return 'nobody'
   const keys = [...new Set(words)]
   return keys.length > 0 && keys.every(isUpgraderKey) ? keys : undefined
 }
 
+/** The same, and a trust root: its JSON, or the file that has it. Throws why it is none, in one line. */
+export function trustFrom(text: string): Trust | undefined {
+  const keys = trustIn([text])
+  if (keys !== undefined) return keys
+  const json = text.trimStart().startsWith('{') ? text : readRoot(text)
+  return json === undefined ? undefined : rootIn(json, json === text ? 'the trust root' : text)
+}
+
+/** The text of a file; undefined where there is none. */
+function readRoot(path: string): string | undefined {
+  try {
+    const bytes = readFileSync(path)
+    return bytes.length > rootBytesMax ? '' : bytes.toString('utf8')
+  } catch {
+    return undefined
+  }
+}
+
+export function rootIn(json: string, where: string): Trust {
+  let value: unknown
+  try {
+    value = JSON.parse(json)
+  } catch {
+    // Not what the parser says: it quotes, and somebody may have taken the seed's file for it.
+    throw new Error(`${where} is no trust root: it is not JSON`)
+  }
+  try {
+    return trustOf(value)
+  } catch (error) {
+    throw new Error(`${where}: ${isFault(error) ? error.message : String(error)}`)
+  }
+}
+
 /** The value of `--trust`. */
 export function trustFlag(text: string): Trust {
-  const trust = trustIn([text])
+  let trust: Trust | undefined
+  try {
+    trust = trustFrom(text)
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message)
+  }
   // The text itself is not repeated: somebody may have taken the seed for the key.
   if (trust === undefined)
-    throw new InvalidArgumentError('Use public keys of upgraders, as "natsctl key new" prints them, or "nobody".')
+    throw new InvalidArgumentError(
+      'Use public keys of upgraders, as "natsctl key new" prints them, the file of a trust root, or "nobody".',
+    )
   return trust
 }
 
+/** As `--trust` and THESEUS_TRUST take it. */
 export function trustText(trust: Trust): string {
-  return trust === 'nobody' ? trust : trust.join(',')
+  return trust === 'nobody' ? trust : isTrustRoot(trust) ? JSON.stringify(trust) : trust.join(',')
+}
+
+/** For people. */
+export function describeTrust(trust: Trust): string {
+  if (trust === 'nobody' || !isTrustRoot(trust)) return trustText(trust)
+  return `the root of system ${trust.system}, identity ${trust.identity}`
+}
+
+/** As `createHost` and `verifyHistory` take it. */
+export function trustedBy(trust: Trust | undefined): SomebodyTrusted | undefined {
+  return trust === 'nobody' ? undefined : trust
 }
 
 /**

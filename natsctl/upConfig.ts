@@ -1,10 +1,12 @@
 /** The config of `natsctl up`: what is in it, and one line that names the field when it is wrong. */
+import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname, relative, resolve } from 'node:path'
-import { areFacts, isName, type NodeFacts } from 'theseus'
+import { areFacts, isName, type NodeFacts, type Trust } from 'theseus'
 import { isUpgraderKey } from 'theseus/nkeys'
 import { usageFailure } from './exitCodes.js'
 import { natsOptionsOf } from './flags.js'
+import { rootIn } from './trust.js'
 
 export interface UpConfig {
   /** The config's own path, as a message names it. */
@@ -16,7 +18,7 @@ export interface UpConfig {
   readonly redis: ServerChoice
   readonly hosts: readonly HostConfig[]
   /** The upgraders who are trusted at version 0; undefined: upgrades need no signature. */
-  readonly trust: readonly string[] | undefined
+  readonly trust: Trust | undefined
 }
 
 /** A server that runs already, or one to start: on this port, or on a free one. */
@@ -66,7 +68,7 @@ export async function readUpConfig(path: string, systemFlag: string | undefined)
       'redis://127.0.0.1:6379',
     ),
     hosts,
-    trust: checks.trust('trust', config.trust),
+    trust: checks.trust('trust', config.trust, directory),
   }
 }
 
@@ -145,11 +147,24 @@ class Checks {
     return this.wrong(field, 'a port number is expected')
   }
 
-  trust(field: string, value: unknown): readonly string[] | undefined {
+  /** A list of keys, a trust root, or the file of one. */
+  trust(field: string, value: unknown, directory: string): Trust | undefined {
     if (value === undefined) return undefined
+    if (typeof value === 'string' || (typeof value === 'object' && value !== null && !Array.isArray(value))) {
+      try {
+        const json = typeof value === 'string' ? readFileSync(resolve(directory, value), 'utf8') : JSON.stringify(value)
+        const root = rootIn(json, typeof value === 'string' ? value : 'this')
+        if (root !== 'nobody') return root
+      } catch (error) {
+        return this.wrong(field, (error as Error).message)
+      }
+    }
     const isList = Array.isArray(value) && value.length > 0 && new Set(value).size === value.length
     if (isList && value.every((key) => typeof key === 'string' && isUpgraderKey(key))) return value
-    return this.wrong(field, 'a list of public keys is expected, as "natsctl key new" prints them')
+    return this.wrong(
+      field,
+      'a list of public keys is expected, as "natsctl key new" prints them, or a trust root, or the file of one',
+    )
   }
 
   facts(field: string, value: unknown): NodeFacts {

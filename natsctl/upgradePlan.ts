@@ -74,6 +74,10 @@ async function situationOf(database: Operator['database'], system: string, trust
   const rows = await database.nodes()
   const { history: known } = await new HistoryReader(database, system, trust).read()
   const history = known.needed('upgrade plan')
+  const by = known.by.at(-1) ?? []
+  if (by.length > 0) note(`version ${known.by.length} is signed by ${by.join(' and ')}`)
+  const k = history.trust?.need.upgrade ?? 1
+  if (k > 1) note(`${k} of the trusted keys have to sign this one: "natsctl upgrade sign" adds a signature to its file`)
   const names = await database.tables()
   const tables = await Promise.all(names.map(async (name) => [name, await database.table(name)] as const))
   const { inForce: dead } = await database.dead()

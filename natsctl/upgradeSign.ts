@@ -3,10 +3,10 @@
  * else is done: on a machine that is offline.
  */
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { isDigest, type Version } from 'theseus'
+import { identityAt, identityIn, isDigest, type Version } from 'theseus'
 import type { Program } from './commands.js'
 import { withOperator } from './connection.js'
-import { type ExitCode, exitCodes, usageFailure } from './exitCodes.js'
+import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
 import { type GlobalFlags, versionFlag } from './flags.js'
 import { hasForms, show } from './forms.js'
 import { exportedHistory } from './history.js'
@@ -14,7 +14,7 @@ import { type KnownHistory, knownHistory, readHistory, tellDoubt } from './known
 import { oneLine, print } from './output.js'
 import { type Place, type SignedUpgrade, signedFor, withSignature } from './signedUpgrade.js'
 import { systemIn, targetOf } from './target.js'
-import type { Trust } from './trust.js'
+import { type Trust, trustedBy } from './trust.js'
 import { encodeUpgradeFile } from './upgradeFile.js'
 import { type KeyFlags, keyFlag, signerNeeded } from './upgraderSeed.js'
 import { readUpgradeFile } from './upgradeSource.js'
@@ -63,7 +63,7 @@ async function sign(file: string, flags: SignFlags): Promise<ExitCode> {
           { reason: flags.reason ?? null, createdAt: new Date().toISOString() },
           signer,
         )
-      : withSignature(sameAs(before, file, flags), signer)
+      : withSignature(await ofOwn(sameAs(before, file, flags), file, flags), signer)
   await writeWhole(file, encodeUpgradeFile(built, signed))
   showSigned(file, signed, flags)
   return exitCodes.done
@@ -85,15 +85,28 @@ function sameAs(signed: SignedUpgrade, file: string, flags: SignFlags): SignedUp
   )
 }
 
+/** One who was given the trust root of a system signs nothing for another one. */
+async function ofOwn(signed: SignedUpgrade, file: string, flags: SignFlags): Promise<SignedUpgrade> {
+  const { trust } = await targetOf(flags)
+  const { manifest } = signed
+  const own = identityAt(trustedBy(trust), manifest.version)
+  if (own === null || own === identityIn(manifest)) return signed
+  throw new Failure(
+    exitCodes.error,
+    `upgrade.signature: ${file} is signed for identity ${identityIn(manifest) ?? 'none'}, and the trust root is of ${own}: another system with the same name`,
+  )
+}
+
 async function placeOf(flags: SignFlags): Promise<Place> {
   const { for: version, after, history } = flags
   if (version !== undefined || after !== undefined) {
     if (version === undefined || after === undefined || history !== undefined)
       throw usageFailure('give --for and --after, or --history, or none of them to ask the system')
-    const system = systemIn(await targetOf(flags))
+    const target = await targetOf(flags)
+    const system = systemIn(target)
     if (version < 1 || (version === 1) !== (after === nothing))
       throw usageFailure(`version 1 comes after "${nothing}", and each other version after a manifest`)
-    return { system, version, previous: after === nothing ? null : after }
+    return placed({ system, version, previous: after === nothing ? null : after }, target.trust)
   }
   if (history === undefined)
     return withOperator(flags, async ({ database }, system, trust) => {
@@ -109,7 +122,12 @@ async function placeOf(flags: SignFlags): Promise<Place> {
 /** Where somebody says whom to believe, nothing is signed that follows something else. */
 function placeAfter(known: KnownHistory, system: string, trust: Trust | undefined): Place {
   if (trust !== undefined) known.needed('upgrade sign')
-  return { system, version: known.manifests.length + 1, previous: known.digest }
+  return placed({ system, version: known.manifests.length + 1, previous: known.digest }, trust)
+}
+
+/** Never of what a server says: a false one would name another system of the same name. */
+function placed(place: Place, trust: Trust | undefined): Place {
+  return { ...place, identity: identityAt(trustedBy(trust), place.version) }
 }
 
 function showSigned(file: string, signed: SignedUpgrade, { output }: GlobalFlags): void {
@@ -124,15 +142,16 @@ function showSigned(file: string, signed: SignedUpgrade, { output }: GlobalFlags
 
 export function signatureLines({ manifest, signatures }: SignedUpgrade): readonly string[] {
   const { system, version, previous, reason } = manifest
+  const identity = identityIn(manifest)
   return [
-    `signed for version ${version} of system ${system}, after ${previous ?? 'nothing'}${reason === null ? '' : `: ${oneLine(reason)}`}`,
+    `signed for version ${version} of system ${system}${identity === null ? '' : ` (identity ${identity})`}, after ${previous ?? 'nothing'}${reason === null ? '' : `: ${oneLine(reason)}`}`,
     ...[...signatures.keys()].map((key) => `  by ${key}`),
   ]
 }
 
 export function signaturesJson({ manifest, signatures }: SignedUpgrade) {
   const { system, version, previous, reason, createdAt } = manifest
-  return { signed: { system, version, previous, reason, createdAt, by: [...signatures.keys()] } }
+  return { signed: { system, version, previous, reason, createdAt, identity: identityIn(manifest), by: [...signatures.keys()] } }
 }
 
 function afterFlag(text: string): string {

@@ -9,7 +9,7 @@ import { type GlobalFlags, versionFlag } from './flags.js'
 import { type Column, show, showList } from './forms.js'
 import { readHistory } from './knownHistory.js'
 import { nearestVersion } from './nearest.js'
-import { ifDry, isOrder, type OrderFlags } from './orders.js'
+import { ifDry, isSignedOrder, type OrderFlags } from './orders.js'
 import { age, type Cell, count, print } from './output.js'
 import { isPartOfRollout } from './rolloutSummary.js'
 import { type KeyFlags, keyFlag } from './upgraderSeed.js'
@@ -53,7 +53,7 @@ export function addVersion(program: Program): void {
     .action(
       program.action((chosen: Version | undefined, _: unknown, command: Command) => finalize(chosen, command.optsWithGlobals())),
     )
-  isOrder(finalizing)
+  isSignedOrder(finalizing)
 }
 
 interface FinalizeFlags extends OrderFlags, KeyFlags {

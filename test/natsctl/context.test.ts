@@ -113,7 +113,10 @@ test('a context keeps whom to believe, and what is no list of keys is refused', 
     /^error: THESEUS_TRUST is neither/,
   )
   writeFileSync(path('context/theseus/prod.json'), JSON.stringify({ trust: ['nobody'] }))
-  t.regex((await run(['context', 'show', 'prod'])).stderr, /prod\.json: trust is neither a list of public keys nor "nobody"/)
+  t.regex(
+    (await run(['context', 'show', 'prod'])).stderr,
+    /prod\.json: trust is neither a list of public keys nor a trust root nor "nobody"/,
+  )
 })
 
 test('contexts are listed, selected and shown as the NATS command line has them, without a secret', async (t) => {
