@@ -5,11 +5,9 @@
  */
 
 import { decode, encodeAnnouncement, encodeFault, encodeRefusal, encodeReply } from '../core/codec.js'
-import { controlReasonLengthMax, heededMax } from '../core/control.js'
 import { type DirectiveLog, decodeDirective, type WhyNotDirected } from '../core/directive.js'
 import { type CallEnvelope, kinds, type Replier } from '../core/envelope.js'
 import { Fault, isFault, toFault } from '../core/fault.js'
-import { judge } from '../core/healthGate.js'
 import type { HostObserver } from '../core/hostEvents.js'
 import { refusedReason } from '../core/hostStatus.js'
 import { isVersion, type Version } from '../core/ids.js'
@@ -35,6 +33,7 @@ import { VerifiedHistory } from '../core/verifiedHistory.js'
 import { AnswerLine } from './answerLine.js'
 import { pieceBytesMax, withPiece } from './chunkPieces.js'
 import { DeathRounds } from './deathRounds.js'
+import { type GateMode, GateRounds } from './gateRounds.js'
 import { HeadAnswers, type Over } from './headAnswers.js'
 import { InFlight, type InFlightMax } from './inFlight.js'
 import { Relearning } from './relearning.js'
@@ -56,8 +55,6 @@ export const deathRoundMs = 10_000
 
 /** How often an upgrade server looks whether the rollout goes well. */
 export const gateRoundMs = 2_000
-/** `pause`: a rollout in trouble is paused. `dry-run`: it is only said. `off`: nobody looks. */
-export type GateMode = 'pause' | 'dry-run' | 'off'
 
 export interface UpgradeServerOptions {
   readonly system: string
@@ -93,6 +90,7 @@ export class UpgradeServer {
   readonly #relearning: Relearning
   readonly #bundles: ServedBundles
   readonly #deaths: DeathRounds
+  readonly #gate: GateRounds
   readonly #chunkLine: AnswerLine
   /** What the last install found in the database. */
   #verified: VerifiedHistory | undefined
@@ -103,6 +101,7 @@ export class UpgradeServer {
     this.#options = options
     const { transport, clock } = options
     this.#deaths = new DeathRounds(options)
+    this.#gate = new GateRounds(options)
     this.#bundles = new ServedBundles(options.database)
     this.#chunkLine = new AnswerLine({
       atOnce: chunksAtOnce,
@@ -145,7 +144,7 @@ export class UpgradeServer {
     this.#cancelRounds = [
       this.#deaths.attend(),
       this.#every(deathMs, 'no versions are declared dead', () => this.#deaths.declare()),
-      ...(gate === 'off' ? [] : [this.#every(gateMs, 'nobody guards the rollout', () => this.#guard())]),
+      ...(gate === 'off' ? [] : [this.#every(gateMs, 'nobody guards the rollout', () => this.#gate.guard())]),
     ]
   }
 
@@ -446,30 +445,6 @@ export class UpgradeServer {
     }
     later()
     return () => cancel()
-  }
-
-  /** The actuator of the health gate: pauses the newest rollout for troubles for which it has not been paused before. */
-  async #guard(): Promise<void> {
-    const { database, gate = 'pause', observe, clock } = this.#options
-    const { version } = await database.head()
-    const [signed] = version === 0 ? [] : await database.manifests(version, version)
-    if (signed === undefined) return
-    const { gate: limits } = decodeManifest(signed.bytes)
-    if (limits === null) return
-    const troubles = judge(await database.nodes(), version, limits)
-    if (troubles.length === 0) return
-    const known = (await database.controls()).find((control) => control.kind === 'gate' && control.version === version)
-    const heeded = known?.kind === 'gate' ? known.heeded : []
-    const found = troubles.filter(({ key }) => !heeded.includes(key))
-    if (found.length === 0) return
-    const reason = `the health gate closed: ${found[0]!.what}${found.length > 1 ? `, and ${found.length - 1} more` : ''}`
-    observe?.({ type: 'gateClosed', version, troubles: found.map(({ what }) => what), isDryRun: gate === 'dry-run' })
-    const since = clock.now()
-    const keys = [...heeded, ...found.map(({ key }) => key)].slice(-heededMax)
-    // The pause first: should the second be lost, it is made once more.
-    if (gate === 'pause')
-      await database.setControl({ kind: 'pause', version, reason: reason.slice(0, controlReasonLengthMax), since })
-    await database.setControl({ kind: 'gate', version, heeded: keys, since })
   }
 
   #announce(version: Version, digest: string | null): void {

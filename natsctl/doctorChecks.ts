@@ -3,7 +3,7 @@
  *
  * D1. A *failure* is what keeps the system from being operated or upgraded; a *warning* is what will one day, or what concerns single nodes.
  */
-import type { NodeRow } from 'theseus'
+import { hasEnded, type NodeRow } from 'theseus'
 import { type Check, failure, named, ok, warning } from './doctorCheck.js'
 import type { DatabaseFacts, Facts, Outcome, Skew } from './doctorFacts.js'
 import { deafHosts, natsCheck, natsPermissions, persistenceCheck, redisCheck, redisPermissions } from './doctorServers.js'
@@ -15,6 +15,9 @@ import { isPartOfRollout } from './rolloutSummary.js'
 /** Deadlines and leases are of seconds. */
 const skewMsMax = 1_000
 const notFinalMs = 7 * 24 * 3_600_000
+/** How long before it a warning tells that keys end. */
+const keysEndDays = 30
+const keysEndMs = keysEndDays * 24 * 3_600_000
 
 export function checksOf(facts: Facts): readonly Check[] {
   return [
@@ -44,6 +47,7 @@ function withDatabase(facts: Facts, found: Outcome<DatabaseFacts>): readonly Che
     serverCheck(facts),
     historyCheck(facts, database),
     ...signatureChecks(database),
+    ...keyChecks(database, facts.now),
     ...probationChecks(database),
     clockCheck(facts, rows),
     softwareCheck(facts, rows),
@@ -89,6 +93,25 @@ function signatureChecks({ version, unverified, signedBy = [] }: DatabaseFacts):
   if (unverified === undefined) return version === 0 ? [] : [ok(name, `${count(version, 'version')} verified${by}`)]
   if (unverified.kind === 'unasked') return [warning(name, `not verified: ${count(version, 'version')}`, howToTrust)]
   return [failure(name, unverified.why, 'natsctl history --verify: install nothing until it is known who wrote this')]
+}
+
+/** Of keys that have an end: a system whose keys have all ended can't be upgraded, nor given other keys. */
+function keyChecks({ trusted }: DatabaseFacts, now: number): readonly Check[] {
+  if (trusted === undefined || trusted.keys.every(({ until }) => until === undefined)) return []
+  const name = 'keys'
+  const most = Math.max(1, ...Object.values(trusted.need))
+  const left = (inMs: number) => {
+    const at = new Date(now + inMs).toISOString()
+    return trusted.keys.filter((key) => !hasEnded(key, { createdAt: at })).length
+  }
+  const [ended, soon] = [trusted.keys.length - left(0), left(0) - left(keysEndMs)]
+  const found = `${count(left(0), 'key')} of ${trusted.keys.length} may sign, ${soon} of them no more in ${keysEndDays} days; ${most} have to`
+  if (left(0) < most)
+    return [
+      failure(name, found, 'nothing can be signed: give later ends in the trust root everywhere, unless an upgrade has set them'),
+    ]
+  if (left(keysEndMs) < most) return [warning(name, found, 'natsctl upgrader set, with later ends, while there are enough')]
+  return [ok(name, ended + soon === 0 ? `${count(left(0), 'key')} may sign, ${most} have to` : found)]
 }
 
 function clockCheck({ skews, redis }: Facts, rows: readonly NodeRow[]): Check {

@@ -9,6 +9,7 @@ import {
   type Manifest,
   type NodeRow,
   type Operator,
+  type Trusted,
   type Version,
 } from 'theseus'
 import { type NatsProbe, nats, probeNats } from 'theseus/nats'
@@ -44,6 +45,8 @@ export interface DatabaseFacts {
   /** Versions with two manifests. */
   readonly forks: readonly string[]
   readonly newest: Manifest | undefined
+  /** Who may sign the next one. */
+  readonly trusted?: Trusted
   /** Who signed the newest version that is verified. */
   readonly signedBy?: readonly string[]
   /** Why not all of the history is verified: `unasked` where nobody says whom to trust. */
@@ -164,6 +167,7 @@ async function databaseFacts({ database }: Operator, target: Target): Promise<Da
     forks: [...forks.keys()],
     newest: history.manifests[version - 1],
     ...(history.by.length === 0 ? {} : { signedBy: history.by.at(-1)! }),
+    ...(history.trusted === undefined ? {} : { trusted: history.trusted }),
     ...(why === undefined ? {} : { unverified: { kind: target.trust === undefined ? 'unasked' : 'found', why } }),
   }
 }

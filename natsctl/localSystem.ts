@@ -168,6 +168,11 @@ export function jsonLines(event: UpEvent): void {
   printJson(event)
 }
 
+/** As a shell takes it: a trust root is JSON. */
+export function shellWord(value: string): string {
+  return /["'{} ]/.test(value) ? `'${value.replaceAll("'", `'\\''`)}'` : value
+}
+
 export function textLines(event: UpEvent): void {
   const line = (what: string, where: string, more: string): void =>
     print(`${what.padEnd(16)}${where.padEnd(32)}${more}`.trimEnd())
@@ -186,7 +191,7 @@ export function textLines(event: UpEvent): void {
       print('\nIn another terminal, and Ctrl-C here to end it all:')
       print(
         `  export ${Object.entries(event.env)
-          .map(([name, value]) => `${name}=${value}`)
+          .map(([name, value]) => `${name}=${shellWord(value)}`)
           .join(' ')}`,
       )
       print('  natsctl node ls')

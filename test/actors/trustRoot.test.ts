@@ -160,6 +160,58 @@ test('a host with a list of keys beside servers with a trust root goes to no ver
   await one.atVersion(1)
 })
 
+test('a system that runs with a list gets a trust root: a host that has still the list refuses the first version of it, and takes it with the root', async (t) => {
+  const list = keys.map(({ key }) => key)
+  const system = await TestSystem.start(t, { askServerMs: 20 }, { gate: 'off' }, { trust: list, upgrader: alice })
+  const before = await system.host('h1')
+  const node = await before.node(NotesV1, 'n1')
+  await system.publish(toV2())
+  await until(() => node.version === 1, 'the node at version 1')
+  const root = rootOf({ system: system.name, keys, since: 2, need: { upgrade: 2 } })
+  await system.stopServer()
+  await system.startServer({ trust: root })
+  const desk = await system.host('desk2', { trust: root, upgrader: [alice, bob] })
+  await desk.running.operator.pause(7, 'lunch')
+  t.is(await desk.publish(system.build(toV3())), 2)
+  const { reason } = await before.untilPhase('n1', 'rejected', 2)
+  t.regex(reason ?? '', /has none here: give its trust root/)
+  const { state } = before
+  await before.stop()
+  const after = await system.host('h1', { state, trust: root })
+  const again = await after.node(NotesV1, 'n1')
+  await until(() => again.version === 2, 'the node at version 2')
+})
+
+test('with a list of the same keys two systems of one name are one: what is signed for one is valid in the other', async (t) => {
+  const told = { name: 'twins', trust: [alice.publicKey], upgrader: alice }
+  const [here, there] = [await TestSystem.start(t, {}, {}, told), await TestSystem.start(t, {}, {}, told)]
+  const { manifest, bundle } = there.build(toV2())
+  await there.desk.publish({ manifest, bundle })
+  const [upgrade] = await there.database.manifests(1, 1)
+  await here.database.putChunk(manifest.bundle.digest, 0, bundle)
+  t.is(await send({ system: here }, 'install', upgrade!), 'answered {"version":1}')
+  // An order names the log that counts it.
+  await there.desk.running.operator.pause(1, 'lunch')
+  const [order] = await there.database.recentDirectives()
+  t.is(await send({ system: here }, 'direct', order!), 'upgrade.conflict')
+})
+
+test('until something newer is installed, a host may bring what an ended key has dated back; then nobody may', async (t) => {
+  const ended = { key: carol.publicKey, until: '2026-06-01T00:00:00Z' }
+  const one = await rooted(t, { keys: [...keys.slice(0, 2), ended] })
+  const dated = { createdAt: '2026-05-01T00:00:00.000Z' }
+  const stolen = await prepared(one, toV2(), [carol], dated)
+  t.is(await send(one, 'install', stolen), 'upgrade.signature')
+  t.is(await send(one, 'teach', stolen), 'answered null')
+  const { operator } = one.system.desk.running
+  await operator.setUpgraders(keys.slice(0, 2).map(({ key }) => key))
+  t.is(await send(one, 'teach', await prepared(one, toV3(), [carol], dated)), 'upgrade.signature')
+
+  const two = await rooted(t, { keys: [...keys.slice(0, 2), ended] })
+  await two.system.publish(toV2())
+  t.is(await send(two, 'teach', await prepared(two, toV3(), [carol], dated)), 'upgrade.invalid')
+})
+
 test('a host or server with the trust root of another system does not start', async (t) => {
   const { system } = await rooted(t)
   t.is(await codeOf(system.host('h4', { trust: rootOf({ system: 'mall' }) })), 'config.invalid')

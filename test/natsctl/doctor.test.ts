@@ -53,6 +53,8 @@ function withRedis(about: object): Facts {
   return { ...well, redis: { value: { ...probe, maxmemoryBytes: 0, clock: null, refused: [], ...about } } }
 }
 
+const endsIn = (days: number) => ({ key: `A${days}`, until: new Date(now + days * 24 * 3_600_000).toISOString() })
+
 /** What is not well, and how the command ends. */
 function told(facts: Facts): readonly [number, ...string[]] {
   const checks = checksOf(facts)
@@ -89,6 +91,18 @@ const cases: readonly (readonly [string, Facts, number, RegExp])[] = [
     { ...well, twins: [{ nodeId: 'p1', hosts: ['h1', 'h2'] }] },
     3,
     /^nodes warning: node p1 runs on hosts h1 and h2: each carries out its commands → stop all but one/,
+  ],
+  [
+    'keys of which too few are left soon',
+    withDatabase({ trusted: { identity: 'x', keys: [endsIn(5), endsIn(40), endsIn(-1)], need: { final: 2 } } }),
+    0,
+    /^keys warning: 2 keys of 3 may sign, 1 of them no more in 30 days; 2 have to → natsctl upgrader set, with later ends/,
+  ],
+  [
+    'keys of which too few are left',
+    withDatabase({ trusted: { identity: 'x', keys: [endsIn(-1), endsIn(-2)], need: {} } }),
+    1,
+    /^keys failure: 0 keys of 2 may sign, 0 of them no more in 30 days; 1 have to → nothing can be signed/,
   ],
   [
     'a database that has lost something',

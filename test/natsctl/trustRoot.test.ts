@@ -1,4 +1,5 @@
 /** The trust root on the command line: made once, given to all; orders and upgrades go from one signer to the next as files. */
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
@@ -7,8 +8,10 @@ import { type BuiltUpgrade, defineUpgrade, draftManifest, startUpgradeServer, ty
 import { nats } from 'theseus/nats'
 import { newKey, trustIn as trustOf } from 'theseus/nkeys'
 import { redis } from 'theseus/redis'
+import { shellWord } from '../../natsctl/localSystem.js'
 import { decodeOrderFile } from '../../natsctl/orderFile.js'
-import { trustFrom } from '../../natsctl/trust.js'
+import { trustFrom, trustText } from '../../natsctl/trust.js'
+import { readUpConfig } from '../../natsctl/upConfig.js'
 import { encodeUpgradeFile } from '../../natsctl/upgradeFile.js'
 import { startNatsServer, startRedisServer } from '../support/servers.js'
 import { natsctl, newDirectory } from './natsctlProcess.js'
@@ -93,6 +96,22 @@ test('what is wrong with a trust root is said in one line, wherever it is given'
   for (const need of ['upgrade', 'install=2', 'upgrade=0', 'upgrade=2,'])
     t.is((await offline('trust', 'new', a, '--system', 'shop', '-O', 'x.json', '--need', need)).code, 2, need)
   t.is((await offline('trust', 'new', `${a}=2027-01-31`, '--system', 'shop', '-O', 'x.json')).code, 2)
+})
+
+test('a trust root in the config of up is one, or the path of one from there; what up prints for a shell is one word', async (t) => {
+  const { cwd, root } = await rooted(t)
+  const config = async (trust: unknown) => {
+    writeFileSync(join(cwd, 'theseus.json'), JSON.stringify({ system: 'shop', hosts: {}, trust }))
+    return (await readUpConfig(join(cwd, 'theseus.json'), undefined)).trust
+  }
+  t.deepEqual(await config(root), root)
+  t.deepEqual(await config('shop.trust.json'), root)
+  t.deepEqual(await config([a]), [a])
+  await t.throwsAsync(config('nothing.json'), { message: /theseus\.json: trust: .*no such file/ })
+  t.is(shellWord('redis://127.0.0.1:6379'), 'redis://127.0.0.1:6379')
+  const word = execFileSync('sh', ['-c', `printf %s ${shellWord(trustText(root))}`], { encoding: 'utf8' })
+  t.deepEqual(trustFrom(word), root)
+  t.is(shellWord("it's {"), `'it'\\''s {'`)
 })
 
 test('a trust root is taken as a file, as JSON, and out of a context', async (t) => {
