@@ -60,7 +60,7 @@ export class Relearning {
     const verified = history.check(signed)
     checkClasses(history.manifests, manifest, await database.nodes(), 0)
     await this.#want(manifest.bundle)
-    if (!(await database.install(head, digest, signed, manifest.tables)))
+    if (!(await database.install(head, digest, signed, manifest.tables, null, manifest.bundle.digest)))
       throw new Fault('upgrade.conflict', `version ${manifest.version} does not follow the newest version any more`)
     this.keep(history.with(verified))
     return { added: { version: manifest.version, digest } }
@@ -71,7 +71,7 @@ export class Relearning {
     const { database } = this
     const length = Number((await database.table(wantedTable)).get(digest) ?? Number.NaN)
     if (!Number.isInteger(length) || index >= chunkCount(length)) return
-    await database.putChunk(digest, index, bytes)
+    await database.putChunk(digest, index, bytes, 'kept')
     if (await this.#isWhole(digest, length)) await database.removeFromTable(wantedTable, digest)
   }
 
@@ -93,7 +93,7 @@ export class Relearning {
 
   async #want({ digest, bytes }: Manifest['bundle']): Promise<void> {
     // Of an upgrade that changes no class: no host has kept it.
-    if (bytes === 0) await this.database.putChunk(digest, 0, new Uint8Array(0))
+    if (bytes === 0) await this.database.putChunk(digest, 0, new Uint8Array(0), 'kept')
     else if (!(await this.#isWhole(digest, bytes))) await this.database.setInTable(wantedTable, digest, String(bytes))
   }
 

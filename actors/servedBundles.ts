@@ -30,6 +30,11 @@ export class ServedBundles {
     return whole.subarray(index * bundleChunkBytes, (index + 1) * bundleChunkBytes)
   }
 
+  /** Whether it is stored whole, with its digest. */
+  async isWhole(digest: string): Promise<boolean> {
+    return (this.#used(digest) ?? (await this.#shared(digest))) !== undefined
+  }
+
   get bytes(): number {
     return this.#bytes
   }

@@ -36,6 +36,7 @@ import { DeathRounds } from './deathRounds.js'
 import { type GateMode, GateRounds } from './gateRounds.js'
 import { HeadAnswers, type Over } from './headAnswers.js'
 import { InFlight, type InFlightMax } from './inFlight.js'
+import { KeptBundles } from './keptBundles.js'
 import { Relearning } from './relearning.js'
 import { ServedBundles } from './servedBundles.js'
 
@@ -91,6 +92,7 @@ export class UpgradeServer {
   readonly #bundles: ServedBundles
   readonly #deaths: DeathRounds
   readonly #gate: GateRounds
+  readonly #kept: KeptBundles
   readonly #chunkLine: AnswerLine
   /** What the last install found in the database. */
   #verified: VerifiedHistory | undefined
@@ -102,6 +104,7 @@ export class UpgradeServer {
     const { transport, clock } = options
     this.#deaths = new DeathRounds(options)
     this.#gate = new GateRounds(options)
+    this.#kept = new KeptBundles(options.database)
     this.#bundles = new ServedBundles(options.database)
     this.#chunkLine = new AnswerLine({
       atOnce: chunksAtOnce,
@@ -145,6 +148,7 @@ export class UpgradeServer {
       this.#deaths.attend(),
       this.#every(deathMs, 'no versions are declared dead', () => this.#deaths.declare()),
       ...(gate === 'off' ? [] : [this.#every(gateMs, 'nobody guards the rollout', () => this.#gate.guard())]),
+      this.#every(deathMs, 'bundles of versions that others install may go', () => this.#kept.keep()),
     ]
   }
 
@@ -307,16 +311,13 @@ export class UpgradeServer {
 
   async #putChunk(args: readonly unknown[]): Promise<unknown> {
     const { digest, index, bytes, answer } = await this.#given(args)
-    // What is installed is signed, and hosts are still to fetch it: nobody writes over it. Who sends the same again is answered as done.
-    if (!(await this.#isInstalledAndHere(digest, index))) await this.#options.database.putChunk(digest, index, bytes)
-    return answer
-  }
-
-  async #isInstalledAndHere(digest: string, index: number): Promise<boolean> {
+    // What is installed is signed, and hosts are still to fetch it: nobody writes over it while it is whole. Who sends the same again is answered as done.
     const { database } = this.#options
     const { manifests } = await this.#history(await database.head())
-    if (!manifests.some(({ bundle }) => bundle.digest === digest)) return false
-    return (await database.getChunk(digest, index)) !== undefined
+    const isInstalled = manifests.some(({ bundle }) => bundle.digest === digest)
+    const isHere = isInstalled && (await database.getChunk(digest, index)) !== undefined && (await this.#bundles.isWhole(digest))
+    if (!isHere) await database.putChunk(digest, index, bytes, isInstalled ? 'kept' : 'staged')
+    return answer
   }
 
   /** A chunk, or what is there of one with the piece that is given. */
@@ -349,7 +350,7 @@ export class UpgradeServer {
     await this.#checkBundle(manifest.bundle)
     await this.#checkClasses(history.manifests, manifest)
     const before = { version: manifest.version - 1, digest: manifest.previous }
-    if (!(await database.install(before, digest, signed, manifest.tables, manifest.undoes))) {
+    if (!(await database.install(before, digest, signed, manifest.tables, manifest.undoes, manifest.bundle.digest))) {
       const now = await database.head()
       if (now.version === manifest.version && now.digest === digest) return { version: now.version }
       // What it undoes may have become final meanwhile.
@@ -391,15 +392,20 @@ export class UpgradeServer {
   }
 
   async #checkBundle({ digest, bytes }: { digest: string; bytes: number }): Promise<void> {
+    const { database } = this.#options
     const whole = new Uint8Array(bytes)
+    let last = new Uint8Array(0)
     for (let index = 0; index < chunkCount(bytes); index++) {
-      const chunk = await this.#options.database.getChunk(digest, index)
+      const chunk = await database.getChunk(digest, index)
       const at = index * bundleChunkBytes
       if (chunk === undefined || at + chunk.length > bytes)
         throw new Fault('upgrade.invalid', `bundle ${digest} is not stored whole: chunk ${index}`)
       whole.set(chunk, at)
+      last = new Uint8Array(chunk)
     }
     if (digestOf(whole) !== digest) throw new Fault('upgrade.digest', `bundle ${digest}: the bytes have another digest`)
+    // It must not be gone before it is installed: its time begins anew.
+    await database.putChunk(digest, chunkCount(bytes) - 1, last)
   }
 
   /** Carries out what an upgrader orders, once. */

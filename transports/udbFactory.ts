@@ -1,3 +1,5 @@
+import { Fault } from '../core/fault.js'
+import { bundleBytesMax } from '../core/manifest.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 
@@ -18,6 +20,18 @@ export const lapsedKeptMs = 24 * 3_600_000
 
 /** How long it is known that an operator has forgotten a node: a host that was cut off for longer registers it again. */
 export const forgottenKeptMs = 30 * 24 * 3_600_000
+
+/** How long chunks of a bundle stay that no installed manifest names, after the last of them; how many such bundles, and of how many bytes. */
+export const stagedMs = 10 * 60_000
+export const stagedBundlesMax = 64
+export const stagedBytesMax = 4 * bundleBytesMax
+
+/** What a publisher is told then. */
+export function tooMuchStaged(bundles: number, bytes: number): Fault {
+  const found = `${bundles} bundles of ${bytes} bytes wait for a manifest that names them, of ${stagedBundlesMax} and ${stagedBytesMax} at most`
+  const advice = `each is removed ${stagedMs / 60_000} minutes after its last chunk: publish then`
+  return new Fault('unavailable.overloaded', `${found}; ${advice}`, { bundles, bytes })
+}
 
 /** A refused claim names at most so many holders, the first by node id: thousands of nodes may be asking. */
 export const heldByMax = 100

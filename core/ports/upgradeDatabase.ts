@@ -135,7 +135,7 @@ export interface UpgradeDatabase {
   manifests(from: Version, to: Version): Promise<readonly SignedManifest[]>
   /**
    * One compare-and-set on ⟨version, digest of the head manifest⟩: false when `expected` is not the head any more, or `undoes` is final. Sets
-   * the entries of `tables` with it.
+   * the entries of `tables` with it, and keeps the bundle with this digest.
    */
   install(
     expected: Head,
@@ -143,8 +143,15 @@ export interface UpgradeDatabase {
     manifest: SignedManifest,
     tables?: TableEntries,
     undoes?: Version | null,
+    bundle?: string | null,
   ): Promise<boolean>
-  putChunk(digest: string, index: number, bytes: Uint8Array): Promise<void>
+  /**
+   * A chunk of a bundle. `staged`: no installed manifest names the bundle yet, and it is gone some time after its last chunk, unless one does
+   * then. Throws `unavailable.overloaded` where so many are staged already, or so many bytes. A bundle that is kept stays kept.
+   */
+  putChunk(digest: string, index: number, bytes: Uint8Array, as?: 'staged' | 'kept'): Promise<void>
+  /** What is there of this bundle stays: an installed manifest names it. */
+  keepBundle(digest: string): Promise<void>
   getChunk(digest: string, index: number): Promise<Uint8Array | undefined>
 
   // Who runs what.

@@ -11,6 +11,7 @@ import { lapsedKeptMs } from '../../transports/udbFactory.js'
 import { until } from '../support/eventually.js'
 import { elapseIn } from '../support/redisTime.js'
 import { startRedisServer, type TestServer } from '../support/servers.js'
+import { bundlesContract } from './bundlesContract.js'
 import {
   type DatabaseThatGoes,
   type DatabaseUnderTest,
@@ -51,6 +52,7 @@ function onManualClock(): DatabaseThatGoes {
 databaseContract('memory', onManualClock, async () => onManualClock())
 standingContract('memory', onManualClock, async () => onManualClock())
 edgesContract('memory', onManualClock)
+bundlesContract('memory', onManualClock)
 
 // Redis, on a real server.
 
@@ -94,6 +96,7 @@ async function ownRedis(t: ExecutionContext): Promise<DatabaseThatGoes> {
 databaseContract('redis', onRedis, ownRedis)
 standingContract('redis', onRedis, ownRedis)
 edgesContract('redis', onRedis)
+bundlesContract('redis', onRedis)
 
 /** The systems that one test opens. */
 function underTest(at: Redis, open: DatabaseUnderTest['open']): DatabaseUnderTest {

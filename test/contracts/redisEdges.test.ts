@@ -5,7 +5,7 @@ import { type Directive, directivesKeptMax } from '../../core/directive.js'
 import { redis } from '../../transports/redis/index.js'
 import { keysOf } from '../../transports/redis/redisKeys.js'
 import { systemClock } from '../../transports/systemClock.js'
-import { lapsedKeptMs } from '../../transports/udbFactory.js'
+import { lapsedKeptMs, stagedMs } from '../../transports/udbFactory.js'
 import { elapseIn } from '../support/redisTime.js'
 import { startRedisServer, type TestServer } from '../support/servers.js'
 import { directiveOf, going, manifestOf, newSystem, nothingInstalled, Starting, statusOf } from './databaseContract.js'
@@ -181,6 +181,51 @@ test('what is no control, or another one than its field says, holds nobody, and 
   }
   await client.hset(controls, 'now/n1', JSON.stringify(now))
   t.deepEqual(await database.claimSlot('pages', going('n1'), {}), { claimed: true })
+})
+
+test('a bundle has an expiry while it is staged, and none once it is kept', async (t) => {
+  const { system, database } = await open(t)
+  const { bundle, head } = keysOf(system)
+  const chunk = new Uint8Array(7)
+  for (const digest of ['a', 'b', 'c']) await database.putChunk(digest, 0, chunk)
+  const expiries = () => Promise.all(['a', 'b', 'c'].map((digest) => client.pttl(bundle(digest))))
+  for (const leftMs of await expiries()) t.true(leftMs > stagedMs - short && leftMs <= stagedMs)
+  const { digest, manifest } = manifestOf('first')
+  t.true(await database.install(nothingInstalled, digest, manifest, {}, null, 'a'))
+  await database.keepBundle('b')
+  await database.putChunk('c', 1, chunk, 'kept')
+  t.deepEqual(await expiries(), [-1, -1, -1])
+  await database.putChunk('a', 1, chunk)
+  t.deepEqual(await expiries(), [-1, -1, -1])
+  t.deepEqual((await client.hkeys(head)).sort(), ['digest', 'version'])
+})
+
+test('a bundle whose chunks are gone before what tells of them begins anew', async (t) => {
+  const { system, database } = await open(t)
+  const { bundle, head } = keysOf(system)
+  for (const index of [0, 1]) await database.putChunk('a', index, new Uint8Array(1000))
+  t.regex((await client.hget(head, 'staged/a'))!, /^\d+ 2000$/)
+  await client.del(bundle('a'))
+  await database.putChunk('a', 0, new Uint8Array(7))
+  t.regex((await client.hget(head, 'staged/a'))!, /^\d+ 7$/)
+  t.true((await client.pttl(bundle('a'))) > 0)
+  await client.hset(head, 'staged/a', 'garbage')
+  await database.putChunk('b', 0, new Uint8Array(7))
+  t.deepEqual((await client.hkeys(head)).sort(), ['staged/b'])
+})
+
+test('with the ACL of release 0.1.0 chunks are put and installed as they were: they have no expiry', async (t) => {
+  const { system, database } = await open(t)
+  const { bundle } = keysOf(system)
+  await client.call('ACL', 'SETUSER', 'older', 'on', '>pw', '~*', '+@all', '-pexpire', '-persist')
+  t.teardown(() => client.call('ACL', 'DELUSER', 'older'))
+  const older = await redis({ host: '127.0.0.1', port: server.port, username: 'older', password: 'pw' }).open(system, systemClock)
+  t.teardown(() => older.close())
+  await older.putChunk('a', 0, new Uint8Array([1]))
+  t.is(await client.pttl(bundle('a')), -1)
+  const { digest, manifest } = manifestOf('first')
+  t.true(await older.install(nothingInstalled, digest, manifest, {}, null, 'a'))
+  t.deepEqual(await database.getChunk('a', 0), new Uint8Array([1]))
 })
 
 test('a login that may only read a death sees it as it was settled last, and settles none', async (t) => {

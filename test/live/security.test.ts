@@ -353,8 +353,8 @@ const ownScripts = [
   ['FUNCTION', 'RESTORE', ''],
 ] as const
 
-function installKeys({ head, manifests, signatures, tables, final }: RedisKeys): readonly string[] {
-  return [head, manifests, signatures, tables, final]
+function installKeys({ head, manifests, signatures, tables, final, bundle }: RedisKeys): readonly string[] {
+  return [head, manifests, signatures, tables, final, bundle('d')]
 }
 
 for (const role of roles) {
@@ -380,7 +380,7 @@ for (const role of roles) {
     const install = client.call(
       'FCALL',
       functionName('theseusInstall'),
-      5,
+      6,
       ...installKeys(others),
       '0',
       '',

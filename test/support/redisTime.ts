@@ -6,7 +6,7 @@ import type { Redis } from 'ioredis'
 import { keysOf } from '../../transports/redis/redisKeys.js'
 
 const setBack = `
-local registrations, leases, transient, dead = unpack(KEYS)
+local registrations, leases, transient, dead, head = unpack(KEYS)
 local ms = tonumber(ARGV[1])
 local function earlier(text)
   return string.format('%.0f', math.max(0, tonumber(text) - ms))
@@ -28,11 +28,22 @@ for i = 1, #fields, 2 do
     redis.call('HSET', registrations, field, session .. earlier(startedMs) .. hostId .. (before and before .. earlier(untilMs) or ''))
   end
 end
+local ofHead = redis.call('HGETALL', head)
+for i = 1, #ofHead, 2 do
+  local digest = string.match(ofHead[i], '^staged/(.+)$')
+  if digest then
+    local untilMs, size = string.match(ofHead[i + 1], '^(%d+)( %d+)$')
+    redis.call('HSET', head, ofHead[i], earlier(untilMs) .. size)
+    local bundle = string.gsub(head, 'head$', 'bundle:') .. digest
+    local leftMs = redis.call('PTTL', bundle) - ms
+    if leftMs > 0 then redis.call('PEXPIRE', bundle, leftMs) else redis.call('DEL', bundle) end
+  end
+end
 local sinceMs = redis.call('HGET', dead, 'sinceMs')
 if sinceMs then redis.call('HSET', dead, 'sinceMs', earlier(sinceMs)) end`
 
 export async function elapseIn(client: Redis, system: string, ms: number): Promise<void> {
-  const { nodes, dead } = keysOf(system)
+  const { nodes, dead, head } = keysOf(system)
   const [registrations, , , leases, transient] = nodes
-  await client.eval(setBack, 4, registrations, leases, transient, dead, ms)
+  await client.eval(setBack, 5, registrations, leases, transient, dead, head, ms)
 }

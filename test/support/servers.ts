@@ -75,13 +75,15 @@ export interface RedisServerOptions extends ServerOptions {
 /** Starts redis-server, by default without persistence. */
 export function startRedisServer({ appendonly, login, args = [], ...options }: RedisServerOptions = {}): Promise<TestServer> {
   const isTls = options.ca !== undefined
+  // By default a write waits while the file is synced, and is lost with the process.
+  const kept = appendonly === true ? ['--appendfsync', 'always'] : []
   return start({
     binary: 'redis-server',
     install: 'apt-get install redis-server',
     scheme: isTls ? 'rediss' : 'redis',
     args: (port, dir) => [
       ...['--bind', '127.0.0.1', ...(isTls ? ['--port', '0', '--tls-port'] : ['--port']), String(port)],
-      ...['--dir', dir, '--save', '', '--appendonly', appendonly === true ? 'yes' : 'no', ...args],
+      ...['--dir', dir, '--save', '', '--appendonly', appendonly === true ? 'yes' : 'no', ...kept, ...args],
     ],
     greeting: `${login === undefined ? '' : `AUTH ${login.username} ${login.password}\r\n`}PING\r\nINFO server\r\n`,
     answers: (text, _port, pid) => text.includes('+PONG') && text.includes(`process_id:${pid}`),

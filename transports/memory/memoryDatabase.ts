@@ -36,7 +36,7 @@ import {
 import type { Signed } from '../../core/signed.js'
 import type { Session, Standing } from '../../core/standing.js'
 import { checkTable, checkTables, type TableEntries } from '../../core/tables.js'
-import { heldByMax, type UdbFactory } from '../udbFactory.js'
+import { heldByMax, stagedBundlesMax, stagedBytesMax, stagedMs, tooMuchStaged, type UdbFactory } from '../udbFactory.js'
 import { MemoryRegistrations, noRegistrations, type RegistrationTables } from './memoryRegistrations.js'
 
 /** What can befall a database, to be asked for by tests and rehearsals. */
@@ -64,7 +64,10 @@ export interface MemoryBackup {
 interface SystemTables extends RegistrationTables {
   head: Head
   readonly manifests: SignedManifest[]
-  readonly chunks: Map<string, Uint8Array>
+  /** By digest, then by index. */
+  readonly chunks: Map<string, Map<number, Uint8Array>>
+  /** Until when the chunks stay of those that no installed manifest names. */
+  readonly stagedUntilMs: Map<string, number>
   /** Node ids that hold a slot, by service. */
   readonly slots: Map<string, Set<string>>
   readonly controls: Map<string, Control>
@@ -118,6 +121,7 @@ function newSystem(): SystemTables {
     head: { version: 0, digest: null },
     manifests: [],
     chunks: new Map(),
+    stagedUntilMs: new Map(),
     ...noRegistrations(),
     slots: new Map(),
     controls: new Map(),
@@ -165,6 +169,7 @@ class MemoryDatabase implements UpgradeDatabase {
     manifest: SignedManifest,
     tables: TableEntries = {},
     undoes: Version | null = null,
+    bundle: string | null = null,
   ): Promise<boolean> {
     const system = this.#reach()
     checkTables(tables)
@@ -176,16 +181,43 @@ class MemoryDatabase implements UpgradeDatabase {
     for (const [name, key, value] of entries) this.#set(name, key, value)
     system.manifests.push(copyOfManifest(manifest))
     system.head = { version: expected.version + 1, digest }
+    if (bundle !== null) system.stagedUntilMs.delete(bundle)
     return true
   }
 
-  async putChunk(digest: string, index: number, bytes: Uint8Array): Promise<void> {
-    this.#reach().chunks.set(`${digest}/${index}`, new Uint8Array(bytes))
+  async putChunk(digest: string, index: number, bytes: Uint8Array, as: 'staged' | 'kept' = 'staged'): Promise<void> {
+    const { chunks, stagedUntilMs } = this.#bundles()
+    const known = chunks.get(digest)
+    if (as === 'kept') stagedUntilMs.delete(digest)
+    else if (known === undefined || stagedUntilMs.has(digest)) {
+      const staged = [...stagedUntilMs.keys()].flatMap((each) => [...chunks.get(each)!.values()])
+      const total = staged.reduce((sum, { length }) => sum + length, 0)
+      const more = bytes.length - (known?.get(index)?.length ?? 0)
+      const { size } = stagedUntilMs
+      if ((known === undefined && size >= stagedBundlesMax) || total + more > stagedBytesMax) throw tooMuchStaged(size, total)
+      stagedUntilMs.set(digest, this.clock.monotonicMs() + stagedMs)
+    }
+    chunks.set(digest, (known ?? new Map<number, Uint8Array>()).set(index, new Uint8Array(bytes)))
+  }
+
+  async keepBundle(digest: string): Promise<void> {
+    this.#bundles().stagedUntilMs.delete(digest)
   }
 
   async getChunk(digest: string, index: number): Promise<Uint8Array | undefined> {
-    const found = this.#reach().chunks.get(`${digest}/${index}`)
+    const found = this.#bundles().chunks.get(digest)?.get(index)
     return found && new Uint8Array(found)
+  }
+
+  /** Without those whose time is over. */
+  #bundles(): Pick<SystemTables, 'chunks' | 'stagedUntilMs'> {
+    const system = this.#reach()
+    for (const [digest, untilMs] of system.stagedUntilMs) {
+      if (this.clock.monotonicMs() < untilMs) continue
+      system.stagedUntilMs.delete(digest)
+      system.chunks.delete(digest)
+    }
+    return system
   }
 
   async register(status: NodeStatus, leaseMs: number, session?: Session): Promise<RegisterAnswer> {

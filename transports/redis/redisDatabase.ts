@@ -27,7 +27,7 @@ import {
 import type { Signed } from '../../core/signed.js'
 import type { Doubt, Session, Standing } from '../../core/standing.js'
 import { checkTable, checkTables, type TableEntries } from '../../core/tables.js'
-import type { UdbFactory } from '../udbFactory.js'
+import { tooMuchStaged, type UdbFactory } from '../udbFactory.js'
 import { addressOf, RedisConnection, type RedisSettings } from './redisConnection.js'
 import { keysOf, type RedisKeys } from './redisKeys.js'
 import { decodeRow, encodeRow } from './redisRows.js'
@@ -105,16 +105,17 @@ class RedisDatabase implements UpgradeDatabase {
     manifest: SignedManifest,
     tables: TableEntries = {},
     undoes: Version | null = null,
+    bundle: string | null = null,
   ): Promise<boolean> {
     const { head, manifests, signatures, final } = this.keys
     checkTables(tables)
     const entries = Object.entries(tables).flatMap(([name, table]) =>
       Object.entries(table).map(([key, value]) => [name, key, value] as const),
     )
-    const keys = [head, manifests, signatures, this.keys.tables, final, ...entries.map(([name]) => this.keys.table(name))]
+    const keys = [head, manifests, signatures, this.keys.tables, final, this.keys.bundle(bundle ?? '')]
     const installed = await this.redis.run(
       'theseusInstall',
-      keys,
+      [...keys, ...entries.map(([name]) => this.keys.table(name))],
       expected.version,
       expected.digest ?? '',
       expected.version + 1,
@@ -122,13 +123,21 @@ class RedisDatabase implements UpgradeDatabase {
       bufferOf(manifest.bytes),
       manifest.signature === null ? '' : bufferOf(manifest.signature),
       undoes ?? '',
+      bundle ?? '',
       ...entries.flat(),
     )
     return installed === 1
   }
 
-  async putChunk(digest: string, index: number, bytes: Uint8Array): Promise<void> {
-    await this.redis.call((client) => client.hset(this.keys.bundle(digest), index, bufferOf(bytes)))
+  async putChunk(digest: string, index: number, bytes: Uint8Array, as: 'staged' | 'kept' = 'staged'): Promise<void> {
+    const keys = [this.keys.head, this.keys.bundle(digest)]
+    const answer = await this.redis.run('theseusPutChunk', keys, digest, index, bufferOf(bytes), as)
+    const [isDone, bundles, total] = answer as [number, number, number]
+    if (isDone !== 1) throw tooMuchStaged(bundles, total)
+  }
+
+  async keepBundle(digest: string): Promise<void> {
+    await this.redis.run('theseusKeepBundle', [this.keys.head, this.keys.bundle(digest)], digest)
   }
 
   async getChunk(digest: string, index: number): Promise<Uint8Array | undefined> {

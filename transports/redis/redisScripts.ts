@@ -12,12 +12,15 @@
  * in the same slot of a cluster all the same.
  */
 import { controlReasonLengthMax } from '../../core/control.js'
-import { heldByMax, lapsedKeptMs } from '../udbFactory.js'
+import { heldByMax, lapsedKeptMs, stagedBundlesMax, stagedBytesMax, stagedMs } from '../udbFactory.js'
 import { directBody, directiveLogBody, finalizing } from './directiveScripts.js'
 import { idsPerCommand, preamble } from './redisPreamble.js'
 
 /** In UTF-8. */
 const controlReasonBytesMax = 3 * controlReasonLengthMax
+
+/** What tells of a staged bundle stays longer than the bundle: one that is not told of is kept. */
+const stagedLongerMs = 1_000
 
 const nodeScript = (body: string) => ({ lua: `${preamble}${body}` })
 
@@ -60,21 +63,71 @@ export const scripts = {
   theseusInstall: {
     // The last keys are those of the tables that get entries: one for each entry.
     lua: `
-local head, manifests, signatures, tables, final = unpack(KEYS)
-local expectedVersion, expectedDigest, version, digest, manifest, signature, undoes = unpack(ARGV)
+local head, manifests, signatures, tables, final, bundle = unpack(KEYS)
+local expectedVersion, expectedDigest, version, digest, manifest, signature, undoes, bundleDigest = unpack(ARGV)
 if (redis.call('HGET', head, 'version') or '0') ~= expectedVersion then return 0 end
 if (redis.call('HGET', head, 'digest') or '') ~= expectedDigest then return 0 end
 -- It may have become final since the server looked.
 if undoes ~= '' and tonumber(undoes) <= (tonumber(redis.call('GET', final) or '0') or math.huge) then return 0 end
 redis.call('HSET', manifests, version, manifest)
 if signature ~= '' then redis.call('HSET', signatures, version, signature) end
-for i = 6, #KEYS do
-  local name, key, value = unpack(ARGV, 8 + (i - 6) * 3, 10 + (i - 6) * 3)
+for i = 7, #KEYS do
+  local name, key, value = unpack(ARGV, 9 + (i - 7) * 3, 11 + (i - 7) * 3)
   redis.call('HSET', KEYS[i], key, value)
   redis.call('SADD', tables, name)
 end
 redis.call('HSET', head, 'version', version, 'digest', digest)
+if bundleDigest ~= '' then
+  redis.pcall('PERSIST', bundle)
+  redis.call('HDEL', head, 'staged/' .. bundleDigest)
+end
 return 1`,
+  },
+
+  /**
+   * Answers 1; or 0, and how many bundles are staged and their bytes. Of each that is, `head` tells until when at most, and its bytes: the key
+   * is gone before that. An ACL of release 0.1.0 does not let it go: then it stays, as it did.
+   */
+  theseusPutChunk: {
+    lua: `
+local head, bundle = unpack(KEYS)
+local digest, index, bytes, as = unpack(ARGV)
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local isThere = redis.call('EXISTS', bundle) == 1
+local bundles, total, own = 0, 0, nil
+local fields = redis.call('HGETALL', head)
+for i = 1, #fields, 2 do
+  local of = string.match(fields[i], '^staged/(.+)$')
+  if of then
+    local untilMs, size = string.match(fields[i + 1], '^(%d+) (%d+)$')
+    if not untilMs or tonumber(untilMs) <= now or (of == digest and not isThere) then
+      redis.call('HDEL', head, fields[i])
+    else
+      bundles, total = bundles + 1, total + tonumber(size)
+      if of == digest then own = tonumber(size) end
+    end
+  end
+end
+if as == 'kept' or (isThere and not own) then
+  redis.call('HSET', bundle, index, bytes)
+  redis.pcall('PERSIST', bundle)
+  redis.call('HDEL', head, 'staged/' .. digest)
+  return { 1 }
+end
+local more = #bytes - #(redis.call('HGET', bundle, index) or '')
+if (not own and bundles >= ${stagedBundlesMax}) or total + more > ${stagedBytesMax} then return { 0, bundles, total } end
+redis.call('HSET', bundle, index, bytes)
+redis.pcall('PEXPIRE', bundle, ${stagedMs})
+redis.call('HSET', head, 'staged/' .. digest, string.format('%.0f %.0f', now + ${stagedMs + stagedLongerMs}, (own or 0) + more))
+return { 1 }`,
+  },
+
+  theseusKeepBundle: {
+    lua: `
+local head, bundle = unpack(KEYS)
+redis.pcall('PERSIST', bundle)
+redis.call('HDEL', head, 'staged/' .. ARGV[1])`,
   },
 
   /** Answers 1 and the start before, or 0, the directory and the host that the node is registered with; then the standing. */

@@ -1,0 +1,76 @@
+/** Bundles at an upgrade server: what is staged is refused beyond a bound, what is installed stays, and can be mended. */
+import 'reflect-metadata'
+import test from 'ava'
+import { KeptBundles } from '../../actors/keptBundles.js'
+import { digestOf, encodeManifest, type Manifest } from '../../core/manifest.js'
+import { memoryDatabase } from '../../transports/memory/index.js'
+import { stagedBundlesMax, stagedMs } from '../../transports/udbFactory.js'
+import { askServer } from '../support/askServer.js'
+import { ManualClock } from '../support/manualClock.js'
+import { manifestAfter } from '../support/signedManifests.js'
+import { codeOf, TestSystem } from '../support/testSystem.js'
+import { toV2, toV3 } from './notes.js'
+
+const digestNamed = (name: string) => digestOf(new TextEncoder().encode(name))
+
+test('made-up chunks are refused beyond a bound, with what to do; what is installed is not touched by it', async (t) => {
+  const system = await TestSystem.start(t)
+  await system.publish(toV2())
+  const put = (name: string) => askServer(system, 'install', 'putChunk', digestNamed(name), 0, new Uint8Array(9))
+  for (let i = 0; i < stagedBundlesMax; i++) t.is(await put(`made up ${i}`), 'answered null')
+  t.is(await put('one more'), 'unavailable.overloaded')
+  t.is(await put('made up 3'), 'answered null')
+  t.is(await codeOf(system.publish(toV3())), 'unavailable.overloaded')
+  t.is((await system.database.head()).version, 1)
+})
+
+test('the bundle of an installed version that is not what its digest says can be sent again', async (t) => {
+  const system = await TestSystem.start(t)
+  const built = system.build(toV2())
+  await system.desk.running.publish(built)
+  const { digest } = built.manifest.bundle
+  await system.database.putChunk(digest, 0, new Uint8Array([6, 6, 6]))
+  await system.stopServer()
+  await system.startServer()
+  const put = (bytes: Uint8Array) => askServer(system, 'install', 'putChunk', digest, 0, bytes)
+  t.is(await put(built.bundle), 'answered null')
+  t.deepEqual(await system.database.getChunk(digest, 0), built.bundle)
+  t.is(await put(new Uint8Array([6, 6, 6])), 'answered null')
+  t.deepEqual(await system.database.getChunk(digest, 0), built.bundle)
+})
+
+test('bundles that another server has installed and not kept are kept, of all versions and of new ones', async (t) => {
+  const clock = new ManualClock()
+  const udb = memoryDatabase()
+  const database = await udb.open('kept', clock)
+  const kept = new KeptBundles(database)
+  await kept.keep()
+  let last: Manifest | undefined
+  const install = async () => {
+    const name = `bundle ${last?.version ?? 0}`
+    const bundle = { digest: digestNamed(name), bytes: 1 }
+    await database.putChunk(bundle.digest, 0, new Uint8Array([1]))
+    const before = last === undefined ? undefined : { bytes: encodeManifest(last), signature: null }
+    const manifest = manifestAfter(before, { bundle })
+    last = manifest
+    const bytes = encodeManifest(manifest)
+    t.true(await database.install(await database.head(), digestOf(bytes), { bytes, signature: null }))
+    return bundle.digest
+  }
+  const first: string[] = []
+  for (let i = 0; i < 40; i++) first.push(await install())
+  await kept.keep()
+  const later = await install()
+  await kept.keep()
+  const notKept = await install()
+  await clock.runUntil(2 * stagedMs)
+  const isThere = async (digest: string) => (await database.getChunk(digest, 0)) !== undefined
+  t.deepEqual([...new Set(await Promise.all(first.map(isThere)))], [true])
+  t.deepEqual([await isThere(later), await isThere(notKept)], [true, false])
+  udb.empty()
+  last = undefined
+  const anew = await install()
+  await kept.keep()
+  await clock.runUntil(4 * stagedMs)
+  t.true(await isThere(anew))
+})
