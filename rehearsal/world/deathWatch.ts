@@ -53,6 +53,8 @@ export class DeathWatch {
 
   registered({ nodeId, service, hostId, version }: NodeStatus): void {
     this.#forgotten.delete(nodeId)
+    // It speaks against a death that the database has lost: nobody can give that back.
+    if (service !== clientService && version >= this.toldInForce) this.#keptBefore = Math.min(this.#keptBefore, version)
     if (service !== clientService || version < this.inForce) return
     const pins = this.#pins.get(hostId) ?? new Set<Version>()
     this.#pins.set(hostId, pins.add(version))

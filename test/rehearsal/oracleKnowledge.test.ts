@@ -1,5 +1,6 @@
 /** What the world's oracle asks after a loss, and of a node that is busy: no more than what was still known, and no less. */
 import test from 'ava'
+import type { NodeStatus } from 'theseus'
 import { seededRandom } from 'theseus/memory'
 import { pack } from '../../core/codec.js'
 import { WorldDatabase } from '../../rehearsal/world/database.js'
@@ -28,6 +29,11 @@ test('a death that a node had on its disk when the database lost it is asked of 
   deaths.lost(nothingDead, 0)
   t.true(deaths.isDeadAt('b', 1))
   t.false(deaths.isDeadAt('b', 2))
+  // It was forgotten, and comes back too early for the database to know.
+  deaths.registered({ nodeId: 'b', service: 'ledger', hostId: 'h', version: 1 } as NodeStatus)
+  t.false(deaths.isDeadAt('b', 1))
+  t.true(deaths.isDeadAt('b', 0))
+  t.true(deaths.isDeadAt('a', 1))
 })
 
 test('a version that is final already is made final again, whoever has come back since; after a loss it counts anew (C8)', (t) => {
