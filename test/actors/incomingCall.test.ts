@@ -1059,6 +1059,7 @@ test('a method runs inside its watch, and what is called for it has the watch’
   s.mailbox.post(call)
   t.deepEqual(await s.answers(), ['1 "of the watch"'])
   t.deepEqual(heard, ['received look', 'in', 'runs', 'out', 'answered undefined'])
+  t.deepEqual(s.told, ['answered 0, 0 ms'])
 })
 
 test('a call that fails is told with its fault, also where no method has run', async (t) => {

@@ -4,8 +4,17 @@ import { deathRoundMs, gateRoundMs, UpgradeServer, type UpgradeServerOptions } f
 import { decode, encodeCall } from '../../core/codec.js'
 import { controlReasonLengthMax, heededMax } from '../../core/control.js'
 import { type CallEnvelope, type Envelope, kinds } from '../../core/envelope.js'
+import { Fault } from '../../core/fault.js'
 import type { HostEvent } from '../../core/hostEvents.js'
-import { bundleChunkBytes, digestOf, encodeManifest, type Manifest, type SignedManifest } from '../../core/manifest.js'
+import {
+  bundleBytesMax,
+  bundleChunkBytes,
+  chunkCount,
+  digestOf,
+  encodeManifest,
+  type Manifest,
+  type SignedManifest,
+} from '../../core/manifest.js'
 import type { NodeStatus, UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
 import { wantedTable } from '../../core/reservedTables.js'
 import { signed } from '../../core/signed.js'
@@ -258,6 +267,38 @@ test('a failure that is no fault is one of fetching: it may pass', async (t) => 
   t.is(await code('server', 'head'), 'upgrade.fetch')
 })
 
+test('a server that nobody observes goes on all the same', async (t) => {
+  const { tell, settle, transport, ask, inbox, stranger } = await started(t, { options: { observe: undefined as never } })
+  tell('install', 'install', [], {}, 'theseus.shop.node.n1')
+  stranger.publish(subjects.server, new Uint8Array([1]))
+  const { publish } = transport
+  transport.publish = () => {
+    throw new Error('no connection')
+  }
+  tell('server', 'who', [], {}, inbox)
+  await settle(deathRoundMs)
+  transport.publish = publish
+  t.like(await ask('server', 'who'), { value: { server: null } })
+})
+
+test('a change that the database refuses is not answered as done', async (t) => {
+  const bytes = new Uint8Array(3)
+  const digest = digestOf(bytes)
+  const manifest = signedAfter(undefined, alice)
+  for (const [question, place, method, args] of [
+    ['putChunk', 'install', 'putChunk', [digest, 0, bytes]],
+    ['putChunk', 'teach', 'teachChunk', [digest, 0, bytes]],
+    ['doubt', 'teach', 'teach', [manifest.bytes, manifest.signature]],
+    ['directiveLog', 'teach', 'teach', [manifest.bytes, manifest.signature]],
+  ] as const) {
+    const { ask, stored: database } = await started(t, {
+      database: () => ({ [question]: () => Promise.reject(new Error(`no ${question}`)) }),
+    })
+    await database.setInTable(wantedTable, digest, '3')
+    t.like(await ask(place, method, ...args), { code: 'upgrade.fetch', message: `no ${question}` })
+  }
+})
+
 test('what can’t be sent is a warning, and the server goes on', async (t) => {
   const { tell, settle, transport, events, ask, inbox } = await started(t)
   const { publish } = transport
@@ -338,6 +379,8 @@ test('a chunk is told whole, or a piece of it that a message holds', async (t) =
     [digest, 0.5],
     [digest, 1e9],
     [digest, 0, -1],
+    [digest, 0, 0.5],
+    [digest, chunkCount(bundleBytesMax)],
     [digest, 0, bundleChunkBytes],
   ])
     t.is(await code('server', 'chunk', ...args), 'protocol.bad-arguments', JSON.stringify(args))
@@ -515,9 +558,13 @@ test('nothing is installed after a history that can’t be verified', async (t) 
   t.is(code, 'upgrade.signature')
   t.regex(String(message), /^nothing is installed after a history that can't be verified: /)
   const shorter = await started(t, { database: () => ({ head: async () => ({ version: 1, digest: digestOf(unsigned.bytes) }) }) })
-  t.is(await shorter.install(signedAfter(unsigned, alice)), 'upgrade.predecessor', 'the head is further than the history')
+  const next = signedAfter(unsigned, alice)
+  const further = await shorter.ask('install', 'install', next.bytes, next.signature)
+  t.is(further.code, 'upgrade.predecessor')
+  t.regex(String(further.message), /^nothing is installed after .*: its head is not version 0, the last that is there/)
   const away = await started(t, { database: () => ({ manifests: () => Promise.reject(new Error('away')) }) })
-  t.is(await away.install(signedAfter(undefined, alice)), 'upgrade.fetch')
+  const first = signedAfter(undefined, alice)
+  t.like(await away.ask('install', 'install', first.bytes, first.signature), { code: 'upgrade.fetch', message: 'away' })
 })
 
 test('what was undone is refused when it became final meanwhile', async (t) => {
@@ -677,6 +724,30 @@ test('a round that fails is a warning, and the next one comes', async (t) => {
   t.is((await database.dead()).below, 1)
 })
 
+test('that the database makes no sense is told once, until it is something else that makes none', async (t) => {
+  let fails: Error = new Fault('upgrade.invalid', 'row 1 is odd')
+  const { events, settle } = await started(t, {
+    options: { deathRoundMs: 50, gate: 'off' },
+    database: () => ({ nodes: () => Promise.reject(fails) }),
+  })
+  await settle(150)
+  const told = () => events.splice(0).map((event) => (event as { message: string }).message)
+  const senseless = 'the upgrade database can’t be read: no versions are declared dead'
+  t.deepEqual(told(), [senseless])
+  fails = new Fault('upgrade.invalid', 'row 2 is odd')
+  await settle(100)
+  t.deepEqual(told(), [senseless])
+  const away = 'the upgrade database is away: no versions are declared dead'
+  for (const error of [new Error('gone'), new Fault('upgrade.fetch', 'gone')]) {
+    fails = error
+    await settle(100)
+    t.deepEqual(told(), [away, away])
+  }
+  fails = new Fault('upgrade.invalid', 'row 2 is odd')
+  await settle(100)
+  t.deepEqual(told(), [senseless], 'again, after it was away')
+})
+
 test('the database hears of a server by its name, before its first round', async (t) => {
   const heard: string[] = []
   await started(t, {
@@ -715,4 +786,17 @@ test('a directive of another system, or of one who is not trusted, is refused; o
   t.deepEqual((await direct()).details, { next: 2, earlier: { result: true } }, 'its answer was lost')
   t.regex(String((await direct({ number: 2, head: digestOf(new Uint8Array(1)) })).message), /another history/)
   t.regex(String((await direct({ number: 2, log: 'another' })).message), /another log/)
+})
+
+test('a directive of release 0.1.0 that may be older than a loss is refused, and says what to do', async (t) => {
+  const { ask, settle } = await started(t)
+  const manifest = signedAfter(undefined, alice)
+  t.deepEqual((await ask('teach', 'teach', manifest.bytes, manifest.signature)).value, null)
+  await settle(1_000)
+  const what = { order: 'setInTable', table: 'allowed', key: 'n1', value: 'yes' }
+  const directive = { format: 1, system, number: 1, createdAt: '1960-01-01T00:00:00.000Z', upgrader: alice.publicKey, what }
+  const { bytes, signature } = signed('directive', new TextEncoder().encode(JSON.stringify(directive)), alice)
+  const { code, message } = await ask('install', 'direct', bytes, signature)
+  t.is(code, 'upgrade.conflict')
+  t.regex(String(message), /directive 1 is not carried out: it may be older than the last loss of the upgrade database/)
 })

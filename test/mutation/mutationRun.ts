@@ -31,7 +31,7 @@ export interface RunOptions {
   readonly say: (line: string) => void
 }
 
-/** Tests of a mutant that take longer together than this are cut, but for these many. */
+/** Tests of a mutant that take longer together than this are cut, but for these many, and for those of the source's own test file. */
 const budgetMs = 1500
 const testsMin = 6
 /** Tests that take longer are left to a thorough run, unless no others reach the mutant. */
@@ -176,10 +176,10 @@ export class MutationRun {
     const { file } = job.source.source
     const kills = this.#kills.get(file)
     const room = `test/${dirname(file).split('/')[0]}/`
-    const own = `${basename(file, '.ts')}.test.ts`
+    const isOwn = (test: TestRef) => basename(test.file) === `${basename(file, '.ts')}.test.ts`
     const rank = (test: TestRef) => {
       const seen = kills?.get(keyOf(test)) ?? 0
-      const near = basename(test.file) === own ? 0.2 : test.file.startsWith(room) ? 0.6 : 1
+      const near = isOwn(test) ? 0.2 : test.file.startsWith(room) ? 0.6 : 1
       return ((test.ms + 5) * near) / (1 + seen)
     }
     const ordered = wanted
@@ -190,7 +190,8 @@ export class MutationRun {
     if (this.options.isThorough) return { tests: ordered, isCut: false }
     let ms = 0
     const quick = ordered.filter((test) => test.ms <= slowTestMs)
-    const tests = (quick.length > 0 ? quick : ordered).filter((test, i) => (ms += test.ms) <= budgetMs || i < testsMin)
+    const fitting = (test: TestRef, i: number) => isOwn(test) || (ms += test.ms) <= budgetMs || i < testsMin
+    const tests = (quick.length > 0 ? quick : ordered).filter(fitting)
     return { tests, isCut: tests.length < ordered.length }
   }
 
