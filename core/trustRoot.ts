@@ -45,7 +45,7 @@ export function looksLikeUpgraderKey(value: unknown): value is string {
 }
 
 export function isIdentity(value: unknown): value is string {
-  return typeof value === 'string' && /^[A-Za-z0-9_-]{16,64}$/.test(value)
+  return typeof value === 'string' && /^[A-Za-z0-9_+/=-]{16,64}$/.test(value)
 }
 
 export function isNeed(value: unknown): value is Need {
@@ -72,7 +72,7 @@ export function checkTrustRoot(signatures: Signatures, value: unknown, system?: 
   if (!isName(root.system)) wrong('system is not the name of a system')
   if (system !== undefined && root.system !== system) wrong(`the trust root is of system ${root.system}, this is ${system}`)
   if (!isIdentity(root.identity))
-    wrong('identity is not a random text of 16 to 64 letters, digits, - and _: "natsctl trust new" makes one')
+    wrong('identity is not a random text of 16 to 64 letters, digits and _+/=-: "natsctl trust new" makes one')
   if (root.since !== undefined && (!isVersion(root.since) || root.since < 1)) wrong('since is not a version from 1 on')
   if (!Array.isArray(root.keys) || root.keys.length === 0 || root.keys.length > upgradersMax)
     wrong(`keys is not a list of 1 to ${upgradersMax} keys, each { "key": "A…" }`)

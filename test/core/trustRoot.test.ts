@@ -39,6 +39,7 @@ test('a trust root has one clear error for each wrong field', (t) => {
   wrong({ format: undefined }, 'trust: format is not 1, which this Theseus reads')
   wrong({ system: 'a b' }, 'trust: system is not the name of a system')
   wrong({ system: 'mall' }, 'trust: the trust root is of system mall, this is shop')
+  t.notThrows(() => checkTrust(nkeySignatures, rootOf({ identity: 'bm90IHJhbmRvbSBhdCBhbA==' })))
   for (const identity of [undefined, '', 'short', 'x'.repeat(65), 'with spaces in between', 7])
     wrong({ identity }, /^trust: identity is not a random text of 16 to 64 letters/)
   for (const since of [0, -1, 1.5, '1', null]) wrong({ since }, 'trust: since is not a version from 1 on')
