@@ -40,6 +40,11 @@ export class Limits {
     if (phase === 'stalled' && !reasonsFor(reason)) this.violated('C10', `${nodeId} is stalled, and says only: ${reason}`)
   }
 
+  /** The same in the process that the node leaves: where it serves again, it has given its slot back. */
+  observedBefore({ nodeId, phase }: PhaseEvent, service: ServiceName): void {
+    if (!away.has(phase) && phase !== 'failed') this.#away.get(service)!.delete(nodeId)
+  }
+
   /** Its slot went with it, also if it comes back in the middle of its upgrade. */
   forgotten(nodeId: string): void {
     this.#forgotten.add(nodeId)

@@ -27,6 +27,8 @@ export interface Observed {
   readonly events: EventWatch
   readonly code: CodeWatch
   readonly database: UpgradeDatabase
+  /** Nodes that are on their way to another host, where they are not up yet. */
+  readonly moving: ReadonlySet<string>
   node(nodeId: string): { readonly plan: NodePlan; readonly handle: Standing | undefined } | undefined
   trace(line: string): void
   violated(rule: string, what: string): void
@@ -38,8 +40,12 @@ export function observe(world: Observed, host: string, event: HostEvent): void {
       const { nodeId, phase, target, reason } = event
       world.trace(`${nodeId} is ${phase}${target === null ? '' : ` for ${target}`}${reason === null ? '' : `: ${reason}`}`)
       const node = world.node(nodeId)
-      // A host that does not know yet that its node is elsewhere.
-      if (node === undefined || node.plan.host !== host) return
+      if (node === undefined) return
+      // A host that does not know yet that its node is to be elsewhere. Until it is, what it begins there also ends there.
+      if (node.plan.host !== host) {
+        if (world.moving.has(nodeId)) world.limits.observedBefore(event, node.plan.service)
+        return
+      }
       world.limits.observed(event, node.plan.service)
       world.events.phase(nodeId, phase, world.time.elapsedMs)
       world.controls.phase(nodeId, phase, target)

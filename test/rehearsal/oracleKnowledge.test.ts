@@ -1,11 +1,12 @@
 /** What the world's oracle asks after a loss, and of a node that is busy: no more than what was still known, and no less. */
 import test from 'ava'
-import type { NodeStatus } from 'theseus'
+import type { NodeStatus, Phase } from 'theseus'
 import { seededRandom } from 'theseus/memory'
 import { pack } from '../../core/codec.js'
 import { WorldDatabase } from '../../rehearsal/world/database.js'
 import { DeathWatch } from '../../rehearsal/world/deathWatch.js'
 import { EventWatch } from '../../rehearsal/world/eventWatch.js'
+import { Limits } from '../../rehearsal/world/limits.js'
 import { planOf } from '../../rehearsal/world/planGenerator.js'
 import { VirtualTime } from '../../rehearsal/world/virtualTime.js'
 
@@ -73,6 +74,27 @@ test('an event that expires while its ledger is busy for long may be missed, and
   }
   t.deepEqual(dueAfterBusyUntil(2_500), [])
   t.deepEqual(dueAfterBusyUntil(900), ['#1'])
+})
+
+test('a node that serves again in the process that it leaves has given its slot back; one that still upgrades there has not (L1)', (t) => {
+  const plan = { ...planOf(1), upgrades: [], limit: { nodes: 1 } }
+  const phase = (nodeId: string, phase: Phase) =>
+    ({ type: 'phase', nodeId, phase, version: 0, target: 1, reason: null, className: 'Ledger.v1', records: null }) as never
+  const drainedAfter = (before: Phase) => {
+    const found: string[] = []
+    const limits = new Limits(
+      plan,
+      () => 4,
+      (rule) => found.push(rule),
+    )
+    limits.observed(phase('ledger1', 'draining'), 'ledger')
+    limits.observedBefore(phase('ledger1', before), 'ledger')
+    limits.observed(phase('ledger2', 'draining'), 'ledger')
+    return found
+  }
+  t.deepEqual(drainedAfter('current'), [])
+  t.deepEqual(drainedAfter('recovering'), ['L1'])
+  t.deepEqual(drainedAfter('failed'), ['L1'])
 })
 
 function watch(): DeathWatch {

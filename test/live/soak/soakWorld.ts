@@ -66,6 +66,7 @@ export class SoakWorld implements AuditRoom, Observed, OperatorsRoom {
   readonly events: EventWatch
   /** In processes of their own: what they run, their handles tell. */
   readonly hosts = new Map<string, never>()
+  readonly moving = new Set<string>()
   readonly retries: RetryWatch
   /** Hears of no order: the database is another process. */
   readonly orders = new OrderWatch(
