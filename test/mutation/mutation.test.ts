@@ -214,6 +214,20 @@ await worker.ask({ type: 'measure', file: 'test/core/turns.test.ts' }, 600_000, 
   await until(() => isOver(worker), 'the worker has ended')
 })
 
+test('a test that can run only once in a process kills nothing by that', async (t) => {
+  const once = `
+let runs = 0
+test('only once', async (t) => {
+  new Gate(1).enter('ann')
+  if (++runs > 1) await new Promise(() => {})
+  t.is(runs, 1)
+})
+`
+  const tried = await project(t, 1).then((run) => run((text) => text + once))
+  t.is(tried.verdict('Gate.enter | this.lastAt = 0 → {}')?.type, 'survived')
+  t.deepEqual([...tried.run.shaky], [])
+})
+
 test('what is remembered after its first run is tried in a fresh process', async (t) => {
   // One process after the other: the first has remembered it by then.
   const verdict = (await (await project(t, 1))()).verdict('limits | 2 → 3')

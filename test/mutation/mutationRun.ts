@@ -221,6 +221,10 @@ export class MutationRun {
     for (let attempt = 0; attempt < 6; attempt++) {
       const { tests, isCut } = this.#chosen(job, wanted)
       const found = await this.#attempt(job, tests, (isFresh = false) => this.#worker(lane, workers, isFresh), needsFresh)
+      if (found.type === 'stale') {
+        needsFresh = true
+        continue
+      }
       if (found.type === 'shaky') {
         this.#shaky.add(keyOf(found.test))
         needsFresh = job.needsFresh
@@ -253,6 +257,8 @@ export class MutationRun {
   ): Promise<
     | { readonly type: 'killed'; readonly test: TestToRun; readonly how: string }
     | { readonly type: 'shaky'; readonly test: TestToRun }
+    /** What the worker had gathered was the reason. */
+    | { readonly type: 'stale' }
     | { readonly type: 'survived'; readonly isReached: boolean; readonly isOnce: boolean }
   > {
     const toRun = tests.map(({ file, title, ms }) => ({ file, title, limitMs: this.options.patienceMs + 4 * ms }))
@@ -276,13 +282,15 @@ export class MutationRun {
     worker.kill()
     const test = answer instanceof WorkerGone ? running! : answer.test
     const how =
-      answer instanceof WorkerGone ? `the process ${answer.why === 'silent' ? 'never came back' : 'ended'}` : answer.outcome
-    // What the worker had gathered may have been the reason: a fresh one must agree. The lane goes on with it.
+      answer instanceof WorkerGone
+        ? `the process ${answer.why === 'silent' ? 'never came back' : 'ended'}`
+        : answer.outcome.end === 'late'
+          ? 'it did not come to its end'
+          : (answer.outcome.reason ?? 'failed')
+    // What the worker had gathered may have been the reason: fresh ones must agree, without the mutant and with it.
     if (!(await this.#passes(next(), test))) return { type: 'shaky', test }
-    if (typeof how === 'string') return { type: 'killed', test, how }
-    if (how.end === 'late') return { type: 'killed', test, how: 'it did not come to its end' }
-    const again = await this.#fails(next(true), source.source.file, mutant, test)
-    return again ? { type: 'killed', test, how: how.reason ?? 'failed' } : { type: 'shaky', test }
+    if (await this.#fails(next(true), source.source.file, mutant, test)) return { type: 'killed', test, how }
+    return needsFresh ? { type: 'shaky', test } : { type: 'stale' }
   }
 
   async #passes(worker: WorkerProcess, test: TestToRun): Promise<boolean> {
