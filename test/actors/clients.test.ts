@@ -26,11 +26,11 @@ function open() {
   const made: (OutgoingCall & { readonly caller: unknown; readonly isSent: boolean })[] = []
   const asked: string[] = []
   const waits: (Gate | Error)[] = []
-  const manifests: Manifest[] = []
+  const installed: Manifest[] = []
   const history = {
     heard: 0,
     newest: 0,
-    manifests,
+    manifests: [] as readonly Manifest[],
     async ask() {
       asked.push('ask')
       const found = waits[0]
@@ -40,7 +40,9 @@ function open() {
     },
     async fetch(version: number) {
       asked.push(`fetch ${version}`)
+      await settled()
       history.newest = version
+      history.manifests = installed.slice(0, version)
     },
   }
   const go = (isSent: boolean) => (caller: object, call: OutgoingCall) => {
@@ -58,8 +60,8 @@ function open() {
   }
   const clients = new Clients(services as unknown as NodeServices)
   const install = (...upgrades: readonly ReturnType<typeof toV2>[]) => {
-    for (const upgrade of upgrades) manifests.push(draftManifest(upgrade, new Uint8Array(1)) as unknown as Manifest)
-    history.heard = manifests.length
+    for (const upgrade of upgrades) installed.push(draftManifest(upgrade, new Uint8Array(1)) as unknown as Manifest)
+    history.heard = installed.length
   }
   const ref = (target: typeof NotesV1 = NotesV1, nodeId?: string, options: RefOptions = {}) =>
     clients.ref(target, nodeId, options) as Remote<NotesV1>
@@ -173,6 +175,7 @@ test('a send is made like a call, and told of where it is dropped', async (t) =>
   const later = s.sender()
   later.add(...given)
   ;(given[0] as unknown as { n: number }).n = 2
+  await settled()
   await settled()
   t.like(s.made[1], { isSent: true, label: 0, expects: 'Notes.v1', deadline: s.clock.monotonicMs() + 700 })
   t.deepEqual(unpack(s.made[1]!.packedArgs!), [{ n: 1 }])

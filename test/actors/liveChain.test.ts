@@ -116,6 +116,15 @@ test('SOs over another object, or over an SO that is made anew, are made anew', 
   }
 })
 
+test('an SO is made anew with the one on which it stands, also where only that one has another state', (t) => {
+  const { build, generation } = open(2)
+  const before = build(planChain(2, 0, steps))
+  const over = { ...generation, simulations: { ...generation.simulations, 1: '2.1' } } as Generation
+  const after = build(planChain(2, 0, steps), before.simulations, { over })
+  t.deepEqual(after.took, ['open 2.1', 'close 1.0', 'open 1.0', 'close 1.1'])
+  t.deepEqual(versionsOf(after.simulations), [1, 0])
+})
+
 class PlainV1 extends NodeObject {
   static override readonly className: string = 'Plain.v1'
   @command add(_: string): void {}

@@ -7,7 +7,7 @@ import { HostFence } from '../../actors/hostFence.js'
 import type { IncomingCall } from '../../actors/incomingCall.js'
 import { Outbox } from '../../actors/outbox.js'
 import { type Carries, type Receiver, route, timerCall } from '../../actors/router.js'
-import { defaultSettings } from '../../actors/settings.js'
+import { defaultSettings, type HostSettings } from '../../actors/settings.js'
 import { WatchedCall } from '../../actors/watchedCall.js'
 import { decode, encodeCall } from '../../core/codec.js'
 import { type CallEnvelope, type FaultEnvelope, kinds } from '../../core/envelope.js'
@@ -37,12 +37,20 @@ const envelopeOf = (of: Partial<CallEnvelope> = {}): CallEnvelope => ({
   ...of,
 })
 
-function open() {
+function open(change: Partial<HostSettings> = {}) {
   const clock = new ManualClock()
   const events: HostEvent[] = []
   const answers: FaultEnvelope[] = []
   const observe = (event: HostEvent) => void events.push(event)
-  const settings = { ...defaultSettings, system: 's', hostId: 'h', leaseMs: 10_000, stallMs: 1_000, fencedMessagesMax: 2 }
+  const settings = {
+    ...defaultSettings,
+    system: 's',
+    hostId: 'h',
+    leaseMs: 10_000,
+    stallMs: 1_000,
+    fencedMessagesMax: 2,
+    ...change,
+  }
   const flush = gate()
   const transport = {
     payloadBytesMax: 10_000,
@@ -261,6 +269,22 @@ test('a host with telemetry watches what it receives, timers too', (t) => {
   t.true(timerCall(s.receiver, 7, { begins: () => true }, 'ring', []) instanceof WatchedCall)
   s.node.services.telemetry = undefined
   t.false(timerCall(s.receiver, 7, { begins: () => true }, 'ring', []) instanceof WatchedCall)
+})
+
+test('a message for which there is no room is refused, and does not wait for a host that asks', async (t) => {
+  const s = open({ waitingBytesMax: 1_000 })
+  const large = { args: ['x'.repeat(2_000)], deadlineMs: 60_000 }
+  s.arrives(large)
+  t.deepEqual(s.told(), ['says that it can’t be read'])
+  s.clock.stop(20_000)
+  s.arrives(large)
+  t.is(s.fence.waiting, 0)
+  t.deepEqual(s.told(), ['says that it can’t be read'])
+  s.arrives({ deadlineMs: 60_000 })
+  t.is(s.fence.waiting, 1)
+  s.database.open()
+  await settled()
+  t.deepEqual(s.told(), ['takes get'])
 })
 
 test('what waits has its bytes counted until its turn, also while its host asks whether its nodes are its own', async (t) => {
