@@ -55,6 +55,7 @@ import type { Signer } from './core/ports/signatures.js'
 import type { StateStore } from './core/ports/stateStore.js'
 import type { Telemetry } from './core/ports/telemetry.js'
 import { checkTrust } from './core/trust.js'
+import { nobodySigns, trustMark } from './core/trustMark.js'
 import { VerifiedHistory } from './core/verifiedHistory.js'
 import { answerDiscovery } from './telemetry/discovery.js'
 import { lmdb } from './transports/lmdb/index.js'
@@ -288,7 +289,13 @@ export async function startUpgradeServer(
     await stop().catch(() => {})
     throw error
   })
+  if (!isTrustSaid(options)) options.observe?.(nobodySigns('the upgrade server', system))
   return { stop }
+}
+
+/** Whom it trusts, be it nobody. An embedded system has nobody else in it. */
+function isTrustSaid({ trust, transport }: Ways & Trusting): boolean {
+  return trust !== undefined || transport === undefined
 }
 
 const hostParts: readonly (new (...args: any[]) => object)[] = [
@@ -358,6 +365,7 @@ async function open(options: HostOptions, store: StateStore, parts: OpenParts): 
   scope.register(tokens.settings, { useValue: settings })
   scope.register(tokens.observer, { useValue: observers.notify })
   scope.register(tokens.verified, { useValue: verified })
+  scope.register(tokens.trusts, { useValue: { mark: trustMark(trust), isSaid: isTrustSaid(options) } })
   scope.register(tokens.signing, { useValue: signing })
   // One of each per host, not per process: `@singleton()` would make them the whole process's.
   for (const part of hostParts) scope.registerSingleton(part)

@@ -9,7 +9,7 @@ import { type Clock, type WallClock, withMonotonic } from './core/ports/clock.js
 import type { Random } from './core/ports/random.js'
 import type { Transport } from './core/ports/transport.js'
 import type { UpgradeDatabase } from './core/ports/upgradeDatabase.js'
-import type { Trust } from './core/trust.js'
+import { checkTrust, type Trust } from './core/trust.js'
 import type { TransportFactory } from './transports/factory.js'
 import { type EmbeddedWorld, embeddedWorld } from './transports/memory/embeddedWorld.js'
 import { type CallersTaken, checkNaming, namedTransport } from './transports/namedTransport.js'
@@ -22,10 +22,11 @@ import type { UdbFactory } from './transports/udbFactory.js'
 export interface Trusting {
   /**
    * The upgraders who are trusted at version 0: their public keys, as `natsctl key new` prints them, or the trust root that `natsctl trust
-   * new` writes. It stays as it is when keys change: a signed upgrade says who is trusted from then on. Left out: upgrades need no signature,
-   * which is for development.
+   * new` writes. It stays as it is when keys change: a signed upgrade says who is trusted from then on. `'nobody'`: upgrades need no signature.
+   * Left out: the same, and each host and server of a system that is not embedded says so in its log, its status and to `natsctl doctor`. A host is
+   * refused by an upgrade server that is told to trust others.
    */
-  readonly trust?: Trust
+  readonly trust?: Trust | 'nobody'
 }
 
 /** The ways to the world. Without `transport` and `udb` the system is embedded: it lives in this process and needs no server. */
@@ -144,7 +145,7 @@ async function embeddedServer(world: EmbeddedWorld, system: string, trust: Trust
     database: await world.database.open(system, systemClock),
     clock: systemClock,
     signatures: nkeySignatures,
-    trust,
+    trust: checkTrust(nkeySignatures, trust, system),
   })
   await server.start()
   return server

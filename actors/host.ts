@@ -11,6 +11,7 @@ import type { Version } from '../core/ids.js'
 import type { NodeClass, OneWay, Remote } from '../core/nodeObject.js'
 import type { Message, Subscription } from '../core/ports/transport.js'
 import { subjectsOf } from '../core/subjects.js'
+import { nobodySigns } from '../core/trustMark.js'
 import { Clients, type RefOptions } from './clients.js'
 import type { Node } from './node.js'
 import { type NodeHandle, RunningNode } from './nodeHandle.js'
@@ -73,6 +74,7 @@ export class Host {
       if (status === 'connected') this.#askWithin(this.services.history.heard + 1)
     })
     this.services.inspection.start(this.#nodes)
+    if (!this.services.trusts.isSaid) this.services.observe(nobodySigns('a host', this.system))
     this.#ask()
     this.#askLater()
   }
@@ -124,13 +126,14 @@ export class Host {
 
   /** The host and its nodes at this moment. */
   status(): HostStatus {
-    const { transport, history, calls } = this.services
+    const { transport, history, calls, trusts } = this.services
     return {
       hostId: this.id,
       system: this.system,
       isStopped: this.#stopped,
       transport: transport.status,
       refused: transport.refused,
+      trust: { ...trusts, refusal: history.refusal?.message ?? null },
       newestVersion: history.heard,
       openCalls: calls.openCalls,
       starting: this.#starting.ids,

@@ -9,6 +9,7 @@ import type { StateStore } from '../core/ports/stateStore.js'
 import type { Telemetry } from '../core/ports/telemetry.js'
 import type { Transport } from '../core/ports/transport.js'
 import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import type { Trusts } from '../core/trustMark.js'
 import { Admission } from './admission.js'
 import { Backlog } from './backlog.js'
 import { CallTable } from './callTable.js'
@@ -53,6 +54,7 @@ export class NodeServices {
     @inject(CallTable) readonly calls: CallTable,
     @inject(TimerWheel) readonly wheel: TimerWheel,
     @inject(UpgradeHistory) readonly history: UpgradeHistory,
+    @inject(tokens.trusts) readonly trusts: Trusts,
     @inject(ClassRegistry) readonly classes: ClassRegistry,
     @inject(Registrar) readonly registrar: Registrar,
     @inject(Population) readonly population: Population,

@@ -85,6 +85,7 @@ async function askBriefly({ history, clock, settings }: NodeServices): Promise<v
   if (history.hasAsked) return
   const late = () => new Fault('upgrade.fetch', 'the upgrade server does not answer')
   await within(clock, settings.firstAnswerMs, history.ask(), late).catch(() => {})
+  if (history.refusal !== undefined) throw history.refusal
 }
 
 async function resume(node: Node, record: NodeRecord, start: NodeStart): Promise<void> {

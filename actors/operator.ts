@@ -28,6 +28,7 @@ import { type Signed, signed } from '../core/signed.js'
 import { subjectsOf } from '../core/subjects.js'
 import { checkTable } from '../core/tables.js'
 import { identityAt } from '../core/trust.js'
+import type { TrustMark } from '../core/trustMark.js'
 import type { Need, TrustedKey } from '../core/trustRoot.js'
 import { undoneBy } from '../core/undo.js'
 import { CallTable } from './callTable.js'
@@ -352,10 +353,11 @@ export class Operator {
     readonly digest: string | null
     readonly server: string | null
     readonly now: number | null
+    readonly trust: TrustMark | null
   }> {
     const { version, digest } = await this.server.head()
     const who = await this.server.who()
-    return { version, digest, server: who?.server ?? null, now: who?.now ?? null }
+    return { version, digest, server: who?.server ?? null, now: who?.now ?? null, trust: who?.trust ?? null }
   }
 
   /** Throws unless orders and upgrades reach an upgrade server. Changes nothing. */

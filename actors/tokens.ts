@@ -10,6 +10,7 @@ import type { Transport } from '../core/ports/transport.js'
 import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import type { Purpose, Signed } from '../core/signed.js'
 import type { Trust } from '../core/trust.js'
+import type { Trusts } from '../core/trustMark.js'
 import type { VerifiedHistory } from '../core/verifiedHistory.js'
 import type { HostSettings } from './settings.js'
 
@@ -40,5 +41,6 @@ export const tokens = {
   observer: Symbol.for('theseus.observer') as InjectionToken<HostObserver>,
   /** What the host has verified, from its disk at first. */
   verified: Symbol.for('theseus.verified') as InjectionToken<VerifiedHistory>,
+  trusts: Symbol.for('theseus.trusts') as InjectionToken<Trusts>,
   signing: Symbol.for('theseus.signing') as InjectionToken<Signing>,
 }

@@ -16,6 +16,7 @@ import type { ClassRepository } from '../core/ports/classRepository.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { StateStore } from '../core/ports/stateStore.js'
 import { isRuntimeInterface, runtimeInterfaces } from '../core/runtimeInterface.js'
+import type { Trusts } from '../core/trustMark.js'
 import { takesBack } from '../core/undo.js'
 import { type ClassUpgrade, restored, reversed, type Upgrade } from '../core/upgrade.js'
 import type { Verified, VerifiedHistory } from '../core/verifiedHistory.js'
@@ -45,6 +46,7 @@ export class UpgradeHistory {
   #dead: Version = 0
   #final: Version = 0
   #hasAsked = false
+  #refusal: Fault | undefined
   #nonsense: string | null = null
   /** Another version is the newest that was heard of, be it an older one. */
   onHeard: (version: Version) => void = () => {}
@@ -63,6 +65,7 @@ export class UpgradeHistory {
     @inject(UpgradeServerClient) private readonly server: UpgradeServerClient,
     @inject(tokens.verified) private readonly verified: VerifiedHistory,
     @inject(Teaching) private readonly teaching: Teaching,
+    @inject(tokens.trusts) private readonly trusts: Trusts,
   ) {}
 
   /** The newest version whose manifest this host has. */
@@ -90,6 +93,11 @@ export class UpgradeHistory {
     return this.#hasAsked
   }
 
+  /** Why the upgrade server has refused this host, since it was asked last. */
+  get refusal(): Fault | undefined {
+    return this.#refusal
+  }
+
   get manifests(): readonly Manifest[] {
     return this.verified.manifests
   }
@@ -103,8 +111,7 @@ export class UpgradeHistory {
   }
 
   async #ask(): Promise<Version> {
-    const over = { dead: this.#dead, final: this.#final }
-    const { version, digest, dead, final, wanted, nonsense } = await this.server.head(over)
+    const { version, digest, dead, final, wanted, nonsense } = await this.#head()
     this.#hasAsked = true
     if (nonsense !== null && nonsense !== this.#nonsense) this.observe({ type: 'warning', message: nonsense, error: undefined })
     this.#nonsense = nonsense
@@ -118,6 +125,20 @@ export class UpgradeHistory {
     if (isNewer || isMissing) this.onNewer(version)
     if (dead > this.#dead || final > this.#final) await this.#believe(dead, final)
     return version
+  }
+
+  async #head(): ReturnType<UpgradeServerClient['head']> {
+    try {
+      const head = await this.server.head({ dead: this.#dead, final: this.#final, trust: this.trusts.mark })
+      this.#refusal = undefined
+      return head
+    } catch (error) {
+      if (isFault(error) && error.code === 'config.other-trust') {
+        if (this.#refusal === undefined) this.observe({ type: 'warning', message: 'the upgrade server refuses this host', error })
+        this.#refusal = error
+      }
+      throw error
+    }
   }
 
   /** What is over is not signed. Nobody dies of versions that were never installed, or goes past them: those are verified first. */

@@ -29,6 +29,7 @@ import type { Head, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import type { Signed } from '../core/signed.js'
 import { isInbox, notAnInbox, serverQueue, subjectsOf } from '../core/subjects.js'
 import type { Trust } from '../core/trust.js'
+import { isSameTrust, isTrustMark, markText, type TrustMark, trustMark } from '../core/trustMark.js'
 import { VerifiedHistory } from '../core/verifiedHistory.js'
 import { AnswerLine } from './answerLine.js'
 import { pieceBytesMax, withPiece } from './chunkPieces.js'
@@ -96,12 +97,14 @@ export class UpgradeServer {
   readonly #chunkLine: AnswerLine
   /** What the last install found in the database. */
   #verified: VerifiedHistory | undefined
+  readonly #mark: TrustMark
   /** As it was seen last. */
   #log: DirectiveLog | undefined
 
   constructor(options: UpgradeServerOptions) {
     this.#options = options
     const { transport, clock } = options
+    this.#mark = trustMark(options.trust)
     this.#deaths = new DeathRounds(options)
     this.#gate = new GateRounds(options)
     this.#kept = new KeptBundles(options.database)
@@ -225,7 +228,7 @@ export class UpgradeServer {
   #question({ method, args }: CallEnvelope): Promise<unknown> {
     switch (method) {
       case 'head':
-        return this.#heads.answer(args[0])
+        return this.#head(args[0])
       case 'who':
         return this.#who()
       case 'manifests':
@@ -265,9 +268,24 @@ export class UpgradeServer {
     return this.#log
   }
 
+  async #head(over: unknown): Promise<unknown> {
+    this.#checkTrusts(over)
+    return this.#heads.answer(over)
+  }
+
+  /** A host that says nothing of it is of release 0.1.0, or is none. */
+  #checkTrusts(over: unknown): void {
+    const { trust } = (over ?? {}) as Record<string, unknown>
+    if (this.#options.trust === undefined || !isTrustMark(trust) || isSameTrust(trust, this.#mark)) return
+    throw new Fault(
+      'config.other-trust',
+      `this host trusts ${markText(trust)}; the upgrade server of system ${this.#options.system} trusts ${markText(this.#mark)}: give both the same "trust"`,
+    )
+  }
+
   async #who(): Promise<unknown> {
     const { name, clock } = this.#options
-    return { server: name ?? null, now: clock.now() }
+    return { server: name ?? null, now: clock.now(), trust: this.#mark }
   }
 
   async #manifests(from: unknown, to: unknown): Promise<unknown> {

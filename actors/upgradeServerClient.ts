@@ -9,13 +9,29 @@ import { upgradeServerName } from '../core/ports/telemetry.js'
 import type { Head } from '../core/ports/upgradeDatabase.js'
 import type { Signed } from '../core/signed.js'
 import { type Subjects, subjectsOf } from '../core/subjects.js'
+import { isTrustMark, type TrustMark } from '../core/trustMark.js'
 import { BundleFetches } from './bundleFetches.js'
 import { CallTable, type Pace } from './callTable.js'
 import { fetchChunk, giveChunk } from './chunkPieces.js'
 import type { HostSettings } from './settings.js'
 import { tokens } from './tokens.js'
 
-const nothingOver = { dead: 0, final: 0 }
+export interface Over {
+  readonly dead: Version
+  readonly final: Version
+  readonly trust?: TrustMark
+}
+
+const nothingOver: Over = { dead: 0, final: 0 }
+
+/** An upgrade server, as it answers. */
+export interface Who {
+  readonly server: string | null
+  /** Its clock, in milliseconds since 1970. */
+  readonly now: number
+  /** Whom it trusts; null where it does not tell. */
+  readonly trust: TrustMark | null
+}
 
 /** Manifests asked for at once. */
 export const manifestsAtOnce = 16
@@ -33,8 +49,12 @@ export class UpgradeServerClient {
     this.#subjects = subjectsOf(settings.system)
   }
 
-  /** `over`: what is dead and final as this host knows it, for a server that may have lost it. Answers the newest version, below which version all are dead, which is the newest that nobody goes back from, how many directives there have been, and which bundles were lost. */
-  async head(over: { readonly dead: Version; readonly final: Version } = nothingOver): Promise<
+  /**
+   * `over`: what is dead and final as this host knows it, for a server that may have lost it, and whom it trusts. Throws `config.other-trust` where
+   * the server trusts others. Answers the newest version, below which version all are dead, which is the newest that nobody goes back from, how
+   * many directives there have been, and which bundles were lost.
+   */
+  async head(over: Over = nothingOver): Promise<
     Head & {
       readonly dead: Version
       readonly final: Version
@@ -60,7 +80,7 @@ export class UpgradeServerClient {
   }
 
   /** Which of the servers answered, and its clock, in milliseconds since 1970. Null of one that does not tell. */
-  async who(): Promise<{ readonly server: string | null; readonly now: number } | null> {
+  async who(): Promise<Who | null> {
     let answer: unknown
     try {
       answer = await this.#ask('who', [])
@@ -68,8 +88,9 @@ export class UpgradeServerClient {
       if (isFault(error) && error.code === 'protocol.no-such-method') return null
       throw error
     }
-    const { server, now } = (answer ?? {}) as Record<string, unknown>
-    return typeof now === 'number' ? { server: typeof server === 'string' ? server : null, now } : null
+    const { server, now, trust } = (answer ?? {}) as Record<string, unknown>
+    if (typeof now !== 'number') return null
+    return { server: typeof server === 'string' ? server : null, now, trust: isTrustMark(trust) ? trust : null }
   }
 
   /** Throws unless what changes the history reaches an upgrade server. Changes nothing: no method has this name. */

@@ -100,6 +100,10 @@ export const faultCodes = {
   'application.error': { retryable: false, means: 'a user’s method threw' },
   'config.invalid': { retryable: false, means: 'a setting, name or class is wrong; the message says what to do' },
   'config.directory-held': { retryable: false, means: 'another host holds the state directory' },
+  'config.other-trust': {
+    retryable: false,
+    means: 'the host is told to trust others than its upgrade server: it starts no node, and learns no upgrade',
+  },
   'config.registered-elsewhere': {
     retryable: false,
     means: 'the node id is registered with another state directory, or by a newer start of a host',

@@ -3,6 +3,7 @@ import type { Version } from './ids.js'
 import { notServing, type Phase } from './phases.js'
 import type { TransportStatus } from './ports/transport.js'
 import type { RecordsUnmade } from './ports/upgradeDatabase.js'
+import type { Trusts } from './trustMark.js'
 
 export interface NodeSnapshot {
   readonly id: string
@@ -34,6 +35,8 @@ export interface HostStatus {
   readonly transport: TransportStatus
   /** Subjects on which it should listen, and the other side of the transport does not let it. */
   readonly refused: readonly string[]
+  /** Whom it is told to trust, and why the upgrade server refuses it for that, if it does. Left out where nothing is told of it. */
+  readonly trust?: Trusts & { readonly refusal: string | null }
   /** The newest version that the host has heard of. */
   readonly newestVersion: Version
   /** Calls made here that wait for their answer. */
@@ -51,11 +54,12 @@ export function refusedReason(subjects: readonly string[]): string {
 }
 
 /** Why a host should be sent no work for now; empty when it is ready. Nodes that upgrade by plan, and those whose upgrade is stalled, are no reason. */
-export function reasonsNotReady({ isStopped, transport, refused, starting, nodes }: HostStatus): readonly string[] {
+export function reasonsNotReady({ isStopped, transport, refused, trust, starting, nodes }: HostStatus): readonly string[] {
   const reasons: string[] = []
   if (isStopped) reasons.push('the host is stopping')
   if (transport !== 'connected') reasons.push(`the transport is ${transport}`)
   if (refused.length > 0) reasons.push(refusedReason(refused))
+  if (trust !== undefined && trust.refusal !== null) reasons.push(`the upgrade server refuses the host: ${trust.refusal}`)
   for (const id of starting) reasons.push(`node ${id} is starting`)
   for (const { id, phase, reason, isServing } of nodes) {
     if (phase === 'failed') reasons.push(`node ${id} has failed: ${reason}`)

@@ -110,16 +110,26 @@ export function needed({ need }: Trusted, decided: readonly Decision[]): number 
   return Math.max(1, ...decided.map((decision) => need[decision] ?? 1))
 }
 
+/** Said by one who means it: upgrades need no signature. */
+export const trustNobody = 'nobody'
+
 /** Throws `config.invalid` for a list of upgraders, or a trust root, that can't be meant. */
-export function checkTrust<T extends Trust>(signatures: Signatures, trust: T | undefined, system?: string): T | undefined {
-  if (trust === undefined) return undefined
+export function checkTrust<T extends Trust>(
+  signatures: Signatures,
+  trust: T | typeof trustNobody | undefined,
+  system?: string,
+): T | undefined {
+  if (trust === undefined || trust === trustNobody) return undefined
   const wrong = (message: string): never => {
     throw new Fault('config.invalid', `trust: ${message}`)
   }
   if (typeof trust === 'object' && trust !== null && isTrustRoot(trust)) return checkTrustRoot(signatures, trust, system) as T
-  if (!Array.isArray(trust)) return wrong('give a list of public keys, as "natsctl key new" prints them')
+  if (!Array.isArray(trust))
+    return wrong(
+      'give a list of public keys, as "natsctl key new" prints them, a trust root, or \'nobody\' where upgrades need no signature',
+    )
   if (trust.length === 0)
-    wrong('the list is empty, so nobody could install anything; leave it out where upgrades need no signature')
+    wrong("the list is empty, so nobody could install anything; write 'nobody' where upgrades need no signature")
   trust.forEach((key, i) => {
     // Not the text itself: somebody may have taken the seed for the key.
     if (!looksLikeUpgraderKey(key) || !signatures.isUpgraderKey(key))

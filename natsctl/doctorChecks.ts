@@ -7,6 +7,7 @@ import { hasEnded, type NodeRow } from 'theseus'
 import { type Check, failure, named, ok, warning } from './doctorCheck.js'
 import type { DatabaseFacts, Facts, Outcome, Skew } from './doctorFacts.js'
 import { deafHosts, natsCheck, natsPermissions, persistenceCheck, redisCheck, redisPermissions } from './doctorServers.js'
+import { trustChecks } from './doctorTrust.js'
 import { type ExitCode, exitCodes } from './exitCodes.js'
 import { howToTrust } from './knownHistory.js'
 import { age, count } from './output.js'
@@ -46,6 +47,7 @@ function withDatabase(facts: Facts, found: Outcome<DatabaseFacts>): readonly Che
     ...deafHosts(facts, rows),
     serverCheck(facts),
     historyCheck(facts, database),
+    ...trustChecks(facts),
     ...signatureChecks(database),
     ...keyChecks(database, facts.now),
     ...probationChecks(database),

@@ -1,5 +1,6 @@
 /** What `natsctl doctor` finds out, from servers, hosts and the upgrade database. It changes nothing, and waits for nobody for long. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { TrustMark } from 'theseus'
 import {
   type Control,
   connectOperator,
@@ -32,6 +33,8 @@ export interface ServerFacts {
   readonly digest: string | null
   /** At least so many answered; null where they do not tell who they are. */
   readonly servers: number | null
+  /** Whom it trusts; null where it does not tell. */
+  readonly trust?: TrustMark | null
 }
 
 export interface DatabaseFacts {
@@ -186,7 +189,7 @@ async function serverFacts(operator: Operator, skews: Skew[]): Promise<ServerFac
     if (known === undefined || skew.max - skew.min < known.max - known.min) names.set(last.server, skew)
   }
   skews.push(...names.values())
-  return { version: last.version, digest: last.digest, servers: names.size === 0 ? null : names.size }
+  return { version: last.version, digest: last.digest, servers: names.size === 0 ? null : names.size, trust: last.trust }
 }
 
 interface Looked {

@@ -9,7 +9,7 @@ export interface HostOrder {
   readonly redis: string
   readonly host: HostConfig
   /** The upgraders who are trusted at version 0. */
-  readonly trust?: Trust
+  readonly trust?: Trust | 'nobody'
   /** Where the host keeps its state and its bundles. */
   readonly directory: string
   readonly log: LogForm

@@ -14,7 +14,7 @@ import type { HostMessage, LogForm } from './hostMessages.js'
 import { findServer, kinds, localServer } from './localServer.js'
 import { note, oneLine, print, printJson } from './output.js'
 import { Supervisor, type Task } from './supervisor.js'
-import { trustText } from './trust.js'
+import { type Trust, trustText } from './trust.js'
 import type { HostConfig, ServerChoice, UpConfig } from './upConfig.js'
 
 type ServerName = keyof typeof kinds
@@ -48,6 +48,13 @@ export class LocalSystem {
     this.#log = log
     this.report = log === 'json' ? jsonReport(config.system) : note
     this.#directory = join(config.directory, '.theseus', config.system)
+  }
+
+  /** Nobody else reaches the servers that it starts itself: there nobody has to say that upgrades need no signature. */
+  get #trusted(): { readonly trust?: Trust | 'nobody' } {
+    const { trust, nats } = this.#config
+    if (trust !== undefined) return { trust }
+    return 'port' in nats ? { trust: 'nobody' } : {}
   }
 
   async start(): Promise<void> {
@@ -121,10 +128,10 @@ export class LocalSystem {
   }
 
   async #upgradeServer(natsUrl: string, redisUrl: string): Promise<void> {
-    const { system, trust } = this.#config
+    const { system } = this.#config
     const server = startUpgradeServer({
       system,
-      ...(trust === undefined ? {} : { trust }),
+      ...this.#trusted,
       transport: nats(natsOptionsOf(natsUrl)),
       udb: redis(redisUrl),
       observe: (event) => {
@@ -138,11 +145,10 @@ export class LocalSystem {
 
   /** Hosts do not need each other, so they start and end together. */
   async #hosts(hosts: readonly HostConfig[], natsUrl: string, redisUrl: string): Promise<void> {
-    const { system, trust } = this.#config
+    const { system } = this.#config
     const supervisors = hosts.map((host) => {
       const directory = join(this.#directory, 'hosts', host.id)
-      const trusted = trust === undefined ? {} : { trust }
-      const order = { system, nats: natsUrl, redis: redisUrl, host, directory, log: this.#log, ...trusted }
+      const order = { system, nats: natsUrl, redis: redisUrl, host, directory, log: this.#log, ...this.#trusted }
       const up = (nodes: Nodes) => this.#tell({ type: 'host', host: host.id, nodes })
       return new Supervisor(hostTask(order, { up, say: this.report, log: note }), this.report)
     })

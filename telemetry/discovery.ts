@@ -6,6 +6,7 @@ import type { HostStatus, NodeSnapshot } from '../core/hostStatus.js'
 import type { Subscription, Transport } from '../core/ports/transport.js'
 import { softwareVersion } from '../core/softwareVersion.js'
 import { isInbox, serviceQueue, subjectsOf } from '../core/subjects.js'
+import type { Trusts } from '../core/trustMark.js'
 
 const verbs = ['PING', 'INFO', 'STATS'] as const
 type Verb = (typeof verbs)[number]
@@ -44,10 +45,10 @@ export function answerDiscovery(host: DiscoveredHost): () => Promise<void> {
 const refusedMax = 16
 
 function answerOf(verb: Verb, name: string, { status, startedMs }: DiscoveredHost): object {
-  const { system, hostId, nodes, newestVersion, refused } = status()
+  const { system, hostId, nodes, newestVersion, refused, trust } = status()
   // Subjects have no spaces in them.
   const deaf = refused.length === 0 ? {} : { refused: refused.slice(0, refusedMax).join(' ') }
-  const metadata = { system, newestVersion: String(newestVersion), ...deaf }
+  const metadata = { system, newestVersion: String(newestVersion), ...deaf, ...(trust === undefined ? {} : trustWords(trust)) }
   const identity = { name, id: hostId, version: softwareVersion, metadata }
   const services = Map.groupBy(nodes, ({ service }) => service)
   const { service: subjectOf } = subjectsOf(system)
@@ -86,6 +87,11 @@ function answerOf(verb: Verb, name: string, { status, startedMs }: DiscoveredHos
         }),
       }
   }
+}
+
+/** Metadata are texts. */
+function trustWords({ mark: { keys, root }, isSaid }: Trusts): Record<string, string> {
+  return { trust: keys, ...(root === null ? {} : { trustRoot: root }), ...(isSaid ? {} : { trustIsSaid: 'no' }) }
 }
 
 function versionsOf(nodes: readonly NodeSnapshot[]): string {

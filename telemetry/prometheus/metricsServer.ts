@@ -7,6 +7,7 @@ import { Fault } from '../../core/fault.js'
 import { type HostStatus, reasonsNotReady } from '../../core/hostStatus.js'
 import { type HttpPlace, refusalOf, targetOf } from '../../core/httpGuard.js'
 import type { MetricsServer } from '../../core/ports/metrics.js'
+import { trustText } from '../../core/trustMark.js'
 
 export interface Listening {
   /** 0 is for a free one. */
@@ -96,7 +97,7 @@ async function answer(
   }
 }
 
-function readiness({ system, hostId, transport, newestVersion, nodes }: HostStatus, reasons: readonly string[]): object {
+function readiness({ system, hostId, transport, trust, newestVersion, nodes }: HostStatus, reasons: readonly string[]): object {
   return {
     status: reasons.length === 0 ? 'ready' : 'not ready',
     reasons,
@@ -104,6 +105,7 @@ function readiness({ system, hostId, transport, newestVersion, nodes }: HostStat
     host: hostId,
     transport,
     newestVersion,
+    ...(trust === undefined ? {} : { trust: trustText(trust) }),
     nodes: nodes.map(({ id, service, className, version, phase, target, reason, isServing }) => {
       return { id, service, class: className, version, phase, target, reason, isServing }
     }),

@@ -12,6 +12,7 @@ import { Fault } from '../../core/fault.js'
 import type { HostEvent } from '../../core/hostEvents.js'
 import { digestOf, encodeManifest, type FirstManifest, type Manifest, type SignedManifest } from '../../core/manifest.js'
 import { keys } from '../../core/nodeRecord.js'
+import { nobodysMark } from '../../core/trustMark.js'
 import type { Upgrade } from '../../core/upgrade.js'
 import { VerifiedHistory } from '../../core/verifiedHistory.js'
 import { memoryRepository, memoryStore } from '../../transports/memory/index.js'
@@ -97,6 +98,7 @@ async function open(server = new Server(), memory = memoryStore()) {
     client as unknown as UpgradeServerClient,
     verified,
     teaching as unknown as Teaching,
+    { mark: nobodysMark, isSaid: true },
   )
   const newer: number[] = []
   let over = 0

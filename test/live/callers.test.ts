@@ -97,6 +97,7 @@ async function wholeSystem(t: ExecutionContext): Promise<Whole> {
       objections.push(JSON.stringify(event) + String((event as { error?: unknown }).error))
   }
   const waysOf = (name: Name) => ({
+    trust: 'nobody' as const,
     ...{ system, as: name, udb, observe },
     transport: nats({ servers: server.url, nkey: join(directory, `${name}.nk`) }),
   })

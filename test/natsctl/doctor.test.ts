@@ -1,8 +1,9 @@
 import test, { type ExecutionContext } from 'ava'
-import { createHost, type NodeRow, startUpgradeServer } from 'theseus'
+import { createHost, type NodeRow, nobodysMark, startUpgradeServer, type TrustMark, type Trusts } from 'theseus'
 import { memoryStore } from 'theseus/memory'
-import { nats } from 'theseus/nats'
+import { type NatsProbe, nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
+import { trustMark } from '../../core/trustMark.js'
 import { checksOf, exitCodeOf } from '../../natsctl/doctorChecks.js'
 import type { DatabaseFacts, Facts } from '../../natsctl/doctorFacts.js'
 import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
@@ -10,6 +11,7 @@ import { systemClock } from '../../transports/systemClock.js'
 import { statusOf } from '../contracts/databaseContract.js'
 import { until } from '../support/eventually.js'
 import { startNatsServer, startRedisServer } from '../support/servers.js'
+import { alice } from '../support/signedManifests.js'
 import { natsctl, newDirectory } from './natsctlProcess.js'
 
 // What is said of what was found
@@ -85,6 +87,30 @@ test('where all is well every check says so', (t) => {
   )
 })
 
+const listed = trustMark([alice.publicKey])
+
+function withTrust(trust: TrustMark | null | undefined, ...hosts: readonly (Trusts | undefined)[]): Facts {
+  const nats = well.nats as { readonly value: NatsProbe }
+  const tell = hosts.map((each, i) => ({ hostId: `h${i + 1}`, software: '0.1.0', refused: [], ...(each && { trust: each }) }))
+  return {
+    ...well,
+    nats: { value: { ...nats.value, hosts: tell } },
+    server: { value: { version: 1, digest: 'd', servers: 2, ...(trust === undefined ? {} : { trust }) } },
+  }
+}
+
+const nobody = { mark: nobodysMark, isSaid: true }
+const silent = { mark: nobodysMark, isSaid: false }
+const trusting = { mark: listed, isSaid: true }
+
+test('hosts and upgrade servers that trust the same are well, also those that say that it is nobody', (t) => {
+  t.deepEqual(told(withTrust(listed, trusting, trusting)), [0])
+  t.deepEqual(told(withTrust(nobodysMark, nobody)), [0])
+  // Of release 0.1.0.
+  t.deepEqual(told(withTrust(undefined, undefined)), [0])
+  t.deepEqual(told(withTrust(null, trusting, undefined)), [0])
+})
+
 const cases: readonly (readonly [string, Facts, number, RegExp])[] = [
   [
     'a node on two hosts',
@@ -103,6 +129,24 @@ const cases: readonly (readonly [string, Facts, number, RegExp])[] = [
     withDatabase({ trusted: { identity: 'x', keys: [endsIn(-1), endsIn(-2)], need: {} } }),
     1,
     /^keys failure: 0 keys of 2 may sign, 0 of them no more in 30 days; 1 have to → nothing can be signed/,
+  ],
+  [
+    'a host that was not told whom to trust',
+    withTrust(nobodysMark, nobody, silent),
+    0,
+    /^trust warning: upgrades need no signature, and host h2 was not told so → give hosts .* "trust"/,
+  ],
+  [
+    'a host that trusts nobody beside a server with a list',
+    withTrust(listed, trusting, silent),
+    1,
+    /^trust failure: host h1, the upgrade server trust the list \w{8}; host h2 trusts nobody: .* → give all .* the same "trust"/,
+  ],
+  [
+    'a server that trusts nobody beside hosts with a list',
+    withTrust(nobodysMark, trusting),
+    1,
+    /^trust failure: host h1 trusts the list \w{8}; the upgrade server trusts nobody/,
   ],
   [
     'a database that has lost something',
@@ -272,7 +316,7 @@ async function start(t: ExecutionContext): Promise<System & { readonly ways: any
   const [natsServer, redisServer] = await Promise.all([startNatsServer(), startRedisServer({ appendonly: true })])
   t.teardown(() => Promise.all([natsServer.stop(), redisServer.stop()]))
   const env = { NATS_URL: natsServer.url, THESEUS_REDIS: redisServer.url, THESEUS_SYSTEM: 'shop' }
-  const ways = { system: 'shop', transport: nats(natsServer.url), udb: redis(redisServer.url) }
+  const ways = { trust: 'nobody' as const, system: 'shop', transport: nats(natsServer.url), udb: redis(redisServer.url) }
   const check = async (...args: readonly string[]) => {
     const { code, stdout, stderr } = await natsctl(t, ['doctor', '-o', 'json', ...args], { env })
     t.is(stderr, '')

@@ -61,7 +61,7 @@ export type Deaths = Pick<
 
 export interface ServerOptions {
   /** Instead of the system's; null: it trusts anybody. */
-  readonly trust: Trust | null
+  readonly trust: Trust | 'nobody' | null
   /** Another database than that of the hosts, as if theirs had been lost. */
   readonly udb: UdbFactory
 }
@@ -105,7 +105,7 @@ export class TestSystem {
   ) {
     this.name = name
     const told = typeof trust === 'function' ? trust(name) : trust
-    this.trust = { ...more, ...(told === undefined ? {} : { trust: told }) }
+    this.trust = { ...more, trust: told ?? 'nobody' }
   }
 
   static async start(t: ExecutionContext, settings: Settings = {}, deaths: Deaths = {}, told: Told = {}): Promise<TestSystem> {
@@ -129,10 +129,19 @@ export class TestSystem {
       },
       udb,
       ...this.deaths,
-      ...(trust === null ? {} : { trust }),
+      trust: trust ?? 'nobody',
       ...namedAs(this.trust, 'upgrade-server'),
     })
     this.#stopServer = () => server.stop()
+  }
+
+  /** To the world of this system, for a host or a server that is started by hand. */
+  ways(): Ways & Required<Pick<Ways, 'transport' | 'udb'>> {
+    return {
+      system: this.name,
+      transport: { connect: async (options) => memoryTransport(this.broker, options) },
+      udb: this.udb,
+    }
   }
 
   stopServer(): Promise<void> {

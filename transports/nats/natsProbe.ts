@@ -1,6 +1,7 @@
 /** Looks at NATS for whoever asks whether all is well: which server answers, how fast, and which hosts tell what they are. */
 import { createInbox, type NatsConnection } from 'nats'
 import { isName } from '../../core/ids.js'
+import { isTrustMark, type Trusts } from '../../core/trustMark.js'
 import { inboxPrefixOf, type NatsOptions, openConnection, serversOf } from './natsFactory.js'
 
 export interface NatsProbe {
@@ -19,6 +20,8 @@ export interface DiscoveredHost {
   readonly software: string
   /** Subjects, the first of them, on which NATS does not let it listen. */
   readonly refused: readonly string[]
+  /** Whom it trusts, as it tells; left out where it does not. */
+  readonly trust?: Trusts
 }
 
 const discoveryMs = 300
@@ -79,9 +82,11 @@ function hostIn(data: Uint8Array): NatsProbe['hosts'] {
   try {
     const { id, version, metadata } = JSON.parse(new TextDecoder().decode(data)) as Record<string, unknown>
     if (!isName(id) || typeof version !== 'string') return []
-    const { refused } = (metadata ?? {}) as Record<string, unknown>
+    const { refused, trust, trustRoot = null, trustIsSaid } = (metadata ?? {}) as Record<string, unknown>
     const subjects = typeof refused === 'string' ? refused.slice(0, refusedLengthMax).split(' ') : []
-    return [{ hostId: id, software: version.slice(0, 64), refused: subjects }]
+    const mark = { keys: trust, root: trustRoot }
+    const told = isTrustMark(mark) ? { trust: { mark, isSaid: trustIsSaid !== 'no' } } : {}
+    return [{ hostId: id, software: version.slice(0, 64), refused: subjects, ...told }]
   } catch {
     return []
   }

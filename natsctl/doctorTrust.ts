@@ -1,0 +1,39 @@
+/** What `natsctl doctor` says of whom hosts and upgrade servers are told to trust. */
+import { isSameTrust, markText, nobodysMark, type TrustMark } from 'theseus'
+import { type Check, failure, named, ok, warning } from './doctorCheck.js'
+import type { Facts } from './doctorFacts.js'
+
+const name = 'trust'
+
+interface Told {
+  readonly who: string
+  readonly mark: TrustMark
+  readonly isSaid: boolean
+}
+
+/** Nothing where nobody tells of it: all are of release 0.1.0, or can't be asked. */
+export function trustChecks({ nats, server }: Facts): readonly Check[] {
+  const told: Told[] = 'value' in nats ? nats.value.hosts.flatMap(toldBy) : []
+  const mark = server !== undefined && 'value' in server ? server.value.trust : undefined
+  if (mark !== undefined && mark !== null) told.push({ who: 'the upgrade server', mark, isSaid: true })
+  const [first] = told
+  if (first === undefined) return []
+  const others = Map.groupBy(told, (each) => markText(each.mark))
+  if (told.some((each) => !isSameTrust(each.mark, first.mark))) {
+    const found = [...others].map(([text, of]) => `${names(of)} ${of.length === 1 ? 'trusts' : 'trust'} ${text}`).join('; ')
+    return [failure(name, found, 'give all hosts and upgrade servers the same "trust": docs/security.md')]
+  }
+  if (first.mark.keys !== nobodysMark.keys) return [ok(name, `${told.length} told: all trust ${markText(first.mark)}`)]
+  const silent = told.filter(({ isSaid }) => !isSaid)
+  if (silent.length === 0) return [ok(name, 'upgrades need no signature, as the hosts were told')]
+  const found = `upgrades need no signature, and ${names(silent)} ${silent.length === 1 ? 'was' : 'were'} not told so`
+  return [warning(name, found, 'give hosts and upgrade servers "trust", or write trust: \'nobody\' if that is meant')]
+}
+
+function toldBy({ hostId, trust }: { readonly hostId: string; readonly trust?: Omit<Told, 'who'> }): readonly Told[] {
+  return trust === undefined ? [] : [{ who: `host ${hostId}`, ...trust }]
+}
+
+function names(of: readonly Told[]): string {
+  return named(of.map(({ who }) => who))
+}
