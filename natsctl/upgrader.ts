@@ -4,10 +4,10 @@ import { decisions, instantMs, isNeed, isTrustRoot, type Manifest, type Need, ty
 import { isUpgraderKey } from 'theseus/nkeys'
 import type { Program } from './commands.js'
 import { asking, signed, withOperator } from './connection.js'
-import { type ExitCode, exitCodes } from './exitCodes.js'
+import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
 import { type Column, printColumns, show } from './forms.js'
-import { askHistory } from './knownHistory.js'
+import { askHistory, howToTrust } from './knownHistory.js'
 import { ifDry, isSignedOrder, type OrderFlags } from './orders.js'
 import { note, print } from './output.js'
 import { type KeyFlags, keyFlag } from './upgraderSeed.js'
@@ -31,7 +31,18 @@ export function addUpgrader(program: Program): void {
     .option('--reason <text>', 'why; kept in the history')
     .option(...keyFlag)
     .action(program.action((keys: TrustedKey[], _: unknown, command: Command) => set(keys, command.optsWithGlobals())))
-  isSignedOrder(setting)
+  const removing = upgrader
+    .command('rm')
+    .description('take one key away: the others stay, with their ends')
+    .argument('<key>', 'the public key', keyArgument)
+    .option('--reason <text>', 'why; kept in the history')
+    .option(...keyFlag)
+    .action(
+      program.action(([key]: TrustedKey[], _: unknown, command: Command) =>
+        remove(key!.key, command.optsWithGlobals<SetFlags>()),
+      ),
+    )
+  for (const command of [setting, removing]) isSignedOrder(command)
 }
 
 /** For commander, which gives each of several arguments with those before it. */
@@ -131,6 +142,20 @@ async function set(keys: readonly TrustedKey[], flags: SetFlags): Promise<ExitCo
     })
     return exitCodes.done
   })
+}
+
+/** The others are those of the verified history: an end that is not said again would be gone. */
+async function remove(key: string, flags: SetFlags): Promise<ExitCode> {
+  const keys = await withOperator(flags, async (operator, system, trust) => {
+    const { trusted, doubt } = await asking(system, askHistory(operator, system, trust))
+    if (doubt !== undefined) throw new Failure(exitCodes.error, 'error: the others are not known: the history is not verified')
+    if (trusted === undefined) throw usageFailure(`who is trusted now? ${howToTrust}`)
+    if (!trusted.keys.some((known) => known.key === key))
+      throw new Failure(exitCodes.error, `error: ${key} is not a trusted upgrader of system ${system}`)
+    return trusted.keys.filter((known) => known.key !== key)
+  })
+  if (keys.length === 0) throw usageFailure('it is the last key: "natsctl upgrader set" puts another one in its place')
+  return set(keys, flags)
 }
 
 function needWords(need: Need): string {

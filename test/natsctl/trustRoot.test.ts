@@ -195,7 +195,7 @@ test('two sign an upgrade and an order, each on a machine of its own, and then t
 
 test('a key is taken away by two, and says when another one ends and how many have to sign', async (t) => {
   const { cwd, offline, root } = await rooted(t, '--need', 'upgrade=2')
-  const { online } = await running(t, cwd, root)
+  const { online, as } = await running(t, cwd, root)
   const set = (key: string, ...args: readonly string[]) => online('upgrader', 'set', ...args, '--key', key, '--to', 'keys.order')
   const made = await set('0.nk', a, `${b}=2099-01-31T00:00:00Z`, '--need', 'upgrade=2,final=2', '--reason', 'Carol leaves')
   t.is(made.code, 0, made.stderr)
@@ -217,6 +217,14 @@ test('a key is taken away by two, and says when another one ends and how many ha
     (await online('upgrader', 'ls')).stdout,
     /UPGRADER +UNTIL +LAST INSTALLED\nA\w{55} +- +version 1\nA\w{55} +2099-01-31T00:00:00Z +-\n/,
   )
+  // Ends that are not said again stay with rm.
+  const gone = await online('upgrader', 'rm', a, '--key', '0.nk', '--to', 'rm.order', '-o', 'json')
+  t.like(JSON.parse(gone.stdout).manifest, { upgraders: [b], until: { [b]: '2099-01-31T00:00:00Z' } })
+  t.regex(
+    (await online('upgrader', 'rm', c, '--key', '0.nk')).stderr,
+    /^error: A\w{55} is not a trusted upgrader of system shop$/m,
+  )
+  t.is((await as('', 'upgrader', 'rm', a, '--key', '0.nk')).code, 1)
   // Carol's counts no more, and fewer than two are not left.
   t.is((await set('0.nk', a, b, c)).code, 0)
   t.is((await offline('order', 'sign', 'keys.order', '--key', '2.nk')).code, 0)
