@@ -211,7 +211,7 @@ test('a rollout is paused, a node of it told to go, and resumed; a node is held 
   for (const args of [[], ['--timeout', '30s'], ['--for', '1']]) {
     const paused = await run('rollout', 'status', ...args)
     t.is(paused.code, 4, paused.stderr)
-    t.regex(paused.stdout, /0 of 3 nodes there, paused\nversion 1 is paused for \d+s: lunch\n/)
+    t.regex(paused.stdout, /0 of 3 nodes there, paused\nversion 1 is paused for (\d+m)?\d+s: lunch\n/)
   }
   t.like(JSON.parse((await run('rollout', 'status', '-o', 'json')).stdout), {
     ...{ state: 'paused', undoneBy: null },
