@@ -66,6 +66,8 @@ export class Inspection {
   #asked: Subscription | undefined
   #cancelTick: () => void = () => {}
   #phasesCounted = 0
+  #tellings = 0
+  #tellingsFromMs = Number.NEGATIVE_INFINITY
 
   constructor(
     @inject(tokens.transport) private readonly transport: Transport,
@@ -164,13 +166,26 @@ export class Inspection {
     const isNew = !this.#lookers.has(looker)
     if (isNew && this.#lookers.size >= this.settings.lookersMax)
       throw new Fault('unavailable.overloaded', `${this.settings.lookersMax} look at this host already`)
+    const isToldAll = isNew || afresh.includes(this.settings.hostId)
+    if (isToldAll) this.#countTelling()
     const wasWatched = this.isWatched
     // What the others are told counts on from here for the new one too.
     if (isNew) this.#flush()
     this.#lookers.set(looker, { untilMs: this.clock.monotonicMs() + leaseMs, only })
     if (!wasWatched) this.#wake()
     this.#observeWhatIsWanted()
-    if (isNew || afresh.includes(this.settings.hostId)) this.#tellAll(looker, only)
+    if (isToldAll) this.#tellAll(looker, only)
+  }
+
+  #countTelling(): void {
+    const { tellingsMax, tellingsMs } = this.settings
+    const nowMs = this.clock.monotonicMs()
+    if (nowMs - this.#tellingsFromMs >= tellingsMs) {
+      this.#tellingsFromMs = nowMs
+      this.#tellings = 0
+    }
+    if (++this.#tellings > tellingsMax)
+      throw new Fault('unavailable.overloaded', `everything was told ${tellingsMax} times within ${tellingsMs} ms already`)
   }
 
   /** Everything there is to know now, and the phases of the last upgrades: also what ended before anybody looked. */

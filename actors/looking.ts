@@ -6,6 +6,7 @@ import { inject, injectable } from 'tsyringe'
 import { decode, encodeCall } from '../core/codec.js'
 import { kinds } from '../core/envelope.js'
 import {
+  afreshMax,
   endingLeaseMs,
   type FiguresSeen,
   isWanted,
@@ -41,6 +42,12 @@ interface Heard {
   readonly phases: Set<number>
 }
 
+/** Hosts that are heard. Anybody may speak in a host's name: beyond, the one that was silent the longest is forgotten, and told anew. */
+export const hostsHeardMax = 10_000
+/** Phases that are remembered of one host, more than it tells again; and of all. */
+export const phasesRememberedMax = 50_000
+export const phasesOfAllMax = 500_000
+
 export const lookLeaseMs = 6_000
 /** Two questions may be lost before the lease ends. */
 const renewMs = lookLeaseMs / 3
@@ -58,13 +65,15 @@ export class Looking {
   start(hear: (batch: LookBatch) => void, only: LookFilter = {}): () => void {
     const looker = randomName(this.random)
     const subjects = subjectsOf(this.settings.system)
-    const hosts = new Map<string, Heard>()
+    const heardOf = new HeardHosts()
+    /** Of these something was lost. */
     const afresh = new Set<string>()
     let cancel = () => {}
     const subscription = this.transport.subscribe(subjects.looker(looker), (message) => {
       for (const batch of batchesOf(message)) {
-        const heard = this.#hear(hosts, batch)
-        if (heard.lostMessages > 0) afresh.add(batch.hostId)
+        const heard = heardOf.hear(batch)
+        // Hosts do not answer a question that names more.
+        if (heard.lostMessages > 0 && afresh.size < afreshMax) afresh.add(batch.hostId)
         // An older host tells more than it is asked for.
         hear({ ...heard, seen: heard.seen.filter((seen) => isWanted(seen, only)) })
       }
@@ -81,18 +90,6 @@ export class Looking {
       // A host lets only so many look at once: whoever ends makes room, and is told no more.
       this.#ask(looker, [], only, endingLeaseMs)
     }
-  }
-
-  #hear(hosts: Map<string, Heard>, { hostId, epoch, number, dropped, seen, figures = [] }: SeenBatch): LookBatch {
-    const known = hosts.get(hostId)
-    const heard: Heard = known?.epoch === epoch ? known : { epoch, number: 0, phases: new Set() }
-    hosts.set(hostId, heard)
-    const lostMessages = number > 0 && heard.number > 0 ? Math.max(0, number - heard.number - 1) : 0
-    if (number > 0) heard.number = number
-    // Phases are told again with everything else; what was lost may come after what is newer.
-    const fresh = seen.filter((one) => one.type !== 'phase' || !heard.phases.has(one.n))
-    for (const one of fresh) if (one.type === 'phase') remember(heard.phases, one.n)
-    return { hostId, seen: fresh, figures, lostMessages, dropped }
   }
 
   #ask(looker: string, afresh: readonly string[], only: LookFilter, leaseMs: number): void {
@@ -121,15 +118,48 @@ export class Looking {
   }
 }
 
-/** More than a host tells again. */
-const phasesRememberedMax = 50_000
+/** What was heard of each host, the one that was silent the longest first. */
+class HeardHosts {
+  readonly #hosts = new Map<string, Heard>()
+  #phases = 0
 
-function remember(numbers: Set<number>, n: number): void {
-  numbers.add(n)
-  if (numbers.size <= phasesRememberedMax) return
-  for (const oldest of numbers) {
-    numbers.delete(oldest)
-    break
+  hear({ hostId, epoch, number, dropped, seen, figures = [] }: SeenBatch): LookBatch {
+    const known = this.#hosts.get(hostId)
+    this.#forget(hostId)
+    const heard: Heard = known?.epoch === epoch ? known : { epoch, number: 0, phases: new Set() }
+    this.#hosts.set(hostId, heard)
+    this.#phases += heard.phases.size
+    const lostMessages = number > 0 && heard.number > 0 ? Math.max(0, number - heard.number - 1) : 0
+    if (number > 0) heard.number = number
+    // Phases are told again with everything else; what was lost may come after what is newer.
+    const fresh = seen.filter((one) => one.type !== 'phase' || !heard.phases.has(one.n))
+    for (const one of fresh) if (one.type === 'phase') this.#remember(heard.phases, one.n)
+    this.#makeRoom(hostId)
+    return { hostId, seen: fresh, figures, lostMessages, dropped }
+  }
+
+  #remember(phases: Set<number>, n: number): void {
+    if (phases.has(n)) return
+    phases.add(n)
+    this.#phases++
+    if (phases.size <= phasesRememberedMax) return
+    for (const oldest of phases) {
+      phases.delete(oldest)
+      this.#phases--
+      break
+    }
+  }
+
+  #makeRoom(speaking: string): void {
+    for (const hostId of this.#hosts.keys()) {
+      if (hostId === speaking || (this.#hosts.size <= hostsHeardMax && this.#phases <= phasesOfAllMax)) return
+      this.#forget(hostId)
+    }
+  }
+
+  #forget(hostId: string): void {
+    this.#phases -= this.#hosts.get(hostId)?.phases.size ?? 0
+    this.#hosts.delete(hostId)
   }
 }
 

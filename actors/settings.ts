@@ -115,6 +115,9 @@ export interface HostSettings {
   readonly phasesKeptMax: number
   /** Those who look at a host at once; one more is not told anything. */
   readonly lookersMax: number
+  /** How often within so long a host tells everything there is to know, which is much; one who would be told more often is told nothing. */
+  readonly tellingsMax: number
+  readonly tellingsMs: number
   /** How long what is seen is gathered before it is sent. */
   readonly seenBatchMs: number
   /** What of it is sent at once at most; and what waits at most, of phases and chains and of statecharts' events each: beyond, the oldest is dropped. */
@@ -183,6 +186,8 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   limit: { percent: 25 },
   phasesKeptMax: 10_000,
   lookersMax: 8,
+  tellingsMax: 32,
+  tellingsMs: 1_000,
   seenBatchMs: 100,
   seenPerTickMax: 2_000,
   seenQueueMax: 20_000,

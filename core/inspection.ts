@@ -129,12 +129,15 @@ export const seenMethod = 'seen'
 export const lookLeaseMsMax = 60_000
 /** Whoever asks for no more than this has seen enough. */
 export const endingLeaseMs = 1
-const afreshMax = 1024
+export const afreshMax = 1024
 const filterMax = 64
 const servicesMax = 1024
 const serviceVersionsMax = 1024
 
-const reasonLengthMax = 4096
+export const reasonLengthMax = 4096
+/** Versions of one node that are told, and the length of the names of classes and actors. */
+export const versionsSeenMax = 1024
+export const textSeenMax = 256
 
 /** A reason may be a user's own text: it is cut where it is very long, and half a surrogate pair can't travel. */
 export function reasonSeen(reason: string | null): string | null {
@@ -158,7 +161,48 @@ export function readSeenBatch(value: unknown): SeenBatch | undefined {
   const { hostId, epoch, number, dropped, seen, figures } = value
   if (!isName(hostId) || !isCount(epoch) || !isCount(number) || !isCount(dropped) || !Array.isArray(seen)) return undefined
   const told = Array.isArray(figures) && figures.length <= servicesMax ? figures.filter(areFigures) : []
-  return { hostId, epoch, number, dropped, seen: seen.filter(isSeen), figures: told }
+  return { hostId, epoch, number, dropped, seen: seen.filter(isSeen).map(known), figures: told }
+}
+
+/** Nothing else of it is kept. */
+function known(seen: Seen): Seen {
+  const { at, nodeId } = seen
+  switch (seen.type) {
+    case 'node': {
+      const { type, hostId, service, className, version, phase, target, reason } = seen
+      const chain = seen.chain.map((link) => ({ version: link.version, className: link.className, role: link.role }))
+      return {
+        type,
+        at,
+        nodeId,
+        hostId,
+        service,
+        className,
+        version,
+        phase,
+        target,
+        reason,
+        chain,
+        calls: knownCalls(seen.calls),
+      }
+    }
+    case 'gone':
+      return { type: seen.type, at, nodeId }
+    case 'phase': {
+      const { type, n, phase, target, reason } = seen
+      return { type, at, n, nodeId, phase, target, reason }
+    }
+    case 'calls':
+      return { type: seen.type, at, nodeId, calls: knownCalls(seen.calls) }
+    case 'statechart': {
+      const { type, target, run, manager, event } = seen
+      return { type, at, nodeId, target, run, manager, event }
+    }
+  }
+}
+
+function knownCalls(calls: readonly CallsSeen[]): readonly CallsSeen[] {
+  return calls.map(([version, count]) => [version, count])
 }
 
 /** Whether this is something a host may tell. Recordings and other hosts are not trusted to be well formed. */
@@ -175,11 +219,7 @@ export function isSeen(value: unknown): value is Seen {
       return areCalls(value.calls)
     case 'statechart':
       return (
-        isVersion(value.target) &&
-        isCount(value.run) &&
-        typeof value.manager === 'string' &&
-        isObject(value.event) &&
-        isEvent(value.event)
+        isVersion(value.target) && isCount(value.run) && isText(value.manager) && isObject(value.event) && isEvent(value.event)
       )
     default:
       return false
@@ -197,17 +237,22 @@ function isCount(value: unknown): value is number {
 }
 
 function isPhaseOf({ phase, target, reason }: Fields): boolean {
-  return isPhase(phase) && (target === null || isVersion(target)) && (reason === null || typeof reason === 'string')
+  return isPhase(phase) && (target === null || isVersion(target)) && (reason === null || isText(reason, reasonLengthMax))
+}
+
+function isText(value: unknown, lengthMax = textSeenMax): value is string {
+  return typeof value === 'string' && value.length <= lengthMax
 }
 
 function isNamed({ hostId, service, className }: Fields): boolean {
-  return isName(hostId) && isName(service) && typeof className === 'string'
+  return isName(hostId) && isName(service) && isText(className)
 }
 
 function areLinks(value: unknown): boolean {
   return (
     Array.isArray(value) &&
-    value.every((link) => isObject(link) && isVersion(link.version) && typeof link.className === 'string' && isRole(link.role))
+    value.length <= versionsSeenMax &&
+    value.every((link) => isObject(link) && isVersion(link.version) && isText(link.className) && isRole(link.role))
   )
 }
 
@@ -216,7 +261,11 @@ function isRole(value: unknown): boolean {
 }
 
 function areCalls(value: unknown): boolean {
-  return Array.isArray(value) && value.every((pair) => Array.isArray(pair) && isVersion(pair[0]) && isCount(pair[1]))
+  return (
+    Array.isArray(value) &&
+    value.length <= versionsSeenMax &&
+    value.every((pair) => Array.isArray(pair) && isVersion(pair[0]) && isCount(pair[1]))
+  )
 }
 
 function areNamesOrNone(value: unknown): value is readonly string[] | undefined | null {
@@ -244,5 +293,5 @@ function areVersionFigures(value: unknown): value is VersionFigures {
 }
 
 function isEvent({ type, actor }: Fields): boolean {
-  return typeof type === 'string' && type.startsWith('@xstate.') && typeof actor === 'string'
+  return isText(type) && type.startsWith('@xstate.') && isText(actor)
 }

@@ -192,6 +192,10 @@ async function serverFacts(operator: Operator, skews: Skew[]): Promise<ServerFac
   return { version: last.version, digest: last.digest, servers: names.size === 0 ? null : names.size, trust: last.trust }
 }
 
+/** So many are listened to. */
+const hostsMax = 10_000
+const nodesMax = 200_000
+
 interface Looked {
   readonly names: readonly string[]
   readonly twins: readonly Twin[]
@@ -204,8 +208,11 @@ async function hostsOf(operator: Operator, rows: readonly NodeRow[], skews: Skew
   const asked = Date.now()
   const stop = operator.look(({ hostId, seen }) => {
     const heard = Date.now()
+    // Anybody may speak in a host's name.
+    if (!hosts.has(hostId) && hosts.size >= hostsMax) return
     for (const each of seen) {
-      if (each.type === 'node') places.set(each.nodeId, (places.get(each.nodeId) ?? new Set()).add(hostId))
+      if (each.type === 'node' && (places.size < nodesMax || places.has(each.nodeId)))
+        places.set(each.nodeId, (places.get(each.nodeId) ?? new Set()).add(hostId))
       if (each.type === 'gone') places.get(each.nodeId)?.delete(hostId)
     }
     const told = seen.find(({ type }) => type === 'node')

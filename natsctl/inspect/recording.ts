@@ -9,21 +9,29 @@ import type { Entry, Header } from './entry.js'
 export const phasesMax = 200_000
 export const statechartEventsMax = 200_000
 const statechartEventsOfNodeMax = 2_000
+/** What hosts say of nodes and of themselves, where anybody may speak in a host's name: beyond, what is new is left out. */
+export const saidMax = 50_000
+/** Of each of the three, as JSON. */
+export const bytesMax = 64 * 1024 * 1024
 
 export class Recording {
   /** By what it is true of. */
   readonly #newest = new Map<string, Entry>()
+  /** Of these, what hosts say. */
+  readonly #said = new Map<string, number>()
+  #saidBytes = 0
   readonly #phases: Entry[] = []
+  #phaseBytes = 0
   readonly #statecharts = new Map<string, StatechartSeen[]>()
   #statechartEvents = 0
+  #statechartBytes = 0
   readonly #emitter = new EventEmitter().setMaxListeners(0)
 
   constructor(readonly header: Header) {}
 
   add(entries: readonly Entry[]): void {
-    if (entries.length === 0) return
-    for (const entry of entries) this.#keep(entry)
-    this.#emitter.emit('entries', entries)
+    const kept = entries.filter((entry) => this.#keep(entry))
+    if (kept.length > 0) this.#emitter.emit('entries', kept)
   }
 
   /** Everything but what the statecharts did, in an order in which it makes sense. */
@@ -46,38 +54,62 @@ export class Recording {
     return () => this.#emitter.off('entries', hear)
   }
 
-  #keep(entry: Entry): void {
+  /** Whether there is place for it. */
+  #keep(entry: Entry): boolean {
     switch (entry.type) {
       case 'phase':
         this.#phases.push(entry)
-        if (this.#phases.length > phasesMax * 1.1) this.#phases.splice(0, this.#phases.length - phasesMax)
-        return
+        this.#phaseBytes += bytesOf(entry)
+        if (this.#phases.length > phasesMax * 1.1) this.#dropPhases(this.#phases.length - phasesMax)
+        while (this.#phaseBytes > bytesMax) this.#dropPhases(Math.ceil(this.#phases.length / 10))
+        return true
       case 'statechart':
         this.#keepStatechart(entry)
-        return
+        return true
       case 'version':
         this.#newest.set(`version/${entry.version}`, entry)
-        return
+        return true
       case 'lost':
-        this.#newest.set(`lost/${entry.hostId}`, this.#added(entry))
-        return
+        return this.#say(`lost/${entry.hostId}`, this.#added(entry))
       case 'gone':
         // The row says who is registered all the same.
-        for (const of of ['node', 'calls']) this.#newest.delete(`${of}/${entry.nodeId}`)
-        return
+        for (const of of ['node', 'calls']) this.#unsay(`${of}/${entry.nodeId}`)
+        return true
       case 'unregistered':
-        for (const of of ['first', 'row', 'node', 'calls']) this.#newest.delete(`${of}/${entry.nodeId}`)
-        return
+        for (const of of ['first', 'row', 'node', 'calls']) this.#unsay(`${of}/${entry.nodeId}`)
+        return true
       case 'node':
       case 'calls':
       case 'row': {
         // Where its lane begins.
         const first = `first/${entry.nodeId}`
-        if (entry.type !== 'calls' && !this.#newest.has(first)) this.#newest.set(first, entry)
-        else this.#newest.set(`${entry.type}/${entry.nodeId}`, entry)
-        return
+        const key = entry.type !== 'calls' && !this.#newest.has(first) ? first : `${entry.type}/${entry.nodeId}`
+        // Rows are the upgrade database's, and all of them are read at once.
+        if (entry.type !== 'row') return this.#say(key, entry)
+        this.#newest.set(key, entry)
+        return true
       }
     }
+  }
+
+  #say(key: string, entry: Entry): boolean {
+    const before = this.#said.get(key) ?? 0
+    const bytes = bytesOf(entry)
+    if ((before === 0 && this.#said.size >= saidMax) || this.#saidBytes - before + bytes > bytesMax) return false
+    this.#newest.set(key, entry)
+    this.#said.set(key, bytes)
+    this.#saidBytes += bytes - before
+    return true
+  }
+
+  #unsay(key: string): void {
+    this.#newest.delete(key)
+    this.#saidBytes -= this.#said.get(key) ?? 0
+    this.#said.delete(key)
+  }
+
+  #dropPhases(count: number): void {
+    for (const phase of this.#phases.splice(0, count)) this.#phaseBytes -= bytesOf(phase)
   }
 
   #added(lost: Extract<Entry, { type: 'lost' }>): Entry {
@@ -93,10 +125,44 @@ export class Recording {
     this.#statecharts.set(entry.nodeId, events)
     events.push(entry)
     this.#statechartEvents++
-    if (events.length > statechartEventsOfNodeMax) this.#statechartEvents -= events.splice(0, events.length / 2).length
-    if (this.#statechartEvents <= statechartEventsMax) return
-    const [oldest, dropped] = this.#statecharts.entries().next().value!
-    this.#statecharts.delete(oldest)
-    this.#statechartEvents -= dropped.length
+    this.#statechartBytes += bytesOf(entry)
+    if (events.length > statechartEventsOfNodeMax) this.#dropEvents(events, events.length / 2)
+    while (this.#statechartEvents > statechartEventsMax || this.#statechartBytes > bytesMax) {
+      const [oldest, dropped] = this.#statecharts.entries().next().value!
+      this.#statecharts.delete(oldest)
+      this.#dropEvents(dropped, dropped.length)
+    }
   }
+
+  #dropEvents(events: StatechartSeen[], count: number): void {
+    for (const event of events.splice(0, count)) {
+      this.#statechartEvents--
+      this.#statechartBytes -= bytesOf(event)
+    }
+  }
+}
+
+/** About: numbers and names of fields count for a while, texts by their length. */
+function bytesOf(entry: Entry): number {
+  switch (entry.type) {
+    case 'node':
+      return 256 + (entry.reason?.length ?? 0) + 320 * entry.chain.length + 32 * entry.calls.length
+    case 'calls':
+      return 128 + 32 * entry.calls.length
+    case 'phase':
+      return 128 + (entry.reason?.length ?? 0)
+    case 'statechart':
+      return eventBytes(entry)
+    default:
+      return 256
+  }
+}
+
+/** An event holds anything: it is packed once to know how much. */
+const packed = new WeakMap<StatechartSeen, number>()
+
+function eventBytes(entry: StatechartSeen): number {
+  let bytes = packed.get(entry)
+  if (bytes === undefined) packed.set(entry, (bytes = JSON.stringify(entry.event).length + 256))
+  return bytes
 }

@@ -36,21 +36,44 @@ const silentMs = 5_000
 const counted = ['calls', 'simulated', 'refused', 'failed'] as const
 type Counted = (typeof counted)[number]
 
+/** Anybody may tell figures in a host's name: so many services of hosts are kept, and so many counts of them; beyond, new ones are not. */
+export const hostServicesMax = 10_000
+export const countsMax = 16_000_000
+/** Hosts tell their figures once a second: of what comes more often the newest is kept. */
+const oftenestMs = 250
+
 export class Rates {
   readonly #hosts = new Map<string, HostService>()
+  #counts = 0
 
   hear(hostId: string, { at, service, limit, versions }: FiguresSeen, heardAt: number): void {
     const key = `${hostId}/${service}`
     let host = this.#hosts.get(key)
-    if (host === undefined) this.#hosts.set(key, (host = { service, hostId, limit, samples: [] }))
     const sample: Sample = { at, heardAt, versions: new Map(versions.map((figures) => [figures.version, figures])) }
+    const more = countsOf(sample)
+    if (this.#counts + more > countsMax) return
+    if (host === undefined) {
+      if (this.#hosts.size >= hostServicesMax) return
+      this.#hosts.set(key, (host = { service, hostId, limit, samples: [] }))
+    }
     const last = host.samples.at(-1)
     // A node has stopped, or the host was started anew: what was counted before can't be compared.
-    if (last !== undefined && (at <= last.at || isLess(sample, last))) host.samples = []
+    if (last !== undefined && (at <= last.at || isLess(sample, last))) this.#drop(host, host.samples.length)
+    const [before, newest] = host.samples.slice(-2)
+    if (newest !== undefined && heardAt - before!.heardAt < oftenestMs) this.#counts -= countsOf(host.samples.pop()!)
     host.samples.push(sample)
+    this.#counts += more
     host.limit = limit
     // One that is older stays: what is counted since is compared with it.
-    while (host.samples.length > 2 && host.samples[1]!.heardAt < heardAt - timesMs) host.samples.shift()
+    while (host.samples.length > 2 && host.samples[1]!.heardAt < heardAt - timesMs) this.#drop(host, 1)
+  }
+
+  #drop(host: HostService, count: number): void {
+    for (const sample of host.samples.splice(0, count)) this.#counts -= countsOf(sample)
+  }
+
+  get counts(): number {
+    return this.#counts
   }
 
   /** The strictest that a host with nodes of this service has told. */
@@ -64,7 +87,11 @@ export class Rates {
     const found = new Map<string, Map<Version, Sum>>()
     for (const [key, { service, samples }] of this.#hosts) {
       const silence = now - samples.at(-1)!.heardAt
-      if (silence > timesMs) this.#hosts.delete(key)
+      if (silence > timesMs) {
+        this.#drop(this.#hosts.get(key)!, samples.length)
+        this.#hosts.delete(key)
+        continue
+      }
       if (silence > silentMs) continue
       let versions = found.get(service)
       if (versions === undefined) found.set(service, (versions = new Map()))
@@ -111,6 +138,12 @@ class Sum {
       p99Ms: quantileMs(this.#times, 0.99),
     }
   }
+}
+
+function countsOf({ versions }: Sample): number {
+  let counts = 8
+  for (const { times } of versions.values()) counts += 8 + times.length
+  return counts
 }
 
 /** The newest sample that was heard by then; the oldest where there is none. */

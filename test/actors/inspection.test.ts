@@ -242,6 +242,26 @@ test('at most so many look at once; one more is not told anything and is a dead 
   t.true(host.events.some((event) => event.type === 'deadLetter' && event.fault.code === 'unavailable.overloaded'))
 })
 
+test('everything is told only so often, whoever asks; who was told before goes on being told', async (t) => {
+  const { system, host } = await oneNode(t, { ...quick, tellingsMax: 3, tellingsMs: 60_000 })
+  const one = looker(system, 'one')
+  one.ask(60_000)
+  const told = messagesTo(system, '.looker.')
+  for (let n = 0; n < 20; n++) {
+    one.ask(60_000, ['h1'])
+    const other = looker(system, `other-${n}`)
+    other.ask(60_000)
+    other.ask(1)
+  }
+  const refused = () =>
+    host.events.filter((event) => event.type === 'deadLetter' && event.fault.code === 'unavailable.overloaded')
+  await until(() => refused().length >= 36, 'the rest is refused')
+  t.true(told.count <= 10, `${told.count}`)
+  await host.node(NotesV1, 'n2')
+  const isTold = () => one.batches.some(({ seen }) => seen.some((each: { nodeId: string }) => each.nodeId === 'n2'))
+  await until(isTold, 'it is told of a new node')
+})
+
 test('what waits is bounded: the oldest is dropped, and how much was is told', async (t) => {
   const { system, node } = await oneNode(t, { seenBatchMs: 1_500, seenQueueMax: 10 })
   const one = looker(system, 'one')

@@ -74,6 +74,35 @@ test('a node is told with all its fields, and each of them is checked', (t) => {
   }
 })
 
+test('texts and lists that hosts tell are bounded, and nothing is kept of what is not known', (t) => {
+  const long = (length: number) => 'x'.repeat(length)
+  const links = (count: number) => Array.from({ length: count }, () => link)
+  const pairs = (count: number) => Array.from({ length: count }, () => [1, 2])
+  for (const [item, name, most, more] of [
+    [node, 'reason', long(4096), long(4097)],
+    [node, 'className', long(256), long(257)],
+    [node, 'chain', links(1024), links(1025)],
+    [node, 'chain', [{ ...link, className: long(256) }], [{ ...link, className: long(257) }]],
+    [node, 'calls', pairs(1024), pairs(1025)],
+    [phase, 'reason', long(4096), long(4097)],
+    [calls, 'calls', pairs(1024), pairs(1025)],
+    [statechart, 'manager', long(256), long(257)],
+    [statechart, 'event', { ...event, actor: long(256) }, { ...event, actor: long(257) }],
+    [statechart, 'event', { ...event, type: '@xstate.a' }, { ...event, type: `@xstate.${long(256)}` }],
+  ] as const) {
+    t.true(isSeen({ ...item, [name]: most }), name)
+    t.false(isSeen({ ...item, [name]: more }), name)
+  }
+  const more = { junk: long(1_000_000) }
+  const seen = told.map((item) => ({
+    ...item,
+    ...more,
+    ...('chain' in item ? { chain: [{ ...link, ...more }] } : {}),
+    ...('calls' in item ? { calls: (item.calls as number[][]).map((pair) => [...pair, more]) } : {}),
+  }))
+  t.deepEqual(readSeenBatch({ ...batch, ...more, seen })?.seen as unknown, told)
+})
+
 test('a link of a chain has a version, the name of a class, and one of the four roles', (t) => {
   for (const role of ['object', 'pastSO', 'futureSO', 'alias'])
     t.true(isSeen({ ...node, chain: [link, { ...link, role }] }), role)

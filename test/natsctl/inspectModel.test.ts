@@ -13,7 +13,7 @@ import { overview } from '../../natsctl/inspect/page/overview.js'
 import { phaseOf, Rollout, whyOf } from '../../natsctl/inspect/page/rollout.js'
 import { possible, stateAfter, stateOfPhase } from '../../natsctl/inspect/page/statechartState.js'
 import { chosenRange, spanLabel, ticks } from '../../natsctl/inspect/page/timeScale.js'
-import { Recording } from '../../natsctl/inspect/recording.js'
+import { bytesMax, Recording, saidMax } from '../../natsctl/inspect/recording.js'
 import { openRecording, RecordingFile } from '../../natsctl/inspect/recordingFile.js'
 import { header, rollout, statechart } from '../support/rolloutRecording.js'
 import { newDirectory } from './natsctlProcess.js'
@@ -194,6 +194,44 @@ test('what is kept of a look is bounded, and what is true now is kept', (t) => {
   recording.add([row({ phase: 'current', target: null, reason: null, since: 50, alive: true })])
   t.true(recording.rollout().length <= 221_000)
   t.is(recording.rollout()[0]!.type, 'row')
+})
+
+test('whoever speaks in the names of hosts and nodes fills no memory: what is new is left out, and rows never', (t) => {
+  const recording = new Recording(header())
+  const reason = 'x'.repeat(4096)
+  const node = (nodeId: string, more: object = {}) =>
+    ({
+      ...{ type: 'node', at: 1, nodeId, hostId: 'h1', service: 'pages', className: 'Pages.v1', version: 0 },
+      ...{ phase: 'current', target: null, reason: null, chain: [], calls: [], ...more },
+    }) as unknown as Entry
+  const has = (nodeId: string) => recording.rollout().some((entry) => 'nodeId' in entry && entry.nodeId === nodeId)
+  recording.add([node('first')])
+  for (let i = 0; i < 3; i++) recording.add(Array.from({ length: 30_000 }, (_, n) => node(`forged-${i}-${n}`)))
+  recording.add(
+    Array.from({ length: 90_000 }, (_, n) => ({ type: 'lost', at: 1, hostId: `forged-${n}`, messages: 1, dropped: 0 })),
+  )
+  t.is(recording.rollout().length, saidMax)
+  recording.add([row({ phase: 'current', target: null, reason: null, since: 50, alive: true })])
+  t.is(recording.rollout().length, saidMax + 1)
+  recording.add([node('first', { version: 7 })])
+  t.true(recording.rollout().some((entry) => entry.type === 'node' && entry.nodeId === 'first'))
+  // One that goes makes room.
+  recording.add([{ type: 'unregistered', at: 2, nodeId: 'forged-0-0' }, node('late')])
+  t.is(has('late'), recording.rollout().length <= saidMax + 1)
+
+  const long = new Recording(header())
+  const chain = Array.from({ length: 1024 }, (_, version) => ({ version, className: 'X'.repeat(256), role: 'object' }))
+  long.add(Array.from({ length: 1_000 }, (_, n) => node(`forged-${n}`, { chain })))
+  t.true(long.rollout().length * 1024 * 320 <= bytesMax)
+  long.add(Array.from({ length: 100_000 }, (_, n) => ({ ...phase(1, n, 'current', null), reason }) as unknown as Entry))
+  const phases = long.rollout().filter(({ type }) => type === 'phase').length
+  t.true(phases > 1_000 && phases * 4096 <= bytesMax, `${phases}`)
+  const event = { type: '@xstate.event', actor: 'x:0', source: null, event: { type: 'retry', junk: 'x'.repeat(100_000) } }
+  const of = (nodeId: string) =>
+    ({ type: 'statechart', at: 1, nodeId, target: 1, run: 1, manager: 'x:0', event: { ...event } }) as unknown as StatechartSeen
+  for (let n = 0; n < 2_000; n++) long.add([of(`p${n}`)])
+  t.true(long.statecharts().length * 100_000 <= bytesMax)
+  t.is(long.statechart('p1999').length, 1)
 })
 
 test('a recording is written, is not written over, and is read again; what is broken in it is left out', async (t) => {

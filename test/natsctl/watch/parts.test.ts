@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events'
 import test from 'ava'
 import { layOut } from '../../../natsctl/watch/columns.js'
 import { lineWidth } from '../../../natsctl/watch/line.js'
-import { Rates } from '../../../natsctl/watch/rates.js'
+import { countsMax, hostServicesMax, Rates } from '../../../natsctl/watch/rates.js'
 import { stepsOf } from '../../../natsctl/watch/steps.js'
 import { Terminal } from '../../../natsctl/watch/terminal.js'
 import { roughly, timeToGoMs } from '../../../natsctl/watch/timeToGo.js'
@@ -69,6 +69,26 @@ test('what is kept of a host is a minute of it, however long it is watched', (t)
   const rates = new Rates()
   for (let second = 0; second <= 4_000; second++) rates.hear('h1', told(second * 1_000, second), second * 1_000)
   t.is(rates.at(4_000_000)[0]!.calls, 1)
+})
+
+test('whoever tells figures in hosts’ names, or all the time, fills no memory; hosts that were there before count on', (t) => {
+  const rates = new Rates()
+  for (let second = 0; second <= 10; second++) rates.hear('h1', told(second * 1_000, second * 10), second * 1_000)
+  for (let n = 0; n < 3 * hostServicesMax; n++) rates.hear(`forged-${n}`, { ...told(1, 1), service: 'forged' }, 10_000)
+  rates.hear('h1', told(11_000, 110), 11_000)
+  t.is(rates.at(11_100).find(({ service }) => service === 'pages')!.calls, 10)
+  const { counts } = rates
+  for (let n = 0; n < 50_000; n++) rates.hear('h1', told(11_001 + n, 110 + n), 11_000 + n / 1_000)
+  t.true(rates.counts - counts < 100_000, `${rates.counts - counts}`)
+  const versions = Array.from({ length: 1_024 }, (_, version) => ({
+    ...told(0, 0).versions[0]!,
+    version,
+    times: new Array<number>(35).fill(1),
+  }))
+  for (let n = 0; n < 1_000; n++) rates.hear(`forged-${n}`, { ...told(20_000, 1), service: 'forged', versions }, 20_000)
+  t.true(rates.counts <= countsMax)
+  rates.at(1_000_000)
+  t.is(rates.counts, 0)
 })
 
 test('steps: the current one is the first whose nodes are not all there, or have not served long enough', (t) => {
