@@ -57,6 +57,7 @@ import type { Telemetry } from './core/ports/telemetry.js'
 import { checkTrust } from './core/trust.js'
 import { nobodySigns, trustMark } from './core/trustMark.js'
 import { VerifiedHistory } from './core/verifiedHistory.js'
+import { checkProduction, type Producing } from './production.js'
 import { answerDiscovery } from './telemetry/discovery.js'
 import { lmdb } from './transports/lmdb/index.js'
 import { memoryStore } from './transports/memory/memoryStore.js'
@@ -84,7 +85,7 @@ export interface Publishing {
   readonly gather?: Gather
 }
 
-export interface HostOptions extends Ways, Trusting, Publishing {
+export interface HostOptions extends Ways, Trusting, Publishing, Producing {
   /** Names this host among the others. By default a random name. */
   readonly hostId?: string
   /** Where the host keeps what it needs across restarts. By default `.theseus/<system>`; one host per directory. */
@@ -147,6 +148,7 @@ export async function createHost(options: HostOptions): Promise<RunningHost> {
 
 async function assemble(options: HostOptions, parts: OpenParts): Promise<RunningHost> {
   const system = checkName('system', options.system)
+  checkProduction(options)
   checkNaming(options)
   const directory = options.directory ?? join('.theseus', system)
   const { bundles = join(directory, 'bundles') } = options
@@ -239,7 +241,8 @@ export async function connectOperator(
 /** Starts an upgrade server. Several may run for one system, over one UDB. */
 export async function startUpgradeServer(
   options: Ways &
-    Trusting & {
+    Trusting &
+    Producing & {
       readonly observe?: HostObserver
       /**
        * How long after its declaration the death of a version takes effect: the longest deadline that a call of this system can have. By default
@@ -255,6 +258,7 @@ export async function startUpgradeServer(
     },
 ): Promise<{ stop(): Promise<void> }> {
   const system = checkName('system', options.system)
+  checkProduction(options)
   const trust = checkTrust(nkeySignatures, options.trust, system)
   const rounds = {
     ...(options.deathDelay === undefined ? {} : { deathDelayMs: milliseconds(options.deathDelay) }),

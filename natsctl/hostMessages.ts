@@ -10,6 +10,7 @@ export interface HostOrder {
   readonly host: HostConfig
   /** The upgraders who are trusted at version 0. */
   readonly trust?: Trust | 'nobody'
+  readonly production: boolean
   /** Where the host keeps its state and its bundles. */
   readonly directory: string
   readonly log: LogForm

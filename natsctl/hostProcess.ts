@@ -51,6 +51,7 @@ async function run(order: HostOrder): Promise<RunningHost> {
   const classes = await classesOf(order)
   const running = await createHost({
     system,
+    production: order.production,
     hostId: host.id,
     transport: nats(natsOptionsOf(order.nats)),
     udb: redis(order.redis),

@@ -31,7 +31,7 @@ export type UpEvent =
 const portTriesMax = 3
 
 export class LocalSystem {
-  readonly #config: UpConfig
+  readonly #config: UpConfig & { readonly production: boolean }
   readonly #tell: (event: UpEvent) => void
   readonly #log: LogForm
   /** What happens meanwhile, for people or as a line of the log. */
@@ -42,7 +42,7 @@ export class LocalSystem {
   readonly #supervisors: Supervisor[] = []
   isStopping = false
 
-  constructor(config: UpConfig, tell: (event: UpEvent) => void, log: LogForm) {
+  constructor(config: UpConfig & { readonly production: boolean }, tell: (event: UpEvent) => void, log: LogForm) {
     this.#config = config
     this.#tell = tell
     this.#log = log
@@ -128,9 +128,10 @@ export class LocalSystem {
   }
 
   async #upgradeServer(natsUrl: string, redisUrl: string): Promise<void> {
-    const { system } = this.#config
+    const { system, production } = this.#config
     const server = startUpgradeServer({
       system,
+      production,
       ...this.#trusted,
       transport: nats(natsOptionsOf(natsUrl)),
       udb: redis(redisUrl),
@@ -145,10 +146,10 @@ export class LocalSystem {
 
   /** Hosts do not need each other, so they start and end together. */
   async #hosts(hosts: readonly HostConfig[], natsUrl: string, redisUrl: string): Promise<void> {
-    const { system } = this.#config
+    const { system, production } = this.#config
     const supervisors = hosts.map((host) => {
       const directory = join(this.#directory, 'hosts', host.id)
-      const order = { system, nats: natsUrl, redis: redisUrl, host, directory, log: this.#log, ...this.#trusted }
+      const order = { system, production, nats: natsUrl, redis: redisUrl, host, directory, log: this.#log, ...this.#trusted }
       const up = (nodes: Nodes) => this.#tell({ type: 'host', host: host.id, nodes })
       return new Supervisor(hostTask(order, { up, say: this.report, log: note }), this.report)
     })

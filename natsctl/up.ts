@@ -13,6 +13,7 @@ import { refuseSeeds } from './upgraderSeed.js'
 interface UpFlags extends GlobalFlags {
   readonly config: string
   readonly log: LogForm
+  readonly production?: boolean
 }
 
 export function addUp(program: Program): void {
@@ -20,6 +21,7 @@ export function addUp(program: Program): void {
     .command('up')
     .description('run a local system until Ctrl-C: servers, an upgrade server, and hosts')
     .option('--config <file>', 'what to run', 'theseus.json')
+    .option('--production', 'refuse to start unsigned, without TLS, as root, or with keys that everybody may read')
     .addOption(new Option('--log <form>', 'what is told on stderr, and how').choices(['text', 'json']).default('text'))
     .action(
       program.action((_: unknown, command: Command) => {
@@ -40,7 +42,12 @@ export function addUp(program: Program): void {
 async function up(flags: UpFlags): Promise<ExitCode> {
   refuseSeeds('the code of hosts')
   const config = await readUpConfig(flags.config, flags.system ?? systemInEnvironment())
-  const system = new LocalSystem(config, flags.output === 'json' ? jsonLines : textLines, flags.log)
+  const { production = false } = flags
+  if (production && ('port' in config.nats || 'port' in config.redis))
+    throw usageFailure(
+      'with --production "nats" and "redis" are said in the config: servers that "up" starts are for development',
+    )
+  const system = new LocalSystem({ ...config, production }, flags.output === 'json' ? jsonLines : textLines, flags.log)
   let inAHurry = false
   const asked = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

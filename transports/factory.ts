@@ -11,10 +11,22 @@ export interface ConnectOptions {
   readonly onError?: (error: unknown) => void
 }
 
+/** What a factory tells of the way that it opens, for production mode. */
+export interface WayFacts {
+  /** Whether it asks for TLS, or stays on this machine: no server and nobody on the way can talk it out of that. */
+  readonly isEncrypted: boolean
+  /** How it is made so. */
+  readonly howToEncrypt: string
+  /** Files with keys and passwords. */
+  readonly secretFiles: readonly string[]
+}
+
 /** What a user passes as `transport`. Every call of `connect` makes a connection of its own. */
 export interface TransportFactory {
   /** Rejects with `unavailable.disconnected` when nobody answers there, with `config.invalid` when the settings are refused. */
   connect(options?: ConnectOptions): Promise<Transport>
+  /** Left out: nothing is known. */
+  readonly facts?: WayFacts
 }
 
 /** An `onError` that never throws: an exception that leaves a handler would end the connection's reader. */

@@ -2,6 +2,7 @@ import { Fault } from '../core/fault.js'
 import { bundleBytesMax } from '../core/manifest.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import type { WayFacts } from './factory.js'
 
 /** What a host is given for its `udb`: the same factory serves every host of a process. */
 export interface UdbFactory {
@@ -10,6 +11,8 @@ export interface UdbFactory {
    * makes no sense and is ignored.
    */
   open(system: string, clock: Clock, tell?: (message: string) => void): Promise<UpgradeDatabase>
+  /** Left out: nothing is known. */
+  readonly facts?: WayFacts
 }
 
 /**

@@ -187,6 +187,17 @@ test('a class that the module does not have is one line that names the field, an
   t.is(stderr, 'error: hosts.h1.nodes.p1: ./pages.ts exports no class "PagesV9"; it exports PagesV1\n')
 })
 
+test('in production mode nothing starts that is for development, and each thing that is to be done is a line', async (t) => {
+  const cwd = newConfig(t)
+  const own = await natsctl(t, ['up', '--production'], { cwd })
+  t.is(own.code, 2)
+  t.regex(own.stderr, /^error: with --production "nats" and "redis" are said in the config: servers that "up" starts are for dev/)
+  const far = newConfig(t, { nats: 'nats://127.0.0.1:1', redis: 'redis://127.0.0.1:1' })
+  const { code, stderr } = await natsctl(t, ['up', '--production'], { cwd: far })
+  t.is(code, 1)
+  t.regex(stderr, /^config.invalid: production mode refuses to start: - trust: .+ - transport: .+ - udb: /)
+})
+
 test('a server that is not installed is one line that says what to install', (t) => {
   const failure = t.throws(() => findServer({ ...kinds.nats, binary: 'no-such-server' }), { instanceOf: Failure })
   const advice = 'install it ("apt-get install no-such-server"), or name a running one as "nats" in the config'

@@ -4,7 +4,7 @@ import { type Authenticator, connect, credsAuthenticator, type NatsConnection, n
 import { Fault, type FaultCode, isFault } from '../../core/fault.js'
 import type { Transport } from '../../core/ports/transport.js'
 import { inboxOf, isInbox } from '../../core/subjects.js'
-import { type ConnectOptions, reporter, type TransportFactory } from '../factory.js'
+import { type ConnectOptions, reporter, type TransportFactory, type WayFacts } from '../factory.js'
 import { NatsTransport } from './natsTransport.js'
 
 export interface NatsOptions {
@@ -41,7 +41,15 @@ const pingsMax = 2
 export function nats(options: string | NatsOptions): TransportFactory {
   const given = typeof options === 'string' ? { servers: options } : options
   const servers = serversOf(given)
-  return { connect: (from = {}) => connectNats(given, servers, from) }
+  return { connect: (from = {}) => connectNats(given, servers, from), facts: factsOf(given) }
+}
+
+function factsOf({ tls, creds, nkey }: NatsOptions): WayFacts {
+  return {
+    isEncrypted: tls !== undefined,
+    howToEncrypt: 'give nats({ tls: {} })',
+    secretFiles: [creds, nkey, tls?.keyFile].filter((file) => file !== undefined),
+  }
 }
 
 export function serversOf(options: NatsOptions): readonly string[] {

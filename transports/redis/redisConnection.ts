@@ -57,6 +57,15 @@ export function addressOf(settings: string | RedisSettings): string {
   return `${url.hostname}:${url.port || 6379}`
 }
 
+export function isEncrypted(settings: string | RedisSettings): boolean {
+  return typeof settings === 'string' ? settings.startsWith('rediss:') : settings.tls !== undefined
+}
+
+/** Nobody is on the way: it is encrypted, or a socket of this machine. */
+export function isPrivate(settings: string | RedisSettings): boolean {
+  return isEncrypted(settings) || (typeof settings !== 'string' && settings.path !== undefined)
+}
+
 export class RedisConnection {
   #closed = false
   #way: Way = 'functions'

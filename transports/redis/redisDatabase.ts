@@ -28,7 +28,7 @@ import type { Signed } from '../../core/signed.js'
 import type { Doubt, Session, Standing } from '../../core/standing.js'
 import { checkTable, checkTables, type TableEntries } from '../../core/tables.js'
 import { tooMuchStaged, type UdbFactory } from '../udbFactory.js'
-import { addressOf, RedisConnection, type RedisSettings } from './redisConnection.js'
+import { addressOf, isPrivate, RedisConnection, type RedisSettings } from './redisConnection.js'
 import { keysOf, type RedisKeys } from './redisKeys.js'
 import { decodeRow, encodeRow } from './redisRows.js'
 
@@ -51,6 +51,7 @@ export function redis(settings: string | RedisSettings = {}): UdbFactory {
   // Checked here, where the setting is written, and not only when the host starts.
   addressOf(settings)
   return {
+    facts: { isEncrypted: isPrivate(settings), howToEncrypt: 'give a rediss:// URL, or redis({ tls: {} })', secretFiles: [] },
     async open(system, _clock, tell) {
       checkName('system', system)
       return new RedisDatabase(await RedisConnection.open(settings, `theseus:${system}`), keysOf(system), tell)

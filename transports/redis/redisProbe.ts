@@ -4,7 +4,7 @@
  */
 import type { Redis } from 'ioredis'
 import { isFault, reasonOf } from '../../core/fault.js'
-import { RedisConnection, type RedisSettings } from './redisConnection.js'
+import { isEncrypted, RedisConnection, type RedisSettings } from './redisConnection.js'
 import { keysOf } from './redisKeys.js'
 
 export interface RedisProbe {
@@ -37,7 +37,7 @@ export async function probeRedis(settings: string | RedisSettings, system: strin
     return {
       version: of('redis_version') ?? '?',
       roundTripMs,
-      isEncrypted: typeof settings === 'string' ? settings.startsWith('rediss:') : settings.tls !== undefined,
+      isEncrypted: isEncrypted(settings),
       keepsAppendOnlyFile: aof === undefined ? null : aof === '1',
       maxmemoryPolicy: of('maxmemory_policy') ?? null,
       maxmemoryBytes: Number(of('maxmemory') ?? 0),
