@@ -25,6 +25,8 @@ export interface LineOptions {
   readonly atOnce: number
   readonly waitingMax: number
   readonly clock: Clock
+  /** What a question that is asked again is known by: by default its call. */
+  readonly idOf?: (question: Question) => string
   /** Sends an answer, be it a fault. Must not throw. */
   readonly answer: (question: Question) => Promise<void>
   readonly refuse: (question: Question, fault: Fault) => void
@@ -41,8 +43,8 @@ export class AnswerLine {
   constructor(private readonly options: LineOptions) {}
 
   enter(question: Question): void {
-    const { atOnce, waitingMax, clock, refuse } = this.options
-    const id = callId(question.call)
+    const { atOnce, waitingMax, clock, refuse, idOf = ofCall } = this.options
+    const id = idOf(question)
     if (this.#underWay.has(id)) return // A3
     if (this.#closed) {
       refuse(question, stopped())
@@ -81,6 +83,10 @@ export class AnswerLine {
       return
     }
   }
+}
+
+function ofCall({ call }: Question): string {
+  return callId(call)
 }
 
 function stopped(): Fault {

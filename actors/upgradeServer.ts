@@ -6,7 +6,7 @@
 
 import { decode, encodeAnnouncement, encodeFault, encodeRefusal, encodeReply } from '../core/codec.js'
 import { type DirectiveLog, decodeDirective, type WhyNotDirected } from '../core/directive.js'
-import { type CallEnvelope, kinds, type Replier } from '../core/envelope.js'
+import { type CallEnvelope, callId, kinds, type Replier } from '../core/envelope.js'
 import { Fault, isFault, toFault } from '../core/fault.js'
 import type { HostObserver } from '../core/hostEvents.js'
 import { refusedReason } from '../core/hostStatus.js'
@@ -31,7 +31,7 @@ import { isInbox, notAnInbox, serverQueue, subjectsOf } from '../core/subjects.j
 import type { Trust } from '../core/trust.js'
 import { isSameTrust, isTrustMark, markText, type TrustMark, trustMark } from '../core/trustMark.js'
 import { VerifiedHistory } from '../core/verifiedHistory.js'
-import { AnswerLine } from './answerLine.js'
+import { AnswerLine, type Question } from './answerLine.js'
 import { pieceBytesMax, withPiece } from './chunkPieces.js'
 import { DeathRounds } from './deathRounds.js'
 import { type GateMode, GateRounds } from './gateRounds.js'
@@ -43,7 +43,10 @@ import { ServedBundles } from './servedBundles.js'
 
 /** Manifests in one answer. */
 const manifestsMax = 16
-/** What is in hand at once, but for chunks; more is refused with `unavailable.overloaded`. */
+/** Pages of manifests on their way to the transport at once, each of some ten KB; and those who wait for one. */
+export const pagesAtOnce = 64
+export const pagesWaitingMax = 1000
+/** What is in hand at once, but for chunks and pages; more is refused with `unavailable.overloaded`. */
 export const questionsMax: InFlightMax = { count: 1000, bytes: 16 * 1024 * 1024 }
 export const changesMax: InFlightMax = { count: 100, bytes: 64 * 1024 * 1024 }
 export const teachingsMax: InFlightMax = { count: 100, bytes: 64 * 1024 * 1024 }
@@ -95,6 +98,7 @@ export class UpgradeServer {
   readonly #gate: GateRounds
   readonly #kept: KeptBundles
   readonly #chunkLine: AnswerLine
+  readonly #pageLine: AnswerLine
   /** What the last install found in the database. */
   #verified: VerifiedHistory | undefined
   readonly #mark: TrustMark
@@ -109,14 +113,18 @@ export class UpgradeServer {
     this.#gate = new GateRounds(options)
     this.#kept = new KeptBundles(options.database)
     this.#bundles = new ServedBundles(options.database)
-    this.#chunkLine = new AnswerLine({
-      atOnce: chunksAtOnce,
-      waitingMax: chunksWaitingMax,
-      clock,
-      answer: async ({ call, replyTo }) => this.#send(replyTo, await this.#answerTo(call, (each) => this.#chunk(each.args))),
-      refuse: ({ call, replyTo }, fault) => this.#send(replyTo, this.#faultTo(call, fault)),
-      flush: () => transport.flush(),
-    })
+    const line = (atOnce: number, waitingMax: number, carryOut: CarryOut, idOf?: (question: Question) => string) =>
+      new AnswerLine({
+        ...(idOf === undefined ? {} : { idOf }),
+        atOnce,
+        waitingMax,
+        clock,
+        answer: async ({ call, replyTo }) => this.#send(replyTo, await this.#answerTo(call, () => carryOut(call))),
+        refuse: ({ call, replyTo }, fault) => this.#send(replyTo, this.#faultTo(call, fault)),
+        flush: () => transport.flush(),
+      })
+    this.#chunkLine = line(chunksAtOnce, chunksWaitingMax, ({ args }) => this.#chunk(args))
+    this.#pageLine = line(pagesAtOnce, pagesWaitingMax, ({ args }) => this.#manifests(args[0], args[1]), byInbox)
     const keep = (history: VerifiedHistory) => {
       this.#verified = history
     }
@@ -161,13 +169,15 @@ export class UpgradeServer {
     this.#subscriptions = undefined
     await Promise.all(subscriptions.map((subscription) => subscription.drain()))
     this.#chunkLine.close()
+    this.#pageLine.close()
   }
 
   readonly #takeQuestion: Take = (call, replyTo, bytes) => {
     // Nobody waits who can't be answered.
     if (replyTo === undefined) return
-    if (call.method !== 'chunk') void this.#answer(this.#questions, bytes, call, replyTo, (each) => this.#question(each))
-    else this.#chunkLine.enter({ call: lineUp(call), replyTo })
+    if (call.method === 'chunk') this.#chunkLine.enter({ call: lineUp(call), replyTo })
+    else if (call.method === 'manifests') this.#pageLine.enter({ call: { ...call, args: call.args.filter(isVersion) }, replyTo })
+    else void this.#answer(this.#questions, bytes, call, replyTo, (each) => this.#question(each))
   }
 
   readonly #takeTeaching: Take = (call, replyTo, bytes) => {
@@ -231,8 +241,6 @@ export class UpgradeServer {
         return this.#head(args[0])
       case 'who':
         return this.#who()
-      case 'manifests':
-        return this.#manifests(args[0], args[1])
       default:
         throw noSuchMethod(method)
     }
@@ -502,6 +510,11 @@ function isChunkIndex(value: unknown): value is number {
 
 function conflict({ version }: Manifest, newest: Version): Fault {
   return new Fault('upgrade.conflict', `version ${version} does not follow the newest version, ${newest}`, { newest })
+}
+
+/** Pages are small: one that is asked for again costs less than to find out whether it is. */
+function byInbox({ call, replyTo }: Question): string {
+  return `${callId(call)}/${replyTo}`
 }
 
 /** Those who wait for a chunk hold no more of their question than that: others are refused when it is their turn. */

@@ -2,7 +2,7 @@
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
 import { HeadAnswers, type HeadSources, headReadingsMax, headWindowMs, oversMax } from '../../actors/headAnswers.js'
-import { questionsMax } from '../../actors/upgradeServer.js'
+import { pagesAtOnce, pagesWaitingMax, questionsMax } from '../../actors/upgradeServer.js'
 import { encodeCall } from '../../core/codec.js'
 import { Fault } from '../../core/fault.js'
 import type { HostEvent } from '../../core/hostEvents.js'
@@ -212,6 +212,31 @@ test('a flood of questions is answered by few readings of the database, and leav
   const flood = Promise.all(Array.from({ length: questionsMax.count + 1 }, ask))
   t.is(await askServer(system, 'install', 'putChunk', digest, 0, new Uint8Array(1)), 'answered null')
   t.true((await flood).includes('unavailable.overloaded'))
+})
+
+test('pages of manifests are read so many at once, and so many wait: what is on its way stays small', async (t) => {
+  const system = await TestSystem.start(t)
+  await system.publish(toV2())
+  const opened = Promise.withResolvers<void>()
+  let reading = 0
+  await serverWith(system, (database) => {
+    const manifests = database.manifests.bind(database)
+    return {
+      manifests: async (from, to) => {
+        reading++
+        await opened.promise
+        return manifests(from, to)
+      },
+    }
+  })
+  const answers = Promise.all(Array.from({ length: 3 * pagesWaitingMax }, () => askServer(system, 'server', 'manifests', 1, 1)))
+  await until(() => reading >= pagesAtOnce, 'pages are read')
+  t.true((await askServer(system, 'server', 'head')).startsWith('answered'))
+  t.true(reading <= pagesAtOnce + 2, `${reading}`)
+  opened.resolve()
+  const counts = Map.groupBy(await answers, (answer) => answer.split(' ')[0]!)
+  t.is(counts.get('unavailable.overloaded')!.length, 2 * pagesWaitingMax - pagesAtOnce)
+  t.is(counts.get('answered')!.length, pagesWaitingMax + pagesAtOnce)
 })
 
 test('a question without a way to answer costs no reading', async (t) => {
