@@ -48,7 +48,7 @@ export class Host {
     // Asked at most every `unknownVersionMs`, whatever others say.
     contacts.onNewer = (version) => void history.knows(version).catch(() => {})
     registrar.figuresOf = (nodeId) => this.#nodes.get(nodeId)?.status.figures
-    registrar.onTaken = (nodeId, fault, isServed) => this.#taken(nodeId, fault, isServed)
+    registrar.onTaken = (nodeId, fault, leftMs) => this.#taken(nodeId, fault, leftMs)
     registrar.onLoss = () => {
       for (const node of this.#nodes.values()) node.slot.tellAgain()
     }
@@ -270,10 +270,10 @@ export class Host {
     } catch {}
   }
 
-  async #taken(nodeId: string, fault: Fault, isServed: boolean): Promise<void> {
+  async #taken(nodeId: string, fault: Fault, leftMs: number): Promise<void> {
     const node = this.#nodes.get(nodeId)
     this.services.observe({ type: 'nodeFailed', nodeId, error: fault })
-    if (isServed) node?.leaveToOthers()
+    node?.leaveToOthers(leftMs)
     await node?.stop()
     this.#nodes.delete(nodeId)
   }

@@ -69,7 +69,8 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
   #recentEvents: RecentEvents | undefined
   #leaving = false
   #stopped = false
-  #isElsewhere = false
+  /** From then on another host may have it. */
+  #oursUntilMs: number | undefined
   #ending: Promise<void> | undefined
   /** As long as this node runs: an upgrade's functions are always the same. */
   #rules: Map<string, RecordRules> | undefined
@@ -187,13 +188,13 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
 
   /** What waits here may not run now; never, if another host has the node. */
   #holds(goOn: () => void): boolean {
-    return this.#isElsewhere || this.services.fence.holds(() => void (this.#isElsewhere || goOn()))
+    return this.isElsewhere || this.services.fence.holds(() => void (this.isElsewhere || goOn()))
   }
 
   /** The same for what has waited elsewhere. */
   async mayGoOn(): Promise<boolean> {
     await this.services.fence.opened()
-    return !this.#isElsewhere
+    return !this.isElsewhere
   }
 
   callSelf(timer: DueTimer, method: string, args: readonly unknown[]): void {
@@ -346,11 +347,11 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
   // --- Serving
 
   receive(message: Message): void {
-    if (!this.#isElsewhere) route(this, message, 'calls')
+    if (!this.isElsewhere) route(this, message, 'calls')
   }
 
   hear(message: Message): void {
-    if (!this.#isElsewhere) route(this, message, 'events')
+    if (!this.isElsewhere) route(this, message, 'events')
   }
 
   /** Where it listens: for calls to itself, to its service, and for events. */
@@ -467,15 +468,15 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
   }
 
   /**
-   * Another host serves this node, and has had all that arrives here. It answers: a refusal from here would have the caller make its call once
-   * more.
+   * Another host serves this node after so long, and has had all that arrives here. It answers: a refusal from here would have the caller make its
+   * call once more. A call that still runs then is not acknowledged.
    */
-  leaveToOthers(): void {
-    this.#isElsewhere = true
+  leaveToOthers(afterMs: number): void {
+    this.#oursUntilMs = this.services.clock.monotonicMs() + afterMs
   }
 
   get isElsewhere(): boolean {
-    return this.#isElsewhere
+    return this.#oursUntilMs !== undefined && this.services.clock.monotonicMs() >= this.#oursUntilMs
   }
 
   get isOver(): boolean {
@@ -517,7 +518,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
     await budget.forLeaving(this.mailbox.close())
     for (const turn of [...this.mailbox.clear(), ...this.learning.stop()]) {
       if (!(turn instanceof IncomingCall)) continue
-      if (this.#isElsewhere) turn.take()
+      if (this.isElsewhere) turn.take()
       else turn.refuse(this.#stopping())
     }
     await budget.forLeaving(this.software.stop())

@@ -32,6 +32,8 @@ const always: Start = { check() {} }
 interface Entry {
   row: NodeStatus
   registration: Registration
+  /** When the newest request was sent that has renewed its lease. */
+  leasedMs: number
 }
 
 @injectable()
@@ -50,8 +52,8 @@ export class Registrar {
   #idle: (() => void)[] = []
   /** How a node's calls go, where somebody wants to know. */
   figuresOf: (nodeId: string) => NodeFigures | undefined = () => undefined
-  /** A node turned out to be registered elsewhere, and may be served there already: it must not run here. Resolves when it does not. */
-  onTaken: (nodeId: string, fault: Fault, isServed: boolean) => Promise<void> = async () => {}
+  /** A node turned out to be registered elsewhere, and may be served there after `leftMs`: it must not run here. Resolves when it does not. */
+  onTaken: (nodeId: string, fault: Fault, leftMs: number) => Promise<void> = async () => {}
   /** The database has lost something. */
   onLoss: () => void = () => {}
   /** It is still on probation: what this host knows is to be given back. */
@@ -100,6 +102,7 @@ export class Registrar {
     await this.#telling
     let aloneAtMs = Number.NEGATIVE_INFINITY
     for (;;) {
+      const askedMs = clock.monotonicMs()
       const registering = database.register(status, settings.leaseMs, this.#now)
       const answer = await within(clock, settings.fenceAnswerMs, registering, noAnswer).catch((error: unknown) => {
         // The start before may serve on, whether the database answers or not.
@@ -113,7 +116,7 @@ export class Registrar {
       this.#stands(answer.standing)
       if (!answer.registered) throw taken(nodeId, answer.directoryId, answer.hostId)
       start.check()
-      this.#registered(this.#enter(status), answer.standing)
+      this.#registered(this.#enter(status), answer.standing, askedMs)
       const { predecessor } = answer
       if (predecessor === undefined || session.isOver(predecessor.session)) return
       if (aloneAtMs === Number.NEGATIVE_INFINITY) {
@@ -141,7 +144,7 @@ export class Registrar {
       found.row = row
       return found
     }
-    const entry: Entry = { row, registration: 'pending' }
+    const entry: Entry = { row, registration: 'pending', leasedMs: Number.NEGATIVE_INFINITY }
     this.#entries.set(nodeId, entry)
     return entry
   }
@@ -162,9 +165,13 @@ export class Registrar {
 
   /** The node is not here any more. Its row stays: a registered node counts until it is forgotten. */
   release(nodeId: string): void {
-    if (this.#entries.delete(nodeId)) this.#left.add(nodeId)
+    if (this.#drop(nodeId)) this.#left.add(nodeId)
+  }
+
+  #drop(nodeId: string): boolean {
     this.#registeredMs.delete(nodeId)
     this.#unreported.delete(nodeId)
+    return this.#entries.delete(nodeId)
   }
 
   /** Resolves when every row has been stored, or a try to store it has failed. */
@@ -208,7 +215,7 @@ export class Registrar {
   }
 
   async #store(entries: readonly Entry[]): Promise<void> {
-    const { database, settings } = this
+    const { clock, database, settings } = this
     const registered: Entry[] = []
     for (const entry of entries) {
       if (!this.#isHere(entry)) continue
@@ -217,19 +224,23 @@ export class Registrar {
         continue
       }
       const { nodeId } = entry.row
+      const askedMs = clock.monotonicMs()
       const answer = await database.register(entry.row, settings.leaseMs, this.#now)
       this.#stands(answer.standing)
       // Not a node that was released meanwhile: its lease is no longer this host's to renew.
       if (!this.#isHere(entry)) continue
-      if (answer.registered) this.#registered(entry, answer.standing)
-      else void this.#taken(nodeId, taken(nodeId, answer.directoryId, answer.hostId), true)
+      if (answer.registered) this.#registered(entry, answer.standing, askedMs)
+      else void this.#taken(nodeId, taken(nodeId, answer.directoryId, answer.hostId), 0)
     }
     const rows = registered.filter((entry) => this.#isHere(entry)).map(({ row }) => row)
-    if (rows.length > 0) this.#hear(await database.report(rows, settings.leaseMs, this.#now), byId(registered))
+    if (rows.length === 0) return
+    const askedMs = clock.monotonicMs()
+    this.#hear(await database.report(rows, settings.leaseMs, this.#now), byId(registered), askedMs)
   }
 
-  #registered(entry: Entry, standing: Standing | undefined): void {
+  #registered(entry: Entry, standing: Standing | undefined, askedMs: number): void {
     entry.registration = 'registered'
+    entry.leasedMs = askedMs
     if (standing !== undefined) this.#registeredMs.set(entry.row.nodeId, standing.stampMs)
   }
 
@@ -237,8 +248,10 @@ export class Registrar {
     return { ...this.session.now, registeredMs: this.#registeredMs }
   }
 
-  #hear({ unknown, forgotten, elsewhere, standing }: Heard, asked: ReadonlyMap<string, Entry>): void {
+  #hear({ unknown, forgotten, elsewhere, standing }: Heard, asked: ReadonlyMap<string, Entry>, askedMs: number): void {
     this.#stands(standing)
+    const unleased = new Set([...unknown, ...forgotten, ...elsewhere.map(({ nodeId }) => nodeId)])
+    for (const [nodeId, entry] of asked) if (!unleased.has(nodeId)) entry.leasedMs = askedMs
     const here = (nodeId: string): Entry | undefined => {
       const entry = asked.get(nodeId)
       return this.#isHere(entry) ? entry : undefined
@@ -247,8 +260,13 @@ export class Registrar {
       const entry = here(nodeId)
       if (entry !== undefined) entry.registration = 'forgotten'
     }
-    for (const { nodeId, hostId, waits = false } of elsewhere)
-      if (here(nodeId) !== undefined) void this.#taken(nodeId, taken(nodeId, undefined, hostId ?? undefined), !waits)
+    for (const { nodeId, hostId, waits = false } of elsewhere) {
+      const entry = here(nodeId)
+      if (entry === undefined) continue
+      // The other waits for the lease that it found.
+      const leftMs = waits ? entry.leasedMs + this.settings.leaseMs - this.clock.monotonicMs() : 0
+      void this.#taken(nodeId, taken(nodeId, undefined, hostId ?? undefined), Math.max(0, leftMs))
+    }
     let isLost = false
     for (const nodeId of unknown) {
       const entry = here(nodeId)
@@ -276,10 +294,11 @@ export class Registrar {
     if (probation !== null && probation.doubt !== 'silent') this.onProbation()
   }
 
-  /** The other start is told that it need not wait. */
-  async #taken(nodeId: string, fault: Fault, isServed: boolean): Promise<void> {
-    this.release(nodeId)
-    await this.onTaken(nodeId, fault, isServed)
+  /** The other start is told that it need not wait, once the node has stopped here. */
+  async #taken(nodeId: string, fault: Fault, leftMs: number): Promise<void> {
+    this.#drop(nodeId)
+    await this.onTaken(nodeId, fault, leftMs)
+    this.#left.add(nodeId)
     await this.#tellLeft()
   }
 
@@ -328,7 +347,7 @@ export class Registrar {
       const answerMs = Math.min(settings.fenceAnswerMs, settings.leaseMs / 3)
       const asked = byId(entries)
       const answer = database.renew([...asked.keys()], settings.leaseMs, this.#now)
-      this.#hear(await within(clock, answerMs, answer, noAnswer), asked)
+      this.#hear(await within(clock, answerMs, answer, noAnswer), asked, moment.ms)
     } finally {
       // A database that does not answer knows of nobody else who could have the nodes.
       this.fence.asked(moment)

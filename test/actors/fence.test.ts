@@ -296,6 +296,29 @@ for (const isElsewhere of [true, false]) {
   )
 }
 
+test.serial('a command that runs for longer than the lease for which another copy waits is not acknowledged', async (t) => {
+  const { system, original, copy } = await twins(t, SlowLedgerV1)
+  const ref = system.desk.ref(SlowLedgerV1, 'n1', { version: 0, deadline: '5m' })
+  let goOn = () => {}
+  slowly = new Promise((resolve) => (goOn = resolve))
+  const begun = new Promise<void>((resolve) => (hasBegun = resolve))
+  let answer = ''
+  void codeOf(ref.enterSlowly('ran')).then((code) => {
+    answer = code
+  })
+  await begun
+  const other = await system.host('h2', { state: copy })
+  await other.node(SlowLedgerV1, 'n1')
+  t.is(await ref.enter('after'), 1)
+  goOn()
+  await until(() => original.running.status().nodes.length === 0, 'the original stops the node')
+  await whatIsOnItsWay()
+  t.is(answer, '')
+  await system.desk.stop()
+  await until(() => answer !== '', 'nobody else answers')
+  t.is(answer, 'timeout.unknown')
+})
+
 class SlowLedgerV2 extends SlowLedgerV1 {
   static override readonly className = 'SlowLedger.v2'
 }

@@ -497,9 +497,9 @@ test('a node that turns out to be registered elsewhere is stopped here, and then
   const taken: string[] = []
   const details: unknown[] = []
   const stopped = gate()
-  s.registrar.onTaken = async (nodeId, fault, isServed) => {
+  s.registrar.onTaken = async (nodeId, fault, leftMs) => {
     details.push(fault.details)
-    taken.push(`${nodeId} ${isServed ? 'served' : 'waiting'}: ${fault.message.split(':')[0]}`)
+    taken.push(`${nodeId} ${leftMs === 0 ? 'served' : `waiting ${leftMs} ms`}: ${fault.message.split(':')[0]}`)
     await stopped.pass()
   }
   for (const nodeId of ['n1', 'n2', 'n3']) await s.registrar.register(row(nodeId))
@@ -519,10 +519,16 @@ test('a node that turns out to be registered elsewhere is stopped here, and then
   t.deepEqual(taken, [
     'n4 served: node n4 is registered with state directory other',
     'n1 served: node n1 is registered on host h2',
-    'n2 waiting: node n2 is registered elsewhere',
+    'n2 waiting 6000 ms: node n2 is registered elsewhere',
   ])
   t.deepEqual(details, [{ nodeId: 'n4', directoryId: 'other' }, { nodeId: 'n1', hostId: 'h2' }, { nodeId: 'n2' }])
   t.deepEqual([s.registrar.has('n1'), s.registrar.has('n3')], [false, true])
+  await s.after(leaseMs / 3)
+  t.deepEqual(
+    s.asked().filter((what) => what.startsWith('gone')),
+    [],
+    'they still stop',
+  )
   stopped.open()
   await s.after(0)
   t.deepEqual(
