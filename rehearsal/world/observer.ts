@@ -1,5 +1,5 @@
 /** What hosts and the upgrade database tell while they run: written into the trace, and held against what must always hold by those who watch. */
-import type { HostEvent, Version } from 'theseus'
+import { type HostEvent, isFault, type Version } from 'theseus'
 import type { Control, ControlName } from '../../core/control.js'
 import type { Order, OrderResult } from '../../core/directive.js'
 import type { Signed } from '../../core/signed.js'
@@ -10,6 +10,7 @@ import type { DeathWatch } from './deathWatch.js'
 import type { EventWatch } from './eventWatch.js'
 import { isChain } from './expectations.js'
 import type { Limits } from './limits.js'
+import type { LeaseWatch } from './operations/leaseWatch.js'
 import type { OrderWatch } from './operations/orderWatch.js'
 import type { RetryWatch } from './operations/retryWatch.js'
 import type { NodePlan, Plan } from './plan.js'
@@ -25,11 +26,14 @@ export interface Observed {
   readonly retries: RetryWatch
   readonly orders: OrderWatch
   readonly events: EventWatch
+  readonly leases: LeaseWatch
   readonly code: CodeWatch
   readonly database: UpgradeDatabase
   /** Nodes that are on their way to another host, where they are not up yet. */
   readonly moving: ReadonlySet<string>
   node(nodeId: string): { readonly plan: NodePlan; readonly handle: Standing | undefined } | undefined
+  /** This host knows that another is to have the node. */
+  leaves(nodeId: string, host: string): void
   trace(line: string): void
   violated(rule: string, what: string): void
 }
@@ -66,6 +70,7 @@ export function observe(world: Observed, host: string, event: HostEvent): void {
       return
     case 'nodeFailed':
       world.trace(`${event.nodeId} failed: ${event.error}`)
+      if (isFault(event.error) && event.error.code === 'config.registered-elsewhere') world.leaves(event.nodeId, host)
       if (event.error instanceof Error && event.error.name === 'InvariantViolation')
         world.violated('invariant', event.error.message)
       return
@@ -104,7 +109,20 @@ export function observeRequest(world: Observed, method: string, args: readonly a
       world.controls.removed({ kind: 'hold', nodeId: args[0] })
       return
     case 'register':
-      if (answer.registered) world.deaths.registered(args[0])
+      if (!answer.registered) return
+      world.deaths.registered(args[0])
+      world.leases.renewed(args[2], [args[0].nodeId], args[1], [])
+      return
+    case 'report':
+      world.leases.renewed(
+        args[2],
+        args[0].map(({ nodeId }: { nodeId: string }) => nodeId),
+        args[1],
+        answer.elsewhere,
+      )
+      return
+    case 'renew':
+      world.leases.renewed(args[2], args[0], args[1], answer.elsewhere)
       return
     case 'dead':
       world.deaths.told(answer)

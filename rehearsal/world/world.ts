@@ -27,6 +27,7 @@ import { Model } from './model.js'
 import { Network } from './network.js'
 import { type Observed, observe, observeRequest } from './observer.js'
 import type { DatabaseLoss, Left } from './operations/databaseLoss.js'
+import { LeaseWatch } from './operations/leaseWatch.js'
 import { type Move, move } from './operations/moves.js'
 import { OrderWatch } from './operations/orderWatch.js'
 import { isReached, pinWhenDead } from './operations/pins.js'
@@ -87,6 +88,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
   /** Nodes that have moved to another host, and are not up there yet. */
   readonly moving = new Set<string>()
   readonly answers: AnswerWatch
+  readonly leases = new LeaseWatch(() => this.time.elapsedMs)
   readonly orders: OrderWatch
   readonly events: EventWatch
   readonly code: CodeWatch
@@ -390,6 +392,14 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
 
   unheard(nodeId: string): void {
     this.violated('N1', `${nodeId} has started, and its host may not listen for its calls`)
+  }
+
+  /** The other waits for the lease. What still runs then may go on, and is not acknowledged any more. */
+  leaves(nodeId: string, host: string): void {
+    if (!this.moving.has(nodeId) || this.hostOf(nodeId)?.name === host) return
+    this.time.after(this.leases.leftMs(host, nodeId), () => {
+      if (this.moving.has(nodeId)) this.#witness.moves(nodeId)
+    })
   }
 
   up(nodeId: string): void {

@@ -26,6 +26,7 @@ import { EventWatch } from '../../../rehearsal/world/eventWatch.js'
 import { Limits } from '../../../rehearsal/world/limits.js'
 import { Model } from '../../../rehearsal/world/model.js'
 import { type Observed, observe } from '../../../rehearsal/world/observer.js'
+import { LeaseWatch } from '../../../rehearsal/world/operations/leaseWatch.js'
 import { OrderWatch } from '../../../rehearsal/world/operations/orderWatch.js'
 import { RetryWatch } from '../../../rehearsal/world/operations/retryWatch.js'
 import { Operators, type OperatorsRoom } from '../../../rehearsal/world/operators.js'
@@ -67,6 +68,8 @@ export class SoakWorld implements AuditRoom, Observed, OperatorsRoom {
   /** In processes of their own: what they run, their handles tell. */
   readonly hosts = new Map<string, never>()
   readonly moving = new Set<string>()
+  readonly leases = new LeaseWatch(() => this.time.elapsedMs)
+  leaves(): void {}
   readonly retries: RetryWatch
   /** Hears of no order: the database is another process. */
   readonly orders = new OrderWatch(
