@@ -77,7 +77,8 @@ export class Operator {
 
   /** Signs the upgrade, installs it as the next version and returns that version. Throws `upgrade.*` if the upgrade server refuses it. */
   async publish({ manifest, bundle }: BuiltUpgrade, options: PublishOptions = {}): Promise<Version> {
-    await this.server.putBundle(manifest.bundle.digest, bundle)
+    // It is sent with the signatures: what is kept for no manifest is kept for minutes.
+    if (this.signing.gather === undefined) await this.server.putBundle(manifest.bundle.digest, bundle)
     const { asVersion } = options
     return this.#install(options, async (newest) => {
       if (asVersion !== undefined && newest + 1 !== asVersion)
