@@ -185,7 +185,11 @@ test('an empty list of upgraders is a wrong setting, and so is what is no public
   // The form of a key, and its checksum.
   for (const wrong of [a.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A')), `U${a.slice(1)}`, 7 as never])
     t.regex(message([wrong]), /^trust: entry 1 is not the public key/)
-  t.is(message('A' as never), 'trust: give a list of public keys, as "natsctl key new" prints them')
+  t.is(
+    message('A' as never),
+    'trust: give a list of public keys, as "natsctl key new" prints them, a trust root, or \'nobody\' where upgrades need no signature',
+  )
+  t.is(checkTrust(nkeySignatures, 'nobody'), undefined)
   t.is(checkTrust(nkeySignatures, undefined), undefined)
   t.deepEqual(checkTrust(nkeySignatures, [a, b]), [a, b])
 })
