@@ -6,7 +6,15 @@
 import { hasEnded, type NodeRow } from 'theseus'
 import { type Check, failure, named, ok, warning } from './doctorCheck.js'
 import type { DatabaseFacts, Facts, Outcome, Skew } from './doctorFacts.js'
-import { deafHosts, natsCheck, natsPermissions, persistenceCheck, redisCheck, redisPermissions } from './doctorServers.js'
+import {
+  deafHosts,
+  functionsCheck,
+  natsCheck,
+  natsPermissions,
+  persistenceCheck,
+  redisCheck,
+  redisPermissions,
+} from './doctorServers.js'
 import { trustChecks } from './doctorTrust.js'
 import { type ExitCode, exitCodes } from './exitCodes.js'
 import { howToTrust } from './knownHistory.js'
@@ -24,7 +32,9 @@ export function checksOf(facts: Facts): readonly Check[] {
   return [
     natsCheck(facts),
     redisCheck(facts),
-    ...('value' in facts.redis ? [persistenceCheck(facts.redis.value), redisPermissions(facts.redis.value)] : []),
+    ...('value' in facts.redis
+      ? [persistenceCheck(facts.redis.value), redisPermissions(facts.redis.value), ...functionsCheck(facts.redis.value)]
+      : []),
     ...(facts.database === undefined ? [] : withDatabase(facts, facts.database)),
   ]
 }

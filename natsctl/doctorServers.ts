@@ -48,6 +48,13 @@ export function redisPermissions({ refused }: Extract<Facts['redis'], { value: u
   return failure(name, `the login may not ${what}: ${refused[0]!.why}`, 'give it the operator’s ACL of docs/security.md')
 }
 
+/** Said while it is so. */
+export function functionsCheck({ withoutFunctions }: Extract<Facts['redis'], { value: unknown }>['value']): readonly Check[] {
+  if (withoutFunctions === undefined) return []
+  const advice = 'start an upgrade server of this release; its login needs +function|load, as docs/security.md has it'
+  return [failure('Redis functions', withoutFunctions, advice)]
+}
+
 export function natsPermissions({ install, calls, hosts, objections }: Facts): Check {
   const name = 'NATS permissions'
   const advice = 'give it the operator’s permissions of docs/security.md'

@@ -2,7 +2,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
 import { isFault } from '../../core/fault.js'
-import { redis } from '../../transports/redis/index.js'
+import { probeRedis, redis } from '../../transports/redis/index.js'
 import { functionName, libraryCode, libraryName } from '../../transports/redis/redisFunctions.js'
 import { scripts } from '../../transports/redis/redisScripts.js'
 import { systemClock } from '../../transports/systemClock.js'
@@ -172,6 +172,20 @@ test('a login that may neither call functions nor run scripts is told what it ne
   const fault = await faultOf(t, (await open('nobody')).standing())
   t.is(fault.code, 'unavailable.disconnected')
   t.regex(fault.message, /^the login to Redis at 127\.0\.0\.1:\d+ may not call functions: give it \+fcall/)
+})
+
+test('the doctor’s look at Redis tells functions that are missing from a login that may not call them', async (t) => {
+  const { server, login, open } = await ownRedis(t)
+  const probe = (username: string) => probeRedis({ host: '127.0.0.1', port: server.port, username, password: 'pw' }, newSystem())
+  await login('operator', '+fcall')
+  await login('nobody')
+  const missing = await probe('operator')
+  t.regex(missing.withoutFunctions!, /does not have the functions/)
+  t.deepEqual(missing.refused, [])
+  await (await open()).standing()
+  t.deepEqual([(await probe('operator')).withoutFunctions, (await probe('operator')).refused], [undefined, []])
+  const { refused, withoutFunctions } = await probe('nobody')
+  t.deepEqual([refused.map(({ what }) => what), withoutFunctions], [['call functions'], undefined])
 })
 
 test('what Redis refuses for another reason is passed on, and not tried another way', async (t) => {

@@ -182,6 +182,12 @@ const cases: readonly (readonly [string, Facts, number, RegExp])[] = [
   ],
   ['a Redis that would evict', withRedis({ maxmemoryPolicy: 'allkeys-lru' }), 0, /^Redis keeps warning: /],
   [
+    'a Redis without functions, which nobody has loaded',
+    withRedis({ withoutFunctions: 'Redis does not have the functions theseus_1' }),
+    1,
+    /^Redis functions failure: Redis does not have the functions theseus_1 → start an upgrade server of this release; .*\+function\|load/,
+  ],
+  [
     'a login to Redis that may too little',
     withRedis({ refused: [{ what: 'forget nodes', why: 'NOPERM' }] }),
     1,

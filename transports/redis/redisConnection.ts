@@ -180,7 +180,7 @@ export class RedisConnection {
       why === 'missing'
         ? `Redis at ${address} does not have the functions ${libraryName}, and this login may not load them: an upgrade server of this release does that when it runs; its login needs +function|load`
         : `the login to Redis at ${address} may not call functions: give it +fcall (Redis older than 7: +eval +evalsha)`
-    return new Fault('unavailable.disconnected', found, { address, functions: libraryName })
+    return new Fault('unavailable.disconnected', found, { address, why })
   }
 
   async call<T>(command: (client: ScriptedRedis) => Promise<T>): Promise<T> {

@@ -18,6 +18,8 @@ export interface RedisProbe {
   readonly maxmemoryBytes: number
   /** Its clock, in milliseconds since 1970, and between which moments of this machine's clock it said so. */
   readonly clock: { readonly now: number; readonly asked: number; readonly heard: number } | null
+  /** Why the functions can't be called, where they are not loaded. */
+  readonly withoutFunctions?: string
   /** What the login may not do, with what Redis says to it. */
   readonly refused: readonly { readonly what: string; readonly why: string }[]
 }
@@ -42,7 +44,7 @@ export async function probeRedis(settings: string | RedisSettings, system: strin
       maxmemoryPolicy: of('maxmemory_policy') ?? null,
       maxmemoryBytes: Number(of('maxmemory') ?? 0),
       clock: await clockOf(connection),
-      refused: await refusedOf(connection, system),
+      ...(await callsOf(connection, system)),
     }
   } finally {
     await connection.close()
@@ -56,6 +58,21 @@ async function clockOf(connection: RedisConnection): Promise<RedisProbe['clock']
     return { now: Number(seconds) * 1000 + Number(microseconds) / 1000, asked, heard: Date.now() }
   } catch {
     return null
+  }
+}
+
+type Calls = Pick<RedisProbe, 'refused' | 'withoutFunctions'>
+
+async function callsOf(connection: RedisConnection, system: string): Promise<Calls> {
+  const refused = await refusedOf(connection, system)
+  try {
+    await connection.run('theseusStanding', keysOf(system).nodes)
+    return { refused }
+  } catch (error) {
+    if (isFault(error) && error.details.why === undefined) throw error
+    const why = reasonOf(error)
+    if (isFault(error) && error.details.why === 'missing') return { refused, withoutFunctions: why }
+    return { refused: [...refused, { what: 'call functions', why }] }
   }
 }
 
@@ -73,7 +90,6 @@ async function refusedOf(connection: RedisConnection, system: string): Promise<R
     ['read deaths', (client) => client.hmget(dead, 'below')],
     ['read what is final', (client) => client.get(final)],
     ['read bundles', (client) => client.hget(bundle(nobody), '0')],
-    ['call functions', () => connection.run('theseusStanding', nodes)],
     ['forget nodes', (client) => client.hdel(registrations, nobody)],
     ['forget rows', (client) => client.hdel(rows, nobody)],
     ['forget members', (client) => client.zrem(members, nobody)],
@@ -87,7 +103,7 @@ async function refusedOf(connection: RedisConnection, system: string): Promise<R
       await connection.call(run)
     } catch (error) {
       // No answer at all is no refusal.
-      if (isFault(error) && error.details.functions === undefined) throw error
+      if (isFault(error)) throw error
       refused.push({ what, why: reasonOf(error) })
     }
   }
