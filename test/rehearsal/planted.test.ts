@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test from 'ava'
 import type { FindOrder, Found } from './planted/find.js'
-import { hunksOf, patchesDirectory, plant } from './planted/plant.js'
+import { hunksOf, patched, patchesDirectory, plant } from './planted/plant.js'
 import { plantedFaults } from './planted/planted.js'
 
 const seedsMax = 2_000
@@ -30,6 +30,10 @@ test('every patch is planted, and is in the table for people with its seed', asy
   t.deepEqual(patches.sort(), plantedFaults.map(({ patch }) => `${patch}.patch`).sort())
   const table = await readFile(join(patchesDirectory, 'README.md'), 'utf8')
   for (const { patch, firstSeed } of plantedFaults) t.regex(table, new RegExp(`\\| ${patch} \\|.*\\| ${firstSeed} \\|`), patch)
+})
+
+test('every patch fits the sources as they are', async (t) => {
+  for (const { patch } of plantedFaults) t.true((await patched(`${patch}.patch`)).size > 0, patch)
 })
 
 test('a patch whose text is gone says so', async (t) => {
