@@ -2,7 +2,8 @@
  * The open calls of a host: sends them, matches answers to them, sends again what was surely not executed (and queries whose answer is
  * lost), and ends every one of them by its deadline.
  *
- * One inbox serves all replies. The last token of a reply subject names the message, so that "nobody listens" is matched to its calls.
+ * One inbox serves the answers of nodes, another one those of upgrade servers: whoever has been asked something knows the inbox, and one node must
+ * not answer for the upgrade server. The last token of a reply subject names the message, so that "nobody listens" is matched to its calls.
  */
 import { inject, injectable } from 'tsyringe'
 import { decode, packToSend } from '../core/codec.js'
@@ -42,6 +43,8 @@ export interface OutgoingCall {
   readonly service: string | null
   /** W3C traceparent of the call that it is made for. */
   readonly trace: string | null
+  /** It asks an upgrade server: no one else can answer. */
+  readonly asksServer?: boolean
   /** How it is sent again, where many hosts make the same call at the same time; by default as the settings say. */
   readonly pace?: Pace
 }
@@ -122,11 +125,10 @@ export class CallTable {
   readonly #open = new SlotTable<OpenCall>()
   /** Messages with unanswered calls, by the last token of their reply subject. */
   readonly #groups = new SlotTable<Group>()
-  readonly #newGroup = (): Group => {
-    const number = this.#groups.next()
-    return { number, replyTo: `${this.#inbox}.${number.toString(36)}`, calls: [], unanswered: 0 }
-  }
+  readonly #newGroup = (): Group => this.#groupAt(this.#inbox)
+  readonly #newServersGroup = (): Group => this.#groupAt(this.#serversInbox)
   readonly #inbox: string
+  readonly #serversInbox: string
   #isClosed = false
   telemetry: Telemetry | undefined
   /** Makes the ids of calls that no node makes unique across restarts. */
@@ -144,7 +146,9 @@ export class CallTable {
   ) {
     this.incarnation = randomUint32(random)
     this.#inbox = transport.newInbox()
-    transport.subscribe(this.answersSubject, (message) => this.#answered(message))
+    this.#serversInbox = transport.newInbox()
+    transport.subscribe(`${this.#inbox}.*`, (message) => this.#answered(message, false))
+    transport.subscribe(`${this.#serversInbox}.*`, (message) => this.#answered(message, true))
     outbox.onUnsent = (parcel, fault) => this.#unsent(parcel, fault)
   }
 
@@ -162,8 +166,8 @@ export class CallTable {
   }
 
   /** Where answers arrive. */
-  get answersSubject(): string {
-    return `${this.#inbox}.*`
+  get answersSubjects(): readonly string[] {
+    return [`${this.#inbox}.*`, `${this.#serversInbox}.*`]
   }
 
   /** How many calls wait for their answer. */
@@ -305,7 +309,8 @@ export class CallTable {
         return
       }
       const envelope = this.#envelope(kinds.call, open.number, open.caller, call, now, open.packedArgs, keepsArgs)
-      const parcel = this.outbox.write(this.outbox.destination(call.subject), writeEnvelope, envelope, this.#newGroup)
+      const newGroup = call.asksServer === true ? this.#newServersGroup : this.#newGroup
+      const parcel = this.outbox.write(this.outbox.destination(call.subject), writeEnvelope, envelope, newGroup)
       open.packedArgs = envelope.packedArgs
       const group = parcel.address as Group
       if (group.unanswered++ === 0) this.#groups.add(group)
@@ -322,7 +327,8 @@ export class CallTable {
     this.wheel.set(open, open.resends ? resendAt : call.deadline)
   }
 
-  #answered(message: Message): void {
+  /** `byServer`: it came where upgrade servers answer. */
+  #answered(message: Message, byServer: boolean): void {
     const now = this.clock.monotonicMs()
     if (message.noResponders) {
       for (const open of callsOf(this.#groupOf(message))) {
@@ -341,7 +347,7 @@ export class CallTable {
         switch (envelope.kind) {
           case kinds.reply: {
             hear(envelope.replier)
-            const open = this.#open.get(envelope.seq)
+            const open = this.#askedThere(envelope.seq, byServer)
             if (open === undefined) continue
             this.#end(open)
             open.resolve(envelope.value, envelope)
@@ -350,7 +356,7 @@ export class CallTable {
           case kinds.fault: {
             hear(envelope.replier)
             // The message could not be read: it speaks of all its calls.
-            const open = this.#open.get(envelope.seq)
+            const open = this.#askedThere(envelope.seq, byServer)
             const all = envelope.seq === 0 ? callsOf(this.#groupOf(message)) : open === undefined ? [] : [open]
             for (const each of all) {
               if (envelope.fault.retryable) this.#notExecuted(each, envelope.fault)
@@ -373,6 +379,16 @@ export class CallTable {
     } catch (fault) {
       this.observe({ type: 'deadLetter', subject: message.subject, fault: fault as Fault })
     }
+  }
+
+  /** The open call of that number, if it is one that is answered where its answer came. */
+  #askedThere(seq: number, byServer: boolean): OpenCall | undefined {
+    const open = this.#open.get(seq)
+    if (open === undefined || (open.call.asksServer === true) === byServer) return open
+    throw new Fault(
+      'protocol.bad-envelope',
+      `an answer to call ${seq} where ${byServer ? 'an upgrade server' : 'a node'} answers`,
+    )
   }
 
   #unsent(parcel: Parcel, fault: Fault): void {
@@ -434,6 +450,11 @@ export class CallTable {
     } else this.wheel.set(open, open.call.deadline)
   }
 
+  #groupAt(inbox: string): Group {
+    const number = this.#groups.next()
+    return { number, replyTo: `${inbox}.${number.toString(36)}`, calls: [], unanswered: 0 }
+  }
+
   #renumber(open: OpenCall): void {
     this.#open.delete(open)
     open.number = this.#open.next()
@@ -461,7 +482,8 @@ export class CallTable {
 
   /** The message of ours that NATS or an answer speaks of. */
   #groupOf(answer: Message): Group | undefined {
-    return this.#groups.get(Number.parseInt(answer.subject.slice(this.#inbox.length + 1), 36))
+    const group = this.#groups.get(Number.parseInt(answer.subject.slice(answer.subject.lastIndexOf('.') + 1), 36))
+    return group?.replyTo === answer.subject ? group : undefined
   }
 }
 

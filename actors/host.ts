@@ -119,7 +119,7 @@ export class Host {
     const { transport, calls } = this.services
     await transport.flush().catch(() => {})
     const { announcements, introduced } = subjectsOf(this.system)
-    const needed = new Set([...subjects, calls.answersSubject, announcements, introduced])
+    const needed = new Set([...subjects, ...calls.answersSubjects, announcements, introduced])
     const refused = transport.refused.filter((subject) => needed.has(subject))
     if (refused.length > 0) throw new Fault('config.invalid', refusedReason(refused))
   }

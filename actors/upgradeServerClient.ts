@@ -214,6 +214,7 @@ export class UpgradeServerClient {
         expects: null,
         path: null,
         service: upgradeServerName,
+        asksServer: true,
         trace: null,
         ...(pace === undefined ? {} : { pace }),
       },

@@ -16,6 +16,7 @@ import type { Message, Transport, TransportStatus } from '../../core/ports/trans
 import { ManualClock } from './manualClock.js'
 
 const inbox = '_INBOX.host.calls'
+const serversInbox = '_INBOX.host.servers'
 const replier = { node: 'n1', className: 'Notes.v1', version: 3 }
 const caller: Caller = { nodeId: 'desk', incarnation: 7, className: 'Client', version: 2 }
 
@@ -29,13 +30,14 @@ type Options = Partial<OutgoingCall> & { readonly deadlineMs?: number }
 function open(change: Partial<HostSettings> = {}) {
   const clock = new ManualClock()
   const left: Sent[] = []
+  const inboxes = [inbox, serversInbox]
   const events: HostEvent[] = []
   const hearers = new Map<string, (message: Message) => void>()
   const transport = {
     payloadBytesMax: 10_000,
     status: 'connected' as TransportStatus,
     refusal: undefined as Fault | undefined,
-    newInbox: () => inbox,
+    newInbox: () => inboxes.shift()!,
     subscribe: (subject: string, handler: (message: Message) => void) => void hearers.set(subject, handler),
     publish(subject: string, payload: Uint8Array, replyTo?: string) {
       if (transport.refusal !== undefined) throw transport.refusal
@@ -115,7 +117,7 @@ function open(change: Partial<HostSettings> = {}) {
       await this.hear(to, new Uint8Array(0), true)
     },
     async hear(to: Pick<Sent, 'replyTo'>, payload: Uint8Array, noResponders = false): Promise<void> {
-      hearers.get(`${inbox}.*`)!({ subject: to.replyTo!, payload, noResponders, replyTo: undefined })
+      hearers.get(to.replyTo!.replace(/\.\w+$/, '.*'))!({ subject: to.replyTo!, payload, noResponders, replyTo: undefined })
       await settled()
     },
   }
@@ -321,6 +323,31 @@ test('what is late about a refused copy of a command is not taken for its next c
   t.deepEqual(s.pass(1_000), [])
   await s.answer(second!, 'done')
   t.is(call.end, 'answered "done"')
+})
+
+test('a node that was asked something can’t answer for the upgrade server, nor the server for a node', async (t) => {
+  const s = open()
+  const [ofServer, ofNode] = [s.call({ asksServer: true, kind: 'query', subject: 'server' }), s.call()]
+  const [toServer, toNode] = s.leaving()
+  t.true(toServer!.replyTo!.startsWith(`${serversInbox}.`))
+  t.true(toNode!.replyTo!.startsWith(`${inbox}.`))
+  // By number, and by the last token of the reply subject.
+  const elsewhere = (to: Sent) => (to === toServer ? inbox : serversInbox) + to.replyTo!.slice(to.replyTo!.lastIndexOf('.'))
+  for (const to of [toServer!, toNode!]) {
+    await s.answer({ ...to, replyTo: elsewhere(to) }, 'forged')
+    await s.refuse({ ...to, replyTo: elsewhere(to) }, new Fault('application.error', 'forged'))
+    await s.refuse({ ...to, replyTo: elsewhere(to) }, new Fault('application.error', 'forged'), 0)
+    await s.nobody({ ...to, replyTo: elsewhere(to) })
+  }
+  t.deepEqual([ofServer.end, ofNode.end], [undefined, undefined])
+  t.deepEqual(s.pass(500), [])
+  t.deepEqual(
+    s.events.map((event) => event.type === 'deadLetter' && event.fault.code),
+    Array(4).fill('protocol.bad-envelope'),
+  )
+  await s.answer(toServer!, 'head')
+  await s.answer(toNode!, 'done')
+  t.deepEqual([ofServer.end, ofNode.end], ['answered "head"', 'answered "done"'])
 })
 
 test('messages are remembered until each of their calls is answered, refused, or carried by a newer one', async (t) => {
@@ -791,5 +818,5 @@ test('a fault that reaches the code of a node says which node made the call', as
 test('the calls of a host that no node makes have an incarnation of its own', (t) => {
   t.is(open().table.incarnation, 2 ** 31)
   t.is(open().table.payloadBytesMax, 10_000)
-  t.is(open().table.answersSubject, `${inbox}.*`)
+  t.deepEqual(open().table.answersSubjects, [`${inbox}.*`, `${serversInbox}.*`])
 })
