@@ -6,6 +6,7 @@
  * A2. At most `waitingMax` questions wait, in the order in which they came. One more is refused at once: it may be asked again.
  * A3. A question that is asked again while it waits, or while it is being answered, keeps its place and has one answer.
  * A4. A question whose deadline has come while it waited is not answered.
+ * A5. What waits is small: texts of a call that an answer does not need are let go. Whoever enters a question has looked at its arguments.
  */
 import { type CallEnvelope, callId } from '../core/envelope.js'
 import { Fault } from '../core/fault.js'
@@ -42,7 +43,8 @@ export class AnswerLine {
 
   constructor(private readonly options: LineOptions) {}
 
-  enter(question: Question): void {
+  enter(asked: Question): void {
+    const question = { call: briefly(asked.call), replyTo: asked.replyTo }
     const { atOnce, waitingMax, clock, refuse, idOf = ofCall } = this.options
     const id = idOf(question)
     if (this.#underWay.has(id)) return // A3
@@ -83,6 +85,11 @@ export class AnswerLine {
       return
     }
   }
+}
+
+/** A5. */
+function briefly(call: CallEnvelope): CallEnvelope {
+  return { ...call, expects: null, path: null, trace: null }
 }
 
 function ofCall({ call }: Question): string {

@@ -176,7 +176,8 @@ export class UpgradeServer {
     // Nobody waits who can't be answered.
     if (replyTo === undefined) return
     if (call.method === 'chunk') this.#chunkLine.enter({ call: lineUp(call), replyTo })
-    else if (call.method === 'manifests') this.#pageLine.enter({ call: { ...call, args: call.args.filter(isVersion) }, replyTo })
+    else if (call.method === 'manifests')
+      this.#pageLine.enter({ call: { ...call, args: call.args.slice(0, 2).filter(isVersion) }, replyTo })
     else void this.#answer(this.#questions, bytes, call, replyTo, (each) => this.#question(each))
   }
 

@@ -101,3 +101,42 @@ test('a line that is closed refuses who waits and who comes: another server may 
   t.deepEqual(answered, ['a'])
   t.deepEqual(refused, ['b: unavailable.stopped', 'c: unavailable.stopped'])
 })
+
+test('who waits keeps no texts that an answer does not need (A5)', async (t) => {
+  const clock = new ManualClock()
+  const answered: CallEnvelope[] = []
+  const own = new AnswerLine({
+    atOnce: 1,
+    waitingMax: 10,
+    clock,
+    answer: async ({ call }) => void answered.push(call),
+    refuse: () => {},
+    flush: async () => {},
+  })
+  const { call, replyTo } = question('a')
+  const long = 'x'.repeat(1_000_000)
+  for (const seq of [1, 2]) own.enter({ call: { ...call, seq, expects: long, path: [long], trace: long, args: [seq] }, replyTo })
+  await clock.runUntil(clock.now())
+  t.deepEqual(
+    answered,
+    [1, 2].map((seq) => ({ ...call, seq, args: [seq] })),
+  )
+})
+
+test('questions that are known by more than their call wait beside each other (A3)', async (t) => {
+  const clock = new ManualClock()
+  const answered: string[] = []
+  const own = new AnswerLine({
+    atOnce: 10,
+    waitingMax: 10,
+    clock,
+    idOf: ({ replyTo }) => replyTo,
+    answer: async ({ replyTo }) => void answered.push(replyTo),
+    refuse: () => {},
+    flush: () => new Promise(() => {}),
+  })
+  const { call } = question('a')
+  for (const replyTo of ['one', 'two', 'one']) own.enter({ call, replyTo })
+  await clock.runUntil(clock.now())
+  t.deepEqual(answered, ['one', 'two'])
+})
