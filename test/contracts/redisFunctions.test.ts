@@ -1,7 +1,9 @@
 /** The library of functions in Redis: who loads it, who may call it, what is said where it is missing, and how it goes on with what was there before. */
+import { readFileSync } from 'node:fs'
 import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
 import { isFault } from '../../core/fault.js'
+import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
 import { probeRedis, redis } from '../../transports/redis/index.js'
 import { functionName, libraryCode, libraryName } from '../../transports/redis/redisFunctions.js'
 import { scripts } from '../../transports/redis/redisScripts.js'
@@ -211,4 +213,81 @@ test('nodes are forgotten and slots are given back while Redis has no memory lef
   await client.config('SET', 'maxmemory', '0')
   t.deepEqual(await database.nodes(), [])
   t.regex(functionName('theseusForget'), /^theseusForget_/)
+})
+
+const page = readFileSync(new URL('../../../docs/security.md', import.meta.url), 'utf8')
+const documented = /^```acl\n(.*?)^```$/ms.exec(page)![1]!.replaceAll(/>[A-Z-]+-PASSWORD/g, '>pw')
+const of010 = readFileSync(new URL('../../../test/fixtures/releases/0.1.0/users.acl', import.meta.url), 'utf8')
+/** The rules of a role, by the lines of a release. */
+const lineOf = (lines: string, role: string) =>
+  lines
+    .split('\n')
+    .find((line) => line.startsWith(`user theseus-${role} `))!
+    .split(' ')
+    .slice(2)
+
+const methods: Readonly<Record<'host' | 'client' | 'operator' | 'upgrade-server', readonly string[]>> = {
+  host: [
+    ...[
+      'register',
+      'report',
+      'renew',
+      'gone',
+      'claimSlot',
+      'releaseSlot',
+      'restoreSlot',
+      'controls',
+      'nodes',
+      'table',
+      'standing',
+    ],
+  ],
+  client: ['register', 'report', 'renew', 'gone'],
+  operator: [...['head', 'manifests', 'controls', 'nodes', 'table', 'tables', 'dead', 'finalized', 'standing', 'forget']],
+  'upgrade-server': [
+    ...[
+      'head',
+      'manifests',
+      'install',
+      'putChunk',
+      'getChunk',
+      'nodes',
+      'controls',
+      'setControl',
+      'directiveLog',
+      'direct',
+      'table',
+    ],
+    ...['setInTable', 'removeFromTable', 'dead', 'declareDead', 'finalized', 'giveBack', 'standing', 'attend', 'doubt'],
+  ],
+}
+
+test('each role does its part with the lines of release 0.1.0, with those of the change, and with those of now, without a new connection', async (t) => {
+  const { server, client, counts } = await ownRedis(t)
+  const roles = Object.keys(methods) as (keyof typeof methods)[]
+  const change = (role: string) => [...lineOf(documented, role), '+eval', '+evalsha']
+  const set = (role: string, rules: readonly string[]) => client.call('ACL', 'SETUSER', `theseus-${role}`, 'reset', ...rules)
+  for (const role of roles) await set(role, lineOf(of010, role))
+  const databases = new Map<string, UpgradeDatabase>()
+  for (const role of roles) {
+    const at = { host: '127.0.0.1', port: server.port, username: `theseus-${role}`, password: 'pw' }
+    const database = await redis(at).open('shop', systemClock)
+    t.teardown(() => database.close())
+    databases.set(role, database)
+  }
+  const all = async (when: string) => {
+    // The upgrade server first: it loads what the others call.
+    for (const role of roles.toReversed())
+      for (const [name, use] of everyMethod)
+        if (methods[role].includes(name)) await t.notThrowsAsync(use(databases.get(role)!), `${role}, ${name}: ${when}`)
+  }
+  await all('the lines of release 0.1.0')
+  await set('upgrade-server', change('upgrade-server'))
+  await all('the upgrade server’s line is new')
+  for (const role of roles) await set(role, lineOf(documented, role))
+  await all('all lines are new')
+  const before = await counts()
+  await all('again')
+  const after = await counts()
+  t.deepEqual([after.eval, after.evalsha], [before.eval, before.evalsha], 'no script is sent any more')
 })
