@@ -203,6 +203,23 @@ test.serial('while start() or stop() runs, a call of it goes without a deadline,
   t.like(seen[2], { path: [own], sends: undefined })
 })
 
+test.serial('a start() that ends while the object stops does not end what stop() is allowed', async (t) => {
+  const [starts, stops] = [gate(), gate()]
+  const s = await open(t, { onStart: () => starts.pass(), onStop: () => stops.pass() })
+  const starting = s.software.start()
+  starting.catch(() => {})
+  await s.settle()
+  const stopping = s.software.stop()
+  const stop = s.software.changeover
+  t.not(stop, undefined)
+  starts.open()
+  await s.through(starting)
+  t.is(s.software.changeover, stop)
+  stops.open()
+  await s.through(stopping)
+  t.is(s.software.changeover, undefined)
+})
+
 test.serial('stop() beside a call that is left behind has nothing of its own: what it sends is dropped', async (t) => {
   let seen: unknown = 'nothing'
   const s = await open(t, {

@@ -287,6 +287,19 @@ test('a message for which there is no room is refused, and does not wait for a h
   t.deepEqual(s.told(), ['takes get'])
 })
 
+test('calls that come in one message share its weight', (t) => {
+  const s = open()
+  s.arrives({ args: ['x'.repeat(500)] })
+  const alone = s.backlog.bytes
+  s.taken[0]!.take()
+  const one = encodeCall(envelopeOf({ args: ['x'.repeat(500)] }))
+  const payload = Buffer.concat([one, one, one])
+  route(s.receiver, { subject: 'n1', payload, replyTo: inbox, noResponders: false }, 'calls')
+  t.true(Math.abs(s.backlog.bytes - 3 * alone) < alone)
+  for (const call of s.taken.slice(1)) call.take()
+  t.true(Math.abs(s.backlog.bytes) < 1)
+})
+
 test('what waits has its bytes counted until its turn, also while its host asks whether its nodes are its own', async (t) => {
   const s = open()
   s.arrives()

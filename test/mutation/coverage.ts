@@ -78,7 +78,7 @@ export interface TestRef {
   readonly ms: number
 }
 
-/** Who reaches the mutants of one source. A mutant that is new since the measuring counts as reached with its scope. */
+/** Who reaches the mutants of one source. A mutant that is new since a test file was measured counts as reached with its scope. */
 export class Coverage {
   readonly #byMutant = new Map<string, TestRef[]>()
   readonly #byScope = new Map<string, Set<TestRef>>()
@@ -97,25 +97,31 @@ export class Coverage {
       if (keys === undefined) continue
       for (const key of reachedKeys(atLoad[source.file], keys)) this.#atLoad.add(key)
       if (atLoad[source.file] !== undefined) this.#loading.push(...tests.map(({ title, ms }) => ({ file, title, ms })))
+      const known = new Set(keys)
+      const knownScopes = new Set(keys.map(scopeOf))
+      const unmeasured = source.mutants.filter(({ key }) => !known.has(key))
       for (const { title, ms, reached } of tests) {
         const ref = { file, title, ms }
-        for (const key of reachedKeys(reached[source.file], keys)) {
+        const found = reachedKeys(reached[source.file], keys)
+        const scopes = new Set(found.map(scopeOf))
+        for (const { key, scope } of unmeasured)
+          if (scopes.has(scope) || (found.length > 0 && !knownScopes.has(scope))) add(this.#byMutant, key, ref)
+        for (const key of found) {
           this.#all.add(ref)
           add(this.#byMutant, key, ref)
-          const scope = key.slice(0, key.indexOf(' | '))
+          const scope = scopeOf(key)
           let inScope = this.#byScope.get(scope)
           if (inScope === undefined) this.#byScope.set(scope, (inScope = new Set()))
           inScope.add(ref)
         }
       }
-      for (const key of keys) if (!this.#byMutant.has(key)) this.#byMutant.set(key, [])
     }
   }
 
   testsOf(mutant: Mutant): readonly TestRef[] {
     // Tables and scripts that are made once are used by code elsewhere.
     if (this.isAtLoad(mutant)) return this.#all.size > 0 ? [...this.#all] : this.#loading
-    return this.#byMutant.get(mutant.key) ?? [...(this.#byScope.get(mutant.scope) ?? this.#all)]
+    return this.#byMutant.get(mutant.key) ?? []
   }
 
   /** Those that come to its function at all: what it made once, and is remembered, may be seen by any of them. */
@@ -127,6 +133,10 @@ export class Coverage {
   isAtLoad(mutant: Mutant): boolean {
     return mutant.isStatic || this.#atLoad.has(mutant.key)
   }
+}
+
+function scopeOf(key: string): string {
+  return key.slice(0, key.indexOf(' | '))
 }
 
 function add<K, V>(map: Map<K, V[]>, key: K, value: V): void {

@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { until } from '../support/eventually.js'
+import { Coverage } from './coverage.js'
 import { instrument } from './instrument.js'
 import { checkListed, parseListed } from './listed.js'
 import { luaChanges } from './lua.js'
+import type { Mutant } from './mutant.js'
 import { MutationRun } from './mutationRun.js'
 import { scoreOf } from './report.js'
 import { type Verdict, VerdictStore } from './verdicts.js'
@@ -244,6 +246,35 @@ test('a kill stands until its test changes, and a survivor meets only tests that
     text.replace("t.is(gate.first(), 'ann')", "t.is(gate.first(), 'ann')\n  t.is(gate.lastAt, 0)"),
   )
   t.like(changed.verdict(survivor), { type: 'killed', by: 'the first' })
+})
+
+test('a mutant that is newer than the measuring of a test file is tried with the tests of it that come to its function', (t) => {
+  const mutant = (scope: string, change: string, id: number): Mutant => ({
+    ...{ id, key: `${scope} | ${change}`, scope, line: 1, isStatic: false, digest: 'd' },
+  })
+  const mutants = [mutant('f', 'a', 0), mutant('f', 'b', 1), mutant('g', 'c', 2)]
+  const source = { file: 'core/x.ts', code: '', mutants }
+  const bits = (byte: number) => ({ 'core/x.ts': Buffer.from([byte]).toString('base64') })
+  const measured = (numbering: string, tests: readonly (readonly [string, number])[]) => ({
+    ...{ digest: 'd', sources: { 'core/x.ts': numbering }, atLoad: {}, failing: [] },
+    tests: tests.map(([title, byte]) => ({ title, ms: 1, reached: byte === 0 ? {} : bits(byte) })),
+  })
+  const files = new Map([
+    [
+      'old.test.ts',
+      measured('old', [
+        ['comes to f', 1],
+        ['comes to nothing', 0],
+      ]),
+    ],
+    ['new.test.ts', measured('new', [['comes to b', 2]])],
+  ])
+  const numberings = { old: ['f | a'], new: mutants.map(({ key }) => key) }
+  const coverage = new Coverage(source, files, numberings)
+  t.deepEqual(
+    mutants.map((each) => coverage.testsOf(each).map(({ title }) => title)),
+    [['comes to f'], ['comes to f', 'comes to b'], ['comes to f']],
+  )
 })
 
 test('a listed mutant that is gone or that a test sees is told of, and one that survives counts as listed', async (t) => {
