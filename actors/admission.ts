@@ -8,6 +8,7 @@ import { callerInfo } from '../core/callerInfo.js'
 import { type CallEnvelope, kinds } from '../core/envelope.js'
 import { Fault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
+import { isPromiseIgnored } from '../core/maybePromise.js'
 import { thrownText } from '../core/thrownText.js'
 import type { HostSettings } from './settings.js'
 import { tokens } from './tokens.js'
@@ -89,7 +90,9 @@ export class Admission {
   /** What throws, or answers something else, lets nobody in. */
   #ask(filter: CallFilter, call: ArrivingCall): unknown {
     try {
-      return filter(call)
+      const answer: unknown = filter(call)
+      if (!isPromiseIgnored(answer)) return answer
+      return 'the filter answers a promise: it has to answer at once'
     } catch (error) {
       return `the filter has failed: ${thrownText(error)}`
     }

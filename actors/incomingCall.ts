@@ -191,9 +191,15 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
 
   /** It waits no more, be it that nobody hears of it. */
   take(): void {
+    if (this.#isTaken) return
     this.#isTaken = true
     this.#backlog?.remove(this.callerName, this.#weight)
-    this.#backlog = undefined
+  }
+
+  /** It waits once more, and counts again. */
+  #giveBack(): void {
+    this.#isTaken = false
+    this.#backlog?.add(this.callerName, this.#weight)
   }
 
   run(): void | Promise<void> {
@@ -290,7 +296,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     const { callee, envelope } = this
     const link = callee.chain.at(envelope.label)
     if (link === undefined) {
-      this.#isTaken = false
+      this.#giveBack()
       callee.hold(this)
       return undefined
     }
@@ -364,8 +370,10 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
 
   /** For what was thrown before its method began. A broken invariant never travels as a fault. */
   refuseFor(error: unknown): void {
-    if (isInvariantViolation(error)) this.crashed(error)
-    else this.refuse(toFault(error, 'application.error'))
+    if (isInvariantViolation(error)) {
+      this.take()
+      this.crashed(error)
+    } else this.refuse(toFault(error, 'application.error'))
   }
 
   /**

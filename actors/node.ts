@@ -374,7 +374,8 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
     // Of a version whose manifest is still on its way it is not known what it has brought.
     if (label <= history.newest && !history.wasIntroduced(method, label)) return false
     this.#recentEvents ??= new RecentEvents()
-    return !this.#recentEvents.isNew(call.id)
+    // The id is its publisher's word, the name is not: nobody can say in advance what another will publish.
+    return !this.#recentEvents.isNew(`${call.caller.name ?? ''}/${call.id}`)
   }
 
   /** Takes part in answering the service's calls, and opens the mailbox. A node at a dead version opens it for itself alone. */

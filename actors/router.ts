@@ -110,8 +110,8 @@ function envelopesOf(payload: Uint8Array, carries: Carries): readonly CallEnvelo
 /** A version that the chain does not reach yet is learned first; everything else waits for its turn. */
 function accept(node: Receiver, call: IncomingCall): void {
   try {
-    if (call.envelope.kind === kinds.event && node.isRepeated(call)) return
-    if (node.knows(call.envelope.label)) node.accept(call)
+    if (call.envelope.kind === kinds.event && node.isRepeated(call)) call.take()
+    else if (node.knows(call.envelope.label)) node.accept(call)
     else node.hold(call)
   } catch (error) {
     call.refuseFor(error)

@@ -113,9 +113,9 @@ export class UpgradeServer {
     this.#gate = new GateRounds(options)
     this.#kept = new KeptBundles(options.database)
     this.#bundles = new ServedBundles(options.database)
-    const line = (atOnce: number, waitingMax: number, carryOut: CarryOut, idOf?: (question: Question) => string) =>
+    const line = (atOnce: number, waitingMax: number, carryOut: CarryOut, idOf: (question: Question) => string) =>
       new AnswerLine({
-        ...(idOf === undefined ? {} : { idOf }),
+        idOf,
         atOnce,
         waitingMax,
         clock,
@@ -123,7 +123,7 @@ export class UpgradeServer {
         refuse: ({ call, replyTo }, fault) => this.#send(replyTo, this.#faultTo(call, fault)),
         flush: () => transport.flush(),
       })
-    this.#chunkLine = line(chunksAtOnce, chunksWaitingMax, ({ args }) => this.#chunk(args))
+    this.#chunkLine = line(chunksAtOnce, chunksWaitingMax, ({ args }) => this.#chunk(args), byAsker)
     this.#pageLine = line(pagesAtOnce, pagesWaitingMax, ({ args }) => this.#manifests(args[0], args[1]), byInbox)
     const keep = (history: VerifiedHistory) => {
       this.#verified = history
@@ -516,6 +516,16 @@ function conflict({ version }: Manifest, newest: Version): Fault {
 /** Pages are small: one that is asked for again costs less than to find out whether it is. */
 function byInbox({ call, replyTo }: Question): string {
   return `${callId(call)}/${replyTo}`
+}
+
+/**
+ * A question that is asked again has another reply subject in the same inbox, which nobody else knows. The call's id alone is its asker's word: with
+ * that of another one could take his place in the line, and his answer.
+ */
+function byAsker({ call, replyTo }: Question): string {
+  const inbox = replyTo.slice(0, Math.max(0, replyTo.lastIndexOf('.')))
+  // Of one token it would be everybody's.
+  return `${callId(call)}/${inbox.includes('.') ? inbox : replyTo}`
 }
 
 /** Those who wait for a chunk hold no more of their question than that: others are refused when it is their turn. */

@@ -5,6 +5,7 @@
 import type { CallerInfo } from './callerInfo.js'
 import { Fault } from './fault.js'
 import { isClassName, isName } from './ids.js'
+import { isPromiseIgnored } from './maybePromise.js'
 
 /**
  * The names of callers (`'web'`), roles (`'role:editors'`), what callers say of themselves (`'service:orders'`, `'class:Orders.v2'`), everybody
@@ -38,7 +39,8 @@ export function ruleOf(allow: unknown, where: string): Rule {
 
 function isTrue(allow: (caller: CallerInfo) => unknown, caller: CallerInfo): boolean {
   try {
-    return allow(caller) === true
+    const answer = allow(caller)
+    return !isPromiseIgnored(answer) && answer === true
   } catch {
     return false
   }

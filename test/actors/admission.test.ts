@@ -109,6 +109,20 @@ test('the filter is told of the call, and decides; only true lets it in', (t) =>
   t.regex(refused()!.message, /^node n1 does not take add of desk: /)
 })
 
+test('a filter that answers a promise lets nobody in, and no promise of its ends the process', async (t) => {
+  const { admission } = open()
+  const lost: unknown[] = []
+  const hear = (reason: unknown) => void lost.push(reason)
+  process.on('unhandledRejection', hear)
+  t.teardown(() => void process.off('unhandledRejection', hear))
+  for (const filter of [async () => true, () => Promise.reject(new Error('of the filter'))]) {
+    admission.filter = filter as never
+    t.regex(admission.refuses(node, envelope, 'ann', 0)!.message, /: the filter answers a promise: it has to answer at once$/)
+  }
+  await new Promise((resolve) => setImmediate(resolve))
+  t.deepEqual(lost, [])
+})
+
 test('a caller that is too fast is not shown to the filter', (t) => {
   const { admission } = open({ callsPerSecond: 1, callsBurst: 1, callersCountedMax: 2 })
   let asked = 0

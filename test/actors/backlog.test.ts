@@ -6,6 +6,7 @@ import { defaultSettings } from '../../actors/settings.js'
 import { decode, encodeCall, encodeReply } from '../../core/codec.js'
 import { kinds } from '../../core/envelope.js'
 import { messageValuesMax } from '../../core/messagePack.js'
+import { subjectsOf } from '../../core/subjects.js'
 import { command, Fault, NodeObject, query } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate as newGate, TestSystem } from '../support/testSystem.js'
@@ -126,6 +127,21 @@ test('calls that are refused, expire or go with their node make room', async (t)
   await node.stop()
   await host.node(BusyV1, 'b')
   t.is(await at(0).note(text), 2)
+})
+
+test('an event that comes again is not carried out, and takes no room', async (t) => {
+  const system = await TestSystem.start(t)
+  const host = await system.host('h', { settings: { waitingBytesMax: 1_000_000 } })
+  await host.node(BusyV1, 'b')
+  const text = 'x'.repeat(300_000)
+  const event = encodeCall({
+    ...{ kind: kinds.event, label: 9, seq: 1, method: 'rang', args: [text], deadlineMs: 100, caller: 'somebody' },
+    ...{ incarnation: 1, callerClass: 'Bell.v1', callerVersion: 0, expects: null, path: null, trace: null, together: false },
+  })
+  for (let i = 0; i < 9; i++) system.desk.transport.publish(subjectsOf(system.name).introduced, event)
+  const ref = system.desk.ref(BusyV1, 'b', { version: 0, deadline: '5s' })
+  t.is(await ref.note('x'.repeat(600_000)), 1)
+  t.is(host.running.status().nodes[0]?.waiting, 0)
 })
 
 test('a message has only so many values, of whatever size: its sender is told, and so is one who sends it all the same', async (t) => {

@@ -3,6 +3,7 @@ import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
 import { decode, encodeCall } from '../../core/codec.js'
 import { kinds } from '../../core/envelope.js'
+import { keys } from '../../core/nodeRecord.js'
 import { subjectsOf } from '../../core/subjects.js'
 import {
   type CallerInfo,
@@ -20,7 +21,7 @@ import {
 } from '../../index.js'
 import { memoryTransport } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
-import { TestSystem } from '../support/testSystem.js'
+import { gate, TestSystem } from '../support/testSystem.js'
 
 const rang = event<[text: string]>('rang')
 
@@ -249,6 +250,40 @@ test('a caller with a name is answered in its own inbox alone', async (t) => {
   const warnings = front.events.flatMap((each) => (each.type === 'warning' ? [String((each.error as Error).message)] : []))
   t.is(warnings.length, 2)
   t.regex(warnings[0]!, /the inboxes of eve begin with _INBOX\.eve\./)
+})
+
+test('nobody has an event of another taken for one that has come before', async (t) => {
+  const { system, front } = await named(t)
+  const transport = memoryTransport(system.broker)
+  t.teardown(() => transport.close())
+  const disk = gate()
+  front.state.beforeCommit = (writes) => (writes.some(([key]) => key === keys.manifest(1)) ? disk.pass() : undefined)
+  await system.publish(doorUpgrade())
+  await until(() => disk.waiting > 0, 'the manifest is on its way')
+  const { event: subjectOf } = subjectsOf(system.name)
+  const publish = (as: string, text: string) =>
+    transport.publish(
+      `${subjectOf('rang')}.${as}`,
+      encodeCall({
+        ...{ kind: kinds.event, label: 1, seq: 1, method: 'rang', args: [text], deadlineMs: 5_000, caller: 'v1' },
+        ...{ incarnation: 1, callerClass: 'Visitor.v1', callerVersion: 1, expects: null, path: null, trace: null },
+        together: false,
+      }),
+    )
+  // Of a version that is on its way it is not known which events it has brought: they are carried out once.
+  let copies = 0
+  front.transport.subscribe(`${subjectOf('rang')}.*`, () => copies++)
+  publish('eve', 'forged')
+  publish('back', 'true')
+  publish('back', 'the same again')
+  await until(() => copies === 3 && front.running.status().nodes[0]!.fetching > 0, 'all have come, and wait')
+  disk.open()
+  const door = system.desk.ref(DoorV1, 'door1', { version: 0 })
+  await until(async () => (await door.rings()).length >= 2, 'both are heard')
+  t.deepEqual(
+    (await door.rings()).map(({ name }) => name),
+    ['eve', 'back'],
+  )
 })
 
 for (const name of ['a.b', '-x', '_', 'x'.repeat(65)]) {

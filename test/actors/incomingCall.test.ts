@@ -5,6 +5,7 @@
 import 'reflect-metadata'
 import test from 'ava'
 import { Answers } from '../../actors/answers.js'
+import { Backlog } from '../../actors/backlog.js'
 import { type Callee, IncomingCall } from '../../actors/incomingCall.js'
 import { Journal } from '../../actors/journal.js'
 import { Mailbox } from '../../actors/mailbox.js'
@@ -1119,4 +1120,27 @@ test('telemetry that does not care for a call is asked once; one that hears of n
   const call = deaf.arrived('trace', [], { trace: 'of the caller' })
   deaf.mailbox.post(call)
   t.deepEqual(await deaf.answers(), ['1 "of the caller"'])
+})
+
+test('a call that waits a second time counts again as what waits, and leaves nothing behind', (t) => {
+  const s = open()
+  const backlog = new Backlog({ ...defaultSettings, system: 's', hostId: 'h' })
+  const call = s.arrived('add', [1], { label: 7 })
+  call.weigh(backlog, 100)
+  t.is(backlog.bytes, 100)
+  void call.run()
+  t.deepEqual(s.told, ['hold 7'])
+  t.is(backlog.bytes, 100, 'it is held')
+  call.refuse(new Fault('version.unknown', 'there is no such version'))
+  t.is(backlog.bytes, 0)
+  call.take()
+  t.is(backlog.bytes, 0, 'once')
+})
+
+test('a call that meets a broken invariant before it begins waits no more', (t) => {
+  const s = open()
+  const call = s.arrived('add', [1])
+  call.refuseFor(new InvariantViolation('C9'))
+  t.false(call.isWaiting)
+  t.deepEqual(s.told, ['crash C9'])
 })

@@ -19,6 +19,7 @@ import type { NodeStatus, UpgradeDatabase } from '../../core/ports/upgradeDataba
 import { wantedTable } from '../../core/reservedTables.js'
 import { signed } from '../../core/signed.js'
 import { subjectsOf } from '../../core/subjects.js'
+import { trustMark } from '../../core/trustMark.js'
 import { MemoryBroker, type MemoryTransport, memoryDatabase, memoryTransport } from '../../transports/memory/index.js'
 import { nkeySignatures } from '../../transports/nkeys/nkeys.js'
 import { systemRandom } from '../../transports/systemRandom.js'
@@ -190,6 +191,33 @@ test('a server that stops refuses those who wait for chunks', async (t) => {
   await stopping
 })
 
+test('nobody takes the place of another in the line for chunks by saying its call’s id', async (t) => {
+  const held = gate()
+  const { settle, tell, stranger } = await started(t, { database: () => ({ getChunk: () => held.pass() as never }) })
+  const heard: string[] = []
+  const inboxOf = (who: string) => {
+    stranger.subscribe(`_INBOX.${who}.*`, ({ subject }) => void heard.push(subject))
+    return (message: number) => `_INBOX.${who}.${message}`
+  }
+  const [host, eve] = [inboxOf('host.random'), inboxOf('eve.random')]
+  const ask = (seq: number, to: string) =>
+    tell('server', 'chunk', [digestOf(new Uint8Array(seq)), 0], { seq, caller: 'host', deadlineMs: 60_000 }, to)
+  for (let seq = 1; seq <= 17; seq++) ask(seq, host(seq))
+  await settle()
+  t.is(held.waiting, 16, 'one waits in line')
+  for (let seq = 1; seq <= 17; seq++) ask(seq, eve(seq))
+  ask(17, host(18))
+  await settle()
+  for (let round = 0; round < 5; round++) {
+    held.open()
+    await settle()
+  }
+  const of = (who: string) => heard.filter((subject) => subject.startsWith(`_INBOX.${who}.`)).length
+  t.is(of('host.random'), 17, 'each question of the host has its answer')
+  t.true(heard.includes(host(18)), 'where it has asked last')
+  t.is(of('eve.random'), 17, 'whoever asks the same is answered on its own account')
+})
+
 // --- Messages
 
 test('what asks for an answer elsewhere than in an inbox is a dead letter, and is not carried out', async (t) => {
@@ -239,7 +267,7 @@ test('an answer that no message can hold is a fault', async (t) => {
   const database = () => ({ table: async (name: string) => (name === wantedTable ? long : new Map<string, string>()) })
   const { code } = await started(t, { payloadBytesMax: 1_000, database })
   t.is(await code('server', 'head'), 'protocol.too-large')
-  t.is(await code('server', 'who'), 'answered {"server":null,"now":1000}')
+  t.regex(await code('server', 'who'), /^answered \{"server":null,"now":1000,"trust":\{/)
 })
 
 test('so many questions are answered at once; one more is refused and may be asked again', async (t) => {
@@ -328,7 +356,7 @@ test('the head tells what is installed, dead, final, directed and wanted', async
   t.like((await ask('server', 'head')).value, {
     ...{ version: 1, digest: digestOf(manifest.bytes), dead: 1, final: 1, wanted: [digestOf(new Uint8Array(1))] },
   })
-  t.deepEqual((await ask('server', 'who')).value, { server: 'first', now: 1_000 })
+  t.deepEqual((await ask('server', 'who')).value, { server: 'first', now: 1_000, trust: trustMark([alice.publicKey]) })
 })
 
 test('manifests are told a few at a time, as many as a message holds, and one at least', async (t) => {

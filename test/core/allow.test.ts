@@ -45,6 +45,16 @@ test('a function that throws, or answers anything but true, allows nobody', (t) 
   for (const answer of [throwing, () => 1, () => 'yes', async () => true, () => undefined]) t.false(allows(answer, 'web'))
 })
 
+test.serial('a function that answers a promise allows nobody, and the promise does not end the process', async (t) => {
+  const lost: unknown[] = []
+  const hear = (reason: unknown) => void lost.push(reason)
+  process.on('unhandledRejection', hear)
+  t.teardown(() => void process.off('unhandledRejection', hear))
+  for (const answer of [() => Promise.reject(new Error('of a rule')), async () => true]) t.false(allows(answer, 'web'))
+  await new Promise((resolve) => setImmediate(resolve))
+  t.deepEqual(lost, [])
+})
+
 for (const [what, allow] of Object.entries({
   nothing: undefined,
   'an empty list': [],
