@@ -58,7 +58,11 @@ export function functionsCheck({ withoutFunctions }: Extract<Facts['redis'], { v
 export function natsPermissions({ install, calls, hosts, objections }: Facts): Check {
   const name = 'NATS permissions'
   const advice = 'give it the operator’s permissions of docs/security.md'
-  if (objections.length > 0) return failure(name, [...new Set(objections.map(objectionText))].join('; '), advice)
+  if (objections.length > 0) {
+    // One may be told again, with others: a subject that is refused is asked for again.
+    const told = objections.flatMap((objection) => objectionText(objection).split('; '))
+    return failure(name, [...new Set(told)].join('; '), advice)
+  }
   if (install !== undefined && !('value' in install) && install.code === 'timeout.deadline')
     return failure(name, 'orders and upgrades get no answer: the login may not publish them, or hear the answer', advice)
   if (calls !== undefined && !('value' in calls) && calls.code === 'timeout.deadline')

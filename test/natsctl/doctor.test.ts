@@ -200,6 +200,18 @@ const cases: readonly (readonly [string, Facts, number, RegExp])[] = [
     /^NATS permissions failure: Publish to "x" → /,
   ],
   [
+    'what NATS objects to again',
+    {
+      ...well,
+      objections: [
+        '{"operation":"subscription","subject":"b"}',
+        'NATS refuses to let this login listen on a, b: correct its permissions',
+      ],
+    },
+    1,
+    /^NATS permissions failure: the login may not subscribe to b; the login may not subscribe to a → /,
+  ],
+  [
     'orders that reach nobody',
     { ...well, install: { code: 'timeout.deadline', message: '' } },
     1,
