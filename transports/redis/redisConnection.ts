@@ -152,7 +152,7 @@ export class RedisConnection {
   /** Many may find them missing at once. False where the login may not load them. */
   async #load(): Promise<boolean> {
     if (this.#loading === undefined && performance.now() < this.#loadAgainAt) return false
-    this.#loading ??= this.load().finally(() => {
+    this.#loading ??= this.#sendLibrary().finally(() => {
       this.#loading = undefined
     })
     try {
@@ -165,8 +165,8 @@ export class RedisConnection {
     }
   }
 
-  /** Loads the functions, where they are not there. */
-  async load(): Promise<void> {
+  /** Another one may have loaded it meanwhile. */
+  async #sendLibrary(): Promise<void> {
     try {
       await this.call((client) => client.call('FUNCTION', 'LOAD', libraryCode()))
     } catch (error) {
