@@ -7,6 +7,7 @@ import { UpgradeServerClient } from '../../actors/upgradeServerClient.js'
 import { Fault } from '../../core/fault.js'
 import { bundleChunkBytes, digestOf, type SignedManifest } from '../../core/manifest.js'
 import { subjectsOf } from '../../core/subjects.js'
+import { nobodysMark } from '../../core/trustMark.js'
 import { codeOf } from '../support/testSystem.js'
 import { ManualClock } from './manualClock.js'
 
@@ -94,9 +95,12 @@ test('an answer that is no head is not believed', async (t) => {
 })
 
 test('a server says who it is, or only what time it is, or is of a release that does not', async (t) => {
-  t.deepEqual(await open(() => ({ server: 's1', now: 5 })).client.who(), { server: 's1', now: 5 })
-  t.deepEqual(await open(() => ({ server: null, now: 5 })).client.who(), { server: null, now: 5 })
-  t.deepEqual(await open(() => ({ server: 7, now: 5 })).client.who(), { server: null, now: 5 })
+  t.deepEqual(await open(() => ({ server: 's1', now: 5 })).client.who(), { server: 's1', now: 5, trust: null })
+  t.deepEqual(await open(() => ({ server: null, now: 5 })).client.who(), { server: null, now: 5, trust: null })
+  t.deepEqual(await open(() => ({ server: 7, now: 5 })).client.who(), { server: null, now: 5, trust: null })
+  const told = { server: 's1', now: 5, trust: nobodysMark }
+  t.deepEqual(await open(() => told).client.who(), told)
+  t.deepEqual(await open(() => ({ ...told, trust: 'nobody' })).client.who(), { ...told, trust: null })
   for (const nothing of [null, {}, { server: 's1', now: '5' }]) t.is(await open(() => nothing).client.who(), null)
   const failing = (code: 'protocol.no-such-method' | 'unavailable.overloaded') =>
     open(() => {

@@ -176,7 +176,7 @@ test('nats: close is bounded when the server hangs, and what waits for it is rej
 test('nats: close while an attempt to connect is under way leaves no connection behind', async (t) => {
   const server = await startNatsServer()
   t.teardown(() => server.stop())
-  const transport = await nats({ servers: server.url, connectTimeoutMs: 300 }).connect()
+  const transport = await nats({ servers: server.url, connectTimeoutMs: 3_000 }).connect()
   await server.stop()
   // In its place stands a server that says nothing until the transport is closed.
   const silent = await silentServer(server.port)

@@ -13,6 +13,7 @@ test('C4: retryable are exactly the faults of calls that were not executed', (t)
     'unavailable.overloaded',
     'unavailable.stopped',
     'unavailable.upgrading',
+    'upgrade.probation',
   ])
 })
 

@@ -6,7 +6,7 @@ const pollsByTurn = 20
  * Waits until `condition` gives something true, and returns it. Rejects after `timeoutMs` with what was waited for; what the
  * condition throws ends the wait at once.
  */
-export async function until<T>(condition: () => T | Promise<T>, what: string, timeoutMs = 10_000): Promise<T> {
+export async function until<T>(condition: () => T | Promise<T>, what: string, timeoutMs = 30_000): Promise<T> {
   const deadline = performance.now() + timeoutMs
   for (let polls = 0; ; polls++) {
     const found = await condition()
