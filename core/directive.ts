@@ -27,6 +27,8 @@ export type Order =
   | { readonly order: 'setInTable'; readonly table: string; readonly key: string; readonly value: string }
   | { readonly order: 'removeFromTable'; readonly table: string; readonly key: string }
   | { readonly order: 'finalize'; readonly version: Version }
+  /** A node that will not come back leaves, with its slot and what it was told. Release 0.1.0 does not know it, and refuses it. */
+  | { readonly order: 'forget'; readonly nodeId: string }
 
 interface AnyDirective {
   readonly system: string
@@ -66,7 +68,7 @@ export interface DirectiveLog {
   readonly count: number
 }
 
-/** What an order answers: whether there was something to remove, or what is final. */
+/** What an order answers: whether there was something to remove (a node that was registered), or what is final. */
 export type OrderResult = boolean | Version
 
 /** Why a directive is not carried out: it is not the next one, or names another head or log, or may be older than a loss. */
@@ -138,6 +140,8 @@ function isOrder(value: unknown): value is Order {
       return isName(what.table) && isTableKey(what.key)
     case 'finalize':
       return isVersion(what.version)
+    case 'forget':
+      return isName(what.nodeId)
     default:
       return false
   }
@@ -167,6 +171,8 @@ export function describeOrder(what: Order): string {
       return `${what.table}: no ${what.key}`
     case 'finalize':
       return `version ${what.version} is final`
+    case 'forget':
+      return `forget ${what.nodeId}`
   }
 }
 

@@ -110,15 +110,15 @@ export class VerifiedHistory {
     return verified
   }
 
-  /** Throws `upgrade.signature` unless the directive is by those who may order it now, for this system. */
-  checkDirective(directive: Directive, signed: Signed, nowMs: number): void {
+  /** Throws `upgrade.signature` unless the directive is by those who may order it now, for this system. Answers whose signatures count. */
+  checkDirective(directive: Directive, signed: Signed, nowMs: number): readonly string[] {
     const { number, upgrader, createdAt, what } = directive
     const claim: Claim = {
       ...{ purpose: 'directive', signed, what: `directive ${number}`, system: this.system },
       ...{ identity: identityNamed(directive), by: upgrader, when: { createdAt, nowMs } },
       decides: [what.order === 'finalize' ? 'final' : 'order'],
     }
-    checkSigned(this.signatures, claim, this.trust)
+    return checkSigned(this.signatures, claim, this.trust)
   }
 
   #claimOf(manifest: Manifest, signed: SignedManifest, what: string, nowMs: number | undefined): Claim {

@@ -3,6 +3,7 @@
  * Every method may reject with any error while the database is away; callers retry.
  */
 
+import type { AuditHead } from '../audit.js'
 import type { Control, ControlName, Going } from '../control.js'
 import type { Directed, Directive, DirectiveLog } from '../directive.js'
 import { Fault } from '../fault.js'
@@ -214,6 +215,16 @@ export interface UpgradeDatabase {
   direct(directive: Directive, signed: Signed, head: Head): Promise<Directed>
   /** The newest that are kept, oldest first. */
   recentDirectives(): Promise<readonly Signed[]>
+
+  // The audit (core/audit.ts): only ever added to.
+  auditHead(): Promise<AuditHead>
+  /**
+   * Adds an entry after the one that is the newest, in one atomic decision: false when it is not any more. The oldest go when there are too many,
+   * or too many bytes. `entry`: its hash, and the log of directives that it names.
+   */
+  appendAudit(newest: AuditHead, bytes: Uint8Array, entry: { readonly hash: string; readonly log: string }): Promise<boolean>
+  /** Entries of these numbers, both included, as far as they are kept, oldest first; at most `auditPageMax`. */
+  audit(from: number, to: number): Promise<readonly Uint8Array[]>
 
   // Upgrade-specific tables (§4: "a list of nodes that are authorized to upgrade"): authority. A table is there as long as it has entries.
   /** The whole table, in the order of its keys; empty if there is none. */

@@ -1,5 +1,6 @@
 /** What every adapter of the port `UpgradeDatabase` does. Registers its tests with ava under the adapter's name. */
 import test, { type ExecutionContext } from 'ava'
+import { auditKeptBytesMax, auditKeptMax, auditPageMax, emptyAudit } from '../../core/audit.js'
 import type { Control, Going } from '../../core/control.js'
 import type { Directed, Directive, Order } from '../../core/directive.js'
 import { digestOf, type SignedManifest } from '../../core/manifest.js'
@@ -115,6 +116,11 @@ export const directiveOf = (
   upgrader: null,
 })
 
+/** Entry `i` of an audit, as far as a database looks at it. */
+export const entryOf = (i: number, bytes = 4): Uint8Array => new TextEncoder().encode(`${i}é`.padEnd(bytes - 1, '.'))
+
+export const placeOf = (entry: Uint8Array, log = 'log1') => ({ hash: digestOf(entry), log })
+
 /** Each method once: what must reject while the database is away, and work when it is back. */
 export const everyMethod: readonly (readonly [name: string, use: (database: UpgradeDatabase) => Promise<unknown>])[] = [
   ['head', (database) => database.head()],
@@ -136,6 +142,9 @@ export const everyMethod: readonly (readonly [name: string, use: (database: Upgr
   ['directiveLog', (database) => database.directiveLog()],
   ['direct', (database) => database.direct(directiveOf(99), manifestOf('order').manifest, nothingInstalled)],
   ['recentDirectives', (database) => database.recentDirectives()],
+  ['auditHead', (database) => database.auditHead()],
+  ['appendAudit', (database) => database.appendAudit({ ...emptyAudit, number: 99 }, entryOf(0), placeOf(entryOf(0)))],
+  ['audit', (database) => database.audit(1, 9)],
   ['table', (database) => database.table('authorized')],
   ['setInTable', (database) => database.setInTable('authorized', 'n1', 'yes')],
   ['removeFromTable', (database) => database.removeFromTable('authorized', 'n9')],
@@ -577,6 +586,55 @@ export function databaseContract(
     t.is(await direct({ order: 'finalize', version: 2 }), 1)
     t.is(await another.finalized(), 1)
     t.is(await another.directives(), number)
+  })
+
+  contract('an order to forget a node does what forgetting it does, and answers whether there was one', async (t, database) => {
+    for (const nodeId of ['n1', 'n2']) await database.register(statusOf(nodeId), long)
+    await database.claimSlot('pages', going('n1'), { nodes: 2 })
+    await database.setControl({ kind: 'hold', nodeId: 'n1', reason: '', since: 0 })
+    const what: Order = { order: 'forget', nodeId: 'n1' }
+    t.is(why(await database.direct(directiveOf(1, what), order('1'), nothingInstalled)), true)
+    t.deepEqual(
+      (await database.nodes()).map(({ nodeId }) => nodeId),
+      ['n2'],
+    )
+    t.deepEqual(await database.controls(), [])
+    t.deepEqual(await database.claimSlot('pages', going('n2'), { nodes: 1 }), { claimed: true })
+    t.is(why(await database.direct(directiveOf(2, what), order('2'), nothingInstalled)), false)
+  })
+
+  contract('an entry of the audit follows the newest one, and of those at once one is written', async (t, database, another) => {
+    t.deepEqual(await database.auditHead(), emptyAudit)
+    t.deepEqual(await database.audit(1, 9), [])
+    t.true(await database.appendAudit(emptyAudit, entryOf(1), placeOf(entryOf(1))))
+    const first = await another.auditHead()
+    t.deepEqual(first, { number: 1, first: 1, ...placeOf(entryOf(1)) })
+    t.false(await another.appendAudit(emptyAudit, entryOf(2), placeOf(entryOf(2))))
+    t.false(await another.appendAudit({ ...first, hash: digestOf(entryOf(9)) }, entryOf(2), placeOf(entryOf(2))))
+    const races = [database, another, database, another].map((by, i) =>
+      by.appendAudit(first, entryOf(i), placeOf(entryOf(i), 'log2')),
+    )
+    const won = (await Promise.all(races)).indexOf(true)
+    t.deepEqual(await database.audit(1, 9), [entryOf(1), entryOf(won)])
+    t.deepEqual(await another.auditHead(), { number: 2, first: 1, ...placeOf(entryOf(won), 'log2') })
+    t.deepEqual(await another.audit(2, 2), [entryOf(won)])
+    t.deepEqual(await another.audit(3, 9), [])
+  })
+
+  contract('the oldest entries of the audit leave, and its beginning is known', async (t, database) => {
+    const add = async (bytes: number) => {
+      const head = await database.auditHead()
+      const entry = entryOf(head.number + 1, bytes)
+      return database.appendAudit(head, entry, placeOf(entry))
+    }
+    const large = Math.floor(auditKeptBytesMax / 8)
+    for (let i = 0; i < 10; i++) t.true(await add(large))
+    const { number, first } = await database.auditHead()
+    t.deepEqual([number, first], [10, 3])
+    const digests = async (from: number, to: number) => (await database.audit(from, to)).map(digestOf)
+    t.deepEqual(await digests(1, 3), [digestOf(entryOf(3, large))])
+    t.deepEqual(await digests(10, 99), [digestOf(entryOf(10, large))])
+    t.true(auditKeptMax > auditPageMax)
   })
 
   contract(

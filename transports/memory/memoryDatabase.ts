@@ -2,6 +2,7 @@
  * The upgrade database in memory: for tests, rehearsals and hosts that share a process. All hosts that are given the same object share
  * the same systems. Behaves as the one in Redis does (test/contracts/databaseContract.ts), and can be made to go away.
  */
+import type { AuditHead } from '../../core/audit.js'
 import { type Control, type ControlName, checkControl, controlKey, type Going, holding } from '../../core/control.js'
 import {
   type Directed,
@@ -37,6 +38,7 @@ import type { Signed } from '../../core/signed.js'
 import type { Session, Standing } from '../../core/standing.js'
 import { checkTable, checkTables, type TableEntries } from '../../core/tables.js'
 import { heldByMax, stagedBundlesMax, stagedBytesMax, stagedMs, tooMuchStaged, type UdbFactory } from '../udbFactory.js'
+import { entriesBetween, type MemoryAudit, noAudit, withEntry } from './memoryAudit.js'
 import { MemoryRegistrations, noRegistrations, type RegistrationTables } from './memoryRegistrations.js'
 
 /** What can befall a database, to be asked for by tests and rehearsals. */
@@ -74,6 +76,8 @@ interface SystemTables extends RegistrationTables {
   /** Opened in this process and epoch (core/standing.ts). Directives before `sinceMs` may have been lost with another log. */
   directiveLog: (DirectiveLog & { readonly run: number; readonly epoch: string | null; readonly sinceMs: number }) | undefined
   directives: readonly (Signed & { readonly number: number; readonly result: OrderResult })[]
+  /** Oldest first, with all their bytes. */
+  audit: MemoryAudit
   /** Upgrade-specific tables, by name; none is empty. */
   readonly tables: Map<string, Map<string, string>>
   death: Death
@@ -127,6 +131,7 @@ function newSystem(): SystemTables {
     controls: new Map(),
     directiveLog: undefined,
     directives: [],
+    audit: noAudit,
     tables: new Map(),
     death: nothingDead,
     deathDueMs: Number.NEGATIVE_INFINITY,
@@ -239,10 +244,17 @@ class MemoryDatabase implements UpgradeDatabase {
   }
 
   async forget(nodeId: string): Promise<void> {
+    this.#forget(nodeId)
+  }
+
+  /** Whether it was registered. */
+  #forget(nodeId: string): boolean {
     const { slots, controls } = this.#reach()
+    const isRegistered = this.#reach().nodes.has(nodeId)
     this.#registrations().forget(nodeId)
     for (const holders of slots.values()) holders.delete(nodeId)
     for (const kind of ['hold', 'now'] as const) controls.delete(controlKey({ kind, nodeId }))
+    return isRegistered
   }
 
   async nodes(service?: string): Promise<readonly NodeRow[]> {
@@ -379,7 +391,25 @@ class MemoryDatabase implements UpgradeDatabase {
         return this.#removeFromTable(what.table, what.key)
       case 'finalize':
         return this.#finalize(what.version)
+      case 'forget':
+        return this.#forget(what.nodeId)
     }
+  }
+
+  async auditHead(): Promise<AuditHead> {
+    return this.#reach().audit.head
+  }
+
+  async appendAudit(newest: AuditHead, bytes: Uint8Array, { hash, log }: { hash: string; log: string }): Promise<boolean> {
+    const system = this.#reach()
+    const { head } = system.audit
+    if (head.number !== newest.number || head.hash !== newest.hash) return false
+    system.audit = withEntry(system.audit, bytes, hash, log)
+    return true
+  }
+
+  async audit(from: number, to: number): Promise<readonly Uint8Array[]> {
+    return entriesBetween(this.#reach().audit, from, to)
   }
 
   async recentDirectives(): Promise<readonly Signed[]> {

@@ -49,9 +49,28 @@ local function finalize(head, final, asked)
   return asked
 end`
 
+/** A Lua function that answers whether the node was registered. */
+export const forgetting = `
+local function forget(id, controls)
+  redis.pcall('HDEL', controls, 'hold/' .. id, 'now/' .. id)
+  local place = redis.call('HGET', registrations, id)
+  if place then redis.call('ZREM', members, (split(place)) .. '/' .. id) end
+  rememberForgotten(id, readStart(id))
+  redis.call('HDEL', registrations, id, 'start/' .. id)
+  redis.call('HDEL', rows, id)
+  redis.call('ZREM', leases, id)
+  redis.call('ZREM', transient, id)
+  for _, slot in ipairs(redis.call('ZRANGE', slots, 0, -1)) do
+    local _, holder = split(slot)
+    if holder == id then redis.call('ZREM', slots, slot) end
+  end
+  return place ~= false
+end`
+
 /** Answers 1 and the result in JSON; or 0, why not, the log's id and count, and the result of the very same document before, if there is one. */
 export const directBody = `${openLog}
 ${finalizing}
+${forgetting}
 local controls, tables, entries, head, final, directives, count, log = unpack(KEYS, 7)
 local number, digest, namedHead, namedLog, createdAt, document, signature, order, a, b, c = unpack(ARGV)
 number = tonumber(number)
@@ -89,6 +108,8 @@ elseif order == 'removeFromTable' then
   if redis.call('EXISTS', entries) == 0 then redis.call('SREM', tables, a) end
 elseif order == 'finalize' then
   result = finalize(head, final, a)
+elseif order == 'forget' then
+  result = forget(a, controls) and 'true' or 'false'
 end
 redis.call('SET', count, ARGV[1])
 redis.call('RPUSH', directives, '["' .. document .. '",' .. signature .. ',' .. result .. ']')

@@ -1,4 +1,5 @@
 /** The upgrade database in Redis. docs/redis.md gives each key, and whether it is authority or rebuilt by the nodes. */
+import type { AuditHead } from '../../core/audit.js'
 import { type Control, type ControlName, checkControl, controlKey, type Going, isControl } from '../../core/control.js'
 import {
   type Directed,
@@ -28,6 +29,7 @@ import type { Signed } from '../../core/signed.js'
 import type { Doubt, Session, Standing } from '../../core/standing.js'
 import { checkTable, checkTables, type TableEntries } from '../../core/tables.js'
 import { tooMuchStaged, type UdbFactory } from '../udbFactory.js'
+import { appendAudit, auditHead, readAudit } from './redisAudit.js'
 import { addressOf, isPrivate, RedisConnection, type RedisSettings } from './redisConnection.js'
 import { keysOf, type RedisKeys } from './redisKeys.js'
 import { decodeRow, encodeRow } from './redisRows.js'
@@ -307,6 +309,18 @@ class RedisDatabase implements UpgradeDatabase {
     })
   }
 
+  auditHead(): Promise<AuditHead> {
+    return auditHead(this.redis, this.keys)
+  }
+
+  appendAudit(newest: AuditHead, bytes: Uint8Array, entry: { readonly hash: string; readonly log: string }): Promise<boolean> {
+    return appendAudit(this.redis, this.keys, newest, bytes, entry)
+  }
+
+  audit(from: number, to: number): Promise<readonly Uint8Array[]> {
+    return readAudit(this.redis, this.keys, from, to)
+  }
+
   async table(name: string): Promise<ReadonlyMap<string, string>> {
     checkTable(name)
     const entries = await this.redis.call((client) => client.hgetall(this.keys.table(name)))
@@ -397,6 +411,8 @@ function orderArguments(what: Order): readonly (string | number)[] {
     case 'finalize':
       checkDeath(what.version, 0)
       return ['finalize', what.version]
+    case 'forget':
+      return ['forget', what.nodeId]
   }
 }
 

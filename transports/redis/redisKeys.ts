@@ -31,6 +31,10 @@ export interface RedisKeys {
   readonly directiveCount: string
   /** Hash: `id` of the log of directives, `run`, the Redis process that opened it, and `since` when it has been one. */
   readonly directiveLog: string
+  /** List: the entries of the audit, oldest first. */
+  readonly audit: string
+  /** Hash: `number`, `hash` and `log` of the newest entry, the number of the `first` that is kept, and the `bytes` of all. */
+  readonly auditHead: string
   /** Hash: key → value of one upgrade-specific table. */
   table(name: string): string
   /** Set: the names of the tables that have entries. */
@@ -54,6 +58,8 @@ export function keysOf(system: string): RedisKeys {
     directives: key('directives'),
     directiveCount: key('directiveCount'),
     directiveLog: key('directiveLog'),
+    audit: key('audit'),
+    auditHead: key('auditHead'),
     tables: key('tables'),
     dead: key('dead'),
     final: key('final'),

@@ -13,7 +13,8 @@
  */
 import { controlReasonLengthMax } from '../../core/control.js'
 import { heldByMax, lapsedKeptMs, stagedBundlesMax, stagedBytesMax, stagedMs } from '../udbFactory.js'
-import { directBody, directiveLogBody, finalizing } from './directiveScripts.js'
+import { appendAuditScript, readAuditScript } from './auditScripts.js'
+import { directBody, directiveLogBody, finalizing, forgetting } from './directiveScripts.js'
 import { idsPerCommand, preamble } from './redisPreamble.js'
 
 /** In UTF-8. */
@@ -227,20 +228,8 @@ doubted(a, 'lost', nextEpoch(a, session))
 keepAttendance(a)`),
 
   /** Looks through all slots: a node that is registered no more may still hold one. Its controls go where the login may write them. */
-  theseusForget: nodeScript(`
-local id, controls = unpack(ARGV)
-redis.pcall('HDEL', controls, 'hold/' .. id, 'now/' .. id)
-local place = redis.call('HGET', registrations, id)
-if place then redis.call('ZREM', members, (split(place)) .. '/' .. id) end
-rememberForgotten(id, readStart(id))
-redis.call('HDEL', registrations, id, 'start/' .. id)
-redis.call('HDEL', rows, id)
-redis.call('ZREM', leases, id)
-redis.call('ZREM', transient, id)
-for _, slot in ipairs(redis.call('ZRANGE', slots, 0, -1)) do
-  local _, holder = split(slot)
-  if holder == id then redis.call('ZREM', slots, slot) end
-end`),
+  theseusForget: nodeScript(`${forgetting}
+forget(unpack(ARGV))`),
 
   /** Answers rows, each followed by 1 for a lease that runs and 0 for one that has run out. */
   theseusNodes: nodeScript(`
@@ -337,6 +326,10 @@ return 1`),
   theseusDirectiveLog: nodeScript(directiveLogBody),
 
   theseusDirect: nodeScript(directBody),
+
+  theseusAppendAudit: appendAuditScript,
+
+  theseusAudit: readAuditScript,
 
   theseusSetInTable: {
     lua: `

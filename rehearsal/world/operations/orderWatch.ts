@@ -75,6 +75,8 @@ function nameOf(what: Order): string {
       return `${what.order} ${controlKey(what.control)}`
     case 'finalize':
       return what.order
+    case 'forget':
+      return `${what.order} ${what.nodeId}`
     case 'setInTable':
     case 'removeFromTable':
       return `${what.order} ${what.table} ${what.key}`

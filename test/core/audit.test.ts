@@ -1,0 +1,137 @@
+/** The chain of the audit: what follows, and what somebody has changed. */
+import test from 'ava'
+import {
+  type AuditEntry,
+  type Audited,
+  type AuditHead,
+  auditEntryBytesMax,
+  checkAudit,
+  decodeAuditEntry,
+  encodeAuditEntry,
+} from '../../core/audit.js'
+import { digestOf } from '../../core/manifest.js'
+
+const digestAt = (version: number): string => digestOf(new Uint8Array([version]))
+
+/** A chain of so many installs. */
+function chainOf(count: number, change: (entry: AuditEntry) => Partial<AuditEntry> = () => ({})): Uint8Array[] {
+  const chain: Uint8Array[] = []
+  for (let number = 1; number <= count; number++) {
+    const entry: AuditEntry = {
+      format: 1,
+      number,
+      at: '2026-01-01T00:00:00.000Z',
+      what: { act: 'install', version: number, digest: digestAt(number) },
+      outcome: 'done',
+      times: 1,
+      by: ['alice'],
+      from: { name: 'desk', id: 'desk-1' },
+      head: { version: number, digest: digestAt(number) },
+      log: 'log1',
+      previous: number === 1 ? null : digestOf(chain.at(-1)!),
+    }
+    chain.push(encodeAuditEntry({ ...entry, ...change(entry) }))
+  }
+  return chain
+}
+
+const headOf = (chain: readonly Uint8Array[], first = 1): AuditHead => ({
+  ...{ number: chain.length + first - 1, first, hash: digestOf(chain.at(-1)!), log: 'log1' },
+})
+
+test('a chain follows, with its end, its beginning, and the heads of the history', (t) => {
+  const chain = chainOf(3)
+  const { holds, broken } = checkAudit(chain, { head: headOf(chain), digestAt })
+  t.is(broken, undefined)
+  t.deepEqual(
+    holds.map(({ number }) => number),
+    [1, 2, 3],
+  )
+  // The oldest have left.
+  t.is(checkAudit(chain.slice(1), { head: headOf(chain.slice(1), 2) }).broken, undefined)
+  t.is(checkAudit(chain.slice(1)).broken, undefined)
+  t.is(checkAudit([], { head: { number: 0, hash: null, first: 1, log: null } }).broken, undefined)
+})
+
+test('the first entry that somebody has changed, taken out, put in or moved is found', (t) => {
+  const chain = chainOf(5)
+  const head = headOf(chain)
+  const other = encodeAuditEntry({ ...decodeAuditEntry(chain[2]!), by: ['mallory'] })
+  const wrong: readonly (readonly [string, readonly Uint8Array[], number])[] = [
+    ['changed', chain.with(2, other), 4],
+    ['the last changed', chain.with(4, encodeAuditEntry({ ...decodeAuditEntry(chain[4]!), by: [] })), 5],
+    ['taken out', chain.toSpliced(2, 1), 3],
+    ['the first taken out', chain.slice(1), 1],
+    ['the last taken out', chain.slice(0, 4), 5],
+    ['all taken out', [], 1],
+    ['put in', chain.toSpliced(2, 0, other), 4],
+    ['moved', chain.with(1, chain[2]!).with(2, chain[1]!), 2],
+    ['one more', [...chain, chain[4]!], 6],
+    ['no entry', chain.with(3, new Uint8Array([1])), 4],
+    ['of another format', chain.with(3, new TextEncoder().encode('{"format":9}')), 4],
+  ]
+  for (const [what, entries, number] of wrong) t.is(checkAudit(entries, { head }).broken?.number, number, what)
+  t.is(checkAudit(chain.with(2, other)).holds.length, 3)
+})
+
+test('a history that was written anew is found: the audit has other heads', (t) => {
+  const chain = chainOf(3)
+  const rewritten = (version: number) => (version === 2 ? digestAt(9) : digestAt(version))
+  t.like(checkAudit(chain, { digestAt: rewritten }).broken, { number: 2 })
+  t.regex(checkAudit(chain, { digestAt: rewritten }).broken!.why, /manifest .* of version 2, and the history has/)
+  const shorter = (version: number) => (version > 2 ? undefined : digestAt(version))
+  t.regex(checkAudit(chain, { digestAt: shorter }).broken!.why, /version 3, which the history does not have/)
+})
+
+test('another log of directives without an entry that says what was lost breaks the chain', (t) => {
+  const silently = chainOf(3, ({ number }) => (number === 3 ? { log: 'log2' } : {}))
+  t.like(checkAudit(silently).broken, { number: 3 })
+  const what: Audited = { act: 'lost', known: null }
+  const said = chainOf(4, ({ number }) => (number === 3 ? { log: 'log2', what } : number === 4 ? { log: 'log2' } : {}))
+  t.is(checkAudit(said).broken, undefined)
+})
+
+test('texts of others take no more than their share of an entry', (t) => {
+  const long = '\u0001'.repeat(100_000)
+  const [bytes] = chainOf(1, () => ({
+    what: { act: 'order', number: 1, words: long, digest: digestAt(1) },
+    by: Array.from({ length: 1000 }, () => 'U'.repeat(56)),
+    from: { name: long, id: long },
+    outcome: long,
+  }))
+  t.true(bytes!.length <= auditEntryBytesMax, `${bytes!.length}`)
+  t.is(checkAudit([bytes!]).broken, undefined)
+})
+
+test('what is no entry is refused, saying what is wrong', (t) => {
+  const whole = decodeAuditEntry(chainOf(1)[0]!)
+  const decode = (change: object) => () => decodeAuditEntry(new TextEncoder().encode(JSON.stringify({ ...whole, ...change })))
+  t.notThrows(decode({}))
+  const digest = digestAt(1)
+  const acts = [
+    { act: 'undo', version: 2, undoes: 1, digest },
+    { act: 'teach', version: 1, digest },
+    { act: 'death', below: 1 },
+    { act: 'gate', version: 1, words: 'why' },
+    { act: 'lost', known: { number: 4, hash: digest } },
+    { act: 'more' },
+    { act: 'unreadable', method: 'install' },
+  ]
+  for (const what of acts) t.notThrows(decode({ what }))
+  const wrong: readonly (readonly [object, RegExp])[] = [
+    [{ format: 2 }, /format 2; this Theseus reads format 1/],
+    [{ number: 0 }, /number/],
+    [{ at: 'yesterday' }, /at is/],
+    [{ what: { act: 'dance' } }, /knows/],
+    [{ what: { act: 'undo', version: 2, digest } }, /knows/],
+    [{ what: { act: 'lost', known: {} } }, /knows/],
+    [{ what: null }, /knows/],
+    [{ outcome: 1 }, /outcome/],
+    [{ times: 0 }, /times/],
+    [{ by: [1] }, /by is/],
+    [{ from: { name: 1, id: '' } }, /from/],
+    [{ head: { version: 1, digest: 'x' } }, /head/],
+    [{ previous: 'x' }, /previous/],
+  ]
+  for (const [change, message] of wrong) t.throws(decode(change), { code: 'upgrade.invalid', message })
+})

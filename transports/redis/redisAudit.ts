@@ -1,0 +1,46 @@
+/** The audit in Redis (core/audit.ts): a list of entries, and a hash that says where the chain ends and begins. */
+import { type AuditHead, emptyAudit } from '../../core/audit.js'
+import { Fault } from '../../core/fault.js'
+import { isDigest } from '../../core/manifest.js'
+import type { RedisConnection } from './redisConnection.js'
+import type { RedisKeys } from './redisKeys.js'
+
+type Keys = Pick<RedisKeys, 'audit' | 'auditHead'>
+
+/** Throws `upgrade.invalid` for what makes no sense: begun anew in its place, the chain would say nothing of what was there. */
+export async function auditHead(redis: RedisConnection, { auditHead: key }: Keys): Promise<AuditHead> {
+  const found = await redis.call((client) => client.hmget(key, 'number', 'hash', 'first', 'log'))
+  const [numberText, hash, firstText, log] = found
+  if (numberText === null && hash === null) return emptyAudit
+  const [number, first] = [Number(numberText), Number(firstText ?? Number.NaN)]
+  const isWhole = isPlace(number) && isPlace(first) && first <= number && isDigest(hash)
+  if (!isWhole) throw new Fault('upgrade.invalid', `Redis key ${key} holds no number and hash of an audit entry`)
+  return { number, hash, first, log: log ?? null }
+}
+
+export async function appendAudit(
+  redis: RedisConnection,
+  { audit, auditHead }: Keys,
+  newest: AuditHead,
+  bytes: Uint8Array,
+  { hash, log }: { readonly hash: string; readonly log: string },
+): Promise<boolean> {
+  const entry = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const args = [newest.number, newest.hash ?? '', entry, hash, log]
+  return (await redis.run('theseusAppendAudit', [audit, auditHead], ...args)) === 1
+}
+
+export async function readAudit(
+  redis: RedisConnection,
+  { audit, auditHead }: Keys,
+  from: number,
+  to: number,
+): Promise<readonly Uint8Array[]> {
+  // Entries are JSON of what was well-formed text: as text they are the same bytes. What is not is found out by its hash.
+  const found = (await redis.run('theseusAudit', [audit, auditHead], from, to)) as readonly string[]
+  return found.map((text) => new TextEncoder().encode(text))
+}
+
+function isPlace(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 1
+}
