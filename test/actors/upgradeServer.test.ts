@@ -51,7 +51,8 @@ async function open(t: ExecutionContext, given: Given = {}) {
       return typeof found === 'function' ? found.bind(target) : found
     },
   })
-  const transport = memoryTransport(broker, { name: 'server' })
+  const errors: unknown[] = []
+  const transport = memoryTransport(broker, { name: 'server', onError: (error) => void errors.push(error) })
   const stranger = memoryTransport(broker, { name: 'stranger' })
   await given.before?.(transport, stored)
   const events: HostEvent[] = []
@@ -80,7 +81,10 @@ async function open(t: ExecutionContext, given: Given = {}) {
   }
   const outcomeOf = (of: number) => {
     const answer = answers.get(of)
-    if (answer?.kind === kinds.reply) return { value: answer.value }
+    if (answer?.kind === kinds.reply) {
+      t.is(answer.hops, 0)
+      return { value: answer.value }
+    }
     if (answer?.kind === kinds.fault) return answer.fault
     return undefined
   }
@@ -96,7 +100,23 @@ async function open(t: ExecutionContext, given: Given = {}) {
   }
   const install = async ({ bytes, signature }: SignedManifest) => await code('install', 'install', bytes, signature)
   t.teardown(() => server.stop())
-  return { server, clock, stored, transport, stranger, events, announced, settle, tell, outcomeOf, inbox, ask, code, install }
+  return {
+    server,
+    errors,
+    clock,
+    stored,
+    transport,
+    stranger,
+    events,
+    announced,
+    settle,
+    tell,
+    outcomeOf,
+    inbox,
+    ask,
+    code,
+    install,
+  }
 }
 
 type Opened = Awaited<ReturnType<typeof open>>
@@ -239,7 +259,11 @@ test('what is no call is refused where an answer is asked for, and else a dead l
   await settle()
   t.is(faults.length, 2)
   for (const fault of faults)
-    t.like(fault, { kind: kinds.fault, replier: { node: 'upgrade-server' }, fault: { code: 'protocol.bad-envelope' } })
+    t.like(fault, {
+      kind: kinds.fault,
+      replier: { node: 'upgrade-server', className: 'UpgradeServer', version: 0 },
+      fault: { code: 'protocol.bad-envelope' },
+    })
   t.deepEqual(events, [])
   tell('server', 'head', [], { kind: kinds.event })
   await settle()
@@ -265,9 +289,9 @@ test('each subject has methods of its own', async (t) => {
 test('an answer that no message can hold is a fault', async (t) => {
   const long = new Map(Array.from({ length: 16 }, (_, i) => [digestOf(new Uint8Array(i)), '1']))
   const database = () => ({ table: async (name: string) => (name === wantedTable ? long : new Map<string, string>()) })
-  const { code } = await started(t, { payloadBytesMax: 1_000, database })
+  const { ask, code } = await started(t, { payloadBytesMax: 1_000, database })
   t.is(await code('server', 'head'), 'protocol.too-large')
-  t.regex(await code('server', 'who'), /^answered \{"server":null,"now":1000,"trust":\{/)
+  t.like((await ask('server', 'who')).value, { server: null, now: 1_000 })
 })
 
 test('so many questions are answered at once; one more is refused and may be asked again', async (t) => {
@@ -296,7 +320,8 @@ test('a failure that is no fault is one of fetching: it may pass', async (t) => 
 })
 
 test('a server that nobody observes goes on all the same', async (t) => {
-  const { tell, settle, transport, ask, inbox, stranger } = await started(t, { options: { observe: undefined as never } })
+  const opened = await started(t, { options: { observe: undefined as never } })
+  const { tell, settle, transport, ask, inbox, stranger, errors } = opened
   tell('install', 'install', [], {}, 'theseus.shop.node.n1')
   stranger.publish(subjects.server, new Uint8Array([1]))
   const { publish } = transport
@@ -307,6 +332,37 @@ test('a server that nobody observes goes on all the same', async (t) => {
   await settle(deathRoundMs)
   transport.publish = publish
   t.like(await ask('server', 'who'), { value: { server: null } })
+  t.deepEqual(errors, [])
+})
+
+test('an order that nobody waits for is carried out without an answer', async (t) => {
+  const { tell, settle, events, stored: database } = await started(t)
+  const digest = digestOf(new Uint8Array(3))
+  tell('install', 'putChunk', [digest, 0, new Uint8Array(3)])
+  await settle()
+  t.deepEqual(await database.getChunk(digest, 0), new Uint8Array(3))
+  t.deepEqual(events, [])
+})
+
+test('a host that trusts others than the server is told so when it asks, and one that says nothing of it is not', async (t) => {
+  const { code } = await started(t)
+  const head = (trust: unknown) => code('server', 'head', { dead: 0, final: 0, trust })
+  t.is(await head(trustMark([bob.publicKey])), 'config.other-trust')
+  for (const said of [trustMark([alice.publicKey]), undefined, null, 'alice', {}]) t.regex(await head(said), /^answered/)
+  t.regex(await code('server', 'head', null), /^answered/)
+  const silent = await started(t, { options: { trust: undefined } })
+  t.regex(await silent.code('server', 'head', { trust: trustMark([bob.publicKey]) }), /^answered/)
+})
+
+test('what a host knows to be over is given back to the database with its question', async (t) => {
+  const given: unknown[] = []
+  const first = signedAfter(undefined, alice)
+  const { ask } = await started(t, {
+    before: (_, database) => database.install({ version: 0, digest: null }, digestOf(first.bytes), first),
+    database: () => ({ giveBack: async (over: unknown) => void given.push(over) }),
+  })
+  await ask('server', 'head', { dead: 1, final: 1 })
+  t.deepEqual(given, [{ dead: 1, final: 1 }])
 })
 
 test('a change that the database refuses is not answered as done', async (t) => {
@@ -460,6 +516,9 @@ test('a chunk of an installed bundle that is missing may be sent again', async (
   const chunk = new Uint8Array([9])
   t.is(await again.code('install', 'putChunk', bundle.digest, 0, chunk), 'answered null')
   t.is((await again.stored.getChunk(bundle.digest, 0))!.length, 5, 'nobody writes over it')
+  const other = digestOf(chunk)
+  for (const byte of [8, 9]) t.is(await again.code('install', 'putChunk', other, 0, new Uint8Array([byte])), 'answered null')
+  t.deepEqual(await again.stored.getChunk(other, 0), chunk, 'of another bundle it is the newest that counts')
   isMissing = true
   t.is(await again.code('install', 'putChunk', bundle.digest, 0, chunk), 'answered null')
   t.deepEqual(await again.stored.getChunk(bundle.digest, 0), chunk)
