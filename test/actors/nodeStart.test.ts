@@ -1,11 +1,13 @@
 /** How a node comes to life: born at the newest complete version, or revived from its state; and as what it is registered before it serves. */
 import test, { type ExecutionContext } from 'ava'
 import { unpack } from '../../core/codec.js'
+import { Fault } from '../../core/fault.js'
 import { keys, type NodeRecord } from '../../core/nodeRecord.js'
 import type { NodeStatus, UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
 import { schedule } from '../../index.js'
-import { memoryStore } from '../../transports/memory/index.js'
+import { memoryRepository, memoryStore } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
+import { alice, bob } from '../support/signedManifests.js'
 import { codeOf, gate, type Settings, TestSystem } from '../support/testSystem.js'
 import { ClockV1, NotesV1, NotesV2, tickerUpgrade, toV2, toV3 } from './notes.js'
 
@@ -205,4 +207,45 @@ test('nodes that come back at the same time ask the upgrade server once, and not
   )
   t.is(await codeOf(again.ref(NotesV1, 'n1', { version: 0 }).add('x')), 'answered 1')
   t.true(heads <= 2, `${heads} questions`)
+})
+
+test('a node that comes back beside an upgrade server that trusts others does not start', async (t) => {
+  const system = await TestSystem.start(t, {}, {}, { trust: [alice.publicKey], upgrader: alice })
+  const first = await system.host('h1')
+  await first.node(NotesV1, 'n1')
+  await first.stop()
+  const other = await system.host('h2', { state: first.state, trust: [bob.publicKey] })
+  t.is(await codeOf(other.node(NotesV1, 'n1')), 'config.other-trust')
+})
+
+test('a birth fails with the failure of the database, and of a bundle that can’t be had now', async (t) => {
+  const system = await open(t)
+  await system.publish(toV2())
+  const host = await system.host('h1')
+  host.changeDatabase({ nodes: () => Promise.reject(new Error('away')) })
+  t.is(await codeOf(host.node(NotesV1, 'n1')), 'Error: away')
+  const gone = new Fault('upgrade.fetch', 'not now')
+  const later = await system.host('h2', { repository: Object.assign(memoryRepository(), { load: () => Promise.reject(gone) }) })
+  t.is(await codeOf(later.node(NotesV1, 'n2')), 'upgrade.fetch')
+  t.deepEqual(await system.database.nodes('notes'), [], 'nothing is registered for it')
+})
+
+test('a node that is born after an undo takes the upgrade when it is brought again, though what was undone is dead', async (t) => {
+  const system = await TestSystem.start(t, { limit: { percent: 100 } }, { deathRound: 10, deathDelay: 10 })
+  const { operator } = system.desk.running
+  const host = await system.host('h1')
+  const node = await host.node(NotesV1, 'n1')
+  await system.publish(toV2())
+  await node.reached(1)
+  await operator.undo()
+  await node.reached(2)
+  await until(async () => (await system.database.dead()).inForce === 2, 'what was undone is dead')
+  const other = await system.host('h2')
+  const born = await other.node(NotesV1, 'n2')
+  t.deepEqual([born.version, born.className], [2, 'Notes.v1'])
+  t.is(await codeOf(system.desk.ref(NotesV1, 'n2', { version: 2 }).add('x')), 'answered 1')
+  await operator.undo()
+  await born.reached(3)
+  t.is(born.className, 'Notes.v2')
+  t.is(await codeOf(system.desk.ref(NotesV2, 'n2', { version: 3 }).all()), 'answered ["x"]')
 })
