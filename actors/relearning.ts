@@ -4,7 +4,10 @@
  * L1. What is taught is verified like what is installed: a manifest that follows the newest one, by one who was trusted then, whose classes fit.
  *     What was final is not looked at: it may have become so after the undo that is taught.
  * L2. A bundle that is here with its digest is never changed; one that is wanted may be written over until it has its digest.
+ *     What is written over it all the same, by two at once, makes it wanted again.
  * L3. Two manifests for one version, both signed by one who was trusted then and is trusted now, stop all installs until an operator has looked.
+ * L4. One look at a time whether a bundle is whole, which reads all of it; all who wait for it share one. A part may be a byte long, and as many come
+ *     at once as a host likes.
  */
 import { Fault } from '../core/fault.js'
 import { checkClasses } from '../core/lineCheck.js'
@@ -22,6 +25,10 @@ export interface Relearned {
 }
 
 export class Relearning {
+  /** Those that have not begun. */
+  readonly #next = new Map<string, Promise<void>>()
+  #looking: Promise<unknown> = Promise.resolve()
+
   constructor(
     private readonly database: UpgradeDatabase,
     /** The history in the database, verified, up to a version: once, and then what is new. */
@@ -72,7 +79,7 @@ export class Relearning {
     const length = Number((await database.table(wantedTable)).get(digest) ?? Number.NaN)
     if (!Number.isInteger(length) || index >= chunkCount(length)) return
     await database.putChunk(digest, index, bytes, 'kept')
-    if (await this.#isWhole(digest, length)) await database.removeFromTable(wantedTable, digest)
+    await this.#look(digest, length)
   }
 
   /** L3. Both are here now: one in the history, one that a host brings. Only what was signed counts; anybody can make up another one. */
@@ -94,7 +101,29 @@ export class Relearning {
   async #want({ digest, bytes }: Manifest['bundle']): Promise<void> {
     // Of an upgrade that changes no class: no host has kept it.
     if (bytes === 0) await this.database.putChunk(digest, 0, new Uint8Array(0), 'kept')
-    else if (!(await this.#isWhole(digest, bytes))) await this.database.setInTable(wantedTable, digest, String(bytes))
+    else await this.#look(digest, bytes)
+  }
+
+  /** L4. Begins after it was asked. */
+  #look(digest: string, bytes: number): Promise<void> {
+    const asked = `${digest}/${bytes}`
+    let next = this.#next.get(asked)
+    if (next === undefined) {
+      next = this.#looking.then(() => {
+        this.#next.delete(asked)
+        return this.#wantOrNot(digest, bytes)
+      })
+      this.#next.set(asked, next)
+      this.#looking = next.catch(() => {})
+    }
+    return next
+  }
+
+  /** Also one that was whole a moment ago: a part that was on its way may have been written over it (L2). */
+  async #wantOrNot(digest: string, bytes: number): Promise<void> {
+    const { database } = this
+    if (await this.#isWhole(digest, bytes)) await database.removeFromTable(wantedTable, digest)
+    else await database.setInTable(wantedTable, digest, String(bytes))
   }
 
   async #isWhole(digest: string, bytes: number): Promise<boolean> {

@@ -8,7 +8,7 @@ import { VerifiedHistory } from '../../core/verifiedHistory.js'
 import { memoryDatabase } from '../../transports/memory/index.js'
 import { nkeySignatures } from '../../transports/nkeys/nkeys.js'
 import { alice, signedAfter, system } from '../support/signedManifests.js'
-import { codeOf } from '../support/testSystem.js'
+import { codeOf, gate } from '../support/testSystem.js'
 import { ManualClock } from './manualClock.js'
 
 async function open(change: (database: UpgradeDatabase) => Partial<UpgradeDatabase> = () => ({})) {
@@ -104,6 +104,67 @@ test('chunks of what nobody misses, or of a length that can’t be read, are not
   await database.setInTable(wantedTable, digest, 'seven')
   await relearning.teachChunk(digest, 0, new Uint8Array(7))
   t.is(await database.getChunk(digest, 0), undefined)
+})
+
+test('many parts at once cost few looks at the bundle, one after the other (L4)', async (t) => {
+  const counts = { now: 0, most: 0, all: 0 }
+  const { relearning, database } = await open((stored) => ({
+    async getChunk(digest: string, index: number) {
+      counts.all++
+      counts.most = Math.max(counts.most, ++counts.now)
+      await new Promise((resolve) => setImmediate(resolve))
+      counts.now--
+      return await stored.getChunk(digest, index)
+    },
+  }))
+  const bundles = [bundleOf(3 * bundleChunkBytes), bundleOf(2 * bundleChunkBytes + 7)]
+  for (const { bundle } of bundles) await database.setInTable(wantedTable, bundle.digest, String(bundle.bytes))
+  const parts = bundles.flatMap(({ whole, bundle }) =>
+    Array.from({ length: 60 }, (_, i) => relearning.teachChunk(bundle.digest, i % 3, chunkOf(whole, i % 3))),
+  )
+  await Promise.all(parts)
+  t.is(counts.most, 1)
+  t.true(counts.all <= 30, `${counts.all} reads`)
+  t.is((await database.table(wantedTable)).size, 0, 'both are here')
+})
+
+test('a bundle that is written over in the moment in which it is whole is wanted again (L2)', async (t) => {
+  const slow = gate()
+  const forged = new Uint8Array(5).fill(66)
+  const { relearning, database } = await open((stored) => ({
+    async putChunk(digest: string, index: number, bytes: Uint8Array, use?: 'kept' | 'staged') {
+      if (bytes[0] === forged[0]) await slow.pass()
+      await stored.putChunk(digest, index, bytes, use)
+    },
+  }))
+  const { whole, bundle } = bundleOf(5)
+  const isWanted = async () => (await database.table(wantedTable)).has(bundle.digest)
+  await database.setInTable(wantedTable, bundle.digest, '5')
+  const late = relearning.teachChunk(bundle.digest, 0, forged)
+  await relearning.teachChunk(bundle.digest, 0, whole)
+  t.false(await isWanted())
+  slow.open()
+  await late
+  t.true(await isWanted())
+  await relearning.teachChunk(bundle.digest, 0, whole)
+  t.false(await isWanted())
+  t.deepEqual(await database.getChunk(bundle.digest, 0), whole)
+})
+
+test('a look that fails is the answer of those who waited for it, and the next one is made (L4)', async (t) => {
+  let isAway = true
+  const { relearning, database } = await open((stored) => ({
+    async getChunk(digest: string, index: number) {
+      if (isAway) throw new Error('away')
+      return await stored.getChunk(digest, index)
+    },
+  }))
+  const { whole, bundle } = bundleOf(5)
+  await database.setInTable(wantedTable, bundle.digest, '5')
+  await t.throwsAsync(relearning.teachChunk(bundle.digest, 0, whole), { message: 'away' })
+  isAway = false
+  await relearning.teachChunk(bundle.digest, 0, whole)
+  t.is((await database.table(wantedTable)).size, 0)
 })
 
 test('hosts are asked for a few bundles at once, whatever is missing', async (t) => {
