@@ -2,6 +2,7 @@
  * How an upgrade server declares versions dead (C8), and lets the upgrade database know that it is attended: leases run while somebody is heard,
  * and whoever is heard is a witness of what it has been answered (core/standing.ts).
  */
+import type { Audited } from '../core/audit.js'
 import { deadlineMsMax } from '../core/envelope.js'
 import { Fault } from '../core/fault.js'
 import { isVersion } from '../core/ids.js'
@@ -17,6 +18,7 @@ export interface DeathOptions {
   readonly clock: Clock
   readonly deathDelayMs?: number
   readonly name?: string
+  readonly tell?: (what: Audited) => void
 }
 
 export class DeathRounds {
@@ -86,7 +88,9 @@ export class DeathRounds {
     if (rows.length === 0) return
     const { version } = await database.head()
     const below = Math.min(version, ...rows.map(oldestPossible))
-    if (below > before.below) await database.declareDead(below, deathDelayMs)
+    if (below <= before.below) return
+    const after = await database.declareDead(below, deathDelayMs)
+    if (after.below === below) this.options.tell?.({ act: 'death', below })
   }
 
   /** What a host knows to be over, which the database may have lost; on probation it believes that. */

@@ -1,4 +1,5 @@
 /** The actuator of the health gate: an upgrade server pauses the newest rollout for troubles for which it has not been paused before. */
+import type { Audited } from '../core/audit.js'
 import { controlReasonLengthMax, heededMax } from '../core/control.js'
 import { judge } from '../core/healthGate.js'
 import type { HostObserver } from '../core/hostEvents.js'
@@ -14,13 +15,14 @@ export interface GateOptions {
   readonly clock: Clock
   readonly gate?: GateMode
   readonly observe?: HostObserver
+  readonly tell?: (what: Audited) => void
 }
 
 export class GateRounds {
   constructor(private readonly options: GateOptions) {}
 
   async guard(): Promise<void> {
-    const { database, gate = 'pause', observe, clock } = this.options
+    const { database, gate = 'pause', observe, clock, tell } = this.options
     const { version } = await database.head()
     const [signed] = version === 0 ? [] : await database.manifests(version, version)
     if (signed === undefined) return
@@ -37,8 +39,10 @@ export class GateRounds {
     const since = clock.now()
     const keys = [...heeded, ...found.map(({ key }) => key)].slice(-heededMax)
     // The pause first: should the second be lost, it is made once more.
-    if (gate === 'pause')
+    if (gate === 'pause') {
       await database.setControl({ kind: 'pause', version, reason: reason.slice(0, controlReasonLengthMax), since })
+      tell?.({ act: 'gate', version, words: reason })
+    }
     await database.setControl({ kind: 'gate', version, heeded: keys, since })
   }
 }

@@ -4,6 +4,7 @@
  * compare-and-set there.
  */
 
+import type { Audited } from '../core/audit.js'
 import { decode, encodeAnnouncement, encodeFault, encodeRefusal, encodeReply } from '../core/codec.js'
 import { type DirectiveLog, decodeDirective, type WhyNotDirected } from '../core/directive.js'
 import { type CallEnvelope, callId, kinds, type Replier } from '../core/envelope.js'
@@ -32,6 +33,7 @@ import type { Trust } from '../core/trust.js'
 import { isSameTrust, isTrustMark, markText, type TrustMark, trustMark } from '../core/trustMark.js'
 import { VerifiedHistory } from '../core/verifiedHistory.js'
 import { AnswerLine, type Question } from './answerLine.js'
+import { Audit, type Change } from './audit.js'
 import { pieceBytesMax, withPiece } from './chunkPieces.js'
 import { DeathRounds } from './deathRounds.js'
 import { type GateMode, GateRounds } from './gateRounds.js'
@@ -81,7 +83,7 @@ export interface UpgradeServerOptions {
 
 type CarryOut = (call: CallEnvelope) => Promise<unknown>
 /** `bytes`: its share of the message that it came in. */
-type Take = (call: CallEnvelope, replyTo: string | undefined, bytes: number) => void
+type Take = (call: CallEnvelope, replyTo: string | undefined, bytes: number, caller: string | undefined) => void
 
 export class UpgradeServer {
   readonly #options: UpgradeServerOptions
@@ -94,6 +96,7 @@ export class UpgradeServer {
   readonly #heads: HeadAnswers
   readonly #relearning: Relearning
   readonly #bundles: ServedBundles
+  readonly #audit: Audit
   readonly #deaths: DeathRounds
   readonly #gate: GateRounds
   readonly #kept: KeptBundles
@@ -109,8 +112,10 @@ export class UpgradeServer {
     this.#options = options
     const { transport, clock } = options
     this.#mark = trustMark(options.trust)
-    this.#deaths = new DeathRounds(options)
-    this.#gate = new GateRounds(options)
+    this.#audit = new Audit(options, () => this.#directiveLog())
+    const tell = (what: Audited) => this.#audit.own(what)
+    this.#deaths = new DeathRounds({ ...options, tell })
+    this.#gate = new GateRounds({ ...options, tell })
     this.#kept = new KeptBundles(options.database)
     this.#bundles = new ServedBundles(options.database)
     const line = (atOnce: number, waitingMax: number, carryOut: CarryOut, idOf: (question: Question) => string) =>
@@ -170,6 +175,7 @@ export class UpgradeServer {
     await Promise.all(subscriptions.map((subscription) => subscription.drain()))
     this.#chunkLine.close()
     this.#pageLine.close()
+    await this.#audit.stop()
   }
 
   readonly #takeQuestion: Take = (call, replyTo, bytes) => {
@@ -181,12 +187,14 @@ export class UpgradeServer {
     else void this.#answer(this.#questions, bytes, call, replyTo, (each) => this.#question(each))
   }
 
-  readonly #takeTeaching: Take = (call, replyTo, bytes) => {
-    void this.#answer(this.#teachings, bytes, call, replyTo, (each) => this.#taught(each))
+  readonly #takeTeaching: Take = (call, replyTo, bytes, caller) => {
+    const teach: CarryOut = (each) => this.#audit.of(each, caller, (change) => this.#taught(each, change))
+    void this.#answer(this.#teachings, bytes, call, replyTo, teach)
   }
 
-  readonly #takeChange: Take = (call, replyTo, bytes) => {
-    void this.#answer(this.#changes, bytes, call, replyTo, (each) => this.#change(each))
+  readonly #takeChange: Take = (call, replyTo, bytes, caller) => {
+    const carryOut: CarryOut = (each) => this.#audit.of(each, caller, (change) => this.#change(each, change))
+    void this.#answer(this.#changes, bytes, call, replyTo, carryOut)
   }
 
   #receive(message: Message, take: Take): void {
@@ -199,7 +207,7 @@ export class UpgradeServer {
       for (const envelope of envelopes) {
         if (envelope.kind !== kinds.call)
           throw new Fault('protocol.bad-envelope', `kind ${envelope.kind} on the upgrade server's subject`)
-        take(envelope, message.replyTo, Math.ceil(message.payload.length / envelopes.length))
+        take(envelope, message.replyTo, Math.ceil(message.payload.length / envelopes.length), message.caller)
       }
     } catch (thrown) {
       const fault = toFault(thrown, 'protocol.bad-envelope')
@@ -247,10 +255,10 @@ export class UpgradeServer {
     }
   }
 
-  #taught({ method, args }: CallEnvelope): Promise<unknown> {
+  async #taught({ method, args }: CallEnvelope, change: Change): Promise<unknown> {
     switch (method) {
       case 'teach':
-        return this.#teach(args[0], args[1])
+        return this.#teach(args[0], args[1], change)
       case 'teachChunk':
         return this.#teachChunk(args)
       default:
@@ -258,14 +266,14 @@ export class UpgradeServer {
     }
   }
 
-  #change({ method, args }: CallEnvelope): Promise<unknown> {
+  async #change({ method, args }: CallEnvelope, change: Change): Promise<unknown> {
     switch (method) {
       case 'putChunk':
         return this.#putChunk(args)
       case 'install':
-        return this.#install(args[0], args[1])
+        return this.#install(args[0], args[1], change)
       case 'direct':
-        return this.#direct(args[0], args[1])
+        return this.#direct(args[0], args[1], change)
       default:
         throw noSuchMethod(method)
     }
@@ -274,6 +282,7 @@ export class UpgradeServer {
   /** D2. A log that counts less than before has lost directives. */
   async #directiveLog(): Promise<DirectiveLog> {
     this.#log = await this.#options.database.directiveLog(this.#log)
+    this.#audit.noticed(this.#log)
     return this.#log
   }
 
@@ -318,11 +327,13 @@ export class UpgradeServer {
     return bytes.subarray(from, from + pieceBytesMax(this.#options.transport.payloadBytesMax))
   }
 
-  async #teach(bytes: unknown, signature: unknown): Promise<null> {
+  async #teach(bytes: unknown, signature: unknown, change: Change): Promise<null> {
     if (!(bytes instanceof Uint8Array)) throw badArguments('teach(manifest, signature)')
     const signed = { bytes, signature: signature instanceof Uint8Array ? signature : null }
     const { added } = await this.#relearning.teach(signed, this.#options.clock.now())
     if (added === undefined) return null
+    change.isDone = true
+    change.by = this.#verified?.at(added.version)?.by ?? []
     // With versions rows are lost too, and perhaps the log of directives.
     await this.#options.database.doubt(this.#deaths.session)
     this.#log = await this.#options.database.directiveLog('lost')
@@ -358,7 +369,7 @@ export class UpgradeServer {
   }
 
   /** Installs the manifest after the newest one, once its bundle is stored. The same manifest again is answered as done. */
-  async #install(bytes: unknown, signature: unknown): Promise<unknown> {
+  async #install(bytes: unknown, signature: unknown, change: Change): Promise<unknown> {
     if (!(bytes instanceof Uint8Array)) throw badArguments('install(manifest, signature)')
     const { database, system, clock } = this.#options
     const manifest = decodeManifest(bytes)
@@ -374,6 +385,7 @@ export class UpgradeServer {
     const history = await this.#history(head)
     // First of all: who is not trusted has nothing further looked at.
     const verified = history.check(signed, clock.now())
+    change.by = verified.by
     await this.#checkBundle(manifest.bundle)
     await this.#checkClasses(history.manifests, manifest)
     const before = { version: manifest.version - 1, digest: manifest.previous }
@@ -384,6 +396,7 @@ export class UpgradeServer {
       if (now.version === before.version && now.digest === before.digest) await this.#checkClasses(history.manifests, manifest)
       throw conflict(manifest, now.version)
     }
+    change.isDone = true
     this.#verified = history.with(verified)
     this.#announce(manifest.version, digest)
     return { version: manifest.version }
@@ -436,7 +449,7 @@ export class UpgradeServer {
   }
 
   /** Carries out what an upgrader orders, once. */
-  async #direct(bytes: unknown, signature: unknown): Promise<unknown> {
+  async #direct(bytes: unknown, signature: unknown, change: Change): Promise<unknown> {
     if (!(bytes instanceof Uint8Array)) throw badArguments('direct(directive, signature)')
     const { database, system, clock } = this.#options
     const signed: Signed = { bytes, signature: signature instanceof Uint8Array ? signature : null }
@@ -445,9 +458,10 @@ export class UpgradeServer {
       throw new Fault('config.invalid', `the directive is for system ${directive.system}, this is ${system}`)
     const head = await database.head()
     const history = await this.#history(head)
-    history.checkDirective(directive, signed, clock.now())
+    change.by = history.checkDirective(directive, signed, clock.now())
     await this.#directiveLog()
     const directed = await database.direct(directive, signed, head)
+    change.isDone = directed.done
     if (directed.done) return { result: directed.result }
     const { why, log, earlier } = directed
     const message = `directive ${directive.number} is not carried out: ${whyNotDirected(why, log)}`

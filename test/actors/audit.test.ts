@@ -1,0 +1,215 @@
+/** Who ordered what, and what came of it: the chain of entries that upgrade servers write. */
+import test from 'ava'
+import { Audit, auditWaitMs, refusalEntriesMax, refusalEntryMs, refusalKindsMax, refusalsMs } from '../../actors/audit.js'
+import { type AuditEntry, checkAudit, decodeAuditEntry } from '../../core/audit.js'
+import { encodeDirective } from '../../core/directive.js'
+import { Fault } from '../../core/fault.js'
+import type { HostEvent } from '../../core/hostEvents.js'
+import { digestOf } from '../../core/manifest.js'
+import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import { signed } from '../../core/signed.js'
+import { memoryDatabase } from '../../transports/memory/index.js'
+import { askServer, question } from '../support/askServer.js'
+import { until } from '../support/eventually.js'
+import { alice, mallory } from '../support/signedManifests.js'
+import { TestSystem } from '../support/testSystem.js'
+import { ManualClock } from './manualClock.js'
+import { NotesV1, toV2 } from './notes.js'
+
+async function entriesIn(database: UpgradeDatabase): Promise<readonly AuditEntry[]> {
+  return (await database.audit(1, 1_000)).map(decodeAuditEntry)
+}
+
+async function verdictOf(database: UpgradeDatabase) {
+  const head = await database.auditHead()
+  const history = await database.manifests(1, 99)
+  return checkAudit(await database.audit(1, 1_000), {
+    head,
+    digestAt: (version) => history[version - 1] && digestOf(history[version - 1]!.bytes),
+  })
+}
+
+test('each install, order and undo has an entry: what, by whose key, from whom, after which head', async (t) => {
+  const system = await TestSystem.start(t, {}, {}, { trust: [alice.publicKey], upgrader: alice })
+  await system.desk.node(NotesV1, 'n1')
+  await system.publish(toV2())
+  const { operator } = system.desk.running
+  await operator.pause(1, 'lunch')
+  await operator.undo()
+  const entries = await entriesIn(system.database)
+  const history = await system.database.manifests(1, 2)
+  const digests = history.map(({ bytes }) => digestOf(bytes))
+  t.deepEqual(
+    entries.map(({ what }) => what.act),
+    ['install', 'order', 'undo'],
+  )
+  t.like(entries[0], {
+    ...{ number: 1, outcome: 'done', times: 1, by: [alice.publicKey], head: { version: 1, digest: digests[0] }, previous: null },
+    what: { act: 'install', version: 1, digest: digests[0] },
+  })
+  t.is(entries[0]!.from?.name, null)
+  t.like(entries[1], { what: { act: 'order', number: 1, words: 'pause/1' }, by: [alice.publicKey] })
+  t.like(entries[2], { what: { act: 'undo', version: 2, undoes: 1, digest: digests[1] } })
+  t.is((await verdictOf(system.database)).broken, undefined)
+})
+
+test('a refusal has an entry with the code, and names the one that NATS vouches for', async (t) => {
+  const system = await TestSystem.start(t, {}, {}, { trust: [alice.publicKey], upgrader: mallory, as: 'desk' })
+  await t.throwsAsync(system.desk.running.operator.pause(1, 'lunch'), { code: 'upgrade.signature' })
+  await until(async () => (await entriesIn(system.database)).length === 1, 'the entries are written')
+  const [entry] = await entriesIn(system.database)
+  t.like(entry, { outcome: 'upgrade.signature', by: [], head: { version: 0, digest: null } })
+  t.like(entry!.what, { act: 'order', words: 'pause/1' })
+  t.is(entry!.from?.name, 'desk')
+})
+
+test('what can’t be read is refused, and the entry says so', async (t) => {
+  const system = await TestSystem.start(t)
+  t.is(await askServer(system, 'install', 'install', new Uint8Array([1]), null), 'upgrade.invalid')
+  await until(async () => (await entriesIn(system.database)).length === 1, 'the entries are written')
+  const [entry] = await entriesIn(system.database)
+  t.deepEqual(entry!.what, { act: 'unreadable', method: 'install' })
+  t.deepEqual(entry!.from, { name: null, id: question.caller })
+})
+
+test('the same order again changes nothing, and has no entry', async (t) => {
+  const system = await TestSystem.start(t)
+  const directive = {
+    ...({ format: 1, system: system.name, number: 1, createdAt: '2026-01-01T00:00:00.000Z', upgrader: null } as const),
+    what: { order: 'setInTable', table: 'authorized', key: 'n1', value: 'yes' } as const,
+  }
+  const { bytes } = signed('directive', encodeDirective(directive))
+  t.is(await askServer(system, 'install', 'direct', bytes, null), 'answered {"result":true}')
+  t.is(await askServer(system, 'install', 'direct', bytes, null), 'upgrade.conflict')
+  await system.stopServer()
+  t.is((await entriesIn(system.database)).length, 1)
+})
+
+test('several upgrade servers keep one chain', async (t) => {
+  const system = await TestSystem.start(t)
+  await system.startServer()
+  await system.startServer()
+  const { operator } = system.desk.running
+  const other = await system.host('desk2')
+  const orders = Array.from({ length: 8 }, (_, i) =>
+    (i % 2 === 0 ? operator : other.running.operator).setInTable('authorized', `n${i}`, 'yes').catch(() => {}),
+  )
+  await Promise.all(orders)
+  const carriedOut = await system.database.directives()
+  t.true(carriedOut > 2)
+  await until(
+    async () => (await entriesIn(system.database)).filter(({ outcome }) => outcome === 'done').length === carriedOut,
+    'the entries are written',
+  )
+  t.is((await verdictOf(system.database)).broken, undefined)
+})
+
+test('a database that has lost something is named in the chain, with what was known of it', async (t) => {
+  const system = await TestSystem.start(t)
+  const { operator } = system.desk.running
+  await operator.setInTable('authorized', 'n1', 'yes')
+  const backup = system.udb.backup()
+  await operator.setInTable('authorized', 'n2', 'yes')
+  const known = await system.database.auditHead()
+  system.udb.restore(backup)
+  await operator.setInTable('authorized', 'n3', 'yes')
+  const entries = await entriesIn(system.database)
+  const lost = entries.find(({ what }) => what.act === 'lost')
+  t.deepEqual(lost?.what, { act: 'lost', known: { number: known.number, hash: known.hash! } })
+  t.is(lost?.from, null)
+  t.is(entries.at(-1)!.what.act, 'order')
+  t.is((await verdictOf(system.database)).broken, undefined)
+})
+
+test('a new log of directives alone is a loss too, which is named without an order', async (t) => {
+  const system = await TestSystem.start(t)
+  const { operator } = system.desk.running
+  await operator.setInTable('authorized', 'n1', 'yes')
+  system.udb.restart()
+  await operator.askServer()
+  await until(async () => (await entriesIn(system.database)).at(-1)?.what.act === 'lost', 'the entries are written')
+  t.is((await verdictOf(system.database)).broken, undefined)
+})
+
+/** The audit of a server on a clock that the test moves. */
+async function auditOn(change: Partial<UpgradeDatabase> = {}) {
+  const clock = new ManualClock()
+  const database = await memoryDatabase().open('audited', clock)
+  const told: HostEvent[] = []
+  const changed = new Proxy(database, { get: (target, key) => Reflect.get(change, key) ?? Reflect.get(target, key).bind(target) })
+  const audit = new Audit({ database: changed, clock, observe: (event) => told.push(event) }, () => database.directiveLog())
+  const refuse = (name: string | undefined, id: string, code: 'upgrade.signature' | 'config.invalid' = 'upgrade.signature') =>
+    audit
+      .of({ ...question, caller: id, method: 'install', args: [] }, name, () => Promise.reject(new Fault(code, 'no')))
+      .catch(() => {})
+  return { audit, clock, database, told, refuse }
+}
+
+test('a flood of refusals has few entries, and they count all of it', async (t) => {
+  const { audit, clock, database, refuse } = await auditOn()
+  let refused = 0
+  // Each time under another name that it has made up, for a month.
+  for (let minute = 0; minute < 30 * 24 * 60; minute++) {
+    for (let i = 0; i < 2; i++, refused++) await refuse(undefined, `stranger${refused}`, i === 0 ? 'config.invalid' : undefined)
+    clock.advance(60_000)
+  }
+  await audit.stop()
+  const head = await database.auditHead()
+  const entries: AuditEntry[] = []
+  for (let from = 1; from <= head.number; from += 1_000)
+    entries.push(...(await database.audit(from, from + 999)).map(decodeAuditEntry))
+  t.true(entries.length <= refusalEntriesMax + (30 * 24 * 60 * 60_000) / refusalEntryMs + refusalKindsMax, `${entries.length}`)
+  t.is(
+    entries.reduce((sum, { times }) => sum + times, 0),
+    refused,
+  )
+})
+
+test('refusals of one kind within a second are one entry at once, and one with the count of the rest', async (t) => {
+  const { audit, clock, database, refuse } = await auditOn()
+  for (let i = 0; i < 5; i++) await refuse('mallory', 'm')
+  await refuse('eve', 'e')
+  clock.advance(refusalsMs)
+  await audit.stop()
+  t.deepEqual(
+    (await entriesIn(database)).map(({ from, times }) => [from?.name, times]),
+    [
+      ['mallory', 1],
+      ['eve', 1],
+      ['mallory', 4],
+    ],
+  )
+})
+
+test('of more kinds of refusals than are counted apart, the rest are counted together', async (t) => {
+  const { audit, database, refuse } = await auditOn()
+  for (let i = 0; i < refusalKindsMax + 7; i++) await refuse(`caller${i}`, 'c')
+  await audit.stop()
+  const entries = await entriesIn(database)
+  t.is(entries.length, refusalKindsMax + 1)
+  t.like(entries.at(-1), { what: { act: 'more' }, times: 7, from: null })
+})
+
+test('what was carried out is answered though its entry can’t be written, and that is a warning', async (t) => {
+  const { audit, told } = await auditOn({ appendAudit: () => Promise.reject(new Fault('unavailable.disconnected', 'away')) })
+  const done = await audit.of({ ...question, method: 'direct', args: [] }, 'desk', async (change) => {
+    change.isDone = true
+    return 'done'
+  })
+  t.is(done, 'done')
+  t.like(told, [{ type: 'warning', message: 'an entry of the audit was not written' }])
+})
+
+test('a database that never answers holds up neither an answer nor the end of the server', async (t) => {
+  const { audit, clock } = await auditOn({ auditHead: () => new Promise(() => {}) })
+  const done = audit.of({ ...question, method: 'direct', args: [] }, 'desk', async (change) => {
+    change.isDone = true
+    return 'done'
+  })
+  await new Promise(setImmediate)
+  clock.advance(auditWaitMs)
+  t.is(await done, 'done')
+  const stopped = audit.stop()
+  clock.advance(auditWaitMs)
+  t.is(await stopped, undefined)
+})
