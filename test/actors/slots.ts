@@ -7,6 +7,8 @@ export async function isSlotHolder(system: TestSystem, service: string, nodeId: 
 }
 
 export async function slotHolders(system: TestSystem, service: string): Promise<readonly string[]> {
-  const answer = await system.database.claimSlot(service, going('nobody'), { nodes: 0 })
+  // As an undo: a pause or a gate would be the answer, and not those who hold.
+  const answer = await system.database.claimSlot(service, going('nobody', 1, true), { nodes: 0 })
+  if (!('heldBy' in answer)) throw new Error(`nobody can tell who holds a slot of ${service}: ${JSON.stringify(answer)}`)
   return holdersOf(answer)
 }

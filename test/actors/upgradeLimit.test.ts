@@ -113,7 +113,7 @@ test('a draining that has begun is finished without the upgrade database, which 
 })
 
 test('a slot whose release came late is not taken from the node’s next try', async (t) => {
-  const system = await TestSystem.start(t, { limit: { nodes: 1 }, backoffMs: 60, backoffMsMax: 60, slotPauseMs: 1 })
+  const system = await TestSystem.start(t, { limit: { nodes: 1 }, backoffMs: 60, backoffMsMax: 60, slotPauseMs: 1, leaseMs: 300 })
   const host = await system.host('h1')
   await host.node(NotesV1, 'n1')
   const forms = [gate(), gate()]
@@ -129,8 +129,15 @@ test('a slot whose release came late is not taken from the node’s next try', a
   nodes.get('n1')!.retry()
   await until(() => forms[1]!.waiting === 1, 'the second transform waits')
   t.true(await isSlotHolder(system, 'notes', 'n1'))
-  // Until the late release would have come.
-  await new Promise((resolve) => setTimeout(resolve, 150))
+  // The late release would have come before the second of these.
+  let renewals = 0
+  host.changeDatabase({
+    renew: (...args) => {
+      renewals++
+      return system.database.renew(...args)
+    },
+  })
+  await until(() => renewals === 2, 'the lease is renewed twice')
   t.true(await isSlotHolder(system, 'notes', 'n1'))
 })
 
