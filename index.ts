@@ -22,6 +22,17 @@ export {
   type Ways,
 } from './compose.js'
 export type { Allow, Roles } from './core/allow.js'
+export {
+  type AuditEntry,
+  type Audited,
+  type AuditFrom,
+  type AuditHead,
+  type AuditPlace,
+  type AuditVerdict,
+  auditPageMax,
+  checkAudit,
+  decodeAuditEntry,
+} from './core/audit.js'
 export type { CallerInfo } from './core/callerInfo.js'
 export type { Collection, KeyRange, ReadonlyCollection } from './core/collection.js'
 export type { Control } from './core/control.js'

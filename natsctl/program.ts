@@ -1,6 +1,7 @@
 /** The commands, put together; and the one place where a command's end becomes an exit code. */
 import { createRequire } from 'node:module'
 import { Command } from 'commander'
+import { addAudit } from './audit.js'
 import { addCall } from './call.js'
 import type { Program } from './commands.js'
 import { complete } from './complete.js'
@@ -63,6 +64,7 @@ async function perform(words: readonly string[]): Promise<ExitCode> {
   addTrust(program)
   addOrder(program)
   addHistory(program)
+  addAudit(program)
   addRollout(program)
   addExplain(program)
   addInspect(program)

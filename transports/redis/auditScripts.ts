@@ -1,5 +1,5 @@
-/** The scripts of the audit (core/audit.ts). They use no command that the upgrade server's login of an older release may not. */
-import { auditKeptBytesMax, auditKeptMax, auditPageMax } from '../../core/audit.js'
+/** The script of the audit (core/audit.ts). It uses no command that the upgrade server's login of an older release may not. */
+import { auditKeptBytesMax, auditKeptMax } from '../../core/audit.js'
 
 /** Answers 1, or 0 where another entry is the newest. */
 export const appendAuditScript = {
@@ -22,16 +22,4 @@ if dropped > 0 then redis.call('LTRIM', audit, dropped, -1) end
 local function whole(value) return string.format('%.0f', value) end
 redis.call('HSET', head, 'number', whole(last), 'hash', newHash, 'log', log, 'first', whole(first + dropped), 'bytes', whole(bytes))
 return 1`,
-}
-
-/** Entries by their numbers: the oldest may go between two pages. */
-export const readAuditScript = {
-  lua: `
-local audit, head = unpack(KEYS)
-local from, to = tonumber(ARGV[1]), tonumber(ARGV[2])
-local first = tonumber(redis.call('HGET', head, 'first') or '1') or 1
-if from < first then from = first end
-if to > from + ${auditPageMax - 1} then to = from + ${auditPageMax - 1} end
-if to < from then return {} end
-return redis.call('LRANGE', audit, from - first, to - first)`,
 }

@@ -13,7 +13,6 @@ const libraryFormat = 1
 
 /** Those that remove or look: they go on while Redis has no memory left for anything else. */
 const workWithoutMemory: ReadonlySet<ScriptName> = new Set<ScriptName>([
-  'theseusAudit',
   'theseusDead',
   'theseusForget',
   'theseusGone',

@@ -13,7 +13,7 @@
  */
 import { controlReasonLengthMax } from '../../core/control.js'
 import { heldByMax, lapsedKeptMs, stagedBundlesMax, stagedBytesMax, stagedMs } from '../udbFactory.js'
-import { appendAuditScript, readAuditScript } from './auditScripts.js'
+import { appendAuditScript } from './auditScripts.js'
 import { directBody, directiveLogBody, finalizing, forgetting } from './directiveScripts.js'
 import { idsPerCommand, preamble } from './redisPreamble.js'
 
@@ -328,8 +328,6 @@ return 1`),
   theseusDirect: nodeScript(directBody),
 
   theseusAppendAudit: appendAuditScript,
-
-  theseusAudit: readAuditScript,
 
   theseusSetInTable: {
     lua: `

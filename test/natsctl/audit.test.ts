@@ -1,0 +1,120 @@
+/** The audit at the command line: listed, exported, verified, and tampered with in Redis. */
+import { createHash } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { Redis } from 'ioredis'
+import { defineUpgrade, draftManifest, startUpgradeServer } from 'theseus'
+import { nats } from 'theseus/nats'
+import { newKey } from 'theseus/nkeys'
+import { redis } from 'theseus/redis'
+import { encodeUpgradeFile } from '../../natsctl/upgradeFile.js'
+import { startNatsServer, startRedisServer } from '../support/servers.js'
+import { natsctl, newDirectory } from './natsctlProcess.js'
+
+let stopServers: () => Promise<unknown>
+let env: Readonly<Record<string, string>>
+let systems = 0
+const alice = newKey()
+
+test.before(async () => {
+  const [natsServer, redisServer] = await Promise.all([startNatsServer(), startRedisServer()])
+  stopServers = () => Promise.all([natsServer.stop(), redisServer.stop()])
+  env = { NATS_URL: natsServer.url, THESEUS_REDIS: redisServer.url }
+})
+
+test.after.always(() => stopServers?.())
+
+/** A system in which Alice has published version 1 and paused it; somebody without a key was refused. */
+async function audited(t: ExecutionContext) {
+  const system = `audit${++systems}`
+  const cwd = newDirectory(t)
+  const server = await startUpgradeServer({
+    ...{ system, transport: nats(env.NATS_URL!), udb: redis(env.THESEUS_REDIS!), trust: [alice.publicKey] },
+  })
+  t.teardown(() => server.stop())
+  writeFileSync(join(cwd, 'alice.nk'), alice.seed, { mode: 0o600 })
+  const bundle = new TextEncoder().encode(system)
+  const manifest = draftManifest(defineUpgrade({ title: 'One', classUpgrades: [] }), bundle)
+  writeFileSync(join(cwd, 'One.upgrade'), encodeUpgradeFile({ manifest, bundle }))
+  const run = (...args: readonly string[]) =>
+    natsctl(t, args, { cwd, env: { ...env, THESEUS_SYSTEM: system, THESEUS_TRUST: '' } })
+  const json = async (...args: readonly string[]) => {
+    const ended = await run(...args, '-o', 'json')
+    t.is(ended.code, 0, ended.stderr)
+    return JSON.parse(ended.stdout)
+  }
+  await json('upgrade', 'publish', 'One.upgrade', '--key', 'alice.nk')
+  t.is((await run('rollout', 'pause', '1', '--key', 'alice.nk')).code, 0)
+  t.is((await run('rollout', 'resume', '1')).code, 1)
+  const client = new Redis(env.THESEUS_REDIS!)
+  t.teardown(() => client.quit())
+  const key = (name: string) => `theseus:{${system}}:${name}`
+  return { cwd, system, run, json, client, key, verify: () => run('audit', '--verify', '--trust', alice.publicKey) }
+}
+
+test('the audit says who ordered what and what came of it, and verifies', async (t) => {
+  const { json, run, verify } = await audited(t)
+  const listed = await json('audit')
+  t.deepEqual(
+    listed.map((entry: any) => [entry.number, entry.what.act, entry.outcome, entry.by]),
+    [
+      [1, 'install', 'done', [alice.publicKey]],
+      [2, 'order', 'done', [alice.publicKey]],
+      [3, 'order', 'upgrade.signature', []],
+    ],
+  )
+  const table = await run('audit', '--limit', '2')
+  t.regex(table.stdout, /^NUMBER +AT +WHAT +OUTCOME +BY +FROM\n2 .* directive 1: pause\/1 +done +A/)
+  t.is((await json('audit', '--since', '1h')).length, 3)
+  t.is((await json('audit', '--since', '2099-01-01T00:00:00Z')).length, 0)
+  t.is((await run('audit', '--since', 'yesterday')).code, 2)
+  t.is((await run('audit', '--limit', '0')).code, 2)
+  const verified = await verify()
+  t.is(verified.code, 0, verified.stderr)
+  t.regex(verified.stdout, /^3 entries of system audit\d+ verified; the newest is [0-9a-f]{64}\n$/)
+  const known = (hash: string) => run('audit', '--verify', '--trust', alice.publicKey, '--known', hash)
+  t.is((await known(listed[1].hash)).code, 0)
+  t.regex((await known('0'.repeat(64))).stderr, /has no entry with the hash 0/)
+  t.is((await run('audit', '--verify')).code, 2)
+})
+
+test('an audit that somebody changed in Redis does not verify, and the first broken entry is named', async (t) => {
+  const { client, key, verify, run } = await audited(t)
+  const second = (await client.lindexBuffer(key('audit'), 1))!
+  const changed = Buffer.from(second.toString().replace('pause/1', 'pause/2'))
+  const brokenAt = async (number: number, why: RegExp) => {
+    const ended = await verify()
+    t.is(ended.code, 1)
+    t.regex(ended.stderr, new RegExp(`broken at entry ${number}: `))
+    t.regex(ended.stderr, why)
+  }
+  await client.lset(key('audit'), 1, changed)
+  await brokenAt(3, /follows another entry/)
+  await client.lset(key('audit'), 1, 'nonsense')
+  await brokenAt(2, /not JSON/)
+  t.regex((await run('audit')).stderr, /1 entry can't be read/)
+  await client.lset(key('audit'), 1, second)
+  t.is((await verify()).code, 0)
+  const third = (await client.rpopBuffer(key('audit')))!
+  await brokenAt(3, /missing: the newest entry is 3/)
+  await client.rpush(key('audit'), third)
+  await client.lpop(key('audit'))
+  await brokenAt(1, /entry 2 is in its place/)
+})
+
+test('an exported audit is hashed line by line, and verifies from the file', async (t) => {
+  const { cwd, json, run, system } = await audited(t)
+  t.like(await json('audit', 'export', 'audit.jsonl'), { system, entries: 3 })
+  const lines = readFileSync(join(cwd, 'audit.jsonl'), 'utf8').trimEnd().split('\n')
+  const listed = await json('audit')
+  const hash = (line: string) => createHash('sha256').update(line).digest('hex')
+  t.deepEqual(
+    lines.map(hash),
+    listed.map((entry: any) => entry.hash),
+  )
+  const fromFile = () => run('audit', '--file', 'audit.jsonl', '--verify', '--trust', alice.publicKey)
+  t.is((await fromFile()).code, 0)
+  writeFileSync(join(cwd, 'audit.jsonl'), `${[lines[0], lines[2]].join('\n')}\n`)
+  t.regex((await fromFile()).stderr, /broken at entry 2/)
+})
