@@ -253,11 +253,26 @@ export class Operator {
   }
 
   /**
-   * Removes a node that will not come back, with its slot and what it was told. A login that may not write controls has the latter removed by
-   * directives: then an upgrader signs, where one has to.
+   * Removes a node that will not come back, with its slot and what it was told: an order like the others. Upgrade servers of release 0.1.0 do not
+   * know it; then it is removed with the rights of this login, as that release does.
    */
   async forget(nodeId: string): Promise<void> {
-    await this.database.forget(nodeId)
+    try {
+      await this.#direct({ order: 'forget', nodeId })
+    } catch (error) {
+      if (!isFault(error) || error.code !== 'config.invalid' || !error.message.includes(unknownOrder)) throw error
+      await this.#forgetAsBefore(nodeId)
+    }
+  }
+
+  async #forgetAsBefore(nodeId: string): Promise<void> {
+    try {
+      await this.database.forget(nodeId)
+    } catch (error) {
+      if (isFault(error)) throw error
+      const message = `node ${nodeId} is not forgotten: the upgrade server is of an older release, which knows no such order, and this login may not remove nodes: update the upgrade servers`
+      throw new Fault('config.invalid', message, {}, { cause: error })
+    }
     for (const control of await this.database.controls()) {
       if (!('nodeId' in control) || control.nodeId !== nodeId) continue
       try {
@@ -411,6 +426,9 @@ export class Operator {
     )
   }
 }
+
+/** How an upgrade server, of whichever release, refuses an order that it does not know. */
+const unknownOrder = 'it orders nothing that there is'
 
 /** What came of the very same order before, where its answer was lost. */
 function resultBefore(error: unknown): OrderResult | undefined {

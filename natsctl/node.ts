@@ -11,7 +11,7 @@ import { show, showList } from './forms.js'
 import { didYouMean } from './nearest.js'
 import { addDescribe } from './nodeDescribe.js'
 import { nodeColumns, nodeJson, nodeName, noNodes } from './nodeWords.js'
-import { ifDry, isOrder, type OrderFlags } from './orders.js'
+import { ifDry, isSignedOrder, type OrderFlags } from './orders.js'
 import { count, note, oneLine, print } from './output.js'
 import { type KeyFlags, keyFlag } from './upgraderSeed.js'
 
@@ -34,7 +34,7 @@ export function addNode(program: Program): void {
     .option('--force', 'even if it is alive, or not registered (then: what is left of it)')
     .option(...keyFlag)
     .action(program.action((id: string, _: unknown, command: Command) => forget(id, command.optsWithGlobals())))
-  isOrder(forgetting)
+  isSignedOrder(forgetting)
   addNodeControls(node, program)
 }
 
