@@ -65,6 +65,7 @@ export class Relearning {
     const history = await this.verified(head)
     // Not by the clock: what was lost may be by a key that has ended since.
     const verified = history.check(signed)
+    if (nowMs !== undefined) history.checkTaught(verified, nowMs)
     checkClasses(history.manifests, manifest, await database.nodes(), 0)
     await this.#want(manifest.bundle)
     if (!(await database.install(head, digest, signed, manifest.tables, null, manifest.bundle.digest)))

@@ -102,7 +102,7 @@ export function checkUndo(
   if (undone === undefined) throw new Fault('upgrade.invalid', `there is no version ${manifest.undoes} to undo`)
   if (undone.version <= final)
     throw new Fault('upgrade.invalid', `version ${undone.version} is final: what it takes to go back is dropped`)
-  const { bundle, classUpgrades, gate } = undoDraft(undone, history)
+  const { runtime, bundle, classUpgrades, gate } = undoDraft(undone, history)
   const text = (entries: readonly ClassUpgradeEntry[], of: Manifest['gate']) => JSON.stringify([manifest.bundle, entries, of])
   const found = text(manifest.classUpgrades, manifest.gate)
   // Release 0.1.0 writes every undo as one that is eager and has no gate. Hosts ask the bundle for the schedule.
@@ -110,7 +110,10 @@ export function checkUndo(
   const isTurned = found === text(classUpgrades, gate) || found === text(eager, null)
   // Fewer may have to sign an undo than an upgrade: it brings nothing else with it.
   const isMore = Object.keys(manifest.tables).length > 0
-  if (bundle.digest !== manifest.bundle.digest || bundle.bytes !== manifest.bundle.bytes || !isTurned || isMore)
+  // One that no host has would keep every node from whatever comes after it.
+  const isOtherRuntime = manifest.runtime !== runtime
+  const isOtherBundle = bundle.digest !== manifest.bundle.digest || bundle.bytes !== manifest.bundle.bytes
+  if (isOtherBundle || isOtherRuntime || !isTurned || isMore)
     throw new Fault(
       'upgrade.invalid',
       `version ${manifest.version} says that it undoes version ${undone.version}, and does something else`,

@@ -149,6 +149,14 @@ export class VerifiedHistory {
     if (nowMs !== undefined && createdMs - createdApartMsMax > nowMs) wrong(`and it is ${rfc3339(nowMs)} here`)
   }
 
+  /**
+   * The same of what was installed once, of which the end of keys is no matter: what is dated far ahead would keep out all that is made after it.
+   * Throws `upgrade.invalid`.
+   */
+  checkTaught({ manifest }: Verified, nowMs: number): void {
+    this.#checkTime(manifest, `the manifest of version ${manifest.version}`, nowMs)
+  }
+
   /** Those who are trusted afterwards can sign the next one. */
   #checkChange(manifest: Manifest, what: string): void {
     const change = trustChangeIn(manifest)

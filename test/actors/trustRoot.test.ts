@@ -1,5 +1,6 @@
 /** The trust root at work: an upgrade server, and every node for itself, take only what was signed for this system by as many as have to. */
 import test, { type ExecutionContext } from 'ava'
+import { undoDraft } from '../../core/draftManifest.js'
 import { digestOf, encodeManifest, type IdentifiedManifest, type SignedManifest } from '../../core/manifest.js'
 import type { Signer } from '../../core/ports/signatures.js'
 import { signed } from '../../core/signed.js'
@@ -210,6 +211,28 @@ test('until something newer is installed, a host may bring what an ended key has
   const two = await rooted(t, { keys: [...keys.slice(0, 2), ended] })
   await two.system.publish(toV2())
   t.is(await send(two, 'teach', await prepared(two, toV3(), [carol], dated)), 'upgrade.invalid')
+})
+
+test('who may sign undos alone keeps nobody from what comes after, neither with a runtime that no host has nor with a day that is far', async (t) => {
+  const one = await rooted(t, { keys, need: { upgrade: 2 } })
+  t.is(await one.system.publish(toV2()), 1)
+  await one.atVersion(1)
+  const [first] = await one.system.database.manifests(1, 1)
+  const of = JSON.parse(new TextDecoder().decode(first!.bytes)) as IdentifiedManifest
+  const undo = (more: Partial<IdentifiedManifest>) => {
+    const whole: IdentifiedManifest = {
+      ...{ ...of, ...undoDraft(of), format: 2, version: 2, previous: digestOf(first!.bytes), undoes: 1 },
+      ...{ createdAt: new Date().toISOString(), upgrader: alice.publicKey, ...more },
+    }
+    return signed('manifest', encodeManifest(whole), alice)
+  }
+  for (const method of ['install', 'teach'] as const) {
+    for (const more of [{ runtime: 99 }, { createdAt: '2099-01-01T00:00:00.000Z' }, { tables: { allowed: { n1: 'yes' } } }])
+      t.is(await send(one, method, undo(more)), 'upgrade.invalid', `${method} ${JSON.stringify(more)}`)
+  }
+  t.is((await one.system.database.head()).version, 1)
+  await send(one, 'install', undo({}))
+  await one.atVersion(2)
 })
 
 test('a host or server with the trust root of another system does not start', async (t) => {

@@ -82,6 +82,7 @@ test('an undo is the upgrade before it, turned round, and nothing else', (t) => 
     message: /does something else/,
   })
   t.throws(() => checkUndo({ ...undo, bundle: { digest: 'other', bytes: 1 } }, undone, 0), { message: /does something else/ })
+  t.throws(() => checkUndo({ ...undo, runtime: undone.runtime + 98 }, undone, 0), { message: /does something else/ })
   t.throws(() => checkUndo(undo, { ...undone, classUpgrades: [entry('A', 'B')] }, 0), { message: /A → B has no inverse/ })
   t.throws(() => checkUndo(undo, undone, 1), { message: /version 1 is final/ })
   t.throws(() => checkUndo(undo, undefined, 0), { message: /no version 1/ })
