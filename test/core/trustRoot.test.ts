@@ -380,7 +380,7 @@ test('a directive with an identity is read whole or not at all', (t) => {
 
 test('the page of the protocol gives the fields of a trust root, and the bounds, as they are', async (t) => {
   const page = await readFile(new URL('../../../docs/protocol.md', import.meta.url), 'utf8')
-  const text = page.split('### Trust roots\n')[1]!.split('\n## ')[0]!
+  const text = page.split('## Trust roots\n')[1]!.split('\n## ')[0]!
   const named = new Set([...text.matchAll(/`([a-z]+)`/gi)].map(([, name]) => name!))
   for (const name of ['system', 'identity', 'keys', 'since', 'need', 'until', ...decisions]) t.true(named.has(name), name)
   t.regex(text, /at most five minutes before that of the manifest before/)
