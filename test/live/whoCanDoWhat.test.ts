@@ -165,6 +165,9 @@ function redisPlays(role: string): Partial<Record<Column, Play>> {
       ['SET', key('final'), '9'],
       ['HSET', key('dead'), 'below', '9'],
       ['RPUSH', key('directives'), 'forged'],
+      ['RPUSH', key('audit'), 'forged'],
+      ['LTRIM', key('audit'), '1', '0'],
+      ['HSET', key('auditHead'), 'hash', 'forged'],
     ),
     install: tried(
       ['HSET', key('manifests'), '1', 'forged'],
