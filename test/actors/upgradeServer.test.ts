@@ -3,6 +3,7 @@ import test, { type ExecutionContext } from 'ava'
 import { deathRoundMs, gateRoundMs, UpgradeServer, type UpgradeServerOptions } from '../../actors/upgradeServer.js'
 import { decode, encodeCall } from '../../core/codec.js'
 import { controlReasonLengthMax, heededMax } from '../../core/control.js'
+import { draftManifest } from '../../core/draftManifest.js'
 import { type CallEnvelope, type Envelope, kinds } from '../../core/envelope.js'
 import { Fault } from '../../core/fault.js'
 import type { HostEvent } from '../../core/hostEvents.js'
@@ -26,6 +27,7 @@ import { systemRandom } from '../../transports/systemRandom.js'
 import { ManualClock } from '../support/manualClock.js'
 import { alice, bob, mallory, manifestAfter, signedAfter, system } from '../support/signedManifests.js'
 import { gate } from '../support/testSystem.js'
+import { toV2 } from './notes.js'
 
 const subjects = subjectsOf(system)
 type More = NonNullable<Parameters<typeof signedAfter>[2]>
@@ -564,6 +566,17 @@ test('what does not fit the history, the system or the trust is not installed, a
   t.deepEqual(conflict.details, { newest: 1 })
   t.is(await code('install', 'install', 'text'), 'protocol.bad-arguments')
   t.is(await code('install', 'install', bytes, 'text'), 'upgrade.conflict')
+})
+
+test('an upgrade that does not fit the classes of the system is not installed', async (t) => {
+  const { install, stored: database } = await started(t)
+  const bundle = new Uint8Array([1, 2, 3])
+  await database.putChunk(digestOf(bundle), 0, bundle)
+  const draft = draftManifest(toV2(), bundle) as More
+  const first = signedAfter(undefined, alice, draft)
+  t.is(await install(first), 'answered {"version":1}')
+  t.is(await install(signedAfter(first, alice, draft)), 'upgrade.invalid')
+  t.is((await database.head()).version, 1)
 })
 
 test('a bundle is stored whole, with its digest, before its upgrade is installed', async (t) => {
