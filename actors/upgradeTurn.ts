@@ -67,7 +67,11 @@ export class UpgradeTurn {
         failures = 0
         this.#tellWaiting(waitsFor(answer, service))
         // A limit holds all alike; what an operator asks of this node, or of its version, holds nobody behind it.
-        if ('control' in answer) this.#leaveLine()
+        if ('control' in answer) {
+          this.#leaveLine()
+          // Nor does a slot that it had before it came back: the next who ask for one stand in its place in the line.
+          node.slot.release()
+        }
         await sleep(clock, settings.slotPauseMs * (1 + random.next()), signal)
       } catch {
         // Claimed, perhaps, without that anybody heard of it; and nobody waits for it any more.

@@ -68,6 +68,25 @@ test('a claim that is aborted, and whose answer is lost, gives back what it may 
   t.deepEqual(await holders(), [])
 })
 
+test('a node that is held gives back a slot that it has from before: others have its place in the line and wait for that', async (t) => {
+  const { clock, waits, claim, abort, holders, database, reasons } = await turning()
+  waits.claimed = gate()
+  const claiming = claim()
+  await turns(clock)
+  t.deepEqual(await holders(), ['n1'])
+  await database.setControl({ kind: 'hold', nodeId: 'n1', reason: 'wait', since: 0 })
+  waits.claimed.fail(new Error('connection lost'))
+  delete waits.claimed
+  for (let i = 0; i < 20 && !reasons.some((reason) => reason.includes('hold')); i++) {
+    await turns(clock)
+    clock.advance(defaultSettings.backoffMsMax)
+  }
+  await turns(clock)
+  t.deepEqual(await holders(), [])
+  abort.abort(new Error('over'))
+  await t.throwsAsync(claiming, { message: 'over' })
+})
+
 test('a node that stops while it claims leaves the slot as it is: its next start gives it back', async (t) => {
   const { clock, waits, claim, abort, stop, holders } = await turning()
   waits.claimed = gate()
