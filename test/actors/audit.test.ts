@@ -104,6 +104,16 @@ test('several upgrade servers keep one chain', async (t) => {
   t.is((await verdictOf(system.database)).broken, undefined)
 })
 
+test('of several upgrade servers that write at once, each entry is in the chain once', async (t) => {
+  const clock = new ManualClock()
+  const database = await memoryDatabase().open('audited', clock)
+  const audits = [1, 2, 3].map(() => new Audit({ database, clock }, () => database.directiveLog()))
+  for (let version = 1; version <= 20; version++) for (const audit of audits) audit.own({ act: 'gate', version, words: '' })
+  await Promise.all(audits.map((audit) => audit.stop()))
+  t.is((await entriesIn(database)).length, 60)
+  t.is((await verdictOf(database)).broken, undefined)
+})
+
 test('a database that has lost something is named in the chain, with what was known of it', async (t) => {
   const system = await TestSystem.start(t)
   const { operator } = system.desk.running

@@ -74,6 +74,13 @@ test('the first entry that somebody has changed, taken out, put in or moved is f
   t.is(checkAudit(chain.with(2, other)).holds.length, 3)
 })
 
+test('numbers that do not follow are found, though the hashes do', (t) => {
+  for (const wrong of [2, 4, 5]) {
+    const chain = chainOf(4, ({ number }) => (number === 3 ? { number: wrong } : {}))
+    t.deepEqual(checkAudit(chain).broken, { number: 3, why: `entry ${wrong} is in its place` })
+  }
+})
+
 test('a history that was written anew is found: the audit has other heads', (t) => {
   const chain = chainOf(3)
   const rewritten = (version: number) => (version === 2 ? digestAt(9) : digestAt(version))
