@@ -243,7 +243,7 @@ test('a version installed while the question after another label is on its way i
   t.is(await far, 'version.unknown')
 })
 
-// Of all held labels the highest is asked for; if that one is remembered as unknown, none is (/tmp/review/1.patch).
+// Of all held labels the highest is asked for; if that one is remembered as unknown, none is.
 test('a version that is held together with a label remembered as unknown is asked for all the same', async (t) => {
   const system = await TestSystem.start(t, { unknownVersionMs: 2_000 })
   await (await system.host('h1')).node(NotesV1, 'n1')

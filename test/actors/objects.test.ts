@@ -111,7 +111,7 @@ test('what start() sends leaves after a rebuild as it does after any start', asy
   t.is(await other.ticks(), before + 1)
 })
 
-// What start() sends leaves at once: it waits for what was written before, and not for what start() writes (/tmp/review/2.patch).
+// What start() sends leaves at once: it waits for what was written before, and not for what start() writes.
 test('C12: a start() that throws sends nothing', async (t) => {
   const { host, ref } = await thing(t, 'other')
   await t.throwsAsync(host.node(Thing, 'sends-and-throws'), { message: /not today/ })
