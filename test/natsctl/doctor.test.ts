@@ -346,6 +346,7 @@ async function start(t: ExecutionContext): Promise<System & { readonly ways: any
 test('a real system is looked at without being changed: well, then with a node that is away, then without an upgrade server', async (t) => {
   const { env, ways, check } = await start(t)
   const servers = await Promise.all([startUpgradeServer(ways), startUpgradeServer(ways)])
+  for (const server of servers) t.teardown(() => server.stop())
   const faults: unknown[] = []
   const host = await createHost({
     ...ways,
@@ -375,7 +376,7 @@ test('a real system is looked at without being changed: well, then with a node t
   await database.register(statusOf('p9', { hostId: 'h9' }), 1)
   await until(async () => (await database.nodes()).some(({ alive }: NodeRow) => !alive), 'the lease of p9 runs out')
   const table = await natsctl(t, ['doctor'], { env })
-  t.is(table.code, 3)
+  t.is(table.code, 3, table.stdout)
   t.regex(table.stdout, /^CHECK +STATUS +FOUND +WHAT TO DO\nNATS +ok +nats-server /)
   t.regex(table.stdout, /^nodes +warning +1 of 2 nodes not heard of: p9 +start host h9 again; natsctl node forget/m)
 
