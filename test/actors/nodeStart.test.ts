@@ -5,7 +5,7 @@ import { Fault } from '../../core/fault.js'
 import { keys, type NodeRecord } from '../../core/nodeRecord.js'
 import type { NodeStatus, UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
 import { schedule } from '../../index.js'
-import { memoryRepository, memoryStore } from '../../transports/memory/index.js'
+import { memoryDatabase, memoryRepository, memoryStore } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { alice, bob } from '../support/signedManifests.js'
 import { codeOf, gate, type Settings, TestSystem } from '../support/testSystem.js'
@@ -115,6 +115,38 @@ test('a node is born at the newest version that all others are at; from there it
   await other.untilPhase('n2', 'scheduled', 2)
   t.is(await codeOf(system.desk.ref(NotesV1, 'n2', { version: 0 }).setMood('merry')), 'answered undefined')
   t.is(await codeOf(system.desk.ref(NotesV1, 'n2', { version: 0 }).mood()), 'answered "merry"')
+})
+
+test('between an upgrade and its undo a node is born before both: no other is there for good', async (t) => {
+  const system = await open(t)
+  const host = await system.host('h1')
+  const held = await host.node(NotesV1, 'n1')
+  await system.publish(toV2())
+  await held.reached(1)
+  const { operator } = system.desk.running
+  await operator.hold('n1', 'while another is born')
+  await operator.undo()
+  const { host: other, of } = await registering(system, 'h2')
+  const born = await other.node(NotesV1, 'n2')
+  t.like(of('n2'), [{ version: 0, className: 'Notes.v1' }])
+  await born.reached(2)
+  t.is(born.className, 'Notes.v1')
+  t.is(held.version, 1)
+})
+
+test('beside an upgrade server that has lost versions a node is born at the oldest that lives, and goes on from there', async (t) => {
+  const system = await open(t, { askServerMs: 60_000 })
+  const { host, of } = await registering(system, 'h1')
+  const first = await host.node(NotesV1, 'n1')
+  await system.publish(toV2())
+  await first.reached(1)
+  await system.stopServer()
+  // The hosts' database knows the rows; the server's does not know the version, and is taught it after the birth.
+  await system.startServer({ udb: memoryDatabase() })
+  const born = await host.node(NotesV1, 'n2')
+  t.like(of('n2'), [{ version: 0, className: 'Notes.v1' }])
+  await born.reached(1)
+  t.is(born.className, 'Notes.v2')
 })
 
 test('where no node is registered a node is born at the newest version, whatever its schedule says; clients do not count', async (t) => {
