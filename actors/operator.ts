@@ -61,6 +61,8 @@ export interface PublishOptions {
 const publishTriesMax = 5
 /** How long a publication waits for a database on probation: two leases. */
 const probationWaitMs = 30_000
+/** Between two tries. */
+const probationPauseMs = 500
 
 @injectable()
 export class Operator {
@@ -185,12 +187,12 @@ export class Operator {
     const until = this.clock.monotonicMs() + probationWaitMs
     for (;;) {
       try {
-        // Made again and again, within its deadline, while it is refused so.
         await this.server.install(manifest)
         return
       } catch (error) {
         if (!isFault(error) || error.code !== 'upgrade.probation' || this.clock.monotonicMs() >= until) throw error
       }
+      await new Promise<void>((resolve) => void this.clock.after(probationPauseMs, resolve))
     }
   }
 

@@ -381,11 +381,11 @@ export class UpgradeServer {
     if (head.version === manifest.version && head.digest === digest) return { version: head.version }
     if (head.version !== manifest.version - 1 || head.digest !== manifest.previous) throw conflict(manifest, head.version)
     await this.#relearning.checkForks()
-    await this.#deaths.checkInstallable()
     const history = await this.#history(head)
     // First of all: who is not trusted has nothing further looked at.
     const verified = history.check(signed, clock.now())
     change.by = verified.by
+    await this.#deaths.checkInstallable()
     await this.#checkBundle(manifest.bundle)
     await this.#checkClasses(history.manifests, manifest)
     const before = { version: manifest.version - 1, digest: manifest.previous }

@@ -76,7 +76,7 @@ export const faultCodes = {
   'upgrade.predecessor': { retryable: false, means: 'the manifest does not follow the one before it' },
   'upgrade.conflict': { retryable: false, means: 'another upgrade was installed meanwhile' },
   'upgrade.probation': {
-    retryable: true,
+    retryable: false,
     means: 'the upgrade database has restarted or lost something: nothing is installed until the hosts have told what they know',
   },
   'upgrade.forked': { retryable: false, means: 'two manifests are known for one version, so nothing is installed' },

@@ -1,11 +1,13 @@
 /** The upgrade database is emptied, restored, fails over or is away while hosts run (core/standing.ts). */
 import test, { type ExecutionContext } from 'ava'
 import { encodeManifest } from '../../core/manifest.js'
+import type { Signer } from '../../core/ports/signatures.js'
+import { signed } from '../../core/signed.js'
 import { defineUpgrade, schedule } from '../../index.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { askServer } from '../support/askServer.js'
 import { until } from '../support/eventually.js'
-import { manifestAfter } from '../support/signedManifests.js'
+import { alice, mallory, manifestAfter } from '../support/signedManifests.js'
 import { codeOf, type Deaths, type Settings, TestSystem } from '../support/testSystem.js'
 import { NotesV1, toV2 } from './notes.js'
 
@@ -68,16 +70,21 @@ test('what is published after a loss waits until the hosts have taught what was 
   )
 })
 
-test('nothing is installed while a database that has restarted is on probation', async (t) => {
-  const system = await started(t, { leaseMs: 60_000 })
+test('nothing is installed while a database that has restarted is on probation; who is not trusted is not kept waiting for that', async (t) => {
+  const trust = [alice.publicKey]
+  const system = await TestSystem.start(t, { ...quick, leaseMs: 60_000 }, deaths, { trust, upgrader: alice })
   const host = await system.host('a')
   await host.node(NotesV1, 'n1')
   const { manifest, bundle } = system.build(toV2())
   await system.database.putChunk(manifest.bundle.digest, 0, bundle)
-  const next = { ...manifestAfter(undefined), ...manifest, system: system.name, upgrader: null }
-  const install = () => askServer(system, 'install', 'install', encodeManifest(next), null)
+  const next = { ...manifestAfter(undefined), ...manifest, system: system.name }
+  const install = (by: Signer) => {
+    const { bytes, signature } = signed('manifest', encodeManifest({ ...next, upgrader: by.publicKey }), by)
+    return askServer(system, 'install', 'install', bytes, signature)
+  }
   system.udb.restart()
-  t.is(await install(), 'upgrade.probation')
+  t.is(await install(alice), 'upgrade.probation')
+  t.is(await install(mallory), 'upgrade.signature')
   t.is((await system.database.head()).version, 0)
 })
 

@@ -13,7 +13,6 @@ test('C4: retryable are exactly the faults of calls that were not executed', (t)
     'unavailable.overloaded',
     'unavailable.stopped',
     'unavailable.upgrading',
-    'upgrade.probation',
   ])
 })
 
