@@ -1,5 +1,5 @@
 /**
- * What an upgrade server answers to "head", which everybody may ask as often as they like. One reading of the upgrade database answers all who
+ * The answers of an upgrade server to "head", which everybody may ask as often as they like. One reading of the upgrade database answers all who
  * wait for it.
  *
  * H1. An answer is read after its question came: nobody is told of less than was installed before they asked.

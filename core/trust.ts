@@ -1,5 +1,5 @@
 /**
- * Who may install upgrades, and who may order. It is a function of the manifests before a document, and of nothing else: not of the version
+ * The keys that may install upgrades, and those that may order. They are a function of the manifests before a document, and of nothing else: not of the version
  * that runs, so no undo brings a removed key back (DESIGN §5, "Install").
  */
 import { Fault } from './fault.js'
@@ -56,7 +56,7 @@ export function changesTrust({ upgraders, need }: TrustChange): boolean {
 }
 
 /**
- * Who is trusted to sign what comes after these manifests; undefined: nobody has to sign.
+ * The keys that are trusted to sign what comes after these manifests; undefined: nobody has to sign.
  *
  * @param initial whom a host or an upgrade server was told to trust: at version 0
  * @param before the manifests of versions 1, 2, …, verified
