@@ -10,7 +10,7 @@ import { Fault, isFault } from './fault.js'
 import { isVersion, type Version } from './ids.js'
 import { instantMs } from './instant.js'
 import { digestOf, isDigest } from './manifest.js'
-import { shortened } from './thrownText.js'
+import { shortened, thrownText } from './thrownText.js'
 
 export const auditFormat = 1
 export const auditEntryBytesMax = 16 * 1024
@@ -211,11 +211,11 @@ export function checkAudit(entries: readonly Uint8Array[], { head, digestAt }: A
     try {
       entry = decodeAuditEntry(bytes)
     } catch (error) {
-      return verdict(number, isFault(error) ? error.message : String(error))
+      return verdict(number, thrownText(error))
     }
     if (entry.number !== number) return verdict(number, `entry ${entry.number} is in its place`)
     if (before !== undefined && entry.previous !== hash) return verdict(number, 'it follows another entry than the one before it')
-    if (before === undefined && (entry.previous === null) !== (number === 1))
+    if ((entry.previous === null) !== (number === 1))
       return verdict(number, number === 1 ? 'the first entry names one before it' : 'it names no entry before it')
     if (before !== undefined && entry.log !== before.log && entry.what.act !== 'lost')
       return verdict(number, 'it is of another log of directives, and no entry says that something was lost')
@@ -224,9 +224,10 @@ export function checkAudit(entries: readonly Uint8Array[], { head, digestAt }: A
     holds.push(entry)
     hash = digestOf(bytes)
   }
-  const last = holds.at(-1)?.number ?? (head === undefined ? 0 : head.first - 1)
-  if (head !== undefined && head.number !== last) return verdict(last + 1, `it is missing: the newest entry is ${head.number}`)
-  if (head !== undefined && head.hash !== hash) return verdict(last, 'it is another entry than the newest that was written')
+  if (head === undefined) return { holds, broken: undefined }
+  const last = holds.at(-1)?.number ?? head.first - 1
+  if (head.number !== last) return verdict(last + 1, `it is missing: the newest entry is ${head.number}`)
+  if (head.hash !== hash) return verdict(last, 'it is another entry than the newest that was written')
   return { holds, broken: undefined }
 }
 

@@ -7,6 +7,7 @@ import {
   auditEntryBytesMax,
   checkAudit,
   decodeAuditEntry,
+  emptyAudit,
   encodeAuditEntry,
 } from '../../core/audit.js'
 import { digestOf } from '../../core/manifest.js'
@@ -141,4 +142,102 @@ test('what is no entry is refused, saying what is wrong', (t) => {
     [{ previous: 'x' }, /previous/],
   ]
   for (const [change, message] of wrong) t.throws(decode(change), { code: 'upgrade.invalid', message })
+})
+
+test('an entry of which one part is missing or of another kind is refused, whatever it is about', (t) => {
+  const whole = decodeAuditEntry(chainOf(1)[0]!)
+  const decode = (change: object) => () => decodeAuditEntry(new TextEncoder().encode(JSON.stringify({ ...whole, ...change })))
+  const digest = digestAt(1)
+  const acts = [
+    { act: 'install', version: 1, digest },
+    { act: 'undo', version: 2, undoes: 1, digest },
+    { act: 'order', number: 3, words: 'pause 2', digest },
+    { act: 'teach', version: 1, digest },
+    { act: 'death', below: 1 },
+    { act: 'gate', version: 1, words: 'why' },
+    { act: 'unreadable', method: 'install' },
+  ]
+  for (const what of acts) {
+    t.notThrows(decode({ what }))
+    for (const part of Object.keys(what)) {
+      for (const wrong of [undefined, null, true, -1, 0.5, {}]) {
+        t.throws(decode({ what: { ...what, [part]: wrong } }), { code: 'upgrade.invalid' }, `${what.act}: ${part} ${wrong}`)
+      }
+    }
+  }
+  for (const known of [undefined, { number: 1 }, { hash: digest }, { number: 0, hash: digest }, { number: 1, hash: 'x' }]) {
+    t.throws(decode({ what: { act: 'lost', known } }), { code: 'upgrade.invalid' })
+  }
+  t.notThrows(decode({ from: { name: null, id: 'desk-1' } }))
+  t.notThrows(decode({ from: null }))
+  const wrong: readonly (readonly [object, RegExp])[] = [
+    [{ format: '9'.repeat(50) }, /: format 9{20}; this/],
+    [{ what: undefined }, /knows/],
+    [{ what: 'install' }, /knows/],
+    [{ number: 1.5 }, /number/],
+    [{ times: 2.5 }, /times/],
+    [{ log: null }, /log/],
+    [{ by: 'alice' }, /by is/],
+    [{ by: ['alice', 1] }, /by is/],
+    [{ from: undefined }, /from/],
+    [{ from: { name: 'desk' } }, /from/],
+    [{ from: { id: 'desk-1' } }, /from/],
+    [{ head: undefined }, /head/],
+    [{ head: { version: -1, digest: null } }, /head/],
+    [{ head: { version: 1 } }, /head/],
+    [{ previous: undefined }, /previous/],
+  ]
+  for (const [change, message] of wrong) t.throws(decode(change), { code: 'upgrade.invalid', message }, JSON.stringify(change))
+})
+
+test('an entry takes no more bytes than are allowed, and is JSON in UTF-8', (t) => {
+  const [bytes] = chainOf(1)
+  const padded = (size: number) => Buffer.concat([bytes!, Buffer.alloc(size - bytes!.length, ' ')])
+  t.deepEqual(decodeAuditEntry(padded(auditEntryBytesMax)), decodeAuditEntry(bytes!))
+  const tooLong = t.throws(() => decodeAuditEntry(padded(auditEntryBytesMax + 1)), { code: 'upgrade.invalid' })
+  t.is(tooLong!.message, `audit entry: ${auditEntryBytesMax + 1} bytes`)
+  t.false('cause' in tooLong!)
+  for (const broken of [
+    bytes!.slice(1),
+    Buffer.from(Buffer.from(bytes!).toString('latin1').replace('desk', 'd\xff'), 'latin1'),
+  ]) {
+    const refused = t.throws(() => decodeAuditEntry(broken), { code: 'upgrade.invalid', message: 'audit entry: it is not JSON' })
+    t.truthy(refused!.cause)
+  }
+})
+
+test('the name of what could not be read is cut where it is too long', (t) => {
+  const [bytes] = chainOf(1, () => ({ what: { act: 'unreadable', method: 'm'.repeat(300) } }))
+  t.deepEqual(decodeAuditEntry(bytes!).what, { act: 'unreadable', method: `${'m'.repeat(256)}… (300 characters)` })
+})
+
+test('the first entry names none before it, and every other does', (t) => {
+  const previous = digestOf(new Uint8Array([9]))
+  const more = chainOf(2, ({ number }) => (number === 1 ? { previous } : {}))
+  t.deepEqual(checkAudit(more).broken, { number: 1, why: 'the first entry names one before it' })
+  const less = chainOf(3, ({ number }) => (number === 2 ? { previous: null } : {})).slice(1)
+  t.deepEqual(checkAudit(less).broken, { number: 2, why: 'it names no entry before it' })
+})
+
+test('a head is a version with its digest, or the history is empty', (t) => {
+  const why = 'its head is a version without a digest'
+  const head = (version: number, digest: string | null) => chainOf(1, () => ({ head: { version, digest } }))
+  t.is(checkAudit(head(0, null), { digestAt }).broken, undefined)
+  t.deepEqual(checkAudit(head(0, digestAt(1))).broken, { number: 1, why })
+  t.deepEqual(checkAudit(head(1, null)).broken, { number: 1, why })
+})
+
+test('a first entry that cannot be read is told with the reason, and with its number if the database has one', (t) => {
+  const unread = [new TextEncoder().encode('{')]
+  const why = 'audit entry: it is not JSON'
+  t.deepEqual(checkAudit(unread).broken, { number: 1, why })
+  t.deepEqual(checkAudit(unread, { head: { ...headOf(chainOf(1)), first: 7 } }).broken, { number: 7, why })
+})
+
+test('an entry has where it comes from as far as that is known', (t) => {
+  for (const from of [null, { name: null, id: 'desk-1' }, { name: 'desk', id: 'desk-1' }]) {
+    const [bytes] = chainOf(1, () => ({ from }))
+    t.deepEqual(decodeAuditEntry(bytes!).from, from)
+  }
+  t.deepEqual(checkAudit([], { head: emptyAudit }), { holds: [], broken: undefined })
 })

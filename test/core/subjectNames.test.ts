@@ -1,5 +1,6 @@
 /** Subjects of the wire: one system's are not another's, and only names become tokens of them. */
 import test from 'ava'
+import { checkPublishable } from '../../core/ports/transport.js'
 import { subjectsOf } from '../../core/subjects.js'
 
 test('each system has subjects of its own, also when systems are asked for in turn', (t) => {
@@ -35,4 +36,14 @@ test('no event’s subject is the one on which introduced events travel', (t) =>
   const { introduced, event } = subjectsOf('shop')
   t.is(introduced, 'theseus.shop.event._introduced')
   t.throws(() => event(introduced.split('.').at(-1)!), { code: 'protocol.bad-arguments' })
+})
+
+test('only tokens of printable characters can be published to, and the fault shows where another subject begins', (t) => {
+  for (const subject of ['a', 'a.b', '_INBOX.x1.~', '!', 'a$b.c-d']) t.notThrows(() => checkPublishable(subject))
+  const wrong = ['', '.a', 'a.', 'a..b', 'a b', 'a.*', 'a.>', 'a\r\nPUB b', 'a\u0000', 'ä', `x y${'z'.repeat(100)}`]
+  for (const subject of wrong)
+    t.throws(() => checkPublishable(subject), {
+      code: 'protocol.bad-arguments',
+      message: `${JSON.stringify(subject.slice(0, 80))} is not a subject that can be published to`,
+    })
 })

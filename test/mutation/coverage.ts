@@ -1,7 +1,7 @@
 /** Which tests reach which mutants: measured once for each test file, and kept until the test file changes. */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Reached } from './messages.js'
 import type { InstrumentedFile, Mutant } from './mutant.js'
 import { WorkerProcess, type WorkerSetup } from './workerProcess.js'
@@ -86,22 +86,26 @@ export class Coverage {
   readonly #atLoad = new Set<string>()
   /** Of test files that load it, whether they run any of it later or not. */
   readonly #loading: TestRef[] = []
+  /** Of its own test file: what they use of a table is not seen where no mutant is beside it. */
+  readonly #own: TestRef[] = []
 
   constructor(
     readonly source: InstrumentedFile,
     measured: ReadonlyMap<string, MeasuredFile>,
     numberings: Numberings,
   ) {
+    const ownTest = `${basename(source.file, '.ts')}.test.ts`
     for (const [file, { sources, atLoad, tests }] of measured) {
       const keys = numberings[sources[source.file] ?? '']
       if (keys === undefined) continue
       for (const key of reachedKeys(atLoad[source.file], keys)) this.#atLoad.add(key)
-      if (atLoad[source.file] !== undefined) this.#loading.push(...tests.map(({ title, ms }) => ({ file, title, ms })))
       const known = new Set(keys)
       const knownScopes = new Set(keys.map(scopeOf))
       const unmeasured = source.mutants.filter(({ key }) => !known.has(key))
       for (const { title, ms, reached } of tests) {
         const ref = { file, title, ms }
+        if (atLoad[source.file] !== undefined) this.#loading.push(ref)
+        if (basename(file) === ownTest) this.#own.push(ref)
         const found = reachedKeys(reached[source.file], keys)
         const scopes = new Set(found.map(scopeOf))
         for (const { key, scope } of unmeasured)
@@ -120,7 +124,7 @@ export class Coverage {
 
   testsOf(mutant: Mutant): readonly TestRef[] {
     // Tables and scripts that are made once are used by code elsewhere.
-    if (this.isAtLoad(mutant)) return this.#all.size > 0 ? [...this.#all] : this.#loading
+    if (this.isAtLoad(mutant)) return this.#all.size > 0 ? [...new Set([...this.#own, ...this.#all])] : this.#loading
     return this.#byMutant.get(mutant.key) ?? []
   }
 

@@ -45,11 +45,15 @@ export function limits() {
   cached ??= Object.freeze({ most: 2 })
   return cached
 }
+const places = { all: 12 }
+export function seats() {
+  return places
+}
 `
 
 const gateTest = `
 import test from 'ava'
-import { Gate, limits } from '../../core/gate.js'
+import { Gate, limits, seats } from '../../core/gate.js'
 
 test('a full gate refuses', (t) => {
   const gate = new Gate(1)
@@ -79,6 +83,10 @@ test('a drain waits for the work', async (t) => {
 
 test('limits', (t) => {
   t.is(limits().most, 2)
+})
+
+test('seats', (t) => {
+  t.is(seats().all, 12)
 })
 `
 
@@ -234,6 +242,11 @@ test('what is remembered after its first run is tried in a fresh process', async
   // One process after the other: the first has remembered it by then.
   const verdict = (await (await project(t, 1))()).verdict('limits | 2 → 3')
   t.is(verdict?.type, 'killed')
+})
+
+test('a constant that only code without mutants uses is tried with all tests of its own test file', async (t) => {
+  const { verdict } = await (await project(t))()
+  t.like(verdict('places.all | 12 → 0'), { type: 'killed', by: 'seats' })
 })
 
 test('a kill stands until its test changes, and a survivor meets only tests that are new', async (t) => {
