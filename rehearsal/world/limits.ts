@@ -45,6 +45,12 @@ export class Limits {
     if (!away.has(phase) && phase !== 'failed') this.#away.get(service)!.delete(nodeId)
   }
 
+  /** The database has its slot back, from a process that was killed before it could tell that the node serves again. */
+  releasedBy(nodeId: string, isHeard: boolean): void {
+    // One that lives tells of each phase: if it gives a slot back before the node serves, that is its fault.
+    if (!isHeard) for (const gone of this.#away.values()) gone.delete(nodeId)
+  }
+
   /** Its slot went with it, also if it comes back in the middle of its upgrade. */
   forgotten(nodeId: string): void {
     this.#forgotten.add(nodeId)

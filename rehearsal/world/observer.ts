@@ -31,6 +31,7 @@ export interface Observed {
   readonly database: UpgradeDatabase
   /** Nodes that are on their way to another host, where they are not up yet. */
   readonly moving: ReadonlySet<string>
+  isAlive(nodeId: string): boolean
   node(nodeId: string): { readonly plan: NodePlan; readonly handle: Standing | undefined } | undefined
   /** This host knows that another is to have the node. */
   leaves(nodeId: string, host: string): void
@@ -124,6 +125,11 @@ export function observeRequest(world: Observed, method: string, args: readonly a
     case 'renew':
       world.leases.renewed(args[2], args[0], args[1], answer.elsewhere)
       return
+    case 'releaseSlot': {
+      const [, nodeId, by] = args
+      if (by?.hostId === world.node(nodeId)?.plan.host) world.limits.releasedBy(nodeId, world.isAlive(nodeId))
+      return
+    }
     case 'dead':
       world.deaths.told(answer)
       return

@@ -7,6 +7,7 @@ import { WorldDatabase } from '../../rehearsal/world/database.js'
 import { DeathWatch } from '../../rehearsal/world/deathWatch.js'
 import { EventWatch } from '../../rehearsal/world/eventWatch.js'
 import { Limits } from '../../rehearsal/world/limits.js'
+import { observeRequest } from '../../rehearsal/world/observer.js'
 import { planOf } from '../../rehearsal/world/planGenerator.js'
 import { VirtualTime } from '../../rehearsal/world/virtualTime.js'
 
@@ -77,16 +78,8 @@ test('an event that expires while its ledger is busy for long may be missed, and
 })
 
 test('a node that serves again in the process that it leaves has given its slot back; one that still upgrades there has not (L1)', (t) => {
-  const plan = { ...planOf(1), upgrades: [], limit: { nodes: 1 } }
-  const phase = (nodeId: string, phase: Phase) =>
-    ({ type: 'phase', nodeId, phase, version: 0, target: 1, reason: null, className: 'Ledger.v1', records: null }) as never
   const drainedAfter = (before: Phase) => {
-    const found: string[] = []
-    const limits = new Limits(
-      plan,
-      () => 4,
-      (rule) => found.push(rule),
-    )
+    const { limits, found } = limitsOfOne()
     limits.observed(phase('ledger1', 'draining'), 'ledger')
     limits.observedBefore(phase('ledger1', before), 'ledger')
     limits.observed(phase('ledger2', 'draining'), 'ledger')
@@ -96,6 +89,35 @@ test('a node that serves again in the process that it leaves has given its slot 
   t.deepEqual(drainedAfter('recovering'), ['L1'])
   t.deepEqual(drainedAfter('failed'), ['L1'])
 })
+
+test('a node whose process was killed before it told that the node serves is not away any more when the database has its slot back (L1)', (t) => {
+  const drainedAfterRelease = (by: string, isAlive: boolean) => {
+    const { limits, found } = limitsOfOne()
+    const world = { limits, node: () => ({ plan: { host: 'h1' }, handle: undefined }), isAlive: () => isAlive }
+    limits.observed(phase('ledger1', 'recovering'), 'ledger')
+    observeRequest(world as never, 'releaseSlot', ['ledger', 'ledger1', { hostId: by }], undefined)
+    limits.observed(phase('ledger2', 'draining'), 'ledger')
+    return found
+  }
+  t.deepEqual(drainedAfterRelease('h1', false), [])
+  t.deepEqual(drainedAfterRelease('h1', true), ['L1'], 'a slot that is given back too early')
+  t.deepEqual(drainedAfterRelease('h2', false), ['L1'], 'the release of a host that has the node no more')
+})
+
+/** A rule book of plans in which one ledger may be away at once. */
+function limitsOfOne() {
+  const found: string[] = []
+  const limits = new Limits(
+    { ...planOf(1), upgrades: [], limit: { nodes: 1 } },
+    () => 4,
+    (rule) => found.push(rule),
+  )
+  return { limits, found }
+}
+
+function phase(nodeId: string, phase: Phase) {
+  return { type: 'phase', nodeId, phase, version: 0, target: 1, reason: null, className: 'Ledger.v1', records: null } as never
+}
 
 function watch(): DeathWatch {
   return new DeathWatch(
