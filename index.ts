@@ -33,6 +33,7 @@ export {
   checkAudit,
   decodeAuditEntry,
 } from './core/audit.js'
+export { type Recorded, type Uncovered, type Untold, uncovered } from './core/auditCover.js'
 export type { CallerInfo } from './core/callerInfo.js'
 export type { Collection, KeyRange, ReadonlyCollection } from './core/collection.js'
 export type { Control } from './core/control.js'

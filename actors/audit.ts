@@ -2,7 +2,8 @@
  * How an upgrade server writes the audit (core/audit.ts): what it was asked to change, by whom, and what came of it.
  *
  * W1. What was carried out is answered as done, whether or not its entry could be written. The latter is a warning.
- * W2. Refusals cost the one who is refused nothing, so they have a budget of entries. Those beyond it are counted, and told of together.
+ * W2. Of several upgrade servers that have done the same in the same moment, a death or a pause of the gate, one writes it.
+ * W3. Refusals cost the one who is refused nothing, so they have a budget of entries. Those beyond it are counted, and told of together.
  */
 import {
   type AuditEntry,
@@ -12,7 +13,9 @@ import {
   type AuditPlace,
   type AuditRecord,
   auditFormat,
+  decodeAuditEntry,
   encodeAuditEntry,
+  isSameDeed,
 } from '../core/audit.js'
 import { type DirectiveLog, decodeDirective, describeOrder } from '../core/directive.js'
 import type { CallEnvelope } from '../core/envelope.js'
@@ -29,6 +32,8 @@ export const auditWaitingMax = 1_000
 export const auditWaitMs = 250
 /** Of several upgrade servers, one at a time adds an entry; the others try again. */
 const appendTriesMax = 50
+/** So many of the newest entries are looked at for one that another server has written of the same. */
+const sameSoughtMax = 200
 /** Refusals of one kind and caller within this time have one entry. */
 export const refusalsMs = 1_000
 /** Kinds of refusals that are counted apart; all further ones are counted together. */
@@ -190,7 +195,7 @@ export class Audit {
       const [newest, { id: log }, head] = [await database.auditHead(), await this.log(), await database.head()]
       const gap = this.#gap(newest, log)
       const written = gap ?? record
-      if (written === undefined) return
+      if (written === undefined || (gap === undefined && (await this.#isWritten(written, newest)))) return
       const number = newest.number + 1
       const entry: AuditEntry = { format: auditFormat, number, at, ...written, head, log, previous: newest.hash }
       const bytes = encodeAuditEntry(entry)
@@ -200,6 +205,13 @@ export class Audit {
       if (gap === undefined) return
     }
     throw new Fault('upgrade.conflict', `other upgrade servers were faster ${appendTriesMax} times`)
+  }
+
+  /** W2. Another server that does so after this look makes the entry of this one the second after `newest`, which is not added. */
+  async #isWritten({ what }: AuditRecord, { number }: AuditHead): Promise<boolean> {
+    if (what.act !== 'death' && what.act !== 'gate') return false
+    const found = await this.options.database.audit(Math.max(1, number - sameSoughtMax + 1), number)
+    return found.some((bytes) => isSameDeed(what, readWhat(bytes)))
   }
 
   /** A3. The chain is shorter than it was, or the database's log of directives another one. */
@@ -213,6 +225,14 @@ export class Audit {
 
   #failed(error: unknown): void {
     this.options.observe?.({ type: 'warning', message: 'an entry of the audit was not written', error })
+  }
+}
+
+function readWhat(bytes: Uint8Array): Audited {
+  try {
+    return decodeAuditEntry(bytes).what
+  } catch {
+    return { act: 'more' }
   }
 }
 

@@ -90,7 +90,7 @@ export class DeathRounds {
     const below = Math.min(version, ...rows.map(oldestPossible))
     if (below <= before.below) return
     const after = await database.declareDead(below, deathDelayMs)
-    if (after.below === below) this.options.tell?.({ act: 'death', below })
+    if (after.below === below) this.options.tell?.({ act: 'death', below, sinceMs: after.sinceMs })
   }
 
   /** What a host knows to be over, which the database may have lost; on probation it believes that. */

@@ -41,7 +41,7 @@ export class GateRounds {
     // The pause first: should the second be lost, it is made once more.
     if (gate === 'pause') {
       await database.setControl({ kind: 'pause', version, reason: reason.slice(0, controlReasonLengthMax), since })
-      tell?.({ act: 'gate', version, words: reason })
+      tell?.({ act: 'gate', version, words: reason, trouble: found[0]!.key })
     }
     await database.setControl({ kind: 'gate', version, heeded: keys, since })
   }

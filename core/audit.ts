@@ -31,9 +31,10 @@ export type Audited =
   | { readonly act: 'order'; readonly number: number; readonly words: string; readonly digest: string }
   /** A host gave back a version that the database had lost. */
   | { readonly act: 'teach'; readonly version: Version; readonly digest: string }
-  | { readonly act: 'death'; readonly below: Version }
-  /** The health gate paused a rollout. */
-  | { readonly act: 'gate'; readonly version: Version; readonly words: string }
+  /** `sinceMs`: when it takes effect, by the database's clock. A death that was withdrawn and declared again has another. */
+  | { readonly act: 'death'; readonly below: Version; readonly sinceMs?: number }
+  /** The health gate paused a rollout. `trouble`: what for; the same trouble has the same text. */
+  | { readonly act: 'gate'; readonly version: Version; readonly words: string; readonly trouble?: string }
   /** The database was found to have lost something. `known`: the newest entry that this upgrade server had seen, if that is gone too. */
   | { readonly act: 'lost'; readonly known: AuditPlace | null }
   /** Refusals of several kinds, too many to have an entry each. */
@@ -104,7 +105,17 @@ export function encodeAuditEntry(entry: AuditEntry): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(bounded))
 }
 
+/** What several upgrade servers may do in the same moment, each by itself, is done once. */
+export function isSameDeed(one: Audited, other: Audited): boolean {
+  if (one.act === 'death')
+    return other.act === 'death' && one.sinceMs !== undefined && one.below === other.below && one.sinceMs === other.sinceMs
+  if (one.act !== 'gate' || other.act !== 'gate' || one.trouble === undefined || other.trouble === undefined) return false
+  return one.version === other.version && short(one.trouble) === short(other.trouble)
+}
+
 function shortWhat(what: Audited): Audited {
+  if (what.act === 'gate' && what.trouble !== undefined)
+    return { ...what, words: short(what.words), trouble: short(what.trouble) }
   if ('words' in what) return { ...what, words: short(what.words) }
   return what.act === 'unreadable' ? { ...what, method: short(what.method) } : what
 }
@@ -149,9 +160,9 @@ function isAudited(value: unknown): value is Audited {
     case 'order':
       return isCount(what.number) && isText(what.words) && isDigest(what.digest)
     case 'death':
-      return isVersion(what.below)
+      return isVersion(what.below) && (what.sinceMs === undefined || Number.isSafeInteger(what.sinceMs))
     case 'gate':
-      return isVersion(what.version) && isText(what.words)
+      return isVersion(what.version) && isText(what.words) && (what.trouble === undefined || isText(what.trouble))
     case 'lost': {
       const { number, hash } = fieldsOf(what.known)
       return what.known === null || (isCount(number) && isDigest(hash))

@@ -1,5 +1,6 @@
 /** `natsctl audit`: who ordered what, from where, and what came of it; and whether that can be believed. */
 import { readFile } from 'node:fs/promises'
+import { setTimeout as pause } from 'node:timers/promises'
 import { type Command, InvalidArgumentError } from 'commander'
 import {
   type AuditEntry,
@@ -11,10 +12,13 @@ import {
   instantMs,
   isDigest,
   type Operator,
+  type Signed,
   type SignedManifest,
+  type Uncovered,
+  uncovered,
 } from 'theseus'
 import { verifyHistory } from 'theseus/nkeys'
-import { auditWords } from './auditWords.js'
+import { auditWords, uncoveredWords } from './auditWords.js'
 import type { Program } from './commands.js'
 import { withOperator } from './connection.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from './exitCodes.js'
@@ -72,16 +76,31 @@ interface Found {
   readonly entries: readonly Uint8Array[]
   /** Read after the entries: whatever head they name is there. */
   readonly manifests: readonly SignedManifest[]
+  /** What was there before the entries were read, and has to be in them: so many versions, and these directives; undefined: the login may not read them. */
+  readonly newest: number
+  readonly directives: readonly Signed[] | undefined
 }
 
 /** All that is kept, or the newest. */
 function stored(flags: AuditFlags, last = Number.POSITIVE_INFINITY): Promise<Found> {
   return withOperator(flags, async ({ database }, system, trust) => {
+    const newest = (await database.head()).version
+    const directives = flags.verify === true ? await readableDirectives(database) : undefined
     const head = await database.auditHead()
     const entries = flags.file === undefined ? await read(database, head, last) : await fileEntries(flags.file)
     const manifests = await database.manifests(1, (await database.head()).version)
-    return { system, trust, head, entries, manifests }
+    return { system, trust, head, entries, manifests, newest, directives }
   })
+}
+
+/** Releases before `audit --verify` compared them gave operators no right to this key. */
+async function readableDirectives(database: Operator['database']): Promise<readonly Signed[] | undefined> {
+  try {
+    return await database.recentDirectives()
+  } catch (error) {
+    if (error instanceof Error && error.message.includes('NOPERM')) return undefined
+    throw error
+  }
 }
 
 async function read(database: Operator['database'], head: AuditHead, last: number): Promise<readonly Uint8Array[]> {
@@ -102,7 +121,7 @@ async function fileEntries(file: string): Promise<readonly Uint8Array[]> {
 }
 
 async function show(flags: AuditFlags): Promise<ExitCode> {
-  if (flags.verify === true) return verify(await stored(flags), flags)
+  if (flags.verify === true) return verify(await settled(flags), flags)
   if (flags.known !== undefined) throw usageFailure('--known goes with --verify')
   const { since } = flags
   const limit = flags.limit ?? (since === undefined ? limitDefault : Number.POSITIVE_INFINITY)
@@ -118,6 +137,26 @@ async function show(flags: AuditFlags): Promise<ExitCode> {
   return exitCodes.done
 }
 
+/** An entry is written some moments after its version: one that is missing is looked for again. */
+const entryMs = 1_000
+
+async function settled(flags: AuditFlags): Promise<Found> {
+  const found = await stored(flags)
+  const { holds } = checkAudit(found.entries)
+  if (flags.file !== undefined || missingIn(found, holds, 0).every(({ why }) => why !== 'none')) return found
+  await pause(entryMs)
+  const { head, entries, manifests } = await stored(flags)
+  return { ...found, head, entries, manifests }
+}
+
+/** An exported audit is of when it was exported: it is not known which directives there were then. */
+function missingIn({ manifests, newest, directives = [] }: Found, holds: readonly AuditEntry[], known: number, isFile = false) {
+  const last = holds.at(-1)
+  if (!isFile) return uncovered({ manifests: manifests.slice(0, newest), directives }, holds, known)
+  if (last === undefined) return []
+  return uncovered({ manifests: manifests.slice(0, last.head.version), directives: [] }, holds, known)
+}
+
 interface Row {
   readonly entry: AuditEntry
   readonly hash: string
@@ -131,7 +170,8 @@ function readable(bytes: Uint8Array): Row | undefined {
   }
 }
 
-function verify({ system, trust, head, entries, manifests }: Found, flags: AuditFlags): ExitCode {
+function verify(found: Found, flags: AuditFlags): ExitCode {
+  const { system, trust, head, entries, manifests, directives } = found
   if (trust === undefined) throw usageFailure(`who may have signed the history? ${howToTrust}`)
   const { known } = flags
   if (known !== undefined && !isDigest(known)) throw usageFailure('--known is no hash of an entry: 64 hexadecimal digits')
@@ -140,6 +180,9 @@ function verify({ system, trust, head, entries, manifests }: Found, flags: Audit
   const { holds, broken } = checkAudit(entries, { digestAt, ...(flags.file === undefined ? { head } : {}) })
   const hashes = entries.slice(0, holds.length).map(digestOf)
   const hash = hashes.at(-1) ?? null
+  const knownNumber = known === undefined ? 0 : (holds[hashes.indexOf(known)]?.number ?? 0)
+  const missing = missingIn(found, holds, knownNumber, flags.file !== undefined)
+  const untold = missing.filter((each) => each.why === 'none')
   const why =
     history.fault !== undefined
       ? `the history does not verify: ${history.fault.code}: ${history.fault.message}`
@@ -147,19 +190,33 @@ function verify({ system, trust, head, entries, manifests }: Found, flags: Audit
         ? `the audit is broken at entry ${broken.number}: ${broken.why}`
         : known !== undefined && !hashes.includes(known)
           ? `the audit has no entry with the hash ${known}`
-          : undefined
+          : untold.length > 0
+            ? `${untold.slice(0, missingShown).map(uncoveredWords).join('; ')}${untold.length > missingShown ? `; and ${untold.length - missingShown} more` : ''}`
+            : undefined
   showForm(flags.output, {
     table: () => {
       if (why === undefined) print(`${entriesText(holds.length)} of system ${system} verified; the newest is ${hash ?? 'none'}`)
     },
     document: () => ({
       ...{ system, verified: why === undefined, entries: holds.length, first: holds[0]?.number ?? null },
-      ...{ newest: holds.at(-1)?.number ?? null, hash, broken: broken ?? null },
+      ...{ newest: holds.at(-1)?.number ?? null, hash, broken: broken ?? null, missing },
     }),
     names: () => holds.map((entry) => `audit/${entry.number}`),
   })
+  tellMissing(missing.filter((each) => each.why !== 'none'))
+  if (directives === undefined)
+    note('the login may not read the directives, which are not compared: give it the operator’s ACL of docs/security.md')
   if (why === undefined) return exitCodes.done
-  throw new Failure(exitCodes.error, oneLine(`upgrade.invalid: ${why}; ${entriesText(holds.length)} before it verified`))
+  const how = broken === undefined ? 'verified' : 'before it verified'
+  throw new Failure(exitCodes.error, oneLine(`upgrade.invalid: ${why}; ${entriesText(holds.length)} ${how}`))
+}
+
+/** One by one those who might be many would hide what counts. */
+const missingShown = 8
+
+function tellMissing(missing: readonly Uncovered[]): void {
+  for (const one of missing.slice(0, missingShown)) note(uncoveredWords(one))
+  if (missing.length > missingShown) note(`and ${missing.length - missingShown} more without an entry: -o json has all`)
 }
 
 async function exportTo(file: string, flags: AuditFlags): Promise<ExitCode> {

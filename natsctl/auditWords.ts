@@ -1,5 +1,5 @@
 /** What an entry of the audit says, as people read it. */
-import type { AuditEntry } from 'theseus'
+import type { AuditEntry, Uncovered } from 'theseus'
 
 export function auditWords({ what, times }: AuditEntry): string {
   return times === 1 ? wordsOf(what) : `${wordsOf(what)} (${times} times)`
@@ -27,5 +27,19 @@ function wordsOf(what: AuditEntry['what']): string {
       return 'requests of further kinds'
     case 'unreadable':
       return `${what.method} of what can't be read`
+  }
+}
+
+export function uncoveredWords({ kind, number, digest, why }: Uncovered): string {
+  const what = `${number === null ? `a ${kind} that can't be read` : `${kind} ${number}`} (${digest.slice(0, 12)}) has no entry`
+  switch (why) {
+    case 'before':
+      return `${what}: it may be from before the audit began`
+    case 'lost':
+      return `${what}: it may have been lost with the database`
+    case 'known':
+      return `${what}: it had none at the known entry`
+    case 'none':
+      return `${what}: somebody wrote it past the upgrade servers, or its entry was not written`
   }
 }

@@ -1,7 +1,8 @@
 /** Who ordered what, and what came of it: the chain of entries that upgrade servers write. */
 import test from 'ava'
 import { Audit, auditWaitMs, refusalEntriesMax, refusalEntryMs, refusalKindsMax, refusalsMs } from '../../actors/audit.js'
-import { type AuditEntry, checkAudit, decodeAuditEntry } from '../../core/audit.js'
+import { DeathRounds } from '../../actors/deathRounds.js'
+import { type AuditEntry, type Audited, checkAudit, decodeAuditEntry } from '../../core/audit.js'
 import { encodeDirective } from '../../core/directive.js'
 import { Fault } from '../../core/fault.js'
 import type { HostEvent } from '../../core/hostEvents.js'
@@ -112,6 +113,60 @@ test('of several upgrade servers that write at once, each entry is in the chain 
   await Promise.all(audits.map((audit) => audit.stop()))
   t.is((await entriesIn(database)).length, 60)
   t.is((await verdictOf(database)).broken, undefined)
+})
+
+test('a death, or a pause of the gate, that several upgrade servers have made at once has one entry', async (t) => {
+  const clock = new ManualClock()
+  const database = await memoryDatabase().open('audited', clock)
+  const audits = [1, 2, 3].map(() => new Audit({ database, clock }, () => database.directiveLog()))
+  const all = (what: Audited) => {
+    for (const audit of audits) audit.own(what)
+  }
+  all({ act: 'death', below: 1, sinceMs: 5 })
+  all({ act: 'gate', version: 2, words: 'closed: 33.3 %', trouble: 'pages failures' })
+  all({ act: 'gate', version: 2, words: 'closed: n1 has failed', trouble: 'n1 failed 7' })
+  // Withdrawn, and declared again.
+  all({ act: 'death', below: 1, sinceMs: 9 })
+  await Promise.all(audits.map((audit) => audit.stop()))
+  const found = (await entriesIn(database)).map(({ what }) => what)
+  t.deepEqual(
+    found.map((what) => [what.act, 'sinceMs' in what ? what.sinceMs : 'trouble' in what ? what.trouble : '']).toSorted(),
+    [
+      ['death', 5],
+      ['death', 9],
+      ['gate', 'n1 failed 7'],
+      ['gate', 'pages failures'],
+    ],
+  )
+  t.is((await verdictOf(database)).broken, undefined)
+})
+
+test('two upgrade servers that declare one death in the same moment write one entry of it', async (t) => {
+  const system = await TestSystem.start(t, {}, { deathRound: '1h' })
+  const node = await (await system.host('h1')).node(NotesV1, 'n1')
+  await system.publish(toV2())
+  await node.reached(1)
+  const clock = new ManualClock()
+  const { database } = system
+  const audits = [1, 2].map(() => new Audit({ database, clock }, () => database.directiveLog()))
+  const declared: Audited[] = []
+  const tell = (audit: Audit) => (what: Audited) => {
+    declared.push(what)
+    audit.own(what)
+  }
+  const rounds = audits.map((audit, i) => new DeathRounds({ database, clock, name: `server${i}`, tell: tell(audit) }))
+  await until(async () => {
+    await Promise.all(rounds.map((each) => each.declare()))
+    return declared.length > 0
+  }, 'version 0 dies')
+  t.is(declared.length, 2)
+  await Promise.all(audits.map((audit) => audit.stop()))
+  const deaths = (await entriesIn(database)).filter(({ what }) => what.act === 'death')
+  const { sinceMs } = await database.dead()
+  t.deepEqual(
+    deaths.map(({ what }) => what),
+    [{ act: 'death', below: 1, sinceMs }],
+  )
 })
 
 test('a database that has lost something is named in the chain, with what was known of it', async (t) => {

@@ -6,10 +6,14 @@ import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
 import { defineUpgrade, draftManifest, startUpgradeServer } from 'theseus'
 import { nats } from 'theseus/nats'
-import { newKey } from 'theseus/nkeys'
+import { newKey, signer } from 'theseus/nkeys'
 import { redis } from 'theseus/redis'
+import { encodeDirective } from '../../core/directive.js'
+import { digestOf } from '../../core/manifest.js'
 import { encodeUpgradeFile } from '../../natsctl/upgradeFile.js'
+import { systemClock } from '../../transports/systemClock.js'
 import { startNatsServer, startRedisServer } from '../support/servers.js'
+import { signedAfter } from '../support/signedManifests.js'
 import { natsctl, newDirectory } from './natsctlProcess.js'
 
 let stopServers: () => Promise<unknown>
@@ -117,4 +121,63 @@ test('an exported audit is hashed line by line, and verifies from the file', asy
   t.is((await fromFile()).code, 0)
   writeFileSync(join(cwd, 'audit.jsonl'), `${[lines[0], lines[2]].join('\n')}\n`)
   t.regex((await fromFile()).stderr, /broken at entry 2/)
+})
+
+test('a version or a directive that somebody wrote past the upgrade servers has no entry, and is named', async (t) => {
+  const { client, key, system, verify, run, json } = await audited(t)
+  const { hash } = (await json('audit')).at(-1)
+  const database = await redis(env.THESEUS_REDIS!).open(system, systemClock)
+  t.teardown(() => database.close())
+  const [first] = await database.manifests(1, 1)
+  const second = signedAfter(first, signer(alice.seed), { system })
+  t.true(await database.install(await database.head(), digestOf(second.bytes), second))
+  const unnamed = await verify()
+  t.is(unnamed.code, 1)
+  t.regex(
+    unnamed.stderr,
+    /^upgrade\.invalid: version 2 \([0-9a-f]{12}\) has no entry: somebody wrote it past .*; 3 entries verified\n$/,
+  )
+  const directive = encodeDirective({
+    ...{ format: 1, system, number: 2, createdAt: '2099-01-01T00:00:00.000Z', upgrader: null },
+    what: { order: 'forget', nodeId: 'n1' },
+  })
+  await client.rpush(key('directives'), JSON.stringify([Buffer.from(directive).toString('base64'), null, true]))
+  t.regex((await verify()).stderr, /version 2 .* has no entry.*; directive 2 .* has no entry/)
+  // Something is ordered after it, and the auditor has looked at it and notes the newest entry.
+  t.is((await run('rollout', 'resume', '1')).code, 1)
+  const looked = (await json('audit')).at(-1).hash
+  t.not(looked, hash)
+  await client.rpop(key('directives'))
+  const known = await run('audit', '--verify', '--trust', alice.publicKey, '--known', looked)
+  t.is(known.code, 0, known.stderr)
+  t.regex(known.stderr, /version 2 .* has no entry: it had none at the known entry/)
+})
+
+test('a history from before the audit began verifies, and says which versions that are', async (t) => {
+  const { client, key, verify, run } = await audited(t)
+  await client.del(key('audit'), key('auditHead'))
+  t.is((await run('rollout', 'resume', '1', '--key', 'alice.nk')).code, 0)
+  const ended = await verify()
+  t.is(ended.code, 0, ended.stderr)
+  t.regex(ended.stderr, /version 1 .* has no entry: it may be from before the audit began\ndirective 1 .* before the audit began/)
+  t.regex(ended.stdout, /entr(y|ies) of system audit\d+ verified/)
+})
+
+test('a login that may not read the directives is told that they are not compared', async (t) => {
+  const { client, key, run } = await audited(t)
+  await client.acl('SETUSER', 'auditor', 'on', '>secret', '+@all', '%R~*')
+  const url = new URL(env.THESEUS_REDIS!)
+  url.username = 'auditor'
+  url.password = 'secret'
+  const verify = () => run('audit', '--verify', '--trust', alice.publicKey, '--redis', url.href)
+  t.is((await verify()).stderr, '')
+  await client.acl(
+    'SETUSER',
+    'auditor',
+    'resetkeys',
+    ...['head', 'manifests', 'signatures', 'audit', 'auditHead'].map((name) => `%R~${key(name)}`),
+  )
+  const ended = await verify()
+  t.is(ended.code, 0, ended.stderr)
+  t.regex(ended.stderr, /may not read the directives, which are not compared/)
 })
