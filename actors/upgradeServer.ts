@@ -30,7 +30,7 @@ import type { Head, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import type { Signed } from '../core/signed.js'
 import { isInbox, notAnInbox, serverQueue, subjectsOf } from '../core/subjects.js'
 import type { Trust } from '../core/trust.js'
-import { isSameTrust, isTrustMark, markText, type TrustMark, trustMark } from '../core/trustMark.js'
+import { type TrustMark, trustMark } from '../core/trustMark.js'
 import { VerifiedHistory } from '../core/verifiedHistory.js'
 import { AnswerLine, type Question } from './answerLine.js'
 import { Audit, type Change } from './audit.js'
@@ -40,6 +40,7 @@ import { type GateMode, GateRounds } from './gateRounds.js'
 import { HeadAnswers, type Over } from './headAnswers.js'
 import { InFlight, type InFlightMax } from './inFlight.js'
 import { KeptBundles } from './keptBundles.js'
+import { OtherTrusts } from './otherTrusts.js'
 import { Relearning } from './relearning.js'
 import { ServedBundles } from './servedBundles.js'
 
@@ -105,6 +106,7 @@ export class UpgradeServer {
   /** What the last install found in the database. */
   #verified: VerifiedHistory | undefined
   readonly #mark: TrustMark
+  readonly #trusts: OtherTrusts
   /** As it was seen last. */
   #log: DirectiveLog | undefined
 
@@ -112,6 +114,7 @@ export class UpgradeServer {
     this.#options = options
     const { transport, clock } = options
     this.#mark = trustMark(options.trust)
+    this.#trusts = new OtherTrusts(this.#mark, options)
     this.#audit = new Audit(options, () => this.#directiveLog())
     const tell = (what: Audited) => this.#audit.own(what)
     this.#deaths = new DeathRounds({ ...options, tell })
@@ -287,18 +290,8 @@ export class UpgradeServer {
   }
 
   async #head(over: unknown): Promise<unknown> {
-    this.#checkTrusts(over)
+    this.#trusts.check(over)
     return this.#heads.answer(over)
-  }
-
-  /** A host that says nothing of it is of release 0.1.0, or is none. */
-  #checkTrusts(over: unknown): void {
-    const { trust } = (over ?? {}) as Record<string, unknown>
-    if (this.#options.trust === undefined || !isTrustMark(trust) || isSameTrust(trust, this.#mark)) return
-    throw new Fault(
-      'config.other-trust',
-      `this host trusts ${markText(trust)}; the upgrade server of system ${this.#options.system} trusts ${markText(this.#mark)}: give both the same "trust"`,
-    )
   }
 
   async #who(): Promise<unknown> {

@@ -21,7 +21,9 @@ export function trustChecks({ nats, server }: Facts): readonly Check[] {
   const others = Map.groupBy(told, (each) => markText(each.mark))
   if (told.some((each) => !isSameTrust(each.mark, first.mark))) {
     const found = [...others].map(([text, of]) => `${names(of)} ${of.length === 1 ? 'trusts' : 'trust'} ${text}`).join('; ')
-    return [failure(name, found, 'give all hosts and upgrade servers the same "trust": docs/security.md')]
+    const isServersOpen = mark?.keys === nobodysMark.keys && told.length > others.get(markText(nobodysMark))!.length
+    const why = isServersOpen ? '; whoever reaches the upgrade server installs what hosts reject' : ''
+    return [failure(name, `${found}${why}`, 'give all hosts and upgrade servers the same "trust": docs/security.md')]
   }
   if (first.mark.keys !== nobodysMark.keys) return [ok(name, `${told.length} told: all trust ${markText(first.mark)}`)]
   const silent = told.filter(({ isSaid }) => !isSaid)

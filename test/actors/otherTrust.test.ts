@@ -1,12 +1,17 @@
 /** A host that is told to trust others than its upgrade server does not serve beside it unnoticed (C9). */
 import test, { type ExecutionContext } from 'ava'
-import { trustMark } from '../../core/trustMark.js'
+import { OtherTrusts, otherTrustMs } from '../../actors/otherTrusts.js'
+import { encodeManifest } from '../../core/manifest.js'
+import { nobodysMark, trustMark } from '../../core/trustMark.js'
 import { createHost, type HostEvent, isFault, reasonsNotReady, startUpgradeServer } from '../../index.js'
 import { memoryStore } from '../../transports/memory/index.js'
+import { askServer } from '../support/askServer.js'
 import { until } from '../support/eventually.js'
-import { alice, bob, mallory } from '../support/signedManifests.js'
+
+import { alice, bob, mallory, manifestAfter } from '../support/signedManifests.js'
 import { TestSystem } from '../support/testSystem.js'
 import { rootOf } from '../support/trustRoots.js'
+import { ManualClock } from './manualClock.js'
 import { NotesV1 } from './notes.js'
 
 const trust = [alice.publicKey, bob.publicKey]
@@ -62,6 +67,51 @@ test('a host that runs when its upgrade server comes to trust others is not read
   await system.stopServer()
   await system.startServer()
   await until(() => reasonsNotReady(host.running.status()).length === 0, 'it is taken again')
+})
+
+test('an upgrade server that trusts nobody beside hosts that verify says so in its log, once, and installs', async (t) => {
+  const told: HostEvent[] = []
+  const system = await TestSystem.start(t, { askServerMs: 5 }, { observe: (event) => void told.push(event) }, { trust })
+  await system.stopServer()
+  await system.startServer({ trust: 'nobody' })
+  const warnings = () => told.flatMap((event) => (event.type === 'warning' ? [event.message] : []))
+  const host = await system.host('h1')
+  t.is((await host.node(NotesV1, 'n1')).version, 0)
+  await until(() => warnings().length > 0, 'the server says so')
+  await (await system.host('h2')).node(NotesV1, 'n2')
+  for (let asked = 0; asked < 10; asked++) await system.desk.running.operator.askServer()
+  t.is(warnings().length, 1)
+  t.regex(
+    warnings()[0]!,
+    /^a host trusts the list \w{8}, and this upgrade server trusts nobody: .* what hosts reject, .* give it the "trust" of the hosts$/,
+  )
+  t.is(
+    await askServer(system, 'install', 'install', encodeManifest(manifestAfter(undefined, { system: system.name })), null),
+    'upgrade.invalid',
+  )
+  await system.stopServer()
+  await system.startServer({ trust: [mallory.publicKey] })
+  await until(() => warnings().length > 1, 'another one says that it refuses a host')
+  t.regex(warnings()[1]!, /^a host is refused: it trusts the list \w{8}; "natsctl doctor" names such hosts$/)
+})
+
+test('hosts that make up whom they trust cost an upgrade server one line in ten minutes, and keep it from nothing', (t) => {
+  const clock = new ManualClock()
+  const told: HostEvent[] = []
+  const trusts = new OtherTrusts(nobodysMark, { system: 'shop', clock, observe: (event) => void told.push(event) })
+  const madeUp = (i: number) => ({ trust: trustMark([`A${i}`]) })
+  for (let i = 0; i < 10_000; i++) t.notThrows(() => trusts.check(madeUp(i)))
+  t.is(told.length, 1)
+  clock.advance(otherTrustMs)
+  for (const other of [undefined, null, 1, {}, { trust: 'x' }, { trust: { keys: 'x', root: 1 } }, { trust: nobodysMark }])
+    t.notThrows(() => trusts.check(other))
+  t.is(told.length, 1)
+  trusts.check(madeUp(1))
+  t.is(told.length, 2)
+  const strict = new OtherTrusts(trustMark(trust), { system: 'shop', clock, observe: (event) => void told.push(event) })
+  for (let i = 0; i < 100; i++) t.throws(() => strict.check(madeUp(i)), { code: 'config.other-trust' })
+  t.throws(() => strict.check({ trust: nobodysMark }), { code: 'config.other-trust' })
+  t.is(told.length, 3)
 })
 
 test('where nothing is said of trust, hosts and servers say so; “nobody” is an answer, and an embedded system has nobody else', async (t) => {
