@@ -7,6 +7,7 @@ import type { Program } from '../commands.js'
 import { inFrontOf } from '../connection.js'
 import { type ExitCode, exitCodes, usageFailure } from '../exitCodes.js'
 import type { GlobalFlags } from '../flags.js'
+import { Interruption } from '../interruption.js'
 import { note, oneLine, printJson } from '../output.js'
 import type { EmbeddedDemo } from './embedded.js'
 
@@ -94,21 +95,18 @@ function performAll(commands: readonly (readonly string[])[], perform: Perform):
 
 /** Whatever happens, nothing is left: no process, no file. */
 async function withDemo(use: (demo: EmbeddedDemo) => Promise<ExitCode>): Promise<ExitCode> {
-  const { EmbeddedDemo } = await import('./embedded.js')
-  const demo = await EmbeddedDemo.start()
-  const signals = ['SIGINT', 'SIGTERM'] as const
-  let interrupt!: (signal: NodeJS.Signals) => void
-  const interrupted = new Promise<ExitCode>((resolve) => {
-    interrupt = (signal) => {
-      // A command that hears it too ends in its own way.
-      if (process.listenerCount(signal) === 1) resolve(exitCodes.interrupted)
-    }
-  })
-  for (const signal of signals) process.on(signal, interrupt)
+  // A command that hears a signal too ends in its own way.
+  const interruption = new Interruption((signal) => process.listenerCount(signal) === 1)
+  const interrupted = interruption.asked.then((): ExitCode => exitCodes.interrupted)
   try {
-    return await Promise.race([use(demo), interrupted])
+    const { EmbeddedDemo } = await import('./embedded.js')
+    const demo = await EmbeddedDemo.start()
+    try {
+      return await Promise.race([interrupted, use(demo)])
+    } finally {
+      await demo.close()
+    }
   } finally {
-    await demo.close()
-    for (const signal of signals) process.off(signal, interrupt)
+    interruption.close()
   }
 }

@@ -1,16 +1,22 @@
 /** The demo as a whole, on the screen, in one process. */
+import { Interruption } from '../interruption.js'
 import { EmbeddedDemo } from './embedded.js'
 import { play } from './play.js'
 import { Screen } from './screen.js'
 import { summary } from './summary.js'
 
-/** Returns the exit code. */
-export async function showDemo(): Promise<0 | 1> {
-  const demo = await EmbeddedDemo.start()
+/** Returns the exit code: 130 where somebody ended it before its end. */
+export async function showDemo(): Promise<0 | 1 | 130> {
+  const interruption = new Interruption()
   try {
-    const { tallies, lost } = await play(demo, new Screen())
-    return summary(tallies, lost)
+    const demo = await EmbeddedDemo.start()
+    try {
+      const played = await Promise.race([interruption.asked, play(demo, new Screen())])
+      return played === undefined ? 130 : summary(played.tallies, played.lost)
+    } finally {
+      await demo.close()
+    }
   } finally {
-    await demo.close()
+    interruption.close()
   }
 }

@@ -6,6 +6,7 @@ import { withOperator } from '../connection.js'
 import { type ExitCode, exitCodes } from '../exitCodes.js'
 import type { GlobalFlags } from '../flags.js'
 import { hasForms } from '../forms.js'
+import { Interruption } from '../interruption.js'
 import { oneLine, print, printJson } from '../output.js'
 import { openBrowser } from './browser.js'
 import { recordingFormat } from './entry.js'
@@ -41,7 +42,19 @@ export function addInspect(program: Program): void {
 }
 
 async function inspect(flags: InspectFlags): Promise<ExitCode> {
-  if (flags.open !== undefined) return serve(await openRecording(flags.open), flags, false)
+  const interruption = new Interruption()
+  try {
+    return flags.open === undefined ? await inspectLive(flags, interruption) : await serveFile(flags.open, flags, interruption)
+  } finally {
+    interruption.close()
+  }
+}
+
+async function serveFile(path: string, flags: InspectFlags, interruption: Interruption): Promise<ExitCode> {
+  return serve(await openRecording(path), flags, false, interruption)
+}
+
+async function inspectLive(flags: InspectFlags, interruption: Interruption): Promise<ExitCode> {
   return withOperator(flags, async (operator, system, trust) => {
     const recording = new Recording({
       format: recordingFormat,
@@ -53,7 +66,7 @@ async function inspect(flags: InspectFlags): Promise<ExitCode> {
     if (file !== undefined) recording.follow((entries) => file.add(entries))
     const stop = lookAt(operator, system, trust, (entries) => recording.add(entries))
     try {
-      return await serve(recording, flags, true)
+      return await serve(recording, flags, true, interruption)
     } finally {
       stop()
       await file?.close()
@@ -61,7 +74,8 @@ async function inspect(flags: InspectFlags): Promise<ExitCode> {
   })
 }
 
-async function serve(recording: Recording, flags: InspectFlags, isLive: boolean): Promise<ExitCode> {
+/** Until somebody ends it, which is its ordinary end. */
+async function serve(recording: Recording, flags: InspectFlags, isLive: boolean, interruption: Interruption): Promise<ExitCode> {
   const server = await servePage(recording, { listen: flags.listen, port: flags.port, isLive })
   const stately = flags.stately === true ? serveStately(server, recording) : undefined
   const { url } = server
@@ -72,18 +86,11 @@ async function serve(recording: Recording, flags: InspectFlags, isLive: boolean)
       print(`for Stately's inspector: ${stately.url}\n  in a browser, with the internet: ${url}stately.html`)
   }
   const opener = flags.browser && flags.output !== 'json' ? await openBrowser(url) : undefined
-  await interrupted()
+  await interruption.asked
   await opener?.close()
   stately?.close()
   await server.close()
   return exitCodes.done
-}
-
-/** Ctrl-C is its ordinary end. */
-function interrupted(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve())
-  })
 }
 
 function portFlag(text: string): number {

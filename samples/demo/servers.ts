@@ -3,13 +3,14 @@
  * call them; upgrades are built and published with natsctl.
  */
 import { type ChildProcess, fork, spawn } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { createHost, type NodeRow, type RunningHost } from 'theseus'
-import { type ClientView, pause, readBack, Screen, summary } from 'theseus/demo'
+import { type ClientView, Interruption, pause, readBack, Screen, summary } from 'theseus/demo'
 import { memoryStore } from 'theseus/memory'
 import { nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
@@ -30,29 +31,38 @@ interface Addresses {
   readonly THESEUS_REDIS: string
 }
 
+/** Ctrl-C ends the story early, and everything that was started for it. */
 export async function withServers(): Promise<number> {
+  const interruption = new Interruption()
+  const interrupted = interruption.asked.then(() => () => 130)
   const directory = await mkdtemp(join(tmpdir(), 'theseus-demo-'))
-  const closing: (() => unknown)[] = [() => rm(directory, { recursive: true, force: true })]
+  const closing: (() => unknown)[] = [() => interruption.close(), () => rm(directory, { recursive: true, force: true })]
   let end: () => number
   try {
-    const screen = new Screen()
-    screen.say('$ natsctl up')
-    const { addresses, child } = await up(directory, screen)
-    closing.push(() => ended(child, 'SIGTERM'))
-    const desk = await createHost({
-      system: addresses.THESEUS_SYSTEM,
-      transport: nats(addresses.NATS_URL),
-      udb: redis(addresses.THESEUS_REDIS),
-      state: memoryStore(),
-      bundles: join(directory, 'bundles'),
-    })
-    closing.push(() => desk.stop())
-    end = await Promise.race([play(desk, addresses, directory, screen), interrupted()])
+    end = await Promise.race([interrupted, story(directory, closing)])
   } finally {
     for (const close of closing.reverse()) await close()
   }
   // Last, when everything that was started has said its last word.
   return end()
+}
+
+/** Whatever it starts, it adds how to end it. */
+async function story(directory: string, closing: (() => unknown)[]): Promise<() => number> {
+  const screen = new Screen()
+  screen.say('$ natsctl up')
+  const { ready, child } = up(directory, screen)
+  closing.push(() => ended(child, 'SIGTERM'))
+  const addresses = await ready
+  const desk = await createHost({
+    system: addresses.THESEUS_SYSTEM,
+    transport: nats(addresses.NATS_URL),
+    udb: redis(addresses.THESEUS_REDIS),
+    state: memoryStore(),
+    bundles: join(directory, 'bundles'),
+  })
+  closing.push(() => desk.stop())
+  return play(desk, addresses, directory, screen)
 }
 
 async function play(desk: RunningHost, addresses: Addresses, directory: string, screen: Screen): Promise<() => number> {
@@ -109,13 +119,6 @@ async function play(desk: RunningHost, addresses: Addresses, directory: string, 
     )
 }
 
-/** Ctrl-C ends the story early, and everything that was started for it. */
-function interrupted(): Promise<() => number> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve(() => 130))
-  })
-}
-
 /** Redraws from the upgrade database until the story ends. */
 async function watch(
   desk: RunningHost,
@@ -147,8 +150,8 @@ function whereabouts({ hostId, reason }: NodeRow): string {
   return reason === null ? hostId : `${hostId} · ${reason}`
 }
 
-/** Starts the local system; resolves when it is ready. */
-async function up(directory: string, screen: Screen): Promise<{ readonly addresses: Addresses; readonly child: ChildProcess }> {
+/** Starts the local system. */
+function up(directory: string, screen: Screen): { readonly ready: Promise<Addresses>; readonly child: ChildProcess } {
   const config = {
     system: 'demo',
     hosts: Object.fromEntries(
@@ -159,18 +162,19 @@ async function up(directory: string, screen: Screen): Promise<{ readonly address
     ),
   }
   const file = join(directory, 'theseus.json')
-  await writeFile(file, JSON.stringify(config))
+  writeFileSync(file, JSON.stringify(config))
   const child = spawn(process.execPath, [natsctl, 'up', '--config', file, '-o', 'json'], { stdio: ['ignore', 'pipe', 'inherit'] })
-  return new Promise((resolve, reject) => {
+  const ready = new Promise<Addresses>((resolve, reject) => {
     child.once('exit', (code) => reject(new Error(`natsctl up ended with ${code}`)))
     createInterface({ input: child.stdout! }).on('line', (line) => {
       const told = JSON.parse(line)
-      if (told.type === 'ready') resolve({ addresses: told.env, child })
+      if (told.type === 'ready') resolve(told.env)
       else if (told.type === 'host')
         screen.say(`  host ${told.host}: ${told.nodes.map((node: { id: string }) => node.id).join(', ')}`)
       else screen.say(`  ${told.type} ${told.url ?? told.system}`)
     })
   })
+  return { ready, child }
 }
 
 /** Runs natsctl to its end. */

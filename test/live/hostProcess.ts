@@ -37,7 +37,6 @@ const host = await createHost({
   },
 })
 for (const node of order.nodes) await host.node(PagesV1, node)
-process.send?.('ready')
 process.on('SIGTERM', () => {
   host.stop().then(
     () => process.exit(0),
@@ -45,6 +44,8 @@ process.on('SIGTERM', () => {
   )
 })
 process.on('disconnect', () => process.exit(0))
+// Last: whoever hears it may end this process at once.
+process.send?.('ready')
 
 function isAt(point: KillPoint, event: HostEvent): boolean {
   if (event.type === 'flipped') return point.at === 'flipped' && event.version === point.version

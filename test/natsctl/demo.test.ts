@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
@@ -98,6 +100,29 @@ test.serial('the inspector shows the embedded system, and Ctrl-C ends both and l
   t.is((await shown.ended).code, 130)
   t.deepEqual(readdirSync(TMPDIR), [])
 })
+
+for (const [name, file] of [
+  ['natsctl demo', 'natsctl/main.js'],
+  ['npm run demo', 'samples/demo/main.js'],
+  ['npm run demo -- --servers', 'samples/demo/main.js'],
+] as const) {
+  test.serial(`Ctrl-C while "${name}" is still starting leaves nothing behind either`, async (t) => {
+    const TMPDIR = newDirectory(t)
+    const args = [...(name === 'natsctl demo' ? ['demo'] : []), ...(name.endsWith('--servers') ? ['--servers'] : [])]
+    const demo = spawn(process.execPath, [join(root, 'dist', file), ...args], {
+      env: { ...process.env, TMPDIR },
+      stdio: 'ignore',
+      detached: true,
+    })
+    const ended = once(demo, 'exit')
+    t.teardown(() => demo.kill('SIGKILL'))
+    await until(() => readdirSync(TMPDIR).length > 0, 'it has begun to start')
+    demo.kill('SIGINT')
+    t.deepEqual(await ended, [130, null])
+    t.deepEqual(readdirSync(TMPDIR), [])
+    t.throws(() => process.kill(-demo.pid!, 0), { code: 'ESRCH' }, 'a process is left')
+  })
+}
 
 test.serial('several commands have -- between them', (t) => {
   t.deepEqual(commandsIn([]), [])

@@ -28,9 +28,11 @@ export class PseudoTerminal {
     const quoted = command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ')
     const script = isShell
       ? `stty rows ${rows} cols ${columns}; exec env PS1='$ ' bash --norc --noprofile -i`
-      : `stty rows ${rows} cols ${columns}; echo "on $(tty)"; ${quoted}; echo "ended with $?"; stty -a | tr ' ' '\\n' | grep -E '^-?(icanon|echo|isig);?$' | tr '\\n' ' '; echo over`
+      : // Ctrl-C goes to the shell as well: without the trap some shells end there, and say nothing of how the command ended.
+        `trap : INT; stty rows ${rows} cols ${columns}; echo "on $(tty)"; ${quoted}; echo "ended with $?"; stty -a | tr ' ' '\\n' | grep -E '^-?(icanon|echo|isig);?$' | tr '\\n' ' '; echo over`
     this.child = spawn('script', ['-qfc', script, '/dev/null'], {
-      env: { ...process.env, TERM: 'xterm-256color', ...env },
+      // `script` takes the shell from here: the same one on every machine.
+      env: { ...process.env, SHELL: '/bin/sh', TERM: 'xterm-256color', ...env },
       stdio: ['pipe', 'pipe', 'inherit'],
       detached: true,
     })
