@@ -7,12 +7,12 @@ import { type Clock, clientService, decodeManifest, isName } from 'theseus'
 import { redis } from 'theseus/redis'
 import { type Candidate, type Kind, type Wanted, wantedNext } from './completions.js'
 import { ContextFiles } from './contextFiles.js'
-import type { GlobalFlags } from './flags.js'
+import { durationFlag, type GlobalFlags } from './flags.js'
 import { oneLine } from './output.js'
 import { systemIn, targetOf } from './target.js'
 
 /** Who presses Tab waits; a process takes a while to start, too. */
-const answerMsMax = 500
+const answerMsDefault = 500
 /** Nobody reads more. */
 const candidatesMax = 500
 
@@ -24,13 +24,22 @@ type Database = Awaited<ReturnType<ReturnType<typeof redis>['open']>>
 export async function complete(root: Command, words: readonly string[]): Promise<void> {
   // What is passed over elsewhere with a warning would be printed into the command line here.
   process.stderr.write = () => true
-  const text = await answerOf(root, words)
+  const text = await answerOf(root, words, waitMs(process.env.THESEUS_COMPLETION_WAIT))
   // A database that does not answer would hold the process.
   process.stdout.write(text, () => process.exit(0))
 }
 
+/** What is no duration is passed over: nothing may be said here. */
+function waitMs(text: string | undefined): number {
+  try {
+    return text === undefined ? answerMsDefault : durationFlag(text)
+  } catch {
+    return answerMsDefault
+  }
+}
+
 /** All that is printed. */
-export async function answerOf(root: Command, words: readonly string[]): Promise<string> {
+export async function answerOf(root: Command, words: readonly string[], answerMsMax = answerMsDefault): Promise<string> {
   const wanted = wantedNext(root, words)
   const found = [...wanted.candidates]
   const late = new Promise<void>((resolve) => setTimeout(resolve, answerMsMax).unref())

@@ -78,7 +78,7 @@ for (const [name, upgrades] of Object.entries(samples))
       for (const k of classes.keys()) await operator.release(`n${k}`)
       const isUpgraded = async () =>
         (await system.database.nodes()).every((row) => row.service === 'client' || row.version === version)
-      await until(isUpgraded, 'they go on', 20_000)
+      await until(isUpgraded, 'they go on')
       for (const [k, definition] of classes.entries()) await callWithKeys(t, system, definition, `n${k}`, version)
       for (const change of upgrade.classUpgrades) {
         const k = classes.indexOf(change.newClass)

@@ -147,7 +147,7 @@ test('a node that was killed while it drained frees its slot as soon as it serve
   await second.node(NotesV1, 'n1')
   await second.untilPhase('n1', 'scheduled')
   t.is(await v0.add('second'), 2)
-  t.true(await until(async () => !(await isSlotHolder(system, 'notes', 'n1')), 'the slot is free', 500))
+  t.true(await until(async () => !(await isSlotHolder(system, 'notes', 'n1')), 'the slot is free'))
 })
 
 test('a node that was flipped back after a crash frees its slot', async (t) => {
@@ -171,7 +171,7 @@ test('a node that was flipped back after a crash frees its slot', async (t) => {
   await last.node(NotesV1, 'n1')
   await last.untilPhase('n1', 'stalled')
   t.is(await v0.add('second'), 2)
-  t.true(await until(async () => !(await isSlotHolder(system, 'notes', 'n1')), 'the slot is free', 500))
+  t.true(await until(async () => !(await isSlotHolder(system, 'notes', 'n1')), 'the slot is free'))
 })
 
 test('the handle of a node that comes back in the middle of its recovery says its version', async (t) => {

@@ -87,7 +87,7 @@ test('a stop() that never ends does not keep the upgrade from ending', async (t)
   }
   const one = await oneNode(t, oldClass)
   await one.system.publish(toV2({ oldClass, drainTimeout: 30 }))
-  const version = await until(() => one.node.version === 1, 'the upgrade ends', 1_000).catch(() => false)
+  const version = await until(() => one.node.version === 1, 'the upgrade ends').catch(() => false)
   one.host.kill()
   t.true(version)
 })

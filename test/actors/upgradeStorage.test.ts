@@ -30,7 +30,7 @@ test('a recovery whose commit fails, and whose object does not start then, is fl
   await one.host.untilPhase('n1', 'scheduled')
   await one.v1.star(0)
   start.open()
-  const stalled = await until(() => one.host.last('n1')?.phase === 'stalled', 'the upgrade is stalled', 1_500).catch(() => false)
+  const stalled = await until(() => one.host.last('n1')?.phase === 'stalled', 'the upgrade is stalled').catch(() => false)
   if (!stalled) one.host.kill()
   t.true(stalled)
   await servesBoth(t, one, ['first'])
@@ -50,7 +50,7 @@ test('an advance whose commit fails is made again', async (t) => {
   })
   await system.publish(tickerUpgrade())
   await until(() => failures < 1, 'the commit fails')
-  const last = await until(() => host.last('n1')?.phase === 'current' && node.version === 1, 'the node advances', 1_500).catch(
+  const last = await until(() => host.last('n1')?.phase === 'current' && node.version === 1, 'the node advances').catch(
     () => host.last('n1')!.phase,
   )
   t.true(last)

@@ -11,8 +11,6 @@ import { bytes, textOf } from './transportContract.js'
 
 process.removeAllListeners('warning')
 
-const exitMs = 60_000
-
 async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -74,18 +72,14 @@ function goDown(server: TestServer): void {
 }
 
 async function gone(server: TestServer): Promise<void> {
-  await until(
-    () => {
-      try {
-        process.kill(server.pid, 0)
-        return false
-      } catch {
-        return true
-      }
-    },
-    'the server has gone down',
-    exitMs,
-  )
+  await until(() => {
+    try {
+      process.kill(server.pid, 0)
+      return false
+    } catch {
+      return true
+    }
+  }, 'the server has gone down')
 }
 
 /** Each text as often as it came. */

@@ -46,15 +46,11 @@ export function standingContract(
   }
   const doubtOf = async (database: UpgradeDatabase) => (await database.standing())?.probation?.doubt ?? null
   const isTrusted = (under: DatabaseUnderTest, database: UpgradeDatabase, visit: () => Promise<unknown> = async () => {}) =>
-    until(
-      async () => {
-        await under.elapse(short / 6)
-        await visit()
-        return (await doubtOf(database)) === null
-      },
-      'the probation ends',
-      10_000,
-    )
+    until(async () => {
+      await under.elapse(short / 6)
+      await visit()
+      return (await doubtOf(database)) === null
+    }, 'the probation ends')
 
   // --- The fence
 
@@ -142,14 +138,10 @@ export function standingContract(
     await tells(database, older, ['n1'])
     await database.register(statusOf('n1', { directoryId: 'dir' }), short, newer)
     await under.elapse(short)
-    await until(
-      async () => {
-        await database.renew(['n1'], long, older)
-        return (await database.nodes())[0]?.alive === false
-      },
-      'the lease of the newer start runs out',
-      5_000,
-    )
+    await until(async () => {
+      await database.renew(['n1'], long, older)
+      return (await database.nodes())[0]?.alive === false
+    }, 'the lease of the newer start runs out')
     t.false((await database.nodes())[0]?.alive)
   })
 
@@ -196,7 +188,7 @@ export function standingContract(
       const answer = await register()
       return answer.registered && answer.predecessor === undefined
     }
-    t.true(await until(alone, 'its lease runs out', 5_000))
+    t.true(await until(alone, 'its lease runs out'))
   })
 
   fenced('a node that was forgotten and began anew elsewhere is refused to its first host', async (t, database) => {
@@ -362,7 +354,6 @@ export function standingContract(
             () => false,
           ),
         'it answers again',
-        10_000,
       )
       t.is(await doubtOf(database), 'restarted')
       const standing = await database.attend(new Starting('server', null))
@@ -387,7 +378,6 @@ export function standingContract(
           () => false,
         ),
       'it answers again',
-      10_000,
     )
     one.epoch = one.hear(await database.renew(['n1'], short, one)).standing!.epoch
     // Twice the lease.
@@ -445,7 +435,6 @@ export function standingContract(
           () => false,
         ),
       'it answers again',
-      10_000,
     )
     await under.elapse(2 * short)
     await database.attend(server)
@@ -467,7 +456,7 @@ export function standingContract(
       await database.attend(server)
       return !(await database.nodes()).some(({ nodeId }) => nodeId === 'desk-v0')
     }
-    await until(isGone, 'the client is not registered any more', 5_000)
+    await until(isGone, 'the client is not registered any more')
     t.is(await doubtOf(database), null)
   })
 
@@ -477,14 +466,14 @@ export function standingContract(
       await database.declareDead(2, short)
       await database.register(statusOf('late', { version: 1 }), long)
       await under.elapse(short)
-      await until(async () => (await database.dead()).below === 0, 'it is withdrawn', 5_000)
+      await until(async () => (await database.dead()).below === 0, 'it is withdrawn')
       t.deepEqual(await database.dead(), { below: 0, sinceMs: 0, inForce: 0 })
       await database.forget('late')
       await database.declareDead(1, 0)
       await database.declareDead(2, short)
       await database.register(statusOf('late', { version: 1 }), long)
       await under.elapse(short)
-      await until(async () => (await database.dead()).below === 1, 'it is withdrawn', 5_000)
+      await until(async () => (await database.dead()).below === 1, 'it is withdrawn')
       t.is((await database.dead()).inForce, 1, 'what was in force before stays')
     },
   )

@@ -444,14 +444,14 @@ test('memory: ten thousand subjects and patterns are found as fast as one', (t) 
     b.subscribe(`node.${i}`, () => void received++)
     b.subscribe(`inbox.${i}.*`, () => void received++)
   }
-  const startMs = performance.now()
+  const before = process.cpuUsage()
   for (let i = 0; i < 10_000; i++) {
     a.publish(`node.${i}`, bytes(''))
     a.publish(`inbox.${i}.1`, bytes(''))
   }
   clock.advance(0)
   t.is(received, 20_000)
-  t.true(performance.now() - startMs < 2_000, 'a scan of all patterns for each message would take ten times as long')
+  t.true(process.cpuUsage(before).user < 2_000_000, 'a scan of all patterns for each message would take ten times as long')
 })
 
 // Time and chance.

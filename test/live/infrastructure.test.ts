@@ -89,7 +89,7 @@ test('a bundle of several chunks reaches the nodes whole', async (t) => {
 
   await host.publish({ manifest: draftManifest(upgrade, bundle), bundle })
 
-  await until(() => node.version === 1, 'the node to upgrade', 30_000)
+  await until(() => node.version === 1, 'the node to upgrade')
   t.is(node.className, 'Pages.v2')
 })
 
@@ -103,7 +103,7 @@ test('a host without upgrade server and database comes back with its state, its 
   t.teardown(() => host.stop())
   const before = await host.node(PagesV1, 'p1')
   await host.publish(await buildUpgrade(comments))
-  await until(() => before.version === 1, 'the node to upgrade', 30_000)
+  await until(() => before.version === 1, 'the node to upgrade')
   await host.ref(PagesV2, 'p1', { version: 1 }).comment('/a', 'kept')
 
   await server.stop()
@@ -128,6 +128,5 @@ test('a host without upgrade server and database comes back with its state, its 
         ({ nodeId, alive, version }) => nodeId === 'p1' && alive && version === 1,
       ),
     'the node to be alive in the database again',
-    40_000,
   )
 })

@@ -146,14 +146,10 @@ export class LiveSystem {
 
   /** Waits until every node serves at `version`. */
   async untilAllAt(version: number): Promise<void> {
-    await until(
-      async () => {
-        const rows = await this.rows()
-        return rows.length === allNodes.length && rows.every((row) => row.version === version && row.phase === 'current')
-      },
-      `all nodes at version ${version}`,
-      60_000,
-    )
+    await until(async () => {
+      const rows = await this.rows()
+      return rows.length === allNodes.length && rows.every((row) => row.version === version && row.phase === 'current')
+    }, `all nodes at version ${version}`)
   }
 
   /** Ends the load and reads everything back through every version up to `newest`. */

@@ -15,8 +15,6 @@ import { until } from '../support/eventually.js'
 import { copyState, fixtureClasses, messagesOf, releaseFixture, releasesKept, restoreRedis } from '../support/releaseFixture.js'
 import { startNatsServer, startRedisServer } from '../support/servers.js'
 
-const waitMs = 20_000
-
 for (const release of releasesKept()) {
   test.serial(
     `release ${release}: a host goes on with its state and its database, and ends the rollout that was under way`,
@@ -108,6 +106,5 @@ async function untilAt(desk: RunningHost, version: number, nodeIds: readonly str
       return nodeIds.every((id) => rows.some((row) => row.nodeId === id && row.version === version && row.phase === 'current'))
     },
     `${nodeIds.join(', ')} at version ${version}`,
-    waitMs,
   )
 }

@@ -65,7 +65,7 @@ for (const [what, args, said] of [
 ] as const) {
   test(`Ctrl-C during ${what} ends it with 130, and tells ${said.trim()}`, async (t) => {
     const call = new NatsctlProcess(t, ['call', ...args, '--deadline', '60s'], { env })
-    await until(() => running.includes(what), 'the method runs', 20_000)
+    await until(() => running.includes(what), 'the method runs')
     call.child.kill('SIGINT')
     const { code, stdout, stderr } = await call.ended
     t.deepEqual([code, stdout, stderr], [130, '', said])

@@ -95,7 +95,7 @@ test.serial('the inspector shows the embedded system, and Ctrl-C ends both and l
   t.is((await demo.ended).code, 0)
   t.deepEqual(readdirSync(TMPDIR), [])
   const shown = new NatsctlProcess(t, ['demo'], { env: { TMPDIR } })
-  await until(() => shown.stdout.includes('p5'), 'it runs', 20_000)
+  await until(() => shown.stdout.includes('p5'), 'it runs')
   shown.child.kill('SIGINT')
   t.is((await shown.ended).code, 130)
   t.deepEqual(readdirSync(TMPDIR), [])

@@ -49,15 +49,14 @@ test('help is no mistake', async (t) => {
   t.true(stdout.includes('--system'))
 })
 
-const quicklyMs = 5_000
-/** It gets two seconds to answer; a busy machine takes its own time to start Node.js. */
-const silentMs = 8_000
+/** It gets two seconds to answer; a busy machine takes its own time to start Node.js. An answer is waited for as long as `--timeout` says. */
+const soonMs = 25_000
 
 test.serial('NATS that is not there is told in one line, soon', async (t) => {
   const ended = await natsctl(t, ['node', 'ls', '--system', 's', '--nats', 'nats://127.0.0.1:1'])
   t.is(ended.code, 1)
   isOneLine(t, ended, /^unavailable\.disconnected: can't reach NATS at nats:\/\/127\.0\.0\.1:1/)
-  t.true(ended.ms < quicklyMs, `${ended.ms} ms`)
+  t.true(ended.ms < soonMs, `${ended.ms} ms`)
 })
 
 test.serial('Redis that is not there is told in one line, soon', async (t) => {
@@ -66,7 +65,7 @@ test.serial('Redis that is not there is told in one line, soon', async (t) => {
   const ended = await natsctl(t, ['node', 'ls', '--system', 's', '--nats', nats.url, '--redis', 'redis://127.0.0.1:1'])
   t.is(ended.code, 1)
   isOneLine(t, ended, /^unavailable\.disconnected: can't reach Redis at 127\.0\.0\.1:1/)
-  t.true(ended.ms < quicklyMs, `${ended.ms} ms`)
+  t.true(ended.ms < soonMs, `${ended.ms} ms`)
 })
 
 test.serial('a port where something else listens that never says a word is told just as soon', async (t) => {
@@ -79,7 +78,7 @@ test.serial('a port where something else listens that never says a word is told 
   const ended = await natsctl(t, ['node', 'ls', '--system', 's', '--nats', `nats://127.0.0.1:${port}`])
   t.is(ended.code, 1)
   isOneLine(t, ended, /^unavailable\.disconnected/)
-  t.true(ended.ms < silentMs, `${ended.ms} ms`)
+  t.true(ended.ms < soonMs, `${ended.ms} ms`)
 })
 
 test('an upgrade that does not compile gets the compiler’s own lines', async (t) => {

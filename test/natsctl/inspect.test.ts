@@ -269,9 +269,9 @@ test('NATS goes away and comes back, and so does what is seen', async (t) => {
   await own.restart()
   await publish(t)
   const isThere = (entry: Entry) => entry.type === 'node' && entry.version === 1
-  await until(() => seen.some(isThere), 'the rollout is seen', 20_000)
+  await until(() => seen.some(isThere), 'the rollout is seen')
   const phases = () => seen.flatMap((entry) => (entry.type === 'phase' ? [entry.phase] : []))
-  await until(() => phases().at(-1) === 'current' && phases().length >= 10, 'its phases are seen', 20_000)
+  await until(() => phases().at(-1) === 'current' && phases().length >= 10, 'its phases are seen')
   t.is(new Set(seen.flatMap((entry) => (entry.type === 'phase' ? [entry.n] : []))).size, phases().length)
 })
 

@@ -74,15 +74,11 @@ export class NatsctlProcess {
 
   /** Waits for a document. Rejects with what was printed when the process ends before. */
   document(of: (document: any) => boolean, what: string): Promise<any> {
-    return until(
-      () => {
-        const found = this.documents.find(of)
-        if (found === undefined && this.child.exitCode !== null) throw new Error(`natsctl ended before ${what}: ${this.stderr}`)
-        return found
-      },
-      what,
-      20_000,
-    )
+    return until(() => {
+      const found = this.documents.find(of)
+      if (found === undefined && this.child.exitCode !== null) throw new Error(`natsctl ended before ${what}: ${this.stderr}`)
+      return found
+    }, what)
   }
 }
 

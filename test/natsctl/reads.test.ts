@@ -39,7 +39,7 @@ test.before(async () => {
   await host.operator.setInTable('authorized', 'p1', 'yes')
   const isThere = async (): Promise<boolean> =>
     (await host.operator.database.nodes()).every(({ version, phase }) => version === 1 && phase === 'current')
-  await until(isThere, 'every node at version 1', 20_000)
+  await until(isThere, 'every node at version 1')
 })
 
 test.after.always(async () => {

@@ -207,7 +207,7 @@ test('a rollout is paused, a node of it told to go, and resumed; a node is held 
   await run('upgrade', 'publish', file)
   const reasons = async () =>
     (JSON.parse((await run('node', 'ls', '-o', 'json')).stdout) as { reason: string | null }[]).map((row) => row.reason)
-  await until(async () => (await reasons()).every((reason) => reason?.includes('pause of version 1: lunch')), 'all wait', 20_000)
+  await until(async () => (await reasons()).every((reason) => reason?.includes('pause of version 1: lunch')), 'all wait')
   for (const args of [[], ['--timeout', '30s'], ['--for', '1']]) {
     const paused = await run('rollout', 'status', ...args)
     t.is(paused.code, 4, paused.stderr)
@@ -218,7 +218,7 @@ test('a rollout is paused, a node of it told to go, and resumed; a node is held 
     paused: [{ version: 1, reason: 'lunch' }],
   })
   t.is((await run('node', 'upgrade', 'p1')).stdout, 'node p1 goes to version 1 now\n')
-  await until(async () => (await host.operator.database.nodes('pages'))[0]!.version === 1, 'p1 goes', 20_000)
+  await until(async () => (await host.operator.database.nodes('pages'))[0]!.version === 1, 'p1 goes')
   t.is((await run('node', 'hold', 'p2', '--reason', 'busy')).stdout, 'node p2 is held\n')
   const mistyped = await run('node', 'hold', 'p9')
   t.deepEqual(
@@ -242,7 +242,7 @@ test('a rollout is paused, a node of it told to go, and resumed; a node is held 
   t.is(JSON.parse((await run('explain', '-o', 'json')).stdout).isPaused, true)
   t.is((await run('explain', 'p9')).code, 6)
   t.is((await run('rollout', 'resume')).stdout, 'version 1 goes on\n')
-  await until(async () => (await host.operator.database.nodes('pages'))[2]!.version === 1, 'p3 goes', 20_000)
+  await until(async () => (await host.operator.database.nodes('pages'))[2]!.version === 1, 'p3 goes')
   t.regex((await reasons())[1] ?? '', /its hold: busy/)
   t.is((await run('node', 'release', 'p2')).code, 0)
   t.is((await run('rollout', 'status', '--timeout', '30s')).code, 0)

@@ -209,7 +209,7 @@ test('a node that is behind is planned through the installed version first, with
   await run('upgrade', 'build', comments, '-O', file)
   t.is((await run('upgrade', 'publish', file)).code, 0)
   const row = async (id: string) => (await host.operator.database.nodes('pages')).find(({ nodeId }) => nodeId === id)!
-  await until(async () => (await row('p1')).version === 1 && (await row('p2')).phase === 'scheduled', 'p1 is there', 30_000)
+  await until(async () => (await row('p1')).version === 1 && (await row('p2')).phase === 'scheduled', 'p1 is there')
   const held = JSON.parse((await run('upgrade', 'plan', likes, '-o', 'json')).stdout)
   t.deepEqual(held.absent, [{ nodes: ['p2'], kind: 'control', waitsFor: 'the end of its hold: behind' }])
   t.deepEqual(held.warnings, ['not at the newest version yet: p2'])

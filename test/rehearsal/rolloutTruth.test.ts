@@ -78,7 +78,7 @@ async function planAndDo(t: ExecutionContext, its: Schedule, nodes: readonly str
   mostAway = 0
   await system.desk.publish(built)
   const isThere = async () => (await database.nodes('shop')).every(({ version, phase }) => version === 1 && phase === 'current')
-  await until(isThere, 'every node is there', 60_000)
+  await until(isThere, 'every node is there')
   const found: Compared = { plan, went, mostAway }
   return found
 }

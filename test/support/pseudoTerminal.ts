@@ -55,7 +55,7 @@ export class PseudoTerminal {
   async shows(pattern: RegExp | ((text: string) => boolean), what = String(pattern)): Promise<string> {
     const isThere = (text: string) => (typeof pattern === 'function' ? pattern(text) : pattern.test(text))
     try {
-      await until(() => isThere(this.emulator.text), what, 20_000)
+      await until(() => isThere(this.emulator.text), what)
     } catch (error) {
       throw new Error(`${(error as Error).message}; it shows\n${this.emulator.text}`)
     }

@@ -23,8 +23,6 @@ export interface TestServer {
   restart(): Promise<void>
 }
 
-const startTimeoutMs = 10_000
-const stopTimeoutMs = 5_000
 const startsMax = 3
 
 interface Kind {
@@ -168,15 +166,11 @@ class RunningServer implements TestServer {
     running.add(this)
     child.unref() // A forgotten server must not keep its test process alive.
     child.once('error', () => {}) // Then it has no exit code and no pid, and is reported below.
-    await until(
-      async () => {
-        if (child.pid === undefined || ended(child))
-          throw new Error(`${kind.binary} ended as soon as it started: ${this.#lastLog()}`)
-        return kind.answers(await ask(port, kind), port, child.pid)
-      },
-      `${kind.binary} accepts connections on port ${port}`,
-      startTimeoutMs,
-    )
+    await until(async () => {
+      if (child.pid === undefined || ended(child))
+        throw new Error(`${kind.binary} ended as soon as it started: ${this.#lastLog()}`)
+      return kind.answers(await ask(port, kind), port, child.pid)
+    }, `${kind.binary} accepts connections on port ${port}`)
   }
 
   kill(): void {
@@ -205,8 +199,9 @@ class RunningServer implements TestServer {
     const child = this.#child
     if (child === undefined || child.pid === undefined || ended(child)) return
     child.kill('SIGTERM')
-    await until(() => ended(child), `${this.kind.binary} ends`, stopTimeoutMs).catch(() => child.kill('SIGKILL'))
-    await until(() => ended(child), `${this.kind.binary} is killed`, stopTimeoutMs)
+    // One that a test has stopped hears nothing until it goes on.
+    child.kill('SIGCONT')
+    await until(() => ended(child), `${this.kind.binary} ends`)
   }
 
   #lastLog(): string {

@@ -59,7 +59,7 @@ async function startHeld(t: ExecutionContext<Context>, nodes: readonly string[])
   for (const nodeId of nodes) await host.operator.hold(nodeId, 'not yet')
   t.is((await natsctl(t, ['upgrade', 'publish', built], { env })).code, 0)
   const areScheduled = async () => (await host.operator.database.nodes('pages')).every(({ phase }) => phase === 'scheduled')
-  await until(areScheduled, 'all are scheduled', 20_000)
+  await until(areScheduled, 'all are scheduled')
   return host
 }
 
@@ -77,7 +77,7 @@ test('figures come with the changes: calls at both versions, those through simul
     isOver = true
   })
   const figures = (of: number) => watched.documents.findLast(({ type, version }) => type === 'figures' && version === of)
-  await until(() => figures(0)?.callsPerSecond > 1 && figures(1)?.callsPerSecond > 1, 'figures of both versions', 20_000)
+  await until(() => figures(0)?.callsPerSecond > 1 && figures(1)?.callsPerSecond > 1, 'figures of both versions')
   isOver = true
   await calls
   t.deepEqual(Object.keys(figures(0)), [
@@ -96,7 +96,7 @@ test('status --watch tells the same, until every node is there if it waits', asy
   const text = new NatsctlProcess(t, ['rollout', 'status', '--watch', '--timeout', '30s'], { env })
   const first = await json.document(({ type }) => type === 'progress', 'the first look')
   t.deepEqual(first, { type: 'progress', version: 1, state: 'moving', nodes: 2, there: 0 })
-  await until(() => text.stdout.includes('0 of 2 nodes there'), 'the text too', 20_000)
+  await until(() => text.stdout.includes('0 of 2 nodes there'), 'the text too')
   for (const nodeId of ['p1', 'p2']) await host.operator.release(nodeId)
   const [jsonEnded, textEnded] = await Promise.all([json.ended, text.ended])
   t.deepEqual([jsonEnded.code, textEnded.code], [0, 0])
