@@ -104,6 +104,7 @@ export const faultCodes = {
     retryable: false,
     means: 'the host is told to trust others than its upgrade server: it starts no node, and learns no upgrade',
   },
+  'config.layout': { retryable: false, means: 'the upgrade database has the layout of a later release' },
   'config.registered-elsewhere': {
     retryable: false,
     means: 'the node id is registered with another state directory, or by a newer start of a host',

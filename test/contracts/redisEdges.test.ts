@@ -3,7 +3,7 @@ import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
 import { type Directive, directivesKeptMax } from '../../core/directive.js'
 import { redis } from '../../transports/redis/index.js'
-import { keysOf } from '../../transports/redis/redisKeys.js'
+import { keysOf, redisLayout } from '../../transports/redis/redisKeys.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { lapsedKeptMs, stagedMs } from '../../transports/udbFactory.js'
 import { elapseIn } from '../support/redisTime.js'
@@ -67,6 +67,35 @@ test('a start is kept for nodes with a directory alone', async (t) => {
   await database.renew(['n1', 'desk-v0'], long, by)
   await database.report([desk], long, by)
   t.deepEqual((await client.hkeys(registrations)).sort(), ['/attendance', 'desk-v0', 'n1', 'start/n1'])
+})
+
+test('the layout has a number: it is written by what is installed, and a newer one is refused before anything is read or written', async (t) => {
+  const { database, system } = await open(t)
+  const { head, manifests } = keysOf(system)
+  const [none, one] = [
+    { version: 0, digest: null },
+    { version: 1, digest: 'd1' },
+  ]
+  t.true(await database.install(none, 'd1', manifestOf('one').manifest))
+  t.is(await client.hget(head, 'layout'), String(redisLayout))
+  for (const older of ['1', String(redisLayout)]) {
+    await client.hset(head, 'layout', older)
+    t.deepEqual(await database.head(), one)
+  }
+  for (const newer of [String(redisLayout + 1), 'x', '']) {
+    await client.hset(head, 'layout', newer)
+    const refused = await t.throwsAsync(database.head())
+    t.like(refused, { code: 'config.layout', retryable: false })
+    t.regex(refused!.message, /Redis has layout .*\(theseus:\{.*\}:head\).* reads up to 2: use a release that knows it$/)
+    await t.throwsAsync(database.manifests(1, 1), { message: refused!.message })
+    t.false(await database.install(one, 'd2', manifestOf('two').manifest))
+    t.deepEqual([await client.hget(head, 'layout'), await client.hlen(manifests)], [newer, 1])
+  }
+  // Release 0.1.0 writes none.
+  await client.hdel(head, 'layout')
+  t.deepEqual(await database.head(), one)
+  t.true(await database.install(one, 'd2', manifestOf('two').manifest))
+  t.is(await client.hget(head, 'layout'), String(redisLayout))
 })
 
 test('a start that can’t be read is none', async (t) => {
@@ -197,7 +226,7 @@ test('a bundle has an expiry while it is staged, and none once it is kept', asyn
   t.deepEqual(await expiries(), [-1, -1, -1])
   await database.putChunk('a', 1, chunk)
   t.deepEqual(await expiries(), [-1, -1, -1])
-  t.deepEqual((await client.hkeys(head)).sort(), ['digest', 'version'])
+  t.deepEqual((await client.hkeys(head)).sort(), ['digest', 'layout', 'version'])
 })
 
 test('a bundle whose chunks are gone before what tells of them begins anew', async (t) => {

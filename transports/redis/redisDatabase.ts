@@ -31,7 +31,7 @@ import { checkTable, checkTables, type TableEntries } from '../../core/tables.js
 import { tooMuchStaged, type UdbFactory } from '../udbFactory.js'
 import { appendAudit, auditHead, readAudit } from './redisAudit.js'
 import { addressOf, isPrivate, RedisConnection, type RedisSettings } from './redisConnection.js'
-import { keysOf, type RedisKeys } from './redisKeys.js'
+import { keysOf, type RedisKeys, redisLayout } from './redisKeys.js'
 import { decodeRow, encodeRow } from './redisRows.js'
 
 /** Nodes that one script treats: 10,000 nodes are twenty short scripts, and other hosts' commands get in between. */
@@ -61,6 +61,13 @@ export function redis(settings: string | RedisSettings = {}): UdbFactory {
   }
 }
 
+/** Throws for a layout of a later release: whoever reads on would misunderstand it. */
+function checkLayout(layout: string | null, key: string): void {
+  if (layout === null || (/^\d{1,9}$/.test(layout) && Number(layout) <= redisLayout)) return
+  const message = `Redis has layout ${layout.slice(0, 20)} (${key}), and this release of Theseus reads up to ${redisLayout}`
+  throw new Fault('config.layout', `${message}: use a release that knows it`)
+}
+
 class RedisDatabase implements UpgradeDatabase {
   constructor(
     private readonly redis: RedisConnection,
@@ -71,7 +78,8 @@ class RedisDatabase implements UpgradeDatabase {
   readonly #told = new Set<string>()
 
   async head(): Promise<Head> {
-    const [text, digest] = await this.redis.call((client) => client.hmget(this.keys.head, 'version', 'digest'))
+    const [text, digest, layout] = await this.redis.call((client) => client.hmget(this.keys.head, 'version', 'digest', 'layout'))
+    checkLayout(layout ?? null, this.keys.head)
     if (typeof text !== 'string') return { version: 0, digest: null }
     const version = Number(text)
     // Version 0 in its place would let the whole history be installed anew.

@@ -1,6 +1,12 @@
+/**
+ * The number of this layout, kept in `head`. 1 is that of release 0.1.0, which writes no number. A change that an older
+ * release would misread gets a new number: a release reads those up to its own, and refuses a newer one.
+ */
+export const redisLayout = 2
+
 /** Every key of Redis, in one place (docs/redis.md). The hash tag puts all keys of a system into one slot of a Redis Cluster. */
 export interface RedisKeys {
-  /** Hash: `version` and `digest` of the newest manifest. */
+  /** Hash: `version` and `digest` of the newest manifest, and the number of the `layout`. */
   readonly head: string
   /** Hash: version → the manifest's bytes as they were signed. */
   readonly manifests: string

@@ -15,6 +15,7 @@ import { controlReasonLengthMax } from '../../core/control.js'
 import { heldByMax, lapsedKeptMs, stagedBundlesMax, stagedBytesMax, stagedMs } from '../udbFactory.js'
 import { appendAuditScript } from './auditScripts.js'
 import { directBody, directiveLogBody, finalizing, forgetting } from './directiveScripts.js'
+import { redisLayout } from './redisKeys.js'
 import { idsPerCommand, preamble } from './redisPreamble.js'
 
 /** In UTF-8. */
@@ -68,6 +69,8 @@ local head, manifests, signatures, tables, final, bundle = unpack(KEYS)
 local expectedVersion, expectedDigest, version, digest, manifest, signature, undoes, bundleDigest = unpack(ARGV)
 if (redis.call('HGET', head, 'version') or '0') ~= expectedVersion then return 0 end
 if (redis.call('HGET', head, 'digest') or '') ~= expectedDigest then return 0 end
+-- Whoever reads the head next says why.
+if (tonumber(redis.call('HGET', head, 'layout') or '1') or math.huge) > ${redisLayout} then return 0 end
 -- It may have become final since the server looked.
 if undoes ~= '' and tonumber(undoes) <= (tonumber(redis.call('GET', final) or '0') or math.huge) then return 0 end
 redis.call('HSET', manifests, version, manifest)
@@ -77,7 +80,7 @@ for i = 7, #KEYS do
   redis.call('HSET', KEYS[i], key, value)
   redis.call('SADD', tables, name)
 end
-redis.call('HSET', head, 'version', version, 'digest', digest)
+redis.call('HSET', head, 'version', version, 'digest', digest, 'layout', '${redisLayout}')
 if bundleDigest ~= '' then
   redis.pcall('PERSIST', bundle)
   redis.call('HDEL', head, 'staged/' .. bundleDigest)
