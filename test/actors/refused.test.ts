@@ -17,21 +17,24 @@ class BellV1 extends NodeObject<object> {
   }
 }
 
-const subjects: Record<string, (system: string, inbox: string) => string> = {
+const subjects: Record<string, (system: string, inbox: string, serversInbox: string) => string> = {
   'the subject of the node': (system) => `theseus.${system}.node.bell`,
   'the subject of its service': (system) => `theseus.${system}.service.bell`,
   'the subject of an event that it hears': (system) => `theseus.${system}.event.rang`,
   'the subject of events that it does not know yet': (system) => `theseus.${system}.event._introduced`,
   'the subject of announcements': (system) => `theseus.${system}.upgrades`,
   'the inbox of answers': (_, inbox) => `${inbox}.*`,
+  'the inbox of what upgrade servers answer': (_, _nodes, inbox) => `${inbox}.*`,
 }
 
 for (const [what, subjectOf] of Object.entries(subjects)) {
   test(`a host that may not listen on ${what} takes no node, is not ready, and listens once it may`, async (t) => {
     const system = await TestSystem.start(t)
     const host = await system.host('h')
-    const [answers] = host.transport.subscribed.filter((subject) => subject.startsWith('_INBOX'))
-    const subject = subjectOf(system.name, answers!.slice(0, -2))
+    const inboxes = host.transport.subscribed.filter((subject) => subject.startsWith('_INBOX'))
+    t.is(new Set(inboxes).size, 2)
+    const [nodes, servers] = inboxes.map((answers) => answers.slice(0, -2))
+    const subject = subjectOf(system.name, nodes!, servers!)
     await host.node(BellV1, 'bell')
     const bell = system.desk.ref(BellV1, 'bell', { version: 0 })
     t.is(await bell.ok(), 'ok')
@@ -60,7 +63,7 @@ for (const [what, subjectOf] of Object.entries(subjects)) {
 
 test('an upgrade server that may not listen on its subjects does not start', async (t) => {
   const system = await TestSystem.start(t)
-  for (const subject of ['server', 'install']) {
+  for (const subject of ['server', 'install', 'teach']) {
     system.denied = [`theseus.${system.name}.${subject}`]
     t.is(await codeOf(system.startServer()), 'config.invalid')
   }
