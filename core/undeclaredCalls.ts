@@ -1,7 +1,7 @@
 /**
  * Calls that a class does not declare, found before they are made: a reference is refused when it is taken (DESIGN §3), but that may be in
- * a method that is rarely called. So the class's own text is looked through for `this.ref(Name…)` and `this.sender(Name…)`. `Name` is
- * known if a class of that name has marked methods. Any other expression is not, and is found when it is reached.
+ * a method that is rarely called. So the class's own text is looked through for `this.ref(Name…)` and `this.sender(module.Name…)`.
+ * `Name` is known if a class of that name has marked methods. Any other expression is not, and is found when it is reached.
  */
 import { Fault } from './fault.js'
 import type { ClassDescription, NodeClass } from './nodeObject.js'
@@ -30,7 +30,8 @@ function plainName(name: string): string {
 }
 
 const comments = /\/\*[\s\S]*?\*\/|\/\/[^\n]*/g
-const references = /\bthis\s*\.\s*(?:ref|sender)\s*\(\s*([A-Za-z_$][\w$]*)\s*[,)]/g
+/** The name alone, or one in a module or record: `shop.Cart`. */
+const references = /\bthis\s*\.\s*(?:ref|sender)\s*\(\s*(?:[A-Za-z_$][\w$]*\s*\.\s*)*([A-Za-z_$][\w$]*)\s*[,)]/g
 
 /**
  * Throws `config.invalid` for a reference to a class whose service is neither declared nor the class's own.
