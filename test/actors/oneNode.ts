@@ -1,5 +1,6 @@
 /** A system with one node of version 0, and its callers at versions 0 and 1. */
 import type { ExecutionContext } from 'ava'
+import { subjectsOf } from '../../core/subjects.js'
 import { type Settings, TestSystem } from '../support/testSystem.js'
 import { NotesV1, NotesV2 } from './notes.js'
 
@@ -28,4 +29,16 @@ export async function fill({ v0 }: Awaited<ReturnType<typeof oneNode>>): Promise
   await v0.add('first')
   await v0.put('k', 'kept')
   await v0.setMood('merry')
+}
+
+/** Whether anybody listens for the node's calls. */
+export function isThere({ name, desk: { transport } }: TestSystem, nodeId: string): Promise<boolean> {
+  const inbox = transport.newInbox()
+  return new Promise((resolve) => {
+    const heard = transport.subscribe(inbox, ({ noResponders }) => {
+      heard.unsubscribe()
+      resolve(!noResponders)
+    })
+    transport.publish(subjectsOf(name).node(nodeId), new Uint8Array([0]), inbox)
+  })
 }
