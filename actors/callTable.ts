@@ -122,9 +122,10 @@ function writeEnvelope(writer: WireWriter, envelope: EnvelopeToWrite): void {
 
 @injectable()
 export class CallTable {
-  readonly #open = new SlotTable<OpenCall>()
+  /** By number, which is random: an answer needs no other proof that it is by who was asked. Answers to many calls come on one reply subject. */
+  readonly #open: SlotTable<OpenCall>
   /** Messages with unanswered calls, by the last token of their reply subject. */
-  readonly #groups = new SlotTable<Group>()
+  readonly #groups: SlotTable<Group>
   readonly #newGroup = (): Group => this.#groupAt(this.#inbox)
   readonly #newServersGroup = (): Group => this.#groupAt(this.#serversInbox)
   readonly #inbox: string
@@ -145,6 +146,8 @@ export class CallTable {
     @inject(TimerWheel) private readonly wheel: TimerWheel,
   ) {
     this.incarnation = randomUint32(random)
+    this.#open = new SlotTable(random)
+    this.#groups = new SlotTable(random)
     this.#inbox = transport.newInbox()
     this.#serversInbox = transport.newInbox()
     transport.subscribe(`${this.#inbox}.*`, (message) => this.#answered(message, false))

@@ -9,7 +9,7 @@
 import type { Roles } from '../core/allow.js'
 import { type CallerInfo, callerInfo } from '../core/callerInfo.js'
 import { encodeReply } from '../core/codec.js'
-import { type CallEnvelope, callId, kinds, outerAt, type Replier } from '../core/envelope.js'
+import { type CallEnvelope, callId, kinds, markedEntry, outerAt, type Replier } from '../core/envelope.js'
 import { Fault, isFault, toFault } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import { InvariantViolation, isInvariantViolation } from '../core/invariant.js'
@@ -17,6 +17,7 @@ import { promiseOf, whenSettled } from '../core/maybePromise.js'
 import { type Bearer, invoke, type MethodEntry } from '../core/methodTable.js'
 import type { Link, ObjectChain } from '../core/objectChain.js'
 import { isPlainScalar } from '../core/plain.js'
+import type { Random } from '../core/ports/random.js'
 import type { ReceivedOutcome } from '../core/ports/telemetry.js'
 import type { Answers } from './answers.js'
 import type { Backlog } from './backlog.js'
@@ -44,6 +45,7 @@ export interface Callee {
   /** The names that have each role. */
   readonly roles: Roles
   readonly denials: Denials
+  readonly random: Random
   /** Wakes held calls before their deadline. */
   readonly wheel: TimerWheel
   /** How long before. */
@@ -65,6 +67,8 @@ export interface Callee {
 const nobody: readonly Bearer[] = []
 
 export class IncomingCall extends WheelEntry implements Turn, RunningCall {
+  /** Undefined until it makes a call. */
+  #entryInPaths: string | undefined
   /** Undefined until a running command sends something. */
   #sends: (() => void)[] | undefined
   #isCommand = false
@@ -105,14 +109,20 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     return callId(this.envelope)
   }
 
-  /** The ids of the calls that this one is made for, itself the last. */
+  /** The entries of the calls that this one is made for, itself the last. */
   get path(): readonly string[] {
-    return [...(this.envelope.path ?? []), this.id]
+    this.#entryInPaths ??= markedEntry(this.id, this.callee.random)
+    return [...(this.envelope.path ?? []), this.#entryInPaths]
   }
 
-  /** Whether this call is made for the one with this id, directly or not. */
-  isMadeFor(id: string): boolean {
-    return this.envelope.path?.includes(id) ?? false
+  /** Whether this call is made for the one with this entry, directly or not. */
+  isMadeFor(entry: string | undefined): boolean {
+    return entry !== undefined && (this.envelope.path?.includes(entry) ?? false)
+  }
+
+  /** Its own entry in the paths of calls that its method has made; undefined if it has made none. */
+  get entryInPaths(): string | undefined {
+    return this.#entryInPaths
   }
 
   /** Its caller waits outside any node: whoever refuses it stops nobody in the middle of something. */
@@ -132,14 +142,14 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     return callerInfo(this.envelope, this.callerName)
   }
 
-  /** The call to `nodeId` that waits for this one, if any. */
+  /** The entry of the call to `nodeId` that waits for this one, if any. */
   outerAt(nodeId: string): string | undefined {
     return outerAt(nodeId, this.envelope)
   }
 
-  /** The call with this id whose method runs: this one or one inside it. */
-  running(id: string): IncomingCall | undefined {
-    return !this.#hasReturned && this.id === id ? this : this.#inside?.find(id)
+  /** The call with this entry whose method runs: this one or one inside it. */
+  running(entry: string): IncomingCall | undefined {
+    return !this.#hasReturned && this.#entryInPaths === entry ? this : this.#inside?.find(entry)
   }
 
   /** For whom what is sent now is sent: the call inside this one whose code runs, or this one. */

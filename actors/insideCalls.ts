@@ -10,7 +10,8 @@ import type { Fault } from '../core/fault.js'
 
 /** A call that runs inside another one. */
 export interface InsideCall {
-  readonly id: string
+  /** Undefined until it makes a call. */
+  readonly entryInPaths: string | undefined
 }
 
 /** The call inside whose code runs now: what that code sends is sent for it, and not for the outer call. */
@@ -35,8 +36,8 @@ export class InsideCalls<Call extends InsideCall> {
     return this.#running.size === 0
   }
 
-  find(id: string): Call | undefined {
-    for (const call of this.#running) if (call.id === id) return call
+  find(entry: string): Call | undefined {
+    for (const call of this.#running) if (call.entryInPaths === entry) return call
     return undefined
   }
 

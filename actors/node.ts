@@ -279,13 +279,13 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
   #nests(call: IncomingCall): boolean {
     const { running } = this.mailbox
     const { changeover } = this.software
-    if (changeover !== undefined && call.isMadeFor(changeover.path.at(-1)!)) {
+    if (changeover !== undefined && call.isMadeFor(changeover.path.at(-1))) {
       call.refuse(this.#callCycle('answers nobody before its start() or stop(), for which this call is made, has ended'))
       return true
     }
     const outer = running instanceof IncomingCall ? running : undefined
     if (!this.software.isReentrant) {
-      if (outer === undefined || !call.isMadeFor(outer.id)) return false
+      if (outer === undefined || !call.isMadeFor(outer.entryInPaths)) return false
       const { className } = this.replier
       const advice = `add "static override readonly reentrant = true" to ${className} if it may run inside it`
       call.refuse(this.#callCycle(`is busy with the call that this one is made for; ${advice}`))

@@ -1,37 +1,39 @@
 /**
- * What waits for an answer, by a number that goes out with the question: an array with the number's last bits as the place. Numbers only
- * grow, so a Map would meet a new key with every question and forget it with every answer, which costs several times as much.
+ * What waits for an answer, by a number that goes out with the question: an array with the number's last bits as the place. A Map would meet a
+ * new key with every question and forget it with every answer, which costs several times as much.
+ *
+ * Only who was asked knows the number: the rest of its bits are random. Whoever else could guess it could answer in his place.
  */
+import type { Random } from '../core/ports/random.js'
+
 export interface Numbered {
   readonly number: number
 }
 
 const firstPlaces = 1024
-/** Numbers stay 32-bit integers in MessagePack. 0 is nobody's. */
-const numberMax = 2 ** 32 - 1
+/** Numbers are exact in a float 64, which is how MessagePack has those beyond 32 bits. */
+const numbers = 2 ** 53
 
 export class SlotTable<T extends Numbered> {
   #places: (T | undefined)[] = new Array(firstPlaces).fill(undefined)
   #mask = firstPlaces - 1
-  #newest: number
+  #newestPlace = 0
   #size = 0
 
-  /** `newest`: the last number that was given before. */
-  constructor(newest = 0) {
-    this.#newest = newest
-  }
+  constructor(private readonly random: Random) {}
 
   get size(): number {
     return this.#size
   }
 
-  /** The next number that has a free place. Whoever has a number but needs no place may keep it. */
+  /** A number that has a free place; never 0, which is nobody's. Whoever has a number but needs no place may keep it. */
   next(): number {
     // Half of the places at least are free, so that one is found soon.
     if (this.#size * 2 > this.#mask) this.#grow()
-    do this.#newest = this.#newest === numberMax ? 1 : this.#newest + 1
-    while (this.#places[this.#newest & this.#mask] !== undefined)
-    return this.#newest
+    do this.#newestPlace = (this.#newestPlace + 1) & this.#mask
+    while (this.#places[this.#newestPlace] !== undefined)
+    const places = this.#mask + 1
+    return (1 + Math.floor(this.random.next() * (numbers / places - 1))) * places + this.#newestPlace
   }
 
   /** `item.number` must be the newest one from `next`. */

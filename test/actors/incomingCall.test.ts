@@ -105,6 +105,7 @@ function open(methods: Record<string, Work> = {}, telemetry?: Telemetry) {
     chain: new ObjectChain(0, [link], () => dead, undefined),
     roles: new Map(),
     denials: { tell: (_: unknown): void => {} },
+    random: { next: () => 0 },
     state,
     replier,
     isElsewhere: false,
@@ -605,13 +606,17 @@ test('a call knows whom it is made for, and who waits for it', (t) => {
   const s = open()
   const outside = s.arrived('get')
   t.is(outside.id, 'desk/1/1')
-  t.deepEqual(outside.path, ['desk/1/1'])
-  t.false(outside.isMadeFor('desk/1/1'))
+  t.is(outside.entryInPaths, undefined, 'it has made no call')
+  t.false(outside.isMadeFor(outside.entryInPaths))
+  t.deepEqual(outside.path, ['desk/1/1/1'], 'its id and a mark')
+  t.deepEqual(outside.path, outside.path, 'the same for all its calls')
+  t.is(outside.entryInPaths, 'desk/1/1/1')
+  t.false(outside.isMadeFor('desk/1/1/1'))
   t.true(outside.isFromOutside)
   t.false(s.arrived('get', [], { kind: kinds.send }).isFromOutside, 'nobody waits for a send')
   const nested = s.arrived('get', [], { path: ['a/1/1', 'n1/1/2'], caller: 'm', trace: 'trace' })
   t.false(nested.isFromOutside)
-  t.deepEqual(nested.path, ['a/1/1', 'n1/1/2', 'm/1/3'])
+  t.deepEqual(nested.path, ['a/1/1', 'n1/1/2', 'm/1/3/1'])
   t.true(nested.isMadeFor('a/1/1'))
   t.false(nested.isMadeFor('m/1/3'))
   t.is(nested.outerAt('n1'), 'a/1/1')
@@ -762,10 +767,13 @@ function outerCall(method: 'outer' | 'outerQuery' | 'outerFails' | 'outerBreaks'
   return { ...s, outer, inside, ends, inner }
 }
 
+const entryOf = (call: IncomingCall) => call.path.at(-1)!
+
 test('a call that runs inside another one is answered with what both have written, before that one’s writes are kept', async (t) => {
   const s = outerCall()
-  t.is(s.outer.running(s.outer.id), s.outer)
+  t.is(s.outer.running(entryOf(s.outer)), s.outer)
   t.is(s.outer.running('nobody/1/1'), undefined)
+  t.is(s.outer.running(s.outer.id), undefined, 'its caller knows the id')
   s.clock.advance(7)
   s.inside('add', [5])
   s.inside('get')
@@ -775,14 +783,14 @@ test('a call that runs inside another one is answered with what both have writte
   s.ends.open()
   t.deepEqual(await s.answers(), ['1 6'])
   t.is(s.onDisk(), 6)
-  t.is(s.outer.running(s.outer.id), undefined)
+  t.is(s.outer.running(entryOf(s.outer)), undefined)
 })
 
-test('what runs inside is found by its id while it runs, and what is sent meanwhile is sent for it', async (t) => {
+test('what runs inside is found by its entry while it runs, and what is sent meanwhile is sent for it', async (t) => {
   const s = outerCall()
   t.is(s.outer.current, s.outer)
   const slow = s.inside('slow')
-  t.is(s.outer.running(slow.id), slow)
+  t.is(s.outer.running(entryOf(slow)), slow)
   t.is(s.outer.current, s.outer, 'other code')
   const seen: unknown[] = []
   s.define('look', () => void seen.push(s.outer.current))
@@ -793,7 +801,7 @@ test('what runs inside is found by its id while it runs, and what is sent meanwh
   s.inner.open()
   s.ends.open()
   t.deepEqual(await s.answers(), ['2 "slow"', '1 11'])
-  t.is(s.outer.running(slow.id), undefined)
+  t.is(s.outer.running(entryOf(slow)), undefined)
 })
 
 test('calls inside a call inside belong to the outermost one', async (t) => {
@@ -801,7 +809,7 @@ test('calls inside a call inside belong to the outermost one', async (t) => {
   const slow = s.inside('slow')
   s.inside('add', [5], {}, slow)
   const third = s.inside('slow', [], {}, slow)
-  t.is(s.outer.running(third.id), third)
+  t.is(s.outer.running(entryOf(third)), third)
   t.is(third.sends, s.outer.sends)
   s.ends.open()
   t.deepEqual(await s.answers(), ['3 16'], 'the outermost one waits for those inside')

@@ -226,17 +226,17 @@ test('the call that a call waits for is the last of its path that the node has m
 })
 
 function inside() {
-  const calls = new InsideCalls<{ readonly id: string }>()
+  const calls = new InsideCalls<{ readonly entryInPaths: string }>()
   const answers: string[] = []
   return { calls, answers, answerOf: (id: string) => (failed?: Fault) => void answers.push(`${id} ${failed?.code ?? 'kept'}`) }
 }
 
 test('the call whose code runs is known in all its code until it has ended, and in no other’s', async (t) => {
   const { calls } = inside()
-  const [a, b] = [{ id: 'a' }, { id: 'b' }]
+  const [a, b] = [{ entryInPaths: 'a' }, { entryInPaths: 'b' }]
   t.is(calls.current, undefined)
   const seen: string[] = []
-  const see = (where: string) => seen.push(`${where} ${calls.current?.id}`)
+  const see = (where: string) => seen.push(`${where} ${calls.current?.entryInPaths}`)
   const works: Promise<void>[] = []
   const work = async (name: string) => {
     see(`${name} at once`)
@@ -265,7 +265,7 @@ test('the call whose code runs is known in all its code until it has ended, and 
 
 test('I1: an outer call that has returned waits for every call inside it, and for nothing if none runs', async (t) => {
   const { calls, answerOf } = inside()
-  const [a, b] = [{ id: 'a' }, { id: 'b' }]
+  const [a, b] = [{ entryInPaths: 'a' }, { entryInPaths: 'b' }]
   calls.run(a, () => {})
   calls.run(b, () => {})
   let isAlone = false
@@ -283,7 +283,7 @@ test('I1: an outer call that has returned waits for every call inside it, and fo
 test('I2: a call inside that ends while the outer method runs is answered at once, a later one when its writes are kept or not', (t) => {
   const { calls, answers, answerOf } = inside()
   const names = ['early', 'late', 'later']
-  for (const id of names) calls.run({ id }, () => {})
+  for (const entryInPaths of names) calls.run({ entryInPaths }, () => {})
   calls.answered(calls.find('early')!, answerOf('early'))
   t.deepEqual(answers.splice(0), ['early kept'])
   t.true(calls.returned() instanceof Promise)
@@ -299,7 +299,7 @@ test('I2: a call inside that ends when it is known what becomes of the outer cal
   for (const failed of [undefined, new Fault('application.error', 'no')]) {
     const { calls, answers, answerOf } = inside()
     t.true(calls.isEmpty)
-    calls.run({ id: 'a' }, () => {})
+    calls.run({ entryInPaths: 'a' }, () => {})
     t.false(calls.isEmpty)
     void calls.returned()
     calls.settle(failed)

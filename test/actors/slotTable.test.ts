@@ -1,9 +1,13 @@
 /** What is found by its number, and what is not. */
 import test from 'ava'
 import { SlotTable } from '../../actors/slotTable.js'
+import { seededRandom } from '../../transports/seededRandom.js'
+import { systemRandom } from '../../transports/systemRandom.js'
+
+const newTable = (random = seededRandom(1)) => new SlotTable<{ readonly number: number }>(random)
 
 const filled = (count: number) => {
-  const table = new SlotTable<{ readonly number: number }>()
+  const table = newTable()
   const items = Array.from({ length: count }, () => {
     const item = { number: table.next() }
     table.add(item)
@@ -12,10 +16,30 @@ const filled = (count: number) => {
   return { table, items }
 }
 
-test('numbers count from 1 and are never given twice', (t) => {
-  const { items } = filled(5_000)
-  t.deepEqual(new Set(items.map(({ number }) => number)).size, 5_000)
-  t.is(items[0]!.number, 1)
+test('numbers are exact, none is 0, and none is given twice', (t) => {
+  for (const next of [() => 0, () => 1 - 2 ** -53, seededRandom(2).next]) {
+    const table = newTable({ next })
+    const numbers = Array.from({ length: 5_000 }, () => {
+      const item = { number: table.next() }
+      table.add(item)
+      return item.number
+    })
+    t.is(new Set(numbers).size, 5_000)
+    t.true(numbers.every((number) => Number.isSafeInteger(number) && number > 0))
+    for (const number of numbers) t.is(table.get(number)?.number, number)
+  }
+})
+
+test('who knows many numbers knows no other: each has forty bits of its own', (t) => {
+  const table = newTable(systemRandom)
+  const numbers = Array.from({ length: 4_000 }, () => table.next())
+  const parts = numbers.map((number) => Math.floor(number / 1024))
+  t.is(new Set(parts).size, 4_000)
+  t.true(Math.max(...parts) > 2 ** 41)
+  // Numbers that follow each other are as far apart as any others are.
+  const steps = parts.slice(1).map((part, i) => Math.abs(part - parts[i]!))
+  t.is(new Set(steps).size, 3_999)
+  t.true(Math.max(...steps) > 2 ** 41)
 })
 
 test('each item is found by its own number, however many there are, and by no other that shares its place', (t) => {
@@ -43,25 +67,9 @@ test('the place of an item that stays is passed over until it leaves', (t) => {
   t.deepEqual(table.all(), [])
 })
 
-test('after the last number that MessagePack packs as an integer comes 1: 0 is nobody’s', (t) => {
-  const last = 2 ** 32 - 1
-  const table = new SlotTable<{ readonly number: number }>(last - 2)
-  const items = Array.from({ length: 4 }, () => {
-    const item = { number: table.next() }
-    table.add(item)
-    return item
-  })
-  t.deepEqual(
-    items.map(({ number }) => number),
-    [last - 1, last, 1, 2],
-  )
-  for (const item of items) t.is(table.get(item.number), item)
-  t.is(table.all().length, 4)
-})
-
 test('a number that is not kept is given once all the same', (t) => {
-  const table = new SlotTable<{ readonly number: number }>()
-  t.deepEqual([table.next(), table.next(), table.next()], [1, 2, 3])
+  const table = newTable()
+  t.is(new Set([table.next(), table.next(), table.next()]).size, 3)
   t.is(table.size, 0)
 })
 
@@ -78,8 +86,9 @@ test('what has left makes room for another, and leaves no second time', (t) => {
 })
 
 test('each item is listed once, whichever numbers it and the others had when more places were needed', (t) => {
-  for (const begin of [0, 500, 1_000, 1_023, 3_000]) {
-    const table = new SlotTable<{ readonly number: number }>(begin)
+  for (const before of [0, 500, 1_000, 1_023, 3_000]) {
+    const table = newTable()
+    for (let i = 0; i < before; i++) table.next()
     const items = Array.from({ length: 3_000 }, () => {
       const item = { number: table.next() }
       table.add(item)

@@ -230,6 +230,18 @@ test('nats: a connection whose peer is silent is away at once, for its socket ma
   t.is(await rejectionOf(transport.flush()), 'unavailable.disconnected')
 })
 
+test('nats: N8: whoever knows an inbox of a connection knows nothing of another one’s name', async (t) => {
+  const server = await startNatsServer()
+  t.teardown(() => server.stop())
+  const transport = await nats({ servers: server.url, inboxPrefix: '_INBOX.host' }).connect()
+  t.teardown(() => transport.close())
+  const names = Array.from({ length: 200 }, () => transport.newInbox())
+  for (const name of names) t.regex(name, /^_INBOX\.host\.[\w-]{22}$/)
+  const tokens = names.map((name) => name.slice('_INBOX.host.'.length))
+  // Names that count begin alike.
+  for (const length of [8, 12]) t.is(new Set(tokens.map((token) => token.slice(0, length))).size, 200)
+})
+
 /** A signal arrives in its own time: stopped is a process when all its threads are. */
 function stopped(pid: number): boolean {
   const tasks = `/proc/${pid}/task`

@@ -13,8 +13,10 @@
  * N6. A subscription that the server refuses, or takes away when its permissions change, is asked for again: nats.js would forget it.
  * N7. A server that says that it is going down (lame duck mode) is left before it ends the connection: nats.js would wait for that, and
  *     what is on its way then is lost. Another connection is made first, for a while both listen, and then the old one is drained.
+ * N8. Nobody who knows one inbox of ours can guess another: nats.js numbers them in steps, so a few hundred guesses were enough.
  */
-import { createInbox, type Msg, type NatsConnection } from 'nats'
+import { randomBytes } from 'node:crypto'
+import type { Msg, NatsConnection } from 'nats'
 import { Fault } from '../../core/fault.js'
 import {
   checkPublishable,
@@ -32,6 +34,8 @@ import { NatsMessage } from './natsMessage.js'
 
 /** How long two connections listen: so long other servers may take to hear that the new one does. */
 const overlapMs = 500
+/** Of chance, in the name of an inbox. */
+const inboxBytes = 16
 /** The pause before another server is looked for again. */
 const lookAgainMs = 1_000
 
@@ -122,7 +126,8 @@ export class NatsTransport implements Transport {
   }
 
   newInbox(): string {
-    return createInbox(this.#settings.inboxPrefix)
+    // N8
+    return `${this.#settings.inboxPrefix ?? '_INBOX'}.${randomBytes(inboxBytes).toString('base64url')}`
   }
 
   /** N3. Always settles. */
