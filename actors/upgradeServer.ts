@@ -44,6 +44,8 @@ import { OtherTrusts } from './otherTrusts.js'
 import { Relearning } from './relearning.js'
 import { ServedBundles } from './servedBundles.js'
 
+/** How often a chunk is tried to be written while others write the same bundle. */
+const putTriesMax = 8
 /** Manifests in one answer. */
 const manifestsMax = 16
 /** Pages of manifests on their way to the transport at once, each of some ten KB; and those who wait for one. */
@@ -341,14 +343,23 @@ export class UpgradeServer {
   }
 
   async #putChunk(args: readonly unknown[]): Promise<unknown> {
-    const { digest, index, bytes, answer } = await this.#given(args)
-    // What is installed is signed, and hosts are still to fetch it: nobody writes over it while it is whole. Who sends the same again is answered as done.
     const { database } = this.#options
-    const { manifests } = await this.#history(await database.head())
-    const isInstalled = manifests.some(({ bundle }) => bundle.digest === digest)
-    const isHere = isInstalled && (await database.getChunk(digest, index)) !== undefined && (await this.#bundles.isWhole(digest))
-    if (!isHere) await database.putChunk(digest, index, bytes, isInstalled ? 'kept' : 'staged')
-    return answer
+    const [of] = args
+    for (let tries = 0; tries < putTriesMax; tries++) {
+      // Another chunk may make it whole, and an install may name it, between this look at it and the writing: then it is looked at again.
+      const writes = isDigest(of) ? await database.bundleWrites(of) : null
+      const { digest, index, bytes, answer } = await this.#given(args)
+      const { manifests } = await this.#history(await database.head())
+      const isInstalled = manifests.some(({ bundle }) => bundle.digest === digest)
+      if (isInstalled && (await this.#isHere(digest, index))) return answer
+      if (await database.putChunk(digest, index, bytes, isInstalled ? 'kept' : 'staged', writes)) return answer
+    }
+    throw new Fault('unavailable.overloaded', 'others write this bundle: send the chunk again')
+  }
+
+  /** What is installed is signed, and hosts are still to fetch it: nobody writes over it while it is whole. Who sends the same again is answered as done. */
+  async #isHere(digest: string, index: number): Promise<boolean> {
+    return (await this.#options.database.getChunk(digest, index)) !== undefined && (await this.#bundles.isWhole(digest))
   }
 
   /** A chunk, or what is there of one with the piece that is given. */
@@ -379,14 +390,20 @@ export class UpgradeServer {
     const verified = history.check(signed, clock.now())
     change.by = verified.by
     await this.#deaths.checkInstallable()
+    const writes = await database.bundleWrites(manifest.bundle.digest)
     await this.#checkBundle(manifest.bundle)
     await this.#checkClasses(history.manifests, manifest)
     const before = { version: manifest.version - 1, digest: manifest.previous }
-    if (!(await database.install(before, digest, signed, manifest.tables, manifest.undoes, manifest.bundle.digest))) {
+    const { tables, undoes, bundle } = manifest
+    if (!(await database.install(before, digest, signed, tables, undoes, bundle.digest, writes))) {
       const now = await database.head()
       if (now.version === manifest.version && now.digest === digest) return { version: now.version }
-      // What it undoes may have become final meanwhile.
-      if (now.version === before.version && now.digest === before.digest) await this.#checkClasses(history.manifests, manifest)
+      if (now.version === before.version && now.digest === before.digest) {
+        // What it undoes may have become final meanwhile.
+        await this.#checkClasses(history.manifests, manifest)
+        if ((await database.bundleWrites(bundle.digest)) !== writes)
+          throw new Fault('unavailable.overloaded', 'others write the bundle of this upgrade: install it again')
+      }
       throw conflict(manifest, now.version)
     }
     change.isDone = true
@@ -427,18 +444,14 @@ export class UpgradeServer {
   async #checkBundle({ digest, bytes }: { digest: string; bytes: number }): Promise<void> {
     const { database } = this.#options
     const whole = new Uint8Array(bytes)
-    let last = new Uint8Array(0)
     for (let index = 0; index < chunkCount(bytes); index++) {
       const chunk = await database.getChunk(digest, index)
       const at = index * bundleChunkBytes
       if (chunk === undefined || at + chunk.length > bytes)
         throw new Fault('upgrade.invalid', `bundle ${digest} is not stored whole: chunk ${index}`)
       whole.set(chunk, at)
-      last = new Uint8Array(chunk)
     }
     if (digestOf(whole) !== digest) throw new Fault('upgrade.digest', `bundle ${digest}: the bytes have another digest`)
-    // It must not be gone before it is installed: its time begins anew.
-    await database.putChunk(digest, chunkCount(bytes) - 1, last)
   }
 
   /** Carries out what an upgrader orders, once. */

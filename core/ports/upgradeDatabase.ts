@@ -136,7 +136,8 @@ export interface UpgradeDatabase {
   manifests(from: Version, to: Version): Promise<readonly SignedManifest[]>
   /**
    * One compare-and-set on ⟨version, digest of the head manifest⟩: false when `expected` is not the head any more, or `undoes` is final. Sets
-   * the entries of `tables` with it, and keeps the bundle with this digest.
+   * the entries of `tables` with it, and keeps the bundle with this digest. False also if that has been written since it had so many `writes`:
+   * what is kept is what was looked at.
    */
   install(
     expected: Head,
@@ -145,12 +146,22 @@ export interface UpgradeDatabase {
     tables?: TableEntries,
     undoes?: Version | null,
     bundle?: string | null,
+    writes?: number | null,
   ): Promise<boolean>
   /**
    * A chunk of a bundle. `staged`: no installed manifest names the bundle yet, and it is gone some time after its last chunk, unless one does
    * then. Throws `unavailable.overloaded` where so many are staged already, or so many bytes. A bundle that is kept stays kept.
+   * False, and nothing is written, if it has been written or installed since it had so many `writes`.
    */
-  putChunk(digest: string, index: number, bytes: Uint8Array, as?: 'staged' | 'kept'): Promise<void>
+  putChunk(
+    digest: string,
+    index: number,
+    bytes: Uint8Array,
+    as?: 'staged' | 'kept',
+    writes?: number | null,
+  ): Promise<boolean>
+  /** How many times chunks of this bundle were written and it was installed, while it has been there. */
+  bundleWrites(digest: string): Promise<number>
   /** What is there of this bundle stays: an installed manifest names it. */
   keepBundle(digest: string): Promise<void>
   getChunk(digest: string, index: number): Promise<Uint8Array | undefined>

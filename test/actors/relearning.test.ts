@@ -134,7 +134,7 @@ test('a bundle that is written over in the moment in which it is whole is wanted
   const { relearning, database } = await open((stored) => ({
     async putChunk(digest: string, index: number, bytes: Uint8Array, use?: 'kept' | 'staged') {
       if (bytes[0] === forged[0]) await slow.pass()
-      await stored.putChunk(digest, index, bytes, use)
+      return await stored.putChunk(digest, index, bytes, use)
     },
   }))
   const { whole, bundle } = bundleOf(5)

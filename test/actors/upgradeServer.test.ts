@@ -526,6 +526,57 @@ test('a chunk of an installed bundle that is missing may be sent again', async (
   t.deepEqual(await again.stored.getChunk(bundle.digest, 0), chunk)
 })
 
+test('a chunk that was on its way when its bundle was installed changes nothing there', async (t) => {
+  const late = gate()
+  const garbage = new Uint8Array([6, 6, 6])
+  const opened = await started(t, {
+    database: (of) => ({
+      async putChunk(...args) {
+        if (args[2].length === garbage.length) await late.pass()
+        return await of.putChunk(...args)
+      },
+    }),
+  })
+  const bundle = await stored(opened, 5)
+  const whole = await opened.stored.getChunk(bundle.digest, 0)
+  const put = opened.tell('install', 'putChunk', [bundle.digest, 0, garbage], {}, opened.inbox)
+  await opened.settle()
+  t.is(late.waiting, 1, 'the server has looked: it is not installed')
+  t.is(await opened.install(signedAfter(undefined, alice, { bundle })), 'answered {"version":1}')
+  late.open()
+  await opened.settle()
+  t.deepEqual(opened.outcomeOf(put), { value: null }, 'it is here already')
+  t.deepEqual(await opened.stored.getChunk(bundle.digest, 0), whole)
+})
+
+test('a bundle that others write while it is looked at is not installed as it was, nor for ever tried to be written', async (t) => {
+  const garbage = new Uint8Array([6, 6, 6])
+  let isBusy = true
+  const opened = await started(t, {
+    database: (of) => ({
+      async install(...args) {
+        if (isBusy) await of.putChunk(bundle.digest, 0, garbage)
+        return await of.install(...args)
+      },
+      async putChunk(...args) {
+        if (isBusy) await of.putChunk(bundle.digest, 1, garbage)
+        return await of.putChunk(...args)
+      },
+    }),
+  })
+  const bundle = await stored(opened, 5)
+  const whole = (await opened.stored.getChunk(bundle.digest, 0))!
+  const manifest = signedAfter(undefined, alice, { bundle })
+  t.is(await opened.install(manifest), 'unavailable.overloaded')
+  t.deepEqual(await opened.stored.head(), { version: 0, digest: null })
+  const put = () => opened.code('install', 'putChunk', bundle.digest, 0, whole)
+  t.is(await put(), 'unavailable.overloaded')
+  isBusy = false
+  t.is(await opened.install(manifest), 'upgrade.digest')
+  t.is(await put(), 'answered null')
+  t.is(await opened.install(manifest), 'answered {"version":1}')
+})
+
 test('an upgrade is installed and announced once; the same one again is answered as done', async (t) => {
   const opened = await started(t)
   const { install, announced, stored: database } = opened

@@ -23,7 +23,7 @@ export function bundlesContract(adapter: string, shared: () => DatabaseUnderTest
     })
   const isThere = async (database: UpgradeDatabase, digest: string, index = 0) =>
     (await database.getChunk(digest, index)) !== undefined
-  const refused = async (t: ExecutionContext, putting: Promise<void>) => {
+  const refused = async (t: ExecutionContext, putting: Promise<boolean>) => {
     const thrown = await t.throwsAsync(putting)
     if (!isFault(thrown)) throw thrown
     t.is(thrown.code, 'unavailable.overloaded')
@@ -118,6 +118,40 @@ export function bundlesContract(adapter: string, shared: () => DatabaseUnderTest
     await under.elapse(2 * stagedMs)
     await database.putChunk('d', 0, whole)
     t.deepEqual([await isThere(database, 'b0'), await isThere(database, 'b1', 1)], [true, false])
+  })
+
+  contract('a bundle is written and installed only if nobody has written it since it was looked at', async (t, database) => {
+    const { digest, manifest } = manifestOf('first')
+    t.is(await database.bundleWrites('a'), 0)
+    t.true(await database.putChunk('a', 0, chunk, 'staged', 0))
+    t.false(await database.putChunk('a', 0, whole, 'staged', 0))
+    t.false(await database.putChunk('a', 0, whole, 'kept', 7))
+    t.deepEqual(await database.getChunk('a', 0), chunk)
+    const looked = await database.bundleWrites('a')
+    t.true(await database.putChunk('a', 1, whole))
+    t.false(await database.install(nothingInstalled, digest, manifest, { authorized: { n1: 'yes' } }, null, 'a', looked))
+    t.deepEqual(await database.head(), nothingInstalled)
+    t.is((await database.table('authorized')).size, 0)
+    const before = await database.bundleWrites('a')
+    t.not(before, looked)
+    t.true(await database.install(nothingInstalled, digest, manifest, { authorized: { n1: 'yes' } }, null, 'a', before))
+    t.deepEqual([...(await database.table('authorized'))], [['n1', 'yes']])
+    // Who looked before it was installed did not know that it is.
+    t.false(await database.putChunk('a', 0, whole, 'staged', before))
+    t.deepEqual(await database.getChunk('a', 0), chunk)
+    t.true(await database.putChunk('a', 0, whole, 'kept', await database.bundleWrites('a')))
+    t.deepEqual(await database.getChunk('a', 0), whole)
+  })
+
+  contract('a bundle that is gone has been written by nobody, and is not installed as it was', async (t, database, under) => {
+    const { digest, manifest } = manifestOf('first')
+    await database.putChunk('a', 0, chunk)
+    const looked = await database.bundleWrites('a')
+    await under.elapse(2 * stagedMs)
+    t.is(await database.bundleWrites('a'), 0)
+    t.false(await database.install(nothingInstalled, digest, manifest, {}, null, 'a', looked))
+    t.true(await database.install(nothingInstalled, digest, manifest, {}, null, 'a', 0))
+    t.is(await database.bundleWrites('a'), 0, 'its bytes are still to come')
   })
 
   contract('the head says nothing of what is staged', async (t, database) => {

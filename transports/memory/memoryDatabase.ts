@@ -70,6 +70,8 @@ interface SystemTables extends RegistrationTables {
   readonly chunks: Map<string, Map<number, Uint8Array>>
   /** Until when the chunks stay of those that no installed manifest names. */
   readonly stagedUntilMs: Map<string, number>
+  /** Of each bundle that is there. */
+  readonly bundleWrites: Map<string, number>
   /** Node ids that hold a slot, by service. */
   readonly slots: Map<string, Set<string>>
   readonly controls: Map<string, Control>
@@ -126,6 +128,7 @@ function newSystem(): SystemTables {
     manifests: [],
     chunks: new Map(),
     stagedUntilMs: new Map(),
+    bundleWrites: new Map(),
     ...noRegistrations(),
     slots: new Map(),
     controls: new Map(),
@@ -175,23 +178,35 @@ class MemoryDatabase implements UpgradeDatabase {
     tables: TableEntries = {},
     undoes: Version | null = null,
     bundle: string | null = null,
+    writes: number | null = null,
   ): Promise<boolean> {
     const system = this.#reach()
+    const written = bundle === null ? 0 : (this.#bundles().bundleWrites.get(bundle) ?? 0)
     checkTables(tables)
     const entries = Object.entries(tables).flatMap(([name, table]) =>
       Object.entries(table).map(([key, value]) => [name, key, value] as const),
     )
     if (system.head.version !== expected.version || system.head.digest !== expected.digest) return false
     if (undoes !== null && undoes <= system.final) return false
+    if (writes !== null && written !== writes) return false
     for (const [name, key, value] of entries) this.#set(name, key, value)
     system.manifests.push(copyOfManifest(manifest))
     system.head = { version: expected.version + 1, digest }
     if (bundle !== null) system.stagedUntilMs.delete(bundle)
+    if (bundle !== null && written > 0) system.bundleWrites.set(bundle, written + 1)
     return true
   }
 
-  async putChunk(digest: string, index: number, bytes: Uint8Array, as: 'staged' | 'kept' = 'staged'): Promise<void> {
-    const { chunks, stagedUntilMs } = this.#bundles()
+  async putChunk(
+    digest: string,
+    index: number,
+    bytes: Uint8Array,
+    as: 'staged' | 'kept' = 'staged',
+    writes: number | null = null,
+  ): Promise<boolean> {
+    const { bundleWrites, chunks, stagedUntilMs } = this.#bundles()
+    const written = bundleWrites.get(digest) ?? 0
+    if (writes !== null && written !== writes) return false
     const known = chunks.get(digest)
     if (as === 'kept') stagedUntilMs.delete(digest)
     else if (known === undefined || stagedUntilMs.has(digest)) {
@@ -203,6 +218,12 @@ class MemoryDatabase implements UpgradeDatabase {
       stagedUntilMs.set(digest, this.clock.monotonicMs() + stagedMs)
     }
     chunks.set(digest, (known ?? new Map<number, Uint8Array>()).set(index, new Uint8Array(bytes)))
+    bundleWrites.set(digest, written + 1)
+    return true
+  }
+
+  async bundleWrites(digest: string): Promise<number> {
+    return this.#bundles().bundleWrites.get(digest) ?? 0
   }
 
   async keepBundle(digest: string): Promise<void> {
@@ -215,12 +236,13 @@ class MemoryDatabase implements UpgradeDatabase {
   }
 
   /** Without those whose time is over. */
-  #bundles(): Pick<SystemTables, 'chunks' | 'stagedUntilMs'> {
+  #bundles(): Pick<SystemTables, 'bundleWrites' | 'chunks' | 'stagedUntilMs'> {
     const system = this.#reach()
     for (const [digest, untilMs] of system.stagedUntilMs) {
       if (this.clock.monotonicMs() < untilMs) continue
       system.stagedUntilMs.delete(digest)
       system.chunks.delete(digest)
+      system.bundleWrites.delete(digest)
     }
     return system
   }

@@ -117,6 +117,7 @@ class RedisDatabase implements UpgradeDatabase {
     tables: TableEntries = {},
     undoes: Version | null = null,
     bundle: string | null = null,
+    writes: number | null = null,
   ): Promise<boolean> {
     const { head, manifests, signatures, final } = this.keys
     checkTables(tables)
@@ -135,16 +136,28 @@ class RedisDatabase implements UpgradeDatabase {
       manifest.signature === null ? '' : bufferOf(manifest.signature),
       undoes ?? '',
       bundle ?? '',
+      writes ?? '',
       ...entries.flat(),
     )
     return installed === 1
   }
 
-  async putChunk(digest: string, index: number, bytes: Uint8Array, as: 'staged' | 'kept' = 'staged'): Promise<void> {
+  async putChunk(
+    digest: string,
+    index: number,
+    bytes: Uint8Array,
+    as: 'staged' | 'kept' = 'staged',
+    writes: number | null = null,
+  ): Promise<boolean> {
     const keys = [this.keys.head, this.keys.bundle(digest)]
-    const answer = await this.redis.run('theseusPutChunk', keys, digest, index, bufferOf(bytes), as)
-    const [isDone, bundles, total] = answer as [number, number, number]
-    if (isDone !== 1) throw tooMuchStaged(bundles, total)
+    const answer = await this.redis.run('theseusPutChunk', keys, digest, index, bufferOf(bytes), as, writes ?? '')
+    const [outcome, bundles, total] = answer as [number, number, number]
+    if (outcome === 0) throw tooMuchStaged(bundles, total)
+    return outcome === 1
+  }
+
+  async bundleWrites(digest: string): Promise<number> {
+    return Number((await this.redis.call((client) => client.hget(this.keys.bundle(digest), 'writes'))) ?? 0)
   }
 
   async keepBundle(digest: string): Promise<void> {
