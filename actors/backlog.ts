@@ -4,11 +4,9 @@
  */
 import { inject, injectable } from 'tsyringe'
 import { Fault } from '../core/fault.js'
+import { bytesPerValue } from './messageWeight.js'
 import type { HostSettings } from './settings.js'
 import { tokens } from './tokens.js'
-
-/** About what a value that was read takes in memory, beside its bytes. */
-const bytesPerValue = 128
 
 @injectable()
 export class Backlog {
@@ -22,17 +20,19 @@ export class Backlog {
     return this.#bytes
   }
 
-  /** Throws `unavailable.overloaded` if a message of so many bytes is one too many. */
-  check(caller: string | undefined, bytes: number): void {
+  /** Throws `unavailable.overloaded` if a message of so many bytes is one too many. How many values there is room for, if it is none too many. */
+  check(caller: string | undefined, bytes: number): number {
     const { waitingBytesMax, waitingBytesPerCallerMax } = this.settings
     if (this.#bytes + bytes > waitingBytesMax)
       throw new Fault('unavailable.overloaded', `${this.#bytes} bytes wait at this host already, of at most ${waitingBytesMax}`)
-    if (caller === undefined) return
+    const left = waitingBytesMax - this.#bytes - bytes
+    if (caller === undefined) return left / bytesPerValue
     const own = this.#of.get(caller) ?? 0
     if (own + bytes > waitingBytesPerCallerMax) {
       const message = `${own} bytes of ${caller} wait at this host already, of at most ${waitingBytesPerCallerMax} of one caller`
       throw new Fault('unavailable.overloaded', message)
     }
+    return Math.min(left, waitingBytesPerCallerMax - own - bytes) / bytesPerValue
   }
 
   hasRoom(caller: string | undefined, bytes: number): boolean {
@@ -53,9 +53,4 @@ export class Backlog {
     if (left > 0) this.#of.set(caller, left)
     else this.#of.delete(caller)
   }
-}
-
-/** What the calls of a message take while they wait, all together. */
-export function weightOf(payload: Uint8Array, values: number): number {
-  return payload.length + values * bytesPerValue
 }

@@ -3,7 +3,7 @@ import { Fault } from '../core/fault.js'
 
 export interface InFlightMax {
   readonly count: number
-  /** Of the messages that they came in. */
+  /** Of the messages that they came in, and what is made of them. */
   readonly bytes: number
 }
 

@@ -9,8 +9,8 @@ import type { Version } from '../core/ids.js'
 import type { Message } from '../core/ports/transport.js'
 import { isInbox, notAnInbox } from '../core/subjects.js'
 import { Answers } from './answers.js'
-import { weightOf } from './backlog.js'
 import { type Callee, IncomingCall } from './incomingCall.js'
+import { weightOf } from './messageWeight.js'
 import type { NodeServices } from './nodeServices.js'
 import type { DueTimer } from './objectTimers.js'
 import { WatchedCall } from './watchedCall.js'
@@ -61,7 +61,7 @@ function carry(node: Receiver, message: Message, carries: Carries, now: number, 
   }
   try {
     const answers = replyTo === undefined ? undefined : new Answers(outbox, replyTo, observe)
-    backlog.check(caller, message.payload.length)
+    counted.max = backlog.check(caller, message.payload.length)
     const envelopes = envelopesOf(message.payload, carries)
     const weight = weightOf(message.payload, counted.values) / envelopes.length
     for (const envelope of envelopes) {
@@ -95,7 +95,7 @@ function tooLate(): Fault {
   )
 }
 
-const counted: Counted = { values: 0 }
+const counted: Counted = { max: 0, values: 0 }
 
 /** All or none: one envelope that does not belong here, and none of its message is carried out. */
 function envelopesOf(payload: Uint8Array, carries: Carries): readonly CallEnvelope[] {

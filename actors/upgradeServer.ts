@@ -5,7 +5,7 @@
  */
 
 import type { Audited } from '../core/audit.js'
-import { decode, encodeAnnouncement, encodeFault, encodeRefusal, encodeReply } from '../core/codec.js'
+import { type Counted, decode, encodeAnnouncement, encodeFault, encodeRefusal, encodeReply } from '../core/codec.js'
 import { type DirectiveLog, decodeDirective, type WhyNotDirected } from '../core/directive.js'
 import { type CallEnvelope, callId, kinds, type Replier } from '../core/envelope.js'
 import { Fault, isFault, toFault } from '../core/fault.js'
@@ -40,6 +40,7 @@ import { type GateMode, GateRounds } from './gateRounds.js'
 import { HeadAnswers, type Over } from './headAnswers.js'
 import { InFlight, type InFlightMax } from './inFlight.js'
 import { KeptBundles } from './keptBundles.js'
+import { weightOf } from './messageWeight.js'
 import { OtherTrusts } from './otherTrusts.js'
 import { Relearning } from './relearning.js'
 import { ServedBundles } from './servedBundles.js'
@@ -208,11 +209,13 @@ export class UpgradeServer {
       return
     }
     try {
-      const envelopes = decode(message.payload)
+      const counted: Counted = { max: Number.POSITIVE_INFINITY, values: 0 }
+      const envelopes = decode(message.payload, counted)
+      const weight = Math.ceil(weightOf(message.payload, counted.values) / envelopes.length)
       for (const envelope of envelopes) {
         if (envelope.kind !== kinds.call)
           throw new Fault('protocol.bad-envelope', `kind ${envelope.kind} on the upgrade server's subject`)
-        take(envelope, message.replyTo, Math.ceil(message.payload.length / envelopes.length), message.caller)
+        take(envelope, message.replyTo, weight, message.caller)
       }
     } catch (thrown) {
       const fault = toFault(thrown, 'protocol.bad-envelope')

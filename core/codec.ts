@@ -2,7 +2,7 @@
 import type { CallEnvelope, Envelope, Replier } from './envelope.js'
 import { formatOf, readEnvelope } from './envelopeReader.js'
 import { packCallerFields, writeAnnouncement, writeBounded, writeCall, writeFault, writeReply } from './envelopeWriter.js'
-import { type Fault, shortenedFault } from './fault.js'
+import { Fault, shortenedFault } from './fault.js'
 import type { Version } from './ids.js'
 import { messageValuesMax, notStandard } from './messagePack.js'
 import { notPlain } from './plain.js'
@@ -82,17 +82,40 @@ function encoded(write: (writer: WireWriter) => void): Uint8Array {
   }
 }
 
-/** How many values a message had. */
+/** What a message takes in memory beside its bytes, in values. */
 export interface Counted {
+  /** As much as there is room for. */
+  max: number
+  /** What it was. */
   values: number
 }
 
-/** All envelopes of one message. Throws `protocol.too-large`, `protocol.bad-envelope` or `protocol.format`; then none of them counts. */
+/** An envelope, and what its receiver keeps for it, take about as much as so many values. */
+export const valuesPerEnvelope = 4
+
+/**
+ * All envelopes of one message. Throws `protocol.too-large`, `protocol.bad-envelope` or `protocol.format`, and `unavailable.overloaded` as soon as it
+ * is more than there is room for; then none of them counts.
+ */
 export function decode(payload: Uint8Array, counted?: Counted): Envelope[] {
-  const reader = new WireReader(payload, undefined, messageValuesMax)
+  const reader =
+    counted === undefined || counted.max >= messageValuesMax
+      ? new WireReader(payload, undefined, messageValuesMax)
+      : new WireReader(payload, undefined, counted.max, noRoom)
   if (reader.isAtEnd) throw notStandard('it is empty')
   const envelopes: Envelope[] = []
-  while (!reader.isAtEnd) envelopes.push(readEnvelope(reader))
-  if (counted !== undefined) counted.values = reader.values
+  if (counted === undefined) {
+    while (!reader.isAtEnd) envelopes.push(readEnvelope(reader))
+    return envelopes
+  }
+  while (!reader.isAtEnd) {
+    envelopes.push(readEnvelope(reader))
+    counted.values = reader.values + valuesPerEnvelope * envelopes.length
+    if (counted.values > counted.max) throw noRoom()
+  }
   return envelopes
+}
+
+function noRoom(): Fault {
+  return new Fault('unavailable.overloaded', 'what this message holds is more than there is room for, beside what waits already')
 }

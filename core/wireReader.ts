@@ -24,12 +24,13 @@ export class WireReader {
 
   /**
    * @param records by default ordinary ones
-   * @param valuesMax one more is `protocol.too-large`
+   * @param valuesMax one more is the fault `tooMany`, by default `protocol.too-large`
    */
   constructor(
     private readonly payload: Uint8Array,
     records?: 'without a prototype',
     private readonly valuesMax = Number.POSITIVE_INFINITY,
+    private readonly tooMany = tooManyValues,
   ) {
     this.#isBare = records !== undefined
     this.bytes = Buffer.isBuffer(payload) ? payload : Buffer.from(payload.buffer, payload.byteOffset, payload.length)
@@ -143,7 +144,7 @@ export class WireReader {
     // Each item takes a byte at least: more are refused before anything is allocated for them.
     if (items > this.bytes.length - this.at) throw notStandard(endIsMissing)
     this.values += items
-    if (this.values > this.valuesMax) throw tooManyValues()
+    if (this.values > this.valuesMax) throw this.tooMany()
     if (depth >= levelsMax) throw notStandard(`nested deeper than ${levelsMax}`)
     if (depth >= nestingMax) this.mayNotBePlain = true
   }

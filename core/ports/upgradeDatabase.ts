@@ -153,13 +153,7 @@ export interface UpgradeDatabase {
    * then. Throws `unavailable.overloaded` where so many are staged already, or so many bytes. A bundle that is kept stays kept.
    * False, and nothing is written, if it has been written or installed since it had so many `writes`.
    */
-  putChunk(
-    digest: string,
-    index: number,
-    bytes: Uint8Array,
-    as?: 'staged' | 'kept',
-    writes?: number | null,
-  ): Promise<boolean>
+  putChunk(digest: string, index: number, bytes: Uint8Array, as?: 'staged' | 'kept', writes?: number | null): Promise<boolean>
   /** How many times chunks of this bundle were written and it was installed, while it has been there. */
   bundleWrites(digest: string): Promise<number>
   /** What is there of this bundle stays: an installed manifest names it. */

@@ -1,9 +1,10 @@
 /** What waits at a host is bounded in bytes, for all callers and for each that has a name, and in values for one message. */
 import 'reflect-metadata'
 import test from 'ava'
-import { Backlog, weightOf } from '../../actors/backlog.js'
+import { Backlog } from '../../actors/backlog.js'
+import { weightOf } from '../../actors/messageWeight.js'
 import { defaultSettings } from '../../actors/settings.js'
-import { decode, encodeCall, encodeReply } from '../../core/codec.js'
+import { decode, encodeCall, encodeReply, valuesPerEnvelope } from '../../core/codec.js'
 import { kinds } from '../../core/envelope.js'
 import { messageValuesMax } from '../../core/messagePack.js'
 import { subjectsOf } from '../../core/subjects.js'
@@ -121,8 +122,8 @@ test('calls that are refused, expire or go with their node make room', async (t)
   const host = await system.host('h', { settings: { waitingBytesMax: 1_000_000 } })
   const node = await host.node(BusyV1, 'b')
   const text = 'x'.repeat(600_000)
-  const at = (version: number) => system.desk.ref(BusyV1, 'b', { version, deadline: '300ms' })
-  for (let i = 0; i < 4; i++) t.notRegex(await codeOf(at(9).note(text)), /^answered/, 'of a version that there is not')
+  const at = (version: number, deadline: '300ms' | '20s' = '20s') => system.desk.ref(BusyV1, 'b', { version, deadline })
+  for (let i = 0; i < 4; i++) t.notRegex(await codeOf(at(9, '300ms').note(text)), /^answered/, 'of a version that there is not')
   t.is(await at(0).note(text), 1)
   await node.stop()
   await host.node(BusyV1, 'b')
@@ -156,13 +157,52 @@ test('a message has only so many values, of whatever size: its sender is told, a
   t.is((await ref.many(messageValuesMax - 100)).length, messageValuesMax - 100)
 })
 
+test('there is room for as many values as bytes are left, of the host and of the caller', (t) => {
+  const bytesPerValue = weightOf(new Uint8Array(0), 1)
+  const backlog = backlogOf(100 * bytesPerValue, 40 * bytesPerValue)
+  t.is(backlog.check(undefined, 10 * bytesPerValue), 90)
+  t.is(backlog.check('web', 10 * bytesPerValue), 30)
+  backlog.add('web', 5 * bytesPerValue)
+  t.is(backlog.check('web', 10 * bytesPerValue), 25)
+  t.is(backlog.check('batch', 10 * bytesPerValue), 30)
+  backlog.add(undefined, 80 * bytesPerValue)
+  t.is(backlog.check('batch', 10 * bytesPerValue), 5, 'all together have less left than it has')
+  t.is(backlog.check(undefined, 15 * bytesPerValue), 0)
+})
+
+test('what is beyond the room is refused while it is read: of values, and of envelopes with none', (t) => {
+  const call = encodeCall({
+    ...{ kind: kinds.call, label: 0, seq: 1, method: 'm', args: [], deadlineMs: 1, caller: 'c', incarnation: 1 },
+    ...{ callerClass: 'C', callerVersion: 0, expects: null, path: null, trace: null, together: false },
+  })
+  const counted = { max: 100, values: 0 }
+  t.is(decode(Buffer.concat(new Array(25).fill(call)), counted).length, 25)
+  t.is(counted.values, 25 * valuesPerEnvelope)
+  const refused = { instanceOf: Fault, code: 'unavailable.overloaded' } as const
+  t.throws(() => decode(Buffer.concat(new Array(26).fill(call)), counted), refused)
+  const full = encodeReply(0, 1, new Array(97).fill(0), replier, 0)
+  t.throws(() => decode(full, counted), refused)
+  t.is(decode(encodeReply(0, 1, new Array(96).fill(0), replier, 0), counted).length, 1)
+  // What no host takes is told to be too large, however much room there is.
+  t.throws(() => decode(encodedOf(messageValuesMax + 1), { max: Number.POSITIVE_INFINITY, values: 0 }), {
+    instanceOf: Fault,
+    code: 'protocol.too-large',
+  })
+})
+
+/** A reply with a list of so many values of one byte. */
+function encodedOf(values: number, value = 0x01): Uint8Array {
+  const list = Buffer.concat([Buffer.from([0xdd, 0, 0, 0, 0]), Buffer.alloc(values, value)])
+  list.writeUInt32BE(values, 1)
+  const one = encodeReply(0, 1, 'VALUE', replier, 0)
+  const at = Buffer.from(one).indexOf('VALUE') - 1
+  return Buffer.concat([one.subarray(0, at), list, one.subarray(at + 6)])
+}
+
 const replier = { node: 'n', className: 'A.v1', version: 0 }
 
 test('a million empty records in a megabyte are refused before they are made', (t) => {
-  const list = Buffer.concat([Buffer.from([0xdd, 0, 15, 66, 64]), Buffer.alloc(1_000_000, 0x80)])
-  const one = encodeReply(0, 1, 'VALUE', replier, 0)
-  const at = Buffer.from(one).indexOf('VALUE') - 1
-  const payload = Buffer.concat([one.subarray(0, at), list, one.subarray(at + 6)])
+  const payload = encodedOf(1_000_000, 0x80)
   const before = process.memoryUsage().heapUsed
   t.throws(() => decode(payload), { instanceOf: Fault, code: 'protocol.too-large' })
   t.true(process.memoryUsage().heapUsed - before < 20_000_000)

@@ -287,6 +287,30 @@ test('a message for which there is no room is refused, and does not wait for a h
   t.deepEqual(s.told(), ['takes get'])
 })
 
+test('what waits never weighs more than there is room for, whatever a message holds', (t) => {
+  const waitingBytesMax = 1_000_000
+  const s = open({ waitingBytesMax })
+  const many = { args: [new Array(5_000).fill(0)] }
+  s.arrives(many)
+  t.true(s.backlog.bytes > waitingBytesMax / 2, 'by its values, not by its bytes')
+  s.arrives(many)
+  t.deepEqual(s.told(), ['takes get', 'says that it can’t be read'])
+  // Calls without arguments take room too.
+  const one = encodeCall(envelopeOf({}))
+  for (let i = 0; i < 50; i++)
+    route(
+      s.receiver,
+      { subject: 'n1', payload: Buffer.concat(new Array(20).fill(one)), replyTo: inbox, noResponders: false },
+      'calls',
+    )
+  t.true(s.backlog.bytes <= waitingBytesMax, `${s.backlog.bytes} bytes`)
+  t.true(s.taken.length < 1_000)
+  t.deepEqual(s.told().at(-1), 'says that it can’t be read')
+  for (const call of s.taken.splice(0)) call.take()
+  s.arrives(many)
+  t.deepEqual(s.told(), ['takes get'])
+})
+
 test('calls that come in one message share its weight', (t) => {
   const s = open()
   s.arrives({ args: ['x'.repeat(500)] })
