@@ -50,7 +50,7 @@ async function play(): Promise<void> {
   console.log(`  r3 upgrades, and recovers what it missed: ${await inventory(host, 'r3')}`)
 }
 
-/** What a replica has, asked at version 1 if there is one. */
+/** The entries of a replica, asked at version 1 if there is one. */
 async function inventory(host: RunningHost, replica: string): Promise<string> {
   const entries = await host
     .ref(ReplicaV2, replica, { version: 1 })

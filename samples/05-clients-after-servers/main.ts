@@ -45,7 +45,7 @@ async function play(): Promise<void> {
   await tellPilots(pilots)
 }
 
-/** What each pilot reads from now on: the first look to end may have begun before. */
+/** The next readings of each pilot: the first look to end may have begun before. */
 async function tellPilots(pilots: readonly NodeHandle[]): Promise<void> {
   for (const pilot of pilots) {
     const log = () => sea.ref(PilotV1, pilot.id).log()

@@ -1,6 +1,6 @@
 import { command, NodeObject, query } from 'theseus'
 
-/** What a sensor can tell apart: a reading is the same in degrees Celsius and in kelvin, to and fro. */
+/** The precision of a sensor: a reading is the same in degrees Celsius and in kelvin, to and fro. */
 export function hundredths(degrees: number): number {
   return Math.round(degrees * 100) / 100
 }

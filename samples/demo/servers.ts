@@ -47,7 +47,7 @@ export async function withServers(): Promise<number> {
   return end()
 }
 
-/** Whatever it starts, it adds how to end it. */
+/** Adds to `closing` how to end each thing that it starts. */
 async function story(directory: string, closing: (() => unknown)[]): Promise<() => number> {
   const screen = new Screen()
   screen.say('$ natsctl up')

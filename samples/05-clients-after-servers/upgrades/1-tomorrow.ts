@@ -18,7 +18,7 @@ const tomorrowAhead = futureSO({
   },
 })
 
-/** What pilots of version 0 go on calling until the last station has upgraded. */
+/** Pilots of version 0 go on calling this until the last station has upgraded. */
 const todayOnly = pastSO({
   simulates: StationV1,
   over: StationV2,

@@ -1,0 +1,48 @@
+/** The documents are in plain language, as far as a program can tell: short lines, short sentences, and each names its subject. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+import { breachesOf } from '../support/plainLanguage.js'
+
+const root = resolve(fileURLToPath(new URL('../../..', import.meta.url)))
+const samples = readdirSync(join(root, 'samples')).filter((name) => /^\d/.test(name))
+
+/** A document that is rewritten in plain language is added here, and stays so. */
+const documents = ['samples/README.md', ...samples.map((name) => `samples/${name}/README.md`)]
+
+for (const document of documents) {
+  test(`${document} is in plain language`, (t) => {
+    t.deepEqual(breachesOf(readFileSync(join(root, document), 'utf8')), [])
+  })
+}
+
+test('a line of prose has at most 100 characters; code, tables and link definitions may have more', (t) => {
+  const long = 'ab '.repeat(34).trim()
+  const page = [`- ${long}. A b.`, '', `| ${long} |`, '', '```', `- ${long}`, '```', '', `[page]: ${long}`, '', 'Short.']
+  t.deepEqual(
+    breachesOf(page.join('\n')).filter((breach) => breach.includes('characters')),
+    [`1: over 100 characters: - ${long}. A b.`],
+  )
+})
+
+test('a sentence has at most 30 words, wherever its lines break; code and a link’s address are no words of it', (t) => {
+  const words = (count: number) => Array.from({ length: count }, () => 'so').join(' ')
+  const broken = (text: string) => text.replaceAll(/(.{50,90}) /g, '$1\n')
+  t.deepEqual(breachesOf(broken(`The ${words(29)}. The ${words(29)}.`)), [])
+  t.deepEqual(breachesOf(broken(`It is.\nThe ${words(30)}.`)), [`1: 31 words, over 30: The ${words(30)}.`])
+  t.deepEqual(breachesOf(broken(`\`a b c d\` [is](of/a/page.md) ${words(28)}`)), [])
+  t.deepEqual(breachesOf(broken(`- The ${words(20)}\n- the ${words(20)}`)), [])
+  t.is(breachesOf(`| Yes | The ${words(30)} |`).length, 1)
+  t.deepEqual(breachesOf(`| Yes | *the ${words(30)}* |`), [])
+})
+
+test('no sentence begins with What, Who, Whoever or Whatever as a noun; a question may', (t) => {
+  const breach = (sentence: string) => `1: name the thing that this sentence is about: ${sentence}`
+  for (const sentence of ['What fails is a fault.', 'Who looks asks.', 'Whoever calls waits.', 'Whatever ends, ends.']) {
+    t.deepEqual(breachesOf(`It runs. ${sentence} It ends.`), [breach(sentence)])
+    t.deepEqual(breachesOf(`- **${sentence}**`), [breach(sentence)])
+    t.deepEqual(breachesOf(`| Yes | ${sentence} |`), [breach(sentence)])
+  }
+  t.deepEqual(breachesOf('What does it write? Nothing that fails, whatever it is. `What` is a name.'), [])
+})
