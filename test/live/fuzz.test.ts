@@ -1,6 +1,7 @@
 /**
- * A million messages that nobody should send: whole ones with bytes changed, cut, doubled and spliced, to every subject there is. Nothing is thrown
- * out of the host or the upgrade server, memory stays bounded, and both go on answering.
+ * A million messages that nobody should send: whole ones with bytes changed, cut, doubled and spliced, to every subject there is, in the name of
+ * nobody, of a caller, and of those whose subjects these are. Nothing is thrown out of the host, the upgrade server or an operator who looks;
+ * memory stays bounded, and all go on answering.
  */
 import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
@@ -10,10 +11,12 @@ import { encodeAnnouncement, encodeCall, encodeFault, encodeReply } from '../../
 import { encodeDirective } from '../../core/directive.js'
 import { type CallEnvelope, kinds } from '../../core/envelope.js'
 import { Fault } from '../../core/fault.js'
+import { lookLeaseMsMax, lookMethod, seenMethod } from '../../core/inspection.js'
 import { encodeManifest } from '../../core/manifest.js'
 import { subjectsOf } from '../../core/subjects.js'
 import { seededRandom } from '../../transports/seededRandom.js'
 import { NotesV1, toV2 } from '../actors/notes.js'
+import { until } from '../support/eventually.js'
 import { manifestAfter } from '../support/signedManifests.js'
 import { TestSystem } from '../support/testSystem.js'
 
@@ -68,6 +71,32 @@ function seeds(system: string): readonly Uint8Array[] {
     { method: 'direct', args: [order, null] },
     { method: 'putChunk', args: ['0'.repeat(64), 3, new Uint8Array(100)] },
     { method: 'manifests', args: [1, 16] },
+    { method: 'denied', args: [[['mallory', 'desk', 'add', 'denied.caller', 3]]] },
+    { method: 'head', args: [{ dead: 1, final: 1, trust: { keys: 'nobody', root: null } }] },
+    { kind: kinds.send, method: lookMethod, args: [{ looker: 'mallory', leaseMs: 6_000, afresh: ['h1'], phases: true }] },
+    {
+      kind: kinds.send,
+      method: seenMethod,
+      args: [
+        {
+          ...{ hostId: 'h1', epoch: 7, number: 3, dropped: 1, figures: [] },
+          seen: [
+            {
+              type: 'phase',
+              n: 5,
+              at: 1,
+              nodeId: 'n1',
+              service: 'notes',
+              className: 'Notes.v1',
+              version: 0,
+              phase: 'current',
+              target: 1,
+              reason: 'why',
+            },
+          ],
+        },
+      ],
+    },
   ]
   const replier = { node: 'n1', className: 'Notes.v1', version: 0 }
   return [
@@ -84,24 +113,37 @@ const telling = [
   0xff,
 ]
 
-test('a million mutated messages to every subject: nothing escapes, memory is bounded, everybody answers afterwards', async (t) => {
+test('a million mutated messages to every subject, with names and without: nothing escapes, memory is bounded, everybody answers afterwards', async (t) => {
   const escaped: unknown[] = []
   const note = (error: unknown) => void escaped.push(error)
   process.on('unhandledRejection', note)
   t.teardown(() => process.off('unhandledRejection', note))
-  const system = await TestSystem.start(t, { unknownVersionMs: 50, mailboxCallsMax: 1_000 })
+  const system = await TestSystem.start(t, { unknownVersionMs: 50, mailboxCallsMax: 1_000 }, {}, { callers: 'either' })
   const host = await system.host('h1')
   const node = await host.node(NotesV1, 'n1')
   const subjects = subjectsOf(system.name)
   const inboxes = new Set<string>()
+  const lookers = new Set<string>()
+  const told: Uint8Array[] = []
   system.broker.filter = ({ message }) => {
     if (message.replyTo !== undefined && inboxes.size < 8) inboxes.add(message.replyTo)
+    if (message.subject.startsWith(`theseus.${system.name}.look`) && told.length < 8) {
+      told.push(new Uint8Array(message.payload))
+      // Without the name at the end.
+      if (message.subject.includes('.looker.')) lookers.add(message.subject.split('.').slice(0, 4).join('.'))
+    }
     return 'deliver'
   }
+  let isTold = false
+  const endLook = system.desk.running.operator.look(({ hostId, seen }) => {
+    isTold ||= hostId === 'h1' && seen.some((each) => each.nodeId === 'n1')
+  })
+  t.teardown(endLook)
+  await until(() => isTold, 'an operator is told of the node')
   for (let i = 0; i < 5; i++) await host.ref(NotesV1, 'n1', { version: 0 }).all()
   const { memoryTransport } = await import('../../transports/memory/index.js')
   const stranger = memoryTransport(system.broker)
-  const targets = [
+  const listened = [
     subjects.node('n1'),
     subjects.service('notes'),
     subjects.event('page-changed'),
@@ -109,9 +151,15 @@ test('a million mutated messages to every subject: nothing escapes, memory is bo
     subjects.server,
     subjects.install,
     subjects.teach,
-    ...inboxes,
+    subjects.look,
+    ...lookers,
+    subjects.looker('mallory'),
   ]
-  const whole = seeds(system.name)
+  // In the end what is no name is none.
+  const callers = ['', '', '.mallory', '.h1', '.upgrade-server', '.desk', '.-', `.${'m'.repeat(200)}`]
+  const targets = [...listened.flatMap((subject) => callers.map((caller) => subject + caller)), ...inboxes]
+  const replies = ['_INBOX.nobody.', '_INBOX.mallory.', '_INBOX.h1.', '_R_.x.']
+  const whole = [...seeds(system.name), ...told]
   const random = seededRandom(20_261_122)
   const upTo = (n: number) => Math.floor(random.next() * n)
   const pick = <T>(from: readonly T[]): T => from[upTo(from.length)]!
@@ -149,11 +197,11 @@ test('a million mutated messages to every subject: nothing escapes, memory is bo
   const before = process.memoryUsage().heapUsed
   for (let sent = 0; sent < messagesMax; sent += messagesPerTurn) {
     for (let i = 0; i < messagesPerTurn; i++) {
-      stranger.publish(pick(targets), mutated(), upTo(2) === 0 ? `_INBOX.nobody.${upTo(10)}` : undefined)
+      stranger.publish(pick(targets), mutated(), upTo(2) === 0 ? pick(replies) + upTo(10) : undefined)
     }
     await turnOfLoop()
     if (sent % 100_000 === 0) await host.ref(NotesV1, 'n1', { version: 0, deadline: '20s' }).all()
-    ;(host.events as unknown[]).length = 0
+    for (const { events } of [host, system.desk]) (events as unknown[]).length = 0
   }
   // Calls that were readable wait no longer than their deadline.
   await host.ref(NotesV1, 'n1', { version: 0, deadline: '20s' }).setMood('it goes on')
@@ -164,6 +212,11 @@ test('a million mutated messages to every subject: nothing escapes, memory is bo
   t.is(await host.ref(NotesV1, 'n1', { version: 0 }).mood(), 'it goes on')
   // Some of them may have been an upgrade that changes nothing, or an order: the system goes on from there.
   await system.publish(toV2())
+  isTold = false
   await node.reached((await system.database.head()).version, { timeout: '30s' })
   t.is(node.className, 'Notes.v2')
+  // Its place may have been taken by made-up names, for a lease of theirs.
+  const freeMs = performance.now() + lookLeaseMsMax - 5_000
+  await until(() => isTold || performance.now() > freeMs, 'the operator is told of it, or leases have ended')
+  await until(() => isTold, 'the operator is told of it')
 })
