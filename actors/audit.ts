@@ -17,6 +17,7 @@ import {
   encodeAuditEntry,
   isSameDeed,
 } from '../core/audit.js'
+import { readDeniedReport } from '../core/deniedCalls.js'
 import { type DirectiveLog, decodeDirective, describeOrder } from '../core/directive.js'
 import type { CallEnvelope } from '../core/envelope.js'
 import { Fault, toFault } from '../core/fault.js'
@@ -25,6 +26,7 @@ import { rfc3339 } from '../core/instant.js'
 import { decodeManifest, digestOf } from '../core/manifest.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import { AuditedDenials } from './auditedDenials.js'
 
 /** Entries that wait to be written; one more is not written, with a warning. */
 export const auditWaitingMax = 1_000
@@ -69,6 +71,7 @@ export class Audit {
   #seen: AuditPlace | undefined
   #logId: string | undefined
   readonly #refusals = new Map<string, Counted>()
+  readonly #denials: AuditedDenials
   #others = 0
   #entriesLeft = refusalEntriesMax
   #filledMs: number
@@ -79,6 +82,7 @@ export class Audit {
     private readonly log: () => Promise<DirectiveLog>,
   ) {
     this.#filledMs = options.clock.monotonicMs()
+    this.#denials = new AuditedDenials(options.clock, (record) => void this.#write(record))
   }
 
   /** Carries out what was asked for, and writes what came of it. `name`: the caller's, that the transport vouches for. */
@@ -98,6 +102,14 @@ export class Audit {
     }
   }
 
+  /** What a host says of calls that it has denied. `name`: the host's, that the transport vouches for. */
+  denied(call: CallEnvelope, name: string | undefined): null {
+    const denied = readDeniedReport(call.args[0])
+    if (denied === undefined) throw new Fault('protocol.bad-arguments', 'expected teachDenials(calls)')
+    this.#denials.reported({ name: name ?? null, id: call.caller }, denied)
+    return null
+  }
+
   /** What the server has done by itself. */
   own(what: Audited): void {
     void this.#write({ what, outcome: 'done', times: 1, by: [], from: null })
@@ -115,6 +127,7 @@ export class Audit {
     this.#cancel?.()
     this.#cancel = undefined
     this.#tellRefusals(() => true)
+    this.#denials.stop()
     await this.#briefly(this.#line)
   }
 

@@ -8,6 +8,7 @@ import type { Fault } from '../core/fault.js'
 import type { HostObserver } from '../core/hostEvents.js'
 import type { Version } from '../core/ids.js'
 import type { Clock } from '../core/ports/clock.js'
+import { DenialReports } from './denialReports.js'
 import type { HostSettings } from './settings.js'
 import { tokens } from './tokens.js'
 
@@ -34,9 +35,11 @@ export class Denials {
     @inject(tokens.clock) private readonly clock: Clock,
     @inject(tokens.settings) private readonly settings: HostSettings,
     @inject(tokens.observer) private readonly observe: HostObserver,
+    @inject(DenialReports) private readonly reports?: Pick<DenialReports, 'count'>,
   ) {}
 
   tell(denial: Denial): void {
+    this.reports?.count(denial)
     const { nodeId, caller, method, fault } = denial
     const kind = `${nodeId} ${caller.name ?? `${caller.node} (unnamed)`} ${method} ${fault.code}`
     const told = this.#told.get(kind)

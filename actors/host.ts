@@ -189,6 +189,7 @@ export class Host {
     inspection.stop()
     await budget.forClosing(journal.idle())
     journal.close()
+    await budget.forClosing(this.services.denialReports.stop())
     calls.close()
     outbox.flush()
     await budget.forClosing(registrar.stop())

@@ -16,6 +16,7 @@ import { CallTable } from './callTable.js'
 import { ClassRegistry } from './classRegistry.js'
 import { Contacts } from './contacts.js'
 import { Controls } from './controls.js'
+import { DenialReports } from './denialReports.js'
 import { Denials } from './denials.js'
 import { EventHub } from './eventHub.js'
 import { HostFence } from './hostFence.js'
@@ -67,6 +68,7 @@ export class NodeServices {
     @inject(Admission) readonly admission: Admission,
     @inject(Backlog) readonly backlog: Backlog,
     @inject(Denials) readonly denials: Denials,
+    @inject(DenialReports) readonly denialReports: DenialReports,
   ) {
     journal.isHeld = (goOn) => fence.holds(goOn)
   }

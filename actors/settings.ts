@@ -26,6 +26,8 @@ export interface HostSettings {
   /** Denied calls of one kind are told of once in so long, and so many kinds in that time. */
   readonly denialsMs: number
   readonly denialsMax: number
+  /** How long denied calls are counted before they are told to an upgrade server, for the audit. */
+  readonly denialReportMs: number
   /** Calls that wait until a node knows their version; one more is refused with `unavailable.overloaded`. */
   readonly heldCallsMax: number
   /** A held call that can't be carried out in time is answered so long before its deadline: it was not executed. */
@@ -137,6 +139,7 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   callersCountedMax: 10_000,
   denialsMs: 1_000,
   denialsMax: 1_000,
+  denialReportMs: 10_000,
   heldCallsMax: 1_000,
   leaveMs: 10_000,
   heldAnswerMs: 100,

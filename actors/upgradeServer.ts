@@ -194,7 +194,7 @@ export class UpgradeServer {
   }
 
   readonly #takeTeaching: Take = (call, replyTo, bytes, caller) => {
-    const teach: CarryOut = (each) => this.#audit.of(each, caller, (change) => this.#taught(each, change))
+    const teach: CarryOut = (each) => this.#audit.of(each, caller, (change) => this.#taught(each, change, caller))
     void this.#answer(this.#teachings, bytes, call, replyTo, teach)
   }
 
@@ -263,8 +263,11 @@ export class UpgradeServer {
     }
   }
 
-  async #taught({ method, args }: CallEnvelope, change: Change): Promise<unknown> {
+  async #taught(call: CallEnvelope, change: Change, caller: string | undefined): Promise<unknown> {
+    const { method, args } = call
     switch (method) {
+      case 'teachDenials':
+        return this.#audit.denied(call, caller)
       case 'teach':
         return this.#teach(args[0], args[1], change)
       case 'teachChunk':

@@ -1,9 +1,11 @@
 /** Questions to the upgrade servers: ordinary calls to their subject, without a version (the infrastructure has none). */
 import { inject, injectable } from 'tsyringe'
+import { type DeniedCalls, deniedReport } from '../core/deniedCalls.js'
 import { isLogId } from '../core/directive.js'
 import { Fault, isFault } from '../core/fault.js'
 import { isVersion, type Version } from '../core/ids.js'
 import { bundleChunkBytes, chunkCount, isDigest, type Manifest, type SignedManifest } from '../core/manifest.js'
+import type { MethodKind } from '../core/methods.js'
 import type { Clock } from '../core/ports/clock.js'
 import { upgradeServerName } from '../core/ports/telemetry.js'
 import type { Head } from '../core/ports/upgradeDatabase.js'
@@ -142,6 +144,11 @@ export class UpgradeServerClient {
     )
   }
 
+  /** Tells of calls that were denied; asked once, for they are counted. */
+  async denied(denied: readonly DeniedCalls[]): Promise<void> {
+    await this.#answerOf(this.#subjects.teach, 'teachDenials', [deniedReport(denied)], { kind: 'command' })
+  }
+
   /** Has a directive carried out, and answers what came of it. Throws `upgrade.conflict` when it is not the next one any more. */
   async direct({ bytes, signature }: Signed): Promise<unknown> {
     const { result } = ((await this.#change('direct', [bytes, signature])) ?? {}) as Record<string, unknown>
@@ -172,7 +179,7 @@ export class UpgradeServerClient {
     const { chunkDeadlineMs, chunkResendMs, backoffMs, backoffMsMax } = this.settings
     const pace: Pace = { resendMs: chunkResendMs, pauseMs: backoffMs, pauseMsMax: backoffMsMax }
     return fetchChunk(length, (from) =>
-      this.#answerOf(this.#subjects.server, 'chunk', [digest, index, from], chunkDeadlineMs, pace),
+      this.#answerOf(this.#subjects.server, 'chunk', [digest, index, from], { deadlineMs: chunkDeadlineMs, pace }),
     )
   }
 
@@ -180,15 +187,9 @@ export class UpgradeServerClient {
     return this.#answerOf(this.#subjects.install, method, args)
   }
 
-  async #answerOf(
-    subject: string,
-    method: string,
-    args: readonly unknown[],
-    deadlineMs = this.settings.serverDeadlineMs,
-    pace?: Pace,
-  ): Promise<unknown> {
+  async #answerOf(subject: string, method: string, args: readonly unknown[], how: Asking = {}): Promise<unknown> {
     try {
-      return await this.#call(subject, method, args, deadlineMs, pace)
+      return await this.#call(subject, method, args, how)
     } catch (error) {
       if (!isFault(error) || error.code !== 'unavailable.no-responders') throw error
       const { system } = this.settings
@@ -199,16 +200,17 @@ export class UpgradeServerClient {
     }
   }
 
-  #call(subject: string, method: string, args: readonly unknown[], deadlineMs: number, pace: Pace | undefined): Promise<unknown> {
-    const { hostId } = this.settings
+  #call(subject: string, method: string, args: readonly unknown[], how: Asking): Promise<unknown> {
+    const { hostId, serverDeadlineMs } = this.settings
+    // Most questions may be asked twice: installing the same manifest again is answered as done.
+    const { deadlineMs = serverDeadlineMs, pace, kind = 'query' } = how
     return this.calls.call(
       { nodeId: hostId, incarnation: this.calls.incarnation, className: 'Host', version: 0 },
       {
         subject,
         label: 0,
         method,
-        // Every question may be asked twice: installing the same manifest again is answered as done.
-        kind: 'query',
+        kind,
         args,
         deadline: this.clock.monotonicMs() + deadlineMs,
         expects: null,
@@ -220,6 +222,12 @@ export class UpgradeServerClient {
       },
     )
   }
+}
+
+interface Asking {
+  readonly deadlineMs?: number
+  readonly pace?: Pace
+  readonly kind?: MethodKind
 }
 
 async function inChunks(bundle: Uint8Array, send: (index: number, chunk: Uint8Array) => Promise<unknown>): Promise<void> {

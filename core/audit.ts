@@ -6,6 +6,7 @@
  * A3. Each entry names the log of directives (core/directive.ts). A loss of the upgrade database gives another log, and the chain has an
  *     entry that says so: what was lost is a gap that can be seen.
  */
+import { type DeniedCalls, isDeniedCalls } from './deniedCalls.js'
 import { Fault, isFault } from './fault.js'
 import { isVersion, type Version } from './ids.js'
 import { instantMs } from './instant.js'
@@ -37,10 +38,17 @@ export type Audited =
   | { readonly act: 'gate'; readonly version: Version; readonly words: string; readonly trouble?: string }
   /** The database was found to have lost something. `known`: the newest entry that this upgrade server had seen, if that is gone too. */
   | { readonly act: 'lost'; readonly known: AuditPlace | null }
+  /** Calls that hosts denied, by their word: those that are told apart, and how many more there were. */
+  | { readonly act: 'denied'; readonly calls: readonly HostsDenials[]; readonly more: number }
   /** Refusals of several kinds, too many to have an entry each. */
   | { readonly act: 'more' }
   /** What could not be read. */
   | { readonly act: 'unreadable'; readonly method: string }
+
+export interface HostsDenials extends DeniedCalls {
+  /** Who denied them. */
+  readonly host: AuditFrom
+}
 
 export type Act = Audited['act']
 
@@ -141,8 +149,7 @@ export function decodeAuditEntry(bytes: Uint8Array): AuditEntry {
   if (!isAudited(what)) throw invalid('it says nothing that this Theseus knows')
   if (!isText(outcome) || !isCount(times) || !isText(log)) throw invalid('outcome, times or log is missing or wrong')
   if (!Array.isArray(by) || !by.every(isText)) throw invalid('by is missing or wrong')
-  if (from !== null && !(isTextOrNull(fieldsOf(from).name) && isText(fieldsOf(from).id)))
-    throw invalid('from is missing or wrong')
+  if (from !== null && !isFrom(from)) throw invalid('from is missing or wrong')
   const { version, digest } = fieldsOf(head)
   if (!isVersion(version) || !(digest === null || isDigest(digest))) throw invalid('head is missing or wrong')
   if (previous !== null && !isDigest(previous)) throw invalid('previous is missing or wrong')
@@ -167,6 +174,8 @@ function isAudited(value: unknown): value is Audited {
       const { number, hash } = fieldsOf(what.known)
       return what.known === null || (isCount(number) && isDigest(hash))
     }
+    case 'denied':
+      return Array.isArray(what.calls) && what.calls.every(isHostsDenials) && Number.isSafeInteger(what.more)
     case 'more':
       return true
     case 'unreadable':
@@ -178,6 +187,15 @@ function isAudited(value: unknown): value is Audited {
 
 function fieldsOf(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+}
+
+function isFrom(value: unknown): boolean {
+  const { name, id } = fieldsOf(value)
+  return isTextOrNull(name) && isText(id)
+}
+
+function isHostsDenials(value: unknown): boolean {
+  return isDeniedCalls(value) && isFrom(fieldsOf(value).host)
 }
 
 function isCount(value: unknown): value is number {

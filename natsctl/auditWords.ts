@@ -2,7 +2,18 @@
 import type { AuditEntry, Uncovered } from 'theseus'
 
 export function auditWords({ what, times }: AuditEntry): string {
-  return times === 1 ? wordsOf(what) : `${wordsOf(what)} (${times} times)`
+  return times === 1 || what.act === 'denied' ? wordsOf(what) : `${wordsOf(what)} (${times} times)`
+}
+
+const deniedShown = 3
+
+function deniedWords({ calls, more }: Extract<AuditEntry['what'], { act: 'denied' }>): string {
+  const shown = calls.slice(0, deniedShown).map(({ host, caller, method, code, times }) => {
+    const who = caller === null ? 'several callers' : (caller.name ?? `${caller.id} (its own word)`)
+    return `${times} calls of ${who}${method === null ? '' : ` to ${method}`} (${code}) by host ${host.name ?? host.id}`
+  })
+  const rest = calls.slice(deniedShown).reduce((sum, { times }) => sum + times, more)
+  return `denied ${shown.join(', ')}${rest === 0 ? '' : `, and ${rest} more`}`
 }
 
 function wordsOf(what: AuditEntry['what']): string {
@@ -23,6 +34,8 @@ function wordsOf(what: AuditEntry['what']): string {
       return what.known === null
         ? 'the database has lost something'
         : `the database has lost something: entry ${what.known.number} was known`
+    case 'denied':
+      return deniedWords(what)
     case 'more':
       return 'requests of further kinds'
     case 'unreadable':

@@ -1,6 +1,7 @@
 /** Calls that are denied: by the class's rules, by the host's filter, by the number of calls a second. None of them is executed. */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
+import { decodeAuditEntry } from '../../core/audit.js'
 import {
   type ArrivingCall,
   command,
@@ -226,4 +227,18 @@ test('many calls that are denied are told of together', async (t) => {
   await Promise.all(Array.from({ length: 100 }, () => codeOf(bob.put('x'))))
   await until(() => front.denied().reduce((sum, { count }) => sum + count, 0) === 100, 'all are told of')
   t.true(front.denied().length < 10, `${front.denied().length} for 100`)
+})
+
+test('calls that a host has denied are in the audit, by caller and method, with the name of the host; none has an entry of its own', async (t) => {
+  const { system, refOf } = await files(t, { settings: { denialReportMs: 20 } })
+  const bob = await refOf('bob')
+  await Promise.all(Array.from({ length: 100 }, () => codeOf(bob.put('x'))))
+  const denied = async () =>
+    (await system.database.audit(1, 1_000)).map(decodeAuditEntry).flatMap(({ what }) => (what.act === 'denied' ? what.calls : []))
+  await until(async () => (await denied()).length > 0, 'it is told')
+  t.like((await denied())[0], {
+    ...{ host: { name: 'front', id: 'front' }, caller: { name: 'bob', id: 'bob' } },
+    ...{ method: 'put', code: 'denied.caller' },
+  })
+  t.is((await system.database.auditHead()).number, 1)
 })

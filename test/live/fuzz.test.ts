@@ -71,7 +71,7 @@ function seeds(system: string): readonly Uint8Array[] {
     { method: 'direct', args: [order, null] },
     { method: 'putChunk', args: ['0'.repeat(64), 3, new Uint8Array(100)] },
     { method: 'manifests', args: [1, 16] },
-    { method: 'denied', args: [[['mallory', 'desk', 'add', 'denied.caller', 3]]] },
+    { method: 'teachDenials', args: [[['mallory', 'desk', 'add', 'denied.caller', 3]]] },
     { method: 'head', args: [{ dead: 1, final: 1, trust: { keys: 'nobody', root: null } }] },
     { kind: kinds.send, method: lookMethod, args: [{ looker: 'mallory', leaseMs: 6_000, afresh: ['h1'], phases: true }] },
     {

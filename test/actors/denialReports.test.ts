@@ -1,0 +1,238 @@
+/** Calls that a host has denied reach the audit: counted, told now and then, and bounded on every way. */
+import 'reflect-metadata'
+import test from 'ava'
+import {
+  AuditedDenials,
+  denialEntryMs,
+  deniedKindsPerHostMax,
+  deniedPerEntryMax,
+  denyingHostsMax,
+} from '../../actors/auditedDenials.js'
+import { DenialReports, deniedCallersMax, deniedKindsPerCallerMax } from '../../actors/denialReports.js'
+import { type AuditRecord, auditEntryBytesMax, decodeAuditEntry, encodeAuditEntry } from '../../core/audit.js'
+import { type DeniedCalls, deniedPerReportMax, deniedReport, readDeniedReport } from '../../core/deniedCalls.js'
+import { Fault } from '../../core/fault.js'
+import { askServer } from '../support/askServer.js'
+import { until } from '../support/eventually.js'
+import { TestSystem } from '../support/testSystem.js'
+import { ManualClock } from './manualClock.js'
+
+const settle = () => new Promise(setImmediate)
+
+function reporting(denied: (denied: readonly DeniedCalls[]) => Promise<void> = async () => {}) {
+  const clock = new ManualClock()
+  const told: (readonly DeniedCalls[])[] = []
+  const server = {
+    denied: async (each: readonly DeniedCalls[]) => {
+      told.push(each)
+      await denied(each)
+    },
+  }
+  const reports = new DenialReports(clock, { denialReportMs: 10_000 }, server)
+  const deny = (
+    name: string | null,
+    method = 'add',
+    code: 'denied.caller' | 'denied.filter' | 'denied.rate' = 'denied.caller',
+    node = 'desk',
+  ) => reports.count({ caller: { name, node, className: 'Client', version: 0 }, method, fault: new Fault(code, 'no') })
+  const shown = () =>
+    told.map((each) => each.map(({ caller, method, code, times }) => `${caller?.name} ${method} ${code} ${times}`))
+  return { clock, reports, told, deny, shown }
+}
+
+test('a host that denies nobody reports nothing; what it denies is counted, and told together', async (t) => {
+  const { clock, reports, deny, shown } = reporting()
+  clock.advance(60_000)
+  t.is(clock.timers, 0)
+  for (let i = 0; i < 3; i++) deny('bob')
+  deny('bob', 'remove')
+  deny('bob', 'add', 'denied.filter')
+  deny('eve')
+  clock.advance(9_999)
+  t.deepEqual(shown(), [])
+  clock.advance(1)
+  await settle()
+  t.deepEqual(shown(), [
+    ['bob add denied.caller 3', 'bob remove denied.caller 1', 'bob add denied.filter 1', 'eve add denied.caller 1'],
+  ])
+  t.is(clock.timers, 0)
+  deny('bob')
+  await reports.stop()
+  t.deepEqual(shown()[1], ['bob add denied.caller 1'], 'a host that stops tells the rest')
+  t.is(clock.timers, 0)
+})
+
+test('what could not be told is told with the next; what may have been told is not told again', async (t) => {
+  let fault: Fault | undefined = new Fault('unavailable.no-responders', 'away')
+  const { clock, deny, shown, told } = reporting(async () => {
+    if (fault !== undefined) throw fault
+  })
+  deny('bob')
+  clock.advance(10_000)
+  await settle()
+  deny('bob')
+  fault = undefined
+  clock.advance(10_000)
+  await settle()
+  t.deepEqual(shown(), [['bob add denied.caller 1'], ['bob add denied.caller 2']])
+  for (const code of ['timeout.deadline', 'protocol.no-such-method'] as const) {
+    fault = new Fault(code, 'no answer')
+    deny('bob')
+    clock.advance(10_000)
+    await settle()
+    clock.advance(60_000)
+  }
+  t.is(told.length, 4)
+  t.is(clock.timers, 0)
+})
+
+test('callers that make up names, methods and ids fill a bounded report, which counts all of them', async (t) => {
+  const { clock, deny, told } = reporting()
+  deny('bob', 'add')
+  const codes = ['denied.caller', 'denied.filter', 'denied.rate'] as const
+  for (let i = 0; i < 10_000; i++) {
+    deny('mallory', `m${i}`, codes[i % 3])
+    deny(null, `m${i}`, codes[i % 3], `n${i}`)
+    deny(`caller${i}`, 'x'.repeat(1_000), codes[i % 3])
+  }
+  deny('bob', 'add')
+  clock.advance(10_000)
+  await settle()
+  const [report] = told
+  t.is(
+    report!.reduce((sum, { times }) => sum + times, 0),
+    30_002,
+  )
+  t.true(report!.length <= deniedPerReportMax, `${report!.length}`)
+  t.like(
+    report!.find(({ caller }) => caller?.name === 'bob'),
+    { method: 'add', times: 2 },
+  )
+  for (const name of ['mallory', null])
+    t.true(report!.filter(({ caller }) => caller?.name === name).length <= deniedKindsPerCallerMax + codes.length)
+  t.true(new Set(report!.map(({ caller }) => caller?.name)).size <= deniedCallersMax + 1)
+  t.deepEqual(readDeniedReport(deniedReport(report!)), report)
+})
+
+test('what is no report is refused whole', (t) => {
+  const good = ['bob', 'desk', 'add', 'denied.caller', 1]
+  t.is(readDeniedReport([good])?.length, 1)
+  t.deepEqual(readDeniedReport([[null, null, null, 'denied.rate', 2]]), [
+    { caller: null, method: null, code: 'denied.rate', times: 2 },
+  ])
+  const wrong: readonly unknown[] = [
+    ...[undefined, null, {}, 'x', [1], [[]], Array.from({ length: deniedPerReportMax + 1 }, () => good)],
+    ...[
+      ['bob.x', 0],
+      ['', 0],
+      [7, 0],
+      ['x y', 1],
+      [null, 1],
+      [7, 2],
+      ['upgrade.signature', 3],
+      ['denied', 3],
+    ].map(([value, at]) => [good.with(at as number, value as string)]),
+    ...[0, -1, 1.5, Number.POSITIVE_INFINITY, Number.NaN, '1', 2 ** 60].map((times) => [good.with(4, times as number)]),
+  ]
+  for (const value of wrong) t.is(readDeniedReport(value), undefined, JSON.stringify(value)?.slice(0, 80))
+})
+
+function auditing() {
+  const clock = new ManualClock()
+  const records: AuditRecord[] = []
+  const denials = new AuditedDenials(clock, (record) => records.push(record))
+  const report = (host: string | null, ...denied: (readonly [caller: string, method: string, times: number])[]) =>
+    denials.reported(
+      { name: host, id: host ?? 'h' },
+      denied.map(([caller, method, times]) => ({ caller: { name: caller, id: caller }, method, code: 'denied.caller', times })),
+    )
+  return { clock, denials, records, report }
+}
+
+test('the first report has an entry at once; those of the next ten minutes have one together', (t) => {
+  const { clock, denials, records, report } = auditing()
+  report('h1')
+  t.is(records.length, 0)
+  report('h1', ['bob', 'add', 3])
+  t.like(records[0], { outcome: 'denied', times: 3, by: [], from: null })
+  t.deepEqual(records[0]!.what, {
+    act: 'denied',
+    calls: [
+      { host: { name: 'h1', id: 'h1' }, caller: { name: 'bob', id: 'bob' }, method: 'add', code: 'denied.caller', times: 3 },
+    ],
+    more: 0,
+  })
+  report('h1', ['bob', 'add', 2])
+  report('h2', ['bob', 'add', 5])
+  report('h1', ['bob', 'add', 2])
+  clock.advance(denialEntryMs)
+  t.is(records.length, 2)
+  t.like(records[1], { times: 9, what: { calls: [{ times: 4 }, { times: 5 }] } })
+  report('h1', ['bob', 'add', 1])
+  denials.stop()
+  t.is(records.length, 3)
+  t.is(clock.timers, 0)
+})
+
+test('hosts that make up reports have one entry in ten minutes, of bounded size, in which the others have their part', (t) => {
+  const { clock, denials, records, report } = auditing()
+  report('honest', ['bob', 'add', 1])
+  let told = 1
+  for (let minute = 0; minute < 24 * 60; minute++) {
+    for (let i = 0; i < 20; i++, told += 2 * 1_000)
+      report(
+        i % 2 === 0 ? 'evil' : null,
+        [`caller${minute}-${i}`, '\u0001'.repeat(60), 1_000],
+        [`other${i}`, `m${minute}`, 1_000],
+      )
+    report('honest', ['bob', 'add', 1])
+    told++
+    clock.advance(60_000)
+  }
+  denials.stop()
+  t.true(records.length <= 2 + (24 * 60 * 60_000) / denialEntryMs, `${records.length}`)
+  t.is(
+    records.reduce((sum, { times }) => sum + times, 0),
+    told,
+  )
+  for (const record of records) {
+    const { what } = record
+    t.true(what.act === 'denied' && what.calls.some(({ host }) => host.name === 'honest'))
+    t.true(what.act === 'denied' && what.calls.length <= deniedPerEntryMax)
+    const hash = '0'.repeat(64)
+    const bytes = encodeAuditEntry({
+      ...{ format: 1, number: 1, at: '2026-01-01T00:00:00.000Z', log: 'log', previous: null, head: { version: 1, digest: hash } },
+      ...record,
+    })
+    t.true(bytes.length <= auditEntryBytesMax, `${bytes.length}`)
+    t.is(decodeAuditEntry(bytes).what.act, 'denied')
+  }
+})
+
+test('an upgrade server remembers a bounded number of hosts and kinds between two entries, and counts the rest', (t) => {
+  const { clock, records, report } = auditing()
+  report('h', ['bob', 'add', 1])
+  for (let host = 0; host < 10 * denyingHostsMax; host++)
+    for (let kind = 0; kind < 2 * deniedKindsPerHostMax; kind++) report(`h${host}`, [`c${kind}`, 'add', Number.MAX_SAFE_INTEGER])
+  clock.advance(denialEntryMs)
+  const { what, times } = records[1]!
+  t.true(
+    what.act === 'denied' &&
+      what.calls.length === deniedPerEntryMax &&
+      new Set(what.calls.map(({ host }) => host.name)).size === deniedPerEntryMax,
+  )
+  t.true(what.act === 'denied' && what.more === Number.MAX_SAFE_INTEGER)
+  t.is(times, Number.MAX_SAFE_INTEGER)
+})
+
+test('only on the subject of lessons are denials told, and what can’t be read is refused', async (t) => {
+  const system = await TestSystem.start(t)
+  const report = [['bob', 'desk', 'add', 'denied.caller', 2]]
+  t.is(await askServer(system, 'server', 'teachDenials', report), 'protocol.no-such-method')
+  t.is(await askServer(system, 'install', 'teachDenials', report), 'protocol.no-such-method')
+  t.is(await askServer(system, 'teach', 'teachDenials', [['bob']]), 'protocol.bad-arguments')
+  t.is(await askServer(system, 'teach', 'teachDenials', report), 'answered null')
+  await until(async () => (await system.database.auditHead()).number === 1, 'the entry is written')
+  const [entry] = (await system.database.audit(1, 9)).map(decodeAuditEntry)
+  t.like(entry, { outcome: 'denied', times: 2, what: { act: 'denied', calls: [{ caller: { name: 'bob' }, method: 'add' }] } })
+})
