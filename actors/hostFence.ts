@@ -4,7 +4,8 @@
  *
  * F1. After a gap of more than a lease by either of its clocks it asks the upgrade database before it carries out anything: what arrives, what has
  *     waited in mailboxes, and timers. What ran meanwhile is not acknowledged before that. Without an answer from there it goes on: nodes serve
- *     without the database.
+ *     without the database. An answer of a database that has lost something says nothing before all hosts have told of themselves: it is asked
+ *     again, for one lease at most.
  * F2. What arrives after a gap may be as old as the gap: a call's deadline is counted from its beginning, until all that waited has arrived.
  */
 import { inject, injectable } from 'tsyringe'
@@ -96,6 +97,8 @@ export class HostFence {
 
   /** The database was asked for all nodes at that moment, whether it answered or not. */
   asked({ ms, wallMs }: { readonly ms: number; readonly wallMs: number }): void {
+    // One that took long may have ended with a later one.
+    if (ms < this.#askedMs) return
     this.#askedMs = ms
     this.#askedWallMs = wallMs
   }

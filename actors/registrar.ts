@@ -10,11 +10,13 @@ import { Fault, isFault } from '../core/fault.js'
 import type { HostObserver } from '../core/hostEvents.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Random } from '../core/ports/random.js'
-import type { Heard, NodeFigures, NodeStatus, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import type { Heard, NodeFigures, NodeStatus, RegisterAnswer, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import type { Session, Standing } from '../core/standing.js'
 import { HostFence } from './hostFence.js'
 import { HostSession } from './hostSession.js'
+import { mayRunElsewhere, taken } from './registeredElsewhere.js'
 import type { HostSettings } from './settings.js'
+import { StartBefore } from './startBefore.js'
 import { backoffMs, sleep, within } from './timeouts.js'
 import { tokens } from './tokens.js'
 
@@ -59,6 +61,8 @@ export class Registrar {
   /** It is still on probation: what this host knows is to be given back. */
   onProbation: () => void = () => {}
   #epoch: string | undefined
+  /** By its newest answer, the database is on probation because something may be missing. */
+  #isLossy = false
 
   constructor(
     @inject(tokens.database) private readonly database: UpgradeDatabase,
@@ -100,34 +104,34 @@ export class Registrar {
     this.#left.delete(nodeId)
     // That it has stopped must not arrive after its registration.
     await this.#telling
-    let aloneAtMs = Number.NEGATIVE_INFINITY
+    const before = new StartBefore()
+    let isWarned = false
     for (;;) {
       const askedMs = clock.monotonicMs()
       const registering = database.register(status, settings.leaseMs, this.#now)
       const answer = await within(clock, settings.fenceAnswerMs, registering, noAnswer).catch((error: unknown) => {
         // The start before may serve on, whether the database answers or not.
-        if (clock.monotonicMs() >= aloneAtMs) throw error
+        if (before.leftMs(clock.monotonicMs()) === 0) throw error
       })
-      if (answer === undefined) {
-        await sleep(clock, settings.leaseMs / 15)
+      if (answer !== undefined) {
+        const { predecessor, standing } = this.#mine(nodeId, answer)
         start.check()
-        continue
+        this.#registered(this.#enter(status), standing, askedMs)
+        if (predecessor !== undefined && session.isOver(predecessor.session)) return
+        before.told(predecessor, standing?.epoch, clock.monotonicMs())
+        if (before.leftMs(clock.monotonicMs()) === 0) return
+        if (!isWarned) this.observe({ type: 'warning', message: mayRunElsewhere(nodeId, predecessor!), error: undefined })
+        isWarned = true
       }
-      this.#stands(answer.standing)
-      if (!answer.registered) throw taken(nodeId, answer.directoryId, answer.hostId)
-      start.check()
-      this.#registered(this.#enter(status), answer.standing, askedMs)
-      const { predecessor } = answer
-      if (predecessor === undefined || session.isOver(predecessor.session)) return
-      if (aloneAtMs === Number.NEGATIVE_INFINITY) {
-        const seconds = Math.ceil(predecessor.leftMs / 1000)
-        const message = `node ${nodeId} may run on host ${predecessor.hostId}, from another copy of this state directory: it is stopped there, and starts here within ${seconds} s`
-        this.observe({ type: 'warning', message, error: undefined })
-      }
-      aloneAtMs = clock.monotonicMs() + predecessor.leftMs
-      await sleep(clock, Math.min(predecessor.leftMs, settings.leaseMs / 15) + 1)
+      await sleep(clock, Math.min(before.leftMs(clock.monotonicMs()), settings.leaseMs / 15) + 1)
       start.check()
     }
+  }
+
+  #mine(nodeId: string, answer: RegisterAnswer) {
+    this.#stands(answer.standing)
+    if (!answer.registered) throw taken(nodeId, answer.directoryId, answer.hostId)
+    return answer
   }
 
   /** The node's row, to be stored as soon as the database takes it; registers the node if that is still to be done. */
@@ -291,7 +295,8 @@ export class Registrar {
       this.onLoss()
     }
     this.#epoch = epoch
-    if (probation !== null && probation.doubt !== 'silent') this.onProbation()
+    this.#isLossy = probation !== null && probation.doubt !== 'silent'
+    if (this.#isLossy) this.onProbation()
   }
 
   /** The other start is told that it need not wait, once the node has stopped here. */
@@ -354,11 +359,22 @@ export class Registrar {
     }
   }
 
-  /** For the fence. */
+  /**
+   * For the fence. A database that has lost something may have lost who has the nodes now. Each host tells it again within a third of a lease: until
+   * then its answer says nothing.
+   */
   async #askAll(): Promise<void> {
-    await this.#ask(this.#registeredEntries()).catch((error) => {
+    const { clock, settings } = this
+    const untilMs = clock.monotonicMs() + settings.leaseMs
+    try {
+      for (;;) {
+        await this.#ask(this.#registeredEntries())
+        if (!this.#isLossy || this.#stopped || clock.monotonicMs() >= untilMs) return
+        await sleep(clock, settings.leaseMs / 15)
+      }
+    } catch (error) {
       this.observe({ type: 'warning', message: 'the upgrade database does not answer; nodes serve without its word', error })
-    })
+    }
   }
 
   /** A node whose registration is pending has been refused by nobody yet. */
@@ -382,18 +398,6 @@ function byId(entries: readonly Entry[]): ReadonlyMap<string, Entry> {
 
 function noAnswer(): Fault {
   return new Fault('unavailable.disconnected', 'the upgrade database does not answer')
-}
-
-function taken(nodeId: string, directoryId: string | undefined, hostId: string | undefined): Fault {
-  const where = [
-    ...(hostId === undefined ? [] : [`on host ${hostId}`]),
-    ...(directoryId === undefined ? [] : [`with state directory ${directoryId}`]),
-  ].join(' ')
-  return new Fault(
-    'config.registered-elsewhere',
-    `node ${nodeId} is registered ${where || 'elsewhere'}: start it there, or forget it with "natsctl node forget ${nodeId}"`,
-    { nodeId, ...(directoryId === undefined ? {} : { directoryId }), ...(hostId === undefined ? {} : { hostId }) },
-  )
 }
 
 function isAlike(a: NodeFigures, b: NodeFigures | undefined): boolean {

@@ -113,6 +113,21 @@ test('the question counts from when it was asked: what was asked before long is 
   t.is(s.asked.length, 2)
 })
 
+test('a question that was asked again counts from the last time', async (t) => {
+  const s = open()
+  s.fence.start()
+  s.clock.advance(leaseMs + stallMs)
+  t.true(s.isClosed())
+  // Its first part has the fence itself as its beginning.
+  s.clock.advance(leaseMs)
+  s.fence.asked(s.fence.moment())
+  s.asked[0]!.open()
+  await settled()
+  s.clock.advance(stallMs)
+  t.false(s.isClosed())
+  t.is(s.asked.length, 1)
+})
+
 test('a gap in the time of day counts as well: a machine may have been suspended', async (t) => {
   const s = open()
   s.fence.start()

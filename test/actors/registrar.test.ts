@@ -370,6 +370,19 @@ for (const how of ['register', 'claim'] as const) {
     t.is(asked.at(-1), how === 'register' ? 'register n1 0' : 'report n1 0')
   })
 
+  test(`${how}: the lease of a start before is waited for, though the database has lost it meanwhile`, async (t) => {
+    const s = await scripted(t)
+    const predecessor = { session: 'other', hostId: 'h0', leftMs: 1_000 }
+    s.says.register = async () => ({ registered: true, predecessor, standing: standingOf('e1', 100) })
+    const registered = endOf(s.registrar[how](row('n1')))
+    await s.after(0)
+    s.says.register = async () => ({ registered: true, standing: standingOf('e2', 200, 'lost') })
+    await s.after(601)
+    t.is(registered.end, undefined)
+    await s.after(401)
+    t.is(registered.end, 'done')
+  })
+
   test(`${how}: a host that stops while its node waits gives up`, async (t) => {
     for (const isAway of [false, true]) {
       const s = await scripted(t)
@@ -738,6 +751,57 @@ test('the fence’s question is for the nodes that are registered, and says so w
   await s.fence.ask()
   t.deepEqual(s.warnings(), ['the upgrade database does not answer; nodes serve without its word'])
   answer.open()
+})
+
+test('the fence asks a database that has lost something again: whose newer start has a node, it may hear only now', async (t) => {
+  const s = await scripted(t)
+  await s.registrar.register(row('n1'))
+  s.asked()
+  const doubtful = (doubt: Doubt | null) => async () => ({ ...nothingHeard, standing: standingOf('e1', 100, doubt) })
+  for (const [doubt, pauses] of [
+    [null, 0],
+    ['silent', 0],
+    ['lost', 3],
+    ['restarted', 3],
+  ] as const) {
+    s.says.renew = doubtful(doubt)
+    const opened = endOf(s.fence.ask())
+    await s.after(0)
+    for (let i = 0; i < pauses; i++) {
+      t.is(opened.end, undefined, `${doubt}`)
+      await s.after(leaseMs / 15)
+    }
+    s.says.renew = doubtful(null)
+    if (pauses > 0) await s.after(leaseMs / 15)
+    t.is(opened.end, 'done', `${doubt}`)
+    if (pauses === 0) t.deepEqual(s.asked(), ['renew n1'])
+    s.asked()
+  }
+})
+
+test('the fence asks again for one lease at most, and no more when the host stops or nobody answers', async (t) => {
+  const lost = async () => ({ ...nothingHeard, standing: standingOf('e1', 100, 'lost' as const) })
+  for (const how of ['for long', 'stopped', 'away'] as const) {
+    const s = await scripted(t)
+    await s.registrar.register(row('n1'))
+    s.says.renew = lost
+    const opened = endOf(s.fence.ask())
+    await s.after(0)
+    t.is(opened.end, undefined)
+    if (how === 'stopped') void s.registrar.stop()
+    if (how === 'away')
+      s.says.renew = async () => {
+        throw new Error('away')
+      }
+    for (let i = 0; i < (how === 'for long' ? 14 : 0); i++) await s.after(leaseMs / 15)
+    t.is(opened.end, undefined)
+    await s.after(leaseMs / 15)
+    t.is(opened.end, 'done', how)
+    t.is(
+      s.warnings().some((message) => message.includes('does not answer')),
+      how === 'away',
+    )
+  }
 })
 
 test('a stop waits for the row that is on its way, and for the word that its nodes have stopped', async (t) => {

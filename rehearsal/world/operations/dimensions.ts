@@ -25,6 +25,8 @@ export const dimensions = {
   pins: 'always',
   /** The transport does not let a host listen for calls of its nodes, until its permissions are corrected. */
   refusals: 'asked',
+  /** Hosts that move to a copy of their state while the upgrade database loses data: who has the nodes may be lost with the rest. */
+  lostMoves: 'always',
 } as const satisfies Readonly<Record<string, 'always' | 'asked'>>
 
 export type Dimension = keyof typeof dimensions

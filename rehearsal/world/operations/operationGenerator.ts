@@ -19,14 +19,18 @@ export interface Operated {
 
 /** The share of plans that go through a dimension. */
 const share = 0.25
+/** Added late, and so seldom that the plans of most seeds are as before. */
+const lateShare = 0.04
 const hourMs = 3_600_000
 const names = Object.keys(dimensions) as Dimension[]
 
 /** Which of the dimensions asked for a plan goes through. */
 export function dimensionsDrawn(seed: number, asked: ReadonlySet<Dimension>): readonly Dimension[] {
-  const drawn = names.filter((dimension) => asked.has(dimension) && diceOf(seed, dimension, 6_000).chance(share))
-  // A database that loses which start of a host is the newest lets an older one go on.
-  return drawn.filter((dimension) => !fenced.has(dimension) || !drawn.includes('databaseLosses'))
+  const shareOf = (dimension: Dimension) => (dimension === 'lostMoves' ? lateShare : share)
+  const drawn = names.filter((dimension) => asked.has(dimension) && diceOf(seed, dimension, 6_000).chance(shareOf(dimension)))
+  // A database that loses who was forgotten lets the node go on where it was: an operator would have to forget it once more.
+  const isLossy = drawn.includes('databaseLosses') || drawn.includes('lostMoves')
+  return drawn.filter((dimension) => !isLossy || (dimension !== 'moves' && dimension !== 'hotCopies'))
 }
 
 const away: ReadonlySet<Step['kind']> = new Set<Step['kind']>(['databaseAway', 'databaseFlaky', 'awayWhenLeft'])
@@ -42,7 +46,7 @@ export function stepsPlayed(
   return played.filter((step) => isPlayedWith(drawn, step))
 }
 
-const fenced: ReadonlySet<Dimension> = new Set<Dimension>(['moves', 'hotCopies'])
+const fenced: ReadonlySet<Dimension> = new Set<Dimension>(['moves', 'hotCopies', 'lostMoves'])
 
 /** A host that starts while the database does not answer serves without its word, a copy as any other: where there are copies it answers. */
 function isPlayedWith(drawn: readonly Dimension[], { kind }: Step): boolean {
@@ -122,6 +126,8 @@ function stepsOf(dimension: Dimension, dice: Dice, operated: Operated): readonly
       const forMs = 4_000
       return [{ atMs: Math.min(atMs, lastsMs - forMs), kind: 'move', host, to: `${host}b`, how, forMs }]
     }
+    case 'lostMoves':
+      return lostMoveSteps(dice, hosts, atMs, lastsMs)
     case 'pins':
       return pinSteps(dice, clients, nodes)
     case 'refusals': {
@@ -145,4 +151,19 @@ function stepsOf(dimension: Dimension, dice: Dice, operated: Operated): readonly
         },
       ]
   }
+}
+
+function lostMoveSteps(dice: Dice, hosts: readonly string[], atMs: number, lastsMs: number): readonly Step[] {
+  const host = dice.oneOf(hosts)
+  const how = dice.oneOf(['copied', 'hotCopied'] as const)
+  const loss = dice.oneOf(['emptied', 'restored', 'failedOver', 'restarted'] as const)
+  const inMs = dice.oneOf([20, 400, 1_500, 3_000])
+  const lostAt = (lostAtMs: number): Step => ({ atMs: Math.max(0, lostAtMs - inMs), kind: 'databaseLost', how: loss, inMs })
+  const moved = (movedAtMs: number, forMs: number): Step => ({ atMs: movedAtMs, kind: 'move', host, to: `${host}b`, how, forMs })
+  // Before a lease has passed the original goes on: the database may have lost that its copy waits for this. After more than a lease it asks: the
+  // database may not have heard of the copy again. Then both are called.
+  const isShort = dice.chance(0.5)
+  const forMs = isShort ? dice.oneOf([900, 1_800]) : 3_200
+  const movedAtMs = Math.min(atMs, lastsMs - forMs - 1_000)
+  return [moved(movedAtMs, forMs), lostAt(isShort ? movedAtMs + dice.between(10, 400) : movedAtMs + forMs - dice.between(0, 400))]
 }

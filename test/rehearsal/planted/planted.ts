@@ -41,7 +41,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   { patch: '25-shared-timer-arguments', shownBy: 'handsOut', rules: ['T5'], firstSeed: 3 },
   { patch: '26-memory-is-not-the-disk', shownBy: 'oddValues', rules: ['T5', 'T6'], firstSeed: 32 },
   { patch: '27-foreign-thenables', shownBy: 'thenables', rules: ['C2', 'invariant'], firstSeed: 3 },
-  { patch: '28-order-comes-twice', shownBy: 'databaseLosses', rules: ['P5'], firstSeed: 72 },
+  { patch: '28-order-comes-twice', shownBy: 'databaseLosses', rules: ['P5'], firstSeed: 59 },
   { patch: '30-stop-without-bound', shownBy: 'endless', rules: ['C10'], firstSeed: 408 },
   { patch: 'answered-twice', shownBy: null, rules: ['C4'], firstSeed: 25 },
   { patch: 'common-root-is-no-nesting', shownBy: 'walks', rules: ['C2'], firstSeed: 9 },
@@ -49,5 +49,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   { patch: 'drain-does-not-wait', shownBy: null, rules: ['C2', 'C6', 'C10', 'invariant'], firstSeed: 24 },
   { patch: 'label-of-a-references-making', shownBy: 'keptRefs', rules: ['V1'], firstSeed: 470 },
   { patch: 'label-of-an-so', shownBy: 'callingSOs', rules: ['V1'], firstSeed: 7 },
+  { patch: 'lost-registration-is-believed', shownBy: 'lostMoves', rules: ['C2', 'C3'], firstSeed: 221 },
+  { patch: 'lost-start-is-not-waited-for', shownBy: 'lostMoves', rules: ['A1', 'C2', 'C3'], firstSeed: 18 },
   { patch: 'range-without-its-limit', shownBy: 'table', rules: ['T5'], firstSeed: 44 },
 ]
