@@ -132,18 +132,18 @@ test('a host that is started again over its own directory waits for nobody', asy
 test('a copy that has been told of another start waits for it, also when the database does not answer any more', async (t) => {
   const system = await TestSystem.start(t, { leaseMs: 600 })
   const first = await system.host('h1')
-  await first.node(LedgerV1, 'n1')
+  await first.node(NotesV1, 'n1')
   const copy = await copyOf(first.kill())
   const sinceMs = systemClock.monotonicMs()
   const twin = await system.host('h2', { state: copy })
-  const starting = twin.node(LedgerV1, 'n1')
+  const starting = twin.node(NotesV1, 'n1')
   await until(() => twin.warnings().some((message) => message.startsWith('node n1 may run on host h1')), 'it is told')
   system.udb.away(true)
   await starting
   system.udb.away(false)
   // From the last renewal, which was at most a third of the lease before.
   t.true(systemClock.monotonicMs() - sinceMs >= 400 - 1)
-  t.is(await codeOf(system.desk.ref(LedgerV1, 'n1', { version: 0 }).enter('late')), 'answered 1')
+  t.is(await codeOf(system.desk.ref(NotesV1, 'n1', { version: 0 }).add('late')), 'answered 1')
 })
 
 test('a copy waits no longer than the lease of an original that is dead', async (t) => {
