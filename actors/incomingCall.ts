@@ -27,8 +27,8 @@ import type { BatchNumber } from './journal.js'
 import type { Turn } from './mailbox.js'
 import type { NodeState, Ticket } from './nodeState.js'
 import type { DueTimer } from './objectTimers.js'
+import type { RunningCall } from './runningCall.js'
 import { type TimerWheel, WheelEntry } from './timerWheel.js'
-import type { RunningCall } from './upgradeLayer.js'
 
 /** What a call needs of its node. */
 export interface Callee {

@@ -15,7 +15,8 @@ import type { Telemetry } from '../core/ports/telemetry.js'
 import { undeclared } from '../core/undeclaredCalls.js'
 import type { NodeState } from './nodeState.js'
 import { type DueTimer, ObjectTimers } from './objectTimers.js'
-import type { RunningCall, UpgradeLayer } from './upgradeLayer.js'
+import type { RunningCall } from './runningCall.js'
+import type { UpgradeLayer } from './upgradeLayer.js'
 
 export interface Surroundings {
   readonly nodeId: string

@@ -3,6 +3,7 @@
  * mailbox what runs now, the node state what is on disk, the upgrade manager the phase, the upgrade layer the labels, the status what is said
  * of it. What is left is the node's life: it serves, leaves, and stops.
  */
+
 import type { Roles } from '../core/allow.js'
 import { isChangeover } from '../core/envelope.js'
 import { Fault } from '../core/fault.js'
@@ -14,40 +15,60 @@ import type { Phase } from '../core/phases.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Random } from '../core/ports/random.js'
 import type { ReceivedOutcome, Telemetry } from '../core/ports/telemetry.js'
-import type { Message, Subscription } from '../core/ports/transport.js'
+import type { Message, Subscription, Transport } from '../core/ports/transport.js'
 import type { RecordRules } from '../core/recordTransform.js'
 import { serviceQueue, subjectsOf } from '../core/subjects.js'
 import { CallCounts, type CountingNode } from './callCounts.js'
 import type { Caller } from './caller.js'
+import type { ClassRegistry } from './classRegistry.js'
 import type { Denials } from './denials.js'
-import type { Hearer } from './eventHub.js'
+import type { EventHub, Hearer } from './eventHub.js'
 import { IncomingCall } from './incomingCall.js'
 import { Mailbox } from './mailbox.js'
-import { type LearningNode, NodeLearning } from './nodeLearning.js'
-import { NodeRestart, type RestartingNode } from './nodeRestart.js'
-import type { NodeServices } from './nodeServices.js'
-import { NodeSoftware, type SoftwareNode } from './nodeSoftware.js'
+import { type LearningNode, type LearningServices, NodeLearning } from './nodeLearning.js'
+import { NodeRestart, type RestartingNode, type RestartServices } from './nodeRestart.js'
+import { NodeSoftware, type SoftwareNode, type SoftwareServices } from './nodeSoftware.js'
 import { NodeState, type StateOwner } from './nodeState.js'
-import { NodeStatus, type ToldNode } from './nodeStatus.js'
-import type { UpgradingNode } from './nodeUpgrade.js'
+import { NodeStatus, type StatusServices, type ToldNode } from './nodeStatus.js'
 import type { DueTimer } from './objectTimers.js'
 import { RecentEvents } from './recentEvents.js'
 import { RecordKeeper } from './recordKeeper.js'
-import { RecordPass } from './recordPass.js'
-import { type Receiver, route, timerCall } from './router.js'
-import { ServiceSlot } from './serviceSlot.js'
+import { type PassServices, RecordPass } from './recordPass.js'
+import { type Receiver, type RouterServices, route, timerCall } from './router.js'
+import type { RunningCall } from './runningCall.js'
+import { ServiceSlot, type SlotServices } from './serviceSlot.js'
 import { StopBudget } from './stopBudget.js'
 import type { TimerWheel } from './timerWheel.js'
-import { type LabelledNode, type RunningCall, UpgradeLayer } from './upgradeLayer.js'
-import { UpgradeManager } from './upgradeManager.js'
+import type { UpgradeHistory } from './upgradeHistory.js'
+import { type LabelledNode, type LayerServices, UpgradeLayer } from './upgradeLayer.js'
+import { type ManagedNode, type ManagerServices, UpgradeManager } from './upgradeManager.js'
 import { VersionTally } from './versionTally.js'
+
+/** What a node needs of its host: for itself, and for its parts. */
+export interface HostServices
+  extends StatusServices,
+    RestartServices,
+    RouterServices,
+    SoftwareServices,
+    LayerServices,
+    PassServices,
+    SlotServices,
+    LearningServices,
+    ManagerServices {
+  readonly transport: Transport
+  readonly events: EventHub
+  readonly wheel: TimerWheel
+  readonly denials: Denials
+  readonly classes: ClassRegistry
+  readonly history: UpgradeHistory
+}
 
 const serving = { queue: serviceQueue } as const
 
 type Parts = StateOwner & CountingNode & LabelledNode & SoftwareNode & ToldNode & RestartingNode
 
 /** `Parts`: what its parts need of it. */
-export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Parts {
+export class Node implements Receiver, Hearer, LearningNode, ManagedNode, Parts {
   readonly state: NodeState
   readonly keeper: RecordKeeper
   readonly mailbox: Mailbox
@@ -76,7 +97,7 @@ export class Node implements Receiver, Hearer, LearningNode, UpgradingNode, Part
   #rules: Map<string, RecordRules> | undefined
 
   constructor(
-    readonly services: NodeServices,
+    readonly services: HostServices,
     record: NodeRecord,
     isNew: boolean,
   ) {

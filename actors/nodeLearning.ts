@@ -6,22 +6,38 @@
 import { pack } from '../core/codec.js'
 import { kinds } from '../core/envelope.js'
 import { Fault, isFault, reasonOf } from '../core/fault.js'
+import type { HostObserver } from '../core/hostEvents.js'
 import type { Version } from '../core/ids.js'
 import { keys, slot, withLazy } from '../core/nodeRecord.js'
+import type { Clock } from '../core/ports/clock.js'
+import type { Random } from '../core/ports/random.js'
 import { isSO, noCollections, type Simulation } from '../core/simulation.js'
-import { isRejection } from './classRegistry.js'
+import { type ClassRegistry, isRejection } from './classRegistry.js'
 import type { IncomingCall } from './incomingCall.js'
+import type { Journal } from './journal.js'
 import type { Mailbox, Turn } from './mailbox.js'
-import type { NodeServices } from './nodeServices.js'
 import type { NodeSoftware } from './nodeSoftware.js'
 import type { NodeState } from './nodeState.js'
 import type { RecordKeeper } from './recordKeeper.js'
+import type { HostSettings } from './settings.js'
 import { backoffMs, sleep } from './timeouts.js'
 import { leftBehind, standIn, sweepSlots } from './transformRun.js'
+import type { UpgradeHistory } from './upgradeHistory.js'
+
+/** Of its host, for what a node learns. */
+export interface LearningServices {
+  readonly settings: HostSettings
+  readonly history: UpgradeHistory
+  readonly classes: ClassRegistry
+  readonly journal: Journal
+  readonly observe: HostObserver
+  readonly clock: Clock
+  readonly random: Random
+}
 
 /** What learning needs of its node. */
 export interface LearningNode {
-  readonly services: NodeServices
+  readonly services: LearningServices
   readonly keeper: RecordKeeper
   readonly software: NodeSoftware
   readonly state: NodeState

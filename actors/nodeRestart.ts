@@ -1,13 +1,23 @@
 /** A node that has crashed comes back from what is on disk: it closes, forgets its object, and starts it until that succeeds. */
+
 import { reasonOf } from '../core/fault.js'
-import type { NodeServices } from './nodeServices.js'
+import type { Clock } from '../core/ports/clock.js'
+import type { Random } from '../core/ports/random.js'
 import type { NodeSoftware } from './nodeSoftware.js'
 import type { RecordKeeper } from './recordKeeper.js'
+import type { HostSettings } from './settings.js'
 import { backoffMs, sleep } from './timeouts.js'
+
+/** Of its host, for a restart. */
+export interface RestartServices {
+  readonly clock: Clock
+  readonly settings: HostSettings
+  readonly random: Random
+}
 
 /** What a restart needs of its node. */
 export interface RestartingNode {
-  readonly services: NodeServices
+  readonly services: RestartServices
   readonly keeper: RecordKeeper
   readonly software: NodeSoftware
   /** It has stopped for good. */

@@ -2,20 +2,33 @@
  * A node's software as it runs (§3: "the UM shuts down the current node software … starts the new version's software"): the object over
  * the current generation, and around it the chain with its simulation objects. They are made, started and stopped here, together.
  */
+
 import { planChain, type Step } from '../core/chainPlan.js'
 import { changeoverId, pathCallsMax } from '../core/envelope.js'
 import { Fault } from '../core/fault.js'
+import type { HostObserver } from '../core/hostEvents.js'
 import type { Version } from '../core/ids.js'
 import { invariant } from '../core/invariant.js'
-import { contextKey, describeClass, type Lifecycle } from '../core/nodeObject.js'
+import { contextKey, describeClass, type Lifecycle, type NodeClass } from '../core/nodeObject.js'
 import type { Generation } from '../core/nodeRecord.js'
 import type { ObjectChain } from '../core/objectChain.js'
+import type { Clock } from '../core/ports/clock.js'
+import type { ClassRegistry } from './classRegistry.js'
 import { buildChain, type LiveSimulation } from './liveChain.js'
 import { LiveContext, type RunningObject, type Surroundings } from './liveObject.js'
-import type { NodeServices } from './nodeServices.js'
 import type { RecordKeeper } from './recordKeeper.js'
+import type { RunningCall } from './runningCall.js'
+import type { HostSettings } from './settings.js'
 import { within } from './timeouts.js'
-import type { RunningCall } from './upgradeLayer.js'
+
+/** Of its host, for objects and SOs. */
+export interface SoftwareServices {
+  readonly classes: ClassRegistry
+  readonly settings: HostSettings
+  readonly clock: Clock
+  readonly observe: HostObserver
+  construct(definition: NodeClass): object
+}
 
 const none: readonly LiveSimulation[] = []
 
@@ -37,7 +50,7 @@ export class NodeSoftware {
   #rejected: Fault | undefined
 
   constructor(
-    private readonly services: NodeServices,
+    private readonly services: SoftwareServices,
     private readonly keeper: RecordKeeper,
     private readonly node: SoftwareNode,
   ) {}

@@ -9,8 +9,7 @@ import { checkRecord, type Generation, keys, type NodeRecord, recordFormat, slot
 import { clientService, type NodeRow, type NodeStatus } from '../core/ports/upgradeDatabase.js'
 import { startTriesMax } from '../core/upgradeStatechart.js'
 import { isRejection } from './classRegistry.js'
-import { Node } from './node.js'
-import type { NodeServices } from './nodeServices.js'
+import { type HostServices, Node } from './node.js'
 import { NodeState } from './nodeState.js'
 import { isOnProbation } from './population.js'
 import type { NodeStart } from './startingNodes.js'
@@ -21,7 +20,7 @@ import { leftBehind, runTransform, sweepSlots } from './transformRun.js'
  * Starts the node with this id: from its state if it has one here, else as a new one. Resolves when it serves or upgrades. Throws
  * `unavailable.stopped` when the host stops meanwhile.
  */
-export async function startNode(services: NodeServices, definition: NodeClass, nodeId: string, start: NodeStart): Promise<Node> {
+export async function startNode(services: HostServices, definition: NodeClass, nodeId: string, start: NodeStart): Promise<Node> {
   checkName('node id', nodeId)
   services.classes.register(definition)
   checkDeclaredCalls(definition)
@@ -34,7 +33,7 @@ export async function startNode(services: NodeServices, definition: NodeClass, n
 }
 
 /** A node with state starts with what it has: nothing about an upgrade is needed to serve the versions it knows. */
-async function revive(services: NodeServices, definition: NodeClass, stored: NodeRecord, start: NodeStart): Promise<Node> {
+async function revive(services: HostServices, definition: NodeClass, stored: NodeRecord, start: NodeStart): Promise<Node> {
   const { service } = describeClass(definition)
   if (stored.service !== service) {
     throw new Fault(
@@ -60,7 +59,7 @@ async function revive(services: NodeServices, definition: NodeClass, stored: Nod
 }
 
 /** Before anything runs. What it is about is told as it goes on. */
-function rowOf({ settings, store, clock }: NodeServices, node: Node, { service, upgrade }: NodeRecord): NodeStatus {
+function rowOf({ settings, store, clock }: HostServices, node: Node, { service, upgrade }: NodeRecord): NodeStatus {
   const { node: nodeId, className, version } = node.replier
   const phase = upgrade === null ? 'current' : upgrade.phase
   return {
@@ -81,7 +80,7 @@ function rowOf({ settings, store, clock }: NodeServices, node: Node, { service, 
  * "A node that comes back at a dead version upgrades before it serves": the upgrade server is asked first, by all nodes of a host together, but
  * not waited for long. Without it nodes serve what they serve.
  */
-async function askBriefly({ history, clock, settings }: NodeServices): Promise<void> {
+async function askBriefly({ history, clock, settings }: HostServices): Promise<void> {
   if (history.hasAsked) return
   const late = () => new Fault('upgrade.fetch', 'the upgrade server does not answer')
   await within(clock, settings.firstAnswerMs, history.ask(), late).catch(() => {})
@@ -125,7 +124,7 @@ function afterCrash(record: NodeRecord): NodeRecord {
  * "It is made as if born at the oldest live version and upgraded at once, so its past-SOs have the states they would have." A new node does
  * not start before it has asked the upgrade server.
  */
-async function birth(services: NodeServices, definition: NodeClass, nodeId: string, start: NodeStart): Promise<Node> {
+async function birth(services: HostServices, definition: NodeClass, nodeId: string, start: NodeStart): Promise<Node> {
   const { history, classes, journal, settings, registrar, store, clock } = services
   const newest = await start.unlessStopped(history.ask())
   await start.unlessStopped(history.fetch(newest))
@@ -226,14 +225,14 @@ async function birth(services: NodeServices, definition: NodeClass, nodeId: stri
  * The version that its states begin with. What can still be undone, and what is an undo already, is answered with the state of the SO before it, dead
  * as that one's version may be.
  */
-function firstNeeded({ history }: NodeServices, oldest: Version): Version {
+function firstNeeded({ history }: HostServices, oldest: Version): Version {
   let first = Math.min(oldest, Math.max(history.final, history.newest - 1))
   while (first > 0 && history.undoes(first + 1)) first--
   return first
 }
 
 /** That version, or the newest before it whose class can be loaded: whatever is rejected here the node tries as any other does. */
-async function firstReadable({ classes }: NodeServices, line: readonly string[], needed: Version): Promise<Version> {
+async function firstReadable({ classes }: HostServices, line: readonly string[], needed: Version): Promise<Version> {
   for (let first = needed; ; first--) {
     try {
       await classes.load(line, first, first)
@@ -249,7 +248,7 @@ async function firstReadable({ classes }: NodeServices, line: readonly string[],
  * that made it complete: a node that is born before an upgrade that is rejected rejects it as any node does, and says why.
  */
 async function newestVerified(
-  { history, classes }: NodeServices,
+  { history, classes }: HostServices,
   line: readonly string[],
   first: Version,
   complete: Version,
@@ -272,7 +271,7 @@ async function newestVerified(
  * The newest version that every registered node is at or past; the newest there is, where none is registered. The oldest that lives, where it is
  * not known who is registered: from there it goes on as any node does.
  */
-async function newestComplete({ population, history }: NodeServices, newest: Version): Promise<Version> {
+async function newestComplete({ population, history }: HostServices, newest: Version): Promise<Version> {
   if (history.newest === 0) return 0
   // The upgrade server has lost versions, and who knows what else.
   if (newest < history.newest) return history.dead

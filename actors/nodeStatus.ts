@@ -1,20 +1,38 @@
 /** What a node says of itself: to its registration, to the host's observer, to whoever follows it, and to those who look at the host. */
+
 import { usesOf } from '../core/agreement.js'
+import type { HostObserver } from '../core/hostEvents.js'
 import type { NodeSnapshot } from '../core/hostStatus.js'
 import type { Version } from '../core/ids.js'
 import { describeClass } from '../core/nodeObject.js'
 import type { Phase } from '../core/phases.js'
+import type { Clock } from '../core/ports/clock.js'
+import type { StateStore } from '../core/ports/stateStore.js'
 import type { NodeFigures, RecordsUnmade } from '../core/ports/upgradeDatabase.js'
 import type { CallCounts } from './callCounts.js'
+import type { ClassRegistry } from './classRegistry.js'
 import type { Mailbox } from './mailbox.js'
 import type { NodeLearning } from './nodeLearning.js'
-import type { NodeServices } from './nodeServices.js'
 import type { RecordKeeper } from './recordKeeper.js'
 import { unmadeOf } from './recordPass.js'
+import type { Registrar } from './registrar.js'
+import type { HostSettings } from './settings.js'
+import type { UpgradeHistory } from './upgradeHistory.js'
+
+/** Of its host, for what is said of a node. */
+export interface StatusServices {
+  readonly registrar: Registrar
+  readonly observe: HostObserver
+  readonly settings: HostSettings
+  readonly store: StateStore
+  readonly clock: Clock
+  readonly classes: ClassRegistry
+  readonly history: UpgradeHistory
+}
 
 /** What is told of. */
 export interface ToldNode {
-  readonly services: NodeServices
+  readonly services: StatusServices
   readonly keeper: RecordKeeper
   readonly mailbox: Mailbox
   readonly learning: NodeLearning

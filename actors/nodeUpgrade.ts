@@ -2,30 +2,48 @@
  * The effects of the upgrade statechart on one node (DESIGN §5). Each says what is on disk when it begins and leaves the node serving when
  * it fails; none of them decides what comes next.
  */
+
 import { type Control, isToldToGo, retryToken } from '../core/control.js'
 import { Fault, isFault, toFault } from '../core/fault.js'
+import type { HostObserver } from '../core/hostEvents.js'
 import type { Version } from '../core/ids.js'
 import { invariant } from '../core/invariant.js'
 import type { Generation, LazySlot } from '../core/nodeRecord.js'
 import type { Phase } from '../core/phases.js'
+import type { StateStore } from '../core/ports/stateStore.js'
+import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import type { RecordRules } from '../core/recordTransform.js'
 import { running } from '../core/schedule.js'
 import { SourcedView } from '../core/schedulingView.js'
 import type { ClassUpgrade } from '../core/upgrade.js'
-import { isConcerned } from './classRegistry.js'
-import type { BatchNumber } from './journal.js'
+import { type ClassRegistry, isConcerned } from './classRegistry.js'
+import type { Contacts } from './contacts.js'
+import type { Controls } from './controls.js'
+import type { BatchNumber, Journal } from './journal.js'
 import type { RunningObject } from './liveObject.js'
 import type { Mailbox } from './mailbox.js'
 import type { NodeLearning } from './nodeLearning.js'
-import type { NodeServices } from './nodeServices.js'
 import type { NodeSoftware } from './nodeSoftware.js'
 import type { NodeState } from './nodeState.js'
+import type { Population } from './population.js'
 import type { RecordKeeper } from './recordKeeper.js'
 import { NodeSource } from './schedulingView.js'
 import type { ServiceSlot } from './serviceSlot.js'
 import { within } from './timeouts.js'
 import { leftBehind, runTransform, standIn, sweepSlots, unfinished } from './transformRun.js'
-import { UpgradeTurn } from './upgradeTurn.js'
+import { type TurnServices, UpgradeTurn } from './upgradeTurn.js'
+
+/** Of its host, for an upgrade. */
+export interface UpgradeServices extends TurnServices {
+  readonly controls: Controls
+  readonly journal: Journal
+  readonly observe: HostObserver
+  readonly classes: ClassRegistry
+  readonly store: StateStore
+  readonly population: Population
+  readonly database: UpgradeDatabase
+  readonly contacts: Contacts
+}
 
 /** How often an advance is made again whose commit failed. */
 const advanceTriesMax = 5
@@ -33,7 +51,7 @@ const advanceTriesMax = 5
 /** What an upgrade needs of its node. */
 export interface UpgradingNode {
   readonly id: string
-  readonly services: NodeServices
+  readonly services: UpgradeServices
   readonly keeper: RecordKeeper
   readonly state: NodeState
   readonly software: NodeSoftware
@@ -516,7 +534,7 @@ export class NodeUpgrade {
   }
 }
 
-function pick(services: NodeServices) {
+function pick(services: UpgradeServices) {
   const { store, population, database, contacts, clock, random, settings } = services
   return { store, population, database, contacts, clock, random, settings }
 }

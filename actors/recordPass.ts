@@ -5,22 +5,37 @@
  * A record that can't be made stops it there. That is told to the upgrade database, where the health gate sees it, and tried again with back-off;
  * the node serves all others meanwhile, and an undo brings the record back as it was.
  */
+
 import { type Fault, isFault } from '../core/fault.js'
+import type { HostObserver } from '../core/hostEvents.js'
 import { type Generation, type LazySlot, type Slot, withLazy } from '../core/nodeRecord.js'
 import type { Phase } from '../core/phases.js'
+import type { Clock } from '../core/ports/clock.js'
+import type { Random } from '../core/ports/random.js'
 import type { RecordsUnmade } from '../core/ports/upgradeDatabase.js'
+import type { Journal } from './journal.js'
 import type { Mailbox } from './mailbox.js'
-import type { NodeServices } from './nodeServices.js'
 import type { NodeState } from './nodeState.js'
 import type { RecordKeeper } from './recordKeeper.js'
-import type { Passing } from './recordPasses.js'
+import type { Passing, RecordPasses } from './recordPasses.js'
+import type { HostSettings } from './settings.js'
 import { backoffMs } from './timeouts.js'
 import { leftBehind, sweepSlots } from './transformRun.js'
+
+/** Of its host, for a pass. */
+export interface PassServices {
+  readonly passes: RecordPasses
+  readonly clock: Clock
+  readonly random: Random
+  readonly settings: HostSettings
+  readonly journal: Journal
+  readonly observe: HostObserver
+}
 
 /** What the pass needs of its node. */
 export interface PassedNode {
   readonly id: string
-  readonly services: NodeServices
+  readonly services: PassServices
   readonly keeper: RecordKeeper
   readonly state: NodeState
   readonly mailbox: Mailbox

@@ -2,25 +2,44 @@
  * The router: every message that arrives for a node comes through here. Malformed and unknown input gets a typed fault if it has a reply
  * address, a counted dead letter if not, and never an exception that leaves this file.
  */
+
 import { type Counted, decode, encodeRefusal } from '../core/codec.js'
 import { type CallEnvelope, kinds } from '../core/envelope.js'
 import { Fault, toFault } from '../core/fault.js'
+import type { HostObserver } from '../core/hostEvents.js'
 import type { Version } from '../core/ids.js'
+import type { Clock } from '../core/ports/clock.js'
+import type { Telemetry } from '../core/ports/telemetry.js'
 import type { Message } from '../core/ports/transport.js'
 import { isInbox, notAnInbox } from '../core/subjects.js'
+import type { Admission } from './admission.js'
 import { Answers } from './answers.js'
+import type { Backlog } from './backlog.js'
+import type { Contacts } from './contacts.js'
+import type { HostFence } from './hostFence.js'
 import { type Callee, IncomingCall } from './incomingCall.js'
 import { weightOf } from './messageWeight.js'
-import type { NodeServices } from './nodeServices.js'
 import type { DueTimer } from './objectTimers.js'
+import type { Outbox } from './outbox.js'
+import type { HostSettings } from './settings.js'
 import { WatchedCall } from './watchedCall.js'
+
+/** Of its host, for what receives calls. */
+export interface RouterServices {
+  readonly admission: Admission
+  readonly backlog: Backlog
+  readonly clock: Clock
+  readonly contacts: Contacts
+  readonly fence: HostFence
+  readonly outbox: Outbox
+  readonly observe: HostObserver
+  readonly settings: HostSettings
+  readonly telemetry: Telemetry | undefined
+}
 
 /** What receives calls. */
 export interface Receiver extends Callee {
-  readonly services: Pick<
-    NodeServices,
-    'admission' | 'backlog' | 'clock' | 'contacts' | 'fence' | 'outbox' | 'observe' | 'settings' | 'telemetry'
-  >
+  readonly services: RouterServices
   readonly id: string
   readonly service: string
   /** Whether a call of this version has an answer here already, be it a fault. */

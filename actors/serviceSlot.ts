@@ -2,11 +2,22 @@
  * A node's slot under its service's limit (DESIGN §5, "Limits"): claimed before `draining`, given back when the node serves again. A release
  * that can't reach the database is tried until it does, or until the node claims again: then the slot is simply still its own.
  */
+
 import type { Version } from '../core/ids.js'
-import type { ServiceLimit, SlotAnswer } from '../core/ports/upgradeDatabase.js'
+import type { Clock } from '../core/ports/clock.js'
+import type { Random } from '../core/ports/random.js'
+import type { ServiceLimit, SlotAnswer, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import type { Session } from '../core/standing.js'
-import type { NodeServices } from './nodeServices.js'
+import type { HostSettings } from './settings.js'
 import { backoffMs } from './timeouts.js'
+
+/** Of its host, for a slot. */
+export interface SlotServices {
+  readonly database: UpgradeDatabase
+  readonly clock: Clock
+  readonly settings: HostSettings
+  readonly random: Random
+}
 
 /** One for all that have nothing to wait for. */
 const atOnce = Promise.resolve()
@@ -24,7 +35,7 @@ export class ServiceSlot {
   #isDoubted = false
 
   constructor(
-    private readonly services: NodeServices,
+    private readonly services: SlotServices,
     private readonly service: string,
     private readonly nodeId: string,
     isNew: boolean,

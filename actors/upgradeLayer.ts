@@ -4,35 +4,37 @@
  *
  * C12. Nothing leaves a node before every earlier write that it may have seen is committed; a command's own sends leave with its commit.
  */
-import type { CallerInfo } from '../core/callerInfo.js'
+
 import { kinds } from '../core/envelope.js'
 import type { Version } from '../core/ids.js'
 import { InvariantViolation } from '../core/invariant.js'
 import type { MethodKind } from '../core/methods.js'
 import { describeClass, type NodeClass } from '../core/nodeObject.js'
+import type { Clock } from '../core/ports/clock.js'
 import { subjectsOf } from '../core/subjects.js'
 import { type Caller, CallingNode } from './caller.js'
-import { asItIsNow, type OneWayKind, type OutgoingCall } from './callTable.js'
-import type { NodeServices } from './nodeServices.js'
+import { asItIsNow, type CallTable, type OneWayKind, type OutgoingCall } from './callTable.js'
 import type { NodeState } from './nodeState.js'
 import { makeRef } from './refs.js'
+import type { RunningCall } from './runningCall.js'
+import type { HostSettings } from './settings.js'
 
-/** What the call being answered passes on to the calls made for it. */
-export interface RunningCall {
-  /** By the clock that never goes back. */
-  readonly deadline: number
-  readonly path: readonly string[]
-  /** Sends of a running command wait here for its commit; of anything else they leave at once. */
-  readonly sends: (() => void)[] | undefined
-  /** W3C traceparent of what is made for it. A node without telemetry passes on what it was given. */
-  readonly trace: string | null
-  /** Undefined where nobody calls: in `start()` and `stop()`. */
-  readonly caller: CallerInfo | undefined
+/** Of its host, for calls that a node makes. */
+export interface LayerServices {
+  readonly calls: CallTable
+  readonly clock: Clock
+  readonly settings: HostSettings
+  readonly history: IntroducedEvents
+}
+
+export interface IntroducedEvents {
+  /** Whether hosts may live that do not know yet that this event can be heard. */
+  isIntroduced(event: string, version: Version): boolean
 }
 
 /** What the layer needs of its node. */
 export interface LabelledNode {
-  readonly services: Pick<NodeServices, 'calls' | 'clock' | 'settings' | 'history'>
+  readonly services: LayerServices
   readonly state: NodeState
   /** The node as it is now. */
   readonly caller: Caller

@@ -2,15 +2,28 @@
  * The upgrade manager of one node (§3): runs the statechart as an XState actor while an upgrade is under way, one upgrade after the other.
  * Between upgrades there is no actor.
  */
-import { type Actor, createActor, fromPromise } from 'xstate'
+
+import { type Actor, createActor, fromPromise, type InspectionEvent } from 'xstate'
 import { reasonOf } from '../core/fault.js'
 import type { Version } from '../core/ids.js'
 import { InvariantViolation, isInvariantViolation } from '../core/invariant.js'
 import type { Phase } from '../core/phases.js'
 import { actingKey, type EffectInput, type ResumePoint, upgradeStatechart } from '../core/upgradeStatechart.js'
 import { isConcerned } from './classRegistry.js'
-import { NodeUpgrade, type UpgradingNode } from './nodeUpgrade.js'
+import type { Inspection } from './inspection.js'
+import { NodeUpgrade, type UpgradeServices, type UpgradingNode } from './nodeUpgrade.js'
 import { backoffMs } from './timeouts.js'
+
+/** Of its host, for an upgrade manager. */
+export interface ManagerServices extends UpgradeServices {
+  readonly inspection: Inspection
+  /** Hears what the statecharts do, in this process. */
+  readonly inspect: ((event: InspectionEvent) => void) | undefined
+}
+
+export interface ManagedNode extends UpgradingNode {
+  readonly services: ManagerServices
+}
 
 type UpgradeActor = Actor<typeof statechart>
 
@@ -77,7 +90,7 @@ export class UpgradeManager {
   #upgrade: NodeUpgrade | undefined
   #stopped = false
 
-  constructor(private readonly node: UpgradingNode) {}
+  constructor(private readonly node: ManagedNode) {}
 
   /** Takes up the next upgrade, if there is one and none is under way. */
   consider(): void {

@@ -2,17 +2,30 @@
  * How a node comes to its turn to go forward: first its place in the line of its host, then a slot under its service's limit (DESIGN §5, "Limits").
  * Both are its own until the turn is over, one way or another.
  */
+
 import type { Version } from '../core/ids.js'
+import type { Clock } from '../core/ports/clock.js'
+import type { Random } from '../core/ports/random.js'
 import { type ServiceLimit, type SlotAnswer, strictestLimit } from '../core/ports/upgradeDatabase.js'
-import type { NodeServices } from './nodeServices.js'
 import type { RecordKeeper } from './recordKeeper.js'
 import type { ServiceSlot } from './serviceSlot.js'
+import type { HostSettings } from './settings.js'
 import { backoffMs, sleep } from './timeouts.js'
-import type { GiveBack } from './upgradeLine.js'
+import type { UpgradeHistory } from './upgradeHistory.js'
+import type { GiveBack, UpgradeLine } from './upgradeLine.js'
+
+/** Of its host, for a turn. */
+export interface TurnServices {
+  readonly clock: Clock
+  readonly random: Random
+  readonly settings: HostSettings
+  readonly history: UpgradeHistory
+  readonly line: UpgradeLine
+}
 
 /** What it needs of its node. */
 export interface TurningNode {
-  readonly services: NodeServices
+  readonly services: TurnServices
   readonly keeper: RecordKeeper
   readonly slot: ServiceSlot
   readonly isStopped: boolean

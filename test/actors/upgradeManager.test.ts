@@ -1,7 +1,7 @@
 /** The upgrade manager of one node: one upgrade after the other, taken up again where a restart finds it (DESIGN §5). */
 import 'reflect-metadata'
 import test from 'ava'
-import type { UpgradingNode } from '../../actors/nodeUpgrade.js'
+import type { ManagedNode } from '../../actors/upgradeManager.js'
 import { UpgradeManager } from '../../actors/upgradeManager.js'
 import { Fault } from '../../core/fault.js'
 import { InvariantViolation } from '../../core/invariant.js'
@@ -19,7 +19,7 @@ async function managed(options: Options = {}, heard = 1) {
   Object.assign(opened.services, {
     inspection: { follow: (_nodeId: string, target: number) => void followed.push(target) },
   })
-  const manager = new UpgradeManager(opened.node as unknown as UpgradingNode)
+  const manager = new UpgradeManager(opened.node as unknown as ManagedNode)
   /** The phases that were told, with their reasons. */
   const phases = () =>
     opened
