@@ -271,7 +271,7 @@ export class Operator {
     try {
       await this.database.forget(nodeId)
     } catch (error) {
-      if (isFault(error)) throw error
+      if (isFault(error) && error.details.why !== 'refused') throw error
       const message = `node ${nodeId} is not forgotten: the upgrade server is of an older release, which knows no such order, and this login may not remove nodes: update the upgrade servers`
       throw new Fault('config.invalid', message, {}, { cause: error })
     }

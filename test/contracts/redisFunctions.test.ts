@@ -6,6 +6,7 @@ import { isFault } from '../../core/fault.js'
 import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
 import { probeRedis, redis } from '../../transports/redis/index.js'
 import { functionName, libraryCode, libraryName } from '../../transports/redis/redisFunctions.js'
+import { keysOf } from '../../transports/redis/redisKeys.js'
 import { scripts } from '../../transports/redis/redisScripts.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { until } from '../support/eventually.js'
@@ -226,7 +227,7 @@ const lineOf = (lines: string, role: string) =>
     .split(' ')
     .slice(2)
 
-const methods: Readonly<Record<'host' | 'client' | 'operator' | 'upgrade-server', readonly string[]>> = {
+const methods: Record<'host' | 'client' | 'operator' | 'upgrade-server', readonly string[]> = {
   host: [
     ...[
       'register',
@@ -262,6 +263,53 @@ const methods: Readonly<Record<'host' | 'client' | 'operator' | 'upgrade-server'
   ],
 }
 
+test('an operator’s login reads what others read, without what has run out, and changes nothing', async (t) => {
+  const { server, client } = await ownRedis(t)
+  for (const role of ['operator', 'upgrade-server'])
+    await client.call('ACL', 'SETUSER', `theseus-${role}`, 'reset', ...lineOf(documented, role))
+  const as = async (role: string) => {
+    const at = { host: '127.0.0.1', port: server.port, username: `theseus-${role}`, password: 'pw' }
+    const database = await redis(at).open('shop', systemClock)
+    t.teardown(() => database.close())
+    return database
+  }
+  const operator = await as('operator')
+  t.regex((await faultOf(t, operator.nodes())).message, /does not have the functions/)
+  const upgradeServer = await as('upgrade-server')
+  await upgradeServer.register(statusOf('n1'), 60_000)
+  await upgradeServer.register({ ...statusOf('gone'), directoryId: null }, 1)
+  await upgradeServer.register({ ...statusOf('here'), directoryId: null }, 60_000)
+  await upgradeServer.declareDead(0, 0)
+  const everything = async () => {
+    const all: Record<string, string> = {}
+    for (const key of await client.keys('*')) all[key] = ((await client.dumpBuffer(key)) ?? '').toString('hex')
+    return all
+  }
+  const before = await until(async () => {
+    const rows = await operator.nodes()
+    return rows.length === 2 ? await everything() : undefined
+  }, 'the lease has run out')
+  const read = {
+    nodes: await operator.nodes(),
+    pages: await operator.nodes('pages'),
+    dead: await operator.dead(),
+    standing: await operator.standing(),
+  }
+  t.deepEqual(await everything(), before)
+  t.deepEqual(
+    read.nodes.map(({ nodeId }) => nodeId),
+    ['here', 'n1'],
+  )
+  t.deepEqual(read.nodes, await upgradeServer.nodes(), 'as for who removes it')
+  t.notDeepEqual(await everything(), before)
+  t.deepEqual(read.pages, await upgradeServer.nodes('pages'))
+  t.like(await upgradeServer.dead(), { below: read.dead.below, inForce: read.dead.inForce })
+  t.is(read.standing?.epoch, (await upgradeServer.standing())?.epoch)
+  // Redis itself refuses functions that write, whatever the login may do.
+  const writes = client.call('FCALL_RO', functionName('theseusForget'), 6, ...keysOf('shop').nodes, 'n1', 'x')
+  await t.throwsAsync(writes, { message: /Can not execute a script with write flag/ })
+})
+
 test('each role does its part with the lines of release 0.1.0, with those of the change, and with those of now, without a new connection', async (t) => {
   const { server, client, counts } = await ownRedis(t)
   const roles = Object.keys(methods) as (keyof typeof methods)[]
@@ -285,6 +333,9 @@ test('each role does its part with the lines of release 0.1.0, with those of the
   await set('upgrade-server', change('upgrade-server'))
   await all('the upgrade server’s line is new')
   for (const role of roles) await set(role, lineOf(documented, role))
+  await t.throwsAsync(databases.get('operator')!.forget('nobody'), { message: /may not call functions/ })
+  // It is an order now, which the upgrade server carries out.
+  methods.operator = methods.operator.filter((name) => name !== 'forget')
   await all('all lines are new')
   const before = await counts()
   await all('again')

@@ -141,6 +141,16 @@ const key = (name: string) => `theseus:{${system}}:${name}`
 
 /** Each is refused by Redis. */
 function redisPlays(role: string): Partial<Record<Column, Play>> {
+  /** That of an operator only reads. */
+  const nodes: readonly (readonly [string, ...string[]])[] =
+    role === 'operator'
+      ? [
+          ['HDEL', key('registrations'), 'p1'],
+          ['HSET', key('rows'), 'p1', '{}'],
+          ['ZREM', key('slots'), 'pages/p1'],
+          ['FCALL', functionName('theseusForget'), '6', ...keysOf(system).nodes, 'p1', 'x'],
+        ]
+      : []
   const tried =
     (...commands: readonly (readonly [string, ...string[]])[]): Play =>
     async (t) => {
@@ -168,6 +178,7 @@ function redisPlays(role: string): Partial<Record<Column, Play>> {
       ['RPUSH', key('audit'), 'forged'],
       ['LTRIM', key('audit'), '1', '0'],
       ['HSET', key('auditHead'), 'hash', 'forged'],
+      ...nodes,
     ),
     install: tried(
       ['HSET', key('manifests'), '1', 'forged'],

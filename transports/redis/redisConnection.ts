@@ -5,7 +5,7 @@
  * (`timeout.deadline`), one that was not sent has none (`unavailable.disconnected`). What Redis itself refuses is passed on as it is.
  */
 import { Redis, type RedisOptions } from 'ioredis'
-import { Fault, reasonOf } from '../../core/fault.js'
+import { Fault, isFault, reasonOf } from '../../core/fault.js'
 import { functionName, libraryCode, libraryName } from './redisFunctions.js'
 import { type ScriptName, scripts } from './redisScripts.js'
 
@@ -69,6 +69,8 @@ export function isPrivate(settings: string | RedisSettings): boolean {
 export class RedisConnection {
   #closed = false
   #way: Way = 'functions'
+  /** Found out when it is refused to do more. */
+  #onlyReads = false
   #loading: Promise<void> | undefined
   #loadAgainAt = Number.NEGATIVE_INFINITY
 
@@ -79,6 +81,7 @@ export class RedisConnection {
     // It may be another Redis, or have other permissions.
     client.on('ready', () => {
       this.#way = 'functions'
+      this.#onlyReads = false
       this.#loadAgainAt = Number.NEGATIVE_INFINITY
     })
   }
@@ -138,6 +141,37 @@ export class RedisConnection {
     }
   }
 
+  /** The same of what is read. `reading` is what a login that may only read calls in place of `name`, with `keys` and `readKeys`. */
+  async read(
+    [name, reading]: readonly [name: ScriptName, reading: ScriptName],
+    keys: readonly string[],
+    args: readonly Argument[] = [],
+    readKeys: readonly string[] = keys,
+  ): Promise<unknown> {
+    let refusal: unknown
+    if (!this.#onlyReads) {
+      try {
+        return await this.run(name, keys, ...args)
+      } catch (error) {
+        if (!isRefusedFault(error)) throw error
+        refusal = error
+      }
+    }
+    try {
+      const answer = await this.call((client) =>
+        client.call('FCALL_RO', functionName(reading), readKeys.length, ...readKeys, ...args),
+      )
+      this.#onlyReads = true
+      return answer
+    } catch (error) {
+      const why = whyNot(error)
+      if (why === undefined) throw error
+      this.#onlyReads = false
+      if (why === 'refused' && refusal !== undefined) throw refusal
+      throw this.#nothingToRun(why)
+    }
+  }
+
   async #runBy(way: Way, name: ScriptName, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
     if (way === 'scripts') return await this.call((client) => client[name](keys.length, ...keys, ...args))
     const call = () => this.call((client) => client.call('FCALL', functionName(name), keys.length, ...keys, ...args))
@@ -179,7 +213,7 @@ export class RedisConnection {
     const found =
       why === 'missing'
         ? `Redis at ${address} does not have the functions ${libraryName}, and this login may not load them: an upgrade server of this release does that when it runs; its login needs +function|load`
-        : `the login to Redis at ${address} may not call functions: give it +fcall (Redis older than 7: +eval +evalsha)`
+        : `the login to Redis at ${address} may not call functions: give it +fcall, an operator's +fcall_ro (Redis older than 7: +eval +evalsha)`
     return new Fault('unavailable.disconnected', found, { address, why })
   }
 
@@ -211,12 +245,16 @@ export class RedisConnection {
 /** `missing`: the function is not loaded. `refused`: the login may not run anything this way, or Redis does not know it. */
 type WhyNot = 'missing' | 'refused'
 
+function isRefusedFault(thrown: unknown): boolean {
+  return isFault(thrown) && thrown.details.why === 'refused'
+}
+
 /** Undefined for anything else: then it may have been carried out, or another way would not help. */
 function whyNot(thrown: unknown): WhyNot | undefined {
   if (!isRefusal(thrown)) return undefined
   if (/^ERR Function not found/.test(thrown.message)) return 'missing'
-  const isUnknown = /^ERR unknown command [`']?(fcall|eval|evalsha)\b/i.test(thrown.message)
-  return isUnknown || /^NOPERM .*run the '(fcall|eval|evalsha)' command/i.test(thrown.message) ? 'refused' : undefined
+  const isUnknown = /^ERR unknown command [`']?(fcall|fcall_ro|eval|evalsha)\b/i.test(thrown.message)
+  return isUnknown || /^NOPERM .*run the '(fcall|fcall_ro|eval|evalsha)' command/i.test(thrown.message) ? 'refused' : undefined
 }
 
 /** An error that Redis sent as its answer. */

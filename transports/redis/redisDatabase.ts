@@ -204,7 +204,7 @@ class RedisDatabase implements UpgradeDatabase {
   }
 
   async standing(): Promise<Standing | undefined> {
-    const answer = await this.redis.run('theseusStanding', this.keys.nodes)
+    const answer = await this.redis.read(['theseusStanding', 'theseusStanding'], this.keys.nodes)
     return standingOf(answer as StandingAnswer).standing
   }
 
@@ -222,7 +222,10 @@ class RedisDatabase implements UpgradeDatabase {
   }
 
   async nodes(service?: string): Promise<readonly NodeRow[]> {
-    const answer = (await this.redis.run('theseusNodes', this.keys.nodes, service ?? '')) as (string | number)[]
+    const answer = (await this.redis.read(['theseusNodes', 'theseusReadNodes'], this.keys.nodes, [service ?? ''])) as (
+      | string
+      | number
+    )[]
     const rows: NodeRow[] = []
     for (let i = 0; i < answer.length; i += 2) {
       const status = decodeRow(String(answer[i]))
@@ -365,7 +368,8 @@ class RedisDatabase implements UpgradeDatabase {
   }
 
   async dead(): Promise<Death> {
-    return this.#deathOf(await this.redis.run('theseusDead', this.keys.nodes, this.keys.dead))
+    const { nodes, dead } = this.keys
+    return this.#deathOf(await this.redis.read(['theseusDead', 'theseusReadDead'], nodes, [dead], [...nodes, dead]))
   }
 
   async declareDead(below: Version, delayMs: number): Promise<Death> {

@@ -22,6 +22,9 @@ const workWithoutMemory: ReadonlySet<ScriptName> = new Set<ScriptName>([
   'theseusStanding',
 ])
 
+/** Those that change nothing. A login that may only read calls them, and no others: Redis sees to both (`FCALL_RO`). */
+const reading: ReadonlySet<ScriptName> = new Set<ScriptName>(['theseusReadDead', 'theseusReadNodes', 'theseusStanding'])
+
 const names = Object.keys(scripts) as readonly ScriptName[]
 
 const digest = createHash('sha256')
@@ -41,6 +44,7 @@ export function libraryCode(): string {
 }
 
 function registration(name: ScriptName): string {
-  const flags = workWithoutMemory.has(name) ? `, flags = { 'allow-oom' }` : ''
+  const named = [...(workWithoutMemory.has(name) ? [`'allow-oom'`] : []), ...(reading.has(name) ? [`'no-writes'`] : [])]
+  const flags = named.length === 0 ? '' : `, flags = { ${named.join(', ')} }`
   return `redis.register_function{ function_name = '${functionName(name)}'${flags}, callback = function(KEYS, ARGV)\n${scripts[name].lua}\nend }`
 }

@@ -1,6 +1,6 @@
 /**
  * Looks at Redis for whoever asks whether all is well: which version answers, whether it keeps what it is given, its clock, and what the login
- * of an operator may do. What it tries changes nothing: it removes what nobody has put there.
+ * of an operator may do. It only reads.
  */
 import type { Redis } from 'ioredis'
 import { isFault, reasonOf } from '../../core/fault.js'
@@ -66,7 +66,7 @@ type Calls = Pick<RedisProbe, 'refused' | 'withoutFunctions'>
 async function callsOf(connection: RedisConnection, system: string): Promise<Calls> {
   const refused = await refusedOf(connection, system)
   try {
-    await connection.run('theseusStanding', keysOf(system).nodes)
+    await connection.read(['theseusStanding', 'theseusStanding'], keysOf(system).nodes)
     return { refused }
   } catch (error) {
     if (isFault(error) && error.details.why === undefined) throw error
@@ -90,12 +90,12 @@ async function refusedOf(connection: RedisConnection, system: string): Promise<R
     ['read deaths', (client) => client.hmget(dead, 'below')],
     ['read what is final', (client) => client.get(final)],
     ['read bundles', (client) => client.hget(bundle(nobody), '0')],
-    ['forget nodes', (client) => client.hdel(registrations, nobody)],
-    ['forget rows', (client) => client.hdel(rows, nobody)],
-    ['forget members', (client) => client.zrem(members, nobody)],
-    ['forget leases', (client) => client.zrem(leases, nobody)],
-    ['forget leases of nodes without a directory', (client) => client.zrem(transient, nobody)],
-    ['free slots', (client) => client.zrem(slots, nobody)],
+    ['read nodes', (client) => client.hget(registrations, nobody)],
+    ['read rows', (client) => client.hget(rows, nobody)],
+    ['read members', (client) => client.zmscore(members, nobody)],
+    ['read leases', (client) => client.zmscore(leases, nobody)],
+    ['read leases of nodes without a directory', (client) => client.zmscore(transient, nobody)],
+    ['read slots', (client) => client.zmscore(slots, nobody)],
   ]
   const refused: { what: string; why: string }[] = []
   for (const [what, run] of tries) {

@@ -61,6 +61,28 @@ local function settle()
 end
 `
 
+/** Answers rows, each followed by 1 for a lease that runs and 0 for one that has run out. Those whose id is in `expired` are left out. */
+const listNodes = `
+local from, to = bounds(ARGV[1])
+local found = redis.call('ZRANGEBYLEX', members, from, to)
+local answer = {}
+for first = 1, #found, ${idsPerCommand} do
+  local ids = {}
+  for i = first, math.min(first + ${idsPerCommand} - 1, #found) do
+    local _, id = split(found[i])
+    ids[#ids + 1] = id
+  end
+  local texts = redis.call('HMGET', rows, unpack(ids))
+  local expiries = redis.call('ZMSCORE', leases, unpack(ids))
+  for i = 1, #ids do
+    if texts[i] and not expired[ids[i]] then
+      answer[#answer + 1] = texts[i]
+      answer[#answer + 1] = (expiries[i] and tonumber(expiries[i]) > now) and 1 or 0
+    end
+  end
+end
+return answer`
+
 export const scripts = {
   theseusInstall: {
     // The last keys are those of the tables that get entries: one for each entry.
@@ -245,7 +267,7 @@ keepAttendance(a)`),
   theseusForget: nodeScript(`${forgetting}
 forget(unpack(ARGV))`),
 
-  /** Answers rows, each followed by 1 for a lease that runs and 0 for one that has run out. */
+  /** Removes those that count as registered no more, first. */
   theseusNodes: nodeScript(`
 sweep()
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now - ${lapsedKeptMs})) do
@@ -256,26 +278,16 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now - ${lapsedKe
     redis.call('ZREM', leases, id)
   end
 end
+local expired = {}
+${listNodes}`),
 
-local from, to = bounds(ARGV[1])
-local found = redis.call('ZRANGEBYLEX', members, from, to)
-local answer = {}
-for first = 1, #found, ${idsPerCommand} do
-  local ids = {}
-  for i = first, math.min(first + ${idsPerCommand} - 1, #found) do
-    local _, id = split(found[i])
-    ids[#ids + 1] = id
-  end
-  local texts = redis.call('HMGET', rows, unpack(ids))
-  local expiries = redis.call('ZMSCORE', leases, unpack(ids))
-  for i = 1, #ids do
-    if texts[i] then
-      answer[#answer + 1] = texts[i]
-      answer[#answer + 1] = (expiries[i] and tonumber(expiries[i]) > now) and 1 or 0
-    end
-  end
+  /** The same for a login that may only read: nothing is removed. */
+  theseusReadNodes: nodeScript(`
+local expired = {}
+if doubtNow(readAttendance()) == '-' then
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', transient, '-inf', now)) do expired[id] = true end
 end
-return answer`),
+${listNodes}`),
 
   /**
    * Answers 1, or 0 followed by the holders, or 2 followed by the control that holds the node back (`holding` in core/control.ts), or 3 on
@@ -364,6 +376,10 @@ return removed`,
   /** Answers `below`, `sinceMs`, `before`, `inForce`, and the time. Settles a death that is due. */
   theseusDead: nodeScript(`${settleDeath}
 settle()
+return answerDeath()`),
+
+  /** The same for a login that may only read: one that is due is settled by the upgrade server. */
+  theseusReadDead: nodeScript(`${settleDeath}
 return answerDeath()`),
 
   /** Answers the death as it is afterwards, as `theseusDead` does. */
