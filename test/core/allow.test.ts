@@ -65,6 +65,7 @@ for (const [what, allow] of Object.entries({
   'a kind that there is not': 'group:editors',
   'a name with a dot': 'a.b',
   'a class that is none': 'class:9',
+  'a service that is none': 'service:a b',
   'a record': { web: true },
 }))
   test(`what can be no rule is refused where it is written: ${what}`, (t) => {
@@ -72,9 +73,15 @@ for (const [what, allow] of Object.entries({
     t.true(error!.message.startsWith('Pages.v1.put: allow'), error!.message)
   })
 
+test('a rule that is none is shown as far as it helps', (t) => {
+  const message = (allow: unknown) => t.throws(() => ruleOf(allow, 'Pages.v1.put')).message
+  t.is(message('!'.repeat(90)).split(': use')[0], `Pages.v1.put: allow "${'!'.repeat(80)}"`)
+  t.is(message([7]).split(': use')[0], 'Pages.v1.put: allow a number')
+})
+
 test('roles are names of callers for each', (t) => {
   t.is(checkRoles(roles), roles)
-  for (const wrong of [{ 'a b': [] }, { editors: 'alice' }, { editors: ['a.b'] }])
+  for (const wrong of [{ 'a b': [] }, { editors: 'alice' }, { editors: ['a.b'] }, { editors: ['alice', 'a.b'] }])
     t.throws(() => checkRoles(wrong as never), { instanceOf: Fault, code: 'config.invalid' })
 })
 

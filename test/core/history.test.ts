@@ -3,8 +3,9 @@ import test from 'ava'
 import { digestOf, encodeManifest } from '../../core/manifest.js'
 import type { Signatures, Signer } from '../../core/ports/signatures.js'
 import { checkSigned, signed, signedBytes } from '../../core/signed.js'
-import { VerifiedHistory } from '../../core/verifiedHistory.js'
+import { createdApartMsMax, VerifiedHistory } from '../../core/verifiedHistory.js'
 import { alice, bob, mallory, manifestAfter, signedAfter, system } from '../support/signedManifests.js'
+import { identifiedAfter, rootOf } from '../support/trustRoots.js'
 
 /** Signs by the name of the key. */
 const stamp = (publicKey: string): Signer => ({ publicKey, sign: (bytes) => Buffer.from(`${publicKey} ${digestOf(bytes)}`) })
@@ -108,4 +109,88 @@ test('a document is accepted from one who is trusted and signed it, and else ref
     refused(check(a, undefined, trusted), `names ${a} as its upgrader, and is not signed`, { upgrader: a })
     refused(check(a, ben, trusted), `was not signed like this by ${a}`, { upgrader: a })
   }
+})
+
+test('a manifest in the place of another is a rival only if it follows what that one follows', (t) => {
+  const history = historyOf(first, second)
+  const rival = (before: typeof first | undefined, more: object = {}) =>
+    history.checkRival(signedAfter(before, ann, { title: 'Other', ...more }))
+  t.notThrows(() => rival(undefined))
+  t.notThrows(() => rival(first))
+  const refused = (act: () => void, version: number) =>
+    t.throws(act, {
+      code: 'upgrade.predecessor',
+      message: `the other manifest of version ${version} does not follow what is here`,
+    })
+  refused(() => rival(second), 3)
+  refused(() => rival(first, { system: 'mall' }), 2)
+  refused(() => rival(undefined, { system: 'mall' }), 1)
+  refused(() => rival(first, { previous: null }), 2)
+  refused(() => rival(undefined, { previous: digestOf(first.bytes) }), 1)
+  refused(() => rival(first, { previous: digestOf(second.bytes) }), 2)
+})
+
+test('a rival is by one who was trusted there and still is, and has signed it', (t) => {
+  // Version 2 leaves ann alone; version 1 leaves both.
+  const history = historyOf(first, second)
+  const refused = (manifest: typeof first, message: string | RegExp, nowMs?: number) =>
+    t.throws(() => history.checkRival(manifest, nowMs), { code: 'upgrade.signature', message })
+  const what = 'the other manifest of version 2'
+  refused(signedAfter(first, ben), `${what} is by ${ben.publicKey}, who is not trusted now`)
+  refused(signed('manifest', encodeManifest(manifestAfter(first)), undefined), `${what} is by nobody, who is not trusted now`)
+  const inHerName = encodeManifest(manifestAfter(first, { upgrader: ann.publicKey }))
+  refused(signed('manifest', inHerName, ben), /^the other manifest of version 2 was not signed like this by/)
+  // One who has become trusted by the manifest that it would replace.
+  const alone = new VerifiedHistory(system, [ann.publicKey], stamps)
+  const both = signedAfter(undefined, ann, { upgraders: keys })
+  alone.append(alone.check(both))
+  t.throws(() => alone.checkRival(signedAfter(undefined, ben, { title: 'Mine' })), {
+    code: 'upgrade.signature',
+    message: /who is not a trusted upgrader there$/,
+  })
+  // Where nobody has to sign, nobody has to sign a rival.
+  const open = new VerifiedHistory(system, undefined, stamps)
+  const unsigned = (title: string) => signed('manifest', encodeManifest(manifestAfter(undefined, { title })), undefined)
+  open.append(open.check(unsigned('One')))
+  t.notThrows(() => open.checkRival(unsigned('Other')))
+})
+
+test('a history with one more manifest is another history, and takes none that was not checked', (t) => {
+  const history = historyOf(first)
+  const checked = history.check(second)
+  const longer = history.with(checked)
+  t.deepEqual([history.head.version, longer.head.version], [1, 2])
+  t.is(longer.at(1), history.at(1))
+  t.is(longer.at(2), checked)
+  t.deepEqual(
+    longer.manifests.map(({ title }) => title),
+    ['One', 'Two'],
+  )
+  t.deepEqual([history.trusted, longer.trusted], [keys, [ann.publicKey]])
+  const third = signedAfter(second, ann, { title: 'Three' })
+  t.is(longer.with(longer.check(third)).head.version, 3)
+  const elsewhere = historyOf(first).check(second)
+  t.throws(() => history.with(elsewhere), { message: /C9: the manifest of version 2 was not checked by this history/ })
+  t.throws(() => longer.append(checked), { message: /C9: the manifest of version 2 does not follow version 2 any more/ })
+})
+
+test('what is taught is dated no further ahead than clocks are apart, and after what it follows', (t) => {
+  const at = (ms: number) => new Date(ms).toISOString()
+  const nowMs = Date.parse('2026-06-01T00:00:00.000Z')
+  const root = () => new VerifiedHistory(system, rootOf(), stamps)
+  const dated = (ms: number) => identifiedAfter(undefined, [ann], { createdAt: at(ms) })
+  const taught = (ms: number) => () => {
+    const history = root()
+    history.checkTaught(history.check(dated(ms)), nowMs)
+  }
+  t.notThrows(taught(nowMs + createdApartMsMax))
+  t.notThrows(taught(0))
+  t.throws(taught(nowMs + createdApartMsMax + 1), { code: 'upgrade.invalid', message: /and it is 2026-06-01T00:00:00.000Z here/ })
+  const history = root()
+  history.append(history.check(dated(nowMs)))
+  const before = (ms: number) => identifiedAfter(dated(nowMs), [ann], { version: 2, createdAt: at(ms) })
+  t.notThrows(() => history.check(before(nowMs - createdApartMsMax)))
+  t.throws(() => history.check(before(nowMs - createdApartMsMax - 1)), { code: 'upgrade.invalid', message: /before the one/ })
+  // The first format has no time that is looked at.
+  t.notThrows(() => historyOf(first).check(signedAfter(first, ann, { createdAt: '2020-01-01T00:00:00Z' }), nowMs))
 })

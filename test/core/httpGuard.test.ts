@@ -31,6 +31,11 @@ test('on the loopback interface, the names and addresses of that interface are a
     'local host',
   ])
     t.is(status(odd, local), 421, odd)
+  // However it was told where to listen.
+  for (const listen of ['localhost', '::1', '127.1.2.3']) {
+    for (const own of ['localhost', '127.0.0.1:1', '[::1]:1']) t.is(status(own, { listen }), undefined, `${listen} ${own}`)
+    for (const other of ['x', '10.0.0.1', '[fe80::1]']) t.is(status(other, { listen }), 421, `${listen} ${other}`)
+  }
   t.is(status('host.internal', { listen: '127.0.0.1', hosts: ['Host.Internal'] }), undefined)
 })
 
@@ -60,6 +65,8 @@ test('pages of other sites are not answered, whatever the name', (t) => {
 test('a target is a path or nothing, and no text makes it throw', (t) => {
   t.is(targetOf('/a/b?node=p%201&x')?.path, '/a/b')
   t.is(targetOf('/a/b?node=p%201&x')?.query.get('node'), 'p 1')
+  t.is(targetOf('/a/b?node=p%201&x')?.query.toString(), 'node=p+1&x=')
+  t.is(targetOf('/a?b?c')?.query.toString(), 'b%3Fc=')
   t.is(targetOf('//')?.path, '//')
   for (const target of ['//', '///', '/\\', '/%', '/%zz?%zz', '/?', '/a?b?c', '/[', '/:x', '/\u0000', '/#'])
     t.truthy(targetOf(target), target)

@@ -1,7 +1,7 @@
 /** Subjects of the wire: one system's are not another's, and only names become tokens of them. */
 import test from 'ava'
 import { checkPublishable } from '../../core/ports/transport.js'
-import { subjectsOf } from '../../core/subjects.js'
+import { inboxOf, isInbox, notAnInbox, subjectsOf } from '../../core/subjects.js'
 
 test('each system has subjects of its own, also when systems are asked for in turn', (t) => {
   for (const system of ['a', 'b', 'a', 'a'])
@@ -46,4 +46,15 @@ test('only tokens of printable characters can be published to, and the fault sho
       code: 'protocol.bad-arguments',
       message: `${JSON.stringify(subject.slice(0, 80))} is not a subject that can be published to`,
     })
+})
+
+test('answers go to inboxes and nowhere else, and a message that asks for another place is refused with what it asks for', (t) => {
+  for (const inbox of ['_INBOX.1', `${inboxOf('web')}x`, '_INBOX.a.b']) t.true(isInbox(inbox), inbox)
+  for (const other of ['theseus.shop.node.n1', '$SYS.x', '_INBOX.', '_INBOX.a.>', '_INBOX.a b', '', 'x_INBOX.1'])
+    t.false(isInbox(other), other)
+  t.like(notAnInbox('theseus.shop.server'), {
+    code: 'protocol.bad-envelope',
+    message: 'the answer is to go to "theseus.shop.server", which is no inbox: use a reply subject like _INBOX.1',
+  })
+  t.true(notAnInbox(`a${'b'.repeat(1000)}`).message.startsWith(`the answer is to go to "a${'b'.repeat(63)}", which`))
 })

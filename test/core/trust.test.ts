@@ -4,7 +4,17 @@ import fc from 'fast-check'
 import { isFault } from '../../core/fault.js'
 import { encodeManifest, type Manifest, type SignedManifest } from '../../core/manifest.js'
 import { signed, signedBytes } from '../../core/signed.js'
-import { checkTrust, isUpgraderList, looksLikeUpgraderKey, trustedAt, upgradersMax } from '../../core/trust.js'
+import {
+  changesTrust,
+  checkTrust,
+  hasEnded,
+  identityAt,
+  isUpgraderList,
+  looksLikeUpgraderKey,
+  needed,
+  trustedAt,
+  upgradersMax,
+} from '../../core/trust.js'
 import { VerifiedHistory } from '../../core/verifiedHistory.js'
 import { newKey, signer } from '../../transports/nkeys/index.js'
 import { nkeySignatures } from '../../transports/nkeys/nkeys.js'
@@ -233,4 +243,67 @@ test('a list of upgraders has from one to so many keys, each once, and nothing e
     code: 'config.invalid',
     message: `trust: give each key once, and at most ${upgradersMax}`,
   })
+})
+
+test('a key ends after the last moment that it names, by what is signed and by the clock of who asks', (t) => {
+  const until = '2026-05-01T00:00:00.000Z'
+  const ended = (createdAt: string, nowMs?: number) => hasEnded({ key: a, until }, { createdAt, nowMs })
+  const endMs = Date.parse(until)
+  t.false(hasEnded({ key: a }, { createdAt: 'whenever', nowMs: endMs * 2 }))
+  t.false(ended(until))
+  t.false(ended(until, endMs))
+  t.true(ended('2026-05-01T00:00:00.001Z'))
+  t.true(ended(until, endMs + 1))
+  t.true(ended('2026-04-30T00:00:00Z', endMs + 1))
+  t.true(ended('whenever'))
+  t.true(hasEnded({ key: a, until: 'whenever' }, { createdAt: until }))
+})
+
+test('keys have the ends that the newest list gives them, and no others', (t) => {
+  const until = { [b]: '2026-05-01T00:00:00Z' }
+  t.deepEqual(trustedAt([a], [{ upgraders: [a, b], until }])?.keys, [{ key: a }, { key: b, until: until[b]! }])
+  t.deepEqual(trustedAt([a], [{ upgraders: [a, b], until }, { upgraders: [b] }])?.keys, [{ key: b }])
+})
+
+test('how many have to sign is said by the newest manifest that says so, and holds where there is an identity', (t) => {
+  const identity = 'production-0123456789abcdef'
+  const root = { format: 1 as const, system, identity, keys: [{ key: a }, { key: b }], need: { undo: 2 } }
+  const needAt = (...given: Parameters<typeof trustedAt>) => trustedAt(...given)?.need
+  t.deepEqual(needAt(root, []), { undo: 2 })
+  t.deepEqual(needAt(root, [{ upgraders: null, need: null }, { upgraders: null }]), { undo: 2 })
+  t.deepEqual(
+    needAt(root, [
+      { upgraders: null, need: { order: 2 } },
+      { upgraders: null, need: null },
+    ]),
+    { order: 2 },
+  )
+  t.deepEqual(needAt([a], [{ upgraders: [a, b], need: { order: 2 } }]), {})
+  t.like(trustedAt(undefined, [{ upgraders: null }, { upgraders: [a], identity }, { upgraders: [b] }]), { identity })
+  t.like(trustedAt([a], [{ upgraders: [b], identity }]), { identity: null })
+  t.deepEqual(
+    [needed({ identity, keys: [], need: { undo: 2 } }, ['order', 'undo']), needed({ identity, keys: [], need: {} }, [])],
+    [2, 1],
+  )
+  t.deepEqual(
+    [{ upgraders: null }, { upgraders: null, need: null }, { upgraders: [a] }, { upgraders: null, need: { undo: 1 } }].map(
+      changesTrust,
+    ),
+    [false, false, true, true],
+  )
+})
+
+test('the identity is named from the version on from which the root says so, and never by a list', (t) => {
+  const identity = 'production-0123456789abcdef'
+  const root = { format: 1 as const, system, identity, keys: [{ key: a }] }
+  t.deepEqual(
+    [0, 1, 2].map((version) => identityAt(root, version)),
+    [null, identity, identity],
+  )
+  t.deepEqual(
+    [1, 2, 3].map((version) => identityAt({ ...root, since: 2 }, version)),
+    [null, identity, identity],
+  )
+  t.is(identityAt([a], 1), null)
+  t.is(identityAt(undefined, 1), null)
 })

@@ -23,8 +23,14 @@ test('trust roots are the same only as a whole; a list of the same keys is on it
   const others = [{ identity: staging }, { need: { upgrade: 2 } }, { since: 3 }, { system: 'another' }]
   for (const change of others) t.false(isSameTrust(mark, trustMark(rootOf(change))), JSON.stringify(change))
   t.false(isSameTrust(mark, trustMark(rootOf({ keys: keys.map((key) => ({ key, until: '2030-01-01T00:00:00Z' })) }))))
+  t.true(isSameTrust(mark, trustMark(rootOf())))
   t.true(isSameTrust(mark, trustMark(keys)))
   t.true(isSameTrust(trustMark(keys), mark))
+  const needs = [
+    { upgrade: 2, undo: 1 },
+    { undo: 1, upgrade: 2 },
+  ].map((need) => trustMark(rootOf({ need })))
+  t.deepEqual(needs[0], needs[1])
   t.false(isSameTrust(mark, trustMark([alice.publicKey])))
 })
 
@@ -39,6 +45,8 @@ test('a mark that somebody made up is none', (t) => {
     { keys: 'everybody', root: null },
     { keys: digest },
     { keys: digest, root: 1 },
+    { keys: [digest], root: null },
+    { keys: digest, root: [digest] },
   ])
     t.false(isTrustMark(value), JSON.stringify(value))
   t.false(isTrustMark({ keys: digest, root: `${digest}a` }))

@@ -9,7 +9,7 @@ import type { Signer } from '../../core/ports/signatures.js'
 import { decodeSignatures, encodeSignatures } from '../../core/signatureSet.js'
 import { signed } from '../../core/signed.js'
 import { checkTrust, identityAt, type Trust } from '../../core/trust.js'
-import { type Decision, decisions, type TrustRoot, upgradersMax } from '../../core/trustRoot.js'
+import { checkTrustRoot, type Decision, decisions, mostNeeded, type TrustRoot, upgradersMax } from '../../core/trustRoot.js'
 import { createdApartMsMax, VerifiedHistory } from '../../core/verifiedHistory.js'
 import { newKey, signer } from '../../transports/nkeys/index.js'
 import { nkeySignatures } from '../../transports/nkeys/nkeys.js'
@@ -40,7 +40,7 @@ test('a trust root has one clear error for each wrong field', (t) => {
   wrong({ system: 'a b' }, 'trust: system is not the name of a system')
   wrong({ system: 'mall' }, 'trust: the trust root is of system mall, this is shop')
   t.notThrows(() => checkTrust(nkeySignatures, rootOf({ identity: 'bm90IHJhbmRvbSBhdCBhbA==' })))
-  for (const identity of [undefined, '', 'short', 'x'.repeat(65), 'with spaces in between', 7])
+  for (const identity of [['x'.repeat(16)], undefined, '', 'short', 'x'.repeat(65), 'with spaces in between', 7])
     wrong({ identity }, /^trust: identity is not a random text of 16 to 64 letters/)
   for (const since of [0, -1, 1.5, '1', null]) wrong({ since }, 'trust: since is not a version from 1 on')
   const many = Array.from({ length: upgradersMax + 1 }, () => ({ key: a }))
@@ -61,10 +61,20 @@ test('a trust root has one clear error for each wrong field', (t) => {
     { upgrade: '2' },
     { install: 1 },
     { undo: upgradersMax + 1 },
+    { undo: 1, upgrade: 0 },
   ])
     wrong({ need }, /^trust: need is not how many have to sign/)
   wrong({ need: { final: 3 } }, 'trust: need asks for 3 signatures, and there are 2 keys')
   wrong({ until: 'x' }, 'trust: there is no field "until" in a trust root; there are format, system, identity, since, keys, need')
+  wrong({ [`u${'x'.repeat(100)}`]: 1, v: 2 }, new RegExp(`there is no field "u${'x'.repeat(63)}" in a trust root`))
+  for (const root of [null, 7, undefined])
+    t.throws(() => checkTrustRoot(nkeySignatures, root), { code: 'config.invalid', message: /^trust: this is no trust root/ })
+  // The most that there may be, and the first version that names it.
+  const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
+  const most = Array.from({ length: upgradersMax }, (_, i) => ({ key: `A${letters[i % 32]}${letters[i >> 5]}${'B'.repeat(53)}` }))
+  const anyKey = { ...nkeySignatures, isUpgraderKey: () => true }
+  t.notThrows(() => checkTrust(anyKey, rootOf({ since: 1, keys: most, need: { undo: upgradersMax } }), system))
+  t.is(mostNeeded({}), 1)
   // Somebody may have taken the seed for the key.
   const { seed } = newKey()
   const fault = t.throws(() => checkTrust(nkeySignatures, rootOf({ keys: [{ key: seed }] })))
@@ -324,11 +334,24 @@ test('signatures arrive as they were made: one alone as its 64 bytes, several as
   // One by another key than the document names is a set of one.
   t.deepEqual([...decodeSignatures(encodeSignatures(new Map([[b, alone]]), a), a)], [[b, alone]])
   t.deepEqual(signed('manifest', bytes, undefined), { bytes, signature: null })
+  // A key's first signature counts, and there may be so many.
+  const entry = (key: string, by: number) => [...new TextEncoder().encode(key), ...new Uint8Array(64).fill(by)]
+  const twice = decodeSignatures(Uint8Array.from([1, ...entry(a, 1), ...entry(b, 2), ...entry(a, 3)]), a)
+  t.deepEqual(
+    [...twice].map(([key, signature]) => [key, signature[0]]),
+    [
+      [a, 1],
+      [b, 2],
+    ],
+  )
+  const most = Array.from({ length: upgradersMax }, (_, i) => entry(`A${'B'.repeat(52)}${String(i).padStart(3, '0')}`, i))
+  t.is(decodeSignatures(Uint8Array.from([1, ...most.flat()]), a).size, upgradersMax)
   // What is no set is looked at as one signature, and is none.
   for (const wrong of [
     both.slice(0, -1),
     Uint8Array.from([2, ...both.slice(1)]),
     new Uint8Array(1),
+    new Uint8Array([1]),
     new Uint8Array(1 + 120 * (upgradersMax + 1)).fill(1),
   ])
     t.deepEqual([...decodeSignatures(wrong, a)], [[a, wrong]])
