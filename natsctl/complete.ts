@@ -5,9 +5,10 @@
 import type { Command } from 'commander'
 import { type Clock, clientService, decodeManifest, isName } from 'theseus'
 import { redis } from 'theseus/redis'
+import { answerTimeoutMs } from './answerTimeout.js'
 import { type Candidate, type Kind, type Wanted, wantedNext } from './completions.js'
 import { ContextFiles } from './contextFiles.js'
-import { durationFlag, type GlobalFlags } from './flags.js'
+import type { GlobalFlags } from './flags.js'
 import { oneLine } from './output.js'
 import { systemIn, targetOf } from './target.js'
 
@@ -24,18 +25,9 @@ type Database = Awaited<ReturnType<ReturnType<typeof redis>['open']>>
 export async function complete(root: Command, words: readonly string[]): Promise<void> {
   // What is passed over elsewhere with a warning would be printed into the command line here.
   process.stderr.write = () => true
-  const text = await answerOf(root, words, waitMs(process.env.THESEUS_COMPLETION_WAIT))
+  const text = await answerOf(root, words, answerTimeoutMs(answerMsDefault))
   // A database that does not answer would hold the process.
   process.stdout.write(text, () => process.exit(0))
-}
-
-/** What is no duration is passed over: nothing may be said here. */
-function waitMs(text: string | undefined): number {
-  try {
-    return text === undefined ? answerMsDefault : durationFlag(text)
-  } catch {
-    return answerMsDefault
-  }
 }
 
 /** All that is printed. */

@@ -2,6 +2,7 @@
 import { connectOperator, type Gather, isFault, type Operator, type Signer } from 'theseus'
 import { nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
+import { answerTimeoutMs } from './answerTimeout.js'
 import { exitCodes, Failure, usageFailure } from './exitCodes.js'
 import type { GlobalFlags } from './flags.js'
 import { gatherTo, type ToFlags } from './orderFile.js'
@@ -9,7 +10,6 @@ import { systemIn, type Target, targetOf } from './target.js'
 import { type Trust, trustedBy } from './trust.js'
 import { type KeyFlags, signerNeeded, signerOf } from './upgraderSeed.js'
 
-/** Somebody waits at a terminal: shorter than a host would wait. */
 const serverDeadlineMs = 3_000
 
 /** The system of this very process, while commands run in front of it (`natsctl demo`). */
@@ -43,7 +43,7 @@ export async function withOperator<T>(
     system,
     ...(target !== undefined && { transport: nats(target.nats), udb: redisOf(target.redis), ...nameOf(target) }),
     ...trustOf(target),
-    settings: { serverDeadlineMs },
+    settings: { serverDeadlineMs: answerTimeoutMs(serverDeadlineMs) },
     ...(upgrader === undefined ? {} : { upgrader }),
     ...(gather === undefined ? {} : { gather }),
   })

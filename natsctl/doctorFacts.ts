@@ -15,6 +15,7 @@ import {
 } from 'theseus'
 import { type NatsProbe, nats, probeNats } from 'theseus/nats'
 import { probeRedis, type RedisProbe, redis } from 'theseus/redis'
+import { answerTimeoutMs } from './answerTimeout.js'
 import { nameOf } from './connection.js'
 import { HistoryReader } from './knownHistory.js'
 import { natsAddress, redisAddress, systemIn, type Target } from './target.js'
@@ -130,7 +131,7 @@ export async function factsOf(target: Target): Promise<Facts> {
       transport: nats({ ...target.nats, onError }),
       udb: redis(target.redis),
       ...nameOf(target),
-      settings: { serverDeadlineMs },
+      settings: { serverDeadlineMs: answerTimeoutMs(serverDeadlineMs) },
     }),
   )
   // They answered a moment ago.
@@ -141,7 +142,9 @@ export async function factsOf(target: Target): Promise<Facts> {
     const [server, install, calls, hosts] = await Promise.all([
       outcome(serverFacts(operator, skews)),
       outcome(operator.reachInstall()),
-      outcome(operator.call({ node: nobody }, nobody, [], { version: 0, deadlineMs: callDeadlineMs, kind: 'query' })),
+      outcome(
+        operator.call({ node: nobody }, nobody, [], { version: 0, deadlineMs: answerTimeoutMs(callDeadlineMs), kind: 'query' }),
+      ),
       hostsOf(operator, 'value' in database ? database.value.rows : [], skews),
     ])
     const canLook = !objections.some((text) => /\.look(er)?\b/.test(text))
@@ -177,7 +180,7 @@ async function databaseFacts({ database }: Operator, target: Target): Promise<Da
 
 async function serverFacts(operator: Operator, skews: Skew[]): Promise<ServerFacts> {
   const names = new Map<string, Skew>()
-  const until = performance.now() + questionsMsMax
+  const until = performance.now() + answerTimeoutMs(questionsMsMax)
   let last = await operator.askServer()
   for (let i = 0; i < questions && performance.now() < until; i++) {
     const asked = Date.now()
@@ -221,7 +224,8 @@ async function hostsOf(operator: Operator, rows: readonly NodeRow[], skews: Skew
   })
   const expected = new Set(rows.filter(({ alive }) => alive).map(({ hostId }) => hostId))
   const begun = performance.now()
-  const isToWait = () => performance.now() < begun + hostsMsMax && [...expected].some((hostId) => !hosts.has(hostId))
+  const waitMsMax = answerTimeoutMs(hostsMsMax)
+  const isToWait = () => performance.now() < begun + waitMsMax && [...expected].some((hostId) => !hosts.has(hostId))
   // One that no row names may tell of the same nodes.
   while (performance.now() < begun + othersMsMin || isToWait()) await sleep(pollMs)
   stop()

@@ -57,7 +57,6 @@ const samples: Record<string, readonly Upgrade[]> = {
 
 for (const [name, upgrades] of Object.entries(samples))
   test(`sample ${name}: no key that a caller can think of changes more than its node, at any version, in objects and simulation objects`, async (t) => {
-    t.timeout(60_000)
     const system = await TestSystem.start(t)
     const host = await system.host('h')
     const classes = [...new Set(upgrades[0]!.classUpgrades.map(({ oldClass }) => oldClass))]

@@ -227,7 +227,6 @@ const isNew = (key: string) => key.startsWith('s/big/1.')
 const newRecords = (store: StateStore) => [...store.range('s/big/', 's/big0')].filter(([key]) => isNew(key)).length
 
 test('200,000 records are rewritten, carried over and given to a past-SO, in transactions within the bounds', async (t) => {
-  t.timeout(120_000)
   const { system, state, phases, big, small, v0, v1 } = await bigNode(t, entriesCount)
   const before = { entries: await v0.entries(), labels: await v0.labels(), remarks: await v0.remarks() }
   t.is(before.entries.records, entriesCount)

@@ -15,7 +15,6 @@ test.after.always(async (t) => {
 })
 
 test('a node stopped at version 0 while versions 1, 2 and 3 were published catches up, and answers all four versions meanwhile', async (t) => {
-  t.timeout(120_000)
   const live = await LiveSystem.start(t.context.servers)
   t.teardown(() => live.stop())
   for (const host of ['h1', 'h2', 'h3'] as const) await live.startHost(host)

@@ -94,7 +94,6 @@ test('a bundle of several chunks reaches the nodes whole', async (t) => {
 })
 
 test('a host without upgrade server and database comes back with its state, its version and its class, and joins in when they return', async (t) => {
-  t.timeout(90_000)
   const directory = await directoryOf(t)
   const ways = waysOf(t, 'alone')
   const options = { ...ways, hostId: 'h', state: lmdb(join(directory, 'state')), bundles: join(directory, 'bundles') }

@@ -17,7 +17,6 @@ test.after.always(async (t) => {
 })
 
 test('five nodes on three hosts go from version 0 to 2 under load: no failed call, no lost write, no wrong answer', async (t) => {
-  t.timeout(120_000)
   const live = await LiveSystem.start(t.context.servers)
   t.teardown(() => live.stop())
   for (const host of ['h1', 'h2', 'h3'] as const) await live.startHost(host)
@@ -52,7 +51,6 @@ const killPoints: readonly (KillPoint & { readonly words: string })[] = [
 
 for (const { words, ...kill } of killPoints) {
   test(`a host killed by SIGKILL ${words} comes back and ends the upgrade: no lost write, no wrong answer`, async (t) => {
-    t.timeout(120_000)
     const live = await LiveSystem.start(t.context.servers)
     t.teardown(() => live.stop())
     await live.startHost('h1')

@@ -130,7 +130,6 @@ function runAs(t: ExecutionContext, role: Role, args: readonly string[]) {
 }
 
 test('a signed upgrade is published and rolled out through TLS, logins, permissions and ACLs, and no role objects', async (t) => {
-  t.timeout(120_000)
   const objections: string[] = []
   const observe = (event: HostEvent) => {
     if (event.type === 'warning' || event.type === 'nodeFailed')
@@ -457,7 +456,6 @@ async function openRedis(settings: Parameters<typeof redis>[0]): Promise<void> {
 }
 
 test('a host logs in with credentials whose JWT has the permissions, and again after nats-server was restarted', async (t) => {
-  t.timeout(60_000)
   const publish = ['theseus.jwt.>', '_INBOX.>']
   const { config, creds } = makeCredentials({ publish, subscribe: ['theseus.jwt.>', '_INBOX.>'] })
   const server = await startNatsServer({ args: ['-c', 'nats.conf'], files: { 'nats.conf': `${config}\n` } })

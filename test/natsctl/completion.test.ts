@@ -59,7 +59,7 @@ async function live(t: ExecutionContext): Promise<Live> {
   writeFileSync(join(config, 'nats/context/theseus/prod.json'), JSON.stringify({ system: 'shop', redis: server.url }))
   return {
     env: {
-      THESEUS_COMPLETION_WAIT: '60s',
+      THESEUS_ANSWER_TIMEOUT: '60s',
       THESEUS_REDIS: server.url,
       THESEUS_SYSTEM: 'shop',
       XDG_CONFIG_HOME: config,
@@ -90,7 +90,7 @@ test('a database that never answers is not waited for', async (t) => {
   t.teardown(() => void silent.close())
   const { port } = silent.address() as { port: number }
   const words = ['--system', 's', '--redis', `redis://127.0.0.1:${port}`, 'node', 'hold', '']
-  t.deepEqual(await next(t, words), [':'])
+  t.deepEqual(await next(t, words, { THESEUS_ANSWER_TIMEOUT: '500ms' }), [':'])
   const root = new Command().option('--system <name>').option('--redis <url>')
   root.command('node').command('hold').argument('<node>')
   const answered = answerOf(root, words)

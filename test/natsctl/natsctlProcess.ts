@@ -40,7 +40,13 @@ export class NatsctlProcess {
     const child = spawn(process.execPath, [main, ...args], {
       cwd,
       // Where nobody has selected a context. Most tests are of systems where upgrades need no signature.
-      env: { ...inherited, XDG_CONFIG_HOME: join(root, 'nowhere'), THESEUS_TRUST: 'nobody', ...env },
+      env: {
+        ...inherited,
+        XDG_CONFIG_HOME: join(root, 'nowhere'),
+        THESEUS_TRUST: 'nobody',
+        THESEUS_ANSWER_TIMEOUT: '60s',
+        ...env,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     child.stdout.setEncoding('utf8').on('data', (text) => {

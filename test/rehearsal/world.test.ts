@@ -5,13 +5,13 @@ import { planOf } from '../../rehearsal/world/planGenerator.js'
 import { failureOf, storyOf } from '../../rehearsal/world/report.js'
 import { play } from '../../rehearsal/world/world.js'
 
-const seeds = 2_000
-const seedsPerTest = 500
+/** More are played by `npm run rehearse`. */
+const seeds = 1_000
+const seedsPerTest = 250
 
 for (let from = 1; from <= seeds; from += seedsPerTest) {
   const to = from + seedsPerTest - 1
   test.serial(`seeds ${from} to ${to}: no plan breaks what must always hold, and each comes to rest`, async (t) => {
-    t.timeout(200_000)
     const failures: string[] = []
     for (let seed = from; seed <= to; seed++) {
       const plan = planOf(seed)

@@ -8,7 +8,7 @@ import test, { type ExecutionContext } from 'ava'
 
 /** The repository, from dist/test/samples. */
 const root = fileURLToPath(new URL('../../../', import.meta.url))
-const runTimeoutMs = 30_000
+const runTimeoutMs = 180_000
 
 const samples = readdirSync(join(root, 'samples'), { withFileTypes: true })
   .filter((entry) => entry.isDirectory() && /^\d\d-/.test(entry.name))

@@ -3,6 +3,9 @@ import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 
+/** It ends a wait that would never end; the pages of a file share the processor. */
+const waitMsMax = 180_000
+
 const names = ['chromium', 'chromium-browser', 'google-chrome']
 
 /** Throws where there is none, and says what to do: the tests of the page are not skipped. */
@@ -20,7 +23,7 @@ export function findBrowser(): string {
 export function startBrowser(): Promise<Browser> {
   // The sandbox needs a user of its own; the pages are ours.
   const args = ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage']
-  return chromium.launch({ executablePath: findBrowser(), args })
+  return chromium.launch({ executablePath: findBrowser(), args, timeout: waitMsMax })
 }
 
 /** A page that fails its test when it throws, when its policy stops something, or when it asks for anything beyond this machine. */
@@ -30,6 +33,7 @@ export async function openPage(
   options: BrowserContextOptions = {},
 ): Promise<{ page: Page; problems: string[] }> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
+  context.setDefaultTimeout(waitMsMax)
   const page = await context.newPage()
   const problems: string[] = []
   page.on('pageerror', (error) => problems.push(String(error.stack ?? error)))
