@@ -111,7 +111,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
 
   /** The entries of the calls that this one is made for, itself the last. */
   get path(): readonly string[] {
-    this.#entryInPaths ??= markedEntry(this.id, this.callee.random)
+    this.#entryInPaths ??= markedEntry(this.envelope, this.callee.random)
     return [...(this.envelope.path ?? []), this.#entryInPaths]
   }
 

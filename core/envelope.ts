@@ -35,7 +35,7 @@ export interface CallEnvelope {
   readonly callerVersion: Version
   /** The class that the caller was written for, if it is pinned to one: must be the class of the labelled version. */
   readonly expects: string | null
-  /** Entries of the calls that this one is made for, outermost first: their ids, with a mark where their callee adds one. */
+  /** Entries of the calls that this one is made for, outermost first: their callers, and what their callees know them by. */
   readonly path: readonly string[] | null
   /** W3C traceparent. */
   readonly trace: string | null
@@ -77,17 +77,18 @@ export interface Announcement {
 
 export type Envelope = CallEnvelope | ReplyEnvelope | FaultEnvelope | Announcement
 
-/** The id of a call as one string: the last entry of the `path` of calls that are made for it, but for a mark. */
+/** The id of a call as one string. */
 export function callId(call: Pick<CallEnvelope, 'caller' | 'incarnation' | 'seq'>): string {
   return `${call.caller}/${call.incarnation}/${call.seq}`
 }
 
 /**
- * The entry of a call in the paths of those that its callee makes for it. Its caller knows the id; the mark is told to those alone whom the callee
- * calls for it, so only they can have a call run inside it (C2). To all but the callee an entry is a text to be passed on.
+ * The entry of a call in the paths of those that its callee makes for it. Its mark is told to those alone whom the callee calls for it, so only they
+ * can have a call run inside it (C2). The call's number is told to nobody: who knows it can answer the call. To all but the callee an entry is a text
+ * to be passed on, but for its caller, who finds its own calls by that.
  */
-export function markedEntry(id: string, random: Random): string {
-  return `${id}/${(1 + Math.floor(random.next() * (2 ** 53 - 1))).toString(36)}`
+export function markedEntry({ caller, incarnation }: Pick<CallEnvelope, 'caller' | 'incarnation'>, random: Random): string {
+  return `${caller}/${incarnation}/${(1 + Math.floor(random.next() * (2 ** 53 - 1))).toString(36)}`
 }
 
 /**

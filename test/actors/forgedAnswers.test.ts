@@ -107,7 +107,7 @@ class Vault extends NodeObject<{ log: string[] }> {
   }
   @command async open(): Promise<void> {
     this.state.log.push('opens')
-    await this.ref(Clerk, 'clerk').serve('a key')
+    await this.ref(Clerk, `clerk-${this.nodeId}`).serve('a key')
     this.state.log.push('open')
   }
   @command note(text: string): void {
@@ -122,18 +122,18 @@ test('only those whom a call of a re-entrant class calls can have a call run ins
   const system = await TestSystem.start(t)
   const host = await system.host('h')
   await host.node(Vault, 'v')
-  await host.node(Clerk, 'clerk')
-  held.set('clerk', gate())
-  t.teardown(() => held.delete('clerk'))
+  await host.node(Clerk, 'clerk-v')
+  held.set('clerk-v', gate())
+  t.teardown(() => held.delete('clerk-v'))
   const { node } = subjectsOf(system.name)
   const calls = new Map<string, CallEnvelope>()
   system.broker.filter = ({ message: { subject, payload } }) => {
-    for (const id of ['v', 'clerk']) if (subject === node(id)) calls.set(id, decode(payload)[0] as CallEnvelope)
+    for (const id of ['v', 'clerk-v']) if (subject === node(id)) calls.set(id, decode(payload)[0] as CallEnvelope)
     return 'deliver'
   }
   const vault = system.desk.ref(Vault, 'v', { deadline: '20s' })
   const opens = vault.open()
-  await until(() => held.get('clerk')!.waiting === 1, 'the vault waits for the clerk')
+  await until(() => held.get('clerk-v')!.waiting === 1, 'the vault waits for the clerk')
   // The desk made the call, so it knows its id; of what the vault has called for it, it knows nothing.
   const id = callId(calls.get('v')!)
   const answers: string[] = []
@@ -156,18 +156,49 @@ test('only those whom a call of a re-entrant class calls can have a call run ins
   const refused = () => answers.filter((code) => code === 'protocol.call-cycle').length
   // One names no call of the vault at all: it takes its turn.
   await until(() => refused() === sneaked - 1, 'all that would run inside are refused')
-  held.get('clerk')!.open()
+  held.get('clerk-v')!.open()
   await opens
   t.deepEqual(await vault.log(), ['opens', 'open', 'sneaks in'])
   // The clerk was called for it: its path is the key.
-  held.set('clerk', gate())
+  held.set('clerk-v', gate())
   const again = vault.open()
-  await until(() => held.get('clerk')!.waiting === 1, 'the vault waits again')
-  const legal = calls.get('clerk')!
-  sneak([...legal.path!, callId(legal)], { args: ['comes back'], caller: 'clerk' })
+  await until(() => held.get('clerk-v')!.waiting === 1, 'the vault waits again')
+  const legal = calls.get('clerk-v')!
+  sneak([...legal.path!, callId(legal)], { args: ['comes back'], caller: 'clerk-v' })
   await until(() => answers.filter((kind) => kind === String(kinds.reply)).length === 2, 'it has run')
-  held.get('clerk')!.open()
+  held.get('clerk-v')!.open()
   await again
   t.deepEqual((await vault.log()).slice(3), ['opens', 'comes back', 'open'])
   t.is(await codeOf(vault.note('after')), 'answered undefined')
+})
+
+test('the path of a call does not tell by which numbers the calls that it is made for are answered', async (t) => {
+  const system = await TestSystem.start(t)
+  const vaults = await system.host('h')
+  await vaults.node(Vault, 'w')
+  const clerks = await system.host('c')
+  await clerks.node(Clerk, 'clerk-w')
+  const { node } = subjectsOf(system.name)
+  const got: { readonly envelope: CallEnvelope; readonly replyTo: string }[] = []
+  system.broker.filter = ({ message: { subject, replyTo, payload } }) => {
+    if (subject === node('clerk-w'))
+      for (const envelope of decode(payload) as CallEnvelope[]) got.push({ envelope, replyTo: replyTo! })
+    return 'deliver'
+  }
+  // The clerk knows the desk's inbox, for the desk has called it too.
+  await system.desk.ref(Clerk, 'clerk-w').serve('first')
+  held.set('clerk-w', gate())
+  t.teardown(() => held.delete('clerk-w'))
+  const opens = system.desk.ref(Vault, 'w', { deadline: '20s' }).open()
+  await until(() => held.get('clerk-w')!.waiting === 1, 'the vault waits for the clerk')
+  const [first, forVault] = got
+  const told = forVault!.envelope.path!.flatMap((entry) => entry.split('/').slice(1))
+  const numbers = told
+    .flatMap((text) => [Number(text), Number.parseInt(text, 36)])
+    .filter((seq) => Number.isSafeInteger(seq) && seq > 0)
+  t.true(numbers.length > 0)
+  for (const seq of numbers) clerks.transport.publish(first!.replyTo, encodeReply(0, seq, forged, replier, 0))
+  await clerks.transport.flush()
+  held.get('clerk-w')!.open()
+  t.is((await opens) as unknown, undefined)
 })

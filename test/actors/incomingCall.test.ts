@@ -101,11 +101,13 @@ function open(methods: Record<string, Work> = {}, telemetry?: Telemetry) {
   }
   const outbox = new Outbox(transport as unknown as Transport, clock, { ...defaultSettings, system: 's', hostId: 'h' })
   const told: string[] = []
+  /** Not the numbers of calls. */
+  let marks = 5
   const node = {
     chain: new ObjectChain(0, [link], () => dead, undefined),
     roles: new Map(),
     denials: { tell: (_: unknown): void => {} },
-    random: { next: () => 0 },
+    random: { next: () => marks++ / 2 ** 53 },
     state,
     replier,
     isElsewhere: false,
@@ -608,15 +610,15 @@ test('a call knows whom it is made for, and who waits for it', (t) => {
   t.is(outside.id, 'desk/1/1')
   t.is(outside.entryInPaths, undefined, 'it has made no call')
   t.false(outside.isMadeFor(outside.entryInPaths))
-  t.deepEqual(outside.path, ['desk/1/1/1'], 'its id and a mark')
+  t.deepEqual(outside.path, ['desk/1/5'], 'its caller and a mark')
   t.deepEqual(outside.path, outside.path, 'the same for all its calls')
-  t.is(outside.entryInPaths, 'desk/1/1/1')
-  t.false(outside.isMadeFor('desk/1/1/1'))
+  t.is(outside.entryInPaths, 'desk/1/5')
+  t.false(outside.isMadeFor('desk/1/5'))
   t.true(outside.isFromOutside)
   t.false(s.arrived('get', [], { kind: kinds.send }).isFromOutside, 'nobody waits for a send')
   const nested = s.arrived('get', [], { path: ['a/1/1', 'n1/1/2'], caller: 'm', trace: 'trace' })
   t.false(nested.isFromOutside)
-  t.deepEqual(nested.path, ['a/1/1', 'n1/1/2', 'm/1/3/1'])
+  t.deepEqual(nested.path, ['a/1/1', 'n1/1/2', 'm/1/6'])
   t.true(nested.isMadeFor('a/1/1'))
   t.false(nested.isMadeFor('m/1/3'))
   t.is(nested.outerAt('n1'), 'a/1/1')
