@@ -13,6 +13,7 @@ const documents = [
   'docs/architecture.md',
   'docs/guide.md',
   'docs/paper-map.md',
+  'docs/redis.md',
   'docs/writing-upgrades.md',
   'samples/README.md',
   ...samples.map((name) => `samples/${name}/README.md`),
