@@ -128,7 +128,7 @@ export type { SnapshotSeen, StatechartEvent } from './core/statechartEvent.js'
 export { isTableKey, isTableValue, type TableEntries, tableKeyLengthMax, tableValueBytesMax } from './core/tables.js'
 export { quantileMs } from './core/timeBuckets.js'
 export { hasEnded, identityAt, isTrustRoot, type Trust, type Trusted, upgradersMax } from './core/trust.js'
-export { isSameTrust, markText, nobodysMark, type TrustMark, type Trusts } from './core/trustMark.js'
+export { changedRootAdvice, isSameTrust, markText, nobodysMark, type TrustMark, type Trusts } from './core/trustMark.js'
 export {
   type Decision,
   decisions,

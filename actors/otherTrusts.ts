@@ -7,7 +7,15 @@
 import { Fault } from '../core/fault.js'
 import type { HostObserver } from '../core/hostEvents.js'
 import type { Clock } from '../core/ports/clock.js'
-import { isSameTrust, isTrustMark, markText, nobodysMark, type TrustMark } from '../core/trustMark.js'
+import {
+  changedRootAdvice,
+  isChangedRoot,
+  isSameTrust,
+  isTrustMark,
+  markText,
+  nobodysMark,
+  type TrustMark,
+} from '../core/trustMark.js'
 
 /** Hosts that trust others are told of once in so long, however many there are. */
 export const otherTrustMs = 10 * 60_000
@@ -37,7 +45,8 @@ export class OtherTrusts {
       )
       return
     }
-    const message = `this host trusts ${markText(trust)}; the upgrade server of system ${system} trusts ${markText(this.mark)}: give both the same "trust"`
+    const advice = isChangedRoot(trust, this.mark) ? changedRootAdvice : 'give both the same "trust"'
+    const message = `this host trusts ${markText(trust)}; the upgrade server of system ${system} trusts ${markText(this.mark)}: ${advice}`
     this.#tell(`a host is refused: it trusts ${markText(trust)}; "natsctl doctor" names such hosts`)
     throw new Fault('config.other-trust', message)
   }

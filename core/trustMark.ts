@@ -41,6 +41,15 @@ export function isSameTrust(one: TrustMark, other: TrustMark): boolean {
   return one.keys === other.keys && (one.root === other.root || one.root === null || other.root === null)
 }
 
+/** Two roots of the same keys that are not the same: somebody has changed a file, which stays as it is (docs/security.md). */
+export function isChangedRoot(one: TrustMark, other: TrustMark): boolean {
+  return one.keys === other.keys && !isSameTrust(one, other)
+}
+
+/** For people: what to do about it. */
+export const changedRootAdvice =
+  'the trust roots have the same keys and differ in identity, since, until or need: give all the same file, and change ends and need by "natsctl upgrader set"'
+
 export function isTrustMark(value: unknown): value is TrustMark {
   const { keys, root } = (value ?? {}) as Record<string, unknown>
   return (keys === nobodysMark.keys || isMark(keys)) && (root === null || isMark(root))

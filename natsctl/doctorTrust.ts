@@ -1,5 +1,5 @@
 /** What `natsctl doctor` says of whom hosts and upgrade servers are told to trust. */
-import { isSameTrust, markText, nobodysMark, type TrustMark } from 'theseus'
+import { changedRootAdvice, isSameTrust, markText, nobodysMark, type TrustMark } from 'theseus'
 import { type Check, failure, named, ok, warning } from './doctorCheck.js'
 import type { Facts } from './doctorFacts.js'
 
@@ -23,7 +23,9 @@ export function trustChecks({ nats, server }: Facts): readonly Check[] {
     const found = [...others].map(([text, of]) => `${names(of)} ${of.length === 1 ? 'trusts' : 'trust'} ${text}`).join('; ')
     const isServersOpen = mark?.keys === nobodysMark.keys && told.length > others.get(markText(nobodysMark))!.length
     const why = isServersOpen ? '; whoever reaches the upgrade server installs what hosts reject' : ''
-    return [failure(name, `${found}${why}`, 'give all hosts and upgrade servers the same "trust": docs/security.md')]
+    const isChanged = told.every((each) => each.mark.keys === first.mark.keys)
+    const advice = isChanged ? changedRootAdvice : 'give all hosts and upgrade servers the same "trust": docs/security.md'
+    return [failure(name, `${found}${why}`, advice)]
   }
   if (first.mark.keys !== nobodysMark.keys) return [ok(name, `${told.length} told: all trust ${markText(first.mark)}`)]
   const silent = told.filter(({ isSaid }) => !isSaid)

@@ -119,6 +119,34 @@ test('an upgrade may say how many have to sign, and when keys end', async (t) =>
   t.is(await send(one, 'install', await prepared(one, toV2(), [alice, carol])), 'upgrade.signature')
   t.is(await send(one, 'install', await prepared(one, toV2(), [bob, alice])), 'answered {"version":2}')
   await one.atVersion(2)
+  // The root is as it was: who begins with it finds in the history what counts now.
+  const late = await one.system.host('h4')
+  t.is((await late.node(NotesV1, 'n4')).version, 2)
+  t.is(await send(one, 'install', await prepared(one, toV3(), [alice])), 'upgrade.signature')
+})
+
+test('where all keys have ended a root with later ends is given to host after host while no upgrade server runs, and nodes serve', async (t) => {
+  const at = (until: string) => ({ keys: keys.map(({ key }) => ({ key, until })) })
+  const one = await rooted(t, at('2026-01-01T00:00:00Z'))
+  t.is(await codeOf(one.system.publish(toV2())), 'upgrade.signature')
+  await one.system.stopServer()
+  const later = { trust: rootOf({ system: one.system.name, ...at('2999-01-01T00:00:00Z') }), upgrader: alice }
+  const hosts = [...one.hosts]
+  for (const [i, { state }] of one.hosts.entries()) {
+    await hosts[i]!.stop()
+    hosts[i] = await one.system.host(`h${i + 1}`, { ...later, state })
+    await hosts[i]!.node(NotesV1, `n${i + 1}`)
+    for (const id of ['n1', 'n2', 'n3'])
+      t.regex(await codeOf(one.system.desk.ref(NotesV1, id, { version: 0 }).add('serves')), /^answered/)
+  }
+  await one.system.startServer({ trust: later.trust })
+  const desk = await one.system.host('newDesk', later)
+  t.is(await desk.publish(one.system.build(toV2())), 1)
+  await until(
+    async () =>
+      (await one.system.database.nodes()).filter(({ version, service }) => service === 'notes' && version === 1).length === 3,
+    'the nodes at version 1',
+  )
 })
 
 test('what staging has signed is valid in production neither as an upgrade nor as an order, whoever brings it', async (t) => {

@@ -1,7 +1,16 @@
 /** What is told of a trust root: the same for those who trust the same, and nothing that helps to trust somebody else. */
 import test from 'ava'
 import { trustNobody } from '../../core/trust.js'
-import { isSameTrust, isTrustMark, markText, nobodySigns, nobodysMark, trustMark, trustText } from '../../core/trustMark.js'
+import {
+  isChangedRoot,
+  isSameTrust,
+  isTrustMark,
+  markText,
+  nobodySigns,
+  nobodysMark,
+  trustMark,
+  trustText,
+} from '../../core/trustMark.js'
 import { alice, bob, mallory } from '../support/signedManifests.js'
 import { rootOf, staging } from '../support/trustRoots.js'
 
@@ -32,6 +41,13 @@ test('trust roots are the same only as a whole; a list of the same keys is on it
   ].map((need) => trustMark(rootOf({ need })))
   t.deepEqual(needs[0], needs[1])
   t.false(isSameTrust(mark, trustMark([alice.publicKey])))
+})
+
+test('a root of the same keys that is another one is a file that somebody has changed', (t) => {
+  const mark = trustMark(rootOf())
+  t.true(isChangedRoot(mark, trustMark(rootOf({ need: { upgrade: 2 } }))))
+  t.true(isChangedRoot(mark, trustMark(rootOf({ identity: staging }))))
+  for (const other of [mark, trustMark(keys), trustMark([alice.publicKey]), nobodysMark]) t.false(isChangedRoot(mark, other))
 })
 
 test('a mark that somebody made up is none', (t) => {
