@@ -17,11 +17,11 @@ const usage = `npm run bench [-- <bench>… | all | charts] [options]
 
 ${benches.map(({ name, about }) => `  ${name.padEnd(18)}${about}`).join('\n')}
   all               one after the other
-  charts            draws docs/*.svg of what --charts has kept
+  charts            draws docs/*.svg and README.md's figures of what --charts has kept
 
   --quick           fewer and shorter rounds, for a look: under a minute each
   --json <file>     writes the numbers as JSON too, with those of every round
-  --charts          keeps the numbers in docs/bench.json, and draws docs/*.svg of what is there
+  --charts          keeps the numbers in docs/bench.json, and draws docs/*.svg and README.md's figures of what is there
   --rounds <n>      rounds over all contenders
   --duration <ms>   calls, hops: of one contender at one load in one round
   --only <text>     calls, hops: the reference, and contenders whose name contains it; may be given again

@@ -23,7 +23,8 @@ const named = process.argv.slice(2).filter((argument) => !argument.startsWith('-
 const hasPeers = named.includes('calls') || named.includes('all') || !others.some((name) => named.includes(name))
 
 install()
-servers()
+// Drawing what is kept needs none.
+if (!named.includes('charts')) servers()
 build()
 if (hasPeers && !process.argv.includes('--help')) installPeers()
 become(bin('node'), ['dist/bench/main.js', ...process.argv.slice(2)])

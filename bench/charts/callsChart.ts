@@ -71,6 +71,10 @@ function drawn(title: string, lines: readonly Line[], left: number, top: number)
 
 function inkOf(contender: string): string {
   if (contender.startsWith('Theseus')) return 'own'
-  if (/^(Moleculer|NestJS|NATS services)/.test(contender)) return 'peer'
+  if (isPeer(contender)) return 'peer'
   return contender.startsWith('plain TCP') ? 'floor' : 'bare'
+}
+
+export function isPeer(contender: string): boolean {
+  return /^(Moleculer|NestJS|NATS services)/.test(contender)
 }
