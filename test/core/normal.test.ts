@@ -168,3 +168,16 @@ test('what can’t be changed in its place is replaced by what can', (t) => {
     for (const { writable } of Object.values(Object.getOwnPropertyDescriptors(root.odd))) t.true(writable)
   }
 })
+
+test('where the data are of another kind than the snapshot, they become what the snapshot has', (t) => {
+  for (const value of [null, 7, 'text', true]) {
+    for (const data of [{ n: 1 }, [1], new Map(), undefined]) t.is(normal(data, value), value)
+  }
+  for (const data of [new Map([['n', 1]]), new Set([1]), Object.freeze({ n: 2 })]) {
+    const snapshot = bare({ n: 1, inner: bare({}) })
+    const found = normal(data, snapshot) as typeof snapshot
+    t.deepEqual({ ...found }, { n: 1, inner: {} })
+    t.not(found, snapshot)
+    t.true(isBare(found))
+  }
+})

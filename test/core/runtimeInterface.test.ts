@@ -1,7 +1,7 @@
 /** For which runtime a bundle is built: the oldest that it works with. */
 import test from 'ava'
 import { draftManifest } from '../../core/draftManifest.js'
-import { isRuntimeInterface, runtimeInterface } from '../../core/runtimeInterface.js'
+import { isRuntimeInterface, neededInterface, runtimeInterface } from '../../core/runtimeInterface.js'
 import {
   command,
   defineUpgrade,
@@ -80,6 +80,15 @@ for (const [what, upgrade] of Object.entries({
   test(`where ${what}, a host of release 0.1.0 does not load it`, (t) => {
     t.is(draftManifest(upgrade, bundle).runtime, 2)
   })
+
+test('one class that needs the newer interface is enough', (t) => {
+  const [plain] = upgradeTo(PlainV2).classUpgrades
+  const [reading] = upgradeTo(ReadingV2).classUpgrades
+  t.is(neededInterface([plain!, reading!]), 2)
+  t.is(neededInterface([reading!, plain!]), 2)
+  t.is(neededInterface([plain!, plain!]), 1)
+  t.is(neededInterface([]), 1)
+})
 
 test('this release loads bundles of every interface since the first, and of none after its own', (t) => {
   t.is(runtimeInterface, 2)
