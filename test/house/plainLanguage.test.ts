@@ -11,6 +11,7 @@ const samples = readdirSync(join(root, 'samples')).filter((name) => /^\d/.test(n
 /** A document that is rewritten in plain language is added here, and stays so. */
 const documents = [
   'docs/architecture.md',
+  'docs/errors.md',
   'docs/guide.md',
   'docs/paper-map.md',
   'docs/redis.md',
