@@ -36,7 +36,7 @@ export {
 export { type Recorded, type Uncovered, type Untold, uncovered } from './core/auditCover.js'
 export type { CallerInfo } from './core/callerInfo.js'
 export type { Collection, KeyRange, ReadonlyCollection } from './core/collection.js'
-export type { Control } from './core/control.js'
+export { type Control, controlKey, isControl } from './core/control.js'
 export { type Directive, decodeDirective, describeOrder, identityNamed } from './core/directive.js'
 export { draftManifest } from './core/draftManifest.js'
 export { type Duration, milliseconds } from './core/duration.js'
@@ -63,6 +63,7 @@ export { instantMs } from './core/instant.js'
 export {
   bundleBytesMax,
   type ClassUpgradeEntry,
+  chunkCount,
   decodeManifest,
   digestOf,
   encodeManifest,

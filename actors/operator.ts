@@ -287,6 +287,16 @@ export class Operator {
     }
   }
 
+  /** Tells the audit that a copy of the upgrade database is taken: an order like the others. `digest` is the file's, `version` the newest in it. */
+  async recordBackup(digest: string, version: Version): Promise<void> {
+    await this.#direct({ order: 'backup', digest, version })
+  }
+
+  /** The same of what is given back from one, before it is. */
+  async recordRestore(digest: string, version: Version): Promise<void> {
+    await this.#direct({ order: 'restore', digest, version })
+  }
+
   async setInTable(table: string, key: string, value: string): Promise<void> {
     checkTable(table, key, value)
     await this.#direct({ order: 'setInTable', table, key, value })

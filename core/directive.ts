@@ -29,6 +29,11 @@ export type Order =
   | { readonly order: 'finalize'; readonly version: Version }
   /** A node that will not come back leaves, with its slot and what it was told. Release 0.1.0 does not know it, and refuses it. */
   | { readonly order: 'forget'; readonly nodeId: string }
+  /**
+   * A copy of the upgrade database is taken, or what it is missing is given back from one: counted, and in the audit, and nothing else. `digest`
+   * is the file's, `version` the newest in it. Release 0.1.0 does not know them, and refuses them.
+   */
+  | { readonly order: 'backup' | 'restore'; readonly digest: string; readonly version: Version }
 
 interface AnyDirective {
   readonly system: string
@@ -142,6 +147,9 @@ function isOrder(value: unknown): value is Order {
       return isVersion(what.version)
     case 'forget':
       return isName(what.nodeId)
+    case 'backup':
+    case 'restore':
+      return isDigest(what.digest) && isVersion(what.version)
     default:
       return false
   }
@@ -173,6 +181,10 @@ export function describeOrder(what: Order): string {
       return `version ${what.version} is final`
     case 'forget':
       return `forget ${what.nodeId}`
+    case 'backup':
+      return `backup ${what.digest}, up to version ${what.version}`
+    case 'restore':
+      return `restore from backup ${what.digest}, up to version ${what.version}`
   }
 }
 

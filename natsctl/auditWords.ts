@@ -1,8 +1,9 @@
 /** What an entry of the audit says, as people read it. */
 import type { AuditEntry, Uncovered } from 'theseus'
 
-export function auditWords({ what, times }: AuditEntry): string {
-  return times === 1 || what.act === 'denied' ? wordsOf(what) : `${wordsOf(what)} (${times} times)`
+export function auditWords(entry: AuditEntry): string {
+  const { what, times } = entry
+  return times === 1 || what.act === 'denied' ? wordsOf(entry) : `${wordsOf(entry)} (${times} times)`
 }
 
 const deniedShown = 3
@@ -16,7 +17,7 @@ function deniedWords({ calls, more }: Extract<AuditEntry['what'], { act: 'denied
   return `denied ${shown.join(', ')}${rest === 0 ? '' : `, and ${rest} more`}`
 }
 
-function wordsOf(what: AuditEntry['what']): string {
+function wordsOf({ what, head, number }: AuditEntry): string {
   switch (what.act) {
     case 'install':
       return `install version ${what.version}`
@@ -32,8 +33,8 @@ function wordsOf(what: AuditEntry['what']): string {
       return `version ${what.version} paused: ${what.words}`
     case 'lost':
       return what.known === null
-        ? 'the database has lost something'
-        : `the database has lost something: entry ${what.known.number} was known`
+        ? `the database has lost something: it has version ${head.version} now`
+        : `the database has lost something: it has version ${head.version} and entry ${number - 1} now, and had entry ${what.known.number}`
     case 'denied':
       return deniedWords(what)
     case 'more':

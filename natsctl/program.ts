@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module'
 import { Command } from 'commander'
 import { addAudit } from './audit.js'
+import { addBackup } from './backup.js'
 import { addCall } from './call.js'
 import type { Program } from './commands.js'
 import { complete } from './complete.js'
@@ -21,6 +22,7 @@ import { addNode } from './node.js'
 import { addOrder } from './order.js'
 import { tellTarget } from './orders.js'
 import { oneLine, withoutSeeds } from './output.js'
+import { addRestore } from './restore.js'
 import { addRollout } from './rollout.js'
 import { addTable } from './table.js'
 import { withOneTrust } from './trust.js'
@@ -65,6 +67,8 @@ async function perform(words: readonly string[]): Promise<ExitCode> {
   addOrder(program)
   addHistory(program)
   addAudit(program)
+  addBackup(program)
+  addRestore(program)
   addRollout(program)
   addExplain(program)
   addInspect(program)

@@ -613,6 +613,20 @@ export function databaseContract(
     t.is(why(await database.direct(directiveOf(2, what), order('2'), nothingInstalled)), false)
   })
 
+  contract('an order that tells of a backup or a restore is counted and kept, and changes nothing', async (t, database) => {
+    await database.register(statusOf('n1'), long)
+    const digest = digestOf(entryOf(1))
+    for (const [i, what] of (['backup', 'restore'] as const).entries()) {
+      const signed = order(`${i + 1}`)
+      t.is(why(await database.direct(directiveOf(i + 1, { order: what, digest, version: 3 }), signed, nothingInstalled)), true)
+      t.deepEqual((await database.recentDirectives()).at(-1)?.bytes, signed.bytes)
+    }
+    t.is(await database.directives(), 2)
+    t.is((await database.nodes()).length, 1)
+    t.deepEqual(await database.controls(), [])
+    t.deepEqual(await database.tables(), [])
+  })
+
   contract('an entry of the audit follows the newest one, and of those at once one is written', async (t, database, another) => {
     t.deepEqual(await database.auditHead(), emptyAudit)
     t.deepEqual(await database.audit(1, 9), [])

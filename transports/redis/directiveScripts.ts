@@ -110,6 +110,8 @@ elseif order == 'finalize' then
   result = finalize(head, final, a)
 elseif order == 'forget' then
   result = forget(a, controls) and 'true' or 'false'
+elseif order == 'note' then
+  result = 'true'
 end
 redis.call('SET', count, ARGV[1])
 redis.call('RPUSH', directives, '["' .. document .. '",' .. signature .. ',' .. result .. ']')

@@ -438,6 +438,9 @@ function orderArguments(what: Order): readonly (string | number)[] {
       return ['finalize', what.version]
     case 'forget':
       return ['forget', what.nodeId]
+    case 'backup':
+    case 'restore':
+      return ['note']
   }
 }
 

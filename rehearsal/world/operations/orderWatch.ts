@@ -77,6 +77,9 @@ function nameOf(what: Order): string {
       return what.order
     case 'forget':
       return `${what.order} ${what.nodeId}`
+    case 'backup':
+    case 'restore':
+      return `${what.order} ${what.digest}`
     case 'setInTable':
     case 'removeFromTable':
       return `${what.order} ${what.table} ${what.key}`
