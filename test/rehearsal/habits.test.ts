@@ -6,7 +6,7 @@ import { TableWatch } from '../../rehearsal/world/code/table.js'
 import { TickWatch, tickMs } from '../../rehearsal/world/code/ticks.js'
 import { partsOf } from '../../rehearsal/world/code/walks.js'
 import { always } from '../../rehearsal/world/operations/dimensions.js'
-import type { Plan, Step } from '../../rehearsal/world/plan.js'
+import type { Plan, Step, UpgradePlan } from '../../rehearsal/world/plan.js'
 import { planOf } from '../../rehearsal/world/planGenerator.js'
 import { storyOf } from '../../rehearsal/world/report.js'
 import { Witness } from '../../rehearsal/world/witness.js'
@@ -61,6 +61,21 @@ test('walks come back, fan out, are not awaited and fail early; tables are overw
   t.true(all.some((each) => each.what === 'set' && each.change.value === null))
   t.true(all.some((each) => each.what === 'table' && each.range.limit !== undefined))
   t.true(all.some((each) => each.what === 'setLater'))
+})
+
+test('upgrades of some nodes only are undone, and their undos too', (t) => {
+  const canaries = Array.from({ length: 600 }, (_, i) => planOf(i + 1))
+    .filter((plan) => plan.habits.includes('canaries'))
+    .map(({ upgrades }) => upgrades)
+  const isForSome = ({ classUpgrades }: UpgradePlan) => classUpgrades.some(({ only }) => only !== null)
+  const undone = canaries.filter((all) => all.some((each, i) => isForSome(each) && !each.undoes && all[i + 1]?.undoes === true))
+  t.true(undone.length > 0)
+  for (const all of undone)
+    t.true(
+      all.some((each) => each.undoes && isForSome(each)),
+      'the undo is for the same nodes',
+    )
+  t.true(undone.some((all) => all.some((each, i) => isForSome(each) && each.undoes && all[i + 1]?.undoes === true)))
 })
 
 test('two ticks within a period are found, and a node that ticks no more (A1, A2)', (t) => {

@@ -62,8 +62,22 @@ function upgradeWith(plan: Plan, upgrade: UpgradePlan, version: Version): Upgrad
     const isWatched = has('lookers') && dice.chance(0.7)
     // Records are made in passing while others look.
     const isLazy = each.isLazy || (has('lookers') && dice.chance(0.7))
-    return { ...each, schedule, futureSO, isLazy, isWatched }
+    const changed = { ...each, schedule, futureSO, isLazy, isWatched }
+    return has('canaries') ? canary(plan, changed, version) : changed
   }
+}
+
+/** Where it is undone, and nothing comes after that would have to name both classes. */
+function canary(plan: Plan, upgrade: ClassUpgradePlan, version: Version): ClassUpgradePlan {
+  const { service, change } = upgrade
+  const later = plan.upgrades.slice(version)
+  const isUndone = !plan.upgrades[version - 1]!.undoes && later[0]?.undoes === true
+  const isLast = !later.some(({ undoes, classUpgrades }) => !undoes && classUpgrades.some((each) => each.service === service))
+  if (!isUndone || !isLast || change.kind !== 'move') return upgrade
+  const dice = new Dice(seededRandom(plan.seed * 2 ** 20 + 4_000 + version))
+  const nodes = nodesOf(plan).filter((node) => node.service === service)
+  const only = nodes.map(({ nodeId }) => nodeId).filter(() => dice.chance(0.5))
+  return only.length === 0 ? upgrade : { ...upgrade, only, futureSO: 'notNeeded', pastSO: 'notNeeded' }
 }
 
 function isPassable({ troubles }: ClassUpgradePlan): boolean {

@@ -23,6 +23,7 @@
  * - `rumours`: an upgrade introduces an event (`rumours.ts`)
  * - `sameNames`: a class that was undone is published anew under the same name, with other behaviour
  * - `tables`: scheduling functions wait for a table of the upgrade database
+ * - `canaries`: an upgrade of some nodes only is undone, and its undo perhaps too
  */
 export const habits = [
   'walks',
@@ -44,6 +45,7 @@ export const habits = [
   'rumours',
   'sameNames',
   'tables',
+  'canaries',
 ] as const
 
 export type Habit = (typeof habits)[number]
@@ -69,6 +71,7 @@ export const usualHabits: readonly Habit[] = [
   'rumours',
   'sameNames',
   'tables',
+  'canaries',
 ]
 
 /** What is of no use without another. */
