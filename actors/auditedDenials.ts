@@ -3,16 +3,20 @@
  *
  * N1. There is one entry in `denialEntryMs` at most, however many reports come, and whatever they say.
  * N2. What is counted is bounded. Each host has its own part of it, and of an entry: one that makes up reports hides no more of the others' than that.
+ *     Those without a name can be as many as somebody likes: they have places of their own, and come last.
+ * N3. An entry is bounded in bytes, not in rows: whom a client calls itself, and what it calls, it chooses. Of what the audit keeps, such entries fill
+ *     less than a tenth in a month, and older ones stay.
  */
 import type { AuditFrom, AuditRecord, HostsDenials } from '../core/audit.js'
 import { type DeniedCalls, timesOf } from '../core/deniedCalls.js'
 import type { Clock } from '../core/ports/clock.js'
 
 export const denialEntryMs = 10 * 60_000
-/** Hosts that are counted apart, kinds of calls of each, and those that one entry names. */
+/** Hosts that are counted apart, with a name and without one, and kinds of calls of each. */
 export const denyingHostsMax = 64
 export const deniedKindsPerHostMax = 32
-export const deniedPerEntryMax = 16
+/** Of the kinds that one entry names. */
+export const deniedEntryBytesMax = 1_024
 
 interface Host {
   readonly from: AuditFrom
@@ -47,12 +51,12 @@ export class AuditedDenials {
   }
 
   #count(from: AuditFrom, denied: DeniedCalls): void {
-    const key = from.name ?? from.id
+    const key = from.name === null ? `id ${from.id}` : `name ${from.name}`
     const host = this.#hosts.get(key) ?? { from, kinds: new Map<string, DeniedCalls>() }
     const kind = JSON.stringify([denied.caller && (denied.caller.name ?? ''), denied.method, denied.code])
     const known = host.kinds.get(kind)
     const isNoMore =
-      (!this.#hosts.has(key) && this.#hosts.size >= denyingHostsMax) ||
+      (!this.#hosts.has(key) && this.#hostsLike(from) >= denyingHostsMax) ||
       (known === undefined && host.kinds.size >= deniedKindsPerHostMax)
     if (isNoMore) {
       this.#more = timesOf(this.#more, denied.times)
@@ -62,13 +66,29 @@ export class AuditedDenials {
     host.kinds.set(kind, { ...(known ?? denied), times: timesOf(known?.times ?? 0, denied.times) })
   }
 
+  #hostsLike({ name }: AuditFrom): number {
+    let hosts = 0
+    for (const { from } of this.#hosts.values()) if ((from.name === null) === (name === null)) hosts++
+    return hosts
+  }
+
   #writeEntry(): void {
     this.#cancel = undefined
     this.#writtenMs = this.clock.monotonicMs()
-    const all = byTurns([...this.#hosts.values()].map(denialsOf))
-    const calls = all.slice(0, deniedPerEntryMax)
-    const more = all.slice(deniedPerEntryMax).reduce((sum, { times }) => timesOf(sum, times), this.#more)
-    const times = calls.reduce((sum, each) => timesOf(sum, each.times), more)
+    const hosts = [...this.#hosts.values()]
+    const [unnamed, named] = [true, false].map((isUnnamed) => hosts.filter(({ from }) => (from.name === null) === isUnnamed))
+    const all = [...byTurns(named!.map(denialsOf)), ...byTurns(unnamed!.map(denialsOf))]
+    const calls: HostsDenials[] = []
+    let [bytes, more, times] = [0, this.#more, this.#more]
+    for (const { denials, size } of all) {
+      times = timesOf(times, denials.times)
+      if (bytes + size > deniedEntryBytesMax) {
+        more = timesOf(more, denials.times)
+        continue
+      }
+      bytes += size
+      calls.push(denials)
+    }
     this.#hosts = new Map()
     this.#more = 0
     this.write({ what: { act: 'denied', calls, more }, outcome: 'denied', times, by: [], from: null })
@@ -76,12 +96,23 @@ export class AuditedDenials {
 }
 
 /** Those with the most calls first. */
-function denialsOf({ from: host, kinds }: Host): readonly HostsDenials[] {
-  return [...kinds.values()].sort((a, b) => b.times - a.times).map((denied) => ({ host, ...denied }))
+function denialsOf({ from: host, kinds }: Host): readonly Sized[] {
+  return [...kinds.values()].sort((a, b) => b.times - a.times).map((denied) => sized({ host, ...denied }))
 }
 
-/** The first of each, the second of each, and so on. */
-function byTurns<T>(lists: readonly (readonly T[])[]): readonly T[] {
+interface Sized {
+  readonly denials: HostsDenials
+  /** In bytes of an entry, with the comma. */
+  readonly size: number
+}
+
+function sized(denials: HostsDenials): Sized {
+  return { denials, size: Buffer.byteLength(JSON.stringify(denials)) + 1 }
+}
+
+/** The first of each, the second of each, and so on; of those the short ones first, so that a long one takes the place of few. */
+function byTurns(lists: readonly (readonly Sized[])[]): readonly Sized[] {
   const longest = Math.max(0, ...lists.map(({ length }) => length))
-  return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => list.slice(i, i + 1))).flat()
+  const turns = Array.from({ length: longest }, (_, i) => lists.flatMap((list) => list.slice(i, i + 1)))
+  return turns.flatMap((turn) => turn.sort((a, b) => a.size - b.size))
 }

@@ -37,8 +37,12 @@ function readDenied(value: unknown): DeniedCalls | undefined {
   return { caller: id === null ? null : { name, id }, method: method === null ? null : shortMethod(method), code, times }
 }
 
+/** A caller may ask for a method of any name: what JSON would write with several characters takes one. */
 export function shortMethod(method: string): string {
-  return method.slice(0, methodLengthMax).toWellFormed()
+  return method
+    .slice(0, methodLengthMax)
+    .toWellFormed()
+    .replace(/[\p{C}"\\]/gu, '?')
 }
 
 function isTimes(value: unknown): value is number {
