@@ -1,5 +1,6 @@
 // npm test [-- files…]: installs, gets the servers, builds, lints, and runs every test. Ends with "N passed, N failed".
 import { spawn } from 'node:child_process'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { bin, build, environment, install, root, run, say, servers } from './lib.mjs'
@@ -11,8 +12,9 @@ build()
 say('linting')
 run(bin('biome'), ['check', '--error-on-warnings', '.'], { quiet: true, what: 'the lint' })
 
-// Compiled code is kept between the hundreds of processes, and the runs. It is used for the same source alone.
-environment.NODE_COMPILE_CACHE ??= join(root, 'node_modules', '.cache', 'compiled')
+// Compiled code is kept between the hundreds of processes of a run. It is used for the same source alone.
+const compiled = join(root, 'node_modules', '.cache', 'compiled')
+environment.NODE_COMPILE_CACHE = compiled
 
 let passed = 0
 let failed = 0
@@ -20,6 +22,7 @@ let failed = 0
 const failures = []
 if (only.length > 0) await ava(only)
 else {
+  rmSync(compiled, { recursive: true, force: true })
   const seeded = ['dist/test/rehearsal/world*.test.js', 'dist/test/rehearsal/planted.test.js', 'dist/test/live/fuzz.test.js']
   await Promise.all([
     ava(['dist/test/**/*.test.js', '!dist/test/live/**', '!dist/test/rehearsal/world*', '!dist/test/rehearsal/planted*']),
