@@ -1,23 +1,15 @@
 /** A nats-server that goes down in good order (lame duck mode) is left before it ends its connections. */
-import { createServer } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import type { Message, Transport } from '../../core/ports/transport.js'
 import { Handover } from '../../transports/nats/handover.js'
 import { nats } from '../../transports/nats/index.js'
 import type { NatsLink } from '../../transports/nats/natsLink.js'
 import { until } from '../support/eventually.js'
+import { freePort } from '../support/freePort.js'
 import { startNatsServer, type TestServer } from '../support/servers.js'
 import { bytes, textOf } from './transportContract.js'
 
 process.removeAllListeners('warning')
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 /** With the address where it tells of its connections. */
 type Member = TestServer & { readonly monitor: string }

@@ -6,6 +6,7 @@ import { newKey } from 'theseus/nkeys'
 import { Failure } from '../../natsctl/exitCodes.js'
 import { findServer, kinds } from '../../natsctl/localServer.js'
 import { until } from '../support/eventually.js'
+import { freePort } from '../support/freePort.js'
 import { descendants, isRunning, NatsctlProcess, natsctl, newDirectory, type Process, root } from './natsctlProcess.js'
 
 const pages = readFileSync(join(root, 'samples/02-pages-comments/pages.v1.ts'))
@@ -134,16 +135,6 @@ test('a host has its metrics and health where the config says', async (t) => {
   up.child.kill('SIGTERM')
   t.is((await up.ended).code, 0)
 })
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { readonly port: number }
-      server.close(() => resolve(port))
-    })
-  })
-}
 
 test('what natsctl started does not outlive it, even when it is killed', async (t) => {
   const system = await startUp(t, newConfig(t))

@@ -4,11 +4,12 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { accessSync, closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer, type Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { until } from './eventually.js'
+import { freePort } from './freePort.js'
 
 export interface TestServer {
   readonly port: number
@@ -116,17 +117,6 @@ function find(kind: Kind): string {
     } catch {}
   }
   throw new Error(`the tests need ${kind.binary}, which is not installed here: ${kind.install}`)
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 }
 
 /** What this process started and has not stopped yet. */
