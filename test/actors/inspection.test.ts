@@ -277,6 +277,29 @@ test('what waits is bounded: the oldest is dropped, and how much was is told', a
   t.is(first.seen.filter(({ type }: Seen) => type === 'phase').length, 9)
 })
 
+test('however much waits to be told, no more than seenPerTickMax of it is told at once, and all of it in the end', async (t) => {
+  const { system, node } = await oneNode(t, { seenBatchMs: 5, seenPerTickMax: 3 })
+  const one = looker(system, 'one')
+  one.ask(60_000)
+  await until(() => one.ofHost('h1').length > 0, 'he is told')
+  await system.publish(toV2())
+  await node.reached(1)
+  const told = () => one.ofHost('h1').filter(({ number }) => number > 0)
+  await until(() => told().some(({ seen }) => seen.some(isLastSnapshot)), 'it is told to the end')
+  t.deepEqual(
+    told().map(({ number }) => number),
+    told().map((_, i) => i + 1),
+  )
+  t.true(told().every(({ seen, dropped }) => seen.length <= 3 && dropped === 0))
+  t.true(told().some(({ seen }) => seen.length === 3))
+  t.is(
+    told()
+      .flatMap(({ seen }) => seen)
+      .filter(({ type }: Seen) => type === 'phase').length,
+    9,
+  )
+})
+
 test('a queue keeps the newest, in order, however much is put into it', (t) => {
   const queue = new SeenQueue<number>(1000)
   for (let i = 0; i < 10_000; i++) queue.add(i)

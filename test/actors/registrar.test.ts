@@ -727,6 +727,27 @@ test('a question for all nodes counts as asked from its beginning, whether or no
   t.deepEqual(s.asked(), ['register n1 0', 'renew n1', 'renew n1'])
 })
 
+test('a database that never answers holds nothing up for longer than fenceAnswerMs: no birth, no question, no stop', async (t) => {
+  const s = await scripted(t)
+  const { fenceAnswerMs } = defaultSettings
+  await s.registrar.register(row('n1'))
+  await s.registrar.register(row('n3'))
+  for (const question of ['register', 'renew', 'gone', 'report'] as const) s.says[question] = () => never
+  const waiting = { birth: endOf(s.registrar.register(row('n2'))), fence: endOf(s.fence.ask()) }
+  await s.after(0)
+  await s.after(fenceAnswerMs - 1)
+  t.deepEqual([waiting.birth.end, waiting.fence.end], [undefined, undefined])
+  await s.after(1)
+  t.deepEqual([waiting.birth.end, waiting.fence.end], ['unavailable.disconnected', 'done'])
+  s.registrar.release('n1')
+  const stopped = endOf(s.registrar.stop())
+  await s.after(0)
+  await s.after(fenceAnswerMs - 1)
+  t.is(stopped.end, undefined)
+  await s.after(1)
+  t.is(stopped.end, 'done')
+})
+
 test('the fence’s question is for the nodes that are registered, and says so when nobody answers', async (t) => {
   const s = await scripted(t)
   const moments: number[] = []

@@ -1,0 +1,162 @@
+/**
+ * Each bound and interval of actors/settings.ts names the test that tries to break it, or to show that it holds. A new one without a test is red
+ * here.
+ */
+import 'reflect-metadata'
+import { readFileSync } from 'node:fs'
+import test from 'ava'
+import { defaultSettings, type HostSettings } from '../../actors/settings.js'
+
+/** Who a host is, whom it lets call, and how many of its nodes the operator lets go at once: no bounds of its own. */
+const others: ReadonlySet<keyof HostSettings> = new Set(['system', 'hostId', 'facts', 'roles', 'limit'])
+
+type Bound = Exclude<keyof HostSettings, 'system' | 'hostId' | 'facts' | 'roles' | 'limit'>
+
+/** The file under test/actors, and the title there as it is written. */
+const triedBy: Readonly<Record<Bound, readonly [file: string, title: string]>> = {
+  mailboxCallsMax: ['calls', 'a full mailbox refuses with unavailable.overloaded, and the refused call is carried out later'],
+  waitingBytesMax: ['backlog', 'a caller with a name takes no more than its part, and all together no more than there is'],
+  waitingBytesPerCallerMax: [
+    'backlog',
+    'what a caller has waiting counts together until it has left, and one call may be too large for its caller at once',
+  ],
+  timersMax: ['timers', 'an object has a bounded number of timers, and one more is refused where it is set'],
+  callsPerSecond: ['admission', 'each caller has its burst, and so many calls a second after it'],
+  callsBurst: ['admission', 'each caller has its burst, and so many calls a second after it'],
+  callersCountedMax: ['admission', 'so many callers are counted: one that has not called for longest is forgotten'],
+  denialsMs: ['denials', 'the first denial of a kind is told of at once, those of the next second together after it'],
+  denialsMax: ['denials', 'of more kinds than are told one by one it is said how many calls they were'],
+  denialReportMs: [
+    'denialReports',
+    'callers that make up names, methods and ids fill a bounded report, which counts all of them',
+  ],
+  heldCallsMax: ['calls', 'calls of unknown versions beyond the bound are refused with unavailable.overloaded'],
+  heldAnswerMs: ['heldCall', 'a held call is refused so long before its deadline that its caller hears of it in time'],
+  leaveMs: ['hostStops', 'a database, a disk and a transport that answer nobody keep no host from stopping'],
+  openCallsMax: ['callTable', 'one more call than may be open is refused before anything leaves'],
+  envelopesPerMessageMax: ['outbox', 'envelopes to one subject share a message, in their order, until it is full'],
+  envelopesPerServiceMessageMax: ['outbox', 'messages to a service are small, so that its nodes share what is sent in one turn'],
+  messageBytesMax: ['outbox', 'a message that has become too long leaves at once, after all that were begun before it'],
+  destinationsMax: ['outbox', 'a destination that was forgotten sends what it was given before what is written later'],
+  idleWritersMax: [
+    'outbox',
+    'buffers of messages are used again: so many, and none that has become larger than idleWriterBytesMax',
+  ],
+  idleWriterBytesMax: [
+    'outbox',
+    'buffers of messages are used again: so many, and none that has become larger than idleWriterBytesMax',
+  ],
+  callDeadlineMs: ['clients', 'a reference calls a node, or any node of its service, and its call has so long as the host says'],
+  retryPauseMs: [
+    'callTable',
+    'a call that nobody takes is made again after pauses that double up to a bound, while there is time for an answer',
+  ],
+  retryPauseMsMax: [
+    'callTable',
+    'a call that nobody takes is made again after pauses that double up to a bound, while there is time for an answer',
+  ],
+  queryResendMs: ['callTable', 'a query without an answer is asked again now and then; whichever copy is answered ends it'],
+  contactsMax: ['contacts', 'so many contacts are remembered; the one that came first is forgotten for a new one'],
+  askServerMs: [
+    'headPoison',
+    'a version that somebody made up is forgotten with the next answer, and the next upgrade is learned',
+  ],
+  unknownVersionMs: ['upgradeHistory', 'a version that the server does not have is remembered as unknown for a while'],
+  firstAnswerMs: ['nodeStart', 'nodes that come back at the same time ask the upgrade server once, and not for long'],
+  serverDeadlineMs: ['upgradeServerClient', 'a question is a query of the host, to the servers of its system, without a version'],
+  chunkDeadlineMs: ['upgradeServerClient', 'a bundle is asked for patiently: with a deadline and a pace of its own'],
+  chunkResendMs: ['upgradeServerClient', 'a bundle is asked for patiently: with a deadline and a pace of its own'],
+  announcedWithinMs: ['announcements', 'who hears of a second version meanwhile asks once for both'],
+  leaseMs: [
+    'hostFence',
+    'F1: after more than a lease without a question to the database a host asks, once, and holds what arrives',
+  ],
+  startsKeptMax: ['hostSession', 'so many starts are remembered, the newest ones'],
+  stallMs: ['hostFence', 'F2: what arrives after a gap may have waited as long as the longest one, until all of it has arrived'],
+  fenceAnswerMs: [
+    'registrar',
+    'a database that never answers holds nothing up for longer than fenceAnswerMs: no birth, no question, no stop',
+  ],
+  fencedMessagesMax: [
+    'routing',
+    'F1: while a host does not know whether its nodes are its own, what arrives waits, in its order',
+  ],
+  backoffMs: [
+    'registrar',
+    'while the database is away rows wait, with one warning, and the newest ones are stored when it is back',
+  ],
+  backoffMsMax: [
+    'upgradeTurn',
+    'the pause between two tries doubles while the database is away, and is short again once it has answered',
+  ],
+  advanceTimeoutMs: ['neverEnds', 'an upgrade that leaves the node alone stalls too, and is taken as soon as the call has ended'],
+  stopTimeoutMs: ['nodeSoftware', 'stop() is waited for, for as long as is said, and an object is stopped once'],
+  populationMs: ['population', 'all who ask within a while have one reading, whichever service they ask for'],
+  controlsMs: [
+    'controls',
+    'a thousand nodes that wait read the controls once in controlsMs, together, also while the database is away',
+  ],
+  slotPauseMs: [
+    'upgradeTurn',
+    'a node asks again for its slot after a pause of its own, so that those who wait do not ask all at once',
+  ],
+  upgradesAtOnceMax: [
+    'upgradeLine',
+    'as many of a host go forward at once as its settings say, though their limit would let all go',
+  ],
+  learnPerTurnMax: [
+    'learningTurns',
+    'of many nodes that hear of a version, no more than learnPerTurnMax learn it in one turn of the loop',
+  ],
+  transformRecordsPerTurn: ['transformRun', 'after so many records or bytes others of the host get a turn'],
+  transformBytesPerTurn: ['transformRun', 'after so many records or bytes others of the host get a turn'],
+  transformRecordsPerCommit: [
+    'transformRun',
+    'no transaction has more records than the bound, and none is waited for that is not full',
+  ],
+  transformBytesPerCommit: ['transformRun', 'no transaction has many more bytes than the bound'],
+  recordsPerPass: ['recordPasses', 'so many records are made in one pass, then the next node comes'],
+  passMs: ['recordPasses', 'a pass ends when its time is over, and the pause after it leaves the others their share'],
+  passShareMax: ['recordPasses', 'a pass ends when its time is over, and the pause after it leaves the others their share'],
+  passPauseMs: [
+    'recordPasses',
+    'where nobody can do anything it is looked less and less often, and often again when somebody can',
+  ],
+  passPauseMsMax: [
+    'recordPasses',
+    'where nobody can do anything it is looked less and less often, and often again when somebody can',
+  ],
+  sweepKeysPerCommit: ['transformRun', 'slots that nobody needs are swept in transactions within the bound, and no others'],
+  phasesKeptMax: ['inspection', 'a host remembers a bounded number of phases'],
+  lookersMax: ['inspection', 'at most so many look at once; one more is not told anything and is a dead letter'],
+  tellingsMax: ['inspection', 'everything is told only so often, whoever asks; who was told before goes on being told'],
+  tellingsMs: ['inspection', 'everything is told only so often, whoever asks; who was told before goes on being told'],
+  seenBatchMs: ['inspection', 'what waits is bounded: the oldest is dropped, and how much was is told'],
+  seenPerTickMax: [
+    'inspection',
+    'however much waits to be told, no more than seenPerTickMax of it is told at once, and all of it in the end',
+  ],
+  seenQueueMax: ['inspection', 'what waits is bounded: the oldest is dropped, and how much was is told'],
+}
+
+const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8')
+
+test('each bound of the settings names a test that tries to break it, and that knows of it', (t) => {
+  // Of the source too: one that has no default would be missed otherwise.
+  const written = [...read('actors/settings.ts').matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, name]) => name!)
+  const named = new Set<string>([...written, ...Object.keys(defaultSettings)])
+  const bounds = [...named].filter((name) => !others.has(name as keyof HostSettings)).sort()
+  t.deepEqual(Object.keys(triedBy).sort(), bounds)
+  const missing = Object.entries(triedBy).flatMap(([bound, [file, title]]) => {
+    const source = read(`test/actors/${file}.test.ts`)
+    if (!source.includes(`'${title}'`)) return [`${bound}: ${file}.test.ts has no test “${title}”`]
+    return knows(source, bound) ? [] : [`${bound}: ${file}.test.ts does not know of it`]
+  })
+  t.deepEqual(missing, [])
+})
+
+/** The test file itself, or what it has its settings from. */
+function knows(source: string, bound: string): boolean {
+  const helpers = [...source.matchAll(/from '\.\/(\w+)\.js'/g)].map(([, name]) => read(`test/actors/${name}.ts`))
+  return [source, ...helpers].some((each) => new RegExp(`\\b${bound}\\b`).test(each))
+}
