@@ -232,6 +232,54 @@ test('those who learn at once learn one after the other, and one that fails hold
   t.deepEqual(done().slice(0, 2), ['fetch 1', 'fetch 2'])
 })
 
+test('while one learns the next waits, also where the one before could not have what it wanted', async (t) => {
+  const { learning, steps, passing, done } = await open()
+  const fetching = gate()
+  steps.set('fetch 1', fetching)
+  const [first, second] = [learning.prepare(1), learning.prepare(2)]
+  await passing()
+  t.deepEqual(done(), ['fetch 1'])
+  fetching.fail(new Fault('upgrade.fetch', 'not now'))
+  await t.throwsAsync(first, message('not now'))
+  await second
+  t.is(done()[0], 'fetch 2')
+})
+
+test('a cut is made, and ended, when the mailbox is open; who learns or looks again waits for that', async (t) => {
+  const unfit = new Fault('version.rejected', 'unfit')
+  /** What happens while the mailbox is closed, and after it has opened. */
+  const around = async (work: (at: Awaited<ReturnType<typeof open>>) => Promise<void>, undos: readonly number[] = []) => {
+    const at = await open({ undos })
+    await at.mailbox.close()
+    const ended = work(at).then(() => at.done())
+    await at.passing()
+    const before = at.done()
+    at.mailbox.open()
+    await at.passing()
+    return { before, after: await ended, fault: at.rejected.fault }
+  }
+  const cut = await around(({ learning, steps }) => {
+    steps.set('load 1', new Fault('upgrade.digest', 'no'))
+    return learning.prepare(1)
+  })
+  t.deepEqual([cut.before, cut.after], [['fetch 1', 'load 1'], ['cut: the upgrade to version 1 was rejected: no']])
+  const looked = await around(({ learning, rejected }) => {
+    rejected.fault = unfit
+    return learning.reconsider()
+  })
+  t.deepEqual([looked.before, looked.after], [['reconsider 1'], ['cut ends']])
+  const undone = await around(
+    ({ learning, rejected }) => {
+      rejected.fault = unfit
+      return learning.prepare(2)
+    },
+    [2],
+  )
+  t.deepEqual(undone.before, ['fetch 2'])
+  t.deepEqual(undone.after.slice(0, 2), ['cut ends', 'load 1'])
+  t.is(undone.fault, undefined)
+})
+
 test('an upgrade that is unfit cuts the chain there; what could not be had is thrown on', async (t) => {
   const { learning, steps, keeper, done } = await open()
   steps.set('load 2', new Fault('upgrade.digest', 'it is not what it says'))
