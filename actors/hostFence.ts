@@ -5,7 +5,7 @@
  * F1. After a gap of more than a lease by either of its clocks it asks the upgrade database before it carries out anything: what arrives, what has
  *     waited in mailboxes, and timers. What ran meanwhile is not acknowledged before that. Without an answer from there it goes on: nodes serve
  *     without the database. An answer of a database that has lost something says nothing before all hosts have told of themselves: it is asked
- *     again, for one lease at most.
+ *     again, for one lease at most. So is one whose answer is older than a lease: the host has stood still once more meanwhile.
  * F2. What arrives after a gap may be as old as the gap: a call's deadline is counted from its beginning, until all that waited has arrived.
  */
 import { inject, injectable } from 'tsyringe'
@@ -114,11 +114,15 @@ export class HostFence {
     const { leaseMs } = this.settings
     const { ms, wallMs } = this.moment()
     const gapMs = ms - this.#beatMs
-    // The time of day may only have been set: then it was asked for nothing.
-    const unaskedMs = Math.max(ms - this.#askedMs, wallMs - this.#askedWallMs)
+    const unaskedMs = this.#unaskedMs({ ms, wallMs })
     this.#beatMs = ms
     if (gapMs > this.#stallMs) this.#arriving(gapMs)
     if (unaskedMs > leaseMs && !this.#isAsking) void this.#ask(unaskedMs)
+  }
+
+  /** The time of day may only have been set: then it was asked for nothing. */
+  #unaskedMs({ ms, wallMs } = this.moment()): number {
+    return Math.max(ms - this.#askedMs, wallMs - this.#askedWallMs)
   }
 
   /** F2. What was sent before the flush has arrived when it is answered. */
@@ -137,9 +141,11 @@ export class HostFence {
     this.#isAsking = true
     const message = `this host has stood still for ${Math.round(gapMs / 1000)} s: it asks the upgrade database before it goes on`
     this.observe({ type: 'warning', message, error: undefined })
-    const moment = this.moment()
-    await this.ask()
-    this.asked(moment)
+    do {
+      const moment = this.moment()
+      await this.ask()
+      this.asked(moment)
+    } while (this.#isAsking && this.#unaskedMs() > this.settings.leaseMs)
     if (this.#isAsking) this.#open()
   }
 

@@ -62,7 +62,7 @@ test('F1: after more than a lease without a question to the database a host asks
   t.true(s.fence.holds(() => done.push('first')))
   s.fence.whenOpen(() => done.push('second'))
   t.is(s.fence.waiting, 2)
-  s.clock.advance(5 * leaseMs)
+  s.clock.advance(leaseMs / 2)
   t.is(s.asked.length, 1)
   t.deepEqual(done, [])
   s.asked[0]!.open()
@@ -72,6 +72,36 @@ test('F1: after more than a lease without a question to the database a host asks
   // The answer came late, for a question of long ago.
   s.fence.asked(s.fence.moment())
   s.clock.advance(stallMs)
+  t.is(s.asked.length, 1)
+})
+
+test('F1: a host that stands still once more while it asks does not believe an answer from before that', async (t) => {
+  const s = open()
+  s.fence.start()
+  standStill(s, leaseMs + stallMs)
+  t.true(s.isClosed())
+  const done: string[] = []
+  s.fence.whenOpen(() => done.push('carried out'))
+  t.is(s.asked.length, 1)
+  standStill(s, leaseMs + 1)
+  s.asked[0]!.open()
+  await settled()
+  t.deepEqual([done, s.asked.length, s.isClosed()], [[], 2, true])
+  standStill(s, leaseMs)
+  s.asked[1]!.open()
+  await settled()
+  t.deepEqual([done, s.asked.length, s.isClosed()], [['carried out'], 2, false])
+})
+
+test('F1: a host that stops while it asks asks no more', async (t) => {
+  const s = open()
+  s.fence.start()
+  standStill(s, leaseMs + stallMs)
+  t.true(s.isClosed())
+  s.fence.stop()
+  standStill(s, 5 * leaseMs)
+  s.asked[0]!.open()
+  await settled()
   t.is(s.asked.length, 1)
 })
 
