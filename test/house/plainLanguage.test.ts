@@ -13,6 +13,7 @@ const documents = [
   'docs/architecture.md',
   'docs/errors.md',
   'docs/guide.md',
+  'docs/natsctl.md',
   'docs/operating.md',
   'docs/paper-map.md',
   'docs/redis.md',
