@@ -13,6 +13,7 @@ import { ClassRegistry } from './actors/classRegistry.js'
 import { Clients } from './actors/clients.js'
 import { Contacts } from './actors/contacts.js'
 import { Controls } from './actors/controls.js'
+import { DenialReports } from './actors/denialReports.js'
 import { Denials } from './actors/denials.js'
 import { EventHub } from './actors/eventHub.js'
 import type { GateMode } from './actors/gateRounds.js'
@@ -305,6 +306,7 @@ function isTrustSaid({ trust, transport }: Ways & Trusting): boolean {
 const hostParts: readonly (new (...args: any[]) => object)[] = [
   Admission,
   Backlog,
+  DenialReports,
   Denials,
   Journal,
   Outbox,

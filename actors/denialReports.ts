@@ -17,6 +17,8 @@ import { UpgradeServerClient } from './upgradeServerClient.js'
 /** Callers that are counted apart, and kinds of each; what is beyond that by its fault alone. A report of all is within `deniedPerReportMax`. */
 export const deniedCallersMax = 32
 export const deniedKindsPerCallerMax = 4
+/** A host that stops waits so long for the answer to its last report. */
+export const lastReportMs = 500
 
 type Reporter = Pick<UpgradeServerClient, 'denied'>
 
@@ -57,7 +59,13 @@ export class DenialReports {
   async stop(): Promise<void> {
     this.#cancel()
     this.#isStopped = true
-    if (this.#callers.size > 0) await this.#report()
+    if (this.#callers.size === 0) return
+    let cancel = () => {}
+    const late = new Promise<void>((resolve) => {
+      cancel = this.clock.after(lastReportMs, resolve)
+    })
+    await Promise.race([this.#report(), late])
+    cancel()
   }
 
   async #report(): Promise<void> {

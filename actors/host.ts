@@ -189,10 +189,10 @@ export class Host {
     inspection.stop()
     await budget.forClosing(journal.idle())
     journal.close()
-    await budget.forClosing(this.services.denialReports.stop())
+    // That the nodes are free comes first: they may wait elsewhere for that.
+    await budget.forClosing(Promise.all([registrar.stop(), this.services.denialReports.stop()]))
     calls.close()
     outbox.flush()
-    await budget.forClosing(registrar.stop())
   }
 
   /** A running call may need a node of this host to end, and that one's call another, so all serve on until none is busy. */

@@ -8,7 +8,7 @@ import {
   deniedKindsPerHostMax,
   denyingHostsMax,
 } from '../../actors/auditedDenials.js'
-import { DenialReports, deniedCallersMax, deniedKindsPerCallerMax } from '../../actors/denialReports.js'
+import { DenialReports, deniedCallersMax, deniedKindsPerCallerMax, lastReportMs } from '../../actors/denialReports.js'
 import { type AuditRecord, auditKeptBytesMax, auditKeptMax, decodeAuditEntry, encodeAuditEntry } from '../../core/audit.js'
 import { type DeniedCalls, deniedPerReportMax, deniedReport, readDeniedReport, shortMethod } from '../../core/deniedCalls.js'
 import { Fault } from '../../core/fault.js'
@@ -83,6 +83,21 @@ test('what could not be told is told with the next; what may have been told is n
     clock.advance(60_000)
   }
   t.is(told.length, 4)
+  t.is(clock.timers, 0)
+})
+
+test('a host that stops does not wait for long for an upgrade server that says nothing of its last report', async (t) => {
+  const { clock, reports, deny, told } = reporting(() => new Promise(() => {}))
+  deny('bob')
+  let isStopped = false
+  const stopping = reports.stop().then(() => {
+    isStopped = true
+  })
+  clock.advance(lastReportMs - 1)
+  await settle()
+  t.deepEqual([told.length, isStopped], [1, false])
+  clock.advance(1)
+  await stopping
   t.is(clock.timers, 0)
 })
 

@@ -2,6 +2,7 @@
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
 import { decodeAuditEntry } from '../../core/audit.js'
+import { subjectsOf } from '../../core/subjects.js'
 import {
   type ArrivingCall,
   command,
@@ -241,4 +242,25 @@ test('calls that a host has denied are in the audit, by caller and method, with 
     ...{ method: 'put', code: 'denied.caller' },
   })
   t.is((await system.database.auditHead()).number, 1)
+})
+
+test('a host that stops tells that its nodes are free before it tells of denied calls, whatever becomes of that', async (t) => {
+  const system = await TestSystem.start(t, {}, {}, { callers: 'named' })
+  const front = await system.host('front')
+  await front.node(FilesV1, 'f1')
+  t.is(await codeOf((await system.host('bob')).ref(FilesV1, 'f1', { version: 0 }).put('x')), 'denied.caller')
+  const told: string[] = []
+  front.changeDatabase({
+    gone: async (nodeIds) => {
+      told.push(...nodeIds)
+    },
+  })
+  const { teach } = subjectsOf(system.name)
+  system.broker.filter = ({ message: { subject } }) => {
+    if (!subject.startsWith(teach)) return 'deliver'
+    told.push('denied calls')
+    return 'drop'
+  }
+  await front.stop()
+  t.deepEqual(told, ['f1', 'denied calls'])
 })

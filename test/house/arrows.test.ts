@@ -79,3 +79,16 @@ test('no file exports everything of another: the doors are small', (t) => {
     .filter((file) => /export \* from/.test(readFileSync(join(root, file), 'utf8')))
   t.deepEqual(wrong, [])
 })
+
+test('what is injected by its class is one per host: each part of a host that asks for it gets the same', (t) => {
+  const parts = readFileSync(join(root, 'compose.ts'), 'utf8').match(/const hostParts\b[^\n]*= \[([^\]]*)\]/)![1]!
+  const listed = new Set(parts.match(/\w+/g))
+  const injected = sources('actors').flatMap((file) =>
+    [...readFileSync(join(root, file), 'utf8').matchAll(/@inject\(([A-Z]\w*)\)/g)].map((match) => match[1]!),
+  )
+  t.true(new Set(injected).size > 20)
+  t.deepEqual(
+    [...new Set(injected)].filter((name) => !listed.has(name)),
+    [],
+  )
+})
