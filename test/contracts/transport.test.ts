@@ -236,7 +236,7 @@ test('nats: N8: whoever knows an inbox of a connection knows nothing of another 
   const transport = await nats({ servers: server.url, inboxPrefix: '_INBOX.host' }).connect()
   t.teardown(() => transport.close())
   const names = Array.from({ length: 200 }, () => transport.newInbox())
-  for (const name of names) t.regex(name, /^_INBOX\.host\.[\w-]{22}$/)
+  for (const name of names) t.regex(name, /^_INBOX\.host\.[0-9a-z]{20,25}$/)
   const tokens = names.map((name) => name.slice('_INBOX.host.'.length))
   // Names that count begin alike.
   for (const length of [8, 12]) t.is(new Set(tokens.map((token) => token.slice(0, length))).size, 200)

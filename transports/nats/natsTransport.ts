@@ -126,8 +126,9 @@ export class NatsTransport implements Transport {
   }
 
   newInbox(): string {
-    // N8
-    return `${this.#settings.inboxPrefix ?? '_INBOX'}.${randomBytes(inboxBytes).toString('base64url')}`
+    // N8. Letters and digits alone, as those of nats.js.
+    const chance = BigInt(`0x${randomBytes(inboxBytes).toString('hex')}`).toString(36)
+    return `${this.#settings.inboxPrefix ?? '_INBOX'}.${chance}`
   }
 
   /** N3. Always settles. */
