@@ -10,13 +10,19 @@ const samples = readdirSync(join(root, 'samples')).filter((name) => /^\d/.test(n
 
 /** A document that is rewritten in plain language is added here, and stays so. */
 const documents = [
+  'CONTRIBUTING.md',
+  'README.md',
+  'SECURITY.md',
+  'docs/README.md',
   'docs/architecture.md',
+  'docs/design.md',
   'docs/errors.md',
   'docs/guide.md',
   'docs/natsctl.md',
   'docs/operating.md',
   'docs/paper-map.md',
   'docs/redis.md',
+  'docs/releasing.md',
   'docs/writing-upgrades.md',
   'samples/README.md',
   ...samples.map((name) => `samples/${name}/README.md`),
