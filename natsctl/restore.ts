@@ -48,8 +48,14 @@ export function addRestore(program: Program): void {
 
 async function restoreFrom(file: string, flags: RestoreFlags): Promise<ExitCode> {
   const { backup, digest } = await verified(file, flags)
+  const ofSystem = (system: string) => {
+    if (system !== backup.system) throw usageFailure(`${file} is of system ${backup.system}, not of ${system}`)
+  }
   if (flags.yes !== true && flags.dryRun !== true) {
-    const before = await signed(flags, (operator) => missingIn(operator, backup))
+    const before = await signed(flags, (operator, system) => {
+      ofSystem(system)
+      return missingIn(operator, backup)
+    })
     const ended = await agree(flags, {
       does: `gives system ${backup.system} back ${described(before)}`,
       question: `Give system ${backup.system} back ${described(before)}?`,
@@ -59,7 +65,7 @@ async function restoreFrom(file: string, flags: RestoreFlags): Promise<ExitCode>
     if (ended !== undefined) return ended
   }
   return signed(flags, async (operator, system) => {
-    if (system !== backup.system) throw usageFailure(`${file} is of system ${backup.system}, not of ${system}`)
+    ofSystem(system)
     const missing = await missingIn(operator, backup)
     const isAny = !isNothing(missing)
     if (flags.dryRun !== true && isAny) {

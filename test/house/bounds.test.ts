@@ -26,10 +26,7 @@ const triedBy: Readonly<Record<Bound, readonly [file: string, title: string]>> =
   callersCountedMax: ['admission', 'so many callers are counted: one that has not called for longest is forgotten'],
   denialsMs: ['denials', 'the first denial of a kind is told of at once, those of the next second together after it'],
   denialsMax: ['denials', 'of more kinds than are told one by one it is said how many calls they were'],
-  denialReportMs: [
-    'denialReports',
-    'callers that make up names, methods and ids fill a bounded report, which counts all of them',
-  ],
+  denialReportMs: ['denialReports', 'a host that denies nobody reports nothing; what it denies is counted, and told together'],
   heldCallsMax: ['calls', 'calls of unknown versions beyond the bound are refused with unavailable.overloaded'],
   heldAnswerMs: ['heldCall', 'a held call is refused so long before its deadline that its caller hears of it in time'],
   leaveMs: ['hostStops', 'a database, a disk and a transport that answer nobody keep no host from stopping'],

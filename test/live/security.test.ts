@@ -204,6 +204,14 @@ test('a signed upgrade is published and rolled out through TLS, logins, permissi
   const forgot = await operate(t, 'node', 'forget', 'p2', '--yes', '--force')
   t.is(forgot.code, 0, forgot.stderr)
   t.deepEqual(await operator.controls(), [])
+  const backup = await operate(t, 'backup', 'shop.backup')
+  t.is(backup.code, 0, backup.stderr)
+  const trusting = ['--trust', upgrader.publicKey]
+  const restored = await operate(t, 'restore', 'shop.backup', '--dry-run', ...trusting)
+  t.is(restored.stdout, 'nothing of shop.backup is missing in system shop\n', restored.stderr)
+  const audit = await operate(t, 'audit', '--verify', ...trusting)
+  t.is(audit.code, 0, audit.stderr)
+  t.is(audit.stderr, '', 'versions and directives all have an entry')
   t.deepEqual(objections, [])
 })
 

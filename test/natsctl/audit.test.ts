@@ -143,6 +143,9 @@ test('a version or a directive that somebody wrote past the upgrade servers has 
   })
   await client.rpush(key('directives'), JSON.stringify([Buffer.from(directive).toString('base64'), null, true]))
   t.regex((await verify()).stderr, /version 2 .* has no entry.*; directive 2 .* has no entry/)
+  await client.rpush(key('directives'), 'nonsense')
+  t.regex((await verify()).stderr, /; a directive that can't be read \([0-9a-f]{12}\) has no entry/)
+  await client.rpop(key('directives'))
   // Something is ordered after it, and the auditor has looked at it and notes the newest entry.
   t.is((await run('rollout', 'resume', '1')).code, 1)
   const looked = (await json('audit')).at(-1).hash

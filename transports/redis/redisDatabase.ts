@@ -324,13 +324,7 @@ class RedisDatabase implements UpgradeDatabase {
 
   async recentDirectives(): Promise<readonly Signed[]> {
     const kept = await this.redis.call((client) => client.lrange(this.keys.directives, 0, -1))
-    return kept.map((item) => {
-      const [bytes, signature] = JSON.parse(item) as [string, string | null]
-      return {
-        bytes: new Uint8Array(Buffer.from(bytes, 'base64')),
-        signature: signature === null ? null : new Uint8Array(Buffer.from(signature, 'base64')),
-      }
-    })
+    return kept.map(keptDirective)
   }
 
   auditHead(): Promise<AuditHead> {
@@ -441,6 +435,19 @@ function orderArguments(what: Order): readonly (string | number)[] {
     case 'backup':
     case 'restore':
       return ['note']
+  }
+}
+
+/** What upgrade servers have not written there is no directive, and whoever looks back should see it. */
+function keptDirective(item: string): Signed {
+  try {
+    const [bytes, signature] = JSON.parse(item) as [string, string | null]
+    return {
+      bytes: new Uint8Array(Buffer.from(bytes, 'base64')),
+      signature: signature === null ? null : new Uint8Array(Buffer.from(signature, 'base64')),
+    }
+  } catch {
+    return { bytes: new Uint8Array(Buffer.from(item)), signature: null }
   }
 }
 
