@@ -340,6 +340,7 @@ export class CallTable {
       return
     }
     let heard: Replier | undefined
+    // An answer that nobody waits for is no news of anybody: whoever may publish here could make it up.
     const hear = (replier: Replier) => {
       if (replier === heard) return
       heard = replier
@@ -349,18 +350,18 @@ export class CallTable {
       for (const envelope of decode(message.payload)) {
         switch (envelope.kind) {
           case kinds.reply: {
-            hear(envelope.replier)
             const open = this.#askedThere(envelope.seq, byServer)
             if (open === undefined) continue
+            hear(envelope.replier)
             this.#end(open)
             open.resolve(envelope.value, envelope)
             continue
           }
           case kinds.fault: {
-            hear(envelope.replier)
             // The message could not be read: it speaks of all its calls.
             const open = this.#askedThere(envelope.seq, byServer)
             const all = envelope.seq === 0 ? callsOf(this.#groupOf(message)) : open === undefined ? [] : [open]
+            if (all.length > 0) hear(envelope.replier)
             for (const each of all) {
               if (envelope.fault.retryable) this.#notExecuted(each, envelope.fault)
               else {

@@ -519,6 +519,27 @@ test('each node that answers in a message becomes a contact', async (t) => {
   t.deepEqual(heard, [3, 4])
 })
 
+test('an answer that nobody waits for is no news of who answers, nor of a version', async (t) => {
+  const s = open()
+  const newer: number[] = []
+  s.contacts.onNewer = (version) => newer.push(version)
+  const call = s.call()
+  const [sent] = s.leaving()
+  const liar = { node: 'n2', className: 'Notes.v9', version: 9 }
+  for (const seq of [sent!.seq + 1, 1, 99]) {
+    await s.hear(sent!, encodeReply(2, seq, 'x', liar, 0))
+    await s.hear(sent!, encodeFault(2, seq, busy, liar))
+  }
+  await s.hear({ replyTo: `${inbox}.zzz` }, encodeFault(0, 0, busy, liar))
+  t.deepEqual([s.contacts.list(), newer], [[], []])
+  await s.answer(sent!, 'done')
+  t.is(call.end, 'answered "done"')
+  t.deepEqual(
+    s.contacts.list().map(({ nodeId }) => nodeId),
+    ['n1'],
+  )
+})
+
 test('while the connection is away calls wait, and leave as they were made when it is back', async (t) => {
   const s = open()
   s.transport.status = 'disconnected'
