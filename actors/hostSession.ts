@@ -49,6 +49,11 @@ export class HostSession {
     return this.#written
   }
 
+  /** Over this very directory: it is no copy. */
+  get hasStartedBefore(): boolean {
+    return this.#before.length > 0
+  }
+
   /** Whether that start had this very directory, and not a copy of it. */
   isOver(session: string): boolean {
     return this.#before.includes(session)

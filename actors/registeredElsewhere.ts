@@ -1,6 +1,5 @@
 /** Says of a node that another host has it, or may have it: where, and what to do. */
 import { Fault } from '../core/fault.js'
-import type { Predecessor } from '../core/ports/upgradeDatabase.js'
 
 /** The database has another registration of the node. */
 export function taken(nodeId: string, directoryId: string | undefined, hostId: string | undefined): Fault {
@@ -15,8 +14,12 @@ export function taken(nodeId: string, directoryId: string | undefined, hostId: s
   )
 }
 
-/** Of a node that waits for that. */
-export function mayRunElsewhere(nodeId: string, { hostId, leftMs }: Predecessor): string {
+/** Of a node that waits for that. Without a host: the database may have lost which one. */
+export function mayRunElsewhere(nodeId: string, hostId: string | undefined, leftMs: number): string {
   const seconds = Math.ceil(leftMs / 1000)
-  return `node ${nodeId} may run on host ${hostId}, from another copy of this state directory: it is stopped there, and starts here within ${seconds} s`
+  const where =
+    hostId === undefined
+      ? 'on a host of which the upgrade database knows nothing any more'
+      : `on host ${hostId}, from another copy of this state directory`
+  return `node ${nodeId} may run ${where}: it is stopped there, and starts here within ${seconds} s`
 }

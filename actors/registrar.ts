@@ -80,7 +80,7 @@ export class Registrar {
   /** Registers a node that is born. Throws `config.registered-elsewhere`, or whatever the database throws. */
   async register(status: NodeStatus, start: Start = always): Promise<void> {
     await this.session.begin()
-    await this.#untilAlone(status, start)
+    await this.#untilAlone(status, start, false)
   }
 
   /**
@@ -90,15 +90,19 @@ export class Registrar {
   async claim(status: NodeStatus, start: Start = always): Promise<void> {
     await this.session.begin()
     try {
-      await this.#untilAlone(status, start)
+      await this.#untilAlone(status, start, !this.session.hasStartedBefore)
     } catch (error) {
       if (isFault(error) && (error.code === 'config.registered-elsewhere' || error.code === 'unavailable.stopped')) throw error
       this.report(status)
     }
   }
 
-  /** Resolves when no other start of a host may still serve the node: it has said so, or its lease has run out. */
-  async #untilAlone(status: NodeStatus, start: Start): Promise<void> {
+  /**
+   * Resolves when no other start of a host may still serve the node: it has said so, or its lease has run out.
+   *
+   * @param isCopy the directory may be a copy, of which the database would know if it has lost nothing
+   */
+  async #untilAlone(status: NodeStatus, start: Start, isCopy: boolean): Promise<void> {
     const { clock, settings, database, session } = this
     const { nodeId } = status
     this.#left.delete(nodeId)
@@ -118,9 +122,13 @@ export class Registrar {
         start.check()
         this.#registered(this.#enter(status), standing, askedMs)
         if (predecessor !== undefined && session.isOver(predecessor.session)) return
-        before.told(predecessor, standing?.epoch, clock.monotonicMs())
-        if (before.leftMs(clock.monotonicMs()) === 0) return
-        if (!isWarned) this.observe({ type: 'warning', message: mayRunElsewhere(nodeId, predecessor!), error: undefined })
+        const nowMs = clock.monotonicMs()
+        before.told(predecessor, standing?.epoch, nowMs)
+        if (!isWarned && isCopy && this.#isLossy) before.mayBeLost(nowMs + settings.leaseMs)
+        const leftMs = before.leftMs(nowMs)
+        if (leftMs === 0) return
+        const message = mayRunElsewhere(nodeId, predecessor?.hostId, leftMs)
+        if (!isWarned) this.observe({ type: 'warning', message, error: undefined })
         isWarned = true
       }
       await sleep(clock, Math.min(before.leftMs(clock.monotonicMs()), settings.leaseMs / 15) + 1)

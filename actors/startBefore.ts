@@ -11,6 +11,12 @@ export class StartBefore {
     return Math.max(this.#untilMs - nowMs, 0)
   }
 
+  /** The database has lost something, perhaps a start before, or its newest lease. That ends by then, and nothing renews it. */
+  mayBeLost(untilMs: number): void {
+    this.#untilMs = Math.max(this.#untilMs, untilMs)
+    this.#epoch = undefined
+  }
+
   told(predecessor: Predecessor | undefined, epoch: string | undefined, nowMs: number): void {
     const isSure = epoch === this.#epoch
     if (predecessor === undefined) {

@@ -273,7 +273,7 @@ test('a client that is pinned to a dead version does not keep the next alive', a
 })
 
 test('a host with nodes starts while the database is away, and registers them when it is back', async (t) => {
-  const system = await started(t, { serverDeadlineMs: 300, firstAnswerMs: 300 })
+  const system = await started(t)
   const host = await system.host('a')
   const node = await host.node(NotesV1, 'n1')
   await system.publish(toV2())
@@ -281,7 +281,7 @@ test('a host with nodes starts while the database is away, and registers them wh
   await host.stop()
   await system.stopServer()
   system.udb.away(true)
-  const again = await system.host('a2', { state: host.state })
+  const again = await system.host('a2', { state: host.state, settings: { serverDeadlineMs: 300, firstAnswerMs: 300 } })
   const back = await again.node(NotesV1, 'n1')
   t.is(back.version, 1)
   t.is(await at(system, 'n1', 1), 'answered []')

@@ -416,6 +416,38 @@ for (const how of ['register', 'claim'] as const) {
   })
 }
 
+test('a node that comes back with what may be a copy waits for one lease, where a database has lost who has it', async (t) => {
+  const ends = async (how: 'register' | 'claim', doubt: Doubt, before: readonly string[] = [], leftMs = 0) => {
+    const s = await scripted(t, before)
+    const predecessor = { session: 'other', hostId: 'h0', leftMs }
+    const known = leftMs > 0 ? { predecessor } : {}
+    s.says.register = async () => {
+      const answer = { registered: true as const, ...known, standing: standingOf('e1', 100, doubt) }
+      s.says.register = async () => ({ registered: true, standing: standingOf('e1', 200, doubt) })
+      return answer
+    }
+    const registered = endOf(s.registrar[how](row('n1')))
+    await s.after(0)
+    const { end } = registered
+    for (let ms = 0; ms < leaseMs - 600; ms += 600) {
+      t.is(registered.end, end)
+      await s.after(600)
+    }
+    await s.after(1_200)
+    t.is(registered.end, 'done')
+    return [end, ...s.warnings()]
+  }
+  const waits =
+    'node n1 may run on a host of which the upgrade database knows nothing any more: it is stopped there, and starts here within 9 s'
+  t.deepEqual(await ends('claim', 'lost'), [undefined, waits])
+  t.deepEqual(await ends('claim', 'restarted'), [undefined, waits])
+  const older = await ends('claim', 'lost', [], 500)
+  t.regex(older[1]!, /host h0.*within 9 s$/, 'an older copy of the database has an older lease')
+  t.deepEqual(await ends('claim', 'silent'), ['done'])
+  t.deepEqual(await ends('claim', 'lost', ['before']), ['done'], 'its own directory')
+  t.deepEqual(await ends('register', 'lost'), ['done'], 'a birth')
+})
+
 test('a database that does not answer, or is away, refuses a birth; a node that comes back serves, and is registered later', async (t) => {
   for (const how of ['silent', 'away'] as const) {
     const s = await scripted(t)

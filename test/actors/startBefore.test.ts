@@ -36,6 +36,18 @@ test('a database that has lost it says nothing of it: the lease is waited for al
   t.is(before.leftMs(1_100), 400)
 })
 
+test('one that may be lost is waited for, and one of which the database knows after all as long as that says', (t) => {
+  const before = new StartBefore()
+  before.told(undefined, 'e1', 1_000)
+  before.mayBeLost(1_500)
+  before.told(undefined, 'e1', 1_100)
+  t.is(before.leftMs(1_100), 400)
+  before.told(other(700), 'e1', 1_100)
+  t.is(before.leftMs(1_100), 700)
+  before.told(undefined, 'e1', 1_200)
+  t.is(before.leftMs(1_200), 0)
+})
+
 test('an older copy of the database has an older lease, whose end says nothing; a newer one counts', (t) => {
   const before = new StartBefore()
   before.told(other(500), 'e1', 1_000)

@@ -160,10 +160,13 @@ function lostMoveSteps(dice: Dice, hosts: readonly string[], atMs: number, lasts
   const inMs = dice.oneOf([20, 400, 1_500, 3_000])
   const lostAt = (lostAtMs: number): Step => ({ atMs: Math.max(0, lostAtMs - inMs), kind: 'databaseLost', how: loss, inMs })
   const moved = (movedAtMs: number, forMs: number): Step => ({ atMs: movedAtMs, kind: 'move', host, to: `${host}b`, how, forMs })
-  // Before a lease has passed the original goes on: the database may have lost that its copy waits for this. After more than a lease it asks: the
-  // database may not have heard of the copy again. Then both are called.
+  // Before a lease has passed the original goes on: the database may have lost that there is one, or that its copy waits for it. After
+  // more than a lease it asks: the database may not have heard of the copy again. Then both are called.
   const isShort = dice.chance(0.5)
   const forMs = isShort ? dice.oneOf([900, 1_800]) : 3_200
   const movedAtMs = Math.min(atMs, lastsMs - forMs - 1_000)
-  return [moved(movedAtMs, forMs), lostAt(isShort ? movedAtMs + dice.between(10, 400) : movedAtMs + forMs - dice.between(0, 400))]
+  return [
+    moved(movedAtMs, forMs),
+    lostAt(isShort ? movedAtMs + dice.between(-300, 400) : movedAtMs + forMs - dice.between(0, 400)),
+  ]
 }

@@ -49,6 +49,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   { patch: 'drain-does-not-wait', shownBy: null, rules: ['C2', 'C6', 'C10', 'invariant'], firstSeed: 1 },
   { patch: 'label-of-a-references-making', shownBy: 'keptRefs', rules: ['V1'], firstSeed: 528 },
   { patch: 'label-of-an-so', shownBy: 'callingSOs', rules: ['V1'], firstSeed: 7 },
+  { patch: 'lost-original-is-not-waited-for', shownBy: 'lostMoves', rules: ['A1', 'C2', 'C3'], firstSeed: 1309 },
   { patch: 'lost-registration-is-believed', shownBy: 'lostMoves', rules: ['C2', 'C3'], firstSeed: 221 },
   { patch: 'lost-start-is-not-waited-for', shownBy: 'lostMoves', rules: ['A1', 'C2', 'C3'], firstSeed: 18 },
   { patch: 'range-without-its-limit', shownBy: 'table', rules: ['T5'], firstSeed: 44 },
