@@ -4,7 +4,8 @@
  * L1. What is taught is verified like what is installed: a manifest that follows the newest one, by one who was trusted then, whose classes fit.
  *     What was final is not looked at: it may have become so after the undo that is taught.
  * L2. A bundle that is here with its digest is never changed; one that is wanted may be written over until it has its digest.
- *     What is written over it all the same, by two at once, makes it wanted again.
+ *     What is written over it all the same, by two at once, makes it wanted again; and no version is added with a bundle that was whole when
+ *     it was looked at, and has been written since.
  * L3. Two manifests for one version, both signed by one who was trusted then and is trusted now, stop all installs until an operator has looked.
  * L4. One look at a time whether a bundle is whole, which reads all of it; all who wait for it share one. A part may be a byte long, and as many come
  *     at once as a host likes.
@@ -26,7 +27,7 @@ export interface Relearned {
 
 export class Relearning {
   /** Those that have not begun. */
-  readonly #next = new Map<string, Promise<void>>()
+  readonly #next = new Map<string, Promise<boolean>>()
   #looking: Promise<unknown> = Promise.resolve()
 
   constructor(
@@ -67,11 +68,15 @@ export class Relearning {
     const verified = history.check(signed)
     if (nowMs !== undefined) history.checkTaught(verified, nowMs)
     checkClasses(history.manifests, manifest, await database.nodes(), 0)
-    await this.#want(manifest.bundle)
-    if (!(await database.install(head, digest, signed, manifest.tables, null, manifest.bundle.digest)))
-      throw new Fault('upgrade.conflict', `version ${manifest.version} does not follow the newest version any more`)
+    const { bundle, version } = manifest
+    const writes = await this.#want(bundle)
+    if (!(await database.install(head, digest, signed, manifest.tables, null, bundle.digest, writes))) {
+      const isFollowing = (await database.head()).digest === head.digest
+      const why = isFollowing ? 'comes again: others write its bundle' : 'does not follow the newest version any more'
+      throw new Fault('upgrade.conflict', `version ${version} ${why}`)
+    }
     this.keep(history.with(verified))
-    return { added: { version: manifest.version, digest } }
+    return { added: { version, digest } }
   }
 
   /** L2. A part of a wanted bundle. */
@@ -99,14 +104,18 @@ export class Relearning {
     await this.checkForks()
   }
 
-  async #want({ digest, bytes }: Manifest['bundle']): Promise<void> {
+  /** How many writes it had had when it was looked at, if it is whole; null: it is wanted. */
+  async #want({ digest, bytes }: Manifest['bundle']): Promise<number | null> {
+    const { database } = this
     // Of an upgrade that changes no class: no host has kept it.
-    if (bytes === 0) await this.database.putChunk(digest, 0, new Uint8Array(0), 'kept')
-    else await this.#look(digest, bytes)
+    if (bytes === 0 && (await database.getChunk(digest, 0))?.length !== 0)
+      await database.putChunk(digest, 0, new Uint8Array(0), 'kept')
+    const writes = await database.bundleWrites(digest)
+    return bytes === 0 || (await this.#look(digest, bytes)) ? writes : null
   }
 
-  /** L4. Begins after it was asked. */
-  #look(digest: string, bytes: number): Promise<void> {
+  /** L4. Whether it is whole. Begins after it was asked. */
+  #look(digest: string, bytes: number): Promise<boolean> {
     const asked = `${digest}/${bytes}`
     let next = this.#next.get(asked)
     if (next === undefined) {
@@ -121,10 +130,12 @@ export class Relearning {
   }
 
   /** Also one that was whole a moment ago: a part that was on its way may have been written over it (L2). */
-  async #wantOrNot(digest: string, bytes: number): Promise<void> {
+  async #wantOrNot(digest: string, bytes: number): Promise<boolean> {
     const { database } = this
-    if (await this.#isWhole(digest, bytes)) await database.removeFromTable(wantedTable, digest)
+    const isWhole = await this.#isWhole(digest, bytes)
+    if (isWhole) await database.removeFromTable(wantedTable, digest)
     else await database.setInTable(wantedTable, digest, String(bytes))
+    return isWhole
   }
 
   async #isWhole(digest: string, bytes: number): Promise<boolean> {

@@ -77,6 +77,44 @@ test('the bundle of a lost version is asked for, unless it is here whole or nobo
   t.deepEqual(await database.getChunk(digestOf(new Uint8Array(0)), 0), new Uint8Array(0))
 })
 
+test('a bundle that is written over between the look at it and its version’s return comes back with neither (L2)', async (t) => {
+  for (const bytes of [0, bundleChunkBytes + 5]) {
+    let isBusy = true
+    const { relearning, database } = await open((stored) => ({
+      async install(...args) {
+        if (isBusy) await stored.putChunk(bundle.digest, 0, new Uint8Array(9))
+        return await stored.install(...args)
+      },
+    }))
+    const { whole, bundle } = bundleOf(bytes)
+    const put = async () => {
+      for (let index = 0; index * bundleChunkBytes < bytes; index++)
+        await database.putChunk(bundle.digest, index, chunkOf(whole, index))
+    }
+    await put()
+    const first = signedAfter(undefined, alice, { bundle })
+    t.is(await codeOf(relearning.teach(first)), 'upgrade.conflict')
+    t.is((await database.head()).version, 0)
+    isBusy = false
+    t.deepEqual((await relearning.teach(first)).added?.version, 1)
+    t.deepEqual(await relearning.wanted(), bytes === 0 ? [] : [bundle.digest], 'hosts are asked for what is not whole')
+    if (bytes === 0) t.deepEqual(await database.getChunk(bundle.digest, 0), new Uint8Array(0))
+  }
+})
+
+test('the parts of a wanted bundle that others bring do not keep its version from coming back', async (t) => {
+  const { relearning, database } = await open((stored) => ({
+    async install(...args) {
+      await stored.putChunk(bundle.digest, 0, chunkOf(whole, 0), 'kept')
+      return await stored.install(...args)
+    },
+  }))
+  const { whole, bundle } = bundleOf(bundleChunkBytes + 5)
+  t.is((await relearning.teach(signedAfter(undefined, alice, { bundle }))).added?.version, 1)
+  t.deepEqual(await relearning.wanted(), [bundle.digest])
+  t.is((await database.head()).version, 1)
+})
+
 test('a wanted bundle may be written over until all of it is here with its digest (L2)', async (t) => {
   const { relearning, database } = await open()
   const { whole, bundle } = bundleOf(2 * bundleChunkBytes)
@@ -193,7 +231,16 @@ test('two manifests for one version stop what is installed and taught; what is h
 })
 
 test('a database that is away is the answer, whatever it was asked', async (t) => {
-  const away: (keyof UpgradeDatabase)[] = ['head', 'table', 'install', 'putChunk', 'getChunk', 'setInTable', 'removeFromTable']
+  const away: (keyof UpgradeDatabase)[] = [
+    'head',
+    'table',
+    'install',
+    'putChunk',
+    'bundleWrites',
+    'getChunk',
+    'setInTable',
+    'removeFromTable',
+  ]
   const failed: string[] = []
   for (const question of away) {
     const failing = () => ({ [question]: () => Promise.reject(new Error(`away for ${question}`)) })
@@ -230,7 +277,8 @@ test('a database that is away is the answer, whatever it was asked', async (t) =
     ...['table 0', 'table 1', 'table 2', 'table 3'],
     ...['install 0', 'install 1'],
     ...['putChunk 0', 'putChunk 2'],
-    ...['getChunk 1', 'getChunk 2'],
+    ...['bundleWrites 0', 'bundleWrites 1'],
+    ...['getChunk 0', 'getChunk 1', 'getChunk 2'],
     ...['setInTable 1', 'setInTable 3'],
     'removeFromTable 2',
   ])
