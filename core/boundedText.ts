@@ -86,6 +86,9 @@ function isShort(value: unknown): boolean {
 function lengthLeft(value: unknown, left: number, depth: number): number {
   if (typeof value !== 'object' || value === null) return left - String(value).length
   if (depth > 3) return -1
+  // What is surely too long is not gone through, nor are its entries made: an error may carry the answer of a server.
+  if (ArrayBuffer.isView(value) && value.byteLength > left) return -1
+  if (Array.isArray(value) && value.length > left) return -1
   let now = left
   for (const [name, each] of Object.entries(value)) {
     now = lengthLeft(each, now - name.length, depth + 1)

@@ -154,3 +154,22 @@ test('an error that cannot be read is said to be so', (t) => {
   revoke()
   t.is(shownError(proxy), 'an error that can’t be read')
 })
+
+test('a long list or many bytes that an error carries are not gone through', (t) => {
+  let looks = 0
+  const list = new Proxy(
+    Array.from({ length: 100_000 }, () => 1),
+    {
+      ownKeys(of) {
+        looks++
+        return Reflect.ownKeys(of)
+      },
+    },
+  )
+  const shown = shownError(Object.assign(new Error('why'), { list, bytes: new Uint8Array(16 * 1024 * 1024), last: 'x' })) as Error
+  t.deepEqual(
+    Object.keys(shown).filter((key) => key !== 'name'),
+    ['last'],
+  )
+  t.is(looks, 0)
+})
