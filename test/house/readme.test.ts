@@ -104,17 +104,6 @@ test('the files that CONTRIBUTING.md names are there, and so is the test that it
   t.true(titles.some((title) => title.startsWith(start) && isTestTitle(title)))
 })
 
-test('the lines of the doors have at most 100 characters, but for tables and blocks', (t) => {
-  for (const door of doors) {
-    const prose = read(door).replaceAll(/^```.*?^```$/gms, '')
-    t.deepEqual(
-      prose.split('\n').filter((line) => line.length > 100 && !line.startsWith('|')),
-      [],
-      door,
-    )
-  }
-})
-
 test('the figures of the README are those of docs/bench.json', (t) => {
   const results = JSON.parse(read('docs/bench.json')) as KeptResults
   t.is(withFigures(readme, results), readme)
