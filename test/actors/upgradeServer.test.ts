@@ -1,6 +1,7 @@
 /** One upgrade server over a database in memory: what it answers, what it installs, what it does by itself, and what it refuses. */
 import test, { type ExecutionContext } from 'ava'
 import { deathRoundMs, gateRoundMs, UpgradeServer, type UpgradeServerOptions } from '../../actors/upgradeServer.js'
+import { decodeAuditEntry } from '../../core/audit.js'
 import { decode, encodeCall } from '../../core/codec.js'
 import { controlReasonLengthMax, heededMax } from '../../core/control.js'
 import { draftManifest } from '../../core/draftManifest.js'
@@ -755,6 +756,29 @@ test('what a server is taught is announced, casts doubt on the rows, and begins 
     await code('install', 'install', signedAfter(manifest, alice).bytes, signedAfter(manifest, alice).signature),
     'upgrade.probation',
   )
+})
+
+test('the audit has what was installed and what was taught once, with whose key signed it and what came of it', async (t) => {
+  const installing = await started(t)
+  const manifest = signedAfter(undefined, alice, { bundle: await stored(installing, 0) })
+  t.is(await installing.install(manifest), 'answered {"version":1}')
+  t.is(await installing.install(manifest), 'answered {"version":1}')
+  const entries = async ({ server, stored: database }: Opened) => {
+    await server.stop()
+    return (await database.audit(1, 100)).map(decodeAuditEntry)
+  }
+  const digest = digestOf(manifest.bytes)
+  const [installed, ...others] = await entries(installing)
+  t.deepEqual(
+    [installed!.what, installed!.outcome, installed!.by],
+    [{ act: 'install', version: 1, digest }, 'done', [alice.publicKey]],
+  )
+  t.deepEqual(others, [])
+  const learning = await started(t)
+  for (let i = 0; i < 2; i++) await learning.code('teach', 'teach', manifest.bytes, manifest.signature)
+  const [taught, ...more] = await entries(learning)
+  t.deepEqual([taught!.what, taught!.outcome, taught!.by], [{ act: 'teach', version: 1, digest }, 'done', [alice.publicKey]])
+  t.deepEqual(more, [])
 })
 
 test('a wanted bundle is taught by pieces too', async (t) => {

@@ -597,3 +597,18 @@ test('bytes that arrive are their own: the message’s buffer may be used again'
   bytes.fill(0)
   t.deepEqual(read!.kind === kinds.call && read!.args, [new Uint8Array([1, 2])])
 })
+
+// --- Counted
+
+test('a message says how many values it had, with those within values', (t) => {
+  const countOf = (bytes: Uint8Array) => {
+    const counted = { max: 1000, values: 0 }
+    t.deepEqual(decode(bytes, counted), decode(bytes))
+    return counted.values
+  }
+  const [without, withOne] = [callWith('90'), callWith('91 01')].map(countOf) as [number, number]
+  t.true(without > 0)
+  t.is(withOne, without + 1)
+  t.is(countOf(callWith('91 92 01 02')), without + 3)
+  t.is(countOf(new Uint8Array(Buffer.concat([callWith('90'), callWith('90')]))), 2 * without)
+})

@@ -6,6 +6,7 @@ import {
   changeoverId,
   deadlineMsMax,
   type Envelope,
+  envelopeFormat,
   isChangeover,
   kinds,
   methodBytesMax,
@@ -337,4 +338,10 @@ test('the changeover of a node is told from every call, for no call has the numb
   t.is(changeoverId('n1', 3), 'n1/3/0')
   t.true(isChangeover(changeoverId('n1', 3)))
   for (const seq of [1, 10, 100]) t.false(isChangeover(callId({ caller: 'n1', incarnation: 0, seq })))
+})
+
+test('the numbers of the wire are those that every release has written', (t) => {
+  t.is(envelopeFormat, 1)
+  t.deepEqual(kinds, { call: 1, send: 2, event: 3, reply: 4, fault: 5, announcement: 6 })
+  t.deepEqual([methodBytesMax, pathCallsMax, traceLengthMax, deadlineMsMax], [128, 32, 256, 600_000])
 })
