@@ -3,7 +3,7 @@ import test, { type ExecutionContext } from 'ava'
 import type { NodeHandle } from '../../actors/nodeHandle.js'
 import { command, defineUpgrade, eagerly, NodeObject, none, notNeeded, query, schedule, upgradeClass } from '../../index.js'
 import { until } from '../support/eventually.js'
-import { codeOf, gate, TestSystem } from '../support/testSystem.js'
+import { codeOf, gate, type Settings, TestSystem } from '../support/testSystem.js'
 import { NotesV1, NotesV2, NotesV3, tickerUpgrade, toV2, toV3 } from './notes.js'
 
 const never = schedule('never', (view) => view.sleep(3_600_000))
@@ -16,8 +16,8 @@ const refs = (system: TestSystem, node = 'n1') => ({
 
 const roles = (node: NodeHandle) => node.chain.map(({ version, className, role }) => `${version} ${className} ${role}`)
 
-async function start(t: ExecutionContext) {
-  const system = await TestSystem.start(t)
+async function start(t: ExecutionContext, settings: Settings = {}) {
+  const system = await TestSystem.start(t, settings)
   const host = await system.host('h1')
   const node = await host.node(NotesV1, 'n1')
   return { system, host, node, ...refs(system) }
@@ -202,7 +202,7 @@ test('a call of a version that the node has never heard of teaches it, and is an
 })
 
 test('a version that nobody installed gets version.unknown, remembered briefly', async (t) => {
-  const { system } = await start(t)
+  const { system } = await start(t, { unknownVersionMs: 60_000 })
   let asked = 0
   system.broker.filter = ({ from, message }) => {
     if (from === 'h1' && message.subject.endsWith('.server')) asked++

@@ -263,7 +263,7 @@ test('everything is told only so often, whoever asks; who was told before goes o
 })
 
 test('what waits is bounded: the oldest is dropped, and how much was is told', async (t) => {
-  const { system, node } = await oneNode(t, { seenBatchMs: 1_500, seenQueueMax: 10 })
+  const { system, node } = await oneNode(t, { seenBatchMs: 5_000, seenQueueMax: 10 })
   const one = looker(system, 'one')
   one.ask(10_000)
   await until(() => one.ofHost('h1').length > 0, 'he is told')
