@@ -245,9 +245,13 @@ test('a timer that is due while the node is busy for longer than a call may take
 })
 
 test('a timer that meets a full mailbox rings once it has room, also while the host stops', async (t) => {
-  const { system, host, ref, busy, occupy } = await ringing(t, 'full', { mailboxCallsMax: 1 })
+  const { system, host, ref, busy, occupy } = await ringing(t, 'full', {
+    mailboxCallsMax: 1,
+    retryPauseMs: 1_000,
+    retryPauseMsMax: 1_000,
+  })
   const ending = await occupy('ends')
-  const impatient = system.desk.ref(BelfryV1, 'full', { version: 0, deadline: '100ms' })
+  const impatient = system.desk.ref(BelfryV1, 'full', { version: 0, deadline: 2_400 })
   t.is(await codeOf(impatient.ring('refused')), 'unavailable.overloaded')
   const stopped = host.running.stop()
   busy.open()

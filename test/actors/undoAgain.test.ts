@@ -166,7 +166,7 @@ test('an upgrade that is undone while it claims its slot does not give back what
 
 test('a publication whose answer was lost is not made once more when others have undone it meanwhile', async (t) => {
   const { system, operator } = await open(t)
-  const desk = await system.host('desk2')
+  const desk = await system.host('desk2', { settings: { queryResendMs: 200 } })
   let isCutOff = false
   let wasCutOff = false
   const isInstall = (envelope: Envelope) => envelope.kind === kinds.call && envelope.method === 'install'
