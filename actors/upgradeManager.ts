@@ -98,12 +98,15 @@ export class UpgradeManager {
     if (this.#actor !== undefined && this.node.services.history.isUndone(generation.version + 1))
       this.#actor.send({ type: 'undone' })
     if (this.#actor !== undefined || this.#stopped || this.node.services.history.heard <= generation.version) return
-    this.#begin('beginning', null, 0)
+    // A call can teach it while its node starts, before `resume`.
+    if (this.node.keeper.record.upgrade !== null) this.resume()
+    else this.#begin('beginning', null, 0)
   }
 
   /** Takes up the upgrade that the node's record tells of: the host was ended meanwhile. */
   resume(): void {
-    if (this.#stopped) return
+    // Two at once would both take the object away, and each would go one version on.
+    if (this.#stopped || this.#actor !== undefined) return
     const { upgrade } = this.node.keeper.record
     if (upgrade === null) this.consider()
     else if (upgrade.phase === 'recovering') this.#begin('recovering', null, upgrade.startsFailed)

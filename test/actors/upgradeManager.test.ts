@@ -80,6 +80,20 @@ test('a node that stalled before a restart is stalled again for the same reason,
   t.is(onDisk().generation.version, 1)
 })
 
+test('a node that is taught while it starts takes up its upgrade once, and as its record tells of it', async (t) => {
+  const { manager, passing, phases, followed } = await managed({
+    record: { upgrade: { phase: 'stalled', target: 1, reason: 'no stars' } },
+  })
+  manager.consider()
+  manager.resume()
+  manager.resume()
+  await passing()
+  t.deepEqual(followed, [1])
+  const told = phases()
+  t.is(told.length, 1)
+  t.regex(told[0]!, /^stalled .*no stars/)
+})
+
 test('an upgrade that leaves the node alone begins anew after a restart: what it stalled for is over', async (t) => {
   const { manager, passing, phases } = await managed({
     undos: [1],
