@@ -261,6 +261,17 @@ test('a kill stands until its test changes, and a survivor meets only tests that
   t.like(changed.verdict(survivor), { type: 'killed', by: 'the first' })
 })
 
+test('a kill by a test file that has gone, or has another name, is tried anew', async (t) => {
+  const run = await project(t)
+  const { store, run: first } = await run()
+  const key = 'Gate.enter | this.waiting.length >= this.max → this.waiting.length > this.max'
+  const mutant = first.files.get('core/gate.ts')!.mutants.find((each) => each.key === key)!
+  const gone = 'test/core/gone.test.ts'
+  store.put('core/gate.ts', mutant, { type: 'killed', by: 'gone', file: gone, how: '' }, { [gone]: 'as it was' })
+  store.save()
+  t.like((await run()).verdict(key), { type: 'killed', by: 'a full gate refuses' })
+})
+
 test('a mutant that is newer than the measuring of a test file is tried with the tests of it that come to its function', (t) => {
   const mutant = (scope: string, change: string, id: number): Mutant => ({
     ...{ id, key: `${scope} | ${change}`, scope, line: 1, isStatic: false, digest: 'd' },
