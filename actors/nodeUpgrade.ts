@@ -86,7 +86,7 @@ export class NodeUpgrade {
   #transformed: BatchNumber | undefined
   /** What a failed try left is being swept. */
   #sweeping: Promise<void> = Promise.resolve()
-  /** An advance was given up for a call that did not end. */
+  /** An advance was given up for what took too long: a call, a write, or a host that stood still. It is made again when the mailbox is free. */
   #isBlocked = false
   readonly #turn: UpgradeTurn
   /** The new object, from `checking` until it takes its place. */
@@ -176,11 +176,16 @@ export class NodeUpgrade {
     if (wasBehind) node.serve()
   }
 
-  /** Gives up in the face of a call that does not end, and says so. */
+  /** Gives up for as long as a call does not end, or anything else takes too long, and says so. */
   async #advanceInTime(to: Version): Promise<void> {
     const { node } = this
     const { advanceTimeoutMs } = node.services.settings
-    const late = () => new Fault('upgrade.drain', `the running call did not finish in ${advanceTimeoutMs} ms`)
+    let isLate = false
+    const late = () => {
+      isLate = true
+      const what = node.mailbox.running === undefined ? 'the node did not come to advance' : 'the running call did not finish'
+      return new Fault('upgrade.drain', `${what} in ${advanceTimeoutMs} ms`)
+    }
     const given = { up: false, advanced: false }
     const advancing = this.#advance(to, given)
     try {
@@ -189,7 +194,7 @@ export class NodeUpgrade {
       if (given.advanced) await advancing
       else {
         given.up = true
-        this.#isBlocked = node.mailbox.running !== undefined
+        this.#isBlocked = isLate
         throw error
       }
     }

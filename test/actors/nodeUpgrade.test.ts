@@ -200,6 +200,21 @@ test('an advance is given up for a call that does not end, does not come later, 
   over.abort()
 })
 
+test('an advance that took too long while no call ran says so, and is tried again by itself', async (t) => {
+  const { effects, through, steps, clock, keeper } = await open()
+  const learned = gate()
+  steps.set('learn 1', learned)
+  const advancing = effects.advance()
+  advancing.catch(() => {})
+  await turns(clock)
+  clock.advance(500)
+  await t.throwsAsync(through(advancing), message('the node did not come to advance in 500 ms'))
+  await through(effects.awaitRetry(never))
+  learned.open()
+  await through(effects.advance())
+  t.is(keeper.record.generation.version, 1)
+})
+
 test('an advance that failed for another reason waits for an operator', async (t) => {
   const { effects, through, steps, clock, done } = await open()
   steps.set('learn 1', new Error('never learned'))
