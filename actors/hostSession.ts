@@ -21,6 +21,7 @@ export class HostSession {
   readonly #startedWallMs: number
   /** The oldest first. */
   readonly #before: readonly string[]
+  readonly #directory: DirectoryKind
   #written: Promise<void> | undefined
   #stampMs = 0
   #epoch: string | null = null
@@ -35,7 +36,9 @@ export class HostSession {
     this.#id = randomName(random)
     this.#startedMs = clock.monotonicMs()
     this.#startedWallMs = clock.now()
-    this.#before = startsIn(store)
+    const { directory, starts } = startsIn(store)
+    this.#directory = directory
+    this.#before = starts
   }
 
   /** Writes it down; to be awaited before the first node is registered. */
@@ -49,9 +52,8 @@ export class HostSession {
     return this.#written
   }
 
-  /** Over this very directory: it is no copy. */
-  get hasStartedBefore(): boolean {
-    return this.#before.length > 0
+  get directory(): DirectoryKind {
+    return this.#directory
   }
 
   /** Whether that start had this very directory, and not a copy of it. */
@@ -84,16 +86,22 @@ export class HostSession {
   }
 }
 
+/**
+ * Whose the state directory is, by the starts that it remembers. `own`: some were over this very directory. `elsewhere`: all were in another
+ * place, so it is a copy, or was restored from one. `unknown`: it remembers none: it is new, or of release 0.1.0.
+ */
+export type DirectoryKind = 'own' | 'elsewhere' | 'unknown'
+
 interface KnownStarts {
   /** Null where the store can't tell. */
   readonly place: string | null
   readonly starts: readonly string[]
 }
 
-function startsIn(store: StateStore): readonly string[] {
+function startsIn(store: StateStore): { readonly directory: DirectoryKind; readonly starts: readonly string[] } {
   const bytes = store.get(keys.starts)
-  if (bytes === undefined) return []
-  const { place, starts } = unpack(bytes) as Partial<KnownStarts>
-  if (place !== (store.place ?? null) || !Array.isArray(starts)) return []
-  return starts.filter((start) => typeof start === 'string')
+  const { place, starts = [] } = bytes === undefined ? {} : (unpack(bytes) as Partial<KnownStarts>)
+  const known = Array.isArray(starts) ? starts.filter((start) => typeof start === 'string') : []
+  if (known.length === 0) return { directory: 'unknown', starts: [] }
+  return place === (store.place ?? null) ? { directory: 'own', starts: known } : { directory: 'elsewhere', starts: [] }
 }

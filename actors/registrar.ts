@@ -11,7 +11,7 @@ import type { HostObserver } from '../core/hostEvents.js'
 import type { Clock } from '../core/ports/clock.js'
 import type { Random } from '../core/ports/random.js'
 import type { Heard, NodeFigures, NodeStatus, RegisterAnswer, UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
-import type { Session, Standing } from '../core/standing.js'
+import { isBegunBy, type Session, type Standing } from '../core/standing.js'
 import { HostFence } from './hostFence.js'
 import { HostSession } from './hostSession.js'
 import { mayRunElsewhere, taken } from './registeredElsewhere.js'
@@ -61,6 +61,8 @@ export class Registrar {
   /** It is still on probation: what this host knows is to be given back. */
   onProbation: () => void = () => {}
   #epoch: string | undefined
+  /** When it was heard of first. */
+  #epochMs = Number.NEGATIVE_INFINITY
   /** By its newest answer, the database is on probation because something may be missing. */
   #isLossy = false
 
@@ -90,7 +92,7 @@ export class Registrar {
   async claim(status: NodeStatus, start: Start = always): Promise<void> {
     await this.session.begin()
     try {
-      await this.#untilAlone(status, start, !this.session.hasStartedBefore)
+      await this.#untilAlone(status, start, true)
     } catch (error) {
       if (isFault(error) && (error.code === 'config.registered-elsewhere' || error.code === 'unavailable.stopped')) throw error
       this.report(status)
@@ -100,9 +102,9 @@ export class Registrar {
   /**
    * Resolves when no other start of a host may still serve the node: it has said so, or its lease has run out.
    *
-   * @param isCopy the directory may be a copy, of which the database would know if it has lost nothing
+   * @param isBack the node has run before, of which the database would know if it has lost nothing
    */
-  async #untilAlone(status: NodeStatus, start: Start, isCopy: boolean): Promise<void> {
+  async #untilAlone(status: NodeStatus, start: Start, isBack: boolean): Promise<void> {
     const { clock, settings, database, session } = this
     const { nodeId } = status
     this.#left.delete(nodeId)
@@ -124,7 +126,7 @@ export class Registrar {
         if (predecessor !== undefined && session.isOver(predecessor.session)) return
         const nowMs = clock.monotonicMs()
         before.told(predecessor, standing?.epoch, nowMs)
-        if (!isWarned && isCopy && this.#isLossy) before.mayBeLost(nowMs + settings.leaseMs)
+        if (!isWarned && isBack) before.mayBeLost(this.#lostUntilMs(standing, nowMs))
         const leftMs = before.leftMs(nowMs)
         if (leftMs === 0) return
         const message = mayRunElsewhere(nodeId, predecessor?.hostId, leftMs)
@@ -134,6 +136,16 @@ export class Registrar {
       await sleep(clock, Math.min(before.leftMs(clock.monotonicMs()), settings.leaseMs / 15) + 1)
       start.check()
     }
+  }
+
+  /** Until when a start may serve that has another copy of this directory, and that the database may have lost. */
+  #lostUntilMs(standing: Standing | undefined, nowMs: number): number {
+    const { session, settings } = this
+    if (standing === undefined || session.directory === 'own') return Number.NEGATIVE_INFINITY
+    if (this.#isLossy) return nowMs + settings.leaseMs
+    // It notices no loss by itself when this host is the first that it hears: who had the nodes speaks within a lease, or has none.
+    const isFirst = session.directory === 'elsewhere' && isBegunBy(standing.epoch, session.now)
+    return isFirst ? this.#epochMs + settings.leaseMs : Number.NEGATIVE_INFINITY
   }
 
   #mine(nodeId: string, answer: RegisterAnswer) {
@@ -302,6 +314,7 @@ export class Registrar {
       this.#work()
       this.onLoss()
     }
+    if (this.#epoch !== epoch) this.#epochMs = this.clock.monotonicMs()
     this.#epoch = epoch
     this.#isLossy = probation !== null && probation.doubt !== 'silent'
     if (this.#isLossy) this.onProbation()

@@ -13,6 +13,7 @@ export class StartBefore {
 
   /** The database has lost something, perhaps a start before, or its newest lease. That ends by then, and nothing renews it. */
   mayBeLost(untilMs: number): void {
+    if (untilMs === Number.NEGATIVE_INFINITY) return
     this.#untilMs = Math.max(this.#untilMs, untilMs)
     this.#epoch = undefined
   }

@@ -120,6 +120,11 @@ export function nextEpoch(before: Attendance | undefined, nowMs: number, { id }:
   return epoch === before?.epoch ? `${epoch}+` : epoch
 }
 
+/** Whether the epoch began with this session's visit: the database knows of nobody who was there before. */
+export function isBegunBy(epoch: string, { id }: Pick<Session, 'id'>): boolean {
+  return epoch.endsWith(`-${id}`) || epoch.endsWith(`-${id}+`)
+}
+
 /** P2. */
 function isWitness({ nowMs, session, stampMs = 0 }: Visit): boolean {
   return session.stampMs > Math.max(0, stampMs) && session.stampMs > nowMs - stampKeptMs

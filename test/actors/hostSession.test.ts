@@ -99,6 +99,15 @@ test('a copy in another place does not take the starts of the original for over:
   t.deepEqual(unplaced.copyTo('here').start().session.now.over, [])
 })
 
+test('a directory is known for its own, for one from elsewhere, or for none that remembers a start', async (t) => {
+  const original = new Directory('here')
+  t.is(original.start().session.directory, 'unknown')
+  await original.start().begin()
+  t.is(original.start().session.directory, 'own')
+  t.is(original.copyTo('there').start().session.directory, 'elsewhere')
+  t.is(original.copyTo().start().session.directory, 'elsewhere')
+})
+
 test('what is no list of starts says nothing', (t) => {
   for (const [starts, over] of [
     ['one', []],

@@ -30,7 +30,7 @@ const leaseMs = 9_000
 const directoryId = 'dir'
 const row = (nodeId: string, rest: object = {}) => statusOf(nodeId, { directoryId, ...rest })
 
-async function open(t: ExecutionContext, before: readonly string[] = []) {
+async function open(t: ExecutionContext, before: readonly string[] = [], place?: string) {
   const clock = new ManualClock()
   const factory = memoryDatabase()
   const database = await factory.open('shop', clock)
@@ -50,7 +50,8 @@ async function open(t: ExecutionContext, before: readonly string[] = []) {
   const events: HostEvent[] = []
   const observe = (event: HostEvent) => void events.push(event)
   const store = await memoryStore({ directoryId }).open()
-  if (before.length > 0) await store.commit([[keys.starts, pack({ place: store.place ?? null, starts: before })]])
+  if (before.length > 0)
+    await store.commit([[keys.starts, pack({ place: place ?? store.place ?? null, starts: before }, 'a test')]])
   const session = new HostSession(clock, seededRandom(1), settings, store, new Journal(store, clock))
   const fence = new HostFence(clock, settings, observe, { flush: async () => {} } as unknown as Transport)
   const registrar = new Registrar(seen, clock, seededRandom(2), settings, observe, session, fence)
@@ -219,8 +220,8 @@ test('figures that have changed are reported with the lease, and those that have
 const nothingHeard: Heard = { unknown: [], forgotten: [], elsewhere: [] }
 
 /** A registrar whose database answers what `says` has; `asked` is what it was asked, in order. */
-async function scripted(t: ExecutionContext, before: readonly string[] = []) {
-  const s = await open(t, before)
+async function scripted(t: ExecutionContext, before: readonly string[] = [], place?: string) {
+  const s = await open(t, before, place)
   // Turns end by themselves; time does not pass.
   s.clock.turn = (action) => void setImmediate(action)
   const asked: string[] = []
@@ -446,6 +447,35 @@ test('a node that comes back with what may be a copy waits for one lease, where 
   t.deepEqual(await ends('claim', 'silent'), ['done'])
   t.deepEqual(await ends('claim', 'lost', ['before']), ['done'], 'its own directory')
   t.deepEqual(await ends('register', 'lost'), ['done'], 'a birth')
+})
+
+test('a node that comes back with a copy waits for one lease, where its host is the first that the database hears', async (t) => {
+  const ends = async (how: 'register' | 'claim', before: readonly string[], place?: string, by?: string) => {
+    const s = await scripted(t, before, place)
+    s.says.register = async () => {
+      const visitor = by ?? s.sessions.at(-1)!.id
+      return { registered: true as const, standing: standingOf(`5-${visitor}`, 100) }
+    }
+    const registered = endOf(s.registrar[how](row('n1')))
+    await s.after(0)
+    const { end } = registered
+    if (end === undefined) {
+      for (let ms = 600; ms < leaseMs; ms += 600) await s.after(600)
+      t.is(registered.end, undefined)
+      await s.after(1_200)
+      t.is(registered.end, 'done')
+      // It has waited for all of its nodes.
+      const next = endOf(s.registrar[how](row('n2')))
+      await s.after(0)
+      t.is(next.end, 'done')
+    }
+    return end
+  }
+  t.is(await ends('claim', ['before'], 'elsewhere'), undefined)
+  t.is(await ends('claim', ['before'], 'elsewhere', 'another'), 'done', 'others have been heard')
+  t.is(await ends('claim', ['before']), 'done', 'its own directory')
+  t.is(await ends('claim', []), 'done', 'a directory that remembers no start')
+  t.is(await ends('register', ['before'], 'elsewhere'), 'done', 'a birth')
 })
 
 test('a database that does not answer, or is away, refuses a birth; a node that comes back serves, and is registered later', async (t) => {

@@ -3,6 +3,7 @@ import test from 'ava'
 import {
   type Attendance,
   doubtNow,
+  isBegunBy,
   nextEpoch,
   type Session,
   stampKeptMs,
@@ -63,6 +64,18 @@ test('P2: an empty database that hears a host that has served before has lost so
   t.like(visited(undefined, visit(t0, { session: back })), { doubt: 'lost', untilMs: t0 + leaseMs })
   t.is(visited(undefined, visit(t0, { session: session({ over: [] }) })).doubt, null)
   t.is(visited(trusted(), visit(t0, { session: back })).doubt, null)
+})
+
+test('an epoch tells with whose visit it began', (t) => {
+  const mine = { id: 'h1' }
+  const first = nextEpoch(undefined, 5, session())
+  const again = nextEpoch({ epoch: first } as Attendance, 5, session())
+  t.not(again, first)
+  for (const epoch of [first, again]) {
+    t.true(isBegunBy(epoch, mine))
+    t.false(isBegunBy(epoch, { id: '1' }))
+    t.false(isBegunBy(epoch, { id: 'h' }))
+  }
 })
 
 test('P2: a stamp that is older than stamps are kept proves nothing', (t) => {
