@@ -14,7 +14,7 @@ import { Clients } from './actors/clients.js'
 import { Contacts } from './actors/contacts.js'
 import { Controls } from './actors/controls.js'
 import { DenialReports } from './actors/denialReports.js'
-import { Denials } from './actors/denials.js'
+import { Denials, denialCounter } from './actors/denials.js'
 import { EventHub } from './actors/eventHub.js'
 import type { GateMode } from './actors/gateRounds.js'
 import { Host } from './actors/host.js'
@@ -375,5 +375,6 @@ async function open(options: HostOptions, store: StateStore, parts: OpenParts): 
   scope.register(tokens.signing, { useValue: signing })
   // One of each per host, not per process: `@singleton()` would make them the whole process's.
   for (const part of hostParts) scope.registerSingleton(part)
+  scope.register(denialCounter, { useToken: DenialReports })
   return { scope, observers, metrics }
 }

@@ -2,13 +2,12 @@
  * Calls that were denied, for whoever watches the host: the first of its kind at once, those of the next second together. A caller that is denied
  * a thousand times a second must not fill a log.
  */
-import { inject, injectable } from 'tsyringe'
+import { type InjectionToken, inject, injectable } from 'tsyringe'
 import type { CallerInfo } from '../core/callerInfo.js'
 import type { Fault } from '../core/fault.js'
 import type { HostObserver } from '../core/hostEvents.js'
 import type { Version } from '../core/ids.js'
 import type { Clock } from '../core/ports/clock.js'
-import { DenialReports } from './denialReports.js'
 import type { HostSettings } from './settings.js'
 import { tokens } from './tokens.js'
 
@@ -19,6 +18,13 @@ export interface Denial {
   readonly label: Version
   readonly fault: Fault
 }
+
+/** Counts them for the audit. */
+export interface DenialCounter {
+  count(denial: Denial): void
+}
+
+export const denialCounter = Symbol.for('theseus.denialCounter') as InjectionToken<DenialCounter>
 
 interface Told {
   readonly denial: Denial
@@ -35,11 +41,11 @@ export class Denials {
     @inject(tokens.clock) private readonly clock: Clock,
     @inject(tokens.settings) private readonly settings: HostSettings,
     @inject(tokens.observer) private readonly observe: HostObserver,
-    @inject(DenialReports) private readonly reports?: Pick<DenialReports, 'count'>,
+    @inject(denialCounter) private readonly counter?: DenialCounter,
   ) {}
 
   tell(denial: Denial): void {
-    this.reports?.count(denial)
+    this.counter?.count(denial)
     const { nodeId, caller, method, fault } = denial
     const kind = `${nodeId} ${caller.name ?? `${caller.node} (unnamed)`} ${method} ${fault.code}`
     const told = this.#told.get(kind)
