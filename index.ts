@@ -4,13 +4,13 @@ import * as tsyringe from 'tsyringe'
 import * as theseus from './index.js'
 import { shareWithBundles } from './transports/modules/hostModules.js'
 
-export type { ArrivingCall, CallFilter } from './actors/admission.js'
-export type { RefOptions } from './actors/clients.js'
-export type { LookBatch } from './actors/looking.js'
-export type { ChainEntry, NodeHandle } from './actors/nodeHandle.js'
-export type { BuiltUpgrade, Operator, PublishOptions } from './actors/operator.js'
-export { defaultSettings, type HostSettings } from './actors/settings.js'
-export type { Gather, ToSign } from './actors/tokens.js'
+export { defaultSettings, type HostSettings } from './actors/base/settings.js'
+export type { Gather, ToSign } from './actors/base/tokens.js'
+export type { RefOptions } from './actors/host/clients.js'
+export type { LookBatch } from './actors/inspection/looking.js'
+export type { ChainEntry, NodeHandle } from './actors/node/nodeHandle.js'
+export type { BuiltUpgrade, Operator, PublishOptions } from './actors/operator/operator.js'
+export type { ArrivingCall, CallFilter } from './actors/serving/admission.js'
 export {
   connectOperator,
   createHost,

@@ -2,7 +2,7 @@
  * The ways of a host, an operator or an upgrade server to the world: a transport and an upgrade database, opened and closed together. A part of
  * the composition root.
  */
-import { UpgradeServer } from './actors/upgradeServer.js'
+import { UpgradeServer } from './actors/server/upgradeServer.js'
 import { Fault } from './core/fault.js'
 import type { HostObserver } from './core/hostEvents.js'
 import { type Clock, type WallClock, withMonotonic } from './core/ports/clock.js'

@@ -4,7 +4,7 @@
  */
 import { inject, injectable } from 'tsyringe'
 import { type Clock, type WallClock, withMonotonic } from '../core/ports/clock.js'
-import { tokens } from './tokens.js'
+import { tokens } from './base/tokens.js'
 
 export const wheelTickMs = 10
 /** A power of two: the slot of a tick is its last bits. */

@@ -1,5 +1,5 @@
 /**
- * What a scheduling function sees (§4), over whatever stands behind it: a node at work (`actors/schedulingView.ts`), or one of a rehearsal
+ * What a scheduling function sees (§4), over whatever stands behind it: a node at work (`actors/upgrade/schedulingView.ts`), or one of a rehearsal
  * (`rehearsal/rollout/`). It owns what holds for both: nothing can be written through it, and how it waits.
  */
 import type { ReadonlyCollection } from './collection.js'

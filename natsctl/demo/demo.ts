@@ -3,12 +3,12 @@
  * system lives in the process that has it, so it is the commands that come to it.
  */
 import type { Command } from 'commander'
-import type { Program } from '../commands.js'
-import { inFrontOf } from '../connection.js'
-import { type ExitCode, exitCodes, usageFailure } from '../exitCodes.js'
-import type { GlobalFlags } from '../flags.js'
-import { Interruption } from '../interruption.js'
-import { note, oneLine, printJson } from '../output.js'
+import { inFrontOf } from '../context/connection.js'
+import type { GlobalFlags } from '../context/flags.js'
+import type { Program } from '../output/commands.js'
+import { type ExitCode, exitCodes, usageFailure } from '../output/exitCodes.js'
+import { Interruption } from '../output/interruption.js'
+import { note, oneLine, printJson } from '../output/output.js'
 import type { EmbeddedDemo } from './embedded.js'
 
 /** Carries out one command of natsctl. */

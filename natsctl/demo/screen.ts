@@ -1,6 +1,6 @@
 /** Shows the rollout: redrawn in place on a terminal, as lines of what changes elsewhere. */
 import type { Phase, Version } from 'theseus'
-import { paint } from '../output.js'
+import { paint } from '../output/output.js'
 
 export interface NodeView {
   readonly id: string

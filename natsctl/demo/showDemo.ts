@@ -1,5 +1,5 @@
 /** The demo as a whole, on the screen, in one process. */
-import { Interruption } from '../interruption.js'
+import { Interruption } from '../output/interruption.js'
 import { EmbeddedDemo } from './embedded.js'
 import { play } from './play.js'
 import { Screen } from './screen.js'

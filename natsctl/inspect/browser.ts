@@ -7,7 +7,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { note } from '../output.js'
+import { note } from '../output/output.js'
 
 export interface Opener {
   /** Removes the file. */

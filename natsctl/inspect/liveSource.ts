@@ -3,9 +3,9 @@
  * nothing, and for the upgrades that are installed.
  */
 import { clientService, type NodeRow, type Operator, type Version } from 'theseus'
-import { DoubtTold, knownHistory } from '../knownHistory.js'
-import { note } from '../output.js'
-import type { Trust } from '../trust.js'
+import type { Trust } from '../context/trust.js'
+import { DoubtTold, knownHistory } from '../history/knownHistory.js'
+import { note } from '../output/output.js'
 import { type Entry, rowEntry } from './entry.js'
 
 const pollMs = 1_000

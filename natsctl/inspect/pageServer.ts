@@ -8,8 +8,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { type HttpPlace, type HttpRefusal, isLoopback, refusalOf, targetOf } from 'theseus'
-import { exitCodes, Failure } from '../exitCodes.js'
-import { toJson } from '../output.js'
+import { exitCodes, Failure } from '../output/exitCodes.js'
+import { toJson } from '../output/output.js'
 import type { Recording } from './recording.js'
 import { streamRollout, streamStatechart } from './stream.js'
 

@@ -1,8 +1,8 @@
 /** A recording as a file: a line of JSON for its header, then one for each entry. Written as it happens, so that a look that is cut short is kept. */
 import { createWriteStream, type WriteStream } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import { exitCodes, Failure } from '../exitCodes.js'
-import { note, toJson } from '../output.js'
+import { exitCodes, Failure } from '../output/exitCodes.js'
+import { note, toJson } from '../output/output.js'
 import { type Entry, type Header, isEntry, isHeader } from './entry.js'
 import { Recording } from './recording.js'
 

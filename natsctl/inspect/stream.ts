@@ -3,7 +3,7 @@
  * disconnected rather than waited for; it comes back by itself and gets everything anew.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { toJson } from '../output.js'
+import { toJson } from '../output/output.js'
 import type { Entry } from './entry.js'
 import type { Recording } from './recording.js'
 

@@ -3,7 +3,7 @@
  * time; whether types stay, and what is in collections, only the compiler knows.
  */
 import { defineUpgrade, draftManifest, eagerly, type MethodKind, type NodeClass, none, upgradeClass } from 'theseus'
-import { exitCodes, Failure } from '../exitCodes.js'
+import { exitCodes, Failure } from '../output/exitCodes.js'
 import type { LoadedClass } from './classRef.js'
 import { type Answers, askCompiler, type Question } from './compilerAnswers.js'
 import { parametersOf } from './parameters.js'

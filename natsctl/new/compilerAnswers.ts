@@ -6,9 +6,9 @@ import { rm, writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isFault } from 'theseus'
-import { withBuildSettings } from '../buildSettings.js'
-import { exitCodes, Failure } from '../exitCodes.js'
-import { runCompiler } from '../typeCheck.js'
+import { withBuildSettings } from '../build/buildSettings.js'
+import { runCompiler } from '../build/typeCheck.js'
+import { exitCodes, Failure } from '../output/exitCodes.js'
 import { type ClassRef, specifierOf } from './classRef.js'
 
 /** Whether a type is `true`, or code compiles; or which names a type is a union of. */

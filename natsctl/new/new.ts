@@ -1,6 +1,6 @@
 /** `natsctl new`: a tested start in the reader's own repository, which is theirs from then on. */
 import type { Command } from 'commander'
-import type { Program } from '../commands.js'
+import type { Program } from '../output/commands.js'
 import type { NewUpgradeFlags } from './newUpgrade.js'
 import type { NewFlags } from './told.js'
 

@@ -1,7 +1,7 @@
 /** Files for the reader's own repository: all of them or none, and nothing that is there is ever written over. */
 import { access, mkdir, writeFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { exitCodes, Failure } from '../exitCodes.js'
+import { exitCodes, Failure } from '../output/exitCodes.js'
 
 export interface NewFile {
   /** From the directory in which natsctl runs. */

@@ -1,8 +1,8 @@
 /** `natsctl new service`: a class, its test, and a config to run it with, in the reader's own repository. */
 import { basename, join, relative, resolve } from 'node:path'
 import { isName } from 'theseus'
-import { nearest } from '../buildSettings.js'
-import { type ExitCode, exitCodes } from '../exitCodes.js'
+import { nearest } from '../build/buildSettings.js'
+import { type ExitCode, exitCodes } from '../output/exitCodes.js'
 import { checkNew, exists, type NewFile, writeNew } from './newFiles.js'
 import { compiledBy, jsonOf, packageHints } from './project.js'
 import { classText, hostEntry, testText, tsconfigText, upConfigText } from './serviceFiles.js'

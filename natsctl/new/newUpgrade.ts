@@ -1,8 +1,8 @@
 /** `natsctl new upgrade`: an upgrade between two classes of the reader's, its mapping and its rehearsal, in the reader's own repository. */
 import { readdir } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
-import { nearest } from '../buildSettings.js'
-import { type ExitCode, exitCodes } from '../exitCodes.js'
+import { nearest } from '../build/buildSettings.js'
+import { type ExitCode, exitCodes } from '../output/exitCodes.js'
 import { type LoadedClass, loadClass, specifierOf } from './classRef.js'
 import { decisionsIn } from './code.js'
 import { compare } from './comparison.js'

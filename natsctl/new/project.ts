@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve, sep } from 'node:path'
-import { nearest } from '../buildSettings.js'
-import { runCompiler } from '../typeCheck.js'
+import { nearest } from '../build/buildSettings.js'
+import { runCompiler } from '../build/typeCheck.js'
 
 /** What `package.json` lacks, each a thing to do. */
 export async function packageHints(directory: string): Promise<readonly string[]> {

@@ -1,7 +1,7 @@
 /** What `natsctl new` says when it has written its files, or would have. */
 
-import type { GlobalFlags } from '../flags.js'
-import { note, oneLine, print, printJson } from '../output.js'
+import type { GlobalFlags } from '../context/flags.js'
+import { note, oneLine, print, printJson } from '../output/output.js'
 import type { NewFile } from './newFiles.js'
 
 export interface NewFlags extends GlobalFlags {

@@ -1,5 +1,5 @@
 /** Tables that fit: where the terminal is too narrow for all columns, the least important ones are left out. */
-import { type Cell, oneLine } from '../output.js'
+import { type Cell, oneLine } from '../output/output.js'
 import type { Line, Span } from './line.js'
 import { fitted, printable, widthOf } from './width.js'
 

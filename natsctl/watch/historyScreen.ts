@@ -1,8 +1,8 @@
 /** What one node has been through: the phases that its host remembers, and what it waits for now. */
 import type { PhaseSeen } from 'theseus'
-import { phaseCell } from '../nodeWords.js'
-import { age } from '../output.js'
-import { waitingOf } from '../waiting.js'
+import { age } from '../output/output.js'
+import { phaseCell } from '../rollout/nodeWords.js'
+import { waitingOf } from '../rollout/waiting.js'
 import { type Column, layOut } from './columns.js'
 import type { Line, ScreenSize } from './line.js'
 import type { Watched } from './model.js'

@@ -1,5 +1,5 @@
 /** Lines of a screen: pieces of text with styles, which become exactly one row of a terminal. */
-import { type Cell, paint } from '../output.js'
+import { type Cell, paint } from '../output/output.js'
 import { cut, printable, widthOf } from './width.js'
 
 export type Style = Exclude<Cell, string | number>['style']

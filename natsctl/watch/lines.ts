@@ -1,9 +1,9 @@
 /** A watch that is no screen: one line, or one document of JSON, for each change. */
 import type { NodeRow, Version } from 'theseus'
-import { nodeJson, noNodes } from '../nodeWords.js'
-import { count, note, oneLine, print, printJson } from '../output.js'
-import type { RolloutState } from '../rolloutState.js'
-import { isPartOfRollout } from '../rolloutSummary.js'
+import { count, note, oneLine, print, printJson } from '../output/output.js'
+import { nodeJson, noNodes } from '../rollout/nodeWords.js'
+import type { RolloutState } from '../rollout/rolloutState.js'
+import { isPartOfRollout } from '../rollout/rolloutSummary.js'
 import type { VersionRates } from './rates.js'
 
 interface Lines {

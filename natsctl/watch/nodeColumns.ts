@@ -1,8 +1,8 @@
 /** A node as a row of the screen. Only rows that are shown are made. */
 import type { NodeRow } from 'theseus'
-import { phaseCell } from '../nodeWords.js'
-import { age } from '../output.js'
-import { waitingOf } from '../waiting.js'
+import { age } from '../output/output.js'
+import { phaseCell } from '../rollout/nodeWords.js'
+import { waitingOf } from '../rollout/waiting.js'
 import type { Column } from './columns.js'
 import { groupOf, type Watched } from './model.js'
 

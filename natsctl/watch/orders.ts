@@ -1,8 +1,8 @@
 /** Carries out what was asked for on the screen, as `rollout pause` and its like do: signed where a key was given. */
 import { isFault, type Operator } from 'theseus'
-import { asking } from '../connection.js'
-import { Failure } from '../exitCodes.js'
-import { oneLine } from '../output.js'
+import { asking } from '../context/connection.js'
+import { Failure } from '../output/exitCodes.js'
+import { oneLine } from '../output/output.js'
 import type { WatchOrder } from './screenState.js'
 
 export interface Outcome {

@@ -2,7 +2,7 @@
  * The screen of a rollout: what there is to see, and a size, become lines. Title, bar, nodes and the status line are always there; the rest as
  * far as there is room. Pure: the terminal is somebody else's. Nodes that are not on the screen cost nothing here.
  */
-import { count } from '../output.js'
+import { count } from '../output/output.js'
 import { type Column, layOut } from './columns.js'
 import { helpLines } from './helpScreen.js'
 import { historyLines } from './historyScreen.js'

@@ -1,9 +1,9 @@
 /** What a watch looks at, again and again: the rows and the controls of the upgrade database, and the history as far as it is not known yet. */
 import type { NodeRow, Operator } from 'theseus'
-import { HistoryReader } from '../knownHistory.js'
-import { asks } from '../rolloutPoll.js'
-import type { Trust } from '../trust.js'
-import type { Known } from '../waiting.js'
+import type { Trust } from '../context/trust.js'
+import { HistoryReader } from '../history/knownHistory.js'
+import { asks } from '../rollout/rolloutPoll.js'
+import type { Known } from '../rollout/waiting.js'
 
 export interface Look {
   readonly rows: readonly NodeRow[]

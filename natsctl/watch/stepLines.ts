@@ -1,5 +1,5 @@
 /** How nodes go: the schedule of each service with the step that it is in, and the gate that pauses a rollout in trouble. */
-import { age, count } from '../output.js'
+import { age, count } from '../output/output.js'
 import { type Line, lineWidth, type Span } from './line.js'
 import type { Watched } from './model.js'
 import type { Steps } from './steps.js'

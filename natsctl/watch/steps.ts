@@ -1,6 +1,6 @@
 /** In which step a rollout is whose schedule is `steps(…)`: read from the description in the manifest, and from who has arrived. */
 import { type Duration, milliseconds, type NodeRow, type Version } from 'theseus'
-import { isThere } from '../rolloutSummary.js'
+import { isThere } from '../rollout/rolloutSummary.js'
 
 export interface Step {
   /** As the schedule has it: `10%`. */

@@ -1,7 +1,7 @@
 /** The tables of services and of versions. */
 import { slotsAllowed, strictestLimit, type Version } from 'theseus'
-import type { Cell } from '../output.js'
-import type { ServiceRollout } from '../rolloutSummary.js'
+import type { Cell } from '../output/output.js'
+import type { ServiceRollout } from '../rollout/rolloutSummary.js'
 import type { Column } from './columns.js'
 import type { Watched } from './model.js'
 import type { Rates, VersionRates } from './rates.js'

@@ -1,5 +1,5 @@
 /** How the screen writes numbers and times. */
-import { age } from '../output.js'
+import { age } from '../output/output.js'
 
 /** What nobody has told. */
 export const unknown = '–'

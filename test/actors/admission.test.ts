@@ -1,8 +1,8 @@
 /** Whether a call comes in at all: the host's filter, and how many calls a second each caller may make. */
 import 'reflect-metadata'
 import test from 'ava'
-import { Admission, type ArrivingCall } from '../../actors/admission.js'
-import { defaultSettings, type HostSettings } from '../../actors/settings.js'
+import { defaultSettings, type HostSettings } from '../../actors/base/settings.js'
+import { Admission, type ArrivingCall } from '../../actors/serving/admission.js'
 import { type CallEnvelope, kinds } from '../../core/envelope.js'
 
 const node = { id: 'n1', service: 'notes' }

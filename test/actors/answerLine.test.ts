@@ -1,6 +1,6 @@
-/** The line of those who ask an upgrade server for chunks: A1–A4 of actors/answerLine.ts. */
+/** The line of those who ask an upgrade server for chunks: A1–A4 of actors/base/answerLine.ts. */
 import test from 'ava'
-import { AnswerLine, type Question } from '../../actors/answerLine.js'
+import { AnswerLine, type Question } from '../../actors/base/answerLine.js'
 import { type CallEnvelope, kinds } from '../../core/envelope.js'
 import { ManualClock } from '../support/manualClock.js'
 

@@ -1,9 +1,9 @@
 /** Where the answers to calls go, which of them travel together, and what becomes of a fault that is too large. */
 import 'reflect-metadata'
 import test from 'ava'
-import { type Answered, Answers } from '../../actors/answers.js'
-import { Outbox } from '../../actors/outbox.js'
-import { defaultSettings } from '../../actors/settings.js'
+import { defaultSettings } from '../../actors/base/settings.js'
+import { Outbox } from '../../actors/calls/outbox.js'
+import { type Answered, Answers } from '../../actors/serving/answers.js'
 import { decode, encodeReply } from '../../core/codec.js'
 import type { FaultEnvelope, ReplyEnvelope } from '../../core/envelope.js'
 import { Fault } from '../../core/fault.js'

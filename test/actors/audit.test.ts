@@ -1,7 +1,7 @@
 /** Who ordered what, and what came of it: the chain of entries that upgrade servers write. */
 import test from 'ava'
-import { Audit, auditWaitMs, refusalEntriesMax, refusalEntryMs, refusalKindsMax, refusalsMs } from '../../actors/audit.js'
-import { DeathRounds } from '../../actors/deathRounds.js'
+import { Audit, auditWaitMs, refusalEntriesMax, refusalEntryMs, refusalKindsMax, refusalsMs } from '../../actors/server/audit.js'
+import { DeathRounds } from '../../actors/server/deathRounds.js'
 import { type AuditEntry, type Audited, checkAudit, decodeAuditEntry } from '../../core/audit.js'
 import { encodeDirective } from '../../core/directive.js'
 import { Fault } from '../../core/fault.js'

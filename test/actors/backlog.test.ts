@@ -1,9 +1,9 @@
 /** What waits at a host is bounded in bytes, for all callers and for each that has a name, and in values for one message. */
 import 'reflect-metadata'
 import test from 'ava'
-import { Backlog } from '../../actors/backlog.js'
-import { weightOf } from '../../actors/messageWeight.js'
-import { defaultSettings } from '../../actors/settings.js'
+import { defaultSettings } from '../../actors/base/settings.js'
+import { weightOf } from '../../actors/calls/messageWeight.js'
+import { Backlog } from '../../actors/serving/backlog.js'
 import { decode, encodeCall, encodeReply, valuesPerEnvelope } from '../../core/codec.js'
 import { kinds } from '../../core/envelope.js'
 import { messageValuesMax } from '../../core/messagePack.js'

@@ -1,7 +1,7 @@
-/** Bundles on their way to a host and in the memory of an upgrade server: F1–F3 of actors/bundleFetches.ts, B1–B3 of actors/servedBundles.ts. */
+/** Bundles on their way to a host and in the memory of an upgrade server: F1–F3 of actors/history/bundleFetches.ts, B1–B3 of actors/server/servedBundles.ts. */
 import test from 'ava'
-import { BundleFetches } from '../../actors/bundleFetches.js'
-import { ServedBundles } from '../../actors/servedBundles.js'
+import { BundleFetches } from '../../actors/history/bundleFetches.js'
+import { ServedBundles } from '../../actors/server/servedBundles.js'
 import { bundleChunkBytes, digestOf } from '../../core/manifest.js'
 import { codeOf } from '../support/testSystem.js'
 

@@ -1,8 +1,8 @@
 /** How the calls of a node have gone, and how long they took. */
 import test from 'ava'
-import { CallCounts } from '../../actors/callCounts.js'
-import { CallTimes } from '../../actors/callTimes.js'
-import { VersionTally } from '../../actors/versionTally.js'
+import { CallTimes } from '../../actors/base/callTimes.js'
+import { VersionTally } from '../../actors/base/versionTally.js'
+import { CallCounts } from '../../actors/serving/callCounts.js'
 import { bucketOf } from '../../core/timeBuckets.js'
 
 function open() {

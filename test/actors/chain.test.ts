@@ -1,6 +1,6 @@
 /** Chains of several versions in both directions (§5, Figure 1), learning and birth (DESIGN §5). */
 import test, { type ExecutionContext } from 'ava'
-import type { NodeHandle } from '../../actors/nodeHandle.js'
+import type { NodeHandle } from '../../actors/node/nodeHandle.js'
 import { command, defineUpgrade, eagerly, NodeObject, none, notNeeded, query, schedule, upgradeClass } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, type Settings, TestSystem } from '../support/testSystem.js'

@@ -1,6 +1,6 @@
 /** Chunks of bundles over a transport whose messages hold less than a chunk. */
 import test, { type ExecutionContext } from 'ava'
-import { fetchChunk, giveChunk, pieceBytesMax, withPiece } from '../../actors/chunkPieces.js'
+import { fetchChunk, giveChunk, pieceBytesMax, withPiece } from '../../actors/history/chunkPieces.js'
 import { decode, encodeReply } from '../../core/codec.js'
 import type { CallEnvelope } from '../../core/envelope.js'
 import { bundleChunkBytes } from '../../core/manifest.js'

@@ -1,8 +1,9 @@
 /** A slot of a node, and what it stands on: a database in memory that waits where a test says, and a clock that a test moves. */
-import type { NodeServices } from '../../actors/nodeServices.js'
-import { ServiceSlot } from '../../actors/serviceSlot.js'
-import { defaultSettings } from '../../actors/settings.js'
-import { UpgradeLine } from '../../actors/upgradeLine.js'
+
+import { defaultSettings } from '../../actors/base/settings.js'
+import type { NodeServices } from '../../actors/host/nodeServices.js'
+import { ServiceSlot } from '../../actors/upgrade/serviceSlot.js'
+import { UpgradeLine } from '../../actors/upgrade/upgradeLine.js'
 import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
 import { memoryDatabase } from '../../transports/memory/index.js'
 import { going, holdersOf } from '../contracts/databaseContract.js'

@@ -1,8 +1,8 @@
 /** Which class a node has at a version, and what has to be loaded for it: a class is that of a version, never a name alone (C7, C11). */
 import 'reflect-metadata'
 import test from 'ava'
-import { ClassRegistry, isConcerned, isRejection } from '../../actors/classRegistry.js'
-import type { UpgradeHistory } from '../../actors/upgradeHistory.js'
+import { ClassRegistry, isConcerned, isRejection } from '../../actors/history/classRegistry.js'
+import type { UpgradeHistory } from '../../actors/history/upgradeHistory.js'
 import { draftManifest } from '../../core/draftManifest.js'
 import { Fault } from '../../core/fault.js'
 import type { LazySlot } from '../../core/nodeRecord.js'

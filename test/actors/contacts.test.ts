@@ -1,8 +1,8 @@
 /** The nodes that a host has exchanged calls with lately. */
 import 'reflect-metadata'
 import test from 'ava'
-import { Contacts } from '../../actors/contacts.js'
-import { defaultSettings } from '../../actors/settings.js'
+import { defaultSettings } from '../../actors/base/settings.js'
+import { Contacts } from '../../actors/calls/contacts.js'
 import { ManualClock } from './manualClock.js'
 
 function open(contactsMax = 3) {

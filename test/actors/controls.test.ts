@@ -1,8 +1,8 @@
 /** However many nodes wait for a control, their host reads the controls once for all of them, and not more often than its settings say. */
 import 'reflect-metadata'
 import test from 'ava'
-import { Controls } from '../../actors/controls.js'
-import { defaultSettings } from '../../actors/settings.js'
+import { defaultSettings } from '../../actors/base/settings.js'
+import { Controls } from '../../actors/registration/controls.js'
 import type { Control } from '../../core/control.js'
 import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
 import { ManualClock } from './manualClock.js'

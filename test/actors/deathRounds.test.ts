@@ -1,6 +1,6 @@
 /** An upgrade server's rounds: the database hears of it in time, and it proposes deaths that no registered node speaks against (C8). */
 import test from 'ava'
-import { DeathRounds } from '../../actors/deathRounds.js'
+import { DeathRounds } from '../../actors/server/deathRounds.js'
 import { deadlineMsMax } from '../../core/envelope.js'
 import { clientService, type NodeRow, type UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
 import type { Session, Standing } from '../../core/standing.js'

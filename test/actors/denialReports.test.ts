@@ -1,14 +1,14 @@
 /** Calls that a host has denied reach the audit: counted, told now and then, and bounded on every way. */
 import 'reflect-metadata'
 import test from 'ava'
+import { DenialReports, deniedCallersMax, deniedKindsPerCallerMax, lastReportMs } from '../../actors/history/denialReports.js'
 import {
   AuditedDenials,
   denialEntryMs,
   deniedEntryBytesMax,
   deniedKindsPerHostMax,
   denyingHostsMax,
-} from '../../actors/auditedDenials.js'
-import { DenialReports, deniedCallersMax, deniedKindsPerCallerMax, lastReportMs } from '../../actors/denialReports.js'
+} from '../../actors/server/auditedDenials.js'
 import { type AuditRecord, auditKeptBytesMax, auditKeptMax, decodeAuditEntry, encodeAuditEntry } from '../../core/audit.js'
 import { type DeniedCalls, deniedPerReportMax, deniedReport, readDeniedReport, shortMethod } from '../../core/deniedCalls.js'
 import { Fault } from '../../core/fault.js'

@@ -1,8 +1,8 @@
 /** Denied calls are told of without filling a log: the first of its kind at once, the next ones of the same second together. */
 import 'reflect-metadata'
 import test from 'ava'
-import { type Denial, Denials } from '../../actors/denials.js'
-import { defaultSettings } from '../../actors/settings.js'
+import { defaultSettings } from '../../actors/base/settings.js'
+import { type Denial, Denials } from '../../actors/serving/denials.js'
 import { Fault } from '../../core/fault.js'
 import type { HostEvent } from '../../core/hostEvents.js'
 import { ManualClock } from './manualClock.js'

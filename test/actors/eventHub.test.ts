@@ -1,8 +1,8 @@
 /** Which nodes of a host hear which events, and which subscriptions that takes. */
 import 'reflect-metadata'
 import test from 'ava'
-import { EventHub, type Hearer } from '../../actors/eventHub.js'
-import { defaultSettings } from '../../actors/settings.js'
+import { defaultSettings } from '../../actors/base/settings.js'
+import { EventHub, type Hearer } from '../../actors/serving/eventHub.js'
 import { encodeAnnouncement, encodeCall } from '../../core/codec.js'
 import { type CallEnvelope, kinds } from '../../core/envelope.js'
 import type { Fault } from '../../core/fault.js'

@@ -1,8 +1,8 @@
 /** One node, one place: of two hosts that could answer for a node, one does (DESIGN §5). */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
-import { HostFence } from '../../actors/hostFence.js'
-import { defaultSettings } from '../../actors/settings.js'
+import { defaultSettings } from '../../actors/base/settings.js'
+import { HostFence } from '../../actors/registration/hostFence.js'
 import type { Write } from '../../core/ports/stateStore.js'
 import type { Transport } from '../../core/ports/transport.js'
 import {

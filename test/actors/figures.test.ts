@@ -1,8 +1,8 @@
 /** What the calls to a service come to, as hosts tell those who ask for it: by version, with what went through SOs, what was refused, what failed. */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
-import { CallTimes } from '../../actors/callTimes.js'
-import type { LookBatch } from '../../actors/looking.js'
+import { CallTimes } from '../../actors/base/callTimes.js'
+import type { LookBatch } from '../../actors/inspection/looking.js'
 import { type FiguresSeen, type LookFilter, readLookRequest, readSeenBatch, type VersionFigures } from '../../core/inspection.js'
 import { boundMs, bucketOf, quantileMs, timeBuckets } from '../../core/timeBuckets.js'
 import { command, defineUpgrade, futureSO, NodeObject, none, schedule, upgradeClass } from '../../index.js'

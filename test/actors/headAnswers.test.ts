@@ -1,8 +1,8 @@
 /** What an upgrade server answers to "head": for a flood as well as for one, and whatever the database says of deaths and finality. */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
-import { HeadAnswers, type HeadSources, headReadingsMax, headWindowMs, oversMax } from '../../actors/headAnswers.js'
-import { pagesAtOnce, pagesWaitingMax, questionsMax } from '../../actors/upgradeServer.js'
+import { HeadAnswers, type HeadSources, headReadingsMax, headWindowMs, oversMax } from '../../actors/server/headAnswers.js'
+import { pagesAtOnce, pagesWaitingMax, questionsMax } from '../../actors/server/upgradeServer.js'
 import { encodeCall } from '../../core/codec.js'
 import { Fault } from '../../core/fault.js'
 import type { HostEvent } from '../../core/hostEvents.js'

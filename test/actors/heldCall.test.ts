@@ -1,8 +1,8 @@
 /** A held call is answered once: by its turn, or before its deadline (C4). */
 import 'reflect-metadata'
 import test from 'ava'
-import type { Answered, Answers } from '../../actors/answers.js'
-import { type Callee, IncomingCall } from '../../actors/incomingCall.js'
+import type { Answered, Answers } from '../../actors/serving/answers.js'
+import { type Callee, IncomingCall } from '../../actors/serving/incomingCall.js'
 import { TimerWheel } from '../../actors/timerWheel.js'
 import { type CallEnvelope, kinds } from '../../core/envelope.js'
 import { Fault } from '../../core/fault.js'

@@ -1,8 +1,8 @@
 /** Whether a host may answer after it did not run for a while (F1, F2). */
 import 'reflect-metadata'
 import test from 'ava'
-import { HostFence } from '../../actors/hostFence.js'
-import { defaultSettings } from '../../actors/settings.js'
+import { defaultSettings } from '../../actors/base/settings.js'
+import { HostFence } from '../../actors/registration/hostFence.js'
 import type { HostEvent } from '../../core/hostEvents.js'
 import type { Transport } from '../../core/ports/transport.js'
 import { gate } from '../support/testSystem.js'

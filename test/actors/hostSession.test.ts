@@ -1,9 +1,9 @@
 /** A start of a host, as the upgrade database tells it from others: what it says of itself, and what its directory remembers. */
 import 'reflect-metadata'
 import test from 'ava'
-import { HostSession } from '../../actors/hostSession.js'
-import { Journal } from '../../actors/journal.js'
-import { defaultSettings } from '../../actors/settings.js'
+import { defaultSettings } from '../../actors/base/settings.js'
+import { HostSession } from '../../actors/registration/hostSession.js'
+import { Journal } from '../../actors/state/journal.js'
 import { pack, unpack } from '../../core/codec.js'
 import { keys } from '../../core/nodeRecord.js'
 import type { StateStore, Write } from '../../core/ports/stateStore.js'

@@ -4,7 +4,7 @@
  */
 import test from 'ava'
 import { type AnyStateMachine, fromPromise, setup } from 'xstate'
-import { Mailbox } from '../../actors/mailbox.js'
+import { Mailbox } from '../../actors/serving/mailbox.js'
 import { ending } from '../../core/endingStatechart.js'
 import { type Bearer, objectTable, simulationTable } from '../../core/methodTable.js'
 import { describeClass } from '../../core/nodeObject.js'

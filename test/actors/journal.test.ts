@@ -1,6 +1,6 @@
 import 'reflect-metadata'
 import test from 'ava'
-import { Journal, PackedLater, type Writer } from '../../actors/journal.js'
+import { Journal, PackedLater, type Writer } from '../../actors/state/journal.js'
 import { pack } from '../../core/codec.js'
 import { isFault } from '../../core/fault.js'
 import type { StateStore, Write } from '../../core/ports/stateStore.js'

@@ -1,6 +1,6 @@
 /** Records that are made when they are asked for (§8): of which others, in which order, and where they are as they were before. */
 import test from 'ava'
-import { LazyRecords, tombstone } from '../../actors/lazyRecords.js'
+import { LazyRecords, tombstone } from '../../actors/state/lazyRecords.js'
 import { pack, unpack } from '../../core/codec.js'
 import type { Fault } from '../../core/fault.js'
 import { keys, type LazySlot, type Slot } from '../../core/nodeRecord.js'

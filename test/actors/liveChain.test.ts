@@ -1,8 +1,8 @@
 /** The objects of a chain are made from its plan: simulation objects that stay as they were go on, the others end. */
 import 'reflect-metadata'
 import test from 'ava'
-import { buildChain, type LiveSimulation } from '../../actors/liveChain.js'
-import { LiveContext, type RunningObject, type Surroundings } from '../../actors/liveObject.js'
+import { buildChain, type LiveSimulation } from '../../actors/software/liveChain.js'
+import { LiveContext, type RunningObject, type Surroundings } from '../../actors/software/liveObject.js'
 import { type ChainPlan, planChain, type Step } from '../../core/chainPlan.js'
 import { Fault, isFault } from '../../core/fault.js'
 import { invoke } from '../../core/methodTable.js'

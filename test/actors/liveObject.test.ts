@@ -1,8 +1,8 @@
 /** An object or a simulation object as it runs: what it may do while it runs, and no more when it has stopped. */
 import 'reflect-metadata'
 import test from 'ava'
-import { LiveContext, type Surroundings } from '../../actors/liveObject.js'
-import type { DueTimer } from '../../actors/objectTimers.js'
+import type { DueTimer } from '../../actors/serving/objectTimers.js'
+import { LiveContext, type Surroundings } from '../../actors/software/liveObject.js'
 import { describeClass } from '../../core/nodeObject.js'
 import { slot } from '../../core/nodeRecord.js'
 import { command, event, NodeObject, query } from '../../index.js'

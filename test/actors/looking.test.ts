@@ -1,8 +1,15 @@
 /** One who looks, and others who speak in hosts' names: what is remembered of them is bounded, and the question stays one that hosts answer. */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
-import { hostsHeardMax, type LookBatch, Looking, lookLeaseMs, phasesOfAllMax, phasesRememberedMax } from '../../actors/looking.js'
-import { defaultSettings } from '../../actors/settings.js'
+import { defaultSettings } from '../../actors/base/settings.js'
+import {
+  hostsHeardMax,
+  type LookBatch,
+  Looking,
+  lookLeaseMs,
+  phasesOfAllMax,
+  phasesRememberedMax,
+} from '../../actors/inspection/looking.js'
 import { decode, encodeCall } from '../../core/codec.js'
 import { type CallEnvelope, kinds } from '../../core/envelope.js'
 import { readLookRequest, seenMethod } from '../../core/inspection.js'

@@ -1,6 +1,6 @@
 /** The mailbox of one node: one turn at a time, in the order in which they came (C2). */
 import test from 'ava'
-import { Mailbox } from '../../actors/mailbox.js'
+import { Mailbox } from '../../actors/serving/mailbox.js'
 import { ManualClock } from './manualClock.js'
 
 function open(turnsMax = 10_000, holds?: (goOn: () => void) => boolean) {

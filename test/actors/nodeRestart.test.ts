@@ -1,7 +1,7 @@
 /** A node that has crashed comes back from what is on disk: one restart at a time, until its object starts. */
 import 'reflect-metadata'
 import test from 'ava'
-import { NodeRestart, type RestartingNode } from '../../actors/nodeRestart.js'
+import { NodeRestart, type RestartingNode } from '../../actors/node/nodeRestart.js'
 import { gate } from '../support/testSystem.js'
 import { turns } from './claiming.js'
 import { ManualClock } from './manualClock.js'

@@ -1,8 +1,8 @@
 /** One node's state between the calls that change it and the journal: what a call may write, what is kept of it, and what is dropped. */
 import 'reflect-metadata'
 import test from 'ava'
-import { Journal } from '../../actors/journal.js'
-import { NodeState, type RootHolder, type StateOwner } from '../../actors/nodeState.js'
+import { Journal } from '../../actors/state/journal.js'
+import { NodeState, type RootHolder, type StateOwner } from '../../actors/state/nodeState.js'
 import { pack, unpack } from '../../core/codec.js'
 import { isFault } from '../../core/fault.js'
 import { keys, type LazySlot, type Slot } from '../../core/nodeRecord.js'

@@ -1,8 +1,8 @@
 /** What a node says of itself: to its registration, to its host's observer, to those who follow it. */
 import 'reflect-metadata'
 import test from 'ava'
-import { NodeStatus, type ToldNode } from '../../actors/nodeStatus.js'
-import { defaultSettings } from '../../actors/settings.js'
+import { defaultSettings } from '../../actors/base/settings.js'
+import { NodeStatus, type ToldNode } from '../../actors/node/nodeStatus.js'
 import type { HostEvent } from '../../core/hostEvents.js'
 import type { NodeClass } from '../../core/nodeObject.js'
 import type { LazySlot } from '../../core/nodeRecord.js'

@@ -1,6 +1,6 @@
 /** A host that is told to trust others than its upgrade server does not serve beside it unnoticed (C9). */
 import test, { type ExecutionContext } from 'ava'
-import { OtherTrusts, otherTrustMs } from '../../actors/otherTrusts.js'
+import { OtherTrusts, otherTrustMs } from '../../actors/server/otherTrusts.js'
 import { encodeManifest } from '../../core/manifest.js'
 import { nobodysMark, trustMark } from '../../core/trustMark.js'
 import { createHost, type HostEvent, isFault, reasonsNotReady, startUpgradeServer } from '../../index.js'

@@ -1,8 +1,8 @@
 /** How envelopes of one turn share messages, and when they do not. */
 import 'reflect-metadata'
 import test from 'ava'
-import { Outbox, writePacked } from '../../actors/outbox.js'
-import { defaultSettings, type HostSettings } from '../../actors/settings.js'
+import { defaultSettings, type HostSettings } from '../../actors/base/settings.js'
+import { Outbox, writePacked } from '../../actors/calls/outbox.js'
 import { Fault, isFault } from '../../core/fault.js'
 import type { Transport } from '../../core/ports/transport.js'
 import type { WireWriter } from '../../core/wireWriter.js'

@@ -1,6 +1,6 @@
 /** Events that travel twice are carried out once. */
 import test from 'ava'
-import { RecentEvents } from '../../actors/recentEvents.js'
+import { RecentEvents } from '../../actors/serving/recentEvents.js'
 
 test('an event is new once; the oldest of the last thousand or so are forgotten first', (t) => {
   const recent = new RecentEvents()

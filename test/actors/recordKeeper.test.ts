@@ -1,9 +1,9 @@
 /** What a node knows about itself: in memory ahead of the disk, and again as it is on disk after a loss. */
 import 'reflect-metadata'
 import test from 'ava'
-import { Journal } from '../../actors/journal.js'
-import { NodeState } from '../../actors/nodeState.js'
-import { RecordKeeper } from '../../actors/recordKeeper.js'
+import { RecordKeeper } from '../../actors/software/recordKeeper.js'
+import { Journal } from '../../actors/state/journal.js'
+import { NodeState } from '../../actors/state/nodeState.js'
 import type { Generation, LazySlot, NodeRecord } from '../../core/nodeRecord.js'
 import { memoryStore } from '../../transports/memory/index.js'
 import { ManualClock } from './manualClock.js'

@@ -1,8 +1,8 @@
 /** The background work of lazy transforms takes turns among the nodes of a host, and takes no more than its share of the event loop. */
 import 'reflect-metadata'
 import test from 'ava'
-import { type Passing, RecordPasses } from '../../actors/recordPasses.js'
-import { defaultSettings, type HostSettings } from '../../actors/settings.js'
+import { defaultSettings, type HostSettings } from '../../actors/base/settings.js'
+import { type Passing, RecordPasses } from '../../actors/state/recordPasses.js'
 import type { Clock } from '../../core/ports/clock.js'
 import { ManualClock } from './manualClock.js'
 

@@ -1,6 +1,6 @@
-/** An upgrade server gets a lost history back: L1–L3 of actors/relearning.ts, over a database in memory. */
+/** An upgrade server gets a lost history back: L1–L3 of actors/server/relearning.ts, over a database in memory. */
 import test from 'ava'
-import { Relearning } from '../../actors/relearning.js'
+import { Relearning } from '../../actors/server/relearning.js'
 import { bundleChunkBytes, digestOf, type Manifest, type SignedManifest } from '../../core/manifest.js'
 import type { Head, UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
 import { forksTable, wantedTable } from '../../core/reservedTables.js'

@@ -1,8 +1,8 @@
 /** Where a scheduling function has its answers from: what is committed on this node, and an upgrade database that may be away. */
 import 'reflect-metadata'
 import test from 'ava'
-import { type NodeParts, NodeSource } from '../../actors/schedulingView.js'
-import { defaultSettings } from '../../actors/settings.js'
+import { defaultSettings } from '../../actors/base/settings.js'
+import { type NodeParts, NodeSource } from '../../actors/upgrade/schedulingView.js'
 import { pack } from '../../core/codec.js'
 import { Fault } from '../../core/fault.js'
 import { keys, type NodeRecord, type Slot } from '../../core/nodeRecord.js'

@@ -1,6 +1,6 @@
 /** What is found by its number, and what is not. */
 import test from 'ava'
-import { SlotTable } from '../../actors/slotTable.js'
+import { SlotTable } from '../../actors/calls/slotTable.js'
 import { seededRandom } from '../../transports/seededRandom.js'
 import { systemRandom } from '../../transports/systemRandom.js'
 

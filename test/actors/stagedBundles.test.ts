@@ -1,7 +1,7 @@
 /** Bundles at an upgrade server: what is staged is refused beyond a bound, what is installed stays, and can be mended. */
 import 'reflect-metadata'
 import test from 'ava'
-import { KeptBundles } from '../../actors/keptBundles.js'
+import { KeptBundles } from '../../actors/server/keptBundles.js'
 import { digestOf, encodeManifest, type Manifest } from '../../core/manifest.js'
 import { memoryDatabase } from '../../transports/memory/index.js'
 import { stagedBundlesMax, stagedMs } from '../../transports/udbFactory.js'

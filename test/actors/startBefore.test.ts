@@ -1,6 +1,6 @@
 /** Until when an earlier start may still serve a node, by what a database tells that may lose that. */
 import test from 'ava'
-import { StartBefore } from '../../actors/startBefore.js'
+import { StartBefore } from '../../actors/registration/startBefore.js'
 
 const other = (leftMs: number) => ({ session: 's', hostId: 'h0', leftMs })
 

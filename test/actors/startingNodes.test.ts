@@ -1,7 +1,7 @@
-/** Nodes on their way to serve while their host stops: S1 and S2 of actors/startingNodes.ts. */
+/** Nodes on their way to serve while their host stops: S1 and S2 of actors/node/startingNodes.ts. */
 import test from 'ava'
-import type { Node } from '../../actors/node.js'
-import { hostStopped, type NodeStart, StartingNodes } from '../../actors/startingNodes.js'
+import type { Node } from '../../actors/node/node.js'
+import { hostStopped, type NodeStart, StartingNodes } from '../../actors/node/startingNodes.js'
 import { codeOf, gate } from '../support/testSystem.js'
 
 test('nodes that start are known until their start has ended, however it ends', async (t) => {

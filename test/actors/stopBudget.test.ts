@@ -1,7 +1,7 @@
 /** How long a host’s stop waits, and for what (B1); and the parts that it closes. */
 import test from 'ava'
-import { OpenParts, type Part } from '../../actors/openParts.js'
-import { StopBudget } from '../../actors/stopBudget.js'
+import { OpenParts, type Part } from '../../actors/base/openParts.js'
+import { StopBudget } from '../../actors/base/stopBudget.js'
 import { ManualClock } from './manualClock.js'
 
 const settled = () => new Promise((resolve) => setImmediate(resolve))

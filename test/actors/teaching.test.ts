@@ -1,8 +1,8 @@
 /** DESIGN §5, "Install": nodes teach a lost history back, and two manifests for one version stop installs and raise an alarm. */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
-import { Teaching } from '../../actors/teaching.js'
-import type { UpgradeServerClient } from '../../actors/upgradeServerClient.js'
+import { Teaching } from '../../actors/history/teaching.js'
+import type { UpgradeServerClient } from '../../actors/history/upgradeServerClient.js'
 import { Fault } from '../../core/fault.js'
 import type { HostEvent } from '../../core/hostEvents.js'
 import { digestOf, encodeManifest, type Manifest, type SignedManifest } from '../../core/manifest.js'

@@ -1,7 +1,7 @@
 /** User code throws anything. Its caller hears of it as a fault, and the node goes on. */
 import test from 'ava'
-import { Mailbox } from '../../actors/mailbox.js'
-import { Observers } from '../../actors/observers.js'
+import { Observers } from '../../actors/base/observers.js'
+import { Mailbox } from '../../actors/serving/mailbox.js'
 import type { HostEvent, HostObserver } from '../../core/hostEvents.js'
 import { applicationFault, command, event as eventOf, type Fault, hears, NodeObject, query } from '../../index.js'
 import { until } from '../support/eventually.js'

@@ -1,6 +1,6 @@
 /** Waits that end: with what is waited for, by the clock, or when they are broken off. */
 import test from 'ava'
-import { backoffMs, sleep, within } from '../../actors/timeouts.js'
+import { backoffMs, sleep, within } from '../../actors/base/timeouts.js'
 import { Fault } from '../../core/fault.js'
 import { gate } from '../support/testSystem.js'
 import { ManualClock } from './manualClock.js'

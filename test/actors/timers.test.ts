@@ -1,6 +1,6 @@
 /** Timers are sends to oneself: they leave with the commit of the command that sets them (C12). */
 import test, { type ExecutionContext } from 'ava'
-import { ObjectTimers } from '../../actors/objectTimers.js'
+import { ObjectTimers } from '../../actors/serving/objectTimers.js'
 import { command, defineUpgrade, NodeObject, notNeeded, query, schedule, upgradeClass } from '../../index.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { until } from '../support/eventually.js'

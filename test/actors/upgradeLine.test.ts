@@ -1,8 +1,8 @@
 /** Nodes of a host go forward a few at a time, in line (UpgradeLine); who is held does not hold those behind it. */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
-import { defaultSettings } from '../../actors/settings.js'
-import { UpgradeLine } from '../../actors/upgradeLine.js'
+import { defaultSettings } from '../../actors/base/settings.js'
+import { UpgradeLine } from '../../actors/upgrade/upgradeLine.js'
 import { until } from '../support/eventually.js'
 import { gate, type Settings, TestSystem } from '../support/testSystem.js'
 import { NotesV1, toV2 } from './notes.js'

@@ -1,8 +1,8 @@
 /** The upgrade manager of one node: one upgrade after the other, taken up again where a restart finds it (DESIGN §5). */
 import 'reflect-metadata'
 import test from 'ava'
-import type { ManagedNode } from '../../actors/upgradeManager.js'
-import { UpgradeManager } from '../../actors/upgradeManager.js'
+import type { ManagedNode } from '../../actors/upgrade/upgradeManager.js'
+import { UpgradeManager } from '../../actors/upgrade/upgradeManager.js'
 import { Fault } from '../../core/fault.js'
 import { InvariantViolation } from '../../core/invariant.js'
 import { schedule } from '../../index.js'

@@ -1,6 +1,6 @@
 /** One upgrade server over a database in memory: what it answers, what it installs, what it does by itself, and what it refuses. */
 import test, { type ExecutionContext } from 'ava'
-import { deathRoundMs, gateRoundMs, UpgradeServer, type UpgradeServerOptions } from '../../actors/upgradeServer.js'
+import { deathRoundMs, gateRoundMs, UpgradeServer, type UpgradeServerOptions } from '../../actors/server/upgradeServer.js'
 import { decodeAuditEntry } from '../../core/audit.js'
 import { decode, encodeCall } from '../../core/codec.js'
 import { controlReasonLengthMax, heededMax } from '../../core/control.js'

@@ -1,9 +1,9 @@
 /** What a host asks of the upgrade servers, and what it believes of their answers. */
 import 'reflect-metadata'
 import test from 'ava'
-import type { CallTable } from '../../actors/callTable.js'
-import { defaultSettings } from '../../actors/settings.js'
-import { UpgradeServerClient } from '../../actors/upgradeServerClient.js'
+import { defaultSettings } from '../../actors/base/settings.js'
+import type { CallTable } from '../../actors/calls/callTable.js'
+import { UpgradeServerClient } from '../../actors/history/upgradeServerClient.js'
 import { Fault } from '../../core/fault.js'
 import { bundleChunkBytes, digestOf, type SignedManifest } from '../../core/manifest.js'
 import { subjectsOf } from '../../core/subjects.js'

@@ -1,8 +1,8 @@
 /** How a node comes to its turn to go forward: a place in the line of its host, then a slot under its service's limit. */
 import 'reflect-metadata'
 import test from 'ava'
-import { defaultSettings } from '../../actors/settings.js'
-import { type TurningNode, UpgradeTurn } from '../../actors/upgradeTurn.js'
+import { defaultSettings } from '../../actors/base/settings.js'
+import { type TurningNode, UpgradeTurn } from '../../actors/upgrade/upgradeTurn.js'
 import { going, Starting } from '../contracts/databaseContract.js'
 import { gate } from '../support/testSystem.js'
 import { one, open, turns } from './claiming.js'

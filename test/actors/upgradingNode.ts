@@ -1,9 +1,10 @@
 /** A node that one upgrade goes through, step by step: it writes down what it is told to do, over a state and a journal in memory. */
-import { Journal } from '../../actors/journal.js'
-import { Mailbox } from '../../actors/mailbox.js'
-import { NodeState, type RootHolder } from '../../actors/nodeState.js'
-import { NodeUpgrade, type UpgradingNode } from '../../actors/nodeUpgrade.js'
-import { RecordKeeper } from '../../actors/recordKeeper.js'
+
+import { Mailbox } from '../../actors/serving/mailbox.js'
+import { RecordKeeper } from '../../actors/software/recordKeeper.js'
+import { Journal } from '../../actors/state/journal.js'
+import { NodeState, type RootHolder } from '../../actors/state/nodeState.js'
+import { NodeUpgrade, type UpgradingNode } from '../../actors/upgrade/nodeUpgrade.js'
 import { pack, unpack } from '../../core/codec.js'
 import type { Control } from '../../core/control.js'
 import type { Fault } from '../../core/fault.js'

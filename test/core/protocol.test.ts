@@ -1,8 +1,8 @@
 /** docs/protocol.md and the code say the same. */
 import { createPublicKey, verify } from 'node:crypto'
 import test from 'ava'
-import { defaultSettings } from '../../actors/settings.js'
-import { chunksAtOnce, chunksWaitingMax, UpgradeServer } from '../../actors/upgradeServer.js'
+import { defaultSettings } from '../../actors/base/settings.js'
+import { chunksAtOnce, chunksWaitingMax, UpgradeServer } from '../../actors/server/upgradeServer.js'
 import { decode, encodeCall } from '../../core/codec.js'
 import {
   type CallEnvelope,

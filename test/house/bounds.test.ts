@@ -1,11 +1,11 @@
 /**
- * Each bound and interval of actors/settings.ts names the test that tries to break it, or to show that it holds. A new one without a test is red
+ * Each bound and interval of actors/base/settings.ts names the test that tries to break it, or to show that it holds. A new one without a test is red
  * here.
  */
 import 'reflect-metadata'
 import { readFileSync } from 'node:fs'
 import test from 'ava'
-import { defaultSettings, type HostSettings } from '../../actors/settings.js'
+import { defaultSettings, type HostSettings } from '../../actors/base/settings.js'
 import { isTestTitle } from '../support/testTitles.js'
 
 /** Who a host is, whom it lets call, and how many of its nodes the operator lets go at once: no bounds of its own. */
@@ -138,7 +138,7 @@ const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.m
 
 test('each bound of the settings names a test that tries to break it, and that knows of it', (t) => {
   // Of the source too: one that has no default would be missed otherwise.
-  const written = [...read('actors/settings.ts').matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, name]) => name!)
+  const written = [...read('actors/base/settings.ts').matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, name]) => name!)
   const named = new Set<string>([...written, ...Object.keys(defaultSettings)])
   const bounds = [...named].filter((name) => !others.has(name as keyof HostSettings)).sort()
   t.deepEqual(Object.keys(triedBy).sort(), bounds)

@@ -11,7 +11,7 @@ const { exports, bin, files } = JSON.parse(readFileSync(join(root, 'package.json
   readonly files: readonly string[]
 }
 /** Modules that are started by their path, and are in no import. */
-const started = ['dist/natsctl/hostChild.js']
+const started = ['dist/natsctl/up/hostChild.js']
 
 /** The files of ours that a compiled file, or its types, leads to. */
 function importsOf(file: string): string[] {

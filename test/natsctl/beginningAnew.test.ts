@@ -1,7 +1,7 @@
 /** Who undoes an upgrade and publishes it anew is told that it begins anew. */
 import test from 'ava'
 import type { Manifest } from 'theseus'
-import { beginningAnew } from '../../natsctl/upgrade.js'
+import { beginningAnew } from '../../natsctl/commands/upgrade.js'
 
 const upgrade = (version: number, oldClass: string, newClass: string, undoes: number | null = null) =>
   ({ version, undoes, classUpgrades: [{ oldClass, newClass }] }) as unknown as Manifest

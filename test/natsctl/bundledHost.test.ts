@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import test from 'ava'
 import { build } from 'esbuild'
-import { buildUpgrade } from '../../natsctl/upgradeBuild.js'
+import { buildUpgrade } from '../../natsctl/build/upgradeBuild.js'
 
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/bundled/${name}`, import.meta.url))
 

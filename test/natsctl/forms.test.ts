@@ -1,7 +1,7 @@
 import test from 'ava'
 import { parse } from 'yaml'
-import { type OutputForm, showList, toYaml } from '../../natsctl/forms.js'
-import { toJson } from '../../natsctl/output.js'
+import { type OutputForm, showList, toYaml } from '../../natsctl/output/forms.js'
+import { toJson } from '../../natsctl/output/output.js'
 import { natsctl } from './natsctlProcess.js'
 
 /** What one schema of YAML or the other takes for something else. */

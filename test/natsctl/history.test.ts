@@ -7,8 +7,8 @@ import { defineUpgrade, digestOf, draftManifest, startUpgradeServer } from 'thes
 import { nats } from 'theseus/nats'
 import { newKey } from 'theseus/nkeys'
 import { redis } from 'theseus/redis'
-import { decodeHistoryFile, encodeHistoryFile } from '../../natsctl/historyFile.js'
-import { encodeUpgradeFile } from '../../natsctl/upgradeFile.js'
+import { encodeUpgradeFile } from '../../natsctl/build/upgradeFile.js'
+import { decodeHistoryFile, encodeHistoryFile } from '../../natsctl/history/historyFile.js'
 import { startNatsServer, startRedisServer } from '../support/servers.js'
 import { type Ended, natsctl, newDirectory } from './natsctlProcess.js'
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { defineUpgrade, draftManifest } from 'theseus'
 import { newKey, signer } from 'theseus/nkeys'
-import { encodeUpgradeFile } from '../../natsctl/upgradeFile.js'
+import { encodeUpgradeFile } from '../../natsctl/build/upgradeFile.js'
 import { type Ended, natsctl, newDirectory } from './natsctlProcess.js'
 
 const publicKeyForm = /^A[A-Z2-7]{55}$/

@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { didYouMean, nearest } from '../../natsctl/nearest.js'
+import { didYouMean, nearest } from '../../natsctl/output/nearest.js'
 
 test('the nearest names are those with few letters changed, left out, added or swapped, and those that begin so', (t) => {
   const known = ['pages', 'page', 'mail', 'pages-eu', 'search']

@@ -1,8 +1,8 @@
 /** What "node describe" says of a node, out of its row alone. */
 import test from 'ava'
 import type { NodeRow } from 'theseus'
-import { linesOf, nodeDocument } from '../../natsctl/nodeDescribe.js'
-import { waitingOf } from '../../natsctl/waiting.js'
+import { linesOf, nodeDocument } from '../../natsctl/commands/nodeDescribe.js'
+import { waitingOf } from '../../natsctl/rollout/waiting.js'
 
 const row = (change: Partial<NodeRow>): NodeRow => ({
   nodeId: 's1',

@@ -1,7 +1,7 @@
 import test from 'ava'
-import { argument } from '../../natsctl/call.js'
-import { natsOptionsOf } from '../../natsctl/flags.js'
-import { age, oneLine, tableLines, toJson } from '../../natsctl/output.js'
+import { argument } from '../../natsctl/commands/call.js'
+import { natsOptionsOf } from '../../natsctl/context/flags.js'
+import { age, oneLine, tableLines, toJson } from '../../natsctl/output/output.js'
 
 test('the columns of a table are as wide as their widest cell, and no line ends with a space', (t) => {
   const lines = tableLines(

@@ -1,7 +1,7 @@
 import test from 'ava'
 import type { Control, Manifest, NodeRow } from 'theseus'
-import { exitCodeOf } from '../../natsctl/rolloutExit.js'
-import { type Seen, stateOf, undoOf } from '../../natsctl/rolloutState.js'
+import { exitCodeOf } from '../../natsctl/rollout/rolloutExit.js'
+import { type Seen, stateOf, undoOf } from '../../natsctl/rollout/rolloutState.js'
 
 function row(nodeId: string, about: Partial<NodeRow>): NodeRow {
   return {

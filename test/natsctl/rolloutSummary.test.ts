@@ -1,6 +1,6 @@
 import test from 'ava'
 import type { NodeRow } from 'theseus'
-import { summarize } from '../../natsctl/rolloutSummary.js'
+import { summarize } from '../../natsctl/rollout/rolloutSummary.js'
 
 function row(nodeId: string, about: Partial<NodeRow>): NodeRow {
   return {

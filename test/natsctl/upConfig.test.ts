@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { Failure } from '../../natsctl/exitCodes.js'
-import { readUpConfig } from '../../natsctl/upConfig.js'
+import { Failure } from '../../natsctl/output/exitCodes.js'
+import { readUpConfig } from '../../natsctl/up/upConfig.js'
 import { newDirectory } from './natsctlProcess.js'
 
 function write(t: ExecutionContext, config: unknown): string {

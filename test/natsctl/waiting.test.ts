@@ -1,6 +1,6 @@
 import test from 'ava'
 import type { Control, Manifest, NodeRow } from 'theseus'
-import { waitingOf } from '../../natsctl/waiting.js'
+import { waitingOf } from '../../natsctl/rollout/waiting.js'
 
 const row = (change: Partial<NodeRow> = {}): NodeRow => ({
   nodeId: 'p1',

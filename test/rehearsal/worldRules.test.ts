@@ -1,8 +1,8 @@
 /** The world's oracle finds what is broken on purpose in undos, controls, deaths and events. */
 import 'reflect-metadata'
 import test from 'ava'
-import { EventHub, type Hearer } from '../../actors/eventHub.js'
-import { Node } from '../../actors/node.js'
+import { Node } from '../../actors/node/node.js'
+import { EventHub, type Hearer } from '../../actors/serving/eventHub.js'
 import type { Message } from '../../core/ports/transport.js'
 import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
 import type { ClassUpgrade } from '../../core/upgrade.js'

@@ -3,9 +3,9 @@
  * their bundles are never looked into.
  */
 import type { ExecutionContext } from 'ava'
-import type { NodeHandle } from '../../actors/nodeHandle.js'
-import type { BuiltUpgrade } from '../../actors/operator.js'
-import type { HostSettings } from '../../actors/settings.js'
+import type { HostSettings } from '../../actors/base/settings.js'
+import type { NodeHandle } from '../../actors/node/nodeHandle.js'
+import type { BuiltUpgrade } from '../../actors/operator/operator.js'
 import { createHost, type Publishing, type RunningHost, startUpgradeServer, type Trusting, type Ways } from '../../compose.js'
 import { draftManifest } from '../../core/draftManifest.js'
 import { isFault } from '../../core/fault.js'

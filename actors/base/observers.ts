@@ -1,0 +1,22 @@
+import type { HostEvent, HostObserver } from '../../core/hostEvents.js'
+import { isPromiseIgnored } from '../../core/maybePromise.js'
+
+/** Those who watch a host. What one of them throws is its own affair and never the host's. */
+export class Observers {
+  readonly #all = new Set<HostObserver>()
+
+  add(observer: HostObserver): () => void {
+    this.#all.add(observer)
+    return () => this.#all.delete(observer)
+  }
+
+  readonly notify: HostObserver = (event: HostEvent) => {
+    for (const observer of this.#all) {
+      try {
+        isPromiseIgnored(observer(event))
+      } catch {
+        // An observer only looks.
+      }
+    }
+  }
+}

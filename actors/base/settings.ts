@@ -1,0 +1,197 @@
+/** The bounds and intervals of a host. Every queue, cache, wait and retry has one here, with its unit in its name. */
+import type { Roles } from '../../core/allow.js'
+import type { NodeFacts } from '../../core/nodeFilter.js'
+import type { ServiceLimit } from '../../core/ports/upgradeDatabase.js'
+
+export interface HostSettings {
+  readonly system: string
+  /** Names this host among the others; also the beginning of its reply subjects. */
+  readonly hostId: string
+  /** What never changes about the nodes that are born on this host, for class upgrades that are restricted to some nodes. */
+  readonly facts: NodeFacts
+  /** Calls waiting for one node; one more is refused with `unavailable.overloaded`. */
+  readonly mailboxCallsMax: number
+  /** Bytes of what waits at the host, of all callers and of one that has a name; one message more is refused with `unavailable.overloaded`. */
+  readonly waitingBytesMax: number
+  readonly waitingBytesPerCallerMax: number
+  /** Timers that one object has set; one more is refused where it is set. */
+  readonly timersMax: number
+  /** The names of callers that have each role, for classes that say who may call. */
+  readonly roles: Roles
+  /** Calls a second that this host takes from one caller, and as many at once; one more is refused with `denied.rate`. */
+  readonly callsPerSecond: number
+  readonly callsBurst: number
+  /** Callers whose calls are counted; one that is forgotten begins anew. */
+  readonly callersCountedMax: number
+  /** Denied calls of one kind are told of once in so long, and so many kinds in that time. */
+  readonly denialsMs: number
+  readonly denialsMax: number
+  /** How long denied calls are counted before they are told to an upgrade server, for the audit. */
+  readonly denialReportMs: number
+  /** Calls that wait until a node knows their version; one more is refused with `unavailable.overloaded`. */
+  readonly heldCallsMax: number
+  /** A held call that can't be carried out in time is answered so long before its deadline: it was not executed. */
+  readonly heldAnswerMs: number
+  /** How long a host takes to stop, at most: it waits for the calls that run on its nodes, serves what these need, and closes what it has open. */
+  readonly leaveMs: number
+  /** Calls of this host that wait for their answer; one more is refused with `unavailable.overloaded`. */
+  readonly openCallsMax: number
+  /** Envelopes of one turn to one destination that travel in one message. */
+  readonly envelopesPerMessageMax: number
+  /** The same for a message to a service, of which one node gets all. */
+  readonly envelopesPerServiceMessageMax: number
+  /** Bytes of one such message, at most what the transport allows. */
+  readonly messageBytesMax: number
+  /** Subjects whose messages being filled are found again; one that is forgotten costs a message more. */
+  readonly destinationsMax: number
+  /** Buffers of sent messages that are kept to be filled again, and the bytes of one that is. */
+  readonly idleWritersMax: number
+  readonly idleWriterBytesMax: number
+  /** The deadline of a call that names none. */
+  readonly callDeadlineMs: number
+  /** The first pause before a call that was not executed is sent again; doubles up to `retryPauseMsMax`. */
+  readonly retryPauseMs: number
+  readonly retryPauseMsMax: number
+  /** A query without an answer is sent again after so long. */
+  readonly queryResendMs: number
+  /** Nodes that the upgrade layers remember having exchanged calls with. */
+  readonly contactsMax: number
+  /** How often the upgrade server is asked for its newest version, should an announcement have been lost. */
+  readonly askServerMs: number
+  /** How long a version that the upgrade server does not know is taken for unknown without asking again. */
+  readonly unknownVersionMs: number
+  /** How long a node with state waits for the upgrade server's first answer before it serves. */
+  readonly firstAnswerMs: number
+  /** The deadline of a question to the upgrade server. */
+  readonly serverDeadlineMs: number
+  /** The same of a question for a chunk of a bundle, for which many hosts may wait in line there; and how often it is asked again meanwhile, which should be more than a busy server takes. */
+  readonly chunkDeadlineMs: number
+  readonly chunkResendMs: number
+  /** Who hears of a new version by announcement asks the upgrade server at a random moment within so long: all hosts hear it at once. */
+  readonly announcedWithinMs: number
+  /** A host that does not renew its lease for so long is taken for dead. */
+  readonly leaseMs: number
+  /** Starts of a host that its state directory remembers: one that it does not know has another copy of it. */
+  readonly startsKeptMax: number
+  /** A host that has stood still for longer, or for half a lease, takes what arrives then for as old as that. */
+  readonly stallMs: number
+  /** How long a host that has stood still for more than a lease waits for the upgrade database's word before it goes on without. */
+  readonly fenceAnswerMs: number
+  /** Messages that wait for it; one more is refused with `unavailable.overloaded`. */
+  readonly fencedMessagesMax: number
+  /** The pause before something that failed at the upgrade server or the UDB is tried again; doubles up to `backoffMsMax`. */
+  readonly backoffMs: number
+  readonly backoffMsMax: number
+  /** How long a node that an upgrade leaves alone waits for the running call before it says that it is stalled; it advances when the call ends. */
+  readonly advanceTimeoutMs: number
+  /** How long an object's `stop()` may take before the object is discarded all the same. */
+  readonly stopTimeoutMs: number
+  /** How old the registered nodes may be that scheduling functions see. */
+  readonly populationMs: number
+  /** How often the controls are read while a node waits for one. */
+  readonly controlsMs: number
+  /** How often a node waiting for a slot under its service's limit asks again. */
+  readonly slotPauseMs: number
+  /** Nodes of one service of this host that go forward at once, or ask for a slot; the others wait in line without asking. */
+  readonly upgradesAtOnceMax: number
+  /** Nodes that learn of a new version in one turn of the loop. */
+  readonly learnPerTurnMax: number
+  /** Records that a transform writes in one turn of the loop, and bytes. */
+  readonly transformRecordsPerTurn: number
+  readonly transformBytesPerTurn: number
+  /** The same for one transaction. */
+  readonly transformRecordsPerCommit: number
+  readonly transformBytesPerCommit: number
+  /** What lazy transforms make in one go in the background, of all nodes of the host together: records, and about how long. */
+  readonly recordsPerPass: number
+  readonly passMs: number
+  /** Their share of the event loop, at most; the pause between two goes, which doubles up to `passPauseMsMax` while nothing can be done. */
+  readonly passShareMax: number
+  readonly passPauseMs: number
+  readonly passPauseMsMax: number
+  /** Keys deleted in one transaction when unused slots are swept. */
+  readonly sweepKeysPerCommit: number
+  /** At most so many nodes of a service not serving at once. */
+  readonly limit: ServiceLimit
+  /** Phases of past upgrades that a host remembers for those who look afterwards. */
+  readonly phasesKeptMax: number
+  /** Those who look at a host at once; one more is not told anything. */
+  readonly lookersMax: number
+  /** How often within so long a host tells everything there is to know, which is much; one who would be told more often is told nothing. */
+  readonly tellingsMax: number
+  readonly tellingsMs: number
+  /** How long what is seen is gathered before it is sent. */
+  readonly seenBatchMs: number
+  /** What of it is sent at once at most; and what waits at most, of phases and chains and of statecharts' events each: beyond, the oldest is dropped. */
+  readonly seenPerTickMax: number
+  readonly seenQueueMax: number
+}
+
+export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
+  facts: {},
+  mailboxCallsMax: 10_000,
+  waitingBytesMax: 256 * 1024 * 1024,
+  waitingBytesPerCallerMax: 64 * 1024 * 1024,
+  timersMax: 10_000,
+  roles: {},
+  callsPerSecond: Number.POSITIVE_INFINITY,
+  callsBurst: 1_000,
+  callersCountedMax: 10_000,
+  denialsMs: 1_000,
+  denialsMax: 1_000,
+  denialReportMs: 10_000,
+  heldCallsMax: 1_000,
+  leaveMs: 10_000,
+  heldAnswerMs: 100,
+  openCallsMax: 100_000,
+  envelopesPerMessageMax: 256,
+  envelopesPerServiceMessageMax: 8,
+  messageBytesMax: 64 * 1024,
+  destinationsMax: 4_096,
+  idleWritersMax: 64,
+  idleWriterBytesMax: 128 * 1024,
+  callDeadlineMs: 5_000,
+  retryPauseMs: 10,
+  retryPauseMsMax: 250,
+  queryResendMs: 1_000,
+  contactsMax: 4_096,
+  askServerMs: 30_000,
+  unknownVersionMs: 500,
+  firstAnswerMs: 1_000,
+  serverDeadlineMs: 5_000,
+  chunkDeadlineMs: 60_000,
+  chunkResendMs: 10_000,
+  announcedWithinMs: 500,
+  leaseMs: 15_000,
+  startsKeptMax: 16,
+  stallMs: 1_000,
+  fenceAnswerMs: 2_000,
+  fencedMessagesMax: 10_000,
+  backoffMs: 100,
+  backoffMsMax: 5_000,
+  advanceTimeoutMs: 10_000,
+  stopTimeoutMs: 10_000,
+  populationMs: 200,
+  controlsMs: 1_000,
+  slotPauseMs: 100,
+  upgradesAtOnceMax: 64,
+  learnPerTurnMax: 64,
+  transformRecordsPerTurn: 500,
+  transformBytesPerTurn: 256 * 1024,
+  transformRecordsPerCommit: 4_000,
+  transformBytesPerCommit: 4 * 1024 * 1024,
+  recordsPerPass: 500,
+  passMs: 5,
+  passShareMax: 0.2,
+  passPauseMs: 5,
+  passPauseMsMax: 1_000,
+  sweepKeysPerCommit: 1_000,
+  limit: { percent: 25 },
+  phasesKeptMax: 10_000,
+  lookersMax: 8,
+  tellingsMax: 32,
+  tellingsMs: 1_000,
+  seenBatchMs: 100,
+  seenPerTickMax: 2_000,
+  seenQueueMax: 20_000,
+}

@@ -1,0 +1,46 @@
+/** What a host's container offers. Every constructor parameter names its token: decorator metadata does not survive bundling. */
+import type { InjectionToken } from 'tsyringe'
+import type { HostObserver } from '../../core/hostEvents.js'
+import type { ClassRepository } from '../../core/ports/classRepository.js'
+import type { Clock } from '../../core/ports/clock.js'
+import type { Random } from '../../core/ports/random.js'
+import type { Signer } from '../../core/ports/signatures.js'
+import type { StateStore } from '../../core/ports/stateStore.js'
+import type { Transport } from '../../core/ports/transport.js'
+import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import type { Purpose, Signed } from '../../core/signed.js'
+import type { Trust } from '../../core/trust.js'
+import type { Trusts } from '../../core/trustMark.js'
+import type { VerifiedHistory } from '../../core/verifiedHistory.js'
+import type { HostSettings } from './settings.js'
+
+/** Who signs what this host publishes, and for which system. */
+export interface Signing {
+  /** None on a host that only runs nodes, and where nobody has to sign. */
+  readonly upgraders: readonly Signer[]
+  readonly trust: Trust | undefined
+  /** Takes each signed document, which then goes to no upgrade server. */
+  readonly gather: Gather | undefined
+}
+
+/** A document that is to be signed by others too, before it is sent. */
+export interface ToSign extends Signed {
+  readonly purpose: Purpose
+}
+
+export type Gather = (document: ToSign) => Promise<void>
+
+export const tokens = {
+  transport: Symbol.for('theseus.transport') as InjectionToken<Transport>,
+  store: Symbol.for('theseus.store') as InjectionToken<StateStore>,
+  database: Symbol.for('theseus.database') as InjectionToken<UpgradeDatabase>,
+  repository: Symbol.for('theseus.repository') as InjectionToken<ClassRepository>,
+  clock: Symbol.for('theseus.clock') as InjectionToken<Clock>,
+  random: Symbol.for('theseus.random') as InjectionToken<Random>,
+  settings: Symbol.for('theseus.settings') as InjectionToken<HostSettings>,
+  observer: Symbol.for('theseus.observer') as InjectionToken<HostObserver>,
+  /** What the host has verified, from its disk at first. */
+  verified: Symbol.for('theseus.verified') as InjectionToken<VerifiedHistory>,
+  trusts: Symbol.for('theseus.trusts') as InjectionToken<Trusts>,
+  signing: Symbol.for('theseus.signing') as InjectionToken<Signing>,
+}

@@ -1,0 +1,62 @@
+/** Who calls, as envelopes tell it: a node's object, one of its SOs, or code outside any object. */
+import { packCallerFields } from '../../core/envelopeWriter.js'
+import { Fault } from '../../core/fault.js'
+import type { Version } from '../../core/ids.js'
+
+export interface Caller {
+  readonly nodeId: string
+  readonly incarnation: number
+  readonly className: string
+  readonly version: Version
+}
+
+/** One that calls often: what its envelopes have in common is packed once for each class that it calls in a row. */
+export class FrequentCaller implements Caller {
+  /** Whether it is a node's object or SO: whoever waits for the call is user code on that node. */
+  readonly isNode: boolean = false
+  readonly nodeId: string
+  readonly incarnation: number
+  readonly className: string
+  readonly version: Version
+  #expects: string | null | undefined
+  #fields: Uint8Array | undefined
+
+  constructor({ nodeId, incarnation, className, version }: Caller) {
+    this.nodeId = nodeId
+    this.incarnation = incarnation
+    this.className = className
+    this.version = version
+  }
+
+  is({ nodeId, incarnation, className, version }: Caller): boolean {
+    return this.version === version && this.className === className && this.incarnation === incarnation && this.nodeId === nodeId
+  }
+
+  fields(expects: string | null): Uint8Array {
+    if (this.#fields === undefined || this.#expects !== expects) {
+      this.#expects = expects
+      this.#fields = packedFields(this, expects)
+    }
+    return this.#fields
+  }
+}
+
+/** Fields 7 to 11 of the envelopes of `caller`. */
+export function callerFields(caller: Caller, expects: string | null): Uint8Array {
+  return caller instanceof FrequentCaller ? caller.fields(expects) : packedFields(caller, expects)
+}
+
+function packedFields({ nodeId, incarnation, className, version }: Caller, expects: string | null): Uint8Array {
+  return packCallerFields({ caller: nodeId, incarnation, callerClass: className, callerVersion: version, expects })
+}
+
+export class CallingNode extends FrequentCaller {
+  override readonly isNode = true
+}
+
+/** The fault as it reaches user code: a call that nobody awaited ends the process, and the message says on which node that code is. */
+export function faultFor(caller: Caller, fault: Fault): Fault {
+  if (!(caller instanceof FrequentCaller && caller.isNode)) return fault
+  const { code, message, details, retryable, cause } = fault
+  return new Fault(code, `${message} (called by node ${caller.nodeId})`, details, { cause, retryable })
+}

@@ -1,0 +1,49 @@
+/** Nodes this host has recently exchanged calls with: upgrade layers exchange class and version on every reply and cache them (§4). */
+import { inject, injectable } from 'tsyringe'
+import type { Version } from '../../core/ids.js'
+import type { Clock } from '../../core/ports/clock.js'
+import type { Contact } from '../../core/schedule.js'
+import type { HostSettings } from '../base/settings.js'
+import { tokens } from '../base/tokens.js'
+
+interface Heard {
+  className: string
+  version: Version
+  atMs: number
+}
+
+@injectable()
+export class Contacts {
+  readonly #heard = new Map<string, Heard>()
+  /** The newest version that the upgrade server has told of: only it is believed. */
+  newestKnown: Version = 0
+  /** Called whenever somebody says to run a version newer than that. */
+  onNewer: (version: Version) => void = () => {}
+
+  constructor(
+    @inject(tokens.clock) private readonly clock: Clock,
+    @inject(tokens.settings) private readonly settings: HostSettings,
+  ) {}
+
+  /** `now` is by the clock that never goes back, for callers that have just read it. */
+  hear(nodeId: string, className: string, version: Version, now = this.clock.monotonicMs()): void {
+    const known = this.#heard.get(nodeId)
+    if (known !== undefined) {
+      known.className = className
+      known.version = version
+      known.atMs = now
+    } else {
+      if (this.#heard.size >= this.settings.contactsMax) this.#heard.delete(this.#heard.keys().next().value!)
+      this.#heard.set(nodeId, { className, version, atMs: now })
+    }
+    if (version > this.newestKnown) this.onNewer(version)
+  }
+
+  /** Newest first. */
+  list(): readonly Contact[] {
+    const now = this.clock.monotonicMs()
+    return [...this.#heard]
+      .map(([nodeId, heard]) => ({ nodeId, className: heard.className, version: heard.version, ageMs: now - heard.atMs }))
+      .sort((a, b) => a.ageMs - b.ageMs)
+  }
+}

@@ -1,0 +1,14 @@
+import type { CallerInfo } from '../../core/callerInfo.js'
+
+/** What the call being answered passes on to the calls made for it. */
+export interface RunningCall {
+  /** By the clock that never goes back. */
+  readonly deadline: number
+  readonly path: readonly string[]
+  /** Sends of a running command wait here for its commit; of anything else they leave at once. */
+  readonly sends: (() => void)[] | undefined
+  /** W3C traceparent of what is made for it. A node without telemetry passes on what it was given. */
+  readonly trace: string | null
+  /** Undefined where nobody calls: in `start()` and `stop()`. */
+  readonly caller: CallerInfo | undefined
+}

@@ -1,0 +1,178 @@
+/**
+ * The upgrade layer of one node (§3): "labels outgoing calls made by its node with the node's version number". What an SO sends out is
+ * labelled with the version that it implements.
+ *
+ * C12. Nothing leaves a node before every earlier write that it may have seen is committed; a command's own sends leave with its commit.
+ */
+
+import { kinds } from '../../core/envelope.js'
+import type { Version } from '../../core/ids.js'
+import { InvariantViolation } from '../../core/invariant.js'
+import type { MethodKind } from '../../core/methods.js'
+import { describeClass, type NodeClass } from '../../core/nodeObject.js'
+import type { Clock } from '../../core/ports/clock.js'
+import { subjectsOf } from '../../core/subjects.js'
+import type { HostSettings } from '../base/settings.js'
+import type { NodeState } from '../state/nodeState.js'
+import { type Caller, CallingNode } from './caller.js'
+import { asItIsNow, type CallTable, type OneWayKind, type OutgoingCall } from './callTable.js'
+import { makeRef } from './refs.js'
+import type { RunningCall } from './runningCall.js'
+
+/** Of its host, for calls that a node makes. */
+export interface LayerServices {
+  readonly calls: CallTable
+  readonly clock: Clock
+  readonly settings: HostSettings
+  readonly history: IntroducedEvents
+}
+
+export interface IntroducedEvents {
+  /** Whether hosts may live that do not know yet that this event can be heard. */
+  isIntroduced(event: string, version: Version): boolean
+}
+
+/** What the layer needs of its node. */
+export interface LabelledNode {
+  readonly services: LayerServices
+  readonly state: NodeState
+  /** The node as it is now. */
+  readonly caller: Caller
+  readonly running: RunningCall | undefined
+  /** Another host has it: nothing that it sends leaves any more. */
+  readonly isElsewhere: boolean
+  readonly nodeId: string
+  /** A broken invariant: the node restarts. */
+  crash(error: unknown): void
+}
+
+export class UpgradeLayer {
+  #caller: CallingNode | undefined
+
+  constructor(private readonly node: LabelledNode) {}
+
+  ref(target: NodeClass, nodeId: string | undefined, label: () => Version): object {
+    const { service } = describeClass(target)
+    const subject = this.#subject(service, nodeId)
+    return makeRef(target, (method, kind, args) => {
+      const now = this.node.services.clock.monotonicMs()
+      return this.#call(this.#outgoing(subject, service, label(), method, kind, args, now), now)
+    })
+  }
+
+  sender(target: NodeClass, nodeId: string | undefined, label: () => Version): object {
+    const { service } = describeClass(target)
+    const subject = this.#subject(service, nodeId)
+    return makeRef(target, (method, kind, args) => {
+      const now = this.node.services.clock.monotonicMs()
+      this.#send(this.#outgoing(subject, service, label(), method, kind, args, now), now)
+    })
+  }
+
+  /** To whoever hears the event; the label says what it means. */
+  publish(name: string, args: readonly unknown[], label: Version): void {
+    const { clock, settings, history } = this.node.services
+    const now = clock.monotonicMs()
+    const { event, introduced } = subjectsOf(settings.system)
+    const also = history.isIntroduced(name, label) ? introduced : undefined
+    this.#send(this.#outgoing(event(name), null, label, name, 'command', args, now), now, kinds.event, also)
+  }
+
+  #subject(service: string, nodeId: string | undefined): string {
+    return nodeId === undefined
+      ? subjectsOf(this.node.services.settings.system).service(service)
+      : subjectsOf(this.node.services.settings.system).node(nodeId)
+  }
+
+  #outgoing(
+    subject: string,
+    service: string | null,
+    label: Version,
+    method: string,
+    kind: MethodKind,
+    args: readonly unknown[],
+    now: number,
+  ): OutgoingCall {
+    const running = this.node.running
+    const own = now + this.node.services.settings.callDeadlineMs
+    return {
+      subject,
+      label,
+      method,
+      kind,
+      args,
+      deadline: running === undefined ? own : Math.min(own, running.deadline),
+      expects: null,
+      path: running?.path ?? null,
+      service,
+      trace: running?.trace ?? null,
+    }
+  }
+
+  #call(call: OutgoingCall, now: number): Promise<unknown> {
+    if (this.node.state.isCommitted) return this.node.services.calls.call(this.#frequentCaller(), call, now)
+    return this.#callLater(call)
+  }
+
+  async #callLater(call: OutgoingCall): Promise<unknown> {
+    const now = asItIsNow(call)
+    // Made by the node as it is now, as the label is: it may advance before the call leaves.
+    const caller = this.#frequentCaller()
+    await this.#settled()
+    return this.node.services.calls.call(caller, now)
+  }
+
+  #send(call: OutgoingCall, now: number, kind: OneWayKind = kinds.send, also?: string): void {
+    if (kind === kinds.send && this.node.state.isCommitted && this.node.running?.sends === undefined) {
+      this.node.services.calls.send(this.#frequentCaller(), call, now)
+      return
+    }
+    // Packed now: a later command may change what the arguments refer to, and what can't be packed fails its own command.
+    this.leaveWithCommit(this.node.services.calls.prepareSend(this.#frequentCaller(), call, kind, also))
+  }
+
+  /** Tells apart the commands with whose commit something leaves: one for all calls inside a command, undefined outside any. */
+  get runningSends(): object | undefined {
+    return this.node.running?.sends
+  }
+
+  /** Runs `leave` with the commit of the command that runs, and never if that fails; else when what was written so far is on disk. */
+  leaveWithCommit(leave: () => void): void {
+    const sends = this.node.running?.sends
+    if (sends !== undefined) sends.push(leave)
+    else this.afterCommit(leave)
+  }
+
+  /** The node as it is now: the same one until it has another class or version. */
+  #frequentCaller(): CallingNode {
+    const now = this.node.caller
+    if (this.#caller?.is(now) !== true) this.#caller = new CallingNode(now)
+    return this.#caller!
+  }
+
+  /** Runs `leave` when everything that the node has written so far is on disk; never if that is lost. */
+  afterCommit(leave: () => void): void {
+    this.#whenCommitted((error) => {
+      if (error === undefined && !this.node.isElsewhere) leave()
+    })
+  }
+
+  #settled(): Promise<void> {
+    return new Promise((resolve, reject) => this.#whenCommitted((error) => (error === undefined ? resolve() : reject(error))))
+  }
+
+  /** C12, once more where it leaves. */
+  #whenCommitted(leave: (error: unknown) => void): void {
+    const { state, nodeId } = this.node
+    const seen = state.batch
+    state.whenCommitted((error) => {
+      if (error !== undefined || state.isOnDisk(seen)) {
+        leave(error)
+        return
+      }
+      const early = new InvariantViolation(`C12: ${nodeId} would send something before what it has written is on disk`)
+      this.node.crash(early)
+      leave(early)
+    })
+  }
+}

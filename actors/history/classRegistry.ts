@@ -1,0 +1,138 @@
+/**
+ * The classes this host can run: those its code brought, and those that came with upgrades.
+ *
+ * Inside a node a class is the class of a version, never a name alone: a corrected upgrade may bring another class of the same name while
+ * a node is still at the version of the first (C7, C11). An undone version keeps its class, and an undo means the class of the version
+ * before the one that it undoes.
+ */
+import { inject, injectable } from 'tsyringe'
+import type { Step } from '../../core/chainPlan.js'
+import { classesAt, classLine } from '../../core/classLine.js'
+import { Fault, isFault } from '../../core/fault.js'
+import type { Version } from '../../core/ids.js'
+import { invariant } from '../../core/invariant.js'
+import type { NodeIdentity } from '../../core/nodeFilter.js'
+import { describeClass, type NodeClass } from '../../core/nodeObject.js'
+import type { LazySlot } from '../../core/nodeRecord.js'
+import type { RecordRules } from '../../core/recordTransform.js'
+import type { Simulation } from '../../core/simulation.js'
+import type { ClassUpgrade } from '../../core/upgrade.js'
+import { UpgradeHistory } from './upgradeHistory.js'
+
+@injectable()
+export class ClassRegistry {
+  readonly #local = new Map<string, NodeClass>()
+  /** Those of which a node has started. */
+  readonly #started = new Set<NodeClass>()
+  /** The classes that lines begin with, as they were first asked for: nodes of a host run the same one until it ends. */
+  readonly #firsts = new Map<string, NodeClass>()
+
+  constructor(@inject(UpgradeHistory) private readonly history: UpgradeHistory) {}
+
+  /** Checks a class that the host's code brings. Throws `config.invalid`, saying what to change. */
+  register(definition: NodeClass): void {
+    const { className } = describeClass(definition)
+    const known = this.#local.get(className)
+    if (known === definition) return
+    if (known !== undefined && this.#started.has(known))
+      throw new Fault('config.invalid', `two classes of this host are named ${className}: give one of them another className`)
+    this.#local.set(className, definition)
+    this.#firsts.delete(className)
+  }
+
+  /** A node of this class has started: its name means no other class of the code from now on. */
+  started(definition: NodeClass): void {
+    this.#started.add(definition)
+  }
+
+  /** The class of a node at each known version, in the line that `className` belongs to. */
+  line(className: string, node: NodeIdentity): readonly string[] {
+    return classLine(this.history.manifests, className, node)
+  }
+
+  /** How the upgrade to `version` concerns a node with this line of classes; it must be loaded. */
+  classUpgrade(line: readonly string[], version: Version): ClassUpgrade | undefined {
+    return isConcerned(line, version) ? this.history.classUpgrade(version, line[version - 1]!) : undefined
+  }
+
+  /** The same as a step of a chain. */
+  step(line: readonly string[], version: Version): Step {
+    const classUpgrade = isConcerned(line, version) ? (this.classUpgrade(line, version) ?? 'rejected') : 'leavesAlone'
+    return { version, classUpgrade, undoes: this.history.undoes(version) }
+  }
+
+  /** How the records of a slot are made; the upgrade that says so must be loaded. */
+  recordRules(line: readonly string[], { upgrade, role }: LazySlot): RecordRules {
+    const classUpgrade = this.classUpgrade(line, upgrade)
+    const rules = role === 'object' ? classUpgrade?.records : (classUpgrade?.pastSO as Simulation | undefined)?.records
+    invariant(rules !== undefined && rules !== null, `the upgrade to version ${upgrade} does not say how records are made`)
+    return rules
+  }
+
+  /** Whether nodes of the line that has `className` at this version can have `expected` instead: a class of the same type. */
+  isAt(version: Version, className: string, expected: string): boolean {
+    return classesAt(this.history.manifests, className)[version]?.has(expected) ?? false
+  }
+
+  /** The class that a node with this line of classes has at a version. What brought it must be loaded. */
+  definitionAt(line: readonly string[], version: Version): NodeClass {
+    const made = madeAt(line, version)
+    if (made === 0) return this.#first(line[0]!)
+    if (this.history.undoes(made)) return this.definitionAt(line, made - 2)
+    const found = this.classUpgrade(line, made)?.newClass
+    if (found !== undefined) return found
+    throw new Fault('upgrade.fetch', `class ${line[version]} came with the upgrade to version ${made}, which is not loaded here`)
+  }
+
+  /** No upgrade made it: the host's own code brings it, or the upgrade that replaces it has a copy. */
+  #first(className: string): NodeClass {
+    const found = this.#firsts.get(className) ?? this.#local.get(className) ?? this.history.replaced(className)
+    if (found === undefined)
+      throw new Fault(
+        'config.invalid',
+        `class ${className} is neither in this host's code nor in a loaded upgrade: pass it to host.node()`,
+      )
+    this.#firsts.set(className, found)
+    return found
+  }
+
+  /** Loads one upgrade if it concerns the line, and the class that its version has. One that is rejected and undone is not needed. */
+  async loadStep(line: readonly string[], version: Version): Promise<void> {
+    if (!isConcerned(line, version)) return
+    try {
+      await this.history.load(version)
+    } catch (error) {
+      const isOver = this.history.isUndone(version) || this.history.takesBack(version)
+      if (!isOver || !isRejection(error)) throw error
+    }
+    if (this.history.undoes(version)) await this.#loadClassAt(line, version - 2)
+  }
+
+  /** Loads the upgrades that concern the line between two versions, so that its classes are here, with the one that the first version has. */
+  async load(line: readonly string[], from: Version, to: Version): Promise<void> {
+    await this.#loadClassAt(line, from)
+    for (let version = from + 1; version <= to; version++) await this.loadStep(line, version)
+  }
+
+  async #loadClassAt(line: readonly string[], version: Version): Promise<void> {
+    const made = madeAt(line, version)
+    if (made > 0) await this.loadStep(line, made)
+  }
+}
+
+/** The upgrade that gave the line the class that it has at `version`; 0 for the class that it began with. */
+function madeAt(line: readonly string[], version: Version): Version {
+  let made = version
+  while (made > 0 && !isConcerned(line, made)) made--
+  return made
+}
+
+/** Whether the upgrade to `version` concerns a node with this line of classes. */
+export function isConcerned(line: readonly string[], version: Version): boolean {
+  return line[version] !== line[version - 1]
+}
+
+/** Whether an upgrade is not fit to be used, in contrast to one that could not be had. */
+export function isRejection(error: unknown): error is Fault {
+  return isFault(error) && error.kind === 'upgrade' && error.code !== 'upgrade.fetch'
+}

@@ -1,0 +1,281 @@
+/**
+ * A host: a process, or a part of one, that runs one node or ten thousand. Its nodes share one connection, one journal, one bundle cache and
+ * one fetch of a new version.
+ */
+import { inject, injectable } from 'tsyringe'
+import { decode } from '../../core/codec.js'
+import { kinds } from '../../core/envelope.js'
+import { Fault } from '../../core/fault.js'
+import { type HostStatus, refusedReason } from '../../core/hostStatus.js'
+import type { Version } from '../../core/ids.js'
+import type { NodeClass, OneWay, Remote } from '../../core/nodeObject.js'
+import type { Message, Subscription } from '../../core/ports/transport.js'
+import { subjectsOf } from '../../core/subjects.js'
+import { nobodySigns } from '../../core/trustMark.js'
+import { StopBudget } from '../base/stopBudget.js'
+import type { Node } from '../node/node.js'
+import { type NodeHandle, RunningNode } from '../node/nodeHandle.js'
+import { startNode } from '../node/nodeStart.js'
+import { hostStopped, type NodeStart, StartingNodes } from '../node/startingNodes.js'
+import { Clients, type RefOptions } from './clients.js'
+import { NodeServices } from './nodeServices.js'
+
+@injectable()
+export class Host {
+  readonly #nodes = new Map<string, Node>()
+  readonly #starting = new StartingNodes()
+  #announcements: Subscription | undefined
+  #cancelAsking: () => void = () => {}
+  /** The newest version announced, while the moment to ask for it has not come. */
+  #announcedVersion: Version | undefined
+  #cancelAnnounced: () => void = () => {}
+  #stopped = false
+  #stopping: Promise<void> | undefined
+
+  constructor(
+    @inject(NodeServices) private readonly services: NodeServices,
+    @inject(Clients) private readonly clients: Clients,
+  ) {
+    const { history, contacts, registrar } = services
+    contacts.newestKnown = history.heard
+    history.onHeard = (version) => {
+      contacts.newestKnown = version
+    }
+    history.onNewer = (version) => this.#learn(version)
+    history.onOver = () => {
+      for (const node of this.#nodes.values()) node.versionsOver()
+    }
+    // Asked at most every `unknownVersionMs`, whatever others say.
+    contacts.onNewer = (version) => void history.knows(version).catch(() => {})
+    registrar.figuresOf = (nodeId) => this.#nodes.get(nodeId)?.status.figures
+    registrar.onTaken = (nodeId, fault, leftMs) => this.#taken(nodeId, fault, leftMs)
+    registrar.onLoss = () => {
+      for (const node of this.#nodes.values()) node.slot.tellAgain()
+    }
+    // What is over, and the history, is given back with a question.
+    registrar.onProbation = () => this.#ask()
+  }
+
+  get id(): string {
+    return this.services.settings.hostId
+  }
+
+  get system(): string {
+    return this.services.settings.system
+  }
+
+  /** Listens for announcements and asks for the newest version now and then. */
+  start(): void {
+    const { transport } = this.services
+    this.#announcements = transport.subscribe(subjectsOf(this.system).announcements, (message) => this.#announced(message))
+    transport.onStatus((status) => {
+      this.services.observe({ type: 'transport', status })
+      // All hosts are back at once.
+      if (status === 'connected') this.#askWithin(this.services.history.heard + 1)
+    })
+    this.services.inspection.start(this.#nodes)
+    if (!this.services.trusts.isSaid) this.services.observe(nobodySigns('a host', this.system))
+    this.#ask()
+    this.#askLater()
+  }
+
+  /**
+   * Starts a node of this class, or of whatever class of the same service its state is of. Throws `config.*` for a wrong class or id, and
+   * for a node that is registered with another state directory; `unavailable.stopped` when the host stops, or has stopped.
+   */
+  async node(definition: NodeClass, nodeId: string): Promise<NodeHandle> {
+    if (this.#stopped) throw hostStopped()
+    if (this.#nodes.has(nodeId) || this.#starting.has(nodeId))
+      throw new Fault('config.invalid', `node ${nodeId} runs on this host already`)
+    this.services.fence.start()
+    return this.#starting.run(nodeId, (start) => this.#startNode(definition, nodeId, start))
+  }
+
+  async #startNode(definition: NodeClass, nodeId: string, start: NodeStart): Promise<NodeHandle> {
+    await this.#checkListens([])
+    const node = await startNode(this.services, definition, nodeId, start)
+    this.#nodes.set(nodeId, node)
+    if (!this.services.registrar.has(nodeId)) {
+      await node.stop()
+      this.#nodes.delete(nodeId)
+      throw new Fault('config.registered-elsewhere', `node ${nodeId} was started elsewhere while it started here`, { nodeId })
+    }
+    // What was heard while the node was starting.
+    const { heard, dead } = this.services.history
+    if (heard > node.keeper.record.newest) node.learning.learn(heard)
+    if (dead > node.keeper.record.oldest) node.versionsOver()
+    try {
+      await this.#checkListens(node.subjects)
+    } catch (fault) {
+      this.#nodes.delete(nodeId)
+      await node.stop()
+      throw fault
+    }
+    return this.#handle(node)
+  }
+
+  /** Throws `config.invalid` if the transport does not let the host listen where it must, and on these subjects. */
+  async #checkListens(subjects: readonly string[]): Promise<void> {
+    const { transport, calls } = this.services
+    await transport.flush().catch(() => {})
+    const { announcements, introduced } = subjectsOf(this.system)
+    const needed = new Set([...subjects, ...calls.answersSubjects, announcements, introduced])
+    const refused = transport.refused.filter((subject) => needed.has(subject))
+    if (refused.length > 0) throw new Fault('config.invalid', refusedReason(refused))
+  }
+
+  /** The host and its nodes at this moment. */
+  status(): HostStatus {
+    const { transport, history, calls, trusts } = this.services
+    return {
+      hostId: this.id,
+      system: this.system,
+      isStopped: this.#stopped,
+      transport: transport.status,
+      refused: transport.refused,
+      trust: { ...trusts, refusal: history.refusal?.message ?? null },
+      newestVersion: history.heard,
+      openCalls: calls.openCalls,
+      starting: this.#starting.ids,
+      nodes: [...this.#nodes.values()].map((node) => node.status.snapshot),
+    }
+  }
+
+  /** A node, or any node of the class's service, as a typed reference pinned to the version that the class belongs to. */
+  ref<C extends NodeClass>(target: C, nodeId?: string, options: RefOptions = {}): Remote<InstanceType<C>> {
+    return this.clients.ref(target, nodeId, options) as Remote<InstanceType<C>>
+  }
+
+  /** The same for one-way sends: at most once, without an answer. */
+  sender<C extends NodeClass>(target: C, nodeId?: string, options: RefOptions = {}): OneWay<InstanceType<C>> {
+    return this.clients.sender(target, nodeId, options) as OneWay<InstanceType<C>>
+  }
+
+  /** Resolves when what was sent so far has reached the transport's other side. */
+  async flush(): Promise<void> {
+    this.services.outbox.flush()
+    await this.services.transport.flush()
+  }
+
+  /**
+   * Ends all nodes: running calls finish, waiting ones are refused as not executed, everything is on disk. What does not come to its end within
+   * the budget is left behind: its caller hears nothing, and it writes nothing any more.
+   */
+  stop(budget = new StopBudget(this.services.clock, this.services.settings.leaveMs)): Promise<void> {
+    this.#stopping ??= this.#stop(budget)
+    return this.#stopping
+  }
+
+  async #stop(budget: StopBudget): Promise<void> {
+    const { inspection, journal, calls, outbox, registrar, observe, settings } = this.services
+    this.#stopped = true
+    this.#cancelAsking()
+    this.#cancelAnnounced()
+    // Before anything is waited for: no node comes after those that are ended here.
+    const started = this.#starting.stop()
+    await budget.forLeaving(Promise.resolve(this.#announcements?.drain()))
+    const nodes = [...this.#nodes.values(), ...this.#starting.nodes]
+    await budget.forLeaving(Promise.all([started, this.#leave(nodes, budget)]))
+    if (budget.isLate) {
+      const busy = [...this.#starting.ids, ...nodes.flatMap(({ id, mailbox }) => (mailbox.isIdle ? [] : id))]
+      const message = `the host stops after ${settings.leaveMs} ms though it is still busy: ${busy.join(', ')}`
+      observe({ type: 'warning', message, error: new Fault('upgrade.drain', 'running calls and starts did not end in time') })
+    }
+    // What ends here may have waited for as long as the host stood still.
+    await budget.forLeaving(this.services.fence.opened())
+    await Promise.all(nodes.map((node) => node.stop(budget)))
+    this.#nodes.clear()
+    this.services.fence.stop()
+    inspection.stop()
+    await budget.forClosing(journal.idle())
+    journal.close()
+    // That the nodes are free comes first: they may wait elsewhere for that.
+    await budget.forClosing(Promise.all([registrar.stop(), this.services.denialReports.stop()]))
+    calls.close()
+    outbox.flush()
+  }
+
+  /** A running call may need a node of this host to end, and that one's call another, so all serve on until none is busy. */
+  async #leave(nodes: readonly Node[], budget: StopBudget): Promise<void> {
+    await Promise.all(nodes.map((node) => node.leave()))
+    while (!budget.isLate && nodes.some(({ mailbox }) => !mailbox.isIdle))
+      await Promise.all(nodes.map(({ mailbox }) => mailbox.whenIdle()))
+  }
+
+  #handle(node: Node): NodeHandle {
+    return new RunningNode(node, this.services.clock, () => void this.#nodes.delete(node.id))
+  }
+
+  #announced(message: Message): void {
+    try {
+      for (const envelope of decode(message.payload)) {
+        if (envelope.kind !== kinds.announcement)
+          throw new Fault('protocol.bad-envelope', `kind ${envelope.kind} among the announcements`)
+        // An announcement is a hint: the upgrade server itself is asked.
+        if (envelope.version > this.services.history.heard) this.#askWithin(envelope.version)
+      }
+    } catch (fault) {
+      this.services.observe({ type: 'deadLetter', subject: message.subject, fault: fault as Fault })
+    }
+  }
+
+  #ask(): void {
+    this.services.history.ask().catch(() => {
+      // Asked again soon, by the clock or by the next announcement; meanwhile nothing is missing.
+    })
+  }
+
+  /** All hosts hear an announcement at once. A call that needs the version does not wait for this: it has the server asked now. */
+  #askWithin(version: Version): void {
+    const { clock, random, settings, history } = this.services
+    const isWaiting = this.#announcedVersion !== undefined
+    this.#announcedVersion = Math.max(version, this.#announcedVersion ?? 0)
+    if (isWaiting) return
+    this.#cancelAnnounced = clock.after(settings.announcedWithinMs * random.next(), () => {
+      const announced = this.#announcedVersion ?? 0
+      this.#announcedVersion = undefined
+      if (announced > history.heard) this.#ask()
+    })
+  }
+
+  #askLater(): void {
+    const { clock, random, settings } = this.services
+    this.#cancelAsking = clock.after(settings.askServerMs * (1 + random.next() / 4), () => {
+      this.#ask()
+      this.#askLater()
+    })
+  }
+
+  /** So many in a turn, once what they all need is here: else all would go on in the one turn in which it arrives. */
+  #learn(version: Version): void {
+    const { clock, settings } = this.services
+    const nodes = [...this.#nodes.values()]
+    const learnFrom = (first: number) => {
+      if (this.#stopped) return
+      for (const node of nodes.slice(first, first + settings.learnPerTurnMax)) if (!node.isStopped) node.learning.learn(version)
+      if (first + settings.learnPerTurnMax < nodes.length) clock.turn(() => learnFrom(first + settings.learnPerTurnMax))
+    }
+    if (nodes.length <= settings.learnPerTurnMax) learnFrom(0)
+    else void this.#fetch(version, nodes).then(() => learnFrom(0))
+  }
+
+  /** The upgrades up to `version`, as far as they concern a node of each service. What fails, each node tries by itself. */
+  async #fetch(version: Version, nodes: readonly Node[]): Promise<void> {
+    const { history, classes } = this.services
+    try {
+      await history.fetch(version)
+      for (const [node] of Map.groupBy(nodes, ({ service }) => service).values()) {
+        const line = node!.keeper.line(classes)
+        for (let next = node!.keeper.record.newest + 1; next <= version; next++) await classes.loadStep(line, next)
+      }
+    } catch {}
+  }
+
+  async #taken(nodeId: string, fault: Fault, leftMs: number): Promise<void> {
+    const node = this.#nodes.get(nodeId)
+    this.services.observe({ type: 'nodeFailed', nodeId, error: fault })
+    node?.leaveToOthers(leftMs)
+    await node?.stop()
+    this.#nodes.delete(nodeId)
+  }
+}

@@ -1,0 +1,81 @@
+/** What every node of a host shares. Resolved once from the host's container. */
+import { type DependencyContainer, inject, injectable } from 'tsyringe'
+import type { InspectionEvent } from 'xstate'
+import type { HostObserver } from '../../core/hostEvents.js'
+import type { NodeClass } from '../../core/nodeObject.js'
+import type { Clock } from '../../core/ports/clock.js'
+import type { Random } from '../../core/ports/random.js'
+import type { StateStore } from '../../core/ports/stateStore.js'
+import type { Telemetry } from '../../core/ports/telemetry.js'
+import type { Transport } from '../../core/ports/transport.js'
+import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import type { Trusts } from '../../core/trustMark.js'
+import type { HostSettings } from '../base/settings.js'
+import { tokens } from '../base/tokens.js'
+import { CallTable } from '../calls/callTable.js'
+import { Contacts } from '../calls/contacts.js'
+import { Outbox } from '../calls/outbox.js'
+import { ClassRegistry } from '../history/classRegistry.js'
+import { DenialReports } from '../history/denialReports.js'
+import { UpgradeHistory } from '../history/upgradeHistory.js'
+import { Inspection } from '../inspection/inspection.js'
+import { Controls } from '../registration/controls.js'
+import { HostFence } from '../registration/hostFence.js'
+import { Population } from '../registration/population.js'
+import { Registrar } from '../registration/registrar.js'
+import { Admission } from '../serving/admission.js'
+import { Backlog } from '../serving/backlog.js'
+import { Denials } from '../serving/denials.js'
+import { EventHub } from '../serving/eventHub.js'
+import { Journal } from '../state/journal.js'
+import { RecordPasses } from '../state/recordPasses.js'
+import { TimerWheel } from '../timerWheel.js'
+import { UpgradeLine } from '../upgrade/upgradeLine.js'
+
+@injectable()
+export class NodeServices {
+  /** Makes users' objects: each node is a child of this container, so a class can ask for its own dependencies. */
+  container!: DependencyContainer
+  /** Hears what the upgrade managers' statecharts do, in this process. */
+  inspect: ((event: InspectionEvent) => void) | undefined
+  /** Traces and measures, if somebody does. Set before the first node starts. */
+  telemetry: Telemetry | undefined
+
+  constructor(
+    @inject(tokens.transport) readonly transport: Transport,
+    @inject(tokens.store) readonly store: StateStore,
+    @inject(tokens.database) readonly database: UpgradeDatabase,
+    @inject(tokens.clock) readonly clock: Clock,
+    @inject(tokens.random) readonly random: Random,
+    @inject(tokens.settings) readonly settings: HostSettings,
+    @inject(tokens.observer) readonly observe: HostObserver,
+    @inject(Journal) readonly journal: Journal,
+    @inject(Outbox) readonly outbox: Outbox,
+    @inject(Contacts) readonly contacts: Contacts,
+    @inject(CallTable) readonly calls: CallTable,
+    @inject(TimerWheel) readonly wheel: TimerWheel,
+    @inject(UpgradeHistory) readonly history: UpgradeHistory,
+    @inject(tokens.trusts) readonly trusts: Trusts,
+    @inject(ClassRegistry) readonly classes: ClassRegistry,
+    @inject(Registrar) readonly registrar: Registrar,
+    @inject(Population) readonly population: Population,
+    @inject(RecordPasses) readonly passes: RecordPasses,
+    @inject(UpgradeLine) readonly line: UpgradeLine,
+    @inject(EventHub) readonly events: EventHub,
+    @inject(Controls) readonly controls: Controls,
+    @inject(Inspection) readonly inspection: Inspection,
+    @inject(HostFence) readonly fence: HostFence,
+    @inject(Admission) readonly admission: Admission,
+    @inject(Backlog) readonly backlog: Backlog,
+    @inject(Denials) readonly denials: Denials,
+    @inject(DenialReports) readonly denialReports: DenialReports,
+  ) {
+    journal.isHeld = (goOn) => fence.holds(goOn)
+  }
+
+  /** A class without constructor parameters needs no container of its own. */
+  construct(definition: NodeClass): object {
+    const concrete = definition as unknown as new () => object
+    return concrete.length === 0 ? new concrete() : this.container.createChildContainer().resolve(concrete)
+  }
+}

@@ -1,0 +1,281 @@
+/**
+ * What this host tells those who look at the rollout. Nobody looks most of the time, and then nothing is gathered, packed or sent: a host
+ * remembers the phases of its last upgrades, a few words each, and which upgrade managers are at work. Who looks asks again and again; when he
+ * stops asking, his lease ends and so does the telling.
+ *
+ * I1. Nothing is sent to anybody without a lease.
+ * I2. What waits to be sent is bounded; the oldest is dropped, and how much was is told.
+ */
+import { inject, injectable } from 'tsyringe'
+import type { AnyActorRef, InspectionEvent } from 'xstate'
+import { decode } from '../../core/codec.js'
+import { kinds } from '../../core/envelope.js'
+import { Fault, toFault } from '../../core/fault.js'
+import type { HostEvent, HostObserver } from '../../core/hostEvents.js'
+import type { Version } from '../../core/ids.js'
+import {
+  endingLeaseMs,
+  isWanted,
+  type LookFilter,
+  type LookRequest,
+  lookMethod,
+  type PhaseSeen,
+  readLookRequest,
+  reasonSeen,
+  type Seen,
+} from '../../core/inspection.js'
+import type { Clock } from '../../core/ports/clock.js'
+import type { Message, Subscription, Transport } from '../../core/ports/transport.js'
+import { actorEvent, type StatechartEvent, statechartEvent } from '../../core/statechartEvent.js'
+import { subjectsOf } from '../../core/subjects.js'
+import { CallTimes } from '../base/callTimes.js'
+import type { HostSettings } from '../base/settings.js'
+import { tokens } from '../base/tokens.js'
+import { FiguresOfServices } from './figuresOfServices.js'
+import { type InspectedNode, NodesSeen } from './nodesSeen.js'
+import { SeenQueue } from './seenQueue.js'
+import { SeenSender } from './seenSender.js'
+
+/** An upgrade manager at work. */
+interface Manager {
+  readonly nodeId: string
+  readonly target: Version
+  readonly run: number
+  readonly actor: AnyActorRef
+  /** Undefined while nobody looks. */
+  subscription: { unsubscribe(): void } | undefined
+}
+
+interface Looker {
+  readonly untilMs: number
+  readonly only: LookFilter
+}
+
+@injectable()
+export class Inspection {
+  readonly callTimes = new CallTimes()
+  readonly #managers = new Set<Manager>()
+  readonly #phases: SeenQueue<PhaseSeen>
+  /** Who runs what, and the phases; told before the many events of the statecharts, which never push them out. */
+  readonly #news: SeenQueue<Seen>
+  readonly #events: SeenQueue<Seen>
+  readonly #lookers = new Map<string, Looker>()
+  readonly #sender: SeenSender
+  #nodes: NodesSeen | undefined
+  #figures: FiguresOfServices | undefined
+  #asked: Subscription | undefined
+  #cancelTick: () => void = () => {}
+  #phasesCounted = 0
+  #tellings = 0
+  #tellingsFromMs = Number.NEGATIVE_INFINITY
+
+  constructor(
+    @inject(tokens.transport) private readonly transport: Transport,
+    @inject(tokens.clock) private readonly clock: Clock,
+    @inject(tokens.settings) private readonly settings: HostSettings,
+    @inject(tokens.observer) private readonly notify: HostObserver,
+  ) {
+    this.#phases = new SeenQueue(settings.phasesKeptMax)
+    this.#news = new SeenQueue(settings.seenQueueMax)
+    this.#events = new SeenQueue(settings.seenQueueMax)
+    this.#sender = new SeenSender(transport, settings, clock.now())
+  }
+
+  start(nodes: ReadonlyMap<string, InspectedNode>): void {
+    this.#nodes = new NodesSeen(nodes, this.settings.hostId)
+    this.#figures = new FiguresOfServices(nodes, this.callTimes, this.settings)
+    this.#asked = this.transport.subscribe(subjectsOf(this.settings.system).look, (message) => this.#hear(message), {
+      isOptional: true,
+    })
+  }
+
+  stop(): void {
+    this.#asked?.unsubscribe()
+    this.#lookers.clear()
+    this.#rest()
+  }
+
+  get isWatched(): boolean {
+    return this.#lookers.size > 0
+  }
+
+  #wants(what: (only: LookFilter) => boolean): boolean {
+    for (const { only } of this.#lookers.values()) if (what(only)) return true
+    return false
+  }
+
+  /** Remembers the phases that begin. */
+  readonly observe = (event: HostEvent): void => {
+    if (event.type !== 'phase') return
+    const { nodeId, phase, target } = event
+    const reason = reasonSeen(event.reason)
+    const seen: PhaseSeen = { type: 'phase', at: this.clock.now(), n: ++this.#phasesCounted, nodeId, phase, target, reason }
+    this.#phases.add(seen)
+    if (this.isWatched) this.#news.add(seen)
+  }
+
+  /** An upgrade manager begins its work; to be called before it is started. Until it ends, its statechart can be looked at. */
+  follow(nodeId: string, target: Version, actor: AnyActorRef): void {
+    const manager: Manager = { nodeId, target, run: this.clock.now(), actor, subscription: undefined }
+    this.#managers.add(manager)
+    const ended = () => {
+      // Its subscription stays: the last snapshot comes after this, and nothing after that.
+      this.#managers.delete(manager)
+    }
+    actor.subscribe({ complete: ended, error: ended })
+    if (!this.#wants(wantsStatecharts)) return
+    this.#events.add(this.#of(manager, actorEvent(actor)))
+    this.#watch(manager)
+  }
+
+  #watch(manager: Manager): void {
+    manager.subscription ??= manager.actor.system.inspect((event: InspectionEvent) => {
+      if (!this.isWatched) return
+      try {
+        const seen = statechartEvent(event)
+        if (seen !== undefined) this.#events.add(this.#of(manager, seen))
+      } catch {
+        // What a user's error holds can be anything; whoever looks must never stop an upgrade.
+      }
+    })
+  }
+
+  #of({ nodeId, target, run, actor }: Manager, event: StatechartEvent): Seen {
+    return { type: 'statechart', at: this.clock.now(), nodeId, target, run, manager: actor.sessionId, event }
+  }
+
+  #hear(message: Message): void {
+    try {
+      for (const envelope of decode(message.payload)) {
+        const isLook = envelope.kind === kinds.send && envelope.method === lookMethod
+        const request = isLook ? readLookRequest(envelope.args[0]) : undefined
+        if (request === undefined) throw new Fault('protocol.bad-arguments', `no question: the method is "${lookMethod}"`)
+        this.#look(request)
+      }
+    } catch (error) {
+      this.notify({ type: 'deadLetter', subject: message.subject, fault: toFault(error, 'protocol.bad-envelope') })
+    }
+  }
+
+  #look({ looker, leaseMs, afresh, only }: LookRequest): void {
+    if (leaseMs <= endingLeaseMs) {
+      // The next tick finds him gone.
+      this.#lookers.delete(looker)
+      return
+    }
+    const isNew = !this.#lookers.has(looker)
+    if (isNew && this.#lookers.size >= this.settings.lookersMax)
+      throw new Fault('unavailable.overloaded', `${this.settings.lookersMax} look at this host already`)
+    const isToldAll = isNew || afresh.includes(this.settings.hostId)
+    if (isToldAll) this.#countTelling()
+    const wasWatched = this.isWatched
+    // What the others are told counts on from here for the new one too.
+    if (isNew) this.#flush()
+    this.#lookers.set(looker, { untilMs: this.clock.monotonicMs() + leaseMs, only })
+    if (!wasWatched) this.#wake()
+    this.#observeWhatIsWanted()
+    if (isToldAll) this.#tellAll(looker, only)
+  }
+
+  #countTelling(): void {
+    const { tellingsMax, tellingsMs } = this.settings
+    const nowMs = this.clock.monotonicMs()
+    if (nowMs - this.#tellingsFromMs >= tellingsMs) {
+      this.#tellingsFromMs = nowMs
+      this.#tellings = 0
+    }
+    if (++this.#tellings > tellingsMax)
+      throw new Fault('unavailable.overloaded', `everything was told ${tellingsMax} times within ${tellingsMs} ms already`)
+  }
+
+  /** Everything there is to know now, and the phases of the last upgrades: also what ended before anybody looked. */
+  #tellAll(looker: string, only: LookFilter): void {
+    const now = this.clock.now()
+    const managers = [...this.#managers].map((manager) => this.#of(manager, actorEvent(manager.actor)))
+    const all = [...(this.#nodes?.all(now) ?? []), ...this.#phases.all(), ...managers]
+    this.#sender.one(
+      looker,
+      all.filter((seen) => isWanted(seen, only)),
+      only.figures ? this.#figures?.at(now) : undefined,
+    )
+  }
+
+  #wake(): void {
+    this.#nodes?.begin()
+    this.#tick()
+  }
+
+  /** Statecharts are listened to, and calls timed for lookers, only while one of them wants that. */
+  #observeWhatIsWanted(): void {
+    this.callTimes.keep(this.#wants(wantsFigures))
+    if (this.#wants(wantsStatecharts)) for (const manager of this.#managers) this.#watch(manager)
+    else this.#ignoreStatecharts()
+  }
+
+  #tick(): void {
+    this.#cancelTick = this.clock.after(this.settings.seenBatchMs, () => {
+      const now = this.clock.now()
+      const monotonicMs = this.clock.monotonicMs()
+      for (const [looker, { untilMs }] of this.#lookers) if (untilMs <= monotonicMs) this.#lookers.delete(looker)
+      if (!this.isWatched) {
+        this.#rest()
+        return
+      }
+      this.#observeWhatIsWanted()
+      for (const seen of this.#nodes?.changes(now, monotonicMs) ?? []) this.#news.add(seen)
+      this.#flush()
+      this.#tellFigures(now, monotonicMs)
+      this.#tick()
+    })
+  }
+
+  #flush(): void {
+    const news = this.#news.take(this.settings.seenPerTickMax)
+    const events = this.#events.take(this.settings.seenPerTickMax - news.length)
+    const dropped = this.#news.takeDropped() + this.#events.takeDropped()
+    const seen = [...news, ...events]
+    const lookers = [...this.#lookers]
+    const ofAll = lookers.filter(([, { only }]) => isUnrestricted(only)).map(([looker]) => looker)
+    this.#sender.next(ofAll, seen, dropped)
+    for (const [looker, { only }] of lookers) {
+      if (isUnrestricted(only)) continue
+      const wanted = seen.filter((one) => isWanted(one, only))
+      if (wanted.length > 0) this.#sender.one(looker, wanted)
+    }
+  }
+
+  #tellFigures(now: number, monotonicMs: number): void {
+    if (!this.#wants(wantsFigures) || !this.#figures?.areDue(monotonicMs)) return
+    const figures = this.#figures.at(now)
+    if (figures.length === 0) return
+    for (const [looker, { only }] of this.#lookers) if (only.figures) this.#sender.one(looker, [], figures)
+  }
+
+  /** Nobody looks any more. */
+  #rest(): void {
+    this.#cancelTick()
+    this.#news.clear()
+    this.#events.clear()
+    this.callTimes.keep(false)
+    this.#ignoreStatecharts()
+  }
+
+  #ignoreStatecharts(): void {
+    for (const manager of this.#managers) {
+      manager.subscription?.unsubscribe()
+      manager.subscription = undefined
+    }
+  }
+}
+
+function isUnrestricted({ types, nodes }: LookFilter): boolean {
+  return types === undefined && nodes === undefined
+}
+
+function wantsStatecharts({ types }: LookFilter): boolean {
+  return types?.includes('statechart') ?? true
+}
+
+function wantsFigures({ figures }: LookFilter): boolean {
+  return figures === true
+}

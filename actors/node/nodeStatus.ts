@@ -1,0 +1,140 @@
+/** What a node says of itself: to its registration, to the host's observer, to whoever follows it, and to those who look at the host. */
+
+import { usesOf } from '../../core/agreement.js'
+import type { HostObserver } from '../../core/hostEvents.js'
+import type { NodeSnapshot } from '../../core/hostStatus.js'
+import type { Version } from '../../core/ids.js'
+import { describeClass } from '../../core/nodeObject.js'
+import type { Phase } from '../../core/phases.js'
+import type { Clock } from '../../core/ports/clock.js'
+import type { StateStore } from '../../core/ports/stateStore.js'
+import type { NodeFigures, RecordsUnmade } from '../../core/ports/upgradeDatabase.js'
+import type { HostSettings } from '../base/settings.js'
+import type { ClassRegistry } from '../history/classRegistry.js'
+import type { UpgradeHistory } from '../history/upgradeHistory.js'
+import type { Registrar } from '../registration/registrar.js'
+import type { CallCounts } from '../serving/callCounts.js'
+import type { Mailbox } from '../serving/mailbox.js'
+import type { RecordKeeper } from '../software/recordKeeper.js'
+import type { NodeLearning } from '../upgrade/nodeLearning.js'
+import { unmadeOf } from '../upgrade/recordPass.js'
+
+/** Of its host, for what is said of a node. */
+export interface StatusServices {
+  readonly registrar: Registrar
+  readonly observe: HostObserver
+  readonly settings: HostSettings
+  readonly store: StateStore
+  readonly clock: Clock
+  readonly classes: ClassRegistry
+  readonly history: UpgradeHistory
+}
+
+/** What is told of. */
+export interface ToldNode {
+  readonly services: StatusServices
+  readonly keeper: RecordKeeper
+  readonly mailbox: Mailbox
+  readonly learning: NodeLearning
+  readonly calls: CallCounts
+  /** At a dead version. */
+  readonly isBehind: boolean
+}
+
+interface Said {
+  readonly phase: Phase
+  readonly target: Version | null
+  readonly reason: string | null
+}
+
+const atFirst: Said = { phase: 'current', target: null, reason: null }
+const nobody: readonly (() => boolean)[] = []
+
+export class NodeStatus {
+  #said = atFirst
+  #followers = nobody
+
+  constructor(private readonly node: ToldNode) {}
+
+  /** The phase that was last reported. */
+  get phase(): Phase {
+    return this.#said.phase
+  }
+
+  /** The version that it is on its way to. */
+  get target(): Version | null {
+    return this.#said.target
+  }
+
+  /** Why it is in that phase. */
+  get reason(): string | null {
+    return this.#said.reason
+  }
+
+  report(phase: Phase, target: Version | null, reason: string | null): void {
+    const { keeper, calls } = this.node
+    const { registrar, observe, settings, store, clock, classes } = this.node.services
+    const { nodeId, service } = keeper.record
+    const { className, version } = keeper.replier
+    const uses = usesOf(describeClass(classes.definitionAt(keeper.line(classes), version)))
+    registrar.report({
+      nodeId,
+      service,
+      className,
+      version,
+      phase,
+      target,
+      reason,
+      hostId: settings.hostId,
+      directoryId: store.directoryId,
+      since: clock.now(),
+      ...(uses.length === 0 ? {} : { uses }),
+      // Renewed with the lease; until then nobody is to think that all are made.
+      ...(this.records === null ? {} : { figures: this.figures! }),
+    })
+    if (phase !== this.#said.phase) calls.phaseBegins()
+    this.#said = { phase, target, reason }
+    observe({ type: 'phase', nodeId, service, className, version, phase, target, reason })
+    this.#followers = this.#followers.filter((isDone) => !isDone())
+  }
+
+  /** How calls have gone since the phase began, where that tells how an upgrade does: on nodes that wait for one, or have just had one. */
+  get figures(): NodeFigures | undefined {
+    const { calls, keeper, services } = this.node
+    const { heard } = services.history
+    const { records } = this
+    if (records !== null) return { ...calls.sincePhase, records }
+    if (heard === 0 || keeper.record.generation.version < heard - 1) return undefined
+    return calls.sincePhase
+  }
+
+  /** Records that are still to be made. */
+  get records(): RecordsUnmade | null {
+    return unmadeOf(this.node.keeper.record.generation)
+  }
+
+  get snapshot(): NodeSnapshot {
+    const { keeper, mailbox, learning, calls, isBehind } = this.node
+    const { node: id, className, version } = keeper.replier
+    const { answered, failed, expired } = calls
+    return {
+      id,
+      service: keeper.record.service,
+      className,
+      version,
+      ...this.#said,
+      isServing: mailbox.isOpen && !isBehind,
+      waiting: mailbox.waiting,
+      fetching: learning.held,
+      answered,
+      failed,
+      expired,
+      records: this.records,
+    }
+  }
+
+  /** Calls `isDone` now and after each phase begins, until it returns true. */
+  follow(isDone: () => boolean): void {
+    if (!isDone()) this.#followers = this.#followers.concat(isDone)
+  }
+}

@@ -1,0 +1,25 @@
+/** Says of a node that another host has it, or may have it: where, and what to do. */
+import { Fault } from '../../core/fault.js'
+
+/** The database has another registration of the node. */
+export function taken(nodeId: string, directoryId: string | undefined, hostId: string | undefined): Fault {
+  const where = [
+    ...(hostId === undefined ? [] : [`on host ${hostId}`]),
+    ...(directoryId === undefined ? [] : [`with state directory ${directoryId}`]),
+  ].join(' ')
+  return new Fault(
+    'config.registered-elsewhere',
+    `node ${nodeId} is registered ${where || 'elsewhere'}: start it there, or forget it with "natsctl node forget ${nodeId}"`,
+    { nodeId, ...(directoryId === undefined ? {} : { directoryId }), ...(hostId === undefined ? {} : { hostId }) },
+  )
+}
+
+/** Of a node that waits for that. Without a host: the database may have lost which one. */
+export function mayRunElsewhere(nodeId: string, hostId: string | undefined, leftMs: number): string {
+  const seconds = Math.ceil(leftMs / 1000)
+  const where =
+    hostId === undefined
+      ? 'on a host of which the upgrade database knows nothing any more'
+      : `on host ${hostId}, from another copy of this state directory`
+  return `node ${nodeId} may run ${where}: it is stopped there, and starts here within ${seconds} s`
+}

@@ -1,0 +1,169 @@
+/**
+ * The answers of an upgrade server to "head", which everybody may ask as often as they like. One reading of the upgrade database answers all who
+ * wait for it.
+ *
+ * H1. An answer is read after its question came: nobody is told of less than was installed before they asked.
+ * H2. One reading at a time, and at most `headReadingsMax` within `headWindowMs`.
+ * H3. A death, finality, or log that makes no sense is told of once in the log, and to nobody else: what made sense last is answered instead.
+ */
+import { isLogId } from '../../core/directive.js'
+import { isFault } from '../../core/fault.js'
+import type { HostObserver } from '../../core/hostEvents.js'
+import { isVersion, type Version } from '../../core/ids.js'
+import { isDigest } from '../../core/manifest.js'
+import type { Clock } from '../../core/ports/clock.js'
+import type { Head, UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import { sleep } from '../base/timeouts.js'
+
+export const headReadingsMax = 32
+export const headWindowMs = 100
+/** What hosts say is dead and final, and the database does not have: so many different words are looked at in one reading. */
+export const oversMax = 16
+
+export interface HeadAnswer extends Head {
+  readonly dead: Version
+  readonly final: Version
+  readonly directives: number
+  readonly log: string | null
+  /** Bundles that were lost; left out where none is. */
+  readonly wanted?: readonly string[]
+}
+
+export interface Over {
+  readonly dead: Version
+  readonly final: Version
+}
+
+export interface HeadSources {
+  readonly database: Pick<UpgradeDatabase, 'head' | 'dead' | 'finalized'>
+  /** On probation the database believes what hosts know to be over, where nothing speaks against it. */
+  readonly takeBack: (over: Over) => Promise<void>
+  readonly clock: Clock
+  /** Of the directives. */
+  readonly log: () => Promise<{ readonly id: string; readonly count: number }>
+  readonly wanted: () => Promise<readonly string[]>
+  readonly observe?: HostObserver | undefined
+}
+
+export class HeadAnswers {
+  #reading: Promise<unknown> = Promise.resolve()
+  /** Begins when the one before has ended. */
+  #next: Promise<HeadAnswer> | undefined
+  #overs = new Map<string, Over>()
+  #windowFromMs = Number.NEGATIVE_INFINITY
+  #readings = 0
+  #sane: Over = { dead: 0, final: 0 }
+  readonly #told = new Map<string, string>()
+
+  constructor(private readonly from: HeadSources) {}
+
+  answer(over: unknown): Promise<HeadAnswer> {
+    this.#remember(over)
+    this.#next ??= this.#later()
+    return this.#next
+  }
+
+  #remember(over: unknown): void {
+    const { dead, final } = (over ?? {}) as Record<string, unknown>
+    if (!isVersion(dead) || !isVersion(final) || (dead === 0 && final === 0)) return
+    if (this.#overs.size < oversMax) this.#overs.set(`${dead}/${final}`, { dead, final })
+  }
+
+  async #later(): Promise<HeadAnswer> {
+    await this.#reading
+    await this.#turn()
+    const overs = [...this.#overs.values()]
+    this.#overs = new Map()
+    this.#next = undefined
+    const reading = this.#read(overs)
+    this.#reading = reading.catch(() => {})
+    return reading
+  }
+
+  /** H2. */
+  async #turn(): Promise<void> {
+    const { clock } = this.from
+    const sinceMs = clock.monotonicMs() - this.#windowFromMs
+    if (sinceMs < headWindowMs && ++this.#readings <= headReadingsMax) return
+    if (sinceMs < headWindowMs) await sleep(clock, headWindowMs - sinceMs)
+    this.#windowFromMs = clock.monotonicMs()
+    this.#readings = 1
+  }
+
+  async #read(overs: readonly Over[]): Promise<HeadAnswer> {
+    const answer = await this.#readOnce()
+    const { version } = answer
+    const lost = overs.filter(
+      ({ dead, final }) => (dead > answer.dead && dead <= version) || (final > answer.final && final <= version),
+    )
+    if (lost.length === 0) return answer
+    for (const over of lost) await this.from.takeBack(over)
+    return this.#readOnce()
+  }
+
+  /** Asked for at once, and answered in this order. Deaths first: none of them passes a version that is installed. */
+  async #readOnce(): Promise<HeadAnswer> {
+    const { database } = this.from
+    const reads = [
+      this.#readable(
+        'dead',
+        database.dead().then(({ inForce }) => inForce),
+      ),
+      this.#readable('final', database.finalized()),
+      this.from.wanted(),
+      this.from.log(),
+      database.head(),
+    ] as const
+    const [dead, final, wanted, { id, count }, head] = await Promise.all(reads)
+    const { version } = head
+    this.#sane = {
+      dead: this.#sensible('dead', dead, this.#sane.dead, version, `versions below ${dead} are dead`),
+      final: this.#sensible('final', final, this.#sane.final, version, `version ${final} is final`),
+    }
+    const isLog = isLogId(id) && Number.isSafeInteger(count) && count >= 0
+    this.#tell(
+      'log',
+      isLog ? undefined : 'what the upgrade database says of the log of directives makes no sense: nothing can be ordered',
+    )
+    const digests = wanted.filter(isDigest)
+    this.#tell(
+      'wanted',
+      digests.length === wanted.length ? undefined : 'the table theseus-wanted lists what is no digest: ignored',
+    )
+    return {
+      ...head,
+      ...this.#sane,
+      directives: isLog ? count : 0,
+      log: isLog ? id : null,
+      ...(digests.length === 0 ? {} : { wanted: digests }),
+    }
+  }
+
+  /** Undefined for what can't be read, which is told. */
+  async #readable(what: 'dead' | 'final', reading: Promise<Version>): Promise<Version | undefined> {
+    try {
+      return await reading
+    } catch (error) {
+      if (!isFault(error) || error.code !== 'upgrade.invalid') throw error
+      this.#tell(what, `${error.message}: ignored, until it is repaired or removed`)
+      return undefined
+    }
+  }
+
+  #sensible(what: 'dead' | 'final', found: Version | undefined, last: Version, newest: Version, says: string): Version {
+    if (found === undefined) return Math.min(last, newest)
+    const isSensible = isVersion(found) && found <= newest
+    const message = `the upgrade database says that ${says}, and the newest is ${newest}: ignored, until it is repaired or removed`
+    this.#tell(what, isSensible ? undefined : message)
+    return isSensible ? found : Math.min(last, newest)
+  }
+
+  /** Once, until it is well again or is another. */
+  #tell(what: string, message: string | undefined): void {
+    if (message === undefined) this.#told.delete(what)
+    else if (this.#told.get(what) !== message) {
+      this.#told.set(what, message)
+      this.from.observe?.({ type: 'warning', message, error: undefined })
+    }
+  }
+}

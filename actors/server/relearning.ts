@@ -1,0 +1,158 @@
+/**
+ * How an upgrade server gets a lost history back from the hosts, and what it does when theirs and its own are not the same (DESIGN §5, "Install").
+ *
+ * L1. What is taught is verified like what is installed: a manifest that follows the newest one, by one who was trusted then, whose classes fit.
+ *     What was final is not looked at: it may have become so after the undo that is taught.
+ * L2. A bundle that is here with its digest is never changed; one that is wanted may be written over until it has its digest.
+ *     What is written over it all the same, by two at once, makes it wanted again; and no version is added with a bundle that was whole when
+ *     it was looked at, and has been written since.
+ * L3. Two manifests for one version, both signed by one who was trusted then and is trusted now, stop all installs until an operator has looked.
+ * L4. One look at a time whether a bundle is whole, which reads all of it; all who wait for it share one. A part may be a byte long, and as many come
+ *     at once as a host likes.
+ */
+import { Fault } from '../../core/fault.js'
+import { checkClasses } from '../../core/lineCheck.js'
+import {
+  bundleChunkBytes,
+  chunkCount,
+  decodeManifest,
+  digestOf,
+  type Manifest,
+  type SignedManifest,
+} from '../../core/manifest.js'
+import type { Head, UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import { forksTable, wantedTable } from '../../core/reservedTables.js'
+import type { VerifiedHistory } from '../../core/verifiedHistory.js'
+
+/** Bundles that hosts are asked for in one answer. */
+const wantedMax = 16
+
+export interface Relearned {
+  /** The version that was added; undefined when it was here already. */
+  readonly added: { readonly version: number; readonly digest: string } | undefined
+}
+
+export class Relearning {
+  /** Those that have not begun. */
+  readonly #next = new Map<string, Promise<boolean>>()
+  #looking: Promise<unknown> = Promise.resolve()
+
+  constructor(
+    private readonly database: UpgradeDatabase,
+    /** The history in the database, verified, up to a version: once, and then what is new. */
+    private readonly verified: (head: Head) => Promise<VerifiedHistory>,
+    /** The same with one more, which is in the database now. */
+    private readonly keep: (history: VerifiedHistory) => void,
+  ) {}
+
+  /** L3. Throws `upgrade.forked` while two manifests are known for one version. */
+  async checkForks(): Promise<void> {
+    const forks = [...(await this.database.table(forksTable))]
+    if (forks.length === 0) return
+    const [[version, what]] = forks as [[string, string]]
+    const advice = `find out by whom, then "natsctl table rm ${forksTable} ${version}"`
+    throw new Fault('upgrade.forked', `nothing is installed: version ${version} has two manifests, ${what}: ${advice}`)
+  }
+
+  /** The bundles that hosts are asked for. */
+  async wanted(): Promise<readonly string[]> {
+    return [...(await this.database.table(wantedTable)).keys()].slice(0, wantedMax)
+  }
+
+  /** L1. A host's manifest: the next one, or one that is here, or another than the one that is here. */
+  async teach(signed: SignedManifest, nowMs?: number): Promise<Relearned> {
+    const { database } = this
+    const manifest = decodeManifest(signed.bytes)
+    const digest = digestOf(signed.bytes)
+    const head = await database.head()
+    if (manifest.version <= head.version) {
+      await this.#compare(signed, manifest, digest, head, nowMs)
+      return { added: undefined }
+    }
+    await this.checkForks()
+    const history = await this.verified(head)
+    // Not by the clock: what was lost may be by a key that has ended since.
+    const verified = history.check(signed)
+    if (nowMs !== undefined) history.checkTaught(verified, nowMs)
+    checkClasses(history.manifests, manifest, await database.nodes(), 0)
+    const { bundle, version } = manifest
+    const writes = await this.#want(bundle)
+    if (!(await database.install(head, digest, signed, manifest.tables, null, bundle.digest, writes))) {
+      const isFollowing = (await database.head()).digest === head.digest
+      const why = isFollowing ? 'comes again: others write its bundle' : 'does not follow the newest version any more'
+      throw new Fault('upgrade.conflict', `version ${version} ${why}`)
+    }
+    this.keep(history.with(verified))
+    return { added: { version, digest } }
+  }
+
+  /** L2. A part of a wanted bundle. */
+  async teachChunk(digest: string, index: number, bytes: Uint8Array): Promise<void> {
+    const { database } = this
+    const length = Number((await database.table(wantedTable)).get(digest) ?? Number.NaN)
+    if (!Number.isInteger(length) || index >= chunkCount(length)) return
+    await database.putChunk(digest, index, bytes, 'kept')
+    await this.#look(digest, length)
+  }
+
+  /** L3. Both are here now: one in the history, one that a host brings. Only what was signed counts; anybody can make up another one. */
+  async #compare(
+    signed: SignedManifest,
+    { version }: Manifest,
+    digest: string,
+    head: Head,
+    nowMs: number | undefined,
+  ): Promise<void> {
+    const history = await this.verified(head)
+    const ownDigest = history.at(version)?.digest
+    if (ownDigest === digest || ownDigest === undefined) return
+    history.checkRival(signed, nowMs)
+    await this.database.setInTable(forksTable, String(version), `${ownDigest} here and ${digest} on a host`)
+    await this.checkForks()
+  }
+
+  /** How many writes it had had when it was looked at, if it is whole; null: it is wanted. */
+  async #want({ digest, bytes }: Manifest['bundle']): Promise<number | null> {
+    const { database } = this
+    // Of an upgrade that changes no class: no host has kept it.
+    if (bytes === 0 && (await database.getChunk(digest, 0))?.length !== 0)
+      await database.putChunk(digest, 0, new Uint8Array(0), 'kept')
+    const writes = await database.bundleWrites(digest)
+    return bytes === 0 || (await this.#look(digest, bytes)) ? writes : null
+  }
+
+  /** L4. Whether it is whole. Begins after it was asked. */
+  #look(digest: string, bytes: number): Promise<boolean> {
+    const asked = `${digest}/${bytes}`
+    let next = this.#next.get(asked)
+    if (next === undefined) {
+      next = this.#looking.then(() => {
+        this.#next.delete(asked)
+        return this.#wantOrNot(digest, bytes)
+      })
+      this.#next.set(asked, next)
+      this.#looking = next.catch(() => {})
+    }
+    return next
+  }
+
+  /** Also one that was whole a moment ago: a part that was on its way may have been written over it (L2). */
+  async #wantOrNot(digest: string, bytes: number): Promise<boolean> {
+    const { database } = this
+    const isWhole = await this.#isWhole(digest, bytes)
+    if (isWhole) await database.removeFromTable(wantedTable, digest)
+    else await database.setInTable(wantedTable, digest, String(bytes))
+    return isWhole
+  }
+
+  async #isWhole(digest: string, bytes: number): Promise<boolean> {
+    const whole = new Uint8Array(bytes)
+    for (let index = 0; index < chunkCount(bytes); index++) {
+      const chunk = await this.database.getChunk(digest, index)
+      const at = index * bundleChunkBytes
+      if (chunk === undefined || at + chunk.length > bytes) return false
+      whole.set(chunk, at)
+    }
+    return digestOf(whole) === digest
+  }
+}

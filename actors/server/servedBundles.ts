@@ -1,0 +1,85 @@
+/**
+ * The bundles that an upgrade server hands out, kept in memory: many hosts ask for the same one at the same time.
+ *
+ * B1. Only what has its digest is kept: it can't change any more. Anything else may still be written, and is read anew each time.
+ * B2. Those who ask at once share one read of the bundle.
+ * B3. At most `bytesMax` are kept; the bundle that was asked for the longest ago goes first.
+ */
+import { bundleBytesMax, bundleChunkBytes, chunkCount, digestOf } from '../../core/manifest.js'
+import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+
+/** Four bundles of the largest size, or hundreds as they are. */
+export const servedBytesMax = 4 * bundleBytesMax
+
+export class ServedBundles {
+  /** By digest, the one that was asked for last at the end. */
+  readonly #kept = new Map<string, Uint8Array>()
+  readonly #reading = new Map<string, Promise<Uint8Array | undefined>>()
+  #bytes = 0
+
+  constructor(
+    private readonly database: Pick<UpgradeDatabase, 'getChunk'>,
+    private readonly bytesMax = servedBytesMax,
+  ) {}
+
+  /** Undefined if it is not stored. */
+  async chunk(digest: string, index: number): Promise<Uint8Array | undefined> {
+    const whole = this.#used(digest) ?? (await this.#shared(digest))
+    if (whole === undefined) return await this.database.getChunk(digest, index) // B1
+    if (index >= chunkCount(whole.length)) return undefined
+    return whole.subarray(index * bundleChunkBytes, (index + 1) * bundleChunkBytes)
+  }
+
+  /** Whether it is stored whole, with its digest. */
+  async isWhole(digest: string): Promise<boolean> {
+    return (this.#used(digest) ?? (await this.#shared(digest))) !== undefined
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  #used(digest: string): Uint8Array | undefined {
+    const whole = this.#kept.get(digest)
+    if (whole === undefined) return undefined
+    this.#kept.delete(digest)
+    this.#kept.set(digest, whole)
+    return whole
+  }
+
+  #shared(digest: string): Promise<Uint8Array | undefined> {
+    let reading = this.#reading.get(digest)
+    if (reading === undefined) {
+      reading = this.#read(digest).finally(() => this.#reading.delete(digest))
+      this.#reading.set(digest, reading)
+    }
+    return reading
+  }
+
+  /** The whole bundle; undefined if it is not stored whole, or is another one than its digest says. */
+  async #read(digest: string): Promise<Uint8Array | undefined> {
+    const chunks: Uint8Array[] = []
+    // Only the last one is shorter.
+    while (chunks.length < chunkCount(bundleBytesMax)) {
+      const chunk = await this.database.getChunk(digest, chunks.length)
+      if (chunk !== undefined) chunks.push(chunk)
+      if (chunk === undefined || chunk.length < bundleChunkBytes) break
+    }
+    if (chunks.length === 0) return undefined
+    const whole = new Uint8Array(Buffer.concat(chunks))
+    if (digestOf(whole) !== digest) return undefined
+    this.#keep(digest, whole)
+    return whole
+  }
+
+  #keep(digest: string, whole: Uint8Array): void {
+    if (whole.length > this.bytesMax) return
+    this.#kept.set(digest, whole)
+    this.#bytes += whole.length
+    for (const [oldest, { length }] of this.#kept) {
+      if (this.#bytes <= this.bytesMax) return // B3
+      this.#kept.delete(oldest)
+      this.#bytes -= length
+    }
+  }
+}

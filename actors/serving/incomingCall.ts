@@ -1,0 +1,574 @@
+/**
+ * One call that a node received, from its dispatch to its reply. It is a turn of the mailbox; a running call keeps the version that
+ * it began with, since a version advance is a turn too.
+ *
+ * C2. A call of a re-entrant class ends when all calls that run inside it have ended: nothing of its path writes into a later call.
+ * C4. A call whose method has begun ends with no fault that says that it was not executed.
+ * C12. Its answer and its sends leave when all that it may have seen is on disk.
+ */
+import type { Roles } from '../../core/allow.js'
+import { type CallerInfo, callerInfo } from '../../core/callerInfo.js'
+import { encodeReply } from '../../core/codec.js'
+import { type CallEnvelope, callId, kinds, markedEntry, outerAt, type Replier } from '../../core/envelope.js'
+import { Fault, isFault, toFault } from '../../core/fault.js'
+import type { Version } from '../../core/ids.js'
+import { InvariantViolation, isInvariantViolation } from '../../core/invariant.js'
+import { promiseOf, whenSettled } from '../../core/maybePromise.js'
+import { type Bearer, invoke, type MethodEntry } from '../../core/methodTable.js'
+import type { Link, ObjectChain } from '../../core/objectChain.js'
+import { isPlainScalar } from '../../core/plain.js'
+import type { Random } from '../../core/ports/random.js'
+import type { ReceivedOutcome } from '../../core/ports/telemetry.js'
+import type { RunningCall } from '../calls/runningCall.js'
+import type { BatchNumber } from '../state/journal.js'
+import type { NodeState, Ticket } from '../state/nodeState.js'
+import { type TimerWheel, WheelEntry } from '../timerWheel.js'
+import type { Answers } from './answers.js'
+import type { Backlog } from './backlog.js'
+import type { Denials } from './denials.js'
+import { InsideCalls } from './insideCalls.js'
+import type { Turn } from './mailbox.js'
+import type { DueTimer } from './objectTimers.js'
+
+/** What a call needs of its node. */
+export interface Callee {
+  readonly chain: ObjectChain
+  readonly state: NodeState
+  readonly replier: Replier
+  /** Another host has the node: what ran here is not acknowledged. */
+  readonly isElsewhere: boolean
+  monotonicMs(): number
+  /** Calls `leave` once all that the node has written so far is on disk, with the error if it is lost. */
+  whenCommitted(leave: (error: unknown) => void): void
+  /** The largest reply that the transport takes. */
+  readonly replyBytesMax: number
+  /** The names that have each role. */
+  readonly roles: Roles
+  readonly denials: Denials
+  readonly random: Random
+  /** Wakes held calls before their deadline. */
+  readonly wheel: TimerWheel
+  /** How long before. */
+  readonly heldAnswerMs: number
+  /** Whether the caller's class is one that this link's class stands for: of the same type, on other nodes. */
+  isAt(link: Link, expected: string): boolean
+  /** The version is not known yet after all: the call waits until it is. */
+  hold(call: IncomingCall): void
+  /** A command threw after it had written: the object is rebuilt from what is committed. */
+  rebuild(): Promise<void>
+  /** A broken invariant: the node restarts. */
+  crash(error: unknown): void
+  /** `beganMs`: when its method began, of a call that is answered. */
+  count(outcome: ReceivedOutcome | 'threw', beganMs: number, label: Version): void
+  /** `fault` is undefined for a call whose deadline had come before its turn. */
+  countFailure(label: Version, fault: Fault | undefined): void
+}
+
+const nobody: readonly Bearer[] = []
+
+export class IncomingCall extends WheelEntry implements Turn, RunningCall {
+  /** Undefined until it makes a call. */
+  #entryInPaths: string | undefined
+  /** Undefined until a running command sends something. */
+  #sends: (() => void)[] | undefined
+  #isCommand = false
+  /** Those of the link that answers it. */
+  #bearers: readonly Bearer[] = nobody
+  #ticket: Ticket = 0
+  /** Why it can't succeed any more: a call inside it failed after it may have written. */
+  #doomed: Fault | undefined
+  #beganMs = 0
+  /** Undefined until one runs inside it. */
+  #inside: InsideCalls<IncomingCall> | undefined
+  /** The call of the mailbox's turn that it runs inside. */
+  #outer: IncomingCall | undefined
+  #hasBegun = false
+  #hasReturned = false
+  #isTaken = false
+  #backlog: Backlog | undefined
+  #weight = 0
+  /** Why it is refused if it waits too long; `refused` once it has been. */
+  #waiting: 'unavailable.upgrading' | 'unavailable.fetching' | 'refused' | undefined
+
+  constructor(
+    protected readonly callee: Callee,
+    readonly envelope: CallEnvelope,
+    /** Undefined if nobody waits for an answer. */
+    private readonly answers: Answers | undefined,
+    /** By the clock that never goes back. */
+    readonly deadline: number,
+    /** Of a timer's call: the timer. */
+    private readonly timer?: DueTimer,
+    /** The name that the transport vouches for. */
+    private readonly callerName?: string,
+  ) {
+    super()
+  }
+
+  get id(): string {
+    return callId(this.envelope)
+  }
+
+  /** The entries of the calls that this one is made for, itself the last. */
+  get path(): readonly string[] {
+    this.#entryInPaths ??= markedEntry(this.envelope, this.callee.random)
+    return [...(this.envelope.path ?? []), this.#entryInPaths]
+  }
+
+  /** Whether this call is made for the one with this entry, directly or not. */
+  isMadeFor(entry: string | undefined): boolean {
+    return entry !== undefined && (this.envelope.path?.includes(entry) ?? false)
+  }
+
+  /** Its own entry in the paths of calls that its method has made; undefined if it has made none. */
+  get entryInPaths(): string | undefined {
+    return this.#entryInPaths
+  }
+
+  /** Its caller waits outside any node: whoever refuses it stops nobody in the middle of something. */
+  get isFromOutside(): boolean {
+    return this.answers !== undefined && this.envelope.path === null
+  }
+
+  get isOfTimer(): boolean {
+    return this.timer !== undefined
+  }
+
+  get trace(): string | null {
+    return this.envelope.trace
+  }
+
+  get caller(): CallerInfo {
+    return callerInfo(this.envelope, this.callerName)
+  }
+
+  /** The entry of the call to `nodeId` that waits for this one, if any. */
+  outerAt(nodeId: string): string | undefined {
+    return outerAt(nodeId, this.envelope)
+  }
+
+  /** The call with this entry whose method runs: this one or one inside it. */
+  running(entry: string): IncomingCall | undefined {
+    return !this.#hasReturned && this.#entryInPaths === entry ? this : this.#inside?.find(entry)
+  }
+
+  /** For whom what is sent now is sent: the call inside this one whose code runs, or this one. */
+  get current(): RunningCall {
+    return this.#inside?.current ?? this
+  }
+
+  get sends(): (() => void)[] | undefined {
+    // What a call inside sends may have seen what the outer one has written: it leaves with that commit.
+    if (this.#outer !== undefined) return this.#outer.sends
+    return this.#isCommand ? (this.#sends ??= []) : undefined
+  }
+
+  get isExpired(): boolean {
+    return this.callee.monotonicMs() >= this.deadline
+  }
+
+  /** The call is held. If that lasts too long, its caller hears in time that it was not executed (C4). */
+  holdFor(reason: 'unavailable.upgrading' | 'unavailable.fetching'): void {
+    // A timer waits for as long as it takes.
+    if (this.#waiting === 'refused' || this.isOfTimer) return
+    this.#waiting = reason
+    const { wheel, heldAnswerMs } = this.callee
+    wheel.set(this, this.deadline - Math.min(heldAnswerMs, this.envelope.deadlineMs / 4))
+  }
+
+  override due(): void {
+    const reason = this.#waiting
+    if (reason === undefined || reason === 'refused') return
+    this.refuse(new Fault(reason, `${this.callee.replier.node} could not answer version ${this.envelope.label} in time`))
+  }
+
+  /** Whether it has been answered while it was held. */
+  get isRefused(): boolean {
+    return this.#waiting === 'refused'
+  }
+
+  /** Neither has it begun, nor has it been refused. */
+  get isWaiting(): boolean {
+    return !this.#isTaken
+  }
+
+  /** It counts as so much of what waits at the host, until it begins or is refused. */
+  weigh(backlog: Backlog, bytes: number): void {
+    this.#backlog = backlog
+    this.#weight = bytes
+    backlog.add(this.callerName, bytes)
+  }
+
+  /** It waits no more, be it that nobody hears of it. */
+  take(): void {
+    if (this.#isTaken) return
+    this.#isTaken = true
+    this.#backlog?.remove(this.callerName, this.#weight)
+  }
+
+  /** It waits once more, and counts again. */
+  #giveBack(): void {
+    this.#isTaken = false
+    this.#backlog?.add(this.callerName, this.#weight)
+  }
+
+  run(): void | Promise<void> {
+    const { callee } = this
+    if (!this.#isHeldNoLonger()) return
+    this.take()
+    if (this.timer?.begins() === false) return
+    // What can't be done in time is not done.
+    this.#beganMs = callee.monotonicMs()
+    if (this.#beganMs >= this.deadline) {
+      this.ended('expired', undefined)
+      callee.countFailure(this.envelope.label, undefined)
+      return
+    }
+    const entry = this.#entry()
+    if (entry === undefined) return
+    this.#ticket = callee.state.begin(entry.kind)
+    this.#isCommand = entry.kind === 'command'
+    return this.#invoke(
+      entry,
+      (value) => this.#finished(entry, value),
+      (error) => this.#failed(error),
+    )
+  }
+
+  /**
+   * C2. Runs inside `waiting`, a call whose method runs now and for which this one is made, and commits with the call of the mailbox's turn: the
+   * class says that it is re-entrant. If it throws after it may have written, that call fails as well.
+   */
+  runInside(waiting: IncomingCall): void {
+    const outer = waiting.#outer ?? waiting
+    if (!this.#isHeldNoLonger()) return
+    this.take()
+    this.#beganMs = this.callee.monotonicMs()
+    if (this.#beganMs >= this.deadline) {
+      this.ended('expired', undefined)
+      this.callee.countFailure(this.envelope.label, undefined)
+      return
+    }
+    const entry = this.#entry()
+    if (entry === undefined) return
+    if (entry.kind === 'command' && !waiting.#isCommand) {
+      this.refuse(
+        new Fault('protocol.query-writes', `a query may not lead to a command of its own node: ${this.envelope.method}`),
+      )
+      return
+    }
+    this.#isCommand = entry.kind === 'command'
+    this.#outer = outer
+    const inside = (outer.#inside ??= new InsideCalls())
+    const finished = (value: unknown) => {
+      try {
+        const packed = this.answers === undefined ? undefined : this.#packed(entry, value)
+        inside.answered(this, (lost) => {
+          if (lost === undefined) {
+            this.ended('answered', undefined)
+            this.#leave(packed)
+          } else this.refuse(lost)
+        })
+      } catch (error) {
+        failed(error)
+      }
+    }
+    const failed = (error: unknown) => {
+      inside.ended(this)
+      if (isInvariantViolation(error)) {
+        this.crashed(error)
+        return
+      }
+      const fault = this.#faultOf(error)
+      if (entry.kind === 'command') outer.#doomed ??= fault
+      this.refuse(fault)
+    }
+    inside.run(this, () => this.#invoke(entry, finished, failed))
+  }
+
+  /** It waits no more, and nobody answers for it (C4). False if it has been answered already. */
+  #isHeldNoLonger(): boolean {
+    if (this.#waiting === undefined) return true
+    if (this.#waiting === 'refused') return false
+    this.#waiting = undefined
+    this.callee.wheel.clear(this)
+    return true
+  }
+
+  /** Its own method has ended. Resolves when no call runs inside it any more; undefined if that is so already. */
+  #returned(): Promise<void> | undefined {
+    this.#hasReturned = true
+    return this.#inside?.returned()
+  }
+
+  /** The method that is called; undefined where there is none, and the caller has been told. */
+  #entry(): MethodEntry | undefined {
+    const { callee, envelope } = this
+    const link = callee.chain.at(envelope.label)
+    if (link === undefined) {
+      this.#giveBack()
+      callee.hold(this)
+      return undefined
+    }
+    if (isFault(link)) {
+      this.refuse(link)
+      return undefined
+    }
+    if (envelope.expects !== null && envelope.expects !== link.className && !callee.isAt(link, envelope.expects)) {
+      this.refuse(
+        new Fault(
+          'protocol.wrong-class',
+          `version ${envelope.label} has ${link.className} here, the caller expects ${envelope.expects}`,
+        ),
+      )
+      return undefined
+    }
+    const method = envelope.kind === kinds.event ? link.hears.get(envelope.method)?.method : envelope.method
+    // The class of the publisher's version does not hear this event.
+    if (method === undefined) return undefined
+    const entry = link.methods.entries.get(method)
+    if (entry === undefined) {
+      this.refuse(
+        new Fault(
+          'protocol.no-such-method',
+          `${link.className} has no method ${envelope.method}; it has ${[...link.methods.entries.keys()].join(', ')}`,
+        ),
+      )
+      return undefined
+    }
+    const rule = link.allows?.get(method)
+    if (rule !== undefined && !this.isOfTimer && !rule.allows(this.caller, callee.roles)) {
+      const { name, node } = this.caller
+      const who = name ?? `${node}, which has no name`
+      this.deny(new Fault('denied.caller', `${link.className}.${method} is for ${rule.text}, and not for ${who}`))
+      return undefined
+    }
+    link.tally.calls++
+    this.#bearers = link.bearers
+    return entry
+  }
+
+  #invoke(
+    entry: MethodEntry,
+    finished: (value: unknown) => void | Promise<void>,
+    failed: (error: unknown) => void | Promise<void>,
+  ): void | Promise<void> {
+    this.#hasBegun = true
+    let result: unknown
+    try {
+      result = this.invoke(entry)
+    } catch (error) {
+      return failed(error)
+    }
+    const promise = promiseOf(result)
+    return promise === undefined ? finished(result) : whenSettled(promise, finished, failed)
+  }
+
+  // --- What telemetry overrides
+
+  protected invoke(entry: MethodEntry): unknown {
+    return invoke(entry, this.#bearers, this.envelope.args)
+  }
+
+  protected ended(outcome: ReceivedOutcome, _fault: Fault | undefined): void {
+    this.callee.count(outcome, this.#beganMs, this.envelope.label)
+  }
+
+  protected crashed(error: InvariantViolation): void {
+    this.callee.crash(error)
+  }
+
+  /** For what was thrown before its method began. A broken invariant never travels as a fault. */
+  refuseFor(error: unknown): void {
+    if (isInvariantViolation(error)) {
+      this.take()
+      this.crashed(error)
+    } else this.refuse(toFault(error, 'application.error'))
+  }
+
+  /**
+   * Answers with a fault that left no trace; needs no commit of its own, but tells nothing that is not on disk. C4. Its caller hears of it once:
+   * a second fault would speak of the call that was made again after the first.
+   */
+  refuse(fault: Fault): void {
+    if (this.isRefused) return
+    this.take()
+    if (this.#hasBegun && fault.retryable) {
+      this.crashed(new InvariantViolation(`C4: ${this.envelope.method} has run, and would end with ${fault.code}`))
+      return
+    }
+    if (this.#waiting !== undefined) {
+      this.callee.wheel.clear(this)
+      this.#waiting = 'refused'
+    }
+    this.ended('failed', fault)
+    const { answers, callee, envelope } = this
+    callee.countFailure(envelope.label, fault)
+    if (answers === undefined) return
+    const seen = callee.state.batch
+    callee.whenCommitted((error) => {
+      if (callee.isElsewhere) return
+      if (error !== undefined) this.#lost(error)
+      else if (this.#mayLeave(seen)) answers.fault(envelope, fault, callee.replier)
+    })
+  }
+
+  /** It is refused, and the host's operator hears of it. */
+  deny(fault: Fault): void {
+    const { callee, caller, envelope } = this
+    callee.denials.tell({ nodeId: callee.replier.node, caller, method: envelope.method, label: envelope.label, fault })
+    this.refuse(fault)
+  }
+
+  #finished(entry: MethodEntry, value: unknown): void | Promise<void> {
+    const alone = this.#returned()
+    if (alone !== undefined) return alone.then(() => this.#finished(entry, value))
+    if (this.#inside?.isEmpty === false)
+      return this.#failed(new InvariantViolation(`C2: ${this.envelope.method} would end before a call that runs inside it`))
+    if (this.#doomed !== undefined) return this.#failed(this.#doomed)
+    if (entry.kind === 'query' && this.callee.state.isCommitted) return this.#answered(entry, value)
+    const { answers, callee, envelope } = this
+    const { replier } = callee
+    let packed: Uint8Array | undefined
+    try {
+      // Packed now: a later command may change what the result refers to.
+      if (answers !== undefined && !isFixed(value)) packed = this.#packed(entry, value)
+      // C3: a command that was left behind is not acknowledged.
+      if (!callee.state.keep(this.#ticket) && entry.kind === 'command') throw this.#leftBehind(undefined)
+    } catch (error) {
+      return this.#failed(error)
+    }
+    this.ended('answered', undefined)
+    this.#inside?.settle(undefined)
+    const sends = this.#sends
+    if (answers === undefined && sends === undefined) return
+    const seen = callee.state.batch
+    callee.whenCommitted((error) => {
+      if (callee.isElsewhere) return
+      if (error !== undefined) this.#lost(error)
+      else if (this.#mayLeave(seen)) {
+        if (sends !== undefined) for (const send of sends) send()
+        if (packed !== undefined) answers?.packed(envelope, packed)
+        else answers?.reply(envelope, value, replier, entry.hops)
+      }
+    })
+  }
+
+  /** A reply that needs no commit of its own, but tells nothing of earlier calls that is not on disk. */
+  #leave(packed: Uint8Array | undefined): void {
+    if (packed === undefined) return
+    const seen = this.callee.state.batch
+    this.callee.whenCommitted((error) => {
+      if (this.callee.isElsewhere) return
+      if (error !== undefined) this.#lost(error)
+      else if (this.#mayLeave(seen)) this.answers?.packed(this.envelope, packed)
+    })
+  }
+
+  #packed(entry: MethodEntry, value: unknown): Uint8Array {
+    const { callee, envelope } = this
+    const reply = encodeReply(envelope.label, envelope.seq, value, callee.replier, entry.hops)
+    if (reply.length <= callee.replyBytesMax) return reply
+    throw new Fault('protocol.too-large', `a result of ${reply.length} bytes; the transport takes ${callee.replyBytesMax}`)
+  }
+
+  /** C12: all that this query can have seen is on disk, so its answer goes straight into the message that leaves next. */
+  #answered(entry: MethodEntry, value: unknown): void | Promise<void> {
+    const { callee } = this
+    const seen = callee.state.batch
+    try {
+      callee.state.keep(this.#ticket)
+      if (callee.state.batch !== seen) throw early(this.envelope)
+      this.answers?.reply(this.envelope, value, callee.replier, entry.hops)
+    } catch (error) {
+      return this.#failed(error)
+    }
+    this.ended('answered', undefined)
+    this.#inside?.settle(undefined)
+  }
+
+  #failed(error: unknown): void | Promise<void> {
+    const alone = this.#returned()
+    if (alone !== undefined) return alone.then(() => this.#failed(error))
+    const { callee } = this
+    const { spoilt } = callee.state
+    const fault = this.#faultOf(error)
+    const written = callee.state.drop(this.#ticket)
+    if (isInvariantViolation(error)) {
+      this.#inside?.settle(toFault(error, 'application.error'))
+      this.crashed(error)
+      return
+    }
+    const told = spoilt ?? fault
+    this.#inside?.settle(told)
+    if (told.kind === 'application') callee.count('threw', this.#beganMs, this.envelope.label)
+    // What is lost is opened anew from disk by the node's restart.
+    if (!written || callee.state.isLost) {
+      this.refuse(told)
+      return
+    }
+    // What the failed call wanted to send is dropped; what start() sends now leaves as after any start.
+    this.#isCommand = false
+    return callee.rebuild().then(
+      () => this.refuse(told),
+      (failure) => {
+        this.refuse(told)
+        callee.crash(failure)
+      },
+    )
+  }
+
+  /** What its method threw; of one that the node has left behind, that: its object has stopped, so all that it does there fails. */
+  #faultOf(error: unknown): Fault {
+    const turn = this.#outer ?? this
+    return this.callee.state.isOver(turn.#ticket) ? this.#leftBehind(error) : faultOfMethod(error)
+  }
+
+  /** The node has stopped and has not waited for this call. */
+  #leftBehind(cause: unknown): Fault {
+    const message = `node ${this.callee.replier.node} stopped before the call ended; the call left no trace on it`
+    return new Fault('unavailable.storage', message, {}, { cause })
+  }
+
+  /** C12. Whether all that the node had written up to this batch is on disk. */
+  #mayLeave(seen: BatchNumber): boolean {
+    const isOnDisk = this.callee.state.isOnDisk(seen)
+    if (!isOnDisk) this.crashed(early(this.envelope))
+    return isOnDisk
+  }
+
+  /** What this call saw or wrote is not on disk and never will be. C4. Its method may have run, whatever the store says. */
+  #lost(error: unknown): void {
+    const fault = toFault(error, 'unavailable.storage')
+    const isOurs = !fault.retryable
+    const told = isOurs ? fault : new Fault('unavailable.storage', fault.message, {}, { cause: fault })
+    this.answers?.fault(this.envelope, told, this.callee.replier)
+  }
+}
+
+function early({ method }: CallEnvelope): InvariantViolation {
+  return new InvariantViolation(`C12: the answer to ${method} would leave before what it has seen is on disk`)
+}
+
+/**
+ * What a method threw, as its caller sees it. A fault of a call that the method made in turn is not this node's: it would say that this
+ * node's version is dead, or that this call was not executed, which has begun (C4).
+ */
+function faultOfMethod(error: unknown): Fault {
+  const fault = toFault(error, 'application.error')
+  const ofThisCall =
+    fault.kind === 'application' ||
+    fault.kind === 'simulation' ||
+    fault.kind === 'protocol' ||
+    fault.code === 'unavailable.storage'
+  return ofThisCall && !fault.retryable
+    ? fault
+    : new Fault('application.error', fault.message, { code: fault.code }, { cause: fault })
+}
+
+const fixedTextLengthMax = 64
+
+/** What can certainly travel, and can't change until it does. */
+function isFixed(value: unknown): boolean {
+  return isPlainScalar(value) && !(typeof value === 'string' && value.length > fixedTextLengthMax)
+}

@@ -1,0 +1,176 @@
+/**
+ * The router: every message that arrives for a node comes through here. Malformed and unknown input gets a typed fault if it has a reply
+ * address, a counted dead letter if not, and never an exception that leaves this file.
+ */
+
+import { type Counted, decode, encodeRefusal } from '../../core/codec.js'
+import { type CallEnvelope, kinds } from '../../core/envelope.js'
+import { Fault, toFault } from '../../core/fault.js'
+import type { HostObserver } from '../../core/hostEvents.js'
+import type { Version } from '../../core/ids.js'
+import type { Clock } from '../../core/ports/clock.js'
+import type { Telemetry } from '../../core/ports/telemetry.js'
+import type { Message } from '../../core/ports/transport.js'
+import { isInbox, notAnInbox } from '../../core/subjects.js'
+import type { HostSettings } from '../base/settings.js'
+import type { Contacts } from '../calls/contacts.js'
+import { weightOf } from '../calls/messageWeight.js'
+import type { Outbox } from '../calls/outbox.js'
+import type { HostFence } from '../registration/hostFence.js'
+import type { Admission } from './admission.js'
+import { Answers } from './answers.js'
+import type { Backlog } from './backlog.js'
+import { type Callee, IncomingCall } from './incomingCall.js'
+import type { DueTimer } from './objectTimers.js'
+import { WatchedCall } from './watchedCall.js'
+
+/** Of its host, for what receives calls. */
+export interface RouterServices {
+  readonly admission: Admission
+  readonly backlog: Backlog
+  readonly clock: Clock
+  readonly contacts: Contacts
+  readonly fence: HostFence
+  readonly outbox: Outbox
+  readonly observe: HostObserver
+  readonly settings: HostSettings
+  readonly telemetry: Telemetry | undefined
+}
+
+/** What receives calls. */
+export interface Receiver extends Callee {
+  readonly services: RouterServices
+  readonly id: string
+  readonly service: string
+  /** Whether a call of this version has an answer here already, be it a fault. */
+  knows(version: Version): boolean
+  /** Whether it is an event that the node has received before. */
+  isRepeated(call: IncomingCall): boolean
+  /** Takes a call that has its answer here. */
+  accept(call: IncomingCall): void
+  /** Answers what is no call. */
+  reply(replyTo: string, envelope: Uint8Array): void
+}
+
+/** What a subject is for: a right to publish events is no right to call. */
+export type Carries = 'calls' | 'events'
+
+export function route(node: Receiver, message: Message, carries: Carries): void {
+  const { backlog, clock, fence, settings } = node.services
+  const now = clock.monotonicMs()
+  if (!fence.isClosed(now)) carry(node, message, carries, now, fence.lateMs)
+  else if (fence.waiting < settings.fencedMessagesMax && backlog.hasRoom(message.caller, message.payload.length)) {
+    const { lateMs } = fence
+    backlog.add(message.caller, message.payload.length)
+    fence.whenOpen(() => {
+      backlog.remove(message.caller, message.payload.length)
+      // Who has the node now has had the message too: a refusal would have its caller make the call once more.
+      if (!node.isElsewhere) carry(node, message, carries, now, lateMs)
+    })
+  } else carry(node, message, carries, now, Number.POSITIVE_INFINITY)
+}
+
+/** `now`: when it arrived. It may have waited for `lateMs` before. */
+function carry(node: Receiver, message: Message, carries: Carries, now: number, lateMs: number): void {
+  const { admission, backlog, contacts, outbox, observe, telemetry } = node.services
+  const { replyTo, caller } = message
+  if (replyTo !== undefined && !isInbox(replyTo)) {
+    observe({ type: 'deadLetter', subject: message.subject, fault: notAnInbox(replyTo) })
+    return
+  }
+  try {
+    const answers = replyTo === undefined ? undefined : new Answers(outbox, replyTo, observe)
+    counted.max = backlog.check(caller, message.payload.length)
+    const envelopes = envelopesOf(message.payload, carries)
+    const weight = weightOf(message.payload, counted.values) / envelopes.length
+    for (const envelope of envelopes) {
+      contacts.hear(envelope.caller, envelope.callerClass, envelope.callerVersion, now)
+      const answered = envelope.kind === kinds.call ? answers : undefined
+      const deadline = now + envelope.deadlineMs - lateMs
+      const call =
+        telemetry === undefined
+          ? new IncomingCall(node, envelope, answered, deadline, undefined, caller)
+          : new WatchedCall(telemetry, node.service, node, envelope, answered, deadline, undefined, caller)
+      const denied = admission.refuses(node, envelope, caller, now)
+      if (denied !== undefined) call.deny(denied)
+      else if (lateMs > 0 && deadline <= now && answered !== undefined) call.refuse(tooLate())
+      else {
+        accept(node, call)
+        if (call.isWaiting) call.weigh(backlog, weight)
+      }
+    }
+  } catch (thrown) {
+    const fault = toFault(thrown, 'protocol.bad-envelope')
+    if (replyTo !== undefined) node.reply(replyTo, encodeRefusal(message.payload, fault, node.replier, node.replyBytesMax))
+    else node.services.observe({ type: 'deadLetter', subject: message.subject, fault })
+  }
+}
+
+/** Its caller may have given it up. If not, it can be made again. */
+function tooLate(): Fault {
+  return new Fault(
+    'unavailable.overloaded',
+    'this host has stood still for longer than the call had time: it was not carried out',
+  )
+}
+
+const counted: Counted = { max: 0, values: 0 }
+
+/** All or none: one envelope that does not belong here, and none of its message is carried out. */
+function envelopesOf(payload: Uint8Array, carries: Carries): readonly CallEnvelope[] {
+  const envelopes = decode(payload, counted)
+  for (const { kind } of envelopes) {
+    const isCarried = carries === 'events' ? kind === kinds.event : kind === kinds.call || kind === kinds.send
+    if (!isCarried) throw new Fault('protocol.bad-envelope', `kind ${kind} on a subject of ${carries}`)
+  }
+  return envelopes as CallEnvelope[]
+}
+
+/** A version that the chain does not reach yet is learned first; everything else waits for its turn. */
+function accept(node: Receiver, call: IncomingCall): void {
+  try {
+    if (call.envelope.kind === kinds.event && node.isRepeated(call)) call.take()
+    else if (node.knows(call.envelope.label)) node.accept(call)
+    else node.hold(call)
+  } catch (error) {
+    call.refuseFor(error)
+  }
+}
+
+/** Counted downwards: the ids of local calls are no others'. */
+let localCalls = 0
+
+/** Further away than any node lives. */
+const noDeadlineMs = 2 ** 50
+
+/** A call of the object's own method, at the node's version: how timers reach an object. It waits as long as it has to. */
+export function timerCall(
+  node: Receiver,
+  incarnation: number,
+  timer: DueTimer,
+  method: string,
+  args: readonly unknown[],
+): IncomingCall {
+  const { node: caller, className, version } = node.replier
+  const envelope: CallEnvelope = {
+    kind: kinds.send,
+    label: version,
+    seq: --localCalls,
+    method,
+    args,
+    deadlineMs: noDeadlineMs,
+    caller,
+    incarnation,
+    callerClass: className,
+    callerVersion: version,
+    expects: null,
+    path: null,
+    trace: null,
+    together: false,
+  }
+  const deadline = node.monotonicMs() + noDeadlineMs
+  const { telemetry } = node.services
+  return telemetry === undefined
+    ? new IncomingCall(node, envelope, undefined, deadline, timer)
+    : new WatchedCall(telemetry, node.service, node, envelope, undefined, deadline, timer)
+}

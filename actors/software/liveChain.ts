@@ -1,0 +1,166 @@
+/**
+ * Makes the objects of a chain plan: opens the SOs' states, builds the method tables from the object outwards. SOs that the new plan has as
+ * they were go on: a chain may get a link while a call runs through another one.
+ */
+
+import type { ChainPlan, PlannedLink } from '../../core/chainPlan.js'
+import type { EventType } from '../../core/event.js'
+import { Fault, isFault } from '../../core/fault.js'
+import type { Version } from '../../core/ids.js'
+import { invariant } from '../../core/invariant.js'
+import { nextObject, objectTable, restrictedTable, simulationTable } from '../../core/methodTable.js'
+import { describeClass, type NodeClass, type ObjectContext } from '../../core/nodeObject.js'
+import type { Generation, Slot } from '../../core/nodeRecord.js'
+import { type Cut, type Link, ObjectChain } from '../../core/objectChain.js'
+import type { Simulation, SimulationThis } from '../../core/simulation.js'
+import { LiveContext, type RunningObject, type Surroundings } from './liveObject.js'
+import { watchedTable } from './watchedTable.js'
+
+export interface LiveChain {
+  readonly chain: ObjectChain
+  /** The SOs, to stop them with the chain. */
+  readonly simulations: readonly LiveSimulation[]
+}
+
+/** An SO as it runs, over the next object. */
+export interface LiveSimulation {
+  readonly so: Simulation
+  readonly version: Version
+  readonly slot: Slot
+  readonly next: Answering
+  readonly context: LiveContext
+  readonly answering: Answering
+}
+
+type PlannedSimulation = Extract<PlannedLink, { readonly so: Simulation }>
+
+/** `this` of an SO: its context with its root and the next object. */
+class SimulationObject implements SimulationThis<object, any> {
+  state: object = {}
+  context!: ObjectContext
+
+  constructor(
+    private readonly so: Simulation,
+    readonly next: any,
+  ) {}
+
+  get nodeId() {
+    return this.context.nodeId
+  }
+  get signal() {
+    return this.context.signal
+  }
+  get caller() {
+    return this.context.caller
+  }
+  collection(name: string): any {
+    return this.context.collection(name)
+  }
+  ref<C extends NodeClass>(target: C, nodeId?: string): any {
+    return this.context.ref(target, nodeId)
+  }
+  publish(event: EventType<any>, ...args: readonly unknown[]): void {
+    this.context.publish(event, args)
+  }
+  now() {
+    return this.context.now()
+  }
+  random() {
+    return this.context.random()
+  }
+  refuse(reason: string): never {
+    throw new Fault('simulation.refused', reason, { simulates: this.so.simulates.className, over: this.so.over.className })
+  }
+}
+
+/** What answers a version, and who carries it out. */
+type Answering = Pick<Link, 'methods' | 'bearers'>
+
+/**
+ * @param object the node's running object
+ * @param classAt the class of the line at a version
+ * @param before the SOs of the chain before this one; those that do not go on are closed
+ */
+export function buildChain(
+  plan: ChainPlan,
+  generation: Generation,
+  object: RunningObject,
+  classAt: (version: Version) => NodeClass,
+  around: Surroundings,
+  before: readonly LiveSimulation[],
+): LiveChain {
+  const answering = new Map<Version, Answering>()
+  /** The versions whose calls go through simulation objects. */
+  const simulated = new Set<Version>()
+  const simulations: LiveSimulation[] = []
+  const ending = new Set(before)
+  const places: (Link | Cut)[] = []
+  for (const planned of plan.links) {
+    if (planned.role === 'cut') {
+      places.push(planned)
+      continue
+    }
+    const { version, role } = planned
+    const { methods, bearers } = answeringOf(planned)
+    answering.set(version, { methods, bearers })
+    if (role === 'alias' ? simulated.has(planned.over) : role !== 'object') simulated.add(version)
+    const { className, hears, allows } = describeClass(classAt(version))
+    places.push({
+      version,
+      className,
+      role,
+      methods,
+      bearers,
+      hears,
+      allows,
+      tally: around.tally(version, simulated.has(version)),
+    })
+  }
+  for (const { context } of ending) context.close()
+  places.sort((a, b) => a.version - b.version)
+  const above = plan.above
+  invariant(above === undefined || isFault(above), 'C1: a cut without a fault')
+  return { chain: new ObjectChain(generation.version, places, plan.below, above), simulations }
+
+  function answeringOf(planned: Exclude<PlannedLink, { role: 'cut' }>): Answering {
+    switch (planned.role) {
+      case 'object':
+        return { methods: objectTable(describeClass(object.definition)), bearers: [object.context] }
+      case 'alias': {
+        const { methods, bearers } = answering.get(planned.over)!
+        return { methods: restrictedTable(methods, describeClass(classAt(planned.version))), bearers }
+      }
+      case 'pastSO':
+      case 'futureSO':
+        return simulation(planned, answering.get(planned.over)!)
+    }
+  }
+
+  function simulation(planned: PlannedSimulation, next: Answering): Answering {
+    const { so, version, state } = planned
+    const slot: Slot | undefined = generation.simulations[state]
+    invariant(slot !== undefined, `${around.nodeId}: the SO of version ${state} has no slot`)
+    for (const running of ending) {
+      if (running.slot !== slot) continue
+      ending.delete(running)
+      if (running.so === so && running.version === version && isSame(running.next, next)) {
+        simulations.push(running)
+        return running.answering
+      }
+      running.context.close()
+    }
+    const simulated = describeClass(so.simulates)
+    const self = new SimulationObject(so, new (nextObject(next.methods))(next.bearers))
+    const context = new LiveContext(self, around, slot, version, simulated)
+    self.context = context
+    around.state.open(slot, self)
+    const methods = watchedTable(simulationTable(so, simulated, next.methods), planned, around)
+    const answering = { methods, bearers: next.bearers.concat(context) }
+    simulations.push({ so, version, slot, next, context, answering })
+    return answering
+  }
+}
+
+function isSame(a: Answering, b: Answering): boolean {
+  return a.methods === b.methods && a.bearers.length === b.bearers.length && a.bearers.every((each, i) => each === b.bearers[i])
+}

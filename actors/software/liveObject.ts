@@ -1,0 +1,198 @@
+/** An object or an SO as it runs: the instance, its surroundings, and the signal that ends its timers and sockets with it. */
+import type { CallerInfo } from '../../core/callerInfo.js'
+import type { Collection } from '../../core/collection.js'
+import { copied } from '../../core/copied.js'
+import type { EventType } from '../../core/event.js'
+import { Fault } from '../../core/fault.js'
+import type { Version } from '../../core/ids.js'
+import type { Bearer } from '../../core/methodTable.js'
+import {
+  type ClassDescription,
+  describeClass,
+  type Lifecycle,
+  type NodeClass,
+  type ObjectContext,
+} from '../../core/nodeObject.js'
+import type { Slot } from '../../core/nodeRecord.js'
+import type { Tally } from '../../core/objectChain.js'
+import type { Clock } from '../../core/ports/clock.js'
+import type { Random } from '../../core/ports/random.js'
+import type { Telemetry } from '../../core/ports/telemetry.js'
+import { undeclared } from '../../core/undeclaredCalls.js'
+import type { RunningCall } from '../calls/runningCall.js'
+import type { UpgradeLayer } from '../calls/upgradeLayer.js'
+import { type DueTimer, ObjectTimers } from '../serving/objectTimers.js'
+import type { NodeState } from '../state/nodeState.js'
+
+export interface Surroundings {
+  readonly nodeId: string
+  readonly layer: UpgradeLayer
+  readonly state: NodeState
+  readonly clock: Clock
+  readonly random: Random
+  /** Timers that one object may have. */
+  readonly timersMax: number
+  /** Puts a timer's call of the object's own method into the mailbox. */
+  callSelf(timer: DueTimer, method: string, args: readonly unknown[]): void
+  /** Where the calls of a version are counted: those that the object answers, and those that go through simulation objects. */
+  tally(version: Version, isSimulated: boolean): Tally
+  readonly telemetry: Telemetry | undefined
+  /** W3C traceparent of the running call. */
+  readonly trace: string | null
+  /** The call that is being answered. */
+  readonly running: RunningCall | undefined
+  /** The version that the node runs. */
+  readonly version: Version
+}
+
+/** In the hands of user code: what it stands on is `#private`, or an object could reach the store and the database of its host. */
+export class LiveContext implements ObjectContext, Bearer {
+  #stop: AbortController | undefined
+  #isStopped = false
+  /** Made with the first timer: most objects have none. */
+  #timers: ObjectTimers | undefined
+  /** While `checking`, the new object sends nothing. */
+  silent = false
+
+  readonly #around: Surroundings
+  readonly #slot: Slot
+  readonly #label: Version | null
+  readonly #description: ClassDescription
+
+  /**
+   * @param label what an SO's calls are labelled with; null: the object's, with the node's version
+   * @param description of the class that it implements: whom it may call is declared there
+   */
+  constructor(
+    readonly self: object,
+    around: Surroundings,
+    slot: Slot,
+    label: Version | null,
+    description: ClassDescription,
+  ) {
+    this.#around = around
+    this.#slot = slot
+    this.#label = label
+    this.#description = description
+  }
+
+  get nodeId(): string {
+    return this.#around.nodeId
+  }
+
+  /** Made when somebody asks: most objects never do. */
+  get signal(): AbortSignal {
+    if (this.#stop === undefined) {
+      this.#stop = new AbortController()
+      if (this.#isStopped) this.#stop.abort()
+    }
+    return this.#stop.signal
+  }
+
+  get caller(): CallerInfo {
+    const caller = this.#isStopped ? undefined : this.#around.running?.caller
+    if (caller !== undefined) return caller
+    throw new Fault('protocol.not-here', `nobody calls node ${this.nodeId} now: read this.caller in the method that is called`)
+  }
+
+  touch(): void {
+    this.#around.state.touch(this.#slot)
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    this.#timers?.stop()
+    this.#stop?.abort()
+  }
+
+  /** Stops an SO alone: the object and the other SOs go on. */
+  close(): void {
+    this.stop()
+    this.#around.state.close(this.#slot)
+  }
+
+  collection(name: string): Collection<unknown> {
+    return this.#around.state.collection(this.#slot, name, () => this.#mustRun())
+  }
+
+  ref(target: NodeClass, nodeId?: string): object {
+    checkCalls(this.#description, target)
+    return this.#around.layer.ref(target, nodeId, () => this.#mayLeave())
+  }
+
+  sender(target: NodeClass, nodeId?: string): object {
+    checkCalls(this.#description, target)
+    return this.#around.layer.sender(target, nodeId, () => this.#mayLeave())
+  }
+
+  publish(event: EventType<any>, args: readonly unknown[]): void {
+    checkPublishes(this.#description, event)
+    this.#around.layer.publish(event.name, args, this.#mayLeave())
+  }
+
+  after(ms: number, method: string, args: readonly unknown[]): void {
+    checkTimer(this.#description, ms, method)
+    this.#mayLeave()
+    const given = copied(args, 'the arguments of after()')
+    const around = this.#around
+    this.#timers ??= new ObjectTimers(around.clock, around.timersMax)
+    const timers = this.#timers
+    const setter = around.layer.runningSends
+    timers.ask(setter)
+    // C12. A timer is a send to oneself: a command that fails, or is lost, has set none.
+    around.layer.leaveWithCommit(() => timers.set(ms, (timer) => around.callSelf(timer, method, given), setter))
+  }
+
+  now(): number {
+    return this.#around.clock.now()
+  }
+
+  random(): number {
+    return this.#around.random.next()
+  }
+
+  #mayLeave(): Version {
+    if (this.silent)
+      throw new Fault('protocol.not-here', `an object sends nothing while it is being checked (node ${this.nodeId})`)
+    this.#mustRun()
+    return this.#label ?? this.#around.version
+  }
+
+  #mustRun(): void {
+    if (this.#isStopped) throw new Fault('protocol.not-here', `this object has stopped (node ${this.nodeId})`)
+  }
+}
+
+/** The object as it runs, over one generation. */
+export interface RunningObject {
+  readonly instance: Lifecycle
+  readonly definition: NodeClass
+  readonly context: LiveContext
+}
+
+/** What is not declared can't be minded when the other is upgraded (DESIGN §3). */
+function checkCalls(description: ClassDescription, target: NodeClass): void {
+  const { service } = describeClass(target)
+  if (description.callsServices.has(service)) return
+  throw undeclared(description, target.name || target.className, target)
+}
+
+/** A timer that can't ring would be missed when it is due, and not where it is set. */
+function checkTimer({ className, methods }: ClassDescription, ms: number, method: string): void {
+  if (!Number.isFinite(ms) || ms < 0) {
+    const given = typeof ms === 'number' ? ms : `a ${typeof ms}`
+    throw new Fault('config.invalid', `${className}: after(${given}, …): use a number of milliseconds, 0 or more`)
+  }
+  if (methods.has(method)) return
+  const given = typeof method === 'string' ? JSON.stringify(method) : `a ${typeof method}`
+  const known = [...methods.keys()].join(', ')
+  throw new Fault('config.invalid', `after(${ms}, ${given}): ${className} has no such remote method; it has ${known}`)
+}
+
+function checkPublishes({ className, publishes }: ClassDescription, { name, revision }: EventType<any>): void {
+  if (publishes.some((declared) => declared.name === name && declared.revision === revision)) return
+  throw new Fault(
+    'config.invalid',
+    `${className} publishes ${name} (revision ${revision}) without saying so: add it to "static override readonly publishes" of its class`,
+  )
+}

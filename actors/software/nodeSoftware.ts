@@ -1,0 +1,199 @@
+/**
+ * A node's software as it runs (§3: "the UM shuts down the current node software … starts the new version's software"): the object over
+ * the current generation, and around it the chain with its simulation objects. They are made, started and stopped here, together.
+ */
+
+import { planChain, type Step } from '../../core/chainPlan.js'
+import { changeoverId, pathCallsMax } from '../../core/envelope.js'
+import { Fault } from '../../core/fault.js'
+import type { HostObserver } from '../../core/hostEvents.js'
+import type { Version } from '../../core/ids.js'
+import { invariant } from '../../core/invariant.js'
+import { contextKey, describeClass, type Lifecycle, type NodeClass } from '../../core/nodeObject.js'
+import type { Generation } from '../../core/nodeRecord.js'
+import type { ObjectChain } from '../../core/objectChain.js'
+import type { Clock } from '../../core/ports/clock.js'
+import type { HostSettings } from '../base/settings.js'
+import { within } from '../base/timeouts.js'
+import type { RunningCall } from '../calls/runningCall.js'
+import type { ClassRegistry } from '../history/classRegistry.js'
+import { buildChain, type LiveSimulation } from './liveChain.js'
+import { LiveContext, type RunningObject, type Surroundings } from './liveObject.js'
+import type { RecordKeeper } from './recordKeeper.js'
+
+/** Of its host, for objects and SOs. */
+export interface SoftwareServices {
+  readonly classes: ClassRegistry
+  readonly settings: HostSettings
+  readonly clock: Clock
+  readonly observe: HostObserver
+  construct(definition: NodeClass): object
+}
+
+const none: readonly LiveSimulation[] = []
+
+/** What its software needs of the node. */
+export interface SoftwareNode extends Surroundings {
+  /** What runs now, if anything does. */
+  readonly running: RunningCall | undefined
+  /** The chain is another. */
+  chainChanged(chain: ObjectChain): void
+}
+
+export class NodeSoftware {
+  #object: RunningObject | undefined
+  #chain: ObjectChain | undefined
+  #simulations = none
+  /** What `start()` sends leaves with what it writes, and with no call that happens to run. `stop()` sends at once. */
+  #changeover: RunningCall | undefined
+  /** Why the version after the chain's newest is not answered, if its upgrade was rejected. */
+  #rejected: Fault | undefined
+
+  constructor(
+    private readonly services: SoftwareServices,
+    private readonly keeper: RecordKeeper,
+    private readonly node: SoftwareNode,
+  ) {}
+
+  get chain(): ObjectChain {
+    invariant(this.#chain !== undefined, `${this.node.nodeId} has no chain yet`)
+    return this.#chain
+  }
+
+  get hasChain(): boolean {
+    return this.#chain !== undefined
+  }
+
+  get hasObject(): boolean {
+    return this.#object !== undefined
+  }
+
+  /** Whether calls that the object's own running call leads to may run inside it. */
+  get isReentrant(): boolean {
+    return this.#object !== undefined && describeClass(this.#object.definition).isReentrant
+  }
+
+  /** The object's `start()` or `stop()`, while it runs. */
+  get changeover(): RunningCall | undefined {
+    return this.#changeover
+  }
+
+  get rejected(): Fault | undefined {
+    return this.#rejected
+  }
+
+  /** Makes the object over a generation's state, without starting it. */
+  make(generation: Generation): RunningObject {
+    const { node, services } = this
+    const definition = services.classes.definitionAt(this.keeper.line(services.classes), generation.version)
+    const instance = services.construct(definition) as unknown as Lifecycle
+    const context = new LiveContext(instance, node, generation.object, null, describeClass(definition))
+    instance[contextKey] = context
+    node.state.open(generation.object, instance)
+    return { instance, definition, context }
+  }
+
+  /** Puts the object into its place; the chain is rebuilt around it. */
+  install(object: RunningObject): void {
+    this.#object = object
+    this.rebuildChain()
+  }
+
+  /** Makes, installs and starts the object of the current generation. */
+  async start(): Promise<void> {
+    this.install(this.make(this.keeper.record.generation))
+    await this.runStart()
+  }
+
+  /** Runs the object's `start()` as a command: what it writes is kept, in one commit with what `kept` writes. */
+  async runStart(kept: () => void = () => {}): Promise<void> {
+    const object = this.#object!
+    const { state, layer } = this.node
+    const sends: (() => void)[] = []
+    const starting = this.#begin(sends)
+    const ticket = state.begin('command')
+    state.touch(this.keeper.record.generation.object)
+    try {
+      await object.instance.start()
+      if (state.keep(ticket)) kept()
+    } catch (error) {
+      state.drop(ticket)
+      throw error
+    } finally {
+      this.#end(starting)
+    }
+    if (this.#object !== object || sends.length === 0) return
+    layer.afterCommit(() => {
+      for (const send of sends) send()
+    })
+  }
+
+  /** Runs `stop()` for at most `timeoutMs`, ends timers and sockets of the object and its SOs, and forgets them. */
+  async stop(timeoutMs = this.services.settings.stopTimeoutMs): Promise<void> {
+    const object = this.#object
+    if (object === undefined) return
+    this.#object = undefined
+    const { state, nodeId } = this.node
+    const ticket = state.takeOver('query')
+    // Beside a call that is left behind it is that one's: what that sends is dropped.
+    const stopped = this.node.running === undefined ? this.#begin(undefined) : undefined
+    try {
+      const late = () => new Fault('upgrade.drain', `stop() did not finish in ${timeoutMs} ms`)
+      const stopping = object.instance.stop()
+      if (stopping !== undefined) await within(this.services.clock, timeoutMs, Promise.resolve(stopping), late)
+    } catch (error) {
+      const message = `${nodeId}: stop() of ${object.definition.className} failed`
+      this.services.observe({ type: 'warning', message, error })
+    }
+    if (stopped !== undefined) this.#end(stopped)
+    state.drop(ticket)
+    this.#forget(object)
+  }
+
+  /** Made for the call that fails, if it is one after which the object is made anew. */
+  #begin(sends: RunningCall['sends']): RunningCall {
+    const { nodeId, incarnation } = this.keeper.record
+    const path = [...(this.node.running?.path ?? []), changeoverId(nodeId, incarnation)].slice(-pathCallsMax)
+    this.#changeover = { deadline: Number.POSITIVE_INFINITY, path, sends, trace: null, caller: undefined }
+    return this.#changeover
+  }
+
+  #end(changeover: RunningCall): void {
+    if (this.#changeover === changeover) this.#changeover = undefined
+  }
+
+  /** Forgets the object as it is, without calling it: it could not be started. */
+  discard(): void {
+    const object = this.#object
+    this.#object = undefined
+    if (object !== undefined) this.#forget(object)
+  }
+
+  #forget(object: RunningObject): void {
+    object.context.stop()
+    for (const { context } of this.#simulations) context.stop()
+    this.#simulations = none
+    this.node.state.closeAll()
+  }
+
+  /** The chain as the node's record has it; to be called when that has changed: in a turn of the mailbox, but for links that are added. */
+  rebuildChain(): void {
+    const { classes } = this.services
+    const { generation, oldest, newest } = this.keeper.record
+    const line = this.keeper.line(classes)
+    const steps: Step[] = []
+    for (let v = oldest + 1; v <= newest; v++) steps.push(classes.step(line, v))
+    const plan = planChain(generation.version, oldest, steps, this.#rejected, (of) => generation.simulations[of] !== undefined)
+    const classAt = (v: Version) => classes.definitionAt(line, v)
+    const live = buildChain(plan, generation, this.#object!, classAt, this.node, this.#simulations)
+    this.#chain = live.chain
+    this.#simulations = live.simulations
+    this.node.chainChanged(live.chain)
+  }
+
+  /** Cuts the chain above its newest version, or, without a fault, ends the cut. */
+  cutAbove(rejected: Fault | undefined): void {
+    this.#rejected = rejected
+    this.rebuildChain()
+  }
+}

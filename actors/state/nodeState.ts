@@ -1,0 +1,430 @@
+/**
+ * The persistent state of one node: the roots and collections of its object and SOs. It alone writes to disk.
+ *
+ * A call begins, touches what it may write, and ends by `keep` or `drop`. After each command a root is compared with its snapshot of before:
+ * the new one is both the value to write, packed once for all commands of a batch, and the undo record. `batch` is the newest batch that
+ * holds a write of this node: what leaves the node waits for it (C12).
+ */
+import { pack, unpackState } from '../../core/codec.js'
+import { type Collection, collectionKeyBytesMax, type KeyRange } from '../../core/collection.js'
+import { Fault } from '../../core/fault.js'
+import { InvariantViolation, invariant } from '../../core/invariant.js'
+import type { MethodKind } from '../../core/methods.js'
+import { keys, type LazySlot, type Slot } from '../../core/nodeRecord.js'
+import { normal } from '../../core/normal.js'
+import { checkRoot } from '../../core/plain.js'
+import { compareKeys } from '../../core/ports/stateStore.js'
+import type { RecordRules } from '../../core/recordTransform.js'
+import { snapshotOf, Walk } from '../../core/snapshot.js'
+import { type BatchNumber, type Journal, overlaid, PackedLater, type Writer } from './journal.js'
+import { afterPrefix, LazyRecords, tombstone } from './lazyRecords.js'
+
+/** Whoever has a root: an object or an SO's `this`. */
+export interface RootHolder {
+  state: object
+  /** An object looks at each record that is made for it (§8). */
+  checkRecord?(collection: string, key: string, record: unknown): unknown
+}
+
+/** Whose state it is. */
+export interface StateOwner {
+  /** A slot some of whose records are still to be made. */
+  lazyOf(slot: Slot): LazySlot | undefined
+  rulesOf(lazy: LazySlot): RecordRules
+  /** A record can't be made. */
+  recordFailed(fault: Fault): void
+  /** What is in memory will never be on disk. */
+  stateLost(error: unknown): void
+}
+
+const nobody: StateOwner = { lazyOf: () => undefined, rulesOf: () => ({}), recordFailed() {}, stateLost() {} }
+
+interface OpenSlot {
+  readonly slot: Slot
+  readonly key: string
+  readonly holder: RootHolder
+  /** The root after the last call that was kept. */
+  snapshot: unknown
+  touched: boolean
+  /** Commands that were kept since it was opened. */
+  commands: number
+}
+
+const noSlots: readonly OpenSlot[] = []
+
+/** A query's writes to a root are looked for in so many queries at first, then in one of so many: looking goes through all of the root. */
+const queriesLookedAtFirst = 64
+const queriesLookedAtThen = 256
+
+/**
+ * Whether state in memory is as it would be after a restart is looked at wholly after so many commands, and then after one in so many. In
+ * between it is looked at where something is new.
+ */
+const commandsLookedAtFirst = 64
+const commandsLookedAtThen = 256
+
+/** What `begin` gives out: whoever comes too late to end its own call ends nobody else's. */
+export type Ticket = number
+
+export class NodeState implements Writer {
+  /** The newest batch with a write of this node. */
+  batch: BatchNumber = 0
+  /** A handful: they are found by going through them. */
+  #slots: readonly OpenSlot[] = noSlots
+  #running: MethodKind | undefined
+  #ticket: Ticket = 0
+  #touched: OpenSlot[] = []
+  #staged: Map<string, StagedWrite> | undefined
+  #lazy: LazyRecords | undefined
+  /** Why the running call must not succeed: a record that it asked for can't be made. */
+  #spoilt: Fault | undefined
+  #queries = 0
+  /** Why what is in memory is not what is on disk, until everything is opened again. */
+  #lost: unknown
+
+  constructor(
+    private readonly nodeId: string,
+    private readonly journal: Journal,
+    private readonly owner: StateOwner = nobody,
+  ) {}
+
+  /** Records that are still to be made, read as if they were. Few nodes have any at one time. */
+  get lazy(): LazyRecords {
+    const { nodeId, journal, owner } = this
+    const check = (slot: Slot, collection: string, key: string, record: unknown) =>
+      this.#slot(slot)?.holder.checkRecord?.(collection, key, record)
+    const failed = (fault: Fault) => {
+      if (this.#running !== undefined) this.#spoilt ??= fault
+      owner.recordFailed(fault)
+    }
+    const lazyOf = (slot: Slot) => owner.lazyOf(slot)
+    const rulesOf = (lazy: LazySlot) => owner.rulesOf(lazy)
+    return (this.#lazy ??= new LazyRecords(nodeId, journal, lazyOf, rulesOf, check, failed))
+  }
+
+  /** Whether records of this collection are still to be made. */
+  isLazy(slot: Slot, name: string): boolean {
+    return this.owner.lazyOf(slot)?.next[name] !== undefined
+  }
+
+  /** Called by the journal: a write of this node will never be on disk. Nothing is kept any more until `closeAll`. */
+  lost(error: unknown): void {
+    this.#lost = new Fault('unavailable.storage', 'the state could not be written', {}, { cause: error })
+    this.owner.stateLost(error)
+  }
+
+  get isLost(): boolean {
+    return this.#lost !== undefined
+  }
+
+  /** Throws `unavailable.storage` if this node's memory has seen what is lost. */
+  throwIfLost(): void {
+    if (this.#lost !== undefined) throw this.#lost
+  }
+
+  get isCommitted(): boolean {
+    return this.#lost === undefined && this.journal.isCommitted(this.batch)
+  }
+
+  /** Whether a batch that held this node's newest write at some time is on disk. */
+  isOnDisk(batch: BatchNumber): boolean {
+    return this.journal.isCommitted(batch)
+  }
+
+  /** Calls `done` when everything that the node has written is on disk, or with the error if it is lost. */
+  whenCommitted(done: (error: unknown) => void): void {
+    if (this.#lost !== undefined) done(this.#lost)
+    else this.journal.whenCommitted(this.batch, done)
+  }
+
+  /** Writes a key of this node that is not part of a slot. */
+  write(key: string, value: Uint8Array | null): void {
+    this.batch = this.journal.write(key, value, this)
+  }
+
+  /** Gives the holder its root as it was last written. From then on the holder's root is the slot's. */
+  open(slot: Slot, holder: RootHolder): void {
+    const key = keys.root(this.nodeId, slot)
+    const packed = this.journal.get(key)
+    invariant(packed !== undefined, `C3: ${this.nodeId}: no state in slot ${slot}`)
+    holder.state = unpackState(packed) as object
+    const snapshot = snapshotOf(holder.state, undefined, 'state')
+    this.close(slot)
+    // A joined list has no room for more, which a list that grows has.
+    this.#slots = this.#slots.concat({ slot, key, holder, snapshot, touched: false, commands: 0 })
+  }
+
+  /** Forgets the holder of one slot, between two calls. */
+  close(slot: Slot): void {
+    this.#slots = this.#slots.filter((open) => open.slot !== slot)
+  }
+
+  /** Forgets all holders: what is opened next is as it is on disk. */
+  closeAll(): void {
+    this.#slots = noSlots
+    this.#end()
+    this.#ticket++
+    if (this.#lost === undefined) return
+    this.#lost = undefined
+    this.batch = 0
+  }
+
+  /** C2. No call begins while another one's writes are neither kept nor dropped. */
+  begin(kind: MethodKind): Ticket {
+    if (this.#running !== undefined)
+      throw new InvariantViolation(`C2: ${this.nodeId}: a ${kind} began while a ${this.#running} was running`)
+    this.#running = kind
+    return ++this.#ticket
+  }
+
+  /** Whether the call with this ticket was left behind: its node has stopped, or begun anew, and nothing that it writes counts. */
+  isOver(ticket: Ticket): boolean {
+    return ticket !== this.#ticket
+  }
+
+  /** The same as `begin` for the object's `stop()`, which may have to leave a call behind: what that one writes is dropped. */
+  takeOver(kind: MethodKind): Ticket {
+    this.#running = undefined
+    return this.begin(kind)
+  }
+
+  /** Called before a command of this slot's holder runs. */
+  touch(slot: Slot): void {
+    this.#mayWrite()
+    const open = this.#slot(slot)
+    invariant(open !== undefined, `${this.nodeId}: slot ${slot} is not open`)
+    this.#touch(open)
+  }
+
+  #slot(slot: Slot): OpenSlot | undefined {
+    for (const open of this.#slots) if (open.slot === slot) return open
+    return undefined
+  }
+
+  #touch(open: OpenSlot): void {
+    if (open.touched) return
+    open.touched = true
+    this.#touched.push(open)
+  }
+
+  /**
+   * The call succeeded: what it wrote goes into the journal. Throws if a root is not plain data, if a query wrote to one, or if what the
+   * call saw is lost; then `drop` is to be called. Does nothing for a ticket that is over, and says so.
+   */
+  keep(ticket: Ticket): boolean {
+    if (ticket !== this.#ticket) return false
+    this.throwIfLost()
+    if (this.#spoilt !== undefined) throw this.#spoilt
+    if (this.#running === 'query') this.#checkQuery()
+    if (this.#touched.length > 0) {
+      const changed: (readonly [OpenSlot, unknown])[] = []
+      for (const open of this.#touched) {
+        const snapshot = normalised(open)
+        if (snapshot !== open.snapshot) changed.push([open, snapshot])
+      }
+      for (const [open, snapshot] of changed) {
+        open.snapshot = snapshot
+        this.batch = this.journal.write(open.key, new PackedLater(snapshot), this)
+      }
+    }
+    if (this.#staged !== undefined)
+      for (const [key, write] of this.#staged) this.batch = this.journal.write(key, packedOf(write), this)
+    this.#end()
+    return true
+  }
+
+  /** Why the running call fails whatever its method makes of it: a record that it asked for can't be made. */
+  get spoilt(): Fault | undefined {
+    return this.#spoilt
+  }
+
+  /** The call failed: roots are as they were before it, collections too. True if it had written: the object must be rebuilt then. */
+  drop(ticket: Ticket): boolean {
+    if (ticket !== this.#ticket) return false
+    let written = this.#staged !== undefined
+    for (const open of this.#touched) {
+      if (isUnchanged(open)) continue
+      written = true
+      open.holder.state = copyOf(open.snapshot)
+    }
+    this.#end()
+    return written
+  }
+
+  /** What a query did to a root would be committed with the next command, or lost with a crash. */
+  #checkQuery(): void {
+    if (this.#queries++ >= queriesLookedAtFirst && this.#queries % queriesLookedAtThen !== 0) return
+    for (const open of this.#slots) {
+      if (isUnchanged(open)) continue
+      this.#touch(open)
+      throw new Fault('protocol.query-writes', 'a query may not write to the state: mark the method @command')
+    }
+  }
+
+  /** The root as committed or about to be, as a copy that nobody else has. */
+  rootCopy(slot: Slot): object {
+    const packed = this.journal.get(keys.root(this.nodeId, slot))
+    return packed === undefined ? {} : (unpackState(packed) as object)
+  }
+
+  /** `mayUse` throws for an object that has stopped: it must not write into another's call. */
+  collection(slot: Slot, name: string, mayUse: () => void = () => {}): Collection<unknown> {
+    return new StoredCollection(keys.collection(this.nodeId, slot, name), slot, name, this.journal, this, () => {
+      mayUse()
+      this.#mayWrite()
+    })
+  }
+
+  /** What the running call has written to collections. */
+  get staged(): ReadonlyMap<string, StagedWrite> {
+    return this.#staged ?? nothingStaged
+  }
+
+  stage(key: string, write: StagedWrite): void {
+    this.#staged ??= new Map()
+    this.#staged.set(key, write)
+  }
+
+  #mayWrite(): void {
+    if (this.#running === 'command') return
+    throw new Fault(
+      'protocol.query-writes',
+      this.#running === 'query'
+        ? 'a query may not write, nor call a command: mark the method @command'
+        : `state is written by commands, and in start(); none runs now (node ${this.nodeId})`,
+    )
+  }
+
+  #end(): void {
+    this.#running = undefined
+    this.#spoilt = undefined
+    if (this.#touched.length > 0) {
+      for (const open of this.#touched) open.touched = false
+      this.#touched = []
+    }
+    this.#staged = undefined
+  }
+}
+
+function isUnchanged({ holder, snapshot }: OpenSlot): boolean {
+  try {
+    return snapshotOf(holder.state, snapshot, 'state') === snapshot
+  } catch {
+    return false
+  }
+}
+
+/** The root's snapshot after a command. From then on the root is in memory as it would come from the disk (N1). */
+function normalised(open: OpenSlot): unknown {
+  const { holder, commands } = open
+  open.commands++
+  const isWhole = commands < commandsLookedAtFirst || commands % commandsLookedAtThen === 0
+  const walk = new Walk(isWhole ? 'everything' : 'what is new')
+  const snapshot = snapshotOf(holder.state, open.snapshot, 'state', walk)
+  // A class without state may have begun with none.
+  if (snapshot !== open.snapshot) checkRoot(snapshot, 'state')
+  if (walk.isOdd) holder.state = normal(holder.state, snapshot) as object
+  return snapshot
+}
+
+/** As it would come from the disk. */
+function copyOf(snapshot: unknown): object {
+  return unpackState(pack(snapshot)) as object
+}
+
+/** A packed record; null deletes it, and `deletedBelow` where it would otherwise be made again (Z2). */
+type StagedWrite = Uint8Array | null | typeof deletedBelow
+const deletedBelow = Symbol('deletedBelow')
+
+const nothingStaged: ReadonlyMap<string, StagedWrite> = new Map()
+
+function packedOf(write: StagedWrite): Uint8Array | null {
+  return write === deletedBelow ? tombstone : write
+}
+
+/** One collection of one slot: the call's own writes over the journal's over the store's, and below them what is still to be made. */
+/** In the hands of user code: what it stands on is `#private`, or a method could write past its node. */
+class StoredCollection implements Collection<unknown> {
+  readonly #prefix: string
+  readonly #slot: Slot
+  readonly #name: string
+  readonly #journal: Journal
+  readonly #state: NodeState
+  readonly #mayWrite: () => void
+
+  constructor(prefix: string, slot: Slot, name: string, journal: Journal, state: NodeState, mayWrite: () => void) {
+    this.#prefix = prefix
+    this.#slot = slot
+    this.#name = name
+    this.#journal = journal
+    this.#state = state
+    this.#mayWrite = mayWrite
+  }
+
+  get(key: string): unknown {
+    const full = this.#prefix + checkKey(key)
+    const own = this.#state.staged.get(full)
+    if (own === undefined) {
+      if (this.#isLazy) return this.#state.lazy.get(this.#slot, this.#name, key)
+      const packed = this.#journal.get(full)
+      return packed === undefined ? undefined : unpackState(packed)
+    }
+    return own === null || own === deletedBelow ? undefined : unpackState(own)
+  }
+
+  has(key: string): boolean {
+    const full = this.#prefix + checkKey(key)
+    const own = this.#state.staged.get(full)
+    if (own !== undefined) return own !== null && own !== deletedBelow
+    return this.#isLazy ? this.#state.lazy.get(this.#slot, this.#name, key) !== undefined : this.#journal.get(full) !== undefined
+  }
+
+  put(key: string, value: unknown): void {
+    this.#mayWrite()
+    this.#state.stage(this.#prefix + checkKey(key), pack(value, `record ${key}`))
+  }
+
+  delete(key: string): void {
+    this.#mayWrite()
+    const full = this.#prefix + checkKey(key)
+    this.#state.stage(full, this.#isLazy && this.#state.lazy.needsTombstone(this.#slot, this.#name, key) ? deletedBelow : null)
+  }
+
+  *entries(range: KeyRange = {}): Iterable<readonly [string, unknown]> {
+    const from = this.#prefix + (range.from ?? '')
+    const to = range.to === undefined ? afterPrefix(this.#prefix) : this.#prefix + range.to
+    const own = [...this.#state.staged]
+      .filter(([key]) => compareKeys(key, from) >= 0 && compareKeys(key, to) < 0)
+      .map(([key, write]) => [key, write === deletedBelow ? null : write] as const)
+      .sort(([a], [b]) => compareKeys(a, b))
+    let left = range.limit ?? Number.POSITIVE_INFINITY
+    const kept: Iterable<readonly [string, Uint8Array | Made]> = this.#isLazy ? this.#made(range) : this.#journal.range(from, to)
+    for (const [key, value] of overlaid(kept, own)) {
+      if (left-- <= 0) return
+      yield [key.slice(this.#prefix.length), typeof value === 'function' ? value() : unpackState(value)]
+    }
+  }
+
+  *#made({ from = '', to }: KeyRange): Iterable<readonly [string, Made]> {
+    // A call that has put a record in the place of one that can't be made does not ask for that.
+    const isHidden = (key: string) => this.#state.staged.has(this.#prefix + key)
+    for (const [key, record] of this.#state.lazy.entries(this.#slot, this.#name, from, to, isHidden))
+      yield [this.#prefix + key, () => record]
+  }
+
+  get #isLazy(): boolean {
+    return this.#state.isLazy(this.#slot, this.#name)
+  }
+}
+
+/** A record that is unpacked already, or when it is asked for. */
+type Made = () => unknown
+
+export function checkKey(key: string): string {
+  if (typeof key === 'string' && key.length > 0 && !key.includes('\0') && Buffer.byteLength(key) <= collectionKeyBytesMax)
+    return key
+  throw new Fault(
+    'protocol.bad-arguments',
+    `collection key ${JSON.stringify(key)}: use a string of 1 to ${collectionKeyBytesMax} bytes without NUL`,
+  )
+}

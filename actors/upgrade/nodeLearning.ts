@@ -1,0 +1,278 @@
+/**
+ * How a node learns of newer versions (§3, §5): by announcement, by asking, and by a call labelled with a version it has never heard of,
+ * which waits here until the future-SOs up to that version are installed, and is then answered.
+ */
+
+import { pack } from '../../core/codec.js'
+import { kinds } from '../../core/envelope.js'
+import { Fault, isFault, reasonOf } from '../../core/fault.js'
+import type { HostObserver } from '../../core/hostEvents.js'
+import type { Version } from '../../core/ids.js'
+import { keys, slot, withLazy } from '../../core/nodeRecord.js'
+import type { Clock } from '../../core/ports/clock.js'
+import type { Random } from '../../core/ports/random.js'
+import { isSO, noCollections, type Simulation } from '../../core/simulation.js'
+import type { HostSettings } from '../base/settings.js'
+import { backoffMs, sleep } from '../base/timeouts.js'
+import { type ClassRegistry, isRejection } from '../history/classRegistry.js'
+import type { UpgradeHistory } from '../history/upgradeHistory.js'
+import type { IncomingCall } from '../serving/incomingCall.js'
+import type { Mailbox, Turn } from '../serving/mailbox.js'
+import type { NodeSoftware } from '../software/nodeSoftware.js'
+import type { RecordKeeper } from '../software/recordKeeper.js'
+import type { Journal } from '../state/journal.js'
+import type { NodeState } from '../state/nodeState.js'
+import { leftBehind, standIn, sweepSlots } from '../state/transformRun.js'
+
+/** Of its host, for what a node learns. */
+export interface LearningServices {
+  readonly settings: HostSettings
+  readonly history: UpgradeHistory
+  readonly classes: ClassRegistry
+  readonly journal: Journal
+  readonly observe: HostObserver
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/** What learning needs of its node. */
+export interface LearningNode {
+  readonly services: LearningServices
+  readonly keeper: RecordKeeper
+  readonly software: NodeSoftware
+  readonly state: NodeState
+  readonly mailbox: Mailbox
+  /** Takes a call whose version has its answer here now. */
+  accept(call: IncomingCall): void
+  /** Resolves when what has waited may be carried out; false if another host has the node. */
+  mayGoOn(): Promise<boolean>
+  /** Something may be there to upgrade to. */
+  consider(): void
+  /** The node restarts from what is on disk. */
+  crash(error: unknown): void
+}
+
+/** One for all that have nothing to wait for. */
+const atOnce = Promise.resolve()
+
+export class NodeLearning {
+  #held: IncomingCall[] = []
+  #answering = false
+  #preparing = atOnce
+  #stopped = false
+
+  constructor(private readonly node: LearningNode) {}
+
+  /** Keeps a call of an unknown version until that version is known, or the upgrade server says that there is none. */
+  hold(call: IncomingCall): void {
+    if (this.#stopped || this.#held.length >= this.node.services.settings.heldCallsMax) {
+      call.refuse(
+        new Fault('unavailable.overloaded', `${this.#held.length} calls of unknown versions wait for this node already`),
+      )
+      return
+    }
+    call.holdFor('unavailable.fetching')
+    this.#held.push(call)
+    if (!this.#answering) void this.#answerHeld()
+  }
+
+  /** Calls that wait for their version, but for those whose time has run out. */
+  get held(): number {
+    return this.#held.reduce((count, { isRefused }) => (isRefused ? count : count + 1), 0)
+  }
+
+  /** Installs what this host has heard of, in the background; what fails is tried again when it is needed, and by the upgrade itself. */
+  learn(version: Version): void {
+    this.prepare(version)
+      .catch((error) => this.#tellFailure(error))
+      .then(() => this.node.consider())
+  }
+
+  /** Installs the future-SOs of all versions up to `version`. Resolves also where an upgrade is rejected: the chain is cut there. */
+  prepare(version: Version): Promise<void> {
+    const prepared = this.#preparing.then(() => this.#prepare(version))
+    this.#preparing = prepared.catch(() => {})
+    return prepared
+  }
+
+  stop(): readonly Turn[] {
+    this.#stopped = true
+    const held = this.#held
+    this.#held = []
+    return held
+  }
+
+  /** Lets a rejected upgrade be verified once more. */
+  async reconsider(): Promise<void> {
+    const { software, services, keeper } = this.node
+    if (software.rejected === undefined) return
+    services.history.reconsider(keeper.record.newest + 1)
+    await this.#besideCalls(() => software.cutAbove(undefined))
+  }
+
+  async #prepare(version: Version): Promise<void> {
+    const { software, keeper } = this.node
+    const { history, classes } = this.node.services
+    if (this.#stopped) return
+    try {
+      await history.fetch(version)
+      if (software.rejected !== undefined) {
+        // What is undone can be passed, unfit as it is.
+        if (!history.isUndone(keeper.record.newest + 1)) return
+        await this.#besideCalls(() => software.cutAbove(undefined))
+      }
+      while (keeper.record.newest < version && !this.#stopped) {
+        const next = keeper.record.newest + 1
+        await classes.loadStep(keeper.line(classes), next)
+        await this.#besideCalls(() => this.#extend(next))
+      }
+    } catch (error) {
+      if (!isRejection(error)) throw error
+      const version = keeper.record.newest + 1
+      const fault = new Fault('version.rejected', `the upgrade to version ${version} was rejected: ${error.message}`, {
+        code: error.code,
+      })
+      await this.#besideCalls(() => software.cutAbove(fault))
+    }
+  }
+
+  /**
+   * The end of the chain can change while a call runs: its link stays as it is. A call that never ends would otherwise hide the node from its
+   * upgrade. While the object is taken apart it waits; also while the node drains, which ends though a call does not.
+   */
+  async #besideCalls(work: () => void): Promise<void> {
+    const { mailbox, software } = this.node
+    if (!mailbox.isOpen) await mailbox.atOpening(() => this.#besideCalls(work))
+    else if (software.hasObject) work()
+    else await mailbox.turn(work)
+  }
+
+  /** An upgrade that could not be had is told of by the phase `fetching`. */
+  #tellFailure(error: unknown): void {
+    if (isFault(error) && (error.code === 'upgrade.fetch' || error.kind === 'unavailable')) return
+    const { services, keeper } = this.node
+    const { nodeId, newest } = keeper.record
+    services.observe({ type: 'warning', message: `${nodeId}: version ${newest + 1} could not be learned`, error })
+  }
+
+  /** "The UM installs the class upgrade's future-SO, which lets the node support (some) calls at the new version" (§3). */
+  #extend(version: Version): void {
+    const { keeper, software, state } = this.node
+    const { classes, history, journal } = this.node.services
+    const { record } = keeper
+    // Meanwhile the record may have gone back to what is on disk: the versions between are learned first.
+    if (record.newest !== version - 1) return
+    const futureSO = classes.classUpgrade(keeper.line(classes), version)?.futureSO
+    let { generation } = record
+    // What stands for an undo is there already, with its state, but where it was rejected when it came for the first time.
+    const of = standIn(version, history.undoes(version))
+    const isThere = history.takesBack(version) || of === generation.version || generation.simulations[of] !== undefined
+    if (futureSO !== undefined && isSO(futureSO) && !isThere) {
+      const own = slot(generation.number, of)
+      journal.write(keys.root(record.nodeId, own), initialOf(futureSO), state)
+      generation = { ...generation, simulations: { ...generation.simulations, [of]: own } }
+    }
+    keeper.write({ ...record, newest: version, generation })
+    software.rebuildChain()
+  }
+
+  /**
+   * C8. Discards the past-SOs of versions that are dead, and with them every link below: a turn of the mailbox. Their states stay on disk, for
+   * whoever goes back, until nobody can any more.
+   */
+  bury(): void {
+    const { keeper, software, mailbox, services } = this.node
+    const { dead, final } = services.history
+    const buried = mailbox.turn(() => {
+      const { record } = keeper
+      const { generation } = record
+      const oldest = Math.max(record.oldest, Math.min(dead, generation.version))
+      // Of a version that is final nobody goes back; a node that comes to it may pass an undo of its own version, and goes on as the one before.
+      const least = Math.min(oldest, generation.version < final ? generation.version - 1 : final)
+      const isNeeded = (version: Version) => version >= least || version > generation.version
+      const kept = Object.entries(generation.simulations).filter(([version]) => isNeeded(Number(version)))
+      const isAll = kept.length === Object.keys(generation.simulations).length
+      if (oldest === record.oldest && isAll) return
+      const left = withLazy({ ...generation, simulations: Object.fromEntries(kept) }, generation.lazy ?? {})
+      keeper.write({ ...record, oldest, generation: left })
+      software.rebuildChain()
+      if (!isAll) this.#sweep()
+    })
+    buried.catch((error) => this.node.crash(error))
+  }
+
+  #sweep(): void {
+    const { keeper, services } = this.node
+    const { nodeId } = keeper.record
+    sweepSlots(nodeId, (of) => leftBehind(keeper.record, of), services.journal, services.settings).catch((error) => {
+      services.observe({ type: 'warning', message: `${nodeId}: states that nobody needs are not swept yet`, error })
+    })
+  }
+
+  async #answerHeld(): Promise<void> {
+    this.#answering = true
+    const { history, clock, random, settings } = this.node.services
+    for (let failures = 0; this.#held.length > 0; ) {
+      // One question answers for all labels below; those that are remembered as unknown ask none.
+      const asked = [...this.#held]
+      const unsure = asked.map((call) => call.envelope.label).filter((label) => !history.isUnknown(label))
+      const version = Math.max(0, ...unsure)
+      try {
+        const label = (await history.knows(version)) ? version : history.heard
+        await this.prepare(label)
+        // The host may have stood still meanwhile. Where it has lost the node, these calls end with it.
+        if (!(await this.node.mayGoOn())) break
+        const isLeft = this.#release(asked, new Set(unsure))
+        failures = 0
+        // Where what was learned has been lost meanwhile, and for events of versions that are asked about later.
+        if (isLeft) await sleep(clock, backoffMs(0, settings.backoffMs, settings.backoffMsMax, random.next()))
+        this.node.consider()
+      } catch (error) {
+        if (failures === 0) this.#tellFailure(error)
+        this.#dropRefused()
+        await sleep(clock, backoffMs(failures++, settings.backoffMs, settings.backoffMsMax, random.next()))
+      }
+    }
+    this.#answering = false
+  }
+
+  /** After the newest version there is has been installed: what the chain still does not know, nobody knows. */
+  #release(asked: readonly IncomingCall[], sure: ReadonlySet<Version>): boolean {
+    let isLeft = false
+    const released = new Set(asked)
+    this.#held = this.#held.filter((call) => !released.has(call))
+    for (const call of asked) {
+      const { label, kind } = call.envelope
+      // Nobody publishes the event again: a version that was unknown a moment before it came is asked about once more.
+      const isEarly = kind === kinds.event && !sure.has(label)
+      try {
+        if (call.isRefused) continue
+        if (this.node.software.chain.at(label) !== undefined) this.node.accept(call)
+        else if ((label <= this.node.services.history.heard || isEarly) && !this.#stopped) {
+          this.#held.push(call)
+          isLeft = true
+        } else
+          call.refuse(
+            new Fault('version.unknown', `version ${label} is not installed; the newest is ${this.node.services.history.newest}`),
+          )
+      } catch (error) {
+        call.refuseFor(error)
+      }
+    }
+    return isLeft
+  }
+
+  /** Those that have been answered meanwhile. */
+  #dropRefused(): void {
+    this.#held = this.#held.filter((call) => !call.isRefused)
+  }
+}
+
+/** A future-SO that can't begin does not fit, like any other part of an upgrade. */
+function initialOf(futureSO: Simulation): Uint8Array {
+  try {
+    return pack(futureSO.initial(undefined, noCollections), 'the future-SO’s initial state')
+  } catch (error) {
+    throw new Fault('upgrade.invalid', `the future-SO's initial() failed: ${reasonOf(error)}`, {}, { cause: error })
+  }
+}

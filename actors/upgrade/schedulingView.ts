@@ -1,0 +1,141 @@
+/** Where the scheduling function of a node at work has its answers from: the node's committed state, the upgrade database, the upgrade layer (§4). */
+import { unpack, unpackState } from '../../core/codec.js'
+import type { ReadonlyCollection } from '../../core/collection.js'
+import { isFault } from '../../core/fault.js'
+import { checkRecord, keys, type LazySlot, type NodeRecord, type Slot } from '../../core/nodeRecord.js'
+import type { Clock } from '../../core/ports/clock.js'
+import type { Random } from '../../core/ports/random.js'
+import type { StateStore } from '../../core/ports/stateStore.js'
+import type { NodeRow, UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import type { RecordRules } from '../../core/recordTransform.js'
+import type { Contact } from '../../core/schedule.js'
+import type { ViewSource } from '../../core/schedulingView.js'
+import type { HostSettings } from '../base/settings.js'
+import { backoffMs, sleep } from '../base/timeouts.js'
+import type { Contacts } from '../calls/contacts.js'
+import type { Population } from '../registration/population.js'
+import { LazyRecords } from '../state/lazyRecords.js'
+
+export interface NodeParts {
+  readonly record: () => NodeRecord
+  /** The services that it goes after, if it goes after its servers. */
+  readonly servers: readonly string[]
+  readonly rulesOf: (lazy: LazySlot) => RecordRules
+  readonly calls: () => { readonly answered: number; readonly failed: number }
+  readonly store: StateStore
+  readonly population: Population
+  readonly database: UpgradeDatabase
+  readonly contacts: Contacts
+  readonly clock: Clock
+  readonly random: Random
+  readonly settings: HostSettings
+}
+
+export class NodeSource implements ViewSource {
+  readonly #parts: NodeParts
+  #committed: { readonly bytes: Uint8Array; readonly record: NodeRecord } | undefined
+
+  constructor(parts: NodeParts) {
+    this.#parts = parts
+  }
+
+  get nodeId(): string {
+    return this.#parts.record().nodeId
+  }
+
+  get service(): string {
+    return this.#parts.record().service
+  }
+
+  /** That whose state is seen: a schedule that goes on after its node has stopped sees what another start of it has made of that. */
+  get className(): string {
+    return this.#record().generation.className
+  }
+
+  get servers(): readonly string[] {
+    return this.#parts.servers
+  }
+
+  state(): Record<string, unknown> {
+    const { generation, nodeId } = this.#record()
+    const packed = this.#parts.store.get(keys.root(nodeId, generation.object))
+    return packed === undefined ? {} : (unpackState(packed) as Record<string, unknown>)
+  }
+
+  /** Asked anew for each record: a schedule may keep what it is given here, while passes commit. */
+  collection(name: string): ReadonlyCollection<unknown> {
+    const lazyOf = (slot: Slot) => this.#record().generation.lazy?.[slot]
+    const records = new LazyRecords(this.nodeId, this.#parts.store, lazyOf, this.#parts.rulesOf)
+    const object = () => this.#record().generation.object
+    return {
+      get: (key) => records.get(object(), name, key),
+      has: (key) => records.get(object(), name, key) !== undefined,
+      *entries({ from = '', to, limit = Number.POSITIVE_INFINITY } = {}) {
+        let left = limit
+        for (const entry of records.entries(object(), name, from, to)) {
+          if (left-- <= 0) return
+          yield entry
+        }
+      },
+    }
+  }
+
+  /**
+   * The record of the same commit as the state that the store has. That in memory is ahead of it: by its word records are made already
+   * that are still on their way to the disk.
+   */
+  #record(): NodeRecord {
+    const inMemory = this.#parts.record()
+    const bytes = this.#parts.store.get(keys.record(inMemory.nodeId))
+    if (bytes === undefined) return inMemory
+    if (this.#committed === undefined || !isSame(bytes, this.#committed.bytes))
+      this.#committed = { bytes: new Uint8Array(bytes), record: checkRecord(unpack(bytes)) }
+    return this.#committed.record
+  }
+
+  nodes(service: string | undefined, signal: AbortSignal): Promise<readonly NodeRow[]> {
+    return this.#untilAnswered(signal, () => this.#parts.population.nodes(service))
+  }
+
+  table(name: string, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+    return this.#untilAnswered(signal, () => this.#parts.database.table(name))
+  }
+
+  contacts(): readonly Contact[] {
+    return this.#parts.contacts.list()
+  }
+
+  calls(): { readonly answered: number; readonly failed: number } {
+    return this.#parts.calls()
+  }
+
+  now(): number {
+    return this.#parts.clock.now()
+  }
+
+  random(): number {
+    return this.#parts.random.next()
+  }
+
+  sleep(ms: number, signal: AbortSignal): Promise<void> {
+    return sleep(this.#parts.clock, ms, signal)
+  }
+
+  /** Waits while the database is away: a schedule that needs it must not decide without it. What is asked wrongly is thrown. */
+  async #untilAnswered<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+    const { clock, random, settings } = this.#parts
+    for (let failures = 0; ; failures++) {
+      signal.throwIfAborted()
+      try {
+        return await ask()
+      } catch (error) {
+        if (isFault(error) && error.kind === 'config') throw error
+        await sleep(clock, backoffMs(failures, settings.backoffMs, settings.backoffMsMax, random.next()), signal)
+      }
+    }
+  }
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i])
+}

@@ -1,0 +1,125 @@
+/**
+ * How a node comes to its turn to go forward: first its place in the line of its host, then a slot under its service's limit (DESIGN §5, "Limits").
+ * Both are its own until the turn is over, one way or another.
+ */
+
+import type { Version } from '../../core/ids.js'
+import type { Clock } from '../../core/ports/clock.js'
+import type { Random } from '../../core/ports/random.js'
+import { type ServiceLimit, type SlotAnswer, strictestLimit } from '../../core/ports/upgradeDatabase.js'
+import type { HostSettings } from '../base/settings.js'
+import { backoffMs, sleep } from '../base/timeouts.js'
+import type { UpgradeHistory } from '../history/upgradeHistory.js'
+import type { RecordKeeper } from '../software/recordKeeper.js'
+import type { ServiceSlot } from './serviceSlot.js'
+import type { GiveBack, UpgradeLine } from './upgradeLine.js'
+
+/** Of its host, for a turn. */
+export interface TurnServices {
+  readonly clock: Clock
+  readonly random: Random
+  readonly settings: HostSettings
+  readonly history: UpgradeHistory
+  readonly line: UpgradeLine
+}
+
+/** What it needs of its node. */
+export interface TurningNode {
+  readonly services: TurnServices
+  readonly keeper: RecordKeeper
+  readonly slot: ServiceSlot
+  readonly isStopped: boolean
+  report(phase: 'scheduled', target: Version, reason: string): void
+}
+
+export class UpgradeTurn {
+  #giveWay: GiveBack = () => {}
+  #hasPlace = false
+  /** What the node has said that it waits for. */
+  #told: string | undefined
+
+  constructor(
+    private readonly node: TurningNode,
+    private readonly target: Version,
+  ) {}
+
+  /** Resolves once the node holds both. Rejects when `signal` is aborted, holding neither. */
+  async claim(limit: ServiceLimit, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#claim(limit, signal)
+    } catch (error) {
+      this.#leaveLine()
+      throw error
+    }
+  }
+
+  /** The place is somebody else's now, and the slot is given back when the node serves. */
+  over(): void {
+    this.#leaveLine()
+    this.node.slot.unreserve()
+  }
+
+  async #claim(own: ServiceLimit, signal: AbortSignal): Promise<void> {
+    const { node } = this
+    const { clock, random, settings, history } = node.services
+    const { service } = node.keeper.record
+    const limit = strictestLimit([settings.limit, own])
+    this.#told = undefined
+    for (let failures = 0; ; ) {
+      try {
+        if (!this.#hasPlace) await this.#standInLine(service, signal)
+        const answer = await node.slot.claim(this.target, history.takesBack(this.target), limit)
+        if (answer.claimed) {
+          if (!signal.aborted) return
+          // Nobody waits for it any more: it is given back below.
+          node.slot.unreserve()
+          throw signal.reason
+        }
+        // Not aborted meanwhile: of a node that has gone past the upgrade nobody says any more that it waits.
+        signal.throwIfAborted()
+        failures = 0
+        this.#tellWaiting(waitsFor(answer, service))
+        // A limit holds all alike; what an operator asks of this node, or of its version, holds nobody behind it.
+        if ('control' in answer) {
+          this.#leaveLine()
+          // Nor does a slot that it had before it came back: the next who ask for one stand in its place in the line.
+          node.slot.release()
+        }
+        await sleep(clock, settings.slotPauseMs * (1 + random.next()), signal)
+      } catch {
+        // Claimed, perhaps, without that anybody heard of it; and nobody waits for it any more.
+        if (signal.aborted && !node.isStopped) node.slot.release()
+        signal.throwIfAborted()
+        this.#tellWaiting('the upgrade database, which does not answer')
+        await sleep(clock, backoffMs(failures++, settings.backoffMs, settings.backoffMsMax, random.next()), signal)
+      }
+    }
+  }
+
+  async #standInLine(service: string, signal: AbortSignal): Promise<void> {
+    const { line } = this.node.services
+    if (line.isFull(service)) this.#tellWaiting(`its turn among the ${service} of this host`)
+    this.#giveWay = await line.take(service, signal)
+    this.#hasPlace = true
+  }
+
+  #leaveLine(): void {
+    this.#hasPlace = false
+    this.#giveWay()
+  }
+
+  #tellWaiting(what: string): void {
+    if (what !== this.#told) this.node.report('scheduled', this.target, `waits for ${what}`)
+    this.#told = what
+  }
+}
+
+function waitsFor(answer: Exclude<SlotAnswer, { claimed: true }>, service: string): string {
+  if ('heldBy' in answer) return `a slot under the limit of ${service}, held by ${answer.heldBy.join(', ')}`
+  if ('onProbation' in answer)
+    return 'the upgrade database, which has lost something and waits until all hosts have told of their nodes'
+  if ('isElsewhere' in answer) return 'its end here: a newer start of a host has it'
+  const { control } = answer
+  const what = control.kind === 'pause' ? `the end of the pause of version ${control.version}` : 'the end of its hold'
+  return 'reason' in control && control.reason !== '' ? `${what}: ${control.reason}` : what
+}

@@ -1,0 +1,61 @@
+/**
+ * The one way by which bytes become code in natsctl.
+ *
+ * H1. A bundle runs here only if the operator named it himself, as a file or a module, or if its manifest is verified. Only the two functions
+ *     below make a `RunnableBundle`, and only `withBundles` runs one.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type BuiltUpgrade, digestOf, type Operator, type Upgrade } from 'theseus'
+import type { Verified } from 'theseus/nkeys'
+import { refuseSeeds } from '../context/upgraderSeed.js'
+import { exitCodes, Failure } from '../output/exitCodes.js'
+
+declare const isRunnable: unique symbol
+
+export interface RunnableBundle {
+  readonly [isRunnable]: true
+  readonly digest: string
+  readonly bytes: Uint8Array
+}
+
+/** Out of a file or a module that somebody named on the command line. Throws if the bundle is not the one that its manifest names. */
+export function ownBundle({ manifest, bundle }: BuiltUpgrade): RunnableBundle {
+  return runnable(manifest.bundle.digest, bundle, 'the upgrade')
+}
+
+/** Of a version whose manifest is verified, as the upgrade database has it. Throws what is wrong with it. */
+export async function verifiedBundle(
+  database: Pick<Operator['database'], 'getChunk'>,
+  { manifest: { version, bundle } }: Verified,
+): Promise<RunnableBundle> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  while (chunks.length === 0 || bytes < bundle.bytes) {
+    const chunk = await database.getChunk(bundle.digest, chunks.length)
+    if (chunk === undefined || (chunk.length === 0 && bundle.bytes > 0))
+      throw new Failure(exitCodes.error, `upgrade.fetch: the upgrade database has not the whole bundle of version ${version}`)
+    chunks.push(chunk)
+    bytes += chunk.length
+  }
+  return runnable(bundle.digest, Buffer.concat(chunks), `version ${version}`)
+}
+
+function runnable(digest: string, bytes: Uint8Array, of: string): RunnableBundle {
+  if (digestOf(bytes) === digest) return { digest, bytes } as RunnableBundle
+  throw new Failure(exitCodes.error, `upgrade.digest: the bundle of ${of} has another digest than its manifest says`)
+}
+
+/** Loads bundles, and leaves no files behind. */
+export async function withBundles<T>(use: (load: (bundle: RunnableBundle) => Promise<Upgrade>) => Promise<T>): Promise<T> {
+  refuseSeeds('the upgrade’s code')
+  const { bundleRepository } = await import('theseus/bundles')
+  const cache = await mkdtemp(join(tmpdir(), 'theseus-load-'))
+  try {
+    const repository = bundleRepository(cache)
+    return await use(({ digest, bytes }) => repository.load(digest, bytes))
+  } finally {
+    await rm(cache, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,97 @@
+/** `natsctl backup`: a copy of what nobody else can restore of an upgrade database. It is an order: signed where orders are, and in the audit. */
+import type { Command } from 'commander'
+import { auditPageMax, chunkCount, decodeManifest, digestOf, type Operator, type SignedManifest } from 'theseus'
+import { signed } from '../context/connection.js'
+import { ifDry, isOrder, type OrderFlags } from '../context/orders.js'
+import { type KeyFlags, keyFlag } from '../context/upgraderSeed.js'
+import type { Program } from '../output/commands.js'
+import { type ExitCode, exitCodes, Failure } from '../output/exitCodes.js'
+import { show } from '../output/forms.js'
+import { count, print } from '../output/output.js'
+import { writeWhole } from '../output/wholeFile.js'
+import { type Backup, encodeBackup } from './backupFile.js'
+
+type Database = Operator['database']
+
+/** Hosts restore these themselves. */
+export const serversTables = 'theseus-'
+
+export function addBackup(program: Program): void {
+  const backup = program.command
+    .command('backup')
+    .description('write what nobody else can restore of the upgrade database to a file')
+    .argument('<file>', 'where it goes')
+    .option(...keyFlag)
+    .action(program.action((file: string, _: unknown, command: Command) => backUp(file, command.optsWithGlobals())))
+  isOrder(backup)
+}
+
+function backUp(file: string, flags: OrderFlags & KeyFlags): Promise<ExitCode> {
+  return signed(flags, async (operator, system) => {
+    const backup = await copyOf(operator.database, system)
+    const bytes = encodeBackup(backup)
+    const digest = digestOf(bytes)
+    const versions = backup.manifests.length
+    // Before anybody has it: a copy that the audit does not tell of is written nowhere.
+    if (flags.dryRun !== true) {
+      await operator.recordBackup(digest, versions)
+      await writeWhole(file, bytes, 0o600)
+    }
+    const missing = versionsWithoutBundle(backup)
+    show(flags.output, {
+      table: () => {
+        const would = flags.dryRun === true ? 'would write ' : ''
+        print(`${would}${file}: ${count(versions, 'version')} of system ${system}, ${bytes.length} bytes, digest ${digest}`)
+      },
+      document: () => ({ file, system, versions, bytes: bytes.length, digest, missing, ...ifDry(flags) }),
+      names: () => [`backup/${file}`],
+    })
+    if (missing.length === 0) return exitCodes.done
+    const which = missing.length === 1 ? 'version' : 'versions'
+    throw new Failure(
+      exitCodes.error,
+      `upgrade.fetch: ${file} lacks the bundles of ${which} ${missing.join(', ')}: they are not whole in the upgrade database. Back up again when hosts have given them back ("natsctl doctor")`,
+    )
+  })
+}
+
+async function copyOf(database: Database, system: string): Promise<Backup> {
+  const { version } = await database.head()
+  const manifests = version === 0 ? [] : await database.manifests(1, version)
+  const tables = (await database.tables()).filter((name) => !name.startsWith(serversTables))
+  return {
+    ...{ system, takenAt: Date.now(), manifests, final: await database.finalized() },
+    bundles: await bundlesOf(database, manifests),
+    tables: new Map(await Promise.all(tables.map(async (name) => [name, await database.table(name)] as const))),
+    controls: await database.controls(),
+    audit: await auditOf(database),
+  }
+}
+
+async function bundlesOf(database: Database, manifests: readonly SignedManifest[]): Promise<ReadonlyMap<string, Uint8Array>> {
+  const bundles = new Map<string, Uint8Array>()
+  for (const { bytes } of manifests) {
+    const { digest, bytes: length } = decodeManifest(bytes).bundle
+    if (bundles.has(digest)) continue
+    const chunks: Uint8Array[] = []
+    for (let index = 0; index < chunkCount(length); index++) {
+      const chunk = await database.getChunk(digest, index)
+      if (chunk !== undefined) chunks.push(chunk)
+    }
+    const bundle = new Uint8Array(Buffer.concat(chunks))
+    if (digestOf(bundle) === digest) bundles.set(digest, bundle)
+  }
+  return bundles
+}
+
+export function versionsWithoutBundle({ manifests, bundles }: Pick<Backup, 'manifests' | 'bundles'>): readonly number[] {
+  return manifests.flatMap(({ bytes }, i) => (bundles.has(decodeManifest(bytes).bundle.digest) ? [] : [i + 1]))
+}
+
+async function auditOf(database: Database): Promise<readonly Uint8Array[]> {
+  const { first, number } = await database.auditHead()
+  const entries: Uint8Array[] = []
+  for (let from = first; from <= number; from += auditPageMax)
+    entries.push(...(await database.audit(from, Math.min(from + auditPageMax - 1, number))))
+  return entries
+}

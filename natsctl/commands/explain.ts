@@ -1,0 +1,107 @@
+/** `natsctl explain`: why a node, or a rollout, is where it is. */
+import type { Command } from 'commander'
+import type { NodeRow, Operator } from 'theseus'
+import { withOperator } from '../context/connection.js'
+import type { GlobalFlags } from '../context/flags.js'
+import type { Trust } from '../context/trust.js'
+import { readHistory } from '../history/knownHistory.js'
+import type { Program } from '../output/commands.js'
+import { type ExitCode, exitCodes } from '../output/exitCodes.js'
+import { show as showForm } from '../output/forms.js'
+import { age, count, note, oneLine, print } from '../output/output.js'
+import { nodeNamed } from '../rollout/nodeNamed.js'
+import { nodeName, noNodes } from '../rollout/nodeWords.js'
+import { isPartOfRollout } from '../rollout/rolloutSummary.js'
+import { type Known, type Waiting, waitingOf } from '../rollout/waiting.js'
+
+export function addExplain(program: Program): void {
+  program.command
+    .command('explain')
+    .description('what a node, or the whole rollout, waits for, on whom, since when, and what would move it')
+    .argument('[node]', 'a node’s id; without one, the newest rollout')
+    .action(
+      program.action((nodeId: string | undefined, _: unknown, command: Command) =>
+        explain(nodeId === 'rollout' ? undefined : nodeId, command.optsWithGlobals()),
+      ),
+    )
+}
+
+function explain(nodeId: string | undefined, flags: GlobalFlags): Promise<ExitCode> {
+  return withOperator(flags, async ({ database }, system, trust) => {
+    const rows = (await database.nodes()).filter(isPartOfRollout)
+    const known = { ...(await knownOf(database, system, trust)), rows }
+    if (nodeId === undefined) {
+      show(rows, known, system, flags)
+      if (rows.length > 0) return exitCodes.done
+      note(noNodes(system))
+      return exitCodes.noResponder
+    }
+    const row = nodeNamed(nodeId, rows, system)
+    const waiting = waitingOf(row, known)
+    showForm(flags.output, {
+      table: () => {
+        print(`${row.nodeId} of ${row.service} runs ${row.className} at version ${row.version} and is ${row.phase}`)
+        printWaiting(waiting)
+      },
+      document: () => waitingJson(waiting),
+      names: () => [nodeName(row)],
+    })
+    return exitCodes.done
+  })
+}
+
+/** Asks the database alone: it explains also while no upgrade server runs. */
+export async function knownOf(database: Operator['database'], system: string, trust: Trust | undefined): Promise<Known> {
+  const { newest, history } = await readHistory(database, system, trust)
+  return { newest, manifests: history.manifests, controls: await database.controls() }
+}
+
+/** Nodes that wait for the same are one entry: ten thousand have few reasons. */
+function show(rows: readonly NodeRow[], known: Known, system: string, flags: GlobalFlags): void {
+  const { newest, manifests, controls } = known
+  const groups = new Map<string, Waiting[]>()
+  for (const row of rows) {
+    const waiting = waitingOf(row, known)
+    if (waiting.waitsFor === null) continue
+    const key = `${waiting.waitsFor}\n${waiting.movedBy.map((way) => way.replaceAll(row.nodeId, '…')).join('\n')}`
+    groups.set(key, [...(groups.get(key) ?? []), waiting])
+  }
+  const sorted = [...groups.values()].toSorted((a, b) => b.length - a.length)
+  const there = rows.filter((row) => row.version >= newest && row.phase === 'current').length
+  const isPaused = controls.some((control) => control.kind === 'pause' && control.version === newest)
+  const waiting = sorted.map((group) => ({ ...waitingJson(group[0]!), node: undefined, nodes: group.map(({ node }) => node) }))
+  showForm(flags.output, {
+    table: (isWide) => {
+      const title = newest === 0 ? 'nothing is published' : oneLine(manifests[newest - 1]?.title ?? '')
+      const paused = isPaused ? ', paused' : ''
+      print(`version ${newest} of system ${system}, ${title}: ${there} of ${count(rows.length, 'node')} there${paused}`)
+      for (const group of sorted) printGroup(group, isWide ? group.length : namesShownMax)
+    },
+    document: () => ({ version: newest, nodes: rows.length, there, isPaused, waiting }),
+    names: () => sorted.flat().map(({ node }) => nodeName({ nodeId: node })),
+  })
+}
+
+function printGroup(group: readonly Waiting[], namesMax: number): void {
+  print('')
+  const names = group.slice(0, namesMax).map(({ node }) => node)
+  print(`${names.join(', ')}${group.length > names.length ? ` and ${group.length - names.length} more` : ''}`)
+  const oldest = group.toSorted((a, b) => a.since - b.since)[0]!
+  printWaiting(oldest)
+}
+
+const namesShownMax = 5
+
+function printWaiting({ waitsFor, since, movedBy }: Waiting): void {
+  if (waitsFor === null) {
+    print('  waits for nothing')
+    return
+  }
+  print(`  waits for ${oneLine(waitsFor)}`)
+  print(`  for ${age(Date.now() - since)}`)
+  for (const [i, way] of movedBy.entries()) print(`  ${i === 0 ? 'moved by' : '      or'} ${oneLine(way)}`)
+}
+
+function waitingJson({ node, waitsFor, on, since, movedBy }: Waiting) {
+  return { node, waitsFor, on, since: new Date(since).toISOString(), movedBy }
+}

@@ -1,0 +1,271 @@
+/** `natsctl upgrade`: from a module to an installed version. The way of an upgrade begins here (DESIGN §2, "An upgrade"). */
+import { basename, extname } from 'node:path'
+import type { Command } from 'commander'
+import { isFault, type Manifest, type ManifestDraft, type Operator, type PublishOptions, type Version } from 'theseus'
+import { type SignedUpgrade, toInstall } from '../build/signedUpgrade.js'
+import type { UpgradeFile } from '../build/upgradeFile.js'
+import { buildModule, readUpgradeFile } from '../build/upgradeSource.js'
+import { asking, withOperator } from '../context/connection.js'
+import type { GlobalFlags } from '../context/flags.js'
+import { ifDry, isOrder, type OrderFlags } from '../context/orders.js'
+import { type KeyFlags, keyFlag, signerOf } from '../context/upgraderSeed.js'
+import { askHistory, knownHistory, tellDoubt, verifiedColumn } from '../history/knownHistory.js'
+import type { Program } from '../output/commands.js'
+import { type ExitCode, exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
+import { type Column, hasForms, show, showList } from '../output/forms.js'
+import { count, note, oneLine, print, printTable } from '../output/output.js'
+import { writeWhole } from '../output/wholeFile.js'
+import { addDiff } from './upgradeDiff.js'
+import { addPlan } from './upgradePlan.js'
+import { addSign, signatureLines, signaturesJson } from './upgradeSign.js'
+
+interface BuildFlags extends GlobalFlags {
+  readonly check?: true
+  readonly out?: string
+}
+
+interface VerifyFlags extends GlobalFlags {
+  readonly digest?: string
+}
+
+interface PublishFlags extends OrderFlags, KeyFlags {
+  readonly reason?: string
+}
+
+export function addUpgrade(program: Program): void {
+  const upgrade = program.command.command('upgrade').description('build, compare, plan, publish and list upgrades')
+  const building = upgrade
+    .command('build')
+    .description('type-check and bundle an upgrade')
+    .argument('<module>', 'the module whose default export is the upgrade; it is run')
+    .option('--check', 'hold it against the running system too: whether it goes on from its classes, and leaves nobody behind')
+    .option('-O, --out <file>', 'where the upgrade goes (default: <module>.upgrade in this directory)')
+    .action(program.action((source: string, _: unknown, command: Command) => build(source, command.optsWithGlobals())))
+  const verifying = upgrade
+    .command('verify')
+    .description('check an upgrade file, without a system and without running it')
+    .argument('<file>', 'a file that "upgrade build" made')
+    .option('--digest <digest>', 'the digest that its bundle has to have, as the build printed it')
+    .action(program.action((file: string, _: unknown, command: Command) => verify(file, command.optsWithGlobals())))
+  addDiff(upgrade, program)
+  addPlan(upgrade, program)
+  addSign(upgrade, program)
+  const publishing = upgrade
+    .command('publish')
+    .description('install an upgrade as the next version; one that is not signed already is signed')
+    .argument('<file>', 'a file that "upgrade build" made')
+    .option('--reason <text>', 'why; kept in the history')
+    .option(...keyFlag)
+    .action(program.action((file: string, _: unknown, command: Command) => publish(file, command.optsWithGlobals())))
+  isOrder(publishing)
+  upgrade
+    .command('ls')
+    .description('list the versions that are installed')
+    .action(program.action((_: unknown, command: Command) => list(command.optsWithGlobals())))
+  for (const command of [building, verifying]) hasForms(command, 'table', 'json', 'yaml')
+}
+
+async function build(source: string, flags: BuildFlags): Promise<ExitCode> {
+  // Loaded here only: a bundler is much to load for listing nodes.
+  const { encodeUpgradeFile } = await import('../build/upgradeFile.js')
+  const built = await buildModule(source)
+  if (flags.check === true) await withOperator(flags, (operator, system) => asking(system, operator.check(built)))
+  const file = flags.out ?? `${basename(source, extname(source))}.upgrade`
+  await writeWhole(file, encodeUpgradeFile(built))
+  const { manifest } = built
+  showFile(flags, file, manifest, oneLine(manifest.title))
+  return exitCodes.done
+}
+
+/** Whether those who signed are trusted is for the history: `publish` and the upgrade server check it. */
+async function verify(file: string, { digest, output }: VerifyFlags): Promise<ExitCode> {
+  const { manifest, signed } = await readUpgradeFile(file)
+  if (digest !== undefined && digest !== manifest.bundle.digest)
+    throw new Failure(exitCodes.error, `upgrade.digest: ${file}: its bundle has the digest ${manifest.bundle.digest}`)
+  showFile({ output }, file, manifest, `${oneLine(manifest.title)}: whole`, signed)
+  return exitCodes.done
+}
+
+function showFile(
+  { output }: Pick<GlobalFlags, 'output'>,
+  file: string,
+  manifest: ManifestDraft,
+  what: string,
+  signed: SignedUpgrade | null = null,
+): void {
+  const { title, bundle } = manifest
+  show(output, {
+    table: () => {
+      print(`${file}: ${what}`)
+      print(`digest ${bundle.digest}, ${bundle.bytes} bytes`)
+      for (const line of signed === null ? [] : signatureLines(signed)) print(line)
+      printClassUpgrades(manifest)
+    },
+    document: () => ({
+      ...{ file, title, digest: bundle.digest, bytes: bundle.bytes, ...changes(manifest) },
+      ...(signed === null ? {} : signaturesJson(signed)),
+    }),
+  })
+}
+
+async function publish(file: string, flags: PublishFlags): Promise<ExitCode> {
+  const built = await readUpgradeFile(file)
+  const { signed } = built
+  if (signed !== null && (flags.key !== undefined || flags.reason !== undefined))
+    throw usageFailure(`${file} is signed already, with its reason: publish it without --key and --reason`)
+  const upgrader = signed === null ? await signerOf(flags) : undefined
+  return withOperator(
+    flags,
+    async (operator, system, trust) => {
+      // Before the publication: once that is done, nothing may fail any more.
+      const rows = await operator.database.nodes()
+      const history = knownHistory(system, trust, await asking(system, operator.signedHistory()))
+      const anew = beginningAnew(built.manifest, history.manifests)
+      if (anew !== undefined) {
+        note(anew)
+        tellDoubt(history)
+      }
+      const options = flags.reason === undefined ? {} : { reason: flags.reason }
+      const isDry = flags.dryRun === true
+      const version = await asking(system, isDry ? wouldBe(operator, file, built) : install(operator, file, built, options))
+      const { manifest } = built
+      const nodesOf = (service: string): number => rows.filter((row) => row.service === service).length
+      show(flags.output, {
+        table: () => {
+          print(`${isDry ? 'would be ' : ''}version ${version} of system ${system}: ${oneLine(manifest.title)}`)
+          for (const { service, oldClass, newClass } of manifest.classUpgrades)
+            print(`  ${service}: ${oldClass} → ${newClass}, ${count(nodesOf(service), 'node')}`)
+        },
+        document: () => ({
+          version,
+          title: manifest.title,
+          digest: manifest.bundle.digest,
+          ...changes(manifest),
+          ...ifDry(flags),
+        }),
+        names: () => [`version/${version}`],
+      })
+      for (const { service } of manifest.classUpgrades)
+        if (nodesOf(service) === 0) note(`no node of service ${service} is registered`)
+      const without = manifest.classUpgrades.filter(({ inverse }) => !inverse).map(({ newClass }) => newClass)
+      if (without.length > 0) note(`this is a point of no return: ${without.join(', ')} has no inverse`)
+      return exitCodes.done
+    },
+    upgrader,
+  )
+}
+
+/**
+ * What somebody has to know who undid an upgrade, corrected it and publishes it anew: it begins anew, for what was written through the undone
+ * version belongs to that one. Undefined where nothing was undone, or it was of other classes.
+ */
+export function beginningAnew(
+  { classUpgrades }: Pick<ManifestDraft, 'classUpgrades'>,
+  history: readonly Pick<Manifest, 'version' | 'undoes' | 'classUpgrades'>[],
+): string | undefined {
+  const last = history.at(-1)
+  const undone = last === undefined || last.undoes === null ? undefined : history[last.undoes - 1]
+  const again = classUpgrades.filter(({ newClass }) => undone?.classUpgrades.some((before) => before.newClass === newClass))
+  if (undone === undefined || again.length === 0) return undefined
+  const classes = again.map(({ newClass }) => newClass).join(', ')
+  const way = 'undo the undo to have that back ("natsctl rollout undo")'
+  return `${classes} begins anew: what was written through version ${undone.version}, which is undone, is not in it; ${way}`
+}
+
+/** As it was signed, or signed now. */
+async function install(
+  operator: Operator,
+  file: string,
+  { signed, ...built }: UpgradeFile,
+  options: PublishOptions,
+): Promise<Version> {
+  if (signed === null) return operator.publish(built, options)
+  try {
+    return await operator.publishSigned(built.bundle, toInstall(signed))
+  } catch (error) {
+    if (!isFault(error) || error.code !== 'upgrade.conflict') throw error
+    throw isLate(file, signed, error)
+  }
+}
+
+function isLate(file: string, { manifest }: SignedUpgrade, cause?: unknown): Failure {
+  const message = `upgrade.conflict: ${file} is signed for version ${manifest.version}, and another version comes next: "natsctl upgrade sign ${file} --anew"`
+  return new Failure(exitCodes.error, oneLine(message), { cause })
+}
+
+/** The version that it would become, if the upgrade server would take it. */
+async function wouldBe(operator: Operator, file: string, { signed, ...built }: UpgradeFile): Promise<Version> {
+  await operator.check(built)
+  const version = (await operator.history()).length + 1
+  if (signed === null || signed.manifest.version === version) return version
+  throw isLate(file, signed)
+}
+
+function list(flags: GlobalFlags): Promise<ExitCode> {
+  return withOperator(flags, async (operator, system, trust) => {
+    const { manifests, verified } = await asking(system, askHistory(operator, system, trust))
+    showList(flags.output, manifests, {
+      columns: [...versionColumns, verifiedColumn(verified)],
+      document: (manifest) => versionJson(manifest, verified),
+      name: ({ version }) => `version/${version}`,
+    })
+    if (manifests.length === 0) note(`system ${system} has no upgrades: it runs version 0`)
+    return exitCodes.done
+  })
+}
+
+/** Enough to tell bundles apart, as people know it from commits. */
+const shortDigestLength = 12
+
+const versionColumns: readonly Column<Manifest>[] = [
+  { title: 'VERSION', cell: ({ version }) => version },
+  { title: 'TITLE', cell: ({ title }) => title },
+  { title: 'CREATED', cell: ({ createdAt }) => createdAt },
+  { title: 'DIGEST', cell: ({ bundle }) => bundle.digest.slice(0, shortDigestLength) },
+  { title: 'BYTES', cell: ({ bundle }) => bundle.bytes, isWide: true },
+  { title: 'UPGRADER', cell: ({ upgrader }) => upgrader ?? '-', isWide: true },
+  {
+    title: 'CLASS UPGRADES',
+    cell: ({ classUpgrades }) => classUpgrades.map(({ oldClass, newClass }) => `${oldClass} → ${newClass}`).join(', '),
+  },
+  { title: 'REASON', cell: ({ reason }) => reason ?? '', isWide: true },
+]
+
+function versionJson(manifest: Manifest, verified: Version) {
+  const { version, title, createdAt, reason, undoes, upgrader, previous, bundle } = manifest
+  return {
+    version,
+    title,
+    createdAt,
+    reason,
+    undoes,
+    upgrader,
+    digest: bundle.digest,
+    bytes: bundle.bytes,
+    previous,
+    verified: version <= verified,
+    ...changes(manifest),
+  }
+}
+
+function changes({ classUpgrades }: Pick<ManifestDraft, 'classUpgrades'>) {
+  return {
+    classUpgrades: classUpgrades.map(({ service, oldClass, newClass, pastSO, futureSO, schedule, inverse }) => {
+      return { service, oldClass, newClass, pastSO, futureSO, schedule, inverse }
+    }),
+  }
+}
+
+function printClassUpgrades(manifest: ManifestDraft): void {
+  printTable(
+    ['SERVICE', 'OLD CLASS', 'NEW CLASS', 'PAST SO', 'FUTURE SO', 'SCHEDULE'],
+    manifest.classUpgrades.map((entry) => [
+      entry.service,
+      entry.oldClass,
+      entry.newClass,
+      entry.pastSO,
+      entry.futureSO,
+      entry.schedule,
+    ]),
+  )
+}

@@ -1,0 +1,83 @@
+/** The flags that every command has, and how the values of flags are read. */
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { Version } from 'theseus'
+import { isName, isVersion, milliseconds } from 'theseus'
+import type { NatsOptions } from 'theseus/nats'
+import { usageFailure } from '../output/exitCodes.js'
+import { type OutputForm, outputForms } from '../output/forms.js'
+import { type Trust, trustFlag, trustFlagText } from './trust.js'
+
+/** As they stand on the command line; `targetOf` knows what else counts. */
+export interface GlobalFlags {
+  readonly system?: string
+  readonly context?: string
+  readonly nats?: string
+  readonly creds?: string
+  readonly nkey?: string
+  readonly as?: string
+  readonly redis?: string
+  readonly trust?: Trust
+  readonly output: OutputForm
+  /** False with `--no-input`: nobody is asked anything. */
+  readonly input: boolean
+}
+
+export function addGlobalFlags(program: Command): Command {
+  return program
+    .addOption(new Option('--system <name>', 'the system to talk to (env: THESEUS_SYSTEM)').argParser(nameFlag))
+    .option('--context <name>', 'the context of NATS to use (env: NATS_CONTEXT; default: the selected one)')
+    .option('--nats <url>', 'where NATS is (env: NATS_URL; default: nats://127.0.0.1:4222)')
+    .option('--creds <file>', 'credentials for NATS (env: NATS_CREDS)')
+    .option('--nkey <file>', 'the seed of a login to NATS (env: NATS_NKEY)')
+    .addOption(
+      new Option('--as <name>', 'the name to call under, where callers have names (env: THESEUS_AS)').argParser(nameFlag),
+    )
+    .option('--redis <url>', 'where the upgrade database is (env: THESEUS_REDIS; default: redis://127.0.0.1:6379)')
+    .addOption(new Option('--trust <keys>', `${trustFlagText} (env: THESEUS_TRUST)`).argParser(trustFlag))
+    .option('--no-input', 'ask nothing, even at a terminal')
+    .addOption(new Option('-o, --output <form>', 'how data is printed').choices(outputForms).default('table'))
+}
+
+export function nameFlag(text: string): string {
+  if (isName(text)) return text
+  throw new InvalidArgumentError('Use letters, digits, - and _, at most 64, beginning with a letter or digit.')
+}
+
+export function durationFlag(text: string): number {
+  try {
+    const ms = milliseconds(text as `${number}s`)
+    if (ms > 0 && ms < 2 ** 31) return ms
+  } catch {}
+  throw new InvalidArgumentError('Use a number with ms, s, m or h, such as 5s.')
+}
+
+export function versionFlag(text: string): Version {
+  const version = /^\d+$/.test(text) ? Number(text) : Number.NaN
+  if (isVersion(version)) return version
+  throw new InvalidArgumentError('Use a version number, such as 3.')
+}
+
+/** One URL or several, separated by commas, with the login in them as other NATS tools take it. */
+export function natsOptionsOf(text: string): NatsOptions {
+  const urls = text.split(',').map((part) => natsUrl(part.trim()))
+  const [first] = urls
+  const user = decodeURIComponent(first!.username)
+  const pass = decodeURIComponent(first!.password)
+  return {
+    servers: urls.map(({ host, port }) => `nats://${host}${port === '' ? ':4222' : ''}`),
+    // As in other tools of NATS: a name alone is a token.
+    ...(user !== '' && (pass === '' ? { token: user } : { user, pass })),
+    ...(urls.some(({ protocol }) => protocol === 'tls:') && { tls: {} }),
+    connectTimeoutMs: 2_000,
+  }
+}
+
+function natsUrl(text: string): URL {
+  const full = text.includes('://') ? text : `nats://${text}`
+  if (URL.canParse(full)) {
+    const url = new URL(full)
+    if (/^(nats|tls):$/.test(url.protocol) && url.hostname !== '') return url
+  }
+  // Not the text itself: it may hold a password.
+  throw usageFailure('this is no address of NATS: use nats://host:4222, or tls://host:4222')
+}

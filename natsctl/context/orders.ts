@@ -1,0 +1,48 @@
+/**
+ * What all commands have in common that change something in a system: `--dry-run`, and that the target is told on stderr before anything is
+ * changed.
+ */
+import type { Command } from 'commander'
+import { note } from '../output/output.js'
+import { embeddedSystem } from './connection.js'
+import type { GlobalFlags } from './flags.js'
+import type { ToFlags } from './orderFile.js'
+import { targetLine, targetOf } from './target.js'
+
+export interface OrderFlags extends GlobalFlags, ToFlags {
+  readonly dryRun?: true
+}
+
+const orders = new WeakSet<Command>()
+
+export function isOrder(command: Command): Command {
+  orders.add(command)
+  return withDryRun(command)
+}
+
+/** Of orders that upgraders sign: one that several have to sign goes to a file first. */
+export function isSignedOrder(command: Command): Command {
+  command.option('--to <file>', 'sign it and write it to a file, for others to sign ("natsctl order"); nothing is sent')
+  return isOrder(command)
+}
+
+/** Of commands that change something on this machine alone. */
+export function withDryRun(command: Command): Command {
+  return command.option('--dry-run', 'say what it would do, and do nothing')
+}
+
+/** Before an order begins. Throws when no system is named. */
+export async function tellTarget(command: Command): Promise<void> {
+  if (!orders.has(command)) return
+  const embedded = embeddedSystem()
+  const where =
+    embedded === undefined
+      ? targetLine(await targetOf(command.optsWithGlobals<GlobalFlags>()))
+      : `system ${embedded}: in this process`
+  note(where)
+}
+
+/** What the document of an order says more when nothing was done. */
+export function ifDry({ dryRun }: Pick<OrderFlags, 'dryRun'>): { readonly dryRun?: true } {
+  return dryRun === true ? { dryRun } : {}
+}

@@ -1,0 +1,93 @@
+/** How nodes are told, as rows of a table, as JSON and by name: by every command that lists some. */
+import type { NodeRow, Phase } from 'theseus'
+import type { Column } from '../output/forms.js'
+import { age, type Cell } from '../output/output.js'
+
+/** One node as `-o json` shows it. */
+export interface NodeJson {
+  readonly node: string
+  readonly service: string
+  readonly class: string
+  readonly version: number
+  readonly phase: Phase
+  readonly target: number | null
+  /** RFC 3339: when the phase began, by the clock of the node's host. */
+  readonly since: string
+  readonly alive: boolean
+  readonly host: string
+  readonly reason: string | null
+}
+
+/** A mistyped name looks just the same, and a database that was emptied. */
+export function noNodes(system: string, service?: string): string {
+  return service === undefined
+    ? `system ${system} has no registered nodes`
+    : `service ${service} of system ${system} has no registered nodes`
+}
+
+export function nodeJson(row: NodeRow): NodeJson {
+  return {
+    node: row.nodeId,
+    service: row.service,
+    class: row.className,
+    version: row.version,
+    phase: row.phase,
+    target: row.target,
+    since: new Date(row.since).toISOString(),
+    alive: row.alive,
+    host: row.hostId,
+    reason: row.reason,
+  }
+}
+
+export const nodeHeader = ['NODE', 'SERVICE', 'CLASS', 'VERSION', 'PHASE', 'TARGET', 'SINCE', 'ALIVE', 'HOST', 'REASON']
+
+export function nodeCells(row: NodeRow, now: number): readonly Cell[] {
+  return [
+    row.nodeId,
+    row.service,
+    row.className,
+    row.version,
+    phaseCell(row.phase),
+    row.target ?? '-',
+    age(now - row.since),
+    row.alive ? 'yes' : { text: 'no', style: 'red' },
+    row.hostId,
+    row.reason ?? '',
+  ]
+}
+
+export function nodeColumns(now: number): readonly Column<NodeRow>[] {
+  const columns = nodeHeader.map((title, at): Column<NodeRow> => ({ title, cell: (row) => nodeCells(row, now)[at]! }))
+  return [
+    ...columns.slice(0, -1),
+    { title: 'BEGAN', cell: ({ since }) => new Date(since).toISOString(), isWide: true },
+    { title: 'DIRECTORY', cell: ({ directoryId }) => directoryId ?? '-', isWide: true },
+    ...columns.slice(-1),
+  ]
+}
+
+export function nodeName({ nodeId }: Pick<NodeRow, 'nodeId'>): string {
+  return `node/${nodeId}`
+}
+
+/** Quiet when all is well, red where somebody must look. */
+export function phaseCell(phase: Phase): Cell {
+  switch (phase) {
+    case 'current':
+      return { text: phase, style: 'green' }
+    case 'fetching':
+    case 'verifying':
+    case 'scheduled':
+    case 'draining':
+    case 'transforming':
+    case 'checking':
+    case 'flipping':
+    case 'recovering':
+      return { text: phase, style: 'yellow' }
+    case 'stalled':
+    case 'rejected':
+    case 'failed':
+      return { text: phase, style: 'red' }
+  }
+}
