@@ -141,6 +141,25 @@ test('a death, or a pause of the gate, that several upgrade servers have made at
   t.is((await verdictOf(database)).broken, undefined)
 })
 
+test('a server that may not read the audit writes its deaths all the same', async (t) => {
+  const clock = new ManualClock()
+  const database = await memoryDatabase().open('audited', clock)
+  const blind = new Proxy(database, {
+    get(target, key) {
+      if (key === 'audit') return () => Promise.reject(new Error('NOPERM this user has no permissions to run lrange'))
+      const found: unknown = Reflect.get(target, key)
+      return typeof found === 'function' ? found.bind(target) : found
+    },
+  })
+  const audit = new Audit({ database: blind, clock }, () => database.directiveLog())
+  audit.own({ act: 'death', below: 1, sinceMs: 5 })
+  await audit.stop()
+  t.deepEqual(
+    (await entriesIn(database)).map(({ what }) => what.act),
+    ['death'],
+  )
+})
+
 test('two upgrade servers that declare one death in the same moment write one entry of it', async (t) => {
   const system = await TestSystem.start(t, {}, { deathRound: '1h' })
   const node = await (await system.host('h1')).node(NotesV1, 'n1')
