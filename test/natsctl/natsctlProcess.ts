@@ -44,7 +44,7 @@ export class NatsctlProcess {
         ...inherited,
         XDG_CONFIG_HOME: join(root, 'nowhere'),
         THESEUS_TRUST: 'nobody',
-        THESEUS_ANSWER_TIMEOUT: '60s',
+        THESEUS_ANSWER_TIMEOUT: '10s',
         ...env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
