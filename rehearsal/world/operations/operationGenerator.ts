@@ -48,8 +48,12 @@ export function stepsPlayed(
 
 const fenced: ReadonlySet<Dimension> = new Set<Dimension>(['moves', 'hotCopies', 'lostMoves'])
 
-/** A host that starts while the database does not answer serves without its word, a copy as any other: where there are copies it answers. */
+/**
+ * A host that starts while the database does not answer serves without its word, a copy as any other: where there are copies it answers. And a
+ * node that its newest host has stopped tells nobody of itself, so a database that loses it meanwhile believes the original (docs/redis.md).
+ */
 function isPlayedWith(drawn: readonly Dimension[], { kind }: Step): boolean {
+  if (kind === 'stopNode' && drawn.includes('lostMoves')) return false
   return !drawn.some((dimension) => fenced.has(dimension)) || !away.has(kind)
 }
 
