@@ -30,6 +30,8 @@ export class DeathWatch {
   constructor(
     private readonly now: () => number,
     private readonly isReached: (client: string) => boolean,
+    /** A copy has the node, and has not registered it yet: the original goes on, and the copy's disk is nobody's word. */
+    private readonly isBetween: (nodeId: string) => boolean,
     private readonly violated: (rule: string, what: string) => void,
   ) {}
 
@@ -182,7 +184,7 @@ export class DeathWatch {
   /** The oldest version that each node can be found running. */
   #possible(): { readonly nodeId: string; readonly version: Version }[] {
     return [...this.#records.values()]
-      .filter(({ nodeId }) => !this.#forgotten.has(nodeId) && !this.#restored.has(nodeId))
+      .filter(({ nodeId }) => !this.#forgotten.has(nodeId) && !this.#restored.has(nodeId) && !this.isBetween(nodeId))
       .map(({ nodeId, previous, generation }) => ({ nodeId, version: previous?.version ?? generation.version }))
   }
 }

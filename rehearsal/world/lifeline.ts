@@ -10,9 +10,13 @@ import type { VirtualTime } from './virtualTime.js'
 
 type UpgradeDatabase = Operator['database']
 
+/** An answer that the database gave before may arrive so much later. */
+const answersLateMs = 50
+
 export class Lifeline {
   #isDead = false
   #freezes = 0
+  #silentUntilMs = 0
   /** What would have happened while it is frozen, in order. */
   #held: (() => void)[] = []
   transport: MemoryTransport | undefined
@@ -67,12 +71,18 @@ export class Lifeline {
   /** Stops the process where it is, until the returned function is called. */
   freeze(): () => void {
     this.#freezes++
+    this.#silentUntilMs = Number.POSITIVE_INFINITY
     return () => {
       if (--this.#freezes > 0) return
       const held = this.#held
       this.#held = []
       for (const action of held) this.time.turn(action)
     }
+  }
+
+  /** The database has carried out nothing for it since it was frozen: its leases may have run out. */
+  get isSilent(): boolean {
+    return this.time.now() < this.#silentUntilMs
   }
 
   get isFrozen(): boolean {
@@ -114,6 +124,7 @@ export class Lifeline {
 
   async #carriedOut(answer: Promise<unknown>): Promise<unknown> {
     await answer
+    if (!this.isFrozen) this.#silentUntilMs = Math.min(this.#silentUntilMs, this.time.now() + answersLateMs)
     this.onRequest()
     return answer
   }

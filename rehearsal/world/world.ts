@@ -141,6 +141,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     this.deaths = new DeathWatch(
       () => this.time.now(),
       (client) => isReached(this, client),
+      (nodeId) => this.moving.has(nodeId),
       violated,
     )
     this.orders = new OrderWatch(() => this.time.elapsedMs, violated)

@@ -34,6 +34,23 @@ test('timers, messages, answers and disk writes of a frozen process wait until i
   t.deepEqual([...heard].sort(), ['answer', 'message', 'timer', 'turn', 'write'])
 })
 
+test('a process that was frozen is silent until the database has carried something out for it', async (t) => {
+  const { time, lifeline, pass } = setUp()
+  const database = lifeline.database(await memoryDatabase().open('world', time), (request) => request())
+  t.false(lifeline.isSilent)
+  const thaw = lifeline.freeze()
+  void database.head()
+  await pass(10)
+  thaw()
+  await pass(10)
+  t.true(lifeline.isSilent)
+  void database.head()
+  await pass(10)
+  t.true(lifeline.isSilent, 'others may still hear what it said before')
+  await pass(50)
+  t.false(lifeline.isSilent)
+})
+
 test('a timer that came due while its process was frozen can still be cancelled by what runs before it', async (t) => {
   const { heard, lifeline, pass } = setUp()
   let cancel = () => {}

@@ -47,6 +47,17 @@ test('a version that is final already is made final again, whoever has come back
   t.throws(() => deaths.finalized(1), { message: 'C8: version 1 is made final, and a is at version 0' })
 })
 
+test('a copy that has not registered its node keeps no version alive: the original, which goes on, does (C8)', (t) => {
+  const between = new Set(['a'])
+  const deaths = watch((nodeId) => between.has(nodeId))
+  deaths.committed([recordOf('a', 0, 0)], () => true)
+  t.notThrows(() => deaths.declared({ below: 1, sinceMs: 0, inForce: 0 }, []))
+  between.clear()
+  t.throws(() => deaths.declared({ below: 2, sinceMs: 0, inForce: 0 }, []), {
+    message: 'C8: versions below 2 are declared dead, and a is at version 0',
+  })
+})
+
 test('what is carried out after a loss, the oracle hears of after the loss', async (t) => {
   const time = new VirtualTime(0)
   const heard: string[] = []
@@ -119,10 +130,11 @@ function phase(nodeId: string, phase: Phase) {
   return { type: 'phase', nodeId, phase, version: 0, target: 1, reason: null, className: 'Ledger.v1', records: null } as never
 }
 
-function watch(): DeathWatch {
+function watch(isBetween = (_: string) => false): DeathWatch {
   return new DeathWatch(
     () => 10,
     () => true,
+    isBetween,
     (rule, what) => {
       throw new Error(`${rule}: ${what}`)
     },

@@ -45,5 +45,5 @@ export async function pinWhenDead({ time, deaths }: PinsRoom, step: PinStep, cal
 /** Whether a client renews its leases. */
 export function isReached({ hosts }: Company, client: string): boolean {
   const host = hosts.get(client)
-  return host?.isAlive === true && !host.lifeline.isFrozen
+  return host?.isAlive === true && !host.lifeline.isSilent
 }

@@ -116,6 +116,7 @@ export class SoakWorld implements AuditRoom, Observed, OperatorsRoom {
     this.deaths = new DeathWatch(
       () => this.time.now(),
       () => false,
+      () => false,
       violated,
     )
     this.events = new EventWatch(plan)
