@@ -1,6 +1,6 @@
 /**
- * What the history and the log of directives have, and no entry of the audit tells of: somebody wrote it past the upgrade servers, or its entry
- * was lost.
+ * Finds versions and directives that the database has and no entry of the audit tells of. Somebody wrote them past the
+ * upgrade servers, or their entries were lost.
  */
 import type { AuditEntry } from './audit.js'
 import { type Directive, decodeDirective } from './directive.js'

@@ -1,6 +1,6 @@
 /**
- * What a scheduling function sees (§4), over whatever stands behind it: a node at work (`actors/upgrade/schedulingView.ts`), or one of a rehearsal
- * (`rehearsal/rollout/`). It owns what holds for both: nothing can be written through it, and how it waits.
+ * The view that a scheduling function has (§4). Behind it stands a node at work (`actors/upgrade/schedulingView.ts`), or
+ * one of a rehearsal (`rehearsal/rollout/`). It owns what holds for both: nothing can be written through it, and how it waits.
  */
 import type { ReadonlyCollection } from './collection.js'
 import { Fault } from './fault.js'

@@ -1,8 +1,8 @@
 /**
- * What waits for an answer, by a number that goes out with the question: an array with the number's last bits as the place. A Map would meet a
- * new key with every question and forget it with every answer, which costs several times as much.
+ * Finds what waits for an answer by a number that goes out with the question. The number's last bits are its place in an
+ * array. A Map would meet a new key with every question and forget it with every answer, at several times the cost.
  *
- * Only who was asked knows the number: the rest of its bits are random. Whoever else could guess it could answer in his place.
+ * The rest of the bits are random, so only the callee knows the number: another who guessed it could answer in its place.
  */
 import type { Random } from '../../core/ports/random.js'
 
