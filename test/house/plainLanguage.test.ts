@@ -21,6 +21,7 @@ const documents = [
   'docs/natsctl.md',
   'docs/operating.md',
   'docs/paper-map.md',
+  'docs/protocol.md',
   'docs/redis.md',
   'docs/releasing.md',
   'docs/writing-upgrades.md',
