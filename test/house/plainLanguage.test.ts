@@ -24,6 +24,7 @@ const documents = [
   'docs/protocol.md',
   'docs/redis.md',
   'docs/releasing.md',
+  'docs/security.md',
   'docs/writing-upgrades.md',
   'samples/README.md',
   ...samples.map((name) => `samples/${name}/README.md`),
