@@ -1,6 +1,7 @@
 /** Shows the rollout: redrawn in place on a terminal, as lines of what changes elsewhere. */
 import type { Phase, Version } from 'theseus'
 import { paint } from '../output/output.js'
+import { padded } from '../output/width.js'
 
 export interface NodeView {
   readonly id: string
@@ -75,7 +76,7 @@ export class Screen {
       if (this.#phases.get(node.id) === now) continue
       this.#phases.set(node.id, now)
       this.say(
-        `  ${node.id}  ${node.className.padEnd(9)} version ${node.version}  ${marks[node.phase].padEnd(14)}  ${node.answers}`,
+        `  ${node.id}  ${node.className.padEnd(9)} version ${node.version}  ${padded(marks[node.phase], 14)}  ${node.answers}`,
       )
       if (node.pause) this.say(`      ${node.pause}`)
     }
@@ -87,7 +88,7 @@ function table({ nodes, clients }: View): string[] {
   return [
     '',
     ...nodes.flatMap(({ id, className, version, phase, answers, pause }) => [
-      `  ${id.padEnd(width)}  ${className.padEnd(9)} version ${version}  ${pad(marks[phase], 15)} ${answers}`,
+      `  ${id.padEnd(width)}  ${className.padEnd(9)} version ${version}  ${padded(marks[phase], 15)} ${answers}`,
       ...(pause === undefined ? [] : [paint('dim', `  ${' '.repeat(width)}  ${pause}`)]),
     ]),
     '',
@@ -97,9 +98,4 @@ function table({ nodes, clients }: View): string[] {
     }),
     '',
   ]
-}
-
-function pad(text: string, width: number): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours have no width
-  return text + ' '.repeat(Math.max(0, width - text.replace(/\u001b\[\d+m/g, '').length))
 }

@@ -2,6 +2,7 @@
 
 import type { GlobalFlags } from '../context/flags.js'
 import { note, oneLine, print, printJson } from '../output/output.js'
+import { padded, widthOf } from '../output/width.js'
 import type { NewFile } from './newFiles.js'
 
 export interface NewFlags extends GlobalFlags {
@@ -35,8 +36,8 @@ export function tell({ files, decisions, notes, next, flags }: Told): void {
   }
   for (const line of notes) note(line)
   if (isDryRun) for (const { path, text } of files) print(`--- ${path}\n${text}`)
-  const width = Math.max(...files.map(({ path }) => path.length))
-  for (const { path, about } of files) print(`${path.padEnd(width)}  ${about}`)
+  const width = Math.max(...files.map(({ path }) => widthOf(path)))
+  for (const { path, about } of files) print(`${padded(path, width)}  ${about}`)
   if (isDryRun) {
     note('nothing was written')
     return

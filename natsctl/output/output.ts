@@ -3,6 +3,7 @@
  * machines, so no control character of theirs reaches the terminal.
  */
 import { styleText } from 'node:util'
+import { printable, widthOf } from './width.js'
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -64,12 +65,14 @@ export function oneLine(text: string): string {
 /** The lines of a table, its header first; columns as wide as their widest cell, no space at the ends. */
 export function tableLines(header: readonly string[], rows: readonly (readonly Cell[])[], colour = hasColour()): string[] {
   const texts = rows.map((row) => row.map(textOf))
-  const widths = header.map((title, column) => texts.reduce((width, row) => Math.max(width, row[column]!.length), title.length))
+  const widths = header.map((title, column) =>
+    texts.reduce((width, row) => Math.max(width, widthOf(row[column]!)), widthOf(title)),
+  )
   const line = (cells: readonly string[], styled: (text: string, column: number) => string): string => {
     const last = cells.findLastIndex((text) => text !== '')
     return cells
       .slice(0, last + 1)
-      .map((text, column) => styled(text, column) + (column === last ? '' : ' '.repeat(widths[column]! - text.length)))
+      .map((text, column) => styled(text, column) + (column === last ? '' : ' '.repeat(widths[column]! - widthOf(text))))
       .join('  ')
   }
   return [
@@ -83,7 +86,7 @@ export function printTable(header: readonly string[], rows: readonly (readonly C
 }
 
 function textOf(cell: Cell): string {
-  return oneLine(typeof cell === 'object' ? cell.text : String(cell))
+  return oneLine(printable(typeof cell === 'object' ? cell.text : String(cell)))
 }
 
 function styledCell(cell: Cell, text: string, colour: boolean): string {

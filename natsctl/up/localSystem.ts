@@ -11,6 +11,7 @@ import { natsOptionsOf } from '../context/flags.js'
 import { type Trust, trustText } from '../context/trust.js'
 import { exitCodes, Failure } from '../output/exitCodes.js'
 import { note, oneLine, print, printJson } from '../output/output.js'
+import { padded } from '../output/width.js'
 import { hostTask } from './hostChild.js'
 import type { HostMessage, LogForm } from './hostMessages.js'
 import { findServer, kinds, localServer } from './localServer.js'
@@ -182,7 +183,7 @@ export function shellWord(value: string): string {
 
 export function textLines(event: UpEvent): void {
   const line = (what: string, where: string, more: string): void =>
-    print(`${what.padEnd(16)}${where.padEnd(32)}${more}`.trimEnd())
+    print(`${padded(what, 16)}${padded(where, 32)}${more}`.trimEnd())
   switch (event.type) {
     case 'nats':
     case 'redis':

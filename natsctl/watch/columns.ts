@@ -1,7 +1,7 @@
 /** Tables that fit: where the terminal is too narrow for all columns, the least important ones are left out. */
 import { type Cell, oneLine } from '../output/output.js'
+import { fitted, printable, widthOf } from '../output/width.js'
 import type { Line, Span } from './line.js'
-import { fitted, printable, widthOf } from './width.js'
 
 export interface Column<R> {
   readonly title: string

@@ -3,7 +3,7 @@
  * (https://gist.github.com/christianparpart/d8a62cc1ab659194337d73e399004036), so that no half of a picture is ever seen.
  */
 import { stripVTControlCharacters } from 'node:util'
-import { widthOf } from './width.js'
+import { widthOf } from '../output/width.js'
 
 const esc = '\u001b['
 const beginUpdate = `${esc}?2026h`

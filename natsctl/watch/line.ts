@@ -1,6 +1,6 @@
 /** Lines of a screen: pieces of text with styles, which become exactly one row of a terminal. */
 import { type Cell, paint } from '../output/output.js'
-import { cut, printable, widthOf } from './width.js'
+import { cut, printable, widthOf } from '../output/width.js'
 
 export type Style = Exclude<Cell, string | number>['style']
 export type Span = string | { readonly text: string; readonly style: Style }

@@ -3,6 +3,7 @@
  * far as there is room. Pure: the terminal is somebody else's. Nodes that are not on the screen cost nothing here.
  */
 import { count } from '../output/output.js'
+import { fitted, widthOf } from '../output/width.js'
 import { type Column, layOut } from './columns.js'
 import { helpLines } from './helpScreen.js'
 import { historyLines } from './historyScreen.js'
@@ -15,7 +16,6 @@ import { statusLine } from './statusLine.js'
 import { gateLine, scheduleLines } from './stepLines.js'
 import { serviceColumns, serviceLines, versionColumns, versionLines } from './tables.js'
 import { roughly } from './timeToGo.js'
-import { fitted, widthOf } from './width.js'
 import { ago } from './words.js'
 
 export interface Drawn {

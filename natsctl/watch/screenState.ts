@@ -1,5 +1,6 @@
 /** What somebody who looks at the screen does, and what comes of it. Pure: a key and a state become another state, and perhaps an effect. */
 import type { NodeRow, Version } from 'theseus'
+import { withoutLast } from '../output/width.js'
 import type { Key } from './keys.js'
 import { holdsOf, type Watched } from './model.js'
 
@@ -175,7 +176,7 @@ function inFind(state: ScreenState, mode: Extract<Mode, { type: 'find' }>, key: 
     case 'escape':
       return { ...state, mode: { type: 'list' }, selected: mode.before, message: undefined }
     case 'backspace':
-      return typed(mode.text.slice(0, -1))
+      return typed(withoutLast(mode.text))
     case 'ctrl-u':
       return typed('')
     default:

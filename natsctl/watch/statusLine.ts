@@ -1,8 +1,9 @@
 /** The last line: a question, what is sought, what came of an order, what is wrong, or which keys there are. */
+
+import { widthOf } from '../output/width.js'
 import { between, type Line } from './line.js'
 import type { Picture } from './picture.js'
 import { questionOf } from './screenState.js'
-import { widthOf } from './width.js'
 import { ago } from './words.js'
 
 /** A look that is older is told. */

@@ -7,7 +7,6 @@ import { countsMax, hostServicesMax, Rates } from '../../../natsctl/watch/rates.
 import { stepsOf } from '../../../natsctl/watch/steps.js'
 import { Terminal } from '../../../natsctl/watch/terminal.js'
 import { roughly, timeToGoMs } from '../../../natsctl/watch/timeToGo.js'
-import { cut, fitted, printable, widthOf } from '../../../natsctl/watch/width.js'
 import { perSecond, took } from '../../../natsctl/watch/words.js'
 import { TerminalEmulator } from '../../support/terminalEmulator.js'
 import { now, row } from './pictures.js'
@@ -126,13 +125,6 @@ test('the time to go is told only where there is enough to go by', (t) => {
 test('numbers and times are short', (t) => {
   t.deepEqual([undefined, 0, 0.01, 1.25, 12.6, 99_999, 123_456].map(perSecond), ['–', '0', '<0.1', '1.3', '13', '99999', '123k'])
   t.deepEqual([undefined, 0.3, 1.41, 23.4, 1_500].map(took), ['–', '<1ms', '1.4ms', '23ms', '1.5s'])
-})
-
-test('texts take as many columns as a terminal gives them, and are cut between characters', (t) => {
-  t.deepEqual(['abc', '漢字', 'e\u0301', '👍'].map(widthOf), [3, 4, 1, 2])
-  t.deepEqual([cut('漢字漢字', 5), cut('abcdef', 4), cut('abc', 3), cut('abc', 0)], ['漢字…', 'abc…', 'abc', ''])
-  t.deepEqual([fitted('漢', 4), fitted('7', 3, 'right'), widthOf(fitted('漢字漢字', 4))], ['漢  ', '  7', 4])
-  t.is(printable('a\u001b[2J\u202eb\ud800'), 'a [2J b\ufffd')
 })
 
 test('columns go by their rank until the table fits; one takes what is left', (t) => {
