@@ -1,4 +1,4 @@
-/** What keys send, as a terminal in raw mode tells it. Pasted text is no key: nobody pauses a rollout by pasting a letter. */
+/** The keys that a terminal in raw mode tells of. Pasted text is no key: nobody pauses a rollout by pasting a letter. */
 
 export type Key =
   | 'up'
@@ -44,12 +44,33 @@ const controls: Readonly<Record<string, Key>> = {
   '\u007f': 'backspace',
 }
 
+const control = /^\p{Cc}$/u
 const esc = '\u001b'
-/** A whole sequence after its escape: control sequences, function keys, and any other character with Alt. */
-const whole = /^(?:\[[\u0020-\u003f]*[\u0040-\u007e]|O[\u0040-\u007e]|[^[O])/u
-const unfinished = /^(?:\[[\u0020-\u003f]*|O)?$/u
+const bel = '\u0007'
+
+/**
+ * Sequences after their escapes, of which Alt adds one. Letters are orders here, so no part of a sequence may be taken for one, known or not. A
+ * control sequence and a function key end where a control character comes in between.
+ */
+const sequenceForms = [
+  // F1 to F5 of the Linux console.
+  String.raw`\[\[[@-~]`,
+  // A click, from an old terminal.
+  String.raw`\[M[^]{3}`,
+  String.raw`\[(?!\[|M)[ -?]*(?:[@-~]|(?=[^ -~]))`,
+  'O[ -?]*(?:[@-~]|(?=[^ -~]))',
+  // Answers and reports of a terminal.
+  String.raw`[\]PX^_]\P{Cc}*(?:${bel}|${esc}\\|(?=${esc}[^\\])|(?!${esc})(?=\p{Cc}))`,
+  // Any other character with Alt.
+  String.raw`[^[O\]PX^_]`,
+]
+const whole = new RegExp(`^(?:${sequenceForms.join('|')})`, 'u')
+/** With Shift, Alt or Ctrl it is the same key: `[1;3A` is `[A`, `O5A` is `OA`, `[5;2~` is `[5~`. */
+const modifier = /^(\[)1;\d+(?=[A-Z])|^(O)\d+(?=[A-Z])|^(\[\d+);\d+(?=~)/
 const pasteBegins = '[200~'
 const pasteEnds = `${esc}[201~`
+/** No key is longer, and no answer that a terminal gives unasked. */
+const sequenceLengthMax = 1_024
 
 export class KeyReader {
   #rest = ''
@@ -70,37 +91,46 @@ export class KeyReader {
         this.#isPasting = false
         text = text.slice(end + pasteEnds.length)
       } else if (text.startsWith(esc)) {
-        const after = text.slice(1)
-        if (unfinished.test(after)) {
-          this.#rest = text
+        const begin = escapesOf(text)
+        const found = whole.exec(text.slice(begin))
+        if (found === null) {
+          if (text.length <= sequenceLengthMax) this.#rest = text
           break
         }
-        const [sequence = ''] = whole.exec(after) ?? []
+        const [sequence] = found
         this.#isPasting = sequence === pasteBegins
-        const key = sequences[sequence]
+        const key = sequences[sequence.replace(modifier, '$1$2$3')]
         if (key !== undefined) keys.push(key)
-        text = after.slice(Math.max(1, sequence.length))
+        text = text.slice(begin + sequence.length)
       } else {
         const [character = ''] = text
         const key = controls[character]
         if (key !== undefined) keys.push(key)
-        else if (character >= ' ') keys.push({ text: character })
+        else if (!control.test(character)) keys.push({ text: character })
         text = text.slice(character.length)
       }
     }
     return keys
   }
 
-  /** Whether something waits that may be a whole key. */
-  get isWaiting(): boolean {
-    return this.#rest !== '' && !this.#isPasting
+  /** What waits for its end: the key Escape perhaps, or what can only be the beginning of something else. */
+  get waits(): 'escape' | 'sequence' | undefined {
+    if (this.#rest === '' || this.#isPasting) return undefined
+    return escapesOf(this.#rest) === this.#rest.length ? 'escape' : 'sequence'
   }
 
   /** Nothing more has come: an escape was the key itself. */
   flush(): readonly Key[] {
-    if (!this.isWaiting) return []
-    const isEscape = this.#rest === esc
+    const { waits } = this
+    if (waits === undefined) return []
     this.#rest = ''
-    return isEscape ? ['escape'] : []
+    return waits === 'escape' ? ['escape'] : []
   }
+}
+
+/** How many it begins with. */
+function escapesOf(text: string): number {
+  let count = 0
+  while (text[count] === esc) count++
+  return count
 }

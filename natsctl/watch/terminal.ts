@@ -11,8 +11,8 @@ import { type Key, KeyReader } from './keys.js'
 const take = '\u001b[?1049h\u001b[?25l\u001b[?7l\u001b[?2004h'
 const giveBack = '\u001b[?2026l\u001b[m\u001b[?2004l\u001b[?7h\u001b[?25h\u001b[?1049l'
 
-/** The rest of a key's sequence comes with it, or soon. */
-const sequenceMs = 50
+/** For so long a lone escape may be the beginning of another key, and a sequence may stay without its end: it may come in two packets. */
+const waitsMs = { escape: 50, sequence: 500 } as const
 /** A process that is alone in its session can't be stopped: nobody could wake it. */
 const stopMs = 100
 
@@ -132,9 +132,10 @@ export class Terminal {
   readonly #read = (chunk: string): void => {
     clearTimeout(this.#flushing)
     for (const key of this.#keys.read(chunk)) this.listener.key(key)
-    if (!this.#keys.isWaiting) return
+    const { waits } = this.#keys
+    if (waits === undefined) return
     this.#flushing = setTimeout(() => {
       for (const key of this.#keys.flush()) this.listener.key(key)
-    }, sequenceMs)
+    }, waitsMs[waits])
   }
 }

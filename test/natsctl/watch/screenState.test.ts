@@ -96,6 +96,8 @@ test('a text finds the next node, service or class with it, and the one after; E
   t.is(pressed(atFirst, '/', 'MAIL', 'enter').state.selected, 'n20')
   t.is(pressed(atFirst, '/', 'mail', 'enter', 'n', 'n').state.selected, 'n22')
   t.is(pressed(atFirst, '/', '179', 'backspace').state.selected, 'n17')
+  for (const character of ['👍🏽', '🇩🇪', 'e\u0301', '語'])
+    t.like(pressed(atFirst, '/', `1${character}`, 'backspace').state.mode, { text: '1' }, character)
   t.is(pressed({ ...atFirst, selected: 'n04' }, '/', 'mail', 'escape').state.selected, 'n04')
   t.regex(pressed(atFirst, '/', 'zebra').state.message!.text, /no node, service or class has "zebra" in it/)
   // Letters are text there, not orders.
@@ -121,11 +123,12 @@ test('Ctrl-C and q end it, Ctrl-C from anywhere; keys before anything is known d
     t.is(press(atFirst, key, undefined, 10).effect, undefined)
 })
 
+const read = (...chunks: readonly string[]) => {
+  const reader = new KeyReader()
+  return [...chunks.flatMap((chunk) => [...reader.read(chunk)]), ...reader.flush()]
+}
+
 test('keys are read from what a terminal sends, also in pieces', (t) => {
-  const read = (...chunks: readonly string[]) => {
-    const reader = new KeyReader()
-    return [...chunks.flatMap((chunk) => [...reader.read(chunk)]), ...reader.flush()]
-  }
   t.deepEqual(read('\u001b[A\u001bOB\u001b[5~\u001b[6~\u001b[H\u001b[4~'), ['up', 'down', 'pageUp', 'pageDown', 'home', 'end'])
   t.deepEqual(read('\u001b', '[', 'A'), ['up'])
   t.deepEqual(read('\u001b'), ['escape'])
@@ -135,4 +138,45 @@ test('keys are read from what a terminal sends, also in pieces', (t) => {
   t.deepEqual(read('é漢👍'), [{ text: 'é' }, { text: '漢' }, { text: '👍' }])
   t.deepEqual(read('a\u001b[200~yyq\u0003', '\r\u001b[20', '1~b'), [{ text: 'a' }, { text: 'b' }])
   t.deepEqual(read('\u0001\u0002\t'), [])
+})
+
+test('a key with Alt, Shift or Ctrl is one key, however a terminal spells it', (t) => {
+  for (const alt of ['\u001b[1;3A', '\u001b\u001b[A', '\u001b[1;10A', '\u001bO5A', '\u001bOA', '\u001b\u001bOA'])
+    t.deepEqual(read(`${alt}x`), ['up', { text: 'x' }], JSON.stringify(alt))
+  t.deepEqual(read('\u001b[5;3~\u001b\u001b[6~'), ['pageUp', 'pageDown'])
+  t.deepEqual(read('\u001b\u001b'), ['escape'])
+  t.deepEqual(read('\u001bp\u001bé\u001b\r'), [])
+})
+
+const notKeys = {
+  'F1 of the Linux console': '\u001b[[A',
+  'a key of the keyboard protocol of kitty': '\u001b[112;5u',
+  'a key of xterm with modifyOtherKeys': '\u001b[27;5;112~',
+  'a click': '\u001b[<35;20;10m',
+  'a click of an old terminal': '\u001b[M pq',
+  'the focus': '\u001b[I\u001b[O',
+  'attributes of the device': '\u001b[?62;22c',
+  'the place of the cursor': '\u001b[12;40R',
+  'a colour': '\u001b]11;rgb:0000/0000/qqpp\u0007',
+  'a colour, ended by ST': '\u001b]11;qp\u001b\\',
+  'an answer to DECRQSS': '\u001bP1$rqp\u001b\\',
+  'control characters of eight bits': '\u009b\u0085',
+}
+
+test('nothing of what else a terminal sends is taken for a letter, which would be an order, wherever it is cut in two', (t) => {
+  for (const [what, sent] of Object.entries(notKeys))
+    for (let at = 0; at <= sent.length; at++)
+      t.deepEqual(read('a', sent.slice(0, at), `${sent.slice(at)}b`), [{ text: 'a' }, { text: 'b' }], `${what}, cut at ${at}`)
+})
+
+test('a sequence without an end keeps nothing: it is bounded, and what is pressed next is a key again', (t) => {
+  const reader = new KeyReader()
+  for (let n = 0; n < 100; n++) reader.read(`\u001b]${'x'.repeat(100)}`.slice(n === 0 ? 0 : 2))
+  reader.flush()
+  t.deepEqual(reader.read('q'), [{ text: 'q' }])
+  t.deepEqual(reader.read('\u001b[1'), [])
+  t.is(reader.waits, 'sequence')
+  t.deepEqual(reader.read('\rq'), ['enter', { text: 'q' }])
+  for (const begun of ['\u001b[1', '\u001bO', '\u001b]x', '\u001bPx'])
+    t.deepEqual(read(begun, '\u0003', begun, '\u001b[A'), ['ctrl-c', 'up'], JSON.stringify(begun))
 })
