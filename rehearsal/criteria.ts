@@ -1,13 +1,17 @@
 /**
- * The paper's correctness criteria (§7) for an upgrade, tried: a script of calls of all versions is played against nodes of a real
- * embedded system, with the flips wherever the script has them, and what every version observes is compared.
+ * The paper's correctness criteria (§7) for an upgrade, tried: a script of calls of all versions is played
+ * against nodes of a real embedded system, with the flips wherever the script has them, and what every
+ * version observes is compared.
  *
- * K1 (C11). What a version observes just before a flip, it observes just after, or is refused.
- * K2 (§7.1, condition 1). What a newer version observes of the dependent state is what the mapping function makes of the object's state.
- * K3 (§7.2). The same of an older version: what it observes is what the mapping back makes of the object's state.
+ * K1 (C11). A version observes the same just before and just after a flip, or is refused.
+ * K2 (§7.1, condition 1). A newer version observes of the dependent state exactly the result of the mapping
+ *     function on the object's state.
+ * K3 (§7.2). The same of an older version: what it observes is what the mapping back makes of
+ *     the object's state.
  * K4. A query changes nothing, through no version.
  *
- * A change that is kept only in an SO shows as a difference on one side or the other: before a flip by K2 and K3, at the flip by K1.
+ * A change that is kept only in an SO shows as a difference on one side or the other: before a flip by K2 and
+ * K3, at the flip by K1.
  */
 import { isDeepStrictEqual } from 'node:util'
 import {
@@ -37,7 +41,10 @@ export interface ScriptedCall {
   readonly node?: string
 }
 
-/** `'flip'` takes the node that is furthest behind to its next version (the first of them), `{ flip: 'n2' }` this one. */
+/**
+ * `'flip'` takes the node that is furthest behind to its next version (the first of them),
+ * `{ flip: 'n2' }` this one.
+ */
 export type Step = ScriptedCall | 'flip' | { readonly flip: string }
 
 export interface Rehearsal {
@@ -46,7 +53,7 @@ export interface Rehearsal {
   /** Upgrades 1, 2, …; their schedules are not asked: the script flips. */
   readonly upgrades: readonly Upgrade[]
   readonly script: readonly Step[]
-  /** What is looked at around each flip: queries only. */
+  /** The calls made around each flip: queries only. */
   readonly observations: readonly ScriptedCall[]
   readonly mappings?: readonly Mapping[]
 }
@@ -76,7 +83,10 @@ interface Actor {
   readonly handle: NodeHandle
   /** The class at each version, in the line of the node's service. */
   readonly line: readonly NodeClass[]
-  /** The version that the script has brought it to. An upgrade that leaves its class alone may have taken it further. */
+  /**
+   * The version that the script has brought it to. An upgrade that leaves its class alone may
+   * have taken it further.
+   */
   flipped: Version
 }
 
@@ -117,7 +127,8 @@ class Stage {
       repository.add(manifest.bundle.digest, gated)
       await this.host.publish({ manifest, bundle })
     }
-    // Whatever a node answers at the newest version, or that it has no such method: it knows all versions then.
+    // Any answer at the newest version, or none for lack of such a method, shows that the node
+    // knows all versions.
     const atNewest = { version: upgrades.length, kind: 'query' } as const
     for (const node of this.#actors.keys()) await this.host.operator.call({ node }, 'nothing', [], atNewest).catch(() => {})
   }
@@ -178,7 +189,9 @@ class Stage {
     return outcomes
   }
 
-  /** K2 and K3: a model object over the mapped state of the class that runs answers as the other class does. */
+  /**
+   * K2 and K3: a model object over the mapped state of the class that runs answers as the other class does.
+   */
   async #checkMappings(at: string): Promise<void> {
     for (const call of this.rehearsal.observations) {
       const { handle, line } = this.#actor(this.#nodeOf(call))

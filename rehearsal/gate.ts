@@ -1,4 +1,7 @@
-/** Upgrades whose schedules do what a script says: each signals when it is told to. What a schedule sees, the script sees. */
+/**
+ * Upgrades whose schedules do what a script says: each signals when it is told to. The script sees everything
+ * that a schedule sees.
+ */
 import type { SchedulingView, Upgrade, Version } from 'theseus'
 
 interface Door {
@@ -25,8 +28,8 @@ export class Gate {
   }
 
   /**
-   * The node's committed state: what its scheduling function sees (§4), and goes on seeing after its upgrade. Undefined for a node that
-   * no upgrade has concerned so far.
+   * The node's committed state: what its scheduling function sees (§4), and goes on seeing after its upgrade.
+   * Undefined for a node that no upgrade has concerned so far.
    */
   viewOf(nodeId: string): SchedulingView | undefined {
     return this.#views.get(nodeId)

@@ -1,10 +1,11 @@
 /**
- * Mapping functions (§7): "a mapping function MF … maps the abstract state of O_i to that of O_i+1". Written beside an upgrade, which does
- * not know what its version will be, between two classes. The other way round they say what a past-SO may show (§7.2).
+ * Mapping functions (§7): "a mapping function MF … maps the abstract state of O_i to that of O_i+1". Written
+ * beside an upgrade, which does not know what its version will be, between two classes. The other way round
+ * they say what a past-SO may show (§7.2).
  */
 import type { KeyRange, NodeClass, NodeObject, ReadonlyCollection, Remote } from 'theseus'
 
-/** What an object is made of, as far as its queries can tell. */
+/** The parts of an object, as far as its queries can tell. */
 export interface AbstractState {
   readonly state: object
   readonly collection: (name: string) => ReadonlyCollection<any>
@@ -14,7 +15,9 @@ export interface Mapping {
   readonly from: NodeClass
   readonly to: NodeClass
   readonly map: (old: AbstractState) => AbstractState
-  /** Whether this query of `to` observes nothing but the dependent part: what comes from the state of `from`. */
+  /**
+   * Whether this query of `to` observes nothing but the dependent part: what comes from the state of `from`.
+   */
   readonly dependent: (method: string, args: readonly unknown[]) => boolean
 }
 
@@ -26,8 +29,8 @@ type MethodOf<C extends NodeClass> = keyof Remote<InstanceType<C>> & string
 type Records = Iterable<readonly [key: string, value: unknown]>
 
 /**
- * Relates two classes of one line, neighbours or not: what `to` shows of the dependent part while a node runs `from`. The independent part
- * is trivially initialised. Collections that are not named are empty.
+ * Relates two classes of one line, neighbours or not: what `to` shows of the dependent part while a node runs
+ * `from`. The independent part is trivially initialised. Collections that are not named are empty.
  */
 export function mapping<From extends NodeClass, To extends NodeClass>(parts: {
   readonly from: From
@@ -48,7 +51,10 @@ export function mapping<From extends NodeClass, To extends NodeClass>(parts: {
   }
 }
 
-/** Two mappings one after the other: for a version two steps away. What is dependent on both steps has to be said anew. */
+/**
+ * Two mappings one after the other: for a version two steps away. The parts that depend on both
+ * steps have to be named anew.
+ */
 export function chained(first: Mapping, second: Mapping, dependent: Dependent): Mapping {
   return {
     from: first.from,
@@ -62,7 +68,10 @@ function isDependent(dependent: Dependent): Mapping['dependent'] {
   return typeof dependent === 'function' ? dependent : (method) => dependent.includes(method)
 }
 
-/** What an object of this class with this state answers: its method runs on a bare instance, which has no node. */
+/**
+ * The answer of an object of this class with this state: its method runs on a bare instance,
+ * which has no node.
+ */
 export function answerOf(target: NodeClass, { state, collection }: AbstractState, method: string, args: readonly unknown[]) {
   const instance = Object.create(target.prototype)
   for (const [key, value] of Object.entries({ state, collection })) Object.defineProperty(instance, key, { value })

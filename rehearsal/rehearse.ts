@@ -1,10 +1,12 @@
 /**
- * `npm run rehearse`: plays plans of many seeds in the deterministic world, or one seed with everything that happens in it.
+ * `npm run rehearse`: plays plans of many seeds in the deterministic world, or one seed with
+ * everything that happens in it.
  *
  *   --seeds N      so many seeds (2,000)
  *   --from N       the first of them (1)
  *   --seed N       this one alone, with its trace
- *   --with NAMES   goes through these dimensions too, which are not in every run: as in `stops,clocks`, or `all` (world/operations/dimensions.ts)
+ *   --with NAMES   goes through these dimensions too, which are not in every run: as in `stops,clocks`, or
+ *                  `all` (world/operations/dimensions.ts)
  *   --habits A,B   the habits that a plan's code may have, or "all" (those that are usual)
  *   --first        ends with the first seed that fails
  *   --shrink       makes a failing plan as small as it can before it is printed

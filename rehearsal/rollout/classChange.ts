@@ -1,6 +1,7 @@
 /**
- * A class upgrade, old class against new: methods, events, calls, the shape of the state, and what each simulation object does with each
- * method. As far as code can be asked at run time: parameters and results are the compiler's, and are not compared.
+ * A class upgrade, old class against new: methods, events, calls, the shape of the state, and what each
+ * simulation object does with each method. As far as code can be asked at run time: parameters and results
+ * are the compiler's, and are not compared.
  */
 
 import { Fault, reasonOf } from '../../core/fault.js'
@@ -11,9 +12,10 @@ import type { ClassUpgrade } from '../../core/upgrade.js'
 import { collectionsNamed, type Shape, shapeOf } from './stateShape.js'
 
 /**
- * What becomes of a call to a method at a node of the other class. `implements`: the SO carries it out. `mayRefuse`: the same, and its code says
- * "refuse". `delegates`: it goes on to the object as it is. `refuses`: `simulation.refused`. `asIs`: no SO is needed, the object answers. `cut`:
- * there is no SO, `version.cut`. `open`: neither simulated nor refused.
+ * The fate of a call to a method at a node of the other class. `implements`: the SO carries it out.
+ * `mayRefuse`: the same, and its code says "refuse". `delegates`: it goes on to the object as it is.
+ * `refuses`: `simulation.refused`. `asIs`: no SO is needed, the object answers. `cut`: there is no SO,
+ * `version.cut`. `open`: neither simulated nor refused.
  */
 export type Treatment = 'implements' | 'mayRefuse' | 'delegates' | 'refuses' | 'asIs' | 'cut' | 'open'
 
@@ -28,7 +30,7 @@ export interface MethodChange {
   readonly pastSO: Treatment | null
 }
 
-/** What only one of the two has. */
+/** The items that only one of the two has. */
 export interface Differences {
   readonly added: readonly string[]
   readonly removed: readonly string[]
@@ -74,7 +76,10 @@ type SO = Simulation | NotNeeded | None
 /** The parts of a class upgrade that are compared. */
 export type Compared = Pick<ClassUpgrade, 'oldClass' | 'newClass' | 'pastSO' | 'futureSO'>
 
-/** Of one class upgrade, or of several that follow one another, oldest first: a call then goes through the SOs of all of them. */
+/**
+ * Of one class upgrade, or of several that follow one another, oldest first: a call then goes
+ * through the SOs of all of them.
+ */
 export function classChange(...steps: readonly [Compared, ...Compared[]]): ClassChange {
   const { oldClass } = steps[0]
   const { newClass } = steps.at(-1)!
@@ -130,7 +135,10 @@ function treatmentBy(so: SO, method: string): Treatment {
   return /\brefuse\s*\(/.test(Function.prototype.toString.call(own)) ? 'mayRefuse' : 'implements'
 }
 
-/** What nothing at run time has checked: that is said of `asIs` where the other class has the method with another mark only. */
+/**
+ * The methods that nothing at run time has checked: that is said of `asIs` where the other class has the
+ * method with another mark only.
+ */
 function openOf(change: MethodChange, role: OpenMethod['role']): readonly OpenMethod[] {
   const why = change[role]
   const isOpen =

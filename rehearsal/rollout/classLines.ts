@@ -4,7 +4,10 @@ import { type ClassChange, classChange } from './classChange.js'
 
 type Line = readonly [ClassUpgrade, ...ClassUpgrade[]]
 
-/** What these upgrades change together, oldest first. A class that only some nodes leave is there as it was, too. */
+/**
+ * The changes that these upgrades make together, oldest first. A class that only some nodes
+ * leave is there as it was, too.
+ */
 export function changesOf(upgrades: readonly Upgrade[]): readonly ClassChange[] {
   let lines: readonly Line[] = []
   for (const { classUpgrades } of upgrades) {

@@ -1,9 +1,15 @@
-/** The upgrades that are installed already, as the nodes have them: an undo is the upgrade that it undoes, turned round. */
+/**
+ * The upgrades that are installed already, as the nodes have them: an undo is the upgrade that
+ * it undoes, turned round.
+ */
 import type { Version } from '../../core/ids.js'
 import { restored, reversed, type Upgrade } from '../../core/upgrade.js'
 import type { Verified, VerifiedHistory } from '../../core/verifiedHistory.js'
 
-/** The upgrades of these versions. Runs their bundles, by `load`, which is given verified manifests alone; a bundle is loaded once. */
+/**
+ * The upgrades of these versions. Runs their bundles, by `load`, which is given verified manifests alone; a
+ * bundle is loaded once.
+ */
 export async function installedUpgrades(
   history: Pick<VerifiedHistory, 'at'>,
   versions: readonly Version[],

@@ -1,12 +1,15 @@
 /**
- * When schedules look again that wait for a condition. A node at work looks every half second or so; a thousand simulated ones that wait for
- * days of virtual time would look for hours of real time. So:
+ * When schedules look again that wait for a condition. A node at work looks every half second or so; a
+ * thousand simulated ones that wait for days of virtual time would look for hours of real time. So:
  *
- * L1. When a node serves again, or at another version, everybody looks at the next moment at which a node at work would; when one goes away,
- *     those who asked for the time: what time has brought to one, it has perhaps brought to them.
- * L2. Who asked for the time (or for chance) looks without a change too, as a node at work would; the more seldom, the longer nothing has
- *     changed and the more there are who look: what time alone brings is seen late by a twentieth of the quiet before it, at most.
- * L3. All others look once when the quiet has doubled: their condition may rest on something that is not seen here.
+ * L1. When a node serves again, or at another version, everybody looks at the next moment at which a node at
+ *     work would; when one goes away, those who asked for the time: what time has brought to one, it has
+ *     perhaps brought to them.
+ * L2. A schedule that asked for the time (or for chance) looks without a change too, as a node at work would.
+ *     It looks the more seldom, the longer nothing has changed and the more schedules look. A change that
+ *     time alone brings is seen late by a twentieth of the quiet before it, at most.
+ * L3. All others look once when the quiet has doubled: their condition may rest on something
+ *     that is not seen here.
  */
 import type { Random } from '../../core/ports/random.js'
 import { lookAgainMs } from '../../core/schedules/population.js'

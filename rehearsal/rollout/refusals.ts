@@ -1,6 +1,7 @@
 /**
- * Which calls simulation objects will not carry out while nodes of two versions talk to each other (§7.1, condition 2): what an SO refuses
- * for good, what it may refuse from case to case, and what nobody answers because there is no SO.
+ * Which calls simulation objects will not carry out while nodes of two versions talk to each other (§7.1,
+ * condition 2): what an SO refuses for good, what it may refuse from case to case, and what nobody answers
+ * because there is no SO.
  */
 import type { Version } from '../../core/ids.js'
 import type { ClassUpgrade } from '../../core/upgrade.js'
@@ -22,7 +23,10 @@ export interface Refusals {
   readonly cut: readonly string[]
 }
 
-/** Of the upgrade to `version`. A future-SO's calls are to nodes that have not gone yet, a past-SO's to those that have. */
+/**
+ * Of the upgrade to `version`. A future-SO's calls are to nodes that have not gone yet, a
+ * past-SO's to those that have.
+ */
 export function refusalsOf(upgrades: readonly ClassUpgrade[], version: Version): readonly Refusals[] {
   return upgrades.flatMap((upgrade) => {
     const { service, oldClass, newClass, methods } = classChange(upgrade)

@@ -1,4 +1,4 @@
-/** What one rehearsal of a rollout has shown. */
+/** The findings of one rehearsal of a rollout. */
 import type { Control } from '../../core/control.js'
 import type { Version } from '../../core/ids.js'
 import type { ClassUpgradeEntry } from '../../core/manifest.js'
@@ -27,7 +27,7 @@ export interface NodeFate {
   readonly obstacle: Obstacle | null
 }
 
-/** What chance decided: nothing, which of several nodes got a slot, or also what schedules did. */
+/** The part of chance: nothing, which of several nodes got a slot, or also the doings of schedules. */
 export type Lots = 'none' | 'slots' | 'schedules'
 
 export interface RehearsedRollout {
@@ -35,7 +35,7 @@ export interface RehearsedRollout {
   readonly nodes: SimulatedNodes
   readonly lots: Lots
   readonly asked: ReadonlySet<Asked>
-  /** What the health gate paused it for. */
+  /** The reason why the health gate paused it. */
   readonly paused: string | null
   /** Why it was ended before its time. */
   readonly gaveUp: string | null

@@ -1,4 +1,7 @@
-/** The view of a scheduling function in a rehearsal: the real one, over simulated nodes; and a note of what it asked that no database tells. */
+/**
+ * The view of a scheduling function in a rehearsal: the real one, over simulated nodes; and a note of what it
+ * asked that no database tells.
+ */
 import type { ReadonlyCollection } from '../../core/collection.js'
 import { Fault } from '../../core/fault.js'
 import type { NodeClass } from '../../core/nodeObject.js'
@@ -10,10 +13,10 @@ import type { VirtualTime } from '../world/virtualTime.js'
 import type { Looks } from './looks.js'
 import type { SimulatedNodes } from './simulatedNodes.js'
 
-/** What schedules asked for that is assumed. */
+/** The questions of schedules whose answers are assumed. */
 export type Asked = 'state' | 'calls' | 'contacts' | `table ${string}`
 
-/** What a view needs of the rehearsal that it is part of. */
+/** The part of its rehearsal that a view needs. */
 export interface ViewedRehearsal {
   readonly time: VirtualTime
   readonly nodes: SimulatedNodes
@@ -30,7 +33,7 @@ export interface ViewedRehearsal {
 const readsAtOnceMax = 10_000
 
 export class RehearsedSource implements ViewSource {
-  /** What was asked, by what its answer can change with: nodes and tables, or time and chance. */
+  /** The questions, by the changes that their answers depend on: nodes and tables, or time and chance. */
   readonly reads = { nodes: 0, time: 0 }
   #atEvent = -1
   #readsAtOnce = 0

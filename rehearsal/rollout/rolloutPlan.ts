@@ -1,6 +1,7 @@
 /**
- * What an upgrade would do to a running system, out of rehearsals of its rollout: who goes, in which order, when, and how many are away at
- * once; which calls are refused meanwhile, whether there is a way back, and what all of that rests on.
+ * The effects of an upgrade on a running system, out of rehearsals of its rollout: who goes, in which order,
+ * when, and how many are away at once; which calls are refused meanwhile, whether there is a way back, and
+ * what all of that rests on.
  */
 
 import type { Version } from '../../core/ids.js'
@@ -20,9 +21,12 @@ export interface RolloutPlan {
   readonly seed: number
   /** How many rehearsals there were: one, unless schedules draw lots. */
   readonly runs: number
-  /** What chance decides. */
+  /** The part of chance. */
   readonly lots: Lots
-  /** Until the last of those who arrive has: in the middle one of the rehearsals, and in the longest. Null: nobody goes. */
+  /**
+   * Until the last of those who arrive has: in the middle one of the rehearsals, and in the
+   * longest. Null: nobody goes.
+   */
   readonly duration: { readonly medianMs: number; readonly longestMs: number } | null
   /** The most nodes that are away at once, of all services together, in any rehearsal. */
   readonly mostAway: number
@@ -106,7 +110,7 @@ export async function planRollout(proposal: Proposal, { seed, runs }: Chances): 
   }
 }
 
-/** What the upgrade server asks before it installs it. */
+/** The checks of the upgrade server before it installs the upgrade. */
 function checkInstallable({ situation: { manifests, rows }, draft }: Proposal): void {
   const candidate = { ...draft, version: manifests.length + 1, undoes: null } as Manifest
   checkNew(manifests, candidate)
@@ -171,7 +175,10 @@ function absencesOf(fates: readonly NodeFate[]): readonly Absence[] {
     .toSorted((a, b) => b.nodes.length - a.nodes.length)
 }
 
-/** A call of theirs to an upgraded node goes through its past-SO, and through those of versions between, which may delegate or not. */
+/**
+ * A call of theirs to an upgraded node goes through its past-SO, and through those of versions between, which
+ * may delegate or not.
+ */
 function callersOf(rows: readonly NodeRow[], upgrade: Upgrade, version: Version): readonly PinnedCallers[] {
   const pins = rows.filter((row) => row.service === clientService && row.version < version)
   const refused = refusalsOf(upgrade.classUpgrades, version)

@@ -1,4 +1,7 @@
-/** The registered nodes of a rehearsal, as the upgrade database would have them at this moment of virtual time; and how many were away at most. */
+/**
+ * The registered nodes of a rehearsal, as the upgrade database would have them at this moment of virtual
+ * time; and how many were away at most.
+ */
 import { notServing } from '../../core/phases.js'
 import type { NodeRow } from '../../core/ports/upgradeDatabase.js'
 import type { VirtualTime } from '../world/virtualTime.js'
@@ -43,7 +46,7 @@ export class SimulatedNodes {
     return list
   }
 
-  /** What the node reports: a phase that begins now. */
+  /** A report of the node: a phase that begins now. */
   report(nodeId: string, change: Partial<NodeRow> & Pick<NodeRow, 'phase' | 'target'>): void {
     const before = this.row(nodeId)
     const after: NodeRow = { ...before, reason: null, ...change, since: Math.round(this.time.now()) }

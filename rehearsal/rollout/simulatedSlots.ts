@@ -1,6 +1,6 @@
 /**
- * The slots under the services' limits, and the controls, as the upgrade database would decide. Nodes at work ask every now and then, so
- * that a slot that comes free is anybody's: here it is drawn by lot.
+ * The slots under the services' limits, and the controls, as the upgrade database would decide. Nodes at work
+ * ask every now and then, so that a slot that comes free is anybody's: here it is drawn by lot.
  */
 import { defaultSettings, type ServiceLimit } from 'theseus'
 import { type Control, type Going, holding } from '../../core/control.js'
@@ -42,7 +42,7 @@ export class SimulatedSlots {
       const claim = { going, limit, resolve }
       claims.push(claim)
       this.#grant(service)
-      // Who comes first gets it, and that is chance.
+      // The first to come gets it, and that is chance.
       if (claims.includes(claim) && this.holding(going) === undefined) this.drawn()
     })
   }

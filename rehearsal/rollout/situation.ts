@@ -1,4 +1,7 @@
-/** A running system as its upgrade database tells of it, and what is tried on it. Plain data: nothing here asks anybody. */
+/**
+ * A running system as its upgrade database tells of it, and what is tried on it. Plain data:
+ * nothing here asks anybody.
+ */
 import type { Control } from '../../core/control.js'
 import type { Version } from '../../core/ids.js'
 import type { Manifest, ManifestDraft } from '../../core/manifest.js'
@@ -19,16 +22,19 @@ export interface Situation {
   readonly nowMs: number
 }
 
-/** What is rehearsed: an upgrade as the next version of a system. */
+/** The subject of a rehearsal: an upgrade as the next version of a system. */
 export interface Proposal {
   readonly situation: Situation
   readonly draft: ManifestDraft
-  /** The upgrade itself, and those installed ones that nodes which are behind have yet to go through, by version. */
+  /**
+   * The upgrade itself, and those installed ones that nodes which are behind have yet to go
+   * through, by version.
+   */
   readonly upgrades: ReadonlyMap<Version, Upgrade>
   readonly assumed: Assumptions
 }
 
-/** What no database tells. */
+/** The figures that no database has. */
 export interface Assumptions {
   /** How long a node drains: its running call, and `stop()`. */
   readonly drainMs: number

@@ -1,4 +1,7 @@
-/** The shape of a class's persistent state, as far as it can be known without a node: the root record of a new node, and names in the code. */
+/**
+ * The shape of a class's persistent state, as far as it can be known without a node: the root record of a new
+ * node, and names in the code.
+ */
 import { type NodeClass, NodeObject } from 'theseus'
 
 /** Each field of the root record, with what is in it: `text`, `number`, `list`, `{ html: text }`. */

@@ -1,10 +1,11 @@
 /**
- * One rehearsal of a rollout: every registered node walks through its upgrades as the runtime would take it (§3, §4), with the real scheduling
- * functions, on virtual time and seeded chance. Owns who goes when, and why who does not.
+ * One rehearsal of a rollout: every registered node walks through its upgrades as the runtime
+ * would take it (§3, §4), with the real scheduling functions, on virtual time and seeded
+ * chance. Owns who goes when, and why who does not.
  *
  * S1. A node goes one version after the other, from the one that it is at.
  * S2. It is away only with a slot under its service's limit, and against no control.
- * S3. Who is not alive, or in trouble already, does not move.
+ * S3. A node that is not alive, or is in trouble already, does not move.
  */
 import { seededRandom } from 'theseus/memory'
 import { type Control, type Going, isToldToGo } from '../../core/control.js'

@@ -1,4 +1,7 @@
-/** Which upgrades a node has before it, from the version that it is at to the proposed one, by the manifests alone; as the runtime asks (§3). */
+/**
+ * Which upgrades a node has before it, from the version that it is at to the proposed one, by the manifests
+ * alone; as the runtime asks (§3).
+ */
 import { concerning } from '../../core/classLine.js'
 import type { Version } from '../../core/ids.js'
 import type { ClassUpgradeEntry, Manifest } from '../../core/manifest.js'

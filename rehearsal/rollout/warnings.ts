@@ -1,4 +1,4 @@
-/** What is wrong with a system already, before an upgrade is published to it. */
+/** The faults that a system has already, before an upgrade is published to it. */
 import { clientService, type NodeRow } from '../../core/ports/upgradeDatabase.js'
 import { type Proposal, versionOf } from './situation.js'
 

@@ -1,7 +1,8 @@
 /**
  * Counts the calls that travel and the answers to them.
  *
- * C4. A call is answered once at most, by a reply or by a fault: a second fault would have its caller make it again while it runs.
+ * C4. A call is answered once at most, by a reply or by a fault: a second fault would have its caller make it
+ *     again while it runs.
  */
 import type { Passage, Transit } from 'theseus/memory'
 import { decode } from '../../core/codec.js'

@@ -1,8 +1,9 @@
 /**
- * What is asked when everything rests.
+ * The checks when everything rests.
  *
- * C5, C11. Every version of every node that is not cut off tells the same history of each column; C8: dead ones tell nothing.
- * C12. What was sent, or announced, was committed.
+ * C5, C11. Every version of every node that is not cut off tells the same history of each
+ * column; C8: dead ones tell nothing.
+ * C12. A send or an announcement was committed before it left.
  */
 import { isFault, type RunningHost, type Version } from 'theseus'
 import { makeCall } from './calls.js'
@@ -57,7 +58,7 @@ export async function audit(room: AuditRoom): Promise<void> {
   checkEvents(room, lists)
 }
 
-/** C8. What is dead is answered so, by everybody. */
+/** C8. Everybody answers calls of dead versions as dead. */
 async function checkDead(
   room: AuditRoom,
   auditor: RunningHost,
@@ -84,7 +85,9 @@ function checkEvents(room: AuditRoom, lists: ReadonlyMap<string, readonly string
   }
 }
 
-/** Beyond a rejected upgrade nothing is answered; a stalled one's own version still is, and those after it. */
+/**
+ * Beyond a rejected upgrade nothing is answered; a stalled one's own version still is, and those after it.
+ */
 function lastReachable({ plan }: AuditRoom, { version, phase }: Standing): Version {
   if (phase === 'rejected') return version
   const bad = plan.upgrades.findIndex(({ bundle }, i) => i >= version && bundle !== 'good')
@@ -93,7 +96,7 @@ function lastReachable({ plan }: AuditRoom, { version, phase }: Standing): Versi
 
 const sending: ReadonlySet<Asked['what']> = new Set<Asked['what']>(['tell', 'later', 'announce'])
 
-/** C12. What a command sent left with its commit: if the send was carried out, so was the command. */
+/** C12. The sends of a command left with its commit: if the send was carried out, so was the command. */
 function checkSends(room: AuditRoom, lists: ReadonlyMap<string, readonly string[]>): void {
   const told = [...lists].filter(([key]) => key.endsWith(' main'))
   const everywhere = new Map(told.map(([key, list]) => [key, new Set(list)]))

@@ -1,11 +1,14 @@
-/** An old backup of a host's disk, which somebody puts in place of the disk when everything rests: its nodes are back where they were. */
+/**
+ * An old backup of a host's disk, which somebody puts in place of the disk when everything rests: its nodes
+ * are back where they were.
+ */
 import type { HostProcess } from './hostProcess.js'
 import type { VirtualTime } from './virtualTime.js'
 
 export interface BackupRoom {
   readonly time: VirtualTime
   trace(line: string): void
-  /** What this node has told since is not so any more. */
+  /** The observations of this node since then hold no more. */
   restored(nodeId: string): void
 }
 

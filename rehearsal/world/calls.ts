@@ -1,4 +1,7 @@
-/** The calls that a plan's clients make: what is asked, what the answer is held against, and what its failure says. */
+/**
+ * The calls that a plan's clients make: what is asked, what the answer is held against, and
+ * what its failure says.
+ */
 import { type Fault, isFault, type RunningHost, reasonOf, type Version } from 'theseus'
 import { type Added, type Forwarded, type Listed, type Reshaped, unshape } from './classes.js'
 import type { CodeWatch } from './code/codeWatch.js'
@@ -43,7 +46,8 @@ export async function makeCall(room: CallsRoom, client: RunningHost, op: string,
     if (!isExpected(plan, error, call)) {
       room.violated('C6', `${op} ${wordsOf(call)} ended with ${reasonOf(error)}${detailsOf(error)}`)
     }
-    // At which version its class was called, the client's host knows: the oldest is held against what is dead.
+    // At which version its class was called, the client's host knows: the oldest is held
+    // against what is dead.
     if (error.code === 'version.dead') room.calledDead(op, call.isPinned ? 0 : version)
   }
 

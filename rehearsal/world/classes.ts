@@ -1,6 +1,7 @@
 /**
- * The classes of the world: ledgers, which keep columns of operations, and tellers, which do so too and call the ledgers. Every method has the
- * operation's name for its first argument, and tells the witness when it begins and ends.
+ * The classes of the world: ledgers, which keep columns of operations, and tellers, which do so
+ * too and call the ledgers. Every method has the operation's name for its first argument, and
+ * tells the witness when it begins and ends.
  */
 import { command, event, hears, type NodeClass, NodeObject, query } from 'theseus'
 import { defineHabits } from './code/classHabits.js'
@@ -13,19 +14,19 @@ import type { Manner, ServiceName, Trouble } from './plan.js'
 import { adding, type ClassSpec, reading } from './specs.js'
 import type { Witness } from './witness.js'
 
-/** What tellers announce, and ledgers write down. */
+/** The event that tellers announce, and that ledgers write down. */
 const told = event<[op: string]>('told')
 
-/** What a command answers: where the operation went. */
+/** The answer of a command: where the operation went. */
 export interface Added {
   readonly node: string
   readonly index: number
 }
-/** What a forwarded command answers: where it went on both nodes. */
+/** The answer of a forwarded command: where it went on both nodes. */
 export interface Forwarded extends Added {
   readonly ledger: Added
 }
-/** What a query answers, in either form. */
+/** The answer of a query, in either form. */
 export interface Listed {
   readonly node: string
   readonly list: readonly string[]
@@ -152,7 +153,9 @@ export function unshape({ node, entries }: Reshaped): Listed {
   return { node, list: entries.map(({ op }) => op) }
 }
 
-/** Runs a command's writes as its manner says, under the eyes of the witness. Synchronous where nothing waits. */
+/**
+ * Runs a command's writes as its manner says, under the eyes of the witness. Synchronous where nothing waits.
+ */
 export function carryOut(
   witness: Witness,
   node: string,
@@ -221,7 +224,10 @@ export function tell<T>(witness: Witness, node: string, op: string, look: () => 
   return answer
 }
 
-/** Nobody calls its own service, but where walks go anywhere: a schedule that waits for those that it calls would wait for itself. */
+/**
+ * Nobody calls its own service, but where walks go anywhere: a schedule that waits for those that it calls
+ * would wait for itself.
+ */
 function calledBy({ service, habits }: ClassSpec) {
   const [ledgers, tellers] = [
     { className: 'Ledger.common', service: 'ledger' },
@@ -235,7 +241,7 @@ function calledBy({ service, habits }: ClassSpec) {
 function emptyClass(spec: ClassSpec, troubles: ClassTroubles, witness: Witness) {
   return class extends NodeObject<ColumnsState, Record<string, string>> {
     static override readonly className = spec.className
-    /** What is called is the same in every class of a service, so that no upgrade of these leaves a caller behind. */
+    /** Every class of a service calls the same, so that no upgrade of these leaves a caller behind. */
     static override readonly calls = calledBy(spec)
     static override readonly reentrant = spec.habits.includes('reentrant')
     static override readonly publishes = spec.service === 'ledger' ? [] : spec.rumours ? [told, rumour] : [told]

@@ -1,8 +1,10 @@
 /**
- * The persistent state of the world's classes: append-only columns of operations, in the root or in a collection. Objects, SOs and transform
- * functions all use it, so that a mistake in an upgrade is a mistake of the runtime or of the test, not of these few lines.
+ * The persistent state of the world's classes: append-only columns of operations, in the root or in a
+ * collection. Objects, SOs and transform functions all use it, so that a mistake in an upgrade is a mistake
+ * of the runtime or of the test, not of these few lines.
  *
- * A column in a collection counts its records in the root: root and collection are written by one command and must agree.
+ * A column in a collection counts its records in the root: root and collection are written by
+ * one command and must agree.
  */
 import type { Collection, ReadonlyCollection } from 'theseus'
 import type { Column } from './plan.js'

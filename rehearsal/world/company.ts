@@ -1,4 +1,4 @@
-/** Who is there: the processes of a rehearsal, and the nodes that are registered and not forgotten for good. */
+/** The cast: the processes of a rehearsal, and the nodes that are registered and not forgotten for good. */
 import type { NodeHandle, Version } from 'theseus'
 import type { HostProcess } from './hostProcess.js'
 import type { NodePlan, ServiceName } from './plan.js'

@@ -1,8 +1,11 @@
 /**
- * Knows which controls are in the upgrade database, as they are set there, and holds against them which nodes leave for an upgrade.
+ * Knows which controls are in the upgrade database, as they are set there, and holds against them which nodes
+ * leave for an upgrade.
  *
- * P1. No node drains for a version that is paused, unless it was told "now" or the version is an undo; and none while it is held.
- * P3. No node drains for a version before its SF has signalled, unless it was told "now", the version is an undo, or its own version is dead.
+ * P1. No node drains for a version that is paused, unless it was told "now" or the version is an undo; and
+ *     none while it is held.
+ * P3. No node drains for a version before its SF has signalled, unless it was told "now", the version is an
+ *     undo, or its own version is dead.
  * P2. The health gate notes that it has heeded a trouble only after it has paused the version.
  */
 import type { Phase, Version } from 'theseus'

@@ -1,4 +1,7 @@
-/** The upgrade database of the world: answers take a while, may be lost with or without the request having been carried out, or it is away. */
+/**
+ * The upgrade database of the world: answers take a while, may be lost with or without the request having
+ * been carried out, or it is away.
+ */
 import { Fault, type Random } from 'theseus'
 import { memoryDatabase } from 'theseus/memory'
 import type { Lifeline } from './lifeline.js'
@@ -58,7 +61,10 @@ export class WorldDatabase {
     return () => this.#factory.away(--this.#away > 0)
   }
 
-  /** Returns what makes it lose data, all at once, and tells what is left before anything that is carried out after that. */
+  /**
+   * Returns what makes it lose data, all at once, and tells what is left before anything that
+   * is carried out after that.
+   */
   losing(how: DatabaseLoss): (tell: (left: Left) => void) => Promise<void> {
     const lose = losing(this.#factory, how)
     return async (tell) => {

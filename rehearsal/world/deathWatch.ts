@@ -1,9 +1,10 @@
 /**
- * Knows what is on the disks of all nodes, alive or not, and which versions have been declared dead; holds the one against the other.
+ * Knows what is on the disks of all nodes, alive or not, and which versions have been declared dead; holds
+ * the one against the other.
  *
- * C8. A death passes no version that a registered node runs, or may run when it comes back, nor one that a live client is pinned to; nothing
- * is answered as dead before its death is in force; nobody goes back from a final version; and a node that comes back at a dead version
- * does nothing before it has upgraded.
+ * C8. A death passes no version that a registered node runs, or may run when it comes back, nor one that a
+ * live client is pinned to; nothing is answered as dead before its death is in force; nobody goes back from a
+ * final version; and a node that comes back at a dead version does nothing before it has upgraded.
  */
 import type { Death, NodeRow, NodeStatus, Version } from 'theseus'
 import { clientService } from 'theseus'
@@ -22,7 +23,7 @@ export class DeathWatch {
   #declared: Version = 0
   #final: Version = 0
   #inForceSinceMs = 0
-  /** What was in force when the database lost data. */
+  /** The deaths that were in force when the database lost data. */
   #inForceBefore: Version = 0
   /** Of that, what was on the disk of a node. */
   #keptBefore: Version = 0
@@ -30,7 +31,10 @@ export class DeathWatch {
   constructor(
     private readonly now: () => number,
     private readonly isReached: (client: string) => boolean,
-    /** A copy has the node, and has not registered it yet: the original goes on, and the copy's disk is nobody's word. */
+    /**
+     * A copy has the node, and has not registered it yet: the original goes on, and the copy's
+     * disk is nobody's word.
+     */
     private readonly isBetween: (nodeId: string) => boolean,
     private readonly violated: (rule: string, what: string) => void,
   ) {}
@@ -67,7 +71,10 @@ export class DeathWatch {
     this.#pins.delete(client)
   }
 
-  /** The database has lost data, and is on probation no more: of a node whose host was not heard meanwhile nobody knows, until it registers again. */
+  /**
+   * The database has lost data, and is on probation no more: of a node whose host was not heard meanwhile
+   * nobody knows, until it registers again.
+   */
   probationOver(isHeard: (nodeId: string) => boolean): void {
     for (const nodeId of this.#records.keys()) if (!isHeard(nodeId)) this.#forgotten.add(nodeId)
   }
@@ -77,7 +84,10 @@ export class DeathWatch {
     this.#records.delete(nodeId)
   }
 
-  /** The database has told what is dead: a death that is due takes effect then, or is withdrawn because somebody needs the version. */
+  /**
+   * The database has told what is dead: a death that is due takes effect then, or is withdrawn because
+   * somebody needs the version.
+   */
   told(death: Death): void {
     const { inForce } = this
     if (death.inForce > inForce) {
@@ -123,7 +133,10 @@ export class DeathWatch {
     }
   }
 
-  /** The database has another death than before. One that was in force is so for ever where a node has heard of it. */
+  /**
+   * The database has another death than before. One that was in force is so for ever where a
+   * node has heard of it.
+   */
   lost(death: Death, final: Version): void {
     this.#final = final
     this.#inForceBefore = this.inForce
@@ -132,7 +145,9 @@ export class DeathWatch {
     this.#death = death
   }
 
-  /** Those who come back later, having been forgotten, go on from where they are: they may not go back again. */
+  /**
+   * Those who come back later, having been forgotten, go on from where they are: they may not go back again.
+   */
   finalized(final: Version): void {
     if (final <= this.#final) return
     this.#final = final
@@ -146,7 +161,10 @@ export class DeathWatch {
     return Math.max(this.#death.inForce, this.#inForceBefore)
   }
 
-  /** The same as the database has it, which may have forgotten a death for good: a node that came back too early spoke against it. */
+  /**
+   * The same as the database has it, which may have forgotten a death for good: a node that came back too
+   * early spoke against it.
+   */
   get toldInForce(): Version {
     return this.#death.inForce
   }
@@ -156,7 +174,10 @@ export class DeathWatch {
     return version < Math.max(this.toldInForce, this.#keptBefore)
   }
 
-  /** Whether this node must answer so. One that could ask before the database lost a death is the only one that knows of it. */
+  /**
+   * Whether this node must answer so. One that could ask before the database lost a death is
+   * the only one that knows of it.
+   */
   isDeadAt(nodeId: string, version: Version): boolean {
     return this.isKnownDead(version) || version < (this.#records.get(nodeId)?.oldest ?? 0)
   }

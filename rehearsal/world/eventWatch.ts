@@ -1,6 +1,6 @@
 /**
- * Which events a ledger may have missed. That it hears none twice and none of a command that failed, the model tells, for what it hears it writes
- * down.
+ * Which events a ledger may have missed. That it hears none twice and none of a command that failed, the
+ * model tells, for what it hears it writes down.
  *
  * E1. Where nothing goes wrong on the way, a ledger that is there the whole time hears every event.
  */
@@ -73,7 +73,7 @@ export class EventWatch {
     if (deadlineMs >= 1_000) this.#announced.push({ op, fromMs, toMs })
   }
 
-  /** What this ledger must have heard. */
+  /** The events that this ledger must have heard. */
   dueTo(nodeId: string): readonly string[] {
     if (this.#mayMiss) return []
     return this.#announced

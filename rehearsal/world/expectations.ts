@@ -1,7 +1,8 @@
 /**
- * What an answer may be, by the plan: which refusals an upgrade allows for, and which faults say that nothing was executed.
+ * The answers that the plan allows: which refusals an upgrade allows for, and which faults say
+ * that nothing was executed.
  *
- * C6. What can't be done through the older object is refused; what can be done is not.
+ * C6. A call that can't be done through the older object is refused; one that can be done is not.
  */
 import type { ChainEntry, Fault, Version } from 'theseus'
 import { plainValuesCount } from './code/oddThings.js'
@@ -34,7 +35,8 @@ export function isExpected(plan: Plan, fault: Fault, { service, version, isPinne
     case 'simulation':
       return asked.what === 'strike'
     case 'version':
-      // A class has its version and those after it until it is upgraded: which is called, the client's host knows.
+      // A class has its version and those after it until it is upgraded: which is called, the
+      // client's host knows.
       return isExpectedOfVersion(plan, fault, service, isPinned ? plan.upgrades.length : version)
     case 'protocol':
       // A walk that leads back is refused, or the object that it comes from has been stopped meanwhile.
@@ -81,8 +83,8 @@ function hasCut(plan: Plan, service: ServiceName, version: Version): boolean {
 }
 
 /**
- * Whether a node of a service that runs `at` answers calls of `version`: no cut lies between. An undo is what the version before the undone one
- * is, on either side of a cut.
+ * Whether a node of a service that runs `at` answers calls of `version`: no cut lies between. An undo is what
+ * the version before the undone one is, on either side of a cut.
  */
 export function isReachable(plan: Plan, service: ServiceName, at: Version, version: Version): boolean {
   if (version === at) return true
@@ -96,13 +98,19 @@ export function isReachable(plan: Plan, service: ServiceName, at: Version, versi
   return !isClosed(version + 1, 'pastSO') && isReachable(plan, service, at, version + 1)
 }
 
-/** A bundle that could not be loaded, and whose upgrade is undone, may be passed without ever having been loaded. */
+/**
+ * A bundle that could not be loaded, and whose upgrade is undone, may be passed without ever
+ * having been loaded.
+ */
 function isHole(plan: Plan, service: ServiceName, version: Version): boolean {
   const isConcerned = classUpgradeOf(plan, service, version) !== undefined
   return isConcerned && plan.upgrades[version - 1]!.bundle !== 'good' && (undoes(plan, version) || undoes(plan, version + 1))
 }
 
-/** C1. One object, at the node's own version, and no version left out between two others but where a cut is. Empty while the node has no chain. */
+/**
+ * C1. One object, at the node's own version, and no version left out between two others but where a cut is.
+ *     Empty while the node has no chain.
+ */
 export function isChain(plan: Plan, service: ServiceName, version: Version, chain: readonly ChainEntry[]): boolean {
   if (chain.length === 0) return true
   const versions = chain.map((link) => link.version)
@@ -115,7 +123,10 @@ export function isChain(plan: Plan, service: ServiceName, version: Version, chai
   return objects.length === 1 && objects[0]!.version === version && new Set(versions).size === versions.length
 }
 
-/** The first upgrade that nodes of a service can't pass, whatever is tried; beyond the newest version if there is none. What is undone is passed. */
+/**
+ * The first upgrade that nodes of a service can't pass, whatever is tried; beyond the newest version if there
+ * is none. An upgrade that is undone is passed.
+ */
 export function obstacleOf(plan: Plan, service: ServiceName): Version {
   let version = 0
   while (version < plan.upgrades.length) {

@@ -1,6 +1,6 @@
 /**
- * One host as a process: started over its disk, killed at any moment, started again by whoever looks after it. The disk outlives the process,
- * and may be full or slow.
+ * One host as a process: started over its disk, killed at any moment, started again by whoever looks after
+ * it. The disk outlives the process, and may be full or slow.
  */
 import { createHost, type HostEvent, type NodeHandle, type Phase, type RunningHost, type Version } from 'theseus'
 import { type MemoryState, type MemoryTransport, memoryStore, memoryTransport, seededRandom } from 'theseus/memory'
@@ -22,7 +22,7 @@ export class HostProcess {
   disk: MemoryState
   /** All that is on the disk, where somebody is to make a backup of it. */
   readonly #written = new Map<string, Uint8Array>()
-  /** What was there when the backup was made. */
+  /** The contents when the backup was made. */
   backup: ReadonlyMap<string, Uint8Array> | undefined
   /** The nodes whose state is here, and how each runs, if it does. */
   readonly nodes = new Map<string, { readonly plan: NodePlan; handle: NodeHandle | undefined }>()
@@ -32,7 +32,7 @@ export class HostProcess {
   #running: RunningHost | undefined
   #starts = 0
   readonly #starting = new Set<string>()
-  /** What was dead when it started, if it can't have missed that. */
+  /** The versions that were dead when it started, if it can't have missed that. */
   deadAtStart: Version = 0
   #refusals = 0
   #refusedSinceMs = 0
@@ -118,7 +118,9 @@ export class HostProcess {
     return this.#lifeline
   }
 
-  /** Starts the process and every node whose state is here, again and again until it succeeds or is killed. */
+  /**
+   * Starts the process and every node whose state is here, again and again until it succeeds or is killed.
+   */
   start(): void {
     const { stage, name } = this
     const lifeline = new Lifeline(name, stage.time, this.#skew)

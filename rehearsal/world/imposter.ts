@@ -13,7 +13,8 @@ export interface ImposterRoom extends Company {
 
 export async function startImposter(room: ImposterRoom, nodeId: string, host: HostProcess): Promise<void> {
   const node = room.node(nodeId)
-  // A host that has an old copy of a node's state is none, and a forgotten node may begin anew anywhere: forgotten by an operator or by an upgrade database that nobody has told of it again.
+  // A host that has an old copy of a node's state is none, and a forgotten node may begin anew anywhere:
+  // forgotten by an operator or by an upgrade database that nobody has told of it again.
   const mayBeForgotten = room.plan.steps.some(
     (step) =>
       step.kind === 'databaseLost' ||

@@ -1,8 +1,9 @@
 /**
- * A process as the world holds it: its clock, its connection and its way to the database. It can be frozen and go on, and be killed.
+ * A process as the world holds it: its clock, its connection and its way to the database. It can be frozen
+ * and go on, and be killed.
  *
- * What kill -9 takes away from a process in one stroke: its timers never end, its connection is cut, its database never answers. What is left
- * of it in this process's memory can do nothing that another could notice.
+ * The kill -9 of a process is one stroke: its timers never end, its connection is cut, its database never
+ * answers. The rest of it in this process's memory can do nothing that another could notice.
  */
 import type { Clock, Operator } from 'theseus'
 import type { MemoryTransport } from 'theseus/memory'
@@ -17,7 +18,7 @@ export class Lifeline {
   #isDead = false
   #freezes = 0
   #silentUntilMs = 0
-  /** What would have happened while it is frozen, in order. */
+  /** The events that would have happened while it is frozen, in order. */
   #held: (() => void)[] = []
   transport: MemoryTransport | undefined
   /** Hears of every request that the database has carried out, before its answer arrives. */
@@ -55,7 +56,10 @@ export class Lifeline {
     this.time.turn(() => this.whenRunning(action, () => this.turn(action)))
   }
 
-  /** Does it now, or when the process goes on; never when it is dead. `again` asks for it anew then, so that it can still be cancelled. */
+  /**
+   * Does it now, or when the process goes on; never when it is dead. `again` asks for it anew then, so that
+   * it can still be cancelled.
+   */
   whenRunning(action: () => void, again: () => void = () => this.whenRunning(action)): void {
     if (this.#isDead) return
     if (this.#freezes > 0) this.#held.push(again)

@@ -1,9 +1,10 @@
 /**
- * Watches the phases that nodes tell of: how many of a service are away for an upgrade at once, and whether what stops an upgrade is what the
- * plan has in store for it.
+ * Watches the phases that nodes tell of: how many of a service are away for an upgrade at once, and whether
+ * what stops an upgrade is what the plan has in store for it.
  *
- * L1. No more nodes of a service are away than its limit allows (DESIGN §5): each counts from `draining` until it serves, dead or alive. After a
- *     loss the upgrade database knows only of those whose hosts are heard before its probation ends.
+ * L1. No more nodes of a service are away than its limit allows (DESIGN §5): each counts from `draining`
+ *     until it serves, dead or alive. After a loss the upgrade database knows only of those whose hosts are
+ *     heard before its probation ends.
  */
 import type { HostEvent, Phase } from 'theseus'
 import { slotsAllowed, strictestLimit } from '../../core/ports/upgradeDatabase.js'
@@ -15,7 +16,7 @@ type PhaseEvent = Extract<HostEvent, { type: 'phase' }>
 const away: ReadonlySet<Phase> = new Set<Phase>(['draining', 'transforming', 'checking', 'flipping', 'recovering'])
 
 export class Limits {
-  /** Who is away, and how many its own upgrade lets be. */
+  /** The nodes that are away, and how many its own upgrade lets be. */
   readonly #away = new Map<ServiceName, Map<string, number>>([
     ['ledger', new Map()],
     ['teller', new Map()],
@@ -45,7 +46,10 @@ export class Limits {
     if (!away.has(phase) && phase !== 'failed') this.#away.get(service)!.delete(nodeId)
   }
 
-  /** The database has its slot back, from a process that was killed before it could tell that the node serves again. */
+  /**
+   * The database has its slot back, from a process that was killed before it could tell that
+   * the node serves again.
+   */
   releasedBy(nodeId: string, isHeard: boolean): void {
     // One that lives tells of each phase: if it gives a slot back before the node serves, that is its fault.
     if (!isHeard) for (const gone of this.#away.values()) gone.delete(nodeId)
@@ -63,7 +67,10 @@ export class Limits {
     for (const nodeId of away) if (!isHeard(nodeId)) this.forgotten(nodeId)
   }
 
-  /** Each was let go under its own upgrade's limit, the last of them beside all others. Who it was, is not seen from here. */
+  /**
+   * Each was let go under its own upgrade's limit, the last of them beside all others. The last
+   * of them can't be told from here.
+   */
   #check(service: ServiceName, gone: ReadonlyMap<string, number>): void {
     const allowed = Math.max(...gone.values())
     if (gone.size > allowed) {
@@ -78,7 +85,10 @@ export class Limits {
   }
 }
 
-/** What an operator reads must say what is wrong: the plan's own troubles, a disk, or time that ran out. A broken invariant is none of these. */
+/**
+ * The reason that an operator reads must say what is wrong: the plan's own troubles, a disk, or time that ran
+ * out. A broken invariant is none of these.
+ */
 function reasonsFor(reason: string | null): boolean {
   return reason !== null && /fails|did not finish|disk|written|was lost|host ended|not executed|storage|stopped/.test(reason)
 }

@@ -1,17 +1,18 @@
 /**
- * What each node has told: the one history of each of its columns, as far as anybody has heard of it. Whatever upgrades and crashes do, what
- * was told once is told for ever.
+ * The one history of each column of each node, as far as any answer has shown it. Upgrades and crashes change
+ * nothing of it: an entry that was shown once is shown for ever.
  *
- * T1 (C3, C12). What was told at an index is there for ever: a crash loses nothing that a reply has shown.
- * T2 (C2, C5, C11). Who asks after something was told is told it too, whichever version asks.
- * T3 (C4). What ended as "not executed" is in no column; what failed has left no trace.
+ * T1 (C3, C12). An entry that was shown at an index is there for ever: a crash loses nothing
+ *     that a reply has shown.
+ * T2 (C2, C5, C11). A query after an entry was shown shows it too, at every version.
+ * T3 (C4). An operation that ended as "not executed" is in no column; one that failed has left no trace.
  * T4 (C2). Nothing is in a column twice, unless the network carried its command twice.
  */
 import type { Listed } from './classes.js'
 import { rootOf } from './code/ops.js'
 import { torn } from './columns.js'
 
-/** What became of an operation. `unknown`: it may or may not be there. */
+/** The fate of an operation. `unknown`: it may or may not be there. */
 export type Outcome = 'open' | 'done' | 'unknown' | 'not executed'
 
 /** How long each column was known to be when a call began, by `<node> <column>`. */
@@ -111,7 +112,7 @@ export class Model {
     return (this.#restored.get(node) ?? 0) > (this.#takenAt.get(asked) ?? 0)
   }
 
-  /** What was told of a column, in order. */
+  /** The entries of a column that were shown, in order. */
   told(node: string, column: string): readonly string[] {
     return this.#told.get(`${node} ${column}`) ?? []
   }

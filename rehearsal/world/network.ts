@@ -1,4 +1,7 @@
-/** The network of the world: what befalls messages, by the weather, by who is cut off from whom, and by the messages that a crash waits for. */
+/**
+ * The network of the world: what befalls messages, by the weather, by who is cut off from whom, and by the
+ * messages that a crash waits for.
+ */
 
 import type { Random } from 'theseus'
 import { MemoryBroker, memoryTransport, type Passage, type Transit } from 'theseus/memory'
@@ -19,7 +22,7 @@ export class Network {
   readonly #weathers: Weather[] = []
   readonly #orders: Message[] = []
   readonly #walls = new Set<string>()
-  /** Who hears no announcements, and how many times over. */
+  /** The nodes that hear no announcements, and how many times over. */
   readonly #deaf = new Map<string, number>()
   /** Called for every message to or from a connection of that name. */
   readonly #waiting = new Map<string, (transit: Transit) => void>()
@@ -48,7 +51,7 @@ export class Network {
     return () => void this.#weathers.splice(this.#weathers.indexOf(weather), 1)
   }
 
-  /** What `from` sends to `to` is lost, until the returned function is called. */
+  /** Messages from `from` to `to` are lost, until the returned function is called. */
   wall(from: string, to: string): () => void {
     const wall = `${from} ${to}`
     this.#walls.add(wall)
@@ -95,7 +98,10 @@ export class Network {
     return delay === 0 ? 'deliver' : { delayMs: delay }
   }
 
-  /** Delivery is at most once by the port's word: what comes twice may be done twice, and the oracle is to know. */
+  /**
+   * Delivery is at most once by the port's word: what comes twice may be done twice, and the
+   * oracle is to know.
+   */
   #tellOfCopies({ message }: Transit): void {
     if (message.noResponders) return
     for (const envelope of decode(message.payload)) {

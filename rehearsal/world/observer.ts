@@ -1,4 +1,7 @@
-/** What hosts and the upgrade database tell while they run: written into the trace, and held against what must always hold by those who watch. */
+/**
+ * The reports of hosts and the upgrade database while they run: written into the trace, and held by the
+ * watches against what must always hold.
+ */
 import { type HostEvent, isFault, type Version } from 'theseus'
 import type { Control, ControlName } from '../../core/control.js'
 import type { Order, OrderResult } from '../../core/directive.js'
@@ -46,7 +49,8 @@ export function observe(world: Observed, host: string, event: HostEvent): void {
       world.trace(`${nodeId} is ${phase}${target === null ? '' : ` for ${target}`}${reason === null ? '' : `: ${reason}`}`)
       const node = world.node(nodeId)
       if (node === undefined) return
-      // A host that does not know yet that its node is to be elsewhere. Until it is, what it begins there also ends there.
+      // A host that does not know yet that its node is to be elsewhere. Until it is, what it
+      // begins there also ends there.
       if (node.plan.host !== host) {
         if (world.moving.has(nodeId)) world.limits.observedBefore(event, node.plan.service)
         return

@@ -1,4 +1,7 @@
-/** What a plan's operators do: they publish upgrades and undos, pause and resume, hold and release, and try again what does not succeed. */
+/**
+ * The work of a plan's operators: they publish upgrades and undos, pause and resume, hold and release, and
+ * order retries of what does not succeed.
+ */
 import { type BuiltUpgrade, draftManifest, Fault, isFault, type RunningHost, type Upgrade, type Version } from 'theseus'
 import type { ControlName } from '../../core/control.js'
 import type { OrderWatch } from './operations/orderWatch.js'
@@ -79,7 +82,9 @@ export class Operators {
     return built === undefined ? running.operator.undo({ version: version - 1 }) : running.publish(built, { asVersion: version })
   }
 
-  /** Asks what the step says, once; the way back of a pause or a hold is tried until it succeeds. Returns it. */
+  /**
+   * Asks what the step says, once; the way back of a pause or a hold is tried until it succeeds. Returns it.
+   */
   ask(step: OperatorStep): (() => void) | undefined {
     const { plan } = this.room
     const operator = this.room.host(plan.clients[0]!).running?.operator
@@ -118,7 +123,10 @@ export class Operators {
     orders.answered(control, givenAtMs)
   }
 
-  /** What was asked may be carried out as long as it has no answer, and a while after that; nobody takes it back before. */
+  /**
+   * A request may be carried out as long as it has no answer, and a while after that; nobody
+   * takes it back before.
+   */
   #takeBack(asked: Promise<unknown>, action: () => Promise<unknown>): void {
     void asked.then(() => {
       this.#insist(action)

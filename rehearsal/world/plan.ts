@@ -1,6 +1,7 @@
 /**
- * A plan: everything that a rehearsal will do, as data. Made from a seed, printed as a story, shrunk by leaving steps out. What happens of
- * it beside the plan (how long a message takes, which is lost) is drawn from the seed while the world runs.
+ * A plan: everything that a rehearsal will do, as data. Made from a seed, printed as a story, shrunk by
+ * leaving steps out. The details beside the plan (how long a message takes, which is lost) are drawn from the
+ * seed while the world runs.
  */
 import type { Phase, ServiceLimit, Version } from 'theseus'
 import type { KeyRange } from '../../core/collection.js'
@@ -13,17 +14,23 @@ import type { OperationStep } from './operations/operationPlan.js'
 export type ServiceName = 'ledger' | 'teller'
 export const serviceNames: readonly ServiceName[] = ['ledger', 'teller']
 
-/** An append-only list of operations that a service's nodes keep. Whatever upgrades do to it, each node has one history of it. */
+/**
+ * An append-only list of operations that a service's nodes keep. Each node has one history of
+ * it, whatever upgrades do to it.
+ */
 export interface Column {
   readonly name: string
   readonly kept: 'root' | 'collection'
-  /** What is added here is added to `main` in the same command. */
+  /** An operation that is added here is added to `main` in the same command. */
   readonly mirrored: boolean
-  /** How its records are written in a collection: each lazy upgrade of its class writes them in another form, so that none is made twice. */
+  /**
+   * How its records are written in a collection: each lazy upgrade of its class writes them in another form,
+   * so that none is made twice.
+   */
   readonly form: number
 }
 
-/** What an upgrade does to a class. */
+/** The change that an upgrade makes to a class. */
 export type Change =
   /** A new column: independent state of the new version (§7.2). */
   | { readonly kind: 'grow'; readonly column: Column }
@@ -38,7 +45,10 @@ export type Change =
 
 export type SimulationPlan = 'so' | 'notNeeded' | 'none'
 
-/** What a function of the upgrade does to its node. `UntilHealed`: as long as the plan's troubles last. */
+/**
+ * The trouble that a function of the upgrade makes for its node. `UntilHealed`: as long as the
+ * plan's troubles last.
+ */
 export type Trouble = 'none' | 'slow' | 'throwsOnce' | 'throwsUntilHealed' | 'hangsUntilHealed' | 'throwsForGood'
 
 export type SchedulePlan =
@@ -59,7 +69,9 @@ export interface ClassUpgradePlan {
   readonly futureSO: SimulationPlan
   readonly pastSO: SimulationPlan
   readonly schedule: SchedulePlan
-  /** Whether what is kept in collections is made record by record, when it is asked for or in passing (§8). */
+  /**
+   * Whether what is kept in collections is made record by record, when it is asked for or in passing (§8).
+   */
   readonly isLazy: boolean
   /** Whether its scheduling function reads all of the node's state all the time. */
   readonly isWatched: boolean
@@ -83,7 +95,10 @@ export interface UpgradePlan {
   /** Whether its rollout pauses itself when a node is in trouble. */
   readonly isGated: boolean
   readonly classUpgrades: readonly ClassUpgradePlan[]
-  /** A bundle that is not what its manifest says is rejected; `untilHealed`: its loading fails as long as the troubles last. */
+  /**
+   * A bundle that is not what its manifest says is rejected; `untilHealed`: its loading fails
+   * as long as the troubles last.
+   */
   readonly bundle: 'good' | 'badUntilHealed' | 'bad'
 }
 
@@ -93,7 +108,9 @@ export interface NodePlan {
   readonly host: string
 }
 
-/** How a command goes about its work. What lingers outlasts a drain; what fails leaves no trace. */
+/**
+ * How a command goes about its work. A command that lingers outlasts a drain; one that fails leaves no trace.
+ */
 export type Manner =
   | 'plainly'
   | 'slowly'
@@ -108,7 +125,7 @@ export type Manner =
   /** Does not end before the troubles are over. */
   | 'endless'
 
-/** What a client asks. `service` calls go to whichever node takes them. */
+/** The calls of a client. `service` calls go to whichever node takes them. */
 export type Asked =
   | { readonly what: 'add'; readonly column: string; readonly manner: Manner }
   | { readonly what: 'read'; readonly column: string }
@@ -126,7 +143,10 @@ export type Asked =
   | { readonly what: 'setLater'; readonly change: TableChange; readonly ms: number }
   | { readonly what: 'table'; readonly range: KeyRange }
 
-/** When a host is killed: at once, around its so-many-th commit or message from now on, or when a node of it enters a phase. */
+/**
+ * When a host is killed: at once, around its so-many-th commit or message from now on, or when
+ * a node of it enters a phase.
+ */
 export type CrashMoment =
   | { readonly at: 'once' }
   | { readonly at: 'beforeCommit' | 'afterCommit' | 'message'; readonly count: number }
@@ -175,7 +195,10 @@ type BasicStep = {
   /** As soon as all nodes are past the version. */
   | { readonly kind: 'awayWhenLeft'; readonly version: Version; readonly forMs: number }
   | { readonly kind: 'retry'; readonly nodeId: string }
-  /** What operators ask through the upgrade database. Pauses of an undo stay to the end: they hold nobody. */
+  /**
+   * The requests of operators through the upgrade database. Pauses of an undo stay to the end:
+   * they hold nobody.
+   */
   | { readonly kind: 'pause'; readonly version: Version; readonly forMs: number }
   | { readonly kind: 'hold'; readonly nodeId: string; readonly forMs: number }
   | { readonly kind: 'now'; readonly nodeId: string }
@@ -186,7 +209,7 @@ type BasicStep = {
   | { readonly kind: 'unannounced'; readonly host: string; readonly forMs: number }
 )
 
-/** What befalls messages: shares of 1, and the longest delay. */
+/** The fate of messages: shares of 1, and the longest delay. */
 export interface Weather {
   readonly delayMs: number
   readonly lost: number
@@ -199,7 +222,7 @@ export const calm: Weather = { delayMs: 2, lost: 0, duplicated: 0, late: 0 }
 export interface Plan {
   readonly seed: number
   readonly habits: readonly Habit[]
-  /** What it goes through beside the basic troubles. */
+  /** The dimensions that it goes through beside the basic troubles. */
   readonly dimensions: readonly Dimension[]
   readonly hosts: readonly string[]
   readonly servers: readonly string[]
@@ -209,7 +232,10 @@ export interface Plan {
   readonly nodes: readonly NodePlan[]
   readonly upgrades: readonly UpgradePlan[]
   readonly steps: readonly Step[]
-  /** How often it is looked which versions nobody runs, and how long after that they are dead; null: too late for this plan. */
+  /**
+   * How often it is looked which versions nobody runs, and how long after that they are dead;
+   * null: too late for this plan.
+   */
   readonly deaths: { readonly roundMs: number; readonly delayMs: number } | null
   /** When a backup is made of a host's disk, which is put in its place when everything rests. */
   readonly backup: { readonly host: string; readonly atMs: number } | null

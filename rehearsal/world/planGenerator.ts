@@ -1,4 +1,7 @@
-/** Makes a plan from a seed: 2–6 nodes on 1–3 hosts, 1–4 chained upgrades, clients at old and new versions, joins and departures, and troubles. */
+/**
+ * Makes a plan from a seed: 2–6 nodes on 1–3 hosts, 1–4 chained upgrades, clients at old and new versions,
+ * joins and departures, and troubles.
+ */
 import type { Phase, Random, Version } from 'theseus'
 import { seededRandom } from 'theseus/memory'
 import { withHabits } from './code/codeGenerator.js'
@@ -13,7 +16,10 @@ import { upgradesOf } from './upgradeGenerator.js'
 const lastsMs = 5_000
 const clients = ['desk1', 'desk2']
 const servers = ['us1', 'us2']
-/** Those in which a node does not serve come and go quickly: most of the crashes that wait for a phase wait for one of these. */
+/**
+ * Those in which a node does not serve come and go quickly: most of the crashes that wait for a
+ * phase wait for one of these.
+ */
 const away: readonly Phase[] = ['draining', 'transforming', 'checking', 'flipping', 'recovering']
 const crashPhases: readonly Phase[] = [...away, ...away, 'fetching', 'verifying', 'scheduled', 'current', 'stalled']
 
@@ -62,7 +68,7 @@ export function planOf(seed: number, asked: ReadonlySet<Dimension> = always, amo
     atMs,
     kind: 'publish',
     version: i + 1,
-    // Whoever comes second may find it published and undone, and would publish it once more.
+    // The second to come may find it published and undone, and would publish it once more.
     publishers: !upgrades[i + 1]?.undoes && dice.chance(0.2) ? 2 : 1,
   }))
   steps.push(...joins, ...callsOf(dice, { ...base, limit, steps: [] }, all, publishedAtMs))
@@ -233,7 +239,7 @@ function oblivionOf(dice: Dice, hosts: readonly string[]): Step {
   return { atMs: dice.between(100, 1_500), kind: 'leave', host, forMs: 2 * lastsMs, isForgotten: dice.chance(0.7) }
 }
 
-/** What operators ask. */
+/** The requests of operators. */
 function operationsOf(
   dice: Dice,
   upgrades: readonly UpgradePlan[],

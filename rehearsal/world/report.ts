@@ -1,4 +1,7 @@
-/** A plan and its outcome as a person reads them: who is there, what the upgrades do, what happens when, and what went wrong. */
+/**
+ * A plan and its outcome as a person reads them: who is there, what the upgrades do, what
+ * happens when, and what went wrong.
+ */
 
 import { wordsOf } from './calls.js'
 import { opOf } from './code/ops.js'
@@ -29,7 +32,7 @@ export function storyOf(plan: Plan): string {
   ].join('\n')
 }
 
-/** What a failing seed prints: what was violated, the plan, and how to see it again. */
+/** The report of a failing seed: what was violated, the plan, and how to see it again. */
 export function failureOf(plan: Plan, result: Result): string {
   const violations = result.violations.map(({ rule, what, atMs }) => `  ${rule} at ${Math.round(atMs)} ms: ${what}`)
   return [

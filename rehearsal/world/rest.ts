@@ -1,8 +1,9 @@
 /**
  * The end of a rehearsal: the troubles are over, and everything must come to rest.
  *
- * C10. Every upgrade ends: at the new version, or serving the old one with the reason where an operator sees it.
- * C8. What nobody runs any more dies.
+ * C10. Every upgrade ends: at the new version, or serving the old one with the reason where an
+ *      operator sees it.
+ * C8. A version that nobody runs any more dies.
  * P2. A rollout with a node in trouble is paused, where its upgrade has a gate.
  */
 import { clientService, type NodeRow, oldestPossible, type RunningHost, type Version } from 'theseus'
@@ -23,7 +24,10 @@ const restWithinMs = 90_000
 const lookEveryMs = 250
 /** How long an operator waits before looking after stalled nodes and paused rollouts again. */
 const lookAfterEveryMs = 2_500
-/** An upgrade of a node that has not succeeded after so many tries is let be. Rollouts are resumed all the same: who has not tried yet may. */
+/**
+ * An upgrade of a node that has not succeeded after so many tries is let be. Rollouts are resumed all the
+ * same: who has not tried yet may.
+ */
 const retriesMax = 10
 /** Every host has asked which versions are dead after so long. */
 const toldWithinMs = 3_000
@@ -49,7 +53,7 @@ export async function untilAtRest(room: AuditRoom): Promise<void> {
   const since = time.elapsedMs
   let lookedAfterMs = since
   const tries = new Map<string, number>()
-  // What comes to rest by itself is tidied up too: what nobody needed so far may have been lost.
+  // A world that comes to rest by itself is tidied up too: data that nobody needed so far may have been lost.
   let isTidy = !isDatabaseLost(room)
   for (;;) {
     const restless = await restlessIn(room, time.elapsedMs - since)
@@ -88,7 +92,10 @@ async function tryAgain(room: AuditRoom, tries: Map<string, number>): Promise<vo
   }
 }
 
-/** The operator has seen why the rollout paused itself. What is asked of a version that takes another one back holds nobody. */
+/**
+ * The operator has seen why the rollout paused itself. A pause of a version that takes another
+ * one back holds nobody.
+ */
 async function resume({ database, plan }: AuditRoom): Promise<void> {
   for (const control of await database.controls())
     if (control.kind === 'pause' && !takesBack(plan, control.version)) await database.removeControl(control)
@@ -98,7 +105,10 @@ function isDatabaseLost({ plan }: AuditRoom): boolean {
   return plan.steps.some(({ kind }) => kind === 'databaseLost')
 }
 
-/** After a loss, operators see what came back with an older database: holds, nodes that were forgotten, a history without its end. */
+/**
+ * After a loss, operators see what came back with an older database: holds, nodes that were forgotten, a
+ * history without its end.
+ */
 async function tidyUp(room: AuditRoom): Promise<void> {
   const { database, plan, operators } = room
   for (const control of await database.controls()) if (control.kind === 'hold') await database.removeControl(control)
@@ -163,7 +173,10 @@ function whyRestless(
   return undefined
 }
 
-/** A node that is born at a class whose `start()` never ends well has no older version to serve: its host's code hears why. */
+/**
+ * A node that is born at a class whose `start()` never ends well has no older version to serve:
+ * its host's code hears why.
+ */
 function mayNotRun(room: AuditRoom, node: NodePlan): boolean {
   const { plan } = room
   const { service } = node

@@ -1,4 +1,7 @@
-/** Makes a failing plan smaller: leaves out steps, and troubles of upgrades, as long as what is left fails by the same rule. */
+/**
+ * Makes a failing plan smaller: leaves out steps, and troubles of upgrades, as long as what is
+ * left fails by the same rule.
+ */
 import type { ClassUpgradePlan, Plan, Step } from './plan.js'
 import type { Tamper } from './stage.js'
 import { withUndos } from './undos.js'

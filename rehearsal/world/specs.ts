@@ -1,4 +1,7 @@
-/** What each version of a service's class is, as a plan's upgrades make it. Pure: the generator, the classes and the oracle ask the same. */
+/**
+ * The contents of each version of a service's class, as a plan's upgrades make it. Pure: the generator, the
+ * classes and the oracle ask the same.
+ */
 import type { Version } from 'theseus'
 import type { Habit } from './code/habits.js'
 import { rumoursFrom } from './code/rumours.js'
@@ -16,7 +19,7 @@ export interface ClassSpec {
   readonly habits: readonly Habit[]
 }
 
-/** What lines are made of. */
+/** The parts of a plan that lines are made of. */
 export type Lined = Pick<Plan, 'columns' | 'upgrades'> & Partial<Pick<Plan, 'habits'>>
 
 /** The class of a service at each version, from 0 to the newest. */
@@ -59,8 +62,8 @@ export function undoes({ upgrades }: Pick<Plan, 'upgrades'>, version: Version): 
 }
 
 /**
- * Whether a version takes back what the upgrade before it brought: it goes to its nodes at once, and whatever is paused. The undo of an undo
- * brings it again, and is a rollout of its own.
+ * Whether a version takes back what the upgrade before it brought: it goes to its nodes at once, and whatever
+ * is paused. The undo of an undo brings it again, and is a rollout of its own.
  */
 export function takesBack(plan: Pick<Plan, 'upgrades'>, version: Version): boolean {
   return undoes(plan, version) && !takesBack(plan, version - 1)
@@ -74,7 +77,10 @@ export function classUpgradeOf(
   return plan.upgrades[version - 1]?.classUpgrades.find((upgrade) => upgrade.service === service)
 }
 
-/** The name of a node's class at a version: where an upgrade is restricted to some nodes, the others keep theirs. */
+/**
+ * The name of a node's class at a version: where an upgrade is restricted to some nodes, the
+ * others keep theirs.
+ */
 export function classOf(plan: Lined, { nodeId, service }: NodePlan, version: Version): string {
   const line = lineOf(plan, service)
   let at = 0

@@ -1,4 +1,4 @@
-/** What every process of the world finds around it. */
+/** The surroundings of every process of the world. */
 
 import type { Clock, HostEvent, HostOptions, NodeClass, Operator, Upgrade, Version } from 'theseus'
 import type { MemoryState } from 'theseus/memory'
@@ -35,7 +35,9 @@ export interface Stage {
   observed(host: string, event: HostEvent): void
   /** A host has this on its disk now. */
   committed(host: string, writes: readonly Write[]): void
-  /** Versions older than this one are dead, and whoever asks now is told so; 0 as long as that is not sure. */
+  /**
+   * Versions older than this one are dead, and whoever asks now is told so; 0 as long as that is not sure.
+   */
   surelyDead(): Version
   /** A node has started. */
   up(nodeId: string): void

@@ -1,4 +1,7 @@
-/** The transform functions of the world, forward and back alike, and the states with which SOs begin that keep columns of their own. */
+/**
+ * The transform functions of the world, forward and back alike, and the states with which SOs begin that keep
+ * columns of their own.
+ */
 import { asItIs, type InitialCollections } from 'theseus'
 import { tableName } from './code/table.js'
 import { type ColumnsState, copyColumn, emptyState, rewritten } from './columns.js'
@@ -17,7 +20,10 @@ interface TransformTools {
   flushed(): Promise<void>
 }
 
-/** Carries every column over: from the class that is left, or from the SO that kept it meanwhile. Of what is made lazily it counts the records. */
+/**
+ * Carries every column over: from the class that is left, or from the SO that kept it meanwhile. Of what is
+ * made lazily it counts the records.
+ */
 export function transformOf(from: ClassSpec, to: ClassSpec, isLazy: boolean, trouble: Trouble, witness: Witness, what: string) {
   const lazily = isLazy ? new Set(lazyColumns(from, to).map(({ name }) => name)) : new Set<string>()
   return async (old: ColumnsState, kept: ColumnsState, collections: TransformTools): Promise<ColumnsState> => {
@@ -68,7 +74,7 @@ export function recordsOf(from: ClassSpec, to: ClassSpec, trouble: Trouble, witn
   return from.habits.includes('table') ? { ...made, [tableName]: asItIs } : made
 }
 
-/** What an SO begins with that keeps these columns from now on, which the class that is left had. */
+/** The beginning of an SO that keeps these columns from now on, which the class that is left had. */
 export function keeping(columns: readonly Column[], isLazy: boolean) {
   return (left: ColumnsState, collections: InitialCollections): ColumnsState => {
     const state = emptyState(columns)

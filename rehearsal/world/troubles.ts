@@ -1,6 +1,6 @@
 /**
- * The troubles of a plan, and their ends: each begins at its step and ends after its time, or when the world is healed, whichever comes
- * first. Joins and departures are among them: they too change who is there.
+ * The troubles of a plan, and their ends: each begins at its step and ends after its time, or when the world
+ * is healed, whichever comes first. Joins and departures are among them: they too change who is there.
  */
 import type { HostProcess } from './hostProcess.js'
 import { type OperationsRoom, operate, stopped } from './operations/operate.js'
@@ -11,7 +11,7 @@ import type { UpgradeDatabase } from './stage.js'
 type LeaveStep = Extract<Step, { kind: 'leave' }>
 export type TroubleStep = Exclude<Step, { kind: 'call' | 'publish' | 'pinDead' }>
 
-/** What troubles befall. */
+/** The objects of troubles. */
 export interface Troubled extends OperationsRoom {
   readonly database: UpgradeDatabase
   readonly operators: Operators

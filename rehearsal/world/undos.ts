@@ -1,11 +1,15 @@
-/** An undo as a plan tells of it: the upgrade before it, turned round (DESIGN §5). Pure, and made anew of what it undoes whenever that changes. */
+/**
+ * An undo as a plan tells of it: the upgrade before it, turned round (DESIGN §5). Pure, and made anew of what
+ * it undoes whenever that changes.
+ */
 import type { ClassUpgradePlan, UpgradePlan } from './plan.js'
 import { takesBack } from './specs.js'
 
 /** The upgrade that undoes the last of these. */
 export function undoOf(upgrades: readonly UpgradePlan[]): UpgradePlan {
   const undone = upgrades.at(-1)!
-  // The class that comes back keeps its own troubles: those of the upgrade that made it, if that is undone for the second time.
+  // The class that comes back keeps its own troubles: those of the upgrade that made it, if that is undone
+  // for the second time.
   const made = undone.undoes ? upgrades.at(-2) : undefined
   // The undo of an undo is a rollout like that of the upgrade which comes back.
   const again = takesBack({ upgrades }, upgrades.length) ? made : undefined

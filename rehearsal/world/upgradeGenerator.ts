@@ -1,4 +1,7 @@
-/** Makes the upgrades of a plan: what each changes, with which SOs, by which schedule, and which of its functions make trouble. */
+/**
+ * Makes the upgrades of a plan: what each changes, with which SOs, by which schedule, and which of its
+ * functions make trouble.
+ */
 import type { Dice } from './dice.js'
 import {
   type Change,
@@ -26,7 +29,7 @@ export function upgradesOf(
   const count = dice.between(1, 4)
   // Half of the plans go back now and then.
   const mayGoBack = dice.chance(0.5)
-  // What can't ever be passed leaves the upgrades after it unreached: not in every plan, and once.
+  // A step that can't ever be passed leaves the upgrades after it unreached: not in every plan, and once.
   const hopeless = dice.chance(0.12) ? dice.between(1, count) : undefined
   // A schedule that waits for others waits for ever behind those.
   const mayWaitForOthers = hopeless === undefined
@@ -62,7 +65,10 @@ export function upgradesOf(
   return upgrades
 }
 
-/** Without an SO to keep it meanwhile, what one version has alone would be lost on the way back and forth, as its author wants it. */
+/**
+ * Without an SO to keep it meanwhile, what one version has alone would be lost on the way back and forth, as
+ * its author wants it.
+ */
 function withWayBack(upgrade: ClassUpgradePlan): ClassUpgradePlan {
   const { kind } = upgrade.change
   if (kind === 'grow') return { ...upgrade, futureSO: 'so' }

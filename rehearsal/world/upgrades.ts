@@ -1,6 +1,7 @@
 /**
- * The upgrades of a plan, as a person would have written them: SOs that delegate what they can, keep what only one version has, map what has
- * two forms and refuse what can't be; transform functions that carry every column over; and the troubles that are planned for them.
+ * The upgrades of a plan, as a person would have written them: SOs that delegate what they can, keep what
+ * only one version has, map what has two forms and refuse what can't be; transform functions that carry every
+ * column over; and the troubles that are planned for them.
  */
 import {
   defineUpgrade,
@@ -96,7 +97,7 @@ export function castOf(plan: Plan, witness: Witness): Cast {
   }
 }
 
-/** What an SO does with each method of the class that it simulates. */
+/** The treatment by an SO of each method of the class that it simulates. */
 function treatment(
   simulated: ClassSpec,
   next: ClassSpec,

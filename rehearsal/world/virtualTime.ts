@@ -1,13 +1,14 @@
 /**
  * Time that moves only when the world moves it. Owns the order of everything that happens in a rehearsal.
  *
- * W1. What is due is done in the order of ⟨time, when it was asked for⟩, one event after the other.
- * W2. Between two events every promise that can settle has settled: Node.js runs all microtasks after each immediate.
+ * W1. Due events are done in the order of ⟨time, when it was asked for⟩, one event after the other.
+ * W2. Between two events every promise that can settle has settled: Node.js runs all microtasks
+ *     after each immediate.
  * W3. The loop ends in bounded work: a world in which no time passes any more has failed.
  */
 import type { Clock } from 'theseus'
 
-/** What those ask of it who only look: real time has that too. */
+/** The questions of those who only look: real time has them too. */
 export type WorldTime = Pick<VirtualTime, 'elapsedMs' | 'now' | 'sleep' | 'after'>
 
 interface Due {
@@ -28,7 +29,7 @@ export class VirtualTime implements Clock {
   #thisMs = 0
   /** A heap: the first is the next. */
   readonly #due: Due[] = []
-  /** What is due now, in order, so that the many turns of the loop need no heap. */
+  /** The events that are due now, in order, so that the many turns of the loop need no heap. */
   #turns: Due[] = []
   #turnsDone = 0
 
@@ -70,7 +71,10 @@ export class VirtualTime implements Clock {
     return new Promise((resolve) => this.after(ms, resolve))
   }
 
-  /** Does one event after the other until `isOver` says so between two of them, or nothing is left before `untilMs`. */
+  /**
+   * Does one event after the other until `isOver` says so between two of them, or nothing is
+   * left before `untilMs`.
+   */
   run(untilMs: number, isOver: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       let left = 0

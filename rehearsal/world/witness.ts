@@ -1,15 +1,16 @@
 /**
- * What the world's objects tell beside the wire, as a person in the room would see it: which operation begins and ends on which node.
- * Owns the check of C2, and the troubles that a plan's upgrades make until the world is healed.
+ * The reports of the world's objects beside the wire, as a person in the room would see it:
+ * which operation begins and ends on which node. Owns the check of C2, and the troubles that a
+ * plan's upgrades make until the world is healed.
  *
- * C2. Between the beginning and the end of an operation on a node, no other begins there, but those that are made for it: these run inside it,
- * and it lasts until they have ended.
+ * C2. Between the beginning and the end of an operation on a node, no other begins there, but those that are
+ * made for it: these run inside it, and it lasts until they have ended.
  */
 import type { Version } from 'theseus'
 import { earlyOf, isMadeFor } from './code/ops.js'
 import type { Trouble } from './plan.js'
 
-/** What the witness needs of the world. */
+/** The parts of the world that the witness needs. */
 export interface Room {
   /** Whether the process that runs this node is alive: what a dead one still does did not happen. */
   isAlive(nodeId: string): boolean
@@ -38,7 +39,7 @@ export class Witness {
   /** How often each node has moved away from a process that goes on, and what had begun there before. */
   readonly #moves = new Map<string, number>()
   readonly #beganBefore = new Map<string, number>()
-  /** What runs on a node that moves, in the process that it leaves. */
+  /** The operations on a node that moves, in the process that it leaves. */
   readonly #left = new Map<string, string>()
   readonly #troubled = new Set<string>()
 
@@ -84,7 +85,10 @@ export class Witness {
     this.#running.delete(nodeId)
   }
 
-  /** Another process is to have the node. Until it has, what runs goes on where it is, and calls that are made for it run inside it. */
+  /**
+   * Another process is to have the node. Until it has, what runs goes on where it is, and calls that are made
+   * for it run inside it.
+   */
   moves(nodeId: string): void {
     if (this.#runningOn(nodeId).length > 0) this.#left.set(nodeId, this.#outer.get(nodeId)!)
     this.died(nodeId)
@@ -116,7 +120,10 @@ export class Witness {
     return this.room.pause(nodeId, ms)
   }
 
-  /** Makes the trouble that is planned for a function of an upgrade. `what` names the function among all others. */
+  /**
+   * Makes the trouble that is planned for a function of an upgrade. `what` names the function
+   * among all others.
+   */
   trouble(trouble: Trouble, nodeId: string, what: string): void | Promise<void> {
     switch (trouble) {
       case 'none':

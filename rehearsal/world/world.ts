@@ -1,6 +1,7 @@
 /**
- * The deterministic world: the real core and actors, on virtual time, seeded chance, and memory adapters with faults. Plays one plan, and ends
- * at the first violation of what must always hold, or when everything has come to rest.
+ * The deterministic world: the real core and actors, on virtual time, seeded chance, and memory
+ * adapters with faults. Plays one plan, and ends at the first violation of what must always
+ * hold, or when everything has come to rest.
  */
 import { createHash } from 'node:crypto'
 import type { HostEvent, Random, Version } from 'theseus'
@@ -395,7 +396,9 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     this.violated('N1', `${nodeId} has started, and its host may not listen for its calls`)
   }
 
-  /** The other waits for the lease. What still runs then may go on, and is not acknowledged any more. */
+  /**
+   * The other waits for the lease. A call that still runs then may go on, and is not acknowledged any more.
+   */
   leaves(nodeId: string, host: string): void {
     if (!this.moving.has(nodeId) || this.hostOf(nodeId)?.name === host) return
     this.time.after(this.leases.leftMs(host, nodeId), () => {

@@ -1,4 +1,6 @@
-/** The hosts' bounds and intervals in the world: short, so that a plan of a few seconds holds many of each. */
+/**
+ * The hosts' bounds and intervals in the world: short, so that a plan of a few seconds holds many of each.
+ */
 import type { HostOptions } from 'theseus'
 import type { Plan } from './plan.js'
 

@@ -1,8 +1,9 @@
-/** The documents are in plain language, as far as a program can tell: short lines, short sentences, and each names its subject. */
+/** Documents and comments are in plain language, as far as a program can tell: short lines, and each sentence names its subject. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
+import { commentBreachesOf } from '../support/comments.js'
 import { breachesOf } from '../support/plainLanguage.js'
 
 const root = resolve(fileURLToPath(new URL('../../..', import.meta.url)))
@@ -35,6 +36,40 @@ for (const document of documents) {
     t.deepEqual(breachesOf(readFileSync(join(root, document), 'utf8')), [])
   })
 }
+
+/** A room whose comments are in plain language is added here, and stays so. */
+const rooms = ['rehearsal']
+
+for (const room of rooms) {
+  test(`the comments of ${room}/ have lines of at most 110 characters, and each sentence names its subject`, (t) => {
+    const files = readdirSync(join(root, room), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
+    t.true(files.length > 0)
+    const breaches = files.flatMap((name) => {
+      const found = commentBreachesOf(readFileSync(join(root, room, name), 'utf8'))
+      return found.map((breach) => `${room}/${name}:${breach}`)
+    })
+    t.deepEqual(breaches, [])
+  })
+}
+
+test('a line of a comment has at most 110 characters, in blocks and after slashes; code may have more', (t) => {
+  const long = 'ab '.repeat(37).trim()
+  const source = [`// ${long}`, `const text = '${long}' // ${long}`, '/**', ` * ${long}`, ' * It ends.', ' */', 'run()']
+  t.deepEqual(commentBreachesOf(source.join('\n')), [`1: over 110 characters: // ${long}`, `4: over 110 characters: * ${long}`])
+})
+
+test('no sentence of a comment begins with What or Who as a noun, wherever its lines break', (t) => {
+  const breach = (line: number, sentence: string) => `${line}: name the thing that this sentence is about: ${sentence}`
+  t.deepEqual(commentBreachesOf('/** What fails. */'), [breach(1, 'What fails.')])
+  t.deepEqual(commentBreachesOf('  // It runs. Whoever\n  // calls waits.\n  run() // Who calls waits.'), [
+    breach(1, 'Whoever calls waits.'),
+  ])
+  t.deepEqual(commentBreachesOf('/**\n * R1. It runs.\n * R2. What fails ends.\n *\n * Who asks waits.\n */'), [
+    breach(2, 'What fails ends.'),
+    breach(5, 'Who asks waits.'),
+  ])
+  t.deepEqual(commentBreachesOf("/** What does it do? It says\n * what `What` is. */\nsay('What fails.')"), [])
+})
 
 test('a line of prose has at most 100 characters; code, tables and link definitions may have more', (t) => {
   const long = 'ab '.repeat(34).trim()

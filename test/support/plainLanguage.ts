@@ -21,7 +21,16 @@ export function breachesOf(page: string): string[] {
   return found
 }
 
-interface Passage {
+/** The sentences of a page that begin with "What", "Who", "Whoever" or "Whatever" as a noun. */
+export function freeRelativesIn(page: string): Passage[] {
+  return passagesOf(page).flatMap(({ line, text }) =>
+    sentencesOf(text)
+      .filter(beginsWithFreeRelative)
+      .map((sentence) => ({ line, text: sentence })),
+  )
+}
+
+export interface Passage {
   readonly line: number
   readonly text: string
 }

@@ -1,4 +1,7 @@
-/** What is asked of a plan's code when everything rests: that no call waits for itself, that a fault always arrives, and that timers go on. */
+/**
+ * The checks of a plan's code when everything rests: that no call waits for itself, that a fault always
+ * arrives, and that timers go on.
+ */
 import { makeCall } from '../calls.js'
 import type { Standing } from '../company.js'
 import { isReachable } from '../expectations.js'

@@ -1,4 +1,7 @@
-/** Gives a plan its habits, and the calls that go with them. Each habit has a chance of its own, so that one more changes nothing of the others. */
+/**
+ * Gives a plan its habits, and the calls that go with them. Each habit has a chance of its own, so that one
+ * more changes nothing of the others.
+ */
 import type { Version } from 'theseus'
 import { seededRandom } from 'theseus/memory'
 import { Dice } from '../dice.js'
@@ -33,7 +36,10 @@ export function withHabits(plan: Plan, among: readonly Habit[]): Plan {
     : { ...changed, steps: sorted }
 }
 
-/** Of an event that is lost nobody can tell, where something else may have cost it: some plans with rumours have no troubles. */
+/**
+ * Of an event that is lost nobody can tell, where something else may have cost it: some plans
+ * with rumours have no troubles.
+ */
 function isCalm({ seed, habits }: Pick<Plan, 'seed' | 'habits'>): boolean {
   return habits.includes('rumours') && !habits.includes('endless') && new Dice(seededRandom(seed * 2 ** 20 + 900)).chance(0.4)
 }
@@ -131,7 +137,9 @@ function stepsOf(plan: Plan, name: Habit): readonly Step[] {
   }
 }
 
-/** A node that is busy for longer than a call may wait, when little comes after it that would start it anew. */
+/**
+ * A node that is busy for longer than a call may wait, when little comes after it that would start it anew.
+ */
 function busyOf(dice: Dice, plan: Plan): readonly Step[] {
   const node = dice.oneOf(nodesOf(plan))
   const atMs = dice.between(3_500, lastsMs)
@@ -182,7 +190,10 @@ function rumoursOf(dice: Dice, plan: Plan): readonly Step[] {
   return [...told, ...deaf]
 }
 
-/** Somebody stays at a class that was undone, while another of its name is published; its object is built anew meanwhile. */
+/**
+ * Somebody stays at a class that was undone, while another of its name is published; its object
+ * is built anew meanwhile.
+ */
 function sameNamesOf(dice: Dice, plan: Plan): readonly Step[] {
   const steps: Step[] = []
   for (const service of ['ledger', 'teller'] as const) {

@@ -1,7 +1,8 @@
 /**
  * Calls that do not end for long, while an upgrade waits for them.
  *
- * C10. A node that can't upgrade because of a call that runs says so: it is not `current` as if there were nothing to do.
+ * C10. A node that can't upgrade because of a call that runs says so: it is not `current` as if
+ *      there were nothing to do.
  */
 import type { Version } from 'theseus'
 import type { Standing } from '../company.js'

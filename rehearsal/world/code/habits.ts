@@ -1,6 +1,6 @@
 /**
- * Habits: ways in which the code of a plan's classes and upgrades behaves, beside what every plan has. Each is a dimension of its own: a plan has
- * none, one or several, and each has a file of its own in this folder.
+ * Habits: ways in which the code of a plan's classes and upgrades behaves, beside what every plan has. Each
+ * is a dimension of its own: a plan has none, one or several, and each has a file of its own in this folder.
  */
 
 /**
@@ -74,7 +74,7 @@ export const usualHabits: readonly Habit[] = [
   'canaries',
 ]
 
-/** What is of no use without another. */
+/** The habits that are of no use without another. */
 export const needs: { readonly [Name in Habit]?: Habit } = {
   reentrant: 'walks',
   unawaited: 'walks',

@@ -1,7 +1,8 @@
 /**
  * The labels of what travels between nodes.
  *
- * V1 (§3). What an object sends is labelled with its node's version, at the moment of sending; what an SO sends, with a version that it implements.
+ * V1 (§3). An object's messages are labelled with its node's version at the moment of sending; an SO's, with
+ *     a version that it implements.
  */
 import type { Transit } from 'theseus/memory'
 import { decode } from '../../../core/codec.js'

@@ -1,8 +1,9 @@
 /**
- * Scheduling functions that read all the time what their node has committed, as the privileged observers that they are (§4).
+ * Scheduling functions that read all the time what their node has committed, as the privileged
+ * observers that they are (§4).
  *
- * S2. An observer sees the root and the collections as one state: no record of a column is missing from what the root counts, whatever is
- * written, upgraded or made in passing meanwhile.
+ * S2. An observer sees the root and the collections as one state: no record of a column is missing from what
+ * the root counts, whatever is written, upgraded or made in passing meanwhile.
  */
 import type { SchedulingView } from 'theseus'
 import { type ColumnsHolder, type ColumnsState, listOf, torn } from '../columns.js'

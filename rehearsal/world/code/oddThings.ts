@@ -1,4 +1,7 @@
-/** Values that user code may well have, and which no text, no store or no message takes as they are. By number, for a plan is data. */
+/**
+ * Values that user code may well have, and which no text, no store or no message takes as they are. By
+ * number, for a plan is data.
+ */
 import { inspect } from 'node:util'
 
 const thrown: readonly (() => unknown)[] = [
@@ -31,7 +34,7 @@ export function oddThrow(number: number): unknown {
   return thrown[number % thrown.length]!()
 }
 
-/** What is put into state: plain ones first. */
+/** The values that are put into state: plain ones first. */
 const values: readonly (() => unknown)[] = [
   () => 1,
   () => 'text',
@@ -76,7 +79,7 @@ function bare(value: unknown): unknown {
   return Object.assign(Object.create(null), Object.fromEntries(Object.entries(value).map(([key, each]) => [key, bare(each)])))
 }
 
-/** What a value is in memory, down to what no store keeps. */
+/** A value in memory, described down to the details that no store keeps. */
 export function described(value: unknown): string {
   return inspect(value, { depth: 8, breakLength: Number.POSITIVE_INFINITY })
 }

@@ -30,7 +30,7 @@ export function isMadeFor(op: string, outer: string): boolean {
   return op === outer || op === lateOf(outer) || op.startsWith(`${outer}.`)
 }
 
-/** What an operation writes when it has paused. */
+/** The text that an operation writes when it has paused. */
 export function lateOf(op: string): string {
   return `${op}z`
 }

@@ -1,6 +1,6 @@
 /**
- * A table of the upgrade database that says who may upgrade (§4: "a list of nodes that are authorized to upgrade"), which operators fill in
- * one by one.
+ * A table of the upgrade database that says who may upgrade (§4: "a list of nodes that are authorized to
+ * upgrade"), which operators fill in one by one.
  *
  * S1. Nobody whom it concerns leaves for an upgrade before the table permits it.
  */

@@ -1,13 +1,16 @@
 /**
- * An event that an upgrade introduces: tellers publish it from that version on, and ledgers hear it from then on. Whoever has not learned the
- * version yet is to hear it all the same.
+ * An event that an upgrade introduces: tellers publish it from that version on, and ledgers hear it from then
+ * on. Nodes that have not learned the version yet are to hear it all the same.
  */
 import { event, type Version } from 'theseus'
 import { type Plan, serviceNames } from '../plan.js'
 
 export const rumour = event<[op: string]>('rumour')
 
-/** The first upgrade of both services that is not undone; undefined where there is none, or the plan has no rumours. */
+/**
+ * The first upgrade of both services that is not undone; undefined where there is none, or the
+ * plan has no rumours.
+ */
 export function rumoursFrom({
   habits = [],
   upgrades,

@@ -1,10 +1,11 @@
 /**
- * A table of records under keys, beside the columns: put, put again, deleted, and read by key and by range. What it holds follows from the
- * operations in `main`, which the same commands write: whoever reads both must find them agree.
+ * A table of records under keys, beside the columns: put, put again, deleted, and read by key and by range.
+ * Its contents follow from the operations in `main`, which the same commands write: a reader of both must
+ * find that they agree.
  *
- * T5 (C2, C3, C7, C12). The table is what the operations before made of it, in the root as in the collection; every range of it is that part of
- * it, in the order of the keys' bytes.
- * T6. What a value was when it was read first it is for ever: a restart changes nothing of it.
+ * T5 (C2, C3, C7, C12). The table is what the operations before made of it, in the root as in the collection;
+ * every range of it is that part of it, in the order of the keys' bytes.
+ * T6. A value is for ever as it was when it was read first: a restart changes nothing of it.
  */
 import type { KeyRange } from '../../../core/collection.js'
 import type { ColumnsHolder } from '../columns.js'
@@ -52,7 +53,7 @@ export function readTable(holder: ColumnsHolder, range: KeyRange): Omit<TableRea
 }
 
 export class TableWatch {
-  /** What each value was when it was read first, by node and operation. */
+  /** Each value as it was when it was read first, by node and operation. */
   readonly #seen = new Map<string, string>()
 
   constructor(
@@ -104,7 +105,7 @@ export class TableWatch {
     })
   }
 
-  /** What these operations make of an empty table. */
+  /** The result of these operations on an empty table. */
   #after(list: readonly string[]): ReadonlyMap<string, { readonly op: string; readonly value: number }> {
     const table = new Map<string, { op: string; value: number }>()
     for (const op of list) {
@@ -120,7 +121,7 @@ export class TableWatch {
     const step = this.plan.steps[stepOf(op) ?? -1]
     const asked: Asked | undefined = step?.kind === 'call' ? step.asked : undefined
     if (asked?.what === 'set') return asked.change
-    // What sets it later has written nothing itself.
+    // An operation that sets it later has written nothing itself.
     return asked?.what === 'setLater' && op.endsWith('t') ? asked.change : undefined
   }
 }

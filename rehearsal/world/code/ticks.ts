@@ -1,7 +1,8 @@
 /**
  * Timers that go on: `start()` sets one, and its command sets the next.
  *
- * A1. None multiplies: two of a node's ticks are a period apart, whatever was rebuilt, upgraded or started anew between them.
+ * A1. None multiplies: two of a node's ticks are a period apart, whatever was rebuilt, upgraded or started
+ *     anew between them.
  * A2. None vanishes: a node that serves ticks.
  */
 

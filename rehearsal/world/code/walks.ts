@@ -1,6 +1,7 @@
 /**
- * Walks: commands that write their operation down and call other nodes, which do the same. Ways of any length and shape: they come back to
- * nodes where they have been, fan out, are not awaited, or fail before what they began has ended.
+ * Walks: commands that write their operation down and call other nodes, which do the same. Ways
+ * of any length and shape: they come back to nodes where they have been, fan out, are not
+ * awaited, or fail before what they began has ended.
  */
 import type { Version } from 'theseus'
 import { append, type ColumnsHolder } from '../columns.js'
@@ -30,7 +31,7 @@ export interface Walked {
   readonly next: readonly Walked[]
 }
 
-/** Who walks: an object, or an SO. */
+/** The walker: an object, or an SO. */
 export interface Walker {
   readonly nodeId: string
   readonly witness: Witness
@@ -74,7 +75,7 @@ export function serviceOfNode(nodeId: string): ServiceName {
   return nodeId.startsWith('ledger') ? 'ledger' : 'teller'
 }
 
-/** What a walker needs of its object. */
+/** The parts of its object that a walker needs. */
 export function walkerOf(
   spec: ClassSpec,
   witness: Witness,
@@ -101,7 +102,7 @@ export function* partsOf(
   for (const [i, hop] of walk.to.entries()) yield* partsOf(hopOf(op, i + 1), hop.node, hop.walk)
 }
 
-/** What an SO has that walks. */
+/** The parts of an SO that walks. */
 export interface WalkingSO {
   readonly nodeId: string
   readonly next: Record<string, (...args: any[]) => Promise<any>>
@@ -109,7 +110,10 @@ export interface WalkingSO {
   random(): number
 }
 
-/** An SO that calls the other nodes itself, at the version that it implements, and writes through the next object. */
+/**
+ * An SO that calls the other nodes itself, at the version that it implements, and writes
+ * through the next object.
+ */
 export async function walkBySO(
   so: WalkingSO,
   witness: Witness,

@@ -1,6 +1,6 @@
 /**
- * The upgrade database loses data. What the oracle knows of it from before is not so any more: controls, slots and deaths are those that the
- * database has now. What the hosts know, they give back.
+ * The upgrade database loses data. The oracle's knowledge of it from before holds no more: controls, slots
+ * and deaths are those that the database has now. The hosts give back what they know.
  */
 import type { Death, Version } from 'theseus'
 import type { MemoryDatabaseFactory } from 'theseus/memory'

@@ -1,11 +1,14 @@
 /**
- * Dimensions of a plan, beside the basic troubles. Each one adds steps, drawn from chance of its own, so that one more leaves the
- * steps of the others as they are.
+ * Dimensions of a plan, beside the basic troubles. Each one adds steps, drawn from chance of its own, so that
+ * one more leaves the steps of the others as they are.
  */
 
 /** `always`: in the plans of every run. `asked`: only where a run asks for it by name. */
 export const dimensions = {
-  /** Hosts that stop while nodes start, clients that stop with open calls, single nodes that stop and start again. */
+  /**
+   * Hosts that stop while nodes start, clients that stop with open calls, single nodes that
+   * stop and start again.
+   */
   stops: 'always',
   /** Wall clocks that are set back or forward by hours. */
   clocks: 'always',
@@ -15,17 +18,26 @@ export const dimensions = {
   moves: 'always',
   /** The same with a copy that is made while the host has its state directory open. */
   hotCopies: 'always',
-  /** Orders while upgrade servers die between two requests to the database, and orders that somebody sends again. */
+  /**
+   * Orders while upgrade servers die between two requests to the database, and orders that
+   * somebody sends again.
+   */
   orders: 'always',
   /** Hosts that restart while nodes are held, paused or stalled; in the end all restart. */
   restarts: 'always',
   /** The upgrade database is emptied, restored, fails over without its newest writes, or restarts. */
   databaseLosses: 'always',
-  /** Versions die while clients are pinned to them or to others, and the upgrade database is away for longer than a lease. */
+  /**
+   * Versions die while clients are pinned to them or to others, and the upgrade database is
+   * away for longer than a lease.
+   */
   pins: 'always',
   /** The transport does not let a host listen for calls of its nodes, until its permissions are corrected. */
   refusals: 'asked',
-  /** Hosts that move to a copy of their state while the upgrade database loses data: who has the nodes may be lost with the rest. */
+  /**
+   * Hosts that move to a copy of their state while the upgrade database loses data: who has the
+   * nodes may be lost with the rest.
+   */
   lostMoves: 'always',
 } as const satisfies Readonly<Record<string, 'always' | 'asked'>>
 

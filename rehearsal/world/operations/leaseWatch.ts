@@ -1,4 +1,7 @@
-/** How long the leases last that the upgrade database has given out, so that it is known when another host may have a node. */
+/**
+ * How long the leases last that the upgrade database has given out, so that it is known when
+ * another host may have a node.
+ */
 
 interface Renewal {
   readonly atMs: number

@@ -1,6 +1,6 @@
 /**
- * A host's nodes move to another one while the host is frozen: by a copy of its state directory, or by being forgotten and born anew. When it goes
- * on, it must find out before it does anything for them.
+ * A host's nodes move to another one while the host is frozen: by a copy of its state directory, or by being
+ * forgotten and born anew. When it goes on, it must find out before it does anything for them.
  */
 import { keys } from '../../../core/nodeRecord.js'
 import type { Company } from '../company.js'
@@ -8,7 +8,8 @@ import { HostProcess } from '../hostProcess.js'
 import type { Stage } from '../stage.js'
 
 /**
- * - `copied`: the other host has a copy of the state directory, of before the last start there, with the state of now
+ * - `copied`: the other host has a copy of the state directory, of before the last start there,
+ *   with the state of now
  * - `hotCopied`: it has a copy of the directory as it is, while its host runs
  * - `bornAnew`: an operator forgets the nodes, and they begin anew there
  */
@@ -19,7 +20,7 @@ export interface MovesRoom extends Company {
   forget(nodeId: string): Promise<void>
   /** It begins with no state. */
   restored(nodeId: string): void
-  /** What ran there runs no more, as far as others may see. */
+  /** Its nodes there run no more, as far as others may see. */
   died(host: string, nodeIds: readonly string[]): void
   /** Those that have not come up since. */
   readonly moving: Set<string>

@@ -30,7 +30,10 @@ const leaveMsMax = 20_000
 const graceMs = 500
 const lookEveryMs = 20
 
-/** `endAfter` takes the end of the step's trouble, and when that is. `leaving` is told of what takes a while, and is to be waited for at the end. */
+/**
+ * `endAfter` takes the end of the step's trouble, and when that is. `leaving` is told of what takes a while,
+ * and is to be waited for at the end.
+ */
 export function operate(
   world: OperationsRoom,
   step: OperationStep,
@@ -98,7 +101,9 @@ export function operate(
   }
 }
 
-/** Resolves to what starts it again; also when its host is killed meanwhile, which brings it back by itself. */
+/**
+ * Resolves to what starts it again; also when its host is killed meanwhile, which brings it back by itself.
+ */
 async function nodeStopped(world: OperationsRoom, host: HostProcess, nodeId: string): Promise<() => void> {
   const { time } = world
   const { lifeline } = host
@@ -127,7 +132,10 @@ async function whenRunning({ time }: OperationsRoom, host: HostProcess): Promise
     await time.sleep(1)
 }
 
-/** C10. With a host end its calls and the starts of its nodes: the code that waits for them hears of it before the host has stopped. */
+/**
+ * C10. With a host end its calls and the starts of its nodes: the code that waits for them hears of it before
+ *      the host has stopped.
+ */
 async function stoppedWhole(world: OperationsRoom, host: HostProcess): Promise<boolean> {
   const { lifeline, name } = host
   const hasStopped = await stopped(world, host)

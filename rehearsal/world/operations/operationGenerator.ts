@@ -5,7 +5,7 @@ import type { NodePlan, Step } from '../plan.js'
 import { type Dimension, dimensions } from './dimensions.js'
 import { pinSteps, withoutOtherPins } from './pins.js'
 
-/** What there is to be operated. */
+/** The things that can be operated. */
 export interface Operated {
   readonly hosts: readonly string[]
   readonly clients: readonly string[]
@@ -28,7 +28,8 @@ const names = Object.keys(dimensions) as Dimension[]
 export function dimensionsDrawn(seed: number, asked: ReadonlySet<Dimension>): readonly Dimension[] {
   const shareOf = (dimension: Dimension) => (dimension === 'lostMoves' ? lateShare : share)
   const drawn = names.filter((dimension) => asked.has(dimension) && diceOf(seed, dimension, 6_000).chance(shareOf(dimension)))
-  // A database that loses who was forgotten lets the node go on where it was: an operator would have to forget it once more.
+  // A database that loses who was forgotten lets the node go on where it was: an operator would have to
+  // forget it once more.
   const isLossy = drawn.includes('databaseLosses') || drawn.includes('lostMoves')
   return drawn.filter((dimension) => !isLossy || (dimension !== 'moves' && dimension !== 'hotCopies'))
 }
@@ -49,8 +50,9 @@ export function stepsPlayed(
 const fenced: ReadonlySet<Dimension> = new Set<Dimension>(['moves', 'hotCopies', 'lostMoves'])
 
 /**
- * A host that starts while the database does not answer serves without its word, a copy as any other: where there are copies it answers. And a
- * node that its newest host has stopped tells nobody of itself, so a database that loses it meanwhile believes the original (docs/redis.md).
+ * A host that starts while the database does not answer serves without its word, a copy as any other: where
+ * there are copies it answers. And a node that its newest host has stopped tells nobody of itself, so a
+ * database that loses it meanwhile believes the original (docs/redis.md).
  */
 function isPlayedWith(drawn: readonly Dimension[], { kind }: Step): boolean {
   if (kind === 'stopNode' && drawn.includes('lostMoves')) return false
@@ -125,8 +127,9 @@ function stepsOf(dimension: Dimension, dice: Dice, operated: Operated): readonly
       if (how !== 'bornAnew') {
         return [{ atMs, kind: 'move', host, to: `${host}b`, how, forMs: dice.oneOf([100, 900, 2_500, 4_000]) }]
       }
-      // An operator who forgets the nodes of a host that lives has two of each, until that host hears of it: at its next report, or when it asks
-      // after a gap of more than a lease. So much is left until the troubles end.
+      // An operator who forgets the nodes of a host that lives has two of each, until that host
+      // hears of it: at its next report, or when it asks after a gap of more than a lease. So
+      // much is left until the troubles end.
       const forMs = 4_000
       return [{ atMs: Math.min(atMs, lastsMs - forMs), kind: 'move', host, to: `${host}b`, how, forMs }]
     }
@@ -164,8 +167,9 @@ function lostMoveSteps(dice: Dice, hosts: readonly string[], atMs: number, lasts
   const inMs = dice.oneOf([20, 400, 1_500, 3_000])
   const lostAt = (lostAtMs: number): Step => ({ atMs: Math.max(0, lostAtMs - inMs), kind: 'databaseLost', how: loss, inMs })
   const moved = (movedAtMs: number, forMs: number): Step => ({ atMs: movedAtMs, kind: 'move', host, to: `${host}b`, how, forMs })
-  // Before a lease has passed the original goes on: the database may have lost that there is one, or that its copy waits for it. After
-  // more than a lease it asks: the database may not have heard of the copy again. Then both are called.
+  // Before a lease has passed the original goes on: the database may have lost that there is one, or that its
+  // copy waits for it. After more than a lease it asks: the database may not have heard of the copy again.
+  // Then both are called.
   const isShort = dice.chance(0.5)
   const forMs = isShort ? dice.oneOf([900, 1_800]) : 3_200
   const movedAtMs = Math.min(atMs, lastsMs - forMs - 1_000)

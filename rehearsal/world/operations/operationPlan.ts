@@ -8,16 +8,25 @@ export type OperationStep = { readonly atMs: number } & (
       readonly kind: 'stop'
       /** A host, or a client with its open calls. */
       readonly host: string
-      /** Null: as it runs. Else the process is killed and started first, and stopped so soon after that its nodes are still starting. */
+      /**
+       * Null: as it runs. Else the process is killed and started first, and stopped so soon after that its
+       * nodes are still starting.
+       */
       readonly afterStartMs: number | null
       readonly forMs: number
     }
   | { readonly kind: 'stopNode'; readonly nodeId: string; readonly forMs: number }
-  /** Nothing of the process runs: its timers, messages and answers wait. Its connection is cut where the freeze is long. */
+  /**
+   * Nothing of the process runs: its timers, messages and answers wait. Its connection is cut
+   * where the freeze is long.
+   */
   | { readonly kind: 'freeze'; readonly process: string; readonly forMs: number }
   /** The wall clock of a process is set, also for its later lives. Its timers go on as they were. */
   | { readonly kind: 'clock'; readonly process: string; readonly byMs: number }
-  /** An upgrade server is killed when the upgrade database has carried out its so-many-th request from now on, and does not hear the answer. */
+  /**
+   * An upgrade server is killed when the upgrade database has carried out its so-many-th request from now on,
+   * and does not hear the answer.
+   */
   | { readonly kind: 'serverDies'; readonly server: string; readonly requests: number; readonly forMs: number }
   /** Somebody sends all orders again that were ever sent. */
   | { readonly kind: 'replay' }

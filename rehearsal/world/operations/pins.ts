@@ -1,4 +1,7 @@
-/** Clients that are pinned to versions: to one that lives, which must go on living for them, or to one that is dead, which must hold up no other. */
+/**
+ * Clients that are pinned to versions: to one that lives, which must go on living for them, or to one that is
+ * dead, which must hold up no other.
+ */
 import type { CallStep } from '../calls.js'
 import type { Company } from '../company.js'
 import type { DeathWatch } from '../deathWatch.js'
@@ -15,13 +18,16 @@ export interface PinsRoom {
 
 const lookEveryMs = 50
 
-/** What a client asks by the reference that pins it: its first call of the version. */
+/** The question of a client by the reference that pins it: its first call of the version. */
 function pinning(atMs: number, step: Omit<PinStep, 'atMs' | 'kind'>): CallStep {
   const asked = { what: 'read', column: 'main' } as const
   return { ...step, atMs, kind: 'call', isPinned: false, isRegistered: true, deadlineMs: 1_000, asked }
 }
 
-/** Half of them are pinned in time; then, when no node needs their version, nobody reaches the database for longer than their lease. */
+/**
+ * Half of them are pinned in time; then, when no node needs their version, nobody reaches the database for
+ * longer than their lease.
+ */
 export function pinSteps(dice: Dice, clients: readonly string[], nodes: readonly NodePlan[]): readonly Step[] {
   const { nodeId: node, service } = dice.oneOf(nodes)
   const pin = { client: dice.oneOf(clients), service, node, version: 0 }
@@ -30,7 +36,10 @@ export function pinSteps(dice: Dice, clients: readonly string[], nodes: readonly
   return [pinning(atMs, pin), { atMs, kind: 'awayWhenLeft', version: 0, forMs: dice.between(750, 1_500) }]
 }
 
-/** Where versions are to die, nobody else is pinned to them; and a client that is pinned is reached by whoever asks after it. */
+/**
+ * Where versions are to die, nobody else is pinned to them; and a client that is pinned is
+ * reached by whoever asks after it.
+ */
 export function withoutOtherPins(basic: readonly Step[], own: readonly Step[], clients: readonly string[]): readonly Step[] {
   const calm = [...basic.map((step) => (step.kind === 'call' ? { ...step, isPinned: false, isRegistered: false } : step)), ...own]
   return calm.filter((step) => step.kind !== 'databaseFlaky' && (step.kind !== 'freeze' || !clients.includes(step.process)))

@@ -1,7 +1,8 @@
 /**
  * Counts how often a stalled node tries again, and what it was asked.
  *
- * P4. A stalled node tries again once for each retry that is asked of it, or of its version, and never by itself: not after a restart either.
+ * P4. A stalled node tries again once for each retry that is asked of it, or of its version, and never by
+ *     itself: not after a restart either.
  */
 import type { Phase, Version } from 'theseus'
 
@@ -20,7 +21,10 @@ export class RetryWatch {
   readonly #tries = new Map<string, number>()
 
   constructor(
-    /** Nothing is said where a node's record can't be written: it restarts from the one before, and knows nothing of its stall. */
+    /**
+     * Nothing is said where a node's record can't be written: it restarts from the one before, and knows
+     * nothing of its stall.
+     */
     private readonly mayForget: boolean,
     private readonly violated: (rule: string, what: string) => void,
   ) {}
