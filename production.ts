@@ -3,7 +3,7 @@
  * It looks at what was given, before anything is opened, and says all that is to be done at once.
  */
 import { statSync } from 'node:fs'
-import { Fault } from './core/fault.js'
+import { Fault } from './core/base/fault.js'
 import type { WayFacts } from './transports/factory.js'
 import type { Trusting, Ways } from './ways.js'
 

@@ -3,13 +3,13 @@
  * the composition root.
  */
 import { UpgradeServer } from './actors/server/upgradeServer.js'
-import { Fault } from './core/fault.js'
-import type { HostObserver } from './core/hostEvents.js'
+import { Fault } from './core/base/fault.js'
+import type { UpgradeDatabase } from './core/control/upgradeDatabase.js'
+import type { HostObserver } from './core/inspection/hostEvents.js'
 import { type Clock, type WallClock, withMonotonic } from './core/ports/clock.js'
 import type { Random } from './core/ports/random.js'
 import type { Transport } from './core/ports/transport.js'
-import type { UpgradeDatabase } from './core/ports/upgradeDatabase.js'
-import { checkTrust, type Trust } from './core/trust.js'
+import { checkTrust, type Trust } from './core/trust/trust.js'
 import type { TransportFactory } from './transports/factory.js'
 import { type EmbeddedWorld, embeddedWorld } from './transports/memory/embeddedWorld.js'
 import { type CallersTaken, checkNaming, namedTransport } from './transports/namedTransport.js'

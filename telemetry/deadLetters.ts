@@ -1,5 +1,5 @@
 /** Messages that were dropped, for a log: the first of a kind at once, those of the next second together. */
-import type { HostEvent } from '../core/hostEvents.js'
+import type { HostEvent } from '../core/inspection/hostEvents.js'
 
 type DeadLetter = Extract<HostEvent, { type: 'deadLetter' }>
 

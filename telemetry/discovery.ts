@@ -2,11 +2,12 @@
  * NATS service discovery (ADR-32 of NATS): a host answers `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`, so that `nats micro ls` lists the hosts of
  * all systems, and `nats micro info theseus-<system>` the services of one. The services are called by docs/protocol.md, not by micro.
  */
-import type { HostStatus, NodeSnapshot } from '../core/hostStatus.js'
+
+import { softwareVersion } from '../core/base/softwareVersion.js'
+import type { HostStatus, NodeSnapshot } from '../core/inspection/hostStatus.js'
 import type { Subscription, Transport } from '../core/ports/transport.js'
-import { softwareVersion } from '../core/softwareVersion.js'
-import { isInbox, serviceQueue, subjectsOf } from '../core/subjects.js'
-import type { Trusts } from '../core/trustMark.js'
+import type { Trusts } from '../core/trust/trustMark.js'
+import { isInbox, serviceQueue, subjectsOf } from '../core/wire/subjects.js'
 
 const verbs = ['PING', 'INFO', 'STATS'] as const
 type Verb = (typeof verbs)[number]

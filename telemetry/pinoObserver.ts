@@ -2,9 +2,9 @@
  * What a host tells its observers, as structured lines of a pino logger, or of any other with its methods. The levels say what somebody should do:
  * `error`, look soon; `warn`, look when there are many; `info`, what a shift wants to read afterwards; `debug`, the steps between.
  */
-import { shownError, shownText } from '../core/boundedText.js'
-import type { HostEvent, HostObserver } from '../core/hostEvents.js'
-import type { Phase } from '../core/phases.js'
+import { shownError, shownText } from '../core/base/boundedText.js'
+import type { Phase } from '../core/base/phases.js'
+import type { HostEvent, HostObserver } from '../core/inspection/hostEvents.js'
 import { DeadLetters } from './deadLetters.js'
 
 type Level = 'debug' | 'info' | 'warn' | 'error'

@@ -1,5 +1,5 @@
+import { thrownText } from '../core/base/thrownText.js'
 import type { Transport } from '../core/ports/transport.js'
-import { thrownText } from '../core/thrownText.js'
 
 /** What a host brings along when it connects. */
 export interface ConnectOptions {

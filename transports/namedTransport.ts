@@ -7,10 +7,10 @@
  *     somebody else in the host's name.
  * U2. It is asked for by subscription: where all callers are named, nobody listens to messages without a name.
  */
-import { Fault } from '../core/fault.js'
-import { isName, nameLengthMax } from '../core/ids.js'
+import { Fault } from '../core/base/fault.js'
+import { isName, nameLengthMax } from '../core/base/ids.js'
 import type { Message, SubscribeOptions, Subscription, Transport, TransportStatus } from '../core/ports/transport.js'
-import { brokersInboxes, inboxOf, subjectsUnder } from '../core/subjects.js'
+import { brokersInboxes, inboxOf, subjectsUnder } from '../core/wire/subjects.js'
 
 /** Whose messages are taken: of nobody in particular, as long as no caller has a name; of callers with a name; of both, while one becomes the other. */
 export type CallersTaken = 'unnamed' | 'either' | 'named'

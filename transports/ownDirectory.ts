@@ -5,7 +5,7 @@
  *     exchange every file in it.
  */
 import { chmodSync, mkdirSync, readdirSync, realpathSync, type Stats, statSync } from 'node:fs'
-import { Fault } from '../core/fault.js'
+import { Fault } from '../core/base/fault.js'
 
 /** Nobody but the owner. */
 export const ownDirectoryMode = 0o700

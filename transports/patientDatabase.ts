@@ -2,9 +2,9 @@
  * An upgrade database that is opened as soon as it can be. A host that comes back with its nodes does not wait for it: nothing about an upgrade is
  * needed to serve the versions that nodes know, and the rows can wait.
  */
-import { Fault, isFault } from '../core/fault.js'
+import { Fault, isFault } from '../core/base/fault.js'
+import type { UpgradeDatabase } from '../core/control/upgradeDatabase.js'
 import type { Clock } from '../core/ports/clock.js'
-import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
 import type { UdbFactory } from './udbFactory.js'
 
 /** The pause before it is tried again; doubles up to `pauseMsMax`. */

@@ -1,7 +1,7 @@
-import { Fault } from '../core/fault.js'
-import { bundleBytesMax } from '../core/manifest.js'
+import { Fault } from '../core/base/fault.js'
+import type { UpgradeDatabase } from '../core/control/upgradeDatabase.js'
 import type { Clock } from '../core/ports/clock.js'
-import type { UpgradeDatabase } from '../core/ports/upgradeDatabase.js'
+import { bundleBytesMax } from '../core/upgrade/manifest.js'
 import type { WayFacts } from './factory.js'
 
 /** What a host is given for its `udb`: the same factory serves every host of a process. */

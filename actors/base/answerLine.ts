@@ -8,9 +8,10 @@
  * A4. A question whose deadline has come while it waited is not answered.
  * A5. What waits is small: texts of a call that an answer does not need are let go. Whoever enters a question has looked at its arguments.
  */
-import { type CallEnvelope, callId } from '../../core/envelope.js'
-import { Fault } from '../../core/fault.js'
+
+import { Fault } from '../../core/base/fault.js'
 import type { Clock } from '../../core/ports/clock.js'
+import { type CallEnvelope, callId } from '../../core/wire/envelope.js'
 
 export interface Question {
   readonly call: CallEnvelope

@@ -1,5 +1,5 @@
 /** What an upgrade server has in hand of one kind, bounded in number and in bytes. A flood of one kind leaves room for the others. */
-import { Fault } from '../../core/fault.js'
+import { Fault } from '../../core/base/fault.js'
 
 export interface InFlightMax {
   readonly count: number

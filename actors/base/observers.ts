@@ -1,5 +1,5 @@
-import type { HostEvent, HostObserver } from '../../core/hostEvents.js'
-import { isPromiseIgnored } from '../../core/maybePromise.js'
+import { isPromiseIgnored } from '../../core/base/maybePromise.js'
+import type { HostEvent, HostObserver } from '../../core/inspection/hostEvents.js'
 
 /** Those who watch a host. What one of them throws is its own affair and never the host's. */
 export class Observers {

@@ -1,7 +1,7 @@
 /** The bounds and intervals of a host. Every queue, cache, wait and retry has one here, with its unit in its name. */
-import type { Roles } from '../../core/allow.js'
-import type { NodeFacts } from '../../core/nodeFilter.js'
-import type { ServiceLimit } from '../../core/ports/upgradeDatabase.js'
+import type { Roles } from '../../core/model/allow.js'
+import type { NodeFacts } from '../../core/model/nodeFilter.js'
+import type { ServiceLimit } from '../../core/schedules/serviceLimit.js'
 
 export interface HostSettings {
   readonly system: string

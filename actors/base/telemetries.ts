@@ -1,5 +1,5 @@
 /** Several who trace and measure, as one. What they throw is their own affair and never a call's. */
-import type { Fault } from '../../core/fault.js'
+import type { Fault } from '../../core/base/fault.js'
 import type {
   CallMade,
   CallReceived,
@@ -8,7 +8,7 @@ import type {
   ReceivedOutcome,
   ReceivedWatch,
   Telemetry,
-} from '../../core/ports/telemetry.js'
+} from '../../core/inspection/telemetry.js'
 
 /** Undefined if nobody does: then calls pay one comparison. */
 export function telemetryOf(all: readonly Telemetry[]): Telemetry | undefined {

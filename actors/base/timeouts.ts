@@ -1,4 +1,4 @@
-import type { Fault } from '../../core/fault.js'
+import type { Fault } from '../../core/base/fault.js'
 import type { Clock } from '../../core/ports/clock.js'
 
 /** Resolves or rejects as `work` does, or rejects with `late` after `ms`; then `work` goes on, but nobody listens. */

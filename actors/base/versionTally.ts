@@ -1,6 +1,6 @@
 /** What has come of the calls of one version on a node since it started there. */
-import type { Version } from '../../core/ids.js'
-import type { Tally } from '../../core/objectChain.js'
+import type { Version } from '../../core/base/ids.js'
+import type { Tally } from '../../core/model/objectChain.js'
 
 export class VersionTally {
   constructor(readonly version: Version) {}

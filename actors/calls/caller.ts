@@ -1,7 +1,8 @@
 /** Who calls, as envelopes tell it: a node's object, one of its SOs, or code outside any object. */
-import { packCallerFields } from '../../core/envelopeWriter.js'
-import { Fault } from '../../core/fault.js'
-import type { Version } from '../../core/ids.js'
+
+import { Fault } from '../../core/base/fault.js'
+import type { Version } from '../../core/base/ids.js'
+import { packCallerFields } from '../../core/wire/envelopeWriter.js'
 
 export interface Caller {
   readonly nodeId: string

@@ -1,8 +1,8 @@
 /** Nodes this host has recently exchanged calls with: upgrade layers exchange class and version on every reply and cache them (§4). */
 import { inject, injectable } from 'tsyringe'
-import type { Version } from '../../core/ids.js'
+import type { Version } from '../../core/base/ids.js'
 import type { Clock } from '../../core/ports/clock.js'
-import type { Contact } from '../../core/schedule.js'
+import type { Contact } from '../../core/schedules/schedule.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
 

@@ -3,12 +3,12 @@
  * into it. A lone envelope waits for nothing but the end of its turn, and a message that has as many bytes as it may have not even for that.
  */
 import { inject, injectable } from 'tsyringe'
-import { Fault, isFault } from '../../core/fault.js'
-import { endOfValue } from '../../core/messagePack.js'
+import { Fault, isFault } from '../../core/base/fault.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Transport } from '../../core/ports/transport.js'
-import { subjectsOf } from '../../core/subjects.js'
-import { WireWriter } from '../../core/wireWriter.js'
+import { endOfValue } from '../../core/wire/messagePack.js'
+import { subjectsOf } from '../../core/wire/subjects.js'
+import { WireWriter } from '../../core/wire/wireWriter.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
 

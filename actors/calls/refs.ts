@@ -2,8 +2,8 @@
  * Typed references: an object with the remote methods of a class, built from the class as a value. Made once per class, not per call and
  * not by a Proxy, so that a reference can be awaited, logged and compared like any object.
  */
-import type { MethodKind } from '../../core/methods.js'
-import { describeClass, type NodeClass } from '../../core/nodeObject.js'
+import type { MethodKind } from '../../core/model/methods.js'
+import { describeClass, type NodeClass } from '../../core/model/nodeObject.js'
 
 /** What a reference does when one of its methods is called. */
 export type Dispatch = (method: string, kind: MethodKind, args: readonly unknown[]) => unknown

@@ -1,4 +1,4 @@
-import type { CallerInfo } from '../../core/callerInfo.js'
+import type { CallerInfo } from '../../core/wire/callerInfo.js'
 
 /** What the call being answered passes on to the calls made for it. */
 export interface RunningCall {

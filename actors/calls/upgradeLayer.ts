@@ -5,13 +5,13 @@
  * C12. Nothing leaves a node before every earlier write that it may have seen is committed; a command's own sends leave with its commit.
  */
 
-import { kinds } from '../../core/envelope.js'
-import type { Version } from '../../core/ids.js'
-import { InvariantViolation } from '../../core/invariant.js'
-import type { MethodKind } from '../../core/methods.js'
-import { describeClass, type NodeClass } from '../../core/nodeObject.js'
+import type { Version } from '../../core/base/ids.js'
+import { InvariantViolation } from '../../core/base/invariant.js'
+import type { MethodKind } from '../../core/model/methods.js'
+import { describeClass, type NodeClass } from '../../core/model/nodeObject.js'
 import type { Clock } from '../../core/ports/clock.js'
-import { subjectsOf } from '../../core/subjects.js'
+import { kinds } from '../../core/wire/envelope.js'
+import { subjectsOf } from '../../core/wire/subjects.js'
 import type { HostSettings } from '../base/settings.js'
 import type { NodeState } from '../state/nodeState.js'
 import { type Caller, CallingNode } from './caller.js'

@@ -5,8 +5,10 @@
  * F2. What has come is kept when the next chunk can't be had: another try goes on there.
  * F3. What was put together from several tries, and is wrong, is fetched anew: only a bundle that came in one go is judged.
  */
-import { Fault } from '../../core/fault.js'
-import { bundleChunkBytes, chunkCount, digestOf, type Manifest } from '../../core/manifest.js'
+
+import { digestOf } from '../../core/base/digest.js'
+import { Fault } from '../../core/base/fault.js'
+import { bundleChunkBytes, chunkCount, type Manifest } from '../../core/upgrade/manifest.js'
 
 /** Bundles kept that have come in part; one more, and the oldest is begun anew when it is needed. */
 const partsMax = 4

@@ -2,7 +2,7 @@
  * Chunks of bundles that are larger than a message may be (`max_payload` of NATS) travel in pieces, each told by where it begins. A peer of
  * release 0.1.0 knows no pieces: as a server it answers with the whole chunk, and takes a piece for one.
  */
-import { Fault } from '../../core/fault.js'
+import { Fault } from '../../core/base/fault.js'
 
 /** What an envelope needs beside the piece: names, ids, a trace. */
 const envelopeBytes = 1_024

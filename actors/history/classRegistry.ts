@@ -6,17 +6,17 @@
  * before the one that it undoes.
  */
 import { inject, injectable } from 'tsyringe'
-import type { Step } from '../../core/chainPlan.js'
-import { classesAt, classLine } from '../../core/classLine.js'
-import { Fault, isFault } from '../../core/fault.js'
-import type { Version } from '../../core/ids.js'
-import { invariant } from '../../core/invariant.js'
-import type { NodeIdentity } from '../../core/nodeFilter.js'
-import { describeClass, type NodeClass } from '../../core/nodeObject.js'
-import type { LazySlot } from '../../core/nodeRecord.js'
-import type { RecordRules } from '../../core/recordTransform.js'
-import type { Simulation } from '../../core/simulation.js'
-import type { ClassUpgrade } from '../../core/upgrade.js'
+import { Fault, isFault } from '../../core/base/fault.js'
+import type { Version } from '../../core/base/ids.js'
+import { invariant } from '../../core/base/invariant.js'
+import type { NodeIdentity } from '../../core/model/nodeFilter.js'
+import { describeClass, type NodeClass } from '../../core/model/nodeObject.js'
+import type { LazySlot } from '../../core/model/nodeRecord.js'
+import type { RecordRules } from '../../core/model/recordTransform.js'
+import type { Simulation } from '../../core/model/simulation.js'
+import type { Step } from '../../core/upgrade/chainPlan.js'
+import { classesAt, classLine } from '../../core/upgrade/classLine.js'
+import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
 import { UpgradeHistory } from './upgradeHistory.js'
 
 @injectable()

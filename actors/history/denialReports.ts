@@ -6,8 +6,8 @@
  * R2. A report is sent once. One that was not carried out is told with the next; one without an answer is not told again, for it may have been.
  */
 import { inject, injectable } from 'tsyringe'
-import { type DeniedCalls, shortMethod, timesOf } from '../../core/deniedCalls.js'
-import { isFault } from '../../core/fault.js'
+import { isFault } from '../../core/base/fault.js'
+import { type DeniedCalls, shortMethod, timesOf } from '../../core/control/deniedCalls.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'

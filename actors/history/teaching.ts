@@ -3,14 +3,14 @@
  * (DESIGN §5, "Install"). Its nodes serve on meanwhile, whatever comes of it.
  */
 import { inject, injectable } from 'tsyringe'
-import { type Fault, isFault } from '../../core/fault.js'
-import type { HostObserver } from '../../core/hostEvents.js'
-import type { Version } from '../../core/ids.js'
-import { digestOf } from '../../core/manifest.js'
-import { keys } from '../../core/nodeRecord.js'
+import { digestOf } from '../../core/base/digest.js'
+import { type Fault, isFault } from '../../core/base/fault.js'
+import type { Version } from '../../core/base/ids.js'
+import type { Head } from '../../core/control/upgradeDatabase.js'
+import type { VerifiedHistory } from '../../core/control/verifiedHistory.js'
+import type { HostObserver } from '../../core/inspection/hostEvents.js'
+import { keys } from '../../core/model/nodeRecord.js'
 import type { StateStore } from '../../core/ports/stateStore.js'
-import type { Head } from '../../core/ports/upgradeDatabase.js'
-import type { VerifiedHistory } from '../../core/verifiedHistory.js'
 import { tokens } from '../base/tokens.js'
 import { UpgradeServerClient } from './upgradeServerClient.js'
 

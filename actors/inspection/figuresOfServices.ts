@@ -1,7 +1,7 @@
 /** What the calls to each service have come to on this host: sums over its nodes, so that a thousand of them are a few numbers. */
 
-import type { Version } from '../../core/ids.js'
-import type { FiguresSeen, VersionFigures } from '../../core/inspection.js'
+import type { Version } from '../../core/base/ids.js'
+import type { FiguresSeen, VersionFigures } from '../../core/inspection/inspection.js'
 import type { CallTimes } from '../base/callTimes.js'
 import type { HostSettings } from '../base/settings.js'
 import { VersionTally } from '../base/versionTally.js'

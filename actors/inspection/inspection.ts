@@ -8,11 +8,9 @@
  */
 import { inject, injectable } from 'tsyringe'
 import type { AnyActorRef, InspectionEvent } from 'xstate'
-import { decode } from '../../core/codec.js'
-import { kinds } from '../../core/envelope.js'
-import { Fault, toFault } from '../../core/fault.js'
-import type { HostEvent, HostObserver } from '../../core/hostEvents.js'
-import type { Version } from '../../core/ids.js'
+import { Fault, toFault } from '../../core/base/fault.js'
+import type { Version } from '../../core/base/ids.js'
+import type { HostEvent, HostObserver } from '../../core/inspection/hostEvents.js'
 import {
   endingLeaseMs,
   isWanted,
@@ -23,11 +21,13 @@ import {
   readLookRequest,
   reasonSeen,
   type Seen,
-} from '../../core/inspection.js'
+} from '../../core/inspection/inspection.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Message, Subscription, Transport } from '../../core/ports/transport.js'
-import { actorEvent, type StatechartEvent, statechartEvent } from '../../core/statechartEvent.js'
-import { subjectsOf } from '../../core/subjects.js'
+import { actorEvent, type StatechartEvent, statechartEvent } from '../../core/upgrade/statechartEvent.js'
+import { decode } from '../../core/wire/codec.js'
+import { kinds } from '../../core/wire/envelope.js'
+import { subjectsOf } from '../../core/wire/subjects.js'
 import { CallTimes } from '../base/callTimes.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'

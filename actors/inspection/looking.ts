@@ -3,8 +3,6 @@
  * What is told twice is heard once; what was lost on the way is counted, and asked for anew.
  */
 import { inject, injectable } from 'tsyringe'
-import { decode, encodeCall } from '../../core/codec.js'
-import { kinds } from '../../core/envelope.js'
 import {
   afreshMax,
   endingLeaseMs,
@@ -16,11 +14,13 @@ import {
   type Seen,
   type SeenBatch,
   seenMethod,
-} from '../../core/inspection.js'
+} from '../../core/inspection/inspection.js'
 import type { Clock } from '../../core/ports/clock.js'
 import { type Random, randomName } from '../../core/ports/random.js'
 import type { Message, Transport } from '../../core/ports/transport.js'
-import { subjectsOf } from '../../core/subjects.js'
+import { decode, encodeCall } from '../../core/wire/codec.js'
+import { kinds } from '../../core/wire/envelope.js'
+import { subjectsOf } from '../../core/wire/subjects.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
 

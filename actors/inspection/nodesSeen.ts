@@ -1,8 +1,8 @@
 /** The nodes of a host as a looker sees them: what they are now, and what has changed since it was last asked. */
-import type { Version } from '../../core/ids.js'
-import { type CallsSeen, type NodeSeen, reasonSeen, type Seen } from '../../core/inspection.js'
-import type { ObjectChain } from '../../core/objectChain.js'
-import type { Phase } from '../../core/phases.js'
+import type { Version } from '../../core/base/ids.js'
+import type { Phase } from '../../core/base/phases.js'
+import { type CallsSeen, type NodeSeen, reasonSeen, type Seen } from '../../core/inspection/inspection.js'
+import type { ObjectChain } from '../../core/model/objectChain.js'
 import type { VersionTally } from '../base/versionTally.js'
 
 export interface InspectedNode {

@@ -1,9 +1,10 @@
 /** Puts what is seen into messages that the transport takes, and numbers them, so that a looker notices what is lost on the way. */
-import { encodeCall } from '../../core/codec.js'
-import { deadlineMsMax, kinds } from '../../core/envelope.js'
-import { type FiguresSeen, type Seen, type SeenBatch, seenMethod } from '../../core/inspection.js'
+
+import { type FiguresSeen, type Seen, type SeenBatch, seenMethod } from '../../core/inspection/inspection.js'
 import type { Transport } from '../../core/ports/transport.js'
-import { type Subjects, subjectsOf } from '../../core/subjects.js'
+import { encodeCall } from '../../core/wire/codec.js'
+import { deadlineMsMax, kinds } from '../../core/wire/envelope.js'
+import { type Subjects, subjectsOf } from '../../core/wire/subjects.js'
 import type { HostSettings } from '../base/settings.js'
 
 /** As much as is packed at once: a few dozen kilobytes. */

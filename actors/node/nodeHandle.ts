@@ -1,11 +1,11 @@
 /** A node as the code of its host sees it: what it runs, when it has reached a version, and its end. */
-import { type Duration, milliseconds } from '../../core/duration.js'
-import { Fault } from '../../core/fault.js'
-import type { Version } from '../../core/ids.js'
-import type { Link } from '../../core/objectChain.js'
-import type { Phase } from '../../core/phases.js'
+import { type Duration, milliseconds } from '../../core/base/duration.js'
+import { Fault } from '../../core/base/fault.js'
+import type { Version } from '../../core/base/ids.js'
+import type { Phase } from '../../core/base/phases.js'
+import type { RecordsUnmade } from '../../core/model/nodeRow.js'
+import type { Link } from '../../core/model/objectChain.js'
 import type { Clock } from '../../core/ports/clock.js'
-import type { RecordsUnmade } from '../../core/ports/upgradeDatabase.js'
 import { within } from '../base/timeouts.js'
 import type { Node } from './node.js'
 

@@ -1,6 +1,6 @@
 /** A node that has crashed comes back from what is on disk: it closes, forgets its object, and starts it until that succeeds. */
 
-import { reasonOf } from '../../core/fault.js'
+import { reasonOf } from '../../core/base/fault.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
 import type { HostSettings } from '../base/settings.js'

@@ -1,13 +1,14 @@
 /**
  * How a node comes to life: born at the newest complete version, or revived from its state (DESIGN §5, "Birth").
  */
-import { pack, unpack } from '../../core/codec.js'
-import { Fault } from '../../core/fault.js'
-import { checkName, type Version } from '../../core/ids.js'
-import { checkDeclaredCalls, describeClass, type NodeClass } from '../../core/nodeObject.js'
-import { checkRecord, type Generation, keys, type NodeRecord, recordFormat, slot } from '../../core/nodeRecord.js'
-import { clientService, type NodeRow, type NodeStatus } from '../../core/ports/upgradeDatabase.js'
-import { startTriesMax } from '../../core/upgradeStatechart.js'
+
+import { Fault } from '../../core/base/fault.js'
+import { checkName, type Version } from '../../core/base/ids.js'
+import { checkDeclaredCalls, describeClass, type NodeClass } from '../../core/model/nodeObject.js'
+import { checkRecord, type Generation, keys, type NodeRecord, recordFormat, slot } from '../../core/model/nodeRecord.js'
+import { clientService, type NodeRow, type NodeStatus } from '../../core/model/nodeRow.js'
+import { startTriesMax } from '../../core/upgrade/upgradeStatechart.js'
+import { pack, unpack } from '../../core/wire/codec.js'
 import { within } from '../base/timeouts.js'
 import { isRejection } from '../history/classRegistry.js'
 import { isOnProbation } from '../registration/population.js'

@@ -6,7 +6,7 @@
  * S2. The host waits for each start to come to its end before it closes what the start uses, as long as its budget lasts. What goes on after that
  *     changes nothing: its node has stopped, and the journal takes no writes.
  */
-import { Fault } from '../../core/fault.js'
+import { Fault } from '../../core/base/fault.js'
 import type { Node } from './node.js'
 
 export function hostStopped(cause?: unknown): Fault {

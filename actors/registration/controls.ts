@@ -3,10 +3,10 @@
  * all of them.
  */
 import { inject, injectable } from 'tsyringe'
-import type { Control } from '../../core/control.js'
+import type { Control } from '../../core/control/control.js'
+import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
-import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
 

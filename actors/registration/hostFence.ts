@@ -9,7 +9,7 @@
  * F2. What arrives after a gap may be as old as the gap: a call's deadline is counted from its beginning, until all that waited has arrived.
  */
 import { inject, injectable } from 'tsyringe'
-import type { HostObserver } from '../../core/hostEvents.js'
+import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Transport } from '../../core/ports/transport.js'
 import type { HostSettings } from '../base/settings.js'

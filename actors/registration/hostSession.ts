@@ -1,15 +1,15 @@
 /**
- * This start of the host, as the upgrade database tells it from others (core/standing.ts). The state directory remembers its last starts: one of
+ * This start of the host, as the upgrade database tells it from others (core/control/standing.ts). The state directory remembers its last starts: one of
  * them was over before this one could open the directory. A start that it does not remember has another copy of the directory. A copy remembers
  * them too, of which the last may live: what was written in another place says nothing.
  */
 import { inject, injectable } from 'tsyringe'
-import { pack, unpack } from '../../core/codec.js'
-import { keys } from '../../core/nodeRecord.js'
+import type { Session, Standing } from '../../core/control/standing.js'
+import { keys } from '../../core/model/nodeRecord.js'
 import type { Clock } from '../../core/ports/clock.js'
 import { type Random, randomName } from '../../core/ports/random.js'
 import type { StateStore } from '../../core/ports/stateStore.js'
-import type { Session, Standing } from '../../core/standing.js'
+import { pack, unpack } from '../../core/wire/codec.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
 import { Journal } from '../state/journal.js'

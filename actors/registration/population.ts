@@ -3,10 +3,11 @@
  * every half second are still a few reads a second.
  */
 import { inject, injectable } from 'tsyringe'
-import { Fault, isFault } from '../../core/fault.js'
+import { Fault, isFault } from '../../core/base/fault.js'
+import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import type { NodeRow } from '../../core/model/nodeRow.js'
 import type { Clock } from '../../core/ports/clock.js'
-import type { NodeRow, UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
-import { frozen } from '../../core/schedulingView.js'
+import { frozen } from '../../core/schedules/schedulingView.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
 import { HostSession } from './hostSession.js'

@@ -1,5 +1,5 @@
 /** Says of a node that another host has it, or may have it: where, and what to do. */
-import { Fault } from '../../core/fault.js'
+import { Fault } from '../../core/base/fault.js'
 
 /** The database has another registration of the node. */
 export function taken(nodeId: string, directoryId: string | undefined, hostId: string | undefined): Fault {

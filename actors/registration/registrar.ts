@@ -2,16 +2,17 @@
  * Tells the upgrade database who runs what (§4: "upgrade layers store their node's class and version in the UDB after each upgrade").
  * One per host: the newest row of each node, in batches, tried again until the database has it. Renews the leases.
  *
- * A database that answers in another epoch has lost something (core/standing.ts): it is told of all nodes again. Nodes that run elsewhere by its
+ * A database that answers in another epoch has lost something (core/control/standing.ts): it is told of all nodes again. Nodes that run elsewhere by its
  * word are stopped here.
  */
 import { inject, injectable } from 'tsyringe'
-import { Fault, isFault } from '../../core/fault.js'
-import type { HostObserver } from '../../core/hostEvents.js'
+import { Fault, isFault } from '../../core/base/fault.js'
+import { isBegunBy, type Session, type Standing } from '../../core/control/standing.js'
+import type { Heard, RegisterAnswer, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import type { HostObserver } from '../../core/inspection/hostEvents.js'
+import type { NodeFigures, NodeStatus } from '../../core/model/nodeRow.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
-import type { Heard, NodeFigures, NodeStatus, RegisterAnswer, UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
-import { isBegunBy, type Session, type Standing } from '../../core/standing.js'
 import type { HostSettings } from '../base/settings.js'
 import { backoffMs, sleep, within } from '../base/timeouts.js'
 import { tokens } from '../base/tokens.js'

@@ -1,5 +1,5 @@
 /** Until when an earlier start of some host may still serve a node that registers here, by all that the upgrade database has told. */
-import type { Predecessor } from '../../core/ports/upgradeDatabase.js'
+import type { Predecessor } from '../../core/control/upgradeDatabase.js'
 
 export class StartBefore {
   #untilMs = Number.NEGATIVE_INFINITY

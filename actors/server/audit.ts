@@ -1,10 +1,14 @@
 /**
- * How an upgrade server writes the audit (core/audit.ts): what it was asked to change, by whom, and what came of it.
+ * How an upgrade server writes the audit (core/control/audit.ts): what it was asked to change, by whom, and what came of it.
  *
  * W1. What was carried out is answered as done, whether or not its entry could be written. The latter is a warning.
  * W2. Of several upgrade servers that have done the same in the same moment, a death or a pause of the gate, one writes it.
  * W3. Refusals cost the one who is refused nothing, so they have a budget of entries. Those beyond it are counted, and told of together.
  */
+
+import { digestOf } from '../../core/base/digest.js'
+import { Fault, toFault } from '../../core/base/fault.js'
+import { rfc3339 } from '../../core/base/instant.js'
 import {
   type AuditEntry,
   type Audited,
@@ -16,16 +20,14 @@ import {
   decodeAuditEntry,
   encodeAuditEntry,
   isSameDeed,
-} from '../../core/audit.js'
-import { readDeniedReport } from '../../core/deniedCalls.js'
-import { type DirectiveLog, decodeDirective, describeOrder } from '../../core/directive.js'
-import type { CallEnvelope } from '../../core/envelope.js'
-import { Fault, toFault } from '../../core/fault.js'
-import type { HostObserver } from '../../core/hostEvents.js'
-import { rfc3339 } from '../../core/instant.js'
-import { decodeManifest, digestOf } from '../../core/manifest.js'
+} from '../../core/control/audit.js'
+import { readDeniedReport } from '../../core/control/deniedCalls.js'
+import { type DirectiveLog, decodeDirective, describeOrder } from '../../core/control/directive.js'
+import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import type { Clock } from '../../core/ports/clock.js'
-import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import { decodeManifest } from '../../core/upgrade/manifest.js'
+import type { CallEnvelope } from '../../core/wire/envelope.js'
 import { AuditedDenials } from './auditedDenials.js'
 
 /** Entries that wait to be written; one more is not written, with a warning. */

@@ -7,8 +7,8 @@
  * N3. An entry is bounded in bytes, not in rows: whom a client calls itself, and what it calls, it chooses. Of what the audit keeps, such entries fill
  *     less than a tenth in a month, and older ones stay.
  */
-import type { AuditFrom, AuditRecord, HostsDenials } from '../../core/audit.js'
-import { type DeniedCalls, timesOf } from '../../core/deniedCalls.js'
+import type { AuditFrom, AuditRecord, HostsDenials } from '../../core/control/audit.js'
+import { type DeniedCalls, timesOf } from '../../core/control/deniedCalls.js'
 import type { Clock } from '../../core/ports/clock.js'
 
 export const denialEntryMs = 10 * 60_000

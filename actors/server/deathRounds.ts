@@ -1,14 +1,16 @@
 /**
  * How an upgrade server declares versions dead (C8), and lets the upgrade database know that it is attended: leases run while somebody is heard,
- * and whoever is heard is a witness of what it has been answered (core/standing.ts).
+ * and whoever is heard is a witness of what it has been answered (core/control/standing.ts).
  */
-import type { Audited } from '../../core/audit.js'
-import { deadlineMsMax } from '../../core/envelope.js'
-import { Fault } from '../../core/fault.js'
-import { isVersion } from '../../core/ids.js'
+
+import { Fault } from '../../core/base/fault.js'
+import { isVersion } from '../../core/base/ids.js'
+import type { Audited } from '../../core/control/audit.js'
+import type { Session, Standing } from '../../core/control/standing.js'
+import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import { clientService, oldestPossible } from '../../core/model/nodeRow.js'
 import type { Clock } from '../../core/ports/clock.js'
-import { clientService, oldestPossible, type UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
-import type { Session, Standing } from '../../core/standing.js'
+import { deadlineMsMax } from '../../core/wire/envelope.js'
 
 /** How often the database hears of a server, at least; more often where leases are short. */
 const attendMs = 2_000

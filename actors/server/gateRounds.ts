@@ -1,11 +1,11 @@
 /** The actuator of the health gate: an upgrade server pauses the newest rollout for troubles for which it has not been paused before. */
-import type { Audited } from '../../core/audit.js'
-import { controlReasonLengthMax, heededMax } from '../../core/control.js'
-import { judge } from '../../core/healthGate.js'
-import type { HostObserver } from '../../core/hostEvents.js'
-import { decodeManifest } from '../../core/manifest.js'
+import type { Audited } from '../../core/control/audit.js'
+import { controlReasonLengthMax, heededMax } from '../../core/control/control.js'
+import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import type { Clock } from '../../core/ports/clock.js'
-import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import { judge } from '../../core/upgrade/healthGate.js'
+import { decodeManifest } from '../../core/upgrade/manifest.js'
 
 /** `pause`: a rollout in trouble is paused. `dry-run`: it is only said. `off`: nobody looks. */
 export type GateMode = 'pause' | 'dry-run' | 'off'

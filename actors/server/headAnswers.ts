@@ -6,13 +6,14 @@
  * H2. One reading at a time, and at most `headReadingsMax` within `headWindowMs`.
  * H3. A death, finality, or log that makes no sense is told of once in the log, and to nobody else: what made sense last is answered instead.
  */
-import { isLogId } from '../../core/directive.js'
-import { isFault } from '../../core/fault.js'
-import type { HostObserver } from '../../core/hostEvents.js'
-import { isVersion, type Version } from '../../core/ids.js'
-import { isDigest } from '../../core/manifest.js'
+
+import { isDigest } from '../../core/base/digest.js'
+import { isFault } from '../../core/base/fault.js'
+import { isVersion, type Version } from '../../core/base/ids.js'
+import { isLogId } from '../../core/control/directive.js'
+import type { Head, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import type { Clock } from '../../core/ports/clock.js'
-import type { Head, UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
 import { sleep } from '../base/timeouts.js'
 
 export const headReadingsMax = 32

@@ -3,9 +3,9 @@
  * say so to the database.
  */
 
-import type { Version } from '../../core/ids.js'
-import { decodeManifest } from '../../core/manifest.js'
-import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import type { Version } from '../../core/base/ids.js'
+import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import { decodeManifest } from '../../core/upgrade/manifest.js'
 
 /** Manifests read at once. */
 const versionsAtOnce = 32

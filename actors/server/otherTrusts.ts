@@ -4,8 +4,8 @@
  *
  * O1. Whom a host trusts is its own word, and everybody may ask: it is said in the log, now and then, and keeps nobody from installing.
  */
-import { Fault } from '../../core/fault.js'
-import type { HostObserver } from '../../core/hostEvents.js'
+import { Fault } from '../../core/base/fault.js'
+import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import type { Clock } from '../../core/ports/clock.js'
 import {
   changedRootAdvice,
@@ -15,7 +15,7 @@ import {
   markText,
   nobodysMark,
   type TrustMark,
-} from '../../core/trustMark.js'
+} from '../../core/trust/trustMark.js'
 
 /** Hosts that trust others are told of once in so long, however many there are. */
 export const otherTrustMs = 10 * 60_000

@@ -10,19 +10,14 @@
  * L4. One look at a time whether a bundle is whole, which reads all of it; all who wait for it share one. A part may be a byte long, and as many come
  *     at once as a host likes.
  */
-import { Fault } from '../../core/fault.js'
-import { checkClasses } from '../../core/lineCheck.js'
-import {
-  bundleChunkBytes,
-  chunkCount,
-  decodeManifest,
-  digestOf,
-  type Manifest,
-  type SignedManifest,
-} from '../../core/manifest.js'
-import type { Head, UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
-import { forksTable, wantedTable } from '../../core/reservedTables.js'
-import type { VerifiedHistory } from '../../core/verifiedHistory.js'
+
+import { digestOf } from '../../core/base/digest.js'
+import { Fault } from '../../core/base/fault.js'
+import type { Head, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import type { VerifiedHistory } from '../../core/control/verifiedHistory.js'
+import { forksTable, wantedTable } from '../../core/model/reservedTables.js'
+import { checkClasses } from '../../core/upgrade/lineCheck.js'
+import { bundleChunkBytes, chunkCount, decodeManifest, type Manifest, type SignedManifest } from '../../core/upgrade/manifest.js'
 
 /** Bundles that hosts are asked for in one answer. */
 const wantedMax = 16

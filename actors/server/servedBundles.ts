@@ -5,8 +5,10 @@
  * B2. Those who ask at once share one read of the bundle.
  * B3. At most `bytesMax` are kept; the bundle that was asked for the longest ago goes first.
  */
-import { bundleBytesMax, bundleChunkBytes, chunkCount, digestOf } from '../../core/manifest.js'
-import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+
+import { digestOf } from '../../core/base/digest.js'
+import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import { bundleBytesMax, bundleChunkBytes, chunkCount } from '../../core/upgrade/manifest.js'
 
 /** Four bundles of the largest size, or hundreds as they are. */
 export const servedBytesMax = 4 * bundleBytesMax

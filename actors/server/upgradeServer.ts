@@ -4,34 +4,33 @@
  * compare-and-set there.
  */
 
-import type { Audited } from '../../core/audit.js'
-import { type Counted, decode, encodeAnnouncement, encodeFault, encodeRefusal, encodeReply } from '../../core/codec.js'
-import { type DirectiveLog, decodeDirective, type WhyNotDirected } from '../../core/directive.js'
-import { type CallEnvelope, callId, kinds, type Replier } from '../../core/envelope.js'
-import { Fault, isFault, toFault } from '../../core/fault.js'
-import type { HostObserver } from '../../core/hostEvents.js'
-import { refusedReason } from '../../core/hostStatus.js'
-import { isVersion, type Version } from '../../core/ids.js'
-import { checkClasses } from '../../core/lineCheck.js'
+import { digestOf, isDigest } from '../../core/base/digest.js'
+import { Fault, isFault, toFault } from '../../core/base/fault.js'
+import { isVersion, type Version } from '../../core/base/ids.js'
+import type { Audited } from '../../core/control/audit.js'
+import { type DirectiveLog, decodeDirective, type WhyNotDirected } from '../../core/control/directive.js'
+import type { Head, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import { VerifiedHistory } from '../../core/control/verifiedHistory.js'
+import type { HostObserver } from '../../core/inspection/hostEvents.js'
+import { refusedReason } from '../../core/inspection/hostStatus.js'
+import type { Clock } from '../../core/ports/clock.js'
+import type { Signatures } from '../../core/ports/signatures.js'
+import type { Message, Subscription, Transport } from '../../core/ports/transport.js'
+import type { Signed } from '../../core/trust/signed.js'
+import type { Trust } from '../../core/trust/trust.js'
+import { type TrustMark, trustMark } from '../../core/trust/trustMark.js'
+import { checkClasses } from '../../core/upgrade/lineCheck.js'
 import {
   bundleBytesMax,
   bundleChunkBytes,
   chunkCount,
   decodeManifest,
-  digestOf,
-  isDigest,
   type Manifest,
   type SignedManifest,
-} from '../../core/manifest.js'
-import type { Clock } from '../../core/ports/clock.js'
-import type { Signatures } from '../../core/ports/signatures.js'
-import type { Message, Subscription, Transport } from '../../core/ports/transport.js'
-import type { Head, UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
-import type { Signed } from '../../core/signed.js'
-import { isInbox, notAnInbox, serverQueue, subjectsOf } from '../../core/subjects.js'
-import type { Trust } from '../../core/trust.js'
-import { type TrustMark, trustMark } from '../../core/trustMark.js'
-import { VerifiedHistory } from '../../core/verifiedHistory.js'
+} from '../../core/upgrade/manifest.js'
+import { type Counted, decode, encodeAnnouncement, encodeFault, encodeRefusal, encodeReply } from '../../core/wire/codec.js'
+import { type CallEnvelope, callId, kinds, type Replier } from '../../core/wire/envelope.js'
+import { isInbox, notAnInbox, serverQueue, subjectsOf } from '../../core/wire/subjects.js'
 import { AnswerLine, type Question } from '../base/answerLine.js'
 import { InFlight, type InFlightMax } from '../base/inFlight.js'
 import { weightOf } from '../calls/messageWeight.js'

@@ -1,15 +1,15 @@
 /**
  * Whether a call may come in at all, before it takes a place in a mailbox: the host's own filter, and how many calls a second each caller may
- * make. Which of them a method is for, its class says (core/allow.ts).
+ * make. Which of them a method is for, its class says (core/model/allow.ts).
  */
 import { inject, injectable } from 'tsyringe'
-import type { CallerInfo } from '../../core/callerInfo.js'
-import { callerInfo } from '../../core/callerInfo.js'
-import { type CallEnvelope, kinds } from '../../core/envelope.js'
-import { Fault } from '../../core/fault.js'
-import type { Version } from '../../core/ids.js'
-import { isPromiseIgnored } from '../../core/maybePromise.js'
-import { thrownText } from '../../core/thrownText.js'
+import { Fault } from '../../core/base/fault.js'
+import type { Version } from '../../core/base/ids.js'
+import { isPromiseIgnored } from '../../core/base/maybePromise.js'
+import { thrownText } from '../../core/base/thrownText.js'
+import type { CallerInfo } from '../../core/wire/callerInfo.js'
+import { callerInfo } from '../../core/wire/callerInfo.js'
+import { type CallEnvelope, kinds } from '../../core/wire/envelope.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
 

@@ -3,11 +3,12 @@
  * (`together`), for any reply subject of that caller. So the answers of one turn to one host travel in one message, however many of its
  * messages they answer.
  */
-import type { CallEnvelope, Replier } from '../../core/envelope.js'
-import { type ReplyToWrite, writeFault, writeReply } from '../../core/envelopeWriter.js'
-import { Fault, shortenedFault } from '../../core/fault.js'
-import type { HostObserver } from '../../core/hostEvents.js'
-import type { WireWriter } from '../../core/wireWriter.js'
+
+import { Fault, shortenedFault } from '../../core/base/fault.js'
+import type { HostObserver } from '../../core/inspection/hostEvents.js'
+import type { CallEnvelope, Replier } from '../../core/wire/envelope.js'
+import { type ReplyToWrite, writeFault, writeReply } from '../../core/wire/envelopeWriter.js'
+import type { WireWriter } from '../../core/wire/wireWriter.js'
 import { type Destination, type Outbox, writePacked } from '../calls/outbox.js'
 
 /** What an answer needs to know of its call. */

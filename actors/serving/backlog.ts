@@ -3,7 +3,7 @@
  * bounded in number too, but a few large calls take as much as thousands. One caller with a name takes no more than its part.
  */
 import { inject, injectable } from 'tsyringe'
-import { Fault } from '../../core/fault.js'
+import { Fault } from '../../core/base/fault.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
 import { bytesPerValue } from '../calls/messageWeight.js'

@@ -1,7 +1,7 @@
 /** How the calls of a node have gone: since it started here, and since its phase began. */
-import type { Version } from '../../core/ids.js'
-import type { ReceivedOutcome } from '../../core/ports/telemetry.js'
-import type { NodeFigures } from '../../core/ports/upgradeDatabase.js'
+import type { Version } from '../../core/base/ids.js'
+import type { ReceivedOutcome } from '../../core/inspection/telemetry.js'
+import type { NodeFigures } from '../../core/model/nodeRow.js'
 
 /** One of so many answered calls is timed: reading the clock for each would cost a part of a short call. */
 const timedEvery = 8

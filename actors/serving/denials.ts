@@ -3,11 +3,11 @@
  * a thousand times a second must not fill a log.
  */
 import { type InjectionToken, inject, injectable } from 'tsyringe'
-import type { CallerInfo } from '../../core/callerInfo.js'
-import type { Fault } from '../../core/fault.js'
-import type { HostObserver } from '../../core/hostEvents.js'
-import type { Version } from '../../core/ids.js'
+import type { Fault } from '../../core/base/fault.js'
+import type { Version } from '../../core/base/ids.js'
+import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import type { Clock } from '../../core/ports/clock.js'
+import type { CallerInfo } from '../../core/wire/callerInfo.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
 

@@ -7,13 +7,13 @@
  * not know its version holds it until it has learned. Events that a node gets twice it carries out once (recentEvents.ts).
  */
 import { inject, injectable } from 'tsyringe'
-import { decode } from '../../core/codec.js'
-import { type CallEnvelope, kinds } from '../../core/envelope.js'
-import { Fault, toFault } from '../../core/fault.js'
-import type { HostObserver } from '../../core/hostEvents.js'
-import type { Version } from '../../core/ids.js'
+import { Fault, toFault } from '../../core/base/fault.js'
+import type { Version } from '../../core/base/ids.js'
+import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import type { Message, Subscription, Transport } from '../../core/ports/transport.js'
-import { subjectsOf } from '../../core/subjects.js'
+import { decode } from '../../core/wire/codec.js'
+import { type CallEnvelope, kinds } from '../../core/wire/envelope.js'
+import { subjectsOf } from '../../core/wire/subjects.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
 

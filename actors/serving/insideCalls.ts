@@ -6,7 +6,7 @@
  *       is answered when it is known whether the outer call's writes are kept.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Fault } from '../../core/fault.js'
+import type { Fault } from '../../core/base/fault.js'
 
 /** A call that runs inside another one. */
 export interface InsideCall {

@@ -6,8 +6,8 @@
  * A call that finds the mailbox open and idle runs at once, without a promise if its method is synchronous. `close` lets the running one
  * finish and holds the rest, until `open`.
  */
-import { Fault } from '../../core/fault.js'
-import { InvariantViolation } from '../../core/invariant.js'
+import { Fault } from '../../core/base/fault.js'
+import { InvariantViolation } from '../../core/base/invariant.js'
 import type { Clock } from '../../core/ports/clock.js'
 
 /** One turn of the node: a call, or work of the runtime between calls. */

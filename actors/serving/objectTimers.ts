@@ -5,7 +5,7 @@
  * T2. A timer that is due calls once, when the node has time for it: it has no deadline, and no full mailbox refuses it.
  * T3. An object has at most `timersMax` timers. One more is refused where it is set.
  */
-import { Fault } from '../../core/fault.js'
+import { Fault } from '../../core/base/fault.js'
 import type { Clock } from '../../core/ports/clock.js'
 
 /** A timer whose time has come: its call waits in the mailbox. */

@@ -3,15 +3,15 @@
  * address, a counted dead letter if not, and never an exception that leaves this file.
  */
 
-import { type Counted, decode, encodeRefusal } from '../../core/codec.js'
-import { type CallEnvelope, kinds } from '../../core/envelope.js'
-import { Fault, toFault } from '../../core/fault.js'
-import type { HostObserver } from '../../core/hostEvents.js'
-import type { Version } from '../../core/ids.js'
+import { Fault, toFault } from '../../core/base/fault.js'
+import type { Version } from '../../core/base/ids.js'
+import type { HostObserver } from '../../core/inspection/hostEvents.js'
+import type { Telemetry } from '../../core/inspection/telemetry.js'
 import type { Clock } from '../../core/ports/clock.js'
-import type { Telemetry } from '../../core/ports/telemetry.js'
 import type { Message } from '../../core/ports/transport.js'
-import { isInbox, notAnInbox } from '../../core/subjects.js'
+import { type Counted, decode, encodeRefusal } from '../../core/wire/codec.js'
+import { type CallEnvelope, kinds } from '../../core/wire/envelope.js'
+import { isInbox, notAnInbox } from '../../core/wire/subjects.js'
 import type { HostSettings } from '../base/settings.js'
 import type { Contacts } from '../calls/contacts.js'
 import { weightOf } from '../calls/messageWeight.js'

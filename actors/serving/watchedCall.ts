@@ -1,10 +1,11 @@
 /** A received call of a host that has telemetry: told of when its method runs, and when it has ended, whether or not it ran. */
-import type { CallEnvelope } from '../../core/envelope.js'
-import { type Fault, isFault, toFault } from '../../core/fault.js'
-import type { InvariantViolation } from '../../core/invariant.js'
-import type { MethodEntry } from '../../core/methodTable.js'
-import type { Link } from '../../core/objectChain.js'
-import type { ReceivedOutcome, ReceivedWatch, Telemetry } from '../../core/ports/telemetry.js'
+
+import { type Fault, isFault, toFault } from '../../core/base/fault.js'
+import type { InvariantViolation } from '../../core/base/invariant.js'
+import type { ReceivedOutcome, ReceivedWatch, Telemetry } from '../../core/inspection/telemetry.js'
+import type { MethodEntry } from '../../core/model/methodTable.js'
+import type { Link } from '../../core/model/objectChain.js'
+import type { CallEnvelope } from '../../core/wire/envelope.js'
 import type { Answers } from './answers.js'
 import { type Callee, IncomingCall } from './incomingCall.js'
 import type { DueTimer } from './objectTimers.js'

@@ -3,16 +3,16 @@
  * they were go on: a chain may get a link while a call runs through another one.
  */
 
-import type { ChainPlan, PlannedLink } from '../../core/chainPlan.js'
-import type { EventType } from '../../core/event.js'
-import { Fault, isFault } from '../../core/fault.js'
-import type { Version } from '../../core/ids.js'
-import { invariant } from '../../core/invariant.js'
-import { nextObject, objectTable, restrictedTable, simulationTable } from '../../core/methodTable.js'
-import { describeClass, type NodeClass, type ObjectContext } from '../../core/nodeObject.js'
-import type { Generation, Slot } from '../../core/nodeRecord.js'
-import { type Cut, type Link, ObjectChain } from '../../core/objectChain.js'
-import type { Simulation, SimulationThis } from '../../core/simulation.js'
+import { Fault, isFault } from '../../core/base/fault.js'
+import type { Version } from '../../core/base/ids.js'
+import { invariant } from '../../core/base/invariant.js'
+import type { EventType } from '../../core/model/event.js'
+import { nextObject, objectTable, restrictedTable, simulationTable } from '../../core/model/methodTable.js'
+import { describeClass, type NodeClass, type ObjectContext } from '../../core/model/nodeObject.js'
+import type { Generation, Slot } from '../../core/model/nodeRecord.js'
+import { type Cut, type Link, ObjectChain } from '../../core/model/objectChain.js'
+import type { Simulation, SimulationThis } from '../../core/model/simulation.js'
+import type { ChainPlan, PlannedLink } from '../../core/upgrade/chainPlan.js'
 import { LiveContext, type RunningObject, type Surroundings } from './liveObject.js'
 import { watchedTable } from './watchedTable.js'
 

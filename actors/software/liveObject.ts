@@ -1,24 +1,25 @@
 /** An object or an SO as it runs: the instance, its surroundings, and the signal that ends its timers and sockets with it. */
-import type { CallerInfo } from '../../core/callerInfo.js'
-import type { Collection } from '../../core/collection.js'
-import { copied } from '../../core/copied.js'
-import type { EventType } from '../../core/event.js'
-import { Fault } from '../../core/fault.js'
-import type { Version } from '../../core/ids.js'
-import type { Bearer } from '../../core/methodTable.js'
+
+import { Fault } from '../../core/base/fault.js'
+import type { Version } from '../../core/base/ids.js'
+import type { Telemetry } from '../../core/inspection/telemetry.js'
+import type { Collection } from '../../core/model/collection.js'
+import type { EventType } from '../../core/model/event.js'
+import type { Bearer } from '../../core/model/methodTable.js'
 import {
   type ClassDescription,
   describeClass,
   type Lifecycle,
   type NodeClass,
   type ObjectContext,
-} from '../../core/nodeObject.js'
-import type { Slot } from '../../core/nodeRecord.js'
-import type { Tally } from '../../core/objectChain.js'
+} from '../../core/model/nodeObject.js'
+import type { Slot } from '../../core/model/nodeRecord.js'
+import type { Tally } from '../../core/model/objectChain.js'
+import { undeclared } from '../../core/model/undeclaredCalls.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
-import type { Telemetry } from '../../core/ports/telemetry.js'
-import { undeclared } from '../../core/undeclaredCalls.js'
+import type { CallerInfo } from '../../core/wire/callerInfo.js'
+import { copied } from '../../core/wire/copied.js'
 import type { RunningCall } from '../calls/runningCall.js'
 import type { UpgradeLayer } from '../calls/upgradeLayer.js'
 import { type DueTimer, ObjectTimers } from '../serving/objectTimers.js'

@@ -5,11 +5,12 @@
  * C3. The pointer to the object's state moves by a commit of its own, and is on disk then.
  * C8. The oldest version that is answered moves past dead versions only.
  */
-import { pack, unpack } from '../../core/codec.js'
-import type { Replier } from '../../core/envelope.js'
-import type { Version } from '../../core/ids.js'
-import { invariant } from '../../core/invariant.js'
-import { checkRecord, type Generation, keys, type LazySlot, type NodeRecord, type Slot } from '../../core/nodeRecord.js'
+
+import type { Version } from '../../core/base/ids.js'
+import { invariant } from '../../core/base/invariant.js'
+import { checkRecord, type Generation, keys, type LazySlot, type NodeRecord, type Slot } from '../../core/model/nodeRecord.js'
+import { pack, unpack } from '../../core/wire/codec.js'
+import type { Replier } from '../../core/wire/envelope.js'
 import type { ClassRegistry } from '../history/classRegistry.js'
 import type { Journal } from '../state/journal.js'
 import type { NodeState } from '../state/nodeState.js'

@@ -1,7 +1,8 @@
 /** The table of a simulation object whose own methods are told of as they run. Delegated methods run nothing of it, and stay as they are. */
-import type { PlannedLink } from '../../core/chainPlan.js'
-import type { MethodTable } from '../../core/methodTable.js'
-import type { Simulation } from '../../core/simulation.js'
+
+import type { MethodTable } from '../../core/model/methodTable.js'
+import type { Simulation } from '../../core/model/simulation.js'
+import type { PlannedLink } from '../../core/upgrade/chainPlan.js'
 import type { Surroundings } from './liveObject.js'
 
 type PlannedSimulation = Extract<PlannedLink, { readonly so: Simulation }>

@@ -7,10 +7,10 @@
  * J3. After `close` nothing reaches the store: what is written is lost, and whoever waits for it hears so.
  */
 import { inject, injectable } from 'tsyringe'
-import { pack } from '../../core/codec.js'
-import { Fault } from '../../core/fault.js'
+import { Fault } from '../../core/base/fault.js'
 import type { Clock } from '../../core/ports/clock.js'
 import { compareKeys, type StateStore, type Write } from '../../core/ports/stateStore.js'
+import { pack } from '../../core/wire/codec.js'
 import { tokens } from '../base/tokens.js'
 
 /** Counts from 1. A reply waits for the batch that holds what its call saw. */

@@ -6,13 +6,14 @@
  * Z2. What is deleted before it is made leaves a tombstone, or it would be made again.
  * Z3. An undo does not make a record of one that it would have to make first: what nobody has written to since the flip is as it was before.
  */
-import { pack, unpackState } from '../../core/codec.js'
-import { Fault, reasonOf } from '../../core/fault.js'
-import { invariant } from '../../core/invariant.js'
-import { isPromiseIgnored } from '../../core/maybePromise.js'
-import { keys, type LazySlot, type Slot } from '../../core/nodeRecord.js'
+
+import { Fault, reasonOf } from '../../core/base/fault.js'
+import { invariant } from '../../core/base/invariant.js'
+import { isPromiseIgnored } from '../../core/base/maybePromise.js'
+import { keys, type LazySlot, type Slot } from '../../core/model/nodeRecord.js'
+import type { RecordRule, RecordRules } from '../../core/model/recordTransform.js'
 import { compareKeys } from '../../core/ports/stateStore.js'
-import type { RecordRule, RecordRules } from '../../core/recordTransform.js'
+import { pack, unpackState } from '../../core/wire/codec.js'
 
 /** Packed values by key: the journal's, or the store's. */
 export interface PackedRecords {

@@ -5,17 +5,18 @@
  * the new one is both the value to write, packed once for all commands of a batch, and the undo record. `batch` is the newest batch that
  * holds a write of this node: what leaves the node waits for it (C12).
  */
-import { pack, unpackState } from '../../core/codec.js'
-import { type Collection, collectionKeyBytesMax, type KeyRange } from '../../core/collection.js'
-import { Fault } from '../../core/fault.js'
-import { InvariantViolation, invariant } from '../../core/invariant.js'
-import type { MethodKind } from '../../core/methods.js'
-import { keys, type LazySlot, type Slot } from '../../core/nodeRecord.js'
-import { normal } from '../../core/normal.js'
-import { checkRoot } from '../../core/plain.js'
+
+import { Fault } from '../../core/base/fault.js'
+import { InvariantViolation, invariant } from '../../core/base/invariant.js'
+import { type Collection, collectionKeyBytesMax, type KeyRange } from '../../core/model/collection.js'
+import type { MethodKind } from '../../core/model/methods.js'
+import { keys, type LazySlot, type Slot } from '../../core/model/nodeRecord.js'
+import type { RecordRules } from '../../core/model/recordTransform.js'
 import { compareKeys } from '../../core/ports/stateStore.js'
-import type { RecordRules } from '../../core/recordTransform.js'
-import { snapshotOf, Walk } from '../../core/snapshot.js'
+import { pack, unpackState } from '../../core/wire/codec.js'
+import { normal } from '../../core/wire/normal.js'
+import { checkRoot } from '../../core/wire/plain.js'
+import { snapshotOf, Walk } from '../../core/wire/snapshot.js'
 import { type BatchNumber, type Journal, overlaid, PackedLater, type Writer } from './journal.js'
 import { afterPrefix, LazyRecords, tombstone } from './lazyRecords.js'
 

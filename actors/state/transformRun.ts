@@ -3,9 +3,9 @@
  * past-SO's initial state. Nothing of the old generation changes, so that dropping the new one is all that a failure needs. Collections that are
  * made record by record (§8) it leaves to `lazyRecords.ts` and `recordPass.ts`.
  */
-import { pack } from '../../core/codec.js'
-import { Fault, toFault } from '../../core/fault.js'
-import type { Version } from '../../core/ids.js'
+
+import { Fault, toFault } from '../../core/base/fault.js'
+import type { Version } from '../../core/base/ids.js'
 import {
   type Generation,
   generationOf,
@@ -17,13 +17,14 @@ import {
   slotOfKey,
   slotsOf,
   withLazy,
-} from '../../core/nodeRecord.js'
-import { checkRoot } from '../../core/plain.js'
+} from '../../core/model/nodeRecord.js'
+import type { RecordRules } from '../../core/model/recordTransform.js'
+import { isSO, noCollections, type Simulation } from '../../core/model/simulation.js'
+import type { TransformCollections } from '../../core/model/transform.js'
 import type { Clock } from '../../core/ports/clock.js'
-import type { RecordRules } from '../../core/recordTransform.js'
-import { isSO, noCollections, type Simulation } from '../../core/simulation.js'
-import type { TransformCollections } from '../../core/transform.js'
-import type { ClassUpgrade } from '../../core/upgrade.js'
+import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
+import { pack } from '../../core/wire/codec.js'
+import { checkRoot } from '../../core/wire/plain.js'
 import type { HostSettings } from '../base/settings.js'
 import type { Journal } from './journal.js'
 import { checkKey, type NodeState } from './nodeState.js'

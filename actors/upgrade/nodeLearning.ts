@@ -3,15 +3,15 @@
  * which waits here until the future-SOs up to that version are installed, and is then answered.
  */
 
-import { pack } from '../../core/codec.js'
-import { kinds } from '../../core/envelope.js'
-import { Fault, isFault, reasonOf } from '../../core/fault.js'
-import type { HostObserver } from '../../core/hostEvents.js'
-import type { Version } from '../../core/ids.js'
-import { keys, slot, withLazy } from '../../core/nodeRecord.js'
+import { Fault, isFault, reasonOf } from '../../core/base/fault.js'
+import type { Version } from '../../core/base/ids.js'
+import type { HostObserver } from '../../core/inspection/hostEvents.js'
+import { keys, slot, withLazy } from '../../core/model/nodeRecord.js'
+import { isSO, noCollections, type Simulation } from '../../core/model/simulation.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
-import { isSO, noCollections, type Simulation } from '../../core/simulation.js'
+import { pack } from '../../core/wire/codec.js'
+import { kinds } from '../../core/wire/envelope.js'
 import type { HostSettings } from '../base/settings.js'
 import { backoffMs, sleep } from '../base/timeouts.js'
 import { type ClassRegistry, isRejection } from '../history/classRegistry.js'

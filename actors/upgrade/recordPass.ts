@@ -6,13 +6,13 @@
  * the node serves all others meanwhile, and an undo brings the record back as it was.
  */
 
-import { type Fault, isFault } from '../../core/fault.js'
-import type { HostObserver } from '../../core/hostEvents.js'
-import { type Generation, type LazySlot, type Slot, withLazy } from '../../core/nodeRecord.js'
-import type { Phase } from '../../core/phases.js'
+import { type Fault, isFault } from '../../core/base/fault.js'
+import type { Phase } from '../../core/base/phases.js'
+import type { HostObserver } from '../../core/inspection/hostEvents.js'
+import { type Generation, type LazySlot, type Slot, withLazy } from '../../core/model/nodeRecord.js'
+import type { RecordsUnmade } from '../../core/model/nodeRow.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
-import type { RecordsUnmade } from '../../core/ports/upgradeDatabase.js'
 import type { HostSettings } from '../base/settings.js'
 import { backoffMs } from '../base/timeouts.js'
 import type { Mailbox } from '../serving/mailbox.js'

@@ -3,11 +3,12 @@
  * that can't reach the database is tried until it does, or until the node claims again: then the slot is simply still its own.
  */
 
-import type { Version } from '../../core/ids.js'
+import type { Version } from '../../core/base/ids.js'
+import type { Session } from '../../core/control/standing.js'
+import type { SlotAnswer, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
-import type { ServiceLimit, SlotAnswer, UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
-import type { Session } from '../../core/standing.js'
+import type { ServiceLimit } from '../../core/schedules/serviceLimit.js'
 import type { HostSettings } from '../base/settings.js'
 import { backoffMs } from '../base/timeouts.js'
 

@@ -4,11 +4,11 @@
  */
 
 import { type Actor, createActor, fromPromise, type InspectionEvent } from 'xstate'
-import { reasonOf } from '../../core/fault.js'
-import type { Version } from '../../core/ids.js'
-import { InvariantViolation, isInvariantViolation } from '../../core/invariant.js'
-import type { Phase } from '../../core/phases.js'
-import { actingKey, type EffectInput, type ResumePoint, upgradeStatechart } from '../../core/upgradeStatechart.js'
+import { reasonOf } from '../../core/base/fault.js'
+import type { Version } from '../../core/base/ids.js'
+import { InvariantViolation, isInvariantViolation } from '../../core/base/invariant.js'
+import type { Phase } from '../../core/base/phases.js'
+import { actingKey, type EffectInput, type ResumePoint, upgradeStatechart } from '../../core/upgrade/upgradeStatechart.js'
 import { backoffMs } from '../base/timeouts.js'
 import { isConcerned } from '../history/classRegistry.js'
 import type { Inspection } from '../inspection/inspection.js'

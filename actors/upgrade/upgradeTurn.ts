@@ -3,10 +3,11 @@
  * Both are its own until the turn is over, one way or another.
  */
 
-import type { Version } from '../../core/ids.js'
+import type { Version } from '../../core/base/ids.js'
+import type { SlotAnswer } from '../../core/control/upgradeDatabase.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
-import { type ServiceLimit, type SlotAnswer, strictestLimit } from '../../core/ports/upgradeDatabase.js'
+import { type ServiceLimit, strictestLimit } from '../../core/schedules/serviceLimit.js'
 import type { HostSettings } from '../base/settings.js'
 import { backoffMs, sleep } from '../base/timeouts.js'
 import type { UpgradeHistory } from '../history/upgradeHistory.js'

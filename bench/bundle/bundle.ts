@@ -19,7 +19,7 @@ const system = 'bundle'
 const sizes = { quick: { processes: 2, hostsEach: 50 }, whole: { processes: 4, hostsEach: 250 } }
 /** Four chunks. */
 const bundleBytes = 1024 * 1024
-/** Of core/manifest.ts: in how large parts a bundle travels. */
+/** Of core/upgrade/manifest.ts: in how large parts a bundle travels. */
 const chunkBytes = 256 * 1024
 const timeoutMs = 90_000
 

@@ -1,5 +1,5 @@
 /** Where the nodes of one host keep their persistent state: an ordered map from keys to bytes with atomic commits. */
-import { unitAt } from '../text.js'
+import { unitAt } from '../base/text.js'
 
 /** A value, or null to delete the key. */
 export type Write = readonly [key: string, value: Uint8Array | null]

@@ -1,4 +1,4 @@
-import { Fault } from '../fault.js'
+import { Fault } from '../base/fault.js'
 
 /**
  * The way to other hosts: subjects, queue groups and reply subjects, as NATS has them. Delivery is at most once. What is sent while

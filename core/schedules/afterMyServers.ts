@@ -1,7 +1,7 @@
-import { notServing } from '../phases.js'
-import type { NodeRow } from '../ports/upgradeDatabase.js'
-import type { Schedule, SchedulingView } from '../schedule.js'
+import { notServing } from '../base/phases.js'
+import type { NodeRow } from '../model/nodeRow.js'
 import { isDone } from './population.js'
+import type { Schedule, SchedulingView } from './schedule.js'
 import { declaredServers } from './servers.js'
 
 /**

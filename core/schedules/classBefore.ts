@@ -1,5 +1,5 @@
-import type { NodeClass } from '../nodeObject.js'
-import { type Schedule, type SchedulingView, schedule } from '../schedule.js'
+import type { NodeClass } from '../model/nodeObject.js'
+import { type Schedule, type SchedulingView, schedule } from './schedule.js'
 
 /**
  * §4, "Upgrade all nodes of class C1 before nodes of class C2. The SF queries the upgrade database to determine when to signal its UM. This

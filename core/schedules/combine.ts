@@ -1,9 +1,9 @@
 /** Schedules made of schedules. */
-import { type Duration, milliseconds } from '../duration.js'
-import { Fault } from '../fault.js'
-import { rfc3339 } from '../instant.js'
-import { type ServiceLimit, strictestLimit } from '../ports/upgradeDatabase.js'
-import { running, type Schedule, type SchedulingView } from '../schedule.js'
+import { type Duration, milliseconds } from '../base/duration.js'
+import { Fault } from '../base/fault.js'
+import { rfc3339 } from '../base/instant.js'
+import { running, type Schedule, type SchedulingView } from './schedule.js'
+import { type ServiceLimit, strictestLimit } from './serviceLimit.js'
 
 /** Signals when all have signalled, whatever their order. The strictest limit counts. */
 export function allOf(...schedules: readonly Schedule[]): Schedule {

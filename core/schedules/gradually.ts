@@ -1,6 +1,6 @@
-import { type Duration, milliseconds } from '../duration.js'
-import { Fault } from '../fault.js'
-import { type Schedule, schedule } from '../schedule.js'
+import { type Duration, milliseconds } from '../base/duration.js'
+import { Fault } from '../base/fault.js'
+import { type Schedule, schedule } from './schedule.js'
 
 /**
  * §4, "Upgrade gradually. The SF decides whether to signal by periodically flipping a coin." Avoids too many simultaneous restarts.

@@ -1,5 +1,5 @@
-import { type Schedule, type SchedulingView, schedule } from '../schedule.js'
 import { isDone, isServing, perReading } from './population.js'
+import { type Schedule, type SchedulingView, schedule } from './schedule.js'
 
 /** The neighbours of a node: those that cover its place while it is away. Must be symmetric, and the same on every node. */
 export type Neighbours = (nodeId: string) => readonly string[]

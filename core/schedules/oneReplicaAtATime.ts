@@ -1,5 +1,5 @@
-import { type Schedule, type SchedulingView, schedule } from '../schedule.js'
 import { isDone } from './population.js'
+import { type Schedule, type SchedulingView, schedule } from './schedule.js'
 
 /**
  * §4, "Upgrade one-replica-at-a-time. The SF signals if its node has the lowest IP address among its non-upgraded replicas", here the

@@ -1,4 +1,4 @@
-import { type Schedule, schedule } from '../schedule.js'
+import { type Schedule, schedule } from './schedule.js'
 
 const hourMs = 3_600_000
 

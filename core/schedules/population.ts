@@ -1,8 +1,8 @@
 /** What schedules ask of the other nodes, and how they wait for it. */
-import type { Version } from '../ids.js'
-import { notServing } from '../phases.js'
-import type { NodeRow } from '../ports/upgradeDatabase.js'
-import type { SchedulingView } from '../schedule.js'
+import type { Version } from '../base/ids.js'
+import { notServing } from '../base/phases.js'
+import type { NodeRow } from '../model/nodeRow.js'
+import type { SchedulingView } from './schedule.js'
 
 /** How often a schedule looks again at what it waits for: with up to a half of jitter, so that nodes do not look in step. */
 export const lookAgainMs = 500

@@ -2,9 +2,9 @@
  * Whose upgrade a class upgrade waits for (§4, "after my servers"): the services that its classes declare to call. Of services that wait for
  * each other none could be first, so these do not.
  */
-import { Fault } from '../fault.js'
-import { describeClass, type NodeClass } from '../nodeObject.js'
-import type { Schedule } from '../schedule.js'
+import { Fault } from '../base/fault.js'
+import { describeClass, type NodeClass } from '../model/nodeObject.js'
+import type { Schedule } from './schedule.js'
 
 /** In `Schedule.awaits`: whatever services the node's class calls. No service has this name. */
 export const declaredServers = '*'

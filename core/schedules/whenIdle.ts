@@ -1,5 +1,5 @@
-import { type Duration, milliseconds } from '../duration.js'
-import { type Schedule, schedule } from '../schedule.js'
+import { type Duration, milliseconds } from '../base/duration.js'
+import { type Schedule, schedule } from './schedule.js'
 
 /** §4, "to avoid disturbing user activity": signals when the node has answered no call for `forAtLeast`. */
 export function whenIdle(forAtLeast: Duration): Schedule {

@@ -4,11 +4,11 @@
  * are the compiler's, and are not compared.
  */
 
-import { Fault, reasonOf } from '../../core/fault.js'
-import type { MethodKind } from '../../core/methods.js'
-import { type ClassDescription, describeClass, type NodeClass } from '../../core/nodeObject.js'
-import { isSO, type None, type NotNeeded, none, type Simulation } from '../../core/simulation.js'
-import type { ClassUpgrade } from '../../core/upgrade.js'
+import { Fault, reasonOf } from '../../core/base/fault.js'
+import type { MethodKind } from '../../core/model/methods.js'
+import { type ClassDescription, describeClass, type NodeClass } from '../../core/model/nodeObject.js'
+import { isSO, type None, type NotNeeded, none, type Simulation } from '../../core/model/simulation.js'
+import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
 import { collectionsNamed, type Shape, shapeOf } from './stateShape.js'
 
 /**

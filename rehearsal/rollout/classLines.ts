@@ -1,5 +1,5 @@
 /** Several upgrades as one: for each class that there was, the class upgrades that lead on from it. */
-import type { ClassUpgrade, Upgrade } from '../../core/upgrade.js'
+import type { ClassUpgrade, Upgrade } from '../../core/upgrade/upgrade.js'
 import { type ClassChange, classChange } from './classChange.js'
 
 type Line = readonly [ClassUpgrade, ...ClassUpgrade[]]

@@ -2,9 +2,9 @@
  * The upgrades that are installed already, as the nodes have them: an undo is the upgrade that
  * it undoes, turned round.
  */
-import type { Version } from '../../core/ids.js'
-import { restored, reversed, type Upgrade } from '../../core/upgrade.js'
-import type { Verified, VerifiedHistory } from '../../core/verifiedHistory.js'
+import type { Version } from '../../core/base/ids.js'
+import type { Verified, VerifiedHistory } from '../../core/control/verifiedHistory.js'
+import { restored, reversed, type Upgrade } from '../../core/upgrade/upgrade.js'
 
 /**
  * The upgrades of these versions. Runs their bundles, by `load`, which is given verified manifests alone; a

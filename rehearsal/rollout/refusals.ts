@@ -3,8 +3,8 @@
  * condition 2): what an SO refuses for good, what it may refuse from case to case, and what nobody answers
  * because there is no SO.
  */
-import type { Version } from '../../core/ids.js'
-import type { ClassUpgrade } from '../../core/upgrade.js'
+import type { Version } from '../../core/base/ids.js'
+import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
 import { classChange, type MethodChange, type Treatment } from './classChange.js'
 
 export interface Refusals {

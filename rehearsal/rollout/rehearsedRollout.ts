@@ -1,8 +1,9 @@
 /** The findings of one rehearsal of a rollout. */
-import type { Control } from '../../core/control.js'
-import type { Version } from '../../core/ids.js'
-import type { ClassUpgradeEntry } from '../../core/manifest.js'
-import type { Phase } from '../../core/phases.js'
+
+import type { Version } from '../../core/base/ids.js'
+import type { Phase } from '../../core/base/phases.js'
+import type { Control } from '../../core/control/control.js'
+import type { ClassUpgradeEntry } from '../../core/upgrade/manifest.js'
 import type { Asked } from './rehearsedView.js'
 import type { SimulatedNodes } from './simulatedNodes.js'
 

@@ -2,13 +2,14 @@
  * The view of a scheduling function in a rehearsal: the real one, over simulated nodes; and a note of what it
  * asked that no database tells.
  */
-import type { ReadonlyCollection } from '../../core/collection.js'
-import { Fault } from '../../core/fault.js'
-import type { NodeClass } from '../../core/nodeObject.js'
-import type { NodeRow } from '../../core/ports/upgradeDatabase.js'
-import type { Contact } from '../../core/schedule.js'
-import { SourcedView, sourceOf, type ViewSource } from '../../core/schedulingView.js'
-import { noCollections } from '../../core/simulation.js'
+
+import { Fault } from '../../core/base/fault.js'
+import type { ReadonlyCollection } from '../../core/model/collection.js'
+import type { NodeClass } from '../../core/model/nodeObject.js'
+import type { NodeRow } from '../../core/model/nodeRow.js'
+import { noCollections } from '../../core/model/simulation.js'
+import type { Contact } from '../../core/schedules/schedule.js'
+import { SourcedView, sourceOf, type ViewSource } from '../../core/schedules/schedulingView.js'
 import type { VirtualTime } from '../world/virtualTime.js'
 import type { Looks } from './looks.js'
 import type { SimulatedNodes } from './simulatedNodes.js'

@@ -4,11 +4,12 @@
  * what all of that rests on.
  */
 
-import type { Version } from '../../core/ids.js'
-import { checkFits, checkNew } from '../../core/lineCheck.js'
-import type { ClassUpgradeEntry, Manifest } from '../../core/manifest.js'
-import { clientService, type NodeRow, type ServiceLimit, slotsAllowed, strictestLimit } from '../../core/ports/upgradeDatabase.js'
-import type { Upgrade } from '../../core/upgrade.js'
+import type { Version } from '../../core/base/ids.js'
+import { clientService, type NodeRow } from '../../core/model/nodeRow.js'
+import { type ServiceLimit, slotsAllowed, strictestLimit } from '../../core/schedules/serviceLimit.js'
+import { checkFits, checkNew } from '../../core/upgrade/lineCheck.js'
+import type { ClassUpgradeEntry, Manifest } from '../../core/upgrade/manifest.js'
+import type { Upgrade } from '../../core/upgrade/upgrade.js'
 import { type Refusals, refusalsOf } from './refusals.js'
 import type { Lots, NodeFate, Obstacle, RehearsedRollout } from './rehearsedRollout.js'
 import { type Proposal, tablesOf, versionOf } from './situation.js'

@@ -2,8 +2,8 @@
  * The registered nodes of a rehearsal, as the upgrade database would have them at this moment of virtual
  * time; and how many were away at most.
  */
-import { notServing } from '../../core/phases.js'
-import type { NodeRow } from '../../core/ports/upgradeDatabase.js'
+import { notServing } from '../../core/base/phases.js'
+import type { NodeRow } from '../../core/model/nodeRow.js'
 import type { VirtualTime } from '../world/virtualTime.js'
 
 export class SimulatedNodes {

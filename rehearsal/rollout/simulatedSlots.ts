@@ -3,10 +3,10 @@
  * ask every now and then, so that a slot that comes free is anybody's: here it is drawn by lot.
  */
 import { defaultSettings, type ServiceLimit } from 'theseus'
-import { type Control, type Going, holding } from '../../core/control.js'
-import { notServing } from '../../core/phases.js'
+import { notServing } from '../../core/base/phases.js'
+import { type Control, type Going, holding } from '../../core/control/control.js'
 import type { Random } from '../../core/ports/random.js'
-import { slotsAllowed } from '../../core/ports/upgradeDatabase.js'
+import { slotsAllowed } from '../../core/schedules/serviceLimit.js'
 import type { VirtualTime } from '../world/virtualTime.js'
 import type { SimulatedNodes } from './simulatedNodes.js'
 

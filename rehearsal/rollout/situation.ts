@@ -2,11 +2,13 @@
  * A running system as its upgrade database tells of it, and what is tried on it. Plain data:
  * nothing here asks anybody.
  */
-import type { Control } from '../../core/control.js'
-import type { Version } from '../../core/ids.js'
-import type { Manifest, ManifestDraft } from '../../core/manifest.js'
-import type { NodeRow, ServiceLimit } from '../../core/ports/upgradeDatabase.js'
-import type { Upgrade } from '../../core/upgrade.js'
+
+import type { Version } from '../../core/base/ids.js'
+import type { Control } from '../../core/control/control.js'
+import type { NodeRow } from '../../core/model/nodeRow.js'
+import type { ServiceLimit } from '../../core/schedules/serviceLimit.js'
+import type { Manifest, ManifestDraft } from '../../core/upgrade/manifest.js'
+import type { Upgrade } from '../../core/upgrade/upgrade.js'
 
 export interface Situation {
   /** Registered nodes and pinned callers, by node id. */

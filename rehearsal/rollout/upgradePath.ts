@@ -2,12 +2,13 @@
  * Which upgrades a node has before it, from the version that it is at to the proposed one, by the manifests
  * alone; as the runtime asks (§3).
  */
-import { concerning } from '../../core/classLine.js'
-import type { Version } from '../../core/ids.js'
-import type { ClassUpgradeEntry, Manifest } from '../../core/manifest.js'
-import { clientService, type NodeRow } from '../../core/ports/upgradeDatabase.js'
-import { takesBack } from '../../core/undo.js'
-import type { ClassUpgrade } from '../../core/upgrade.js'
+
+import type { Version } from '../../core/base/ids.js'
+import { clientService, type NodeRow } from '../../core/model/nodeRow.js'
+import { concerning } from '../../core/upgrade/classLine.js'
+import type { ClassUpgradeEntry, Manifest } from '../../core/upgrade/manifest.js'
+import { takesBack } from '../../core/upgrade/undo.js'
+import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
 import { type Proposal, versionOf } from './situation.js'
 
 export class UpgradePath {

@@ -1,5 +1,5 @@
 /** The faults that a system has already, before an upgrade is published to it. */
-import { clientService, type NodeRow } from '../../core/ports/upgradeDatabase.js'
+import { clientService, type NodeRow } from '../../core/model/nodeRow.js'
 import { type Proposal, versionOf } from './situation.js'
 
 /** Nobody reads more names. */

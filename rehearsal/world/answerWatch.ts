@@ -5,8 +5,8 @@
  *     again while it runs.
  */
 import type { Passage, Transit } from 'theseus/memory'
-import { decode } from '../../core/codec.js'
-import { type Envelope, kinds } from '../../core/envelope.js'
+import { decode } from '../../core/wire/codec.js'
+import { type Envelope, kinds } from '../../core/wire/envelope.js'
 
 export class AnswerWatch {
   /** By inbox and number: copies of the call that have travelled and are not answered. */

@@ -8,9 +8,9 @@
  */
 import type { Death, NodeRow, NodeStatus, Version } from 'theseus'
 import { clientService } from 'theseus'
-import { unpack } from '../../core/codec.js'
-import type { NodeRecord } from '../../core/nodeRecord.js'
+import type { NodeRecord } from '../../core/model/nodeRecord.js'
 import type { Write } from '../../core/ports/stateStore.js'
+import { unpack } from '../../core/wire/codec.js'
 
 export class DeathWatch {
   readonly #records = new Map<string, NodeRecord>()

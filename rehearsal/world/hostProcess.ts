@@ -5,7 +5,7 @@
 import { createHost, type HostEvent, type NodeHandle, type Phase, type RunningHost, type Version } from 'theseus'
 import { type MemoryState, type MemoryTransport, memoryStore, memoryTransport, seededRandom } from 'theseus/memory'
 import type { Write } from '../../core/ports/stateStore.js'
-import { subjectsOf } from '../../core/subjects.js'
+import { subjectsOf } from '../../core/wire/subjects.js'
 import { Lifeline } from './lifeline.js'
 import type { CrashMoment, NodePlan } from './plan.js'
 import type { Stage } from './stage.js'

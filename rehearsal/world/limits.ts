@@ -7,7 +7,7 @@
  *     heard before its probation ends.
  */
 import type { HostEvent, Phase } from 'theseus'
-import { slotsAllowed, strictestLimit } from '../../core/ports/upgradeDatabase.js'
+import { slotsAllowed, strictestLimit } from '../../core/schedules/serviceLimit.js'
 import type { Plan, ServiceName } from './plan.js'
 import { classUpgradeOf } from './specs.js'
 

@@ -5,9 +5,9 @@
 
 import type { Random } from 'theseus'
 import { MemoryBroker, memoryTransport, type Passage, type Transit } from 'theseus/memory'
-import { decode } from '../../core/codec.js'
-import { kinds } from '../../core/envelope.js'
 import type { Message } from '../../core/ports/transport.js'
+import { decode } from '../../core/wire/codec.js'
+import { kinds } from '../../core/wire/envelope.js'
 import { calm, type Weather } from './plan.js'
 import type { VirtualTime } from './virtualTime.js'
 

@@ -3,9 +3,9 @@
  * watches against what must always hold.
  */
 import { type HostEvent, isFault, type Version } from 'theseus'
-import type { Control, ControlName } from '../../core/control.js'
-import type { Order, OrderResult } from '../../core/directive.js'
-import type { Signed } from '../../core/signed.js'
+import type { Control, ControlName } from '../../core/control/control.js'
+import type { Order, OrderResult } from '../../core/control/directive.js'
+import type { Signed } from '../../core/trust/signed.js'
 import type { CodeWatch } from './code/codeWatch.js'
 import type { Standing } from './company.js'
 import type { ControlWatch } from './controlWatch.js'

@@ -3,7 +3,7 @@
  * order retries of what does not succeed.
  */
 import { type BuiltUpgrade, draftManifest, Fault, isFault, type RunningHost, type Upgrade, type Version } from 'theseus'
-import type { ControlName } from '../../core/control.js'
+import type { ControlName } from '../../core/control/control.js'
 import type { OrderWatch } from './operations/orderWatch.js'
 import type { Plan, Step } from './plan.js'
 import { takesBack } from './specs.js'

@@ -4,7 +4,7 @@
  * seed while the world runs.
  */
 import type { Phase, ServiceLimit, Version } from 'theseus'
-import type { KeyRange } from '../../core/collection.js'
+import type { KeyRange } from '../../core/model/collection.js'
 import type { Habit } from './code/habits.js'
 import type { TableChange } from './code/table.js'
 import type { Walk } from './code/walks.js'

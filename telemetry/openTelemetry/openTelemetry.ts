@@ -18,10 +18,10 @@ import {
   type TracerProvider,
   trace,
 } from '@opentelemetry/api'
-import { shownText } from '../../core/boundedText.js'
-import { kinds } from '../../core/envelope.js'
-import { Fault } from '../../core/fault.js'
-import { promiseOf, whenSettled } from '../../core/maybePromise.js'
+import { shownText } from '../../core/base/boundedText.js'
+import { Fault } from '../../core/base/fault.js'
+import { promiseOf, whenSettled } from '../../core/base/maybePromise.js'
+import { thrownText } from '../../core/base/thrownText.js'
 import {
   type CallMade,
   type CallReceived,
@@ -30,8 +30,8 @@ import {
   type ReceivedWatch,
   type Telemetry,
   upgradeServerName,
-} from '../../core/ports/telemetry.js'
-import { thrownText } from '../../core/thrownText.js'
+} from '../../core/inspection/telemetry.js'
+import { kinds } from '../../core/wire/envelope.js'
 import { spanContextOf, traceparentOf } from './traceparent.js'
 import { UpgradeSpans } from './upgradeSpans.js'
 

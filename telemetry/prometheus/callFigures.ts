@@ -2,9 +2,9 @@
  * What is counted of each call, received and made. Labels are bounded: services, classes and versions of this host's own nodes, never a node's id,
  * and never what only a caller says.
  */
-import { type Fault, faultCodes } from '../../core/fault.js'
-import type { Link } from '../../core/objectChain.js'
-import type { CallMade, CallReceived, MadeWatch, ReceivedOutcome, ReceivedWatch } from '../../core/ports/telemetry.js'
+import { type Fault, faultCodes } from '../../core/base/fault.js'
+import type { CallMade, CallReceived, MadeWatch, ReceivedOutcome, ReceivedWatch } from '../../core/inspection/telemetry.js'
+import type { Link } from '../../core/model/objectChain.js'
 import { Distribution } from './distribution.js'
 
 /** Seconds. From a call of memory alone to one that waits for others. */

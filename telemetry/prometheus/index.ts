@@ -1,6 +1,6 @@
 /** `theseus/prometheus`: `createHost({ …, metrics: prometheus({ port: 9464 }) })`. Needs the package prom-client. */
 import { Registry } from 'prom-client'
-import type { MetricsFactory } from '../../core/ports/metrics.js'
+import type { MetricsFactory } from '../../core/inspection/metrics.js'
 import { PrometheusMetrics } from './hostMetrics.js'
 
 export interface PrometheusOptions {

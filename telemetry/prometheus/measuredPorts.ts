@@ -1,6 +1,7 @@
 /** The ports to disk and database with a stopwatch beside each request. What they answer is passed on untouched. */
+
+import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { StateStore } from '../../core/ports/stateStore.js'
-import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
 import { Distribution } from './distribution.js'
 
 /** Seconds. */

@@ -3,11 +3,11 @@
  * sent work) for whoever starts and restarts it. On the loopback interface, unless it is told otherwise: the pages ask nobody who they are.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { Fault } from '../../core/fault.js'
-import { type HostStatus, reasonsNotReady } from '../../core/hostStatus.js'
-import { type HttpPlace, refusalOf, targetOf } from '../../core/httpGuard.js'
-import type { MetricsServer } from '../../core/ports/metrics.js'
-import { trustText } from '../../core/trustMark.js'
+import { Fault } from '../../core/base/fault.js'
+import { type HttpPlace, refusalOf, targetOf } from '../../core/base/httpGuard.js'
+import { type HostStatus, reasonsNotReady } from '../../core/inspection/hostStatus.js'
+import type { MetricsServer } from '../../core/inspection/metrics.js'
+import { trustText } from '../../core/trust/trustMark.js'
 
 export interface Listening {
   /** 0 is for a free one. */

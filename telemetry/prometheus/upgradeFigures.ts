@@ -1,6 +1,7 @@
 /** How long each phase of an upgrade took, and how upgrades ended, out of what the host tells its observers. */
-import type { HostEvent, HostObserver } from '../../core/hostEvents.js'
-import type { Phase } from '../../core/phases.js'
+
+import type { Phase } from '../../core/base/phases.js'
+import type { HostEvent, HostObserver } from '../../core/inspection/hostEvents.js'
 import { Distribution } from './distribution.js'
 
 /** Seconds. From a flip to a schedule of days. */

@@ -3,7 +3,7 @@ import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings, type HostSettings } from '../../actors/base/settings.js'
 import { Admission, type ArrivingCall } from '../../actors/serving/admission.js'
-import { type CallEnvelope, kinds } from '../../core/envelope.js'
+import { type CallEnvelope, kinds } from '../../core/wire/envelope.js'
 
 const node = { id: 'n1', service: 'notes' }
 const envelope: CallEnvelope = {

@@ -1,7 +1,7 @@
 /** The line of those who ask an upgrade server for chunks: A1–A4 of actors/base/answerLine.ts. */
 import test from 'ava'
 import { AnswerLine, type Question } from '../../actors/base/answerLine.js'
-import { type CallEnvelope, kinds } from '../../core/envelope.js'
+import { type CallEnvelope, kinds } from '../../core/wire/envelope.js'
 import { ManualClock } from '../support/manualClock.js'
 
 function line(atOnce: number, waitingMax: number) {

@@ -1,7 +1,7 @@
 /** The birth of a node where an upgrade of its line can't be had or fails: as far as it can, and from there like any node (C10). */
 import test from 'ava'
-import { Fault } from '../../core/fault.js'
-import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import { Fault } from '../../core/base/fault.js'
+import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import { schedule, type Upgrade } from '../../index.js'
 import { memoryRepository } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'

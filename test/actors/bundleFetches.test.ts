@@ -2,7 +2,8 @@
 import test from 'ava'
 import { BundleFetches } from '../../actors/history/bundleFetches.js'
 import { ServedBundles } from '../../actors/server/servedBundles.js'
-import { bundleChunkBytes, digestOf } from '../../core/manifest.js'
+import { digestOf } from '../../core/base/digest.js'
+import { bundleChunkBytes } from '../../core/upgrade/manifest.js'
 import { codeOf } from '../support/testSystem.js'
 
 /** Of three chunks, the last one shorter. */

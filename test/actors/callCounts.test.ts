@@ -3,7 +3,7 @@ import test from 'ava'
 import { CallTimes } from '../../actors/base/callTimes.js'
 import { VersionTally } from '../../actors/base/versionTally.js'
 import { CallCounts } from '../../actors/serving/callCounts.js'
-import { bucketOf } from '../../core/timeBuckets.js'
+import { bucketOf } from '../../core/base/timeBuckets.js'
 
 function open() {
   let nowMs = 1_000

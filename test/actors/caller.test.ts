@@ -1,7 +1,7 @@
 /** Who calls, as envelopes and faults tell it. */
 import test from 'ava'
 import { type Caller, CallingNode, callerFields, FrequentCaller, faultFor } from '../../actors/calls/caller.js'
-import { Fault } from '../../core/fault.js'
+import { Fault } from '../../core/base/fault.js'
 
 const caller: Caller = { nodeId: 'n1', incarnation: 7, className: 'Notes.v1', version: 2 }
 

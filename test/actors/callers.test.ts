@@ -1,10 +1,10 @@
 /** Who calls: names that the broker vouches for, and where answers may go (docs/security.md). */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
-import { decode, encodeCall } from '../../core/codec.js'
-import { kinds } from '../../core/envelope.js'
-import { keys } from '../../core/nodeRecord.js'
-import { subjectsOf } from '../../core/subjects.js'
+import { keys } from '../../core/model/nodeRecord.js'
+import { decode, encodeCall } from '../../core/wire/codec.js'
+import { kinds } from '../../core/wire/envelope.js'
+import { subjectsOf } from '../../core/wire/subjects.js'
 import {
   type CallerInfo,
   command,

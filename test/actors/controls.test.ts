@@ -3,8 +3,8 @@ import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
 import { Controls } from '../../actors/registration/controls.js'
-import type { Control } from '../../core/control.js'
-import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import type { Control } from '../../core/control/control.js'
+import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import { ManualClock } from './manualClock.js'
 
 const pause: Control = { kind: 'pause', version: 1, reason: 'lunch', since: 0 }

@@ -1,8 +1,8 @@
-/** The upgrade database is emptied, restored, fails over or is away while hosts run (core/standing.ts). */
+/** The upgrade database is emptied, restored, fails over or is away while hosts run (core/control/standing.ts). */
 import test, { type ExecutionContext } from 'ava'
-import { encodeManifest } from '../../core/manifest.js'
 import type { Signer } from '../../core/ports/signatures.js'
-import { signed } from '../../core/signed.js'
+import { signed } from '../../core/trust/signed.js'
+import { encodeManifest } from '../../core/upgrade/manifest.js'
 import { defineUpgrade, schedule } from '../../index.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { askServer } from '../support/askServer.js'

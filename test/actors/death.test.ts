@@ -1,6 +1,6 @@
 /** Versions die when no registered node runs them or an older one (C8), and nodes that come back too late. */
 import test from 'ava'
-import { unpack } from '../../core/codec.js'
+import { unpack } from '../../core/wire/codec.js'
 import { defineUpgrade, type Schedule, schedule } from '../../index.js'
 import { type MemoryState, memoryStore } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'

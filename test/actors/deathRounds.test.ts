@@ -1,9 +1,10 @@
 /** An upgrade server's rounds: the database hears of it in time, and it proposes deaths that no registered node speaks against (C8). */
 import test from 'ava'
 import { DeathRounds } from '../../actors/server/deathRounds.js'
-import { deadlineMsMax } from '../../core/envelope.js'
-import { clientService, type NodeRow, type UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
-import type { Session, Standing } from '../../core/standing.js'
+import type { Session, Standing } from '../../core/control/standing.js'
+import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import { clientService, type NodeRow } from '../../core/model/nodeRow.js'
+import { deadlineMsMax } from '../../core/wire/envelope.js'
 import { ManualClock } from '../support/manualClock.js'
 import { gate } from '../support/testSystem.js'
 

@@ -9,9 +9,21 @@ import {
   deniedKindsPerHostMax,
   denyingHostsMax,
 } from '../../actors/server/auditedDenials.js'
-import { type AuditRecord, auditKeptBytesMax, auditKeptMax, decodeAuditEntry, encodeAuditEntry } from '../../core/audit.js'
-import { type DeniedCalls, deniedPerReportMax, deniedReport, readDeniedReport, shortMethod } from '../../core/deniedCalls.js'
-import { Fault } from '../../core/fault.js'
+import { Fault } from '../../core/base/fault.js'
+import {
+  type AuditRecord,
+  auditKeptBytesMax,
+  auditKeptMax,
+  decodeAuditEntry,
+  encodeAuditEntry,
+} from '../../core/control/audit.js'
+import {
+  type DeniedCalls,
+  deniedPerReportMax,
+  deniedReport,
+  readDeniedReport,
+  shortMethod,
+} from '../../core/control/deniedCalls.js'
 import { askServer } from '../support/askServer.js'
 import { until } from '../support/eventually.js'
 import { TestSystem } from '../support/testSystem.js'

@@ -3,8 +3,8 @@ import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
 import { type Denial, Denials } from '../../actors/serving/denials.js'
-import { Fault } from '../../core/fault.js'
-import type { HostEvent } from '../../core/hostEvents.js'
+import { Fault } from '../../core/base/fault.js'
+import type { HostEvent } from '../../core/inspection/hostEvents.js'
 import { ManualClock } from './manualClock.js'
 
 function open(denialsMax = 100) {

@@ -1,8 +1,8 @@
 /** Calls that are denied: by the class's rules, by the host's filter, by the number of calls a second. None of them is executed. */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
-import { decodeAuditEntry } from '../../core/audit.js'
-import { subjectsOf } from '../../core/subjects.js'
+import { decodeAuditEntry } from '../../core/control/audit.js'
+import { subjectsOf } from '../../core/wire/subjects.js'
 import {
   type ArrivingCall,
   command,

@@ -1,8 +1,8 @@
 /** What upgraders order while an upgrade is under way: signed, and carried out once. */
 import test, { type ExecutionContext } from 'ava'
-import { decodeDirective, encodeDirective, type FirstDirective } from '../../core/directive.js'
-import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
-import { type Signed, signed } from '../../core/signed.js'
+import { decodeDirective, encodeDirective, type FirstDirective } from '../../core/control/directive.js'
+import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import { type Signed, signed } from '../../core/trust/signed.js'
 import { memoryDatabase } from '../../transports/memory/index.js'
 import type { MemoryBackup } from '../../transports/memory/memoryDatabase.js'
 import { systemClock } from '../../transports/systemClock.js'

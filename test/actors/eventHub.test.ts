@@ -3,12 +3,12 @@ import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
 import { EventHub, type Hearer } from '../../actors/serving/eventHub.js'
-import { encodeAnnouncement, encodeCall } from '../../core/codec.js'
-import { type CallEnvelope, kinds } from '../../core/envelope.js'
-import type { Fault } from '../../core/fault.js'
-import type { HostEvent } from '../../core/hostEvents.js'
+import type { Fault } from '../../core/base/fault.js'
+import type { HostEvent } from '../../core/inspection/hostEvents.js'
 import type { Message, Transport } from '../../core/ports/transport.js'
-import { subjectsOf } from '../../core/subjects.js'
+import { encodeAnnouncement, encodeCall } from '../../core/wire/codec.js'
+import { type CallEnvelope, kinds } from '../../core/wire/envelope.js'
+import { subjectsOf } from '../../core/wire/subjects.js'
 
 const { event, introduced } = subjectsOf('shop')
 

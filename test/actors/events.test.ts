@@ -1,6 +1,6 @@
 /** Events (§2, §8): published by a node of one version, heard by nodes of others through their own simulation objects. */
 import test from 'ava'
-import { subjectsOf } from '../../core/subjects.js'
+import { subjectsOf } from '../../core/wire/subjects.js'
 import {
   command,
   defineUpgrade,

@@ -3,8 +3,14 @@ import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
 import { CallTimes } from '../../actors/base/callTimes.js'
 import type { LookBatch } from '../../actors/inspection/looking.js'
-import { type FiguresSeen, type LookFilter, readLookRequest, readSeenBatch, type VersionFigures } from '../../core/inspection.js'
-import { boundMs, bucketOf, quantileMs, timeBuckets } from '../../core/timeBuckets.js'
+import { boundMs, bucketOf, quantileMs, timeBuckets } from '../../core/base/timeBuckets.js'
+import {
+  type FiguresSeen,
+  type LookFilter,
+  readLookRequest,
+  readSeenBatch,
+  type VersionFigures,
+} from '../../core/inspection/inspection.js'
 import { command, defineUpgrade, futureSO, NodeObject, none, schedule, upgradeClass } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { table } from '../support/strangerPage.js'

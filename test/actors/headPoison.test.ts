@@ -1,7 +1,7 @@
 /** What is heard of the newest version is anybody's word until its manifest is verified: one wrong answer changes nothing for good. */
 import 'reflect-metadata'
 import test from 'ava'
-import { versionMax } from '../../core/ids.js'
+import { versionMax } from '../../core/base/ids.js'
 import { until } from '../support/eventually.js'
 import { inTheServersName } from '../support/falseServer.js'
 import { codeOf, TestSystem } from '../support/testSystem.js'

@@ -1,6 +1,6 @@
 /** A rollout in trouble pauses itself (healthGate); an operator's resume goes over what he has seen. */
 import test, { type ExecutionContext } from 'ava'
-import type { HostEvent } from '../../core/hostEvents.js'
+import type { HostEvent } from '../../core/inspection/hostEvents.js'
 import { command, defineUpgrade, eagerly, NodeObject, notNeeded, query, schedule, upgradeClass } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { type Deaths, TestSystem } from '../support/testSystem.js'

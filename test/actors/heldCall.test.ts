@@ -4,8 +4,8 @@ import test from 'ava'
 import type { Answered, Answers } from '../../actors/serving/answers.js'
 import { type Callee, IncomingCall } from '../../actors/serving/incomingCall.js'
 import { TimerWheel } from '../../actors/timerWheel.js'
-import { type CallEnvelope, kinds } from '../../core/envelope.js'
-import { Fault } from '../../core/fault.js'
+import { Fault } from '../../core/base/fault.js'
+import { type CallEnvelope, kinds } from '../../core/wire/envelope.js'
 import { ManualClock } from './manualClock.js'
 
 const envelope: CallEnvelope = {

@@ -1,10 +1,10 @@
 /** Installs that overlap: each is the next version or is told that another one was quicker, wherever the others are meanwhile. */
 import 'reflect-metadata'
 import test from 'ava'
-import { draftManifest } from '../../core/draftManifest.js'
-import { isFault } from '../../core/fault.js'
-import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
-import { defineUpgrade } from '../../core/upgrade.js'
+import { isFault } from '../../core/base/fault.js'
+import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import { draftManifest } from '../../core/upgrade/draftManifest.js'
+import { defineUpgrade } from '../../core/upgrade/upgrade.js'
 import { memoryDatabase } from '../../transports/memory/index.js'
 import { TestSystem } from '../support/testSystem.js'
 

@@ -1,7 +1,7 @@
 /** Starts of nodes that are held somewhere on their way, that fail there, or that end with their host. */
 import test, { type ExecutionContext } from 'ava'
-import { keys } from '../../core/nodeRecord.js'
-import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import { keys } from '../../core/model/nodeRecord.js'
 import { command, NodeObject } from '../../index.js'
 import { type MemoryState, memoryStore } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'

@@ -1,8 +1,8 @@
 /** Events that an upgrade brings reach nodes whose hosts have not learned that upgrade: an event teaches as a call does (§8). */
 import test, { type ExecutionContext } from 'ava'
-import { introducedEvents } from '../../core/agreement.js'
-import { keys } from '../../core/nodeRecord.js'
-import { subjectsOf } from '../../core/subjects.js'
+import { keys } from '../../core/model/nodeRecord.js'
+import { introducedEvents } from '../../core/upgrade/agreement.js'
+import { subjectsOf } from '../../core/wire/subjects.js'
 import {
   command,
   defineUpgrade,

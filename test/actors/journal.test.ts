@@ -1,9 +1,9 @@
 import 'reflect-metadata'
 import test from 'ava'
 import { Journal, PackedLater, type Writer } from '../../actors/state/journal.js'
-import { pack } from '../../core/codec.js'
-import { isFault } from '../../core/fault.js'
+import { isFault } from '../../core/base/fault.js'
 import type { StateStore, Write } from '../../core/ports/stateStore.js'
+import { pack } from '../../core/wire/codec.js'
 import { ManualClock } from './manualClock.js'
 
 const bytes = (text: string) => new TextEncoder().encode(text)

@@ -4,8 +4,8 @@
  */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
-import { describeClass, type NodeClass } from '../../core/nodeObject.js'
-import type { Upgrade } from '../../core/upgrade.js'
+import { describeClass, type NodeClass } from '../../core/model/nodeObject.js'
+import type { Upgrade } from '../../core/upgrade/upgrade.js'
 import { command, eagerly, NodeObject, query } from '../../index.js'
 import { GreeterV1 } from '../../samples/01-hello/greeter.v1.js'
 import comments from '../../samples/02-pages-comments/upgrades/1-comments.js'

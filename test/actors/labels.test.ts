@@ -1,8 +1,8 @@
 /** What leaves an object or an SO is labelled with the version that it implements (§3, §5), and says which start of the node it comes from. */
 import test, { type ExecutionContext } from 'ava'
-import { decode } from '../../core/codec.js'
-import { type CallEnvelope, kinds } from '../../core/envelope.js'
-import { subjectsOf } from '../../core/subjects.js'
+import { decode } from '../../core/wire/codec.js'
+import { type CallEnvelope, kinds } from '../../core/wire/envelope.js'
+import { subjectsOf } from '../../core/wire/subjects.js'
 import { command, defineUpgrade, event, futureSO, NodeObject, pastSO, query, schedule, upgradeClass } from '../../index.js'
 import { memoryTransport } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'

@@ -1,11 +1,11 @@
 /** Records that are made when they are asked for (§8): of which others, in which order, and where they are as they were before. */
 import test from 'ava'
 import { LazyRecords, tombstone } from '../../actors/state/lazyRecords.js'
-import { pack, unpack } from '../../core/codec.js'
-import type { Fault } from '../../core/fault.js'
-import { keys, type LazySlot, type Slot } from '../../core/nodeRecord.js'
+import type { Fault } from '../../core/base/fault.js'
+import { keys, type LazySlot, type Slot } from '../../core/model/nodeRecord.js'
+import type { RecordRules } from '../../core/model/recordTransform.js'
 import { compareKeys } from '../../core/ports/stateStore.js'
-import type { RecordRules } from '../../core/recordTransform.js'
+import { pack, unpack } from '../../core/wire/codec.js'
 
 /** Version 1 makes its books of those of version 0 and of its future-SO's notes; its past-SO's loans too. */
 const forward: RecordRules = {

@@ -3,7 +3,7 @@
  * made when it is asked for, or in passing; and through every version it is as if all had been made at the flip.
  */
 import test, { type ExecutionContext } from 'ava'
-import { keys } from '../../core/nodeRecord.js'
+import { keys } from '../../core/model/nodeRecord.js'
 import { until } from '../support/eventually.js'
 import { codeOf, type Deaths, type Settings, type TestHost, TestSystem } from '../support/testSystem.js'
 import { ShelfV1, toShelfV2, toShelfV3 } from './shelf.js'

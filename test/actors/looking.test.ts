@@ -10,10 +10,10 @@ import {
   phasesOfAllMax,
   phasesRememberedMax,
 } from '../../actors/inspection/looking.js'
-import { decode, encodeCall } from '../../core/codec.js'
-import { type CallEnvelope, kinds } from '../../core/envelope.js'
-import { readLookRequest, seenMethod } from '../../core/inspection.js'
+import { readLookRequest, seenMethod } from '../../core/inspection/inspection.js'
 import type { Message, Transport } from '../../core/ports/transport.js'
+import { decode, encodeCall } from '../../core/wire/codec.js'
+import { type CallEnvelope, kinds } from '../../core/wire/envelope.js'
 import { systemRandom } from '../../transports/systemRandom.js'
 import { question } from '../support/askServer.js'
 import { ManualClock } from '../support/manualClock.js'

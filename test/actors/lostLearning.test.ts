@@ -1,6 +1,6 @@
 /** What a node has learned can be lost with its commit while its upgrade goes on. */
 import test from 'ava'
-import { keys } from '../../core/nodeRecord.js'
+import { keys } from '../../core/model/nodeRecord.js'
 import type { Write } from '../../core/ports/stateStore.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, TestSystem } from '../support/testSystem.js'

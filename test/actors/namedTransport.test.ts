@@ -1,7 +1,7 @@
 /** A transport whose messages say who sent them: U1 and U2 of transports/namedTransport.ts, over a broker in memory. */
 import test from 'ava'
-import type { Fault } from '../../core/fault.js'
-import { nameLengthMax } from '../../core/ids.js'
+import type { Fault } from '../../core/base/fault.js'
+import { nameLengthMax } from '../../core/base/ids.js'
 import type { Message } from '../../core/ports/transport.js'
 import { MemoryBroker, memoryTransport } from '../../transports/memory/index.js'
 import { type CallersTaken, checkNaming, namedTransport } from '../../transports/namedTransport.js'

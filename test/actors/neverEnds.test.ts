@@ -1,7 +1,7 @@
 /** A call that does not end, begun before an upgrade is published: the node is seen on its way, and says why it does not get there (C10). */
 import test, { type ExecutionContext } from 'ava'
-import { unpack } from '../../core/codec.js'
-import { keys, type NodeRecord } from '../../core/nodeRecord.js'
+import { keys, type NodeRecord } from '../../core/model/nodeRecord.js'
+import { unpack } from '../../core/wire/codec.js'
 import { schedule } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate } from '../support/testSystem.js'

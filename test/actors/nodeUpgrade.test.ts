@@ -1,9 +1,9 @@
 /** The effects of one upgrade on a node while it serves: fetching, verifying, scheduling, advancing (DESIGN §5). */
 import 'reflect-metadata'
 import test from 'ava'
-import type { Control } from '../../core/control.js'
-import { Fault } from '../../core/fault.js'
-import type { Slot } from '../../core/nodeRecord.js'
+import { Fault } from '../../core/base/fault.js'
+import type { Control } from '../../core/control/control.js'
+import type { Slot } from '../../core/model/nodeRecord.js'
 import { schedule } from '../../index.js'
 import { gate } from '../support/testSystem.js'
 import { turns } from './claiming.js'

@@ -1,6 +1,6 @@
 /** A system with one node of version 0, and its callers at versions 0 and 1. */
 import type { ExecutionContext } from 'ava'
-import { subjectsOf } from '../../core/subjects.js'
+import { subjectsOf } from '../../core/wire/subjects.js'
 import { type Settings, TestSystem } from '../support/testSystem.js'
 import { NotesV1, NotesV2 } from './notes.js'
 

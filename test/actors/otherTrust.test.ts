@@ -1,8 +1,8 @@
 /** A host that is told to trust others than its upgrade server does not serve beside it unnoticed (C9). */
 import test, { type ExecutionContext } from 'ava'
 import { OtherTrusts, otherTrustMs } from '../../actors/server/otherTrusts.js'
-import { encodeManifest } from '../../core/manifest.js'
-import { nobodysMark, trustMark } from '../../core/trustMark.js'
+import { nobodysMark, trustMark } from '../../core/trust/trustMark.js'
+import { encodeManifest } from '../../core/upgrade/manifest.js'
 import { createHost, type HostEvent, isFault, reasonsNotReady, startUpgradeServer } from '../../index.js'
 import { memoryStore } from '../../transports/memory/index.js'
 import { askServer } from '../support/askServer.js'

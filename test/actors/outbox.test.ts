@@ -3,9 +3,9 @@ import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings, type HostSettings } from '../../actors/base/settings.js'
 import { Outbox, writePacked } from '../../actors/calls/outbox.js'
-import { Fault, isFault } from '../../core/fault.js'
+import { Fault, isFault } from '../../core/base/fault.js'
 import type { Transport } from '../../core/ports/transport.js'
-import type { WireWriter } from '../../core/wireWriter.js'
+import type { WireWriter } from '../../core/wire/wireWriter.js'
 import { ManualClock } from './manualClock.js'
 
 function open(change: Partial<HostSettings> = {}) {

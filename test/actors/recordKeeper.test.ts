@@ -4,7 +4,7 @@ import test from 'ava'
 import { RecordKeeper } from '../../actors/software/recordKeeper.js'
 import { Journal } from '../../actors/state/journal.js'
 import { NodeState } from '../../actors/state/nodeState.js'
-import type { Generation, LazySlot, NodeRecord } from '../../core/nodeRecord.js'
+import type { Generation, LazySlot, NodeRecord } from '../../core/model/nodeRecord.js'
 import { memoryStore } from '../../transports/memory/index.js'
 import { ManualClock } from './manualClock.js'
 

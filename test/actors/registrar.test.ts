@@ -6,20 +6,14 @@ import { HostFence } from '../../actors/registration/hostFence.js'
 import { HostSession } from '../../actors/registration/hostSession.js'
 import { Registrar } from '../../actors/registration/registrar.js'
 import { Journal } from '../../actors/state/journal.js'
-import { pack } from '../../core/codec.js'
-import { Fault, isFault } from '../../core/fault.js'
-import type { HostEvent } from '../../core/hostEvents.js'
-import { keys } from '../../core/nodeRecord.js'
+import { Fault, isFault } from '../../core/base/fault.js'
+import type { Doubt, Session, Standing } from '../../core/control/standing.js'
+import type { Heard, Predecessor, RegisterAnswer, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import type { HostEvent } from '../../core/inspection/hostEvents.js'
+import { keys } from '../../core/model/nodeRecord.js'
+import type { NodeFigures, NodeStatus } from '../../core/model/nodeRow.js'
 import type { Transport } from '../../core/ports/transport.js'
-import type {
-  Heard,
-  NodeFigures,
-  NodeStatus,
-  Predecessor,
-  RegisterAnswer,
-  UpgradeDatabase,
-} from '../../core/ports/upgradeDatabase.js'
-import type { Doubt, Session, Standing } from '../../core/standing.js'
+import { pack } from '../../core/wire/codec.js'
 import { memoryDatabase, memoryStore } from '../../transports/memory/index.js'
 import { seededRandom } from '../../transports/seededRandom.js'
 import { statusOf } from '../contracts/databaseContract.js'

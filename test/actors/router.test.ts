@@ -4,7 +4,8 @@
  */
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
-import { decode, encodeAnnouncement, encodeCall, encodeFault, encodeReply } from '../../core/codec.js'
+import { Fault, isFault } from '../../core/base/fault.js'
+import { decode, encodeAnnouncement, encodeCall, encodeFault, encodeReply } from '../../core/wire/codec.js'
 import {
   type CallEnvelope,
   deadlineMsMax,
@@ -12,9 +13,8 @@ import {
   type FaultEnvelope,
   kinds,
   type ReplyEnvelope,
-} from '../../core/envelope.js'
-import { Fault, isFault } from '../../core/fault.js'
-import { subjectsOf } from '../../core/subjects.js'
+} from '../../core/wire/envelope.js'
+import { subjectsOf } from '../../core/wire/subjects.js'
 import { command, createHost, type HostEvent, NodeObject, query, type RunningHost, startUpgradeServer } from '../../index.js'
 import { embeddedWorld } from '../../transports/memory/embeddedWorld.js'
 import { type MemoryTransport, memoryRepository, memoryStore } from '../../transports/memory/index.js'

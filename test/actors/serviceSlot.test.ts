@@ -1,7 +1,7 @@
 /** A node's slot under its service's limit: claimed before it drains, given back when it serves, and never kept by nobody. */
 import 'reflect-metadata'
 import test from 'ava'
-import { unknownLeaseMs } from '../../core/standing.js'
+import { unknownLeaseMs } from '../../core/control/standing.js'
 import { going, holdersOf, Starting } from '../contracts/databaseContract.js'
 import { gate } from '../support/testSystem.js'
 import { one, open, turns } from './claiming.js'

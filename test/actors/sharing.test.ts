@@ -1,8 +1,8 @@
 /** Many nodes of one process, each with its own identity and state, share what need not be there twice (§2; DESIGN §5). */
 import test from 'ava'
-import { decode } from '../../core/codec.js'
-import { kinds } from '../../core/envelope.js'
-import { subjectsOf } from '../../core/subjects.js'
+import { decode } from '../../core/wire/codec.js'
+import { kinds } from '../../core/wire/envelope.js'
+import { subjectsOf } from '../../core/wire/subjects.js'
 import { TestSystem } from '../support/testSystem.js'
 import { NotesV1, toV2, toV3 } from './notes.js'
 

@@ -1,8 +1,9 @@
 /** C9 at work: an upgrade server, and every node for itself, take only what a trusted upgrader signed, and serve on with what they have. */
 import test, { type ExecutionContext } from 'ava'
-import { digestOf, encodeManifest, type FirstManifest, type Manifest, type SignedManifest } from '../../core/manifest.js'
+import { digestOf } from '../../core/base/digest.js'
 import type { Signer } from '../../core/ports/signatures.js'
-import { signed } from '../../core/signed.js'
+import { signed } from '../../core/trust/signed.js'
+import { encodeManifest, type FirstManifest, type Manifest, type SignedManifest } from '../../core/upgrade/manifest.js'
 import { createHost, defineUpgrade, type Upgrade } from '../../index.js'
 import { memoryRepository, memoryStore } from '../../transports/memory/index.js'
 import { newKey } from '../../transports/nkeys/index.js'

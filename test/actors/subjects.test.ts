@@ -1,8 +1,8 @@
 /** A name that a caller gives becomes a subject only if it is a name, and a subject carries its own kind of envelopes alone. */
 import test from 'ava'
-import { encodeCall } from '../../core/codec.js'
-import { kinds } from '../../core/envelope.js'
-import { subjectsOf } from '../../core/subjects.js'
+import { encodeCall } from '../../core/wire/codec.js'
+import { kinds } from '../../core/wire/envelope.js'
+import { subjectsOf } from '../../core/wire/subjects.js'
 import { command, event, hears, NodeObject, query } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, TestSystem } from '../support/testSystem.js'

@@ -2,7 +2,7 @@
 import test from 'ava'
 import { Observers } from '../../actors/base/observers.js'
 import { Mailbox } from '../../actors/serving/mailbox.js'
-import type { HostEvent, HostObserver } from '../../core/hostEvents.js'
+import type { HostEvent, HostObserver } from '../../core/inspection/hostEvents.js'
 import { applicationFault, command, event as eventOf, type Fault, hears, NodeObject, query } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { ManualClock } from '../support/manualClock.js'

@@ -1,7 +1,7 @@
 /** Waits that end: with what is waited for, by the clock, or when they are broken off. */
 import test from 'ava'
 import { backoffMs, sleep, within } from '../../actors/base/timeouts.js'
-import { Fault } from '../../core/fault.js'
+import { Fault } from '../../core/base/fault.js'
 import { gate } from '../support/testSystem.js'
 import { ManualClock } from './manualClock.js'
 

@@ -8,8 +8,8 @@ import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import test, { type ExecutionContext } from 'ava'
+import type { TransformCollections } from '../../core/model/transform.js'
 import type { StateStore, Write } from '../../core/ports/stateStore.js'
-import type { TransformCollections } from '../../core/transform.js'
 import {
   command,
   createHost,

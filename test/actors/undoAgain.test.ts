@@ -1,11 +1,11 @@
 /** Undos where an upgrade could not be used, where answers are lost, and where nodes are born (DESIGN §5, "Undo", "Birth"). */
 
 import test, { type ExecutionContext } from 'ava'
-import { decode } from '../../core/codec.js'
-import { draftManifest, undoDraft } from '../../core/draftManifest.js'
-import { type Envelope, kinds } from '../../core/envelope.js'
-import { Fault } from '../../core/fault.js'
-import { checkUndo } from '../../core/lineCheck.js'
+import { Fault } from '../../core/base/fault.js'
+import { draftManifest, undoDraft } from '../../core/upgrade/draftManifest.js'
+import { checkUndo } from '../../core/upgrade/lineCheck.js'
+import { decode } from '../../core/wire/codec.js'
+import { type Envelope, kinds } from '../../core/wire/envelope.js'
 import { onlyNodes, schedule } from '../../index.js'
 import { memoryRepository } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'

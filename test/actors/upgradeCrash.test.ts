@@ -1,7 +1,7 @@
 /** DESIGN §5: what is on disk when the process dies in a phase, and what the node does when it comes back. */
 import test, { type ExecutionContext } from 'ava'
-import type { HostEvent } from '../../core/hostEvents.js'
-import { keys, slotOfKey } from '../../core/nodeRecord.js'
+import type { HostEvent } from '../../core/inspection/hostEvents.js'
+import { keys, slotOfKey } from '../../core/model/nodeRecord.js'
 import { type Phase, schedule } from '../../index.js'
 import type { MemoryState } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'

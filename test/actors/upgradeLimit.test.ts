@@ -1,8 +1,8 @@
 /** The limit of nodes that do not serve (DESIGN §5, "Limits"): enforced outside the SF, claimed before draining, freed after. */
 
 import test from 'ava'
-import { notServing } from '../../core/phases.js'
-import { defaultServiceLimit } from '../../core/ports/upgradeDatabase.js'
+import { notServing } from '../../core/base/phases.js'
+import { defaultServiceLimit } from '../../core/schedules/serviceLimit.js'
 import { schedule } from '../../index.js'
 import { going } from '../contracts/databaseContract.js'
 import { until } from '../support/eventually.js'

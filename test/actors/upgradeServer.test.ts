@@ -1,27 +1,28 @@
 /** One upgrade server over a database in memory: what it answers, what it installs, what it does by itself, and what it refuses. */
 import test, { type ExecutionContext } from 'ava'
 import { deathRoundMs, gateRoundMs, UpgradeServer, type UpgradeServerOptions } from '../../actors/server/upgradeServer.js'
-import { decodeAuditEntry } from '../../core/audit.js'
-import { decode, encodeCall } from '../../core/codec.js'
-import { controlReasonLengthMax, heededMax } from '../../core/control.js'
-import { draftManifest } from '../../core/draftManifest.js'
-import { type CallEnvelope, type Envelope, kinds } from '../../core/envelope.js'
-import { Fault } from '../../core/fault.js'
-import type { HostEvent } from '../../core/hostEvents.js'
+import { digestOf } from '../../core/base/digest.js'
+import { Fault } from '../../core/base/fault.js'
+import { decodeAuditEntry } from '../../core/control/audit.js'
+import { controlReasonLengthMax, heededMax } from '../../core/control/control.js'
+import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import type { HostEvent } from '../../core/inspection/hostEvents.js'
+import type { NodeStatus } from '../../core/model/nodeRow.js'
+import { wantedTable } from '../../core/model/reservedTables.js'
+import { signed } from '../../core/trust/signed.js'
+import { trustMark } from '../../core/trust/trustMark.js'
+import { draftManifest } from '../../core/upgrade/draftManifest.js'
 import {
   bundleBytesMax,
   bundleChunkBytes,
   chunkCount,
-  digestOf,
   encodeManifest,
   type Manifest,
   type SignedManifest,
-} from '../../core/manifest.js'
-import type { NodeStatus, UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
-import { wantedTable } from '../../core/reservedTables.js'
-import { signed } from '../../core/signed.js'
-import { subjectsOf } from '../../core/subjects.js'
-import { trustMark } from '../../core/trustMark.js'
+} from '../../core/upgrade/manifest.js'
+import { decode, encodeCall } from '../../core/wire/codec.js'
+import { type CallEnvelope, type Envelope, kinds } from '../../core/wire/envelope.js'
+import { subjectsOf } from '../../core/wire/subjects.js'
 import { MemoryBroker, type MemoryTransport, memoryDatabase, memoryTransport } from '../../transports/memory/index.js'
 import { nkeySignatures } from '../../transports/nkeys/nkeys.js'
 import { systemRandom } from '../../transports/systemRandom.js'

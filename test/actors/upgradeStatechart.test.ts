@@ -1,9 +1,9 @@
-/** Each transition of the table in core/upgradeStatechart.ts, with effects that do as they are told. */
+/** Each transition of the table in core/upgrade/upgradeStatechart.ts, with effects that do as they are told. */
 import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import test from 'ava'
 import { createActor, fromPromise } from 'xstate'
-import { Fault } from '../../core/fault.js'
-import { drainTriesMax, type ResumePoint, startTriesMax, upgradeStatechart } from '../../core/upgradeStatechart.js'
+import { Fault } from '../../core/base/fault.js'
+import { drainTriesMax, type ResumePoint, startTriesMax, upgradeStatechart } from '../../core/upgrade/upgradeStatechart.js'
 import { ManualClock } from './manualClock.js'
 
 const effects = [

@@ -1,8 +1,8 @@
 /** What every upgrade database does with chunks of bundles: what an installed manifest names stays, the rest is bounded and goes. */
 import test, { type ExecutionContext } from 'ava'
-import { isFault } from '../../core/fault.js'
-import { bundleChunkBytes } from '../../core/manifest.js'
-import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import { isFault } from '../../core/base/fault.js'
+import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import { bundleChunkBytes } from '../../core/upgrade/manifest.js'
 import { stagedBundlesMax, stagedBytesMax, stagedMs } from '../../transports/udbFactory.js'
 import { type DatabaseUnderTest, manifestOf, newSystem, nothingInstalled } from './databaseContract.js'
 

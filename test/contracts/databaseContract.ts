@@ -1,21 +1,22 @@
 /** What every adapter of the port `UpgradeDatabase` does. Registers its tests with ava under the adapter's name. */
 import test, { type ExecutionContext } from 'ava'
-import { auditKeptBytesMax, auditKeptMax, auditPageMax, emptyAudit } from '../../core/audit.js'
-import type { Control, Going } from '../../core/control.js'
-import type { Directed, Directive, Order } from '../../core/directive.js'
-import { digestOf, type SignedManifest } from '../../core/manifest.js'
+import { digestOf } from '../../core/base/digest.js'
+import { auditKeptBytesMax, auditKeptMax, auditPageMax, emptyAudit } from '../../core/control/audit.js'
+import type { Control, Going } from '../../core/control/control.js'
+import type { Directed, Directive, Order } from '../../core/control/directive.js'
+import type { Session, Standing } from '../../core/control/standing.js'
 import {
   type Death,
   deathDelayMsMax,
   type Head,
-  type NodeStatus,
-  type ServiceLimit,
   type SlotAnswer,
   type UpgradeDatabase,
-} from '../../core/ports/upgradeDatabase.js'
-import type { Signed } from '../../core/signed.js'
-import type { Session, Standing } from '../../core/standing.js'
-import { tableKeyLengthMax, tableValueBytesMax } from '../../core/tables.js'
+} from '../../core/control/upgradeDatabase.js'
+import type { NodeStatus } from '../../core/model/nodeRow.js'
+import { tableKeyLengthMax, tableValueBytesMax } from '../../core/model/tables.js'
+import type { ServiceLimit } from '../../core/schedules/serviceLimit.js'
+import type { Signed } from '../../core/trust/signed.js'
+import type { SignedManifest } from '../../core/upgrade/manifest.js'
 import { heldByMax } from '../../transports/udbFactory.js'
 import { until } from '../support/eventually.js'
 import { noticedMsOf } from '../support/noticedTime.js'

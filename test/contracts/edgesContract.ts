@@ -1,8 +1,8 @@
 /** What every upgrade database does at the edges: what is left behind, what comes twice, what is asked for a second time. */
 import test, { type ExecutionContext } from 'ava'
-import type { Directed, Directive, Order } from '../../core/directive.js'
-import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
-import { unknownLeaseMs } from '../../core/standing.js'
+import type { Directed, Directive, Order } from '../../core/control/directive.js'
+import { unknownLeaseMs } from '../../core/control/standing.js'
+import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import {
   type DatabaseUnderTest,
   directiveOf,

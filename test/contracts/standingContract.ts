@@ -1,6 +1,6 @@
 /** What every upgrade database does when it has lost something, and when two hosts tell of one node. */
 import test, { type ExecutionContext } from 'ava'
-import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
+import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import { until } from '../support/eventually.js'
 import {
   type DatabaseThatGoes,

@@ -1,7 +1,7 @@
 /** What every adapter of the port `StateStore` does. Registers its tests with ava under the adapter's name. */
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
-import { Fault } from '../../core/fault.js'
+import { Fault } from '../../core/base/fault.js'
 import { compareKeys, type StateStore, storeKeyBytesMax } from '../../core/ports/stateStore.js'
 import type { StateFactory } from '../../transports/stateFactory.js'
 

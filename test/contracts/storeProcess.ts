@@ -1,6 +1,6 @@
 /** A host's process, reduced to its state directory. `store.test.ts` starts, limits and kills it. Speaks in lines. */
 import { createInterface } from 'node:readline'
-import { isFault } from '../../core/fault.js'
+import { isFault } from '../../core/base/fault.js'
 import type { StateStore } from '../../core/ports/stateStore.js'
 import { lockDirectory } from '../../transports/lmdb/directoryLock.js'
 import { lmdb } from '../../transports/lmdb/index.js'

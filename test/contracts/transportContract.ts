@@ -1,6 +1,6 @@
 /** What every adapter of the port `Transport` does. Registers its tests with ava under the adapter's name. */
 import test, { type ExecutionContext } from 'ava'
-import { isFault } from '../../core/fault.js'
+import { isFault } from '../../core/base/fault.js'
 import type { Message, Transport, TransportStatus } from '../../core/ports/transport.js'
 import type { ConnectOptions } from '../../transports/factory.js'
 import { until } from '../support/eventually.js'

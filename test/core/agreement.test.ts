@@ -1,10 +1,10 @@
 /** Classes of one version agree: with those that they call (A1), and on the events that they tell each other (A2). */
 import test from 'ava'
-import { checkAgreement, introducedEvents, usesOf } from '../../core/agreement.js'
-import type { History } from '../../core/classLine.js'
-import { event, hears } from '../../core/event.js'
-import type { ClassUpgradeEntry } from '../../core/manifest.js'
-import { describeClass, NodeObject } from '../../core/nodeObject.js'
+import { event, hears } from '../../core/model/event.js'
+import { describeClass, NodeObject } from '../../core/model/nodeObject.js'
+import { checkAgreement, introducedEvents, usesOf } from '../../core/upgrade/agreement.js'
+import type { History } from '../../core/upgrade/classLine.js'
+import type { ClassUpgradeEntry } from '../../core/upgrade/manifest.js'
 
 const entry = (oldClass: string, newClass: string, more: Partial<ClassUpgradeEntry> = {}): ClassUpgradeEntry => ({
   service: oldClass.split('.')[0]!,

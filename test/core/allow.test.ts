@@ -1,7 +1,7 @@
 /** Who may call a method: what a class can say, and what it can't. */
 import test from 'ava'
-import { checkRoles, ruleOf } from '../../core/allow.js'
-import { describeClass } from '../../core/nodeObject.js'
+import { checkRoles, ruleOf } from '../../core/model/allow.js'
+import { describeClass } from '../../core/model/nodeObject.js'
 import { command, Fault, NodeObject, query } from '../../index.js'
 
 const roles = { editors: ['alice', 'bob'] }

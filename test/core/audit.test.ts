@@ -1,5 +1,6 @@
 /** The chain of the audit: what follows, and what somebody has changed. */
 import test from 'ava'
+import { digestOf } from '../../core/base/digest.js'
 import {
   type AuditEntry,
   type Audited,
@@ -9,8 +10,7 @@ import {
   decodeAuditEntry,
   emptyAudit,
   encodeAuditEntry,
-} from '../../core/audit.js'
-import { digestOf } from '../../core/manifest.js'
+} from '../../core/control/audit.js'
 
 const digestAt = (version: number): string => digestOf(new Uint8Array([version]))
 

@@ -1,10 +1,10 @@
 /** What is there and no entry of the audit tells of. */
 import test from 'ava'
-import type { AuditEntry, Audited } from '../../core/audit.js'
-import { uncovered } from '../../core/auditCover.js'
-import { type Directive, decodeDirective, encodeDirective } from '../../core/directive.js'
-import { digestOf } from '../../core/manifest.js'
-import type { Signed } from '../../core/signed.js'
+import { digestOf } from '../../core/base/digest.js'
+import type { AuditEntry, Audited } from '../../core/control/audit.js'
+import { uncovered } from '../../core/control/auditCover.js'
+import { type Directive, decodeDirective, encodeDirective } from '../../core/control/directive.js'
+import type { Signed } from '../../core/trust/signed.js'
 
 const manifest = (version: number): Signed => ({ bytes: new TextEncoder().encode(`manifest ${version}`), signature: null })
 const digestAt = (version: number): string | null => (version === 0 ? null : digestOf(manifest(version).bytes))

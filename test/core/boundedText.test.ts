@@ -1,6 +1,6 @@
 /** What a log line has of texts, values and errors of others: never more than some kilobytes. */
 import test from 'ava'
-import { shownError, shownName, shownPath, shownText } from '../../core/boundedText.js'
+import { shownError, shownName, shownPath, shownText } from '../../core/base/boundedText.js'
 
 const sizeOf = (error: unknown): number =>
   error instanceof Error

@@ -1,8 +1,8 @@
 /** Bounds of names, versions and keys, and what an upgrade allows, as they are documented. */
 import test from 'ava'
-import { collectionKeyBytesMax } from '../../core/collection.js'
-import { defaultGate, slowerMsMin } from '../../core/gateLimits.js'
-import { isClassName, isVersion, versionMax } from '../../core/ids.js'
+import { isClassName, isVersion, versionMax } from '../../core/base/ids.js'
+import { collectionKeyBytesMax } from '../../core/model/collection.js'
+import { defaultGate, slowerMsMin } from '../../core/upgrade/gateLimits.js'
 
 test('versions are numbers of 32 bits', (t) => {
   t.is(versionMax, 4_294_967_295)

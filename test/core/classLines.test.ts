@@ -1,7 +1,7 @@
 /** Lines of classes where several entries of one upgrade name a class. */
 import test from 'ava'
-import { classLine, concerning, isNamed } from '../../core/classLine.js'
-import type { Manifest } from '../../core/manifest.js'
+import { classLine, concerning, isNamed } from '../../core/upgrade/classLine.js'
+import type { Manifest } from '../../core/upgrade/manifest.js'
 
 const manifest = (...entries: readonly (readonly [oldClass: string, newClass: string])[]) =>
   ({ classUpgrades: entries.map(([oldClass, newClass]) => ({ oldClass, newClass, only: null })) }) as unknown as Manifest

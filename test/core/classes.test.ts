@@ -1,6 +1,6 @@
 /** What is refused where a class is written: names that can't be remote, and calls that it does not declare. */
 import test from 'ava'
-import { checkDeclaredCalls, describeClass, type NodeClass } from '../../core/nodeObject.js'
+import { checkDeclaredCalls, describeClass, type NodeClass } from '../../core/model/nodeObject.js'
 import { command, type Fault, futureSO, NodeObject, query } from '../../index.js'
 import { codeOf, TestSystem } from '../support/testSystem.js'
 

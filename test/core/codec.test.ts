@@ -7,11 +7,11 @@ import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
 import { type Options, Packr } from 'msgpackr'
-import { decode, encodeCall, encodeFault, encodeReply, pack, unpack } from '../../core/codec.js'
-import { type CallEnvelope, deadlineMsMax, kinds, methodBytesMax, pathCallsMax } from '../../core/envelope.js'
-import { Fault, isFault } from '../../core/fault.js'
-import { versionMax } from '../../core/ids.js'
-import { nestingMax } from '../../core/plain.js'
+import { Fault, isFault } from '../../core/base/fault.js'
+import { versionMax } from '../../core/base/ids.js'
+import { decode, encodeCall, encodeFault, encodeReply, pack, unpack } from '../../core/wire/codec.js'
+import { type CallEnvelope, deadlineMsMax, kinds, methodBytesMax, pathCallsMax } from '../../core/wire/envelope.js'
+import { nestingMax } from '../../core/wire/plain.js'
 import { bytesOf, encoded, vectors } from '../support/strangerPage.js'
 
 const onPage = ['One call, whole', 'Test vectors', 'Also accepted'].flatMap((heading) => vectors(heading))
@@ -324,7 +324,7 @@ test('records that a message defines are not kept for the next, whether it was r
 /** In a process of its own: what never ends could not be ended here. */
 const inProcess = promisify(execFile)
 function decodeElsewhere(hex: string): Promise<{ stdout: string }> {
-  const codec = new URL('../../core/codec.js', import.meta.url).href
+  const codec = new URL('../../core/wire/codec.js', import.meta.url).href
   const program = `
     const { decode } = await import(${JSON.stringify(codec)})
     try { decode(new Uint8Array(Buffer.from('${hex}', 'hex'))); console.log('read') } catch (fault) { console.log(fault.code) }`

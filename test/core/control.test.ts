@@ -10,7 +10,7 @@ import {
   isControl,
   isToldToGo,
   retryToken,
-} from '../../core/control.js'
+} from '../../core/control/control.js'
 
 const since = 7
 const pause = (version: number, reason = ''): Control => ({ kind: 'pause', version, reason, since })

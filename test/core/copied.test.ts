@@ -1,7 +1,7 @@
 /** Copies of plain data: the same, and with no part in common. */
 import test from 'ava'
-import { copied } from '../../core/copied.js'
-import { nestingMax } from '../../core/plain.js'
+import { copied } from '../../core/wire/copied.js'
+import { nestingMax } from '../../core/wire/plain.js'
 
 test('what can’t change is given as it is', (t) => {
   for (const value of [null, undefined, true, 1.5, 'text', Number.NaN]) t.is(copied(value, 'it'), value)

@@ -8,7 +8,7 @@ import {
   encodeDirective,
   isLogId,
   type Order,
-} from '../../core/directive.js'
+} from '../../core/control/directive.js'
 
 const whole: Directive = {
   format: 2,

@@ -1,8 +1,9 @@
 /** From an upgrade to what its manifest says of it, and of the one that undoes it. */
 import test from 'ava'
-import { draftManifest, undoDraft } from '../../core/draftManifest.js'
-import { type ClassUpgradeEntry, digestOf, type FirstManifest, type Manifest } from '../../core/manifest.js'
-import type { ClassUpgrade, Upgrade } from '../../core/upgrade.js'
+import { digestOf } from '../../core/base/digest.js'
+import { draftManifest, undoDraft } from '../../core/upgrade/draftManifest.js'
+import type { ClassUpgradeEntry, FirstManifest, Manifest } from '../../core/upgrade/manifest.js'
+import type { ClassUpgrade, Upgrade } from '../../core/upgrade/upgrade.js'
 import {
   afterMyServers,
   command,

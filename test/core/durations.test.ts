@@ -1,6 +1,6 @@
 /** Durations, as people write them. */
 import test from 'ava'
-import { type Duration, milliseconds } from '../../core/duration.js'
+import { type Duration, milliseconds } from '../../core/base/duration.js'
 
 test('a duration is a number of milliseconds, or a number with its unit', (t) => {
   const durations: readonly (readonly [Duration, number])[] = [

@@ -1,5 +1,6 @@
 /** Each kind of envelope, field by field: what is written is read back, and what is wrong is refused with the field. */
 import test from 'ava'
+import { Fault } from '../../core/base/fault.js'
 import {
   type CallEnvelope,
   callId,
@@ -12,8 +13,8 @@ import {
   methodBytesMax,
   pathCallsMax,
   traceLengthMax,
-} from '../../core/envelope.js'
-import { formatOf, readEnvelope } from '../../core/envelopeReader.js'
+} from '../../core/wire/envelope.js'
+import { formatOf, readEnvelope } from '../../core/wire/envelopeReader.js'
 import {
   type CallToWrite,
   packCallerFields,
@@ -21,10 +22,9 @@ import {
   writeCall,
   writeFault,
   writeReply,
-} from '../../core/envelopeWriter.js'
-import { Fault } from '../../core/fault.js'
-import { WireReader } from '../../core/wireReader.js'
-import { WireWriter } from '../../core/wireWriter.js'
+} from '../../core/wire/envelopeWriter.js'
+import { WireReader } from '../../core/wire/wireReader.js'
+import { WireWriter } from '../../core/wire/wireWriter.js'
 
 type Fields = readonly unknown[]
 

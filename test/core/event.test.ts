@@ -1,7 +1,7 @@
 /** Events: how they are described, and who hears them. */
 import test from 'ava'
-import { event, hearingsOf, hears } from '../../core/event.js'
-import { describeClass, type NodeClass, NodeObject } from '../../core/nodeObject.js'
+import { event, hearingsOf, hears } from '../../core/model/event.js'
+import { describeClass, type NodeClass, NodeObject } from '../../core/model/nodeObject.js'
 
 const changed = event<[url: string]>('changed')
 const removed = event<[url: string]>('removed')

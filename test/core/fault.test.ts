@@ -1,6 +1,15 @@
 /** Faults: what they say of a call, and that one of another copy of the package, or of anything that was thrown, is as good. */
 import test from 'ava'
-import { applicationFault, Fault, faultCodes, faultKinds, isFault, reasonOf, shortenedFault, toFault } from '../../core/fault.js'
+import {
+  applicationFault,
+  Fault,
+  faultCodes,
+  faultKinds,
+  isFault,
+  reasonOf,
+  shortenedFault,
+  toFault,
+} from '../../core/base/fault.js'
 
 test('C4: retryable are exactly the faults of calls that were not executed', (t) => {
   const codes = Object.keys(faultCodes) as (keyof typeof faultCodes)[]

@@ -1,7 +1,7 @@
 import test from 'ava'
-import { defaultGate, slowerMsMin } from '../../core/gateLimits.js'
-import { judge } from '../../core/healthGate.js'
-import { clientService, type NodeRow } from '../../core/ports/upgradeDatabase.js'
+import { clientService, type NodeRow } from '../../core/model/nodeRow.js'
+import { defaultGate, slowerMsMin } from '../../core/upgrade/gateLimits.js'
+import { judge } from '../../core/upgrade/healthGate.js'
 
 const row = (nodeId: string, change: Partial<NodeRow> = {}): NodeRow => ({
   nodeId,

@@ -1,9 +1,10 @@
 /** What a verified history answers about its versions, and why it refuses the manifest that would come next. */
 import test from 'ava'
-import { digestOf, encodeManifest } from '../../core/manifest.js'
+import { digestOf } from '../../core/base/digest.js'
+import { createdApartMsMax, VerifiedHistory } from '../../core/control/verifiedHistory.js'
 import type { Signatures, Signer } from '../../core/ports/signatures.js'
-import { checkSigned, signed, signedBytes } from '../../core/signed.js'
-import { createdApartMsMax, VerifiedHistory } from '../../core/verifiedHistory.js'
+import { checkSigned, signed, signedBytes } from '../../core/trust/signed.js'
+import { encodeManifest } from '../../core/upgrade/manifest.js'
 import { alice, bob, mallory, manifestAfter, signedAfter, system } from '../support/signedManifests.js'
 import { identifiedAfter, rootOf } from '../support/trustRoots.js'
 

@@ -1,7 +1,7 @@
 /** Whether a host is ready for work. */
 import test from 'ava'
-import { type HostStatus, type NodeSnapshot, reasonsNotReady } from '../../core/hostStatus.js'
-import { phases } from '../../core/phases.js'
+import { phases } from '../../core/base/phases.js'
+import { type HostStatus, type NodeSnapshot, reasonsNotReady } from '../../core/inspection/hostStatus.js'
 
 const node = (change: Partial<NodeSnapshot> = {}): NodeSnapshot => ({
   id: 'n1',

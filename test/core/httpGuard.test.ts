@@ -1,6 +1,6 @@
 /** H2: under which names, and for whose pages, a server of ours answers. */
 import test from 'ava'
-import { type HttpPlace, refusalOf, targetOf } from '../../core/httpGuard.js'
+import { type HttpPlace, refusalOf, targetOf } from '../../core/base/httpGuard.js'
 
 const status = (host: string | undefined, place: HttpPlace, origin?: string) => refusalOf({ host, origin }, place)?.status
 const local: HttpPlace = { listen: '127.0.0.1' }

@@ -1,5 +1,7 @@
 /** What lookers ask and hosts tell: what is well formed is taken as it is, and nothing else is believed. */
 import test from 'ava'
+import { phases } from '../../core/base/phases.js'
+import { timeBuckets } from '../../core/base/timeBuckets.js'
 import {
   endingLeaseMs,
   isSeen,
@@ -9,9 +11,7 @@ import {
   readSeenBatch,
   reasonSeen,
   type Seen,
-} from '../../core/inspection.js'
-import { phases } from '../../core/phases.js'
-import { timeBuckets } from '../../core/timeBuckets.js'
+} from '../../core/inspection/inspection.js'
 
 type Fields = Readonly<Record<string, unknown>>
 

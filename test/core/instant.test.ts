@@ -1,6 +1,6 @@
 /** Instants as people write them in documents. */
 import test from 'ava'
-import { instantMs, rfc3339 } from '../../core/instant.js'
+import { instantMs, rfc3339 } from '../../core/base/instant.js'
 
 test('an instant in RFC 3339 is read, with a fraction and a zone, and as it is written', (t) => {
   t.is(instantMs('1970-01-01T00:00:01Z'), 1000)

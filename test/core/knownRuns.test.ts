@@ -1,6 +1,6 @@
 /** Runs of fields that come again are decoded once, and never taken for one another. */
 import test from 'ava'
-import { KnownRuns } from '../../core/knownRuns.js'
+import { KnownRuns } from '../../core/wire/knownRuns.js'
 
 interface Reading {
   readonly bytes: Uint8Array

@@ -1,8 +1,8 @@
 import test from 'ava'
-import { undoDraft } from '../../core/draftManifest.js'
-import { checkFits, checkLine, checkNew, checkUndo } from '../../core/lineCheck.js'
-import type { ClassUpgradeEntry, Manifest } from '../../core/manifest.js'
-import type { NodeRow } from '../../core/ports/upgradeDatabase.js'
+import type { NodeRow } from '../../core/model/nodeRow.js'
+import { undoDraft } from '../../core/upgrade/draftManifest.js'
+import { checkFits, checkLine, checkNew, checkUndo } from '../../core/upgrade/lineCheck.js'
+import type { ClassUpgradeEntry, Manifest } from '../../core/upgrade/manifest.js'
 
 const get = { get: 'query' } as const
 const entry = (oldClass: string, newClass: string, more: Partial<ClassUpgradeEntry> = {}): ClassUpgradeEntry => ({

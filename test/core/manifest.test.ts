@@ -1,16 +1,16 @@
 /** A manifest is whole or it is refused, with the field that is wrong. */
 import test from 'ava'
+import { isDigest } from '../../core/base/digest.js'
 import {
   bundleBytesMax,
   bundleChunkBytes,
   chunkCount,
   decodeManifest,
   encodeManifest,
-  isDigest,
   type Manifest,
   manifestBytesMax,
   usesMax,
-} from '../../core/manifest.js'
+} from '../../core/upgrade/manifest.js'
 import { alice, bob, manifestAfter } from '../support/signedManifests.js'
 
 const entry = {

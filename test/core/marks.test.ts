@@ -1,7 +1,7 @@
 /** Marks of remote methods, what a class says of itself, and the calls that its text shows. */
 import test from 'ava'
-import { event } from '../../core/event.js'
-import { markMethod, methodsOf, prototypesOf } from '../../core/methods.js'
+import { event } from '../../core/model/event.js'
+import { markMethod, methodsOf, prototypesOf } from '../../core/model/methods.js'
 import {
   checkDeclaredCalls,
   checkDeclaredCallsOf,
@@ -9,9 +9,9 @@ import {
   describeClass,
   isNodeClass,
   type NodeClass,
-} from '../../core/nodeObject.js'
-import { whyReserved } from '../../core/reservedNames.js'
-import { checkUndeclaredCalls, noteClass } from '../../core/undeclaredCalls.js'
+} from '../../core/model/nodeObject.js'
+import { checkUndeclaredCalls, noteClass } from '../../core/model/undeclaredCalls.js'
+import { whyReserved } from '../../core/wire/reservedNames.js'
 import { command, NodeObject, query } from '../../index.js'
 
 const config = { code: 'config.invalid' as const }

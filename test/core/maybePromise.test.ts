@@ -1,6 +1,6 @@
 /** A promise is whatever `await` waits for. */
 import test from 'ava'
-import { isPromiseIgnored, promiseOf, whenSettled } from '../../core/maybePromise.js'
+import { isPromiseIgnored, promiseOf, whenSettled } from '../../core/base/maybePromise.js'
 
 /** An object, or `base`, with this member `then`. */
 const withThen = (then: unknown, base: object = {}) => Object.defineProperty(base, 'then', { value: then })

@@ -1,6 +1,6 @@
 /** Where a value of MessagePack ends: every standard type, at its shortest and its longest, and nothing else. */
 import test from 'ava'
-import { endOfValue, levelsMax, packInstant, unpackValue } from '../../core/messagePack.js'
+import { endOfValue, levelsMax, packInstant, unpackValue } from '../../core/wire/messagePack.js'
 
 const bytes = (...parts: readonly (number | readonly number[])[]) => Uint8Array.from(parts.flat())
 const zeros = (count: number) => new Array<number>(count).fill(0)

@@ -1,8 +1,8 @@
 /** Messages that a host makes of itself: faults, refusals, announcements, and plain data. */
 import test from 'ava'
-import { decode, encodeAnnouncement, encodeFault, encodeRefusal, pack, unpack } from '../../core/codec.js'
-import { callId, type FaultEnvelope, kinds, outerAt } from '../../core/envelope.js'
-import { Fault } from '../../core/fault.js'
+import { Fault } from '../../core/base/fault.js'
+import { decode, encodeAnnouncement, encodeFault, encodeRefusal, pack, unpack } from '../../core/wire/codec.js'
+import { callId, type FaultEnvelope, kinds, outerAt } from '../../core/wire/envelope.js'
 
 const replier = { node: 'n1', className: 'Pages.v1', version: 3 }
 const read = (bytes: Uint8Array) => decode(bytes)[0] as FaultEnvelope

@@ -1,9 +1,9 @@
 /** What an object and the simulation objects over it answer: whose method runs, what is refused (C6), and what crosses between them. */
 import test from 'ava'
-import { Fault } from '../../core/fault.js'
-import { type Bearer, invoke, nextObject, objectTable, restrictedTable, simulationTable } from '../../core/methodTable.js'
-import { describeClass } from '../../core/nodeObject.js'
-import type { Simulation } from '../../core/simulation.js'
+import { Fault } from '../../core/base/fault.js'
+import { type Bearer, invoke, nextObject, objectTable, restrictedTable, simulationTable } from '../../core/model/methodTable.js'
+import { describeClass } from '../../core/model/nodeObject.js'
+import type { Simulation } from '../../core/model/simulation.js'
 import { applicationFault, command, NodeObject, pastSO, query } from '../../index.js'
 
 class V2 extends NodeObject<{ list: number[] }> {

@@ -1,8 +1,8 @@
 /** Small things that everything stands on: names, versions, chance, tables, what was thrown, what an undo takes back, a clock’s beats. */
 import test from 'ava'
-import { checkName, isClassName, isName, isVersion, nameLengthMax, versionMax } from '../../core/ids.js'
-import { withMonotonic } from '../../core/ports/clock.js'
-import { randomName, randomUint32 } from '../../core/ports/random.js'
+import { checkName, isClassName, isName, isVersion, nameLengthMax, versionMax } from '../../core/base/ids.js'
+import { shortened, thrownText } from '../../core/base/thrownText.js'
+import { boundMs, bucketOf, quantileMs, timeBuckets } from '../../core/base/timeBuckets.js'
 import {
   checkTable,
   checkTables,
@@ -11,10 +11,10 @@ import {
   type TableEntries,
   tableKeyLengthMax,
   tableValueBytesMax,
-} from '../../core/tables.js'
-import { shortened, thrownText } from '../../core/thrownText.js'
-import { boundMs, bucketOf, quantileMs, timeBuckets } from '../../core/timeBuckets.js'
-import { takesBack, undoneBy } from '../../core/undo.js'
+} from '../../core/model/tables.js'
+import { withMonotonic } from '../../core/ports/clock.js'
+import { randomName, randomUint32 } from '../../core/ports/random.js'
+import { takesBack, undoneBy } from '../../core/upgrade/undo.js'
 import { ManualClock } from '../actors/manualClock.js'
 
 test('versions count from 0 to where 32 bits end', (t) => {

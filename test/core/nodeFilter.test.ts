@@ -1,5 +1,5 @@
 import test from 'ava'
-import { admits, checkFacts, factLengthMax, factsMax, isNodeFilter } from '../../core/nodeFilter.js'
+import { admits, checkFacts, factLengthMax, factsMax, isNodeFilter } from '../../core/model/nodeFilter.js'
 
 const node = (nodeId: string, facts = {}) => ({ nodeId, facts })
 

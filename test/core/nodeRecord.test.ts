@@ -11,7 +11,7 @@ import {
   slotOfKey,
   slotsOf,
   withLazy,
-} from '../../core/nodeRecord.js'
+} from '../../core/model/nodeRecord.js'
 
 const generation: Generation = {
   number: 12,

@@ -1,9 +1,9 @@
 /** N1: data are made as their snapshot is, and that is as they come back from disk. */
 import test from 'ava'
 import fc from 'fast-check'
-import { pack, unpackState } from '../../core/codec.js'
-import { normal } from '../../core/normal.js'
-import { snapshotOf, Walk } from '../../core/snapshot.js'
+import { pack, unpackState } from '../../core/wire/codec.js'
+import { normal } from '../../core/wire/normal.js'
+import { snapshotOf, Walk } from '../../core/wire/snapshot.js'
 
 /** As the state after a command. */
 function afterwards(data: unknown, before: unknown = undefined) {

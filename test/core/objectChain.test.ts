@@ -1,9 +1,9 @@
 /** A chain of versions, some of which are not answered. */
 import test from 'ava'
-import { Fault } from '../../core/fault.js'
-import { InvariantViolation, invariant, isInvariantViolation, unreachable } from '../../core/invariant.js'
-import type { Bearer } from '../../core/methodTable.js'
-import { type Link, type LinkRole, ObjectChain } from '../../core/objectChain.js'
+import { Fault } from '../../core/base/fault.js'
+import { InvariantViolation, invariant, isInvariantViolation, unreachable } from '../../core/base/invariant.js'
+import type { Bearer } from '../../core/model/methodTable.js'
+import { type Link, type LinkRole, ObjectChain } from '../../core/model/objectChain.js'
 
 const bearer = (): Bearer => ({ self: {}, touch: () => {} })
 const object = bearer()

@@ -1,7 +1,7 @@
 /** Plain data, and where in other data the part is that is not. */
 import test from 'ava'
-import { checkPlain, checkRoot, isKey, isPlainScalar, nestingMax, notPlain } from '../../core/plain.js'
-import { snapshotOf, Walk } from '../../core/snapshot.js'
+import { checkPlain, checkRoot, isKey, isPlainScalar, nestingMax, notPlain } from '../../core/wire/plain.js'
+import { snapshotOf, Walk } from '../../core/wire/snapshot.js'
 
 const advice = 'use null, booleans, numbers, strings, bytes, dates, arrays and plain objects'
 const half = '\ud800'

@@ -3,7 +3,20 @@ import { createPublicKey, verify } from 'node:crypto'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
 import { chunksAtOnce, chunksWaitingMax, UpgradeServer } from '../../actors/server/upgradeServer.js'
-import { decode, encodeCall } from '../../core/codec.js'
+import { faultCodes, isFault } from '../../core/base/fault.js'
+import { nameLengthMax, versionMax } from '../../core/base/ids.js'
+import { VerifiedHistory } from '../../core/control/verifiedHistory.js'
+import { lookLeaseMsMax } from '../../core/inspection/inspection.js'
+import { signed } from '../../core/trust/signed.js'
+import {
+  bundleBytesMax,
+  bundleChunkBytes,
+  decodeManifest,
+  encodeManifest,
+  type Manifest,
+  manifestBytesMax,
+} from '../../core/upgrade/manifest.js'
+import { decode, encodeCall } from '../../core/wire/codec.js'
 import {
   type CallEnvelope,
   deadlineMsMax,
@@ -12,23 +25,10 @@ import {
   kinds,
   methodBytesMax,
   pathCallsMax,
-} from '../../core/envelope.js'
-import { faultCodes, isFault } from '../../core/fault.js'
-import { nameLengthMax, versionMax } from '../../core/ids.js'
-import { lookLeaseMsMax } from '../../core/inspection.js'
-import {
-  bundleBytesMax,
-  bundleChunkBytes,
-  decodeManifest,
-  encodeManifest,
-  type Manifest,
-  manifestBytesMax,
-} from '../../core/manifest.js'
-import { messageValuesMax } from '../../core/messagePack.js'
-import { nestingMax } from '../../core/plain.js'
-import { signed } from '../../core/signed.js'
-import { serverQueue, serviceQueue, subjectsOf } from '../../core/subjects.js'
-import { VerifiedHistory } from '../../core/verifiedHistory.js'
+} from '../../core/wire/envelope.js'
+import { messageValuesMax } from '../../core/wire/messagePack.js'
+import { nestingMax } from '../../core/wire/plain.js'
+import { serverQueue, serviceQueue, subjectsOf } from '../../core/wire/subjects.js'
 import { MemoryBroker, memoryDatabase, memoryTransport } from '../../transports/memory/index.js'
 import { signer } from '../../transports/nkeys/index.js'
 import { nkeySignatures } from '../../transports/nkeys/nkeys.js'

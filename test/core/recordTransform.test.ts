@@ -1,6 +1,6 @@
 /** Rules of records that are made one by one: their names filled in, and what is no rule refused. */
 import test from 'ava'
-import { asItIs, recordRules } from '../../core/recordTransform.js'
+import { asItIs, recordRules } from '../../core/model/recordTransform.js'
 
 const record = () => 1
 

@@ -1,7 +1,7 @@
 /** For which runtime a bundle is built: the oldest that it works with. */
 import test from 'ava'
-import { draftManifest } from '../../core/draftManifest.js'
-import { isRuntimeInterface, neededInterface, runtimeInterface } from '../../core/runtimeInterface.js'
+import { draftManifest } from '../../core/upgrade/draftManifest.js'
+import { isRuntimeInterface, neededInterface, runtimeInterface } from '../../core/upgrade/runtimeInterface.js'
 import {
   command,
   defineUpgrade,

@@ -1,9 +1,9 @@
 /** The view of a scheduling function, whatever stands behind it. */
 import test from 'ava'
-import { schedule } from '../../core/schedule.js'
 import { allOf, within } from '../../core/schedules/combine.js'
 import { eagerly } from '../../core/schedules/eagerly.js'
-import { frozen, SourcedView, sourceOf, type ViewSource } from '../../core/schedulingView.js'
+import { schedule } from '../../core/schedules/schedule.js'
+import { frozen, SourcedView, sourceOf, type ViewSource } from '../../core/schedules/schedulingView.js'
 
 /** A source whose time goes by as it is slept. */
 class Source implements ViewSource {

@@ -1,15 +1,9 @@
 /** How many nodes of a service may be away at once, and which versions may die. */
 import test from 'ava'
-import { phases } from '../../core/phases.js'
-import {
-  checkDeath,
-  deathDelayMsMax,
-  defaultServiceLimit,
-  nothingDead,
-  oldestPossible,
-  slotsAllowed,
-  strictestLimit,
-} from '../../core/ports/upgradeDatabase.js'
+import { phases } from '../../core/base/phases.js'
+import { checkDeath, deathDelayMsMax, nothingDead } from '../../core/control/upgradeDatabase.js'
+import { oldestPossible } from '../../core/model/nodeRow.js'
+import { defaultServiceLimit, slotsAllowed, strictestLimit } from '../../core/schedules/serviceLimit.js'
 
 test('a share of a service is rounded down, and is one node at least', (t) => {
   t.deepEqual(

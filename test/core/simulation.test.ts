@@ -1,6 +1,15 @@
 /** Simulation objects as they are written: what comes past the compiler is refused with what to change. */
 import test from 'ava'
-import { futureSO, isSimulation, isSO, noCollections, none, notNeeded, pastSO, type Simulation } from '../../core/simulation.js'
+import {
+  futureSO,
+  isSimulation,
+  isSO,
+  noCollections,
+  none,
+  notNeeded,
+  pastSO,
+  type Simulation,
+} from '../../core/model/simulation.js'
 import { command, NodeObject, query } from '../../index.js'
 
 class V1 extends NodeObject {

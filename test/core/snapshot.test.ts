@@ -1,9 +1,9 @@
 /** What a snapshot keeps of data that changes, and what it shares with the one before. */
 import test from 'ava'
 import fc from 'fast-check'
-import { pack } from '../../core/codec.js'
-import { isFault } from '../../core/fault.js'
-import { snapshotOf } from '../../core/snapshot.js'
+import { isFault } from '../../core/base/fault.js'
+import { pack } from '../../core/wire/codec.js'
+import { snapshotOf } from '../../core/wire/snapshot.js'
 
 const first = (data: unknown) => snapshotOf(data, undefined, 'state')
 

@@ -1,4 +1,4 @@
-/** How far the upgrade database can be believed (core/standing.ts): when it is on probation, and until when. */
+/** How far the upgrade database can be believed (core/control/standing.ts): when it is on probation, and until when. */
 import test from 'ava'
 import {
   type Attendance,
@@ -10,7 +10,7 @@ import {
   unknownLeaseMs,
   type Visit,
   visited,
-} from '../../core/standing.js'
+} from '../../core/control/standing.js'
 
 const leaseMs = 900
 const run = 'process 1'

@@ -1,9 +1,9 @@
 /** Statecharts as plain data: their definition as it is drawn, and what their actors do as it travels. */
 import test from 'ava'
 import { assign, createActor, createMachine, fromPromise, type InspectionEvent, setup } from 'xstate'
-import { Fault } from '../../core/fault.js'
-import { describeStatechart, upgradeStatechartDescription } from '../../core/statechartDescription.js'
-import { actorEvent, plain, type StatechartEvent, statechartEvent, transitionId } from '../../core/statechartEvent.js'
+import { Fault } from '../../core/base/fault.js'
+import { describeStatechart, upgradeStatechartDescription } from '../../core/upgrade/statechartDescription.js'
+import { actorEvent, plain, type StatechartEvent, statechartEvent, transitionId } from '../../core/upgrade/statechartEvent.js'
 
 const isOpen = () => true
 const lamp = setup({

@@ -1,7 +1,7 @@
 /** A step begins when the nodes before it have served for the bake time, as one node sees it while it looks again and again. */
 import test from 'ava'
-import type { NodeRow } from '../../core/ports/upgradeDatabase.js'
-import type { Schedule, SchedulingView } from '../../core/schedule.js'
+import type { NodeRow } from '../../core/model/nodeRow.js'
+import type { Schedule, SchedulingView } from '../../core/schedules/schedule.js'
 import { type StepSize, steps } from '../../core/schedules/steps.js'
 
 const row = (nodeId: string, more: Partial<NodeRow> = {}): NodeRow => ({

@@ -1,7 +1,7 @@
 /** Subjects of the wire: one system's are not another's, and only names become tokens of them. */
 import test from 'ava'
 import { checkPublishable } from '../../core/ports/transport.js'
-import { inboxOf, isInbox, notAnInbox, subjectsOf } from '../../core/subjects.js'
+import { inboxOf, isInbox, notAnInbox, subjectsOf } from '../../core/wire/subjects.js'
 
 test('each system has subjects of its own, also when systems are asked for in turn', (t) => {
   for (const system of ['a', 'b', 'a', 'a'])

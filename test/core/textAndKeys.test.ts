@@ -1,8 +1,8 @@
 /** Short text is read from bytes as the runtime reads it, and keys are ordered as stores order them. */
 import test from 'ava'
 import fc from 'fast-check'
+import { shortText, shortTextBytesMax } from '../../core/base/shortText.js'
 import { compareKeys, storeKeyBytesMax } from '../../core/ports/stateStore.js'
-import { shortText, shortTextBytesMax } from '../../core/shortText.js'
 
 const alphabet = 'abcdefghijklmnopqrstuvwxyz'
 const bytes = new TextEncoder().encode(alphabet)

@@ -1,9 +1,9 @@
 /** C9, without a system: what is signed, who is trusted when, and that nothing else is accepted. */
 import test from 'ava'
 import fc from 'fast-check'
-import { isFault } from '../../core/fault.js'
-import { encodeManifest, type Manifest, type SignedManifest } from '../../core/manifest.js'
-import { signed, signedBytes } from '../../core/signed.js'
+import { isFault } from '../../core/base/fault.js'
+import { VerifiedHistory } from '../../core/control/verifiedHistory.js'
+import { signed, signedBytes } from '../../core/trust/signed.js'
 import {
   changesTrust,
   checkTrust,
@@ -14,8 +14,8 @@ import {
   needed,
   trustedAt,
   upgradersMax,
-} from '../../core/trust.js'
-import { VerifiedHistory } from '../../core/verifiedHistory.js'
+} from '../../core/trust/trust.js'
+import { encodeManifest, type Manifest, type SignedManifest } from '../../core/upgrade/manifest.js'
 import { newKey, signer } from '../../transports/nkeys/index.js'
 import { nkeySignatures } from '../../transports/nkeys/nkeys.js'
 import { alice, bob, forged, forgeries, mallory, manifestAfter, signedAfter, system } from '../support/signedManifests.js'

@@ -1,16 +1,16 @@
 /** What is told of a trust root: the same for those who trust the same, and nothing that helps to trust somebody else. */
 import test from 'ava'
-import { trustNobody } from '../../core/trust.js'
+import { nobodySigns } from '../../core/inspection/nobodySigns.js'
+import { trustNobody } from '../../core/trust/trust.js'
 import {
   isChangedRoot,
   isSameTrust,
   isTrustMark,
   markText,
-  nobodySigns,
   nobodysMark,
   trustMark,
   trustText,
-} from '../../core/trustMark.js'
+} from '../../core/trust/trustMark.js'
 import { alice, bob, mallory } from '../support/signedManifests.js'
 import { rootOf, staging } from '../support/trustRoots.js'
 

@@ -1,16 +1,22 @@
 /** The trust root: which system a document is for, how many have to sign it, when keys end, and how they are taken away. */
 import { readFile } from 'node:fs/promises'
 import test from 'ava'
-import type { NewDirective } from '../../core/directive.js'
-import { decodeDirective, directiveOf, encodeDirective } from '../../core/directive.js'
-import { instantMs } from '../../core/instant.js'
-import { decodeManifest, encodeManifest, type IdentifiedManifest, manifestOf, type SignedManifest } from '../../core/manifest.js'
+import { instantMs } from '../../core/base/instant.js'
+import type { NewDirective } from '../../core/control/directive.js'
+import { decodeDirective, directiveOf, encodeDirective } from '../../core/control/directive.js'
+import { createdApartMsMax, VerifiedHistory } from '../../core/control/verifiedHistory.js'
 import type { Signer } from '../../core/ports/signatures.js'
-import { decodeSignatures, encodeSignatures } from '../../core/signatureSet.js'
-import { signed } from '../../core/signed.js'
-import { checkTrust, identityAt, type Trust } from '../../core/trust.js'
-import { checkTrustRoot, type Decision, decisions, mostNeeded, type TrustRoot, upgradersMax } from '../../core/trustRoot.js'
-import { createdApartMsMax, VerifiedHistory } from '../../core/verifiedHistory.js'
+import { decodeSignatures, encodeSignatures } from '../../core/trust/signatureSet.js'
+import { signed } from '../../core/trust/signed.js'
+import { checkTrust, identityAt, type Trust } from '../../core/trust/trust.js'
+import { checkTrustRoot, type Decision, decisions, mostNeeded, type TrustRoot, upgradersMax } from '../../core/trust/trustRoot.js'
+import {
+  decodeManifest,
+  encodeManifest,
+  type IdentifiedManifest,
+  manifestOf,
+  type SignedManifest,
+} from '../../core/upgrade/manifest.js'
 import { newKey, signer } from '../../transports/nkeys/index.js'
 import { nkeySignatures } from '../../transports/nkeys/nkeys.js'
 import { alice, bob, mallory, manifestAfter, signedAfter, system } from '../support/signedManifests.js'

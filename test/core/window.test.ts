@@ -1,9 +1,9 @@
 /** A daily window: when it is open, and what becomes of its schedule when it closes. */
 import test from 'ava'
-import type { Fault } from '../../core/fault.js'
-import { type Schedule, type SchedulingView, schedule } from '../../core/schedule.js'
+import type { Fault } from '../../core/base/fault.js'
 import { within } from '../../core/schedules/combine.js'
 import { eagerly } from '../../core/schedules/eagerly.js'
+import { type Schedule, type SchedulingView, schedule } from '../../core/schedules/schedule.js'
 import { ManualClock } from '../support/manualClock.js'
 
 const hour = 3_600_000

@@ -1,8 +1,8 @@
 /** The bytes of a message: each value in the shortest form of its type, read in every form that there is. */
 import test from 'ava'
-import { levelsMax } from '../../core/messagePack.js'
-import { WireReader } from '../../core/wireReader.js'
-import { WireWriter } from '../../core/wireWriter.js'
+import { levelsMax } from '../../core/wire/messagePack.js'
+import { WireReader } from '../../core/wire/wireReader.js'
+import { WireWriter } from '../../core/wire/wireWriter.js'
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 const big = (header: string, size: number, byte: string) => header + byte.repeat(size)

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { phases } from '../../core/phases.js'
+import { phases } from '../../core/base/phases.js'
 
 const root = resolve(fileURLToPath(new URL('../../..', import.meta.url)))
 const page = readFileSync(join(root, 'docs/design.md'), 'utf8')

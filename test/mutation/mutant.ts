@@ -16,7 +16,7 @@ export interface Mutant {
 }
 
 export interface InstrumentedFile {
-  /** Relative to the project, as source: `core/codec.ts`. */
+  /** Relative to the project, as source: `core/wire/codec.ts`. */
   readonly file: string
   /** Its compiled code with all mutants in it, each switched by its id. */
   readonly code: string

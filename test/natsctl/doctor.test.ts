@@ -3,7 +3,7 @@ import { createHost, type NodeRow, nobodysMark, startUpgradeServer, type TrustMa
 import { memoryStore } from 'theseus/memory'
 import { type NatsProbe, nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
-import { trustMark } from '../../core/trustMark.js'
+import { trustMark } from '../../core/trust/trustMark.js'
 import { checksOf, exitCodeOf } from '../../natsctl/doctor/doctorChecks.js'
 import type { DatabaseFacts, Facts } from '../../natsctl/doctor/doctorFacts.js'
 import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'

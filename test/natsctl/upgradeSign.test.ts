@@ -6,7 +6,7 @@ import { type BuiltUpgrade, defineUpgrade, draftManifest, startUpgradeServer } f
 import { nats } from 'theseus/nats'
 import { newKey, signer } from 'theseus/nkeys'
 import { redis } from 'theseus/redis'
-import { VerifiedHistory } from '../../core/verifiedHistory.js'
+import { VerifiedHistory } from '../../core/control/verifiedHistory.js'
 import { readSignatures, signaturesIn, signedFor, toInstall, withSignature } from '../../natsctl/build/signedUpgrade.js'
 import { decodeUpgradeFile, encodeUpgradeFile } from '../../natsctl/build/upgradeFile.js'
 import { nkeySignatures } from '../../transports/nkeys/nkeys.js'

@@ -1,8 +1,8 @@
 /** Worlds that are to be found wrong, and the search for the first seed that finds them so. */
 import type { ExecutionContext } from 'ava'
-import type { ReadonlyCollection } from '../../core/collection.js'
-import type { UpgradeDatabase } from '../../core/ports/upgradeDatabase.js'
-import type { ClassUpgrade, Upgrade } from '../../core/upgrade.js'
+import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import type { ReadonlyCollection } from '../../core/model/collection.js'
+import type { ClassUpgrade, Upgrade } from '../../core/upgrade/upgrade.js'
 import type { Plan, Step } from '../../rehearsal/world/plan.js'
 import { planOf } from '../../rehearsal/world/planGenerator.js'
 import type { Tamper } from '../../rehearsal/world/stage.js'

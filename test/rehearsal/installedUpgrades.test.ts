@@ -1,8 +1,8 @@
 /** Installed upgrades as nodes have them, undos among them. */
 import test from 'ava'
-import { encodeManifest, type Manifest } from '../../core/manifest.js'
+import { VerifiedHistory } from '../../core/control/verifiedHistory.js'
 import { gradually } from '../../core/schedules/gradually.js'
-import { VerifiedHistory } from '../../core/verifiedHistory.js'
+import { encodeManifest, type Manifest } from '../../core/upgrade/manifest.js'
 import { installedUpgrades } from '../../rehearsal/rollout/installedUpgrades.js'
 import { nkeySignatures } from '../../transports/nkeys/nkeys.js'
 import { manifestOf, tills, upgradeOf } from './proposals.js'

@@ -2,7 +2,7 @@
 import test from 'ava'
 import type { NodeStatus, Phase } from 'theseus'
 import { seededRandom } from 'theseus/memory'
-import { pack } from '../../core/codec.js'
+import { pack } from '../../core/wire/codec.js'
 import { WorldDatabase } from '../../rehearsal/world/database.js'
 import { DeathWatch } from '../../rehearsal/world/deathWatch.js'
 import { EventWatch } from '../../rehearsal/world/eventWatch.js'

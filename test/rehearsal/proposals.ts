@@ -1,12 +1,13 @@
 /** Upgrades proposed to systems that exist as rows only. */
-import { draftManifest } from '../../core/draftManifest.js'
-import type { Manifest } from '../../core/manifest.js'
-import { command, query } from '../../core/methods.js'
-import { NodeObject } from '../../core/nodeObject.js'
-import type { NodeRow } from '../../core/ports/upgradeDatabase.js'
-import type { Schedule } from '../../core/schedule.js'
-import { futureSO, notNeeded, pastSO } from '../../core/simulation.js'
-import { type ClassUpgrade, defineUpgrade, type Upgrade, type UpgradeParts, upgradeClass } from '../../core/upgrade.js'
+
+import { command, query } from '../../core/model/methods.js'
+import { NodeObject } from '../../core/model/nodeObject.js'
+import type { NodeRow } from '../../core/model/nodeRow.js'
+import { futureSO, notNeeded, pastSO } from '../../core/model/simulation.js'
+import type { Schedule } from '../../core/schedules/schedule.js'
+import { draftManifest } from '../../core/upgrade/draftManifest.js'
+import type { Manifest } from '../../core/upgrade/manifest.js'
+import { type ClassUpgrade, defineUpgrade, type Upgrade, type UpgradeParts, upgradeClass } from '../../core/upgrade/upgrade.js'
 import type { Assumptions, Proposal, Situation } from '../../rehearsal/rollout/situation.js'
 
 export class ShopV1 extends NodeObject<{ stock: Record<string, number> }> {

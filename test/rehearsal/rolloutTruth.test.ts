@@ -1,10 +1,10 @@
 /** A plan against the truth: the same upgrade, planned from the upgrade database of a system in memory, and then carried out there. */
 import test, { type ExecutionContext } from 'ava'
-import { notServing, type Phase } from '../../core/phases.js'
-import type { ServiceLimit } from '../../core/ports/upgradeDatabase.js'
-import type { Schedule } from '../../core/schedule.js'
+import { notServing, type Phase } from '../../core/base/phases.js'
 import { atMost } from '../../core/schedules/combine.js'
 import { oneReplicaAtATime } from '../../core/schedules/oneReplicaAtATime.js'
+import type { Schedule } from '../../core/schedules/schedule.js'
+import type { ServiceLimit } from '../../core/schedules/serviceLimit.js'
 import { planRollout, type RolloutPlan } from '../../rehearsal/rollout/rolloutPlan.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { until } from '../support/eventually.js'

@@ -1,7 +1,7 @@
 /** Asks a test system's upgrade server as anybody can who reaches it. */
-import { decode, encodeCall } from '../../core/codec.js'
-import { kinds } from '../../core/envelope.js'
-import { subjectsOf } from '../../core/subjects.js'
+import { decode, encodeCall } from '../../core/wire/codec.js'
+import { kinds } from '../../core/wire/envelope.js'
+import { subjectsOf } from '../../core/wire/subjects.js'
 import { memoryTransport } from '../../transports/memory/index.js'
 import type { TestSystem } from './testSystem.js'
 

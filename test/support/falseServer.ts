@@ -1,8 +1,8 @@
 /** Somebody who answers in the upgrade server's name. */
 import type { ExecutionContext } from 'ava'
-import { decode, encodeReply } from '../../core/codec.js'
-import type { CallEnvelope } from '../../core/envelope.js'
-import { subjectsOf } from '../../core/subjects.js'
+import { decode, encodeReply } from '../../core/wire/codec.js'
+import type { CallEnvelope } from '../../core/wire/envelope.js'
+import { subjectsOf } from '../../core/wire/subjects.js'
 import { memoryTransport } from '../../transports/memory/index.js'
 import type { TestSystem } from './testSystem.js'
 

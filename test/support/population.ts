@@ -2,11 +2,12 @@
  * Many nodes that run a schedule each, on a clock of their own: the upgrade database is what they have reported, an upgrade takes a while,
  * during which the node does not serve, and limits are enforced as the upgrade manager does it.
  */
-import { notServing } from '../../core/phases.js'
+import { notServing } from '../../core/base/phases.js'
+import type { NodeRow } from '../../core/model/nodeRow.js'
 import type { Random } from '../../core/ports/random.js'
-import { type NodeRow, slotsAllowed } from '../../core/ports/upgradeDatabase.js'
-import type { Contact, Schedule, SchedulingView } from '../../core/schedule.js'
 import { awaitCondition } from '../../core/schedules/population.js'
+import type { Contact, Schedule, SchedulingView } from '../../core/schedules/schedule.js'
+import { slotsAllowed } from '../../core/schedules/serviceLimit.js'
 import { seededRandom } from '../../transports/seededRandom.js'
 import { ManualClock } from './manualClock.js'
 

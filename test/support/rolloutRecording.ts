@@ -3,9 +3,9 @@
  * nodes in trouble. The statecharts' events are real: the chart is run for a few nodes with effects that take no time.
  */
 import { createActor, fromPromise } from 'xstate'
-import { upgradeStatechartDescription } from '../../core/statechartDescription.js'
-import { actorEvent, statechartEvent } from '../../core/statechartEvent.js'
-import { type UpgradeInput, upgradeStatechart } from '../../core/upgradeStatechart.js'
+import { upgradeStatechartDescription } from '../../core/upgrade/statechartDescription.js'
+import { actorEvent, statechartEvent } from '../../core/upgrade/statechartEvent.js'
+import { type UpgradeInput, upgradeStatechart } from '../../core/upgrade/upgradeStatechart.js'
 import type { Phase, Seen, StatechartSeen } from '../../index.js'
 import type { Entry, Header } from '../../natsctl/inspect/entry.js'
 import { seededRandom } from '../../transports/seededRandom.js'

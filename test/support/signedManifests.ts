@@ -1,8 +1,10 @@
 /** Manifests for tests: whole ones, signed ones, and every way to say something else with them. */
-import type { FirstManifest, Manifest, SignedManifest } from '../../core/manifest.js'
-import { digestOf, encodeManifest } from '../../core/manifest.js'
+
+import { digestOf } from '../../core/base/digest.js'
 import type { Signer } from '../../core/ports/signatures.js'
-import { signed } from '../../core/signed.js'
+import { signed } from '../../core/trust/signed.js'
+import type { FirstManifest, Manifest, SignedManifest } from '../../core/upgrade/manifest.js'
+import { encodeManifest } from '../../core/upgrade/manifest.js'
 import { newKey, signer } from '../../transports/nkeys/index.js'
 
 /** Three upgraders. */

@@ -1,8 +1,8 @@
 /** What docs/protocol.md says, for the tests that hold the page and the code against each other. */
 import { readFileSync } from 'node:fs'
-import { decode, encodeAnnouncement, encodeCall, encodeFault, encodeReply } from '../../core/codec.js'
-import { type CallEnvelope, type Envelope, kinds } from '../../core/envelope.js'
-import { Fault, type FaultCode } from '../../core/fault.js'
+import { Fault, type FaultCode } from '../../core/base/fault.js'
+import { decode, encodeAnnouncement, encodeCall, encodeFault, encodeReply } from '../../core/wire/codec.js'
+import { type CallEnvelope, type Envelope, kinds } from '../../core/wire/envelope.js'
 
 export const page = readFileSync(new URL('../../../docs/protocol.md', import.meta.url), 'utf8')
 

@@ -1,8 +1,10 @@
 /** Trust roots for tests, and what is signed for the systems that have them. */
-import { digestOf, encodeManifest, type IdentifiedManifest, type SignedManifest } from '../../core/manifest.js'
+
+import { digestOf } from '../../core/base/digest.js'
 import type { Signer } from '../../core/ports/signatures.js'
-import { signed } from '../../core/signed.js'
-import type { TrustRoot } from '../../core/trustRoot.js'
+import { signed } from '../../core/trust/signed.js'
+import type { TrustRoot } from '../../core/trust/trustRoot.js'
+import { encodeManifest, type IdentifiedManifest, type SignedManifest } from '../../core/upgrade/manifest.js'
 import { alice, bob, manifestAfter, system } from './signedManifests.js'
 
 export const production = 'production-0123456789abcdef'

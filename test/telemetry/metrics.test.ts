@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { request } from 'node:http'
 import test, { type ExecutionContext } from 'ava'
 import { Registry } from 'prom-client'
-import type { HostStatus } from '../../core/hostStatus.js'
+import type { HostStatus } from '../../core/inspection/hostStatus.js'
 import {
   createHost,
   draftManifest,

@@ -2,8 +2,8 @@
 import 'reflect-metadata'
 import { SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api'
 import test, { type ExecutionContext } from 'ava'
-import { traceLengthMax } from '../../core/envelope.js'
-import { type CallMade, type CallReceived, type Telemetry, upgradeServerName } from '../../core/ports/telemetry.js'
+import { type CallMade, type CallReceived, type Telemetry, upgradeServerName } from '../../core/inspection/telemetry.js'
+import { traceLengthMax } from '../../core/wire/envelope.js'
 import {
   command,
   createHost,

@@ -15,7 +15,7 @@ import { randomUUID } from 'node:crypto'
 import { closeSync, fsyncSync, linkSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { Fault } from '../../core/fault.js'
+import { Fault } from '../../core/base/fault.js'
 import { ownDirectory, ownFileMode } from '../ownDirectory.js'
 import { hasKernelLocks, isLocked, tryLock } from './kernelLock.js'
 

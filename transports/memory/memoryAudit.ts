@@ -1,5 +1,5 @@
-/** The audit of one system in memory (core/audit.ts). A value that is never changed, so that a backup can be a copy. */
-import { type AuditHead, auditKeptBytesMax, auditKeptMax, auditPageMax, emptyAudit } from '../../core/audit.js'
+/** The audit of one system in memory (core/control/audit.ts). A value that is never changed, so that a backup can be a copy. */
+import { type AuditHead, auditKeptBytesMax, auditKeptMax, auditPageMax, emptyAudit } from '../../core/control/audit.js'
 
 export interface MemoryAudit {
   readonly head: AuditHead

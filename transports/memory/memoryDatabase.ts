@@ -2,8 +2,11 @@
  * The upgrade database in memory: for tests, rehearsals and hosts that share a process. All hosts that are given the same object share
  * the same systems. Behaves as the one in Redis does (test/contracts/databaseContract.ts), and can be made to go away.
  */
-import type { AuditHead } from '../../core/audit.js'
-import { type Control, type ControlName, checkControl, controlKey, type Going, holding } from '../../core/control.js'
+
+import { Fault } from '../../core/base/fault.js'
+import type { Version } from '../../core/base/ids.js'
+import type { AuditHead } from '../../core/control/audit.js'
+import { type Control, type ControlName, checkControl, controlKey, type Going, holding } from '../../core/control/control.js'
 import {
   type Directed,
   type Directive,
@@ -13,30 +16,24 @@ import {
   type Order,
   type OrderResult,
   type WhyNotDirected,
-} from '../../core/directive.js'
-import { Fault } from '../../core/fault.js'
-import type { Version } from '../../core/ids.js'
-import type { SignedManifest } from '../../core/manifest.js'
-import { type Clock, withMonotonic } from '../../core/ports/clock.js'
+} from '../../core/control/directive.js'
+import type { Session, Standing } from '../../core/control/standing.js'
 import {
   checkDeath,
-  clientService,
   type Death,
   type Head,
   type Heard,
-  type NodeRow,
-  type NodeStatus,
   nothingDead,
-  oldestPossible,
   type RegisterAnswer,
-  type ServiceLimit,
   type SlotAnswer,
-  slotsAllowed,
   type UpgradeDatabase,
-} from '../../core/ports/upgradeDatabase.js'
-import type { Signed } from '../../core/signed.js'
-import type { Session, Standing } from '../../core/standing.js'
-import { checkTable, checkTables, type TableEntries } from '../../core/tables.js'
+} from '../../core/control/upgradeDatabase.js'
+import { clientService, type NodeRow, type NodeStatus, oldestPossible } from '../../core/model/nodeRow.js'
+import { checkTable, checkTables, type TableEntries } from '../../core/model/tables.js'
+import { type Clock, withMonotonic } from '../../core/ports/clock.js'
+import { type ServiceLimit, slotsAllowed } from '../../core/schedules/serviceLimit.js'
+import type { Signed } from '../../core/trust/signed.js'
+import type { SignedManifest } from '../../core/upgrade/manifest.js'
 import { heldByMax, stagedBundlesMax, stagedBytesMax, stagedMs, tooMuchStaged, type UdbFactory } from '../udbFactory.js'
 import { entriesBetween, type MemoryAudit, noAudit, withEntry } from './memoryAudit.js'
 import { MemoryRegistrations, noRegistrations, type RegistrationTables } from './memoryRegistrations.js'
@@ -75,7 +72,7 @@ interface SystemTables extends RegistrationTables {
   /** Node ids that hold a slot, by service. */
   readonly slots: Map<string, Set<string>>
   readonly controls: Map<string, Control>
-  /** Opened in this process and epoch (core/standing.ts). Directives before `sinceMs` may have been lost with another log. */
+  /** Opened in this process and epoch (core/control/standing.ts). Directives before `sinceMs` may have been lost with another log. */
   directiveLog: (DirectiveLog & { readonly run: number; readonly epoch: string | null; readonly sinceMs: number }) | undefined
   directives: readonly (Signed & { readonly number: number; readonly result: OrderResult })[]
   /** Oldest first, with all their bytes. */

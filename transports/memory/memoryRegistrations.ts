@@ -1,14 +1,5 @@
-/** Who runs what in one system of the upgrade database in memory, and how far that can be believed (core/standing.ts). */
-import type { Version } from '../../core/ids.js'
-import {
-  clientService,
-  type Elsewhere,
-  type Heard,
-  type NodeRow,
-  type NodeStatus,
-  oldestPossible,
-  type RegisterAnswer,
-} from '../../core/ports/upgradeDatabase.js'
+/** Who runs what in one system of the upgrade database in memory, and how far that can be believed (core/control/standing.ts). */
+import type { Version } from '../../core/base/ids.js'
 import {
   type Attendance,
   type Doubt,
@@ -19,7 +10,9 @@ import {
   type Standing,
   stampKeptMs,
   visited,
-} from '../../core/standing.js'
+} from '../../core/control/standing.js'
+import type { Elsewhere, Heard, RegisterAnswer } from '../../core/control/upgradeDatabase.js'
+import { clientService, type NodeRow, type NodeStatus, oldestPossible } from '../../core/model/nodeRow.js'
 import { forgottenKeptMs, lapsedKeptMs } from '../udbFactory.js'
 
 /** Plain data, so that a backup can be a copy. */

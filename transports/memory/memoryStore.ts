@@ -3,7 +3,7 @@
  * whole and in order, readers see committed values only, bytes are never shared, and one host at a time holds it.
  */
 import { randomUUID } from 'node:crypto'
-import { Fault, toFault } from '../../core/fault.js'
+import { Fault, toFault } from '../../core/base/fault.js'
 import type { StateStore, Write } from '../../core/ports/stateStore.js'
 import { type Entry, pageBytesMax, pagedRange } from '../pagedRange.js'
 import type { StateFactory } from '../stateFactory.js'

@@ -1,5 +1,5 @@
 /** A connection to the broker in memory: the port `Transport` without a network, with the faults that can be asked for. */
-import { Fault } from '../../core/fault.js'
+import { Fault } from '../../core/base/fault.js'
 import {
   checkPublishable,
   type Message,
@@ -8,7 +8,7 @@ import {
   type Transport,
   type TransportStatus,
 } from '../../core/ports/transport.js'
-import { inboxOf } from '../../core/subjects.js'
+import { inboxOf } from '../../core/wire/subjects.js'
 import { type ConnectOptions, reporter } from '../factory.js'
 import type { Endpoint, Listener, MemoryBroker } from './memoryBroker.js'
 

@@ -1,9 +1,9 @@
 /** Connecting to NATS: the settings, and what can be wrong with them. */
 import { readFileSync } from 'node:fs'
 import { type Authenticator, connect, credsAuthenticator, type NatsConnection, nkeyAuthenticator, type TlsOptions } from 'nats'
-import { Fault, type FaultCode, isFault } from '../../core/fault.js'
+import { Fault, type FaultCode, isFault } from '../../core/base/fault.js'
 import type { Transport } from '../../core/ports/transport.js'
-import { inboxOf, isInbox } from '../../core/subjects.js'
+import { inboxOf, isInbox } from '../../core/wire/subjects.js'
 import { type ConnectOptions, reporter, type TransportFactory, type WayFacts } from '../factory.js'
 import { NatsTransport } from './natsTransport.js'
 

@@ -1,7 +1,7 @@
 /** Looks at NATS for whoever asks whether all is well: which server answers, how fast, and which hosts tell what they are. */
 import { createInbox, type NatsConnection } from 'nats'
-import { isName } from '../../core/ids.js'
-import { isTrustMark, type Trusts } from '../../core/trustMark.js'
+import { isName } from '../../core/base/ids.js'
+import { isTrustMark, type Trusts } from '../../core/trust/trustMark.js'
 import { inboxPrefixOf, type NatsOptions, openConnection, serversOf } from './natsFactory.js'
 
 export interface NatsProbe {

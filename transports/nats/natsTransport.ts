@@ -17,7 +17,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Msg, NatsConnection } from 'nats'
-import { Fault } from '../../core/fault.js'
+import { Fault } from '../../core/base/fault.js'
 import {
   checkPublishable,
   type Message,

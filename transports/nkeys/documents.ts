@@ -1,7 +1,7 @@
 /** Signatures over documents, for those who sign and check away from any system. */
 import type { Signer } from '../../core/ports/signatures.js'
-import { type Purpose, signedBytes } from '../../core/signed.js'
-import { checkTrust, type Trust } from '../../core/trust.js'
+import { type Purpose, signedBytes } from '../../core/trust/signed.js'
+import { checkTrust, type Trust } from '../../core/trust/trust.js'
 import { isUpgraderKey, nkeySignatures } from './nkeys.js'
 
 export function signatureOver(purpose: Purpose, document: Uint8Array, signer: Signer): Uint8Array {

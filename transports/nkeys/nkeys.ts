@@ -4,9 +4,9 @@
  * well would sign a manifest for a false server.
  */
 import { createAccount, fromPublic, fromSeed, type KeyPair } from 'nkeys.js'
-import { Fault } from '../../core/fault.js'
+import { Fault } from '../../core/base/fault.js'
 import type { Signatures, Signer } from '../../core/ports/signatures.js'
-import { looksLikeUpgraderKey } from '../../core/trust.js'
+import { looksLikeUpgraderKey } from '../../core/trust/trust.js'
 
 const signatureLength = 64
 

@@ -1,8 +1,8 @@
 /** A whole history checked without a system: what an auditor does with an export, and natsctl with the upgrade database. */
-import { type Fault, isFault } from '../../core/fault.js'
-import type { SignedManifest } from '../../core/manifest.js'
-import { checkTrust, type Trust } from '../../core/trust.js'
-import { type Verified, VerifiedHistory } from '../../core/verifiedHistory.js'
+import { type Fault, isFault } from '../../core/base/fault.js'
+import { type Verified, VerifiedHistory } from '../../core/control/verifiedHistory.js'
+import { checkTrust, type Trust } from '../../core/trust/trust.js'
+import type { SignedManifest } from '../../core/upgrade/manifest.js'
 import { nkeySignatures } from './nkeys.js'
 
 export interface HistoryVerdict {

@@ -1,11 +1,11 @@
 /**
  * The scripts about directives, as bodies of node scripts (redisScripts.ts). A directive is counted and carried out by one script, so nothing
- * is counted that was not done (D1 of core/directive.ts).
+ * is counted that was not done (D1 of core/control/directive.ts).
  *
  * The log is known by an id (D2). It gets another one when Redis is another process than the one that opened it, and in another epoch
- * (core/standing.ts): nobody can tell what a restart, a fail-over or a loss has taken.
+ * (core/control/standing.ts): nobody can tell what a restart, a fail-over or a loss has taken.
  */
-import { directivesKeptMax } from '../../core/directive.js'
+import { directivesKeptMax } from '../../core/control/directive.js'
 
 const openLog = `
 -- Answers the log's id, since when it has been one, and how many directives there have been: -2 if that can't be read.

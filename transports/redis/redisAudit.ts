@@ -1,7 +1,8 @@
-/** The audit in Redis (core/audit.ts): a list of entries, and a hash that says where the chain ends and begins. */
-import { type AuditHead, auditPageMax, emptyAudit } from '../../core/audit.js'
-import { Fault } from '../../core/fault.js'
-import { isDigest } from '../../core/manifest.js'
+/** The audit in Redis (core/control/audit.ts): a list of entries, and a hash that says where the chain ends and begins. */
+
+import { isDigest } from '../../core/base/digest.js'
+import { Fault } from '../../core/base/fault.js'
+import { type AuditHead, auditPageMax, emptyAudit } from '../../core/control/audit.js'
 import type { RedisConnection } from './redisConnection.js'
 import type { RedisKeys } from './redisKeys.js'
 

@@ -5,7 +5,7 @@
  * (`timeout.deadline`), one that was not sent has none (`unavailable.disconnected`). What Redis itself refuses is passed on as it is.
  */
 import { Redis, type RedisOptions } from 'ioredis'
-import { Fault, isFault, reasonOf } from '../../core/fault.js'
+import { Fault, isFault, reasonOf } from '../../core/base/fault.js'
 import { functionName, libraryCode, libraryName } from './redisFunctions.js'
 import { type ScriptName, scripts } from './redisScripts.js'
 

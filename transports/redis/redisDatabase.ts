@@ -1,6 +1,9 @@
 /** The upgrade database in Redis. docs/redis.md gives each key, and whether it is authority or rebuilt by the nodes. */
-import type { AuditHead } from '../../core/audit.js'
-import { type Control, type ControlName, checkControl, controlKey, type Going, isControl } from '../../core/control.js'
+
+import { Fault } from '../../core/base/fault.js'
+import { checkName, isVersion, nameLengthMax, type Version } from '../../core/base/ids.js'
+import type { AuditHead } from '../../core/control/audit.js'
+import { type Control, type ControlName, checkControl, controlKey, type Going, isControl } from '../../core/control/control.js'
 import {
   type Directed,
   type Directive,
@@ -8,26 +11,23 @@ import {
   firstDirectiveFormat,
   type Order,
   type WhyNotDirected,
-} from '../../core/directive.js'
-import { Fault } from '../../core/fault.js'
-import { checkName, isVersion, nameLengthMax, type Version } from '../../core/ids.js'
-import type { SignedManifest } from '../../core/manifest.js'
+} from '../../core/control/directive.js'
+import type { Doubt, Session, Standing } from '../../core/control/standing.js'
 import {
   checkDeath,
   type Death,
   type Head,
   type Heard,
-  type NodeRow,
-  type NodeStatus,
   nothingDead,
   type RegisterAnswer,
-  type ServiceLimit,
   type SlotAnswer,
   type UpgradeDatabase,
-} from '../../core/ports/upgradeDatabase.js'
-import type { Signed } from '../../core/signed.js'
-import type { Doubt, Session, Standing } from '../../core/standing.js'
-import { checkTable, checkTables, type TableEntries } from '../../core/tables.js'
+} from '../../core/control/upgradeDatabase.js'
+import type { NodeRow, NodeStatus } from '../../core/model/nodeRow.js'
+import { checkTable, checkTables, type TableEntries } from '../../core/model/tables.js'
+import type { ServiceLimit } from '../../core/schedules/serviceLimit.js'
+import type { Signed } from '../../core/trust/signed.js'
+import type { SignedManifest } from '../../core/upgrade/manifest.js'
 import { tooMuchStaged, type UdbFactory } from '../udbFactory.js'
 import { appendAudit, auditHead, readAudit } from './redisAudit.js'
 import { addressOf, isPrivate, RedisConnection, type RedisSettings } from './redisConnection.js'

@@ -1,10 +1,11 @@
 /**
- * The common part of the scripts about nodes, as Lua. How far the rows can be believed (core/standing.ts) is kept in fields of
+ * The common part of the scripts about nodes, as Lua. How far the rows can be believed (core/control/standing.ts) is kept in fields of
  * `registrations`, and what has a time in members of `leases`: no node's name has a slash in it. So no login needs to be given another key, and
  * a Theseus of before passes them over.
  */
-import { clientService } from '../../core/ports/upgradeDatabase.js'
-import { stampKeptMs, unknownLeaseMs } from '../../core/standing.js'
+
+import { stampKeptMs, unknownLeaseMs } from '../../core/control/standing.js'
+import { clientService } from '../../core/model/nodeRow.js'
 import { forgottenKeptMs } from '../udbFactory.js'
 
 /** `unpack` fails beyond some thousand values, and a command with more than these would block others for longer. */
@@ -97,7 +98,7 @@ local function nextEpoch(a, session)
   return a and a.epoch == epoch and epoch .. '+' or epoch
 end
 
--- As \`visited\` in core/standing.ts. A session is its id, host, directory, age, stamp, the epoch in which it has told of all its nodes, and the
+-- As \`visited\` in core/control/standing.ts. A session is its id, host, directory, age, stamp, the epoch in which it has told of all its nodes, and the
 -- earlier starts that are over, each between spaces.
 local function heard(session, leaseMs)
   if session.id == '' then return nil end
@@ -253,7 +254,7 @@ local function each(session, list, step, store)
   return unknown, forgotten, elsewhere
 end
 
--- That of core/ports/upgradeDatabase.ts; of a row that can't be read, nobody knows.
+-- That of core/control/upgradeDatabase.ts; of a row that can't be read, nobody knows.
 local function oldestPossible(text)
   local isRead, row = pcall(cjson.decode, text or 'null')
   if not isRead or type(row) ~= 'table' or type(row.version) ~= 'number' then return -1, -1 end

@@ -3,7 +3,7 @@
  * of an operator may do. It only reads.
  */
 import type { Redis } from 'ioredis'
-import { isFault, reasonOf } from '../../core/fault.js'
+import { isFault, reasonOf } from '../../core/base/fault.js'
 import { isEncrypted, RedisConnection, type RedisSettings } from './redisConnection.js'
 import { keysOf } from './redisKeys.js'
 

@@ -1,7 +1,7 @@
 /** A node's row as it is kept in Redis: JSON, so that an operator can read it with redis-cli. */
-import { isClassName, isName, isVersion } from '../../core/ids.js'
-import { phases } from '../../core/phases.js'
-import type { NodeStatus } from '../../core/ports/upgradeDatabase.js'
+import { isClassName, isName, isVersion } from '../../core/base/ids.js'
+import { phases } from '../../core/base/phases.js'
+import type { NodeStatus } from '../../core/model/nodeRow.js'
 
 const knownPhases: ReadonlySet<unknown> = new Set(phases)
 

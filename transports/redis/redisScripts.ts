@@ -11,7 +11,7 @@
  * A key that a login may only read is an argument, and not in KEYS: for each of those Redis asks for the right to write. The hash tag keeps it
  * in the same slot of a cluster all the same.
  */
-import { controlReasonLengthMax } from '../../core/control.js'
+import { controlReasonLengthMax } from '../../core/control/control.js'
 import { heldByMax, lapsedKeptMs, stagedBundlesMax, stagedBytesMax, stagedMs } from '../udbFactory.js'
 import { appendAuditScript } from './auditScripts.js'
 import { directBody, directiveLogBody, finalizing, forgetting } from './directiveScripts.js'
@@ -290,7 +290,7 @@ end
 ${listNodes}`),
 
   /**
-   * Answers 1, or 0 followed by the holders, or 2 followed by the control that holds the node back (`holding` in core/control.ts), or 3 on
+   * Answers 1, or 0 followed by the holders, or 2 followed by the control that holds the node back (`holding` in core/control/control.ts), or 3 on
    * probation, or 4 where another start has the node.
    */
   theseusClaim: nodeScript(`

@@ -1,6 +1,6 @@
 /** The methods that classes have by the habits of their plan. */
 import { command, type NodeClass, query } from 'theseus'
-import type { KeyRange } from '../../../core/collection.js'
+import type { KeyRange } from '../../../core/model/collection.js'
 import { carryOut, type Define, type Self, tell } from '../classes.js'
 import { append, listOf } from '../columns.js'
 import type { ServiceName } from '../plan.js'

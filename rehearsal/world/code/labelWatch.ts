@@ -5,8 +5,8 @@
  *     a version that it implements.
  */
 import type { Transit } from 'theseus/memory'
-import { decode } from '../../../core/codec.js'
-import { kinds } from '../../../core/envelope.js'
+import { decode } from '../../../core/wire/codec.js'
+import { kinds } from '../../../core/wire/envelope.js'
 import type { Plan } from '../plan.js'
 import { type ClassSpec, lineOf } from '../specs.js'
 import { serviceOfNode, type Walk } from './walks.js'

@@ -7,7 +7,7 @@
  * every range of it is that part of it, in the order of the keys' bytes.
  * T6. A value is for ever as it was when it was read first: a restart changes nothing of it.
  */
-import type { KeyRange } from '../../../core/collection.js'
+import type { KeyRange } from '../../../core/model/collection.js'
 import type { ColumnsHolder } from '../columns.js'
 import type { Asked, Plan } from '../plan.js'
 import { described, keptFor, plainValuesCount, valueFor } from './oddThings.js'

@@ -4,7 +4,7 @@
  */
 import type { Death, Version } from 'theseus'
 import type { MemoryDatabaseFactory } from 'theseus/memory'
-import type { Control } from '../../../core/control.js'
+import type { Control } from '../../../core/control/control.js'
 
 /**
  * - `emptied`: everything is gone, without a restart

@@ -2,7 +2,7 @@
  * A host's nodes move to another one while the host is frozen: by a copy of its state directory, or by being
  * forgotten and born anew. When it goes on, it must find out before it does anything for them.
  */
-import { keys } from '../../../core/nodeRecord.js'
+import { keys } from '../../../core/model/nodeRecord.js'
 import type { Company } from '../company.js'
 import { HostProcess } from '../hostProcess.js'
 import type { Stage } from '../stage.js'

@@ -4,9 +4,9 @@
  * P5. An order is counted and carried out, or neither; and the same document is never carried out twice.
  * P6. An order that is answered as done was carried out.
  */
-import { type Control, type ControlName, controlKey } from '../../../core/control.js'
-import { decodeDirective, type Order } from '../../../core/directive.js'
-import type { Signed } from '../../../core/signed.js'
+import { type Control, type ControlName, controlKey } from '../../../core/control/control.js'
+import { decodeDirective, type Order } from '../../../core/control/directive.js'
+import type { Signed } from '../../../core/trust/signed.js'
 
 export class OrderWatch {
   /** Counted, and not carried out yet: how many of each. */

@@ -1,0 +1,47 @@
+/** What a host tells those who watch it: one union, for logs, tests, traces and the inspector. Observing never changes anything. */
+
+import type { Fault } from '../base/fault.js'
+import type { Version } from '../base/ids.js'
+import type { Phase } from '../base/phases.js'
+import type { TransportStatus } from '../ports/transport.js'
+import type { CallerInfo } from '../wire/callerInfo.js'
+
+export type HostEvent =
+  | {
+      readonly type: 'phase'
+      readonly nodeId: string
+      readonly service: string
+      /** What the node runs as the phase begins. */
+      readonly className: string
+      readonly version: Version
+      readonly phase: Phase
+      readonly target: Version | null
+      readonly reason: string | null
+    }
+  | { readonly type: 'flipped'; readonly nodeId: string; readonly version: Version; readonly className: string }
+  /** The way to the other hosts is there, or gone. */
+  | { readonly type: 'transport'; readonly status: TransportStatus }
+  | { readonly type: 'learned'; readonly version: Version }
+  /** The upgrade server has another manifest for a version than this host: nothing is installed until an operator has looked. */
+  | { readonly type: 'forked'; readonly version: Version; readonly ours: string; readonly theirs: string }
+  /** Calls that were not let in, or that a method is not for. `count` of them, of which this is one. */
+  | {
+      readonly type: 'denied'
+      readonly nodeId: string
+      readonly caller: CallerInfo
+      readonly method: string
+      readonly label: Version
+      readonly fault: Fault
+      readonly count: number
+    }
+  | { readonly type: 'deadLetter'; readonly subject: string; readonly fault: Fault }
+  | { readonly type: 'nodeFailed'; readonly nodeId: string; readonly error: unknown }
+  | {
+      readonly type: 'gateClosed'
+      readonly version: Version
+      readonly troubles: readonly string[]
+      readonly isDryRun: boolean
+    }
+  | { readonly type: 'warning'; readonly message: string; readonly error: unknown }
+
+export type HostObserver = (event: HostEvent) => void

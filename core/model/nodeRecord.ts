@@ -1,0 +1,133 @@
+/**
+ * What a node knows about itself across restarts: one record per node. It is the pointer that the flip moves, in one atomic commit
+ * together with nothing else (DESIGN §5): before it the old version starts, after it the new one.
+ *
+ * State lives in *slots*: the object has one, each SO has one. A generation is the set of slots that belong together at one version;
+ * SO states that an upgrade leaves alone are shared by the old and the new generation, which is safe because no call runs
+ * between `draining` and `recovering`. What no record names is swept.
+ */
+import { Fault } from '../base/fault.js'
+import { checkName, type Version } from '../base/ids.js'
+import type { NodeFacts } from './nodeFilter.js'
+
+export const recordFormat = 2
+/** Format 1 knew no slots whose records are made lazily. */
+const recordFormats: readonly unknown[] = [1, recordFormat]
+
+/** The generation a slot was made in, and the version its state implements. Never reused on one node. */
+export type Slot = `${number}.${Version}`
+
+export interface Generation {
+  readonly number: number
+  readonly version: Version
+  readonly className: string
+  /** The object's own slot. */
+  readonly object: Slot
+  /** The slots of past-SOs and future-SOs by the version that they implement. */
+  readonly simulations: Readonly<Record<Version, Slot>>
+  /** The slots some of whose records are still to be made of other slots', which nobody writes to any more. */
+  readonly lazy?: Readonly<Record<Slot, LazySlot>>
+}
+
+/** A slot between the flip that made it and the moment when its last record has been made (§8). */
+export interface LazySlot {
+  /** The upgrade whose functions make its records: the transform's, or those of the past-SO's beginning. */
+  readonly upgrade: Version
+  readonly role: 'object' | 'pastSO'
+  /** Whether that upgrade undoes the one before it. */
+  readonly undoes: boolean
+  /** Of which slots: the old object's, and that of the SO which stood for the new one. */
+  readonly old: Slot
+  readonly beside: Slot | null
+  /** By collection: the first key whose record may be still to be made. Collections whose records are all made are not named. */
+  readonly next: Readonly<Record<string, string>>
+  /** Records that were looked at in passing, for whoever asks how far it has come. */
+  readonly passed: number
+}
+
+export interface NodeRecord {
+  readonly format: typeof recordFormat
+  readonly nodeId: string
+  readonly service: string
+  /** The facts of the host that the node was born on. They never change. */
+  readonly facts: NodeFacts
+  /** Counts the starts of this node: makes the ids of its calls unique across restarts. */
+  readonly incarnation: number
+  /** The chain answers versions `oldest` to `newest`, or says with which fault it is cut. */
+  readonly oldest: Version
+  readonly newest: Version
+  readonly generation: Generation
+  /** Set from the flip until the node serves again: where one commit flips back to. */
+  readonly previous: Generation | null
+  /** How far the upgrade under way has come, as far as a restart needs to know. */
+  readonly upgrade: UpgradeProgress | null
+  /** The token of the newest retry that it has heeded, or that was ordered before there was anything to retry. Release 0.1.0 has none. */
+  readonly heededRetry?: string
+}
+
+export type UpgradeProgress =
+  | { readonly phase: 'recovering'; readonly target: Version; readonly startsFailed: number }
+  | { readonly phase: 'stalled'; readonly target: Version; readonly reason: string }
+
+export function slot(generation: number, version: Version): Slot {
+  return `${generation}.${version}`
+}
+
+export function generationOf(of: Slot): number {
+  return Number(of.slice(0, of.indexOf('.')))
+}
+
+/** The slots that a generation names, and those of which theirs are still being made. */
+export function slotsOf({ object, simulations, lazy = {} }: Generation): readonly Slot[] {
+  const found = new Set<Slot>([object, ...Object.values(simulations)])
+  // A set is gone through with what is added meanwhile.
+  for (const of of found) {
+    const made = lazy[of]
+    if (made === undefined) continue
+    found.add(made.old)
+    if (made.beside !== null) found.add(made.beside)
+  }
+  return [...found]
+}
+
+/** The generation with these lazy slots, as far as they are still needed. */
+export function withLazy(generation: Generation, lazy: Readonly<Record<Slot, LazySlot>>): Generation {
+  const { lazy: _, ...rest } = generation
+  const needed = new Set(slotsOf({ ...rest, lazy }))
+  const kept = Object.entries(lazy).filter(([of]) => needed.has(of as Slot))
+  return kept.length === 0 ? rest : { ...rest, lazy: Object.fromEntries(kept) }
+}
+
+/** Keys of the state store, in one place (docs/architecture.md, "On disk"). */
+export const keys = {
+  host: 'host',
+  /** The last starts of a host on this directory. */
+  starts: 'starts',
+  record: (nodeId: string) => `n/${nodeId}`,
+  allRecords: ['n/', 'n0'] as const,
+  root: (nodeId: string, of: Slot) => `s/${nodeId}/${of}/r`,
+  /** Throws `config.invalid` for a name that could run into another's records. */
+  collection: (nodeId: string, of: Slot, name: string) => `s/${nodeId}/${of}/c/${checkName('collection', name)}/`,
+  slot: (nodeId: string, of: Slot) => [`s/${nodeId}/${of}/`, `s/${nodeId}/${of}0`] as const,
+  allSlots: (nodeId: string) => [`s/${nodeId}/`, `s/${nodeId}0`] as const,
+  manifest: (version: Version) => `m/${String(version).padStart(10, '0')}`,
+  allManifests: ['m/', 'm0'] as const,
+  bundle: (digest: string) => `b/${digest}`,
+}
+
+/** The slot that a key of this node's state belongs to. */
+export function slotOfKey(nodeId: string, key: string): Slot {
+  const from = `s/${nodeId}/`.length
+  return key.slice(from, key.indexOf('/', from)) as Slot
+}
+
+/** Throws `config.invalid` for a record that another version of Theseus wrote in a layout that this one does not know. */
+export function checkRecord(value: unknown): NodeRecord {
+  const record = value as NodeRecord
+  if (typeof record === 'object' && record !== null && recordFormats.includes(record.format))
+    return { ...record, format: recordFormat }
+  throw new Fault(
+    'config.invalid',
+    `node record of format ${(record as { format?: unknown })?.format}: this Theseus reads formats ${recordFormats.join(' and ')}`,
+  )
+}

@@ -1,0 +1,59 @@
+/** The rows of the UDB (§4): who runs what. */
+import type { Version } from '../base/ids.js'
+import type { Phase } from '../base/phases.js'
+
+/** Who runs what: one row per registered node. */
+export interface NodeStatus {
+  readonly nodeId: string
+  readonly service: string
+  readonly className: string
+  readonly version: Version
+  readonly phase: Phase
+  /** The upgrade under way, or null. */
+  readonly target: Version | null
+  /** Why a node is stalled, rejected or failed, or what it waits for. */
+  readonly reason: string | null
+  readonly hostId: string
+  /** The identity of the state directory, or null for a node without persistent state: it expires by lease. */
+  readonly directoryId: string | null
+  /** Milliseconds since 1970: when the phase began, by the node's host's clock. */
+  readonly since: number
+  /** What its class needs of others: the classes that it calls, and the events it publishes or hears. Left out where that is nothing. */
+  readonly uses?: readonly string[]
+  /** How the node's calls have gone since its phase began. Renewed with the lease while an upgrade is under way; else left out. */
+  readonly figures?: NodeFigures
+}
+
+export interface NodeFigures {
+  /** Calls that a method has answered, or thrown in. */
+  readonly ended: number
+  readonly threw: number
+  /** Some of those that were answered, and how long these took together, from when their methods began. */
+  readonly timed: number
+  readonly tookMs: number
+  /** How far it has come with records that are made lazily (§8). Left out where all are made. */
+  readonly records?: RecordsUnmade
+}
+
+export interface RecordsUnmade {
+  /** How many it has gone past. */
+  readonly passed: number
+  /** The collections that have some left, of the object and its SOs, and in each the first key that is. */
+  readonly left: Readonly<Record<string, string>>
+}
+
+/** A row as it is read: `alive` is false when the node's lease has run out. */
+export interface NodeRow extends NodeStatus {
+  readonly alive: boolean
+}
+
+/**
+ * The oldest version that a registered node can be found running without another upgrade: one that is still `recovering` may flip back.
+ * No death passes it.
+ */
+export function oldestPossible({ version, phase }: Pick<NodeStatus, 'version' | 'phase'>): Version {
+  return phase === 'recovering' ? Math.max(0, version - 1) : version
+}
+
+/** Callers outside any object, which are pinned to a version, are rows of this service. They keep their version alive and upgrade never. */
+export const clientService = 'client'

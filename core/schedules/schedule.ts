@@ -1,0 +1,71 @@
+/**
+ * Scheduling functions (§4): they run on the node, beside the current version's software, and tell the node *when* to upgrade.
+ * An SF is an async function that resolves when the node should upgrade. What it sees is read-only and only what is committed.
+ */
+
+import type { Version } from '../base/ids.js'
+import type { ReadonlyCollection } from '../model/collection.js'
+import type { NodeRow } from '../model/nodeRow.js'
+import type { ServiceLimit } from './serviceLimit.js'
+
+/** A node this node has recently exchanged calls with, as its upgrade layer learned it (§4). */
+export interface Contact {
+  readonly nodeId: string
+  readonly className: string
+  readonly version: Version
+  /** Milliseconds since it was last heard of. */
+  readonly ageMs: number
+}
+
+/** What a scheduling function sees of its node and of the system. */
+export interface SchedulingView {
+  readonly nodeId: string
+  readonly service: string
+  /** The class that the node runs now. */
+  readonly className: string
+  /** The version that the node would upgrade to. */
+  readonly target: Version
+  /** The services that the node's class calls, before the upgrade or after it, but for those that wait for this one in turn. */
+  readonly servers: readonly string[]
+  /** All of the node's persistent state, frozen: a privileged observer (§4). */
+  readonly state: Readonly<Record<string, unknown>>
+  collection(name: string): ReadonlyCollection<unknown>
+  /** Registered nodes by service, from the upgrade database. Waits while the database is away. */
+  nodes(service?: string): Promise<readonly NodeRow[]>
+  /** A table of the upgrade database that the upgrader keeps (§4), by key; empty if there is none. Waits while the database is away. */
+  table(name: string): Promise<ReadonlyMap<string, string>>
+  /** Recently contacted nodes, newest first. */
+  contacts(): readonly Contact[]
+  /** Calls this node has answered since it started, and how many of them failed. */
+  calls(): { readonly answered: number; readonly failed: number }
+  /** Milliseconds since 1970. */
+  now(): number
+  /** A number in [0, 1). */
+  random(): number
+  /** Resolves when `condition` holds; looks now and again about twice a second. */
+  until(condition: () => boolean | Promise<boolean>): Promise<void>
+  /** Resolves after `ms`; rejects when the schedule is no longer wanted. */
+  sleep(ms: number): Promise<void>
+  /** Aborted when the schedule is no longer wanted. */
+  readonly signal: AbortSignal
+}
+
+export interface Schedule {
+  /** How people read it: `gradually({ every: 10s, probability: 0.2 })`. Kept in the manifest. */
+  readonly describe: string
+  readonly run: (view: SchedulingView) => Promise<void>
+  /** How many nodes of the service may be away at once, beside what the host's settings say: both hold. */
+  readonly limit?: ServiceLimit
+  /** The services whose upgrade it waits for; `*` stands for those that the node's class calls. */
+  readonly awaits?: readonly string[]
+}
+
+/** The schedule as it runs: a promise, whatever its function returns or throws. */
+export function running({ run }: Schedule, view: SchedulingView): Promise<void> {
+  return new Promise((resolve) => resolve(run(view)))
+}
+
+/** A schedule of one's own. `run` resolves when the node should upgrade; what it throws stalls the upgrade with that reason. */
+export function schedule(describe: string, run: (view: SchedulingView) => Promise<void>): Schedule {
+  return { describe, run }
+}

@@ -1,0 +1,227 @@
+/**
+ * What the upgrade server publishes about an upgrade: enough to decide whether a node is concerned before its bundle is fetched, and
+ * what a signature binds. A manifest travels and is kept as the bytes that were signed; it names the digest of the one before it,
+ * so history can't be rewritten unseen (C9).
+ */
+import { isDigest } from '../base/digest.js'
+import { Fault } from '../base/fault.js'
+import { isClassName, isName, isVersion, type Version } from '../base/ids.js'
+import { instantMs } from '../base/instant.js'
+import type { MethodKind } from '../model/methods.js'
+import { isNodeFilter, type NodeFilter } from '../model/nodeFilter.js'
+import { checkTables, type TableEntries } from '../model/tables.js'
+import type { Signed } from '../trust/signed.js'
+import { isUpgraderList, looksLikeUpgraderKey, type TrustChange } from '../trust/trust.js'
+import { isIdentity, isNeed, type Need } from '../trust/trustRoot.js'
+import type { GateLimits } from './gateLimits.js'
+
+/** Classes and events that one class may need. */
+export const usesMax = 256
+
+/** Of drafts, and of manifests in a system without an identity: that of release 0.1.0. */
+export const manifestFormat = 1
+/** Names the identity of the system, and says when keys end and how many have to sign. */
+export const identifiedFormat = 2
+export const bundleBytesMax = 16 * 1024 * 1024
+export const manifestBytesMax = 256 * 1024
+/** Bundles travel and are stored in chunks of this size, the last one shorter. */
+export const bundleChunkBytes = 256 * 1024
+
+export type SimulationChoice = 'so' | 'notNeeded' | 'none'
+
+export interface ClassUpgradeEntry {
+  readonly service: string
+  readonly oldClass: string
+  readonly newClass: string
+  readonly pastSO: SimulationChoice
+  readonly futureSO: SimulationChoice
+  /** The nodes it is restricted to; null: all. */
+  readonly only: NodeFilter | null
+  /** The scheduling function, as people read it. */
+  readonly schedule: string
+  readonly oldMethods: Readonly<Record<string, MethodKind>>
+  readonly newMethods: Readonly<Record<string, MethodKind>>
+  /** What each class needs of others: the classes that it calls, and the events it publishes or hears, as `page-changed/1`. */
+  readonly oldUses: readonly string[]
+  readonly newUses: readonly string[]
+  /** Whether there is a way back. */
+  readonly inverse: boolean
+}
+
+/** What a build knows; the rest is added when it is published. */
+export interface ManifestDraft {
+  readonly format: typeof manifestFormat
+  readonly runtime: number
+  readonly title: string
+  readonly bundle: { readonly digest: string; readonly bytes: number }
+  readonly classUpgrades: readonly ClassUpgradeEntry[]
+  /** Entries of upgrade-specific tables, by table and key. */
+  readonly tables: TableEntries
+  /** When the rollout pauses itself; null: never. */
+  readonly gate: GateLimits | null
+}
+
+interface Published extends Omit<ManifestDraft, 'format'> {
+  readonly system: string
+  readonly version: Version
+  /** The digest of the manifest before this one; null for version 1. */
+  readonly previous: string | null
+  readonly reason: string | null
+  /** The version that this one undoes, the one before it; null for any other upgrade. */
+  readonly undoes: Version | null
+  /** RFC 3339. */
+  readonly createdAt: string
+  /** The public key of who signed first; null where nobody did. */
+  readonly upgrader: string | null
+  /** Who is trusted to sign what comes after this manifest; null: who was before. */
+  readonly upgraders: readonly string[] | null
+}
+
+export interface FirstManifest extends Published {
+  readonly format: typeof manifestFormat
+}
+
+export interface IdentifiedManifest extends Published {
+  readonly format: typeof identifiedFormat
+  /** That of the system (core/trust/trustRoot.ts). */
+  readonly identity: string
+  /** When keys of `upgraders` end, RFC 3339 by public key; those that are left out have no end. */
+  readonly until: Readonly<Record<string, string>>
+  /** How many have to sign what comes after; null: as many as before. */
+  readonly need: Need | null
+}
+
+export type Manifest = FirstManifest | IdentifiedManifest
+
+/** What a manifest says that its draft does not. */
+export type Publication = Omit<FirstManifest, keyof ManifestDraft> &
+  Partial<Pick<IdentifiedManifest, 'until' | 'need'>> & { readonly identity: string | null }
+
+/** A whole manifest, in the first format where no newer one is needed: each release reads that. */
+export function manifestOf(draft: ManifestDraft, { identity, until = {}, need = null, ...about }: Publication): Manifest {
+  if (identity !== null) return { ...draft, ...about, format: identifiedFormat, identity, until, need }
+  if (need === null && Object.keys(until).length === 0) return { ...draft, ...about }
+  throw new Fault('config.invalid', 'ends of keys, and how many have to sign, need a trust root: "natsctl trust new" makes one')
+}
+
+/** The identity that a manifest names, if any. */
+export function identityIn(manifest: Manifest): string | null {
+  return manifest.format === identifiedFormat ? manifest.identity : null
+}
+
+/** What it says about who is trusted after it. A manifest of the first format may have any fields beside its own. */
+export function trustChangeIn(manifest: Manifest): TrustChange {
+  const { upgraders } = manifest
+  return manifest.format === identifiedFormat ? manifest : { upgraders }
+}
+
+/** The bytes of a manifest and the signature over them. */
+export type SignedManifest = Signed
+
+export function encodeManifest(manifest: Manifest): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(manifest))
+}
+
+/** Throws `upgrade.invalid` for anything that is not a whole manifest. */
+export function decodeManifest(bytes: Uint8Array): Manifest {
+  if (bytes.length > manifestBytesMax)
+    throw new Fault('upgrade.invalid', `manifest of ${bytes.length} bytes; at most ${manifestBytesMax} are accepted`)
+  let value: unknown
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch (error) {
+    throw new Fault('upgrade.invalid', 'the manifest is not JSON', {}, { cause: error })
+  }
+  checkManifest(value)
+  return value
+}
+
+function checkManifest(value: unknown): asserts value is Manifest {
+  const m = value as Manifest
+  const wrong = (field: string): never => {
+    throw new Fault('upgrade.invalid', `manifest: ${field} is missing or wrong`, { field })
+  }
+  if (typeof m !== 'object' || m === null || Array.isArray(m)) wrong('the whole')
+  if (m.format !== manifestFormat && m.format !== identifiedFormat) wrong('format')
+  if (!Number.isInteger(m.runtime)) wrong('runtime')
+  if (!isName(m.system)) wrong('system')
+  if (!isVersion(m.version) || m.version < 1) wrong('version')
+  if (m.previous !== null && !isDigest(m.previous)) wrong('previous')
+  if (typeof m.title !== 'string') wrong('title')
+  if (m.reason !== null && typeof m.reason !== 'string') wrong('reason')
+  if (m.undoes !== null && (!isVersion(m.undoes) || m.undoes !== m.version - 1)) wrong('undoes')
+  if (typeof m.createdAt !== 'string') wrong('createdAt')
+  if (m.upgrader !== null && !looksLikeUpgraderKey(m.upgrader)) wrong('upgrader')
+  if (m.upgraders !== null && !isUpgraderList(m.upgraders)) wrong('upgraders')
+  if (m.format === identifiedFormat) checkIdentified(m, wrong)
+  if (!isDigest(m.bundle?.digest) || !Number.isInteger(m.bundle.bytes) || m.bundle.bytes < 0 || m.bundle.bytes > bundleBytesMax)
+    wrong('bundle')
+  if (!isTables(m.tables)) wrong('tables')
+  if (m.gate !== null && !isGate(m.gate)) wrong('gate')
+  if (!Array.isArray(m.classUpgrades)) wrong('classUpgrades')
+  m.classUpgrades.forEach((entry, i) => {
+    checkEntry(entry, () => wrong(`classUpgrades[${i}]`))
+  })
+}
+
+function checkIdentified(m: IdentifiedManifest, wrong: (field: string) => never): void {
+  if (!isIdentity(m.identity)) wrong('identity')
+  if (m.upgrader === null) wrong('upgrader')
+  if (instantMs(m.createdAt) === undefined) wrong('createdAt')
+  if (m.need !== null && !isNeed(m.need)) wrong('need')
+  const isUntil =
+    typeof m.until === 'object' &&
+    m.until !== null &&
+    Object.entries(m.until).every(([key, end]) => m.upgraders?.includes(key) === true && instantMs(end) !== undefined)
+  if (!isUntil) wrong('until')
+}
+
+function isGate(value: unknown): boolean {
+  const { moreFailuresMax, slowerMax, callsMin } = (value ?? {}) as Record<string, unknown>
+  return [moreFailuresMax, slowerMax, callsMin].every((limit) => typeof limit === 'number')
+}
+
+function isTables(value: unknown): boolean {
+  try {
+    checkTables(value as TableEntries)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+  } catch {
+    return false
+  }
+}
+
+const choices: ReadonlySet<unknown> = new Set(['so', 'notNeeded', 'none'])
+
+function checkEntry(entry: ClassUpgradeEntry, wrong: () => never): void {
+  const whole =
+    typeof entry === 'object' &&
+    entry !== null &&
+    isName(entry.service) &&
+    isClassName(entry.oldClass) &&
+    isClassName(entry.newClass) &&
+    choices.has(entry.pastSO) &&
+    choices.has(entry.futureSO) &&
+    (entry.only === null || isNodeFilter(entry.only)) &&
+    typeof entry.schedule === 'string' &&
+    isMethodRecord(entry.oldMethods) &&
+    isMethodRecord(entry.newMethods) &&
+    isUses(entry.oldUses) &&
+    isUses(entry.newUses) &&
+    typeof entry.inverse === 'boolean'
+  if (!whole) wrong()
+}
+
+function isUses(value: unknown): boolean {
+  return Array.isArray(value) && value.length <= usesMax && value.every((used) => typeof used === 'string')
+}
+
+function isMethodRecord(value: unknown): boolean {
+  return (
+    typeof value === 'object' && value !== null && Object.values(value).every((kind) => kind === 'command' || kind === 'query')
+  )
+}
+
+/** How many chunks a bundle of so many bytes travels in. */
+export function chunkCount(bytes: number): number {
+  return Math.max(1, Math.ceil(bytes / bundleChunkBytes))
+}

@@ -1,0 +1,352 @@
+/**
+ * An upgrade moves the system from one version to the next (§2): a set of class upgrades ⟨old-class, new-class, TF, SF, past-SO,
+ * future-SO⟩. "The upgrade designer only needs to understand two versions: the new one and the preceding one."
+ */
+import { type Duration, milliseconds } from '../base/duration.js'
+import { Fault } from '../base/fault.js'
+import { isNodeFilter, type NodeFilter } from '../model/nodeFilter.js'
+import {
+  type ClassDescription,
+  type CollectionsOf,
+  checkDeclaredCalls,
+  describeClass,
+  isNodeClass,
+  type NodeClass,
+  type StateOf,
+} from '../model/nodeObject.js'
+import { type RecordRules, type Records, recordRules } from '../model/recordTransform.js'
+import {
+  type FutureSO,
+  type InitialCollections,
+  type IsSubtype,
+  isSimulation,
+  isSO,
+  type None,
+  type NotNeeded,
+  type NotNeededOver,
+  noCollections,
+  none,
+  notNeeded,
+  type PastSO,
+  type Simulation,
+  whyNotAsIs,
+} from '../model/simulation.js'
+import { checkTables, type TableEntries } from '../model/tables.js'
+import type { Transform, TransformCollections } from '../model/transform.js'
+import { eagerly } from '../schedules/eagerly.js'
+import type { Schedule } from '../schedules/schedule.js'
+import { serversOf } from '../schedules/servers.js'
+import { defaultGate, type GateLimits } from './gateLimits.js'
+
+/** How long the phases of one node's upgrade may take. A phase that takes longer ends as DESIGN §5 says for its failure. */
+export interface PhaseTimeouts {
+  readonly drainTimeoutMs: number
+  readonly transformTimeoutMs: number
+  readonly startTimeoutMs: number
+}
+
+export const defaultTimeouts: PhaseTimeouts = { drainTimeoutMs: 10_000, transformTimeoutMs: 600_000, startTimeoutMs: 30_000 }
+
+/** A class upgrade as the runtime uses it: types erased, defaults filled in. */
+export interface ClassUpgrade {
+  readonly oldClass: NodeClass
+  readonly newClass: NodeClass
+  readonly pastSO: Simulation | NotNeeded | None
+  readonly futureSO: Simulation | NotNeeded | None
+  readonly schedule: Schedule
+  /** The services that its nodes go after, if they go after their servers. Known when the upgrade is whole. */
+  readonly servers: readonly string[]
+  /** The nodes it is restricted to; null: all. */
+  readonly only: NodeFilter | null
+  readonly transform: (old: any, future: any, collections: TransformCollections) => object | Promise<object>
+  /** The collections that are made record by record (§8); null: none. */
+  readonly records: RecordRules | null
+  /** How to go back; null: there is no way. */
+  readonly inverse: MadeInverse | null
+  readonly timeouts: PhaseTimeouts
+}
+
+/** The way back as the runtime uses it. */
+export interface MadeInverse {
+  readonly transform: ClassUpgrade['transform']
+  readonly records: RecordRules | null
+  readonly future: Simulation['initial'] | undefined
+  readonly futureRecords: RecordRules | null
+}
+
+/** The way back, written beside an upgrade: the roles are turned round. */
+export interface Inverse<
+  New,
+  PastState,
+  Old,
+  Back extends Old,
+  FutureState,
+  NewRecords,
+  OldRecords,
+  Carried extends string = string,
+> {
+  /** From the new class's state and the past-SO's to the old class's: what was written through either version since. */
+  readonly transform: Transform<New, PastState, Old, Back, Carried>
+  /** The state with which the future-SO answers the version that is left, made of the new class's: nothing of it is lost if that is undone. */
+  readonly future?: (state: Readonly<New>, collections: InitialCollections) => FutureState | Promise<FutureState>
+  /** Collections made record by record (§8). A record that nobody has written to since the flip is as it was before, without being asked here. */
+  readonly records?: Records<NewRecords, OldRecords>
+  /** The future-SO's collections, in the same way. */
+  readonly futureRecords?: Records<NewRecords, Record<string, any>>
+}
+
+/** What the compiler says where a filter would leave nodes of two types at one version. */
+interface OnlySameType {
+  readonly 'only needs an old and a new class of the same type': never
+}
+
+export type OnlyBetween<Old, New> =
+  IsSubtype<New, Old> extends true ? (IsSubtype<Old, New> extends true ? NodeFilter : OnlySameType) : OnlySameType
+
+/** The collections of `To` into which those of `From` can be copied as they are: both have them, and the records fit. */
+export type Carried<From extends NodeClass, To extends NodeClass> = {
+  [Name in keyof CollectionsOf<From> &
+    keyof CollectionsOf<To> &
+    string]: CollectionsOf<From>[Name] extends CollectionsOf<To>[Name] ? Name : never
+}[keyof CollectionsOf<From> & keyof CollectionsOf<To> & string]
+
+/**
+ * A class upgrade as the upgrader writes it. The compiler refuses a transform that misses or invents a field, an SO that simulates
+ * another class, and `notNeeded` where the types do not bear it out.
+ */
+export function upgradeClass<
+  Old extends NodeClass,
+  New extends NodeClass,
+  FutureState,
+  PastState,
+  Result extends StateOf<New>,
+  Back extends StateOf<Old>,
+>(parts: {
+  readonly oldClass: Old
+  readonly newClass: New
+  readonly futureSO: FutureSO<New, Old, FutureState> | None | NotNeededOver<InstanceType<New>, InstanceType<Old>>
+  readonly pastSO: PastSO<Old, New, PastState> | None | NotNeededOver<InstanceType<Old>, InstanceType<New>>
+  readonly transform: Transform<StateOf<Old>, FutureState, StateOf<New>, Result, Carried<Old, New>>
+  /**
+   * Collections that are made record by record: of the old object's record and, `beside`, the future-SO's (§8). The flip does not wait for them. A
+   * collection named here is not the transform function's to write.
+   */
+  readonly records?: Records<CollectionsOf<Old>, CollectionsOf<New>>
+  /** The way back. Without it the upgrade is a point of no return. */
+  readonly inverse?: Inverse<
+    StateOf<New>,
+    PastState,
+    StateOf<Old>,
+    Back,
+    FutureState,
+    CollectionsOf<New>,
+    CollectionsOf<Old>,
+    Carried<New, Old>
+  >
+  readonly schedule: Schedule
+  /** Restricts it to some nodes. Both classes must have the same type; a later upgrade of the service names both. */
+  readonly only?: OnlyBetween<InstanceType<Old>, InstanceType<New>>
+  readonly drainTimeout?: Duration
+  readonly transformTimeout?: Duration
+  readonly startTimeout?: Duration
+}): ClassUpgrade {
+  const made: ClassUpgrade = {
+    oldClass: parts.oldClass,
+    newClass: parts.newClass,
+    pastSO: parts.pastSO,
+    futureSO: parts.futureSO,
+    schedule: parts.schedule,
+    servers: [],
+    only: (parts.only as NodeFilter | undefined) ?? null,
+    transform: parts.transform as ClassUpgrade['transform'],
+    records: recordRules(parts.records, 'records'),
+    inverse: parts.inverse === undefined ? null : inverseOf(parts.inverse as AnyInverse),
+    timeouts: {
+      drainTimeoutMs: milliseconds(parts.drainTimeout ?? defaultTimeouts.drainTimeoutMs),
+      transformTimeoutMs: milliseconds(parts.transformTimeout ?? defaultTimeouts.transformTimeoutMs),
+      startTimeoutMs: milliseconds(parts.startTimeout ?? defaultTimeouts.startTimeoutMs),
+    },
+  }
+  checkClassUpgrade(made)
+  return made
+}
+
+type AnyInverse = Inverse<any, any, any, any, any, any, any>
+
+function inverseOf({ transform, future, records, futureRecords }: AnyInverse): MadeInverse {
+  return {
+    transform: transform as ClassUpgrade['transform'],
+    records: recordRules(records, 'inverse.records'),
+    future,
+    futureRecords: recordRules(futureRecords, 'inverse.futureRecords'),
+  }
+}
+
+function checkClassUpgrade(upgrade: ClassUpgrade): void {
+  for (const part of ['oldClass', 'newClass'] as const) {
+    if (!isNodeClass(upgrade[part]))
+      throw new Fault('upgrade.invalid', `a class upgrade’s ${part} is not a class that extends NodeObject`)
+  }
+  const old = describeClass(upgrade.oldClass)
+  const next = describeClass(upgrade.newClass)
+  const wrong = (message: string): never => {
+    throw new Fault('upgrade.invalid', `class upgrade ${old.className} → ${next.className}: ${message}`)
+  }
+  checkDeclaredCalls(upgrade.newClass)
+  if (old.className === next.className) wrong('the new class needs a name of its own')
+  if (old.service !== next.service)
+    wrong(
+      `the old class is of service ${old.service}, the new one of ${next.service}: give both "static override readonly service = '…'"`,
+    )
+  checkSimulation(upgrade.futureSO, 'futureSO', next, old, wrong)
+  checkSimulation(upgrade.pastSO, 'pastSO', old, next, wrong)
+  if (upgrade.only !== null) checkOnly(upgrade, upgrade.only, old, next, wrong)
+  if (upgrade.inverse !== null) checkInverse(upgrade, upgrade.inverse, wrong)
+  if (typeof upgrade.transform !== 'function') wrong('transform is not a function')
+  if (typeof upgrade.schedule?.run !== 'function') wrong('schedule is missing: use eagerly() or gradually(…)')
+}
+
+function checkInverse({ futureSO }: ClassUpgrade, inverse: MadeInverse, wrong: (message: string) => never): void {
+  if (typeof inverse.transform !== 'function') wrong('inverse.transform is not a function')
+  if (inverse.future !== undefined || !isSO(futureSO)) return
+  const state = futureSO.initial(undefined, noCollections)
+  if (Object.keys(state).length > 0)
+    wrong('inverse.future is missing: it makes the state that the future-SO has after an undo, of the new class’s state')
+}
+
+/** Callers of one version can't be asked to know which node has which of two types. */
+function checkOnly(
+  { futureSO, pastSO }: ClassUpgrade,
+  only: NodeFilter,
+  old: ClassDescription,
+  next: ClassDescription,
+  wrong: (message: string) => never,
+): void {
+  if (!isNodeFilter(only)) wrong("only is { nodes: ['n1', 'eu-*'] }, { facts: { zone: 'eu' } }, or both")
+  const namesOf = ({ methods }: ClassDescription) => JSON.stringify([...methods].sort())
+  if (namesOf(old) !== namesOf(next) || futureSO !== notNeeded || pastSO !== notNeeded)
+    wrong('with "only" both classes must have the same type, and pastSO and futureSO are notNeeded')
+}
+
+function checkSimulation(
+  so: Simulation | NotNeeded | None,
+  role: 'pastSO' | 'futureSO',
+  simulated: ClassDescription,
+  over: ClassDescription,
+  wrong: (message: string) => never,
+): void {
+  if (so === none) return
+  if (so === notNeeded) {
+    for (const name of simulated.methods.keys()) {
+      const why = whyNotAsIs(name, simulated, over)
+      if (why !== undefined) wrong(`its ${role} is needed for ${name}: ${why}`)
+    }
+    return
+  }
+  if (!isSimulation(so, role)) {
+    wrong(`${role} is neither a ${role}(…), notNeeded nor none`)
+    return
+  }
+  if (so.simulates.className !== simulated.className)
+    wrong(`its ${role} simulates ${so.simulates.className}, not ${simulated.className}`)
+  if (so.over.className !== over.className) wrong(`its ${role} stands over ${so.over.className}, not ${over.className}`)
+}
+
+const brand: unique symbol = Symbol.for('theseus.upgrade') as never
+
+/** One upgrade: what a bundle's default export is. */
+export interface Upgrade {
+  readonly [brand]: true
+  readonly title: string
+  readonly classUpgrades: readonly ClassUpgrade[]
+  /** Entries of upgrade-specific tables (§4), by table and key: they are in the upgrade database as soon as the upgrade is installed. */
+  readonly tables: TableEntries
+  /** Classes that go on as they are, and call or hear what is upgraded: it is checked when the upgrade is built that they can. */
+  readonly unaffected: readonly NodeClass[]
+  /** When the rollout pauses itself; null: never. */
+  readonly gate: GateLimits | null
+}
+
+export interface UpgradeParts {
+  readonly title: string
+  readonly classUpgrades: readonly ClassUpgrade[]
+  readonly tables?: TableEntries
+  readonly unaffected?: readonly NodeClass[]
+  /** When the rollout pauses itself: by default for any node in trouble, and when five of a hundred calls more throw. `'open'`: never. */
+  readonly gate?: Partial<GateLimits> | 'open'
+}
+
+/**
+ * Throws `upgrade.invalid` for two class upgrades of one class, for a class that one upgrade makes and another one takes, and for one that
+ * was not made by `upgradeClass`.
+ */
+export function defineUpgrade(parts: UpgradeParts): Upgrade {
+  const wrong = (message: string): never => {
+    throw new Fault('upgrade.invalid', `upgrade "${parts.title}": ${message}`)
+  }
+  const { title, classUpgrades, tables = {}, unaffected = [] } = parts
+  if (typeof title !== 'string') wrong('the title is not a text')
+  if (!Array.isArray(classUpgrades)) wrong('classUpgrades is not a list')
+  const old = new Set<string>()
+  for (const { timeouts } of classUpgrades) if (timeouts === undefined) wrong('write each class upgrade as upgradeClass({ … })')
+  const made = new Set(classUpgrades.map(({ newClass }) => newClass.className))
+  for (const { oldClass } of classUpgrades) {
+    const { className } = oldClass
+    if (old.has(className) || made.has(className)) wrong(`${className} is in two class upgrades`)
+    old.add(className)
+  }
+  checkTables(tables)
+  const whole = classUpgrades.map((each) => ({ ...each, servers: serversOf(each, classUpgrades) }))
+  return { [brand]: true, title, classUpgrades: whole, tables, unaffected, gate: gateOf(parts.gate ?? {}) }
+}
+
+/** The upgrade that undoes this one. Throws `upgrade.invalid` if one of its class upgrades has no way back. */
+export function reversed(upgrade: Upgrade): Upgrade {
+  return { ...upgrade, title: undoTitle(upgrade.title), classUpgrades: upgrade.classUpgrades.map(turned), tables: {} }
+}
+
+/** The upgrade that undoes the undo of this one: itself, with its own schedule. */
+export function restored(upgrade: Upgrade): Upgrade {
+  const title = undoTitle(undoTitle(upgrade.title))
+  return { ...upgrade, title, tables: {} }
+}
+
+export function undoTitle(title: string): string {
+  return `Undo of “${title}”`
+}
+
+function turned(upgrade: ClassUpgrade): ClassUpgrade {
+  const { oldClass, newClass, pastSO, futureSO, inverse, transform, records } = upgrade
+  if (inverse === null)
+    throw new Fault(
+      'upgrade.invalid',
+      `class upgrade ${oldClass.className} → ${newClass.className} has no inverse: it can't be undone`,
+    )
+  return {
+    ...upgrade,
+    oldClass: newClass,
+    newClass: oldClass,
+    futureSO: pastSO,
+    pastSO: isSO(futureSO) ? { ...futureSO, initial: inverse.future ?? (() => ({})), records: inverse.futureRecords } : futureSO,
+    transform: inverse.transform,
+    records: inverse.records,
+    inverse: {
+      transform,
+      records,
+      future: isSO(pastSO) ? pastSO.initial : undefined,
+      futureRecords: isSO(pastSO) ? pastSO.records : null,
+    },
+    schedule: eagerly(),
+  }
+}
+
+function gateOf(gate: Partial<GateLimits> | 'open'): GateLimits | null {
+  if (gate === 'open') return null
+  const limits = { ...defaultGate, ...gate }
+  if (limits.moreFailuresMax >= 0 && limits.slowerMax >= 1 && limits.callsMin >= 1) return limits
+  throw new Fault('upgrade.invalid', 'gate: use { moreFailuresMax: 0.05, slowerMax: 2, callsMin: 200 }, or "open"')
+}
+
+export function isUpgrade(value: unknown): value is Upgrade {
+  return typeof value === 'object' && value !== null && (value as Upgrade)[brand] === true
+}

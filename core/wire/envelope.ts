@@ -1,0 +1,115 @@
+/**
+ * The envelope: every message is one or more MessagePack arrays, one after the other, in standard types only. docs/protocol.md gives each
+ * field; fields after the last one known are ignored, so that a later version can add some.
+ */
+import type { Fault } from '../base/fault.js'
+import type { Version } from '../base/ids.js'
+import type { Random } from '../ports/random.js'
+
+export const envelopeFormat = 1
+
+/** The second field. A send is a call without an answer; an event is a send that a node publishes. */
+export const kinds = { call: 1, send: 2, event: 3, reply: 4, fault: 5, announcement: 6 } as const
+
+export const methodBytesMax = 128
+export const pathCallsMax = 32
+/** A traceparent has 55 characters, and a later form may have more. It is passed on, so it is bounded. */
+export const traceLengthMax = 256
+/** The longest deadline a call may have; longer ones are cut to it. A dead version takes effect one longest deadline later (C8). */
+export const deadlineMsMax = 600_000
+
+/** The version label, who calls, what, and until when. */
+export interface CallEnvelope {
+  readonly kind: typeof kinds.call | typeof kinds.send | typeof kinds.event
+  /** The version label (§3): the version of the object that makes the call. */
+  readonly label: Version
+  /** With `caller` and `incarnation` the call's id, unique across restarts. */
+  readonly seq: number
+  readonly method: string
+  readonly args: readonly unknown[]
+  /** Milliseconds left when it was sent. */
+  readonly deadlineMs: number
+  readonly caller: string
+  readonly incarnation: number
+  readonly callerClass: string
+  readonly callerVersion: Version
+  /** The class that the caller was written for, if it is pinned to one: must be the class of the labelled version. */
+  readonly expects: string | null
+  /** Entries of the calls that this one is made for, outermost first: their callers, and what their callees know them by. */
+  readonly path: readonly string[] | null
+  /** W3C traceparent. */
+  readonly trace: string | null
+  /** Answers to calls of several messages may come in one, on any of their reply subjects, if these differ in the last token only. */
+  readonly together: boolean
+}
+
+/** Who answered: upgrade layers learn from every exchange (§4). */
+export interface Replier {
+  readonly node: string
+  readonly className: string
+  readonly version: Version
+}
+
+export interface ReplyEnvelope {
+  readonly kind: typeof kinds.reply
+  readonly label: Version
+  readonly seq: number
+  readonly value: unknown
+  readonly replier: Replier
+  /** How many simulation objects the call went through. */
+  readonly hops: number
+}
+
+export interface FaultEnvelope {
+  readonly kind: typeof kinds.fault
+  readonly label: Version
+  /** 0 when the call could not be read. */
+  readonly seq: number
+  readonly fault: Fault
+  readonly replier: Replier
+}
+
+export interface Announcement {
+  readonly kind: typeof kinds.announcement
+  readonly version: Version
+  readonly digest: string | null
+}
+
+export type Envelope = CallEnvelope | ReplyEnvelope | FaultEnvelope | Announcement
+
+/** The id of a call as one string. */
+export function callId(call: Pick<CallEnvelope, 'caller' | 'incarnation' | 'seq'>): string {
+  return `${call.caller}/${call.incarnation}/${call.seq}`
+}
+
+/**
+ * The entry of a call in the paths of those that its callee makes for it. Its mark is told to those alone whom the callee calls for it, so only they
+ * can have a call run inside it (C2). The call's number is told to nobody: who knows it can answer the call. To all but the callee an entry is a text
+ * to be passed on, but for its caller, who finds its own calls by that.
+ */
+export function markedEntry({ caller, incarnation }: Pick<CallEnvelope, 'caller' | 'incarnation'>, random: Random): string {
+  return `${caller}/${incarnation}/${(1 + Math.floor(random.next() * (2 ** 53 - 1))).toString(36)}`
+}
+
+/**
+ * Stands in a path for the `start()` or `stop()` of a node's object, which may make calls as a call does. No call has the number 0.
+ */
+export function changeoverId(nodeId: string, incarnation: number): string {
+  return `${nodeId}/${incarnation}/0`
+}
+
+export function isChangeover(id: string): boolean {
+  return id.endsWith('/0')
+}
+
+/**
+ * The call to `nodeId` that waits for this one: of the calls that it is made for, the last one that this node has made a call for. Undefined
+ * where it is made for no call of that node.
+ */
+export function outerAt(nodeId: string, { path, caller }: Pick<CallEnvelope, 'path' | 'caller'>): string | undefined {
+  if (path === null) return undefined
+  if (caller === nodeId) return path.at(-1)
+  const own = `${nodeId}/`
+  for (let i = path.length - 1; i > 0; i--) if (path[i]!.startsWith(own)) return path[i - 1]
+  return undefined
+}

@@ -1,0 +1,241 @@
+/**
+ * Each kind of envelope, read field by field as docs/protocol.md lists them, and checked: what is wrong is a fault `protocol.bad-envelope`,
+ * `protocol.bad-arguments` or `protocol.format`. Fields after the last one known are passed over.
+ */
+
+import { Fault, type FaultCode } from '../base/fault.js'
+import { isClassName, isName, isVersion, type Version } from '../base/ids.js'
+import {
+  type CallEnvelope,
+  deadlineMsMax,
+  type Envelope,
+  envelopeFormat,
+  kinds,
+  methodBytesMax,
+  pathCallsMax,
+  traceLengthMax,
+} from './envelope.js'
+import { type CallerFields, isMethodName } from './envelopeWriter.js'
+import { KnownRuns } from './knownRuns.js'
+import { checkPlain } from './plain.js'
+import type { WireReader } from './wireReader.js'
+
+export function readEnvelope(reader: WireReader): Envelope {
+  const length = reader.list()
+  if (length === undefined) {
+    reader.skip()
+    throw bad('the envelope is not an array')
+  }
+  const format = length > 0 ? reader.value() : undefined
+  if (format !== envelopeFormat) {
+    if (isFormat(format) && length > 1 && reader.value() === kinds.fault) return readFault(reader, length)
+    throw new Fault('protocol.format', `envelope format ${shown(format)}; this host accepts ${envelopeFormat}`, {
+      accepts: [envelopeFormat],
+    })
+  }
+  const kind = length > 1 ? reader.value() : undefined
+  switch (kind) {
+    case kinds.call:
+    case kinds.send:
+    case kinds.event:
+      return readCall(reader, kind, length)
+    case kinds.reply:
+      return readReply(reader, length)
+    case kinds.fault:
+      return readFault(reader, length)
+    case kinds.announcement:
+      return readAnnouncement(reader, length)
+    default:
+      throw bad(`unknown kind ${shown(kind)}`)
+  }
+}
+
+/** The format of a message's first envelope, which its sender can read; ours where there is none. */
+export function formatOf(reader: WireReader): number {
+  try {
+    const format = (reader.list() ?? 0) > 0 ? reader.value() : undefined
+    return isFormat(format) ? format : envelopeFormat
+  } catch {
+    return envelopeFormat
+  }
+}
+
+function isFormat(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}
+
+function readCall(reader: WireReader, kind: CallEnvelope['kind'], length: number): CallEnvelope {
+  if (length < 11) throw bad(`a call of ${length} fields`)
+  const label = readVersion(reader, 2)
+  const seq = readUint(reader, 3)
+  const method = methods.read(reader)
+  const args = readArguments(reader)
+  const deadlineMs = Math.min(readUint(reader, 6), deadlineMsMax)
+  const { caller, incarnation, callerClass, callerVersion } = callers.read(reader)
+  const expects = length > 11 ? expected.read(reader) : null
+  const path = length > 12 ? readPath(reader) : null
+  const trace = length > 13 ? readTrace(reader) : null
+  const together = length > 14 && reader.value() === true
+  skip(reader, length - 15)
+  return {
+    kind,
+    label,
+    seq,
+    method,
+    args,
+    deadlineMs,
+    caller,
+    incarnation,
+    callerClass,
+    callerVersion,
+    expects,
+    path,
+    trace,
+    together,
+  }
+}
+
+function readReply(reader: WireReader, length: number): Envelope {
+  if (length < 8) throw bad(`a reply of ${length} fields`)
+  const label = readVersion(reader, 2)
+  const seq = readUint(reader, 3)
+  let value = readPlain(reader, 'result')
+  const replier = repliers.read(reader)
+  const hops = length > 8 ? reader.value() : 0
+  if (length > 9 && reader.value() === true) value = undefined
+  skip(reader, length - 10)
+  return { kind: kinds.reply, label, seq, value, replier, hops: typeof hops === 'number' ? hops : 0 }
+}
+
+/** Its fields are the same in every format: who speaks another one must be able to read that. */
+function readFault(reader: WireReader, length: number): Envelope {
+  if (length < 8) throw bad(`a fault of ${length} fields`)
+  const label = readVersion(reader, 2)
+  const seq = readUint(reader, 3)
+  const fault = faultOf(reader.value())
+  const replier = repliers.read(reader)
+  skip(reader, length - 8)
+  return { kind: kinds.fault, label, seq, fault, replier }
+}
+
+function readAnnouncement(reader: WireReader, length: number): Envelope {
+  if (length < 3) throw bad('an announcement of no version')
+  const version = readVersion(reader, 2)
+  const digest = length > 3 ? reader.value() : null
+  skip(reader, length - 4)
+  return { kind: kinds.announcement, version, digest: typeof digest === 'string' ? digest : null }
+}
+
+// --- Runs of fields that are the same in many envelopes
+
+const methods = new KnownRuns((reader: WireReader) => {
+  const method = readText(reader, 4)
+  if (isMethodName(method)) return method
+  throw bad(`field 4 (method) is longer than ${methodBytesMax}`)
+})
+
+const callers = new KnownRuns(
+  (reader: WireReader): Omit<CallerFields, 'expects'> => ({
+    caller: readName(reader, 7),
+    incarnation: readUint(reader, 8),
+    callerClass: readClassName(reader, 9),
+    callerVersion: readVersion(reader, 10),
+  }),
+)
+
+const expected = new KnownRuns((reader: WireReader) => readTextOrNil(reader, 11))
+
+const repliers = new KnownRuns((reader: WireReader) => ({
+  node: readName(reader, 5),
+  className: readClassName(reader, 6),
+  version: readVersion(reader, 7),
+}))
+
+// --- Fields
+
+function readArguments(reader: WireReader): readonly unknown[] {
+  const args = readPlain(reader, 'arguments')
+  if (!Array.isArray(args)) throw bad('field 5 (arguments) is not an array')
+  return args
+}
+
+function readPlain(reader: WireReader, what: string): unknown {
+  reader.mayNotBePlain = false
+  const value = reader.value()
+  if (reader.mayNotBePlain) checkPlain(value, what)
+  return value
+}
+
+function faultOf(value: unknown): Fault {
+  if (!Array.isArray(value) || typeof value[0] !== 'string' || !value[0].includes('.'))
+    throw bad('field 4 (fault) is not [code, message, retryable, details]')
+  const [code, message, retryable, details] = value
+  if (typeof message !== 'string') throw bad('field 4 (fault): the message is not text')
+  checkPlain(details, 'details')
+  const record = typeof details === 'object' && details !== null && !Array.isArray(details) ? details : {}
+  return new Fault(code as FaultCode, message, record, { retryable: retryable === true })
+}
+
+function readUint(reader: WireReader, field: number): number {
+  const found = reader.value()
+  if (typeof found === 'number' && Number.isSafeInteger(found) && found >= 0) return found
+  throw bad(`field ${field} is not an unsigned integer`)
+}
+
+function readVersion(reader: WireReader, field: number): Version {
+  const found = reader.value()
+  if (isVersion(found)) return found
+  throw bad(`field ${field} is not a version`)
+}
+
+function readText(reader: WireReader, field: number): string {
+  const found = reader.value()
+  if (typeof found === 'string') return found
+  throw bad(`field ${field} is not a string`)
+}
+
+function readTextOrNil(reader: WireReader, field: number): string | null {
+  const found = reader.value()
+  if (typeof found === 'string' || found === null) return found
+  throw bad(`field ${field} is not a string`)
+}
+
+/** Names are kept by who receives them, so they are bounded. */
+function readName(reader: WireReader, field: number): string {
+  const found = reader.value()
+  if (isName(found)) return found
+  throw bad(`field ${field} is not a name`)
+}
+
+function readClassName(reader: WireReader, field: number): string {
+  const found = reader.value()
+  if (isClassName(found)) return found
+  throw bad(`field ${field} is not a class name`)
+}
+
+/** What is too long for a trace context is none: a call is not refused for it. */
+function readTrace(reader: WireReader): string | null {
+  const found = readTextOrNil(reader, 13)
+  return found !== null && found.length > traceLengthMax ? null : found
+}
+
+function readPath(reader: WireReader): readonly string[] | null {
+  const found = reader.value()
+  if (found === null) return null
+  if (Array.isArray(found) && found.length <= pathCallsMax && found.every((id) => typeof id === 'string')) return found
+  throw bad(`field 12 (path) is not a list of at most ${pathCallsMax} call ids`)
+}
+
+/** Fields of a later Theseus. */
+function skip(reader: WireReader, fields: number): void {
+  for (let i = 0; i < fields; i++) reader.skip()
+}
+
+/** For a fault's message: never the sender's own text, which may be long, or no text at all. */
+function shown(value: unknown): string {
+  return typeof value === 'number' ? String(value) : `of type ${typeof value}`
+}
+
+function bad(message: string): Fault {
+  return new Fault('protocol.bad-envelope', message)
+}
