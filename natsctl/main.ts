@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The command `natsctl`. Nothing is imported before the version of Node.js is known: an older one would fail at the first module with an
- * error that says nothing to anybody.
+ * The command `natsctl`. Nothing is imported before the version of Node.js is known: an older one would fail
+ * at the first module with an error that says nothing to anybody.
  */
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 
@@ -10,7 +10,7 @@ if (major < 22 || (major === 22 && minor < 20)) {
   process.stderr.write(`natsctl needs Node.js 22.20 or newer, this is ${process.versions.node}: ${advice}\n`)
   process.exitCode = 1
 } else {
-  // Who presses Tab waits for every module to be compiled, again and again.
+  // A person who presses Tab waits for every module to be compiled, again and again.
   if (process.argv[2] === '__complete') await keepCompiled()
   const { run } = await import('./program.js')
   process.exitCode = await run(process.argv)

@@ -1,6 +1,6 @@
 /**
- * The compiler settings an upgrade is checked and bundled with: those of the project it lies in, except where they are about
- * what the project emits. One file says them to both compilers.
+ * The compiler settings an upgrade is checked and bundled with: those of the project it lies in, except where
+ * they are about what the project emits. One file says them to both compilers.
  */
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -30,12 +30,13 @@ export async function withBuildSettings<T>(source: string, use: (tsconfig: strin
     exclude: [],
     compilerOptions: {
       ...(project === undefined && ownOptions),
-      // What the bundle is made with, whatever the project says.
+      // The settings that the bundle is made with, whatever the project says.
       experimentalDecorators: true,
       noEmit: true,
       // Upgrades may lie beside what the project compiles.
       rootDir: parse(source).root,
-      // These contradict `noEmit`, or ask for more than types that are right. `null` takes back what is inherited.
+      // These contradict `noEmit`, or ask for more than types that are right. `null` takes back
+      // what is inherited.
       composite: false,
       incremental: false,
       tsBuildInfoFile: null,

@@ -1,13 +1,17 @@
 /**
- * One module out of many, with esbuild. The same sources give the same bytes wherever they lie: a bundle's digest is its name, and
- * two people who build an upgrade can compare theirs. So it names files by their way from the upgrade's own, and has no source map,
- * which would repeat every source; the bundle is not minified and can be read instead.
+ * One module out of many, with esbuild. The same sources give the same bytes wherever they lie: a bundle's
+ * digest is its name, and two people who build an upgrade can compare theirs. So it names files by their way
+ * from the upgrade's own, and has no source map, which would repeat every source; the bundle is not minified
+ * and can be read instead.
  */
 import { basename, dirname, join, relative } from 'node:path'
 import { type BuildFailure, type BuildOptions, build, type Message } from 'esbuild'
 import { bundleBytesMax, Fault } from 'theseus'
 
-/** The host's own copies: an upgrade's classes must be of its `NodeObject`, and ask its container (transports/modules). */
+/**
+ * The host's own copies: an upgrade's classes must be of its `NodeObject`, and ask its container
+ * (transports/modules).
+ */
 const external = ['theseus', 'theseus/*', 'tsyringe', 'reflect-metadata']
 
 /** A CommonJS package asks for Node's modules by `require`, which a module does not have. */

@@ -1,6 +1,7 @@
 /**
- * A user's module, loaded as it is used: with the classes of this very Theseus, or its classes would extend another `NodeObject` than the
- * one that runs them. TypeScript is bundled first, since Node.js strips types but has no decorators; nobody checks its types here.
+ * A user's module, loaded as it is used: with the classes of this very Theseus, or its classes would extend
+ * another `NodeObject` than the one that runs them. TypeScript is bundled first, since Node.js strips types
+ * but has no decorators; nobody checks its types here.
  */
 import { rename, writeFile } from 'node:fs/promises'
 import { registerHooks } from 'node:module'

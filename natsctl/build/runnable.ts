@@ -1,8 +1,8 @@
 /**
  * The one way by which bytes become code in natsctl.
  *
- * H1. A bundle runs here only if the operator named it himself, as a file or a module, or if its manifest is verified. Only the two functions
- *     below make a `RunnableBundle`, and only `withBundles` runs one.
+ * H1. A bundle runs here only if the operator named it himself, as a file or a module, or if its manifest is
+ *     verified. Only the two functions below make a `RunnableBundle`, and only `withBundles` runs one.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -20,7 +20,10 @@ export interface RunnableBundle {
   readonly bytes: Uint8Array
 }
 
-/** Out of a file or a module that somebody named on the command line. Throws if the bundle is not the one that its manifest names. */
+/**
+ * Out of a file or a module that somebody named on the command line. Throws if the bundle is
+ * not the one that its manifest names.
+ */
 export function ownBundle({ manifest, bundle }: BuiltUpgrade): RunnableBundle {
   return runnable(manifest.bundle.digest, bundle, 'the upgrade')
 }

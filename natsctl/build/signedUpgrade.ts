@@ -1,6 +1,7 @@
 /**
- * The signatures of an upgrade file: the manifest that the upgrade is to be, with the version, the manifest before it and everything else that a
- * signature binds, and one signature over its bytes for each key. Whoever adds one signs the same bytes.
+ * The signatures of an upgrade file: the manifest that the upgrade is to be, with the version, the manifest
+ * before it and everything else that a signature binds, and one signature over its bytes for each key. Each
+ * signer signs the same bytes.
  */
 import { isDeepStrictEqual } from 'node:util'
 import {
@@ -60,7 +61,10 @@ export function withSignature(signed: SignedUpgrade, signer: Signer): SignedUpgr
   return { ...signed, signatures: new Map([...signed.signatures, [signer.publicKey, signature]]) }
 }
 
-/** As it is installed. One that names no identity is read by release 0.1.0, which knows one signature: that of the upgrader it names. */
+/**
+ * As it is installed. One that names no identity is read by release 0.1.0, which knows one signature: that of
+ * the upgrader it names.
+ */
 export function toInstall({ manifest, bytes, signatures }: SignedUpgrade): SignedManifest {
   const by = manifest.upgrader!
   return { bytes, signature: identityIn(manifest) === null ? signatures.get(by)! : encodeSignatures(signatures, by) }
@@ -75,8 +79,8 @@ export function signaturesIn({
 }
 
 /**
- * What a file has. Throws `upgrade.invalid` for what `signaturesIn` did not make or what is of another upgrade than the file's, and
- * `upgrade.signature` for a signature that is none.
+ * The signatures in a file. Throws `upgrade.invalid` for what `signaturesIn` did not make or what is of
+ * another upgrade than the file's, and `upgrade.signature` for a signature that is none.
  */
 export function readSignatures(value: unknown, draft: ManifestDraft): SignedUpgrade {
   const [bytes, pairs] = Array.isArray(value) ? value : []

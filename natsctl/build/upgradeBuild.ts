@@ -18,8 +18,9 @@ export interface BuildUpgradeOptions {
 }
 
 /**
- * Builds the upgrade that the module `source` exports by default. Runs the module: what it does when it is imported, it does here.
- * Throws `upgrade.invalid` with the compilers' own lines, and `config.invalid` when there is no TypeScript to check with.
+ * Builds the upgrade that the module `source` exports by default. Runs the module: what it does when it is
+ * imported, it does here. Throws `upgrade.invalid` with the compilers' own lines, and `config.invalid` when
+ * there is no TypeScript to check with.
  */
 export async function buildUpgrade(source: string | URL, options: BuildUpgradeOptions = {}): Promise<BuiltUpgrade> {
   const path = await pathOf(source)

@@ -1,6 +1,7 @@
 /**
- * The `.upgrade` file: what a build leaves and `publish` takes. One MessagePack array in standard types: the format number 1, the
- * manifest draft as JSON text, the bundle's bytes; and where it is signed, the signatures (`signedUpgrade.ts`), which release 0.1.0 passes over.
+ * The `.upgrade` file: what a build leaves and `publish` takes. One MessagePack array in standard types: the
+ * format number 1, the manifest draft as JSON text, the bundle's bytes; and where it is signed, the
+ * signatures (`signedUpgrade.ts`), which release 0.1.0 passes over.
  */
 import { Packr, Unpackr } from 'msgpackr'
 import {
@@ -33,7 +34,10 @@ export function encodeUpgradeFile({ manifest, bundle }: BuiltUpgrade, signed: Si
   return new Uint8Array(new Packr(standard).pack([upgradeFileFormat, JSON.stringify(manifest), bundle, ...signatures]))
 }
 
-/** Throws `upgrade.invalid` for anything that `encodeUpgradeFile` did not make, and `upgrade.signature` for a signature that is none. */
+/**
+ * Throws `upgrade.invalid` for anything that `encodeUpgradeFile` did not make, and `upgrade.signature` for a
+ * signature that is none.
+ */
 export function decodeUpgradeFile(bytes: Uint8Array): UpgradeFile {
   if (bytes.length > upgradeFileBytesMax)
     throw invalid(`it has ${bytes.length} bytes; at most ${upgradeFileBytesMax} are accepted`)

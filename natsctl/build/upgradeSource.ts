@@ -1,4 +1,7 @@
-/** Where a command has an upgrade from: a file that "upgrade build" made, a module that is built first, or what is installed. */
+/**
+ * Where a command has an upgrade from: a file that "upgrade build" made, a module that is built
+ * first, or what is installed.
+ */
 import { readFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'

@@ -76,7 +76,10 @@ interface Found {
   readonly entries: readonly Uint8Array[]
   /** Read after the entries: whatever head they name is there. */
   readonly manifests: readonly SignedManifest[]
-  /** What was there before the entries were read, and has to be in them: so many versions, and these directives; undefined: the login may not read them. */
+  /**
+   * The contents before the entries were read, which have to be in them: so many versions, and these
+   * directives; undefined: the login may not read them.
+   */
   readonly newest: number
   readonly directives: readonly Signed[] | undefined
 }
@@ -110,7 +113,7 @@ async function read(database: Operator['database'], head: AuditHead, last: numbe
   return entries
 }
 
-/** What `audit export` wrote. */
+/** The entries that `audit export` wrote. */
 async function fileEntries(file: string): Promise<readonly Uint8Array[]> {
   try {
     const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line !== '')

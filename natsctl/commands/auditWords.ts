@@ -1,4 +1,4 @@
-/** What an entry of the audit says, as people read it. */
+/** The text of an entry of the audit, as people read it. */
 import type { AuditEntry, Uncovered } from 'theseus'
 
 export function auditWords(entry: AuditEntry): string {

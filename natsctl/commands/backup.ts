@@ -1,4 +1,7 @@
-/** `natsctl backup`: a copy of what nobody else can restore of an upgrade database. It is an order: signed where orders are, and in the audit. */
+/**
+ * `natsctl backup`: a copy of what nobody else can restore of an upgrade database. It is an order: signed
+ * where orders are, and in the audit.
+ */
 import type { Command } from 'commander'
 import { auditPageMax, chunkCount, decodeManifest, digestOf, type Operator, type SignedManifest } from 'theseus'
 import { signed } from '../context/connection.js'

@@ -1,6 +1,7 @@
 /**
- * A backup of an upgrade database: what nobody else can restore from what they do every day. One MessagePack array in standard types: the format
- * number 1, and a record. What is in it is believed by nobody who has not verified it; tables, pauses and holds are the file's word.
+ * A backup of an upgrade database: what nobody else can restore from what they do every day. One MessagePack
+ * array in standard types: the format number 1, and a record. Nobody believes its contents without verifying
+ * them; tables, pauses and holds are the file's word.
  */
 import { Packr, Unpackr } from 'msgpackr'
 import { type Control, Fault, isControl, isName, type SignedManifest } from 'theseus'

@@ -1,4 +1,7 @@
-/** `natsctl context`: the contexts of the NATS command line, with the system and the Redis address that belong to each. */
+/**
+ * `natsctl context`: the contexts of the NATS command line, with the system and the Redis
+ * address that belong to each.
+ */
 import type { Command } from 'commander'
 import { redisOf } from '../context/connection.js'
 import { type Context, ContextFiles } from '../context/contextFiles.js'

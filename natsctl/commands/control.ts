@@ -1,4 +1,7 @@
-/** What an operator asks of nodes: `natsctl rollout pause|resume|retry`, `natsctl node hold|release|upgrade`. */
+/**
+ * The requests of an operator to nodes: `natsctl rollout pause|resume|retry`,
+ * `natsctl node hold|release|upgrade`.
+ */
 import type { Command } from 'commander'
 import type { NodeRow, Operator, Version } from 'theseus'
 import { asking, signed } from '../context/connection.js'
@@ -17,7 +20,7 @@ interface ControlFlags extends OrderFlags, KeyFlags {
 
 interface Order<T> {
   readonly description: string
-  /** What it would do, after "would". */
+  /** The effect that it would have, after "would". */
   readonly would: (operator: Operator, of: T) => Promise<string>
   /** Does it, and says what is so afterwards. */
   readonly act: (operator: Operator, of: T, flags: ControlFlags) => Promise<string>

@@ -4,7 +4,7 @@ import type { GlobalFlags } from '../context/flags.js'
 import { show } from '../output/forms.js'
 import { type Cell, oneLine, print, printTable } from '../output/output.js'
 
-/** What was compared, and how it is called. */
+/** The name of the upgrade that was compared, and its changes. */
 export interface UpgradeDiff {
   readonly of: string
   readonly changes: readonly ClassChange[]

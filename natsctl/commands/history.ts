@@ -1,4 +1,7 @@
-/** `natsctl history`: who installed what, when and why; and whether that can be believed. It asks the upgrade database alone. */
+/**
+ * `natsctl history`: who installed what, when and why; and whether that can be believed. It
+ * asks the upgrade database alone.
+ */
 import { readFile, writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { decodeManifest, digestOf, forksTable, identityIn, isFault, type Manifest } from 'theseus'
@@ -41,12 +44,15 @@ async function show(flags: HistoryFlags): Promise<ExitCode> {
   return flags.verify === true ? verify(history, flags) : list(history, flags)
 }
 
-/** What the database has, and its head: manifests that are missing at the end would not be missed otherwise. */
+/**
+ * The manifests of the database, and its head: manifests that are missing at the end would not
+ * be missed otherwise.
+ */
 interface Found extends ExportedHistory {
   readonly head: ClaimedHead | undefined
   /** Versions with two manifests, and what is known of them: nothing is installed meanwhile. */
   readonly forks: ReadonlyMap<string, string>
-  /** Whom to believe; undefined where nobody says. */
+  /** The trust to verify by; undefined where none is given. */
   readonly trust: Trust | undefined
 }
 
@@ -57,7 +63,7 @@ function stored(flags: GlobalFlags): Promise<Found> {
   })
 }
 
-/** What is in a file that `history export` wrote. */
+/** The contents of a file that `history export` wrote. */
 export async function exportedHistory(file: string, flags: GlobalFlags): Promise<Found> {
   const { system } = flags
   let bytes: Uint8Array

@@ -111,7 +111,10 @@ function stateLeft(nodeId: string, row: NodeRow | undefined): string {
     : `its state is only in the state directory of host ${oneLine(row.hostId)}: ${begins}`
 }
 
-/** The row that is dropped, if there is one. Throws for a node that is alive or not registered, unless it is forced. */
+/**
+ * The row that is dropped, if there is one. Throws for a node that is alive or not registered,
+ * unless it is forced.
+ */
 async function forgettable(
   operator: Operator,
   system: string,

@@ -1,4 +1,7 @@
-/** `natsctl order`: an order that several have to sign goes from one to the other as a file, and is sent when it has enough signatures. */
+/**
+ * `natsctl order`: an order that several have to sign goes from one to the other as a file, and is sent when
+ * it has enough signatures.
+ */
 import type { Command } from 'commander'
 import { identityAt, isTrustRoot } from 'theseus'
 import { asking, withOperator } from '../context/connection.js'

@@ -1,6 +1,7 @@
 /**
- * `natsctl restore`: gives an upgrade database what it is missing of a backup. It is an order: signed where orders are, and in the audit before
- * anything is changed. Nothing that is there is changed: neither versions, nor entries of tables, nor pauses.
+ * `natsctl restore`: gives an upgrade database what it is missing of a backup. It is an order: signed where
+ * orders are, and in the audit before anything is changed. Nothing that is there is changed: neither
+ * versions, nor entries of tables, nor pauses.
  */
 import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
@@ -85,7 +86,7 @@ async function restoreFrom(file: string, flags: RestoreFlags): Promise<ExitCode>
   })
 }
 
-/** What is signed is verified; the rest is the file's word. */
+/** Signed documents are verified; the rest is the file's word. */
 async function verified(file: string, flags: RestoreFlags): Promise<{ readonly backup: Backup; readonly digest: string }> {
   const { trust } = await targetOf(flags)
   if (trust === undefined) throw usageFailure(`who may have signed what is in ${file}? ${howToTrust}`)
@@ -138,7 +139,7 @@ async function missingIn({ database }: Operator, backup: Backup): Promise<Missin
     }
   }
   const there = new Set((await database.controls()).map(controlKey))
-  // What lets a node go now, or try again, was for that moment.
+  // A control that lets a node go now, or try again, was for that moment.
   const controls = backup.controls.flatMap((control) =>
     (control.kind === 'pause' || control.kind === 'hold') && !there.has(controlKey(control)) ? [control] : [],
   )

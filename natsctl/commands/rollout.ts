@@ -88,7 +88,7 @@ function status(flags: StatusFlags): Promise<ExitCode> {
       const timeoutMs = waits ? (flags.timeout ?? defaultTimeoutMs) : undefined
       return watchLines(operator, system, flags, { goal: flags.for, isOver, timeoutMs }, trust)
     }
-    // What is waited for moves on with the newest version, unless that takes back what was asked for.
+    // The version that is waited for moves on with the newest one, unless that takes back what was asked for.
     const state = (seen: Seen): RolloutState =>
       stateOf(seen, flags.for ?? (undoOf(asked, seen.manifests) === null ? seen.newest : asked))
     const rollout = waits ? await waitFor(see, state, flags.timeout ?? defaultTimeoutMs) : state(first)
@@ -108,7 +108,10 @@ function seer({ database }: Operator, system: string, trust: Trust | undefined):
   }
 }
 
-/** Returns when nothing changes any more by itself (nobody should wait for somebody who is in trouble, or for a pause), or when the time is up. */
+/**
+ * Returns when nothing changes any more by itself (nobody should wait for somebody who is in trouble, or for
+ * a pause), or when the time is up.
+ */
 async function waitFor(
   see: () => Promise<Seen>,
   stateOfSeen: (seen: Seen) => RolloutState,

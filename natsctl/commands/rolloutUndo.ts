@@ -15,7 +15,7 @@ export interface UndoFlags extends OrderFlags, KeyFlags {
   readonly yes?: true
 }
 
-/** What an undo of the newest version means for the nodes as they are. */
+/** The meaning of an undo of the newest version for the nodes as they are. */
 interface Plan {
   readonly undone: Manifest
   /** Those that have gone forward and go back. */
@@ -24,7 +24,10 @@ interface Plan {
   readonly stay: readonly NodeRow[]
 }
 
-/** A version that is undone already stays so, whoever asks again: the answer to the first time may have been lost. */
+/**
+ * A version that is undone already stays so, whoever asks again: the answer to the first time
+ * may have been lost.
+ */
 export async function undo(asked: Version | undefined, flags: UndoFlags): Promise<ExitCode> {
   // A question may wait for hours, and a connection should not.
   const plan = await withOperator(flags, (operator, system, trust) => planOf(operator, system, asked, trust))

@@ -1,4 +1,6 @@
-/** `natsctl table`: the upgrade-specific tables, by which an upgrader controls how an upgrade proceeds (§4). */
+/**
+ * `natsctl table`: the upgrade-specific tables, by which an upgrader controls how an upgrade proceeds (§4).
+ */
 import { type Command, InvalidArgumentError } from 'commander'
 import { isTableKey, isTableValue, type Operator, tableKeyLengthMax, tableValueBytesMax } from 'theseus'
 import { signed, withOperator } from '../context/connection.js'

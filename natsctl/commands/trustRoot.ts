@@ -1,4 +1,7 @@
-/** `natsctl trust`: the trust root of a system, made once and given to everybody: hosts, upgrade servers, operators. */
+/**
+ * `natsctl trust`: the trust root of a system, made once and given to everybody: hosts, upgrade
+ * servers, operators.
+ */
 import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'

@@ -1,4 +1,7 @@
-/** `natsctl upgrade`: from a module to an installed version. The way of an upgrade begins here (DESIGN §2, "An upgrade"). */
+/**
+ * `natsctl upgrade`: from a module to an installed version. The way of an upgrade begins here
+ * (DESIGN §2, "An upgrade").
+ */
 import { basename, extname } from 'node:path'
 import type { Command } from 'commander'
 import { isFault, type Manifest, type ManifestDraft, type Operator, type PublishOptions, type Version } from 'theseus'
@@ -156,8 +159,9 @@ async function publish(file: string, flags: PublishFlags): Promise<ExitCode> {
 }
 
 /**
- * What somebody has to know who undid an upgrade, corrected it and publishes it anew: it begins anew, for what was written through the undone
- * version belongs to that one. Undefined where nothing was undone, or it was of other classes.
+ * The warning for an operator who undid an upgrade, corrected it and publishes it anew: it begins anew, for
+ * what was written through the undone version belongs to that one. Undefined where nothing was undone, or it
+ * was of other classes.
  */
 export function beginningAnew(
   { classUpgrades }: Pick<ManifestDraft, 'classUpgrades'>,

@@ -1,4 +1,7 @@
-/** `natsctl upgrade plan`: what an upgrade would do to the running system, rehearsed before it is published. Nothing is written. */
+/**
+ * `natsctl upgrade plan`: what an upgrade would do to the running system, rehearsed before it
+ * is published. Nothing is written.
+ */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type Operator, reasonOf, type ServiceLimit, type Upgrade, type Version } from 'theseus'
 import type { Verified } from 'theseus/nkeys'
@@ -87,7 +90,10 @@ async function situationOf(database: Operator['database'], system: string, trust
   return { situation, history }
 }
 
-/** The installed upgrades that nodes which are behind go through first. Without one of them they are taken to stay before it. */
+/**
+ * The installed upgrades that nodes which are behind go through first. Without one of them they
+ * are taken to stay before it.
+ */
 async function upgradesAhead(
   database: Operator['database'],
   { rows, manifests }: Situation,

@@ -1,6 +1,6 @@
 /**
- * `natsctl upgrade sign`: adds a signature to an upgrade file. It runs no code of the upgrade and needs no system, so it can be done where nothing
- * else is done: on a machine that is offline.
+ * `natsctl upgrade sign`: adds a signature to an upgrade file. It runs no code of the upgrade and needs no
+ * system, so it can be done where nothing else is done: on a machine that is offline.
  */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { identityAt, identityIn, isDigest, type Version } from 'theseus'
@@ -69,7 +69,7 @@ async function sign(file: string, flags: SignFlags): Promise<ExitCode> {
   return exitCodes.done
 }
 
-/** Who signs after others signs what they did. */
+/** A later signer signs the same as those before. */
 function sameAs(signed: SignedUpgrade, file: string, flags: SignFlags): SignedUpgrade {
   const { system, version, previous, reason } = signed.manifest
   const { for: asked, after, history, system: flagged } = flags

@@ -1,4 +1,6 @@
-/** `natsctl upgrader`: who may install upgrades. The list changes by a signed upgrade, like everything else. */
+/**
+ * `natsctl upgrader`: who may install upgrades. The list changes by a signed upgrade, like everything else.
+ */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { decisions, instantMs, isNeed, isTrustRoot, type Manifest, type Need, type TrustedKey } from 'theseus'
 import { isUpgraderKey } from 'theseus/nkeys'

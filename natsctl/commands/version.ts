@@ -23,7 +23,9 @@ export interface VersionJson {
   readonly nodes: number
   /** Callers outside any object that are pinned to it. */
   readonly clients: number
-  /** Who runs it or an older one, alive or not: while there are any, it does not die. */
+  /**
+   * The nodes and clients that run it or an older one, alive or not: while there are any, it does not die.
+   */
   readonly neededBy: {
     readonly nodes: number
     readonly clients: number

@@ -1,6 +1,7 @@
 /**
- * `natsctl __complete <words…>`: what can come next, one a line, with a tab before its description; the last line is `:files` where files can,
- * else `:`. It answers soon with what it knows by then, says nothing of what goes wrong, and asks nobody anything but the upgrade database.
+ * `natsctl __complete <words…>`: what can come next, one a line, with a tab before its description; the last
+ * line is `:files` where files can, else `:`. It answers soon with what it knows by then, says nothing of
+ * what goes wrong, and asks nobody anything but the upgrade database.
  */
 import type { Command } from 'commander'
 import { type Clock, clientService, decodeManifest, isName } from 'theseus'
@@ -12,7 +13,7 @@ import { systemIn, targetOf } from '../context/target.js'
 import { oneLine } from '../output/output.js'
 import { type Candidate, type Kind, type Wanted, wantedNext } from './completions.js'
 
-/** Who presses Tab waits; a process takes a while to start, too. */
+/** A person who presses Tab waits; a process takes a while to start, too. */
 const answerMsDefault = 500
 /** Nobody reads more. */
 const candidatesMax = 500
@@ -23,7 +24,7 @@ const noClock: Clock = { now: Date.now, monotonicMs: () => performance.now(), af
 type Database = Awaited<ReturnType<ReturnType<typeof redis>['open']>>
 
 export async function complete(root: Command, words: readonly string[]): Promise<void> {
-  // What is passed over elsewhere with a warning would be printed into the command line here.
+  // A warning would be printed into the command line here.
   process.stderr.write = () => true
   const text = await answerOf(root, words, answerTimeoutMs(answerMsDefault))
   // A database that does not answer would hold the process.

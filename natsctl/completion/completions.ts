@@ -1,4 +1,7 @@
-/** What can come next on a command line, out of the commands as they are declared. Pure: live names are asked of somebody else. */
+/**
+ * The candidates that can come next on a command line, out of the commands as they are declared. Pure: live
+ * names are asked of somebody else.
+ */
 import type { Command, Option } from 'commander'
 
 export interface Candidate {
@@ -6,7 +9,7 @@ export interface Candidate {
   readonly description: string
 }
 
-/** What kind of name is wanted. */
+/** The kind of name that is wanted. */
 export type Kind = 'node' | 'service' | 'class' | 'version' | 'table' | 'tableKey' | 'context' | 'system' | 'file'
 
 export interface Wanted {
@@ -14,7 +17,7 @@ export interface Wanted {
   readonly candidates: readonly Candidate[]
   /** To be looked up. */
   readonly kinds: readonly Kind[]
-  /** What is typed of it so far. */
+  /** The part of it that is typed so far. */
   readonly prefix: string
   /** Put before each candidate: `--service=`. */
   readonly before: string

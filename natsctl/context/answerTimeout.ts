@@ -1,4 +1,7 @@
-/** How long natsctl waits for one answer. Somebody sits at a terminal: less than a host would, unless the way to the system is slow. */
+/**
+ * How long natsctl waits for one answer. Somebody sits at a terminal: less than a host would, unless the way
+ * to the system is slow.
+ */
 import { usageFailure } from '../output/exitCodes.js'
 import { durationFlag } from './flags.js'
 

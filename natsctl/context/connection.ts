@@ -48,7 +48,7 @@ export async function withOperator<T>(
     ...(gather === undefined ? {} : { gather }),
   })
   try {
-    // What is in this very process needs no signature.
+    // A system in this very process needs no signature.
     return await use(operator, system, target === undefined ? 'nobody' : target.trust)
   } finally {
     await operator.close()
@@ -66,7 +66,10 @@ export function nameOf({ as }: Pick<Target, 'as'>): { readonly as?: string } {
   return as === undefined ? {} : { as }
 }
 
-/** The same for what upgraders sign: with the key that the flags or the environment name, if any. With `--to` it goes to a file. */
+/**
+ * The same for what upgraders sign: with the key that the flags or the environment name, if
+ * any. With `--to` it goes to a file.
+ */
 export async function signed<T>(
   flags: GlobalFlags & KeyFlags & ToFlags,
   use: (operator: Operator, system: string) => Promise<T>,

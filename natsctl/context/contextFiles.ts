@@ -1,7 +1,8 @@
 /**
- * Where contexts are: those of the NATS command line (`$XDG_CONFIG_HOME/nats/context/<name>.json`, the selected one's name in
- * `nats/context.txt`), and beside each, in the folder `theseus`, the system and the Redis address that belong to it. The NATS command line
- * passes over folders there; its own files are never written.
+ * Where contexts are: those of the NATS command line
+ * (`$XDG_CONFIG_HOME/nats/context/<name>.json`, the selected one's name in `nats/context.txt`),
+ * and beside each, in the folder `theseus`, the system and the Redis address that belong to it.
+ * The NATS command line passes over folders there; its own files are never written.
  */
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
@@ -12,7 +13,7 @@ import { didYouMean } from '../output/nearest.js'
 import { type NatsContext, natsContextOf } from './natsContext.js'
 import { rootIn, type Trust, trustIn } from './trust.js'
 
-/** What the NATS command line has no place for. */
+/** The settings for which the NATS command line has no place. */
 export interface SystemContext {
   readonly system?: string
   readonly redis?: string
@@ -59,7 +60,10 @@ export class ContextFiles {
     return isContextName(name) && (await read(this.path(name))) !== undefined
   }
 
-  /** The name of a context, or the path of a file that ends with `.json`. Throws when there is none, or when it can't be used. */
+  /**
+   * The name of a context, or the path of a file that ends with `.json`. Throws when there is
+   * none, or when it can't be used.
+   */
   async find(nameOrPath: string): Promise<Context> {
     const text = nameOrPath.endsWith('.json') ? await read(nameOrPath) : undefined
     if (text === undefined) return this.read(nameOrPath)
@@ -74,7 +78,10 @@ export class ContextFiles {
     return { name, ...natsContextOf(objectOf(path, text), this.env, path), ...(await this.#beside(name)) }
   }
 
-  /** Writes the selection of the NATS command line, and the one before for its `context previous`, as it does itself. */
+  /**
+   * Writes the selection of the NATS command line, and the one before for its
+   * `context previous`, as it does itself.
+   */
   async select(name: string): Promise<void> {
     const before = await this.selected()
     if (before !== undefined) await write(join(this.#root, 'previous-context.txt'), before)

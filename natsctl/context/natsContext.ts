@@ -1,9 +1,12 @@
-/** A context as the NATS command line writes it: a JSON object of texts, of which natsctl uses what is about the connection. */
+/**
+ * A context as the NATS command line writes it: a JSON object of texts, of which natsctl uses
+ * what is about the connection.
+ */
 import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { usageFailure } from '../output/exitCodes.js'
 
-/** Who logs in: one of these. */
+/** The login: one of these. */
 export type Login =
   | { readonly kind: 'user'; readonly user: string; readonly pass: string }
   | { readonly kind: 'token'; readonly token: string }

@@ -1,6 +1,7 @@
 /**
- * The file of an order that several sign: a directive, an undo, or an upgrade of keys. One MessagePack array in standard types: the format
- * number 1, the purpose (`manifest` or `directive`), the document's bytes, and a list of keys and signatures over them.
+ * The file of an order that several sign: a directive, an undo, or an upgrade of keys. One MessagePack array
+ * in standard types: the format number 1, the purpose (`manifest` or `directive`), the document's bytes, and
+ * a list of keys and signatures over them.
  */
 import { readFile } from 'node:fs/promises'
 import { Packr, Unpackr } from 'msgpackr'
@@ -42,7 +43,7 @@ export type Ordered =
 
 export type OrderFile = Ordered & { readonly bytes: Uint8Array; readonly signatures: SignatureSet }
 
-/** What is signed with `--to` goes to the file, and the command is over. */
+/** A document that is signed with `--to` goes to the file, and the command is over. */
 export function gatherTo(file: string, output: OutputForm): Gather {
   return async ({ purpose, bytes, signature }) => {
     const ordered = orderedIn(purpose, bytes)
@@ -61,7 +62,10 @@ export function encodeOrderFile({ purpose, bytes, signatures }: OrderFile): Uint
   return new Uint8Array(new Packr(standard).pack([orderFileFormat, purpose, bytes, [...signatures]]))
 }
 
-/** Throws `config.invalid` for what `encodeOrderFile` did not make, and `upgrade.signature` for a signature that is none. */
+/**
+ * Throws `config.invalid` for what `encodeOrderFile` did not make, and `upgrade.signature` for
+ * a signature that is none.
+ */
 export function decodeOrderFile(file: Uint8Array): OrderFile {
   const invalid = () => new Fault('config.invalid', 'this is no order: a command with --to makes one')
   if (file.length > orderFileBytesMax) throw invalid()
@@ -107,7 +111,7 @@ export function toSend(order: OrderFile): Signed {
   const { bytes, signatures } = order
   const by = upgraderOf(order) ?? ''
   const isFirst = identityOf(order) === null
-  // What names no identity is read by release 0.1.0, which knows one signature.
+  // Release 0.1.0 reads a document that names no identity, and knows one signature.
   const sent = isFirst ? new Map([...signatures].filter(([key]) => key === by)) : signatures
   return { bytes, signature: encodeSignatures(sent, by) }
 }

@@ -1,6 +1,6 @@
 /**
- * What all commands have in common that change something in a system: `--dry-run`, and that the target is told on stderr before anything is
- * changed.
+ * The part that all commands share that change something in a system: `--dry-run`, and that the target is
+ * told on stderr before anything is changed.
  */
 import type { Command } from 'commander'
 import { note } from '../output/output.js'
@@ -42,7 +42,7 @@ export async function tellTarget(command: Command): Promise<void> {
   note(where)
 }
 
-/** What the document of an order says more when nothing was done. */
+/** The further fields of an order's document when nothing was done. */
 export function ifDry({ dryRun }: Pick<OrderFlags, 'dryRun'>): { readonly dryRun?: true } {
   return dryRun === true ? { dryRun } : {}
 }

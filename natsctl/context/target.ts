@@ -1,10 +1,11 @@
 /**
- * Which system a command talks to, and where: out of flags, contexts and the environment. What is told of it to people has no password, no
- * token and no seed.
+ * Which system a command talks to, and where: out of flags, contexts and the environment. Its description for
+ * people has no password, no token and no seed.
  *
- * T1. Each field is of the first of these that has it: flags, the context of `--context`, the environment, the context of `NATS_CONTEXT` or
- *     else the selected one, the defaults. A login in an address counts where that address does. Trust in `nobody` counts where the system is
- *     named, or stronger: it is of that system.
+ * T1. Each field is of the first of these that has it: flags, the context of `--context`, the
+ *     environment, the context of `NATS_CONTEXT` or else the selected one, the defaults. A
+ *     login in an address counts where that address does. Trust in `nobody` counts where the
+ *     system is named, or stronger: it is of that system.
  */
 import { jwtAuthenticator } from 'nats'
 import { isName } from 'theseus'
@@ -20,7 +21,7 @@ export interface Target {
   readonly system: string | undefined
   readonly nats: NatsOptions
   readonly redis: string
-  /** Whom to believe; undefined where nobody says. */
+  /** The trust to verify by; undefined where none is given. */
   /** The name to call under; undefined where callers have none. */
   readonly as: string | undefined
   readonly trust: Trust | undefined
@@ -173,7 +174,7 @@ function sourceOf(
   }
 }
 
-/** What nobody named on the command line. A selection that leads nowhere is no reason to stop. */
+/** The context that nobody named on the command line. A selection that leads nowhere is no reason to stop. */
 async function ambientContext(files: ContextFiles, env: NodeJS.ProcessEnv): Promise<Context | undefined> {
   if (env.NATS_CONTEXT) return files.find(env.NATS_CONTEXT)
   const selected = await files.selected()

@@ -1,6 +1,6 @@
 /**
- * Whom a command believes: the upgraders who are trusted at version 0, as hosts and upgrade servers have them. `nobody` has to be written: a
- * system whose upgrades need no signature is none by default.
+ * The trust of a command: the upgraders who are trusted at version 0, as hosts and upgrade servers have them.
+ * `nobody` has to be written: a system whose upgrades need no signature is none by default.
  */
 import { readFileSync } from 'node:fs'
 import { InvalidArgumentError } from 'commander'
@@ -15,7 +15,10 @@ export const trustFlagText =
 /** More is no trust root. */
 const rootBytesMax = 64 * 1024
 
-/** Public keys, or `nobody`; undefined for anything else. Of several texts in one, commas or spaces are between them. */
+/**
+ * Public keys, or `nobody`; undefined for anything else. Of several texts in one, commas or
+ * spaces are between them.
+ */
 export function trustIn(texts: readonly string[]): readonly string[] | 'nobody' | undefined {
   const words = texts.flatMap((text) => text.split(/[\s,]+/)).filter((word) => word !== '')
   if (words.length === 1 && words[0] === 'nobody') return 'nobody'
@@ -89,8 +92,8 @@ export function trustedBy(trust: Trust | undefined): SomebodyTrusted | undefined
 }
 
 /**
- * The words of a command line, with all values of `--trust` as one: `--trust A… B… file` names two keys and a file. Keys can be told from
- * everything else, so none has to be closed with another flag.
+ * The words of a command line, with all values of `--trust` as one: `--trust A… B… file` names two keys and a
+ * file. Keys can be told from everything else, so none has to be closed with another flag.
  */
 export function withOneTrust(words: readonly string[]): readonly string[] {
   const rest: string[] = []

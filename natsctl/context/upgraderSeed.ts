@@ -1,6 +1,6 @@
 /**
- * An upgrader's seed: read from a file or the environment, never from the command line, which everybody on the machine can read; and shown
- * nowhere.
+ * An upgrader's seed: read from a file or the environment, never from the command line, which everybody on
+ * the machine can read; and shown nowhere.
  */
 import { readFile, stat } from 'node:fs/promises'
 import { isFault, type Signer } from 'theseus'
@@ -26,8 +26,9 @@ export function hideSeed(): void {
 }
 
 /**
- * Before code of a user's is run in this process or in one that it starts: such code can read this process's memory, the environment with which
- * it was started, and every file of its user. So a process that runs such code has no seed, nor is told where one is.
+ * Before code of a user's is run in this process or in one that it starts: such code can read this process's
+ * memory, the environment with which it was started, and every file of its user. So a process that runs such
+ * code has no seed, nor is told where one is.
  */
 export function refuseSeeds(what: string): void {
   const named = hidden === undefined ? 'THESEUS_UPGRADER_SEED_FILE' : 'THESEUS_UPGRADER_SEED'
@@ -37,7 +38,9 @@ export function refuseSeeds(what: string): void {
   )
 }
 
-/** Who signs: `--key`, or THESEUS_UPGRADER_SEED_FILE, or THESEUS_UPGRADER_SEED; undefined when none is given. */
+/**
+ * The signer: `--key`, or THESEUS_UPGRADER_SEED_FILE, or THESEUS_UPGRADER_SEED; undefined when none is given.
+ */
 export async function signerOf({ key }: KeyFlags): Promise<Signer | undefined> {
   const file = key ?? (process.env.THESEUS_UPGRADER_SEED_FILE || undefined)
   if (file === undefined) return hidden === undefined ? undefined : signerFrom('THESEUS_UPGRADER_SEED', hidden)

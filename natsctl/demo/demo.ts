@@ -1,6 +1,6 @@
 /**
- * `natsctl demo`: a live upgrade to look at, in one process, without any server; and the commands of natsctl in front of it. An embedded
- * system lives in the process that has it, so it is the commands that come to it.
+ * `natsctl demo`: a live upgrade to look at, in one process, without any server; and the commands of natsctl
+ * in front of it. An embedded system lives in the process that has it, so it is the commands that come to it.
  */
 import type { Command } from 'commander'
 import { inFrontOf } from '../context/connection.js'
@@ -93,7 +93,7 @@ function performAll(commands: readonly (readonly string[])[], perform: Perform):
   })
 }
 
-/** Whatever happens, nothing is left: no process, no file. */
+/** Nothing is left whatever happens: no process, no file. */
 async function withDemo(use: (demo: EmbeddedDemo) => Promise<ExitCode>): Promise<ExitCode> {
   // A command that hears a signal too ends in its own way.
   const interruption = new Interruption((signal) => process.listenerCount(signal) === 1)

@@ -1,4 +1,7 @@
-/** The system of the demo: five nodes of the paper's web server in this process, no server, and clients that work on them all the time. */
+/**
+ * The system of the demo: five nodes of the paper's web server in this process, no server, and clients that
+ * work on them all the time.
+ */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,7 +22,7 @@ interface TitledClient {
   readonly client: LoadClient
 }
 
-/** What the clients have seen, and what of all that was acknowledged is not there any more. */
+/** The clients' tallies, and the acknowledged entries that are not there any more. */
 export interface Account {
   readonly tallies: readonly Tally[]
   readonly lost: readonly string[]

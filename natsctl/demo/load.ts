@@ -1,6 +1,6 @@
 /**
- * A client under load that remembers what was acknowledged, and so can tell a lost write and a wrong answer. Each page belongs to one
- * worker, which works on it alone: what it reads must be what it wrote.
+ * A client under load that remembers what was acknowledged, and so can tell a lost write and a wrong answer.
+ * Each page belongs to one worker, which works on it alone: what it reads must be what it wrote.
  */
 import { isFault, type Remote } from 'theseus'
 import type { PagesV1 } from './pages.v1.js'
@@ -16,7 +16,10 @@ export interface Tally {
   calls: number
   failed: number
   wrong: number
-  /** Commands that were delivered to a process that was then killed: their outcome is unknown, and that is said. */
+  /**
+   * Commands that were delivered to a process that was then killed: their outcome is unknown,
+   * and that is said.
+   */
   unknown: number
   readonly failures: Map<string, number>
   /** The first few wrong answers, in words. */
@@ -27,7 +30,9 @@ export function newTally(): Tally {
   return { calls: 0, failed: 0, wrong: 0, unknown: 0, failures: new Map(), contradictions: [] }
 }
 
-/** A page as its worker knows it: the last acknowledged text, and those that may have been written beside it. */
+/**
+ * A page as its worker knows it: the last acknowledged text, and those that may have been written beside it.
+ */
 export interface PageMemory {
   readonly node: string
   readonly url: string

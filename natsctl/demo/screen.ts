@@ -8,9 +8,9 @@ export interface NodeView {
   readonly className: string
   readonly version: Version
   readonly phase: Phase
-  /** Who answers which version, or where the node is. */
+  /** The versions that each class answers, or where the node is. */
   readonly answers: string
-  /** What its last upgrade cost, if that is known. */
+  /** The cost of its last upgrade, if that is known. */
   readonly pause?: string
 }
 
@@ -63,7 +63,8 @@ export class Screen {
   #redraw(view: View): void {
     const lines = [paint('bold', view.title), ...table(view)]
     const up = this.#drawn > 0 ? `\u001b[${this.#drawn}A\u001b[J` : ''
-    // Without wrapping, a line too long for the terminal is cut, and the cursor goes up as many lines as were drawn.
+    // Without wrapping, a line too long for the terminal is cut, and the cursor goes up as many
+    // lines as were drawn.
     process.stdout.write(`\u001b[?7l${up}${lines.join('\n')}\n\u001b[?7h`)
     this.#drawn = lines.length
   }

@@ -1,4 +1,4 @@
-/** What counts in the end: whether a call failed, was answered wrongly, or something acknowledged is gone. */
+/** The result: whether a call failed, was answered wrongly, or something acknowledged is gone. */
 import type { Tally } from './load.js'
 
 export interface Sums {
@@ -18,7 +18,7 @@ export function sumsOf(tallies: readonly Tally[], lost: readonly string[]): Sums
   }
 }
 
-/** What went wrong, if anything, and the one line that counts. */
+/** The errors, if any, and the one line that counts. */
 export function summaryLines(tallies: readonly Tally[], lost: readonly string[]): readonly string[] {
   const { calls, failed, wrong } = sumsOf(tallies, lost)
   return [

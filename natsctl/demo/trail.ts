@@ -19,7 +19,10 @@ export class Trail {
     return this.#steps.get(node)?.at(-1)?.phase ?? 'current'
   }
 
-  /** The last upgrade, from draining on, and for how long calls were held: `draining → … → recovering, calls held for 6 ms`. */
+  /**
+   * The last upgrade, from draining on, and for how long calls were held:
+   * `draining → … → recovering, calls held for 6 ms`.
+   */
   pause(node: string): string {
     const steps = this.#steps.get(node) ?? []
     const from = steps.findIndex(({ phase }) => phase === 'draining')

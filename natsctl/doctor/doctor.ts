@@ -1,4 +1,6 @@
-/** `natsctl doctor`: servers, permissions, clocks, versions and nodes, each in one line that says what to do. */
+/**
+ * `natsctl doctor`: servers, permissions, clocks, versions and nodes, each in one line that says what to do.
+ */
 import type { Command } from 'commander'
 import { redisOf } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'

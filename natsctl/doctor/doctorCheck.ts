@@ -4,7 +4,7 @@ export interface Check {
   readonly check: string
   readonly status: 'ok' | 'warning' | 'failure'
   readonly found: string
-  /** What to do; null where nothing is. */
+  /** The advice; null where nothing is to be done. */
   readonly advice: string | null
   /** The nodes that it concerns. */
   readonly nodes: readonly string[]

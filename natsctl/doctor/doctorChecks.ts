@@ -1,7 +1,8 @@
 /**
- * What is to be said of the system that `doctor` found, and how it ends. Pure.
+ * The checks of the system that `doctor` found, and how they end. Pure.
  *
- * D1. A *failure* is what keeps the system from being operated or upgraded; a *warning* is what will one day, or what concerns single nodes.
+ * D1. A *failure* is what keeps the system from being operated or upgraded; a *warning* is what will one day,
+ *     or what concerns single nodes.
  */
 import { hasEnded, type NodeRow } from 'theseus'
 import { howToTrust } from '../history/knownHistory.js'

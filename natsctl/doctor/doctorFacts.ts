@@ -1,4 +1,7 @@
-/** What `natsctl doctor` finds out, from servers, hosts and the upgrade database. It changes nothing, and waits for nobody for long. */
+/**
+ * The facts that `natsctl doctor` finds out, from servers, hosts and the upgrade database. It changes
+ * nothing, and waits for nobody for long.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TrustMark } from 'theseus'
 import {
@@ -34,7 +37,7 @@ export interface ServerFacts {
   readonly digest: string | null
   /** At least so many answered; null where they do not tell who they are. */
   readonly servers: number | null
-  /** Whom it trusts; null where it does not tell. */
+  /** The trust that it tells; null where it does not tell. */
   readonly trust?: TrustMark | null
 }
 
@@ -49,9 +52,9 @@ export interface DatabaseFacts {
   /** Versions with two manifests. */
   readonly forks: readonly string[]
   readonly newest: Manifest | undefined
-  /** Who may sign the next one. */
+  /** The keys that may sign the next one. */
   readonly trusted?: Trusted
-  /** Who signed the newest version that is verified. */
+  /** The keys that signed the newest version that is verified. */
   readonly signedBy?: readonly string[]
   /** Why not all of the history is verified: `unasked` where nobody says whom to trust. */
   readonly unverified?: { readonly kind: 'unasked' | 'found'; readonly why: string }
@@ -69,7 +72,7 @@ export interface Facts {
   readonly server: Outcome<ServerFacts> | undefined
   readonly install: Outcome<void> | undefined
   readonly calls: Outcome<unknown> | undefined
-  /** What nats-server objected to meanwhile. */
+  /** The objections of nats-server meanwhile. */
   readonly objections: readonly string[]
   /** The hosts that answered over NATS; undefined where they can't be asked. */
   readonly hosts: readonly string[] | undefined
@@ -154,7 +157,10 @@ export async function factsOf(target: Target): Promise<Facts> {
   }
 }
 
-/** A login that may call is told that nobody listens. The last try of a call may be under way when its time is over, so it is made again. */
+/**
+ * A login that may call is told that nobody listens. The last try of a call may be under way when its time is
+ * over, so it is made again.
+ */
 async function callToNobody(operator: Operator): Promise<Outcome<unknown>> {
   const options = { version: 0, deadlineMs: callDeadlineMs, kind: 'query' } as const
   for (let tries = 1; ; tries++) {

@@ -1,4 +1,4 @@
-/** What is to be said of NATS and Redis, and of what the login may do there. Pure. */
+/** The checks of NATS and Redis, and of what the login may do there. Pure. */
 import type { NodeRow } from 'theseus'
 import { type Check, failure, named, ok, warning } from './doctorCheck.js'
 import type { Facts } from './doctorFacts.js'
@@ -81,7 +81,7 @@ export function deafHosts({ nats }: Facts, rows: readonly NodeRow[]): readonly C
   return [{ ...failure('hosts’ permissions', found, advice), nodes }]
 }
 
-/** What is chosen anew each time is told as what the permissions say of it. */
+/** A part that is chosen anew each time is told as the permissions write it. */
 function objectionText(objection: string): string {
   const [, operation, subject] = /"operation":"(\w+)","subject":"([^"]+)"/.exec(objection) ?? []
   if (operation !== undefined && subject !== undefined)

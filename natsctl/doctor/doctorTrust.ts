@@ -1,4 +1,4 @@
-/** What `natsctl doctor` says of whom hosts and upgrade servers are told to trust. */
+/** The findings of `natsctl doctor` about the trust of hosts and upgrade servers. */
 import { changedRootAdvice, isSameTrust, markText, nobodysMark, type TrustMark } from 'theseus'
 import { type Check, failure, named, ok, warning } from './doctorCheck.js'
 import type { Facts } from './doctorFacts.js'

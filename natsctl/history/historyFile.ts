@@ -1,6 +1,7 @@
 /**
- * An exported history: what an auditor takes along. One MessagePack array in standard types: the format number 1, the system, and a list of
- * lists of two: a manifest's bytes as they were signed, and the signature's bytes or nil.
+ * An exported history: what an auditor takes along. One MessagePack array in standard types: the format
+ * number 1, the system, and a list of lists of two: a manifest's bytes as they were signed, and the
+ * signature's bytes or nil.
  */
 import { Packr, Unpackr } from 'msgpackr'
 import { Fault, isName, type SignedManifest } from 'theseus'
@@ -19,7 +20,10 @@ export function encodeHistoryFile({ system, manifests }: ExportedHistory): Uint8
   return new Uint8Array(new Packr(standard).pack([historyFileFormat, system, pairs]))
 }
 
-/** Throws `upgrade.invalid` for anything that `encodeHistoryFile` did not make. What is in the manifests is for `verifyHistory`. */
+/**
+ * Throws `upgrade.invalid` for anything that `encodeHistoryFile` did not make. The contents of the manifests
+ * are for `verifyHistory`.
+ */
 export function decodeHistoryFile(bytes: Uint8Array): ExportedHistory {
   let value: unknown
   try {

@@ -1,6 +1,7 @@
 /**
- * The history of a system, as far as it can be believed. Manifests come from Redis or from an upgrade server, and whoever may write there writes
- * what he likes: they are read to be shown, and what is not verified is said to be so. To be run, code needs more (`runnable.ts`).
+ * The history of a system, as far as it can be believed. Manifests come from Redis or from an upgrade server,
+ * and whoever may write there writes what he likes: they are read to be shown, and what is not verified is
+ * said to be so. To be run, code needs more (`runnable.ts`).
  */
 import { decodeManifest, digestOf, type Manifest, type Operator, type SignedManifest, type Trusted, type Version } from 'theseus'
 import { type HistoryVerdict, verifyHistory } from 'theseus/nkeys'
@@ -18,9 +19,12 @@ export interface KnownHistory {
   readonly digest: string | null
   /** How many of them are verified, from version 1 on. */
   readonly verified: number
-  /** Who signed each of those. */
+  /** The signers of each of those. */
   readonly by: readonly (readonly string[])[]
-  /** Who may sign the next one, of what is verified; undefined where nobody has to or nobody says whom to believe. */
+  /**
+   * The keys that may sign the next one, of what is verified; undefined where nobody has to, or
+   * no trust is given.
+   */
   readonly trusted: Trusted | undefined
   /** Why not all are, in one line; undefined when they are. */
   readonly doubt: string | undefined
@@ -30,7 +34,10 @@ export interface KnownHistory {
 
 export const howToTrust = 'give --trust <keys>, set THESEUS_TRUST, or keep them with "natsctl context save <name> --trust <keys>"'
 
-/** What the database says is its newest manifest: those that are missing at the end would not be missed otherwise. */
+/**
+ * The newest manifest by the database's word: those that are missing at the end would not be
+ * missed otherwise.
+ */
 export interface ClaimedHead {
   readonly version: Version
   readonly digest: string | null
@@ -149,7 +156,7 @@ export async function readHistory(
   return read
 }
 
-/** What an upgrade server says, told of on stderr. */
+/** The history by the word of an upgrade server, told of on stderr. */
 export async function askHistory(
   operator: Pick<Operator, 'signedHistory'>,
   system: string,

@@ -1,6 +1,6 @@
 /**
- * Opens the page in a browser. The URL is a key, and a command line can be read by everybody on the machine: the browser is given a file that only
- * its owner can read, which leads there.
+ * Opens the page in a browser. The URL is a key, and a command line can be read by everybody on the machine:
+ * the browser is given a file that only its owner can read, which leads there.
  */
 import { spawn } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'

@@ -1,4 +1,7 @@
-/** What a look at a rollout is made of: what hosts tell, and what the upgrade database and its history add to it. One line of a recording each. */
+/**
+ * The entries of a look at a rollout: what hosts tell, and what the upgrade database and its history add to
+ * it. One line of a recording each.
+ */
 import { isSeen, isVersion, type NodeRow, type Phase, type Seen, type StatechartDescription, type Version } from 'theseus'
 
 /** A node as the upgrade database has it: all there is of nodes whose host says nothing. */
@@ -36,10 +39,10 @@ export type Entry =
   | RowEntry
   | VersionEntry
   | { readonly type: 'unregistered'; readonly at: number; readonly nodeId: string }
-  /** What did not arrive: messages of a host, and what it had no place for. */
+  /** The losses: messages of a host, and reports for which it had no place. */
   | { readonly type: 'lost'; readonly at: number; readonly hostId: string; readonly messages: number; readonly dropped: number }
 
-/** What a recording begins with. It brings the statechart along: that of whoever reads it may be another. */
+/** The beginning of a recording. It brings the statechart along: that of whoever reads it may be another. */
 export interface Header {
   readonly format: typeof recordingFormat
   readonly system: string
@@ -50,7 +53,7 @@ export interface Header {
 
 export const recordingFormat = 'theseus-inspection/1'
 
-/** What a file holds is not trusted to be what this version writes. */
+/** A file is not trusted to hold entries as this version writes them. */
 export function isEntry(value: unknown): value is Entry {
   if (isSeen(value)) return true
   if (typeof value !== 'object' || value === null) return false

@@ -74,7 +74,8 @@ async function inspectLive(flags: InspectFlags, interruption: Interruption): Pro
 
 /** Until somebody ends it, which is its ordinary end. */
 async function serve(recording: Recording, flags: InspectFlags, isLive: boolean, interruption: Interruption): Promise<ExitCode> {
-  // Loaded where it is used: `node:http` as a module brings a whole client of HTTP with it, a tenth of what natsctl takes to start.
+  // Loaded where it is used: `node:http` as a module brings a whole client of HTTP with it, a tenth of what
+  // natsctl takes to start.
   const [{ servePage }, { serveStately }] = await Promise.all([import('./pageServer.js'), import('./statelyServer.js')])
   const server = await servePage(recording, { listen: flags.listen, port: flags.port, isLive })
   const stately = flags.stately === true ? serveStately(server, recording) : undefined

@@ -1,6 +1,7 @@
 /**
- * Serves the page and what it shows, over HTTP and server-sent events, to whoever knows the URL: every path begins with a random token. By
- * default nobody but this machine reaches it at all. The page is made of files of this package and loads nothing from anywhere else.
+ * Serves the page and what it shows, over HTTP and server-sent events, to whoever knows the URL: every path
+ * begins with a random token. By default nobody but this machine reaches it at all. The page is made of files
+ * of this package and loads nothing from anywhere else.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { readFile } from 'node:fs/promises'

@@ -1,6 +1,7 @@
 /**
- * What has been seen so far, as much of it as is kept: whoever opens the page later gets it first, then what happens. Of what is true until
- * it changes (who runs what) the newest is kept; of what happens (phases, the statecharts' events) a bounded number, the oldest goes first.
+ * The entries so far, as many as are kept: a page that is opened later gets them first, then what happens. Of
+ * what is true until it changes (who runs what) the newest is kept; of what happens (phases, the statecharts'
+ * events) a bounded number, the oldest goes first.
  */
 import { EventEmitter } from 'node:events'
 import type { StatechartSeen } from 'theseus'
@@ -9,7 +10,10 @@ import type { Entry, Header } from './entry.js'
 export const phasesMax = 200_000
 export const statechartEventsMax = 200_000
 const statechartEventsOfNodeMax = 2_000
-/** What hosts say of nodes and of themselves, where anybody may speak in a host's name: beyond, what is new is left out. */
+/**
+ * The entries that hosts say of nodes and of themselves, where anybody may speak in a host's name: beyond,
+ * new ones are left out.
+ */
 export const saidMax = 50_000
 /** Of each of the three, as JSON. */
 export const bytesMax = 64 * 1024 * 1024
@@ -39,7 +43,7 @@ export class Recording {
     return [...this.#newest.values(), ...this.#phases]
   }
 
-  /** What the upgrade manager of one node did. */
+  /** The events of the upgrade manager of one node. */
   statechart(nodeId: string): readonly StatechartSeen[] {
     return this.#statecharts.get(nodeId) ?? []
   }

@@ -1,4 +1,7 @@
-/** A recording as a file: a line of JSON for its header, then one for each entry. Written as it happens, so that a look that is cut short is kept. */
+/**
+ * A recording as a file: a line of JSON for its header, then one for each entry. Written as it happens, so
+ * that a look that is cut short is kept.
+ */
 import { createWriteStream, type WriteStream } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { exitCodes, Failure } from '../output/exitCodes.js'
@@ -48,7 +51,10 @@ export class RecordingFile {
   }
 }
 
-/** Reads a whole recording. What this version does not know is left out; a last line that is cut off too. */
+/**
+ * Reads a whole recording. Entries that this version does not know are left out; a last line
+ * that is cut off too.
+ */
 export async function openRecording(path: string): Promise<Recording> {
   let file: FileHandle | undefined
   let recording: Recording | undefined

@@ -1,6 +1,6 @@
 /**
- * The same events in the protocol of `@statelyai/inspect`, which Stately's inspector reads: one actor for each upgrade manager, named after
- * its node, its children below it.
+ * The same events in the protocol of `@statelyai/inspect`, which Stately's inspector reads: one actor for
+ * each upgrade manager, named after its node, its children below it.
  */
 import type { StatelyActorEvent, StatelyInspectionEvent } from '@statelyai/inspect'
 import type { StatechartDescription, StatechartSeen } from 'theseus'
@@ -8,7 +8,9 @@ import type { StatechartDescription, StatechartSeen } from 'theseus'
 /** The release of the protocol that is spoken. */
 export const statelyVersion = '0.7.2'
 
-/** Undefined for what the protocol has no word for: it shows transitions by the snapshots that they lead to. */
+/**
+ * Undefined for what the protocol has no word for: it shows transitions by the snapshots that they lead to.
+ */
 export function statelyEvent(seen: StatechartSeen, statechart: StatechartDescription): StatelyInspectionEvent | undefined {
   const { event, nodeId, target, run, at, manager } = seen
   const session = (actor: string) => `${nodeId}/${target}/${run}/${actor}`

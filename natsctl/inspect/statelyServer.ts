@@ -1,6 +1,6 @@
 /**
- * Stately's inspector as a client: a WebSocket to which the same stream goes in the protocol of `@statelyai/inspect`. What such a client sends is
- * ignored; whoever does not know the token is not let in.
+ * Stately's inspector as a client: a WebSocket to which the same stream goes in the protocol of
+ * `@statelyai/inspect`. Messages of such a client are ignored; a client without the token is not let in.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'

@@ -1,6 +1,7 @@
 /**
- * Server-sent events: first what has been seen, in parts, then what happens, gathered for a moment. A page that reads too slowly is
- * disconnected rather than waited for; it comes back by itself and gets everything anew.
+ * Server-sent events: first what has been seen, in parts, then what happens, gathered for a
+ * moment. A page that reads too slowly is disconnected rather than waited for; it comes back by
+ * itself and gets everything anew.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { toJson } from '../output/output.js'
@@ -48,7 +49,7 @@ function stream(
     send('entries', waiting)
     waiting = []
   }
-  // What the page has from an earlier connection is void.
+  // The page's entries from an earlier connection are void.
   send('begin', null)
   for (let from = 0; from < past.length; from += entriesPerPart) send('entries', past.slice(from, from + entriesPerPart))
   send('now', null)

@@ -1,4 +1,7 @@
-/** A class in the reader's sources, as the command line names it: `./pages.v1.ts#PagesV1`; and the name that comes after it. */
+/**
+ * A class in the reader's sources, as the command line names it: `./pages.v1.ts#PagesV1`; and
+ * the name that comes after it.
+ */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, extname, join, relative, resolve, sep } from 'node:path'
@@ -64,7 +67,10 @@ export function specifierOf(from: string, path: string): string {
   return way.startsWith('.') ? way : `./${way}`
 }
 
-/** `Pages.v1` → `Pages.v2`, `PagesV9` → `PagesV10`; a name without a number is the first: `Archive` → `Archive` and `second`. */
+/**
+ * `Pages.v1` → `Pages.v2`, `PagesV9` → `PagesV10`; a name without a number is the first: `Archive` →
+ * `Archive` and `second`.
+ */
 export function advanced(name: string, second: string): string {
   const [, stem, number] = /^(.*?)(\d+)$/.exec(name) ?? []
   return number === undefined ? name + second : `${stem}${Number(number) + 1}`

@@ -14,8 +14,8 @@ function isIdentifier(name: string): boolean {
 }
 
 /**
- * What only a person can decide: no code has the type that is asked for here, so the compiler stops at it and says the whole text. As soon as
- * code stands in its place, the rest compiles.
+ * A decision that only a person can make: no code has the type that is asked for here, so the compiler stops
+ * at it and says the whole text. As soon as code stands in its place, the rest compiles.
  */
 export function decision(text: string): string {
   return `${quoted(text)} satisfies 'decided'`

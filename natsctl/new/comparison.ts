@@ -1,6 +1,6 @@
 /**
- * Two classes held against each other: what stays, and what needs a decision. Methods and the first values of fields are known at run
- * time; whether types stay, and what is in collections, only the compiler knows.
+ * Two classes held against each other: what stays, and what needs a decision. Methods and the first values of
+ * fields are known at run time; whether types stay, and what is in collections, only the compiler knows.
  */
 import { defineUpgrade, draftManifest, eagerly, type MethodKind, type NodeClass, none, upgradeClass } from 'theseus'
 import { exitCodes, Failure } from '../output/exitCodes.js'
@@ -20,7 +20,7 @@ export interface Side {
   readonly methods: ReadonlyMap<string, Method>
   /** Of these, those that the other class answers as they are. */
   readonly delegatable: readonly string[]
-  /** What `initial()` gives. */
+  /** The result of `initial()`. */
   readonly initial: Readonly<Record<string, unknown>>
 }
 
@@ -67,7 +67,9 @@ export async function compare(old: LoadedClass, next: LoadedClass): Promise<Comp
   }
 }
 
-/** What the runtime says of the two, and whether one can follow the other at all. Throws `upgrade.invalid`. */
+/**
+ * The runtime's judgement of the two, and whether one can follow the other at all. Throws `upgrade.invalid`.
+ */
 function methodsOf(oldClass: NodeClass, newClass: NodeClass) {
   const classUpgrade = upgradeClass<NodeClass, NodeClass, object, object, any, any>({
     oldClass,
@@ -135,7 +137,10 @@ function sideOf(asked: Asked, type: 'Old' | 'New', { definition }: LoadedClass, 
   }
 }
 
-/** Those of `kinds` that the other class can answer as they are: by their types, and by their marks, which the compiler can't see. */
+/**
+ * Those of `kinds` that the other class can answer as they are: by their types, and by their
+ * marks, which the compiler can't see.
+ */
 function delegations(
   asked: Asked,
   so: 'futureSO' | 'pastSO',
@@ -159,7 +164,10 @@ const kinds = {
   collections: { names: (side: string) => `Names${side}`, under: (side: string, name: string) => `Record${side}<${text(name)}>` },
 }
 
-/** The fields, or collections, of both: as the types have them, and as they were seen where types leave them open. */
+/**
+ * The fields, or collections, of both: as the types have them, and as they were seen where
+ * types leave them open.
+ */
 function partsOf(
   asked: Asked,
   of: keyof typeof kinds,

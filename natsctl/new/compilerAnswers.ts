@@ -1,6 +1,7 @@
 /**
- * What only the compiler knows of two classes. It has no programming interface, so a file of questions is compiled, one to a line, each
- * written so that the line is an error where the answer is no. The lines of the errors are the answers.
+ * The facts of two classes that only the compiler knows. It has no programming interface, so a file of
+ * questions is compiled, one to a line, each written so that the line is an error where the answer is no. The
+ * lines of the errors are the answers.
  */
 import { rm, writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
@@ -21,8 +22,9 @@ export interface Answers {
 }
 
 /**
- * In the questions, `Old` and `New` are the classes, `StateOld` and `StateNew` their root states, `NamesOld` and `NamesNew` the names of their
- * collections; `RecordOld<'items'>` and `RecordNew<'items'>` are a collection's records, `Args<Old, 'put'>` what a method takes.
+ * In the questions, `Old` and `New` are the classes, `StateOld` and `StateNew` their root states, `NamesOld`
+ * and `NamesNew` the names of their collections; `RecordOld<'items'>` and `RecordNew<'items'>` are a
+ * collection's records, `Args<Old, 'put'>` what a method takes.
  */
 function headOf(probe: string, old: ClassRef, next: ClassRef): readonly string[] {
   // Our own, by its path: it is the same that the classes import, wherever the questions lie.
@@ -33,7 +35,7 @@ function headOf(probe: string, old: ClassRef, next: ClassRef): readonly string[]
     `import { ${next.exportName} as New } from '${specifierOf(probe, next.path)}'`,
     'type Args<C, M extends keyof C> = C[M] extends (...args: infer A) => unknown ? A : never',
     ...['Old', 'New'].flatMap((name) => [
-      // What is protected, a class that extends it can see.
+      // A class that extends it can see its protected members.
       `class Open${name} extends ${name} { opened() { return [this.state, this.collection] as const } }`,
       `type State${name} = ReturnType<Open${name}['opened']>[0]`,
       `declare const collection${name}: ReturnType<Open${name}['opened']>[1]`,

@@ -1,4 +1,7 @@
-/** The mapping functions beside an upgrade (§7): how the state of the one class is related to that of the other, for the rehearsal. */
+/**
+ * The mapping functions beside an upgrade (§7): how the state of the one class is related to that of the
+ * other, for the rehearsal.
+ */
 import { at, decisionHere, key, list, object, quoted } from './code.js'
 import type { Comparison, Part, Side } from './comparison.js'
 import { importsOf, type Modules } from './modules.js'
@@ -28,8 +31,9 @@ function mappingOf(comparison: Comparison, to: 'old' | 'next'): string {
   const queries = target.delegatable.filter((name) => target.methods.get(name)!.kind === 'query')
   return `
 /**
- * The state that a node of ${from.exportName} has for a caller of ${target.exportName}. What does not come from ${from.exportName} is as ${target.exportName} begins.
- * \`dependent\` are the queries that show nothing but what does come from it: these are checked.
+ * The state that a node of ${from.exportName} has for a caller of ${target.exportName}.
+ * The parts that do not come from ${from.exportName} are as ${target.exportName} begins.
+ * \`dependent\` are the queries that show nothing but the parts that do: these are checked.
  */
 export const ${mappingName(target)} = mapping({
   from: ${from.exportName},

@@ -1,4 +1,6 @@
-/** Files for the reader's own repository: all of them or none, and nothing that is there is ever written over. */
+/**
+ * Files for the reader's own repository: all of them or none, and nothing that is there is ever written over.
+ */
 import { access, mkdir, writeFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { exitCodes, Failure } from '../output/exitCodes.js'
@@ -6,7 +8,7 @@ import { exitCodes, Failure } from '../output/exitCodes.js'
 export interface NewFile {
   /** From the directory in which natsctl runs. */
   readonly path: string
-  /** What it is, in a few words. */
+  /** Its description, in a few words. */
   readonly about: string
   readonly text: string
 }

@@ -31,7 +31,7 @@ export async function newService(name: string, flags: NewFlags): Promise<ExitCod
   else await writeNew(files)
   const compiled = await compiledBy(tsconfig ?? resolve('tsconfig.json'), flags.dryRun === true ? [] : [source, test])
   const add = hasUpConfig ? [await toAdd(names, module)] : []
-  // What was written here is known without a compiler.
+  // The place of files written here is known without a compiler.
   const built = tsconfig === undefined ? join('dist', basename(test).replace(/ts$/, 'js')) : compiled.out(test)
   tell({
     files,

@@ -1,4 +1,7 @@
-/** `natsctl new upgrade`: an upgrade between two classes of the reader's, its mapping and its rehearsal, in the reader's own repository. */
+/**
+ * `natsctl new upgrade`: an upgrade between two classes of the reader's, its mapping and its rehearsal, in
+ * the reader's own repository.
+ */
 import { readdir } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { nearest } from '../build/buildSettings.js'

@@ -1,4 +1,7 @@
-/** The new class of an upgrade that nobody has written yet: a copy of the old one, its names advanced, for the reader to change. */
+/**
+ * The new class of an upgrade that nobody has written yet: a copy of the old one, its names
+ * advanced, for the reader to change.
+ */
 import { readFile } from 'node:fs/promises'
 import { relative } from 'node:path'
 import { exitCodes, Failure } from '../output/exitCodes.js'

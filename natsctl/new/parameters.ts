@@ -11,7 +11,7 @@ export function parametersOf(method: (...args: never[]) => unknown): readonly st
 
 const closing: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' }
 
-/** What stands between the bracket at `start` and the one that closes it. */
+/** The text between the bracket at `start` and the one that closes it. */
 function enclosed(source: string, start: number): string {
   let depth = 0
   for (let at = start; at < source.length; at++) {

@@ -5,7 +5,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path'
 import { nearest } from '../build/buildSettings.js'
 import { runCompiler } from '../build/typeCheck.js'
 
-/** What `package.json` lacks, each a thing to do. */
+/** The parts that `package.json` lacks, each a thing to do. */
 export async function packageHints(directory: string): Promise<readonly string[]> {
   const from = resolve(directory, 'any')
   const file = nearest(from, 'package.json')
@@ -35,7 +35,7 @@ function isInstalled(from: string, specifier: string): boolean {
 }
 
 export interface Compiled {
-  /** What in the settings does not fit, each a sentence. */
+  /** The settings that do not fit, each a sentence. */
   readonly notes: readonly string[]
   /** Where the compiler writes a source, from the current directory; undefined: it can't be told. */
   out(path: string): string | undefined

@@ -47,7 +47,10 @@ function callsOf(sides: readonly Side[], kind: Method['kind']): readonly string[
   )
 }
 
-/** The first argument is the same in all calls, so that they are about the same; other texts tell the versions apart. */
+/**
+ * The first argument is the same in all calls, so that they are about the same; other texts
+ * tell the versions apart.
+ */
 function argsText(name: string, { parameters, samples }: Method, version: number): string {
   const texts = samples.map((sample, i) => (i > 0 && sample === "'a'" ? `'at version ${version}'` : sample))
   if (texts.every((text) => text !== undefined)) return `[${texts.join(', ')}]`

@@ -1,4 +1,7 @@
-/** What `natsctl new service` writes: a class with one command and one query, its test, and what `natsctl up` and the compiler need. */
+/**
+ * The files that `natsctl new service` writes: a class with one command and one query, its test, and what
+ * `natsctl up` and the compiler need.
+ */
 import type { ServiceNames } from './serviceNames.js'
 
 export function classText({ service, className, exportName, saysService }: ServiceNames): string {

@@ -1,9 +1,12 @@
-/** The names of a new service, all made of one: `order-lines` is the class `OrderLinesV1`, `OrderLines.v1`, in `order-lines.v1.ts`. */
+/**
+ * The names of a new service, all made of one: `order-lines` is the class `OrderLinesV1`, `OrderLines.v1`, in
+ * `order-lines.v1.ts`.
+ */
 import { clientService } from 'theseus'
 import { usageFailure } from '../output/exitCodes.js'
 
 export interface ServiceNames {
-  /** What callers use. */
+  /** The name that callers use. */
   readonly service: string
   readonly className: string
   readonly exportName: string

@@ -1,4 +1,4 @@
-/** What `natsctl new` says when it has written its files, or would have. */
+/** The output of `natsctl new` when it has written its files, or would have. */
 
 import type { GlobalFlags } from '../context/flags.js'
 import { note, oneLine, print, printJson } from '../output/output.js'
@@ -20,9 +20,9 @@ export interface Decision {
 export interface Told {
   readonly files: readonly NewFile[]
   readonly decisions?: readonly Decision[]
-  /** What does not fit: warnings. */
+  /** The things that do not fit: warnings. */
   readonly notes: readonly string[]
-  /** What to do next, in order. */
+  /** The next steps, in order. */
   readonly next: readonly string[]
   readonly flags: NewFlags
 }

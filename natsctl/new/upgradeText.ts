@@ -1,6 +1,7 @@
 /**
- * The module of an upgrade, as far as it follows from the two classes: methods that stay are delegated, fields and collections that stay are
- * carried over, forward and back. What does not follow is a decision, and a compile error until it is made.
+ * The module of an upgrade, as far as it follows from the two classes: methods that stay are delegated,
+ * fields and collections that stay are carried over, forward and back. The rest is a decision, and a compile
+ * error until it is made.
  */
 import { at, decision, decisionHere, key, list, literal, object, quoted } from './code.js'
 import type { Comparison, Method, Part, Side } from './comparison.js'
@@ -176,7 +177,9 @@ function soLine({ kind, name, simulated, over, left, strangers }: Role): string 
   return line(decisionHere(`${kind}: ${below} answers every call of ${mine}; ${choice}`))
 }
 
-/** The transform to the class of one side; for the old one it is the inverse, and the roles are turned round. */
+/**
+ * The transform to the class of one side; for the old one it is the inverse, and the roles are turned round.
+ */
 function transformText({ old, next, fields, collections }: Comparison, to: 'old' | 'next', so: Role): string {
   const isForward = to === 'next'
   const [from, target] = isForward ? [old, next] : [next, old]

@@ -9,12 +9,12 @@ export interface AskFlags {
 }
 
 export interface Question {
-  /** What is done, after "this": "forgets node p1 for good". */
+  /** The act, after "this": "forgets node p1 for good". */
   readonly does: string
   readonly question: string
-  /** What is said after a no. */
+  /** The text after a no. */
   readonly refused: string
-  /** What whoever is asked should know, on stderr. */
+  /** The facts to know before answering, on stderr. */
   readonly before?: () => void
 }
 

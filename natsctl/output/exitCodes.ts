@@ -1,4 +1,7 @@
-/** How natsctl ends: the exit codes, and the one line on stderr that goes with each (docs/natsctl.md repeats the table). */
+/**
+ * How natsctl ends: the exit codes, and the one line on stderr that goes with each
+ * (docs/natsctl.md repeats the table).
+ */
 import { CommanderError } from 'commander'
 import { isFault } from 'theseus'
 import { oneLine, withoutSeeds } from './output.js'
@@ -51,7 +54,10 @@ export function exitCodeOf(error: unknown): ExitCode {
   }
 }
 
-/** What to print on stderr; nothing when commander has printed it already. The stack is for who asks for it. */
+/**
+ * The text to print on stderr; nothing when commander has printed it already. The stack is for
+ * who asks for it.
+ */
 export function explain(error: unknown, env: NodeJS.ProcessEnv = process.env): string {
   if (error instanceof CommanderError) return ''
   const stack = env.THESEUS_DEBUG === '1' ? `${stackOf(error)}\n` : ''

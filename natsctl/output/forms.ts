@@ -1,6 +1,7 @@
 /**
- * The forms in which data is printed (`-o table|wide|json|yaml|name`), and the one function through which every command prints. YAML is of
- * the same document as JSON; names are `node/p1`, one on a line, as kubectl has them.
+ * The forms in which data is printed (`-o table|wide|json|yaml|name`), and the one function
+ * through which every command prints. YAML is of the same document as JSON; names are
+ * `node/p1`, one on a line, as kubectl has them.
  */
 import type { Command } from 'commander'
 import { Document, isScalar, Scalar, visit } from 'yaml'
@@ -10,7 +11,7 @@ import { type Cell, controlCharacters, print, printJson, printTable, toJson } fr
 export const outputForms = ['table', 'wide', 'json', 'yaml', 'name'] as const
 export type OutputForm = (typeof outputForms)[number]
 
-/** What a command has to say, in every form. Only the one that is asked for is made. */
+/** The output of a command, in every form. Only the one that is asked for is made. */
 export interface Shown {
   /** For people; `wide` has more columns. */
   readonly table: (isWide: boolean) => void
@@ -87,7 +88,10 @@ function pathOf(command: Command): string {
   return parent?.parent == null ? command.name() : `${pathOf(parent)} ${command.name()}`
 }
 
-/** One document. What a terminal would obey is quoted and escaped, and what one or the other schema of YAML takes for no text is quoted. */
+/**
+ * One document. Text that a terminal would obey is quoted and escaped, and text that one or the other schema
+ * of YAML takes for no text is quoted.
+ */
 export function toYaml(value: unknown): string {
   // By the older schema, whose readers take `no` for false and a moment for no text.
   const document = new Document(JSON.parse(toJson(value)), { schema: 'yaml-1.1' })

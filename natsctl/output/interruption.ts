@@ -1,6 +1,7 @@
 /**
- * Ctrl-C, and the other ways in which somebody ends this process. It hears from the moment that it is made: make it before
- * the first thing that must be undone, or a signal that comes early ends the process and leaves that thing behind.
+ * Ctrl-C, and the other ways in which somebody ends this process. It hears from the moment that it is made:
+ * make it before the first thing that must be undone, or a signal that comes early ends the process and
+ * leaves that thing behind.
  */
 const endings = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
@@ -9,7 +10,10 @@ export class Interruption {
   readonly asked: Promise<void>
   readonly #hear: (signal: NodeJS.Signals) => void
 
-  /** @param isMeant whether a signal is for this one; another part of the process may hear the same, and end in its own way */
+  /**
+   * @param isMeant whether a signal is for this one; another part of the process may hear the
+   *   same, and end in its own way
+   */
   constructor(isMeant: (signal: NodeJS.Signals) => boolean = () => true) {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.asked = promise

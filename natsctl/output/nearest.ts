@@ -1,4 +1,7 @@
-/** Names that somebody may have meant: those of few changed, missing or swapped letters, as commander has it for commands. Pure. */
+/**
+ * Names that somebody may have meant: those of few changed, missing or swapped letters, as
+ * commander has it for commands. Pure.
+ */
 
 const shownMax = 3
 /** More is another word. */
@@ -38,7 +41,10 @@ function isPartOf(name: string, other: string): boolean {
   return name.length >= 3 && other.toLowerCase().startsWith(name.toLowerCase())
 }
 
-/** Letters to change, insert, leave out or swap with their neighbour (Damerau and Levenshtein); more than `limit` is not counted exactly. */
+/**
+ * Letters to change, insert, leave out or swap with their neighbour (Damerau and Levenshtein); more than
+ * `limit` is not counted exactly.
+ */
 function distanceOf(one: string, other: string, limit: number): number {
   if (Math.abs(one.length - other.length) > limit) return limit + 1
   const rows = [Array.from({ length: other.length + 1 }, (_, column) => column)]

@@ -1,6 +1,6 @@
 /**
- * What natsctl prints: data on stdout as a table or as JSON, everything else on stderr. Reasons, titles and results come from other
- * machines, so no control character of theirs reaches the terminal.
+ * The output of natsctl: data on stdout as a table or as JSON, everything else on stderr. Reasons, titles and
+ * results come from other machines, so no control character of theirs reaches the terminal.
  */
 import { styleText } from 'node:util'
 import { printable, widthOf } from './width.js'
@@ -32,12 +32,15 @@ export function note(line: string): void {
   process.stderr.write(`${withoutSeeds(oneLine(line))}\n`)
 }
 
-/** Whoever gives a seed where a file or a key is expected must not find it in the terminal's history as well. */
+/** A seed that was given where a file or a key is expected must not be in the terminal's history as well. */
 export function withoutSeeds(text: string): string {
   return text.replace(/\bS[A-Z][A-Z2-7]{40,}/g, '(a seed)')
 }
 
-/** JSON of anything that can be in an envelope: bytes become base64, integers beyond 2⁵³ decimal text; no control character is left as it is. */
+/**
+ * JSON of anything that can be in an envelope: bytes become base64, integers beyond 2⁵³ decimal text; no
+ * control character is left as it is.
+ */
 export function toJson(value: unknown, indent?: number): string {
   const replace = function (this: Record<string, unknown>, key: string, json: unknown): unknown {
     // From `this`, since a Buffer has turned itself into JSON of its own before `json` arrives.
@@ -54,7 +57,7 @@ function escapedInJson(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
 
-/** What a terminal may obey, or show in another order. */
+/** The characters that a terminal may obey, or show in another order. */
 export const controlCharacters = /[\p{Cc}\p{Cf}\u2028\u2029]+/gu
 
 /** Text of others for one line of a terminal. */

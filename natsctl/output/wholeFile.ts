@@ -1,4 +1,7 @@
-/** Files that are written whole or not at all: half an upgrade file would be published by nobody, but believed by a build that looks at dates. */
+/**
+ * Files that are written whole or not at all: half an upgrade file would be published by nobody, but believed
+ * by a build that looks at dates.
+ */
 import { rename, rm, writeFile } from 'node:fs/promises'
 import { exitCodes, Failure } from './exitCodes.js'
 

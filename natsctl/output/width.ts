@@ -1,12 +1,13 @@
 /**
- * How many columns of a terminal a text takes, and how it is made to fit. Widths are string-width's, of whole characters as people see them. It
- * is cut here, before it gets its colours.
+ * How many columns of a terminal a text takes, and how it is made to fit. Widths are string-width's, of whole
+ * characters as people see them. It is cut here, before it gets its colours.
  */
 import stringWidth from 'string-width'
 
 /**
- * Control characters, invisible format characters (also those that turn the direction), and what only changes how another character looks.
- * Among them are the joiners of emoji: terminals disagree how wide a joined one is, and its parts are as wide everywhere.
+ * Control characters, invisible format characters (also those that turn the direction), and what only changes
+ * how another character looks. Among them are the joiners of emoji: terminals disagree how wide a joined one
+ * is, and its parts are as wide everywhere.
  */
 const unprintable = /(?:[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|\p{Variation_Selector})+/gu
 const narrowOnly = /^[\u0020-\u007e]*$/

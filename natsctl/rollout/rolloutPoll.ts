@@ -5,7 +5,10 @@ import { note } from '../output/output.js'
 
 export const pollMs = 250
 
-/** One question after the other until `signal`. A database that is away for a while is told once, and asked again. */
+/**
+ * One question after the other until `signal`. A database that is away for a while is told
+ * once, and asked again.
+ */
 export async function* asks<T>(
   ask: () => Promise<T>,
   signal: AbortSignal,
@@ -15,7 +18,7 @@ export async function* asks<T>(
   while (!signal.aborted) {
     let answer: { readonly value: T } | undefined
     try {
-      // Whoever has seen enough does not wait for a database that is away.
+      // A viewer that has seen enough does not wait for a database that is away.
       answer = await unlessAborted(signal, ask())
       isAway = false
     } catch (error) {

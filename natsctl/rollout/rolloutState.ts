@@ -1,7 +1,8 @@
 /**
- * What a rollout has come to, out of the rows, the controls and the history. Pure.
+ * The state of a rollout, out of the rows, the controls and the history. Pure.
  *
- * R3. It is *paused* when a version is paused that a node which is not there has yet to pass. A version that takes another one back is never paused.
+ * R3. It is *paused* when a version is paused that a node which is not there has yet to pass. A version that
+ *     takes another one back is never paused.
  * R4. A version is *undone* when another that stands undoes it: an undo of the undo makes it stand again.
  */
 import { type Control, type Manifest, type NodeRow, takesBack, undoneBy, type Version } from 'theseus'

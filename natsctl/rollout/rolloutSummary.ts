@@ -1,10 +1,12 @@
 /**
  * How far a rollout has come, out of the rows of the upgrade database. Pure.
  *
- * R1. A node is *there* when it serves at the goal or past it: while its new object is still starting, it is not.
- * R2. A node is *in trouble* when it is stalled, rejected or failed before the goal; one that is stalled past it is no matter of this
- *     rollout.
- * R5. Without a node nothing is done: the system may be another one than was meant, or its database may have been emptied.
+ * R1. A node is *there* when it serves at the goal or past it: while its new object is still
+ *     starting, it is not.
+ * R2. A node is *in trouble* when it is stalled, rejected or failed before the goal; one that is stalled past
+ *     it is no matter of this rollout.
+ * R5. Without a node nothing is done: the system may be another one than was meant, or its
+ *     database may have been emptied.
  */
 import type { NodeRow, Version } from 'theseus'
 import { clientService } from 'theseus'
@@ -13,7 +15,10 @@ export interface Rollout {
   readonly newest: Version
   /** The version that every node is to reach. */
   readonly goal: Version
-  /** `empty`: no node is registered. `moving`: some nodes are still to come. `degraded`: at least one is in trouble. */
+  /**
+   * `empty`: no node is registered. `moving`: some nodes are still to come. `degraded`: at
+   * least one is in trouble.
+   */
   readonly state: 'empty' | 'done' | 'moving' | 'degraded'
   /** Whether every node that is not there is in trouble: without somebody's help nothing will change. */
   readonly settled: boolean

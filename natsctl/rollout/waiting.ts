@@ -1,4 +1,7 @@
-/** What a node waits for, on whom, since when, and what would move it: from its row, the controls and the history alone. */
+/**
+ * The cause of a node's waiting: on whom, since when, and what would move it; from its row, the
+ * controls and the history alone.
+ */
 import type { Control, Manifest, NodeRow, Version } from 'theseus'
 
 export interface Waiting {
@@ -8,7 +11,7 @@ export interface Waiting {
   /** Others that it waits for, as far as they are known. */
   readonly on: readonly string[]
   readonly since: number
-  /** What an operator can do, each a command or a sentence. */
+  /** The possible acts of an operator, each a command or a sentence. */
   readonly movedBy: readonly string[]
 }
 

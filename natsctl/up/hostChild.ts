@@ -22,7 +22,8 @@ export function hostTask(order: HostOrder, options: HostTaskOptions): Task {
 }
 
 function launch(order: HostOrder, options: HostTaskOptions): Running {
-  // In a process group of its own: Ctrl-C is for us, and hosts end when we say so, before the servers they need.
+  // In a process group of its own: Ctrl-C is for us, and hosts end when we say so, before the
+  // servers they need.
   const child = fork(entry, [], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true, execArgv: [] })
   for (const stream of [child.stdout!, child.stderr!]) {
     createInterface({ input: stream }).on('line', (line) => options.say(`${order.host.id} | ${line}`))

@@ -1,8 +1,11 @@
-/** What `natsctl up` and its host processes say to each other. */
+/** The messages between `natsctl up` and its host processes. */
 import type { Trust } from 'theseus'
 import type { HostConfig } from './upConfig.js'
 
-/** To a host process, once: what to run. Not on its command line, where everybody could read the login of a server. */
+/**
+ * To a host process, once: what to run. Not on its command line, where everybody could read the
+ * login of a server.
+ */
 export interface HostOrder {
   readonly system: string
   readonly nats: string
@@ -16,7 +19,7 @@ export interface HostOrder {
   readonly log: LogForm
 }
 
-/** What a host says: warnings in words, or everything that it tells its observers as lines of JSON. */
+/** The output of a host: warnings in words, or everything that it tells its observers as lines of JSON. */
 export type LogForm = 'text' | 'json'
 
 export type HostMessage =

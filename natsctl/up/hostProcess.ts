@@ -1,6 +1,7 @@
 /**
- * One host of `natsctl up`, as a process of its own: waits for its order, runs the nodes, and ends with everything on disk when it is told
- * to, or when whoever started it is gone. Not a command: `natsctl up` starts it.
+ * One host of `natsctl up`, as a process of its own: waits for its order, runs the nodes, and
+ * ends with everything on disk when it is told to, or when whoever started it is gone. Not a
+ * command: `natsctl up` starts it.
  */
 import { join } from 'node:path'
 import pino from 'pino'

@@ -1,4 +1,7 @@
-/** A nats-server or redis-server of `natsctl up`: on the loopback interface, with its data and its log in one directory. */
+/**
+ * A nats-server or redis-server of `natsctl up`: on the loopback interface, with its data and
+ * its log in one directory.
+ */
 import { spawn } from 'node:child_process'
 import { accessSync, closeSync, constants, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
@@ -19,7 +22,10 @@ interface Kind {
   readonly binary: string
   readonly field: 'nats' | 'redis'
   args(port: number, directory: string): readonly string[]
-  /** What to send, and how the answer shows that it is ours and ready: another server may have taken the port. */
+  /**
+   * The greeting to send, and how the answer shows that it is ours and ready: another server
+   * may have taken the port.
+   */
   readonly greeting: string
   isOurs(answer: string, port: number, directory: string): boolean
 }
@@ -47,7 +53,10 @@ export const kinds = {
   },
 } as const satisfies Record<string, Kind>
 
-/** `port` 0 is for a free one, the same as last time where that is free. Throws when the server is not installed, or its port is taken. */
+/**
+ * `port` 0 is for a free one, the same as last time where that is free. Throws when the server is not
+ * installed, or its port is taken.
+ */
 export async function localServer(kind: Kind, port: number, parent: string): Promise<LocalServer> {
   const path = findServer(kind)
   const directory = ownDirectory(join(parent, kind.field))
@@ -76,8 +85,9 @@ export function findServer({ binary, field }: Kind): string {
 }
 
 /**
- * The server runs in a process group of its own, for Ctrl-C goes to all of a group at once, and hosts are to end before it. A shell holds
- * it and reads a pipe from us: when that ends, because we asked or because we were killed, so does the server.
+ * The server runs in a process group of its own, for Ctrl-C goes to all of a group at once, and hosts are to
+ * end before it. A shell holds it and reads a pipe from us: when that ends, because we asked or because we
+ * were killed, so does the server.
  */
 const holder = `
 umask 077
@@ -165,7 +175,7 @@ const askTimeoutMs = 250
 /** An answer may come in parts. */
 const moreMs = 20
 
-/** What a server says on a fresh connection within a moment; nothing if nobody is there. */
+/** The answer of a server on a fresh connection within a moment; nothing if nobody is there. */
 function ask(port: number, greeting: string): Promise<string> {
   return new Promise((resolve) => {
     let answer = ''

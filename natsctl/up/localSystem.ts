@@ -1,6 +1,6 @@
 /**
- * The parts of `natsctl up`, started one after the other and ended the other way round: a host needs its servers until its last commit is
- * reported.
+ * The parts of `natsctl up`, started one after the other and ended the other way round: a host needs its
+ * servers until its last commit is reported.
  */
 import { join } from 'node:path'
 import { isFault, startUpgradeServer } from 'theseus'
@@ -21,7 +21,7 @@ import type { HostConfig, ServerChoice, UpConfig } from './upConfig.js'
 type ServerName = keyof typeof kinds
 type Nodes = Extract<HostMessage, { type: 'up' }>['nodes']
 
-/** What is up, as it comes up. */
+/** The parts that are up, as they come up. */
 export type UpEvent =
   | { readonly type: ServerName; readonly url: string; readonly log: string | null }
   | { readonly type: 'upgradeServer'; readonly system: string }
@@ -35,10 +35,10 @@ export class LocalSystem {
   readonly #config: UpConfig & { readonly production: boolean }
   readonly #tell: (event: UpEvent) => void
   readonly #log: LogForm
-  /** What happens meanwhile, for people or as a line of the log. */
+  /** The events meanwhile, for people or as a line of the log. */
   readonly report: (line: string) => void
   readonly #directory: string
-  /** What ends each part, in the order of their starts. */
+  /** The ends of the parts, in the order of their starts. */
   readonly #enders: (() => Promise<void>)[] = []
   readonly #supervisors: Supervisor[] = []
   isStopping = false
@@ -51,7 +51,10 @@ export class LocalSystem {
     this.#directory = join(config.directory, '.theseus', config.system)
   }
 
-  /** Nobody else reaches the servers that it starts itself: there nobody has to say that upgrades need no signature. */
+  /**
+   * Nobody else reaches the servers that it starts itself: there nobody has to say that
+   * upgrades need no signature.
+   */
   get #trusted(): { readonly trust?: Trust | 'nobody' } {
     const { trust, nats } = this.#config
     if (trust !== undefined) return { trust }
@@ -75,7 +78,10 @@ export class LocalSystem {
     this.#tell({ type: 'ready', env })
   }
 
-  /** Ends what was started, the last first. May be called while `start` is under way: nothing more is started then. */
+  /**
+   * Ends what was started, the last first. May be called while `start` is under way: nothing
+   * more is started then.
+   */
   async stop(): Promise<void> {
     this.isStopping = true
     for (const end of this.#enders.reverse()) {
@@ -100,7 +106,9 @@ export class LocalSystem {
     return supervisor
   }
 
-  /** Two redis-servers over one directory would ruin its file; a state store knows how to hold a directory. */
+  /**
+   * Two redis-servers over one directory would ruin its file; a state store knows how to hold a directory.
+   */
   async #holdDirectory(): Promise<void> {
     const store = lmdb(join(this.#directory, 'up')).open()
     this.#add(async () => (await store.catch(() => undefined))?.close())

@@ -1,5 +1,6 @@
 /**
- * Keeps one child process running: reports when it ends, starts it again after a pause that grows, and ends it when asked to.
+ * Keeps one child process running: reports when it ends, starts it again after a pause that
+ * grows, and ends it when asked to.
  *
  * K1. After `stop` nothing is started any more, and when it returns nothing runs.
  */
@@ -25,7 +26,7 @@ export interface Task {
 
 const firstPauseMs = 250
 const pauseMsMax = 10_000
-/** Who ran so long did not fail at its start: its next pause is a short one again. */
+/** A process that ran so long did not fail at its start: its next pause is a short one again. */
 const healthyMs = 30_000
 
 export class Supervisor {
@@ -40,7 +41,10 @@ export class Supervisor {
     this.#report = report
   }
 
-  /** Resolves when it is ready for the first time. Rejects when it can't be: then it is not tried again, and nothing of it is left. */
+  /**
+   * Resolves when it is ready for the first time. Rejects when it can't be: then it is not tried again, and
+   * nothing of it is left.
+   */
   async start(): Promise<void> {
     this.#kept = this.#keep(await this.#launch())
   }

@@ -30,7 +30,7 @@ export interface HostConfig {
   readonly module: string
   readonly path: string
   readonly nodes: readonly NodeConfig[]
-  /** What never changes about the nodes that are born on it. */
+  /** The facts about the nodes that are born on it; they never change. */
   readonly facts: NodeFacts
   /** The port of its metrics and health pages, if it is to have them. */
   readonly metrics?: number

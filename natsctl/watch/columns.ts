@@ -1,4 +1,6 @@
-/** Tables that fit: where the terminal is too narrow for all columns, the least important ones are left out. */
+/**
+ * Tables that fit: where the terminal is too narrow for all columns, the least important ones are left out.
+ */
 import { type Cell, oneLine } from '../output/output.js'
 import { fitted, printable, widthOf } from '../output/width.js'
 import type { Line, Span } from './line.js'
@@ -12,7 +14,10 @@ export interface Column<R> {
   readonly min?: number
   readonly max?: number
   readonly align?: 'right'
-  /** Takes all room that is left, at least `min`; what matters less than it goes until it has this much. One column may. */
+  /**
+   * Takes all room that is left, at least `min`; what matters less than it goes until it has
+   * this much. One column may.
+   */
   readonly wants?: number
 }
 

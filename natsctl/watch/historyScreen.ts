@@ -1,4 +1,4 @@
-/** What one node has been through: the phases that its host remembers, and what it waits for now. */
+/** The history of one node: the phases that its host remembers, and what it waits for now. */
 import type { PhaseSeen } from 'theseus'
 import { age } from '../output/output.js'
 import { phaseCell } from '../rollout/nodeWords.js'
@@ -8,7 +8,7 @@ import type { Line, ScreenSize } from './line.js'
 import type { Watched } from './model.js'
 import { ago, timeOfDay } from './words.js'
 
-/** What hosts have told of a node. */
+/** The reports of hosts about a node. */
 export interface Heard {
   readonly phases: readonly PhaseSeen[]
   readonly since: number

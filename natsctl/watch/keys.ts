@@ -1,4 +1,7 @@
-/** The keys that a terminal in raw mode tells of. Pasted text is no key: nobody pauses a rollout by pasting a letter. */
+/**
+ * The keys that a terminal in raw mode tells of. Pasted text is no key: nobody pauses a rollout
+ * by pasting a letter.
+ */
 
 export type Key =
   | 'up'
@@ -49,8 +52,9 @@ const esc = '\u001b'
 const bel = '\u0007'
 
 /**
- * Sequences after their escapes, of which Alt adds one. Letters are orders here, so no part of a sequence may be taken for one, known or not. A
- * control sequence and a function key end where a control character comes in between.
+ * Sequences after their escapes, of which Alt adds one. Letters are orders here, so no part of
+ * a sequence may be taken for one, known or not. A control sequence and a function key end
+ * where a control character comes in between.
  */
 const sequenceForms = [
   // F1 to F5 of the Linux console.
@@ -113,7 +117,10 @@ export class KeyReader {
     return keys
   }
 
-  /** What waits for its end: the key Escape perhaps, or what can only be the beginning of something else. */
+  /**
+   * The input that waits for its end: the key Escape perhaps, or what can only be the beginning
+   * of something else.
+   */
   get waits(): 'escape' | 'sequence' | undefined {
     if (this.#rest === '' || this.#isPasting) return undefined
     return escapesOf(this.#rest) === this.#rest.length ? 'escape' : 'sequence'

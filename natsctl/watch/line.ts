@@ -21,7 +21,7 @@ export function lineWidth(line: Line): number {
   return line.reduce((width, span) => width + widthOf(textOf(span)), 0)
 }
 
-/** What goes to the terminal: no wider than it, and without spaces at the end. */
+/** The text for the terminal: no wider than it, and without spaces at the end. */
 export function rendered(line: Line, { columns, colour }: ScreenSize): string {
   let room = columns
   let text = ''

@@ -13,7 +13,10 @@ interface Lines {
   figures?(rates: VersionRates, nodes: number): void
 }
 
-/** Each node when it is first seen and when something about it changes, then how far the whole has come, if that changed. */
+/**
+ * Each node when it is first seen and when something about it changes, then how far the whole
+ * has come, if that changed.
+ */
 export class Changes {
   #known = new Map<string, string>()
   #progress = ''

@@ -1,4 +1,7 @@
-/** Ties it together: what is heard and what is pressed changes the picture, and the picture is drawn, at most some times a second. */
+/**
+ * Ties it together: what is heard and what is pressed changes the picture, and the picture is drawn, at most
+ * some times a second.
+ */
 import type { Operator } from 'theseus'
 import { hasColour, oneLine } from '../output/output.js'
 import { type Heard, phasesHeardMax } from './historyScreen.js'
@@ -15,7 +18,7 @@ import { Terminal } from './terminal.js'
 const drawMs = 50
 /** Ages and rates go on though nothing else is heard. */
 const tickMs = 1_000
-/** What came of an order is read by then. */
+/** The result of an order is read by then. */
 const messageMs = 10_000
 
 export class LiveScreen {
@@ -41,7 +44,7 @@ export class LiveScreen {
     private readonly operator: Operator,
     private readonly system: string,
     private readonly quit: () => void,
-    /** What nobody expected: the watch ends with it. */
+    /** Ends the watch with an error that nobody expected. */
     private readonly fail: (error: unknown) => void,
   ) {}
 
@@ -179,7 +182,7 @@ export class LiveScreen {
     })
   }
 
-  /** What is called by a timer or a key has nobody to throw to. */
+  /** An act that a timer or a key calls has nobody to throw to. */
   #guarded(act: () => void): void {
     try {
       act()

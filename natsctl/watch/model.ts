@@ -1,4 +1,7 @@
-/** A rollout at one moment, as the screen shows it: out of the rows, the controls and the history of the upgrade database. Pure. */
+/**
+ * A rollout at one moment, as the screen shows it: out of the rows, the controls and the history of the
+ * upgrade database. Pure.
+ */
 import type { Control, Manifest, NodeRow, Phase, Version } from 'theseus'
 import { isPartOfRollout, isThere, isTroubled, type Rollout, summarize } from '../rollout/rolloutSummary.js'
 import type { Known } from '../rollout/waiting.js'
@@ -8,7 +11,7 @@ import { timeToGoMs } from './timeToGo.js'
 export interface Watched {
   readonly system: string
   readonly rollout: Rollout
-  /** What somebody must look at comes first, what has arrived last; by node id in between. */
+  /** A node that somebody must look at comes first, an arrived one last; by node id in between. */
   readonly rows: readonly NodeRow[]
   readonly known: Known
   /** By service. */

@@ -13,7 +13,7 @@ export interface Picture {
   readonly state: ScreenState
   /** Of the node whose history is open. */
   readonly history: Heard | undefined
-  /** What is wrong with the look itself: the database is away. */
+  /** The trouble of the look itself: the database is away. */
   readonly warning: string
   readonly now: number
 }

@@ -36,7 +36,10 @@ const silentMs = 5_000
 const counted = ['calls', 'simulated', 'refused', 'failed'] as const
 type Counted = (typeof counted)[number]
 
-/** Anybody may tell figures in a host's name: so many services of hosts are kept, and so many counts of them; beyond, new ones are not. */
+/**
+ * Anybody may tell figures in a host's name: so many services of hosts are kept, and so many counts of them;
+ * beyond, new ones are not.
+ */
 export const hostServicesMax = 10_000
 export const countsMax = 16_000_000
 /** Hosts tell their figures once a second: of what comes more often the newest is kept. */

@@ -1,6 +1,7 @@
 /**
- * The screen of a rollout: what there is to see, and a size, become lines. Title, bar, nodes and the status line are always there; the rest as
- * far as there is room. Pure: the terminal is somebody else's. Nodes that are not on the screen cost nothing here.
+ * The screen of a rollout: what there is to see, and a size, become lines. Title, bar, nodes and the status
+ * line are always there; the rest as far as there is room. Pure: the terminal is somebody else's. Nodes that
+ * are not on the screen cost nothing here.
  */
 import { count } from '../output/output.js'
 import { fitted, widthOf } from '../output/width.js'
@@ -114,7 +115,10 @@ function barOf({ rollout, standing, toGoMs }: Watched, columns: number): Line {
   return [{ text: '█'.repeat(full), style }, { text: '░'.repeat(width - full), style: 'dim' }, text]
 }
 
-/** What stands between the bar and the nodes, in the order of the screen; `rank` says what comes first where there is little room. */
+/**
+ * The blocks between the bar and the nodes, in the order of the screen; `rank` says what comes first where
+ * there is little room.
+ */
 interface Block {
   readonly rank: number
   readonly lines: readonly Line[]

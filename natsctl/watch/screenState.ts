@@ -1,10 +1,13 @@
-/** What somebody who looks at the screen does, and what comes of it. Pure: a key and a state become another state, and perhaps an effect. */
+/**
+ * The acts of a person at the screen, and their effects. Pure: a key and a state become another
+ * state, and perhaps an effect.
+ */
 import type { NodeRow, Version } from 'theseus'
 import { withoutLast } from '../output/width.js'
 import type { Key } from './keys.js'
 import { holdsOf, type Watched } from './model.js'
 
-/** What is asked of the upgrade server. */
+/** The orders to the upgrade server. */
 export type WatchOrder =
   | { readonly kind: 'pause' | 'resume' | 'retry'; readonly version: Version }
   | { readonly kind: 'hold' | 'release' | 'upgrade'; readonly nodeId: string }
@@ -23,7 +26,7 @@ export interface ScreenState {
   /** The first row of the list that is shown. */
   readonly top: number
   readonly found: string
-  /** What came of the last order. */
+  /** The result of the last order. */
   readonly message: { readonly text: string; readonly isFault: boolean } | undefined
 }
 

@@ -1,4 +1,7 @@
-/** What a watch looks at, again and again: the rows and the controls of the upgrade database, and the history as far as it is not known yet. */
+/**
+ * The sources of a watch, asked again and again: the rows and the controls of the upgrade database, and the
+ * history as far as it is not known yet.
+ */
 import type { NodeRow, Operator } from 'theseus'
 import type { Trust } from '../context/trust.js'
 import { HistoryReader } from '../history/knownHistory.js'

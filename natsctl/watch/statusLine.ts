@@ -1,4 +1,6 @@
-/** The last line: a question, what is sought, what came of an order, what is wrong, or which keys there are. */
+/**
+ * The last line: a question, what is sought, what came of an order, what is wrong, or which keys there are.
+ */
 
 import { widthOf } from '../output/width.js'
 import { between, type Line } from './line.js'

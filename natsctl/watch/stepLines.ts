@@ -1,4 +1,7 @@
-/** How nodes go: the schedule of each service with the step that it is in, and the gate that pauses a rollout in trouble. */
+/**
+ * How nodes go: the schedule of each service with the step that it is in, and the gate that
+ * pauses a rollout in trouble.
+ */
 import { age, count } from '../output/output.js'
 import { type Line, lineWidth, type Span } from './line.js'
 import type { Watched } from './model.js'

@@ -1,4 +1,7 @@
-/** In which step a rollout is whose schedule is `steps(…)`: read from the description in the manifest, and from who has arrived. */
+/**
+ * In which step a rollout is whose schedule is `steps(…)`: read from the description in the manifest, and
+ * from who has arrived.
+ */
 import { type Duration, milliseconds, type NodeRow, type Version } from 'theseus'
 import { isThere } from '../rollout/rolloutSummary.js'
 
@@ -14,7 +17,10 @@ export interface Steps {
   readonly steps: readonly Step[]
   /** Which one is under way; all of them once it is over. */
   readonly current: number
-  /** How long the nodes of the current step still have to serve before the next one begins; undefined while some are to come. */
+  /**
+   * How long the nodes of the current step still have to serve before the next one begins;
+   * undefined while some are to come.
+   */
   readonly bakesForMs: number | undefined
   /** In which step a node goes, by its place among the others. */
   readonly stepOf: ReadonlyMap<string, number>
@@ -22,7 +28,10 @@ export interface Steps {
 
 const described = /steps\(([^();]+); bake: ([^)]+)\)/
 
-/** Undefined for a schedule without steps. `rows` are those of the service, by node id: that is the order in which they go. */
+/**
+ * Undefined for a schedule without steps. `rows` are those of the service, by node id: that is
+ * the order in which they go.
+ */
 export function stepsOf(schedule: string, rows: readonly NodeRow[], goal: Version, now: number): Steps | undefined {
   const [, sizes, bake] = described.exec(schedule) ?? []
   const bakeMs = msOf(bake)

@@ -1,17 +1,23 @@
 /**
  * The terminal while a screen is on it: the other buffer, no cursor, keys as they are pressed.
  *
- * T1. It is given back as it was at every end: when it is closed, when the process exits or fails, at any signal, and while it is stopped.
+ * T1. It is given back as it was at every end: when it is closed, when the process exits or fails, at any
+ *     signal, and while it is stopped.
  */
 import type { ReadStream, WriteStream } from 'node:tty'
 import { frameOf } from './frame.js'
 import { type Key, KeyReader } from './keys.js'
 
-/** The other buffer; no cursor; lines that are too long don't wrap; what is pasted is told apart from keys. */
+/**
+ * The other buffer; no cursor; lines that are too long don't wrap; what is pasted is told apart from keys.
+ */
 const take = '\u001b[?1049h\u001b[?25l\u001b[?7l\u001b[?2004h'
 const giveBack = '\u001b[?2026l\u001b[m\u001b[?2004l\u001b[?7h\u001b[?25h\u001b[?1049l'
 
-/** For so long a lone escape may be the beginning of another key, and a sequence may stay without its end: it may come in two packets. */
+/**
+ * For so long a lone escape may be the beginning of another key, and a sequence may stay without its end: it
+ * may come in two packets.
+ */
 const waitsMs = { escape: 50, sequence: 500 } as const
 /** A process that is alone in its session can't be stopped: nobody could wake it. */
 const stopMs = 100
@@ -65,7 +71,7 @@ export class Terminal {
     if (frame !== '') this.output.write(frame)
   }
 
-  /** Whatever it shows is drawn anew. */
+  /** The whole frame is drawn anew. */
   redraw(): void {
     this.#shown = undefined
     this.listener.changed()
@@ -83,7 +89,10 @@ export class Terminal {
     clearTimeout(this.#flushing)
   }
 
-  /** Ctrl-Z: gives the terminal back and stops, with everything that was started along with it, until somebody says to go on. */
+  /**
+   * Ctrl-Z: gives the terminal back and stops, with everything that was started along with it,
+   * until somebody says to go on.
+   */
   readonly suspend = (): void => {
     if (process.platform === 'win32') return
     this.#release()

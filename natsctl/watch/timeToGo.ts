@@ -1,4 +1,7 @@
-/** How long a rollout may still take, by when nodes have arrived so far; nothing where that would be a guess. Pure. */
+/**
+ * How long a rollout may still take, by when nodes have arrived so far; nothing where that
+ * would be a guess. Pure.
+ */
 
 export interface Arrivals {
   /** When each node arrived, in any order. */

@@ -1,4 +1,7 @@
-/** `natsctl rollout watch`: a screen on a terminal, else a line for each change; and `rollout status --watch`, which is always the lines. */
+/**
+ * `natsctl rollout watch`: a screen on a terminal, else a line for each change; and `rollout status --watch`,
+ * which is always the lines.
+ */
 import type { Operator, Version } from 'theseus'
 import { withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
@@ -28,7 +31,10 @@ export async function watch(flags: WatchFlags): Promise<ExitCode> {
   return withOperator(flags, (operator, system, trust) => watchScreen(operator, system, flags, trust), upgrader)
 }
 
-/** Nothing will change by itself any more: each node is there or in trouble, or a pause holds those that are not, or all of it is undone. */
+/**
+ * Nothing will change by itself any more: each node is there or in trouble, or a pause holds those that are
+ * not, or all of it is undone.
+ */
 function isDone({ settled, state, isAtRest }: RolloutState): boolean {
   return settled || (isAtRest && (state === 'paused' || state === 'undone'))
 }

@@ -1,7 +1,7 @@
 /** How the screen writes numbers and times. */
 import { age } from '../output/output.js'
 
-/** What nobody has told. */
+/** The value that nobody has told. */
 export const unknown = '–'
 
 export function perSecond(rate: number | undefined): string {

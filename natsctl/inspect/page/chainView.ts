@@ -1,5 +1,8 @@
 /// <reference lib="dom" />
-/** Who answers which version on one node (§5, Figure 1): past-SOs, the object, future-SOs, and how many calls each has carried out. */
+/**
+ * The classes that answer each version on one node (§5, Figure 1): past-SOs, the object, future-SOs, and how
+ * many calls each has carried out.
+ */
 import { element } from './dom.js'
 import type { RolloutNode } from './rollout.js'
 

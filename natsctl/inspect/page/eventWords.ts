@@ -1,4 +1,4 @@
-/** What an upgrade manager's statechart did, in words. */
+/** The steps of an upgrade manager's statechart, in words. */
 import type { StatechartDescription, StatechartEvent, StatechartSeen } from 'theseus'
 import { activeIn, shortName } from './statechartState.js'
 

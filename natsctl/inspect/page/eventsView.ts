@@ -1,5 +1,8 @@
 /// <reference lib="dom" />
-/** What the chosen node's upgrade manager did, line by line. Choosing a line shows the statechart as it was then; the last one follows what happens. */
+/**
+ * The events of the chosen node's upgrade manager, line by line. Choosing a line shows the statechart as it
+ * was then; the last one follows what happens.
+ */
 import type { StatechartDescription, StatechartSeen } from 'theseus'
 import { element, setAttributes, setText } from './dom.js'
 import { isTold, wordsOf } from './eventWords.js'

@@ -1,9 +1,12 @@
 /// <reference lib="dom" />
-/** What natsctl sends: everything so far, then what happens. A connection that breaks comes back by itself and begins anew. */
+/**
+ * The stream from natsctl: everything so far, then what happens. A connection that breaks comes back by
+ * itself and begins anew.
+ */
 import type { Entry, Header } from '../entry.js'
 
 export interface FeedHandlers {
-  /** What was heard before is void. */
+  /** All entries before this are void. */
   begin(): void
   entries(entries: readonly Entry[]): void
   /** Everything that had been seen is here. */

@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 /**
- * A lane for each node, of which only those are drawn that can be seen, and a few around them: a thousand cost what thirty cost. Rows and
- * bars move with the page's own scrolling, so they never part.
+ * A lane for each node, of which only those are drawn that can be seen, and a few around them: a thousand
+ * cost what thirty cost. Rows and bars move with the page's own scrolling, so they never part.
  */
 import { byId, element, fitted, setAttributes, setText } from './dom.js'
 import { drawLane, type Ink, laneHeight } from './lanesCanvas.js'

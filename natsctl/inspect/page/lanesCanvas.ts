@@ -1,5 +1,8 @@
 /// <reference lib="dom" />
-/** The bars of the lanes: each phase by its colour, and by its height too, for those who do not see the colours. */
+/**
+ * The bars of the lanes: each phase by its colour, and by its height too, for those who do not
+ * see the colours.
+ */
 import type { GroupColours } from './overview.js'
 import { groupOf, type PhaseGroup } from './phaseGroups.js'
 import type { RolloutNode, Segment } from './rollout.js'
@@ -15,7 +18,9 @@ export const laneHeight = 30
 const barHeights: Readonly<Record<PhaseGroup, number>> = { serving: 3, preparing: 7, waiting: 11, away: 17, trouble: 17 }
 const labelWidthMin = 30
 
-/** One lane, with its middle at `y`. @param end where the last segment ends: now, or the end of a recording */
+/**
+ * One lane, with its middle at `y`. @param end where the last segment ends: now, or the end of a recording
+ */
 export function drawLane(
   canvas: CanvasRenderingContext2D,
   node: RolloutNode,
@@ -36,7 +41,7 @@ export function drawLane(
     const stop = after === undefined ? last : Math.min(width, x(after.at))
     if (stop < 0 || begin > width || stop < begin) continue
     const group = groupOf(segment.phase)
-    // What takes a millisecond is seen beside what takes an hour.
+    // A phase of a millisecond is seen beside one of an hour.
     const wide = Math.max(stop - begin, group === 'serving' ? 0 : 2)
     drawBar(canvas, group, begin, y, wide, ink)
     if (group === 'serving' && wide >= labelWidthMin) drawVersion(canvas, versionOf(node, i), begin, y, ink)
@@ -81,7 +86,10 @@ function drawText(canvas: CanvasRenderingContext2D, text: string, x: number, y: 
   canvas.fillText(text, x, y + 0.5)
 }
 
-/** At which version a node was while it was current: the one that it had come to, or the one before that to which it went. */
+/**
+ * At which version a node was while it was current: the one that it had come to, or the one
+ * before that to which it went.
+ */
 export function versionOf({ segments, version }: Pick<RolloutNode, 'segments' | 'version'>, index: number): number {
   const before = segments.slice(0, index).findLast(isGoing)
   if (before !== undefined) return before.target!

@@ -1,5 +1,7 @@
 /// <reference lib="dom" />
-/** The page: hears what natsctl sends, keeps the rollout, and draws what has changed, at most once a frame. */
+/**
+ * The page: hears what natsctl sends, keeps the rollout, and draws what has changed, at most once a frame.
+ */
 import type { StatechartSeen } from 'theseus'
 import { byName, chosenNodes, type Order } from './chosenNodes.js'
 import { byId, setText } from './dom.js'
@@ -139,7 +141,7 @@ function frame(): void {
   const now = endOfTime()
   const isListDue = moment - listedAt >= listMs
   if (isListDue) list(now)
-  // What came since the list was made is shown with the next one.
+  // The next list shows what came since this one was made.
   isStale = isStale && !isListDue
   drawnAt = moment
   const range = time.range(rollout, now)

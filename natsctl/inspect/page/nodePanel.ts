@@ -1,5 +1,8 @@
 /// <reference lib="dom" />
-/** One node in full: why it is where it is, its chain, its upgrade manager's statechart with context and guards, and its events. */
+/**
+ * One node in full: why it is where it is, its chain, its upgrade manager's statechart with context and
+ * guards, and its events.
+ */
 import type { StatechartDescription, StatechartSeen } from 'theseus'
 import { chainView } from './chainView.js'
 import { ChartView } from './chartView.js'

@@ -1,11 +1,17 @@
-/** The whole rollout in a band: how many nodes are in which group of phases at each moment. The same for ten nodes and for ten thousand. */
+/**
+ * The whole rollout in a band: how many nodes are in which group of phases at each moment. The same for ten
+ * nodes and for ten thousand.
+ */
 import { groupOf, type PhaseGroup, phaseGroups } from './phaseGroups.js'
 import type { RolloutNode } from './rollout.js'
 import type { TimeRange } from './timeScale.js'
 
 export type Counts = Record<PhaseGroup, number>
 
-/** Of all that a node is in within one part, the later in this list counts: a flip must not vanish beside hours of rest. */
+/**
+ * Of all that a node is in within one part, the later in this list counts: a flip must not
+ * vanish beside hours of rest.
+ */
 const rank: readonly PhaseGroup[] = phaseGroups.map(({ group }) => group)
 const rankOf = new Map(rank.map((group, i) => [group, i + 1]))
 
@@ -13,7 +19,10 @@ export function noCounts(): Counts {
   return { serving: 0, preparing: 0, waiting: 0, away: 0, trouble: 0 }
 }
 
-/** How many nodes are in each group, in each of `bins` equal parts of the range. Each node counts once in each part. */
+/**
+ * How many nodes are in each group, in each of `bins` equal parts of the range. Each node
+ * counts once in each part.
+ */
 export function overview(nodes: Iterable<RolloutNode>, { from, to }: TimeRange, bins: number): readonly Counts[] {
   const counts = Array.from({ length: bins }, noCounts)
   const binOf = (at: number) => Math.floor(((at - from) / (to - from)) * bins)

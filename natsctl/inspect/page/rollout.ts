@@ -1,4 +1,7 @@
-/** The rollout as the page knows it: who runs what, and what each node has been through. Made of entries, whatever their order of arrival. */
+/**
+ * The rollout as the page knows it: who runs what, and what each node has been through. Made of entries,
+ * whatever their order of arrival.
+ */
 import type { CallsSeen, LinkSeen, NodeSeen, Phase, PhaseSeen, Version } from 'theseus'
 import type { Entry, RowEntry, VersionEntry } from '../entry.js'
 
@@ -147,7 +150,7 @@ export class Rollout {
     return node
   }
 
-  /** What is told late, or twice, finds its place. */
+  /** A phase that is told late, or twice, finds its place. */
   #begin({ segments }: RolloutNode, { at, phase, target, reason }: Pick<PhaseSeen, 'at' | 'phase' | 'target' | 'reason'>): void {
     let place = segments.length
     while (place > 0 && segments[place - 1]!.at > at) place--
@@ -164,7 +167,7 @@ export class Rollout {
   }
 }
 
-/** What the node is in now. */
+/** The present segment of the node. */
 export function nowOf({ segments }: RolloutNode): Segment | undefined {
   return segments[segments.length - 1]
 }

@@ -1,4 +1,7 @@
-/** Where an upgrade manager's statechart stands after so many of its events: what is lit, what was taken, and what its guards said. */
+/**
+ * Where an upgrade manager's statechart stands after so many of its events: what is lit, what was taken, and
+ * what its guards said.
+ */
 import type { StatechartDescription, StatechartSeen, TransitionDescription } from 'theseus'
 
 export interface StatechartState {
@@ -85,7 +88,7 @@ function guardsOf(statechart: StatechartDescription, takenId: string): Statechar
     .map((transition) => ({ transition, held: transition === taken }))
 }
 
-/** What can happen next, the innermost state first. */
+/** The events that can happen next, the innermost state first. */
 export function possible(statechart: StatechartDescription, active: readonly string[]): readonly TransitionDescription[] {
   return [...active].reverse().flatMap((id) => statechart.transitions.filter(({ from }) => from === id))
 }

@@ -1,5 +1,8 @@
 /// <reference lib="dom" />
-/** Hands what natsctl sends on to Stately's inspector in its frame. The only part of the page that needs the internet. */
+/**
+ * Hands what natsctl sends on to Stately's inspector in its frame. The only part of the page
+ * that needs the internet.
+ */
 import { byId } from './dom.js'
 
 const origin = 'https://stately.ai'

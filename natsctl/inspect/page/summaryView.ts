@@ -1,5 +1,8 @@
 /// <reference lib="dom" />
-/** What is above the lanes: how far it has come, the legend that is a filter too, and the versions with their calls. */
+/**
+ * The part above the lanes: how far it has come, the legend that is a filter too, and the
+ * versions with their calls.
+ */
 import type { Version } from 'theseus'
 import { byId, element, setAttributes, setText } from './dom.js'
 import { type Counts, noCounts } from './overview.js'
@@ -100,7 +103,7 @@ export class SummaryView {
   }
 }
 
-/** What is missing is said. */
+/** Losses are always shown. */
 function showLosses({ lostMessages, dropped }: Rollout): void {
   const parts = [
     dropped === 0 ? [] : [`${number.format(dropped)} events were more than the hosts could tell in time`],

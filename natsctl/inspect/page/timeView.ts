@@ -1,5 +1,7 @@
 /// <reference lib="dom" />
-/** The band of the whole rollout and the axis below it; and the range of time that both show, with the lanes. */
+/**
+ * The band of the whole rollout and the axis below it; and the range of time that both show, with the lanes.
+ */
 import { byId, fitted } from './dom.js'
 import type { Ink } from './lanesCanvas.js'
 import { drawOverview, overview } from './overview.js'
