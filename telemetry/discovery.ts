@@ -1,6 +1,7 @@
 /**
- * NATS service discovery (ADR-32 of NATS): a host answers `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`, so that `nats micro ls` lists the hosts of
- * all systems, and `nats micro info theseus-<system>` the services of one. The services are called by docs/protocol.md, not by micro.
+ * NATS service discovery (ADR-32 of NATS): a host answers `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`, so that
+ * `nats micro ls` lists the hosts of all systems, and `nats micro info theseus-<system>` the services of one.
+ * The services are called by docs/protocol.md, not by micro.
  */
 
 import { softwareVersion } from '../core/base/softwareVersion.js'
@@ -31,7 +32,7 @@ export function answerDiscovery(host: DiscoveredHost): () => Promise<void> {
         try {
           host.transport.publish(replyTo, new TextEncoder().encode(JSON.stringify(answerOf(verb, name, host))))
         } catch {
-          // Whoever asks may ask again.
+          // The asker may ask again.
         }
       }
       subscriptions.push(host.transport.subscribe(`$SRV.${verb}${suffix}`, answer, { isOptional: true }))

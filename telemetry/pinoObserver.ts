@@ -1,6 +1,7 @@
 /**
- * What a host tells its observers, as structured lines of a pino logger, or of any other with its methods. The levels say what somebody should do:
- * `error`, look soon; `warn`, look when there are many; `info`, what a shift wants to read afterwards; `debug`, the steps between.
+ * The reports of a host to its observers, as structured lines of a pino logger, or of any other with its
+ * methods. The levels say what somebody should do: `error`, look soon; `warn`, look when there are many;
+ * `info`, what a shift wants to read afterwards; `debug`, the steps between.
  */
 import { shownError, shownText } from '../core/base/boundedText.js'
 import type { Phase } from '../core/base/phases.js'
@@ -9,7 +10,7 @@ import { DeadLetters } from './deadLetters.js'
 
 type Level = 'debug' | 'info' | 'warn' | 'error'
 
-/** What is needed of pino. */
+/** The parts of pino that are needed. */
 export type StructuredLogger = { readonly [level in Level]: (fields: object, message: string) => void }
 
 const phaseLevels: Readonly<Record<Phase, Level>> = {
@@ -28,8 +29,9 @@ const phaseLevels: Readonly<Record<Phase, Level>> = {
 }
 
 /**
- * `createHost({ …, observe: pinoObserver(pino()) })`. Errors are in the field `err`, which pino serializes. Whoever sends a host what can't be read
- * fills no log with it: what is long is cut, and of dead letters the first of a kind is told at once, those of the next second together.
+ * `createHost({ …, observe: pinoObserver(pino()) })`. Errors are in the field `err`, which pino serializes. A
+ * sender of unreadable messages can't fill a log with them: long ones are cut, and of dead letters the first
+ * of a kind is told at once, those of the next second together.
  */
 export function pinoObserver(logger: StructuredLogger): HostObserver {
   const log = ({ level, fields, message }: Line, event: HostEvent, more: object = {}): void =>

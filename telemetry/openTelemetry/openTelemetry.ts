@@ -1,9 +1,11 @@
 /**
- * Spans by `@opentelemetry/api` alone: which SDK records them, and where they go, is the process's own affair. While no tracer provider is
- * registered nothing is recorded, and what arrives as trace context is passed on.
+ * Spans by `@opentelemetry/api` alone: which SDK records them, and where they go, is the
+ * process's own affair. While no tracer provider is registered nothing is recorded, and what
+ * arrives as trace context is passed on.
  *
- * A call is a CLIENT span where it is made and a SERVER span where its method runs, its child. A send or an event is a PRODUCER span, and
- * whoever carries it out begins a trace of its own, by a CONSUMER span that links to it: an event may be heard by a thousand nodes.
+ * A call is a CLIENT span where it is made and a SERVER span where its method runs, its child. A send or an
+ * event is a PRODUCER span, and whoever carries it out begins a trace of its own, by a CONSUMER span that
+ * links to it: an event may be heard by a thousand nodes.
  */
 import {
   type Attributes,
@@ -57,7 +59,9 @@ class OpenTelemetry implements Telemetry {
     this.#given = tracer
   }
 
-  /** Undefined as long as nobody has registered a provider. It may be registered later than the host starts. */
+  /**
+   * Undefined as long as nobody has registered a provider. It may be registered later than the host starts.
+   */
   #tracer(): Tracer | undefined {
     if (this.#given !== undefined) return this.#given
     const provider = trace.getTracerProvider()
@@ -212,8 +216,8 @@ function placeOf(call: CallReceived): [{ kind: SpanKind; attributes: Attributes;
 }
 
 /**
- * Where a span belongs that is made for the call `parent`: under it, or, if the method has spans of its own, under the one that is active. Code
- * outside any object has the active one only.
+ * Where a span belongs that is made for the call `parent`: under it, or, if the method has spans of its own,
+ * under the one that is active. Code outside any object has the active one only.
  */
 function parentOf(parent: string | null): Context {
   const active = context.active()

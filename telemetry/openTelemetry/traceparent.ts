@@ -1,4 +1,7 @@
-/** W3C traceparent, as it travels in an envelope (docs/protocol.md, field 13), and the span context that it names. */
+/**
+ * W3C traceparent, as it travels in an envelope (docs/protocol.md, field 13), and the span
+ * context that it names.
+ */
 import { INVALID_TRACEID, isSpanContextValid, type SpanContext, TraceFlags } from '@opentelemetry/api'
 
 /** Null for a context that names no span: nobody records. */
@@ -8,7 +11,7 @@ export function traceparentOf(context: SpanContext): string | null {
   return `00-${context.traceId}-${context.spanId}-${flags}`
 }
 
-/** Version 00, and as much of a later one as is the same. Whatever else arrives names no parent. */
+/** Version 00, and as much of a later one as is the same. Any other text names no parent. */
 const pattern = /^(?!ff)[\da-f]{2}-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(-.*)?$/
 
 export function spanContextOf(traceparent: string | null): SpanContext | undefined {

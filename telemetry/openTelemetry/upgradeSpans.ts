@@ -1,4 +1,6 @@
-/** One span for each upgrade of a node, with a child for each phase, out of what the host tells its observers. */
+/**
+ * One span for each upgrade of a node, with a child for each phase, out of what the host tells its observers.
+ */
 import { context, ROOT_CONTEXT, type Span, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api'
 import type { HostEvent, HostObserver } from '../../core/inspection/hostEvents.js'
 

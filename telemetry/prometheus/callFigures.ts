@@ -1,6 +1,6 @@
 /**
- * What is counted of each call, received and made. Labels are bounded: services, classes and versions of this host's own nodes, never a node's id,
- * and never what only a caller says.
+ * The figures that are counted of each call, received and made. Labels are bounded: services, classes and
+ * versions of this host's own nodes, never a node's id, and never what only a caller says.
  */
 import { type Fault, faultCodes } from '../../core/base/fault.js'
 import type { CallMade, CallReceived, MadeWatch, ReceivedOutcome, ReceivedWatch } from '../../core/inspection/telemetry.js'
@@ -95,7 +95,7 @@ export class CallFigures {
   }
 }
 
-/** What travels with calls is not the metrics' affair. */
+/** The metrics do nothing with the trace that travels with calls. */
 class ReceivedTimer implements ReceivedWatch {
   readonly trace = null
   readonly #startedMs = performance.now()

@@ -1,6 +1,7 @@
 /**
- * Durations as a Prometheus histogram counts them, in plain numbers: a call adds to two of them. prom-client makes a key of the labels at every
- * observation, which costs more than a call; here labels are put together when somebody asks.
+ * Durations as a Prometheus histogram counts them, in plain numbers: a call adds to two of
+ * them. prom-client makes a key of the labels at every observation, which costs more than a
+ * call; here labels are put together when somebody asks.
  */
 import { Histogram, type HistogramConfiguration, type MetricObjectWithValues, type MetricValueWithName } from 'prom-client'
 
@@ -48,7 +49,7 @@ export class DistributionHistogram<L extends string> extends Histogram<L> {
     this.#all = all
   }
 
-  /** What a registry of prom-client asks for when it writes a page; its types do not say so. */
+  /** The method by which a registry of prom-client writes a page; its types do not say so. */
   getForPromString(): Promise<MetricObjectWithValues<MetricValueWithName<L>>> {
     return this.get()
   }

@@ -1,4 +1,7 @@
-/** All metrics of one host, with their names. What is a state is read when somebody asks; what is an event is counted as it happens. */
+/**
+ * All metrics of one host, with their names. A state is read when somebody asks; an event is
+ * counted as it happens.
+ */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, collectDefaultMetrics, Gauge, type Registry } from 'prom-client'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'

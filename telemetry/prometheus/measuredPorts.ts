@@ -1,4 +1,6 @@
-/** The ports to disk and database with a stopwatch beside each request. What they answer is passed on untouched. */
+/**
+ * The ports to disk and database with a stopwatch beside each request. Their answers are passed on untouched.
+ */
 
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { StateStore } from '../../core/ports/stateStore.js'

@@ -1,6 +1,7 @@
 /**
- * The three pages of a host for those who look after it: `/metrics` for Prometheus, `/healthz` (the process answers) and `/readyz` (it should be
- * sent work) for whoever starts and restarts it. On the loopback interface, unless it is told otherwise: the pages ask nobody who they are.
+ * The three pages of a host for those who look after it: `/metrics` for Prometheus, `/healthz` (the process
+ * answers) and `/readyz` (it should be sent work) for whoever starts and restarts it. On the loopback
+ * interface, unless it is told otherwise: the pages ask nobody who they are.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Fault } from '../../core/base/fault.js'
@@ -14,7 +15,10 @@ export interface Listening {
   readonly port: number
   /** The address to listen on. `127.0.0.1` by default. */
   readonly listen?: string
-  /** Names under which it is asked, beside addresses, `localhost` and names of one word: a page of another site is answered under none. */
+  /**
+   * Names under which it is asked, beside addresses, `localhost` and names of one word: a page of another
+   * site is answered under none.
+   */
   readonly hosts?: readonly string[]
 }
 

@@ -1,4 +1,6 @@
-/** How long each phase of an upgrade took, and how upgrades ended, out of what the host tells its observers. */
+/**
+ * How long each phase of an upgrade took, and how upgrades ended, out of what the host tells its observers.
+ */
 
 import type { Phase } from '../../core/base/phases.js'
 import type { HostEvent, HostObserver } from '../../core/inspection/hostEvents.js'
