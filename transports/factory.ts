@@ -1,19 +1,25 @@
 import { thrownText } from '../core/base/thrownText.js'
 import type { Transport } from '../core/ports/transport.js'
 
-/** What a host brings along when it connects. */
+/** The options of a host for its connection. */
 export interface ConnectOptions {
   /** How the connection is called in the server's own monitoring, or in a broker's filter. */
   readonly name?: string
   /** The name of this caller, which its inboxes carry: `_INBOX.<name>.`. Left out: it has none. */
   readonly as?: string
-  /** Told what a subscription's handler threw, and what the server objects to. Without it, errors become process warnings. */
+  /**
+   * Told what a subscription's handler threw, and what the server objects to. Without it,
+   * errors become process warnings.
+   */
   readonly onError?: (error: unknown) => void
 }
 
-/** What a factory tells of the way that it opens, for production mode. */
+/** The facts that a factory tells of the way that it opens, for production mode. */
 export interface WayFacts {
-  /** Whether it asks for TLS, or stays on this machine: no server and nobody on the way can talk it out of that. */
+  /**
+   * Whether it asks for TLS, or stays on this machine: no server and nobody on the way can talk
+   * it out of that.
+   */
   readonly isEncrypted: boolean
   /** How it is made so. */
   readonly howToEncrypt: string
@@ -21,9 +27,12 @@ export interface WayFacts {
   readonly secretFiles: readonly string[]
 }
 
-/** What a user passes as `transport`. Every call of `connect` makes a connection of its own. */
+/** The `transport` that a user passes. Every call of `connect` makes a connection of its own. */
 export interface TransportFactory {
-  /** Rejects with `unavailable.disconnected` when nobody answers there, with `config.invalid` when the settings are refused. */
+  /**
+   * Rejects with `unavailable.disconnected` when nobody answers there, with `config.invalid` when the
+   * settings are refused.
+   */
   connect(options?: ConnectOptions): Promise<Transport>
   /** Left out: nothing is known. */
   readonly facts?: WayFacts

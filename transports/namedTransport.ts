@@ -1,18 +1,23 @@
 /**
- * A transport whose messages say who sent them, where nobody can choose what they say: the last token of a subject is the caller's name, and the
- * broker lets each login publish to subjects with its own name at the end alone (docs/security.md). Nothing else knows of it: subjects are
+ * A transport whose messages say who sent them, where nobody can choose what they say: the last
+ * token of a subject is the caller's name, and the broker lets each login publish to subjects
+ * with its own name at the end alone (docs/security.md). Nothing else knows of it: subjects are
  * the same inside, and a message has its caller.
  *
- * U1. A named caller is answered in its own inbox, `_INBOX.<name>.`, or where the broker stands for it. Else it could have a host write to
- *     somebody else in the host's name.
- * U2. It is asked for by subscription: where all callers are named, nobody listens to messages without a name.
+ * U1. A named caller is answered in its own inbox, `_INBOX.<name>.`, or where the broker stands for it. Else
+ *     it could have a host write to somebody else in the host's name.
+ * U2. It is asked for by subscription: where all callers are named, nobody listens to messages
+ *     without a name.
  */
 import { Fault } from '../core/base/fault.js'
 import { isName, nameLengthMax } from '../core/base/ids.js'
 import type { Message, SubscribeOptions, Subscription, Transport, TransportStatus } from '../core/ports/transport.js'
 import { brokersInboxes, inboxOf, subjectsUnder } from '../core/wire/subjects.js'
 
-/** Whose messages are taken: of nobody in particular, as long as no caller has a name; of callers with a name; of both, while one becomes the other. */
+/**
+ * Whose messages are taken: of nobody in particular, as long as no caller has a name; of callers with a name;
+ * of both, while one becomes the other.
+ */
 export type CallersTaken = 'unnamed' | 'either' | 'named'
 
 export interface Naming {

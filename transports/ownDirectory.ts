@@ -1,8 +1,9 @@
 /**
- * Directories of a process's own: state, bundles, what `natsctl up` keeps. Others on the machine read nothing there, and put nothing there.
+ * Directories of a process's own: state, bundles, what `natsctl up` keeps. Others on the machine read nothing
+ * there, and put nothing there.
  *
- * O1. What is made is for its owner alone. A directory of somebody else's, or one to which anybody may write, is refused: its owner could
- *     exchange every file in it.
+ * O1. Files and directories that are made are for their owner alone. A directory of somebody else's, or one
+ *     to which anybody may write, is refused: its owner could exchange every file in it.
  */
 import { chmodSync, mkdirSync, readdirSync, realpathSync, type Stats, statSync } from 'node:fs'
 import { Fault } from '../core/base/fault.js'
@@ -16,10 +17,11 @@ const othersWrite = 0o002
 const sticky = 0o1000
 
 /**
- * Makes the directory when it is missing, and answers its real path. One of an earlier release, that others can read, becomes its owner's alone.
- * Throws `config.invalid` for a directory that is not this user's.
+ * Makes the directory when it is missing, and answers its real path. One of an earlier release, that others
+ * can read, becomes its owner's alone. Throws `config.invalid` for a directory that is not this user's.
  *
- * @param names the names of the files that are ours: only a directory with nothing else in it has its mode changed
+ * @param names the names of the files that are ours: only a directory with nothing else in it
+ *   has its mode changed
  */
 export function ownDirectory(path: string, names?: RegExp): string {
   mkdirSync(path, { recursive: true, mode: ownDirectoryMode })

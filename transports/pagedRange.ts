@@ -1,6 +1,6 @@
 /**
- * A range is read in pages, each at one moment: an iteration that does not wait sees one state of the store, and one that is left
- * lying about holds nothing open and can't outlive the store.
+ * A range is read in pages, each at one moment: an iteration that does not wait sees one state of the store,
+ * and one that is left lying about holds nothing open and can't outlive the store.
  */
 const pageEntriesMax = 256
 /** A page ends after the entry that reaches so many bytes. */
@@ -8,7 +8,9 @@ export const pageBytesMax = 1024 * 1024
 
 export type Entry = readonly [key: string, value: Uint8Array]
 
-/** `read` gives the next entries at or after `start`, at most `limit` of them; none when there are no more. */
+/**
+ * `read` gives the next entries at or after `start`, at most `limit` of them; none when there are no more.
+ */
 export function* pagedRange(
   read: (start: string, limit: number) => readonly Entry[],
   from: string,

@@ -1,6 +1,7 @@
 /**
- * An upgrade database that is opened as soon as it can be. A host that comes back with its nodes does not wait for it: nothing about an upgrade is
- * needed to serve the versions that nodes know, and the rows can wait.
+ * An upgrade database that is opened as soon as it can be. A host that comes back with its
+ * nodes does not wait for it: nothing about an upgrade is needed to serve the versions that
+ * nodes know, and the rows can wait.
  */
 import { Fault, isFault } from '../core/base/fault.js'
 import type { UpgradeDatabase } from '../core/control/upgradeDatabase.js'
@@ -11,7 +12,10 @@ import type { UdbFactory } from './udbFactory.js'
 const pauseMs = 100
 const pauseMsMax = 2_000
 
-/** Rejects only where waiting would not help, as with a wrong password. `away` hears why it could not be opened at once. */
+/**
+ * Rejects only where waiting would not help, as with a wrong password. `away` hears why it
+ * could not be opened at once.
+ */
 export async function openPatiently(
   factory: UdbFactory,
   system: string,

@@ -4,9 +4,9 @@ import type { Random } from '../core/ports/random.js'
 const warmUpRounds = 16
 
 /**
- * Chance that a rehearsal can repeat: the same seed gives the same numbers, on every machine. The generator is sfc32, which has
- * 128 bits of state; each number has 32 random bits. Seeds are integers from 0 to 2⁵³ − 1, and neighbouring ones have nothing in
- * common.
+ * Chance that a rehearsal can repeat: the same seed gives the same numbers, on every machine. The generator
+ * is sfc32, which has 128 bits of state; each number has 32 random bits. Seeds are integers from 0 to 2⁵³ −
+ * 1, and neighbouring ones have nothing in common.
  */
 export function seededRandom(seed: number): Random {
   let a = seed >>> 0

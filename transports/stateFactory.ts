@@ -1,10 +1,13 @@
 import type { StateStore } from '../core/ports/stateStore.js'
 
-/** How a host comes to its state store: `lmdb('./state')`, `memoryStore()`. Described when the host is, opened when it starts. */
+/**
+ * How a host comes to its state store: `lmdb('./state')`, `memoryStore()`. Described when the
+ * host is, opened when it starts.
+ */
 export interface StateFactory {
   /**
-   * Opens the store and holds it until it is closed. Rejects with `config.directory-held` while another host holds it, and with
-   * `config.invalid` when it can't be read.
+   * Opens the store and holds it until it is closed. Rejects with `config.directory-held` while another host
+   * holds it, and with `config.invalid` when it can't be read.
    */
   open(): Promise<StateStore>
 }

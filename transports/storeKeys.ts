@@ -1,13 +1,14 @@
 /**
- * What every state store refuses before anything is written, so that a node which runs on the memory store runs on the real one.
+ * The keys and values that every state store refuses before anything is written, so that a node which runs on
+ * the memory store runs on the real one.
  */
 import { Fault } from '../core/base/fault.js'
 import { isWellFormed } from '../core/base/text.js'
 import { storeKeyBytesMax, type Write } from '../core/ports/stateStore.js'
 
 /**
- * Whether a store can hold this key. A lone surrogate has no UTF-8 form: two different keys would meet in one, and the order of
- * UTF-16 units is not theirs.
+ * Whether a store can hold this key. A lone surrogate has no UTF-8 form: two different keys would meet in
+ * one, and the order of UTF-16 units is not theirs.
  */
 export function canBeKey(key: string): boolean {
   return key.length > 0 && isWellFormed(key) && (key.length * 3 <= storeKeyBytesMax || Buffer.byteLength(key) <= storeKeyBytesMax)
@@ -22,7 +23,10 @@ export function checkWrites(writes: readonly Write[]): void {
   }
 }
 
-/** Bounds of a range may be empty and longer than any key, but they must be text: anything else has no place in the order. */
+/**
+ * Bounds of a range may be empty and longer than any key, but they must be text: anything else
+ * has no place in the order.
+ */
 export function checkBounds(from: string, to: string): void {
   if (!isWellFormed(from) || !isWellFormed(to)) throw refused(`range from ${shown(from)} to ${shown(to)}: use well-formed text`)
 }

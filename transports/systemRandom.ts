@@ -7,8 +7,8 @@ const words = new Uint32Array(2 * drawnAtOnce)
 let used = words.length
 
 /**
- * Real chance, of 53 bits. Numbers of calls and names of inboxes are drawn from it, so it is one that nobody can foretell: from a few numbers of
- * `Math.random` all later ones follow.
+ * Real chance, of 53 bits. Numbers of calls and names of inboxes are drawn from it, so it is one that nobody
+ * can foretell: from a few numbers of `Math.random` all later ones follow.
  */
 export const systemRandom: Random = {
   next() {

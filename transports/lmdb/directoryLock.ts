@@ -1,15 +1,19 @@
 /**
- * One host at a time holds a state directory (DESIGN §5, "One node, one place"): two would run the same nodes twice.
+ * One host at a time holds a state directory (DESIGN §5, "One node, one place"): two would run
+ * the same nodes twice.
  *
- * The lock is a file that names its holder. It appears whole (a finished file is linked to its name), so nobody reads half of one. Its holder
- * has locked it with the kernel (kernelLock.ts), which lets go when the process dies: then neither the process's number nor the host's name
- * matters, and a volume can move to another container. A lock of release 0.1.0, or where the kernel's can't be had, is judged by its words.
+ * The lock is a file that names its holder. It appears whole (a finished file is linked to its name), so
+ * nobody reads half of one. Its holder has locked it with the kernel (kernelLock.ts), which lets go when the
+ * process dies: then neither the process's number nor the host's name matters, and a volume can move to
+ * another container. A lock of release 0.1.0, or where the kernel's can't be had, is judged by its words.
  *
  * L1. A lock whose holder lives is never taken away.
- * L2. A stale lock is replaced only by who holds its guard, a lock of its own named after the stale one's id, and only while the
- *     stale one is still there. Guards are made, judged and taken over as locks are, so a contender may die at any line.
+ * L2. A stale lock is replaced only by who holds its guard, a lock of its own named after the stale one's id,
+ *     and only while the stale one is still there. Guards are made, judged and taken over as locks are, so a
+ *     contender may die at any line.
  *
- * It can't see this: without the kernel's lock, a holder in another container that shares this host's name and directory but not its processes.
+ * It can't see this: without the kernel's lock, a holder in another container that shares this host's name
+ * and directory but not its processes.
  */
 import { randomUUID } from 'node:crypto'
 import { closeSync, fsyncSync, linkSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from 'node:fs'
@@ -28,7 +32,10 @@ interface Holder {
   /** Different for every lock ever made. */
   readonly id: string
   readonly pid: number
-  /** When the process began, in clock ticks since the machine did; null where the system does not tell. Tells a reused pid. */
+  /**
+   * When the process began, in clock ticks since the machine did; null where the system does
+   * not tell. Tells a reused pid.
+   */
   readonly started: string | null
   /** Different after every start of the machine; null where the system does not tell. */
   readonly boot: string | null
@@ -40,8 +47,8 @@ interface Holder {
 const stateFiles = /^(?:(?:data|lock)\.mdb|host\.lock.*)$/
 
 /**
- * Makes the directory when it is missing. Throws `config.directory-held`, saying who holds it and what to do, and `config.invalid` for one of
- * another user's.
+ * Makes the directory when it is missing. Throws `config.directory-held`, saying who holds it and what to do,
+ * and `config.invalid` for one of another user's.
  */
 export function lockDirectory(directory: string): DirectoryLock {
   ownDirectory(directory, stateFiles)
@@ -82,7 +89,8 @@ function acquire(path: string, me: Holder, directory: string): number {
 }
 
 function isHeldBy(other: Holder, me: Holder, path: string): boolean {
-  // The kernel lets go when the last thread of a killed process has ended; it does nothing any more when the first has.
+  // The kernel lets go when the last thread of a killed process has ended; it does nothing any
+  // more when the first has.
   if (other.kernel === true && hasKernelLocks) return isLocked(path) && !isZombie(other, me)
   return other.hostname !== me.hostname || isAlive(other)
 }
@@ -97,7 +105,8 @@ function takeOver(path: string, stale: Holder, me: Holder, directory: string): n
   const guard = `${path}.${stale.id}`
   const guardFile = acquire(guard, me, directory)
   try {
-    // Another may have held the guard before, replaced the stale lock, and left: then this one is not the one I judged.
+    // Another may have held the guard before, replaced the stale lock, and left: then this one
+    // is not the one I judged.
     if (read(path, directory)?.id !== stale.id) return undefined
     const { mine, file } = write(path, me)
     renameSync(mine, path)
@@ -173,7 +182,9 @@ function isAlive(holder: Holder): boolean {
   return holder.started === null || holder.started === found.started
 }
 
-/** State and start time (fields 3 and 22 of /proc/<pid>/stat), or undefined where the system does not tell. */
+/**
+ * State and start time (fields 3 and 22 of /proc/<pid>/stat), or undefined where the system does not tell.
+ */
 function processOf(pid: number): { readonly state: string; readonly started: string } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')

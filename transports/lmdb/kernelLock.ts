@@ -1,6 +1,7 @@
 /**
- * Locks of the kernel on open files: they end with their process, however it ends. By the package fs-native-extensions (open file description
- * locks on Linux), which is optional: where it can't be loaded there are none.
+ * Locks of the kernel on open files: they end with their process, however it ends. By the
+ * package fs-native-extensions (open file description locks on Linux), which is optional: where
+ * it can't be loaded there are none.
  */
 import { closeSync, openSync } from 'node:fs'
 import { createRequire } from 'node:module'

@@ -1,14 +1,16 @@
 /**
- * Keys as plain UTF-8. lmdb's own key encoding is not that: it escapes the characters U+0000 to U+0004 in keys of up to 63
- * characters and not in longer ones, so that their order, and what is read back, depends on a key's length.
+ * Keys as plain UTF-8. lmdb's own key encoding is not that: it escapes the characters U+0000 to
+ * U+0004 in keys of up to 63 characters and not in longer ones, so that their order, and what
+ * is read back, depends on a key's length.
  */
 
 import { unitAt } from '../../core/base/text.js'
 import { storeKeyBytesMax } from '../../core/ports/stateStore.js'
 
 /**
- * What is longer is cut here. Only bounds of ranges are, since stores refuse such keys, and cutting leaves a bound where it was:
- * a whole character ends at most 3 bytes earlier, and no key is longer than `storeKeyBytesMax`.
+ * A longer key is cut here. Only bounds of ranges are, since stores refuse such keys, and
+ * cutting leaves a bound where it was: a whole character ends at most 3 bytes earlier, and no
+ * key is longer than `storeKeyBytesMax`.
  */
 const encodedBytesMax = storeKeyBytesMax + 4
 

@@ -1,10 +1,13 @@
 /**
- * The state of a host's nodes on disk, in LMDB: memory-mapped reads, and many calls' writes in one crash-safe commit.
+ * The state of a host's nodes on disk, in LMDB: memory-mapped reads, and many calls' writes in
+ * one crash-safe commit.
  *
- * D1. A commit is one block of one LMDB transaction: all of its writes or none, in order, after those of earlier commits.
+ * D1. A commit is one block of one LMDB transaction: all of its writes or none, in order, after those of
+ *     earlier commits.
  * D2. Nothing is handed to lmdb that it would refuse: it would keep the writes before the refused one.
- * D3. `process`: the commit is in the kernel's hands. LMDB writes data to the disk before the page that names it, so a power cut can
- *     undo the last commits but not damage the store. `disk`: that page is on the disk too. `none`: a power cut can lose everything.
+ * D3. `process`: the commit is in the kernel's hands. LMDB writes data to the disk before the page that names
+ *     it, so a power cut can undo the last commits but not damage the store. `disk`: that page is on the disk
+ *     too. `none`: a power cut can lose everything.
  */
 import { randomUUID } from 'node:crypto'
 import { chmodSync, closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
@@ -20,13 +23,21 @@ import { type DirectoryLock, lockDirectory } from './directoryLock.js'
 import { keyEncoder } from './keyEncoder.js'
 
 export interface LmdbOptions {
-  /** What an acknowledged commit survives: `process` (default) kill -9 of the host, `disk` a power cut as well, `none` neither for certain. */
+  /**
+   * The failure that an acknowledged commit survives: `process` (default) kill -9 of the host, `disk` a power
+   * cut as well, `none` neither for certain.
+   */
   readonly durability?: StateStore['durability']
-  /** Address space to map at first, in bytes: neither memory nor disk. The map grows when it is full; a good guess saves remapping. */
+  /**
+   * Address space to map at first, in bytes: neither memory nor disk. The map grows when it is full; a good
+   * guess saves remapping.
+   */
   readonly mapSizeBytes?: number
 }
 
-/** State in a directory of its own, which one host at a time holds. The directory is made when it is missing. */
+/**
+ * State in a directory of its own, which one host at a time holds. The directory is made when it is missing.
+ */
 export function lmdb(directory: string, options: LmdbOptions = {}): StateFactory {
   const path = resolve(directory)
   return { open: () => openStore(path, options) }
@@ -76,7 +87,8 @@ function closeFiles(directory: string): void {
       const { mode } = statSync(path)
       if ((mode & 0o007) !== 0) chmodSync(path, ownFileMode)
     } catch {
-      // On a disk that is read only, or of a kind that has no modes. Whoever may open the directory is checked before.
+      // On a disk that is read only, or of a kind that has no modes. The permissions of the
+      // directory are checked before.
     }
   }
 }
@@ -84,7 +96,9 @@ function closeFiles(directory: string): void {
 /** LMDB's mark in the first page of its file. */
 const magic = { position: 24, bytes: Buffer.from('dec0efbe', 'hex') } as const
 
-/** lmdb crashes the process when it opens a file that is not its own. An empty one is new, a missing one too. */
+/**
+ * lmdb crashes the process when it opens a file that is not its own. An empty one is new, a missing one too.
+ */
 function checkFile(path: string): void {
   if (!existsSync(path)) return
   const found = Buffer.alloc(magic.position + magic.bytes.length)
@@ -106,7 +120,8 @@ function environment(
     path: directory,
     // Otherwise a directory with a dot in its name would become a file.
     noSubdir: false,
-    // With lmdb's batches by turn of the loop, a failed commit rejects a promise that nobody can reach, which ends the process.
+    // With lmdb's batches by turn of the loop, a failed commit rejects a promise that nobody
+    // can reach, which ends the process.
     eventTurnBatching: false,
     // With it, lmdb 3.5 resolves a commit no sooner than without, and never closes after a failed one.
     overlappingSync: false,
@@ -116,7 +131,10 @@ function environment(
   }
 }
 
-/** The directory's identity, which lies in a database beside the entries, where no key and no range of a node reaches. */
+/**
+ * The directory's identity, which lies in a database beside the entries, where no key and no
+ * range of a node reaches.
+ */
 async function identify(about: Database<string, string>): Promise<string> {
   const layout = about.get('layout')
   if (layout === undefined) {
@@ -167,7 +185,9 @@ class LmdbStore implements StateStore {
     return pagedRange((start, most) => this.#page(start, to, most), from, limit)
   }
 
-  /** The cursor is closed when this returns: one that is open when the store closes would crash the process. */
+  /**
+   * The cursor is closed when this returns: one that is open when the store closes would crash the process.
+   */
   #page(start: string, end: string, limit: number): Entry[] {
     if (this.#closed !== undefined) throw closedFault()
     const page: Entry[] = []
@@ -219,7 +239,10 @@ class LmdbStore implements StateStore {
 
 function nothing(): void {}
 
-/** lmdb rejects with one error for all, and with a promise in it that rejects with the reason. Unread, that would end the process. */
+/**
+ * lmdb rejects with one error for all, and with a promise in it that rejects with the reason. Unread, that
+ * would end the process.
+ */
 async function notWritten(error: Error & { commitError?: Promise<never> }): Promise<never> {
   const cause = await error.commitError?.catch((reason: unknown) => reason)
   throw new Fault('unavailable.storage', `the state was not written: ${reasonOf(cause ?? error)}`, {}, { cause: cause ?? error })

@@ -1,4 +1,7 @@
-/** The memory transport and UDB that the hosts of one system share within a process, from the first host until the last has left. */
+/**
+ * The memory transport and UDB that the hosts of one system share within a process, from the
+ * first host until the last has left.
+ */
 
 import type { TransportFactory } from '../factory.js'
 import { systemClock } from '../systemClock.js'

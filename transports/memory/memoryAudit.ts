@@ -1,4 +1,7 @@
-/** The audit of one system in memory (core/control/audit.ts). A value that is never changed, so that a backup can be a copy. */
+/**
+ * The audit of one system in memory (core/control/audit.ts). A value that is never changed, so
+ * that a backup can be a copy.
+ */
 import { type AuditHead, auditKeptBytesMax, auditKeptMax, auditPageMax, emptyAudit } from '../../core/control/audit.js'
 
 export interface MemoryAudit {

@@ -1,19 +1,26 @@
 /**
- * nats-server in memory: what connects the hosts of one process, and of a rehearsal. As far as a program can tell:
+ * nats-server in memory: what connects the hosts of one process, and of a rehearsal. As far as
+ * a program can tell:
  *
- * M1. Who receives a message is decided when it is published; it is delivered later, in the broker's next turn.
+ * M1. The receivers of a message are decided when it is published; it is delivered later, in
+ *     the broker's next turn.
  * M2. From one connection to another, messages arrive in the order they were published, delayed or not.
- * M3. What is on its way to a connection when that is cut is lost. What it published before is not.
+ * M3. A message on its way to a connection that is cut is lost. Messages that the connection
+ *     published before are not.
  * M4. Time and chance come from the broker's ports alone, so the same seed gives the same run.
  *
- * Payloads are delivered as they are, without a copy: neither publisher nor receiver may change the bytes afterwards.
+ * Payloads are delivered as they are, without a copy: neither publisher nor receiver may change
+ * the bytes afterwards.
  */
 import { type Clock, withMonotonic } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
 import type { Message } from '../../core/ports/transport.js'
 import { SubjectIndex } from './subjectIndex.js'
 
-/** One message on its way from one connection to another. A no-responders answer is on its way from a connection to itself. */
+/**
+ * One message on its way from one connection to another. A no-responders answer is on its way from a
+ * connection to itself.
+ */
 export interface Transit {
   /** The names of the connections. */
   readonly from: string
@@ -22,8 +29,9 @@ export interface Transit {
 }
 
 /**
- * What becomes of a message. A delay holds back what follows on the same way, for a connection never overtakes itself (M2). What is `late`
- * is overtaken by what follows, and a duplicate may be late: nats-server alone does neither, a network of several may.
+ * The fate of a message. A delay holds back what follows on the same way, for a connection never overtakes
+ * itself (M2). A `late` message is overtaken by what follows, and a duplicate may be late: nats-server alone
+ * does neither, a network of several may.
  */
 export type Passage =
   | 'deliver'
@@ -45,7 +53,7 @@ export interface Endpoint {
   readonly name: string
   /** Counts how often the connection was cut. */
   readonly life: number
-  /** What waits behind a delayed message, by the connection that it comes from. */
+  /** The messages that wait behind a delayed one, by the connection that they come from. */
   readonly held: Map<Endpoint, Held[]>
   /** Takes what a handler threw. */
   readonly report: (error: unknown) => void
@@ -79,7 +87,10 @@ interface Held {
 export class MemoryBroker {
   readonly clock: Clock
   readonly payloadBytesMax: number
-  /** Decides on every message to every receiver, when it is published. Without one, all are delivered. Must not publish. */
+  /**
+   * Decides on every message to every receiver, when it is published. Without one, all are
+   * delivered. Must not publish.
+   */
   filter: ((transit: Transit) => Passage) | undefined
   readonly #random: Random
   readonly #listeners = new SubjectIndex<Listener>()
@@ -185,7 +196,8 @@ export class MemoryBroker {
   }
 
   /**
-   * What handlers publish meanwhile waits for the next turn, or two nodes that answer each other would never let go of the loop.
+   * Messages that handlers publish meanwhile wait for the next turn, or two nodes that answer each other
+   * would never let go of the loop.
    */
   #deliver(): void {
     const deliveries = this.#queue

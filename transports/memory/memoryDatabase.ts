@@ -1,6 +1,7 @@
 /**
- * The upgrade database in memory: for tests, rehearsals and hosts that share a process. All hosts that are given the same object share
- * the same systems. Behaves as the one in Redis does (test/contracts/databaseContract.ts), and can be made to go away.
+ * The upgrade database in memory: for tests, rehearsals and hosts that share a process. All hosts that are
+ * given the same object share the same systems. Behaves as the one in Redis does
+ * (test/contracts/databaseContract.ts), and can be made to go away.
  */
 
 import { Fault } from '../../core/base/fault.js'
@@ -38,7 +39,7 @@ import { heldByMax, stagedBundlesMax, stagedBytesMax, stagedMs, tooMuchStaged, t
 import { entriesBetween, type MemoryAudit, noAudit, withEntry } from './memoryAudit.js'
 import { MemoryRegistrations, noRegistrations, type RegistrationTables } from './memoryRegistrations.js'
 
-/** What can befall a database, to be asked for by tests and rehearsals. */
+/** The faults of a database, to be asked for by tests and rehearsals. */
 export interface MemoryDatabaseFactory extends UdbFactory {
   /** While away, `open` and every method of every opened database reject with `unavailable.disconnected`. */
   away(away: boolean): void
@@ -50,16 +51,19 @@ export interface MemoryDatabaseFactory extends UdbFactory {
   backup(): MemoryBackup
   /** The data are those of the backup, in another process. */
   restore(backup: MemoryBackup): void
-  /** A replica that hears nothing from now on. It becomes the primary when the returned action runs: all later writes are lost. */
+  /**
+   * A replica that hears nothing from now on. It becomes the primary when the returned action
+   * runs: all later writes are lost.
+   */
   losingReplica(): () => void
 }
 
-/** What `backup` has kept. */
+/** The data that `backup` has kept. */
 export interface MemoryBackup {
   readonly systems: ReadonlyMap<string, SystemTables>
 }
 
-/** What one system keeps, whoever opened it. Plain data, so that a backup can be a copy. */
+/** The data of one system, whoever opened it. Plain data, so that a backup can be a copy. */
 interface SystemTables extends RegistrationTables {
   head: Head
   readonly manifests: SignedManifest[]
@@ -72,7 +76,10 @@ interface SystemTables extends RegistrationTables {
   /** Node ids that hold a slot, by service. */
   readonly slots: Map<string, Set<string>>
   readonly controls: Map<string, Control>
-  /** Opened in this process and epoch (core/control/standing.ts). Directives before `sinceMs` may have been lost with another log. */
+  /**
+   * Opened in this process and epoch (core/control/standing.ts). Directives before `sinceMs` may have been
+   * lost with another log.
+   */
   directiveLog: (DirectiveLog & { readonly run: number; readonly epoch: string | null; readonly sinceMs: number }) | undefined
   directives: readonly (Signed & { readonly number: number; readonly result: OrderResult })[]
   /** Oldest first, with all their bytes. */

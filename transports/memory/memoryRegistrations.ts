@@ -1,4 +1,7 @@
-/** Who runs what in one system of the upgrade database in memory, and how far that can be believed (core/control/standing.ts). */
+/**
+ * The software that each node of one system runs, by the upgrade database in memory, and how far that can be
+ * believed (core/control/standing.ts).
+ */
 import type { Version } from '../../core/base/ids.js'
 import {
   type Attendance,
@@ -18,7 +21,10 @@ import { forgottenKeptMs, lapsedKeptMs } from '../udbFactory.js'
 /** Plain data, so that a backup can be a copy. */
 export interface RegistrationTables {
   readonly nodes: Map<string, Registration>
-  /** Nodes that an operator has forgotten, and when: not before the newest stamp of the start that had registered them. */
+  /**
+   * Nodes that an operator has forgotten, and when: not before the newest stamp of the start
+   * that had registered them.
+   */
   readonly forgotten: Map<string, number>
   /** The newest stamp of each session. */
   readonly stamps: Map<string, number>
@@ -136,7 +142,8 @@ export class MemoryRegistrations {
         const waits = predecessor !== undefined && predecessor.session === session?.id && predecessor.leaseEndsMs > this.nowMs
         elsewhere.push({ nodeId: each.nodeId, hostId: start?.hostId || null, ...(waits ? { waits } : {}) })
       }
-      // An older copy has an earlier start, which is newer by the clocks alone: with its registration this one is.
+      // An older copy has an earlier start, which is newer by the clocks alone: with its
+      // registration this one is.
       else if (isOlder) unknown.push(each.nodeId)
       // Of another service, or without a directory: to be registered anew.
       else if (each.service !== undefined && (status.service !== each.service || status.directoryId !== each.directoryId))
@@ -199,7 +206,10 @@ export class MemoryRegistrations {
       .sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1))
   }
 
-  /** Nodes without a directory count as registered no longer than their lease, which does not run on probation. */
+  /**
+   * Nodes without a directory count as registered no longer than their lease, which does not
+   * run on probation.
+   */
   registered(service: string | undefined): readonly Registration[] {
     const isDoubted = this.doubt !== null
     return [...this.tables.nodes.values()].filter(
@@ -209,21 +219,27 @@ export class MemoryRegistrations {
     )
   }
 
-  /** Whether a registered node may run a version before this one; clients that are pinned to one that is `dead` don't matter. */
+  /**
+   * Whether a registered node may run a version before this one; clients that are pinned to one that is
+   * `dead` don't matter.
+   */
   mayRunOlder(below: Version, dead: Version): boolean {
     return this.registered(undefined).some(
       ({ status }) => oldestPossible(status) < below && (status.service !== clientService || status.version >= dead),
     )
   }
 
-  /** Whether a newer start has the node, as far as is known: nothing is known of those who don't say who they are. */
+  /**
+   * Whether a newer start has the node, as far as is known: nothing is known of those who don't
+   * say who they are.
+   */
   isOfNewer(nodeId: string, by: Session | undefined): boolean {
     const found = this.tables.nodes.get(nodeId)
     const mine = found && this.#start(by, found.status.directoryId)
     return mine !== undefined && isNewer(found!.start, mine) && !by!.over?.includes(found!.start!.session)
   }
 
-  /** Who asks has been heard, before the database lost that. */
+  /** The asker has been heard, before the database lost that. */
   isLostOf(by: Session | undefined): boolean {
     return this.isLossy || (by !== undefined && !this.tables.stamps.has(by.id))
   }
@@ -268,7 +284,10 @@ export class MemoryRegistrations {
     return { standing: { ...this.standing()!, stampMs } }
   }
 
-  /** Nodes without a directory are not fenced: they are clients, whose rows say no more than that a version is called. */
+  /**
+   * Nodes without a directory are not fenced: they are clients, whose rows say no more than
+   * that a version is called.
+   */
   #start(session: Session | undefined, directoryId: string | null): Start | undefined {
     if (session === undefined || directoryId === null) return undefined
     return { session: session.id, hostId: session.hostId, startedMs: this.nowMs - session.ageMs }

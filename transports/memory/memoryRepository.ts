@@ -2,7 +2,9 @@ import { Fault } from '../../core/base/fault.js'
 import type { ClassRepository } from '../../core/upgrade/classRepository.js'
 import type { Upgrade } from '../../core/upgrade/upgrade.js'
 
-/** Upgrades that are in the process already, for tests and rehearsals: their bundles are never looked into. */
+/**
+ * Upgrades that are in the process already, for tests and rehearsals: their bundles are never looked into.
+ */
 export interface MemoryRepository extends ClassRepository {
   add(digest: string, upgrade: Upgrade): void
 }

@@ -1,6 +1,7 @@
 /**
- * The state store in memory: for tests, rehearsals and embedded systems. It behaves as the one on disk does: commits take place later,
- * whole and in order, readers see committed values only, bytes are never shared, and one host at a time holds it.
+ * The state store in memory: for tests, rehearsals and embedded systems. It behaves as the one on disk does:
+ * commits take place later, whole and in order, readers see committed values only, bytes are never shared,
+ * and one host at a time holds it.
  */
 import { randomUUID } from 'node:crypto'
 import { Fault, toFault } from '../../core/base/fault.js'
@@ -17,15 +18,28 @@ export interface MemoryStoreOptions {
   readonly directoryId?: string
 }
 
-/** The data outlive the store: opening the same factory again is a host that starts again on its directory. */
+/**
+ * The data outlive the store: opening the same factory again is a host that starts again on its directory.
+ */
 export interface MemoryState extends StateFactory {
-  /** The next commit that would take place rejects, and writes nothing. An error that is no fault becomes `unavailable.storage`. */
+  /**
+   * The next commit that would take place rejects, and writes nothing. An error that is no fault becomes
+   * `unavailable.storage`.
+   */
   failNextCommit(error: unknown): void
-  /** Runs before each commit, which waits for it, and those behind it wait too. What it throws fails the commit. */
+  /**
+   * Runs before each commit, which waits for it, and those behind it wait too. An exception of
+   * it fails the commit.
+   */
   beforeCommit: ((writes: readonly Write[]) => void | Promise<void>) | undefined
-  /** Runs when a commit has taken place, before anybody hears of it: a host that is killed here never knows. */
+  /**
+   * Runs when a commit has taken place, before anybody hears of it: a host that is killed here never knows.
+   */
   afterCommit: ((writes: readonly Write[]) => void) | undefined
-  /** What kill -9 of the host does: running commits neither take place nor end, and the store can be opened again. */
+  /**
+   * The same as kill -9 of the host: running commits neither take place nor end, and the store
+   * can be opened again.
+   */
   kill(): void
 }
 
@@ -153,7 +167,10 @@ class MemoryStore implements StateStore {
     })
   }
 
-  /** Without a `beforeCommit` that waits, all of them within the turn: the deterministic world has no microtask to wait for. */
+  /**
+   * Without a `beforeCommit` that waits, all of them within the turn: the deterministic world has no
+   * microtask to wait for.
+   */
   async #commitAll(): Promise<void> {
     for (let commit = this.#commits.shift(); commit !== undefined; commit = this.#commits.shift()) {
       try {

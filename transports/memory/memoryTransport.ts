@@ -1,4 +1,7 @@
-/** A connection to the broker in memory: the port `Transport` without a network, with the faults that can be asked for. */
+/**
+ * A connection to the broker in memory: the port `Transport` without a network, with the faults
+ * that can be asked for.
+ */
 import { Fault } from '../../core/base/fault.js'
 import {
   checkPublishable,
@@ -19,10 +22,15 @@ const askMs = 50
 
 export interface MemoryTransport extends Transport {
   readonly name: string
-  /** Cuts the connection, as if the server were gone. Subscriptions are kept and come back with `reconnect`. */
+  /**
+   * Cuts the connection, as if the server were gone. Subscriptions are kept and come back with `reconnect`.
+   */
   disconnect(): void
   reconnect(): void
-  /** From now on subscriptions to these subjects are refused, those that are there are taken away, and others are granted again. */
+  /**
+   * From now on subscriptions to these subjects are refused, those that are there are taken
+   * away, and others are granted again.
+   */
   deny(subjects: readonly string[]): void
   /** The subjects of its subscriptions. */
   readonly subscribed: readonly string[]
@@ -138,7 +146,10 @@ class MemoryConnection implements MemoryTransport, Endpoint {
     return this.#inboxes + this.#broker.nextName()
   }
 
-  /** The turn comes after the one that delivers what was published before: turns run in the order they were asked for. */
+  /**
+   * The turn comes after the one that delivers what was published before: turns run in the
+   * order they were asked for.
+   */
   flush(): Promise<void> {
     if (this.#status !== 'connected') return Promise.reject(this.#disconnected())
     const { life } = this
@@ -169,7 +180,10 @@ class MemoryConnection implements MemoryTransport, Endpoint {
     return this.#closing
   }
 
-  /** Nothing new is routed here, what would arrive next still does, and its handlers may answer. What is delayed is lost. */
+  /**
+   * Nothing new is routed here, what would arrive next still does, and its handlers may answer.
+   * A delayed message is lost.
+   */
   async #close(): Promise<void> {
     if (this.#status === 'connected') {
       for (const listener of this.#subscribed) this.#broker.detach(listener)

@@ -1,7 +1,7 @@
 /**
- * Finds what is filed under a subject, or under a pattern that matches it: `*` stands for one token, `>` for the rest. Subjects
- * are looked up in one map, so ten thousand of them cost the same as one. Patterns are filed under their tokens before the first
- * wildcard.
+ * Finds what is filed under a subject, or under a pattern that matches it: `*` stands for one token, `>` for
+ * the rest. Subjects are looked up in one map, so ten thousand of them cost the same as one. Patterns are
+ * filed under their tokens before the first wildcard.
  */
 interface Pattern<T> {
   readonly rest: readonly string[]
@@ -24,7 +24,10 @@ export class SubjectIndex<T> {
     else removeFrom(this.#patterns, prefix, (found) => found.item === item)
   }
 
-  /** In the order they were added, subjects before patterns. The list is the caller's to read, now, and not to change. */
+  /**
+   * In the order they were added, subjects before patterns. The list is the caller's to read,
+   * now, and not to change.
+   */
   match(subject: string): readonly T[] {
     const exact = this.#exact.get(subject)
     if (this.#patterns.size === 0) return exact ?? []

@@ -1,8 +1,10 @@
 /**
- * Classes from bundles, imported once. Node.js can't unload a module, so each upgrade leaves its bundle in memory, which is accepted.
+ * Classes from bundles, imported once. Node.js can't unload a module, so each upgrade leaves its bundle in
+ * memory, which is accepted.
  *
- * B1. The bytes that were verified are those that run. Each bundle has a file in a cache directory, whose name stack traces and debuggers show; but
- *     the loader is given the bytes from memory (hostModules.ts), so it does not matter who else can write that file, or when.
+ * B1. The bytes that were verified are those that run. Each bundle has a file in a cache directory, whose
+ *     name stack traces and debuggers show; but the loader is given the bytes from memory (hostModules.ts),
+ *     so it does not matter who else can write that file, or when.
  */
 import { lstat, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -17,9 +19,11 @@ import { importGiven, shareHostModules } from './hostModules.js'
 export { ownDirectory, ownFileMode } from '../ownDirectory.js'
 
 /**
- * Keeps `<digest>.mjs` files in `cacheDirectory`, which is made when it is missing. What is in it may be deleted at any time.
+ * Keeps `<digest>.mjs` files in `cacheDirectory`, which is made when it is missing. Its files
+ * may be deleted at any time.
  *
- * @param warn told at once of a directory that can't be used: one of another user's. Its bundles are refused with `upgrade.fetch`
+ * @param warn told at once of a directory that can't be used: one of another user's. Its bundles are refused
+ *   with `upgrade.fetch`
  */
 export function bundleRepository(cacheDirectory: string, warn: (fault: Fault) => void = () => {}): ClassRepository {
   try {
@@ -34,7 +38,8 @@ export function bundleRepository(cacheDirectory: string, warn: (fault: Fault) =>
       if (upgrade === undefined) {
         upgrade = load(cacheDirectory, digest, bundle)
         loaded.set(digest, upgrade)
-        // A full disk passes: the next attempt shall try again. A bundle that is wrong stays wrong, for Node.js keeps that too.
+        // A full disk passes: the next attempt shall try again. A bundle that is wrong stays wrong, for
+        // Node.js keeps that too.
         upgrade.catch(() => loaded.delete(digest))
       }
       return upgrade
@@ -60,7 +65,10 @@ async function load(cacheDirectory: string, digest: string, bundle: Uint8Array):
 let writes = 0
 const cacheFiles = /^[0-9a-f]{64}\.mjs/
 
-/** Returns the file's URL. Rejects with `upgrade.fetch` when it can't be written: that is this host's trouble, not the upgrade's. */
+/**
+ * Returns the file's URL. Rejects with `upgrade.fetch` when it can't be written: that is this
+ * host's trouble, not the upgrade's.
+ */
 async function store(cacheDirectory: string, digest: string, bundle: Uint8Array): Promise<string> {
   try {
     // Node.js names modules by their real paths, and the hooks know bundles by their names.
@@ -85,7 +93,10 @@ async function store(cacheDirectory: string, digest: string, bundle: Uint8Array)
   }
 }
 
-/** Compared and not just found: a power cut can leave a file without its content. Only an ordinary file is read: another kind could hold us up. */
+/**
+ * Compared and not just found: a power cut can leave a file without its content. Only an ordinary file is
+ * read: another kind could hold us up.
+ */
 async function isKept(path: string, bundle: Uint8Array): Promise<boolean> {
   const stats = await lstat(path).catch(() => undefined)
   if (stats === undefined || !isOwnFile(stats) || stats.size !== bundle.length) return false

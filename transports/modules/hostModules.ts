@@ -1,7 +1,8 @@
 /**
- * Packages that bundles leave outside come from the running host: an upgrade's classes must be of the host's own `NodeObject`, and ask the host's own
- * container. A host as npm installs it resolves these names to its own files. Of a host that is bundled there are no such files, or they
- * are another copy, so its bundles are given modules that are made of what runs. The bundles' own sources come from memory (B1).
+ * Packages that bundles leave outside come from the running host: an upgrade's classes must be of the host's
+ * own `NodeObject`, and ask the host's own container. A host as npm installs it resolves these names to its
+ * own files. Of a host that is bundled there are no such files, or they are another copy, so its bundles are
+ * given modules that are made of what runs. The bundles' own sources come from memory (B1).
  */
 // Not by name: an older Node.js could not link this, and say nothing of its version.
 import * as nodeModule from 'node:module'
@@ -16,13 +17,16 @@ export function shareWithBundles(specifier: string, exports: object): void {
 
 const shared = /^(?:theseus(?:\/.*)?|tsyringe|reflect-metadata)$/
 
-/** The made modules' exports, by URL: that is how their source finds them. One process may have several copies of this file. */
+/**
+ * The made modules' exports, by URL: that is how their source finds them. One process may have
+ * several copies of this file.
+ */
 const made: unique symbol = Symbol.for('theseus.hostModules') as never
 const madeModules = ((globalThis as { [made]?: Map<string, object> })[made] ??= new Map())
 
 const cacheUrls = new Set<string>()
 
-/** What is being imported, by URL. */
+/** The bundles that are being imported, by URL. */
 const given = new Map<string, Uint8Array>()
 
 /** Imports a module of this name with these bytes, whatever a file of that name has. */

@@ -1,7 +1,7 @@
 /**
- * While two connections of one transport listen to the same subjects, each message comes twice, on one after the other. A command that
- * is carried out twice would be wrong, so the second is dropped: messages are told apart by subject, reply subject and payload, and the
- * ids of calls, sends and events differ.
+ * While two connections of one transport listen to the same subjects, each message comes twice, on one after
+ * the other. A command that is carried out twice would be wrong, so the second is dropped: messages are told
+ * apart by subject, reply subject and payload, and the ids of calls, sends and events differ.
  */
 import { createHash } from 'node:crypto'
 import type { Msg } from 'nats'

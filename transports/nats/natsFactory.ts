@@ -13,7 +13,10 @@ export interface NatsOptions {
   readonly user?: string
   readonly pass?: string
   readonly token?: string
-  /** A file with credentials, as `nsc` and NGS make them: a user's JWT and its seed. Read anew at every attempt to connect. */
+  /**
+   * A file with credentials, as `nsc` and NGS make them: a user's JWT and its seed. Read anew
+   * at every attempt to connect.
+   */
   readonly creds?: string
   /** A file with the seed of a user's nkey, `SU…`. Read anew at every attempt to connect. */
   readonly nkey?: string
@@ -21,7 +24,10 @@ export interface NatsOptions {
   readonly authenticator?: Authenticator | readonly Authenticator[]
   /** `{}` asks for TLS with the system's certificate authorities. */
   readonly tls?: TlsOptions
-  /** What inboxes begin with, for accounts that may not subscribe to `_INBOX.>`: `_INBOX.<name>` for a caller with a name, if left out. */
+  /**
+   * The beginning of inboxes, for accounts that may not subscribe to `_INBOX.>`: `_INBOX.<name>` for a caller
+   * with a name, if left out.
+   */
   readonly inboxPrefix?: string
   /** Bounds each attempt to connect. 5,000 by default. */
   readonly connectTimeoutMs?: number
@@ -33,11 +39,17 @@ export interface NatsOptions {
 
 const reconnectWaitMs = 250
 const reconnectJitterMs = 100
-/** A peer that vanished without a word is noticed when a ping is due and `pingsMax` have no answer: after 30 s at most. */
+/**
+ * A peer that vanished without a word is noticed when a ping is due and `pingsMax` have no
+ * answer: after 30 s at most.
+ */
 const pingIntervalMs = 10_000
 const pingsMax = 2
 
-/** NATS as a host's transport: `nats('nats://127.0.0.1:4222')`. Throws `config.invalid` for servers that can't be meant. */
+/**
+ * NATS as a host's transport: `nats('nats://127.0.0.1:4222')`. Throws `config.invalid` for
+ * servers that can't be meant.
+ */
 export function nats(options: string | NatsOptions): TransportFactory {
   const given = typeof options === 'string' ? { servers: options } : options
   const servers = serversOf(given)
@@ -96,7 +108,10 @@ export function inboxPrefixOf({ inboxPrefix }: NatsOptions, { as }: ConnectOptio
 
 type Open = Parameters<typeof openConnection>
 
-/** Without headers a server sends no no-responders answers: calls to a node that is not there would only time out. */
+/**
+ * Without headers a server sends no no-responders answers: calls to a node that is not there
+ * would only time out.
+ */
 async function openWithHeaders(...[options, servers, name, gate]: Open): Promise<NatsConnection> {
   const connection = await openConnection(options, servers, name, gate)
   if (connection.info?.headers === true) return connection
@@ -104,7 +119,10 @@ async function openWithHeaders(...[options, servers, name, gate]: Open): Promise
   throw new Fault('config.invalid', `NATS at ${servers.join(', ')} has headers switched off: remove "no_header_support" there`)
 }
 
-/** To another server than the one that is to be left, of those that were given and those that it knows. It takes nobody any more. */
+/**
+ * To another server than the one that is to be left, of those that were given and those that it knows. It
+ * takes nobody any more.
+ */
 async function openAnother(left: NatsConnection, ...[options, servers, name, gate]: Open): Promise<NatsConnection> {
   const known = [...new Set([...servers, ...(left.info?.connect_urls ?? [])])]
   const connection = await openWithHeaders(options, known, name, gate)
@@ -170,7 +188,10 @@ function trimmed(bytes: Uint8Array): Uint8Array {
   return new TextEncoder().encode(new TextDecoder().decode(bytes).trim())
 }
 
-/** Asked for credentials at every attempt to connect, so it can stop the one that is under way when `close` is called (N5). */
+/**
+ * Asked for credentials at every attempt to connect, so it can stop the one that is under way
+ * when `close` is called (N5).
+ */
 function gatekeeper(gate: { readonly open: boolean }): Authenticator {
   return () => {
     if (gate.open) return undefined as never
@@ -186,7 +207,7 @@ function connectFault(error: unknown, servers: readonly string[]): Fault {
   if (/^AUTH/.test(code))
     return fault('config.invalid', `NATS at ${at} refuses the login: check user, pass, token, creds, nkey or authenticator`)
   if (/^(INVALID_OPTION|NOT_FUNC|BAD API|TLS)$/.test(code)) return fault('config.invalid', `nats: ${message}`)
-  // What the system says of an address, or what nats.js makes of it.
+  // The reason by the system's word, or by that of nats.js.
   if (/^(CONNECTION_REFUSED|TIMEOUT|E[A-Z]+)$/.test(code)) {
     return fault('unavailable.disconnected', `can't reach NATS at ${at}: is nats-server running there?`)
   }

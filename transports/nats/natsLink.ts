@@ -10,7 +10,7 @@ export interface Gate {
 export class NatsLink {
   /** Whether it reaches its server, as far as nats.js knows. */
   isUp = true
-  /** What rejects each flush that waits. */
+  /** The functions that reject each flush that waits. */
   readonly #flushes = new Set<() => void>()
 
   constructor(
@@ -22,7 +22,10 @@ export class NatsLink {
     return this.connection.info?.ldm === true
   }
 
-  /** Rejects where the server can't be reached. It always settles: nats.js forgets flushes that wait when the connection closes. */
+  /**
+   * Rejects where the server can't be reached. It always settles: nats.js forgets flushes that
+   * wait when the connection closes.
+   */
   flush(): Promise<void> {
     if (!this.isUp) return Promise.reject(new Error('not connected to NATS'))
     return new Promise((resolve, reject) => {
@@ -30,7 +33,7 @@ export class NatsLink {
       this.#flushes.add(fail)
       this.connection
         .flush()
-        // What the server refuses it says before it answers, but nats.js tells of it a little later.
+        // The server says its refusals before it answers, but nats.js tells of them a little later.
         .then(() => systemClock.turn(resolve), fail)
         .finally(() => this.#flushes.delete(fail))
     })
@@ -42,7 +45,10 @@ export class NatsLink {
     this.#flushes.clear()
   }
 
-  /** Delivers what is on its way, for at most `timeoutMs`, then closes. Nothing connects after it: nats.js would finish an attempt. */
+  /**
+   * Delivers what is on its way, for at most `timeoutMs`, then closes. Nothing connects after it: nats.js
+   * would finish an attempt.
+   */
   async end(timeoutMs: number, report: (error: unknown) => void): Promise<void> {
     if (this.isUp) {
       let cancel = (): void => {}

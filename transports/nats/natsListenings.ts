@@ -1,9 +1,12 @@
 /**
- * The subscriptions of one connection to NATS, and those among them that the server refuses: the login has no permission, or has lost it when an
- * operator changed the server's configuration. The connection stays meanwhile, and nats.js forgets what was refused.
+ * The subscriptions of one connection to NATS, and those among them that the server refuses: the login has no
+ * permission, or has lost it when an operator changed the server's configuration. The connection stays
+ * meanwhile, and nats.js forgets what was refused.
  *
- * L1. What is refused is asked for again, with back-off, until the server grants it or nobody wants it any more.
- * L2. It is told once that a subscription is refused, and once that it is granted again, however often it is asked for.
+ * L1. A refused subscription is asked for again, with back-off, until the server grants it or
+ *     nobody wants it any more.
+ * L2. It is told once that a subscription is refused, and once that it is granted again,
+ *     however often it is asked for.
  */
 import type { Msg, NatsError, Subscription as NatsSubscription } from 'nats'
 import type { Message, SubscribeOptions, Subscription, Transport } from '../../core/ports/transport.js'
@@ -13,7 +16,10 @@ import type { NatsLink } from './natsLink.js'
 /** Takes what arrives on a connection. Never throws. */
 export type Deliver = (listening: NatsListening, message: Msg, link: NatsLink) => void
 
-/** The pause before a refused subscription is asked for again; doubles up to `askMsMax` while nothing is granted. */
+/**
+ * The pause before a refused subscription is asked for again; doubles up to `askMsMax` while
+ * nothing is granted.
+ */
 const askMs = 250
 const askMsMax = 4_000
 /** Refused subscriptions that are asked for at once. */
@@ -76,7 +82,7 @@ export class NatsListenings {
   #untold: NatsListening[] = []
   #pauseMs = askMs
   #link: NatsLink
-  /** What the connection before knows, while it still listens. */
+  /** The subscriptions of the connection before, while it still listens. */
   #earlier: Map<NatsListening, NatsSubscription> | undefined
   #cancel: (() => void) | undefined
 
@@ -131,7 +137,10 @@ export class NatsListenings {
     this.#refused.delete(listening)
   }
 
-  /** The server objects. False if that is not about a subscription of ours. A configuration that is loaded anew tells no queue. */
+  /**
+   * The server objects. False if that is not about a subscription of ours. A configuration that is loaded
+   * anew tells no queue.
+   */
   hasRefused(context: unknown): boolean {
     const { operation, subject, queue } = (context ?? {}) as { operation?: string; subject?: string; queue?: string }
     if (operation !== 'subscription') return false

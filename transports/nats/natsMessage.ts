@@ -1,7 +1,10 @@
 import type { Msg } from 'nats'
 import type { Message } from '../../core/ports/transport.js'
 
-/** Decodes what is asked for only: a router reads the payload always, the subject or the reply subject sometimes. */
+/**
+ * Decodes what is asked for only: a router reads the payload always, the subject or the reply
+ * subject sometimes.
+ */
 export class NatsMessage implements Message {
   readonly payload: Uint8Array
   readonly noResponders: boolean

@@ -1,4 +1,7 @@
-/** Looks at NATS for whoever asks whether all is well: which server answers, how fast, and which hosts tell what they are. */
+/**
+ * Looks at NATS for whoever asks whether all is well: which server answers, how fast, and which
+ * hosts tell what they are.
+ */
 import { createInbox, type NatsConnection } from 'nats'
 import { isName } from '../../core/base/ids.js'
 import { isTrustMark, type Trusts } from '../../core/trust/trustMark.js'
@@ -20,7 +23,7 @@ export interface DiscoveredHost {
   readonly software: string
   /** Subjects, the first of them, on which NATS does not let it listen. */
   readonly refused: readonly string[]
-  /** Whom it trusts, as it tells; left out where it does not. */
+  /** The trust that it tells; left out where it does not. */
   readonly trust?: Trusts
 }
 

@@ -1,19 +1,23 @@
 /**
- * The port `Transport` over nats-server, by the client nats.js 2.29. What the client does otherwise than the port asks for is set
- * right here:
+ * The port `Transport` over nats-server, by the client nats.js 2.29. The differences between the client and
+ * the port are set right here:
  *
- * N1. Nothing is buffered while away: nats.js would keep messages and send them after a reconnect, long after their callers gave
- *     up.
- * N2. No exception leaves a subscription's callback: it would end the reader of nats.js, and the connection would be deaf without
- *     a sign.
+ * N1. Nothing is buffered while away: nats.js would keep messages and send them after a reconnect, long after
+ *     their callers gave up.
+ * N2. No exception leaves a subscription's callback: it would end the reader of nats.js, and the connection
+ *     would be deaf without a sign.
  * N3. `flush` always settles: nats.js forgets flushes that wait when the connection closes.
- * N4. The connection is given up by `close` alone, or by an authenticator that throws: nats.js would give up after ten attempts,
- *     or after two refused logins.
- * N5. Nothing connects after `close`: nats.js would finish an attempt that is under way, and that would keep the process alive.
- * N6. A subscription that the server refuses, or takes away when its permissions change, is asked for again: nats.js would forget it.
- * N7. A server that says that it is going down (lame duck mode) is left before it ends the connection: nats.js would wait for that, and
- *     what is on its way then is lost. Another connection is made first, for a while both listen, and then the old one is drained.
- * N8. Nobody who knows one inbox of ours can guess another: nats.js numbers them in steps, so a few hundred guesses were enough.
+ * N4. The connection is given up by `close` alone, or by an authenticator that throws: nats.js would give up
+ *     after ten attempts, or after two refused logins.
+ * N5. Nothing connects after `close`: nats.js would finish an attempt that is under way, and that would keep
+ *     the process alive.
+ * N6. A subscription that the server refuses, or takes away when its permissions change, is asked for again:
+ *     nats.js would forget it.
+ * N7. A server that says that it is going down (lame duck mode) is left before it ends the connection:
+ *     nats.js would wait for that, and what is on its way then is lost. Another connection is made first, for
+ *     a while both listen, and then the old one is drained.
+ * N8. Nobody who knows one inbox of ours can guess another: nats.js numbers them in steps, so a few hundred
+ *     guesses were enough.
  */
 import { randomBytes } from 'node:crypto'
 import type { Msg, NatsConnection } from 'nats'
@@ -39,7 +43,7 @@ const inboxBytes = 16
 /** The pause before another server is looked for again. */
 const lookAgainMs = 1_000
 
-/** What the transport still needs to know of its settings. */
+/** The settings that the transport still needs. */
 export interface NatsSettings {
   readonly inboxPrefix: string | undefined
   readonly payloadBytesMax: number
@@ -82,13 +86,17 @@ export class NatsTransport implements Transport {
   }
 
   get payloadBytesMax(): number {
-    // A server may change it while it runs; while away there is none, and the last one known is the best guess.
+    // A server may change it while it runs; while away there is none, and the last one known is
+    // the best guess.
     const { info } = this.#link.connection
     if (info !== undefined) this.#payloadBytesMax = info.max_payload
     return this.#payloadBytesMax
   }
 
-  /** The payload must not be changed before the end of the turn: nats.js copies it only when it writes to the socket. */
+  /**
+   * The payload must not be changed before the end of the turn: nats.js copies it only when it
+   * writes to the socket.
+   */
   publish(subject: string, payload: Uint8Array, replyTo?: string): void {
     if (this.#status !== 'connected') throw this.#disconnected() // N1
     checkPublishable(subject)
@@ -137,7 +145,8 @@ export class NatsTransport implements Transport {
     const earlier = this.#earlier
     try {
       if (earlier === undefined) await this.#link.flush()
-      // During a handover subscriptions are made on one, messages published on either, and subscriptions end on both.
+      // During a handover subscriptions are made on one, messages published on either, and
+      // subscriptions end on both.
       else {
         const flushed = earlier.flush()
         await Promise.all([this.#listenings.link.flush(), earlier === this.#link ? flushed : flushed.catch(() => {})])
@@ -197,7 +206,10 @@ export class NatsTransport implements Transport {
     }
   }
 
-  /** N7. Ends when another server is used instead, or the connection is cut before one is found: then nats.js looks for one. */
+  /**
+   * N7. Ends when another server is used instead, or the connection is cut before one is found:
+   *     then nats.js looks for one.
+   */
   async #leave(old: NatsLink): Promise<void> {
     const { openAnother, report, closeTimeoutMs } = this.#settings
     if (openAnother === undefined || this.#newGate !== undefined || this.#earlier !== undefined) return

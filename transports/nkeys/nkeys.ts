@@ -1,7 +1,8 @@
 /**
- * Ed25519 keys in the form of NATS's nkeys. An upgrader's key is of the kind "account": public keys begin with `A`, seeds with `SA`. It is
- * not a user's key on purpose: NATS has whoever logs in with one sign whatever the server sends, so a key that is used for a login as
- * well would sign a manifest for a false server.
+ * Ed25519 keys in the form of NATS's nkeys. An upgrader's key is of the kind "account": public
+ * keys begin with `A`, seeds with `SA`. It is not a user's key on purpose: NATS has whoever
+ * logs in with one sign whatever the server sends, so a key that is used for a login as well
+ * would sign a manifest for a false server.
  */
 import { createAccount, fromPublic, fromSeed, type KeyPair } from 'nkeys.js'
 import { Fault } from '../../core/base/fault.js'
@@ -38,19 +39,28 @@ function publicPart(text: string): KeyPair | undefined {
   }
 }
 
-/** Otherwise there would be a second signature, made by nobody who has the seed: tweetnacl does not look (RFC 8032, 5.1.7). */
+/**
+ * Otherwise there would be a second signature, made by nobody who has the seed: tweetnacl does
+ * not look (RFC 8032, 5.1.7).
+ */
 function isReduced(scalar: Uint8Array): boolean {
   for (let i = scalar.length - 1; i >= 0; i--) if (scalar[i] !== order[i]) return scalar[i]! < order[i]!
   return false
 }
 
-/** A new upgrader's key. Whoever has the seed can upgrade what trusts the public key: keep it where only the upgrader can read it. */
+/**
+ * A new upgrader's key. Anybody who has the seed can upgrade every host that trusts the public key: keep it
+ * where only the upgrader can read it.
+ */
 export function newKey(): { readonly publicKey: string; readonly seed: string } {
   const pair = createAccount()
   return { publicKey: pair.getPublicKey(), seed: new TextDecoder().decode(pair.getSeed()) }
 }
 
-/** Signs with an upgrader's seed, `SA…`; white space around it does not count. Throws `config.invalid`, without showing the seed. */
+/**
+ * Signs with an upgrader's seed, `SA…`; white space around it does not count. Throws `config.invalid`,
+ * without showing the seed.
+ */
 export function signer(seed: string | Uint8Array): Signer {
   const pair = pairOf((typeof seed === 'string' ? seed : new TextDecoder().decode(seed)).trim())
   return { publicKey: pair.getPublicKey(), sign: (bytes) => pair.sign(bytes) }
@@ -66,7 +76,8 @@ function pairOf(seed: string): KeyPair {
   try {
     return fromSeed(new TextEncoder().encode(seed))
   } catch {
-    // Its own message is not passed on, nor is it the cause: what is shown with DEBUG must not have the seed either.
+    // Its own message is not passed on, nor is it the cause: what is shown with DEBUG must not
+    // have the seed either.
     return wrong('its checksum is wrong')
   }
 }

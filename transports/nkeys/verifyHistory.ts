@@ -1,4 +1,7 @@
-/** A whole history checked without a system: what an auditor does with an export, and natsctl with the upgrade database. */
+/**
+ * A whole history checked without a system: what an auditor does with an export, and natsctl
+ * with the upgrade database.
+ */
 import { type Fault, isFault } from '../../core/base/fault.js'
 import { type Verified, VerifiedHistory } from '../../core/control/verifiedHistory.js'
 import { checkTrust, type Trust } from '../../core/trust/trust.js'
@@ -12,13 +15,13 @@ export interface HistoryVerdict {
   readonly history: VerifiedHistory
   /** Why the next one does not; undefined when all hold. */
   readonly fault: Fault | undefined
-  /** Who may sign the version after those that hold; undefined: nobody has to. */
+  /** The keys that may sign the version after those that hold; undefined: nobody has to. */
   readonly trusted: readonly string[] | undefined
 }
 
 /**
- * Checks that manifests follow each other from version 1 on, each signed by one who was trusted there. Throws `config.invalid` for a wrong
- * list.
+ * Checks that manifests follow each other from version 1 on, each signed by one who was trusted there. Throws
+ * `config.invalid` for a wrong list.
  *
  * @param trust those who are trusted at version 0; undefined: nobody has to sign
  */

@@ -1,4 +1,7 @@
-/** The script of the audit (core/control/audit.ts). It uses no command that the upgrade server's login of an older release may not. */
+/**
+ * The script of the audit (core/control/audit.ts). It uses no command that the upgrade server's login of an
+ * older release may not.
+ */
 import { auditKeptBytesMax, auditKeptMax } from '../../core/control/audit.js'
 
 /** Answers 1, or 0 where another entry is the newest. */

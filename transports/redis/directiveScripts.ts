@@ -1,9 +1,10 @@
 /**
- * The scripts about directives, as bodies of node scripts (redisScripts.ts). A directive is counted and carried out by one script, so nothing
- * is counted that was not done (D1 of core/control/directive.ts).
+ * The scripts about directives, as bodies of node scripts (redisScripts.ts). A directive is counted and
+ * carried out by one script, so nothing is counted that was not done (D1 of core/control/directive.ts).
  *
- * The log is known by an id (D2). It gets another one when Redis is another process than the one that opened it, and in another epoch
- * (core/control/standing.ts): nobody can tell what a restart, a fail-over or a loss has taken.
+ * The log is known by an id (D2). It gets another one when Redis is another process than the
+ * one that opened it, and in another epoch (core/control/standing.ts): nobody can tell what a
+ * restart, a fail-over or a loss has taken.
  */
 import { directivesKeptMax } from '../../core/control/directive.js'
 
@@ -67,7 +68,10 @@ local function forget(id, controls)
   return place ~= false
 end`
 
-/** Answers 1 and the result in JSON; or 0, why not, the log's id and count, and the result of the very same document before, if there is one. */
+/**
+ * Answers 1 and the result in JSON; or 0, why not, the log's id and count, and the result of the very same
+ * document before, if there is one.
+ */
 export const directBody = `${openLog}
 ${finalizing}
 ${forgetting}

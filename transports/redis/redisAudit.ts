@@ -1,4 +1,7 @@
-/** The audit in Redis (core/control/audit.ts): a list of entries, and a hash that says where the chain ends and begins. */
+/**
+ * The audit in Redis (core/control/audit.ts): a list of entries, and a hash that says where the
+ * chain ends and begins.
+ */
 
 import { isDigest } from '../../core/base/digest.js'
 import { Fault } from '../../core/base/fault.js'
@@ -11,7 +14,10 @@ const readTriesMax = 5
 
 type Keys = Pick<RedisKeys, 'audit' | 'auditHead'>
 
-/** Throws `upgrade.invalid` for what makes no sense: begun anew in its place, the chain would say nothing of what was there. */
+/**
+ * Throws `upgrade.invalid` for what makes no sense: begun anew in its place, the chain would
+ * say nothing of what was there.
+ */
 export async function auditHead(redis: RedisConnection, { auditHead: key }: Keys): Promise<AuditHead> {
   const found = await redis.call((client) => client.hmget(key, 'number', 'hash', 'first', 'log'))
   const [numberText, hash, firstText, log] = found
@@ -34,7 +40,10 @@ export async function appendAudit(
   return (await redis.run('theseusAppendAudit', [audit, auditHead], ...args)) === 1
 }
 
-/** Not by a function: an operator's login may read these keys alone, and a function's keys have to be its own to write. */
+/**
+ * Not by a function: an operator's login may read these keys alone, and a function's keys have
+ * to be its own to write.
+ */
 export async function readAudit(redis: RedisConnection, keys: Keys, from: number, to: number): Promise<readonly Uint8Array[]> {
   for (let tries = 0; ; tries++) {
     const { first } = await auditHead(redis, keys)

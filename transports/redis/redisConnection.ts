@@ -1,8 +1,9 @@
 /**
  * One connection to Redis that fails promptly and comes back by itself.
  *
- * Nothing is queued while Redis is away, and nothing is sent twice: a command that was sent and not answered has an unknown outcome
- * (`timeout.deadline`), one that was not sent has none (`unavailable.disconnected`). What Redis itself refuses is passed on as it is.
+ * Nothing is queued while Redis is away, and nothing is sent twice: a command that was sent and not answered
+ * has an unknown outcome (`timeout.deadline`), one that was not sent has none (`unavailable.disconnected`). A
+ * refusal of Redis itself is passed on as it is.
  */
 import { Redis, type RedisOptions } from 'ioredis'
 import { Fault, isFault, reasonOf } from '../../core/base/fault.js'
@@ -16,7 +17,10 @@ type Argument = string | number | Buffer
 type Script = (keys: number, ...keysAndArguments: readonly Argument[]) => Promise<unknown>
 type ScriptedRedis = Redis & Readonly<Record<ScriptName, Script>>
 
-/** By functions that are loaded, or, where the login may not call these or Redis is older than 7, as scripts that it sends. */
+/**
+ * By functions that are loaded, or, where the login may not call these or Redis is older than
+ * 7, as scripts that it sends.
+ */
 type Way = 'functions' | 'scripts'
 
 const connectTimeoutMs = 1500
@@ -86,7 +90,10 @@ export class RedisConnection {
     })
   }
 
-  /** Tries once, and after that for ever. Throws `unavailable.disconnected`, or `config.invalid` when Redis refuses the settings. */
+  /**
+   * Tries once, and after that for ever. Throws `unavailable.disconnected`, or `config.invalid` when Redis
+   * refuses the settings.
+   */
   static async open(settings: string | RedisSettings, name: string): Promise<RedisConnection> {
     const address = addressOf(settings)
     const options = { ...behaviour, connectionName: name }
@@ -94,7 +101,8 @@ export class RedisConnection {
       typeof settings === 'string' ? new Redis(settings, options) : new Redis({ ...settings, ...options })
     ) as ScriptedRedis
     let last: Error | undefined
-    // An 'error' event without a listener would be printed. What it says reaches callers by way of their commands.
+    // An 'error' event without a listener would be printed. Its reason reaches callers by way
+    // of their commands.
     client.on('error', (error) => {
       last = error
     })
@@ -118,8 +126,9 @@ export class RedisConnection {
   }
 
   /**
-   * Carries out one of the scripts, in one round trip. Loads the functions first where they are missing and the login may load them. Throws
-   * `unavailable.disconnected` where it may do nothing of that, which others can mend.
+   * Carries out one of the scripts, in one round trip. Loads the functions first where they are
+   * missing and the login may load them. Throws `unavailable.disconnected` where it may do
+   * nothing of that, which others can mend.
    */
   async run(name: ScriptName, keys: readonly string[], ...args: readonly Argument[]): Promise<unknown> {
     const first = this.#way
@@ -141,7 +150,10 @@ export class RedisConnection {
     }
   }
 
-  /** The same of what is read. `reading` is what a login that may only read calls in place of `name`, with `keys` and `readKeys`. */
+  /**
+   * The same of what is read. `reading` is what a login that may only read calls in place of `name`, with
+   * `keys` and `readKeys`.
+   */
   async read(
     [name, reading]: readonly [name: ScriptName, reading: ScriptName],
     keys: readonly string[],
@@ -230,7 +242,7 @@ export class RedisConnection {
     }
   }
 
-  /** What was sent before is still answered. */
+  /** Commands that were sent before are still answered. */
   async close(): Promise<void> {
     this.#closed = true
     try {
@@ -242,7 +254,10 @@ export class RedisConnection {
   }
 }
 
-/** `missing`: the function is not loaded. `refused`: the login may not run anything this way, or Redis does not know it. */
+/**
+ * `missing`: the function is not loaded. `refused`: the login may not run anything this way, or
+ * Redis does not know it.
+ */
 type WhyNot = 'missing' | 'refused'
 
 function isRefusedFault(thrown: unknown): boolean {

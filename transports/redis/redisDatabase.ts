@@ -1,4 +1,7 @@
-/** The upgrade database in Redis. docs/redis.md gives each key, and whether it is authority or rebuilt by the nodes. */
+/**
+ * The upgrade database in Redis. docs/redis.md gives each key, and whether it is authority or
+ * rebuilt by the nodes.
+ */
 
 import { Fault } from '../../core/base/fault.js'
 import { checkName, isVersion, nameLengthMax, type Version } from '../../core/base/ids.js'
@@ -34,7 +37,10 @@ import { addressOf, isPrivate, RedisConnection, type RedisSettings } from './red
 import { keysOf, type RedisKeys, redisLayout } from './redisKeys.js'
 import { decodeRow, encodeRow } from './redisRows.js'
 
-/** Nodes that one script treats: 10,000 nodes are twenty short scripts, and other hosts' commands get in between. */
+/**
+ * Nodes that one script treats: 10,000 nodes are twenty short scripts, and other hosts'
+ * commands get in between.
+ */
 const nodesPerScript = 500
 /** Manifests read at once: of their usual size, some 100 KB. */
 const manifestsPerRead = 32
@@ -46,8 +52,9 @@ const ignoredMax = 64
 const unlimited = -1
 
 /**
- * The upgrade database in Redis 6.2 or newer: a URL (`redis://…`, or `rediss://…` for TLS), or host and port. Each method answers or rejects
- * within about two seconds. Redis should keep its data (`appendonly yes`): it holds the history of upgrades.
+ * The upgrade database in Redis 6.2 or newer: a URL (`redis://…`, or `rediss://…` for TLS), or host and port.
+ * Each method answers or rejects within about two seconds. Redis should keep its data (`appendonly yes`): it
+ * holds the history of upgrades.
  */
 export function redis(settings: string | RedisSettings = {}): UdbFactory {
   // Checked here, where the setting is written, and not only when the host starts.
@@ -438,7 +445,7 @@ function orderArguments(what: Order): readonly (string | number)[] {
   }
 }
 
-/** What upgrade servers have not written there is no directive, and whoever looks back should see it. */
+/** An item that upgrade servers have not written there is no directive, and an auditor should see it. */
 function keptDirective(item: string): Signed {
   try {
     const [bytes, signature] = JSON.parse(item) as [string, string | null]
@@ -475,7 +482,7 @@ type HeardAnswer = readonly [
   standing: StandingAnswer,
 ]
 
-/** What `sessionFrom` reads in the scripts; empty for one who does not say who it is. */
+/** The arguments that `sessionFrom` reads in the scripts; empty for an asker that does not say who it is. */
 function argumentsOf(session: Session | undefined): readonly (string | number)[] {
   if (session === undefined) return ['', '', '', 0, 0, '', '']
   const { id, hostId, directoryId, ageMs, stampMs, epoch, over = [] } = session

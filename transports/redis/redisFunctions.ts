@@ -1,9 +1,9 @@
 /**
- * The scripts as one library of Redis functions. A login that may call functions (`+fcall`) can call these and nothing of its own making; one
- * that may run scripts (`+eval`) can stop Redis with an endless one.
+ * The scripts as one library of Redis functions. A login that may call functions (`+fcall`) can call these
+ * and nothing of its own making; one that may run scripts (`+eval`) can stop Redis with an endless one.
  *
- * F1. Library and functions are named by the digest of their code. Libraries of several releases are loaded side by side, and each release
- *     finds its own, or none.
+ * F1. Library and functions are named by the digest of their code. Libraries of several releases are loaded
+ *     side by side, and each release finds its own, or none.
  */
 import { createHash } from 'node:crypto'
 import { type ScriptName, scripts } from './redisScripts.js'
@@ -22,7 +22,10 @@ const workWithoutMemory: ReadonlySet<ScriptName> = new Set<ScriptName>([
   'theseusStanding',
 ])
 
-/** Those that change nothing. A login that may only read calls them, and no others: Redis sees to both (`FCALL_RO`). */
+/**
+ * Those that change nothing. A login that may only read calls them, and no others: Redis sees
+ * to both (`FCALL_RO`).
+ */
 const reading: ReadonlySet<ScriptName> = new Set<ScriptName>(['theseusReadDead', 'theseusReadNodes', 'theseusStanding'])
 
 const names = Object.keys(scripts) as readonly ScriptName[]

@@ -1,10 +1,14 @@
 /**
- * The number of this layout, kept in `head`. 1 is that of release 0.1.0, which writes no number. A change that an older
- * release would misread gets a new number: a release reads those up to its own, and refuses a newer one.
+ * The number of this layout, kept in `head`. 1 is that of release 0.1.0, which writes no
+ * number. A change that an older release would misread gets a new number: a release reads those
+ * up to its own, and refuses a newer one.
  */
 export const redisLayout = 2
 
-/** Every key of Redis, in one place (docs/redis.md). The hash tag puts all keys of a system into one slot of a Redis Cluster. */
+/**
+ * Every key of Redis, in one place (docs/redis.md). The hash tag puts all keys of a system into
+ * one slot of a Redis Cluster.
+ */
 export interface RedisKeys {
   /** Hash: `version` and `digest` of the newest manifest, and the number of the `layout`. */
   readonly head: string
@@ -14,7 +18,7 @@ export interface RedisKeys {
   readonly signatures: string
   /** Hash: chunk index → bytes. */
   bundle(digest: string): string
-  /** What the scripts about nodes are given, always whole and in this order. */
+  /** The keys that the scripts about nodes are given, always whole and in this order. */
   readonly nodes: readonly [
     /** Hash: node id → `<service>/<directory id>`, the latter empty for a node without a directory. */
     registrations: string,
@@ -31,15 +35,24 @@ export interface RedisKeys {
   ]
   /** Hash: the key of a control (`pause/3`) → the control, in JSON. */
   readonly controls: string
-  /** List: the newest directives, JSON of two texts in base64, the document and its signature or null, and the result. */
+  /**
+   * List: the newest directives, JSON of two texts in base64, the document and its signature or
+   * null, and the result.
+   */
   readonly directives: string
   /** String: how many directives there have been. */
   readonly directiveCount: string
-  /** Hash: `id` of the log of directives, `run`, the Redis process that opened it, and `since` when it has been one. */
+  /**
+   * Hash: `id` of the log of directives, `run`, the Redis process that opened it, and `since`
+   * when it has been one.
+   */
   readonly directiveLog: string
   /** List: the entries of the audit, oldest first. */
   readonly audit: string
-  /** Hash: `number`, `hash` and `log` of the newest entry, the number of the `first` that is kept, and the `bytes` of all. */
+  /**
+   * Hash: `number`, `hash` and `log` of the newest entry, the number of the `first` that is
+   * kept, and the `bytes` of all.
+   */
   readonly auditHead: string
   /** Hash: key → value of one upgrade-specific table. */
   table(name: string): string

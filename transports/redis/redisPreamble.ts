@@ -1,14 +1,18 @@
 /**
- * The common part of the scripts about nodes, as Lua. How far the rows can be believed (core/control/standing.ts) is kept in fields of
- * `registrations`, and what has a time in members of `leases`: no node's name has a slash in it. So no login needs to be given another key, and
- * a Theseus of before passes them over.
+ * The common part of the scripts about nodes, as Lua. How far the rows can be believed
+ * (core/control/standing.ts) is kept in fields of `registrations`, and what has a time in members of
+ * `leases`: no node's name has a slash in it. So no login needs to be given another key, and a Theseus of
+ * before passes them over.
  */
 
 import { stampKeptMs, unknownLeaseMs } from '../../core/control/standing.js'
 import { clientService } from '../../core/model/nodeRow.js'
 import { forgottenKeptMs } from '../udbFactory.js'
 
-/** `unpack` fails beyond some thousand values, and a command with more than these would block others for longer. */
+/**
+ * `unpack` fails beyond some thousand values, and a command with more than these would block
+ * others for longer.
+ */
 export const idsPerCommand = 1000
 
 /** `theseusX` gets `nodes` of redisKeys.ts as its first keys. */

@@ -1,6 +1,6 @@
 /**
- * Looks at Redis for whoever asks whether all is well: which version answers, whether it keeps what it is given, its clock, and what the login
- * of an operator may do. It only reads.
+ * Looks at Redis for whoever asks whether all is well: which version answers, whether it keeps what it is
+ * given, its clock, and what the login of an operator may do. It only reads.
  */
 import type { Redis } from 'ioredis'
 import { isFault, reasonOf } from '../../core/base/fault.js'
@@ -20,7 +20,7 @@ export interface RedisProbe {
   readonly clock: { readonly now: number; readonly asked: number; readonly heard: number } | null
   /** Why the functions can't be called, where they are not loaded. */
   readonly withoutFunctions?: string
-  /** What the login may not do, with what Redis says to it. */
+  /** The commands that the login may not do, with what Redis says to it. */
   readonly refused: readonly { readonly what: string; readonly why: string }[]
 }
 
@@ -76,7 +76,7 @@ async function callsOf(connection: RedisConnection, system: string): Promise<Cal
   }
 }
 
-/** What natsctl does there, one command for each key. */
+/** The commands of natsctl there, one for each key. */
 async function refusedOf(connection: RedisConnection, system: string): Promise<RedisProbe['refused']> {
   const { nodes, head, manifests, signatures, controls, tables, dead, final, table, bundle } = keysOf(system)
   const [registrations, rows, members, leases, transient, slots] = nodes

@@ -9,7 +9,10 @@ export function encodeRow(status: NodeStatus): string {
   return JSON.stringify(pick(status))
 }
 
-/** Undefined for a row that another program, or a Theseus with other phases, wrote: one such row must not hide all others. */
+/**
+ * Undefined for a row that another program, or a Theseus with other phases, wrote: one such row
+ * must not hide all others.
+ */
 export function decodeRow(text: string): NodeStatus | undefined {
   let value: unknown
   try {

@@ -1,15 +1,18 @@
 /**
- * The decisions that must be atomic, as Lua. Each script gets the keys that it writes in KEYS (Redis Cluster asks for it).
+ * The decisions that must be atomic, as Lua. Each script gets the keys that it writes in KEYS
+ * (Redis Cluster asks for it).
  *
  * R1. A node id is registered with at most one directory.
- * R2. Never more slots of a service are given out than its limit allows, and only a release, `forget`, or the node's registration for
- *     another service frees one.
- * R3. Leases are counted by the Redis server's clock alone, so that the hosts' clocks don't matter. So is the moment of a death.
- * R4. Death moves forward only, and past no version that a registered node may still run; of a row that can't be read, nobody knows (C8).
+ * R2. Never more slots of a service are given out than its limit allows, and only a release, `forget`, or the
+ *     node's registration for another service frees one.
+ * R3. Leases are counted by the Redis server's clock alone, so that the hosts' clocks don't matter. So is the
+ *     moment of a death.
+ * R4. Death moves forward only, and past no version that a registered node may still run; of a row that can't
+ *     be read, nobody knows (C8).
  * R5. The name of a table is listed exactly as long as the table has entries.
  *
- * A key that a login may only read is an argument, and not in KEYS: for each of those Redis asks for the right to write. The hash tag keeps it
- * in the same slot of a cluster all the same.
+ * A key that a login may only read is an argument, and not in KEYS: for each of those Redis asks for the
+ * right to write. The hash tag keeps it in the same slot of a cluster all the same.
  */
 import { controlReasonLengthMax } from '../../core/control/control.js'
 import { heldByMax, lapsedKeptMs, stagedBundlesMax, stagedBytesMax, stagedMs } from '../udbFactory.js'
@@ -21,12 +24,15 @@ import { idsPerCommand, preamble } from './redisPreamble.js'
 /** In UTF-8. */
 const controlReasonBytesMax = 3 * controlReasonLengthMax
 
-/** What tells of a staged bundle stays longer than the bundle: one that is not told of is kept. */
+/** The fields about a staged bundle stay longer than the bundle: one without them is kept. */
 const stagedLongerMs = 1_000
 
 const nodeScript = (body: string) => ({ lua: `${preamble}${body}` })
 
-/** Reads a death, and settles one that is due, where the login may write it; in force is what \`inForce\` says, or, of a Theseus of before, what the time says. */
+/**
+ * Reads a death, and settles one that is due, where the login may write it; in force is what \`inForce\`
+ * says, or, of a Theseus of before, what the time says.
+ */
 const settleDeath = `
 local dead = KEYS[7] or ARGV[1]
 local function readDeath()
@@ -61,7 +67,10 @@ local function settle()
 end
 `
 
-/** Answers rows, each followed by 1 for a lease that runs and 0 for one that has run out. Those whose id is in `expired` are left out. */
+/**
+ * Answers rows, each followed by 1 for a lease that runs and 0 for one that has run out. Those whose id is in
+ * `expired` are left out.
+ */
 const listNodes = `
 local from, to = bounds(ARGV[1])
 local found = redis.call('ZRANGEBYLEX', members, from, to)
@@ -117,8 +126,9 @@ return 1`,
   },
 
   /**
-   * Answers 1; 2, if the bundle was written since it had so many writes; or 0, and how many bundles are staged and their bytes. Of each that is, `head` tells until when at most, and its bytes: the key
-   * is gone before that. An ACL of release 0.1.0 does not let it go: then it stays, as it did.
+   * Answers 1; 2, if the bundle was written since it had so many writes; or 0, and how many bundles are
+   * staged and their bytes. Of each that is, `head` tells until when at most, and its bytes: the key is gone
+   * before that. An ACL of release 0.1.0 does not let it go: then it stays, as it did.
    */
   theseusPutChunk: {
     lua: `
@@ -167,7 +177,10 @@ redis.pcall('PERSIST', bundle)
 redis.call('HDEL', head, 'staged/' .. ARGV[1])`,
   },
 
-  /** Answers 1 and the start before, or 0, the directory and the host that the node is registered with; then the standing. */
+  /**
+   * Answers 1 and the start before, or 0, the directory and the host that the node is
+   * registered with; then the standing.
+   */
   theseusRegister: nodeScript(`
 local id, service, directory, row, leaseMs = unpack(ARGV)
 local session = sessionFrom(6)
@@ -208,7 +221,10 @@ redis.call('HSET', rows, id, row)
 renew(id, place, leaseMs)
 return { 1, before, beforeHost, leftMs, standing(a, stampMs) }`),
 
-  /** A report from another place than the registered one comes from a node that was forgotten and began anew elsewhere. */
+  /**
+   * A report from another place than the registered one comes from a node that was forgotten
+   * and began anew elsewhere.
+   */
   theseusReport: nodeScript(`
 local leaseMs, session = ARGV[1], sessionFrom(2)
 local a, stampMs = heard(session, tonumber(leaseMs))
@@ -263,7 +279,10 @@ if isLossy() then return end
 doubted(a, 'lost', nextEpoch(a, session))
 keepAttendance(a)`),
 
-  /** Looks through all slots: a node that is registered no more may still hold one. Its controls go where the login may write them. */
+  /**
+   * Looks through all slots: a node that is registered no more may still hold one. Its controls go where the
+   * login may write them.
+   */
   theseusForget: nodeScript(`${forgetting}
 forget(unpack(ARGV))`),
 
@@ -290,8 +309,8 @@ end
 ${listNodes}`),
 
   /**
-   * Answers 1, or 0 followed by the holders, or 2 followed by the control that holds the node back (`holding` in core/control/control.ts), or 3 on
-   * probation, or 4 where another start has the node.
+   * Answers 1, or 0 followed by the holders, or 2 followed by the control that holds the node back (`holding`
+   * in core/control/control.ts), or 3 on probation, or 4 where another start has the node.
    */
   theseusClaim: nodeScript(`
 local controls, service, id, version, isUndo, count, percent = unpack(ARGV)
@@ -398,7 +417,7 @@ return answerDeath()`),
   theseusFinalize: nodeScript(`${finalizing}
 return finalize(KEYS[7], KEYS[8], ARGV[1])`),
 
-  /** What was dead and final before a loss. */
+  /** Gives back what was dead and final before a loss. */
   theseusGiveBack: nodeScript(`${settleDeath}
 local head, final = KEYS[8], KEYS[9]
 local deadVersion, finalVersion = tonumber(ARGV[1]), tonumber(ARGV[2])
