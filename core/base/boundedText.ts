@@ -1,4 +1,7 @@
-/** Text of others, as it is repeated in messages, logs and traces: bounded, whatever they sent, so that a line is no longer than it helps. */
+/**
+ * Text of others, as it is repeated in messages, logs and traces: bounded, whatever they sent, so that a line
+ * is no longer than it helps.
+ */
 import { shortened } from './thrownText.js'
 
 /** A key or a name within a sentence. */
@@ -25,7 +28,7 @@ export function shownText(text: string): string {
   return shortened(text, textShownMax)
 }
 
-/** What a log has of an error: the error itself where it is short, else as much of it as helps. */
+/** The error for a log: the error itself where it is short, else as much of it as helps. */
 export function shownError(error: unknown): unknown {
   return shownOf(error, { errorsLeft: errorsShownMax })
 }
@@ -86,7 +89,8 @@ function isShort(value: unknown): boolean {
 function lengthLeft(value: unknown, left: number, depth: number): number {
   if (typeof value !== 'object' || value === null) return left - String(value).length
   if (depth > 3) return -1
-  // What is surely too long is not gone through, nor are its entries made: an error may carry the answer of a server.
+  // A value that is surely too long is not gone through, nor are its entries made: an error may carry the
+  // answer of a server.
   if (ArrayBuffer.isView(value) && value.byteLength > left) return -1
   if (Array.isArray(value) && value.length > left) return -1
   let now = left

@@ -1,9 +1,9 @@
 /**
  * Everything that can go wrong with a call or an upgrade, as one type.
  *
- * `kind` and `code` are public and stable; messages are not. `retryable` means: the call was *not executed* and may be sent again
- * (C4. A call that failed with a retryable fault was not executed). Faults travel in envelopes, so they are checked by brand:
- * two copies of this class may be loaded.
+ * `kind` and `code` are public and stable; messages are not. `retryable` means: the call was *not executed*
+ * and may be sent again (C4. A call that failed with a retryable fault was not executed). Faults travel in
+ * envelopes, so they are checked by brand: two copies of this class may be loaded.
  */
 import { ignoreThrownPromise } from './maybePromise.js'
 import { shortened, thrownText } from './thrownText.js'
@@ -23,7 +23,10 @@ export type FaultKind = (typeof faultKinds)[number]
 
 type CodeEntry = { readonly retryable: boolean; readonly means: string }
 
-/** Every code there is. The kind is the part before the dot. `docs/protocol.md` repeats this table; a test compares them. */
+/**
+ * Every code there is. The kind is the part before the dot. `docs/protocol.md` repeats this
+ * table; a test compares them.
+ */
 export const faultCodes = {
   'unavailable.no-responders': {
     retryable: true,
@@ -128,8 +131,8 @@ export class Fault extends Error {
     message: string,
     readonly details: FaultDetails = {},
     /**
-     * `retryable` counts only for a code that this host does not know: a newer peer’s word is taken for its own codes. An application’s
-     * fault is never retryable: a method has begun to throw it (C4).
+     * `retryable` counts only for a code that this host does not know: a newer peer’s word is taken for its
+     * own codes. An application’s fault is never retryable: a method has begun to throw it (C4).
      */
     options?: { readonly cause?: unknown; readonly retryable?: boolean },
   ) {
@@ -158,14 +161,14 @@ export function isFault(value: unknown): value is Fault {
 }
 
 /**
- * The error for a user's method to throw when callers should tell cases apart: it arrives at the caller as `application.<code>`
- * with these details. Any other error arrives as `application.error` with its message.
+ * The error for a user's method to throw when callers should tell cases apart: it arrives at the caller as
+ * `application.<code>` with these details. Any other error arrives as `application.error` with its message.
  */
 export function applicationFault(code: string, message: string, details?: FaultDetails): Fault {
   return new Fault(`application.${code}`, message, details)
 }
 
-/** Whatever was thrown, as a fault. What can't be read is one too. */
+/** Any thrown value, as a fault. A value that can't be read is a fault too. */
 export function toFault(thrown: unknown, otherwise: FaultCode): Fault {
   try {
     if (isFault(thrown)) return isReadable(thrown) ? thrown : readFault(thrown, otherwise)
@@ -193,10 +196,16 @@ function isCode(code: unknown): code is FaultCode {
 
 const codeLengthMax = 256
 
-/** What is kept and told of a fault's reason is bounded: it is in the node's record, in the upgrade database, and on screens. */
+/**
+ * The reason of a fault that is kept and told is bounded: it is in the node's record, in the upgrade
+ * database, and on screens.
+ */
 const reasonLengthMax = 2_000
 
-/** Text that can be kept and sent: half a surrogate pair can't, and a reason that can't be kept would end the upgrade without a word. */
+/**
+ * Text that can be kept and sent: half a surrogate pair can't, and a reason that can't be kept would end the
+ * upgrade without a word.
+ */
 export function reasonOf(thrown: unknown): string {
   let code = ''
   try {
@@ -209,7 +218,10 @@ const shortMessageLengthMax = 1_000
 const shortDetailLengthMax = 200
 const shortDetailsMax = 16
 
-/** The fault as it is sent where all of it is too large: its code, the beginning of its message, and the details that are short. */
+/**
+ * The fault as it is sent where all of it is too large: its code, the beginning of its message, and the
+ * details that are short.
+ */
 export function shortenedFault({ code, message, details, retryable }: Fault): Fault {
   const short: Record<string, unknown> = {}
   try {

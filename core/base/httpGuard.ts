@@ -1,8 +1,9 @@
 /**
  * Whether a server of ours answers an HTTP request, by what the request says of itself. Pure.
  *
- * H2. A page in somebody's browser reaches no server of ours under a name of its own. Such a page can have its name lead to this machine (DNS rebinding),
- *     but it can't choose another `Host`: names that are not ours are refused, and addresses, which nobody can rebind, are answered.
+ * H2. A page in somebody's browser reaches no server of ours under a name of its own. Such a page can have
+ *     its name lead to this machine (DNS rebinding), but it can't choose another `Host`: names that are not
+ *     ours are refused, and addresses, which nobody can rebind, are answered.
  */
 
 /** Where a server listens, and under which names it is known. */

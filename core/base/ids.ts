@@ -1,6 +1,6 @@
 /**
- * The names of things and their grammar. Names become subject tokens, keys and file names, so they are kept to what NATS allows in
- * one token and every file system in a name.
+ * The names of things and their grammar. Names become subject tokens, keys and file names, so they are kept
+ * to what NATS allows in one token and every file system in a name.
  */
 import { shownPath } from './boundedText.js'
 import { Fault } from './fault.js'

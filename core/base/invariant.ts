@@ -1,6 +1,7 @@
 /**
- * What must always hold. A broken invariant is a bug of ours: it is never caught, never travels as a fault, and restarts the node
- * (DESIGN §7). The first argument of the message names the invariant (`C1`), so that a log line leads to the file that owns it.
+ * A condition that must always hold. A broken invariant is a bug of ours: it is never caught, never travels
+ * as a fault, and restarts the node (DESIGN §7). The first argument of the message names the invariant
+ * (`C1`), so that a log line leads to the file that owns it.
  */
 export class InvariantViolation extends Error {
   override readonly name = 'InvariantViolation'

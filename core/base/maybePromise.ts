@@ -1,6 +1,7 @@
 /**
- * Answers of user code that may be promises. A promise is whatever `await` waits for: also an object, or a function, of another library
- * or realm with a method `then`, which need not return anything and may call back twice, at once, or never.
+ * Answers of user code that may be promises. A promise is whatever `await` waits for: also an object, or a
+ * function, of another library or realm with a method `then`, which need not return anything and may call
+ * back twice, at once, or never.
  */
 const { then } = Promise.prototype
 
@@ -15,7 +16,10 @@ export function promiseOf(answer: unknown): Promise<unknown> | undefined {
   return Promise.resolve(answer)
 }
 
-/** Calls one of the two when the promise has settled. Unlike its own method `then`, this one can't have been replaced. */
+/**
+ * Calls one of the two when the promise has settled. Unlike its own method `then`, this one
+ * can't have been replaced.
+ */
 export function whenSettled<Done>(
   promise: Promise<unknown>,
   fulfilled: (value: unknown) => Done,
@@ -24,7 +28,10 @@ export function whenSettled<Done>(
   return then.call(promise, fulfilled, rejected) as Promise<Awaited<Done>>
 }
 
-/** Of what was thrown: a promise is no reason, and its rejection is not to end the process. One of another library is left alone: it may be lazy. */
+/**
+ * Of what was thrown: a promise is no reason, and its rejection is not to end the process. One of another
+ * library is left alone: it may be lazy.
+ */
 export function ignoreThrownPromise(thrown: unknown): void {
   if (typeof thrown !== 'object' || thrown === null) return
   try {

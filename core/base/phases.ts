@@ -20,7 +20,10 @@ export function isPhase(value: unknown): value is Phase {
   return phases.includes(value as Phase)
 }
 
-/** A node in one of these does not serve: it holds a slot under its service's limit until it serves again or is forgotten. */
+/**
+ * A node in one of these does not serve: it holds a slot under its service's limit until it
+ * serves again or is forgotten.
+ */
 export const notServing: ReadonlySet<Phase> = new Set<Phase>([
   'draining',
   'transforming',

@@ -4,8 +4,8 @@ const { fromCharCode } = String
 export const shortTextBytesMax = 12
 
 /**
- * ASCII text of up to `shortTextBytesMax` bytes; undefined for other text. So many bytes must follow `at`. The runtime's decoder takes twice
- * the time or more for so little.
+ * ASCII text of up to `shortTextBytesMax` bytes; undefined for other text. So many bytes must follow `at`.
+ * The runtime's decoder takes twice the time or more for so little.
  */
 export function shortText(bytes: Uint8Array, at: number, size: number): string | undefined {
   for (let i = 0; i < size; i++) if (bytes[at + i]! > 0x7f) return undefined

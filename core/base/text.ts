@@ -1,6 +1,7 @@
 /**
- * Methods of strings as functions. A place in the code that meets text in many representations (flat, joined, interned, of one byte or two)
- * has the engine look a method of it up again for each call: where that is each character of each message, it costs more than all else.
+ * Methods of strings as functions. A place in the code that meets text in many representations (flat, joined,
+ * interned, of one byte or two) has the engine look a method of it up again for each call: where that is each
+ * character of each message, it costs more than all else.
  */
 const { charCodeAt, isWellFormed: isWellFormedOf } = String.prototype
 

@@ -1,6 +1,7 @@
 /**
- * The text of whatever was thrown. User code may throw anything: a value without a prototype, a revoked proxy, an error whose `message` is
- * a getter that throws. Reading it must never throw in turn, for then nobody hears of the error at all.
+ * The text of whatever was thrown. User code may throw anything: a value without a prototype, a revoked
+ * proxy, an error whose `message` is a getter that throws. Reading it must never throw in turn, for then
+ * nobody hears of the error at all.
  */
 
 /** The text of an error's message, or of any other value. Of a value that can't be read it says so. */

@@ -1,10 +1,13 @@
 /**
- * Times as a few counters that can be added up over hosts. A host's clock counts milliseconds: counter 0 has what took less than one, and each
- * further counter reaches to 1.41 times the bound before it.
+ * Times as a few counters that can be added up over hosts. A host's clock counts milliseconds: counter 0 has
+ * what took less than one, and each further counter reaches to 1.41 times the bound before it.
  */
 export const timeBuckets = 35
 
-/** The time below which counter `bucket` counts, in milliseconds: 1, 1.41, 2, 2.83, 4 and so on. The last one has no bound. */
+/**
+ * The time below which counter `bucket` counts, in milliseconds: 1, 1.41, 2, 2.83, 4 and so on.
+ * The last one has no bound.
+ */
 export function boundMs(bucket: number): number {
   return 2 ** (bucket / 2)
 }
@@ -18,8 +21,8 @@ export function bucketOf(ms: number): number {
 }
 
 /**
- * The time that a share of all calls did not take longer than, between the bounds of its counter; undefined where nothing was timed. What the
- * last counter has took at least its lower bound.
+ * The time that a share of all calls did not take longer than, between the bounds of its counter; undefined
+ * where nothing was timed. The calls of the last counter took at least its lower bound.
  */
 export function quantileMs(counters: readonly number[], share: number): number | undefined {
   const all = counters.reduce((sum, count) => sum + count, 0)

@@ -1,10 +1,12 @@
 /**
- * The audit: who ordered what of a system, and what came of it, refusals too. A chain of entries that is only ever added to.
+ * The audit: who ordered what of a system, and what came of it, refusals too. A chain of
+ * entries that is only ever added to.
  *
- * A1. Each entry names the hash of the one before. An entry that is changed, taken out or put in breaks the chain there.
+ * A1. Each entry names the hash of the one before. An entry that is changed, taken out or put
+ *     in breaks the chain there.
  * A2. Each entry names the head of the history. Neither history nor audit can be written anew alone.
- * A3. Each entry names the log of directives (core/control/directive.ts). A loss of the upgrade database gives another log, and the chain has an
- *     entry that says so: what was lost is a gap that can be seen.
+ * A3. Each entry names the log of directives (core/control/directive.ts). A loss of the upgrade database
+ *     gives another log, and the chain has an entry that says so: what was lost is a gap that can be seen.
  */
 
 import { digestOf, isDigest } from '../base/digest.js'
@@ -16,7 +18,7 @@ import { type DeniedCalls, isDeniedCalls } from './deniedCalls.js'
 
 export const auditFormat = 1
 export const auditEntryBytesMax = 16 * 1024
-/** What an upgrade database keeps; the oldest go first. */
+/** The entries that an upgrade database keeps; the oldest go first. */
 export const auditKeptMax = 100_000
 export const auditKeptBytesMax = 64 * 1024 * 1024
 /** Entries that are read at once. */
@@ -25,7 +27,7 @@ export const auditPageMax = 1_000
 const keysMax = 32
 const textLengthMax = 256
 
-/** What was asked for, or befell. The digest is that of the signed document. */
+/** The order, or the event, of an entry. The digest is that of the signed document. */
 export type Audited =
   | { readonly act: 'install'; readonly version: Version; readonly digest: string }
   | { readonly act: 'undo'; readonly version: Version; readonly undoes: Version; readonly digest: string }
@@ -33,21 +35,27 @@ export type Audited =
   | { readonly act: 'order'; readonly number: number; readonly words: string; readonly digest: string }
   /** A host gave back a version that the database had lost. */
   | { readonly act: 'teach'; readonly version: Version; readonly digest: string }
-  /** `sinceMs`: when it takes effect, by the database's clock. A death that was withdrawn and declared again has another. */
+  /**
+   * `sinceMs`: when it takes effect, by the database's clock. A death that was withdrawn and
+   * declared again has another.
+   */
   | { readonly act: 'death'; readonly below: Version; readonly sinceMs?: number }
   /** The health gate paused a rollout. `trouble`: what for; the same trouble has the same text. */
   | { readonly act: 'gate'; readonly version: Version; readonly words: string; readonly trouble?: string }
-  /** The database was found to have lost something. `known`: the newest entry that this upgrade server had seen, if that is gone too. */
+  /**
+   * The database was found to have lost something. `known`: the newest entry that this upgrade server had
+   * seen, if that is gone too.
+   */
   | { readonly act: 'lost'; readonly known: AuditPlace | null }
   /** Calls that hosts denied, by their word: those that are told apart, and how many more there were. */
   | { readonly act: 'denied'; readonly calls: readonly HostsDenials[]; readonly more: number }
   /** Refusals of several kinds, too many to have an entry each. */
   | { readonly act: 'more' }
-  /** What could not be read. */
+  /** A call that could not be read. */
   | { readonly act: 'unreadable'; readonly method: string }
 
 export interface HostsDenials extends DeniedCalls {
-  /** Who denied them. */
+  /** The host that denied them. */
   readonly host: AuditFrom
 }
 
@@ -62,7 +70,7 @@ export interface AuditPlace {
 export interface AuditFrom {
   /** The caller's name that the transport vouches for; null where callers have none. */
   readonly name: string | null
-  /** What the caller says of itself. */
+  /** The id by the caller's own word. */
   readonly id: string
 }
 
@@ -89,7 +97,7 @@ export interface AuditEntry {
   readonly previous: string | null
 }
 
-/** What is known when it happens. Where in the chain it goes is decided when it is written. */
+/** The part that is known when it happens. Where in the chain it goes is decided when it is written. */
 export type AuditRecord = Pick<AuditEntry, 'what' | 'outcome' | 'times' | 'by' | 'from'>
 
 /** The end of the chain, and where it begins: older entries than `first` have been dropped. */
@@ -114,7 +122,7 @@ export function encodeAuditEntry(entry: AuditEntry): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(bounded))
 }
 
-/** What several upgrade servers may do in the same moment, each by itself, is done once. */
+/** An act that several upgrade servers may do in the same moment, each by itself, is done once. */
 export function isSameDeed(one: Audited, other: Audited): boolean {
   if (one.act === 'death')
     return other.act === 'death' && one.sinceMs !== undefined && one.below === other.below && one.sinceMs === other.sinceMs
@@ -223,13 +231,22 @@ export interface AuditVerdict {
 }
 
 export interface AuditClaims {
-  /** What the database says is the end of the chain, and its beginning: entries that are missing there would not be missed otherwise. */
+  /**
+   * The end of the chain by the database's word, and its beginning: entries that are missing there would not
+   * be missed otherwise.
+   */
   readonly head?: AuditHead
-  /** The digest of a version's manifest, of a history that is verified; undefined for a version that it does not have. */
+  /**
+   * The digest of a version's manifest, of a history that is verified; undefined for a version
+   * that it does not have.
+   */
   readonly digestAt?: (version: Version) => string | undefined
 }
 
-/** Finds the first place of a chain that does not follow what is before it, or names a head that the history does not have. */
+/**
+ * Finds the first place of a chain that does not follow what is before it, or names a head that
+ * the history does not have.
+ */
 export function checkAudit(entries: readonly Uint8Array[], { head, digestAt }: AuditClaims = {}): AuditVerdict {
   const holds: AuditEntry[] = []
   let hash: string | null = null

@@ -1,6 +1,6 @@
 /**
- * Finds versions and directives that the database has and no entry of the audit tells of. Somebody wrote them past the
- * upgrade servers, or their entries were lost.
+ * Finds versions and directives that the database has and no entry of the audit tells of. Somebody wrote them
+ * past the upgrade servers, or their entries were lost.
  */
 
 import { digestOf } from '../base/digest.js'
@@ -10,8 +10,8 @@ import type { AuditEntry } from './audit.js'
 import { type Directive, decodeDirective } from './directive.js'
 
 /**
- * `before`: it may be older than the first entry. `lost`: its entry may be among those that the chain says were lost. `known`: it was so already
- * at the entry that the reader knows. `none`: it should have an entry.
+ * `before`: it may be older than the first entry. `lost`: its entry may be among those that the chain says
+ * were lost. `known`: it was so already at the entry that the reader knows. `none`: it should have an entry.
  */
 export type Untold = 'before' | 'lost' | 'known' | 'none'
 

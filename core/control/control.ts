@@ -1,21 +1,33 @@
 /**
- * What an operator asks of nodes while an upgrade is under way ("an upgrade database lets operators monitor and control", §3). Controls are
- * kept in the upgrade database and carried out by the upgrade managers, beside whatever the scheduling functions say: a wrong SF can be late,
- * never dangerous.
+ * The order of an operator to nodes while an upgrade is under way ("an upgrade database lets operators
+ * monitor and control", §3). Controls are kept in the upgrade database and carried out by the upgrade
+ * managers, beside whatever the scheduling functions say: a wrong SF can be late, never dangerous.
  */
 import { Fault } from '../base/fault.js'
 import { isName, isVersion, type Version } from '../base/ids.js'
 
 export type Control =
-  /** No node goes to this version; those on their way arrive. Never holds a version that takes another one back. */
+  /**
+   * No node goes to this version; those on their way arrive. Never holds a version that takes
+   * another one back.
+   */
   | { readonly kind: 'pause'; readonly version: Version; readonly reason: string; readonly since: number }
   /** This node goes nowhere. */
   | { readonly kind: 'hold'; readonly nodeId: string; readonly reason: string; readonly since: number }
-  /** This node goes to this version now: its SF is not asked, a pause does not hold it. Its service's limit does, and a hold. */
+  /**
+   * This node goes to this version now: its SF is not asked, a pause does not hold it. Its
+   * service's limit does, and a hold.
+   */
   | { readonly kind: 'now'; readonly nodeId: string; readonly version: Version; readonly since: number }
-  /** Nodes that are stalled or rejected on their way to this version try again, each time that `token` is another. */
+  /**
+   * Nodes that are stalled or rejected on their way to this version try again, each time that
+   * `token` is another.
+   */
   | { readonly kind: 'retry'; readonly version: Version; readonly token: string; readonly since: number }
-  /** The troubles of the rollout to this version for which it has been paused already: they do not pause it again. */
+  /**
+   * The troubles of the rollout to this version for which it has been paused already: they do
+   * not pause it again.
+   */
   | { readonly kind: 'gate'; readonly version: Version; readonly heeded: readonly string[]; readonly since: number }
 
 export const heededMax = 1000
@@ -27,7 +39,7 @@ export function controlKey(control: ControlName): string {
   return `${control.kind}/${'nodeId' in control ? control.nodeId : control.version}`
 }
 
-/** What a control is found by. */
+/** The fields by which a control is found. */
 export type ControlName =
   | { readonly kind: 'pause' | 'retry' | 'gate'; readonly version: Version }
   | { readonly kind: 'hold' | 'now'; readonly nodeId: string }
@@ -66,7 +78,7 @@ function isReason(value: unknown): boolean {
   return typeof value === 'string' && value.length <= controlReasonLengthMax
 }
 
-/** What a node wants to go to when it asks for a slot. */
+/** The version that a node wants to go to when it asks for a slot. */
 export interface Going {
   readonly nodeId: string
   readonly version: Version
@@ -85,7 +97,7 @@ export function isToldToGo(controls: readonly Control[], nodeId: string, version
   return controls.some((control) => control.kind === 'now' && control.nodeId === nodeId && control.version === version)
 }
 
-/** What stalled nodes compare: undefined as long as nobody has asked for a retry. */
+/** The token that stalled nodes compare: undefined as long as nobody has asked for a retry. */
 export function retryToken(controls: readonly Control[], version: Version): string | undefined {
   for (const control of controls) if (control.kind === 'retry' && control.version === version) return control.token
   return undefined

@@ -1,10 +1,15 @@
-/** Calls that hosts have denied, counted by caller, method and fault: what a host reports, and what an entry of the audit says. */
+/**
+ * Calls that hosts have denied, counted by caller, method and fault: what a host reports, and
+ * what an entry of the audit says.
+ */
 
 import { isName } from '../base/ids.js'
 import type { AuditFrom } from './audit.js'
 
 export interface DeniedCalls {
-  /** Who called: of callers without a name, one of them. Null: several callers, too many to be counted apart. */
+  /**
+   * The caller: of callers without a name, one of them. Null: several callers, too many to be counted apart.
+   */
   readonly caller: AuditFrom | null
   /** Null: several methods. */
   readonly method: string | null
@@ -13,7 +18,7 @@ export interface DeniedCalls {
   readonly times: number
 }
 
-/** What one report may say. */
+/** The most that one report may say. */
 export const deniedPerReportMax = 256
 const methodLengthMax = 64
 const codes: ReadonlySet<unknown> = new Set(['denied.caller', 'denied.filter', 'denied.rate'])

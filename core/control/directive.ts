@@ -2,8 +2,8 @@
  * An upgrader's order while an upgrade is under way, as a signed document: controls, tables, finality.
  *
  * D1. A directive is counted and carried out in one step, or neither.
- * D2. No directive is carried out twice, whatever the upgrade database has lost. It names its number, the head of the history, and the log
- *     that counts it. A database that has lost something has another log.
+ * D2. No directive is carried out twice, whatever the upgrade database has lost. It names its number, the
+ *     head of the history, and the log that counts it. A database that has lost something has another log.
  */
 
 import { isDigest } from '../base/digest.js'
@@ -28,11 +28,15 @@ export type Order =
   | { readonly order: 'setInTable'; readonly table: string; readonly key: string; readonly value: string }
   | { readonly order: 'removeFromTable'; readonly table: string; readonly key: string }
   | { readonly order: 'finalize'; readonly version: Version }
-  /** A node that will not come back leaves, with its slot and what it was told. Release 0.1.0 does not know it, and refuses it. */
+  /**
+   * A node that will not come back leaves, with its slot and what it was told. Release 0.1.0
+   * does not know it, and refuses it.
+   */
   | { readonly order: 'forget'; readonly nodeId: string }
   /**
-   * A copy of the upgrade database is taken, or what it is missing is given back from one: counted, and in the audit, and nothing else. `digest`
-   * is the file's, `version` the newest in it. Release 0.1.0 does not know them, and refuses them.
+   * A copy of the upgrade database is taken, or what it is missing is given back from one: counted, and in
+   * the audit, and nothing else. `digest` is the file's, `version` the newest in it. Release 0.1.0 does not
+   * know them, and refuses them.
    */
   | { readonly order: 'backup' | 'restore'; readonly digest: string; readonly version: Version }
 
@@ -67,17 +71,26 @@ export interface IdentifiedDirective extends Omit<NewDirective, 'format'> {
 
 export type Directive = FirstDirective | NewDirective | IdentifiedDirective
 
-/** The part of the upgrade database that counts directives. It begins anew, with another id, after every loss that is found out. */
+/**
+ * The part of the upgrade database that counts directives. It begins anew, with another id,
+ * after every loss that is found out.
+ */
 export interface DirectiveLog {
   readonly id: string
   /** How many have been carried out. */
   readonly count: number
 }
 
-/** What an order answers: whether there was something to remove (a node that was registered), or what is final. */
+/**
+ * The answer to an order: whether there was something to remove (a node that was registered),
+ * or the version that is final.
+ */
 export type OrderResult = boolean | Version
 
-/** Why a directive is not carried out: it is not the next one, or names another head or log, or may be older than a loss. */
+/**
+ * Why a directive is not carried out: it is not the next one, or names another head or log, or
+ * may be older than a loss.
+ */
 export type WhyNotDirected = 'number' | 'head' | 'log' | 'older'
 
 export type Directed =

@@ -1,14 +1,17 @@
 /**
- * How far the upgrade database can be believed about who runs what. It may be emptied, restored from an older copy, or fail over to a replica
- * that has missed the last writes, while hosts run. Then its rows are not all, and it is *on probation* until they are.
+ * How far the upgrade database can be believed about who runs what. It may be emptied, restored from an older
+ * copy, or fail over to a replica that has missed the last writes, while hosts run. Then its rows are not
+ * all, and it is *on probation* until they are.
  *
- * P1. On probation nothing is installed, no version dies or becomes final, no slot is given out, no node is born at the newest version, and no scheduling function
- *     sees the rows.
- * P2. Each who writes is a witness: it sends back the newest stamp that it had, and a database without that stamp has gone back. So is the first
- *     one whom an empty database hears, if its state directory has served before.
- * P3. It ends one lease after it began, and not before one lease has passed since the last word of a host that has not told of all its nodes.
- * P4. Leases do not run while nobody could reach the database. After such a silence every node has a whole lease to be heard, and no version
- *     dies meanwhile.
+ * P1. On probation nothing is installed, no version dies or becomes final, no slot is given out, no node is
+ *     born at the newest version, and no scheduling function sees the rows.
+ * P2. Each who writes is a witness: it sends back the newest stamp that it had, and a database
+ *     without that stamp has gone back. So is the first one whom an empty database hears, if
+ *     its state directory has served before.
+ * P3. It ends one lease after it began, and not before one lease has passed since the last word of a host
+ *     that has not told of all its nodes.
+ * P4. Leases do not run while nobody could reach the database. After such a silence every node has a whole
+ *     lease to be heard, and no version dies meanwhile.
  */
 
 /** One start of a host or of an upgrade server, as the database tells it from others. */
@@ -26,14 +29,20 @@ export interface Session {
   readonly epoch: string | null
   /** Earlier starts that have surely ended: none of them is newer than this one, whatever the clocks say. */
   readonly over?: readonly string[]
-  /** The stamp that came when each of its nodes was registered last. An order to forget the node that is older than this is obsolete. */
+  /**
+   * The stamp that came when each of its nodes was registered last. An order to forget the node that is older
+   * than this is obsolete.
+   */
   readonly registeredMs?: ReadonlyMap<string, number>
 }
 
-/** `restarted`: another process answers. `lost`: somebody has seen more than is here. `silent`: nobody was heard for long, but nothing is lost. */
+/**
+ * `restarted`: another process answers. `lost`: somebody has seen more than is here. `silent`: nobody was
+ * heard for long, but nothing is lost.
+ */
 export type Doubt = 'restarted' | 'lost' | 'silent'
 
-/** What the database says of itself with its answers. */
+/** The database's word about itself with its answers. */
 export interface Standing {
   /** Another one after each loss or restart. */
   readonly epoch: string
@@ -50,7 +59,7 @@ export interface Probation {
   readonly leftMs: number
 }
 
-/** What the database keeps of itself. */
+/** The database's notes about itself. */
 export interface Attendance {
   readonly epoch: string
   /** The process that answered. */
@@ -87,7 +96,10 @@ function isInForce({ doubt, untilMs }: Attendance, nowMs: number): boolean {
   return doubt !== null && nowMs < untilMs
 }
 
-/** Hosts renew a lease after each third of it, so that of some a third may have run before nobody was heard any more. */
+/**
+ * Hosts renew a lease after each third of it, so that of some a third may have run before
+ * nobody was heard any more.
+ */
 function isSilent({ leaseMs, heardMs }: Attendance, nowMs: number): boolean {
   return leaseMs > 0 && nowMs - heardMs > leaseMs / 2
 }

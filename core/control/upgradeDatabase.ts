@@ -1,6 +1,6 @@
 /**
- * The upgrade database, UDB (§4): "a generic, central store" of who runs what, and the upgrade server's own memory.
- * Every method may reject with any error while the database is away; callers retry.
+ * The upgrade database, UDB (§4): "a generic, central store" of who runs what, and the upgrade server's own
+ * memory. Every method may reject with any error while the database is away; callers retry.
  */
 
 import { Fault } from '../base/fault.js'
@@ -22,14 +22,17 @@ export interface Head {
 }
 
 /**
- * Versions older than `below` are dead since `sinceMs`, by the database's clock; that may still be to come, and then it is withdrawn if a node
- * needs one of them after all. At first nothing is dead.
+ * Versions older than `below` are dead since `sinceMs`, by the database's clock; that may still be to come,
+ * and then it is withdrawn if a node needs one of them after all. At first nothing is dead.
  */
 export interface Death {
   readonly below: Version
   /** Milliseconds since 1970. */
   readonly sinceMs: number
-  /** Versions older than this one are dead now: `below` once its time has come, until then what was dead before. */
+  /**
+   * Versions older than this one are dead now: `below` once its time has come, until then what
+   * was dead before.
+   */
   readonly inForce: Version
 }
 
@@ -73,7 +76,7 @@ export interface Elsewhere {
   readonly waits?: true
 }
 
-/** What the database answers to those who tell of their nodes. */
+/** The database's answer to those who tell of their nodes. */
 export interface Heard {
   /** Not registered: register them again. */
   readonly unknown: readonly string[]
@@ -91,9 +94,9 @@ export interface UpgradeDatabase {
   /** Manifests of versions `from` to `to`, both included, as far as they exist, in order. */
   manifests(from: Version, to: Version): Promise<readonly SignedManifest[]>
   /**
-   * One compare-and-set on ⟨version, digest of the head manifest⟩: false when `expected` is not the head any more, or `undoes` is final. Sets
-   * the entries of `tables` with it, and keeps the bundle with this digest. False also if that has been written since it had so many `writes`:
-   * what is kept is what was looked at.
+   * One compare-and-set on ⟨version, digest of the head manifest⟩: false when `expected` is not the head any
+   * more, or `undoes` is final. Sets the entries of `tables` with it, and keeps the bundle with this digest.
+   * False also if that has been written since it had so many `writes`: what is kept is what was looked at.
    */
   install(
     expected: Head,
@@ -105,24 +108,27 @@ export interface UpgradeDatabase {
     writes?: number | null,
   ): Promise<boolean>
   /**
-   * A chunk of a bundle. `staged`: no installed manifest names the bundle yet, and it is gone some time after its last chunk, unless one does
-   * then. Throws `unavailable.overloaded` where so many are staged already, or so many bytes. A bundle that is kept stays kept.
-   * False, and nothing is written, if it has been written or installed since it had so many `writes`.
+   * A chunk of a bundle. `staged`: no installed manifest names the bundle yet, and it is gone some time after
+   * its last chunk, unless one does then. Throws `unavailable.overloaded` where so many are staged already,
+   * or so many bytes. A bundle that is kept stays kept. False, and nothing is written, if it has been written
+   * or installed since it had so many `writes`.
    */
   putChunk(digest: string, index: number, bytes: Uint8Array, as?: 'staged' | 'kept', writes?: number | null): Promise<boolean>
   /** How many times chunks of this bundle were written and it was installed, while it has been there. */
   bundleWrites(digest: string): Promise<number>
-  /** What is there of this bundle stays: an installed manifest names it. */
+  /** The stored chunks of this bundle stay: an installed manifest names it. */
   keepBundle(digest: string): Promise<void>
   getChunk(digest: string, index: number): Promise<Uint8Array | undefined>
 
-  // Who runs what.
+  // Registered nodes and the software that each runs.
   /**
-   * Registers the node with its directory and its host's start, or says which directory it is registered with already. The newer start wins.
-   * Renews its lease.
+   * Registers the node with its directory and its host's start, or says which directory it is registered with
+   * already. The newer start wins. Renews its lease.
    */
   register(status: NodeStatus, leaseMs: number, session?: Session): Promise<RegisterAnswer>
-  /** Stores rows of nodes that are registered by this session, and renews their leases. Says which are not. */
+  /**
+   * Stores rows of nodes that are registered by this session, and renews their leases. Says which are not.
+   */
   report(statuses: readonly NodeStatus[], leaseMs: number, session?: Session): Promise<Heard>
   /** Renews leases without changing rows. Says which nodes are not registered by this session. */
   renew(nodeIds: readonly string[], leaseMs: number, session?: Session): Promise<Heard>
@@ -130,20 +136,27 @@ export interface UpgradeDatabase {
   gone(nodeIds: readonly string[], session: Session): Promise<void>
   /** Removes a node that will not come back, with its slot. */
   forget(nodeId: string): Promise<void>
-  /** Registered nodes, of one service if given, by node id. Nodes without a directory are left out once their lease has run out. */
+  /**
+   * Registered nodes, of one service if given, by node id. Nodes without a directory are left
+   * out once their lease has run out.
+   */
   nodes(service?: string): Promise<readonly NodeRow[]>
 
   // Slots under a service's limit: authority.
   /**
-   * Claims a slot atomically, or says who holds them, or which control holds the node back. A node that holds one already has it. A slot is
-   * never freed by time.
+   * Claims a slot atomically, or says who holds them, or which control holds the node back. A node that holds
+   * one already has it. A slot is never freed by time.
    *
-   * `by`, here and below, is the session that asks. One whose node a newer session has registered gets nothing, and gives nothing back: what it
-   * asks may have waited for long. One that the database has never heard of gets none: something was lost.
+   * `by`, here and below, is the session that asks. One whose node a newer session has registered gets
+   * nothing, and gives nothing back: what it asks may have waited for long. One that the database has never
+   * heard of gets none: something was lost.
    */
   claimSlot(service: string, going: Going, limit: ServiceLimit, by?: Session): Promise<SlotAnswer>
   releaseSlot(service: string, nodeId: string, by?: Session): Promise<void>
-  /** On probation: gives back a slot to a node that had it before the loss, whatever the limit is. False at other times. */
+  /**
+   * On probation: gives back a slot to a node that had it before the loss, whatever the limit
+   * is. False at other times.
+   */
   restoreSlot(service: string, nodeId: string, by?: Session): Promise<boolean>
 
   // How far all this can be believed (core/control/standing.ts).
@@ -165,13 +178,15 @@ export interface UpgradeDatabase {
   /** How many there have been. */
   directives(): Promise<number>
   /**
-   * The log that counts them. It begins anew, with another id, when the database is empty or has been restarted, when `doubt`, as the caller has
-   * seen it before, is of the same log and counts more, and when `doubt` says that something was lost.
+   * The log that counts them. It begins anew, with another id, when the database is empty or has been
+   * restarted, when `doubt`, as the caller has seen it before, is of the same log and counts more, and when
+   * `doubt` says that something was lost.
    */
   directiveLog(doubt?: DirectiveLog | 'lost'): Promise<DirectiveLog>
   /**
-   * Counts a directive and carries it out, if it is the next one of this log, and the history's head is still the one for which its signature
-   * was checked, and which it names. One atomic decision. Of format 1, one that is older than the last loss is refused.
+   * Counts a directive and carries it out, if it is the next one of this log, and the history's head is still
+   * the one for which its signature was checked, and which it names. One atomic decision. Of format 1, one
+   * that is older than the last loss is refused.
    */
   direct(directive: Directive, signed: Signed, head: Head): Promise<Directed>
   /** The newest that are kept, oldest first. */
@@ -180,14 +195,18 @@ export interface UpgradeDatabase {
   // The audit (core/control/audit.ts): only ever added to.
   auditHead(): Promise<AuditHead>
   /**
-   * Adds an entry after the one that is the newest, in one atomic decision: false when it is not any more. The oldest go when there are too many,
-   * or too many bytes. `entry`: its hash, and the log of directives that it names.
+   * Adds an entry after the one that is the newest, in one atomic decision: false when it is
+   * not any more. The oldest go when there are too many, or too many bytes. `entry`: its hash,
+   * and the log of directives that it names.
    */
   appendAudit(newest: AuditHead, bytes: Uint8Array, entry: { readonly hash: string; readonly log: string }): Promise<boolean>
-  /** Entries of these numbers, both included, as far as they are kept, oldest first; at most `auditPageMax`. */
+  /**
+   * Entries of these numbers, both included, as far as they are kept, oldest first; at most `auditPageMax`.
+   */
   audit(from: number, to: number): Promise<readonly Uint8Array[]>
 
-  // Upgrade-specific tables (§4: "a list of nodes that are authorized to upgrade"): authority. A table is there as long as it has entries.
+  // Upgrade-specific tables (§4: "a list of nodes that are authorized to upgrade"): authority. A table is
+  // there as long as it has entries.
   /** The whole table, in the order of its keys; empty if there is none. */
   table(name: string): Promise<ReadonlyMap<string, string>>
   setInTable(name: string, key: string, value: string): Promise<void>
@@ -197,23 +216,30 @@ export interface UpgradeDatabase {
   tables(): Promise<readonly string[]>
 
   // Deaths (C8): authority.
-  /** The moment a death comes due it is checked once more, and withdrawn if a node may run an older version now. On probation it waits. */
+  /**
+   * The moment a death comes due it is checked once more, and withdrawn if a node may run an older version
+   * now. On probation it waits.
+   */
   dead(): Promise<Death>
   /**
-   * Moves `below` forward, to take effect `delayMs` from now, unless a registered node, alive or not, may still run an older version
-   * (`oldestPossible`), or the death before is still to come; nodes without a directory are asked no longer than their lease, and clients that
-   * are pinned to a dead version not at all. One atomic decision. Answers the death as it is afterwards: the one before if this one was refused,
-   * or was no step forward.
+   * Moves `below` forward, to take effect `delayMs` from now, unless a registered node, alive or not, may
+   * still run an older version (`oldestPossible`), or the death before is still to come; nodes without a
+   * directory are asked no longer than their lease, and clients that are pinned to a dead version not at all.
+   * One atomic decision. Answers the death as it is afterwards: the one before if this one was refused, or
+   * was no step forward.
    */
   declareDead(below: Version, delayMs: number): Promise<Death>
-  /** On probation: what was dead and final before the loss, as hosts know it, as far as no registered node speaks against it. */
+  /**
+   * On probation: what was dead and final before the loss, as hosts know it, as far as no
+   * registered node speaks against it.
+   */
   giveBack(over: { readonly dead: Version; readonly final: Version }): Promise<void>
 
   /** The newest version from which nobody goes back any more, on purpose. */
   finalized(): Promise<Version>
   /**
-   * Moves it forward to `version`, unless a registered node, alive or not, may still run an older one: clients that are pinned don't matter. One
-   * atomic decision. Answers what is final afterwards.
+   * Moves it forward to `version`, unless a registered node, alive or not, may still run an older one:
+   * clients that are pinned don't matter. One atomic decision. Answers what is final afterwards.
    */
   finalize(version: Version): Promise<Version>
 

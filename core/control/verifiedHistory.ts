@@ -1,8 +1,10 @@
 /**
- * C9. No upgrade runs that a trusted upgrader did not sign, and the history of upgrades can't be rewritten unseen.
+ * C9. No upgrade runs that a trusted upgrader did not sign, and the history of upgrades can't
+ *     be rewritten unseen.
  *
- * The manifests of versions 1, 2, … of a system, each checked against those before it: it is the next version of this system, names the
- * digest of the one before, and is signed by one of those whom the ones before it trust. Hosts, upgrade servers and natsctl all ask here.
+ * The manifests of versions 1, 2, … of a system, each checked against those before it: it is the next version
+ * of this system, names the digest of the one before, and is signed by one of those whom the ones before it
+ * trust. Hosts, upgrade servers and natsctl all ask here.
  */
 
 import { digestOf } from '../base/digest.js'
@@ -28,7 +30,10 @@ import type { Head } from './upgradeDatabase.js'
 
 declare const isVerified: unique symbol
 
-/** A manifest that has passed `VerifiedHistory.check`. Nothing else makes one: whatever asks for one is given no other. */
+/**
+ * A manifest that has passed `VerifiedHistory.check`. Nothing else makes one: whatever asks for
+ * one is given no other.
+ */
 export interface Verified {
   readonly [isVerified]: true
   readonly manifest: Manifest
@@ -38,18 +43,23 @@ export interface Verified {
   readonly by: readonly string[]
 }
 
-/** How far clocks of those who sign may be apart: a manifest may be that much older than the one before it, and newer than now. */
+/**
+ * How far clocks of those who sign may be apart: a manifest may be that much older than the one
+ * before it, and newer than now.
+ */
 export const createdApartMsMax = 5 * 60_000
 
 export class VerifiedHistory {
   readonly #entries: Verified[] = []
   readonly #manifests: Manifest[] = []
-  /** Who is trusted after so many manifests. */
+  /** The trust after so many manifests. */
   readonly #trusts: (Trusted | undefined)[] = []
-  /** What `check` has answered. */
+  /** The answers of `check`. */
   readonly #checked = new WeakSet<Verified>()
 
-  /** @param initial who is trusted at version 0; undefined: nobody has to sign, until an upgrade says who does */
+  /**
+   * @param initial who is trusted at version 0; undefined: nobody has to sign, until an upgrade says who does
+   */
   constructor(
     private readonly system: string,
     private readonly initial: Trust | undefined,
@@ -88,10 +98,11 @@ export class VerifiedHistory {
   }
 
   /**
-   * Checks that this is the manifest after the newest one; does not add it. Throws `upgrade.invalid`, `upgrade.predecessor` or
-   * `upgrade.signature`.
+   * Checks that this is the manifest after the newest one; does not add it. Throws `upgrade.invalid`,
+   * `upgrade.predecessor` or `upgrade.signature`.
    *
-   * @param nowMs for one that is installed now: no key counts that has ended by then. Of an older one only it says itself when it was signed
+   * @param nowMs for one that is installed now: no key counts that has ended by then. Of an older one only it
+   *   says itself when it was signed
    */
   check(signed: SignedManifest, nowMs?: number): Verified {
     const manifest = decodeManifest(signed.bytes)
@@ -111,7 +122,10 @@ export class VerifiedHistory {
     return verified
   }
 
-  /** Throws `upgrade.signature` unless the directive is by those who may order it now, for this system. Answers whose signatures count. */
+  /**
+   * Throws `upgrade.signature` unless the directive is by those who may order it now, for this system.
+   * Answers whose signatures count.
+   */
   checkDirective(directive: Directive, signed: Signed, nowMs: number): readonly string[] {
     const { number, upgrader, createdAt, what } = directive
     const claim: Claim = {
@@ -129,14 +143,17 @@ export class VerifiedHistory {
     }
   }
 
-  /** Who may change who has to sign, may do everything. The undo of an undo brings code. */
+  /** A signer that may change who has to sign may do everything. The undo of an undo brings code. */
   #decidedBy(manifest: Manifest): readonly Decision[] {
     if (changesTrust(trustChangeIn(manifest))) return decisions
     const undoesAt = (at: Version) => (at === manifest.version ? manifest : this.#manifests[at - 1])?.undoes === at - 1
     return [takesBack(undoesAt, manifest.version) ? 'undo' : 'upgrade']
   }
 
-  /** A key that has ended signs nothing after its end: nothing can be dated back further than the manifest before it. */
+  /**
+   * A key that has ended signs nothing after its end: nothing can be dated back further than
+   * the manifest before it.
+   */
   #checkTime({ format, createdAt }: Manifest, what: string, nowMs: number | undefined): void {
     // The first format asks for no time that can be read.
     if (format !== identifiedFormat) return
@@ -151,8 +168,8 @@ export class VerifiedHistory {
   }
 
   /**
-   * The same of what was installed once, of which the end of keys is no matter: what is dated far ahead would keep out all that is made after it.
-   * Throws `upgrade.invalid`.
+   * The same of what was installed once, of which the end of keys is no matter: what is dated far ahead would
+   * keep out all that is made after it. Throws `upgrade.invalid`.
    */
   checkTaught({ manifest }: Verified, nowMs: number): void {
     this.#checkTime(manifest, `the manifest of version ${manifest.version}`, nowMs)
@@ -173,8 +190,9 @@ export class VerifiedHistory {
   }
 
   /**
-   * Checks that this could be in the place of the manifest that is here for its version: it follows the same one, and is signed by those who
-   * were trusted for it and still are. Throws as `check` does. Of one who is trusted no more nobody can tell when it was signed.
+   * Checks that this could be in the place of the manifest that is here for its version: it follows the same
+   * one, and is signed by those who were trusted for it and still are. Throws as `check` does. Of one who is
+   * trusted no more nobody can tell when it was signed.
    */
   checkRival(signed: SignedManifest, nowMs?: number): void {
     const manifest = decodeManifest(signed.bytes)
@@ -194,7 +212,10 @@ export class VerifiedHistory {
     checkSigned(this.signatures, this.#claimOf(manifest, signed, what, nowMs), still)
   }
 
-  /** This history and what its `check` has answered; this one stays as it is. For who has it in hand while it waits. */
+  /**
+   * This history and what its `check` has answered; this one stays as it is. For who has it in
+   * hand while it waits.
+   */
   with(verified: Verified): VerifiedHistory {
     const longer = new VerifiedHistory(this.system, this.initial, this.signatures)
     longer.#entries.push(...this.#entries)

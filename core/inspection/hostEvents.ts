@@ -1,4 +1,7 @@
-/** What a host tells those who watch it: one union, for logs, tests, traces and the inspector. Observing never changes anything. */
+/**
+ * The events that a host tells its observers: one union, for logs, tests, traces and the inspector. Observing
+ * never changes anything.
+ */
 
 import type { Fault } from '../base/fault.js'
 import type { Version } from '../base/ids.js'
@@ -11,7 +14,7 @@ export type HostEvent =
       readonly type: 'phase'
       readonly nodeId: string
       readonly service: string
-      /** What the node runs as the phase begins. */
+      /** The class that the node runs as the phase begins. */
       readonly className: string
       readonly version: Version
       readonly phase: Phase
@@ -22,7 +25,10 @@ export type HostEvent =
   /** The way to the other hosts is there, or gone. */
   | { readonly type: 'transport'; readonly status: TransportStatus }
   | { readonly type: 'learned'; readonly version: Version }
-  /** The upgrade server has another manifest for a version than this host: nothing is installed until an operator has looked. */
+  /**
+   * The upgrade server has another manifest for a version than this host: nothing is installed until an
+   * operator has looked.
+   */
   | { readonly type: 'forked'; readonly version: Version; readonly ours: string; readonly theirs: string }
   /** Calls that were not let in, or that a method is not for. `count` of them, of which this is one. */
   | {

@@ -35,7 +35,10 @@ export interface HostStatus {
   readonly transport: TransportStatus
   /** Subjects on which it should listen, and the other side of the transport does not let it. */
   readonly refused: readonly string[]
-  /** Whom it is told to trust, and why the upgrade server refuses it for that, if it does. Left out where nothing is told of it. */
+  /**
+   * The trust that it is told of, and why the upgrade server refuses it for that, if it does. Left out where
+   * nothing is told of it.
+   */
   readonly trust?: Trusts & { readonly refusal: string | null }
   /** The newest version that the host has heard of. */
   readonly newestVersion: Version
@@ -53,7 +56,10 @@ export function refusedReason(subjects: readonly string[]): string {
   return `the transport does not let the host listen on ${shown}: correct the permissions of its login`
 }
 
-/** Why a host should be sent no work for now; empty when it is ready. Nodes that upgrade by plan, and those whose upgrade is stalled, are no reason. */
+/**
+ * Why a host should be sent no work for now; empty when it is ready. Nodes that upgrade by plan, and those
+ * whose upgrade is stalled, are no reason.
+ */
 export function reasonsNotReady({ isStopped, transport, refused, trust, starting, nodes }: HostStatus): readonly string[] {
   const reasons: string[] = []
   if (isStopped) reasons.push('the host is stopping')

@@ -1,6 +1,7 @@
 /**
- * What hosts tell those who look at a rollout (docs/protocol.md, "Looking"): who runs what, with which chain, which phase begins, how many
- * calls came at which version, and what the upgrade managers' statecharts do. Plain data, told only while somebody looks.
+ * The reports of hosts to those who look at a rollout (docs/protocol.md, "Looking"): who runs what, with
+ * which chain, which phase begins, how many calls came at which version, and what the upgrade managers'
+ * statecharts do. Plain data, told only while somebody looks.
  */
 import { isName, isVersion, type Version } from '../base/ids.js'
 import { isPhase, type Phase } from '../base/phases.js'
@@ -66,16 +67,21 @@ export interface StatechartSeen {
   readonly event: StatechartEvent
 }
 
-/** What the calls to one service have come to on a host, all its nodes together. */
+/** The figures of the calls to one service on a host, all its nodes together. */
 export interface FiguresSeen {
   readonly at: number
   readonly service: string
-  /** At most so many nodes of the service not serving at once, as this host is told; an upgrade may allow less. */
+  /**
+   * At most so many nodes of the service not serving at once, as this host is told; an upgrade
+   * may allow less.
+   */
   readonly limit: ServiceLimit
   readonly versions: readonly VersionFigures[]
 }
 
-/** Counted since each node started; what a node has counted goes when it stops, so a sum may become smaller. */
+/**
+ * Counted since each node started; what a node has counted goes when it stops, so a sum may become smaller.
+ */
 export interface VersionFigures {
   readonly version: Version
   readonly calls: number
@@ -89,14 +95,14 @@ export interface VersionFigures {
   readonly times: readonly number[]
 }
 
-/** What one message tells. */
+/** The contents of one message. */
 export interface SeenBatch {
   readonly hostId: string
   /** Another one each time the host starts. */
   readonly epoch: number
   /** Counts what all lookers get, from 1; 0 for what one looker gets at first. A gap is a loss. */
   readonly number: number
-  /** What the host's queue had no place for since the batch before. */
+  /** The number of reports for which the host's queue had no place since the batch before. */
   readonly dropped: number
   readonly seen: readonly Seen[]
   /** Only for who asks for them. */
@@ -112,7 +118,7 @@ export interface LookRequest {
   readonly only: LookFilter
 }
 
-/** What somebody wants to be told; types and nodes that are left out restrict nothing. */
+/** The reports that a viewer wants; types and nodes that are left out restrict nothing. */
 export interface LookFilter {
   readonly types?: readonly string[]
   readonly nodes?: readonly string[]
@@ -127,7 +133,7 @@ export function isWanted({ type, nodeId }: Seen, { types, nodes }: LookFilter): 
 export const lookMethod = 'look'
 export const seenMethod = 'seen'
 export const lookLeaseMsMax = 60_000
-/** Whoever asks for no more than this has seen enough. */
+/** A viewer that asks for no more than this has seen enough. */
 export const endingLeaseMs = 1
 export const afreshMax = 1024
 const filterMax = 64
@@ -139,7 +145,9 @@ export const reasonLengthMax = 4096
 export const versionsSeenMax = 1024
 export const textSeenMax = 256
 
-/** A reason may be a user's own text: it is cut where it is very long, and half a surrogate pair can't travel. */
+/**
+ * A reason may be a user's own text: it is cut where it is very long, and half a surrogate pair can't travel.
+ */
 export function reasonSeen(reason: string | null): string | null {
   return reason === null ? null : reason.slice(0, reasonLengthMax).toWellFormed()
 }
@@ -155,7 +163,10 @@ export function readLookRequest(value: unknown): LookRequest | undefined {
   return { looker, leaseMs: Math.min(leaseMs, lookLeaseMsMax), afresh, only }
 }
 
-/** Undefined for what is no batch. What this version does not know is left out: a later host may tell more. */
+/**
+ * Undefined for what is no batch. Fields and types that this version does not know are left
+ * out: a later host may tell more.
+ */
 export function readSeenBatch(value: unknown): SeenBatch | undefined {
   if (!isObject(value)) return undefined
   const { hostId, epoch, number, dropped, seen, figures } = value
@@ -205,7 +216,9 @@ function knownCalls(calls: readonly CallsSeen[]): readonly CallsSeen[] {
   return calls.map(([version, count]) => [version, count])
 }
 
-/** Whether this is something a host may tell. Recordings and other hosts are not trusted to be well formed. */
+/**
+ * Whether this is something a host may tell. Recordings and other hosts are not trusted to be well formed.
+ */
 export function isSeen(value: unknown): value is Seen {
   if (!isObject(value) || typeof value.at !== 'number' || !isName(value.nodeId)) return false
   switch (value.type) {

@@ -1,4 +1,4 @@
-/** Who counts what a host does and shows it to those who ask: one for each host. */
+/** Counts what a host does and shows it to those who ask: one for each host. */
 
 import type { UpgradeDatabase } from '../control/upgradeDatabase.js'
 import type { StateStore } from '../ports/stateStore.js'

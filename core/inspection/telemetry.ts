@@ -1,6 +1,7 @@
 /**
- * Who traces and measures what a host does. A host without telemetry pays one comparison for a call that it makes and one for a call that it
- * receives; no clock is read and nothing is kept. Telemetry only looks: nothing of it reaches a call but the trace context in its envelope.
+ * Traces and measures what a host does. A host without telemetry pays one comparison for a call that it makes
+ * and one for a call that it receives; no clock is read and nothing is kept. Telemetry only looks: nothing of
+ * it reaches a call but the trace context in its envelope.
  */
 
 import type { Fault } from '../base/fault.js'
@@ -9,7 +10,10 @@ import type { Link } from '../model/objectChain.js'
 import type { CallEnvelope, Replier } from '../wire/envelope.js'
 import type { HostObserver } from './hostEvents.js'
 
-/** What stands for a service in a host's own questions to the upgrade server. No class's service has a dot. */
+/**
+ * The name in the place of a service in a host's own questions to the upgrade server. No
+ * class's service has a dot.
+ */
 export const upgradeServerName = 'theseus.upgradeServer'
 
 /** A call, a send or an event as it leaves. */
@@ -27,7 +31,7 @@ export interface CallMade {
   readonly parent: string | null
 }
 
-/** Who watches a call until its answer. */
+/** Watches a call until its answer. */
 export interface MadeWatch {
   /** W3C traceparent that travels with the call. */
   readonly trace: string | null
@@ -52,11 +56,14 @@ export interface CallReceived {
 /** `expired`: its deadline had come before its turn. */
 export type ReceivedOutcome = 'answered' | 'failed' | 'expired'
 
-/** Who watches a call while its node is busy with it. */
+/** Watches a call while its node is busy with it. */
 export interface ReceivedWatch {
   /** W3C traceparent of the calls that are made for it. */
   readonly trace: string | null
-  /** Runs the method where the user's own spans become children of this call's. Throws and returns what the method does. */
+  /**
+   * Runs the method where the user's own spans become children of this call's. Throws and
+   * returns what the method does.
+   */
   run?<T>(method: () => T): T
   ended(outcome: ReceivedOutcome, fault: Fault | undefined): void
 }

@@ -1,6 +1,6 @@
 /**
- * Rules of classes about who may call a method. A class says it, so that it belongs to the version: a call at an older version is judged by that version's rule,
- * whatever object carries it out.
+ * Rules of classes about who may call a method. A class says it, so that it belongs to the version: a call at
+ * an older version is judged by that version's rule, whatever object carries it out.
  */
 
 import { Fault } from '../base/fault.js'
@@ -9,8 +9,9 @@ import { isPromiseIgnored } from '../base/maybePromise.js'
 import type { CallerInfo } from '../wire/callerInfo.js'
 
 /**
- * The names of callers (`'web'`), roles (`'role:editors'`), what callers say of themselves (`'service:orders'`, `'class:Orders.v2'`), everybody
- * (`'*'`); one of them is enough. Or a function, which decides.
+ * The names of callers (`'web'`), roles (`'role:editors'`), what callers say of themselves
+ * (`'service:orders'`, `'class:Orders.v2'`), everybody (`'*'`); one of them is enough. Or a
+ * function, which decides.
  */
 export type Allow = string | readonly string[] | ((caller: CallerInfo) => boolean)
 

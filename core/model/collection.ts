@@ -1,4 +1,7 @@
-/** A keyed collection of the persistent state. Reads see the node's own writes at once; writes are committed with their command. */
+/**
+ * A keyed collection of the persistent state. Reads see the node's own writes at once; writes
+ * are committed with their command.
+ */
 export interface Collection<Value> {
   /** A fresh copy of the record, or undefined. Changing it changes nothing until it is `put` back. */
   get(key: string): Value | undefined

@@ -1,25 +1,30 @@
 /**
- * Events (§2: the model "to message-passing"; §8): a node publishes that something has happened, and every node hears it whose class says so.
- * An event is a one-way call labelled with its publisher's version: hearers of other versions receive it through their own simulation
- * objects. It is delivered at most once to each hearer, and never to one that is down.
+ * Events (§2: the model "to message-passing"; §8): a node publishes that something has happened, and every
+ * node hears it whose class says so. An event is a one-way call labelled with its publisher's version:
+ * hearers of other versions receive it through their own simulation objects. It is delivered at most once to
+ * each hearer, and never to one that is down.
  */
 import { Fault } from '../base/fault.js'
 import { isName, nameLengthMax } from '../base/ids.js'
 import type { IsReserved, ReservedName } from '../wire/reservedNames.js'
 import { markMethod, prototypesOf } from './methods.js'
 
-/** What is published: a name, and the parameters that its hearers take. */
+/** The type of an event that is published: a name, and the parameters that its hearers take. */
 export interface EventType<Args extends readonly unknown[]> {
   readonly name: string
-  /** Counts the parameter lists that the name has had. At one version all publishers and hearers mean the same. */
+  /**
+   * Counts the parameter lists that the name has had. At one version all publishers and hearers
+   * mean the same.
+   */
   readonly revision: number
   readonly [args]?: (...given: Args) => void
 }
 declare const args: unique symbol
 
 /**
- * Describes an event: `event<[url: string]>('page-changed')`. The next parameter list is another event of the same name, with the next
- * revision, and the upgrade that brings it takes all classes along that publish or hear it.
+ * Describes an event: `event<[url: string]>('page-changed')`. The next parameter list is
+ * another event of the same name, with the next revision, and the upgrade that brings it takes
+ * all classes along that publish or hear it.
  */
 export function event<Args extends readonly unknown[]>(
   name: string,
@@ -52,13 +57,16 @@ export function hears<Args extends readonly unknown[]>(type: EventType<Args>) {
   }
 }
 
-/** Who hears an event in a class. */
+/** The method that hears an event in a class. */
 export interface Hearing {
   readonly event: EventType<any>
   readonly method: string
 }
 
-/** What a class hears, by the event's name, with what it inherits. Throws `config.invalid` where two methods hear one event. */
+/**
+ * The events that a class hears, by name, with those that it inherits. Throws `config.invalid` where two
+ * methods hear one event.
+ */
 export function hearingsOf(prototype: object, className: string): ReadonlyMap<string, Hearing> {
   const hearings = new Map<string, Hearing>()
   for (const at of prototypesOf(prototype)) {

@@ -1,11 +1,12 @@
 /**
- * What an object or an SO answers, built when a version is installed and not per call (DESIGN §9). A delegated method is the next
- * object's own entry, one hop further: a chain of delegations costs nothing when a call runs.
+ * The methods that an object or an SO answers, built when a version is installed and not per call (DESIGN
+ * §9). A delegated method is the next object's own entry, one hop further: a chain of delegations costs
+ * nothing when a call runs.
  *
- * C6. What an SO refuses is refused: neither the SO nor the next object carries it out.
+ * C6. A call that an SO refuses is refused: neither the SO nor the next object carries it out.
  *
- * A table says what a class and the SOs over it do, and is the same for all their nodes: it is built once. Who does it on one node, its
- * bearers say.
+ * A table says what a class and the SOs over it do, and is the same for all their nodes: it is built once.
+ * The bearers on a node say which object of that node carries it out.
  */
 
 import { Fault, type FaultDetails, isFault, toFault } from '../base/fault.js'
@@ -99,7 +100,10 @@ export function restrictedTable(table: MethodTable, description: ClassDescriptio
   })
 }
 
-/** What an SO's `this.next` is: asynchronous throughout, so that an SO can't tell whether the next is the object or another SO. */
+/**
+ * The type of an SO's `this.next`: asynchronous throughout, so that an SO can't tell whether the next is the
+ * object or another SO.
+ */
 export type NextObject = new (bearers: readonly Bearer[]) => object
 
 const nextObjects = new WeakMap<MethodTable, NextObject>()
@@ -125,8 +129,9 @@ export function nextObject(table: MethodTable): NextObject {
 }
 
 /**
- * Set on a promise whose value nobody can change: the next simulation object on the way passes it on as it is. Everything else is copied
- * at each border between two objects, as if it had travelled: none of them can change the state of another.
+ * Set on a promise whose value nobody can change: the next simulation object on the way passes it on as it
+ * is. Everything else is copied at each border between two objects, as if it had travelled: none of them can
+ * change the state of another.
  */
 const unchangeable: unique symbol = Symbol('unchangeable') as never
 

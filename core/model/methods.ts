@@ -1,8 +1,9 @@
 /**
  * Which methods of a class are remote, and whether each may modify the node's state.
  *
- * A public method is remote and carries `@command` (may modify) or `@query` (observes only); helpers are `#private` or module
- * functions. §7 speaks of calls that observe and calls that modify; these marks are how the runtime knows which is which.
+ * A public method is remote and carries `@command` (may modify) or `@query` (observes only); helpers are
+ * `#private` or module functions. §7 speaks of calls that observe and calls that modify; these marks are how
+ * the runtime knows which is which.
  */
 
 import { Fault } from '../base/fault.js'
@@ -12,9 +13,9 @@ import { noteClass } from './undeclaredCalls.js'
 
 export type MethodKind = 'command' | 'query'
 
-/** What a mark may say beside its kind. */
+/** The options of a mark beside its kind. */
 export interface MethodOptions {
-  /** Who may call it, instead of what the class says. An override keeps it. */
+  /** The callers that may call it, instead of those that the class allows. An override keeps it. */
   readonly allow?: Allow
 }
 
@@ -23,7 +24,7 @@ const marks: unique symbol = Symbol.for('theseus.methods') as never
 
 type Marked = { [marks]?: Map<string, MethodKind>; [allows]?: Map<string, unknown> }
 
-/** What the compiler says where decorators are called in the other way. */
+/** The compiler's message where decorators are called in the other way. */
 type NotLegacy = 'Theseus needs "experimentalDecorators": true in tsconfig.json'
 
 type Decorator = <Name>(
@@ -83,7 +84,10 @@ export const query = mark('query')
 /** On the base class itself, and nowhere below it. */
 export const baseBrand: unique symbol = Symbol.for('theseus.nodeObject') as never
 
-/** A class's own prototype and those it inherits from, up to the base of whichever copy of this package it extends. */
+/**
+ * A class's own prototype and those it inherits from, up to the base of whichever copy of this
+ * package it extends.
+ */
 export function* prototypesOf(prototype: object): Iterable<object> {
   for (let at = prototype; at !== Object.prototype && at !== null; at = Object.getPrototypeOf(at)) {
     if (Object.hasOwn(at.constructor, baseBrand)) return
@@ -92,8 +96,8 @@ export function* prototypesOf(prototype: object): Iterable<object> {
 }
 
 /**
- * The remote methods of a class, with those it inherits. Throws `config.invalid` for a public method without a mark: it would be
- * neither remote nor private, and nobody could tell which was meant.
+ * The remote methods of a class, with those it inherits. Throws `config.invalid` for a public method without
+ * a mark: it would be neither remote nor private, and nobody could tell which was meant.
  */
 export function methodsOf(prototype: object, className: string): ReadonlyMap<string, MethodKind> {
   const found = new Map<string, MethodKind>()
@@ -115,7 +119,10 @@ export function methodsOf(prototype: object, className: string): ReadonlyMap<str
   return found
 }
 
-/** Who may call which of these methods, where somebody is left out: what the method's mark says, or else the class. Undefined: everybody may all. */
+/**
+ * The callers that may call each of these methods, where any caller is left out: by the method's mark, or
+ * else by the class. Undefined: everybody may all.
+ */
 export function allowsOf(
   definition: { readonly prototype: object; readonly allow?: unknown },
   methods: Iterable<string>,

@@ -1,12 +1,13 @@
 /**
- * Which nodes a class upgrade concerns (§2: "a filter that restricts a class upgrade to only some nodes belonging to the old-class … to
- * optimize for environment or hardware capabilities"). It asks only for what never changes about a node, and is data in the manifest:
- * everybody who asks, at any time, gets the same answer.
+ * Which nodes a class upgrade concerns (§2: "a filter that restricts a class upgrade to only
+ * some nodes belonging to the old-class … to optimize for environment or hardware
+ * capabilities"). It asks only for what never changes about a node, and is data in the
+ * manifest: everybody who asks, at any time, gets the same answer.
  */
 import { Fault } from '../base/fault.js'
 import { isName } from '../base/ids.js'
 
-/** What never changes about a node: its id, and the facts of the host it was born on. */
+/** The facts about a node that never change: its id, and the facts of the host it was born on. */
 export interface NodeIdentity {
   readonly nodeId: string
   readonly facts: NodeFacts

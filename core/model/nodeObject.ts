@@ -1,7 +1,8 @@
 /**
- * The base of a user's class: one object per node, an actor. Calls to it run one at a time; its persistent state is a small root record
- * (`this.state`) and keyed collections; everything else in it is memory and dies with it (§2: "when the node recovers, the object
- * reinitializes itself from the persistent portion of its state").
+ * The base of a user's class: one object per node, an actor. Calls to it run one at a time; its
+ * persistent state is a small root record (`this.state`) and keyed collections; everything else
+ * in it is memory and dies with it (§2: "when the node recovers, the object reinitializes
+ * itself from the persistent portion of its state").
  */
 
 import { Fault } from '../base/fault.js'
@@ -13,23 +14,32 @@ import { type EventType, type Hearing, hearingsOf } from './event.js'
 import { allowsOf, baseBrand, type MethodKind, methodsOf, prototypesOf } from './methods.js'
 import { checkUndeclaredCalls } from './undeclaredCalls.js'
 
-/** The key under which the runtime gives an object its surroundings. A symbol, since every plain public name would be remote. */
+/**
+ * The key under which the runtime gives an object its surroundings. A symbol, since every plain
+ * public name would be remote.
+ */
 export const contextKey: unique symbol = Symbol.for('theseus.context') as never
-/** Nothing has it: it tells the compiler the types of a class's collections, which it can't find out from a generic method. */
+/**
+ * Nothing has it: it tells the compiler the types of a class's collections, which it can't find
+ * out from a generic method.
+ */
 declare const collectionsKey: unique symbol
 
-/** What an object, or a simulation object, may ask of its node. Provided by the runtime. */
+/** The questions that an object, or a simulation object, may ask of its node. Provided by the runtime. */
 export interface ObjectContext {
   readonly nodeId: string
   /** Aborted when the object stops: for an upgrade, for a restart, or with its host. */
   readonly signal: AbortSignal
-  /** Who makes the call that is being answered. Throws `protocol.not-here` where none is. */
+  /** The caller of the call that is being answered. Throws `protocol.not-here` where none is. */
   readonly caller: CallerInfo
   collection(name: string): Collection<unknown>
   /** Calls leave labelled with the version of the object that makes them (§3). */
   ref(target: NodeClass, nodeId?: string): object
   sender(target: NodeClass, nodeId?: string): object
-  /** Tells every node whose class hears the event; labelled like a call. Leaves with the commit of the command that publishes. */
+  /**
+   * Tells every node whose class hears the event; labelled like a call. Leaves with the commit
+   * of the command that publishes.
+   */
   publish(event: EventType<any>, args: readonly unknown[]): void
   /** Calls this object's own method after `ms`, as a call in the mailbox. Ends with the object. */
   after(ms: number, method: string, args: readonly unknown[]): void
@@ -43,13 +53,24 @@ type Plain = Record<string, any>
 
 export abstract class NodeObject<State extends object = Plain, Collections extends Plain = Plain> {
   static readonly className: string
-  /** The lasting name callers use. By default the class name up to its first dot, in lower case: `Pages.v1` → `pages`. */
+  /**
+   * The lasting name callers use. By default the class name up to its first dot, in lower case:
+   * `Pages.v1` → `pages`.
+   */
   static readonly service?: string
-  /** The classes whose services its objects call, beside their own; a function where classes name each other. */
+  /**
+   * The classes whose services its objects call, beside their own; a function where classes name each other.
+   */
   static readonly calls?: ClassList
-  /** Whether a call to its own node, which its running call leads to, runs inside that one. Otherwise it is refused: `protocol.call-cycle`. */
+  /**
+   * Whether a call to its own node, which its running call leads to, runs inside that one. Otherwise it is
+   * refused: `protocol.call-cycle`.
+   */
   static readonly reentrant?: boolean
-  /** Who may call its methods, where a method's own mark says nothing else (`@command({ allow: … })`). Left out: everybody. */
+  /**
+   * The callers that may call its methods, where a method's own mark says nothing else
+   * (`@command({ allow: … })`). Left out: everybody.
+   */
   static readonly allow?: Allow
   /** The events that its objects publish. */
   static readonly publishes?: readonly EventType<any>[]
@@ -78,7 +99,10 @@ export abstract class NodeObject<State extends object = Plain, Collections exten
     return this[contextKey].signal
   }
 
-  /** Who makes the call that is being answered; of a timer's call, the node itself. Throws `protocol.not-here` outside any call. */
+  /**
+   * The caller of the call that is being answered; of a timer's call, the node itself. Throws
+   * `protocol.not-here` outside any call.
+   */
   protected get caller(): CallerInfo {
     return this[contextKey].caller
   }
@@ -88,7 +112,10 @@ export abstract class NodeObject<State extends object = Plain, Collections exten
     return this[contextKey].ref(target, nodeId) as Remote<InstanceType<C>>
   }
 
-  /** The same for one-way sends: they leave with the commit of the command that makes them, and nothing comes back. */
+  /**
+   * The same for one-way sends: they leave with the commit of the command that makes them, and
+   * nothing comes back.
+   */
   protected sender<C extends NodeClass>(target: C, nodeId?: string): OneWay<InstanceType<C>> {
     return this[contextKey].sender(target, nodeId) as OneWay<InstanceType<C>>
   }
@@ -110,23 +137,29 @@ export abstract class NodeObject<State extends object = Plain, Collections exten
     return this[contextKey].random()
   }
 
-  /** Runs before the first call: after the node's birth, after every restart, after an upgrade. May write state. */
+  /**
+   * Runs before the first call: after the node's birth, after every restart, after an upgrade.
+   * May write state.
+   */
   protected start(): void | Promise<void> {}
 
   /** Runs before the object is discarded. Must not write state: what is written here is dropped. */
   protected stop(): void | Promise<void> {}
 
-  /** Runs on the new object over the new state before the flip (phase `checking`); throw to keep the old version. */
+  /**
+   * Runs on the new object over the new state before the flip (phase `checking`); throw to keep
+   * the old version.
+   */
   protected selfCheck(): void | Promise<void> {}
 
   /**
-   * The same for one record that was made lazily (§8): runs whenever it is made of the old one's. What throws here fails the call that asked for the
-   * record, as if its transform had thrown.
+   * The same for one record that was made lazily (§8): runs whenever it is made of the old one's. An
+   * exception here fails the call that asked for the record, as if its transform had thrown.
    */
   protected checkRecord(_collection: string, _key: string, _record: unknown): void {}
 }
 
-/** A class as a value. What a user passes to `host.node`, `ref` and `upgradeClass`. */
+/** A class as a value. A user passes it to `host.node`, `ref` and `upgradeClass`. */
 export type NodeClass = (abstract new (
   ...args: any[]
 ) => NodeObject<any, any>) & {
@@ -164,24 +197,24 @@ export type Methods<T> = {
   [K in keyof T as K extends string ? (T[K] extends (...args: any[]) => unknown ? K : never) : never]: T[K]
 }
 
-/** What a reference offers: every remote method, asynchronous, whatever it was in the class. */
+/** The methods of a reference: every remote method, asynchronous, whatever it was in the class. */
 export type Remote<T> = {
   readonly [K in keyof Methods<T>]: Methods<T>[K] extends (...args: infer Args) => infer Result
     ? (...args: Args) => Promise<Awaited<Result>>
     : never
 }
 
-/** What a one-way reference offers: every remote method, without an answer. */
+/** The methods of a one-way reference: every remote method, without an answer. */
 export type OneWay<T> = {
   readonly [K in keyof Methods<T>]: Methods<T>[K] extends (...args: infer Args) => unknown ? (...args: Args) => void : never
 }
 
-/** What the runtime needs to know of a class, checked once when the class is registered. */
+/** The facts that the runtime needs to know of a class, checked once when the class is registered. */
 export interface ClassDescription {
   readonly className: string
   readonly service: string
   readonly methods: ReadonlyMap<string, MethodKind>
-  /** Who may call which method; a method that is not in it is for everybody. */
+  /** The callers that may call each method; a method that is not in it is for everybody. */
   readonly allows: ReadonlyMap<string, Rule> | undefined
   /** The classes that it declares to call. */
   readonly calls: readonly string[]
@@ -189,7 +222,7 @@ export interface ClassDescription {
   readonly callsServices: ReadonlySet<string>
   readonly isReentrant: boolean
   readonly publishes: readonly EventType<any>[]
-  /** What it hears, by the event's name. */
+  /** The events that it hears, by name. */
   readonly hears: ReadonlyMap<string, Hearing>
   readonly definition: NodeClass
 }
@@ -243,8 +276,8 @@ export function describeClass(definition: NodeClass): ClassDescription {
 }
 
 /**
- * Throws `config.invalid` for calls that the class makes and does not declare, as far as its text tells. To be asked when all classes are
- * there: when a node starts, and of an upgrade's classes.
+ * Throws `config.invalid` for calls that the class makes and does not declare, as far as its text tells. To
+ * be asked when all classes are there: when a node starts, and of an upgrade's classes.
  */
 export function checkDeclaredCalls(definition: NodeClass): void {
   const sources = [...prototypesOf(definition.prototype)].map((prototype) => prototype.constructor)

@@ -1,10 +1,12 @@
 /**
- * What a node knows about itself across restarts: one record per node. It is the pointer that the flip moves, in one atomic commit
- * together with nothing else (DESIGN §5): before it the old version starts, after it the new one.
+ * A node's knowledge about itself across restarts: one record per node. It is the pointer that
+ * the flip moves, in one atomic commit together with nothing else (DESIGN §5): before it the
+ * old version starts, after it the new one.
  *
- * State lives in *slots*: the object has one, each SO has one. A generation is the set of slots that belong together at one version;
- * SO states that an upgrade leaves alone are shared by the old and the new generation, which is safe because no call runs
- * between `draining` and `recovering`. What no record names is swept.
+ * State lives in *slots*: the object has one, each SO has one. A generation is the set of slots
+ * that belong together at one version; SO states that an upgrade leaves alone are shared by the
+ * old and the new generation, which is safe because no call runs between `draining` and
+ * `recovering`. A state that no record names is swept.
  */
 import { Fault } from '../base/fault.js'
 import { checkName, type Version } from '../base/ids.js'
@@ -25,7 +27,9 @@ export interface Generation {
   readonly object: Slot
   /** The slots of past-SOs and future-SOs by the version that they implement. */
   readonly simulations: Readonly<Record<Version, Slot>>
-  /** The slots some of whose records are still to be made of other slots', which nobody writes to any more. */
+  /**
+   * The slots some of whose records are still to be made of other slots', which nobody writes to any more.
+   */
   readonly lazy?: Readonly<Record<Slot, LazySlot>>
 }
 
@@ -39,7 +43,10 @@ export interface LazySlot {
   /** Of which slots: the old object's, and that of the SO which stood for the new one. */
   readonly old: Slot
   readonly beside: Slot | null
-  /** By collection: the first key whose record may be still to be made. Collections whose records are all made are not named. */
+  /**
+   * By collection: the first key whose record may be still to be made. Collections whose
+   * records are all made are not named.
+   */
   readonly next: Readonly<Record<string, string>>
   /** Records that were looked at in passing, for whoever asks how far it has come. */
   readonly passed: number
@@ -61,7 +68,10 @@ export interface NodeRecord {
   readonly previous: Generation | null
   /** How far the upgrade under way has come, as far as a restart needs to know. */
   readonly upgrade: UpgradeProgress | null
-  /** The token of the newest retry that it has heeded, or that was ordered before there was anything to retry. Release 0.1.0 has none. */
+  /**
+   * The token of the newest retry that it has heeded, or that was ordered before there was anything to retry.
+   * Release 0.1.0 has none.
+   */
   readonly heededRetry?: string
 }
 
@@ -121,7 +131,10 @@ export function slotOfKey(nodeId: string, key: string): Slot {
   return key.slice(from, key.indexOf('/', from)) as Slot
 }
 
-/** Throws `config.invalid` for a record that another version of Theseus wrote in a layout that this one does not know. */
+/**
+ * Throws `config.invalid` for a record that another version of Theseus wrote in a layout that
+ * this one does not know.
+ */
 export function checkRecord(value: unknown): NodeRecord {
   const record = value as NodeRecord
   if (typeof record === 'object' && record !== null && recordFormats.includes(record.format))

@@ -2,7 +2,7 @@
 import type { Version } from '../base/ids.js'
 import type { Phase } from '../base/phases.js'
 
-/** Who runs what: one row per registered node. */
+/** The software that a node runs: one row per registered node. */
 export interface NodeStatus {
   readonly nodeId: string
   readonly service: string
@@ -14,13 +14,21 @@ export interface NodeStatus {
   /** Why a node is stalled, rejected or failed, or what it waits for. */
   readonly reason: string | null
   readonly hostId: string
-  /** The identity of the state directory, or null for a node without persistent state: it expires by lease. */
+  /**
+   * The identity of the state directory, or null for a node without persistent state: it expires by lease.
+   */
   readonly directoryId: string | null
   /** Milliseconds since 1970: when the phase began, by the node's host's clock. */
   readonly since: number
-  /** What its class needs of others: the classes that it calls, and the events it publishes or hears. Left out where that is nothing. */
+  /**
+   * The needs of its class: the classes that it calls, and the events it publishes or hears.
+   * Left out where that is nothing.
+   */
   readonly uses?: readonly string[]
-  /** How the node's calls have gone since its phase began. Renewed with the lease while an upgrade is under way; else left out. */
+  /**
+   * How the node's calls have gone since its phase began. Renewed with the lease while an
+   * upgrade is under way; else left out.
+   */
   readonly figures?: NodeFigures
 }
 
@@ -48,12 +56,15 @@ export interface NodeRow extends NodeStatus {
 }
 
 /**
- * The oldest version that a registered node can be found running without another upgrade: one that is still `recovering` may flip back.
- * No death passes it.
+ * The oldest version that a registered node can be found running without another upgrade: one that is still
+ * `recovering` may flip back. No death passes it.
  */
 export function oldestPossible({ version, phase }: Pick<NodeStatus, 'version' | 'phase'>): Version {
   return phase === 'recovering' ? Math.max(0, version - 1) : version
 }
 
-/** Callers outside any object, which are pinned to a version, are rows of this service. They keep their version alive and upgrade never. */
+/**
+ * Callers outside any object, which are pinned to a version, are rows of this service. They keep their
+ * version alive and upgrade never.
+ */
 export const clientService = 'client'

@@ -1,8 +1,9 @@
 /**
  * Which object answers which version (§5, Figure 1): past-SOs, the object, future-SOs. This file alone knows.
  *
- * C1. At most one object of the chain answers a version; exactly one where no cut lies between it and the object.
- * C5. What a call does through any version, it does in the end to the one object of the chain.
+ * C1. At most one object of the chain answers a version; exactly one where no cut lies between
+ *     it and the object.
+ * C5. A call through any version acts in the end on the one object of the chain.
  *
  * The steady state costs one array look-up per call.
  */
@@ -13,7 +14,9 @@ import { invariant } from '../base/invariant.js'
 import type { Rule } from './allow.js'
 import type { Bearer, MethodTable } from './methodTable.js'
 
-/** `alias`: the upgrade leaves the class alone, or needs no SO: the neighbour nearer to the object answers. */
+/**
+ * `alias`: the upgrade leaves the class alone, or needs no SO: the neighbour nearer to the object answers.
+ */
 export type LinkRole = 'object' | 'pastSO' | 'futureSO' | 'alias'
 
 export interface Link {
@@ -22,11 +25,14 @@ export interface Link {
   readonly className: string
   readonly role: LinkRole
   readonly methods: MethodTable
-  /** Who carries the methods out, the object first. */
+  /** The objects that carry the methods out, the object first. */
   readonly bearers: readonly Bearer[]
   /** Which method hears an event, by the event's name. */
   readonly hears: ReadonlyMap<string, { readonly method: string }>
-  /** Who may call which method, as the class of this version says; undefined where everybody may call all. */
+  /**
+   * The callers that may call each method, as the class of this version says; undefined where
+   * everybody may call all.
+   */
   readonly allows?: ReadonlyMap<string, Rule> | undefined
   readonly tally: Tally
 }
@@ -53,7 +59,8 @@ export class ObjectChain {
   /**
    * @param version the node's own version
    * @param places consecutive versions, oldest first, with the object among them
-   * @param below why versions before the oldest are not answered: made when somebody asks, for a fault keeps alive what was running when it was made
+   * @param below why versions before the oldest are not answered: made when somebody asks, for a fault keeps
+   *   alive what was running when it was made
    * @param above why versions after the newest are not answered; undefined: they are not known yet
    */
   constructor(
@@ -86,7 +93,10 @@ export class ObjectChain {
     return this.#answers[this.version - this.oldest] as Link
   }
 
-  /** The link that answers `version`; a fault where the chain is cut; undefined for a version that this node has not heard of. */
+  /**
+   * The link that answers `version`; a fault where the chain is cut; undefined for a version
+   * that this node has not heard of.
+   */
   at(version: Version): Link | Fault | undefined {
     if (version < this.oldest) return this.below()
     return this.#answers[version - this.oldest] ?? this.above

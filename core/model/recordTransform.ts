@@ -1,14 +1,19 @@
 /**
- * Transforms that run "lazily, so that a node can upgrade to the next version quickly" (§8): a keyed collection is declared record by record. The
- * flip does not touch it; a record is made when somebody asks for it, the rest in the background.
+ * Transforms that run "lazily, so that a node can upgrade to the next version quickly" (§8): a keyed
+ * collection is declared record by record. The flip does not touch it; a record is made when somebody asks
+ * for it, the rest in the background.
  *
- * A function of this kind is pure and keeps the key: the same two records make the same third one, however often and whenever it is asked. What it
- * returns under a key is the record there; `undefined` means that there is none.
+ * A function of this kind is pure and keeps the key: the same two records make the same third one, however
+ * often and whenever it is asked. The value that it returns under a key is the record there; `undefined`
+ * means that there is none.
  */
 import { Fault } from '../base/fault.js'
 import { checkName } from '../base/ids.js'
 
-/** `key` is the record's; `beside` is the other input's record under the same key, as it was at the flip, or undefined. */
+/**
+ * `key` is the record's; `beside` is the other input's record under the same key, as it was at
+ * the flip, or undefined.
+ */
 export type MakeRecord<Old, Made> = (old: Old | undefined, beside: any, key: string) => Made | undefined
 
 /** The collections of two classes under one name, or under two. */
@@ -24,7 +29,10 @@ type RecordsOf<Olds, Made, Name> =
       }
     }[keyof Olds & string]
 
-/** By the name of the collection that is made. Collections that are not named are as the transform function leaves them. */
+/**
+ * By the name of the collection that is made. Collections that are not named are as the
+ * transform function leaves them.
+ */
 export type Records<Olds, News> = { readonly [Name in keyof News & string]?: RecordsOf<Olds, News[Name], Name> }
 
 /** How one collection is made, with the names filled in. */

@@ -1,7 +1,8 @@
 /**
- * Simulation objects (§5): a past-SO implements an old version on top of the next newer object, a future-SO a new version on top of the
- * next older one. An SO delegates most methods, refuses those that it can't implement through the next object (§7.1, condition 2),
- * and writes the rest itself. These three parts cover the simulated class exactly; the compiler says so at the line itself.
+ * Simulation objects (§5): a past-SO implements an old version on top of the next newer object, a future-SO a
+ * new version on top of the next older one. An SO delegates most methods, refuses those that it can't
+ * implement through the next object (§7.1, condition 2), and writes the rest itself. These three parts cover
+ * the simulated class exactly; the compiler says so at the line itself.
  */
 
 import { Fault } from '../base/fault.js'
@@ -25,7 +26,10 @@ type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 
 type ArgsOf<F> = F extends (...args: infer Args) => unknown ? Args : never
 type ResultOf<F> = F extends (...args: any[]) => infer Result ? Awaited<Result> : never
 
-/** The methods of `Simulated` that `Next` has with the same parameters and a result that fits: these can be delegated. */
+/**
+ * The methods of `Simulated` that `Next` has with the same parameters and a result that fits:
+ * these can be delegated.
+ */
 export type Delegatable<Simulated, Next> = {
   [K in keyof Methods<Simulated>]: K extends keyof Methods<Next>
     ? Same<ArgsOf<Methods<Simulated>[K]>, ArgsOf<Methods<Next>[K]>> extends true
@@ -47,7 +51,7 @@ export interface SimulationThis<State, Next> {
   readonly next: Remote<Next>
   readonly nodeId: string
   readonly signal: AbortSignal
-  /** Who makes the call that is being answered: the same for every object of the chain. */
+  /** The caller of the call that is being answered: the same for every object of the chain. */
   readonly caller: CallerInfo
   collection(name: string): Collection<any>
   ref<C extends NodeClass>(target: C, nodeId?: string): Remote<InstanceType<C>>
@@ -55,7 +59,10 @@ export interface SimulationThis<State, Next> {
   publish<Args extends readonly unknown[]>(event: EventType<Args>, ...args: Args): void
   now(): number
   random(): number
-  /** Fails this call with `simulation.refused`: it can't be carried out through the next object (§7.1, condition 2). */
+  /**
+   * Fails this call with `simulation.refused`: it can't be carried out through the next object
+   * (§7.1, condition 2).
+   */
   refuse(reason: string): never
 }
 
@@ -64,8 +71,9 @@ type AlreadyTreated = { readonly alreadyDelegatedOrRefused: never }
 type OwnMethod<F> = (...args: ArgsOf<F>) => ResultOf<F> | Promise<ResultOf<F>>
 
 /**
- * What the SO implements itself: everything that it neither delegates nor refuses. The first part gives the parameters their types
- * before `Treated` is known and forbids what is treated already, the second requires what is left.
+ * The methods that the SO implements itself: all that it neither delegates nor refuses. The first part gives
+ * the parameters their types before `Treated` is known and forbids what is treated already, the second
+ * requires what is left.
  */
 export type OwnMethods<Simulated, Treated extends string> = {
   readonly [K in keyof Methods<Simulated>]?: OwnMethod<Methods<Simulated>[K]> & (K extends Treated ? AlreadyTreated : unknown)
@@ -127,21 +135,29 @@ export interface FutureSO<New extends NodeClass, Old extends NodeClass, State> e
   readonly initial: (none?: undefined) => State & object
 }
 
-/** An SO of `Old` on top of `New`. Its state is initialised from the old version's persistent state (§5, §7.2). */
+/**
+ * An SO of `Old` on top of `New`. Its state is initialised from the old version's persistent
+ * state (§5, §7.2).
+ */
 export interface PastSO<Old extends NodeClass, New extends NodeClass, State> extends Simulation {
   readonly simulates: Old
   readonly over: New
   readonly initial: (old: StateOf<Old>, collections: InitialCollections) => (State & object) | Promise<State & object>
 }
 
-/** `oldClass` and `newClass` are such that the next object answers every call as it is: no SO is needed (§2). */
+/**
+ * `oldClass` and `newClass` are such that the next object answers every call as it is: no SO is needed (§2).
+ */
 export const notNeeded: NotNeeded = Symbol.for('theseus.notNeeded') as never
 export interface NotNeeded {
   readonly [notNeededKey]: true
 }
 declare const notNeededKey: unique symbol
 
-/** What the compiler says where an SO is needed after all: for these methods of `Simulated`, `Next` has not the same. */
+/**
+ * The compiler's message where an SO is needed after all: for these methods of `Simulated`,
+ * `Next` has not the same.
+ */
 export interface NeededFor<Methods> {
   readonly 'notNeeded does not hold: write an SO for': Methods
 }
@@ -152,14 +168,20 @@ export type NotNeededOver<Simulated, Next> =
     ? NotNeeded
     : NotNeeded & NeededFor<Exclude<keyof Methods<Simulated>, Delegatable<Simulated, Next>>>
 
-/** There is no SO though one would be needed: the chain ends here, and calls beyond get `version.cut` (§5: an eager schedule without SOs). */
+/**
+ * There is no SO though one would be needed: the chain ends here, and calls beyond get `version.cut` (§5: an
+ * eager schedule without SOs).
+ */
 export const none: None = Symbol.for('theseus.none') as never
 export interface None {
   readonly [noneKey]: true
 }
 declare const noneKey: unique symbol
 
-/** Describes a future-SO. It is installed when a node learns of the new version, with the state that `initial` gives (§5). */
+/**
+ * Describes a future-SO. It is installed when a node learns of the new version, with the state
+ * that `initial` gives (§5).
+ */
 export function futureSO<
   New extends NodeClass,
   Old extends NodeClass,
@@ -170,7 +192,10 @@ export function futureSO<
   return simulation('futureSO', parts) as FutureSO<New, Old, State>
 }
 
-/** Describes a past-SO. It is installed when a node upgrades, with the state that `initial` makes of the old state (§7.2). */
+/**
+ * Describes a past-SO. It is installed when a node upgrades, with the state that `initial`
+ * makes of the old state (§7.2).
+ */
 export function pastSO<
   Old extends NodeClass,
   New extends NodeClass,
@@ -180,7 +205,10 @@ export function pastSO<
 >(
   parts: SimulationParts<Old, New, Delegated, Refused, State> & {
     readonly initial?: (old: StateOf<Old>, collections: InitialCollections) => State | Promise<State>
-    /** Its own collections, made record by record of the old object's when they are asked for (§8). Not to be filled by `initial`. */
+    /**
+     * Its own collections, made record by record of the old object's when they are asked for (§8). Not to be
+     * filled by `initial`.
+     */
     readonly records?: Records<CollectionsOf<Old>, Record<string, any>>
   },
 ): PastSO<Old, New, State> {
@@ -216,7 +244,10 @@ function simulation(
   return made
 }
 
-/** The compiler's rules once more, for upgrades that come from JavaScript or past a cast; and the one about marks, which it can't see. */
+/**
+ * The compiler's rules once more, for upgrades that come from JavaScript or past a cast; and the one about
+ * marks, which it can't see.
+ */
 function checkCoverage(so: Simulation): void {
   const simulated = describeClass(so.simulates)
   const next = describeClass(so.over)
@@ -239,7 +270,10 @@ function checkCoverage(so: Simulation): void {
   checkDeclaredCallsOf(so.simulates, Object.values(so.methods))
 }
 
-/** Why `next` can't answer this method of `simulated` as it is. A query may be sent again, so no command answers it. */
+/**
+ * Why `next` can't answer this method of `simulated` as it is. A query may be sent again, so no
+ * command answers it.
+ */
 export function whyNotAsIs(name: string, simulated: ClassDescription, next: ClassDescription): string | undefined {
   const kind = next.methods.get(name)
   if (kind === undefined) return `${next.className} has no such method`

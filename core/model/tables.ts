@@ -1,8 +1,11 @@
-/** Upgrade-specific tables (§4: "such as a list of nodes that are authorized to upgrade"): what may be in them. */
+/**
+ * Upgrade-specific tables (§4: "such as a list of nodes that are authorized to upgrade"): what
+ * may be in them.
+ */
 import { Fault } from '../base/fault.js'
 import { isName, nameLengthMax } from '../base/ids.js'
 
-/** What the upgrader defines with an upgrade: by table, by key. */
+/** The tables that the upgrader defines with an upgrade: by table, by key. */
 export type TableEntries = Readonly<Record<string, Readonly<Record<string, string>>>>
 
 /** In characters as JavaScript counts them. */

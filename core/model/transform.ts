@@ -1,7 +1,8 @@
 /**
- * Transform functions (§6): "The TF must then produce a new-class object whose state reflects both the state of the old object and the
- * state of the future-SO" (C7). The root record is the function's result; collections, of any size, are copied and rewritten record by
- * record through `collections`, in bounded transactions, into the new generation beside the old.
+ * Transform functions (§6): "The TF must then produce a new-class object whose state reflects both the state
+ * of the old object and the state of the future-SO" (C7). The root record is the function's result;
+ * collections, of any size, are copied and rewritten record by record through `collections`, in bounded
+ * transactions, into the new generation beside the old.
  */
 import type { Collection, ReadonlyCollection } from './collection.js'
 
@@ -10,9 +11,14 @@ export interface TransformCollections<Carried extends string = string> {
   future(name: string): ReadonlyCollection<any>
   /** Writes into the new generation. In a long loop, `await flushed()` after each record. */
   next(name: string): Pick<Collection<any>, 'put' | 'delete'>
-  /** Copies a whole collection of the old object as it is. Collections that are not mentioned are forgotten. */
+  /**
+   * Copies a whole collection of the old object as it is. Collections that are not mentioned are forgotten.
+   */
   carry(name: Carried): Promise<void>
-  /** Waits for the disk whenever a transaction is full: none grows beyond its bounds, and other nodes get their turn. */
+  /**
+   * Waits for the disk whenever a transaction is full: none grows beyond its bounds, and other
+   * nodes get their turn.
+   */
   flushed(): Promise<void>
 }
 

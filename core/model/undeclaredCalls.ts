@@ -1,7 +1,8 @@
 /**
- * Calls that a class does not declare, found before they are made: a reference is refused when it is taken (DESIGN §3), but that may be in
- * a method that is rarely called. So the class's own text is looked through for `this.ref(Name…)` and `this.sender(module.Name…)`.
- * `Name` is known if a class of that name has marked methods. Any other expression is not, and is found when it is reached.
+ * Calls that a class does not declare, found before they are made: a reference is refused when it is taken
+ * (DESIGN §3), but that may be in a method that is rarely called. So the class's own text is looked through
+ * for `this.ref(Name…)` and `this.sender(module.Name…)`. `Name` is known if a class of that name has marked
+ * methods. Any other expression is not, and is found when it is reached.
  */
 import { Fault } from '../base/fault.js'
 import type { ClassDescription, NodeClass } from './nodeObject.js'
@@ -53,7 +54,7 @@ export function checkUndeclaredCalls(
   }
 }
 
-/** What is not declared can't be minded when the other is upgraded. */
+/** A call that is not declared can't be minded when the other is upgraded. */
 export function undeclared({ className }: ClassDescription, name: string, target: NodeClass): Fault {
   return new Fault(
     'config.invalid',

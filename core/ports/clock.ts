@@ -1,10 +1,13 @@
 /** Time is a parameter, so that a rehearsal can move it. */
 export interface Clock {
-  /** Milliseconds since 1970: for people, and for what crosses hosts. Can be set back and forward, by hours, at any moment. */
+  /**
+   * Milliseconds since 1970: for people, and for what crosses hosts. Can be set back and
+   * forward, by hours, at any moment.
+   */
   now(): number
   /**
-   * Milliseconds since some moment before: for every interval. Never goes back, and does not follow when the time of day is set. It says nothing
-   * to another process, or after a restart.
+   * Milliseconds since some moment before: for every interval. Never goes back, and does not follow when the
+   * time of day is set. It says nothing to another process, or after a restart.
    */
   monotonicMs(): number
   /** Runs `action` once after `ms`. Returns what cancels it. Does not keep a process alive. */
@@ -19,8 +22,8 @@ export type WallClock = Omit<Clock, 'monotonicMs'>
 const beatMs = 1_000
 
 /**
- * Makes a monotonic clock of one that knows the time of day only. Its timers are believed: a beat of one second took one second, or up to two
- * where the process was busy, whatever the time of day says.
+ * Makes a monotonic clock of one that knows the time of day only. Its timers are believed: a beat of one
+ * second took one second, or up to two where the process was busy, whatever the time of day says.
  */
 export function withMonotonic(clock: Clock | WallClock): Clock {
   if ('monotonicMs' in clock) return clock

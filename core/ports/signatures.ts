@@ -1,4 +1,7 @@
-/** Ed25519 signatures, as whoever checks them sees them. Who signs has a key of its own and a `Signer`; a host or server never has one. */
+/**
+ * Ed25519 signatures, as whoever checks them sees them. The signer has a key of its own and a `Signer`; a
+ * host or server never has one.
+ */
 export interface Signatures {
   /** Whether this is the public key of an upgrader: of the right kind, and without a slip of the pen. */
   isUpgraderKey(text: string): boolean

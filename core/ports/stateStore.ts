@@ -1,21 +1,36 @@
-/** Where the nodes of one host keep their persistent state: an ordered map from keys to bytes with atomic commits. */
+/**
+ * Where the nodes of one host keep their persistent state: an ordered map from keys to bytes
+ * with atomic commits.
+ */
 import { unitAt } from '../base/text.js'
 
 /** A value, or null to delete the key. */
 export type Write = readonly [key: string, value: Uint8Array | null]
 
 export interface StateStore {
-  /** The identity of this store, made once when it is new. A node id is registered with it (DESIGN §5, "One node, one place"). */
+  /**
+   * The identity of this store, made once when it is new. A node id is registered with it
+   * (DESIGN §5, "One node, one place").
+   */
   readonly directoryId: string
-  /** Where it lies: another one in a copy, which has the same `directoryId`. Left out where that can't be told. */
+  /**
+   * Where it lies: another one in a copy, which has the same `directoryId`. Left out where that
+   * can't be told.
+   */
   readonly place?: string
-  /** Whether a reply after `commit` survives kill -9 of the host (`process`), a power cut as well (`disk`), or neither (`none`). */
+  /**
+   * Whether a reply after `commit` survives kill -9 of the host (`process`), a power cut as
+   * well (`disk`), or neither (`none`).
+   */
   readonly durability: 'none' | 'process' | 'disk'
   /** Sees committed values only. */
   get(key: string): Uint8Array | undefined
   /** Committed entries with from ≤ key < to, in the order of the keys' UTF-8 bytes. */
   range(from: string, to: string, limit?: number): Iterable<readonly [key: string, value: Uint8Array]>
-  /** All writes or none, in order; resolves when they survive what `durability` says. Rejects when nothing was written. */
+  /**
+   * All writes or none, in order; resolves when they survive what `durability` says. Rejects
+   * when nothing was written.
+   */
   commit(writes: readonly Write[]): Promise<void>
   /** Waits for running commits, then releases the store. */
   close(): Promise<void>

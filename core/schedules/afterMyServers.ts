@@ -5,9 +5,10 @@ import type { Schedule, SchedulingView } from './schedule.js'
 import { declaredServers } from './servers.js'
 
 /**
- * §4, "Upgrade after my servers upgrade. The SF signals once its node's servers have upgraded. This schedule prevents a client node from
- * calling methods that its servers do not yet fully support." The servers are the registered nodes of the services named; without a name, of
- * those that the node's class declares to call. Every one counts, also one that is down: it will be called again.
+ * §4, "Upgrade after my servers upgrade. The SF signals once its node's servers have upgraded. This schedule
+ * prevents a client node from calling methods that its servers do not yet fully support." The servers are the
+ * registered nodes of the services named; without a name, of those that the node's class declares to call.
+ * Every one counts, also one that is down: it will be called again.
  */
 export function afterMyServers(...services: readonly string[]): Schedule {
   return {

@@ -2,9 +2,9 @@ import type { NodeClass } from '../model/nodeObject.js'
 import { type Schedule, type SchedulingView, schedule } from './schedule.js'
 
 /**
- * §4, "Upgrade all nodes of class C1 before nodes of class C2. The SF queries the upgrade database to determine when to signal its UM. This
- * schedule imposes a partial order on node upgrades." For both class upgrades: nodes of `first` go at once, all others wait until no
- * registered node of class `first` is left.
+ * §4, "Upgrade all nodes of class C1 before nodes of class C2. The SF queries the upgrade database to
+ * determine when to signal its UM. This schedule imposes a partial order on node upgrades." For both class
+ * upgrades: nodes of `first` go at once, all others wait until no registered node of class `first` is left.
  */
 export function classBefore(first: NodeClass | string, then: NodeClass | string): Schedule {
   const [firstName, thenName] = [nameOf(first), nameOf(then)]

@@ -29,7 +29,10 @@ export function anyOf(...schedules: readonly Schedule[]): Schedule {
   }
 }
 
-/** One after the other: the next is asked once the one before has signalled. Not called `then`: a module that exports that name is taken for a promise. */
+/**
+ * One after the other: the next is asked once the one before has signalled. Not called `then`: a module that
+ * exports that name is taken for a promise.
+ */
 export function andThen(...schedules: readonly Schedule[]): Schedule {
   return {
     describe: `andThen(${described(schedules)})`,
@@ -42,8 +45,8 @@ export function andThen(...schedules: readonly Schedule[]): Schedule {
 }
 
 /**
- * Signals in a daily maintenance window only, in UTC: `within({ from: '02:00', for: '2h' }, gradually(…))`. The inner schedule is asked when
- * the window opens, ended when it closes, and asked anew in the next one.
+ * Signals in a daily maintenance window only, in UTC: `within({ from: '02:00', for: '2h' }, gradually(…))`.
+ * The inner schedule is asked when the window opens, ended when it closes, and asked anew in the next one.
  */
 export function within(window: { readonly from: `${number}:${number}`; readonly for: Duration }, inner: Schedule): Schedule {
   const fromMs = timeOfDay(window.from)
@@ -76,8 +79,9 @@ export function within(window: { readonly from: `${number}:${number}`; readonly 
 }
 
 /**
- * Signals at once, but lets at most so many nodes of the service be away at a time. It rests on the service's limit in the upgrade database,
- * whose slots a dead claimer does not free (DESIGN §5), not on what nodes believe of each other.
+ * Signals at once, but lets at most so many nodes of the service be away at a time. It rests on the service's
+ * limit in the upgrade database, whose slots a dead claimer does not free (DESIGN §5), not on what nodes
+ * believe of each other.
  */
 export function atMost(limit: number | `${number}%`): Schedule {
   const asLimit: ServiceLimit = typeof limit === 'number' ? { nodes: limit } : { percent: Number(limit.slice(0, -1)) }
@@ -110,7 +114,10 @@ function strictest(schedules: readonly Schedule[]): ServiceLimit {
   return strictestLimit(schedules.map(({ limit }) => limit ?? {}))
 }
 
-/** Runs several beside each other; those that are not needed any more, or that failed beside another, are ended. */
+/**
+ * Runs several beside each other; those that are not needed any more, or that failed beside
+ * another, are ended.
+ */
 async function together(
   view: SchedulingView,
   schedules: readonly Schedule[],

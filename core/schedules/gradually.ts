@@ -3,8 +3,9 @@ import { Fault } from '../base/fault.js'
 import { type Schedule, schedule } from './schedule.js'
 
 /**
- * §4, "Upgrade gradually. The SF decides whether to signal by periodically flipping a coin." Avoids too many simultaneous restarts.
- * The first coin is flipped at a random moment of the first period, so that nodes which learn together do not flip together.
+ * §4, "Upgrade gradually. The SF decides whether to signal by periodically flipping a coin." Avoids too many
+ * simultaneous restarts. The first coin is flipped at a random moment of the first period, so that nodes
+ * which learn together do not flip together.
  */
 export function gradually(options: { readonly every: Duration; readonly probability: number }): Schedule {
   const everyMs = milliseconds(options.every)

@@ -1,13 +1,17 @@
 import { isDone, isServing, perReading } from './population.js'
 import { type Schedule, type SchedulingView, schedule } from './schedule.js'
 
-/** The neighbours of a node: those that cover its place while it is away. Must be symmetric, and the same on every node. */
+/**
+ * The neighbours of a node: those that cover its place while it is away. Must be symmetric, and
+ * the same on every node.
+ */
 export type Neighbours = (nodeId: string) => readonly string[]
 
 /**
- * §4, "to avoid creating blind spots in sensor networks": a node goes only while at every place it covers (its own and its neighbours')
- * at least `atLeast` other nodes serve. Nodes that share a place take turns by id, so that two that look at the same moment do not both
- * go; a dead node's turn is skipped, and it covers nothing.
+ * §4, "to avoid creating blind spots in sensor networks": a node goes only while at every place
+ * it covers (its own and its neighbours') at least `atLeast` other nodes serve. Nodes that
+ * share a place take turns by id, so that two that look at the same moment do not both go; a
+ * dead node's turn is skipped, and it covers nothing.
  */
 export function keepCovered(neighbours: Neighbours, atLeast: number): Schedule {
   return schedule(`keepCovered(atLeast: ${atLeast})`, (view) => view.until(() => mayGo(view, neighbours, atLeast)))

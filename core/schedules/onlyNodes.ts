@@ -3,8 +3,8 @@ import { type Schedule, schedule } from './schedule.js'
 const hourMs = 3_600_000
 
 /**
- * §4, "Upgrade only nodes 1, 2, and 5. This schedule lets the upgrader test an upgrade on a few nodes." The others go on
- * waiting.
+ * §4, "Upgrade only nodes 1, 2, and 5. This schedule lets the upgrader test an upgrade on a few nodes." The
+ * others go on waiting.
  */
 export function onlyNodes(...nodeIds: readonly string[]): Schedule {
   const listed = new Set(nodeIds)

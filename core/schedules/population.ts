@@ -1,10 +1,13 @@
-/** What schedules ask of the other nodes, and how they wait for it. */
+/** The questions of schedules about the other nodes, and how they wait for the answers. */
 import type { Version } from '../base/ids.js'
 import { notServing } from '../base/phases.js'
 import type { NodeRow } from '../model/nodeRow.js'
 import type { SchedulingView } from './schedule.js'
 
-/** How often a schedule looks again at what it waits for: with up to a half of jitter, so that nodes do not look in step. */
+/**
+ * How often a schedule looks again at what it waits for: with up to a half of jitter, so that
+ * nodes do not look in step.
+ */
 export const lookAgainMs = 500
 
 /** Whether the node serves at the target version or past it. */
@@ -18,8 +21,8 @@ export function isServing(row: NodeRow): boolean {
 }
 
 /**
- * What is made of the rows of one reading for a target, once for all who look at it: the nodes of a host share a reading, and a thousand
- * schedules that each sort a thousand rows are a second's work.
+ * The same result of the rows of one reading for a target, made once for all who look at it: the nodes of a
+ * host share a reading, and a thousand schedules that each sort a thousand rows are a second's work.
  */
 export function perReading<T>(
   make: (rows: readonly NodeRow[], target: Version) => T,
@@ -34,7 +37,7 @@ export function perReading<T>(
   }
 }
 
-/** What `SchedulingView.until` does. */
+/** Carries out `SchedulingView.until`. */
 export async function awaitCondition(
   view: Pick<SchedulingView, 'sleep' | 'random'>,
   condition: () => boolean | Promise<boolean>,

@@ -1,6 +1,7 @@
 /**
- * Scheduling functions (§4): they run on the node, beside the current version's software, and tell the node *when* to upgrade.
- * An SF is an async function that resolves when the node should upgrade. What it sees is read-only and only what is committed.
+ * Scheduling functions (§4): they run on the node, beside the current version's software, and tell the
+ * node *when* to upgrade. An SF is an async function that resolves when the node should upgrade. Its view is
+ * read-only and shows only what is committed.
  */
 
 import type { Version } from '../base/ids.js'
@@ -17,7 +18,7 @@ export interface Contact {
   readonly ageMs: number
 }
 
-/** What a scheduling function sees of its node and of the system. */
+/** The view of a scheduling function on its node and on the system. */
 export interface SchedulingView {
   readonly nodeId: string
   readonly service: string
@@ -25,14 +26,20 @@ export interface SchedulingView {
   readonly className: string
   /** The version that the node would upgrade to. */
   readonly target: Version
-  /** The services that the node's class calls, before the upgrade or after it, but for those that wait for this one in turn. */
+  /**
+   * The services that the node's class calls, before the upgrade or after it, but for those
+   * that wait for this one in turn.
+   */
   readonly servers: readonly string[]
   /** All of the node's persistent state, frozen: a privileged observer (§4). */
   readonly state: Readonly<Record<string, unknown>>
   collection(name: string): ReadonlyCollection<unknown>
   /** Registered nodes by service, from the upgrade database. Waits while the database is away. */
   nodes(service?: string): Promise<readonly NodeRow[]>
-  /** A table of the upgrade database that the upgrader keeps (§4), by key; empty if there is none. Waits while the database is away. */
+  /**
+   * A table of the upgrade database that the upgrader keeps (§4), by key; empty if there is none. Waits while
+   * the database is away.
+   */
   table(name: string): Promise<ReadonlyMap<string, string>>
   /** Recently contacted nodes, newest first. */
   contacts(): readonly Contact[]
@@ -65,7 +72,10 @@ export function running({ run }: Schedule, view: SchedulingView): Promise<void> 
   return new Promise((resolve) => resolve(run(view)))
 }
 
-/** A schedule of one's own. `run` resolves when the node should upgrade; what it throws stalls the upgrade with that reason. */
+/**
+ * A schedule of one's own. `run` resolves when the node should upgrade; what it throws stalls
+ * the upgrade with that reason.
+ */
 export function schedule(describe: string, run: (view: SchedulingView) => Promise<void>): Schedule {
   return { describe, run }
 }

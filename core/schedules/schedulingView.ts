@@ -1,6 +1,7 @@
 /**
- * The view that a scheduling function has (§4). Behind it stands a node at work (`actors/upgrade/schedulingView.ts`), or
- * one of a rehearsal (`rehearsal/rollout/`). It owns what holds for both: nothing can be written through it, and how it waits.
+ * The view that a scheduling function has (§4). Behind it stands a node at work
+ * (`actors/upgrade/schedulingView.ts`), or one of a rehearsal (`rehearsal/rollout/`). It owns what holds for
+ * both: nothing can be written through it, and how it waits.
  */
 
 import { Fault } from '../base/fault.js'
@@ -30,7 +31,9 @@ export interface ViewSource {
   sleep(ms: number, signal: AbortSignal): Promise<void>
 }
 
-/** Not in the views: user code has these, and a source stands on the node's store and the upgrade database. */
+/**
+ * Not in the views: user code has these, and a source stands on the node's store and the upgrade database.
+ */
 const sources = new WeakMap<object, ViewSource>()
 
 /** The source of a view, or of one that a schedule of schedules has derived from it. */

@@ -1,6 +1,6 @@
 /**
- * Whose upgrade a class upgrade waits for (§4, "after my servers"): the services that its classes declare to call. Of services that wait for
- * each other none could be first, so these do not.
+ * Whose upgrade a class upgrade waits for (§4, "after my servers"): the services that its classes declare to
+ * call. Of services that wait for each other none could be first, so these do not.
  */
 import { Fault } from '../base/fault.js'
 import { describeClass, type NodeClass } from '../model/nodeObject.js'
@@ -16,13 +16,19 @@ export interface Waiting {
   readonly schedule: Schedule
 }
 
-/** The services that nodes of this class upgrade call, before it or after it, and that don't wait for them in turn. */
+/**
+ * The services that nodes of this class upgrade call, before it or after it, and that don't
+ * wait for them in turn.
+ */
 export function serversOf(waiting: Waiting, all: readonly Waiting[]): readonly string[] {
   const service = serviceOf(waiting)
   return called(waiting).filter((server) => !awaitedFrom([server], all).has(service))
 }
 
-/** Throws `upgrade.invalid` for services that wait for each other because their schedules name each other: nobody would ever go. */
+/**
+ * Throws `upgrade.invalid` for services that wait for each other because their schedules name each other:
+ * nobody would ever go.
+ */
 export function checkAwaited(all: readonly Waiting[]): void {
   const named = all.map(({ schedule, ...rest }) => {
     const awaits = (schedule.awaits ?? []).filter((name) => name !== declaredServers)

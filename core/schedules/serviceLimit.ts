@@ -1,8 +1,8 @@
 /** How many nodes of a service may be away at once. */
 
 /**
- * At most so many nodes of a service not serving at once: a count, a share of the registered nodes (rounded down, at least one), or both,
- * and then the smaller holds.
+ * At most so many nodes of a service not serving at once: a count, a share of the registered nodes (rounded
+ * down, at least one), or both, and then the smaller holds.
  */
 export interface ServiceLimit {
   readonly nodes?: number

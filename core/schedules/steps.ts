@@ -9,9 +9,11 @@ import { type Schedule, schedule } from './schedule.js'
 export type StepSize = `${number} node` | `${number} nodes` | `${number}%` | 'all'
 
 /**
- * A few nodes first, then more, with time to look in between: `steps(['1 node', '10%', '50%', 'all'], { bake: '10m' })`. A step begins when every
- * node of the step before serves at the new version and has done so for the bake time. The order is that of the node ids; a dead node blocks
- * nobody. A step that went wrong is where a pause or an undo comes in: no node of a later one has gone.
+ * A few nodes first, then more, with time to look in between:
+ * `steps(['1 node', '10%', '50%', 'all'], { bake: '10m' })`. A step begins when every node of
+ * the step before serves at the new version and has done so for the bake time. The order is
+ * that of the node ids; a dead node blocks nobody. A step that went wrong is where a pause or
+ * an undo comes in: no node of a later one has gone.
  */
 export function steps(sizes: readonly StepSize[], options: { readonly bake: Duration }): Schedule {
   const bakeMs = milliseconds(options.bake)
@@ -45,8 +47,9 @@ const orderOf = perReading((rows, target) => {
 const lookMsMax = 2_000
 
 /**
- * How long nodes have served at the new version, as this function has seen it. Of those that did when it first looked their rows say it, which
- * tell the time of day of their hosts. A clock that is set back must not make a step wait for hours, nor one that is set forward end it.
+ * How long nodes have served at the new version, as this function has seen it. Of those that did when it
+ * first looked their rows say it, which tell the time of day of their hosts. A clock that is set back must
+ * not make a step wait for hours, nor one that is set forward end it.
  */
 class Baking {
   #nowMs: number | undefined

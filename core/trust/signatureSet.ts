@@ -1,6 +1,7 @@
 /**
- * The signatures of one document, as they travel and are kept: in the place of one. A signature alone has 64 bytes, and is by the upgrader whom
- * the document names. Several are a set: the number 1, then for each the public key in ASCII and its signature.
+ * The signatures of one document, as they travel and are kept: in the place of one. A signature alone has 64
+ * bytes, and is by the upgrader whom the document names. Several are a set: the number 1, then for each the
+ * public key in ASCII and its signature.
  */
 import { upgradersMax } from './trustRoot.js'
 
@@ -28,7 +29,10 @@ export function encodeSignatures(set: SignatureSet, by: string): Uint8Array {
   return whole
 }
 
-/** Anything that is no set is a signature by the upgrader whom the document names. A key's first signature counts. */
+/**
+ * Anything that is no set is a signature by the upgrader whom the document names. A key's first
+ * signature counts.
+ */
 export function decodeSignatures(bytes: Uint8Array, by: string): SignatureSet {
   const entries = (bytes.length - 1) / entryBytes
   const isSet = bytes[0] === signatureSetFormat && Number.isInteger(entries) && entries >= 1 && entries <= upgradersMax

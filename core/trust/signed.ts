@@ -1,6 +1,6 @@
 /**
- * A document and the signature over it. What is signed is its purpose and its bytes together, so that a signature given for one kind of
- * document is none for another, whatever the bytes are.
+ * A document and the signature over it. A signature is over the purpose and the bytes together, so that a
+ * signature given for one kind of document is none for another, whatever the bytes are.
  */
 import { Fault } from '../base/fault.js'
 import type { Signatures, Signer } from '../ports/signatures.js'
@@ -37,7 +37,7 @@ export function signed(purpose: Purpose, bytes: Uint8Array, ...signers: readonly
   return { bytes, signature: encodeSignatures(set, first.publicKey) }
 }
 
-/** What a document says of itself, and what it decides. */
+/** The claims of a document about itself, and what it decides. */
 export interface Claim {
   readonly purpose: Purpose
   readonly signed: Signed
@@ -53,7 +53,8 @@ export interface Claim {
 }
 
 /**
- * Throws `upgrade.signature` unless as many as have to signed the document for this very system. Answers whose signatures count: of each key one.
+ * Throws `upgrade.signature` unless as many as have to signed the document for this very system. Answers
+ * whose signatures count: of each key one.
  *
  * @param trusted undefined: nobody has to sign, but a key that is named has signed
  */
@@ -76,7 +77,8 @@ export function checkSigned(signatures: Signatures, claim: Claim, trusted: Trust
   const given = decodeSignatures(signature, by)
   if (!given.has(by)) refused(`names ${by} as its upgrader, who has not signed it`)
   const counted: string[] = []
-  // One who is not trusted counts for nothing, and is not looked at. Whoever passes a document on may add such signatures.
+  // One who is not trusted counts for nothing, and is not looked at. Anybody who passes a
+  // document on may add such signatures.
   for (const [key, each] of given) {
     const counts = key === by || trusted?.keys.some((other) => other.key === key && !hasEnded(other, when)) === true
     if (!counts) continue

@@ -1,6 +1,7 @@
 /**
- * The keys that may install upgrades, and those that may order. They are a function of the manifests before a document, and of nothing else: not of the version
- * that runs, so no undo brings a removed key back (DESIGN §5, "Install").
+ * The keys that may install upgrades, and those that may order. They are a function of the
+ * manifests before a document, and of nothing else: not of the version that runs, so no undo
+ * brings a removed key back (DESIGN §5, "Install").
  */
 import { Fault } from '../base/fault.js'
 import type { Version } from '../base/ids.js'
@@ -18,10 +19,13 @@ import {
 
 export { looksLikeUpgraderKey, upgradersMax } from './trustRoot.js'
 
-/** Whom somebody is told to trust at version 0: public keys, one of which signs; or a trust root, which asks for more. */
+/**
+ * The trust at version 0 that a host or server is told of: public keys, one of which signs; or a trust root,
+ * which asks for more.
+ */
 export type Trust = readonly string[] | TrustRoot
 
-/** Who is trusted at some place of the history, and for what. */
+/** The keys that are trusted at some place of the history, and for what. */
 export interface Trusted {
   /** It is named by every document there; null in a system that has none. */
   readonly identity: string | null

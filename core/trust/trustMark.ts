@@ -1,6 +1,7 @@
 /**
- * As much of whom somebody is told to trust as others are told of it, so that a host beside a server that trusts others is found. Nothing is
- * believed for it: who lies gains nothing that a signature would not be asked for.
+ * As much of whom somebody is told to trust as others are told of it, so that a host beside a
+ * server that trusts others is found. Nothing is believed for it: who lies gains nothing that a
+ * signature would not be asked for.
  */
 
 import { digestOf } from '../base/digest.js'
@@ -40,7 +41,10 @@ export function isSameTrust(one: TrustMark, other: TrustMark): boolean {
   return one.keys === other.keys && (one.root === other.root || one.root === null || other.root === null)
 }
 
-/** Two roots of the same keys that are not the same: somebody has changed a file, which stays as it is (docs/security.md). */
+/**
+ * Two roots of the same keys that are not the same: somebody has changed a file, which stays as
+ * it is (docs/security.md).
+ */
 export function isChangedRoot(one: TrustMark, other: TrustMark): boolean {
   return one.keys === other.keys && !isSameTrust(one, other)
 }

@@ -1,8 +1,10 @@
 /**
- * The trust root of a system: its identity, the keys of version 0, and how many of them have to sign. Hosts, upgrade servers and operators are
- * given the same one. It stays as it is: a signed upgrade says whose keys count after it.
+ * The trust root of a system: its identity, the keys of version 0, and how many of them have to
+ * sign. Hosts, upgrade servers and operators are given the same one. It stays as it is: a
+ * signed upgrade says whose keys count after it.
  *
- * R1. The identity is random and is made once, so two systems of one name have two. Every signed document names it.
+ * R1. The identity is random and is made once, so two systems of one name have two. Every
+ *     signed document names it.
  */
 import { Fault } from '../base/fault.js'
 import { isName, isVersion, type Version } from '../base/ids.js'
@@ -32,14 +34,19 @@ export interface TrustRoot {
   readonly system: string
   /** R1. 16 random bytes as text. */
   readonly identity: string
-  /** The first version whose manifest names the identity, for a system that had none at first. Left out: 1. */
+  /**
+   * The first version whose manifest names the identity, for a system that had none at first. Left out: 1.
+   */
   readonly since?: Version
   /** Those who are trusted at version 0. */
   readonly keys: readonly TrustedKey[]
   readonly need?: Need
 }
 
-/** The form of a public key: an nkey of the kind that no login uses. Its checksum is for the port `Signatures` to check. */
+/**
+ * The form of a public key: an nkey of the kind that no login uses. Its checksum is for the
+ * port `Signatures` to check.
+ */
 export function looksLikeUpgraderKey(value: unknown): value is string {
   return typeof value === 'string' && /^A[A-Z2-7]{55}$/.test(value)
 }

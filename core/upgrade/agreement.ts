@@ -1,8 +1,10 @@
 /**
- * Whether the classes of a system agree with one another at one version. A class that an upgrade leaves alone advances with the others at once
- * (§3), and its label with it: it must still be answered as its code expects (DESIGN §3, "its label would run ahead of its code").
+ * Whether the classes of a system agree with one another at one version. A class that an upgrade leaves alone
+ * advances with the others at once (§3), and its label with it: it must still be answered as its code expects
+ * (DESIGN §3, "its label would run ahead of its code").
  *
- * A1. What a class declares to call is, at every version that it has, of the type it was written against, or a subtype.
+ * A1. A class that another declares to call is, at every version of the caller, of the type that the caller
+ *     was written against, or a subtype.
  * A2. All who publish or hear an event at one version mean the same parameters: the same revision.
  */
 
@@ -23,7 +25,10 @@ export function usesOf({ calls, publishes, hears }: ClassDescription): readonly 
   return [...new Set([...calls, ...events.map(({ name, revision }) => `${name}/${revision}`)])].sort()
 }
 
-/** The events that upgrades have brought to a class which neither published nor heard them before: by name, the versions, oldest first. */
+/**
+ * The events that upgrades have brought to a class which neither published nor heard them before: by name,
+ * the versions, oldest first.
+ */
 export function introducedEvents(history: History): ReadonlyMap<string, readonly Version[]> {
   const found = new Map<string, Version[]>()
   history.forEach(({ classUpgrades }, i) => {

@@ -1,9 +1,10 @@
 /**
- * The shape of a node's chain, before any object is made: for each version who answers it, over whom. Pure, so that a plan (and
- * a rehearsal) can ask the same question as the running node.
+ * The shape of a node's chain, before any object is made: for each version who answers it, over whom. Pure,
+ * so that a plan (and a rehearsal) can ask the same question as the running node.
  *
- * An upgrade that undoes the one before it makes its version mean what the version before that one meant: `at(i+2)` = `at(i)`. A link that
- * is missing (no SO, or a rejected upgrade) is a cut: it and whatever would stand on it answer with its fault.
+ * An upgrade that undoes the one before it makes its version mean what the version before that one meant:
+ * `at(i+2)` = `at(i)`. A link that is missing (no SO, or a rejected upgrade) is a cut: it and whatever would
+ * stand on it answer with its fault.
  */
 import { Fault } from '../base/fault.js'
 import type { Version } from '../base/ids.js'
@@ -46,7 +47,8 @@ export interface ChainPlan {
  * @param version the node's version
  * @param steps upgrades `oldest + 1` to `newest`, in order
  * @param rejected why the version after the newest is not answered, if an upgrade was rejected
- * @param hasState whether the node has a state for the SO of a version: it has none of an upgrade that was rejected when it came
+ * @param hasState whether the node has a state for the SO of a version: it has none of an upgrade that was
+ *   rejected when it came
  */
 export function planChain(
   version: Version,

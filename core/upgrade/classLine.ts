@@ -1,6 +1,7 @@
 /**
- * Each service has one line of classes; where an upgrade concerns some nodes only, the line forks into classes of the same type. Upgrade
- * k+1 is matched against the class that version k has, not against the class that runs (DESIGN §5, "Which upgrade concerns me").
+ * Each service has one line of classes; where an upgrade concerns some nodes only, the line forks into
+ * classes of the same type. Upgrade k+1 is matched against the class that version k has, not against the
+ * class that runs (DESIGN §5, "Which upgrade concerns me").
  */
 
 import { admits, type NodeIdentity } from '../model/nodeFilter.js'
@@ -19,8 +20,9 @@ export function concerning(
 }
 
 /**
- * The class of a node at each version from 0 to the newest of `history` (manifests of versions 1, 2, …), in the line that `className` belongs
- * to. `className` may be any class of the line: code that starts a node may be older or newer than the node.
+ * The class of a node at each version from 0 to the newest of `history` (manifests of versions 1, 2, …), in
+ * the line that `className` belongs to. `className` may be any class of the line: code that starts a node may
+ * be older or newer than the node.
  */
 export function classLine(history: History, className: string, node: NodeIdentity): readonly string[] {
   const line = [firstOf(history, className)]
@@ -68,7 +70,9 @@ export function upgraded(before: ReadonlySet<string>, classUpgrades: readonly Cl
   return after
 }
 
-/** The newest version at which the line has this class: what code written against that class is written for. */
+/**
+ * The newest version at which the line has this class: what code written against that class is written for.
+ */
 export function newestVersionOf(history: History, className: string): number {
   return classesAt(history, className).findLastIndex((classes) => classes.has(className))
 }

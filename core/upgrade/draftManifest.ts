@@ -13,7 +13,10 @@ import { neededInterface } from './runtimeInterface.js'
 import { takesBack } from './undo.js'
 import { type ClassUpgrade, type Upgrade, undoTitle } from './upgrade.js'
 
-/** The part of an upgrade's manifest that is known when it is built. Throws `upgrade.invalid` if it leaves a class behind that it knows of. */
+/**
+ * The part of an upgrade's manifest that is known when it is built. Throws `upgrade.invalid` if it leaves a
+ * class behind that it knows of.
+ */
 export function draftManifest(upgrade: Upgrade, bundle: Uint8Array): ManifestDraft {
   for (const each of upgrade.classUpgrades) checkWayBack(each)
   const draft: ManifestDraft = {
@@ -54,8 +57,8 @@ function entryOf(upgrade: ClassUpgrade): ClassUpgradeEntry {
 }
 
 /**
- * Checked where an upgrade is built, and not where it is loaded: by then it may be installed. A class does not declare its collections, so what the
- * SO's own methods use is read from their text.
+ * Checked where an upgrade is built, and not where it is loaded: by then it may be installed. A class does
+ * not declare its collections, so what the SO's own methods use is read from their text.
  */
 function checkWayBack({ oldClass, newClass, futureSO, inverse }: ClassUpgrade): void {
   if (inverse === null || !isSO(futureSO) || inverse.future !== undefined || inverse.futureRecords !== null) return
@@ -73,8 +76,8 @@ function choiceOf(so: Simulation | NotNeeded | None): SimulationChoice {
 }
 
 /**
- * The words of a manifest for the upgrade that undoes this one. The undo of an undo is what was undone, as it was: its schedule and its gate too.
- * Throws `upgrade.invalid` if it is a point of no return.
+ * The words of a manifest for the upgrade that undoes this one. The undo of an undo is what was undone, as it
+ * was: its schedule and its gate too. Throws `upgrade.invalid` if it is a point of no return.
  *
  * @param history the manifests of versions 1, 2, …
  */
@@ -97,7 +100,9 @@ export function undoDraft(undone: Manifest, history: readonly Manifest[] = []): 
   return { format, runtime, title: undoTitle(title), bundle, classUpgrades: classUpgrades.map(turned), tables: {}, gate: null }
 }
 
-/** What the undo of this manifest would bring again, if it takes something back itself. */
+/**
+ * The upgrade that the undo of this manifest would bring again, if the manifest takes something back itself.
+ */
 function broughtAgain({ version, undoes }: Manifest, history: readonly Manifest[]): Manifest | undefined {
   if (undoes === null) return undefined
   const undoesAt = (at: Version) => (at === version ? undoes : (history[at - 1]?.undoes ?? null)) !== null

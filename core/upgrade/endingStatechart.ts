@@ -1,6 +1,7 @@
 /**
- * C10, of a statechart itself: from every state something leads on that surely comes, so that what it takes through its states comes to an end.
- * A state leads on by itself, after a while, or when its effect is done and when it fails.
+ * C10, of a statechart itself: from every state something leads on that surely comes, so that
+ * what it takes through its states comes to an end. A state leads on by itself, after a while,
+ * or when its effect is done and when it fails.
  */
 import type { AnyStateMachine, AnyTransitionDefinition, StateNode } from 'xstate'
 import { invariant } from '../base/invariant.js'

@@ -1,11 +1,14 @@
 /**
- * Health gates: whether a rollout goes well, by what its nodes tell the upgrade database. This is the judge alone; what is done about a
- * verdict (the rollout is paused) is somebody else's, so that a judge can be tried first without consequences.
+ * Health gates: whether a rollout goes well, by what its nodes tell the upgrade database. This is the judge
+ * alone; what is done about a verdict (the rollout is paused) is somebody else's, so that a judge can be
+ * tried first without consequences.
  *
  * G1. A node that is stalled or rejected on its way to the version, or has failed.
  * G2. A node that went away for its upgrade and is not heard of any more.
- * G3. Upgraded nodes whose methods throw more often than those of the others of their service, by more than the upgrade allows.
- * G4. Upgraded nodes whose methods take longer than those of the others of their service, by more than the upgrade allows.
+ * G3. Upgraded nodes whose methods throw more often than those of the others of their service, by more than
+ *     the upgrade allows.
+ * G4. Upgraded nodes whose methods take longer than those of the others of their service, by
+ *     more than the upgrade allows.
  * G5. A node that has upgraded, and can't make a record of its new state of the old one (§8).
  */
 

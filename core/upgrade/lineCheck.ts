@@ -1,4 +1,4 @@
-/** What an upgrade server asks of an upgrade's classes before it installs it. */
+/** The checks of an upgrade server on an upgrade's classes before it installs it. */
 
 import { Fault } from '../base/fault.js'
 import type { Version } from '../base/ids.js'
@@ -14,8 +14,9 @@ import { takesBack } from './undo.js'
 export type Candidate = Pick<Manifest, 'version' | 'bundle' | 'classUpgrades'>
 
 /**
- * All that is asked of an upgrade's classes before it is installed, or given back by a host after a loss. Nodes that have gone on to its version
- * say nothing of what was before it; there are none while it is new. Throws `upgrade.invalid`.
+ * All that is asked of an upgrade's classes before it is installed, or given back by a host after a loss.
+ * Nodes that have gone on to its version say nothing of what was before it; there are none while it is new.
+ * Throws `upgrade.invalid`.
  *
  * @param final the newest version that nobody goes back from
  */
@@ -27,8 +28,9 @@ export function checkClasses(history: readonly Manifest[], manifest: Manifest, r
 }
 
 /**
- * Each service has one line of classes: an upgrade goes on from where it stands, and leaves nobody behind who calls it or hears it. What there is
- * is told by the history, and by who runs. Throws `upgrade.invalid`.
+ * Each service has one line of classes: an upgrade goes on from where it stands, and leaves
+ * nobody behind who calls it or hears it. The history and the running nodes tell which classes
+ * there are. Throws `upgrade.invalid`.
  */
 export function checkFits(history: readonly Manifest[], candidate: Candidate, rows: readonly NodeRow[]): void {
   for (const service of new Set(candidate.classUpgrades.map((entry) => entry.service))) {
@@ -41,8 +43,8 @@ export function checkFits(history: readonly Manifest[], candidate: Candidate, ro
 }
 
 /**
- * Throws `upgrade.invalid` where the upgrade is in force already: the classes alone don't tell of one that is restricted to some nodes. What is
- * undone may be published again.
+ * Throws `upgrade.invalid` where the upgrade is in force already: the classes alone don't tell of one that is
+ * restricted to some nodes. An upgrade that is undone may be published again.
  */
 export function checkNew(history: readonly Manifest[], { bundle, undoes, classUpgrades }: Manifest): void {
   if (undoes !== null || classUpgrades.length === 0) return
@@ -60,7 +62,8 @@ function isInstalled({ version }: Manifest): Fault {
 }
 
 /**
- * Throws `upgrade.invalid` unless the upgrade goes on from the classes that the service has, and leaves it with classes of one type.
+ * Throws `upgrade.invalid` unless the upgrade goes on from the classes that the service has, and leaves it
+ * with classes of one type.
  *
  * @param history the manifests before this one
  * @param running the classes that nodes of the service run, where the history does not name any
@@ -106,7 +109,8 @@ export function checkUndo(
   const { runtime, bundle, classUpgrades, gate } = undoDraft(undone, history)
   const text = (entries: readonly ClassUpgradeEntry[], of: Manifest['gate']) => JSON.stringify([manifest.bundle, entries, of])
   const found = text(manifest.classUpgrades, manifest.gate)
-  // Release 0.1.0 writes every undo as one that is eager and has no gate. Hosts ask the bundle for the schedule.
+  // Release 0.1.0 writes every undo as one that is eager and has no gate. Hosts ask the bundle
+  // for the schedule.
   const eager = classUpgrades.map((entry) => ({ ...entry, schedule: eagerly().describe }))
   const isTurned = found === text(classUpgrades, gate) || found === text(eager, null)
   // Fewer may have to sign an undo than an upgrade: it brings nothing else with it.

@@ -1,7 +1,7 @@
 /**
- * What the upgrade server publishes about an upgrade: enough to decide whether a node is concerned before its bundle is fetched, and
- * what a signature binds. A manifest travels and is kept as the bytes that were signed; it names the digest of the one before it,
- * so history can't be rewritten unseen (C9).
+ * The announcement of an upgrade by the upgrade server: enough to decide whether a node is concerned before
+ * its bundle is fetched, and all that a signature binds. A manifest travels and is kept as the bytes that
+ * were signed; it names the digest of the one before it, so history can't be rewritten unseen (C9).
  */
 import { isDigest } from '../base/digest.js'
 import { Fault } from '../base/fault.js'
@@ -41,14 +41,17 @@ export interface ClassUpgradeEntry {
   readonly schedule: string
   readonly oldMethods: Readonly<Record<string, MethodKind>>
   readonly newMethods: Readonly<Record<string, MethodKind>>
-  /** What each class needs of others: the classes that it calls, and the events it publishes or hears, as `page-changed/1`. */
+  /**
+   * The needs of each class: the classes that it calls, and the events it publishes or hears,
+   * as `page-changed/1`.
+   */
   readonly oldUses: readonly string[]
   readonly newUses: readonly string[]
   /** Whether there is a way back. */
   readonly inverse: boolean
 }
 
-/** What a build knows; the rest is added when it is published. */
+/** The part that a build knows; the rest is added when it is published. */
 export interface ManifestDraft {
   readonly format: typeof manifestFormat
   readonly runtime: number
@@ -73,7 +76,7 @@ interface Published extends Omit<ManifestDraft, 'format'> {
   readonly createdAt: string
   /** The public key of who signed first; null where nobody did. */
   readonly upgrader: string | null
-  /** Who is trusted to sign what comes after this manifest; null: who was before. */
+  /** The keys that are trusted to sign what comes after this manifest; null: those of before. */
   readonly upgraders: readonly string[] | null
 }
 
@@ -93,7 +96,7 @@ export interface IdentifiedManifest extends Published {
 
 export type Manifest = FirstManifest | IdentifiedManifest
 
-/** What a manifest says that its draft does not. */
+/** The fields of a manifest that its draft does not have. */
 export type Publication = Omit<FirstManifest, keyof ManifestDraft> &
   Partial<Pick<IdentifiedManifest, 'until' | 'need'>> & { readonly identity: string | null }
 
@@ -109,7 +112,10 @@ export function identityIn(manifest: Manifest): string | null {
   return manifest.format === identifiedFormat ? manifest.identity : null
 }
 
-/** What it says about who is trusted after it. A manifest of the first format may have any fields beside its own. */
+/**
+ * The changes to the trust that count after it. A manifest of the first format may have any
+ * fields beside its own.
+ */
 export function trustChangeIn(manifest: Manifest): TrustChange {
   const { upgraders } = manifest
   return manifest.format === identifiedFormat ? manifest : { upgraders }

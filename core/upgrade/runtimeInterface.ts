@@ -1,6 +1,6 @@
 /**
- * The interface between bundles and the runtime, as a number. A bundle says for which it was built, and is loaded by hosts that have it: each
- * host has all since the first.
+ * The interface between bundles and the runtime, as a number. A bundle says for which it was built, and is
+ * loaded by hosts that have it: each host has all since the first.
  *
  *   1  release 0.1.0
  *   2  `this.caller`, and `allow`: a host of before would let everybody call
@@ -10,7 +10,7 @@ import { isSO } from '../model/simulation.js'
 import type { ClassUpgrade } from './upgrade.js'
 
 export const runtimeInterfaces = { oldest: 1, newest: 2 } as const
-/** What this release has. */
+/** The interface of this release. */
 export const runtimeInterface = runtimeInterfaces.newest
 
 const firstInterface = runtimeInterfaces.oldest
@@ -20,7 +20,10 @@ export function isRuntimeInterface(number: number): boolean {
   return Number.isInteger(number) && number >= runtimeInterfaces.oldest && number <= runtimeInterfaces.newest
 }
 
-/** The oldest interface with which these classes and simulation objects work: so hosts of before take all that they can. */
+/**
+ * The oldest interface with which these classes and simulation objects work: so hosts of before
+ * take all that they can.
+ */
 export function neededInterface(classUpgrades: readonly ClassUpgrade[]): number {
   const needsCallers = classUpgrades.some(({ oldClass, newClass, pastSO, futureSO }) => {
     const methods = [pastSO, futureSO].flatMap((so) => (isSO(so) ? Object.values(so.methods) : []))

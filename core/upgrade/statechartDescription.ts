@@ -1,4 +1,7 @@
-/** A statechart's own definition as plain data: what is drawn, recorded, and compared with the transitions that are taken. */
+/**
+ * A statechart's own definition as plain data: what is drawn, recorded, and compared with the
+ * transitions that are taken.
+ */
 import type { AnyStateMachine, AnyTransitionDefinition, StateNode } from 'xstate'
 import { transitionId } from './statechartEvent.js'
 import { upgradeStatechart } from './upgradeStatechart.js'

@@ -1,4 +1,7 @@
-/** XState's inspection events as plain data: what travels, is recorded, and is shown. Bounded, for a context may hold a user's error. */
+/**
+ * XState's inspection events as plain data: what travels, is recorded, and is shown. Bounded, for a context
+ * may hold a user's error.
+ */
 import type { ActorRefLike, AnyTransitionDefinition, InspectionEvent } from 'xstate'
 import { isFault } from '../base/fault.js'
 import { thrownText } from '../base/thrownText.js'
@@ -13,7 +16,10 @@ export interface SnapshotSeen {
   readonly error?: unknown
 }
 
-/** `actor` and `source` are session ids, unique within one upgrade manager. The upgrade manager itself has no `parent`. */
+/**
+ * `actor` and `source` are session ids, unique within one upgrade manager. The upgrade manager
+ * itself has no `parent`.
+ */
 export type StatechartEvent =
   | {
       readonly type: '@xstate.actor'
@@ -100,7 +106,10 @@ function snapshotSeen(snapshot: unknown): SnapshotSeen {
   }
 }
 
-/** The plain part of a value, cut where it is long or deep. User code may have thrown it: what can't be read is not shown. */
+/**
+ * The plain part of a value, cut where it is long or deep. User code may have thrown it: what
+ * can't be read is not shown.
+ */
 export function plain(value: unknown, depth = 0): unknown {
   try {
     return readable(value, depth)

@@ -1,8 +1,9 @@
 import type { Version } from '../base/ids.js'
 
 /**
- * Whether a version takes back what the one before it brought. An undo does. The undo of an undo brings it again, and is a rollout like that of
- * the upgrade itself: with its schedule, its limits, its gate, and held by a pause.
+ * Whether a version takes back what the one before it brought. An undo does. The undo of an
+ * undo brings it again, and is a rollout like that of the upgrade itself: with its schedule,
+ * its limits, its gate, and held by a pause.
  */
 export function takesBack(undoes: (version: Version) => boolean, version: Version): boolean {
   return undoes(version) && !takesBack(undoes, version - 1)

@@ -1,6 +1,7 @@
 /**
- * An upgrade moves the system from one version to the next (§2): a set of class upgrades ⟨old-class, new-class, TF, SF, past-SO,
- * future-SO⟩. "The upgrade designer only needs to understand two versions: the new one and the preceding one."
+ * An upgrade moves the system from one version to the next (§2): a set of class upgrades ⟨old-class,
+ * new-class, TF, SF, past-SO, future-SO⟩. "The upgrade designer only needs to understand two versions: the
+ * new one and the preceding one."
  */
 import { type Duration, milliseconds } from '../base/duration.js'
 import { Fault } from '../base/fault.js'
@@ -38,7 +39,10 @@ import type { Schedule } from '../schedules/schedule.js'
 import { serversOf } from '../schedules/servers.js'
 import { defaultGate, type GateLimits } from './gateLimits.js'
 
-/** How long the phases of one node's upgrade may take. A phase that takes longer ends as DESIGN §5 says for its failure. */
+/**
+ * How long the phases of one node's upgrade may take. A phase that takes longer ends as DESIGN
+ * §5 says for its failure.
+ */
 export interface PhaseTimeouts {
   readonly drainTimeoutMs: number
   readonly transformTimeoutMs: number
@@ -54,7 +58,9 @@ export interface ClassUpgrade {
   readonly pastSO: Simulation | NotNeeded | None
   readonly futureSO: Simulation | NotNeeded | None
   readonly schedule: Schedule
-  /** The services that its nodes go after, if they go after their servers. Known when the upgrade is whole. */
+  /**
+   * The services that its nodes go after, if they go after their servers. Known when the upgrade is whole.
+   */
   readonly servers: readonly string[]
   /** The nodes it is restricted to; null: all. */
   readonly only: NodeFilter | null
@@ -85,17 +91,26 @@ export interface Inverse<
   OldRecords,
   Carried extends string = string,
 > {
-  /** From the new class's state and the past-SO's to the old class's: what was written through either version since. */
+  /**
+   * From the new class's state and the past-SO's to the old class's: what was written through
+   * either version since.
+   */
   readonly transform: Transform<New, PastState, Old, Back, Carried>
-  /** The state with which the future-SO answers the version that is left, made of the new class's: nothing of it is lost if that is undone. */
+  /**
+   * The state with which the future-SO answers the version that is left, made of the new class's: nothing of
+   * it is lost if that is undone.
+   */
   readonly future?: (state: Readonly<New>, collections: InitialCollections) => FutureState | Promise<FutureState>
-  /** Collections made record by record (§8). A record that nobody has written to since the flip is as it was before, without being asked here. */
+  /**
+   * Collections made record by record (§8). A record that nobody has written to since the flip is as it was
+   * before, without being asked here.
+   */
   readonly records?: Records<NewRecords, OldRecords>
   /** The future-SO's collections, in the same way. */
   readonly futureRecords?: Records<NewRecords, Record<string, any>>
 }
 
-/** What the compiler says where a filter would leave nodes of two types at one version. */
+/** The compiler's message where a filter would leave nodes of two types at one version. */
 interface OnlySameType {
   readonly 'only needs an old and a new class of the same type': never
 }
@@ -103,7 +118,10 @@ interface OnlySameType {
 export type OnlyBetween<Old, New> =
   IsSubtype<New, Old> extends true ? (IsSubtype<Old, New> extends true ? NodeFilter : OnlySameType) : OnlySameType
 
-/** The collections of `To` into which those of `From` can be copied as they are: both have them, and the records fit. */
+/**
+ * The collections of `To` into which those of `From` can be copied as they are: both have them,
+ * and the records fit.
+ */
 export type Carried<From extends NodeClass, To extends NodeClass> = {
   [Name in keyof CollectionsOf<From> &
     keyof CollectionsOf<To> &
@@ -111,8 +129,8 @@ export type Carried<From extends NodeClass, To extends NodeClass> = {
 }[keyof CollectionsOf<From> & keyof CollectionsOf<To> & string]
 
 /**
- * A class upgrade as the upgrader writes it. The compiler refuses a transform that misses or invents a field, an SO that simulates
- * another class, and `notNeeded` where the types do not bear it out.
+ * A class upgrade as the upgrader writes it. The compiler refuses a transform that misses or invents a field,
+ * an SO that simulates another class, and `notNeeded` where the types do not bear it out.
  */
 export function upgradeClass<
   Old extends NodeClass,
@@ -128,8 +146,8 @@ export function upgradeClass<
   readonly pastSO: PastSO<Old, New, PastState> | None | NotNeededOver<InstanceType<Old>, InstanceType<New>>
   readonly transform: Transform<StateOf<Old>, FutureState, StateOf<New>, Result, Carried<Old, New>>
   /**
-   * Collections that are made record by record: of the old object's record and, `beside`, the future-SO's (§8). The flip does not wait for them. A
-   * collection named here is not the transform function's to write.
+   * Collections that are made record by record: of the old object's record and, `beside`, the future-SO's
+   * (§8). The flip does not wait for them. A collection named here is not the transform function's to write.
    */
   readonly records?: Records<CollectionsOf<Old>, CollectionsOf<New>>
   /** The way back. Without it the upgrade is a point of no return. */
@@ -144,7 +162,10 @@ export function upgradeClass<
     Carried<New, Old>
   >
   readonly schedule: Schedule
-  /** Restricts it to some nodes. Both classes must have the same type; a later upgrade of the service names both. */
+  /**
+   * Restricts it to some nodes. Both classes must have the same type; a later upgrade of the
+   * service names both.
+   */
   readonly only?: OnlyBetween<InstanceType<Old>, InstanceType<New>>
   readonly drainTimeout?: Duration
   readonly transformTimeout?: Duration
@@ -259,9 +280,15 @@ export interface Upgrade {
   readonly [brand]: true
   readonly title: string
   readonly classUpgrades: readonly ClassUpgrade[]
-  /** Entries of upgrade-specific tables (§4), by table and key: they are in the upgrade database as soon as the upgrade is installed. */
+  /**
+   * Entries of upgrade-specific tables (§4), by table and key: they are in the upgrade database as soon as
+   * the upgrade is installed.
+   */
   readonly tables: TableEntries
-  /** Classes that go on as they are, and call or hear what is upgraded: it is checked when the upgrade is built that they can. */
+  /**
+   * Classes that go on as they are, and call or hear what is upgraded: it is checked when the upgrade is
+   * built that they can.
+   */
   readonly unaffected: readonly NodeClass[]
   /** When the rollout pauses itself; null: never. */
   readonly gate: GateLimits | null
@@ -272,13 +299,16 @@ export interface UpgradeParts {
   readonly classUpgrades: readonly ClassUpgrade[]
   readonly tables?: TableEntries
   readonly unaffected?: readonly NodeClass[]
-  /** When the rollout pauses itself: by default for any node in trouble, and when five of a hundred calls more throw. `'open'`: never. */
+  /**
+   * When the rollout pauses itself: by default for any node in trouble, and when five of a hundred calls more
+   * throw. `'open'`: never.
+   */
   readonly gate?: Partial<GateLimits> | 'open'
 }
 
 /**
- * Throws `upgrade.invalid` for two class upgrades of one class, for a class that one upgrade makes and another one takes, and for one that
- * was not made by `upgradeClass`.
+ * Throws `upgrade.invalid` for two class upgrades of one class, for a class that one upgrade makes and
+ * another one takes, and for one that was not made by `upgradeClass`.
  */
 export function defineUpgrade(parts: UpgradeParts): Upgrade {
   const wrong = (message: string): never => {
@@ -300,7 +330,9 @@ export function defineUpgrade(parts: UpgradeParts): Upgrade {
   return { [brand]: true, title, classUpgrades: whole, tables, unaffected, gate: gateOf(parts.gate ?? {}) }
 }
 
-/** The upgrade that undoes this one. Throws `upgrade.invalid` if one of its class upgrades has no way back. */
+/**
+ * The upgrade that undoes this one. Throws `upgrade.invalid` if one of its class upgrades has no way back.
+ */
 export function reversed(upgrade: Upgrade): Upgrade {
   return { ...upgrade, title: undoTitle(upgrade.title), classUpgrades: upgrade.classUpgrades.map(turned), tables: {} }
 }

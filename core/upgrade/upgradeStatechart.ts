@@ -3,22 +3,27 @@
  *
  *   phase         effect            done →          fails →
  *   fetching      fetch             verifying       fetching, after a back-off
- *   verifying     verify            scheduled       rejected; fetching, after a back-off, where only something could not be had or written
- *                                   current, where the upgrade leaves the node's class alone; stalled while a call runs that does not end
+ *   verifying     verify            scheduled       rejected; fetching, after a back-off, where only
+ *                                                   something could not be had or written
+ *                                   current, where the upgrade leaves the node's class alone; stalled while a
+ *                                   call runs that does not end
  *   scheduled     schedule, claim   draining        stalled
  *   draining      drain             transforming    scheduled, after a pause; stalled after `drainTriesMax`
  *   transforming  transform         checking        returning → stalled
  *   checking      check             flipping        returning → stalled
  *   flipping      flip              recovering      returning → stalled
- *   recovering    recover           current         recovering, after a back-off; flipping back → stalled after `startTriesMax`
+ *   recovering    recover           current         recovering, after a back-off; flipping back →
+ *                                                   stalled after `startTriesMax`
  *
- * An upgrade that is undone while the node is not on its way (`fetching`, `scheduled`, `stalled`, `rejected`) is skipped: `current`, past it and
- * its undo; `stalled` while a call runs that does not end. A node on its way goes forward or comes back first.
+ * An upgrade that is undone while the node is not on its way (`fetching`, `scheduled`, `stalled`, `rejected`)
+ * is skipped: `current`, past it and its undo; `stalled` while a call runs that does not end. A node on its
+ * way goes forward or comes back first.
  *
- * C10. Every upgrade ends: at the new version (`current`), or serving the old one with the reason where an operator sees it
- * (`stalled`, `rejected`).
+ * C10. Every upgrade ends: at the new version (`current`), or serving the old one with the reason where an
+ * operator sees it (`stalled`, `rejected`).
  *
- * The chart decides; it names its effects, and `actors/` provides them. It is resumed from the node's own record, not from a snapshot.
+ * The chart decides; it names its effects, and `actors/` provides them. It is resumed from the node's own
+ * record, not from a snapshot.
  */
 import { assign, fromPromise, setup } from 'xstate'
 import { isFault, reasonOf } from '../base/fault.js'
@@ -31,8 +36,8 @@ export const drainTriesMax = 5
 export const startTriesMax = 3
 
 /**
- * Under this key context and inputs carry whatever the provided effects act upon. A symbol: those who look at a statechart see texts and numbers, and
- * nothing of this.
+ * Under this key context and inputs carry whatever the provided effects act upon. A symbol: those who look at
+ * a statechart see texts and numbers, and nothing of this.
  */
 export const actingKey = Symbol('acting')
 
@@ -59,10 +64,13 @@ export interface UpgradeInput {
   readonly startsFailed: number
 }
 
-/** `retry`: an operator asks a stalled or rejected upgrade to try again. `undone`: the upgrade after this one undoes it. */
+/**
+ * `retry`: an operator asks a stalled or rejected upgrade to try again. `undone`: the upgrade
+ * after this one undoes it.
+ */
 export type UpgradeEvent = { readonly type: 'retry' } | { readonly type: 'undone' }
 
-/** What an effect is told. */
+/** The input of an effect. */
 export interface EffectInput {
   readonly [actingKey]?: unknown
   readonly target: Version
@@ -207,7 +215,10 @@ const chart = setup({
         ],
       },
     },
-    /** The upgrade leaves the node's class alone: "the node is unaffected and immediately advances its version number" (§3). */
+    /**
+     * The upgrade leaves the node's class alone: "the node is unaffected and immediately
+     * advances its version number" (§3).
+     */
     advancing: {
       invoke: { src: 'advance', input, onDone: 'current', onError: { target: 'stalled', actions: keepReason } },
     },
@@ -238,7 +249,10 @@ const chart = setup({
         deciding: {
           invoke: { src: 'schedule', input, onDone: 'claiming', onError: { target: '#upgrade.stalled', actions: keepReason } },
         },
-        /** The slot under the service's limit, outside the SF: a wrong SF can be late, never dangerous. Resolves when claimed. */
+        /**
+         * The slot under the service's limit, outside the SF: a wrong SF can be late, never dangerous.
+         * Resolves when claimed.
+         */
         claiming: {
           invoke: {
             src: 'claim',
@@ -311,7 +325,8 @@ const chart = setup({
       entry: enter('stalled'),
       invoke: retried,
       always: unlessUndone.always,
-      // From the beginning: what is here already costs nothing, and an advance that stalled has nothing to schedule.
+      // From the beginning: what is here already costs nothing, and an advance that stalled has
+      // nothing to schedule.
       on: { retry: { target: 'fetching', actions: forgetFailures }, undone: '#upgrade.skipping' },
     },
     rejected: {

@@ -1,4 +1,7 @@
-/** Envelopes and state to bytes and back, one at a time. What is sent often is written into its message instead (`WireWriter`). */
+/**
+ * Envelopes and state to bytes and back, one at a time. Envelopes that are sent often are written into their
+ * message instead (`WireWriter`).
+ */
 
 import { Fault, shortenedFault } from '../base/fault.js'
 import type { Version } from '../base/ids.js'
@@ -28,8 +31,9 @@ export function unpack(bytes: Uint8Array): unknown {
 }
 
 /**
- * The same of persistent state: its records have no prototype. Objects keep by key what callers name, and a caller may name a key as `__proto__`
- * or `constructor`: where there is no prototype, no key means anything but its value.
+ * The same of persistent state: its records have no prototype. Objects keep by key what callers
+ * name, and a caller may name a key as `__proto__` or `constructor`: where there is no
+ * prototype, no key means anything but its value.
  */
 export function unpackState(bytes: Uint8Array): unknown {
   return new WireReader(bytes, 'without a prototype').value()
@@ -83,11 +87,11 @@ function encoded(write: (writer: WireWriter) => void): Uint8Array {
   }
 }
 
-/** What a message takes in memory beside its bytes, in values. */
+/** The memory that a message takes beside its bytes, in values. */
 export interface Counted {
   /** As much as there is room for. */
   max: number
-  /** What it was. */
+  /** The number that it was. */
   values: number
 }
 
@@ -95,8 +99,8 @@ export interface Counted {
 export const valuesPerEnvelope = 4
 
 /**
- * All envelopes of one message. Throws `protocol.too-large`, `protocol.bad-envelope` or `protocol.format`, and `unavailable.overloaded` as soon as it
- * is more than there is room for; then none of them counts.
+ * All envelopes of one message. Throws `protocol.too-large`, `protocol.bad-envelope` or `protocol.format`,
+ * and `unavailable.overloaded` as soon as it is more than there is room for; then none of them counts.
  */
 export function decode(payload: Uint8Array, counted?: Counted): Envelope[] {
   const reader =

@@ -5,8 +5,8 @@ import { isKey, isPlainDate, isPlainScalar, isRecord, nestingMax, notPlain } fro
 const stopped = Symbol('stopped')
 
 /**
- * A copy of plain data that has no part in common with it, as it would have arrived from another node (N1 of `snapshot.ts`). What can't
- * change is not copied. Throws `protocol.bad-arguments`.
+ * A copy of plain data that has no part in common with it, as it would have arrived from another node (N1 of
+ * `snapshot.ts`). Values that can't change are not copied. Throws `protocol.bad-arguments`.
  */
 export function copied<Value>(value: Value, what: string): Value {
   if ((typeof value !== 'object' || value === null) && typeof value !== 'function') return value

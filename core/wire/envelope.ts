@@ -1,6 +1,7 @@
 /**
- * The envelope: every message is one or more MessagePack arrays, one after the other, in standard types only. docs/protocol.md gives each
- * field; fields after the last one known are ignored, so that a later version can add some.
+ * The envelope: every message is one or more MessagePack arrays, one after the other, in
+ * standard types only. docs/protocol.md gives each field; fields after the last one known are
+ * ignored, so that a later version can add some.
  */
 import type { Fault } from '../base/fault.js'
 import type { Version } from '../base/ids.js'
@@ -15,7 +16,10 @@ export const methodBytesMax = 128
 export const pathCallsMax = 32
 /** A traceparent has 55 characters, and a later form may have more. It is passed on, so it is bounded. */
 export const traceLengthMax = 256
-/** The longest deadline a call may have; longer ones are cut to it. A dead version takes effect one longest deadline later (C8). */
+/**
+ * The longest deadline a call may have; longer ones are cut to it. A dead version takes effect one longest
+ * deadline later (C8).
+ */
 export const deadlineMsMax = 600_000
 
 /** The version label, who calls, what, and until when. */
@@ -33,17 +37,26 @@ export interface CallEnvelope {
   readonly incarnation: number
   readonly callerClass: string
   readonly callerVersion: Version
-  /** The class that the caller was written for, if it is pinned to one: must be the class of the labelled version. */
+  /**
+   * The class that the caller was written for, if it is pinned to one: must be the class of the
+   * labelled version.
+   */
   readonly expects: string | null
-  /** Entries of the calls that this one is made for, outermost first: their callers, and what their callees know them by. */
+  /**
+   * Entries of the calls that this one is made for, outermost first: their callers, and what
+   * their callees know them by.
+   */
   readonly path: readonly string[] | null
   /** W3C traceparent. */
   readonly trace: string | null
-  /** Answers to calls of several messages may come in one, on any of their reply subjects, if these differ in the last token only. */
+  /**
+   * Answers to calls of several messages may come in one, on any of their reply subjects, if these differ in
+   * the last token only.
+   */
   readonly together: boolean
 }
 
-/** Who answered: upgrade layers learn from every exchange (§4). */
+/** The node that answered: upgrade layers learn from every exchange (§4). */
 export interface Replier {
   readonly node: string
   readonly className: string
@@ -83,16 +96,18 @@ export function callId(call: Pick<CallEnvelope, 'caller' | 'incarnation' | 'seq'
 }
 
 /**
- * The entry of a call in the paths of those that its callee makes for it. Its mark is told to those alone whom the callee calls for it, so only they
- * can have a call run inside it (C2). The call's number is told to nobody: who knows it can answer the call. To all but the callee an entry is a text
- * to be passed on, but for its caller, who finds its own calls by that.
+ * The entry of a call in the paths of those that its callee makes for it. Its mark is told to those alone
+ * whom the callee calls for it, so only they can have a call run inside it (C2). The call's number is told to
+ * nobody: who knows it can answer the call. To all but the callee an entry is a text to be passed on, but for
+ * its caller, who finds its own calls by that.
  */
 export function markedEntry({ caller, incarnation }: Pick<CallEnvelope, 'caller' | 'incarnation'>, random: Random): string {
   return `${caller}/${incarnation}/${(1 + Math.floor(random.next() * (2 ** 53 - 1))).toString(36)}`
 }
 
 /**
- * Stands in a path for the `start()` or `stop()` of a node's object, which may make calls as a call does. No call has the number 0.
+ * Stands in a path for the `start()` or `stop()` of a node's object, which may make calls as a call does. No
+ * call has the number 0.
  */
 export function changeoverId(nodeId: string, incarnation: number): string {
   return `${nodeId}/${incarnation}/0`
@@ -103,8 +118,8 @@ export function isChangeover(id: string): boolean {
 }
 
 /**
- * The call to `nodeId` that waits for this one: of the calls that it is made for, the last one that this node has made a call for. Undefined
- * where it is made for no call of that node.
+ * The call to `nodeId` that waits for this one: of the calls that it is made for, the last one that this node
+ * has made a call for. Undefined where it is made for no call of that node.
  */
 export function outerAt(nodeId: string, { path, caller }: Pick<CallEnvelope, 'path' | 'caller'>): string | undefined {
   if (path === null) return undefined

@@ -1,6 +1,7 @@
 /**
- * Each kind of envelope, read field by field as docs/protocol.md lists them, and checked: what is wrong is a fault `protocol.bad-envelope`,
- * `protocol.bad-arguments` or `protocol.format`. Fields after the last one known are passed over.
+ * Each kind of envelope, read field by field as docs/protocol.md lists them, and checked: what is wrong is a
+ * fault `protocol.bad-envelope`, `protocol.bad-arguments` or `protocol.format`. Fields after the last one
+ * known are passed over.
  */
 
 import { Fault, type FaultCode } from '../base/fault.js'
@@ -213,7 +214,7 @@ function readClassName(reader: WireReader, field: number): string {
   throw bad(`field ${field} is not a class name`)
 }
 
-/** What is too long for a trace context is none: a call is not refused for it. */
+/** A text that is too long for a trace context is none: a call is not refused for it. */
 function readTrace(reader: WireReader): string | null {
   const found = readTextOrNil(reader, 13)
   return found !== null && found.length > traceLengthMax ? null : found

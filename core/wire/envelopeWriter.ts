@@ -39,7 +39,7 @@ export function packCallerFields({ caller, incarnation, callerClass, callerVersi
 /** Throws `protocol.bad-arguments` for what can't travel; then part of it is written. */
 export function writeCall(writer: WireWriter, call: CallToWrite, callerFields: Uint8Array): void {
   const { label, method, path } = call
-  // What the receiver would refuse takes the other calls of its message with it.
+  // An envelope that the receiver would refuse takes the other calls of its message with it.
   if (!isVersion(label)) throw new Fault('protocol.bad-arguments', `${label} is not a version`)
   if (!isMethodName(method)) throw new Fault('protocol.bad-arguments', `the method's name is longer than ${methodBytesMax}`)
   if (path !== null && path.length > pathCallsMax)
@@ -67,7 +67,7 @@ export function writeCall(writer: WireWriter, call: CallToWrite, callerFields: U
   if (call.together) writer.boolean(true)
 }
 
-/** What the receiver would refuse is refused here, where somebody can do something about it. */
+/** A value that the receiver would refuse is refused here, where somebody can do something about it. */
 export function writeBounded(writer: WireWriter, value: unknown, what: string): void {
   const { values } = writer
   if (!writer.plain(value)) throw notPlain(value, what)
@@ -88,7 +88,8 @@ export interface ReplyToWrite {
 
 /** Throws `protocol.bad-arguments` for what can't travel; then part of it is written. */
 export function writeReply(writer: WireWriter, { label, seq, value, replier, hops }: ReplyToWrite): void {
-  // MessagePack has nil only: a method without a result is told apart from one that answers null by a field of its own.
+  // MessagePack has nil only: a method without a result is told apart from one that answers
+  // null by a field of its own.
   const isNone = value === undefined
   writer.list(isNone ? 10 : 9)
   writer.byte(envelopeFormat)
@@ -101,7 +102,9 @@ export function writeReply(writer: WireWriter, { label, seq, value, replier, hop
   if (isNone) writer.boolean(true)
 }
 
-/** The fields are the same in every format, so a fault can be of the format of the message that it is about. */
+/**
+ * The fields are the same in every format, so a fault can be of the format of the message that it is about.
+ */
 export function writeFault(
   writer: WireWriter,
   label: Version,

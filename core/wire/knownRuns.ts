@@ -1,6 +1,7 @@
 /**
- * Runs of fields that many envelopes have in common (who calls, who answers, which method), by their bytes: they are decoded and checked
- * once and compared afterwards. Whoever meets the same bytes gets the same value, so that strings and records can be compared by identity.
+ * Runs of fields that many envelopes have in common (who calls, who answers, which method), by their bytes:
+ * they are decoded and checked once and compared afterwards. A reader that meets the same bytes gets the same
+ * value, so that strings and records can be compared by identity.
  *
  * Fields delimit themselves: bytes that begin with those of a known run begin with its fields.
  */
@@ -42,7 +43,10 @@ export class KnownRuns<T, Reader extends Reading> {
   }
 }
 
-/** By the length, the first and the last characters of short text: names of one kind, and keys of one record, often differ in these alone. */
+/**
+ * By the length, the first and the last characters of short text: names of one kind, and keys of one record,
+ * often differ in these alone.
+ */
 function placeOf(bytes: Uint8Array, at: number): number {
   const header = bytes[at] ?? 0
   const last = at + (header & 0x1f)

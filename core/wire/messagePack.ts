@@ -1,7 +1,8 @@
 /**
- * The standard types of MessagePack, with text as map keys and the standard timestamp: where a value ends, and what msgpackr packs and
- * unpacks. Its decoder takes more than the standard, and not all of it ends: its string bundles (ext 0x62) can point back to themselves,
- * and its references (ext 0x69 and 0x70) make a few hundred bytes into 2⁴⁰ values. So it gets only values that were looked over.
+ * The standard types of MessagePack, with text as map keys and the standard timestamp: where a value ends,
+ * and what msgpackr packs and unpacks. Its decoder takes more than the standard, and not all of it ends: its
+ * string bundles (ext 0x62) can point back to themselves, and its references (ext 0x69 and 0x70) make a few
+ * hundred bytes into 2⁴⁰ values. So it gets only values that were looked over.
  */
 import { type Options, Packr, Unpackr } from 'msgpackr'
 import { Fault } from '../base/fault.js'
@@ -26,8 +27,9 @@ export function unpackValue(bytes: Uint8Array, start: number, end: number): unkn
 export const levelsMax = nestingMax + 2
 
 /**
- * Values of one message: items of lists and fields of records. An empty record is one byte on the wire and more than a hundred in memory, so bytes
- * bound too little. Who has more sends bytes, or several messages.
+ * Values of one message: items of lists and fields of records. An empty record is one byte on
+ * the wire and more than a hundred in memory, so bytes bound too little. A sender that has more
+ * sends bytes, or several messages.
  */
 export const messageValuesMax = 2 ** 18
 
@@ -39,7 +41,10 @@ export function tooManyValues(): Fault {
 const left = new Uint32Array(levelsMax + 1)
 const isMap = new Uint8Array(levelsMax + 1)
 
-/** Where the value that begins at `start` ends. Throws `protocol.bad-envelope` unless all of it is there, in standard types. */
+/**
+ * Where the value that begins at `start` ends. Throws `protocol.bad-envelope` unless all of it
+ * is there, in standard types.
+ */
 export function endOfValue(bytes: Uint8Array, start: number): number {
   const end = bytes.length
   let level = 0

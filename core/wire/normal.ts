@@ -1,6 +1,7 @@
 /**
- * Makes data the same as its snapshot (N1 of `snapshot.ts`): state that is kept in memory is at once as it would be after a restart. What
- * is ordinary stays the object that it is, for others may refer to it, and a record loses its prototype; anything else is replaced in its place.
+ * Makes data the same as its snapshot (N1 of `snapshot.ts`): state that is kept in memory is at once as it
+ * would be after a restart. An ordinary object stays the object that it is, for others may refer to it, and a
+ * record loses its prototype; anything else is replaced in its place.
  */
 import { copiedState } from './copied.js'
 import { isRecord } from './plain.js'

@@ -1,6 +1,7 @@
 /**
- * What may cross the border of an object: into an envelope, into persistent state. Plain data only. MessagePack libraries change Set, Map,
- * Error and class instances silently, so they are refused here, with the path to them.
+ * The values that may cross the border of an object: into an envelope, into persistent state. Plain data
+ * only. MessagePack libraries change Set, Map, Error and class instances silently, so they are refused here,
+ * with the path to them.
  */
 import { shownName, shownPath } from '../base/boundedText.js'
 import { Fault } from '../base/fault.js'
@@ -9,12 +10,18 @@ import { isWellFormed } from '../base/text.js'
 
 export const nestingMax = 64
 
-/** Throws `protocol.bad-arguments` unless `value` is plain: null, booleans, numbers, strings, bytes, dates, arrays and plain objects of these. */
+/**
+ * Throws `protocol.bad-arguments` unless `value` is plain: null, booleans, numbers, strings, bytes, dates,
+ * arrays and plain objects of these.
+ */
 export function checkPlain(value: unknown, what: string): void {
   if (!isPlain(value, 0)) throw notPlain(value, what)
 }
 
-/** For a value that is known not to be plain, with the path to what is wrong. It is looked for only here: paths cost more than a check. */
+/**
+ * For a value that is known not to be plain, with the path to what is wrong. It is looked for only here:
+ * paths cost more than a check.
+ */
 export function notPlain(value: unknown, what: string): Fault {
   const found = find(value, 0)
   return found === undefined ? refused(what, 'not the same each time it is read') : refused(pathOf(what, found.way), found.what)
@@ -56,7 +63,10 @@ function isPlainObject(value: object, depth: number): boolean {
   return value instanceof Uint8Array || isPlainDate(value)
 }
 
-/** Throws `protocol.bad-arguments` for plain data that is no record, as the root of a persistent state: the object could not go on with it. */
+/**
+ * Throws `protocol.bad-arguments` for plain data that is no record, as the root of a persistent state: the
+ * object could not go on with it.
+ */
 export function checkRoot(root: unknown, what: string): void {
   if (typeof root === 'object' && root !== null && isRecord(root)) return
   const found = Array.isArray(root) ? 'a list' : `${root}`
@@ -77,13 +87,16 @@ export function isKey(key: string): boolean {
   return key !== '__proto__' && isWellFormed(key)
 }
 
-/** What is not plain, and the way to it, the last step first. */
+/** A value that is not plain, and the way to it, the last step first. */
 interface Odd {
   readonly what: string
   readonly way: (string | number)[]
 }
 
-/** Nothing where all is plain. Each value is looked at once: what comes from others may be as large as a message. */
+/**
+ * Nothing where all is plain. Each value is looked at once: what comes from others may be as
+ * large as a message.
+ */
 function find(value: unknown, depth: number): Odd | undefined {
   if (typeof value === 'string') return isWellFormed(value) ? undefined : odd('text with half a surrogate pair')
   if (typeof value !== 'object' || value === null) return isPlainScalar(value) ? undefined : odd(`a ${typeof value}`)

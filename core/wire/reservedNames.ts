@@ -1,6 +1,7 @@
 /**
- * Names that a remote method can't have. A reference is an object with the remote methods of its class, so a name that the language calls by
- * itself would send a call whenever somebody awaits the reference, writes it to a log, or compares it.
+ * Names that a remote method can't have. A reference is an object with the remote methods of its class, so a
+ * name that the language calls by itself would send a call whenever somebody awaits the reference, writes it
+ * to a log, or compares it.
  */
 
 /** Called by the language: by `await`, by `JSON.stringify`, and where a text or a number is wanted. */
@@ -24,12 +25,12 @@ const ofLanguage = [
 /** Called by the runtime on the object itself, never over the wire. */
 const ofLifecycle = ['start', 'stop', 'selfCheck', 'checkRecord'] as const
 
-/** What a class has from `NodeObject`. */
+/** The members that a class has from `NodeObject`. */
 const ofBase = ['state', 'nodeId', 'signal', 'collection', 'ref', 'sender', 'publish', 'after', 'now', 'random'] as const
 
 export type ReservedName = (typeof ofLanguage)[number] | (typeof ofLifecycle)[number] | (typeof ofBase)[number]
 
-/** What the compiler says of a mark on one of them. */
+/** The compiler's message about a mark on one of them. */
 export type IsReserved = 'a remote method can’t have this name: the language, the runtime or NodeObject uses it'
 
 export const lifecycleMethods: ReadonlySet<string> = new Set(['constructor', ...ofLifecycle])

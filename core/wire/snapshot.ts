@@ -1,23 +1,28 @@
 /**
- * Snapshots of plain data: what state was, kept while it changes. A snapshot is never changed itself and has no part in common with the data
- * it was taken of, but all parts that are unchanged with the snapshot before. Taking one compares and copies; nothing is packed.
+ * Snapshots of plain data: what state was, kept while it changes. A snapshot is never changed itself and has
+ * no part in common with the data it was taken of, but all parts that are unchanged with the snapshot before.
+ * Taking one compares and copies; nothing is packed.
  *
- * N1. A snapshot is what its packed form gives back (docs/guide.md, "Plain data"): `undefined` and holes are null in it, −0 is 0, `Buffer`
- * is `Uint8Array`, and what is no field or item is left out. Records of the data have no prototype, as those that come from the disk. `normal.ts` makes the data the same.
+ * N1. A snapshot is what its packed form gives back (docs/guide.md, "Plain data"): `undefined` and holes are
+ * null in it, −0 is 0, `Buffer` is `Uint8Array`, and what is no field or item is left out. Records of the
+ * data have no prototype, as those that come from the disk. `normal.ts` makes the data the same.
  */
 import { isKey, isPlainDate, isPlainScalar, isRecord, nestingMax, notPlain } from './plain.js'
 
 /** Thrown where data is not plain; the path to it is looked for then. */
 const stopped = Symbol('stopped')
 
-/** What of the data is looked at, beside the values that the snapshot has: that takes longer than to compare them. */
+/**
+ * The parts of the data to look at, beside the values that the snapshot has: that takes longer
+ * than to compare them.
+ */
 export type Thoroughness = 'values' | 'what is new' | 'everything'
 
 /** One walk through data, and what it found. */
 export class Walk {
   /** Something in the data is not as the snapshot has it (N1). */
   isOdd = false
-  /** What has been met, where that is looked at: an object in two places comes back as two. */
+  /** The objects that were met, where that is looked at: an object in two places comes back as two. */
   readonly #met: Set<object> | undefined
 
   constructor(private readonly looksAt: Thoroughness) {
@@ -36,7 +41,10 @@ export class Walk {
   }
 }
 
-/** The snapshot of `data`: `before` itself if nothing has changed since. Throws `protocol.bad-arguments` unless the data is plain. */
+/**
+ * The snapshot of `data`: `before` itself if nothing has changed since. Throws `protocol.bad-arguments`
+ * unless the data is plain.
+ */
 export function snapshotOf(data: unknown, before: unknown, what: string, walk = new Walk('values')): unknown {
   try {
     return taken(data, before, 0, walk)

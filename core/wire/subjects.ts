@@ -1,6 +1,7 @@
 /**
- * Every subject of the wire, in one place (DESIGN §4, docs/protocol.md). Names are checked here, where they become tokens of a subject: a name
- * may come from a remote caller. Throws `protocol.bad-arguments` for one that is no name.
+ * Every subject of the wire, in one place (DESIGN §4, docs/protocol.md). Names are checked
+ * here, where they become tokens of a subject: a name may come from a remote caller. Throws
+ * `protocol.bad-arguments` for one that is no name.
  */
 import { Fault } from '../base/fault.js'
 import { isName, nameLengthMax } from '../base/ids.js'
@@ -11,23 +12,32 @@ export interface Subjects {
   node(nodeId: string): string
   /** Calls to any node of a service: a queue group that a node leaves while it does not serve. */
   service(service: string): string
-  /** What all subjects of services begin with. */
+  /** The beginning of all subjects of services. */
   readonly services: string
   /** Events, to everybody who hears them. */
   event(name: string): string
-  /** The same events as long as there may be hosts that do not know of their names yet. No event can have this name. */
+  /**
+   * The same events as long as there may be hosts that do not know of their names yet. No event
+   * can have this name.
+   */
   readonly introduced: string
   /** New versions are announced here. */
   readonly announcements: string
   /** Questions to the upgrade servers: a queue group. */
   readonly server: string
-  /** What changes the history: a subject of its own, so that NATS lets operators alone publish there. The same queue group. */
+  /**
+   * For changes of the history: a subject of its own, so that NATS lets operators alone publish
+   * there. The same queue group.
+   */
   readonly install: string
-  /** What hosts give back of a history that was lost: a subject of its own, so that NATS lets hosts alone publish there. The same queue group. */
+  /**
+   * For a lost history that hosts give back: a subject of its own, so that NATS lets hosts alone publish
+   * there. The same queue group.
+   */
   readonly teach: string
   /** Those who look at the rollout ask here; every host listens. */
   readonly look: string
-  /** What is told to one who looks. */
+  /** The subject of the reports to one viewer. */
   looker(looker: string): string
 }
 
@@ -42,7 +52,7 @@ export function subjectsOf(system: string): Subjects {
   return latest.subjects
 }
 
-/** What all subjects of a system begin with. */
+/** The beginning of all subjects of a system. */
 export function subjectsUnder(system: string): string {
   return `theseus.${token('a system', system)}.`
 }
@@ -63,10 +73,13 @@ function allSubjects(prefix: string): Subjects {
   }
 }
 
-/** What inboxes begin with, in every library of NATS, and what NATS puts in their place towards another account (`_INBOX`, `_R_`). */
+/**
+ * The beginning of inboxes, in every library of NATS, and of what NATS puts in their place towards another
+ * account (`_INBOX`, `_R_`).
+ */
 export const inboxSign = '_'
 
-/** What the inboxes of a caller with a name begin with: the broker lets nobody else listen there. */
+/** The beginning of the inboxes of a caller with a name: the broker lets nobody else listen there. */
 export function inboxOf(caller: string): string {
   return `_INBOX.${token('a caller', caller)}.`
 }
@@ -75,14 +88,18 @@ export function inboxOf(caller: string): string {
 export const brokersInboxes = '_R_.'
 
 /**
- * Whether answers may go there. A caller chooses where it is answered, and the answer leaves with the rights of this host: it must reach
- * nothing that takes calls, events or questions, of this system, another one, or NATS itself.
+ * Whether answers may go there. A caller chooses where it is answered, and the answer leaves
+ * with the rights of this host: it must reach nothing that takes calls, events or questions, of
+ * this system, another one, or NATS itself.
  */
 export function isInbox(subject: string): boolean {
   return subject.startsWith(inboxSign) && isPublishable(subject)
 }
 
-/** Of a message that is not carried out: what it asks for could be answered by nobody, or by somebody who was not asked. */
+/**
+ * Of a message that is not carried out: what it asks for could be answered by nobody, or by
+ * somebody who was not asked.
+ */
 export function notAnInbox(replyTo: string): Fault {
   const shown = JSON.stringify(replyTo.slice(0, nameLengthMax))
   return new Fault(

@@ -1,8 +1,8 @@
 /**
- * A message while it is being read, value by value. It accepts the standard types of docs/protocol.md in each of their forms and nothing
- * else. Instants and 64-bit integers are left to msgpackr.
+ * A message while it is being read, value by value. It accepts the standard types of docs/protocol.md in each
+ * of their forms and nothing else. Instants and 64-bit integers are left to msgpackr.
  *
- * Whatever it can't read is a fault `protocol.bad-envelope`.
+ * Any bytes that it can't read are a fault `protocol.bad-envelope`.
  */
 
 import { shortText, shortTextBytesMax } from '../base/shortText.js'
@@ -14,8 +14,8 @@ export class WireReader {
   readonly bytes: Buffer
   at = 0
   /**
-   * Set when something was read that is rarely plain: a 64-bit integer, an instant, a key `__proto__`, deep nesting. Everything else that
-   * is read is plain.
+   * Set when something was read that is rarely plain: a 64-bit integer, an instant, a key `__proto__`, deep
+   * nesting. Everything else that is read is plain.
    */
   mayNotBePlain = false
 

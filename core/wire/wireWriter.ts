@@ -1,7 +1,7 @@
 /**
- * A message while it is being filled: envelopes are written straight into its bytes, one directly after the other, in the forms that
- * docs/protocol.md says Theseus sends. Instants are left to msgpackr. That a value is plain is seen while it is written: to look at it
- * first would cost as much again.
+ * A message while it is being filled: envelopes are written straight into its bytes, one directly after the
+ * other, in the forms that docs/protocol.md says Theseus sends. Instants are left to msgpackr. That a value
+ * is plain is seen while it is written: to look at it first would cost as much again.
  */
 
 import { isWellFormed, unitAt } from '../base/text.js'
@@ -154,7 +154,10 @@ export class WireWriter {
     else this.#numbered(0xd2, 4, value)
   }
 
-  /** The header of a list or a record. @param short, sized the one that holds the number, and the one that is followed by it */
+  /**
+   * The header of a list or a record. @param short, sized the one that holds the number, and
+   * the one that is followed by it
+   */
   #count(items: number, short: 0x80 | 0x90, sized: 0xdc | 0xde): void {
     this.#room(5)
     if (items < 16) this.#bytes[this.#at++] = short | items
@@ -204,7 +207,10 @@ export class WireWriter {
     return true
   }
 
-  /** Most text is ASCII, with as many bytes as characters: its header is left room for by that, and moved where it is not. */
+  /**
+   * Most text is ASCII, with as many bytes as characters: its header is left room for by that,
+   * and moved where it is not.
+   */
   #anyText(text: string, length: number): boolean {
     const start = this.#at
     const first = start + textHeaderBytes(length)
