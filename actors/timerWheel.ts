@@ -1,6 +1,6 @@
 /**
- * One wheel for the deadlines and retries of all open calls of a host, instead of a timer per call. Setting and clearing cost a few
- * pointer moves; something due is called at most one tick late.
+ * One wheel for the deadlines and retries of all open calls of a host, instead of a timer per call. Setting
+ * and clearing cost a few pointer moves; something due is called at most one tick late.
  */
 import { inject, injectable } from 'tsyringe'
 import { type Clock, type WallClock, withMonotonic } from '../core/ports/clock.js'
@@ -10,7 +10,7 @@ export const wheelTickMs = 10
 /** A power of two: the slot of a tick is its last bits. */
 const wheelSlots = 512
 
-/** Whoever waits on the wheel extends this. */
+/** The base of all that wait on the wheel. */
 export abstract class WheelEntry {
   /** @internal */ wheelDueMs = 0
   /** @internal */ wheelPrevious: WheelEntry | undefined
@@ -37,7 +37,10 @@ export class TimerWheel {
     this.#startMs = this.clock.monotonicMs()
   }
 
-  /** Calls `entry.due()` at `dueMs` by the clock that never goes back, or up to a tick later. An entry that was set already is moved. */
+  /**
+   * Calls `entry.due()` at `dueMs` by the clock that never goes back, or up to a tick later. An entry that
+   * was set already is moved.
+   */
   set(entry: WheelEntry, dueMs: number): void {
     this.clear(entry)
     if (!this.#ticking) this.#start()
@@ -84,7 +87,10 @@ export class TimerWheel {
     return Math.floor((ms - this.#startMs) / wheelTickMs)
   }
 
-  /** The rest of the slot is due in a later round of the wheel. What one entry's `due` moves or clears is not called for its old time. */
+  /**
+   * The rest of the slot is due in a later round of the wheel. An entry that another's `due` moves or clears
+   * is not called for its old time.
+   */
   #expire(head: Head, now: number): void {
     const due: WheelEntry[] = []
     for (let entry = head.wheelNext!; entry !== head; entry = entry.wheelNext!) if (entry.wheelDueMs <= now) due.push(entry)

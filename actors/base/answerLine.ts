@@ -1,12 +1,15 @@
 /**
- * The line in which those wait who ask an upgrade server for something large. Many ask at once; what the transport has not carried off yet
- * must stay small all the same.
+ * The line in which those wait who ask an upgrade server for something large. Many ask at once; what the
+ * transport has not carried off yet must stay small all the same.
  *
  * A1. At most `atOnce` answers are being made, or are on their way to the transport's other side.
- * A2. At most `waitingMax` questions wait, in the order in which they came. One more is refused at once: it may be asked again.
- * A3. A question that is asked again while it waits, or while it is being answered, keeps its place and has one answer.
+ * A2. At most `waitingMax` questions wait, in the order in which they came. One more is refused at once: it
+ *     may be asked again.
+ * A3. A question that is asked again while it waits, or while it is being answered, keeps its
+ *     place and has one answer.
  * A4. A question whose deadline has come while it waited is not answered.
- * A5. What waits is small: texts of a call that an answer does not need are let go. Whoever enters a question has looked at its arguments.
+ * A5. A waiting question is small: texts of a call that an answer does not need are let go. The code that
+ *     enters a question has looked at its arguments.
  */
 
 import { Fault } from '../../core/base/fault.js'
@@ -27,7 +30,7 @@ export interface LineOptions {
   readonly atOnce: number
   readonly waitingMax: number
   readonly clock: Clock
-  /** What a question that is asked again is known by: by default its call. */
+  /** The id by which a question that is asked again is known: by default that of its call. */
   readonly idOf?: (question: Question) => string
   /** Sends an answer, be it a fault. Must not throw. */
   readonly answer: (question: Question) => Promise<void>

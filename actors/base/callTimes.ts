@@ -1,4 +1,6 @@
-/** How long the calls took that were timed, by service and version: kept only while somebody wants to know. */
+/**
+ * How long the calls took that were timed, by service and version: kept only while somebody wants to know.
+ */
 import type { Version } from '../../core/base/ids.js'
 import { bucketOf, timeBuckets } from '../../core/base/timeBuckets.js'
 

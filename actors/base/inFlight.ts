@@ -1,4 +1,7 @@
-/** What an upgrade server has in hand of one kind, bounded in number and in bytes. A flood of one kind leaves room for the others. */
+/**
+ * The calls of one kind that an upgrade server has in hand, bounded in number and in bytes. A flood of one
+ * kind leaves room for the others.
+ */
 import { Fault } from '../../core/base/fault.js'
 
 export interface InFlightMax {

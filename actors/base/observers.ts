@@ -1,7 +1,7 @@
 import { isPromiseIgnored } from '../../core/base/maybePromise.js'
 import type { HostEvent, HostObserver } from '../../core/inspection/hostEvents.js'
 
-/** Those who watch a host. What one of them throws is its own affair and never the host's. */
+/** Those who watch a host. An exception of one of them is its own affair and never the host's. */
 export class Observers {
   readonly #all = new Set<HostObserver>()
 

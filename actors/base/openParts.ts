@@ -1,10 +1,14 @@
 /**
- * The parts that a host has opened so far. Each is closed in the order that is fixed here, when the host stops or when it could not be started. Each part is
- * closed, whatever closing another one throws, and none is waited for longer than the budget.
+ * The parts that a host has opened so far. Each is closed in the order that is fixed here, when the host
+ * stops or when it could not be started. Each part is closed, whatever closing another one throws, and none
+ * is waited for longer than the budget.
  */
 import type { StopBudget } from './stopBudget.js'
 
-/** In the order in which they are closed. The metrics come late: whoever asks meanwhile hears that the host is not ready. */
+/**
+ * In the order in which they are closed. The metrics come late: whoever asks meanwhile hears
+ * that the host is not ready.
+ */
 const order = ['discovery', 'host', 'telemetry', 'ways', 'store', 'metrics'] as const
 export type Part = (typeof order)[number]
 

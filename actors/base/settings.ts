@@ -1,4 +1,7 @@
-/** The bounds and intervals of a host. Every queue, cache, wait and retry has one here, with its unit in its name. */
+/**
+ * The bounds and intervals of a host. Every queue, cache, wait and retry has one here, with its
+ * unit in its name.
+ */
 import type { Roles } from '../../core/model/allow.js'
 import type { NodeFacts } from '../../core/model/nodeFilter.js'
 import type { ServiceLimit } from '../../core/schedules/serviceLimit.js'
@@ -7,18 +10,27 @@ export interface HostSettings {
   readonly system: string
   /** Names this host among the others; also the beginning of its reply subjects. */
   readonly hostId: string
-  /** What never changes about the nodes that are born on this host, for class upgrades that are restricted to some nodes. */
+  /**
+   * The facts about the nodes that are born on this host, which never change, for class upgrades that are
+   * restricted to some nodes.
+   */
   readonly facts: NodeFacts
   /** Calls waiting for one node; one more is refused with `unavailable.overloaded`. */
   readonly mailboxCallsMax: number
-  /** Bytes of what waits at the host, of all callers and of one that has a name; one message more is refused with `unavailable.overloaded`. */
+  /**
+   * Bytes of what waits at the host, of all callers and of one that has a name; one message more is refused
+   * with `unavailable.overloaded`.
+   */
   readonly waitingBytesMax: number
   readonly waitingBytesPerCallerMax: number
   /** Timers that one object has set; one more is refused where it is set. */
   readonly timersMax: number
   /** The names of callers that have each role, for classes that say who may call. */
   readonly roles: Roles
-  /** Calls a second that this host takes from one caller, and as many at once; one more is refused with `denied.rate`. */
+  /**
+   * Calls a second that this host takes from one caller, and as many at once; one more is
+   * refused with `denied.rate`.
+   */
   readonly callsPerSecond: number
   readonly callsBurst: number
   /** Callers whose calls are counted; one that is forgotten begins anew. */
@@ -30,9 +42,15 @@ export interface HostSettings {
   readonly denialReportMs: number
   /** Calls that wait until a node knows their version; one more is refused with `unavailable.overloaded`. */
   readonly heldCallsMax: number
-  /** A held call that can't be carried out in time is answered so long before its deadline: it was not executed. */
+  /**
+   * A held call that can't be carried out in time is answered so long before its deadline: it
+   * was not executed.
+   */
   readonly heldAnswerMs: number
-  /** How long a host takes to stop, at most: it waits for the calls that run on its nodes, serves what these need, and closes what it has open. */
+  /**
+   * How long a host takes to stop, at most: it waits for the calls that run on its nodes, serves what these
+   * need, and closes what it has open.
+   */
   readonly leaveMs: number
   /** Calls of this host that wait for their answer; one more is refused with `unavailable.overloaded`. */
   readonly openCallsMax: number
@@ -64,25 +82,44 @@ export interface HostSettings {
   readonly firstAnswerMs: number
   /** The deadline of a question to the upgrade server. */
   readonly serverDeadlineMs: number
-  /** The same of a question for a chunk of a bundle, for which many hosts may wait in line there; and how often it is asked again meanwhile, which should be more than a busy server takes. */
+  /**
+   * The same of a question for a chunk of a bundle, for which many hosts may wait in line there; and how
+   * often it is asked again meanwhile, which should be more than a busy server takes.
+   */
   readonly chunkDeadlineMs: number
   readonly chunkResendMs: number
-  /** Who hears of a new version by announcement asks the upgrade server at a random moment within so long: all hosts hear it at once. */
+  /**
+   * A host that hears of a new version by announcement asks the upgrade server at a random moment within so
+   * long: all hosts hear it at once.
+   */
   readonly announcedWithinMs: number
   /** A host that does not renew its lease for so long is taken for dead. */
   readonly leaseMs: number
-  /** Starts of a host that its state directory remembers: one that it does not know has another copy of it. */
+  /**
+   * Starts of a host that its state directory remembers: one that it does not know has another copy of it.
+   */
   readonly startsKeptMax: number
-  /** A host that has stood still for longer, or for half a lease, takes what arrives then for as old as that. */
+  /**
+   * A host that has stood still for longer, or for half a lease, takes what arrives then for as old as that.
+   */
   readonly stallMs: number
-  /** How long a host that has stood still for more than a lease waits for the upgrade database's word before it goes on without. */
+  /**
+   * How long a host that has stood still for more than a lease waits for the upgrade database's
+   * word before it goes on without.
+   */
   readonly fenceAnswerMs: number
   /** Messages that wait for it; one more is refused with `unavailable.overloaded`. */
   readonly fencedMessagesMax: number
-  /** The pause before something that failed at the upgrade server or the UDB is tried again; doubles up to `backoffMsMax`. */
+  /**
+   * The pause before something that failed at the upgrade server or the UDB is tried again;
+   * doubles up to `backoffMsMax`.
+   */
   readonly backoffMs: number
   readonly backoffMsMax: number
-  /** How long a node that an upgrade leaves alone waits for the running call before it says that it is stalled; it advances when the call ends. */
+  /**
+   * How long a node that an upgrade leaves alone waits for the running call before it says that it is
+   * stalled; it advances when the call ends.
+   */
   readonly advanceTimeoutMs: number
   /** How long an object's `stop()` may take before the object is discarded all the same. */
   readonly stopTimeoutMs: number
@@ -92,7 +129,10 @@ export interface HostSettings {
   readonly controlsMs: number
   /** How often a node waiting for a slot under its service's limit asks again. */
   readonly slotPauseMs: number
-  /** Nodes of one service of this host that go forward at once, or ask for a slot; the others wait in line without asking. */
+  /**
+   * Nodes of one service of this host that go forward at once, or ask for a slot; the others
+   * wait in line without asking.
+   */
   readonly upgradesAtOnceMax: number
   /** Nodes that learn of a new version in one turn of the loop. */
   readonly learnPerTurnMax: number
@@ -102,10 +142,16 @@ export interface HostSettings {
   /** The same for one transaction. */
   readonly transformRecordsPerCommit: number
   readonly transformBytesPerCommit: number
-  /** What lazy transforms make in one go in the background, of all nodes of the host together: records, and about how long. */
+  /**
+   * The records that lazy transforms make in one go in the background, of all nodes of the host together; and
+   * about how long a go takes.
+   */
   readonly recordsPerPass: number
   readonly passMs: number
-  /** Their share of the event loop, at most; the pause between two goes, which doubles up to `passPauseMsMax` while nothing can be done. */
+  /**
+   * Their share of the event loop, at most; the pause between two goes, which doubles up to `passPauseMsMax`
+   * while nothing can be done.
+   */
   readonly passShareMax: number
   readonly passPauseMs: number
   readonly passPauseMsMax: number
@@ -117,12 +163,18 @@ export interface HostSettings {
   readonly phasesKeptMax: number
   /** Those who look at a host at once; one more is not told anything. */
   readonly lookersMax: number
-  /** How often within so long a host tells everything there is to know, which is much; one who would be told more often is told nothing. */
+  /**
+   * How often within so long a host tells everything there is to know, which is much; one who would be told
+   * more often is told nothing.
+   */
   readonly tellingsMax: number
   readonly tellingsMs: number
   /** How long what is seen is gathered before it is sent. */
   readonly seenBatchMs: number
-  /** What of it is sent at once at most; and what waits at most, of phases and chains and of statecharts' events each: beyond, the oldest is dropped. */
+  /**
+   * The most of it that is sent at once; and the most that waits, of phases and chains and of statecharts'
+   * events each: beyond, the oldest is dropped.
+   */
   readonly seenPerTickMax: number
   readonly seenQueueMax: number
 }

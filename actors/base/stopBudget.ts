@@ -1,8 +1,9 @@
 /**
- * How long a host may take to stop: `leaveMs` in all. Running calls are waited for until the last part of it, which is kept for what must be
- * closed.
+ * How long a host may take to stop: `leaveMs` in all. Running calls are waited for until the last part of it,
+ * which is kept for what must be closed.
  *
- * B1. Nothing that a stop waits for is waited for longer: neither users' code, nor a disk, nor a server that does not answer.
+ * B1. Nothing that a stop waits for is waited for longer: neither users' code, nor a disk, nor a server that
+ *     does not answer.
  */
 import type { Clock } from '../../core/ports/clock.js'
 
@@ -32,7 +33,7 @@ export class StopBudget {
     return this.#isLate
   }
 
-  /** Waits for work that has to end before anything is closed. What it rejects with is passed on. */
+  /** Waits for work that has to end before anything is closed. A rejection of the work is passed on. */
   forLeaving<T>(work: Promise<T>): Promise<T | undefined> {
     return Promise.race([work, this.#leaving.promise])
   }

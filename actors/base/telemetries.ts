@@ -1,4 +1,4 @@
-/** Several who trace and measure, as one. What they throw is their own affair and never a call's. */
+/** Several who trace and measure, as one. An exception of theirs is their own affair and never a call's. */
 import type { Fault } from '../../core/base/fault.js'
 import type {
   CallMade,

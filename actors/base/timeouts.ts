@@ -1,7 +1,10 @@
 import type { Fault } from '../../core/base/fault.js'
 import type { Clock } from '../../core/ports/clock.js'
 
-/** Resolves or rejects as `work` does, or rejects with `late` after `ms`; then `work` goes on, but nobody listens. */
+/**
+ * Resolves or rejects as `work` does, or rejects with `late` after `ms`; then `work` goes on,
+ * but nobody listens.
+ */
 export function within<T>(clock: Clock, ms: number, work: Promise<T>, late: () => Fault): Promise<T> {
   return new Promise((resolve, reject) => {
     const cancel = clock.after(ms, () => reject(late()))
@@ -37,7 +40,9 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   })
 }
 
-/** The pause before attempt `failures + 1`: doubles from `first` to `most`, with up to a quarter of jitter. */
+/**
+ * The pause before attempt `failures + 1`: doubles from `first` to `most`, with up to a quarter of jitter.
+ */
 export function backoffMs(failures: number, first: number, most: number, chance: number): number {
   return Math.min(most, first * 2 ** Math.min(failures, 20)) * (1 + chance / 4)
 }

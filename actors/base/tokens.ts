@@ -1,4 +1,7 @@
-/** What a host's container offers. Every constructor parameter names its token: decorator metadata does not survive bundling. */
+/**
+ * The tokens that a host's container offers. Every constructor parameter names its token: decorator metadata
+ * does not survive bundling.
+ */
 import type { InjectionToken } from 'tsyringe'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { VerifiedHistory } from '../../core/control/verifiedHistory.js'
@@ -14,7 +17,7 @@ import type { Trusts } from '../../core/trust/trustMark.js'
 import type { ClassRepository } from '../../core/upgrade/classRepository.js'
 import type { HostSettings } from './settings.js'
 
-/** Who signs what this host publishes, and for which system. */
+/** The signers of what this host publishes, and their system. */
 export interface Signing {
   /** None on a host that only runs nodes, and where nobody has to sign. */
   readonly upgraders: readonly Signer[]
@@ -39,7 +42,7 @@ export const tokens = {
   random: Symbol.for('theseus.random') as InjectionToken<Random>,
   settings: Symbol.for('theseus.settings') as InjectionToken<HostSettings>,
   observer: Symbol.for('theseus.observer') as InjectionToken<HostObserver>,
-  /** What the host has verified, from its disk at first. */
+  /** The history that the host has verified, from its disk at first. */
   verified: Symbol.for('theseus.verified') as InjectionToken<VerifiedHistory>,
   trusts: Symbol.for('theseus.trusts') as InjectionToken<Trusts>,
   signing: Symbol.for('theseus.signing') as InjectionToken<Signing>,

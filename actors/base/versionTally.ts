@@ -1,4 +1,4 @@
-/** What has come of the calls of one version on a node since it started there. */
+/** The outcomes of the calls of one version on a node since it started there. */
 import type { Version } from '../../core/base/ids.js'
 import type { Tally } from '../../core/model/objectChain.js'
 

@@ -1,9 +1,10 @@
 /**
- * The open calls of a host: sends them, matches answers to them, sends again what was surely not executed (and queries whose answer is
- * lost), and ends every one of them by its deadline.
+ * The open calls of a host: sends them, matches answers to them, sends again what was surely not executed
+ * (and queries whose answer is lost), and ends every one of them by its deadline.
  *
- * One inbox serves the answers of nodes, another one those of upgrade servers: whoever has been asked something knows the inbox, and one node must
- * not answer for the upgrade server. The last token of a reply subject names the message, so that "nobody listens" is matched to its calls.
+ * One inbox serves the answers of nodes, another one those of upgrade servers: whoever has been asked
+ * something knows the inbox, and one node must not answer for the upgrade server. The last token of a reply
+ * subject names the message, so that "nobody listens" is matched to its calls.
  */
 import { inject, injectable } from 'tsyringe'
 import { Fault } from '../../core/base/fault.js'
@@ -45,11 +46,17 @@ export interface OutgoingCall {
   readonly trace: string | null
   /** It asks an upgrade server: no one else can answer. */
   readonly asksServer?: boolean
-  /** How it is sent again, where many hosts make the same call at the same time; by default as the settings say. */
+  /**
+   * How it is sent again, where many hosts make the same call at the same time; by default as
+   * the settings say.
+   */
   readonly pace?: Pace
 }
 
-/** The call with its arguments as they are now: whoever made it may change them before it leaves. Throws `protocol.bad-arguments`. */
+/**
+ * The call with its arguments as they are now: whoever made it may change them before it leaves. Throws
+ * `protocol.bad-arguments`.
+ */
 export function asItIsNow(call: OutgoingCall): OutgoingCall {
   return canChange(call.args) ? { ...call, packedArgs: packToSend(call.args, 'arguments') } : call
 }
@@ -62,7 +69,10 @@ function canChange(args: readonly unknown[]): boolean {
 export interface Pace {
   /** A query without an answer is sent again after so long. */
   readonly resendMs: number
-  /** The first pause before a call that was not executed is sent again, and up to as much again by chance; doubles up to `pauseMsMax`. */
+  /**
+   * The first pause before a call that was not executed is sent again, and up to as much again by chance;
+   * doubles up to `pauseMsMax`.
+   */
   readonly pauseMs: number
   readonly pauseMsMax: number
 }
@@ -89,7 +99,10 @@ class OpenCall extends WheelEntry implements Numbered {
 
   constructor(
     readonly table: CallTable,
-    /** Its `seq`. A command has a new one for each copy: what is late of one that was refused must not be taken for the next one's. */
+    /**
+     * Its `seq`. A command has a new one for each copy: what is late of one that was refused must not be
+     * taken for the next one's.
+     */
     public number: number,
     readonly caller: Caller,
     readonly call: OutgoingCall,
@@ -122,7 +135,10 @@ function writeEnvelope(writer: WireWriter, envelope: EnvelopeToWrite): void {
 
 @injectable()
 export class CallTable {
-  /** By number, which is random: an answer needs no other proof that it is by who was asked. Answers to many calls come on one reply subject. */
+  /**
+   * By number, which is random: an answer needs no other proof that it is by who was asked. Answers to many
+   * calls come on one reply subject.
+   */
   readonly #open: SlotTable<OpenCall>
   /** Messages with unanswered calls, by the last token of their reply subject. */
   readonly #groups: SlotTable<Group>
@@ -229,13 +245,19 @@ export class CallTable {
     this.#begin(caller, { ...call, trace: watch.trace }, now, answered, failed)
   }
 
-  /** A one-way send: no answer, at most once. Dropped while the transport is away. Throws `protocol.*` for what can't travel. */
+  /**
+   * A one-way send: no answer, at most once. Dropped while the transport is away. Throws
+   * `protocol.*` for what can't travel.
+   */
   send(caller: Caller, call: OutgoingCall, now = this.clock.monotonicMs()): void {
     const envelope = this.#envelope(kinds.send, this.#open.next(), caller, this.#traced(caller, call, kinds.send), now)
     this.outbox.write(this.outbox.destination(call.subject), writeEnvelope, envelope)
   }
 
-  /** The same in two steps: packed now, sent when the result is called, to a second subject as well where there is one. */
+  /**
+   * The same in two steps: packed now, sent when the result is called, to a second subject as
+   * well where there is one.
+   */
   prepareSend(caller: Caller, call: OutgoingCall, kind: OneWayKind = kinds.send, also?: string): () => void {
     const writer = new WireWriter()
     writeEnvelope(
@@ -261,8 +283,8 @@ export class CallTable {
   }
 
   /**
-   * Ends all open calls, and refuses later ones: the host stops. C4. Only a call of which no copy has left, or whose newest copy was refused, was
-   * surely not executed.
+   * Ends all open calls, and refuses later ones: the host stops. C4. Only a call of which no copy has left,
+   * or whose newest copy was refused, was surely not executed.
    */
   close(): void {
     this.#isClosed = true
@@ -305,7 +327,7 @@ export class CallTable {
     const { call } = open
     const keepsArgs = open.packedArgs === undefined && canChange(call.args)
     try {
-      // What is sent while the transport is away is refused, not buffered: the call is tried again within its deadline.
+      // A call while the transport is away is refused, not buffered: it is tried again within its deadline.
       if (this.transport.status !== 'connected') {
         if (keepsArgs) open.packedArgs = packToSend(call.args, 'arguments')
         this.#tryAgain(open, new Fault('unavailable.disconnected', 'not connected'))
@@ -420,7 +442,8 @@ export class CallTable {
     this.#leaveGroup(open)
     open.lastFault = fault
     const now = this.clock.monotonicMs()
-    // Too late for another try: who holds a call answers `heldAnswerMs` before its deadline that it was not executed.
+    // Too late for another try: who holds a call answers `heldAnswerMs` before its deadline
+    // that it was not executed.
     if (now + this.settings.heldAnswerMs >= open.call.deadline) {
       if (open.unanswered > 0 && now < open.call.deadline) {
         // The other copies may still be refused, or answered.

@@ -1,4 +1,4 @@
-/** Who calls, as envelopes tell it: a node's object, one of its SOs, or code outside any object. */
+/** The caller, as envelopes tell it: a node's object, one of its SOs, or code outside any object. */
 
 import { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
@@ -11,7 +11,10 @@ export interface Caller {
   readonly version: Version
 }
 
-/** One that calls often: what its envelopes have in common is packed once for each class that it calls in a row. */
+/**
+ * One that calls often: what its envelopes have in common is packed once for each class that it
+ * calls in a row.
+ */
 export class FrequentCaller implements Caller {
   /** Whether it is a node's object or SO: whoever waits for the call is user code on that node. */
   readonly isNode: boolean = false
@@ -55,7 +58,10 @@ export class CallingNode extends FrequentCaller {
   override readonly isNode = true
 }
 
-/** The fault as it reaches user code: a call that nobody awaited ends the process, and the message says on which node that code is. */
+/**
+ * The fault as it reaches user code: a call that nobody awaited ends the process, and the message says on
+ * which node that code is.
+ */
 export function faultFor(caller: Caller, fault: Fault): Fault {
   if (!(caller instanceof FrequentCaller && caller.isNode)) return fault
   const { code, message, details, retryable, cause } = fault

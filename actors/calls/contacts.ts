@@ -1,4 +1,7 @@
-/** Nodes this host has recently exchanged calls with: upgrade layers exchange class and version on every reply and cache them (§4). */
+/**
+ * Nodes this host has recently exchanged calls with: upgrade layers exchange class and version on every reply
+ * and cache them (§4).
+ */
 import { inject, injectable } from 'tsyringe'
 import type { Version } from '../../core/base/ids.js'
 import type { Clock } from '../../core/ports/clock.js'

@@ -1,4 +1,4 @@
-/** What a message that was read takes in memory: its bytes say little of that. */
+/** The memory that a message takes once it was read: its bytes say little of that. */
 
 /** About what a value takes, beside its bytes. */
 export const bytesPerValue = 128

@@ -1,6 +1,7 @@
 /**
- * Envelopes of one turn of the event loop to one destination travel in one message, bounded in count and bytes. They are written straight
- * into it. A lone envelope waits for nothing but the end of its turn, and a message that has as many bytes as it may have not even for that.
+ * Envelopes of one turn of the event loop to one destination travel in one message, bounded in count and
+ * bytes. They are written straight into it. A lone envelope waits for nothing but the end of its turn, and a
+ * message that has as many bytes as it may have not even for that.
  */
 import { inject, injectable } from 'tsyringe'
 import { Fault, isFault } from '../../core/base/fault.js'
@@ -28,7 +29,7 @@ export interface Parcel {
   isBusy: boolean
 }
 
-/** Where messages go. Whoever has one adds to the message that is being filled for it. */
+/** Where messages go. A holder of one adds to the message that is being filled for it. */
 export class Destination {
   /** The message being filled, until it is sent or full. */
   parcel: Parcel | undefined
@@ -83,8 +84,8 @@ export class Outbox {
   }
 
   /**
-   * A destination that nobody shares. A message to a service goes to one of its nodes, whole: several small ones spread what is sent to it over
-   * all of them.
+   * A destination that nobody shares. A message to a service goes to one of its nodes, whole: several small
+   * ones spread what is sent to it over all of them.
    */
   newDestination(subject: string): Destination {
     const { envelopesPerMessageMax, envelopesPerServiceMessageMax } = this.settings
@@ -97,8 +98,9 @@ export class Outbox {
   }
 
   /**
-   * Writes an envelope into the message for `to`. `newAddress` makes the reply address of a new message, `subject` is the one that a new
-   * message goes to, if not the destination's. Throws what `write` throws, and `protocol.too-large`.
+   * Writes an envelope into the message for `to`. `newAddress` makes the reply address of a new message,
+   * `subject` is the one that a new message goes to, if not the destination's. Throws what `write` throws,
+   * and `protocol.too-large`.
    */
   write<E>(to: Destination, write: Write<E>, envelope: E, newAddress?: () => ReplyAddress, subject: string = to.subject): Parcel {
     let { parcel } = to
@@ -147,7 +149,9 @@ export class Outbox {
     for (const parcel of ready) if (parcel.envelopes > 0) this.#send(parcel)
   }
 
-  /** The message has become too long by its newest envelope, which begins a new one if it is not the only one. */
+  /**
+   * The message has become too long by its newest envelope, which begins a new one if it is not the only one.
+   */
   #tooLong(
     to: Destination,
     parcel: Parcel,
@@ -165,7 +169,8 @@ export class Outbox {
     if (parcel.envelopes === 0) return parcel
     const envelope = writer.copy(start)
     writer.truncate(start)
-    // Who receives it can begin while the next is being filled. With all others, for they leave in the order in which they were begun.
+    // The receiver can begin while the next is being filled. With all others, for they leave in the order in
+    // which they were begun.
     if (this.#busyParcels === 0) this.#sendReady()
     const next = this.#newParcel(to, subject, newAddress)
     next.writer.packed(envelope)
@@ -201,8 +206,8 @@ export class Outbox {
   }
 
   /**
-   * The transport has begun to take less since the message was begun. Calls share a reply address, which can't tell several messages apart: they
-   * have not left, so they are sent again.
+   * The transport has begun to take less since the message was begun. Calls share a reply address, which
+   * can't tell several messages apart: they have not left, so they are sent again.
    */
   #sendApart(parcel: Parcel, payload: Uint8Array): void {
     if (parcel.address !== undefined) {

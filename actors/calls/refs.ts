@@ -1,11 +1,12 @@
 /**
- * Typed references: an object with the remote methods of a class, built from the class as a value. Made once per class, not per call and
- * not by a Proxy, so that a reference can be awaited, logged and compared like any object.
+ * Typed references: an object with the remote methods of a class, built from the class as a
+ * value. Made once per class, not per call and not by a Proxy, so that a reference can be
+ * awaited, logged and compared like any object.
  */
 import type { MethodKind } from '../../core/model/methods.js'
 import { describeClass, type NodeClass } from '../../core/model/nodeObject.js'
 
-/** What a reference does when one of its methods is called. */
+/** Called for each call of a reference's method. */
 export type Dispatch = (method: string, kind: MethodKind, args: readonly unknown[]) => unknown
 
 const dispatchKey: unique symbol = Symbol('dispatch') as never

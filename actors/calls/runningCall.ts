@@ -1,6 +1,6 @@
 import type { CallerInfo } from '../../core/wire/callerInfo.js'
 
-/** What the call being answered passes on to the calls made for it. */
+/** The part of the call being answered that is passed on to the calls made for it. */
 export interface RunningCall {
   /** By the clock that never goes back. */
   readonly deadline: number

@@ -1,8 +1,10 @@
 /**
- * Finds what waits for an answer by a number that goes out with the question. The number's last bits are its place in an
- * array. A Map would meet a new key with every question and forget it with every answer, at several times the cost.
+ * Finds what waits for an answer by a number that goes out with the question. The number's last bits are its
+ * place in an array. A Map would meet a new key with every question and forget it with every answer, at
+ * several times the cost.
  *
- * The rest of the bits are random, so only the callee knows the number: another who guessed it could answer in its place.
+ * The rest of the bits are random, so only the callee knows the number: another who guessed it
+ * could answer in its place.
  */
 import type { Random } from '../../core/ports/random.js'
 
@@ -26,7 +28,10 @@ export class SlotTable<T extends Numbered> {
     return this.#size
   }
 
-  /** A number that has a free place; never 0, which is nobody's. Whoever has a number but needs no place may keep it. */
+  /**
+   * A number that has a free place; never 0, which is nobody's. A holder of a number that needs
+   * no place may keep it.
+   */
   next(): number {
     // Half of the places at least are free, so that one is found soon.
     if (this.#size * 2 > this.#mask) this.#grow()

@@ -1,8 +1,9 @@
 /**
- * The upgrade layer of one node (§3): "labels outgoing calls made by its node with the node's version number". What an SO sends out is
- * labelled with the version that it implements.
+ * The upgrade layer of one node (§3): "labels outgoing calls made by its node with the node's version
+ * number". An SO's messages are labelled with the version that it implements.
  *
- * C12. Nothing leaves a node before every earlier write that it may have seen is committed; a command's own sends leave with its commit.
+ * C12. Nothing leaves a node before every earlier write that it may have seen is committed; a command's own
+ *      sends leave with its commit.
  */
 
 import type { Version } from '../../core/base/ids.js'
@@ -32,7 +33,7 @@ export interface IntroducedEvents {
   isIntroduced(event: string, version: Version): boolean
 }
 
-/** What the layer needs of its node. */
+/** The parts of its node that the layer needs. */
 export interface LabelledNode {
   readonly services: LayerServices
   readonly state: NodeState
@@ -127,16 +128,23 @@ export class UpgradeLayer {
       this.node.services.calls.send(this.#frequentCaller(), call, now)
       return
     }
-    // Packed now: a later command may change what the arguments refer to, and what can't be packed fails its own command.
+    // Packed now: a later command may change what the arguments refer to, and what can't be
+    // packed fails its own command.
     this.leaveWithCommit(this.node.services.calls.prepareSend(this.#frequentCaller(), call, kind, also))
   }
 
-  /** Tells apart the commands with whose commit something leaves: one for all calls inside a command, undefined outside any. */
+  /**
+   * Tells apart the commands with whose commit something leaves: one for all calls inside a command,
+   * undefined outside any.
+   */
   get runningSends(): object | undefined {
     return this.node.running?.sends
   }
 
-  /** Runs `leave` with the commit of the command that runs, and never if that fails; else when what was written so far is on disk. */
+  /**
+   * Runs `leave` with the commit of the command that runs, and never if that fails; else when what was
+   * written so far is on disk.
+   */
   leaveWithCommit(leave: () => void): void {
     const sends = this.node.running?.sends
     if (sends !== undefined) sends.push(leave)

@@ -2,8 +2,9 @@
  * Bundles on their way from the upgrade server to a host, chunk by chunk, one after the other.
  *
  * F1. Those who need the same bundle at the same time share one fetch.
- * F2. What has come is kept when the next chunk can't be had: another try goes on there.
- * F3. What was put together from several tries, and is wrong, is fetched anew: only a bundle that came in one go is judged.
+ * F2. Chunks that have come are kept when the next one can't be had: another try goes on there.
+ * F3. A bundle that was put together from several tries, and is wrong, is fetched anew: only a bundle that
+ *     came in one go is judged.
  */
 
 import { digestOf } from '../../core/base/digest.js'
@@ -27,7 +28,10 @@ export class BundleFetches {
   /** `ask` answers a chunk; `length` is how long it should be. */
   constructor(private readonly ask: (digest: string, index: number, length: number) => Promise<unknown>) {}
 
-  /** Throws `upgrade.fetch`, or whatever asking throws, where it can't be had now, and `upgrade.digest` where it is another one. */
+  /**
+   * Throws `upgrade.fetch`, or whatever asking throws, where it can't be had now, and
+   * `upgrade.digest` where it is another one.
+   */
   fetch(bundle: Manifest['bundle']): Promise<Uint8Array> {
     // A manifest may tell a wrong length of the same bundle.
     const key = `${bundle.digest}/${bundle.bytes}`

@@ -1,10 +1,11 @@
 /**
- * Chunks of bundles that are larger than a message may be (`max_payload` of NATS) travel in pieces, each told by where it begins. A peer of
- * release 0.1.0 knows no pieces: as a server it answers with the whole chunk, and takes a piece for one.
+ * Chunks of bundles that are larger than a message may be (`max_payload` of NATS) travel in pieces, each told
+ * by where it begins. A peer of release 0.1.0 knows no pieces: as a server it answers with the whole chunk,
+ * and takes a piece for one.
  */
 import { Fault } from '../../core/base/fault.js'
 
-/** What an envelope needs beside the piece: names, ids, a trace. */
+/** The bytes that an envelope needs beside the piece: names, ids, a trace. */
 const envelopeBytes = 1_024
 const pieceBytesMin = 1_024
 
@@ -13,7 +14,10 @@ export function pieceBytesMax(payloadBytesMax: number): number {
   return Math.max(pieceBytesMin, payloadBytesMax - envelopeBytes)
 }
 
-/** A chunk of `length` bytes, of as many pieces as it takes. `ask` answers the piece that begins at `from`, or the whole chunk. */
+/**
+ * A chunk of `length` bytes, of as many pieces as it takes. `ask` answers the piece that begins
+ * at `from`, or the whole chunk.
+ */
 export async function fetchChunk(length: number, ask: (from: number) => Promise<unknown>): Promise<unknown> {
   const first = await ask(0)
   if (!(first instanceof Uint8Array) || first.length >= length) return first
@@ -31,7 +35,10 @@ export async function fetchChunk(length: number, ask: (from: number) => Promise<
   return chunk.subarray(0, at)
 }
 
-/** Gives a chunk away: whole where a message can hold it. Throws `protocol.too-large` for a server that does not know pieces. */
+/**
+ * Gives a chunk away: whole where a message can hold it. Throws `protocol.too-large` for a
+ * server that does not know pieces.
+ */
 export async function giveChunk(
   chunk: Uint8Array,
   payloadBytesMax: number,
@@ -51,7 +58,10 @@ export async function giveChunk(
   }
 }
 
-/** The chunk with a piece that has come. What is there already is kept: a piece may come twice, and late. Undefined where one before is missing. */
+/**
+ * The chunk with a piece that has come. Bytes that are there already are kept: a piece may come twice, and
+ * late. Undefined where one before is missing.
+ */
 export function withPiece(before: Uint8Array | undefined, piece: Uint8Array, from: number): Uint8Array | undefined {
   const there = before ?? new Uint8Array(0)
   if (there.length < from) return undefined

@@ -1,9 +1,9 @@
 /**
  * The classes this host can run: those its code brought, and those that came with upgrades.
  *
- * Inside a node a class is the class of a version, never a name alone: a corrected upgrade may bring another class of the same name while
- * a node is still at the version of the first (C7, C11). An undone version keeps its class, and an undo means the class of the version
- * before the one that it undoes.
+ * Inside a node a class is the class of a version, never a name alone: a corrected upgrade may bring another
+ * class of the same name while a node is still at the version of the first (C7, C11). An undone version keeps
+ * its class, and an undo means the class of the version before the one that it undoes.
  */
 import { inject, injectable } from 'tsyringe'
 import { Fault, isFault } from '../../core/base/fault.js'
@@ -24,7 +24,10 @@ export class ClassRegistry {
   readonly #local = new Map<string, NodeClass>()
   /** Those of which a node has started. */
   readonly #started = new Set<NodeClass>()
-  /** The classes that lines begin with, as they were first asked for: nodes of a host run the same one until it ends. */
+  /**
+   * The classes that lines begin with, as they were first asked for: nodes of a host run the
+   * same one until it ends.
+   */
   readonly #firsts = new Map<string, NodeClass>()
 
   constructor(@inject(UpgradeHistory) private readonly history: UpgradeHistory) {}
@@ -69,12 +72,18 @@ export class ClassRegistry {
     return rules
   }
 
-  /** Whether nodes of the line that has `className` at this version can have `expected` instead: a class of the same type. */
+  /**
+   * Whether nodes of the line that has `className` at this version can have `expected` instead:
+   * a class of the same type.
+   */
   isAt(version: Version, className: string, expected: string): boolean {
     return classesAt(this.history.manifests, className)[version]?.has(expected) ?? false
   }
 
-  /** The class that a node with this line of classes has at a version. What brought it must be loaded. */
+  /**
+   * The class that a node with this line of classes has at a version. The upgrade that brought
+   * it must be loaded.
+   */
   definitionAt(line: readonly string[], version: Version): NodeClass {
     const made = madeAt(line, version)
     if (made === 0) return this.#first(line[0]!)
@@ -96,7 +105,10 @@ export class ClassRegistry {
     return found
   }
 
-  /** Loads one upgrade if it concerns the line, and the class that its version has. One that is rejected and undone is not needed. */
+  /**
+   * Loads one upgrade if it concerns the line, and the class that its version has. One that is rejected and
+   * undone is not needed.
+   */
   async loadStep(line: readonly string[], version: Version): Promise<void> {
     if (!isConcerned(line, version)) return
     try {
@@ -108,7 +120,10 @@ export class ClassRegistry {
     if (this.history.undoes(version)) await this.#loadClassAt(line, version - 2)
   }
 
-  /** Loads the upgrades that concern the line between two versions, so that its classes are here, with the one that the first version has. */
+  /**
+   * Loads the upgrades that concern the line between two versions, so that its classes are here, with the one
+   * that the first version has.
+   */
   async load(line: readonly string[], from: Version, to: Version): Promise<void> {
     await this.#loadClassAt(line, from)
     for (let version = from + 1; version <= to; version++) await this.loadStep(line, version)

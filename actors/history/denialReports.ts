@@ -1,9 +1,11 @@
 /**
- * Calls that this host has denied, told to an upgrade server for the audit: how many of which caller, method and fault, together, now and then.
+ * Calls that this host has denied, told to an upgrade server for the audit: how many of which caller, method
+ * and fault, together, now and then.
  *
- * R1. What is counted is bounded, whatever callers say of themselves: beyond, calls are counted together. One with a name takes no place of
- *     another's.
- * R2. A report is sent once. One that was not carried out is told with the next; one without an answer is not told again, for it may have been.
+ * R1. The counters are bounded, whatever callers say of themselves: beyond, calls are counted together. One
+ *     with a name takes no place of another's.
+ * R2. A report is sent once. One that was not carried out is told with the next; one without an answer is not
+ *     told again, for it may have been.
  */
 import { inject, injectable } from 'tsyringe'
 import { isFault } from '../../core/base/fault.js'
@@ -14,7 +16,10 @@ import { tokens } from '../base/tokens.js'
 import type { Denial } from '../serving/denials.js'
 import { UpgradeServerClient } from './upgradeServerClient.js'
 
-/** Callers that are counted apart, and kinds of each; what is beyond that by its fault alone. A report of all is within `deniedPerReportMax`. */
+/**
+ * Callers that are counted apart, and kinds of each; what is beyond that by its fault alone. A report of all
+ * is within `deniedPerReportMax`.
+ */
 export const deniedCallersMax = 32
 export const deniedKindsPerCallerMax = 4
 /** A host that stops waits so long for the answer to its last report. */

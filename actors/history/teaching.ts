@@ -1,6 +1,7 @@
 /**
- * What a host does when the upgrade server's history is not its own: it teaches back what was lost, and tells of two manifests for one version
- * (DESIGN §5, "Install"). Its nodes serve on meanwhile, whatever comes of it.
+ * The acts of a host when the upgrade server's history is not its own: it teaches back what was
+ * lost, and tells of two manifests for one version (DESIGN §5, "Install"). Its nodes serve on
+ * meanwhile, whatever comes of it.
  */
 import { inject, injectable } from 'tsyringe'
 import { digestOf } from '../../core/base/digest.js'
@@ -27,7 +28,10 @@ export class Teaching {
     @inject(UpgradeServerClient) private readonly server: UpgradeServerClient,
   ) {}
 
-  /** The upgrade server's head, and the bundles that it misses. What fails is tried again at its next answer. */
+  /**
+   * The upgrade server's head, and the bundles that it misses. A failed attempt is made again
+   * at its next answer.
+   */
   async heard(head: Head, wanted: readonly string[]): Promise<void> {
     if (this.#busy) return
     this.#busy = true

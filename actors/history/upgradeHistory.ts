@@ -1,6 +1,7 @@
 /**
- * What a host knows of the system's upgrades: the manifests from version 1 on, each verified against those before (C9), and the classes of
- * those that concern its nodes. All nodes of a host share one fetch of a new version and one copy of its bundle, kept with their state.
+ * A host's knowledge of the system's upgrades: the manifests from version 1 on, each verified against those
+ * before (C9), and the classes of those that concern its nodes. All nodes of a host share one fetch of a new
+ * version and one copy of its bundle, kept with their state.
  */
 import { inject, injectable } from 'tsyringe'
 import { digestOf } from '../../core/base/digest.js'
@@ -74,12 +75,17 @@ export class UpgradeHistory {
     return this.verified.head.version
   }
 
-  /** The newest version that the upgrade server has told of in its last answer. Its manifest may still be on its way, or not be acceptable. */
+  /**
+   * The newest version that the upgrade server has told of in its last answer. Its manifest may still be on
+   * its way, or not be acceptable.
+   */
   get heard(): Version {
     return Math.max(this.#heard, this.newest)
   }
 
-  /** Versions older than this one are dead, as the upgrade server has told. Deaths are never taken back (C8). */
+  /**
+   * Versions older than this one are dead, as the upgrade server has told. Deaths are never taken back (C8).
+   */
   get dead(): Version {
     return this.#dead
   }
@@ -120,7 +126,8 @@ export class UpgradeHistory {
     // A manifest that could not be had, or kept on a full disk, is tried again with each answer.
     const isMissing = version > this.newest && !this.#rejected.has(this.newest + 1)
     const isNewer = version > this.heard
-    // The newest answer counts, and no longer than until the next: who has answered wrongly once, or in the server's name, has said nothing for good.
+    // The newest answer counts, and no longer than until the next: who has answered wrongly once, or in the
+    // server's name, has said nothing for good.
     this.#heard = version
     this.onHeard(this.heard)
     if (isNewer || isMissing) this.onNewer(version)
@@ -142,10 +149,13 @@ export class UpgradeHistory {
     }
   }
 
-  /** What is over is not signed. Nobody dies of versions that were never installed, or goes past them: those are verified first. */
+  /**
+   * Deaths and finality are not signed. Nobody dies of versions that were never installed, or goes past them:
+   * those are verified first.
+   */
   async #believe(dead: Version, final: Version): Promise<void> {
     await this.fetch(Math.max(dead, final)).catch(() => {
-      // What can't be had now is asked for again with the next answer.
+      // Manifests that can't be had now are asked for again with the next answer.
     })
     const [nowDead, nowFinal] = [Math.min(dead, this.newest), Math.min(final, this.newest)]
     if (nowDead <= this.#dead && nowFinal <= this.#final) return
@@ -173,8 +183,8 @@ export class UpgradeHistory {
   }
 
   /**
-   * Manifests up to `version`, each checked against those before it. Ends before the first that is not acceptable: `load` of that version
-   * throws why. One fetch at a time for the whole host.
+   * Manifests up to `version`, each checked against those before it. Ends before the first that is not
+   * acceptable: `load` of that version throws why. One fetch at a time for the whole host.
    */
   async fetch(version: Version): Promise<void> {
     while (version > this.newest && !this.#rejected.has(this.newest + 1)) {
@@ -185,7 +195,10 @@ export class UpgradeHistory {
     }
   }
 
-  /** The upgrade to `version`, its bundle fetched, verified, kept and loaded. Throws why it is rejected, or `upgrade.fetch`. */
+  /**
+   * The upgrade to `version`, its bundle fetched, verified, kept and loaded. Throws why it is
+   * rejected, or `upgrade.fetch`.
+   */
   load(version: Version): Promise<Upgrade> {
     const loaded = this.#upgrades.get(version)
     if (loaded !== undefined) return Promise.resolve(loaded)
@@ -208,8 +221,8 @@ export class UpgradeHistory {
   }
 
   /**
-   * Whether hosts may live that do not know yet that this event can be heard, as it is published at version `label`: an upgrade has brought it, and
-   * not every node is known to be past that one.
+   * Whether hosts may live that do not know yet that this event can be heard, as it is published at version
+   * `label`: an upgrade has brought it, and not every node is known to be past that one.
    */
   isIntroduced(event: string, label: Version): boolean {
     return this.#introducing(event).some((version) => version <= label && version > this.#dead)
@@ -232,7 +245,10 @@ export class UpgradeHistory {
     return this.undoes(version + 1)
   }
 
-  /** The class upgrade of `version` for a class, of an upgrade that is loaded; undefined where it leaves the class alone. */
+  /**
+   * The class upgrade of `version` for a class, of an upgrade that is loaded; undefined where
+   * it leaves the class alone.
+   */
   classUpgrade(version: Version, className: string): ClassUpgrade | undefined {
     return this.#upgrades.get(version)?.classUpgrades.find(({ oldClass }) => oldClass.className === className)
   }
@@ -318,7 +334,10 @@ export class UpgradeHistory {
     return fetched
   }
 
-  /** Lets a rejected upgrade be verified once more, at an operator's word; and what it undoes, of which it is made. */
+  /**
+   * Lets a rejected upgrade be verified once more, at an operator's word; and what it undoes,
+   * of which it is made.
+   */
   reconsider(version: Version): void {
     this.#rejected.delete(version)
     if (this.undoes(version)) this.reconsider(version - 1)
@@ -326,8 +345,8 @@ export class UpgradeHistory {
 }
 
 /**
- * Puts what is on disk into a history that is empty. All of it is verified anew at every start: what was changed there, or whose upgrader
- * this host does not trust, is not run. Throws why.
+ * Puts what is on disk into a history that is empty. All of it is verified anew at every start: what was
+ * changed there, or whose upgrader this host does not trust, is not run. Throws why.
  */
 export function readVerified(store: StateStore, history: VerifiedHistory): VerifiedHistory {
   for (const [, bytes] of store.range(...keys.allManifests)) history.append(history.check(signedOf(bytes)))

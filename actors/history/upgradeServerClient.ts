@@ -1,4 +1,7 @@
-/** Questions to the upgrade servers: ordinary calls to their subject, without a version (the infrastructure has none). */
+/**
+ * Questions to the upgrade servers: ordinary calls to their subject, without a version (the
+ * infrastructure has none).
+ */
 import { inject, injectable } from 'tsyringe'
 import { isDigest } from '../../core/base/digest.js'
 import { Fault, isFault } from '../../core/base/fault.js'
@@ -32,7 +35,7 @@ export interface Who {
   readonly server: string | null
   /** Its clock, in milliseconds since 1970. */
   readonly now: number
-  /** Whom it trusts; null where it does not tell. */
+  /** The trust that it tells; null where it does not tell. */
   readonly trust: TrustMark | null
 }
 
@@ -53,9 +56,10 @@ export class UpgradeServerClient {
   }
 
   /**
-   * `over`: what is dead and final as this host knows it, for a server that may have lost it, and whom it trusts. Throws `config.other-trust` where
-   * the server trusts others. Answers the newest version, below which version all are dead, which is the newest that nobody goes back from, how
-   * many directives there have been, and which bundles were lost.
+   * `over`: what is dead and final as this host knows it, for a server that may have lost it, and whom it
+   * trusts. Throws `config.other-trust` where the server trusts others. Answers the newest version, below
+   * which version all are dead, which is the newest that nobody goes back from, how many directives there
+   * have been, and which bundles were lost.
    */
   async head(over: Over = nothingOver): Promise<
     Head & {
@@ -65,7 +69,10 @@ export class UpgradeServerClient {
       /** Of the directives; null where the server tells of none. */
       readonly log: string | null
       readonly wanted: readonly string[]
-      /** A death or finality that it told and that no version can have: taken for none. Null where there is none such. */
+      /**
+       * A death or finality that it told and that no version can have: taken for none. Null
+       * where there is none such.
+       */
       readonly nonsense: string | null
     }
   > {
@@ -82,7 +89,9 @@ export class UpgradeServerClient {
     return { version, digest, ...sane, directives, log, wanted, nonsense }
   }
 
-  /** Which of the servers answered, and its clock, in milliseconds since 1970. Null of one that does not tell. */
+  /**
+   * Which of the servers answered, and its clock, in milliseconds since 1970. Null of one that does not tell.
+   */
   async who(): Promise<Who | null> {
     let answer: unknown
     try {
@@ -96,7 +105,10 @@ export class UpgradeServerClient {
     return { server: typeof server === 'string' ? server : null, now, trust: isTrustMark(trust) ? trust : null }
   }
 
-  /** Throws unless what changes the history reaches an upgrade server. Changes nothing: no method has this name. */
+  /**
+   * Throws unless what changes the history reaches an upgrade server. Changes nothing: no
+   * method has this name.
+   */
   async reachInstall(): Promise<void> {
     try {
       await this.#change('nothing', [])
@@ -122,7 +134,10 @@ export class UpgradeServerClient {
     return all
   }
 
-  /** A bundle. Throws `upgrade.digest` when it is not what its manifest says; where it can't be had whole, the next try goes on there. */
+  /**
+   * A bundle. Throws `upgrade.digest` when it is not what its manifest says; where it can't be had whole, the
+   * next try goes on there.
+   */
   bundle(bundle: Manifest['bundle']): Promise<Uint8Array> {
     return this.#bundles.fetch(bundle)
   }
@@ -133,7 +148,10 @@ export class UpgradeServerClient {
     )
   }
 
-  /** Gives back a manifest that the upgrade server has lost, or shows one that is not its own: then it throws `upgrade.forked`. */
+  /**
+   * Gives back a manifest that the upgrade server has lost, or shows one that is not its own:
+   * then it throws `upgrade.forked`.
+   */
   async teach(manifest: SignedManifest): Promise<void> {
     await this.#teach('teach', [manifest.bytes, manifest.signature])
   }
@@ -150,7 +168,10 @@ export class UpgradeServerClient {
     await this.#answerOf(this.#subjects.teach, 'teachDenials', [deniedReport(denied)], { kind: 'command' })
   }
 
-  /** Has a directive carried out, and answers what came of it. Throws `upgrade.conflict` when it is not the next one any more. */
+  /**
+   * Has a directive carried out, and answers what came of it. Throws `upgrade.conflict` when it
+   * is not the next one any more.
+   */
   async direct({ bytes, signature }: Signed): Promise<unknown> {
     const { result } = ((await this.#change('direct', [bytes, signature])) ?? {}) as Record<string, unknown>
     return result
@@ -175,7 +196,10 @@ export class UpgradeServerClient {
     return this.#answerOf(this.#subjects.server, method, args)
   }
 
-  /** A server that is busy serves those who wait in the order in which they came: asking more often gets nobody anything earlier. */
+  /**
+   * A server that is busy serves those who wait in the order in which they came: asking more often gets
+   * nobody anything earlier.
+   */
   #askChunk(digest: string, index: number, length: number): Promise<unknown> {
     const { chunkDeadlineMs, chunkResendMs, backoffMs, backoffMsMax } = this.settings
     const pace: Pace = { resendMs: chunkResendMs, pauseMs: backoffMs, pauseMsMax: backoffMsMax }

@@ -1,6 +1,7 @@
 /**
- * References taken outside any object: they belong to code that was written for one version, so they are pinned to it and registered
- * at it (DESIGN §3). The version is the newest at which the line has the class the reference was made with.
+ * References taken outside any object: they belong to code that was written for one version, so they are
+ * pinned to it and registered at it (DESIGN §3). The version is the newest at which the line has the class
+ * the reference was made with.
  */
 import { inject, injectable } from 'tsyringe'
 import { type Duration, milliseconds } from '../../core/base/duration.js'
@@ -93,7 +94,7 @@ export class Clients {
       .catch((error) => observe({ type: 'warning', message: `a send of ${method} was dropped`, error }))
   }
 
-  /** Who calls, if the pin's version is known for good, or as long as there is no newer one. */
+  /** The caller, if the pin's version is known for good, or as long as there is no newer one. */
   #known({ caller, found }: Pin): FrequentCaller | undefined {
     return found === undefined || found.isNamed || found.newest >= this.services.history.heard ? caller : undefined
   }
@@ -112,8 +113,8 @@ export class Clients {
   }
 
   /**
-   * A pinned reference never changes its version. A class that no upgrade names may belong to one that is not published yet: it is looked
-   * for again when there are newer versions.
+   * A pinned reference never changes its version. A class that no upgrade names may belong to one that is not
+   * published yet: it is looked for again when there are newer versions.
    */
   async #label(target: NodeClass): Promise<FoundLabel> {
     const { history } = this.services
@@ -159,7 +160,9 @@ export class Clients {
   }
 }
 
-/** The question for the version may have been answered by nobody; the call that it was asked for has not left. */
+/**
+ * The question for the version may have been answered by nobody; the call that it was asked for has not left.
+ */
 function notSent(error: unknown): never {
   if (!isFault(error) || error.code !== 'timeout.unknown') throw error
   throw new Fault('unavailable.stopped', 'the host has stopped', {}, { cause: error })
@@ -176,13 +179,13 @@ interface FoundLabel {
 interface Pin {
   /** The class that the labelled version must have; null where the caller chose the version itself. */
   readonly className: string | null
-  /** Who calls, with the version; undefined until that is found. */
+  /** The caller, with the version; undefined until that is found. */
   caller: FrequentCaller | undefined
   /** How the version was found; undefined too where the caller chose it. */
   found: FoundLabel | undefined
 }
 
-/** What stays the same from one call of a reference to the next. */
+/** The part that stays the same from one call of a reference to the next. */
 interface PinnedRef {
   readonly pin: Pin
   readonly target: NodeClass

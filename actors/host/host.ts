@@ -1,6 +1,6 @@
 /**
- * A host: a process, or a part of one, that runs one node or ten thousand. Its nodes share one connection, one journal, one bundle cache and
- * one fetch of a new version.
+ * A host: a process, or a part of one, that runs one node or ten thousand. Its nodes share one connection,
+ * one journal, one bundle cache and one fetch of a new version.
  */
 import { inject, injectable } from 'tsyringe'
 import { Fault } from '../../core/base/fault.js'
@@ -52,7 +52,7 @@ export class Host {
     registrar.onLoss = () => {
       for (const node of this.#nodes.values()) node.slot.tellAgain()
     }
-    // What is over, and the history, is given back with a question.
+    // The question also gives back deaths, finality, and the history.
     registrar.onProbation = () => this.#ask()
   }
 
@@ -80,8 +80,9 @@ export class Host {
   }
 
   /**
-   * Starts a node of this class, or of whatever class of the same service its state is of. Throws `config.*` for a wrong class or id, and
-   * for a node that is registered with another state directory; `unavailable.stopped` when the host stops, or has stopped.
+   * Starts a node of this class, or of whatever class of the same service its state is of. Throws `config.*`
+   * for a wrong class or id, and for a node that is registered with another state directory;
+   * `unavailable.stopped` when the host stops, or has stopped.
    */
   async node(definition: NodeClass, nodeId: string): Promise<NodeHandle> {
     if (this.#stopped) throw hostStopped()
@@ -100,7 +101,7 @@ export class Host {
       this.#nodes.delete(nodeId)
       throw new Fault('config.registered-elsewhere', `node ${nodeId} was started elsewhere while it started here`, { nodeId })
     }
-    // What was heard while the node was starting.
+    // The versions and deaths that were heard of while the node was starting.
     const { heard, dead } = this.services.history
     if (heard > node.keeper.record.newest) node.learning.learn(heard)
     if (dead > node.keeper.record.oldest) node.versionsOver()
@@ -114,7 +115,10 @@ export class Host {
     return this.#handle(node)
   }
 
-  /** Throws `config.invalid` if the transport does not let the host listen where it must, and on these subjects. */
+  /**
+   * Throws `config.invalid` if the transport does not let the host listen where it must, and on
+   * these subjects.
+   */
   async #checkListens(subjects: readonly string[]): Promise<void> {
     const { transport, calls } = this.services
     await transport.flush().catch(() => {})
@@ -141,7 +145,10 @@ export class Host {
     }
   }
 
-  /** A node, or any node of the class's service, as a typed reference pinned to the version that the class belongs to. */
+  /**
+   * A node, or any node of the class's service, as a typed reference pinned to the version that
+   * the class belongs to.
+   */
   ref<C extends NodeClass>(target: C, nodeId?: string, options: RefOptions = {}): Remote<InstanceType<C>> {
     return this.clients.ref(target, nodeId, options) as Remote<InstanceType<C>>
   }
@@ -158,8 +165,9 @@ export class Host {
   }
 
   /**
-   * Ends all nodes: running calls finish, waiting ones are refused as not executed, everything is on disk. What does not come to its end within
-   * the budget is left behind: its caller hears nothing, and it writes nothing any more.
+   * Ends all nodes: running calls finish, waiting ones are refused as not executed, everything is on disk. A
+   * call or start that does not come to its end within the budget is left behind: its caller hears nothing,
+   * and it writes nothing any more.
    */
   stop(budget = new StopBudget(this.services.clock, this.services.settings.leaveMs)): Promise<void> {
     this.#stopping ??= this.#stop(budget)
@@ -181,7 +189,7 @@ export class Host {
       const message = `the host stops after ${settings.leaveMs} ms though it is still busy: ${busy.join(', ')}`
       observe({ type: 'warning', message, error: new Fault('upgrade.drain', 'running calls and starts did not end in time') })
     }
-    // What ends here may have waited for as long as the host stood still.
+    // A call that ends here may have waited for as long as the host stood still.
     await budget.forLeaving(this.services.fence.opened())
     await Promise.all(nodes.map((node) => node.stop(budget)))
     this.#nodes.clear()
@@ -195,7 +203,10 @@ export class Host {
     outbox.flush()
   }
 
-  /** A running call may need a node of this host to end, and that one's call another, so all serve on until none is busy. */
+  /**
+   * A running call may need a node of this host to end, and that one's call another, so all
+   * serve on until none is busy.
+   */
   async #leave(nodes: readonly Node[], budget: StopBudget): Promise<void> {
     await Promise.all(nodes.map((node) => node.leave()))
     while (!budget.isLate && nodes.some(({ mailbox }) => !mailbox.isIdle))
@@ -225,7 +236,10 @@ export class Host {
     })
   }
 
-  /** All hosts hear an announcement at once. A call that needs the version does not wait for this: it has the server asked now. */
+  /**
+   * All hosts hear an announcement at once. A call that needs the version does not wait for
+   * this: it has the server asked now.
+   */
   #askWithin(version: Version): void {
     const { clock, random, settings, history } = this.services
     const isWaiting = this.#announcedVersion !== undefined
@@ -246,7 +260,10 @@ export class Host {
     })
   }
 
-  /** So many in a turn, once what they all need is here: else all would go on in the one turn in which it arrives. */
+  /**
+   * So many in a turn, once what they all need is here: else all would go on in the one turn in
+   * which it arrives.
+   */
   #learn(version: Version): void {
     const { clock, settings } = this.services
     const nodes = [...this.#nodes.values()]
@@ -259,7 +276,10 @@ export class Host {
     else void this.#fetch(version, nodes).then(() => learnFrom(0))
   }
 
-  /** The upgrades up to `version`, as far as they concern a node of each service. What fails, each node tries by itself. */
+  /**
+   * The upgrades up to `version`, as far as they concern a node of each service. Each node
+   * tries by itself what fails here.
+   */
   async #fetch(version: Version, nodes: readonly Node[]): Promise<void> {
     const { history, classes } = this.services
     try {

@@ -1,4 +1,4 @@
-/** What every node of a host shares. Resolved once from the host's container. */
+/** The services that every node of a host shares. Resolved once from the host's container. */
 import { type DependencyContainer, inject, injectable } from 'tsyringe'
 import type { InspectionEvent } from 'xstate'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
@@ -34,7 +34,10 @@ import { UpgradeLine } from '../upgrade/upgradeLine.js'
 
 @injectable()
 export class NodeServices {
-  /** Makes users' objects: each node is a child of this container, so a class can ask for its own dependencies. */
+  /**
+   * Makes users' objects: each node is a child of this container, so a class can ask for its
+   * own dependencies.
+   */
   container!: DependencyContainer
   /** Hears what the upgrade managers' statecharts do, in this process. */
   inspect: ((event: InspectionEvent) => void) | undefined

@@ -1,4 +1,7 @@
-/** What the calls to each service have come to on this host: sums over its nodes, so that a thousand of them are a few numbers. */
+/**
+ * The figures of the calls to each service on this host: sums over its nodes, so that a
+ * thousand of them are a few numbers.
+ */
 
 import type { Version } from '../../core/base/ids.js'
 import type { FiguresSeen, VersionFigures } from '../../core/inspection/inspection.js'

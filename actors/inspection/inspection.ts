@@ -1,10 +1,11 @@
 /**
- * What this host tells those who look at the rollout. Nobody looks most of the time, and then nothing is gathered, packed or sent: a host
- * remembers the phases of its last upgrades, a few words each, and which upgrade managers are at work. Who looks asks again and again; when he
- * stops asking, his lease ends and so does the telling.
+ * The reports of this host to those who look at the rollout. Nobody looks most of the time, and
+ * then nothing is gathered, packed or sent: a host remembers the phases of its last upgrades, a
+ * few words each, and which upgrade managers are at work. A viewer asks again and again; when
+ * it stops asking, its lease ends and so do the reports.
  *
  * I1. Nothing is sent to anybody without a lease.
- * I2. What waits to be sent is bounded; the oldest is dropped, and how much was is told.
+ * I2. The queue of reports is bounded; the oldest are dropped, and their number is told.
  */
 import { inject, injectable } from 'tsyringe'
 import type { AnyActorRef, InspectionEvent } from 'xstate'
@@ -56,7 +57,10 @@ export class Inspection {
   readonly callTimes = new CallTimes()
   readonly #managers = new Set<Manager>()
   readonly #phases: SeenQueue<PhaseSeen>
-  /** Who runs what, and the phases; told before the many events of the statecharts, which never push them out. */
+  /**
+   * The nodes with their chains, and the phases; told before the many events of the
+   * statecharts, which never push them out.
+   */
   readonly #news: SeenQueue<Seen>
   readonly #events: SeenQueue<Seen>
   readonly #lookers = new Map<string, Looker>()
@@ -114,7 +118,10 @@ export class Inspection {
     if (this.isWatched) this.#news.add(seen)
   }
 
-  /** An upgrade manager begins its work; to be called before it is started. Until it ends, its statechart can be looked at. */
+  /**
+   * An upgrade manager begins its work; to be called before it is started. Until it ends, its
+   * statechart can be looked at.
+   */
   follow(nodeId: string, target: Version, actor: AnyActorRef): void {
     const manager: Manager = { nodeId, target, run: this.clock.now(), actor, subscription: undefined }
     this.#managers.add(manager)
@@ -135,7 +142,7 @@ export class Inspection {
         const seen = statechartEvent(event)
         if (seen !== undefined) this.#events.add(this.#of(manager, seen))
       } catch {
-        // What a user's error holds can be anything; whoever looks must never stop an upgrade.
+        // A user's error can hold anything; a viewer must never stop an upgrade.
       }
     })
   }
@@ -169,7 +176,7 @@ export class Inspection {
     const isToldAll = isNew || afresh.includes(this.settings.hostId)
     if (isToldAll) this.#countTelling()
     const wasWatched = this.isWatched
-    // What the others are told counts on from here for the new one too.
+    // The reports to the others count on from here for the new one too.
     if (isNew) this.#flush()
     this.#lookers.set(looker, { untilMs: this.clock.monotonicMs() + leaseMs, only })
     if (!wasWatched) this.#wake()
@@ -188,7 +195,10 @@ export class Inspection {
       throw new Fault('unavailable.overloaded', `everything was told ${tellingsMax} times within ${tellingsMs} ms already`)
   }
 
-  /** Everything there is to know now, and the phases of the last upgrades: also what ended before anybody looked. */
+  /**
+   * Everything there is to know now, and the phases of the last upgrades: also what ended
+   * before anybody looked.
+   */
   #tellAll(looker: string, only: LookFilter): void {
     const now = this.clock.now()
     const managers = [...this.#managers].map((manager) => this.#of(manager, actorEvent(manager.actor)))

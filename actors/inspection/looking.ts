@@ -1,6 +1,7 @@
 /**
- * The other side of inspection: asks all hosts to tell what they see, again and again for as long as somebody looks, and hears what they tell.
- * What is told twice is heard once; what was lost on the way is counted, and asked for anew.
+ * The other side of inspection: asks all hosts to tell what they see, again and again for as long as somebody
+ * looks, and hears what they tell. A report that comes twice is heard once; reports that were lost on the way
+ * are counted, and asked for anew.
  */
 import { inject, injectable } from 'tsyringe'
 import {
@@ -24,7 +25,7 @@ import { subjectsOf } from '../../core/wire/subjects.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
 
-/** What a host told. */
+/** The reports of one host. */
 export interface LookBatch {
   readonly hostId: string
   readonly seen: readonly Seen[]
@@ -42,7 +43,10 @@ interface Heard {
   readonly phases: Set<number>
 }
 
-/** Hosts that are heard. Anybody may speak in a host's name: beyond, the one that was silent the longest is forgotten, and told anew. */
+/**
+ * Hosts that are heard. Anybody may speak in a host's name: beyond, the one that was silent the longest is
+ * forgotten, and told anew.
+ */
 export const hostsHeardMax = 10_000
 /** Phases that are remembered of one host, more than it tells again; and of all. */
 export const phasesRememberedMax = 50_000
@@ -118,7 +122,7 @@ export class Looking {
   }
 }
 
-/** What was heard of each host, the one that was silent the longest first. */
+/** The notes about each host that was heard, the one that was silent the longest first. */
 class HeardHosts {
   readonly #hosts = new Map<string, Heard>()
   #phases = 0
@@ -163,7 +167,7 @@ class HeardHosts {
   }
 }
 
-/** What is no batch is nobody's business: the subject is this looker's own. */
+/** A message that is no batch is nobody's business: the subject is this looker's own. */
 function batchesOf(message: Message): readonly SeenBatch[] {
   try {
     return decode(message.payload).flatMap((envelope) => {

@@ -1,4 +1,6 @@
-/** The nodes of a host as a looker sees them: what they are now, and what has changed since it was last asked. */
+/**
+ * The nodes of a host as a looker sees them: what they are now, and what has changed since it was last asked.
+ */
 import type { Version } from '../../core/base/ids.js'
 import type { Phase } from '../../core/base/phases.js'
 import { type CallsSeen, type NodeSeen, reasonSeen, type Seen } from '../../core/inspection/inspection.js'

@@ -1,4 +1,7 @@
-/** Puts what is seen into messages that the transport takes, and numbers them, so that a looker notices what is lost on the way. */
+/**
+ * Puts what is seen into messages that the transport takes, and numbers them, so that a looker
+ * notices what is lost on the way.
+ */
 
 import { type FiguresSeen, type Seen, type SeenBatch, seenMethod } from '../../core/inspection/inspection.js'
 import type { Transport } from '../../core/ports/transport.js'
@@ -14,7 +17,7 @@ export class SeenSender {
   readonly #subjects: Subjects
   #number = 0
   #sends = 0
-  /** What can't travel, or is too large even alone. */
+  /** The number of reports that can't travel, or are too large even alone. */
   #untold = 0
 
   constructor(
@@ -26,8 +29,8 @@ export class SeenSender {
   }
 
   /**
-   * What one looker is told at first, or wants alone. Number 0: nobody else misses it. Also when it is nothing: the looker knows then that this
-   * host is there.
+   * The reports that one looker gets at first, or wants alone. Number 0: nobody else misses it. Also when it
+   * is nothing: the looker knows then that this host is there.
    */
   one(looker: string, seen: readonly Seen[], figures: readonly FiguresSeen[] = []): void {
     partsOf(seen).forEach((part, i) => {

@@ -1,7 +1,8 @@
 /**
- * A node: an identity, a persistent state, and one object. Ties together who owns what: the chain knows which object answers a version, the
- * mailbox what runs now, the node state what is on disk, the upgrade manager the phase, the upgrade layer the labels, the status what is said
- * of it. What is left is the node's life: it serves, leaves, and stops.
+ * A node: an identity, a persistent state, and one object. Ties together who owns what: the chain knows which
+ * object answers a version, the mailbox what runs now, the node state what is on disk, the upgrade manager
+ * the phase, the upgrade layer the labels, the status what is said of it. The rest is the node's life: it
+ * serves, leaves, and stops.
  */
 
 import { Fault } from '../../core/base/fault.js'
@@ -44,7 +45,7 @@ import { type ManagedNode, type ManagerServices, UpgradeManager } from '../upgra
 import { NodeRestart, type RestartingNode, type RestartServices } from './nodeRestart.js'
 import { NodeStatus, type StatusServices, type ToldNode } from './nodeStatus.js'
 
-/** What a node needs of its host: for itself, and for its parts. */
+/** The services of its host that a node needs: for itself, and for its parts. */
 export interface HostServices
   extends StatusServices,
     RestartServices,
@@ -129,7 +130,7 @@ export class Node implements Receiver, Hearer, LearningNode, ManagedNode, Parts 
     return this.id
   }
 
-  /** What a node is: the class of the current generation, and its version. */
+  /** The software of a node: the class of the current generation, and its version. */
   get runs(): { readonly className: string; readonly version: Version } {
     const { className, version } = this.keeper.replier
     return { className, version }
@@ -166,7 +167,7 @@ export class Node implements Receiver, Hearer, LearningNode, ManagedNode, Parts 
 
   // --- What its object and SOs have around them
 
-  /** Who the node's calls are from. */
+  /** The caller in the node's calls. */
   get caller(): Caller {
     const { nodeId, incarnation } = this.keeper.record
     const { className, version } = this.keeper.replier
@@ -207,7 +208,7 @@ export class Node implements Receiver, Hearer, LearningNode, ManagedNode, Parts 
     return this.services.settings.timersMax
   }
 
-  /** What waits here may not run now; never, if another host has the node. */
+  /** A call that waits here may not run now; never, if another host has the node. */
   #holds(goOn: () => void): boolean {
     return this.isElsewhere || this.services.fence.holds(() => void (this.isElsewhere || goOn()))
   }
@@ -294,8 +295,8 @@ export class Node implements Receiver, Hearer, LearningNode, ManagedNode, Parts 
   }
 
   /**
-   * A call that is made for a call of this node runs inside it, or is refused: in the queue behind it, both would wait until a deadline ends
-   * it. False for a call that may take its turn.
+   * A call that is made for a call of this node runs inside it, or is refused: in the queue behind it, both
+   * would wait until a deadline ends it. False for a call that may take its turn.
    */
   #nests(call: IncomingCall): boolean {
     const { running } = this.mailbox
@@ -399,14 +400,17 @@ export class Node implements Receiver, Hearer, LearningNode, ManagedNode, Parts 
     return !this.#recentEvents.isNew(`${call.caller.name ?? ''}/${call.id}`)
   }
 
-  /** Takes part in answering the service's calls, and opens the mailbox. A node at a dead version opens it for itself alone. */
+  /**
+   * Takes part in answering the service's calls, and opens the mailbox. A node at a dead
+   * version opens it for itself alone.
+   */
   serve(): void {
     if (this.isStopped) return
     this.slot.release()
     const { record } = this.keeper
     const { dead, final } = this.services.history
     if (dead > record.oldest || final > 0) this.learning.bury()
-    // What was accepted on its way forward, should it have come back.
+    // The calls that were accepted on its way forward, should it have come back.
     if (this.isBehind) this.#refuseWaiting(this.#isBehindFault())
     else {
       const { service } = subjectsOf(this.services.settings.system)
@@ -469,7 +473,8 @@ export class Node implements Receiver, Hearer, LearningNode, ManagedNode, Parts 
 
   crash(error: unknown): void {
     if (this.isOver) return
-    // At once: a record that is written meanwhile must not be made of one that is lost, for it would name slots that are not there.
+    // At once: a record that is written meanwhile must not be made of one that is lost, for it would name
+    // slots that are not there.
     if (this.state.isLost && !this.isUpgrading) this.keeper.reload()
     const comesBack = this.#restart?.isRunning || this.isUpgrading
     if (!comesBack || isInvariantViolation(error)) this.services.observe({ type: 'nodeFailed', nodeId: this.id, error })
@@ -485,13 +490,13 @@ export class Node implements Receiver, Hearer, LearningNode, ManagedNode, Parts 
   restarted(): void {
     if (!this.manager.tellAgain()) this.report('current', null, null)
     this.serve()
-    // What was learned and lost is learned again.
+    // Versions that were learned and lost are learned again.
     this.learning.learn(this.services.history.heard)
   }
 
   /**
-   * Another host serves this node after so long, and has had all that arrives here. It answers: a refusal from here would have the caller make its
-   * call once more. A call that still runs then is not acknowledged.
+   * Another host serves this node after so long, and has had all that arrives here. It answers: a refusal
+   * from here would have the caller make its call once more. A call that still runs then is not acknowledged.
    */
   leaveToOthers(afterMs: number): void {
     this.#oursUntilMs = this.services.clock.monotonicMs() + afterMs
@@ -511,8 +516,8 @@ export class Node implements Receiver, Hearer, LearningNode, ManagedNode, Parts 
   }
 
   /**
-   * The node is going to stop: it takes only calls that are made for others, which run somewhere and can't end without. Resolves when nothing
-   * runs, or waits to run.
+   * The node is going to stop: it takes only calls that are made for others, which run somewhere and can't
+   * end without. Resolves when nothing runs, or waits to run.
    */
   async leave(): Promise<void> {
     this.#leaving = true
@@ -562,7 +567,7 @@ export class Node implements Receiver, Hearer, LearningNode, ManagedNode, Parts 
   }
 }
 
-/** What any version of the node hears. */
+/** The events that any version of the node hears. */
 function heardBy(chain: ObjectChain): ReadonlySet<string> {
   return new Set(chain.links.flatMap(({ hears }) => [...hears.keys()]))
 }

@@ -17,13 +17,14 @@ export interface NodeHandle {
   readonly version: Version
   readonly className: string
   readonly phase: Phase
-  /** Who answers which version, oldest first. */
+  /** The classes that answer each version, oldest first. */
   readonly chain: readonly ChainEntry[]
   /** Records that its lazy transform has still to make (§8); null: none. */
   readonly records: RecordsUnmade | null
   /**
-   * Resolves when the node serves at `version` or past it. Rejects with `upgrade.*` when the upgrade on the way there is stalled or rejected,
-   * with the reason, and with `timeout.deadline` after `timeout` (one minute by default).
+   * Resolves when the node serves at `version` or past it. Rejects with `upgrade.*` when the
+   * upgrade on the way there is stalled or rejected, with the reason, and with
+   * `timeout.deadline` after `timeout` (one minute by default).
    */
   reached(version: Version, options?: { readonly timeout?: Duration }): Promise<void>
   /** Lets a stalled or rejected upgrade of this node try again. */

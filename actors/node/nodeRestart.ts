@@ -1,4 +1,7 @@
-/** A node that has crashed comes back from what is on disk: it closes, forgets its object, and starts it until that succeeds. */
+/**
+ * A node that has crashed comes back from what is on disk: it closes, forgets its object, and
+ * starts it until that succeeds.
+ */
 
 import { reasonOf } from '../../core/base/fault.js'
 import type { Clock } from '../../core/ports/clock.js'
@@ -15,7 +18,7 @@ export interface RestartServices {
   readonly random: Random
 }
 
-/** What a restart needs of its node. */
+/** The parts of its node that a restart needs. */
 export interface RestartingNode {
   readonly services: RestartServices
   readonly keeper: RecordKeeper

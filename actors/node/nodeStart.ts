@@ -1,5 +1,6 @@
 /**
- * How a node comes to life: born at the newest complete version, or revived from its state (DESIGN §5, "Birth").
+ * How a node comes to life: born at the newest complete version, or revived from its state
+ * (DESIGN §5, "Birth").
  */
 
 import { Fault } from '../../core/base/fault.js'
@@ -18,8 +19,8 @@ import { type HostServices, Node } from './node.js'
 import type { NodeStart } from './startingNodes.js'
 
 /**
- * Starts the node with this id: from its state if it has one here, else as a new one. Resolves when it serves or upgrades. Throws
- * `unavailable.stopped` when the host stops meanwhile.
+ * Starts the node with this id: from its state if it has one here, else as a new one. Resolves when it serves
+ * or upgrades. Throws `unavailable.stopped` when the host stops meanwhile.
  */
 export async function startNode(services: HostServices, definition: NodeClass, nodeId: string, start: NodeStart): Promise<Node> {
   checkName('node id', nodeId)
@@ -33,7 +34,10 @@ export async function startNode(services: HostServices, definition: NodeClass, n
   return node
 }
 
-/** A node with state starts with what it has: nothing about an upgrade is needed to serve the versions it knows. */
+/**
+ * A node with state starts with what it has: nothing about an upgrade is needed to serve the
+ * versions it knows.
+ */
 async function revive(services: HostServices, definition: NodeClass, stored: NodeRecord, start: NodeStart): Promise<Node> {
   const { service } = describeClass(definition)
   if (stored.service !== service) {
@@ -59,7 +63,7 @@ async function revive(services: HostServices, definition: NodeClass, stored: Nod
   })
 }
 
-/** Before anything runs. What it is about is told as it goes on. */
+/** Before anything runs. The version it goes to and the reason are told as it goes on. */
 function rowOf({ settings, store, clock }: HostServices, node: Node, { service, upgrade }: NodeRecord): NodeStatus {
   const { node: nodeId, className, version } = node.replier
   const phase = upgrade === null ? 'current' : upgrade.phase
@@ -78,8 +82,8 @@ function rowOf({ settings, store, clock }: HostServices, node: Node, { service, 
 }
 
 /**
- * "A node that comes back at a dead version upgrades before it serves": the upgrade server is asked first, by all nodes of a host together, but
- * not waited for long. Without it nodes serve what they serve.
+ * "A node that comes back at a dead version upgrades before it serves": the upgrade server is asked first, by
+ * all nodes of a host together, but not waited for long. Without it nodes serve what they serve.
  */
 async function askBriefly({ history, clock, settings }: HostServices): Promise<void> {
   if (history.hasAsked) return
@@ -111,7 +115,10 @@ async function orStopped(node: Node, start: () => Promise<void>): Promise<Node> 
   }
 }
 
-/** A host that ended while the new object was starting counts as a failed start; after too many one commit flips back. */
+/**
+ * A host that ended while the new object was starting counts as a failed start; after too many
+ * one commit flips back.
+ */
 function afterCrash(record: NodeRecord): NodeRecord {
   const { upgrade, previous } = record
   if (upgrade?.phase !== 'recovering' || previous === null) return record
@@ -122,8 +129,8 @@ function afterCrash(record: NodeRecord): NodeRecord {
 }
 
 /**
- * "It is made as if born at the oldest live version and upgraded at once, so its past-SOs have the states they would have." A new node does
- * not start before it has asked the upgrade server.
+ * "It is made as if born at the oldest live version and upgraded at once, so its past-SOs have the states
+ * they would have." A new node does not start before it has asked the upgrade server.
  */
 async function birth(services: HostServices, definition: NodeClass, nodeId: string, start: NodeStart): Promise<Node> {
   const { history, classes, journal, settings, registrar, store, clock } = services
@@ -183,7 +190,7 @@ async function birth(services: HostServices, definition: NodeClass, nodeId: stri
       return start.isStopping
     },
   }
-  // What a birth that was interrupted left.
+  // The states that an interrupted birth left.
   await sweepSlots(nodeId, () => true, journal, settings)
   const root = pack(classes.definitionAt(line, first).initial(), `${line[first]}.initial()`)
   await journal.commit([[keys.root(nodeId, generation.object), root]])
@@ -223,8 +230,8 @@ async function birth(services: HostServices, definition: NodeClass, nodeId: stri
 }
 
 /**
- * The version that its states begin with. What can still be undone, and what is an undo already, is answered with the state of the SO before it, dead
- * as that one's version may be.
+ * The version that its states begin with. A version that can still be undone, and one that is an undo
+ * already, is answered with the state of the SO before it, dead as that one's version may be.
  */
 function firstNeeded({ history }: HostServices, oldest: Version): Version {
   let first = Math.min(oldest, Math.max(history.final, history.newest - 1))
@@ -232,7 +239,10 @@ function firstNeeded({ history }: HostServices, oldest: Version): Version {
   return first
 }
 
-/** That version, or the newest before it whose class can be loaded: whatever is rejected here the node tries as any other does. */
+/**
+ * That version, or the newest before it whose class can be loaded: whatever is rejected here
+ * the node tries as any other does.
+ */
 async function firstReadable({ classes }: HostServices, line: readonly string[], needed: Version): Promise<Version> {
   for (let first = needed; ; first--) {
     try {
@@ -245,8 +255,9 @@ async function firstReadable({ classes }: HostServices, line: readonly string[],
 }
 
 /**
- * The newest version up to `complete` to which every upgrade of the line can be verified. Nodes of this service may be missing from those
- * that made it complete: a node that is born before an upgrade that is rejected rejects it as any node does, and says why.
+ * The newest version up to `complete` to which every upgrade of the line can be verified. Nodes of this
+ * service may be missing from those that made it complete: a node that is born before an upgrade that is
+ * rejected rejects it as any node does, and says why.
  */
 async function newestVerified(
   { history, classes }: HostServices,
@@ -269,8 +280,8 @@ async function newestVerified(
 }
 
 /**
- * The newest version that every registered node is at or past; the newest there is, where none is registered. The oldest that lives, where it is
- * not known who is registered: from there it goes on as any node does.
+ * The newest version that every registered node is at or past; the newest there is, where none is registered.
+ * The oldest that lives, where it is not known who is registered: from there it goes on as any node does.
  */
 async function newestComplete({ population, history }: HostServices, newest: Version): Promise<Version> {
   if (history.newest === 0) return 0

@@ -1,4 +1,7 @@
-/** What a node says of itself: to its registration, to the host's observer, to whoever follows it, and to those who look at the host. */
+/**
+ * The reports of a node about itself: to its registration, to the host's observer, to whoever follows it, and
+ * to those who look at the host.
+ */
 
 import type { Version } from '../../core/base/ids.js'
 import type { Phase } from '../../core/base/phases.js'
@@ -30,7 +33,7 @@ export interface StatusServices {
   readonly history: UpgradeHistory
 }
 
-/** What is told of. */
+/** The node that reports are about. */
 export interface ToldNode {
   readonly services: StatusServices
   readonly keeper: RecordKeeper
@@ -98,7 +101,10 @@ export class NodeStatus {
     this.#followers = this.#followers.filter((isDone) => !isDone())
   }
 
-  /** How calls have gone since the phase began, where that tells how an upgrade does: on nodes that wait for one, or have just had one. */
+  /**
+   * How calls have gone since the phase began, where that tells how an upgrade does: on nodes that wait for
+   * one, or have just had one.
+   */
   get figures(): NodeFigures | undefined {
     const { calls, keeper, services } = this.node
     const { heard } = services.history

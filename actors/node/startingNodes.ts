@@ -1,10 +1,11 @@
 /**
- * The nodes of a host that are on their way to serve for the first time. A start goes through servers, the disk and users' code, so a host may be
- * stopped meanwhile.
+ * The nodes of a host that are on their way to serve for the first time. A start goes through servers, the
+ * disk and users' code, so a host may be stopped meanwhile.
  *
  * S1. When the host stops, whoever waits for a start hears so at once: `unavailable.stopped`.
- * S2. The host waits for each start to come to its end before it closes what the start uses, as long as its budget lasts. What goes on after that
- *     changes nothing: its node has stopped, and the journal takes no writes.
+ * S2. The host waits for each start to come to its end before it closes what the start uses, as long as its
+ *     budget lasts. A start that goes on after that changes nothing: its node has stopped, and the journal
+ *     takes no writes.
  */
 import { Fault } from '../../core/base/fault.js'
 import type { Node } from './node.js'
@@ -13,7 +14,7 @@ export function hostStopped(cause?: unknown): Fault {
   return new Fault('unavailable.stopped', 'the host has stopped', {}, cause === undefined ? undefined : { cause })
 }
 
-/** What a start knows of its host. */
+/** The facts about its host that a start knows. */
 export class NodeStart {
   /** From when there is one. */
   node: Node | undefined
@@ -28,7 +29,9 @@ export class NodeStart {
     return this.#isStopping
   }
 
-  /** As `work` ends, or `unavailable.stopped` when the host stops. Then `work` goes on, but nobody listens. */
+  /**
+   * As `work` ends, or `unavailable.stopped` when the host stops. Then `work` goes on, but nobody listens.
+   */
   unlessStopped<T>(work: Promise<T>): Promise<T> {
     return Promise.race([work, this.#stopping.promise])
   }

@@ -1,4 +1,7 @@
-/** What an operator does with a running system: publishes upgrades, looks at the upgrade database, calls a method by name. */
+/**
+ * The acts of an operator on a running system: publishes upgrades, looks at the upgrade
+ * database, calls a method by name.
+ */
 import { inject, injectable } from 'tsyringe'
 import { digestOf } from '../../core/base/digest.js'
 import { Fault, isFault } from '../../core/base/fault.js'
@@ -46,13 +49,16 @@ export interface BuiltUpgrade {
 export interface PublishOptions {
   /** Why; kept in the history. */
   readonly reason?: string
-  /** The public keys of those who may install what comes after this upgrade, in place of those who may now; with their ends, if any. */
+  /**
+   * The public keys of those who may install what comes after this upgrade, in place of those who may now;
+   * with their ends, if any.
+   */
   readonly upgraders?: readonly (string | TrustedKey)[]
   /** How many of them have to sign what comes after it. Left out: as many as before. */
   readonly need?: Need
   /**
-   * As this version or not at all: `upgrade.conflict` where another one comes next, be it that the upgrade database has lost the one before.
-   * Left out: as the next, whichever that is.
+   * As this version or not at all: `upgrade.conflict` where another one comes next, be it that the upgrade
+   * database has lost the one before. Left out: as the next, whichever that is.
    */
   readonly asVersion?: Version
 }
@@ -77,7 +83,10 @@ export class Operator {
     @inject(Looking) private readonly looking: Looking,
   ) {}
 
-  /** Signs the upgrade, installs it as the next version and returns that version. Throws `upgrade.*` if the upgrade server refuses it. */
+  /**
+   * Signs the upgrade, installs it as the next version and returns that version. Throws `upgrade.*` if the
+   * upgrade server refuses it.
+   */
   async publish({ manifest, bundle }: BuiltUpgrade, options: PublishOptions = {}): Promise<Version> {
     // It is sent with the signatures: what is kept for no manifest is kept for minutes.
     if (this.signing.gather === undefined) await this.server.putBundle(manifest.bundle.digest, bundle)
@@ -90,8 +99,8 @@ export class Operator {
   }
 
   /**
-   * Installs what was signed elsewhere, as the version for which it was signed, and returns that version. Throws `upgrade.*` if the upgrade
-   * server refuses it: `upgrade.conflict` if another version comes next.
+   * Installs what was signed elsewhere, as the version for which it was signed, and returns that version.
+   * Throws `upgrade.*` if the upgrade server refuses it: `upgrade.conflict` if another version comes next.
    *
    * @param bundle null where it is stored already: that of an undo
    */
@@ -111,8 +120,9 @@ export class Operator {
   }
 
   /**
-   * Has an order carried out that was signed elsewhere, and answers what came of it. Throws `upgrade.conflict` where another order, or another
-   * version, came in between: then it is made and signed anew.
+   * Has an order carried out that was signed elsewhere, and answers what came of it. Throws
+   * `upgrade.conflict` where another order, or another version, came in between: then it is
+   * made and signed anew.
    */
   async sendSigned(directive: Signed): Promise<OrderResult> {
     try {
@@ -124,7 +134,10 @@ export class Operator {
     }
   }
 
-  /** Holds a built upgrade against the running system as the upgrade server will. Throws `upgrade.invalid` if it would refuse it. */
+  /**
+   * Holds a built upgrade against the running system as the upgrade server will. Throws
+   * `upgrade.invalid` if it would refuse it.
+   */
   async check({ manifest }: BuiltUpgrade): Promise<void> {
     const history = await this.history()
     const version = history.length + 1
@@ -132,10 +145,11 @@ export class Operator {
   }
 
   /**
-   * Installs the upgrade that undoes the newest one, as the next version, and returns that version: it means what the version before the newest
-   * meant. Nodes that have gone forward go back by the inverse; those that have not need not go there. An undo can be undone. Throws `upgrade.invalid` where
-   * there is no way back. With `version`, only that one is undone: one that is undone already stays so, and the answer is the version that undid
-   * it; `upgrade.conflict` if it is not the newest any more.
+   * Installs the upgrade that undoes the newest one, as the next version, and returns that version: it means
+   * what the version before the newest meant. Nodes that have gone forward go back by the inverse; those that
+   * have not need not go there. An undo can be undone. Throws `upgrade.invalid` where there is no way back.
+   * With `version`, only that one is undone: one that is undone already stays so, and the answer is the
+   * version that undid it; `upgrade.conflict` if it is not the newest any more.
    */
   undo(
     options: Omit<PublishOptions, 'upgraders' | 'need' | 'asVersion'> & { readonly version?: Version } = {},
@@ -196,7 +210,7 @@ export class Operator {
     }
   }
 
-  /** What names no identity is read by release 0.1.0, which knows one signature. */
+  /** Release 0.1.0 reads a document that names no identity, and knows one signature. */
   #signers(identity: string | null): readonly Signer[] {
     const { upgraders } = this.signing
     return identity === null ? upgraders.slice(0, 1) : upgraders
@@ -216,7 +230,10 @@ export class Operator {
     return found !== undefined && digestOf(found.bytes) === digest
   }
 
-  /** No node goes to this version until `resume`; those on their way arrive. An undo is never held; the undo of an undo is. */
+  /**
+   * No node goes to this version until `resume`; those on their way arrive. An undo is never
+   * held; the undo of an undo is.
+   */
   async pause(version: Version, reason: string): Promise<void> {
     await this.#set({ kind: 'pause', version, reason, since: this.clock.now() })
   }
@@ -236,12 +253,16 @@ export class Operator {
     return this.#remove({ kind: 'hold', nodeId })
   }
 
-  /** The node goes to the version after its own now: its SF is not asked, a pause does not hold it; its service's limit does. Returns that version. Throws `config.invalid` for a node at the newest version. */
+  /**
+   * The node goes to the version after its own now: its SF is not asked, a pause does not hold it; its
+   * service's limit does. Returns that version. Throws `config.invalid` for a node at the newest version.
+   */
   async upgradeNow(nodeId: string): Promise<Version> {
     const row = (await this.database.nodes()).find((found) => found.nodeId === nodeId)
     if (row === undefined) throw new Fault('config.invalid', `there is no node ${nodeId} in the upgrade database`)
     const version = row.version + 1
-    // What is kept for a version that does not exist yet would pass a pause one day, when nobody remembers it.
+    // A control that is kept for a version that does not exist yet would pass a pause one day,
+    // when nobody remembers it.
     const { version: newest } = await this.database.head()
     if (version > newest) throw new Fault('config.invalid', `node ${nodeId} is at version ${row.version}, the newest there is`)
     await this.#set({ kind: 'now', nodeId, version, since: this.clock.now() })
@@ -255,8 +276,9 @@ export class Operator {
   }
 
   /**
-   * Removes a node that will not come back, with its slot and what it was told: an order like the others. Upgrade servers of release 0.1.0 do not
-   * know it; then it is removed with the rights of this login, as that release does.
+   * Removes a node that will not come back, with its slot and what it was told: an order like
+   * the others. Upgrade servers of release 0.1.0 do not know it; then it is removed with the
+   * rights of this login, as that release does.
    */
   async forget(nodeId: string): Promise<void> {
     try {
@@ -287,7 +309,10 @@ export class Operator {
     }
   }
 
-  /** Tells the audit that a copy of the upgrade database is taken: an order like the others. `digest` is the file's, `version` the newest in it. */
+  /**
+   * Tells the audit that a copy of the upgrade database is taken: an order like the others. `digest` is the
+   * file's, `version` the newest in it.
+   */
   async recordBackup(digest: string, version: Version): Promise<void> {
     await this.#direct({ order: 'backup', digest, version })
   }
@@ -309,8 +334,8 @@ export class Operator {
   }
 
   /**
-   * Nobody goes back from this version any more, nor from those before: states that only an undo needs are dropped. Answers what is final
-   * afterwards: less than `version` while a registered node is not there yet.
+   * Nobody goes back from this version any more, nor from those before: states that only an undo needs are
+   * dropped. Answers what is final afterwards: less than `version` while a registered node is not there yet.
    */
   async finalize(version: Version): Promise<Version> {
     return (await this.#direct({ order: 'finalize', version })) as Version
@@ -355,8 +380,8 @@ export class Operator {
   }
 
   /**
-   * Installs a version that changes no class, and says who may install from then on: how keys are exchanged. The keys of those who go and of
-   * those who come may be in force together for a while.
+   * Installs a version that changes no class, and says who may install from then on: how keys are exchanged.
+   * The keys of those who go and of those who come may be in force together for a while.
    */
   setUpgraders(
     upgraders: NonNullable<PublishOptions['upgraders']>,
@@ -375,7 +400,10 @@ export class Operator {
     return this.publish({ manifest, bundle }, { ...options, upgraders })
   }
 
-  /** What an upgrade server has as the newest version; who it is and its clock, in milliseconds since 1970, where it tells. */
+  /**
+   * The newest version of an upgrade server; its name and its clock, in milliseconds since
+   * 1970, where it tells.
+   */
   async askServer(): Promise<{
     readonly version: Version
     readonly digest: string | null
@@ -405,15 +433,19 @@ export class Operator {
   }
 
   /**
-   * Looks at all hosts of the system: who runs what, with which chain, every phase, the calls per version, and what the upgrade managers'
-   * statecharts do, with what hosts remember of past upgrades first; or what `only` asks for alone. A host of before this filter tells everything
-   * to everybody, and no figures. Returns what ends that.
+   * Looks at all hosts of the system: who runs what, with which chain, every phase, the calls per version,
+   * and what the upgrade managers' statecharts do, with what hosts remember of past upgrades first; or what
+   * `only` asks for alone. A host of before this filter tells everything to everybody, and no figures.
+   * Returns what ends that.
    */
   look(hear: (batch: LookBatch) => void, only: LookFilter = {}): () => void {
     return this.looking.start(hear, only)
   }
 
-  /** Calls a method by name. `target` is a node or a service; `kind` decides whether a lost answer is asked for again. */
+  /**
+   * Calls a method by name. `target` is a node or a service; `kind` decides whether a lost
+   * answer is asked for again.
+   */
   call(
     target: { readonly node: string } | { readonly service: string },
     method: string,
@@ -442,7 +474,7 @@ export class Operator {
 /** How an upgrade server, of whichever release, refuses an order that it does not know. */
 const unknownOrder = 'it orders nothing that there is'
 
-/** What came of the very same order before, where its answer was lost. */
+/** The result of the very same order before, where its answer was lost. */
 function resultBefore(error: unknown): OrderResult | undefined {
   if (!isFault(error) || error.code !== 'upgrade.conflict') return undefined
   return (error.details as { readonly earlier?: { readonly result: OrderResult } }).earlier?.result

@@ -1,6 +1,6 @@
 /**
- * The controls of the system, as the nodes of this host see them: read from the upgrade database while somebody waits for one, once for
- * all of them.
+ * The controls of the system, as the nodes of this host see them: read from the upgrade database while
+ * somebody waits for one, once for all of them.
  */
 import { inject, injectable } from 'tsyringe'
 import type { Control } from '../../core/control/control.js'

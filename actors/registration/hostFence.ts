@@ -1,12 +1,15 @@
 /**
- * Whether this host may answer. One that did not run for a while, a process that was stopped or a machine that was suspended, does not know what
- * has become of its nodes meanwhile, and what arrives has waited.
+ * Whether this host may answer. One that did not run for a while, a process that was stopped or a machine
+ * that was suspended, does not know what has become of its nodes meanwhile, and what arrives has waited.
  *
- * F1. After a gap of more than a lease by either of its clocks it asks the upgrade database before it carries out anything: what arrives, what has
- *     waited in mailboxes, and timers. What ran meanwhile is not acknowledged before that. Without an answer from there it goes on: nodes serve
- *     without the database. An answer of a database that has lost something says nothing before all hosts have told of themselves: it is asked
- *     again, for one lease at most. So is one whose answer is older than a lease: the host has stood still once more meanwhile.
- * F2. What arrives after a gap may be as old as the gap: a call's deadline is counted from its beginning, until all that waited has arrived.
+ * F1. After a gap of more than a lease by either of its clocks it asks the upgrade database before it carries
+ *     out anything: what arrives, what has waited in mailboxes, and timers. Calls that ran meanwhile are not
+ *     acknowledged before that. Without an answer from there it goes on: nodes serve without the database. An
+ *     answer of a database that has lost something says nothing before all hosts have told of themselves: it
+ *     is asked again, for one lease at most. So is one whose answer is older than a lease: the host has stood
+ *     still once more meanwhile.
+ * F2. A message that arrives after a gap may be as old as the gap: a call's deadline is counted from its
+ *     beginning, until all that waited has arrived.
  */
 import { inject, injectable } from 'tsyringe'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
@@ -51,7 +54,10 @@ export class HostFence {
     this.#beatLater()
   }
 
-  /** What waits for an answer waits for ever: a refusal would have its caller make a call once more that another host has carried out. */
+  /**
+   * A call that waits for an answer waits for ever: a refusal would have its caller make a call once more
+   * that another host has carried out.
+   */
   stop(): void {
     this.#isWatching = false
     this.#cancel()
@@ -125,7 +131,7 @@ export class HostFence {
     return Math.max(ms - this.#askedMs, wallMs - this.#askedWallMs)
   }
 
-  /** F2. What was sent before the flush has arrived when it is answered. */
+  /** F2. All messages that were sent before the flush have arrived when it is answered. */
   #arriving(gapMs: number): void {
     this.#lateMs = Math.max(this.#lateMs, gapMs)
     const arriving = ++this.#gaps

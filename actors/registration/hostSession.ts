@@ -1,7 +1,8 @@
 /**
- * This start of the host, as the upgrade database tells it from others (core/control/standing.ts). The state directory remembers its last starts: one of
- * them was over before this one could open the directory. A start that it does not remember has another copy of the directory. A copy remembers
- * them too, of which the last may live: what was written in another place says nothing.
+ * This start of the host, as the upgrade database tells it from others (core/control/standing.ts). The state
+ * directory remembers its last starts: one of them was over before this one could open the directory. A start
+ * that it does not remember has another copy of the directory. A copy remembers them too, of which the last
+ * may live: what was written in another place says nothing.
  */
 import { inject, injectable } from 'tsyringe'
 import type { Session, Standing } from '../../core/control/standing.js'
@@ -87,8 +88,9 @@ export class HostSession {
 }
 
 /**
- * Whose the state directory is, by the starts that it remembers. `own`: some were over this very directory. `elsewhere`: all were in another
- * place, so it is a copy, or was restored from one. `unknown`: it remembers none: it is new, or of release 0.1.0.
+ * Whose the state directory is, by the starts that it remembers. `own`: some were over this very directory.
+ * `elsewhere`: all were in another place, so it is a copy, or was restored from one. `unknown`: it remembers
+ * none: it is new, or of release 0.1.0.
  */
 export type DirectoryKind = 'own' | 'elsewhere' | 'unknown'
 

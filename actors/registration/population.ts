@@ -1,6 +1,6 @@
 /**
- * The registered nodes as the upgrade database has them, read once for all nodes of a host: ten thousand scheduling functions that look
- * every half second are still a few reads a second.
+ * The registered nodes as the upgrade database has them, read once for all nodes of a host: ten thousand
+ * scheduling functions that look every half second are still a few reads a second.
  */
 import { inject, injectable } from 'tsyringe'
 import { Fault, isFault } from '../../core/base/fault.js'

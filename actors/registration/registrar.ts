@@ -1,9 +1,10 @@
 /**
- * Tells the upgrade database who runs what (§4: "upgrade layers store their node's class and version in the UDB after each upgrade").
- * One per host: the newest row of each node, in batches, tried again until the database has it. Renews the leases.
+ * Tells the upgrade database who runs what (§4: "upgrade layers store their node's class and version in the
+ * UDB after each upgrade"). One per host: the newest row of each node, in batches, tried again until the
+ * database has it. Renews the leases.
  *
- * A database that answers in another epoch has lost something (core/control/standing.ts): it is told of all nodes again. Nodes that run elsewhere by its
- * word are stopped here.
+ * A database that answers in another epoch has lost something (core/control/standing.ts): it is told of all
+ * nodes again. Nodes that run elsewhere by its word are stopped here.
  */
 import { inject, injectable } from 'tsyringe'
 import { Fault, isFault } from '../../core/base/fault.js'
@@ -31,7 +32,10 @@ interface Start {
 
 const always: Start = { check() {} }
 
-/** A node of this host, from its start to its release. An answer to a question about an earlier one with the same id says nothing about it. */
+/**
+ * A node of this host, from its start to its release. An answer to a question about an earlier one with the
+ * same id says nothing about it.
+ */
 interface Entry {
   row: NodeStatus
   registration: Registration
@@ -55,7 +59,10 @@ export class Registrar {
   #idle: (() => void)[] = []
   /** How a node's calls go, where somebody wants to know. */
   figuresOf: (nodeId: string) => NodeFigures | undefined = () => undefined
-  /** A node turned out to be registered elsewhere, and may be served there after `leftMs`: it must not run here. Resolves when it does not. */
+  /**
+   * A node turned out to be registered elsewhere, and may be served there after `leftMs`: it must not run
+   * here. Resolves when it does not.
+   */
   onTaken: (nodeId: string, fault: Fault, leftMs: number) => Promise<void> = async () => {}
   /** The database has lost something. */
   onLoss: () => void = () => {}
@@ -87,8 +94,8 @@ export class Registrar {
   }
 
   /**
-   * Registers a node that comes back, before it answers anything. While the database is away the row can wait, and the node serves. Throws
-   * `config.registered-elsewhere`.
+   * Registers a node that comes back, before it answers anything. While the database is away the row can
+   * wait, and the node serves. Throws `config.registered-elsewhere`.
    */
   async claim(status: NodeStatus, start: Start = always): Promise<void> {
     await this.session.begin()
@@ -101,7 +108,8 @@ export class Registrar {
   }
 
   /**
-   * Resolves when no other start of a host may still serve the node: it has said so, or its lease has run out.
+   * Resolves when no other start of a host may still serve the node: it has said so, or its
+   * lease has run out.
    *
    * @param isBack the node has run before, of which the database would know if it has lost nothing
    */
@@ -139,12 +147,16 @@ export class Registrar {
     }
   }
 
-  /** Until when a start may serve that has another copy of this directory, and that the database may have lost. */
+  /**
+   * Until when a start may serve that has another copy of this directory, and that the database
+   * may have lost.
+   */
   #lostUntilMs(standing: Standing | undefined, nowMs: number): number {
     const { session, settings } = this
     if (standing === undefined || session.directory === 'own') return Number.NEGATIVE_INFINITY
     if (this.#isLossy) return nowMs + settings.leaseMs
-    // It notices no loss by itself when this host is the first that it hears: who had the nodes speaks within a lease, or has none.
+    // It notices no loss by itself when this host is the first that it hears: who had the nodes speaks within
+    // a lease, or has none.
     const isFirst = session.directory === 'elsewhere' && isBegunBy(standing.epoch, session.now)
     return isFirst ? this.#epochMs + settings.leaseMs : Number.NEGATIVE_INFINITY
   }
@@ -155,7 +167,10 @@ export class Registrar {
     return answer
   }
 
-  /** The node's row, to be stored as soon as the database takes it; registers the node if that is still to be done. */
+  /**
+   * The node's row, to be stored as soon as the database takes it; registers the node if that
+   * is still to be done.
+   */
   report(status: NodeStatus): void {
     this.#enter(status)
     this.#unreported.add(status.nodeId)
@@ -329,7 +344,10 @@ export class Registrar {
     await this.#tellLeft()
   }
 
-  /** Other starts of these nodes need not wait for this one. If this is lost, they wait until its lease has run out. */
+  /**
+   * Other starts of these nodes need not wait for this one. If this is lost, they wait until
+   * its lease has run out.
+   */
   async #tellLeft(): Promise<void> {
     const { clock, settings, database, session } = this
     const nodeIds = [...this.#left].filter((nodeId) => !this.#entries.has(nodeId))
@@ -382,8 +400,8 @@ export class Registrar {
   }
 
   /**
-   * For the fence. A database that has lost something may have lost who has the nodes now. Each host tells it again within a third of a lease: until
-   * then its answer says nothing.
+   * For the fence. A database that has lost something may have lost who has the nodes now. Each host tells it
+   * again within a third of a lease: until then its answer says nothing.
    */
   async #askAll(): Promise<void> {
     const { clock, settings } = this
@@ -407,7 +425,8 @@ export class Registrar {
   #renewLater(): void {
     this.#cancelRenewal = this.clock.after(this.settings.leaseMs / 3, () => {
       this.#renew().catch(() => {
-        // The next renewal, or the next report, comes before the lease ends; and an ended lease frees nothing.
+        // The next renewal, or the next report, comes before the lease ends; and an ended lease
+        // frees nothing.
       })
       if (!this.#stopped) this.#renewLater()
     })

@@ -1,9 +1,13 @@
 /**
- * How an upgrade server writes the audit (core/control/audit.ts): what it was asked to change, by whom, and what came of it.
+ * How an upgrade server writes the audit (core/control/audit.ts): what it was asked to change,
+ * by whom, and what came of it.
  *
- * W1. What was carried out is answered as done, whether or not its entry could be written. The latter is a warning.
- * W2. Of several upgrade servers that have done the same in the same moment, a death or a pause of the gate, one writes it.
- * W3. Refusals cost the one who is refused nothing, so they have a budget of entries. Those beyond it are counted, and told of together.
+ * W1. A change that was carried out is answered as done, whether or not its entry could be written. The
+ *     latter is a warning.
+ * W2. Of several upgrade servers that have done the same in the same moment, a death or a pause
+ *     of the gate, one writes it.
+ * W3. Refusals cost the one who is refused nothing, so they have a budget of entries. Those beyond it are
+ *     counted, and told of together.
  */
 
 import { digestOf } from '../../core/base/digest.js'
@@ -42,7 +46,10 @@ const sameSoughtMax = 200
 export const refusalsMs = 1_000
 /** Kinds of refusals that are counted apart; all further ones are counted together. */
 export const refusalKindsMax = 8
-/** Entries for refusals at once, and how long until there may be another: of 100,000 entries a flood fills less than a tenth in a month. */
+/**
+ * Entries for refusals at once, and how long until there may be another: of 100,000 entries a flood fills
+ * less than a tenth in a month.
+ */
 export const refusalEntriesMax = 100
 export const refusalEntryMs = 10 * 60_000
 
@@ -52,7 +59,7 @@ export interface AuditOptions {
   readonly observe?: HostObserver
 }
 
-/** What a change says of itself while it is carried out. */
+/** The facts about a change while it is carried out. */
 export interface Change {
   /** Whose signatures counted. */
   by: readonly string[]
@@ -87,7 +94,10 @@ export class Audit {
     this.#denials = new AuditedDenials(options.clock, (record) => void this.#write(record))
   }
 
-  /** Carries out what was asked for, and writes what came of it. `name`: the caller's, that the transport vouches for. */
+  /**
+   * Carries out what was asked for, and writes what came of it. `name`: the caller's, that the
+   * transport vouches for.
+   */
   async of(call: CallEnvelope, name: string | undefined, carryOut: (change: Change) => Promise<unknown>): Promise<unknown> {
     const change: Change = { by: [], isDone: false }
     const from = { name: name ?? null, id: call.caller }
@@ -104,7 +114,9 @@ export class Audit {
     }
   }
 
-  /** What a host says of calls that it has denied. `name`: the host's, that the transport vouches for. */
+  /**
+   * The report of a host about calls that it has denied. `name`: the host's, that the transport vouches for.
+   */
   denied(call: CallEnvelope, name: string | undefined): null {
     const denied = readDeniedReport(call.args[0])
     if (denied === undefined) throw new Fault('protocol.bad-arguments', 'expected teachDenials(calls)')
@@ -112,7 +124,7 @@ export class Audit {
     return null
   }
 
-  /** What the server has done by itself. */
+  /** An act of the server by itself. */
   own(what: Audited): void {
     void this.#write({ what, outcome: 'done', times: 1, by: [], from: null })
   }
@@ -159,7 +171,9 @@ export class Audit {
     this.#cancel ??= this.options.clock.after(refusalsMs, () => this.#tellLater())
   }
 
-  /** Those that could not be told of yet, and were counted meanwhile, come when there may be another entry. */
+  /**
+   * Those that could not be told of yet, and were counted meanwhile, come when there may be another entry.
+   */
   #tellLater(): void {
     this.#tellRefusals(() => this.#takeEntry())
     const isNothingLeft = this.#refusals.size === 0 && this.#others === 0
@@ -222,10 +236,14 @@ export class Audit {
     throw new Fault('upgrade.conflict', `other upgrade servers were faster ${appendTriesMax} times`)
   }
 
-  /** W2. Another server that does so after this look makes the entry of this one the second after `newest`, which is not added. */
+  /**
+   * W2. Another server that does so after this look makes the entry of this one the second after `newest`,
+   *     which is not added.
+   */
   async #isWritten({ what }: AuditRecord, { number }: AuditHead): Promise<boolean> {
     if (what.act !== 'death' && what.act !== 'gate') return false
-    // An entry too many says more than one too few: a login that may not read the audit writes it all the same.
+    // An entry too many says more than one too few: a login that may not read the audit writes
+    // it all the same.
     const found = await this.options.database.audit(Math.max(1, number - sameSoughtMax + 1), number).catch(() => [])
     return found.some((bytes) => isSameDeed(what, readWhat(bytes)))
   }
@@ -254,7 +272,7 @@ function readWhat(bytes: Uint8Array): Audited {
 
 const auditedMethods: ReadonlySet<string> = new Set(['install', 'direct', 'teach'])
 
-/** What a call asks for, as far as it can be read. */
+/** The request of a call, as far as it can be read. */
 function auditedIn({ method, args: [bytes] }: CallEnvelope): Audited {
   const unreadable: Audited = { act: 'unreadable', method }
   if (!(bytes instanceof Uint8Array)) return unreadable

@@ -1,11 +1,13 @@
 /**
- * Calls that hosts have denied, as an upgrade server writes them into the audit: hosts report how many, and one entry at a time tells of all hosts.
+ * Calls that hosts have denied, as an upgrade server writes them into the audit: hosts report how many, and
+ * one entry at a time tells of all hosts.
  *
  * N1. There is one entry in `denialEntryMs` at most, however many reports come, and whatever they say.
- * N2. What is counted is bounded. Each host has its own part of it, and of an entry: one that makes up reports hides no more of the others' than that.
- *     Those without a name can be as many as somebody likes: they have places of their own, and come last.
- * N3. An entry is bounded in bytes, not in rows: whom a client calls itself, and what it calls, it chooses. Of what the audit keeps, such entries fill
- *     less than a tenth in a month, and older ones stay.
+ * N2. The counters are bounded. Each host has its own part of it, and of an entry: one that makes up reports
+ *     hides no more of the others' than that. Those without a name can be as many as somebody likes: they
+ *     have places of their own, and come last.
+ * N3. An entry is bounded in bytes, not in rows: whom a client calls itself, and what it calls, it chooses.
+ *     Of what the audit keeps, such entries fill less than a tenth in a month, and older ones stay.
  */
 import type { AuditFrom, AuditRecord, HostsDenials } from '../../core/control/audit.js'
 import { type DeniedCalls, timesOf } from '../../core/control/deniedCalls.js'
@@ -110,7 +112,10 @@ function sized(denials: HostsDenials): Sized {
   return { denials, size: Buffer.byteLength(JSON.stringify(denials)) + 1 }
 }
 
-/** The first of each, the second of each, and so on; of those the short ones first, so that a long one takes the place of few. */
+/**
+ * The first of each, the second of each, and so on; of those the short ones first, so that a
+ * long one takes the place of few.
+ */
 function byTurns(lists: readonly (readonly Sized[])[]): readonly Sized[] {
   const longest = Math.max(0, ...lists.map(({ length }) => length))
   const turns = Array.from({ length: longest }, (_, i) => lists.flatMap((list) => list.slice(i, i + 1)))

@@ -1,6 +1,7 @@
 /**
- * How an upgrade server declares versions dead (C8), and lets the upgrade database know that it is attended: leases run while somebody is heard,
- * and whoever is heard is a witness of what it has been answered (core/control/standing.ts).
+ * How an upgrade server declares versions dead (C8), and lets the upgrade database know that it is attended:
+ * leases run while somebody is heard, and whoever is heard is a witness of what it has been answered
+ * (core/control/standing.ts).
  */
 
 import { Fault } from '../../core/base/fault.js'
@@ -65,8 +66,8 @@ export class DeathRounds {
   }
 
   /**
-   * P1. Throws `upgrade.probation` while the database may have lost a version that hosts know: another one in its place would be a second manifest
-   * for one version.
+   * P1. Throws `upgrade.probation` while the database may have lost a version that hosts know: another one in
+   * its place would be a second manifest for one version.
    */
   async checkInstallable(): Promise<void> {
     const { probation } = await this.#attend()
@@ -95,7 +96,10 @@ export class DeathRounds {
     if (after.below === below) this.options.tell?.({ act: 'death', below, sinceMs: after.sinceMs })
   }
 
-  /** What a host knows to be over, which the database may have lost; on probation it believes that. */
+  /**
+   * The deaths and finality that a host knows, which the database may have lost; on probation
+   * it believes that.
+   */
   async takeBack(over: unknown): Promise<void> {
     const { database } = this.options
     const { dead, final } = (over ?? {}) as Record<string, unknown>

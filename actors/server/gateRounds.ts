@@ -1,4 +1,7 @@
-/** The actuator of the health gate: an upgrade server pauses the newest rollout for troubles for which it has not been paused before. */
+/**
+ * The actuator of the health gate: an upgrade server pauses the newest rollout for troubles for which it has
+ * not been paused before.
+ */
 import type { Audited } from '../../core/control/audit.js'
 import { controlReasonLengthMax, heededMax } from '../../core/control/control.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'

@@ -1,10 +1,11 @@
 /**
- * The answers of an upgrade server to "head", which everybody may ask as often as they like. One reading of the upgrade database answers all who
- * wait for it.
+ * The answers of an upgrade server to "head", which everybody may ask as often as they like. One reading of
+ * the upgrade database answers all who wait for it.
  *
  * H1. An answer is read after its question came: nobody is told of less than was installed before they asked.
  * H2. One reading at a time, and at most `headReadingsMax` within `headWindowMs`.
- * H3. A death, finality, or log that makes no sense is told of once in the log, and to nobody else: what made sense last is answered instead.
+ * H3. A death, finality, or log that makes no sense is told of once in the log, and to nobody else: what made
+ *     sense last is answered instead.
  */
 
 import { isDigest } from '../../core/base/digest.js'
@@ -18,7 +19,10 @@ import { sleep } from '../base/timeouts.js'
 
 export const headReadingsMax = 32
 export const headWindowMs = 100
-/** What hosts say is dead and final, and the database does not have: so many different words are looked at in one reading. */
+/**
+ * The words of hosts about what is dead and final, which the database does not have: so many different ones
+ * are looked at in one reading.
+ */
 export const oversMax = 16
 
 export interface HeadAnswer extends Head {
@@ -102,7 +106,10 @@ export class HeadAnswers {
     return this.#readOnce()
   }
 
-  /** Asked for at once, and answered in this order. Deaths first: none of them passes a version that is installed. */
+  /**
+   * Asked for at once, and answered in this order. Deaths first: none of them passes a version
+   * that is installed.
+   */
   async #readOnce(): Promise<HeadAnswer> {
     const { database } = this.from
     const reads = [

@@ -1,6 +1,6 @@
 /**
- * Keeps the bundles of all installed versions: an upgrade server of release 0.1.0 beside this one installs what was staged here, and does not
- * say so to the database.
+ * Keeps the bundles of all installed versions: an upgrade server of release 0.1.0 beside this one installs
+ * what was staged here, and does not say so to the database.
  */
 
 import type { Version } from '../../core/base/ids.js'

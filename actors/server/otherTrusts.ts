@@ -1,8 +1,10 @@
 /**
- * An upgrade server hears from each host whom it trusts. A host that trusts others than the server is refused, unless the server trusts nobody:
- * then the host verifies what the server does not, and rejects what anybody may install there.
+ * An upgrade server hears from each host whom it trusts. A host that trusts others than the server is
+ * refused, unless the server trusts nobody: then the host verifies what the server does not, and rejects what
+ * anybody may install there.
  *
- * O1. Whom a host trusts is its own word, and everybody may ask: it is said in the log, now and then, and keeps nobody from installing.
+ * O1. The trust of a host is its own word, and everybody may ask: it is said in the log, now and then, and
+ *     keeps nobody from installing.
  */
 import { Fault } from '../../core/base/fault.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
@@ -34,7 +36,10 @@ export class OtherTrusts {
     private readonly options: OtherTrustsOptions,
   ) {}
 
-  /** `asked`: what a host says of itself; one that says nothing of whom it trusts is of release 0.1.0, or is none. Throws `config.other-trust`. */
+  /**
+   * `asked`: what a host says of itself; one that says nothing of whom it trusts is of release 0.1.0, or is
+   * none. Throws `config.other-trust`.
+   */
   check(asked: unknown): void {
     const { trust } = (asked ?? {}) as Record<string, unknown>
     if (!isTrustMark(trust) || isSameTrust(trust, this.mark)) return

@@ -1,14 +1,17 @@
 /**
- * How an upgrade server gets a lost history back from the hosts, and what it does when theirs and its own are not the same (DESIGN §5, "Install").
+ * How an upgrade server gets a lost history back from the hosts, and what it does when theirs and its own are
+ * not the same (DESIGN §5, "Install").
  *
- * L1. What is taught is verified like what is installed: a manifest that follows the newest one, by one who was trusted then, whose classes fit.
- *     What was final is not looked at: it may have become so after the undo that is taught.
- * L2. A bundle that is here with its digest is never changed; one that is wanted may be written over until it has its digest.
- *     What is written over it all the same, by two at once, makes it wanted again; and no version is added with a bundle that was whole when
- *     it was looked at, and has been written since.
- * L3. Two manifests for one version, both signed by one who was trusted then and is trusted now, stop all installs until an operator has looked.
- * L4. One look at a time whether a bundle is whole, which reads all of it; all who wait for it share one. A part may be a byte long, and as many come
- *     at once as a host likes.
+ * L1. A manifest that is taught is verified like one that is installed: it follows the newest one, is by one
+ *     who was trusted then, and its classes fit. Finality is not looked at: a version may have become final
+ *     after the undo that is taught.
+ * L2. A bundle that is here with its digest is never changed; one that is wanted may be written over until it
+ *     has its digest. A bundle that is written over all the same, by two at once, is wanted again; and no
+ *     version is added with a bundle that was whole when it was looked at, and has been written since.
+ * L3. Two manifests for one version, both signed by one who was trusted then and is trusted now, stop all
+ *     installs until an operator has looked.
+ * L4. One look at a time whether a bundle is whole, which reads all of it; all who wait for it share one. A
+ *     part may be a byte long, and as many come at once as a host likes.
  */
 
 import { digestOf } from '../../core/base/digest.js'
@@ -90,7 +93,10 @@ export class Relearning {
     await this.#look(digest, length)
   }
 
-  /** L3. Both are here now: one in the history, one that a host brings. Only what was signed counts; anybody can make up another one. */
+  /**
+   * L3. Both are here now: one in the history, one that a host brings. Only what was signed counts; anybody
+   *     can make up another one.
+   */
   async #compare(
     signed: SignedManifest,
     { version }: Manifest,

@@ -1,7 +1,9 @@
 /**
- * The bundles that an upgrade server hands out, kept in memory: many hosts ask for the same one at the same time.
+ * The bundles that an upgrade server hands out, kept in memory: many hosts ask for the same one
+ * at the same time.
  *
- * B1. Only what has its digest is kept: it can't change any more. Anything else may still be written, and is read anew each time.
+ * B1. Only what has its digest is kept: it can't change any more. Anything else may still be written, and is
+ *     read anew each time.
  * B2. Those who ask at once share one read of the bundle.
  * B3. At most `bytesMax` are kept; the bundle that was asked for the longest ago goes first.
  */

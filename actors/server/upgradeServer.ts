@@ -1,7 +1,7 @@
 /**
- * The upgrade server (§3): "a logically centralized upgrade server maintains a version number that counts how many upgrades have been
- * installed in the past". Several may run at once over one UDB: they share a queue group, and the version number advances by one
- * compare-and-set there.
+ * The upgrade server (§3): "a logically centralized upgrade server maintains a version number that counts how
+ * many upgrades have been installed in the past". Several may run at once over one UDB: they share a queue
+ * group, and the version number advances by one compare-and-set there.
  */
 
 import { digestOf, isDigest } from '../../core/base/digest.js'
@@ -48,10 +48,12 @@ import { ServedBundles } from './servedBundles.js'
 const putTriesMax = 8
 /** Manifests in one answer. */
 const manifestsMax = 16
-/** Pages of manifests on their way to the transport at once, each of some ten KB; and those who wait for one. */
+/**
+ * Pages of manifests on their way to the transport at once, each of some ten KB; and those who wait for one.
+ */
 export const pagesAtOnce = 64
 export const pagesWaitingMax = 1000
-/** What is in hand at once, but for chunks and pages; more is refused with `unavailable.overloaded`. */
+/** The calls in hand at once, but for chunks and pages; more are refused with `unavailable.overloaded`. */
 export const questionsMax: InFlightMax = { count: 1000, bytes: 16 * 1024 * 1024 }
 export const changesMax: InFlightMax = { count: 100, bytes: 64 * 1024 * 1024 }
 export const teachingsMax: InFlightMax = { count: 100, bytes: 64 * 1024 * 1024 }
@@ -72,9 +74,12 @@ export interface UpgradeServerOptions {
   readonly database: UpgradeDatabase
   readonly clock: Clock
   readonly signatures: Signatures
-  /** Who may install, at version 0. Left out: nobody has to sign. */
+  /** The upgraders who may install, at version 0. Left out: nobody has to sign. */
   readonly trust?: Trust | undefined
-  /** How long after its declaration a death takes effect: the longest deadline a call of the system can have. Ten minutes by default. */
+  /**
+   * How long after its declaration a death takes effect: the longest deadline a call of the system can have.
+   * Ten minutes by default.
+   */
   readonly deathDelayMs?: number
   readonly deathRoundMs?: number
   readonly gate?: GateMode
@@ -105,7 +110,7 @@ export class UpgradeServer {
   readonly #kept: KeptBundles
   readonly #chunkLine: AnswerLine
   readonly #pageLine: AnswerLine
-  /** What the last install found in the database. */
+  /** The history that the last install found in the database. */
   #verified: VerifiedHistory | undefined
   readonly #mark: TrustMark
   readonly #trusts: OtherTrusts
@@ -351,7 +356,8 @@ export class UpgradeServer {
     const { database } = this.#options
     const [of] = args
     for (let tries = 0; tries < putTriesMax; tries++) {
-      // Another chunk may make it whole, and an install may name it, between this look at it and the writing: then it is looked at again.
+      // Another chunk may make it whole, and an install may name it, between this look at it and the writing:
+      // then it is looked at again.
       const writes = isDigest(of) ? await database.bundleWrites(of) : null
       const { digest, index, bytes, answer } = await this.#given(args)
       const { manifests } = await this.#history(await database.head())
@@ -362,7 +368,10 @@ export class UpgradeServer {
     throw new Fault('unavailable.overloaded', 'others write this bundle: send the chunk again')
   }
 
-  /** What is installed is signed, and hosts are still to fetch it: nobody writes over it while it is whole. Who sends the same again is answered as done. */
+  /**
+   * An installed bundle is signed, and hosts are still to fetch it: nobody writes over it while it is whole.
+   * A caller that sends the same again is answered as done.
+   */
   async #isHere(digest: string, index: number): Promise<boolean> {
     return (await this.#options.database.getChunk(digest, index)) !== undefined && (await this.#bundles.isWhole(digest))
   }
@@ -377,7 +386,10 @@ export class UpgradeServer {
     return { digest, index, bytes: chunk, answer: { bytes: chunk.length } }
   }
 
-  /** Installs the manifest after the newest one, once its bundle is stored. The same manifest again is answered as done. */
+  /**
+   * Installs the manifest after the newest one, once its bundle is stored. The same manifest
+   * again is answered as done.
+   */
   async #install(bytes: unknown, signature: unknown, change: Change): Promise<unknown> {
     if (!(bytes instanceof Uint8Array)) throw badArguments('install(manifest, signature)')
     const { database, system, clock } = this.#options
@@ -404,7 +416,7 @@ export class UpgradeServer {
       const now = await database.head()
       if (now.version === manifest.version && now.digest === digest) return { version: now.version }
       if (now.version === before.version && now.digest === before.digest) {
-        // What it undoes may have become final meanwhile.
+        // The version that it undoes may have become final meanwhile.
         await this.#checkClasses(history.manifests, manifest)
         if ((await database.bundleWrites(bundle.digest)) !== writes)
           throw new Fault('unavailable.overloaded', 'others write the bundle of this upgrade: install it again')
@@ -418,8 +430,9 @@ export class UpgradeServer {
   }
 
   /**
-   * What is installed, verified: who may write to the database could have put anything there, a list of upgraders too. All of it is checked
-   * again only when it is not what was checked before with one more manifest. Several installs have it in hand at once: none changes it.
+   * The installed history, verified: whoever may write to the database could have put anything there, a list
+   * of upgraders too. All of it is checked again only when it is not what was checked before with one more
+   * manifest. Several installs have it in hand at once: none changes it.
    */
   async #history(head: Head): Promise<VerifiedHistory> {
     const { database, system, trust, signatures } = this.#options
@@ -544,8 +557,9 @@ function byInbox({ call, replyTo }: Question): string {
 }
 
 /**
- * A question that is asked again has another reply subject in the same inbox, which nobody else knows. The call's id alone is its asker's word: with
- * that of another one could take his place in the line, and his answer.
+ * A question that is asked again has another reply subject in the same inbox, which nobody else
+ * knows. The call's id alone is its asker's word: with that of another one could take his place
+ * in the line, and his answer.
  */
 function byAsker({ call, replyTo }: Question): string {
   const inbox = replyTo.slice(0, Math.max(0, replyTo.lastIndexOf('.')))
@@ -553,7 +567,10 @@ function byAsker({ call, replyTo }: Question): string {
   return `${callId(call)}/${inbox.includes('.') ? inbox : replyTo}`
 }
 
-/** Those who wait for a chunk hold no more of their question than that: others are refused when it is their turn. */
+/**
+ * Those who wait for a chunk hold no more of their question than that: others are refused when
+ * it is their turn.
+ */
 function lineUp(call: CallEnvelope): CallEnvelope {
   const [digest, index, from] = call.args
   return { ...call, args: isDigest(digest) && isChunkIndex(index) && isPlace(from ?? null) ? [digest, index, from] : [] }

@@ -1,6 +1,7 @@
 /**
- * Whether a call may come in at all, before it takes a place in a mailbox: the host's own filter, and how many calls a second each caller may
- * make. Which of them a method is for, its class says (core/model/allow.ts).
+ * Whether a call may come in at all, before it takes a place in a mailbox: the host's own filter, and how
+ * many calls a second each caller may make. Which of them a method is for, its class says
+ * (core/model/allow.ts).
  */
 import { inject, injectable } from 'tsyringe'
 import { Fault } from '../../core/base/fault.js'
@@ -25,7 +26,10 @@ export interface ArrivingCall {
   readonly label: Version
 }
 
-/** True lets the call in; a text says why it does not, and false says nothing. It must be quick: it is asked for every call. */
+/**
+ * True lets the call in; a text says why it does not, and false says nothing. It must be quick:
+ * it is asked for every call.
+ */
 export type CallFilter = (call: ArrivingCall) => boolean | string
 
 interface Bucket {
@@ -87,7 +91,7 @@ export class Admission {
     return new Fault('denied.filter', `node ${node.id} does not take ${method} of ${name ?? caller.node}${why}`)
   }
 
-  /** What throws, or answers something else, lets nobody in. */
+  /** A filter that throws, or answers something else, lets nobody in. */
   #ask(filter: CallFilter, call: ArrivingCall): unknown {
     try {
       const answer: unknown = filter(call)

@@ -1,7 +1,7 @@
 /**
- * Where the answers to the calls of one message go: into the message that is being filled for its reply subject or, if the caller says so
- * (`together`), for any reply subject of that caller. So the answers of one turn to one host travel in one message, however many of its
- * messages they answer.
+ * Where the answers to the calls of one message go: into the message that is being filled for its reply
+ * subject or, if the caller says so (`together`), for any reply subject of that caller. So the answers of one
+ * turn to one host travel in one message, however many of its messages they answer.
  */
 
 import { Fault, shortenedFault } from '../../core/base/fault.js'
@@ -11,7 +11,7 @@ import { type ReplyToWrite, writeFault, writeReply } from '../../core/wire/envel
 import type { WireWriter } from '../../core/wire/wireWriter.js'
 import { type Destination, type Outbox, writePacked } from '../calls/outbox.js'
 
-/** What an answer needs to know of its call. */
+/** The fields of its call that an answer needs. */
 export type Answered = Pick<CallEnvelope, 'label' | 'seq' | 'together'>
 
 interface FaultToWrite {
@@ -67,7 +67,10 @@ export class Answers {
     return (this.#alone ??= this.outbox.newDestination(this.replyTo))
   }
 
-  /** The one for all reply subjects of the caller's inbox. Of one token, as in `_INBOX.<id>`, it would be everybody's inbox. */
+  /**
+   * The one for all reply subjects of the caller's inbox. Of one token, as in `_INBOX.<id>`, it
+   * would be everybody's inbox.
+   */
   #shared(): Destination {
     const inbox = this.replyTo.slice(0, Math.max(0, this.replyTo.lastIndexOf('.')))
     return inbox.includes('.') ? this.outbox.inbox(inbox) : this.#own()

@@ -1,6 +1,7 @@
 /**
- * The bytes of all that waits at this host: calls in mailboxes and those that are held, messages that arrive while the host stands still. Queues are
- * bounded in number too, but a few large calls take as much as thousands. One caller with a name takes no more than its part.
+ * The bytes of all that waits at this host: calls in mailboxes and those that are held, messages that arrive
+ * while the host stands still. Queues are bounded in number too, but a few large calls take as much as
+ * thousands. One caller with a name takes no more than its part.
  */
 import { inject, injectable } from 'tsyringe'
 import { Fault } from '../../core/base/fault.js'
@@ -20,7 +21,10 @@ export class Backlog {
     return this.#bytes
   }
 
-  /** Throws `unavailable.overloaded` if a message of so many bytes is one too many. How many values there is room for, if it is none too many. */
+  /**
+   * Throws `unavailable.overloaded` if a message of so many bytes is one too many. How many values there is
+   * room for, if it is none too many.
+   */
   check(caller: string | undefined, bytes: number): number {
     const { waitingBytesMax, waitingBytesPerCallerMax } = this.settings
     if (this.#bytes + bytes > waitingBytesMax)

@@ -6,7 +6,7 @@ import type { NodeFigures } from '../../core/model/nodeRow.js'
 /** One of so many answered calls is timed: reading the clock for each would cost a part of a short call. */
 const timedEvery = 8
 
-/** What counting needs of its node. */
+/** The parts of its node that counting needs. */
 export interface CountingNode {
   monotonicMs(): number
   /** How long a call took that was timed. */

@@ -1,6 +1,6 @@
 /**
- * Calls that were denied, for whoever watches the host: the first of its kind at once, those of the next second together. A caller that is denied
- * a thousand times a second must not fill a log.
+ * Calls that were denied, for whoever watches the host: the first of its kind at once, those of the next
+ * second together. A caller that is denied a thousand times a second must not fill a log.
  */
 import { type InjectionToken, inject, injectable } from 'tsyringe'
 import type { Fault } from '../../core/base/fault.js'

@@ -1,10 +1,11 @@
 /**
- * Which nodes of this host hear which events. They share one subscription per event; each gets a copy of its own of what arrives, through
- * its own chain.
+ * Which nodes of this host hear which events. They share one subscription per event; each gets a copy of its
+ * own of what arrives, through its own chain.
  *
- * A host that has not learned the newest version does not know which events that one brings. As long as there may be such hosts, publishers
- * send these events a second time, on a subject that every host with nodes listens to. There an event teaches as a call does: a node that does
- * not know its version holds it until it has learned. Events that a node gets twice it carries out once (recentEvents.ts).
+ * A host that has not learned the newest version does not know which events that one brings. As long as there
+ * may be such hosts, publishers send these events a second time, on a subject that every host with nodes
+ * listens to. There an event teaches as a call does: a node that does not know its version holds it until it
+ * has learned. Events that a node gets twice it carries out once (recentEvents.ts).
  */
 import { inject, injectable } from 'tsyringe'
 import { Fault, toFault } from '../../core/base/fault.js'

@@ -1,8 +1,9 @@
 /**
- * One call that a node received, from its dispatch to its reply. It is a turn of the mailbox; a running call keeps the version that
- * it began with, since a version advance is a turn too.
+ * One call that a node received, from its dispatch to its reply. It is a turn of the mailbox; a running call
+ * keeps the version that it began with, since a version advance is a turn too.
  *
- * C2. A call of a re-entrant class ends when all calls that run inside it have ended: nothing of its path writes into a later call.
+ * C2. A call of a re-entrant class ends when all calls that run inside it have ended: nothing of its path
+ *     writes into a later call.
  * C4. A call whose method has begun ends with no fault that says that it was not executed.
  * C12. Its answer and its sends leave when all that it may have seen is on disk.
  */
@@ -31,7 +32,7 @@ import { InsideCalls } from './insideCalls.js'
 import type { Turn } from './mailbox.js'
 import type { DueTimer } from './objectTimers.js'
 
-/** What a call needs of its node. */
+/** The parts of its node that a call needs. */
 export interface Callee {
   readonly chain: ObjectChain
   readonly state: NodeState
@@ -51,7 +52,9 @@ export interface Callee {
   readonly wheel: TimerWheel
   /** How long before. */
   readonly heldAnswerMs: number
-  /** Whether the caller's class is one that this link's class stands for: of the same type, on other nodes. */
+  /**
+   * Whether the caller's class is one that this link's class stands for: of the same type, on other nodes.
+   */
   isAt(link: Link, expected: string): boolean
   /** The version is not known yet after all: the call waits until it is. */
   hold(call: IncomingCall): void
@@ -159,7 +162,8 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   }
 
   get sends(): (() => void)[] | undefined {
-    // What a call inside sends may have seen what the outer one has written: it leaves with that commit.
+    // A message that a call inside sends may depend on what the outer one has written: it
+    // leaves with that commit.
     if (this.#outer !== undefined) return this.#outer.sends
     return this.#isCommand ? (this.#sends ??= []) : undefined
   }
@@ -218,7 +222,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     if (!this.#isHeldNoLonger()) return
     this.take()
     if (this.timer?.begins() === false) return
-    // What can't be done in time is not done.
+    // A call that can't be done in time is not done.
     this.#beganMs = callee.monotonicMs()
     if (this.#beganMs >= this.deadline) {
       this.ended('expired', undefined)
@@ -237,8 +241,9 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   }
 
   /**
-   * C2. Runs inside `waiting`, a call whose method runs now and for which this one is made, and commits with the call of the mailbox's turn: the
-   * class says that it is re-entrant. If it throws after it may have written, that call fails as well.
+   * C2. Runs inside `waiting`, a call whose method runs now and for which this one is made, and commits with
+   * the call of the mailbox's turn: the class says that it is re-entrant. If it throws after it may have
+   * written, that call fails as well.
    */
   runInside(waiting: IncomingCall): void {
     const outer = waiting.#outer ?? waiting
@@ -296,7 +301,9 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     return true
   }
 
-  /** Its own method has ended. Resolves when no call runs inside it any more; undefined if that is so already. */
+  /**
+   * Its own method has ended. Resolves when no call runs inside it any more; undefined if that is so already.
+   */
   #returned(): Promise<void> | undefined {
     this.#hasReturned = true
     return this.#inside?.returned()
@@ -388,8 +395,9 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   }
 
   /**
-   * Answers with a fault that left no trace; needs no commit of its own, but tells nothing that is not on disk. C4. Its caller hears of it once:
-   * a second fault would speak of the call that was made again after the first.
+   * Answers with a fault that left no trace; needs no commit of its own, but tells nothing that
+   * is not on disk. C4. Its caller hears of it once: a second fault would speak of the call
+   * that was made again after the first.
    */
   refuse(fault: Fault): void {
     if (this.isRefused) return
@@ -473,7 +481,10 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     throw new Fault('protocol.too-large', `a result of ${reply.length} bytes; the transport takes ${callee.replyBytesMax}`)
   }
 
-  /** C12: all that this query can have seen is on disk, so its answer goes straight into the message that leaves next. */
+  /**
+   * C12: all that this query can have seen is on disk, so its answer goes straight into the
+   *      message that leaves next.
+   */
   #answered(entry: MethodEntry, value: unknown): void | Promise<void> {
     const { callee } = this
     const seen = callee.state.batch
@@ -503,12 +514,12 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     const told = spoilt ?? fault
     this.#inside?.settle(told)
     if (told.kind === 'application') callee.count('threw', this.#beganMs, this.envelope.label)
-    // What is lost is opened anew from disk by the node's restart.
+    // A lost state is opened anew from disk by the node's restart.
     if (!written || callee.state.isLost) {
       this.refuse(told)
       return
     }
-    // What the failed call wanted to send is dropped; what start() sends now leaves as after any start.
+    // The sends of the failed call are dropped; those of start() now leave as after any start.
     this.#isCommand = false
     return callee.rebuild().then(
       () => this.refuse(told),
@@ -519,7 +530,10 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     )
   }
 
-  /** What its method threw; of one that the node has left behind, that: its object has stopped, so all that it does there fails. */
+  /**
+   * The exception of its method; of a call that the node has left behind, that: its object has stopped, so
+   * all that it does there fails.
+   */
   #faultOf(error: unknown): Fault {
     const turn = this.#outer ?? this
     return this.callee.state.isOver(turn.#ticket) ? this.#leftBehind(error) : faultOfMethod(error)
@@ -538,7 +552,10 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     return isOnDisk
   }
 
-  /** What this call saw or wrote is not on disk and never will be. C4. Its method may have run, whatever the store says. */
+  /**
+   * The data that this call saw or wrote is not on disk and never will be. C4. Its method may have run,
+   * whatever the store says.
+   */
   #lost(error: unknown): void {
     const fault = toFault(error, 'unavailable.storage')
     const isOurs = !fault.retryable
@@ -552,8 +569,9 @@ function early({ method }: CallEnvelope): InvariantViolation {
 }
 
 /**
- * What a method threw, as its caller sees it. A fault of a call that the method made in turn is not this node's: it would say that this
- * node's version is dead, or that this call was not executed, which has begun (C4).
+ * The exception of a method, as its caller sees it. A fault of a call that the method made in
+ * turn is not this node's: it would say that this node's version is dead, or that this call was
+ * not executed, which has begun (C4).
  */
 function faultOfMethod(error: unknown): Fault {
   const fault = toFault(error, 'application.error')
@@ -569,7 +587,7 @@ function faultOfMethod(error: unknown): Fault {
 
 const fixedTextLengthMax = 64
 
-/** What can certainly travel, and can't change until it does. */
+/** A value that can certainly travel, and can't change until it does. */
 function isFixed(value: unknown): boolean {
   return isPlainScalar(value) && !(typeof value === 'string' && value.length > fixedTextLengthMax)
 }

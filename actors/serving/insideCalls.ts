@@ -1,9 +1,12 @@
 /**
- * The calls that run inside one call of a re-entrant class (C2): made for it, run while it waits, committed with it.
+ * The calls that run inside one call of a re-entrant class (C2): made for it, run while it
+ * waits, committed with it.
  *
- *   I1. A call ends when its own method has returned and no call runs inside it any more: nothing of its path writes into a later call.
- *   I2. A call inside that ends while the outer method runs is answered at once, for that method may wait for the answer. One that ends later
- *       is answered when it is known whether the outer call's writes are kept.
+ *   I1. A call ends when its own method has returned and no call runs inside it any more: nothing of its path
+ *       writes into a later call.
+ *   I2. A call inside that ends while the outer method runs is answered at once, for that
+ *       method may wait for the answer. One that ends later is answered when it is known
+ *       whether the outer call's writes are kept.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Fault } from '../../core/base/fault.js'
@@ -60,7 +63,10 @@ export class InsideCalls<Call extends InsideCall> {
     if (this.#running.size === 0) this.#whenAlone?.()
   }
 
-  /** The outer method has returned (I1). Resolves when no call runs inside any more; undefined if that is so already. */
+  /**
+   * The outer method has returned (I1). Resolves when no call runs inside any more; undefined
+   * if that is so already.
+   */
   returned(): Promise<void> | undefined {
     this.#hasReturned = true
     if (this.#running.size === 0) return undefined

@@ -3,8 +3,8 @@
  *
  * C2. Calls to one node, of all versions, run in one serial order.
  *
- * A call that finds the mailbox open and idle runs at once, without a promise if its method is synchronous. `close` lets the running one
- * finish and holds the rest, until `open`.
+ * A call that finds the mailbox open and idle runs at once, without a promise if its method is synchronous.
+ * `close` lets the running one finish and holds the rest, until `open`.
  */
 import { Fault } from '../../core/base/fault.js'
 import { InvariantViolation } from '../../core/base/invariant.js'
@@ -12,7 +12,9 @@ import type { Clock } from '../../core/ports/clock.js'
 
 /** One turn of the node: a call, or work of the runtime between calls. */
 export interface Turn {
-  /** Runs it. If it throws after all, or its promise rejects, `onThrown` hears of it and the mailbox goes on. */
+  /**
+   * Runs it. If it throws after all, or its promise rejects, `onThrown` hears of it and the mailbox goes on.
+   */
   run(): void | Promise<void>
 }
 
@@ -38,7 +40,7 @@ export class Mailbox {
     private readonly holds: (goOn: () => void) => boolean = () => false,
   ) {}
 
-  /** What runs now, if it has not finished within its first stretch of synchronous code. */
+  /** The turn that runs now, if it has not finished within its first stretch of synchronous code. */
   get running(): Turn | undefined {
     return this.#running
   }
@@ -70,7 +72,7 @@ export class Mailbox {
   post(turn: Turn): void {
     if (this.#open && this.#running === undefined && this.waiting === 0) {
       this.#start(turn)
-      // What it has posted itself.
+      // The turns that it has posted itself.
       if (this.waiting > 0) this.#pump()
       return
     }
@@ -114,7 +116,10 @@ export class Mailbox {
     this.#pump()
   }
 
-  /** Work of the runtime as soon as the mailbox opens, before any turn that waits, and beside one that did not end while it was closed. */
+  /**
+   * Work of the runtime as soon as the mailbox opens, before any turn that waits, and beside one that did not
+   * end while it was closed.
+   */
   atOpening<T>(work: () => T | Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#opening.push(() => {

@@ -1,8 +1,10 @@
 /**
  * The timers of one object: calls of its own methods, set by `after()`.
  *
- * T1. A timer belongs to the object that set it. Once that object has stopped, none of its timers calls any more, wherever it waits.
- * T2. A timer that is due calls once, when the node has time for it: it has no deadline, and no full mailbox refuses it.
+ * T1. A timer belongs to the object that set it. Once that object has stopped, none of its timers calls any
+ *     more, wherever it waits.
+ * T2. A timer that is due calls once, when the node has time for it: it has no deadline, and no
+ *     full mailbox refuses it.
  * T3. An object has at most `timersMax` timers. One more is refused where it is set.
  */
 import { Fault } from '../../core/base/fault.js'
@@ -17,7 +19,10 @@ export interface DueTimer {
 export class ObjectTimers {
   readonly #timers = new Set<Timer>()
   #isOver = false
-  /** The turn that asks for timers now, undefined outside any command, and how many of those are not set yet: they are set with its commit. */
+  /**
+   * The turn that asks for timers now, undefined outside any command, and how many of those are not set yet:
+   * they are set with its commit.
+   */
   #setter: object | undefined
   #asked = 0
 

@@ -1,6 +1,7 @@
 /**
- * The events that a node has received lately, of those that travel twice: an event that an upgrade has brought is published for hosts that hear it and,
- * again, for hosts that do not know of it yet (actors/serving/eventHub.ts). It is carried out once.
+ * The events that a node has received lately, of those that travel twice: an event that an upgrade has
+ * brought is published for hosts that hear it and, again, for hosts that do not know of it yet
+ * (actors/serving/eventHub.ts). It is carried out once.
  */
 
 /** The two copies leave together. */

@@ -1,6 +1,7 @@
 /**
- * The router: every message that arrives for a node comes through here. Malformed and unknown input gets a typed fault if it has a reply
- * address, a counted dead letter if not, and never an exception that leaves this file.
+ * The router: every message that arrives for a node comes through here. Malformed and unknown
+ * input gets a typed fault if it has a reply address, a counted dead letter if not, and never
+ * an exception that leaves this file.
  */
 
 import { Fault, toFault } from '../../core/base/fault.js'
@@ -37,7 +38,7 @@ export interface RouterServices {
   readonly telemetry: Telemetry | undefined
 }
 
-/** What receives calls. */
+/** The receiver of calls: a node. */
 export interface Receiver extends Callee {
   readonly services: RouterServices
   readonly id: string
@@ -52,7 +53,7 @@ export interface Receiver extends Callee {
   reply(replyTo: string, envelope: Uint8Array): void
 }
 
-/** What a subject is for: a right to publish events is no right to call. */
+/** The purpose of a subject: a right to publish events is no right to call. */
 export type Carries = 'calls' | 'events'
 
 export function route(node: Receiver, message: Message, carries: Carries): void {
@@ -64,7 +65,8 @@ export function route(node: Receiver, message: Message, carries: Carries): void 
     backlog.add(message.caller, message.payload.length)
     fence.whenOpen(() => {
       backlog.remove(message.caller, message.payload.length)
-      // Who has the node now has had the message too: a refusal would have its caller make the call once more.
+      // The host that has the node now has had the message too: a refusal would have its caller
+      // make the call once more.
       if (!node.isElsewhere) carry(node, message, carries, now, lateMs)
     })
   } else carry(node, message, carries, now, Number.POSITIVE_INFINITY)
@@ -143,7 +145,10 @@ let localCalls = 0
 /** Further away than any node lives. */
 const noDeadlineMs = 2 ** 50
 
-/** A call of the object's own method, at the node's version: how timers reach an object. It waits as long as it has to. */
+/**
+ * A call of the object's own method, at the node's version: how timers reach an object. It
+ * waits as long as it has to.
+ */
 export function timerCall(
   node: Receiver,
   incarnation: number,

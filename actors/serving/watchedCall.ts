@@ -1,4 +1,7 @@
-/** A received call of a host that has telemetry: told of when its method runs, and when it has ended, whether or not it ran. */
+/**
+ * A received call of a host that has telemetry: told of when its method runs, and when it has
+ * ended, whether or not it ran.
+ */
 
 import { type Fault, isFault, toFault } from '../../core/base/fault.js'
 import type { InvariantViolation } from '../../core/base/invariant.js'

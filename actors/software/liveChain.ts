@@ -1,6 +1,7 @@
 /**
- * Makes the objects of a chain plan: opens the SOs' states, builds the method tables from the object outwards. SOs that the new plan has as
- * they were go on: a chain may get a link while a call runs through another one.
+ * Makes the objects of a chain plan: opens the SOs' states, builds the method tables from the
+ * object outwards. SOs that the new plan has as they were go on: a chain may get a link while a
+ * call runs through another one.
  */
 
 import { Fault, isFault } from '../../core/base/fault.js'
@@ -73,7 +74,7 @@ class SimulationObject implements SimulationThis<object, any> {
   }
 }
 
-/** What answers a version, and who carries it out. */
+/** The methods that answer a version, and the objects that carry them out. */
 type Answering = Pick<Link, 'methods' | 'bearers'>
 
 /**

@@ -1,4 +1,7 @@
-/** An object or an SO as it runs: the instance, its surroundings, and the signal that ends its timers and sockets with it. */
+/**
+ * An object or an SO as it runs: the instance, its surroundings, and the signal that ends its
+ * timers and sockets with it.
+ */
 
 import { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
@@ -35,7 +38,10 @@ export interface Surroundings {
   readonly timersMax: number
   /** Puts a timer's call of the object's own method into the mailbox. */
   callSelf(timer: DueTimer, method: string, args: readonly unknown[]): void
-  /** Where the calls of a version are counted: those that the object answers, and those that go through simulation objects. */
+  /**
+   * Where the calls of a version are counted: those that the object answers, and those that go
+   * through simulation objects.
+   */
   tally(version: Version, isSimulated: boolean): Tally
   readonly telemetry: Telemetry | undefined
   /** W3C traceparent of the running call. */
@@ -46,7 +52,10 @@ export interface Surroundings {
   readonly version: Version
 }
 
-/** In the hands of user code: what it stands on is `#private`, or an object could reach the store and the database of its host. */
+/**
+ * In the hands of user code: what it stands on is `#private`, or an object could reach the store and the
+ * database of its host.
+ */
 export class LiveContext implements ObjectContext, Bearer {
   #stop: AbortController | undefined
   #isStopped = false
@@ -171,7 +180,7 @@ export interface RunningObject {
   readonly context: LiveContext
 }
 
-/** What is not declared can't be minded when the other is upgraded (DESIGN §3). */
+/** A call that is not declared can't be minded when the other is upgraded (DESIGN §3). */
 function checkCalls(description: ClassDescription, target: NodeClass): void {
   const { service } = describeClass(target)
   if (description.callsServices.has(service)) return

@@ -1,6 +1,7 @@
 /**
- * A node's software as it runs (§3: "the UM shuts down the current node software … starts the new version's software"): the object over
- * the current generation, and around it the chain with its simulation objects. They are made, started and stopped here, together.
+ * A node's software as it runs (§3: "the UM shuts down the current node software … starts the new version's
+ * software"): the object over the current generation, and around it the chain with its simulation objects.
+ * They are made, started and stopped here, together.
  */
 
 import { Fault } from '../../core/base/fault.js'
@@ -32,9 +33,9 @@ export interface SoftwareServices {
 
 const none: readonly LiveSimulation[] = []
 
-/** What its software needs of the node. */
+/** The parts of the node that its software needs. */
 export interface SoftwareNode extends Surroundings {
-  /** What runs now, if anything does. */
+  /** The call that runs now, if any. */
   readonly running: RunningCall | undefined
   /** The chain is another. */
   chainChanged(chain: ObjectChain): void
@@ -44,7 +45,10 @@ export class NodeSoftware {
   #object: RunningObject | undefined
   #chain: ObjectChain | undefined
   #simulations = none
-  /** What `start()` sends leaves with what it writes, and with no call that happens to run. `stop()` sends at once. */
+  /**
+   * The sends of `start()` leave with its writes, and with no call that happens to run.
+   * `stop()` sends at once.
+   */
   #changeover: RunningCall | undefined
   /** Why the version after the chain's newest is not answered, if its upgrade was rejected. */
   #rejected: Fault | undefined
@@ -105,7 +109,9 @@ export class NodeSoftware {
     await this.runStart()
   }
 
-  /** Runs the object's `start()` as a command: what it writes is kept, in one commit with what `kept` writes. */
+  /**
+   * Runs the object's `start()` as a command: what it writes is kept, in one commit with what `kept` writes.
+   */
   async runStart(kept: () => void = () => {}): Promise<void> {
     const object = this.#object!
     const { state, layer } = this.node
@@ -128,7 +134,10 @@ export class NodeSoftware {
     })
   }
 
-  /** Runs `stop()` for at most `timeoutMs`, ends timers and sockets of the object and its SOs, and forgets them. */
+  /**
+   * Runs `stop()` for at most `timeoutMs`, ends timers and sockets of the object and its SOs,
+   * and forgets them.
+   */
   async stop(timeoutMs = this.services.settings.stopTimeoutMs): Promise<void> {
     const object = this.#object
     if (object === undefined) return
@@ -176,7 +185,10 @@ export class NodeSoftware {
     this.node.state.closeAll()
   }
 
-  /** The chain as the node's record has it; to be called when that has changed: in a turn of the mailbox, but for links that are added. */
+  /**
+   * The chain as the node's record has it; to be called when that has changed: in a turn of the mailbox, but
+   * for links that are added.
+   */
   rebuildChain(): void {
     const { classes } = this.services
     const { generation, oldest, newest } = this.keeper.record

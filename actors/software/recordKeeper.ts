@@ -1,6 +1,6 @@
 /**
- * What a node knows about itself across restarts, in memory and on disk. In memory it may be ahead of the disk by what the batch being
- * filled holds; what is lost there is learned again.
+ * A node's knowledge about itself across restarts, in memory and on disk. In memory it may be ahead of the
+ * disk by what the batch being filled holds; what is lost there is learned again.
  *
  * C3. The pointer to the object's state moves by a commit of its own, and is on disk then.
  * C8. The oldest version that is answered moves past dead versions only.

@@ -1,4 +1,7 @@
-/** The table of a simulation object whose own methods are told of as they run. Delegated methods run nothing of it, and stay as they are. */
+/**
+ * The table of a simulation object whose own methods are told of as they run. Delegated methods run nothing
+ * of it, and stay as they are.
+ */
 
 import type { MethodTable } from '../../core/model/methodTable.js'
 import type { Simulation } from '../../core/model/simulation.js'

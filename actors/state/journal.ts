@@ -1,6 +1,7 @@
 /**
- * Group commit: buffers the writes of all nodes of a host, gives every node its own writes back at once, and commits one batch after
- * the other. A batch holds what was written in one turn of the loop and while the batch before it was being committed.
+ * Group commit: buffers the writes of all nodes of a host, gives every node its own writes back at once, and
+ * commits one batch after the other. A batch holds what was written in one turn of the loop and while the
+ * batch before it was being committed.
  *
  * J1. The writes of one command are in one batch, and batches are committed in order.
  * J2. When a batch fails, so does everything written after it: it may have seen what was lost.
@@ -16,7 +17,10 @@ import { tokens } from '../base/tokens.js'
 /** Counts from 1. A reply waits for the batch that holds what its call saw. */
 export type BatchNumber = number
 
-/** A value that is packed when somebody needs the bytes: at the latest when its batch is committed, if no newer one has taken its place. */
+/**
+ * A value that is packed when somebody needs the bytes: at the latest when its batch is committed, if no
+ * newer one has taken its place.
+ */
 export class PackedLater {
   #bytes: Uint8Array | undefined
 
@@ -28,7 +32,7 @@ export class PackedLater {
   }
 }
 
-/** What a key is to be; null deletes it. */
+/** The new value of a key; null deletes it. */
 export type Written = Uint8Array | PackedLater | null
 
 function bytesOf(value: Written): Uint8Array | null {
@@ -42,7 +46,10 @@ export interface Writer {
   lost(error: unknown): void
 }
 
-/** Numbers of lost batches that are remembered. Whoever still asks for an older one has restarted long ago. */
+/**
+ * Numbers of lost batches that are remembered. A caller that still asks for an older one has
+ * restarted long ago.
+ */
 const lostBatchesMax = 1024
 interface Batch {
   readonly number: BatchNumber
@@ -65,7 +72,10 @@ export class Journal {
   #scheduled = false
   #isClosed = false
   #idle: (() => void)[] = []
-  /** Whether nothing may be said now of what was committed; then `goOn` is called when it may. To be asked for each batch. */
+  /**
+   * Whether nothing may be said now of what was committed; then `goOn` is called when it may.
+   * To be asked for each batch.
+   */
   isHeld: (goOn: () => void) => boolean = () => false
 
   constructor(
@@ -89,7 +99,10 @@ export class Journal {
     return batch <= this.#committed && !this.#lost.has(batch)
   }
 
-  /** Calls `done` when `batch` is on disk, or with the error when it is lost. At once if that is known already. */
+  /**
+   * Calls `done` when `batch` is on disk, or with the error when it is lost. At once if that is
+   * known already.
+   */
   whenCommitted(batch: BatchNumber, done: Waiter): void {
     if (this.#isClosed && batch > this.#committed) done(closed())
     else if (this.#lost.has(batch)) done(new Error(`batch ${batch} was lost`))
@@ -106,7 +119,10 @@ export class Journal {
     })
   }
 
-  /** Resolves when nothing is added to `batch` any more, so that the next one can be filled while it is being committed. */
+  /**
+   * Resolves when nothing is added to `batch` any more, so that the next one can be filled
+   * while it is being committed.
+   */
   closed(batch: BatchNumber): Promise<void> {
     if (batch !== this.#filling.number) return Promise.resolve()
     return new Promise((resolve) => this.#filling.closed.push(resolve))
@@ -128,7 +144,10 @@ export class Journal {
     return this.store.get(key)
   }
 
-  /** The newest entries with from ≤ key < to, in key order: the store's, overlaid with what is not committed yet. */
+  /**
+   * The newest entries with from ≤ key < to, in key order: the store's, overlaid with what is
+   * not committed yet.
+   */
   range(from: string, to: string): Iterable<readonly [string, Uint8Array]> {
     return overlaid(this.store.range(from, to), this.#overlay(from, to))
   }
@@ -169,7 +188,8 @@ export class Journal {
   }
 
   #commitNext(): void {
-    // Whoever heard of a loss has written at once: the turn that this asked for comes while it is being committed.
+    // A node that heard of a loss has written at once: the turn that this asked for comes while
+    // it is being committed.
     if (this.#committing !== undefined) return
     const batch = this.#filling
     if (batch.writes.size === 0) {
@@ -248,7 +268,9 @@ function keysNear(batch: Batch, from: string, to: string): Iterable<string> {
   return batch.groups.get(group) ?? []
 }
 
-/** Merges two sequences that are sorted by key; of equal keys the overlay's wins, and its null hides the key. */
+/**
+ * Merges two sequences that are sorted by key; of equal keys the overlay's wins, and its null hides the key.
+ */
 export function overlaid<T>(
   base: Iterable<readonly [string, T]>,
   overlay: readonly (readonly [string, T | null])[],

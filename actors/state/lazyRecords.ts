@@ -1,10 +1,12 @@
 /**
- * Reads the collections of slots whose records are made lazily (§8): a record that was written to is as it was written; any other is made of the
- * records that were there at the flip, and those of the records before them, upgrade by upgrade.
+ * Reads the collections of slots whose records are made lazily (§8): a record that was written to is as it
+ * was written; any other is made of the records that were there at the flip, and those of the records before
+ * them, upgrade by upgrade.
  *
  * Z1. A slot of which records are made is never written to again: not by calls, and not in passing.
- * Z2. What is deleted before it is made leaves a tombstone, or it would be made again.
- * Z3. An undo does not make a record of one that it would have to make first: what nobody has written to since the flip is as it was before.
+ * Z2. A record that is deleted before it is made leaves a tombstone, or it would be made again.
+ * Z3. An undo does not make a record of one that it would have to make first: what nobody has written to
+ *     since the flip is as it was before.
  */
 
 import { Fault, reasonOf } from '../../core/base/fault.js'
@@ -74,8 +76,8 @@ export class LazyRecords {
   }
 
   /**
-   * What is to be written for up to `most` keys from the first that is still to be made, and where that comes to: the next such key, or undefined
-   * at the end. Throws `upgrade.record`, with the writes before it left out.
+   * The writes for up to `most` keys from the first that is still to be made, and where that comes to: the
+   * next such key, or undefined at the end. Throws `upgrade.record`, with the writes before it left out.
    */
   pass(slot: Slot, name: string, most: number): PassedRecords {
     const next = this.lazyOf(slot)?.next[name]

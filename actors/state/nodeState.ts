@@ -1,9 +1,10 @@
 /**
  * The persistent state of one node: the roots and collections of its object and SOs. It alone writes to disk.
  *
- * A call begins, touches what it may write, and ends by `keep` or `drop`. After each command a root is compared with its snapshot of before:
- * the new one is both the value to write, packed once for all commands of a batch, and the undo record. `batch` is the newest batch that
- * holds a write of this node: what leaves the node waits for it (C12).
+ * A call begins, touches what it may write, and ends by `keep` or `drop`. After each command a root is
+ * compared with its snapshot of before: the new one is both the value to write, packed once for all commands
+ * of a batch, and the undo record. `batch` is the newest batch that holds a write of this node: what leaves
+ * the node waits for it (C12).
  */
 
 import { Fault } from '../../core/base/fault.js'
@@ -20,7 +21,7 @@ import { snapshotOf, Walk } from '../../core/wire/snapshot.js'
 import { type BatchNumber, type Journal, overlaid, PackedLater, type Writer } from './journal.js'
 import { afterPrefix, LazyRecords, tombstone } from './lazyRecords.js'
 
-/** Whoever has a root: an object or an SO's `this`. */
+/** The holder of a root: an object or an SO's `this`. */
 export interface RootHolder {
   state: object
   /** An object looks at each record that is made for it (§8). */
@@ -34,7 +35,7 @@ export interface StateOwner {
   rulesOf(lazy: LazySlot): RecordRules
   /** A record can't be made. */
   recordFailed(fault: Fault): void
-  /** What is in memory will never be on disk. */
+  /** The data in memory will never be on disk. */
   stateLost(error: unknown): void
 }
 
@@ -53,18 +54,21 @@ interface OpenSlot {
 
 const noSlots: readonly OpenSlot[] = []
 
-/** A query's writes to a root are looked for in so many queries at first, then in one of so many: looking goes through all of the root. */
+/**
+ * A query's writes to a root are looked for in so many queries at first, then in one of so many: looking goes
+ * through all of the root.
+ */
 const queriesLookedAtFirst = 64
 const queriesLookedAtThen = 256
 
 /**
- * Whether state in memory is as it would be after a restart is looked at wholly after so many commands, and then after one in so many. In
- * between it is looked at where something is new.
+ * Whether state in memory is as it would be after a restart is looked at wholly after so many commands, and
+ * then after one in so many. In between it is looked at where something is new.
  */
 const commandsLookedAtFirst = 64
 const commandsLookedAtThen = 256
 
-/** What `begin` gives out: whoever comes too late to end its own call ends nobody else's. */
+/** The tickets of `begin`: a call that comes too late to end itself ends no other call. */
 export type Ticket = number
 
 export class NodeState implements Writer {
@@ -108,7 +112,10 @@ export class NodeState implements Writer {
     return this.owner.lazyOf(slot)?.next[name] !== undefined
   }
 
-  /** Called by the journal: a write of this node will never be on disk. Nothing is kept any more until `closeAll`. */
+  /**
+   * Called by the journal: a write of this node will never be on disk. Nothing is kept any more
+   * until `closeAll`.
+   */
   lost(error: unknown): void {
     this.#lost = new Fault('unavailable.storage', 'the state could not be written', {}, { cause: error })
     this.owner.stateLost(error)
@@ -178,12 +185,18 @@ export class NodeState implements Writer {
     return ++this.#ticket
   }
 
-  /** Whether the call with this ticket was left behind: its node has stopped, or begun anew, and nothing that it writes counts. */
+  /**
+   * Whether the call with this ticket was left behind: its node has stopped, or begun anew, and
+   * nothing that it writes counts.
+   */
   isOver(ticket: Ticket): boolean {
     return ticket !== this.#ticket
   }
 
-  /** The same as `begin` for the object's `stop()`, which may have to leave a call behind: what that one writes is dropped. */
+  /**
+   * The same as `begin` for the object's `stop()`, which may have to leave a call behind: what
+   * that one writes is dropped.
+   */
   takeOver(kind: MethodKind): Ticket {
     this.#running = undefined
     return this.begin(kind)
@@ -209,8 +222,9 @@ export class NodeState implements Writer {
   }
 
   /**
-   * The call succeeded: what it wrote goes into the journal. Throws if a root is not plain data, if a query wrote to one, or if what the
-   * call saw is lost; then `drop` is to be called. Does nothing for a ticket that is over, and says so.
+   * The call succeeded: what it wrote goes into the journal. Throws if a root is not plain data, if a query
+   * wrote to one, or if what the call saw is lost; then `drop` is to be called. Does nothing for a ticket
+   * that is over, and says so.
    */
   keep(ticket: Ticket): boolean {
     if (ticket !== this.#ticket) return false
@@ -239,7 +253,10 @@ export class NodeState implements Writer {
     return this.#spoilt
   }
 
-  /** The call failed: roots are as they were before it, collections too. True if it had written: the object must be rebuilt then. */
+  /**
+   * The call failed: roots are as they were before it, collections too. True if it had written: the object
+   * must be rebuilt then.
+   */
   drop(ticket: Ticket): boolean {
     if (ticket !== this.#ticket) return false
     let written = this.#staged !== undefined
@@ -252,7 +269,7 @@ export class NodeState implements Writer {
     return written
   }
 
-  /** What a query did to a root would be committed with the next command, or lost with a crash. */
+  /** A change that a query made to a root would be committed with the next command, or lost with a crash. */
   #checkQuery(): void {
     if (this.#queries++ >= queriesLookedAtFirst && this.#queries % queriesLookedAtThen !== 0) return
     for (const open of this.#slots) {
@@ -276,7 +293,7 @@ export class NodeState implements Writer {
     })
   }
 
-  /** What the running call has written to collections. */
+  /** The writes of the running call to collections. */
   get staged(): ReadonlyMap<string, StagedWrite> {
     return this.#staged ?? nothingStaged
   }
@@ -315,7 +332,10 @@ function isUnchanged({ holder, snapshot }: OpenSlot): boolean {
   }
 }
 
-/** The root's snapshot after a command. From then on the root is in memory as it would come from the disk (N1). */
+/**
+ * The root's snapshot after a command. From then on the root is in memory as it would come from
+ * the disk (N1).
+ */
 function normalised(open: OpenSlot): unknown {
   const { holder, commands } = open
   open.commands++
@@ -343,7 +363,10 @@ function packedOf(write: StagedWrite): Uint8Array | null {
   return write === deletedBelow ? tombstone : write
 }
 
-/** One collection of one slot: the call's own writes over the journal's over the store's, and below them what is still to be made. */
+/**
+ * One collection of one slot: the call's own writes over the journal's over the store's, and below them what
+ * is still to be made.
+ */
 /** In the hands of user code: what it stands on is `#private`, or a method could write past its node. */
 class StoredCollection implements Collection<unknown> {
   readonly #prefix: string

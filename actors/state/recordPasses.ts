@@ -1,6 +1,6 @@
 /**
- * The background work of lazy transforms (§8), of all nodes of a host together: at most a share of the event loop, whoever has how many records.
- * The nodes take turns.
+ * The background work of lazy transforms (§8), of all nodes of a host together: at most a share of the event
+ * loop, whoever has how many records. The nodes take turns.
  */
 import { inject, injectable } from 'tsyringe'
 import type { Clock } from '../../core/ports/clock.js'

@@ -1,7 +1,8 @@
 /**
- * Runs one transform (§6): reads the old generation, writes the new one beside it in bounded transactions, the object's state and the
- * past-SO's initial state. Nothing of the old generation changes, so that dropping the new one is all that a failure needs. Collections that are
- * made record by record (§8) it leaves to `lazyRecords.ts` and `recordPass.ts`.
+ * Runs one transform (§6): reads the old generation, writes the new one beside it in bounded transactions,
+ * the object's state and the past-SO's initial state. Nothing of the old generation changes, so that dropping
+ * the new one is all that a failure needs. Collections that are made record by record (§8) it leaves to
+ * `lazyRecords.ts` and `recordPass.ts`.
  */
 
 import { Fault, toFault } from '../../core/base/fault.js'
@@ -30,8 +31,8 @@ import type { Journal } from './journal.js'
 import { checkKey, type NodeState } from './nodeState.js'
 
 /**
- * The version whose SO, with its state, stands for the new one until the node upgrades: the new one's own, or, for an undo, the past-SO of the
- * version that it means again.
+ * The version whose SO, with its state, stands for the new one until the node upgrades: the new one's own,
+ * or, for an undo, the past-SO of the version that it means again.
  */
 export function standIn(version: Version, undoes: boolean): Version {
   return undoes ? version - 2 : version
@@ -119,8 +120,8 @@ function initialFuture({ futureSO }: ClassUpgrade): object {
 }
 
 /**
- * Deletes the slots of a node that `isUnused` names, in bounded transactions. It is asked anew for each transaction, in the same turn as the
- * deletion: a slot that a record names meanwhile is safe.
+ * Deletes the slots of a node that `isUnused` names, in bounded transactions. It is asked anew for each
+ * transaction, in the same turn as the deletion: a slot that a record names meanwhile is safe.
  */
 export async function sweepSlots(
   nodeId: string,
@@ -150,20 +151,21 @@ export async function sweepSlots(
   }
 }
 
-/** What a finished upgrade left: no record names it, and no transform that runs now writes it. */
+/** A state that a finished upgrade left: no record names it, and no transform that runs now writes it. */
 export function leftBehind(record: NodeRecord, of: Slot): boolean {
   if (generationOf(of) > record.generation.number) return false
   return !slotsOf(record.generation).includes(of) && (record.previous === null || !slotsOf(record.previous).includes(of))
 }
 
-/** What a transform that failed left: the generation after the record's. */
+/** A state that a failed transform left: the generation after the record's. */
 export function unfinished(record: NodeRecord, of: Slot): boolean {
   return generationOf(of) > record.generation.number
 }
 
 /**
- * Writes in turns of the loop and in transactions of a bounded number of records and bytes, so that no other node of the host waits for a big
- * one. A transaction is filled while the one before is written to disk, turn after turn until that is done or the bound is reached.
+ * Writes in turns of the loop and in transactions of a bounded number of records and bytes, so that no other
+ * node of the host waits for a big one. A transaction is filled while the one before is written to disk, turn
+ * after turn until that is done or the bound is reached.
  */
 class BoundedWriter {
   readonly #turn = new Amount()
@@ -201,7 +203,10 @@ class BoundedWriter {
     if (this.#turn.reaches(this.#turnMax) || this.#transaction.reaches(this.#transactionMax)) this.isFull = true
   }
 
-  /** Gives the loop to others when the turn is full, and waits for the disk when the transaction is. It may be asked for after every record. */
+  /**
+   * Gives the loop to others when the turn is full, and waits for the disk when the transaction is. It may be
+   * asked for after every record.
+   */
   async room(): Promise<void> {
     if (!this.isFull) return
     if (this.#transaction.reaches(this.#transactionMax)) await this.journal.closed(this.#last)

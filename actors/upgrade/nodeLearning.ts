@@ -1,6 +1,7 @@
 /**
- * How a node learns of newer versions (§3, §5): by announcement, by asking, and by a call labelled with a version it has never heard of,
- * which waits here until the future-SOs up to that version are installed, and is then answered.
+ * How a node learns of newer versions (§3, §5): by announcement, by asking, and by a call
+ * labelled with a version it has never heard of, which waits here until the future-SOs up to
+ * that version are installed, and is then answered.
  */
 
 import { Fault, isFault, reasonOf } from '../../core/base/fault.js'
@@ -35,7 +36,7 @@ export interface LearningServices {
   readonly random: Random
 }
 
-/** What learning needs of its node. */
+/** The parts of its node that learning needs. */
 export interface LearningNode {
   readonly services: LearningServices
   readonly keeper: RecordKeeper
@@ -63,7 +64,10 @@ export class NodeLearning {
 
   constructor(private readonly node: LearningNode) {}
 
-  /** Keeps a call of an unknown version until that version is known, or the upgrade server says that there is none. */
+  /**
+   * Keeps a call of an unknown version until that version is known, or the upgrade server says
+   * that there is none.
+   */
   hold(call: IncomingCall): void {
     if (this.#stopped || this.#held.length >= this.node.services.settings.heldCallsMax) {
       call.refuse(
@@ -81,14 +85,20 @@ export class NodeLearning {
     return this.#held.reduce((count, { isRefused }) => (isRefused ? count : count + 1), 0)
   }
 
-  /** Installs what this host has heard of, in the background; what fails is tried again when it is needed, and by the upgrade itself. */
+  /**
+   * Installs what this host has heard of, in the background; what fails is tried again when it is needed, and
+   * by the upgrade itself.
+   */
   learn(version: Version): void {
     this.prepare(version)
       .catch((error) => this.#tellFailure(error))
       .then(() => this.node.consider())
   }
 
-  /** Installs the future-SOs of all versions up to `version`. Resolves also where an upgrade is rejected: the chain is cut there. */
+  /**
+   * Installs the future-SOs of all versions up to `version`. Resolves also where an upgrade is
+   * rejected: the chain is cut there.
+   */
   prepare(version: Version): Promise<void> {
     const prepared = this.#preparing.then(() => this.#prepare(version))
     this.#preparing = prepared.catch(() => {})
@@ -117,7 +127,7 @@ export class NodeLearning {
     try {
       await history.fetch(version)
       if (software.rejected !== undefined) {
-        // What is undone can be passed, unfit as it is.
+        // An undone version can be passed, unfit as it is.
         if (!history.isUndone(keeper.record.newest + 1)) return
         await this.#besideCalls(() => software.cutAbove(undefined))
       }
@@ -137,8 +147,9 @@ export class NodeLearning {
   }
 
   /**
-   * The end of the chain can change while a call runs: its link stays as it is. A call that never ends would otherwise hide the node from its
-   * upgrade. While the object is taken apart it waits; also while the node drains, which ends though a call does not.
+   * The end of the chain can change while a call runs: its link stays as it is. A call that never ends would
+   * otherwise hide the node from its upgrade. While the object is taken apart it waits; also while the node
+   * drains, which ends though a call does not.
    */
   async #besideCalls(work: () => void): Promise<void> {
     const { mailbox, software } = this.node
@@ -155,7 +166,10 @@ export class NodeLearning {
     services.observe({ type: 'warning', message: `${nodeId}: version ${newest + 1} could not be learned`, error })
   }
 
-  /** "The UM installs the class upgrade's future-SO, which lets the node support (some) calls at the new version" (§3). */
+  /**
+   * "The UM installs the class upgrade's future-SO, which lets the node support (some) calls at
+   * the new version" (§3).
+   */
   #extend(version: Version): void {
     const { keeper, software, state } = this.node
     const { classes, history, journal } = this.node.services
@@ -164,7 +178,8 @@ export class NodeLearning {
     if (record.newest !== version - 1) return
     const futureSO = classes.classUpgrade(keeper.line(classes), version)?.futureSO
     let { generation } = record
-    // What stands for an undo is there already, with its state, but where it was rejected when it came for the first time.
+    // The state that stands for an undo is there already, but where the undone version was rejected when it
+    // came for the first time.
     const of = standIn(version, history.undoes(version))
     const isThere = history.takesBack(version) || of === generation.version || generation.simulations[of] !== undefined
     if (futureSO !== undefined && isSO(futureSO) && !isThere) {
@@ -177,8 +192,8 @@ export class NodeLearning {
   }
 
   /**
-   * C8. Discards the past-SOs of versions that are dead, and with them every link below: a turn of the mailbox. Their states stay on disk, for
-   * whoever goes back, until nobody can any more.
+   * C8. Discards the past-SOs of versions that are dead, and with them every link below: a turn of the
+   * mailbox. Their states stay on disk, for whoever goes back, until nobody can any more.
    */
   bury(): void {
     const { keeper, software, mailbox, services } = this.node
@@ -187,7 +202,8 @@ export class NodeLearning {
       const { record } = keeper
       const { generation } = record
       const oldest = Math.max(record.oldest, Math.min(dead, generation.version))
-      // Of a version that is final nobody goes back; a node that comes to it may pass an undo of its own version, and goes on as the one before.
+      // Of a version that is final nobody goes back; a node that comes to it may pass an undo of its own
+      // version, and goes on as the one before.
       const least = Math.min(oldest, generation.version < final ? generation.version - 1 : final)
       const isNeeded = (version: Version) => version >= least || version > generation.version
       const kept = Object.entries(generation.simulations).filter(([version]) => isNeeded(Number(version)))
@@ -224,7 +240,8 @@ export class NodeLearning {
         if (!(await this.node.mayGoOn())) break
         const isLeft = this.#release(asked, new Set(unsure))
         failures = 0
-        // Where what was learned has been lost meanwhile, and for events of versions that are asked about later.
+        // Where what was learned has been lost meanwhile, and for events of versions that are
+        // asked about later.
         if (isLeft) await sleep(clock, backoffMs(0, settings.backoffMs, settings.backoffMsMax, random.next()))
         this.node.consider()
       } catch (error) {
@@ -236,14 +253,17 @@ export class NodeLearning {
     this.#answering = false
   }
 
-  /** After the newest version there is has been installed: what the chain still does not know, nobody knows. */
+  /**
+   * After the newest version there is has been installed: what the chain still does not know, nobody knows.
+   */
   #release(asked: readonly IncomingCall[], sure: ReadonlySet<Version>): boolean {
     let isLeft = false
     const released = new Set(asked)
     this.#held = this.#held.filter((call) => !released.has(call))
     for (const call of asked) {
       const { label, kind } = call.envelope
-      // Nobody publishes the event again: a version that was unknown a moment before it came is asked about once more.
+      // Nobody publishes the event again: a version that was unknown a moment before it came is
+      // asked about once more.
       const isEarly = kind === kinds.event && !sure.has(label)
       try {
         if (call.isRefused) continue

@@ -1,6 +1,6 @@
 /**
- * The effects of the upgrade statechart on one node (DESIGN §5). Each says what is on disk when it begins and leaves the node serving when
- * it fails; none of them decides what comes next.
+ * The effects of the upgrade statechart on one node (DESIGN §5). Each says what is on disk when it begins and
+ * leaves the node serving when it fails; none of them decides what comes next.
  */
 
 import { Fault, isFault, toFault } from '../../core/base/fault.js'
@@ -48,7 +48,7 @@ export interface UpgradeServices extends TurnServices {
 /** How often an advance is made again whose commit failed. */
 const advanceTriesMax = 5
 
-/** What an upgrade needs of its node. */
+/** The parts of its node that an upgrade needs. */
 export interface UpgradingNode {
   readonly id: string
   readonly services: UpgradeServices
@@ -65,7 +65,9 @@ export interface UpgradingNode {
   /** Set while the upgrade has taken the object away; a crash meanwhile is the upgrade's to handle. */
   isUpgrading: boolean
   readonly isStopped: boolean
-  /** Whether the node's version is dead: then it does not serve, and does not wait to be told when to upgrade. */
+  /**
+   * Whether the node's version is dead: then it does not serve, and does not wait to be told when to upgrade.
+   */
   readonly isBehind: boolean
   /** Resolves when the node is not being restarted: an upgrade must not take the same object apart. */
   whenRestarted(): Promise<void>
@@ -82,11 +84,14 @@ export interface UpgradingNode {
 export class NodeUpgrade {
   /** The new generation, from `transforming` on. */
   #next: Generation | undefined
-  /** What the transform has read was written up to this batch. */
+  /** The data that the transform has read was written up to this batch. */
   #transformed: BatchNumber | undefined
-  /** What a failed try left is being swept. */
+  /** The leftovers of a failed try are being swept. */
   #sweeping: Promise<void> = Promise.resolve()
-  /** An advance was given up for what took too long: a call, a write, or a host that stood still. It is made again when the mailbox is free. */
+  /**
+   * An advance was given up for what took too long: a call, a write, or a host that stood still. It is made
+   * again when the mailbox is free.
+   */
   #isBlocked = false
   readonly #turn: UpgradeTurn
   /** The new object, from `checking` until it takes its place. */
@@ -154,7 +159,8 @@ export class NodeUpgrade {
       await history.fetch(this.target)
       if (this.#isConcerned) await history.load(this.target)
     } catch (error) {
-      // What can't be verified is for `verify` to reject; only what could not be had is fetched again.
+      // A manifest that can't be verified is for `verify` to reject; only one that could not be
+      // had is fetched again.
       if (!isFault(error) || error.kind !== 'upgrade' || error.code === 'upgrade.fetch') throw error
     }
   }
@@ -167,7 +173,10 @@ export class NodeUpgrade {
     return { concerned: this.#isConcerned }
   }
 
-  /** "Otherwise, the node is unaffected and immediately advances its version number" (§3). A turn of the mailbox. */
+  /**
+   * "Otherwise, the node is unaffected and immediately advances its version number" (§3). A
+   * turn of the mailbox.
+   */
   async advance(): Promise<void> {
     const { node } = this
     const wasBehind = node.isBehind
@@ -201,8 +210,9 @@ export class NodeUpgrade {
   }
 
   /**
-   * The upgrade was undone before this node went forward: it need not go there and back. The object answers the version that is meant again, and
-   * the future-SO of the one between becomes its past-SO, with its state.
+   * The upgrade was undone before this node went forward: it need not go there and back. The
+   * object answers the version that is meant again, and the future-SO of the one between
+   * becomes its past-SO, with its state.
    */
   async skip(): Promise<void> {
     const { node } = this
@@ -214,7 +224,9 @@ export class NodeUpgrade {
     node.serve()
   }
 
-  /** The same state at a later version. What stood for a skipped undo is its past-SO from now on. */
+  /**
+   * The same state at a later version. The state that stood for a skipped undo is its past-SO's from now on.
+   */
   #unchanged(generation: Generation, to: Version): Generation {
     const { history } = this.node.services
     const stood = standIn(this.target, history.undoes(this.target))
@@ -278,8 +290,8 @@ export class NodeUpgrade {
   }
 
   /**
-   * Resolves when an operator asks for another try of what is stalled or rejected; each order is heeded once, also across restarts. An advance that
-   * a call has blocked is tried again when that call has ended.
+   * Resolves when an operator asks for another try of what is stalled or rejected; each order is heeded once,
+   * also across restarts. An advance that a call has blocked is tried again when that call has ended.
    */
   async awaitRetry(signal: AbortSignal): Promise<void> {
     const { node } = this
@@ -315,7 +327,10 @@ export class NodeUpgrade {
     this.#turn.over()
   }
 
-  /** "The UM shuts down the current node software, causing it to persist its state" (§3). Ends with everything on disk. */
+  /**
+   * "The UM shuts down the current node software, causing it to persist its state" (§3). Ends
+   * with everything on disk.
+   */
   async drain(): Promise<void> {
     const { node } = this
     const { drainTimeoutMs } = this.#classUpgrade.timeouts
@@ -336,7 +351,8 @@ export class NodeUpgrade {
       await this.#settled()
       if (node.keeper.record.newest < this.target) throw new Fault('upgrade.drain', 'what was learned could not be written')
     } catch (error) {
-      // The running call goes on: an object made beside it would break C2. What is lost is opened anew from disk.
+      // The running call goes on: an object made beside it would break C2. A lost state is
+      // opened anew from disk.
       node.isUpgrading = false
       this.#turn.over()
       if (node.state.isLost) node.crash(error)
@@ -405,7 +421,7 @@ export class NodeUpgrade {
     invariant(next !== undefined, 'flipping without a new generation')
     const { mailbox } = node
     invariant(node.state.batch === this.#transformed, `C7: ${node.id} was written to after its transform had read it`)
-    // What is written from here on would be seen before the flip, and not after it.
+    // A write from here on would be seen before the flip, and not after it.
     invariant(!mailbox.isOpen && mailbox.running === undefined, 'C11: a call runs beside the flip')
     await node.keeper.commit({
       ...node.keeper.record,
@@ -417,7 +433,10 @@ export class NodeUpgrade {
     node.services.observe({ type: 'flipped', nodeId: node.id, version: next.version, className: next.className })
   }
 
-  /** "The UM starts the new version's software, which recovers from the newly-transformed persistent state" (§3). */
+  /**
+   * "The UM starts the new version's software, which recovers from the newly-transformed
+   * persistent state" (§3).
+   */
   async recover(startsFailed: number): Promise<void> {
     const { node } = this
     const { clock } = node.services
@@ -469,7 +488,10 @@ export class NodeUpgrade {
     this.#sweeping = this.#sweepUnfinished()
   }
 
-  /** Before the flip nothing of the old generation has changed: the old object starts again, the new generation is swept. */
+  /**
+   * Before the flip nothing of the old generation has changed: the old object starts again, the new
+   * generation is swept.
+   */
   async returnToOld(): Promise<void> {
     this.#checked?.context.stop()
     this.#checked = undefined
@@ -481,7 +503,10 @@ export class NodeUpgrade {
     this.#sweeping = this.#sweepUnfinished()
   }
 
-  /** Beside the old object, which serves by now; a retry, which may write the same generation once more, waits for it. */
+  /**
+   * Beside the old object, which serves by now; a retry, which may write the same generation
+   * once more, waits for it.
+   */
   async #sweepUnfinished(): Promise<void> {
     const { node } = this
     const { journal, settings, observe } = node.services

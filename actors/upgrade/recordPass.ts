@@ -1,9 +1,11 @@
 /**
- * What one node does in passing for its lazy transforms (§8): makes the records that nobody has asked for, between two calls, in the order of their
- * keys, and remembers on disk how far it has come. What all of its records are made of is swept when the last has been.
+ * The work of one node in passing for its lazy transforms (§8): it makes the records that nobody has asked
+ * for, between two calls, in the order of their keys, and remembers on disk how far it has come. The states
+ * that all of its records are made of are swept when the last record has been made.
  *
- * A record that can't be made stops it there. That is told to the upgrade database, where the health gate sees it, and tried again with back-off;
- * the node serves all others meanwhile, and an undo brings the record back as it was.
+ * A record that can't be made stops it there. That is told to the upgrade database, where the
+ * health gate sees it, and tried again with back-off; the node serves all others meanwhile, and
+ * an undo brings the record back as it was.
  */
 
 import { type Fault, isFault } from '../../core/base/fault.js'
@@ -32,7 +34,7 @@ export interface PassServices {
   readonly observe: HostObserver
 }
 
-/** What the pass needs of its node. */
+/** The parts of its node that the pass needs. */
 export interface PassedNode {
   readonly id: string
   readonly services: PassServices
@@ -68,7 +70,7 @@ export class RecordPass implements Passing {
   #isAsked = false
   #failures = 0
   #notBeforeMs = 0
-  /** What was told of a record that can't be made. */
+  /** The report of a record that can't be made. */
   #told: string | undefined
 
   constructor(private readonly node: PassedNode) {}
@@ -110,7 +112,7 @@ export class RecordPass implements Passing {
     const { node } = this
     const { state, keeper } = node
     const place = placeOf(keeper.record.generation)
-    // What is written faster than the disk takes it would only fill the memory.
+    // Writes that are faster than the disk takes them would only fill the memory.
     if (place === undefined || node.isUpgrading || !state.isCommitted) return 0
     const { slot, collection, lazy } = place
     try {

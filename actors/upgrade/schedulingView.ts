@@ -1,4 +1,7 @@
-/** Where the scheduling function of a node at work has its answers from: the node's committed state, the upgrade database, the upgrade layer (§4). */
+/**
+ * Where the scheduling function of a node at work has its answers from: the node's committed state, the
+ * upgrade database, the upgrade layer (§4).
+ */
 
 import { isFault } from '../../core/base/fault.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
@@ -49,7 +52,10 @@ export class NodeSource implements ViewSource {
     return this.#parts.record().service
   }
 
-  /** That whose state is seen: a schedule that goes on after its node has stopped sees what another start of it has made of that. */
+  /**
+   * That whose state is seen: a schedule that goes on after its node has stopped sees what another start of
+   * it has made of that.
+   */
   get className(): string {
     return this.#record().generation.className
   }
@@ -83,8 +89,8 @@ export class NodeSource implements ViewSource {
   }
 
   /**
-   * The record of the same commit as the state that the store has. That in memory is ahead of it: by its word records are made already
-   * that are still on their way to the disk.
+   * The record of the same commit as the state that the store has. That in memory is ahead of it: by its word
+   * records are made already that are still on their way to the disk.
    */
   #record(): NodeRecord {
     const inMemory = this.#parts.record()
@@ -123,7 +129,10 @@ export class NodeSource implements ViewSource {
     return sleep(this.#parts.clock, ms, signal)
   }
 
-  /** Waits while the database is away: a schedule that needs it must not decide without it. What is asked wrongly is thrown. */
+  /**
+   * Waits while the database is away: a schedule that needs it must not decide without it. A
+   * wrong question throws.
+   */
   async #untilAnswered<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
     const { clock, random, settings } = this.#parts
     for (let failures = 0; ; failures++) {

@@ -1,6 +1,7 @@
 /**
- * A node's slot under its service's limit (DESIGN §5, "Limits"): claimed before `draining`, given back when the node serves again. A release
- * that can't reach the database is tried until it does, or until the node claims again: then the slot is simply still its own.
+ * A node's slot under its service's limit (DESIGN §5, "Limits"): claimed before `draining`, given back when
+ * the node serves again. A release that can't reach the database is tried until it does, or until the node
+ * claims again: then the slot is simply still its own.
  */
 
 import type { Version } from '../../core/base/ids.js'
@@ -47,8 +48,8 @@ export class ServiceSlot {
   }
 
   /**
-   * Rejects while the database is away. One claim after the other: an upgrade that is undone while it claims gives the slot back when it hears
-   * of it, which must not be what the next one has claimed meanwhile.
+   * Rejects while the database is away. One claim after the other: an upgrade that is undone while it claims
+   * gives the slot back when it hears of it, which must not be what the next one has claimed meanwhile.
    */
   claim(version: Version, isUndo: boolean, limit: ServiceLimit): Promise<SlotAnswer> {
     const claimed = this.#claiming.then(() => this.#claim(version, isUndo, limit))
@@ -63,7 +64,7 @@ export class ServiceSlot {
     const before = this.#state
     // Its answer may be lost: then the slot may be this node's all the same.
     this.#state = 'unknown'
-    // Whoever serves meanwhile does not give back what is just being claimed.
+    // A node that serves meanwhile does not give back the slot that is just being claimed.
     this.#isReserved = true
     let answer: SlotAnswer | undefined
     try {

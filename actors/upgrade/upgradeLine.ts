@@ -1,7 +1,8 @@
 /**
- * The nodes of a host that go forward stand in line, by service: so many are on their way at once, from when they ask for a slot under their
- * service's limit until they serve again. The others wait without asking anybody: ten thousand nodes are ten thousand turns of a few at a time, and the
- * event loop is nobody's for long.
+ * The nodes of a host that go forward stand in line, by service: so many are on their way at
+ * once, from when they ask for a slot under their service's limit until they serve again. The
+ * others wait without asking anybody: ten thousand nodes are ten thousand turns of a few at a
+ * time, and the event loop is nobody's for long.
  */
 import { inject, injectable } from 'tsyringe'
 import type { HostSettings } from '../base/settings.js'
@@ -36,7 +37,7 @@ export class UpgradeLine {
     return this.#giveBack(service, line)
   }
 
-  /** Whoever gives its place back hands it on. */
+  /** An upgrade that gives its place back hands it on. */
   #turn({ waiting }: Line, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const next = () => {

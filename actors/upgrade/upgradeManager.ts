@@ -1,6 +1,6 @@
 /**
- * The upgrade manager of one node (§3): runs the statechart as an XState actor while an upgrade is under way, one upgrade after the other.
- * Between upgrades there is no actor.
+ * The upgrade manager of one node (§3): runs the statechart as an XState actor while an upgrade is under way,
+ * one upgrade after the other. Between upgrades there is no actor.
  */
 
 import { type Actor, createActor, fromPromise, type InspectionEvent } from 'xstate'
@@ -27,11 +27,14 @@ export interface ManagedNode extends UpgradingNode {
 
 type UpgradeActor = Actor<typeof statechart>
 
-/** What the statechart of one upgrade acts upon. */
+/** The objects that the statechart of one upgrade acts upon. */
 interface Acting {
   readonly upgrade: NodeUpgrade
   pause(failures: number): number
-  /** What nobody foresaw is told of, and restarts the node if an invariant is broken. The upgrade goes on to its end (C10). */
+  /**
+   * An error that nobody foresaw is told of, and restarts the node if an invariant is broken. The upgrade
+   * goes on to its end (C10).
+   */
   failed(error: unknown): void
 }
 
@@ -126,8 +129,8 @@ export class UpgradeManager {
   }
 
   /**
-   * Tells once more which phase the upgrade under way is in, and why: the node came back from disk, where that may be missing. False if none is
-   * under way.
+   * Tells once more which phase the upgrade under way is in, and why: the node came back from disk, where
+   * that may be missing. False if none is under way.
    */
   tellAgain(): boolean {
     if (this.#actor === undefined) return false

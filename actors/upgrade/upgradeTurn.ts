@@ -1,6 +1,6 @@
 /**
- * How a node comes to its turn to go forward: first its place in the line of its host, then a slot under its service's limit (DESIGN §5, "Limits").
- * Both are its own until the turn is over, one way or another.
+ * How a node comes to its turn to go forward: first its place in the line of its host, then a slot under its
+ * service's limit (DESIGN §5, "Limits"). Both are its own until the turn is over, one way or another.
  */
 
 import type { Version } from '../../core/base/ids.js'
@@ -24,7 +24,7 @@ export interface TurnServices {
   readonly line: UpgradeLine
 }
 
-/** What it needs of its node. */
+/** The parts of its node that it needs. */
 export interface TurningNode {
   readonly services: TurnServices
   readonly keeper: RecordKeeper
@@ -36,7 +36,7 @@ export interface TurningNode {
 export class UpgradeTurn {
   #giveWay: GiveBack = () => {}
   #hasPlace = false
-  /** What the node has said that it waits for. */
+  /** The cause of its waiting that the node has told. */
   #told: string | undefined
 
   constructor(
@@ -80,10 +80,12 @@ export class UpgradeTurn {
         signal.throwIfAborted()
         failures = 0
         this.#tellWaiting(waitsFor(answer, service))
-        // A limit holds all alike; what an operator asks of this node, or of its version, holds nobody behind it.
+        // A limit holds all alike; what an operator asks of this node, or of its version, holds
+        // nobody behind it.
         if ('control' in answer) {
           this.#leaveLine()
-          // Nor does a slot that it had before it came back: the next who ask for one stand in its place in the line.
+          // Nor does a slot that it had before it came back: the next who ask for one stand in
+          // its place in the line.
           node.slot.release()
         }
         await sleep(clock, settings.slotPauseMs * (1 + random.next()), signal)
