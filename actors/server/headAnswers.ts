@@ -131,7 +131,7 @@ export class HeadAnswers {
     const isLog = isLogId(id) && Number.isSafeInteger(count) && count >= 0
     this.#tell(
       'log',
-      isLog ? undefined : 'what the upgrade database says of the log of directives makes no sense: nothing can be ordered',
+      isLog ? undefined : 'the upgrade database has a log of directives that makes no sense: nothing can be ordered',
     )
     const digests = wanted.filter(isDigest)
     this.#tell(

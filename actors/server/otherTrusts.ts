@@ -46,7 +46,7 @@ export class OtherTrusts {
     const { system } = this.options
     if (this.mark.keys === nobodysMark.keys) {
       this.#tell(
-        `a host trusts ${markText(trust)}, and this upgrade server trusts ${markText(this.mark)}: whoever reaches it installs what hosts reject, and stops upgrades by that: give it the "trust" of the hosts`,
+        `a host trusts ${markText(trust)}, and this upgrade server trusts ${markText(this.mark)}: anybody who reaches it can install what hosts reject, and stop upgrades by that: give it the "trust" of the hosts`,
       )
       return
     }

@@ -244,7 +244,7 @@ export class NodeUpgrade {
           if (given.up) return
           const { record } = node.keeper
           // Lost since a moment ago: the node restarts.
-          if (record.newest < to) throw new Fault('unavailable.storage', 'what was learned could not be written')
+          if (record.newest < to) throw new Fault('unavailable.storage', 'a learned version could not be written')
           node.keeper.write({ ...record, upgrade: null, generation: this.#unchanged(record.generation, to) })
           node.software.rebuildChain()
           given.advanced = true
@@ -349,7 +349,7 @@ export class NodeUpgrade {
       const late = () => new Fault('upgrade.drain', `the running call did not finish in ${drainTimeoutMs} ms`)
       await within(node.services.clock, drainTimeoutMs, node.close(), late)
       await this.#settled()
-      if (node.keeper.record.newest < this.target) throw new Fault('upgrade.drain', 'what was learned could not be written')
+      if (node.keeper.record.newest < this.target) throw new Fault('upgrade.drain', 'a learned version could not be written')
     } catch (error) {
       // The running call goes on: an object made beside it would break C2. A lost state is
       // opened anew from disk.

@@ -141,7 +141,7 @@ export class RecordPass implements Passing {
   #isOver(): void {
     const { id, keeper, services, phase, isUpgrading } = this.node
     sweepSlots(id, (of) => leftBehind(keeper.record, of), services.journal, services.settings).catch((error) => {
-      services.observe({ type: 'warning', message: `${id}: what its records were made of is not swept yet`, error })
+      services.observe({ type: 'warning', message: `${id}: the states that its records were made of are not swept yet`, error })
     })
     if (keeper.record.generation.lazy !== undefined || this.#told === undefined) return
     this.#told = undefined

@@ -10,7 +10,7 @@ const rounds = 9
 
 export const hops: Bench<MatchReport> = {
   name: 'hops',
-  about: 'what a simulation object costs a call, and a chain of ten: under two minutes',
+  about: 'the cost of a simulation object for a call, and of a chain of ten: under two minutes',
   run: (options) => runMatch(match, { ...options, rounds: options.rounds ?? (options.quick ? 3 : rounds) }),
   text: (report) => `${matchText(report)}\n\n${costs(report).join('\n')}`,
 }

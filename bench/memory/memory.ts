@@ -21,7 +21,7 @@ export interface MemoryReport extends MemoryResult {
 
 export const memory: Bench<MemoryReport> = {
   name: 'memory',
-  about: 'what an idle node costs in memory above its state: half a minute',
+  about: 'the memory of an idle node above its state: half a minute',
   run: async (options) => {
     const machine = machineLine()
     const size = options.quick ? sizes.quick : sizes.whole

@@ -134,7 +134,7 @@ function scaleText({ machine, results, failed }: ScaleReport): string {
     '',
     table(titled(columns), rows),
     '',
-    'What the host asked for meanwhile: for each node up to the timers, then in all.',
+    'The requests of the host meanwhile: for each node up to the timers, then in all.',
     table(titled(perNodeColumns), perNode),
     ...[...warnings].map((warning) => `! ${warning}`),
     ...failed.map(({ nodes, limitPercent, why }) => `! ${whole(nodes)} nodes, limit ${limitPercent} %: ${why}`),

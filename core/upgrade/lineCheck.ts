@@ -105,7 +105,7 @@ export function checkUndo(
 ): void {
   if (undone === undefined) throw new Fault('upgrade.invalid', `there is no version ${manifest.undoes} to undo`)
   if (undone.version <= final)
-    throw new Fault('upgrade.invalid', `version ${undone.version} is final: what it takes to go back is dropped`)
+    throw new Fault('upgrade.invalid', `version ${undone.version} is final: the states to go back to are dropped`)
   const { runtime, bundle, classUpgrades, gate } = undoDraft(undone, history)
   const text = (entries: readonly ClassUpgradeEntry[], of: Manifest['gate']) => JSON.stringify([manifest.bundle, entries, of])
   const found = text(manifest.classUpgrades, manifest.gate)

@@ -122,5 +122,5 @@ export function decode(payload: Uint8Array, counted?: Counted): Envelope[] {
 }
 
 function noRoom(): Fault {
-  return new Fault('unavailable.overloaded', 'what this message holds is more than there is room for, beside what waits already')
+  return new Fault('unavailable.overloaded', 'this message holds more than there is room for, beside the calls that wait already')
 }

@@ -88,7 +88,7 @@ export function readSignatures(value: unknown, draft: ManifestDraft): SignedUpgr
     throw new Fault('upgrade.invalid', 'its signatures are not [manifest, [[key, signature], …]]')
   const manifest = decodeManifest(bytes)
   if (!isDeepStrictEqual(draftOf(manifest), draft))
-    throw new Fault('upgrade.invalid', 'what is signed is another upgrade than the one in the file')
+    throw new Fault('upgrade.invalid', 'the signatures are for another upgrade than the one in the file')
   const signatures = new Map<string, Uint8Array>()
   for (const pair of pairs) {
     const [key, signature] = Array.isArray(pair) ? pair : []

@@ -42,7 +42,7 @@ const limitDefault = 100
 export function addAudit(program: Program): void {
   const audit = program.command
     .command('audit')
-    .description('who ordered what, from where, and what came of it')
+    .description('the orders: by whom, from where, and what came of them')
     .option('--since <when>', 'only what is as new: 2h, or 2026-11-30T12:00:00Z', sinceFlag)
     .option('--limit <n>', `only so many, the newest (default: ${limitDefault})`, limitFlag)
     .option('--file <file>', 'an exported audit, instead of the upgrade database')

@@ -44,7 +44,7 @@ export function addContext(program: Program): void {
     .action(program.action((_: unknown, command: Command) => list(files, command.optsWithGlobals())))
   context
     .command('show')
-    .description('what a context says, without its secrets')
+    .description('show a context, without its secrets')
     .argument('[name]', 'the context; by default the selected one')
     .action(
       program.action((name: string | undefined, _: unknown, command: Command) => showOne(files, name, command.optsWithGlobals())),
@@ -56,7 +56,7 @@ export function addContext(program: Program): void {
     .action(program.action((name: string, _: unknown, command: Command) => select(files, name, command.optsWithGlobals())))
   const saving = context
     .command('save')
-    .description('keep --system, --redis, --as and --trust with a context; what is not given stays')
+    .description('keep --system, --redis, --as and --trust with a context; those that are not given stay')
     .argument('<name>', 'a context of the NATS command line')
     .action(program.action((name: string, _: unknown, command: Command) => save(files, name, command.optsWithGlobals())))
   const removing = context
@@ -174,7 +174,7 @@ async function remove(files: ContextFiles, name: string, flags: OrderFlags): Pro
   // Also of a context that the NATS command line has removed already.
   const isThere = flags.dryRun === true ? await files.hasBeside(name) : await files.remove(name)
   if (!isThere) throw new Failure(exitCodes.error, `error: nothing is kept with a context ${oneLine(name)}`)
-  const what = `what was kept with context ${name}`
+  const what = `the settings kept with context ${name}`
   tell(flags, name, flags.dryRun === true ? `would forget ${what}` : `forgot ${what}`, { context: name })
   if (await files.has(name)) note(`the context itself is the NATS command line's: "nats context rm ${name}"`)
   return exitCodes.done

@@ -17,7 +17,7 @@ import { type Known, type Waiting, waitingOf } from '../rollout/waiting.js'
 export function addExplain(program: Program): void {
   program.command
     .command('explain')
-    .description('what a node, or the whole rollout, waits for, on whom, since when, and what would move it')
+    .description('the reason why a node, or the whole rollout, waits: on whom, since when, and what would move it')
     .argument('[node]', 'a node’s id; without one, the newest rollout')
     .action(
       program.action((nodeId: string | undefined, _: unknown, command: Command) =>

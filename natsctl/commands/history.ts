@@ -26,7 +26,7 @@ interface HistoryFlags extends GlobalFlags {
 export function addHistory(program: Program): void {
   const history = program.command
     .command('history')
-    .description('who installed which version, when and why')
+    .description('the installed versions: by whom, when and why')
     .option('--file <file>', 'an exported history, instead of the upgrade database')
     .option('--verify', 'check that each manifest follows the one before, and was signed by one who was trusted; with --trust')
     .option('--head <digest>', 'with --verify: the digest that the newest manifest has to have')

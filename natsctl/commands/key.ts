@@ -43,7 +43,7 @@ async function make({ out, printSeed, output }: NewFlags): Promise<ExitCode> {
   const file = out ?? defaultFile
   await writeSeed(file, seed)
   showForm(output, { table: () => print(publicKey), document: () => ({ publicKey, file }) })
-  note(`the seed is in ${file}: who has it can install upgrades wherever the key is trusted`)
+  note(`the seed is in ${file}: anybody who has it can install upgrades wherever the key is trusted`)
   return exitCodes.done
 }
 

@@ -15,7 +15,7 @@ import { knownOf } from './explain.js'
 export function addDescribe(node: Command, program: Program): void {
   node
     .command('describe')
-    .description('one node: what it runs, how its calls go, how far its lazy transform has come, and what it waits for')
+    .description('one node: its class and version, how its calls go, how far its lazy transform has come, and what it waits for')
     .argument('<id>', 'the node', nameFlag)
     .action(program.action((id: string, _: unknown, command: Command) => describe(id, command.optsWithGlobals())))
 }

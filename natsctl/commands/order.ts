@@ -29,7 +29,7 @@ export function addOrder(program: Program): void {
   const order = program.command.command('order').description('an order that several sign: a file that a command with --to wrote')
   const showing = order
     .command('show')
-    .description('what it orders, for which system, and who has signed it')
+    .description('show what it orders, for which system, and who has signed it')
     .argument('<file>', 'the file')
     .action(
       program.action(async (file: string, _: unknown, command: Command) => {

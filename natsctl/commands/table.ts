@@ -14,7 +14,7 @@ import { didYouMean } from '../output/nearest.js'
 import { note, oneLine, print } from '../output/output.js'
 
 export function addTable(program: Program): void {
-  const table = program.command.command('table').description('the upgrade-specific tables: what scheduling functions may ask for')
+  const table = program.command.command('table').description('the upgrade-specific tables, which scheduling functions may read')
   table
     .command('ls')
     .description('list the tables')

@@ -173,7 +173,7 @@ export function beginningAnew(
   if (undone === undefined || again.length === 0) return undefined
   const classes = again.map(({ newClass }) => newClass).join(', ')
   const way = 'undo the undo to have that back ("natsctl rollout undo")'
-  return `${classes} begins anew: what was written through version ${undone.version}, which is undone, is not in it; ${way}`
+  return `${classes} begins anew: writes through version ${undone.version}, which is undone, are not in it; ${way}`
 }
 
 /** As it was signed, or signed now. */

@@ -44,7 +44,9 @@ export function addPlan(upgrade: Command, program: Program): void {
     .addOption(
       new Option('--limit <n|n%>', 'the limit in the settings of the hosts').argParser(limitFlag).default({ percent: 25 }, '25%'),
     )
-    .addOption(duration('--within <duration>', 'who has not come after so long is taken not to come', 7 * 24 * hourMs, '168h'))
+    .addOption(
+      duration('--within <duration>', 'a node that has not come after so long is taken not to come', 7 * 24 * hourMs, '168h'),
+    )
     .addOption(
       new Option('--seed <number>', 'begins the chance of the rehearsals')
         .argParser(wholeFlag(0, Number.MAX_SAFE_INTEGER))

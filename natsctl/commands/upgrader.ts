@@ -20,7 +20,7 @@ interface SetFlags extends OrderFlags, KeyFlags {
 }
 
 export function addUpgrader(program: Program): void {
-  const upgrader = program.command.command('upgrader').description('who may install upgrades')
+  const upgrader = program.command.command('upgrader').description('the keys that may install upgrades')
   upgrader
     .command('ls')
     .description('list the public keys that the newest upgrade leaves in force')

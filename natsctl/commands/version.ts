@@ -48,7 +48,7 @@ export function addVersion(program: Program): void {
     .action(program.action((_: unknown, command: Command) => list(command.optsWithGlobals())))
   const finalizing = version
     .command('finalize')
-    .description('nobody goes back from this version any more: what nodes keep for that is dropped')
+    .description('nobody goes back from this version any more: nodes drop the states that they keep for that')
     .argument('[version]', 'the version; by default the newest', versionFlag)
     .option(...keyFlag)
     .option('--yes', 'do not ask')

@@ -111,7 +111,7 @@ function flagsOf(command: Command): readonly Candidate[] {
   const flags = optionsOf(command).flatMap((option) =>
     option.hidden || option.long == null ? [] : [candidate(option.long, option.description)],
   )
-  return [...flags, candidate('--help', 'what there is')]
+  return [...flags, candidate('--help', 'commands and options')]
 }
 
 function valuesOf(option: Option): Pick<Wanted, 'candidates' | 'kinds'> {

@@ -45,7 +45,9 @@ export async function signerOf({ key }: KeyFlags): Promise<Signer | undefined> {
   const file = key ?? (process.env.THESEUS_UPGRADER_SEED_FILE || undefined)
   if (file === undefined) return hidden === undefined ? undefined : signerFrom('THESEUS_UPGRADER_SEED', hidden)
   if (/^S[A-Z][A-Z2-7]{40,}$/.test(file)) {
-    throw usageFailure('this is the seed itself, where its file is expected; whoever saw this command line can sign upgrades now')
+    throw usageFailure(
+      'this is the seed itself, where its file is expected; anybody who saw this command line can sign upgrades now',
+    )
   }
   return signerFrom(file, await read(file))
 }

@@ -18,7 +18,10 @@ export function addDemo(program: Program, perform: Perform): void {
   program.command
     .command('demo')
     .description('a live upgrade under load, in this process, without any server; or a command in front of it')
-    .argument('[command...]', 'after --: what natsctl is to do there; several, one after the other, with -- between them')
+    .argument(
+      '[command...]',
+      'after --: a natsctl command to carry out there; several, one after the other, with -- between them',
+    )
     .addHelpText(
       'after',
       '\nExample: natsctl demo\n         natsctl demo -- rollout watch\n         natsctl demo -- rollout pause -- explain',

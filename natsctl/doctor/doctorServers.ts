@@ -10,7 +10,7 @@ export function natsCheck({ nats, natsAddress }: Facts): Check {
   const { version, server, roundTripMs, isEncrypted } = nats.value
   const found = `nats-server ${version} at ${server}, ${roundTripMs.toFixed(1)} ms, ${isEncrypted ? 'TLS' : 'no TLS'}`
   if (isEncrypted || isLocal(natsAddress)) return ok('NATS', found)
-  return warning('NATS', found, 'whoever is on the way reads and writes calls: docs/security.md tells how to use TLS')
+  return warning('NATS', found, 'anybody on the way reads and writes calls: docs/security.md tells how to use TLS')
 }
 
 export function redisCheck({ redis, redisAddress }: Facts): Check {
@@ -21,7 +21,7 @@ export function redisCheck({ redis, redisAddress }: Facts): Check {
   if (version !== '?' && (major < oldestRedis[0]! || (major === oldestRedis[0] && minor < oldestRedis[1]!)))
     return failure('Redis', found, `use Redis ${oldestRedis.join('.')} or newer`)
   if (isEncrypted || isLocal(redisAddress)) return ok('Redis', found)
-  return warning('Redis', found, 'whoever is on the way reads and writes it: docs/security.md tells how to use TLS')
+  return warning('Redis', found, 'anybody on the way reads and writes it: docs/security.md tells how to use TLS')
 }
 
 function isLocal(address: string): boolean {
@@ -35,7 +35,7 @@ export function persistenceCheck(redis: Extract<Facts['redis'], { value: unknown
     return warning(name, 'the login may not ask (INFO)', 'look there: appendonly yes, maxmemory-policy noeviction')
   const found = `appendonly ${keepsAppendOnlyFile ? 'yes' : 'no'}, maxmemory-policy ${maxmemoryPolicy}`
   if (maxmemoryPolicy !== 'noeviction') {
-    const advice = 'set maxmemory-policy noeviction: what is evicted is the history of upgrades'
+    const advice = 'set maxmemory-policy noeviction: Redis would evict the history of upgrades'
     return maxmemoryBytes > 0 ? failure(name, found, advice) : warning(name, found, advice)
   }
   return keepsAppendOnlyFile ? ok(name, found) : warning(name, found, 'set appendonly yes: the history is lost when Redis ends')

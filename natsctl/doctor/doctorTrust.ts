@@ -22,7 +22,7 @@ export function trustChecks({ nats, server }: Facts): readonly Check[] {
   if (told.some((each) => !isSameTrust(each.mark, first.mark))) {
     const found = [...others].map(([text, of]) => `${names(of)} ${of.length === 1 ? 'trusts' : 'trust'} ${text}`).join('; ')
     const isServersOpen = mark?.keys === nobodysMark.keys && told.length > others.get(markText(nobodysMark))!.length
-    const why = isServersOpen ? '; whoever reaches the upgrade server installs what hosts reject' : ''
+    const why = isServersOpen ? '; anybody who reaches the upgrade server can install what hosts reject' : ''
     const isChanged = told.every((each) => each.mark.keys === first.mark.keys)
     const advice = isChanged ? changedRootAdvice : 'give all hosts and upgrade servers the same "trust": docs/security.md'
     return [failure(name, `${found}${why}`, advice)]

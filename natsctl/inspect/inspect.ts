@@ -30,7 +30,7 @@ export function addInspect(program: Program): void {
     .addOption(
       new Option('--port <number>', 'where the page is served (default: any free one)').argParser(portFlag).default(0, ''),
     )
-    .option('--listen <address>', 'who can reach it: by default this machine alone', '127.0.0.1')
+    .option('--listen <address>', 'the address to listen on: by default this machine alone can reach it', '127.0.0.1')
     .option('--record <file>', 'keep all that is seen')
     .addOption(new Option('--open <file>', 'show a recording instead of a running system').conflicts('record'))
     .option('--stately', "serve Stately's inspector too, in its own protocol")

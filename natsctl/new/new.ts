@@ -9,7 +9,7 @@ export function addNew(program: Program): void {
   fresh
     .command('service')
     .description('write a class, its test, and what "natsctl up" needs; nothing that is there is written over')
-    .argument('<name>', 'what callers will use, such as orders or order-lines')
+    .argument('<name>', 'the name that callers will use, such as orders or order-lines')
     .option('--dir <directory>', 'where the sources go (default: src)')
     .option('--dry-run', 'print what would be written, and write nothing')
     .addHelpText('after', '\nExample: natsctl new service orders')
@@ -22,7 +22,7 @@ export function addNew(program: Program): void {
   fresh
     .command('upgrade')
     .description('write an upgrade between two classes, as far as it follows from them; the rest are compile errors')
-    .argument('<title>', 'what changes, in a sentence')
+    .argument('<title>', 'the change, in a sentence')
     .requiredOption('--from <class>', 'the old class, as ./pages.v1.ts#PagesV1; after # its name, where there are several')
     .option(
       '--to <class>',

@@ -20,9 +20,9 @@ export function addUp(program: Program): void {
   const command = program.command
     .command('up')
     .description('run a local system until Ctrl-C: servers, an upgrade server, and hosts')
-    .option('--config <file>', 'what to run', 'theseus.json')
+    .option('--config <file>', 'the system to run', 'theseus.json')
     .option('--production', 'refuse to start unsigned, without TLS, as root, or with keys that everybody may read')
-    .addOption(new Option('--log <form>', 'what is told on stderr, and how').choices(['text', 'json']).default('text'))
+    .addOption(new Option('--log <form>', 'the form of the log on stderr').choices(['text', 'json']).default('text'))
     .action(
       program.action((_: unknown, command: Command) => {
         for (const flag of ['nats', 'redis', 'context', 'trust'] as const) {

@@ -254,7 +254,7 @@ test('an advance that the disk does not take is made again after the restart, bu
 
 test('an advance does not go past what has been learned', async (t) => {
   const { effects, through, keeper } = await open({ record: { newest: 0 } })
-  await t.throwsAsync(through(effects.advance()), message('what was learned could not be written'))
+  await t.throwsAsync(through(effects.advance()), message('a learned version could not be written'))
   t.is(keeper.record.generation.version, 0)
 })
 

@@ -244,5 +244,5 @@ test('what can not be swept is told of, and the node goes on', async (t) => {
   pass.pass(10)
   memory.failNextCommit(new Error('disk full'))
   await commit()
-  t.deepEqual(done(), ['n1: what its records were made of is not swept yet'])
+  t.deepEqual(done(), ['n1: the states that its records were made of are not swept yet'])
 })

@@ -10,10 +10,7 @@ const published = upgrade(1, 'Pages.v1', 'Pages.v2')
 const undo = upgrade(2, 'Pages.v2', 'Pages.v1', 1)
 
 test('the same classes after their undo begin anew', (t) => {
-  t.regex(
-    beginningAnew(published, [published, undo])!,
-    /^Pages\.v2 begins anew: what was written through version 1, which is undone,/,
-  )
+  t.regex(beginningAnew(published, [published, undo])!, /^Pages\.v2 begins anew: writes through version 1, which is undone,/)
 })
 
 test('nothing is said where nothing was undone, or other classes were', (t) => {

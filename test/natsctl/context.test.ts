@@ -163,7 +163,7 @@ test('contexts are listed, selected and shown as the NATS command line has them,
   for (const form of ['table', 'wide', 'json', 'yaml'])
     t.false((await run(['context', 'ls', '-o', form])).stdout.includes('s3cret'))
 
-  t.is((await run(['context', 'rm', 'prod', '--dry-run'])).stdout, 'would forget what was kept with context prod\n')
+  t.is((await run(['context', 'rm', 'prod', '--dry-run'])).stdout, 'would forget the settings kept with context prod\n')
   t.true(existsSync(path('context/theseus/prod.json')))
   t.is((await run(['context', 'rm', 'prod'])).code, 0)
   t.false(existsSync(path('context/theseus/prod.json')))

@@ -146,7 +146,7 @@ const cases: readonly (readonly [string, Facts, number, RegExp])[] = [
     'a server that trusts nobody beside hosts with a list',
     withTrust(nobodysMark, trusting),
     1,
-    /^trust failure: host h1 trusts the list \w{8}; the upgrade server trusts nobody: .*; whoever reaches the upgrade server installs what hosts reject/,
+    /^trust failure: host h1 trusts the list \w{8}; the upgrade server trusts nobody: .*; anybody who reaches the upgrade server can install what hosts reject/,
   ],
   [
     'a database that has lost something',
