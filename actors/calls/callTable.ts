@@ -42,7 +42,7 @@ export interface OutgoingCall {
   readonly path: readonly string[] | null
   /** The service that is called; null for an event. */
   readonly service: string | null
-  /** W3C traceparent of the call that it is made for. */
+  /** The trace context of the call that it is made for. */
   readonly trace: string | null
   /** It asks an upgrade server: no one else can answer. */
   readonly asksServer?: boolean

@@ -7,7 +7,7 @@ export interface RunningCall {
   readonly path: readonly string[]
   /** Sends of a running command wait here for its commit; of anything else they leave at once. */
   readonly sends: (() => void)[] | undefined
-  /** W3C traceparent of what is made for it. A node without telemetry passes on what it was given. */
+  /** The trace context of what is made for it. A node without telemetry passes on what it was given. */
   readonly trace: string | null
   /** Undefined where nobody calls: in `start()` and `stop()`. */
   readonly caller: CallerInfo | undefined

@@ -44,7 +44,7 @@ export interface Surroundings {
    */
   tally(version: Version, isSimulated: boolean): Tally
   readonly telemetry: Telemetry | undefined
-  /** W3C traceparent of the running call. */
+  /** The trace context of the running call. */
   readonly trace: string | null
   /** The call that is being answered. */
   readonly running: RunningCall | undefined

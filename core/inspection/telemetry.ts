@@ -1,7 +1,7 @@
 /**
  * Traces and measures what a host does. A host without telemetry pays one comparison for a call that it makes
  * and one for a call that it receives; no clock is read and nothing is kept. Telemetry only looks: nothing of
- * it reaches a call but the trace context in its envelope.
+ * it reaches a call but the trace context in its envelope (core/wire/traceContext.ts).
  */
 
 import type { Fault } from '../base/fault.js'
@@ -27,13 +27,13 @@ export interface CallMade {
   readonly caller: string
   readonly callerClass: string
   readonly callerVersion: Version
-  /** W3C traceparent of the call that it is made for; null if it is made outside any object. */
+  /** The trace context of the call that it is made for; null if it is made outside any object. */
   readonly parent: string | null
 }
 
 /** Watches a call until its answer. */
 export interface MadeWatch {
-  /** W3C traceparent that travels with the call. */
+  /** The trace context that travels with the call. */
   readonly trace: string | null
   answered(replier: Replier, hops: number): void
   /** `replier` is undefined when nobody answered. */
@@ -58,7 +58,7 @@ export type ReceivedOutcome = 'answered' | 'failed' | 'expired'
 
 /** Watches a call while its node is busy with it. */
 export interface ReceivedWatch {
-  /** W3C traceparent of the calls that are made for it. */
+  /** The trace context of the calls that are made for it. */
   readonly trace: string | null
   /**
    * Runs the method where the user's own spans become children of this call's. Throws and
@@ -76,13 +76,13 @@ export interface Hop {
   readonly version: Version
   readonly className: string
   readonly method: string
-  /** W3C traceparent of the running call. */
+  /** The trace context of the running call. */
   readonly parent: string | null
 }
 
 export interface Telemetry {
   made?(call: CallMade): MadeWatch | undefined
-  /** A send or an event leaves: nobody will answer. Returns the traceparent that travels with it. */
+  /** A send or an event leaves: nobody will answer. Returns the trace context that travels with it. */
   sent?(call: CallMade): string | null
   received?(call: CallReceived): ReceivedWatch | undefined
   /** Runs the method of a simulation object. Throws and returns what it does. */

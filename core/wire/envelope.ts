@@ -16,6 +16,8 @@ export const methodBytesMax = 128
 export const pathCallsMax = 32
 /** A traceparent has 55 characters, and a later form may have more. It is passed on, so it is bounded. */
 export const traceLengthMax = 256
+/** As much as W3C asks everybody to pass on. */
+export const tracestateLengthMax = 512
 /**
  * The longest deadline a call may have; longer ones are cut to it. A dead version takes effect one longest
  * deadline later (C8).
@@ -47,7 +49,7 @@ export interface CallEnvelope {
    * their callees know them by.
    */
   readonly path: readonly string[] | null
-  /** W3C traceparent. */
+  /** The caller’s trace context, as traceContext.ts has it. */
   readonly trace: string | null
   /**
    * Answers to calls of several messages may come in one, on any of their reply subjects, if these differ in

@@ -14,11 +14,11 @@ import {
   kinds,
   methodBytesMax,
   pathCallsMax,
-  traceLengthMax,
 } from './envelope.js'
 import { type CallerFields, isMethodName } from './envelopeWriter.js'
 import { KnownRuns } from './knownRuns.js'
 import { checkPlain } from './plain.js'
+import { isTraceparent, isTracestate, traceContext } from './traceContext.js'
 import type { WireReader } from './wireReader.js'
 
 export function readEnvelope(reader: WireReader): Envelope {
@@ -77,7 +77,8 @@ function readCall(reader: WireReader, kind: CallEnvelope['kind'], length: number
   const path = length > 12 ? readPath(reader) : null
   const trace = length > 13 ? readTrace(reader) : null
   const together = length > 14 && reader.value() === true
-  skip(reader, length - 15)
+  const tracestate = length > 15 ? readTracestate(reader) : null
+  skip(reader, length - 16)
   return {
     kind,
     label,
@@ -91,7 +92,7 @@ function readCall(reader: WireReader, kind: CallEnvelope['kind'], length: number
     callerVersion,
     expects,
     path,
-    trace,
+    trace: tracestate === null ? trace : traceContext(trace, tracestate),
     together,
   }
 }
@@ -217,7 +218,13 @@ function readClassName(reader: WireReader, field: number): string {
 /** A text that is too long for a trace context is none: a call is not refused for it. */
 function readTrace(reader: WireReader): string | null {
   const found = readTextOrNil(reader, 13)
-  return found !== null && found.length > traceLengthMax ? null : found
+  return found !== null && isTraceparent(found) ? found : null
+}
+
+/** Nor for what is no tracestate. */
+function readTracestate(reader: WireReader): string | null {
+  const found = reader.value()
+  return isTracestate(found) ? found : null
 }
 
 function readPath(reader: WireReader): readonly string[] | null {

@@ -5,6 +5,7 @@ import { isVersion, type Version } from '../base/ids.js'
 import { type CallEnvelope, envelopeFormat, kinds, methodBytesMax, pathCallsMax, type Replier } from './envelope.js'
 import { messageValuesMax, tooManyValues } from './messagePack.js'
 import { notPlain } from './plain.js'
+import { traceparentIn, tracestateIn } from './traceContext.js'
 import { WireWriter } from './wireWriter.js'
 
 type CallerField = 'caller' | 'incarnation' | 'callerClass' | 'callerVersion' | 'expects'
@@ -44,7 +45,9 @@ export function writeCall(writer: WireWriter, call: CallToWrite, callerFields: U
   if (!isMethodName(method)) throw new Fault('protocol.bad-arguments', `the method's name is longer than ${methodBytesMax}`)
   if (path !== null && path.length > pathCallsMax)
     throw new Fault('protocol.bad-arguments', `more than ${pathCallsMax} calls are made for one another`)
-  writer.list(call.together ? 15 : 14)
+  const { trace, together } = call
+  const tracestate = trace === null ? null : tracestateIn(trace)
+  writer.list(tracestate !== null ? 16 : together ? 15 : 14)
   writer.byte(envelopeFormat)
   writer.byte(call.kind)
   writer.number(label)
@@ -63,8 +66,9 @@ export function writeCall(writer: WireWriter, call: CallToWrite, callerFields: U
     writer.list(path.length)
     for (const id of path) writer.text(id)
   }
-  writer.textOrNil(call.trace)
-  if (call.together) writer.boolean(true)
+  writer.textOrNil(tracestate === null ? trace : traceparentIn(trace!))
+  if (together || tracestate !== null) writer.boolean(together)
+  if (tracestate !== null) writer.text(tracestate)
 }
 
 /** A value that the receiver would refuse is refused here, where somebody can do something about it. */

@@ -34,7 +34,7 @@ import {
   upgradeServerName,
 } from '../../core/inspection/telemetry.js'
 import { kinds } from '../../core/wire/envelope.js'
-import { spanContextOf, traceparentOf } from './traceparent.js'
+import { spanContextOf, traceOf } from './spanContext.js'
 import { UpgradeSpans } from './upgradeSpans.js'
 
 const scope = 'theseus'
@@ -82,7 +82,7 @@ class OpenTelemetry implements Telemetry {
     )
     if (span === undefined) return undefined
     return {
-      trace: traceparentOf(span.spanContext()),
+      trace: traceOf(span.spanContext()),
       answered: ({ node, className, version }, hops) => {
         span.setAttributes({
           'theseus.callee.node': node,
@@ -108,7 +108,7 @@ class OpenTelemetry implements Telemetry {
     const attributes = madeAttributes(call)
     const span = tracer.startSpan(nameOf(call), { kind: SpanKind.PRODUCER, attributes }, parentOf(call.parent))
     span.end()
-    return traceparentOf(span.spanContext())
+    return traceOf(span.spanContext())
   }
 
   received(call: CallReceived): ReceivedWatch | undefined {
@@ -117,7 +117,7 @@ class OpenTelemetry implements Telemetry {
     const { envelope, service } = call
     const span = tracer.startSpan(`${service}/${envelope.method}`, ...placeOf(call))
     return {
-      trace: traceparentOf(span.spanContext()),
+      trace: traceOf(span.spanContext()),
       run: (method) => context.with(trace.setSpan(context.active(), span), method),
       ended: (outcome, fault) => {
         if (outcome === 'answered') span.end()

@@ -13,6 +13,7 @@ import {
   methodBytesMax,
   pathCallsMax,
   traceLengthMax,
+  tracestateLengthMax,
 } from '../../core/wire/envelope.js'
 import { formatOf, readEnvelope } from '../../core/wire/envelopeReader.js'
 import {
@@ -23,6 +24,7 @@ import {
   writeFault,
   writeReply,
 } from '../../core/wire/envelopeWriter.js'
+import { traceContext } from '../../core/wire/traceContext.js'
 import { WireReader } from '../../core/wire/wireReader.js'
 import { WireWriter } from '../../core/wire/wireWriter.js'
 
@@ -125,6 +127,13 @@ test('fields that may be at their limits, or nothing, are read so', (t) => {
   t.is(readCall(13, 't'.repeat(traceLengthMax)).trace?.length, traceLengthMax)
   t.is(readCall(13, 't'.repeat(traceLengthMax + 1)).trace, null)
   for (const value of [false, 1, null]) t.false(readCall(14, value).together)
+  const trace = (...fields: Fields) => (read([...callFields.slice(0, 13), ...fields]) as CallEnvelope).trace
+  t.is(trace('00-trace', false, 'a=1'), traceContext('00-trace', 'a=1'))
+  t.is(trace('00-trace', true, `a=${'s'.repeat(tracestateLengthMax - 2)}`)?.length, 8 + 1 + tracestateLengthMax)
+  for (const none of ['', 'a', 'a=\n', 'ä=1', `a=${'s'.repeat(tracestateLengthMax - 1)}`, null, 7, ['a=1']])
+    t.is(trace('00-trace', true, none), '00-trace')
+  t.is(trace(null, true, 'a=1'), null)
+  t.is(trace('00-trace\na=1', true), null)
 })
 
 test('a reply is read with its value, who answered, and how many simulation objects it went through', (t) => {
@@ -231,6 +240,8 @@ test('a call is read as it was written, with or without what may be missing', (t
     { path: null },
     { path: [] },
     { trace: null },
+    { trace: traceContext('00-trace', 'a=1') },
+    { trace: traceContext('00-trace', 'a=1'), together: false },
     { kind: kinds.send },
   ]
   for (const part of more)
@@ -343,5 +354,5 @@ test('the changeover of a node is told from every call, for no call has the numb
 test('the numbers of the wire are those that every release has written', (t) => {
   t.is(envelopeFormat, 1)
   t.deepEqual(kinds, { call: 1, send: 2, event: 3, reply: 4, fault: 5, announcement: 6 })
-  t.deepEqual([methodBytesMax, pathCallsMax, traceLengthMax, deadlineMsMax], [128, 32, 256, 600_000])
+  t.deepEqual([methodBytesMax, pathCallsMax, traceLengthMax, tracestateLengthMax, deadlineMsMax], [128, 32, 256, 512, 600_000])
 })

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { Fault, type FaultCode } from '../../core/base/fault.js'
 import { decode, encodeAnnouncement, encodeCall, encodeFault, encodeReply } from '../../core/wire/codec.js'
 import { type CallEnvelope, type Envelope, kinds } from '../../core/wire/envelope.js'
+import { traceContext, traceparentIn, tracestateIn } from '../../core/wire/traceContext.js'
 
 export const page = readFileSync(new URL('../../../docs/protocol.md', import.meta.url), 'utf8')
 
@@ -76,7 +77,14 @@ function encodedOne(envelope: PageEnvelope): Uint8Array {
     case 'call':
     case 'send':
     case 'event':
-      return encodeCall({ ...({ together: false, ...envelope } as unknown as CallEnvelope), kind: kinds[envelope.kind] })
+      return encodeCall({
+        ...({ together: false, ...envelope } as unknown as CallEnvelope),
+        kind: kinds[envelope.kind],
+        trace: traceContext(
+          (envelope.trace as string | null | undefined) ?? null,
+          (envelope.tracestate as string | undefined) ?? null,
+        ),
+      })
     case 'reply':
       return encodeReply(label, seq, none === true ? undefined : value, { node, className, version }, hops)
     case 'fault':
@@ -102,8 +110,11 @@ function onPage(envelope: Envelope): PageEnvelope {
     case kinds.call:
     case kinds.send:
     case kinds.event: {
-      const { together, ...others } = envelope
-      return together ? { ...others, kind, together } : { ...others, kind }
+      const { together, trace, ...others } = envelope
+      const tracestate = trace === null ? null : tracestateIn(trace)
+      const traceparent = trace === null ? null : traceparentIn(trace)
+      const call = { ...others, trace: traceparent, kind, ...(together ? { together } : {}) }
+      return tracestate === null ? call : { ...call, tracestate }
     }
     case kinds.announcement:
       return { ...envelope, kind }

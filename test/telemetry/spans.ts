@@ -10,6 +10,7 @@ export interface SeenSpan {
   readonly traceId: string
   readonly spanId: string
   readonly parentId: string | undefined
+  readonly tracestate: string | undefined
   readonly attributes: Readonly<Record<string, unknown>>
   readonly status: { readonly code: number; readonly message?: string }
   /** The ids of the spans that it links to. */
@@ -32,13 +33,14 @@ export function seenSpans(): readonly SeenSpan[] {
 }
 
 function seen(span: ReadableSpan): SeenSpan {
-  const { traceId, spanId } = span.spanContext()
+  const { traceId, spanId, traceState } = span.spanContext()
   return {
     name: span.name,
     kind: span.kind,
     traceId,
     spanId,
     parentId: span.parentSpanContext?.spanId,
+    tracestate: traceState?.serialize(),
     attributes: span.attributes,
     status: span.status,
     links: span.links.map((link) => link.context.spanId),

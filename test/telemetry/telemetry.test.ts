@@ -1,9 +1,11 @@
 /** Telemetry on one embedded system: nested calls, links of sends and events, faults, stalled upgrades, and trace context that is only passed on. */
 import 'reflect-metadata'
-import { SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api'
+import { type Context, createTraceState, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api'
+import { BasicTracerProvider, SamplingDecision } from '@opentelemetry/sdk-trace-base'
 import test, { type ExecutionContext } from 'ava'
 import { type CallMade, type CallReceived, type Telemetry, upgradeServerName } from '../../core/inspection/telemetry.js'
-import { traceLengthMax } from '../../core/wire/envelope.js'
+import { traceLengthMax, tracestateLengthMax } from '../../core/wire/envelope.js'
+import { traceContext } from '../../core/wire/traceContext.js'
 import {
   command,
   createHost,
@@ -204,25 +206,70 @@ test('a host without telemetry passes on the trace context that it was given', a
   for (const server of servers) t.deepEqual([server.traceId, server.parentId], [client.traceId, client.spanId])
 })
 
+/** Its traces begin with this tracestate, as those of a sampler do that tells others what it has decided. */
+function tracerOf(tracestate: string): Tracer {
+  const sampler = {
+    shouldSample: (context: Context) => ({
+      decision: SamplingDecision.RECORD_AND_SAMPLED,
+      traceState: trace.getSpanContext(context)?.traceState ?? createTraceState(tracestate),
+    }),
+  }
+  return new BasicTracerProvider({ sampler }).getTracer('test')
+}
+
+for (const [what, telemetry] of [
+  ['with telemetry', openTelemetry()],
+  ['without', undefined],
+] as const) {
+  test(`a tracestate goes with its trace over two calls, also through a node ${what}`, async (t) => {
+    const tracestate = 'rojo=00f067aa0ba902b7,congo=t61rcWkgMzE'
+    const { host, bell, ear } = await open(t)
+    await host.node(Ear, ear)
+    const ways = { system: host.system, settings }
+    const between = await createHost({ ...ways, state: memoryStore(), ...(telemetry === undefined ? {} : { telemetry }) })
+    const near = await createHost({ ...ways, telemetry: openTelemetry({ tracer: tracerOf(tracestate) }) })
+    t.teardown(() => Promise.all([between.stop(), near.stop()]))
+    await between.node(Bell, bell)
+    await near.ref(Bell, bell).askTwice(ear)
+    const isCounted = (span: SeenSpan) => span.name === 'ear/count' && span.attributes['theseus.node'] === ear
+    t.deepEqual(
+      seenSpans()
+        .filter(isCounted)
+        .map((span) => span.tracestate),
+      [tracestate, tracestate],
+    )
+  })
+}
+
 test('what is too long for a trace context is not passed on', async (t) => {
   const { host, bell, ear } = await open(t, {})
   await host.node(Bell, bell)
   const received: (string | null)[] = []
-  const traceOf = (length: number): Telemetry => ({
-    made: () => ({ trace: 'x'.repeat(length), answered: () => {}, failed: () => {} }),
+  const passing = (sent: string | null): Telemetry => ({
+    made: () => ({ trace: sent, answered: () => {}, failed: () => {} }),
     received: ({ envelope }) => {
       received.push(envelope.trace)
       return undefined
     },
   })
-  for (const length of [traceLengthMax, traceLengthMax + 1]) {
-    const near = await createHost({ system: host.system, state: memoryStore(), settings, telemetry: traceOf(length) })
+  const [parent, state] = ['x'.repeat(traceLengthMax), `y=${'y'.repeat(tracestateLengthMax - 2)}`]
+  const passed: readonly (readonly [sent: string | null, received: string | null])[] = [
+    [parent, parent],
+    [`${parent}x`, null],
+    [traceContext(parent, state), traceContext(parent, state)],
+    [traceContext(parent, `${state}y`), parent],
+    [traceContext(`${parent}x`, state), null],
+  ]
+  for (const [i, [sent]] of passed.entries()) {
+    const near = await createHost({ system: host.system, state: memoryStore(), settings, telemetry: passing(sent) })
     t.teardown(() => near.stop())
-    await near.node(Ear, `${ear}-${length}`)
-    await near.ref(Bell, bell).askTwice(`${ear}-${length}`)
+    await near.node(Ear, `${ear}-${i}`)
+    await near.ref(Bell, bell).askTwice(`${ear}-${i}`)
   }
-  const [whole, tooLong] = ['x'.repeat(traceLengthMax), null]
-  t.deepEqual(received, [whole, whole, tooLong, tooLong])
+  t.deepEqual(
+    received,
+    passed.flatMap(([, whole]) => [whole, whole]),
+  )
 })
 
 test('what telemetry throws reaches no call, and a method runs once whatever happens around it', async (t) => {
