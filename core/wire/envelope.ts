@@ -16,7 +16,7 @@ export const methodBytesMax = 128
 export const pathCallsMax = 32
 /** A traceparent has 55 characters, and a later form may have more. It is passed on, so it is bounded. */
 export const traceLengthMax = 256
-/** As much as W3C asks everybody to pass on. */
+/** W3C asks everybody to pass on this much. */
 export const tracestateLengthMax = 512
 /**
  * The longest deadline a call may have; longer ones are cut to it. A dead version takes effect one longest

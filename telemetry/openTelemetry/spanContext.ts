@@ -1,12 +1,13 @@
 /**
- * Span contexts as they travel in an envelope: W3C traceparent and tracestate. The process's own propagator is not asked: where none is
- * registered it writes nothing, and another one, such as B3, writes fields that no envelope has.
+ * Span contexts as they travel in an envelope: W3C traceparent and tracestate. The process's own
+ * propagator is not asked. Without a registered one it writes nothing, and B3's writes fields that no
+ * envelope has.
  */
 import { createTraceState, INVALID_TRACEID, isSpanContextValid, type SpanContext, TraceFlags } from '@opentelemetry/api'
 import { tracestateLengthMax } from '../../core/wire/envelope.js'
 import { traceContext, traceparentIn, tracestateIn } from '../../core/wire/traceContext.js'
 
-/** Null for a context that names no span: nobody records. */
+/** Null for a context that names no span: nobody records it. */
 export function traceOf(context: SpanContext): string | null {
   if (!isSpanContextValid(context)) return null
   const flags = (context.traceFlags & 0xff).toString(16).padStart(2, '0')
@@ -16,7 +17,7 @@ export function traceOf(context: SpanContext): string | null {
 
 const pattern = /^(?!ff)([\da-f]{2})-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(-.*)?$/
 
-/** Of version 00, and of a later one as much as is the same. Whatever else arrives names no parent. */
+/** Reads version 00, and of a later one as much as is the same. Any other text names no parent. */
 export function spanContextOf(trace: string | null): SpanContext | undefined {
   const found = trace === null ? null : pattern.exec(traceparentIn(trace))
   if (found === null) return undefined
