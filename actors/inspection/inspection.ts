@@ -166,7 +166,7 @@ export class Inspection {
 
   #look({ looker, leaseMs, afresh, only }: LookRequest): void {
     if (leaseMs <= endingLeaseMs) {
-      // The next tick finds him gone.
+      // The next tick finds the viewer gone.
       this.#lookers.delete(looker)
       return
     }

@@ -558,8 +558,8 @@ function byInbox({ call, replyTo }: Question): string {
 
 /**
  * A question that is asked again has another reply subject in the same inbox, which nobody else
- * knows. The call's id alone is its asker's word: with that of another one could take his place
- * in the line, and his answer.
+ * knows. The call's id alone is its asker's word: with another's id it could take that
+ * one's place in the line, and the answer.
  */
 function byAsker({ call, replyTo }: Question): string {
   const inbox = replyTo.slice(0, Math.max(0, replyTo.lastIndexOf('.')))

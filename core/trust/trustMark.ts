@@ -15,7 +15,7 @@ export interface TrustMark {
   readonly root: string | null
 }
 
-/** Of one who tells others what he trusts. */
+/** Of a host or server that tells others what it trusts. */
 export interface Trusts {
   readonly mark: TrustMark
   /** False: nothing was said, so upgrades need no signature. */

@@ -1,7 +1,7 @@
 /**
  * The one way by which bytes become code in natsctl.
  *
- * H1. A bundle runs here only if the operator named it himself, as a file or a module, or if its manifest is
+ * H1. A bundle runs here only if the operator named it, as a file or a module, or if its manifest is
  *     verified. Only the two functions below make a `RunnableBundle`, and only `withBundles` runs one.
  */
 import { mkdtemp, rm } from 'node:fs/promises'

@@ -1,6 +1,6 @@
 /**
  * The history of a system, as far as it can be believed. Manifests come from Redis or from an upgrade server,
- * and whoever may write there writes what he likes: they are read to be shown, and what is not verified is
+ * and anybody who may write there can write anything: they are read to be shown, and what is not verified is
  * said to be so. To be run, code needs more (`runnable.ts`).
  */
 import { decodeManifest, digestOf, type Manifest, type Operator, type SignedManifest, type Trusted, type Version } from 'theseus'
