@@ -5,19 +5,19 @@
 import type { HostProcess } from './hostProcess.js'
 import type { VirtualTime } from './virtualTime.js'
 
-export interface BackupRoom {
+export interface BackupContext {
   readonly time: VirtualTime
   trace(line: string): void
   /** The observations of this node since then hold no more. */
   restored(nodeId: string): void
 }
 
-export async function restore(room: BackupRoom, host: HostProcess): Promise<void> {
+export async function restore(world: BackupContext, host: HostProcess): Promise<void> {
   const { backup } = host
   if (backup === undefined || !host.isAlive) return
   await host.stop()
-  for (const nodeId of host.nodes.keys()) room.restored(nodeId)
-  room.trace(`${host.name} has the disk of an old backup`)
+  for (const nodeId of host.nodes.keys()) world.restored(nodeId)
+  world.trace(`${host.name} has the disk of an old backup`)
   await host.replaceDisk(backup)
   host.start()
 }

@@ -4,23 +4,23 @@
  */
 import { type Fault, isFault, type RunningHost, reasonOf, type Version } from 'theseus'
 import { type Added, type Forwarded, type Listed, type Reshaped, unshape } from './classes.js'
-import type { CodeWatch } from './code/codeWatch.js'
-import { lateOf } from './code/ops.js'
+import { adding, lineageOf, reading, registerOf } from './classSpecs.js'
+import type { CodeCheckers } from './code/codeCheckers.js'
+import { lateOf } from './code/operationIds.js'
 import type { TableRead } from './code/table.js'
 import type { Walked } from './code/walks.js'
 import { isExpected, isWithoutTrace } from './expectations.js'
 import type { Lengths, Model } from './model.js'
 import type { Asked, Plan, Step } from './plan.js'
-import { adding, columnOf, lineOf, reading } from './specs.js'
-import type { Cast } from './upgrades.js'
+import type { PlannedClasses } from './plannedClasses.js'
 
 export type CallStep = Extract<Step, { kind: 'call' }>
 
-export interface CallsRoom {
+export interface CallsContext {
   readonly plan: Plan
-  readonly cast: Cast
+  readonly planned: PlannedClasses
   readonly model: Model
-  readonly code: CodeWatch
+  readonly code: CodeCheckers
   violated(rule: string, what: string): void
   /** A call was told that its version is dead. */
   calledDead(op: string, version: Version): void
@@ -28,33 +28,33 @@ export interface CallsRoom {
 }
 
 /** Makes the call through a client's host. Resolves when it has ended, well or not. */
-export async function makeCall(room: CallsRoom, client: RunningHost, op: string, call: CallStep): Promise<void> {
-  const { plan, cast, model } = room
+export async function makeCall(world: CallsContext, client: RunningHost, op: string, call: CallStep): Promise<void> {
+  const { plan, planned, model } = world
   const { service, version, node, asked, deadlineMs } = call
   const before = model.lengths()
   model.began(op)
-  room.trace(`${op} ${wordsOf(call)}`)
+  world.trace(`${op} ${callText(call)}`)
   try {
     const answer = await (call.isRegistered ? byReference() : byName())
-    room.trace(`${op} answered ${JSON.stringify(answer)}`)
+    world.trace(`${op} answered ${JSON.stringify(answer)}`)
     model.ended(op, 'done')
-    hold(room, op, call, answer, before)
+    hold(world, op, call, answer, before)
   } catch (error) {
     if (!isFault(error)) throw error
-    room.trace(`${op} failed: ${error.code}`)
+    world.trace(`${op} failed: ${error.code}`)
     model.ended(op, isWithoutTrace(error, asked) ? 'not executed' : 'unknown')
     if (!isExpected(plan, error, call)) {
-      room.violated('C6', `${op} ${wordsOf(call)} ended with ${reasonOf(error)}${detailsOf(error)}`)
+      world.violated('C6', `${op} ${callText(call)} ended with ${reasonOf(error)}${detailsOf(error)}`)
     }
     // At which version its class was called, the client's host knows: the oldest is held
     // against what is dead.
-    if (error.code === 'version.dead') room.calledDead(op, call.isPinned ? 0 : version)
+    if (error.code === 'version.dead') world.calledDead(op, call.isPinned ? 0 : version)
   }
 
   function byReference(): Promise<unknown> {
     const pin = call.isPinned ? {} : { version }
     const [method, args] = methodOf(asked)
-    const ref = client.ref(cast.lines[service][version]!, node ?? undefined, { ...pin, deadline: deadlineMs }) as Record<
+    const ref = client.ref(planned.lines[service][version]!, node ?? undefined, { ...pin, deadline: deadlineMs }) as Record<
       string,
       any
     >
@@ -69,18 +69,18 @@ export async function makeCall(room: CallsRoom, client: RunningHost, op: string,
   }
 }
 
-function hold(room: CallsRoom, op: string, { service, version, asked }: CallStep, answer: unknown, before: Lengths): void {
-  const { model, plan } = room
+function hold(world: CallsContext, op: string, { service, version, asked }: CallStep, answer: unknown, before: Lengths): void {
+  const { model, plan } = world
   switch (asked.what) {
     case 'add': {
       const { node, index } = answer as Added
-      model.added(op, node, asked.column, index, before)
+      model.added(op, node, asked.register, index, before)
       return
     }
     case 'read': {
-      const spec = lineOf(plan, service)[version]!
-      const listed = spec.reshaped.has(asked.column) ? unshape(answer as Reshaped) : (answer as Listed)
-      model.listed(listed, columnOf(spec, asked.column).name, before)
+      const spec = lineageOf(plan, service)[version]!
+      const listed = spec.reshaped.has(asked.register) ? unshape(answer as Reshaped) : (answer as Listed)
+      model.listed(listed, registerOf(spec, asked.register).name, before)
       return
     }
     case 'forward': {
@@ -110,7 +110,7 @@ function hold(room: CallsRoom, op: string, { service, version, asked }: CallStep
     case 'table': {
       const read = answer as TableRead
       model.listed(read, 'main', before)
-      room.code.tables.read(read, asked.range)
+      world.code.tables.read(read, asked.range)
       return
     }
     case 'ask':
@@ -131,9 +131,9 @@ function isQuery({ what }: Asked): boolean {
 function methodOf(asked: Asked): readonly [string, readonly unknown[]] {
   switch (asked.what) {
     case 'add':
-      return [adding(asked.column), [asked.manner]]
+      return [adding(asked.register), [asked.manner]]
     case 'read':
-      return [reading(asked.column), []]
+      return [reading(asked.register), []]
     case 'strike':
       return ['strike', []]
     case 'forward':
@@ -158,7 +158,7 @@ function methodOf(asked: Asked): readonly [string, readonly unknown[]] {
   }
 }
 
-export function wordsOf({ client, service, node, version, isPinned, isRegistered, asked }: CallStep): string {
+export function callText({ client, service, node, version, isPinned, isRegistered, asked }: CallStep): string {
   const [method, args] = methodOf(asked)
   return `${client} calls ${node ?? `any ${service}`} ${method}(${args.map((arg) => JSON.stringify(arg)).join(', ')}) at version ${version}${isPinned ? ', by its class' : ''}${isRegistered ? '' : ', unregistered'}`
 }

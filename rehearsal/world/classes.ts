@@ -1,18 +1,18 @@
 /**
- * The classes of the world: ledgers, which keep columns of operations, and tellers, which do so
+ * The classes of the world: ledgers, which keep registers of operations, and tellers, which do so
  * too and call the ledgers. Every method has the operation's name for its first argument, and
- * tells the witness when it begins and ends.
+ * tells the oracle when it begins and ends.
  */
 import { command, event, hears, type NodeClass, NodeObject, query } from 'theseus'
+import { adding, type ClassSpec, reading } from './classSpecs.js'
 import { defineHabits } from './code/classHabits.js'
-import { oddThrow } from './code/oddThings.js'
-import { stepOf, timerOf } from './code/ops.js'
+import { oddThrow } from './code/oddValues.js'
+import { stepOf, timerOf } from './code/operationIds.js'
 import { rumour } from './code/rumours.js'
 import { tickMs } from './code/ticks.js'
-import { append, type ColumnsHolder, type ColumnsState, emptyState, listOf } from './columns.js'
+import type { ExecutionOracle } from './executionOracle.js'
 import type { Manner, ServiceName, Trouble } from './plan.js'
-import { adding, type ClassSpec, reading } from './specs.js'
-import type { Witness } from './witness.js'
+import { append, emptyState, listOf, type RegistersHolder, type RegistersState } from './registers.js'
 
 /** The event that tellers announce, and that ledgers write down. */
 const told = event<[op: string]>('told')
@@ -42,16 +42,16 @@ export interface ClassTroubles {
 }
 
 /** As much of an object as its methods need that are defined from outside. */
-export interface Self {
+export interface WorldObject {
   readonly id: string
-  readonly holder: ColumnsHolder
+  readonly holder: RegistersHolder
   readonly peer: (target: NodeClass, nodeId: string | null) => any
   readonly oneWay: (target: NodeClass, nodeId: string) => any
   readonly announcing: (op: string) => void
   readonly spreading: (op: string) => void
   readonly in: (ms: number, method: string, ...args: unknown[]) => void
 }
-export type Method = (this: Self, op: string, ...args: any[]) => unknown
+export type Method = (this: WorldObject, op: string, ...args: any[]) => unknown
 export type Define = (name: string, kind: typeof command, method: Method) => void
 
 const pauseMs: Readonly<Record<Manner, number>> = {
@@ -72,52 +72,53 @@ const hugeLength = 1_100_000
 export function makeClass(
   spec: ClassSpec,
   troubles: ClassTroubles,
-  witness: Witness,
+  oracle: ExecutionOracle,
   peer: (service: ServiceName) => NodeClass,
 ): NodeClass {
   const ledger = () => peer('ledger')
-  const made = emptyClass(spec, troubles, witness)
+  const made = emptyClass(spec, troubles, oracle)
   const define = (name: string, kind: typeof command, method: Method) => {
     Object.defineProperty(made.prototype, name, { value: method, configurable: true })
     kind(made.prototype, name)
   }
-  const main = spec.columns.find(({ name }) => name === 'main')!
+  const main = spec.registers.find(({ name }) => name === 'main')!
   const handsOut = spec.habits.includes('handsOut')
-  for (const column of spec.columns) {
-    define(adding(column.name), command, function (op, manner: Manner) {
-      return carryOut(witness, this.id, op, manner, () => {
-        if (column.mirrored) append(this.holder, main, op)
-        return append(this.holder, column, op)
+  for (const register of spec.registers) {
+    define(adding(register.name), command, function (op, manner: Manner) {
+      return runCommand(oracle, this.id, op, manner, () => {
+        if (register.mirrored) append(this.holder, main, op)
+        return append(this.holder, register, op)
       })
     })
-    define(reading(column.name), query, function (op) {
-      return tell(witness, this.id, op, () => {
-        const list = handsOut && column.kept === 'root' ? this.holder.state.lists[column.name]! : listOf(this.holder, column)
-        return spec.reshaped.has(column.name) ? reshape({ node: this.id, list }) : { node: this.id, list }
+    define(reading(register.name), query, function (op) {
+      return runQuery(oracle, this.id, op, () => {
+        const list =
+          handsOut && register.kept === 'root' ? this.holder.state.lists[register.name]! : listOf(this.holder, register)
+        return spec.reshaped.has(register.name) ? reshape({ node: this.id, list }) : { node: this.id, list }
       })
     })
   }
   if (spec.strikes) {
     define('strike', command, function (op) {
-      return carryOut(witness, this.id, op, 'plainly', () => append(this.holder, main, op))
+      return runCommand(oracle, this.id, op, 'plainly', () => append(this.holder, main, op))
     })
   }
   if (spec.service === 'ledger') {
     define('hear', command, function (op) {
-      return carryOut(witness, this.id, op, 'plainly', () => append(this.holder, main, op))
+      return runCommand(oracle, this.id, op, 'plainly', () => append(this.holder, main, op))
     })
     hears(told)(made.prototype, 'hear', {})
   }
   if (spec.service === 'teller') {
     define('announce', command, function (op, manner: Manner) {
-      return carryOut(witness, this.id, op, manner, () => {
+      return runCommand(oracle, this.id, op, manner, () => {
         this.announcing(op)
         return append(this.holder, main, op)
       })
     })
     define('forward', command, async function (op, to: string | null): Promise<Forwarded> {
       const answers: Added[] = []
-      const own = await carryOut(witness, this.id, op, 'plainly', async () => {
+      const own = await runCommand(oracle, this.id, op, 'plainly', async () => {
         const index = append(this.holder, main, op)
         answers.push(await this.peer(ledger(), to).addMain(op, 'plainly'))
         return index
@@ -125,22 +126,22 @@ export function makeClass(
       return { ...own, ledger: answers[0]! }
     })
     define('tell', command, function (op, to: string, manner: Manner) {
-      return carryOut(witness, this.id, op, manner, () => {
+      return runCommand(oracle, this.id, op, manner, () => {
         this.oneWay(ledger(), to).addMain(op, 'plainly')
         return append(this.holder, main, op)
       })
     })
     define('later', command, function (op, ms: number, manner: Manner) {
-      return carryOut(witness, this.id, op, manner, () => {
+      return runCommand(oracle, this.id, op, manner, () => {
         this.in(ms, 'addMain', timerOf(op), 'plainly')
         return append(this.holder, main, op)
       })
     })
     define('ask', query, function (op, of: string) {
-      return tell(witness, this.id, op, () => this.peer(ledger(), of).readMain(op))
+      return runQuery(oracle, this.id, op, () => this.peer(ledger(), of).readMain(op))
     })
   }
-  defineHabits(spec, witness, define, peer)
+  defineHabits(spec, oracle, define, peer)
   if (spec.rumours && spec.service === 'ledger') hears(rumour)(made.prototype, 'rumour', {})
   return made
 }
@@ -154,10 +155,10 @@ export function unshape({ node, entries }: Reshaped): Listed {
 }
 
 /**
- * Runs a command's writes as its manner says, under the eyes of the witness. Synchronous where nothing waits.
+ * Runs a command's writes as its manner says, under the eyes of the oracle. Synchronous where nothing waits.
  */
-export function carryOut(
-  witness: Witness,
+export function runCommand(
+  oracle: ExecutionOracle,
   node: string,
   op: string,
   manner: Manner,
@@ -170,7 +171,7 @@ export function carryOut(
     if (manner === 'throwingHugely') throw new Error('x'.repeat(hugeLength))
     return { node, index }
   }
-  witness.begins(node, op)
+  oracle.begins(node, op)
   let written: number | Promise<number>
   try {
     written = write()
@@ -184,19 +185,19 @@ export function carryOut(
   return (async () => {
     try {
       const index = await written
-      if (manner === 'endless') await witness.hangInCall(node)
-      if (isSlow) await witness.pause(node, pauseMs[manner])
+      if (manner === 'endless') await oracle.hangInCall(node)
+      if (isSlow) await oracle.pause(node, pauseMs[manner])
       return answer(index)
     } finally {
-      witness.ends(node, op)
+      oracle.ends(node, op)
     }
   })()
 
   /** As libraries have them: it tells its value, and its `then` returns nothing. */
   function foreign(index: number): Promise<Added> {
     const then = (resolve: (added: Added) => void) => {
-      void witness.pause(node, pauseMs.thenable).then(() => {
-        witness.ends(node, op)
+      void oracle.pause(node, pauseMs.thenable).then(() => {
+        oracle.ends(node, op)
         resolve(answer(index))
       })
     }
@@ -204,23 +205,23 @@ export function carryOut(
   }
 
   function ended<T>(result: () => T): T {
-    witness.ends(node, op)
+    oracle.ends(node, op)
     return result()
   }
 }
 
 /** The same for a query. */
-export function tell<T>(witness: Witness, node: string, op: string, look: () => T): T {
-  witness.begins(node, op)
+export function runQuery<T>(oracle: ExecutionOracle, node: string, op: string, look: () => T): T {
+  oracle.begins(node, op)
   let answer: T
   try {
     answer = look()
   } catch (error) {
-    witness.ends(node, op)
+    oracle.ends(node, op)
     throw error
   }
-  if (answer instanceof Promise) return answer.finally(() => witness.ends(node, op)) as T
-  witness.ends(node, op)
+  if (answer instanceof Promise) return answer.finally(() => oracle.ends(node, op)) as T
+  oracle.ends(node, op)
   return answer
 }
 
@@ -238,8 +239,8 @@ function calledBy({ service, habits }: ClassSpec) {
 }
 
 /** Opens what methods defined from outside need of their object. */
-function emptyClass(spec: ClassSpec, troubles: ClassTroubles, witness: Witness) {
-  return class extends NodeObject<ColumnsState, Record<string, string>> {
+function emptyClass(spec: ClassSpec, troubles: ClassTroubles, oracle: ExecutionOracle) {
+  return class extends NodeObject<RegistersState, Record<string, string>> {
     static override readonly className = spec.className
     /** Every class of a service calls the same, so that no upgrade of these leaves a caller behind. */
     static override readonly calls = calledBy(spec)
@@ -247,7 +248,7 @@ function emptyClass(spec: ClassSpec, troubles: ClassTroubles, witness: Witness) 
     static override readonly publishes = spec.service === 'ledger' ? [] : spec.rumours ? [told, rumour] : [told]
     static override readonly service = spec.service
     static override initial() {
-      const state = emptyState(spec.columns)
+      const state = emptyState(spec.registers)
       return spec.habits.includes('table') ? { ...state, marks: {} } : state
     }
 
@@ -275,10 +276,10 @@ function emptyClass(spec: ClassSpec, troubles: ClassTroubles, witness: Witness) 
 
     protected override start() {
       if (spec.habits.includes('ticks')) this.after(tickMs, 'tick', 'tick')
-      return witness.trouble(troubles.start, this.nodeId, `start() of ${spec.className}`)
+      return oracle.trouble(troubles.start, this.nodeId, `start() of ${spec.className}`)
     }
     protected override selfCheck() {
-      return witness.trouble(troubles.check, this.nodeId, `selfCheck() of ${spec.className}`)
+      return oracle.trouble(troubles.check, this.nodeId, `selfCheck() of ${spec.className}`)
     }
   }
 }

@@ -4,9 +4,9 @@
  */
 import { Fault, type Random } from 'theseus'
 import { memoryDatabase } from 'theseus/memory'
-import type { Lifeline } from './lifeline.js'
-import { type DatabaseLoss, type Left, losing } from './operations/databaseLoss.js'
-import type { UpgradeDatabase } from './stage.js'
+import { type DatabaseLoss, losing, type SurvivingControls } from './operations/databaseLoss.js'
+import type { UpgradeDatabase } from './processEnvironment.js'
+import type { ProcessFault } from './processFault.js'
 import type { VirtualTime } from './virtualTime.js'
 
 const answerMsMax = 3
@@ -33,8 +33,8 @@ export class WorldDatabase {
   ) {}
 
   /** As one process reaches it. */
-  async open(system: string, lifeline: Lifeline): Promise<UpgradeDatabase> {
-    return lifeline.database(this.tamper(await this.look(system)), (request) => this.#passage(request))
+  async open(system: string, processFault: ProcessFault): Promise<UpgradeDatabase> {
+    return processFault.database(this.tamper(await this.look(system)), (request) => this.#passage(request))
   }
 
   /** As the oracle looks at it: without a fault. Not while it is away. */
@@ -65,7 +65,7 @@ export class WorldDatabase {
    * Returns what makes it lose data, all at once, and tells what is left before anything that
    * is carried out after that.
    */
-  losing(how: DatabaseLoss): (tell: (left: Left) => void) => Promise<void> {
+  losing(how: DatabaseLoss): (tell: (left: SurvivingControls) => void) => Promise<void> {
     const lose = losing(this.#factory, how)
     return async (tell) => {
       lose()

@@ -5,9 +5,9 @@
  * C6. A call that can't be done through the older object is refused; one that can be done is not.
  */
 import type { ChainEntry, Fault, Version } from 'theseus'
-import { plainValuesCount } from './code/oddThings.js'
+import { classUpgradeOf, lineageOf, undoes } from './classSpecs.js'
+import { plainValuesCount } from './code/oddValues.js'
 import type { Asked, Plan, ServiceName, Step } from './plan.js'
-import { classUpgradeOf, lineOf, undoes } from './specs.js'
 
 const throwing = /failing$|Failing$|^throwing/
 /** Those that call other nodes themselves. */
@@ -144,7 +144,9 @@ function isImpassable(plan: Plan, service: ServiceName, version: Version): boole
   return plan.upgrades[version - 1]!.bundle === 'bad' || Object.values(troubles).includes('throwsForGood')
 }
 
-/** Versions at which a service's class has a column, and whether its read is reshaped there. */
-export function versionsOf(plan: Plan, service: ServiceName, column: string): readonly Version[] {
-  return lineOf(plan, service).flatMap((spec, version) => (spec.columns.some(({ name }) => name === column) ? [version] : []))
+/** Versions at which a service's class has a register, and whether its read is reshaped there. */
+export function versionsOf(plan: Plan, service: ServiceName, register: string): readonly Version[] {
+  return lineageOf(plan, service).flatMap((spec, version) =>
+    spec.registers.some(({ name }) => name === register) ? [version] : [],
+  )
 }

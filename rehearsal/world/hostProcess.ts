@@ -6,9 +6,9 @@ import { createHost, type HostEvent, type NodeHandle, type Phase, type RunningHo
 import { type MemoryState, type MemoryTransport, memoryStore, memoryTransport, seededRandom } from 'theseus/memory'
 import type { Write } from '../../core/ports/stateStore.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
-import { Lifeline } from './lifeline.js'
 import type { CrashMoment, NodePlan } from './plan.js'
-import type { Stage } from './stage.js'
+import type { ProcessEnvironment } from './processEnvironment.js'
+import { ProcessFault } from './processFault.js'
 
 /** How long whoever looks after a host waits before it tries again what failed. */
 const tryAgainMs = 150
@@ -26,7 +26,7 @@ export class HostProcess {
   backup: ReadonlyMap<string, Uint8Array> | undefined
   /** The nodes whose state is here, and how each runs, if it does. */
   readonly nodes = new Map<string, { readonly plan: NodePlan; handle: NodeHandle | undefined }>()
-  #lifeline: Lifeline
+  #processFault: ProcessFault
   readonly #skew = { ms: 0 }
   readonly #isRemembered: boolean
   #running: RunningHost | undefined
@@ -42,31 +42,31 @@ export class HostProcess {
 
   constructor(
     readonly name: string,
-    private readonly stage: Stage,
+    private readonly environment: ProcessEnvironment,
     /** Whose state directory it has, or a copy of it. */
     private readonly directoryOf = name,
   ) {
-    const { backup, steps } = stage.plan
+    const { backup, steps } = environment.plan
     this.#isRemembered = backup?.host === name || steps.some((step) => step.kind === 'move' && step.host === name)
-    this.#lifeline = new Lifeline(name, stage.time, this.#skew)
-    this.#lifeline.cut()
+    this.#processFault = new ProcessFault(name, environment.time, this.#skew)
+    this.#processFault.cut()
     this.disk = this.#newDisk()
   }
 
   #newDisk(): MemoryState {
-    const { stage, name } = this
+    const { environment, name } = this
     // The process writes: while it is frozen nothing is written.
-    const turn = (action: () => void) => stage.time.turn(() => this.#lifeline.whenWriting(action))
-    const disk = stage.tamper.disk?.(name, turn) ?? memoryStore({ turn, directoryId: `disk-of-${this.directoryOf}` })
+    const turn = (action: () => void) => environment.time.turn(() => this.#processFault.whenWriting(action))
+    const disk = environment.tamper.disk?.(name, turn) ?? memoryStore({ turn, directoryId: `disk-of-${this.directoryOf}` })
     disk.beforeCommit = (writes) => {
-      stage.trace(`${name} commits ${writes.length}`)
+      environment.trace(`${name} commits ${writes.length}`)
       this.#count('beforeCommit')
       if (this.#isDiskFull > 0) throw new Error('the disk is full')
-      const ms = this.#isDiskSlow > 0 ? slowDiskMs : Math.floor(stage.chance() * (diskMsMax + 1))
-      return ms > 0 ? this.#lifeline.pause(ms) : undefined
+      const ms = this.#isDiskSlow > 0 ? slowDiskMs : Math.floor(environment.chance() * (diskMsMax + 1))
+      return ms > 0 ? this.#processFault.pause(ms) : undefined
     }
     disk.afterCommit = (writes) => {
-      stage.committed(name, writes)
+      environment.committed(name, writes)
       if (this.#isRemembered) this.#remember(writes)
       this.#count('afterCommit')
     }
@@ -107,92 +107,93 @@ export class HostProcess {
   }
 
   get isAlive(): boolean {
-    return !this.#lifeline.isDead
+    return !this.#processFault.isDead
   }
 
   get running(): RunningHost | undefined {
     return this.#running
   }
 
-  get lifeline(): Lifeline {
-    return this.#lifeline
+  get processFault(): ProcessFault {
+    return this.#processFault
   }
 
   /**
    * Starts the process and every node whose state is here, again and again until it succeeds or is killed.
    */
   start(): void {
-    const { stage, name } = this
-    const lifeline = new Lifeline(name, stage.time, this.#skew)
-    this.#lifeline = lifeline
+    const { environment, name } = this
+    const processFault = new ProcessFault(name, environment.time, this.#skew)
+    this.#processFault = processFault
     this.#starts++
-    this.deadAtStart = stage.surelyDead()
-    stage.trace(`${name} starts`)
-    void this.#start(lifeline)
+    this.deadAtStart = environment.surelyDead()
+    environment.trace(`${name} starts`)
+    void this.#start(processFault)
   }
 
-  async #start(lifeline: Lifeline): Promise<void> {
-    const { stage, name } = this
-    const random = seededRandom(stage.plan.seed * 1000 + this.#starts * 50 + stage.hostNumber(name))
+  async #start(processFault: ProcessFault): Promise<void> {
+    const { environment, name } = this
+    const random = seededRandom(environment.plan.seed * 1000 + this.#starts * 50 + environment.hostNumber(name))
     for (;;) {
       try {
         const running = await createHost({
-          system: stage.system,
+          system: environment.system,
           hostId: name,
           transport: {
-            connect: async (options) => this.#permitted(lifeline.connected(memoryTransport(stage.network.broker, options))),
+            connect: async (options) =>
+              this.#permitted(processFault.connected(memoryTransport(environment.network.broker, options))),
           },
-          udb: { open: (system, clock) => stage.openDatabase(system, clock, lifeline) },
+          udb: { open: (system, clock) => environment.openDatabase(system, clock, processFault) },
           state: this.disk,
-          bundles: stage.repository,
-          clock: lifeline.clock,
+          bundles: environment.repository,
+          clock: processFault.clock,
           random,
-          settings: stage.settings,
+          settings: environment.settings,
           observe: (event: HostEvent) => {
-            if (lifeline.isDead) return
-            stage.observed(name, event)
+            if (processFault.isDead) return
+            environment.observed(name, event)
             if (event.type === 'phase') this.#count('phase', event.phase)
           },
-          ...(stage.tamper.register === undefined ? {} : { register: stage.tamper.register }),
+          ...(environment.tamper.register === undefined ? {} : { register: environment.tamper.register }),
         })
-        if (lifeline.isDead) return
+        if (processFault.isDead) return
         this.#running = running
         break
       } catch (error) {
-        stage.trace(`${name} does not start: ${error}`)
-        await lifeline.pause(tryAgainMs)
+        environment.trace(`${name} does not start: ${error}`)
+        await processFault.pause(tryAgainMs)
       }
     }
-    for (const { plan } of this.nodes.values()) void this.#startNode(plan, lifeline)
+    for (const { plan } of this.nodes.values()) void this.#startNode(plan, processFault)
   }
 
   /** A node is born here, or comes back. */
   add(plan: NodePlan): void {
     this.nodes.set(plan.nodeId, { plan, handle: undefined })
-    this.#permitted(this.#lifeline.transport)
-    if (this.#running !== undefined && this.isAlive) void this.#startNode(plan, this.#lifeline)
+    this.#permitted(this.#processFault.transport)
+    if (this.#running !== undefined && this.isAlive) void this.#startNode(plan, this.#processFault)
   }
 
-  async #startNode(plan: NodePlan, lifeline: Lifeline): Promise<void> {
+  async #startNode(plan: NodePlan, processFault: ProcessFault): Promise<void> {
     for (;;) {
-      if (this.nodes.get(plan.nodeId)?.plan !== plan || lifeline.isDead || this.#running === undefined) return
+      if (this.nodes.get(plan.nodeId)?.plan !== plan || processFault.isDead || this.#running === undefined) return
       this.#starting.add(plan.nodeId)
-      const sinceMs = this.stage.time.elapsedMs
+      const sinceMs = this.environment.time.elapsedMs
       try {
-        const handle = await this.#running.node(this.stage.codeFor(plan.service), plan.nodeId)
+        const handle = await this.#running.node(this.environment.codeFor(plan.service), plan.nodeId)
         this.#starting.delete(plan.nodeId)
-        if (lifeline.isDead) return
+        if (processFault.isDead) return
         this.nodes.set(plan.nodeId, { plan, handle })
         // One that is cut off can't know.
         const isRefused = this.#refusals > 0 && this.#refusedSinceMs < sinceMs
-        if (isRefused && lifeline.transport?.status === 'connected') this.stage.unheard(plan.nodeId)
-        this.stage.up(plan.nodeId)
-        this.stage.trace(`${plan.nodeId} is up at version ${handle.version}`)
+        if (isRefused && processFault.transport?.status === 'connected') this.environment.unheard(plan.nodeId)
+        this.environment.up(plan.nodeId)
+        this.environment.trace(`${plan.nodeId} is up at version ${handle.version}`)
         return
       } catch (error) {
         this.#starting.delete(plan.nodeId)
-        this.stage.trace(`${plan.nodeId} does not start: ${error}`)
-        await lifeline.pause(tryAgainMs)
+        this.environment.trace(`${plan.nodeId} does not start: ${error}`)
+        await processFault.pause(tryAgainMs)
       }
     }
   }
@@ -201,20 +202,20 @@ export class HostProcess {
   kill(): void {
     if (!this.isAlive) return
     this.#countdown = undefined
-    this.stage.network.onMessage(this.name, undefined)
-    this.#lifeline.cut()
+    this.environment.network.onMessage(this.name, undefined)
+    this.#processFault.cut()
     this.disk.kill()
     this.#running = undefined
     this.#starting.clear()
     for (const [nodeId, { plan }] of this.nodes) this.nodes.set(nodeId, { plan, handle: undefined })
-    this.stage.died(this.name, [...this.nodes.keys()])
+    this.environment.died(this.name, [...this.nodes.keys()])
   }
 
   /** Kills the process at that moment; at once if it has not come when `orElseMs` have passed. */
   killAt(moment: CrashMoment, killed: () => void): void {
-    const lifeline = this.#lifeline
+    const processFault = this.#processFault
     const kill = () => {
-      if (lifeline.isDead) return
+      if (processFault.isDead) return
       this.kill()
       killed()
     }
@@ -224,8 +225,8 @@ export class HostProcess {
     }
     const countdown = { moment, left: moment.count, kill }
     this.#countdown = countdown
-    this.stage.network.onMessage(this.name, () => this.#count('message'))
-    this.stage.time.after(momentWithinMs, () => {
+    this.environment.network.onMessage(this.name, () => this.#count('message'))
+    this.environment.time.after(momentWithinMs, () => {
       if (this.#countdown === countdown) kill()
     })
   }
@@ -242,42 +243,42 @@ export class HostProcess {
     if (--countdown.left > 0) return
     this.#countdown = undefined
     // Not while the broker is at it: it decides on a message and its receivers as one.
-    if (at === 'message') this.stage.time.turn(countdown.kill)
+    if (at === 'message') this.environment.time.turn(countdown.kill)
     else countdown.kill()
   }
 
   /** Ends in order, as an operator would have it. */
   async stop(): Promise<void> {
     const running = this.#running
-    const lifeline = this.#lifeline
+    const processFault = this.#processFault
     if (running === undefined) return
     this.#countdown = undefined
-    this.stage.network.onMessage(this.name, undefined)
+    this.environment.network.onMessage(this.name, undefined)
     this.#running = undefined
     await running.stop()
-    if (lifeline.isDead) return
+    if (processFault.isDead) return
     for (const [nodeId, { plan }] of this.nodes) this.nodes.set(nodeId, { plan, handle: undefined })
-    this.stage.died(this.name, [...this.nodes.keys()])
-    lifeline.cut()
+    this.environment.died(this.name, [...this.nodes.keys()])
+    processFault.cut()
   }
 
   /** Stops a node in order. Resolves to what starts it again. */
   async stopNode(nodeId: string): Promise<() => void> {
     const { plan, handle } = this.nodes.get(nodeId)!
-    const lifeline = this.#lifeline
+    const processFault = this.#processFault
     await handle?.stop()
     // It may have moved meanwhile.
-    if (lifeline.isDead || !this.nodes.has(nodeId)) return () => {}
-    this.stage.trace(`${nodeId} has stopped`)
+    if (processFault.isDead || !this.nodes.has(nodeId)) return () => {}
+    this.environment.trace(`${nodeId} has stopped`)
     this.nodes.set(nodeId, { plan, handle: undefined })
-    this.stage.died(this.name, [nodeId])
+    this.environment.died(this.name, [nodeId])
     return () => {
-      if (!lifeline.isDead && this.nodes.get(nodeId)?.handle === undefined) void this.#startNode(plan, lifeline)
+      if (!processFault.isDead && this.nodes.get(nodeId)?.handle === undefined) void this.#startNode(plan, processFault)
     }
   }
 
   freeze(): () => void {
-    return this.#lifeline.freeze()
+    return this.#processFault.freeze()
   }
 
   setClock(byMs: number): void {
@@ -286,16 +287,16 @@ export class HostProcess {
 
   /** The transport does not let it listen for calls of its nodes, until the returned function is called. */
   refuse(): () => void {
-    if (this.#refusals++ === 0) this.#refusedSinceMs = this.stage.time.elapsedMs
-    this.#permitted(this.#lifeline.transport)
+    if (this.#refusals++ === 0) this.#refusedSinceMs = this.environment.time.elapsedMs
+    this.#permitted(this.#processFault.transport)
     return () => {
       this.#refusals--
-      this.#permitted(this.#lifeline.transport)
+      this.#permitted(this.#processFault.transport)
     }
   }
 
   #permitted<T extends MemoryTransport | undefined>(transport: T): T {
-    const subjects = subjectsOf(this.stage.system)
+    const subjects = subjectsOf(this.environment.system)
     transport?.deny(this.#refusals > 0 ? [...this.nodes.keys()].map((nodeId) => subjects.node(nodeId)) : [])
     return transport
   }

@@ -8,8 +8,8 @@
  */
 import type { HostEvent, Phase } from 'theseus'
 import { slotsAllowed, strictestLimit } from '../../core/schedules/serviceLimit.js'
+import { classUpgradeOf } from './classSpecs.js'
 import type { Plan, ServiceName } from './plan.js'
-import { classUpgradeOf } from './specs.js'
 
 type PhaseEvent = Extract<HostEvent, { type: 'phase' }>
 

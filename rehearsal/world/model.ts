@@ -1,31 +1,31 @@
 /**
- * The one history of each column of each node, as far as any answer has shown it. Upgrades and crashes change
- * nothing of it: an entry that was shown once is shown for ever.
+ * The one history of each register of each node, as far as any answer has shown it. Upgrades and crashes
+ * change nothing of it: an entry that was shown once is shown for ever.
  *
  * T1 (C3, C12). An entry that was shown at an index is there for ever: a crash loses nothing
  *     that a reply has shown.
  * T2 (C2, C5, C11). A query after an entry was shown shows it too, at every version.
- * T3 (C4). An operation that ended as "not executed" is in no column; one that failed has left no trace.
- * T4 (C2). Nothing is in a column twice, unless the network carried its command twice.
+ * T3 (C4). An operation that ended as "not executed" is in no register; one that failed has left no trace.
+ * T4 (C2). Nothing is in a register twice, unless the network carried its command twice.
  */
 import type { Listed } from './classes.js'
-import { rootOf } from './code/ops.js'
-import { torn } from './columns.js'
+import { rootOf } from './code/operationIds.js'
+import { torn } from './registers.js'
 
 /** The fate of an operation. `unknown`: it may or may not be there. */
 export type Outcome = 'open' | 'done' | 'unknown' | 'not executed'
 
-/** How long each column was known to be when a call began, by `<node> <column>`. */
+/** How long each register was known to be when a call began, by `<node> <register>`. */
 export type Lengths = ReadonlyMap<string, number>
 
 export class Model {
-  /** By `<node> <column>`: what was told, by index; with holes. */
+  /** By `<node> <register>`: what was told, by index; with holes. */
   readonly #told = new Map<string, string[]>()
   readonly #outcomes = new Map<string, Outcome>()
   /** Of what was done the network carried something a second time: by what was asked first. */
   readonly #copied = new Set<string>()
 
-  /** When each node was restored, and when the lengths of columns were asked for, in one order. */
+  /** When each node was restored, and when the lengths of registers were asked for, in one order. */
   readonly #restored = new Map<string, number>()
   readonly #takenAt = new WeakMap<Lengths, number>()
   #order = 0
@@ -84,18 +84,18 @@ export class Model {
   }
 
   /** A command was answered: its operation is at this index. */
-  added(op: string, node: string, column: string, index: number, before: Lengths): void {
+  added(op: string, node: string, register: string, index: number, before: Lengths): void {
     if (this.#isOfBefore(node, before)) return
-    const key = `${node} ${column}`
+    const key = `${node} ${register}`
     const least = before.get(key) ?? 0
     if (index < least) this.violated('C2', `${op} came after ${least} operations of ${key} were told, and is number ${index}`)
     this.#tell(key, index, op)
   }
 
   /** A query was answered. */
-  listed({ node, list }: Listed, column: string, before: Lengths): void {
+  listed({ node, list }: Listed, register: string, before: Lengths): void {
     if (this.#isOfBefore(node, before)) return
-    const key = `${node} ${column}`
+    const key = `${node} ${register}`
     const least = before.get(key) ?? 0
     if (list.length < least) this.violated('C3', `${key} had ${least} operations before, and has ${list.length}: ${words(list)}`)
     const seen = new Set<string>()
@@ -112,9 +112,9 @@ export class Model {
     return (this.#restored.get(node) ?? 0) > (this.#takenAt.get(asked) ?? 0)
   }
 
-  /** The entries of a column that were shown, in order. */
-  told(node: string, column: string): readonly string[] {
-    return this.#told.get(`${node} ${column}`) ?? []
+  /** The entries of a register that were shown, in order. */
+  told(node: string, register: string): readonly string[] {
+    return this.#told.get(`${node} ${register}`) ?? []
   }
 
   #tell(key: string, index: number, op: string): void {

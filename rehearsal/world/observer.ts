@@ -6,36 +6,36 @@ import { type HostEvent, isFault, type Version } from 'theseus'
 import type { Control, ControlName } from '../../core/control/control.js'
 import type { Order, OrderResult } from '../../core/control/directive.js'
 import type { Signed } from '../../core/trust/signed.js'
-import type { CodeWatch } from './code/codeWatch.js'
-import type { Standing } from './company.js'
-import type { ControlWatch } from './controlWatch.js'
-import type { DeathWatch } from './deathWatch.js'
-import type { EventWatch } from './eventWatch.js'
+import type { RunningNode } from './cluster.js'
+import type { CodeCheckers } from './code/codeCheckers.js'
+import type { ControlChecker } from './controlChecker.js'
+import type { DeadVersionChecker } from './deadVersionChecker.js'
+import type { EventChecker } from './eventChecker.js'
 import { isChain } from './expectations.js'
 import type { Limits } from './limits.js'
-import type { LeaseWatch } from './operations/leaseWatch.js'
-import type { OrderWatch } from './operations/orderWatch.js'
-import type { RetryWatch } from './operations/retryWatch.js'
+import type { LeaseChecker } from './operations/leaseChecker.js'
+import type { OrderChecker } from './operations/orderChecker.js'
+import type { RetryChecker } from './operations/retryChecker.js'
 import type { NodePlan, Plan } from './plan.js'
-import type { UpgradeDatabase } from './stage.js'
+import type { UpgradeDatabase } from './processEnvironment.js'
 import type { WorldTime } from './virtualTime.js'
 
 export interface Observed {
   readonly plan: Plan
   readonly time: WorldTime
   readonly limits: Limits
-  readonly controls: ControlWatch
-  readonly deaths: DeathWatch
-  readonly retries: RetryWatch
-  readonly orders: OrderWatch
-  readonly events: EventWatch
-  readonly leases: LeaseWatch
-  readonly code: CodeWatch
+  readonly controls: ControlChecker
+  readonly deaths: DeadVersionChecker
+  readonly retries: RetryChecker
+  readonly orders: OrderChecker
+  readonly events: EventChecker
+  readonly leases: LeaseChecker
+  readonly code: CodeCheckers
   readonly database: UpgradeDatabase
   /** Nodes that are on their way to another host, where they are not up yet. */
   readonly moving: ReadonlySet<string>
   isAlive(nodeId: string): boolean
-  node(nodeId: string): { readonly plan: NodePlan; readonly handle: Standing | undefined } | undefined
+  node(nodeId: string): { readonly plan: NodePlan; readonly handle: RunningNode | undefined } | undefined
   /** This host knows that another is to have the node. */
   leaves(nodeId: string, host: string): void
   trace(line: string): void

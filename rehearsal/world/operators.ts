@@ -4,19 +4,19 @@
  */
 import { type BuiltUpgrade, draftManifest, Fault, isFault, type RunningHost, type Upgrade, type Version } from 'theseus'
 import type { ControlName } from '../../core/control/control.js'
-import type { OrderWatch } from './operations/orderWatch.js'
+import { takesBack } from './classSpecs.js'
+import type { OrderChecker } from './operations/orderChecker.js'
 import type { Plan, Step } from './plan.js'
-import { takesBack } from './specs.js'
-import type { UpgradeDatabase } from './stage.js'
+import type { UpgradeDatabase } from './processEnvironment.js'
 import type { WorldTime } from './virtualTime.js'
 
-export interface OperatorsRoom {
+export interface OperatorsContext {
   readonly plan: Plan
   readonly time: WorldTime
   readonly database: UpgradeDatabase
   /** The process at which an operator sits. */
   host(name: string): { readonly running: RunningHost | undefined }
-  readonly orders: OrderWatch
+  readonly orders: OrderChecker
   trace(line: string): void
 }
 
@@ -34,44 +34,44 @@ export class Operators {
   #publishFromMs = 0
 
   constructor(
-    private readonly room: OperatorsRoom,
+    private readonly world: OperatorsContext,
     /** Of upgrades 1, 2, …; undefined where one undoes the one before it. */
     private readonly built: readonly (BuiltUpgrade | undefined)[],
   ) {}
 
   databaseLost(): void {
-    this.#publishFromMs = this.room.time.elapsedMs + givenBackWithinMs
+    this.#publishFromMs = this.world.time.elapsedMs + givenBackWithinMs
   }
 
   /** Bundles that no host has fetched before the loss. One that is there is the same. */
   async bringBundles(): Promise<void> {
     for (const built of this.built)
-      if (built !== undefined) await this.room.database.putChunk(built.manifest.bundle.digest, 0, built.bundle)
+      if (built !== undefined) await this.world.database.putChunk(built.manifest.bundle.digest, 0, built.bundle)
   }
 
   /** The version after this one was published, and nobody knows it any more. */
   publishAgain(newest: Version): void {
-    if (this.room.time.elapsedMs < this.#publishFromMs || this.#publishFromMs === 0) return
+    if (this.world.time.elapsedMs < this.#publishFromMs || this.#publishFromMs === 0) return
     this.databaseLost()
-    void this.publish(this.room.plan.clients[0]!, newest + 1)
+    void this.publish(this.world.plan.clients[0]!, newest + 1)
   }
 
   /** Publishes a version as soon as the one before it is there, until it is. */
   async publish(client: string, version: Version): Promise<void> {
-    const { database, time } = this.room
+    const { database, time } = this.world
     for (;;) {
       try {
         const head = await database.head()
         if (head.version >= version) return
-        const { running } = this.room.host(client)
+        const { running } = this.world.host(client)
         if (head.version === version - 1 && running !== undefined && time.elapsedMs >= this.#publishFromMs) {
           // If the client is killed meanwhile, nothing comes of it.
           const tried = this.#install(running, version).then(() => 'published')
           const result = await Promise.race([tried, time.sleep(publishWithinMs)])
-          this.room.trace(`${client}: version ${version}, ${result ?? 'no answer'}`)
+          this.world.trace(`${client}: version ${version}, ${result ?? 'no answer'}`)
         }
       } catch (error) {
-        this.room.trace(`${client} has not published version ${version}: ${error}`)
+        this.world.trace(`${client} has not published version ${version}: ${error}`)
       }
       await time.sleep(tryAgainMs)
     }
@@ -86,23 +86,23 @@ export class Operators {
    * Asks what the step says, once; the way back of a pause or a hold is tried until it succeeds. Returns it.
    */
   ask(step: OperatorStep): (() => void) | undefined {
-    const { plan } = this.room
-    const operator = this.room.host(plan.clients[0]!).running?.operator
+    const { plan } = this.world
+    const operator = this.world.host(plan.clients[0]!).running?.operator
     if (operator === undefined) return undefined
     const once = (asked: Promise<unknown>): Promise<unknown> =>
-      asked.catch((error) => this.room.trace(`an operator's ${step.kind} fails: ${error}`))
+      asked.catch((error) => this.world.trace(`an operator's ${step.kind} fails: ${error}`))
     switch (step.kind) {
       case 'pause': {
         const { version } = step
         const asked = once(this.#heard({ kind: 'pause', version }, operator.pause(version, 'the plan says so')))
         // Nobody is held by it: it may stay.
         if (takesBack(plan, version)) return undefined
-        return () => this.#takeBack(asked, () => this.room.database.removeControl({ kind: 'pause', version }))
+        return () => this.#takeBack(asked, () => this.world.database.removeControl({ kind: 'pause', version }))
       }
       case 'hold': {
         const { nodeId } = step
         const asked = once(this.#heard({ kind: 'hold', nodeId }, operator.hold(nodeId, 'the plan says so')))
-        return () => this.#takeBack(asked, () => this.room.database.removeControl({ kind: 'hold', nodeId }))
+        return () => this.#takeBack(asked, () => this.world.database.removeControl({ kind: 'hold', nodeId }))
       }
       case 'now':
         void once(this.#heard({ kind: 'now', nodeId: step.nodeId }, operator.upgradeNow(step.nodeId)))
@@ -117,7 +117,7 @@ export class Operators {
   }
 
   async #heard(control: ControlName, answer: Promise<unknown>): Promise<void> {
-    const { time, orders } = this.room
+    const { time, orders } = this.world
     const givenAtMs = time.elapsedMs
     await answer
     orders.answered(control, givenAtMs)
@@ -130,23 +130,23 @@ export class Operators {
   #takeBack(asked: Promise<unknown>, action: () => Promise<unknown>): void {
     void asked.then(() => {
       this.#insist(action)
-      this.room.time.after(carriedOutWithinMs, () => this.#insist(action))
+      this.world.time.after(carriedOutWithinMs, () => this.#insist(action))
     })
     // Where who asked is gone, no answer comes.
-    this.room.time.after(2 * carriedOutWithinMs, () => this.#insist(action))
+    this.world.time.after(2 * carriedOutWithinMs, () => this.#insist(action))
   }
 
   #insist(action: () => Promise<unknown>): void {
-    action().catch(() => this.room.time.after(tryAgainMs, () => this.#insist(action)))
+    action().catch(() => this.world.time.after(tryAgainMs, () => this.#insist(action)))
   }
 
   /** Nobody goes back from the newest version any more: an undo of it is refused, and installs nothing. */
   async finish(running: RunningHost, violated: (rule: string, what: string) => void): Promise<void> {
-    const newest = this.room.plan.upgrades.length
+    const newest = this.world.plan.upgrades.length
     let final = await running.operator.finalize(newest)
     // A database that doubts itself makes nothing final, and says so by its answer.
     for (let tries = 0; final !== newest && tries < finalizeTriesMax; tries++) {
-      await this.room.time.sleep(tryAgainMs)
+      await this.world.time.sleep(tryAgainMs)
       final = await running.operator.finalize(newest)
     }
     if (final !== newest) {

@@ -18,7 +18,7 @@ export const serviceNames: readonly ServiceName[] = ['ledger', 'teller']
  * An append-only list of operations that a service's nodes keep. Each node has one history of
  * it, whatever upgrades do to it.
  */
-export interface Column {
+export interface Register {
   readonly name: string
   readonly kept: 'root' | 'collection'
   /** An operation that is added here is added to `main` in the same command. */
@@ -32,14 +32,14 @@ export interface Column {
 
 /** The change that an upgrade makes to a class. */
 export type Change =
-  /** A new column: independent state of the new version (§7.2). */
-  | { readonly kind: 'grow'; readonly column: Column }
-  /** A column that the new version has no more: the past-SO keeps it. */
-  | { readonly kind: 'drop'; readonly column: string }
-  /** The column's read answers in another form: dependent state, mapped by the SOs. */
-  | { readonly kind: 'reshape'; readonly column: string }
-  /** The column is kept elsewhere; what callers see stays the same. */
-  | { readonly kind: 'move'; readonly column: string }
+  /** A new register: independent state of the new version (§7.2). */
+  | { readonly kind: 'grow'; readonly register: Register }
+  /** A register that the new version has no more: the past-SO keeps it. */
+  | { readonly kind: 'drop'; readonly register: string }
+  /** The register's read answers in another form: dependent state, mapped by the SOs. */
+  | { readonly kind: 'reshape'; readonly register: string }
+  /** The register is kept elsewhere; what callers see stays the same. */
+  | { readonly kind: 'move'; readonly register: string }
   /** A new command that can't be carried out through the older object. */
   | { readonly kind: 'strike' }
 
@@ -127,8 +127,8 @@ export type Manner =
 
 /** The calls of a client. `service` calls go to whichever node takes them. */
 export type Asked =
-  | { readonly what: 'add'; readonly column: string; readonly manner: Manner }
-  | { readonly what: 'read'; readonly column: string }
+  | { readonly what: 'add'; readonly register: string; readonly manner: Manner }
+  | { readonly what: 'read'; readonly register: string }
   | { readonly what: 'strike' }
   /** A teller's: calls the ledger, sends to it, asks it, or sets a timer. */
   | { readonly what: 'forward' | 'ask'; readonly ledger: string }
@@ -186,7 +186,7 @@ type BasicStep = {
   | { readonly kind: 'crash'; readonly host: string; readonly moment: CrashMoment; readonly forMs: number }
   | { readonly kind: 'serverCrash'; readonly server: string; readonly messages: number; readonly forMs: number }
   /** Another host starts a node that has its state elsewhere: it must be refused. */
-  | { readonly kind: 'imposter'; readonly nodeId: string; readonly host: string }
+  | { readonly kind: 'duplicateNode'; readonly nodeId: string; readonly host: string }
   | { readonly kind: 'cutOff'; readonly host: string; readonly forMs: number }
   | { readonly kind: 'partition'; readonly from: string; readonly to: string; readonly forMs: number }
   | { readonly kind: 'weather'; readonly forMs: number; readonly weather: Weather }
@@ -228,7 +228,7 @@ export interface Plan {
   readonly servers: readonly string[]
   readonly clients: readonly string[]
   readonly limit: ServiceLimit
-  readonly columns: Readonly<Record<ServiceName, readonly Column[]>>
+  readonly registers: Readonly<Record<ServiceName, readonly Register[]>>
   readonly nodes: readonly NodePlan[]
   readonly upgrades: readonly UpgradePlan[]
   readonly steps: readonly Step[]

@@ -4,13 +4,13 @@
  */
 import type { Phase, Random, Version } from 'theseus'
 import { seededRandom } from 'theseus/memory'
+import { lineageOf } from './classSpecs.js'
 import { withHabits } from './code/codeGenerator.js'
 import { type Habit, usualHabits } from './code/habits.js'
-import { Dice } from './dice.js'
 import { always, type Dimension } from './operations/dimensions.js'
 import { dimensionsDrawn, operationSteps, stepsPlayed } from './operations/operationGenerator.js'
 import type { Asked, CrashMoment, Manner, NodePlan, Plan, ServiceName, Step, UpgradePlan, Weather } from './plan.js'
-import { lineOf } from './specs.js'
+import { PlanRandom } from './planRandom.js'
 import { upgradesOf } from './upgradeGenerator.js'
 
 const lastsMs = 5_000
@@ -28,26 +28,26 @@ const crashPhases: readonly Phase[] = [...away, ...away, 'fetching', 'verifying'
  * @param among the habits that its code may have
  */
 export function planOf(seed: number, asked: ReadonlySet<Dimension> = always, among: readonly Habit[] = usualHabits): Plan {
-  const dice = new Dice(chanceOf(seed))
+  const random = new PlanRandom(chanceOf(seed))
   const drawn = dimensionsDrawn(seed, asked)
-  const hosts = ['h1', 'h2', 'h3'].slice(0, dice.between(1, 3))
-  const columns = {
-    ledger: [{ name: 'main', kept: dice.oneOf(['root', 'collection'] as const), mirrored: false, form: 0 }],
-    teller: [{ name: 'main', kept: dice.oneOf(['root', 'collection'] as const), mirrored: false, form: 0 }],
+  const hosts = ['h1', 'h2', 'h3'].slice(0, random.between(1, 3))
+  const registers = {
+    ledger: [{ name: 'main', kept: random.oneOf(['root', 'collection'] as const), mirrored: false, form: 0 }],
+    teller: [{ name: 'main', kept: random.oneOf(['root', 'collection'] as const), mirrored: false, form: 0 }],
   }
-  const nodes = nodesOf(dice, hosts)
-  const joins = joinsOf(dice, hosts)
+  const nodes = nodesOf(random, hosts)
+  const joins = joinsOf(random, hosts)
   const all = [...nodes, ...joins.map(({ node }) => node)]
   const upgrades = upgradesOf(
-    dice,
-    columns,
+    random,
+    registers,
     all.map(({ nodeId }) => nodeId),
   )
-  const healAtMs = lastsMs + dice.between(0, 1_000)
+  const healAtMs = lastsMs + random.between(0, 1_000)
   // Later than the longest deadline.
-  const dying = () => ({ roundMs: dice.between(300, 900), delayMs: 2_100 })
-  const deaths = dice.chance(0.3) || drawn.includes('pins') ? dying() : null
-  const backup = dice.chance(0.15) ? { host: dice.oneOf(hosts), atMs: dice.between(200, lastsMs) } : null
+  const dying = () => ({ roundMs: random.between(300, 900), delayMs: 2_100 })
+  const deaths = random.chance(0.3) || drawn.includes('pins') ? dying() : null
+  const backup = random.chance(0.15) ? { host: random.oneOf(hosts), atMs: random.between(200, lastsMs) } : null
   const base = {
     seed,
     dimensions: drawn,
@@ -55,28 +55,28 @@ export function planOf(seed: number, asked: ReadonlySet<Dimension> = always, amo
     hosts,
     servers,
     clients,
-    columns,
+    registers,
     nodes,
     upgrades,
     deaths,
     backup,
     healAtMs,
   }
-  const limit = dice.oneOf([{ nodes: 1 }, { nodes: 1 }, { nodes: 2 }, { percent: 25 }, { percent: 50 }])
-  const publishedAtMs = publicationsOf(dice, upgrades)
+  const limit = random.oneOf([{ nodes: 1 }, { nodes: 1 }, { nodes: 2 }, { percent: 25 }, { percent: 50 }])
+  const publishedAtMs = publicationsOf(random, upgrades)
   const steps: Step[] = publishedAtMs.map((atMs, i) => ({
     atMs,
     kind: 'publish',
     version: i + 1,
     // The second to come may find it published and undone, and would publish it once more.
-    publishers: !upgrades[i + 1]?.undoes && dice.chance(0.2) ? 2 : 1,
+    publishers: !upgrades[i + 1]?.undoes && random.chance(0.2) ? 2 : 1,
   }))
-  steps.push(...joins, ...callsOf(dice, { ...base, limit, steps: [] }, all, publishedAtMs))
+  steps.push(...joins, ...callsOf(random, { ...base, limit, steps: [] }, all, publishedAtMs))
   // One plan in five has no troubles beside those of its upgrades.
-  const troubles = dice.chance(0.2) ? 0 : dice.between(1, 9)
-  for (let i = 0; i < troubles; i++) steps.push(troubleOf(dice, hosts, all, publishedAtMs))
-  if (deaths !== null && dice.chance(0.5)) steps.push(oblivionOf(dice, hosts))
-  steps.push(...operationsOf(dice, upgrades, all, publishedAtMs))
+  const troubles = random.chance(0.2) ? 0 : random.between(1, 9)
+  for (let i = 0; i < troubles; i++) steps.push(troubleOf(random, hosts, all, publishedAtMs))
+  if (deaths !== null && random.chance(0.5)) steps.push(oblivionOf(random, hosts))
+  steps.push(...operationsOf(random, upgrades, all, publishedAtMs))
   const calls = steps.filter((step) => step.kind === 'call')
   const operated = { hosts, clients, servers, nodes: all, publishedAtMs, calls, lastsMs }
   const played = stepsPlayed(drawn, steps, operationSteps(seed, drawn, operated), clients)
@@ -88,21 +88,21 @@ function chanceOf(seed: number): Random {
   return seededRandom(seed * 2 ** 20 + 77)
 }
 
-function nodesOf(dice: Dice, hosts: readonly string[]): readonly NodePlan[] {
-  const ledgers = dice.between(1, 4)
-  const tellers = dice.between(ledgers === 1 ? 1 : 0, Math.min(6 - ledgers, 2))
+function nodesOf(random: PlanRandom, hosts: readonly string[]): readonly NodePlan[] {
+  const ledgers = random.between(1, 4)
+  const tellers = random.between(ledgers === 1 ? 1 : 0, Math.min(6 - ledgers, 2))
   const make = (service: ServiceName, count: number): NodePlan[] =>
-    Array.from({ length: count }, (_, i) => ({ nodeId: `${service}${i + 1}`, service, host: dice.oneOf(hosts) }))
+    Array.from({ length: count }, (_, i) => ({ nodeId: `${service}${i + 1}`, service, host: random.oneOf(hosts) }))
   return [...make('ledger', ledgers), ...make('teller', tellers)]
 }
 
 /** An undo comes when those before it have hardly begun, or when all is over; upgrades at any time. */
-function publicationsOf(dice: Dice, upgrades: readonly UpgradePlan[]): readonly number[] {
-  const forward = upgrades.map(() => dice.between(100, 3_500)).sort((a, b) => a - b)
+function publicationsOf(random: PlanRandom, upgrades: readonly UpgradePlan[]): readonly number[] {
+  const forward = upgrades.map(() => random.between(100, 3_500)).sort((a, b) => a - b)
   const published: number[] = []
   upgrades.forEach(({ undoes }, i) => {
     const before = published.at(-1) ?? 0
-    const after = before + dice.between(0, dice.oneOf([60, 400, 1_500]))
+    const after = before + random.between(0, random.oneOf([60, 400, 1_500]))
     published.push(Math.min(undoes ? after : Math.max(before, forward[i]!), lastsMs - 300))
   })
   return published
@@ -110,102 +110,107 @@ function publicationsOf(dice: Dice, upgrades: readonly UpgradePlan[]): readonly 
 
 type JoinStep = Extract<Step, { kind: 'join' }>
 
-function joinsOf(dice: Dice, hosts: readonly string[]): readonly JoinStep[] {
-  return Array.from({ length: dice.oneOf([0, 0, 1, 2]) }, (_, i): JoinStep => {
-    const service = dice.oneOf(['ledger', 'teller'] as const)
-    const node = { nodeId: `${service}${i + 7}`, service, host: dice.oneOf(hosts) }
-    return { atMs: dice.between(200, 4_500), kind: 'join', node }
+function joinsOf(random: PlanRandom, hosts: readonly string[]): readonly JoinStep[] {
+  return Array.from({ length: random.oneOf([0, 0, 1, 2]) }, (_, i): JoinStep => {
+    const service = random.oneOf(['ledger', 'teller'] as const)
+    const node = { nodeId: `${service}${i + 7}`, service, host: random.oneOf(hosts) }
+    return { atMs: random.between(200, 4_500), kind: 'join', node }
   })
 }
 
-function callsOf(dice: Dice, plan: Plan, nodes: readonly NodePlan[], publishedAtMs: readonly number[]): readonly Step[] {
-  const draw = callsDrawn(dice, plan, nodes)
-  return Array.from({ length: dice.between(20, 70) }, () => {
-    const atMs = dice.between(0, lastsMs)
+function callsOf(random: PlanRandom, plan: Plan, nodes: readonly NodePlan[], publishedAtMs: readonly number[]): readonly Step[] {
+  const draw = callsDrawn(random, plan, nodes)
+  return Array.from({ length: random.between(20, 70) }, () => {
+    const atMs = random.between(0, lastsMs)
     return draw(atMs, publishedAtMs.filter((at) => at <= atMs).length)
   })
 }
 
 /** Draws one call after the other, each for its time and for so many versions that are published then. */
 export function callsDrawn(
-  dice: Dice,
+  random: PlanRandom,
   plan: Plan,
   nodes: readonly NodePlan[],
 ): (atMs: number, published: Version) => Extract<Step, { kind: 'call' }> {
-  const lines = { ledger: lineOf(plan, 'ledger'), teller: lineOf(plan, 'teller') }
+  const lines = { ledger: lineageOf(plan, 'ledger'), teller: lineageOf(plan, 'teller') }
   const ledgers = nodes.filter(({ service }) => service === 'ledger').map(({ nodeId }) => nodeId)
   return (atMs, published) => {
-    const node = dice.oneOf(nodes)
+    const node = random.oneOf(nodes)
     // Now and then a version that nobody has installed yet.
-    const newest = Math.min(plan.upgrades.length, dice.chance(0.05) ? published + 1 : published)
-    const version = dice.chance(0.4) ? newest : dice.between(0, newest)
+    const newest = Math.min(plan.upgrades.length, random.chance(0.05) ? published + 1 : published)
+    const version = random.chance(0.4) ? newest : random.between(0, newest)
     // Where versions are to die, few clients are registered at old ones.
-    const isRegistered = plan.deaths === null || dice.chance(version === newest ? 0.5 : 0.02)
+    const isRegistered = plan.deaths === null || random.chance(version === newest ? 0.5 : 0.02)
     return {
       atMs,
       kind: 'call',
-      client: dice.oneOf(clients),
+      client: random.oneOf(clients),
       service: node.service,
-      node: dice.chance(0.1) ? null : node.nodeId,
+      node: random.chance(0.1) ? null : node.nodeId,
       version,
-      isPinned: isRegistered && dice.chance(0.15),
+      isPinned: isRegistered && random.chance(0.15),
       isRegistered,
-      deadlineMs: dice.oneOf([300, 1_000, 2_000]),
-      asked: askedOf(dice, lines[node.service][version]!, ledgers),
+      deadlineMs: random.oneOf([300, 1_000, 2_000]),
+      asked: askedOf(random, lines[node.service][version]!, ledgers),
     }
   }
 }
 
-function askedOf(dice: Dice, spec: ReturnType<typeof lineOf>[number], ledgers: readonly string[]): Asked {
-  if (spec.service === 'teller' && ledgers.length > 0 && dice.chance(0.5)) {
-    const what = dice.oneOf(['forward', 'tell', 'ask', 'later', 'announce', 'announce'] as const)
-    const ledger = dice.oneOf(ledgers)
+function askedOf(random: PlanRandom, spec: ReturnType<typeof lineageOf>[number], ledgers: readonly string[]): Asked {
+  if (spec.service === 'teller' && ledgers.length > 0 && random.chance(0.5)) {
+    const what = random.oneOf(['forward', 'tell', 'ask', 'later', 'announce', 'announce'] as const)
+    const ledger = random.oneOf(ledgers)
     switch (what) {
       case 'forward':
       case 'ask':
         return { what, ledger }
       case 'tell':
-        return { what, ledger, manner: mannerOf(dice) }
+        return { what, ledger, manner: mannerOf(random) }
       case 'announce':
-        return { what, manner: mannerOf(dice) }
+        return { what, manner: mannerOf(random) }
       case 'later':
-        return { what, ms: dice.oneOf([5, 20, 100, 400]), manner: mannerOf(dice) }
+        return { what, ms: random.oneOf([5, 20, 100, 400]), manner: mannerOf(random) }
     }
   }
-  if (spec.strikes && dice.chance(0.15)) return { what: 'strike' }
-  const column = dice.oneOf(spec.columns).name
-  if (dice.chance(0.35)) return { what: 'read', column }
-  return { what: 'add', column, manner: mannerOf(dice) }
+  if (spec.strikes && random.chance(0.15)) return { what: 'strike' }
+  const register = random.oneOf(spec.registers).name
+  if (random.chance(0.35)) return { what: 'read', register }
+  return { what: 'add', register, manner: mannerOf(random) }
 }
 
-function mannerOf(dice: Dice): Manner {
-  return dice.chance(0.03) ? 'lingering' : dice.oneOf(['plainly', 'plainly', 'plainly', 'slowly', 'failing', 'slowlyFailing'])
+function mannerOf(random: PlanRandom): Manner {
+  return random.chance(0.03) ? 'lingering' : random.oneOf(['plainly', 'plainly', 'plainly', 'slowly', 'failing', 'slowlyFailing'])
 }
 
-function troubleOf(dice: Dice, hosts: readonly string[], nodes: readonly NodePlan[], publishedAtMs: readonly number[]): Step {
+function troubleOf(
+  random: PlanRandom,
+  hosts: readonly string[],
+  nodes: readonly NodePlan[],
+  publishedAtMs: readonly number[],
+): Step {
   // Half of them around a publication: what is learned then is not on disk yet.
-  const atMs = dice.chance(0.5) ? dice.between(50, lastsMs - 200) : dice.oneOf(publishedAtMs) + dice.between(-100, 300)
-  const host = dice.oneOf(hosts)
-  const forMs = dice.between(50, 1_500)
+  const atMs = random.chance(0.5) ? random.between(50, lastsMs - 200) : random.oneOf(publishedAtMs) + random.between(-100, 300)
+  const host = random.oneOf(hosts)
+  const forMs = random.between(50, 1_500)
   const everybody = [...hosts, ...clients, ...servers]
-  switch (dice.between(0, 17)) {
+  switch (random.between(0, 17)) {
     case 0:
     case 1:
     case 2:
     case 3:
-      return { atMs, kind: 'crash', host, moment: momentOf(dice), forMs }
+      return { atMs, kind: 'crash', host, moment: momentOf(random), forMs }
     case 4:
-      return { atMs, kind: 'serverCrash', server: dice.oneOf(servers), messages: dice.between(0, 12), forMs }
+      return { atMs, kind: 'serverCrash', server: random.oneOf(servers), messages: random.between(0, 12), forMs }
     case 5:
-      return { atMs, kind: 'cutOff', host: dice.oneOf([...hosts, ...clients]), forMs }
+      return { atMs, kind: 'cutOff', host: random.oneOf([...hosts, ...clients]), forMs }
     case 6:
-      return { atMs, kind: 'partition', from: dice.oneOf(everybody), to: dice.oneOf(everybody), forMs }
+      return { atMs, kind: 'partition', from: random.oneOf(everybody), to: random.oneOf(everybody), forMs }
     case 7:
     case 8:
-      return { atMs, kind: 'weather', forMs, weather: weatherOf(dice) }
+      return { atMs, kind: 'weather', forMs, weather: weatherOf(random) }
     case 9:
     case 10:
-      return { atMs, kind: 'diskFull', host, forMs: dice.between(5, 600) }
+      return { atMs, kind: 'diskFull', host, forMs: random.between(5, 600) }
     case 11:
       return { atMs, kind: 'diskSlow', host, forMs }
     case 12:
@@ -214,44 +219,44 @@ function troubleOf(dice: Dice, hosts: readonly string[], nodes: readonly NodePla
       return { atMs, kind: 'databaseFlaky', forMs }
     case 14:
       // A client's calls end with it; a publication may be half done.
-      return { atMs, kind: 'crash', host: dice.oneOf(clients), moment: momentOf(dice), forMs }
+      return { atMs, kind: 'crash', host: random.oneOf(clients), moment: momentOf(random), forMs }
     case 15:
-      return { atMs, kind: 'imposter', nodeId: dice.oneOf(nodes).nodeId, host }
+      return { atMs, kind: 'duplicateNode', nodeId: random.oneOf(nodes).nodeId, host }
     case 16:
-      return { atMs, kind: 'retry', nodeId: dice.oneOf(nodes).nodeId }
+      return { atMs, kind: 'retry', nodeId: random.oneOf(nodes).nodeId }
     default:
-      return leaveOf(dice, hosts, atMs)
+      return leaveOf(random, hosts, atMs)
   }
 }
 
 /** For a while, for good, or for so long that nobody expects it back. */
-function leaveOf(dice: Dice, hosts: readonly string[], atMs: number): Step {
-  const host = dice.oneOf(hosts)
-  const isForgotten = dice.chance(0.4)
-  const isForGood = !isForgotten && hosts.length > 1 && dice.chance(0.4)
-  const forMs = isForGood ? null : isForgotten && dice.chance(0.6) ? 2 * lastsMs : dice.between(50, 1_500)
+function leaveOf(random: PlanRandom, hosts: readonly string[], atMs: number): Step {
+  const host = random.oneOf(hosts)
+  const isForgotten = random.chance(0.4)
+  const isForGood = !isForgotten && hosts.length > 1 && random.chance(0.4)
+  const forMs = isForGood ? null : isForgotten && random.chance(0.6) ? 2 * lastsMs : random.between(50, 1_500)
   return { atMs, kind: 'leave', host, forMs, isForgotten }
 }
 
 /** A host that is away so long that versions die meanwhile, and its nodes count for nobody, or do. */
-function oblivionOf(dice: Dice, hosts: readonly string[]): Step {
-  const host = dice.oneOf(hosts)
-  return { atMs: dice.between(100, 1_500), kind: 'leave', host, forMs: 2 * lastsMs, isForgotten: dice.chance(0.7) }
+function oblivionOf(random: PlanRandom, hosts: readonly string[]): Step {
+  const host = random.oneOf(hosts)
+  return { atMs: random.between(100, 1_500), kind: 'leave', host, forMs: 2 * lastsMs, isForgotten: random.chance(0.7) }
 }
 
 /** The requests of operators. */
 function operationsOf(
-  dice: Dice,
+  random: PlanRandom,
   upgrades: readonly UpgradePlan[],
   nodes: readonly NodePlan[],
   publishedAtMs: readonly number[],
 ): readonly Step[] {
-  return Array.from({ length: dice.oneOf([0, 0, 1, 2, 3]) }, (): Step => {
-    const version = dice.between(1, upgrades.length)
-    const atMs = Math.max(0, publishedAtMs[version - 1]! + dice.between(-200, 600))
-    const { nodeId } = dice.oneOf(nodes)
-    const forMs = dice.between(100, 2_500)
-    switch (dice.between(0, 6)) {
+  return Array.from({ length: random.oneOf([0, 0, 1, 2, 3]) }, (): Step => {
+    const version = random.between(1, upgrades.length)
+    const atMs = Math.max(0, publishedAtMs[version - 1]! + random.between(-200, 600))
+    const { nodeId } = random.oneOf(nodes)
+    const forMs = random.between(100, 2_500)
+    switch (random.between(0, 6)) {
       case 0:
       case 1:
         return { atMs, kind: 'pause', version, forMs }
@@ -270,22 +275,22 @@ function operationsOf(
   })
 }
 
-function momentOf(dice: Dice): CrashMoment {
-  const at = dice.oneOf(['once', 'beforeCommit', 'afterCommit', 'message', 'phase', 'phase'] as const)
+function momentOf(random: PlanRandom): CrashMoment {
+  const at = random.oneOf(['once', 'beforeCommit', 'afterCommit', 'message', 'phase', 'phase'] as const)
   switch (at) {
     case 'once':
       return { at }
     case 'beforeCommit':
     case 'afterCommit':
-      return { at, count: dice.between(1, 8) }
+      return { at, count: random.between(1, 8) }
     case 'message':
-      return { at, count: dice.between(1, 30) }
+      return { at, count: random.between(1, 30) }
     case 'phase':
-      return { at, phase: dice.oneOf(crashPhases), count: dice.between(1, 2) }
+      return { at, phase: random.oneOf(crashPhases), count: random.between(1, 2) }
   }
 }
 
-function weatherOf(dice: Dice): Weather {
-  const share = () => dice.oneOf([0, 0, 0.02, 0.1, 0.3])
-  return { delayMs: dice.oneOf([0, 5, 40, 200]), lost: share(), duplicated: share(), late: share() }
+function weatherOf(random: PlanRandom): Weather {
+  const share = () => random.oneOf([0, 0, 0.02, 0.1, 0.3])
+  return { delayMs: random.oneOf([0, 5, 40, 200]), lost: share(), duplicated: share(), late: share() }
 }

@@ -3,16 +3,17 @@
  * happens when, and what went wrong.
  */
 
-import { wordsOf } from './calls.js'
-import { opOf } from './code/ops.js'
-import { operationInWords } from './operations/operationPlan.js'
+import { callText } from './calls.js'
+import { opOf } from './code/operationIds.js'
+import { operationText } from './operations/operationPlan.js'
 import type { ClassUpgradePlan, Plan, Step } from './plan.js'
 import type { Result } from './world.js'
 
 /** The whole plan as a story. */
 export function storyOf(plan: Plan): string {
-  const { hosts, nodes, upgrades, steps, limit, healAtMs, columns, deaths, backup } = plan
-  const kept = (service: 'ledger' | 'teller') => columns[service].map((column) => `${column.name} in ${column.kept}`).join(', ')
+  const { hosts, nodes, upgrades, steps, limit, healAtMs, registers, deaths, backup } = plan
+  const kept = (service: 'ledger' | 'teller') =>
+    registers[service].map((register) => `${register.name} in ${register.kept}`).join(', ')
   return [
     `Plan of seed ${plan.seed}`,
     `  hosts ${hosts.join(', ')}; at most ${limit.nodes ?? `${limit.percent} %`} nodes of a service away at once`,
@@ -24,9 +25,9 @@ export function storyOf(plan: Plan): string {
       : [`  versions that nobody runs die ${deaths.delayMs} ms after that is seen, every ${deaths.roundMs} ms`]),
     ...upgrades.flatMap(({ classUpgrades, bundle, undoes, isGated }, i) => [
       `  upgrade ${i + 1}${undoes ? `, the undo of ${i}` : isGated ? ', gated' : ''}${bundle === 'good' ? '' : `, its bundle ${bundle}`}`,
-      ...classUpgrades.map((upgrade) => `    ${upgradeInWords(upgrade)}`),
+      ...classUpgrades.map((upgrade) => `    ${upgradeText(upgrade)}`),
     ]),
-    ...steps.map((step, i) => `  ${String(step.atMs).padStart(5)} ms  ${opOf(i)}  ${stepInWords(step)}`),
+    ...steps.map((step, i) => `  ${String(step.atMs).padStart(5)} ms  ${opOf(i)}  ${stepText(step)}`),
     `  ${String(healAtMs).padStart(5)} ms  the troubles end`,
     ...(backup === null ? [] : [`  At rest ${backup.host} gets its disk as it was at ${backup.atMs} ms`]),
   ].join('\n')
@@ -43,7 +44,7 @@ export function failureOf(plan: Plan, result: Result): string {
   ].join('\n')
 }
 
-function upgradeInWords({
+function upgradeText({
   service,
   change,
   futureSO,
@@ -55,30 +56,30 @@ function upgradeInWords({
   isWatched,
 }: ClassUpgradePlan): string {
   const told = Object.entries(troubles).flatMap(([what, trouble]) => (trouble === 'none' ? [] : [`its ${what} ${trouble}`]))
-  const changes = `${change.kind}${'column' in change ? ` ${typeof change.column === 'string' ? change.column : columnInWords(change.column)}` : ''}`
+  const changes = `${change.kind}${'register' in change ? ` ${typeof change.register === 'string' ? change.register : registerText(change.register)}` : ''}`
   const whom = only === null ? service : only.join(', ')
   return [
     `${whom}: ${changes}${isLazy ? ', lazily' : ''}${isWatched ? ', watched by its schedule' : ''}`,
     `future-SO ${futureSO}`,
     `past-SO ${pastSO}`,
-    scheduleInWords(schedule),
+    scheduleText(schedule),
     ...told,
   ].join('; ')
 }
 
-function columnInWords({ name, kept, mirrored }: { name: string; kept: string; mirrored: boolean }): string {
+function registerText({ name, kept, mirrored }: { name: string; kept: string; mirrored: boolean }): string {
   return `${name} in ${kept}${mirrored ? ', mirrored in main' : ''}`
 }
 
-function scheduleInWords({ kind, ...rest }: ClassUpgradePlan['schedule']): string {
+function scheduleText({ kind, ...rest }: ClassUpgradePlan['schedule']): string {
   const values = Object.entries(rest).map(([name, value]) => `${name} ${value}`)
   return values.length === 0 ? kind : `${kind} (${values.join(', ')})`
 }
 
-function stepInWords(step: Step): string {
+function stepText(step: Step): string {
   switch (step.kind) {
     case 'call':
-      return `${wordsOf(step)}, within ${step.deadlineMs} ms`
+      return `${callText(step)}, within ${step.deadlineMs} ms`
     case 'publish':
       return `upgrade ${step.version} is published${step.publishers > 1 ? ' by two at once' : ''}`
     case 'pinDead':
@@ -114,7 +115,7 @@ function stepInWords(step: Step): string {
       return `as soon as no node needs version ${step.version} any more, the upgrade database is away for ${step.forMs} ms`
     case 'databaseFlaky':
       return `the upgrade database is flaky for ${step.forMs} ms`
-    case 'imposter':
+    case 'duplicateNode':
       return `${step.host} tries to start ${step.nodeId}, whose state is elsewhere`
     case 'unannounced':
       return `no announcement reaches ${step.host} for ${step.forMs} ms`
@@ -133,6 +134,6 @@ function stepInWords(step: Step): string {
     case 'finalize':
       return `an operator makes version ${step.version} final`
     default:
-      return operationInWords(step)
+      return operationText(step)
   }
 }

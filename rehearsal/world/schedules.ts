@@ -11,22 +11,22 @@ import {
   steps,
   whenIdle,
 } from 'theseus'
-import { watchedBy } from './code/lookers.js'
+import type { ClassSpec } from './classSpecs.js'
 import { isPermitted } from './code/permits.js'
+import { readUntilSignal } from './code/stateReaders.js'
+import type { ExecutionOracle } from './executionOracle.js'
 import type { ClassUpgradePlan, SchedulePlan } from './plan.js'
-import type { ClassSpec } from './specs.js'
-import type { Witness } from './witness.js'
 
 /** @param spec the class that its node runs */
-export function troubledSchedule(upgrade: ClassUpgradePlan, spec: ClassSpec, witness: Witness, version: number): Schedule {
+export function troubledSchedule(upgrade: ClassUpgradePlan, spec: ClassSpec, oracle: ExecutionOracle, version: number): Schedule {
   const schedule = scheduleOf(upgrade.schedule)
   return {
     ...schedule,
     run: async (view) => {
-      await witness.trouble(upgrade.troubles.schedule, view.nodeId, `the schedule of upgrade ${version}`)
-      if (upgrade.isWatched) await watchedBy(view, spec, witness, schedule.run(view))
+      await oracle.trouble(upgrade.troubles.schedule, view.nodeId, `the schedule of upgrade ${version}`)
+      if (upgrade.isWatched) await readUntilSignal(view, spec, oracle, schedule.run(view))
       else await schedule.run(view)
-      witness.signalled(view.nodeId, view.target)
+      oracle.signalled(view.nodeId, view.target)
     },
   }
 }

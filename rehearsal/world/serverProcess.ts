@@ -1,60 +1,60 @@
 /** One upgrade server as a process: there are two, over one upgrade database, and either may be killed. */
 import { startUpgradeServer } from 'theseus'
 import { memoryTransport } from 'theseus/memory'
-import { Lifeline } from './lifeline.js'
-import type { Stage } from './stage.js'
+import type { ProcessEnvironment } from './processEnvironment.js'
+import { ProcessFault } from './processFault.js'
 
 const tryAgainMs = 150
 
 export class ServerProcess {
-  #lifeline: Lifeline
+  #processFault: ProcessFault
   readonly #skew = { ms: 0 }
   #isSpared = false
   #isRunning = false
 
   constructor(
     readonly name: string,
-    private readonly stage: Stage,
+    private readonly environment: ProcessEnvironment,
   ) {
-    this.#lifeline = new Lifeline(name, stage.time, this.#skew)
-    this.#lifeline.cut()
+    this.#processFault = new ProcessFault(name, environment.time, this.#skew)
+    this.#processFault.cut()
   }
 
   start(): void {
-    const lifeline = new Lifeline(this.name, this.stage.time, this.#skew)
-    this.#lifeline = lifeline
-    void this.#start(lifeline)
+    const processFault = new ProcessFault(this.name, this.environment.time, this.#skew)
+    this.#processFault = processFault
+    void this.#start(processFault)
   }
 
-  async #start(lifeline: Lifeline): Promise<void> {
-    const { stage, name } = this
-    const { deaths } = stage.plan
+  async #start(processFault: ProcessFault): Promise<void> {
+    const { environment, name } = this
+    const { deaths } = environment.plan
     for (;;) {
       try {
         await startUpgradeServer({
-          system: stage.system,
+          system: environment.system,
           transport: {
-            connect: async (options) => lifeline.connected(memoryTransport(stage.network.broker, { ...options, name })),
+            connect: async (options) => processFault.connected(memoryTransport(environment.network.broker, { ...options, name })),
           },
-          udb: { open: (system, clock) => stage.openDatabase(system, clock, lifeline) },
-          clock: lifeline.clock,
+          udb: { open: (system, clock) => environment.openDatabase(system, clock, processFault) },
+          clock: processFault.clock,
           ...(deaths === null ? {} : { deathRound: deaths.roundMs, deathDelay: deaths.delayMs }),
         })
         this.#isRunning = true
         return
       } catch (error) {
-        stage.trace(`${name} does not start: ${error}`)
-        await lifeline.pause(tryAgainMs)
+        environment.trace(`${name} does not start: ${error}`)
+        await processFault.pause(tryAgainMs)
       }
     }
   }
 
   /** Kills it at its so-many-th message from now on, or when a second has passed. */
   killAfter(messages: number, killed: () => void): void {
-    const { network, time } = this.stage
-    const lifeline = this.#lifeline
+    const { network, time } = this.environment
+    const processFault = this.#processFault
     this.#isSpared = false
-    const kill = () => this.#kill(lifeline, killed)
+    const kill = () => this.#kill(processFault, killed)
     if (messages === 0) {
       kill()
       return
@@ -68,26 +68,26 @@ export class ServerProcess {
 
   /** Kills it at its so-many-th request to the upgrade database from now on, or when a second has passed. */
   killAfterRequests(requests: number, killed: () => void): void {
-    const lifeline = this.#lifeline
+    const processFault = this.#processFault
     this.#isSpared = false
     let left = requests
-    lifeline.onRequest = () => {
-      if (--left === 0) this.#kill(lifeline, killed)
+    processFault.onRequest = () => {
+      if (--left === 0) this.#kill(processFault, killed)
     }
-    this.stage.time.after(1_000, () => this.#kill(lifeline, killed))
+    this.environment.time.after(1_000, () => this.#kill(processFault, killed))
   }
 
-  #kill(lifeline: Lifeline, killed: () => void): void {
-    if (lifeline.isDead || this.#isSpared) return
-    this.stage.network.onMessage(this.name, undefined)
-    lifeline.cut()
+  #kill(processFault: ProcessFault, killed: () => void): void {
+    if (processFault.isDead || this.#isSpared) return
+    this.environment.network.onMessage(this.name, undefined)
+    processFault.cut()
     this.#isRunning = false
-    this.stage.trace(`${this.name} is gone`)
+    this.environment.trace(`${this.name} is gone`)
     killed()
   }
 
   freeze(): () => void {
-    return this.#lifeline.freeze()
+    return this.#processFault.freeze()
   }
 
   setClock(byMs: number): void {
@@ -104,6 +104,6 @@ export class ServerProcess {
   }
 
   get isAlive(): boolean {
-    return !this.#lifeline.isDead
+    return !this.#processFault.isDead
   }
 }

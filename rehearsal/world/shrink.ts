@@ -3,7 +3,7 @@
  * left fails by the same rule.
  */
 import type { ClassUpgradePlan, Plan, Step } from './plan.js'
-import type { Tamper } from './stage.js'
+import type { Tamper } from './processEnvironment.js'
 import { withUndos } from './undos.js'
 import { play } from './world.js'
 

@@ -1,13 +1,13 @@
 /**
  * The transform functions of the world, forward and back alike, and the states with which SOs begin that keep
- * columns of their own.
+ * registers of their own.
  */
 import { asItIs, type InitialCollections } from 'theseus'
+import type { ClassSpec } from './classSpecs.js'
 import { tableName } from './code/table.js'
-import { type ColumnsState, copyColumn, emptyState, rewritten } from './columns.js'
-import type { Column, Trouble } from './plan.js'
-import type { ClassSpec } from './specs.js'
-import type { Witness } from './witness.js'
+import type { ExecutionOracle } from './executionOracle.js'
+import type { Register, Trouble } from './plan.js'
+import { copyRegister, emptyState, type RegistersState, reencoded } from './registers.js'
 
 /** A transform is not told its node. */
 const anyNode = 'any node'
@@ -21,26 +21,33 @@ interface TransformTools {
 }
 
 /**
- * Carries every column over: from the class that is left, or from the SO that kept it meanwhile. Of what is
+ * Carries every register over: from the class that is left, or from the SO that kept it meanwhile. Of what is
  * made lazily it counts the records.
  */
-export function transformOf(from: ClassSpec, to: ClassSpec, isLazy: boolean, trouble: Trouble, witness: Witness, what: string) {
-  const lazily = isLazy ? new Set(lazyColumns(from, to).map(({ name }) => name)) : new Set<string>()
-  return async (old: ColumnsState, kept: ColumnsState, collections: TransformTools): Promise<ColumnsState> => {
-    await witness.trouble(trouble, anyNode, what)
-    const state = emptyState(to.columns)
+export function transformOf(
+  from: ClassSpec,
+  to: ClassSpec,
+  isLazy: boolean,
+  trouble: Trouble,
+  oracle: ExecutionOracle,
+  what: string,
+) {
+  const lazily = isLazy ? new Set(lazyRegisters(from, to).map(({ name }) => name)) : new Set<string>()
+  return async (old: RegistersState, kept: RegistersState, collections: TransformTools): Promise<RegistersState> => {
+    await oracle.trouble(trouble, anyNode, what)
+    const state = emptyState(to.registers)
     const target = { state, collection: (name: string) => collections.next(name) }
     const fromOld = { state: old, collection: (name: string) => collections.old(name) }
-    // Without an SO the column begins empty.
+    // Without an SO the register begins empty.
     const fromKept = {
       state: { lists: kept.lists ?? {}, counts: kept.counts ?? {} },
       collection: (name: string) => collections.future(name),
     }
-    for (const column of to.columns) {
-      const before = from.columns.find(({ name }) => name === column.name)
+    for (const register of to.registers) {
+      const before = from.registers.find(({ name }) => name === register.name)
       const source = before === undefined ? fromKept : fromOld
-      if (lazily.has(column.name)) state.counts[column.name] = source.state.counts[column.name] ?? 0
-      else copyColumn(source, before ?? column, target, column)
+      if (lazily.has(register.name)) state.counts[register.name] = source.state.counts[register.name] ?? 0
+      else copyRegister(source, before ?? register, target, register)
       await collections.flushed()
     }
     if (old.marks !== undefined) {
@@ -52,43 +59,43 @@ export function transformOf(from: ClassSpec, to: ClassSpec, isLazy: boolean, tro
 }
 
 /** Those that are kept in collections on either side, or by an SO. */
-function lazyColumns(from: ClassSpec, to: ClassSpec): readonly Column[] {
-  return to.columns.filter(({ name, kept }) => {
-    const before = from.columns.find((column) => column.name === name)
+function lazyRegisters(from: ClassSpec, to: ClassSpec): readonly Register[] {
+  return to.registers.filter(({ name, kept }) => {
+    const before = from.registers.find((register) => register.name === name)
     return kept === 'collection' && before?.kept !== 'root'
   })
 }
 
-/** How the records of these columns are made, each in the form of the class that it is for. */
-export function recordsOf(from: ClassSpec, to: ClassSpec, trouble: Trouble, witness: Witness, what: string) {
+/** How the records of these registers are made, each in the form of the class that it is for. */
+export function recordsOf(from: ClassSpec, to: ClassSpec, trouble: Trouble, oracle: ExecutionOracle, what: string) {
   const made = Object.fromEntries(
-    lazyColumns(from, to).map((column) => {
-      const before = from.columns.find(({ name }) => name === column.name)
+    lazyRegisters(from, to).map((register) => {
+      const before = from.registers.find(({ name }) => name === register.name)
       const make = (old: string | undefined, beside: string | undefined) => {
-        void witness.trouble(trouble, anyNode, what)
-        return before === undefined ? beside : old && rewritten(old, before, column)
+        void oracle.trouble(trouble, anyNode, what)
+        return before === undefined ? beside : old && reencoded(old, before, register)
       }
-      return [column.name, make]
+      return [register.name, make]
     }),
   )
   return from.habits.includes('table') ? { ...made, [tableName]: asItIs } : made
 }
 
-/** The beginning of an SO that keeps these columns from now on, which the class that is left had. */
-export function keeping(columns: readonly Column[], isLazy: boolean) {
-  return (left: ColumnsState, collections: InitialCollections): ColumnsState => {
-    const state = emptyState(columns)
+/** The beginning of an SO that keeps these registers from now on, which the class that is left had. */
+export function keptRegisters(registers: readonly Register[], isLazy: boolean) {
+  return (left: RegistersState, collections: InitialCollections): RegistersState => {
+    const state = emptyState(registers)
     const source = { state: left, collection: (name: string) => collections.old(name) }
     const target = { state, collection: (name: string) => collections.own(name) }
-    for (const column of columns) {
-      if (isLazy && column.kept === 'collection') state.counts[column.name] = left.counts[column.name] ?? 0
-      else copyColumn(source, column, target, column)
+    for (const register of registers) {
+      if (isLazy && register.kept === 'collection') state.counts[register.name] = left.counts[register.name] ?? 0
+      else copyRegister(source, register, target, register)
     }
     return state
   }
 }
 
-export function keptRecords(columns: readonly Column[], isLazy: boolean) {
-  const lazily = columns.filter(({ kept }) => isLazy && kept === 'collection')
+export function keptRecords(registers: readonly Register[], isLazy: boolean) {
+  const lazily = registers.filter(({ kept }) => isLazy && kept === 'collection')
   return Object.fromEntries(lazily.map(({ name }) => [name, asItIs<string>]))
 }

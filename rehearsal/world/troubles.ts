@@ -3,23 +3,23 @@
  * is healed, whichever comes first. Joins and departures are among them: they too change who is there.
  */
 import type { HostProcess } from './hostProcess.js'
-import { type OperationsRoom, operate, stopped } from './operations/operate.js'
+import { type OperationsContext, operate, stopHost } from './operations/operate.js'
 import type { Operators } from './operators.js'
 import type { Step } from './plan.js'
-import type { UpgradeDatabase } from './stage.js'
+import type { UpgradeDatabase } from './processEnvironment.js'
 
 type LeaveStep = Extract<Step, { kind: 'leave' }>
 export type TroubleStep = Exclude<Step, { kind: 'call' | 'publish' | 'pinDead' }>
 
 /** The objects of troubles. */
-export interface Troubled extends OperationsRoom {
+export interface TroublesContext extends OperationsContext {
   readonly database: UpgradeDatabase
   readonly operators: Operators
   /** Its host has stopped, and an operator has forgotten it: for good, or because nobody expects it back. */
   forgotten(nodeId: string, isForGood: boolean): void
   /** The table of the upgrade database says that it may go. */
   permit(nodeId: string): void
-  imposter(nodeId: string, host: HostProcess): Promise<void>
+  duplicateNode(nodeId: string, host: HostProcess): Promise<void>
 }
 
 const tryAgainMs = 200
@@ -31,14 +31,14 @@ export class Troubles {
   readonly #leaving = new Set<Promise<void>>()
   #isOver = false
 
-  constructor(private readonly world: Troubled) {}
+  constructor(private readonly world: TroublesContext) {}
 
   begin(step: TroubleStep): void {
     if (this.#isOver) return
     const { world } = this
     switch (step.kind) {
       case 'join':
-        world.born(step.node)
+        world.addNode(step.node)
         return
       case 'leave':
         this.#leave(world.host(step.host), step)
@@ -53,13 +53,13 @@ export class Troubles {
         if (server.isAlive) server.killAfter(step.messages, () => this.#endAfter(step.forMs, () => server.start()))
         return
       }
-      case 'imposter':
-        void world.imposter(step.nodeId, world.host(step.host))
+      case 'duplicateNode':
+        void world.duplicateNode(step.nodeId, world.host(step.host))
         return
       case 'cutOff': {
-        const { lifeline } = world.host(step.host)
-        lifeline.transport?.disconnect()
-        this.#endAfter(step.forMs, () => void (lifeline.isDead || lifeline.transport?.reconnect()))
+        const { processFault } = world.host(step.host)
+        processFault.transport?.disconnect()
+        this.#endAfter(step.forMs, () => void (processFault.isDead || processFault.transport?.reconnect()))
         return
       }
       case 'partition':
@@ -132,7 +132,7 @@ export class Troubles {
 
   async #awayWhenLeft({ version, forMs }: Extract<Step, { kind: 'awayWhenLeft' }>): Promise<void> {
     const { world } = this
-    const isLeft = () => world.living().every(({ handle }) => handle !== undefined && handle.version > version)
+    const isLeft = () => world.allNodes().every(({ handle }) => handle !== undefined && handle.version > version)
     while (!this.#isOver && !isLeft()) await world.time.sleep(lookEveryMs)
     if (!this.#isOver) this.#endAfter(forMs, world.udb.away())
   }
@@ -159,7 +159,7 @@ export class Troubles {
 
   async #left(host: HostProcess, { forMs, isForgotten }: LeaveStep): Promise<void> {
     const { world } = this
-    if (!(await stopped(world, host))) return
+    if (!(await stopHost(world, host))) return
     if (forMs === null || isForgotten) {
       for (const nodeId of [...host.nodes.keys()]) {
         if (forMs === null) host.drop(nodeId)

@@ -2,8 +2,9 @@
  * An undo as a plan tells of it: the upgrade before it, turned round (DESIGN §5). Pure, and made anew of what
  * it undoes whenever that changes.
  */
+
+import { takesBack } from './classSpecs.js'
 import type { ClassUpgradePlan, UpgradePlan } from './plan.js'
-import { takesBack } from './specs.js'
 
 /** The upgrade that undoes the last of these. */
 export function undoOf(upgrades: readonly UpgradePlan[]): UpgradePlan {

@@ -7,42 +7,42 @@ import { createHash } from 'node:crypto'
 import type { HostEvent, Random, Version } from 'theseus'
 import { seededRandom } from 'theseus/memory'
 import type { Write } from '../../core/ports/stateStore.js'
-import { AnswerWatch } from './answerWatch.js'
+import { AnswerChecker } from './answerChecker.js'
 import { audit } from './audit.js'
 import { restore } from './backup.js'
 import { type CallStep, makeCall } from './calls.js'
-import { auditCode } from './code/atRest.js'
-import { CodeWatch } from './code/codeWatch.js'
-import { opOf } from './code/ops.js'
+import { takesBack } from './classSpecs.js'
+import { Cluster } from './cluster.js'
+import { auditCode } from './code/codeAudit.js'
+import { CodeCheckers } from './code/codeCheckers.js'
+import { opOf } from './code/operationIds.js'
 import { permit } from './code/permits.js'
-import { Company } from './company.js'
-import { ControlWatch } from './controlWatch.js'
+import { ControlChecker } from './controlChecker.js'
 import { WorldDatabase } from './database.js'
-import { DeathWatch } from './deathWatch.js'
-import { EventWatch } from './eventWatch.js'
+import { DeadVersionChecker } from './deadVersionChecker.js'
+import { startDuplicateNode } from './duplicateNode.js'
+import { EventChecker } from './eventChecker.js'
+import { ExecutionOracle, type ExecutionOracleContext } from './executionOracle.js'
 import { HostProcess } from './hostProcess.js'
-import { startImposter } from './imposter.js'
-import type { Lifeline } from './lifeline.js'
 import { Limits } from './limits.js'
 import { Model } from './model.js'
 import { Network } from './network.js'
 import { type Observed, observe, observeRequest } from './observer.js'
-import type { DatabaseLoss, Left } from './operations/databaseLoss.js'
-import { LeaseWatch } from './operations/leaseWatch.js'
+import type { DatabaseLoss, SurvivingControls } from './operations/databaseLoss.js'
+import { LeaseChecker } from './operations/leaseChecker.js'
 import { type Move, move } from './operations/moves.js'
-import { OrderWatch } from './operations/orderWatch.js'
+import { OrderChecker } from './operations/orderChecker.js'
 import { isReached, pinWhenDead } from './operations/pins.js'
-import { RetryWatch } from './operations/retryWatch.js'
-import { badBundle, draftOf, Operators, type OperatorsRoom } from './operators.js'
+import { RetryChecker } from './operations/retryChecker.js'
+import { badBundle, draftOf, Operators, type OperatorsContext } from './operators.js'
 import type { Plan, ServiceName, Step } from './plan.js'
-import { type AuditRoom, untilAtRest } from './rest.js'
+import { type PlannedClasses, plannedClassesOf } from './plannedClasses.js'
+import type { ProcessEnvironment, Tamper, UpgradeDatabase } from './processEnvironment.js'
+import type { ProcessFault } from './processFault.js'
+import { type AuditContext, untilQuiescent } from './quiescence.js'
 import { ServerProcess } from './serverProcess.js'
-import { takesBack } from './specs.js'
-import type { Stage, Tamper, UpgradeDatabase } from './stage.js'
-import { type Troubled, Troubles } from './troubles.js'
-import { type Cast, castOf } from './upgrades.js'
+import { Troubles, type TroublesContext } from './troubles.js'
 import { VirtualTime } from './virtualTime.js'
-import { type Room, Witness } from './witness.js'
 import { settingsOf } from './worldSettings.js'
 
 export interface Violation {
@@ -70,35 +70,38 @@ export function play(plan: Plan, tamper: Tamper = {}): Promise<Result> {
   return new World(plan, tamper).play()
 }
 
-class World extends Company implements Stage, Room, AuditRoom, Troubled, Observed, OperatorsRoom {
+class World
+  extends Cluster
+  implements ProcessEnvironment, ExecutionOracleContext, AuditContext, TroublesContext, Observed, OperatorsContext
+{
   readonly system = 'world'
   readonly time = new VirtualTime(startMs)
-  readonly settings: Stage['settings']
+  readonly settings: ProcessEnvironment['settings']
   readonly network: Network
   readonly model: Model
-  readonly cast: Cast
-  readonly repository: Stage['repository']
+  readonly planned: PlannedClasses
+  readonly repository: ProcessEnvironment['repository']
   database!: UpgradeDatabase
   readonly #random: Random
   readonly udb: WorldDatabase
   readonly #troubles = new Troubles(this)
   readonly limits: Limits
-  readonly controls: ControlWatch
-  readonly deaths: DeathWatch
-  readonly retries: RetryWatch
+  readonly controls: ControlChecker
+  readonly deaths: DeadVersionChecker
+  readonly retries: RetryChecker
   /** Nodes that have moved to another host, and are not up there yet. */
   readonly moving = new Set<string>()
-  readonly answers: AnswerWatch
-  readonly leases = new LeaseWatch(() => this.time.elapsedMs)
-  readonly orders: OrderWatch
-  readonly events: EventWatch
-  readonly code: CodeWatch
+  readonly answers: AnswerChecker
+  readonly leases = new LeaseChecker(() => this.time.elapsedMs)
+  readonly orders: OrderChecker
+  readonly events: EventChecker
+  readonly code: CodeCheckers
   readonly operators: Operators
-  readonly #witness: Witness
+  readonly #oracle: ExecutionOracle
   readonly #violations: Violation[] = []
   readonly #trace: string[] = []
   /** By the process that waits for the answer: with it ends the call. */
-  readonly #openCalls: Lifeline[] = []
+  readonly #openCalls: ProcessFault[] = []
   #isHealed = false
 
   constructor(
@@ -109,8 +112,8 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     this.#random = seededRandom(plan.seed)
     this.settings = settingsOf(plan)
     this.model = new Model((rule, what) => this.violated(rule, what))
-    this.#witness = new Witness(this)
-    this.cast = castOf(plan, this.#witness)
+    this.#oracle = new ExecutionOracle(this)
+    this.planned = plannedClassesOf(plan, this.#oracle)
     this.limits = new Limits(
       plan,
       (service) => this.countOf(service),
@@ -132,35 +135,35 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
       plan.steps.some(({ kind }) => kind === 'replay'),
     )
     const violated = (rule: string, what: string) => this.violated(rule, what)
-    this.answers = new AnswerWatch(violated)
-    this.controls = new ControlWatch(
+    this.answers = new AnswerChecker(violated)
+    this.controls = new ControlChecker(
       (version) => takesBack(plan, version),
       plan.deaths !== null,
       () => this.time.elapsedMs,
       violated,
     )
-    this.deaths = new DeathWatch(
+    this.deaths = new DeadVersionChecker(
       () => this.time.now(),
       (client) => isReached(this, client),
       (nodeId) => this.moving.has(nodeId),
       violated,
     )
-    this.orders = new OrderWatch(() => this.time.elapsedMs, violated)
-    this.retries = new RetryWatch(
+    this.orders = new OrderChecker(() => this.time.elapsedMs, violated)
+    this.retries = new RetryChecker(
       !plan.dimensions.includes('restarts') || plan.steps.some(({ kind }) => kind === 'diskFull'),
       violated,
     )
-    this.events = new EventWatch(plan)
-    this.code = new CodeWatch(plan, () => this.time.elapsedMs, violated)
+    this.events = new EventChecker(plan)
+    this.code = new CodeCheckers(plan, () => this.time.elapsedMs, violated)
     this.udb = new WorldDatabase(
       this.time,
       this.#random,
       (method, args, answer) => observeRequest(this, method, args, answer),
       tamper.database,
     )
-    const built = this.cast.upgrades.map((upgrade, i) => upgrade && draftOf(upgrade, plan.seed, i + 1))
+    const built = this.planned.upgrades.map((upgrade, i) => upgrade && draftOf(upgrade, plan.seed, i + 1))
     this.operators = new Operators(this, built)
-    const tampered = this.cast.upgrades.map((upgrade) => upgrade && (tamper.upgrade?.(upgrade) ?? upgrade))
+    const tampered = this.planned.upgrades.map((upgrade) => upgrade && (tamper.upgrade?.(upgrade) ?? upgrade))
     this.repository = {
       load: async (digest) => {
         const version = built.findIndex((draft) => draft?.manifest.bundle.digest === digest) + 1
@@ -209,13 +212,13 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     if (this.plan.backup !== null) this.time.after(this.plan.backup.atMs, () => this.host(this.plan.backup!.host).makeBackup())
     await this.time.sleep(this.plan.healAtMs - (this.time.elapsedMs - beganMs))
     // A host that stops takes its nodes no further.
-    this.code.endless.check(this.living().filter(({ plan }) => this.host(plan.host).running !== undefined))
+    this.code.endless.check(this.allNodes().filter(({ plan }) => this.host(plan.host).running !== undefined))
     this.#isHealed = true
-    this.#witness.isHealed = true
+    this.#oracle.isHealed = true
     this.trace('the troubles are over')
     await this.#troubles.end()
     if (this.plan.habits.includes('tables')) for (const nodeId of this.nodes.keys()) this.permit(nodeId)
-    await untilAtRest(this)
+    await untilQuiescent(this)
     const { version } = await this.database.head()
     if (version !== this.plan.upgrades.length)
       this.violated('C9', `${this.plan.upgrades.length} upgrades were published, and the newest version is ${version}`)
@@ -225,7 +228,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     const { backup } = this.plan
     if (this.#violations.length === 0 && backup !== null && this.areAllAt(version)) {
       await restore(this, this.host(backup.host))
-      await untilAtRest(this)
+      await untilQuiescent(this)
       if (this.#violations.length === 0) await audit(this)
     }
     if (this.#violations.length === 0 && this.areAllAt(version)) {
@@ -245,8 +248,8 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
       this.hosts.set(name, host)
       host.start()
     }
-    for (const node of this.plan.nodes) this.born(node)
-    while (this.living().some(({ handle }) => handle === undefined)) {
+    for (const node of this.plan.nodes) this.addNode(node)
+    while (this.allNodes().some(({ handle }) => handle === undefined)) {
       if (this.time.elapsedMs > setUpWithinMs) throw new Error('the nodes of the plan do not start')
       await this.time.sleep(20)
     }
@@ -272,7 +275,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
   #call(step: CallStep, op: string): void {
     const client = this.hosts.get(step.client)!.running
     if (client === undefined) return
-    const open = this.host(step.client).lifeline
+    const open = this.host(step.client).processFault
     this.#openCalls.push(open)
     const beganMs = this.time.elapsedMs
     makeCall(this, client, op, step).then(
@@ -304,7 +307,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
   }
 
   moved(from: HostProcess, to: string, how: Move): Promise<void> {
-    for (const nodeId of from.nodes.keys()) this.#witness.moves(nodeId)
+    for (const nodeId of from.nodes.keys()) this.#oracle.moves(nodeId)
     return move(this, from, to, how)
   }
 
@@ -313,7 +316,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     await this.#troubles.forget(nodeId)
   }
 
-  databaseLost(how: DatabaseLoss, { controls, death, final }: Left): void {
+  databaseLost(how: DatabaseLoss, { controls, death, final }: SurvivingControls): void {
     this.trace(`the database is ${how}: ${JSON.stringify({ controls, death })}`)
     if (how === 'restarted') return
     this.controls.are(controls)
@@ -331,8 +334,8 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     super.retry(nodeId)
   }
 
-  imposter(nodeId: string, host: HostProcess): Promise<void> {
-    return startImposter(this, nodeId, host)
+  duplicateNode(nodeId: string, host: HostProcess): Promise<void> {
+    return startDuplicateNode(this, nodeId, host)
   }
 
   // --- What processes, objects and the oracle ask
@@ -402,7 +405,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
   leaves(nodeId: string, host: string): void {
     if (!this.moving.has(nodeId) || this.hostOf(nodeId)?.name === host) return
     this.time.after(this.leases.leftMs(host, nodeId), () => {
-      if (this.moving.has(nodeId)) this.#witness.moves(nodeId)
+      if (this.moving.has(nodeId)) this.#oracle.moves(nodeId)
     })
   }
 
@@ -410,7 +413,7 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     if (!this.moving.delete(nodeId)) return
     // Until now the host before it may have answered for it, and its copy knows nothing of that.
     this.model.restored(nodeId)
-    this.#witness.moved(nodeId)
+    this.#oracle.moved(nodeId)
     this.code.died(this.hostOf(nodeId)!.name, [nodeId])
   }
 
@@ -419,21 +422,21 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
     this.deaths.unpinned(host)
     this.code.died(host, nodeIds)
     for (const nodeId of nodeIds) {
-      this.#witness.died(nodeId)
+      this.#oracle.died(nodeId)
       this.retries.died(nodeId)
     }
   }
 
-  openDatabase(system: string, _clock: unknown, lifeline: Lifeline): Promise<UpgradeDatabase> {
-    return this.udb.open(system, lifeline)
+  openDatabase(system: string, _clock: unknown, processFault: ProcessFault): Promise<UpgradeDatabase> {
+    return this.udb.open(system, processFault)
   }
 
   codeFor(service: ServiceName) {
-    return this.cast.lines[service][0]!
+    return this.planned.lines[service][0]!
   }
 
   pause(nodeId: string, ms: number): Promise<void> {
-    return this.hostOf(nodeId)?.lifeline.pause(ms) ?? this.time.sleep(ms)
+    return this.hostOf(nodeId)?.processFault.pause(ms) ?? this.time.sleep(ms)
   }
 
   auditor() {
@@ -441,8 +444,8 @@ class World extends Company implements Stage, Room, AuditRoom, Troubled, Observe
   }
 
   /** The calls that a process has made, and which have not ended. */
-  openCallsOf(lifeline: Lifeline): number {
-    return this.#openCalls.filter((open) => open === lifeline).length
+  openCallsOf(processFault: ProcessFault): number {
+    return this.#openCalls.filter((open) => open === processFault).length
   }
 
   openCalls(): number {

@@ -26,7 +26,7 @@ const worldSettings: NonNullable<HostOptions['settings']> = {
   // Fewer than there are nodes.
   upgradesAtOnceMax: 2,
   learnPerTurnMax: 2,
-  // So few that a small column takes several turns and transactions.
+  // So few that a small register takes several turns and transactions.
   transformRecordsPerTurn: 1,
   transformRecordsPerCommit: 2,
   sweepKeysPerCommit: 3,

@@ -1,13 +1,13 @@
 /**
  * A soak of bounded length: nats-server, redis-server, an upgrade server and hosts are killed and restarted at random while upgrades and undos roll
- * out under load. The oracle is that of the deterministic world: one history of each column, told alike by every version; no operation twice, none
+ * out under load. The oracle is that of the deterministic world: one history of each register, told alike by every version; no operation twice, none
  * half, none that was said not to be executed; and all comes to rest.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { Dice } from '../../rehearsal/world/dice.js'
+import { PlanRandom } from '../../rehearsal/world/planRandom.js'
 import { storyOf } from '../../rehearsal/world/report.js'
 import { seededRandom } from '../../transports/seededRandom.js'
 import { startNatsServer, startRedisServer, type TestServer } from '../support/servers.js'
@@ -56,7 +56,7 @@ class UpgradeServerProcess {
 test('a soak: servers and hosts are killed at random while upgrades and undos roll out; the world’s oracle finds nothing wrong', async (t) => {
   t.timeout(300_000)
   const plan = soakPlanOf(seed)
-  const dice = new Dice(seededRandom(seed + 1))
+  const random = new PlanRandom(seededRandom(seed + 1))
   const natsServer = await startNatsServer()
   // The history must outlive a kill: an upgrade server told somebody that it is installed.
   const redisServer = await startRedisServer({ appendonly: true, args: ['--appendfsync', 'always'] })
@@ -68,9 +68,9 @@ test('a soak: servers and hosts are killed at random while upgrades and undos ro
   const world = await SoakWorld.open(system, plan, { nats: natsServer, redis: redisServer })
   t.teardown(() => world.close())
   await Promise.all(hostNames.map((name) => world.startHost(name)))
-  world.load(dice)
+  world.load(random)
 
-  const away = () => pause(dice.between(100, 700))
+  const away = () => pause(random.between(100, 700))
   const restart = async (it: TestServer) => {
     it.kill()
     await away()
@@ -85,7 +85,7 @@ test('a soak: servers and hosts are killed at random while upgrades and undos ro
       await persistently(() => server.start())
     },
     'a host': async () => {
-      const host = dice.oneOf(hostNames)
+      const host = random.oneOf(hostNames)
       await world.killHost(host)
       await away()
       // Its nodes may not come up before all troubles are over.
@@ -96,10 +96,10 @@ test('a soak: servers and hosts are killed at random while upgrades and undos ro
   const publications: Promise<void>[] = []
   const everyMs = soakMs / (plan.upgrades.length + 1)
   for (const startedAt = performance.now(); performance.now() - startedAt < soakMs; ) {
-    const name = dice.oneOf(Object.keys(troubles))
+    const name = random.oneOf(Object.keys(troubles))
     told.push(name)
     await troubles[name]!()
-    await pause(dice.between(0, 1_500))
+    await pause(random.between(0, 1_500))
     const due = Math.floor((performance.now() - startedAt) / everyMs)
     while (world.published < Math.min(due, plan.upgrades.length)) publications.push(world.publishNext())
   }

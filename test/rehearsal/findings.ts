@@ -5,7 +5,7 @@ import type { ReadonlyCollection } from '../../core/model/collection.js'
 import type { ClassUpgrade, Upgrade } from '../../core/upgrade/upgrade.js'
 import type { Plan, Step } from '../../rehearsal/world/plan.js'
 import { planOf } from '../../rehearsal/world/planGenerator.js'
-import type { Tamper } from '../../rehearsal/world/stage.js'
+import type { Tamper } from '../../rehearsal/world/processEnvironment.js'
 import { play } from '../../rehearsal/world/world.js'
 
 /** Plays the plans among which it shows until one fails, by a rule that says what was broken. */

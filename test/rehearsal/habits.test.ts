@@ -1,15 +1,15 @@
 /** Habits of a plan's code: each is drawn for itself, and what watches it finds what is wrong. */
 import test from 'ava'
 import { type Habit, habits, needs } from '../../rehearsal/world/code/habits.js'
-import { isMadeFor, lateOf, rootOf, timerOf } from '../../rehearsal/world/code/ops.js'
-import { TableWatch } from '../../rehearsal/world/code/table.js'
-import { TickWatch, tickMs } from '../../rehearsal/world/code/ticks.js'
+import { isMadeFor, lateOf, rootOf, timerOf } from '../../rehearsal/world/code/operationIds.js'
+import { TableChecker } from '../../rehearsal/world/code/table.js'
+import { TickChecker, tickMs } from '../../rehearsal/world/code/ticks.js'
 import { partsOf } from '../../rehearsal/world/code/walks.js'
+import { ExecutionOracle } from '../../rehearsal/world/executionOracle.js'
 import { always } from '../../rehearsal/world/operations/dimensions.js'
 import type { Plan, Step, UpgradePlan } from '../../rehearsal/world/plan.js'
 import { planOf } from '../../rehearsal/world/planGenerator.js'
 import { storyOf } from '../../rehearsal/world/report.js'
-import { Witness } from '../../rehearsal/world/witness.js'
 
 const plans = Array.from({ length: 120 }, (_, i) => planOf(i + 1, always, habits))
 
@@ -81,7 +81,7 @@ test('upgrades of some nodes only are undone, and their undos too', (t) => {
 test('two ticks within a period are found, and a node that ticks no more (A1, A2)', (t) => {
   let nowMs = 0
   const found: string[] = []
-  const ticks = new TickWatch(
+  const ticks = new TickChecker(
     () => nowMs,
     (rule) => found.push(rule),
   )
@@ -111,7 +111,7 @@ const tablePlan = {
 
 function tableFinds(...reads: readonly [list: string[], records: [string, string][], root: [string, string][]][]): string[] {
   const found: string[] = []
-  const watch = new TableWatch(tablePlan, (rule) => found.push(rule))
+  const watch = new TableChecker(tablePlan, (rule) => found.push(rule))
   for (const [list, records, root] of reads) watch.read({ node: 'n', list, records, root }, {})
   return found
 }
@@ -152,14 +152,14 @@ test('a value that is another after a restart is found (T6); what a timer sets c
 
 test('only what is made for the call that runs may begin beside it, until all of that has ended (C2)', (t) => {
   const found: string[] = []
-  const witness = witnessOf(found)
-  witness.begins('n', '#1')
-  witness.begins('n', '#1.1.1')
-  witness.ends('n', '#1')
-  witness.begins('n', '#1.2')
-  witness.begins('n', lateOf('#1'))
+  const oracle = oracleOf(found)
+  oracle.begins('n', '#1')
+  oracle.begins('n', '#1.1.1')
+  oracle.ends('n', '#1')
+  oracle.begins('n', '#1.2')
+  oracle.begins('n', lateOf('#1'))
   t.deepEqual(found, [])
-  witness.begins('n', '#12')
+  oracle.begins('n', '#12')
   t.deepEqual(found, [`#12 begins on n while #1.1.1, #1.2, #1z runs there`])
   t.true(isMadeFor('#1.1.1', '#1.1'))
   t.false(isMadeFor('#1.2', '#1.1'))
@@ -168,22 +168,22 @@ test('only what is made for the call that runs may begin beside it, until all of
 
 test('a process that goes on without its node ends what it had begun: that is no call beside another (C2)', (t) => {
   const found: string[] = []
-  const witness = witnessOf(found)
-  witness.begins('n', '#1')
-  witness.moves('n')
-  witness.begins('n', '#1.1')
-  witness.begins('n', '#1.2')
+  const oracle = oracleOf(found)
+  oracle.begins('n', '#1')
+  oracle.moves('n')
+  oracle.begins('n', '#1.1')
+  oracle.begins('n', '#1.2')
   t.deepEqual(found, [])
-  witness.moved('n')
-  witness.begins('n', '#2')
-  witness.begins('n', lateOf('#1'))
+  oracle.moved('n')
+  oracle.begins('n', '#2')
+  oracle.begins('n', lateOf('#1'))
   t.deepEqual(found, [])
-  witness.begins('n', '#3')
-  witness.begins('n', '#1.3')
+  oracle.begins('n', '#3')
+  oracle.begins('n', '#1.3')
   t.deepEqual(found, ['#3 begins on n while #2 runs there', '#1.3 begins on n while #2, #3 runs there'])
 })
 
-function witnessOf(found: string[]): Witness {
-  const room = { isAlive: () => true, begins() {}, runs() {}, pause: async () => {}, ticked() {}, hangs() {}, signalled() {} }
-  return new Witness({ ...room, violated: (_, what) => found.push(what) })
+function oracleOf(found: string[]): ExecutionOracle {
+  const world = { isAlive: () => true, begins() {}, runs() {}, pause: async () => {}, ticked() {}, hangs() {}, signalled() {} }
+  return new ExecutionOracle({ ...world, violated: (_, what) => found.push(what) })
 }

@@ -4,8 +4,8 @@ import type { NodeStatus, Phase } from 'theseus'
 import { seededRandom } from 'theseus/memory'
 import { pack } from '../../core/wire/codec.js'
 import { WorldDatabase } from '../../rehearsal/world/database.js'
-import { DeathWatch } from '../../rehearsal/world/deathWatch.js'
-import { EventWatch } from '../../rehearsal/world/eventWatch.js'
+import { DeadVersionChecker } from '../../rehearsal/world/deadVersionChecker.js'
+import { EventChecker } from '../../rehearsal/world/eventChecker.js'
 import { Limits } from '../../rehearsal/world/limits.js'
 import { observeRequest } from '../../rehearsal/world/observer.js'
 import { planOf } from '../../rehearsal/world/planGenerator.js'
@@ -73,7 +73,7 @@ test('what is carried out after a loss, the oracle hears of after the loss', asy
 test('an event that expires while its ledger is busy for long may be missed, and no other (E1)', (t) => {
   const plan = { ...planOf(1), steps: [], upgrades: [], deaths: null, habits: [] }
   const dueAfterBusyUntil = (ms: number) => {
-    const events = new EventWatch(plan)
+    const events = new EventChecker(plan)
     events.phase('ledger1', 'current', 0)
     events.runs('ledger1', 1, 500)
     events.runs('ledger1', 2, 600)
@@ -130,8 +130,8 @@ function phase(nodeId: string, phase: Phase) {
   return { type: 'phase', nodeId, phase, version: 0, target: 1, reason: null, className: 'Ledger.v1', records: null } as never
 }
 
-function watch(isBetween = (_: string) => false): DeathWatch {
-  return new DeathWatch(
+function watch(isBetween = (_: string) => false): DeadVersionChecker {
+  return new DeadVersionChecker(
     () => 10,
     () => true,
     isBetween,

@@ -10,9 +10,9 @@ import { Fault } from '../../core/base/fault.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { StateStore, Write } from '../../core/ports/stateStore.js'
 import { planOf } from '../../rehearsal/world/planGenerator.js'
+import type { Tamper } from '../../rehearsal/world/processEnvironment.js'
 import { failureOf } from '../../rehearsal/world/report.js'
 import { shrink } from '../../rehearsal/world/shrink.js'
-import type { Tamper } from '../../rehearsal/world/stage.js'
 import { play } from '../../rehearsal/world/world.js'
 import { type MemoryState, memoryStore } from '../../transports/memory/index.js'
 import { eachClass, finds, nothing, plans } from './findings.js'
@@ -25,7 +25,7 @@ test.serial('a transform that forgets the future-SO’s state is found (C7)', as
   await finds(t, ['C2', 'C3'], { upgrade: forgetful })
 })
 
-test.serial('a transform that drops the newest record of a column is found (C7, C11)', async (t) => {
+test.serial('a transform that drops the newest record of a register is found (C7, C11)', async (t) => {
   const careless = eachClass((upgrade) => ({
     ...upgrade,
     transform: async (old, future, collections) => {

@@ -6,7 +6,7 @@ import { EventHub, type Hearer } from '../../actors/serving/eventHub.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { Message } from '../../core/ports/transport.js'
 import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
-import type { Tamper } from '../../rehearsal/world/stage.js'
+import type { Tamper } from '../../rehearsal/world/processEnvironment.js'
 import { database, eachClass, finds, nothing, plans } from './findings.js'
 
 const inverse = (change: (inverse: NonNullable<ClassUpgrade['inverse']>) => ClassUpgrade['inverse']): Tamper => ({

@@ -185,7 +185,7 @@ export class TestSystem {
 }
 
 /** Takes a host's clock, connection and database away in one stroke, as kill -9 does. */
-interface Lifeline {
+interface ProcessFault {
   dead: boolean
   stoodStillMs: number
   /** What the host's database does instead, as the test says. */
@@ -197,7 +197,7 @@ export class TestHost {
     readonly running: RunningHost,
     readonly state: MemoryState,
     readonly transport: MemoryTransport,
-    private readonly lifeline: Lifeline,
+    private readonly processFault: ProcessFault,
     readonly events: readonly HostEvent[],
   ) {}
 
@@ -210,12 +210,12 @@ export class TestHost {
     facts: NodeFacts,
     { trust, upgrader, gather, ...named }: Trusting & Publishing & Named,
   ): Promise<TestHost> {
-    const lifeline: Lifeline = { dead: false, stoodStillMs: 0, changed: {} }
+    const processFault: ProcessFault = { dead: false, stoodStillMs: 0, changed: {} }
     const clock: Clock = {
       now: () => systemClock.now(),
-      monotonicMs: () => systemClock.monotonicMs() + lifeline.stoodStillMs,
-      after: (ms, action) => systemClock.after(ms, () => void (lifeline.dead || action())),
-      turn: (action) => systemClock.turn(() => void (lifeline.dead || action())),
+      monotonicMs: () => systemClock.monotonicMs() + processFault.stoodStillMs,
+      after: (ms, action) => systemClock.after(ms, () => void (processFault.dead || action())),
+      turn: (action) => systemClock.turn(() => void (processFault.dead || action())),
     }
     let transport!: MemoryTransport
     const events: HostEvent[] = []
@@ -228,7 +228,7 @@ export class TestHost {
           return transport
         },
       },
-      udb: { open: async (systemName, at) => mortal(await system.udb.open(systemName, at), lifeline) },
+      udb: { open: async (systemName, at) => mortal(await system.udb.open(systemName, at), processFault) },
       state,
       bundles: repository,
       clock,
@@ -238,23 +238,23 @@ export class TestHost {
       ...(upgrader === undefined ? {} : { upgrader }),
       ...(gather === undefined ? {} : { gather }),
       ...namedAs(named, name),
-      observe: (event) => void (lifeline.dead || events.push(event)),
+      observe: (event) => void (processFault.dead || events.push(event)),
     })
-    return new TestHost(running, state, transport, lifeline, events)
+    return new TestHost(running, state, transport, processFault, events)
   }
 
   get isDead(): boolean {
-    return this.lifeline.dead
+    return this.processFault.dead
   }
 
   /** So much time has passed, and it knows nothing of it. */
   standStill(ms: number): void {
-    this.lifeline.stoodStillMs += ms
+    this.processFault.stoodStillMs += ms
   }
 
   /** From now on some methods of the host's database do something else. */
   changeDatabase(changed: Partial<UpgradeDatabase>): void {
-    Object.assign(this.lifeline.changed, changed)
+    Object.assign(this.processFault.changed, changed)
   }
 
   readonly nodes = new Map<string, NodeHandle>()
@@ -279,12 +279,12 @@ export class TestHost {
 
   async stop(): Promise<void> {
     await this.running.stop()
-    this.lifeline.dead = true
+    this.processFault.dead = true
   }
 
   /** kill -9: nothing that was under way goes on, and nobody is told. The state can be opened again. */
   kill(): MemoryState {
-    this.lifeline.dead = true
+    this.processFault.dead = true
     this.state.kill()
     this.transport.disconnect()
     return this.state
@@ -326,13 +326,13 @@ export class TestHost {
 }
 
 /** The database of a host that is killed never answers again. */
-function mortal(database: UpgradeDatabase, lifeline: Lifeline): UpgradeDatabase {
+function mortal(database: UpgradeDatabase, processFault: ProcessFault): UpgradeDatabase {
   return new Proxy(database, {
     get(target, key) {
-      const method: unknown = Reflect.get(lifeline.changed, key) ?? Reflect.get(target, key)
+      const method: unknown = Reflect.get(processFault.changed, key) ?? Reflect.get(target, key)
       // Not `then`: the database is no promise.
       if (typeof method !== 'function') return method
-      return (...args: unknown[]) => (lifeline.dead ? new Promise(() => {}) : method.apply(target, args))
+      return (...args: unknown[]) => (processFault.dead ? new Promise(() => {}) : method.apply(target, args))
     },
   })
 }

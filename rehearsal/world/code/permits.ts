@@ -5,9 +5,9 @@
  * S1. Nobody whom it concerns leaves for an upgrade before the table permits it.
  */
 import type { SchedulingView, Version } from 'theseus'
+import { classUpgradeOf } from '../classSpecs.js'
 import type { Plan, ServiceName } from '../plan.js'
-import { classUpgradeOf } from '../specs.js'
-import type { UpgradeDatabase } from '../stage.js'
+import type { UpgradeDatabase } from '../processEnvironment.js'
 
 const tableName = 'permits'
 
@@ -19,7 +19,7 @@ export function permit(database: UpgradeDatabase, nodeId: string): Promise<void>
   return database.setInTable(tableName, nodeId, 'may go')
 }
 
-export class PermitWatch {
+export class PermitChecker {
   readonly #permitted = new Set<string>()
 
   constructor(

@@ -11,7 +11,7 @@ export const rumour = event<[op: string]>('rumour')
  * The first upgrade of both services that is not undone; undefined where there is none, or the
  * plan has no rumours.
  */
-export function rumoursFrom({
+export function rumoursSince({
   habits = [],
   upgrades,
 }: Partial<Pick<Plan, 'habits'>> & Pick<Plan, 'upgrades'>): Version | undefined {

@@ -1,5 +1,5 @@
 /**
- * A table of records under keys, beside the columns: put, put again, deleted, and read by key and by range.
+ * A table of records under keys, beside the registers: put, put again, deleted, and read by key and by range.
  * Its contents follow from the operations in `main`, which the same commands write: a reader of both must
  * find that they agree.
  *
@@ -8,10 +8,10 @@
  * T6. A value is for ever as it was when it was read first: a restart changes nothing of it.
  */
 import type { KeyRange } from '../../../core/model/collection.js'
-import type { ColumnsHolder } from '../columns.js'
 import type { Asked, Plan } from '../plan.js'
-import { described, keptFor, plainValuesCount, valueFor } from './oddThings.js'
-import { stepOf } from './ops.js'
+import type { RegistersHolder } from '../registers.js'
+import { described, plainValuesCount, storedValueFor, valueFor } from './oddValues.js'
+import { stepOf } from './operationIds.js'
 
 export const tableName = 'table'
 /** Of one byte and of many, beyond the first plane too, where the order of bytes is not that of UTF-16. */
@@ -30,7 +30,7 @@ export interface TableRead {
   readonly root: readonly (readonly [key: string, value: string])[]
 }
 
-export function change(holder: ColumnsHolder, { key, value }: TableChange): void {
+export function change(holder: RegistersHolder, { key, value }: TableChange): void {
   const table = holder.collection(tableName)
   const { marks } = holder.state
   if (value === null) {
@@ -42,7 +42,7 @@ export function change(holder: ColumnsHolder, { key, value }: TableChange): void
   }
 }
 
-export function readTable(holder: ColumnsHolder, range: KeyRange): Omit<TableRead, 'node' | 'list'> {
+export function readTable(holder: RegistersHolder, range: KeyRange): Omit<TableRead, 'node' | 'list'> {
   const table = holder.collection(tableName)
   const records: (readonly [string, string])[] = []
   for (const [key, value] of table.entries(range)) {
@@ -52,7 +52,7 @@ export function readTable(holder: ColumnsHolder, range: KeyRange): Omit<TableRea
   return { records, root: Object.entries(holder.state.marks!).map(([key, value]) => [key, described(value)] as const) }
 }
 
-export class TableWatch {
+export class TableChecker {
   /** Each value as it was when it was read first, by node and operation. */
   readonly #seen = new Map<string, string>()
 
@@ -96,7 +96,7 @@ export class TableWatch {
     found.forEach(([key, value], i) => {
       const { op, value: number } = expected[i]![1]
       const seenKey = `${node} ${where} ${op}`
-      const seen = this.#seen.get(seenKey) ?? (number < plainValuesCount ? described(keptFor(number)) : undefined)
+      const seen = this.#seen.get(seenKey) ?? (number < plainValuesCount ? described(storedValueFor(number)) : undefined)
       if (seen === undefined) this.#seen.set(seenKey, value)
       else if (seen !== value) {
         const rule = number < plainValuesCount ? 'T5' : 'T6'

@@ -11,7 +11,7 @@ export const tickMs = 450
 /** A clock that is set moves a timer by a moment. */
 const graceMs = 10
 
-export class TickWatch {
+export class TickChecker {
   readonly #lastMs = new Map<string, number>()
 
   constructor(

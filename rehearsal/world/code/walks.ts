@@ -4,11 +4,11 @@
  * awaited, or fail before what they began has ended.
  */
 import type { Version } from 'theseus'
-import { append, type ColumnsHolder } from '../columns.js'
+import type { ClassSpec } from '../classSpecs.js'
+import type { ExecutionOracle } from '../executionOracle.js'
 import type { ServiceName } from '../plan.js'
-import type { ClassSpec } from '../specs.js'
-import type { Witness } from '../witness.js'
-import { hopOf, lateOf } from './ops.js'
+import { append, type RegistersHolder } from '../registers.js'
+import { hopOf, lateOf } from './operationIds.js'
 
 export interface Walk {
   /** The nodes that are called, each with its own part of the way. */
@@ -34,7 +34,7 @@ export interface Walked {
 /** The walker: an object, or an SO. */
 export interface Walker {
   readonly nodeId: string
-  readonly witness: Witness
+  readonly oracle: ExecutionOracle
   /** Writes an operation into `main`. */
   add(op: string): number | Promise<number>
   call(node: string, op: string, walk: Walk): Promise<Walked>
@@ -44,7 +44,7 @@ export interface Walker {
 const failsAfterMs = 5
 
 export async function walk(walker: Walker, op: string, { to, awaits, pauseMs }: Walk): Promise<Walked> {
-  const { nodeId, witness } = walker
+  const { nodeId, oracle } = walker
   const index = await walker.add(op)
   const next: Walked[] = []
   const calls = () => to.map(({ node, walk }, i) => walker.call(node, hopOf(op, i + 1), walk))
@@ -59,15 +59,15 @@ export async function walk(walker: Walker, op: string, { to, awaits, pauseMs }: 
       for (const call of calls()) call.catch(() => {})
       break
     case 'aFailure':
-      await Promise.all([...calls(), failure(witness, nodeId)])
+      await Promise.all([...calls(), failure(oracle, nodeId)])
   }
   if (pauseMs === 0) return { node: nodeId, op, index, late: null, next }
-  await witness.pause(nodeId, pauseMs)
+  await oracle.pause(nodeId, pauseMs)
   return { node: nodeId, op, index, late: await walker.add(lateOf(op)), next }
 }
 
-async function failure(witness: Witness, nodeId: string): Promise<never> {
-  await witness.pause(nodeId, failsAfterMs)
+async function failure(oracle: ExecutionOracle, nodeId: string): Promise<never> {
+  await oracle.pause(nodeId, failsAfterMs)
   throw new Error('the walk was to fail')
 }
 
@@ -78,15 +78,15 @@ export function serviceOfNode(nodeId: string): ServiceName {
 /** The parts of its object that a walker needs. */
 export function walkerOf(
   spec: ClassSpec,
-  witness: Witness,
+  oracle: ExecutionOracle,
   nodeId: string,
-  holder: ColumnsHolder,
+  holder: RegistersHolder,
   ref: (node: string) => any,
 ): Walker {
-  const main = spec.columns.find(({ name }) => name === 'main')!
+  const main = spec.registers.find(({ name }) => name === 'main')!
   return {
     nodeId,
-    witness,
+    oracle,
     add: (op) => append(holder, main, op),
     call: (node, op, walk) => ref(node).walk(op, walk),
   }
@@ -116,24 +116,24 @@ export interface WalkingSO {
  */
 export async function walkBySO(
   so: WalkingSO,
-  witness: Witness,
+  oracle: ExecutionOracle,
   op: string,
   way: Walk,
   label: Version,
   ref: (node: string) => any,
 ): Promise<Walked> {
   const chance = so.random()
-  if (!(chance >= 0 && chance < 1 && Number.isFinite(so.now()))) witness.violated('C12', `${so.nodeId} has the chance ${chance}`)
-  witness.begins(so.nodeId, op)
+  if (!(chance >= 0 && chance < 1 && Number.isFinite(so.now()))) oracle.violated('C12', `${so.nodeId} has the chance ${chance}`)
+  oracle.begins(so.nodeId, op)
   try {
     const walker: Walker = {
       nodeId: so.nodeId,
-      witness,
+      oracle,
       add: async (each) => ((await so.next.addMain!(each, 'plainly')) as { index: number }).index,
       call: (node, hop, further) => ref(node).walk(hop, { ...further, label }),
     }
     return await walk(walker, op, way)
   } finally {
-    witness.ends(so.nodeId, op)
+    oracle.ends(so.nodeId, op)
   }
 }

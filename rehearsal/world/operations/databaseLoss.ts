@@ -15,7 +15,7 @@ import type { Control } from '../../../core/control/control.js'
 export type DatabaseLoss = 'emptied' | 'restored' | 'failedOver' | 'restarted'
 
 /** The authority that is left after a loss. */
-export interface Left {
+export interface SurvivingControls {
   readonly controls: readonly Control[]
   readonly death: Death
   readonly final: Version
@@ -37,7 +37,7 @@ export function losing(factory: MemoryDatabaseFactory, how: DatabaseLoss): () =>
   }
 }
 
-export function lossInWords(how: DatabaseLoss, sinceMs: number): string {
+export function lossText(how: DatabaseLoss, sinceMs: number): string {
   switch (how) {
     case 'emptied':
       return `is emptied in ${sinceMs} ms`

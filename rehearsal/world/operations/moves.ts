@@ -3,9 +3,9 @@
  * forgotten and born anew. When it goes on, it must find out before it does anything for them.
  */
 import { keys } from '../../../core/model/nodeRecord.js'
-import type { Company } from '../company.js'
+import type { Cluster } from '../cluster.js'
 import { HostProcess } from '../hostProcess.js'
-import type { Stage } from '../stage.js'
+import type { ProcessEnvironment } from '../processEnvironment.js'
 
 /**
  * - `copied`: the other host has a copy of the state directory, of before the last start there,
@@ -15,7 +15,7 @@ import type { Stage } from '../stage.js'
  */
 export type Move = 'copied' | 'hotCopied' | 'bornAnew'
 
-export interface MovesRoom extends Company {
+export interface MovesContext extends Cluster {
   /** An operator forgets the node, until that succeeds. */
   forget(nodeId: string): Promise<void>
   /** It begins with no state. */
@@ -28,31 +28,31 @@ export interface MovesRoom extends Company {
 }
 
 /** False where there is nothing to be moved, or not now. */
-export function canMove(room: Company, from: HostProcess, to: string): boolean {
+export function canMove(world: Cluster, from: HostProcess, to: string): boolean {
   const { running, nodes, starting } = from
   const isUp = [...nodes.values()].every(({ handle }) => handle !== undefined)
-  return from.isAlive && running !== undefined && nodes.size > 0 && isUp && starting.length === 0 && !room.hosts.has(to)
+  return from.isAlive && running !== undefined && nodes.size > 0 && isUp && starting.length === 0 && !world.hosts.has(to)
 }
 
 /** @param from is frozen */
-export async function move(room: MovesRoom & Stage, from: HostProcess, to: string, how: Move): Promise<void> {
+export async function move(world: MovesContext & ProcessEnvironment, from: HostProcess, to: string, how: Move): Promise<void> {
   const plans = [...from.nodes.values()].map(({ plan }) => ({ ...plan, host: to }))
-  room.trace(`${plans.map(({ nodeId }) => nodeId).join(', ')} of ${from.name} move to ${to}, ${how}`)
-  const there = new HostProcess(to, room, how === 'bornAnew' ? to : from.name)
-  room.hosts.set(to, there)
+  world.trace(`${plans.map(({ nodeId }) => nodeId).join(', ')} of ${from.name} move to ${to}, ${how}`)
+  const there = new HostProcess(to, world, how === 'bornAnew' ? to : from.name)
+  world.hosts.set(to, there)
   const content = how === 'bornAnew' ? new Map<string, Uint8Array>() : new Map(from.content)
   if (how === 'copied') content.delete(keys.starts)
-  room.died(
+  world.died(
     from.name,
     plans.map(({ nodeId }) => nodeId),
   )
   for (const plan of plans) {
     from.drop(plan.nodeId)
-    room.moving.add(plan.nodeId)
-    room.born(plan)
+    world.moving.add(plan.nodeId)
+    world.addNode(plan)
     if (how !== 'bornAnew') continue
-    room.restored(plan.nodeId)
-    await room.forget(plan.nodeId)
+    world.restored(plan.nodeId)
+    await world.forget(plan.nodeId)
   }
   await there.replaceDisk(content)
   there.start()

@@ -1,25 +1,25 @@
 /** Carries out the steps that operate processes. Each returns its end, where it has one. */
 
-import type { Company } from '../company.js'
+import type { Cluster } from '../cluster.js'
 import type { WorldDatabase } from '../database.js'
 import type { HostProcess } from '../hostProcess.js'
-import type { Lifeline } from '../lifeline.js'
 import type { Network } from '../network.js'
-import type { Stage } from '../stage.js'
+import type { ProcessEnvironment } from '../processEnvironment.js'
+import type { ProcessFault } from '../processFault.js'
 import type { WorldTime } from '../virtualTime.js'
-import type { DatabaseLoss, Left } from './databaseLoss.js'
+import type { DatabaseLoss, SurvivingControls } from './databaseLoss.js'
 import { canMove, type Move } from './moves.js'
 import type { OperationStep } from './operationPlan.js'
 
-export interface OperationsRoom extends Company {
+export interface OperationsContext extends Cluster {
   readonly time: WorldTime
   readonly udb: WorldDatabase
-  readonly settings: Stage['settings']
+  readonly settings: ProcessEnvironment['settings']
   moved(from: HostProcess, to: string, how: Move): Promise<void>
   readonly network: Network
   /** The oracle is to know what is left. */
-  databaseLost(how: DatabaseLoss, left: Left): void
-  openCallsOf(lifeline: Lifeline): number
+  databaseLost(how: DatabaseLoss, left: SurvivingControls): void
+  openCallsOf(processFault: ProcessFault): number
   trace(line: string): void
   violated(rule: string, what: string): void
 }
@@ -35,7 +35,7 @@ const lookEveryMs = 20
  * and is to be waited for at the end.
  */
 export function operate(
-  world: OperationsRoom,
+  world: OperationsContext,
   step: OperationStep,
   endAfter: (ms: number, end: () => void) => void,
   leaving: (left: Promise<void>) => void,
@@ -104,15 +104,15 @@ export function operate(
 /**
  * Resolves to what starts it again; also when its host is killed meanwhile, which brings it back by itself.
  */
-async function nodeStopped(world: OperationsRoom, host: HostProcess, nodeId: string): Promise<() => void> {
+async function nodeStopped(world: OperationsContext, host: HostProcess, nodeId: string): Promise<() => void> {
   const { time } = world
-  const { lifeline } = host
+  const { processFault } = host
   let startAgain: (() => void) | undefined
   void host.stopNode(nodeId).then((again) => {
     startAgain = again
   })
-  for (let tookMs = 0; startAgain === undefined && !lifeline.isDead; await time.sleep(lookEveryMs)) {
-    if (!lifeline.isFrozen) tookMs += lookEveryMs
+  for (let tookMs = 0; startAgain === undefined && !processFault.isDead; await time.sleep(lookEveryMs)) {
+    if (!processFault.isFrozen) tookMs += lookEveryMs
     if (tookMs <= stopWithinMs(world)) continue
     world.violated('C10', `${nodeId} does not stop`)
     break
@@ -120,14 +120,14 @@ async function nodeStopped(world: OperationsRoom, host: HostProcess, nodeId: str
   return startAgain ?? (() => {})
 }
 
-function stopWithinMs({ settings }: OperationsRoom): number {
+function stopWithinMs({ settings }: OperationsContext): number {
   return (settings.leaveMs ?? leaveMsMax) + graceMs
 }
 
 /** A host that can't start now is not waited for longer than this. */
 const runsWithinMs = 1_000
 
-async function whenRunning({ time }: OperationsRoom, host: HostProcess): Promise<void> {
+async function whenRunning({ time }: OperationsContext, host: HostProcess): Promise<void> {
   for (const sinceMs = time.elapsedMs; host.running === undefined && time.elapsedMs - sinceMs < runsWithinMs; )
     await time.sleep(1)
 }
@@ -136,27 +136,27 @@ async function whenRunning({ time }: OperationsRoom, host: HostProcess): Promise
  * C10. With a host end its calls and the starts of its nodes: the code that waits for them hears of it before
  *      the host has stopped.
  */
-async function stoppedWhole(world: OperationsRoom, host: HostProcess): Promise<boolean> {
-  const { lifeline, name } = host
-  const hasStopped = await stopped(world, host)
+async function stoppedWhole(world: OperationsContext, host: HostProcess): Promise<boolean> {
+  const { processFault, name } = host
+  const hasStopped = await stopHost(world, host)
   if (!hasStopped) return false
   for (const nodeId of host.starting) world.violated('C10', `${name} has stopped, and ${nodeId} still starts there`)
-  const calls = world.openCallsOf(lifeline)
+  const calls = world.openCallsOf(processFault)
   if (calls > 0) world.violated('C10', `${name} has stopped, and ${calls} of its calls have not ended`)
   return true
 }
 
 /** Stops it in order. False when it was killed meanwhile: then it comes back by itself. */
-export async function stopped(world: OperationsRoom, host: HostProcess): Promise<boolean> {
+export async function stopHost(world: OperationsContext, host: HostProcess): Promise<boolean> {
   const { time } = world
-  const { lifeline } = host
+  const { processFault } = host
   let isStopped = false
   void host.stop().then(() => {
     isStopped = true
   })
   for (let tookMs = 0; !isStopped; await time.sleep(lookEveryMs)) {
-    if (lifeline.isDead) return false
-    if (!lifeline.isFrozen) tookMs += lookEveryMs
+    if (processFault.isDead) return false
+    if (!processFault.isFrozen) tookMs += lookEveryMs
     if (tookMs > stopWithinMs(world)) {
       world.violated('C10', `${host.name} does not stop`)
       return false

@@ -1,7 +1,7 @@
 /** Makes the steps of a plan's dimensions, each from chance of its own. */
 import { seededRandom } from 'theseus/memory'
-import { Dice } from '../dice.js'
 import type { NodePlan, Step } from '../plan.js'
+import { PlanRandom } from '../planRandom.js'
 import { type Dimension, dimensions } from './dimensions.js'
 import { pinSteps, withoutOtherPins } from './pins.js'
 
@@ -27,7 +27,7 @@ const names = Object.keys(dimensions) as Dimension[]
 /** Which of the dimensions asked for a plan goes through. */
 export function dimensionsDrawn(seed: number, asked: ReadonlySet<Dimension>): readonly Dimension[] {
   const shareOf = (dimension: Dimension) => (dimension === 'lostMoves' ? lateShare : share)
-  const drawn = names.filter((dimension) => asked.has(dimension) && diceOf(seed, dimension, 6_000).chance(shareOf(dimension)))
+  const drawn = names.filter((dimension) => asked.has(dimension) && randomOf(seed, dimension, 6_000).chance(shareOf(dimension)))
   // A database that loses who was forgotten lets the node go on where it was: an operator would have to
   // forget it once more.
   const isLossy = drawn.includes('databaseLosses') || drawn.includes('lostMoves')
@@ -61,71 +61,71 @@ function isPlayedWith(drawn: readonly Dimension[], { kind }: Step): boolean {
 
 export function operationSteps(seed: number, drawn: readonly Dimension[], operated: Operated): readonly Step[] {
   return drawn.flatMap((dimension) => {
-    const dice = diceOf(seed, dimension, 5_000)
-    return Array.from({ length: dice.between(1, 3) }, () => stepsOf(dimension, dice, operated)).flat()
+    const random = randomOf(seed, dimension, 5_000)
+    return Array.from({ length: random.between(1, 3) }, () => stepsOf(dimension, random, operated)).flat()
   })
 }
 
-function diceOf(seed: number, dimension: Dimension, salt: number): Dice {
-  return new Dice(seededRandom(seed * 2 ** 20 + salt + names.indexOf(dimension)))
+function randomOf(seed: number, dimension: Dimension, salt: number): PlanRandom {
+  return new PlanRandom(seededRandom(seed * 2 ** 20 + salt + names.indexOf(dimension)))
 }
 
-function stepsOf(dimension: Dimension, dice: Dice, operated: Operated): readonly Step[] {
+function stepsOf(dimension: Dimension, random: PlanRandom, operated: Operated): readonly Step[] {
   const { hosts, clients, servers, nodes, publishedAtMs, calls, lastsMs } = operated
   // Half of them around a publication.
-  const atMs = dice.chance(0.5) ? dice.between(100, lastsMs - 300) : dice.oneOf(publishedAtMs) + dice.between(0, 500)
+  const atMs = random.chance(0.5) ? random.between(100, lastsMs - 300) : random.oneOf(publishedAtMs) + random.between(0, 500)
   switch (dimension) {
     case 'stops': {
-      const forMs = dice.between(50, 1_500)
-      if (dice.chance(0.25)) return [{ atMs, kind: 'stopNode', nodeId: dice.oneOf(nodes).nodeId, forMs }]
-      const call = dice.oneOf(calls)
+      const forMs = random.between(50, 1_500)
+      if (random.chance(0.25)) return [{ atMs, kind: 'stopNode', nodeId: random.oneOf(nodes).nodeId, forMs }]
+      const call = random.oneOf(calls)
       // While its call is under way.
-      if (dice.chance(0.5))
-        return [{ atMs: call.atMs + dice.between(1, 30), kind: 'stop', host: call.client, afterStartMs: null, forMs }]
-      const host = dice.chance(0.2) ? dice.oneOf(clients) : dice.oneOf(hosts)
-      return [{ atMs, kind: 'stop', host, afterStartMs: dice.chance(0.5) ? dice.between(0, 12) : null, forMs }]
+      if (random.chance(0.5))
+        return [{ atMs: call.atMs + random.between(1, 30), kind: 'stop', host: call.client, afterStartMs: null, forMs }]
+      const host = random.chance(0.2) ? random.oneOf(clients) : random.oneOf(hosts)
+      return [{ atMs, kind: 'stop', host, afterStartMs: random.chance(0.5) ? random.between(0, 12) : null, forMs }]
     }
     case 'clocks': {
-      const byMs = dice.oneOf([-1, -1, 1]) * dice.oneOf([2_000, hourMs, 12 * hourMs])
-      return [{ atMs, kind: 'clock', process: dice.oneOf([...hosts, ...hosts, ...clients, ...servers]), byMs }]
+      const byMs = random.oneOf([-1, -1, 1]) * random.oneOf([2_000, hourMs, 12 * hourMs])
+      return [{ atMs, kind: 'clock', process: random.oneOf([...hosts, ...hosts, ...clients, ...servers]), byMs }]
     }
     case 'databaseLosses': {
-      const how = dice.oneOf(['emptied', 'restored', 'restored', 'failedOver', 'failedOver', 'restarted'] as const)
-      const inMs = dice.oneOf([20, 100, 400, 1_500])
-      const replay: Step = { atMs: atMs + inMs + dice.between(1, 300), kind: 'replay' }
-      return [{ atMs, kind: 'databaseLost', how, inMs }, ...(dice.chance(0.3) ? [replay] : [])]
+      const how = random.oneOf(['emptied', 'restored', 'restored', 'failedOver', 'failedOver', 'restarted'] as const)
+      const inMs = random.oneOf([20, 100, 400, 1_500])
+      const replay: Step = { atMs: atMs + inMs + random.between(1, 300), kind: 'replay' }
+      return [{ atMs, kind: 'databaseLost', how, inMs }, ...(random.chance(0.3) ? [replay] : [])]
     }
     case 'restarts': {
-      const version = dice.between(1, publishedAtMs.length)
-      const at = Math.min(lastsMs - 1_500, publishedAtMs[version - 1]! + dice.between(300, 1_500))
-      const host = dice.oneOf(hosts)
-      const asked: Step = dice.oneOf([
+      const version = random.between(1, publishedAtMs.length)
+      const at = Math.min(lastsMs - 1_500, publishedAtMs[version - 1]! + random.between(300, 1_500))
+      const host = random.oneOf(hosts)
+      const asked: Step = random.oneOf([
         { atMs: at, kind: 'retryVersion', version },
         { atMs: at, kind: 'retryVersion', version },
         { atMs: at, kind: 'pause', version, forMs: 1_500 },
-        { atMs: at, kind: 'hold', nodeId: dice.oneOf(nodes).nodeId, forMs: 1_500 },
+        { atMs: at, kind: 'hold', nodeId: random.oneOf(nodes).nodeId, forMs: 1_500 },
       ] as const)
       const restart = (afterMs: number): Step => ({ atMs: at + afterMs, kind: 'crash', host, moment: { at: 'once' }, forMs: 30 })
-      return [asked, restart(dice.between(200, 500)), restart(dice.between(700, 1_200))]
+      return [asked, restart(random.between(200, 500)), restart(random.between(700, 1_200))]
     }
     case 'orders': {
-      const version = dice.between(1, publishedAtMs.length)
-      const order: Step = dice.oneOf([
+      const version = random.between(1, publishedAtMs.length)
+      const order: Step = random.oneOf([
         { atMs, kind: 'retryVersion', version },
         { atMs, kind: 'pause', version, forMs: 300 },
-        { atMs, kind: 'hold', nodeId: dice.oneOf(nodes).nodeId, forMs: 300 },
-        { atMs, kind: 'now', nodeId: dice.oneOf(nodes).nodeId },
+        { atMs, kind: 'hold', nodeId: random.oneOf(nodes).nodeId, forMs: 300 },
+        { atMs, kind: 'now', nodeId: random.oneOf(nodes).nodeId },
       ] as const)
-      if (dice.chance(0.4)) return [order, { atMs: atMs + dice.between(50, 1_500), kind: 'replay' }]
-      const dies = (server: string): Step => ({ atMs, kind: 'serverDies', server, requests: dice.between(1, 20), forMs: 50 })
+      if (random.chance(0.4)) return [order, { atMs: atMs + random.between(50, 1_500), kind: 'replay' }]
+      const dies = (server: string): Step => ({ atMs, kind: 'serverDies', server, requests: random.between(1, 20), forMs: 50 })
       return [order, ...servers.map(dies)]
     }
     case 'moves':
     case 'hotCopies': {
-      const host = dice.oneOf(hosts)
-      const how = dimension === 'hotCopies' ? 'hotCopied' : dice.oneOf(['copied', 'copied', 'bornAnew'] as const)
+      const host = random.oneOf(hosts)
+      const how = dimension === 'hotCopies' ? 'hotCopied' : random.oneOf(['copied', 'copied', 'bornAnew'] as const)
       if (how !== 'bornAnew') {
-        return [{ atMs, kind: 'move', host, to: `${host}b`, how, forMs: dice.oneOf([100, 900, 2_500, 4_000]) }]
+        return [{ atMs, kind: 'move', host, to: `${host}b`, how, forMs: random.oneOf([100, 900, 2_500, 4_000]) }]
       }
       // An operator who forgets the nodes of a host that lives has two of each, until that host
       // hears of it: at its next report, or when it asks after a gap of more than a lease. So
@@ -134,47 +134,47 @@ function stepsOf(dimension: Dimension, dice: Dice, operated: Operated): readonly
       return [{ atMs: Math.min(atMs, lastsMs - forMs), kind: 'move', host, to: `${host}b`, how, forMs }]
     }
     case 'lostMoves':
-      return lostMoveSteps(dice, hosts, atMs, lastsMs)
+      return lostMoveSteps(random, hosts, atMs, lastsMs)
     case 'pins':
-      return pinSteps(dice, clients, nodes)
+      return pinSteps(random, clients, nodes)
     case 'refusals': {
-      const refused: Step = { atMs, kind: 'refused', host: dice.oneOf(hosts), forMs: dice.oneOf([100, 800, 2_500]) }
+      const refused: Step = { atMs, kind: 'refused', host: random.oneOf(hosts), forMs: random.oneOf([100, 800, 2_500]) }
       const restart: Step = {
-        atMs: atMs + dice.between(1, 60),
+        atMs: atMs + random.between(1, 60),
         kind: 'crash',
         host: refused.host,
         moment: { at: 'once' },
         forMs: 30,
       }
-      return dice.chance(0.6) ? [refused, restart] : [refused]
+      return random.chance(0.6) ? [refused, restart] : [refused]
     }
     case 'freezes':
       return [
         {
           atMs,
           kind: 'freeze',
-          process: dice.oneOf([...hosts, ...hosts, ...clients, ...servers]),
-          forMs: dice.oneOf([50, 300, 1_200, 4_000]),
+          process: random.oneOf([...hosts, ...hosts, ...clients, ...servers]),
+          forMs: random.oneOf([50, 300, 1_200, 4_000]),
         },
       ]
   }
 }
 
-function lostMoveSteps(dice: Dice, hosts: readonly string[], atMs: number, lastsMs: number): readonly Step[] {
-  const host = dice.oneOf(hosts)
-  const how = dice.oneOf(['copied', 'hotCopied'] as const)
-  const loss = dice.oneOf(['emptied', 'restored', 'failedOver', 'restarted'] as const)
-  const inMs = dice.oneOf([20, 400, 1_500, 3_000])
+function lostMoveSteps(random: PlanRandom, hosts: readonly string[], atMs: number, lastsMs: number): readonly Step[] {
+  const host = random.oneOf(hosts)
+  const how = random.oneOf(['copied', 'hotCopied'] as const)
+  const loss = random.oneOf(['emptied', 'restored', 'failedOver', 'restarted'] as const)
+  const inMs = random.oneOf([20, 400, 1_500, 3_000])
   const lostAt = (lostAtMs: number): Step => ({ atMs: Math.max(0, lostAtMs - inMs), kind: 'databaseLost', how: loss, inMs })
   const moved = (movedAtMs: number, forMs: number): Step => ({ atMs: movedAtMs, kind: 'move', host, to: `${host}b`, how, forMs })
   // Before a lease has passed the original goes on: the database may have lost that there is one, or that its
   // copy waits for it. After more than a lease it asks: the database may not have heard of the copy again.
   // Then both are called.
-  const isShort = dice.chance(0.5)
-  const forMs = isShort ? dice.oneOf([900, 1_800]) : 3_200
+  const isShort = random.chance(0.5)
+  const forMs = isShort ? random.oneOf([900, 1_800]) : 3_200
   const movedAtMs = Math.min(atMs, lastsMs - forMs - 1_000)
   return [
     moved(movedAtMs, forMs),
-    lostAt(isShort ? movedAtMs + dice.between(-300, 400) : movedAtMs + forMs - dice.between(0, 400)),
+    lostAt(isShort ? movedAtMs + random.between(-300, 400) : movedAtMs + forMs - random.between(0, 400)),
   ]
 }

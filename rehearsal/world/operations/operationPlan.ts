@@ -1,6 +1,6 @@
 /** The steps of a plan that operate processes: stops, clocks, freezes. Each says in words what it does. */
 
-import { type DatabaseLoss, lossInWords } from './databaseLoss.js'
+import { type DatabaseLoss, lossText } from './databaseLoss.js'
 import type { Move } from './moves.js'
 
 export type OperationStep = { readonly atMs: number } & (
@@ -38,7 +38,7 @@ export type OperationStep = { readonly atMs: number } & (
   | { readonly kind: 'databaseLost'; readonly how: DatabaseLoss; readonly inMs: number }
 )
 
-export function operationInWords(step: OperationStep): string {
+export function operationText(step: OperationStep): string {
   switch (step.kind) {
     case 'stop': {
       const when = step.afterStartMs === null ? '' : `, ${step.afterStartMs} ms after it has started anew`
@@ -59,6 +59,6 @@ export function operationInWords(step: OperationStep): string {
     case 'refused':
       return `${step.host} may not listen for calls of its nodes for ${step.forMs} ms`
     case 'databaseLost':
-      return `the upgrade database ${lossInWords(step.how, step.inMs)}`
+      return `the upgrade database ${lossText(step.how, step.inMs)}`
   }
 }

@@ -3,24 +3,24 @@
  * dead, which must hold up no other.
  */
 import type { CallStep } from '../calls.js'
-import type { Company } from '../company.js'
-import type { DeathWatch } from '../deathWatch.js'
-import type { Dice } from '../dice.js'
+import type { Cluster } from '../cluster.js'
+import type { DeadVersionChecker } from '../deadVersionChecker.js'
 import type { NodePlan, Step } from '../plan.js'
+import type { PlanRandom } from '../planRandom.js'
 import type { WorldTime } from '../virtualTime.js'
 
 type PinStep = Extract<Step, { kind: 'pinDead' }>
 
-export interface PinsRoom {
+export interface PinsContext {
   readonly time: WorldTime
-  readonly deaths: DeathWatch
+  readonly deaths: DeadVersionChecker
 }
 
 const lookEveryMs = 50
 
 /** The question of a client by the reference that pins it: its first call of the version. */
 function pinning(atMs: number, step: Omit<PinStep, 'atMs' | 'kind'>): CallStep {
-  const asked = { what: 'read', column: 'main' } as const
+  const asked = { what: 'read', register: 'main' } as const
   return { ...step, atMs, kind: 'call', isPinned: false, isRegistered: true, deadlineMs: 1_000, asked }
 }
 
@@ -28,12 +28,12 @@ function pinning(atMs: number, step: Omit<PinStep, 'atMs' | 'kind'>): CallStep {
  * Half of them are pinned in time; then, when no node needs their version, nobody reaches the database for
  * longer than their lease.
  */
-export function pinSteps(dice: Dice, clients: readonly string[], nodes: readonly NodePlan[]): readonly Step[] {
-  const { nodeId: node, service } = dice.oneOf(nodes)
-  const pin = { client: dice.oneOf(clients), service, node, version: 0 }
-  const atMs = dice.between(50, 500)
-  if (dice.chance(0.5)) return [{ ...pin, atMs, kind: 'pinDead' }]
-  return [pinning(atMs, pin), { atMs, kind: 'awayWhenLeft', version: 0, forMs: dice.between(750, 1_500) }]
+export function pinSteps(random: PlanRandom, clients: readonly string[], nodes: readonly NodePlan[]): readonly Step[] {
+  const { nodeId: node, service } = random.oneOf(nodes)
+  const pin = { client: random.oneOf(clients), service, node, version: 0 }
+  const atMs = random.between(50, 500)
+  if (random.chance(0.5)) return [{ ...pin, atMs, kind: 'pinDead' }]
+  return [pinning(atMs, pin), { atMs, kind: 'awayWhenLeft', version: 0, forMs: random.between(750, 1_500) }]
 }
 
 /**
@@ -46,13 +46,13 @@ export function withoutOtherPins(basic: readonly Step[], own: readonly Step[], c
 }
 
 /** For as long as the world lasts. */
-export async function pinWhenDead({ time, deaths }: PinsRoom, step: PinStep, call: (call: CallStep) => void): Promise<void> {
+export async function pinWhenDead({ time, deaths }: PinsContext, step: PinStep, call: (call: CallStep) => void): Promise<void> {
   while (deaths.inForce <= step.version) await time.sleep(lookEveryMs)
   call(pinning(step.atMs, step))
 }
 
 /** Whether a client renews its leases. */
-export function isReached({ hosts }: Company, client: string): boolean {
+export function isReached({ hosts }: Cluster, client: string): boolean {
   const host = hosts.get(client)
-  return host?.isAlive === true && !host.lifeline.isSilent
+  return host?.isAlive === true && !host.processFault.isSilent
 }

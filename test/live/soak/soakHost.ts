@@ -3,10 +3,10 @@ import { createHost, type HostEvent, type NodeHandle } from 'theseus'
 import { lmdb } from 'theseus/lmdb'
 import { nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
-import type { Standing } from '../../../rehearsal/world/company.js'
+import type { RunningNode } from '../../../rehearsal/world/cluster.js'
+import { ExecutionOracle } from '../../../rehearsal/world/executionOracle.js'
 import type { Plan, ServiceName } from '../../../rehearsal/world/plan.js'
-import { castOf } from '../../../rehearsal/world/upgrades.js'
-import { Witness } from '../../../rehearsal/world/witness.js'
+import { plannedClassesOf } from '../../../rehearsal/world/plannedClasses.js'
 import { soakSettings } from './soakSettings.js'
 
 export interface SoakOrder {
@@ -20,7 +20,7 @@ export interface SoakOrder {
 }
 
 /** What a node has come to. */
-export type Told = Omit<Standing, 'retry'>
+export type Told = Omit<RunningNode, 'retry'>
 /** What it tells, with the machine's own clock, by which all hosts' tales can be put in order. */
 export type SoakMessage =
   /** All its nodes are up. */
@@ -36,8 +36,8 @@ export type SoakMessage =
 /** What it is told. */
 export type SoakDirective = { readonly type: 'healed' } | { readonly type: 'retry'; readonly nodeId: string }
 
-/** Where bundles find the witness of the process that they are loaded into. */
-export const witnessKey = Symbol.for('theseus.soak.witness')
+/** Where bundles find the oracle of the process that they are loaded into. */
+export const oracleKey = Symbol.for('theseus.soak.oracle')
 
 const tryAgainMs = 150
 const tellEveryMs = 500
@@ -48,7 +48,7 @@ const handles = new Map<string, NodeHandle>()
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 const send = (message: SoakMessage) => void (process.connected && process.send!(message))
 
-const witness = new Witness({
+const oracle = new ExecutionOracle({
   isAlive: () => true,
   begins: () => {},
   runs: () => {},
@@ -58,16 +58,16 @@ const witness = new Witness({
   ticked: () => {},
   hangs: () => {},
 })
-witness.isHealed = order.isHealed
-Object.assign(globalThis, { [witnessKey]: witness })
+oracle.isHealed = order.isHealed
+Object.assign(globalThis, { [oracleKey]: oracle })
 
 process.on('message', (directive: SoakDirective) => {
-  if (directive.type === 'healed') witness.isHealed = true
+  if (directive.type === 'healed') oracle.isHealed = true
   else handles.get(directive.nodeId)?.retry()
 })
 process.on('disconnect', () => process.exit(0))
 
-const { lines } = castOf(plan, witness)
+const { lines } = plannedClassesOf(plan, oracle)
 const host = await untilItSucceeds(() =>
   createHost({
     system: order.system,

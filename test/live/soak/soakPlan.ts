@@ -1,6 +1,7 @@
 /** The plan of a soak: nodes, upgrades and undos as the deterministic world draws them. Its calls are drawn while it runs; its troubles are real. */
-import { Dice } from '../../../rehearsal/world/dice.js'
+
 import type { NodePlan, Plan, Step } from '../../../rehearsal/world/plan.js'
+import { PlanRandom } from '../../../rehearsal/world/planRandom.js'
 import { upgradesOf } from '../../../rehearsal/world/upgradeGenerator.js'
 import { seededRandom } from '../../../transports/seededRandom.js'
 
@@ -20,13 +21,13 @@ export interface SoakPlan extends Plan {
 }
 
 export function soakPlanOf(seed: number): SoakPlan {
-  const dice = new Dice(seededRandom(seed))
-  const main = () => [{ name: 'main', kept: dice.oneOf(['root', 'collection'] as const), mirrored: false, form: 0 }]
-  const columns = { ledger: main(), teller: main() }
+  const random = new PlanRandom(seededRandom(seed))
+  const main = () => [{ name: 'main', kept: random.oneOf(['root', 'collection'] as const), mirrored: false, form: 0 }]
+  const registers = { ledger: main(), teller: main() }
   const draw = () =>
     upgradesOf(
-      dice,
-      columns,
+      random,
+      registers,
       nodes.map(({ nodeId }) => nodeId),
     )
   let upgrades = draw()
@@ -38,8 +39,8 @@ export function soakPlanOf(seed: number): SoakPlan {
     hosts: hostNames,
     servers: ['the upgrade server'],
     clients: ['desk1', 'desk2'],
-    limit: dice.oneOf([{ nodes: 1 }, { nodes: 2 }]),
-    columns,
+    limit: random.oneOf([{ nodes: 1 }, { nodes: 2 }]),
+    registers,
     nodes,
     // A bundle that can't be loaded would have to be one that can't be built.
     upgrades: upgrades.map((upgrade) => ({ ...upgrade, bundle: 'good' as const })),

@@ -16,26 +16,26 @@ import { nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
 import { audit } from '../../../rehearsal/world/audit.js'
 import { makeCall } from '../../../rehearsal/world/calls.js'
-import { CodeWatch } from '../../../rehearsal/world/code/codeWatch.js'
-import { opOf } from '../../../rehearsal/world/code/ops.js'
-import type { Standing } from '../../../rehearsal/world/company.js'
-import { ControlWatch } from '../../../rehearsal/world/controlWatch.js'
-import { DeathWatch } from '../../../rehearsal/world/deathWatch.js'
-import type { Dice } from '../../../rehearsal/world/dice.js'
-import { EventWatch } from '../../../rehearsal/world/eventWatch.js'
+import { takesBack } from '../../../rehearsal/world/classSpecs.js'
+import type { RunningNode } from '../../../rehearsal/world/cluster.js'
+import { CodeCheckers } from '../../../rehearsal/world/code/codeCheckers.js'
+import { opOf } from '../../../rehearsal/world/code/operationIds.js'
+import { ControlChecker } from '../../../rehearsal/world/controlChecker.js'
+import { DeadVersionChecker } from '../../../rehearsal/world/deadVersionChecker.js'
+import { EventChecker } from '../../../rehearsal/world/eventChecker.js'
+import { ExecutionOracle } from '../../../rehearsal/world/executionOracle.js'
 import { Limits } from '../../../rehearsal/world/limits.js'
 import { Model } from '../../../rehearsal/world/model.js'
 import { type Observed, observe } from '../../../rehearsal/world/observer.js'
-import { LeaseWatch } from '../../../rehearsal/world/operations/leaseWatch.js'
-import { OrderWatch } from '../../../rehearsal/world/operations/orderWatch.js'
-import { RetryWatch } from '../../../rehearsal/world/operations/retryWatch.js'
-import { Operators, type OperatorsRoom } from '../../../rehearsal/world/operators.js'
+import { LeaseChecker } from '../../../rehearsal/world/operations/leaseChecker.js'
+import { OrderChecker } from '../../../rehearsal/world/operations/orderChecker.js'
+import { RetryChecker } from '../../../rehearsal/world/operations/retryChecker.js'
+import { Operators, type OperatorsContext } from '../../../rehearsal/world/operators.js'
 import type { NodePlan } from '../../../rehearsal/world/plan.js'
 import { callsDrawn } from '../../../rehearsal/world/planGenerator.js'
-import { type AuditRoom, untilAtRest } from '../../../rehearsal/world/rest.js'
-import { takesBack } from '../../../rehearsal/world/specs.js'
-import { castOf } from '../../../rehearsal/world/upgrades.js'
-import { Witness } from '../../../rehearsal/world/witness.js'
+import { plannedClassesOf } from '../../../rehearsal/world/plannedClasses.js'
+import type { PlanRandom } from '../../../rehearsal/world/planRandom.js'
+import { type AuditContext, untilQuiescent } from '../../../rehearsal/world/quiescence.js'
 import type { TestServer } from '../../support/servers.js'
 import { RealTime } from './realTime.js'
 import type { SoakDirective, SoakMessage, SoakOrder } from './soakHost.js'
@@ -50,43 +50,43 @@ interface Ways {
 }
 
 const hostEntry = fileURLToPath(new URL('./soakHost.js', import.meta.url))
-const upgradesModule = fileURLToPath(new URL('../../../rehearsal/world/upgrades.js', import.meta.url))
+const upgradesModule = fileURLToPath(new URL('../../../rehearsal/world/plannedClasses.js', import.meta.url))
 /** So many calls of one client are open at once, and the pause of each before the next. */
 const workersPerClient = 6
 const pauseMs = 15
 const linesMax = 2_000
 
-export class SoakWorld implements AuditRoom, Observed, OperatorsRoom {
+export class SoakWorld implements AuditContext, Observed, OperatorsContext {
   readonly time = new RealTime()
   readonly violations: string[] = []
   /** The end of what happened, as a failure shows it. */
   readonly lastLines: string[] = []
   readonly limits: Limits
-  readonly controls: ControlWatch
-  readonly deaths: DeathWatch
-  readonly events: EventWatch
+  readonly controls: ControlChecker
+  readonly deaths: DeadVersionChecker
+  readonly events: EventChecker
   /** In processes of their own: what they run, their handles tell. */
   readonly hosts = new Map<string, never>()
   readonly moving = new Set<string>()
-  readonly leases = new LeaseWatch(() => this.time.elapsedMs)
+  readonly leases = new LeaseChecker(() => this.time.elapsedMs)
   leaves(): void {}
   /** Asked at a release of a slot alone, and it hears of none: the database is another process. */
   isAlive(): boolean {
     return true
   }
-  readonly retries: RetryWatch
+  readonly retries: RetryChecker
   /** Hears of no order: the database is another process. */
-  readonly orders = new OrderWatch(
+  readonly orders = new OrderChecker(
     () => 0,
     () => {},
   )
-  readonly code: CodeWatch
+  readonly code: CodeCheckers
   readonly model: Model
-  readonly cast
+  readonly planned
   readonly operators: Operators
   readonly #clients = new Map<string, RunningHost>()
   readonly #children = new Map<string, ChildProcess>()
-  readonly #standings = new Map<string, Standing>()
+  readonly #standings = new Map<string, RunningNode>()
   readonly #tales: (Tale & { readonly host: string })[] = []
   #openCalls = 0
   #answered = 0
@@ -103,9 +103,9 @@ export class SoakWorld implements AuditRoom, Observed, OperatorsRoom {
   ) {
     const violated = (rule: string, what: string) => this.violated(rule, what)
     this.model = new Model(violated)
-    this.cast = castOf(plan, idleWitness)
+    this.planned = plannedClassesOf(plan, idleOracle)
     this.limits = new Limits(plan, (service) => plan.nodes.filter((node) => node.service === service).length, violated)
-    this.controls = new ControlWatch(
+    this.controls = new ControlChecker(
       (version) => takesBack(plan, version),
       // The scheduling functions run in other processes: here nobody hears them.
       true,
@@ -113,16 +113,16 @@ export class SoakWorld implements AuditRoom, Observed, OperatorsRoom {
       violated,
     )
     // Whether a client renews its leases, only its own process knows.
-    this.deaths = new DeathWatch(
+    this.deaths = new DeadVersionChecker(
       () => this.time.now(),
       () => false,
       () => false,
       violated,
     )
-    this.events = new EventWatch(plan)
+    this.events = new EventChecker(plan)
     // The nodes' disks are their hosts' own: what they forget, nobody sees here.
-    this.retries = new RetryWatch(true, violated)
-    this.code = new CodeWatch(plan, () => this.time.elapsedMs, violated)
+    this.retries = new RetryChecker(true, violated)
+    this.code = new CodeCheckers(plan, () => this.time.elapsedMs, violated)
     this.operators = new Operators(this, built)
   }
 
@@ -198,8 +198,8 @@ export class SoakWorld implements AuditRoom, Observed, OperatorsRoom {
   }
 
   /** Calls of every kind, from clients at every version that is published, until the load is over. */
-  load(dice: Dice): void {
-    const draw = callsDrawn(dice, { ...this.plan, steps: [] }, this.plan.nodes)
+  load(random: PlanRandom): void {
+    const draw = callsDrawn(random, { ...this.plan, steps: [] }, this.plan.nodes)
     for (const client of this.plan.clients) for (let i = 0; i < workersPerClient; i++) void this.#work(client, draw)
   }
 
@@ -237,10 +237,10 @@ export class SoakWorld implements AuditRoom, Observed, OperatorsRoom {
     this.#isLoaded = false
     this.#isHealed = true
     for (const host of this.#children.keys()) this.#direct(host, { type: 'healed' })
-    await untilAtRest(this)
+    await untilQuiescent(this)
     if (this.violations.length === 0) await audit(this)
     const newest = this.plan.upgrades.length
-    if (this.violations.length === 0 && this.living().every(({ handle }) => handle?.version === newest)) {
+    if (this.violations.length === 0 && this.allNodes().every(({ handle }) => handle?.version === newest)) {
       await this.operators.finish(this.auditor()!, (rule, what) => this.violated(rule, what))
       await audit(this)
     }
@@ -286,7 +286,7 @@ export class SoakWorld implements AuditRoom, Observed, OperatorsRoom {
     return plan && this.#standing(plan)
   }
 
-  living() {
+  allNodes() {
     return this.plan.nodes.map((plan) => this.#standing(plan))
   }
 
@@ -313,7 +313,7 @@ export class SoakWorld implements AuditRoom, Observed, OperatorsRoom {
 }
 
 /** Here only the classes' shapes are asked for: nothing of them runs. */
-const idleWitness = new Witness({
+const idleOracle = new ExecutionOracle({
   isAlive: () => false,
   begins() {},
   runs() {},
@@ -333,7 +333,7 @@ function builtOf(plan: SoakPlan, directory: string): Promise<readonly (BuiltUpgr
       const lines = [
         `import { castOf } from ${JSON.stringify(upgradesModule)}`,
         `const plan = ${JSON.stringify(plan)}`,
-        `export default castOf(plan, globalThis[Symbol.for('theseus.soak.witness')]).upgrades[${i}]`,
+        `export default castOf(plan, globalThis[Symbol.for('theseus.soak.oracle')]).upgrades[${i}]`,
       ]
       await writeFile(source, lines.join('\n'))
       return buildUpgrade(source)

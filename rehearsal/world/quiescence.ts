@@ -7,16 +7,16 @@
  * P2. A rollout with a node in trouble is paused, where its upgrade has a gate.
  */
 import { clientService, type NodeRow, oldestPossible, type RunningHost, type Version } from 'theseus'
-import type { CallsRoom } from './calls.js'
-import type { Standing } from './company.js'
-import type { DeathWatch } from './deathWatch.js'
-import type { EventWatch } from './eventWatch.js'
+import type { CallsContext } from './calls.js'
+import { classOf, classUpgradeOf, takesBack } from './classSpecs.js'
+import type { RunningNode } from './cluster.js'
+import type { DeadVersionChecker } from './deadVersionChecker.js'
+import type { EventChecker } from './eventChecker.js'
 import { obstacleOf } from './expectations.js'
 import type { HostProcess } from './hostProcess.js'
 import type { Operators } from './operators.js'
 import { type NodePlan, serviceNames } from './plan.js'
-import { classOf, classUpgradeOf, takesBack } from './specs.js'
-import type { UpgradeDatabase } from './stage.js'
+import type { UpgradeDatabase } from './processEnvironment.js'
 import type { WorldTime } from './virtualTime.js'
 
 /** How long it may take from the end of the troubles until everything rests. */
@@ -32,62 +32,62 @@ const retriesMax = 10
 /** Every host has asked which versions are dead after so long. */
 const toldWithinMs = 3_000
 
-export interface AuditRoom extends CallsRoom {
+export interface AuditContext extends CallsContext {
   readonly time: WorldTime
   readonly database: UpgradeDatabase
   /** The nodes that are registered and not forgotten, as they run. */
-  living(): readonly { readonly plan: NodePlan; readonly handle: Standing | undefined }[]
+  allNodes(): readonly { readonly plan: NodePlan; readonly handle: RunningNode | undefined }[]
   retry(nodeId: string): void
   openCalls(): number
   readonly hosts: ReadonlyMap<string, Pick<HostProcess, 'name' | 'running' | 'nodes'>>
-  readonly deaths: DeathWatch
-  readonly events: EventWatch
+  readonly deaths: DeadVersionChecker
+  readonly events: EventChecker
   readonly operators: Operators
   /** The client that asks at the end. */
   auditor(): RunningHost | undefined
 }
 
 /** Waits until every node rests; the operator asks stalled ones to try again. */
-export async function untilAtRest(room: AuditRoom): Promise<void> {
-  const { time } = room
+export async function untilQuiescent(world: AuditContext): Promise<void> {
+  const { time } = world
   const since = time.elapsedMs
   let lookedAfterMs = since
   const tries = new Map<string, number>()
   // A world that comes to rest by itself is tidied up too: data that nobody needed so far may have been lost.
-  let isTidy = !isDatabaseLost(room)
+  let isTidy = !isDatabaseLost(world)
   for (;;) {
-    const restless = await restlessIn(room, time.elapsedMs - since)
+    const restless = await restlessIn(world, time.elapsedMs - since)
     if (restless.length === 0) {
       if (isTidy) return
-      await tidyUp(room)
+      await tidyUp(world)
       isTidy = true
       continue
     }
     if (time.elapsedMs - since > restWithinMs) {
-      room.violated('C10', `${restWithinMs / 1000} seconds after the troubles ended: ${restless.join('; ')}`)
+      world.violated('C10', `${restWithinMs / 1000} seconds after the troubles ended: ${restless.join('; ')}`)
       return
     }
     if (time.elapsedMs - lookedAfterMs > lookAfterEveryMs) {
       lookedAfterMs = time.elapsedMs
-      await tryAgain(room, tries)
-      await resume(room)
-      if (isDatabaseLost(room)) await tidyUp(room)
+      await tryAgain(world, tries)
+      await resume(world)
+      if (isDatabaseLost(world)) await tidyUp(world)
     }
     await time.sleep(lookEveryMs)
   }
 }
 
 /** By the upgrade database in every second plan, by the nodes' own handles in the others. */
-async function tryAgain(room: AuditRoom, tries: Map<string, number>): Promise<void> {
-  const { database, plan, time } = room
-  for (const { plan: node, handle } of room.living()) {
+async function tryAgain(world: AuditContext, tries: Map<string, number>): Promise<void> {
+  const { database, plan, time } = world
+  for (const { plan: node, handle } of world.allNodes()) {
     if (handle?.phase !== 'stalled' && handle?.phase !== 'rejected') continue
     const what = `${node.nodeId} ${handle.version}`
     const before = tries.get(what) ?? 0
     if (before >= retriesMax) continue
     tries.set(what, before + 1)
     const since = time.now()
-    if (plan.seed % 2 === 0) room.retry(node.nodeId)
+    if (plan.seed % 2 === 0) world.retry(node.nodeId)
     else await database.setControl({ kind: 'retry', version: handle.version + 1, token: `at ${since}`, since })
   }
 }
@@ -96,12 +96,12 @@ async function tryAgain(room: AuditRoom, tries: Map<string, number>): Promise<vo
  * The operator has seen why the rollout paused itself. A pause of a version that takes another
  * one back holds nobody.
  */
-async function resume({ database, plan }: AuditRoom): Promise<void> {
+async function resume({ database, plan }: AuditContext): Promise<void> {
   for (const control of await database.controls())
     if (control.kind === 'pause' && !takesBack(plan, control.version)) await database.removeControl(control)
 }
 
-function isDatabaseLost({ plan }: AuditRoom): boolean {
+function isDatabaseLost({ plan }: AuditContext): boolean {
   return plan.steps.some(({ kind }) => kind === 'databaseLost')
 }
 
@@ -109,10 +109,10 @@ function isDatabaseLost({ plan }: AuditRoom): boolean {
  * After a loss, operators see what came back with an older database: holds, nodes that were forgotten, a
  * history without its end.
  */
-async function tidyUp(room: AuditRoom): Promise<void> {
-  const { database, plan, operators } = room
+async function tidyUp(world: AuditContext): Promise<void> {
+  const { database, plan, operators } = world
   for (const control of await database.controls()) if (control.kind === 'hold') await database.removeControl(control)
-  const known = new Set(room.living().map(({ plan: { nodeId } }) => nodeId))
+  const known = new Set(world.allNodes().map(({ plan: { nodeId } }) => nodeId))
   for (const { nodeId, service } of await database.nodes())
     if (service !== clientService && !known.has(nodeId)) await database.forget(nodeId)
   const { version } = await database.head()
@@ -121,48 +121,48 @@ async function tidyUp(room: AuditRoom): Promise<void> {
 }
 
 /** Says of every node that does not rest what it does instead. */
-async function restlessIn(room: AuditRoom, forMs: number): Promise<readonly string[]> {
-  const rows = new Map((await room.database.nodes()).map((row) => [row.nodeId, row]))
-  const newest = (await room.database.head()).version
+async function restlessIn(world: AuditContext, forMs: number): Promise<readonly string[]> {
+  const rows = new Map((await world.database.nodes()).map((row) => [row.nodeId, row]))
+  const newest = (await world.database.head()).version
   const restless: string[] = []
-  if (newest < room.plan.upgrades.length) restless.push(`version ${newest + 1} is not published`)
-  if (room.auditor() === undefined) restless.push('the auditor does not run')
-  for (const { plan, handle } of room.living()) {
-    const why = whyRestless(room, plan, handle, rows.get(plan.nodeId), newest)
+  if (newest < world.plan.upgrades.length) restless.push(`version ${newest + 1} is not published`)
+  if (world.auditor() === undefined) restless.push('the auditor does not run')
+  for (const { plan, handle } of world.allNodes()) {
+    const why = whyRestless(world, plan, handle, rows.get(plan.nodeId), newest)
     if (why !== undefined) restless.push(`${plan.nodeId} ${why}`)
   }
-  for (const { name, running, nodes } of room.hosts.values())
+  for (const { name, running, nodes } of world.hosts.values())
     for (const { id } of running?.status().nodes ?? [])
       if (!nodes.has(id)) restless.push(`${name} still runs ${id}, which is elsewhere`)
   for (const service of serviceNames) {
     // As an undo, which no pause holds: else the answer is the pause, and not who has the slots.
-    const answer = await room.database.claimSlot(service, { nodeId: 'nobody', version: newest, isUndo: true }, { nodes: 0 })
+    const answer = await world.database.claimSlot(service, { nodeId: 'nobody', version: newest, isUndo: true }, { nodes: 0 })
     const holders = 'heldBy' in answer ? answer.heldBy : []
     if (holders.length > 0) restless.push(`slots of ${service} are held by ${holders.join(', ')}`)
   }
-  restless.push(...(await ungated(room, [...rows.values()], newest)), ...undead(room, [...rows.values()], newest, forMs))
-  if ((await room.database.standing())?.probation) restless.push('the upgrade database is on probation')
-  if (room.openCalls() > 0) restless.push(`${room.openCalls()} calls have not ended`)
+  restless.push(...(await ungated(world, [...rows.values()], newest)), ...undead(world, [...rows.values()], newest, forMs))
+  if ((await world.database.standing())?.probation) restless.push('the upgrade database is on probation')
+  if (world.openCalls() > 0) restless.push(`${world.openCalls()} calls have not ended`)
   return restless
 }
 
 function whyRestless(
-  room: AuditRoom,
+  world: AuditContext,
   plan: NodePlan,
-  handle: Standing | undefined,
+  handle: RunningNode | undefined,
   row: NodeRow | undefined,
   newest: Version,
 ): string | undefined {
-  if (handle === undefined) return mayNotRun(room, plan) ? undefined : 'does not run'
+  if (handle === undefined) return mayNotRun(world, plan) ? undefined : 'does not run'
   const { version, phase } = handle
-  const obstacle = obstacleOf(room.plan, plan.service)
+  const obstacle = obstacleOf(world.plan, plan.service)
   const goal = Math.min(newest, obstacle - 1)
   // A node that joins late is born past what the others could not pass, where that was no matter of state.
-  const isPast = version === newest ? phase === 'current' : version > goal && phase === 'stalled' && isBornLate(room, plan)
+  const isPast = version === newest ? phase === 'current' : version > goal && phase === 'stalled' && isBornLate(world, plan)
   if (version !== goal && !isPast) return `is at version ${version}, ${phase}, instead of at ${goal}`
   const isStuck = version < newest
   if (isStuck ? phase !== 'stalled' && phase !== 'rejected' : phase !== 'current') return `is ${phase} at version ${version}`
-  const expected = classOf(room.plan, plan, version)
+  const expected = classOf(world.plan, plan, version)
   if (handle.className !== expected) return `is a ${handle.className} at version ${version}, and no ${expected}`
   if (handle.records !== null) return `has records that are not made: ${JSON.stringify(handle.records)}`
   if (row === undefined) return 'is not in the upgrade database'
@@ -177,24 +177,24 @@ function whyRestless(
  * A node that is born at a class whose `start()` never ends well has no older version to serve:
  * its host's code hears why.
  */
-function mayNotRun(room: AuditRoom, node: NodePlan): boolean {
-  const { plan } = room
+function mayNotRun(world: AuditContext, node: NodePlan): boolean {
+  const { plan } = world
   const { service } = node
   return (
-    isBornLate(room, node) &&
+    isBornLate(world, node) &&
     plan.upgrades.some((_, i) => classUpgradeOf(plan, service, i + 1)?.troubles.start === 'throwsForGood')
   )
 }
 
-function isBornLate({ plan }: AuditRoom, { nodeId }: NodePlan): boolean {
+function isBornLate({ plan }: AuditContext, { nodeId }: NodePlan): boolean {
   const isBornAnew = plan.steps.some((step) => step.kind === 'move' && step.how === 'bornAnew')
   return isBornAnew || !plan.nodes.some((node) => node.nodeId === nodeId)
 }
 
 /** Nodes in trouble, where the rollout has not paused itself for them. */
-async function ungated(room: AuditRoom, rows: readonly NodeRow[], newest: Version): Promise<readonly string[]> {
-  if (!room.plan.upgrades[newest - 1]?.isGated) return []
-  const gate = (await room.database.controls()).find((control) => control.kind === 'gate' && control.version === newest)
+async function ungated(world: AuditContext, rows: readonly NodeRow[], newest: Version): Promise<readonly string[]> {
+  if (!world.plan.upgrades[newest - 1]?.isGated) return []
+  const gate = (await world.database.controls()).find((control) => control.kind === 'gate' && control.version === newest)
   const heeded = gate?.kind === 'gate' ? gate.heeded : []
   return rows
     .filter(({ target, phase }) => target === newest && (phase === 'stalled' || phase === 'rejected'))
@@ -203,7 +203,7 @@ async function ungated(room: AuditRoom, rows: readonly NodeRow[], newest: Versio
 }
 
 /** Versions that nobody runs or calls, and which are not dead, or of which not everybody has heard yet. */
-function undead({ plan, deaths }: AuditRoom, rows: readonly NodeRow[], newest: Version, forMs: number): readonly string[] {
+function undead({ plan, deaths }: AuditContext, rows: readonly NodeRow[], newest: Version, forMs: number): readonly string[] {
   if (plan.deaths === null) return []
   if (deaths.inForceForMs < 0) return ['a death is still to come']
   const counted = rows.filter(

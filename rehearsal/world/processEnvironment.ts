@@ -4,9 +4,9 @@ import type { Clock, HostEvent, HostOptions, NodeClass, Operator, Upgrade, Versi
 import type { MemoryState } from 'theseus/memory'
 import type { DependencyContainer } from 'tsyringe'
 import type { Write } from '../../core/ports/stateStore.js'
-import type { Lifeline } from './lifeline.js'
 import type { Network } from './network.js'
 import type { Plan, ServiceName } from './plan.js'
+import type { ProcessFault } from './processFault.js'
 import type { VirtualTime } from './virtualTime.js'
 
 export type UpgradeDatabase = Operator['database']
@@ -19,7 +19,7 @@ export interface Tamper {
   readonly register?: (container: DependencyContainer) => void
 }
 
-export interface Stage {
+export interface ProcessEnvironment {
   /** N1. A node has started, though its host could not listen for its calls all the while. */
   unheard(nodeId: string): void
   readonly plan: Plan
@@ -43,7 +43,7 @@ export interface Stage {
   up(nodeId: string): void
   /** A process with these nodes is gone. */
   died(host: string, nodeIds: readonly string[]): void
-  openDatabase(system: string, clock: Clock, lifeline: Lifeline): Promise<UpgradeDatabase>
+  openDatabase(system: string, clock: Clock, processFault: ProcessFault): Promise<UpgradeDatabase>
   hostNumber(host: string): number
   /** The class that a host's own code brings for a service. */
   codeFor(service: ServiceName): NodeClass

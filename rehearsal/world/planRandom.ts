@@ -1,7 +1,7 @@
 import type { Random } from 'theseus'
 
 /** Chance in the words of whoever makes plans. */
-export class Dice {
+export class PlanRandom {
   constructor(private readonly random: Random) {}
 
   chance(share: number): boolean {

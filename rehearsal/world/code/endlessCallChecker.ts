@@ -5,14 +5,14 @@
  *      there were nothing to do.
  */
 import type { Version } from 'theseus'
-import type { Standing } from '../company.js'
+import { classOf } from '../classSpecs.js'
+import type { RunningNode } from '../cluster.js'
 import type { NodePlan, Plan } from '../plan.js'
-import { classOf } from '../specs.js'
 
 /** An upgrade that is known for so long has begun, or says why not. */
 const begunWithinMs = 1_500
 
-export class EndlessWatch {
+export class EndlessCallChecker {
   readonly #sinceMs = new Map<string, number>()
   /** When each host has learned of each version. */
   readonly #learnedMs = new Map<string, number[]>()
@@ -39,7 +39,7 @@ export class EndlessWatch {
   }
 
   /** Before the calls end. */
-  check(living: readonly { readonly plan: NodePlan; readonly handle: Standing | undefined }[]): void {
+  check(living: readonly { readonly plan: NodePlan; readonly handle: RunningNode | undefined }[]): void {
     for (const { plan: node, handle } of living) {
       const sinceMs = this.#sinceMs.get(node.nodeId)
       if (sinceMs === undefined || handle === undefined || handle.phase !== 'current') continue

@@ -14,7 +14,7 @@ type UpgradeDatabase = Operator['database']
 /** An answer that the database gave before may arrive so much later. */
 const answersLateMs = 50
 
-export class Lifeline {
+export class ProcessFault {
   #isDead = false
   #freezes = 0
   #silentUntilMs = 0

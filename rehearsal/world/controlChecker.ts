@@ -14,7 +14,7 @@ import type { Control, ControlName } from '../../core/control/control.js'
 /** The answer to a node's claim may be so long under way. */
 const graceMs = 10
 
-export class ControlWatch {
+export class ControlChecker {
   readonly #pausedSinceMs = new Map<Version, number>()
   readonly #heldSinceMs = new Map<string, number>()
   /** `<node> <version>` of all that were told so. */

@@ -14,7 +14,7 @@ interface Stalled {
 
 const ended: ReadonlySet<Phase> = new Set<Phase>(['stalled', 'rejected'])
 
-export class RetryWatch {
+export class RetryChecker {
   readonly #stalled = new Map<string, Stalled>()
   /** By version, and by `<node> <version>`. */
   readonly #asked = new Map<string, number>()

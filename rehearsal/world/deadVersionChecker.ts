@@ -12,7 +12,7 @@ import type { NodeRecord } from '../../core/model/nodeRecord.js'
 import type { Write } from '../../core/ports/stateStore.js'
 import { unpack } from '../../core/wire/codec.js'
 
-export class DeathWatch {
+export class DeadVersionChecker {
   readonly #records = new Map<string, NodeRecord>()
   /** Nodes that an operator has forgotten, until they are registered again: nobody waits for them. */
   readonly #forgotten = new Set<string>()

@@ -1,18 +1,18 @@
-/** The cast: the processes of a rehearsal, and the nodes that are registered and not forgotten for good. */
+/** The processes of a rehearsal, and the nodes that are registered and not forgotten for good. */
 import type { NodeHandle, Version } from 'theseus'
 import type { HostProcess } from './hostProcess.js'
 import type { NodePlan, ServiceName } from './plan.js'
 import type { ServerProcess } from './serverProcess.js'
 
 /** A node as it stands, and the way to have it try again. */
-export type Standing = Pick<NodeHandle, 'version' | 'className' | 'phase' | 'chain' | 'records' | 'retry'>
+export type RunningNode = Pick<NodeHandle, 'version' | 'className' | 'phase' | 'chain' | 'records' | 'retry'>
 
-export class Company {
+export class Cluster {
   readonly hosts = new Map<string, HostProcess>()
   readonly servers = new Map<string, ServerProcess>()
   readonly nodes = new Map<string, NodePlan>()
 
-  born(node: NodePlan): void {
+  addNode(node: NodePlan): void {
     this.nodes.set(node.nodeId, node)
     this.hosts.get(node.host)!.add(node)
   }
@@ -44,7 +44,7 @@ export class Company {
   }
 
   /** Every node, as it runs, if it does. */
-  living() {
+  allNodes() {
     return [...this.nodes.keys()].map((nodeId) => this.node(nodeId)!)
   }
 
@@ -55,7 +55,7 @@ export class Company {
   /** Whether its host lives, and tells the upgrade database so. */
   isHeard(nodeId: string): boolean {
     const host = this.hostOf(nodeId)
-    return host?.isAlive === true && !host.lifeline.isFrozen
+    return host?.isAlive === true && !host.processFault.isFrozen
   }
 
   countOf(service: ServiceName): number {
@@ -63,7 +63,7 @@ export class Company {
   }
 
   areAllAt(version: Version): boolean {
-    return this.living().every(({ handle }) => handle?.version === version)
+    return this.allNodes().every(({ handle }) => handle?.version === version)
   }
 
   retry(nodeId: string): void {

@@ -7,18 +7,18 @@
 import type { Transit } from 'theseus/memory'
 import { decode } from '../../../core/wire/codec.js'
 import { kinds } from '../../../core/wire/envelope.js'
+import { type ClassSpec, lineageOf } from '../classSpecs.js'
 import type { Plan } from '../plan.js'
-import { type ClassSpec, lineOf } from '../specs.js'
 import { serviceOfNode, type Walk } from './walks.js'
 
-export class LabelWatch {
+export class LabelChecker {
   readonly #lines: Readonly<Record<string, readonly ClassSpec[]>>
 
   constructor(
     private readonly plan: Plan,
     private readonly violated: (rule: string, what: string) => void,
   ) {
-    this.#lines = { ledger: lineOf(plan, 'ledger'), teller: lineOf(plan, 'teller') }
+    this.#lines = { ledger: lineageOf(plan, 'ledger'), teller: lineageOf(plan, 'teller') }
   }
 
   /** Looks at walks, of which the plan has few. */

@@ -8,7 +8,7 @@ import type { Passage, Transit } from 'theseus/memory'
 import { decode } from '../../core/wire/codec.js'
 import { type Envelope, kinds } from '../../core/wire/envelope.js'
 
-export class AnswerWatch {
+export class AnswerChecker {
   /** By inbox and number: copies of the call that have travelled and are not answered. */
   readonly #unanswered = new Map<string, number>()
 
@@ -39,7 +39,7 @@ export class AnswerWatch {
   }
 }
 
-/** Messages of an imposter can't be read. */
+/** Nothing of a message that can't be decoded. */
 function envelopesOf(payload: Uint8Array): readonly Envelope[] {
   try {
     return decode(payload)

@@ -1,7 +1,7 @@
 /**
  * The upgrades of a plan, as a person would have written them: SOs that delegate what they can, keep what
  * only one version has, map what has two forms and refuse what can't be; transform functions that carry every
- * column over; and the troubles that are planned for them.
+ * register over; and the troubles that are planned for them.
  */
 import {
   defineUpgrade,
@@ -15,20 +15,20 @@ import {
   upgradeClass,
   type Version,
 } from 'theseus'
-import { carryOut, makeClass, reshape, tell, unshape } from './classes.js'
+import { makeClass, reshape, runCommand, runQuery, unshape } from './classes.js'
+import { adding, type ClassSpec, classUpgradeOf, lineageOf, methodsOf, reading, undoes } from './classSpecs.js'
+import { mutatedAnswer } from './code/mutatedAnswer.js'
 import { rumour } from './code/rumours.js'
-import { spoiling } from './code/spoiling.js'
 import { serviceOfNode, type Walk, type WalkingSO, walkBySO } from './code/walks.js'
-import { append, type ColumnsHolder, emptyState, listOf } from './columns.js'
-import type { ClassUpgradePlan, Column, Manner, Plan, ServiceName } from './plan.js'
+import type { ExecutionOracle } from './executionOracle.js'
+import type { ClassUpgradePlan, Manner, Plan, Register, ServiceName } from './plan.js'
 import { serviceNames } from './plan.js'
+import { append, emptyState, listOf, type RegistersHolder } from './registers.js'
 import { troubledSchedule } from './schedules.js'
-import { adding, type ClassSpec, classUpgradeOf, lineOf, methodsOf, reading, undoes } from './specs.js'
-import { keeping, keptRecords, recordsOf, transformOf } from './transforms.js'
-import type { Witness } from './witness.js'
+import { keptRecords, keptRegisters, recordsOf, transformOf } from './transforms.js'
 
 /** All that a plan's upgrades are made of. */
-export interface Cast {
+export interface PlannedClasses {
   /** The class of a service at each version. */
   readonly lines: Readonly<Record<ServiceName, readonly NodeClass[]>>
   /** Upgrades 1, 2, …; undefined where one undoes the one before it. */
@@ -37,16 +37,16 @@ export interface Cast {
 
 const timeouts = { drainTimeout: 400, transformTimeout: 600, startTimeout: 400 }
 
-export function castOf(plan: Plan, witness: Witness): Cast {
+export function plannedClassesOf(plan: Plan, oracle: ExecutionOracle): PlannedClasses {
   const lines: Record<ServiceName, NodeClass[]> = { ledger: [], teller: [] }
-  const specs = { ledger: lineOf(plan, 'ledger'), teller: lineOf(plan, 'teller') }
+  const specs = { ledger: lineageOf(plan, 'ledger'), teller: lineageOf(plan, 'teller') }
   for (const service of serviceNames) {
     specs[service].forEach((spec, version) => {
       const upgrade = classUpgradeOf(plan, service, version)
       const same = undoes(plan, version) ? version - 2 : upgrade === undefined ? version - 1 : undefined
       const known = same === undefined ? undefined : lines[service][same]
       const troubles = { check: upgrade?.troubles.check ?? 'none', start: upgrade?.troubles.start ?? 'none' } as const
-      lines[service].push(known ?? makeClass(spec, troubles, witness, (called) => lines[called][0]!))
+      lines[service].push(known ?? makeClass(spec, troubles, oracle, (called) => lines[called][0]!))
     })
   }
   const upgrades = plan.upgrades.map(({ classUpgrades, undoes, isGated }, i) =>
@@ -64,32 +64,32 @@ export function castOf(plan: Plan, witness: Witness): Cast {
     const { service, troubles, only, isLazy } = upgrade
     const [oldSpec, newSpec] = [specs[service][version - 1]!, specs[service][version]!]
     const [oldClass, newClass] = [lines[service][version - 1]!, lines[service][version]!]
-    const ofNew = newSpec.columns.filter(({ name }) => !oldSpec.columns.some((column) => column.name === name))
-    const ofOld = oldSpec.columns.filter(({ name }) => !newSpec.columns.some((column) => column.name === name))
+    const ofNew = newSpec.registers.filter(({ name }) => !oldSpec.registers.some((register) => register.name === name))
+    const ofOld = oldSpec.registers.filter(({ name }) => !newSpec.registers.some((register) => register.name === name))
     const peer = (called: ServiceName) => lines[called][0]!
     const ahead = () => {
       const so = { simulates: newClass, over: oldClass, initial: () => emptyState(ofNew) }
-      return futureSO({ ...so, ...treatment(newSpec, oldSpec, ofNew, version, peer, witness) } as never)
+      return futureSO({ ...so, ...treatment(newSpec, oldSpec, ofNew, version, peer, oracle) } as never)
     }
     const behind = () => {
-      const begins = { initial: keeping(ofOld, isLazy), records: keptRecords(ofOld, isLazy) }
+      const begins = { initial: keptRegisters(ofOld, isLazy), records: keptRecords(ofOld, isLazy) }
       const so = { simulates: oldClass, over: newClass, ...begins }
-      return pastSO({ ...so, ...treatment(oldSpec, newSpec, ofOld, version - 1, peer, witness) } as never)
+      return pastSO({ ...so, ...treatment(oldSpec, newSpec, ofOld, version - 1, peer, oracle) } as never)
     }
     const parts = {
       oldClass,
       newClass,
       futureSO: upgrade.futureSO === 'none' ? none : upgrade.futureSO === 'notNeeded' ? notNeeded : ahead(),
       pastSO: upgrade.pastSO === 'none' ? none : upgrade.pastSO === 'notNeeded' ? notNeeded : behind(),
-      transform: transformOf(oldSpec, newSpec, isLazy, troubles.transform, witness, `the transform of upgrade ${version}`),
+      transform: transformOf(oldSpec, newSpec, isLazy, troubles.transform, oracle, `the transform of upgrade ${version}`),
       inverse: {
-        transform: transformOf(newSpec, oldSpec, isLazy, troubles.inverse, witness, `the way back from upgrade ${version}`),
-        future: keeping(ofNew, isLazy),
+        transform: transformOf(newSpec, oldSpec, isLazy, troubles.inverse, oracle, `the way back from upgrade ${version}`),
+        future: keptRegisters(ofNew, isLazy),
         futureRecords: keptRecords(ofNew, isLazy),
-        ...(isLazy ? { records: recordsOf(newSpec, oldSpec, 'none', witness, '') } : {}),
+        ...(isLazy ? { records: recordsOf(newSpec, oldSpec, 'none', oracle, '') } : {}),
       },
-      ...(isLazy ? { records: recordsOf(oldSpec, newSpec, troubles.record, witness, `a record of upgrade ${version}`) } : {}),
-      schedule: troubledSchedule(upgrade, oldSpec, witness, version),
+      ...(isLazy ? { records: recordsOf(oldSpec, newSpec, troubles.record, oracle, `a record of upgrade ${version}`) } : {}),
+      schedule: troubledSchedule(upgrade, oldSpec, oracle, version),
       ...(only === null ? {} : { only: { nodes: only } }),
       ...timeouts,
     }
@@ -101,41 +101,41 @@ export function castOf(plan: Plan, witness: Witness): Cast {
 function treatment(
   simulated: ClassSpec,
   next: ClassSpec,
-  own: readonly Column[],
+  own: readonly Register[],
   version: Version,
   peer: (service: ServiceName) => NodeClass,
-  witness: Witness,
+  oracle: ExecutionOracle,
 ) {
   const methods: Record<string, (this: Self, op: string, ...args: any[]) => unknown> = {}
-  for (const column of own) {
-    methods[adding(column.name)] = function (op, manner: Manner) {
-      return carryOut(witness, this.nodeId, op, manner, async () => {
-        if (column.mirrored) await this.next.addMain!(op, 'plainly')
-        return append(this, column, op)
+  for (const register of own) {
+    methods[adding(register.name)] = function (op, manner: Manner) {
+      return runCommand(oracle, this.nodeId, op, manner, async () => {
+        if (register.mirrored) await this.next.addMain!(op, 'plainly')
+        return append(this, register, op)
       })
     }
-    methods[reading(column.name)] = function (op) {
-      return tell(witness, this.nodeId, op, () => {
-        const listed = { node: this.nodeId, list: listOf(this, column) }
-        return simulated.reshaped.has(column.name) ? reshape(listed) : listed
+    methods[reading(register.name)] = function (op) {
+      return runQuery(oracle, this.nodeId, op, () => {
+        const listed = { node: this.nodeId, list: listOf(this, register) }
+        return simulated.reshaped.has(register.name) ? reshape(listed) : listed
       })
     }
   }
-  for (const { name } of simulated.columns) {
-    if (own.some((column) => column.name === name) || simulated.reshaped.has(name) === next.reshaped.has(name)) continue
+  for (const { name } of simulated.registers) {
+    if (own.some((register) => register.name === name) || simulated.reshaped.has(name) === next.reshaped.has(name)) continue
     methods[reading(name)] = function (op) {
-      return tell(witness, this.nodeId, op, async () => {
+      return runQuery(oracle, this.nodeId, op, async () => {
         const answer = await this.next[reading(name)]!(op)
         return simulated.reshaped.has(name) ? reshape(answer) : unshape(answer)
       })
     }
   }
   if (simulated.habits.includes('handsOut')) {
-    for (const { name } of simulated.columns) methods[reading(name)] ??= spoiling(reading(name))
+    for (const { name } of simulated.registers) methods[reading(name)] ??= mutatedAnswer(reading(name))
   }
   if (simulated.habits.includes('callingSOs')) {
     methods.walk = function (op, way: Walk) {
-      return walkBySO(this, witness, op, way, version, (node) => this.ref(peer(serviceOfNode(node)), node))
+      return walkBySO(this, oracle, op, way, version, (node) => this.ref(peer(serviceOfNode(node)), node))
     }
   }
   if (simulated.rumours && !next.rumours) {
@@ -152,7 +152,7 @@ function treatment(
   return { methods, refuses, delegates }
 }
 
-interface Self extends ColumnsHolder, WalkingSO {
+interface Self extends RegistersHolder, WalkingSO {
   readonly next: Record<string, (...args: any[]) => Promise<any>>
   ref(target: NodeClass, nodeId: string): any
   publish(event: EventType<any>, ...args: unknown[]): void

@@ -6,8 +6,8 @@
  */
 import type { Phase } from 'theseus'
 import type { CallStep } from './calls.js'
+import { classUpgradeOf } from './classSpecs.js'
 import type { Plan, Step } from './plan.js'
-import { classUpgradeOf } from './specs.js'
 
 interface Announced {
   readonly op: string
@@ -17,7 +17,7 @@ interface Announced {
 
 const serving: ReadonlySet<Phase> = new Set<Phase>(['current', 'fetching', 'verifying', 'scheduled', 'stalled'])
 /** Steps that cost nobody an event. */
-export const harmless: ReadonlySet<Step['kind']> = new Set<Step['kind']>([
+export const harmlessSteps: ReadonlySet<Step['kind']> = new Set<Step['kind']>([
   'call',
   'publish',
   'join',
@@ -33,7 +33,7 @@ const heardWithinMs = 1_500
 /** Longer than a call of a plan takes that waits for no other one. */
 const busyForMs = 500
 
-export class EventWatch {
+export class EventChecker {
   readonly #announced: Announced[] = []
   /** When each node served and when not, in order. */
   readonly #phases = new Map<string, { readonly atMs: number; readonly isServing: boolean }[]>()
@@ -48,7 +48,7 @@ export class EventWatch {
       return bundle !== 'good' || upgrade?.futureSO === 'none' || upgrade?.pastSO === 'none'
     })
     const isSlow = plan.habits.includes('endless')
-    this.#mayMiss = isCut || isSlow || plan.deaths !== null || plan.steps.some(({ kind }) => !harmless.has(kind))
+    this.#mayMiss = isCut || isSlow || plan.deaths !== null || plan.steps.some(({ kind }) => !harmlessSteps.has(kind))
   }
 
   phase(nodeId: string, phase: Phase, atMs: number): void {

@@ -7,11 +7,11 @@
  * made for it: these run inside it, and it lasts until they have ended.
  */
 import type { Version } from 'theseus'
-import { earlyOf, isMadeFor } from './code/ops.js'
+import { earlyOf, isMadeFor } from './code/operationIds.js'
 import type { Trouble } from './plan.js'
 
-/** The parts of the world that the witness needs. */
-export interface Room {
+/** The parts of the world that the oracle needs. */
+export interface ExecutionOracleContext {
   /** Whether the process that runs this node is alive: what a dead one still does did not happen. */
   isAlive(nodeId: string): boolean
   /** An operation begins on a node that is alive. */
@@ -29,7 +29,7 @@ export interface Room {
   hangs(nodeId: string): void
 }
 
-export class Witness {
+export class ExecutionOracle {
   /** False as long as the plan's troubles last. */
   isHealed = false
   readonly #running = new Map<string, string[]>()
@@ -43,36 +43,36 @@ export class Witness {
   readonly #left = new Map<string, string>()
   readonly #troubled = new Set<string>()
 
-  constructor(private readonly room: Room) {}
+  constructor(private readonly world: ExecutionOracleContext) {}
 
   begins(nodeId: string, op: string): void {
-    if (!this.room.isAlive(nodeId) || this.#isElsewhere(nodeId, op)) return
-    this.room.begins(nodeId, op)
+    if (!this.world.isAlive(nodeId) || this.#isElsewhere(nodeId, op)) return
+    this.world.begins(nodeId, op)
     const running = this.#runningOn(nodeId)
     // An SO's operation continues in the next object: the same one again.
     if (running.length === 0) this.#outer.set(nodeId, op)
     else if (!isMadeFor(op, this.#outer.get(nodeId)!)) {
-      this.room.violated('C2', `${op} begins on ${nodeId} while ${running.join(', ')} runs there`)
+      this.world.violated('C2', `${op} begins on ${nodeId} while ${running.join(', ')} runs there`)
     }
     if (!running.includes(op)) this.#begun.set(`${nodeId} ${op}`, this.begun(nodeId, op) + 1)
-    this.room.runs(nodeId, running.push(op))
+    this.world.runs(nodeId, running.push(op))
   }
 
   ends(nodeId: string, op: string): void {
-    if (!this.room.isAlive(nodeId)) return
+    if (!this.world.isAlive(nodeId)) return
     const running = this.#runningOn(nodeId)
     const at = running.lastIndexOf(op)
     if (at < 0) return
     running.splice(at, 1)
-    this.room.runs(nodeId, running.length)
+    this.world.runs(nodeId, running.length)
   }
 
   violated(rule: string, what: string): void {
-    this.room.violated(rule, what)
+    this.world.violated(rule, what)
   }
 
   ticked(nodeId: string): void {
-    if (this.room.isAlive(nodeId)) this.room.ticked(nodeId)
+    if (this.world.isAlive(nodeId)) this.world.ticked(nodeId)
   }
 
   /** How often an operation was begun on a node. */
@@ -113,11 +113,11 @@ export class Witness {
   }
 
   signalled(nodeId: string, version: Version): void {
-    this.room.signalled(nodeId, version)
+    this.world.signalled(nodeId, version)
   }
 
   pause(nodeId: string, ms: number): Promise<void> {
-    return this.room.pause(nodeId, ms)
+    return this.world.pause(nodeId, ms)
   }
 
   /**
@@ -129,7 +129,7 @@ export class Witness {
       case 'none':
         return
       case 'slow':
-        return this.room.pause(nodeId, 150)
+        return this.world.pause(nodeId, 150)
       case 'throwsOnce': {
         const key = `${nodeId} ${what}`
         if (this.#troubled.has(key)) return
@@ -147,13 +147,13 @@ export class Witness {
   }
 
   hangInCall(nodeId: string): Promise<void> {
-    if (this.room.isAlive(nodeId) && !this.isHealed) this.room.hangs(nodeId)
+    if (this.world.isAlive(nodeId) && !this.isHealed) this.world.hangs(nodeId)
     return this.hang(nodeId)
   }
 
   /** Until the troubles are over. */
   async hang(nodeId: string): Promise<void> {
-    while (!this.isHealed) await this.room.pause(nodeId, 500)
+    while (!this.isHealed) await this.world.pause(nodeId, 500)
   }
 
   #runningOn(nodeId: string): string[] {

@@ -69,7 +69,7 @@ export function valueFor(number: number): unknown {
 }
 
 /** One of the plain values, as state has it: its records have no prototype. */
-export function keptFor(number: number): unknown {
+export function storedValueFor(number: number): unknown {
   return bare(valueFor(number))
 }
 

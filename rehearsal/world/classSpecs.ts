@@ -4,14 +4,14 @@
  */
 import type { Version } from 'theseus'
 import type { Habit } from './code/habits.js'
-import { rumoursFrom } from './code/rumours.js'
-import type { Change, ClassUpgradePlan, Column, NodePlan, Plan, ServiceName } from './plan.js'
+import { rumoursSince } from './code/rumours.js'
+import type { Change, ClassUpgradePlan, NodePlan, Plan, Register, ServiceName } from './plan.js'
 
 export interface ClassSpec {
   readonly service: ServiceName
   readonly className: string
-  readonly columns: readonly Column[]
-  /** Columns whose read answers in the other form. */
+  readonly registers: readonly Register[]
+  /** Registers whose read answers in the other form. */
   readonly reshaped: ReadonlySet<string>
   readonly strikes: boolean
   /** Whether it publishes, or hears, what an upgrade has introduced. */
@@ -20,14 +20,21 @@ export interface ClassSpec {
 }
 
 /** The parts of a plan that lines are made of. */
-export type Lined = Pick<Plan, 'columns' | 'upgrades'> & Partial<Pick<Plan, 'habits'>>
+export type LineagePlan = Pick<Plan, 'registers' | 'upgrades'> & Partial<Pick<Plan, 'habits'>>
 
 /** The class of a service at each version, from 0 to the newest. */
-export function lineOf(plan: Lined, service: ServiceName): readonly ClassSpec[] {
+export function lineageOf(plan: LineagePlan, service: ServiceName): readonly ClassSpec[] {
   const { habits = [] } = plan
-  const first = { service, columns: plan.columns[service], reshaped: new Set<string>(), strikes: false, rumours: false, habits }
+  const first = {
+    service,
+    registers: plan.registers[service],
+    reshaped: new Set<string>(),
+    strikes: false,
+    rumours: false,
+    habits,
+  }
   const line: ClassSpec[] = [{ ...first, className: nameOf(service, 1) }]
-  const rumours = rumoursFrom(plan)
+  const rumours = rumoursSince(plan)
   let classes = 1
   for (let version = 1; version <= plan.upgrades.length; version++) {
     const before = line[version - 1]!
@@ -81,8 +88,8 @@ export function classUpgradeOf(
  * The name of a node's class at a version: where an upgrade is restricted to some nodes, the
  * others keep theirs.
  */
-export function classOf(plan: Lined, { nodeId, service }: NodePlan, version: Version): string {
-  const line = lineOf(plan, service)
+export function classOf(plan: LineagePlan, { nodeId, service }: NodePlan, version: Version): string {
+  const line = lineageOf(plan, service)
   let at = 0
   for (let v = 1; v <= version; v++) {
     const upgrade = classUpgradeOf(plan, service, v)
@@ -93,36 +100,42 @@ export function classOf(plan: Lined, { nodeId, service }: NodePlan, version: Ver
 
 function upgraded(before: ClassSpec, { change, isLazy }: ClassUpgradePlan): ClassSpec {
   const spec = changed(before, change)
-  return isLazy ? { ...spec, columns: spec.columns.map((column) => ({ ...column, form: column.form + 1 })) } : spec
+  return isLazy ? { ...spec, registers: spec.registers.map((register) => ({ ...register, form: register.form + 1 })) } : spec
 }
 
 export function changed(spec: ClassSpec, change: Change): ClassSpec {
   switch (change.kind) {
     case 'grow':
-      return { ...spec, columns: [...spec.columns, change.column] }
+      return { ...spec, registers: [...spec.registers, change.register] }
     case 'drop':
-      return { ...spec, columns: spec.columns.filter(({ name }) => name !== change.column) }
+      return { ...spec, registers: spec.registers.filter(({ name }) => name !== change.register) }
     case 'reshape': {
       const reshaped = new Set(spec.reshaped)
-      if (!reshaped.delete(change.column)) reshaped.add(change.column)
+      if (!reshaped.delete(change.register)) reshaped.add(change.register)
       return { ...spec, reshaped }
     }
     case 'move':
-      return { ...spec, columns: spec.columns.map((column) => (column.name === change.column ? moved(column) : column)) }
+      return {
+        ...spec,
+        registers: spec.registers.map((register) => (register.name === change.register ? moved(register) : register)),
+      }
     case 'strike':
       return { ...spec, strikes: true }
   }
 }
 
-export function columnOf(spec: ClassSpec, name: string): Column {
-  const found = spec.columns.find((column) => column.name === name)
-  if (found === undefined) throw new Error(`${spec.className} has no column ${name}`)
+export function registerOf(spec: ClassSpec, name: string): Register {
+  const found = spec.registers.find((register) => register.name === name)
+  if (found === undefined) throw new Error(`${spec.className} has no register ${name}`)
   return found
 }
 
 /** The methods of a class by kind. */
 export function methodsOf(spec: ClassSpec): readonly (readonly [name: string, kind: 'command' | 'query'])[] {
-  const ofColumns = spec.columns.flatMap(({ name }) => [[adding(name), 'command'] as const, [reading(name), 'query'] as const])
+  const ofRegisters = spec.registers.flatMap(({ name }) => [
+    [adding(name), 'command'] as const,
+    [reading(name), 'query'] as const,
+  ])
   const ofTellers = [
     ['forward', 'command'],
     ['tell', 'command'],
@@ -132,7 +145,7 @@ export function methodsOf(spec: ClassSpec): readonly (readonly [name: string, ki
   ] as const
   const has = (habit: Habit) => spec.habits.includes(habit)
   return [
-    ...ofColumns,
+    ...ofRegisters,
     ...(spec.strikes ? [['strike', 'command'] as const] : []),
     ...(spec.service === 'teller' ? ofTellers : [['hear', 'command'] as const]),
     ...(spec.rumours ? [['rumour', 'command'] as const] : []),
@@ -142,16 +155,16 @@ export function methodsOf(spec: ClassSpec): readonly (readonly [name: string, ki
   ]
 }
 
-export function adding(column: string): string {
-  return `add${column[0]!.toUpperCase()}${column.slice(1)}`
+export function adding(register: string): string {
+  return `add${register[0]!.toUpperCase()}${register.slice(1)}`
 }
 
-export function reading(column: string): string {
-  return `read${column[0]!.toUpperCase()}${column.slice(1)}`
+export function reading(register: string): string {
+  return `read${register[0]!.toUpperCase()}${register.slice(1)}`
 }
 
-function moved(column: Column): Column {
-  return { ...column, kept: column.kept === 'root' ? 'collection' : 'root' }
+function moved(register: Register): Register {
+  return { ...register, kept: register.kept === 'root' ? 'collection' : 'root' }
 }
 
 function nameOf(service: ServiceName, number: number): string {

@@ -1,32 +1,32 @@
 /**
- * The persistent state of the world's classes: append-only columns of operations, in the root or in a
+ * The persistent state of the world's classes: append-only registers of operations, in the root or in a
  * collection. Objects, SOs and transform functions all use it, so that a mistake in an upgrade is a mistake
  * of the runtime or of the test, not of these few lines.
  *
- * A column in a collection counts its records in the root: root and collection are written by
+ * A register in a collection counts its records in the root: root and collection are written by
  * one command and must agree.
  */
 import type { Collection, ReadonlyCollection } from 'theseus'
-import type { Column } from './plan.js'
+import type { Register } from './plan.js'
 
-export interface ColumnsState {
+export interface RegistersState {
   lists: Record<string, string[]>
   counts: Record<string, number>
   /** The half of the table that is kept in the root, where there is one. */
   marks?: Record<string, unknown>
 }
 
-export interface ColumnsHolder {
-  readonly state: ColumnsState
+export interface RegistersHolder {
+  readonly state: RegistersState
   collection(name: string): Collection<string>
 }
 
 /** Stands in a list where its records and their count disagree. */
 export const torn = '(torn)'
 
-export function emptyState(columns: readonly Column[]): ColumnsState {
-  const state: ColumnsState = { lists: {}, counts: {} }
-  for (const { name, kept } of columns) {
+export function emptyState(registers: readonly Register[]): RegistersState {
+  const state: RegistersState = { lists: {}, counts: {} }
+  for (const { name, kept } of registers) {
     if (kept === 'root') state.lists[name] = []
     else state.counts[name] = 0
   }
@@ -34,7 +34,7 @@ export function emptyState(columns: readonly Column[]): ColumnsState {
 }
 
 /** Returns the index of what was added. */
-export function append(holder: ColumnsHolder, { name, kept, form }: Column, op: string): number {
+export function append(holder: RegistersHolder, { name, kept, form }: Register, op: string): number {
   const { state } = holder
   if (kept === 'root') return state.lists[name]!.push(op) - 1
   const index = state.counts[name]!
@@ -43,7 +43,7 @@ export function append(holder: ColumnsHolder, { name, kept, form }: Column, op: 
   return index
 }
 
-export function listOf(holder: ColumnsHolder, { name, kept, form }: Column): readonly string[] {
+export function listOf(holder: RegistersHolder, { name, kept, form }: Register): readonly string[] {
   if (kept === 'root') return [...holder.state.lists[name]!]
   return checked(holder.collection(name), form, holder.state.counts[name]!)
 }
@@ -57,8 +57,8 @@ function read(record: string, form: number): string {
   return record.startsWith(mark) ? record.slice(mark.length) : `${torn} ${record}, and not in form ${form}`
 }
 
-/** The record in the form that it has in another column. */
-export function rewritten(record: string, from: Column, to: Column): string {
+/** The record in the form that it has in another register. */
+export function reencoded(record: string, from: Register, to: Register): string {
   return written(read(record, from.form), to.form)
 }
 
@@ -67,18 +67,18 @@ function checked(collection: ReadonlyCollection<string>, form: number, count: nu
   return list.length === count ? list : [...list, `${torn} ${list.length} records, counted ${count}`]
 }
 
-/** Where a transform or an SO's beginning reads a column, and where it writes one. */
-export interface ColumnsSource {
-  readonly state: ColumnsState
+/** Where a transform or an SO's beginning reads a register, and where it writes one. */
+export interface RegistersSource {
+  readonly state: RegistersState
   collection(name: string): ReadonlyCollection<string>
 }
-export interface ColumnsTarget {
-  readonly state: ColumnsState
+export interface RegistersTarget {
+  readonly state: RegistersState
   collection(name: string): { put(key: string, op: string): void }
 }
 
-/** Copies a column, from where it was kept to where it is to be kept. */
-export function copyColumn(source: ColumnsSource, from: Column, target: ColumnsTarget, to: Column): void {
+/** Copies a register, from where it was kept to where it is to be kept. */
+export function copyRegister(source: RegistersSource, from: Register, target: RegistersTarget, to: Register): void {
   const list =
     from.kept === 'root'
       ? (source.state.lists[from.name] ?? [])

@@ -8,7 +8,7 @@ interface Renewal {
   readonly leaseMs: number
 }
 
-export class LeaseWatch {
+export class LeaseChecker {
   readonly #renewed = new Map<string, Renewal>()
 
   constructor(private readonly nowMs: () => number) {}

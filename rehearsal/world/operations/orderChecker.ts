@@ -8,7 +8,7 @@ import { type Control, type ControlName, controlKey } from '../../../core/contro
 import { decodeDirective, type Order } from '../../../core/control/directive.js'
 import type { Signed } from '../../../core/trust/signed.js'
 
-export class OrderWatch {
+export class OrderChecker {
   /** Counted, and not carried out yet: how many of each. */
   readonly #open = new Map<string, number>()
   readonly #documents = new Set<string>()
