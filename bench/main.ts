@@ -1,4 +1,7 @@
-/** npm run bench: which benches run, and where their results go. README.md says what is measured, and what is not. */
+/**
+ * npm run bench: which benches run, and where their results go. README.md says what is
+ * measured, and what is not.
+ */
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { bundle } from './bundle/bundle.js'

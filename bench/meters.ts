@@ -1,4 +1,7 @@
-/** The nodes of the benches about upgrades: a root of one number, or beside it as many readings as wanted, which the upgrade rewrites. */
+/**
+ * The nodes of the benches about upgrades: a root of one number, or beside it as many readings as wanted,
+ * which the upgrade rewrites.
+ */
 import {
   command,
   defineUpgrade,
@@ -132,7 +135,10 @@ export const schedules = {
   quickly: gradually({ every: '300ms', probability: 0.3 }),
 } as const
 
-/** How the records of a collection come into the new version's state: before the flip, or when they are asked for and in passing (§8). */
+/**
+ * How the records of a collection come into the new version's state: before the flip, or when they are asked
+ * for and in passing (§8).
+ */
 export const ways = ['eager', 'lazy'] as const
 export type Way = (typeof ways)[number]
 

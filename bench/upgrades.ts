@@ -7,7 +7,10 @@ import { buildUpgrade } from 'theseus/build'
 
 export const meters = new URL('meters.js', import.meta.url)
 
-/** The upgrade that a compiled module's function makes of one argument. The bundle has a copy of all that the module imports. */
+/**
+ * The upgrade that a compiled module's function makes of one argument. The bundle has a copy of
+ * all that the module imports.
+ */
 export async function buildCall(directory: string, module: URL, name: string, argument: unknown): Promise<BuiltUpgrade> {
   const sources = join(directory, 'upgrades')
   await mkdir(sources, { recursive: true })

@@ -1,4 +1,7 @@
-/** One upgrade server gives 1,000 hosts a bundle of 1 MB at once: how long it takes them, and what it does to the server. */
+/**
+ * One upgrade server gives 1,000 hosts a bundle of 1 MB at once: how long it takes them, and
+ * what it does to the server.
+ */
 import { connectOperator, draftManifest, startUpgradeServer } from 'theseus'
 import { nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'
@@ -33,9 +36,11 @@ export interface BundleReport {
   readonly medianMs: number
   readonly lastMs: number
   readonly megabytesPerSecond: number
-  /** Chunks that the upgrade server sent, by those that the hosts needed: 1 where none was asked for twice. */
+  /**
+   * Chunks that the upgrade server sent, by those that the hosts needed: 1 where none was asked for twice.
+   */
   readonly chunksSentRatio: number
-  /** What kept hosts from having it. */
+  /** The reasons why hosts do not have it. */
   readonly reasons: readonly string[]
   readonly cpuMs: { readonly redis: number; readonly natsServer: number }
   readonly server: LoopFigures & { readonly rssMb: number; readonly rssBeforeMb: number }

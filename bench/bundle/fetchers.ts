@@ -1,4 +1,7 @@
-/** A process with many hosts, each with a connection, a state store and a node of its own, which fetch what the upgrade server has. */
+/**
+ * A process with many hosts, each with a connection, a state store and a node of its own, which fetch what
+ * the upgrade server has.
+ */
 import { createHost, type HostEvent, type RunningHost } from 'theseus'
 import { bundleRepository } from 'theseus/bundles'
 import { memoryStore } from 'theseus/memory'
@@ -21,7 +24,7 @@ export interface FetchersOrder {
 export interface FetchersResult {
   /** When each host had the bundle, verified and loaded: milliseconds since 1970. */
   readonly readyAtMs: readonly number[]
-  /** What kept hosts from having it. */
+  /** The reasons why hosts do not have it. */
   readonly reasons: readonly string[]
 }
 

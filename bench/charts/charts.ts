@@ -1,4 +1,7 @@
-/** The results that are kept in docs/: of each bench the last run that was kept, the charts that are drawn of them, and the README's figures. */
+/**
+ * The results that are kept in docs/: of each bench the last run that was kept, the charts that are drawn of
+ * them, and the README's figures.
+ */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { callsChart } from './callsChart.js'
@@ -13,7 +16,10 @@ const readme = `${docs}../README.md`
 
 type Results = Partial<KeptResults>
 
-/** Puts these results in the place of older ones of the same benches, and draws again. Returns what was written. */
+/**
+ * Puts these results in the place of older ones of the same benches, and draws again. Returns
+ * what was written.
+ */
 export function keep(results: Readonly<Record<string, unknown>>): readonly string[] {
   const before = existsSync(kept) ? (JSON.parse(readFileSync(kept, 'utf8')) as Record<string, unknown>) : {}
   const all = { ...before, ...results }

@@ -1,4 +1,6 @@
-/** Curves over one axis, both axes by powers of ten: what a cost does when there is ten times as much to do. */
+/**
+ * Curves over one axis, both axes by powers of ten: what a cost does when there is ten times as much to do.
+ */
 import { brief, whole } from '../table.js'
 import { dot, path, svg, text } from './svg.js'
 
@@ -13,7 +15,7 @@ export interface CurvesChart {
   readonly title: string
   readonly heading: string
   readonly subheading: string
-  /** What is counted from left to right. */
+  /** The quantity that is counted from left to right. */
   readonly across: string
   readonly unit: 's' | 'ms'
   readonly curves: readonly Curve[]

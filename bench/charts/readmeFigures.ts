@@ -1,4 +1,7 @@
-/** The figures of README.md, of what docs/bench.json keeps: `npm run bench -- charts` writes them between two marks. */
+/**
+ * The figures of README.md, of what docs/bench.json keeps: `npm run bench -- charts` writes
+ * them between two marks.
+ */
 import type { MatchReport } from '../match/report.js'
 import type { MemoryReport } from '../memory/memory.js'
 import type { PauseReport } from '../pause/pause.js'

@@ -1,4 +1,4 @@
-/** What a rollout costs by the number of nodes in one process. */
+/** The cost of a rollout by the number of nodes in one process. */
 import type { ScaleReport } from '../scale/scale.js'
 import type { ScaleResult } from '../scale/scaleHost.js'
 import { type Curve, curvesChart } from './curves.js'

@@ -1,4 +1,7 @@
-/** The little of SVG that the charts need. Colours are classes, so that one file can be read in light and in dark. */
+/**
+ * The little of SVG that the charts need. Colours are classes, so that one file can be read in
+ * light and in dark.
+ */
 
 type Ink = 'ink' | 'soft' | 'own' | 'peer' | 'bare' | 'floor'
 

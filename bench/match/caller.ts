@@ -1,4 +1,6 @@
-/** The caller's process: one contender, alone, so that no other's garbage and compiled code are in its way. */
+/**
+ * The caller's process: one contender, alone, so that no other's garbage and compiled code are in its way.
+ */
 import type { DriveAnswer } from '../processes/agreed.js'
 import { answerQuestions } from '../processes/answering.js'
 import { percentile } from '../statistics.js'

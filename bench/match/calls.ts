@@ -1,4 +1,7 @@
-/** Calls per second and the time of one, between two processes over a real nats-server: Theseus beside the bare wire and its peers. */
+/**
+ * Calls per second and the time of one, between two processes over a real nats-server: Theseus beside the
+ * bare wire and its peers.
+ */
 
 import type { Bench } from '../options.js'
 import { calls as match } from './contenders.js'

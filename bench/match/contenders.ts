@@ -1,4 +1,4 @@
-/** Who competes in calls. Whoever is at a load is compared with the reference at that load. */
+/** The contenders in calls. Each is compared at a load with the reference at that load. */
 
 import { moleculer } from '../peers/moleculer.js'
 import { nest } from '../peers/nest.js'

@@ -1,4 +1,4 @@
-/** What it costs a call that simulation objects answer it: one, and a chain of ten. */
+/** The cost of simulation objects for a call that they answer: one, and a chain of ten. */
 
 import type { Bench } from '../options.js'
 import { hops as match } from './contenders.js'
@@ -15,7 +15,10 @@ export const hops: Bench<MatchReport> = {
   text: (report) => `${matchText(report)}\n\n${costs(report).join('\n')}`,
 }
 
-/** In percent of a call that the object answers itself: by the rate of calls, and by the CPU time of all three processes, which is steadier. */
+/**
+ * In percent of a call that the object answers itself: by the rate of calls, and by the CPU time of all three
+ * processes, which is steadier.
+ */
 function costs({ lines, references }: MatchReport): readonly string[] {
   const percent = (ratio: number): string => `${((ratio - 1) * 100).toFixed(1)} %`
   return lines

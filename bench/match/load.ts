@@ -4,8 +4,9 @@ export interface Load {
   readonly name: string
   readonly inFlight: number
   /**
-   * Without it a call starts as soon as one has ended: calls then fall into lock-step, all answers of one message starting the calls of
-   * the next, which flatters whoever sends several in one message. With it at most so many start in one turn of the event loop.
+   * Without it a call starts as soon as one has ended: calls then fall into lock-step, all answers of one
+   * message starting the calls of the next, which flatters whoever sends several in one message. With it at
+   * most so many start in one turn of the event loop.
    */
   readonly newPerTurnMax?: number
   /** Each call stands for so many sends, which come before it. */
@@ -21,7 +22,10 @@ const closed: readonly Load[] = [
 ]
 const paced: Load = { name: '256 paced', inFlight: 256, newPerTurnMax: 16 }
 const records: Load = { name: '256, 1 KB', inFlight: 256, payload: 'record' }
-/** One-way sends of one turn, and then a call that shows that they have arrived: else a sender would outrun who hears it. */
+/**
+ * One-way sends of one turn, and then a call that shows that they have arrived: else a sender
+ * would outrun who hears it.
+ */
 const sends: Load = { name: 'sends', inFlight: 1, sendsBefore: 255 }
 
 export const loads = { one, closed, paced, records, sends } as const
@@ -30,7 +34,10 @@ export interface Driven {
   /** And sends. */
   readonly calls: number
   readonly tookMs: number
-  /** Of each call in order, where only one is in flight: with more, latency is the queue's length and says nothing new. */
+  /**
+   * Of each call in order, where only one is in flight: with more, latency is the queue's
+   * length and says nothing new.
+   */
   readonly latenciesMs: readonly number[]
 }
 

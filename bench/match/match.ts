@@ -1,6 +1,6 @@
 /**
- * A match: contenders in two processes each, over one nats-server, take their turns in every round. A ratio is of two contenders of the same
- * round. Starts everything it needs, and ends it.
+ * A match: contenders in two processes each, over one nats-server, take their turns in every round. A ratio
+ * is of two contenders of the same round. Starts everything it needs, and ends it.
  */
 
 import { type Options, progress, UsageError } from '../options.js'
@@ -36,7 +36,7 @@ export async function runMatch(match: Match, options: Options): Promise<MatchRep
     const started: Asked[] = []
     const cells = await cellsOf(match, options, servers, started, missing)
     const measured = await measure(cells, rounds, durationMs, options, servers, missing)
-    // Whoever was started last is ended first: callees after their callers.
+    // The process that was started last is ended first: callees after their callers.
     for (const asked of started.reverse()) await asked.stop()
     return measured
   })

@@ -1,4 +1,7 @@
-/** From the rounds' samples of a match to the numbers that are shown: medians over rounds, and ratios taken within a round. */
+/**
+ * From the rounds' samples of a match to the numbers that are shown: medians over rounds, and
+ * ratios taken within a round.
+ */
 import { median } from '../statistics.js'
 import { table, whole } from '../table.js'
 

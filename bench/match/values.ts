@@ -1,4 +1,7 @@
-/** What is called: a few short values by key, and a few records of 1 KB. All callees answer from the same ones. */
+/**
+ * The values that calls answer: a few short values by key, and a few records of 1 KB. All
+ * callees answer from the same ones.
+ */
 import { isDeepStrictEqual } from 'node:util'
 import { command, NodeObject, query } from 'theseus'
 
@@ -7,7 +10,9 @@ const keysMax = 16
 export const keys: readonly string[] = Array.from({ length: keysMax }, (_, i) => `key-${i}`)
 export const initialValues: Readonly<Record<string, string>> = Object.fromEntries(keys.map((key) => [key, `the value of ${key}`]))
 
-/** An order as a shop would have it: texts, numbers, a list, nested twice. About 1 KB in standard MessagePack. */
+/**
+ * An order as a shop would have it: texts, numbers, a list, nested twice. About 1 KB in standard MessagePack.
+ */
 export type Order = ReturnType<typeof orderOf>
 
 function orderOf(key: string, number: number) {
@@ -34,7 +39,7 @@ function orderOf(key: string, number: number) {
 
 export const records: Readonly<Record<string, Order>> = Object.fromEntries(keys.map((key, i) => [key, orderOf(key, i)]))
 
-/** What a callee does by name. */
+/** The methods of a callee, by name. */
 export const methods: Readonly<Record<Method, (key: string) => unknown>> = {
   get: (key) => initialValues[key] ?? null,
   record: (key) => records[key] ?? null,
@@ -42,7 +47,10 @@ export const methods: Readonly<Record<Method, (key: string) => unknown>> = {
 
 export type Method = 'get' | 'record'
 
-/** Of the answers all are looked at, and one in so many wholly: to compare a whole record costs as much as to decode one. */
+/**
+ * Of the answers all are looked at, and one in so many wholly: to compare a whole record costs
+ * as much as to decode one.
+ */
 const wholeEvery = 64
 
 export function keyOf(n: number): string {

@@ -1,4 +1,4 @@
-/** What an idle node costs in memory above its state, which is a record of one number here. */
+/** The memory of an idle node above its state, which is a record of one number here. */
 import { startUpgradeServer } from 'theseus'
 import { nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'

@@ -1,4 +1,6 @@
-/** One host with more and more idle nodes, and what its process has in memory for each. Runs with --expose-gc. */
+/**
+ * One host with more and more idle nodes, and what its process has in memory for each. Runs with --expose-gc.
+ */
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createHost, type RunningHost } from 'theseus'

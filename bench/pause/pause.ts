@@ -1,4 +1,7 @@
-/** How long one node is away for its upgrade, by how many records the transform rewrites; and what a caller and the node's neighbour notice. */
+/**
+ * How long one node is away for its upgrade, by how many records the transform rewrites; and what a caller
+ * and the node's neighbour notice.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createHost, isFault, startUpgradeServer } from 'theseus'
 import { memoryStore } from 'theseus/memory'
@@ -27,7 +30,10 @@ interface Round {
   readonly pauseMs: number
   readonly transformMs: number
   readonly longestBlockMs: number
-  /** The longest that a call to the node took, and one to its neighbour in the same process, while it was away. */
+  /**
+   * The longest that a call to the node took, and one to its neighbour in the same process,
+   * while it was away.
+   */
   readonly callerMs: number
   readonly neighbourMs: number
 }

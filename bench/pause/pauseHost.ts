@@ -1,4 +1,7 @@
-/** One host of the pause bench: a node with so many readings, which upgrades at once, and a neighbour that has nothing to do with it. */
+/**
+ * One host of the pause bench: a node with so many readings, which upgrades at once, and a neighbour that has
+ * nothing to do with it.
+ */
 import { join } from 'node:path'
 import { createHost, type HostEvent } from 'theseus'
 import { lmdb } from 'theseus/lmdb'

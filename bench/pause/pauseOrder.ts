@@ -1,4 +1,4 @@
-/** What the pause bench and its host agree on. */
+/** The order of the pause bench to its host. */
 import { NodeObject, query } from 'theseus'
 import type { Way } from '../meters.js'
 

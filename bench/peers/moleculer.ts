@@ -91,7 +91,7 @@ function namespaceOf(version: string, serializer: Serializer): string {
 
 let ids = 0
 
-/** What costs a call anything is off; README.md says what was tried. */
+/** Every option that costs a call anything is off; README.md says what was tried. */
 const options = {
   logger: false,
   metrics: false,

@@ -1,4 +1,7 @@
-/** NestJS microservices over NATS: a controller with message patterns, called through a client proxy, in its default serializer (JSON). */
+/**
+ * NestJS microservices over NATS: a controller with message patterns, called through a client proxy, in its
+ * default serializer (JSON).
+ */
 
 import { type Contender, callsOf } from '../match/contenders/contender.js'
 import { loads } from '../match/load.js'
@@ -53,7 +56,7 @@ export const nest: Contender = {
   packages: Object.values(packages),
   enter: async ({ natsUrl }) => {
     const { ClientProxyFactory, Transport } = await load<Microservices>(packages.microservices)
-    // What it says when its connection closes would be among the results.
+    // Its words when its connection closes would be among the results.
     const { Logger } = await load<Common>(packages.common)
     Logger.overrideLogger(false)
     const { firstValueFrom } = await load<Rxjs>(packages.rxjs)

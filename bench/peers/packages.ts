@@ -1,6 +1,7 @@
 /**
- * The packages of package.json beside this file, which are not there for anybody but the bench. Nothing of them is imported when this is compiled, so that
- * the rest of the project builds without them; what is used of a package is said in a few types beside its use.
+ * The packages of package.json beside this file, which are not there for anybody but the bench. Nothing of
+ * them is imported when this is compiled, so that the rest of the project builds without them; what is used
+ * of a package is said in a few types beside its use.
  */
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'

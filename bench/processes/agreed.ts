@@ -1,4 +1,4 @@
-/** What the bench's processes agree on: a bench asks, callers and callees answer, one message for each. */
+/** The messages of the bench's processes: a bench asks, callers and callees answer, one message for each. */
 import type { Load } from '../match/load.js'
 
 export const system = 'bench'

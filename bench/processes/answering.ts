@@ -1,4 +1,7 @@
-/** The asked end of a bench process: answers question after question until it is told to stop, or is left alone. */
+/**
+ * The asked end of a bench process: answers question after question until it is told to stop,
+ * or is left alone.
+ */
 import type { Answer, CpuAnswer, Question, Ready, Role } from './agreed.js'
 
 export interface Member {
@@ -51,8 +54,8 @@ export function tell<Told>(told: Told): void {
 }
 
 /**
- * A process that does one thing: carries out its order, tells what came of it, and ends. Where the starter waits for it, it says before that it is
- * ready. Nothing is closed in order: the servers end too.
+ * A process that does one thing: carries out its order, tells what came of it, and ends. Where the starter
+ * waits for it, it says before that it is ready. Nothing is closed in order: the servers end too.
  */
 export async function giveResult<Order, Told>(carryOut: (order: Order, ready: () => void) => Promise<Told>): Promise<void> {
   leaveWithParent()

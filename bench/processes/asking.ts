@@ -18,7 +18,10 @@ export class Asked {
     return asked
   }
 
-  /** Starts a process that does one thing, and says first that it is ready for it. Its result is the next it tells. */
+  /**
+   * Starts a process that does one thing, and says first that it is ready for it. Its result is
+   * the next it tells.
+   */
   static async begin(file: string, order: unknown): Promise<Asked> {
     const asked = new Asked(file, JSON.stringify(order), [], file)
     await asked.told<Ready>()
@@ -67,7 +70,7 @@ export class Asked {
     clearTimeout(giveUp)
   }
 
-  /** What the process tells next. */
+  /** The next message of the process. */
   async told<Told>(): Promise<Told> {
     const [answer] = (await Promise.race([once(this.#child, 'message'), this.#ended])) as [Answer<Told>]
     if ('failed' in answer) throw new Error(`${this.what}: ${answer.failed}`)

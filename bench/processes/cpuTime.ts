@@ -12,7 +12,8 @@ export function cpuTimeUs(pid: number): number {
   } catch {
     return 0
   }
-  // The second field, the name in parentheses, may hold blanks: count from its end. Fields 14 and 15 are user and system time.
+  // The second field, the name in parentheses, may hold blanks: count from its end. Fields 14
+  // and 15 are user and system time.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) * tickUs
 }

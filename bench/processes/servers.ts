@@ -1,4 +1,7 @@
-/** The servers of one bench, on free ports of the loopback interface, and a directory that is removed with them. */
+/**
+ * The servers of one bench, on free ports of the loopback interface, and a directory that is
+ * removed with them.
+ */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,4 +1,7 @@
-/** A rollout under load: 32 nodes in two host processes go one after the other while one process calls them, beside the minute before and the time after. */
+/**
+ * A rollout under load: 32 nodes in two host processes go one after the other while one process calls them,
+ * beside the minute before and the time after.
+ */
 import { startUpgradeServer } from 'theseus'
 import { nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'

@@ -1,6 +1,6 @@
 /**
- * The caller of the rollout bench: calls at version 0 without a break, before an upgrade, while it rolls out, and after it. Whoever works on a
- * reading works on it alone, so that what is read must be what was written.
+ * The caller of the rollout bench: calls at version 0 without a break, before an upgrade, while it rolls out,
+ * and after it. Each job on a reading works on it alone, so that what is read must be what was written.
  */
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'

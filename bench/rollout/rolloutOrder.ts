@@ -1,4 +1,4 @@
-/** What the rollout bench and its processes agree on. */
+/** The orders of the rollout bench to its processes. */
 
 export interface RolloutHostOrder {
   readonly system: string

@@ -1,4 +1,7 @@
-/** The ways of a host to the world, counted: what it asks of the database, sends, commits, and has the clock do. */
+/**
+ * The ways of a host to the world, counted: what it asks of the database, sends, commits, and
+ * has the clock do.
+ */
 import type { Clock } from 'theseus'
 import { lmdb } from 'theseus/lmdb'
 import { nats } from 'theseus/nats'
@@ -20,7 +23,7 @@ export function noCounts(): Counts {
   return { messages: 0, subscriptions: 0, commits: 0, writes: 0, timers: 0, database: {} }
 }
 
-/** What came since. */
+/** The counts since then. */
 export function since(before: Counts, now: Counts): Counts {
   const database = Object.entries(now.database).map(([name, count]) => [name, count - (before.database[name] ?? 0)] as const)
   return {

@@ -1,4 +1,7 @@
-/** How the cost of a rollout grows from 10 to 10,000 nodes of one process: eager, over real NATS and Redis, with LMDB. */
+/**
+ * How the cost of a rollout grows from 10 to 10,000 nodes of one process: eager, over real NATS
+ * and Redis, with LMDB.
+ */
 import { startUpgradeServer } from 'theseus'
 import { nats } from 'theseus/nats'
 import { redis } from 'theseus/redis'

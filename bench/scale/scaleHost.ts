@@ -1,4 +1,7 @@
-/** One host with many nodes, in a process of its own: starts them, publishes an upgrade, and tells how that went. */
+/**
+ * One host with many nodes, in a process of its own: starts them, publishes an upgrade, and
+ * tells how that went.
+ */
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createHost, type HostEvent, type RunningHost } from 'theseus'
@@ -33,7 +36,9 @@ export interface ScaleResult {
   readonly limitPercent: number
   readonly startMs: number
   readonly start: LoopFigures
-  /** From the order to publish until the last node serves at the new version; null where that took too long. */
+  /**
+   * From the order to publish until the last node serves at the new version; null where that took too long.
+   */
   readonly rolloutMs: number | null
   /** Nodes that were there then. */
   readonly there: number

@@ -6,7 +6,7 @@ export class GreeterV1 extends NodeObject<{ visits: number }> {
     return { visits: 0 }
   }
 
-  /** Memory: it dies with the object. What shall outlive it belongs in `this.state`. */
+  /** Memory: it dies with the object. Data that shall outlive it belongs in `this.state`. */
   #today = 0
 
   @command greet(name: string): string {

@@ -48,7 +48,10 @@ async function play(host: RunningHost): Promise<void> {
   await tell("'comments' called at version 0", commentsAtVersion0(host))
 }
 
-/** A client of version 0 has no such method in its class; we ask past the types, as a stranger on the wire could. */
+/**
+ * A client of version 0 has no such method in its class; we ask past the types, as a stranger
+ * on the wire could.
+ */
 function commentsAtVersion0(host: RunningHost): Promise<unknown> {
   return host.operator.call({ node: 'p1' }, 'comments', ['/ship'], { version: 0, kind: 'query' })
 }

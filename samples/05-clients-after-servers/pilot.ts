@@ -9,7 +9,10 @@ export interface Log {
   readonly text: string
 }
 
-/** A client: it calls the stations, and nobody needs to call it. It is a node all the same, with a class and a version. */
+/**
+ * A client: it calls the stations, and nobody needs to call it. It is a node all the same, with
+ * a class and a version.
+ */
 export class PilotV1 extends NodeObject<{ log: Log }> {
   static override readonly className: string = 'Pilot.v1'
   static override readonly calls: readonly NodeClass[] = [StationV1]

@@ -1,6 +1,6 @@
 /**
- * The demo with real processes: `natsctl up` runs nats-server, redis-server, an upgrade server and three hosts; two client processes
- * call them; upgrades are built and published with natsctl.
+ * The demo with real processes: `natsctl up` runs nats-server, redis-server, an upgrade server and three
+ * hosts; two client processes call them; upgrades are built and published with natsctl.
  */
 import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'

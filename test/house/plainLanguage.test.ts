@@ -38,7 +38,7 @@ for (const document of documents) {
 }
 
 /** A room whose comments are in plain language is added here, and stays so. */
-const rooms = ['actors', 'core', 'natsctl', 'rehearsal', 'telemetry', 'transports']
+const rooms = ['actors', 'bench', 'core', 'natsctl', 'rehearsal', 'samples', 'telemetry', 'transports']
 
 for (const room of rooms) {
   test(`the comments of ${room}/ have lines of at most 110 characters, and each sentence names its subject`, (t) => {

@@ -1,4 +1,7 @@
-/** The bare wire: MessagePack over the client's own calls, and nothing else. What a team would write that has no runtime. */
+/**
+ * The bare wire: MessagePack over the client's own calls, and nothing else. The code that a team would write
+ * that has no runtime.
+ */
 
 import { connect, createInbox, type NatsConnection } from 'nats'
 import { type Load, loads } from '../load.js'
@@ -71,7 +74,10 @@ function bytesCalls(connection: NatsConnection): Omit<Entered, 'close'> {
   }
 }
 
-/** The least that a call can be: no deadline, no word about who answers, nothing that notices a subject without a listener. */
+/**
+ * The least that a call can be: no deadline, no word about who answers, nothing that notices a
+ * subject without a listener.
+ */
 function inboxCalls(connection: NatsConnection): Ask {
   const inbox = createInbox()
   const open = new Map<string, (answer: unknown) => void>()

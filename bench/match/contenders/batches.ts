@@ -8,7 +8,10 @@ import type { Ask } from './contender.js'
 /** More than any load has in flight. */
 const openMax = 4_096
 
-/** How calls and answers are written that travel with many others in one message, one directly after the other. */
+/**
+ * How calls and answers are written that travel with many others in one message, one directly
+ * after the other.
+ */
 export interface Batching {
   readonly subject: string
   readonly call: (seq: number, method: string, args: readonly unknown[]) => readonly unknown[]
@@ -42,7 +45,7 @@ function unpackAll(payload: Uint8Array): (readonly unknown[])[] {
   return packr.unpackMultiple(payload) as unknown[][]
 }
 
-/** Whoever starts a turn's first call makes the message leave at its end. */
+/** The first call of a turn makes the message leave at its end. */
 export function batchedCalls(connection: NatsConnection, { subject, call, readAnswer }: Batching): Ask {
   const inbox = createInbox()
   const open: ((answer: unknown) => void)[] = new Array(openMax)

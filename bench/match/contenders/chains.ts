@@ -1,4 +1,7 @@
-/** What a simulation object costs a call: one node that never upgrades, called at versions 0, 1 and 10 of its service. */
+/**
+ * The cost of a simulation object for a call: one node that never upgrades, called at versions
+ * 0, 1 and 10 of its service.
+ */
 import type { Role } from '../../processes/agreed.js'
 import type { Member } from '../../processes/answering.js'
 import { buildCall } from '../../upgrades.js'

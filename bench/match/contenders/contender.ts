@@ -1,4 +1,7 @@
-/** A contender: makes a call when asked for one, checks its answer, and knows nothing of how many others are in flight. */
+/**
+ * A contender: makes a call when asked for one, checks its answer, and knows nothing of how
+ * many others are in flight.
+ */
 import type { Role } from '../../processes/agreed.js'
 import type { Load } from '../load.js'
 import { check, checkRecord, keyOf, type Method } from '../values.js'
@@ -18,7 +21,9 @@ export interface Contender {
   /** Which callee answers. */
   readonly callee: string
   readonly loads: readonly Load[]
-  /** The packages of bench/peers/package.json that it needs. It may be missing, or fail, and the others go on. */
+  /**
+   * The packages of bench/peers/package.json that it needs. It may be missing, or fail, and the others go on.
+   */
   readonly packages?: readonly string[]
   /** In the caller's process. */
   enter(role: Role): Promise<Entered>

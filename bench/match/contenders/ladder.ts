@@ -1,6 +1,7 @@
 /**
- * Ten upgrades of a class that never changes what it can do, so that a node which never upgrades has a future-SO for each of ten versions. `get` is
- * delegated by each of them, `look` is written out: the SO calls the next one itself.
+ * Ten upgrades of a class that never changes what it can do, so that a node which never upgrades has a
+ * future-SO for each of ten versions. `get` is delegated by each of them, `look` is written out: the SO calls
+ * the next one itself.
  */
 import { defineUpgrade, futureSO, NodeObject, notNeeded, onlyNodes, query, type Upgrade, upgradeClass } from 'theseus'
 import { initialValues } from '../values.js'

@@ -1,4 +1,7 @@
-/** NATS's own services API, of the client that Theseus uses: endpoints in a queue group with discovery and statistics, called by `nc.request()`. */
+/**
+ * NATS's own services API, of the client that Theseus uses: endpoints in a queue group with discovery and
+ * statistics, called by `nc.request()`.
+ */
 import { connect } from 'nats'
 import type { Member } from '../../processes/answering.js'
 import { loads } from '../load.js'

@@ -1,4 +1,7 @@
-/** Plain TCP: frames of a length and MessagePack from one process to the other. What a call costs without a server between them. */
+/**
+ * Plain TCP: frames of a length and MessagePack from one process to the other. The cost of a call without a
+ * server between them.
+ */
 
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'

@@ -2,7 +2,9 @@ import { defineUpgrade, futureSO, gradually, pastSO, upgradeClass } from 'theseu
 import { PagesV2 } from '../pages.v2.js'
 import { PagesV3 } from '../pages.v3.js'
 
-/** Likes are independent of version 2, so they are kept here; the comments themselves are the old object's. */
+/**
+ * Likes are independent of version 2, so they are kept here; the comments themselves are the old object's.
+ */
 const likesAhead = futureSO({
   simulates: PagesV3,
   over: PagesV2,

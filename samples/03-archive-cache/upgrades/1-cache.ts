@@ -4,7 +4,10 @@ import { Cache } from '../cache.js'
 
 const itemsMax = 4
 
-/** An archive has no removals, so there are none yet (§7.1, condition 2). It has no state: all that it shows is the archive's. */
+/**
+ * An archive has no removals, so there are none yet (§7.1, condition 2). It has no state: all
+ * that it shows is the archive's.
+ */
 const cacheAhead = futureSO({
   simulates: Cache,
   over: Archive,
@@ -13,7 +16,10 @@ const cacheAhead = futureSO({
   methods: {},
 })
 
-/** A cache knows that an item is there, but not that it never was; and an archive's "no" means just that (§7.2). */
+/**
+ * A cache knows that an item is there, but not that it never was; and an archive's "no" means
+ * just that (§7.2).
+ */
 const archiveStill = pastSO({
   simulates: Archive,
   over: Cache,

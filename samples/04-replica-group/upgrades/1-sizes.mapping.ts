@@ -1,7 +1,10 @@
 import { mapping } from 'theseus/rehearsal'
 import { ReplicaV1, ReplicaV2 } from '../replica.js'
 
-/** A replica's state is what its group has: the transform function discards it, but the mapping function does not (§6, §7). */
+/**
+ * A replica's state is what its group has: the transform function discards it, but the mapping
+ * function does not (§6, §7).
+ */
 export const toSizes = mapping({
   from: ReplicaV1,
   to: ReplicaV2,

@@ -1,7 +1,10 @@
 import { defineUpgrade, futureSO, oneReplicaAtATime, pastSO, upgradeClass } from 'theseus'
 import { ReplicaV1, ReplicaV2 } from '../replica.js'
 
-/** These make the state transfer work between versions: an old replica answers a new one’s `entries`, and the other way round. */
+/**
+ * These make the state transfer work between versions: an old replica answers a new one’s
+ * `entries`, and the other way round.
+ */
 const sizesAhead = futureSO({
   simulates: ReplicaV2,
   over: ReplicaV1,

@@ -1,7 +1,10 @@
 import { mapping } from 'theseus/rehearsal'
 import { StationV1, StationV2 } from '../station.js'
 
-/** Today's weather is dependent, tomorrow's is not: it depends on the argument which of them `forecast` observes. */
+/**
+ * Today's weather is dependent, tomorrow's is not: it depends on the argument which of them
+ * `forecast` observes.
+ */
 export const toTomorrow = mapping({
   from: StationV1,
   to: StationV2,
