@@ -2,6 +2,7 @@
 import { appendFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
+import fc from 'fast-check'
 import { upgradeStatechartDescription as chart, type Seen, type StatechartSeen } from 'theseus'
 import { type Entry, isEntry } from '../../natsctl/inspect/entry.js'
 import { edges } from '../../natsctl/inspect/page/chartEdges.js'
@@ -106,7 +107,33 @@ test('marks on the axis are few and speak plainly', (t) => {
     ticks({ from: 1000, to: 11_000 }, 1000, 5).map(({ label }) => label),
     ['0', '2 s', '4 s', '6 s', '8 s', '10 s'],
   )
-  t.deepEqual([0.2, 7, 1500, 61_000, 3_720_000].map(spanLabel), ['0', '7 ms', '1.5 s', '1 min 1 s', '1 h 2 min'])
+  const lengths = [0.2, 7, 999.7, 1500, 9_996, 61_000, 119_700, 3_599_900, 3_720_000, 86_400_000, 277_200_000]
+  t.deepEqual(
+    lengths.map((ms) => spanLabel(ms)),
+    ['0', '7 ms', '1 s', '1.5 s', '10 s', '1 min 1 s', '2 min', '1 h', '1 h 2 min', '1 d', '3 d 5 h'],
+  )
+})
+
+test('whatever range is shown, from milliseconds to years, the axis has marks enough, not too many, and each its own label', (t) => {
+  const origin = 1_764_000_000_000
+  fc.assert(
+    fc.property(
+      fc.double({ min: 1.4, max: 10.8, noNaN: true }),
+      fc.nat(1e10),
+      fc.integer({ min: 4, max: 20 }),
+      (digits, begin, count) => {
+        const length = 10 ** digits
+        const from = origin + Math.min(begin, length * 1_000)
+        const marks = ticks({ from, to: from + length }, origin, count)
+        t.true(
+          marks.length >= Math.floor(count / 3) && marks.length <= count + 1,
+          `${marks.length} for ${count} over ${length} ms`,
+        )
+        t.is(new Set(marks.map(({ label }) => label)).size, marks.length, marks.map(({ label }) => label).join(', '))
+      },
+    ),
+    { numRuns: 2_000 },
+  )
 })
 
 test('every state has a box of its own and every transition a line', (t) => {

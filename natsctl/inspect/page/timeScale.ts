@@ -40,28 +40,53 @@ export function panned({ from, to }: TimeRange, share: number): TimeRange {
   return { from: from + by, to: to + by }
 }
 
-const steps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000, 600_000]
-const hour = 3_600_000
+const second = 1000
+const minute = 60 * second
+const hour = 60 * minute
+const day = 24 * hour
 
-/** Moments worth a mark, as offsets from `origin`, at most so many. */
-export function ticks({ from, to }: TimeRange, origin: number, countMax: number): readonly { at: number; label: string }[] {
-  const least = (to - from) / Math.max(1, countMax)
-  const step = steps.find((one) => one >= least) ?? Math.ceil(least / hour) * hour
+/** No step is three times the one before it, so there are enough marks whatever the range. */
+const steps = [
+  ...[1, 2, 5, 10, 20, 50, 100, 200, 500],
+  ...[1, 2, 5, 10, 15, 30].map((count) => count * second),
+  ...[1, 2, 5, 10, 15, 30].map((count) => count * minute),
+  ...[1, 2, 3, 6, 12].map((count) => count * hour),
+  ...[1, 2, 5, 10, 20, 50, 100].map((count) => count * day),
+]
+
+/** Moments worth a mark, as offsets from `origin`, about so many. No two have the same label. */
+export function ticks({ from, to }: TimeRange, origin: number, count: number): readonly { at: number; label: string }[] {
+  const least = (to - from) / Math.max(1, count)
+  const last = steps.at(-1)!
+  const step = steps.find((one) => one >= least) ?? Math.ceil(least / last) * last
   const found: { at: number; label: string }[] = []
-  for (let at = origin + Math.ceil((from - origin) / step) * step; at <= to; at += step) {
-    if (at >= origin) found.push({ at, label: spanLabel(at - origin) })
-  }
+  for (let n = Math.max(0, Math.ceil((from - origin) / step)); origin + n * step <= to; n++)
+    found.push({ at: origin + n * step, label: spanLabel(n * step, step) })
   return found
 }
 
-/** A length of time in as few signs as tell it. */
-export function spanLabel(ms: number): string {
-  if (ms < 1) return '0'
-  if (ms < 1000) return `${Math.round(ms)} ms`
-  const seconds = ms / 1000
-  if (seconds < 60) return `${Number(seconds.toFixed(seconds < 10 ? 2 : 1))} s`
-  const minutes = Math.floor(seconds / 60)
-  const rest = Math.round(seconds % 60)
-  if (minutes < 60) return rest === 0 ? `${minutes} min` : `${minutes} min ${rest} s`
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+/** A length of time in as few signs as tell it, and tell it from one that is longer by `stepMs`. */
+export function spanLabel(ms: number, stepMs = Number.POSITIVE_INFINITY): string {
+  const unit = Math.min(stepMs, unitOf(ms))
+  const rounded = Math.round(ms / unit) * unit
+  if (rounded < second) return rounded === 0 ? '0' : `${rounded} ms`
+  const parts = [
+    [Math.floor(rounded / day), 'd'],
+    [Math.floor((rounded % day) / hour), 'h'],
+    [Math.floor((rounded % hour) / minute), 'min'],
+    [Number(((rounded % minute) / second).toFixed(3)), 's'],
+  ]
+  return parts
+    .filter(([count]) => count !== 0)
+    .map(([count, name]) => `${count} ${name}`)
+    .join(' ')
+}
+
+/** A smaller difference says nothing at such a length. */
+function unitOf(ms: number): number {
+  if (ms < second) return 1
+  if (ms < 10 * second) return 10
+  if (ms < minute) return 100
+  if (ms < hour) return second
+  return ms < 2 * day ? minute : hour
 }
