@@ -78,7 +78,7 @@ export type { Trusting, Ways } from './ways.js'
 
 /** Who publishes. */
 export interface Publishing {
-  /** Signs what is published: `signer(seed)` of `theseus/nkeys`. Several, where a trust root asks for more than one and all are here. */
+  /** Signs what is published: `signer(seed)` of `theseus-actors/nkeys`. Several, where a trust root asks for more than one and all are here. */
   readonly upgrader?: Signer | readonly Signer[]
   /**
    * Takes each document that this process signs, which then goes to no upgrade server: others sign it first. It is sent with
@@ -109,9 +109,9 @@ export interface HostOptions extends Ways, Trusting, Publishing, Producing {
   readonly filter?: CallFilter
   /** Hears the inspection events of every upgrade manager's statechart. */
   readonly inspect?: (event: InspectionEvent) => void
-  /** `openTelemetry()`, of theseus/telemetry: spans for calls and upgrades. Without it trace context is only passed on. */
+  /** `openTelemetry()`, of theseus-actors/telemetry: spans for calls and upgrades. Without it trace context is only passed on. */
   readonly telemetry?: Telemetry
-  /** `prometheus({ port: 9464 })`, of theseus/prometheus: `/metrics`, `/healthz` and `/readyz` of this host. */
+  /** `prometheus({ port: 9464 })`, of theseus-actors/prometheus: `/metrics`, `/healthz` and `/readyz` of this host. */
   readonly metrics?: MetricsFactory
   /** Whether the host answers NATS service discovery, so that `nats micro ls` lists it. By default it does, unless the system is embedded. */
   readonly discovery?: boolean

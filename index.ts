@@ -1,8 +1,9 @@
-/** The public entry: what a user's code, samples and benches import from `theseus`. */
+/** The public entry: what a user's code, samples and benches import from `theseus-actors`. */
 import 'reflect-metadata'
 import * as tsyringe from 'tsyringe'
 import * as theseus from './index.js'
 import { shareWithBundles } from './transports/modules/hostModules.js'
+import { nameInBundles } from './transports/modules/runtimeNames.js'
 
 export { defaultSettings, type HostSettings } from './actors/base/settings.js'
 export type { Gather, ToSign } from './actors/base/tokens.js'
@@ -134,7 +135,7 @@ export { takesBack, undoneBy } from './core/upgrade/undo.js'
 export { defineUpgrade, type Upgrade, upgradeClass } from './core/upgrade/upgrade.js'
 export type { CallerInfo } from './core/wire/callerInfo.js'
 
-shareWithBundles('theseus', theseus)
+shareWithBundles(nameInBundles, theseus)
 shareWithBundles('tsyringe', tsyringe)
 shareWithBundles('reflect-metadata', {})
 

@@ -13,7 +13,7 @@ import {
   query,
   type Upgrade,
   upgradeClass,
-} from 'theseus'
+} from 'theseus-actors'
 
 const zeroCelsius = 273.15
 

@@ -2,8 +2,8 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { BuiltUpgrade } from 'theseus'
-import { buildUpgrade } from 'theseus/build'
+import type { BuiltUpgrade } from 'theseus-actors'
+import { buildUpgrade } from 'theseus-actors/build'
 
 export const meters = new URL('meters.js', import.meta.url)
 

@@ -25,8 +25,8 @@ import {
   type RunningHost,
   type Upgrade,
   type Version,
-} from 'theseus'
-import { memoryRepository, memoryStore } from 'theseus/memory'
+} from 'theseus-actors'
+import { memoryRepository, memoryStore } from 'theseus-actors/memory'
 import { Gate } from './gate.js'
 import { answerOf, type Mapping } from './mapping.js'
 

@@ -2,7 +2,7 @@
  * Upgrades whose schedules do what a script says: each signals when it is told to. The script sees everything
  * that a schedule sees.
  */
-import type { SchedulingView, Upgrade, Version } from 'theseus'
+import type { SchedulingView, Upgrade, Version } from 'theseus-actors'
 
 interface Door {
   readonly opened: Promise<void>

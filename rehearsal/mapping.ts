@@ -3,7 +3,7 @@
  * beside an upgrade, which does not know what its version will be, between two classes. The other way round
  * they say what a past-SO may show (§7.2).
  */
-import type { KeyRange, NodeClass, NodeObject, ReadonlyCollection, Remote } from 'theseus'
+import type { KeyRange, NodeClass, NodeObject, ReadonlyCollection, Remote } from 'theseus-actors'
 
 /** The parts of an object, as far as its queries can tell. */
 export interface AbstractState {

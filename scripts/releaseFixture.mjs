@@ -28,6 +28,7 @@ const packed = readdirSync(work).find((name) => name.endsWith('.tgz'))
 renameSync(join(work, packed), join(out, 'theseus.tgz'))
 
 say('running it')
+// Whatever a release calls itself, it is installed as `theseus`, which the app imports.
 const app = join(work, 'app')
 cpSync(join(root, 'test', 'fixtures', 'releases', 'app'), app, { recursive: true })
 const modules = join(app, 'node_modules')

@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './lib.mjs'
 
-/** Those that reach users: what is for development alone is not among them. */
+/** Those that reach users: neither packages for development alone nor this one under its former name is among them. */
 export function sbomOf(lock) {
   const own = lock.packages['']
-  const shipped = Object.entries(lock.packages).filter(([path, { dev }]) => path !== '' && !dev)
+  const shipped = Object.entries(lock.packages).filter(([path, { dev, link }]) => path !== '' && !dev && !link)
   const byRef = new Map()
   for (const [path, entry] of shipped) if (!byRef.has(refOf(path, entry))) byRef.set(refOf(path, entry), componentOf(path, entry))
   const dependencies = new Map([[`${own.name}@${own.version}`, dependsOn(lock, '', own)]])

@@ -2,9 +2,9 @@
  * One upgrade server gives 1,000 hosts a bundle of 1 MB at once: how long it takes them, and
  * what it does to the server.
  */
-import { connectOperator, draftManifest, startUpgradeServer } from 'theseus'
-import { nats } from 'theseus/nats'
-import { redis } from 'theseus/redis'
+import { connectOperator, draftManifest, startUpgradeServer } from 'theseus-actors'
+import { nats } from 'theseus-actors/nats'
+import { redis } from 'theseus-actors/redis'
 import { metersMeasureInKelvin } from '../meters.js'
 import { type Bench, type Options, progress } from '../options.js'
 import { Asked } from '../processes/asking.js'

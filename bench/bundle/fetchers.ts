@@ -2,11 +2,11 @@
  * A process with many hosts, each with a connection, a state store and a node of its own, which fetch what
  * the upgrade server has.
  */
-import { createHost, type HostEvent, type RunningHost } from 'theseus'
-import { bundleRepository } from 'theseus/bundles'
-import { memoryStore } from 'theseus/memory'
-import { nats } from 'theseus/nats'
-import { redis } from 'theseus/redis'
+import { createHost, type HostEvent, type RunningHost } from 'theseus-actors'
+import { bundleRepository } from 'theseus-actors/bundles'
+import { memoryStore } from 'theseus-actors/memory'
+import { nats } from 'theseus-actors/nats'
+import { redis } from 'theseus-actors/redis'
 import { MeterV1 } from '../meters.js'
 import { giveResult } from '../processes/answering.js'
 

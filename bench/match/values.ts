@@ -3,7 +3,7 @@
  * callees answer from the same ones.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { command, NodeObject, query } from 'theseus'
+import { command, NodeObject, query } from 'theseus-actors'
 
 const keysMax = 16
 

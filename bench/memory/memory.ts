@@ -1,7 +1,7 @@
 /** The memory of an idle node above its state, which is a record of one number here. */
-import { startUpgradeServer } from 'theseus'
-import { nats } from 'theseus/nats'
-import { redis } from 'theseus/redis'
+import { startUpgradeServer } from 'theseus-actors'
+import { nats } from 'theseus-actors/nats'
+import { redis } from 'theseus-actors/redis'
 import { type Bench, profiling, progress } from '../options.js'
 import { Asked } from '../processes/asking.js'
 import { machineLine } from '../processes/machine.js'

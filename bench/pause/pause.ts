@@ -3,10 +3,10 @@
  * and the node's neighbour notice.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createHost, isFault, startUpgradeServer } from 'theseus'
-import { memoryStore } from 'theseus/memory'
-import { nats } from 'theseus/nats'
-import { redis } from 'theseus/redis'
+import { createHost, isFault, startUpgradeServer } from 'theseus-actors'
+import { memoryStore } from 'theseus-actors/memory'
+import { nats } from 'theseus-actors/nats'
+import { redis } from 'theseus-actors/redis'
 import { MeterV1, type Way, ways } from '../meters.js'
 import { type Bench, progress } from '../options.js'
 import { Asked } from '../processes/asking.js'

@@ -3,10 +3,10 @@
  * nothing to do with it.
  */
 import { join } from 'node:path'
-import { createHost, type HostEvent } from 'theseus'
-import { lmdb } from 'theseus/lmdb'
-import { nats } from 'theseus/nats'
-import { redis } from 'theseus/redis'
+import { createHost, type HostEvent } from 'theseus-actors'
+import { lmdb } from 'theseus-actors/lmdb'
+import { nats } from 'theseus-actors/nats'
+import { redis } from 'theseus-actors/redis'
 import { MeterV1, MeterV2, readingKey } from '../meters.js'
 import { giveResult } from '../processes/answering.js'
 import { LoopWatch } from '../processes/loopWatch.js'

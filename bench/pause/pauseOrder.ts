@@ -1,5 +1,5 @@
 /** The order of the pause bench to its host. */
-import { NodeObject, query } from 'theseus'
+import { NodeObject, query } from 'theseus-actors'
 import type { Way } from '../meters.js'
 
 export interface PauseOrder {

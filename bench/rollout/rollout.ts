@@ -2,9 +2,9 @@
  * A rollout under load: 32 nodes in two host processes go one after the other while one process calls them,
  * beside the minute before and the time after.
  */
-import { startUpgradeServer } from 'theseus'
-import { nats } from 'theseus/nats'
-import { redis } from 'theseus/redis'
+import { startUpgradeServer } from 'theseus-actors'
+import { nats } from 'theseus-actors/nats'
+import { redis } from 'theseus-actors/redis'
 import { type Bench, progress } from '../options.js'
 import { Asked } from '../processes/asking.js'
 import { machineLine } from '../processes/machine.js'

@@ -1,9 +1,9 @@
 /** A host of the rollout bench: meters with some readings each, on disk. Serves until the bench ends. */
 import { join } from 'node:path'
-import { createHost } from 'theseus'
-import { lmdb } from 'theseus/lmdb'
-import { nats } from 'theseus/nats'
-import { redis } from 'theseus/redis'
+import { createHost } from 'theseus-actors'
+import { lmdb } from 'theseus-actors/lmdb'
+import { nats } from 'theseus-actors/nats'
+import { redis } from 'theseus-actors/redis'
 import { MeterV1 } from '../meters.js'
 import { giveResult } from '../processes/answering.js'
 import type { RolloutHostOrder } from './rolloutOrder.js'

@@ -2,10 +2,10 @@
  * The ways of a host to the world, counted: what it asks of the database, sends, commits, and
  * has the clock do.
  */
-import type { Clock } from 'theseus'
-import { lmdb } from 'theseus/lmdb'
-import { nats } from 'theseus/nats'
-import { redis } from 'theseus/redis'
+import type { Clock } from 'theseus-actors'
+import { lmdb } from 'theseus-actors/lmdb'
+import { nats } from 'theseus-actors/nats'
+import { redis } from 'theseus-actors/redis'
 import { watched } from '../processes/watched.js'
 
 export interface Counts {

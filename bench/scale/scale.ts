@@ -2,9 +2,9 @@
  * How the cost of a rollout grows from 10 to 10,000 nodes of one process: eager, over real NATS
  * and Redis, with LMDB.
  */
-import { startUpgradeServer } from 'theseus'
-import { nats } from 'theseus/nats'
-import { redis } from 'theseus/redis'
+import { startUpgradeServer } from 'theseus-actors'
+import { nats } from 'theseus-actors/nats'
+import { redis } from 'theseus-actors/redis'
 import { type Bench, type Options, profiling, progress } from '../options.js'
 import { Asked } from '../processes/asking.js'
 import { machineLine } from '../processes/machine.js'

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { createHost, type HostEvent, type RunningHost } from 'theseus'
+import { createHost, type HostEvent, type RunningHost } from 'theseus-actors'
 import { MeterV1, MeterV2 } from '../meters.js'
 import { giveResult } from '../processes/answering.js'
 import { cpuTimeUs } from '../processes/cpuTime.js'

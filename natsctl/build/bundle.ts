@@ -5,14 +5,23 @@
  * and can be read instead.
  */
 import { basename, dirname, join, relative } from 'node:path'
-import { type BuildFailure, type BuildOptions, build, type Message } from 'esbuild'
-import { bundleBytesMax, Fault } from 'theseus'
+import { type BuildFailure, type BuildOptions, build, type Message, type Plugin } from 'esbuild'
+import { bundleBytesMax, Fault } from 'theseus-actors'
+import { bundleSpecifier } from 'theseus-actors/bundles'
 
 /**
  * The host's own copies: an upgrade's classes must be of its `NodeObject`, and ask its container
  * (transports/modules).
  */
 const external = ['theseus', 'theseus/*', 'tsyringe', 'reflect-metadata']
+
+/** Sources import the package by its name. A bundle has a name for it that all hosts know. */
+const runtime: Plugin = {
+  name: 'runtime',
+  setup({ onResolve }) {
+    onResolve({ filter: /^theseus-actors(\/|$)/ }, ({ path }) => ({ path: bundleSpecifier(path), external: true }))
+  },
+}
 
 /** A CommonJS package asks for Node's modules by `require`, which a module does not have. */
 const requireBanner =
@@ -39,6 +48,7 @@ async function bundled(source: string, tsconfig: string | undefined, options: Bu
       write: false,
       outfile: 'upgrade.mjs',
       external,
+      plugins: [runtime],
       platform: 'node',
       format: 'esm',
       target: 'node22',

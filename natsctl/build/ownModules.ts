@@ -7,14 +7,14 @@ import { rename, writeFile } from 'node:fs/promises'
 import { registerHooks } from 'node:module'
 import { extname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { ownDirectory, ownFileMode } from 'theseus/bundles'
+import { hostSpecifier, ownDirectory, ownFileMode } from 'theseus-actors/bundles'
 
 /** From here on, for every module that this process loads. */
 export function shareOwnModules(): void {
   registerHooks({
     resolve(specifier, context, nextResolve) {
-      const isOurs = /^(?:theseus(?:\/.*)?|tsyringe|reflect-metadata)$/.test(specifier)
-      return nextResolve(specifier, isOurs ? { ...context, parentURL: import.meta.url } : context)
+      const own = hostSpecifier(specifier)
+      return own === undefined ? nextResolve(specifier, context) : nextResolve(own, { ...context, parentURL: import.meta.url })
     },
   })
 }

@@ -7,8 +7,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type BuiltUpgrade, digestOf, type Operator, type Upgrade } from 'theseus'
-import type { Verified } from 'theseus/nkeys'
+import { type BuiltUpgrade, digestOf, type Operator, type Upgrade } from 'theseus-actors'
+import type { Verified } from 'theseus-actors/nkeys'
 import { refuseSeeds } from '../context/upgraderSeed.js'
 import { exitCodes, Failure } from '../output/exitCodes.js'
 
@@ -53,7 +53,7 @@ function runnable(digest: string, bytes: Uint8Array, of: string): RunnableBundle
 /** Loads bundles, and leaves no files behind. */
 export async function withBundles<T>(use: (load: (bundle: RunnableBundle) => Promise<Upgrade>) => Promise<T>): Promise<T> {
   refuseSeeds('the upgrade’s code')
-  const { bundleRepository } = await import('theseus/bundles')
+  const { bundleRepository } = await import('theseus-actors/bundles')
   const cache = await mkdtemp(join(tmpdir(), 'theseus-load-'))
   try {
     const repository = bundleRepository(cache)

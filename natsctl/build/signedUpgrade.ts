@@ -17,8 +17,8 @@ import {
   type Signer,
   upgradersMax,
   type Version,
-} from 'theseus'
-import { encodeSignatures, isSignedBy, signatureOver } from 'theseus/nkeys'
+} from 'theseus-actors'
+import { encodeSignatures, isSignedBy, signatureOver } from 'theseus-actors/nkeys'
 
 export interface SignedUpgrade {
   readonly manifest: Manifest

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { Fault } from 'theseus'
+import { Fault } from 'theseus-actors'
 
 /** Lines of the compiler's output that a fault repeats. */
 const linesMax = 100

@@ -15,7 +15,7 @@ import {
   manifestBytesMax,
   manifestFormat,
   upgradersMax,
-} from 'theseus'
+} from 'theseus-actors'
 import { readSignatures, type SignedUpgrade, signaturesIn } from './signedUpgrade.js'
 import type { BuiltUpgrade } from './upgradeBuild.js'
 

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { type BuiltUpgrade, draftManifest, isFault, type Upgrade } from 'theseus'
+import { type BuiltUpgrade, draftManifest, isFault, type Upgrade } from 'theseus-actors'
 import { refuseSeeds } from '../context/upgraderSeed.js'
 import { exitCodes, Failure } from '../output/exitCodes.js'
 import { oneLine } from '../output/output.js'

@@ -16,8 +16,8 @@ import {
   type SignedManifest,
   type Uncovered,
   uncovered,
-} from 'theseus'
-import { verifyHistory } from 'theseus/nkeys'
+} from 'theseus-actors'
+import { verifyHistory } from 'theseus-actors/nkeys'
 import { withOperator } from '../context/connection.js'
 import { durationFlag, type GlobalFlags } from '../context/flags.js'
 import { type Trust, trustedBy } from '../context/trust.js'

@@ -1,5 +1,5 @@
 /** The text of an entry of the audit, as people read it. */
-import type { AuditEntry, Uncovered } from 'theseus'
+import type { AuditEntry, Uncovered } from 'theseus-actors'
 
 export function auditWords(entry: AuditEntry): string {
   const { what, times } = entry

@@ -3,7 +3,7 @@
  * where orders are, and in the audit.
  */
 import type { Command } from 'commander'
-import { auditPageMax, chunkCount, decodeManifest, digestOf, type Operator, type SignedManifest } from 'theseus'
+import { auditPageMax, chunkCount, decodeManifest, digestOf, type Operator, type SignedManifest } from 'theseus-actors'
 import { signed } from '../context/connection.js'
 import { ifDry, isOrder, type OrderFlags } from '../context/orders.js'
 import { type KeyFlags, keyFlag } from '../context/upgraderSeed.js'

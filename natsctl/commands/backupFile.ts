@@ -4,7 +4,7 @@
  * them; tables, pauses and holds are the file's word.
  */
 import { Packr, Unpackr } from 'msgpackr'
-import { type Control, Fault, isControl, isName, type SignedManifest } from 'theseus'
+import { type Control, Fault, isControl, isName, type SignedManifest } from 'theseus-actors'
 
 export const backupFileFormat = 1
 

@@ -1,7 +1,7 @@
 /** `natsctl call`: one call to a node or a service, by name. */
 import type { Command } from 'commander'
-import type { NodeRow, Version } from 'theseus'
-import { clientService, isName } from 'theseus'
+import type { NodeRow, Version } from 'theseus-actors'
+import { clientService, isName } from 'theseus-actors'
 import { withOperator } from '../context/connection.js'
 import { durationFlag, type GlobalFlags, versionFlag } from '../context/flags.js'
 import type { Program } from '../output/commands.js'

@@ -3,7 +3,7 @@
  * `natsctl node hold|release|upgrade`.
  */
 import type { Command } from 'commander'
-import type { NodeRow, Operator, Version } from 'theseus'
+import type { NodeRow, Operator, Version } from 'theseus-actors'
 import { asking, signed } from '../context/connection.js'
 import { nameFlag, versionFlag } from '../context/flags.js'
 import { ifDry, isSignedOrder, type OrderFlags } from '../context/orders.js'

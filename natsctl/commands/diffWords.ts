@@ -1,5 +1,5 @@
 /** How a diff of classes is told: to people, and as JSON (docs/natsctl.md has its form). */
-import type { ClassChange, Differences, OpenMethod, StateChange, Treatment } from 'theseus/rollout'
+import type { ClassChange, Differences, OpenMethod, StateChange, Treatment } from 'theseus-actors/rollout'
 import type { GlobalFlags } from '../context/flags.js'
 import { show } from '../output/forms.js'
 import { type Cell, oneLine, print, printTable } from '../output/output.js'

@@ -1,6 +1,6 @@
 /** `natsctl explain`: why a node, or a rollout, is where it is. */
 import type { Command } from 'commander'
-import type { NodeRow, Operator } from 'theseus'
+import type { NodeRow, Operator } from 'theseus-actors'
 import { withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
 import type { Trust } from '../context/trust.js'

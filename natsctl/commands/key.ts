@@ -1,7 +1,7 @@
 /** `natsctl key`: an upgrader's key. The public key is for everybody; the seed is for its file. */
 import { writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { newKey } from 'theseus/nkeys'
+import { newKey } from 'theseus-actors/nkeys'
 import type { GlobalFlags } from '../context/flags.js'
 import { type KeyFlags, keyFlag, signerNeeded } from '../context/upgraderSeed.js'
 import type { Program } from '../output/commands.js'

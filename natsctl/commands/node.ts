@@ -1,6 +1,6 @@
 /** `natsctl node`: who runs what. */
 import { type Command, Option } from 'commander'
-import { type NodeRow, type Operator, type Phase, phases, type Version } from 'theseus'
+import { type NodeRow, type Operator, type Phase, phases, type Version } from 'theseus-actors'
 import { signed, withOperator } from '../context/connection.js'
 import { type GlobalFlags, nameFlag, versionFlag } from '../context/flags.js'
 import { ifDry, isSignedOrder, type OrderFlags } from '../context/orders.js'

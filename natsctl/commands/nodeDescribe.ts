@@ -1,6 +1,6 @@
 /** `natsctl node describe`: everything that the upgrade database knows of one node, and what it waits for. */
 import type { Command } from 'commander'
-import type { NodeRow } from 'theseus'
+import type { NodeRow } from 'theseus-actors'
 import { withOperator } from '../context/connection.js'
 import { type GlobalFlags, nameFlag } from '../context/flags.js'
 import type { Program } from '../output/commands.js'

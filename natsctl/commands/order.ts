@@ -3,7 +3,7 @@
  * it has enough signatures.
  */
 import type { Command } from 'commander'
-import { identityAt, isTrustRoot } from 'theseus'
+import { identityAt, isTrustRoot } from 'theseus-actors'
 import { asking, withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
 import {

@@ -1,5 +1,5 @@
 /** How a plan is told: to people, and as JSON (docs/natsctl.md has its form). */
-import type { Absence, Obstacle, Refusals, RolloutPlan, ServicePlan } from 'theseus/rollout'
+import type { Absence, Obstacle, Refusals, RolloutPlan, ServicePlan } from 'theseus-actors/rollout'
 import type { GlobalFlags } from '../context/flags.js'
 import { show } from '../output/forms.js'
 import { age, count, note, oneLine, print, printTable } from '../output/output.js'

@@ -14,8 +14,8 @@ import {
   isFault,
   type Operator,
   type SignedManifest,
-} from 'theseus'
-import { verifyHistory } from 'theseus/nkeys'
+} from 'theseus-actors'
+import { verifyHistory } from 'theseus-actors/nkeys'
 import { signed } from '../context/connection.js'
 import { ifDry, isOrder, type OrderFlags } from '../context/orders.js'
 import { targetOf } from '../context/target.js'

@@ -1,6 +1,6 @@
 /** `natsctl rollout`: how far the nodes have come with the versions that are installed. */
 import { type Command, Option } from 'commander'
-import type { NodeRow, Operator, Version } from 'theseus'
+import type { NodeRow, Operator, Version } from 'theseus-actors'
 import { withOperator } from '../context/connection.js'
 import { durationFlag, type GlobalFlags, versionFlag } from '../context/flags.js'
 import { isSignedOrder } from '../context/orders.js'

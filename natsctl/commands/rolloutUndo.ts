@@ -1,5 +1,5 @@
 /** `natsctl rollout undo`: back to what the version before the newest one meant, as a version of its own. */
-import { type Manifest, type NodeRow, type Operator, takesBack, undoneBy, type Version } from 'theseus'
+import { type Manifest, type NodeRow, type Operator, takesBack, undoneBy, type Version } from 'theseus-actors'
 import { asking, signed, withOperator } from '../context/connection.js'
 import { ifDry, type OrderFlags } from '../context/orders.js'
 import type { Trust } from '../context/trust.js'

@@ -2,7 +2,7 @@
  * `natsctl table`: the upgrade-specific tables, by which an upgrader controls how an upgrade proceeds (§4).
  */
 import { type Command, InvalidArgumentError } from 'commander'
-import { isTableKey, isTableValue, type Operator, tableKeyLengthMax, tableValueBytesMax } from 'theseus'
+import { isTableKey, isTableValue, type Operator, tableKeyLengthMax, tableValueBytesMax } from 'theseus-actors'
 import { signed, withOperator } from '../context/connection.js'
 import { type GlobalFlags, nameFlag } from '../context/flags.js'
 import { ifDry, isSignedOrder, type OrderFlags } from '../context/orders.js'

@@ -4,7 +4,7 @@
  */
 import { basename, extname } from 'node:path'
 import type { Command } from 'commander'
-import { isFault, type Manifest, type ManifestDraft, type Operator, type PublishOptions, type Version } from 'theseus'
+import { isFault, type Manifest, type ManifestDraft, type Operator, type PublishOptions, type Version } from 'theseus-actors'
 import { type SignedUpgrade, toInstall } from '../build/signedUpgrade.js'
 import type { UpgradeFile } from '../build/upgradeFile.js'
 import { buildModule, readUpgradeFile } from '../build/upgradeSource.js'

@@ -1,7 +1,7 @@
 /** `natsctl upgrade diff`: the classes of an upgrade, or of two installed versions, old against new. */
 import type { Command } from 'commander'
-import type { Operator, Version } from 'theseus'
-import { changesOf, installedUpgrades } from 'theseus/rollout'
+import type { Operator, Version } from 'theseus-actors'
+import { changesOf, installedUpgrades } from 'theseus-actors/rollout'
 import { verifiedBundle, withBundles } from '../build/runnable.js'
 import { loadUpgrade } from '../build/upgradeSource.js'
 import { withOperator } from '../context/connection.js'

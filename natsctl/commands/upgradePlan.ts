@@ -3,9 +3,9 @@
  * is published. Nothing is written.
  */
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { type Operator, reasonOf, type ServiceLimit, type Upgrade, type Version } from 'theseus'
-import type { Verified } from 'theseus/nkeys'
-import { installedUpgrades, planRollout, type RolloutPlan, type Situation } from 'theseus/rollout'
+import { type Operator, reasonOf, type ServiceLimit, type Upgrade, type Version } from 'theseus-actors'
+import type { Verified } from 'theseus-actors/nkeys'
+import { installedUpgrades, planRollout, type RolloutPlan, type Situation } from 'theseus-actors/rollout'
 import { verifiedBundle, withBundles } from '../build/runnable.js'
 import { loadUpgrade } from '../build/upgradeSource.js'
 import { withOperator } from '../context/connection.js'

@@ -3,7 +3,7 @@
  * system, so it can be done where nothing else is done: on a machine that is offline.
  */
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { identityAt, identityIn, isDigest, type Version } from 'theseus'
+import { identityAt, identityIn, isDigest, type Version } from 'theseus-actors'
 import { type Place, type SignedUpgrade, signedFor, withSignature } from '../build/signedUpgrade.js'
 import { encodeUpgradeFile } from '../build/upgradeFile.js'
 import { readUpgradeFile } from '../build/upgradeSource.js'

@@ -1,6 +1,6 @@
 /** `natsctl version`: which versions live, and who keeps them alive (DESIGN §1, "dead version"). */
 import type { Command } from 'commander'
-import { clientService, type Death, type NodeRow, oldestPossible, type Version } from 'theseus'
+import { clientService, type Death, type NodeRow, oldestPossible, type Version } from 'theseus-actors'
 import { signed, withOperator } from '../context/connection.js'
 import { type GlobalFlags, versionFlag } from '../context/flags.js'
 import { ifDry, isSignedOrder, type OrderFlags } from '../context/orders.js'

@@ -4,8 +4,8 @@
  * what goes wrong, and asks nobody anything but the upgrade database.
  */
 import type { Command } from 'commander'
-import { type Clock, clientService, decodeManifest, isName } from 'theseus'
-import { redis } from 'theseus/redis'
+import { type Clock, clientService, decodeManifest, isName } from 'theseus-actors'
+import { redis } from 'theseus-actors/redis'
 import { answerTimeoutMs } from '../context/answerTimeout.js'
 import { ContextFiles } from '../context/contextFiles.js'
 import type { GlobalFlags } from '../context/flags.js'

@@ -1,7 +1,7 @@
 /** A connection to a system for the length of one command. */
-import { connectOperator, type Gather, isFault, type Operator, type Signer } from 'theseus'
-import { nats } from 'theseus/nats'
-import { redis } from 'theseus/redis'
+import { connectOperator, type Gather, isFault, type Operator, type Signer } from 'theseus-actors'
+import { nats } from 'theseus-actors/nats'
+import { redis } from 'theseus-actors/redis'
 import { exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
 import { answerTimeoutMs } from './answerTimeout.js'
 import type { GlobalFlags } from './flags.js'

@@ -20,8 +20,8 @@ import {
   type Signed,
   type Signer,
   upgradersMax,
-} from 'theseus'
-import { decodeSignatures, encodeSignatures, isSignedBy, type SignatureSet, signatureOver } from 'theseus/nkeys'
+} from 'theseus-actors'
+import { decodeSignatures, encodeSignatures, isSignedBy, type SignatureSet, signatureOver } from 'theseus-actors/nkeys'
 import { exitCodes, Failure } from '../output/exitCodes.js'
 import { type OutputForm, show } from '../output/forms.js'
 import { oneLine, print } from '../output/output.js'

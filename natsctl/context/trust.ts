@@ -4,8 +4,8 @@
  */
 import { readFileSync } from 'node:fs'
 import { InvalidArgumentError } from 'commander'
-import { isFault, isTrustRoot, type Trust as SomebodyTrusted } from 'theseus'
-import { isUpgraderKey, trustIn as trustOf } from 'theseus/nkeys'
+import { isFault, isTrustRoot, type Trust as SomebodyTrusted } from 'theseus-actors'
+import { isUpgraderKey, trustIn as trustOf } from 'theseus-actors/nkeys'
 
 export type Trust = SomebodyTrusted | 'nobody'
 

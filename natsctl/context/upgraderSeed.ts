@@ -3,8 +3,8 @@
  * the machine can read; and shown nowhere.
  */
 import { readFile, stat } from 'node:fs/promises'
-import { isFault, type Signer } from 'theseus'
-import { signer } from 'theseus/nkeys'
+import { isFault, type Signer } from 'theseus-actors'
+import { signer } from 'theseus-actors/nkeys'
 import { exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
 import { note } from '../output/output.js'
 

@@ -2,7 +2,7 @@
  * A client under load that remembers what was acknowledged, and so can tell a lost write and a wrong answer.
  * Each page belongs to one worker, which works on it alone: what it reads must be what it wrote.
  */
-import { isFault, type Remote } from 'theseus'
+import { isFault, type Remote } from 'theseus-actors'
 import type { PagesV1 } from './pages.v1.js'
 import type { PagesV2 } from './pages.v2.js'
 

@@ -1,5 +1,5 @@
 /** Shows the rollout: redrawn in place on a terminal, as lines of what changes elsewhere. */
-import type { Phase, Version } from 'theseus'
+import type { Phase, Version } from 'theseus-actors'
 import { paint } from '../output/output.js'
 import { padded } from '../output/width.js'
 

@@ -1,5 +1,5 @@
 /** The way of each node through the phases of its upgrade, with how long each took. */
-import type { HostEvent, Phase } from 'theseus'
+import type { HostEvent, Phase } from 'theseus-actors'
 
 type Step = { readonly phase: Phase; readonly atMs: number }
 

@@ -3,7 +3,7 @@
  * nothing, and waits for nobody for long.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { TrustMark } from 'theseus'
+import type { TrustMark } from 'theseus-actors'
 import {
   type Control,
   connectOperator,
@@ -15,9 +15,9 @@ import {
   type Operator,
   type Trusted,
   type Version,
-} from 'theseus'
-import { type NatsProbe, nats, probeNats } from 'theseus/nats'
-import { probeRedis, type RedisProbe, redis } from 'theseus/redis'
+} from 'theseus-actors'
+import { type NatsProbe, nats, probeNats } from 'theseus-actors/nats'
+import { probeRedis, type RedisProbe, redis } from 'theseus-actors/redis'
 import { answerTimeoutMs } from '../context/answerTimeout.js'
 import { nameOf } from '../context/connection.js'
 import { natsAddress, redisAddress, systemIn, type Target } from '../context/target.js'

@@ -1,5 +1,5 @@
 /** The checks of NATS and Redis, and of what the login may do there. Pure. */
-import type { NodeRow } from 'theseus'
+import type { NodeRow } from 'theseus-actors'
 import { type Check, failure, named, ok, warning } from './doctorCheck.js'
 import type { Facts } from './doctorFacts.js'
 

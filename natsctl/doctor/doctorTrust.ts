@@ -1,5 +1,5 @@
 /** The findings of `natsctl doctor` about the trust of hosts and upgrade servers. */
-import { changedRootAdvice, isSameTrust, markText, nobodysMark, type TrustMark } from 'theseus'
+import { changedRootAdvice, isSameTrust, markText, nobodysMark, type TrustMark } from 'theseus-actors'
 import { type Check, failure, named, ok, warning } from './doctorCheck.js'
 import type { Facts } from './doctorFacts.js'
 

@@ -4,7 +4,7 @@
  * signature's bytes or nil.
  */
 import { Packr, Unpackr } from 'msgpackr'
-import { Fault, isName, type SignedManifest } from 'theseus'
+import { Fault, isName, type SignedManifest } from 'theseus-actors'
 
 export const historyFileFormat = 1
 

@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, extname, join, relative, resolve, sep } from 'node:path'
-import { isFault, type NodeClass, reasonOf } from 'theseus'
+import { isFault, type NodeClass, reasonOf } from 'theseus-actors'
 import { importModule, isTypeScript, shareOwnModules } from '../build/ownModules.js'
 import { exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
 import { exists } from './newFiles.js'

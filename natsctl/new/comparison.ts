@@ -2,7 +2,7 @@
  * Two classes held against each other: what stays, and what needs a decision. Methods and the first values of
  * fields are known at run time; whether types stay, and what is in collections, only the compiler knows.
  */
-import { defineUpgrade, draftManifest, eagerly, type MethodKind, type NodeClass, none, upgradeClass } from 'theseus'
+import { defineUpgrade, draftManifest, eagerly, type MethodKind, type NodeClass, none, upgradeClass } from 'theseus-actors'
 import { exitCodes, Failure } from '../output/exitCodes.js'
 import type { LoadedClass } from './classRef.js'
 import { type Answers, askCompiler, type Question } from './compilerAnswers.js'

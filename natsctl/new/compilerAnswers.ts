@@ -6,7 +6,7 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { isFault } from 'theseus'
+import { isFault } from 'theseus-actors'
 import { withBuildSettings } from '../build/buildSettings.js'
 import { runCompiler } from '../build/typeCheck.js'
 import { exitCodes, Failure } from '../output/exitCodes.js'
@@ -28,7 +28,7 @@ export interface Answers {
  */
 function headOf(probe: string, old: ClassRef, next: ClassRef): readonly string[] {
   // Our own, by its path: it is the same that the classes import, wherever the questions lie.
-  const theseus = specifierOf(probe, fileURLToPath(import.meta.resolve('theseus')))
+  const theseus = specifierOf(probe, fileURLToPath(import.meta.resolve('theseus-actors')))
   return [
     `import { futureSO, type NodeObject, pastSO } from '${theseus}'`,
     `import { ${old.exportName} as Old } from '${specifierOf(probe, old.path)}'`,

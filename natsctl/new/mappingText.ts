@@ -10,9 +10,9 @@ import { firstValues } from './upgradeText.js'
 export function mappingText(comparison: Comparison, modules: Modules): string {
   const { old, next } = comparison
   const both = mappingOf(comparison, 'next') + mappingOf(comparison, 'old')
-  const stateOf = both.includes('StateOf<') ? "import type { StateOf } from 'theseus'\n" : ''
+  const stateOf = both.includes('StateOf<') ? "import type { StateOf } from 'theseus-actors'\n" : ''
   return `/** How ${old.exportName} and ${next.exportName} are related (§7 of the paper): what "rehearse" holds their answers against. */
-${stateOf}import { mapping } from 'theseus/rehearsal'
+${stateOf}import { mapping } from 'theseus-actors/rehearsal'
 ${importsOf(modules, [old, next])}
 ${both}`
 }

@@ -19,8 +19,8 @@ function missing(from: string, fields: Readonly<Record<string, unknown>>): reado
   const lacks = (name: string, file: string) => !(name in listed) && fields.name !== name && !isInstalled(from, `${name}/${file}`)
   const dev = ['typescript', '@types/node'].filter((name) => lacks(name, 'package.json'))
   return [
-    // Not by name alone: in npm's registry that is something else.
-    ...(lacks('theseus', 'memory') ? ['npm install <the packed theseus>, see "Installing" in docs/guide.md'] : []),
+    // Not by name: it is not in npm's registry.
+    ...(lacks('theseus-actors', 'memory') ? ['npm install <the packed theseus-actors>, see "Installing" in docs/guide.md'] : []),
     ...(dev.length > 0 ? [`npm install --save-dev ${dev.join(' ')}`] : []),
   ]
 }

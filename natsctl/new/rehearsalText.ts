@@ -17,7 +17,7 @@ export function rehearsalText(title: string, { old, next }: Comparison, modules:
   return `/** Plays the upgrade against a node in memory, and lists what contradicts the criteria of the paper (§7). Add the calls that matter. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { rehearse, type ScriptedCall } from 'theseus/rehearsal'
+import { rehearse, type ScriptedCall } from 'theseus-actors/rehearsal'
 import { ${old.exportName} } from '${modules[old.exportName]}'
 import upgrade from '${beside.upgrade}'
 import { ${mappings.toSorted().join(', ')} } from '${beside.mapping}'

@@ -7,7 +7,7 @@ import type { ServiceNames } from './serviceNames.js'
 export function classText({ service, className, exportName, saysService }: ServiceNames): string {
   const serviceLine = saysService ? `\n  static override readonly service = '${service}'` : ''
   return `/** The service ${service}, version 1. Replace its methods by your own; nothing but public methods can be called. */
-import { command, NodeObject, query } from 'theseus'
+import { command, NodeObject, query } from 'theseus-actors'
 
 /** The root record is small; what grows is in collections. Both are plain data. */
 export class ${exportName} extends NodeObject<{ count: number }, { records: string }> {
@@ -39,7 +39,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'node:test'
-import { createHost, type Remote } from 'theseus'
+import { createHost, type Remote } from 'theseus-actors'
 import { ${exportName} } from './${service}.v1.js'
 
 test('${service}: what was put is there, also when the host has started again', async (t) => {

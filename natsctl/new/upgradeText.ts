@@ -43,7 +43,7 @@ export function upgradeText(title: string, comparison: Comparison, modules: Modu
  *
  * Each text that "satisfies 'decided'" is yours to decide: write code in its place. See docs/writing-upgrades.md of theseus.
  */
-import { ${words.join(', ')} } from 'theseus'
+import { ${words.join(', ')} } from 'theseus-actors'
 ${importsOf(modules, [old, next])}
 ${soText(ahead)}${soText(still)}
 export default defineUpgrade({

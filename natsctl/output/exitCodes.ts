@@ -3,7 +3,7 @@
  * (docs/natsctl.md repeats the table).
  */
 import { CommanderError } from 'commander'
-import { isFault } from 'theseus'
+import { isFault } from 'theseus-actors'
 import { oneLine, withoutSeeds } from './output.js'
 
 export const exitCodes = {

@@ -1,5 +1,5 @@
 /** A node that is named on the command line has to be there. */
-import type { NodeRow } from 'theseus'
+import type { NodeRow } from 'theseus-actors'
 import { exitCodes, Failure } from '../output/exitCodes.js'
 import { didYouMean } from '../output/nearest.js'
 

@@ -1,5 +1,5 @@
 /** How nodes are told, as rows of a table, as JSON and by name: by every command that lists some. */
-import type { NodeRow, Phase } from 'theseus'
+import type { NodeRow, Phase } from 'theseus-actors'
 import type { Column } from '../output/forms.js'
 import { age, type Cell } from '../output/output.js'
 

@@ -1,6 +1,6 @@
 /** Asks the upgrade database again and again, never faster than the last answer came back. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isFault } from 'theseus'
+import { isFault } from 'theseus-actors'
 import { note } from '../output/output.js'
 
 export const pollMs = 250

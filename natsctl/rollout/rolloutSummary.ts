@@ -8,8 +8,8 @@
  * R5. Without a node nothing is done: the system may be another one than was meant, or its
  *     database may have been emptied.
  */
-import type { NodeRow, Version } from 'theseus'
-import { clientService } from 'theseus'
+import type { NodeRow, Version } from 'theseus-actors'
+import { clientService } from 'theseus-actors'
 
 export interface Rollout {
   readonly newest: Version

@@ -2,7 +2,7 @@
  * The cause of a node's waiting: on whom, since when, and what would move it; from its row, the
  * controls and the history alone.
  */
-import type { Control, Manifest, NodeRow, Version } from 'theseus'
+import type { Control, Manifest, NodeRow, Version } from 'theseus-actors'
 
 export interface Waiting {
   readonly node: string

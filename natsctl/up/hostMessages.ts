@@ -1,5 +1,5 @@
 /** The messages between `natsctl up` and its host processes. */
-import type { Trust } from 'theseus'
+import type { Trust } from 'theseus-actors'
 import type { HostConfig } from './upConfig.js'
 
 /**

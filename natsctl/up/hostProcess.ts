@@ -13,11 +13,11 @@ import {
   type NodeClass,
   type RunningHost,
   reasonOf,
-} from 'theseus'
-import { lmdb } from 'theseus/lmdb'
-import { nats } from 'theseus/nats'
-import { pinoObserver } from 'theseus/pino'
-import { redis } from 'theseus/redis'
+} from 'theseus-actors'
+import { lmdb } from 'theseus-actors/lmdb'
+import { nats } from 'theseus-actors/nats'
+import { pinoObserver } from 'theseus-actors/pino'
+import { redis } from 'theseus-actors/redis'
 import { importModule, shareOwnModules } from '../build/ownModules.js'
 import { natsOptionsOf } from '../context/flags.js'
 import type { HostMessage, HostOrder } from './hostMessages.js'
@@ -102,7 +102,7 @@ function logOf({ host, system }: HostOrder): HostObserver {
 
 /** prom-client is for those who ask for metrics. */
 async function metricsOf({ id }: HostConfig, port: number): Promise<MetricsFactory> {
-  const { prometheus } = await import('theseus/prometheus').catch((error: unknown) => {
+  const { prometheus } = await import('theseus-actors/prometheus').catch((error: unknown) => {
     throw new Error(
       `hosts.${id}.metrics: the package prom-client is needed for it: "npm install prom-client" (${reasonOf(error)})`,
     )

@@ -3,10 +3,10 @@
  * servers until its last commit is reported.
  */
 import { join } from 'node:path'
-import { isFault, startUpgradeServer } from 'theseus'
-import { lmdb } from 'theseus/lmdb'
-import { nats } from 'theseus/nats'
-import { redis } from 'theseus/redis'
+import { isFault, startUpgradeServer } from 'theseus-actors'
+import { lmdb } from 'theseus-actors/lmdb'
+import { nats } from 'theseus-actors/nats'
+import { redis } from 'theseus-actors/redis'
 import { natsOptionsOf } from '../context/flags.js'
 import { type Trust, trustText } from '../context/trust.js'
 import { exitCodes, Failure } from '../output/exitCodes.js'

@@ -1,5 +1,5 @@
 /** The history of one node: the phases that its host remembers, and what it waits for now. */
-import type { PhaseSeen } from 'theseus'
+import type { PhaseSeen } from 'theseus-actors'
 import { age } from '../output/output.js'
 import { phaseCell } from '../rollout/nodeWords.js'
 import { waitingOf } from '../rollout/waiting.js'

@@ -1,5 +1,5 @@
 /** A watch that is no screen: one line, or one document of JSON, for each change. */
-import type { NodeRow, Version } from 'theseus'
+import type { NodeRow, Version } from 'theseus-actors'
 import { count, note, oneLine, print, printJson } from '../output/output.js'
 import { nodeJson, noNodes } from '../rollout/nodeWords.js'
 import type { RolloutState } from '../rollout/rolloutState.js'

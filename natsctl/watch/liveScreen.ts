@@ -2,7 +2,7 @@
  * Ties it together: what is heard and what is pressed changes the picture, and the picture is drawn, at most
  * some times a second.
  */
-import type { Operator } from 'theseus'
+import type { Operator } from 'theseus-actors'
 import { hasColour, oneLine } from '../output/output.js'
 import { type Heard, phasesHeardMax } from './historyScreen.js'
 import type { Key } from './keys.js'

@@ -2,7 +2,7 @@
  * A rollout at one moment, as the screen shows it: out of the rows, the controls and the history of the
  * upgrade database. Pure.
  */
-import type { Control, Manifest, NodeRow, Phase, Version } from 'theseus'
+import type { Control, Manifest, NodeRow, Phase, Version } from 'theseus-actors'
 import { isPartOfRollout, isThere, isTroubled, type Rollout, summarize } from '../rollout/rolloutSummary.js'
 import type { Known } from '../rollout/waiting.js'
 import { type Steps, stepsOf } from './steps.js'

@@ -1,5 +1,5 @@
 /** A node as a row of the screen. Only rows that are shown are made. */
-import type { NodeRow } from 'theseus'
+import type { NodeRow } from 'theseus-actors'
 import { age } from '../output/output.js'
 import { phaseCell } from '../rollout/nodeWords.js'
 import { waitingOf } from '../rollout/waiting.js'

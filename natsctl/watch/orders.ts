@@ -2,7 +2,7 @@
  * Carries out what was asked for on the screen, as `rollout pause` and its like do: signed
  * where a key was given.
  */
-import { isFault, type Operator } from 'theseus'
+import { isFault, type Operator } from 'theseus-actors'
 import { asking } from '../context/connection.js'
 import { Failure } from '../output/exitCodes.js'
 import { oneLine } from '../output/output.js'

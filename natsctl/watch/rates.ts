@@ -1,5 +1,12 @@
 /** Calls per second out of what hosts count, summed over hosts. Pure: who hears says when. */
-import { type FiguresSeen, quantileMs, type ServiceLimit, strictestLimit, type Version, type VersionFigures } from 'theseus'
+import {
+  type FiguresSeen,
+  quantileMs,
+  type ServiceLimit,
+  strictestLimit,
+  type Version,
+  type VersionFigures,
+} from 'theseus-actors'
 
 export interface VersionRates {
   readonly service: string

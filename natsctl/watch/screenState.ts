@@ -2,7 +2,7 @@
  * The acts of a person at the screen, and their effects. Pure: a key and a state become another
  * state, and perhaps an effect.
  */
-import type { NodeRow, Version } from 'theseus'
+import type { NodeRow, Version } from 'theseus-actors'
 import { withoutLast } from '../output/width.js'
 import type { Key } from './keys.js'
 import { holdsOf, type Watched } from './model.js'

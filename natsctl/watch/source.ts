@@ -2,7 +2,7 @@
  * The sources of a watch, asked again and again: the rows and the controls of the upgrade database, and the
  * history as far as it is not known yet.
  */
-import type { NodeRow, Operator } from 'theseus'
+import type { NodeRow, Operator } from 'theseus-actors'
 import type { Trust } from '../context/trust.js'
 import { HistoryReader } from '../history/knownHistory.js'
 import { asks } from '../rollout/rolloutPoll.js'

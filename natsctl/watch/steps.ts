@@ -2,7 +2,7 @@
  * In which step a rollout is whose schedule is `steps(…)`: read from the description in the manifest, and
  * from who has arrived.
  */
-import { type Duration, milliseconds, type NodeRow, type Version } from 'theseus'
+import { type Duration, milliseconds, type NodeRow, type Version } from 'theseus-actors'
 import { isThere } from '../rollout/rolloutSummary.js'
 
 export interface Step {

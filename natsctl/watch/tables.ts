@@ -1,5 +1,5 @@
 /** The tables of services and of versions. */
-import { slotsAllowed, strictestLimit, type Version } from 'theseus'
+import { slotsAllowed, strictestLimit, type Version } from 'theseus-actors'
 import type { Cell } from '../output/output.js'
 import type { ServiceRollout } from '../rollout/rolloutSummary.js'
 import type { Column } from './columns.js'

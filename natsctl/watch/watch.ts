@@ -2,7 +2,7 @@
  * `natsctl rollout watch`: a screen on a terminal, else a line for each change; and `rollout status --watch`,
  * which is always the lines.
  */
-import type { Operator, Version } from 'theseus'
+import type { Operator, Version } from 'theseus-actors'
 import { withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
 import type { Trust } from '../context/trust.js'

@@ -1,6 +1,6 @@
 /**
- * The entry `theseus/rollout`: an upgrade looked at before it is published, against a running system and
- * against what it changes.
+ * The entry `theseus-actors/rollout`: an upgrade looked at before it is published, against a running system
+ * and against what it changes.
  */
 export {
   type ClassChange,

@@ -2,7 +2,7 @@
  * The slots under the services' limits, and the controls, as the upgrade database would decide. Nodes at work
  * ask every now and then, so that a slot that comes free is anybody's: here it is drawn by lot.
  */
-import { defaultSettings, type ServiceLimit } from 'theseus'
+import { defaultSettings, type ServiceLimit } from 'theseus-actors'
 import { notServing } from '../../core/base/phases.js'
 import { type Control, type Going, holding } from '../../core/control/control.js'
 import type { Random } from '../../core/ports/random.js'

@@ -2,7 +2,7 @@
  * The shape of a class's persistent state, as far as it can be known without a node: the root record of a new
  * node, and names in the code.
  */
-import { type NodeClass, NodeObject } from 'theseus'
+import { type NodeClass, NodeObject } from 'theseus-actors'
 
 /** Each field of the root record, with what is in it: `text`, `number`, `list`, `{ html: text }`. */
 export type Shape = Readonly<Record<string, string>>

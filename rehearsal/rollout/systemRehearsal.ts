@@ -7,7 +7,7 @@
  * S2. It is away only with a slot under its service's limit, and against no control.
  * S3. A node that is not alive, or is in trouble already, does not move.
  */
-import { seededRandom } from 'theseus/memory'
+import { seededRandom } from 'theseus-actors/memory'
 import { toFault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import { notServing } from '../../core/base/phases.js'

@@ -4,7 +4,7 @@
  * C4. A call is answered once at most, by a reply or by a fault: a second fault would have its caller make it
  *     again while it runs.
  */
-import type { Passage, Transit } from 'theseus/memory'
+import type { Passage, Transit } from 'theseus-actors/memory'
 import { decode } from '../../core/wire/codec.js'
 import { type Envelope, kinds } from '../../core/wire/envelope.js'
 

@@ -5,7 +5,7 @@
  * register; C8: dead ones tell nothing.
  * C12. A send or an announcement was committed before it left.
  */
-import { isFault, type RunningHost, type Version } from 'theseus'
+import { isFault, type RunningHost, type Version } from 'theseus-actors'
 import { makeCall } from './calls.js'
 import { lineageOf, reading } from './classSpecs.js'
 import type { RunningNode } from './cluster.js'

@@ -2,7 +2,7 @@
  * The contents of each version of a service's class, as a plan's upgrades make it. Pure: the generator, the
  * classes and the oracle ask the same.
  */
-import type { Version } from 'theseus'
+import type { Version } from 'theseus-actors'
 import type { Habit } from './code/habits.js'
 import { rumoursSince } from './code/rumours.js'
 import type { Change, ClassUpgradePlan, NodePlan, Plan, Register, ServiceName } from './plan.js'

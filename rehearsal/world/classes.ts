@@ -3,7 +3,7 @@
  * too and call the ledgers. Every method has the operation's name for its first argument, and
  * tells the oracle when it begins and ends.
  */
-import { command, event, hears, type NodeClass, NodeObject, query } from 'theseus'
+import { command, event, hears, type NodeClass, NodeObject, query } from 'theseus-actors'
 import { adding, type ClassSpec, reading } from './classSpecs.js'
 import { defineHabits } from './code/classHabits.js'
 import { oddThrow } from './code/oddValues.js'

@@ -1,5 +1,5 @@
 /** The processes of a rehearsal, and the nodes that are registered and not forgotten for good. */
-import type { NodeHandle, Version } from 'theseus'
+import type { NodeHandle, Version } from 'theseus-actors'
 import type { HostProcess } from './hostProcess.js'
 import type { NodePlan, ServiceName } from './plan.js'
 import type { ServerProcess } from './serverProcess.js'

@@ -8,7 +8,7 @@
  *     undo, or its own version is dead.
  * P2. The health gate notes that it has heeded a trouble only after it has paused the version.
  */
-import type { Phase, Version } from 'theseus'
+import type { Phase, Version } from 'theseus-actors'
 import type { Control, ControlName } from '../../core/control/control.js'
 
 /** The answer to a node's claim may be so long under way. */

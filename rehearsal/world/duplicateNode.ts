@@ -1,5 +1,5 @@
 /** A host that starts a node whose state is elsewhere: by mistake, and it must be refused (C3). */
-import type { NodeClass } from 'theseus'
+import type { NodeClass } from 'theseus-actors'
 import type { Cluster } from './cluster.js'
 import type { HostProcess } from './hostProcess.js'
 import type { Plan, ServiceName } from './plan.js'

@@ -4,7 +4,7 @@
  *
  * E1. Where nothing goes wrong on the way, a ledger that is there the whole time hears every event.
  */
-import type { Phase } from 'theseus'
+import type { Phase } from 'theseus-actors'
 import type { CallStep } from './calls.js'
 import { classUpgradeOf } from './classSpecs.js'
 import type { Plan, Step } from './plan.js'

@@ -6,7 +6,7 @@
  * C2. Between the beginning and the end of an operation on a node, no other begins there, but those that are
  * made for it: these run inside it, and it lasts until they have ended.
  */
-import type { Version } from 'theseus'
+import type { Version } from 'theseus-actors'
 import { earlyOf, isMadeFor } from './code/operationIds.js'
 import type { Trouble } from './plan.js'
 

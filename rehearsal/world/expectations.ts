@@ -4,7 +4,7 @@
  *
  * C6. A call that can't be done through the older object is refused; one that can be done is not.
  */
-import type { ChainEntry, Fault, Version } from 'theseus'
+import type { ChainEntry, Fault, Version } from 'theseus-actors'
 import { classUpgradeOf, lineageOf, undoes } from './classSpecs.js'
 import { plainValuesCount } from './code/oddValues.js'
 import type { Asked, Plan, ServiceName, Step } from './plan.js'

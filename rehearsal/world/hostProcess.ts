@@ -2,8 +2,8 @@
  * One host as a process: started over its disk, killed at any moment, started again by whoever looks after
  * it. The disk outlives the process, and may be full or slow.
  */
-import { createHost, type HostEvent, type NodeHandle, type Phase, type RunningHost, type Version } from 'theseus'
-import { type MemoryState, type MemoryTransport, memoryStore, memoryTransport, seededRandom } from 'theseus/memory'
+import { createHost, type HostEvent, type NodeHandle, type Phase, type RunningHost, type Version } from 'theseus-actors'
+import { type MemoryState, type MemoryTransport, memoryStore, memoryTransport, seededRandom } from 'theseus-actors/memory'
 import type { Write } from '../../core/ports/stateStore.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
 import type { CrashMoment, NodePlan } from './plan.js'

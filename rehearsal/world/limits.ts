@@ -6,7 +6,7 @@
  *     until it serves, dead or alive. After a loss the upgrade database knows only of those whose hosts are
  *     heard before its probation ends.
  */
-import type { HostEvent, Phase } from 'theseus'
+import type { HostEvent, Phase } from 'theseus-actors'
 import { slotsAllowed, strictestLimit } from '../../core/schedules/serviceLimit.js'
 import { classUpgradeOf } from './classSpecs.js'
 import type { Plan, ServiceName } from './plan.js'

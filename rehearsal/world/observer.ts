@@ -2,7 +2,7 @@
  * The reports of hosts and the upgrade database while they run: written into the trace, and held by the
  * watches against what must always hold.
  */
-import { type HostEvent, isFault, type Version } from 'theseus'
+import { type HostEvent, isFault, type Version } from 'theseus-actors'
 import type { Control, ControlName } from '../../core/control/control.js'
 import type { Order, OrderResult } from '../../core/control/directive.js'
 import type { Signed } from '../../core/trust/signed.js'

@@ -2,7 +2,7 @@
  * The work of a plan's operators: they publish upgrades and undos, pause and resume, hold and release, and
  * order retries of what does not succeed.
  */
-import { type BuiltUpgrade, draftManifest, Fault, isFault, type RunningHost, type Upgrade, type Version } from 'theseus'
+import { type BuiltUpgrade, draftManifest, Fault, isFault, type RunningHost, type Upgrade, type Version } from 'theseus-actors'
 import type { ControlName } from '../../core/control/control.js'
 import { takesBack } from './classSpecs.js'
 import type { OrderChecker } from './operations/orderChecker.js'

@@ -3,7 +3,7 @@
  * leaving steps out. The details beside the plan (how long a message takes, which is lost) are drawn from the
  * seed while the world runs.
  */
-import type { Phase, ServiceLimit, Version } from 'theseus'
+import type { Phase, ServiceLimit, Version } from 'theseus-actors'
 import type { KeyRange } from '../../core/model/collection.js'
 import type { Habit } from './code/habits.js'
 import type { TableChange } from './code/table.js'

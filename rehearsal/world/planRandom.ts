@@ -1,4 +1,4 @@
-import type { Random } from 'theseus'
+import type { Random } from 'theseus-actors'
 
 /** Chance in the words of whoever makes plans. */
 export class PlanRandom {

@@ -14,7 +14,7 @@ import {
   type Upgrade,
   upgradeClass,
   type Version,
-} from 'theseus'
+} from 'theseus-actors'
 import { makeClass, reshape, runCommand, runQuery, unshape } from './classes.js'
 import { adding, type ClassSpec, classUpgradeOf, lineageOf, methodsOf, reading, undoes } from './classSpecs.js'
 import { mutatedAnswer } from './code/mutatedAnswer.js'

@@ -1,7 +1,7 @@
 /** The surroundings of every process of the world. */
 
-import type { Clock, HostEvent, HostOptions, NodeClass, Operator, Upgrade, Version } from 'theseus'
-import type { MemoryState } from 'theseus/memory'
+import type { Clock, HostEvent, HostOptions, NodeClass, Operator, Upgrade, Version } from 'theseus-actors'
+import type { MemoryState } from 'theseus-actors/memory'
 import type { DependencyContainer } from 'tsyringe'
 import type { Write } from '../../core/ports/stateStore.js'
 import type { Network } from './network.js'

@@ -6,7 +6,7 @@
  * A register in a collection counts its records in the root: root and collection are written by
  * one command and must agree.
  */
-import type { Collection, ReadonlyCollection } from 'theseus'
+import type { Collection, ReadonlyCollection } from 'theseus-actors'
 import type { Register } from './plan.js'
 
 export interface RegistersState {

@@ -10,7 +10,7 @@ import {
   schedule,
   steps,
   whenIdle,
-} from 'theseus'
+} from 'theseus-actors'
 import type { ClassSpec } from './classSpecs.js'
 import { isPermitted } from './code/permits.js'
 import { readUntilSignal } from './code/stateReaders.js'

@@ -1,6 +1,6 @@
 /** One upgrade server as a process: there are two, over one upgrade database, and either may be killed. */
-import { startUpgradeServer } from 'theseus'
-import { memoryTransport } from 'theseus/memory'
+import { startUpgradeServer } from 'theseus-actors'
+import { memoryTransport } from 'theseus-actors/memory'
 import type { ProcessEnvironment } from './processEnvironment.js'
 import { ProcessFault } from './processFault.js'
 

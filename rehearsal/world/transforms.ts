@@ -2,7 +2,7 @@
  * The transform functions of the world, forward and back alike, and the states with which SOs begin that keep
  * registers of their own.
  */
-import { asItIs, type InitialCollections } from 'theseus'
+import { asItIs, type InitialCollections } from 'theseus-actors'
 import type { ClassSpec } from './classSpecs.js'
 import { tableName } from './code/table.js'
 import type { ExecutionOracle } from './executionOracle.js'

@@ -4,8 +4,8 @@
  * hold, or when everything has come to rest.
  */
 import { createHash } from 'node:crypto'
-import type { HostEvent, Random, Version } from 'theseus'
-import { seededRandom } from 'theseus/memory'
+import type { HostEvent, Random, Version } from 'theseus-actors'
+import { seededRandom } from 'theseus-actors/memory'
 import type { Write } from '../../core/ports/stateStore.js'
 import { AnswerChecker } from './answerChecker.js'
 import { audit } from './audit.js'

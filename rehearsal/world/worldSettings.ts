@@ -1,7 +1,7 @@
 /**
  * The hosts' bounds and intervals in the world: short, so that a plan of a few seconds holds many of each.
  */
-import type { HostOptions } from 'theseus'
+import type { HostOptions } from 'theseus-actors'
 import type { Plan } from './plan.js'
 
 const worldSettings: NonNullable<HostOptions['settings']> = {

@@ -1,4 +1,4 @@
-import { command, NodeObject, query } from 'theseus'
+import { command, NodeObject, query } from 'theseus-actors'
 
 export class GreeterV1 extends NodeObject<{ visits: number }> {
   static override readonly className = 'Greeter.v1'

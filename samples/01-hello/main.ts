@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createHost } from 'theseus'
+import { createHost } from 'theseus-actors'
 import { GreeterV1 } from './greeter.v1.js'
 
 const directory = await mkdtemp(join(tmpdir(), 'theseus-hello-'))

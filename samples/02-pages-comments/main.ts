@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createHost, isFault, type NodeHandle, type RunningHost } from 'theseus'
-import { buildUpgrade } from 'theseus/build'
+import { createHost, isFault, type NodeHandle, type RunningHost } from 'theseus-actors'
+import { buildUpgrade } from 'theseus-actors/build'
 import { PagesV1 } from './pages.v1.js'
 import { PagesV2 } from './pages.v2.js'
 

@@ -1,4 +1,4 @@
-import { command, NodeObject, query } from 'theseus'
+import { command, NodeObject, query } from 'theseus-actors'
 
 export class PagesV1 extends NodeObject<{ pages: Record<string, string> }> {
   static override readonly className = 'Pages.v1'

@@ -1,4 +1,4 @@
-import { command, NodeObject, query } from 'theseus'
+import { command, NodeObject, query } from 'theseus-actors'
 
 /** Readers can comment on a page. */
 export class PagesV2 extends NodeObject<{ pages: Record<string, string>; comments: Record<string, string[]> }> {

@@ -1,4 +1,4 @@
-import { command } from 'theseus'
+import { command } from 'theseus-actors'
 import { PagesV3 } from './pages.v3.js'
 
 /** A bug fixed: liking a comment that does not exist fails instead of doing nothing. The type is the same. */

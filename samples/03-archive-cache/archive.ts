@@ -1,4 +1,4 @@
-import { command, NodeObject, query } from 'theseus'
+import { command, NodeObject, query } from 'theseus-actors'
 
 /** A set that can only grow: what it has once had, it has for ever. */
 export class Archive extends NodeObject<object, { items: true }> {

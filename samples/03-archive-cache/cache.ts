@@ -1,4 +1,4 @@
-import { command, NodeObject, query } from 'theseus'
+import { command, NodeObject, query } from 'theseus-actors'
 
 /** A set that can grow and shrink. */
 export class Cache extends NodeObject<object, { items: true }> {

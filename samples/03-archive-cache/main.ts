@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createHost, isFault, type RunningHost } from 'theseus'
-import { buildUpgrade } from 'theseus/build'
+import { createHost, isFault, type RunningHost } from 'theseus-actors'
+import { buildUpgrade } from 'theseus-actors/build'
 import { Archive } from './archive.js'
 import { Cache } from './cache.js'
 

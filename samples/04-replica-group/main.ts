@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createHost, type RunningHost } from 'theseus'
-import { buildUpgrade } from 'theseus/build'
+import { createHost, type RunningHost } from 'theseus-actors'
+import { buildUpgrade } from 'theseus-actors/build'
 import { ReplicaV1, ReplicaV2 } from './replica.js'
 
 const directory = await mkdtemp(join(tmpdir(), 'theseus-replicas-'))

@@ -1,4 +1,4 @@
-import { command, NodeObject, query } from 'theseus'
+import { command, NodeObject, query } from 'theseus-actors'
 
 /** The replicas of the group. */
 export const replicas = ['r1', 'r2', 'r3', 'r4'] as const

@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createHost, type NodeHandle, type RunningHost } from 'theseus'
-import { buildUpgrade } from 'theseus/build'
+import { createHost, type NodeHandle, type RunningHost } from 'theseus-actors'
+import { buildUpgrade } from 'theseus-actors/build'
 import { PilotV1, stations } from './pilot.js'
 import { StationV1, StationV2 } from './station.js'
 

@@ -1,4 +1,4 @@
-import { command, type NodeClass, NodeObject, query } from 'theseus'
+import { command, type NodeClass, NodeObject, query } from 'theseus-actors'
 import { StationV1, StationV2 } from './station.js'
 
 export const stations = ['s1', 's2', 's3'] as const

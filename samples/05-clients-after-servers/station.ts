@@ -1,4 +1,4 @@
-import { command, NodeObject, query } from 'theseus'
+import { command, NodeObject, query } from 'theseus-actors'
 
 /** Announces the weather of a harbour. */
 export class StationV1 extends NodeObject<{ weather: string }> {

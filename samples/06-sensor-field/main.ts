@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createHost, type NodeHandle, type Phase, type RunningHost } from 'theseus'
-import { buildUpgrade } from 'theseus/build'
+import { createHost, type NodeHandle, type Phase, type RunningHost } from 'theseus-actors'
+import { buildUpgrade } from 'theseus-actors/build'
 import { neighbours, sensorAt, sensors, side } from './field.js'
 import { SensorV1, SensorV2 } from './sensor.js'
 

@@ -1,4 +1,4 @@
-import { command, NodeObject, query } from 'theseus'
+import { command, NodeObject, query } from 'theseus-actors'
 
 /** The precision of a sensor: a reading is the same in degrees Celsius and in kelvin, to and fro. */
 export function hundredths(degrees: number): number {

@@ -1,9 +1,9 @@
 /** A client process of the demo: calls at one version until it is told to stop, and tells what happened. */
-import { createHost } from 'theseus'
-import { LoadClient, type PageMemory, type Tally } from 'theseus/demo'
-import { memoryStore } from 'theseus/memory'
-import { nats } from 'theseus/nats'
-import { redis } from 'theseus/redis'
+import { createHost } from 'theseus-actors'
+import { LoadClient, type PageMemory, type Tally } from 'theseus-actors/demo'
+import { memoryStore } from 'theseus-actors/memory'
+import { nats } from 'theseus-actors/nats'
+import { redis } from 'theseus-actors/redis'
 import { PagesV1 } from '../02-pages-comments/pages.v1.js'
 import { PagesV2 } from '../02-pages-comments/pages.v2.js'
 

@@ -2,7 +2,7 @@
  * `npm run demo`: a live upgrade from version 0 to 2 under load. `--servers`: with real
  * processes over NATS and Redis.
  */
-import { showDemo } from 'theseus/demo'
+import { showDemo } from 'theseus-actors/demo'
 import { withServers } from './servers.js'
 
 const args = process.argv.slice(2)

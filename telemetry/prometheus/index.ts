@@ -1,5 +1,5 @@
 /**
- * `theseus/prometheus`: `createHost({ …, metrics: prometheus({ port: 9464 }) })`. Needs the
+ * `theseus-actors/prometheus`: `createHost({ …, metrics: prometheus({ port: 9464 }) })`. Needs the
  * package prom-client.
  */
 import { Registry } from 'prom-client'

@@ -59,7 +59,7 @@ let bundles = 0
 
 /** A bundle of its own for each test: Node.js keeps modules by their names. */
 function bundle(more = '') {
-  const text = `import { defineUpgrade } from 'theseus'\n${more}\nexport default defineUpgrade({ title: 'Own ${++bundles}', classUpgrades: [] })\n`
+  const text = `import { defineUpgrade } from 'theseus-actors'\n${more}\nexport default defineUpgrade({ title: 'Own ${++bundles}', classUpgrades: [] })\n`
   const bytes = new TextEncoder().encode(text)
   return { bytes, digest: digestOf(bytes), title: `Own ${bundles}` }
 }

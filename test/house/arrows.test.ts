@@ -6,16 +6,16 @@ import test from 'ava'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..')
 
-/** What each room may import by path, beside itself. `theseus` is the public entry; every other package is a room's own affair. */
+/** What each room may import by path, beside itself. `theseus-actors` is the public entry; every other package is a room's own affair. */
 const allowed: Record<string, readonly string[]> = {
   core: [],
   actors: ['core'],
   transports: ['core'],
   telemetry: ['core'],
-  natsctl: ['theseus'],
-  rehearsal: ['core', 'theseus'],
-  samples: ['theseus'],
-  bench: ['theseus', 'test'],
+  natsctl: ['theseus-actors'],
+  rehearsal: ['core', 'theseus-actors'],
+  samples: ['theseus-actors'],
+  bench: ['theseus-actors', 'test'],
 }
 
 /** Files of a folder that are code of ours. */
@@ -32,7 +32,7 @@ function importsOf(file: string): string[] {
 
 /** The room that an import leads to, if it leads to one of ours. */
 function roomOf(file: string, specifier: string): string | undefined {
-  if (specifier === 'theseus' || specifier.startsWith('theseus/')) return 'theseus'
+  if (specifier === 'theseus-actors' || specifier.startsWith('theseus-actors/')) return 'theseus-actors'
   if (!specifier.startsWith('.')) return undefined
   return relative(root, resolve(root, dirname(file), specifier)).split('/')[0]
 }

@@ -31,5 +31,5 @@ test('peers are pinned exactly, those that Theseus uses too to the same version'
 
 test('the lock files name no registry', (t) => {
   for (const path of ['package-lock.json', 'bench/peers/package-lock.json'])
-    for (const [name, { resolved }] of Object.entries<{ resolved?: string }>(json(path).packages)) t.is(resolved, undefined, name)
+    for (const [name, { resolved }] of Object.entries<{ resolved?: string }>(json(path).packages)) t.falsy(resolved, name)
 })

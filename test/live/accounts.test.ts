@@ -1,10 +1,10 @@
 /** Callers of another account of NATS: it puts their name into the subject itself, as docs/security.md has it, so they can choose none. */
 import 'reflect-metadata'
 import test from 'ava'
-import { createHost, isFault, startUpgradeServer } from 'theseus'
-import { memoryStore } from 'theseus/memory'
-import { nats } from 'theseus/nats'
-import { redis } from 'theseus/redis'
+import { createHost, isFault, startUpgradeServer } from 'theseus-actors'
+import { memoryStore } from 'theseus-actors/memory'
+import { nats } from 'theseus-actors/nats'
+import { redis } from 'theseus-actors/redis'
 import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
 import { startNatsServer, startRedisServer } from '../support/servers.js'
 

@@ -16,10 +16,10 @@ import {
   NodeObject,
   query,
   startUpgradeServer,
-} from 'theseus'
-import { memoryRepository, memoryStore } from 'theseus/memory'
-import { nats } from 'theseus/nats'
-import { redis } from 'theseus/redis'
+} from 'theseus-actors'
+import { memoryRepository, memoryStore } from 'theseus-actors/memory'
+import { nats } from 'theseus-actors/nats'
+import { redis } from 'theseus-actors/redis'
 import { decode, encodeCall, encodeReply } from '../../core/wire/codec.js'
 import { kinds } from '../../core/wire/envelope.js'
 import { natsctl } from '../natsctl/natsctlProcess.js'

@@ -1,8 +1,8 @@
 /** A host process of a live test: real NATS, real Redis, LMDB; can be told to kill itself at an exact point of an upgrade. */
-import { createHost, type HostEvent } from 'theseus'
-import { lmdb } from 'theseus/lmdb'
-import { nats } from 'theseus/nats'
-import { redis } from 'theseus/redis'
+import { createHost, type HostEvent } from 'theseus-actors'
+import { lmdb } from 'theseus-actors/lmdb'
+import { nats } from 'theseus-actors/nats'
+import { redis } from 'theseus-actors/redis'
 import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
 
 /** `flipped` is right after the flip; a phase is right when it begins. */

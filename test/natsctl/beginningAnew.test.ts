@@ -1,6 +1,6 @@
 /** Who undoes an upgrade and publishes it anew is told that it begins anew. */
 import test from 'ava'
-import type { Manifest } from 'theseus'
+import type { Manifest } from 'theseus-actors'
 import { beginningAnew } from '../../natsctl/commands/upgrade.js'
 
 const upgrade = (version: number, oldClass: string, newClass: string, undoes: number | null = null) =>

@@ -25,7 +25,7 @@ for (const [what, minify, hasPackage] of [
     mkdirSync(join(directory, 'node_modules'))
     symlinkSync(dirname(fileURLToPath(import.meta.resolve('lmdb'))), join(directory, 'node_modules/lmdb'), 'dir')
     if (hasPackage)
-      symlinkSync(fileURLToPath(new URL('../../..', import.meta.url)), join(directory, 'node_modules/theseus'), 'dir')
+      symlinkSync(fileURLToPath(new URL('../../..', import.meta.url)), join(directory, 'node_modules/theseus-actors'), 'dir')
     const outfile = join(directory, 'main.mjs')
     await build({
       entryPoints: [fixture('main.js')],

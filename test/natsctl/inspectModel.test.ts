@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, readFileSync, statSync, writeFileSync } fro
 import { join } from 'node:path'
 import test from 'ava'
 import fc from 'fast-check'
-import { upgradeStatechartDescription as chart, type Seen, type StatechartSeen } from 'theseus'
+import { upgradeStatechartDescription as chart, type Seen, type StatechartSeen } from 'theseus-actors'
 import { type Entry, isEntry } from '../../natsctl/inspect/entry.js'
 import { edges } from '../../natsctl/inspect/page/chartEdges.js'
 import { layout } from '../../natsctl/inspect/page/chartLayout.js'

@@ -2,8 +2,8 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { defineUpgrade, draftManifest } from 'theseus'
-import { newKey, signer } from 'theseus/nkeys'
+import { defineUpgrade, draftManifest } from 'theseus-actors'
+import { newKey, signer } from 'theseus-actors/nkeys'
 import { encodeUpgradeFile } from '../../natsctl/build/upgradeFile.js'
 import { type Ended, natsctl, newDirectory } from './natsctlProcess.js'
 

@@ -98,11 +98,11 @@ export function newDirectory(t: ExecutionContext<any>): string {
   return directory
 }
 
-/** A directory in which `theseus` is installed. */
+/** A directory in which `theseus-actors` is installed. */
 export function newProject(t: ExecutionContext<any>): string {
   const directory = newDirectory(t)
   mkdirSync(join(directory, 'node_modules'))
-  symlinkSync(root, join(directory, 'node_modules/theseus'), 'dir')
+  symlinkSync(root, join(directory, 'node_modules/theseus-actors'), 'dir')
   return directory
 }
 

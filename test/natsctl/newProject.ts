@@ -10,7 +10,7 @@ export function emptyRepository(t: ExecutionContext): string {
   const directory = newDirectory(t)
   writeFileSync(join(directory, 'package.json'), '{ "name": "shop", "type": "module" }')
   mkdirSync(join(directory, 'node_modules/@types'), { recursive: true })
-  symlinkSync(root, join(directory, 'node_modules/theseus'), 'dir')
+  symlinkSync(root, join(directory, 'node_modules/theseus-actors'), 'dir')
   for (const name of ['typescript', 'undici-types', '@types/node'])
     symlinkSync(join(root, 'node_modules', name), join(directory, 'node_modules', name), 'dir')
   return directory

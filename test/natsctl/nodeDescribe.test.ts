@@ -1,6 +1,6 @@
 /** What "node describe" says of a node, out of its row alone. */
 import test from 'ava'
-import type { NodeRow } from 'theseus'
+import type { NodeRow } from 'theseus-actors'
 import { linesOf, nodeDocument } from '../../natsctl/commands/nodeDescribe.js'
 import { waitingOf } from '../../natsctl/rollout/waiting.js'
 

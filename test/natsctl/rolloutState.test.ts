@@ -1,5 +1,5 @@
 import test from 'ava'
-import type { Control, Manifest, NodeRow } from 'theseus'
+import type { Control, Manifest, NodeRow } from 'theseus-actors'
 import { exitCodeOf } from '../../natsctl/rollout/rolloutExit.js'
 import { type Seen, stateOf, undoOf } from '../../natsctl/rollout/rolloutState.js'
 

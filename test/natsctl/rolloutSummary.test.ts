@@ -1,5 +1,5 @@
 import test from 'ava'
-import type { NodeRow } from 'theseus'
+import type { NodeRow } from 'theseus-actors'
 import { summarize } from '../../natsctl/rollout/rolloutSummary.js'
 
 function row(nodeId: string, about: Partial<NodeRow>): NodeRow {

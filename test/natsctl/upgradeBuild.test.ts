@@ -37,11 +37,11 @@ function newDirectory(t: ExecutionContext): string {
   return directory
 }
 
-/** A user's project with `theseus` in its node_modules, and the fixtures in `upgrades`. */
+/** A user's project with `theseus-actors` in its node_modules, and the fixtures in `upgrades`. */
 function newProject(t: ExecutionContext, settings: object | undefined = tsconfig): string {
   const project = newDirectory(t)
   mkdirSync(join(project, 'node_modules'))
-  symlinkSync(root, join(project, 'node_modules/theseus'), 'dir')
+  symlinkSync(root, join(project, 'node_modules/theseus-actors'), 'dir')
   writeFileSync(join(project, 'package.json'), '{ "type": "module" }')
   if (settings !== undefined) writeFileSync(join(project, 'tsconfig.json'), JSON.stringify(settings))
   cpSync(upgrades, join(project, 'upgrades'), { recursive: true })
@@ -211,13 +211,13 @@ test('JavaScript is built without a check, and so is a class that breaks a rule 
   const project = newProject(t)
   writeFileSync(
     join(project, 'upgrades/empty.js'),
-    "import { defineUpgrade } from 'theseus'\nexport default defineUpgrade({ title: 'Nothing', classUpgrades: [] })",
+    "import { defineUpgrade } from 'theseus-actors'\nexport default defineUpgrade({ title: 'Nothing', classUpgrades: [] })",
   )
   const { manifest } = await buildUpgrade(join(project, 'upgrades/empty.js'))
   t.deepEqual(manifest.classUpgrades, [])
   writeFileSync(
     join(project, 'upgrades/unmarked.js'),
-    `import { NodeObject, defineUpgrade, eagerly, none, upgradeClass } from 'theseus'
+    `import { NodeObject, defineUpgrade, eagerly, none, upgradeClass } from 'theseus-actors'
     class A extends NodeObject { static className = 'A.v1' }
     class B extends NodeObject { static className = 'A.v2'; open() {} }
     export default defineUpgrade({ title: 'x', classUpgrades: [
@@ -249,7 +249,7 @@ for (const [what, file, reason] of [
 
 /** Three classes of one line, and the parts of a class upgrade that is right, for JavaScript that nobody has checked. */
 const unchecked = `
-  import * as theseus from 'theseus'
+  import * as theseus from 'theseus-actors'
   const { NodeObject, command, query, defineUpgrade, upgradeClass, futureSO, pastSO, eagerly, none, notNeeded } = theseus
   const marked = (definition, marks) => {
     for (const [name, mark] of Object.entries(marks)) mark(definition.prototype, name)
@@ -367,7 +367,7 @@ test('a CommonJS package that asks for Node’s own modules works inside a bundl
   addPackage(project, "exports.base = require('path').basename")
   writeFileSync(
     join(project, 'upgrades/old.js'),
-    "import { defineUpgrade } from 'theseus'\nimport { base } from 'old-style'\nexport default defineUpgrade({ title: base('/a/b'), classUpgrades: [] })",
+    "import { defineUpgrade } from 'theseus-actors'\nimport { base } from 'old-style'\nexport default defineUpgrade({ title: base('/a/b'), classUpgrades: [] })",
   )
   t.is((await buildUpgrade(join(project, 'upgrades/old.js'))).manifest.title, 'b')
 })
@@ -401,7 +401,7 @@ test('tsyringe and reflect-metadata are the host’s own too, through a link to 
   const [digest, bundle] = bundleOf(`
     import 'reflect-metadata'
     import { container } from 'tsyringe'
-    import { defineUpgrade } from 'theseus'
+    import { defineUpgrade } from 'theseus-actors'
     export default defineUpgrade({ title: container.resolve('title of the test'), classUpgrades: [] })`)
   await import('reflect-metadata')
   const { container } = await import('tsyringe')
@@ -412,16 +412,16 @@ test('tsyringe and reflect-metadata are the host’s own too, through a link to 
 test('modules outside of the cache resolve as ever', async (t) => {
   const project = newDirectory(t)
   await bundleRepository(join(newDirectory(t), 'cache')).load(
-    ...bundleOf("import { defineUpgrade } from 'theseus'\nexport default defineUpgrade({ title: '', classUpgrades: [] })"),
+    ...bundleOf("import { defineUpgrade } from 'theseus-actors'\nexport default defineUpgrade({ title: '', classUpgrades: [] })"),
   )
-  writeFileSync(join(project, 'other.mjs'), "import 'theseus'")
+  writeFileSync(join(project, 'other.mjs'), "import 'theseus-actors'")
   await t.throwsAsync(() => import(pathToFileURL(join(project, 'other.mjs')).href), { code: 'ERR_MODULE_NOT_FOUND' })
 })
 
 test('a cached file that is damaged is written anew', async (t) => {
   const cache = newDirectory(t)
   const [digest, bundle] = bundleOf(
-    "import { defineUpgrade } from 'theseus'\nexport default defineUpgrade({ title: 'whole', classUpgrades: [] })",
+    "import { defineUpgrade } from 'theseus-actors'\nexport default defineUpgrade({ title: 'whole', classUpgrades: [] })",
   )
   writeFileSync(join(cache, `${digest}.mjs`), '')
   t.is((await bundleRepository(cache).load(digest, bundle)).title, 'whole')
@@ -431,7 +431,7 @@ test('a cached file that is damaged is written anew', async (t) => {
 for (const [what, source, reason] of [
   ['does not parse', 'export default {', /Unexpected/],
   ['throws', "throw new Error('not today')", /not today/],
-  ['imports what is not there', "import { nothingLikeThis } from 'theseus'", /nothingLikeThis/],
+  ['imports what is not there', "import { nothingLikeThis } from 'theseus-actors'", /nothingLikeThis/],
   ['imports a package of its own', "import 'some-package-of-its-own'", /some-package-of-its-own/],
   ['exports no upgrade', 'export default { title: "x" }', /default export is no upgrade/],
   ['exports nothing', '', /default export is no upgrade/],
@@ -460,7 +460,7 @@ test('a cache that can’t be written is the host’s trouble and not the upgrad
   writeFileSync(place, 'a file')
   const repository = bundleRepository(place)
   const [digest, bundle] = bundleOf(
-    "import { defineUpgrade } from 'theseus'\nexport default defineUpgrade({ title: 'later', classUpgrades: [] })",
+    "import { defineUpgrade } from 'theseus-actors'\nexport default defineUpgrade({ title: 'later', classUpgrades: [] })",
   )
   t.is((await refusal(t, () => repository.load(digest, bundle))).code, 'upgrade.fetch')
   rmSync(place)
@@ -470,7 +470,9 @@ test('a cache that can’t be written is the host’s trouble and not the upgrad
 test('a repository in memory gives what was added to it, and nothing else', async (t) => {
   const cache = bundleRepository(newDirectory(t))
   const upgrade = await cache.load(
-    ...bundleOf("import { defineUpgrade } from 'theseus'\nexport default defineUpgrade({ title: 'kept', classUpgrades: [] })"),
+    ...bundleOf(
+      "import { defineUpgrade } from 'theseus-actors'\nexport default defineUpgrade({ title: 'kept', classUpgrades: [] })",
+    ),
   )
   const repository = memoryRepository()
   repository.add('digest', upgrade)

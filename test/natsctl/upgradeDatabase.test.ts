@@ -2,9 +2,9 @@
 
 import { PassThrough } from 'node:stream'
 import anyTest, { type ExecutionContext, type TestFn } from 'ava'
-import { digestOf, encodeManifest, type Manifest, manifestFormat, runtimeInterface, startUpgradeServer } from 'theseus'
-import { nats } from 'theseus/nats'
-import { redis } from 'theseus/redis'
+import { digestOf, encodeManifest, type Manifest, manifestFormat, runtimeInterface, startUpgradeServer } from 'theseus-actors'
+import { nats } from 'theseus-actors/nats'
+import { redis } from 'theseus-actors/redis'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import { neededByIdsMax, summarizeVersions } from '../../natsctl/commands/version.js'
 import { confirm } from '../../natsctl/output/confirm.js'

@@ -2,10 +2,10 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import anyTest, { type ExecutionContext, type TestFn } from 'ava'
-import { createHost, type RunningHost, startUpgradeServer } from 'theseus'
-import { memoryStore } from 'theseus/memory'
-import { nats } from 'theseus/nats'
-import { redis } from 'theseus/redis'
+import { createHost, type RunningHost, startUpgradeServer } from 'theseus-actors'
+import { memoryStore } from 'theseus-actors/memory'
+import { nats } from 'theseus-actors/nats'
+import { redis } from 'theseus-actors/redis'
 import { decodeUpgradeFile, encodeUpgradeFile } from '../../natsctl/build/upgradeFile.js'
 import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
 import { until } from '../support/eventually.js'
@@ -58,7 +58,7 @@ function upgradeWith(t: ExecutionContext, schedule: string): string {
   const file = join(newProject(t), 'upgrade.js')
   writeFileSync(
     file,
-    `import { NodeObject, allOf, atMost, command, defineUpgrade, eagerly, futureSO, none, onlyNodes, oneReplicaAtATime, query, schedule, upgradeClass } from 'theseus'
+    `import { NodeObject, allOf, atMost, command, defineUpgrade, eagerly, futureSO, none, onlyNodes, oneReplicaAtATime, query, schedule, upgradeClass } from 'theseus-actors'
     const marked = (definition, marks) => {
       for (const [name, mark] of Object.entries(marks)) mark(definition.prototype, name)
       return definition
@@ -265,7 +265,7 @@ neither simulated nor refused: nothing
   const file = join(newProject(t), 'nothing.js')
   writeFileSync(
     file,
-    "import { defineUpgrade } from 'theseus'\nexport default defineUpgrade({ title: 'Nothing', classUpgrades: [] })",
+    "import { defineUpgrade } from 'theseus-actors'\nexport default defineUpgrade({ title: 'Nothing', classUpgrades: [] })",
   )
   const nothing = await run('upgrade', 'diff', file)
   t.deepEqual([nothing.code, nothing.stdout], [0, 'Nothing\nno class changes\n'])

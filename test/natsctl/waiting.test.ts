@@ -1,5 +1,5 @@
 import test from 'ava'
-import type { Control, Manifest, NodeRow } from 'theseus'
+import type { Control, Manifest, NodeRow } from 'theseus-actors'
 import { waitingOf } from '../../natsctl/rollout/waiting.js'
 
 const row = (change: Partial<NodeRow> = {}): NodeRow => ({

@@ -1,6 +1,6 @@
 /** Upgrades that break a correctness criterion (§7), each in its way: the rehearsal finds them. */
 import test from 'ava'
-import { command, defineUpgrade, eagerly, futureSO, NodeObject, notNeeded, pastSO, query, upgradeClass } from 'theseus'
+import { command, defineUpgrade, eagerly, futureSO, NodeObject, notNeeded, pastSO, query, upgradeClass } from 'theseus-actors'
 import { chained, mapping, rehearse, type ScriptedCall } from '../../rehearsal/criteria.js'
 import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
 import { PagesV2 } from '../../samples/02-pages-comments/pages.v2.js'

@@ -1,5 +1,5 @@
 /** Second upgrades of the samples that have one only, each with its mapping functions: for chains of three versions. */
-import { command, defineUpgrade, eagerly, futureSO, NodeObject, notNeeded, pastSO, query, upgradeClass } from 'theseus'
+import { command, defineUpgrade, eagerly, futureSO, NodeObject, notNeeded, pastSO, query, upgradeClass } from 'theseus-actors'
 import { mapping } from '../../rehearsal/criteria.js'
 import { Cache } from '../../samples/03-archive-cache/cache.js'
 import { type Entry, ReplicaV2 } from '../../samples/04-replica-group/replica.js'

@@ -1,7 +1,7 @@
 /** What the world's oracle asks after a loss, and of a node that is busy: no more than what was still known, and no less. */
 import test from 'ava'
-import type { NodeStatus, Phase } from 'theseus'
-import { seededRandom } from 'theseus/memory'
+import type { NodeStatus, Phase } from 'theseus-actors'
+import { seededRandom } from 'theseus-actors/memory'
 import { pack } from '../../core/wire/codec.js'
 import { WorldDatabase } from '../../rehearsal/world/database.js'
 import { DeadVersionChecker } from '../../rehearsal/world/deadVersionChecker.js'

@@ -29,7 +29,7 @@ export async function withProject<T>(
     await write(join(project, 'package.json'), JSON.stringify({ name: 'shop', type: 'module' }))
     for (const code of codes) await write(join(project, 'src', nameLine.exec(code)![1]!), code)
     await mkdir(join(project, 'node_modules'))
-    await symlink(root, join(project, 'node_modules/theseus'), 'dir')
+    await symlink(root, join(project, 'node_modules/theseus-actors'), 'dir')
     return await use(project)
   } finally {
     await rm(project, { recursive: true, force: true })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import { Redis } from 'ioredis'
-import type { NodeClass } from 'theseus'
+import type { NodeClass } from 'theseus-actors'
 
 const releases = fileURLToPath(new URL('../../../test/fixtures/releases/', import.meta.url))
 const app = new URL('../../../test/fixtures/releases/app/', import.meta.url)
@@ -54,6 +54,18 @@ type Dumped = { readonly key: string } & (
   | { readonly type: 'list' | 'set' | 'zset'; readonly value: readonly string[] }
   | { readonly type: 'hash'; readonly value: readonly (readonly [field: string, value: string])[] }
 )
+
+/** The bundles of the installed upgrades, as the release built them, by digest. */
+export function bundlesOf(release: string): ReadonlyMap<string, Uint8Array> {
+  const bundles = new Map<string, Uint8Array>()
+  for (const dumped of unpacked<Dumped[]>(release, 'redis.json.gz')) {
+    const digest = /:bundle:([0-9a-f]{64})$/.exec(dumped.key)?.[1]
+    if (digest === undefined || dumped.type !== 'hash') continue
+    const chunks = dumped.value.map(([index, chunk]) => [Number(index), Buffer.from(chunk, 'base64')] as const)
+    bundles.set(digest, Buffer.concat(chunks.sort(([a], [b]) => a - b).map(([, chunk]) => chunk)))
+  }
+  return bundles
+}
 
 /** Writes the release's keys into an empty Redis. */
 export async function restoreRedis(release: string, url: string): Promise<void> {

@@ -1,6 +1,6 @@
 /** A process of its own: an embedded host is stopped while one of its nodes waits for an answer that never comes. */
-import { command, createHost, NodeObject } from 'theseus'
-import { memoryRepository, memoryStore } from 'theseus/memory'
+import { command, createHost, NodeObject } from 'theseus-actors'
+import { memoryRepository, memoryStore } from 'theseus-actors/memory'
 
 const asking = Promise.withResolvers<void>()
 

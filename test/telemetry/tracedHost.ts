@@ -1,9 +1,9 @@
 /** A host process with an SDK of its own, which tells the spans it has recorded when it is asked. */
-import { createHost } from 'theseus'
-import { memoryStore } from 'theseus/memory'
-import { nats } from 'theseus/nats'
-import { redis } from 'theseus/redis'
-import { openTelemetry } from 'theseus/telemetry'
+import { createHost } from 'theseus-actors'
+import { memoryStore } from 'theseus-actors/memory'
+import { nats } from 'theseus-actors/nats'
+import { redis } from 'theseus-actors/redis'
+import { openTelemetry } from 'theseus-actors/telemetry'
 import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
 import { recordSpans, seenSpans } from './spans.js'
 

@@ -15,7 +15,7 @@ import {
   query,
   type Remote,
   upgradeClass,
-} from 'theseus'
+} from 'theseus-actors'
 
 class PagesV1 extends NodeObject<{ pages: Record<string, string> }> {
   static override readonly className = 'Pages.v1'

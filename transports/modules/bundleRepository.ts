@@ -17,6 +17,7 @@ import { checkOwnDirectory, isOwnFile, ownDirectory, ownFileMode } from '../ownD
 import { importGiven, shareHostModules } from './hostModules.js'
 
 export { ownDirectory, ownFileMode } from '../ownDirectory.js'
+export { bundleSpecifier, hostSpecifier } from './runtimeNames.js'
 
 /**
  * Keeps `<digest>.mjs` files in `cacheDirectory`, which is made when it is missing. Its files

@@ -6,16 +6,15 @@
  */
 // Not by name: an older Node.js could not link this, and say nothing of its version.
 import * as nodeModule from 'node:module'
+import { hostSpecifier, nameInBundles, packageName } from './runtimeNames.js'
 
-/** Each with its exports, as the public entry tells them. */
+/** Each by the name that bundles have for it, with its exports, as the public entry tells them. */
 const running = new Map<string, object>()
 
 /** To be called by the public entry for what it has of these modules. */
 export function shareWithBundles(specifier: string, exports: object): void {
   running.set(specifier, exports)
 }
-
-const shared = /^(?:theseus(?:\/.*)?|tsyringe|reflect-metadata)$/
 
 /**
  * The made modules' exports, by URL: that is how their source finds them. One process may have
@@ -45,10 +44,10 @@ export function shareHostModules(cacheUrl: string): void {
   cacheUrls.add(cacheUrl)
 }
 
-/** Whether `theseus`, from here, is the package that this file is of. */
+/** Whether the package's name, from here, leads to the package that this file is of. */
 function isInstalled(): boolean {
   try {
-    return import.meta.resolve('theseus') === new URL('../../index.js', import.meta.url).href
+    return import.meta.resolve(packageName) === new URL('../../index.js', import.meta.url).href
   } catch {
     return false
   }
@@ -57,15 +56,16 @@ function isInstalled(): boolean {
 const installed: nodeModule.RegisterHooksOptions = {
   load: (url, context, nextLoad) => loadGiven(url) ?? nextLoad(url, context),
   resolve(specifier, context, nextResolve) {
-    // From here, `theseus` is this very package, by its own name, wherever it is installed.
-    return nextResolve(specifier, isFromBundle(specifier, context) ? { ...context, parentURL: import.meta.url } : context)
+    const own = isFromBundle(context) ? hostSpecifier(specifier) : undefined
+    // From here, the package's name leads to this very package, wherever it is installed.
+    return own === undefined ? nextResolve(specifier, context) : nextResolve(own, { ...context, parentURL: import.meta.url })
   },
 }
 
 function fromRunning(scheme: string): nodeModule.RegisterHooksOptions {
   return {
     resolve(specifier, context, nextResolve) {
-      const exports = isFromBundle(specifier, context) ? running.get(specifier) : undefined
+      const exports = isFromBundle(context) ? running.get(specifier === packageName ? nameInBundles : specifier) : undefined
       if (exports === undefined) return nextResolve(specifier, context)
       const url = scheme + specifier
       madeModules.set(url, exports)
@@ -91,8 +91,8 @@ export const { ${names.join(', ')} } = exports
 `
 }
 
-function isFromBundle(specifier: string, { parentURL }: { readonly parentURL: string | undefined }): boolean {
-  if (parentURL === undefined || !shared.test(specifier)) return false
+function isFromBundle({ parentURL }: { readonly parentURL: string | undefined }): boolean {
+  if (parentURL === undefined) return false
   for (const cacheUrl of cacheUrls) if (parentURL.startsWith(cacheUrl)) return true
   return false
 }

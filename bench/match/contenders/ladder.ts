@@ -3,7 +3,7 @@
  * future-SO for each of ten versions. `get` is delegated by each of them, `look` is written out: the SO calls
  * the next one itself.
  */
-import { defineUpgrade, futureSO, NodeObject, notNeeded, onlyNodes, query, type Upgrade, upgradeClass } from 'theseus'
+import { defineUpgrade, futureSO, NodeObject, notNeeded, onlyNodes, query, type Upgrade, upgradeClass } from 'theseus-actors'
 import { initialValues } from '../values.js'
 
 export const rungsMax = 10

@@ -1,4 +1,4 @@
-import { defineUpgrade, futureSO, gradually, pastSO, upgradeClass } from 'theseus'
+import { defineUpgrade, futureSO, gradually, pastSO, upgradeClass } from 'theseus-actors'
 import { PagesV2 } from '../pages.v2.js'
 import { PagesV3 } from '../pages.v3.js'
 

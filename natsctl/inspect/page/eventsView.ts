@@ -3,7 +3,7 @@
  * The events of the chosen node's upgrade manager, line by line. Choosing a line shows the statechart as it
  * was then; the last one follows what happens.
  */
-import type { StatechartDescription, StatechartSeen } from 'theseus'
+import type { StatechartDescription, StatechartSeen } from 'theseus-actors'
 import { element, setAttributes, setText } from './dom.js'
 import { isTold, wordsOf } from './eventWords.js'
 import { spanLabel } from './timeScale.js'

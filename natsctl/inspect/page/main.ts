@@ -2,7 +2,7 @@
 /**
  * The page: hears what natsctl sends, keeps the rollout, and draws what has changed, at most once a frame.
  */
-import type { StatechartSeen } from 'theseus'
+import type { StatechartSeen } from 'theseus-actors'
 import { byName, chosenNodes, type Order } from './chosenNodes.js'
 import { byId, setText } from './dom.js'
 import { feed, fetchHeader } from './feed.js'

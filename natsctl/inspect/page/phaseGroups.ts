@@ -1,5 +1,5 @@
 /** Phases as the page shows them: few colours, by what they mean for those who call the node. */
-import type { Phase } from 'theseus'
+import type { Phase } from 'theseus-actors'
 
 export type PhaseGroup = 'serving' | 'preparing' | 'waiting' | 'away' | 'trouble'
 

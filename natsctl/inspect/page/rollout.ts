@@ -2,7 +2,7 @@
  * The rollout as the page knows it: who runs what, and what each node has been through. Made of entries,
  * whatever their order of arrival.
  */
-import type { CallsSeen, LinkSeen, NodeSeen, Phase, PhaseSeen, Version } from 'theseus'
+import type { CallsSeen, LinkSeen, NodeSeen, Phase, PhaseSeen, Version } from 'theseus-actors'
 import type { Entry, RowEntry, VersionEntry } from '../entry.js'
 
 /** From `at` until the next one begins. */

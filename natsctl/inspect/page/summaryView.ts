@@ -3,7 +3,7 @@
  * The part above the lanes: how far it has come, the legend that is a filter too, and the
  * versions with their calls.
  */
-import type { Version } from 'theseus'
+import type { Version } from 'theseus-actors'
 import { byId, element, setAttributes, setText } from './dom.js'
 import { type Counts, noCounts } from './overview.js'
 import { groupOf, type PhaseGroup, phaseGroups } from './phaseGroups.js'

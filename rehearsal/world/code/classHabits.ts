@@ -1,5 +1,5 @@
 /** The methods that classes have by the habits of their plan. */
-import { command, type NodeClass, query } from 'theseus'
+import { command, type NodeClass, query } from 'theseus-actors'
 import type { KeyRange } from '../../../core/model/collection.js'
 import { type Define, runCommand, runQuery, type WorldObject } from '../classes.js'
 import type { ClassSpec } from '../classSpecs.js'

@@ -2,8 +2,8 @@
  * Gives a plan its habits, and the calls that go with them. Each habit has a chance of its own, so that one
  * more changes nothing of the others.
  */
-import type { Version } from 'theseus'
-import { seededRandom } from 'theseus/memory'
+import type { Version } from 'theseus-actors'
+import { seededRandom } from 'theseus-actors/memory'
 import { lineageOf } from '../classSpecs.js'
 import { harmlessSteps } from '../eventChecker.js'
 import type { Asked, ClassUpgradePlan, NodePlan, Plan, Step, UpgradePlan } from '../plan.js'

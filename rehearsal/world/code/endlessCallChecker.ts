@@ -4,7 +4,7 @@
  * C10. A node that can't upgrade because of a call that runs says so: it is not `current` as if
  *      there were nothing to do.
  */
-import type { Version } from 'theseus'
+import type { Version } from 'theseus-actors'
 import { classOf } from '../classSpecs.js'
 import type { RunningNode } from '../cluster.js'
 import type { NodePlan, Plan } from '../plan.js'

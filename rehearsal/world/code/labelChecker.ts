@@ -4,7 +4,7 @@
  * V1 (§3). An object's messages are labelled with its node's version at the moment of sending; an SO's, with
  *     a version that it implements.
  */
-import type { Transit } from 'theseus/memory'
+import type { Transit } from 'theseus-actors/memory'
 import { decode } from '../../../core/wire/codec.js'
 import { kinds } from '../../../core/wire/envelope.js'
 import { type ClassSpec, lineageOf } from '../classSpecs.js'

@@ -4,7 +4,7 @@
  *
  * S1. Nobody whom it concerns leaves for an upgrade before the table permits it.
  */
-import type { SchedulingView, Version } from 'theseus'
+import type { SchedulingView, Version } from 'theseus-actors'
 import { classUpgradeOf } from '../classSpecs.js'
 import type { Plan, ServiceName } from '../plan.js'
 import type { UpgradeDatabase } from '../processEnvironment.js'

@@ -2,7 +2,7 @@
  * An event that an upgrade introduces: tellers publish it from that version on, and ledgers hear it from then
  * on. Nodes that have not learned the version yet are to hear it all the same.
  */
-import { event, type Version } from 'theseus'
+import { event, type Version } from 'theseus-actors'
 import { type Plan, serviceNames } from '../plan.js'
 
 export const rumour = event<[op: string]>('rumour')

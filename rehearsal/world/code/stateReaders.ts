@@ -5,7 +5,7 @@
  * S2. An observer sees the root and the collections as one state: no record of a register is missing from
  * what the root counts, whatever is written, upgraded or made in passing meanwhile.
  */
-import type { SchedulingView } from 'theseus'
+import type { SchedulingView } from 'theseus-actors'
 import type { ClassSpec } from '../classSpecs.js'
 import type { ExecutionOracle } from '../executionOracle.js'
 import type { Register } from '../plan.js'

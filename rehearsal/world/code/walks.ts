@@ -3,7 +3,7 @@
  * of any length and shape: they come back to nodes where they have been, fan out, are not
  * awaited, or fail before what they began has ended.
  */
-import type { Version } from 'theseus'
+import type { Version } from 'theseus-actors'
 import type { ClassSpec } from '../classSpecs.js'
 import type { ExecutionOracle } from '../executionOracle.js'
 import type { ServiceName } from '../plan.js'

@@ -2,8 +2,8 @@
  * The upgrade database loses data. The oracle's knowledge of it from before holds no more: controls, slots
  * and deaths are those that the database has now. The hosts give back what they know.
  */
-import type { Death, Version } from 'theseus'
-import type { MemoryDatabaseFactory } from 'theseus/memory'
+import type { Death, Version } from 'theseus-actors'
+import type { MemoryDatabaseFactory } from 'theseus-actors/memory'
 import type { Control } from '../../../core/control/control.js'
 
 /**

@@ -1,5 +1,5 @@
 /** Makes the steps of a plan's dimensions, each from chance of its own. */
-import { seededRandom } from 'theseus/memory'
+import { seededRandom } from 'theseus-actors/memory'
 import type { NodePlan, Step } from '../plan.js'
 import { PlanRandom } from '../planRandom.js'
 import { type Dimension, dimensions } from './dimensions.js'

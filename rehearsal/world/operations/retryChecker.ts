@@ -4,7 +4,7 @@
  * P4. A stalled node tries again once for each retry that is asked of it, or of its version, and never by
  *     itself: not after a restart either.
  */
-import type { Phase, Version } from 'theseus'
+import type { Phase, Version } from 'theseus-actors'
 
 interface Stalled {
   readonly target: Version

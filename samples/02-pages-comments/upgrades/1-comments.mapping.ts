@@ -1,4 +1,4 @@
-import { mapping } from 'theseus/rehearsal'
+import { mapping } from 'theseus-actors/rehearsal'
 import { PagesV1 } from '../pages.v1.js'
 import { PagesV2 } from '../pages.v2.js'
 

@@ -1,4 +1,4 @@
-import { defineUpgrade, futureSO, gradually, notNeeded, upgradeClass } from 'theseus'
+import { defineUpgrade, futureSO, gradually, notNeeded, upgradeClass } from 'theseus-actors'
 import { PagesV1 } from '../pages.v1.js'
 import { PagesV2 } from '../pages.v2.js'
 

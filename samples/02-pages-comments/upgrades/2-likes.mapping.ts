@@ -1,4 +1,4 @@
-import { mapping } from 'theseus/rehearsal'
+import { mapping } from 'theseus-actors/rehearsal'
 import { PagesV2 } from '../pages.v2.js'
 import { type Comment, PagesV3 } from '../pages.v3.js'
 

@@ -1,4 +1,4 @@
-import { defineUpgrade, eagerly, notNeeded, upgradeClass } from 'theseus'
+import { defineUpgrade, eagerly, notNeeded, upgradeClass } from 'theseus-actors'
 import { PagesV3 } from '../pages.v3.js'
 import { PagesV4 } from '../pages.v4.js'
 

@@ -1,4 +1,4 @@
-import { mapping } from 'theseus/rehearsal'
+import { mapping } from 'theseus-actors/rehearsal'
 import { Archive } from '../archive.js'
 import { Cache } from '../cache.js'
 

@@ -1,4 +1,4 @@
-import { defineUpgrade, futureSO, pastSO, schedule, upgradeClass } from 'theseus'
+import { defineUpgrade, futureSO, pastSO, schedule, upgradeClass } from 'theseus-actors'
 import { Archive } from '../archive.js'
 import { Cache } from '../cache.js'
 

@@ -1,4 +1,4 @@
-import { mapping } from 'theseus/rehearsal'
+import { mapping } from 'theseus-actors/rehearsal'
 import { ReplicaV1, ReplicaV2 } from '../replica.js'
 
 /**

@@ -1,4 +1,4 @@
-import { defineUpgrade, futureSO, oneReplicaAtATime, pastSO, upgradeClass } from 'theseus'
+import { defineUpgrade, futureSO, oneReplicaAtATime, pastSO, upgradeClass } from 'theseus-actors'
 import { ReplicaV1, ReplicaV2 } from '../replica.js'
 
 /**

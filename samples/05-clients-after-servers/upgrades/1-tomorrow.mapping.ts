@@ -1,4 +1,4 @@
-import { mapping } from 'theseus/rehearsal'
+import { mapping } from 'theseus-actors/rehearsal'
 import { StationV1, StationV2 } from '../station.js'
 
 /**

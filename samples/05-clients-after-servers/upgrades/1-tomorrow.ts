@@ -1,4 +1,4 @@
-import { afterMyServers, defineUpgrade, futureSO, gradually, notNeeded, pastSO, upgradeClass } from 'theseus'
+import { afterMyServers, defineUpgrade, futureSO, gradually, notNeeded, pastSO, upgradeClass } from 'theseus-actors'
 import { PilotV1, PilotV2 } from '../pilot.js'
 import { StationV1, StationV2 } from '../station.js'
 

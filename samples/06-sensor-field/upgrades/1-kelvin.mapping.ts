@@ -1,4 +1,4 @@
-import { mapping } from 'theseus/rehearsal'
+import { mapping } from 'theseus-actors/rehearsal'
 import { hundredths, SensorV1, SensorV2 } from '../sensor.js'
 
 export const toKelvin = mapping({

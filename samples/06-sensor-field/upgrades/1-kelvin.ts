@@ -1,4 +1,4 @@
-import { allOf, defineUpgrade, futureSO, gradually, keepCovered, notNeeded, upgradeClass } from 'theseus'
+import { allOf, defineUpgrade, futureSO, gradually, keepCovered, notNeeded, upgradeClass } from 'theseus-actors'
 import { neighbours } from '../field.js'
 import { SensorV1, SensorV2 } from '../sensor.js'
 

@@ -1,8 +1,8 @@
 /** A host process of a soak: the world's classes on real NATS, real Redis and LMDB. Tells whoever started it what its nodes do, and when. */
-import { createHost, type HostEvent, type NodeHandle } from 'theseus'
-import { lmdb } from 'theseus/lmdb'
-import { nats } from 'theseus/nats'
-import { redis } from 'theseus/redis'
+import { createHost, type HostEvent, type NodeHandle } from 'theseus-actors'
+import { lmdb } from 'theseus-actors/lmdb'
+import { nats } from 'theseus-actors/nats'
+import { redis } from 'theseus-actors/redis'
 import type { RunningNode } from '../../../rehearsal/world/cluster.js'
 import { ExecutionOracle } from '../../../rehearsal/world/executionOracle.js'
 import type { Plan, ServiceName } from '../../../rehearsal/world/plan.js'

@@ -1,5 +1,5 @@
 /** The bounds and intervals of a soak's hosts: short enough that half a minute holds many of each. */
-import type { HostOptions } from 'theseus'
+import type { HostOptions } from 'theseus-actors'
 import type { Plan } from '../../../rehearsal/world/plan.js'
 
 export function soakSettings({ limit }: Plan): NonNullable<HostOptions['settings']> {

@@ -1,5 +1,5 @@
 /** Rollouts as a test needs them, and pictures of them. */
-import type { Control, Manifest, NodeRow } from 'theseus'
+import type { Control, Manifest, NodeRow } from 'theseus-actors'
 import { watchedOf } from '../../../natsctl/watch/model.js'
 import type { Picture } from '../../../natsctl/watch/picture.js'
 import { Rates } from '../../../natsctl/watch/rates.js'

@@ -1,7 +1,7 @@
 /** The screen of a rollout, as lines and as what a terminal makes of them. */
 import { readFileSync } from 'node:fs'
 import test from 'ava'
-import type { NodeRow } from 'theseus'
+import type { NodeRow } from 'theseus-actors'
 import { frameOf } from '../../../natsctl/watch/frame.js'
 import type { Picture } from '../../../natsctl/watch/picture.js'
 import { Rates } from '../../../natsctl/watch/rates.js'
