@@ -1,4 +1,7 @@
-/** The schedule "after my servers upgrade" (§4) on running nodes: whose upgrade a node waits for is known from its class, not from who has called. */
+/**
+ * The schedule "after my servers upgrade" (§4) on running nodes: whose upgrade a node waits for is known from
+ * its class, not from who has called.
+ */
 import test, { type ExecutionContext } from 'ava'
 import {
   afterMyServers,

@@ -1,4 +1,7 @@
-/** All hosts hear an announcement at once, and come back to NATS at once: each asks the upgrade server at a moment of its own, but for a call that needs the version now. */
+/**
+ * All hosts hear an announcement at once, and come back to NATS at once: each asks the upgrade server at a
+ * moment of its own, but for a call that needs the version now.
+ */
 import test, { type ExecutionContext } from 'ava'
 import type { Clock } from '../../core/ports/clock.js'
 import { createHost } from '../../index.js'

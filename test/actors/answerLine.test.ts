@@ -17,7 +17,7 @@ function line(atOnce: number, waitingMax: number) {
     refuse: ({ replyTo }, { code }) => void refused.push(`${replyTo}: ${code}`),
     flush: () => new Promise((resolve) => flushes.push(resolve)),
   })
-  /** What was sent has reached the other side. */
+  /** The answers that have reached the other side. */
   const flushed = async (count = 1) => {
     await clock.runUntil(clock.now())
     for (const flush of flushes.splice(0, count)) flush()

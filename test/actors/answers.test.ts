@@ -1,4 +1,7 @@
-/** Where the answers to calls go, which of them travel together, and what becomes of a fault that is too large. */
+/**
+ * Where the answers to calls go, which of them travel together, and what becomes of a fault
+ * that is too large.
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'

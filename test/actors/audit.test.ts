@@ -1,4 +1,4 @@
-/** Who ordered what, and what came of it: the chain of entries that upgrade servers write. */
+/** The audit: the chain of entries that upgrade servers write about orders and their outcomes. */
 import test from 'ava'
 import { Audit, auditWaitMs, refusalEntriesMax, refusalEntryMs, refusalKindsMax, refusalsMs } from '../../actors/server/audit.js'
 import { DeathRounds } from '../../actors/server/deathRounds.js'

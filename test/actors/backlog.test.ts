@@ -1,4 +1,7 @@
-/** What waits at a host is bounded in bytes, for all callers and for each that has a name, and in values for one message. */
+/**
+ * The calls that wait at a host are bounded in bytes, for all callers and for each that has a name, and in
+ * values for one message.
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
@@ -183,7 +186,7 @@ test('what is beyond the room is refused while it is read: of values, and of env
   const full = encodeReply(0, 1, new Array(97).fill(0), replier, 0)
   t.throws(() => decode(full, counted), refused)
   t.is(decode(encodeReply(0, 1, new Array(96).fill(0), replier, 0), counted).length, 1)
-  // What no host takes is told to be too large, however much room there is.
+  // A message that no host takes is told to be too large, however much room there is.
   t.throws(() => decode(encodedOf(messageValuesMax + 1), { max: Number.POSITIVE_INFINITY, values: 0 }), {
     instanceOf: Fault,
     code: 'protocol.too-large',

@@ -1,4 +1,7 @@
-/** The birth of a node where an upgrade of its line can't be had or fails: as far as it can, and from there like any node (C10). */
+/**
+ * The birth of a node where an upgrade of its line can't be had or fails: as far as it can, and from there
+ * like any node (C10).
+ */
 import test from 'ava'
 import { Fault } from '../../core/base/fault.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
@@ -9,7 +12,8 @@ import { codeOf, gate, TestSystem } from '../support/testSystem.js'
 import { NotesV1, NotesV2, toV2, toV3 } from './notes.js'
 import { isThere } from './oneNode.js'
 
-// The version is complete, for the nodes that there are are of another service; the first of this one could never be born.
+// The version is complete, for the nodes that there are are of another service; the first of
+// this one could never be born.
 test('a node is born before an upgrade that is rejected, says why, and takes it when it can be had', async (t) => {
   const system = await TestSystem.start(t)
   const broken = memoryRepository()

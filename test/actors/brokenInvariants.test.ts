@@ -1,6 +1,7 @@
 /**
- * Invariants of the house (DESIGN §6), each broken once in a running node: a part of it is made to do something else. The node tells of it, and
- * loses nothing that was acknowledged. One after the other, for each test breaks the parts of all nodes of this process.
+ * Invariants of the house (DESIGN §6), each broken once in a running node: a part of it is made to do
+ * something else. The node tells of it, and loses nothing that was acknowledged. One after the other, for
+ * each test breaks the parts of all nodes of this process.
  */
 import 'reflect-metadata'
 import anyTest, { type ExecutionContext, type TestFn } from 'ava'

@@ -1,4 +1,7 @@
-/** Bundles on their way to a host and in the memory of an upgrade server: F1–F3 of actors/history/bundleFetches.ts, B1–B3 of actors/server/servedBundles.ts. */
+/**
+ * Bundles on their way to a host and in the memory of an upgrade server: F1–F3 of
+ * actors/history/bundleFetches.ts, B1–B3 of actors/server/servedBundles.ts.
+ */
 import test from 'ava'
 import { BundleFetches } from '../../actors/history/bundleFetches.js'
 import { ServedBundles } from '../../actors/server/servedBundles.js'

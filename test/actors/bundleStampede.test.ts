@@ -1,6 +1,6 @@
 /**
- * Many hosts ask the upgrade server for one bundle at once. Counts that no machine changes: what is read, asked and refused, and what is on its
- * way. The time is the test's.
+ * Many hosts ask the upgrade server for one bundle at once. Counts that no machine changes: what is read,
+ * asked and refused, and what is on its way. The time is the test's.
  */
 import 'reflect-metadata'
 import test from 'ava'

@@ -94,7 +94,7 @@ function open(change: Partial<HostSettings> = {}) {
       )
       return made
     },
-    /** What leaves at the end of this turn, or has left since this was asked last. */
+    /** The messages that leave at the end of this turn, or have left since this was asked last. */
     leaving(): readonly Sent[] {
       clock.endTurn()
       return left.splice(0)

@@ -1,4 +1,4 @@
-/** Who calls, as envelopes and faults tell it. */
+/** The caller, as envelopes and faults tell it. */
 import test from 'ava'
 import { type Caller, CallingNode, callerFields, FrequentCaller, faultFor } from '../../actors/calls/caller.js'
 import { Fault } from '../../core/base/fault.js'

@@ -1,4 +1,6 @@
-/** A host that stops while its calls are open: C4, a call that fails with a retryable fault was not executed. */
+/**
+ * A host that stops while its calls are open: C4, a call that fails with a retryable fault was not executed.
+ */
 import test, { type ExecutionContext } from 'ava'
 import { isFault } from '../../index.js'
 import { until } from '../support/eventually.js'
@@ -18,7 +20,7 @@ async function setUp(t: ExecutionContext) {
     gate: held,
     name: system.name,
     notes: client.ref(NotesV1, 'n1', { version: 0 }),
-    /** What has been carried out, as another host sees it. */
+    /** The calls that have been carried out, as another host sees it. */
     all: () => system.desk.ref(NotesV1, 'n1', { version: 0 }).all(),
   }
 }

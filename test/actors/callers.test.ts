@@ -1,4 +1,4 @@
-/** Who calls: names that the broker vouches for, and where answers may go (docs/security.md). */
+/** The names of callers, for which the broker vouches, and where answers may go (docs/security.md). */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
 import { keys } from '../../core/model/nodeRecord.js'

@@ -52,7 +52,7 @@ async function start(t: ExecutionContext, settings: Settings = {}) {
   return { system, host, node, gate: held, name: system.name, ref, patient: ref(30_000) }
 }
 
-/** What passes from the desk to the node: dropped as long as `drop` says so. */
+/** The messages from the desk to the node: dropped as long as `drop` says so. */
 function dropCalls(system: TestSystem, drop: (count: number) => boolean) {
   const counted = { calls: 0 }
   system.broker.filter = ({ from, message }) => {

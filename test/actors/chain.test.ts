@@ -224,7 +224,8 @@ test('a label that nobody installed does not make a version unknown that is inst
   t.is(await codeOf(refs(system).v1.add('hello')), 'answered 1')
 })
 
-// Bug 32: of all held labels only the highest is asked for, and a question that was asked before counts as an answer.
+// Bug 32: of all held labels only the highest is asked for, and a question that was asked
+// before counts as an answer.
 test('a version installed while the question after another label is on its way is not unknown', async (t) => {
   const system = await TestSystem.start(t)
   const host = await system.host('h1')

@@ -1,11 +1,14 @@
-/** Calls that `start()` and `stop()` make, and that come back: nobody waits for a node that waits for itself (C2). */
+/**
+ * Calls that `start()` and `stop()` make, and that come back: nobody waits for a node that
+ * waits for itself (C2).
+ */
 import test, { type ExecutionContext } from 'ava'
 import { command, defineUpgrade, eagerly, NodeObject, notNeeded, query, upgradeClass } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, TestSystem } from '../support/testSystem.js'
 
 type Way = 'start' | 'startAgain' | 'stop' | 'unawaited'
-/** What came of the calls that start() and stop() made, by node. */
+/** The outcomes of the calls that start() and stop() made, by node. */
 const heard = new Map<string, string>()
 
 function guests(reentrant: boolean) {

@@ -1,4 +1,7 @@
-/** A slot of a node, and what it stands on: a database in memory that waits where a test says, and a clock that a test moves. */
+/**
+ * A slot of a node, and what it stands on: a database in memory that waits where a test says,
+ * and a clock that a test moves.
+ */
 
 import { defaultSettings } from '../../actors/base/settings.js'
 import type { NodeServices } from '../../actors/host/nodeServices.js'
@@ -16,14 +19,14 @@ export async function open({ backoffMsMax = 100, chance = 0 } = {}) {
   const clock = new ManualClock()
   const factory = memoryDatabase()
   const database = await factory.open('shop', clock)
-  /** What calls of the database wait for, before and after they are carried out. */
+  /** The gates that calls of the database wait for, before and after they are carried out. */
   const waits = {
     claim: undefined as Gate | undefined,
     claimed: undefined as Gate | undefined,
     release: undefined as Gate | undefined,
     restore: undefined as Gate | undefined,
   }
-  /** What the database was asked to do with slots. */
+  /** The requests to the database about slots. */
   const asked: string[] = []
   const seen: UpgradeDatabase = new Proxy(database, {
     get(target, key) {

@@ -1,4 +1,7 @@
-/** Which class a node has at a version, and what has to be loaded for it: a class is that of a version, never a name alone (C7, C11). */
+/**
+ * Which class a node has at a version, and what has to be loaded for it: a class is that of a version, never
+ * a name alone (C7, C11).
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { ClassRegistry, isConcerned, isRejection } from '../../actors/history/classRegistry.js'

@@ -1,4 +1,7 @@
-/** References taken outside any object: pinned to the version that their code was written for, and registered at it. */
+/**
+ * References taken outside any object: pinned to the version that their code was written for,
+ * and registered at it.
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'

@@ -1,4 +1,4 @@
-/** What an operator asks of nodes while an upgrade is under way: pause, hold, now, retry. */
+/** The orders of an operator to nodes while an upgrade is under way: pause, hold, now, retry. */
 import test, { type ExecutionContext } from 'ava'
 import { eagerly, schedule } from '../../index.js'
 import { until } from '../support/eventually.js'
@@ -96,7 +96,7 @@ test('what is asked for a node or version that can’t be is refused', async (t)
   await t.throwsAsync(operator.hold('a b', ''), { code: 'config.invalid' })
   await t.throwsAsync(operator.pause(-1, ''), { code: 'config.invalid' })
   await t.throwsAsync(operator.upgradeNow('nobody'), { code: 'config.invalid', message: /no node nobody/ })
-  // What is kept for a version that is yet to come would pass a pause then.
+  // A control that is kept for a version that is yet to come would pass a pause then.
   await t.throwsAsync(operator.upgradeNow('n1'), { code: 'config.invalid', message: /at version 0, the newest there is/ })
 })
 

@@ -1,4 +1,7 @@
-/** However many nodes wait for a control, their host reads the controls once for all of them, and not more often than its settings say. */
+/**
+ * However many nodes wait for a control, their host reads the controls once for all of them, and not more
+ * often than its settings say.
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'

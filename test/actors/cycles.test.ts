@@ -1,4 +1,7 @@
-/** Calls that come back to the node they were made from: refused with a clear fault, or run inside, where the class says so (C2). */
+/**
+ * Calls that come back to the node they were made from: refused with a clear fault, or run
+ * inside, where the class says so (C2).
+ */
 import test, { type ExecutionContext } from 'ava'
 import { command, NodeObject, query } from '../../index.js'
 import { codeOf, TestSystem } from '../support/testSystem.js'
@@ -37,7 +40,8 @@ class Reentrant extends Strict {
   static override readonly reentrant = true
   @command async failInside(other: string): Promise<string> {
     this.state.log.push('outer')
-    // Whoever catches what failed inside can't have it both ways: its writes are not to be told apart any more.
+    // A method that catches a failure inside can't have it both ways: its writes are not to be
+    // told apart any more.
     await this.ref(Reentrant, other)
       .callBackAndFail(this.nodeId)
       .catch(() => {})

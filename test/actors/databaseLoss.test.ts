@@ -1,4 +1,7 @@
-/** The upgrade database is emptied, restored, fails over or is away while hosts run (core/control/standing.ts). */
+/**
+ * The upgrade database is emptied, restored, fails over or is away while hosts run
+ * (core/control/standing.ts).
+ */
 import test, { type ExecutionContext } from 'ava'
 import type { Signer } from '../../core/ports/signatures.js'
 import { signed } from '../../core/trust/signed.js'

@@ -11,7 +11,7 @@ const deaths = { deathDelay: 20, deathRound: 5 }
 // A held call is answered a quarter of its deadline before that.
 const asking = { askServerMs: 10, firstAnswerMs: 2_000, heldAnswerMs: 500 }
 
-/** What a call of this version is answered, asked by nobody who would keep the version alive. */
+/** The answer to a call of this version, asked by nobody who would keep the version alive. */
 function at(system: TestSystem, version: number, nodeId = 'n1', method = 'all', deadlineMs = 5_000): Promise<string> {
   return codeOf(system.desk.running.operator.call({ node: nodeId }, method, [], { version, kind: 'query', deadlineMs }))
 }
@@ -84,7 +84,10 @@ const notElsewhere: Schedule = schedule('only n1 is ever told', async (view) => 
   while (view.nodeId !== 'n1') await view.sleep(60_000)
 })
 
-/** n1 at version 1; n2 was killed at version 0, forgotten, and version 0 is dead. The TF of n2 waits at the gate. */
+/**
+ * n1 at version 1; n2 was killed at version 0, forgotten, and version 0 is dead. The TF of n2
+ * waits at the gate.
+ */
 async function leftBehind(t: Parameters<typeof TestSystem.start>[0]) {
   const system = await TestSystem.start(t, asking, deaths)
   const [here, away] = [await system.host('a'), await system.host('b')]

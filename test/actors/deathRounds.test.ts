@@ -1,4 +1,7 @@
-/** An upgrade server's rounds: the database hears of it in time, and it proposes deaths that no registered node speaks against (C8). */
+/**
+ * An upgrade server's rounds: the database hears of it in time, and it proposes deaths that no registered
+ * node speaks against (C8).
+ */
 import test from 'ava'
 import { DeathRounds } from '../../actors/server/deathRounds.js'
 import type { Session, Standing } from '../../core/control/standing.js'

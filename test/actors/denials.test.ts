@@ -1,4 +1,7 @@
-/** Denied calls are told of without filling a log: the first of its kind at once, the next ones of the same second together. */
+/**
+ * Denied calls are told of without filling a log: the first of its kind at once, the next ones
+ * of the same second together.
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'

@@ -1,4 +1,7 @@
-/** Calls that are denied: by the class's rules, by the host's filter, by the number of calls a second. None of them is executed. */
+/**
+ * Calls that are denied: by the class's rules, by the host's filter, by the number of calls a
+ * second. None of them is executed.
+ */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
 import { decodeAuditEntry } from '../../core/control/audit.js'

@@ -1,4 +1,4 @@
-/** What upgraders order while an upgrade is under way: signed, and carried out once. */
+/** The orders of upgraders while an upgrade is under way: signed, and carried out once. */
 import test, { type ExecutionContext } from 'ava'
 import { decodeDirective, encodeDirective, type FirstDirective } from '../../core/control/directive.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
@@ -31,7 +31,7 @@ test('a directive that a trusted upgrader signed is carried out, once', async (t
   t.is(await direct(), 'answered {"result":true}')
   t.is((await system.database.table('authorized')).get('n1'), 'yes')
   await system.database.removeFromTable('authorized', 'n1')
-  // Whoever has seen it can't order it again.
+  // Nobody who has seen it can order it again.
   t.is(await direct(), 'upgrade.conflict')
   t.is((await system.database.table('authorized')).size, 0)
   t.is((await system.database.recentDirectives()).length, 1)
@@ -173,7 +173,10 @@ test('an order whose answer was lost is answered with what came of it, and is no
 
 const olderBackups = new WeakMap<TestSystem, MemoryBackup>()
 
-/** A node at version 1, and orders that were carried out there: a pause that was lifted again, in both formats. */
+/**
+ * A node at version 1, and orders that were carried out there: a pause that was lifted again,
+ * in both formats.
+ */
 async function withOldOrders(t: ExecutionContext) {
   const system = await TestSystem.start(t, { askServerMs: 20 }, {}, { trust: [alice.publicKey], upgrader: alice })
   const node = await (await system.host('h1')).node(NotesV1, 'n1')

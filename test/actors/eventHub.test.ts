@@ -52,7 +52,7 @@ function open() {
       hear: ({ subject }) => void log.push(`${name} ${subject.split('.').at(-1)}`),
     }),
     subjects: () => [...subscribed.keys()].sort(),
-    /** Who hears of it. */
+    /** The hearers of the event. */
     published(subject: string, ...envelopes: readonly Uint8Array[]): readonly string[] {
       const payload = Buffer.concat(envelopes.length === 0 ? [eventOf('x')] : envelopes)
       subscribed.get(subject)?.({ subject, payload, replyTo: undefined, noResponders: false })

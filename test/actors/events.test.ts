@@ -1,4 +1,7 @@
-/** Events (§2, §8): published by a node of one version, heard by nodes of others through their own simulation objects. */
+/**
+ * Events (§2, §8): published by a node of one version, heard by nodes of others through their
+ * own simulation objects.
+ */
 import test from 'ava'
 import { subjectsOf } from '../../core/wire/subjects.js'
 import {

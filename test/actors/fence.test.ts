@@ -46,7 +46,7 @@ async function twins(t: ExecutionContext, definition: NodeClass = NotesV1) {
   return { system, original, copy }
 }
 
-/** What was carried out, on whichever host. */
+/** The calls that were carried out, on whichever host. */
 const carriedOut: string[] = []
 
 class LedgerV1 extends NodeObject<{ entries: number }> {
@@ -201,7 +201,7 @@ test('a host that stood still for longer than a lease asks before it carries any
   await system.database.forget('n1')
   const fresh = await system.host('new')
   await fresh.node(NotesV1, 'n1')
-  // What arrives next is the first that it hears of.
+  // The next message is the first that it hears of.
   stoodStillMs = 60_000
   for (let i = 0; i < 3; i++) t.is(await ref.add('after'), i + 1)
   await until(() => sleeper.status().nodes.length === 0, 'it stops the node')
@@ -209,7 +209,7 @@ test('a host that stood still for longer than a lease asks before it carries any
   t.is(node.version, 0)
 })
 
-/** What `SlowLedgerV1` has carried out, on whichever host; `enterSlowly` waits for the test. */
+/** The calls that `SlowLedgerV1` has carried out, on whichever host; `enterSlowly` waits for the test. */
 const done: string[] = []
 let slowly: Promise<void> = Promise.resolve()
 let hasBegun = () => {}
@@ -413,7 +413,7 @@ class StoppedClock implements Clock {
     return () => (this.#due = undefined)
   }
 
-  /** What is due is done. */
+  /** Timers that are due are done. */
   goOn(): void {
     this.#due?.()
   }

@@ -1,4 +1,7 @@
-/** What the calls to a service come to, as hosts tell those who ask for it: by version, with what went through SOs, what was refused, what failed. */
+/**
+ * The figures of the calls to a service, as hosts tell those who ask for them: by version, with those that
+ * went through SOs, the refused and the failed ones.
+ */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
 import { CallTimes } from '../../actors/base/callTimes.js'

@@ -1,6 +1,7 @@
 /**
- * Somebody answers calls that it was not asked, or has its own calls run inside one of others. It has what a host has: it is called too, so it knows
- * its caller's inbox, the numbers of the calls that it got itself, and the ids of calls that it made.
+ * Somebody answers calls that it was not asked, or has its own calls run inside one of others. It has what a
+ * host has: it is called too, so it knows its caller's inbox, the numbers of the calls that it got itself,
+ * and the ids of calls that it made.
  */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
@@ -32,7 +33,10 @@ class Clerk extends NodeObject<{ served: string[] }> {
 const replier = { node: 'c', className: 'Clerk.v1', version: 0 }
 const forged = 'forged'
 
-/** The desk has ten calls of `c` open, each of which is in a message of its own, and has called `b` before, meanwhile and afterwards. */
+/**
+ * The desk has ten calls of `c` open, each of which is in a message of its own, and has called `b` before,
+ * meanwhile and afterwards.
+ */
 async function deskThatCalls(t: ExecutionContext) {
   const system = await TestSystem.start(t)
   const [mine, others] = [await system.host('b'), await system.host('c')]

@@ -1,4 +1,7 @@
-/** To forget a node is an order like the others: signed, carried out once by the upgrade server, and in the audit. */
+/**
+ * To forget a node is an order like the others: signed, carried out once by the upgrade server,
+ * and in the audit.
+ */
 import test, { type ExecutionContext } from 'ava'
 import { Fault } from '../../core/base/fault.js'
 import { decodeAuditEntry } from '../../core/control/audit.js'

@@ -1,4 +1,7 @@
-/** What an upgrade server answers to "head": for a flood as well as for one, and whatever the database says of deaths and finality. */
+/**
+ * The answers of an upgrade server to "head": for a flood as well as for one, and whatever the database says
+ * of deaths and finality.
+ */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
 import { HeadAnswers, type HeadSources, headReadingsMax, headWindowMs, oversMax } from '../../actors/server/headAnswers.js'

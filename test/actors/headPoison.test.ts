@@ -1,4 +1,7 @@
-/** What is heard of the newest version is anybody's word until its manifest is verified: one wrong answer changes nothing for good. */
+/**
+ * The newest version that is heard of is anybody's word until its manifest is verified: one wrong answer
+ * changes nothing for good.
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { versionMax } from '../../core/base/ids.js'

@@ -35,7 +35,7 @@ test('a transform that throws on the first node pauses the rollout before the ot
   t.true(pause?.kind === 'pause' && /node n1 is stalled: .*a row without a date/.test(pause.reason))
   await operator.database.setInTable('go', 'on', 'yes')
   await until(() => /the health gate closed/.test(host.last('n2')?.reason ?? ''), 'the other node waits, and says for what')
-  // Whoever resumes has seen it: the same trouble does not pause again.
+  // An operator who resumes has seen it: the same trouble does not pause again.
   await operator.resume(1)
   await host.nodes.get('n2')!.reached(1)
   t.is(await paused(), undefined)

@@ -1,4 +1,7 @@
-/** A start of a host, as the upgrade database tells it from others: what it says of itself, and what its directory remembers. */
+/**
+ * A start of a host, as the upgrade database tells it from others: what it says of itself, and what its
+ * directory remembers.
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'

@@ -1,6 +1,6 @@
 /**
- * `host.stop()` at any moment: it waits for what is under way, never longer than `leaveMs`, and closes nothing that is still used. An exception
- * that nobody catches would end the process of these tests.
+ * `host.stop()` at any moment: it waits for what is under way, never longer than `leaveMs`, and closes
+ * nothing that is still used. An exception that nobody catches would end the process of these tests.
  */
 import test, { type ExecutionContext } from 'ava'
 import { command, createHost, type HostOptions, NodeObject, query, schedule, type Upgrade } from '../../index.js'
@@ -10,7 +10,7 @@ import { noticedMsOf } from '../support/noticedTime.js'
 import { codeOf, type Gate, gate, type TestHost, TestSystem } from '../support/testSystem.js'
 import { NotesV1, NotesV2, toV2 } from './notes.js'
 
-/** What a test holds, by the name of its system. */
+/** The objects that a test holds, by the name of its system. */
 const held = new Map<string, Gate>()
 const never = new Promise<never>(() => {})
 
@@ -85,7 +85,7 @@ test('a host that stops waits for a node that is starting; who waits for the nod
   t.false(isStopped)
   start.open()
   await stopped
-  // What start() wrote is there: it came to its end.
+  // The writes of start() are there: it came to its end.
   t.deepEqual(await restarted(system, state, 'slow1'), { began: 2, started: 2, done: [] })
 })
 

@@ -1,6 +1,6 @@
 /**
- * One call that a node received, from its dispatch to its reply: what it does to the state, when it is answered and with what. Its node is
- * written here; state, journal, mailbox and messages are the real ones.
+ * One call that a node received, from its dispatch to its reply: what it does to the state, when it is
+ * answered and with what. Its node is written here; state, journal, mailbox and messages are the real ones.
  */
 import 'reflect-metadata'
 import test from 'ava'
@@ -38,7 +38,7 @@ interface State {
   n: number
 }
 
-/** What a test's object does in a call: reads and writes `state`, and answers. */
+/** The code of a test's object in a call: reads and writes `state`, and answers. */
 type Work = (state: State, ...args: any[]) => unknown
 
 /** Writes, and answers. */

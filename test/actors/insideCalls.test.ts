@@ -1,4 +1,7 @@
-/** Calls that run inside a call of a re-entrant class, and outlive it, overlap in it, or come back by long ways (C2). */
+/**
+ * Calls that run inside a call of a re-entrant class, and outlive it, overlap in it, or come
+ * back by long ways (C2).
+ */
 import test, { type ExecutionContext } from 'ava'
 import { InsideCalls } from '../../actors/serving/insideCalls.js'
 import { outerAt } from '../../core/wire/envelope.js'

@@ -1,4 +1,4 @@
-/** What hosts tell those who look: everything, in order, while they look; and nothing otherwise. */
+/** The reports of hosts to those who look: everything, in order, while they look; and nothing otherwise. */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
 import { defaultSettings, type HostSettings } from '../../actors/base/settings.js'

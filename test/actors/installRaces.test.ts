@@ -1,4 +1,7 @@
-/** Installs that overlap: each is the next version or is told that another one was quicker, wherever the others are meanwhile. */
+/**
+ * Installs that overlap: each is the next version or is told that another one was quicker, wherever the
+ * others are meanwhile.
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { isFault } from '../../core/base/fault.js'

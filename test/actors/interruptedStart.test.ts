@@ -15,7 +15,7 @@ const leaveMs = 5_000
 interface Starting {
   readonly system: TestSystem
   readonly host: TestHost
-  /** What the start waits for. */
+  /** The gate at which the start waits. */
   readonly held: Gate
 }
 

@@ -1,4 +1,7 @@
-/** Events that an upgrade brings reach nodes whose hosts have not learned that upgrade: an event teaches as a call does (§8). */
+/**
+ * Events that an upgrade brings reach nodes whose hosts have not learned that upgrade: an event
+ * teaches as a call does (§8).
+ */
 import test, { type ExecutionContext } from 'ava'
 import { keys } from '../../core/model/nodeRecord.js'
 import { introducedEvents } from '../../core/upgrade/agreement.js'

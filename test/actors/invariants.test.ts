@@ -1,6 +1,6 @@
 /**
- * Invariants of the house (DESIGN §6) that only a fault of our own breaks: each is broken once, and noticed at once. Those that take a whole
- * node are in brokenInvariants.test.ts.
+ * Invariants of the house (DESIGN §6) that only a fault of our own breaks: each is broken once, and noticed
+ * at once. Those that take a whole node are in brokenInvariants.test.ts.
  */
 import test from 'ava'
 import { type AnyStateMachine, fromPromise, setup } from 'xstate'

@@ -1,6 +1,6 @@
 /**
- * Texts that a caller chooses become keys of an object's state. Some keys mean something to JavaScript: whatever a caller sends, nothing but the
- * state of the node that it calls may change.
+ * Texts that a caller chooses become keys of an object's state. Some keys mean something to JavaScript:
+ * whatever a caller sends, nothing but the state of the node that it calls may change.
  */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
@@ -17,7 +17,9 @@ import kelvin from '../../samples/06-sensor-field/upgrades/1-kelvin.js'
 import { until } from '../support/eventually.js'
 import { codeOf, TestSystem } from '../support/testSystem.js'
 
-/** Every name that an ordinary object has without anybody having put it there, and some that it may have soon. */
+/**
+ * Every name that an ordinary object has without anybody having put it there, and some that it may have soon.
+ */
 const keys = [...Object.getOwnPropertyNames(Object.prototype), 'prototype', 'toJSON', 'then', 'length', 'polluted', '']
 
 const builtIns = [Object, Object.prototype, Array.prototype, String.prototype, Function.prototype, Promise.prototype]
@@ -30,7 +32,10 @@ const surroundings = () =>
   )
 const before = surroundings()
 
-/** Calls every method with these keys as arguments, whatever it expects. A key may also name a node that nobody runs. */
+/**
+ * Calls every method with these keys as arguments, whatever it expects. A key may also name a
+ * node that nobody runs.
+ */
 async function callWithKeys(t: ExecutionContext, system: TestSystem, definition: NodeClass, nodeId: string, version: number) {
   const { operator } = system.desk.running
   for (const [method, kind] of describeClass(definition).methods) {

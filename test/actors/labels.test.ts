@@ -1,4 +1,7 @@
-/** What leaves an object or an SO is labelled with the version that it implements (§3, §5), and says which start of the node it comes from. */
+/**
+ * A message of an object or an SO is labelled with the version that it implements (§3, §5), and says which
+ * start of the node it comes from.
+ */
 import test, { type ExecutionContext } from 'ava'
 import { decode } from '../../core/wire/codec.js'
 import { type CallEnvelope, kinds } from '../../core/wire/envelope.js'
@@ -111,7 +114,7 @@ function speakers(go: () => Promise<void>) {
   })
 }
 
-/** What is sent to a node that is not there, and what is published: as it travels. */
+/** The messages to a node that is not there, and those that are published: as they travel. */
 function tap(t: ExecutionContext, system: TestSystem) {
   const seen: CallEnvelope[] = []
   const transport = memoryTransport(system.broker)

@@ -1,4 +1,7 @@
-/** Records that are made when they are asked for (§8): of which others, in which order, and where they are as they were before. */
+/**
+ * Records that are made when they are asked for (§8): of which others, in which order, and
+ * where they are as they were before.
+ */
 import test from 'ava'
 import { LazyRecords, tombstone } from '../../actors/state/lazyRecords.js'
 import type { Fault } from '../../core/base/fault.js'

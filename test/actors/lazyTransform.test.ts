@@ -1,6 +1,7 @@
 /**
- * Lazy transforms (§8: "run transform functions lazily, so that a node can upgrade to the next version quickly"): the flip touches no record; each is
- * made when it is asked for, or in passing; and through every version it is as if all had been made at the flip.
+ * Lazy transforms (§8: "run transform functions lazily, so that a node can upgrade to the next version
+ * quickly"): the flip touches no record; each is made when it is asked for, or in passing; and through every
+ * version it is as if all had been made at the flip.
  */
 import test, { type ExecutionContext } from 'ava'
 import { keys } from '../../core/model/nodeRecord.js'
@@ -21,7 +22,10 @@ async function open(t: ExecutionContext, settings: Settings = never, deaths: Dea
   return { system, host, node, call, operator: system.desk.running.operator }
 }
 
-/** Opens another host on the disk of one that was killed: nothing is made in passing there unless the test says so. */
+/**
+ * Opens another host on the disk of one that was killed: nothing is made in passing there
+ * unless the test says so.
+ */
 async function reopened(system: TestSystem, host: TestHost, settings: Settings = never) {
   const again = await system.host('h2', { state: host.kill(), settings })
   return { again, node: await again.node(ShelfV1, 's1') }
@@ -190,7 +194,8 @@ test('a record that can’t be made fails the calls that ask for it and pauses t
     pause?.kind === 'pause' && /node s1: record "b" of books can't be made for version 1: b has no author/.test(pause.reason),
   )
   t.regex(host.last('s1')?.reason ?? '', /b has no author/)
-  // What is written over need not be made; the others are made in passing, as far as the one that can't be.
+  // A record that is written over need not be made; the others are made in passing, as far as
+  // the one that can't be.
   await operator.undo()
   await node.reached(2)
   t.is(await call(2, 'title', 'b'), 'title of b')
@@ -208,7 +213,7 @@ test('in passing, a record that can’t be made is where it stops, and is told; 
   await until(() => /c has no author/.test(host.last('s1')?.reason ?? ''), 'it is told')
   t.is(host.last('s1')?.phase, 'current')
   t.is(await call(1, 'title', 'd'), 'title of d')
-  // Whoever takes the record away ends it.
+  // A call that takes the record away ends it.
   await call(1, 'remove', 'c')
   await until(() => host.last('s1')?.reason === null, 'it is told that it is over')
   t.true(isPassed(host))

@@ -1,4 +1,7 @@
-/** A host with many nodes that hears of a new version teaches them a few in a turn: others of the process get their turn between. */
+/**
+ * A host with many nodes that hears of a new version teaches them a few in a turn: others of
+ * the process get their turn between.
+ */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
 import type { Write } from '../../core/ports/stateStore.js'

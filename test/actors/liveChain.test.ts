@@ -1,4 +1,7 @@
-/** The objects of a chain are made from its plan: simulation objects that stay as they were go on, the others end. */
+/**
+ * The objects of a chain are made from its plan: simulation objects that stay as they were go
+ * on, the others end.
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { buildChain, type LiveSimulation } from '../../actors/software/liveChain.js'

@@ -1,4 +1,6 @@
-/** An object or a simulation object as it runs: what it may do while it runs, and no more when it has stopped. */
+/**
+ * An object or a simulation object as it runs: what it may do while it runs, and no more when it has stopped.
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import type { DueTimer } from '../../actors/serving/objectTimers.js'

@@ -1,4 +1,7 @@
-/** One who looks, and others who speak in hosts' names: what is remembered of them is bounded, and the question stays one that hosts answer. */
+/**
+ * One who looks, and others who speak in hosts' names: what is remembered of them is bounded, and the
+ * question stays one that hosts answer.
+ */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'

@@ -1,4 +1,4 @@
-/** What a node has learned can be lost with its commit while its upgrade goes on. */
+/** A version that a node has learned can be lost with its commit while its upgrade goes on. */
 import test from 'ava'
 import { keys } from '../../core/model/nodeRecord.js'
 import type { Write } from '../../core/ports/stateStore.js'

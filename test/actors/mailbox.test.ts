@@ -167,7 +167,7 @@ test('after some hundred turns in one go the rest of the host has its chance, an
   for (let i = 0; i < 600; i++) mailbox.post(turn(`${i}`))
   mailbox.open()
   t.is(log.length, 256)
-  // What is posted meanwhile waits behind the others.
+  // A turn that is posted meanwhile waits behind the others.
   mailbox.post(turn('later'))
   t.is(log.length, 512)
   clock.endTurn()
@@ -313,7 +313,7 @@ test('a turn that throws, now or later, is told, and the mailbox goes on', async
   t.deepEqual(log, ['long', 'next'])
 })
 
-/** What has waited is held until `goOn`; `asked` counts the questions. */
+/** A turn that has waited is held until `goOn`; `asked` counts the questions. */
 function fenced() {
   const fence = { isUp: true, asked: 0, goOn: () => {} }
   const opened = open(10_000, (goOn) => {

@@ -1,5 +1,6 @@
 /**
- * What a call costs, as counts that no machine changes: messages, commits, timers. They guard orders of magnitude; the bench measures time.
+ * The cost of a call, as counts that no machine changes: messages, commits, timers. They guard orders of
+ * magnitude; the bench measures time.
  */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
@@ -87,7 +88,10 @@ async function counted(t: ExecutionContext) {
     Object.assign(counts, { questions: 0, answers: 0, commits: 0, timers: 0 })
     startMs = systemClock.monotonicMs()
   }
-  /** What may have been set however few calls there were: one for each tick of the wheel, and a few of the host's own. */
+  /**
+   * The timers that may have been set however few calls there were: one for each tick of the
+   * wheel, and a few of the host's own.
+   */
   const timersMax = () => (systemClock.monotonicMs() - startMs) / wheelTickMs + 5
   return { caller, counts, reset, timersMax }
 }

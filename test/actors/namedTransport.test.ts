@@ -1,4 +1,7 @@
-/** A transport whose messages say who sent them: U1 and U2 of transports/namedTransport.ts, over a broker in memory. */
+/**
+ * A transport whose messages say who sent them: U1 and U2 of transports/namedTransport.ts, over
+ * a broker in memory.
+ */
 import test from 'ava'
 import type { Fault } from '../../core/base/fault.js'
 import { nameLengthMax } from '../../core/base/ids.js'

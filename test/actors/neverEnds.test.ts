@@ -1,4 +1,7 @@
-/** A call that does not end, begun before an upgrade is published: the node is seen on its way, and says why it does not get there (C10). */
+/**
+ * A call that does not end, begun before an upgrade is published: the node is seen on its way, and says why
+ * it does not get there (C10).
+ */
 import test, { type ExecutionContext } from 'ava'
 import { keys, type NodeRecord } from '../../core/model/nodeRecord.js'
 import { unpack } from '../../core/wire/codec.js'

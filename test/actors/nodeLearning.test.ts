@@ -1,4 +1,7 @@
-/** How a node learns newer versions: beside its calls, once for all who wait, and again where something was lost or could not be had. */
+/**
+ * How a node learns newer versions: beside its calls, once for all who wait, and again where something was
+ * lost or could not be had.
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
@@ -247,7 +250,7 @@ test('while one learns the next waits, also where the one before could not have 
 
 test('a cut is made, and ended, when the mailbox is open; who learns or looks again waits for that', async (t) => {
   const unfit = new Fault('version.rejected', 'unfit')
-  /** What happens while the mailbox is closed, and after it has opened. */
+  /** The acts while the mailbox is closed, and after it has opened. */
   const around = async (work: (at: Awaited<ReturnType<typeof open>>) => Promise<void>, undos: readonly number[] = []) => {
     const at = await open({ undos })
     await at.mailbox.close()

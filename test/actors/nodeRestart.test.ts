@@ -1,4 +1,6 @@
-/** A node that has crashed comes back from what is on disk: one restart at a time, until its object starts. */
+/**
+ * A node that has crashed comes back from what is on disk: one restart at a time, until its object starts.
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { NodeRestart, type RestartingNode } from '../../actors/node/nodeRestart.js'

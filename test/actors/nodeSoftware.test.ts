@@ -1,4 +1,7 @@
-/** A node's software over its state: made, started and stopped together. Its node is written here; state, journal and record are the real ones. */
+/**
+ * A node's software over its state: made, started and stopped together. Its node is written here; state,
+ * journal and record are the real ones.
+ */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
@@ -27,7 +30,7 @@ interface Doing {
   onStop?: () => unknown
 }
 
-/** What the objects of the running test do. */
+/** The code of the running test's objects. */
 let doing: Doing = {}
 
 class Busy extends NodeObject<{ starts: number }> {

@@ -1,4 +1,7 @@
-/** How a node comes to life: born at the newest complete version, or revived from its state; and as what it is registered before it serves. */
+/**
+ * How a node comes to life: born at the newest complete version, or revived from its state; and as what it is
+ * registered before it serves.
+ */
 import test, { type ExecutionContext } from 'ava'
 import { Fault } from '../../core/base/fault.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
@@ -143,7 +146,8 @@ test('beside an upgrade server that has lost versions a node is born at the olde
   await system.publish(toV2())
   await first.reached(1)
   await system.stopServer()
-  // The hosts' database knows the rows; the server's does not know the version, and is taught it after the birth.
+  // The hosts' database knows the rows; the server's does not know the version, and is taught
+  // it after the birth.
   await system.startServer({ udb: memoryDatabase() })
   const born = await host.node(NotesV1, 'n2')
   t.like(of('n2'), [{ version: 0, className: 'Notes.v1' }])

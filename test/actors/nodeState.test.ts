@@ -1,4 +1,7 @@
-/** One node's state between the calls that change it and the journal: what a call may write, what is kept of it, and what is dropped. */
+/**
+ * One node's state between the calls that change it and the journal: what a call may write, what is kept of
+ * it, and what is dropped.
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { Journal } from '../../actors/state/journal.js'

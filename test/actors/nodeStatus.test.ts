@@ -1,4 +1,6 @@
-/** What a node says of itself: to its registration, to its host's observer, to those who follow it. */
+/**
+ * The reports of a node about itself: to its registration, to its host's observer, to those who follow it.
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'

@@ -1,4 +1,7 @@
-/** The effects of one upgrade on a node while it serves: fetching, verifying, scheduling, advancing (DESIGN §5). */
+/**
+ * The effects of one upgrade on a node while it serves: fetching, verifying, scheduling,
+ * advancing (DESIGN §5).
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { Fault } from '../../core/base/fault.js'

@@ -1,4 +1,7 @@
-/** The effects of one upgrade on a node that has left its service: draining, transforming, flipping, and the ways back (DESIGN §5). */
+/**
+ * The effects of one upgrade on a node that has left its service: draining, transforming, flipping, and the
+ * ways back (DESIGN §5).
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { NodeUpgrade, type UpgradingNode } from '../../actors/upgrade/nodeUpgrade.js'

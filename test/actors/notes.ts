@@ -1,4 +1,7 @@
-/** A line of classes for the tests: three versions with dependent and independent state on both sides (§7), and the upgrades between them. */
+/**
+ * A line of classes for the tests: three versions with dependent and independent state on both sides (§7),
+ * and the upgrades between them.
+ */
 import {
   command,
   defineUpgrade,
@@ -14,7 +17,7 @@ import {
 } from '../../index.js'
 import type { Gate } from '../support/testSystem.js'
 
-/** What the methods of a test's objects wait for, by name. */
+/** The gates that the methods of a test's objects wait for, by name. */
 export const gates = new Map<string, Gate>()
 
 /** Notes have a mood, which version 1 forgets: the independent state of version 0. */

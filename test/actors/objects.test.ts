@@ -1,4 +1,4 @@
-/** What an object may ask of its node, and what that costs the node. */
+/** The questions that an object may ask of its node, and their cost to the node. */
 import { getEventListeners } from 'node:events'
 import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
@@ -100,7 +100,8 @@ test('C12: nothing leaves before its commit after a rebuild of the object either
   t.deepEqual(left, ['answered 1', 'application.error', 'answered 1'])
 })
 
-// Bug 29: start() runs without a call of its own: in a rebuild its sends join those of the command that failed.
+// Bug 29: start() runs without a call of its own: in a rebuild its sends join those of the
+// command that failed.
 test('what start() sends leaves after a rebuild as it does after any start', async (t) => {
   const { host, system, ref } = await thing(t, 'sends')
   await host.node(Thing, 'other')
@@ -111,7 +112,7 @@ test('what start() sends leaves after a rebuild as it does after any start', asy
   t.is(await other.ticks(), before + 1)
 })
 
-// What start() sends leaves at once: it waits for what was written before, and not for what start() writes.
+// The sends of start() leave at once: they wait for earlier writes, and not for those of start().
 test('C12: a start() that throws sends nothing', async (t) => {
   const { host, ref } = await thing(t, 'other')
   await t.throwsAsync(host.node(Thing, 'sends-and-throws'), { message: /not today/ })

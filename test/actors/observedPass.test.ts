@@ -1,4 +1,7 @@
-/** A scheduling function observes what is committed, as the object's queries would see it: also while lazy transforms make records in passing. */
+/**
+ * A scheduling function observes what is committed, as the object's queries would see it: also while lazy
+ * transforms make records in passing.
+ */
 import test from 'ava'
 import { type SchedulingView, schedule } from '../../index.js'
 import { until } from '../support/eventually.js'
@@ -51,7 +54,7 @@ test('while a pass commits, and after it, a scheduling function sees every recor
   }
   await until(() => disk.waiting > 0, 'a pass commits')
   look()
-  // What was begun before the passes goes on while they commit.
+  // Work that was begun before the passes goes on while they commit.
   const slowly = books.entries()[Symbol.iterator]()
   const seen = [slowly.next().value![0]]
   let commits = 0

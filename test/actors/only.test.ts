@@ -1,4 +1,7 @@
-/** Class upgrades that concern some nodes only (§2), by their ids and by the facts of the host where they were born. */
+/**
+ * Class upgrades that concern some nodes only (§2), by their ids and by the facts of the host
+ * where they were born.
+ */
 import test from 'ava'
 import {
   command,
@@ -143,7 +146,7 @@ test('a node is filtered by the facts of the host where it was born, also at its
   t.is(n1.className, 'Index.v2')
   await small.nodes.get('n2')!.reached(1)
   await Promise.all([big.node(IndexV1, 'n3'), small.node(IndexV1, 'n4')])
-  // What a node's class is, its answers tell: a handle could have it from the upgrades alone.
+  // The answers of a node tell its class: a handle could have it from the upgrades alone.
   const found = async (id: string) => {
     const ref = system.desk.ref(IndexV1, id, { version: 1 })
     await ref.add('word')

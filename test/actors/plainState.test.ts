@@ -1,4 +1,7 @@
-/** State is in memory, when a command has ended, as it is after a restart; and what travels arrives as it is kept (docs/guide.md, "Plain data"). */
+/**
+ * State is in memory, when a command has ended, as it is after a restart; and what travels arrives as it is
+ * kept (docs/guide.md, "Plain data").
+ */
 import { inspect } from 'node:util'
 import test from 'ava'
 import { command, defineUpgrade, eagerly, futureSO, NodeObject, none, onlyNodes, query, upgradeClass } from '../../index.js'

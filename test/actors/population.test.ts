@@ -1,4 +1,7 @@
-/** The registered nodes, read once for all who ask on a host, and not believed while the database is on probation. */
+/**
+ * The registered nodes, read once for all who ask on a host, and not believed while the
+ * database is on probation.
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'

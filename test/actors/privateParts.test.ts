@@ -1,4 +1,7 @@
-/** What user code has in its hands leads it to no store, no upgrade database and no connection of its host: it could write past every rule. */
+/**
+ * The things that user code has in its hands lead it to no store, no upgrade database and no connection of
+ * its host: it could write past every rule.
+ */
 import test from 'ava'
 import {
   command,
@@ -53,7 +56,10 @@ const PartsAhead = futureSO({
   },
 })
 
-/** Everything that can be had of a value by looking: its properties, hidden ones too, and those of its prototypes. Calls nothing. */
+/**
+ * Everything that can be had of a value by looking: its properties, hidden ones too, and those of its
+ * prototypes. Calls nothing.
+ */
 function reachable(from: unknown): ReadonlyMap<object, string> {
   const found = new Map<object, string>()
   const queue: [unknown, string][] = [[from, '']]

@@ -1,4 +1,4 @@
-/** What a node knows about itself: in memory ahead of the disk, and again as it is on disk after a loss. */
+/** A node's knowledge about itself: in memory ahead of the disk, and again as it is on disk after a loss. */
 import 'reflect-metadata'
 import test from 'ava'
 import { RecordKeeper } from '../../actors/software/recordKeeper.js'

@@ -1,4 +1,7 @@
-/** What a node does in passing for its lazy transforms: records are made between two calls, and how far it has come is on disk. */
+/**
+ * The work of a node in passing for its lazy transforms: records are made between two calls, and how far it
+ * has come is on disk.
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'

@@ -1,4 +1,7 @@
-/** The background work of lazy transforms takes turns among the nodes of a host, and takes no more than its share of the event loop. */
+/**
+ * The background work of lazy transforms takes turns among the nodes of a host, and takes no more than its
+ * share of the event loop.
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings, type HostSettings } from '../../actors/base/settings.js'

@@ -1,4 +1,7 @@
-/** An upgrade server gets a lost history back: L1–L3 of actors/server/relearning.ts, over a database in memory. */
+/**
+ * An upgrade server gets a lost history back: L1–L3 of actors/server/relearning.ts, over a
+ * database in memory.
+ */
 import test from 'ava'
 import { Relearning } from '../../actors/server/relearning.js'
 import { digestOf } from '../../core/base/digest.js'

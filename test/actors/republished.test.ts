@@ -4,7 +4,10 @@ import { until } from '../support/eventually.js'
 import { codeOf, type TestHost, TestSystem } from '../support/testSystem.js'
 import { NotesV1, NotesV2, toV2 } from './notes.js'
 
-/** A class of the same name as `base`, which says in each answer which one it is. `spoil` throws after it has written. */
+/**
+ * A class of the same name as `base`, which says in each answer which one it is. `spoil` throws
+ * after it has written.
+ */
 function variant<Base extends typeof NotesV1 | typeof NotesV2>(base: Base, tag: string): Base {
   // Subclasses of a type parameter need a constructor of `any[]`.
   const made = class extends (base as unknown as new (...args: any[]) => NotesV1) {
@@ -33,7 +36,10 @@ async function system(t: Parameters<typeof TestSystem.start>[0], first: NodeClas
   return { made, host, node, operator, at }
 }
 
-/** At version 1, held there, while the upgrade to it has been undone and published anew, corrected, under the same class name. */
+/**
+ * At version 1, held there, while the upgrade to it has been undone and published anew,
+ * corrected, under the same class name.
+ */
 async function heldAtTheUndone(t: Parameters<typeof TestSystem.start>[0]) {
   const { made, host, node, operator, at } = await system(t)
   await at(0, 'add', 'first')

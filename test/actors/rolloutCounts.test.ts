@@ -1,6 +1,6 @@
 /**
- * What a rollout costs, as counts that no machine changes: what a host asks of the database, commits, sends, and has the clock do for many nodes. They
- * guard orders of magnitude; the bench measures time.
+ * The cost of a rollout, as counts that no machine changes: what a host asks of the database, commits, sends,
+ * and has the clock do for many nodes. They guard orders of magnitude; the bench measures time.
  */
 import test, { type ExecutionContext } from 'ava'
 import type { Clock } from '../../core/ports/clock.js'

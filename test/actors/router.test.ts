@@ -1,6 +1,7 @@
 /**
- * What a host does with messages that nobody should send: to a node, to its service, to a caller, among the announcements. Each gets a typed
- * fault if it has a reply address and is a counted dead letter if not; nothing is thrown out of the host, and it goes on serving.
+ * The treatment of messages that nobody should send: to a node, to its service, to a caller, among the
+ * announcements. Each gets a typed fault if it has a reply address and is a counted dead letter if not;
+ * nothing is thrown out of the host, and it goes on serving.
  */
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
@@ -461,7 +462,7 @@ test('a call and then a send to one node in one turn are both carried out', asyn
   t.is((await ref.get('/a')) as unknown, 'A')
 })
 
-// What a receiver refuses would take the other calls of its message with it.
+// A message that a receiver refuses would take the other calls of its message with it.
 test('a call that no node can read harms no other call of the same turn', async (t) => {
   const house = await openHouse(t)
   const bad = house.host.ref(Pages, 'p1', { version: 1.5, deadline: 5_000 }).get('/a')

@@ -1,4 +1,7 @@
-/** What arrives for a node: whether it is taken, held, refused or nothing, before anything runs. The node is written here. */
+/**
+ * The fate of a message that arrives for a node: whether it is taken, held, refused or nothing, before
+ * anything runs. The node is written here.
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings, type HostSettings } from '../../actors/base/settings.js'

@@ -1,4 +1,7 @@
-/** Where a scheduling function has its answers from: what is committed on this node, and an upgrade database that may be away. */
+/**
+ * Where a scheduling function has its answers from: what is committed on this node, and an
+ * upgrade database that may be away.
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'

@@ -1,4 +1,7 @@
-/** A node's slot under its service's limit: claimed before it drains, given back when it serves, and never kept by nobody. */
+/**
+ * A node's slot under its service's limit: claimed before it drains, given back when it serves,
+ * and never kept by nobody.
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { unknownLeaseMs } from '../../core/control/standing.js'

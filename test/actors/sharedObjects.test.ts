@@ -1,4 +1,6 @@
-/** Objects of one node share nothing: what one hands to another is a copy, and so is what is kept until later. */
+/**
+ * Objects of one node share nothing: what one hands to another is a copy, and so is what is kept until later.
+ */
 import test from 'ava'
 import {
   applicationFault,
@@ -54,7 +56,10 @@ function sortedByChanging(items: Item[]): Item[] {
   return items.sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-/** A line of versions, each with an SO that passes on what the one before gave it, and changes it before or after. */
+/**
+ * A line of versions, each with an SO that passes on what the one before gave it, and changes
+ * it before or after.
+ */
 const classes: (typeof ListV1)[] = [
   ListV1,
   ...[2, 3].map(

@@ -1,4 +1,7 @@
-/** Many nodes of one process, each with its own identity and state, share what need not be there twice (§2; DESIGN §5). */
+/**
+ * Many nodes of one process, each with its own identity and state, share what need not be there
+ * twice (§2; DESIGN §5).
+ */
 import test from 'ava'
 import { decode } from '../../core/wire/codec.js'
 import { kinds } from '../../core/wire/envelope.js'

@@ -1,6 +1,6 @@
 /**
- * A shelf of books in three versions, for lazy transforms: version 2 drops how often a book was lent, which its past-SO keeps, and has notes, which
- * its future-SO keeps; version 3 shouts.
+ * A shelf of books in three versions, for lazy transforms: version 2 drops how often a book was lent, which
+ * its past-SO keeps, and has notes, which its future-SO keeps; version 3 shouts.
  */
 import {
   command,

@@ -1,4 +1,7 @@
-/** C9 at work: an upgrade server, and every node for itself, take only what a trusted upgrader signed, and serve on with what they have. */
+/**
+ * C9 at work: an upgrade server, and every node for itself, take only what a trusted upgrader signed, and
+ * serve on with what they have.
+ */
 import test, { type ExecutionContext } from 'ava'
 import { digestOf } from '../../core/base/digest.js'
 import type { Signer } from '../../core/ports/signatures.js'
@@ -41,7 +44,10 @@ function install({ system }: Trusting, { bytes, signature }: SignedManifest): Pr
   return askServer(system, 'install', 'install', bytes, signature)
 }
 
-/** An upgrade server that lies: into its database whoever writes there puts what he likes, and it is told to all. */
+/**
+ * An upgrade server that lies: into its database whoever writes there puts what he likes, and
+ * it is told to all.
+ */
 async function lie({ system }: Trusting, ...manifests: readonly SignedManifest[]): Promise<void> {
   for (const manifest of manifests)
     await system.database.install(await system.database.head(), digestOf(manifest.bytes), manifest)
@@ -216,7 +222,7 @@ test('an upgrade server installs nothing after a history that was tampered with,
   const one = await trusting(t)
   await one.system.publish(toV2())
   await one.system.stopServer()
-  // Whoever writes to the database puts himself on the list.
+  // An attacker that writes to the database puts its own key on the list.
   const forgedList = await prepared(one, defineUpgrade({ title: 'me', classUpgrades: [] }), mallory, {
     upgraders: [mallory.publicKey],
   })

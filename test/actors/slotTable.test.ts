@@ -1,4 +1,4 @@
-/** What is found by its number, and what is not. */
+/** The numbers that are found, and those that are not. */
 import test from 'ava'
 import { SlotTable } from '../../actors/calls/slotTable.js'
 import { seededRandom } from '../../transports/seededRandom.js'

@@ -1,7 +1,10 @@
 import { going, holdersOf } from '../contracts/databaseContract.js'
 import type { TestSystem } from '../support/testSystem.js'
 
-/** Whether a node holds a slot under its service's limit. Asks by trying to claim one for a node that does not exist. */
+/**
+ * Whether a node holds a slot under its service's limit. Asks by trying to claim one for a node
+ * that does not exist.
+ */
 export async function isSlotHolder(system: TestSystem, service: string, nodeId: string): Promise<boolean> {
   return (await slotHolders(system, service)).includes(nodeId)
 }

@@ -1,4 +1,7 @@
-/** Bundles at an upgrade server: what is staged is refused beyond a bound, what is installed stays, and can be mended. */
+/**
+ * Bundles at an upgrade server: what is staged is refused beyond a bound, what is installed
+ * stays, and can be mended.
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { KeptBundles } from '../../actors/server/keptBundles.js'

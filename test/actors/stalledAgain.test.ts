@@ -1,4 +1,6 @@
-/** A stalled upgrade, and a node that comes back from disk: the reason stays where an operator sees it (C10). */
+/**
+ * A stalled upgrade, and a node that comes back from disk: the reason stays where an operator sees it (C10).
+ */
 import test from 'ava'
 import type { Write } from '../../core/ports/stateStore.js'
 import { until } from '../support/eventually.js'

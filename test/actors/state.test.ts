@@ -1,4 +1,7 @@
-/** The node's state under calls: one serial order (C2), what is acknowledged survives (C3), nothing leaves too early (C12). */
+/**
+ * The node's state under calls: one serial order (C2), what is acknowledged survives (C3),
+ * nothing leaves too early (C12).
+ */
 import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { command, NodeObject, query, schedule } from '../../index.js'

@@ -1,4 +1,7 @@
-/** A commit that fails: its calls hear unavailable.storage, and nothing that had seen the lost writes stays or leaves (C12, J2). */
+/**
+ * A commit that fails: its calls hear unavailable.storage, and nothing that had seen the lost
+ * writes stays or leaves (C12, J2).
+ */
 import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { command, NodeObject, query, schedule } from '../../index.js'

@@ -1,4 +1,7 @@
-/** A name that a caller gives becomes a subject only if it is a name, and a subject carries its own kind of envelopes alone. */
+/**
+ * A name that a caller gives becomes a subject only if it is a name, and a subject carries its
+ * own kind of envelopes alone.
+ */
 import test from 'ava'
 import { encodeCall } from '../../core/wire/codec.js'
 import { kinds } from '../../core/wire/envelope.js'

@@ -1,4 +1,7 @@
-/** DESIGN §5, "Install": nodes teach a lost history back, and two manifests for one version stop installs and raise an alarm. */
+/**
+ * DESIGN §5, "Install": nodes teach a lost history back, and two manifests for one version stop
+ * installs and raise an alarm.
+ */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
 import { Teaching } from '../../actors/history/teaching.js'
@@ -20,7 +23,10 @@ import { alice, bob, mallory, manifestAfter, system } from '../support/signedMan
 import { codeOf, type Gate, gate, TestSystem } from '../support/testSystem.js'
 import { NotesV1, NotesV2, toV2, toV3 } from './notes.js'
 
-/** A node at version 2, and an upgrade server that begins again with another database, which has the first `kept` versions. */
+/**
+ * A node at version 2, and an upgrade server that begins again with another database, which has
+ * the first `kept` versions.
+ */
 async function afterLoss(t: ExecutionContext, kept: number) {
   const system = await TestSystem.start(t, { askServerMs: 20 }, {}, { trust: [alice.publicKey], upgrader: alice })
   const host = await system.host('h1')

@@ -1,6 +1,7 @@
 /**
- * Transform functions over collections that should not have to fit into memory (§6), on disk: every record arrives, no transaction is larger
- * than the bounds say, other nodes of the host go on, and what fails half way leaves nothing.
+ * Transform functions over collections that should not have to fit into memory (§6), on disk:
+ * every record arrives, no transaction is larger than the bounds say, other nodes of the host
+ * go on, and what fails half way leaves nothing.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -91,7 +92,9 @@ class LedgerV1 extends NodeObject<{ made: number }, { entries: EntryV1; labels: 
   }
 }
 
-/** Entries have units, and remarks are forgotten: the independent state of version 0, which its past-SO keeps. */
+/**
+ * Entries have units, and remarks are forgotten: the independent state of version 0, which its past-SO keeps.
+ */
 class LedgerV2 extends NodeObject<{ made: number }, { entries: EntryV2; labels: string }> {
   static override readonly className = 'Ledger.v2'
   static override initial() {
@@ -155,7 +158,7 @@ function unitsUpgrade(each: () => void = () => {}, newClass: typeof LedgerV2 = L
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
-/** What the process holds and could not give back. */
+/** The data that the process holds and could not give back. */
 function heldBytes(): number {
   collectGarbage()
   const { heapUsed, external } = process.memoryUsage()

@@ -1,4 +1,7 @@
-/** One transform on its own: what it reads, what it writes beside the old generation and how much at once, and what is swept afterwards (§6). */
+/**
+ * One transform on its own: what it reads, what it writes beside the old generation and how much at once, and
+ * what is swept afterwards (§6).
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings, type HostSettings } from '../../actors/base/settings.js'

@@ -1,4 +1,7 @@
-/** The trust root at work: an upgrade server, and every node for itself, take only what was signed for this system by as many as have to. */
+/**
+ * The trust root at work: an upgrade server, and every node for itself, take only what was signed for this
+ * system by as many as have to.
+ */
 import test, { type ExecutionContext } from 'ava'
 import { digestOf } from '../../core/base/digest.js'
 import type { Signer } from '../../core/ports/signatures.js'

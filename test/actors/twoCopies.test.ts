@@ -1,4 +1,7 @@
-/** Two copies of this package in one process, as npm nests one or a test runner resets modules: a class of one is run by a host of the other. */
+/**
+ * Two copies of this package in one process, as npm nests one or a test runner resets modules: a class of one
+ * is run by a host of the other.
+ */
 import { registerHooks } from 'node:module'
 import test from 'ava'
 import * as own from '../../index.js'

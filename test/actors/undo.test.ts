@@ -1,4 +1,7 @@
-/** Going back (DESIGN §5, "Undo"): an undo makes its version mean what the version before the undone one meant, and loses nothing. */
+/**
+ * Going back (DESIGN §5, "Undo"): an undo makes its version mean what the version before the undone one
+ * meant, and loses nothing.
+ */
 import test, { type ExecutionContext } from 'ava'
 import type { NodeHandle } from '../../actors/node/nodeHandle.js'
 import { schedule } from '../../index.js'

@@ -1,4 +1,7 @@
-/** Undos where an upgrade could not be used, where answers are lost, and where nodes are born (DESIGN §5, "Undo", "Birth"). */
+/**
+ * Undos where an upgrade could not be used, where answers are lost, and where nodes are born
+ * (DESIGN §5, "Undo", "Birth").
+ */
 
 import test, { type ExecutionContext } from 'ava'
 import { Fault } from '../../core/base/fault.js'
@@ -65,7 +68,7 @@ test('a host that starts when the bundle can be loaded that its nodes had reject
   mend()
   const again = await (await system.host('h2', { state: host.kill(), repository })).node(NotesV1, 'n1')
   t.deepEqual(await call('n1', 2, 'all'), ['first'])
-  // What the new version alone knows begins when the undo is undone.
+  // State that the new version alone knows begins when the undo is undone.
   await operator.undo()
   await again.reached(3)
   t.deepEqual(await call('n1', 3, 'all'), ['first'])

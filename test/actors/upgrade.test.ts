@@ -1,4 +1,7 @@
-/** DESIGN §5, "The upgrade of one node": the table's rows, as far as nothing crashes. Crashes are in upgradeCrash.test.ts. */
+/**
+ * DESIGN §5, "The upgrade of one node": the table's rows, as far as nothing crashes. Crashes are in
+ * upgradeCrash.test.ts.
+ */
 import test, { type ExecutionContext } from 'ava'
 import { schedule } from '../../index.js'
 import { memoryRepository } from '../../transports/memory/index.js'

@@ -75,7 +75,7 @@ for (const { words, at, version } of points) {
     t.is(await v0.mood(), 'merry')
     t.deepEqual(await v0.shelf(), [['k', 'kept']])
     await until(async () => !(await isSlotHolder(system, 'notes', 'n1')), 'the slot is free')
-    // What no record names is swept.
+    // A state that no record names is swept.
     await second.stop()
     t.deepEqual(await slotsOnDisk(first.state), ['1.0', '1.1'])
   })

@@ -1,4 +1,4 @@
-/** What a host knows of the system's upgrades: what it asks for, keeps, believes, and remembers as unfit. */
+/** A host's knowledge of the system's upgrades: what it asks for, keeps, believes, and remembers as unfit. */
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
@@ -25,7 +25,7 @@ import { NotesV1, tickerUpgrade, toV2, toV3 } from './notes.js'
 
 const anybody = { isUpgraderKey: () => true, verify: () => true }
 
-/** What an upgrade server has, which hosts ask for it. */
+/** The history of an upgrade server, which hosts ask for it. */
 class Server {
   readonly manifests: SignedManifest[] = []
   readonly bundles = new Map<string, Uint8Array>()

@@ -1,4 +1,7 @@
-/** What comes too late: user code of an upgrade that was given up goes on running, and must not touch the node any more. */
+/**
+ * User code that comes too late: code of an upgrade that was given up goes on running, and must
+ * not touch the node any more.
+ */
 import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { schedule } from '../../index.js'

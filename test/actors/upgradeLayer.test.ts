@@ -1,4 +1,6 @@
-/** What a node sends out: with which label, for whom, until when, and when it leaves (§3, C12). */
+/**
+ * The messages that a node sends out: with which label, for whom, until when, and when they leave (§3, C12).
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'

@@ -1,4 +1,7 @@
-/** The limit of nodes that do not serve (DESIGN §5, "Limits"): enforced outside the SF, claimed before draining, freed after. */
+/**
+ * The limit of nodes that do not serve (DESIGN §5, "Limits"): enforced outside the SF, claimed before
+ * draining, freed after.
+ */
 
 import test from 'ava'
 import { notServing } from '../../core/base/phases.js'

@@ -1,4 +1,7 @@
-/** Nodes of a host go forward a few at a time, in line (UpgradeLine); who is held does not hold those behind it. */
+/**
+ * Nodes of a host go forward a few at a time, in line (UpgradeLine); who is held does not hold
+ * those behind it.
+ */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
@@ -22,7 +25,7 @@ test('places are taken in the order of asking, and each service has its own', as
   t.false(places.isFull('b'))
   ;(await places.take('b', never))()
   first()
-  // Whoever gives back twice gives nothing that is another's.
+  // An upgrade that gives back twice gives nothing that is another's.
   first()
   const giveSecond = await second!
   t.deepEqual(order, ['second'])

@@ -1,4 +1,7 @@
-/** The upgrade manager of one node: one upgrade after the other, taken up again where a restart finds it (DESIGN §5). */
+/**
+ * The upgrade manager of one node: one upgrade after the other, taken up again where a restart
+ * finds it (DESIGN §5).
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import type { ManagedNode } from '../../actors/upgrade/upgradeManager.js'

@@ -1,4 +1,7 @@
-/** What the upgrade server refuses to install since the service's line of classes is known: one error for the upgrader, none for the nodes. */
+/**
+ * The refusals of the upgrade server since the service's line of classes is known: one error for the
+ * upgrader, none for the nodes.
+ */
 import test from 'ava'
 import { draftManifest, eagerly, isFault, none, type Upgrade, upgradeClass } from '../../index.js'
 import { TestSystem } from '../support/testSystem.js'

@@ -1,4 +1,7 @@
-/** One upgrade server over a database in memory: what it answers, what it installs, what it does by itself, and what it refuses. */
+/**
+ * One upgrade server over a database in memory: what it answers, what it installs, what it does by itself,
+ * and what it refuses.
+ */
 import test, { type ExecutionContext } from 'ava'
 import { deathRoundMs, gateRoundMs, UpgradeServer, type UpgradeServerOptions } from '../../actors/server/upgradeServer.js'
 import { digestOf } from '../../core/base/digest.js'

@@ -1,4 +1,4 @@
-/** What a host asks of the upgrade servers, and what it believes of their answers. */
+/** The questions of a host to the upgrade servers, and what it believes of their answers. */
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'

@@ -1,4 +1,7 @@
-/** DESIGN §5: what an upgrade that fails leads to, before the flip and after it: stalled, with the old object serving both versions. */
+/**
+ * DESIGN §5: what an upgrade that fails leads to, before the flip and after it: stalled, with the old object
+ * serving both versions.
+ */
 import test from 'ava'
 import { schedule, type Upgrade } from '../../index.js'
 import { until } from '../support/eventually.js'

@@ -1,4 +1,6 @@
-/** Each transition of the table in core/upgrade/upgradeStatechart.ts, with effects that do as they are told. */
+/**
+ * Each transition of the table in core/upgrade/upgradeStatechart.ts, with effects that do as they are told.
+ */
 import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import test from 'ava'
 import { createActor, fromPromise } from 'xstate'

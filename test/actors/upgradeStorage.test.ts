@@ -1,4 +1,7 @@
-/** The disk fails in the middle of learning, advancing or upgrading: the node ends at one version, whole, and its record says which. */
+/**
+ * The disk fails in the middle of learning, advancing or upgrading: the node ends at one version, whole, and
+ * its record says which.
+ */
 import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import test from 'ava'
 import type { Write } from '../../core/ports/stateStore.js'
@@ -36,7 +39,8 @@ test('a recovery whose commit fails, and whose object does not start then, is fl
   await servesBoth(t, one, ['first'])
 })
 
-// Bug 25: the version in memory is ahead of the disk, the upgrade stalls at a version that the node says it has passed.
+// Bug 25: the version in memory is ahead of the disk, the upgrade stalls at a version that the
+// node says it has passed.
 test('an advance whose commit fails is made again', async (t) => {
   const system = await TestSystem.start(t)
   const host = await system.host('h1')
@@ -56,7 +60,8 @@ test('an advance whose commit fails is made again', async (t) => {
   t.true(last)
 })
 
-// Bug 26: #extend() takes the version it was asked for, whatever the record says by then: version 1 has no slot, and never will.
+// Bug 26: #extend() takes the version it was asked for, whatever the record says by then: version 1 has no
+// slot, and never will.
 test('a node that loses what it learned while it learns more learns it again, without a gap', async (t) => {
   const system = await TestSystem.start(t)
   const before = await system.host('h0')

@@ -1,4 +1,7 @@
-/** How a node comes to its turn to go forward: a place in the line of its host, then a slot under its service's limit. */
+/**
+ * How a node comes to its turn to go forward: a place in the line of its host, then a slot
+ * under its service's limit.
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'

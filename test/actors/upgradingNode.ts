@@ -1,4 +1,7 @@
-/** A node that one upgrade goes through, step by step: it writes down what it is told to do, over a state and a journal in memory. */
+/**
+ * A node that one upgrade goes through, step by step: it writes down what it is told to do, over a state and
+ * a journal in memory.
+ */
 
 import { Mailbox } from '../../actors/serving/mailbox.js'
 import { RecordKeeper } from '../../actors/software/recordKeeper.js'
@@ -17,7 +20,7 @@ import { toV2, type UpgradeParts } from './notes.js'
 export const never = new AbortController().signal
 export const born: Generation = { number: 0, version: 0, className: 'Notes.v1', object: '0.0', simulations: {} }
 
-/** What the node is told to do, in this order, and what it stands on. */
+/** The orders to the node, in this sequence, and the data that it stands on. */
 export interface Options extends UpgradeParts {
   readonly record?: Partial<NodeRecord>
   readonly target?: number
@@ -33,7 +36,7 @@ export async function open({ record = {}, target = 1, undos = [], isBehind = fal
   const journal = new Journal(store, clock)
   const log: string[] = []
   const holder: RootHolder = { state: {} }
-  /** What a step waits for, or fails with. */
+  /** The gate that a step waits for, or its error. */
   const steps = new Map<string, Gate | Error>()
   const step = async (name: string) => {
     log.push(name)

@@ -1,4 +1,4 @@
-/** What the bench makes of its samples: medians over rounds, ratios within a round, tables, charts. */
+/** The bench's use of its samples: medians over rounds, ratios within a round, tables, charts. */
 import test from 'ava'
 import { callsChart } from '../../bench/charts/callsChart.js'
 import { scaleChart } from '../../bench/charts/scaleChart.js'

@@ -1,4 +1,7 @@
-/** What every upgrade database does with chunks of bundles: what an installed manifest names stays, the rest is bounded and goes. */
+/**
+ * The contract of every upgrade database for chunks of bundles: what an installed manifest names stays, the
+ * rest is bounded and goes.
+ */
 import test, { type ExecutionContext } from 'ava'
 import { isFault } from '../../core/base/fault.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
@@ -136,7 +139,7 @@ export function bundlesContract(adapter: string, shared: () => DatabaseUnderTest
     t.not(before, looked)
     t.true(await database.install(nothingInstalled, digest, manifest, { authorized: { n1: 'yes' } }, null, 'a', before))
     t.deepEqual([...(await database.table('authorized'))], [['n1', 'yes']])
-    // Who looked before it was installed did not know that it is.
+    // A reader that looked before it was installed did not know that it is.
     t.false(await database.putChunk('a', 0, whole, 'staged', before))
     t.deepEqual(await database.getChunk('a', 0), chunk)
     t.true(await database.putChunk('a', 0, whole, 'kept', await database.bundleWrites('a')))

@@ -1,4 +1,7 @@
-/** What every adapter of the port `UpgradeDatabase` does. Registers its tests with ava under the adapter's name. */
+/**
+ * The contract of every adapter of the port `UpgradeDatabase`. Registers its tests with ava
+ * under the adapter's name.
+ */
 import test, { type ExecutionContext } from 'ava'
 import { digestOf } from '../../core/base/digest.js'
 import { auditKeptBytesMax, auditKeptMax, auditPageMax, emptyAudit } from '../../core/control/audit.js'
@@ -105,7 +108,7 @@ export function manifestOf(text: string, signed = false): { readonly digest: str
   return { digest: digestOf(bytes), manifest: { bytes, signature: signed ? new Uint8Array([0, 255, 128, 10, 13]) : null } }
 }
 
-/** Who holds the slots that a claim was refused for. */
+/** The holders of the slots that a claim was refused for. */
 export function holdersOf(answer: SlotAnswer): readonly string[] {
   return 'heldBy' in answer ? answer.heldBy : []
 }
@@ -970,7 +973,8 @@ export function databaseContract(
       await database.register(statusOf('brief', { version: 0, directoryId: null }), short)
       t.false(await isDeclared(another, 1))
       await under.elapse(short)
-      // Only deaths are declared here: that reading the nodes minds the time would not show that declaring does.
+      // Only deaths are declared here: that reading the nodes minds the time would not show
+      // that declaring does.
       await until(() => isDeclared(another, 1), 'the lease of brief runs out')
       t.false(await isDeclared(another, 2))
       t.deepEqual(await database.nodes(), [{ ...statusOf('kept', { version: 1 }), alive: false }])

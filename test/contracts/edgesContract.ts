@@ -1,4 +1,7 @@
-/** What every upgrade database does at the edges: what is left behind, what comes twice, what is asked for a second time. */
+/**
+ * The contract of every upgrade database at the edges: what is left behind, what comes twice,
+ * what is asked for a second time.
+ */
 import test, { type ExecutionContext } from 'ava'
 import type { Directed, Directive, Order } from '../../core/control/directive.js'
 import { unknownLeaseMs } from '../../core/control/standing.js'

@@ -1,4 +1,7 @@
-/** What LMDB is asked to sync, and that a commit waits for it. Whether the disk keeps what was synced only a power cut shows. */
+/**
+ * The syncs that LMDB is asked for, and that a commit waits for them. Whether the disk keeps what was synced
+ * only a power cut shows.
+ */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

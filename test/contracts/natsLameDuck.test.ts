@@ -33,7 +33,7 @@ async function startCluster(t: ExecutionContext, size: number, graceMs = 3_000):
   t.teardown(async () => {
     await Promise.all(servers.map((server) => server.stop()))
   })
-  // What is sent at one of them arrives at each other.
+  // A message that is sent at one of them arrives at each other.
   for (const from of servers) {
     for (const to of servers) {
       const [a, b] = [await connectTo(t, from), await connectTo(t, to)]

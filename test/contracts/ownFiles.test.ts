@@ -1,4 +1,7 @@
-/** What a host keeps on disk is for its user alone (O1), and the code that it runs is what was verified (B1), whoever writes there meanwhile. */
+/**
+ * The files of a host are for its user alone (O1), and the code that it runs is what was verified (B1),
+ * whoever writes there meanwhile.
+ */
 import { execFileSync } from 'node:child_process'
 import {
   chmodSync,

@@ -1,4 +1,7 @@
-/** Production mode: each thing that is wrong is a line, before anything is opened; a system that is as it should be starts. */
+/**
+ * Production mode: each thing that is wrong is a line, before anything is opened; a system that
+ * is as it should be starts.
+ */
 import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'

@@ -1,4 +1,7 @@
-/** What is in Redis at the edges: what nobody can read, what was half lost, what a login may not ask, and what is left behind. */
+/**
+ * The contents of Redis at the edges: what nobody can read, what was half lost, what a login may not ask, and
+ * what is left behind.
+ */
 import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
 import { type Directive, directivesKeptMax } from '../../core/control/directive.js'

@@ -1,4 +1,7 @@
-/** The library of functions in Redis: who loads it, who may call it, what is said where it is missing, and how it goes on with what was there before. */
+/**
+ * The library of functions in Redis: who loads it, who may call it, what is said where it is missing, and how
+ * it goes on with what was there before.
+ */
 import { readFileSync } from 'node:fs'
 import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'

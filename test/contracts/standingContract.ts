@@ -1,4 +1,4 @@
-/** What every upgrade database does when it has lost something, and when two hosts tell of one node. */
+/** The contract of every upgrade database when it has lost something, and when two hosts tell of one node. */
 import test, { type ExecutionContext } from 'ava'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import { until } from '../support/eventually.js'

@@ -295,7 +295,8 @@ onUnix(
   'lmdb: a commit that the disk has no room for rejects and writes nothing; smaller ones go on, and the store closes',
   async (t) => {
     const directory = newDirectory(t)
-    // In blocks of 512 bytes or of 1024, as the shell has it: more than an empty store has, less than the values that are too much.
+    // In blocks of 512 bytes or of 1024, as the shell has it: more than an empty store has, less than the
+    // values that are too much.
     const host = other(t, 'sh', ['-c', 'ulimit -f 600; exec "$0" "$@"', process.execPath, program, 'overfill', directory])
     t.is(await host.line(0), 'unavailable.storage unavailable.storage done unavailable.storage')
     t.is(await host.line(1), 'early late')

@@ -1,4 +1,7 @@
-/** What every adapter of the port `StateStore` does. Registers its tests with ava under the adapter's name. */
+/**
+ * The contract of every adapter of the port `StateStore`. Registers its tests with ava under
+ * the adapter's name.
+ */
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
 import { Fault } from '../../core/base/fault.js'
@@ -14,7 +17,9 @@ export const text = (value: Uint8Array | undefined): string | undefined =>
 const keysOf = (store: StateStore, from = '', to = end, limit?: number): string[] =>
   [...store.range(from, to, limit)].map(([key]) => key)
 
-/** Keys on which encodings and orders fall out with each other. The first are in the wrong order in UTF-16. */
+/**
+ * Keys on which encodings and orders fall out with each other. The first are in the wrong order in UTF-16.
+ */
 const oddKeys = [
   '\u{1f600}',
   '\uffff',

@@ -1,4 +1,7 @@
-/** A host's process, reduced to its state directory. `store.test.ts` starts, limits and kills it. Speaks in lines. */
+/**
+ * A host's process, reduced to its state directory. `store.test.ts` starts, limits and kills
+ * it. Speaks in lines.
+ */
 import { createInterface } from 'node:readline'
 import { isFault } from '../../core/base/fault.js'
 import type { StateStore } from '../../core/ports/stateStore.js'

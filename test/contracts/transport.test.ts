@@ -99,7 +99,7 @@ transportAwayContract('memory', openMemory)
 transportContract('nats', openNats)
 transportAwayContract('nats', openNats)
 
-// What only NATS has.
+// The tests of NATS alone.
 
 test('nats: a server that is not there is one clear fault', async (t) => {
   const error = await t.throwsAsync(nats('nats://127.0.0.1:1').connect())
@@ -268,7 +268,7 @@ function listening(server: Server, port: number): Promise<boolean> {
   })
 }
 
-// What only the broker in memory has.
+// The tests of the broker in memory alone.
 
 /** A clock that is moved by hand. */
 class HandClock implements Clock {

@@ -1,4 +1,7 @@
-/** What every adapter of the port `Transport` does. Registers its tests with ava under the adapter's name. */
+/**
+ * The contract of every adapter of the port `Transport`. Registers its tests with ava under the
+ * adapter's name.
+ */
 import test, { type ExecutionContext } from 'ava'
 import { isFault } from '../../core/base/fault.js'
 import type { Message, Transport, TransportStatus } from '../../core/ports/transport.js'
@@ -44,7 +47,10 @@ function listen(transport: Transport, subject: string, options?: { readonly queu
   return { texts, subscription }
 }
 
-/** Waits until everything that `from` published before has been delivered to `to`: one more message, behind the others. */
+/**
+ * Waits until everything that `from` published before has been delivered to `to`: one more
+ * message, behind the others.
+ */
 async function barrier(from: Transport, to: Transport): Promise<void> {
   const subject = from.newInbox()
   const { texts, subscription } = listen(to, subject)

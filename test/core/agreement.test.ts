@@ -1,4 +1,7 @@
-/** Classes of one version agree: with those that they call (A1), and on the events that they tell each other (A2). */
+/**
+ * Classes of one version agree: with those that they call (A1), and on the events that they
+ * tell each other (A2).
+ */
 import test from 'ava'
 import { event, hears } from '../../core/model/event.js'
 import { describeClass, NodeObject } from '../../core/model/nodeObject.js'

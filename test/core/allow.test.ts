@@ -1,4 +1,4 @@
-/** Who may call a method: what a class can say, and what it can't. */
+/** The callers that may call a method: what a class can say, and what it can't. */
 import test from 'ava'
 import { checkRoles, ruleOf } from '../../core/model/allow.js'
 import { describeClass } from '../../core/model/nodeObject.js'

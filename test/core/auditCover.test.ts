@@ -1,4 +1,4 @@
-/** What is there and no entry of the audit tells of. */
+/** The documents that are there and that no entry of the audit tells of. */
 import test from 'ava'
 import { digestOf } from '../../core/base/digest.js'
 import type { AuditEntry, Audited } from '../../core/control/audit.js'

@@ -1,4 +1,4 @@
-/** What a log line has of texts, values and errors of others: never more than some kilobytes. */
+/** The part of texts, values and errors of others that a log line has: never more than some kilobytes. */
 import test from 'ava'
 import { shownError, shownName, shownPath, shownText } from '../../core/base/boundedText.js'
 

@@ -1,4 +1,4 @@
-/** What is refused where a class is written: names that can't be remote, and calls that it does not declare. */
+/** The refusals where a class is written: names that can't be remote, and calls that it does not declare. */
 import test from 'ava'
 import { checkDeclaredCalls, describeClass, type NodeClass } from '../../core/model/nodeObject.js'
 import { command, type Fault, futureSO, NodeObject, query } from '../../index.js'

@@ -1,6 +1,6 @@
 /**
- * What may arrive and what may leave. Whatever arrives, `decode` gives envelopes or throws one fault of the kind `protocol`, soon, and keeps
- * nothing of it for the next message.
+ * The bytes that may arrive, and those that may leave. From any bytes, `decode` gives envelopes or throws one
+ * fault of the kind `protocol`, soon, and keeps nothing of them for the next message.
  */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
@@ -47,7 +47,10 @@ const everArgs = [
 ]
 const everBytes = packed([1, kinds.call, 0, 1, 'get', everArgs, 2000, 'stranger', 7, 'Client', 0, null, null, null])
 
-/** A normal message reads as before: the integers that are record ids to msgpackr, keys and text of every kind. */
+/**
+ * A normal message reads as before: the integers that are record ids to msgpackr, keys and text
+ * of every kind.
+ */
 function readsAsEver(t: ExecutionContext): void {
   t.deepEqual(decode(everBytes), [{ ...call, args: everArgs }])
   t.deepEqual(decode(one.bytes), [call])
@@ -293,7 +296,8 @@ for (const [what, hex] of Object.entries(acceptedExtensions)) {
   })
 }
 
-// An instant that JavaScript can't hold would become an invalid Date, which leaves as an extension of one byte.
+// An instant that JavaScript can't hold would become an invalid Date, which leaves as an
+// extension of one byte.
 test('an instant beyond JavaScript’s is refused', (t) => {
   refusal(t, callWith('91 c70c ff 00000000 7fffffffffffffff'))
 })
@@ -331,7 +335,8 @@ function decodeElsewhere(hex: string): Promise<{ stdout: string }> {
   return inProcess(process.execPath, ['--max-old-space-size=200', '--input-type=module', '-e', program], { timeout: 30_000 })
 }
 
-// Left to msgpackr, such bytes end a host: the bundle (ext 62) names as its end the place before its beginning.
+// Left to msgpackr, such bytes end a host: the bundle (ext 62) names as its end the place
+// before its beginning.
 test('a message that leads back to its own beginning is refused', async (t) => {
   const read = (args: string) => decodeElsewhere(Buffer.from(callWith(args)).toString('hex'))
   // Without the bundle it is a message like any other: only that is refused.
@@ -533,7 +538,7 @@ const { plain } = fc.letrec<{ plain: unknown }>((tie) => ({
   ),
 }))
 
-/** What arrives where this was sent: the same, but for a sign that nobody can see. */
+/** The value that arrives where this was sent: the same, but for a sign that nobody can see. */
 function arrival(value: unknown): unknown {
   if (Object.is(value, -0)) return 0
   if (Array.isArray(value)) return value.map(arrival)

@@ -108,7 +108,7 @@ test('an upgrade that leaves a class behind which it knows of is not built', (t)
   const other = define({ title: 'Servers', classUpgrades: [change], unaffected: [Client] } as never)
   t.throws(() => draftManifest(other, new Uint8Array()), { code: 'upgrade.invalid', message: /^Client\.v1 calls Server\.v1/ })
   t.notThrows(() => draftManifest({ ...other, unaffected: [V1] }, new Uint8Array()))
-  // What it makes itself must agree too.
+  // Classes that the upgrade makes itself must agree too.
   const both = define({ title: 'Both', classUpgrades: [change, build(whole)] } as never)
   t.throws(() => draftManifest(both, new Uint8Array()), { message: /^Box\.v2 calls Server\.v1/ })
 })

@@ -1,4 +1,7 @@
-/** Each kind of envelope, field by field: what is written is read back, and what is wrong is refused with the field. */
+/**
+ * Each kind of envelope, field by field: what is written is read back, and what is wrong is
+ * refused with the field.
+ */
 import test from 'ava'
 import { Fault } from '../../core/base/fault.js'
 import {
@@ -59,7 +62,7 @@ function bytesOf(fields: unknown): Uint8Array {
   return writer.copy()
 }
 
-/** What the fields are read as; the envelope after them has to be read then. */
+/** The values that the fields are read as; the envelope after them has to be read then. */
 function read(fields: unknown): Envelope {
   const reader = new WireReader(bytesOf(fields))
   const envelope = readEnvelope(reader)

@@ -1,4 +1,7 @@
-/** Faults: what they say of a call, and that one of another copy of the package, or of anything that was thrown, is as good. */
+/**
+ * Faults: what they say of a call, and that one of another copy of the package, or of anything
+ * that was thrown, is as good.
+ */
 import test from 'ava'
 import {
   applicationFault,

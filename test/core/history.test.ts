@@ -1,4 +1,6 @@
-/** What a verified history answers about its versions, and why it refuses the manifest that would come next. */
+/**
+ * The answers of a verified history about its versions, and why it refuses the manifest that would come next.
+ */
 import test from 'ava'
 import { digestOf } from '../../core/base/digest.js'
 import { createdApartMsMax, VerifiedHistory } from '../../core/control/verifiedHistory.js'

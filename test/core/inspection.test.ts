@@ -1,4 +1,7 @@
-/** What lookers ask and hosts tell: what is well formed is taken as it is, and nothing else is believed. */
+/**
+ * The questions of lookers and the reports of hosts: well-formed ones are taken as they are,
+ * and nothing else is believed.
+ */
 import test from 'ava'
 import { phases } from '../../core/base/phases.js'
 import { timeBuckets } from '../../core/base/timeBuckets.js'

@@ -66,7 +66,7 @@ test('a public method without a mark is refused: nobody can tell which was meant
     ...config,
     message: 'Unmarked.v1.helper is public but unmarked: add @command or @query, or make it #private',
   })
-  // What is no method needs none.
+  // A member that is no method needs none.
   class Getter extends Base {
     static override readonly className = 'Getter.v1'
     get total(): number {

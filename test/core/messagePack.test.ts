@@ -1,4 +1,6 @@
-/** Where a value of MessagePack ends: every standard type, at its shortest and its longest, and nothing else. */
+/**
+ * Where a value of MessagePack ends: every standard type, at its shortest and its longest, and nothing else.
+ */
 import test from 'ava'
 import { endOfValue, levelsMax, packInstant, unpackValue } from '../../core/wire/messagePack.js'
 

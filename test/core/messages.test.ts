@@ -58,7 +58,7 @@ test('a call inside a node’s own call is found by the last one that the node h
   // a served x's call and made one for it, for which b calls now.
   t.is(outer('a', 'b', ['x/1/1', 'a/1/5']), 'x/1/1')
   t.is(outer('a', 'c', ['x/1/1', 'a/1/5', 'b/1/1', 'a/1/6', 'b/1/2']), 'b/1/1')
-  // What a itself began is made for no call of it.
+  // A call that a began by itself is made for no call of it.
   t.is(outer('a', 'b', ['a/1/5']), undefined)
   t.is(outer('a', 'b', ['a/1/5', 'b/1/1']), undefined)
   // A name that begins alike is another node's.

@@ -1,4 +1,7 @@
-/** What an object and the simulation objects over it answer: whose method runs, what is refused (C6), and what crosses between them. */
+/**
+ * The answers of an object and the simulation objects over it: whose method runs, what is refused (C6), and
+ * what crosses between them.
+ */
 import test from 'ava'
 import { Fault } from '../../core/base/fault.js'
 import { type Bearer, invoke, nextObject, objectTable, restrictedTable, simulationTable } from '../../core/model/methodTable.js'
@@ -108,7 +111,7 @@ test('a simulation object passes on, does itself, or refuses: each a hop further
   t.is(second.level, 2)
   t.deepEqual([second.entries.get('get')!.hops, second.entries.get('get')!.level], [2, 0])
   t.deepEqual([second.entries.get('size')!.hops, second.entries.get('size')!.level], [1, 2])
-  // What the next one refuses is refused by it.
+  // A call that the next one refuses is refused by it.
   t.throws(() => invoke(second.entries.get('old')!, bearers, []), { code: 'simulation.refused' })
 })
 
@@ -118,7 +121,7 @@ test('a delegated method that the next object has lost is refused; the kind is t
   t.is(restricted.level, 0)
   const table = simulationTable({ ...so, delegates: ['get', 'put', 'old'], refuses: [] }, v1, restricted)
   t.throws(() => invoke(table.entries.get('old')!, [bearer({}), bearer({})], []), { code: 'simulation.refused' })
-  // What is refused is, although the next object could.
+  // A refused call is refused, although the next object could carry it out.
   const refusing = simulationTable({ ...so, delegates: ['put'], refuses: ['get', 'old'] }, v1, boxTable())
   t.throws(() => invoke(refusing.entries.get('get')!, [bearer({}), bearer({})], []), { code: 'simulation.refused' })
   const turned = { ...v1, methods: new Map([['get', 'command' as const]]) }

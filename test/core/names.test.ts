@@ -1,4 +1,7 @@
-/** Small things that everything stands on: names, versions, chance, tables, what was thrown, what an undo takes back, a clock’s beats. */
+/**
+ * Small things that everything stands on: names, versions, chance, tables, what was thrown, what an undo
+ * takes back, a clock’s beats.
+ */
 import test from 'ava'
 import { checkName, isClassName, isName, isVersion, nameLengthMax, versionMax } from '../../core/base/ids.js'
 import { shortened, thrownText } from '../../core/base/thrownText.js'

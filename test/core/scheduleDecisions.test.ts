@@ -1,4 +1,4 @@
-/** What a schedule decides when it looks once at the rows that there are. */
+/** The decisions of a schedule when it looks once at the rows that there are. */
 import test from 'ava'
 import { Fault } from '../../core/base/fault.js'
 import type { NodeRow } from '../../core/model/nodeRow.js'
@@ -140,7 +140,7 @@ test('services whose schedules name each other are refused; those that wait in a
   })
   t.throws(() => checkAwaited([waiting('One', afterMyServers('one'))]), { code: 'upgrade.invalid' })
   t.notThrows(() => checkAwaited([one, waiting('Two', afterMyServers('three')), waiting('Three', eagerly())]))
-  // What a class declares refines itself, and is not refused.
+  // A class's own declaration refines itself, and is not refused.
   t.notThrows(() => checkAwaited([waiting('Own', afterMyServers(), [Below]), waiting('Below', afterMyServers(), [Own])]))
   t.notThrows(() => checkAwaited([waiting('Own', afterMyServers(), [Below]), waiting('Below', afterMyServers('own'))]))
 })

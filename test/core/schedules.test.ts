@@ -1,4 +1,7 @@
-/** Each schedule of the paper (§4) over many nodes: its promise, for several seeds, and not only its code path. */
+/**
+ * Each schedule of the paper (§4) over many nodes: its promise, for several seeds, and not only
+ * its code path.
+ */
 import test from 'ava'
 import { isFault } from '../../core/base/fault.js'
 import { afterMyServers } from '../../core/schedules/afterMyServers.js'
@@ -170,7 +173,7 @@ test('afterMyServers without a name waits for all nodes of the services that its
     { nodeId: 'client', service: 'web', schedule: afterMyServers(), servers: ['pages'], contacts: ['caller', 'called'] },
     { nodeId: 'called', schedule: schedule('later', (view) => view.sleep(10_000)) },
     { nodeId: 'other', schedule: schedule('later still', (view) => view.sleep(20_000)) },
-    // Whoever calls the client is no server of it.
+    // A caller of the client is no server of it.
     { nodeId: 'caller', service: 'desk', schedule: onlyNodes() },
   ])
   await nodes.runFor(19_000)

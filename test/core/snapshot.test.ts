@@ -1,4 +1,4 @@
-/** What a snapshot keeps of data that changes, and what it shares with the one before. */
+/** The parts of changing data that a snapshot keeps, and those that it shares with the one before. */
 import test from 'ava'
 import fc from 'fast-check'
 import { isFault } from '../../core/base/fault.js'

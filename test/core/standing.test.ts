@@ -1,4 +1,7 @@
-/** How far the upgrade database can be believed (core/control/standing.ts): when it is on probation, and until when. */
+/**
+ * How far the upgrade database can be believed (core/control/standing.ts): when it is on
+ * probation, and until when.
+ */
 import test from 'ava'
 import {
   type Attendance,

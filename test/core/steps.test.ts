@@ -1,4 +1,7 @@
-/** A step begins when the nodes before it have served for the bake time, as one node sees it while it looks again and again. */
+/**
+ * A step begins when the nodes before it have served for the bake time, as one node sees it
+ * while it looks again and again.
+ */
 import test from 'ava'
 import type { NodeRow } from '../../core/model/nodeRow.js'
 import type { Schedule, SchedulingView } from '../../core/schedules/schedule.js'

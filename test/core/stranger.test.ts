@@ -1,4 +1,7 @@
-/** A stranger, by docs/protocol.md alone, on a real nats-server with a real Redis: everything a client needs is on that page. */
+/**
+ * A stranger, by docs/protocol.md alone, on a real nats-server with a real Redis: everything a
+ * client needs is on that page.
+ */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import test, { type ExecutionContext } from 'ava'

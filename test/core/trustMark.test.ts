@@ -1,4 +1,7 @@
-/** What is told of a trust root: the same for those who trust the same, and nothing that helps to trust somebody else. */
+/**
+ * The mark of a trust root: the same for those who trust the same, and nothing that helps to
+ * trust somebody else.
+ */
 import test from 'ava'
 import { nobodySigns } from '../../core/inspection/nobodySigns.js'
 import { trustNobody } from '../../core/trust/trust.js'

@@ -1,4 +1,7 @@
-/** The trust root: which system a document is for, how many have to sign it, when keys end, and how they are taken away. */
+/**
+ * The trust root: which system a document is for, how many have to sign it, when keys end, and
+ * how they are taken away.
+ */
 import { readFile } from 'node:fs/promises'
 import test from 'ava'
 import { instantMs } from '../../core/base/instant.js'
@@ -352,7 +355,7 @@ test('signatures arrive as they were made: one alone as its 64 bytes, several as
   )
   const most = Array.from({ length: upgradersMax }, (_, i) => entry(`A${'B'.repeat(52)}${String(i).padStart(3, '0')}`, i))
   t.is(decodeSignatures(Uint8Array.from([1, ...most.flat()]), a).size, upgradersMax)
-  // What is no set is looked at as one signature, and is none.
+  // Bytes that are no set are looked at as one signature, and are none.
   for (const wrong of [
     both.slice(0, -1),
     Uint8Array.from([2, ...both.slice(1)]),

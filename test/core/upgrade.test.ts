@@ -1,4 +1,7 @@
-/** Upgrades as they are written: what does not fit is refused where it is written, and the way back is the way turned round. */
+/**
+ * Upgrades as they are written: what does not fit is refused where it is written, and the way
+ * back is the way turned round.
+ */
 import test from 'ava'
 import { type ClassUpgrade, isUpgrade, restored, reversed, type Upgrade } from '../../core/upgrade/upgrade.js'
 import {

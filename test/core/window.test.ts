@@ -8,7 +8,10 @@ import { ManualClock } from '../support/manualClock.js'
 
 const hour = 3_600_000
 
-/** Runs a schedule in a window from 23:30 for two hours; tells at which hour it signalled, and for how long it slept each time. */
+/**
+ * Runs a schedule in a window from 23:30 for two hours; tells at which hour it signalled, and
+ * for how long it slept each time.
+ */
 async function windowed(startHour: number, inner: Schedule) {
   const clock = new ManualClock(startHour * hour)
   const slept: number[] = []

@@ -1,4 +1,7 @@
-/** DESIGN §2: arrows go one way. `core ← actors`, `core ← transports`; one composition root knows all; the rest uses the public entry. */
+/**
+ * DESIGN §2: arrows go one way. `core ← actors`, `core ← transports`; one composition root knows all; the
+ * rest uses the public entry.
+ */
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -6,7 +9,10 @@ import test from 'ava'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..')
 
-/** What each room may import by path, beside itself. `theseus-actors` is the public entry; every other package is a room's own affair. */
+/**
+ * The imports that each room may make by path, beside itself. `theseus-actors` is the public entry; every
+ * other package is a room's own affair.
+ */
 const allowed: Record<string, readonly string[]> = {
   core: [],
   actors: ['core'],

@@ -1,6 +1,6 @@
 /**
- * Each bound and interval of actors/base/settings.ts names the test that tries to break it, or to show that it holds. A new one without a test is red
- * here.
+ * Each bound and interval of actors/base/settings.ts names the test that tries to break it, or to show that
+ * it holds. A new one without a test is red here.
  */
 import 'reflect-metadata'
 import { readFileSync } from 'node:fs'
@@ -8,7 +8,10 @@ import test from 'ava'
 import { defaultSettings, type HostSettings } from '../../actors/base/settings.js'
 import { isTestTitle } from '../support/testTitles.js'
 
-/** Who a host is, whom it lets call, and how many of its nodes the operator lets go at once: no bounds of its own. */
+/**
+ * The identity of a host, whom it lets call, and how many of its nodes the operator lets go at
+ * once: no bounds of its own.
+ */
 const others: ReadonlySet<keyof HostSettings> = new Set(['system', 'hostId', 'facts', 'roles', 'limit'])
 
 type Bound = Exclude<keyof HostSettings, 'system' | 'hostId' | 'facts' | 'roles' | 'limit'>

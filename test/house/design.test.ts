@@ -1,4 +1,7 @@
-/** docs/design.md is what comments cite as "DESIGN §n": each section that they cite is there, with the words that they quote. */
+/**
+ * docs/design.md is what comments cite as "DESIGN §n": each section that they cite is there,
+ * with the words that they quote.
+ */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -20,7 +23,7 @@ interface Citation {
   readonly quotes: readonly string[]
 }
 
-/** What a file cites. A comment may break a line within a citation. */
+/** The citations of a file. A comment may break a line within a citation. */
 function citationsOf(file: string): Citation[] {
   const text = readFileSync(join(root, file), 'utf8').replaceAll(/\n\s*(\*|\/\/)? */g, ' ')
   return [...text.matchAll(/DESIGN ((?:§\d+(?:, (?=§))?)+)((?:[,:] "[^"]+")*)/g)].flatMap(([, numbers, quotes]) =>

@@ -1,6 +1,6 @@
 /**
- * The rooms of a room stand on floors: each imports only rooms below it. Who reads a room needs to know those below, and none above; and what
- * is bolted on from above is seen here first.
+ * The rooms of a room stand on floors: each imports only rooms below it. A reader of a room needs to know
+ * those below, and none above; and code that is bolted on from above is seen here first.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'

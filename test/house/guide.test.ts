@@ -1,4 +1,7 @@
-/** docs/guide.md promises that its code compiles as it stands: all of it does, in a project with the guide's own tsconfig.json. */
+/**
+ * docs/guide.md promises that its code compiles as it stands: all of it does, in a project with
+ * the guide's own tsconfig.json.
+ */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'

@@ -1,4 +1,7 @@
-/** docs/architecture.md says of each invariant where it is asserted and which test breaks it: the code and the tests do so. */
+/**
+ * docs/architecture.md says of each invariant where it is asserted and which test breaks it:
+ * the code and the tests do so.
+ */
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'

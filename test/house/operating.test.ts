@@ -1,4 +1,7 @@
-/** docs/operating.md says how failures look: the tests that show it exist, and so do the metrics, phases and commands it tells of. */
+/**
+ * docs/operating.md says how failures look: the tests that show it exist, and so do the metrics, phases and
+ * commands it tells of.
+ */
 import 'reflect-metadata'
 import { readFileSync } from 'node:fs'
 import test from 'ava'

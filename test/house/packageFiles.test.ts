@@ -1,4 +1,6 @@
-/** The package holds all that its entries import: what is missing there is missed only where it is installed. */
+/**
+ * The package holds all that its entries import: what is missing there is missed only where it is installed.
+ */
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -1,4 +1,7 @@
-/** Documents and comments are in plain language, as far as a program can tell: short lines, and each sentence names its subject. */
+/**
+ * Documents and comments are in plain language, as far as a program can tell: short lines, and
+ * each sentence names its subject.
+ */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -38,7 +41,7 @@ for (const document of documents) {
 }
 
 /** A room whose comments are in plain language is added here, and stays so. */
-const rooms = ['actors', 'bench', 'core', 'natsctl', 'rehearsal', 'samples', 'telemetry', 'transports']
+const rooms = ['actors', 'bench', 'core', 'natsctl', 'rehearsal', 'samples', 'telemetry', 'test', 'transports']
 
 for (const room of rooms) {
   test(`the comments of ${room}/ have lines of at most 110 characters, and each sentence names its subject`, (t) => {

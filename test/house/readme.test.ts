@@ -1,4 +1,7 @@
-/** The door: README.md, CONTRIBUTING.md and the index of docs/ promise code, commands, links and figures. All of it is there. */
+/**
+ * The door: README.md, CONTRIBUTING.md and the index of docs/ promise code, commands, links and
+ * figures. All of it is there.
+ */
 import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'

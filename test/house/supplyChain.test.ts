@@ -1,4 +1,7 @@
-/** SECURITY.md: what is installed is what the lock file names, on every platform, and what reaches users is in the bill of materials. */
+/**
+ * SECURITY.md: what is installed is what the lock file names, on every platform, and what reaches users is in
+ * the bill of materials.
+ */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -84,7 +87,7 @@ test('the bill of materials has what reaches users, with digests and licences, a
     t.regex(hashes[0]?.content ?? '', /^[0-9a-f]{128}$/, purl)
     t.is(licenses.length, 1, purl)
   }
-  // Whatever is there is asked for by something that is there.
+  // Each package is asked for by something that is there.
   const asked = new Set(dependencies.flatMap(({ dependsOn }) => dependsOn))
   for (const ref of refs) t.true(asked.has(ref), ref)
   for (const ref of asked) t.true(refs.has(ref), ref)

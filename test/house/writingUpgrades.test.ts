@@ -1,4 +1,7 @@
-/** docs/writing-upgrades.md shows no code that is not there: its code is in files that run, and its mistakes are found as it says. */
+/**
+ * docs/writing-upgrades.md shows no code that is not there: its code is in files that run, and its mistakes
+ * are found as it says.
+ */
 import { cpSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'

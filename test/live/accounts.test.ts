@@ -1,4 +1,7 @@
-/** Callers of another account of NATS: it puts their name into the subject itself, as docs/security.md has it, so they can choose none. */
+/**
+ * Callers of another account of NATS: it puts their name into the subject itself, as docs/security.md has it,
+ * so they can choose none.
+ */
 import 'reflect-metadata'
 import test from 'ava'
 import { createHost, isFault, startUpgradeServer } from 'theseus-actors'

@@ -1,4 +1,7 @@
-/** A node that was down while upgrades were published catches up by itself, and answers calls of all versions meanwhile. */
+/**
+ * A node that was down while upgrades were published catches up by itself, and answers calls of
+ * all versions meanwhile.
+ */
 import anyTest, { type TestFn } from 'ava'
 import { startNatsServer, startRedisServer, type TestServer } from '../support/servers.js'
 import { LiveSystem, pagesOf } from './liveSystem.js'

@@ -1,7 +1,8 @@
 /**
- * Hundreds of thousands of messages that nobody should send: whole ones with bytes changed, cut, doubled and spliced, to
- * every subject there is, in the name of nobody, of a caller, and of those whose subjects these are. Nothing is thrown
- * out of the host, the upgrade server or an operator who looks; memory stays bounded, and all go on answering.
+ * Hundreds of thousands of messages that nobody should send: whole ones with bytes changed, cut, doubled and
+ * spliced, to every subject there is, in the name of nobody, of a caller, and of those whose subjects these
+ * are. Nothing is thrown out of the host, the upgrade server or an operator who looks; memory stays bounded,
+ * and all go on answering.
  */
 import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
@@ -118,7 +119,7 @@ function joined(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return whole
 }
 
-/** What msgpack reads as something else most easily. */
+/** The bytes that msgpack reads as something else most easily. */
 const telling = [
   0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc4, 0xc6, 0xc7, 0xc9, 0xcb, 0xcf, 0xd4, 0xd8, 0xdb, 0xdd, 0xdf,
   0xff,

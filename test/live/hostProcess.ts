@@ -1,4 +1,7 @@
-/** A host process of a live test: real NATS, real Redis, LMDB; can be told to kill itself at an exact point of an upgrade. */
+/**
+ * A host process of a live test: real NATS, real Redis, LMDB; can be told to kill itself at an
+ * exact point of an upgrade.
+ */
 import { createHost, type HostEvent } from 'theseus-actors'
 import { lmdb } from 'theseus-actors/lmdb'
 import { nats } from 'theseus-actors/nats'

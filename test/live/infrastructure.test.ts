@@ -1,4 +1,7 @@
-/** The upgrade infrastructure itself, on real NATS and Redis: several upgrade servers, bundles of many chunks, hosts without either. */
+/**
+ * The upgrade infrastructure itself, on real NATS and Redis: several upgrade servers, bundles of many chunks,
+ * hosts without either.
+ */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,4 +1,7 @@
-/** A whole system for a live test: servers, an upgrade server, three host processes with five nodes, and clients under load. */
+/**
+ * A whole system for a live test: servers, an upgrade server, three host processes with five
+ * nodes, and clients under load.
+ */
 import { type ChildProcess, fork } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

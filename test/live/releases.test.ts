@@ -38,7 +38,8 @@ for (const release of releasesKept()) {
       await host.node(LedgerV1, 'ledger')
       for (const [nodeId, items] of Object.entries(fixture.written))
         for (const [item, label] of Object.entries(items)) t.is(await ask(desk, nodeId, 0, 'get', item), label)
-      // Object and SOs of every kind: future-SOs in a row, those of a version that was undone, past-SOs, records that are still to be made.
+      // Object and SOs of every kind: future-SOs in a row, those of a version that was undone, past-SOs,
+      // records that are still to be made.
       t.deepEqual(await ask(desk, 's0', 1, 'tags', 'item-001'), ['blue'])
       t.deepEqual(await ask(desk, 's0', 2, 'title'), { text: 'shelf s0', language: 'en' })
       t.deepEqual(await ask(desk, 's1', 2, 'title'), { text: 'étagère s1', language: 'fr' })
@@ -72,7 +73,10 @@ for (const release of releasesKept()) {
   })
 }
 
-/** Servers with the release's data, an upgrade server, a host on a copy of its state, and a desk that may give orders. */
+/**
+ * Servers with the release's data, an upgrade server, a host on a copy of its state, and a desk
+ * that may give orders.
+ */
 async function goOn(t: ExecutionContext, release: string): Promise<{ host: RunningHost; desk: RunningHost }> {
   const { system, hostId, trust, upgraderSeed } = releaseFixture(release)
   const directory = await mkdtemp(join(tmpdir(), 'theseus-release-'))

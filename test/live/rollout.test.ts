@@ -1,4 +1,7 @@
-/** The main job, on the real thing: three host processes, five nodes, clients at versions 0, 1 and 2 under load, over NATS and Redis. */
+/**
+ * The main job, on the real thing: three host processes, five nodes, clients at versions 0, 1 and 2 under
+ * load, over NATS and Redis.
+ */
 import anyTest, { type TestFn } from 'ava'
 import { until } from '../support/eventually.js'
 import { startNatsServer, startRedisServer, type TestServer } from '../support/servers.js'

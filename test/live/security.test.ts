@@ -1,4 +1,7 @@
-/** docs/security.md, applied to real servers as it stands: every role can do its part through TLS, logins, permissions and ACLs, and no more. */
+/**
+ * docs/security.md, applied to real servers as it stands: every role can do its part through TLS, logins,
+ * permissions and ACLs, and no more.
+ */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -309,7 +312,7 @@ for (const role of roles) {
   })
 }
 
-/** What each role must not do in Redis, and a word that it must be able to do. */
+/** The commands that each role must not do in Redis, and a word that it must be able to do. */
 const key = (name: string) => `theseus:{${system}}:${name}`
 const refusedByRedis: Record<Role, readonly (readonly [string, ...string[]])[]> = {
   host: [

@@ -1,7 +1,8 @@
 /**
- * A soak of bounded length: nats-server, redis-server, an upgrade server and hosts are killed and restarted at random while upgrades and undos roll
- * out under load. The oracle is that of the deterministic world: one history of each register, told alike by every version; no operation twice, none
- * half, none that was said not to be executed; and all comes to rest.
+ * A soak of bounded length: nats-server, redis-server, an upgrade server and hosts are killed and restarted
+ * at random while upgrades and undos roll out under load. The oracle is that of the deterministic world: one
+ * history of each register, told alike by every version; no operation twice, none half, none that was said
+ * not to be executed; and all comes to rest.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { setTimeout as pause } from 'node:timers/promises'

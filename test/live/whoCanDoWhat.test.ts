@@ -1,6 +1,6 @@
 /**
- * The table "Who can do what" of docs/security.md, played with real servers: each cell that says "no" is tried with the login of its row, and a cell
- * for which there is no play is a fault of the page.
+ * The table "Who can do what" of docs/security.md, played with real servers: each cell that says "no" is
+ * tried with the login of its row, and a cell for which there is no play is a fault of the page.
  */
 import 'reflect-metadata'
 import { readFileSync } from 'node:fs'
@@ -199,7 +199,10 @@ function redisPlays(role: string): Partial<Record<Column, Play>> {
 
 const historyOfAlice = () => new VerifiedHistory(system, [alice.publicKey], nkeySignatures)
 
-/** What nodes make of it, wherever it comes from: the upgrade database, the upgrade server, another host or the disk. */
+/**
+ * The nodes' check of a forged manifest, wherever it comes from: the upgrade database, the upgrade server,
+ * another host or the disk.
+ */
 const nodesRefuse: Play = async (t) => {
   for (const forged of [signedAfter(undefined, mallory), { ...signedAfter(undefined, alice), signature: null }])
     t.throws(() => historyOfAlice().check(forged), { instanceOf: Fault, code: 'upgrade.signature' })
@@ -215,7 +218,7 @@ const serverRefuses: Play = async (t) => {
   t.throws(() => historyOfAlice().checkDirective(directive as never, document, 0), { code: 'upgrade.signature' })
 }
 
-/** Who has nothing that opens a connection gets no further. */
+/** An attacker that has nothing that opens a connection gets no further. */
 function staysOutside(seed?: () => Uint8Array): Play {
   return async (t) => {
     for (const server of [unnamed, named]) {

@@ -1,6 +1,6 @@
 /**
- * Stands in for `ava` in a worker: the tests of a file are registered, and run when they are asked for, one by one, in this process.
- * It knows what the tests here use of ava, and nothing else.
+ * Stands in for `ava` in a worker: the tests of a file are registered, and run when they are asked for, one
+ * by one, in this process. It knows what the tests here use of ava, and nothing else.
  */
 import assert from 'node:assert'
 import { isDeepStrictEqual } from 'node:util'
@@ -13,7 +13,7 @@ export interface RegisteredTest {
   readonly args: readonly unknown[]
 }
 
-/** What one test file registered. */
+/** The tests that one test file registered. */
 export class TestFile {
   readonly tests: RegisteredTest[] = []
   readonly before: Body[] = []

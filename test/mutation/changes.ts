@@ -1,6 +1,7 @@
 /**
- * The changes that are tried on a piece of code. Each stands for slips that people make: a bound off by one, half a condition
- * forgotten, a step left out, an `await` left out. Texts are not changed: no test should hold the words of a message.
+ * The changes that are tried on a piece of code. Each stands for slips that people make: a bound off by one,
+ * half a condition forgotten, a step left out, an `await` left out. Texts are not changed: no test should
+ * hold the words of a message.
  */
 import type { AnyNode } from 'acorn'
 
@@ -171,7 +172,8 @@ export function isLeavable(node: AnyNode, source: Source): boolean {
       if (expression.type === 'Literal' || expression.type === 'Identifier') return false
       if (expression.type === 'CallExpression') {
         if (expression.callee.type === 'Super') return false
-        // An assertion that holds is not missed; that each can fail is a test of its own. The second closes a switch for the compiler.
+        // An assertion that holds is not missed; that each can fail is a test of its own. The second closes a
+        // switch for the compiler.
         if (/^(invariant|unreachable)$/.test(source(expression.callee))) return false
       }
       return true

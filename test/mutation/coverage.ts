@@ -1,4 +1,6 @@
-/** Which tests reach which mutants: measured once for each test file, and kept until the test file changes. */
+/**
+ * Which tests reach which mutants: measured once for each test file, and kept until the test file changes.
+ */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -78,7 +80,10 @@ export interface TestRef {
   readonly ms: number
 }
 
-/** Who reaches the mutants of one source. A mutant that is new since a test file was measured counts as reached with its scope. */
+/**
+ * The test files that reach the mutants of one source. A mutant that is new since a test file was measured
+ * counts as reached with its scope.
+ */
 export class Coverage {
   readonly #byMutant = new Map<string, TestRef[]>()
   readonly #byScope = new Map<string, Set<TestRef>>()
@@ -128,7 +133,9 @@ export class Coverage {
     return this.#byMutant.get(mutant.key) ?? []
   }
 
-  /** Those that come to its function at all: what it made once, and is remembered, may be seen by any of them. */
+  /**
+   * Those that come to its function at all: what it made once, and is remembered, may be seen by any of them.
+   */
   testsOfScope(mutant: Mutant): readonly TestRef[] {
     return [...(this.#byScope.get(mutant.scope) ?? this.#all)]
   }

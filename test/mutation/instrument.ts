@@ -1,6 +1,7 @@
 /**
- * Puts all mutants of a file into its code at once, each behind a switch: `a < b` becomes `($m(3) ? a <= b : (a < b))`. So a process
- * loads the code once and tries one mutant after the other. The compiled JavaScript is taken, with its source map: no build in between.
+ * Puts all mutants of a file into its code at once, each behind a switch: `a < b` becomes
+ * `($m(3) ? a <= b : (a < b))`. So a process loads the code once and tries one mutant after the other. The
+ * compiled JavaScript is taken, with its source map: no build in between.
  */
 import { createHash } from 'node:crypto'
 import { SourceMap, type SourceMapPayload } from 'node:module'
@@ -161,7 +162,9 @@ class Instrumentation {
     return code + this.compiled.slice(at, node.end)
   }
 
-  /** A place that takes no other expression: what is assigned to, called, deleted. Its parts may have mutants. */
+  /**
+   * A place that takes no other expression: what is assigned to, called, deleted. Its parts may have mutants.
+   */
   #fixed(node: AnyNode): string {
     switch (node.type) {
       case 'MemberExpression':
@@ -192,7 +195,10 @@ class Instrumentation {
     return name === undefined ? render() : this.#within(name, node, render)
   }
 
-  /** With a switch that leaves its whole body out. One of a single step is left alone: the step has its own switch. */
+  /**
+   * With a switch that leaves its whole body out. One of a single step is left alone: the step
+   * has its own switch.
+   */
   #emptied(node: Extract<AnyNode, { type: 'FunctionDeclaration' | 'FunctionExpression' | 'ArrowFunctionExpression' }>): string {
     const { body } = node
     const isLeft =
@@ -209,7 +215,7 @@ class Instrumentation {
     return `${head}(${condition}?undefined:${this.#render(body, nowhere)})${this.compiled.slice(body.end, node.end)}`
   }
 
-  /** What comes before a function's body: its parameters, which may have defaults. */
+  /** The part before a function's body: its parameters, which may have defaults. */
   #head(
     node: Extract<AnyNode, { type: 'FunctionDeclaration' | 'FunctionExpression' | 'ArrowFunctionExpression' }>,
     body: AnyNode,
@@ -236,7 +242,8 @@ class Instrumentation {
 
   #case(node: Extract<AnyNode, { type: 'SwitchCase' }>): string {
     const [first] = node.consequent
-    // A case that ends by falling out of the `switch`, or is for the compiler alone, has nothing to leave out.
+    // A case that ends by falling out of the `switch`, or is for the compiler alone, has
+    // nothing to leave out.
     if (first === undefined || first.type === 'BreakStatement') return this.#source(node)
     if (node.test === null || node.test === undefined) return this.#children(node)
     const test = this.#source(node.test)
@@ -326,7 +333,10 @@ function placeOf(parent: AnyNode, role: string, place: Place): Place {
   }
 }
 
-/** Words for people; and assertions, which never fail in code that is right: that each can is a test of its own. */
+/**
+ * Words for people; and assertions, which never fail in code that is right: that each can is a
+ * test of its own.
+ */
 function isMessage(node: AnyNode, source: (node: AnyNode) => string): boolean {
   if (node.type === 'TemplateLiteral') return true
   return node.type === 'CallExpression' && /^(invariant|unreachable)$/.test(source(node.callee))

@@ -1,6 +1,7 @@
 /**
- * The mutants that no test needs to see, each with its reason (test/mutation/harmless.txt). A file's path stands on a line of its own;
- * below it, indented, a mutant's key as the survivors' list prints it, ` — `, and the reason. `#` begins a comment.
+ * The mutants that no test needs to see, each with its reason (test/mutation/harmless.txt). A file's path
+ * stands on a line of its own; below it, indented, a mutant's key as the survivors' list prints it, ` — `,
+ * and the reason. `#` begins a comment.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import type { InstrumentedFile } from './mutant.js'
@@ -30,7 +31,7 @@ export function parseListed(text: string): Listed {
   return found
 }
 
-/** What is listed and is not so: the mutant is gone, or a test sees it. */
+/** The entries of the list that are wrong: the mutant is gone, or a test sees it. */
 export function checkListed(file: InstrumentedFile, store: VerdictStore, listed: Listed): readonly string[] {
   const byKey = new Map(file.mutants.map((mutant) => [mutant.key, mutant]))
   return [...(listed.get(file.file)?.keys() ?? [])].flatMap((key) => {

@@ -1,6 +1,6 @@
 /**
- * Changes of a Lua script that stands in a template: half a condition forgotten, a bound off by one, a command left out. The scripts are
- * short and of one hand, so that words are enough to find the places.
+ * Changes of a Lua script that stands in a template: half a condition forgotten, a bound off by one, a
+ * command left out. The scripts are short and of one hand, so that words are enough to find the places.
  */
 
 export interface LuaChange {

@@ -3,7 +3,10 @@
 export interface Mutant {
   /** Its number in its file, from 0. */
   readonly id: number
-  /** Stays the same while the code around it does: `Mailbox.post | a < b → a <= b`, with ` #2` from the second on. */
+  /**
+   * Stays the same while the code around it does: `Mailbox.post | a < b → a <= b`, with ` #2`
+   * from the second on.
+   */
   readonly key: string
   /** Function or method that it lies in; empty at the top level of the file. */
   readonly scope: string

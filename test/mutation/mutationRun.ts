@@ -1,6 +1,7 @@
 /**
- * One run: instrument, measure who reaches what, try the mutants whose fate is not known. A kill counts when the test that saw the
- * mutant passes without it right after: a machine under load, or what an earlier mutant left behind, kills nothing.
+ * One run: instrument, measure who reaches what, try the mutants whose fate is not known. A kill counts when
+ * the test that saw the mutant passes without it right after: a machine under load, or what an earlier mutant
+ * left behind, kills nothing.
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -31,7 +32,10 @@ export interface RunOptions {
   readonly say: (line: string) => void
 }
 
-/** Tests of a mutant that take longer together than this are cut, but for these many, and for those of the source's own test file. */
+/**
+ * Tests of a mutant that take longer together than this are cut, but for these many, and for those of the
+ * source's own test file.
+ */
 const budgetMs = 1500
 const testsMin = 6
 /** Tests that take longer are left to a thorough run, unless no others reach the mutant. */
@@ -259,7 +263,7 @@ export class MutationRun {
   ): Promise<
     | { readonly type: 'killed'; readonly test: TestToRun; readonly how: string }
     | { readonly type: 'shaky'; readonly test: TestToRun }
-    /** What the worker had gathered was the reason. */
+    /** The worker's leftovers were the reason. */
     | { readonly type: 'stale' }
     | { readonly type: 'survived'; readonly isReached: boolean; readonly isOnce: boolean }
   > {
@@ -289,7 +293,7 @@ export class MutationRun {
         : answer.outcome.end === 'late'
           ? 'it did not come to its end'
           : (answer.outcome.reason ?? 'failed')
-    // What the worker had gathered may have been the reason: fresh ones must agree, without the mutant and with it.
+    // The worker's leftovers may have been the reason: fresh ones must agree, without the mutant and with it.
     if (!(await this.#passes(next(), test))) return { type: 'shaky', test }
     if (await this.#fails(next(true), source.source.file, mutant, test)) return { type: 'killed', test, how }
     return needsFresh ? { type: 'shaky', test } : { type: 'stale' }

@@ -1,6 +1,7 @@
 /**
- * A process beside the runner that ends the workers when the runner is gone, even killed. A worker whose mutant turns for ever never
- * hears that. It reads `+pid` and `-pid` by line: a worker's process group has begun, has ended. The end of its input is the runner's.
+ * A process beside the runner that ends the workers when the runner is gone, even killed. A worker whose
+ * mutant turns for ever never hears that. It reads `+pid` and `-pid` by line: a worker's process group has
+ * begun, has ended. The end of its input is the runner's.
  */
 const groups = new Set<number>()
 let text = ''

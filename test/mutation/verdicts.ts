@@ -1,4 +1,6 @@
-/** What became of each mutant, kept from one run to the next as long as its code and the tests are the same. */
+/**
+ * The verdict on each mutant, kept from one run to the next as long as its code and the tests are the same.
+ */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { MeasuredFile, Numberings } from './coverage.js'

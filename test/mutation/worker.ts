@@ -1,6 +1,6 @@
 /**
- * A process that runs tests on instrumented code. It is told a mutant and the tests that reach it, and answers which of them saw it.
- * It is ended from outside when it does not answer.
+ * A process that runs tests on instrumented code. It is told a mutant and the tests that reach it, and
+ * answers which of them saw it. It is ended from outside when it does not answer.
  */
 import { readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
@@ -43,7 +43,7 @@ registerHooks({
   },
 })
 
-/** What goes wrong outside of any call is the running test's failure, as ava has it. */
+/** An error outside of any call is the running test's failure, as ava has it. */
 let blame: (error: unknown) => void = () => {}
 process.on('uncaughtException', (error) => blame(error))
 process.on('unhandledRejection', (error) => blame(error))
@@ -104,7 +104,7 @@ async function runTest(path: string, title: string, limitMs: number): Promise<Te
   })
   const ms = performance.now() - started
   if (await within(after, isLate || t.failure !== undefined ? tearDownMs : Math.max(tearDownMs, limitMs))) isLate = true
-  // What was thrown beside the test gets the chance to be heard of.
+  // An error that was thrown beside the test gets the chance to be heard of.
   await new Promise((resolve) => setImmediate(resolve))
   if (isLate) return { ms, end: 'late' }
   return t.failure === undefined ? { ms, end: 'passed' } : { ms, end: 'failed', reason: text(t.failure) }
@@ -173,7 +173,10 @@ async function finish(): Promise<void> {
   }
 }
 
-/** The tests one after the other, until one sees the mutant. That test must pass without it, or nothing is known. */
+/**
+ * The tests one after the other, until one sees the mutant. That test must pass without it, or
+ * nothing is known.
+ */
 async function tryMutant({ mutant, tests }: Extract<Order, { type: 'try' }>): Promise<void> {
   active = mutant
   const hits = () => reached.get(mutant.file)?.[mutant.id] === 1
@@ -231,7 +234,7 @@ async function carryOut(order: Order): Promise<void> {
   }
 }
 
-// Whoever started it is gone.
+// The process that started it is gone.
 process.on('disconnect', () => process.exit(0))
 
 tell({ type: 'ready' })

@@ -8,7 +8,10 @@ const entry = fileURLToPath(new URL('./worker.js', import.meta.url))
 
 let reaper: Socket | undefined
 
-/** Has `reaper.ts` know of a worker: one process for all workers, in a group of its own, and nobody waits for it. */
+/**
+ * Has `reaper.ts` know of a worker: one process for all workers, in a group of its own, and
+ * nobody waits for it.
+ */
 function tellReaper(line: string): void {
   if (reaper === undefined) {
     const path = fileURLToPath(new URL('./reaper.js', import.meta.url))
@@ -72,12 +75,15 @@ export class WorkerProcess {
     return this.#gone !== undefined
   }
 
-  /** What it wrote last to its standard error. */
+  /** The last text that it wrote to its standard error. */
   get errors(): string {
     return this.#errors
   }
 
-  /** Sends an order, and gives each answer to `heed` until that returns something: the result. Rejects with `WorkerGone`. */
+  /**
+   * Sends an order, and gives each answer to `heed` until that returns something: the result.
+   * Rejects with `WorkerGone`.
+   */
   ask<T>(order: Order, silenceMs: number, heed: (answer: Answer) => T | undefined): Promise<T> {
     if (this.#gone !== undefined) return Promise.reject(this.#gone)
     this.orders++

@@ -1,4 +1,7 @@
-/** An upgrade database is backed up and restored, on real servers: an order like the others, and nothing is believed of the file. */
+/**
+ * An upgrade database is backed up and restored, on real servers: an order like the others, and nothing is
+ * believed of the file.
+ */
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'

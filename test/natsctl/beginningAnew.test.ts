@@ -1,4 +1,4 @@
-/** Who undoes an upgrade and publishes it anew is told that it begins anew. */
+/** An operator who undoes an upgrade and publishes it anew is told that it begins anew. */
 import test from 'ava'
 import type { Manifest } from 'theseus-actors'
 import { beginningAnew } from '../../natsctl/commands/upgrade.js'

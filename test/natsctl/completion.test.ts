@@ -1,4 +1,7 @@
-/** Completions: what can come next, and that real shells take it. zsh and fish are tried where they are installed. */
+/**
+ * Completions: what can come next, and that real shells take it. zsh and fish are tried where
+ * they are installed.
+ */
 import { execFile, execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -14,7 +17,7 @@ import { noticedMsOf } from '../support/noticedTime.js'
 import { startRedisServer } from '../support/servers.js'
 import { natsctl, newDirectory, root } from './natsctlProcess.js'
 
-/** What is completed, without descriptions, and the directive after it. */
+/** The candidates without descriptions, and the directive after them. */
 async function next(
   t: ExecutionContext,
   words: readonly string[],

@@ -8,7 +8,7 @@ import { makeCertificates } from '../support/certificates.js'
 import { startNatsServer, startRedisServer } from '../support/servers.js'
 import { type Ended, natsctl, newDirectory } from './natsctlProcess.js'
 
-// What counts
+// The source that counts
 
 test('each field is of the strongest source that has it', (t) => {
   const flags: Source = { url: 'nats://flags' }
@@ -48,7 +48,7 @@ test('a login in an address counts where that address does, and nowhere else', (
   })
 })
 
-// What the NATS command line writes
+// The contexts of the NATS command line
 
 const parsed = (fields: Record<string, unknown>, env = {}) => natsContextOf(fields, env, 'prod.json')
 

@@ -14,7 +14,7 @@ import { startNatsServer, startRedisServer } from '../support/servers.js'
 import { alice } from '../support/signedManifests.js'
 import { natsctl, newDirectory } from './natsctlProcess.js'
 
-// What is said of what was found
+// The doctor's words about what was found
 
 const now = Date.parse('2026-03-01T00:00:00Z')
 
@@ -57,7 +57,7 @@ function withRedis(about: object): Facts {
 
 const endsIn = (days: number) => ({ key: `A${days}`, until: new Date(now + days * 24 * 3_600_000).toISOString() })
 
-/** What is not well, and how the command ends. */
+/** The checks that are not well, and how the command ends. */
 function told(facts: Facts): readonly [number, ...string[]] {
   const checks = checksOf(facts)
   const lines = checks

@@ -49,7 +49,10 @@ test('help is no mistake', async (t) => {
   t.true(stdout.includes('--system'))
 })
 
-/** It gets two seconds to answer; a busy machine takes its own time to start Node.js. An answer is waited for as long as `--timeout` says. */
+/**
+ * It gets two seconds to answer; a busy machine takes its own time to start Node.js. An answer is waited for
+ * as long as `--timeout` says.
+ */
 const soonMs = 25_000
 
 test.serial('NATS that is not there is told in one line, soon', async (t) => {

@@ -4,7 +4,7 @@ import { type OutputForm, showList, toYaml } from '../../natsctl/output/forms.js
 import { toJson } from '../../natsctl/output/output.js'
 import { natsctl } from './natsctlProcess.js'
 
-/** What one schema of YAML or the other takes for something else. */
+/** The texts that one schema of YAML or the other takes for something else. */
 const words = ['no', 'on', '1:30', '0o17', '017', '1_000', '~', '.inf', '2026-01-02', '-', '- a', '', 'null', '0x1f', '1e3']
 const control = 'a\u001b[2J\u009b0m\u202e\u{e0041}\tb'
 

@@ -33,7 +33,10 @@ test.before(async () => {
 
 test.after.always(() => stopServers?.())
 
-/** A system that trusts Alice, who has published version 1 and handed over to Bob with version 2, who has published version 3. */
+/**
+ * A system that trusts Alice, who has published version 1 and handed over to Bob with version 2, who has
+ * published version 3.
+ */
 async function published(t: ExecutionContext): Promise<Context> {
   const system = `trust${++systems}`
   const cwd = newDirectory(t)

@@ -1,4 +1,7 @@
-/** What the page makes of what it is sent, without a browser: the rollout, the statechart's state, where boxes and bars are. */
+/**
+ * The page's use of what it is sent, without a browser: the rollout, the statechart's state,
+ * where boxes and bars are.
+ */
 import { appendFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'

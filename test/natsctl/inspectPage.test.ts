@@ -1,4 +1,7 @@
-/** The page in headless Chromium: what it shows, at both widths, in light and dark, with the keyboard alone, and with a thousand nodes. */
+/**
+ * The page in headless Chromium: what it shows, at both widths, in light and dark, with the keyboard alone,
+ * and with a thousand nodes.
+ */
 import anyTest, { type ExecutionContext, type TestFn } from 'ava'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import type { Entry } from '../../natsctl/inspect/entry.js'

@@ -1,4 +1,7 @@
-/** The servers of `natsctl inspect` against requests that nobody should make, and what they tell to others on the machine. */
+/**
+ * The servers of `natsctl inspect` against requests that nobody should make, and what they tell
+ * to others on the machine.
+ */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -27,7 +30,10 @@ async function serve(t: ExecutionContext) {
   return { server, stately, port: Number(port) }
 }
 
-/** The first line of the answer; nothing where there is none. `reset`: the connection breaks as soon as all is sent. */
+/**
+ * The first line of the answer; nothing where there is none. `reset`: the connection breaks as
+ * soon as all is sent.
+ */
 function ask(port: number, text: string, reset = false): Promise<string> {
   return new Promise((resolve) => {
     let answer = ''

@@ -1,4 +1,7 @@
-/** Runs natsctl as a user does: as a process of its own, with nothing of this process's environment that would point it anywhere. */
+/**
+ * Runs natsctl as a user does: as a process of its own, with nothing of this process's
+ * environment that would point it anywhere.
+ */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -69,7 +72,7 @@ export class NatsctlProcess {
     })
   }
 
-  /** What it has printed with `-o json` so far: one document a line. */
+  /** The documents that it has printed with `-o json` so far: one a line. */
   get documents(): any[] {
     const whole = this.stdout.slice(0, this.stdout.lastIndexOf('\n') + 1)
     return whole

@@ -1,4 +1,7 @@
-/** A reader's own repository, in which things are made: theseus and a compiler are installed, and nothing else is there. */
+/**
+ * A reader's own repository, in which things are made: theseus and a compiler are installed,
+ * and nothing else is there.
+ */
 import { execFile } from 'node:child_process'
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,7 +19,7 @@ export function emptyRepository(t: ExecutionContext): string {
   return directory
 }
 
-/** Every file that is not installed, in order. What is installed is not even looked at: others write there. */
+/** Every file that is not installed, in order. Installed files are not even looked at: others write there. */
 export function filesIn(directory: string, within = ''): string[] {
   return readdirSync(join(directory, within), { withFileTypes: true })
     .flatMap((entry) => {
@@ -43,7 +46,7 @@ export function nodeTest(cwd: string, file: string): Promise<Ran> {
 }
 
 async function run(cwd: string, command: string, args: readonly string[]): Promise<Ran> {
-  // What ava sets for its workers would make the runner one of another kind.
+  // The variables that ava sets for its workers would make the runner one of another kind.
   const { NODE_OPTIONS, NODE_TEST_CONTEXT, ...env } = process.env
   try {
     return { failed: false, output: (await promisify(execFile)(command, args, { cwd, env })).stdout }

@@ -281,7 +281,7 @@ test.serial(
       ['1-', '1-', '1-'],
     )
     t.regex(again.decisions[0]!.text, /^remove: /)
-    // What changes afterwards, the compiler asks for by name.
+    // The compiler asks by name for later changes.
     change(
       cwd,
       'src/archive.v2.ts',

@@ -1,4 +1,4 @@
-/** What "node describe" says of a node, out of its row alone. */
+/** The text of "node describe" about a node, out of its row alone. */
 import test from 'ava'
 import type { NodeRow } from 'theseus-actors'
 import { linesOf, nodeDocument } from '../../natsctl/commands/nodeDescribe.js'

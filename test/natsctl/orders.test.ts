@@ -1,4 +1,7 @@
-/** What all orders have in common: they tell their target first, can be tried without doing anything, and ask nobody who is not there. */
+/**
+ * The part that all orders share: they tell their target first, can be tried without doing anything, and ask
+ * nobody who is not there.
+ */
 import { join } from 'node:path'
 import test from 'ava'
 import { connectOperator, createHost, startUpgradeServer } from 'theseus-actors'

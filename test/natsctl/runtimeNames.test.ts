@@ -1,4 +1,7 @@
-/** The package is `theseus-actors`; it was `theseus`. Bundles keep that name: each release loads those of others. */
+/**
+ * The package is `theseus-actors`; it was `theseus`. Bundles keep that name: each release loads
+ * those of others.
+ */
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'

@@ -1,4 +1,7 @@
-/** Whoever may write to Redis brings no code to an operator's machine: what is installed runs there only when it is verified, and is shown as it is. */
+/**
+ * Nobody who may write to Redis brings code to an operator's machine by that: installed code runs there only
+ * when it is verified, and is shown as it is.
+ */
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'

@@ -1,4 +1,7 @@
-/** The trust root on the command line: made once, given to all; orders and upgrades go from one signer to the next as files. */
+/**
+ * The trust root on the command line: made once, given to all; orders and upgrades go from one
+ * signer to the next as files.
+ */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -184,7 +187,7 @@ test('two sign an upgrade and an order, each on a machine of its own, and then t
   t.is((await online('order', 'send', 'table.order')).code, 0)
   t.is((await online('table', 'get', 'authorized', 'p1')).stdout, 'yes\n')
 
-  // Who has only the list of keys signs for no system that has an identity.
+  // A signer that has only the list of keys signs for no system that has an identity.
   const listed = await as(`${a},${b},${c}`, 'rollout', 'pause', '1', '--key', '0.nk')
   t.is(listed.code, 1)
   t.regex(

@@ -68,7 +68,7 @@ test('a system comes up out of one config, answers, and leaves no process behind
   t.false(first.started.some(isRunning))
 
   const second = await startUp(t, cwd)
-  // What other terminals have exported still holds.
+  // The exports of other terminals still hold.
   t.deepEqual(second.env, first.env)
   const got = await natsctl(t, ['call', 'p1', 'get', '/'], { env: second.env })
   t.is(got.stdout, '"kept"\n', got.stderr)

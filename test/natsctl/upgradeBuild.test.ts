@@ -247,7 +247,10 @@ for (const [what, file, reason] of [
   })
 }
 
-/** Three classes of one line, and the parts of a class upgrade that is right, for JavaScript that nobody has checked. */
+/**
+ * Three classes of one line, and the parts of a class upgrade that is right, for JavaScript
+ * that nobody has checked.
+ */
 const unchecked = `
   import * as theseus from 'theseus-actors'
   const { NodeObject, command, query, defineUpgrade, upgradeClass, futureSO, pastSO, eagerly, none, notNeeded } = theseus

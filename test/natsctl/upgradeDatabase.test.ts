@@ -1,4 +1,7 @@
-/** The commands that look into the upgrade database and change it: `node forget`, `table`, `version`. Its server carries out what is signed. */
+/**
+ * The commands that look into the upgrade database and change it: `node forget`, `table`, `version`. Its
+ * server carries out what is signed.
+ */
 
 import { PassThrough } from 'node:stream'
 import anyTest, { type ExecutionContext, type TestFn } from 'ava'

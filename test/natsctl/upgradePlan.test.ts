@@ -225,7 +225,7 @@ test('a node that is behind is planned through the installed version first, with
   t.is(same.code, 1)
   t.is(same.stderr, 'upgrade.invalid: this upgrade is version 1 already\n')
 
-  // What version 1 changed, from what is installed.
+  // The changes of version 1, from what is installed.
   const compared = await run('upgrade', 'diff', '0', '1', '-o', 'json')
   t.is(compared.code, 1, compared.stderr)
   const { of, classUpgrades } = JSON.parse(compared.stdout)

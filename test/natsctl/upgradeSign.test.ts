@@ -1,4 +1,7 @@
-/** Signing is a step of its own: what builds an upgrade has no seed, what signs it runs nothing and needs no system. */
+/**
+ * Signing is a step of its own: what builds an upgrade has no seed, what signs it runs nothing
+ * and needs no system.
+ */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'

@@ -15,10 +15,11 @@ const items = ['mast', 'keel']
 const at = (versions: readonly number[], method: string, args: readonly unknown[]): ScriptedCall[] =>
   versions.map((version) => ({ version, method, args }))
 
-/** What versions 0 and 1 of the pages can see. */
+/** The calls that show versions 0 and 1 of the pages. */
 const pagesSeen = urls.flatMap((url) => [...at([0, 1], 'get', [url]), ...at([1], 'comments', [url])])
 
-// The paper's own counter-example (§7.1): removals kept in the SO's rep and "subtracted" when calls observe the set.
+// The paper's own counter-example (§7.1): removals kept in the SO's rep and "subtracted" when
+// calls observe the set.
 class SetV1 extends NodeObject<{ items: string[] }> {
   static override readonly className = 'Set.v1'
   static override initial() {

@@ -1,4 +1,7 @@
-/** Second upgrades of the samples that have one only, each with its mapping functions: for chains of three versions. */
+/**
+ * Second upgrades of the samples that have one only, each with its mapping functions: for
+ * chains of three versions.
+ */
 import { command, defineUpgrade, eagerly, futureSO, NodeObject, notNeeded, pastSO, query, upgradeClass } from 'theseus-actors'
 import { mapping } from '../../rehearsal/criteria.js'
 import { Cache } from '../../samples/03-archive-cache/cache.js'
@@ -153,7 +156,10 @@ export const fromNoted = mapping({
   dependent: ['get', 'entries'],
 })
 
-/** 05: stations look further ahead. Every day that version 1 knows is known still, so its pilots go on as they are. */
+/**
+ * 05: stations look further ahead. Every day that version 1 knows is known still, so its pilots
+ * go on as they are.
+ */
 export type Further = Day | 'later'
 
 export class StationV3 extends NodeObject<Record<Further, string>> {

@@ -1,4 +1,7 @@
-/** What the world's oracle asks after a loss, and of a node that is busy: no more than what was still known, and no less. */
+/**
+ * The questions of the world's oracle after a loss, and about a node that is busy: no more than what was
+ * still known, and no less.
+ */
 import test from 'ava'
 import type { NodeStatus, Phase } from 'theseus-actors'
 import { seededRandom } from 'theseus-actors/memory'

@@ -1,4 +1,7 @@
-/** Faults that were mended are put back, one at a time: the deterministic world finds each of them within 2,000 plans. */
+/**
+ * Faults that were mended are put back, one at a time: the deterministic world finds each of
+ * them within 2,000 plans.
+ */
 import { execFile } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,4 +1,7 @@
-/** A process of the world that is frozen does nothing until it goes on; one that is killed does nothing any more. */
+/**
+ * A process of the world that is frozen does nothing until it goes on; one that is killed does
+ * nothing any more.
+ */
 import test from 'ava'
 import { ProcessFault } from '../../rehearsal/world/processFault.js'
 import { VirtualTime } from '../../rehearsal/world/virtualTime.js'

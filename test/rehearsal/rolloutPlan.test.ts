@@ -1,4 +1,7 @@
-/** Rollouts rehearsed with real schedules over nodes that are rows only: who goes, when, how many at once, and why who does not. */
+/**
+ * Rollouts rehearsed with real schedules over nodes that are rows only: who goes, when, how
+ * many at once, and why who does not.
+ */
 import test from 'ava'
 import { isFault } from '../../core/base/fault.js'
 import { notServing } from '../../core/base/phases.js'
@@ -417,7 +420,8 @@ test('a thousand nodes that wait for one another look not much oftener than some
   )
   t.deepEqual(order(plan), ids(1_000))
   t.is(plan.mostAway, 1)
-  // Half a million, with each of them once for each that comes before it; at work it would be five times as many.
+  // Half a million, with each of them once for each that comes before it; at work it would be
+  // five times as many.
   t.true(looks < 600_000, `${looks}`)
 })
 

@@ -1,4 +1,7 @@
-/** A plan against the truth: the same upgrade, planned from the upgrade database of a system in memory, and then carried out there. */
+/**
+ * A plan against the truth: the same upgrade, planned from the upgrade database of a system in memory, and
+ * then carried out there.
+ */
 import test, { type ExecutionContext } from 'ava'
 import { notServing, type Phase } from '../../core/base/phases.js'
 import { atMost } from '../../core/schedules/combine.js'
@@ -18,7 +21,10 @@ interface Compared {
   readonly mostAway: number
 }
 
-/** @param meet how many transforms wait for one another, so that it does not depend on the machine how many are away at once */
+/**
+ * @param meet how many transforms wait for one another, so that it does not depend on the
+ *   machine how many are away at once
+ */
 async function planAndDo(t: ExecutionContext, its: Schedule, nodes: readonly string[], limit: ServiceLimit, meet: number) {
   const system = await TestSystem.start(t, { limit })
   const went: string[] = []

@@ -1,6 +1,7 @@
 /**
- * §7 on the samples' upgrades: random interleaved calls of versions i−1, i and i+1 across the flips. What every version sees is compared with
- * what the mappings beside the upgrades say, and with what it saw before each flip (C11).
+ * §7 on the samples' upgrades: random interleaved calls of versions i−1, i and i+1 across the flips. The
+ * observations of every version are compared with what the mappings beside the upgrades say, and with those
+ * before each flip (C11).
  */
 import test from 'ava'
 import fc from 'fast-check'
@@ -55,7 +56,7 @@ const onNodes = (nodes: readonly string[], observations: readonly ScriptedCall[]
 function allWays(steps: {
   readonly up: readonly [Mapping, Mapping]
   readonly down: readonly [Mapping, Mapping]
-  /** What is dependent over two steps: queries of version 2, and of version 0. */
+  /** The queries that are dependent over two steps: of version 2, and of version 0. */
   readonly top: readonly string[] | Mapping['dependent']
   readonly bottom: readonly string[]
 }): readonly Mapping[] {

@@ -1,4 +1,7 @@
-/** The deterministic world (DESIGN §2, §6): thousands of plans with faults of every kind, and what must always hold holds. */
+/**
+ * The deterministic world (DESIGN §2, §6): thousands of plans with faults of every kind, and
+ * what must always hold holds.
+ */
 import test from 'ava'
 import { dimensionsOf } from '../../rehearsal/world/operations/dimensions.js'
 import { planOf } from '../../rehearsal/world/planGenerator.js'

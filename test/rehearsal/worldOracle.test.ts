@@ -59,7 +59,7 @@ function lyingDisk(turn: (action: () => void) => void, host: string): MemoryStat
   disk.open = async () => {
     const store = await open()
     const commit = (writes: readonly Write[]) => {
-      // What commands write, and nothing of what upgrades do.
+      // The writes of commands, and nothing of what upgrades do.
       const isLost = writes.every(([key]) => /^s\/[^/]+\/0\.0\//.test(key)) && ++commits % 5 === 0
       return isLost ? new Promise<void>((resolve) => turn(resolve)) : store.commit(writes)
     }

@@ -64,7 +64,8 @@ test.serial('a hold that is not heeded is found', async (t) => {
         },
       }),
   }
-  // Whoever goes in spite of a hold goes without a slot, so a limit may be broken first; or it keeps the slot that it had before it came back.
+  // A node that goes in spite of a hold goes without a slot, so a limit may be broken first; or it keeps the
+  // slot that it had before it came back.
   await finds(t, ['P1', 'L1', 'C10'], unheld, plans.with('hold'))
 })
 

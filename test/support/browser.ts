@@ -1,4 +1,6 @@
-/** Chromium from the distribution's package, headless, for the tests of the page. One for all tests of a file. */
+/**
+ * Chromium from the distribution's package, headless, for the tests of the page. One for all tests of a file.
+ */
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
@@ -26,7 +28,10 @@ export function startBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath: findBrowser(), args, timeout: waitMsMax })
 }
 
-/** A page that fails its test when it throws, when its policy stops something, or when it asks for anything beyond this machine. */
+/**
+ * A page that fails its test when it throws, when its policy stops something, or when it asks for anything
+ * beyond this machine.
+ */
 export async function openPage(
   browser: Browser,
   url: string,

@@ -1,4 +1,7 @@
-/** Checks the comments of a source file: short lines, and each sentence names its subject. Comments behind code are not looked at. */
+/**
+ * Checks the comments of a source file: short lines, and each sentence names its subject. Comments behind
+ * code are not looked at.
+ */
 import { freeRelativesIn } from './plainLanguage.js'
 
 export const commentLineLengthMax = 110

@@ -1,6 +1,7 @@
 /**
- * Loaded by ava before each test file: a file whose tests have ended, and whose process goes on because something was left open, is a failure of
- * its own. Without this the whole run stands still until ava's time-out, and the files after it are never run.
+ * Loaded by ava before each test file: a file whose tests have ended, and whose process goes on because
+ * something was left open, is a failure of its own. Without this the whole run stands still until ava's
+ * time-out, and the files after it are never run.
  */
 import { registerCompletionHandler } from 'ava'
 

@@ -1,13 +1,13 @@
 const pollMs = 2
-/** What takes no longer than the loop needs should not wait for a timer. */
+/** A condition that takes no longer than the loop needs should not wait for a timer. */
 const pollsByTurn = 20
 
 /** It ends a wait that would never end. It measures nothing: a busy machine may take most of it. */
 const waitMsMax = 60_000
 
 /**
- * Waits until `condition` gives something true, and returns it. Rejects after a minute with what was waited for; what the
- * condition throws ends the wait at once.
+ * Waits until `condition` gives something true, and returns it. Rejects after a minute with what was waited
+ * for; what the condition throws ends the wait at once.
  */
 export async function until<T>(condition: () => T | Promise<T>, what: string): Promise<T> {
   const deadline = performance.now() + waitMsMax

@@ -1,6 +1,7 @@
 /**
- * A port of the loopback interface on which nobody listens. It is below those that the system gives to connections: a client that goes on trying a
- * server that is away may get that server's own port there, is connected to itself, and the server does not come back.
+ * A port of the loopback interface on which nobody listens. It is below those that the system gives to
+ * connections: a client that goes on trying a server that is away may get that server's own port there, is
+ * connected to itself, and the server does not come back.
  */
 import { once } from 'node:events'
 import { createServer } from 'node:net'

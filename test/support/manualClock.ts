@@ -1,4 +1,7 @@
-/** A clock that stands still until it is moved. Order is by time, then by when it was asked for; work in between is let finish. */
+/**
+ * A clock that stands still until it is moved. Order is by time, then by when it was asked for; work in
+ * between is let finish.
+ */
 import type { Clock } from '../../core/ports/clock.js'
 
 interface Due {

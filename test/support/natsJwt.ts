@@ -1,4 +1,4 @@
-/** What `nsc` makes: an operator, an account and a user of NATS, as JWTs, and the user's credentials. */
+/** The output of `nsc`: an operator, an account and a user of NATS, as JWTs, and the user's credentials. */
 import { createHash } from 'node:crypto'
 import { createAccount, createOperator, createUser, type KeyPair } from 'nkeys.js'
 

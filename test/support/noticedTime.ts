@@ -1,6 +1,7 @@
 /**
- * Time as this process notices it, for a bound on what its own timers end. A process that waits for a processor does not notice that: on a busy
- * machine, which the wall clock does not forgive, as little counts as on a quiet one.
+ * Time as this process notices it, for a bound on what its own timers end. A process that waits
+ * for a processor does not notice that: on a busy machine, which the wall clock does not
+ * forgive, as little counts as on a quiet one.
  */
 const tickMs = 5
 

@@ -1,6 +1,6 @@
 /**
- * Checks the rules of plain language that a program can check, on the text of a Markdown page. Code, and titles in italics in a
- * table, are names and not prose: each counts as one word.
+ * Checks the rules of plain language that a program can check, on the text of a Markdown page. Code, and
+ * titles in italics in a table, are names and not prose: each counts as one word.
  */
 
 export const lineLengthMax = 100
@@ -62,7 +62,10 @@ function longLines(page: string): Passage[] {
   )
 }
 
-/** Paragraphs, items of lists and cells of tables: no sentence goes from one into the next. A heading is a title, no sentence. */
+/**
+ * Paragraphs, items of lists and cells of tables: no sentence goes from one into the next. A
+ * heading is a title, no sentence.
+ */
 function passagesOf(page: string): Passage[] {
   const passages: Passage[] = []
   let open: { line: number; text: string } | null = null
@@ -103,7 +106,10 @@ function wordsIn(sentence: string): number {
   return sentence.split(' ').filter((word) => /[\p{L}\p{N}]/u.test(word)).length
 }
 
-/** "What it writes is refused" is about writes, and should say so; "What does it write?" is a question. */
+/**
+ * A sentence such as "What it writes is refused" is about writes, and should say so; "What does
+ * it write?" is a question.
+ */
 function beginsWithFreeRelative(sentence: string): boolean {
   return /^["“‘(]*(?:What|Who|Whom|Whoever|Whatever)\b/.test(sentence) && !/\?["”’)]*$/.test(sentence)
 }

@@ -1,6 +1,7 @@
 /**
- * Many nodes that run a schedule each, on a clock of their own: the upgrade database is what they have reported, an upgrade takes a while,
- * during which the node does not serve, and limits are enforced as the upgrade manager does it.
+ * Many nodes that run a schedule each, on a clock of their own: the upgrade database is what they have
+ * reported, an upgrade takes a while, during which the node does not serve, and limits are enforced as the
+ * upgrade manager does it.
  */
 import { notServing } from '../../core/base/phases.js'
 import type { NodeRow } from '../../core/model/nodeRow.js'
@@ -32,7 +33,7 @@ export class Population {
   readonly #answered = new Map<string, number>()
   /** Node ids in the order in which they signalled. */
   readonly signalled: string[] = []
-  /** What a schedule threw. */
+  /** The exception of a schedule. */
   readonly failures: unknown[] = []
   readonly stop = new AbortController()
 

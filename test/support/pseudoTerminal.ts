@@ -1,6 +1,6 @@
 /**
- * A command at a real terminal, by `script` of util-linux: what it writes goes to an emulator, keys go to it. Around it runs a shell, so that it is
- * seen what is left of the terminal afterwards.
+ * A command at a real terminal, by `script` of util-linux: what it writes goes to an emulator, keys go to it.
+ * Around it runs a shell, so that it is seen what is left of the terminal afterwards.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'

@@ -1,6 +1,6 @@
 /**
- * Time that passes for one system in a Redis at once: the moments that are kept there are set back. Stamps are not, for hosts have them too, and
- * neither is when a node was forgotten.
+ * Time that passes for one system in a Redis at once: the moments that are kept there are set back. Stamps
+ * are not, for hosts have them too, and neither is when a node was forgotten.
  */
 import type { Redis } from 'ioredis'
 import { keysOf } from '../../transports/redis/redisKeys.js'

@@ -1,4 +1,7 @@
-/** What a release left behind (test/fixtures/releases): its state directory, its Redis, and messages that it sent. */
+/**
+ * The leftovers of a release (test/fixtures/releases): its state directory, its Redis, and
+ * messages that it sent.
+ */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'

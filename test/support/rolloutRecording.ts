@@ -1,6 +1,7 @@
 /**
- * A rollout that never was, as `natsctl inspect --record` would have written it: so many nodes, one upgrade after another, one of them with
- * nodes in trouble. The statecharts' events are real: the chart is run for a few nodes with effects that take no time.
+ * A rollout that never was, as `natsctl inspect --record` would have written it: so many nodes, one upgrade
+ * after another, one of them with nodes in trouble. The statecharts' events are real: the chart is run for a
+ * few nodes with effects that take no time.
  */
 import { createActor, fromPromise } from 'xstate'
 import { upgradeStatechartDescription } from '../../core/upgrade/statechartDescription.js'
@@ -124,7 +125,10 @@ function node(
   }
 }
 
-/** What one upgrade manager's statechart says, from the beginning to the end, with a drain that comes too late once. */
+/**
+ * The events of one upgrade manager's statechart, from the beginning to the end, with a drain
+ * that comes too late once.
+ */
 export async function statechart(nodeId: string, target: number, at: number): Promise<StatechartSeen[]> {
   const seen: StatechartSeen[] = []
   let drains = 0

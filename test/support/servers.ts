@@ -1,6 +1,7 @@
 /**
- * Real servers for tests: nats-server and redis-server from the distribution's packages, on free ports of the loopback interface,
- * each in a temporary directory of its own. A test stops what it started; what it forgets ends with its process.
+ * Real servers for tests: nats-server and redis-server from the distribution's packages, on free ports of the
+ * loopback interface, each in a temporary directory of its own. A test stops what it started; what it forgets
+ * ends with its process.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { accessSync, closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -31,7 +32,7 @@ interface Kind {
   readonly install: string
   readonly scheme: string
   args(port: number, dir: string): readonly string[]
-  /** What to send to a server, and how its answer shows that it is this one and ready. */
+  /** The text to send to a server, and how its answer shows that it is this one and ready. */
   readonly greeting: string
   answers(text: string, port: number, pid: number): boolean
   /** Files that it finds in its directory when it starts. */
@@ -67,7 +68,7 @@ export interface RedisServerOptions extends ServerOptions {
   readonly appendonly?: boolean
   /** It takes connections by TLS only: its certificate is among its files, this is who signed that. */
   readonly ca?: string
-  /** Who may ask it for its process id, where not everybody may. */
+  /** The login that may ask it for its process id, where not everybody may. */
   readonly login?: { readonly username: string; readonly password: string }
 }
 
@@ -119,7 +120,7 @@ function find(kind: Kind): string {
   throw new Error(`the tests need ${kind.binary}, which is not installed here: ${kind.install}`)
 }
 
-/** What this process started and has not stopped yet. */
+/** The servers that this process started and has not stopped yet. */
 const running = new Set<RunningServer>()
 
 process.once('exit', () => {
@@ -205,7 +206,7 @@ function ended(child: ChildProcess): boolean {
 
 const askTimeoutMs = 200
 
-/** What a server says on a fresh connection within a moment; nothing if nobody is there. */
+/** The answer of a server on a fresh connection within a moment; nothing if nobody is there. */
 function ask(port: number, { greeting, ca }: Kind): Promise<string> {
   return new Promise((resolve) => {
     let text = ''

@@ -1,4 +1,7 @@
-/** A process of its own: an embedded host is stopped while one of its nodes waits for an answer that never comes. */
+/**
+ * A process of its own: an embedded host is stopped while one of its nodes waits for an answer
+ * that never comes.
+ */
 import { command, createHost, NodeObject } from 'theseus-actors'
 import { memoryRepository, memoryStore } from 'theseus-actors/memory'
 

@@ -1,6 +1,6 @@
 /**
- * A client that knows docs/protocol.md, the package nats, and nothing else of Theseus: what somebody would write in another language in an
- * afternoon. Its MessagePack is the least that the page asks for.
+ * A client that knows docs/protocol.md, the package nats, and nothing else of Theseus: what somebody would
+ * write in another language in an afternoon. Its MessagePack is the least that the page asks for.
  */
 import { connect, type Msg, type NatsConnection } from 'nats'
 

@@ -1,4 +1,4 @@
-/** What docs/protocol.md says, for the tests that hold the page and the code against each other. */
+/** The contents of docs/protocol.md, for the tests that hold the page and the code against each other. */
 import { readFileSync } from 'node:fs'
 import { Fault, type FaultCode } from '../../core/base/fault.js'
 import { decode, encodeAnnouncement, encodeCall, encodeFault, encodeReply } from '../../core/wire/codec.js'
@@ -25,7 +25,9 @@ export function section(heading: string): string {
   return next === null ? rest : rest.slice(0, next.index)
 }
 
-/** The cells of the table in a section, without its head; of several tables the one with this first column. */
+/**
+ * The cells of the table in a section, without its head; of several tables the one with this first column.
+ */
 export function table(heading: string, firstColumn: string): readonly (readonly string[])[] {
   const lines = section(heading).split('\n')
   const head = lines.findIndex((line) => line.startsWith(`| ${firstColumn} |`))
@@ -94,7 +96,7 @@ function encodedOne(envelope: PageEnvelope): Uint8Array {
   }
 }
 
-/** What Theseus reads from bytes, written as the page writes it. */
+/** The envelopes that Theseus reads from bytes, written as the page writes them. */
 export function decoded(bytes: Uint8Array): readonly PageEnvelope[] {
   return decode(bytes).map(onPage)
 }

@@ -1,4 +1,7 @@
-/** A host whose clock stands still, and that is told to stop: what it waits for never comes. A process for `embeddedStop.test.ts`. */
+/**
+ * A host whose clock stands still, and that is told to stop: what it waits for never comes. A process for
+ * `embeddedStop.test.ts`.
+ */
 import 'reflect-metadata'
 import { createHost } from '../../index.js'
 import { MemoryBroker, memoryDatabase, memoryRepository, memoryStore, memoryTransport } from '../../transports/memory/index.js'

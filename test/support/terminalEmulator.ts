@@ -1,6 +1,6 @@
 /**
- * A small terminal: what is written to it becomes rows of cells. It knows the sequences that natsctl uses, and throws at any other, so that
- * nothing that another machine said can have moved its cursor.
+ * A small terminal: what is written to it becomes rows of cells. It knows the sequences that natsctl uses,
+ * and throws at any other, so that nothing that another machine said can have moved its cursor.
  */
 
 /** East Asian wide characters and emoji of the tests. */

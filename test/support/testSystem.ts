@@ -1,6 +1,6 @@
 /**
- * A whole system in memory for a test: broker, upgrade database, upgrade server, and hosts that can be killed. Upgrades are given in-process:
- * their bundles are never looked into.
+ * A whole system in memory for a test: broker, upgrade database, upgrade server, and hosts that can be
+ * killed. Upgrades are given in-process: their bundles are never looked into.
  */
 import type { ExecutionContext } from 'ava'
 import type { HostSettings } from '../../actors/base/settings.js'
@@ -54,7 +54,10 @@ const quick: Settings = {
   queryResendMs: 60_000,
 }
 
-/** When the upgrade server looks for versions that nobody runs, and when they die; what it makes of rollouts in trouble. */
+/**
+ * When the upgrade server looks for versions that nobody runs, and when they die; what it makes
+ * of rollouts in trouble.
+ */
 export type Deaths = Pick<
   Parameters<typeof startUpgradeServer>[0],
   'deathDelay' | 'deathRound' | 'gate' | 'gateRound' | 'observe'
@@ -75,7 +78,7 @@ interface Told extends Publishing, Named {
   readonly name?: string
 }
 
-/** Whom a system trusts; a trust root names it. */
+/** The keys that a system trusts; a trust root names it. */
 export type TrustFor = Trust | ((system: string) => Trust)
 
 /** Under which name a host calls, and whose calls it takes. */
@@ -163,7 +166,9 @@ export class TestSystem {
     return host
   }
 
-  /** Installs an upgrade as the next version. `change` makes the manifest say something else than the bundle. */
+  /**
+   * Installs an upgrade as the next version. `change` makes the manifest say something else than the bundle.
+   */
   async publish(upgrade: Upgrade, change: (draft: ManifestDraft) => ManifestDraft = (draft) => draft): Promise<number> {
     const { manifest, bundle } = this.build(upgrade)
     return await this.desk.publish({ manifest: change(manifest), bundle })
@@ -188,7 +193,7 @@ export class TestSystem {
 interface ProcessFault {
   dead: boolean
   stoodStillMs: number
-  /** What the host's database does instead, as the test says. */
+  /** The host's database with the changes that the test makes. */
   readonly changed: Partial<UpgradeDatabase>
 }
 

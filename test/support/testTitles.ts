@@ -21,7 +21,7 @@ const written: ReadonlySet<string> = new Set(
     .map(([, , title]) => title!),
 )
 
-/** What a template fills in may be anything. */
+/** Any text may fill a template. */
 const patterns = [...written].map(
   (title) =>
     new RegExp(

@@ -1,4 +1,7 @@
-/** docs/grafana-dashboard.json asks for the metrics that hosts export, each of them and no other, by labels that they have. */
+/**
+ * docs/grafana-dashboard.json asks for the metrics that hosts export, each of them and no
+ * other, by labels that they have.
+ */
 import 'reflect-metadata'
 import { readFileSync } from 'node:fs'
 import test from 'ava'

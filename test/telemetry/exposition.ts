@@ -1,6 +1,6 @@
 /**
- * A strict reader of Prometheus's text exposition format, for what `promtool check metrics` looks at and a little more: a page that is wrong in
- * one line throws, with that line.
+ * A strict reader of Prometheus's text exposition format, for what `promtool check metrics` looks at and a
+ * little more: a page that is wrong in one line throws, with that line.
  */
 export interface Family {
   readonly name: string

@@ -1,4 +1,7 @@
-/** A process in which nobody has registered a tracer provider: nothing is recorded, and what arrives is passed on. */
+/**
+ * A process in which nobody has registered a tracer provider: nothing is recorded, and what
+ * arrives is passed on.
+ */
 import 'reflect-metadata'
 import { createTraceState, defaultTextMapGetter, defaultTextMapSetter, ROOT_CONTEXT, trace } from '@opentelemetry/api'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'

@@ -1,4 +1,4 @@
-/** What a host says of itself, as lines of pino. */
+/** The reports of a host about itself, as lines of pino. */
 import 'reflect-metadata'
 import test from 'ava'
 import pino from 'pino'
@@ -113,7 +113,7 @@ test('no line is longer than it helps, whatever others have sent', (t) => {
   for (const line of lines) t.true(JSON.stringify(line).length < 16_000, `${line.event}: ${JSON.stringify(line).length}`)
   t.like(lines[0]!.err as object, { type: 'Fault', code: 'protocol.bad-arguments', at: undefined })
   t.regex((lines[0]!.err as { message: string }).message, /^arguments\[0\]\.x+… \(\d+ characters\)$/)
-  // What is short is as it was, with its stack.
+  // A short error is as it was, with its stack.
   const [short] = linesOf([{ type: 'nodeFailed', nodeId: 'p1', error: new Fault('config.invalid', 'no such port', { port: 7 }) }])
   t.like(short!.err as object, { message: 'no such port', details: { port: 7 }, code: 'config.invalid' })
   t.regex((short!.err as { stack: string }).stack, /^Fault: no such port\n +at /)

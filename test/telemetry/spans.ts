@@ -21,7 +21,10 @@ export interface SeenSpan {
 
 const exporter = new InMemorySpanExporter()
 
-/** Registers a provider for this process. Without `contexts` no context survives an await, as in a process that has set up nothing. */
+/**
+ * Registers a provider for this process. Without `contexts` no context survives an await, as in a process
+ * that has set up nothing.
+ */
 export function recordSpans({ contexts = true } = {}): void {
   if (contexts) context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
   trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }))

@@ -1,4 +1,7 @@
-/** Telemetry on one embedded system: nested calls, links of sends and events, faults, stalled upgrades, and trace context that is only passed on. */
+/**
+ * Telemetry on one embedded system: nested calls, links of sends and events, faults, stalled upgrades, and
+ * trace context that is only passed on.
+ */
 import 'reflect-metadata'
 import { type Context, createTraceState, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api'
 import { BasicTracerProvider, SamplingDecision } from '@opentelemetry/sdk-trace-base'

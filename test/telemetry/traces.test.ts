@@ -1,4 +1,7 @@
-/** One trace over two processes: who calls whom, at which versions, through how many simulation objects, and how an upgrade went. */
+/**
+ * One trace over two processes: who calls whom, at which versions, through how many simulation objects, and
+ * how an upgrade went.
+ */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'

@@ -1,6 +1,6 @@
 /**
- * Type tests: each wrong upgrade here is a compile error at the line below the mark, and the build fails if it is not. Nothing of this
- * file runs.
+ * Type tests: each wrong upgrade here is a compile error at the line below the mark, and the build fails if
+ * it is not. Nothing of this file runs.
  */
 import {
   asItIs,

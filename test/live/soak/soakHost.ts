@@ -1,4 +1,7 @@
-/** A host process of a soak: the world's classes on real NATS, real Redis and LMDB. Tells whoever started it what its nodes do, and when. */
+/**
+ * A host process of a soak: the world's classes on real NATS, real Redis and LMDB. Tells whoever started it
+ * what its nodes do, and when.
+ */
 import { createHost, type HostEvent, type NodeHandle } from 'theseus-actors'
 import { lmdb } from 'theseus-actors/lmdb'
 import { nats } from 'theseus-actors/nats'
@@ -19,9 +22,9 @@ export interface SoakOrder {
   readonly isHealed: boolean
 }
 
-/** What a node has come to. */
+/** The state of a node. */
 export type Told = Omit<RunningNode, 'retry'>
-/** What it tells, with the machine's own clock, by which all hosts' tales can be put in order. */
+/** The reports, with the machine's own clock, by which all hosts' reports can be put in order. */
 export type SoakMessage =
   /** All its nodes are up. */
   | { readonly type: 'ready' }
@@ -33,7 +36,7 @@ export type SoakMessage =
       readonly told: Told | null
     }
   | { readonly type: 'violated'; readonly rule: string; readonly what: string }
-/** What it is told. */
+/** The orders to the host. */
 export type SoakDirective = { readonly type: 'healed' } | { readonly type: 'retry'; readonly nodeId: string }
 
 /** Where bundles find the oracle of the process that they are loaded into. */
@@ -81,13 +84,16 @@ const host = await untilItSucceeds(() =>
   }),
 )
 await Promise.all(plan.nodes.filter((node) => node.host === hostId).map(({ nodeId, service }) => start(nodeId, service)))
-// What is made in passing is told by no event.
+// No event tells of records that are made in passing.
 setInterval(() => {
   for (const nodeId of handles.keys()) tell(null, nodeId)
 }, tellEveryMs)
 send({ type: 'ready' })
 
-/** As whoever looks after a host would. Servers are away, and what a node begins with may fail, as long as the troubles last. */
+/**
+ * As whoever looks after a host would. Servers are away, and what a node begins with may fail,
+ * as long as the troubles last.
+ */
 async function untilItSucceeds<T>(action: () => Promise<T>): Promise<T> {
   for (;;) {
     try {

@@ -1,4 +1,7 @@
-/** The plan of a soak: nodes, upgrades and undos as the deterministic world draws them. Its calls are drawn while it runs; its troubles are real. */
+/**
+ * The plan of a soak: nodes, upgrades and undos as the deterministic world draws them. Its calls are drawn
+ * while it runs; its troubles are real.
+ */
 
 import type { NodePlan, Plan, Step } from '../../../rehearsal/world/plan.js'
 import { PlanRandom } from '../../../rehearsal/world/planRandom.js'

@@ -1,8 +1,10 @@
 /**
- * A system of real processes under the deterministic world's oracle: the same classes, upgrades, model, audit and rest, on nats-server, redis-server
- * and LMDB. Nothing here replays exactly, for time is real; what must always hold is the same.
+ * A system of real processes under the deterministic world's oracle: the same classes, upgrades, model, audit
+ * and rest, on nats-server, redis-server and LMDB. Nothing here replays exactly, for time is real; what must
+ * always hold is the same.
  *
- * S1. What the hosts tell is held against the rules in the order of the machine's clock, when all is over: what arrives late was not late.
+ * S1. The reports of the hosts are held against the rules in the order of the machine's clock, when all is
+ *     over: a report that arrives late was not late.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'

@@ -1,4 +1,7 @@
-/** A watch that is no screen: `rollout watch` away from a terminal, and `rollout status --watch`, with `--for`, `--wait` and `--timeout`. */
+/**
+ * A watch that is no screen: `rollout watch` away from a terminal, and `rollout status --watch`, with
+ * `--for`, `--wait` and `--timeout`.
+ */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

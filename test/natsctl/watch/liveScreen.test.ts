@@ -1,4 +1,7 @@
-/** `natsctl rollout watch` at a terminal, on a running system over real servers: what is on the screen, what keys do, and what is left behind. */
+/**
+ * `natsctl rollout watch` at a terminal, on a running system over real servers: what is on the screen, what
+ * keys do, and what is left behind.
+ */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -63,7 +66,7 @@ function watch(t: ExecutionContext<Context>, args: readonly string[] = [], optio
   return new PseudoTerminal(t, [process.execPath, main, 'rollout', 'watch', ...args], { ...options, env: t.context.env })
 }
 
-/** What is left once it has ended: the shell's own terminal, as it was. */
+/** The terminal once it has ended: the shell's own, as it was. */
 async function isGivenBack(t: ExecutionContext<Context>, terminal: PseudoTerminal, code: number): Promise<void> {
   await terminal.shows(/over$/)
   const { emulator } = terminal

@@ -1,4 +1,7 @@
-/** The parts of the screen that reckon: rates, steps, the time to go, widths; and the terminal that is given back. */
+/**
+ * The parts of the screen that reckon: rates, steps, the time to go, widths; and the terminal
+ * that is given back.
+ */
 import { EventEmitter } from 'node:events'
 import test from 'ava'
 import { layOut } from '../../../natsctl/watch/columns.js'

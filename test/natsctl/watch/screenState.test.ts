@@ -1,4 +1,4 @@
-/** What keys do on the screen, and what keys are. */
+/** The effects of keys on the screen, and what keys are. */
 import test from 'ava'
 import { type Key, KeyReader } from '../../../natsctl/watch/keys.js'
 import {

@@ -1,6 +1,6 @@
 /**
- * Plays plans until one is found wrong, in a process of its own, over the runtime that is beside it. Its order is the first argument, as JSON; it
- * prints what it found, as JSON.
+ * Plays plans until one is found wrong, in a process of its own, over the runtime that is beside it. Its
+ * order is the first argument, as JSON; it prints what it found, as JSON.
  */
 import type { Habit } from '../../../rehearsal/world/code/habits.js'
 import { always, type Dimension, names } from '../../../rehearsal/world/operations/dimensions.js'

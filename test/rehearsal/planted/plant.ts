@@ -1,6 +1,7 @@
 /**
- * Puts a fault back: a patch against the sources, applied to a copy of what was built. A hunk is found by its text and not by its line, so that
- * it outlives changes elsewhere in its file; where its text is gone, or there twice, it says so.
+ * Puts a fault back: a patch against the sources, applied to a copy of what was built. A hunk is found by its
+ * text and not by its line, so that it outlives changes elsewhere in its file; where its text is gone, or
+ * there twice, it says so.
  */
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -56,7 +57,7 @@ export async function patched(name: string): Promise<ReadonlyMap<string, string>
 export interface Planted {
   /** Of the copy. */
   readonly directory: string
-  /** What plays plans over it. */
+  /** The module that plays plans over it. */
   readonly entry: string
   remove(): Promise<void>
 }

@@ -1,4 +1,7 @@
-/** The faults that are put back, one by one, and that the deterministic world must find. README.md beside the patches is the table for people. */
+/**
+ * The faults that are put back, one by one, and that the deterministic world must find. README.md beside the
+ * patches is the table for people.
+ */
 import type { Habit } from '../../../rehearsal/world/code/habits.js'
 import type { Dimension } from '../../../rehearsal/world/operations/dimensions.js'
 
