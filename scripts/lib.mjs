@@ -1,6 +1,6 @@
 // What every script needs before it begins, on a machine that has only Node.js 20 and npm. Plain JavaScript without dependencies.
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -69,8 +69,4 @@ export function servers(...others) {
 
 export function say(message) {
   process.stderr.write(`· ${message}\n`)
-}
-
-export function packageVersion() {
-  return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version
 }

@@ -9,7 +9,7 @@ import { chmodSync, mkdirSync, readdirSync, realpathSync, type Stats, statSync }
 import { Fault } from '../core/base/fault.js'
 
 /** Nobody but the owner. */
-export const ownDirectoryMode = 0o700
+const ownDirectoryMode = 0o700
 export const ownFileMode = 0o600
 
 const others = 0o007

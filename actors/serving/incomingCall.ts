@@ -168,10 +168,6 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     return this.#isCommand ? (this.#sends ??= []) : undefined
   }
 
-  get isExpired(): boolean {
-    return this.callee.monotonicMs() >= this.deadline
-  }
-
   /** The call is held. If that lasts too long, its caller hears in time that it was not executed (C4). */
   holdFor(reason: 'unavailable.upgrading' | 'unavailable.fetching'): void {
     // A timer waits for as long as it takes.

@@ -26,7 +26,7 @@ export interface PackedRecords {
 /** A byte that MessagePack never uses. */
 export const tombstone: Uint8Array = new Uint8Array([0xc1])
 
-export function isTombstone(packed: Uint8Array): boolean {
+function isTombstone(packed: Uint8Array): boolean {
   return packed.length === 1 && packed[0] === 0xc1
 }
 

@@ -20,7 +20,7 @@ export async function answerQuestions(start: (role: Role) => Promise<Member>): P
 }
 
 /** A process that is started by a bench ends when that does, and not before. */
-export function leaveWithParent(): void {
+function leaveWithParent(): void {
   // Ctrl-C reaches every process: who started this one decides when it ends.
   process.on('SIGINT', () => {})
   // Without the starter the servers are gone, and nothing can be ended in order any more.

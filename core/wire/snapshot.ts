@@ -144,7 +144,7 @@ function instant(value: object, before: unknown, walk: Walk): object {
 
 // --- Whether there is nothing to an object that a snapshot has not
 
-export function isOrdinaryRecord(value: object, fields = Object.keys(value).length): boolean {
+function isOrdinaryRecord(value: object, fields = Object.keys(value).length): boolean {
   return Object.getPrototypeOf(value) === null && hasFieldsOnly(value, fields)
 }
 

@@ -77,7 +77,7 @@ function allSubjects(prefix: string): Subjects {
  * The beginning of inboxes, in every library of NATS, and of what NATS puts in their place towards another
  * account (`_INBOX`, `_R_`).
  */
-export const inboxSign = '_'
+const inboxSign = '_'
 
 /** The beginning of the inboxes of a caller with a name: the broker lets nobody else listen there. */
 export function inboxOf(caller: string): string {

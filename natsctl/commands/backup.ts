@@ -87,7 +87,7 @@ async function bundlesOf(database: Database, manifests: readonly SignedManifest[
   return bundles
 }
 
-export function versionsWithoutBundle({ manifests, bundles }: Pick<Backup, 'manifests' | 'bundles'>): readonly number[] {
+function versionsWithoutBundle({ manifests, bundles }: Pick<Backup, 'manifests' | 'bundles'>): readonly number[] {
   return manifests.flatMap(({ bytes }, i) => (bundles.has(decodeManifest(bytes).bundle.digest) ? [] : [i + 1]))
 }
 

@@ -180,7 +180,7 @@ function entryJson({ manifest, digest, isVerified, by }: Entry) {
   }
 }
 
-export function versionName({ version }: Pick<Manifest, 'version'>): string {
+function versionName({ version }: Pick<Manifest, 'version'>): string {
   return `version/${version}`
 }
 

@@ -29,7 +29,7 @@ function printPlan(plan: RolloutPlan, system: string): void {
   for (const warning of plan.warnings) note(warning)
 }
 
-export function planJson(plan: RolloutPlan, system: string) {
+function planJson(plan: RolloutPlan, system: string) {
   const { version, title, seed, runs, lots, duration, mostAway, paused, gaveUp, assumptions, warnings } = plan
   return {
     system,
@@ -111,7 +111,7 @@ function showAbsent({ absent, paused, gaveUp }: RolloutPlan): void {
 }
 
 /** A clause after "waits for". */
-export function obstacleWords(obstacle: Absence['obstacle']): string {
+function obstacleWords(obstacle: Absence['obstacle']): string {
   switch (obstacle.kind) {
     case 'host':
       return `host ${obstacle.hostId}, which is not heard of`

@@ -144,7 +144,7 @@ function trustOf(value: unknown, path: string): Trust | undefined {
 }
 
 /** As the NATS command line has it. */
-export function isContextName(name: string): boolean {
+function isContextName(name: string): boolean {
   return name !== '' && !name.includes('..') && !/[/\\]/.test(name)
 }
 

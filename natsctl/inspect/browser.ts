@@ -30,6 +30,6 @@ export async function openBrowser(url: string): Promise<Opener | undefined> {
 }
 
 /** The URL is ours: letters, digits and `:/.[]-_`. */
-export function pageThatLeadsTo(url: string): string {
+function pageThatLeadsTo(url: string): string {
   return `<!doctype html><meta charset="utf-8"><meta name="referrer" content="no-referrer"><meta http-equiv="refresh" content="0; url=${url}"><title>Rollout</title><a href="${url}">Rollout</a>\n`
 }

@@ -6,7 +6,7 @@ import type { StatelyActorEvent, StatelyInspectionEvent } from '@statelyai/inspe
 import type { StatechartDescription, StatechartSeen } from 'theseus-actors'
 
 /** The release of the protocol that is spoken. */
-export const statelyVersion = '0.7.2'
+const statelyVersion = '0.7.2'
 
 /**
  * Undefined for what the protocol has no word for: it shows transitions by the snapshots that they lead to.
@@ -62,7 +62,7 @@ interface StateConfig {
 }
 
 /** A configuration as `createMachine` takes it: what Stately's inspector draws. */
-export function definitionOf({ states, transitions }: StatechartDescription): StateConfig | undefined {
+function definitionOf({ states, transitions }: StatechartDescription): StateConfig | undefined {
   const configs = new Map<string, StateConfig>()
   let root: StateConfig | undefined
   for (const { id, key, parent, type, initial, invokes } of states) {

@@ -9,7 +9,7 @@ import { advanced, advancedPath, type ClassRef, type LoadedClass, loadClass } fr
 import { exists, type NewFile } from './newFiles.js'
 
 /** Where the class after this one is, or will be. */
-export function nextRef({ path, exportName }: ClassRef): ClassRef {
+function nextRef({ path, exportName }: ClassRef): ClassRef {
   return { path: advancedPath(path), exportName: advanced(exportName, 'V2') }
 }
 

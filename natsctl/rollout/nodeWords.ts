@@ -40,9 +40,9 @@ export function nodeJson(row: NodeRow): NodeJson {
   }
 }
 
-export const nodeHeader = ['NODE', 'SERVICE', 'CLASS', 'VERSION', 'PHASE', 'TARGET', 'SINCE', 'ALIVE', 'HOST', 'REASON']
+const nodeHeader = ['NODE', 'SERVICE', 'CLASS', 'VERSION', 'PHASE', 'TARGET', 'SINCE', 'ALIVE', 'HOST', 'REASON']
 
-export function nodeCells(row: NodeRow, now: number): readonly Cell[] {
+function nodeCells(row: NodeRow, now: number): readonly Cell[] {
   return [
     row.nodeId,
     row.service,

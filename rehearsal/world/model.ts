@@ -78,11 +78,6 @@ export class Model {
     this.#copied.add(rootOf(op))
   }
 
-  /** Whether the network carried something of it a second time. */
-  wasCopied(op: string): boolean {
-    return this.#copied.has(rootOf(op))
-  }
-
   /** A command was answered: its operation is at this index. */
   added(op: string, node: string, register: string, index: number, before: Lengths): void {
     if (this.#isOfBefore(node, before)) return

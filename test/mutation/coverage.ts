@@ -32,7 +32,7 @@ export function digestOfFile(root: string, file: string): string {
   return digestOfText(readFileSync(join(root, file), 'utf8'))
 }
 
-export function digestOfText(text: string): string {
+function digestOfText(text: string): string {
   return createHash('sha256').update(text).digest('base64url').slice(0, 16)
 }
 

@@ -11,7 +11,7 @@ const waitMsMax = 180_000
 const names = ['chromium', 'chromium-browser', 'google-chrome']
 
 /** Throws where there is none, and says what to do: the tests of the page are not skipped. */
-export function findBrowser(): string {
+function findBrowser(): string {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/bin', '/usr/bin']
   for (const path of folders.flatMap((folder) => names.map((name) => join(folder, name)))) {
     try {

@@ -64,11 +64,6 @@ export class TerminalEmulator {
     return this.screen.join('\n').trimEnd()
   }
 
-  /** The styles that a row has anywhere. */
-  stylesOf(row: number): ReadonlySet<string> {
-    return new Set(this.#buffer.cells[row]!.map(({ style }) => style))
-  }
-
   resize(columns: number, rows: number): void {
     Object.assign(this, { columns, rows })
     this.#main = this.#blank()

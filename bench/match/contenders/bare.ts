@@ -131,7 +131,7 @@ export function answerBareCalls(connection: NatsConnection): void {
   })
 }
 
-export function packedAnswer(call: Uint8Array): Uint8Array {
+function packedAnswer(call: Uint8Array): Uint8Array {
   const [method, args] = packr.unpack(call) as [Method, [string]]
   return packr.pack(methods[method](...args))
 }

@@ -78,7 +78,7 @@ function onwards(
 }
 
 /** The transitions out of a state, or out of one within it. */
-export function leavingOf(statechart: StatechartDescription, state: StateDescription): readonly TransitionDescription[] {
+function leavingOf(statechart: StatechartDescription, state: StateDescription): readonly TransitionDescription[] {
   return statechart.transitions.filter(
     ({ from, to }) => to !== null && topOf(statechart, from) === state && topOf(statechart, to) !== state,
   )

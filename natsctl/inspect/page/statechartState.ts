@@ -15,7 +15,7 @@ export interface StatechartState {
   readonly guards: readonly { readonly transition: TransitionDescription; readonly held: boolean }[]
 }
 
-export const unknownState: StatechartState = { active: [], context: null, status: 'unknown', taken: [], guards: [] }
+const unknownState: StatechartState = { active: [], context: null, status: 'unknown', taken: [], guards: [] }
 
 export const seenByPhase = 'seen by its phase'
 

@@ -168,7 +168,7 @@ function tableAsked(random: PlanRandom, plan: Plan): Asked {
   }
 }
 
-export function rangeOf(random: PlanRandom): { from?: string; to?: string; limit?: number } {
+function rangeOf(random: PlanRandom): { from?: string; to?: string; limit?: number } {
   return {
     ...(random.chance(0.4) ? { from: random.oneOf(tableKeys) } : {}),
     ...(random.chance(0.4) ? { to: random.oneOf(tableKeys) } : {}),

@@ -40,7 +40,7 @@ export type SoakMessage =
 export type SoakDirective = { readonly type: 'healed' } | { readonly type: 'retry'; readonly nodeId: string }
 
 /** Where bundles find the oracle of the process that they are loaded into. */
-export const oracleKey = Symbol.for('theseus.soak.oracle')
+const oracleKey = Symbol.for('theseus.soak.oracle')
 
 const tryAgainMs = 150
 const tellEveryMs = 500
