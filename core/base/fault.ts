@@ -92,7 +92,7 @@ export const faultCodes = {
   },
   'upgrade.record': {
     retryable: false,
-    means: 'a record that is transformed when it is touched could not be: the call left no trace on its node',
+    means: 'the transform of a lazy record failed: the call left no trace on its node',
   },
   'upgrade.check': { retryable: false, means: 'the new object’s selfCheck threw' },
   'upgrade.start': { retryable: false, means: 'the new object could not be started' },
