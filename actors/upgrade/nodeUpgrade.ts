@@ -159,8 +159,8 @@ export class NodeUpgrade {
       await history.fetch(this.target)
       if (this.#isConcerned) await history.load(this.target)
     } catch (error) {
-      // A manifest that can't be verified is for `verify` to reject; only one that could not be
-      // had is fetched again.
+      // An upgrade that can't be verified is for `verify` to reject; only one that could not be had is
+      // fetched again.
       if (!isFault(error) || error.kind !== 'upgrade' || error.code === 'upgrade.fetch') throw error
     }
   }
