@@ -17,20 +17,20 @@ import { addTrust } from './commands/trustRoot.js'
 import { addUpgrade } from './commands/upgrade.js'
 import { addUpgrader } from './commands/upgrader.js'
 import { addVersion } from './commands/version.js'
-import { complete } from './completion/complete.js'
-import { addCompletion } from './completion/completion.js'
+import { complete } from './completion/completeCommand.js'
+import { addCompletion } from './completion/completionScript.js'
 import { addGlobalFlags } from './context/flags.js'
-import { tellTarget } from './context/orders.js'
+import { printTarget } from './context/orders.js'
 import { withOneTrust } from './context/trust.js'
 import { hideSeed } from './context/upgraderSeed.js'
 import { addDemo } from './demo/demo.js'
 import { addDoctor } from './doctor/doctor.js'
 import { addInspect } from './inspect/inspect.js'
 import { addNew } from './new/new.js'
-import type { Program } from './output/commands.js'
 import { type ExitCode, exitCodeOf, exitCodes, explain, usageFailure } from './output/exitCodes.js'
 import { checkForm } from './output/forms.js'
 import { oneLine, withoutSeeds } from './output/output.js'
+import type { Program } from './output/program.js'
 import { addUp } from './up/up.js'
 
 /** A forgotten timer or socket must not hold a terminal that waits for its prompt. */
@@ -116,7 +116,7 @@ function root(): Command {
     .configureHelp({ showGlobalOptions: true })
     .hook('preAction', async (_, command) => {
       checkForm(command)
-      await tellTarget(command)
+      await printTarget(command)
     })
   return addGlobalFlags(program)
 }

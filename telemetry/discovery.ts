@@ -50,7 +50,7 @@ function answerOf(verb: Verb, name: string, { status, startedMs }: DiscoveredHos
   const { system, hostId, nodes, newestVersion, refused, trust } = status()
   // Subjects have no spaces in them.
   const deaf = refused.length === 0 ? {} : { refused: refused.slice(0, refusedMax).join(' ') }
-  const metadata = { system, newestVersion: String(newestVersion), ...deaf, ...(trust === undefined ? {} : trustWords(trust)) }
+  const metadata = { system, newestVersion: String(newestVersion), ...deaf, ...(trust === undefined ? {} : trustMetadata(trust)) }
   const identity = { name, id: hostId, version: softwareVersion, metadata }
   const services = Map.groupBy(nodes, ({ service }) => service)
   const { service: subjectOf } = subjectsOf(system)
@@ -92,7 +92,7 @@ function answerOf(verb: Verb, name: string, { status, startedMs }: DiscoveredHos
 }
 
 /** Metadata are texts. */
-function trustWords({ mark: { keys, root }, isSaid }: Trusts): Record<string, string> {
+function trustMetadata({ mark: { keys, root }, isSaid }: Trusts): Record<string, string> {
   return { trust: keys, ...(root === null ? {} : { trustRoot: root }), ...(isSaid ? {} : { trustIsSaid: 'no' }) }
 }
 

@@ -22,7 +22,7 @@ const ownOptions = {
 
 /** Runs `use` with the path of a tsconfig file for `source`, which is there as long as that runs. */
 export async function withBuildSettings<T>(source: string, use: (tsconfig: string) => Promise<T>): Promise<T> {
-  const project = nearest(source, 'tsconfig.json')
+  const project = nearestFile(source, 'tsconfig.json')
   const settings = {
     ...(project !== undefined && { extends: project }),
     files: [source],
@@ -47,7 +47,7 @@ export async function withBuildSettings<T>(source: string, use: (tsconfig: strin
     },
   }
   // From here, `types` are looked up where the project has its packages.
-  const packages = nearest(project ?? source, 'node_modules')
+  const packages = nearestFile(project ?? source, 'node_modules')
   const directory = packages === undefined ? tmpdir() : join(packages, '.cache', 'theseus')
   await mkdir(directory, { recursive: true })
   const tsconfig = join(directory, `${randomUUID()}.json`)
@@ -60,7 +60,7 @@ export async function withBuildSettings<T>(source: string, use: (tsconfig: strin
 }
 
 /** The path of `name` in the directory of `from` or the nearest one above. */
-export function nearest(from: string, name: string): string | undefined {
+export function nearestFile(from: string, name: string): string | undefined {
   for (let directory = dirname(from); ; directory = dirname(directory)) {
     const path = join(directory, name)
     if (existsSync(path)) return path

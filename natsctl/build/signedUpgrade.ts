@@ -29,7 +29,7 @@ export interface SignedUpgrade {
 }
 
 /** The place in a history for which an upgrade is signed. */
-export interface Place {
+export interface HistoryPosition {
   readonly system: string
   readonly version: Version
   /** The digest of the manifest before it; null for version 1. */
@@ -39,9 +39,9 @@ export interface Place {
 }
 
 /** The first signature: it says for which place, and why. */
-export function signedFor(
+export function signFor(
   draft: ManifestDraft,
-  { system, version, previous, identity = null }: Place,
+  { system, version, previous, identity = null }: HistoryPosition,
   about: { readonly reason: string | null; readonly createdAt: string },
   signer: Signer,
 ): SignedUpgrade {
@@ -65,7 +65,7 @@ export function withSignature(signed: SignedUpgrade, signer: Signer): SignedUpgr
  * As it is installed. One that names no identity is read by release 0.1.0, which knows one signature: that of
  * the upgrader it names.
  */
-export function toInstall({ manifest, bytes, signatures }: SignedUpgrade): SignedManifest {
+export function signedManifestOf({ manifest, bytes, signatures }: SignedUpgrade): SignedManifest {
   const by = manifest.upgrader!
   return { bytes, signature: identityIn(manifest) === null ? signatures.get(by)! : encodeSignatures(signatures, by) }
 }

@@ -9,7 +9,7 @@ import { type BuiltUpgrade, draftManifest, isFault, type Upgrade } from 'theseus
 import { refuseSeeds } from '../context/upgraderSeed.js'
 import { exitCodes, Failure } from '../output/exitCodes.js'
 import { oneLine } from '../output/output.js'
-import { ownBundle, withBundles } from './runnable.js'
+import { ownBundle, withBundles } from './runnableBundle.js'
 import type { UpgradeFile } from './upgradeFile.js'
 
 /** An upgrade with its code, in this process. */

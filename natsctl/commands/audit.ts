@@ -21,13 +21,13 @@ import { verifyHistory } from 'theseus-actors/nkeys'
 import { withOperator } from '../context/connection.js'
 import { durationFlag, type GlobalFlags } from '../context/flags.js'
 import { type Trust, trustedBy } from '../context/trust.js'
-import { howToTrust } from '../history/knownHistory.js'
-import type { Program } from '../output/commands.js'
+import { trustAdvice } from '../history/knownHistory.js'
+import { writeAtomically } from '../output/atomicFile.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
 import { type Column, show as showForm, showList } from '../output/forms.js'
 import { count, note, oneLine, print } from '../output/output.js'
-import { writeWhole } from '../output/wholeFile.js'
-import { auditWords, uncoveredWords } from './auditWords.js'
+import type { Program } from '../output/program.js'
+import { auditEntryText, uncoveredText } from './auditFormat.js'
 
 interface AuditFlags extends GlobalFlags {
   readonly since?: number
@@ -175,7 +175,7 @@ function readable(bytes: Uint8Array): Row | undefined {
 
 function verify(found: Found, flags: AuditFlags): ExitCode {
   const { system, trust, head, entries, manifests, directives } = found
-  if (trust === undefined) throw usageFailure(`who may have signed the history? ${howToTrust}`)
+  if (trust === undefined) throw usageFailure(`who may have signed the history? ${trustAdvice}`)
   const { known } = flags
   if (known !== undefined && !isDigest(known)) throw usageFailure('--known is no hash of an entry: 64 hexadecimal digits')
   const history = verifyHistory(system, trustedBy(trust), manifests)
@@ -194,7 +194,7 @@ function verify(found: Found, flags: AuditFlags): ExitCode {
         : known !== undefined && !hashes.includes(known)
           ? `the audit has no entry with the hash ${known}`
           : untold.length > 0
-            ? `${untold.slice(0, missingShown).map(uncoveredWords).join('; ')}${untold.length > missingShown ? `; and ${untold.length - missingShown} more` : ''}`
+            ? `${untold.slice(0, missingShown).map(uncoveredText).join('; ')}${untold.length > missingShown ? `; and ${untold.length - missingShown} more` : ''}`
             : undefined
   showForm(flags.output, {
     table: () => {
@@ -218,13 +218,13 @@ function verify(found: Found, flags: AuditFlags): ExitCode {
 const missingShown = 8
 
 function tellMissing(missing: readonly Uncovered[]): void {
-  for (const one of missing.slice(0, missingShown)) note(uncoveredWords(one))
+  for (const one of missing.slice(0, missingShown)) note(uncoveredText(one))
   if (missing.length > missingShown) note(`and ${missing.length - missingShown} more without an entry: -o json has all`)
 }
 
 async function exportTo(file: string, flags: AuditFlags): Promise<ExitCode> {
   const { system, head, entries } = await stored(flags)
-  await writeWhole(file, Buffer.concat(entries.flatMap((bytes) => [bytes, Buffer.from('\n')])))
+  await writeAtomically(file, Buffer.concat(entries.flatMap((bytes) => [bytes, Buffer.from('\n')])))
   showForm(flags.output, {
     table: () => print(`${file}: ${entriesText(entries.length)} of system ${system}`),
     document: () => ({ file, system, entries: entries.length, hash: head.hash }),
@@ -243,7 +243,7 @@ const shortLength = 12
 const columns: readonly Column<Row>[] = [
   { title: 'NUMBER', cell: ({ entry }) => entry.number },
   { title: 'AT', cell: ({ entry }) => entry.at },
-  { title: 'WHAT', cell: ({ entry }) => auditWords(entry) },
+  { title: 'WHAT', cell: ({ entry }) => auditEntryText(entry) },
   {
     title: 'OUTCOME',
     cell: ({ entry: { outcome } }) => (outcome === 'done' ? outcome : { text: outcome, style: 'yellow' }),

@@ -4,14 +4,14 @@
  */
 import type { Command } from 'commander'
 import { auditPageMax, chunkCount, decodeManifest, digestOf, type Operator, type SignedManifest } from 'theseus-actors'
-import { signed } from '../context/connection.js'
-import { ifDry, isOrder, type OrderFlags } from '../context/orders.js'
+import { withSigningOperator } from '../context/connection.js'
+import { asOrder, dryRunField, type OrderFlags } from '../context/orders.js'
 import { type KeyFlags, keyFlag } from '../context/upgraderSeed.js'
-import type { Program } from '../output/commands.js'
+import { writeAtomically } from '../output/atomicFile.js'
 import { type ExitCode, exitCodes, Failure } from '../output/exitCodes.js'
 import { show } from '../output/forms.js'
 import { count, print } from '../output/output.js'
-import { writeWhole } from '../output/wholeFile.js'
+import type { Program } from '../output/program.js'
 import { type Backup, encodeBackup } from './backupFile.js'
 
 type Database = Operator['database']
@@ -26,11 +26,11 @@ export function addBackup(program: Program): void {
     .argument('<file>', 'where it goes')
     .option(...keyFlag)
     .action(program.action((file: string, _: unknown, command: Command) => backUp(file, command.optsWithGlobals())))
-  isOrder(backup)
+  asOrder(backup)
 }
 
 function backUp(file: string, flags: OrderFlags & KeyFlags): Promise<ExitCode> {
-  return signed(flags, async (operator, system) => {
+  return withSigningOperator(flags, async (operator, system) => {
     const backup = await copyOf(operator.database, system)
     const bytes = encodeBackup(backup)
     const digest = digestOf(bytes)
@@ -38,7 +38,7 @@ function backUp(file: string, flags: OrderFlags & KeyFlags): Promise<ExitCode> {
     // Before anybody has it: a copy that the audit does not tell of is written nowhere.
     if (flags.dryRun !== true) {
       await operator.recordBackup(digest, versions)
-      await writeWhole(file, bytes, 0o600)
+      await writeAtomically(file, bytes, 0o600)
     }
     const missing = versionsWithoutBundle(backup)
     show(flags.output, {
@@ -46,7 +46,7 @@ function backUp(file: string, flags: OrderFlags & KeyFlags): Promise<ExitCode> {
         const would = flags.dryRun === true ? 'would write ' : ''
         print(`${would}${file}: ${count(versions, 'version')} of system ${system}, ${bytes.length} bytes, digest ${digest}`)
       },
-      document: () => ({ file, system, versions, bytes: bytes.length, digest, missing, ...ifDry(flags) }),
+      document: () => ({ file, system, versions, bytes: bytes.length, digest, missing, ...dryRunField(flags) }),
       names: () => [`backup/${file}`],
     })
     if (missing.length === 0) return exitCodes.done

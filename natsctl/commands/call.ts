@@ -4,11 +4,11 @@ import type { NodeRow, Version } from 'theseus-actors'
 import { clientService, isName } from 'theseus-actors'
 import { withOperator } from '../context/connection.js'
 import { durationFlag, type GlobalFlags, versionFlag } from '../context/flags.js'
-import type { Program } from '../output/commands.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
-import { hasForms, show } from '../output/forms.js'
+import { restrictForms, show } from '../output/forms.js'
 import { didYouMean } from '../output/nearest.js'
 import { print, toJson } from '../output/output.js'
+import type { Program } from '../output/program.js'
 
 interface CallFlags extends GlobalFlags {
   readonly atVersion?: Version
@@ -36,7 +36,7 @@ export function addCall(program: Program): void {
         call(target, method, args.map(argument), command.optsWithGlobals()),
       ),
     )
-  hasForms(command, 'table', 'json', 'yaml')
+  restrictForms(command, 'table', 'json', 'yaml')
 }
 
 async function call(name: string, method: string, args: readonly unknown[], flags: CallFlags): Promise<ExitCode> {

@@ -3,16 +3,16 @@
  * address that belong to each.
  */
 import type { Command } from 'commander'
-import { redisOf } from '../context/connection.js'
+import { redisFrom } from '../context/connection.js'
 import { type Context, ContextFiles } from '../context/contextFiles.js'
 import { type GlobalFlags, natsOptionsOf } from '../context/flags.js'
-import { ifDry, type OrderFlags, withDryRun } from '../context/orders.js'
+import { dryRunField, type OrderFlags, withDryRun } from '../context/orders.js'
 import { natsAddress, redisAddress } from '../context/target.js'
 import { describeTrust, type Trust } from '../context/trust.js'
-import type { Program } from '../output/commands.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
 import { type Column, show, showList } from '../output/forms.js'
 import { note, oneLine, print } from '../output/output.js'
+import type { Program } from '../output/program.js'
 
 /** One context as `-o json` shows it: no password, token or seed. */
 interface ContextJson {
@@ -135,7 +135,7 @@ async function save(files: ContextFiles, name: string, flags: OrderFlags): Promi
   const { system, redis, as, trust } = flags
   if (system === undefined && redis === undefined && as === undefined && trust === undefined)
     throw usageFailure('what is to be kept? Give --system <name>, --redis <url>, --as <name>, --trust <keys>, or several of them')
-  if (redis !== undefined) redisOf(redis)
+  if (redis !== undefined) redisFrom(redis)
   const before = await files.read(name)
   const kept = {
     ...pick(before),
@@ -183,7 +183,7 @@ async function remove(files: ContextFiles, name: string, flags: OrderFlags): Pro
 function tell(flags: OrderFlags, name: string, what: string, json: object): void {
   show(flags.output, {
     table: () => print(oneLine(what)),
-    document: () => ({ ...json, ...ifDry(flags) }),
+    document: () => ({ ...json, ...dryRunField(flags) }),
     names: () => [contextName({ context: name })],
   })
 }

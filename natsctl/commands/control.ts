@@ -4,15 +4,15 @@
  */
 import type { Command } from 'commander'
 import type { NodeRow, Operator, Version } from 'theseus-actors'
-import { asking, signed } from '../context/connection.js'
+import { explainNoServer, withSigningOperator } from '../context/connection.js'
 import { nameFlag, versionFlag } from '../context/flags.js'
-import { ifDry, isSignedOrder, type OrderFlags } from '../context/orders.js'
+import { asSignedOrder, dryRunField, type OrderFlags } from '../context/orders.js'
 import { type KeyFlags, keyFlag } from '../context/upgraderSeed.js'
-import type { Program } from '../output/commands.js'
 import { type ExitCode, exitCodes, Failure } from '../output/exitCodes.js'
 import { show } from '../output/forms.js'
 import { count, note, oneLine, print } from '../output/output.js'
-import { nodeNamed } from '../rollout/nodeNamed.js'
+import type { Program } from '../output/program.js'
+import { findNode } from '../rollout/findNode.js'
 
 interface ControlFlags extends OrderFlags, KeyFlags {
   readonly reason?: string
@@ -103,7 +103,7 @@ export function addRolloutControls(rollout: Command, program: Program): void {
         ),
       )
     if (name === 'pause') command.option('--reason <text>', 'why; nodes that wait say it')
-    isSignedOrder(command)
+    asSignedOrder(command)
   }
 }
 
@@ -120,13 +120,13 @@ export function addNodeControls(node: Command, program: Program): void {
         ),
       )
     if (name === 'hold') command.option('--reason <text>', 'why; the node says it')
-    isSignedOrder(command)
+    asSignedOrder(command)
   }
 }
 
 function onVersion(order: Order<Version>, version: Version | undefined, flags: ControlFlags): Promise<ExitCode> {
-  return signed(flags, async (operator, system) => {
-    const { version: newest } = await asking(system, operator.database.head())
+  return withSigningOperator(flags, async (operator, system) => {
+    const { version: newest } = await explainNoServer(system, operator.database.head())
     const chosen = version ?? newest
     if (chosen === 0) throw new Failure(exitCodes.error, `error: system ${system} runs version 0: there is no rollout`)
     if (chosen > newest) note(`version ${chosen} is not installed yet: the newest of system ${system} is ${newest}`)
@@ -135,8 +135,8 @@ function onVersion(order: Order<Version>, version: Version | undefined, flags: C
 }
 
 function onNode(order: Order<NodeRow>, nodeId: string, flags: ControlFlags): Promise<ExitCode> {
-  return signed(flags, async (operator, system) => {
-    const row = nodeNamed(nodeId, await operator.database.nodes(), system)
+  return withSigningOperator(flags, async (operator, system) => {
+    const row = findNode(nodeId, await operator.database.nodes(), system)
     return carryOut(order, operator, row, flags, { node: nodeId }, `node/${nodeId}`)
   })
 }
@@ -152,7 +152,7 @@ async function carryOut<T>(
   const what = flags.dryRun === true ? `would ${await would(operator, of)}` : await act(operator, of, flags)
   show(flags.output, {
     table: () => print(oneLine(what)),
-    document: () => ({ ...json, ...ifDry(flags) }),
+    document: () => ({ ...json, ...dryRunField(flags) }),
     names: () => [name],
   })
   return exitCodes.done

@@ -5,14 +5,14 @@ import { withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
 import type { Trust } from '../context/trust.js'
 import { readHistory } from '../history/knownHistory.js'
-import type { Program } from '../output/commands.js'
 import { type ExitCode, exitCodes } from '../output/exitCodes.js'
 import { show as showForm } from '../output/forms.js'
 import { age, count, note, oneLine, print } from '../output/output.js'
-import { nodeNamed } from '../rollout/nodeNamed.js'
-import { nodeName, noNodes } from '../rollout/nodeWords.js'
+import type { Program } from '../output/program.js'
+import { findNode } from '../rollout/findNode.js'
+import { nodeName, noNodesText } from '../rollout/nodeFormat.js'
 import { isPartOfRollout } from '../rollout/rolloutSummary.js'
-import { type Known, type Waiting, waitingOf } from '../rollout/waiting.js'
+import { type KnownRollout, type WaitReason, waitReasonOf } from '../rollout/waitReason.js'
 
 export function addExplain(program: Program): void {
   program.command
@@ -29,15 +29,15 @@ export function addExplain(program: Program): void {
 function explain(nodeId: string | undefined, flags: GlobalFlags): Promise<ExitCode> {
   return withOperator(flags, async ({ database }, system, trust) => {
     const rows = (await database.nodes()).filter(isPartOfRollout)
-    const known = { ...(await knownOf(database, system, trust)), rows }
+    const known = { ...(await readKnownRollout(database, system, trust)), rows }
     if (nodeId === undefined) {
       show(rows, known, system, flags)
       if (rows.length > 0) return exitCodes.done
-      note(noNodes(system))
+      note(noNodesText(system))
       return exitCodes.noResponder
     }
-    const row = nodeNamed(nodeId, rows, system)
-    const waiting = waitingOf(row, known)
+    const row = findNode(nodeId, rows, system)
+    const waiting = waitReasonOf(row, known)
     showForm(flags.output, {
       table: () => {
         print(`${row.nodeId} of ${row.service} runs ${row.className} at version ${row.version} and is ${row.phase}`)
@@ -51,17 +51,21 @@ function explain(nodeId: string | undefined, flags: GlobalFlags): Promise<ExitCo
 }
 
 /** Asks the database alone: it explains also while no upgrade server runs. */
-export async function knownOf(database: Operator['database'], system: string, trust: Trust | undefined): Promise<Known> {
+export async function readKnownRollout(
+  database: Operator['database'],
+  system: string,
+  trust: Trust | undefined,
+): Promise<KnownRollout> {
   const { newest, history } = await readHistory(database, system, trust)
   return { newest, manifests: history.manifests, controls: await database.controls() }
 }
 
 /** Nodes that wait for the same are one entry: ten thousand have few reasons. */
-function show(rows: readonly NodeRow[], known: Known, system: string, flags: GlobalFlags): void {
+function show(rows: readonly NodeRow[], known: KnownRollout, system: string, flags: GlobalFlags): void {
   const { newest, manifests, controls } = known
-  const groups = new Map<string, Waiting[]>()
+  const groups = new Map<string, WaitReason[]>()
   for (const row of rows) {
-    const waiting = waitingOf(row, known)
+    const waiting = waitReasonOf(row, known)
     if (waiting.waitsFor === null) continue
     const key = `${waiting.waitsFor}\n${waiting.movedBy.map((way) => way.replaceAll(row.nodeId, '…')).join('\n')}`
     groups.set(key, [...(groups.get(key) ?? []), waiting])
@@ -82,7 +86,7 @@ function show(rows: readonly NodeRow[], known: Known, system: string, flags: Glo
   })
 }
 
-function printGroup(group: readonly Waiting[], namesMax: number): void {
+function printGroup(group: readonly WaitReason[], namesMax: number): void {
   print('')
   const names = group.slice(0, namesMax).map(({ node }) => node)
   print(`${names.join(', ')}${group.length > names.length ? ` and ${group.length - names.length} more` : ''}`)
@@ -92,7 +96,7 @@ function printGroup(group: readonly Waiting[], namesMax: number): void {
 
 const namesShownMax = 5
 
-function printWaiting({ waitsFor, since, movedBy }: Waiting): void {
+function printWaiting({ waitsFor, since, movedBy }: WaitReason): void {
   if (waitsFor === null) {
     print('  waits for nothing')
     return
@@ -102,6 +106,6 @@ function printWaiting({ waitsFor, since, movedBy }: Waiting): void {
   for (const [i, way] of movedBy.entries()) print(`  ${i === 0 ? 'moved by' : '      or'} ${oneLine(way)}`)
 }
 
-function waitingJson({ node, waitsFor, on, since, movedBy }: Waiting) {
+function waitingJson({ node, waitsFor, on, since, movedBy }: WaitReason) {
   return { node, waitsFor, on, since: new Date(since).toISOString(), movedBy }
 }

@@ -11,11 +11,11 @@ import type { GlobalFlags } from '../context/flags.js'
 import { targetOf } from '../context/target.js'
 import { type Trust, trustedBy } from '../context/trust.js'
 import { decodeHistoryFile, type ExportedHistory, encodeHistoryFile } from '../history/historyFile.js'
-import { type ClaimedHead, headFault, howToTrust, knownHistory, tellDoubt } from '../history/knownHistory.js'
-import type { Program } from '../output/commands.js'
+import { type ClaimedHead, headFault, knownHistory, printDoubt, trustAdvice } from '../history/knownHistory.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
 import { type Column, printColumns, show as showForm } from '../output/forms.js'
 import { count, note, oneLine, print } from '../output/output.js'
+import type { Program } from '../output/program.js'
 
 interface HistoryFlags extends GlobalFlags {
   readonly file?: string
@@ -121,7 +121,7 @@ function list({ system, trust, manifests, head, forks }: Found, flags: GlobalFla
     document: () => entries.map(entryJson),
     names: () => entries.map(({ manifest }) => versionName(manifest)),
   })
-  tellDoubt(known)
+  printDoubt(known)
   const fork = forkFault(forks)
   if (fork !== undefined) note(fork)
   if (entries.length === 0) note(`system ${system} has no upgrades: it runs version 0`)
@@ -131,7 +131,7 @@ function list({ system, trust, manifests, head, forks }: Found, flags: GlobalFla
 function verify({ system, trust, manifests, head, forks }: Found, flags: HistoryFlags): ExitCode {
   if (trust === undefined)
     throw usageFailure(
-      `who may have signed? ${howToTrust} (--trust nobody checks that the manifests follow each other, and no more)`,
+      `who may have signed? ${trustAdvice} (--trust nobody checks that the manifests follow each other, and no more)`,
     )
   const verdict = verifyHistory(system, trustedBy(trust), manifests)
   const entries = verdict.holds.map((verified) => ({ ...verified, isVerified: true }))

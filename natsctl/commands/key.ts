@@ -4,10 +4,10 @@ import type { Command } from 'commander'
 import { newKey } from 'theseus-actors/nkeys'
 import type { GlobalFlags } from '../context/flags.js'
 import { type KeyFlags, keyFlag, signerNeeded } from '../context/upgraderSeed.js'
-import type { Program } from '../output/commands.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
-import { hasForms, show as showForm } from '../output/forms.js'
+import { restrictForms, show as showForm } from '../output/forms.js'
 import { note, print } from '../output/output.js'
+import type { Program } from '../output/program.js'
 import { upgraderName } from './upgrader.js'
 
 interface NewFlags extends GlobalFlags {
@@ -25,7 +25,7 @@ export function addKey(program: Program): void {
     .option('-O, --out <file>', `where the seed goes; nothing is overwritten (default: ${defaultFile} in this directory)`)
     .option('--print-seed', 'print the seed, and write no file')
     .action(program.action((_: unknown, command: Command) => make(command.optsWithGlobals())))
-  hasForms(making, 'table', 'json', 'yaml')
+  restrictForms(making, 'table', 'json', 'yaml')
   key
     .command('show')
     .description('print the public key of a seed')

@@ -1,17 +1,17 @@
 /** `natsctl node`: who runs what. */
 import { type Command, Option } from 'commander'
 import { type NodeRow, type Operator, type Phase, phases, type Version } from 'theseus-actors'
-import { signed, withOperator } from '../context/connection.js'
+import { withOperator, withSigningOperator } from '../context/connection.js'
 import { type GlobalFlags, nameFlag, versionFlag } from '../context/flags.js'
-import { ifDry, isSignedOrder, type OrderFlags } from '../context/orders.js'
+import { asSignedOrder, dryRunField, type OrderFlags } from '../context/orders.js'
 import { type KeyFlags, keyFlag } from '../context/upgraderSeed.js'
-import type { Program } from '../output/commands.js'
-import { agree } from '../output/confirm.js'
+import { requireConfirmation } from '../output/confirm.js'
 import { type ExitCode, exitCodes, Failure } from '../output/exitCodes.js'
 import { show, showList } from '../output/forms.js'
 import { didYouMean } from '../output/nearest.js'
 import { count, note, oneLine, print } from '../output/output.js'
-import { nodeColumns, nodeJson, nodeName, noNodes } from '../rollout/nodeWords.js'
+import type { Program } from '../output/program.js'
+import { nodeColumns, nodeJson, nodeName, noNodesText } from '../rollout/nodeFormat.js'
 import { addNodeControls } from './control.js'
 import { addDescribe } from './nodeDescribe.js'
 
@@ -34,7 +34,7 @@ export function addNode(program: Program): void {
     .option('--force', 'even if it is alive, or not registered (then: what is left of it)')
     .option(...keyFlag)
     .action(program.action((id: string, _: unknown, command: Command) => forget(id, command.optsWithGlobals())))
-  isSignedOrder(forgetting)
+  asSignedOrder(forgetting)
   addNodeControls(node, program)
 }
 
@@ -58,7 +58,7 @@ function list(flags: ListFlags): Promise<ExitCode> {
     showList(flags.output, rows, { columns: nodeColumns(Date.now()), document: nodeJson, name: nodeName })
     if (found.length === 0) {
       const services = flags.service === undefined ? [] : (await operator.database.nodes()).map(({ service }) => service)
-      note(`${noNodes(system, flags.service)}${didYouMean(flags.service ?? '', services)}`)
+      note(`${noNodesText(system, flags.service)}${didYouMean(flags.service ?? '', services)}`)
     } else if (rows.length === 0) {
       const classes = found.map((row) => row.className)
       const near = className === undefined || classes.includes(className) ? '' : didYouMean(className, classes)
@@ -78,7 +78,7 @@ async function forget(nodeId: string, flags: ForgetFlags): Promise<ExitCode> {
     // Not asked while connected: who thinks for long would find the connection gone.
     const row = await withOperator(flags, (operator, system) => forgettable(operator, system, nodeId, flags))
     const what = described(nodeId, row)
-    const ended = await agree(flags, {
+    const ended = await requireConfirmation(flags, {
       does: `forgets ${what} for good`,
       question: `Forget ${what} for good?`,
       refused: `node ${nodeId} was not forgotten`,
@@ -86,7 +86,7 @@ async function forget(nodeId: string, flags: ForgetFlags): Promise<ExitCode> {
     })
     if (ended !== undefined) return ended
   }
-  return signed(flags, async (operator, system) => {
+  return withSigningOperator(flags, async (operator, system) => {
     // Looked at again: it may have come back meanwhile.
     const row = await forgettable(operator, system, nodeId, flags)
     if (flags.dryRun !== true) await operator.forget(nodeId)
@@ -95,7 +95,7 @@ async function forget(nodeId: string, flags: ForgetFlags): Promise<ExitCode> {
         print(`${flags.dryRun === true ? 'would forget' : 'forgot'} ${described(nodeId, row)}`)
         note(stateLeft(nodeId, row))
       },
-      document: () => ({ node: nodeId, row: row === undefined ? null : nodeJson(row), ...ifDry(flags) }),
+      document: () => ({ node: nodeId, row: row === undefined ? null : nodeJson(row), ...dryRunField(flags) }),
       names: () => [`node/${nodeId}`],
     })
     return exitCodes.done

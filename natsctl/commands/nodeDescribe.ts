@@ -3,14 +3,14 @@ import type { Command } from 'commander'
 import type { NodeRow } from 'theseus-actors'
 import { withOperator } from '../context/connection.js'
 import { type GlobalFlags, nameFlag } from '../context/flags.js'
-import type { Program } from '../output/commands.js'
 import { type ExitCode, exitCodes } from '../output/exitCodes.js'
 import { show } from '../output/forms.js'
 import { age, oneLine, print } from '../output/output.js'
-import { nodeNamed } from '../rollout/nodeNamed.js'
-import { nodeJson, nodeName } from '../rollout/nodeWords.js'
-import { type Waiting, waitingOf } from '../rollout/waiting.js'
-import { knownOf } from './explain.js'
+import type { Program } from '../output/program.js'
+import { findNode } from '../rollout/findNode.js'
+import { nodeJson, nodeName } from '../rollout/nodeFormat.js'
+import { type WaitReason, waitReasonOf } from '../rollout/waitReason.js'
+import { readKnownRollout } from './explain.js'
 
 export function addDescribe(node: Command, program: Program): void {
   node
@@ -22,11 +22,11 @@ export function addDescribe(node: Command, program: Program): void {
 
 function describe(nodeId: string, flags: GlobalFlags): Promise<ExitCode> {
   return withOperator(flags, async ({ database }, system, trust) => {
-    const row = nodeNamed(nodeId, await database.nodes(), system)
-    const waiting = waitingOf(row, await knownOf(database, system, trust))
+    const row = findNode(nodeId, await database.nodes(), system)
+    const waiting = waitReasonOf(row, await readKnownRollout(database, system, trust))
     show(flags.output, {
       table: () => {
-        for (const [title, text] of linesOf(row, waiting, Date.now())) print(`${title.padEnd(10)}${oneLine(text)}`)
+        for (const [title, text] of describeLines(row, waiting, Date.now())) print(`${title.padEnd(10)}${oneLine(text)}`)
       },
       document: () => nodeDocument(row, waiting),
       names: () => [nodeName(row)],
@@ -35,7 +35,7 @@ function describe(nodeId: string, flags: GlobalFlags): Promise<ExitCode> {
   })
 }
 
-export function nodeDocument(row: NodeRow, { waitsFor, movedBy }: Waiting) {
+export function nodeDocument(row: NodeRow, { waitsFor, movedBy }: WaitReason) {
   const { figures, uses = [], directoryId } = row
   const { records = null, ...calls } = figures ?? {}
   return {
@@ -49,7 +49,11 @@ export function nodeDocument(row: NodeRow, { waitsFor, movedBy }: Waiting) {
   }
 }
 
-export function linesOf(row: NodeRow, { waitsFor, movedBy }: Waiting, now: number): readonly (readonly [string, string])[] {
+export function describeLines(
+  row: NodeRow,
+  { waitsFor, movedBy }: WaitReason,
+  now: number,
+): readonly (readonly [string, string])[] {
   const {
     nodeId,
     service,

@@ -4,7 +4,7 @@
  */
 import type { Command } from 'commander'
 import { identityAt, isTrustRoot } from 'theseus-actors'
-import { asking, withOperator } from '../context/connection.js'
+import { explainNoServer, withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
 import {
   encodeOrderFile,
@@ -12,18 +12,18 @@ import {
   type OrderFile,
   readOrderFile,
   showOrder,
+  signedDocumentOf,
   signedOrder,
   systemOf,
-  toSend,
 } from '../context/orderFile.js'
-import { ifDry, isOrder, type OrderFlags } from '../context/orders.js'
+import { asOrder, dryRunField, type OrderFlags } from '../context/orders.js'
 import { targetOf } from '../context/target.js'
 import { type KeyFlags, keyFlag, signerNeeded } from '../context/upgraderSeed.js'
-import type { Program } from '../output/commands.js'
+import { writeAtomically } from '../output/atomicFile.js'
 import { type ExitCode, exitCodes, Failure } from '../output/exitCodes.js'
-import { hasForms, show } from '../output/forms.js'
+import { restrictForms, show } from '../output/forms.js'
 import { print } from '../output/output.js'
-import { writeWhole } from '../output/wholeFile.js'
+import type { Program } from '../output/program.js'
 
 export function addOrder(program: Program): void {
   const order = program.command.command('order').description('an order that several sign: a file that a command with --to wrote')
@@ -48,15 +48,15 @@ export function addOrder(program: Program): void {
     .description('have it carried out')
     .argument('<file>', 'the file')
     .action(program.action((file: string, _: unknown, command: Command) => send(file, command.optsWithGlobals())))
-  for (const command of [showing, signing]) hasForms(command, 'table', 'json', 'yaml')
-  isOrder(sending)
+  for (const command of [showing, signing]) restrictForms(command, 'table', 'json', 'yaml')
+  asOrder(sending)
 }
 
 async function sign(file: string, flags: GlobalFlags & KeyFlags): Promise<ExitCode> {
   const order = await readOrderFile(file)
   await checkOwn(file, order, flags)
   const signed = signedOrder(order, await signerNeeded(flags))
-  await writeWhole(file, encodeOrderFile(signed))
+  await writeAtomically(file, encodeOrderFile(signed))
   showOrder(file, signed, flags.output)
   return exitCodes.done
 }
@@ -78,17 +78,20 @@ async function checkOwn(file: string, order: OrderFile, flags: GlobalFlags): Pro
 async function send(file: string, flags: OrderFlags): Promise<ExitCode> {
   const order = await readOrderFile(file)
   return withOperator({ ...flags, system: flags.system ?? systemOf(order) }, async (operator, system) => {
-    const signed = toSend(order)
+    const signed = signedDocumentOf(order)
     let result: number | boolean | null = null
     if (flags.dryRun === true) showOrder(file, order, 'table')
-    else if (order.purpose === 'directive') result = await asking(system, operator.sendSigned(signed))
+    else if (order.purpose === 'directive') result = await explainNoServer(system, operator.sendSigned(signed))
     // The bundle of an undo is stored; one that changes no class has an empty one.
     else
-      result = await asking(system, operator.publishSigned(order.manifest.bundle.bytes === 0 ? new Uint8Array(0) : null, signed))
+      result = await explainNoServer(
+        system,
+        operator.publishSigned(order.manifest.bundle.bytes === 0 ? new Uint8Array(0) : null, signed),
+      )
     const what = order.purpose === 'directive' ? `directive ${order.directive.number}` : `version ${order.manifest.version}`
     show(flags.output, {
       table: () => print(`${what} of system ${system} ${flags.dryRun === true ? 'would be sent' : 'is carried out'}`),
-      document: () => ({ file, sent: what, result, ...ifDry(flags) }),
+      document: () => ({ file, sent: what, result, ...dryRunField(flags) }),
       names: () => [`order/${file}`],
     })
     return exitCodes.done

@@ -16,17 +16,17 @@ import {
   type SignedManifest,
 } from 'theseus-actors'
 import { verifyHistory } from 'theseus-actors/nkeys'
-import { signed } from '../context/connection.js'
-import { ifDry, isOrder, type OrderFlags } from '../context/orders.js'
+import { withSigningOperator } from '../context/connection.js'
+import { asOrder, dryRunField, type OrderFlags } from '../context/orders.js'
 import { targetOf } from '../context/target.js'
 import { trustedBy } from '../context/trust.js'
 import { type KeyFlags, keyFlag } from '../context/upgraderSeed.js'
-import { howToTrust } from '../history/knownHistory.js'
-import type { Program } from '../output/commands.js'
-import { agree } from '../output/confirm.js'
+import { trustAdvice } from '../history/knownHistory.js'
+import { requireConfirmation } from '../output/confirm.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
 import { show } from '../output/forms.js'
 import { count, note, oneLine, print } from '../output/output.js'
+import type { Program } from '../output/program.js'
 import { serversTables } from './backup.js'
 import { type Backup, decodeBackup } from './backupFile.js'
 
@@ -44,7 +44,7 @@ export function addRestore(program: Program): void {
     .option('--yes', 'do not ask')
     .option(...keyFlag)
     .action(program.action((file: string, _: unknown, command: Command) => restoreFrom(file, command.optsWithGlobals())))
-  isOrder(restore)
+  asOrder(restore)
 }
 
 async function restoreFrom(file: string, flags: RestoreFlags): Promise<ExitCode> {
@@ -53,11 +53,11 @@ async function restoreFrom(file: string, flags: RestoreFlags): Promise<ExitCode>
     if (system !== backup.system) throw usageFailure(`${file} is of system ${backup.system}, not of ${system}`)
   }
   if (flags.yes !== true && flags.dryRun !== true) {
-    const before = await signed(flags, (operator, system) => {
+    const before = await withSigningOperator(flags, (operator, system) => {
       ofSystem(system)
       return missingIn(operator, backup)
     })
-    const ended = await agree(flags, {
+    const ended = await requireConfirmation(flags, {
       does: `gives system ${backup.system} back ${described(before)}`,
       question: `Give system ${backup.system} back ${described(before)}?`,
       refused: 'nothing was restored',
@@ -65,7 +65,7 @@ async function restoreFrom(file: string, flags: RestoreFlags): Promise<ExitCode>
     })
     if (ended !== undefined) return ended
   }
-  return signed(flags, async (operator, system) => {
+  return withSigningOperator(flags, async (operator, system) => {
     ofSystem(system)
     const missing = await missingIn(operator, backup)
     const isAny = !isNothing(missing)
@@ -79,7 +79,7 @@ async function restoreFrom(file: string, flags: RestoreFlags): Promise<ExitCode>
         print(isAny ? `${did} ${described(missing)}` : `nothing of ${file} is missing in system ${system}`)
         tell(missing)
       },
-      document: () => ({ file, system, digest, ...documentOf(missing), ...ifDry(flags) }),
+      document: () => ({ file, system, digest, ...documentOf(missing), ...dryRunField(flags) }),
       names: () => missing.versions.map((version) => `version/${version}`),
     })
     return exitCodes.done
@@ -89,7 +89,7 @@ async function restoreFrom(file: string, flags: RestoreFlags): Promise<ExitCode>
 /** Signed documents are verified; the rest is the file's word. */
 async function verified(file: string, flags: RestoreFlags): Promise<{ readonly backup: Backup; readonly digest: string }> {
   const { trust } = await targetOf(flags)
-  if (trust === undefined) throw usageFailure(`who may have signed what is in ${file}? ${howToTrust}`)
+  if (trust === undefined) throw usageFailure(`who may have signed what is in ${file}? ${trustAdvice}`)
   if (flags.digest !== undefined && !isDigest(flags.digest)) throw usageFailure('--digest is no digest: 64 hexadecimal digits')
   const failed = (why: string, cause?: unknown) => new Failure(exitCodes.error, oneLine(`${why}: nothing is restored`), { cause })
   let bytes: Uint8Array

@@ -3,19 +3,19 @@ import { type Command, Option } from 'commander'
 import type { NodeRow, Operator, Version } from 'theseus-actors'
 import { withOperator } from '../context/connection.js'
 import { durationFlag, type GlobalFlags, versionFlag } from '../context/flags.js'
-import { isSignedOrder } from '../context/orders.js'
+import { asSignedOrder } from '../context/orders.js'
 import type { Trust } from '../context/trust.js'
 import { keyFlag } from '../context/upgraderSeed.js'
-import { DoubtTold, HistoryReader } from '../history/knownHistory.js'
-import type { Program } from '../output/commands.js'
+import { DoubtNotice, HistoryReader } from '../history/knownHistory.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
-import { type Column, hasForms, printColumns, show } from '../output/forms.js'
+import { type Column, printColumns, restrictForms, show } from '../output/forms.js'
 import { nearestVersion } from '../output/nearest.js'
 import { age, count, note, oneLine, print, printTable } from '../output/output.js'
-import { nodeJson, noNodes, phaseCell } from '../rollout/nodeWords.js'
-import { exitCodeOf } from '../rollout/rolloutExit.js'
-import { asks } from '../rollout/rolloutPoll.js'
-import { type RolloutState, type Seen, stateOf, undoOf } from '../rollout/rolloutState.js'
+import type { Program } from '../output/program.js'
+import { nodeJson, noNodesText, phaseCell } from '../rollout/nodeFormat.js'
+import { rolloutExitCode } from '../rollout/rolloutExitCode.js'
+import { pollUntilAborted } from '../rollout/rolloutPoll.js'
+import { type RolloutFacts, type RolloutState, rolloutStateOf, undoOf } from '../rollout/rolloutState.js'
 import { type WatchFlags, watch, watchLines } from '../watch/watch.js'
 import { addRolloutControls } from './control.js'
 import { type UndoFlags, undo } from './rolloutUndo.js'
@@ -48,7 +48,7 @@ export function addRollout(program: Program): void {
     .option(...keyFlag)
     .action(program.action((_: unknown, command: Command) => watch(command.optsWithGlobals<WatchFlags>())))
   // A stream of changes: one document a line, or lines for people.
-  hasForms(watching, 'table', 'json')
+  restrictForms(watching, 'table', 'json')
   addRolloutControls(rollout, program)
   addUndo(rollout, program)
 }
@@ -66,7 +66,7 @@ function addUndo(rollout: Command, program: Program): void {
         undo(version, command.optsWithGlobals<UndoFlags>()),
       ),
     )
-  isSignedOrder(command)
+  asSignedOrder(command)
 }
 
 function status(flags: StatusFlags): Promise<ExitCode> {
@@ -89,18 +89,18 @@ function status(flags: StatusFlags): Promise<ExitCode> {
       return watchLines(operator, system, flags, { goal: flags.for, isOver, timeoutMs }, trust)
     }
     // The version that is waited for moves on with the newest one, unless that takes back what was asked for.
-    const state = (seen: Seen): RolloutState =>
-      stateOf(seen, flags.for ?? (undoOf(asked, seen.manifests) === null ? seen.newest : asked))
+    const state = (seen: RolloutFacts): RolloutState =>
+      rolloutStateOf(seen, flags.for ?? (undoOf(asked, seen.manifests) === null ? seen.newest : asked))
     const rollout = waits ? await waitFor(see, state, flags.timeout ?? defaultTimeoutMs) : state(first)
     showRollout(rollout, system, flags)
-    return exitCodeOf(rollout, waits)
+    return rolloutExitCode(rollout, waits)
   })
 }
 
 /** Looks at the database again and again, and tells each doubt about the history once. */
-function seer({ database }: Operator, system: string, trust: Trust | undefined): () => Promise<Seen> {
+function seer({ database }: Operator, system: string, trust: Trust | undefined): () => Promise<RolloutFacts> {
   const reader = new HistoryReader(database, system, trust)
-  const telling = new DoubtTold()
+  const telling = new DoubtNotice()
   return async () => {
     const [{ newest, history }, rows, controls] = await Promise.all([reader.read(), database.nodes(), database.controls()])
     telling.tell(history)
@@ -113,13 +113,13 @@ function seer({ database }: Operator, system: string, trust: Trust | undefined):
  * a pause), or when the time is up.
  */
 async function waitFor(
-  see: () => Promise<Seen>,
-  stateOfSeen: (seen: Seen) => RolloutState,
+  see: () => Promise<RolloutFacts>,
+  stateOfSeen: (seen: RolloutFacts) => RolloutState,
   timeoutMs: number,
 ): Promise<RolloutState> {
   const signal = AbortSignal.timeout(timeoutMs)
   let rollout: RolloutState | undefined
-  for await (const seen of asks(see, signal)) {
+  for await (const seen of pollUntilAborted(see, signal)) {
     rollout = stateOfSeen(seen)
     if (rollout.isAtRest) return rollout
   }
@@ -133,7 +133,7 @@ function showRollout(rollout: RolloutState, system: string, flags: StatusFlags):
     document: () => rolloutJson(rollout),
     names: () => rollout.services.map(({ service }) => `service/${service}`),
   })
-  if (rollout.nodes === 0) note(noNodes(system))
+  if (rollout.nodes === 0) note(noNodesText(system))
 }
 
 function showTable(rollout: RolloutState, system: string, isWide: boolean): void {

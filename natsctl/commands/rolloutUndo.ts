@@ -1,11 +1,11 @@
 /** `natsctl rollout undo`: back to what the version before the newest one meant, as a version of its own. */
 import { type Manifest, type NodeRow, type Operator, takesBack, undoneBy, type Version } from 'theseus-actors'
-import { asking, signed, withOperator } from '../context/connection.js'
-import { ifDry, type OrderFlags } from '../context/orders.js'
+import { explainNoServer, withOperator, withSigningOperator } from '../context/connection.js'
+import { dryRunField, type OrderFlags } from '../context/orders.js'
 import type { Trust } from '../context/trust.js'
 import type { KeyFlags } from '../context/upgraderSeed.js'
 import { askHistory } from '../history/knownHistory.js'
-import { agree } from '../output/confirm.js'
+import { requireConfirmation } from '../output/confirm.js'
 import { type ExitCode, exitCodes, Failure } from '../output/exitCodes.js'
 import { show as showForm } from '../output/forms.js'
 import { count, note, oneLine, print } from '../output/output.js'
@@ -40,17 +40,17 @@ export async function undo(asked: Version | undefined, flags: UndoFlags): Promis
     return exitCodes.done
   }
   const what = `version ${plan.undone.version} of system ${plan.undone.system}, ${oneLine(plan.undone.title)}`
-  const ended = await agree(flags, {
+  const ended = await requireConfirmation(flags, {
     does: `undoes ${what}`,
     question: `Undo ${what}?`,
     refused: `version ${plan.undone.version} was not undone`,
     before: () => linesOf(plan, undefined).forEach(note),
   })
   if (ended !== undefined) return ended
-  return signed(flags, async (operator, system) => {
+  return withSigningOperator(flags, async (operator, system) => {
     const { version } = plan.undone
     const reason = flags.reason === undefined ? {} : { reason: flags.reason }
-    show(plan, await asking(system, operator.undo({ version, ...reason })), flags)
+    show(plan, await explainNoServer(system, operator.undo({ version, ...reason })), flags)
     return exitCodes.done
   })
 }
@@ -67,7 +67,7 @@ async function planOf(
   asked: Version | undefined,
   trust: Trust | undefined,
 ): Promise<Plan | Done> {
-  const { manifests: history } = await asking(system, askHistory(operator, system, trust))
+  const { manifests: history } = await explainNoServer(system, askHistory(operator, system, trust))
   const newest = history.at(-1)
   if (newest === undefined) throw new Failure(exitCodes.error, `error: system ${system} runs version 0: there is nothing to undo`)
   const isBack = takesBack((version) => (history[version - 1]?.undoes ?? null) !== null, newest.version)
@@ -104,7 +104,7 @@ function showDone({ undone, by }: Done, flags: UndoFlags): void {
       print(`version ${undone.version} of system ${undone.system} is undone already, by version ${by}`)
       note(`"natsctl rollout undo ${by}" would bring it again`)
     },
-    document: () => ({ version: by, undoes: undone.version, classUpgrades: [], back: [], stay: [], ...ifDry(flags) }),
+    document: () => ({ version: by, undoes: undone.version, classUpgrades: [], back: [], stay: [], ...dryRunField(flags) }),
     names: () => [`version/${by}`],
   })
 }
@@ -137,7 +137,7 @@ function show(plan: Plan, version: number | undefined, flags: UndoFlags): void {
       })),
       back: ids(back),
       stay: ids(stay),
-      ...ifDry(flags),
+      ...dryRunField(flags),
     }),
     names: () => [`version/${version ?? undone.version}`],
   })

@@ -3,15 +3,15 @@
  */
 import { type Command, InvalidArgumentError } from 'commander'
 import { isTableKey, isTableValue, type Operator, tableKeyLengthMax, tableValueBytesMax } from 'theseus-actors'
-import { signed, withOperator } from '../context/connection.js'
+import { withOperator, withSigningOperator } from '../context/connection.js'
 import { type GlobalFlags, nameFlag } from '../context/flags.js'
-import { ifDry, isSignedOrder, type OrderFlags } from '../context/orders.js'
+import { asSignedOrder, dryRunField, type OrderFlags } from '../context/orders.js'
 import { keyFlag } from '../context/upgraderSeed.js'
-import type { Program } from '../output/commands.js'
 import { type ExitCode, exitCodes, Failure } from '../output/exitCodes.js'
 import { type Column, printColumns, show, showList } from '../output/forms.js'
 import { didYouMean } from '../output/nearest.js'
 import { note, oneLine, print } from '../output/output.js'
+import type { Program } from '../output/program.js'
 
 export function addTable(program: Program): void {
   const table = program.command.command('table').description('the upgrade-specific tables, which scheduling functions may read')
@@ -51,7 +51,7 @@ export function addTable(program: Program): void {
     .action(
       program.action((name: string, key: string, _: unknown, command: Command) => remove(name, key, command.optsWithGlobals())),
     )
-  for (const command of [setting, removing]) isSignedOrder(command)
+  for (const command of [setting, removing]) asSignedOrder(command)
 }
 
 function keyArgument(text: string): string {
@@ -115,11 +115,11 @@ function getKey(name: string, key: string, flags: GlobalFlags): Promise<ExitCode
 }
 
 function set(name: string, key: string, value: string, flags: OrderFlags): Promise<ExitCode> {
-  return signed(flags, async (operator) => {
+  return withSigningOperator(flags, async (operator) => {
     if (flags.dryRun !== true) await operator.setInTable(name, key, value)
     show(flags.output, {
       table: () => print(oneLine(`${flags.dryRun === true ? 'would set ' : ''}${name}: ${key} = ${value}`)),
-      document: () => ({ table: name, key, value, ...ifDry(flags) }),
+      document: () => ({ table: name, key, value, ...dryRunField(flags) }),
       names: () => [`table/${name}`],
     })
     return exitCodes.done
@@ -127,13 +127,13 @@ function set(name: string, key: string, value: string, flags: OrderFlags): Promi
 }
 
 function remove(name: string, key: string, flags: OrderFlags): Promise<ExitCode> {
-  return signed(flags, async (operator, system) => {
+  return withSigningOperator(flags, async (operator, system) => {
     const isThere =
       flags.dryRun === true ? (await operator.database.table(name)).has(key) : await operator.removeFromTable(name, key)
     if (!isThere) throw await noKey(operator.database, system, name, key)
     show(flags.output, {
       table: () => print(oneLine(`${name}: ${flags.dryRun === true ? 'would remove' : 'removed'} ${key}`)),
-      document: () => ({ table: name, key, ...ifDry(flags) }),
+      document: () => ({ table: name, key, ...dryRunField(flags) }),
       names: () => [`table/${name}`],
     })
     return exitCodes.done

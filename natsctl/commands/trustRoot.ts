@@ -10,11 +10,11 @@ import { trustIn } from 'theseus-actors/nkeys'
 import { type GlobalFlags, versionFlag } from '../context/flags.js'
 import { systemIn, targetOf } from '../context/target.js'
 import { trustFrom } from '../context/trust.js'
-import type { Program } from '../output/commands.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
-import { hasForms, show as showForm } from '../output/forms.js'
+import { restrictForms, show as showForm } from '../output/forms.js'
 import { note, print } from '../output/output.js'
-import { keyArgument, needFlag, needText } from './upgrader.js'
+import type { Program } from '../output/program.js'
+import { keyArgument, needFlag, needHelp } from './upgrader.js'
 
 interface NewFlags extends GlobalFlags {
   readonly need?: Need
@@ -30,7 +30,7 @@ export function addTrust(program: Program): void {
     .command('new')
     .description('make an identity, and write the trust root to a file')
     .argument('<keys...>', 'the public keys of the upgraders at version 0; <key>=<time> for one that ends', keyArgument)
-    .addOption(new Option('--need <numbers>', needText).argParser(needFlag))
+    .addOption(new Option('--need <numbers>', needHelp).argParser(needFlag))
     .option('--since <version>', 'the first version that names the identity, for a system that has some already', versionFlag)
     .option('-O, --out <file>', 'where it goes; nothing is overwritten (default: <system>.trust.json in this directory)')
     .action(program.action((keys: TrustedKey[], _: unknown, command: Command) => make(keys, command.optsWithGlobals())))
@@ -39,7 +39,7 @@ export function addTrust(program: Program): void {
     .description('check the file of a trust root, and print it')
     .argument('<file>', 'the file')
     .action(program.action((file: string, _: unknown, command: Command) => show(file, command.optsWithGlobals())))
-  for (const command of [making, showing]) hasForms(command, 'table', 'json', 'yaml')
+  for (const command of [making, showing]) restrictForms(command, 'table', 'json', 'yaml')
 }
 
 async function make(keys: readonly TrustedKey[], flags: NewFlags): Promise<ExitCode> {

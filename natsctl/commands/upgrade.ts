@@ -5,19 +5,19 @@
 import { basename, extname } from 'node:path'
 import type { Command } from 'commander'
 import { isFault, type Manifest, type ManifestDraft, type Operator, type PublishOptions, type Version } from 'theseus-actors'
-import { type SignedUpgrade, toInstall } from '../build/signedUpgrade.js'
+import { type SignedUpgrade, signedManifestOf } from '../build/signedUpgrade.js'
 import type { UpgradeFile } from '../build/upgradeFile.js'
 import { buildModule, readUpgradeFile } from '../build/upgradeSource.js'
-import { asking, withOperator } from '../context/connection.js'
+import { explainNoServer, withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
-import { ifDry, isOrder, type OrderFlags } from '../context/orders.js'
+import { asOrder, dryRunField, type OrderFlags } from '../context/orders.js'
 import { type KeyFlags, keyFlag, signerOf } from '../context/upgraderSeed.js'
-import { askHistory, knownHistory, tellDoubt, verifiedColumn } from '../history/knownHistory.js'
-import type { Program } from '../output/commands.js'
+import { askHistory, knownHistory, printDoubt, verifiedColumn } from '../history/knownHistory.js'
+import { writeAtomically } from '../output/atomicFile.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
-import { type Column, hasForms, show, showList } from '../output/forms.js'
+import { type Column, restrictForms, show, showList } from '../output/forms.js'
 import { count, note, oneLine, print, printTable } from '../output/output.js'
-import { writeWhole } from '../output/wholeFile.js'
+import type { Program } from '../output/program.js'
 import { addDiff } from './upgradeDiff.js'
 import { addPlan } from './upgradePlan.js'
 import { addSign, signatureLines, signaturesJson } from './upgradeSign.js'
@@ -60,21 +60,21 @@ export function addUpgrade(program: Program): void {
     .option('--reason <text>', 'why; kept in the history')
     .option(...keyFlag)
     .action(program.action((file: string, _: unknown, command: Command) => publish(file, command.optsWithGlobals())))
-  isOrder(publishing)
+  asOrder(publishing)
   upgrade
     .command('ls')
     .description('list the versions that are installed')
     .action(program.action((_: unknown, command: Command) => list(command.optsWithGlobals())))
-  for (const command of [building, verifying]) hasForms(command, 'table', 'json', 'yaml')
+  for (const command of [building, verifying]) restrictForms(command, 'table', 'json', 'yaml')
 }
 
 async function build(source: string, flags: BuildFlags): Promise<ExitCode> {
   // Loaded here only: a bundler is much to load for listing nodes.
   const { encodeUpgradeFile } = await import('../build/upgradeFile.js')
   const built = await buildModule(source)
-  if (flags.check === true) await withOperator(flags, (operator, system) => asking(system, operator.check(built)))
+  if (flags.check === true) await withOperator(flags, (operator, system) => explainNoServer(system, operator.check(built)))
   const file = flags.out ?? `${basename(source, extname(source))}.upgrade`
-  await writeWhole(file, encodeUpgradeFile(built))
+  await writeAtomically(file, encodeUpgradeFile(built))
   const { manifest } = built
   showFile(flags, file, manifest, oneLine(manifest.title))
   return exitCodes.done
@@ -122,15 +122,18 @@ async function publish(file: string, flags: PublishFlags): Promise<ExitCode> {
     async (operator, system, trust) => {
       // Before the publication: once that is done, nothing may fail any more.
       const rows = await operator.database.nodes()
-      const history = knownHistory(system, trust, await asking(system, operator.signedHistory()))
-      const anew = beginningAnew(built.manifest, history.manifests)
+      const history = knownHistory(system, trust, await explainNoServer(system, operator.signedHistory()))
+      const anew = republicationWarning(built.manifest, history.manifests)
       if (anew !== undefined) {
         note(anew)
-        tellDoubt(history)
+        printDoubt(history)
       }
       const options = flags.reason === undefined ? {} : { reason: flags.reason }
       const isDry = flags.dryRun === true
-      const version = await asking(system, isDry ? wouldBe(operator, file, built) : install(operator, file, built, options))
+      const version = await explainNoServer(
+        system,
+        isDry ? wouldBe(operator, file, built) : install(operator, file, built, options),
+      )
       const { manifest } = built
       const nodesOf = (service: string): number => rows.filter((row) => row.service === service).length
       show(flags.output, {
@@ -144,7 +147,7 @@ async function publish(file: string, flags: PublishFlags): Promise<ExitCode> {
           title: manifest.title,
           digest: manifest.bundle.digest,
           ...changes(manifest),
-          ...ifDry(flags),
+          ...dryRunField(flags),
         }),
         names: () => [`version/${version}`],
       })
@@ -163,7 +166,7 @@ async function publish(file: string, flags: PublishFlags): Promise<ExitCode> {
  * what was written through the undone version belongs to that one. Undefined where nothing was undone, or it
  * was of other classes.
  */
-export function beginningAnew(
+export function republicationWarning(
   { classUpgrades }: Pick<ManifestDraft, 'classUpgrades'>,
   history: readonly Pick<Manifest, 'version' | 'undoes' | 'classUpgrades'>[],
 ): string | undefined {
@@ -185,7 +188,7 @@ async function install(
 ): Promise<Version> {
   if (signed === null) return operator.publish(built, options)
   try {
-    return await operator.publishSigned(built.bundle, toInstall(signed))
+    return await operator.publishSigned(built.bundle, signedManifestOf(signed))
   } catch (error) {
     if (!isFault(error) || error.code !== 'upgrade.conflict') throw error
     throw isLate(file, signed, error)
@@ -207,7 +210,7 @@ async function wouldBe(operator: Operator, file: string, { signed, ...built }: U
 
 function list(flags: GlobalFlags): Promise<ExitCode> {
   return withOperator(flags, async (operator, system, trust) => {
-    const { manifests, verified } = await asking(system, askHistory(operator, system, trust))
+    const { manifests, verified } = await explainNoServer(system, askHistory(operator, system, trust))
     showList(flags.output, manifests, {
       columns: [...versionColumns, verifiedColumn(verified)],
       document: (manifest) => versionJson(manifest, verified),

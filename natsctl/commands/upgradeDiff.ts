@@ -2,15 +2,15 @@
 import type { Command } from 'commander'
 import type { Operator, Version } from 'theseus-actors'
 import { changesOf, installedUpgrades } from 'theseus-actors/rollout'
-import { verifiedBundle, withBundles } from '../build/runnable.js'
+import { verifiedBundle, withBundles } from '../build/runnableBundle.js'
 import { loadUpgrade } from '../build/upgradeSource.js'
 import { withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
 import { HistoryReader, type KnownHistory } from '../history/knownHistory.js'
-import type { Program } from '../output/commands.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
-import { hasForms } from '../output/forms.js'
-import { showDiff, type UpgradeDiff } from './diffWords.js'
+import { restrictForms } from '../output/forms.js'
+import type { Program } from '../output/program.js'
+import { showDiff, type UpgradeDiff } from './diffFormat.js'
 
 export function addDiff(upgrade: Command, program: Program): void {
   const command = upgrade
@@ -23,7 +23,7 @@ export function addDiff(upgrade: Command, program: Program): void {
         diff(first, second, command.optsWithGlobals()),
       ),
     )
-  hasForms(command, 'table', 'json', 'yaml')
+  restrictForms(command, 'table', 'json', 'yaml')
 }
 
 async function diff(first: string, second: string | undefined, flags: GlobalFlags): Promise<ExitCode> {

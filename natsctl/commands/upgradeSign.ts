@@ -4,7 +4,7 @@
  */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { identityAt, identityIn, isDigest, type Version } from 'theseus-actors'
-import { type Place, type SignedUpgrade, signedFor, withSignature } from '../build/signedUpgrade.js'
+import { type HistoryPosition, type SignedUpgrade, signFor, withSignature } from '../build/signedUpgrade.js'
 import { encodeUpgradeFile } from '../build/upgradeFile.js'
 import { readUpgradeFile } from '../build/upgradeSource.js'
 import { withOperator } from '../context/connection.js'
@@ -12,12 +12,12 @@ import { type GlobalFlags, versionFlag } from '../context/flags.js'
 import { systemIn, targetOf } from '../context/target.js'
 import { type Trust, trustedBy } from '../context/trust.js'
 import { type KeyFlags, keyFlag, signerNeeded } from '../context/upgraderSeed.js'
-import { type KnownHistory, knownHistory, readHistory, tellDoubt } from '../history/knownHistory.js'
-import type { Program } from '../output/commands.js'
+import { type KnownHistory, knownHistory, printDoubt, readHistory } from '../history/knownHistory.js'
+import { writeAtomically } from '../output/atomicFile.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
-import { hasForms, show } from '../output/forms.js'
+import { restrictForms, show } from '../output/forms.js'
 import { oneLine, print } from '../output/output.js'
-import { writeWhole } from '../output/wholeFile.js'
+import type { Program } from '../output/program.js'
 import { exportedHistory } from './history.js'
 
 interface SignFlags extends GlobalFlags, KeyFlags {
@@ -48,7 +48,7 @@ export function addSign(upgrade: Command, program: Program): void {
     .option('--reason <text>', 'why; kept in the history')
     .option('--anew', 'drop the signatures that the file has, and sign for another place')
     .action(program.action((file: string, _: unknown, command: Command) => sign(file, command.optsWithGlobals())))
-  hasForms(command, 'table', 'json', 'yaml')
+  restrictForms(command, 'table', 'json', 'yaml')
 }
 
 async function sign(file: string, flags: SignFlags): Promise<ExitCode> {
@@ -57,14 +57,14 @@ async function sign(file: string, flags: SignFlags): Promise<ExitCode> {
   const before = flags.anew === true ? null : built.signed
   const signed =
     before === null
-      ? signedFor(
+      ? signFor(
           built.manifest,
           await placeOf(flags),
           { reason: flags.reason ?? null, createdAt: new Date().toISOString() },
           signer,
         )
       : withSignature(await ofOwn(sameAs(before, file, flags), file, flags), signer)
-  await writeWhole(file, encodeUpgradeFile(built, signed))
+  await writeAtomically(file, encodeUpgradeFile(built, signed))
   showSigned(file, signed, flags)
   return exitCodes.done
 }
@@ -97,7 +97,7 @@ async function ofOwn(signed: SignedUpgrade, file: string, flags: SignFlags): Pro
   )
 }
 
-async function placeOf(flags: SignFlags): Promise<Place> {
+async function placeOf(flags: SignFlags): Promise<HistoryPosition> {
   const { for: version, after, history } = flags
   if (version !== undefined || after !== undefined) {
     if (version === undefined || after === undefined || history !== undefined)
@@ -115,18 +115,18 @@ async function placeOf(flags: SignFlags): Promise<Place> {
     })
   const { system, manifests, trust } = await exportedHistory(history, flags)
   const known = knownHistory(system, trust, manifests)
-  tellDoubt(known)
+  printDoubt(known)
   return placeAfter(known, system, trust)
 }
 
 /** Where somebody says whom to believe, nothing is signed that follows something else. */
-function placeAfter(known: KnownHistory, system: string, trust: Trust | undefined): Place {
+function placeAfter(known: KnownHistory, system: string, trust: Trust | undefined): HistoryPosition {
   if (trust !== undefined) known.needed('upgrade sign')
   return placed({ system, version: known.manifests.length + 1, previous: known.digest }, trust)
 }
 
 /** Never of what a server says: a false one would name another system of the same name. */
-function placed(place: Place, trust: Trust | undefined): Place {
+function placed(place: HistoryPosition, trust: Trust | undefined): HistoryPosition {
   return { ...place, identity: identityAt(trustedBy(trust), place.version) }
 }
 

@@ -4,15 +4,15 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { decisions, instantMs, isNeed, isTrustRoot, type Manifest, type Need, type TrustedKey } from 'theseus-actors'
 import { isUpgraderKey } from 'theseus-actors/nkeys'
-import { asking, signed, withOperator } from '../context/connection.js'
+import { explainNoServer, withOperator, withSigningOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
-import { ifDry, isSignedOrder, type OrderFlags } from '../context/orders.js'
+import { asSignedOrder, dryRunField, type OrderFlags } from '../context/orders.js'
 import { type KeyFlags, keyFlag } from '../context/upgraderSeed.js'
-import { askHistory, howToTrust } from '../history/knownHistory.js'
-import type { Program } from '../output/commands.js'
+import { askHistory, trustAdvice } from '../history/knownHistory.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
 import { type Column, printColumns, show } from '../output/forms.js'
 import { note, print } from '../output/output.js'
+import type { Program } from '../output/program.js'
 
 interface SetFlags extends OrderFlags, KeyFlags {
   readonly need?: Need
@@ -29,7 +29,7 @@ export function addUpgrader(program: Program): void {
     .command('set')
     .description('install a version that changes nothing but who may install what comes after it')
     .argument('<keys...>', 'the public keys of all upgraders from then on; <key>=<time> for one that ends', keyArgument)
-    .addOption(new Option('--need <numbers>', needText).argParser(needFlag))
+    .addOption(new Option('--need <numbers>', needHelp).argParser(needFlag))
     .option('--reason <text>', 'why; kept in the history')
     .option(...keyFlag)
     .action(program.action((keys: TrustedKey[], _: unknown, command: Command) => set(keys, command.optsWithGlobals())))
@@ -44,7 +44,7 @@ export function addUpgrader(program: Program): void {
         remove(key!.key, command.optsWithGlobals<SetFlags>()),
       ),
     )
-  for (const command of [setting, removing]) isSignedOrder(command)
+  for (const command of [setting, removing]) asSignedOrder(command)
 }
 
 /** For commander, which gives each of several arguments with those before it. */
@@ -60,7 +60,7 @@ export function keyArgument(text: string, before: readonly TrustedKey[] | undefi
   return [...(before ?? []), { key, until }]
 }
 
-export const needText = `how many of them have to sign, such as upgrade=2,final=2 (of ${decisions.join(', ')})`
+export const needHelp = `how many of them have to sign, such as upgrade=2,final=2 (of ${decisions.join(', ')})`
 
 /** The value of `--need`. */
 export function needFlag(text: string): Need {
@@ -72,7 +72,7 @@ export function needFlag(text: string): Need {
 
 function list(flags: GlobalFlags): Promise<ExitCode> {
   return withOperator(flags, async (operator, system, trust) => {
-    const { manifests, doubt, trusted } = await asking(system, askHistory(operator, system, trust))
+    const { manifests, doubt, trusted } = await explainNoServer(system, askHistory(operator, system, trust))
     const said = manifests.findLast(({ upgraders }) => upgraders !== null)
     // Of what is verified; a root says it where no upgrade does.
     const ends = new Map(trusted?.keys.map(({ key, until }) => [key, until]))
@@ -100,7 +100,7 @@ function list(flags: GlobalFlags): Promise<ExitCode> {
       }),
       names: () => keys.map(upgraderName),
     })
-    if (trusted !== undefined && Object.keys(trusted.need).length > 0) note(`as many have to sign: ${needWords(trusted.need)}`)
+    if (trusted !== undefined && Object.keys(trusted.need).length > 0) note(`as many have to sign: ${needText(trusted.need)}`)
     if (isRoot) note(`the trust root says it: no upgrade of system ${system} has changed it`)
     else if (said === undefined)
       note(`no upgrade of system ${system} says who may install: those do whom hosts and upgrade servers were told to trust`)
@@ -118,27 +118,27 @@ export function upgraderName(key: string): string {
 }
 
 async function set(keys: readonly TrustedKey[], flags: SetFlags): Promise<ExitCode> {
-  return signed(flags, async (operator, system) => {
+  return withSigningOperator(flags, async (operator, system) => {
     const { reason, need } = flags
     const options = { ...(reason === undefined ? {} : { reason }), ...(need === undefined ? {} : { need }) }
     const isDry = flags.dryRun === true
     const version = isDry
       ? (await operator.database.head()).version + 1
-      : await asking(system, operator.setUpgraders(keys, options))
+      : await explainNoServer(system, operator.setUpgraders(keys, options))
     show(flags.output, {
       table: () => {
         print(
           `${isDry ? 'would be ' : ''}version ${version} of system ${system}: from the next version on, upgrades are signed by`,
         )
         for (const { key, until } of keys) print(`  ${key}${until === undefined ? '' : ` until ${until}`}`)
-        if (need !== undefined) print(`and as many have to sign: ${needWords(need)}`)
+        if (need !== undefined) print(`and as many have to sign: ${needText(need)}`)
       },
       document: () => ({
         version,
         upgraders: keys.map(({ key }) => key),
         ...endsOf(keys),
         ...(need && { need }),
-        ...ifDry(flags),
+        ...dryRunField(flags),
       }),
       names: () => [`version/${version}`],
     })
@@ -149,9 +149,9 @@ async function set(keys: readonly TrustedKey[], flags: SetFlags): Promise<ExitCo
 /** The others are those of the verified history: an end that is not said again would be gone. */
 async function remove(key: string, flags: SetFlags): Promise<ExitCode> {
   const keys = await withOperator(flags, async (operator, system, trust) => {
-    const { trusted, doubt } = await asking(system, askHistory(operator, system, trust))
+    const { trusted, doubt } = await explainNoServer(system, askHistory(operator, system, trust))
     if (doubt !== undefined) throw new Failure(exitCodes.error, 'error: the others are not known: the history is not verified')
-    if (trusted === undefined) throw usageFailure(`who is trusted now? ${howToTrust}`)
+    if (trusted === undefined) throw usageFailure(`who is trusted now? ${trustAdvice}`)
     if (!trusted.keys.some((known) => known.key === key))
       throw new Failure(exitCodes.error, `error: ${key} is not a trusted upgrader of system ${system}`)
     return trusted.keys.filter((known) => known.key !== key)
@@ -160,7 +160,7 @@ async function remove(key: string, flags: SetFlags): Promise<ExitCode> {
   return set(keys, flags)
 }
 
-function needWords(need: Need): string {
+function needText(need: Need): string {
   return Object.entries(need)
     .map(([decision, k]) => `${k} for ${decision}`)
     .join(', ')

@@ -1,17 +1,17 @@
 /** `natsctl version`: which versions live, and who keeps them alive (DESIGN §1, "dead version"). */
 import type { Command } from 'commander'
 import { clientService, type Death, type NodeRow, oldestPossible, type Version } from 'theseus-actors'
-import { signed, withOperator } from '../context/connection.js'
+import { withOperator, withSigningOperator } from '../context/connection.js'
 import { type GlobalFlags, versionFlag } from '../context/flags.js'
-import { ifDry, isSignedOrder, type OrderFlags } from '../context/orders.js'
+import { asSignedOrder, dryRunField, type OrderFlags } from '../context/orders.js'
 import { type KeyFlags, keyFlag } from '../context/upgraderSeed.js'
 import { readHistory } from '../history/knownHistory.js'
-import type { Program } from '../output/commands.js'
-import { agree } from '../output/confirm.js'
+import { requireConfirmation } from '../output/confirm.js'
 import { type ExitCode, exitCodes, Failure } from '../output/exitCodes.js'
 import { type Column, show, showList } from '../output/forms.js'
 import { nearestVersion } from '../output/nearest.js'
 import { age, type Cell, count, print } from '../output/output.js'
+import type { Program } from '../output/program.js'
 import { isPartOfRollout } from '../rollout/rolloutSummary.js'
 
 /** One version as `-o json` shows it. */
@@ -55,7 +55,7 @@ export function addVersion(program: Program): void {
     .action(
       program.action((chosen: Version | undefined, _: unknown, command: Command) => finalize(chosen, command.optsWithGlobals())),
     )
-  isSignedOrder(finalizing)
+  asSignedOrder(finalizing)
 }
 
 interface FinalizeFlags extends OrderFlags, KeyFlags {
@@ -91,18 +91,18 @@ async function finalize(version: Version | undefined, flags: FinalizeFlags): Pro
   if (flags.dryRun === true) {
     show(flags.output, {
       table: () => print(`would make ${what}`),
-      document: () => ({ final: chosen, ...ifDry(flags) }),
+      document: () => ({ final: chosen, ...dryRunField(flags) }),
       names: () => [`version/${chosen}`],
     })
     return exitCodes.done
   }
-  const ended = await agree(flags, {
+  const ended = await requireConfirmation(flags, {
     does: `makes ${what}`,
     question: `Make ${what}?`,
     refused: `version ${chosen} was not made final`,
   })
   if (ended !== undefined) return ended
-  return signed(flags, async (operator) => {
+  return withSigningOperator(flags, async (operator) => {
     const now = await operator.finalize(chosen)
     if (now < chosen) throw new Failure(exitCodes.error, `error: a node that is not at version ${chosen} has come meanwhile`)
     show(flags.output, {

@@ -19,7 +19,7 @@ export function embeddedSystem(): string | undefined {
   return embedded
 }
 
-export async function inFrontOf(system: string, use: () => Promise<void>): Promise<void> {
+export async function withEmbeddedSystem(system: string, use: () => Promise<void>): Promise<void> {
   embedded = system
   await use().finally(() => {
     embedded = undefined
@@ -41,7 +41,7 @@ export async function withOperator<T>(
   const system = target === undefined ? embedded! : systemIn(target)
   const operator = await connectOperator({
     system,
-    ...(target !== undefined && { transport: nats(target.nats), udb: redisOf(target.redis), ...nameOf(target) }),
+    ...(target !== undefined && { transport: nats(target.nats), udb: redisFrom(target.redis), ...callerName(target) }),
     ...trustOf(target),
     settings: { serverDeadlineMs: answerTimeoutMs(serverDeadlineMs) },
     ...(upgrader === undefined ? {} : { upgrader }),
@@ -62,7 +62,7 @@ function trustOf(target: Target | undefined): { readonly trust?: Exclude<Trust, 
 }
 
 /** The name to call under, where callers have names. */
-export function nameOf({ as }: Pick<Target, 'as'>): { readonly as?: string } {
+export function callerName({ as }: Pick<Target, 'as'>): { readonly as?: string } {
   return as === undefined ? {} : { as }
 }
 
@@ -70,18 +70,18 @@ export function nameOf({ as }: Pick<Target, 'as'>): { readonly as?: string } {
  * The same for what upgraders sign: with the key that the flags or the environment name, if
  * any. With `--to` it goes to a file.
  */
-export async function signed<T>(
+export async function withSigningOperator<T>(
   flags: GlobalFlags & KeyFlags & ToFlags,
   use: (operator: Operator, system: string) => Promise<T>,
 ): Promise<T> {
   const { to } = flags
   const upgrader = to === undefined ? await signerOf(flags) : await signerNeeded(flags)
   const gather = to === undefined ? undefined : gatherTo(to, flags.output)
-  return withOperator(flags, (operator, system) => asking(system, use(operator, system)), upgrader, gather)
+  return withOperator(flags, (operator, system) => explainNoServer(system, use(operator, system)), upgrader, gather)
 }
 
 /** Throws for what is no address of Redis. */
-export function redisOf(url: string): ReturnType<typeof redis> {
+export function redisFrom(url: string): ReturnType<typeof redis> {
   try {
     return redis(url)
   } catch {
@@ -90,7 +90,7 @@ export function redisOf(url: string): ReturnType<typeof redis> {
 }
 
 /** For what the upgrade server is asked: "nobody listens on theseus.x.server" does not say what to do. */
-export async function asking<T>(system: string, question: Promise<T>): Promise<T> {
+export async function explainNoServer<T>(system: string, question: Promise<T>): Promise<T> {
   try {
     return await question
   } catch (error) {

@@ -22,10 +22,10 @@ import {
   upgradersMax,
 } from 'theseus-actors'
 import { decodeSignatures, encodeSignatures, isSignedBy, type SignatureSet, signatureOver } from 'theseus-actors/nkeys'
+import { writeAtomically } from '../output/atomicFile.js'
 import { exitCodes, Failure } from '../output/exitCodes.js'
 import { type OutputForm, show } from '../output/forms.js'
 import { oneLine, print } from '../output/output.js'
-import { writeWhole } from '../output/wholeFile.js'
 
 export const orderFileFormat = 1
 const orderFileBytesMax = manifestBytesMax + upgradersMax * 256 + 64
@@ -49,7 +49,7 @@ export function gatherTo(file: string, output: OutputForm): Gather {
     const ordered = orderedIn(purpose, bytes)
     const signatures = signature === null ? new Map() : decodeSignatures(signature, upgraderOf(ordered) ?? '')
     const order = { ...ordered, bytes, signatures }
-    await writeWhole(file, encodeOrderFile(order))
+    await writeAtomically(file, encodeOrderFile(order))
     showOrder(file, order, output)
     throw new Failure(
       exitCodes.done,
@@ -107,7 +107,7 @@ export function signedOrder(order: OrderFile, signer: Signer): OrderFile {
 }
 
 /** As it is sent. */
-export function toSend(order: OrderFile): Signed {
+export function signedDocumentOf(order: OrderFile): Signed {
   const { bytes, signatures } = order
   const by = upgraderOf(order) ?? ''
   const isFirst = identityOf(order) === null

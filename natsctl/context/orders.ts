@@ -15,15 +15,15 @@ export interface OrderFlags extends GlobalFlags, ToFlags {
 
 const orders = new WeakSet<Command>()
 
-export function isOrder(command: Command): Command {
+export function asOrder(command: Command): Command {
   orders.add(command)
   return withDryRun(command)
 }
 
 /** Of orders that upgraders sign: one that several have to sign goes to a file first. */
-export function isSignedOrder(command: Command): Command {
+export function asSignedOrder(command: Command): Command {
   command.option('--to <file>', 'sign it and write it to a file, for others to sign ("natsctl order"); nothing is sent')
-  return isOrder(command)
+  return asOrder(command)
 }
 
 /** Of commands that change something on this machine alone. */
@@ -32,7 +32,7 @@ export function withDryRun(command: Command): Command {
 }
 
 /** Before an order begins. Throws when no system is named. */
-export async function tellTarget(command: Command): Promise<void> {
+export async function printTarget(command: Command): Promise<void> {
   if (!orders.has(command)) return
   const embedded = embeddedSystem()
   const where =
@@ -43,6 +43,6 @@ export async function tellTarget(command: Command): Promise<void> {
 }
 
 /** The further fields of an order's document when nothing was done. */
-export function ifDry({ dryRun }: Pick<OrderFlags, 'dryRun'>): { readonly dryRun?: true } {
+export function dryRunField({ dryRun }: Pick<OrderFlags, 'dryRun'>): { readonly dryRun?: true } {
   return dryRun === true ? { dryRun } : {}
 }

@@ -3,18 +3,18 @@
  * in front of it. An embedded system lives in the process that has it, so it is the commands that come to it.
  */
 import type { Command } from 'commander'
-import { inFrontOf } from '../context/connection.js'
+import { withEmbeddedSystem } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
-import type { Program } from '../output/commands.js'
 import { type ExitCode, exitCodes, usageFailure } from '../output/exitCodes.js'
 import { Interruption } from '../output/interruption.js'
 import { note, oneLine, printJson } from '../output/output.js'
+import type { Program } from '../output/program.js'
 import type { EmbeddedDemo } from './embedded.js'
 
 /** Carries out one command of natsctl. */
-export type Perform = (args: readonly string[]) => Promise<ExitCode>
+export type RunCommand = (args: readonly string[]) => Promise<ExitCode>
 
-export function addDemo(program: Program, perform: Perform): void {
+export function addDemo(program: Program, perform: RunCommand): void {
   program.command
     .command('demo')
     .description('a live upgrade under load, in this process, without any server; or a command in front of it')
@@ -56,12 +56,12 @@ export function commandsIn(words: readonly string[]): readonly (readonly string[
 
 function show({ output }: GlobalFlags): Promise<ExitCode> {
   return withDemo(async (demo) => {
-    const [{ play }, { Screen }, { summary, sumsOf }] = await Promise.all([
-      import('./play.js'),
+    const [{ playDemo }, { Screen }, { summary, sumsOf }] = await Promise.all([
+      import('./playDemo.js'),
       import('./screen.js'),
       import('./summary.js'),
     ])
-    const { tallies, lost } = await play(demo, output === 'json' ? undefined : new Screen())
+    const { tallies, lost } = await playDemo(demo, output === 'json' ? undefined : new Screen())
     if (output !== 'json') {
       const code = summary(tallies, lost)
       note('commands in front of it: natsctl demo -- rollout watch')
@@ -74,7 +74,7 @@ function show({ output }: GlobalFlags): Promise<ExitCode> {
 }
 
 /** In front of the system while version 1 rolls out. Ends with the first command that does not end well. */
-function performAll(commands: readonly (readonly string[])[], perform: Perform): Promise<ExitCode> {
+function performAll(commands: readonly (readonly string[])[], perform: RunCommand): Promise<ExitCode> {
   return withDemo(async (demo) => {
     const { demoSystem } = await import('./embedded.js')
     const { summaryLines } = await import('./summary.js')
@@ -83,7 +83,7 @@ function performAll(commands: readonly (readonly string[])[], perform: Perform):
     // So that there is something to see: one node there, the others on their way.
     await Promise.race(demo.nodes.map((node) => node.reached(1)))
     let code: ExitCode = exitCodes.done
-    await inFrontOf(demoSystem, async () => {
+    await withEmbeddedSystem(demoSystem, async () => {
       for (const command of commands) {
         if (commands.length > 1) note(`$ natsctl ${command.join(' ')}`)
         code = await perform(command)

@@ -11,7 +11,7 @@ import { LoadClient, type Pages, readBack, type Tally } from './load.js'
 import { PagesV1 } from './pages.v1.js'
 import { PagesV2 } from './pages.v2.js'
 import { PagesV3 } from './pages.v3.js'
-import { Trail } from './trail.js'
+import { PhaseTrail } from './phaseTrail.js'
 
 export const demoSystem = 'demo'
 const nodeIds = ['p1', 'p2', 'p3', 'p4', 'p5']
@@ -23,7 +23,7 @@ interface TitledClient {
 }
 
 /** The clients' tallies, and the acknowledged entries that are not there any more. */
-export interface Account {
+export interface DemoResult {
   readonly tallies: readonly Tally[]
   readonly lost: readonly string[]
 }
@@ -35,13 +35,13 @@ export class EmbeddedDemo {
   private constructor(
     private readonly host: RunningHost,
     private readonly directory: string,
-    readonly trail: Trail,
+    readonly trail: PhaseTrail,
   ) {}
 
   /** Nodes at version 0, and one client under load. */
   static async start(): Promise<EmbeddedDemo> {
     const directory = await mkdtemp(join(tmpdir(), 'theseus-demo-'))
-    const trail = new Trail()
+    const trail = new PhaseTrail()
     try {
       const host = await createHost({ system: demoSystem, hostId: 'h1', directory, observe: trail.observe })
       const demo = new EmbeddedDemo(host, directory, trail)
@@ -71,7 +71,7 @@ export class EmbeddedDemo {
   }
 
   /** Ends the load, and reads back what was acknowledged, through every version that was published. */
-  async account(published: 1 | 2): Promise<Account> {
+  async account(published: 1 | 2): Promise<DemoResult> {
     for (const { client } of this.clients) await client.stop()
     const pages = this.clients.flatMap(({ client }) => client.pages)
     const lost: string[] = []

@@ -1,7 +1,7 @@
 /** The demo as a whole, on the screen, in one process. */
 import { Interruption } from '../output/interruption.js'
 import { EmbeddedDemo } from './embedded.js'
-import { play } from './play.js'
+import { playDemo } from './playDemo.js'
 import { Screen } from './screen.js'
 import { summary } from './summary.js'
 
@@ -11,7 +11,7 @@ export async function showDemo(): Promise<0 | 1 | 130> {
   try {
     const demo = await EmbeddedDemo.start()
     try {
-      const played = await Promise.race([interruption.asked, play(demo, new Screen())])
+      const played = await Promise.race([interruption.asked, playDemo(demo, new Screen())])
       return played === undefined ? 130 : summary(played.tallies, played.lost)
     } finally {
       await demo.close()

@@ -2,15 +2,15 @@
  * `natsctl doctor`: servers, permissions, clocks, versions and nodes, each in one line that says what to do.
  */
 import type { Command } from 'commander'
-import { redisOf } from '../context/connection.js'
+import { redisFrom } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
 import { systemIn, targetLine, targetOf } from '../context/target.js'
-import type { Program } from '../output/commands.js'
 import { type ExitCode, exitCodes } from '../output/exitCodes.js'
-import { type Column, hasForms, printColumns, show } from '../output/forms.js'
+import { type Column, printColumns, restrictForms, show } from '../output/forms.js'
 import { note } from '../output/output.js'
+import type { Program } from '../output/program.js'
 import type { Check } from './doctorCheck.js'
-import { checksOf, exitCodeOf } from './doctorChecks.js'
+import { checksOf, doctorExitCode } from './doctorChecks.js'
 import { factsOf } from './doctorFacts.js'
 
 export function addDoctor(program: Program): void {
@@ -18,16 +18,16 @@ export function addDoctor(program: Program): void {
     .command('doctor')
     .description('check servers, permissions, clocks, versions and nodes, and say what to do')
     .action(program.action((_: unknown, command: Command) => doctor(command.optsWithGlobals())))
-  hasForms(command, 'table', 'wide', 'json', 'yaml')
+  restrictForms(command, 'table', 'wide', 'json', 'yaml')
 }
 
 async function doctor(flags: GlobalFlags): Promise<ExitCode> {
   const target = await targetOf(flags)
   const system = systemIn(target)
-  redisOf(target.redis)
+  redisFrom(target.redis)
   note(targetLine(target))
   const checks = checksOf(await factsOf(target))
-  const exitCode = exitCodeOf(checks)
+  const exitCode = doctorExitCode(checks)
   const status = exitCode === exitCodes.done ? 'ok' : exitCode === exitCodes.degraded ? 'degraded' : 'failed'
   show(flags.output, {
     table: (isWide) => printColumns(columns, checks, isWide),

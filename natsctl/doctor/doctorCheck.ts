@@ -25,7 +25,7 @@ export function failure(check: string, found: string, advice: string): Check {
 const namesMax = 5
 
 /** The first of them, and how many more there are. */
-export function named(names: readonly string[]): string {
+export function nameList(names: readonly string[]): string {
   const more = names.length > namesMax ? ` and ${names.length - namesMax} more` : ''
   return `${names.slice(0, namesMax).join(', ')}${more}`
 }

@@ -5,12 +5,12 @@
  *     or what concerns single nodes.
  */
 import { hasEnded, type NodeRow } from 'theseus-actors'
-import { howToTrust } from '../history/knownHistory.js'
+import { trustAdvice } from '../history/knownHistory.js'
 import { type ExitCode, exitCodes } from '../output/exitCodes.js'
 import { age, count } from '../output/output.js'
 import { isPartOfRollout } from '../rollout/rolloutSummary.js'
-import { type Check, failure, named, ok, warning } from './doctorCheck.js'
-import type { DatabaseFacts, Facts, Outcome, Skew } from './doctorFacts.js'
+import { type Check, failure, nameList, ok, warning } from './doctorCheck.js'
+import type { DatabaseFacts, DoctorFacts, Outcome, Skew } from './doctorFacts.js'
 import {
   deafHosts,
   functionsCheck,
@@ -29,7 +29,7 @@ const notFinalMs = 7 * 24 * 3_600_000
 const keysEndDays = 30
 const keysEndMs = keysEndDays * 24 * 3_600_000
 
-export function checksOf(facts: Facts): readonly Check[] {
+export function checksOf(facts: DoctorFacts): readonly Check[] {
   return [
     natsCheck(facts),
     redisCheck(facts),
@@ -40,7 +40,7 @@ export function checksOf(facts: Facts): readonly Check[] {
   ]
 }
 
-export function exitCodeOf(checks: readonly Check[]): ExitCode {
+export function doctorExitCode(checks: readonly Check[]): ExitCode {
   const failed = checks.filter(({ status }) => status === 'failure')
   if (failed.length > 0) return failed.every(({ check }) => check === upgradeServer) ? exitCodes.noResponder : exitCodes.error
   return checks.some(({ status, nodes }) => status === 'warning' && nodes.length > 0) ? exitCodes.degraded : exitCodes.done
@@ -48,7 +48,7 @@ export function exitCodeOf(checks: readonly Check[]): ExitCode {
 
 const upgradeServer = 'upgrade server'
 
-function withDatabase(facts: Facts, found: Outcome<DatabaseFacts>): readonly Check[] {
+function withDatabase(facts: DoctorFacts, found: Outcome<DatabaseFacts>): readonly Check[] {
   if (!('value' in found))
     return [natsPermissions(facts), serverCheck(facts), failure('upgrade database', found.message, 'see the checks of Redis')]
   const database = found.value
@@ -70,7 +70,7 @@ function withDatabase(facts: Facts, found: Outcome<DatabaseFacts>): readonly Che
   ]
 }
 
-function serverCheck({ server, system }: Facts): Check {
+function serverCheck({ server, system }: DoctorFacts): Check {
   if (server === undefined || !('value' in server)) {
     const why = server === undefined ? 'not asked' : `${server.code}: ${server.message}`
     return failure(upgradeServer, why, `start one for system ${system}: nothing is installed and nothing ordered meanwhile`)
@@ -80,7 +80,7 @@ function serverCheck({ server, system }: Facts): Check {
   return ok(upgradeServer, `${who}, newest version ${version}`)
 }
 
-function historyCheck({ server }: Facts, { version, digest, forks }: DatabaseFacts): Check {
+function historyCheck({ server }: DoctorFacts, { version, digest, forks }: DatabaseFacts): Check {
   const name = 'history'
   if (forks.length > 0)
     return failure(
@@ -104,7 +104,7 @@ function signatureChecks({ version, unverified, signedBy = [] }: DatabaseFacts):
   const name = 'signatures'
   const by = signedBy.length === 0 ? '' : `; the newest is signed by ${signedBy.join(' and ')}`
   if (unverified === undefined) return version === 0 ? [] : [ok(name, `${count(version, 'version')} verified${by}`)]
-  if (unverified.kind === 'unasked') return [warning(name, `not verified: ${count(version, 'version')}`, howToTrust)]
+  if (unverified.kind === 'unasked') return [warning(name, `not verified: ${count(version, 'version')}`, trustAdvice)]
   return [failure(name, unverified.why, 'natsctl history --verify: install nothing until it is known who wrote this')]
 }
 
@@ -127,7 +127,7 @@ function keyChecks({ trusted }: DatabaseFacts, now: number): readonly Check[] {
   return [ok(name, ended + soon === 0 ? `${count(left(0), 'key')} may sign, ${most} have to` : found)]
 }
 
-function clockCheck({ skews, redis }: Facts, rows: readonly NodeRow[]): Check {
+function clockCheck({ skews, redis }: DoctorFacts, rows: readonly NodeRow[]): Check {
   const name = 'clocks'
   const off = skews.filter(({ min, max }) => min > skewMsMax || max < -skewMsMax)
   const told = `${count(skews.length, 'clock')} within ${skewMsMax / 1000} s of this machine’s`
@@ -137,7 +137,7 @@ function clockCheck({ skews, redis }: Facts, rows: readonly NodeRow[]): Check {
   const all = off.length === skews.length && off.length > 1 ? ' (all of them: is it this machine’s?)' : ''
   return warning(
     name,
-    `${named(off.map(skewText))}${all}`,
+    `${nameList(off.map(skewText))}${all}`,
     'set the clocks by NTP: the times of phases and deaths can’t be compared',
     nodes,
   )
@@ -148,12 +148,12 @@ function skewText({ of, min, max }: Skew): string {
   return min > 0 ? `${of} is ${age(min)} ahead` : `${of} is ${age(-max)} behind`
 }
 
-function softwareCheck({ nats }: Facts, rows: readonly NodeRow[]): Check {
+function softwareCheck({ nats }: DoctorFacts, rows: readonly NodeRow[]): Check {
   const name = 'Theseus'
   const hosts = 'value' in nats ? nats.value.hosts : []
   if (hosts.length === 0) return ok(name, 'the hosts do not tell which they run: discovery is off, or the login may not ask')
   const versions = [...Map.groupBy(hosts, ({ software }) => software)].sort(([a], [b]) => (a < b ? -1 : 1))
-  const text = versions.map(([software, of]) => `${software} on ${named(of.map(({ hostId }) => hostId))}`).join('; ')
+  const text = versions.map(([software, of]) => `${software} on ${nameList(of.map(({ hostId }) => hostId))}`).join('; ')
   if (versions.length === 1) return ok(name, text)
   const newest = versions.at(-1)![0]
   const others = new Set(hosts.filter(({ software }) => software !== newest).map(({ hostId }) => hostId))
@@ -173,7 +173,7 @@ function probationChecks({ doubt }: DatabaseFacts): readonly Check[] {
   return [warning('upgrade database', found, advice)]
 }
 
-function reachCheck({ hosts, system, twins = [] }: Facts, rows: readonly NodeRow[]): Check {
+function reachCheck({ hosts, system, twins = [] }: DoctorFacts, rows: readonly NodeRow[]): Check {
   const name = 'nodes'
   const [twin] = twins
   if (twin !== undefined) {
@@ -195,12 +195,12 @@ function reachCheck({ hosts, system, twins = [] }: Facts, rows: readonly NodeRow
     return failure(name, `system ${system} has no registered nodes`, 'start its hosts; is this its name, and this its Redis?')
   if (away.length > 0) {
     const [host] = [...new Set(away.map(({ hostId }) => hostId))]
-    const found = `${away.length} of ${count(rows.length, 'node')} not heard of: ${named(away.map(({ nodeId }) => nodeId))}`
+    const found = `${away.length} of ${count(rows.length, 'node')} not heard of: ${nameList(away.map(({ nodeId }) => nodeId))}`
     const advice = `start host ${host} again; natsctl node forget, for those that will not come back`
     return warning(name, found, advice, ids([...away, ...silent]))
   }
   if (silent.length > 0) {
-    const found = `${named([...new Set(silent.map(({ hostId }) => `host ${hostId}`))])} reach Redis and do not answer over NATS`
+    const found = `${nameList([...new Set(silent.map(({ hostId }) => `host ${hostId}`))])} reach Redis and do not answer over NATS`
     return warning(name, found, 'look at their logs, and at their login to NATS', ids(silent))
   }
   return ok(name, `${count(rows.length, 'node')}, all heard of`)
@@ -213,7 +213,7 @@ function troubleCheck(rows: readonly NodeRow[], now: number): Check {
   if (first === undefined) return ok(name, 'no node is stalled, rejected or failed')
   const why = first.reason === null ? '' : `: ${first.reason}`
   const longest = `${first.nodeId} is ${first.phase} for ${age(now - first.since)}${why}`
-  const others = troubled.length === 1 ? '' : `${count(troubled.length, 'node')}, ${named(ids(troubled))}; `
+  const others = troubled.length === 1 ? '' : `${count(troubled.length, 'node')}, ${nameList(ids(troubled))}; `
   const advice =
     first.phase === 'failed'
       ? `natsctl explain ${first.nodeId}`

@@ -19,7 +19,7 @@ import {
 import { type NatsProbe, nats, probeNats } from 'theseus-actors/nats'
 import { probeRedis, type RedisProbe, redis } from 'theseus-actors/redis'
 import { answerTimeoutMs } from '../context/answerTimeout.js'
-import { nameOf } from '../context/connection.js'
+import { callerName } from '../context/connection.js'
 import { natsAddress, redisAddress, systemIn, type Target } from '../context/target.js'
 import { HistoryReader } from '../history/knownHistory.js'
 
@@ -60,7 +60,7 @@ export interface DatabaseFacts {
   readonly unverified?: { readonly kind: 'unasked' | 'found'; readonly why: string }
 }
 
-export interface Facts {
+export interface DoctorFacts {
   readonly system: string
   readonly now: number
   readonly natsAddress: string
@@ -77,11 +77,11 @@ export interface Facts {
   /** The hosts that answered over NATS; undefined where they can't be asked. */
   readonly hosts: readonly string[] | undefined
   /** Nodes that several hosts tell of. */
-  readonly twins?: readonly Twin[]
+  readonly twins?: readonly SharedNodeId[]
   readonly skews: readonly Skew[]
 }
 
-export interface Twin {
+export interface SharedNodeId {
   readonly nodeId: string
   readonly hosts: readonly string[]
 }
@@ -98,7 +98,7 @@ const pollMs = 50
 /** No node has this name but by chance, and no method. */
 const nobody = 'theseus-doctor'
 
-export async function factsOf(target: Target): Promise<Facts> {
+export async function factsOf(target: Target): Promise<DoctorFacts> {
   const system = systemIn(target)
   const [natsProbe, redisProbe] = await Promise.all([
     outcome(probeNats(target.nats, system, target.as)),
@@ -134,7 +134,7 @@ export async function factsOf(target: Target): Promise<Facts> {
       system,
       transport: nats({ ...target.nats, onError }),
       udb: redis(target.redis),
-      ...nameOf(target),
+      ...callerName(target),
       settings: { serverDeadlineMs: answerTimeoutMs(serverDeadlineMs) },
     }),
   )
@@ -215,7 +215,7 @@ const nodesMax = 200_000
 
 interface Looked {
   readonly names: readonly string[]
-  readonly twins: readonly Twin[]
+  readonly twins: readonly SharedNodeId[]
 }
 
 /** Those that tell something when somebody looks. */

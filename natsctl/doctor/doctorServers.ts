@@ -1,11 +1,11 @@
 /** The checks of NATS and Redis, and of what the login may do there. Pure. */
 import type { NodeRow } from 'theseus-actors'
-import { type Check, failure, named, ok, warning } from './doctorCheck.js'
-import type { Facts } from './doctorFacts.js'
+import { type Check, failure, nameList, ok, warning } from './doctorCheck.js'
+import type { DoctorFacts } from './doctorFacts.js'
 
 const oldestRedis = [6, 2]
 
-export function natsCheck({ nats, natsAddress }: Facts): Check {
+export function natsCheck({ nats, natsAddress }: DoctorFacts): Check {
   if (!('value' in nats)) return failure('NATS', nats.message, 'is it running, is the address right, and the login?')
   const { version, server, roundTripMs, isEncrypted } = nats.value
   const found = `nats-server ${version} at ${server}, ${roundTripMs.toFixed(1)} ms, ${isEncrypted ? 'TLS' : 'no TLS'}`
@@ -13,7 +13,7 @@ export function natsCheck({ nats, natsAddress }: Facts): Check {
   return warning('NATS', found, 'anybody on the way reads and writes calls: docs/security.md tells how to use TLS')
 }
 
-export function redisCheck({ redis, redisAddress }: Facts): Check {
+export function redisCheck({ redis, redisAddress }: DoctorFacts): Check {
   if (!('value' in redis)) return failure('Redis', redis.message, 'is it running, is the address right, and the login?')
   const { version, roundTripMs, isEncrypted } = redis.value
   const found = `Redis ${version} at ${redisAddress}, ${roundTripMs.toFixed(1)} ms, ${isEncrypted ? 'TLS' : 'no TLS'}`
@@ -28,7 +28,7 @@ function isLocal(address: string): boolean {
   return address.split(', ').every((one) => /:\/\/(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|\/|$)/.test(one))
 }
 
-export function persistenceCheck(redis: Extract<Facts['redis'], { value: unknown }>['value']): Check {
+export function persistenceCheck(redis: Extract<DoctorFacts['redis'], { value: unknown }>['value']): Check {
   const { keepsAppendOnlyFile, maxmemoryPolicy, maxmemoryBytes } = redis
   const name = 'Redis keeps'
   if (keepsAppendOnlyFile === null || maxmemoryPolicy === null)
@@ -41,7 +41,7 @@ export function persistenceCheck(redis: Extract<Facts['redis'], { value: unknown
   return keepsAppendOnlyFile ? ok(name, found) : warning(name, found, 'set appendonly yes: the history is lost when Redis ends')
 }
 
-export function redisPermissions({ refused }: Extract<Facts['redis'], { value: unknown }>['value']): Check {
+export function redisPermissions({ refused }: Extract<DoctorFacts['redis'], { value: unknown }>['value']): Check {
   const name = 'Redis permissions'
   if (refused.length === 0) return ok(name, 'reads, and forgets nodes')
   const what = refused.map((one) => one.what).join(', ')
@@ -49,13 +49,15 @@ export function redisPermissions({ refused }: Extract<Facts['redis'], { value: u
 }
 
 /** Said while it is so. */
-export function functionsCheck({ withoutFunctions }: Extract<Facts['redis'], { value: unknown }>['value']): readonly Check[] {
+export function functionsCheck({
+  withoutFunctions,
+}: Extract<DoctorFacts['redis'], { value: unknown }>['value']): readonly Check[] {
   if (withoutFunctions === undefined) return []
   const advice = 'start an upgrade server of this release; its login needs +function|load, as docs/security.md has it'
   return [failure('Redis functions', withoutFunctions, advice)]
 }
 
-export function natsPermissions({ install, calls, hosts, objections }: Facts): Check {
+export function natsPermissions({ install, calls, hosts, objections }: DoctorFacts): Check {
   const name = 'NATS permissions'
   const advice = 'give it the operator’s permissions of docs/security.md'
   if (objections.length > 0) {
@@ -71,10 +73,10 @@ export function natsPermissions({ install, calls, hosts, objections }: Facts): C
 }
 
 /** Hosts whose own login has too narrow permissions. Said while it is so. */
-export function deafHosts({ nats }: Facts, rows: readonly NodeRow[]): readonly Check[] {
+export function deafHosts({ nats }: DoctorFacts, rows: readonly NodeRow[]): readonly Check[] {
   const deaf = 'value' in nats ? nats.value.hosts.filter(({ refused }) => refused.length > 0) : []
   if (deaf.length === 0) return []
-  const found = deaf.map(({ hostId, refused }) => `NATS does not let host ${hostId} listen on ${named(refused)}`).join('; ')
+  const found = deaf.map(({ hostId, refused }) => `NATS does not let host ${hostId} listen on ${nameList(refused)}`).join('; ')
   const ids = new Set(deaf.map(({ hostId }) => hostId))
   const nodes = rows.filter(({ hostId }) => ids.has(hostId)).map(({ nodeId }) => nodeId)
   const advice = 'correct the permissions of the hosts’ login, as docs/security.md lists them: the hosts ask again'

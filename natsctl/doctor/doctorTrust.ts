@@ -1,7 +1,7 @@
 /** The findings of `natsctl doctor` about the trust of hosts and upgrade servers. */
 import { changedRootAdvice, isSameTrust, markText, nobodysMark, type TrustMark } from 'theseus-actors'
-import { type Check, failure, named, ok, warning } from './doctorCheck.js'
-import type { Facts } from './doctorFacts.js'
+import { type Check, failure, nameList, ok, warning } from './doctorCheck.js'
+import type { DoctorFacts } from './doctorFacts.js'
 
 const name = 'trust'
 
@@ -12,7 +12,7 @@ interface Told {
 }
 
 /** Nothing where nobody tells of it: all are of release 0.1.0, or can't be asked. */
-export function trustChecks({ nats, server }: Facts): readonly Check[] {
+export function trustChecks({ nats, server }: DoctorFacts): readonly Check[] {
   const told: Told[] = 'value' in nats ? nats.value.hosts.flatMap(toldBy) : []
   const mark = server !== undefined && 'value' in server ? server.value.trust : undefined
   if (mark !== undefined && mark !== null) told.push({ who: 'the upgrade server', mark, isSaid: true })
@@ -39,5 +39,5 @@ function toldBy({ hostId, trust }: { readonly hostId: string; readonly trust?: O
 }
 
 function names(of: readonly Told[]): string {
-  return named(of.map(({ who }) => who))
+  return nameList(of.map(({ who }) => who))
 }

@@ -40,7 +40,8 @@ export interface KnownHistory {
   needed(what: string): VerifiedHistory
 }
 
-export const howToTrust = 'give --trust <keys>, set THESEUS_TRUST, or keep them with "natsctl context save <name> --trust <keys>"'
+export const trustAdvice =
+  'give --trust <keys>, set THESEUS_TRUST, or keep them with "natsctl context save <name> --trust <keys>"'
 
 /**
  * The newest manifest by the database's word: those that are missing at the end would not be
@@ -86,10 +87,10 @@ function unverified(system: string, manifests: readonly Manifest[], digest: stri
     verified: 0,
     by: [],
     trusted: undefined,
-    doubt: `${unverifiedVersions(0, manifests.length, system)}: no upgraders are named; ${howToTrust}`,
+    doubt: `${unverifiedVersions(0, manifests.length, system)}: no upgraders are named; ${trustAdvice}`,
     needed(what) {
       throw usageFailure(
-        `${what} runs code that is installed in system ${system}, and no upgraders are named who may have signed it: ${howToTrust} (--trust nobody, where upgrades need no signature)`,
+        `${what} runs code that is installed in system ${system}, and no upgraders are named who may have signed it: ${trustAdvice} (--trust nobody, where upgrades need no signature)`,
       )
     },
   }
@@ -109,7 +110,7 @@ export function headFault({ holds }: HistoryVerdict, head: ClaimedHead | undefin
 }
 
 /** One line on stderr where something is shown that is not verified. */
-export function tellDoubt({ doubt }: Pick<KnownHistory, 'doubt'>): void {
+export function printDoubt({ doubt }: Pick<KnownHistory, 'doubt'>): void {
   if (doubt !== undefined) note(doubt)
 }
 
@@ -119,11 +120,11 @@ export function verifiedColumn(verified: Version): Column<{ readonly version: Ve
 }
 
 /** For who looks again and again. */
-export class DoubtTold {
+export class DoubtNotice {
   #told: string | undefined
 
   tell({ doubt }: Pick<KnownHistory, 'doubt'>): void {
-    if (doubt !== this.#told) tellDoubt({ doubt })
+    if (doubt !== this.#told) printDoubt({ doubt })
     this.#told = doubt
   }
 }
@@ -160,7 +161,7 @@ export async function readHistory(
   trust: Trust | undefined,
 ): Promise<{ readonly newest: Version; readonly history: KnownHistory }> {
   const read = await new HistoryReader(database, system, trust).read()
-  tellDoubt(read.history)
+  printDoubt(read.history)
   return read
 }
 
@@ -171,6 +172,6 @@ export async function askHistory(
   trust: Trust | undefined,
 ): Promise<KnownHistory> {
   const history = knownHistory(system, trust, await operator.signedHistory())
-  tellDoubt(history)
+  printDoubt(history)
   return history
 }

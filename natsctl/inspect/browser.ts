@@ -9,19 +9,19 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { note } from '../output/output.js'
 
-export interface Opener {
+export interface OpenedPage {
   /** Removes the file. */
   close(): Promise<void>
 }
 
 /** Only where somebody sits in front of one; it is a convenience, so nothing is said when there is none. */
-export async function openBrowser(url: string): Promise<Opener | undefined> {
+export async function openBrowser(url: string): Promise<OpenedPage | undefined> {
   if (!process.stdout.isTTY) return undefined
   const { platform, env } = process
   if (platform === 'linux' && env.DISPLAY === undefined && env.WAYLAND_DISPLAY === undefined) return undefined
   const directory = await mkdtemp(join(tmpdir(), 'theseus-inspect-'))
   const file = join(directory, 'open.html')
-  await writeFile(file, pageThatLeadsTo(url), { mode: 0o600, flag: 'wx' })
+  await writeFile(file, redirectPage(url), { mode: 0o600, flag: 'wx' })
   const [command, ...args] = platform === 'darwin' ? ['open'] : platform === 'win32' ? ['cmd', '/c', 'start', ''] : ['xdg-open']
   const child = spawn(command!, [...args, pathToFileURL(file).href], { stdio: 'ignore', detached: true })
   child.on('error', () => note('no browser could be opened'))
@@ -30,6 +30,6 @@ export async function openBrowser(url: string): Promise<Opener | undefined> {
 }
 
 /** The URL is ours: letters, digits and `:/.[]-_`. */
-function pageThatLeadsTo(url: string): string {
+function redirectPage(url: string): string {
   return `<!doctype html><meta charset="utf-8"><meta name="referrer" content="no-referrer"><meta http-equiv="refresh" content="0; url=${url}"><title>Rollout</title><a href="${url}">Rollout</a>\n`
 }

@@ -3,15 +3,15 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { upgradeStatechartDescription } from 'theseus-actors'
 import { withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
-import type { Program } from '../output/commands.js'
 import { type ExitCode, exitCodes } from '../output/exitCodes.js'
-import { hasForms } from '../output/forms.js'
+import { restrictForms } from '../output/forms.js'
 import { Interruption } from '../output/interruption.js'
 import { oneLine, print, printJson } from '../output/output.js'
+import type { Program } from '../output/program.js'
 import { openBrowser } from './browser.js'
-import { recordingFormat } from './entry.js'
-import { lookAt } from './liveSource.js'
+import { followRollout } from './liveSource.js'
 import { Recording } from './recording.js'
+import { recordingFormat } from './recordingEntry.js'
 import { openRecording, RecordingFile } from './recordingFile.js'
 
 interface InspectFlags extends GlobalFlags {
@@ -36,7 +36,7 @@ export function addInspect(program: Program): void {
     .option('--stately', "serve Stately's inspector too, in its own protocol")
     .option('--no-browser', 'do not open the page')
     .action(program.action((_: unknown, command: Command) => inspect(command.optsWithGlobals<InspectFlags>())))
-  hasForms(command, 'table', 'json')
+  restrictForms(command, 'table', 'json')
 }
 
 async function inspect(flags: InspectFlags): Promise<ExitCode> {
@@ -62,7 +62,7 @@ async function inspectLive(flags: InspectFlags, interruption: Interruption): Pro
     })
     const file = flags.record === undefined ? undefined : await RecordingFile.create(flags.record, recording.header)
     if (file !== undefined) recording.follow((entries) => file.add(entries))
-    const stop = lookAt(operator, system, trust, (entries) => recording.add(entries))
+    const stop = followRollout(operator, system, trust, (entries) => recording.add(entries))
     try {
       return await serve(recording, flags, true, interruption)
     } finally {

@@ -4,18 +4,18 @@
  */
 import { clientService, type NodeRow, type Operator, type Version } from 'theseus-actors'
 import type { Trust } from '../context/trust.js'
-import { DoubtTold, knownHistory } from '../history/knownHistory.js'
+import { DoubtNotice, knownHistory } from '../history/knownHistory.js'
 import { note } from '../output/output.js'
-import { type Entry, rowEntry } from './entry.js'
+import { type RecordingEntry, rowEntry } from './recordingEntry.js'
 
 const pollMs = 1_000
 
 /** Returns what ends it. */
-export function lookAt(
+export function followRollout(
   operator: Operator,
   system: string,
   trust: Trust | undefined,
-  hear: (entries: readonly Entry[]) => void,
+  hear: (entries: readonly RecordingEntry[]) => void,
 ): () => void {
   const stopLooking = operator.look(({ hostId, seen, lostMessages, dropped }) => {
     const isLost = lostMessages > 0 || dropped > 0
@@ -40,7 +40,7 @@ class Poll {
   readonly #rows = new Map<string, string>()
   #newest: Version = 0
   #isAway = false
-  readonly #doubt = new DoubtTold()
+  readonly #doubt = new DoubtNotice()
   /** Nobody looks any more: a connection that ends under a question is no news. */
   isOver = false
 
@@ -48,7 +48,7 @@ class Poll {
     private readonly operator: Operator,
     private readonly system: string,
     private readonly trust: Trust | undefined,
-    private readonly hear: (entries: readonly Entry[]) => void,
+    private readonly hear: (entries: readonly RecordingEntry[]) => void,
   ) {}
 
   async round(): Promise<void> {
@@ -64,9 +64,9 @@ class Poll {
     }
   }
 
-  #changes(rows: readonly NodeRow[]): readonly Entry[] {
+  #changes(rows: readonly NodeRow[]): readonly RecordingEntry[] {
     const at = Date.now()
-    const changes: Entry[] = []
+    const changes: RecordingEntry[] = []
     const found = new Set<string>()
     for (const row of rows) {
       found.add(row.nodeId)

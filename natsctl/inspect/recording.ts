@@ -5,7 +5,7 @@
  */
 import { EventEmitter } from 'node:events'
 import type { StatechartSeen } from 'theseus-actors'
-import type { Entry, Header } from './entry.js'
+import type { RecordingEntry, RecordingHeader } from './recordingEntry.js'
 
 export const phasesMax = 200_000
 export const statechartEventsMax = 200_000
@@ -20,26 +20,26 @@ export const bytesMax = 64 * 1024 * 1024
 
 export class Recording {
   /** By what it is true of. */
-  readonly #newest = new Map<string, Entry>()
+  readonly #newest = new Map<string, RecordingEntry>()
   /** Of these, what hosts say. */
   readonly #said = new Map<string, number>()
   #saidBytes = 0
-  readonly #phases: Entry[] = []
+  readonly #phases: RecordingEntry[] = []
   #phaseBytes = 0
   readonly #statecharts = new Map<string, StatechartSeen[]>()
   #statechartEvents = 0
   #statechartBytes = 0
   readonly #emitter = new EventEmitter().setMaxListeners(0)
 
-  constructor(readonly header: Header) {}
+  constructor(readonly header: RecordingHeader) {}
 
-  add(entries: readonly Entry[]): void {
+  add(entries: readonly RecordingEntry[]): void {
     const kept = entries.filter((entry) => this.#keep(entry))
     if (kept.length > 0) this.#emitter.emit('entries', kept)
   }
 
   /** Everything but what the statecharts did, in an order in which it makes sense. */
-  rollout(): readonly Entry[] {
+  rollout(): readonly RecordingEntry[] {
     return [...this.#newest.values(), ...this.#phases]
   }
 
@@ -53,13 +53,13 @@ export class Recording {
   }
 
   /** Returns what ends it. */
-  follow(hear: (entries: readonly Entry[]) => void): () => void {
+  follow(hear: (entries: readonly RecordingEntry[]) => void): () => void {
     this.#emitter.on('entries', hear)
     return () => this.#emitter.off('entries', hear)
   }
 
   /** Whether there is place for it. */
-  #keep(entry: Entry): boolean {
+  #keep(entry: RecordingEntry): boolean {
     switch (entry.type) {
       case 'phase':
         this.#phases.push(entry)
@@ -96,7 +96,7 @@ export class Recording {
     }
   }
 
-  #say(key: string, entry: Entry): boolean {
+  #say(key: string, entry: RecordingEntry): boolean {
     const before = this.#said.get(key) ?? 0
     const bytes = bytesOf(entry)
     if ((before === 0 && this.#said.size >= saidMax) || this.#saidBytes - before + bytes > bytesMax) return false
@@ -116,7 +116,7 @@ export class Recording {
     for (const phase of this.#phases.splice(0, count)) this.#phaseBytes -= bytesOf(phase)
   }
 
-  #added(lost: Extract<Entry, { type: 'lost' }>): Entry {
+  #added(lost: Extract<RecordingEntry, { type: 'lost' }>): RecordingEntry {
     const before = this.#newest.get(`lost/${lost.hostId}`)
     if (before?.type !== 'lost') return lost
     return { ...lost, messages: lost.messages + before.messages, dropped: lost.dropped + before.dropped }
@@ -147,7 +147,7 @@ export class Recording {
 }
 
 /** About: numbers and names of fields count for a while, texts by their length. */
-function bytesOf(entry: Entry): number {
+function bytesOf(entry: RecordingEntry): number {
   switch (entry.type) {
     case 'node':
       return 256 + (entry.reason?.length ?? 0) + 320 * entry.chain.length + 32 * entry.calls.length

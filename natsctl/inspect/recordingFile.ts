@@ -6,8 +6,8 @@ import { createWriteStream, type WriteStream } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { exitCodes, Failure } from '../output/exitCodes.js'
 import { note, toJson } from '../output/output.js'
-import { type Entry, type Header, isEntry, isHeader } from './entry.js'
 import { Recording } from './recording.js'
+import { isEntry, isHeader, type RecordingEntry, type RecordingHeader } from './recordingEntry.js'
 
 export const recordingBytesMax = 256 * 1024 * 1024
 
@@ -21,7 +21,7 @@ export class RecordingFile {
   ) {}
 
   /** Throws for a file that is there already: a recording is not written over. */
-  static async create(path: string, header: Header): Promise<RecordingFile> {
+  static async create(path: string, header: RecordingHeader): Promise<RecordingFile> {
     const stream = createWriteStream(path, { flags: 'wx', mode: 0o600 })
     await new Promise<void>((resolve, reject) => {
       stream.once('open', () => resolve())
@@ -33,7 +33,7 @@ export class RecordingFile {
     return file
   }
 
-  add(entries: readonly Entry[]): void {
+  add(entries: readonly RecordingEntry[]): void {
     for (const entry of entries) this.#write(entry)
   }
 
@@ -41,7 +41,7 @@ export class RecordingFile {
     return new Promise((resolve) => this.stream.end(() => resolve()))
   }
 
-  #write(value: Entry | Header): void {
+  #write(value: RecordingEntry | RecordingHeader): void {
     if (this.#isFull) return
     const line = `${toJson(value)}\n`
     this.#bytes += line.length
@@ -59,7 +59,7 @@ export async function openRecording(path: string): Promise<Recording> {
   let file: FileHandle | undefined
   let recording: Recording | undefined
   try {
-    let entries: Entry[] = []
+    let entries: RecordingEntry[] = []
     file = await open(path)
     for await (const line of file.readLines()) {
       const value = parsed(line)

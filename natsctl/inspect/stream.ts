@@ -5,8 +5,8 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { toJson } from '../output/output.js'
-import type { Entry } from './entry.js'
 import type { Recording } from './recording.js'
+import type { RecordingEntry } from './recordingEntry.js'
 
 const gatherMs = 100
 const entriesPerPart = 500
@@ -17,20 +17,20 @@ export const streamsMax = 32
 let streams = 0
 
 export function streamRollout(request: IncomingMessage, response: ServerResponse, recording: Recording): void {
-  const isShown = ({ type }: Entry) => type !== 'statechart'
+  const isShown = ({ type }: RecordingEntry) => type !== 'statechart'
   stream(request, response, recording.rollout(), (hear) => recording.follow((entries) => hear(entries.filter(isShown))))
 }
 
 export function streamStatechart(request: IncomingMessage, response: ServerResponse, recording: Recording, nodeId: string): void {
-  const isShown = (entry: Entry) => entry.type === 'statechart' && entry.nodeId === nodeId
+  const isShown = (entry: RecordingEntry) => entry.type === 'statechart' && entry.nodeId === nodeId
   stream(request, response, recording.statechart(nodeId), (hear) => recording.follow((entries) => hear(entries.filter(isShown))))
 }
 
 function stream(
   request: IncomingMessage,
   response: ServerResponse,
-  past: readonly Entry[],
-  follow: (hear: (entries: readonly Entry[]) => void) => () => void,
+  past: readonly RecordingEntry[],
+  follow: (hear: (entries: readonly RecordingEntry[]) => void) => () => void,
 ): void {
   if (streams >= streamsMax) {
     response.writeHead(503).end()
@@ -38,7 +38,7 @@ function stream(
   }
   streams++
   response.writeHead(200, { 'Content-Type': 'text/event-stream' })
-  let waiting: Entry[] = []
+  let waiting: RecordingEntry[] = []
   let timer: NodeJS.Timeout | undefined
   const send = (event: string, data: unknown) => {
     if (response.writableLength > unsentBytesMax) response.destroy()

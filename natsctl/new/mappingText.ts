@@ -2,7 +2,7 @@
  * The mapping functions beside an upgrade (§7): how the state of the one class is related to that of the
  * other, for the rehearsal.
  */
-import { at, decisionHere, key, list, object, quoted } from './code.js'
+import { decisionValue, objectLiteral, propertyAccess, propertyKey, quoted, textList } from './codeText.js'
 import type { Comparison, Part, Side } from './comparison.js'
 import { importsOf, type Modules } from './modules.js'
 import { firstValues } from './upgradeText.js'
@@ -27,7 +27,7 @@ function mappingOf(comparison: Comparison, to: 'old' | 'next'): string {
   const entries = fields.map((part) => fieldText(part, to, from, target, comparison))
   const usesOld = entries.some((entry) => /\bold\b/.test(entry))
   const collections = comparison.collections.flatMap((part) => collectionText(part, to))
-  const collectionsLine = collections.length === 0 ? '' : `\n  collections: ${object(collections, '  ')},`
+  const collectionsLine = collections.length === 0 ? '' : `\n  collections: ${objectLiteral(collections, '  ')},`
   const queries = target.delegatable.filter((name) => target.methods.get(name)!.kind === 'query')
   return `
 /**
@@ -38,8 +38,8 @@ function mappingOf(comparison: Comparison, to: 'old' | 'next'): string {
 export const ${mappingName(target)} = mapping({
   from: ${from.exportName},
   to: ${target.exportName},
-  state: (${usesOld ? 'old' : ''}) => (${object(entries, '  ')}),${collectionsLine}
-  dependent: ${list(queries)},
+  state: (${usesOld ? 'old' : ''}) => (${objectLiteral(entries, '  ')}),${collectionsLine}
+  dependent: ${textList(queries)},
 })
 `
 }
@@ -48,13 +48,13 @@ function fieldText(part: Part, to: 'old' | 'next', from: Side, target: Side, { f
   const { name, where } = part
   if (where === 'both') {
     const fits = to === 'next' ? part.fitsForward : part.fitsBack
-    return `${key(name)}: ${fits ? `old${at(name)}` : decisionHere(`${name}: its type differs; make it of old${at(name)}`)}`
+    return `${propertyKey(name)}: ${fits ? `old${propertyAccess(name)}` : decisionValue(`${name}: its type differs; make it of old${propertyAccess(name)}`)}`
   }
   // Where something else is gone it may have become this; where nothing is, this is new.
   const isAlone = fields.every((other) => other.where === 'both' || other.where === to)
   const [first] = firstValues(target, [name])
   if (isAlone && first !== undefined) return first
-  return `${key(name)}: ${decisionHere(`${name}: only ${target.exportName} has it; make it of old, of ${from.exportName}, or begin anew`)}`
+  return `${propertyKey(name)}: ${decisionValue(`${name}: only ${target.exportName} has it; make it of old, of ${from.exportName}, or begin anew`)}`
 }
 
 function collectionText(part: Part, to: 'old' | 'next'): readonly string[] {
@@ -63,6 +63,6 @@ function collectionText(part: Part, to: 'old' | 'next'): readonly string[] {
   const fits = to === 'next' ? part.fitsForward : part.fitsBack
   const records = `old(${quoted(name)}).entries()`
   return [
-    `${key(name)}: (old) => ${fits ? records : decisionHere(`${name}: its records differ; make them of ${records.replaceAll("'", '')}`)}`,
+    `${propertyKey(name)}: (old) => ${fits ? records : decisionValue(`${name}: its records differ; make them of ${records.replaceAll("'", '')}`)}`,
   ]
 }

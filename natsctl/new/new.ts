@@ -1,8 +1,8 @@
 /** `natsctl new`: a tested start in the reader's own repository, which is theirs from then on. */
 import type { Command } from 'commander'
-import type { Program } from '../output/commands.js'
+import type { Program } from '../output/program.js'
+import type { NewFlags } from './newReport.js'
 import type { NewUpgradeFlags } from './newUpgrade.js'
-import type { NewFlags } from './told.js'
 
 export function addNew(program: Program): void {
   const fresh = program.command.command('new').description('a start for a service, or for an upgrade, in this repository')

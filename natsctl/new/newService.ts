@@ -1,13 +1,13 @@
 /** `natsctl new service`: a class, its test, and a config to run it with, in the reader's own repository. */
 import { basename, join, relative, resolve } from 'node:path'
 import { isName } from 'theseus-actors'
-import { nearest } from '../build/buildSettings.js'
+import { nearestFile } from '../build/buildSettings.js'
 import { type ExitCode, exitCodes } from '../output/exitCodes.js'
 import { checkNew, exists, type NewFile, writeNew } from './newFiles.js'
+import { type NewFlags, printNewReport } from './newReport.js'
 import { compiledBy, jsonOf, packageHints } from './project.js'
 import { classText, hostEntry, testText, tsconfigText, upConfigText } from './serviceFiles.js'
 import { type ServiceNames, serviceNames } from './serviceNames.js'
-import { type NewFlags, tell } from './told.js'
 
 const upConfig = 'theseus.json'
 
@@ -16,7 +16,7 @@ export async function newService(name: string, flags: NewFlags): Promise<ExitCod
   const directory = relative(process.cwd(), resolve(flags.dir ?? 'src')) || '.'
   const source = join(directory, `${names.service}.v1.ts`)
   const test = join(directory, `${names.service}.test.ts`)
-  const tsconfig = nearest(resolve(source), 'tsconfig.json')
+  const tsconfig = nearestFile(resolve(source), 'tsconfig.json')
   const module = `./${source}`
   const files: NewFile[] = [
     { path: source, about: `the class ${names.className}, version 1`, text: classText(names) },
@@ -33,7 +33,7 @@ export async function newService(name: string, flags: NewFlags): Promise<ExitCod
   const add = hasUpConfig ? [await toAdd(names, module)] : []
   // The place of files written here is known without a compiler.
   const built = tsconfig === undefined ? join('dist', basename(test).replace(/ts$/, 'js')) : compiled.out(test)
-  tell({
+  printNewReport({
     files,
     notes: compiled.notes,
     next: [

@@ -4,17 +4,17 @@
  */
 import { readdir } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
-import { nearest } from '../build/buildSettings.js'
+import { nearestFile } from '../build/buildSettings.js'
 import { type ExitCode, exitCodes } from '../output/exitCodes.js'
 import { type LoadedClass, loadClass, specifierOf } from './classRef.js'
-import { decisionsIn } from './code.js'
+import { decisionsIn } from './codeText.js'
 import { compare } from './comparison.js'
 import { mappingText } from './mappingText.js'
 import { checkNew, type NewFile, writeNew } from './newFiles.js'
+import { type Decision, type NewFlags, printNewReport } from './newReport.js'
 import { copyOfClass, foundNext } from './nextClass.js'
 import { compiledBy } from './project.js'
 import { rehearsalText } from './rehearsalText.js'
-import { type Decision, type NewFlags, tell } from './told.js'
 import { upgradeText } from './upgradeText.js'
 
 export interface NewUpgradeFlags extends NewFlags {
@@ -37,7 +37,7 @@ export async function newUpgrade(title: string, flags: NewUpgradeFlags): Promise
 function tellOfCopy(copy: NewFile, title: string, flags: NewUpgradeFlags): void {
   const again = `npx natsctl new upgrade '${title.replaceAll("'", "'\\''")}' --from ${flags.from}`
   const next = [`change ${copy.path} into what the new version is to be`, `${again}: once more, for the upgrade between the two`]
-  tell({ files: [copy], decisions: [], notes: [], next, flags })
+  printNewReport({ files: [copy], decisions: [], notes: [], next, flags })
 }
 
 async function upgradeFiles(
@@ -65,11 +65,11 @@ async function upgradeFiles(
 async function report(files: readonly NewFile[], flags: NewUpgradeFlags): Promise<void> {
   const [upgrade, , test] = files.slice(-3) as [NewFile, NewFile, NewFile]
   const decisions = files.flatMap(({ path, text }) => decisionsIn(text).map((found): Decision => ({ file: path, ...found })))
-  const tsconfig = nearest(join(process.cwd(), upgrade.path), 'tsconfig.json')
+  const tsconfig = nearestFile(join(process.cwd(), upgrade.path), 'tsconfig.json')
   const paths = flags.dryRun === true ? [] : files.map(({ path }) => path)
   const compiled = tsconfig === undefined ? undefined : await compiledBy(tsconfig, paths)
   const built = compiled?.out(test.path)
-  tell({
+  printNewReport({
     files,
     decisions,
     notes: compiled?.notes ?? [],

@@ -2,13 +2,13 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve, sep } from 'node:path'
-import { nearest } from '../build/buildSettings.js'
+import { nearestFile } from '../build/buildSettings.js'
 import { runCompiler } from '../build/typeCheck.js'
 
 /** The parts that `package.json` lacks, each a thing to do. */
 export async function packageHints(directory: string): Promise<readonly string[]> {
   const from = resolve(directory, 'any')
-  const file = nearest(from, 'package.json')
+  const file = nearestFile(from, 'package.json')
   const fields = file === undefined ? undefined : await jsonOf(file)
   if (fields === undefined) return ['npm init -y && npm pkg set type=module', ...missing(from, {})]
   return [...(fields.type === 'module' ? [] : ['npm pkg set type=module']), ...missing(from, fields)]

@@ -1,16 +1,16 @@
 /** The test of an upgrade: a starter script of calls of both versions, played on both sides of the flip. */
-import { decisionHere, quoted } from './code.js'
+import { decisionValue, quoted } from './codeText.js'
 import type { Comparison, Method, Side } from './comparison.js'
 import { mappingName } from './mappingText.js'
 import type { Modules } from './modules.js'
 
-export interface Beside {
+export interface RehearsalImports {
   /** How the test imports the upgrade and its mapping. */
   readonly upgrade: string
   readonly mapping: string
 }
 
-export function rehearsalText(title: string, { old, next }: Comparison, modules: Modules, beside: Beside): string {
+export function rehearsalText(title: string, { old, next }: Comparison, modules: Modules, beside: RehearsalImports): string {
   const calls = callsOf([old, next], 'command')
   const observations = callsOf([old, next], 'query')
   const mappings = [mappingName(next), mappingName(old)]
@@ -54,5 +54,5 @@ function callsOf(sides: readonly Side[], kind: Method['kind']): readonly string[
 function argsText(name: string, { parameters, samples }: Method, version: number): string {
   const texts = samples.map((sample, i) => (i > 0 && sample === "'a'" ? `'at version ${version}'` : sample))
   if (texts.every((text) => text !== undefined)) return `[${texts.join(', ')}]`
-  return decisionHere(`${name}: arguments to try it with, a list for ${parameters.join(', ')}`)
+  return decisionValue(`${name}: arguments to try it with, a list for ${parameters.join(', ')}`)
 }

@@ -3,7 +3,16 @@
  * fields and collections that stay are carried over, forward and back. The rest is a decision, and a compile
  * error until it is made.
  */
-import { at, decision, decisionHere, key, list, literal, object, quoted } from './code.js'
+import {
+  decision,
+  decisionValue,
+  objectLiteral,
+  propertyAccess,
+  propertyKey,
+  quoted,
+  textList,
+  valueLiteral,
+} from './codeText.js'
 import type { Comparison, Method, Part, Side } from './comparison.js'
 import { importsOf, type Modules } from './modules.js'
 
@@ -92,7 +101,7 @@ function soText(role: Role): string {
   if (name === undefined) return ''
   const when = kind === 'futureSO' ? 'until a node upgrades' : 'from then on'
   const keeps = keepsOwn(role) ? ` It keeps what is independent of ${over.exportName}, and nothing else.` : ''
-  const delegates = simulated.delegatable.length === 0 ? '' : `\n  delegates: ${list(simulated.delegatable)},`
+  const delegates = simulated.delegatable.length === 0 ? '' : `\n  delegates: ${textList(simulated.delegatable)},`
   const methods = left.map((method) => methodText(role, method, simulated.methods.get(method)!)).join('')
   return `
 /** ${simulated.exportName} on top of ${over.exportName}, ${when}.${keeps} */
@@ -109,7 +118,7 @@ function keepsOwn({ fields, collections }: Role): boolean {
 }
 
 function methodText(role: Role, name: string, { parameters }: Method): string {
-  return `    ${key(name)}(${parameters.join(', ')}) {
+  return `    ${propertyKey(name)}(${parameters.join(', ')}) {
       throw ${decision(`${name}: ${methodChoice(role, name)}`)}
     },
 `
@@ -123,7 +132,7 @@ function methodChoice(role: Role, name: string): string {
   if (there !== undefined) {
     const isAsked = simulated.methods.get(name)!.kind === 'query' && there.kind === 'command'
     const what = isAsked ? `a query of ${mine} and a command of ${below}` : `${below} has it with other types`
-    return `${what}; translate this.next${at(name)}, ${refuse}`
+    return `${what}; translate this.next${propertyAccess(name)}, ${refuse}`
   }
   if (keepsOwn(role) || role.hasChanges)
     return `${below} has no such method; keep in this SO what is independent of ${below}, do the rest by this.next, ${refuse}`
@@ -136,11 +145,11 @@ function initialText(role: Role): string {
   if (kind === 'futureSO') {
     if (fields.length === 0) return ''
     const type = `Pick<StateOf<typeof ${simulated.exportName}>, ${fields.map(quoted).join(' | ')}>`
-    return `\n  initial: (): ${type} => (${object(firstValues(simulated, fields), '  ')}),`
+    return `\n  initial: (): ${type} => (${objectLiteral(firstValues(simulated, fields), '  ')}),`
   }
   if (!keepsOwn(role)) return ''
-  const state = object(
-    fields.map((name) => `${key(name)}: old${at(name)}`),
+  const state = objectLiteral(
+    fields.map((name) => `${propertyKey(name)}: old${propertyAccess(name)}`),
     collections.length > 0 ? '    ' : '  ',
   )
   if (collections.length === 0) return `\n  initial: (old) => (${state}),`
@@ -155,7 +164,7 @@ export function firstValues({ exportName, initial }: Side, fields: readonly stri
     .filter((name) => name in initial)
     .map(
       (name) =>
-        `${key(name)}: ${literal(initial[name]) ?? `(${exportName}.initial() as StateOf<typeof ${exportName}>)${at(name)}`}`,
+        `${propertyKey(name)}: ${valueLiteral(initial[name]) ?? `(${exportName}.initial() as StateOf<typeof ${exportName}>)${propertyAccess(name)}`}`,
     )
 }
 
@@ -174,7 +183,7 @@ function soLine({ kind, name, simulated, over, left, strangers }: Role): string 
   if (left.length > 0 || strangers.length === 0) return line(name)
   const [mine, below] = [simulated.exportName, over.exportName]
   const choice = `notNeeded, if ${below} keeps every promise of ${mine} although it has ${strangers.join(', ')}; else ${name}`
-  return line(decisionHere(`${kind}: ${below} answers every call of ${mine}; ${choice}`))
+  return line(decisionValue(`${kind}: ${below} answers every call of ${mine}; ${choice}`))
 }
 
 /**
@@ -186,7 +195,7 @@ function transformText({ old, next, fields, collections }: Comparison, to: 'old'
   const [state, own] = isForward ? ['old', 'future'] : ['now', 'past']
   const entries = fields
     .filter(({ where }) => where === 'both' || where === to)
-    .map((part) => `${key(part.name)}: ${fieldText(part, isForward, { state, own, from, target, so })}`)
+    .map((part) => `${propertyKey(part.name)}: ${fieldText(part, isForward, { state, own, from, target, so })}`)
   const steps = collections
     .filter(({ where }) => where === 'both' || where === to)
     .flatMap((part) => collectionText(part, isForward, { from, target, so }))
@@ -198,9 +207,9 @@ function transformText({ old, next, fields, collections }: Comparison, to: 'old'
     ...(steps.length > 0 ? ['collections'] : []),
   ].join(', ')
   const indent = isForward ? '      ' : '        '
-  if (steps.length === 0) return `(${parameters}) => (${object(entries, indent)})`
+  if (steps.length === 0) return `(${parameters}) => (${objectLiteral(entries, indent)})`
   const lines = steps.map((step) => `${indent}  ${step}\n`).join('')
-  return `async (${parameters}) => {\n${lines}${indent}  return ${object(entries, `${indent}  `)}\n${indent}}`
+  return `async (${parameters}) => {\n${lines}${indent}  return ${objectLiteral(entries, `${indent}  `)}\n${indent}}`
 }
 
 interface Surroundings {
@@ -216,14 +225,16 @@ function fieldText(
 ): string {
   const { name, where } = part
   if (where === 'both') {
-    if (isForward ? part.fitsForward : part.fitsBack) return `${state}${at(name)}`
-    return decisionHere(`${name}: its type differs; make it of ${state}${at(name)}`)
+    if (isForward ? part.fitsForward : part.fitsBack) return `${state}${propertyAccess(name)}`
+    return decisionValue(`${name}: its type differs; make it of ${state}${propertyAccess(name)}`)
   }
   if (so.fields.includes(name)) {
     const made = `make it of ${state}, and take it out of ${so.name}`
-    return decisionHere(`${name}: only ${target.exportName} has it; ${own}${at(name)}, as ${so.name} keeps it; or ${made}`)
+    return decisionValue(
+      `${name}: only ${target.exportName} has it; ${own}${propertyAccess(name)}, as ${so.name} keeps it; or ${made}`,
+    )
   }
-  return decisionHere(
+  return decisionValue(
     `${name}: only ${target.exportName} has it; make it of ${state}, which is of ${from.exportName}, or begin anew`,
   )
 }
@@ -247,11 +258,11 @@ function collectionText(part: Part, isForward: boolean, { target, so }: Surround
 /** After an undo the future-SO goes on with what only the new version knew. */
 function inverseFutureText({ fields, collections }: Role): string {
   if (fields.length + collections.length === 0) return ''
-  const entries = fields.map((name) => `${key(name)}: now${at(name)}`)
-  if (collections.length === 0) return `\n        future: (now) => (${object(entries, '        ')}),`
+  const entries = fields.map((name) => `${propertyKey(name)}: now${propertyAccess(name)}`)
+  if (collections.length === 0) return `\n        future: (now) => (${objectLiteral(entries, '        ')}),`
   const copies = collections.flatMap((name) =>
     copyText('          ', `collections.old(${quoted(name)})`, `collections.own(${quoted(name)})`),
   )
   const now = fields.length > 0 ? 'now' : '_now'
-  return `\n        future: async (${now}, collections) => {\n${copies.join('\n')}\n          return ${object(entries, '          ')}\n        },`
+  return `\n        future: async (${now}, collections) => {\n${copies.join('\n')}\n          return ${objectLiteral(entries, '          ')}\n        },`
 }

@@ -19,7 +19,10 @@ export interface Question {
 }
 
 /** Undefined for a yes, or else how the command ends. Where nobody can be asked, `--yes` is needed. */
-export async function agree(flags: AskFlags, { does, question, refused, before }: Question): Promise<ExitCode | undefined> {
+export async function requireConfirmation(
+  flags: AskFlags,
+  { does, question, refused, before }: Question,
+): Promise<ExitCode | undefined> {
   if (flags.yes === true) return undefined
   if (!flags.input || !isTerminal()) throw usageFailure(`this ${does}: give --yes`)
   before?.()

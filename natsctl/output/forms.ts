@@ -69,7 +69,7 @@ export function printColumns<T>(columns: readonly Column<T>[], rows: readonly T[
 const formsOf = new WeakMap<Command, readonly OutputForm[]>()
 
 /** Says that a command has these forms only; the others have them all. */
-export function hasForms(command: Command, ...forms: readonly OutputForm[]): Command {
+export function restrictForms(command: Command, ...forms: readonly OutputForm[]): Command {
   formsOf.set(command, forms)
   return command.addHelpText('after', `\nForms of output: ${forms.join(', ')}`)
 }

@@ -9,7 +9,7 @@ export const pollMs = 250
  * One question after the other until `signal`. A database that is away for a while is told
  * once, and asked again.
  */
-export async function* asks<T>(
+export async function* pollUntilAborted<T>(
   ask: () => Promise<T>,
   signal: AbortSignal,
   tell: (line: string) => void = note,

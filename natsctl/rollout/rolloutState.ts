@@ -6,7 +6,7 @@
  * R4. A version is *undone* when another that stands undoes it: an undo of the undo makes it stand again.
  */
 import { type Control, type Manifest, type NodeRow, takesBack, undoneBy, type Version } from 'theseus-actors'
-import { isPartOfRollout, isThere, type Rollout, summarize } from './rolloutSummary.js'
+import { hasArrived, isPartOfRollout, type Rollout, summarize } from './rolloutSummary.js'
 
 export type Pause = Extract<Control, { kind: 'pause' }>
 
@@ -21,7 +21,7 @@ export interface RolloutState extends Omit<Rollout, 'state'> {
   readonly isAtRest: boolean
 }
 
-export interface Seen {
+export interface RolloutFacts {
   readonly newest: Version
   readonly rows: readonly NodeRow[]
   readonly controls: readonly Control[]
@@ -29,9 +29,9 @@ export interface Seen {
   readonly manifests: readonly Manifest[]
 }
 
-export function stateOf({ newest, rows, controls, manifests }: Seen, goal: Version): RolloutState {
+export function rolloutStateOf({ newest, rows, controls, manifests }: RolloutFacts, goal: Version): RolloutState {
   const rollout = summarize(rows, newest, goal)
-  const coming = rows.filter((row) => isPartOfRollout(row) && !isThere(row, goal))
+  const coming = rows.filter((row) => isPartOfRollout(row) && !hasArrived(row, goal))
   const undoes = new Set(manifests.filter((manifest) => manifest.undoes !== null).map(({ version }) => version))
   const isBack = (version: Version) => takesBack((each) => undoes.has(each), version)
   const pauses = controls.filter((control): control is Pause => control.kind === 'pause')

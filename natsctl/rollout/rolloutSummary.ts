@@ -67,10 +67,10 @@ function summarizeService(service: string, rows: readonly NodeRow[], goal: Versi
   return {
     service,
     nodes: rows.length,
-    there: rows.filter((row) => isThere(row, goal)).length,
+    there: rows.filter((row) => hasArrived(row, goal)).length,
     versions: versions.map(([version, of]) => ({ version, nodes: of.length })),
     troubled: rows.filter((row) => isTroubled(row, goal)),
-    away: rows.filter((row) => !row.alive && !isThere(row, goal) && !isTroubled(row, goal)),
+    away: rows.filter((row) => !row.alive && !hasArrived(row, goal) && !isTroubled(row, goal)),
   }
 }
 
@@ -80,7 +80,7 @@ export function isPartOfRollout({ service }: NodeRow): boolean {
 }
 
 /** R1. */
-export function isThere({ version, phase }: NodeRow, goal: Version): boolean {
+export function hasArrived({ version, phase }: NodeRow, goal: Version): boolean {
   if (phase === 'failed') return false
   return version > goal || (version === goal && phase !== 'recovering')
 }
@@ -92,7 +92,7 @@ export function isTroubled(row: NodeRow, goal: Version): boolean {
       return true
     case 'stalled':
     case 'rejected':
-      return !isThere(row, goal)
+      return !hasArrived(row, goal)
     case 'current':
     case 'fetching':
     case 'verifying':

@@ -3,9 +3,9 @@ import { type Command, Option } from 'commander'
 import type { GlobalFlags } from '../context/flags.js'
 import { systemInEnvironment } from '../context/target.js'
 import { refuseSeeds } from '../context/upgraderSeed.js'
-import type { Program } from '../output/commands.js'
 import { type ExitCode, exitCodes, usageFailure } from '../output/exitCodes.js'
-import { hasForms } from '../output/forms.js'
+import { restrictForms } from '../output/forms.js'
+import type { Program } from '../output/program.js'
 import type { LogForm } from './hostMessages.js'
 import { jsonLines, LocalSystem, textLines } from './localSystem.js'
 import { readUpConfig } from './upConfig.js'
@@ -36,7 +36,7 @@ export function addUp(program: Program): void {
         return up(command.optsWithGlobals())
       }),
     )
-  hasForms(command, 'table', 'json')
+  restrictForms(command, 'table', 'json')
 }
 
 async function up(flags: UpFlags): Promise<ExitCode> {

@@ -1,5 +1,5 @@
 /** `?`: which keys there are. */
-import type { Line } from './line.js'
+import type { Line } from './styledLine.js'
 
 const keys: readonly (readonly [string, string])[] = [
   ['↑ ↓ PgUp PgDn', 'choose a node'],

@@ -1,20 +1,20 @@
 /** The history of one node: the phases that its host remembers, and what it waits for now. */
 import type { PhaseSeen } from 'theseus-actors'
 import { age } from '../output/output.js'
-import { phaseCell } from '../rollout/nodeWords.js'
-import { waitingOf } from '../rollout/waiting.js'
-import { type Column, layOut } from './columns.js'
-import type { Line, ScreenSize } from './line.js'
-import type { Watched } from './model.js'
-import { ago, timeOfDay } from './words.js'
+import { phaseCell } from '../rollout/nodeFormat.js'
+import { waitReasonOf } from '../rollout/waitReason.js'
+import type { Line, ScreenSize } from './styledLine.js'
+import { type Column, layOutTable } from './tableLayout.js'
+import { ageText, timeOfDay } from './valueFormat.js'
+import type { WatchedRollout } from './watchedRollout.js'
 
 /** The reports of hosts about a node. */
-export interface Heard {
+export interface NodeHistory {
   readonly phases: readonly PhaseSeen[]
   readonly since: number
 }
 
-export const phasesHeardMax = 2_000
+export const historyPhasesMax = 2_000
 /** Hosts answer at once. */
 const answerMs = 2_000
 
@@ -24,9 +24,9 @@ interface Passed extends PhaseSeen {
 }
 
 export function historyLines(
-  watched: Watched,
+  watched: WatchedRollout,
   nodeId: string,
-  heard: Heard | undefined,
+  heard: NodeHistory | undefined,
   top: number,
   { columns, rows }: ScreenSize,
   now: number,
@@ -40,7 +40,7 @@ export function historyLines(
     return { lines: [...head, [{ text, style: 'dim' }]], page, top: 0 }
   }
   const from = Math.min(top, Math.max(0, phases.length - page))
-  const { header, lines } = layOut(columnsOf(now), phases.slice(from, from + page), columns)
+  const { header, lines } = layOutTable(columnsOf(now), phases.slice(from, from + page), columns)
   return { lines: [...head, header, ...lines], page, top: from }
 }
 
@@ -50,15 +50,15 @@ function passed(phases: readonly PhaseSeen[]): readonly Passed[] {
   return sorted.map((phase, i) => ({ ...phase, until: sorted[i + 1]?.at })).reverse()
 }
 
-function headOf({ rows, known }: Watched, nodeId: string, now: number): readonly Line[] {
+function headOf({ rows, known }: WatchedRollout, nodeId: string, now: number): readonly Line[] {
   const row = rows.find((one) => one.nodeId === nodeId)
   if (row === undefined) return [[{ text: nodeId, style: 'bold' }, ' is not registered any more'], []]
   const { service, className, version, hostId, alive } = row
-  const { waitsFor, since, movedBy } = waitingOf(row, known)
+  const { waitsFor, since, movedBy } = waitReasonOf(row, known)
   return [
     [{ text: nodeId, style: 'bold' }, ` of ${service} runs ${className} at version ${version}`],
     ['on host ', hostId, ...(alive ? [] : [{ text: ', not alive', style: 'red' as const }])],
-    waitsFor === null ? ['waits for nothing'] : [`waits for ${waitsFor}, for ${ago(since, now)}`],
+    waitsFor === null ? ['waits for nothing'] : [`waits for ${waitsFor}, for ${ageText(since, now)}`],
     ...movedBy.map((way, i): Line => [`${i === 0 ? 'moved by ' : '      or '}${way}`]),
     [],
   ]

@@ -4,15 +4,15 @@
  */
 import type { Operator } from 'theseus-actors'
 import { hasColour, oneLine } from '../output/output.js'
-import { type Heard, phasesHeardMax } from './historyScreen.js'
+import { historyPhasesMax, type NodeHistory } from './historyScreen.js'
 import type { Key } from './keys.js'
-import { type Watched, watchedOf } from './model.js'
-import { carryOut } from './orders.js'
 import { Rates } from './rates.js'
-import { draw } from './screen.js'
-import { atFirst, type Effect, press, type ScreenState, type WatchOrder } from './screenState.js'
-import type { Look } from './source.js'
+import type { RolloutSnapshot } from './rolloutSnapshots.js'
+import { drawScreen } from './screen.js'
+import { type Effect, handleKey, initialScreenState, type ScreenState, type WatchOrder } from './screenState.js'
 import { Terminal } from './terminal.js'
+import { type WatchedRollout, watchedRolloutOf } from './watchedRollout.js'
+import { sendWatchOrder } from './watchOrders.js'
 
 /** Two drawings are at least so far apart. */
 const drawMs = 50
@@ -28,9 +28,9 @@ export class LiveScreen {
     changed: () => this.#drawSoon(),
     ended: () => this.quit(),
   })
-  #watched: Watched | undefined
-  #state: ScreenState = atFirst
-  #history: Heard | undefined
+  #watched: WatchedRollout | undefined
+  #state: ScreenState = initialScreenState
+  #history: NodeHistory | undefined
   #warning = ''
   #page = 1
   #drawnAt = Number.NEGATIVE_INFINITY
@@ -61,8 +61,8 @@ export class LiveScreen {
     this.#drawSoon()
   }
 
-  see({ rows, known }: Look): void {
-    this.#watched = watchedOf(this.system, rows, known, Date.now())
+  see({ rows, known }: RolloutSnapshot): void {
+    this.#watched = watchedRolloutOf(this.system, rows, known, Date.now())
     this.#warning = ''
     this.#drawSoon()
   }
@@ -83,7 +83,7 @@ export class LiveScreen {
 
   #press(key: Key): void {
     this.#guarded(() => {
-      const { state, effect } = press(this.#state, key, this.#watched, this.#page)
+      const { state, effect } = handleKey(this.#state, key, this.#watched, this.#page)
       this.#state = state
       if (effect !== undefined) this.#carry(effect)
       this.#drawSoon()
@@ -116,7 +116,7 @@ export class LiveScreen {
   async #order(order: WatchOrder): Promise<void> {
     this.#state = { ...this.#state, message: { text: `${order.kind} …`, isFault: false } }
     try {
-      const message = await carryOut(this.operator, this.system, order)
+      const message = await sendWatchOrder(this.operator, this.system, order)
       this.#state = { ...this.#state, message }
       this.#drawSoon()
       setTimeout(() => this.#forget(message), messageMs).unref()
@@ -136,7 +136,7 @@ export class LiveScreen {
     const stop = this.operator.look(
       ({ seen }) => {
         if (this.#history === undefined) return
-        const phases = [...this.#history.phases, ...seen.filter((one) => one.type === 'phase')].slice(-phasesHeardMax)
+        const phases = [...this.#history.phases, ...seen.filter((one) => one.type === 'phase')].slice(-historyPhasesMax)
         this.#history = { ...this.#history, phases }
         this.#drawSoon()
       },
@@ -162,7 +162,7 @@ export class LiveScreen {
     this.#drawnAt = performance.now()
     this.#guarded(() => {
       const now = Date.now()
-      const { lines, page, top, historyTop } = draw(
+      const { lines, page, top, historyTop } = drawScreen(
         {
           system: this.system,
           watched: this.#watched,

@@ -1,12 +1,12 @@
 /** A node as a row of the screen. Only rows that are shown are made. */
 import type { NodeRow } from 'theseus-actors'
 import { age } from '../output/output.js'
-import { phaseCell } from '../rollout/nodeWords.js'
-import { waitingOf } from '../rollout/waiting.js'
-import type { Column } from './columns.js'
-import { groupOf, type Watched } from './model.js'
+import { phaseCell } from '../rollout/nodeFormat.js'
+import { waitReasonOf } from '../rollout/waitReason.js'
+import type { Column } from './tableLayout.js'
+import { groupOf, type WatchedRollout } from './watchedRollout.js'
 
-export function nodeColumns({ known, rollout, schedules }: Watched, now: number): readonly Column<NodeRow>[] {
+export function nodeColumns({ known, rollout, schedules }: WatchedRollout, now: number): readonly Column<NodeRow>[] {
   return [
     { title: 'NODE', rank: 1, min: 6, max: 24, cell: ({ nodeId }) => nodeId },
     { title: 'SERVICE', rank: 7, max: 16, cell: ({ service }) => service },
@@ -27,7 +27,7 @@ export function nodeColumns({ known, rollout, schedules }: Watched, now: number)
     const group = groupOf(row, rollout.goal)
     if (group === 'there' && row.alive) return row.reason ?? ''
     if (row.alive && row.reason !== null) return row.reason.replace(/^waits for /, '')
-    return stepOf(row) ?? waitingOf(row, known).waitsFor ?? ''
+    return stepOf(row) ?? waitReasonOf(row, known).waitsFor ?? ''
   }
 
   /** All of the schedule stands above. */

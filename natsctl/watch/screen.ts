@@ -5,21 +5,21 @@
  */
 import { count } from '../output/output.js'
 import { fitted, widthOf } from '../output/width.js'
-import { type Column, layOut } from './columns.js'
 import { helpLines } from './helpScreen.js'
 import { historyLines } from './historyScreen.js'
-import { between, type Line, rendered, type ScreenSize } from './line.js'
-import { holdsOf, pauseOf, type Watched } from './model.js'
 import { nodeColumns } from './nodeColumns.js'
-import type { Picture } from './picture.js'
+import { roundedDuration } from './remainingTime.js'
+import type { ScreenContent } from './screenContent.js'
 import { selectedIndex, topOf } from './screenState.js'
 import { statusLine } from './statusLine.js'
 import { gateLine, scheduleLines } from './stepLines.js'
+import { type Line, leftAndRight, rendered, type ScreenSize } from './styledLine.js'
+import { type Column, layOutTable } from './tableLayout.js'
 import { serviceColumns, serviceLines, versionColumns, versionLines } from './tables.js'
-import { roughly } from './timeToGo.js'
-import { ago } from './words.js'
+import { ageText } from './valueFormat.js'
+import { holdsOf, pauseOf, type WatchedRollout } from './watchedRollout.js'
 
-export interface Drawn {
+export interface DrawnScreen {
   readonly lines: readonly string[]
   /** How many rows the list shows, and which is the first. */
   readonly page: number
@@ -28,11 +28,11 @@ export interface Drawn {
   readonly historyTop: number
 }
 
-export function draw(picture: Picture, size: ScreenSize): Drawn {
-  const { lines, page, top, historyTop = 0 } = body(picture, size)
+export function drawScreen(content: ScreenContent, size: ScreenSize): DrawnScreen {
+  const { lines, page, top, historyTop = 0 } = body(content, size)
   const shown = lines.slice(0, Math.max(0, size.rows - 1))
   while (shown.length < size.rows - 1) shown.push([])
-  shown.push(statusLine(picture, { page, top }, size.columns))
+  shown.push(statusLine(content, { page, top }, size.columns))
   return { lines: shown.slice(-size.rows).map((line) => rendered(line, size)), page, top, historyTop }
 }
 
@@ -43,29 +43,29 @@ interface Body {
   readonly historyTop?: number
 }
 
-function body(picture: Picture, size: ScreenSize): Body {
-  const { state, watched, now, system } = picture
+function body(content: ScreenContent, size: ScreenSize): Body {
+  const { state, watched, now, system } = content
   if (state.mode.type === 'help') return { lines: helpLines, page: 1, top: state.top }
   if (watched === undefined)
     return { lines: [[{ text: `system ${system}`, style: 'bold' }], ['waits for the upgrade database']], page: 1, top: 0 }
   if (state.mode.type === 'history') {
     const { nodeId, top } = state.mode
-    const shown = historyLines(watched, nodeId, picture.history, top, size, now)
+    const shown = historyLines(watched, nodeId, content.history, top, size, now)
     return { lines: shown.lines, page: shown.page, top: state.top, historyTop: shown.top }
   }
-  return list(picture, watched, size)
+  return list(content, watched, size)
 }
 
-function list(picture: Picture, watched: Watched, size: ScreenSize): Body {
-  const { state, now } = picture
+function list(content: ScreenContent, watched: WatchedRollout, size: ScreenSize): Body {
+  const { state, now } = content
   const head = [titleOf(watched, size.columns, now), barOf(watched, size.columns)]
   // The header of the list, and the status line.
   const room = size.rows - head.length - 2
-  const middle = middleOf(picture, watched, size.columns, room)
+  const middle = middleOf(content, watched, size.columns, room)
   const page = Math.max(1, room - middle.length)
   const top = topOf(state, watched.rows, page)
   const rows = watched.rows.slice(top, top + page)
-  const { header, lines } = layOut(nodeColumns(watched, now), rows, size.columns - 2)
+  const { header, lines } = layOutTable(nodeColumns(watched, now), rows, size.columns - 2)
   const selected = selectedIndex(state, watched.rows) - top
   return {
     lines: [
@@ -85,14 +85,14 @@ function marked(line: Line, { columns }: ScreenSize): Line {
   return [{ text: fitted(`▸ ${text}`, columns), style: 'inverse' }]
 }
 
-function titleOf({ system, rollout, known, standing }: Watched, columns: number, now: number): Line {
+function titleOf({ system, rollout, known, standing }: WatchedRollout, columns: number, now: number): Line {
   const { goal } = rollout
   const title = known.manifests[goal - 1]?.title
   const name = columns < 60 ? `${system} v${goal}` : `system ${system}, version ${goal}`
   const style = standing.state === 'degraded' ? 'red' : standing.state === 'done' ? 'green' : 'yellow'
   const state = standing.isPaused ? (standing.state === 'moving' ? 'paused' : `${standing.state}, paused`) : standing.state
-  const since = ago(standing.since, now)
-  return between(
+  const since = ageText(standing.since, now)
+  return leftAndRight(
     [
       { text: name, style: 'bold' },
       ...(title === undefined ? [] : [`: ${title}${known.doubt === undefined ? '' : ' (not verified)'}`]),
@@ -105,9 +105,9 @@ function titleOf({ system, rollout, known, standing }: Watched, columns: number,
 const barWidthMax = 60
 const barWidthMin = 8
 
-function barOf({ rollout, standing, toGoMs }: Watched, columns: number): Line {
+function barOf({ rollout, standing, toGoMs }: WatchedRollout, columns: number): Line {
   const { nodes, there } = rollout
-  const toGo = toGoMs === undefined ? '' : `, ${roughly(toGoMs)} to go`
+  const toGo = toGoMs === undefined ? '' : `, ${roundedDuration(toGoMs)} to go`
   const text = ` ${there} of ${columns < 60 ? nodes : count(nodes, 'node')}${toGo}`
   const width = Math.min(barWidthMax, Math.max(barWidthMin, columns - widthOf(text) - 1))
   const full = nodes === 0 ? width : Math.floor((there * width) / nodes)
@@ -132,7 +132,12 @@ const nodesMin = 4
 const tableShare = 0.25
 const tableLinesMin = 4
 
-function middleOf({ rates, limits, now }: Picture, watched: Watched, columns: number, room: number): readonly Line[] {
+function middleOf(
+  { rates, limits, now }: ScreenContent,
+  watched: WatchedRollout,
+  columns: number,
+  room: number,
+): readonly Line[] {
   const forNodes = Math.min(watched.rows.length, Math.max(nodesMin, Math.ceil(room * nodesShare)))
   const controls = controlLines(watched, now)
   const schedules = scheduleLines(watched, columns)
@@ -168,18 +173,18 @@ function shortened(lines: readonly Line[], max: number): readonly Line[] {
 
 function tableOf<R>(columns: readonly Column<R>[], rows: readonly R[], width: number): readonly Line[] {
   if (rows.length === 0) return []
-  const { header, lines } = layOut(columns, rows, width - 2)
+  const { header, lines } = layOutTable(columns, rows, width - 2)
   return [header, ...lines].map((line) => ['  ', ...line])
 }
 
 const namesMax = 5
 
-function controlLines({ known }: Watched, now: number): readonly Line[] {
+function controlLines({ known }: WatchedRollout, now: number): readonly Line[] {
   const lines: Line[] = []
   const pause = pauseOf(known)
   if (pause !== undefined) {
     const why = pause.reason === '' ? '' : `: ${pause.reason}`
-    lines.push([{ text: 'paused', style: 'yellow' }, ` for ${ago(pause.since, now)}${why}`])
+    lines.push([{ text: 'paused', style: 'yellow' }, ` for ${ageText(pause.since, now)}${why}`])
   }
   const holds = holdsOf(known)
   if (holds.length > 0) {

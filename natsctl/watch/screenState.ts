@@ -5,7 +5,7 @@
 import type { NodeRow, Version } from 'theseus-actors'
 import { withoutLast } from '../output/width.js'
 import type { Key } from './keys.js'
-import { holdsOf, type Watched } from './model.js'
+import { holdsOf, type WatchedRollout } from './watchedRollout.js'
 
 /** The orders to the upgrade server. */
 export type WatchOrder =
@@ -35,17 +35,23 @@ export type Effect =
   | { readonly type: 'redraw' | 'quit' | 'suspend' | 'closeHistory' }
   | { readonly type: 'openHistory'; readonly nodeId: string }
 
-export interface Pressed {
+export interface KeyResult {
   readonly state: ScreenState
   readonly effect?: Effect
 }
 
-export const atFirst: ScreenState = { mode: { type: 'list' }, selected: undefined, top: 0, found: '', message: undefined }
+export const initialScreenState: ScreenState = {
+  mode: { type: 'list' },
+  selected: undefined,
+  top: 0,
+  found: '',
+  message: undefined,
+}
 
 const findLengthMax = 64
 
 /** @param page how many rows the screen shows */
-export function press(state: ScreenState, key: Key, watched: Watched | undefined, page: number): Pressed {
+export function handleKey(state: ScreenState, key: Key, watched: WatchedRollout | undefined, page: number): KeyResult {
   if (key === 'ctrl-c') return { state, effect: { type: 'quit' } }
   if (key === 'ctrl-z') return { state, effect: { type: 'suspend' } }
   if (key === 'ctrl-l') return { state, effect: { type: 'redraw' } }
@@ -64,7 +70,7 @@ export function press(state: ScreenState, key: Key, watched: Watched | undefined
   }
 }
 
-export function questionOf(order: WatchOrder, system: string): string {
+export function confirmationOf(order: WatchOrder, system: string): string {
   switch (order.kind) {
     case 'pause':
     case 'resume':
@@ -90,10 +96,10 @@ export function topOf(state: ScreenState, rows: readonly NodeRow[], page: number
   return Math.max(0, Math.min(top, rows.length - page))
 }
 
-function inList(state: ScreenState, key: Key, watched: Watched | undefined, page: number): Pressed {
+function inList(state: ScreenState, key: Key, watched: WatchedRollout | undefined, page: number): KeyResult {
   const rows = watched?.rows ?? []
   const index = selectedIndex(state, rows)
-  const select = (to: number): Pressed => ({
+  const select = (to: number): KeyResult => ({
     // Back at the beginning it is again whoever is first.
     state: { ...state, selected: to <= 0 ? undefined : rows[Math.min(to, rows.length - 1)]?.nodeId },
   })
@@ -124,13 +130,13 @@ function inList(state: ScreenState, key: Key, watched: Watched | undefined, page
   }
 }
 
-function letter(state: ScreenState, text: string, watched: Watched | undefined, row: NodeRow | undefined): Pressed {
-  const ask = (order: WatchOrder): Pressed => ({ state: { ...state, mode: { type: 'ask', order } } })
-  const onVersion = (kind: 'pause' | 'resume' | 'retry'): Pressed => {
+function letter(state: ScreenState, text: string, watched: WatchedRollout | undefined, row: NodeRow | undefined): KeyResult {
+  const ask = (order: WatchOrder): KeyResult => ({ state: { ...state, mode: { type: 'ask', order } } })
+  const onVersion = (kind: 'pause' | 'resume' | 'retry'): KeyResult => {
     const version = watched?.rollout.goal ?? 0
     return version === 0 ? told(state, 'the system runs version 0: there is no rollout') : ask({ kind, version })
   }
-  const onNode = (kindOf: (nodeId: string) => 'hold' | 'release' | 'upgrade'): Pressed =>
+  const onNode = (kindOf: (nodeId: string) => 'hold' | 'release' | 'upgrade'): KeyResult =>
     row === undefined ? told(state, 'there is no node') : ask({ kind: kindOf(row.nodeId), nodeId: row.nodeId })
   switch (text) {
     case 'q':
@@ -161,14 +167,19 @@ function letter(state: ScreenState, text: string, watched: Watched | undefined, 
 }
 
 /** Only a plain yes: a key that was meant for the list changes nothing. */
-function inQuestion(state: ScreenState, { order }: Extract<Mode, { type: 'ask' }>, key: Key): Pressed {
+function inQuestion(state: ScreenState, { order }: Extract<Mode, { type: 'ask' }>, key: Key): KeyResult {
   const list: ScreenState = { ...state, mode: { type: 'list' } }
   const text = typeof key === 'object' ? key.text.toLowerCase() : key
   if (text === 'y') return { state: list, effect: { type: 'order', order } }
   return text === 'n' || text === 'q' || text === 'escape' ? told(list, 'nothing is changed') : { state }
 }
 
-function inFind(state: ScreenState, mode: Extract<Mode, { type: 'find' }>, key: Key, watched: Watched | undefined): ScreenState {
+function inFind(
+  state: ScreenState,
+  mode: Extract<Mode, { type: 'find' }>,
+  key: Key,
+  watched: WatchedRollout | undefined,
+): ScreenState {
   const typed = (text: string): ScreenState => {
     const next = { ...state, mode: { ...mode, text }, selected: mode.before }
     return text === '' ? next : found(next, text, watched, 0)
@@ -188,7 +199,7 @@ function inFind(state: ScreenState, mode: Extract<Mode, { type: 'find' }>, key: 
 }
 
 /** The next row, round and round, whose node, service or class has this text in it. */
-function found(state: ScreenState, text: string, watched: Watched | undefined, ahead: 0 | 1): ScreenState {
+function found(state: ScreenState, text: string, watched: WatchedRollout | undefined, ahead: 0 | 1): ScreenState {
   const rows = watched?.rows ?? []
   const from = selectedIndex(state, rows) + ahead
   const sought = text.toLowerCase()
@@ -200,8 +211,8 @@ function found(state: ScreenState, text: string, watched: Watched | undefined, a
   return sought === '' ? state : { ...state, message: { text: `no node, service or class has "${text}" in it`, isFault: false } }
 }
 
-function inHistory(state: ScreenState, mode: Extract<Mode, { type: 'history' }>, key: Key, page: number): Pressed {
-  const scroll = (by: number): Pressed => ({ state: { ...state, mode: { ...mode, top: Math.max(0, mode.top + by) } } })
+function inHistory(state: ScreenState, mode: Extract<Mode, { type: 'history' }>, key: Key, page: number): KeyResult {
+  const scroll = (by: number): KeyResult => ({ state: { ...state, mode: { ...mode, top: Math.max(0, mode.top + by) } } })
   switch (key) {
     case 'up':
       return scroll(-1)
@@ -224,10 +235,10 @@ function inHistory(state: ScreenState, mode: Extract<Mode, { type: 'history' }>,
   }
 }
 
-function told(state: ScreenState, text: string): Pressed {
+function told(state: ScreenState, text: string): KeyResult {
   return { state: { ...state, message: { text, isFault: false } } }
 }
 
-function isHeld(watched: Watched | undefined, nodeId: string): boolean {
+function isHeld(watched: WatchedRollout | undefined, nodeId: string): boolean {
   return watched !== undefined && holdsOf(watched.known).some((hold) => hold.nodeId === nodeId)
 }

@@ -3,11 +3,11 @@
  * pauses a rollout in trouble.
  */
 import { age, count } from '../output/output.js'
-import { type Line, lineWidth, type Span } from './line.js'
-import type { Watched } from './model.js'
 import type { Steps } from './steps.js'
+import { type Line, lineWidth, type Span } from './styledLine.js'
+import type { WatchedRollout } from './watchedRollout.js'
 
-export function scheduleLines({ schedules }: Watched, columns: number): readonly Line[] {
+export function scheduleLines({ schedules }: WatchedRollout, columns: number): readonly Line[] {
   return schedules.map(({ service, schedule, steps }) => {
     if (steps === undefined) return [`${service} goes by ${schedule}`]
     const line: Line = [`${service} goes by steps  `, ...stepSpans(steps)]
@@ -34,7 +34,7 @@ function stepSpans({ steps, current, bakesForMs }: Steps): readonly Span[] {
 
 const namesMax = 3
 
-export function gateLine({ rollout, known }: Watched): readonly Line[] {
+export function gateLine({ rollout, known }: WatchedRollout): readonly Line[] {
   const gate = known.manifests[rollout.goal - 1]?.gate
   if (gate === undefined) return []
   if (gate === null) return [[{ text: 'no gate: trouble does not pause it by itself', style: 'dim' }]]

@@ -3,7 +3,7 @@
  * from who has arrived.
  */
 import { type Duration, milliseconds, type NodeRow, type Version } from 'theseus-actors'
-import { isThere } from '../rollout/rolloutSummary.js'
+import { hasArrived } from '../rollout/rolloutSummary.js'
 
 export interface Step {
   /** As the schedule has it: `10%`. */
@@ -36,13 +36,13 @@ export function stepsOf(schedule: string, rows: readonly NodeRow[], goal: Versio
   const [, sizes, bake] = described.exec(schedule) ?? []
   const bakeMs = msOf(bake)
   if (sizes === undefined || bakeMs === undefined) return undefined
-  const group = rows.filter((row) => row.alive || isThere(row, goal))
+  const group = rows.filter((row) => row.alive || hasArrived(row, goal))
   const steps = sizes.split(', ').map((size) => {
     const nodes = Math.min(group.length, nodesOf(size, group.length))
-    return { size, nodes, there: group.slice(0, nodes).filter((row) => isThere(row, goal)).length }
+    return { size, nodes, there: group.slice(0, nodes).filter((row) => hasArrived(row, goal)).length }
   })
   const leftMs = ({ nodes }: Step) =>
-    Math.max(0, ...group.slice(0, nodes).map((row) => (isThere(row, goal) ? row.since + bakeMs - now : bakeMs)))
+    Math.max(0, ...group.slice(0, nodes).map((row) => (hasArrived(row, goal) ? row.since + bakeMs - now : bakeMs)))
   const stepOf = new Map(group.map(({ nodeId }, rank) => [nodeId, steps.findIndex(({ nodes }) => rank < nodes)]))
   const current = steps.findIndex((step) => step.there < step.nodes || leftMs(step) > 0)
   const areAllThere = steps.at(-1)!.there === group.length

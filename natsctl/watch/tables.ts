@@ -2,10 +2,10 @@
 import { slotsAllowed, strictestLimit, type Version } from 'theseus-actors'
 import type { Cell } from '../output/output.js'
 import type { ServiceRollout } from '../rollout/rolloutSummary.js'
-import type { Column } from './columns.js'
-import type { Watched } from './model.js'
 import type { Rates, VersionRates } from './rates.js'
-import { perSecond, took, unknown } from './words.js'
+import type { Column } from './tableLayout.js'
+import { durationText, rateText, unknownText } from './valueFormat.js'
+import type { WatchedRollout } from './watchedRollout.js'
 
 export interface ServiceLine extends ServiceRollout {
   readonly moving: number
@@ -13,17 +13,20 @@ export interface ServiceLine extends ServiceRollout {
   readonly limit: string
 }
 
-export function serviceLines({ rollout, underWay, schedules }: Watched, rates: Pick<Rates, 'limitOf'>): readonly ServiceLine[] {
+export function serviceLines(
+  { rollout, underWay, schedules }: WatchedRollout,
+  rates: Pick<Rates, 'limitOf'>,
+): readonly ServiceLine[] {
   return rollout.services.map((service) => {
     const told = rates.limitOf(service.service)
     const of = schedules.find((one) => one.service === service.service)
     const limit = told === undefined ? undefined : strictestLimit([told, ...limitsIn(of?.schedule ?? '')])
-    const allowed = limit === undefined ? unknown : slotsAllowed(limit, service.nodes)
+    const allowed = limit === undefined ? unknownText : slotsAllowed(limit, service.nodes)
     const { moving = 0, notServing = 0 } = underWay.get(service.service) ?? {}
     return {
       ...service,
       moving,
-      limit: `${notServing} of ${Number.isFinite(allowed) || allowed === unknown ? allowed : 'any'}`,
+      limit: `${notServing} of ${Number.isFinite(allowed) || allowed === unknownText ? allowed : 'any'}`,
     }
   })
 }
@@ -43,7 +46,7 @@ export interface VersionLine extends VersionRates {
 }
 
 /** Versions that nodes run, and those at which they are called. */
-export function versionLines({ rollout }: Watched, rates: readonly VersionRates[]): readonly VersionLine[] {
+export function versionLines({ rollout }: WatchedRollout, rates: readonly VersionRates[]): readonly VersionLine[] {
   return rollout.services.flatMap(({ service, versions }) => {
     const told = rates.filter((one) => one.service === service)
     const called = told.filter(({ calls = 0, refused = 0, failed = 0 }) => calls + refused + failed > 0)
@@ -61,11 +64,11 @@ export const versionColumns: readonly Column<VersionLine>[] = [
   { title: 'SERVICE', rank: 3, min: 8, max: 24, cell: ({ service }) => service },
   { title: 'VERSION', rank: 1, align: 'right', cell: ({ version }) => version },
   { title: 'NODES', rank: 5, align: 'right', cell: ({ nodes }) => nodes },
-  { title: 'CALLS/S', rank: 2, min: 7, align: 'right', cell: ({ calls }) => perSecond(calls) },
-  { title: 'BY SO/S', rank: 7, min: 7, align: 'right', cell: ({ simulated }) => perSecond(simulated) },
+  { title: 'CALLS/S', rank: 2, min: 7, align: 'right', cell: ({ calls }) => rateText(calls) },
+  { title: 'BY SO/S', rank: 7, min: 7, align: 'right', cell: ({ simulated }) => rateText(simulated) },
   { title: 'REFUSED/S', rank: 8, align: 'right', cell: ({ refused }) => marked(refused, 'yellow') },
   { title: 'ERRORS/S', rank: 4, align: 'right', cell: ({ failed }) => marked(failed, 'red') },
-  { title: 'P99', rank: 6, min: 6, align: 'right', cell: ({ p99Ms }) => took(p99Ms) },
+  { title: 'P99', rank: 6, min: 6, align: 'right', cell: ({ p99Ms }) => durationText(p99Ms) },
 ]
 
 /** Hosts that tell figures leave out versions that nobody has called. */
@@ -86,5 +89,5 @@ function counted(number: number, style: 'red' | 'yellow'): Cell {
 }
 
 function marked(rate: number | undefined, style: 'red' | 'yellow'): Cell {
-  return rate === undefined || rate === 0 ? perSecond(rate) : { text: perSecond(rate), style }
+  return rate === undefined || rate === 0 ? rateText(rate) : { text: rateText(rate), style }
 }

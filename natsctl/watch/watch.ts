@@ -7,15 +7,15 @@ import { withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
 import type { Trust } from '../context/trust.js'
 import { type KeyFlags, signerOf } from '../context/upgraderSeed.js'
-import { DoubtTold, tellDoubt } from '../history/knownHistory.js'
+import { DoubtNotice, printDoubt } from '../history/knownHistory.js'
 import { type ExitCode, exitCodes } from '../output/exitCodes.js'
 import { count, note, print } from '../output/output.js'
-import { exitCodeOf } from '../rollout/rolloutExit.js'
-import { type RolloutState, stateOf } from '../rollout/rolloutState.js'
-import { Changes, jsonLines, textLines } from './lines.js'
+import { rolloutExitCode } from '../rollout/rolloutExitCode.js'
+import { type RolloutState, rolloutStateOf } from '../rollout/rolloutState.js'
+import { ChangeLines, jsonLines, textLines } from './lineOutput.js'
 import { LiveScreen } from './liveScreen.js'
 import { Rates, type VersionRates } from './rates.js'
-import { watching } from './source.js'
+import { rolloutSnapshots } from './rolloutSnapshots.js'
 
 export interface WatchFlags extends GlobalFlags, KeyFlags {
   readonly untilDone?: true
@@ -65,20 +65,20 @@ async function watchScreen(
   let doubt: string | undefined
   try {
     screen.open()
-    for await (const look of watching(operator, system, trust, over.signal, screen.warn)) {
-      screen.see(look)
-      doubt = look.known.doubt
-      last = stateOf({ ...look.known, rows: look.rows }, look.known.newest)
+    for await (const snapshot of rolloutSnapshots(operator, system, trust, over.signal, screen.warn)) {
+      screen.see(snapshot)
+      doubt = snapshot.known.doubt
+      last = rolloutStateOf({ ...snapshot.known, rows: snapshot.rows }, snapshot.known.newest)
       if (untilDone && isDone(last)) break
     }
   } finally {
     screen.close()
   }
   if (failure !== undefined) throw failure.error
-  tellDoubt({ doubt })
+  printDoubt({ doubt })
   if (last !== undefined) print(`version ${last.goal} of system ${system}: ${progressOf(last)}`)
   if (untilDone === undefined) return exitCodes.done
-  return last !== undefined && isDone(last) ? exitCodeOf(last, true) : exitCodes.interrupted
+  return last !== undefined && isDone(last) ? rolloutExitCode(last, true) : exitCodes.interrupted
 }
 
 function progressOf({ there, nodes, state }: RolloutState): string {
@@ -107,15 +107,15 @@ export async function watchLines(
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
   const late = timeoutMs === undefined ? [] : [AbortSignal.timeout(timeoutMs)]
   const signal = AbortSignal.any([interrupted.signal, ...late])
-  const telling = new DoubtTold()
+  const telling = new DoubtNotice()
   const figures = isJson ? new FiguresNowAndThen(operator) : undefined
-  const changes = new Changes(isJson ? jsonLines : textLines(system))
+  const changes = new ChangeLines(isJson ? jsonLines : textLines(system))
   try {
-    for await (const { rows, known } of watching(operator, system, trust, signal, note)) {
+    for await (const { rows, known } of rolloutSnapshots(operator, system, trust, signal, note)) {
       telling.tell({ doubt: known.doubt })
-      const rollout = stateOf({ ...known, rows }, goal ?? known.newest)
+      const rollout = rolloutStateOf({ ...known, rows }, goal ?? known.newest)
       changes.show(rollout, rows, figures?.due(Date.now()) ?? [])
-      if (isOver?.(rollout)) return exitCodeOf(rollout, true)
+      if (isOver?.(rollout)) return rolloutExitCode(rollout, true)
     }
     if (!interrupted.signal.aborted) return exitCodes.timedOut
     return isOver === undefined ? exitCodes.done : exitCodes.interrupted

@@ -11,7 +11,7 @@ const rooms = ['core', 'actors', 'transports', 'telemetry', 'natsctl', 'rehearsa
 const places: Readonly<Record<string, string>> = {
   'transports/modules/bundleRepository.ts': 'bundles with the digest that was asked for: hosts ask with verified manifests',
   'transports/modules/hostModules.ts': 'the same bytes, from memory (B1)',
-  'natsctl/build/runnable.ts': 'bundles that are verified, or that the operator named (H1)',
+  'natsctl/build/runnableBundle.ts': 'bundles that are verified, or that the operator named (H1)',
   'natsctl/build/upgradeBuild.ts': 'the module that the operator named, to describe it',
   'natsctl/build/ownModules.ts': 'the module that the config of `up` names',
 }

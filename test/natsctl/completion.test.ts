@@ -10,7 +10,7 @@ import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { Command } from 'commander'
 import { redis } from 'theseus-actors/redis'
-import { answerOf } from '../../natsctl/completion/complete.js'
+import { completionText } from '../../natsctl/completion/completeCommand.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { statusOf } from '../contracts/databaseContract.js'
 import { noticedMsOf } from '../support/noticedTime.js'
@@ -96,7 +96,7 @@ test('a database that never answers is not waited for', async (t) => {
   t.deepEqual(await next(t, words, { THESEUS_ANSWER_TIMEOUT: '500ms' }), [':'])
   const root = new Command().option('--system <name>').option('--redis <url>')
   root.command('node').command('hold').argument('<node>')
-  const answered = answerOf(root, words)
+  const answered = completionText(root, words)
   const tookMs = await noticedMsOf(() => answered)
   t.is(await answered, ':\n')
   // The connection itself is given up after a second and a half.

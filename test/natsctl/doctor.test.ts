@@ -4,8 +4,8 @@ import { memoryStore } from 'theseus-actors/memory'
 import { type NatsProbe, nats } from 'theseus-actors/nats'
 import { redis } from 'theseus-actors/redis'
 import { trustMark } from '../../core/trust/trustMark.js'
-import { checksOf, exitCodeOf } from '../../natsctl/doctor/doctorChecks.js'
-import type { DatabaseFacts, Facts } from '../../natsctl/doctor/doctorFacts.js'
+import { checksOf, doctorExitCode } from '../../natsctl/doctor/doctorChecks.js'
+import type { DatabaseFacts, DoctorFacts } from '../../natsctl/doctor/doctorFacts.js'
 import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { statusOf } from '../contracts/databaseContract.js'
@@ -28,7 +28,7 @@ const database: DatabaseFacts = {
   rows: [row('p1'), row('p2')],
   newest: { createdAt: '2026-02-28T00:00:00Z' } as DatabaseFacts['newest'],
 }
-const well: Facts = {
+const well: DoctorFacts = {
   ...{ system: 'shop', now, natsAddress: 'tls://nats:4222', redisAddress: 'rediss://redis:6379' },
   nats: {
     value: {
@@ -47,23 +47,23 @@ const well: Facts = {
   ...{ objections: [], hosts: ['h1'], skews: [{ of: 'host h1', min: -5, max: 5 }] },
 }
 
-function withDatabase(about: Partial<DatabaseFacts>): Facts {
+function withDatabase(about: Partial<DatabaseFacts>): DoctorFacts {
   return { ...well, database: { value: { ...database, ...about } } }
 }
 
-function withRedis(about: object): Facts {
+function withRedis(about: object): DoctorFacts {
   return { ...well, redis: { value: { ...probe, maxmemoryBytes: 0, clock: null, refused: [], ...about } } }
 }
 
 const endsIn = (days: number) => ({ key: `A${days}`, until: new Date(now + days * 24 * 3_600_000).toISOString() })
 
 /** The checks that are not well, and how the command ends. */
-function told(facts: Facts): readonly [number, ...string[]] {
+function told(facts: DoctorFacts): readonly [number, ...string[]] {
   const checks = checksOf(facts)
   const lines = checks
     .filter(({ status }) => status !== 'ok')
     .map(({ check, status, found, advice }) => `${check} ${status}: ${found} → ${advice}`)
-  return [exitCodeOf(checks), ...lines]
+  return [doctorExitCode(checks), ...lines]
 }
 
 test('where all is well every check says so', (t) => {
@@ -89,7 +89,7 @@ test('where all is well every check says so', (t) => {
 
 const listed = trustMark([alice.publicKey])
 
-function withTrust(trust: TrustMark | null | undefined, ...hosts: readonly (Trusts | undefined)[]): Facts {
+function withTrust(trust: TrustMark | null | undefined, ...hosts: readonly (Trusts | undefined)[]): DoctorFacts {
   const nats = well.nats as { readonly value: NatsProbe }
   const tell = hosts.map((each, i) => ({ hostId: `h${i + 1}`, software: '0.1.0', refused: [], ...(each && { trust: each }) }))
   return {
@@ -111,7 +111,7 @@ test('hosts and upgrade servers that trust the same are well, also those that sa
   t.deepEqual(told(withTrust(null, trusting, undefined)), [0])
 })
 
-const cases: readonly (readonly [string, Facts, number, RegExp])[] = [
+const cases: readonly (readonly [string, DoctorFacts, number, RegExp])[] = [
   [
     'a node on two hosts',
     { ...well, twins: [{ nodeId: 'p1', hosts: ['h1', 'h2'] }] },
@@ -320,7 +320,7 @@ test('subjects that NATS refuses to hosts are told with their nodes', (t) => {
   t.deepEqual(others, [])
   t.like(check, { check: 'hosts’ permissions', status: 'failure', nodes: ['p1', 'p2'] })
   t.is(check?.found, 'NATS does not let host h1 listen on theseus.shop.node.p1, theseus.shop.service.pages')
-  t.is(exitCodeOf(checksOf(facts)), 1)
+  t.is(doctorExitCode(checksOf(facts)), 1)
 })
 
 // Against real servers

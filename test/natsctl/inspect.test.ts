@@ -10,7 +10,7 @@ import { memoryStore } from 'theseus-actors/memory'
 import { nats } from 'theseus-actors/nats'
 import { redis } from 'theseus-actors/redis'
 import { WebSocket } from 'ws'
-import type { Entry } from '../../natsctl/inspect/entry.js'
+import type { RecordingEntry } from '../../natsctl/inspect/recordingEntry.js'
 import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
 import { openPage, startBrowser } from '../support/browser.js'
 import { until } from '../support/eventually.js'
@@ -76,14 +76,14 @@ async function inspect(t: ExecutionContext<Context>, ...args: readonly string[])
 }
 
 /** Each once, though a node that waits says more than once why. */
-function phasesOf(seen: readonly Entry[], nodeId: string): readonly string[] {
+function phasesOf(seen: readonly RecordingEntry[], nodeId: string): readonly string[] {
   const all = seen.flatMap((entry) => (entry.type === 'phase' && entry.nodeId === nodeId ? [entry.phase] : []))
   return all.filter((phase, i) => phase !== all[i - 1])
 }
 
 /** Everything that a path streams, as it comes. */
-function streamed(t: ExecutionContext, url: string): Entry[] {
-  const entries: Entry[] = []
+function streamed(t: ExecutionContext, url: string): RecordingEntry[] {
+  const entries: RecordingEntry[] = []
   let text = ''
   const request = get(url, (response) => {
     response.setEncoding('utf8').on('data', (chunk: string) => {
@@ -113,7 +113,7 @@ test('a rollout is seen as it happens, recorded, and opened again from the file'
   await publish(t)
   await until(() => seen.some((entry) => entry.type === 'node' && entry.nodeId === 'p2' && entry.version === 1), 'p2 is there')
   await until(() => seen.some(({ type }) => type === 'version'), 'the upgrade is named')
-  const last = (entry: Entry) =>
+  const last = (entry: RecordingEntry) =>
     entry.type === 'statechart' &&
     entry.event.type === '@xstate.snapshot' &&
     'context' in entry.event.snapshot &&
@@ -149,7 +149,7 @@ test('a rollout is seen as it happens, recorded, and opened again from the file'
 
   const again = await inspect(t, '--open', file)
   const replayed = streamed(t, `${again.url}rollout`)
-  const count = (entries: readonly Entry[]) => entries.filter(({ type }) => type === 'phase').length
+  const count = (entries: readonly RecordingEntry[]) => entries.filter(({ type }) => type === 'phase').length
   await until(() => count(replayed) === count(seen), 'the phases are there again')
   const { page, problems } = await openPage(browser, `${again.url}#node=p2`)
   await page.waitForSelector('.chart [data-state="upgrade.current"].active')
@@ -268,7 +268,7 @@ test('NATS goes away and comes back, and so does what is seen', async (t) => {
   await until(() => seen.some(({ type }) => type === 'node'), 'the node is seen')
   await own.restart()
   await publish(t)
-  const isThere = (entry: Entry) => entry.type === 'node' && entry.version === 1
+  const isThere = (entry: RecordingEntry) => entry.type === 'node' && entry.version === 1
   await until(() => seen.some(isThere), 'the rollout is seen')
   const phases = () => seen.flatMap((entry) => (entry.type === 'phase' ? [entry.phase] : []))
   await until(() => phases().at(-1) === 'current' && phases().length >= 10, 'its phases are seen')

@@ -7,17 +7,17 @@ import { join } from 'node:path'
 import test from 'ava'
 import fc from 'fast-check'
 import { upgradeStatechartDescription as chart, type Seen, type StatechartSeen } from 'theseus-actors'
-import { type Entry, isEntry } from '../../natsctl/inspect/entry.js'
 import { edges } from '../../natsctl/inspect/page/chartEdges.js'
 import { layout } from '../../natsctl/inspect/page/chartLayout.js'
-import { byName, chosenNodes } from '../../natsctl/inspect/page/chosenNodes.js'
-import { isTold, wordsOf } from '../../natsctl/inspect/page/eventWords.js'
+import { eventTextOf, isShown } from '../../natsctl/inspect/page/eventFormat.js'
 import { versionOf } from '../../natsctl/inspect/page/lanesCanvas.js'
+import { byName, selectNodes } from '../../natsctl/inspect/page/nodeSelection.js'
 import { overview } from '../../natsctl/inspect/page/overview.js'
-import { phaseOf, Rollout, whyOf } from '../../natsctl/inspect/page/rollout.js'
+import { phaseOf, Rollout, reasonOf } from '../../natsctl/inspect/page/rollout.js'
 import { possible, stateAfter, stateOfPhase } from '../../natsctl/inspect/page/statechartState.js'
 import { chosenRange, spanLabel, ticks } from '../../natsctl/inspect/page/timeScale.js'
 import { bytesMax, Recording, saidMax } from '../../natsctl/inspect/recording.js'
+import { isEntry, type RecordingEntry } from '../../natsctl/inspect/recordingEntry.js'
 import { openRecording, RecordingFile } from '../../natsctl/inspect/recordingFile.js'
 import { header, rollout, statechart } from '../support/rolloutRecording.js'
 import { newDirectory } from './natsctlProcess.js'
@@ -25,8 +25,17 @@ import { newDirectory } from './natsctlProcess.js'
 const phase = (at: number, n: number, to: string, target: number | null, reason: string | null = null) =>
   ({ type: 'phase', at, n, nodeId: 'p1', phase: to, target, reason }) as Seen
 
-const row = (over: object): Entry =>
-  ({ type: 'row', at: 100, nodeId: 'p1', hostId: 'h1', service: 'pages', className: 'Pages.v1', version: 0, ...over }) as Entry
+const row = (over: object): RecordingEntry =>
+  ({
+    type: 'row',
+    at: 100,
+    nodeId: 'p1',
+    hostId: 'h1',
+    service: 'pages',
+    className: 'Pages.v1',
+    version: 0,
+    ...over,
+  }) as RecordingEntry
 
 test('phases that arrive late or twice find their place', (t) => {
   const model = new Rollout()
@@ -50,9 +59,9 @@ test('a node whose host says nothing is known by its row; the host’s own word 
   const node = model.nodes.get('p1')!
   t.is(phaseOf(node), 'scheduled')
   t.false(node.alive)
-  t.is(whyOf(model, node), 'scheduled on its way to version 1: waits for the end of its hold')
+  t.is(reasonOf(model, node), 'scheduled on its way to version 1: waits for the end of its hold')
   const told = { type: 'node', at: 60, nodeId: 'p1', hostId: 'h1', service: 'pages', className: 'Pages.v2', version: 1 }
-  model.apply([{ ...told, phase: 'current', target: null, reason: null, chain: [], calls: [[1, 7]] } as Entry])
+  model.apply([{ ...told, phase: 'current', target: null, reason: null, chain: [], calls: [[1, 7]] } as RecordingEntry])
   model.apply([row({ phase: 'scheduled', target: 1, reason: null, since: 50, alive: true })])
   t.is(model.nodes.get('p1')!.version, 1)
   t.is(phaseOf(node), 'current')
@@ -65,7 +74,7 @@ test('a node that waits for its schedule says which one', (t) => {
     { type: 'version', at: 1, version: 1, title: 'x', classUpgrades },
     row({ phase: 'scheduled', target: 1, reason: null, since: 50, alive: true }),
   ])
-  const why = whyOf(model, model.nodes.get('p1')!)
+  const why = reasonOf(model, model.nodes.get('p1')!)
   t.is(why, 'scheduled on its way to version 1: its schedule has not said so yet (gradually, every 10 s)')
 })
 
@@ -80,7 +89,7 @@ test('nodes are found by words, filtered by phase, and put into order', async (t
   const model = new Rollout()
   model.apply(await rollout({ nodes: 20, upgrades: 1, stalledEvery: 10 }))
   const ids = (choice: object) =>
-    chosenNodes(byName(model.nodes.values()), { find: '', groups: new Set(), order: 'name', ...choice } as any).map(
+    selectNodes(byName(model.nodes.values()), { find: '', groups: new Set(), order: 'name', ...choice } as any).map(
       ({ nodeId }) => nodeId,
     )
   t.deepEqual(ids({}).slice(0, 3), ['p1', 'p2', 'p3'])
@@ -189,7 +198,7 @@ test('the statechart is shown as it was after each event, with its guards and it
 
 test('the events are told in words', async (t) => {
   const events = await statechart('p1', 1, 0)
-  const told = events.filter((event) => isTold(event)).map((event) => wordsOf(chart, event))
+  const told = events.filter((event) => isShown(event)).map((event) => eventTextOf(chart, event))
   t.is(told[0]!.text, 'the upgrade manager goes to version 1')
   t.deepEqual(
     told.filter(({ kind }) => kind === 'transition').map(({ text }) => text),
@@ -233,7 +242,7 @@ test('whoever speaks in the names of hosts and nodes fills no memory: what is ne
     ({
       ...{ type: 'node', at: 1, nodeId, hostId: 'h1', service: 'pages', className: 'Pages.v1', version: 0 },
       ...{ phase: 'current', target: null, reason: null, chain: [], calls: [], ...more },
-    }) as unknown as Entry
+    }) as unknown as RecordingEntry
   const has = (nodeId: string) => recording.rollout().some((entry) => 'nodeId' in entry && entry.nodeId === nodeId)
   recording.add([node('first')])
   for (let i = 0; i < 3; i++) recording.add(Array.from({ length: 30_000 }, (_, n) => node(`forged-${i}-${n}`)))
@@ -253,7 +262,7 @@ test('whoever speaks in the names of hosts and nodes fills no memory: what is ne
   const chain = Array.from({ length: 1024 }, (_, version) => ({ version, className: 'X'.repeat(256), role: 'object' }))
   long.add(Array.from({ length: 1_000 }, (_, n) => node(`forged-${n}`, { chain })))
   t.true(long.rollout().length * 1024 * 320 <= bytesMax)
-  long.add(Array.from({ length: 100_000 }, (_, n) => ({ ...phase(1, n, 'current', null), reason }) as unknown as Entry))
+  long.add(Array.from({ length: 100_000 }, (_, n) => ({ ...phase(1, n, 'current', null), reason }) as unknown as RecordingEntry))
   const phases = long.rollout().filter(({ type }) => type === 'phase').length
   t.true(phases > 1_000 && phases * 4096 <= bytesMax, `${phases}`)
   const event = { type: '@xstate.event', actor: 'x:0', source: null, event: { type: 'retry', junk: 'x'.repeat(100_000) } }

@@ -4,9 +4,9 @@
  */
 import anyTest, { type ExecutionContext, type TestFn } from 'ava'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
-import type { Entry } from '../../natsctl/inspect/entry.js'
 import { type PageServer, servePage } from '../../natsctl/inspect/pageServer.js'
 import { Recording } from '../../natsctl/inspect/recording.js'
+import type { RecordingEntry } from '../../natsctl/inspect/recordingEntry.js'
 import { openPage, startBrowser } from '../support/browser.js'
 import { header, rollout } from '../support/rolloutRecording.js'
 
@@ -25,7 +25,11 @@ interface Opened {
   readonly server: PageServer
 }
 
-async function open(t: ExecutionContext, entries: readonly Entry[], options: BrowserContextOptions & { isLive?: boolean } = {}) {
+async function open(
+  t: ExecutionContext,
+  entries: readonly RecordingEntry[],
+  options: BrowserContextOptions & { isLive?: boolean } = {},
+) {
   const recording = new Recording(header())
   recording.add(entries)
   const server = await servePage(recording, { listen: '127.0.0.1', port: 0, isLive: options.isLive ?? false })
@@ -123,7 +127,7 @@ test('what happens while the page is open appears on it', async (t) => {
     parent: null,
     snapshot: { status: 'active', value: { scheduled: 'claiming' }, context: { target: 2 } },
   }
-  recording.add([{ type: 'statechart', at, nodeId: 'p2', target: 2, run: 1, manager: 'x:0', event } as Entry])
+  recording.add([{ type: 'statechart', at, nodeId: 'p2', target: 2, run: 1, manager: 'x:0', event } as RecordingEntry])
   await page.waitForSelector('.chart [data-state="upgrade.scheduled.claiming"].active')
   t.deepEqual(problems, [])
 })

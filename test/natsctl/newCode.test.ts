@@ -1,6 +1,6 @@
 import test from 'ava'
 import { advanced, advancedPath } from '../../natsctl/new/classRef.js'
-import { decisionsIn, literal, quoted } from '../../natsctl/new/code.js'
+import { decisionsIn, quoted, valueLiteral } from '../../natsctl/new/codeText.js'
 import { parametersOf } from '../../natsctl/new/parameters.js'
 
 test('parameters have the names that a person gave them, as far as a call must have them', (t) => {
@@ -27,10 +27,10 @@ test('the name after a name counts on, or is the second', (t) => {
 })
 
 test('a first value is written as code where that is the same value', (t) => {
-  t.is(literal({ pages: {}, 'a-b': [1, null, true] }), "{ pages: {}, 'a-b': [1, null, true] }")
-  t.is(literal("it's"), "'it\\'s'")
+  t.is(valueLiteral({ pages: {}, 'a-b': [1, null, true] }), "{ pages: {}, 'a-b': [1, null, true] }")
+  t.is(valueLiteral("it's"), "'it\\'s'")
   for (const value of [new Date(0), new Uint8Array(2), { at: new Date(0) }, 'x'.repeat(80), undefined])
-    t.is(literal(value), undefined)
+    t.is(valueLiteral(value), undefined)
 })
 
 test('decisions are found where they stand, with what they say', (t) => {

@@ -1,8 +1,8 @@
 /** The text of "node describe" about a node, out of its row alone. */
 import test from 'ava'
 import type { NodeRow } from 'theseus-actors'
-import { linesOf, nodeDocument } from '../../natsctl/commands/nodeDescribe.js'
-import { waitingOf } from '../../natsctl/rollout/waiting.js'
+import { describeLines, nodeDocument } from '../../natsctl/commands/nodeDescribe.js'
+import { waitReasonOf } from '../../natsctl/rollout/waitReason.js'
 
 const row = (change: Partial<NodeRow>): NodeRow => ({
   nodeId: 's1',
@@ -18,11 +18,11 @@ const row = (change: Partial<NodeRow>): NodeRow => ({
   alive: true,
   ...change,
 })
-const waiting = (change: Partial<NodeRow>) => waitingOf(row(change), { newest: 1, manifests: [], controls: [] })
+const waiting = (change: Partial<NodeRow>) => waitReasonOf(row(change), { newest: 1, manifests: [], controls: [] })
 
 test('a node in the middle of a lazy transform: how far it has come, and how its calls go', (t) => {
   const figures = { ended: 10, threw: 2, timed: 4, tookMs: 6, records: { passed: 1200, left: { books: 'k42', loans: '' } } }
-  t.deepEqual(linesOf(row({ figures }), waiting({}), 90_000), [
+  t.deepEqual(describeLines(row({ figures }), waiting({}), 90_000), [
     ['node', 's1, of service shelf'],
     ['runs', 'Shelf.v2 at version 1'],
     ['phase', 'current for 1m30s'],
@@ -41,7 +41,7 @@ test('a node in the middle of a lazy transform: how far it has come, and how its
 
 test('a node that waits says for what, and what would move it', (t) => {
   const change = { version: 0, phase: 'stalled', target: 1, reason: 'upgrade.transform: no', uses: ['calls Book.v1'] } as const
-  const lines = linesOf(row(change), waiting(change), 0).map(([title]) => title)
+  const lines = describeLines(row(change), waiting(change), 0).map(([title]) => title)
   t.deepEqual(lines, ['node', 'runs', 'phase', 'host', 'because', 'waits for', 'moved by', 'moved by', 'uses'])
   t.like(nodeDocument(row(change), waiting(change)), { calls: null, records: null, reason: 'upgrade.transform: no' })
 })

@@ -10,7 +10,7 @@ import { nats } from 'theseus-actors/nats'
 import { newKey } from 'theseus-actors/nkeys'
 import { redis } from 'theseus-actors/redis'
 import { redisAddress } from '../../natsctl/context/target.js'
-import { agree } from '../../natsctl/output/confirm.js'
+import { requireConfirmation } from '../../natsctl/output/confirm.js'
 import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
 import { startNatsServer, startRedisServer } from '../support/servers.js'
 import { natsctl, newDirectory, root } from './natsctlProcess.js'
@@ -33,8 +33,8 @@ test.serial('with --no-input nobody is asked, even at a terminal', async (t) => 
     refused: 'not forgotten',
     before: () => t.fail('nobody is there'),
   }
-  await t.throwsAsync(agree({ input: false }, question), { message: 'error: this forgets it: give --yes' })
-  t.is(await agree({ input: true, yes: true }, question), undefined)
+  await t.throwsAsync(requireConfirmation({ input: false }, question), { message: 'error: this forgets it: give --yes' })
+  t.is(await requireConfirmation({ input: true, yes: true }, question), undefined)
 })
 
 test.serial('every order tells its target before anything is changed, and with --dry-run changes nothing', async (t) => {

@@ -10,7 +10,7 @@ import { nats } from 'theseus-actors/nats'
 import { newKey, signer } from 'theseus-actors/nkeys'
 import { redis } from 'theseus-actors/redis'
 import { VerifiedHistory } from '../../core/control/verifiedHistory.js'
-import { readSignatures, signaturesIn, signedFor, toInstall, withSignature } from '../../natsctl/build/signedUpgrade.js'
+import { readSignatures, signaturesIn, signedManifestOf, signFor, withSignature } from '../../natsctl/build/signedUpgrade.js'
 import { decodeUpgradeFile, encodeUpgradeFile } from '../../natsctl/build/upgradeFile.js'
 import { nkeySignatures } from '../../transports/nkeys/nkeys.js'
 import { startNatsServer, startRedisServer } from '../support/servers.js'
@@ -150,21 +150,21 @@ test('a process that runs an upgrade’s code has no seed, and is not told where
 
 test('what was signed is installed by the upgrader whom it names, and holds in a history', (t) => {
   const { manifest, bundle } = built('One')
-  const signed = withSignature(withSignature(signedFor(manifest, place, about, alice), bob), bob)
+  const signed = withSignature(withSignature(signFor(manifest, place, about, alice), bob), bob)
   t.deepEqual([...signed.signatures.keys()], [alice.publicKey, bob.publicKey])
   const read = decodeUpgradeFile(encodeUpgradeFile({ manifest, bundle }, signed))
   t.deepEqual(read.signed, signed)
   t.deepEqual(read.manifest, manifest)
   const history = new VerifiedHistory('shop', [alice.publicKey], nkeySignatures)
-  t.is(history.check(toInstall(read.signed!)).manifest.reason, about.reason)
-  t.throws(() => new VerifiedHistory('shop', [bob.publicKey], nkeySignatures).check(toInstall(signed)))
+  t.is(history.check(signedManifestOf(read.signed!)).manifest.reason, about.reason)
+  t.throws(() => new VerifiedHistory('shop', [bob.publicKey], nkeySignatures).check(signedManifestOf(signed)))
   // Without signatures the file is what it was.
   t.is(decodeUpgradeFile(encodeUpgradeFile({ manifest, bundle })).signed, null)
 })
 
 test('signatures of anything but this upgrade, by anybody but these keys, are refused', (t) => {
   const { manifest } = built('One')
-  const signed = withSignature(signedFor(manifest, place, about, alice), bob)
+  const signed = withSignature(signFor(manifest, place, about, alice), bob)
   const [bytes, pairs] = signaturesIn(signed)
   const refused = (value: unknown, code: RegExp, draft = manifest) => {
     const fault = t.throws(() => readSignatures(value, draft)) as Error & { code: string }
@@ -183,7 +183,7 @@ test('signatures of anything but this upgrade, by anybody but these keys, are re
   refused([bytes, Array.from({ length: 65 }, () => pairs[0])], /invalid/)
   const many = Array.from({ length: 63 }, () => signer(newKey().seed)).reduce(
     withSignature,
-    signedFor(manifest, place, about, alice),
+    signFor(manifest, place, about, alice),
   )
   t.throws(() => withSignature(many, bob), { message: /64 signatures already/ })
   t.notThrows(() => withSignature(many, alice))

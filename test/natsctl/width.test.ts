@@ -4,8 +4,8 @@ import fc from 'fast-check'
 import stringWidth from 'string-width'
 import { tableLines } from '../../natsctl/output/output.js'
 import { cut, fitted, padded, printable, widthOf } from '../../natsctl/output/width.js'
-import { layOut } from '../../natsctl/watch/columns.js'
-import { textOf } from '../../natsctl/watch/line.js'
+import { textOf } from '../../natsctl/watch/styledLine.js'
+import { layOutTable } from '../../natsctl/watch/tableLayout.js'
 
 test('texts take as many columns as a terminal gives them', (t) => {
   const widths = {
@@ -51,7 +51,7 @@ test('the columns of the screen line up whatever script its cells are in, also w
     { title: 'NAME', rank: 1, cell: (name: string) => name },
     { title: 'SHORT', rank: 2, max: 4, cell: (name: string) => ({ text: name, style: 'red' as const }) },
   ]
-  const { lines } = layOut(columns, names, 60)
+  const { lines } = layOutTable(columns, names, 60)
   const widths = lines.map((line) => line.map((span) => stringWidth(textOf(span))))
   t.is(new Set(widths.map(String)).size, 1, widths.join(' | '))
 })

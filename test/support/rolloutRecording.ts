@@ -8,7 +8,7 @@ import { upgradeStatechartDescription } from '../../core/upgrade/statechartDescr
 import { actorEvent, statechartEvent } from '../../core/upgrade/statechartEvent.js'
 import { type UpgradeInput, upgradeStatechart } from '../../core/upgrade/upgradeStatechart.js'
 import type { Phase, Seen, StatechartSeen } from '../../index.js'
-import type { Entry, Header } from '../../natsctl/inspect/entry.js'
+import type { RecordingEntry, RecordingHeader } from '../../natsctl/inspect/recordingEntry.js'
 import { seededRandom } from '../../transports/seededRandom.js'
 
 const startedAt = Date.UTC(2026, 0, 5, 9, 0, 0)
@@ -34,14 +34,14 @@ export interface RolloutOptions {
   readonly stalledEvery?: number
 }
 
-export function header(system = 'shop'): Header {
+export function header(system = 'shop'): RecordingHeader {
   return { format: 'theseus-inspection/1', system, startedAt, statechart: upgradeStatechartDescription }
 }
 
 /** All entries, oldest first. */
-export async function rollout({ nodes, upgrades = 2, until = 1, stalledEvery = 0 }: RolloutOptions): Promise<Entry[]> {
+export async function rollout({ nodes, upgrades = 2, until = 1, stalledEvery = 0 }: RolloutOptions): Promise<RecordingEntry[]> {
   const random = seededRandom(7)
-  const entries: Entry[] = []
+  const entries: RecordingEntry[] = []
   const waves = 60_000
   let n = 0
   for (let v = 1; v <= upgrades; v++) {

@@ -5,7 +5,7 @@
  */
 import type { StatechartDescription, StatechartSeen } from 'theseus-actors'
 import { element, setAttributes, setText } from './dom.js'
-import { isTold, wordsOf } from './eventWords.js'
+import { eventTextOf, isShown } from './eventFormat.js'
 import { spanLabel } from './timeScale.js'
 
 const linesMax = 300
@@ -74,7 +74,7 @@ export class EventsView {
   #draw(): void {
     const events = this.#events
     this.#shown = events.length
-    const told = events.flatMap((event, i) => (this.#all.checked || isTold(event) ? [i] : []))
+    const told = events.flatMap((event, i) => (this.#all.checked || isShown(event) ? [i] : []))
     this.#lines = told.slice(-linesMax)
     setText(this.#earlier, told.length > linesMax ? `${told.length - linesMax} earlier ones are not shown` : '')
     const begin = events[this.#lines[0] ?? 0]?.at ?? 0
@@ -86,7 +86,7 @@ export class EventsView {
 
   #line(index: number, begin: number): HTMLElement {
     const seen = this.#events[index]!
-    const { kind, text, detail } = wordsOf(this.statechart, seen)
+    const { kind, text, detail } = eventTextOf(this.statechart, seen)
     return element(
       'li',
       { role: 'option', id: `event-${index}`, 'data-index': index, class: `event ${kind}` },

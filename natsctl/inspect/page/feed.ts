@@ -3,18 +3,18 @@
  * The stream from natsctl: everything so far, then what happens. A connection that breaks comes back by
  * itself and begins anew.
  */
-import type { Entry, Header } from '../entry.js'
+import type { RecordingEntry, RecordingHeader } from '../recordingEntry.js'
 
 export interface FeedHandlers {
   /** All entries before this are void. */
   begin(): void
-  entries(entries: readonly Entry[]): void
+  entries(entries: readonly RecordingEntry[]): void
   /** Everything that had been seen is here. */
   now?(): void
   isConnected?(connected: boolean): void
 }
 
-export async function fetchHeader(): Promise<Header & { readonly isLive: boolean }> {
+export async function fetchHeader(): Promise<RecordingHeader & { readonly isLive: boolean }> {
   return (await fetch('header')).json()
 }
 

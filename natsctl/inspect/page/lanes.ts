@@ -4,7 +4,7 @@
  * cost what thirty cost. Rows and bars move with the page's own scrolling, so they never part.
  */
 import { byId, element, fitted, setAttributes, setText } from './dom.js'
-import { drawLane, type Ink, laneHeight } from './lanesCanvas.js'
+import { type CanvasColours, drawLane, laneHeight } from './lanesCanvas.js'
 import { groupOf } from './phaseGroups.js'
 import { phaseOf, type RolloutNode } from './rollout.js'
 import type { TimeRange } from './timeScale.js'
@@ -18,7 +18,7 @@ export interface LanesView {
   /** Where the last segments end. */
   readonly end: number
   readonly chosen: string | undefined
-  readonly ink: Ink
+  readonly ink: CanvasColours
 }
 
 export class Lanes {

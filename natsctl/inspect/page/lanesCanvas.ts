@@ -8,7 +8,7 @@ import { groupOf, type PhaseGroup } from './phaseGroups.js'
 import type { RolloutNode, Segment } from './rollout.js'
 import type { TimeRange } from './timeScale.js'
 
-export interface Ink extends Readonly<Record<'text' | 'paper' | 'line' | 'faint', string>> {
+export interface CanvasColours extends Readonly<Record<'text' | 'paper' | 'line' | 'faint', string>> {
   readonly groups: GroupColours
   readonly font: string
 }
@@ -28,7 +28,7 @@ export function drawLane(
   range: TimeRange,
   end: number,
   width: number,
-  ink: Ink,
+  ink: CanvasColours,
 ): void {
   const { from, to } = range
   const x = (at: number) => ((at - from) / (to - from)) * width
@@ -49,7 +49,14 @@ export function drawLane(
   }
 }
 
-function drawBar(canvas: CanvasRenderingContext2D, group: PhaseGroup, x: number, y: number, width: number, ink: Ink): void {
+function drawBar(
+  canvas: CanvasRenderingContext2D,
+  group: PhaseGroup,
+  x: number,
+  y: number,
+  width: number,
+  ink: CanvasColours,
+): void {
   const height = barHeights[group]
   canvas.fillStyle = ink.groups[group]
   canvas.fillRect(x, y - height / 2, width, height)
@@ -71,7 +78,7 @@ function drawBar(canvas: CanvasRenderingContext2D, group: PhaseGroup, x: number,
   canvas.restore()
 }
 
-function drawVersion(canvas: CanvasRenderingContext2D, version: number, x: number, y: number, ink: Ink): void {
+function drawVersion(canvas: CanvasRenderingContext2D, version: number, x: number, y: number, ink: CanvasColours): void {
   const text = `v${version}`
   canvas.font = ink.font
   canvas.fillStyle = ink.paper

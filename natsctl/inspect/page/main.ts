@@ -3,12 +3,12 @@
  * The page: hears what natsctl sends, keeps the rollout, and draws what has changed, at most once a frame.
  */
 import type { StatechartSeen } from 'theseus-actors'
-import { byName, chosenNodes, type Order } from './chosenNodes.js'
+import { onColourSchemeChange, readCanvasColours } from './canvasColours.js'
 import { byId, setText } from './dom.js'
 import { feed, fetchHeader } from './feed.js'
-import { onOtherLight, readInk } from './ink.js'
 import { Lanes } from './lanes.js'
 import { NodePanel } from './nodePanel.js'
+import { byName, type NodeOrder, selectNodes } from './nodeSelection.js'
 import type { PhaseGroup } from './phaseGroups.js'
 import { phaseOf, Rollout, type RolloutNode } from './rollout.js'
 import { SummaryView } from './summaryView.js'
@@ -23,7 +23,7 @@ let nodes: readonly RolloutNode[] = []
 let named: { of?: Rollout; membership: number; nodes: readonly RolloutNode[] } = { membership: -1, nodes: [] }
 let events: StatechartSeen[] = []
 let chosen: string | undefined
-let ink = readInk()
+let ink = readCanvasColours()
 let listedAt = Number.NEGATIVE_INFINITY
 let isStale = true
 let isComplete = false
@@ -95,8 +95,8 @@ feed('rollout', {
 })
 
 for (const id of ['find', 'order']) byId(id).addEventListener('input', changed)
-onOtherLight(() => {
-  ink = readInk()
+onColourSchemeChange(() => {
+  ink = readCanvasColours()
   changed()
 })
 addEventListener('resize', changed)
@@ -114,10 +114,10 @@ function endOfTime(): number {
 function list(now: number): void {
   listedAt = performance.now()
   const find = byId<HTMLInputElement>('find').value
-  const order = byId<HTMLSelectElement>('order').value as Order
+  const order = byId<HTMLSelectElement>('order').value as NodeOrder
   if (named.of !== rollout || named.membership !== rollout.membership)
     named = { of: rollout, membership: rollout.membership, nodes: byName(rollout.nodes.values()) }
-  nodes = chosenNodes(named.nodes, { find, groups, order })
+  nodes = selectNodes(named.nodes, { find, groups, order })
   const isWhole = nodes.length === rollout.nodes.size
   setText(byId('shown'), isWhole ? `${nodes.length} nodes` : `${nodes.length} of ${rollout.nodes.size}`)
   const nothing = rollout.nodes.size === 0 ? `system ${header.system} has no registered nodes yet` : 'no node is like that'

@@ -7,10 +7,10 @@ import type { StatechartDescription, StatechartSeen } from 'theseus-actors'
 import { chainView } from './chainView.js'
 import { ChartView } from './chartView.js'
 import { byId, element, setText } from './dom.js'
+import { shortJson } from './eventFormat.js'
 import { EventsView } from './eventsView.js'
-import { brief } from './eventWords.js'
 import { groupOf } from './phaseGroups.js'
-import { nowOf, phaseOf, type Rollout, type RolloutNode, whyOf } from './rollout.js'
+import { nowOf, phaseOf, type Rollout, type RolloutNode, reasonOf } from './rollout.js'
 import { possible, type StatechartState, seenByPhase, shortName, stateAfter, stateOfPhase } from './statechartState.js'
 import { spanLabel } from './timeScale.js'
 
@@ -81,7 +81,7 @@ export class NodePanel {
     setText(this.#what, `${className}, version ${version} · service ${service} · host ${hostId}${alive ? '' : ', not heard of'}`)
     const segment = nowOf(node)
     const since = segment === undefined ? '' : ` · for ${spanLabel(Math.max(1, now - segment.at))}`
-    setText(this.#why, whyOf(rollout, node) === undefined ? `current${since}` : `${whyOf(rollout, node)}${since}`)
+    setText(this.#why, reasonOf(rollout, node) === undefined ? `current${since}` : `${reasonOf(rollout, node)}${since}`)
     this.#why.className = `why ${groupOf(phaseOf(node))}`
   }
 
@@ -98,7 +98,7 @@ export class NodePanel {
       )
     const context = Object.entries((state.context ?? {}) as Record<string, unknown>)
     this.#context.replaceChildren(
-      ...context.flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, brief(value) || '–')]),
+      ...context.flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, shortJson(value) || '–')]),
     )
     if (context.length === 0) this.#context.replaceChildren(element('dd', { class: 'quiet' }, 'not known'))
     this.#showGuards(state)

@@ -3,7 +3,7 @@
  * whatever their order of arrival.
  */
 import type { CallsSeen, LinkSeen, NodeSeen, Phase, PhaseSeen, Version } from 'theseus-actors'
-import type { Entry, RowEntry, VersionEntry } from '../entry.js'
+import type { RecordingEntry, RowEntry, VersionEntry } from '../recordingEntry.js'
 
 /** From `at` until the next one begins. */
 export interface Segment {
@@ -71,7 +71,7 @@ export class Rollout {
   membership = 0
   #span: (Span & { readonly revision: number }) | undefined
 
-  apply(entries: readonly Entry[]): void {
+  apply(entries: readonly RecordingEntry[]): void {
     for (const entry of entries) this.#apply(entry)
     if (entries.length > 0) this.revision++
   }
@@ -86,7 +86,7 @@ export class Rollout {
     return this.#span
   }
 
-  #apply(entry: Entry): void {
+  #apply(entry: RecordingEntry): void {
     // The database is asked now and then: that it was is nothing that happened.
     if (entry.type !== 'row' && entry.type !== 'version') this.lastAt = Math.max(this.lastAt, entry.at)
     switch (entry.type) {
@@ -177,7 +177,7 @@ export function phaseOf(node: RolloutNode): Phase {
 }
 
 /** Why a node is where it is, in a sentence; undefined for one that is current. */
-export function whyOf(rollout: Rollout, node: RolloutNode): string | undefined {
+export function reasonOf(rollout: Rollout, node: RolloutNode): string | undefined {
   const now = nowOf(node)
   if (now === undefined || now.phase === 'current') return undefined
   const to = now.target === null ? '' : ` on its way to version ${now.target}`

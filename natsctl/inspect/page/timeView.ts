@@ -3,7 +3,7 @@
  * The band of the whole rollout and the axis below it; and the range of time that both show, with the lanes.
  */
 import { byId, fitted } from './dom.js'
-import type { Ink } from './lanesCanvas.js'
+import type { CanvasColours } from './lanesCanvas.js'
 import { drawOverview, overview } from './overview.js'
 import type { Rollout, RolloutNode } from './rollout.js'
 import { chosenRange, panned, type RangeChoice, type TimeRange, ticks, zoomed } from './timeScale.js'
@@ -55,7 +55,14 @@ export class TimeView {
     changed()
   }
 
-  draw(nodes: readonly RolloutNode[], range: TimeRange, origin: number, ink: Ink, now: number, isAnother: boolean): void {
+  draw(
+    nodes: readonly RolloutNode[],
+    range: TimeRange,
+    origin: number,
+    ink: CanvasColours,
+    now: number,
+    isAnother: boolean,
+  ): void {
     if (!isAnother && now - this.#drawnAt < overviewMs) return
     this.#drawnAt = now
     const band = fitted(byId<HTMLCanvasElement>('overview'))
@@ -65,7 +72,7 @@ export class TimeView {
     this.#drawAxis(range, origin, ink)
   }
 
-  #drawAxis(range: TimeRange, origin: number, ink: Ink): void {
+  #drawAxis(range: TimeRange, origin: number, ink: CanvasColours): void {
     const axis = fitted(byId<HTMLCanvasElement>('axis'))
     if (axis === undefined) return
     const { context, width, height } = axis

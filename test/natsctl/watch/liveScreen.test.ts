@@ -80,7 +80,7 @@ async function isGivenBack(t: ExecutionContext<Context>, terminal: PseudoTermina
   t.not(emulator.modes.get(2026), true)
 }
 
-test('a rollout is paused, held, released, resumed and followed to its end at the keyboard, without a torn picture', async (t) => {
+test('a rollout is paused, held, released, resumed and followed to its end at the keyboard, without a torn content', async (t) => {
   const host = await startSystem(t, ['p1', 'p2', 'p3'])
   const { env, system } = t.context
   t.is((await natsctl(t, ['rollout', 'pause', '1', '--reason', 'lunch'], { env })).code, 0)

@@ -4,15 +4,15 @@
  */
 import { EventEmitter } from 'node:events'
 import test from 'ava'
-import { layOut } from '../../../natsctl/watch/columns.js'
-import { lineWidth } from '../../../natsctl/watch/line.js'
 import { countsMax, hostServicesMax, Rates } from '../../../natsctl/watch/rates.js'
+import { remainingMs, roundedDuration } from '../../../natsctl/watch/remainingTime.js'
 import { stepsOf } from '../../../natsctl/watch/steps.js'
+import { lineWidth } from '../../../natsctl/watch/styledLine.js'
+import { layOutTable } from '../../../natsctl/watch/tableLayout.js'
 import { Terminal } from '../../../natsctl/watch/terminal.js'
-import { roughly, timeToGoMs } from '../../../natsctl/watch/timeToGo.js'
-import { perSecond, took } from '../../../natsctl/watch/words.js'
+import { durationText, rateText } from '../../../natsctl/watch/valueFormat.js'
 import { TerminalEmulator } from '../../support/terminalEmulator.js'
-import { now, row } from './pictures.js'
+import { now, row } from './screenContents.js'
 
 const told = (at: number, calls: number, times: readonly number[] = []) => ({
   at,
@@ -110,13 +110,13 @@ test('steps: the current one is the first whose nodes are not all there, or have
 
 test('the time to go is told only where there is enough to go by', (t) => {
   const every = (n: number) => Array.from({ length: n }, (_, i) => 10_000 * (i + 1))
-  t.is(timeToGoMs({ at: every(2), beganAt: 0, toCome: 8 }, 20_000), undefined)
-  t.is(timeToGoMs({ at: every(10), beganAt: 0, toCome: 0 }, 100_000), undefined)
-  t.is(timeToGoMs({ at: every(10), beganAt: 0, toCome: 6 }, 100_000), 60_000)
-  t.is(timeToGoMs({ at: every(3), beganAt: 0, toCome: 1 }, 30_000), 10_000)
+  t.is(remainingMs({ at: every(2), beganAt: 0, toCome: 8 }, 20_000), undefined)
+  t.is(remainingMs({ at: every(10), beganAt: 0, toCome: 0 }, 100_000), undefined)
+  t.is(remainingMs({ at: every(10), beganAt: 0, toCome: 6 }, 100_000), 60_000)
+  t.is(remainingMs({ at: every(3), beganAt: 0, toCome: 1 }, 30_000), 10_000)
   // At a standstill it becomes more.
-  t.is(timeToGoMs({ at: every(10), beganAt: 0, toCome: 6 }, 200_000), 180_000)
-  t.deepEqual([5_000, 44_000, 170_000, 7_200_000, 3 * 86_400_000].map(roughly), [
+  t.is(remainingMs({ at: every(10), beganAt: 0, toCome: 6 }, 200_000), 180_000)
+  t.deepEqual([5_000, 44_000, 170_000, 7_200_000, 3 * 86_400_000].map(roundedDuration), [
     'less than 10s',
     'about 40s',
     'about 3m',
@@ -126,8 +126,8 @@ test('the time to go is told only where there is enough to go by', (t) => {
 })
 
 test('numbers and times are short', (t) => {
-  t.deepEqual([undefined, 0, 0.01, 1.25, 12.6, 99_999, 123_456].map(perSecond), ['–', '0', '<0.1', '1.3', '13', '99999', '123k'])
-  t.deepEqual([undefined, 0.3, 1.41, 23.4, 1_500].map(took), ['–', '<1ms', '1.4ms', '23ms', '1.5s'])
+  t.deepEqual([undefined, 0, 0.01, 1.25, 12.6, 99_999, 123_456].map(rateText), ['–', '0', '<0.1', '1.3', '13', '99999', '123k'])
+  t.deepEqual([undefined, 0.3, 1.41, 23.4, 1_500].map(durationText), ['–', '<1ms', '1.4ms', '23ms', '1.5s'])
 })
 
 test('columns go by their rank until the table fits; one takes what is left', (t) => {
@@ -137,11 +137,11 @@ test('columns go by their rank until the table fits; one takes what is left', (t
     { title: 'C', rank: 2, min: 5, wants: 20, cell: () => 'c'.repeat(50) },
   ]
   const titles = (width: number) =>
-    layOut(columns, [0], width)
+    layOutTable(columns, [0], width)
       .header.map((span) => (typeof span === 'string' ? '' : span.text.trim()))
       .join('')
   t.deepEqual([60, 38, 37, 15, 10, 3].map(titles), ['ABC', 'ABC', 'AC', 'AC', 'A', 'A'])
-  for (const width of [60, 38, 37, 15]) t.is(lineWidth(layOut(columns, [0], width).lines[0]!), width)
+  for (const width of [60, 38, 37, 15]) t.is(lineWidth(layOutTable(columns, [0], width).lines[0]!), width)
 })
 
 /** As much of a terminal as it needs. */

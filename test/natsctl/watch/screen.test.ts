@@ -3,16 +3,16 @@ import { readFileSync } from 'node:fs'
 import test from 'ava'
 import type { NodeRow } from 'theseus-actors'
 import { frameOf } from '../../../natsctl/watch/frame.js'
-import type { Picture } from '../../../natsctl/watch/picture.js'
 import { Rates } from '../../../natsctl/watch/rates.js'
-import { draw } from '../../../natsctl/watch/screen.js'
-import { atFirst } from '../../../natsctl/watch/screenState.js'
+import { drawScreen } from '../../../natsctl/watch/screen.js'
+import type { ScreenContent } from '../../../natsctl/watch/screenContent.js'
+import { initialScreenState } from '../../../natsctl/watch/screenState.js'
 import { TerminalEmulator } from '../../support/terminalEmulator.js'
-import { fortyNodes, manifest, now, picture, row } from './pictures.js'
+import { content, fortyNodes, manifest, now, row } from './screenContents.js'
 
 const plain = (columns: number, rows: number) => ({ columns, rows, colour: false })
 
-function figures(): Pick<Picture, 'rates' | 'limits'> {
+function figures(): Pick<ScreenContent, 'rates' | 'limits'> {
   const rates = new Rates()
   for (const second of [0, 1, 2, 3]) {
     const versions = [
@@ -28,7 +28,7 @@ function figures(): Pick<Picture, 'rates' | 'limits'> {
 class FakeTerminal {
   readonly emulator: TerminalEmulator
   #shown: readonly string[] | undefined
-  #state = atFirst
+  #state = initialScreenState
 
   constructor(
     readonly columns: number,
@@ -39,8 +39,8 @@ class FakeTerminal {
   }
 
   /** Returns how many bytes were written. */
-  show(of: Picture, isColoured = true): number {
-    const { lines, top } = draw(
+  show(of: ScreenContent, isColoured = true): number {
+    const { lines, top } = drawScreen(
       { ...of, state: { ...this.#state, ...of.state } },
       { columns: this.columns, rows: this.rows, colour: isColoured },
     )
@@ -54,7 +54,7 @@ class FakeTerminal {
 
 test('on a wide terminal there is everything: who, how far, how, and at what pace', (t) => {
   const controls = [{ kind: 'hold', nodeId: 'p20', reason: 'busy', since: now } as const]
-  const { lines } = draw(picture({ rows: fortyNodes(), controls }, figures()), plain(110, 24))
+  const { lines } = drawScreen(content({ rows: fortyNodes(), controls }, figures()), plain(110, 24))
   t.is(lines.length, 24)
   t.deepEqual(lines.slice(0, 15), [
     'system demo, version 1: Readers can comment on a page                                        degraded for 1m0s',
@@ -80,7 +80,7 @@ test('on a wide terminal there is everything: who, how far, how, and at what pac
 })
 
 test('on a terminal of 40 × 12 there are still title, bar and rows; what matters least has gone', (t) => {
-  const { lines } = draw(picture({ rows: fortyNodes() }, figures()), plain(40, 12))
+  const { lines } = drawScreen(content({ rows: fortyNodes() }, figures()), plain(40, 12))
   t.is(lines.length, 12)
   t.is(lines[0], 'demo v1: Readers can…  degraded for 1m0s')
   t.regex(lines[1]!, /^█+░+ 12 of 40, about 3m to go$/)
@@ -95,7 +95,7 @@ test('the pictures in docs/natsctl.md are what is drawn', (t) => {
   const page = readFileSync(new URL('../../../../docs/natsctl.md', import.meta.url), 'utf8')
   const controls = [{ kind: 'hold', nodeId: 'p20', reason: 'busy', since: now } as const]
   for (const size of [plain(100, 25), plain(40, 12)]) {
-    const { lines } = draw(picture({ rows: fortyNodes(), controls }, figures()), size)
+    const { lines } = drawScreen(content({ rows: fortyNodes(), controls }, figures()), size)
     const shown = lines.map((line) => line.trimEnd()).join('\n')
     t.true(page.includes(`\n\`\`\`\n${shown}\n\`\`\`\n`), shown)
   }
@@ -105,8 +105,8 @@ test('whatever the size, there are as many lines as rows, and none is too wide',
   for (const columns of [1, 2, 7, 20, 33, 64, 200])
     for (const rows of [1, 2, 3, 5, 9, 17, 60]) {
       for (const mode of [{ type: 'list' }, { type: 'help' }, { type: 'history', nodeId: 'p13', top: 0 }] as const) {
-        const { lines } = draw(
-          picture({ rows: fortyNodes() }, { ...figures(), state: { ...atFirst, mode } }),
+        const { lines } = drawScreen(
+          content({ rows: fortyNodes() }, { ...figures(), state: { ...initialScreenState, mode } }),
           plain(columns, rows),
         )
         t.is(lines.length, rows)
@@ -119,14 +119,14 @@ test('whatever the size, there are as many lines as rows, and none is too wide',
 })
 
 test('what hosts do not tell is shown as unknown', (t) => {
-  const { lines } = draw(picture({ rows: fortyNodes() }), plain(110, 24))
+  const { lines } = drawScreen(content({ rows: fortyNodes() }), plain(110, 24))
   t.true(lines.includes('  pages        40     12       2           1     1       2 of –'))
   t.true(lines.includes('  pages           1     12        –        –          –         –       –'))
 })
 
 test('many services leave room for the nodes, and say how many more there are', (t) => {
   const rows = Array.from({ length: 40 }, (_, i) => row(`n${i}`, { service: `s${i}` }))
-  const { lines } = draw(picture({ rows }), plain(110, 40))
+  const { lines } = drawScreen(content({ rows }), plain(110, 40))
   t.is(lines.filter((line) => /^ {2}… and \d+ more$/.test(line)).length, 2)
   t.true(lines.length - lines.findIndex((line) => line.startsWith('  NODE')) > 14)
 })
@@ -144,8 +144,8 @@ test('a history is scrolled no further than it goes', (t) => {
     } as const
   })
   const mode = { type: 'history', nodeId: 'p13', top: 1_000 } as const
-  const drawn = draw(
-    picture({ rows: fortyNodes() }, { history: { phases, since: now }, state: { ...atFirst, mode } }),
+  const drawn = drawScreen(
+    content({ rows: fortyNodes() }, { history: { phases, since: now }, state: { ...initialScreenState, mode } }),
     plain(80, 20),
   )
   t.is(drawn.historyTop, 50 - drawn.page)
@@ -160,7 +160,7 @@ test('a paused rollout says since when, why, and how long nobody knows it takes'
     row('d', { phase: 'scheduled', target: 1 }),
   ]
   const controls = [{ kind: 'pause', version: 1, reason: 'lunch', since: now - 65_000 } as const]
-  const { lines } = draw(picture({ rows, controls }), plain(100, 20))
+  const { lines } = drawScreen(content({ rows, controls }), plain(100, 20))
   t.regex(lines[0]!, / paused for 1m5s$/)
   t.regex(lines[1]!, / 3 of 4 nodes$/)
   t.is(lines[2], 'paused for 1m5s: lunch')
@@ -171,16 +171,16 @@ test('steps show where the rollout is, and gates what they have heeded', (t) => 
   const gate = { moreFailuresMax: 0.05, slowerMax: 2, callsMin: 200 }
   const controls = [{ kind: 'gate', version: 1, heeded: ['p13 stalled 1763845200000'], since: now } as const]
   const rows = fortyNodes().map((one, i) => (i < 3 ? { ...one, version: 1, since: now - 90_000 } : row(one.nodeId)))
-  const { lines } = draw(picture({ rows, controls, manifest: manifest({ schedule, gate }) }), plain(100, 20))
+  const { lines } = drawScreen(content({ rows, controls, manifest: manifest({ schedule, gate }) }), plain(100, 20))
   t.true(lines.includes('pages goes by steps  ✓ 1 node  ▸ 10%: 3 of 4 there  50%  all'))
   t.true(lines.includes('gate has heeded 1 trouble: p13 stalled'))
 })
 
 test('a system without nodes, and one without upgrades, are shown as such', (t) => {
-  t.regex(draw(picture({ rows: [] }), plain(80, 10)).lines.at(-1)!, /no nodes$/)
-  const { lines } = draw(picture({ rows: [row('a')], newest: 0 }), plain(80, 10))
+  t.regex(drawScreen(content({ rows: [] }), plain(80, 10)).lines.at(-1)!, /no nodes$/)
+  const { lines } = drawScreen(content({ rows: [row('a')], newest: 0 }), plain(80, 10))
   t.regex(lines[0]!, /^system demo, version 0 +done for 1m0s$/)
-  const nothing = draw({ ...picture({ rows: [] }), watched: undefined, warning: 'unavailable: no database' }, plain(80, 10))
+  const nothing = drawScreen({ ...content({ rows: [] }), watched: undefined, warning: 'unavailable: no database' }, plain(80, 10))
   t.is(nothing.lines[1], 'waits for the upgrade database')
   t.is(nothing.lines.at(-1), 'unavailable: no database')
 })
@@ -197,7 +197,7 @@ test('wide characters, accents and control characters in reasons take their plac
   const title = 'tab\there \u001b]0;title\u0007 漢字'
   for (const columns of [40, 41, 60, 61, 100]) {
     const terminal = new FakeTerminal(columns, 24)
-    terminal.show(picture({ rows, manifest: manifest({ title }) }))
+    terminal.show(content({ rows, manifest: manifest({ title }) }))
     const { screen } = terminal.emulator
     t.is(screen.filter((line) => /^[▸ ] n\d/.test(line)).length, 5, screen.join('\n'))
     t.regex(screen.find((line) => line.includes('n2'))!, /^ {2}n2 /)
@@ -218,13 +218,13 @@ function thousand(gone: number): readonly NodeRow[] {
 
 test('at a thousand nodes only lines that have changed are written, and the screen is what it would be if all were drawn', (t) => {
   const terminal = new FakeTerminal(120, 50)
-  const whole = terminal.show(picture({ rows: thousand(100) }, figures()))
-  t.is(terminal.show(picture({ rows: thousand(100) }, figures())), 0)
+  const whole = terminal.show(content({ rows: thousand(100) }, figures()))
+  t.is(terminal.show(content({ rows: thousand(100) }, figures())), 0)
   const bytes: number[] = []
   for (let gone = 103; gone < 160; gone += 3) {
-    bytes.push(terminal.show(picture({ rows: thousand(gone) }, figures())))
+    bytes.push(terminal.show(content({ rows: thousand(gone) }, figures())))
     const afresh = new FakeTerminal(120, 50)
-    afresh.show(picture({ rows: thousand(gone) }, figures()))
+    afresh.show(content({ rows: thousand(gone) }, figures()))
     t.deepEqual(terminal.emulator.screen, afresh.emulator.screen)
   }
   const mean = bytes.reduce((sum, n) => sum + n, 0) / bytes.length
@@ -233,16 +233,16 @@ test('at a thousand nodes only lines that have changed are written, and the scre
   t.is(terminal.emulator.updates, bytes.length + 1)
 
   // A second goes by, and nothing happens but time: the ages of the nodes on the screen.
-  const tick = terminal.show({ ...picture({ rows: thousand(160) }, figures()), now: now + 1_000 })
+  const tick = terminal.show({ ...content({ rows: thousand(160) }, figures()), now: now + 1_000 })
   t.true(tick < whole, String(tick))
 })
 
 test('a node that moves on among a thousand costs a line or two, not a screen', (t) => {
   const terminal = new FakeTerminal(120, 50)
   const rows = thousand(100)
-  const whole = terminal.show(picture({ rows }, figures()))
+  const whole = terminal.show(content({ rows }, figures()))
   const changed = rows.map((one) => (one.nodeId === 'n0101' ? { ...one, phase: 'checking' as const } : one))
-  const bytes = terminal.show(picture({ rows: changed }, figures()))
+  const bytes = terminal.show(content({ rows: changed }, figures()))
   t.log(`one phase: ${bytes} bytes of ${whole}`)
   t.true(bytes < 250, String(bytes))
 })
@@ -255,15 +255,15 @@ test('rows that are not on the screen are not looked at', (t) => {
       return Reflect.get(target, key)
     },
   }
-  const of = picture({ rows: thousand(100).map((one) => new Proxy(one, counting)) }, figures())
+  const of = content({ rows: thousand(100).map((one) => new Proxy(one, counting)) }, figures())
   asked = 0
-  draw(of, plain(120, 50))
+  drawScreen(of, plain(120, 50))
   t.true(asked < 50 * 5, String(asked))
 })
 
 test('the selected row stays on the screen wherever its node goes', (t) => {
   const rows = thousand(100)
-  const { lines, top } = draw(picture({ rows }, { state: { ...atFirst, selected: 'n0099' } }), plain(100, 30))
+  const { lines, top } = drawScreen(content({ rows }, { state: { ...initialScreenState, selected: 'n0099' } }), plain(100, 30))
   t.regex(lines.find((line) => line.startsWith('▸'))!, /^▸ n0099 /)
   t.true(top > 900)
 })

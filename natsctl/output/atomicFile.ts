@@ -5,7 +5,7 @@
 import { rename, rm, writeFile } from 'node:fs/promises'
 import { exitCodes, Failure } from './exitCodes.js'
 
-export async function writeWhole(file: string, bytes: Uint8Array, mode = 0o666): Promise<void> {
+export async function writeAtomically(file: string, bytes: Uint8Array, mode = 0o666): Promise<void> {
   const temporary = `${file}.${process.pid}.new`
   try {
     await writeFile(temporary, bytes, { mode })

@@ -1,7 +1,7 @@
 /** A watch that is no screen: one line, or one document of JSON, for each change. */
 import type { NodeRow, Version } from 'theseus-actors'
 import { count, note, oneLine, print, printJson } from '../output/output.js'
-import { nodeJson, noNodes } from '../rollout/nodeWords.js'
+import { nodeJson, noNodesText } from '../rollout/nodeFormat.js'
 import type { RolloutState } from '../rollout/rolloutState.js'
 import { isPartOfRollout } from '../rollout/rolloutSummary.js'
 import type { VersionRates } from './rates.js'
@@ -17,7 +17,7 @@ interface Lines {
  * Each node when it is first seen and when something about it changes, then how far the whole
  * has come, if that changed.
  */
-export class Changes {
+export class ChangeLines {
   #known = new Map<string, string>()
   #progress = ''
   readonly #figures = new Map<string, string>()
@@ -67,7 +67,7 @@ export function textLines(system: string): Lines {
     },
     gone: (nodeId) => print(`${nodeId} is not registered any more`),
     progress({ goal, nodes, there, state }) {
-      if (nodes === 0) note(noNodes(system))
+      if (nodes === 0) note(noNodesText(system))
       print(`version ${goal}: ${there} of ${count(nodes, 'node')} there, ${state}`)
     },
   }

@@ -1,9 +1,9 @@
 /** Rollouts as a test needs them, and pictures of them. */
 import type { Control, Manifest, NodeRow } from 'theseus-actors'
-import { watchedOf } from '../../../natsctl/watch/model.js'
-import type { Picture } from '../../../natsctl/watch/picture.js'
 import { Rates } from '../../../natsctl/watch/rates.js'
-import { atFirst } from '../../../natsctl/watch/screenState.js'
+import type { ScreenContent } from '../../../natsctl/watch/screenContent.js'
+import { initialScreenState } from '../../../natsctl/watch/screenState.js'
+import { watchedRolloutOf } from '../../../natsctl/watch/watchedRollout.js'
 
 export const now = Date.parse('2026-11-22T21:00:00Z')
 
@@ -46,17 +46,17 @@ export interface Scene {
   readonly newest?: number
 }
 
-export function picture(
+export function content(
   { rows, controls = [], manifest: newestManifest = manifest(), newest = 1 }: Scene,
-  about: Partial<Picture> = {},
-): Picture {
+  about: Partial<ScreenContent> = {},
+): ScreenContent {
   const manifests = newest === 0 ? [] : [...new Array<Manifest>(newest - 1).fill(newestManifest), newestManifest]
   return {
     system: 'demo',
-    watched: watchedOf('demo', rows, { newest, manifests, controls }, now),
+    watched: watchedRolloutOf('demo', rows, { newest, manifests, controls }, now),
     rates: [],
     limits: new Rates(),
-    state: atFirst,
+    state: initialScreenState,
     history: undefined,
     warning: '',
     now,

@@ -19,7 +19,7 @@ export interface NodeJson {
 }
 
 /** A mistyped name looks just the same, and a database that was emptied. */
-export function noNodes(system: string, service?: string): string {
+export function noNodesText(system: string, service?: string): string {
   return service === undefined
     ? `system ${system} has no registered nodes`
     : `service ${service} of system ${system} has no registered nodes`

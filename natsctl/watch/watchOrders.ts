@@ -3,20 +3,20 @@
  * where a key was given.
  */
 import { isFault, type Operator } from 'theseus-actors'
-import { asking } from '../context/connection.js'
+import { explainNoServer } from '../context/connection.js'
 import { Failure } from '../output/exitCodes.js'
 import { oneLine } from '../output/output.js'
 import type { WatchOrder } from './screenState.js'
 
-export interface Outcome {
+export interface OrderResult {
   readonly text: string
   readonly isFault: boolean
 }
 
 /** Never throws what can be expected to go wrong: the screen says it. */
-export async function carryOut(operator: Operator, system: string, order: WatchOrder): Promise<Outcome> {
+export async function sendWatchOrder(operator: Operator, system: string, order: WatchOrder): Promise<OrderResult> {
   try {
-    return { text: await asking(system, ask(operator, order)), isFault: false }
+    return { text: await explainNoServer(system, ask(operator, order)), isFault: false }
   } catch (error) {
     if (isFault(error)) return { text: oneLine(`${error.code}: ${error.message}`), isFault: true }
     if (error instanceof Failure) return { text: oneLine(error.message), isFault: true }

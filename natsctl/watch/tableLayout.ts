@@ -3,7 +3,7 @@
  */
 import { type Cell, oneLine } from '../output/output.js'
 import { fitted, printable, widthOf } from '../output/width.js'
-import type { Line, Span } from './line.js'
+import type { Line, Span } from './styledLine.js'
 
 export interface Column<R> {
   readonly title: string
@@ -28,7 +28,7 @@ export interface FittedTable {
 
 const gap = '  '
 
-export function layOut<R>(columns: readonly Column<R>[], rows: readonly R[], width: number): FittedTable {
+export function layOutTable<R>(columns: readonly Column<R>[], rows: readonly R[], width: number): FittedTable {
   const cells = rows.map((row) => columns.map((column) => column.cell(row)))
   const texts = cells.map((row) => row.map((cell) => oneLine(printable(String(typeof cell === 'object' ? cell.text : cell)))))
   const widths = columns.map(({ title, min = 0, max = Number.POSITIVE_INFINITY, wants }, i) => {

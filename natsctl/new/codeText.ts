@@ -6,8 +6,8 @@ export function quoted(text: string): string {
 }
 
 /** A name as a key of an object, or after a dot. */
-export const key = (name: string): string => (isIdentifier(name) ? name : quoted(name))
-export const at = (name: string): string => (isIdentifier(name) ? `.${name}` : `[${quoted(name)}]`)
+export const propertyKey = (name: string): string => (isIdentifier(name) ? name : quoted(name))
+export const propertyAccess = (name: string): string => (isIdentifier(name) ? `.${name}` : `[${quoted(name)}]`)
 
 function isIdentifier(name: string): boolean {
   return /^[A-Za-z_$][\w$]*$/.test(name)
@@ -22,7 +22,7 @@ export function decision(text: string): string {
 }
 
 /** The same where a value is expected: it fits whatever that is, so that there is one error and not two. */
-export function decisionHere(text: string): string {
+export function decisionValue(text: string): string {
   return `${decision(text)} as never`
 }
 
@@ -36,12 +36,12 @@ export function decisionsIn(text: string): readonly { readonly line: number; rea
   })
 }
 
-export function list(names: readonly string[]): string {
+export function textList(names: readonly string[]): string {
   return `[${names.map(quoted).join(', ')}]`
 }
 
 /** On one line where it fits, else one to a line. */
-export function object(entries: readonly string[], indent: string): string {
+export function objectLiteral(entries: readonly string[], indent: string): string {
   if (entries.length === 0) return '{}'
   const line = `{ ${entries.join(', ')} }`
   if (line.length <= 60 && !line.includes('satisfies')) return line
@@ -51,7 +51,7 @@ export function object(entries: readonly string[], indent: string): string {
 const valueLengthMax = 60
 
 /** A value of a first state as code, where it is short and plain. */
-export function literal(value: unknown): string | undefined {
+export function valueLiteral(value: unknown): string | undefined {
   if (value === undefined) return undefined
   try {
     const json = JSON.stringify(value)
@@ -73,6 +73,6 @@ function spaced(value: unknown): string {
   if (typeof value === 'string') return quoted(value)
   if (Array.isArray(value)) return `[${value.map(spaced).join(', ')}]`
   if (typeof value !== 'object' || value === null) return String(value)
-  const entries = Object.entries(value).map(([name, inner]) => `${key(name)}: ${spaced(inner)}`)
+  const entries = Object.entries(value).map(([name, inner]) => `${propertyKey(name)}: ${spaced(inner)}`)
   return entries.length === 0 ? '{}' : `{ ${entries.join(', ')} }`
 }

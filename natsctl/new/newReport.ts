@@ -17,7 +17,7 @@ export interface Decision {
   readonly text: string
 }
 
-export interface Told {
+export interface NewReport {
   readonly files: readonly NewFile[]
   readonly decisions?: readonly Decision[]
   /** The things that do not fit: warnings. */
@@ -27,7 +27,7 @@ export interface Told {
   readonly flags: NewFlags
 }
 
-export function tell({ files, decisions, notes, next, flags }: Told): void {
+export function printNewReport({ files, decisions, notes, next, flags }: NewReport): void {
   const isDryRun = flags.dryRun === true
   if (flags.output === 'json') {
     const listed = files.map(({ path, about, text }) => ({ file: path, about, ...(isDryRun ? { text } : {}) }))

@@ -68,10 +68,10 @@ function showOpen(open: readonly OpenMethod[]): void {
   }
   print('neither simulated nor refused:')
   for (const { method, role, why } of open)
-    print(`  ${method}, by the ${role === 'futureSO' ? 'future-SO' : 'past-SO'}: ${whyWords(why)}`)
+    print(`  ${method}, by the ${role === 'futureSO' ? 'future-SO' : 'past-SO'}: ${whyText(why)}`)
 }
 
-function whyWords(why: OpenMethod['why']): string {
+function whyText(why: OpenMethod['why']): string {
   switch (why) {
     case 'cut':
       return 'there is none; such calls get version.cut'

@@ -1,9 +1,9 @@
 /** `natsctl completion`: a script for the shell, which asks the hidden command `__complete` at every Tab. */
 import { Argument } from 'commander'
-import type { Program } from '../output/commands.js'
 import { exitCodes } from '../output/exitCodes.js'
-import { hasForms } from '../output/forms.js'
+import { restrictForms } from '../output/forms.js'
 import { print } from '../output/output.js'
+import type { Program } from '../output/program.js'
 
 const shells = ['bash', 'zsh', 'fish'] as const
 type Shell = (typeof shells)[number]
@@ -26,7 +26,7 @@ fish: natsctl completion fish | source        in ~/.config/fish/config.fish`,
         return exitCodes.done
       }),
     )
-  hasForms(command, 'table')
+  restrictForms(command, 'table')
 }
 
 /** The last line of each answer begins with a colon: `:files` for what the shell completes best itself. */

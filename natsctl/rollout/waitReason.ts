@@ -4,7 +4,7 @@
  */
 import type { Control, Manifest, NodeRow, Version } from 'theseus-actors'
 
-export interface Waiting {
+export interface WaitReason {
   readonly node: string
   /** One clause: "its schedule, gradually(…)". Null for a node that waits for nothing. */
   readonly waitsFor: string | null
@@ -15,7 +15,7 @@ export interface Waiting {
   readonly movedBy: readonly string[]
 }
 
-export interface Known {
+export interface KnownRollout {
   readonly newest: Version
   /** Of versions 1, 2, … */
   readonly manifests: readonly Manifest[]
@@ -26,9 +26,9 @@ export interface Known {
   readonly rows?: readonly NodeRow[]
 }
 
-export function waitingOf(row: NodeRow, known: Known): Waiting {
+export function waitReasonOf(row: NodeRow, known: KnownRollout): WaitReason {
   const { nodeId, since } = row
-  const of = (waitsFor: string | null, movedBy: readonly string[] = [], on: readonly string[] = []): Waiting => ({
+  const of = (waitsFor: string | null, movedBy: readonly string[] = [], on: readonly string[] = []): WaitReason => ({
     node: nodeId,
     waitsFor,
     on,
@@ -73,9 +73,9 @@ export function waitingOf(row: NodeRow, known: Known): Waiting {
 
 function scheduled(
   row: NodeRow,
-  { manifests, controls, rows = [] }: Known,
-  of: (waitsFor: string, movedBy: readonly string[], on?: readonly string[]) => Waiting,
-): Waiting {
+  { manifests, controls, rows = [] }: KnownRollout,
+  of: (waitsFor: string, movedBy: readonly string[], on?: readonly string[]) => WaitReason,
+): WaitReason {
   const { nodeId, reason, target, service } = row
   const now = `natsctl node upgrade ${nodeId}`
   const hold = controls.find((control) => control.kind === 'hold' && control.nodeId === nodeId)

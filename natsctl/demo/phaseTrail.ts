@@ -3,7 +3,7 @@ import type { HostEvent, Phase } from 'theseus-actors'
 
 type Step = { readonly phase: Phase; readonly atMs: number }
 
-export class Trail {
+export class PhaseTrail {
   readonly #steps = new Map<string, Step[]>()
 
   readonly observe = (event: HostEvent): void => {

@@ -3,7 +3,7 @@ import { type ExitCode, exitCodes } from '../output/exitCodes.js'
 import type { RolloutState } from './rolloutState.js'
 
 /** @param waits whether somebody waited for it to be done */
-export function exitCodeOf({ state }: RolloutState, waits: boolean): ExitCode {
+export function rolloutExitCode({ state }: RolloutState, waits: boolean): ExitCode {
   switch (state) {
     case 'done':
       return exitCodes.done

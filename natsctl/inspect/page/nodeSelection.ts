@@ -2,13 +2,13 @@
 import { groupOf, type PhaseGroup, phaseGroups } from './phaseGroups.js'
 import { nowOf, phaseOf, type RolloutNode } from './rollout.js'
 
-export type Order = 'name' | 'trouble' | 'version' | 'change'
+export type NodeOrder = 'name' | 'trouble' | 'version' | 'change'
 
-export interface Choice {
+export interface NodeSelection {
   readonly find: string
   /** Empty: all. */
   readonly groups: ReadonlySet<PhaseGroup>
-  readonly order: Order
+  readonly order: NodeOrder
 }
 
 const rank = new Map(phaseGroups.map(({ group }, i) => [group, i]))
@@ -20,7 +20,7 @@ export function byName(nodes: Iterable<RolloutNode>): readonly RolloutNode[] {
 }
 
 /** @param nodes by name: comparing names is dear, and they stay the same */
-export function chosenNodes(nodes: readonly RolloutNode[], { find, groups, order }: Choice): readonly RolloutNode[] {
+export function selectNodes(nodes: readonly RolloutNode[], { find, groups, order }: NodeSelection): readonly RolloutNode[] {
   const words = find.toLowerCase().split(/\s+/).filter(Boolean)
   const shown = nodes.filter((node) => {
     if (groups.size > 0 && !groups.has(groupOf(phaseOf(node)))) return false
@@ -33,7 +33,7 @@ export function chosenNodes(nodes: readonly RolloutNode[], { find, groups, order
 }
 
 /** Those that are alike stay in the order of their names. */
-function comparison(order: Order): ((a: RolloutNode, b: RolloutNode) => number) | undefined {
+function comparison(order: NodeOrder): ((a: RolloutNode, b: RolloutNode) => number) | undefined {
   switch (order) {
     case 'name':
       return undefined

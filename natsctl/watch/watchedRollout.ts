@@ -3,20 +3,20 @@
  * upgrade database. Pure.
  */
 import type { Control, Manifest, NodeRow, Phase, Version } from 'theseus-actors'
-import { isPartOfRollout, isThere, isTroubled, type Rollout, summarize } from '../rollout/rolloutSummary.js'
-import type { Known } from '../rollout/waiting.js'
+import { hasArrived, isPartOfRollout, isTroubled, type Rollout, summarize } from '../rollout/rolloutSummary.js'
+import type { KnownRollout } from '../rollout/waitReason.js'
+import { remainingMs } from './remainingTime.js'
 import { type Steps, stepsOf } from './steps.js'
-import { timeToGoMs } from './timeToGo.js'
 
-export interface Watched {
+export interface WatchedRollout {
   readonly system: string
   readonly rollout: Rollout
   /** A node that somebody must look at comes first, an arrived one last; by node id in between. */
   readonly rows: readonly NodeRow[]
-  readonly known: Known
+  readonly known: KnownRollout
   /** By service. */
-  readonly underWay: ReadonlyMap<string, UnderWay>
-  readonly standing: Standing
+  readonly underWay: ReadonlyMap<string, ServiceProgress>
+  readonly standing: RolloutStatus
   readonly toGoMs: number | undefined
   readonly schedules: readonly ServiceSchedule[]
   /** When the database was asked. */
@@ -24,7 +24,7 @@ export interface Watched {
 }
 
 /** A rollout that is paused, and in trouble as well, is both. */
-export interface Standing {
+export interface RolloutStatus {
   readonly state: 'empty' | 'done' | 'moving' | 'degraded'
   readonly isPaused: boolean
   /** Since when; undefined where nobody knows. */
@@ -32,7 +32,7 @@ export interface Standing {
 }
 
 /** How many nodes of a service are on their way, and how many do not serve. */
-export interface UnderWay {
+export interface ServiceProgress {
   moving: number
   notServing: number
 }
@@ -44,10 +44,10 @@ export interface ServiceSchedule {
   readonly steps: Steps | undefined
 }
 
-export type Group = 'trouble' | 'away' | 'moving' | 'waiting' | 'there'
-const groups: readonly Group[] = ['trouble', 'away', 'moving', 'waiting', 'there']
+export type NodeGroup = 'trouble' | 'away' | 'moving' | 'waiting' | 'there'
+const groups: readonly NodeGroup[] = ['trouble', 'away', 'moving', 'waiting', 'there']
 
-export function watchedOf(system: string, all: readonly NodeRow[], known: Known, at: number): Watched {
+export function watchedRolloutOf(system: string, all: readonly NodeRow[], known: KnownRollout, at: number): WatchedRollout {
   const goal = known.newest
   const rows = all.filter(isPartOfRollout)
   const rollout = summarize(rows, goal, goal)
@@ -76,15 +76,15 @@ export function watchedOf(system: string, all: readonly NodeRow[], known: Known,
   }
 }
 
-export function groupOf(row: NodeRow, goal: Version): Group {
+export function groupOf(row: NodeRow, goal: Version): NodeGroup {
   if (isTroubled(row, goal)) return 'trouble'
-  if (isThere(row, goal)) return 'there'
+  if (hasArrived(row, goal)) return 'there'
   if (!row.alive) return 'away'
   return row.phase === 'current' || row.phase === 'scheduled' ? 'waiting' : 'moving'
 }
 
-function underWayOf(rows: readonly NodeRow[], goal: Version): ReadonlyMap<string, UnderWay> {
-  const services = new Map<string, UnderWay>()
+function underWayOf(rows: readonly NodeRow[], goal: Version): ReadonlyMap<string, ServiceProgress> {
+  const services = new Map<string, ServiceProgress>()
   for (const row of rows) {
     let counts = services.get(row.service)
     if (counts === undefined) services.set(row.service, (counts = { moving: 0, notServing: 0 }))
@@ -114,11 +114,11 @@ function isNotServing(phase: Phase): boolean {
   }
 }
 
-export function pauseOf({ newest, controls }: Known): Extract<Control, { kind: 'pause' }> | undefined {
+export function pauseOf({ newest, controls }: KnownRollout): Extract<Control, { kind: 'pause' }> | undefined {
   return controls.find((control) => control.kind === 'pause' && control.version === newest) as ReturnType<typeof pauseOf>
 }
 
-export function holdsOf({ controls }: Known): readonly Extract<Control, { kind: 'hold' }>[] {
+export function holdsOf({ controls }: KnownRollout): readonly Extract<Control, { kind: 'hold' }>[] {
   return controls.filter((control) => control.kind === 'hold')
 }
 
@@ -127,7 +127,7 @@ function standingOf(
   { state, goal }: Rollout,
   manifest: Manifest | undefined,
   controls: readonly Control[],
-): Standing {
+): RolloutStatus {
   const pause = pauseOf({ newest: goal, manifests: [], controls })
   const isPaused = pause !== undefined && state !== 'done'
   switch (state) {
@@ -143,7 +143,12 @@ function standingOf(
 }
 
 /** Nobody knows how long steps and windows take that are still to come, nor when somebody ends a pause. */
-function toGo(rows: readonly NodeRow[], known: Known, schedules: readonly ServiceSchedule[], now: number): number | undefined {
+function toGo(
+  rows: readonly NodeRow[],
+  known: KnownRollout,
+  schedules: readonly ServiceSchedule[],
+  now: number,
+): number | undefined {
   const goal = known.newest
   const beganAt = publishedAt(known.manifests[goal - 1])
   if (beganAt === undefined || pauseOf(known) !== undefined) return undefined
@@ -155,8 +160,8 @@ function toGo(rows: readonly NodeRow[], known: Known, schedules: readonly Servic
     const group = groupOf(row, goal)
     return (group === 'moving' || group === 'waiting') && !held.has(row.nodeId)
   })
-  const at = concerned.filter((row) => isThere(row, goal) && row.since >= beganAt).map(({ since }) => since)
-  return timeToGoMs({ at, beganAt, toCome: toCome.length }, now)
+  const at = concerned.filter((row) => hasArrived(row, goal) && row.since >= beganAt).map(({ since }) => since)
+  return remainingMs({ at, beganAt, toCome: toCome.length }, now)
 }
 
 function isBeforeLast(steps: Steps | undefined): boolean {

@@ -1,13 +1,13 @@
 /// <reference lib="dom" />
 /** The colours of the style sheet, for what is drawn on canvases; read again when light becomes dark. */
-import type { Ink } from './lanesCanvas.js'
+import type { CanvasColours } from './lanesCanvas.js'
 import { phaseGroups } from './phaseGroups.js'
 
-export function readInk(): Ink {
+export function readCanvasColours(): CanvasColours {
   const style = getComputedStyle(document.documentElement)
   const colour = (name: string) => style.getPropertyValue(`--${name}`).trim()
   return {
-    groups: Object.fromEntries(phaseGroups.map(({ group }) => [group, colour(group)])) as Ink['groups'],
+    groups: Object.fromEntries(phaseGroups.map(({ group }) => [group, colour(group)])) as CanvasColours['groups'],
     text: colour('text'),
     paper: colour('paper'),
     line: colour('line'),
@@ -16,6 +16,6 @@ export function readInk(): Ink {
   }
 }
 
-export function onOtherLight(changed: () => void): void {
+export function onColourSchemeChange(changed: () => void): void {
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', changed)
 }

@@ -34,7 +34,7 @@ export interface VersionEntry {
   }[]
 }
 
-export type Entry =
+export type RecordingEntry =
   | Seen
   | RowEntry
   | VersionEntry
@@ -43,7 +43,7 @@ export type Entry =
   | { readonly type: 'lost'; readonly at: number; readonly hostId: string; readonly messages: number; readonly dropped: number }
 
 /** The beginning of a recording. It brings the statechart along: that of whoever reads it may be another. */
-export interface Header {
+export interface RecordingHeader {
   readonly format: typeof recordingFormat
   readonly system: string
   /** Milliseconds since 1970. */
@@ -54,7 +54,7 @@ export interface Header {
 export const recordingFormat = 'theseus-inspection/1'
 
 /** A file is not trusted to hold entries as this version writes them. */
-export function isEntry(value: unknown): value is Entry {
+export function isEntry(value: unknown): value is RecordingEntry {
   if (isSeen(value)) return true
   if (typeof value !== 'object' || value === null) return false
   const entry = value as Record<string, unknown>
@@ -78,7 +78,7 @@ export function isEntry(value: unknown): value is Entry {
   }
 }
 
-export function isHeader(value: unknown): value is Header {
+export function isHeader(value: unknown): value is RecordingHeader {
   if (typeof value !== 'object' || value === null) return false
   const { format, system, startedAt, statechart } = value as Record<string, any>
   return (

@@ -11,7 +11,7 @@ import { ContextFiles } from '../context/contextFiles.js'
 import type { GlobalFlags } from '../context/flags.js'
 import { systemIn, targetOf } from '../context/target.js'
 import { oneLine } from '../output/output.js'
-import { type Candidate, type Kind, type Wanted, wantedNext } from './completions.js'
+import { type Candidate, type Kind, type Wanted, wantedNext } from './candidates.js'
 
 /** A person who presses Tab waits; a process takes a while to start, too. */
 const answerMsDefault = 500
@@ -26,13 +26,13 @@ type Database = Awaited<ReturnType<ReturnType<typeof redis>['open']>>
 export async function complete(root: Command, words: readonly string[]): Promise<void> {
   // A warning would be printed into the command line here.
   process.stderr.write = () => true
-  const text = await answerOf(root, words, answerTimeoutMs(answerMsDefault))
+  const text = await completionText(root, words, answerTimeoutMs(answerMsDefault))
   // A database that does not answer would hold the process.
   process.stdout.write(text, () => process.exit(0))
 }
 
 /** All that is printed. */
-export async function answerOf(root: Command, words: readonly string[], answerMsMax = answerMsDefault): Promise<string> {
+export async function completionText(root: Command, words: readonly string[], answerMsMax = answerMsDefault): Promise<string> {
   const wanted = wantedNext(root, words)
   const found = [...wanted.candidates]
   const late = new Promise<void>((resolve) => setTimeout(resolve, answerMsMax).unref())

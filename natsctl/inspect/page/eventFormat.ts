@@ -2,14 +2,14 @@
 import type { StatechartDescription, StatechartEvent, StatechartSeen } from 'theseus-actors'
 import { activeIn, shortName } from './statechartState.js'
 
-export interface EventWords {
+export interface EventText {
   readonly kind: 'event' | 'transition' | 'action' | 'snapshot' | 'actor'
   readonly text: string
   readonly detail: string
 }
 
 /** Those that tell the story: what the upgrade manager hears, where it goes, what it says. */
-export function isTold({ event, manager }: StatechartSeen): boolean {
+export function isShown({ event, manager }: StatechartSeen): boolean {
   switch (event.type) {
     case '@xstate.event':
       return event.actor === manager && typeOf(event.event) !== 'xstate.init'
@@ -24,7 +24,7 @@ export function isTold({ event, manager }: StatechartSeen): boolean {
   }
 }
 
-export function wordsOf(statechart: StatechartDescription, { event, target }: StatechartSeen): EventWords {
+export function eventTextOf(statechart: StatechartDescription, { event, target }: StatechartSeen): EventText {
   switch (event.type) {
     case '@xstate.actor':
       return event.parent === null
@@ -33,22 +33,22 @@ export function wordsOf(statechart: StatechartDescription, { event, target }: St
     case '@xstate.event':
       return { kind: 'event', text: spoken(statechart, typeOf(event.event)), detail: detailOf(event.event) }
     case '@xstate.microstep':
-      return { kind: 'transition', ...transitionWords(statechart, event) }
+      return { kind: 'transition', ...transitionText(statechart, event) }
     case '@xstate.action':
-      return { kind: 'action', text: event.action.type, detail: brief(event.action.params) }
+      return { kind: 'action', text: event.action.type, detail: shortJson(event.action.params) }
     case '@xstate.snapshot': {
       const active = activeIn(statechart, event.snapshot.value).at(-1)
       const where = active === undefined ? event.actor : shortName(statechart, active)
       return {
         kind: 'snapshot',
         text: `${where}: ${event.snapshot.status}`,
-        detail: brief(event.snapshot.context ?? event.snapshot.output),
+        detail: shortJson(event.snapshot.context ?? event.snapshot.output),
       }
     }
   }
 }
 
-function transitionWords(
+function transitionText(
   statechart: StatechartDescription,
   { transitions }: Extract<StatechartEvent, { type: '@xstate.microstep' }>,
 ): { text: string; detail: string } {
@@ -70,11 +70,11 @@ function typeOf(event: unknown): string {
 
 function detailOf(event: unknown): string {
   const { error, output } = (event ?? {}) as { error?: unknown; output?: unknown }
-  if (error !== undefined && error !== null) return (error as { message?: string }).message ?? brief(error)
-  return output === undefined || output === null ? '' : brief(output)
+  if (error !== undefined && error !== null) return (error as { message?: string }).message ?? shortJson(error)
+  return output === undefined || output === null ? '' : shortJson(output)
 }
 
-export function brief(value: unknown): string {
+export function shortJson(value: unknown): string {
   if (value === null || value === undefined) return ''
   const text = typeof value === 'string' ? value : JSON.stringify(value).replaceAll('"', '')
   return text.length > 160 ? `${text.slice(0, 160)}…` : text

@@ -1,6 +1,6 @@
 import test from 'ava'
 import type { Control, Manifest, NodeRow } from 'theseus-actors'
-import { waitingOf } from '../../natsctl/rollout/waiting.js'
+import { waitReasonOf } from '../../natsctl/rollout/waitReason.js'
 
 const row = (change: Partial<NodeRow> = {}): NodeRow => ({
   nodeId: 'p1',
@@ -18,7 +18,7 @@ const row = (change: Partial<NodeRow> = {}): NodeRow => ({
 })
 const manifests = [{ classUpgrades: [{ service: 'pages', schedule: 'gradually(…)' }] }] as unknown as readonly Manifest[]
 const waits = (change: Partial<NodeRow>, controls: readonly Control[] = []) => {
-  const { waitsFor, movedBy, on } = waitingOf(row(change), { newest: 1, manifests, controls })
+  const { waitsFor, movedBy, on } = waitReasonOf(row(change), { newest: 1, manifests, controls })
   return [waitsFor, movedBy[0] ?? null, ...on]
 }
 
@@ -56,9 +56,9 @@ test('a slot that is held by a node which serves is named as such, and so is a d
   const held = row({ reason: 'waits for a slot under the limit of pages, held by p2' })
   const serving = row({ nodeId: 'p2', phase: 'current', version: 1, target: null })
   const known = { newest: 1, manifests, controls: [] }
-  t.regex(waitingOf(held, { ...known, rows: [held, serving] }).waitsFor!, /held by p2, which serves all the same$/)
+  t.regex(waitReasonOf(held, { ...known, rows: [held, serving] }).waitsFor!, /held by p2, which serves all the same$/)
   const upgrading = { ...serving, phase: 'draining' } as const
-  t.is(waitingOf(held, { ...known, rows: [held, upgrading] }).waitsFor, 'a slot under the limit of pages')
+  t.is(waitReasonOf(held, { ...known, rows: [held, upgrading] }).waitsFor, 'a slot under the limit of pages')
   const [waitsFor, movedBy] = waits({
     reason: 'waits for the upgrade database, which has lost something and waits until all hosts have told of their nodes',
   })

@@ -4,7 +4,7 @@ import { exitCodes, Failure } from '../output/exitCodes.js'
 import { didYouMean } from '../output/nearest.js'
 
 /** Its row. Throws with the nearest ids (6). */
-export function nodeNamed(nodeId: string, rows: readonly NodeRow[], system: string): NodeRow {
+export function findNode(nodeId: string, rows: readonly NodeRow[], system: string): NodeRow {
   const row = rows.find((found) => found.nodeId === nodeId)
   if (row !== undefined) return row
   const known = rows.map((found) => found.nodeId)

@@ -17,7 +17,7 @@ const arrivalsMin = 3
 /** The pace of late is that of the last half, at most of so many. */
 const paceOfMax = 50
 
-export function timeToGoMs({ at, beganAt, toCome }: Arrivals, now: number): number | undefined {
+export function remainingMs({ at, beganAt, toCome }: Arrivals, now: number): number | undefined {
   if (toCome === 0 || at.length < arrivalsMin) return undefined
   const sorted = at.toSorted((a, b) => a - b)
   const counted = Math.min(paceOfMax, Math.max(arrivalsMin, Math.ceil(sorted.length / 2)))
@@ -28,7 +28,7 @@ export function timeToGoMs({ at, beganAt, toCome }: Arrivals, now: number): numb
 }
 
 /** No more exact than it is known: `about 3m`. */
-export function roughly(ms: number): string {
+export function roundedDuration(ms: number): string {
   const seconds = ms / 1000
   if (seconds < 10) return 'less than 10s'
   if (seconds < 90) return `about ${Math.round(seconds / 10) * 10}s`

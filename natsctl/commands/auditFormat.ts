@@ -1,14 +1,14 @@
 /** The text of an entry of the audit, as people read it. */
 import type { AuditEntry, Uncovered } from 'theseus-actors'
 
-export function auditWords(entry: AuditEntry): string {
+export function auditEntryText(entry: AuditEntry): string {
   const { what, times } = entry
-  return times === 1 || what.act === 'denied' ? wordsOf(entry) : `${wordsOf(entry)} (${times} times)`
+  return times === 1 || what.act === 'denied' ? entryText(entry) : `${entryText(entry)} (${times} times)`
 }
 
 const deniedShown = 3
 
-function deniedWords({ calls, more }: Extract<AuditEntry['what'], { act: 'denied' }>): string {
+function deniedText({ calls, more }: Extract<AuditEntry['what'], { act: 'denied' }>): string {
   const shown = calls.slice(0, deniedShown).map(({ host, caller, method, code, times }) => {
     const who = caller === null ? 'several callers' : (caller.name ?? `${caller.id} (its own word)`)
     return `${times} calls of ${who}${method === null ? '' : ` to ${method}`} (${code}) by host ${host.name ?? host.id}`
@@ -17,7 +17,7 @@ function deniedWords({ calls, more }: Extract<AuditEntry['what'], { act: 'denied
   return `denied ${shown.join(', ')}${rest === 0 ? '' : `, and ${rest} more`}`
 }
 
-function wordsOf({ what, head, number }: AuditEntry): string {
+function entryText({ what, head, number }: AuditEntry): string {
   switch (what.act) {
     case 'install':
       return `install version ${what.version}`
@@ -36,7 +36,7 @@ function wordsOf({ what, head, number }: AuditEntry): string {
         ? `the database has lost something: it has version ${head.version} now`
         : `the database has lost something: it has version ${head.version} and entry ${number - 1} now, and had entry ${what.known.number}`
     case 'denied':
-      return deniedWords(what)
+      return deniedText(what)
     case 'more':
       return 'requests of further kinds'
     case 'unreadable':
@@ -44,7 +44,7 @@ function wordsOf({ what, head, number }: AuditEntry): string {
   }
 }
 
-export function uncoveredWords({ kind, number, digest, why }: Uncovered): string {
+export function uncoveredText({ kind, number, digest, why }: Uncovered): string {
   const what = `${number === null ? `a ${kind} that can't be read` : `${kind} ${number}`} (${digest.slice(0, 12)}) has no entry`
   switch (why) {
     case 'before':

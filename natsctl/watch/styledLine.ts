@@ -35,7 +35,7 @@ export function rendered(line: Line, { columns, colour }: ScreenSize): string {
 }
 
 /** Left and right on one line; the left one is cut where there is no room for both. */
-export function between(left: Line, right: Line, columns: number): Line {
+export function leftAndRight(left: Line, right: Line, columns: number): Line {
   const room = columns - lineWidth(right) - 2
   const kept: Span[] = []
   let used = 0

@@ -1,11 +1,11 @@
 /** The story of the demo, on the screen: two upgrades of a system under load. */
-import type { Account, EmbeddedDemo } from './embedded.js'
+import type { DemoResult, EmbeddedDemo } from './embedded.js'
 import { pause } from './load.js'
 import type { Screen } from './screen.js'
 
 const redrawMs = 50
 
-export async function play(demo: EmbeddedDemo, screen: Screen | undefined): Promise<Account> {
+export async function playDemo(demo: EmbeddedDemo, screen: Screen | undefined): Promise<DemoResult> {
   let title = 'Five nodes of "pages" at version 0, one client under load.'
   const show = () => screen?.show({ title, ...viewOf(demo) })
   const redraw = setInterval(show, redrawMs)

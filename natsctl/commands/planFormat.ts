@@ -18,12 +18,12 @@ export function showPlan(plan: RolloutPlan, system: string, { output }: GlobalFl
 
 function printPlan(plan: RolloutPlan, system: string): void {
   print(`system ${system} would go to version ${plan.version}: ${oneLine(plan.title)}`)
-  print(lengthWords(plan))
+  print(lengthText(plan))
   for (const service of plan.services) showService(service, plan)
   showAbsent(plan)
   showRefusals(plan)
   print('')
-  print(wayBackWords(plan))
+  print(wayBackText(plan))
   print('assumed:')
   for (const assumption of plan.assumptions) print(`  ${oneLine(assumption)}`)
   for (const warning of plan.warnings) note(warning)
@@ -41,7 +41,7 @@ function planJson(plan: RolloutPlan, system: string) {
     duration: duration && { medianMs: Math.round(duration.medianMs), longestMs: Math.round(duration.longestMs) },
     mostAway,
     services: plan.services.map(serviceJson),
-    absent: plan.absent.map(({ nodes, obstacle }) => ({ nodes, kind: obstacle.kind, waitsFor: obstacleWords(obstacle) })),
+    absent: plan.absent.map(({ nodes, obstacle }) => ({ nodes, kind: obstacle.kind, waitsFor: obstacleText(obstacle) })),
     refusals: plan.refusals,
     callers: plan.callers,
     undoable: plan.noWayBack.length === 0,
@@ -69,7 +69,7 @@ function serviceJson({ service, registered, affected, classUpgrades, mostAway, l
   }
 }
 
-function lengthWords({ duration, runs, mostAway, services, absent }: RolloutPlan): string {
+function lengthText({ duration, runs, mostAway, services, absent }: RolloutPlan): string {
   const affected = services.reduce((sum, service) => sum + service.affected, 0)
   if (affected === 0) return 'no node is affected: all advance at once'
   if (duration === null) return `${count(affected, 'node')} affected, and none of them gets there`
@@ -104,14 +104,14 @@ function showAbsent({ absent, paused, gaveUp }: RolloutPlan): void {
   if (absent.length > 0) print('')
   for (const { nodes, obstacle } of absent) {
     print(`${count(nodes.length, 'node')} not there in the end: ${names(nodes)}`)
-    print(`  waits for ${oneLine(obstacleWords(obstacle))}`)
+    print(`  waits for ${oneLine(obstacleText(obstacle))}`)
   }
   if (paused !== null) print(`the health gate would pause the rollout: ${oneLine(paused)}`)
   if (gaveUp !== null) print(`the rehearsal was given up: ${oneLine(gaveUp)}`)
 }
 
 /** A clause after "waits for". */
-function obstacleWords(obstacle: Absence['obstacle']): string {
+function obstacleText(obstacle: Absence['obstacle']): string {
   switch (obstacle.kind) {
     case 'host':
       return `host ${obstacle.hostId}, which is not heard of`
@@ -124,13 +124,13 @@ function obstacleWords(obstacle: Absence['obstacle']): string {
     case 'slot':
       return `a slot for version ${obstacle.version} under its service's limit, held by ${names(obstacle.heldBy)}`
     case 'control':
-      return controlWords(obstacle)
+      return controlText(obstacle)
     case 'notLoaded':
       return `version ${obstacle.version} first, which can't be rehearsed here`
   }
 }
 
-function controlWords({ control, version }: Obstacle & { readonly kind: 'control' }): string {
+function controlText({ control, version }: Obstacle & { readonly kind: 'control' }): string {
   const what = control.kind === 'hold' ? 'the end of its hold' : `the end of the pause of version ${version}`
   return `${what}${withReason('reason' in control ? control.reason : null)}`
 }
@@ -159,7 +159,7 @@ function refusalRows({ role, simulates, over, version, refused, mayRefuse, cut }
   ]
 }
 
-function wayBackWords({ noWayBack }: RolloutPlan): string {
+function wayBackText({ noWayBack }: RolloutPlan): string {
   if (noWayBack.length === 0) return 'it can be undone, until it is final'
   return `a point of no return: ${noWayBack.join(', ')} ${noWayBack.length === 1 ? 'has' : 'have'} no inverse`
 }

@@ -5,26 +5,26 @@
 import type { NodeRow, Operator } from 'theseus-actors'
 import type { Trust } from '../context/trust.js'
 import { HistoryReader } from '../history/knownHistory.js'
-import { asks } from '../rollout/rolloutPoll.js'
-import type { Known } from '../rollout/waiting.js'
+import { pollUntilAborted } from '../rollout/rolloutPoll.js'
+import type { KnownRollout } from '../rollout/waitReason.js'
 
-export interface Look {
+export interface RolloutSnapshot {
   readonly rows: readonly NodeRow[]
-  readonly known: Known
+  readonly known: KnownRollout
 }
 
 /** Asks the database alone: there is something to see also while no upgrade server runs. */
-export function watching(
+export function rolloutSnapshots(
   { database }: Pick<Operator, 'database'>,
   system: string,
   trust: Trust | undefined,
   signal: AbortSignal,
   tell: (line: string) => void,
-): AsyncGenerator<Look> {
+): AsyncGenerator<RolloutSnapshot> {
   const reader = new HistoryReader(database, system, trust)
-  const read = async (): Promise<Look> => {
+  const read = async (): Promise<RolloutSnapshot> => {
     const [{ newest, history }, rows, controls] = await Promise.all([reader.read(), database.nodes(), database.controls()])
     return { rows, known: { newest, manifests: history.manifests, controls, doubt: history.doubt } }
   }
-  return asks(read, signal, tell)
+  return pollUntilAborted(read, signal, tell)
 }
