@@ -269,7 +269,7 @@ export class Host {
     const nodes = [...this.#nodes.values()]
     const learnFrom = (first: number) => {
       if (this.#stopped) return
-      for (const node of nodes.slice(first, first + settings.learnPerTurnMax)) if (!node.isStopped) node.learning.learn(version)
+      for (const node of nodes.slice(first, first + settings.learnPerTurnMax)) if (!node.isEnding) node.learning.learn(version)
       if (first + settings.learnPerTurnMax < nodes.length) clock.turn(() => learnFrom(first + settings.learnPerTurnMax))
     }
     if (nodes.length <= settings.learnPerTurnMax) learnFrom(0)

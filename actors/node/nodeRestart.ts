@@ -23,11 +23,11 @@ export interface RestartingNode {
   readonly services: RestartServices
   readonly keeper: RecordKeeper
   readonly software: NodeSoftware
-  /** It has stopped for good. */
-  readonly isOver: boolean
+  /** It leaves or has stopped: nobody waits for its object. */
+  readonly isEnding: boolean
   close(): Promise<void>
   report(phase: 'failed', target: null, reason: string): void
-  /** It runs again as it is on disk. */
+  /** Its object runs again, as it is on disk; or it ends. */
   restarted(): void
 }
 
@@ -62,7 +62,7 @@ export class NodeRestart {
     this.#crashesInARow = clock.monotonicMs() - this.#endedAtMs < settings.backoffMsMax ? this.#crashesInARow + 1 : 0
     if (this.#crashesInARow > 0)
       await sleep(clock, backoffMs(this.#crashesInARow - 1, settings.backoffMs, settings.backoffMsMax, random.next()))
-    for (let failures = 0; !node.isOver; failures++) {
+    for (let failures = 0; !node.isEnding; failures++) {
       try {
         node.software.discard()
         node.keeper.reload()
@@ -74,7 +74,7 @@ export class NodeRestart {
       }
     }
     this.#running = undefined
-    if (node.isOver) return
+    if (node.isEnding) return
     this.#endedAtMs = clock.monotonicMs()
     node.restarted()
   }

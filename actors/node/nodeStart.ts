@@ -65,7 +65,7 @@ async function revive(services: HostServices, definition: NodeClass, stored: Nod
 
 /** Before anything runs. The version it goes to and the reason are told as it goes on. */
 function rowOf({ settings, store, clock }: HostServices, node: Node, { service, upgrade }: NodeRecord): NodeStatus {
-  const { node: nodeId, className, version } = node.replier
+  const { node: nodeId, className, version } = node.keeper.replier
   const phase = upgrade === null ? 'current' : upgrade.phase
   return {
     nodeId,
@@ -93,7 +93,7 @@ async function askBriefly({ history, clock, settings }: HostServices): Promise<v
 }
 
 async function resume(node: Node, record: NodeRecord, start: NodeStart): Promise<void> {
-  node.subscribe()
+  node.reception.open()
   if (record.upgrade?.phase !== 'recovering') {
     await node.software.start()
     start.check()
@@ -219,7 +219,7 @@ async function birth(services: HostServices, definition: NodeClass, nodeId: stri
     await node.keeper.commit(record)
     await sweepSlots(nodeId, (of) => leftBehind(record, of), journal, settings)
     start.check()
-    node.subscribe()
+    node.reception.open()
     await node.software.start()
     await journal.committed(node.state.batch)
     start.check()

@@ -21,6 +21,7 @@ import type { Mailbox } from '../serving/mailbox.js'
 import type { RecordKeeper } from '../software/recordKeeper.js'
 import type { NodeLearning } from '../upgrade/nodeLearning.js'
 import { unmadeOf } from '../upgrade/recordPass.js'
+import type { NodeLife } from './nodeLife.js'
 
 /** Of its host, for what is said of a node. */
 export interface StatusServices {
@@ -40,8 +41,7 @@ export interface ToldNode {
   readonly mailbox: Mailbox
   readonly learning: NodeLearning
   readonly calls: CallCounts
-  /** At a dead version. */
-  readonly isBehind: boolean
+  readonly life: NodeLife
 }
 
 interface Said {
@@ -120,7 +120,7 @@ export class NodeStatus {
   }
 
   get snapshot(): NodeSnapshot {
-    const { keeper, mailbox, learning, calls, isBehind } = this.node
+    const { keeper, mailbox, learning, calls, life } = this.node
     const { node: id, className, version } = keeper.replier
     const { answered, failed, expired } = calls
     return {
@@ -129,7 +129,7 @@ export class NodeStatus {
       className,
       version,
       ...this.#said,
-      isServing: mailbox.isOpen && !isBehind,
+      isServing: mailbox.isOpen && life.state !== 'behind',
       waiting: mailbox.waiting,
       fetching: learning.held,
       answered,

@@ -62,13 +62,18 @@ export interface UpgradingNode {
   rulesOf(lazy: LazySlot): RecordRules
   /** Calls that the node has answered since it started. */
   readonly calls: { readonly answered: number; readonly failed: number }
-  /** Set while the upgrade has taken the object away; a crash meanwhile is the upgrade's to handle. */
-  isUpgrading: boolean
-  readonly isStopped: boolean
+  /** From now on the upgrade has the object; a crash meanwhile is the upgrade's to handle. */
+  beginUpgrade(): void
+  /** The node has an object again, the new one or the old, and serves. */
+  serveAfterUpgrade(): void
+  /** The upgrade leaves no object behind that could serve: the node restarts from what is on disk. */
+  crashInUpgrade(error: unknown): void
+  readonly isEnding: boolean
   /**
-   * Whether the node's version is dead: then it does not serve, and does not wait to be told when to upgrade.
+   * Whether the node's version is dead: then it does not serve, and does not wait to be told when to
+   * upgrade.
    */
-  readonly isBehind: boolean
+  readonly isAtDeadVersion: boolean
   /** Resolves when the node is not being restarted: an upgrade must not take the same object apart. */
   whenRestarted(): Promise<void>
   /** The node restarts from what is on disk. */
@@ -179,7 +184,7 @@ export class NodeUpgrade {
    */
   async advance(): Promise<void> {
     const { node } = this
-    const wasBehind = node.isBehind
+    const wasBehind = node.isAtDeadVersion
     await this.#advanceInTime(this.target)
     // It had left its service, and may answer now what is not dead.
     if (wasBehind) node.serve()
@@ -254,7 +259,7 @@ export class NodeUpgrade {
       } catch (error) {
         // The node restarts from what is on disk: at the version before.
         await node.whenRestarted()
-        if (failures >= advanceTriesMax || node.isStopped || given.up) throw error
+        if (failures >= advanceTriesMax || node.isEnding || given.up) throw error
       }
     }
   }
@@ -263,7 +268,7 @@ export class NodeUpgrade {
   async schedule(signal: AbortSignal): Promise<void> {
     const { services } = this.node
     // The system has left this version behind: nobody else waits for this node, and it answers nobody.
-    if (this.node.isBehind) return
+    if (this.node.isAtDeadVersion) return
     // An operator's word ends the SF.
     const over = new AbortController()
     const either = AbortSignal.any([signal, over.signal])
@@ -343,7 +348,7 @@ export class NodeUpgrade {
       throw error
     }
     await node.whenRestarted()
-    node.isUpgrading = true
+    node.beginUpgrade()
     try {
       await node.leaveService()
       const late = () => new Fault('upgrade.drain', `the running call did not finish in ${drainTimeoutMs} ms`)
@@ -351,12 +356,11 @@ export class NodeUpgrade {
       await this.#settled()
       if (node.keeper.record.newest < this.target) throw new Fault('upgrade.drain', 'a learned version could not be written')
     } catch (error) {
-      // The running call goes on: an object made beside it would break C2. A lost state is
-      // opened anew from disk.
-      node.isUpgrading = false
+      // The running call goes on: an object made beside it would break C2. A lost state is opened anew from
+      // disk.
       this.#turn.over()
-      if (node.state.isLost) node.crash(error)
-      else node.serve()
+      if (node.state.isLost) node.crashInUpgrade(error)
+      else node.serveAfterUpgrade()
       throw error
     }
     await node.software.stop(drainTimeoutMs)
@@ -373,7 +377,7 @@ export class NodeUpgrade {
     let isOver = false
     const given = {
       get up() {
-        return isOver || node.isStopped
+        return isOver || node.isEnding
       },
     }
     this.#transformed = node.state.batch
@@ -441,10 +445,10 @@ export class NodeUpgrade {
     const { node } = this
     const { clock } = node.services
     const { startTimeoutMs } = this.#classUpgrade.timeouts
-    node.isUpgrading = true
+    node.beginUpgrade()
     if (startsFailed > 0)
       await node.keeper.commit({ ...node.keeper.record, upgrade: { phase: 'recovering', target: this.target, startsFailed } })
-    if (node.isStopped) throw new Fault('upgrade.start', 'the node has stopped')
+    if (node.isEnding) throw new Fault('upgrade.start', 'the node has stopped')
     try {
       const object = this.#checked ?? node.software.make(node.keeper.record.generation)
       this.#checked = undefined
@@ -453,10 +457,10 @@ export class NodeUpgrade {
       const late = () => new Fault('upgrade.start', `start() did not finish in ${startTimeoutMs} ms`)
       // The point of no return of this node, in one commit with what start() wrote.
       const kept = () => {
-        if (!node.isStopped) node.keeper.write({ ...node.keeper.record, previous: null, upgrade: null })
+        if (!node.isEnding) node.keeper.write({ ...node.keeper.record, previous: null, upgrade: null })
       }
       await within(clock, startTimeoutMs, node.software.runStart(kept), late)
-      if (node.isStopped) throw new Fault('upgrade.start', 'the node was stopped while its new object was starting')
+      if (node.isEnding) throw new Fault('upgrade.start', 'the node was stopped while its new object was starting')
       await this.#settled()
     } catch (error) {
       node.software.discard()
@@ -511,7 +515,7 @@ export class NodeUpgrade {
     const { node } = this
     const { journal, settings, observe } = node.services
     try {
-      await sweepSlots(node.id, (of) => !node.isStopped && unfinished(node.keeper.record, of), journal, settings)
+      await sweepSlots(node.id, (of) => !node.isEnding && unfinished(node.keeper.record, of), journal, settings)
     } catch (error) {
       observe({ type: 'warning', message: `${node.id}: the new generation is not swept yet`, error })
     }
@@ -519,23 +523,21 @@ export class NodeUpgrade {
 
   async #startOld(): Promise<void> {
     const { node } = this
-    if (node.isStopped) return
+    if (node.isEnding) return
     try {
       await node.software.start()
     } catch (error) {
       // The old object does not start either: the node restarts until it does, and keeps its slot until then.
-      node.isUpgrading = false
       this.#turn.over()
-      node.crash(error)
+      node.crashInUpgrade(error)
       return
     }
     this.#serveAgain()
   }
 
   #serveAgain(): void {
-    this.node.isUpgrading = false
     this.#turn.over()
-    this.node.serve()
+    this.node.serveAfterUpgrade()
   }
 
   /** The future-SO is in the chain, also where the node has restarted from a disk that did not take it. */

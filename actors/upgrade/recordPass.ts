@@ -41,8 +41,9 @@ export interface PassedNode {
   readonly keeper: RecordKeeper
   readonly state: NodeState
   readonly mailbox: Mailbox
+  /** An upgrade has its object. */
   readonly isUpgrading: boolean
-  readonly isStopped: boolean
+  readonly isEnding: boolean
   readonly phase: Phase
   report(phase: Phase, target: null, reason: string | null): void
   /** The node restarts from what is on disk. */
@@ -85,7 +86,7 @@ export class RecordPass implements Passing {
   }
 
   get isDone(): boolean {
-    return this.node.isStopped || this.node.keeper.record.generation.lazy === undefined
+    return this.node.isEnding || this.node.keeper.record.generation.lazy === undefined
   }
 
   /** A record can't be made, in passing or for a call. */

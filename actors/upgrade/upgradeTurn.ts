@@ -29,7 +29,7 @@ export interface TurningNode {
   readonly services: TurnServices
   readonly keeper: RecordKeeper
   readonly slot: ServiceSlot
-  readonly isStopped: boolean
+  readonly isEnding: boolean
   report(phase: 'scheduled', target: Version, reason: string): void
 }
 
@@ -91,7 +91,7 @@ export class UpgradeTurn {
         await sleep(clock, settings.slotPauseMs * (1 + random.next()), signal)
       } catch {
         // Claimed, perhaps, without that anybody heard of it; and nobody waits for it any more.
-        if (signal.aborted && !node.isStopped) node.slot.release()
+        if (signal.aborted && !node.isEnding) node.slot.release()
         signal.throwIfAborted()
         this.#tellWaiting('the upgrade database, which does not answer')
         await sleep(clock, backoffMs(failures++, settings.backoffMs, settings.backoffMsMax, random.next()), signal)

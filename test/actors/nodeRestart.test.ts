@@ -23,7 +23,7 @@ function open() {
         if (failing.reason !== undefined) throw new Error(failing.reason)
       },
     },
-    isOver: false,
+    isEnding: false,
     async close() {
       log.push('close')
       await closing.pass()
@@ -110,15 +110,15 @@ test('a node that has stopped for good is started no more', async (t) => {
   const { restart, closing, failing, node, clock, done } = open()
   restart.begin()
   await turns(clock)
-  node.isOver = true
+  node.isEnding = true
   closing.open()
   await restart.over()
   t.deepEqual(done(), ['close', 'discard'])
-  node.isOver = false
+  node.isEnding = false
   failing.reason = 'no port'
   restart.begin()
   await turns(clock)
-  node.isOver = true
+  node.isEnding = true
   await turns(clock, 1_000)
   t.false(restart.isRunning)
   t.is(done().filter((entry) => entry === 'start').length, 1)

@@ -157,7 +157,7 @@ test('beside an upgrade server that has lost versions a node is born at the olde
 
 test('where no node is registered a node is born at the newest version, whatever its schedule says; clients do not count', async (t) => {
   const system = await open(t)
-  t.is(await codeOf(system.desk.ref(NotesV1, 'n0', { version: 0, deadline: 50 }).all()), 'unavailable.no-responders')
+  t.is(await codeOf(system.desk.ref(NotesV1, 'n0', { version: 0, deadline: 1_000 }).all()), 'unavailable.no-responders')
   await until(async () => (await system.database.nodes('client')).length > 0, 'the client is registered')
   await system.publish(toV2({ schedule: only() }))
   await system.publish(tickerUpgrade())

@@ -4,6 +4,7 @@
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
+import { NodeLife } from '../../actors/node/nodeLife.js'
 import { NodeStatus, type ToldNode } from '../../actors/node/nodeStatus.js'
 import type { HostEvent } from '../../core/inspection/hostEvents.js'
 import type { NodeClass } from '../../core/model/nodeObject.js'
@@ -37,8 +38,10 @@ function open(definition: NodeClass = NotesV1) {
   }
   const history = { heard: 5 }
   const mailbox = { isOpen: true, waiting: 7 }
+  const life = new NodeLife()
+  life.serves(false)
   const node = {
-    isBehind: false,
+    life,
     mailbox,
     learning: { held: 2 },
     calls: { sincePhase, answered: 1, failed: 2, expired: 3, phaseBegins: () => void phases.push('begins') },
@@ -122,9 +125,10 @@ test('a node serves while its mailbox is open and its version lives', (t) => {
     ...{ id: 'n1', service: 'notes', className: 'Notes.v1', version: 4, phase: 'current', target: null, reason: null },
     ...{ isServing: true, waiting: 7, fetching: 2, answered: 1, failed: 2, expired: 3, records: null },
   })
-  node.isBehind = true
+  node.life.fallsBehind()
   t.false(status.snapshot.isServing)
-  node.isBehind = false
+  node.life.serves(false)
+  t.true(status.snapshot.isServing)
   mailbox.isOpen = false
   t.false(status.snapshot.isServing)
 })

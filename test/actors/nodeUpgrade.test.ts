@@ -168,7 +168,7 @@ test('an advance is a turn of the mailbox, on disk when it has ended; the state 
 })
 
 test('a node that was behind serves again when it has advanced', async (t) => {
-  const { effects, through, done } = await open({ isBehind: true })
+  const { effects, through, done } = await open({ isAtDeadVersion: true })
   await through(effects.advance())
   t.deepEqual(done(), ['learn 1', 'chain', 'serve'])
 })
@@ -251,7 +251,7 @@ test('an advance that the disk does not take is made again after the restart, bu
   t.is(onDisk().generation.version, 1)
   const stopped = await open()
   stopped.memory.failNextCommit(new Error('disk full'))
-  stopped.node.isStopped = true
+  stopped.node.isEnding = true
   await t.throwsAsync(stopped.through(stopped.effects.advance()), message('disk full'))
 })
 
@@ -327,7 +327,7 @@ test('the scheduling function says when; a node that is behind does not ask it',
   t.false(isOver)
   signal.open()
   await scheduling
-  await t.notThrowsAsync((await open({ schedule: endless, isBehind: true })).effects.schedule(never))
+  await t.notThrowsAsync((await open({ schedule: endless, isAtDeadVersion: true })).effects.schedule(never))
 })
 
 test('an operator’s word ends the scheduling function, which is waited for', async (t) => {

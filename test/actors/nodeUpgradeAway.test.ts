@@ -167,7 +167,7 @@ test('a transform of a node that has stopped writes nothing more', async (t) => 
   const transforming = effects.transform()
   transforming.catch(() => {})
   await turns(clock)
-  node.isStopped = true
+  node.isEnding = true
   held.open()
   await t.throwsAsync(through(transforming), message('the transform was given up'))
   await commit()
@@ -305,7 +305,7 @@ test('a start that does not end in time is a failed start', async (t) => {
 
 test('a node that has stopped does not pass the point of no return', async (t) => {
   const before = await flipped()
-  before.node.isStopped = true
+  before.node.isEnding = true
   await t.throwsAsync(before.through(before.effects.recover(0)), message('the node has stopped'))
   t.deepEqual(before.done(), [])
   const { effects, through, steps, node, onDisk, done, commit } = await flipped()
@@ -313,7 +313,7 @@ test('a node that has stopped does not pass the point of no return', async (t) =
   steps.set('run start', starting)
   const recovering = effects.recover(0)
   recovering.catch(() => {})
-  node.isStopped = true
+  node.isEnding = true
   starting.open()
   await t.throwsAsync(through(recovering), message('the node was stopped while its new object was starting'))
   await commit()
@@ -415,7 +415,7 @@ test('an old object that does not start either leaves the node to its restarts',
 
 test('a node that has stopped starts no old object, and sweeps nothing', async (t) => {
   const { effects, passing, through, done, node, root } = await transformed()
-  node.isStopped = true
+  node.isEnding = true
   await through(effects.returnToOld())
   t.deepEqual(done(), ['discard'])
   await passing()

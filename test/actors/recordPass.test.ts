@@ -95,7 +95,7 @@ async function open() {
     state,
     mailbox,
     isUpgrading: false,
-    isStopped: false,
+    isEnding: false,
     phase: 'current' as Phase,
     report: (...told: readonly unknown[]) => void log.push(told.join(' ')),
   }
@@ -144,9 +144,9 @@ test('a node takes its turns while it has something to make, and none when it ha
   pass.start()
   pass.stop()
   t.deepEqual(done(), ['add', 'remove'])
-  node.isStopped = true
+  node.isEnding = true
   t.true(pass.isDone)
-  node.isStopped = false
+  node.isEnding = false
   for (let i = 0; i < 3; i++) {
     pass.pass(10)
     await commit()

@@ -223,7 +223,7 @@ test('a node that stops while it waits for its slot leaves the line, and takes n
   manager.consider()
   await passing()
   manager.stop()
-  node.isStopped = true
+  node.isEnding = true
   t.false(node.services.line.isFull('pages'))
   await database.releaseSlot('pages', 'other')
   for (let i = 0; i < 5; i++) {

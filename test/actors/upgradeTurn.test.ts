@@ -14,14 +14,14 @@ async function turning(options: Parameters<typeof open>[0] = {}) {
   const opened = await open(options)
   const reasons: string[] = []
   const targets: number[] = []
-  let isStopped = false
+  let isEnding = false
   const slot = opened.slot()
   const node: TurningNode = {
     services: opened.services,
     keeper: { record: { service: 'pages' } } as TurningNode['keeper'],
     slot,
-    get isStopped() {
-      return isStopped
+    get isEnding() {
+      return isEnding
     },
     report(_phase, target, reason) {
       targets.push(target)
@@ -31,7 +31,7 @@ async function turning(options: Parameters<typeof open>[0] = {}) {
   const abort = new AbortController()
   const turn = new UpgradeTurn(node, 1)
   const stop = () => {
-    isStopped = true
+    isEnding = true
   }
   const claim = () => {
     const claiming = turn.claim(one, abort.signal)

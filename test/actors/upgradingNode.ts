@@ -26,10 +26,10 @@ export interface Options extends UpgradeParts {
   readonly target?: number
   /** Versions that undo the one before. */
   readonly undos?: readonly number[]
-  readonly isBehind?: boolean
+  readonly isAtDeadVersion?: boolean
 }
 
-export async function open({ record = {}, target = 1, undos = [], isBehind = false, ...parts }: Options = {}) {
+export async function open({ record = {}, target = 1, undos = [], isAtDeadVersion = false, ...parts }: Options = {}) {
   const { clock, services: slots, slot, holders, database, factory } = await openSlot()
   const memory = memoryStore()
   const store = await memory.open()
@@ -150,11 +150,22 @@ export async function open({ record = {}, target = 1, undos = [], isBehind = fal
     rulesOf: () => ({}),
     calls: { answered: 0, failed: 0 },
     isUpgrading: false,
-    isStopped: false,
-    isBehind,
+    isEnding: false,
+    isAtDeadVersion,
     whenRestarted: () => step('restarted'),
     crash: (error: unknown) => void log.push(`crash ${(error as Error).message}`),
     serve: () => void log.push('serve'),
+    beginUpgrade() {
+      node.isUpgrading = true
+    },
+    serveAfterUpgrade() {
+      node.isUpgrading = false
+      log.push('serve')
+    },
+    crashInUpgrade(error: unknown) {
+      node.isUpgrading = false
+      log.push(`crash ${(error as Error).message}`)
+    },
     async close() {
       log.push('close')
       await mailbox.close()

@@ -1,0 +1,254 @@
+/**
+ * A node as the calls see it that it receives: whether they may come in, what they need while they
+ * run, and what is counted of them.
+ */
+import { Fault } from '../../core/base/fault.js'
+import type { Version } from '../../core/base/ids.js'
+import type { ReceivedOutcome } from '../../core/inspection/telemetry.js'
+import type { Roles } from '../../core/model/allow.js'
+import type { Link, ObjectChain, Tally } from '../../core/model/objectChain.js'
+import type { Random } from '../../core/ports/random.js'
+import type { Message } from '../../core/ports/transport.js'
+import type { VersionTally } from '../base/versionTally.js'
+import type { ClassRegistry } from '../history/classRegistry.js'
+import type { UpgradeHistory } from '../history/upgradeHistory.js'
+import type { Inspection } from '../inspection/inspection.js'
+import { CallCounts, type CountingNode } from '../serving/callCounts.js'
+import { type CalledAgain, runsInside } from '../serving/callsOfOneNode.js'
+import type { Denials } from '../serving/denials.js'
+import type { Hearer } from '../serving/eventHub.js'
+import type { IncomingCall } from '../serving/incomingCall.js'
+import type { Mailbox } from '../serving/mailbox.js'
+import type { DueTimer } from '../serving/objectTimers.js'
+import { type ListeningNode, Reception, type ReceptionServices } from '../serving/reception.js'
+import { type Receiver, type RouterServices, route, timerCall } from '../serving/router.js'
+import { VersionTallies } from '../serving/versionTallies.js'
+import type { NodeSoftware } from '../software/nodeSoftware.js'
+import type { RecordKeeper } from '../software/recordKeeper.js'
+import type { NodeState } from '../state/nodeState.js'
+import type { TimerWheel } from '../timerWheel.js'
+import type { NodeLearning } from '../upgrade/nodeLearning.js'
+import type { NodeLife } from './nodeLife.js'
+
+/** Of its host, for receiving calls. */
+export interface ReceivingServices extends RouterServices, ReceptionServices {
+  readonly random: Random
+  readonly wheel: TimerWheel
+  readonly denials: Denials
+  readonly classes: ClassRegistry
+  readonly history: UpgradeHistory
+  readonly inspection: Inspection
+}
+
+/** The node that receives. */
+export interface CalledNode {
+  readonly id: string
+  readonly service: string
+  readonly services: ReceivingServices
+  readonly life: NodeLife
+  readonly keeper: RecordKeeper
+  readonly software: NodeSoftware
+  readonly state: NodeState
+  readonly mailbox: Mailbox
+  readonly learning: NodeLearning
+  /** Another host has the node. */
+  readonly isElsewhere: boolean
+  /** The node restarts from what is on disk. */
+  crash(error: unknown): void
+}
+
+export class ReceivingNode implements Receiver, Hearer, ListeningNode, CountingNode {
+  readonly reception: Reception
+  readonly counts: CallCounts
+  readonly #tallies = new VersionTallies()
+
+  constructor(private readonly node: CalledNode) {
+    this.reception = new Reception(node.services, this)
+    this.counts = new CallCounts(this)
+  }
+
+  // --- What calls need
+
+  get services(): ReceivingServices {
+    return this.node.services
+  }
+
+  get id(): string {
+    return this.node.id
+  }
+
+  get service(): string {
+    return this.node.service
+  }
+
+  get state(): NodeState {
+    return this.node.state
+  }
+
+  get chain(): ObjectChain {
+    return this.node.software.chain
+  }
+
+  get replier() {
+    return this.node.keeper.replier
+  }
+
+  get isElsewhere(): boolean {
+    return this.node.isElsewhere
+  }
+
+  get roles(): Roles {
+    return this.services.settings.roles
+  }
+
+  get denials(): Denials {
+    return this.services.denials
+  }
+
+  get random(): Random {
+    return this.services.random
+  }
+
+  get wheel(): TimerWheel {
+    return this.services.wheel
+  }
+
+  get heldAnswerMs(): number {
+    return this.services.settings.heldAnswerMs
+  }
+
+  get replyBytesMax(): number {
+    return this.services.transport.payloadBytesMax
+  }
+
+  monotonicMs(): number {
+    return this.services.clock.monotonicMs()
+  }
+
+  isAt({ version, className }: Link, expected: string): boolean {
+    return this.services.classes.isAt(version, className, expected)
+  }
+
+  whenCommitted(leave: (error: unknown) => void): void {
+    this.state.whenCommitted(leave)
+  }
+
+  async rebuild(): Promise<void> {
+    const { software, life } = this.node
+    await software.stop()
+    if (life.state !== 'stopped') await software.start()
+  }
+
+  crash(error: unknown): void {
+    this.node.crash(error)
+  }
+
+  // --- How they come in
+
+  receive(message: Message): void {
+    if (!this.isElsewhere) route(this, message, 'calls')
+  }
+
+  hear(message: Message): void {
+    if (!this.isElsewhere) route(this, message, 'events')
+  }
+
+  isRepeated(call: IncomingCall): boolean {
+    return this.reception.isRepeated(call)
+  }
+
+  /** Before the node's start every call waits. */
+  knows(version: Version): boolean {
+    const { software } = this.node
+    return !software.hasChain || software.chain.at(version) !== undefined
+  }
+
+  hold(call: IncomingCall): void {
+    this.node.learning.hold(call)
+  }
+
+  /** A call that has its answer here takes its turn; while the mailbox is closed it is held. */
+  accept(call: IncomingCall): void {
+    const { life, mailbox } = this.node
+    if (life.state !== 'serving') {
+      const refusal = this.#refusalOf(call)
+      if (refusal !== undefined) {
+        call.refuse(refusal)
+        return
+      }
+    }
+    if (call.envelope.path !== null && runsInside(this.#calledAgain, call)) return
+    if (!mailbox.isOpen) call.holdFor('unavailable.upgrading')
+    mailbox.post(call)
+  }
+
+  /** Why the node takes no calls, or not this one (nodeLife.ts). */
+  #refusalOf({ isFromOutside }: IncomingCall): Fault | undefined {
+    switch (this.node.life.state) {
+      case 'behind':
+        return isBehind(this.id)
+      case 'leaving':
+        return isFromOutside ? hasStopped(this.id) : undefined
+      case 'stopped':
+        return hasStopped(this.id)
+      default:
+        return undefined
+    }
+  }
+
+  get #calledAgain(): CalledAgain {
+    const { software, mailbox } = this.node
+    const { isReentrant, changeover } = software
+    return { id: this.id, className: this.replier.className, isReentrant, changeover, turn: mailbox.running }
+  }
+
+  /** A timer of its object is due. */
+  callSelf(timer: DueTimer, method: string, args: readonly unknown[]): void {
+    const { fence } = this.services
+    const { life, mailbox, keeper } = this.node
+    if (fence.isClosed(this.monotonicMs())) {
+      fence.whenOpen(() => void (life.state === 'stopped' || this.callSelf(timer, method, args)))
+      return
+    }
+    mailbox.add(timerCall(this, keeper.record.incarnation, timer, method, args))
+  }
+
+  // --- What is said and counted of them
+
+  reply(replyTo: string, envelope: Uint8Array): void {
+    try {
+      this.services.outbox.add(replyTo, envelope)
+    } catch (error) {
+      this.services.observe({ type: 'warning', message: `${this.id}: a reply is too large`, error })
+    }
+  }
+
+  count(outcome: ReceivedOutcome | 'threw', beganMs: number, label: Version): void {
+    this.counts.count(outcome, beganMs, label)
+  }
+
+  timed(label: Version, tookMs: number): void {
+    this.services.inspection.callTimes.add(this.service, label, tookMs)
+  }
+
+  get tallies(): readonly VersionTally[] {
+    return this.#tallies.all
+  }
+
+  tally(version: Version, isSimulated: boolean): Tally {
+    return this.#tallies.of(version)[isSimulated ? 'simulated' : 'own']
+  }
+
+  /** A caller may say any label: only versions that there are have a tally. */
+  countFailure(label: Version, fault: Fault | undefined): void {
+    if (label <= this.services.history.heard) this.#tallies.countFailure(label, fault)
+  }
+}
+
+export function isBehind(nodeId: string): Fault {
+  return new Fault('unavailable.upgrading', `node ${nodeId} comes back at a dead version and upgrades before it serves`)
+}
+
+export function hasStopped(nodeId: string): Fault {
+  return new Fault('unavailable.stopped', `node ${nodeId} has stopped`)
+}
