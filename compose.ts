@@ -41,6 +41,7 @@ import { Journal } from './actors/state/journal.js'
 import { RecordPasses } from './actors/state/recordPasses.js'
 import { TimerWheel } from './actors/timerWheel.js'
 import { UpgradeLine } from './actors/upgrade/upgradeLine.js'
+import { type ConnectionOptions, clockOf, connect, type TrustOptions } from './connections.js'
 import { type Duration, milliseconds } from './core/base/duration.js'
 import { Fault } from './core/base/fault.js'
 import { checkName, type Version } from './core/base/ids.js'
@@ -59,7 +60,7 @@ import type { StateStore } from './core/ports/stateStore.js'
 import { checkTrust } from './core/trust/trust.js'
 import { trustMark } from './core/trust/trustMark.js'
 import type { ClassRepository } from './core/upgrade/classRepository.js'
-import { checkProduction, type Producing } from './production.js'
+import { checkProduction, type ProductionOptions } from './production.js'
 import { answerDiscovery } from './telemetry/discovery.js'
 import { lmdb } from './transports/lmdb/index.js'
 import { memoryStore } from './transports/memory/memoryStore.js'
@@ -68,16 +69,15 @@ import { checkNaming } from './transports/namedTransport.js'
 import { nkeySignatures } from './transports/nkeys/nkeys.js'
 import type { StateFactory } from './transports/stateFactory.js'
 import { systemRandom } from './transports/systemRandom.js'
-import { clockOf, connect, type Trusting, type Ways } from './ways.js'
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 if (major < 22 || (major === 22 && minor < 20))
   throw new Fault('config.invalid', `Theseus needs Node.js 22.20 or newer, this is ${process.versions.node}`)
 
-export type { Trusting, Ways } from './ways.js'
+export type { ConnectionOptions, TrustOptions } from './connections.js'
 
 /** Who publishes. */
-export interface Publishing {
+export interface SigningOptions {
   /** Signs what is published: `signer(seed)` of `theseus-actors/nkeys`. Several, where a trust root asks for more than one and all are here. */
   readonly upgrader?: Signer | readonly Signer[]
   /**
@@ -87,7 +87,7 @@ export interface Publishing {
   readonly gather?: Gather
 }
 
-export interface HostOptions extends Ways, Trusting, Publishing, Producing {
+export interface HostOptions extends ConnectionOptions, TrustOptions, SigningOptions, ProductionOptions {
   /** Names this host among the others. By default a random name. */
   readonly hostId?: string
   /** Where the host keeps what it needs across restarts. By default `.theseus/<system>`; one host per directory. */
@@ -225,7 +225,7 @@ function keepProcess(forMs = Number.POSITIVE_INFINITY): () => void {
 
 /** A connection for an operator: no nodes, no state. */
 export async function connectOperator(
-  options: Ways & Trusting & Publishing & Pick<HostOptions, 'settings'>,
+  options: ConnectionOptions & TrustOptions & SigningOptions & Pick<HostOptions, 'settings'>,
 ): Promise<Operator & { close(): Promise<void> }> {
   const parts = new OpenParts()
   const close = () => closeAll(parts, options)
@@ -242,9 +242,9 @@ export async function connectOperator(
 
 /** Starts an upgrade server. Several may run for one system, over one UDB. */
 export async function startUpgradeServer(
-  options: Ways &
-    Trusting &
-    Producing & {
+  options: ConnectionOptions &
+    TrustOptions &
+    ProductionOptions & {
       readonly observe?: HostObserver
       /**
        * How long after its declaration the death of a version takes effect: the longest deadline that a call of this system can have. By default
@@ -300,7 +300,7 @@ export async function startUpgradeServer(
 }
 
 /** Whom it trusts, be it nobody. An embedded system has nobody else in it. */
-function isTrustSaid({ trust, transport }: Ways & Trusting): boolean {
+function isTrustSaid({ trust, transport }: ConnectionOptions & TrustOptions): boolean {
   return trust !== undefined || transport === undefined
 }
 

@@ -3,11 +3,11 @@
  * It looks at what was given, before anything is opened, and says all that is to be done at once.
  */
 import { statSync } from 'node:fs'
+import type { ConnectionOptions, TrustOptions } from './connections.js'
 import { Fault } from './core/base/fault.js'
-import type { WayFacts } from './transports/factory.js'
-import type { Trusting, Ways } from './ways.js'
+import type { ConnectionFacts } from './transports/factory.js'
 
-export interface Producing {
+export interface ProductionOptions {
   /**
    * Refuses to start (`config.invalid`) without a list of trusted upgraders or a trust root, without TLS to NATS and to Redis, as root, and with
    * keys that everybody on the machine may read. False by default.
@@ -19,7 +19,7 @@ const readableByAll = 0o004
 
 /** Throws `config.invalid`: a line for each thing that is to be done. */
 export function checkProduction(
-  { production = false, transport, udb, trust }: Producing & Ways & Trusting,
+  { production = false, transport, udb, trust }: ProductionOptions & ConnectionOptions & TrustOptions,
   userId: number | null = process.getuid?.() ?? null,
 ): void {
   if (!production) return
@@ -38,7 +38,7 @@ export function checkProduction(
 }
 
 /** Of an adapter that tells nothing of itself nothing is known to be wrong. */
-function wrongWith(name: string, facts: WayFacts | undefined): readonly string[] {
+function wrongWith(name: string, facts: ConnectionFacts | undefined): readonly string[] {
   if (facts === undefined) return []
   const { isEncrypted, howToEncrypt, secretFiles } = facts
   return [

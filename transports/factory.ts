@@ -2,7 +2,7 @@ import { thrownText } from '../core/base/thrownText.js'
 import type { Transport } from '../core/ports/transport.js'
 
 /** The options of a host for its connection. */
-export interface ConnectOptions {
+export interface TransportOptions {
   /** How the connection is called in the server's own monitoring, or in a broker's filter. */
   readonly name?: string
   /** The name of this caller, which its inboxes carry: `_INBOX.<name>.`. Left out: it has none. */
@@ -15,7 +15,7 @@ export interface ConnectOptions {
 }
 
 /** The facts that a factory tells of the way that it opens, for production mode. */
-export interface WayFacts {
+export interface ConnectionFacts {
   /**
    * Whether it asks for TLS, or stays on this machine: no server and nobody on the way can talk
    * it out of that.
@@ -33,13 +33,13 @@ export interface TransportFactory {
    * Rejects with `unavailable.disconnected` when nobody answers there, with `config.invalid` when the
    * settings are refused.
    */
-  connect(options?: ConnectOptions): Promise<Transport>
+  connect(options?: TransportOptions): Promise<Transport>
   /** Left out: nothing is known. */
-  readonly facts?: WayFacts
+  readonly facts?: ConnectionFacts
 }
 
 /** An `onError` that never throws: an exception that leaves a handler would end the connection's reader. */
-export function reporter(onError: ConnectOptions['onError']): (error: unknown) => void {
+export function reporter(onError: TransportOptions['onError']): (error: unknown) => void {
   return (error) => {
     try {
       if (onError === undefined) warn(error)

@@ -2,7 +2,7 @@ import { Fault } from '../core/base/fault.js'
 import type { UpgradeDatabase } from '../core/control/upgradeDatabase.js'
 import type { Clock } from '../core/ports/clock.js'
 import { bundleBytesMax } from '../core/upgrade/manifest.js'
-import type { WayFacts } from './factory.js'
+import type { ConnectionFacts } from './factory.js'
 
 /** The `udb` that a host is given: the same factory serves every host of a process. */
 export interface UdbFactory {
@@ -12,7 +12,7 @@ export interface UdbFactory {
    */
   open(system: string, clock: Clock, tell?: (message: string) => void): Promise<UpgradeDatabase>
   /** Left out: nothing is known. */
-  readonly facts?: WayFacts
+  readonly facts?: ConnectionFacts
 }
 
 /**

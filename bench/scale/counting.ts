@@ -2,9 +2,10 @@
  * The ways of a host to the world, counted: what it asks of the database, sends, commits, and
  * has the clock do.
  */
-import type { Clock } from 'theseus-actors'
+
 import { lmdb } from 'theseus-actors/lmdb'
 import { nats } from 'theseus-actors/nats'
+import type { Clock } from 'theseus-actors/ports'
 import { redis } from 'theseus-actors/redis'
 import { watched } from '../processes/watched.js'
 

@@ -6,8 +6,8 @@
  */
 import { basename, dirname, join, relative } from 'node:path'
 import { type BuildFailure, type BuildOptions, build, type Message, type Plugin } from 'esbuild'
-import { bundleBytesMax, Fault } from 'theseus-actors'
-import { bundleSpecifier } from 'theseus-actors/bundles'
+import { Fault } from 'theseus-actors'
+import { bundleBytesMax, bundleSpecifier } from 'theseus-actors/operator'
 
 /**
  * The host's own copies: an upgrade's classes must be of its `NodeObject`, and ask its container

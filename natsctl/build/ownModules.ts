@@ -7,7 +7,7 @@ import { rename, writeFile } from 'node:fs/promises'
 import { registerHooks } from 'node:module'
 import { extname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { hostSpecifier, ownDirectory, ownFileMode } from 'theseus-actors/bundles'
+import { hostSpecifier, ownDirectory, ownFileMode } from 'theseus-actors/operator'
 
 /** From here on, for every module that this process loads. */
 export function shareOwnModules(): void {

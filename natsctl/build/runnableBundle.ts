@@ -7,8 +7,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type BuiltUpgrade, digestOf, type Operator, type Upgrade } from 'theseus-actors'
+import type { BuiltUpgrade, Operator, Upgrade } from 'theseus-actors'
 import type { Verified } from 'theseus-actors/nkeys'
+import { digestOf } from 'theseus-actors/operator'
 import { refuseSeeds } from '../context/upgraderSeed.js'
 import { exitCodes, Failure } from '../output/exitCodes.js'
 

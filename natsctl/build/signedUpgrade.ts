@@ -4,21 +4,18 @@
  * signer signs the same bytes.
  */
 import { isDeepStrictEqual } from 'node:util'
+import { Fault, type ManifestDraft, type Signer, type Version } from 'theseus-actors'
+import { encodeSignatures, isSignedBy, signatureOver } from 'theseus-actors/nkeys'
 import {
   decodeManifest,
   encodeManifest,
-  Fault,
   identityIn,
   type Manifest,
-  type ManifestDraft,
   manifestFormat,
   manifestOf,
   type SignedManifest,
-  type Signer,
   upgradersMax,
-  type Version,
-} from 'theseus-actors'
-import { encodeSignatures, isSignedBy, signatureOver } from 'theseus-actors/nkeys'
+} from 'theseus-actors/operator'
 
 export interface SignedUpgrade {
   readonly manifest: Manifest

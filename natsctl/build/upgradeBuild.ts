@@ -4,13 +4,12 @@ import { tmpdir } from 'node:os'
 import { extname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { BuiltUpgrade } from 'theseus-actors'
-import { digestOf, draftManifest, Fault, reasonOf } from 'theseus-actors'
+import { draftManifest, Fault } from 'theseus-actors'
 import { bundleRepository } from 'theseus-actors/bundles'
+import { digestOf, reasonOf } from 'theseus-actors/operator'
 import { withBuildSettings } from './buildSettings.js'
 import { bundle } from './bundle.js'
 import { typeCheck } from './typeCheck.js'
-
-export type { BuiltUpgrade }
 
 export interface BuildUpgradeOptions {
   /** Whether TypeScript is checked before it is bundled; by default true. JavaScript never is. */

@@ -4,20 +4,18 @@
  * signatures (`signedUpgrade.ts`), which release 0.1.0 passes over.
  */
 import { Packr, Unpackr } from 'msgpackr'
+import { type BuiltUpgrade, Fault, type ManifestDraft } from 'theseus-actors'
 import {
   bundleBytesMax,
   decodeManifest,
   digestOf,
   encodeManifest,
-  Fault,
   type Manifest,
-  type ManifestDraft,
   manifestBytesMax,
   manifestFormat,
   upgradersMax,
-} from 'theseus-actors'
+} from 'theseus-actors/operator'
 import { readSignatures, type SignedUpgrade, signaturesIn } from './signedUpgrade.js'
-import type { BuiltUpgrade } from './upgradeBuild.js'
 
 export const upgradeFileFormat = 1
 /** The array's head, and the heads of what is in it, take less than the rest. */

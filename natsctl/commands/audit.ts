@@ -2,6 +2,8 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Command, InvalidArgumentError } from 'commander'
+import type { Operator } from 'theseus-actors'
+import { verifyHistory } from 'theseus-actors/nkeys'
 import {
   type AuditEntry,
   type AuditHead,
@@ -11,13 +13,11 @@ import {
   digestOf,
   instantMs,
   isDigest,
-  type Operator,
   type Signed,
   type SignedManifest,
   type Uncovered,
   uncovered,
-} from 'theseus-actors'
-import { verifyHistory } from 'theseus-actors/nkeys'
+} from 'theseus-actors/operator'
 import { withOperator } from '../context/connection.js'
 import { durationFlag, type GlobalFlags } from '../context/flags.js'
 import { type Trust, trustedBy } from '../context/trust.js'

@@ -1,5 +1,5 @@
 /** The text of an entry of the audit, as people read it. */
-import type { AuditEntry, Uncovered } from 'theseus-actors'
+import type { AuditEntry, Uncovered } from 'theseus-actors/operator'
 
 export function auditEntryText(entry: AuditEntry): string {
   const { what, times } = entry

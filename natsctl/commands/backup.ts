@@ -3,7 +3,8 @@
  * where orders are, and in the audit.
  */
 import type { Command } from 'commander'
-import { auditPageMax, chunkCount, decodeManifest, digestOf, type Operator, type SignedManifest } from 'theseus-actors'
+import type { Operator } from 'theseus-actors'
+import { auditPageMax, chunkCount, decodeManifest, digestOf, type SignedManifest } from 'theseus-actors/operator'
 import { withSigningOperator } from '../context/connection.js'
 import { asOrder, dryRunField, type OrderFlags } from '../context/orders.js'
 import { type KeyFlags, keyFlag } from '../context/upgraderSeed.js'

@@ -4,7 +4,8 @@
  * them; tables, pauses and holds are the file's word.
  */
 import { Packr, Unpackr } from 'msgpackr'
-import { type Control, Fault, isControl, isName, type SignedManifest } from 'theseus-actors'
+import { Fault } from 'theseus-actors'
+import { type Control, isControl, isName, type SignedManifest } from 'theseus-actors/operator'
 
 export const backupFileFormat = 1
 

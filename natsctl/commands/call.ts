@@ -1,7 +1,7 @@
 /** `natsctl call`: one call to a node or a service, by name. */
 import type { Command } from 'commander'
 import type { NodeRow, Version } from 'theseus-actors'
-import { clientService, isName } from 'theseus-actors'
+import { clientService, isName } from 'theseus-actors/operator'
 import { withOperator } from '../context/connection.js'
 import { durationFlag, type GlobalFlags, versionFlag } from '../context/flags.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from '../output/exitCodes.js'

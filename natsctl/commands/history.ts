@@ -4,8 +4,9 @@
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { decodeManifest, digestOf, forksTable, identityIn, isFault, type Manifest } from 'theseus-actors'
+import { isFault } from 'theseus-actors'
 import { verifyHistory } from 'theseus-actors/nkeys'
+import { decodeManifest, digestOf, forksTable, identityIn, type Manifest } from 'theseus-actors/operator'
 import { withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
 import { targetOf } from '../context/target.js'

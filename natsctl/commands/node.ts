@@ -1,6 +1,7 @@
 /** `natsctl node`: who runs what. */
 import { type Command, Option } from 'commander'
-import { type NodeRow, type Operator, type Phase, phases, type Version } from 'theseus-actors'
+import type { NodeRow, Operator, Phase, Version } from 'theseus-actors'
+import { phases } from 'theseus-actors/operator'
 import { withOperator, withSigningOperator } from '../context/connection.js'
 import { type GlobalFlags, nameFlag, versionFlag } from '../context/flags.js'
 import { asSignedOrder, dryRunField, type OrderFlags } from '../context/orders.js'

@@ -3,7 +3,7 @@
  * it has enough signatures.
  */
 import type { Command } from 'commander'
-import { identityAt, isTrustRoot } from 'theseus-actors'
+import { identityAt, isTrustRoot } from 'theseus-actors/operator'
 import { explainNoServer, withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
 import {

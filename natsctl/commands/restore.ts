@@ -5,17 +5,9 @@
  */
 import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
-import {
-  type Control,
-  controlKey,
-  decodeManifest,
-  digestOf,
-  isDigest,
-  isFault,
-  type Operator,
-  type SignedManifest,
-} from 'theseus-actors'
+import { isFault, type Operator } from 'theseus-actors'
 import { verifyHistory } from 'theseus-actors/nkeys'
+import { type Control, controlKey, decodeManifest, digestOf, isDigest, type SignedManifest } from 'theseus-actors/operator'
 import { withSigningOperator } from '../context/connection.js'
 import { asOrder, dryRunField, type OrderFlags } from '../context/orders.js'
 import { targetOf } from '../context/target.js'

@@ -1,5 +1,7 @@
 /** `natsctl rollout undo`: back to what the version before the newest one meant, as a version of its own. */
-import { type Manifest, type NodeRow, type Operator, takesBack, undoneBy, type Version } from 'theseus-actors'
+
+import type { NodeRow, Operator, Version } from 'theseus-actors'
+import { type Manifest, takesBack, undoneBy } from 'theseus-actors/operator'
 import { explainNoServer, withOperator, withSigningOperator } from '../context/connection.js'
 import { dryRunField, type OrderFlags } from '../context/orders.js'
 import type { Trust } from '../context/trust.js'

@@ -2,7 +2,8 @@
  * `natsctl table`: the upgrade-specific tables, by which an upgrader controls how an upgrade proceeds (§4).
  */
 import { type Command, InvalidArgumentError } from 'commander'
-import { isTableKey, isTableValue, type Operator, tableKeyLengthMax, tableValueBytesMax } from 'theseus-actors'
+import type { Operator } from 'theseus-actors'
+import { isTableKey, isTableValue, tableKeyLengthMax, tableValueBytesMax } from 'theseus-actors/operator'
 import { withOperator, withSigningOperator } from '../context/connection.js'
 import { type GlobalFlags, nameFlag } from '../context/flags.js'
 import { asSignedOrder, dryRunField, type OrderFlags } from '../context/orders.js'

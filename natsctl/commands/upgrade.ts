@@ -4,7 +4,8 @@
  */
 import { basename, extname } from 'node:path'
 import type { Command } from 'commander'
-import { isFault, type Manifest, type ManifestDraft, type Operator, type PublishOptions, type Version } from 'theseus-actors'
+import { isFault, type ManifestDraft, type Operator, type PublishOptions, type Version } from 'theseus-actors'
+import type { Manifest } from 'theseus-actors/operator'
 import { type SignedUpgrade, signedManifestOf } from '../build/signedUpgrade.js'
 import type { UpgradeFile } from '../build/upgradeFile.js'
 import { buildModule, readUpgradeFile } from '../build/upgradeSource.js'

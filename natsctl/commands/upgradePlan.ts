@@ -3,8 +3,9 @@
  * is published. Nothing is written.
  */
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { type Operator, reasonOf, type ServiceLimit, type Upgrade, type Version } from 'theseus-actors'
+import type { Operator, ServiceLimit, Upgrade, Version } from 'theseus-actors'
 import type { Verified } from 'theseus-actors/nkeys'
+import { reasonOf } from 'theseus-actors/operator'
 import { installedUpgrades, planRollout, type RolloutPlan, type Situation } from 'theseus-actors/rollout'
 import { verifiedBundle, withBundles } from '../build/runnableBundle.js'
 import { loadUpgrade } from '../build/upgradeSource.js'

@@ -3,7 +3,8 @@
  * system, so it can be done where nothing else is done: on a machine that is offline.
  */
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { identityAt, identityIn, isDigest, type Version } from 'theseus-actors'
+import type { Version } from 'theseus-actors'
+import { identityAt, identityIn, isDigest } from 'theseus-actors/operator'
 import { type HistoryPosition, type SignedUpgrade, signFor, withSignature } from '../build/signedUpgrade.js'
 import { encodeUpgradeFile } from '../build/upgradeFile.js'
 import { readUpgradeFile } from '../build/upgradeSource.js'

@@ -2,8 +2,8 @@
  * `natsctl upgrader`: who may install upgrades. The list changes by a signed upgrade, like everything else.
  */
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { decisions, instantMs, isNeed, isTrustRoot, type Manifest, type Need, type TrustedKey } from 'theseus-actors'
 import { isUpgraderKey } from 'theseus-actors/nkeys'
+import { decisions, instantMs, isNeed, isTrustRoot, type Manifest, type Need, type TrustedKey } from 'theseus-actors/operator'
 import { explainNoServer, withOperator, withSigningOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
 import { asSignedOrder, dryRunField, type OrderFlags } from '../context/orders.js'

@@ -1,6 +1,7 @@
 /** `natsctl version`: which versions live, and who keeps them alive (DESIGN §1, "dead version"). */
 import type { Command } from 'commander'
-import { clientService, type Death, type NodeRow, oldestPossible, type Version } from 'theseus-actors'
+import type { NodeRow, Version } from 'theseus-actors'
+import { clientService, type Death, oldestPossible } from 'theseus-actors/operator'
 import { withOperator, withSigningOperator } from '../context/connection.js'
 import { type GlobalFlags, versionFlag } from '../context/flags.js'
 import { asSignedOrder, dryRunField, type OrderFlags } from '../context/orders.js'

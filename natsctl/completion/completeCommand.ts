@@ -4,7 +4,8 @@
  * what goes wrong, and asks nobody anything but the upgrade database.
  */
 import type { Command } from 'commander'
-import { type Clock, clientService, decodeManifest, isName } from 'theseus-actors'
+import { clientService, decodeManifest, isName } from 'theseus-actors/operator'
+import type { Clock } from 'theseus-actors/ports'
 import { redis } from 'theseus-actors/redis'
 import { answerTimeoutMs } from '../context/answerTimeout.js'
 import { ContextFiles } from '../context/contextFiles.js'

@@ -1,6 +1,7 @@
 /** A connection to a system for the length of one command. */
-import { connectOperator, type Gather, isFault, type Operator, type Signer } from 'theseus-actors'
+import { connectOperator, isFault, type Operator, type Signer } from 'theseus-actors'
 import { nats } from 'theseus-actors/nats'
+import type { Gather } from 'theseus-actors/operator'
 import { redis } from 'theseus-actors/redis'
 import { exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
 import { answerTimeoutMs } from './answerTimeout.js'

@@ -7,7 +7,7 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { isName } from 'theseus-actors'
+import { isName } from 'theseus-actors/operator'
 import { exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
 import { didYouMean } from '../output/nearest.js'
 import { type NatsContext, natsContextOf } from './natsContext.js'

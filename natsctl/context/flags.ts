@@ -1,8 +1,8 @@
 /** The flags that every command has, and how the values of flags are read. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Version } from 'theseus-actors'
-import { isName, isVersion, milliseconds } from 'theseus-actors'
 import type { NatsOptions } from 'theseus-actors/nats'
+import { isName, isVersion, milliseconds } from 'theseus-actors/operator'
 import { usageFailure } from '../output/exitCodes.js'
 import { type OutputForm, outputForms } from '../output/forms.js'
 import { type Trust, trustFlag, trustFlagText } from './trust.js'

@@ -5,23 +5,21 @@
  */
 import { readFile } from 'node:fs/promises'
 import { Packr, Unpackr } from 'msgpackr'
+import { Fault, isFault, type Signer } from 'theseus-actors'
+import { decodeSignatures, encodeSignatures, isSignedBy, type SignatureSet, signatureOver } from 'theseus-actors/nkeys'
 import {
   type Directive,
   decodeDirective,
   decodeManifest,
   describeOrder,
-  Fault,
   type Gather,
   identityIn,
   identityNamed,
-  isFault,
   type Manifest,
   manifestBytesMax,
   type Signed,
-  type Signer,
   upgradersMax,
-} from 'theseus-actors'
-import { decodeSignatures, encodeSignatures, isSignedBy, type SignatureSet, signatureOver } from 'theseus-actors/nkeys'
+} from 'theseus-actors/operator'
 import { writeAtomically } from '../output/atomicFile.js'
 import { exitCodes, Failure } from '../output/exitCodes.js'
 import { type OutputForm, show } from '../output/forms.js'

@@ -8,8 +8,8 @@
  *     system is named, or stronger: it is of that system.
  */
 import { jwtAuthenticator } from 'nats'
-import { isName } from 'theseus-actors'
 import type { NatsOptions } from 'theseus-actors/nats'
+import { isName } from 'theseus-actors/operator'
 import { usageFailure } from '../output/exitCodes.js'
 import { note } from '../output/output.js'
 import { type Context, ContextFiles } from './contextFiles.js'

@@ -4,8 +4,9 @@
  */
 import { readFileSync } from 'node:fs'
 import { InvalidArgumentError } from 'commander'
-import { isFault, isTrustRoot, type Trust as SomebodyTrusted } from 'theseus-actors'
+import { isFault, type Trust as SomebodyTrusted } from 'theseus-actors'
 import { isUpgraderKey, trustIn as trustOf } from 'theseus-actors/nkeys'
+import { isTrustRoot } from 'theseus-actors/operator'
 
 export type Trust = SomebodyTrusted | 'nobody'
 

@@ -4,7 +4,9 @@
  * D1. A *failure* is what keeps the system from being operated or upgraded; a *warning* is what will one day,
  *     or what concerns single nodes.
  */
-import { hasEnded, type NodeRow } from 'theseus-actors'
+
+import type { NodeRow } from 'theseus-actors'
+import { hasEnded } from 'theseus-actors/operator'
 import { trustAdvice } from '../history/knownHistory.js'
 import { type ExitCode, exitCodes } from '../output/exitCodes.js'
 import { age, count } from '../output/output.js'

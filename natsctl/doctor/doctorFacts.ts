@@ -3,20 +3,10 @@
  * nothing, and waits for nobody for long.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { TrustMark } from 'theseus-actors'
-import {
-  type Control,
-  connectOperator,
-  type Doubt,
-  forksTable,
-  isFault,
-  type Manifest,
-  type NodeRow,
-  type Operator,
-  type Trusted,
-  type Version,
-} from 'theseus-actors'
+import { connectOperator, isFault, type NodeRow, type Operator, type Version } from 'theseus-actors'
 import { type NatsProbe, nats, probeNats } from 'theseus-actors/nats'
+import type { TrustMark } from 'theseus-actors/operator'
+import { type Control, type Doubt, forksTable, type Manifest, type Trusted } from 'theseus-actors/operator'
 import { probeRedis, type RedisProbe, redis } from 'theseus-actors/redis'
 import { answerTimeoutMs } from '../context/answerTimeout.js'
 import { callerName } from '../context/connection.js'

@@ -1,5 +1,5 @@
 /** The findings of `natsctl doctor` about the trust of hosts and upgrade servers. */
-import { changedRootAdvice, isSameTrust, markText, nobodysMark, type TrustMark } from 'theseus-actors'
+import { changedRootAdvice, isSameTrust, markText, nobodysMark, type TrustMark } from 'theseus-actors/operator'
 import { type Check, failure, nameList, ok, warning } from './doctorCheck.js'
 import type { DoctorFacts } from './doctorFacts.js'
 

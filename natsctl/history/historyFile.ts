@@ -4,7 +4,8 @@
  * signature's bytes or nil.
  */
 import { Packr, Unpackr } from 'msgpackr'
-import { Fault, isName, type SignedManifest } from 'theseus-actors'
+import { Fault } from 'theseus-actors'
+import { isName, type SignedManifest } from 'theseus-actors/operator'
 
 export const historyFileFormat = 1
 

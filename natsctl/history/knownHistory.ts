@@ -3,16 +3,10 @@
  * and anybody who may write there can write anything: they are read to be shown, and what is not verified is
  * said to be so. To be run, code needs more (`runnable.ts`).
  */
-import {
-  decodeManifest,
-  digestOf,
-  type Manifest,
-  type Operator,
-  type SignedManifest,
-  type Trusted,
-  type Version,
-} from 'theseus-actors'
+
+import type { Operator, Version } from 'theseus-actors'
 import { type HistoryVerdict, verifyHistory } from 'theseus-actors/nkeys'
+import { decodeManifest, digestOf, type Manifest, type SignedManifest, type Trusted } from 'theseus-actors/operator'
 import { type Trust, trustedBy } from '../context/trust.js'
 import { exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
 import type { Column } from '../output/forms.js'

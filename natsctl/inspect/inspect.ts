@@ -1,6 +1,6 @@
 /** `natsctl inspect`: a local page that shows a whole rollout, live or from a recording, until Ctrl-C. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { upgradeStatechartDescription } from 'theseus-actors'
+import { upgradeStatechartDescription } from 'theseus-actors/operator'
 import { withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
 import { type ExitCode, exitCodes } from '../output/exitCodes.js'

@@ -2,7 +2,9 @@
  * Looks at a running system: what its hosts tell as it happens, and now and then the upgrade database, for
  * nodes whose host is away or says nothing, and for the upgrades that are installed.
  */
-import { clientService, type NodeRow, type Operator, type Version } from 'theseus-actors'
+
+import type { NodeRow, Operator, Version } from 'theseus-actors'
+import { clientService } from 'theseus-actors/operator'
 import type { Trust } from '../context/trust.js'
 import { DoubtNotice, knownHistory } from '../history/knownHistory.js'
 import { note } from '../output/output.js'

@@ -4,7 +4,7 @@
  * events) a bounded number, the oldest goes first.
  */
 import { EventEmitter } from 'node:events'
-import type { StatechartSeen } from 'theseus-actors'
+import type { StatechartSeen } from 'theseus-actors/operator'
 import type { RecordingEntry, RecordingHeader } from './recordingEntry.js'
 
 export const phasesMax = 200_000

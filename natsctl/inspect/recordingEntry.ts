@@ -2,7 +2,9 @@
  * The entries of a look at a rollout: what hosts tell, and what the upgrade database and its history add to
  * it. One line of a recording each.
  */
-import { isSeen, isVersion, type NodeRow, type Phase, type Seen, type StatechartDescription, type Version } from 'theseus-actors'
+
+import type { NodeRow, Phase, Version } from 'theseus-actors'
+import { isSeen, isVersion, type Seen, type StatechartDescription } from 'theseus-actors/operator'
 
 /** A node as the upgrade database has it: all there is of nodes whose host says nothing. */
 export interface RowEntry {

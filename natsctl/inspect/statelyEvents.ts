@@ -3,7 +3,7 @@
  * each upgrade manager, named after its node, its children below it.
  */
 import type { StatelyActorEvent, StatelyInspectionEvent } from '@statelyai/inspect'
-import type { StatechartDescription, StatechartSeen } from 'theseus-actors'
+import type { StatechartDescription, StatechartSeen } from 'theseus-actors/operator'
 
 /** The release of the protocol that is spoken. */
 const statelyVersion = '0.7.2'

@@ -4,8 +4,8 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { StatechartSeen } from 'theseus-actors'
-import { targetOf } from 'theseus-actors'
+import type { StatechartSeen } from 'theseus-actors/operator'
+import { targetOf } from 'theseus-actors/operator'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { type PageServer, startsWith } from './pageServer.js'
 import type { Recording } from './recording.js'

@@ -1,6 +1,6 @@
 /** `natsctl new service`: a class, its test, and a config to run it with, in the reader's own repository. */
 import { basename, join, relative, resolve } from 'node:path'
-import { isName } from 'theseus-actors'
+import { isName } from 'theseus-actors/operator'
 import { nearestFile } from '../build/buildSettings.js'
 import { type ExitCode, exitCodes } from '../output/exitCodes.js'
 import { checkNew, exists, type NewFile, writeNew } from './newFiles.js'

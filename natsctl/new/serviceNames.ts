@@ -2,7 +2,7 @@
  * The names of a new service, all made of one: `order-lines` is the class `OrderLinesV1`, `OrderLines.v1`, in
  * `order-lines.v1.ts`.
  */
-import { clientService } from 'theseus-actors'
+import { clientService } from 'theseus-actors/operator'
 import { usageFailure } from '../output/exitCodes.js'
 
 export interface ServiceNames {

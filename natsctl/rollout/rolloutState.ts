@@ -5,7 +5,9 @@
  *     takes another one back is never paused.
  * R4. A version is *undone* when another that stands undoes it: an undo of the undo makes it stand again.
  */
-import { type Control, type Manifest, type NodeRow, takesBack, undoneBy, type Version } from 'theseus-actors'
+
+import type { NodeRow, Version } from 'theseus-actors'
+import { type Control, type Manifest, takesBack, undoneBy } from 'theseus-actors/operator'
 import { hasArrived, isPartOfRollout, type Rollout, summarize } from './rolloutSummary.js'
 
 export type Pause = Extract<Control, { kind: 'pause' }>

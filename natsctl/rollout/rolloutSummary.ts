@@ -9,7 +9,7 @@
  *     database may have been emptied.
  */
 import type { NodeRow, Version } from 'theseus-actors'
-import { clientService } from 'theseus-actors'
+import { clientService } from 'theseus-actors/operator'
 
 export interface Rollout {
   readonly newest: Version

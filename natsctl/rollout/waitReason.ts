@@ -2,7 +2,9 @@
  * The cause of a node's waiting: on whom, since when, and what would move it; from its row, the
  * controls and the history alone.
  */
-import type { Control, Manifest, NodeRow, Version } from 'theseus-actors'
+
+import type { NodeRow, Version } from 'theseus-actors'
+import type { Control, Manifest } from 'theseus-actors/operator'
 
 export interface WaitReason {
   readonly node: string

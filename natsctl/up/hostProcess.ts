@@ -5,18 +5,12 @@
  */
 import { join } from 'node:path'
 import pino from 'pino'
-import {
-  createHost,
-  type HostEvent,
-  type HostObserver,
-  type MetricsFactory,
-  type NodeClass,
-  type RunningHost,
-  reasonOf,
-} from 'theseus-actors'
+import { createHost, type HostEvent, type HostObserver, type NodeClass, type RunningHost } from 'theseus-actors'
 import { lmdb } from 'theseus-actors/lmdb'
 import { nats } from 'theseus-actors/nats'
+import { reasonOf } from 'theseus-actors/operator'
 import { pinoObserver } from 'theseus-actors/pino'
+import type { MetricsFactory } from 'theseus-actors/ports'
 import { redis } from 'theseus-actors/redis'
 import { importModule, shareOwnModules } from '../build/ownModules.js'
 import { natsOptionsOf } from '../context/flags.js'

@@ -7,7 +7,7 @@ import { accessSync, closeSync, constants, existsSync, openSync, readFileSync, w
 import { connect, createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ownDirectory, ownFileMode } from 'theseus-actors/bundles'
+import { ownDirectory, ownFileMode } from 'theseus-actors/operator'
 import { exitCodes, Failure } from '../output/exitCodes.js'
 import { oneLine } from '../output/output.js'
 import type { Running, Task } from './supervisor.js'

@@ -1,5 +1,5 @@
 /** The history of one node: the phases that its host remembers, and what it waits for now. */
-import type { PhaseSeen } from 'theseus-actors'
+import type { PhaseSeen } from 'theseus-actors/operator'
 import { age } from '../output/output.js'
 import { phaseCell } from '../rollout/nodeFormat.js'
 import { waitReasonOf } from '../rollout/waitReason.js'

@@ -1,12 +1,7 @@
 /** Calls per second out of what hosts count, summed over hosts. Pure: who hears says when. */
-import {
-  type FiguresSeen,
-  quantileMs,
-  type ServiceLimit,
-  strictestLimit,
-  type Version,
-  type VersionFigures,
-} from 'theseus-actors'
+
+import type { ServiceLimit, Version } from 'theseus-actors'
+import { type FiguresSeen, quantileMs, strictestLimit, type VersionFigures } from 'theseus-actors/operator'
 
 export interface VersionRates {
   readonly service: string

@@ -2,7 +2,8 @@
  * In which step a rollout is whose schedule is `steps(…)`: read from the description in the manifest, and
  * from who has arrived.
  */
-import { type Duration, milliseconds, type NodeRow, type Version } from 'theseus-actors'
+import type { Duration, NodeRow, Version } from 'theseus-actors'
+import { milliseconds } from 'theseus-actors/operator'
 import { hasArrived } from '../rollout/rolloutSummary.js'
 
 export interface Step {

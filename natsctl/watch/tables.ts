@@ -1,5 +1,7 @@
 /** The tables of services and of versions. */
-import { slotsAllowed, strictestLimit, type Version } from 'theseus-actors'
+
+import type { Version } from 'theseus-actors'
+import { slotsAllowed, strictestLimit } from 'theseus-actors/operator'
 import type { Cell } from '../output/output.js'
 import type { ServiceRollout } from '../rollout/rolloutSummary.js'
 import type { Rates, VersionRates } from './rates.js'

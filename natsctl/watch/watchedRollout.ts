@@ -2,7 +2,9 @@
  * A rollout at one moment, as the screen shows it: out of the rows, the controls and the history of the
  * upgrade database. Pure.
  */
-import type { Control, Manifest, NodeRow, Phase, Version } from 'theseus-actors'
+
+import type { NodeRow, Phase, Version } from 'theseus-actors'
+import type { Control, Manifest } from 'theseus-actors/operator'
 import { hasArrived, isPartOfRollout, isTroubled, type Rollout, summarize } from '../rollout/rolloutSummary.js'
 import type { KnownRollout } from '../rollout/waitReason.js'
 import { remainingMs } from './remainingTime.js'

@@ -2,20 +2,16 @@
  * The entry `theseus-actors/rollout`: an upgrade looked at before it is published, against a running system
  * and against what it changes.
  */
-export {
-  type ClassChange,
-  type Compared,
-  classChange,
-  type Differences,
-  type MethodChange,
-  type OpenMethod,
-  type StateChange,
-  type Treatment,
+export type {
+  ClassChange,
+  Differences,
+  OpenMethod,
+  StateChange,
+  Treatment,
 } from './classChange.js'
 export { changesOf } from './classLines.js'
 export { installedUpgrades } from './installedUpgrades.js'
 export type { Refusals } from './refusals.js'
 export type { Obstacle } from './rehearsedRollout.js'
-export { type Absence, type Chances, type PinnedCallers, planRollout, type RolloutPlan, type ServicePlan } from './rolloutPlan.js'
-export type { Assumptions, Proposal, Situation } from './situation.js'
-export type { Shape } from './stateShape.js'
+export { type Absence, planRollout, type RolloutPlan, type ServicePlan } from './rolloutPlan.js'
+export type { Situation } from './situation.js'

@@ -2,7 +2,8 @@
  * The calls that a plan's clients make: what is asked, what the answer is held against, and
  * what its failure says.
  */
-import { type Fault, isFault, type RunningHost, reasonOf, type Version } from 'theseus-actors'
+import { type Fault, isFault, type RunningHost, type Version } from 'theseus-actors'
+import { reasonOf } from '../../core/base/fault.js'
 import { type Added, type Forwarded, type Listed, type Reshaped, unshape } from './classes.js'
 import { adding, lineageOf, reading, registerOf } from './classSpecs.js'
 import type { CodeCheckers } from './code/codeCheckers.js'

@@ -2,8 +2,9 @@
  * The upgrade database of the world: answers take a while, may be lost with or without the request having
  * been carried out, or it is away.
  */
-import { Fault, type Random } from 'theseus-actors'
+import { Fault } from 'theseus-actors'
 import { memoryDatabase } from 'theseus-actors/memory'
+import type { Random } from '../../core/ports/random.js'
 import { type DatabaseLoss, losing, type SurvivingControls } from './operations/databaseLoss.js'
 import type { UpgradeDatabase } from './processEnvironment.js'
 import type { ProcessFault } from './processFault.js'

@@ -6,9 +6,11 @@
  * live client is pinned to; nothing is answered as dead before its death is in force; nobody goes back from a
  * final version; and a node that comes back at a dead version does nothing before it has upgraded.
  */
-import type { Death, NodeRow, NodeStatus, Version } from 'theseus-actors'
-import { clientService } from 'theseus-actors'
+
+import type { NodeRow, NodeStatus, Version } from 'theseus-actors'
+import type { Death } from '../../core/control/upgradeDatabase.js'
 import type { NodeRecord } from '../../core/model/nodeRecord.js'
+import { clientService } from '../../core/model/nodeRow.js'
 import type { Write } from '../../core/ports/stateStore.js'
 import { unpack } from '../../core/wire/codec.js'
 

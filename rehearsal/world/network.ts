@@ -3,8 +3,8 @@
  * messages that a crash waits for.
  */
 
-import type { Random } from 'theseus-actors'
 import { MemoryBroker, memoryTransport, type Passage, type Transit } from 'theseus-actors/memory'
+import type { Random } from '../../core/ports/random.js'
 import type { Message } from '../../core/ports/transport.js'
 import { decode } from '../../core/wire/codec.js'
 import { kinds } from '../../core/wire/envelope.js'

@@ -2,8 +2,9 @@
  * Makes a plan from a seed: 2–6 nodes on 1–3 hosts, 1–4 chained upgrades, clients at old and new versions,
  * joins and departures, and troubles.
  */
-import type { Phase, Random, Version } from 'theseus-actors'
+import type { Phase, Version } from 'theseus-actors'
 import { seededRandom } from 'theseus-actors/memory'
+import type { Random } from '../../core/ports/random.js'
 import { lineageOf } from './classSpecs.js'
 import { withHabits } from './code/codeGenerator.js'
 import { type Habit, usualHabits } from './code/habits.js'

@@ -1,4 +1,4 @@
-import type { Random } from 'theseus-actors'
+import type { Random } from '../../core/ports/random.js'
 
 /** Chance in the words of whoever makes plans. */
 export class PlanRandom {

@@ -1,8 +1,9 @@
 /** The surroundings of every process of the world. */
 
-import type { Clock, HostEvent, HostOptions, NodeClass, Operator, Upgrade, Version } from 'theseus-actors'
+import type { HostEvent, HostOptions, NodeClass, Operator, Upgrade, Version } from 'theseus-actors'
 import type { MemoryState } from 'theseus-actors/memory'
 import type { DependencyContainer } from 'tsyringe'
+import type { Clock } from '../../core/ports/clock.js'
 import type { Write } from '../../core/ports/stateStore.js'
 import type { Network } from './network.js'
 import type { Plan, ServiceName } from './plan.js'

@@ -5,8 +5,10 @@
  * The kill -9 of a process is one stroke: its timers never end, its connection is cut, its database never
  * answers. The rest of it in this process's memory can do nothing that another could notice.
  */
-import type { Clock, Operator } from 'theseus-actors'
+
+import type { Operator } from 'theseus-actors'
 import type { MemoryTransport } from 'theseus-actors/memory'
+import type { Clock } from '../../core/ports/clock.js'
 import type { VirtualTime } from './virtualTime.js'
 
 type UpgradeDatabase = Operator['database']

@@ -6,7 +6,9 @@
  * C8. A version that nobody runs any more dies.
  * P2. A rollout with a node in trouble is paused, where its upgrade has a gate.
  */
-import { clientService, type NodeRow, oldestPossible, type RunningHost, type Version } from 'theseus-actors'
+
+import type { NodeRow, RunningHost, Version } from 'theseus-actors'
+import { clientService, oldestPossible } from '../../core/model/nodeRow.js'
 import type { CallsContext } from './calls.js'
 import { classOf, classUpgradeOf, takesBack } from './classSpecs.js'
 import type { RunningNode } from './cluster.js'

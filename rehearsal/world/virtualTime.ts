@@ -6,7 +6,7 @@
  *     after each immediate.
  * W3. The loop ends in bounded work: a world in which no time passes any more has failed.
  */
-import type { Clock } from 'theseus-actors'
+import type { Clock } from '../../core/ports/clock.js'
 
 /** The questions of those who only look: real time has them too. */
 export type WorldTime = Pick<VirtualTime, 'elapsedMs' | 'now' | 'sleep' | 'after'>

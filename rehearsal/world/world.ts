@@ -4,8 +4,9 @@
  * hold, or when everything has come to rest.
  */
 import { createHash } from 'node:crypto'
-import type { HostEvent, Random, Version } from 'theseus-actors'
+import type { HostEvent, Version } from 'theseus-actors'
 import { seededRandom } from 'theseus-actors/memory'
+import type { Random } from '../../core/ports/random.js'
 import type { Write } from '../../core/ports/stateStore.js'
 import { AnswerChecker } from './answerChecker.js'
 import { audit } from './audit.js'

@@ -3,10 +3,10 @@ import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
 import { HostFence } from '../../actors/registration/hostFence.js'
+import type { Clock } from '../../core/ports/clock.js'
 import type { Write } from '../../core/ports/stateStore.js'
 import type { Transport } from '../../core/ports/transport.js'
 import {
-  type Clock,
   command,
   createHost,
   defineUpgrade,

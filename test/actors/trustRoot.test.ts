@@ -3,13 +3,14 @@
  * system by as many as have to.
  */
 import test, { type ExecutionContext } from 'ava'
+import type { ToSign } from '../../actors/base/tokens.js'
 import { digestOf } from '../../core/base/digest.js'
 import type { Signer } from '../../core/ports/signatures.js'
 import { signed } from '../../core/trust/signed.js'
 import type { TrustRoot } from '../../core/trust/trustRoot.js'
 import { undoDraft } from '../../core/upgrade/draftManifest.js'
 import { encodeManifest, type IdentifiedManifest, type SignedManifest } from '../../core/upgrade/manifest.js'
-import type { ToSign, Upgrade } from '../../index.js'
+import type { Upgrade } from '../../index.js'
 import { memoryDatabase } from '../../transports/memory/index.js'
 import { newKey, signer } from '../../transports/nkeys/index.js'
 import { systemClock } from '../../transports/systemClock.js'

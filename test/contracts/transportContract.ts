@@ -5,11 +5,11 @@
 import test, { type ExecutionContext } from 'ava'
 import { isFault } from '../../core/base/fault.js'
 import type { Message, Transport, TransportStatus } from '../../core/ports/transport.js'
-import type { ConnectOptions } from '../../transports/factory.js'
+import type { TransportOptions } from '../../transports/factory.js'
 import { until } from '../support/eventually.js'
 
 export interface TransportUnderTest {
-  connect(options?: ConnectOptions): Promise<Transport>
+  connect(options?: TransportOptions): Promise<Transport>
   end(): Promise<void>
 }
 
@@ -72,7 +72,7 @@ export function transportContract(name: string, open: () => Promise<TransportUnd
   })
   test.after.always(`${name}: ends`, () => world?.end())
 
-  async function connect(t: ExecutionContext, options?: ConnectOptions): Promise<Transport> {
+  async function connect(t: ExecutionContext, options?: TransportOptions): Promise<Transport> {
     const transport = await world.connect(options)
     t.teardown(() => transport.close())
     return transport

@@ -57,6 +57,15 @@ for (const [room, others] of Object.entries(allowed)) {
   })
 }
 
+test('nothing imports the package by the name that it had until 0.1.0', (t) => {
+  const rooms = [...Object.keys(allowed), 'test'].flatMap(sources)
+  const former = /^theseus(\/|$)/
+  t.deepEqual(
+    rooms.filter((file) => importsOf(file).some((specifier) => former.test(specifier))),
+    [],
+  )
+})
+
 test('time and chance are parameters: core and actors name no clock and no random source', (t) => {
   const forbidden =
     /\b(Date\.now|new Date\(\)|setTimeout\(|setInterval\(|setImmediate\(|performance\.|Math\.random|crypto\.random|randomUUID|queueMicrotask\()/

@@ -27,6 +27,7 @@ const documents = [
   'docs/paper-map.md',
   'docs/protocol.md',
   'docs/redis.md',
+  'docs/reference.md',
   'docs/releasing.md',
   'docs/security.md',
   'docs/writing-upgrades.md',

@@ -1,6 +1,6 @@
 /** An operator who undoes an upgrade and publishes it anew is told that it begins anew. */
 import test from 'ava'
-import type { Manifest } from 'theseus-actors'
+import type { Manifest } from '../../core/upgrade/manifest.js'
 import { republicationWarning } from '../../natsctl/commands/upgrade.js'
 
 const upgrade = (version: number, oldClass: string, newClass: string, undoes: number | null = null) =>

@@ -1,5 +1,7 @@
 import test from 'ava'
-import type { Control, Manifest, NodeRow } from 'theseus-actors'
+import type { NodeRow } from 'theseus-actors'
+import type { Control } from '../../core/control/control.js'
+import type { Manifest } from '../../core/upgrade/manifest.js'
 import { rolloutExitCode } from '../../natsctl/rollout/rolloutExitCode.js'
 import { type RolloutFacts, rolloutStateOf, undoOf } from '../../natsctl/rollout/rolloutState.js'
 

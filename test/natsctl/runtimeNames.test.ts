@@ -10,8 +10,8 @@ import { NodeObject } from '../../core/model/nodeObject.js'
 import { isUpgrade } from '../../core/upgrade/upgrade.js'
 import { buildUpgrade } from '../../natsctl/build/upgradeBuild.js'
 import { bundleRepository } from '../../transports/modules/bundleRepository.js'
-import { bundleSpecifier, hostSpecifier } from '../../transports/modules/runtimeNames.js'
-import { bundlesOf, releasesKept } from '../support/releaseFixture.js'
+import { bundleSpecifier, hostSpecifier, nameInBundles } from '../../transports/modules/runtimeNames.js'
+import { bundlesOf, entryOf, releasesKept } from '../support/releaseFixture.js'
 import { newDirectory, root } from './natsctlProcess.js'
 
 const textOf = (bundle: Uint8Array) => new TextDecoder().decode(bundle)
@@ -27,6 +27,18 @@ for (const release of releasesKept())
       t.true(isUpgrade(upgrade))
       for (const { newClass } of upgrade.classUpgrades) t.true(newClass.prototype instanceof NodeObject)
     }
+  })
+
+for (const release of releasesKept())
+  test(`a bundle may import each name that ${release} had, and each that the main entry has`, async (t) => {
+    const bundles = Object.keys(await import('../../bundleInterface.js'))
+    const names = entryOf(release)
+    t.true(names.length > 40)
+    for (const name of [...names, ...Object.keys(await import('theseus-actors'))]) t.true(bundles.includes(name), name)
+    const bundle = Buffer.from(
+      `import { ${names.join(', ')} } from '${nameInBundles}'\nexport default defineUpgrade({ title: 'all', classUpgrades: [] })`,
+    )
+    t.is((await bundleRepository(newDirectory(t)).load(digestOf(bundle), bundle)).title, 'all')
   })
 
 /** The fixtures of upgrades in a project that has the package under this name, and imports it by it. */
@@ -65,8 +77,11 @@ test('a bundle that was written by hand may call the runtime by either name', as
 })
 
 test('a source and a bundle name a module of the package, or another one that hosts share, or a module of their own', (t) => {
+  const url = new URL('../../bundleInterface.js', import.meta.url).href
+  t.is(bundleSpecifier('theseus-actors'), 'theseus')
+  t.is(hostSpecifier('theseus'), url)
+  t.is(hostSpecifier('theseus-actors'), url)
   for (const [inSource, inBundle] of [
-    ['theseus-actors', 'theseus'],
     ['theseus-actors/nats', 'theseus/nats'],
     ['tsyringe', 'tsyringe'],
     ['reflect-metadata', 'reflect-metadata'],

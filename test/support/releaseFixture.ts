@@ -2,6 +2,7 @@
  * The leftovers of a release (test/fixtures/releases): its state directory, its Redis, and
  * messages that it sent.
  */
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -57,6 +58,14 @@ type Dumped = { readonly key: string } & (
   | { readonly type: 'list' | 'set' | 'zset'; readonly value: readonly string[] }
   | { readonly type: 'hash'; readonly value: readonly (readonly [field: string, value: string])[] }
 )
+
+/** The values that the main entry of the release's package exports. */
+export function entryOf(release: string): readonly string[] {
+  const entry = execFileSync('tar', ['-xzOf', join(releases, release, 'theseus.tgz'), 'package/dist/index.js'], {
+    encoding: 'utf8',
+  })
+  return [...entry.matchAll(/^export \{([^}]*)\}/gm)].flatMap(([, names]) => names!.match(/\w+/g) ?? [])
+}
 
 /** The bundles of the installed upgrades, as the release built them, by digest. */
 export function bundlesOf(release: string): ReadonlyMap<string, Uint8Array> {

@@ -4,10 +4,11 @@
  * few nodes with effects that take no time.
  */
 import { createActor, fromPromise } from 'xstate'
+import type { Seen, StatechartSeen } from '../../core/inspection/inspection.js'
 import { upgradeStatechartDescription } from '../../core/upgrade/statechartDescription.js'
 import { actorEvent, statechartEvent } from '../../core/upgrade/statechartEvent.js'
 import { type UpgradeInput, upgradeStatechart } from '../../core/upgrade/upgradeStatechart.js'
-import type { Phase, Seen, StatechartSeen } from '../../index.js'
+import type { Phase } from '../../index.js'
 import type { RecordingEntry, RecordingHeader } from '../../natsctl/inspect/recordingEntry.js'
 import { seededRandom } from '../../transports/seededRandom.js'
 

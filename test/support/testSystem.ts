@@ -6,7 +6,14 @@ import type { ExecutionContext } from 'ava'
 import type { HostSettings } from '../../actors/base/settings.js'
 import type { NodeHandle } from '../../actors/node/nodeHandle.js'
 import type { BuiltUpgrade } from '../../actors/operator/operator.js'
-import { createHost, type Publishing, type RunningHost, startUpgradeServer, type Trusting, type Ways } from '../../compose.js'
+import {
+  type ConnectionOptions,
+  createHost,
+  type RunningHost,
+  type SigningOptions,
+  startUpgradeServer,
+  type TrustOptions,
+} from '../../compose.js'
 import { isFault } from '../../core/base/fault.js'
 import type { Phase } from '../../core/base/phases.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
@@ -72,7 +79,7 @@ export interface ServerOptions {
 
 let systems = 0
 
-interface Told extends Publishing, Named {
+interface Told extends SigningOptions, Named {
   readonly trust?: TrustFor
   /** By default one that no other system has. */
   readonly name?: string
@@ -82,7 +89,7 @@ interface Told extends Publishing, Named {
 export type TrustFor = Trust | ((system: string) => Trust)
 
 /** Under which name a host calls, and whose calls it takes. */
-export type Named = Pick<Ways, 'as' | 'callers'>
+export type Named = Pick<ConnectionOptions, 'as' | 'callers'>
 
 export class TestSystem {
   readonly name: string
@@ -100,7 +107,7 @@ export class TestSystem {
   readonly #alive = setInterval(() => {}, 1000)
   #stopServer: () => Promise<void> = async () => {}
 
-  private readonly trust: Trusting & Publishing & Named
+  private readonly trust: TrustOptions & SigningOptions & Named
 
   private constructor(
     private readonly settings: Settings,
@@ -140,7 +147,7 @@ export class TestSystem {
   }
 
   /** To the world of this system, for a host or a server that is started by hand. */
-  ways(): Ways & Required<Pick<Ways, 'transport' | 'udb'>> {
+  ways(): ConnectionOptions & Required<Pick<ConnectionOptions, 'transport' | 'udb'>> {
     return {
       system: this.name,
       transport: { connect: async (options) => memoryTransport(this.broker, options) },
@@ -154,8 +161,8 @@ export class TestSystem {
 
   async host(
     name: string,
-    options: { state?: MemoryState; settings?: Settings; repository?: MemoryRepository; facts?: NodeFacts } & Trusting &
-      Publishing &
+    options: { state?: MemoryState; settings?: Settings; repository?: MemoryRepository; facts?: NodeFacts } & TrustOptions &
+      SigningOptions &
       Named = {},
   ) {
     const settings = { ...this.settings, ...options.settings }
@@ -213,7 +220,7 @@ export class TestHost {
     repository: MemoryRepository,
     settings: Settings,
     facts: NodeFacts,
-    { trust, upgrader, gather, ...named }: Trusting & Publishing & Named,
+    { trust, upgrader, gather, ...named }: TrustOptions & SigningOptions & Named,
   ): Promise<TestHost> {
     const processFault: ProcessFault = { dead: false, stoodStillMs: 0, changed: {} }
     const clock: Clock = {

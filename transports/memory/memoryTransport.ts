@@ -12,7 +12,7 @@ import {
   type TransportStatus,
 } from '../../core/ports/transport.js'
 import { inboxOf } from '../../core/wire/subjects.js'
-import { type ConnectOptions, reporter } from '../factory.js'
+import { reporter, type TransportOptions } from '../factory.js'
 import type { Endpoint, Listener, MemoryBroker } from './memoryBroker.js'
 
 export { type BrokerOptions, MemoryBroker, type Passage, type Transit } from './memoryBroker.js'
@@ -37,7 +37,7 @@ export interface MemoryTransport extends Transport {
 }
 
 /** A connection to `broker`. Connections are named `c1`, `c2`, … unless the options name them. */
-export function memoryTransport(broker: MemoryBroker, options: ConnectOptions = {}): MemoryTransport {
+export function memoryTransport(broker: MemoryBroker, options: TransportOptions = {}): MemoryTransport {
   return new MemoryConnection(broker, options)
 }
 
@@ -58,7 +58,7 @@ class MemoryConnection implements MemoryTransport, Endpoint {
   #status: TransportStatus = 'connected'
   #closing: Promise<void> | undefined
 
-  constructor(broker: MemoryBroker, options: ConnectOptions) {
+  constructor(broker: MemoryBroker, options: TransportOptions) {
     this.#broker = broker
     this.name = options.name ?? `c${broker.nextName()}`
     this.report = reporter(options.onError)

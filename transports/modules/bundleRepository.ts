@@ -16,9 +16,6 @@ import { isUpgrade, type Upgrade } from '../../core/upgrade/upgrade.js'
 import { checkOwnDirectory, isOwnFile, ownDirectory, ownFileMode } from '../ownDirectory.js'
 import { importGiven, shareHostModules } from './hostModules.js'
 
-export { ownDirectory, ownFileMode } from '../ownDirectory.js'
-export { bundleSpecifier, hostSpecifier } from './runtimeNames.js'
-
 /**
  * Keeps `<digest>.mjs` files in `cacheDirectory`, which is made when it is missing. Its files
  * may be deleted at any time.

@@ -13,7 +13,10 @@ const shared = /^(?:theseus(?:-actors)?(?<subpath>\/.*)?|tsyringe|reflect-metada
 export function hostSpecifier(specifier: string): string | undefined {
   const match = shared.exec(specifier)
   if (match === null) return undefined
-  return specifier.startsWith(nameInBundles) ? packageName + (match.groups!.subpath ?? '') : specifier
+  if (!specifier.startsWith(nameInBundles)) return specifier
+  const { subpath } = match.groups!
+  // The runtime's name alone means this file in a bundle.
+  return subpath === undefined ? new URL('../../bundleInterface.js', import.meta.url).href : packageName + subpath
 }
 
 /** The same module as bundles ask for it. */

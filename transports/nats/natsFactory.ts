@@ -4,7 +4,7 @@ import { type Authenticator, connect, credsAuthenticator, type NatsConnection, n
 import { Fault, type FaultCode, isFault } from '../../core/base/fault.js'
 import type { Transport } from '../../core/ports/transport.js'
 import { inboxOf, isInbox } from '../../core/wire/subjects.js'
-import { type ConnectOptions, reporter, type TransportFactory, type WayFacts } from '../factory.js'
+import { type ConnectionFacts, reporter, type TransportFactory, type TransportOptions } from '../factory.js'
 import { NatsTransport } from './natsTransport.js'
 
 export interface NatsOptions {
@@ -34,7 +34,7 @@ export interface NatsOptions {
   /** Bounds the time that `close` waits for what is on its way. 3,000 by default. */
   readonly closeTimeoutMs?: number
   /** Instead of the host's own. */
-  readonly onError?: ConnectOptions['onError']
+  readonly onError?: TransportOptions['onError']
 }
 
 const reconnectWaitMs = 250
@@ -56,7 +56,7 @@ export function nats(options: string | NatsOptions): TransportFactory {
   return { connect: (from = {}) => connectNats(given, servers, from), facts: factsOf(given) }
 }
 
-function factsOf({ tls, creds, nkey }: NatsOptions): WayFacts {
+function factsOf({ tls, creds, nkey }: NatsOptions): ConnectionFacts {
   return {
     isEncrypted: tls !== undefined,
     howToEncrypt: 'give nats({ tls: {} })',
@@ -84,7 +84,7 @@ export function serversOf(options: NatsOptions): readonly string[] {
   return servers
 }
 
-async function connectNats(options: NatsOptions, servers: readonly string[], from: ConnectOptions): Promise<Transport> {
+async function connectNats(options: NatsOptions, servers: readonly string[], from: TransportOptions): Promise<Transport> {
   const inboxPrefix = inboxPrefixOf(options, from)
   const gate = { open: true }
   const connection = await openWithHeaders(options, servers, from.name, gate)
@@ -99,7 +99,7 @@ async function connectNats(options: NatsOptions, servers: readonly string[], fro
 }
 
 /** A caller with a name is answered in its own inboxes alone. */
-export function inboxPrefixOf({ inboxPrefix }: NatsOptions, { as }: ConnectOptions): string | undefined {
+export function inboxPrefixOf({ inboxPrefix }: NatsOptions, { as }: TransportOptions): string | undefined {
   if (as === undefined) return inboxPrefix
   const own = inboxOf(as).slice(0, -1)
   if (inboxPrefix === undefined || inboxPrefix === own || inboxPrefix.startsWith(`${own}.`)) return inboxPrefix ?? own

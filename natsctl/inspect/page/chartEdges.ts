@@ -2,7 +2,7 @@
  * The ways between the statechart's boxes, as SVG paths: straight down where all goes well,
  * curves for everything else.
  */
-import type { StatechartDescription } from 'theseus-actors'
+import type { StatechartDescription } from 'theseus-actors/operator'
 import { type Box, type ChartLayout, topOf } from './chartLayout.js'
 
 export interface Edge {

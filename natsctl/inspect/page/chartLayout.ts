@@ -2,7 +2,7 @@
  * Where the statechart's states are drawn. The way on which all goes well is a column of its own, from the
  * top down; what else can become of an upgrade stands beside it, near where it leaves that way.
  */
-import type { StatechartDescription, StateDescription, TransitionDescription } from 'theseus-actors'
+import type { StatechartDescription, StateDescription, TransitionDescription } from 'theseus-actors/operator'
 
 export interface Box {
   readonly id: string

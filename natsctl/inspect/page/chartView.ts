@@ -1,6 +1,6 @@
 /// <reference lib="dom" />
 /** The statechart as SVG: drawn once, lit again and again. */
-import type { StatechartDescription } from 'theseus-actors'
+import type { StatechartDescription } from 'theseus-actors/operator'
 import { edges } from './chartEdges.js'
 import { layout } from './chartLayout.js'
 import { setAttributes, svg } from './dom.js'

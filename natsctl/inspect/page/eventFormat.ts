@@ -1,5 +1,5 @@
 /** The steps of an upgrade manager's statechart, in words. */
-import type { StatechartDescription, StatechartEvent, StatechartSeen } from 'theseus-actors'
+import type { StatechartDescription, StatechartEvent, StatechartSeen } from 'theseus-actors/operator'
 import { activeIn, shortName } from './statechartState.js'
 
 export interface EventText {

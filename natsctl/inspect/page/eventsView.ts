@@ -3,7 +3,7 @@
  * The events of the chosen node's upgrade manager, line by line. Choosing a line shows the statechart as it
  * was then; the last one follows what happens.
  */
-import type { StatechartDescription, StatechartSeen } from 'theseus-actors'
+import type { StatechartDescription, StatechartSeen } from 'theseus-actors/operator'
 import { element, setAttributes, setText } from './dom.js'
 import { eventTextOf, isShown } from './eventFormat.js'
 import { spanLabel } from './timeScale.js'

@@ -2,7 +2,7 @@
 /**
  * The page: hears what natsctl sends, keeps the rollout, and draws what has changed, at most once a frame.
  */
-import type { StatechartSeen } from 'theseus-actors'
+import type { StatechartSeen } from 'theseus-actors/operator'
 import { onColourSchemeChange, readCanvasColours } from './canvasColours.js'
 import { byId, setText } from './dom.js'
 import { feed, fetchHeader } from './feed.js'

@@ -3,7 +3,7 @@
  * One node in full: why it is where it is, its chain, its upgrade manager's statechart with context and
  * guards, and its events.
  */
-import type { StatechartDescription, StatechartSeen } from 'theseus-actors'
+import type { StatechartDescription, StatechartSeen } from 'theseus-actors/operator'
 import { chainView } from './chainView.js'
 import { ChartView } from './chartView.js'
 import { byId, element, setText } from './dom.js'

@@ -2,7 +2,9 @@
  * The rollout as the page knows it: who runs what, and what each node has been through. Made of entries,
  * whatever their order of arrival.
  */
-import type { CallsSeen, LinkSeen, NodeSeen, Phase, PhaseSeen, Version } from 'theseus-actors'
+
+import type { Phase, Version } from 'theseus-actors'
+import type { CallsSeen, LinkSeen, NodeSeen, PhaseSeen } from 'theseus-actors/operator'
 import type { RecordingEntry, RowEntry, VersionEntry } from '../recordingEntry.js'
 
 /** From `at` until the next one begins. */

@@ -2,7 +2,7 @@
  * Where an upgrade manager's statechart stands after so many of its events: what is lit, what was taken, and
  * what its guards said.
  */
-import type { StatechartDescription, StatechartSeen, TransitionDescription } from 'theseus-actors'
+import type { StatechartDescription, StatechartSeen, TransitionDescription } from 'theseus-actors/operator'
 
 export interface StatechartState {
   /** The ids of the states that are active, outermost first. */

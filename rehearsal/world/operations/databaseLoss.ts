@@ -2,9 +2,11 @@
  * The upgrade database loses data. The oracle's knowledge of it from before holds no more: controls, slots
  * and deaths are those that the database has now. The hosts give back what they know.
  */
-import type { Death, Version } from 'theseus-actors'
+
+import type { Version } from 'theseus-actors'
 import type { MemoryDatabaseFactory } from 'theseus-actors/memory'
 import type { Control } from '../../../core/control/control.js'
+import type { Death } from '../../../core/control/upgradeDatabase.js'
 
 /**
  * - `emptied`: everything is gone, without a restart

@@ -1,5 +1,8 @@
 /** Rollouts as a test needs them, and pictures of them. */
-import type { Control, Manifest, NodeRow } from 'theseus-actors'
+
+import type { NodeRow } from 'theseus-actors'
+import type { Control } from '../../../core/control/control.js'
+import type { Manifest } from '../../../core/upgrade/manifest.js'
 import { Rates } from '../../../natsctl/watch/rates.js'
 import type { ScreenContent } from '../../../natsctl/watch/screenContent.js'
 import { initialScreenState } from '../../../natsctl/watch/screenState.js'

@@ -1,6 +1,6 @@
 /**
- * The ways of a host, an operator or an upgrade server to the world: a transport and an upgrade database, opened and closed together. A part of
- * the composition root.
+ * The connections of a host, an operator or an upgrade server: a transport and an upgrade database, opened and closed together. A part of the
+ * composition root.
  */
 import { UpgradeServer } from './actors/server/upgradeServer.js'
 import { Fault } from './core/base/fault.js'
@@ -19,7 +19,7 @@ import { systemClock } from './transports/systemClock.js'
 import type { UdbFactory } from './transports/udbFactory.js'
 
 /** Whom a host, or an upgrade server, lets install upgrades. */
-export interface Trusting {
+export interface TrustOptions {
   /**
    * The upgraders who are trusted at version 0: their public keys, as `natsctl key new` prints them, or the trust root that `natsctl trust
    * new` writes. It stays as it is when keys change: a signed upgrade says who is trusted from then on. `'nobody'`: upgrades need no signature.
@@ -29,8 +29,8 @@ export interface Trusting {
   readonly trust?: Trust | 'nobody'
 }
 
-/** The ways to the world. Without `transport` and `udb` the system is embedded: it lives in this process and needs no server. */
-export interface Ways {
+/** The connections to others. Without `transport` and `udb` the system is embedded: it lives in this process and needs no server. */
+export interface ConnectionOptions {
   /** The name of the deployment: all its nodes share a transport, an upgrade server and an upgrade database. */
   readonly system: string
   /** `nats('nats://…')`. By default the memory of this process. */
@@ -60,7 +60,7 @@ export interface Connected {
 /** One per clock given, so that all parts of a process measure with the same. */
 const clocks = new WeakMap<Clock | WallClock, Clock>()
 
-export function clockOf({ clock: given = systemClock }: Pick<Ways, 'clock'>): Clock {
+export function clockOf({ clock: given = systemClock }: Pick<ConnectionOptions, 'clock'>): Clock {
   const known = clocks.get(given)
   if (known !== undefined) return known
   const clock = withMonotonic(given)
@@ -70,7 +70,7 @@ export function clockOf({ clock: given = systemClock }: Pick<Ways, 'clock'>): Cl
 
 /** Connects, or opens nothing at all. A patient one goes on without its database, which is tried again. */
 export async function connect(
-  options: Ways & Trusting,
+  options: ConnectionOptions & TrustOptions,
   name: string,
   observe: HostObserver,
   isPatient = false,
@@ -124,7 +124,7 @@ interface Entered {
 /** An embedded system has its upgrade server in the same process, from the first host until the last has stopped; it trusts whom the first does. */
 const servers = new WeakMap<EmbeddedWorld, Promise<UpgradeServer>>()
 
-function enter({ system, trust }: Ways & Trusting): Entered {
+function enter({ system, trust }: ConnectionOptions & TrustOptions): Entered {
   const world = embeddedWorld(system)
   const isFirst = world.enter()
   if (isFirst) servers.set(world, embeddedServer(world, system, trust))
@@ -138,7 +138,7 @@ function enter({ system, trust }: Ways & Trusting): Entered {
   }
 }
 
-async function embeddedServer(world: EmbeddedWorld, system: string, trust: Trusting['trust']): Promise<UpgradeServer> {
+async function embeddedServer(world: EmbeddedWorld, system: string, trust: TrustOptions['trust']): Promise<UpgradeServer> {
   const server = new UpgradeServer({
     system,
     transport: await world.transport.connect({ name: 'upgrade-server' }),

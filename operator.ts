@@ -1,0 +1,61 @@
+/**
+ * The door `theseus-actors/operator`: for tools that show and change a running system, as `natsctl` does. Together with the main entry it
+ * is all that `natsctl` uses. docs/reference.md says what each name is.
+ */
+export type { Gather } from './actors/base/tokens.js'
+export { digestOf, isDigest } from './core/base/digest.js'
+export { milliseconds } from './core/base/duration.js'
+export { reasonOf } from './core/base/fault.js'
+export { type HttpPlace, type HttpRefusal, isLoopback, refusalOf, targetOf } from './core/base/httpGuard.js'
+export { isName, isVersion } from './core/base/ids.js'
+export { instantMs } from './core/base/instant.js'
+export { phases } from './core/base/phases.js'
+export { quantileMs } from './core/base/timeBuckets.js'
+export { type AuditEntry, type AuditHead, auditPageMax, checkAudit, decodeAuditEntry } from './core/control/audit.js'
+export { type Uncovered, uncovered } from './core/control/auditCover.js'
+export { type Control, controlKey, isControl } from './core/control/control.js'
+export { type Directive, decodeDirective, describeOrder, identityNamed } from './core/control/directive.js'
+export type { Doubt } from './core/control/standing.js'
+export type { Death } from './core/control/upgradeDatabase.js'
+export {
+  type CallsSeen,
+  type FiguresSeen,
+  isSeen,
+  type LinkSeen,
+  type NodeSeen,
+  type PhaseSeen,
+  type Seen,
+  type StatechartSeen,
+  type VersionFigures,
+} from './core/inspection/inspection.js'
+export { areFacts } from './core/model/nodeFilter.js'
+export { clientService, oldestPossible } from './core/model/nodeRow.js'
+export { forksTable } from './core/model/reservedTables.js'
+export { isTableKey, isTableValue, tableKeyLengthMax, tableValueBytesMax } from './core/model/tables.js'
+export { slotsAllowed, strictestLimit } from './core/schedules/serviceLimit.js'
+export type { Signed } from './core/trust/signed.js'
+export { hasEnded, identityAt, isTrustRoot, type Trusted, upgradersMax } from './core/trust/trust.js'
+export { changedRootAdvice, isSameTrust, markText, nobodysMark, type TrustMark } from './core/trust/trustMark.js'
+export { decisions, isNeed, type Need, type TrustedKey, trustRootFormat } from './core/trust/trustRoot.js'
+export {
+  bundleBytesMax,
+  chunkCount,
+  decodeManifest,
+  encodeManifest,
+  identityIn,
+  type Manifest,
+  manifestBytesMax,
+  manifestFormat,
+  manifestOf,
+  type SignedManifest,
+} from './core/upgrade/manifest.js'
+export {
+  type StatechartDescription,
+  type StateDescription,
+  type TransitionDescription,
+  upgradeStatechartDescription,
+} from './core/upgrade/statechartDescription.js'
+export type { StatechartEvent } from './core/upgrade/statechartEvent.js'
+export { takesBack, undoneBy } from './core/upgrade/undo.js'
+export { bundleSpecifier, hostSpecifier } from './transports/modules/runtimeNames.js'
+export { ownDirectory, ownFileMode } from './transports/ownDirectory.js'
