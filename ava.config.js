@@ -11,5 +11,5 @@ export default {
   // Without a finished test for so long; machines are shared, and one test may be a whole rollout.
   timeout: '600s',
   workerThreads: false,
-  require: ['./dist/test/support/endsByItself.js'],
+  require: ['./dist/test/support/exitsWhenDone.js'],
 }

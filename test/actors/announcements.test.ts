@@ -9,7 +9,7 @@ import { type MemoryTransport, memoryStore, memoryTransport } from '../../transp
 import { systemClock } from '../../transports/systemClock.js'
 import { until } from '../support/eventually.js'
 import { TestSystem } from '../support/testSystem.js'
-import { NotesV1, NotesV2, toV2, toV3 } from './notes.js'
+import { NotesV1, NotesV2, toV2, toV3 } from './notesClasses.js'
 
 const announcedWithinMs = 54_321
 

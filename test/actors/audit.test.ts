@@ -15,7 +15,7 @@ import { until } from '../support/eventually.js'
 import { alice, mallory } from '../support/signedManifests.js'
 import { TestSystem } from '../support/testSystem.js'
 import { ManualClock } from './manualClock.js'
-import { NotesV1, toV2 } from './notes.js'
+import { NotesV1, toV2 } from './notesClasses.js'
 
 async function entriesIn(database: UpgradeDatabase): Promise<readonly AuditEntry[]> {
   return (await database.audit(1, 1_000)).map(decodeAuditEntry)

@@ -9,7 +9,7 @@ import { schedule, type Upgrade } from '../../index.js'
 import { memoryRepository } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, TestSystem } from '../support/testSystem.js'
-import { NotesV1, NotesV2, toV2, toV3 } from './notes.js'
+import { NotesV1, NotesV2, toV2, toV3 } from './notesClasses.js'
 import { isThere } from './oneNode.js'
 
 // The version is complete, for the nodes that there are are of another service; the first of

@@ -22,9 +22,9 @@ import { unpack } from '../../core/wire/codec.js'
 import { command, NodeObject, query } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, type TestHost, TestSystem } from '../support/testSystem.js'
-import { gates, NotesV1, toV2 } from './notes.js'
+import { gates, NotesV1, toV2 } from './notesClasses.js'
 import { fill, oneNode, servesBoth } from './oneNode.js'
-import { ShelfV1, toShelfV2 } from './shelf.js'
+import { ShelfV1, toShelfV2 } from './shelfClasses.js'
 
 const test = (anyTest as TestFn).serial
 

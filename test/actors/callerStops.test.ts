@@ -5,7 +5,7 @@ import test, { type ExecutionContext } from 'ava'
 import { isFault } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { gate, TestSystem } from '../support/testSystem.js'
-import { gates, NotesV1 } from './notes.js'
+import { gates, NotesV1 } from './notesClasses.js'
 
 async function setUp(t: ExecutionContext) {
   const system = await TestSystem.start(t)

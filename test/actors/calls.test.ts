@@ -3,7 +3,7 @@ import test, { type ExecutionContext } from 'ava'
 import { command, NodeObject, query, schedule } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, type Settings, TestSystem } from '../support/testSystem.js'
-import { gates, NotesV1, NotesV2, toV2 } from './notes.js'
+import { gates, NotesV1, NotesV2, toV2 } from './notesClasses.js'
 
 class Desk extends NodeObject<{ done: string[] }> {
   static override readonly className: string = 'Desk.v1'

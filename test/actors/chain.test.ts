@@ -4,7 +4,7 @@ import type { NodeHandle } from '../../actors/node/nodeHandle.js'
 import { command, defineUpgrade, eagerly, NodeObject, none, notNeeded, query, schedule, upgradeClass } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, type Settings, TestSystem } from '../support/testSystem.js'
-import { NotesV1, NotesV2, NotesV3, tickerUpgrade, toV2, toV3 } from './notes.js'
+import { NotesV1, NotesV2, NotesV3, tickerUpgrade, toV2, toV3 } from './notesClasses.js'
 
 const never = schedule('never', (view) => view.sleep(3_600_000))
 

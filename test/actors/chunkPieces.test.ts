@@ -10,7 +10,7 @@ import { MemoryBroker, memoryDatabase, memoryRepository, memoryStore, memoryTran
 import { systemClock } from '../../transports/systemClock.js'
 import { systemRandom } from '../../transports/systemRandom.js'
 import { codeOf } from '../support/testSystem.js'
-import { NotesV1, toV2 } from './notes.js'
+import { NotesV1, toV2 } from './notesClasses.js'
 
 /** No two pieces are the same. */
 const bytesOf = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => (i * 7 + (i >> 8)) & 0xff)

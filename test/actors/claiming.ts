@@ -9,7 +9,7 @@ import { ServiceSlot } from '../../actors/upgrade/serviceSlot.js'
 import { UpgradeLine } from '../../actors/upgrade/upgradeLine.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import { memoryDatabase } from '../../transports/memory/index.js'
-import { going, holdersOf } from '../contracts/databaseContract.js'
+import { holdersOf, upgradingNode } from '../contracts/databaseContract.js'
 import type { Gate } from '../support/testSystem.js'
 import { ManualClock } from './manualClock.js'
 
@@ -59,7 +59,7 @@ export async function open({ backoffMsMax = 100, chance = 0 } = {}) {
     history: { takesBack: () => false },
     line: new UpgradeLine(settings),
   } as unknown as NodeServices
-  const holders = async () => holdersOf(await database.claimSlot('pages', going('nobody', 1, true), { nodes: 0 }))
+  const holders = async () => holdersOf(await database.claimSlot('pages', upgradingNode('nobody', 1, true), { nodes: 0 }))
   return {
     clock,
     factory,

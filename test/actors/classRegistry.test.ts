@@ -10,8 +10,8 @@ import { Fault } from '../../core/base/fault.js'
 import type { LazySlot } from '../../core/model/nodeRecord.js'
 import { draftManifest } from '../../core/upgrade/draftManifest.js'
 import { reversed, type Upgrade } from '../../core/upgrade/upgrade.js'
-import { NotesV1, NotesV2, NotesV3, tickerUpgrade, toV2, toV3 } from './notes.js'
-import { toShelfV2 } from './shelf.js'
+import { NotesV1, NotesV2, NotesV3, tickerUpgrade, toV2, toV3 } from './notesClasses.js'
+import { toShelfV2 } from './shelfClasses.js'
 
 const node = { nodeId: 'n1', facts: {} } as never
 

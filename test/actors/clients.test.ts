@@ -17,7 +17,7 @@ import type { Manifest } from '../../core/upgrade/manifest.js'
 import { unpack } from '../../core/wire/codec.js'
 import { codeOf, type Gate, gate } from '../support/testSystem.js'
 import { ManualClock } from './manualClock.js'
-import { NotesV1, NotesV2, NotesV3, toV2, toV3 } from './notes.js'
+import { NotesV1, NotesV2, NotesV3, toV2, toV3 } from './notesClasses.js'
 
 const settled = () => new Promise((resolve) => setImmediate(resolve))
 const settings = { ...defaultSettings, system: 'shop', hostId: 'h1', callDeadlineMs: 700 }

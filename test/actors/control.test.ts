@@ -3,7 +3,7 @@ import test, { type ExecutionContext } from 'ava'
 import { eagerly, schedule } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { TestSystem } from '../support/testSystem.js'
-import { NotesV1, toV2 } from './notes.js'
+import { NotesV1, toV2 } from './notesClasses.js'
 
 const never = schedule('never', (view) => view.sleep(3_600_000))
 

@@ -10,7 +10,7 @@ import { planChain, type Step } from '../../core/upgrade/chainPlan.js'
 import { classesAt, classLine, concerning, newestVersionOf } from '../../core/upgrade/classLine.js'
 import type { Manifest } from '../../core/upgrade/manifest.js'
 import { reversed } from '../../core/upgrade/upgrade.js'
-import { toV2 } from './notes.js'
+import { toV2 } from './notesClasses.js'
 
 const manifest = (...entries: readonly (readonly [old: string, next: string, only?: NodeFilter])[]) =>
   ({

@@ -12,7 +12,7 @@ import { askServer } from '../support/askServer.js'
 import { until } from '../support/eventually.js'
 import { alice, mallory, manifestAfter } from '../support/signedManifests.js'
 import { codeOf, type Deaths, type Settings, TestSystem } from '../support/testSystem.js'
-import { NotesV1, toV2 } from './notes.js'
+import { NotesV1, toV2 } from './notesClasses.js'
 
 const leaseMs = 300
 const quick: Settings = { leaseMs, askServerMs: 20, limit: { percent: 100 }, populationMs: 5 }

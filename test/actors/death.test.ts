@@ -5,7 +5,7 @@ import { defineUpgrade, type Schedule, schedule } from '../../index.js'
 import { type MemoryState, memoryStore } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, TestSystem } from '../support/testSystem.js'
-import { NotesV1, NotesV2, toV2, toV3 } from './notes.js'
+import { NotesV1, NotesV2, toV2, toV3 } from './notesClasses.js'
 
 const deaths = { deathDelay: 20, deathRound: 5 }
 // A held call is answered a quarter of its deadline before that.

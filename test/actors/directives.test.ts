@@ -11,7 +11,7 @@ import { askServer } from '../support/askServer.js'
 import { until } from '../support/eventually.js'
 import { alice, mallory } from '../support/signedManifests.js'
 import { codeOf, TestSystem } from '../support/testSystem.js'
-import { NotesV1, toV2 } from './notes.js'
+import { NotesV1, toV2 } from './notesClasses.js'
 
 /** Of the format that names neither head nor log. */
 const directive = (system: TestSystem, number: number, more: Partial<FirstDirective> = {}): FirstDirective => ({

@@ -21,7 +21,7 @@ import { type MemoryState, memoryStore, memoryTransport } from '../../transports
 import { systemClock } from '../../transports/systemClock.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, TestSystem } from '../support/testSystem.js'
-import { NotesV1 } from './notes.js'
+import { NotesV1 } from './notesClasses.js'
 
 /** A copy of a state directory, as of a volume: with its identity. */
 async function copyOf(state: MemoryState): Promise<MemoryState> {

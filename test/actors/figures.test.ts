@@ -16,10 +16,10 @@ import {
 } from '../../core/inspection/inspection.js'
 import { command, defineUpgrade, futureSO, NodeObject, none, schedule, upgradeClass } from '../../index.js'
 import { until } from '../support/eventually.js'
-import { table } from '../support/strangerPage.js'
+import { table } from '../support/protocolPage.js'
 import type { TestSystem } from '../support/testSystem.js'
 import { codeOf } from '../support/testSystem.js'
-import { NotesV1, toV2 } from './notes.js'
+import { NotesV1, toV2 } from './notesClasses.js'
 import { oneNode } from './oneNode.js'
 
 const quick = { seenBatchMs: 5 }

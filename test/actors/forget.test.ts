@@ -11,7 +11,7 @@ import { subjectsOf } from '../../core/wire/subjects.js'
 import { memoryTransport } from '../../transports/memory/index.js'
 import { alice } from '../support/signedManifests.js'
 import { TestSystem } from '../support/testSystem.js'
-import { NotesV1 } from './notes.js'
+import { NotesV1 } from './notesClasses.js'
 
 const nodesOf = async ({ database }: TestSystem) => (await database.nodes()).map(({ nodeId }) => nodeId)
 

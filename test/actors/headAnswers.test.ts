@@ -15,10 +15,10 @@ import { subjectsOf } from '../../core/wire/subjects.js'
 import { memoryTransport } from '../../transports/memory/index.js'
 import { askServer, question } from '../support/askServer.js'
 import { until } from '../support/eventually.js'
-import { inTheServersName } from '../support/falseServer.js'
+import { answerInPlaceOfServer } from '../support/impersonatedServer.js'
 import { ManualClock } from '../support/manualClock.js'
 import { codeOf, TestSystem } from '../support/testSystem.js'
-import { NotesV1, toV2 } from './notes.js'
+import { NotesV1, toV2 } from './notesClasses.js'
 
 const digest = 'a'.repeat(64)
 
@@ -287,7 +287,7 @@ test('a host that is told of a death above the newest version heeds it not, and 
   ]) {
     const before = host.warnings().length
     const head = { version, digest: newest, dead, final, directives: 0 }
-    const server = inTheServersName(t, system, ({ method }) => (method === 'head' ? head : null))
+    const server = answerInPlaceOfServer(t, system, ({ method }) => (method === 'head' ? head : null))
     await until(() => server.answered.count > 5, 'it is told several times')
     server.leave()
     const warnings = host.warnings().slice(before)

@@ -6,16 +6,16 @@ import 'reflect-metadata'
 import test from 'ava'
 import { versionMax } from '../../core/base/ids.js'
 import { until } from '../support/eventually.js'
-import { inTheServersName } from '../support/falseServer.js'
+import { answerInPlaceOfServer } from '../support/impersonatedServer.js'
 import { codeOf, TestSystem } from '../support/testSystem.js'
-import { NotesV1, toV2 } from './notes.js'
+import { NotesV1, toV2 } from './notesClasses.js'
 
 test('a version that somebody made up is forgotten with the next answer, and the next upgrade is learned', async (t) => {
   const system = await TestSystem.start(t, { askServerMs: 200 })
   const host = await system.host('h')
   await host.node(NotesV1, 'n1')
   const head = { version: versionMax, digest: 'a'.repeat(64), dead: 0, final: 0, directives: 0 }
-  const liar = inTheServersName(t, system, ({ method }) => (method === 'head' ? head : []))
+  const liar = answerInPlaceOfServer(t, system, ({ method }) => (method === 'head' ? head : []))
   await until(() => host.running.status().newestVersion === versionMax || liar.answered.count > 3, 'it is told')
   t.true(liar.answered.count > 0)
   liar.leave()
@@ -32,7 +32,7 @@ test('manifests are asked for a page at a time: what is not verified is not gath
   await host.node(NotesV1, 'n1')
   const asked: number[][] = []
   const manifest = new Uint8Array(10_000)
-  const liar = inTheServersName(t, system, ({ method, args }) => {
+  const liar = answerInPlaceOfServer(t, system, ({ method, args }) => {
     if (method === 'head') return { version: 1_000_000, digest: 'a'.repeat(64), dead: 0, final: 0, directives: 0 }
     if (method !== 'manifests') return null
     asked.push(args as number[])

@@ -4,7 +4,7 @@ import type { HostEvent } from '../../core/inspection/hostEvents.js'
 import { command, defineUpgrade, eagerly, NodeObject, notNeeded, query, schedule, upgradeClass } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { type Deaths, TestSystem } from '../support/testSystem.js'
-import { NotesV1, toV2 } from './notes.js'
+import { NotesV1, toV2 } from './notesClasses.js'
 
 /** n1 at once, the others when the control says that somebody has looked. */
 const firstN1 = schedule('n1 first', async (view) => {

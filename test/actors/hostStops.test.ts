@@ -6,9 +6,9 @@ import test, { type ExecutionContext } from 'ava'
 import { command, createHost, type HostOptions, NodeObject, query, schedule, type Upgrade } from '../../index.js'
 import { type MemoryState, memoryStore, memoryTransport } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
-import { noticedMsOf } from '../support/noticedTime.js'
+import { processMsOf } from '../support/processTime.js'
 import { codeOf, type Gate, gate, type TestHost, TestSystem } from '../support/testSystem.js'
-import { NotesV1, NotesV2, toV2 } from './notes.js'
+import { NotesV1, NotesV2, toV2 } from './notesClasses.js'
 
 /** The objects that a test holds, by the name of its system. */
 const held = new Map<string, Gate>()
@@ -51,7 +51,7 @@ const quickly = 2_000
 
 /** The host stops, well within the time that it has. */
 async function stopsWithin(t: ExecutionContext, ms: number, stop: Promise<unknown>): Promise<void> {
-  const tookMs = await noticedMsOf(() => stop)
+  const tookMs = await processMsOf(() => stop)
   t.true(tookMs < ms + quickly, `stopped after ${tookMs} ms`)
 }
 

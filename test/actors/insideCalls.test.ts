@@ -8,7 +8,7 @@ import { outerAt } from '../../core/wire/envelope.js'
 import { command, Fault, NodeObject, query } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, type Settings, type TestHost, TestSystem } from '../support/testSystem.js'
-import { gates } from './notes.js'
+import { gates } from './notesClasses.js'
 
 /** A counter whose methods lead back to it by way of a messenger. */
 class Counter extends NodeObject<{ n: number }> {

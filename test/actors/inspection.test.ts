@@ -17,7 +17,7 @@ import { memoryTransport } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { gate, type TestSystem } from '../support/testSystem.js'
 import { ManualClock } from './manualClock.js'
-import { NotesV1, toV2 } from './notes.js'
+import { NotesV1, toV2 } from './notesClasses.js'
 import { oneNode } from './oneNode.js'
 
 const quick = { seenBatchMs: 5 }

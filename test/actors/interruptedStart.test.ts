@@ -6,7 +6,7 @@ import { command, NodeObject } from '../../index.js'
 import { type MemoryState, memoryStore } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, type Gate, gate, type Settings, type TestHost, TestSystem } from '../support/testSystem.js'
-import { NotesV1, toV2 } from './notes.js'
+import { NotesV1, toV2 } from './notesClasses.js'
 import { isThere } from './oneNode.js'
 
 /** Far more than a start that hears of the stop needs, and less than a test may take. */

@@ -16,7 +16,7 @@ import { until } from '../support/eventually.js'
 import { alice, mallory, signedAfter, system } from '../support/signedManifests.js'
 import { gate } from '../support/testSystem.js'
 import { ManualClock } from './manualClock.js'
-import { NotesV1, NotesV2 } from './notes.js'
+import { NotesV1, NotesV2 } from './notesClasses.js'
 
 const bearer = (): Bearer => ({ self: {}, touch() {} })
 

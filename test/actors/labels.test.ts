@@ -10,7 +10,7 @@ import { command, defineUpgrade, event, futureSO, NodeObject, pastSO, query, sch
 import { memoryTransport } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { gate, TestSystem } from '../support/testSystem.js'
-import { tickerUpgrade } from './notes.js'
+import { tickerUpgrade } from './notesClasses.js'
 
 const spoken = event<[text: string]>('spoken')
 

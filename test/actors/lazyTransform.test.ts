@@ -7,7 +7,7 @@ import test, { type ExecutionContext } from 'ava'
 import { keys } from '../../core/model/nodeRecord.js'
 import { until } from '../support/eventually.js'
 import { codeOf, type Deaths, type Settings, type TestHost, TestSystem } from '../support/testSystem.js'
-import { ShelfV1, toShelfV2, toShelfV3 } from './shelf.js'
+import { ShelfV1, toShelfV2, toShelfV3 } from './shelfClasses.js'
 
 /** Nothing is made in passing. */
 const never: Settings = { recordsPerPass: 0 }

@@ -9,7 +9,7 @@ import { schedule } from '../../index.js'
 import { memoryStore } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { TestSystem } from '../support/testSystem.js'
-import { NotesV1, toV2 } from './notes.js'
+import { NotesV1, toV2 } from './notesClasses.js'
 
 const nodes = Array.from({ length: 48 }, (_, i) => `m${i}`)
 const never = schedule('never', (view) => view.sleep(3_600_000))

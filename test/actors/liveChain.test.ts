@@ -13,7 +13,7 @@ import type { Generation } from '../../core/model/nodeRecord.js'
 import type { Simulation } from '../../core/model/simulation.js'
 import { type ChainPlan, planChain, type Step } from '../../core/upgrade/chainPlan.js'
 import { command, NodeObject, pastSO, query } from '../../index.js'
-import { NotesV1, NotesV2, NotesV3, toV2, toV3 } from './notes.js'
+import { NotesV1, NotesV2, NotesV3, toV2, toV3 } from './notesClasses.js'
 
 const [first, second] = [toV2(), toV3()].map(
   ({ classUpgrades }, i): Step => ({ version: i + 1, classUpgrade: classUpgrades[0]!, undoes: false }),

@@ -4,7 +4,7 @@ import { keys } from '../../core/model/nodeRecord.js'
 import type { Write } from '../../core/ports/stateStore.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, TestSystem } from '../support/testSystem.js'
-import { NotesV1, tickerUpgrade, toV2, toV3 } from './notes.js'
+import { NotesV1, tickerUpgrade, toV2, toV3 } from './notesClasses.js'
 import { oneNode } from './oneNode.js'
 
 const writes = (batch: readonly Write[], key: string) => batch.some(([written]) => written === key)

@@ -8,7 +8,7 @@ import { unpack } from '../../core/wire/codec.js'
 import { schedule } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate } from '../support/testSystem.js'
-import { gates, NotesV1, NotesV2, tickerUpgrade, toV2, toV3 } from './notes.js'
+import { gates, NotesV1, NotesV2, tickerUpgrade, toV2, toV3 } from './notesClasses.js'
 import { oneNode } from './oneNode.js'
 
 const never = schedule('never', () => new Promise(() => {}))

@@ -20,7 +20,7 @@ import { memoryStore } from '../../transports/memory/index.js'
 import { type Gate, gate } from '../support/testSystem.js'
 import { turns } from './claiming.js'
 import { ManualClock } from './manualClock.js'
-import { toV2 } from './notes.js'
+import { toV2 } from './notesClasses.js'
 
 const born: Generation = { number: 0, version: 0, className: 'Notes.v1', object: '0.0', simulations: {} }
 

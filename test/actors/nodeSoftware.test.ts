@@ -23,7 +23,7 @@ import { command, NodeObject } from '../../index.js'
 import { memoryStore } from '../../transports/memory/index.js'
 import { ManualClock } from '../support/manualClock.js'
 import { type Gate, gate } from '../support/testSystem.js'
-import { toV2 } from './notes.js'
+import { toV2 } from './notesClasses.js'
 
 interface Doing {
   onStart?: (self: Busy) => unknown

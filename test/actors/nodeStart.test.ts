@@ -11,10 +11,10 @@ import { unpack } from '../../core/wire/codec.js'
 import { schedule } from '../../index.js'
 import { memoryDatabase, memoryRepository, memoryStore } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
-import { noticedMsOf } from '../support/noticedTime.js'
+import { processMsOf } from '../support/processTime.js'
 import { alice, bob } from '../support/signedManifests.js'
 import { codeOf, gate, type Settings, TestSystem } from '../support/testSystem.js'
-import { ClockV1, NotesV1, NotesV2, tickerUpgrade, toV2, toV3 } from './notes.js'
+import { ClockV1, NotesV1, NotesV2, tickerUpgrade, toV2, toV3 } from './notesClasses.js'
 
 /** Nodes of these ids go forward, others stay where they are. */
 const only = (...ids: readonly string[]) =>
@@ -237,7 +237,7 @@ test('nodes that come back at the same time ask the upgrade server once, and not
   }
   const again = await system.host('h2', { state: first.state, settings: { firstAnswerMs: 30, serverDeadlineMs: 60_000 } })
   const starting = Promise.all(ids.map((id) => again.node(NotesV1, id)))
-  t.true((await noticedMsOf(() => starting)) < 30_000)
+  t.true((await processMsOf(() => starting)) < 30_000)
   const nodes = await starting
   t.deepEqual(
     nodes.map(({ version }) => version),

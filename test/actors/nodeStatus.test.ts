@@ -11,7 +11,7 @@ import type { NodeClass } from '../../core/model/nodeObject.js'
 import type { LazySlot } from '../../core/model/nodeRecord.js'
 import type { NodeStatus as Row } from '../../core/model/nodeRow.js'
 import { NodeObject } from '../../index.js'
-import { NotesV1 } from './notes.js'
+import { NotesV1 } from './notesClasses.js'
 
 class Other extends NodeObject {
   static override readonly className = 'Other.v1'

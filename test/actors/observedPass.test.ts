@@ -6,7 +6,7 @@ import test from 'ava'
 import { type SchedulingView, schedule } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { gate, TestSystem } from '../support/testSystem.js'
-import { ShelfV1, toShelfV2, toShelfV3 } from './shelf.js'
+import { ShelfV1, toShelfV2, toShelfV3 } from './shelfClasses.js'
 
 interface Book {
   readonly title: string

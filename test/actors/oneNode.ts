@@ -2,7 +2,7 @@
 import type { ExecutionContext } from 'ava'
 import { subjectsOf } from '../../core/wire/subjects.js'
 import { type Settings, TestSystem } from '../support/testSystem.js'
-import { NotesV1, NotesV2 } from './notes.js'
+import { NotesV1, NotesV2 } from './notesClasses.js'
 
 export async function oneNode(t: ExecutionContext, settings: Settings = {}) {
   const system = await TestSystem.start(t, settings)

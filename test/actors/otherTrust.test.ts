@@ -12,7 +12,7 @@ import { alice, bob, mallory, manifestAfter } from '../support/signedManifests.j
 import { TestSystem } from '../support/testSystem.js'
 import { rootOf } from '../support/trustRoots.js'
 import { ManualClock } from './manualClock.js'
-import { NotesV1 } from './notes.js'
+import { NotesV1 } from './notesClasses.js'
 
 const trust = [alice.publicKey, bob.publicKey]
 

@@ -2,7 +2,7 @@ import test from 'ava'
 import { command, type NodeClass, query } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, type TestHost, TestSystem } from '../support/testSystem.js'
-import { NotesV1, NotesV2, toV2 } from './notes.js'
+import { NotesV1, NotesV2, toV2 } from './notesClasses.js'
 
 /**
  * A class of the same name as `base`, which says in each answer which one it is. `spoil` throws

@@ -9,7 +9,7 @@ import { memoryStore, memoryTransport } from '../../transports/memory/index.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { until } from '../support/eventually.js'
 import { TestSystem } from '../support/testSystem.js'
-import { NotesV1, NotesV2, toV2 } from './notes.js'
+import { NotesV1, NotesV2, toV2 } from './notesClasses.js'
 
 interface Counts {
   messages: number

@@ -20,7 +20,7 @@ import { command, createHost, type HostEvent, NodeObject, query, type RunningHos
 import { embeddedWorld } from '../../transports/memory/embeddedWorld.js'
 import { type MemoryTransport, memoryRepository, memoryStore } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
-import { bytesOf } from '../support/strangerPage.js'
+import { bytesOf } from '../support/protocolPage.js'
 
 class Pages extends NodeObject<{ pages: Record<string, unknown> }> {
   static override readonly className = 'Pages.v1'

@@ -5,7 +5,7 @@
 import 'reflect-metadata'
 import test from 'ava'
 import { unknownLeaseMs } from '../../core/control/standing.js'
-import { going, holdersOf, Starting } from '../contracts/databaseContract.js'
+import { holdersOf, Starting, upgradingNode } from '../contracts/databaseContract.js'
 import { gate } from '../support/testSystem.js'
 import { one, open, turns } from './claiming.js'
 
@@ -26,7 +26,7 @@ test('a slot that was claimed is given back when the node serves, and not before
 
 test('a claim that was refused reserves nothing, and the next one can be granted', async (t) => {
   const { clock, slot, holders, database } = await open()
-  await database.claimSlot('pages', going('other'), one)
+  await database.claimSlot('pages', upgradingNode('other'), one)
   const mine = slot()
   t.deepEqual(holdersOf(await mine.claim(1, false, one)), ['other'])
   await database.releaseSlot('pages', 'other')
@@ -39,7 +39,7 @@ test('a claim that was refused reserves nothing, and the next one can be granted
 
 test('a node that comes back may have a slot from before: it is given back', async (t) => {
   const { clock, slot, holders, database } = await open()
-  await database.claimSlot('pages', going('n1'), one)
+  await database.claimSlot('pages', upgradingNode('n1'), one)
   slot(false).release()
   await turns(clock)
   t.deepEqual(await holders(), [])
@@ -184,7 +184,7 @@ async function losing() {
     /** When the probation is over. */
     holds: async () => {
       opened.clock.advance(unknownLeaseMs)
-      return (await opened.database.claimSlot('pages', going('n1'), { nodes: 0 })).claimed
+      return (await opened.database.claimSlot('pages', upgradingNode('n1'), { nodes: 0 })).claimed
     },
   }
 }
@@ -201,7 +201,7 @@ test('a slot that the database has lost is restored for the upgrade that holds i
 
 test('a node that was refused a slot since it gave its own back gives it back again to a database that may have it from before', async (t) => {
   const { clock, database, slot, asked } = await losing()
-  await database.claimSlot('pages', going('other'), one)
+  await database.claimSlot('pages', upgradingNode('other'), one)
   const mine = slot()
   await mine.claim(1, false, one)
   mine.tellAgain()
@@ -211,7 +211,7 @@ test('a node that was refused a slot since it gave its own back gives it back ag
 
 test('a node that is refused a slot while the database loses something gives back what that may have from before', async (t) => {
   const { clock, database, slot, asked, waits } = await losing()
-  await database.claimSlot('pages', going('other'), one)
+  await database.claimSlot('pages', upgradingNode('other'), one)
   const mine = slot()
   waits.claim = gate()
   const claiming = mine.claim(1, false, one)

@@ -7,7 +7,7 @@ import { decode } from '../../core/wire/codec.js'
 import { kinds } from '../../core/wire/envelope.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
 import { TestSystem } from '../support/testSystem.js'
-import { NotesV1, toV2, toV3 } from './notes.js'
+import { NotesV1, toV2, toV3 } from './notesClasses.js'
 
 test('fifty nodes of one host learn two versions by one fetch of each manifest and each bundle', async (t) => {
   const system = await TestSystem.start(t, { limit: { percent: 100 } })

@@ -14,7 +14,7 @@ import { askServer } from '../support/askServer.js'
 import { until } from '../support/eventually.js'
 import { alice, bob, forged, forgeries, mallory, manifestAfter } from '../support/signedManifests.js'
 import { codeOf, TestSystem } from '../support/testSystem.js'
-import { NotesV1, NotesV2, toV2, toV3 } from './notes.js'
+import { NotesV1, NotesV2, toV2, toV3 } from './notesClasses.js'
 
 const trust = [alice.publicKey, bob.publicKey]
 

@@ -13,7 +13,7 @@ import { askServer } from '../support/askServer.js'
 import { ManualClock } from '../support/manualClock.js'
 import { manifestAfter } from '../support/signedManifests.js'
 import { codeOf, TestSystem } from '../support/testSystem.js'
-import { toV2, toV3 } from './notes.js'
+import { toV2, toV3 } from './notesClasses.js'
 
 const digestNamed = (name: string) => digestOf(new TextEncoder().encode(name))
 

@@ -5,7 +5,7 @@ import test from 'ava'
 import type { Write } from '../../core/ports/stateStore.js'
 import { until } from '../support/eventually.js'
 import { codeOf } from '../support/testSystem.js'
-import { NotesV1, toV2 } from './notes.js'
+import { NotesV1, toV2 } from './notesClasses.js'
 import { oneNode } from './oneNode.js'
 
 const writes = (batch: readonly Write[], key: string) => batch.some(([written]) => written === key)

@@ -7,7 +7,7 @@ import test, { type ExecutionContext } from 'ava'
 import { command, NodeObject, query, schedule } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, TestSystem } from '../support/testSystem.js'
-import { gates, NotesV1, NotesV2, toV2 } from './notes.js'
+import { gates, NotesV1, NotesV2, toV2 } from './notesClasses.js'
 
 const never = schedule('never', (view) => view.sleep(3_600_000))
 

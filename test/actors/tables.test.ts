@@ -3,7 +3,7 @@ import test from 'ava'
 import { defineUpgrade, schedule } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { TestSystem } from '../support/testSystem.js'
-import { NotesV1, toV2 } from './notes.js'
+import { NotesV1, toV2 } from './notesClasses.js'
 
 const whenAuthorized = schedule('when the table says so', async (view) => {
   while ((await view.table('authorized')).get(view.nodeId) !== 'yes') await view.sleep(2)

@@ -21,7 +21,7 @@ import { askServer } from '../support/askServer.js'
 import { until } from '../support/eventually.js'
 import { alice, bob, mallory, manifestAfter, system } from '../support/signedManifests.js'
 import { codeOf, type Gate, gate, TestSystem } from '../support/testSystem.js'
-import { NotesV1, NotesV2, toV2, toV3 } from './notes.js'
+import { NotesV1, NotesV2, toV2, toV3 } from './notesClasses.js'
 
 /**
  * A node at version 2, and an upgrade server that begins again with another database, which has

@@ -27,7 +27,7 @@ import { lmdb } from '../../transports/lmdb/index.js'
 import { memoryTransport } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { TestSystem } from '../support/testSystem.js'
-import { ClockV1 } from './notes.js'
+import { ClockV1 } from './notesClasses.js'
 
 const entriesCount = 200_000
 const labelsCount = 20_000

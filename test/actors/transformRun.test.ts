@@ -16,8 +16,8 @@ import { pack, unpack } from '../../core/wire/codec.js'
 import { memoryStore } from '../../transports/memory/index.js'
 import { gate } from '../support/testSystem.js'
 import { ManualClock } from './manualClock.js'
-import { toV2 } from './notes.js'
-import { toShelfV2 } from './shelf.js'
+import { toV2 } from './notesClasses.js'
+import { toShelfV2 } from './shelfClasses.js'
 
 const eager = toV2().classUpgrades[0]!
 const lazy = toShelfV2().classUpgrades[0]!

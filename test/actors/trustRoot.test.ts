@@ -19,7 +19,7 @@ import { until } from '../support/eventually.js'
 import { alice, bob, mallory, manifestAfter } from '../support/signedManifests.js'
 import { codeOf, TestSystem } from '../support/testSystem.js'
 import { production, rootOf, staging } from '../support/trustRoots.js'
-import { NotesV1, toV2, toV3 } from './notes.js'
+import { NotesV1, toV2, toV3 } from './notesClasses.js'
 
 const carol = signer(newKey().seed)
 const keys = [alice, bob, carol].map(({ publicKey }) => ({ key: publicKey }))

@@ -7,7 +7,7 @@ import type { NodeHandle } from '../../actors/node/nodeHandle.js'
 import { schedule } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, TestSystem } from '../support/testSystem.js'
-import { NotesV1, NotesV2, type NotesV3, toV2, toV3, type UpgradeParts } from './notes.js'
+import { NotesV1, NotesV2, type NotesV3, toV2, toV3, type UpgradeParts } from './notesClasses.js'
 
 async function open(t: ExecutionContext) {
   const system = await TestSystem.start(t, { limit: { percent: 100 } })

@@ -13,7 +13,7 @@ import { onlyNodes, schedule } from '../../index.js'
 import { memoryRepository } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { gate, TestSystem } from '../support/testSystem.js'
-import { NotesV1, toV2 } from './notes.js'
+import { NotesV1, toV2 } from './notesClasses.js'
 import { slotHolders } from './slots.js'
 
 async function open(t: ExecutionContext) {

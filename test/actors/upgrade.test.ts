@@ -7,7 +7,7 @@ import { schedule } from '../../index.js'
 import { memoryRepository } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate } from '../support/testSystem.js'
-import { gates, NotesV1, NotesV2, toV2 } from './notes.js'
+import { gates, NotesV1, NotesV2, toV2 } from './notesClasses.js'
 import { fill, oneNode, servesBoth } from './oneNode.js'
 import { isSlotHolder } from './slots.js'
 

@@ -6,7 +6,7 @@ import { type Phase, schedule } from '../../index.js'
 import type { MemoryState } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { gate, TestSystem } from '../support/testSystem.js'
-import { NotesV1, NotesV2, toV2 } from './notes.js'
+import { NotesV1, NotesV2, toV2 } from './notesClasses.js'
 import { isSlotHolder } from './slots.js'
 
 interface CrashPoint {

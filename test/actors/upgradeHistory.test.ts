@@ -21,7 +21,7 @@ import { manifestAfter, system } from '../support/signedManifests.js'
 import { type Gate, gate } from '../support/testSystem.js'
 import { turns } from './claiming.js'
 import { ManualClock } from './manualClock.js'
-import { NotesV1, tickerUpgrade, toV2, toV3 } from './notes.js'
+import { NotesV1, tickerUpgrade, toV2, toV3 } from './notesClasses.js'
 
 const anybody = { isUpgraderKey: () => true, verify: () => true }
 

@@ -7,7 +7,7 @@ import test, { type ExecutionContext } from 'ava'
 import { schedule } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, TestSystem } from '../support/testSystem.js'
-import { gates, NotesV1, NotesV2, toV2, toV3 } from './notes.js'
+import { gates, NotesV1, NotesV2, toV2, toV3 } from './notesClasses.js'
 import { isSlotHolder } from './slots.js'
 
 async function oneNode(t: ExecutionContext, definition: typeof NotesV1 = NotesV1) {

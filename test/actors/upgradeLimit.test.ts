@@ -7,10 +7,10 @@ import test from 'ava'
 import { notServing } from '../../core/base/phases.js'
 import { defaultServiceLimit } from '../../core/schedules/serviceLimit.js'
 import { schedule } from '../../index.js'
-import { going } from '../contracts/databaseContract.js'
+import { upgradingNode } from '../contracts/databaseContract.js'
 import { until } from '../support/eventually.js'
 import { gate, TestSystem } from '../support/testSystem.js'
-import { NotesV1, NotesV2, toV2 } from './notes.js'
+import { NotesV1, NotesV2, toV2 } from './notesClasses.js'
 import { isSlotHolder, slotHolders } from './slots.js'
 
 test('of eight nodes on two hosts, never more than a quarter do not serve at once, whatever the SFs say', async (t) => {
@@ -64,7 +64,7 @@ test('the slot is claimed before draining begins and freed when the node serves 
 
 test('a node that waits for a slot says so and serves meanwhile', async (t) => {
   const system = await TestSystem.start(t, { limit: { nodes: 1 } })
-  await system.database.claimSlot('notes', going('somebody'), { nodes: 1 })
+  await system.database.claimSlot('notes', upgradingNode('somebody'), { nodes: 1 })
   const host = await system.host('h1')
   const node = await host.node(NotesV1, 'n1')
   await system.publish(toV2())

@@ -8,7 +8,7 @@ import { defaultSettings } from '../../actors/base/settings.js'
 import { UpgradeLine } from '../../actors/upgrade/upgradeLine.js'
 import { until } from '../support/eventually.js'
 import { gate, type Settings, TestSystem } from '../support/testSystem.js'
-import { NotesV1, toV2 } from './notes.js'
+import { NotesV1, toV2 } from './notesClasses.js'
 
 const ids = ['n1', 'n2', 'n3', 'n4']
 const away: ReadonlySet<string> = new Set(['draining', 'transforming', 'checking', 'flipping', 'recovering'])

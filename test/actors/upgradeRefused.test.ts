@@ -5,7 +5,7 @@
 import test from 'ava'
 import { draftManifest, eagerly, isFault, none, type Upgrade, upgradeClass } from '../../index.js'
 import { TestSystem } from '../support/testSystem.js'
-import { NotesV1, NotesV2, tickerUpgrade, toV2, toV3 } from './notes.js'
+import { NotesV1, NotesV2, tickerUpgrade, toV2, toV3 } from './notesClasses.js'
 
 class NotesV7 extends NotesV2 {
   static override readonly className: string = 'Notes.v7'

@@ -32,7 +32,7 @@ import { systemRandom } from '../../transports/systemRandom.js'
 import { ManualClock } from '../support/manualClock.js'
 import { alice, bob, mallory, manifestAfter, signedAfter, system } from '../support/signedManifests.js'
 import { gate } from '../support/testSystem.js'
-import { toV2 } from './notes.js'
+import { toV2 } from './notesClasses.js'
 
 const subjects = subjectsOf(system)
 type More = NonNullable<Parameters<typeof signedAfter>[2]>

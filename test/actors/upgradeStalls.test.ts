@@ -6,7 +6,7 @@ import test from 'ava'
 import { schedule, type Upgrade } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { gate } from '../support/testSystem.js'
-import { NotesV2, toV2 } from './notes.js'
+import { NotesV2, toV2 } from './notesClasses.js'
 import { fill, oneNode, servesBoth } from './oneNode.js'
 import { isSlotHolder } from './slots.js'
 

@@ -9,7 +9,7 @@ import { schedule } from '../../index.js'
 import type { MemoryRepository } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, TestSystem } from '../support/testSystem.js'
-import { gates, NotesV1, NotesV2, NotesV3, tickerUpgrade, toV2, toV3 } from './notes.js'
+import { gates, NotesV1, NotesV2, NotesV3, tickerUpgrade, toV2, toV3 } from './notesClasses.js'
 import { fill, oneNode, servesBoth } from './oneNode.js'
 
 const never = schedule('never', (view) => view.sleep(3_600_000))

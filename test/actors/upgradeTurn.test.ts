@@ -6,7 +6,7 @@ import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
 import { type TurningNode, UpgradeTurn } from '../../actors/upgrade/upgradeTurn.js'
-import { going, Starting } from '../contracts/databaseContract.js'
+import { Starting, upgradingNode } from '../contracts/databaseContract.js'
 import { gate } from '../support/testSystem.js'
 import { one, open, turns } from './claiming.js'
 
@@ -105,7 +105,7 @@ test('a node that stops while it claims leaves the slot as it is: its next start
 
 test('a claim that is aborted leaves the line of its host to the next', async (t) => {
   const { clock, claim, abort, reasons, takePlaces, database } = await turning()
-  await database.claimSlot('pages', going('other'), one)
+  await database.claimSlot('pages', upgradingNode('other'), one)
   const claiming = claim()
   await turns(clock)
   abort.abort(new Error('undone'))
@@ -116,7 +116,7 @@ test('a claim that is aborted leaves the line of its host to the next', async (t
 
 test('a node that waits says what for, once, and says it again only when that is something else', async (t) => {
   const { clock, claim, reasons, targets, database, factory, holders } = await turning()
-  await database.claimSlot('pages', going('other'), one)
+  await database.claimSlot('pages', upgradingNode('other'), one)
   const claiming = claim()
   await turns(clock, 60)
   await turns(clock, 60)
@@ -151,7 +151,7 @@ test('a turn that is over leaves the line, and the slot is given back when the n
 
 test('a node that waits for a second time says again what for', async (t) => {
   const { clock, claim, turn, mine, reasons, database } = await turning()
-  await database.claimSlot('pages', going('other'), { nodes: 2 })
+  await database.claimSlot('pages', upgradingNode('other'), { nodes: 2 })
   const first = claim()
   await turns(clock)
   await database.releaseSlot('pages', 'other')
@@ -160,7 +160,7 @@ test('a node that waits for a second time says again what for', async (t) => {
   turn.over()
   mine.release()
   await turns(clock)
-  await database.claimSlot('pages', going('other'), one)
+  await database.claimSlot('pages', upgradingNode('other'), one)
   void claim()
   await turns(clock)
   const said = 'waits for a slot under the limit of pages, held by other'
@@ -194,7 +194,7 @@ test('a node whose host has no place left waits for its turn and says so, and as
 
 test('a node that waits for its slot keeps its one place in the line of its host, however often it asks', async (t) => {
   const { clock, services, claim, turn, database, takePlaces } = await turning()
-  await database.claimSlot('pages', going('other'), one)
+  await database.claimSlot('pages', upgradingNode('other'), one)
   const claiming = claim()
   await turns(clock, 60)
   await takePlaces(1)
@@ -226,7 +226,7 @@ test('a node that an operator holds leaves its place to others, and stands in li
 
 test('a node asks again for its slot after a pause of its own, so that those who wait do not ask all at once', async (t) => {
   const { clock, claim, claims, database } = await turning({ chance: 0.5 })
-  await database.claimSlot('pages', going('other'), one)
+  await database.claimSlot('pages', upgradingNode('other'), one)
   void claim()
   await turns(clock, 74)
   t.is(claims(), 1)
@@ -236,7 +236,7 @@ test('a node asks again for its slot after a pause of its own, so that those who
 
 test('the pause between two tries doubles while the database is away, and is short again once it has answered', async (t) => {
   const { clock, factory, claim, claims, asked, database } = await turning({ backoffMsMax: 400 })
-  await database.claimSlot('pages', going('other'), one)
+  await database.claimSlot('pages', upgradingNode('other'), one)
   factory.away(true)
   void claim()
   await turns(clock)
@@ -258,7 +258,7 @@ test('the pause between two tries doubles while the database is away, and is sho
 
 test('a node that has gone past the upgrade, or whose upgrade is undone, says no more that it waits', async (t) => {
   const { clock, waits, claim, abort, reasons, database } = await turning()
-  await database.claimSlot('pages', going('other'), one)
+  await database.claimSlot('pages', upgradingNode('other'), one)
   waits.claimed = gate()
   const claiming = claim()
   await turns(clock)

@@ -15,7 +15,7 @@ import { pack, unpack } from '../../core/wire/codec.js'
 import { memoryStore } from '../../transports/memory/index.js'
 import type { Gate } from '../support/testSystem.js'
 import { open as openSlot } from './claiming.js'
-import { toV2, type UpgradeParts } from './notes.js'
+import { toV2, type UpgradeParts } from './notesClasses.js'
 
 export const never = new AbortController().signal
 export const born: Generation = { number: 0, version: 0, className: 'Notes.v1', object: '0.0', simulations: {} }

@@ -7,7 +7,7 @@ import { MemoryBroker, memoryDatabase, memoryRepository, memoryStore, memoryTran
 import { systemClock } from '../../transports/systemClock.js'
 import { systemRandom } from '../../transports/systemRandom.js'
 import { codeOf, gate } from '../support/testSystem.js'
-import { gates, NotesV1, NotesV2, toV2 } from './notes.js'
+import { gates, NotesV1, NotesV2, toV2 } from './notesClasses.js'
 
 const hourMs = 3_600_000
 

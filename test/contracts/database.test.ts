@@ -9,28 +9,28 @@ import { redis } from '../../transports/redis/index.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { lapsedKeptMs } from '../../transports/udbFactory.js'
 import { until } from '../support/eventually.js'
-import { noticedMsOf } from '../support/noticedTime.js'
-import { elapseIn } from '../support/redisTime.js'
+import { processMsOf } from '../support/processTime.js'
+import { ageSystemInRedis } from '../support/redisTime.js'
 import { startRedisServer, type TestServer } from '../support/servers.js'
 import { bundlesContract } from './bundlesContract.js'
 import {
-  type DatabaseThatGoes,
   type DatabaseUnderTest,
   databaseContract,
   directiveOf,
   everyMethod,
-  going,
+  type InterruptibleDatabase,
   newSystem,
   nothingInstalled,
   promptMsMax,
   statusOf,
+  upgradingNode,
 } from './databaseContract.js'
 import { edgesContract } from './edgesContract.js'
 import { standingContract } from './standingContract.js'
 
 // The memory adapter, on a clock that moves when the test says so.
 
-function onManualClock(): DatabaseThatGoes {
+function onManualClock(): InterruptibleDatabase {
   const factory = memoryDatabase()
   let nowMs = 1_700_000_000_000
   const clock: Clock = { now: () => nowMs, monotonicMs: () => nowMs, after: () => () => {}, turn: queueMicrotask }
@@ -73,7 +73,7 @@ function onRedis(): DatabaseUnderTest {
   return underTest(client, (system) => redis(server.url).open(system, systemClock))
 }
 
-async function ownRedis(t: ExecutionContext): Promise<DatabaseThatGoes> {
+async function ownRedis(t: ExecutionContext): Promise<InterruptibleDatabase> {
   const own = await startRedisServer({ appendonly: true })
   const ownClient = new Redis(own.url)
   ownClient.on('error', () => {})
@@ -113,7 +113,7 @@ function underTest(at: Redis, open: DatabaseUnderTest['open']): DatabaseUnderTes
       return open(system)
     },
     elapse: async (ms) => {
-      for (const system of systems) await elapseIn(at, system, ms)
+      for (const system of systems) await ageSystemInRedis(at, system, ms)
     },
     empty,
     backup: async () => {
@@ -263,7 +263,7 @@ test('redis: every key of a system carries its hash tag, so that a Redis Cluster
   const database = await onRedis().open(system)
   const client = new Redis(server.url)
   t.teardown(() => Promise.all([database.close(), client.quit()]))
-  await database.claimSlot('pages', going('n1'), { percent: 50 })
+  await database.claimSlot('pages', upgradingNode('n1'), { percent: 50 })
   // Before there are nodes that hold a version alive.
   await database.declareDead(1, 0)
   for (const [name, use] of everyMethod) if (name !== 'releaseSlot') await use(database)
@@ -348,7 +348,7 @@ test.serial('redis: the first connection says where nobody answers', async (t) =
   const own = await startRedisServer()
   await own.stop()
   const opened = redis(`redis://user:secret@127.0.0.1:${own.port}`).open('shop', systemClock)
-  t.true((await noticedMsOf(() => opened)) < promptMsMax)
+  t.true((await processMsOf(() => opened)) < promptMsMax)
   const thrown = await t.throwsAsync(opened)
   t.is(codeOf(thrown), 'unavailable.disconnected')
   t.is(thrown?.message, `can't reach Redis at 127.0.0.1:${own.port}: is redis-server running there?`)
@@ -383,7 +383,7 @@ test.serial('redis: a server that hangs makes every method reject promptly, and 
   t.teardown(() => database.close())
   process.kill(own.pid, 'SIGSTOP')
   const tries = Promise.allSettled(everyMethod.map(([, use]) => use(database)))
-  t.true((await noticedMsOf(() => tries)) < promptMsMax)
+  t.true((await processMsOf(() => tries)) < promptMsMax)
   for (const tried of await tries) t.is(tried.status === 'rejected' ? codeOf(tried.reason) : tried.status, 'timeout.deadline')
   process.kill(own.pid, 'SIGCONT')
   await until(
@@ -417,6 +417,6 @@ test.serial('redis: a server that accepts connections and says nothing is not ta
   await once(silent, 'listening')
   const { port } = silent.address() as AddressInfo
   const opened = redis({ host: '127.0.0.1', port }).open('shop', systemClock)
-  t.true((await noticedMsOf(() => opened)) < promptMsMax)
+  t.true((await processMsOf(() => opened)) < promptMsMax)
   t.is(codeOf(await t.throwsAsync(opened)), 'unavailable.disconnected')
 })

@@ -22,7 +22,7 @@ import type { Signed } from '../../core/trust/signed.js'
 import type { SignedManifest } from '../../core/upgrade/manifest.js'
 import { heldByMax } from '../../transports/udbFactory.js'
 import { until } from '../support/eventually.js'
-import { noticedMsOf } from '../support/noticedTime.js'
+import { processMsOf } from '../support/processTime.js'
 
 export interface DatabaseUnderTest {
   open(system: string): Promise<UpgradeDatabase>
@@ -35,7 +35,7 @@ export interface DatabaseUnderTest {
 }
 
 /** One that goes away and comes back, with nobody else's tests on it. */
-export interface DatabaseThatGoes extends DatabaseUnderTest {
+export interface InterruptibleDatabase extends DatabaseUnderTest {
   away(): Promise<void>
   back(): Promise<void>
   /** Another process answers, with the same data. */
@@ -114,7 +114,7 @@ export function holdersOf(answer: SlotAnswer): readonly string[] {
 }
 
 /** A node on its way to version 1. */
-export const going = (nodeId: string, version = 1, isUndo = false): Going => ({ nodeId, version, isUndo })
+export const upgradingNode = (nodeId: string, version = 1, isUndo = false): Going => ({ nodeId, version, isUndo })
 
 export const nothingInstalled: Head = { version: 0, digest: null }
 
@@ -148,7 +148,7 @@ export const everyMethod: readonly (readonly [name: string, use: (database: Upgr
   ['renew', (database) => database.renew(['n1'], long)],
   ['forget', (database) => database.forget('n9')],
   ['nodes', (database) => database.nodes()],
-  ['claimSlot', (database) => database.claimSlot('pages', going('n1'), { nodes: 1 })],
+  ['claimSlot', (database) => database.claimSlot('pages', upgradingNode('n1'), { nodes: 1 })],
   ['releaseSlot', (database) => database.releaseSlot('pages', 'n1')],
   ['controls', (database) => database.controls()],
   ['setControl', (database) => database.setControl({ kind: 'pause', version: 99, reason: '', since: 0 })],
@@ -183,7 +183,7 @@ export const everyMethod: readonly (readonly [name: string, use: (database: Upgr
 export function databaseContract(
   adapter: string,
   shared: () => DatabaseUnderTest,
-  alone: (t: ExecutionContext) => Promise<DatabaseThatGoes>,
+  alone: (t: ExecutionContext) => Promise<InterruptibleDatabase>,
 ): void {
   type Body = (
     t: ExecutionContext,
@@ -362,11 +362,11 @@ export function databaseContract(
 
   contract('a node that registers for another service leaves the one it had, and its slot there', async (t, database) => {
     await database.register(statusOf('n1'), long)
-    await database.claimSlot('pages', going('n1'), { nodes: 1 })
+    await database.claimSlot('pages', upgradingNode('n1'), { nodes: 1 })
     await database.register(statusOf('n1', { service: 'users' }), long)
     t.deepEqual(await database.nodes('pages'), [])
     t.is((await database.nodes('users')).length, 1)
-    t.deepEqual(await database.claimSlot('pages', going('n2'), { nodes: 1 }), { claimed: true })
+    t.deepEqual(await database.claimSlot('pages', upgradingNode('n2'), { nodes: 1 }), { claimed: true })
   })
 
   contract('a report replaces the rows of registered nodes', async (t, database, another) => {
@@ -480,7 +480,7 @@ export function databaseContract(
     'a node without a directory counts for percentages until its lease runs out, and again when it is renewed',
     async (t, database, _another, under) => {
       for (let i = 0; i < 8; i++) await database.register(statusOf(`n${i}`, { directoryId: null }), long)
-      const claim = (nodeId: string) => database.claimSlot('pages', going(nodeId), { percent: 25 })
+      const claim = (nodeId: string) => database.claimSlot('pages', upgradingNode(nodeId), { percent: 25 })
       t.true((await claim('n4')).claimed)
       t.true((await claim('n5')).claimed)
       await database.renew(['n0', 'n1', 'n2', 'n3'], short)
@@ -498,22 +498,23 @@ export function databaseContract(
   )
 
   contract('a count limits the slots of each service apart, and says who holds them', async (t, database, another) => {
-    t.deepEqual(await database.claimSlot('pages', going('n2'), { nodes: 2 }), { claimed: true })
-    t.deepEqual(await another.claimSlot('pages', going('n1'), { nodes: 2 }), { claimed: true })
-    t.deepEqual(await database.claimSlot('pages', going('n3'), { nodes: 2 }), { claimed: false, heldBy: ['n1', 'n2'] })
-    t.deepEqual(await database.claimSlot('users', going('n3'), { nodes: 1 }), { claimed: true })
+    t.deepEqual(await database.claimSlot('pages', upgradingNode('n2'), { nodes: 2 }), { claimed: true })
+    t.deepEqual(await another.claimSlot('pages', upgradingNode('n1'), { nodes: 2 }), { claimed: true })
+    t.deepEqual(await database.claimSlot('pages', upgradingNode('n3'), { nodes: 2 }), { claimed: false, heldBy: ['n1', 'n2'] })
+    t.deepEqual(await database.claimSlot('users', upgradingNode('n3'), { nodes: 1 }), { claimed: true })
     await another.releaseSlot('pages', 'n2')
-    t.deepEqual(await database.claimSlot('pages', going('n3'), { nodes: 2 }), { claimed: true })
+    t.deepEqual(await database.claimSlot('pages', upgradingNode('n3'), { nodes: 2 }), { claimed: true })
   })
 
   contract('a limit of 0 nodes gives no slot', async (t, database) => {
-    t.deepEqual(await database.claimSlot('pages', going('n1'), { nodes: 0 }), { claimed: false, heldBy: [] })
+    t.deepEqual(await database.claimSlot('pages', upgradingNode('n1'), { nodes: 0 }), { claimed: false, heldBy: [] })
   })
 
   contract('of a count and a percentage the smaller holds, and without either there is no limit', async (t, database) => {
     const claims = async (service: string, limit: ServiceLimit) => {
       await fill(database, 20, service)
-      for (let i = 0; i < 20; i++) if (!(await database.claimSlot(service, going(`${service}${i}`), limit)).claimed) return i
+      for (let i = 0; i < 20; i++)
+        if (!(await database.claimSlot(service, upgradingNode(`${service}${i}`), limit)).claimed) return i
       return 20
     }
     t.is(await claims('pages', { nodes: 7, percent: 10 }), 2)
@@ -523,7 +524,8 @@ export function databaseContract(
 
   contract('a percentage is of the service’s registered nodes, rounded down and at least one', async (t, database) => {
     const claims = async (service: string) => {
-      for (let i = 0; ; i++) if (!(await database.claimSlot(service, going(`${service}${i}`), { percent: 25 })).claimed) return i
+      for (let i = 0; ; i++)
+        if (!(await database.claimSlot(service, upgradingNode(`${service}${i}`), { percent: 25 })).claimed) return i
     }
     await fill(database, 11, 'pages')
     await fill(database, 2, 'users')
@@ -531,22 +533,23 @@ export function databaseContract(
     t.is(await claims('users'), 1)
     t.is(await claims('nobody'), 1)
     await database.register(statusOf('twelfth'), long)
-    t.deepEqual(await database.claimSlot('pages', going('twelfth'), { percent: 25 }), { claimed: true })
+    t.deepEqual(await database.claimSlot('pages', upgradingNode('twelfth'), { percent: 25 }), { claimed: true })
   })
 
   contract(
     'a node that holds a slot has it when it claims again, however small the limit has become',
     async (t, database, another) => {
-      for (const nodeId of ['n1', 'n1', 'n2']) t.true((await database.claimSlot('pages', going(nodeId), { nodes: 2 })).claimed)
-      t.deepEqual(await another.claimSlot('pages', going('n1'), { nodes: 0 }), { claimed: true })
+      for (const nodeId of ['n1', 'n1', 'n2'])
+        t.true((await database.claimSlot('pages', upgradingNode(nodeId), { nodes: 2 })).claimed)
+      t.deepEqual(await another.claimSlot('pages', upgradingNode('n1'), { nodes: 0 }), { claimed: true })
       await database.releaseSlot('pages', 'n1')
-      t.deepEqual(await database.claimSlot('pages', going('n3'), { nodes: 1 }), { claimed: false, heldBy: ['n2'] })
+      t.deepEqual(await database.claimSlot('pages', upgradingNode('n3'), { nodes: 1 }), { claimed: false, heldBy: ['n2'] })
     },
   )
 
   contract('fifty claims at the same time with a limit of three give exactly three', async (t, database, another) => {
     const claims = await Promise.all(
-      Array.from({ length: 50 }, (_, i) => (i % 2 ? database : another).claimSlot('pages', going(`n${i}`), { nodes: 3 })),
+      Array.from({ length: 50 }, (_, i) => (i % 2 ? database : another).claimSlot('pages', upgradingNode(`n${i}`), { nodes: 3 })),
     )
     t.is(claims.filter((claim) => claim.claimed).length, 3)
     for (const claim of claims) if (!claim.claimed) t.is(holdersOf(claim).length, 3)
@@ -554,8 +557,8 @@ export function databaseContract(
 
   contract('a refused claim names a bounded number of holders', async (t, database) => {
     const limit = { nodes: heldByMax + 20 }
-    await Promise.all(Array.from({ length: limit.nodes }, (_, i) => database.claimSlot('pages', going(`n${i}`), limit)))
-    const refused = await database.claimSlot('pages', going('late'), limit)
+    await Promise.all(Array.from({ length: limit.nodes }, (_, i) => database.claimSlot('pages', upgradingNode(`n${i}`), limit)))
+    const refused = await database.claimSlot('pages', upgradingNode('late'), limit)
     t.is(holdersOf(refused).length, heldByMax)
   })
 
@@ -604,7 +607,7 @@ export function databaseContract(
 
   contract('an order to forget a node does what forgetting it does, and answers whether there was one', async (t, database) => {
     for (const nodeId of ['n1', 'n2']) await database.register(statusOf(nodeId), long)
-    await database.claimSlot('pages', going('n1'), { nodes: 2 })
+    await database.claimSlot('pages', upgradingNode('n1'), { nodes: 2 })
     await database.setControl({ kind: 'hold', nodeId: 'n1', reason: '', since: 0 })
     const what: Order = { order: 'forget', nodeId: 'n1' }
     t.is(why(await database.direct(directiveOf(1, what), order('1'), nothingInstalled)), true)
@@ -613,7 +616,7 @@ export function databaseContract(
       ['n2'],
     )
     t.deepEqual(await database.controls(), [])
-    t.deepEqual(await database.claimSlot('pages', going('n2'), { nodes: 1 }), { claimed: true })
+    t.deepEqual(await database.claimSlot('pages', upgradingNode('n2'), { nodes: 1 }), { claimed: true })
     t.is(why(await database.direct(directiveOf(2, what), order('2'), nothingInstalled)), false)
   })
 
@@ -755,16 +758,16 @@ export function databaseContract(
 
   contract('a pause holds the nodes that go to its version, and no undo', async (t, database, another) => {
     await database.setControl(pause)
-    t.deepEqual(await another.claimSlot('pages', going('n1', 3), { nodes: 9 }), { claimed: false, control: pause })
-    t.true((await another.claimSlot('pages', going('n1', 3, true), { nodes: 9 })).claimed)
-    t.true((await another.claimSlot('pages', going('n2', 4), { nodes: 9 })).claimed)
+    t.deepEqual(await another.claimSlot('pages', upgradingNode('n1', 3), { nodes: 9 }), { claimed: false, control: pause })
+    t.true((await another.claimSlot('pages', upgradingNode('n1', 3, true), { nodes: 9 })).claimed)
+    t.true((await another.claimSlot('pages', upgradingNode('n2', 4), { nodes: 9 })).claimed)
     // One that is told to go now is not held by it.
     await database.setControl({ kind: 'now', nodeId: 'n3', version: 3, since: 0 })
-    t.true((await another.claimSlot('pages', going('n3', 3), { nodes: 9 })).claimed)
+    t.true((await another.claimSlot('pages', upgradingNode('n3', 3), { nodes: 9 })).claimed)
     await database.setControl({ kind: 'now', nodeId: 'n4', version: 2, since: 0 })
-    t.false((await another.claimSlot('pages', going('n4', 3), { nodes: 9 })).claimed)
+    t.false((await another.claimSlot('pages', upgradingNode('n4', 3), { nodes: 9 })).claimed)
     await database.removeControl({ kind: 'pause', version: 3 })
-    t.true((await another.claimSlot('pages', going('n4', 3), { nodes: 9 })).claimed)
+    t.true((await another.claimSlot('pages', upgradingNode('n4', 3), { nodes: 9 })).claimed)
   })
 
   contract('a hold holds its node, wherever it goes, and is forgotten with it', async (t, database, another) => {
@@ -772,8 +775,11 @@ export function databaseContract(
     await database.setControl(hold)
     await database.setControl({ kind: 'now', nodeId: 'n1', version: 1, since: 0 })
     for (const isUndo of [false, true])
-      t.deepEqual(await another.claimSlot('pages', going('n1', 1, isUndo), { nodes: 9 }), { claimed: false, control: hold })
-    t.true((await another.claimSlot('pages', going('n2'), { nodes: 9 })).claimed)
+      t.deepEqual(await another.claimSlot('pages', upgradingNode('n1', 1, isUndo), { nodes: 9 }), {
+        claimed: false,
+        control: hold,
+      })
+    t.true((await another.claimSlot('pages', upgradingNode('n2'), { nodes: 9 })).claimed)
     await database.forget('n1')
     t.deepEqual(await another.controls(), [])
   })
@@ -781,10 +787,13 @@ export function databaseContract(
   contract('a slot is not freed by a lease that runs out, with or without a directory', async (t, database, _another, under) => {
     await database.register(statusOf('kept'), short)
     await database.register(statusOf('brief', { directoryId: null }), short)
-    for (const nodeId of ['kept', 'brief']) await database.claimSlot('pages', going(nodeId), { nodes: 2 })
+    for (const nodeId of ['kept', 'brief']) await database.claimSlot('pages', upgradingNode(nodeId), { nodes: 2 })
     await lapse(under, database, 'kept')
     await lapse(under, database, 'brief')
-    t.deepEqual(await database.claimSlot('pages', going('n3'), { nodes: 2 }), { claimed: false, heldBy: ['brief', 'kept'] })
+    t.deepEqual(await database.claimSlot('pages', upgradingNode('n3'), { nodes: 2 }), {
+      claimed: false,
+      heldBy: ['brief', 'kept'],
+    })
   })
 
   contract(
@@ -793,11 +802,12 @@ export function databaseContract(
       await database.register(statusOf('kept'), long)
       await database.register(statusOf('brief', { directoryId: null }), short)
       const holders = ['kept', 'brief', 'stranger']
-      for (const nodeId of holders) await database.claimSlot('pages', going(nodeId), { nodes: 3 })
+      for (const nodeId of holders) await database.claimSlot('pages', upgradingNode(nodeId), { nodes: 3 })
       await lapse(under, database, 'brief')
       for (const nodeId of holders) await database.forget(nodeId)
       t.deepEqual(await database.nodes(), [])
-      for (const nodeId of ['n4', 'n5', 'n6']) t.true((await database.claimSlot('pages', going(nodeId), { nodes: 3 })).claimed)
+      for (const nodeId of ['n4', 'n5', 'n6'])
+        t.true((await database.claimSlot('pages', upgradingNode(nodeId), { nodes: 3 })).claimed)
     },
   )
 
@@ -1067,7 +1077,7 @@ export function databaseContract(
     await database.install({ version: 0, digest: null }, digest, manifest)
     await database.putChunk('digest', 0, new Uint8Array([1]))
     await database.register(statusOf('n1'), long)
-    await database.claimSlot('pages', going('n1'), { nodes: 1 })
+    await database.claimSlot('pages', upgradingNode('n1'), { nodes: 1 })
     await database.setInTable('authorized', 'n1', 'yes')
     t.true(await isDeclared(stranger, 7))
     t.deepEqual(await database.dead(), { below: 0, sinceMs: 0, inForce: 0 })
@@ -1076,7 +1086,7 @@ export function databaseContract(
     t.deepEqual(await stranger.head(), { version: 0, digest: null })
     t.is(await stranger.getChunk('digest', 0), undefined)
     t.deepEqual(await stranger.nodes(), [])
-    t.true((await stranger.claimSlot('pages', going('n2'), { nodes: 1 })).claimed)
+    t.true((await stranger.claimSlot('pages', upgradingNode('n2'), { nodes: 1 })).claimed)
   })
 
   test.serial(
@@ -1089,7 +1099,7 @@ export function databaseContract(
       for (const [, use] of everyMethod) await use(database)
       await going.away()
       const tries = Promise.allSettled([...everyMethod.map(([, use]) => use(database)), going.open(system)])
-      t.true((await noticedMsOf(() => tries)) < promptMsMax)
+      t.true((await processMsOf(() => tries)) < promptMsMax)
       ;(await tries).forEach((tried, i) => {
         t.is(tried.status, 'rejected', everyMethod[i]?.[0] ?? 'open')
       })

@@ -9,12 +9,12 @@ import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import {
   type DatabaseUnderTest,
   directiveOf,
-  going,
   manifestOf,
   newSystem,
   nothingInstalled,
   Starting,
   statusOf,
+  upgradingNode,
 } from './databaseContract.js'
 
 const long = 3_600_000
@@ -47,18 +47,18 @@ export function edgesContract(adapter: string, shared: () => DatabaseUnderTest):
   contract('to forget a node frees its slot and no other', async (t, database) => {
     for (const nodeId of ['n1', 'n2']) {
       await database.register(statusOf(nodeId), long)
-      t.true((await database.claimSlot('pages', going(nodeId), { nodes: 2 })).claimed)
+      t.true((await database.claimSlot('pages', upgradingNode(nodeId), { nodes: 2 })).claimed)
     }
     await database.forget('n1')
-    t.true((await database.claimSlot('pages', going('n3'), { nodes: 2 })).claimed)
-    t.deepEqual(await database.claimSlot('pages', going('n4'), { nodes: 2 }), { claimed: false, heldBy: ['n2', 'n3'] })
+    t.true((await database.claimSlot('pages', upgradingNode('n3'), { nodes: 2 })).claimed)
+    t.deepEqual(await database.claimSlot('pages', upgradingNode('n4'), { nodes: 2 }), { claimed: false, heldBy: ['n2', 'n3'] })
   })
 
   contract('a node that registers again for its service keeps its slot', async (t, database) => {
     await database.register(statusOf('n1'), long)
-    t.true((await database.claimSlot('pages', going('n1'), { nodes: 1 })).claimed)
+    t.true((await database.claimSlot('pages', upgradingNode('n1'), { nodes: 1 })).claimed)
     await database.register(statusOf('n1', { version: 1 }), long)
-    t.deepEqual(await database.claimSlot('pages', going('n2'), { nodes: 1 }), { claimed: false, heldBy: ['n1'] })
+    t.deepEqual(await database.claimSlot('pages', upgradingNode('n2'), { nodes: 1 }), { claimed: false, heldBy: ['n1'] })
   })
 
   contract(
@@ -76,8 +76,8 @@ export function edgesContract(adapter: string, shared: () => DatabaseUnderTest):
 
   contract('a percentage of 0 gives one slot, as the smallest of others does', async (t, database) => {
     for (const nodeId of ['n1', 'n2']) await database.register(statusOf(nodeId), long)
-    t.true((await database.claimSlot('pages', going('n1'), { percent: 0 })).claimed)
-    t.deepEqual(await database.claimSlot('pages', going('n2'), { percent: 0 }), { claimed: false, heldBy: ['n1'] })
+    t.true((await database.claimSlot('pages', upgradingNode('n1'), { percent: 0 })).claimed)
+    t.deepEqual(await database.claimSlot('pages', upgradingNode('n2'), { percent: 0 }), { claimed: false, heldBy: ['n1'] })
   })
 
   // Serial: it gives the server much to do.
@@ -166,7 +166,7 @@ export function edgesContract(adapter: string, shared: () => DatabaseUnderTest):
     t.is(probation!.doubt, 'silent')
     t.true(probation!.leftMs > short / 2 && probation!.leftMs <= short, `${probation!.leftMs} ms`)
     t.is(later, epoch, 'nothing is lost')
-    t.true((await database.claimSlot('pages', going('n1'), {})).claimed)
+    t.true((await database.claimSlot('pages', upgradingNode('n1'), {})).claimed)
     // A host that has still to tell of its nodes does not make it longer: it has lost none.
     await under.elapse(short / 3)
     host.epoch = null

@@ -26,7 +26,7 @@ import { lmdb } from '../../transports/lmdb/index.js'
 import { memoryStore } from '../../transports/memory/index.js'
 import { bundleRepository } from '../../transports/modules/bundleRepository.js'
 import { ownDirectory } from '../../transports/ownDirectory.js'
-import { NotesV1 } from '../actors/notes.js'
+import { NotesV1 } from '../actors/notesClasses.js'
 
 function directory(t: ExecutionContext): string {
   const path = realpathSync(mkdtempSync(join(tmpdir(), 'own-')))

@@ -9,9 +9,9 @@ import { redis } from '../../transports/redis/index.js'
 import { keysOf, redisLayout } from '../../transports/redis/redisKeys.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { lapsedKeptMs, stagedMs } from '../../transports/udbFactory.js'
-import { elapseIn } from '../support/redisTime.js'
+import { ageSystemInRedis } from '../support/redisTime.js'
 import { startRedisServer, type TestServer } from '../support/servers.js'
-import { directiveOf, going, manifestOf, newSystem, nothingInstalled, Starting, statusOf } from './databaseContract.js'
+import { directiveOf, manifestOf, newSystem, nothingInstalled, Starting, statusOf, upgradingNode } from './databaseContract.js'
 
 const long = 3_600_000
 const short = 60_000
@@ -33,7 +33,7 @@ async function open(t: ExecutionContext) {
   const database = await redis(server.url).open(system, systemClock)
   t.teardown(() => database.close())
   const [registrations, rows, members, leases, transient, slots] = keysOf(system).nodes
-  const elapse = (ms: number) => elapseIn(client, system, ms)
+  const elapse = (ms: number) => ageSystemInRedis(client, system, ms)
   return { system, database, elapse, registrations, rows, members, leases, transient, slots, dead: keysOf(system).dead }
 }
 
@@ -41,7 +41,7 @@ test('a node that is forgotten leaves nothing but the mark that it was', async (
   const { database, registrations, rows, members, leases, transient, slots } = await open(t)
   await database.register(statusOf('n1'), long, new Starting('s1', 'dir-n1'))
   await database.register(statusOf('desk-v0', { service: 'client', directoryId: null }), long)
-  await database.claimSlot('pages', going('n1'), {})
+  await database.claimSlot('pages', upgradingNode('n1'), {})
   for (const nodeId of ['n1', 'desk-v0']) await database.forget(nodeId)
   t.deepEqual(await client.hkeys(registrations), ['/attendance'])
   t.is(await client.exists(rows, members, transient, slots), 0)
@@ -193,7 +193,7 @@ test('what is no control, or another one than its field says, holds nobody, and 
     await client.del(controls)
     await client.hset(controls, field, text)
     t.deepEqual(await database.controls(), [], text.slice(0, 80))
-    t.deepEqual(await database.claimSlot('pages', going('n1'), {}), { claimed: true }, text.slice(0, 80))
+    t.deepEqual(await database.claimSlot('pages', upgradingNode('n1'), {}), { claimed: true }, text.slice(0, 80))
     await database.releaseSlot('pages', 'n1')
   }
   const message = (field: string) =>
@@ -209,10 +209,10 @@ test('what is no control, or another one than its field says, holds nobody, and 
     { ...now, since: 'x' },
   ]) {
     await client.hset(controls, 'now/n1', typeof text === 'string' ? text : JSON.stringify(text))
-    t.like(await database.claimSlot('pages', going('n1'), {}), { claimed: false, control: pause }, JSON.stringify(text))
+    t.like(await database.claimSlot('pages', upgradingNode('n1'), {}), { claimed: false, control: pause }, JSON.stringify(text))
   }
   await client.hset(controls, 'now/n1', JSON.stringify(now))
-  t.deepEqual(await database.claimSlot('pages', going('n1'), {}), { claimed: true })
+  t.deepEqual(await database.claimSlot('pages', upgradingNode('n1'), {}), { claimed: true })
 })
 
 test('a bundle has an expiry while it is staged, and none once it is kept', async (t) => {
@@ -288,7 +288,7 @@ test('a login that may only read controls forgets a node, and leaves what it was
   t.teardown(() => forgetter.close())
   await database.register(statusOf('n1'), long)
   await database.setControl({ kind: 'hold', nodeId: 'n1', reason: '', since: 1 })
-  t.like(await forgetter.claimSlot('pages', going('n1'), {}), { control: { kind: 'hold' } })
+  t.like(await forgetter.claimSlot('pages', upgradingNode('n1'), {}), { control: { kind: 'hold' } })
   await forgetter.forget('n1')
   t.deepEqual(await database.nodes(), [])
   t.is((await database.controls()).length, 1)
@@ -315,7 +315,7 @@ test('another process than the one that was there when somebody was heard last p
   const other = 'f'.repeat(40)
   await client.hset(registrations, '/attendance', attendance.with(1, other).join(' '))
   t.is((await database.standing())!.probation!.doubt, 'restarted')
-  t.deepEqual(await database.claimSlot('pages', going('n1'), {}), { claimed: false, onProbation: true })
+  t.deepEqual(await database.claimSlot('pages', upgradingNode('n1'), {}), { claimed: false, onProbation: true })
   const { probation, epoch: later } = await database.attend(new Starting('server', null))
   t.is(probation!.doubt, 'restarted')
   t.not(later, epoch)

@@ -3,13 +3,13 @@ import test, { type ExecutionContext } from 'ava'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import { until } from '../support/eventually.js'
 import {
-  type DatabaseThatGoes,
   type DatabaseUnderTest,
-  going,
+  type InterruptibleDatabase,
   manifestOf,
   newSystem,
   Starting,
   statusOf,
+  upgradingNode,
 } from './databaseContract.js'
 
 const long = 3_600_000
@@ -20,7 +20,7 @@ const nothing = { unknown: [], forgotten: [], elsewhere: [] }
 export function standingContract(
   adapter: string,
   shared: () => DatabaseUnderTest,
-  alone: (t: ExecutionContext) => Promise<DatabaseThatGoes>,
+  alone: (t: ExecutionContext) => Promise<InterruptibleDatabase>,
 ): void {
   const fenced = (title: string, body: (t: ExecutionContext, database: UpgradeDatabase, under: DatabaseUnderTest) => unknown) =>
     test(`${adapter}: ${title}`, async (t) => {
@@ -30,7 +30,10 @@ export function standingContract(
       await body(t, database, under)
     })
   // Serial: each has a server of its own.
-  const goingAway = (title: string, body: (t: ExecutionContext, database: UpgradeDatabase, under: DatabaseThatGoes) => unknown) =>
+  const goingAway = (
+    title: string,
+    body: (t: ExecutionContext, database: UpgradeDatabase, under: InterruptibleDatabase) => unknown,
+  ) =>
     test.serial(`${adapter}: ${title}`, async (t) => {
       const under = await alone(t)
       const database = await under.open(newSystem())
@@ -100,7 +103,7 @@ export function standingContract(
 
   fenced('a start whose node a newer one has gets no slot for it, and gives none back', async (t, database) => {
     const [older, newer] = [new Starting('older', 'dir', 5_000), new Starting('newer', 'dir', 1_000)]
-    const claim = (by: Starting, nodeId = 'n1') => database.claimSlot('pages', going(nodeId), { nodes: 1 }, by)
+    const claim = (by: Starting, nodeId = 'n1') => database.claimSlot('pages', upgradingNode(nodeId), { nodes: 1 }, by)
     await tells(database, older, ['n1', 'n2'])
     t.true((await claim(older)).claimed)
     await tells(database, newer, ['n1'])
@@ -261,7 +264,7 @@ export function standingContract(
         t.not((await database.standing())!.epoch, epoch)
         // P1.
         t.is((await database.declareDead(1, 0)).below, 0)
-        t.deepEqual(await database.claimSlot('pages', going('n1'), {}), { claimed: false, onProbation: true })
+        t.deepEqual(await database.claimSlot('pages', upgradingNode('n1'), {}), { claimed: false, onProbation: true })
         const heard = two.hear(await database.renew(['n2'], short, two))
         t.deepEqual(heard.unknown, ['n2'])
         await tells(database, two, ['n2'], short)
@@ -278,7 +281,7 @@ export function standingContract(
             ['n2', true],
           ],
         )
-        t.true((await database.claimSlot('pages', going('n1'), {})).claimed)
+        t.true((await database.claimSlot('pages', upgradingNode('n1'), {})).claimed)
       },
     )
   }
@@ -287,7 +290,7 @@ export function standingContract(
     const by = new Starting('s1', 'dir1')
     await tells(database, by, ['n1'], short)
     await under.empty()
-    const claim = () => database.claimSlot('pages', going('n1'), { nodes: 1 }, by)
+    const claim = () => database.claimSlot('pages', upgradingNode('n1'), { nodes: 1 }, by)
     t.deepEqual(await claim(), { claimed: false, onProbation: true })
     by.hear(await database.renew(['n1'], short, by))
     t.deepEqual(await claim(), { claimed: false, onProbation: true }, 'and then it is on probation')
@@ -298,7 +301,7 @@ export function standingContract(
     back.over.push('before')
     await tells(database, back, ['n1'], short)
     t.is(await doubtOf(database), 'lost')
-    t.deepEqual(await database.claimSlot('pages', going('n1'), { nodes: 1 }, back), { claimed: false, onProbation: true })
+    t.deepEqual(await database.claimSlot('pages', upgradingNode('n1'), { nodes: 1 }, back), { claimed: false, onProbation: true })
     const another = new Starting('another', 'dir2')
     another.over.push('before that')
     const { epoch } = (await database.standing())!
@@ -411,10 +414,10 @@ export function standingContract(
       await database.giveBack({ dead: 1, final: 1 })
       t.deepEqual([(await database.dead()).inForce, await database.finalized()], [1, 1])
       t.true(await database.restoreSlot('pages', 'n1'))
-      t.deepEqual(await database.claimSlot('pages', going('n1'), { nodes: 0 }), { claimed: false, onProbation: true })
+      t.deepEqual(await database.claimSlot('pages', upgradingNode('n1'), { nodes: 0 }), { claimed: false, onProbation: true })
       by.epoch = (await database.standing())!.epoch
       await isTrusted(under, database, async () => void by.hear(await database.renew(['n1'], short, by)))
-      t.true((await database.claimSlot('pages', going('n1'), { nodes: 0 })).claimed, 'it has its slot')
+      t.true((await database.claimSlot('pages', upgradingNode('n1'), { nodes: 0 })).claimed, 'it has its slot')
     },
   )
 

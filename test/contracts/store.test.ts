@@ -11,7 +11,7 @@ import type { Write } from '../../core/ports/stateStore.js'
 import { lmdb } from '../../transports/lmdb/index.js'
 import { memoryStore } from '../../transports/memory/memoryStore.js'
 import { until } from '../support/eventually.js'
-import { bytes, refusal, storeContract, text } from './storeContract.js'
+import { bytes, refusalOf, storeContract, text } from './storeContract.js'
 
 const onUnix = process.platform === 'win32' ? () => {} : test
 /** Of processes that nobody has asked after: `/proc` tells. */
@@ -36,7 +36,7 @@ test('memory: the commit that was asked to fail rejects and writes nothing, and 
   memory.failNextCommit(new Error('disk full'))
   const first = store.commit([['a', bytes('1')]])
   const second = store.commit([['b', bytes('2')]])
-  const fault = await refusal(t, () => first)
+  const fault = await refusalOf(t, () => first)
   t.is(fault.code, 'unavailable.storage')
   t.is(fault.message, 'disk full')
   await second
@@ -73,7 +73,7 @@ test('memory: a hook that throws fails its commit', async (t) => {
   memory.beforeCommit = () => {
     throw new Fault('config.invalid', 'no')
   }
-  t.is((await refusal(t, () => store.commit([['a', bytes('1')]]))).code, 'config.invalid')
+  t.is((await refusalOf(t, () => store.commit([['a', bytes('1')]]))).code, 'config.invalid')
   t.is(store.get('a'), undefined)
 })
 
@@ -94,9 +94,9 @@ test('memory: a killed store keeps what was committed, loses what was not, and c
     ['a', 'c'],
   )
   t.false(ended)
-  t.is((await refusal(t, () => killed.get('a'))).code, 'unavailable.storage')
+  t.is((await refusalOf(t, () => killed.get('a'))).code, 'unavailable.storage')
   await killed.close()
-  t.is((await refusal(t, () => memory.open())).code, 'config.directory-held')
+  t.is((await refusalOf(t, () => memory.open())).code, 'config.directory-held')
 })
 
 test('memory: commits take place in the turn of a given clock', async (t) => {
@@ -163,7 +163,7 @@ test('lmdb: a directory that another process holds is refused, with its pid and 
   const directory = newDirectory(t)
   const host = start(t, 'write', directory)
   const pid = (await host.line(0)).replace('opened ', '')
-  const fault = await refusal(t, () => lmdb(directory).open())
+  const fault = await refusalOf(t, () => lmdb(directory).open())
   t.is(fault.code, 'config.directory-held')
   t.true(fault.message.includes(`held by process ${pid}: stop that host`), fault.message)
   await host.line(host.lines.length + 10)
@@ -193,7 +193,7 @@ test('lmdb: the lock of a killed process is taken over under another host name, 
   const pid = Number((await host.line(0)).replace('opened ', ''))
   // As long as the name was, so that the file stays whole.
   renameHost(directory, hostname().replace(/./g, 'x'))
-  t.is((await refusal(t, () => lmdb(directory).open())).code, 'config.directory-held')
+  t.is((await refusalOf(t, () => lmdb(directory).open())).code, 'config.directory-held')
   process.kill(pid, 'SIGKILL')
   const store = await until(
     () =>
@@ -202,7 +202,7 @@ test('lmdb: the lock of a killed process is taken over under another host name, 
         .catch(() => undefined),
     'the directory is free',
   )
-  t.is((await refusal(t, () => lmdb(directory).open())).code, 'config.directory-held')
+  t.is((await refusalOf(t, () => lmdb(directory).open())).code, 'config.directory-held')
   await store!.close()
   t.deepEqual(readdirSync(directory).sort(), ['data.mdb', 'lock.mdb'])
 })
@@ -261,13 +261,13 @@ test('lmdb: a process that died while it took a lock over does not keep others f
   writeFileSync(join(directory, 'host.lock.first'), deadLock({ id: 'second' }))
   writeFileSync(join(directory, 'host.lock.first.second'), deadLock({ id: 'third' }))
   const store = await lmdb(directory).open()
-  t.is((await refusal(t, () => lmdb(directory).open())).code, 'config.directory-held')
+  t.is((await refusalOf(t, () => lmdb(directory).open())).code, 'config.directory-held')
   await store.close()
 })
 
 test('lmdb: the lock of another machine is refused, dead or alive, with its name and the file to delete', async (t) => {
   const directory = lockedDirectory(t, deadLock({ hostname: 'elsewhere' }))
-  const fault = await refusal(t, () => lmdb(directory).open())
+  const fault = await refusalOf(t, () => lmdb(directory).open())
   t.is(fault.code, 'config.directory-held')
   t.true(fault.message.includes('on elsewhere'), fault.message)
   t.true(fault.message.includes(`delete ${join(directory, 'host.lock')}`), fault.message)
@@ -275,7 +275,7 @@ test('lmdb: the lock of another machine is refused, dead or alive, with its name
 
 test('lmdb: a lock that can’t be read is refused, with the file to delete', async (t) => {
   for (const lock of ['', 'nonsense', '{}', 'null']) {
-    const fault = await refusal(t, () => lmdb(lockedDirectory(t, lock)).open())
+    const fault = await refusalOf(t, () => lmdb(lockedDirectory(t, lock)).open())
     t.is(fault.code, 'config.directory-held')
     t.regex(fault.message, /delete that file/)
   }
@@ -336,7 +336,7 @@ test('lmdb: a file that is no store is refused, and the directory is given free'
   mkdirSync(directory)
   for (const content of ['x', 'This is not LMDB.'.repeat(1000), Buffer.alloc(8192)]) {
     writeFileSync(join(directory, 'data.mdb'), content)
-    const fault = await refusal(t, () => lmdb(directory).open())
+    const fault = await refusalOf(t, () => lmdb(directory).open())
     t.is(fault.code, 'config.invalid')
     t.regex(fault.message, /is not an LMDB file/)
   }

@@ -52,7 +52,7 @@ const oddKeys = [
   '\u{1f600}'.repeat(storeKeyBytesMax / 4),
 ]
 
-export async function refusal(t: ExecutionContext, action: () => unknown): Promise<Fault> {
+export async function refusalOf(t: ExecutionContext, action: () => unknown): Promise<Fault> {
   const fault = await t.throwsAsync(async () => action(), { instanceOf: Fault })
   return fault!
 }
@@ -185,8 +185,8 @@ export function storeContract(name: string, fresh: (t: ExecutionContext) => Stat
 
   test(`${name}: a bound that is no text is refused`, async (t) => {
     const store = await opened(t)
-    t.is((await refusal(t, () => store.range('\udc00', end))).code, 'protocol.bad-arguments')
-    t.is((await refusal(t, () => store.range('a', 'a\ud800'))).code, 'protocol.bad-arguments')
+    t.is((await refusalOf(t, () => store.range('\udc00', end))).code, 'protocol.bad-arguments')
+    t.is((await refusalOf(t, () => store.range('a', 'a\ud800'))).code, 'protocol.bad-arguments')
   })
 
   test(`${name}: an iteration that does not wait sees one state, and one that waits goes on from its last key`, async (t) => {
@@ -210,7 +210,7 @@ export function storeContract(name: string, fresh: (t: ExecutionContext) => Stat
     const iteration = store.range('k', 'l')[Symbol.iterator]()
     iteration.next()
     await store.close()
-    const fault = await refusal(t, () => {
+    const fault = await refusalOf(t, () => {
       while (!iteration.next().done);
     })
     t.is(fault.code, 'unavailable.storage')
@@ -251,14 +251,14 @@ export function storeContract(name: string, fresh: (t: ExecutionContext) => Stat
   ] as const) {
     test(`${name}: ${what} is refused before anything is written`, async (t) => {
       const store = await opened(t)
-      const fault = await refusal(t, () =>
+      const fault = await refusalOf(t, () =>
         store.commit([
           ['a', bytes('1')],
           [key, bytes('2')],
         ]),
       )
       t.is(fault.code, 'protocol.bad-arguments')
-      t.is((await refusal(t, () => store.commit([[key, null]]))).code, 'protocol.bad-arguments')
+      t.is((await refusalOf(t, () => store.commit([[key, null]]))).code, 'protocol.bad-arguments')
       t.is(store.get(key), undefined)
       await store.commit([['b', bytes('3')]])
       t.deepEqual(keysOf(store), ['b'])
@@ -268,7 +268,7 @@ export function storeContract(name: string, fresh: (t: ExecutionContext) => Stat
 
   test(`${name}: a value that is not bytes is refused before anything is written`, async (t) => {
     const store = await opened(t)
-    const fault = await refusal(t, () =>
+    const fault = await refusalOf(t, () =>
       store.commit([
         ['a', bytes('1')],
         ['b', 'text' as never],
@@ -318,7 +318,7 @@ export function storeContract(name: string, fresh: (t: ExecutionContext) => Stat
   test(`${name}: a store that is open is not opened again, and is after it was closed`, async (t) => {
     const factory = fresh(t)
     const first = await factory.open()
-    const fault = await refusal(t, () => factory.open())
+    const fault = await refusalOf(t, () => factory.open())
     t.is(fault.code, 'config.directory-held')
     await first.commit([['a', bytes('1')]])
     await first.close()
@@ -343,9 +343,9 @@ export function storeContract(name: string, fresh: (t: ExecutionContext) => Stat
   test(`${name}: a closed store takes and gives nothing, and may be closed again`, async (t) => {
     const store = await fresh(t).open()
     await store.close()
-    t.is((await refusal(t, () => store.commit([['a', bytes('1')]]))).code, 'unavailable.storage')
-    t.is((await refusal(t, () => store.get('a'))).code, 'unavailable.storage')
-    t.is((await refusal(t, () => [...store.range('', end)])).code, 'unavailable.storage')
+    t.is((await refusalOf(t, () => store.commit([['a', bytes('1')]]))).code, 'unavailable.storage')
+    t.is((await refusalOf(t, () => store.get('a'))).code, 'unavailable.storage')
+    t.is((await refusalOf(t, () => [...store.range('', end)])).code, 'unavailable.storage')
     await store.close()
   })
 }

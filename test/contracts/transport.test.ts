@@ -17,19 +17,19 @@ import { until } from '../support/eventually.js'
 import { startNatsServer } from '../support/servers.js'
 import {
   bytes,
+  type InterruptibleTransport,
+  interruptibleTransportContract,
+  type RefusingTransport,
+  refusingTransportContract,
   rejectionOf,
-  type TransportThatGoes,
-  type TransportThatRefuses,
   textOf,
-  transportAwayContract,
   transportContract,
-  transportRefusedContract,
 } from './transportContract.js'
 
 // Node.js prints warnings by a listener of its own; the tests that provoke some listen themselves.
 process.removeAllListeners('warning')
 
-async function openMemory(): Promise<TransportThatRefuses> {
+async function openMemory(): Promise<RefusingTransport> {
   const broker = new MemoryBroker({ clock: systemClock, random: seededRandom(1) })
   const made: MemoryTransport[] = []
   let denied: readonly string[] = []
@@ -54,7 +54,7 @@ async function openMemory(): Promise<TransportThatRefuses> {
   }
 }
 
-async function openNats(): Promise<TransportThatGoes> {
+async function openNats(): Promise<InterruptibleTransport> {
   const server = await startNatsServer()
   const factory = nats(server.url)
   return {
@@ -66,7 +66,7 @@ async function openNats(): Promise<TransportThatGoes> {
 }
 
 /** A server whose permissions an operator changes while it runs. */
-async function openNatsThatRefuses(): Promise<TransportThatRefuses> {
+async function openNatsThatRefuses(): Promise<RefusingTransport> {
   const dir = mkdtempSync(join(tmpdir(), 'theseus-nats-permissions-'))
   const file = join(dir, 'nats.conf')
   const write = (denied: readonly string[], name = '') => {
@@ -92,12 +92,12 @@ async function openNatsThatRefuses(): Promise<TransportThatRefuses> {
   }
 }
 
-transportRefusedContract('memory', openMemory)
-transportRefusedContract('nats', openNatsThatRefuses)
+refusingTransportContract('memory', openMemory)
+refusingTransportContract('nats', openNatsThatRefuses)
 transportContract('memory', openMemory)
-transportAwayContract('memory', openMemory)
+interruptibleTransportContract('memory', openMemory)
 transportContract('nats', openNats)
-transportAwayContract('nats', openNats)
+interruptibleTransportContract('nats', openNats)
 
 // The tests of NATS alone.
 

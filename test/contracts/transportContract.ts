@@ -14,7 +14,7 @@ export interface TransportUnderTest {
 }
 
 /** One whose connections can be cut and mended, with nobody else's tests on it. */
-export interface TransportThatGoes extends TransportUnderTest {
+export interface InterruptibleTransport extends TransportUnderTest {
   cut(): void
   mend(): Promise<void>
 }
@@ -390,8 +390,10 @@ export function transportContract(name: string, open: () => Promise<TransportUnd
   })
 }
 
-export function transportAwayContract(name: string, open: () => Promise<TransportThatGoes>): void {
-  async function setUp(t: ExecutionContext): Promise<{ world: TransportThatGoes; a: Transport; statuses: TransportStatus[] }> {
+export function interruptibleTransportContract(name: string, open: () => Promise<InterruptibleTransport>): void {
+  async function setUp(
+    t: ExecutionContext,
+  ): Promise<{ world: InterruptibleTransport; a: Transport; statuses: TransportStatus[] }> {
     const world = await open()
     t.teardown(() => world.end())
     const a = await world.connect()
@@ -401,12 +403,12 @@ export function transportAwayContract(name: string, open: () => Promise<Transpor
     return { world, a, statuses }
   }
 
-  async function cut(world: TransportThatGoes, ...transports: readonly Transport[]): Promise<void> {
+  async function cut(world: InterruptibleTransport, ...transports: readonly Transport[]): Promise<void> {
     world.cut()
     await until(() => transports.every(({ status }) => status === 'disconnected'), 'the cut is noticed')
   }
 
-  async function mend(world: TransportThatGoes, ...transports: readonly Transport[]): Promise<void> {
+  async function mend(world: InterruptibleTransport, ...transports: readonly Transport[]): Promise<void> {
     await world.mend()
     await until(() => transports.every(({ status }) => status === 'connected'), 'the connections are back')
   }
@@ -505,12 +507,12 @@ export function transportAwayContract(name: string, open: () => Promise<Transpor
 }
 
 /** One whose other side refuses subscriptions when it is told to. */
-export interface TransportThatRefuses extends TransportThatGoes {
+export interface RefusingTransport extends InterruptibleTransport {
   /** From now on these subjects are refused, and no others. */
   deny(subjects: readonly string[]): void
 }
 
-export function transportRefusedContract(name: string, open: () => Promise<TransportThatRefuses>): void {
+export function refusingTransportContract(name: string, open: () => Promise<RefusingTransport>): void {
   async function setUp(t: ExecutionContext) {
     const world = await open()
     t.teardown(() => world.end())

@@ -12,7 +12,7 @@ import { versionMax } from '../../core/base/ids.js'
 import { decode, encodeCall, encodeFault, encodeReply, pack, unpack } from '../../core/wire/codec.js'
 import { type CallEnvelope, deadlineMsMax, kinds, methodBytesMax, pathCallsMax } from '../../core/wire/envelope.js'
 import { nestingMax } from '../../core/wire/plain.js'
-import { bytesOf, encoded, vectors } from '../support/strangerPage.js'
+import { bytesOf, encoded, vectors } from '../support/protocolPage.js'
 
 const onPage = ['One call, whole', 'Test vectors', 'Also accepted'].flatMap((heading) => vectors(heading))
 const one = vectors('One call, whole')[0]!

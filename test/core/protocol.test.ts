@@ -34,7 +34,7 @@ import { signer } from '../../transports/nkeys/index.js'
 import { nkeySignatures } from '../../transports/nkeys/nkeys.js'
 import { seededRandom } from '../../transports/seededRandom.js'
 import { systemClock } from '../../transports/systemClock.js'
-import { bytesOf, decoded, encoded, page, section, table, vectors } from '../support/strangerPage.js'
+import { bytesOf, decoded, encoded, page, section, table, vectors } from '../support/protocolPage.js'
 
 for (const heading of ['One call, whole', 'Test vectors']) {
   for (const { title, envelopes, bytes } of vectors(heading)) {

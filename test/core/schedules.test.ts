@@ -15,13 +15,13 @@ import { onlyNodes } from '../../core/schedules/onlyNodes.js'
 import { schedule } from '../../core/schedules/schedule.js'
 import { steps } from '../../core/schedules/steps.js'
 import { whenIdle } from '../../core/schedules/whenIdle.js'
-import { nodeIds, Population } from '../support/population.js'
+import { nodeIds, ScheduledPopulation } from '../support/scheduledPopulation.js'
 
 const seeds = [1, 2, 3, 4, 5, 6, 7, 8]
 const hour = 3_600_000
 
 test('eagerly: every node signals before any time has passed', async (t) => {
-  const nodes = new Population(
+  const nodes = new ScheduledPopulation(
     1,
     nodeIds(100).map((nodeId) => ({ nodeId, schedule: eagerly() })),
   )
@@ -31,7 +31,7 @@ test('eagerly: every node signals before any time has passed', async (t) => {
 
 test('gradually: all go in the end, spread over time as the coin says', async (t) => {
   for (const seed of seeds) {
-    const nodes = new Population(
+    const nodes = new ScheduledPopulation(
       seed,
       nodeIds(200).map((nodeId) => ({ nodeId, schedule: gradually({ every: '10s', probability: 0.2 }) })),
     )
@@ -51,7 +51,7 @@ test('gradually: all go in the end, spread over time as the coin says', async (t
 test('oneReplicaAtATime: never two away at once, the lowest id first', async (t) => {
   for (const seed of seeds) {
     const ids = nodeIds(20)
-    const nodes = new Population(
+    const nodes = new ScheduledPopulation(
       seed,
       ids.map((nodeId) => ({ nodeId, schedule: oneReplicaAtATime() })),
     )
@@ -63,7 +63,7 @@ test('oneReplicaAtATime: never two away at once, the lowest id first', async (t)
 
 test('oneReplicaAtATime: dead replicas do not block the others', async (t) => {
   const ids = nodeIds(10)
-  const nodes = new Population(
+  const nodes = new ScheduledPopulation(
     3,
     ids.map((nodeId) => ({ nodeId, schedule: oneReplicaAtATime(), alive: nodeId !== 'n01' && nodeId !== 'n05' })),
   )
@@ -79,7 +79,7 @@ test('steps: no node of a step goes before every node of the step before has ser
   for (const seed of seeds.slice(0, 4)) {
     const ids = nodeIds(40)
     const schedule = steps(['1 node', '10%', '50%', 'all'], { bake: '20s' })
-    const nodes = new Population(
+    const nodes = new ScheduledPopulation(
       seed,
       ids.map((nodeId) => ({ nodeId, schedule })),
     )
@@ -99,7 +99,7 @@ test('steps: no node of a step goes before every node of the step before has ser
 })
 
 test('steps: a clock that is set back by an hour does not make a step wait for that hour', async (t) => {
-  const nodes = new Population(
+  const nodes = new ScheduledPopulation(
     1,
     nodeIds(6).map((nodeId) => ({ nodeId, schedule: steps(['3 nodes', 'all'], { bake: '20s' }) })),
     2 * hour,
@@ -114,7 +114,7 @@ test('steps: a clock that is set back by an hour does not make a step wait for t
 })
 
 test('steps: a clock that is set forward by hours ends no bake time', async (t) => {
-  const nodes = new Population(
+  const nodes = new ScheduledPopulation(
     1,
     nodeIds(6).map((nodeId) => ({ nodeId, schedule: steps(['3 nodes', 'all'], { bake: '60s' }) })),
     2 * hour,
@@ -132,7 +132,7 @@ test('steps: a clock that is set forward by hours ends no bake time', async (t) 
 
 test('steps: a step that does not come to its end holds the later ones; a dead node holds none', async (t) => {
   const ids = nodeIds(10)
-  const nodes = new Population(
+  const nodes = new ScheduledPopulation(
     1,
     ids.map((nodeId) => ({
       nodeId,
@@ -159,7 +159,7 @@ test('afterMyServers: no client goes before every server serves at the new versi
       schedule: gradually({ every: '5s', probability: 0.3 }),
     }))
     const clients = nodeIds(30).map((id) => ({ nodeId: `c${id}`, service: 'web', schedule: afterMyServers('pages') }))
-    const nodes = new Population(seed, [...clients, ...servers])
+    const nodes = new ScheduledPopulation(seed, [...clients, ...servers])
     await nodes.runFor(hour, () => {
       const isClientAway = nodes.signalled.some((nodeId) => nodeId.startsWith('c'))
       if (isClientAway) for (const { nodeId } of servers) t.is(nodes.row(nodeId).version, 1)
@@ -169,7 +169,7 @@ test('afterMyServers: no client goes before every server serves at the new versi
 })
 
 test('afterMyServers without a name waits for all nodes of the services that its class calls, and for no others', async (t) => {
-  const nodes = new Population(1, [
+  const nodes = new ScheduledPopulation(1, [
     { nodeId: 'client', service: 'web', schedule: afterMyServers(), servers: ['pages'], contacts: ['caller', 'called'] },
     { nodeId: 'called', schedule: schedule('later', (view) => view.sleep(10_000)) },
     { nodeId: 'other', schedule: schedule('later still', (view) => view.sleep(20_000)) },
@@ -195,7 +195,7 @@ test('classBefore: nodes of the second class go when no node of the first is lef
       className: 'Cache.v1',
       schedule: classBefore('Pages.v1', 'Cache.v1'),
     }))
-    const nodes = new Population(seed, [...second, ...first])
+    const nodes = new ScheduledPopulation(seed, [...second, ...first])
     await nodes.runFor(hour)
     t.is(nodes.upgraded.length, 24)
     const lastOfFirst = Math.max(...first.map(({ nodeId }) => nodes.signalled.indexOf(nodeId)))
@@ -204,7 +204,7 @@ test('classBefore: nodes of the second class go when no node of the first is lef
 })
 
 test('onlyNodes: those named go, the others never do', async (t) => {
-  const nodes = new Population(
+  const nodes = new ScheduledPopulation(
     1,
     nodeIds(9).map((nodeId) => ({ nodeId, schedule: onlyNodes('n1', 'n2', 'n5') })),
   )
@@ -214,7 +214,7 @@ test('onlyNodes: those named go, the others never do', async (t) => {
 
 test('whenIdle: a node goes only after it has answered no call for so long', async (t) => {
   for (const seed of seeds) {
-    const nodes = new Population(
+    const nodes = new ScheduledPopulation(
       seed,
       nodeIds(20).map((nodeId) => ({ nodeId, schedule: whenIdle('30s') })),
     )
@@ -259,7 +259,7 @@ test('keepCovered: at no moment is a place without the nodes it needs', async (t
   }
   const field = Array.from({ length: side * side }, (_, i) => id(i % side, Math.floor(i / side)))
   for (const seed of seeds.slice(0, 4)) {
-    const nodes = new Population(
+    const nodes = new ScheduledPopulation(
       seed,
       field.map((nodeId) => ({
         nodeId,
@@ -281,7 +281,7 @@ test('keepCovered: at no moment is a place without the nodes it needs', async (t
 
 test('atMost: never more away than that, though every schedule has signalled', async (t) => {
   for (const limit of [2, '10%'] as const) {
-    const nodes = new Population(
+    const nodes = new ScheduledPopulation(
       5,
       nodeIds(30).map((nodeId) => ({ nodeId, schedule: atMost(limit) })),
     )
@@ -296,7 +296,7 @@ test('atMost: never more away than that, though every schedule has signalled', a
 
 test('allOf waits for all, anyOf for the first, andThen asks one after the other', async (t) => {
   const at = (ms: number) => schedule(`after ${ms}`, (view) => view.sleep(ms))
-  const nodes = new Population(1, [
+  const nodes = new ScheduledPopulation(1, [
     { nodeId: 'all', schedule: allOf(at(1000), at(3000)) },
     { nodeId: 'any', schedule: anyOf(at(1000), at(3000)) },
     { nodeId: 'then', schedule: andThen(at(1000), at(3000)) },
@@ -314,7 +314,7 @@ test('a schedule that throws inside a combination throws out of it', async (t) =
   const broken = schedule('broken', async () => {
     throw new Error('no such table')
   })
-  const nodes = new Population(1, [
+  const nodes = new ScheduledPopulation(1, [
     { nodeId: 'all', schedule: allOf(broken, eagerly()) },
     { nodeId: 'then', schedule: andThen(eagerly(), broken) },
     { nodeId: 'any', schedule: anyOf(onlyNodes(), broken) },
@@ -328,7 +328,7 @@ test('within: nodes go inside the window only, also when the inner schedule need
   for (const seed of seeds.slice(0, 4)) {
     const noon = 12 * hour
     const inner = andThen(gradually({ every: '1h', probability: 0.3 }))
-    const nodes = new Population(
+    const nodes = new ScheduledPopulation(
       seed,
       nodeIds(40).map((nodeId) => ({ nodeId, schedule: within({ from: '23:00', for: '2h' }, inner) })),
       noon,

@@ -10,9 +10,9 @@ import { memoryRepository, memoryStore } from '../../transports/memory/index.js'
 import { nats } from '../../transports/nats/index.js'
 import { redis } from '../../transports/redis/index.js'
 import { until } from '../support/eventually.js'
+import { vectors } from '../support/protocolPage.js'
 import { startNatsServer, startRedisServer, type TestServer } from '../support/servers.js'
-import { read, StrangerClient, StrangerFault } from '../support/strangerClient.js'
-import { vectors } from '../support/strangerPage.js'
+import { StrangerClient, StrangerFault, valuesOf } from '../support/strangerClient.js'
 
 class Pages extends NodeObject<{ pages: Record<string, unknown> }> {
   static override readonly className = 'Pages.v1'
@@ -173,7 +173,7 @@ test('a stranger that sends what can’t be read hears of it on the reply subjec
 
 test('a stranger’s reader reads every vector of the page', (t) => {
   for (const { title, bytes, envelopes } of [...vectors('One call, whole'), ...vectors('Test vectors')]) {
-    const arrays = read(bytes) as unknown[][]
+    const arrays = valuesOf(bytes) as unknown[][]
     t.is(arrays.length, envelopes.length, title)
     for (const [i, envelope] of envelopes.entries()) {
       if (envelope.kind !== 'call' && envelope.kind !== 'reply') continue

@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { commentBreachesOf } from '../support/comments.js'
+import { commentBreachesOf } from '../support/commentStyle.js'
 import { breachesOf } from '../support/plainLanguage.js'
 
 const root = resolve(fileURLToPath(new URL('../../..', import.meta.url)))

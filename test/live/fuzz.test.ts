@@ -16,7 +16,7 @@ import { encodeAnnouncement, encodeCall, encodeFault, encodeReply } from '../../
 import { type CallEnvelope, kinds } from '../../core/wire/envelope.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
 import { seededRandom } from '../../transports/seededRandom.js'
-import { NotesV1, toV2 } from '../actors/notes.js'
+import { NotesV1, toV2 } from '../actors/notesClasses.js'
 import { until } from '../support/eventually.js'
 import { manifestAfter } from '../support/signedManifests.js'
 import { TestSystem } from '../support/testSystem.js'

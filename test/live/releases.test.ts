@@ -12,10 +12,17 @@ import { redis } from 'theseus-actors/redis'
 import { decode } from '../../core/wire/codec.js'
 import { kinds } from '../../core/wire/envelope.js'
 import { until } from '../support/eventually.js'
-import { copyState, fixtureClasses, messagesOf, releaseFixture, releasesKept, restoreRedis } from '../support/releaseFixture.js'
+import {
+  copyState,
+  fixtureClasses,
+  fixtureReleases,
+  messagesOf,
+  releaseFixture,
+  restoreRedis,
+} from '../support/releaseFixture.js'
 import { startNatsServer, startRedisServer } from '../support/servers.js'
 
-for (const release of releasesKept()) {
+for (const release of fixtureReleases()) {
   test.serial(
     `release ${release}: a host goes on with its state and its database, and ends the rollout that was under way`,
     async (t) => {

@@ -13,7 +13,7 @@ import { redis } from 'theseus-actors/redis'
 import { completionText } from '../../natsctl/completion/completeCommand.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { statusOf } from '../contracts/databaseContract.js'
-import { noticedMsOf } from '../support/noticedTime.js'
+import { processMsOf } from '../support/processTime.js'
 import { startRedisServer } from '../support/servers.js'
 import { natsctl, newDirectory, root } from './natsctlProcess.js'
 
@@ -97,7 +97,7 @@ test('a database that never answers is not waited for', async (t) => {
   const root = new Command().option('--system <name>').option('--redis <url>')
   root.command('node').command('hold').argument('<node>')
   const answered = completionText(root, words)
-  const tookMs = await noticedMsOf(() => answered)
+  const tookMs = await processMsOf(() => answered)
   t.is(await answered, ':\n')
   // The connection itself is given up after a second and a half.
   t.true(tookMs < 1_400, `${tookMs} ms`)

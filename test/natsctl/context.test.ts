@@ -6,7 +6,7 @@ import { merge, type Source } from '../../natsctl/context/target.js'
 import { newKey } from '../../transports/nkeys/index.js'
 import { makeCertificates } from '../support/certificates.js'
 import { startNatsServer, startRedisServer } from '../support/servers.js'
-import { type Ended, natsctl, newDirectory } from './natsctlProcess.js'
+import { natsctl, newDirectory, type ProcessResult } from './natsctlProcess.js'
 
 // The source that counts
 
@@ -85,7 +85,7 @@ test('what natsctl can not use of a context is told, and not passed over', (t) =
 
 interface Config {
   readonly path: (name: string) => string
-  run(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Ended>
+  run(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<ProcessResult>
 }
 
 function config(t: ExecutionContext, contexts: Readonly<Record<string, unknown>>): Config {

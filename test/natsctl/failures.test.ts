@@ -3,10 +3,10 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { startNatsServer } from '../support/servers.js'
-import { type Ended, natsctl, newProject, root } from './natsctlProcess.js'
+import { natsctl, newProject, type ProcessResult, root } from './natsctlProcess.js'
 
 /** One line on stderr, nothing on stdout. */
-function isOneLine(t: ExecutionContext<any>, { stdout, stderr }: Ended, line: RegExp): void {
+function isOneLine(t: ExecutionContext<any>, { stdout, stderr }: ProcessResult, line: RegExp): void {
   t.is(stdout, '')
   t.regex(stderr, line)
   t.is(stderr.indexOf('\n'), stderr.length - 1, stderr)

@@ -11,12 +11,12 @@ import { digestOf } from '../../core/base/digest.js'
 import { encodeUpgradeFile } from '../../natsctl/build/upgradeFile.js'
 import { decodeHistoryFile, encodeHistoryFile } from '../../natsctl/history/historyFile.js'
 import { startNatsServer, startRedisServer } from '../support/servers.js'
-import { type Ended, natsctl, newDirectory } from './natsctlProcess.js'
+import { natsctl, newDirectory, type ProcessResult } from './natsctlProcess.js'
 
 interface Context {
   readonly system: string
   readonly cwd: string
-  run(...args: readonly string[]): Promise<Ended>
+  run(...args: readonly string[]): Promise<ProcessResult>
   json(...args: readonly string[]): Promise<any>
 }
 

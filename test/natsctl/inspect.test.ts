@@ -15,7 +15,7 @@ import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
 import { openPage, startBrowser } from '../support/browser.js'
 import { until } from '../support/eventually.js'
 import { startNatsServer, startRedisServer } from '../support/servers.js'
-import { type Ended, NatsctlProcess, natsctl, newDirectory, root } from './natsctlProcess.js'
+import { NatsctlProcess, natsctl, newDirectory, type ProcessResult, root } from './natsctlProcess.js'
 
 interface Context {
   readonly ways: { readonly transport: ReturnType<typeof nats>; readonly udb: ReturnType<typeof redis> }
@@ -63,7 +63,7 @@ async function startSystem(t: ExecutionContext<Context>, nodes: readonly string[
 
 async function publish(t: ExecutionContext<Context>): Promise<void> {
   const file = join(newDirectory(t), '1.upgrade')
-  const run = (...args: readonly string[]): Promise<Ended> => natsctl(t, args, { env: t.context.env })
+  const run = (...args: readonly string[]): Promise<ProcessResult> => natsctl(t, args, { env: t.context.env })
   t.is((await run('upgrade', 'build', upgrade, '-O', file)).code, 0)
   t.is((await run('upgrade', 'publish', file)).code, 0)
   t.is((await run('rollout', 'status', '--timeout', '30s')).code, 0)

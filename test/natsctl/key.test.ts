@@ -5,12 +5,12 @@ import test, { type ExecutionContext } from 'ava'
 import { defineUpgrade, draftManifest } from 'theseus-actors'
 import { newKey, signer } from 'theseus-actors/nkeys'
 import { encodeUpgradeFile } from '../../natsctl/build/upgradeFile.js'
-import { type Ended, natsctl, newDirectory } from './natsctlProcess.js'
+import { natsctl, newDirectory, type ProcessResult } from './natsctlProcess.js'
 
 const publicKeyForm = /^A[A-Z2-7]{55}$/
 
 /** Neither stream has it, with or without what debugging adds. */
-function hides(t: ExecutionContext, seed: string, { stdout, stderr }: Ended): void {
+function hides(t: ExecutionContext, seed: string, { stdout, stderr }: ProcessResult): void {
   t.false(stdout.includes(seed), stdout)
   t.false(stderr.includes(seed), stderr)
 }

@@ -14,7 +14,7 @@ import { until } from '../support/eventually.js'
 export const root = fileURLToPath(new URL('../../../', import.meta.url))
 const main = join(root, 'dist/natsctl/main.js')
 
-export interface Ended {
+export interface ProcessResult {
   readonly code: number | null
   readonly stdout: string
   /** Without the line by which an order tells its target. */
@@ -34,7 +34,7 @@ export class NatsctlProcess {
   readonly child: ChildProcess
   stdout = ''
   stderr = ''
-  readonly ended: Promise<Ended>
+  readonly ended: Promise<ProcessResult>
 
   constructor(t: ExecutionContext<any>, args: readonly string[], { cwd = root, env = {} }: Options = {}) {
     const { NATS_URL, NATS_CREDS, NATS_NKEY, NATS_CONTEXT, THESEUS_REDIS, THESEUS_SYSTEM, THESEUS_DEBUG, ...inherited } =
@@ -91,7 +91,7 @@ export class NatsctlProcess {
   }
 }
 
-export function natsctl(t: ExecutionContext<any>, args: readonly string[], options?: Options): Promise<Ended> {
+export function natsctl(t: ExecutionContext<any>, args: readonly string[], options?: Options): Promise<ProcessResult> {
   return new NatsctlProcess(t, args, options).ended
 }
 

@@ -30,22 +30,22 @@ export function filesIn(directory: string, within = ''): string[] {
     .sort()
 }
 
-export interface Ran {
+export interface CommandResult {
   readonly failed: boolean
   readonly output: string
 }
 
 /** The project's compiler. */
-export function tsc(cwd: string, ...args: readonly string[]): Promise<Ran> {
+export function tsc(cwd: string, ...args: readonly string[]): Promise<CommandResult> {
   return run(cwd, join(root, 'node_modules/.bin/tsc'), ['--pretty', 'false', ...args])
 }
 
 /** The runner that Node.js has. */
-export function nodeTest(cwd: string, file: string): Promise<Ran> {
+export function nodeTest(cwd: string, file: string): Promise<CommandResult> {
   return run(cwd, process.execPath, ['--test', file])
 }
 
-async function run(cwd: string, command: string, args: readonly string[]): Promise<Ran> {
+async function run(cwd: string, command: string, args: readonly string[]): Promise<CommandResult> {
   // The variables that ava sets for its workers would make the runner one of another kind.
   const { NODE_OPTIONS, NODE_TEST_CONTEXT, ...env } = process.env
   try {

@@ -8,7 +8,7 @@ import { redis } from 'theseus-actors/redis'
 import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
 import { until } from '../support/eventually.js'
 import { startNatsServer, startRedisServer } from '../support/servers.js'
-import { type Ended, NatsctlProcess, natsctl, newDirectory, newProject, root } from './natsctlProcess.js'
+import { NatsctlProcess, natsctl, newDirectory, newProject, type ProcessResult, root } from './natsctlProcess.js'
 
 interface Context {
   readonly ways: { readonly transport: ReturnType<typeof nats>; readonly udb: ReturnType<typeof redis> }
@@ -49,7 +49,7 @@ async function startSystem(t: ExecutionContext<Context>, nodes: readonly string[
 
 test('an upgrade is built, published and watched, and both versions are called while it is under way', async (t) => {
   const { env } = t.context
-  const run = (...args: readonly string[]): Promise<Ended> => natsctl(t, args, { env })
+  const run = (...args: readonly string[]): Promise<ProcessResult> => natsctl(t, args, { env })
   const json = async (...args: readonly string[]): Promise<any> => {
     const ended = await run(...args, '-o', 'json')
     t.is(ended.code, 0, ended.stderr)
@@ -109,7 +109,7 @@ test('an upgrade is built, published and watched, and both versions are called w
 
 test('a rollout is undone by one command, which says first what it would do', async (t) => {
   const { env } = t.context
-  const run = (...args: readonly string[]): Promise<Ended> => natsctl(t, args, { env })
+  const run = (...args: readonly string[]): Promise<ProcessResult> => natsctl(t, args, { env })
   const { THESEUS_SYSTEM: system } = env
   await startSystem(t, ['p1', 'p2'])
   const file = join(newDirectory(t), '1.upgrade')
@@ -149,7 +149,7 @@ test('a rollout is undone by one command, which says first what it would do', as
 
 test('a build can be held against the running system, and nodes are found by class, version and phase', async (t) => {
   const { env } = t.context
-  const run = (...args: readonly string[]): Promise<Ended> => natsctl(t, args, { env })
+  const run = (...args: readonly string[]): Promise<ProcessResult> => natsctl(t, args, { env })
   await startSystem(t, ['p1', 'p2'])
   const file = join(newDirectory(t), '1.upgrade')
   t.is((await run('upgrade', 'build', upgrade, '-O', file, '--check')).code, 0)
@@ -167,7 +167,7 @@ test('a build can be held against the running system, and nodes are found by cla
 
 test('an undo is undone, and what only the newer version knows is there again', async (t) => {
   const { env } = t.context
-  const run = (...args: readonly string[]): Promise<Ended> => natsctl(t, args, { env })
+  const run = (...args: readonly string[]): Promise<ProcessResult> => natsctl(t, args, { env })
   await startSystem(t, ['p1'])
   const file = join(newDirectory(t), '1.upgrade')
   await run('upgrade', 'build', upgrade, '-O', file)
@@ -195,7 +195,7 @@ test('an undo is undone, and what only the newer version knows is there again', 
 
 test('a rollout is paused, a node of it told to go, and resumed; a node is held and released', async (t) => {
   const { env } = t.context
-  const run = (...args: readonly string[]): Promise<Ended> => natsctl(t, args, { env })
+  const run = (...args: readonly string[]): Promise<ProcessResult> => natsctl(t, args, { env })
   const { THESEUS_SYSTEM: system } = env
   const host = await startSystem(t, ['p1', 'p2', 'p3'])
   t.is((await run('rollout', 'pause')).stderr, `error: system ${system} runs version 0: there is no rollout\n`)
@@ -324,7 +324,7 @@ test('a fault is one line with its code, and exit code 1', async (t) => {
 test('a system that nobody knows, or whose nodes are gone, is not done, whoever asks', async (t) => {
   const { env } = t.context
   const { THESEUS_SYSTEM: system } = env
-  const run = (...args: readonly string[]): Promise<Ended> => natsctl(t, args, { env })
+  const run = (...args: readonly string[]): Promise<ProcessResult> => natsctl(t, args, { env })
   for (const args of [['rollout', 'status'], ['explain']]) {
     const { code, stdout, stderr } = await run(...args)
     t.deepEqual([code, stderr], [6, `system ${system} has no registered nodes\n`], args.join(' '))

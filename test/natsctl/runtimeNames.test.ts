@@ -11,12 +11,12 @@ import { isUpgrade } from '../../core/upgrade/upgrade.js'
 import { buildUpgrade } from '../../natsctl/build/upgradeBuild.js'
 import { bundleRepository } from '../../transports/modules/bundleRepository.js'
 import { bundleSpecifier, hostSpecifier, nameInBundles } from '../../transports/modules/runtimeNames.js'
-import { bundlesOf, entryOf, releasesKept } from '../support/releaseFixture.js'
+import { bundlesOf, entryOf, fixtureReleases } from '../support/releaseFixture.js'
 import { newDirectory, root } from './natsctlProcess.js'
 
 const textOf = (bundle: Uint8Array) => new TextDecoder().decode(bundle)
 
-for (const release of releasesKept())
+for (const release of fixtureReleases())
   test(`the bundles that release ${release} built load, and their classes are of this runtime`, async (t) => {
     const bundles = [...bundlesOf(release)]
     t.true(bundles.length > 0)
@@ -29,7 +29,7 @@ for (const release of releasesKept())
     }
   })
 
-for (const release of releasesKept())
+for (const release of fixtureReleases())
   test(`a bundle may import each name that ${release} had, and each that the main entry has`, async (t) => {
     const bundles = Object.keys(await import('../../bundleInterface.js'))
     const names = entryOf(release)

@@ -20,7 +20,7 @@ import { knownHistory } from '../../natsctl/history/knownHistory.js'
 import upgrade from '../../samples/02-pages-comments/upgrades/1-comments.js'
 import { startNatsServer, startRedisServer } from '../support/servers.js'
 import { alice, bob, manifestAfter, signedAfter } from '../support/signedManifests.js'
-import { type Ended, natsctl, newDirectory } from './natsctlProcess.js'
+import { natsctl, newDirectory, type ProcessResult } from './natsctlProcess.js'
 
 const key = newKey()
 const comments = new URL('../../samples/02-pages-comments/upgrades/1-comments.js', import.meta.url)
@@ -44,7 +44,7 @@ test.after.always(async () => {
 })
 
 interface Attacked {
-  readonly run: (...args: readonly string[]) => Promise<Ended>
+  readonly run: (...args: readonly string[]) => Promise<ProcessResult>
   readonly key: (name: string) => string
   readonly evil: Buffer
   /** Whether the attacker's code ran on this machine. */

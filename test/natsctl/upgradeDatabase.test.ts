@@ -15,16 +15,16 @@ import { runtimeInterface } from '../../core/upgrade/runtimeInterface.js'
 import { neededByIdsMax, summarizeVersions } from '../../natsctl/commands/version.js'
 import { confirm } from '../../natsctl/output/confirm.js'
 import { systemClock } from '../../transports/systemClock.js'
-import { going, statusOf } from '../contracts/databaseContract.js'
+import { statusOf, upgradingNode } from '../contracts/databaseContract.js'
 import { until } from '../support/eventually.js'
 import { startNatsServer, startRedisServer } from '../support/servers.js'
-import { type Ended, natsctl } from './natsctlProcess.js'
+import { natsctl, type ProcessResult } from './natsctlProcess.js'
 
 interface Context {
   readonly server: { stop(): Promise<void> }
   readonly system: string
   readonly database: UpgradeDatabase
-  run(...args: readonly string[]): Promise<Ended>
+  run(...args: readonly string[]): Promise<ProcessResult>
   /** Runs with `-o json`, expects exit code 0, and gives the one document that was printed. */
   json(...args: readonly string[]): Promise<any>
 }
@@ -64,7 +64,7 @@ test.afterEach.always(async (t) => {
 })
 
 /** Ends with this code and one line on stderr, and prints no data. */
-function refused(t: ExecutionContext<Context>, { code, stdout, stderr }: Ended, expected: number, line: RegExp): void {
+function refused(t: ExecutionContext<Context>, { code, stdout, stderr }: ProcessResult, expected: number, line: RegExp): void {
   t.is(code, expected, stderr)
   t.is(stdout, '')
   t.regex(stderr, line)
@@ -85,7 +85,7 @@ async function registerAway(database: UpgradeDatabase, nodeId: string): Promise<
 test('a node that is away is forgotten with its slot, and what was dropped is said', async (t) => {
   const { database, run, json } = t.context
   for (const nodeId of ['p1', 'p2']) await registerAway(database, nodeId)
-  await database.claimSlot('pages', going('p1'), { nodes: 1 })
+  await database.claimSlot('pages', upgradingNode('p1'), { nodes: 1 })
 
   const { code, stdout, stderr } = await run('node', 'forget', 'p1', '--yes')
   t.is(code, 0, stderr)
@@ -94,7 +94,7 @@ test('a node that is away is forgotten with its slot, and what was dropped is sa
     stderr,
     'its state is only in the state directory of host host1: a node p1 that starts on another host begins without it\n',
   )
-  t.true((await database.claimSlot('pages', going('p3'), { nodes: 1 })).claimed)
+  t.true((await database.claimSlot('pages', upgradingNode('p3'), { nodes: 1 })).claimed)
   t.deepEqual(await json('node', 'forget', 'p2', '--yes'), {
     node: 'p2',
     row: {
@@ -131,12 +131,12 @@ test('a node that is alive is forgotten by force only', async (t) => {
 
 test('of a node that is not registered, what is left is forgotten by force only', async (t) => {
   const { database, run, system, json } = t.context
-  await database.claimSlot('pages', going('ghost'), { nodes: 1 })
+  await database.claimSlot('pages', upgradingNode('ghost'), { nodes: 1 })
   const ended = await run('node', 'forget', 'ghost', '--yes')
   refused(t, ended, 6, new RegExp(`^error: system ${system} has no node ghost registered; --force .*\n$`))
-  t.false((await database.claimSlot('pages', going('p1'), { nodes: 1 })).claimed)
+  t.false((await database.claimSlot('pages', upgradingNode('p1'), { nodes: 1 })).claimed)
   t.deepEqual(await json('node', 'forget', 'ghost', '--yes', '--force'), { node: 'ghost', row: null })
-  t.true((await database.claimSlot('pages', going('p1'), { nodes: 1 })).claimed)
+  t.true((await database.claimSlot('pages', upgradingNode('p1'), { nodes: 1 })).claimed)
 })
 
 test('at a terminal only a yes is a yes; Ctrl-C is neither', async (t) => {

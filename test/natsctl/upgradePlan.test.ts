@@ -10,7 +10,7 @@ import { decodeUpgradeFile, encodeUpgradeFile } from '../../natsctl/build/upgrad
 import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
 import { until } from '../support/eventually.js'
 import { startNatsServer, startRedisServer } from '../support/servers.js'
-import { type Ended, natsctl, newDirectory, newProject, root } from './natsctlProcess.js'
+import { natsctl, newDirectory, newProject, type ProcessResult, root } from './natsctlProcess.js'
 
 interface Context {
   readonly ways: { readonly transport: ReturnType<typeof nats>; readonly udb: ReturnType<typeof redis> }
@@ -75,7 +75,7 @@ function upgradeWith(t: ExecutionContext, schedule: string): string {
 
 const runner =
   (t: ExecutionContext<Context>) =>
-  (...args: readonly string[]): Promise<Ended> =>
+  (...args: readonly string[]): Promise<ProcessResult> =>
     natsctl(t, args, { env: t.context.env })
 
 test('a plan tells who goes, when, under which limit, what is refused and that there is no way back; and publishes nothing', async (t) => {

@@ -15,14 +15,14 @@ import { failureOf } from '../../rehearsal/world/report.js'
 import { shrink } from '../../rehearsal/world/shrink.js'
 import { play } from '../../rehearsal/world/world.js'
 import { type MemoryState, memoryStore } from '../../transports/memory/index.js'
-import { eachClass, finds, nothing, plans } from './findings.js'
+import { eachClass, findsViolation, nothing, plans } from './seedSearch.js'
 
 test.serial('a transform that forgets the future-SO’s state is found (C7)', async (t) => {
   const forgetful = eachClass((upgrade) => ({
     ...upgrade,
     transform: (old, _future, collections) => upgrade.transform(old, {}, { ...collections, future: () => nothing }),
   }))
-  await finds(t, ['C2', 'C3'], { upgrade: forgetful })
+  await findsViolation(t, ['C2', 'C3'], { upgrade: forgetful })
 })
 
 test.serial('a transform that drops the newest record of a register is found (C7, C11)', async (t) => {
@@ -34,7 +34,7 @@ test.serial('a transform that drops the newest record of a register is found (C7
       return next
     },
   }))
-  await finds(t, ['C2', 'C3'], { upgrade: careless })
+  await findsViolation(t, ['C2', 'C3'], { upgrade: careless })
 })
 
 test.serial('a future-SO that keeps a copy instead of asking the object is found (C5)', async (t) => {
@@ -48,7 +48,7 @@ test.serial('a future-SO that keeps a copy instead of asking the object is found
     const delegates = so.delegates.filter((name) => name !== 'addMain')
     return { ...upgrade, futureSO: { ...so, delegates, methods: { ...so.methods, addMain } } }
   })
-  await finds(t, ['C2', 'C3'], { upgrade: copying })
+  await findsViolation(t, ['C2', 'C3'], { upgrade: copying })
 })
 
 /** Says that it has committed, and now and then has not. */
@@ -76,7 +76,7 @@ function lyingDisk(turn: (action: () => void) => void, host: string): MemoryStat
 
 test.serial('a disk that loses what it said to have committed is found (C3)', async (t) => {
   // C10: a node whose record names a state that is not there can't start.
-  await finds(t, ['C2', 'C3', 'C10', 'C12'], { disk: (host, turn) => lyingDisk(turn, host) })
+  await findsViolation(t, ['C2', 'C3', 'C10', 'C12'], { disk: (host, turn) => lyingDisk(turn, host) })
 })
 
 /** Lets everything leave before it is on disk. */
@@ -87,7 +87,7 @@ const hasty: Tamper = {
 }
 
 test.serial('replies that leave before their commit are found (C12)', async (t) => {
-  await finds(t, ['C2', 'C3', 'C4', 'C12'], hasty, plans.crashingInCommits)
+  await findsViolation(t, ['C2', 'C3', 'C4', 'C12'], hasty, plans.crashingInCommits)
 })
 
 /** Sends commands again when their answer takes long. */
@@ -107,7 +107,7 @@ const insistent: Tamper = {
 
 test.serial('commands that are sent again although they may have been executed are found (C2)', async (t) => {
   // C4: one of the two was refused as not executed.
-  await finds(t, ['C2', 'C4'], insistent)
+  await findsViolation(t, ['C2', 'C4'], insistent)
 })
 
 /** Takes every tenth answer back: it says that the command was not executed. */
@@ -131,7 +131,7 @@ const forgetful: Tamper = {
 }
 
 test.serial('a fault that says of an executed command that it was not is found (C4)', async (t) => {
-  await finds(t, ['C4'], forgetful)
+  await findsViolation(t, ['C4'], forgetful)
 })
 
 test.serial('sends that leave before the commit of their command are found (C12)', async (t) => {
@@ -140,7 +140,7 @@ test.serial('sends that leave before the commit of their command are found (C12)
     UpgradeLayer.prototype.leaveWithCommit = leaveWithCommit
   })
   UpgradeLayer.prototype.leaveWithCommit = (leave) => leave()
-  await finds(t, ['C12', 'C4'], {})
+  await findsViolation(t, ['C12', 'C4'], {})
 })
 
 test.serial('a node that runs calls beside one another is found (C2)', async (t) => {
@@ -153,7 +153,7 @@ test.serial('a node that runs calls beside one another is found (C2)', async (t)
     else post.call(this, turn)
   }
   // C6: a node that notices breaks off.
-  await finds(t, ['C2', 'C6', 'invariant'], {})
+  await findsViolation(t, ['C2', 'C6', 'invariant'], {})
 })
 
 test.serial('a limit that is not enforced is found', async (t) => {
@@ -163,16 +163,16 @@ test.serial('a limit that is not enforced is found', async (t) => {
     const get = (target: UpgradeDatabase, key: string | symbol) => (key === 'claimSlot' ? claimSlot : Reflect.get(target, key))
     container.register(tokens.database, { useValue: new Proxy(database, { get }) })
   }
-  await finds(t, ['L1'], { register: generous })
+  await findsViolation(t, ['L1'], { register: generous })
 })
 
 test.serial('an upgrade that neither ends nor says why is found (C10)', async (t) => {
   const endless = eachClass((upgrade) => ({ ...upgrade, schedule: { ...upgrade.schedule, run: () => new Promise(() => {}) } }))
-  await finds(t, ['C10'], { upgrade: endless })
+  await findsViolation(t, ['C10'], { upgrade: endless })
 })
 
 test.serial('a failing plan is made smaller, and fails still', async (t) => {
-  const seed = await finds(t, ['C2', 'C3', 'C4', 'C12'], hasty, plans.crashingInCommits)
+  const seed = await findsViolation(t, ['C2', 'C3', 'C4', 'C12'], hasty, plans.crashingInCommits)
   const plan = planOf(seed)
   const [violation] = (await play(plan, hasty)).violations
   const smaller = await shrink(plan, violation!.rule, hasty)

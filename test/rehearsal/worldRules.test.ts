@@ -7,7 +7,7 @@ import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { Message } from '../../core/ports/transport.js'
 import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
 import type { Tamper } from '../../rehearsal/world/processEnvironment.js'
-import { database, eachClass, finds, nothing, plans } from './findings.js'
+import { database, eachClass, findsViolation, nothing, plans } from './seedSearch.js'
 
 const inverse = (change: (inverse: NonNullable<ClassUpgrade['inverse']>) => ClassUpgrade['inverse']): Tamper => ({
   upgrade: eachClass((upgrade) => ({ ...upgrade, inverse: upgrade.inverse && change(upgrade.inverse) })),
@@ -18,7 +18,7 @@ test.serial('an undo that forgets the past-SO’s state is found (C7)', async (t
     ...more,
     transform: (now, _past, collections) => transform(now, {}, { ...collections, future: () => nothing }),
   }))
-  await finds(t, ['C2', 'C3'], forgetful, plans.undoingDrops)
+  await findsViolation(t, ['C2', 'C3'], forgetful, plans.undoingDrops)
 })
 
 test.serial('an undo that forgets what only the undone version knows is found (C5)', async (t) => {
@@ -27,7 +27,7 @@ test.serial('an undo that forgets what only the undone version knows is found (C
     future: (state, collections) =>
       future!({ ...state, lists: emptied(state.lists, []), counts: emptied(state.counts, 0) }, unread(collections)),
   }))
-  await finds(t, ['C2', 'C3'], forgetful, plans.undoing)
+  await findsViolation(t, ['C2', 'C3'], forgetful, plans.undoing)
 })
 
 function emptied(record: object, value: unknown): object {
@@ -44,14 +44,14 @@ const claimingAs = (change: Partial<Parameters<UpgradeDatabase['claimSlot']>[1]>
 })
 
 test.serial('a pause that is not heeded is found', async (t) => {
-  await finds(t, ['P1'], claimingAs({ isUndo: true }), plans.with('pause'))
+  await findsViolation(t, ['P1'], claimingAs({ isUndo: true }), plans.with('pause'))
 })
 
 test.serial('a node that does not wait for its scheduling function is found', async (t) => {
   const hasty: Tamper = {
     upgrade: eachClass((upgrade) => ({ ...upgrade, schedule: { ...upgrade.schedule, run: async () => {} } })),
   }
-  await finds(t, ['P3'], hasty)
+  await findsViolation(t, ['P3'], hasty)
 })
 
 test.serial('a hold that is not heeded is found', async (t) => {
@@ -66,11 +66,11 @@ test.serial('a hold that is not heeded is found', async (t) => {
   }
   // A node that goes in spite of a hold goes without a slot, so a limit may be broken first; or it keeps the
   // slot that it had before it came back.
-  await finds(t, ['P1', 'L1', 'C10'], unheld, plans.with('hold'))
+  await findsViolation(t, ['P1', 'L1', 'C10'], unheld, plans.with('hold'))
 })
 
 test.serial('an undo that a pause holds is found (C10)', async (t) => {
-  await finds(t, ['C10'], claimingAs({ isUndo: false }), plans.pausingUndos)
+  await findsViolation(t, ['C10'], claimingAs({ isUndo: false }), plans.pausingUndos)
 })
 
 test.serial('a death that is declared while a node is down is found (C8)', async (t) => {
@@ -90,7 +90,7 @@ test.serial('a death that is declared while a node is down is found (C8)', async
       })
     },
   }
-  await finds(t, ['C8'], hasty, plans.dying)
+  await findsViolation(t, ['C8'], hasty, plans.dying)
 })
 
 test.serial('a death that takes effect at once is found (C8)', async (t) => {
@@ -103,19 +103,19 @@ test.serial('a death that takes effect at once is found (C8)', async (t) => {
         },
       }),
   }
-  await finds(t, ['C8'], sudden, plans.dying)
+  await findsViolation(t, ['C8'], sudden, plans.dying)
 })
 
 test.serial('a node that comes back at a dead version and serves is found (C8)', async (t) => {
   const behind = Object.getOwnPropertyDescriptor(Node.prototype, 'isBehind')!
   t.teardown(() => Object.defineProperty(Node.prototype, 'isBehind', behind))
   Object.defineProperty(Node.prototype, 'isBehind', { ...behind, get: () => false })
-  await finds(t, ['C8'], {}, plans.dyingForTheForgotten)
+  await findsViolation(t, ['C8'], {}, plans.dyingForTheForgotten)
 })
 
 test.serial('a final version that can be undone is found (C8)', async (t) => {
   const lenient: Tamper = { database: (target) => database(target, { finalized: async () => 0 }) }
-  await finds(t, ['C8'], lenient)
+  await findsViolation(t, ['C8'], lenient)
 })
 
 test.serial('an event that is delivered twice is found (C2)', async (t) => {
@@ -135,7 +135,7 @@ test.serial('an event that is delivered twice is found (C2)', async (t) => {
     if (!twice.has(hearer)) twice.set(hearer, doubled(hearer))
     hear.call(this, twice.get(hearer)!, names)
   }
-  await finds(t, ['C2'], {})
+  await findsViolation(t, ['C2'], {})
 })
 
 test.serial('an event that one of its hearers misses is found', async (t) => {
@@ -147,5 +147,5 @@ test.serial('an event that one of its hearers misses is found', async (t) => {
   EventHub.prototype.hear = function (hearer, names) {
     hear.call(this, hearer, ++hearers % 3 === 0 ? new Set() : names)
   }
-  await finds(t, ['E1'], {}, plans.announcing)
+  await findsViolation(t, ['E1'], {}, plans.announcing)
 })

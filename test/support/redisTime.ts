@@ -42,7 +42,7 @@ end
 local sinceMs = redis.call('HGET', dead, 'sinceMs')
 if sinceMs then redis.call('HSET', dead, 'sinceMs', earlier(sinceMs)) end`
 
-export async function elapseIn(client: Redis, system: string, ms: number): Promise<void> {
+export async function ageSystemInRedis(client: Redis, system: string, ms: number): Promise<void> {
   const { nodes, dead, head } = keysOf(system)
   const [registrations, , , leases, transient] = nodes
   await client.eval(setBack, 5, registrations, leases, transient, dead, head, ms)

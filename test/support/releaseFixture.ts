@@ -14,7 +14,7 @@ const releases = fileURLToPath(new URL('../../../test/fixtures/releases/', impor
 const app = new URL('../../../test/fixtures/releases/app/', import.meta.url)
 
 /** The releases there are fixtures of. */
-export function releasesKept(): readonly string[] {
+export function fixtureReleases(): readonly string[] {
   return readdirSync(releases).filter((name) => /^\d/.test(name))
 }
 

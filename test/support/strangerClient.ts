@@ -87,7 +87,7 @@ export class StrangerClient {
   onAnnouncement(listener: (version: number) => void): void {
     this.connection.subscribe(`theseus.${this.system}.upgrades`, {
       callback: (_, { data }) => {
-        for (const [, kind, version] of read(data) as unknown[][]) if (kind === 6) listener(version as number)
+        for (const [, kind, version] of valuesOf(data) as unknown[][]) if (kind === 6) listener(version as number)
       },
     })
   }
@@ -102,7 +102,7 @@ export class StrangerClient {
       this.#take(named)?.reject(new StrangerFault('503', 'nobody listens', true))
       return
     }
-    for (const [, kind, , seq, value, node, className, version] of read(message.data) as unknown[][]) {
+    for (const [, kind, , seq, value, node, className, version] of valuesOf(message.data) as unknown[][]) {
       const open = this.#take((seq as number) || named)
       if (kind === 4) open?.resolve({ value, node, className, version } as Answer)
       if (kind === 5) open?.reject(new StrangerFault(...(value as ConstructorParameters<typeof StrangerFault>)))
@@ -153,7 +153,7 @@ function writeBytes(token: number, bytes: Uint8Array, out: number[]): void {
 }
 
 /** All values of a payload. */
-export function read(payload: Uint8Array): unknown[] {
+export function valuesOf(payload: Uint8Array): unknown[] {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength)
   let at = 0
   const values: unknown[] = []

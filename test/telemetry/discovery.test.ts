@@ -10,7 +10,7 @@ import { softwareVersion } from '../../core/base/softwareVersion.js'
 import type { HostStatus } from '../../core/inspection/hostStatus.js'
 import { answerDiscovery } from '../../telemetry/discovery.js'
 import { memoryDatabase } from '../../transports/memory/index.js'
-import { NotesV1 } from '../actors/notes.js'
+import { NotesV1 } from '../actors/notesClasses.js'
 import { startNatsServer } from '../support/servers.js'
 import { codeOf } from '../support/testSystem.js'
 

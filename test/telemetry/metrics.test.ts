@@ -23,7 +23,7 @@ import { MemoryBroker, memoryDatabase, memoryRepository, memoryStore, memoryTran
 import type { MemoryTransport } from '../../transports/memory/memoryTransport.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { systemRandom } from '../../transports/systemRandom.js'
-import { NotesV1, NotesV2, toV2 } from '../actors/notes.js'
+import { NotesV1, NotesV2, toV2 } from '../actors/notesClasses.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate } from '../support/testSystem.js'
 import { readExposition } from './exposition.js'

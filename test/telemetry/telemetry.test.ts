@@ -22,7 +22,7 @@ import {
 } from '../../index.js'
 import { openTelemetry } from '../../telemetry/openTelemetry/index.js'
 import { memoryRepository, memoryStore } from '../../transports/memory/index.js'
-import { NotesV1, toV2 } from '../actors/notes.js'
+import { NotesV1, toV2 } from '../actors/notesClasses.js'
 import { until } from '../support/eventually.js'
 import { codeOf } from '../support/testSystem.js'
 import { recordSpans, type SeenSpan, seenSpans } from './spans.js'

@@ -23,7 +23,7 @@ export interface SoakOrder {
 }
 
 /** The state of a node. */
-export type Told = Omit<RunningNode, 'retry'>
+export type NodeReport = Omit<RunningNode, 'retry'>
 /** The reports, with the machine's own clock, by which all hosts' reports can be put in order. */
 export type SoakMessage =
   /** All its nodes are up. */
@@ -33,7 +33,7 @@ export type SoakMessage =
       readonly at: bigint
       readonly event: HostEvent | null
       readonly nodeId: string | null
-      readonly told: Told | null
+      readonly told: NodeReport | null
     }
   | { readonly type: 'violated'; readonly rule: string; readonly what: string }
 /** The orders to the host. */
@@ -114,7 +114,7 @@ function tell(event: HostEvent | null, nodeId = event !== null && 'nodeId' in ev
   send({ type: 'tale', at: process.hrtime.bigint(), event: event && plainOf(event), nodeId, told })
 }
 
-function toldOf(nodeId: string): Told | null {
+function toldOf(nodeId: string): NodeReport | null {
   const handle = handles.get(nodeId)
   return handle === undefined
     ? null

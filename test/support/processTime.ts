@@ -6,7 +6,7 @@
 const tickMs = 5
 
 /** How long it takes until `work` comes to an end, whichever. */
-export async function noticedMsOf(work: () => Promise<unknown>): Promise<number> {
+export async function processMsOf(work: () => Promise<unknown>): Promise<number> {
   let ticks = 0
   const ticking = setInterval(() => ticks++, tickMs)
   await work().catch(() => {})

@@ -9,7 +9,7 @@ import type { Tamper } from '../../rehearsal/world/processEnvironment.js'
 import { play } from '../../rehearsal/world/world.js'
 
 /** Plays the plans among which it shows until one fails, by a rule that says what was broken. */
-export async function finds(
+export async function findsViolation(
   t: ExecutionContext,
   rules: readonly string[],
   tamper: Tamper,

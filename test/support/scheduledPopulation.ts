@@ -12,7 +12,7 @@ import { slotsAllowed } from '../../core/schedules/serviceLimit.js'
 import { seededRandom } from '../../transports/seededRandom.js'
 import { ManualClock } from './manualClock.js'
 
-export interface Member {
+export interface PopulationNode {
   readonly nodeId: string
   readonly service?: string
   readonly className?: string
@@ -26,7 +26,7 @@ export interface Member {
 
 export const target = 1
 
-export class Population {
+export class ScheduledPopulation {
   readonly clock: ManualClock
   readonly random: Random
   readonly #rows = new Map<string, NodeRow>()
@@ -39,7 +39,7 @@ export class Population {
 
   constructor(
     seed: number,
-    readonly members: readonly Member[],
+    readonly members: readonly PopulationNode[],
     startMs = 0,
   ) {
     this.clock = new ManualClock(startMs)
@@ -97,7 +97,7 @@ export class Population {
     return this.clock.runUntil(this.clock.monotonicMs() + ms, each)
   }
 
-  async #upgrade(member: Member): Promise<void> {
+  async #upgrade(member: PopulationNode): Promise<void> {
     try {
       await member.schedule.run(this.#view(member))
     } catch (error) {
@@ -122,7 +122,7 @@ export class Population {
     })
   }
 
-  #view(member: Member): SchedulingView {
+  #view(member: PopulationNode): SchedulingView {
     const population = this
     const { nodeId } = member
     return {

@@ -9,7 +9,7 @@ import type { TestSystem } from './testSystem.js'
 const replier = { node: 'upgrade-server', className: 'UpgradeServer', version: 0 }
 
 /** Answers every question to the upgrade server before it does, until `leave`. */
-export function inTheServersName(t: ExecutionContext, system: TestSystem, answer: (call: CallEnvelope) => unknown) {
+export function answerInPlaceOfServer(t: ExecutionContext, system: TestSystem, answer: (call: CallEnvelope) => unknown) {
   const transport = memoryTransport(system.broker)
   t.teardown(() => transport.close())
   const answered = { count: 0 }
