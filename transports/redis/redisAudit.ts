@@ -6,7 +6,7 @@
 import { isDigest } from '../../core/base/digest.js'
 import { Fault } from '../../core/base/fault.js'
 import { type AuditHead, auditPageMax, emptyAudit } from '../../core/control/audit.js'
-import type { RedisConnection } from './redisConnection.js'
+import { bufferOf, type RedisConnection } from './redisConnection.js'
 import type { RedisKeys } from './redisKeys.js'
 
 /** Entries leave rarely. */
@@ -35,8 +35,7 @@ export async function appendAudit(
   bytes: Uint8Array,
   { hash, log }: { readonly hash: string; readonly log: string },
 ): Promise<boolean> {
-  const entry = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const args = [newest.number, newest.hash ?? '', entry, hash, log]
+  const args = [newest.number, newest.hash ?? '', bufferOf(bytes), hash, log]
   return (await redis.run('theseusAppendAudit', [audit, auditHead], ...args)) === 1
 }
 

@@ -276,3 +276,8 @@ function whyNot(thrown: unknown): WhyNot | undefined {
 function isRefusal(thrown: unknown): thrown is Error {
   return thrown instanceof Error && thrown.name === 'ReplyError'
 }
+
+/** ioredis sends the bytes of a Buffer, but the text of any other Uint8Array. */
+export function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

@@ -286,3 +286,6 @@ local function mayRunOlder(below, pinsFrom)
   return false
 end
 `
+
+/** A script that begins with the preamble. */
+export const nodeScript = (body: string) => ({ lua: `${preamble}${body}` })

@@ -1,0 +1,92 @@
+/** The scripts about the history (redisScripts.ts): the versions that are installed, and their bundles. */
+import { stagedBundlesMax, stagedBytesMax, stagedMs } from '../udbFactory.js'
+import { redisLayout } from './redisKeys.js'
+
+/** The fields about a staged bundle stay longer than the bundle: one without them is kept. */
+const stagedLongerMs = 1_000
+
+export const historyScripts = {
+  theseusInstall: {
+    // The last keys are those of the tables that get entries: one for each entry.
+    lua: `
+local head, manifests, signatures, tables, final, bundle = unpack(KEYS)
+local expectedVersion, expectedDigest, version, digest, manifest, signature, undoes, bundleDigest, writes = unpack(ARGV)
+if (redis.call('HGET', head, 'version') or '0') ~= expectedVersion then return 0 end
+if (redis.call('HGET', head, 'digest') or '') ~= expectedDigest then return 0 end
+-- Whoever reads the head next says why.
+if (tonumber(redis.call('HGET', head, 'layout') or '1') or math.huge) > ${redisLayout} then return 0 end
+-- It may have become final since the server looked.
+if undoes ~= '' and tonumber(undoes) <= (tonumber(redis.call('GET', final) or '0') or math.huge) then return 0 end
+-- Somebody may have written the bundle since the server looked.
+local written = bundleDigest ~= '' and redis.call('HGET', bundle, 'writes') or '0'
+if writes ~= '' and (written or '0') ~= writes then return 0 end
+redis.call('HSET', manifests, version, manifest)
+if signature ~= '' then redis.call('HSET', signatures, version, signature) end
+for i = 7, #KEYS do
+  local name, key, value = unpack(ARGV, 10 + (i - 7) * 3, 12 + (i - 7) * 3)
+  redis.call('HSET', KEYS[i], key, value)
+  redis.call('SADD', tables, name)
+end
+redis.call('HSET', head, 'version', version, 'digest', digest, 'layout', '${redisLayout}')
+if bundleDigest ~= '' then
+  redis.pcall('PERSIST', bundle)
+  redis.call('HDEL', head, 'staged/' .. bundleDigest)
+  if redis.call('EXISTS', bundle) == 1 then
+    redis.call('HSET', bundle, 'writes', string.format('%.0f', (tonumber(written or '0') or 0) + 1))
+  end
+end
+return 1`,
+  },
+
+  /**
+   * Answers 1; 2, if the bundle was written since it had so many writes; or 0, and how many bundles are
+   * staged and their bytes. Of each that is, `head` tells until when at most, and its bytes: the key is gone
+   * before that. An ACL of release 0.1.0 does not let it go: then it stays, as it did.
+   */
+  theseusPutChunk: {
+    lua: `
+local head, bundle = unpack(KEYS)
+local digest, index, bytes, as, writes = unpack(ARGV)
+local written = redis.call('HGET', bundle, 'writes') or '0'
+if writes ~= '' and written ~= writes then return { 2 } end
+local function write()
+  redis.call('HSET', bundle, index, bytes, 'writes', string.format('%.0f', (tonumber(written) or 0) + 1))
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local isThere = redis.call('EXISTS', bundle) == 1
+local bundles, total, own = 0, 0, nil
+local fields = redis.call('HGETALL', head)
+for i = 1, #fields, 2 do
+  local of = string.match(fields[i], '^staged/(.+)$')
+  if of then
+    local untilMs, size = string.match(fields[i + 1], '^(%d+) (%d+)$')
+    if not untilMs or tonumber(untilMs) <= now or (of == digest and not isThere) then
+      redis.call('HDEL', head, fields[i])
+    else
+      bundles, total = bundles + 1, total + tonumber(size)
+      if of == digest then own = tonumber(size) end
+    end
+  end
+end
+if as == 'kept' or (isThere and not own) then
+  write()
+  redis.pcall('PERSIST', bundle)
+  redis.call('HDEL', head, 'staged/' .. digest)
+  return { 1 }
+end
+local more = #bytes - #(redis.call('HGET', bundle, index) or '')
+if (not own and bundles >= ${stagedBundlesMax}) or total + more > ${stagedBytesMax} then return { 0, bundles, total } end
+write()
+redis.pcall('PEXPIRE', bundle, ${stagedMs})
+redis.call('HSET', head, 'staged/' .. digest, string.format('%.0f %.0f', now + ${stagedMs + stagedLongerMs}, (own or 0) + more))
+return { 1 }`,
+  },
+
+  theseusKeepBundle: {
+    lua: `
+local head, bundle = unpack(KEYS)
+redis.pcall('PERSIST', bundle)
+redis.call('HDEL', head, 'staged/' .. ARGV[1])`,
+  },
+} as const
