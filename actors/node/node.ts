@@ -248,7 +248,7 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
     this.slot.release()
     const { record } = this.keeper
     const { dead, final } = this.services.history
-    if (dead > record.oldest || final > 0) this.learning.bury()
+    if (dead > record.oldest || final > 0) this.learning.dropDeadVersions()
     // Calls that were accepted on its way forward, should it have come back.
     if (this.life.state === 'behind') {
       void this.leaveService()
@@ -272,7 +272,7 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
 
   /** More versions are dead, or final. */
   versionsOver(): void {
-    this.learning.bury()
+    this.learning.dropDeadVersions()
     if (!this.isAtDeadVersion) return
     this.life.fallsBehind()
     void this.leaveService()

@@ -6,15 +6,16 @@
 import { Fault } from '../../core/base/fault.js'
 import { checkName, type Version } from '../../core/base/ids.js'
 import { checkDeclaredCalls, describeClass, type NodeClass } from '../../core/model/nodeObject.js'
-import { checkRecord, type Generation, keys, type NodeRecord, recordFormat, slot } from '../../core/model/nodeRecord.js'
+import { checkRecord, keys, type NodeRecord } from '../../core/model/nodeRecord.js'
 import { clientService, type NodeRow, type NodeStatus } from '../../core/model/nodeRow.js'
+import { afterCrash, firstGeneration, firstNeeded, isLeftBehind, newborn } from '../../core/upgrade/generations.js'
 import { startTriesMax } from '../../core/upgrade/upgradeStatechart.js'
 import { pack, unpack } from '../../core/wire/codec.js'
 import { within } from '../base/timeouts.js'
 import { isRejection } from '../history/classRegistry.js'
 import { isOnProbation } from '../registration/population.js'
 import { NodeState } from '../state/nodeState.js'
-import { leftBehind, runTransform, sweepSlots } from '../state/transformRun.js'
+import { runTransform, sweepSlots } from '../state/transformRun.js'
 import { type HostServices, Node } from './node.js'
 import type { NodeStart } from './startingNodes.js'
 
@@ -52,7 +53,7 @@ async function revive(services: HostServices, definition: NodeClass, stored: Nod
   const oldest = Math.min(stored.oldest, ...unmade.map((upgrade) => upgrade - 1))
   await start.unlessStopped(services.classes.load(line, oldest, stored.newest))
   await start.unlessStopped(askBriefly(services))
-  const record = afterCrash({ ...stored, incarnation: stored.incarnation + 1 })
+  const record = afterCrash({ ...stored, incarnation: stored.incarnation + 1 }, startTriesMax)
   const node = new Node(services, record, false)
   start.node = node
   return orStopped(node, async () => {
@@ -116,19 +117,6 @@ async function orStopped(node: Node, start: () => Promise<void>): Promise<Node> 
 }
 
 /**
- * A host that ended while the new object was starting counts as a failed start; after too many
- * one commit flips back.
- */
-function afterCrash(record: NodeRecord): NodeRecord {
-  const { upgrade, previous } = record
-  if (upgrade?.phase !== 'recovering' || previous === null) return record
-  const startsFailed = upgrade.startsFailed + 1
-  if (startsFailed < startTriesMax) return { ...record, upgrade: { ...upgrade, startsFailed } }
-  const reason = `the host ended ${startsFailed} times while the new object was starting`
-  return { ...record, generation: previous, previous: null, upgrade: { phase: 'stalled', target: upgrade.target, reason } }
-}
-
-/**
  * "It is made as if born at the oldest live version and upgraded at once, so its past-SOs have the states
  * they would have." A new node does not start before it has asked the upgrade server.
  */
@@ -139,7 +127,13 @@ async function birth(services: HostServices, definition: NodeClass, nodeId: stri
   const oldest = history.dead
   const complete = Math.max(oldest, await start.unlessStopped(newestComplete(services, newest)))
   const line = classes.line(describeClass(definition).className, { nodeId, facts: settings.facts })
-  const first = await start.unlessStopped(firstReadable(services, line, firstNeeded(services, oldest)))
+  const first = await start.unlessStopped(
+    firstReadable(
+      services,
+      line,
+      firstNeeded(oldest, history.final, history.newest, (version) => history.undoes(version)),
+    ),
+  )
   const goal = await start.unlessStopped(newestVerified(services, line, first, complete))
   const { service } = describeClass(definition)
   const registerAt = (version: Version) =>
@@ -159,30 +153,12 @@ async function birth(services: HostServices, definition: NodeClass, nodeId: stri
       start,
     )
   await start.unlessStopped(registerAt(goal))
-  let generation: Generation = {
-    number: 0,
-    version: first,
-    className: line[first]!,
-    object: slot(0, first),
-    simulations: {},
-  }
+  let generation = firstGeneration(first, line[first]!)
   const state = new NodeState(nodeId, journal, {
     lazyOf: (of) => generation.lazy?.[of],
     rulesOf: (lazy) => classes.recordRules(line, lazy),
     recordFailed() {},
     stateLost() {},
-  })
-  const recordAt = (at: Generation): NodeRecord => ({
-    format: recordFormat,
-    nodeId,
-    service,
-    facts: settings.facts,
-    incarnation: 1,
-    oldest: Math.min(oldest, at.version),
-    newest: at.version,
-    generation: at,
-    previous: null,
-    upgrade: null,
   })
   // A transform that is left behind goes on, and writes nothing.
   const given = {
@@ -211,13 +187,13 @@ async function birth(services: HostServices, definition: NodeClass, nodeId: stri
       break
     }
   }
-  const record = recordAt(generation)
+  const record = newborn({ nodeId, service, facts: settings.facts }, generation, oldest)
   start.check()
   const node = new Node(services, record, true)
   start.node = node
   return orStopped(node, async () => {
     await node.keeper.commit(record)
-    await sweepSlots(nodeId, (of) => leftBehind(record, of), journal, settings)
+    await sweepSlots(nodeId, (of) => isLeftBehind(record, of), journal, settings)
     start.check()
     node.reception.open()
     await node.software.start()
@@ -227,16 +203,6 @@ async function birth(services: HostServices, definition: NodeClass, nodeId: stri
     node.report('current', null, null)
     node.learning.learn(newest)
   })
-}
-
-/**
- * The version that its states begin with. A version that can still be undone, and one that is an undo
- * already, is answered with the state of the SO before it, dead as that one's version may be.
- */
-function firstNeeded({ history }: HostServices, oldest: Version): Version {
-  let first = Math.min(oldest, Math.max(history.final, history.newest - 1))
-  while (first > 0 && history.undoes(first + 1)) first--
-  return first
 }
 
 /**

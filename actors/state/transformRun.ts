@@ -6,62 +6,18 @@
  */
 
 import { Fault, toFault } from '../../core/base/fault.js'
-import type { Version } from '../../core/base/ids.js'
-import {
-  type Generation,
-  generationOf,
-  keys,
-  type LazySlot,
-  type NodeRecord,
-  type Slot,
-  slot,
-  slotOfKey,
-  slotsOf,
-  withLazy,
-} from '../../core/model/nodeRecord.js'
+import { type Generation, keys, type Slot, slot, slotOfKey } from '../../core/model/nodeRecord.js'
 import type { RecordRules } from '../../core/model/recordTransform.js'
 import { isSO, noCollections, type Simulation } from '../../core/model/simulation.js'
 import type { TransformCollections } from '../../core/model/transform.js'
 import type { Clock } from '../../core/ports/clock.js'
+import { nextGeneration, proxyVersion } from '../../core/upgrade/generations.js'
 import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
 import { pack } from '../../core/wire/codec.js'
 import { checkRoot } from '../../core/wire/plain.js'
 import type { HostSettings } from '../base/settings.js'
 import type { Journal } from './journal.js'
 import { checkKey, type NodeState } from './nodeState.js'
-
-/**
- * The version whose SO, with its state, stands for the new one until the node upgrades: the new one's own,
- * or, for an undo, the past-SO of the version that it means again.
- */
-export function standIn(version: Version, undoes: boolean): Version {
-  return undoes ? version - 2 : version
-}
-
-/** The generation after an upgrade: the object's new slot, the past-SO's, and every other SO's as it was. */
-export function nextGeneration(old: Generation, upgrade: ClassUpgrade, undoes: boolean): Generation {
-  const number = old.number + 1
-  const version = old.version + 1
-  const { [standIn(version, undoes)]: future, ...kept } = old.simulations
-  const object = slot(number, version)
-  const past = slot(number, old.version)
-  const lazy: Record<Slot, LazySlot> = { ...old.lazy }
-  const makes = (of: Slot, role: LazySlot['role'], rules: RecordRules | null, beside: Slot | null) => {
-    if (rules === null) return
-    const next = Object.fromEntries(Object.keys(rules).map((name) => [name, '']))
-    lazy[of] = { upgrade: version, role, undoes, old: old.object, beside, next, passed: 0 }
-  }
-  makes(object, 'object', upgrade.records, future ?? null)
-  if (isSO(upgrade.pastSO)) makes(past, 'pastSO', upgrade.pastSO.records, null)
-  const generation: Generation = {
-    number,
-    version,
-    className: upgrade.newClass.className,
-    object,
-    simulations: { ...kept, ...(isSO(upgrade.pastSO) ? { [old.version]: past } : {}) },
-  }
-  return withLazy(generation, lazy)
-}
 
 /** Whether nobody waits for a transform any more. */
 export interface GivenUp {
@@ -81,7 +37,7 @@ export async function runTransform(
   given: GivenUp = { up: false },
 ): Promise<Generation> {
   const next = nextGeneration(old, upgrade, undoes)
-  const futureSlot = old.simulations[standIn(next.version, undoes)]
+  const futureSlot = old.simulations[proxyVersion(next.version, undoes)]
   const writer = new BoundedWriter(journal, clock, settings, given)
   try {
     const root = await upgrade.transform(
@@ -149,17 +105,6 @@ export async function sweepSlots(
     if (unused.length > 0) await journal.commit(unused.map((key) => [key, null] as const))
     next = following
   }
-}
-
-/** A state that a finished upgrade left: no record names it, and no transform that runs now writes it. */
-export function leftBehind(record: NodeRecord, of: Slot): boolean {
-  if (generationOf(of) > record.generation.number) return false
-  return !slotsOf(record.generation).includes(of) && (record.previous === null || !slotsOf(record.previous).includes(of))
-}
-
-/** A state that a failed transform left: the generation after the record's. */
-export function unfinished(record: NodeRecord, of: Slot): boolean {
-  return generationOf(of) > record.generation.number
 }
 
 /**

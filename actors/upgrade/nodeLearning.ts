@@ -7,10 +7,11 @@
 import { Fault, isFault, reasonOf } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
-import { keys, slot, withLazy } from '../../core/model/nodeRecord.js'
+import { keys } from '../../core/model/nodeRecord.js'
 import { isSO, noCollections, type Simulation } from '../../core/model/simulation.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
+import { isLeftBehind, learned, withoutDeadVersions } from '../../core/upgrade/generations.js'
 import { pack } from '../../core/wire/codec.js'
 import { kinds } from '../../core/wire/envelope.js'
 import type { HostSettings } from '../base/settings.js'
@@ -23,7 +24,7 @@ import type { NodeSoftware } from '../software/nodeSoftware.js'
 import type { RecordKeeper } from '../software/recordKeeper.js'
 import type { Journal } from '../state/journal.js'
 import type { NodeState } from '../state/nodeState.js'
-import { leftBehind, standIn, sweepSlots } from '../state/transformRun.js'
+import { sweepSlots } from '../state/transformRun.js'
 
 /** Of its host, for what a node learns. */
 export interface LearningServices {
@@ -173,21 +174,14 @@ export class NodeLearning {
   #extend(version: Version): void {
     const { keeper, software, state } = this.node
     const { classes, history, journal } = this.node.services
-    const { record } = keeper
-    // Meanwhile the record may have gone back to what is on disk: the versions between are learned first.
-    if (record.newest !== version - 1) return
     const futureSO = classes.classUpgrade(keeper.line(classes), version)?.futureSO
-    let { generation } = record
-    // The state that stands for an undo is there already, but where the undone version was rejected when it
-    // came for the first time.
-    const of = standIn(version, history.undoes(version))
-    const isThere = history.takesBack(version) || of === generation.version || generation.simulations[of] !== undefined
-    if (futureSO !== undefined && isSO(futureSO) && !isThere) {
-      const own = slot(generation.number, of)
-      journal.write(keys.root(record.nodeId, own), initialOf(futureSO), state)
-      generation = { ...generation, simulations: { ...generation.simulations, [of]: own } }
-    }
-    keeper.write({ ...record, newest: version, generation })
+    const hasFutureSO = futureSO !== undefined && isSO(futureSO)
+    const kind = { undoes: history.undoes(version), takesBack: history.takesBack(version) }
+    // Meanwhile the record may have gone back to what is on disk: the versions between are learned first.
+    const next = learned(keeper.record, version, hasFutureSO, kind)
+    if (next === undefined) return
+    if (next.made !== undefined) journal.write(keys.root(next.record.nodeId, next.made), initialOf(futureSO as Simulation), state)
+    keeper.write(next.record)
     software.rebuildChain()
   }
 
@@ -195,32 +189,24 @@ export class NodeLearning {
    * C8. Discards the past-SOs of versions that are dead, and with them every link below: a turn of the
    * mailbox. Their states stay on disk, for whoever goes back, until nobody can any more.
    */
-  bury(): void {
+  dropDeadVersions(): void {
     const { keeper, software, mailbox, services } = this.node
     const { dead, final } = services.history
-    const buried = mailbox.turn(() => {
+    const dropped = mailbox.turn(() => {
       const { record } = keeper
-      const { generation } = record
-      const oldest = Math.max(record.oldest, Math.min(dead, generation.version))
-      // Of a version that is final nobody goes back; a node that comes to it may pass an undo of its own
-      // version, and goes on as the one before.
-      const least = Math.min(oldest, generation.version < final ? generation.version - 1 : final)
-      const isNeeded = (version: Version) => version >= least || version > generation.version
-      const kept = Object.entries(generation.simulations).filter(([version]) => isNeeded(Number(version)))
-      const isAll = kept.length === Object.keys(generation.simulations).length
-      if (oldest === record.oldest && isAll) return
-      const left = withLazy({ ...generation, simulations: Object.fromEntries(kept) }, generation.lazy ?? {})
-      keeper.write({ ...record, oldest, generation: left })
+      const left = withoutDeadVersions(record, dead, final)
+      if (left === record) return
+      keeper.write(left)
       software.rebuildChain()
-      if (!isAll) this.#sweep()
+      if (left.generation !== record.generation) this.#sweep()
     })
-    buried.catch((error) => this.node.crash(error))
+    dropped.catch((error) => this.node.crash(error))
   }
 
   #sweep(): void {
     const { keeper, services } = this.node
     const { nodeId } = keeper.record
-    sweepSlots(nodeId, (of) => leftBehind(keeper.record, of), services.journal, services.settings).catch((error) => {
+    sweepSlots(nodeId, (of) => isLeftBehind(keeper.record, of), services.journal, services.settings).catch((error) => {
       services.observe({ type: 'warning', message: `${nodeId}: states that nobody needs are not swept yet`, error })
     })
   }

@@ -15,6 +15,15 @@ import type { RecordRules } from '../../core/model/recordTransform.js'
 import type { StateStore } from '../../core/ports/stateStore.js'
 import { running } from '../../core/schedules/schedule.js'
 import { SourcedView } from '../../core/schedules/schedulingView.js'
+import {
+  advanced,
+  flipped,
+  flippedBack,
+  isLeftBehind,
+  isUnfinished,
+  recovering,
+  started,
+} from '../../core/upgrade/generations.js'
 import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
 import { within } from '../base/timeouts.js'
 import type { Contacts } from '../calls/contacts.js'
@@ -27,7 +36,7 @@ import type { NodeSoftware } from '../software/nodeSoftware.js'
 import type { RecordKeeper } from '../software/recordKeeper.js'
 import type { BatchNumber, Journal } from '../state/journal.js'
 import type { NodeState } from '../state/nodeState.js'
-import { leftBehind, runTransform, standIn, sweepSlots, unfinished } from '../state/transformRun.js'
+import { runTransform, sweepSlots } from '../state/transformRun.js'
 import type { NodeLearning } from './nodeLearning.js'
 import { NodeSource } from './schedulingView.js'
 import type { ServiceSlot } from './serviceSlot.js'
@@ -229,17 +238,6 @@ export class NodeUpgrade {
     node.serve()
   }
 
-  /**
-   * The same state at a later version. The state that stood for a skipped undo is its past-SO's from now on.
-   */
-  #unchanged(generation: Generation, to: Version): Generation {
-    const { history } = this.node.services
-    const stood = standIn(this.target, history.undoes(this.target))
-    const { [stood]: state, ...kept } = generation.simulations
-    if (to === this.target || stood === this.target || state === undefined) return { ...generation, version: to }
-    return { ...generation, version: to, simulations: { ...kept, [this.target]: state } }
-  }
-
   async #advance(to: Version, given: { up: boolean; advanced: boolean }): Promise<void> {
     const { node } = this
     for (let failures = 0; ; failures++) {
@@ -250,7 +248,7 @@ export class NodeUpgrade {
           const { record } = node.keeper
           // Lost since a moment ago: the node restarts.
           if (record.newest < to) throw new Fault('unavailable.storage', 'a learned version could not be written')
-          node.keeper.write({ ...record, upgrade: null, generation: this.#unchanged(record.generation, to) })
+          node.keeper.write(advanced(record, to, node.services.history.undoes(this.target)))
           node.software.rebuildChain()
           given.advanced = true
         })
@@ -372,7 +370,7 @@ export class NodeUpgrade {
     const { clock, journal, settings, history } = node.services
     const { transformTimeoutMs } = this.#classUpgrade.timeouts
     await this.#sweeping
-    await sweepSlots(node.id, (of) => unfinished(node.keeper.record, of), journal, settings)
+    await sweepSlots(node.id, (of) => isUnfinished(node.keeper.record, of), journal, settings)
     // A TF that is given up may go on running: from then on it writes nothing.
     let isOver = false
     const given = {
@@ -427,12 +425,7 @@ export class NodeUpgrade {
     invariant(node.state.batch === this.#transformed, `C7: ${node.id} was written to after its transform had read it`)
     // A write from here on would be seen before the flip, and not after it.
     invariant(!mailbox.isOpen && mailbox.running === undefined, 'C11: a call runs beside the flip')
-    await node.keeper.commit({
-      ...node.keeper.record,
-      generation: next,
-      previous: node.keeper.record.generation,
-      upgrade: { phase: 'recovering', target: this.target, startsFailed: 0 },
-    })
+    await node.keeper.commit(flipped(node.keeper.record, next))
     node.keeper.coming = undefined
     node.services.observe({ type: 'flipped', nodeId: node.id, version: next.version, className: next.className })
   }
@@ -446,8 +439,7 @@ export class NodeUpgrade {
     const { clock } = node.services
     const { startTimeoutMs } = this.#classUpgrade.timeouts
     node.beginUpgrade()
-    if (startsFailed > 0)
-      await node.keeper.commit({ ...node.keeper.record, upgrade: { phase: 'recovering', target: this.target, startsFailed } })
+    if (startsFailed > 0) await node.keeper.commit(recovering(node.keeper.record, startsFailed))
     if (node.isEnding) throw new Fault('upgrade.start', 'the node has stopped')
     try {
       const object = this.#checked ?? node.software.make(node.keeper.record.generation)
@@ -457,7 +449,7 @@ export class NodeUpgrade {
       const late = () => new Fault('upgrade.start', `start() did not finish in ${startTimeoutMs} ms`)
       // The point of no return of this node, in one commit with what start() wrote.
       const kept = () => {
-        if (!node.isEnding) node.keeper.write({ ...node.keeper.record, previous: null, upgrade: null })
+        if (!node.isEnding) node.keeper.write(started(node.keeper.record))
       }
       await within(clock, startTimeoutMs, node.software.runStart(kept), late)
       if (node.isEnding) throw new Fault('upgrade.start', 'the node was stopped while its new object was starting')
@@ -469,7 +461,7 @@ export class NodeUpgrade {
       throw new Fault('upgrade.start', toFault(error, 'upgrade.start').message, {}, { cause: error })
     }
     this.#serveAgain()
-    sweepSlots(node.id, (of) => leftBehind(node.keeper.record, of), node.services.journal, node.services.settings).catch(
+    sweepSlots(node.id, (of) => isLeftBehind(node.keeper.record, of), node.services.journal, node.services.settings).catch(
       (error) => {
         node.services.observe({ type: 'warning', message: `${node.id}: the old generation is not swept yet`, error })
       },
@@ -479,15 +471,8 @@ export class NodeUpgrade {
   /** After a few failed starts one commit moves the pointer back. */
   async flipBack(reason: string): Promise<void> {
     const { node } = this
-    const { previous } = node.keeper.record
-    invariant(previous !== null, 'flipping back without an old generation')
     node.software.discard()
-    await node.keeper.commit({
-      ...node.keeper.record,
-      generation: previous,
-      previous: null,
-      upgrade: { phase: 'stalled', target: this.target, reason },
-    })
+    await node.keeper.commit(flippedBack(node.keeper.record, reason))
     await this.#startOld()
     this.#sweeping = this.#sweepUnfinished()
   }
@@ -515,7 +500,7 @@ export class NodeUpgrade {
     const { node } = this
     const { journal, settings, observe } = node.services
     try {
-      await sweepSlots(node.id, (of) => !node.isEnding && unfinished(node.keeper.record, of), journal, settings)
+      await sweepSlots(node.id, (of) => !node.isEnding && isUnfinished(node.keeper.record, of), journal, settings)
     } catch (error) {
       observe({ type: 'warning', message: `${node.id}: the new generation is not swept yet`, error })
     }

@@ -15,6 +15,7 @@ import { type Generation, type LazySlot, type Slot, withLazy } from '../../core/
 import type { RecordsUnmade } from '../../core/model/nodeRow.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
+import { isLeftBehind } from '../../core/upgrade/generations.js'
 import type { HostSettings } from '../base/settings.js'
 import { backoffMs } from '../base/timeouts.js'
 import type { Mailbox } from '../serving/mailbox.js'
@@ -22,7 +23,7 @@ import type { RecordKeeper } from '../software/recordKeeper.js'
 import type { Journal } from '../state/journal.js'
 import type { NodeState } from '../state/nodeState.js'
 import type { Passing, RecordPasses } from '../state/recordPasses.js'
-import { leftBehind, sweepSlots } from '../state/transformRun.js'
+import { sweepSlots } from '../state/transformRun.js'
 
 /** Of its host, for a pass. */
 export interface PassServices {
@@ -141,7 +142,7 @@ export class RecordPass implements Passing {
   /** All records of a slot are made. */
   #isOver(): void {
     const { id, keeper, services, phase, isUpgrading } = this.node
-    sweepSlots(id, (of) => leftBehind(keeper.record, of), services.journal, services.settings).catch((error) => {
+    sweepSlots(id, (of) => isLeftBehind(keeper.record, of), services.journal, services.settings).catch((error) => {
       services.observe({ type: 'warning', message: `${id}: the states that its records were made of are not swept yet`, error })
     })
     if (keeper.record.generation.lazy !== undefined || this.#told === undefined) return

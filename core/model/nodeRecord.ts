@@ -16,7 +16,10 @@ export const recordFormat = 2
 /** Format 1 knew no slots whose records are made lazily. */
 const recordFormats: readonly unknown[] = [1, recordFormat]
 
-/** The generation a slot was made in, and the version its state implements. Never reused on one node. */
+/**
+ * The generation a slot was made in, and the version its state implements. A try after a failed one uses
+ * its slots again, once they are swept.
+ */
 export type Slot = `${number}.${Version}`
 
 export interface Generation {

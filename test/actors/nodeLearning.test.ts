@@ -588,7 +588,7 @@ async function buried(record: Partial<NodeRecord>, over: { readonly dead: number
   const opened = await open({ record: { newest: 4, generation: aged, ...record } })
   Object.assign(opened.known, over)
   const { record: before } = opened.keeper
-  opened.learning.bury()
+  opened.learning.dropDeadVersions()
   await opened.passing()
   const { oldest, generation } = opened.keeper.record
   return { ...opened, seen: [oldest, Object.keys(generation.simulations).map(Number)], isSame: opened.keeper.record === before }
@@ -620,7 +620,7 @@ test('a burial that fails restarts the node', async (t) => {
   software.rebuildChain = () => {
     throw new Error('a link is missing')
   }
-  learning.bury()
+  learning.dropDeadVersions()
   await passing()
   t.deepEqual(done(), ['crash a link is missing'])
 })
@@ -630,7 +630,7 @@ test('a burial is a turn of the mailbox; states that can not be swept are told o
   Object.assign(opened.known, { dead: 2, final: 2 })
   const running = gate()
   opened.mailbox.post({ run: () => running.pass() })
-  opened.learning.bury()
+  opened.learning.dropDeadVersions()
   await opened.passing()
   t.is(opened.keeper.record.oldest, 0)
   opened.memory.failNextCommit(new Error('disk full'))

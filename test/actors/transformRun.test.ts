@@ -7,10 +7,11 @@ import test from 'ava'
 import { defaultSettings, type HostSettings } from '../../actors/base/settings.js'
 import { Journal } from '../../actors/state/journal.js'
 import { NodeState } from '../../actors/state/nodeState.js'
-import { leftBehind, nextGeneration, runTransform, standIn, sweepSlots, unfinished } from '../../actors/state/transformRun.js'
+import { runTransform, sweepSlots } from '../../actors/state/transformRun.js'
 import { type Generation, keys, type LazySlot, type NodeRecord, type Slot } from '../../core/model/nodeRecord.js'
 import { none } from '../../core/model/simulation.js'
 import type { TransformCollections } from '../../core/model/transform.js'
+import { isLeftBehind, isUnfinished, nextGeneration, proxyVersion } from '../../core/upgrade/generations.js'
 import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
 import { pack, unpack } from '../../core/wire/codec.js'
 import { memoryStore } from '../../transports/memory/index.js'
@@ -90,7 +91,7 @@ test('the next generation has slots of its own for the object and its past-SO, a
 test('an undo puts the object in the place of the past-SO whose version it means again', (t) => {
   const at1: Generation = { number: 4, version: 1, className: 'Notes.v2', object: '4.1', simulations: { 0: '4.0', 3: '3.3' } }
   t.deepEqual(nextGeneration(at1, eager, true).simulations, { 1: '5.1', 3: '3.3' })
-  t.deepEqual([standIn(2, true), standIn(2, false)], [0, 2])
+  t.deepEqual([proxyVersion(2, true), proxyVersion(2, false)], [0, 2])
 })
 
 test('what is made record by record is named in the generation: of which slots, and that nothing is made yet', (t) => {
@@ -428,8 +429,8 @@ test('a sweep waits for the disk, and says when that does not take it', async (t
 test('left behind is what neither the generation nor the one to flip back to names, of generations up to now', (t) => {
   const record = { generation, previous: null } as unknown as NodeRecord
   const previous: Generation = { ...generation, number: 2, object: '2.0', simulations: {} }
-  const left = (of: Slot, more: Partial<NodeRecord> = {}) => leftBehind({ ...record, ...more }, of)
+  const left = (of: Slot, more: Partial<NodeRecord> = {}) => isLeftBehind({ ...record, ...more }, of)
   t.deepEqual([left('3.0'), left('3.1'), left('2.0'), left('3.7'), left('4.1')], [false, false, true, true, false])
   t.deepEqual([left('2.0', { previous }), left('1.0', { previous }), left('3.0', { previous })], [false, true, false])
-  t.deepEqual([unfinished(record, '3.0'), unfinished(record, '4.0'), unfinished(record, '2.0')], [false, true, false])
+  t.deepEqual([isUnfinished(record, '3.0'), isUnfinished(record, '4.0'), isUnfinished(record, '2.0')], [false, true, false])
 })

@@ -1,0 +1,219 @@
+/**
+ * The algebra of generations: how a node's record goes from one state to the next. Pure: each function
+ * takes a record or a generation and answers the one after it, so that a whole story of upgrades can be
+ * told without a node (test/transcripts/).
+ *
+ * A generation is a version, the object's state, and the states of the simulation objects around it. An
+ * upgrade makes the next one beside the old (`nextGeneration`); one commit moves to it (`flipped`); until
+ * the new object has started, one commit moves back (`flippedBack`).
+ */
+import type { Version } from '../base/ids.js'
+import { invariant } from '../base/invariant.js'
+import type { NodeFacts } from '../model/nodeFilter.js'
+import {
+  type Generation,
+  generationOf,
+  type LazySlot,
+  type NodeRecord,
+  recordFormat,
+  type Slot,
+  slot,
+  slotsOf,
+  withLazy,
+} from '../model/nodeRecord.js'
+import type { RecordRules } from '../model/recordTransform.js'
+import { isSO } from '../model/simulation.js'
+import type { ClassUpgrade } from './upgrade.js'
+
+/** As much of a class upgrade as decides which states there are. */
+export type StatesOfUpgrade = Pick<ClassUpgrade, 'newClass' | 'pastSO' | 'records'>
+
+/** One upgrade, as the history has it for a node. */
+export interface UpgradeKind {
+  /** Whether it undoes the upgrade before it. */
+  readonly undoes: boolean
+  /** Whether it takes back what its bundle brought: an undo does, the undo of an undo brings it again. */
+  readonly takesBack: boolean
+}
+
+/**
+ * The version whose SO, with its state, stands for `version` until the node upgrades: its own, or, for an
+ * undo, the past-SO of the version that it means again.
+ */
+export function proxyVersion(version: Version, undoes: boolean): Version {
+  return undoes ? version - 2 : version
+}
+
+// --- Before an upgrade
+
+export function firstGeneration(version: Version, className: string): Generation {
+  return { number: 0, version, className, object: slot(0, version), simulations: {} }
+}
+
+/** The record of a node that is born with this generation, while versions from `oldest` on live. */
+export function newborn(
+  { nodeId, service, facts }: Pick<NodeRecord, 'nodeId' | 'service'> & { readonly facts: NodeFacts },
+  generation: Generation,
+  oldest: Version,
+): NodeRecord {
+  return {
+    format: recordFormat,
+    nodeId,
+    service,
+    facts,
+    incarnation: 1,
+    oldest: Math.min(oldest, generation.version),
+    newest: generation.version,
+    generation,
+    previous: null,
+    upgrade: null,
+  }
+}
+
+/**
+ * The version that the states of a birth begin with. An upgrade that can still be undone, and one that is
+ * an undo already, is answered with the state of the SO before it, dead as that one's version may be.
+ *
+ * @param final the newest version from which nobody goes back
+ */
+export function firstNeeded(oldest: Version, final: Version, newest: Version, undoes: (version: Version) => boolean): Version {
+  let first = Math.min(oldest, Math.max(final, newest - 1))
+  while (first > 0 && undoes(first + 1)) first--
+  return first
+}
+
+/**
+ * "The UM installs the class upgrade's future-SO" (§3): the record that knows `version`, and the slot of
+ * the future-SO's state if it needs a new one. Undefined where `version` is not the one after the newest.
+ */
+export function learned(
+  record: NodeRecord,
+  version: Version,
+  hasFutureSO: boolean,
+  { undoes, takesBack }: UpgradeKind,
+): { readonly record: NodeRecord; readonly made: Slot | undefined } | undefined {
+  if (record.newest !== version - 1) return undefined
+  const { generation } = record
+  const of = proxyVersion(version, undoes)
+  // The state that stands for an undo is there already, but where the undone version was rejected when it
+  // came for the first time.
+  const isThere = takesBack || of === generation.version || generation.simulations[of] !== undefined
+  if (!hasFutureSO || isThere) return { record: { ...record, newest: version }, made: undefined }
+  const made = slot(generation.number, of)
+  const simulations = { ...generation.simulations, [of]: made }
+  return { record: { ...record, newest: version, generation: { ...generation, simulations } }, made }
+}
+
+/**
+ * "The node is unaffected and immediately advances its version number" (§3): the same state at a later
+ * version, the next one or, past an upgrade that is undone, the one after. The SO that stood for a skipped
+ * undo is its past-SO from now on.
+ *
+ * @param undoesNext whether the next version undoes the node's
+ */
+export function advanced(record: NodeRecord, to: Version, undoesNext: boolean): NodeRecord {
+  const { generation } = record
+  const next = generation.version + 1
+  const stood = proxyVersion(next, undoesNext)
+  const { [stood]: state, ...kept } = generation.simulations
+  const isKept = to === next || stood === next || state === undefined
+  const simulations = isKept ? generation.simulations : { ...kept, [next]: state }
+  return { ...record, upgrade: null, generation: { ...generation, version: to, simulations } }
+}
+
+// --- An upgrade
+
+/** The generation after an upgrade: the object's new slot, the past-SO's, and every other SO's as it was. */
+export function nextGeneration(old: Generation, upgrade: StatesOfUpgrade, undoes: boolean): Generation {
+  const number = old.number + 1
+  const version = old.version + 1
+  const { [proxyVersion(version, undoes)]: future, ...kept } = old.simulations
+  const object = slot(number, version)
+  const past = slot(number, old.version)
+  const lazy: Record<Slot, LazySlot> = { ...old.lazy }
+  const makes = (of: Slot, role: LazySlot['role'], rules: RecordRules | null, beside: Slot | null) => {
+    if (rules === null) return
+    const next = Object.fromEntries(Object.keys(rules).map((name) => [name, '']))
+    lazy[of] = { upgrade: version, role, undoes, old: old.object, beside, next, passed: 0 }
+  }
+  makes(object, 'object', upgrade.records, future ?? null)
+  if (isSO(upgrade.pastSO)) makes(past, 'pastSO', upgrade.pastSO.records, null)
+  const generation: Generation = {
+    number,
+    version,
+    className: upgrade.newClass.className,
+    object,
+    simulations: { ...kept, ...(isSO(upgrade.pastSO) ? { [old.version]: past } : {}) },
+  }
+  return withLazy(generation, lazy)
+}
+
+/** The flip: from its commit on the node starts with the new generation, and can still go back. */
+export function flipped(record: NodeRecord, next: Generation): NodeRecord {
+  const upgrade = { phase: 'recovering', target: next.version, startsFailed: 0 } as const
+  return { ...record, generation: next, previous: record.generation, upgrade }
+}
+
+/** A start of the new object that is about to be tried, after so many that failed. */
+export function recovering(record: NodeRecord, startsFailed: number): NodeRecord {
+  return { ...record, upgrade: { phase: 'recovering', target: record.generation.version, startsFailed } }
+}
+
+/** The new object has started: the point of no return of this node. */
+export function started(record: NodeRecord): NodeRecord {
+  return { ...record, previous: null, upgrade: null }
+}
+
+/** After too many failed starts: the old generation again, and why. */
+export function flippedBack(record: NodeRecord, reason: string): NodeRecord {
+  const { previous, generation } = record
+  invariant(previous !== null, 'flipping back without an old generation')
+  return { ...record, generation: previous, previous: null, upgrade: { phase: 'stalled', target: generation.version, reason } }
+}
+
+/**
+ * A host that ended while the new object was starting counts as a failed start; after too many the old
+ * generation is there again.
+ */
+export function afterCrash(record: NodeRecord, startTriesMax: number): NodeRecord {
+  const { upgrade, previous } = record
+  if (upgrade?.phase !== 'recovering' || previous === null) return record
+  const startsFailed = upgrade.startsFailed + 1
+  if (startsFailed < startTriesMax) return { ...record, upgrade: { ...upgrade, startsFailed } }
+  return flippedBack(record, `the host ended ${startsFailed} times while the new object was starting`)
+}
+
+// --- After upgrades
+
+/**
+ * C8. The record without the past-SOs of versions that are dead, and so without every link below. A state
+ * stays for as long as somebody can go back to it. The same record where there is nothing to drop.
+ *
+ * @param dead versions older than this one are dead
+ * @param final the newest version from which nobody goes back
+ */
+export function withoutDeadVersions(record: NodeRecord, dead: Version, final: Version): NodeRecord {
+  const { generation } = record
+  const oldest = Math.max(record.oldest, Math.min(dead, generation.version))
+  // Of a version that is final nobody goes back; a node that comes to it may pass an undo of its own
+  // version, and goes on as the one before.
+  const least = Math.min(oldest, generation.version < final ? generation.version - 1 : final)
+  const isNeeded = (version: Version) => version >= least || version > generation.version
+  const kept = Object.entries(generation.simulations).filter(([version]) => isNeeded(Number(version)))
+  const isAll = kept.length === Object.keys(generation.simulations).length
+  if (oldest === record.oldest && isAll) return record
+  if (isAll) return { ...record, oldest }
+  const left = withLazy({ ...generation, simulations: Object.fromEntries(kept) }, generation.lazy ?? {})
+  return { ...record, oldest, generation: left }
+}
+
+/** A state that a finished upgrade left: no record names it, and no transform that runs now writes it. */
+export function isLeftBehind(record: NodeRecord, of: Slot): boolean {
+  if (generationOf(of) > record.generation.number) return false
+  return !slotsOf(record.generation).includes(of) && (record.previous === null || !slotsOf(record.previous).includes(of))
+}
+
+/** A state that a failed transform left: the generation after the record's. */
+export function isUnfinished(record: NodeRecord, of: Slot): boolean {
+  return generationOf(of) > record.generation.number
+}
