@@ -37,9 +37,9 @@ export type { Signed } from './core/trust/signed.js'
 export { hasEnded, identityAt, isTrustRoot, type Trusted, upgradersMax } from './core/trust/trust.js'
 export { changedRootAdvice, isSameTrust, markText, nobodysMark, type TrustMark } from './core/trust/trustMark.js'
 export { decisions, isNeed, type Need, type TrustedKey, trustRootFormat } from './core/trust/trustRoot.js'
+export { storedBundle } from './core/upgrade/bundleParts.js'
 export {
   bundleBytesMax,
-  chunkCount,
   decodeManifest,
   encodeManifest,
   identityIn,

@@ -3,10 +3,12 @@
  * before (C9), and the classes of those that concern its nodes. All nodes of a host share one fetch of a new
  * version and one copy of its bundle, kept with their state.
  */
+
 import { inject, injectable } from 'tsyringe'
 import { digestOf } from '../../core/base/digest.js'
 import { Fault, isFault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
+import { SharedTask, SharedWork } from '../../core/base/sharedWork.js'
 import type { Verified, VerifiedHistory } from '../../core/control/verifiedHistory.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import type { NodeFilter } from '../../core/model/nodeFilter.js'
@@ -36,9 +38,9 @@ export class UpgradeHistory {
   readonly #upgrades = new Map<Version, Upgrade>()
   /** Upgrades that failed verification: the chain of every node is cut there. */
   readonly #rejected = new Map<Version, Fault>()
-  #fetching: Promise<void> | undefined
-  #asking: Promise<Version> | undefined
-  readonly #loading = new Map<Version, Promise<Upgrade>>()
+  readonly #fetching = new SharedTask<void>()
+  readonly #asking = new SharedTask<Version>()
+  readonly #loading = new SharedWork<Version, Upgrade>()
   /** Versions that the upgrade server did not have, and until when that is believed. */
   readonly #unknownUntilMs = new Map<Version, number>()
   #introduced: ReadonlyMap<string, readonly Version[]> = new Map()
@@ -111,10 +113,7 @@ export class UpgradeHistory {
 
   /** Asks the upgrade server for its newest version. Many who ask at once share one question. */
   ask(): Promise<Version> {
-    this.#asking ??= this.#ask().finally(() => {
-      this.#asking = undefined
-    })
-    return this.#asking
+    return this.#asking.run(() => this.#ask())
   }
 
   async #ask(): Promise<Version> {
@@ -168,7 +167,7 @@ export class UpgradeHistory {
   async knows(version: Version): Promise<boolean> {
     if (version <= this.heard) return true
     if (this.isUnknown(version)) return false
-    const askedBefore = this.#asking !== undefined
+    const askedBefore = this.#asking.isUnderWay
     if ((await this.ask()) >= version) return true
     // That question may have left before the version was installed.
     if (askedBefore && (await this.ask()) >= version) return true
@@ -188,10 +187,7 @@ export class UpgradeHistory {
    */
   async fetch(version: Version): Promise<void> {
     while (version > this.newest && !this.#rejected.has(this.newest + 1)) {
-      this.#fetching ??= this.#fetchManifests(version).finally(() => {
-        this.#fetching = undefined
-      })
-      await this.#fetching
+      await this.#fetching.run(() => this.#fetchManifests(version))
     }
   }
 
@@ -202,12 +198,7 @@ export class UpgradeHistory {
   load(version: Version): Promise<Upgrade> {
     const loaded = this.#upgrades.get(version)
     if (loaded !== undefined) return Promise.resolve(loaded)
-    let loading = this.#loading.get(version)
-    if (loading === undefined) {
-      loading = this.#load(version).finally(() => this.#loading.delete(version))
-      this.#loading.set(version, loading)
-    }
-    return loading
+    return this.#loading.run(version, () => this.#load(version))
   }
 
   /** Whether the upgrade to `version` undoes the one before it, as far as is known. */

@@ -2,6 +2,7 @@
  * Questions to the upgrade servers: ordinary calls to their subject, without a version (the
  * infrastructure has none).
  */
+
 import { inject, injectable } from 'tsyringe'
 import { isDigest } from '../../core/base/digest.js'
 import { Fault, isFault } from '../../core/base/fault.js'
@@ -14,7 +15,8 @@ import type { MethodKind } from '../../core/model/methods.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Signed } from '../../core/trust/signed.js'
 import { isTrustMark, type TrustMark } from '../../core/trust/trustMark.js'
-import { bundleChunkBytes, chunkCount, type Manifest, type SignedManifest } from '../../core/upgrade/manifest.js'
+import { chunkOf } from '../../core/upgrade/bundleParts.js'
+import { chunkCount, type Manifest, type SignedManifest } from '../../core/upgrade/manifest.js'
 import { type Subjects, subjectsOf } from '../../core/wire/subjects.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
@@ -256,8 +258,7 @@ interface Asking {
 }
 
 async function inChunks(bundle: Uint8Array, send: (index: number, chunk: Uint8Array) => Promise<unknown>): Promise<void> {
-  for (let index = 0; index < chunkCount(bundle.length); index++)
-    await send(index, bundle.subarray(index * bundleChunkBytes, (index + 1) * bundleChunkBytes))
+  for (let index = 0; index < chunkCount(bundle.length); index++) await send(index, chunkOf(bundle, index)!)
 }
 
 /** It may be anything, and as long as it likes. */

@@ -19,8 +19,9 @@ import { Fault } from '../../core/base/fault.js'
 import type { Head, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { VerifiedHistory } from '../../core/control/verifiedHistory.js'
 import { forksTable, wantedTable } from '../../core/model/reservedTables.js'
+import { storedBundle } from '../../core/upgrade/bundleParts.js'
 import { checkClasses } from '../../core/upgrade/lineCheck.js'
-import { bundleChunkBytes, chunkCount, decodeManifest, type Manifest, type SignedManifest } from '../../core/upgrade/manifest.js'
+import { chunkCount, decodeManifest, type Manifest, type SignedManifest } from '../../core/upgrade/manifest.js'
 
 /** Bundles that hosts are asked for in one answer. */
 const wantedMax = 16
@@ -140,20 +141,9 @@ export class Relearning {
   /** Also one that was whole a moment ago: a part that was on its way may have been written over it (L2). */
   async #wantOrNot(digest: string, bytes: number): Promise<boolean> {
     const { database } = this
-    const isWhole = await this.#isWhole(digest, bytes)
+    const isWhole = (await storedBundle(database, digest, bytes)).state === 'whole'
     if (isWhole) await database.removeFromTable(wantedTable, digest)
     else await database.setInTable(wantedTable, digest, String(bytes))
     return isWhole
-  }
-
-  async #isWhole(digest: string, bytes: number): Promise<boolean> {
-    const whole = new Uint8Array(bytes)
-    for (let index = 0; index < chunkCount(bytes); index++) {
-      const chunk = await this.database.getChunk(digest, index)
-      const at = index * bundleChunkBytes
-      if (chunk === undefined || at + chunk.length > bytes) return false
-      whole.set(chunk, at)
-    }
-    return digestOf(whole) === digest
   }
 }

@@ -8,9 +8,10 @@
  * B3. At most `bytesMax` are kept; the bundle that was asked for the longest ago goes first.
  */
 
-import { digestOf } from '../../core/base/digest.js'
+import { SharedWork } from '../../core/base/sharedWork.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
-import { bundleBytesMax, bundleChunkBytes, chunkCount } from '../../core/upgrade/manifest.js'
+import { chunkOf, storedBundle } from '../../core/upgrade/bundleParts.js'
+import { bundleBytesMax } from '../../core/upgrade/manifest.js'
 
 /** Four bundles of the largest size, or hundreds as they are. */
 export const servedBytesMax = 4 * bundleBytesMax
@@ -18,7 +19,7 @@ export const servedBytesMax = 4 * bundleBytesMax
 export class ServedBundles {
   /** By digest, the one that was asked for last at the end. */
   readonly #kept = new Map<string, Uint8Array>()
-  readonly #reading = new Map<string, Promise<Uint8Array | undefined>>()
+  readonly #reading = new SharedWork<string, Uint8Array | undefined>()
   #bytes = 0
 
   constructor(
@@ -30,8 +31,7 @@ export class ServedBundles {
   async chunk(digest: string, index: number): Promise<Uint8Array | undefined> {
     const whole = this.#used(digest) ?? (await this.#shared(digest))
     if (whole === undefined) return await this.database.getChunk(digest, index) // B1
-    if (index >= chunkCount(whole.length)) return undefined
-    return whole.subarray(index * bundleChunkBytes, (index + 1) * bundleChunkBytes)
+    return chunkOf(whole, index)
   }
 
   /** Whether it is stored whole, with its digest. */
@@ -52,28 +52,15 @@ export class ServedBundles {
   }
 
   #shared(digest: string): Promise<Uint8Array | undefined> {
-    let reading = this.#reading.get(digest)
-    if (reading === undefined) {
-      reading = this.#read(digest).finally(() => this.#reading.delete(digest))
-      this.#reading.set(digest, reading)
-    }
-    return reading
+    return this.#reading.run(digest, () => this.#read(digest))
   }
 
   /** The whole bundle; undefined if it is not stored whole, or is another one than its digest says. */
   async #read(digest: string): Promise<Uint8Array | undefined> {
-    const chunks: Uint8Array[] = []
-    // Only the last one is shorter.
-    while (chunks.length < chunkCount(bundleBytesMax)) {
-      const chunk = await this.database.getChunk(digest, chunks.length)
-      if (chunk !== undefined) chunks.push(chunk)
-      if (chunk === undefined || chunk.length < bundleChunkBytes) break
-    }
-    if (chunks.length === 0) return undefined
-    const whole = new Uint8Array(Buffer.concat(chunks))
-    if (digestOf(whole) !== digest) return undefined
-    this.#keep(digest, whole)
-    return whole
+    const stored = await storedBundle(this.database, digest)
+    if (stored.state !== 'whole') return undefined
+    this.#keep(digest, stored.bytes)
+    return stored.bytes
   }
 
   #keep(digest: string, whole: Uint8Array): void {

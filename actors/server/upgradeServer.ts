@@ -19,6 +19,7 @@ import type { Message, Subscription, Transport } from '../../core/ports/transpor
 import type { Signed } from '../../core/trust/signed.js'
 import type { Trust } from '../../core/trust/trust.js'
 import { type TrustMark, trustMark } from '../../core/trust/trustMark.js'
+import { storedBundle } from '../../core/upgrade/bundleParts.js'
 import { checkClasses } from '../../core/upgrade/lineCheck.js'
 import {
   bundleBytesMax,
@@ -461,15 +462,10 @@ export class UpgradeServer {
 
   async #checkBundle({ digest, bytes }: { digest: string; bytes: number }): Promise<void> {
     const { database } = this.#options
-    const whole = new Uint8Array(bytes)
-    for (let index = 0; index < chunkCount(bytes); index++) {
-      const chunk = await database.getChunk(digest, index)
-      const at = index * bundleChunkBytes
-      if (chunk === undefined || at + chunk.length > bytes)
-        throw new Fault('upgrade.invalid', `bundle ${digest} is not stored whole: chunk ${index}`)
-      whole.set(chunk, at)
-    }
-    if (digestOf(whole) !== digest) throw new Fault('upgrade.digest', `bundle ${digest}: the bytes have another digest`)
+    const stored = await storedBundle(database, digest, bytes)
+    if (stored.state === 'incomplete')
+      throw new Fault('upgrade.invalid', `bundle ${digest} is not stored whole: chunk ${stored.chunk}`)
+    if (stored.state === 'otherDigest') throw new Fault('upgrade.digest', `bundle ${digest}: the bytes have another digest`)
   }
 
   /** Carries out what an upgrader orders, once. */

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BuiltUpgrade, Operator, Upgrade } from 'theseus-actors'
 import type { Verified } from 'theseus-actors/nkeys'
-import { digestOf } from 'theseus-actors/operator'
+import { digestOf, storedBundle } from 'theseus-actors/operator'
 import { refuseSeeds } from '../context/upgraderSeed.js'
 import { exitCodes, Failure } from '../output/exitCodes.js'
 
@@ -26,7 +26,9 @@ export interface RunnableBundle {
  * not the one that its manifest names.
  */
 export function ownBundle({ manifest, bundle }: BuiltUpgrade): RunnableBundle {
-  return runnable(manifest.bundle.digest, bundle, 'the upgrade')
+  const { digest } = manifest.bundle
+  if (digestOf(bundle) === digest) return { digest, bytes: bundle } as RunnableBundle
+  throw otherDigest('the upgrade')
 }
 
 /** Of a version whose manifest is verified, as the upgrade database has it. Throws what is wrong with it. */
@@ -34,21 +36,14 @@ export async function verifiedBundle(
   database: Pick<Operator['database'], 'getChunk'>,
   { manifest: { version, bundle } }: Verified,
 ): Promise<RunnableBundle> {
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  while (chunks.length === 0 || bytes < bundle.bytes) {
-    const chunk = await database.getChunk(bundle.digest, chunks.length)
-    if (chunk === undefined || (chunk.length === 0 && bundle.bytes > 0))
-      throw new Failure(exitCodes.error, `upgrade.fetch: the upgrade database has not the whole bundle of version ${version}`)
-    chunks.push(chunk)
-    bytes += chunk.length
-  }
-  return runnable(bundle.digest, Buffer.concat(chunks), `version ${version}`)
+  const stored = await storedBundle(database, bundle.digest, bundle.bytes)
+  if (stored.state === 'whole') return { digest: bundle.digest, bytes: stored.bytes } as RunnableBundle
+  if (stored.state === 'otherDigest') throw otherDigest(`version ${version}`)
+  throw new Failure(exitCodes.error, `upgrade.fetch: the upgrade database has not the whole bundle of version ${version}`)
 }
 
-function runnable(digest: string, bytes: Uint8Array, of: string): RunnableBundle {
-  if (digestOf(bytes) === digest) return { digest, bytes } as RunnableBundle
-  throw new Failure(exitCodes.error, `upgrade.digest: the bundle of ${of} has another digest than its manifest says`)
+function otherDigest(of: string): Failure {
+  return new Failure(exitCodes.error, `upgrade.digest: the bundle of ${of} has another digest than its manifest says`)
 }
 
 /** Loads bundles, and leaves no files behind. */

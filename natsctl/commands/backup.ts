@@ -4,7 +4,7 @@
  */
 import type { Command } from 'commander'
 import type { Operator } from 'theseus-actors'
-import { auditPageMax, chunkCount, decodeManifest, digestOf, type SignedManifest } from 'theseus-actors/operator'
+import { auditPageMax, decodeManifest, digestOf, type SignedManifest, storedBundle } from 'theseus-actors/operator'
 import { withSigningOperator } from '../context/connection.js'
 import { asOrder, dryRunField, type OrderFlags } from '../context/orders.js'
 import { type KeyFlags, keyFlag } from '../context/upgraderSeed.js'
@@ -77,13 +77,8 @@ async function bundlesOf(database: Database, manifests: readonly SignedManifest[
   for (const { bytes } of manifests) {
     const { digest, bytes: length } = decodeManifest(bytes).bundle
     if (bundles.has(digest)) continue
-    const chunks: Uint8Array[] = []
-    for (let index = 0; index < chunkCount(length); index++) {
-      const chunk = await database.getChunk(digest, index)
-      if (chunk !== undefined) chunks.push(chunk)
-    }
-    const bundle = new Uint8Array(Buffer.concat(chunks))
-    if (digestOf(bundle) === digest) bundles.set(digest, bundle)
+    const stored = await storedBundle(database, digest, length)
+    if (stored.state === 'whole') bundles.set(digest, stored.bytes)
   }
   return bundles
 }

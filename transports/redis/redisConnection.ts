@@ -5,8 +5,10 @@
  * has an unknown outcome (`timeout.deadline`), one that was not sent has none (`unavailable.disconnected`). A
  * refusal of Redis itself is passed on as it is.
  */
+
 import { Redis, type RedisOptions } from 'ioredis'
 import { Fault, isFault, reasonOf } from '../../core/base/fault.js'
+import { SharedTask } from '../../core/base/sharedWork.js'
 import { functionName, libraryCode, libraryName } from './redisFunctions.js'
 import { type ScriptName, scripts } from './redisScripts.js'
 
@@ -75,7 +77,7 @@ export class RedisConnection {
   #way: Way = 'functions'
   /** Found out when it is refused to do more. */
   #onlyReads = false
-  #loading: Promise<void> | undefined
+  readonly #loading = new SharedTask<void>()
   #loadAgainAt = Number.NEGATIVE_INFINITY
 
   private constructor(
@@ -197,12 +199,9 @@ export class RedisConnection {
 
   /** Many may find them missing at once. False where the login may not load them. */
   async #load(): Promise<boolean> {
-    if (this.#loading === undefined && performance.now() < this.#loadAgainAt) return false
-    this.#loading ??= this.#sendLibrary().finally(() => {
-      this.#loading = undefined
-    })
+    if (!this.#loading.isUnderWay && performance.now() < this.#loadAgainAt) return false
     try {
-      await this.#loading
+      await this.#loading.run(() => this.#sendLibrary())
       return true
     } catch (error) {
       if (!isRefusal(error)) throw error
