@@ -29,7 +29,7 @@ type Reporter = Pick<UpgradeServerClient, 'denied'>
 
 @injectable()
 export class DenialReports {
-  #callers = new Map<string, Map<string, DeniedCalls>>()
+  #callers = new Map<string | null, Map<string, DeniedCalls>>()
   /** For its time, or for an answer. */
   #isWaiting = false
   #isStopped = false
@@ -48,7 +48,7 @@ export class DenialReports {
 
   #add(denied: DeniedCalls): void {
     // Those without a name are one: what they say of themselves costs them nothing to change.
-    const own = denied.caller === null ? others : (denied.caller.name ?? '')
+    const own = denied.caller === null ? others : denied.caller.name
     const who = this.#callers.has(own) || this.#callers.size < deniedCallersMax ? own : others
     const kinds = this.#callers.get(who) ?? new Map<string, DeniedCalls>()
     this.#callers.set(who, kinds)

@@ -7,6 +7,7 @@ import test from 'ava'
 import { ClassRegistry, isConcerned, isRejection } from '../../actors/history/classRegistry.js'
 import type { UpgradeHistory } from '../../actors/history/upgradeHistory.js'
 import { Fault } from '../../core/base/fault.js'
+import type { NodeClass } from '../../core/model/nodeObject.js'
 import type { LazySlot } from '../../core/model/nodeRecord.js'
 import { draftManifest } from '../../core/upgrade/draftManifest.js'
 import { reversed, type Upgrade } from '../../core/upgrade/upgrade.js'
@@ -20,6 +21,7 @@ function open(...upgrades: readonly (Upgrade | number)[]) {
   const loaded = new Map<number, Upgrade>()
   const rejected = new Map<number, Fault>()
   const asked: number[] = []
+  const copies = new Map<string, NodeClass>([['Other.v1', NotesV1]])
   const undone = (version: number): Upgrade => {
     const found = upgrades[version - 1]!
     return typeof found === 'number' ? reversed(undone(found)) : found
@@ -41,9 +43,10 @@ function open(...upgrades: readonly (Upgrade | number)[]) {
     isUndone: (version: number) => undoes(version + 1),
     classUpgrade: (version: number, className: string) =>
       loaded.get(version)?.classUpgrades.find(({ oldClass }) => oldClass.className === className),
-    replaced: (className: string) => (className === 'Other.v1' ? NotesV1 : undefined),
+    replaced: (className: string) => copies.get(className),
     async load(version: number) {
       asked.push(version)
+      await new Promise(setImmediate)
       const fault = rejected.get(version)
       if (fault !== undefined) throw fault
       loaded.set(version, undone(version))
@@ -52,7 +55,7 @@ function open(...upgrades: readonly (Upgrade | number)[]) {
   const classes = new ClassRegistry(history as unknown as UpgradeHistory)
   classes.register(NotesV1)
   const line = classes.line('Notes.v1', node)
-  return { classes, line, rejected, asked, done: () => asked.splice(0) }
+  return { classes, line, rejected, copies, done: () => asked.splice(0) }
 }
 
 const message = (text: string | RegExp) => ({ message: text })
@@ -85,8 +88,10 @@ test('a class that the code does not bring is the copy of an upgrade that replac
 })
 
 test('the class that a line begins with is the same one until the host ends', (t) => {
-  const { classes } = open()
+  const { classes, copies } = open()
   t.is(classes.definitionAt(['Other.v1'], 0), NotesV1)
+  class Copy extends NotesV1 {}
+  copies.set('Other.v1', Copy)
   class Late extends NotesV1 {
     static override readonly className = 'Late.v1'
   }
@@ -159,6 +164,11 @@ test('how records are made is said by the upgrade that made their slot, for the 
   const notes = classes.line('Notes.v1', node)
   await classes.load(notes, 1, 2)
   t.throws(() => classes.recordRules(notes, { ...slot, upgrade: 2 }), message(/does not say how records are made/))
+  const cut = open(toV2({ cut: 'past' }))
+  const past: LazySlot = { ...slot, role: 'pastSO' }
+  t.throws(() => cut.classes.recordRules(cut.line, past), message(/does not say how records are made/))
+  await cut.classes.load(cut.line, 0, 1)
+  t.throws(() => cut.classes.recordRules(cut.line, past), message(/does not say how records are made/))
 })
 
 // --- Loading
@@ -194,4 +204,14 @@ test('an unfit upgrade is needed unless it is undone; one that could not be had 
   t.false(isRejection(new Fault('upgrade.fetch', 'not now')))
   t.false(isRejection(new Fault('unavailable.storage', 'full')))
   t.false(isRejection(new Error('odd')))
+})
+
+test('a load ends once all that it needs is there, and fails where one upgrade of it fails', async (t) => {
+  const undoing = open(toV2(), toV3(), 2)
+  undoing.rejected.set(1, new Fault('upgrade.fetch', 'not now'))
+  await t.throwsAsync(undoing.classes.loadStep(undoing.line, 3), message('not now'))
+  await t.throwsAsync(undoing.classes.load(undoing.line, 1, 1), message('not now'))
+  const last = open(toV2(), toV3())
+  last.rejected.set(2, new Fault('upgrade.fetch', 'not now'))
+  await t.throwsAsync(last.classes.load(last.line, 1, 2), message('not now'))
 })

@@ -26,7 +26,7 @@ import {
 } from '../../core/control/deniedCalls.js'
 import { askServer } from '../support/askServer.js'
 import { until } from '../support/eventually.js'
-import { TestSystem } from '../support/testSystem.js'
+import { gate, TestSystem } from '../support/testSystem.js'
 import { ManualClock } from './manualClock.js'
 
 const settle = () => new Promise(setImmediate)
@@ -111,6 +111,80 @@ test('a host that stops does not wait for long for an upgrade server that says n
   clock.advance(1)
   await stopping
   t.is(clock.timers, 0)
+})
+
+test('a host that stops waits for an answer that comes within its time, and tells nothing where nothing is left', async (t) => {
+  const answered = gate()
+  const { clock, reports, deny, told } = reporting(() => answered.pass())
+  deny('bob')
+  let isStopped = false
+  const stopping = reports.stop().then(() => {
+    isStopped = true
+  })
+  clock.advance(400)
+  await settle()
+  t.false(isStopped)
+  answered.open()
+  await stopping
+  t.is(clock.timers, 0)
+  await reports.stop()
+  t.is(told.length, 1)
+})
+
+test('a host that has stopped reports nothing more, be it denied later or not told at last', async (t) => {
+  const { clock, reports, deny, told } = reporting(async () => {
+    throw new Fault('unavailable.no-responders', 'away')
+  })
+  deny('bob')
+  await reports.stop()
+  deny('bob')
+  t.is(clock.timers, 0)
+  t.is(told.length, 1)
+})
+
+test('a host stops also where its last report fails in an odd way', async (t) => {
+  const { clock, reports, deny } = reporting(async () => {
+    throw new Error('odd')
+  })
+  deny('bob')
+  await t.notThrowsAsync(reports.stop())
+  t.is(clock.timers, 0)
+})
+
+test('what could not be told is told again without another denial, each kind as it was counted', async (t) => {
+  let isAway = true
+  const { clock, deny, told } = reporting(async () => {
+    if (isAway) throw new Fault('unavailable.no-responders', 'away')
+  })
+  for (const method of ['null', 'm1', 'm2', 'm3', 'm4', 'm5', 'null', 'm3']) deny('bob', method)
+  for (let i = 0; i < deniedCallersMax + 2; i++) deny(`caller${i}`)
+  clock.advance(10_000)
+  await settle()
+  isAway = false
+  clock.advance(10_000)
+  await settle()
+  const bob = { name: 'bob', id: 'desk' }
+  const kind = { caller: bob, code: 'denied.caller' }
+  t.deepEqual(told[0]!.slice(0, 5), [
+    { ...kind, method: 'null', times: 2 },
+    { ...kind, method: 'm1', times: 1 },
+    { ...kind, method: 'm2', times: 1 },
+    { ...kind, method: 'm3', times: 2 },
+    { ...kind, method: null, times: 2 },
+  ])
+  t.deepEqual(told[0]!.at(-1), { caller: null, method: null, code: 'denied.caller', times: 3 })
+  t.deepEqual(told[1], told[0])
+  t.is(clock.timers, 0)
+})
+
+test('a report of as many callers, methods and faults as are counted apart can be read by the server', async (t) => {
+  const { clock, deny, told } = reporting()
+  for (const code of ['denied.caller', 'denied.filter', 'denied.rate'] as const)
+    for (let caller = 0; caller <= deniedCallersMax; caller++)
+      for (let method = 0; method < 10; method++) deny(`caller${caller}`, `${code}${method}`, code)
+  clock.advance(10_000)
+  await settle()
+  t.deepEqual(readDeniedReport(deniedReport(told[0]!)), told[0])
 })
 
 test('callers that make up names, methods and ids fill a bounded report, which counts all of them', async (t) => {

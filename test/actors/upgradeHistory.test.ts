@@ -34,6 +34,9 @@ class Server {
   wanted: string[] = []
   /** Of its answer, where it tells of more than it gives. */
   version: number | undefined
+  nonsense: string | null = null
+  /** Of each question by its first word: why it is not answered. */
+  readonly refusals = new Map<string, Fault>()
 
   install(more: Partial<FirstManifest> = {}): Manifest {
     const manifest = manifestAfter(this.manifests.at(-1), more)
@@ -61,6 +64,8 @@ async function open(server = new Server(), memory = memoryStore()) {
   const waits = new Map<string, Gate>()
   const ask = async <T>(what: string, answer: () => T): Promise<T> => {
     asked.push(what)
+    const refusal = server.refusals.get(what.split(' ')[0]!)
+    if (refusal !== undefined) throw refusal
     const found = answer()
     await waits.get(what.split(' ')[0]!)?.pass()
     return found
@@ -75,6 +80,7 @@ async function open(server = new Server(), memory = memoryStore()) {
         directives: 0,
         log: null,
         wanted: server.wanted,
+        nonsense: server.nonsense,
       })),
     manifests: (from: number, to: number) => ask(`manifests ${from}-${to}`, () => server.manifests.slice(from - 1, to)),
     bundle: ({ digest }: Manifest['bundle']) =>
@@ -102,7 +108,9 @@ async function open(server = new Server(), memory = memoryStore()) {
     { mark: nobodysMark, isSaid: true },
   )
   const newer: number[] = []
+  const heard: number[] = []
   let over = 0
+  history.onHeard = (version) => void heard.push(version)
   history.onNewer = (version) => void newer.push(version)
   history.onOver = () => void over++
   /** Waits for what commits meanwhile. */
@@ -123,7 +131,7 @@ async function open(server = new Server(), memory = memoryStore()) {
   }
   const count = (what: string) => asked.filter((each) => each.startsWith(what)).length
   return {
-    ...{ clock, memory, store, journal, repository, events, asked, waits, history, newer, through, adopt, count },
+    ...{ clock, memory, store, journal, repository, events, asked, waits, history, newer, heard, through, adopt, count },
     over: () => over,
     server,
   }
@@ -176,6 +184,72 @@ test('a manifest that could not be had is told of with each answer; one that is 
   t.is(history.newest, 1)
   await through(history.ask())
   t.deepEqual(newer, [2, 2])
+  server.install()
+  await through(history.ask())
+  await through(history.ask())
+  t.deepEqual(newer, [2, 2, 3])
+})
+
+test('the newest answer counts: a server that tells of fewer versions is believed', async (t) => {
+  const { history, through, server, heard } = await open()
+  server.version = 9
+  await through(history.ask())
+  t.is(history.heard, 9)
+  server.version = 2
+  await through(history.ask())
+  t.is(history.heard, 2)
+  t.deepEqual(heard, [9, 2])
+})
+
+test('a version whose manifest the server does not have was never there; a server that is away says nothing of it', async (t) => {
+  const { history, through, server, heard } = await open()
+  server.install()
+  await through(history.fetch(1))
+  server.version = 9
+  await through(history.ask())
+  server.refusals.set('manifests', new Fault('unavailable.no-responders', 'away'))
+  await t.throwsAsync(through(history.fetch(9)), { code: 'unavailable.no-responders' })
+  server.refusals.set('manifests', Object.assign(new Error('odd'), { code: 'upgrade.fetch' }) as Fault)
+  await t.throwsAsync(through(history.fetch(9)), message('odd'))
+  t.is(history.heard, 9)
+  server.refusals.set('manifests', new Fault('upgrade.fetch', 'no such version'))
+  await t.throwsAsync(through(history.fetch(9)), { code: 'upgrade.fetch' })
+  t.is(history.heard, 1)
+  t.deepEqual(heard, [9, 1])
+})
+
+test('what the server says that can not be is warned of once, until it says something else', async (t) => {
+  const { history, through, server, events } = await open()
+  for (const nonsense of [null, 'a', 'a', 'b', null, null, 'b']) {
+    server.nonsense = nonsense
+    await through(history.ask())
+  }
+  const warning = (text: string) => ({ type: 'warning' as const, message: text, error: undefined })
+  t.deepEqual(events, [warning('a'), warning('b'), warning('b')])
+})
+
+test('a host that the server refuses for its trust warns once, says why, and forgets it once it is answered', async (t) => {
+  const { history, through, server, events } = await open()
+  const fails = async (error: Error) => {
+    server.refusals.set('head', error as Fault)
+    t.is(await t.throwsAsync(through(history.ask())), error)
+  }
+  await fails(new Fault('unavailable.no-responders', 'away'))
+  await fails(Object.assign(new Error('odd'), { code: 'config.other-trust' }))
+  t.is(history.refusal, undefined)
+  const [refused, again] = [new Fault('config.other-trust', 'others'), new Fault('config.other-trust', 'others again')]
+  await fails(refused)
+  t.is(history.refusal, refused)
+  await fails(again)
+  t.is(history.refusal, again)
+  await fails(new Fault('unavailable.no-responders', 'away'))
+  const warning = (error: Fault) => ({ type: 'warning' as const, message: 'the upgrade server refuses this host', error })
+  t.deepEqual(events, [warning(refused)])
+  server.refusals.delete('head')
+  await through(history.ask())
+  t.is(history.refusal, undefined)
+  await fails(refused)
+  t.deepEqual(events, [warning(refused), warning(refused)])
 })
 
 test('a host believes no version dead or final that it has not verified, and takes neither back', async (t) => {
@@ -487,6 +561,8 @@ test('an undo is the upgrade that it undoes turned round, and its undo is that u
     classUpgrades.map(({ oldClass, newClass }) => `${oldClass.className} → ${newClass.className}`)
   t.deepEqual(names(await through(history.load(3))), ['Notes.v1 → Notes.v2'])
   t.deepEqual(names(await through(history.load(2))), ['Notes.v2 → Notes.v1'])
+  const [brought] = (await history.load(1)).classUpgrades
+  t.is((await history.load(3)).classUpgrades[0], brought, 'with its own schedule')
   t.is(count('bundle'), 1)
 })
 
@@ -564,6 +640,14 @@ test('an event is introduced by the upgrade that brings it, until that version i
     [1, 2, 3].map((label) => history.wasIntroduced('noted', label)),
     [false, true, true],
   )
+})
+
+test('an event that the first upgrade brings is introduced at once', async (t) => {
+  const { history, through, server } = await open()
+  const [entry] = draftManifest(toV2(), new Uint8Array(1)).classUpgrades
+  server.install({ classUpgrades: [{ ...entry!, newUses: ['noted/1'] }] })
+  await through(history.fetch(1))
+  t.true(history.wasIntroduced('noted', 1))
 })
 
 test('what is on disk of manifests can not be read by a host that does not trust who signed it', async (t) => {

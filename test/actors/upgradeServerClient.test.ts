@@ -45,6 +45,7 @@ test('a question is a query of the host, to the servers of its system, without a
   t.like(asked[0], {
     label: 0,
     kind: 'query',
+    asksServer: true,
     args: [{ dead: 1, final: 2 }],
     deadline: clock.monotonicMs() + settings.serverDeadlineMs,
   })
@@ -89,6 +90,8 @@ test('a death or a finality that no version can have is taken for none, and told
   }
   for (const final of [4, -1, '1']) t.like(await head({ final }), { dead: 3, final: 0 })
   t.not((await head({ final: 4 })).nonsense, null)
+  const long = await head({ dead: 'x'.repeat(100_000), final: 4 })
+  t.regex(String(long.nonsense), /^the upgrade server says that versions below string are dead and version 4 is final, /)
 })
 
 test('an answer that is no head is not believed', async (t) => {
