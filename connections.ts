@@ -10,11 +10,11 @@ import { type Clock, type WallClock, withMonotonic } from './core/ports/clock.js
 import type { Random } from './core/ports/random.js'
 import type { Transport } from './core/ports/transport.js'
 import { checkTrust, type Trust } from './core/trust/trust.js'
+import { openDeferred } from './transports/deferredDatabase.js'
 import type { TransportFactory } from './transports/factory.js'
-import { type EmbeddedWorld, embeddedWorld } from './transports/memory/embeddedWorld.js'
+import { type EmbeddedServices, embeddedServices } from './transports/memory/embeddedServices.js'
 import { type CallersTaken, checkNaming, namedTransport } from './transports/namedTransport.js'
 import { nkeySignatures } from './transports/nkeys/nkeys.js'
-import { openPatiently } from './transports/patientDatabase.js'
 import { systemClock } from './transports/systemClock.js'
 import type { UdbFactory } from './transports/udbFactory.js'
 
@@ -103,7 +103,7 @@ export async function connect(
       })
     const tell = (message: string) => observe({ type: 'warning', message, error: undefined })
     const database = await (isPatient
-      ? openPatiently(udb, options.system, clock, away, tell)
+      ? openDeferred(udb, options.system, clock, away, tell)
       : udb.open(options.system, clock, tell))
     opened.push(database)
     await world?.ready
@@ -122,10 +122,10 @@ interface Entered {
 }
 
 /** An embedded system has its upgrade server in the same process, from the first host until the last has stopped; it trusts whom the first does. */
-const servers = new WeakMap<EmbeddedWorld, Promise<UpgradeServer>>()
+const servers = new WeakMap<EmbeddedServices, Promise<UpgradeServer>>()
 
 function enter({ system, trust }: ConnectionOptions & TrustOptions): Entered {
-  const world = embeddedWorld(system)
+  const world = embeddedServices(system)
   const isFirst = world.enter()
   if (isFirst) servers.set(world, embeddedServer(world, system, trust))
   return {
@@ -138,7 +138,7 @@ function enter({ system, trust }: ConnectionOptions & TrustOptions): Entered {
   }
 }
 
-async function embeddedServer(world: EmbeddedWorld, system: string, trust: TrustOptions['trust']): Promise<UpgradeServer> {
+async function embeddedServer(world: EmbeddedServices, system: string, trust: TrustOptions['trust']): Promise<UpgradeServer> {
   const server = new UpgradeServer({
     system,
     transport: await world.transport.connect({ name: 'upgrade-server' }),

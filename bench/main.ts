@@ -5,7 +5,7 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { bundle } from './bundle/bundle.js'
-import { drawKept, keep } from './charts/charts.js'
+import { drawKept, keepResults } from './charts/charts.js'
 import { calls } from './match/calls.js'
 import { hops } from './match/hops.js'
 import { memory } from './memory/memory.js'
@@ -65,7 +65,7 @@ async function main(): Promise<void> {
     process.stdout.write(`${bench.name}: ${bench.text(result)}\n\n`)
     // After each: a long run that is ended keeps what it has.
     if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`)
-    if (values.charts) for (const name of keep(results)) progress(name)
+    if (values.charts) for (const name of keepResults(results)) progress(name)
   }
 }
 

@@ -27,8 +27,8 @@ import {
   type Version,
 } from 'theseus-actors'
 import { memoryRepository, memoryStore } from 'theseus-actors/memory'
-import { Gate } from './gate.js'
 import { answerOf, type Mapping } from './mapping.js'
+import { ScriptedSchedules } from './scriptedSchedules.js'
 
 export { type AbstractState, chained, type Mapping, mapping } from './mapping.js'
 
@@ -68,7 +68,7 @@ export interface Violation {
 
 /** Plays the script and returns what contradicts the criteria: nothing, for a correct upgrade. */
 export async function rehearse(rehearsal: Rehearsal): Promise<readonly Violation[]> {
-  const stage = await Stage.set(rehearsal)
+  const stage = await ScriptedSystem.set(rehearsal)
   try {
     return await stage.play()
   } finally {
@@ -79,7 +79,7 @@ export async function rehearse(rehearsal: Rehearsal): Promise<readonly Violation
 type Outcome = { readonly value: unknown } | { readonly refused: string }
 
 /** A node on the stage. */
-interface Actor {
+interface ScriptedNode {
   readonly handle: NodeHandle
   /** The class at each version, in the line of the node's service. */
   readonly line: readonly NodeClass[]
@@ -92,21 +92,21 @@ interface Actor {
 
 let stages = 0
 
-class Stage {
+class ScriptedSystem {
   readonly #violations: Violation[] = []
-  readonly #actors = new Map<string, Actor>()
+  readonly #actors = new Map<string, ScriptedNode>()
 
   private constructor(
     private readonly rehearsal: Rehearsal,
     private readonly host: RunningHost,
-    private readonly gate: Gate,
+    private readonly schedules: ScriptedSchedules,
   ) {}
 
-  static async set(rehearsal: Rehearsal): Promise<Stage> {
+  static async set(rehearsal: Rehearsal): Promise<ScriptedSystem> {
     const repository = memoryRepository()
     const system = `rehearsal-${++stages}`
     const host = await createHost({ system, state: memoryStore(), bundles: repository })
-    const stage = new Stage(rehearsal, host, new Gate())
+    const stage = new ScriptedSystem(rehearsal, host, new ScriptedSchedules())
     await stage.#enter(system, repository).catch(async (error) => {
       await host.stop()
       throw error
@@ -121,10 +121,10 @@ class Stage {
       this.#actors.set(id, { handle, line: lineOf(definition, upgrades), flipped: 0 })
     }
     for (const upgrade of upgrades) {
-      const gated = this.gate.gated(upgrade)
+      const scripted = this.schedules.scripted(upgrade)
       const bundle = new TextEncoder().encode(`${system} ${upgrade.title}`)
-      const manifest = draftManifest(gated, bundle)
-      repository.add(manifest.bundle.digest, gated)
+      const manifest = draftManifest(scripted, bundle)
+      repository.add(manifest.bundle.digest, scripted)
       await this.host.publish({ manifest, bundle })
     }
     // Any answer at the newest version, or none for lack of such a method, shows that the node
@@ -160,7 +160,7 @@ class Stage {
     return this.#actor(node).flipped < this.rehearsal.upgrades.length
   }
 
-  #actor(node: string): Actor {
+  #actor(node: string): ScriptedNode {
     const actor = this.#actors.get(node)
     if (actor === undefined) throw new Error(`the script names ${node}, which is none of ${[...this.#actors.keys()].join(', ')}`)
     return actor
@@ -172,7 +172,7 @@ class Stage {
     const version = ++actor.flipped
     const what = `the flip ${this.#actors.size === 1 ? '' : `of ${node} `}to version ${version}`
     const before = await this.#observe(`before ${what}`)
-    this.gate.open(node, version)
+    this.schedules.signal(node, version)
     await actor.handle.reached(version)
     const after = await this.#observe(`after ${what}`)
     this.rehearsal.observations.forEach((call, i) => {
@@ -200,7 +200,7 @@ class Stage {
         if (!isAbout || !dependent(call.method, call.args)) continue
         const found = await this.#look(call, at)
         // Asked for after the call: what other nodes have sent before it is carried out by now.
-        const view = this.gate.viewOf(handle.id)
+        const view = this.schedules.viewOf(handle.id)
         if (view === undefined || 'refused' in found) continue
         const object = { state: view.state, collection: (name: string) => view.collection(name) }
         const expected = await answerOf(to, map(object), call.method, call.args)

@@ -39,7 +39,7 @@ export interface TransportFactory {
 }
 
 /** An `onError` that never throws: an exception that leaves a handler would end the connection's reader. */
-export function reporter(onError: TransportOptions['onError']): (error: unknown) => void {
+export function safeErrorHandler(onError: TransportOptions['onError']): (error: unknown) => void {
   return (error) => {
     try {
       if (onError === undefined) warn(error)

@@ -7,12 +7,12 @@ import { nats } from 'theseus-actors/nats'
 import { redis } from 'theseus-actors/redis'
 import { metersMeasureInKelvin } from '../meters.js'
 import { type Bench, type Options, progress } from '../options.js'
-import { Asked } from '../processes/asking.js'
+import { watched } from '../processes/callObserver.js'
 import { cpuTimeUs } from '../processes/cpuTime.js'
 import { type LoopFigures, LoopWatch } from '../processes/loopWatch.js'
 import { machineLine } from '../processes/machine.js'
+import { BenchProcess } from '../processes/parentProcess.js'
 import { type Servers, withServers } from '../processes/servers.js'
-import { watched } from '../processes/watched.js'
 import { percentiles } from '../statistics.js'
 import { brief, whole } from '../table.js'
 import { buildCall, meters } from '../upgrades.js'
@@ -73,14 +73,14 @@ async function measure({ nats: natsServer, redis: redisServer, directory }: Serv
   // The upgrade server is in this process, which does nothing else meanwhile.
   const server = await startUpgradeServer({ ...ways, transport })
   const operator = await connectOperator(ways)
-  const fetchers: Asked[] = []
+  const fetchers: BenchProcess[] = []
   try {
     const upgrade = await paddedUpgrade(directory)
     for (let i = 0; i < processes; i++) {
       progress(`${whole((i + 1) * hostsEach)} of ${whole(hosts)} hosts`)
       const name = `fetcher-${i}`
       const order: FetchersOrder = { system, ...urls, directory: `${directory}/${name}`, name, hosts: hostsEach, timeoutMs }
-      fetchers.push(await Asked.begin('../bundle/fetchers.js', order))
+      fetchers.push(await BenchProcess.begin('../bundle/fetchers.js', order))
     }
     const results = fetchers.map((fetcher) => fetcher.told<FetchersResult>())
     const watch = new LoopWatch()

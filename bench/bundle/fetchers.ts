@@ -8,7 +8,7 @@ import { memoryStore } from 'theseus-actors/memory'
 import { nats } from 'theseus-actors/nats'
 import { redis } from 'theseus-actors/redis'
 import { MeterV1 } from '../meters.js'
-import { giveResult } from '../processes/answering.js'
+import { giveResult } from '../processes/childProcess.js'
 
 export interface FetchersOrder {
   readonly system: string

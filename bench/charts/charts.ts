@@ -20,7 +20,7 @@ type Results = Partial<KeptResults>
  * Puts these results in the place of older ones of the same benches, and draws again. Returns
  * what was written.
  */
-export function keep(results: Readonly<Record<string, unknown>>): readonly string[] {
+export function keepResults(results: Readonly<Record<string, unknown>>): readonly string[] {
   const before = existsSync(kept) ? (JSON.parse(readFileSync(kept, 'utf8')) as Record<string, unknown>) : {}
   const all = { ...before, ...results }
   // Single rounds are for `--json`.

@@ -2,10 +2,10 @@
 import { connect } from 'nats'
 import { moleculerCallees } from '../peers/moleculer.js'
 import { answerAsNest } from '../peers/nest.js'
-import type { Role } from '../processes/agreed.js'
-import { answerQuestions, type Member } from '../processes/answering.js'
+import { answerQuestions, type Member } from '../processes/childProcess.js'
+import type { Role } from '../processes/processMessages.js'
 import { answerBareCalls } from './contenders/bare.js'
-import { answerBatches, lean, whole } from './contenders/batches.js'
+import { answerBatches, envelopeBatching, leanBatching } from './contenders/batches.js'
 import { answerAsHops } from './contenders/chains.js'
 import { answerAsService } from './contenders/services.js'
 import { answerFrames } from './contenders/tcp.js'
@@ -23,7 +23,7 @@ const starts: Readonly<Record<string, (role: Role) => Promise<Member>>> = {
 async function answerAsBare({ natsUrl }: Role): Promise<Member> {
   const connection = await connect({ servers: natsUrl })
   answerBareCalls(connection)
-  for (const batching of [lean, whole]) answerBatches(connection, batching)
+  for (const batching of [leanBatching, envelopeBatching]) answerBatches(connection, batching)
   await connection.flush()
   return { close: () => connection.close() }
 }

@@ -1,14 +1,15 @@
 /**
  * The caller's process: one contender, alone, so that no other's garbage and compiled code are in its way.
  */
-import type { DriveAnswer } from '../processes/agreed.js'
-import { answerQuestions } from '../processes/answering.js'
+
+import { answerQuestions } from '../processes/childProcess.js'
+import type { DriveAnswer } from '../processes/processMessages.js'
 import { percentile } from '../statistics.js'
-import { everybody } from './contenders.js'
+import { allContenders } from './contenders.js'
 import { drive } from './load.js'
 
 await answerQuestions(async (role) => {
-  const { call, recordCall = call, close } = await everybody.find(({ name }) => name === role.name)!.enter(role)
+  const { call, recordCall = call, close } = await allContenders.find(({ name }) => name === role.name)!.enter(role)
   return {
     drive: async ({ load, durationMs }): Promise<DriveAnswer> => {
       const { calls, tookMs, latenciesMs } = await drive(load.payload === 'record' ? recordCall : call, load, durationMs)

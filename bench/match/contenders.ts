@@ -22,4 +22,4 @@ export const calls: Match = {
 
 export const hops: Match = { contenders: hopContenders, references: hopReferences }
 
-export const everybody: readonly Contender[] = [...calls.contenders, ...hops.contenders]
+export const allContenders: readonly Contender[] = [...calls.contenders, ...hops.contenders]

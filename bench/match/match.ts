@@ -5,10 +5,10 @@
 
 import { type Options, progress, UsageError } from '../options.js'
 import { isInstalled } from '../peers/packages.js'
-import type { CpuAnswer, DriveAnswer, Role } from '../processes/agreed.js'
-import { Asked } from '../processes/asking.js'
 import { cpuTimeUs } from '../processes/cpuTime.js'
 import { machineLine } from '../processes/machine.js'
+import { BenchProcess } from '../processes/parentProcess.js'
+import type { CpuAnswer, DriveAnswer, Role } from '../processes/processMessages.js'
 import { type Servers, withServers } from '../processes/servers.js'
 import type { Contender } from './contenders/contender.js'
 import type { Match } from './contenders.js'
@@ -22,8 +22,8 @@ const warmUpMs = { quick: 300, whole: 700 }
 interface Cell {
   readonly contender: Contender
   readonly load: Load
-  readonly caller: Asked
-  readonly callee: Asked
+  readonly caller: BenchProcess
+  readonly callee: BenchProcess
 }
 
 export async function runMatch(match: Match, options: Options): Promise<MatchReport> {
@@ -33,7 +33,7 @@ export async function runMatch(match: Match, options: Options): Promise<MatchRep
   const machine = machineLine()
   const missing = new Set<string>()
   const samples = await withServers(async (servers) => {
-    const started: Asked[] = []
+    const started: BenchProcess[] = []
     const cells = await cellsOf(match, options, servers, started, missing)
     const measured = await measure(cells, rounds, durationMs, options, servers, missing)
     // The process that was started last is ended first: callees after their callers.
@@ -65,15 +65,21 @@ async function cellsOf(
   match: Match,
   options: Options,
   { nats, redis, directory }: Servers,
-  started: Asked[],
+  started: BenchProcess[],
   missing: Set<string>,
 ): Promise<readonly Cell[]> {
-  const start = async (file: 'caller.js' | 'callee.js', name: string, address: string | null): Promise<Asked> => {
-    const asked = await Asked.start(file, { natsUrl: nats.url, redisUrl: redis.url, directory, name, address } satisfies Role)
+  const start = async (file: 'caller.js' | 'callee.js', name: string, address: string | null): Promise<BenchProcess> => {
+    const asked = await BenchProcess.start(file, {
+      natsUrl: nats.url,
+      redisUrl: redis.url,
+      directory,
+      name,
+      address,
+    } satisfies Role)
     started.push(asked)
     return asked
   }
-  const callees = new Map<string, Asked>()
+  const callees = new Map<string, BenchProcess>()
   const cells: Cell[] = []
   for (const { contender, loads } of wanted(match, options)) {
     const { name, callee: calleeName, packages = [] } = contender

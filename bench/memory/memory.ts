@@ -3,8 +3,8 @@ import { startUpgradeServer } from 'theseus-actors'
 import { nats } from 'theseus-actors/nats'
 import { redis } from 'theseus-actors/redis'
 import { type Bench, profiling, progress } from '../options.js'
-import { Asked } from '../processes/asking.js'
 import { machineLine } from '../processes/machine.js'
+import { BenchProcess } from '../processes/parentProcess.js'
 import { type Servers, withServers } from '../processes/servers.js'
 import { median } from '../statistics.js'
 import { brief, table, whole } from '../table.js'
@@ -36,7 +36,7 @@ export const memory: Bench<MemoryReport> = {
         await withServers(async (servers) => {
           const server = await startUpgradeServer({ system, transport: nats(servers.nats.url), udb: redis(servers.redis.url) })
           try {
-            return await Asked.result<MemoryResult>('../memory/memoryHost.js', order(servers), [
+            return await BenchProcess.result<MemoryResult>('../memory/memoryHost.js', order(servers), [
               '--expose-gc',
               ...profiling(options),
             ])

@@ -8,7 +8,7 @@ import { lmdb } from 'theseus-actors/lmdb'
 import { nats } from 'theseus-actors/nats'
 import { redis } from 'theseus-actors/redis'
 import { MeterV1 } from '../meters.js'
-import { giveResult } from '../processes/answering.js'
+import { giveResult } from '../processes/childProcess.js'
 import { buildCall, meters } from '../upgrades.js'
 
 export interface MemoryOrder {

@@ -9,8 +9,8 @@ import { nats } from 'theseus-actors/nats'
 import { redis } from 'theseus-actors/redis'
 import { MeterV1, type Way, ways } from '../meters.js'
 import { type Bench, progress } from '../options.js'
-import { Asked } from '../processes/asking.js'
 import { machineLine } from '../processes/machine.js'
+import { BenchProcess } from '../processes/parentProcess.js'
 import { type Servers, withServers } from '../processes/servers.js'
 import { median } from '../statistics.js'
 import { brief, table, whole } from '../table.js'
@@ -71,7 +71,7 @@ async function measure({ nats: natsServer, redis: redisServer, directory }: Serv
   const server = await startUpgradeServer(reach)
   const host = await createHost({ ...reach, state: memoryStore(), bundles: `${directory}/caller` })
   const order: PauseOrder = { system, ...urls, directory, records, way }
-  const asked = await Asked.begin('../pause/pauseHost.js', order)
+  const asked = await BenchProcess.begin('../pause/pauseHost.js', order)
   try {
     const meter = host.ref(MeterV1, pausedNode, { version: 0, deadline: '120s' })
     const other = host.ref(Neighbour, neighbour, { version: 0, deadline: '120s' })

@@ -3,7 +3,7 @@
 import { type Contender, callsOf } from '../match/contenders/contender.js'
 import { loads } from '../match/load.js'
 import { methods } from '../match/values.js'
-import type { Member } from '../processes/answering.js'
+import type { Member } from '../processes/childProcess.js'
 import { load } from './packages.js'
 
 type Serializer = 'JSON' | 'Notepack'

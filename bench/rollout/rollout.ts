@@ -6,8 +6,8 @@ import { startUpgradeServer } from 'theseus-actors'
 import { nats } from 'theseus-actors/nats'
 import { redis } from 'theseus-actors/redis'
 import { type Bench, progress } from '../options.js'
-import { Asked } from '../processes/asking.js'
 import { machineLine } from '../processes/machine.js'
+import { BenchProcess } from '../processes/parentProcess.js'
 import { type Servers, withServers } from '../processes/servers.js'
 import { median } from '../statistics.js'
 import { brief, table, whole } from '../table.js'
@@ -72,14 +72,14 @@ async function measure({ nats: natsServer, redis: redisServer, directory }: Serv
   const urls = { natsUrl: natsServer.url, redisUrl: redisServer.url }
   const server = await startUpgradeServer({ system, transport: nats(urls.natsUrl), udb: redis(urls.redisUrl) })
   const nodesOf = (hostId: string) => Array.from({ length: nodesPerHost }, (_, i) => `${hostId}-meter-${i}`)
-  const hosts: Asked[] = []
+  const hosts: BenchProcess[] = []
   try {
     for (const hostId of hostIds) {
       const order: RolloutHostOrder = { system, hostId, ...urls, directory, nodeIds: nodesOf(hostId), readings }
-      hosts.push(await Asked.begin('../rollout/rolloutHost.js', order))
+      hosts.push(await BenchProcess.begin('../rollout/rolloutHost.js', order))
     }
     const order: RolloutOrder = { system, ...urls, directory, nodeIds: hostIds.flatMap(nodesOf), ...times, timeoutMs }
-    return await Asked.result<RolloutResult>('../rollout/rolloutCaller.js', order)
+    return await BenchProcess.result<RolloutResult>('../rollout/rolloutCaller.js', order)
   } finally {
     for (const host of hosts) await host.stop()
     await server.stop()

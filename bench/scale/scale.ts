@@ -6,8 +6,8 @@ import { startUpgradeServer } from 'theseus-actors'
 import { nats } from 'theseus-actors/nats'
 import { redis } from 'theseus-actors/redis'
 import { type Bench, type Options, profiling, progress } from '../options.js'
-import { Asked } from '../processes/asking.js'
 import { machineLine } from '../processes/machine.js'
+import { BenchProcess } from '../processes/parentProcess.js'
 import { type Servers, withServers } from '../processes/servers.js'
 import { brief, table, whole } from '../table.js'
 import type { ScaleOrder, ScaleResult } from './scaleHost.js'
@@ -69,7 +69,7 @@ async function measure(
     timeoutMs,
   }
   try {
-    return await Asked.result<ScaleResult>('../scale/scaleHost.js', order, profiling(options))
+    return await BenchProcess.result<ScaleResult>('../scale/scaleHost.js', order, profiling(options))
   } finally {
     await server.stop()
   }

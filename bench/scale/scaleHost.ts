@@ -6,11 +6,11 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createHost, type HostEvent, type RunningHost } from 'theseus-actors'
 import { MeterV1, MeterV2 } from '../meters.js'
-import { giveResult } from '../processes/answering.js'
+import { giveResult } from '../processes/childProcess.js'
 import { cpuTimeUs } from '../processes/cpuTime.js'
 import { type LoopFigures, LoopWatch } from '../processes/loopWatch.js'
 import { buildCall, meters } from '../upgrades.js'
-import { type Counts, countedWays, noCounts, since } from './counting.js'
+import { type Counts, countedConnections, noCounts, since } from './countedConnections.js'
 
 export interface ScaleOrder {
   readonly system: string
@@ -63,7 +63,7 @@ await giveResult(async (order: ScaleOrder): Promise<ScaleResult> => {
   const host = await createHost({
     system: order.system,
     hostId: 'host',
-    ...countedWays(order, join(directory, 'state'), counts),
+    ...countedConnections(order, join(directory, 'state'), counts),
     bundles: join(directory, 'bundles'),
     settings: { limit: { percent: limitPercent } },
     observe,

@@ -9,7 +9,7 @@ export type {
   StateChange,
   Treatment,
 } from './classChange.js'
-export { changesOf } from './classLines.js'
+export { changesOf } from './combinedChanges.js'
 export { installedUpgrades } from './installedUpgrades.js'
 export type { Refusals } from './refusals.js'
 export type { Obstacle } from './rehearsedRollout.js'

@@ -4,7 +4,7 @@ import type { Version } from '../../core/base/ids.js'
 import type { Phase } from '../../core/base/phases.js'
 import type { Control } from '../../core/control/control.js'
 import type { ClassUpgradeEntry } from '../../core/upgrade/manifest.js'
-import type { Asked } from './rehearsedView.js'
+import type { AssumedAnswer } from './rehearsedView.js'
 import type { SimulatedNodes } from './simulatedNodes.js'
 
 /** Why a node does not come. */
@@ -19,7 +19,7 @@ export type Obstacle =
   | { readonly kind: 'notLoaded'; readonly version: Version }
 
 /** How an affected node fared. Times are milliseconds since the upgrade was installed. */
-export interface NodeFate {
+export interface NodeOutcome {
   readonly nodeId: string
   readonly entry: ClassUpgradeEntry
   readonly goesMs: number | null
@@ -29,13 +29,13 @@ export interface NodeFate {
 }
 
 /** The part of chance: nothing, which of several nodes got a slot, or also the doings of schedules. */
-export type Lots = 'none' | 'slots' | 'schedules'
+export type ChanceSource = 'none' | 'slots' | 'schedules'
 
 export interface RehearsedRollout {
-  readonly fates: readonly NodeFate[]
+  readonly outcomes: readonly NodeOutcome[]
   readonly nodes: SimulatedNodes
-  readonly lots: Lots
-  readonly asked: ReadonlySet<Asked>
+  readonly lots: ChanceSource
+  readonly asked: ReadonlySet<AssumedAnswer>
   /** The reason why the health gate paused it. */
   readonly paused: string | null
   /** Why it was ended before its time. */

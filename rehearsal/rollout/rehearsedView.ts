@@ -11,19 +11,19 @@ import { noCollections } from '../../core/model/simulation.js'
 import type { Contact } from '../../core/schedules/schedule.js'
 import { SourcedView, sourceOf, type ViewSource } from '../../core/schedules/schedulingView.js'
 import type { VirtualTime } from '../world/virtualTime.js'
-import type { Looks } from './looks.js'
+import type { RecheckTimes } from './recheckTimes.js'
 import type { SimulatedNodes } from './simulatedNodes.js'
 
 /** The questions of schedules whose answers are assumed. */
-export type Asked = 'state' | 'calls' | 'contacts' | `table ${string}`
+export type AssumedAnswer = 'state' | 'calls' | 'contacts' | `table ${string}`
 
 /** The part of its rehearsal that a view needs. */
 export interface ViewedRehearsal {
   readonly time: VirtualTime
   readonly nodes: SimulatedNodes
-  readonly looks: Looks
+  readonly rechecks: RecheckTimes
   readonly tables: ReadonlyMap<string, ReadonlyMap<string, string>>
-  readonly asked: Set<Asked>
+  readonly asked: Set<AssumedAnswer>
   /** A number in [0, 1) for a schedule. */
   draw(): number
   /** The nodes of the services that the node's class declares to call. */
@@ -105,7 +105,7 @@ export class RehearsedSource implements ViewSource {
     return this.rehearsal.time.sleep(Number.isNaN(ms) ? 0 : ms)
   }
 
-  #note(asked: Asked): void {
+  #note(asked: AssumedAnswer): void {
     this.rehearsal.asked.add(asked)
   }
 
@@ -128,7 +128,7 @@ export class RehearsedView extends SourcedView {
       this.signal.throwIfAborted()
       const { nodes, time } = reads
       if (await condition()) return
-      await rehearsal.looks.next(reads.time !== time || reads.nodes === nodes)
+      await rehearsal.rechecks.next(reads.time !== time || reads.nodes === nodes)
     }
   }
 }

@@ -11,7 +11,7 @@ import { checkFits, checkNew } from '../../core/upgrade/lineCheck.js'
 import type { ClassUpgradeEntry, Manifest } from '../../core/upgrade/manifest.js'
 import type { Upgrade } from '../../core/upgrade/upgrade.js'
 import { type Refusals, refusalsOf } from './refusals.js'
-import type { Lots, NodeFate, Obstacle, RehearsedRollout } from './rehearsedRollout.js'
+import type { ChanceSource, NodeOutcome, Obstacle, RehearsedRollout } from './rehearsedRollout.js'
 import { type Proposal, tablesOf, versionOf } from './situation.js'
 import { SystemRehearsal } from './systemRehearsal.js'
 import { warningsOf } from './warnings.js'
@@ -23,7 +23,7 @@ export interface RolloutPlan {
   /** How many rehearsals there were: one, unless schedules draw lots. */
   readonly runs: number
   /** The part of chance. */
-  readonly lots: Lots
+  readonly lots: ChanceSource
   /**
    * Until the last of those who arrive has: in the middle one of the rehearsals, and in the
    * longest. Null: nobody goes.
@@ -100,7 +100,7 @@ export async function planRollout(proposal: Proposal, { seed, runs }: Chances): 
     duration: longestMs < 0 ? null : { medianMs: lengthOf(middle), longestMs },
     mostAway: Math.max(...rehearsals.map(({ nodes }) => nodes.mostAway())),
     services: servicesOf(proposal, upgrade, middle, rehearsals),
-    absent: absencesOf(middle.fates),
+    absent: absencesOf(middle.outcomes),
     refusals: refusalsOf(upgrade.classUpgrades, version),
     callers: callersOf(situation.rows, upgrade, version),
     noWayBack: draft.classUpgrades.filter(({ inverse }) => !inverse).map(({ newClass }) => newClass),
@@ -119,8 +119,8 @@ function checkInstallable({ situation: { manifests, rows }, draft }: Proposal): 
 }
 
 /** Until the last arrives; -1 if nobody does. */
-function lengthOf({ fates }: RehearsedRollout): number {
-  return fates.reduce((longest, { arrivesMs }) => Math.max(longest, arrivesMs ?? -1), -1)
+function lengthOf({ outcomes }: RehearsedRollout): number {
+  return outcomes.reduce((longest, { arrivesMs }) => Math.max(longest, arrivesMs ?? -1), -1)
 }
 
 function servicesOf(
@@ -134,7 +134,7 @@ function servicesOf(
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([service, classUpgrades]) => {
       const registered = situation.rows.filter((row) => row.service === service).length
-      const fates = middle.fates.filter(({ entry }) => entry.service === service)
+      const outcomes = middle.outcomes.filter(({ entry }) => entry.service === service)
       const names = new Set(classUpgrades.map(({ oldClass }) => oldClass))
       const limits = upgrade.classUpgrades
         .filter(({ oldClass }) => names.has(oldClass.className))
@@ -142,16 +142,16 @@ function servicesOf(
       return {
         service,
         registered,
-        affected: fates.length,
+        affected: outcomes.length,
         classUpgrades,
         mostAway: Math.max(...all.map(({ nodes }) => nodes.mostAway(service))),
         limit: limitOf(assumed.limit, limits, registered),
-        goes: fates.flatMap(goingOf).toSorted((a, b) => a.goesMs - b.goesMs || (a.nodeId < b.nodeId ? -1 : 1)),
+        goes: outcomes.flatMap(goingOf).toSorted((a, b) => a.goesMs - b.goesMs || (a.nodeId < b.nodeId ? -1 : 1)),
       }
     })
 }
 
-function goingOf({ nodeId, goesMs, arrivesMs }: NodeFate): ServicePlan['goes'] {
+function goingOf({ nodeId, goesMs, arrivesMs }: NodeOutcome): ServicePlan['goes'] {
   return goesMs === null ? [] : [{ nodeId, goesMs, arrivesMs }]
 }
 
@@ -168,8 +168,8 @@ function limitOf(
   return loosest === undefined || loosest.nodes >= hosts.nodes ? hosts : loosest
 }
 
-function absencesOf(fates: readonly NodeFate[]): readonly Absence[] {
-  const absent = fates.filter((fate) => fate.obstacle !== null)
+function absencesOf(outcomes: readonly NodeOutcome[]): readonly Absence[] {
+  const absent = outcomes.filter((outcome) => outcome.obstacle !== null)
   const groups = Map.groupBy(absent, ({ obstacle }) => JSON.stringify(obstacle))
   return [...groups.values()]
     .map((group) => ({ nodes: group.map(({ nodeId }) => nodeId), obstacle: group[0]!.obstacle! }))

@@ -19,9 +19,9 @@ import { judge } from '../../core/upgrade/healthGate.js'
 import type { ClassUpgradeEntry } from '../../core/upgrade/manifest.js'
 import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
 import { VirtualTime } from '../world/virtualTime.js'
-import { Looks } from './looks.js'
-import type { Lots, NodeFate, Obstacle, RehearsedRollout } from './rehearsedRollout.js'
-import { type Asked, RehearsedSource, RehearsedView, type ViewedRehearsal } from './rehearsedView.js'
+import { RecheckTimes } from './recheckTimes.js'
+import type { ChanceSource, NodeOutcome, Obstacle, RehearsedRollout } from './rehearsedRollout.js'
+import { type AssumedAnswer, RehearsedSource, RehearsedView, type ViewedRehearsal } from './rehearsedView.js'
 import { SimulatedNodes } from './simulatedNodes.js'
 import { SimulatedSlots } from './simulatedSlots.js'
 import { type Proposal, tablesOf } from './situation.js'
@@ -38,9 +38,9 @@ export class SystemRehearsal implements ViewedRehearsal {
   readonly time: VirtualTime
   readonly random: Random
   readonly nodes: SimulatedNodes
-  readonly looks: Looks
+  readonly rechecks: RecheckTimes
   readonly tables: ReadonlyMap<string, ReadonlyMap<string, string>>
-  readonly asked = new Set<Asked>()
+  readonly asked = new Set<AssumedAnswer>()
   /** Of every class that is known of. */
   readonly #services: ReadonlyMap<string, string>
   readonly #slots: SimulatedSlots
@@ -49,7 +49,7 @@ export class SystemRehearsal implements ViewedRehearsal {
   readonly #arrives = new Map<string, number>()
   readonly #obstacles = new Map<string, Obstacle>()
   #moving = 0
-  #lots: Lots = 'none'
+  #lots: ChanceSource = 'none'
   #paused: string | null = null
 
   constructor(
@@ -60,9 +60,9 @@ export class SystemRehearsal implements ViewedRehearsal {
     this.#path = new UpgradePath(proposal)
     this.time = new VirtualTime(situation.nowMs)
     this.random = seededRandom(seed)
-    this.looks = new Looks(this.time, this.random)
+    this.rechecks = new RecheckTimes(this.time, this.random)
     this.nodes = new SimulatedNodes(situation.rows, this.time, ({ phase }) =>
-      this.looks.changed(notServing.has(phase) ? 'goes' : 'serves'),
+      this.rechecks.changed(notServing.has(phase) ? 'goes' : 'serves'),
     )
     this.#slots = new SimulatedSlots(this.nodes, situation.controls, this.time, this.random, () => {
       if (this.#lots === 'none') this.#lots = 'slots'
@@ -91,13 +91,13 @@ export class SystemRehearsal implements ViewedRehearsal {
       this.time.after(learnMsMax * this.random.next(), () => void this.#walk(row.nodeId).finally(() => this.#moving--))
     }
     const gaveUp = await this.#run()
-    const fates = [...affected].map(([nodeId, entry]): NodeFate => {
+    const outcomes = [...affected].map(([nodeId, entry]): NodeOutcome => {
       const hasArrived = this.nodes.row(nodeId).version >= this.#path.goal
       const goesMs = this.#goes.get(nodeId) ?? null
       const arrivesMs = hasArrived ? (this.#arrives.get(nodeId) ?? 0) : null
       return { nodeId, entry, goesMs, arrivesMs, obstacle: hasArrived ? null : this.#obstacleOf(nodeId) }
     })
-    return { fates, nodes: this.nodes, lots: this.#lots, asked: this.asked, paused: this.#paused, gaveUp }
+    return { outcomes, nodes: this.nodes, lots: this.#lots, asked: this.asked, paused: this.#paused, gaveUp }
   }
 
   async #run(): Promise<string | null> {

@@ -13,10 +13,10 @@ import type { StateStore } from '../../core/ports/stateStore.js'
 import { CallFigures, callBounds, waitBounds } from './callFigures.js'
 import { DistributionHistogram, type Labelled } from './distribution.js'
 import { measuredDatabase, measuredStore, RequestFigures, requestBounds } from './measuredPorts.js'
-import { type Listening, serveMetrics } from './metricsServer.js'
+import { type MetricsListenOptions, serveMetrics } from './metricsServer.js'
 import { phaseBounds, UpgradeFigures } from './upgradeFigures.js'
 
-export interface HostMetricsOptions extends Listening {
+export interface HostMetricsOptions extends MetricsListenOptions {
   readonly registry: Registry
   /** Whether the metrics of the process itself are shown too: memory, CPU time, garbage collection. */
   readonly processMetrics: boolean

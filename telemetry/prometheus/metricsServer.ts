@@ -10,7 +10,7 @@ import { type HostStatus, reasonsNotReady } from '../../core/inspection/hostStat
 import type { MetricsServer } from '../../core/inspection/metrics.js'
 import { trustText } from '../../core/trust/trustMark.js'
 
-export interface Listening {
+export interface MetricsListenOptions {
   /** 0 is for a free one. */
   readonly port: number
   /** The address to listen on. `127.0.0.1` by default. */
@@ -22,7 +22,7 @@ export interface Listening {
   readonly hosts?: readonly string[]
 }
 
-export interface Pages {
+export interface MetricsPages {
   readonly status: () => HostStatus
   readonly metrics: () => Promise<string>
   readonly contentType: string
@@ -32,7 +32,10 @@ export interface Pages {
 const requestTimeoutMs = 10_000
 const connectionsMax = 64
 
-export async function serveMetrics({ port, listen = '127.0.0.1', hosts = [] }: Listening, pages: Pages): Promise<MetricsServer> {
+export async function serveMetrics(
+  { port, listen = '127.0.0.1', hosts = [] }: MetricsListenOptions,
+  pages: MetricsPages,
+): Promise<MetricsServer> {
   const server = createServer(
     { requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs, maxHeaderSize: 8192 },
     (request, response) => {
@@ -67,7 +70,7 @@ async function answer(
   { method, url, headers }: IncomingMessage,
   response: ServerResponse,
   place: HttpPlace,
-  pages: Pages,
+  pages: MetricsPages,
 ): Promise<void> {
   const refusal = refusalOf(headers, place)
   if (refusal !== undefined) {

@@ -17,7 +17,7 @@ import {
 } from '../../core/wire/envelope.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
 import { command, createHost, type HostEvent, NodeObject, query, type RunningHost, startUpgradeServer } from '../../index.js'
-import { embeddedWorld } from '../../transports/memory/embeddedWorld.js'
+import { embeddedServices } from '../../transports/memory/embeddedServices.js'
 import { type MemoryTransport, memoryRepository, memoryStore } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { bytesOf } from '../support/protocolPage.js'
@@ -124,7 +124,7 @@ async function openHouse(t: ExecutionContext): Promise<House> {
   const system = `router-${++systems}`
   const host = await createHost({ system, state: memoryStore(), bundles: memoryRepository() })
   t.teardown(() => host.stop())
-  const stranger = (await embeddedWorld(system).transport.connect({ name: 'stranger' })) as MemoryTransport
+  const stranger = (await embeddedServices(system).transport.connect({ name: 'stranger' })) as MemoryTransport
   const house = new House(host, stranger)
   await host.node(Pages, 'p1')
   return house

@@ -1,7 +1,7 @@
 /** A nats-server that goes down in good order (lame duck mode) is left before it ends its connections. */
 import test, { type ExecutionContext } from 'ava'
 import type { Message, Transport } from '../../core/ports/transport.js'
-import { Handover } from '../../transports/nats/handover.js'
+import { DuplicateFilter } from '../../transports/nats/duplicateFilter.js'
 import { nats } from '../../transports/nats/index.js'
 import type { NatsLink } from '../../transports/nats/natsLink.js'
 import { until } from '../support/eventually.js'
@@ -192,12 +192,12 @@ test.serial(
 test('a message that comes on both connections counts once, one that was sent twice counts twice, in whatever order they come', (t) => {
   const [old, next] = [{}, {}] as [NatsLink, NatsLink]
   const message = (reply: string, text = 'x') => ({ subject: 's', reply, data: bytes(text) })
-  const handover = new Handover(old, 4)
-  const come = (text: string, link: NatsLink) => handover.isFirst(message('r', text), link)
+  const filter = new DuplicateFilter(old, 4)
+  const come = (text: string, link: NatsLink) => filter.isFirst(message('r', text), link)
   t.deepEqual([come('a', old), come('a', next)], [true, false])
   t.deepEqual([come('b', next), come('b', old)], [true, false])
   t.deepEqual([come('c', old), come('c', old), come('c', next), come('c', next)], [true, true, false, false])
-  t.deepEqual([handover.isFirst(message('r1'), old), handover.isFirst(message('r2'), next)], [true, true])
+  t.deepEqual([filter.isFirst(message('r1'), old), filter.isFirst(message('r2'), next)], [true, true])
   t.deepEqual([come('d', old), come('e', old)], [true, true])
   // No more can be kept: nothing may count twice, so the old connection counts no more.
   t.deepEqual([come('f', old), come('f', next), come('d', next), come('e', next)], [false, true, false, false])

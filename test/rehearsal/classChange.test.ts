@@ -8,7 +8,7 @@ import { futureSO, none, notNeeded, pastSO } from '../../core/model/simulation.j
 import { eagerly } from '../../core/schedules/eagerly.js'
 import { reversed, type Upgrade, upgradeClass } from '../../core/upgrade/upgrade.js'
 import { classChange } from '../../rehearsal/rollout/classChange.js'
-import { changesOf } from '../../rehearsal/rollout/classLines.js'
+import { changesOf } from '../../rehearsal/rollout/combinedChanges.js'
 import { shapeOf } from '../../rehearsal/rollout/stateShape.js'
 import { ShopV1, ShopV2, shops, TillV2, tills, upgradeOf } from './proposals.js'
 

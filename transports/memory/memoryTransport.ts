@@ -12,7 +12,7 @@ import {
   type TransportStatus,
 } from '../../core/ports/transport.js'
 import { inboxOf } from '../../core/wire/subjects.js'
-import { reporter, type TransportOptions } from '../factory.js'
+import { safeErrorHandler, type TransportOptions } from '../factory.js'
 import type { Endpoint, Listener, MemoryBroker } from './memoryBroker.js'
 
 export { type BrokerOptions, MemoryBroker, type Passage, type Transit } from './memoryBroker.js'
@@ -61,7 +61,7 @@ class MemoryConnection implements MemoryTransport, Endpoint {
   constructor(broker: MemoryBroker, options: TransportOptions) {
     this.#broker = broker
     this.name = options.name ?? `c${broker.nextName()}`
-    this.report = reporter(options.onError)
+    this.report = safeErrorHandler(options.onError)
     this.#inboxes = options.as === undefined ? '_INBOX.' : inboxOf(options.as)
   }
 

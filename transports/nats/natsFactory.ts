@@ -4,7 +4,7 @@ import { type Authenticator, connect, credsAuthenticator, type NatsConnection, n
 import { Fault, type FaultCode, isFault } from '../../core/base/fault.js'
 import type { Transport } from '../../core/ports/transport.js'
 import { inboxOf, isInbox } from '../../core/wire/subjects.js'
-import { type ConnectionFacts, reporter, type TransportFactory, type TransportOptions } from '../factory.js'
+import { type ConnectionFacts, safeErrorHandler, type TransportFactory, type TransportOptions } from '../factory.js'
 import { NatsTransport } from './natsTransport.js'
 
 export interface NatsOptions {
@@ -94,7 +94,7 @@ async function connectNats(options: NatsOptions, servers: readonly string[], fro
     inboxPrefix,
     payloadBytesMax: connection.info!.max_payload,
     closeTimeoutMs: options.closeTimeoutMs ?? 3_000,
-    report: reporter(options.onError ?? from.onError),
+    report: safeErrorHandler(options.onError ?? from.onError),
   })
 }
 

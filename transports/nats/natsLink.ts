@@ -3,7 +3,7 @@ import type { NatsConnection } from 'nats'
 import { systemClock } from '../systemClock.js'
 
 /** Shut: nothing connects any more. */
-export interface Gate {
+export interface ConnectGate {
   open: boolean
 }
 
@@ -15,7 +15,7 @@ export class NatsLink {
 
   constructor(
     readonly connection: NatsConnection,
-    readonly gate: Gate,
+    readonly gate: ConnectGate,
   ) {}
 
   get isLameDuck(): boolean {

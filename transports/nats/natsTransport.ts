@@ -31,10 +31,10 @@ import {
   type TransportStatus,
 } from '../../core/ports/transport.js'
 import { systemClock } from '../systemClock.js'
-import { Handover } from './handover.js'
-import { type Gate, NatsLink } from './natsLink.js'
-import { NatsListening, NatsListenings } from './natsListenings.js'
+import { DuplicateFilter } from './duplicateFilter.js'
+import { type ConnectGate, NatsLink } from './natsLink.js'
 import { NatsMessage } from './natsMessage.js'
+import { NatsSubjectSubscription, NatsSubscriptions } from './natsSubscriptions.js'
 
 /** How long two connections listen: so long other servers may take to hear that the new one does. */
 const overlapMs = 500
@@ -50,23 +50,23 @@ export interface NatsSettings {
   readonly closeTimeoutMs: number
   readonly report: (error: unknown) => void
   /** Shut by `close` (N5). */
-  readonly gate: Gate
+  readonly gate: ConnectGate
   /** Connects to another server of the cluster. Without it, a server is used until it is gone. */
-  readonly openAnother?: (left: NatsConnection, gate: Gate) => Promise<NatsConnection>
+  readonly openAnother?: (left: NatsConnection, gate: ConnectGate) => Promise<NatsConnection>
 }
 
 export class NatsTransport implements Transport {
   /** Where messages are published. */
   #link: NatsLink
   /** Set while two connections listen. */
-  #handover: Handover | undefined
+  #duplicateFilter: DuplicateFilter | undefined
   #earlier: NatsLink | undefined
   /** Of the connection that is being made. */
-  #newGate: Gate | undefined
+  #newGate: ConnectGate | undefined
   readonly #settings: NatsSettings
   readonly #report: (error: unknown) => void
   readonly #listeners: ((status: TransportStatus) => void)[] = []
-  readonly #listenings: NatsListenings
+  readonly #subscriptions: NatsSubscriptions
   #status: TransportStatus = 'connected'
   #payloadBytesMax: number
   #closing: Promise<void> | undefined
@@ -76,8 +76,9 @@ export class NatsTransport implements Transport {
     this.#settings = settings
     this.#report = settings.report
     this.#payloadBytesMax = settings.payloadBytesMax
-    const deliver = (listening: NatsListening, message: Msg, link: NatsLink): void => this.#deliver(listening, message, link)
-    this.#listenings = new NatsListenings(this.#link, this, deliver, settings.report)
+    const deliver = (listening: NatsSubjectSubscription, message: Msg, link: NatsLink): void =>
+      this.#deliver(listening, message, link)
+    this.#subscriptions = new NatsSubscriptions(this.#link, this, deliver, settings.report)
     this.#follow(this.#link)
   }
 
@@ -114,15 +115,15 @@ export class NatsTransport implements Transport {
 
   subscribe(subject: string, handler: (message: Message) => void, options: SubscribeOptions = {}): Subscription {
     try {
-      return this.#listenings.add(new NatsListening(this.#listenings, subject, handler, options))
+      return this.#subscriptions.add(new NatsSubjectSubscription(this.#subscriptions, subject, handler, options))
     } catch (error) {
       throw this.#faultOf(error)
     }
   }
 
-  #deliver(listening: NatsListening, message: Msg, link: NatsLink): void {
+  #deliver(listening: NatsSubjectSubscription, message: Msg, link: NatsLink): void {
     try {
-      if (this.#handover !== undefined && !this.#handover.isFirst(message, link)) return
+      if (this.#duplicateFilter !== undefined && !this.#duplicateFilter.isFirst(message, link)) return
       listening.handler(new NatsMessage(message, listening.exact))
     } catch (thrown) {
       this.#report(thrown) // N2
@@ -130,7 +131,7 @@ export class NatsTransport implements Transport {
   }
 
   get refused(): readonly string[] {
-    return this.#listenings.refusedSubjects
+    return this.#subscriptions.refusedSubjects
   }
 
   newInbox(): string {
@@ -149,7 +150,7 @@ export class NatsTransport implements Transport {
       // subscriptions end on both.
       else {
         const flushed = earlier.flush()
-        await Promise.all([this.#listenings.link.flush(), earlier === this.#link ? flushed : flushed.catch(() => {})])
+        await Promise.all([this.#subscriptions.link.flush(), earlier === this.#link ? flushed : flushed.catch(() => {})])
       }
     } catch {
       throw this.#disconnected()
@@ -168,9 +169,9 @@ export class NatsTransport implements Transport {
   async #close(): Promise<void> {
     const { closeTimeoutMs } = this.#settings
     if (this.#newGate !== undefined) this.#newGate.open = false // N5
-    const links = new Set([this.#link, this.#listenings.link, ...(this.#earlier === undefined ? [] : [this.#earlier])])
+    const links = new Set([this.#link, this.#subscriptions.link, ...(this.#earlier === undefined ? [] : [this.#earlier])])
     await Promise.all([...links].map((link) => link.end(closeTimeoutMs, this.#report)))
-    this.#listenings.close()
+    this.#subscriptions.close()
     this.#become('closed')
   }
 
@@ -198,8 +199,8 @@ export class NatsTransport implements Transport {
           if (link === this.#link) void this.#leave(link)
           break
         case 'error':
-          if (link !== this.#listenings.link) break
-          if (this.#listenings.hasRefused(event.permissionContext)) break // It reports many together.
+          if (link !== this.#subscriptions.link) break
+          if (this.#subscriptions.hasRefused(event.permissionContext)) break // It reports many together.
           this.#report(new Error(`nats-server objects: ${event.data} ${JSON.stringify(event.permissionContext ?? {})}`))
           break
       }
@@ -215,7 +216,7 @@ export class NatsTransport implements Transport {
     if (openAnother === undefined || this.#newGate !== undefined || this.#earlier !== undefined) return
     const isWanted = (): boolean => this.#closing === undefined && this.#link === old && old.isUp && old.isLameDuck
     for (let tries = 1; isWanted(); tries++) {
-      const gate: Gate = { open: true }
+      const gate: ConnectGate = { open: true }
       this.#newGate = gate
       const next = await openAnother(old.connection, gate).then(
         (connection) => new NatsLink(connection, gate),
@@ -240,8 +241,8 @@ export class NatsTransport implements Transport {
   async #handOver(old: NatsLink, next: NatsLink): Promise<void> {
     const { closeTimeoutMs } = this.#settings
     this.#earlier = old
-    this.#handover = new Handover(old)
-    this.#listenings.moveTo(next)
+    this.#duplicateFilter = new DuplicateFilter(old)
+    this.#subscriptions.moveTo(next)
     this.#follow(next)
     await next.flush().catch(() => {}) // Cut already: nats.js connects it anew, with all that listens.
     this.#link = next
@@ -249,8 +250,8 @@ export class NatsTransport implements Transport {
     await new Promise<void>((resolve) => systemClock.after(overlapMs, resolve))
     await old.end(closeTimeoutMs, this.#report)
     this.#earlier = undefined
-    this.#listenings.leaveEarlier()
-    this.#handover = undefined
+    this.#subscriptions.leaveEarlier()
+    this.#duplicateFilter = undefined
   }
 
   /** nats.js says some things twice; a listener hears of changes only. Closed is for good. */

@@ -1,5 +1,5 @@
 export type { Verified } from '../../core/control/verifiedHistory.js'
 export { decodeSignatures, encodeSignatures, type SignatureSet } from '../../core/trust/signatureSet.js'
-export { isSignedBy, signatureOver, trustIn } from './documents.js'
+export { isSignedBy, signatureOver, trustIn } from './documentSignatures.js'
 export { isUpgraderKey, newKey, signer } from './nkeys.js'
 export { type HistoryVerdict, verifyHistory } from './verifyHistory.js'

@@ -6,9 +6,9 @@
 import { connect, createInbox, type NatsConnection } from 'nats'
 import { type Load, loads } from '../load.js'
 import { check, checkRecord, initialValues, keyOf, keys, type Method, methods, records } from '../values.js'
-import { batchedCalls, lean, whole } from './batches.js'
+import { batchedCalls, envelopeBatching, leanBatching } from './batches.js'
 import { packr } from './codec.js'
-import { type Ask, type Contender, callsOf, type Entered } from './contender.js'
+import { type Ask, type Contender, callsOf, type RunningContender } from './contender.js'
 
 const callSubject = 'bench.bare'
 const sendSubject = 'bench.send'
@@ -25,8 +25,8 @@ export const bareContenders: readonly Contender[] = [
   bare(request, [one, ...inFlight], {}, (connection) => callsOf(requests(connection))),
   bare(`${request}, noAsyncTraces`, inFlight, { noAsyncTraces: true }, (connection) => callsOf(requests(connection))),
   bare('own inbox, plain callback', [one, ...inFlight], {}, (connection) => callsOf(inboxCalls(connection))),
-  bare('own inbox, batches', inFlight, {}, (connection) => callsOf(batchedCalls(connection, whole))),
-  bare('own inbox, lean batches', inFlight, {}, (connection) => callsOf(batchedCalls(connection, lean))),
+  bare('own inbox, batches', inFlight, {}, (connection) => callsOf(batchedCalls(connection, envelopeBatching))),
+  bare('own inbox, lean batches', inFlight, {}, (connection) => callsOf(batchedCalls(connection, leanBatching))),
 ]
 
 export const bareSends: Contender = bare(publish, [sends], {}, publications)
@@ -35,7 +35,7 @@ function bare(
   name: string,
   at: readonly Load[],
   options: { noAsyncTraces?: boolean },
-  callsOver: (connection: NatsConnection) => Omit<Entered, 'close'>,
+  callsOver: (connection: NatsConnection) => Omit<RunningContender, 'close'>,
 ): Contender {
   return {
     name,
@@ -61,7 +61,7 @@ export function requests(connection: NatsConnection, subject: (method: Method) =
 }
 
 /** Keys and answers are bytes that were made before. */
-function bytesCalls(connection: NatsConnection): Omit<Entered, 'close'> {
+function bytesCalls(connection: NatsConnection): Omit<RunningContender, 'close'> {
   const questions = keys.map((key) => Buffer.from(key))
   const ask = (method: Method, n: number) =>
     connection.request(`${bytesSubject}.${method}`, questions[n % keys.length], { timeout: deadlineMs })
@@ -99,7 +99,7 @@ function inboxCalls(connection: NatsConnection): Ask {
 }
 
 /** Many publications, and a request when they have arrived: nats-server keeps the order. */
-function publications(connection: NatsConnection): Omit<Entered, 'close'> {
+function publications(connection: NatsConnection): Omit<RunningContender, 'close'> {
   const { call } = callsOf(requests(connection))
   return {
     call: async (n) => {

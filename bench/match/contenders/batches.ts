@@ -21,7 +21,7 @@ export interface Batching {
 }
 
 /** No more than is needed to find the method and the call again. */
-export const lean: Batching = {
+export const leanBatching: Batching = {
   subject: 'bench.lean',
   call: (seq, method, args) => [seq, method, args],
   readCall: ([seq, method, args]) => ({ seq: seq as number, method: method as Method, args: args as [string] }),
@@ -33,7 +33,7 @@ const caller = 'caller-12345678'
 const expects = 'Values.v1'
 
 /** The envelopes of docs/protocol.md, as Theseus sends them. Only what is needed is looked at. */
-export const whole: Batching = {
+export const envelopeBatching: Batching = {
   subject: 'bench.whole',
   call: (seq, method, args) => [1, 1, 0, seq, method, args, 5_000, caller, 4_026_531_841, 'Client', 0, expects, null, null],
   readCall: (call) => ({ seq: call[3] as number, method: call[4] as Method, args: call[5] as [string] }),

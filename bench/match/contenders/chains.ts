@@ -2,8 +2,9 @@
  * The cost of a simulation object for a call: one node that never upgrades, called at versions
  * 0, 1 and 10 of its service.
  */
-import type { Role } from '../../processes/agreed.js'
-import type { Member } from '../../processes/answering.js'
+
+import type { Member } from '../../processes/childProcess.js'
+import type { Role } from '../../processes/processMessages.js'
 import { buildCall } from '../../upgrades.js'
 import { loads } from '../load.js'
 import { askedNode, check, keyOf } from '../values.js'

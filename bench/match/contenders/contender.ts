@@ -2,14 +2,14 @@
  * A contender: makes a call when asked for one, checks its answer, and knows nothing of how
  * many others are in flight.
  */
-import type { Role } from '../../processes/agreed.js'
+import type { Role } from '../../processes/processMessages.js'
 import type { Load } from '../load.js'
 import { check, checkRecord, keyOf, type Method } from '../values.js'
 
 /** Makes the n-th call. Rejects when the answer is not the right one. */
 export type Call = (n: number) => Promise<unknown>
 
-export interface Entered {
+export interface RunningContender {
   readonly call: Call
   /** For loads with records. */
   readonly recordCall?: Call
@@ -26,14 +26,14 @@ export interface Contender {
    */
   readonly packages?: readonly string[]
   /** In the caller's process. */
-  enter(role: Role): Promise<Entered>
+  enter(role: Role): Promise<RunningContender>
 }
 
 /** Calls a method by name, and resolves with what it answers. */
 export type Ask = (method: Method, key: string) => Promise<unknown>
 
 /** The calls of a contender that can ask for both. */
-export function callsOf(ask: Ask): Pick<Entered, 'call' | 'recordCall'> {
+export function callsOf(ask: Ask): Pick<RunningContender, 'call' | 'recordCall'> {
   return {
     call: async (n) => {
       const key = keyOf(n)

@@ -3,7 +3,7 @@
  * statistics, called by `nc.request()`.
  */
 import { connect } from 'nats'
-import type { Member } from '../../processes/answering.js'
+import type { Member } from '../../processes/childProcess.js'
 import { loads } from '../load.js'
 import { type Method, methods } from '../values.js'
 import { requests } from './bare.js'

@@ -5,10 +5,10 @@
 
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import type { Member } from '../../processes/answering.js'
+import type { Member } from '../../processes/childProcess.js'
 import { loads } from '../load.js'
 import { methods } from '../values.js'
-import { lean } from './batches.js'
+import { leanBatching } from './batches.js'
 import { packr } from './codec.js'
 import { type Ask, type Contender, callsOf } from './contender.js'
 
@@ -30,7 +30,7 @@ function frameCalls(socket: Socket): Ask {
   const send = sender(socket)
   let calls = 0
   onFrames(socket, (frame) => {
-    const { seq, value } = lean.readAnswer(packr.unpack(frame) as unknown[])
+    const { seq, value } = leanBatching.readAnswer(packr.unpack(frame) as unknown[])
     const resolve = open.get(seq)!
     open.delete(seq)
     resolve(value)
@@ -39,7 +39,7 @@ function frameCalls(socket: Socket): Ask {
     new Promise((resolve) => {
       const seq = ++calls
       open.set(seq, resolve)
-      send(lean.call(seq, method, [key]))
+      send(leanBatching.call(seq, method, [key]))
     })
 }
 
@@ -47,8 +47,8 @@ export async function answerFrames(): Promise<Member> {
   const server = createServer((socket) => {
     const send = sender(socket)
     onFrames(socket, (frame) => {
-      const { seq, method, args } = lean.readCall(packr.unpack(frame) as unknown[])
-      send(lean.answer(seq, methods[method](...args)))
+      const { seq, method, args } = leanBatching.readCall(packr.unpack(frame) as unknown[])
+      send(leanBatching.answer(seq, methods[method](...args)))
     })
     socket.on('error', () => socket.destroy())
   })

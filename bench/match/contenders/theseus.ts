@@ -5,11 +5,11 @@ import { lmdb } from 'theseus-actors/lmdb'
 import { memoryStore } from 'theseus-actors/memory'
 import { nats } from 'theseus-actors/nats'
 import { redis } from 'theseus-actors/redis'
-import { type Role, system } from '../../processes/agreed.js'
-import type { Member } from '../../processes/answering.js'
+import type { Member } from '../../processes/childProcess.js'
+import { type Role, system } from '../../processes/processMessages.js'
 import { type Load, loads } from '../load.js'
 import { askedNode, check, checkRecord, keyOf, spreadNodes, toldNode, toldNodes, Values } from '../values.js'
-import type { Contender, Entered } from './contender.js'
+import type { Contender, RunningContender } from './contender.js'
 
 const { one, closed, paced, sends, records } = loads
 
@@ -42,7 +42,11 @@ export const theseusSends: Contender = theseus('Theseus sends, 1 node', [sends],
   }
 })
 
-function theseus(name: string, at: readonly Load[], callsOver: (host: RunningHost) => Omit<Entered, 'close'>): Contender {
+function theseus(
+  name: string,
+  at: readonly Load[],
+  callsOver: (host: RunningHost) => Omit<RunningContender, 'close'>,
+): Contender {
   return {
     name,
     callee: 'theseus',
@@ -64,7 +68,7 @@ export function callingHost({ natsUrl, redisUrl, directory }: Role): Promise<Run
   })
 }
 
-function asks(nodeIds: readonly string[]): (host: RunningHost) => Omit<Entered, 'close'> {
+function asks(nodeIds: readonly string[]): (host: RunningHost) => Omit<RunningContender, 'close'> {
   return (host) => {
     const refs = nodeIds.map((nodeId) => host.ref(Values, nodeId))
     const refFor = (n: number) => refs[n % refs.length]!

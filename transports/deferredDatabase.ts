@@ -16,7 +16,7 @@ const pauseMsMax = 2_000
  * Rejects only where waiting would not help, as with a wrong password. `away` hears why it
  * could not be opened at once.
  */
-export async function openPatiently(
+export async function openDeferred(
   factory: UdbFactory,
   system: string,
   clock: Clock,

@@ -2,18 +2,18 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { Answer, Question, Ready, Role } from './agreed.js'
+import type { Answer, Question, Ready, Role } from './processMessages.js'
 
 const stopTimeoutMs = 5_000
 
-export class Asked {
+export class BenchProcess {
   readonly #child: ChildProcess
   readonly #ended: Promise<never>
   #address: string | null = null
 
   /** Resolves when the process is ready for questions. */
-  static async start(file: 'caller.js' | 'callee.js', role: Role): Promise<Asked> {
-    const asked = new Asked(`../match/${file}`, JSON.stringify(role), [], `${file} (${role.name})`)
+  static async start(file: 'caller.js' | 'callee.js', role: Role): Promise<BenchProcess> {
+    const asked = new BenchProcess(`../match/${file}`, JSON.stringify(role), [], `${file} (${role.name})`)
     asked.#address = (await asked.told<Ready>()).address
     return asked
   }
@@ -22,15 +22,15 @@ export class Asked {
    * Starts a process that does one thing, and says first that it is ready for it. Its result is
    * the next it tells.
    */
-  static async begin(file: string, order: unknown): Promise<Asked> {
-    const asked = new Asked(file, JSON.stringify(order), [], file)
+  static async begin(file: string, order: unknown): Promise<BenchProcess> {
+    const asked = new BenchProcess(file, JSON.stringify(order), [], file)
     await asked.told<Ready>()
     return asked
   }
 
   /** Runs a process that does one thing and tells what came of it. */
   static async result<Told>(file: string, order: unknown, execArgv: readonly string[] = []): Promise<Told> {
-    const asked = new Asked(file, JSON.stringify(order), execArgv, file)
+    const asked = new BenchProcess(file, JSON.stringify(order), execArgv, file)
     try {
       return await asked.told<Told>()
     } finally {

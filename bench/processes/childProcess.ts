@@ -2,7 +2,7 @@
  * The asked end of a bench process: answers question after question until it is told to stop,
  * or is left alone.
  */
-import type { Answer, CpuAnswer, Question, Ready, Role } from './agreed.js'
+import type { Answer, CpuAnswer, Question, Ready, Role } from './processMessages.js'
 
 export interface Member {
   /** Callers only. */

@@ -28,7 +28,7 @@ const looksInQuietMax = 20_000
 const latenessMax = 1 / 20
 const firstDoublingMs = 10_000
 
-export class Looks {
+export class RecheckTimes {
   readonly #waiting = new Set<Look>()
   /** Those whose next look is not due before a node at work would have looked. */
   readonly #late = new Set<Look>()

@@ -10,7 +10,7 @@ import type { UdbFactory } from '../udbFactory.js'
 import { memoryDatabase } from './memoryDatabase.js'
 import { MemoryBroker, memoryTransport } from './memoryTransport.js'
 
-export interface EmbeddedWorld {
+export interface EmbeddedServices {
   readonly transport: TransportFactory
   readonly database: UdbFactory
   /** True for the first to enter. */
@@ -19,18 +19,18 @@ export interface EmbeddedWorld {
   leave(): boolean
 }
 
-const worlds = new Map<string, EmbeddedWorld>()
+const bySystem = new Map<string, EmbeddedServices>()
 
-export function embeddedWorld(system: string): EmbeddedWorld {
-  let world = worlds.get(system)
+export function embeddedServices(system: string): EmbeddedServices {
+  let world = bySystem.get(system)
   if (world === undefined) {
-    world = newWorld(system)
-    worlds.set(system, world)
+    world = newServices(system)
+    bySystem.set(system, world)
   }
   return world
 }
 
-function newWorld(system: string): EmbeddedWorld {
+function newServices(system: string): EmbeddedServices {
   const broker = new MemoryBroker({ clock: systemClock, random: systemRandom })
   let inside = 0
   return {
@@ -39,7 +39,7 @@ function newWorld(system: string): EmbeddedWorld {
     enter: () => ++inside === 1,
     leave: () => {
       if (--inside > 0) return false
-      worlds.delete(system)
+      bySystem.delete(system)
       return true
     },
   }

@@ -9,12 +9,12 @@ interface Door {
   readonly open: () => void
 }
 
-export class Gate {
+export class ScriptedSchedules {
   readonly #doors = new Map<string, Door>()
   readonly #views = new Map<string, SchedulingView>()
 
   /** The same upgrade, with schedules that wait for `open`. */
-  gated(upgrade: Upgrade): Upgrade {
+  scripted(upgrade: Upgrade): Upgrade {
     const run = async (view: SchedulingView) => {
       this.#views.set(view.nodeId, view)
       await this.#door(view.nodeId, view.target).opened
@@ -23,7 +23,7 @@ export class Gate {
     return { ...upgrade, classUpgrades: upgrade.classUpgrades.map((classUpgrade) => ({ ...classUpgrade, schedule })) }
   }
 
-  open(nodeId: string, version: Version): void {
+  signal(nodeId: string, version: Version): void {
     this.#door(nodeId, version).open()
   }
 

@@ -10,7 +10,7 @@ import type { NatsLink } from './natsLink.js'
 /** Messages kept that have come on one connection only. Some 200 bytes each. */
 const unmatchedMax = 100_000
 
-export class Handover {
+export class DuplicateFilter {
   /** How often a message has come on the new connection more than on the old one. */
   readonly #ahead = new Map<string, number>()
   /** Set when no more can be kept: then nothing counts any more that comes on the old one. */

@@ -7,7 +7,7 @@ import { lmdb } from 'theseus-actors/lmdb'
 import { nats } from 'theseus-actors/nats'
 import type { Clock } from 'theseus-actors/ports'
 import { redis } from 'theseus-actors/redis'
-import { watched } from '../processes/watched.js'
+import { watched } from '../processes/callObserver.js'
 
 export interface Counts {
   messages: number
@@ -37,7 +37,11 @@ export function since(before: Counts, now: Counts): Counts {
   }
 }
 
-export function countedWays(urls: { readonly natsUrl: string; readonly redisUrl: string }, directory: string, counts: Counts) {
+export function countedConnections(
+  urls: { readonly natsUrl: string; readonly redisUrl: string },
+  directory: string,
+  counts: Counts,
+) {
   const [transports, databases, stores] = [nats(urls.natsUrl), redis(urls.redisUrl), lmdb(directory)]
   return {
     transport: {

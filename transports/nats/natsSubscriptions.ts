@@ -14,7 +14,7 @@ import { systemClock } from '../systemClock.js'
 import type { NatsLink } from './natsLink.js'
 
 /** Takes what arrives on a connection. Never throws. */
-export type Deliver = (listening: NatsListening, message: Msg, link: NatsLink) => void
+export type Deliver = (listening: NatsSubjectSubscription, message: Msg, link: NatsLink) => void
 
 /**
  * The pause before a refused subscription is asked for again; doubles up to `askMsMax` while
@@ -28,7 +28,7 @@ const askedAtOnceMax = 256
 const subjectsToldMax = 5
 
 /** There is one for each subject of each node, so it is small. */
-export class NatsListening implements Subscription {
+export class NatsSubjectSubscription implements Subscription {
   /** The subject of all that arrives; undefined where it has wildcards. */
   readonly exact: string | undefined
   subscription: NatsSubscription | undefined
@@ -36,7 +36,7 @@ export class NatsListening implements Subscription {
   isOver = false
 
   constructor(
-    private readonly all: NatsListenings,
+    private readonly all: NatsSubscriptions,
     readonly subject: string,
     readonly handler: (message: Message) => void,
     readonly options: SubscribeOptions,
@@ -75,15 +75,15 @@ export class NatsListening implements Subscription {
   }
 }
 
-export class NatsListenings {
-  readonly #all = new Set<NatsListening>()
-  readonly #refused = new Set<NatsListening>()
+export class NatsSubscriptions {
+  readonly #all = new Set<NatsSubjectSubscription>()
+  readonly #refused = new Set<NatsSubjectSubscription>()
   /** Refused since the last report. */
-  #untold: NatsListening[] = []
+  #untold: NatsSubjectSubscription[] = []
   #pauseMs = askMs
   #link: NatsLink
   /** The subscriptions of the connection before, while it still listens. */
-  #earlier: Map<NatsListening, NatsSubscription> | undefined
+  #earlier: Map<NatsSubjectSubscription, NatsSubscription> | undefined
   #cancel: (() => void) | undefined
 
   constructor(
@@ -116,7 +116,7 @@ export class NatsListenings {
     this.#earlier = undefined
   }
 
-  earlierOf(listening: NatsListening): NatsSubscription | undefined {
+  earlierOf(listening: NatsSubjectSubscription): NatsSubscription | undefined {
     return this.#earlier?.get(listening)
   }
 
@@ -125,13 +125,13 @@ export class NatsListenings {
   }
 
   /** Throws what nats.js throws. */
-  add(listening: NatsListening): NatsListening {
+  add(listening: NatsSubjectSubscription): NatsSubjectSubscription {
     this.#ask(listening)
     this.#all.add(listening)
     return listening
   }
 
-  remove(listening: NatsListening): void {
+  remove(listening: NatsSubjectSubscription): void {
     this.#all.delete(listening)
     this.#earlier?.delete(listening)
     this.#refused.delete(listening)
@@ -163,7 +163,7 @@ export class NatsListenings {
     this.#refused.clear()
   }
 
-  #ask(listening: NatsListening): void {
+  #ask(listening: NatsSubjectSubscription): void {
     const { subject, options } = listening
     const link = this.#link
     const callback = (error: NatsError | null, message: Msg): void => {
@@ -174,7 +174,7 @@ export class NatsListenings {
     listening.subscription = link.connection.subscribe(subject, settings)
   }
 
-  #tellLater(listening: NatsListening): void {
+  #tellLater(listening: NatsSubjectSubscription): void {
     if (this.#untold.push(listening) > 1) return
     systemClock.turn(() => {
       const subjects = this.#untold.map(({ subject }) => subject)
@@ -215,7 +215,7 @@ export class NatsListenings {
     if (this.#refused.size > 0) this.#askLater()
   }
 
-  #granted(listenings: readonly NatsListening[]): void {
+  #granted(listenings: readonly NatsSubjectSubscription[]): void {
     if (listenings.length === 0) return
     this.#pauseMs = askMs
     for (const listening of listenings) {
@@ -227,7 +227,7 @@ export class NatsListenings {
   }
 }
 
-function isRequired({ options }: NatsListening): boolean {
+function isRequired({ options }: NatsSubjectSubscription): boolean {
   return options.isOptional !== true
 }
 
