@@ -9,17 +9,17 @@
 
 import { Fault } from '../../core/base/fault.js'
 import { InvariantViolation, invariant } from '../../core/base/invariant.js'
-import { type Collection, collectionKeyBytesMax, type KeyRange } from '../../core/model/collection.js'
+import type { Collection } from '../../core/model/collection.js'
 import type { MethodKind } from '../../core/model/methods.js'
 import { keys, type LazySlot, type Slot } from '../../core/model/nodeRecord.js'
 import type { RecordRules } from '../../core/model/recordTransform.js'
-import { compareKeys } from '../../core/ports/stateStore.js'
 import { pack, unpackState } from '../../core/wire/codec.js'
 import { normal } from '../../core/wire/normal.js'
 import { checkRoot } from '../../core/wire/plain.js'
 import { snapshotOf, Walk } from '../../core/wire/snapshot.js'
-import { type BatchNumber, type Journal, overlaid, PackedLater, type Writer } from './journal.js'
-import { afterPrefix, LazyRecords, tombstone } from './lazyRecords.js'
+import { type BatchNumber, type Journal, PackedLater, type Writer } from './journal.js'
+import { LazyRecords } from './lazyRecords.js'
+import { nothingStaged, packedOf, type StagedWrite, StoredCollection } from './storedCollection.js'
 
 /** The holder of a root: an object or an SO's `this`. */
 export interface RootHolder {
@@ -351,104 +351,4 @@ function normalised(open: OpenSlot): unknown {
 /** As it would come from the disk. */
 function copyOf(snapshot: unknown): object {
   return unpackState(pack(snapshot)) as object
-}
-
-/** A packed record; null deletes it, and `deletedBelow` where it would otherwise be made again (Z2). */
-type StagedWrite = Uint8Array | null | typeof deletedBelow
-const deletedBelow = Symbol('deletedBelow')
-
-const nothingStaged: ReadonlyMap<string, StagedWrite> = new Map()
-
-function packedOf(write: StagedWrite): Uint8Array | null {
-  return write === deletedBelow ? tombstone : write
-}
-
-/**
- * One collection of one slot: the call's own writes over the journal's over the store's, and below them what
- * is still to be made.
- */
-/** In the hands of user code: what it stands on is `#private`, or a method could write past its node. */
-class StoredCollection implements Collection<unknown> {
-  readonly #prefix: string
-  readonly #slot: Slot
-  readonly #name: string
-  readonly #journal: Journal
-  readonly #state: NodeState
-  readonly #mayWrite: () => void
-
-  constructor(prefix: string, slot: Slot, name: string, journal: Journal, state: NodeState, mayWrite: () => void) {
-    this.#prefix = prefix
-    this.#slot = slot
-    this.#name = name
-    this.#journal = journal
-    this.#state = state
-    this.#mayWrite = mayWrite
-  }
-
-  get(key: string): unknown {
-    const full = this.#prefix + checkKey(key)
-    const own = this.#state.staged.get(full)
-    if (own === undefined) {
-      if (this.#isLazy) return this.#state.lazy.get(this.#slot, this.#name, key)
-      const packed = this.#journal.get(full)
-      return packed === undefined ? undefined : unpackState(packed)
-    }
-    return own === null || own === deletedBelow ? undefined : unpackState(own)
-  }
-
-  has(key: string): boolean {
-    const full = this.#prefix + checkKey(key)
-    const own = this.#state.staged.get(full)
-    if (own !== undefined) return own !== null && own !== deletedBelow
-    return this.#isLazy ? this.#state.lazy.get(this.#slot, this.#name, key) !== undefined : this.#journal.get(full) !== undefined
-  }
-
-  put(key: string, value: unknown): void {
-    this.#mayWrite()
-    this.#state.stage(this.#prefix + checkKey(key), pack(value, `record ${key}`))
-  }
-
-  delete(key: string): void {
-    this.#mayWrite()
-    const full = this.#prefix + checkKey(key)
-    this.#state.stage(full, this.#isLazy && this.#state.lazy.needsTombstone(this.#slot, this.#name, key) ? deletedBelow : null)
-  }
-
-  *entries(range: KeyRange = {}): Iterable<readonly [string, unknown]> {
-    const from = this.#prefix + (range.from ?? '')
-    const to = range.to === undefined ? afterPrefix(this.#prefix) : this.#prefix + range.to
-    const own = [...this.#state.staged]
-      .filter(([key]) => compareKeys(key, from) >= 0 && compareKeys(key, to) < 0)
-      .map(([key, write]) => [key, write === deletedBelow ? null : write] as const)
-      .sort(([a], [b]) => compareKeys(a, b))
-    let left = range.limit ?? Number.POSITIVE_INFINITY
-    const kept: Iterable<readonly [string, Uint8Array | Made]> = this.#isLazy ? this.#made(range) : this.#journal.range(from, to)
-    for (const [key, value] of overlaid(kept, own)) {
-      if (left-- <= 0) return
-      yield [key.slice(this.#prefix.length), typeof value === 'function' ? value() : unpackState(value)]
-    }
-  }
-
-  *#made({ from = '', to }: KeyRange): Iterable<readonly [string, Made]> {
-    // A call that has put a record in the place of one that can't be made does not ask for that.
-    const isHidden = (key: string) => this.#state.staged.has(this.#prefix + key)
-    for (const [key, record] of this.#state.lazy.entries(this.#slot, this.#name, from, to, isHidden))
-      yield [this.#prefix + key, () => record]
-  }
-
-  get #isLazy(): boolean {
-    return this.#state.isLazy(this.#slot, this.#name)
-  }
-}
-
-/** A record that is unpacked already, or when it is asked for. */
-type Made = () => unknown
-
-export function checkKey(key: string): string {
-  if (typeof key === 'string' && key.length > 0 && !key.includes('\0') && Buffer.byteLength(key) <= collectionKeyBytesMax)
-    return key
-  throw new Fault(
-    'protocol.bad-arguments',
-    `collection key ${JSON.stringify(key)}: use a string of 1 to ${collectionKeyBytesMax} bytes without NUL`,
-  )
 }

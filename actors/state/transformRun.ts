@@ -17,7 +17,8 @@ import { pack } from '../../core/wire/codec.js'
 import { checkRoot } from '../../core/wire/plain.js'
 import type { HostSettings } from '../base/settings.js'
 import type { Journal } from './journal.js'
-import { checkKey, type NodeState } from './nodeState.js'
+import type { NodeState } from './nodeState.js'
+import { checkKey } from './storedCollection.js'
 
 /** Whether nobody waits for a transform any more. */
 export interface GivenUp {

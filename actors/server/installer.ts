@@ -1,0 +1,97 @@
+/**
+ * The installs of an upgrade server (§3): a signed manifest becomes the next version, once its bundle is
+ * stored and its classes fit. The version number advances by one compare-and-set in the upgrade database.
+ */
+import { digestOf } from '../../core/base/digest.js'
+import { Fault } from '../../core/base/fault.js'
+import type { Version } from '../../core/base/ids.js'
+import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import type { Clock } from '../../core/ports/clock.js'
+import { storedBundle } from '../../core/upgrade/bundleParts.js'
+import { checkClasses } from '../../core/upgrade/lineCheck.js'
+import { decodeManifest, type Manifest, type SignedManifest } from '../../core/upgrade/manifest.js'
+import type { Change } from './audit.js'
+import { badArguments } from './badArguments.js'
+import type { InstalledHistory } from './installedHistory.js'
+
+export interface InstallerOptions {
+  readonly system: string
+  readonly database: UpgradeDatabase
+  readonly clock: Clock
+}
+
+export interface InstallerParts {
+  readonly history: InstalledHistory
+  /** Throws while two manifests are known for one version. */
+  checkForks(): Promise<void>
+  /** Throws while the database knows not enough to install anything. */
+  checkInstallable(): Promise<void>
+  announce(version: Version, digest: string | null): void
+}
+
+export class Installer {
+  constructor(
+    private readonly options: InstallerOptions,
+    private readonly parts: InstallerParts,
+  ) {}
+
+  /**
+   * Installs the manifest after the newest one, once its bundle is stored. The same manifest
+   * again is answered as done.
+   */
+  async install(bytes: unknown, signature: unknown, change: Change): Promise<unknown> {
+    if (!(bytes instanceof Uint8Array)) throw badArguments('install(manifest, signature)')
+    const { database, system, clock } = this.options
+    const manifest = decodeManifest(bytes)
+    const digest = digestOf(bytes)
+    const signed: SignedManifest = { bytes, signature: signature instanceof Uint8Array ? signature : null }
+    if (manifest.system !== system)
+      throw new Fault('upgrade.invalid', `the upgrade is for system ${manifest.system}, this is ${system}`)
+    const head = await database.head()
+    if (head.version === manifest.version && head.digest === digest) return { version: head.version }
+    if (head.version !== manifest.version - 1 || head.digest !== manifest.previous) throw conflict(manifest, head.version)
+    await this.parts.checkForks()
+    const history = await this.parts.history.at(head)
+    // First of all: who is not trusted has nothing further looked at.
+    const verified = history.check(signed, clock.now())
+    change.by = verified.by
+    await this.parts.checkInstallable()
+    const writes = await database.bundleWrites(manifest.bundle.digest)
+    await this.#checkBundle(manifest.bundle)
+    await this.#checkClasses(history.manifests, manifest)
+    const before = { version: manifest.version - 1, digest: manifest.previous }
+    const { tables, undoes, bundle } = manifest
+    if (!(await database.install(before, digest, signed, tables, undoes, bundle.digest, writes))) {
+      const now = await database.head()
+      if (now.version === manifest.version && now.digest === digest) return { version: now.version }
+      if (now.version === before.version && now.digest === before.digest) {
+        // The version that it undoes may have become final meanwhile.
+        await this.#checkClasses(history.manifests, manifest)
+        if ((await database.bundleWrites(bundle.digest)) !== writes)
+          throw new Fault('unavailable.overloaded', 'others write the bundle of this upgrade: install it again')
+      }
+      throw conflict(manifest, now.version)
+    }
+    change.isDone = true
+    this.parts.history.keep(history.with(verified))
+    this.parts.announce(manifest.version, digest)
+    return { version: manifest.version }
+  }
+
+  async #checkClasses(history: readonly Manifest[], manifest: Manifest): Promise<void> {
+    const { database } = this.options
+    checkClasses(history, manifest, await database.nodes(), manifest.undoes === null ? 0 : await database.finalized())
+  }
+
+  async #checkBundle({ digest, bytes }: { digest: string; bytes: number }): Promise<void> {
+    const { database } = this.options
+    const stored = await storedBundle(database, digest, bytes)
+    if (stored.state === 'incomplete')
+      throw new Fault('upgrade.invalid', `bundle ${digest} is not stored whole: chunk ${stored.chunk}`)
+    if (stored.state === 'otherDigest') throw new Fault('upgrade.digest', `bundle ${digest}: the bytes have another digest`)
+  }
+}
+
+function conflict({ version }: Manifest, newest: Version): Fault {
+  return new Fault('upgrade.conflict', `version ${version} does not follow the newest version, ${newest}`, { newest })
+}
