@@ -141,13 +141,13 @@ export class RecordPass implements Passing {
 
   /** All records of a slot are made. */
   #isOver(): void {
-    const { id, keeper, services, phase, isUpgrading } = this.node
+    const { id, keeper, services, phase } = this.node
     sweepSlots(id, (of) => isLeftBehind(keeper.record, of), services.journal, services.settings).catch((error) => {
       services.observe({ type: 'warning', message: `${id}: the states that its records were made of are not swept yet`, error })
     })
     if (keeper.record.generation.lazy !== undefined || this.#told === undefined) return
     this.#told = undefined
-    if (phase === 'current' && !isUpgrading) this.node.report('current', null, null)
+    if (phase === 'current') this.node.report('current', null, null)
   }
 }
 

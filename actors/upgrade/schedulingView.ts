@@ -96,7 +96,7 @@ export class NodeSource implements ViewSource {
     const inMemory = this.#parts.record()
     const bytes = this.#parts.store.get(keys.record(inMemory.nodeId))
     if (bytes === undefined) return inMemory
-    if (this.#committed === undefined || !isSame(bytes, this.#committed.bytes))
+    if (this.#committed === undefined || Buffer.compare(bytes, this.#committed.bytes) !== 0)
       this.#committed = { bytes: new Uint8Array(bytes), record: checkRecord(unpack(bytes)) }
     return this.#committed.record
   }
@@ -145,8 +145,4 @@ export class NodeSource implements ViewSource {
       }
     }
   }
-}
-
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i])
 }

@@ -103,7 +103,7 @@ export class UpgradeManager {
     if (this.#actor !== undefined || this.#stopped || this.node.services.history.heard <= generation.version) return
     // A call can teach it while its node starts, before `resume`.
     if (this.node.keeper.record.upgrade !== null) this.resume()
-    else this.#begin('beginning', null, 0)
+    else this.#begin('beginning')
   }
 
   /** Takes up the upgrade that the node's record tells of: the host was ended meanwhile. */
@@ -114,8 +114,8 @@ export class UpgradeManager {
     if (upgrade === null) this.consider()
     else if (upgrade.phase === 'recovering') this.#begin('recovering', null, upgrade.startsFailed)
     // It stalled for a call that ended with the host.
-    else if (!this.#isConcerned(upgrade.target)) this.#begin('beginning', null, 0)
-    else this.#begin('stalled', upgrade.reason || 'the reason was not kept', 0)
+    else if (!this.#isConcerned(upgrade.target)) this.#begin('beginning')
+    else this.#begin('stalled', upgrade.reason || 'the reason was not kept')
   }
 
   #isConcerned(target: Version): boolean {
@@ -146,7 +146,7 @@ export class UpgradeManager {
     this.#upgrade?.stop()
   }
 
-  #begin(resume: ResumePoint, reason: string | null, startsFailed: number): void {
+  #begin(resume: ResumePoint, reason: string | null = null, startsFailed = 0): void {
     const { node } = this
     const { generation } = node.keeper.record
     const target = resume === 'recovering' ? generation.version : generation.version + 1
@@ -161,7 +161,7 @@ export class UpgradeManager {
       input: { target, resume, reason, startsFailed, [actingKey]: { upgrade, pause, failed } satisfies Acting },
       clock: {
         setTimeout: (action: (...args: any[]) => void, ms: number) => clock.after(ms, action),
-        clearTimeout: (cancel: () => void) => cancel?.(),
+        clearTimeout: (cancel: () => void) => cancel(),
       },
       ...(node.services.inspect === undefined ? {} : { inspect: node.services.inspect }),
     })
@@ -169,11 +169,11 @@ export class UpgradeManager {
     this.#upgrade = upgrade
     actor.subscribe({
       complete: () => {
-        if (this.#actor === actor) this.#actor = undefined
+        this.#actor = undefined
         this.consider()
       },
       error: (error) => {
-        if (this.#actor === actor) this.#actor = undefined
+        this.#actor = undefined
         upgrade.stop()
         const what = `C10: the upgrade of ${node.id} to version ${target} ended nowhere: ${reasonOf(error)}`
         node.crash(new InvariantViolation(what))

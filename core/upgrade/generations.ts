@@ -116,7 +116,7 @@ export function advanced(record: NodeRecord, to: Version, undoesNext: boolean): 
   const next = generation.version + 1
   const stood = proxyVersion(next, undoesNext)
   const { [stood]: state, ...kept } = generation.simulations
-  const isKept = to === next || stood === next || state === undefined
+  const isKept = to === next || state === undefined
   const simulations = isKept ? generation.simulations : { ...kept, [next]: state }
   return { ...record, upgrade: null, generation: { ...generation, version: to, simulations } }
 }
@@ -198,8 +198,7 @@ export function withoutDeadVersions(record: NodeRecord, dead: Version, final: Ve
   // Of a version that is final nobody goes back; a node that comes to it may pass an undo of its own
   // version, and goes on as the one before.
   const least = Math.min(oldest, generation.version < final ? generation.version - 1 : final)
-  const isNeeded = (version: Version) => version >= least || version > generation.version
-  const kept = Object.entries(generation.simulations).filter(([version]) => isNeeded(Number(version)))
+  const kept = Object.entries(generation.simulations).filter(([version]) => Number(version) >= least)
   const isAll = kept.length === Object.keys(generation.simulations).length
   if (oldest === record.oldest && isAll) return record
   if (isAll) return { ...record, oldest }

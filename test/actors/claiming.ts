@@ -7,6 +7,7 @@ import { defaultSettings } from '../../actors/base/settings.js'
 import type { NodeServices } from '../../actors/host/nodeServices.js'
 import { ServiceSlot } from '../../actors/upgrade/serviceSlot.js'
 import { UpgradeLine } from '../../actors/upgrade/upgradeLine.js'
+import type { Session } from '../../core/control/standing.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import { memoryDatabase } from '../../transports/memory/index.js'
 import { holdersOf, upgradingNode } from '../contracts/databaseContract.js'
@@ -68,7 +69,7 @@ export async function open({ backoffMsMax = 100, chance = 0 } = {}) {
     waits,
     asked,
     holders,
-    slot: (isNew = true) => new ServiceSlot(services, 'pages', 'n1', isNew),
+    slot: (isNew = true, by?: { readonly now: Session }) => new ServiceSlot(services, 'pages', 'n1', isNew, by),
   }
 }
 

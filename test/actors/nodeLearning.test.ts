@@ -225,6 +225,23 @@ test('what stands for an undo is there already, with its state', async (t) => {
   t.deepEqual(again.keeper.record.generation.simulations, { 1: '0.7' })
 })
 
+test('a node makes no state for an undo where its object, or one that is the same, is meant again', async (t) => {
+  const undos = [2, 3]
+  // Version 3 means version 1 again, which this node runs.
+  const at1 = { ...born, version: 1, className: 'Notes.v2' }
+  const runs = await open({ undos, record: { newest: 2, generation: at1 } })
+  runs.services.history.takesBack = (version) => version === 2
+  await runs.learning.prepare(3)
+  t.deepEqual(runs.keeper.record.generation.simulations, {})
+  // Version 3 means version 1 again, in which the node is as it was in version 0.
+  const same = await open({ undos: [3] })
+  const { classUpgrade } = same.services.classes
+  same.services.classes.classUpgrade = ((_line: unknown, version: number) =>
+    version === 1 ? undefined : classUpgrade()) as never
+  await same.learning.prepare(3)
+  t.deepEqual(same.keeper.record.generation.simulations, { 2: '0.2' })
+})
+
 test('those who learn at once learn one after the other, and one that fails holds up no other', async (t) => {
   const { learning, steps, passing, done } = await open()
   steps.set('fetch 1', new Fault('upgrade.fetch', 'not now'))
@@ -491,8 +508,14 @@ test('where a version can not be had it is tried again, less and less often, tol
   const [a, b] = [call('a', 1), call('b', 1)]
   hold(a, b)
   await passing()
-  const tries = () => done().filter((entry) => entry === 'fetch 1').length
-  t.is(done().filter((entry) => entry.startsWith('warning')).length, 1)
+  let warnings = 0
+  const tries = () => {
+    const entries = done()
+    warnings += entries.filter((entry) => entry.startsWith('warning')).length
+    return entries.filter((entry) => entry === 'fetch 1').length
+  }
+  t.is(tries(), 1)
+  t.is(warnings, 1)
   a.isRefused = true
   t.is(learning.held, 1)
   await passing(99)
@@ -509,6 +532,28 @@ test('where a version can not be had it is tried again, less and less often, tol
   t.true(last.includes('accept b'))
   t.false(last.includes('accept a'))
   t.false(last.some((entry) => entry.startsWith('warning')))
+  t.is(warnings, 1)
+})
+
+test('where a version can be had again, the next failure is told again, and its pause is short', async (t) => {
+  const { hold, call, passing, done, known, steps, unknown } = await open()
+  known.newest = 1
+  unknown.add(9)
+  steps.set('knows 1', new Error('odd'))
+  // Nobody publishes an event again: this one waits for another question, in the same round.
+  hold(call('a', 1), call('e', 9, kinds.event))
+  await passing()
+  await passing(100)
+  steps.delete('knows 1')
+  await passing(200)
+  t.true(done().includes('accept a'))
+  steps.set('knows 0', new Error('odd'))
+  await passing(100)
+  t.deepEqual(done(), ['consider', 'knows 0', 'warning n1: version 2 could not be learned'])
+  await passing(99)
+  t.deepEqual(done(), [])
+  await passing(1)
+  t.deepEqual(done(), ['knows 0'])
 })
 
 test('a call whose time is over while its version is learned is not answered', async (t) => {

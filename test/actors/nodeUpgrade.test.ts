@@ -22,6 +22,23 @@ test('each phase is told with its version, and with its reason where one waits f
   t.deepEqual(done(), ['stalled 1 why'])
 })
 
+test('C10: a phase that an operator has to know the reason of is never told without one; others have none', async (t) => {
+  for (const phase of ['stalled', 'rejected'] as const)
+    for (const nothing of ['', null]) {
+      const { effects, done, keeper } = await open()
+      const why = `C10: n1 is ${phase} without a reason`
+      t.throws(() => effects.entered(phase, nothing), message(why))
+      t.deepEqual(done(), [`${phase} 1 ${why}`])
+      t.deepEqual(keeper.record.upgrade, phase === 'stalled' ? { phase, target: 1, reason: why } : null)
+    }
+  const { effects, node } = await open()
+  const reasons: unknown[] = []
+  node.report = (...told) => void reasons.push(told[2])
+  for (const phase of ['fetching', 'scheduled', 'draining', 'current'] as const)
+    for (const nothing of ['', null]) effects.entered(phase, nothing)
+  t.deepEqual(reasons, Array(8).fill(null))
+})
+
 test('a stalled upgrade stays so on disk, with its first reason, until another phase begins', async (t) => {
   const { effects, keeper, onDisk, commit } = await open()
   effects.entered('stalled', 'why')
@@ -218,6 +235,20 @@ test('an advance that took too long while no call ran says so, and is tried agai
   t.is(keeper.record.generation.version, 1)
 })
 
+test('an advance that was given up is not made again when it fails later', async (t) => {
+  const { effects, passing, steps, clock, done } = await open()
+  const learned = gate()
+  steps.set('learn 1', learned)
+  const advancing = effects.advance()
+  advancing.catch(() => {})
+  await passing()
+  clock.advance(500)
+  await t.throwsAsync(advancing, message('the node did not come to advance in 500 ms'))
+  learned.fail(new Error('never learned'))
+  await passing()
+  t.deepEqual(done(), ['learn 1'])
+})
+
 test('an advance that failed for another reason waits for an operator', async (t) => {
   const { effects, through, steps, clock, done } = await open()
   steps.set('learn 1', new Error('never learned'))
@@ -293,6 +324,28 @@ test('an upgrade that is undone before the node went forward is passed, and its 
   t.deepEqual(await node.services.database.claimSlot('pages', { nodeId: 'n2', version: 1, isUndo: false }, { nodes: 1 }), {
     claimed: true,
   })
+})
+
+test('an undo is not passed before its learning has ended', async (t) => {
+  const { effects, passing, through, steps, keeper, onDisk } = await open({ undos: [2] })
+  const learning = gate()
+  steps.set('learn 2', learning)
+  const skipping = effects.skip()
+  await passing()
+  keeper.write({ ...keeper.record, newest: 2 })
+  learning.open()
+  await through(skipping)
+  t.is(onDisk().generation.version, 2)
+})
+
+test('the past-SO that stands for an undo stays that of its own version where the node goes on as it is', async (t) => {
+  const at1 = { number: 1, version: 1, className: 'Notes.v2', object: '0.0' as Slot, simulations: { 0: '0.1' as Slot } }
+  const unaffected = await open({ target: 2, record: { newest: 2, generation: at1 }, undos: [2] })
+  await unaffected.through(unaffected.effects.advance())
+  t.deepEqual(unaffected.onDisk().generation, { ...at1, version: 2 })
+  const stateless = await open({ target: 2, record: { newest: 3, generation: { ...at1, simulations: {} } }, undos: [2, 3] })
+  await stateless.through(stateless.effects.skip())
+  t.deepEqual(stateless.onDisk().generation, { ...at1, version: 3, simulations: {} })
 })
 
 test('where an undo is passed because it is undone itself, the past-SO that stood for it is the past-SO of its version', async (t) => {

@@ -7,7 +7,9 @@ import test from 'ava'
 import { NodeUpgrade, type UpgradingNode } from '../../actors/upgrade/nodeUpgrade.js'
 import type { Fault } from '../../core/base/fault.js'
 import { keys } from '../../core/model/nodeRecord.js'
+import type { Write } from '../../core/ports/stateStore.js'
 import { pack } from '../../core/wire/codec.js'
+import { atMost, schedule } from '../../index.js'
 import { gate } from '../support/testSystem.js'
 import { turns } from './claiming.js'
 import { born, message, never, type Options, open, transformed } from './upgradingNode.js'
@@ -59,6 +61,37 @@ test('a node that is being restarted is drained afterwards', async (t) => {
   t.deepEqual(all(), ['restarted'])
   held.open()
   await draining
+})
+
+test('a node that restarts while it learns for its drain leaves its service afterwards', async (t) => {
+  const { effects, node, through, passing, done } = await open()
+  const restarting = gate()
+  const restarts = [Promise.resolve(), restarting.pass()]
+  node.whenRestarted = () => restarts.shift()!
+  const draining = effects.drain()
+  await passing()
+  t.deepEqual(done(), ['learn 1'])
+  t.false(node.isUpgrading)
+  restarting.open()
+  await through(draining)
+  t.deepEqual(done(), ['leave', 'close', 'stop old 10000'])
+})
+
+test('the limit of the class upgrade holds beside that of the host, and one without a limit waits for the host’s alone', async (t) => {
+  for (const limit of [atMost(1), undefined]) {
+    const { effects, node, through, passing, clock, database, holders } = await open({
+      schedule: limit === undefined ? schedule('at once', async () => {}) : limit,
+    })
+    Object.assign(node.services.settings, { limit: { nodes: 2 } })
+    await database.claimSlot('pages', { nodeId: 'other', version: 1, isUndo: false }, { nodes: 1 })
+    const claiming = effects.claim(never)
+    await passing()
+    t.deepEqual(await holders(), limit === undefined ? ['n1', 'other'] : ['other'])
+    await database.releaseSlot('pages', 'other')
+    await turns(clock, 200)
+    await through(claiming)
+    t.deepEqual(await holders(), ['n1'])
+  }
 })
 
 test('what can not be learned gives slot and place back before anything is taken apart', async (t) => {
@@ -394,7 +427,12 @@ test('the ways to serve again leave the line of the host, and the slot is given 
 test('the next try writes its generation after what the one before left is swept', async (t) => {
   const { effects, passing, through, root, memory, commit } = await transformed()
   const held = gate()
-  await through(effects.returnToOld().then(() => (memory.beforeCommit = () => held.pass())))
+  /** The last commit of the sweep. */
+  const sweeps = (writes: readonly Write[]) => writes.some(([key]) => key === keys.root('n1', '1.1'))
+  memory.beforeCommit = (writes) => (sweeps(writes) ? held.pass() : undefined)
+  await through(effects.returnToOld())
+  await passing()
+  t.is(held.waiting, 1)
   const transforming = effects.transform()
   await passing()
   held.open()

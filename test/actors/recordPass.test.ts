@@ -98,6 +98,7 @@ async function open() {
     isEnding: false,
     phase: 'current' as Phase,
     report: (...told: readonly unknown[]) => void log.push(told.join(' ')),
+    crash: (error: Error) => void log.push(`crash ${error.message}`),
   }
   const pass: RecordPass = new RecordPass(node as unknown as PassedNode)
   const commit = async () => {
@@ -223,6 +224,34 @@ test('a record that can’t be made is told of once, tried again less and less o
   t.is(pass.pass(10), 2)
   t.is(keeper.record.generation.lazy, undefined)
   t.deepEqual(done(), ['current  '])
+})
+
+test('a failure that is over says so only while the node is current, and the next one is told again', async (t) => {
+  for (const phase of ['current', 'scheduled'] as const) {
+    const { pass, node, commit, keeper, done } = await open()
+    const failure = new Fault('upgrade.record', 'torn')
+    pass.failed(failure)
+    node.phase = phase
+    for (let i = 0; i < 3; i++) {
+      pass.pass(10)
+      await commit()
+    }
+    t.is(keeper.record.generation.lazy, undefined)
+    t.deepEqual(done(), ['current  torn', ...(phase === 'current' ? ['current  '] : [])])
+    node.phase = 'current'
+    pass.failed(failure)
+    t.deepEqual(done(), ['current  torn'])
+  }
+})
+
+test('an error that is no fault restarts the node, and nothing was made', async (t) => {
+  const { pass, state, keeper, done } = await open()
+  state.lazy.pass = () => {
+    throw new TypeError('odd')
+  }
+  t.is(pass.pass(10), 0)
+  t.deepEqual(done(), ['crash odd'])
+  t.deepEqual(keeper.record.generation, generation)
 })
 
 test('a node that is on its way to another version says nothing of records', async (t) => {

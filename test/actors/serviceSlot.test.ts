@@ -5,7 +5,7 @@
 import 'reflect-metadata'
 import test from 'ava'
 import { unknownLeaseMs } from '../../core/control/standing.js'
-import { holdersOf, Starting, upgradingNode } from '../contracts/databaseContract.js'
+import { holdersOf, Starting, statusOf, upgradingNode } from '../contracts/databaseContract.js'
 import { gate } from '../support/testSystem.js'
 import { one, open, turns } from './claiming.js'
 
@@ -157,6 +157,21 @@ test('the pause between two tries to release doubles', async (t) => {
   }
 })
 
+test('a start whose node a newer one has gets no slot for it, and gives none back', async (t) => {
+  const { clock, slot, database, holders } = await open()
+  const [older, newer] = [new Starting('older', 'dir', 5_000), new Starting('newer', 'dir', 1_000)]
+  const mine = slot(true, { now: older })
+  await database.register(statusOf('n1', { directoryId: 'dir' }), 60_000, older)
+  t.deepEqual(await mine.claim(1, false, one), { claimed: true })
+  await database.register(statusOf('n1', { directoryId: 'dir' }), 60_000, newer)
+  mine.unreserve()
+  mine.release()
+  await turns(clock)
+  t.deepEqual(await holders(), ['n1'])
+  t.deepEqual(await mine.claim(1, false, one), { claimed: false, isElsewhere: true })
+  t.deepEqual(await slot(true, { now: newer }).claim(1, false, one), { claimed: true })
+})
+
 test('a node that has stopped releases nothing any more: its next start may hold the slot', async (t) => {
   const { clock, slot, waits, asked } = await open()
   const mine = slot(false)
@@ -173,8 +188,8 @@ test('a node that has stopped releases nothing any more: its next start may hold
 // --- A database that has lost something
 
 /** The database loses all it has, and gives nothing to anybody until it has heard of all nodes again. */
-async function losing() {
-  const opened = await open()
+async function losing(options: Parameters<typeof open>[0] = {}) {
+  const opened = await open(options)
   return {
     ...opened,
     lose: async () => {
@@ -221,6 +236,70 @@ test('a node that is refused a slot while the database loses something gives bac
   await claiming
   await turns(clock)
   t.deepEqual(asked, ['claimSlot', 'releaseSlot'])
+})
+
+test('a doubt is over once it is settled: the next refusal gives nothing back', async (t) => {
+  const { clock, database, slot, asked, waits } = await losing()
+  await database.claimSlot('pages', upgradingNode('other'), one)
+  const mine = slot()
+  const claiming = async (isDoubted: boolean) => {
+    waits.claim = gate()
+    const claim = mine.claim(1, false, one)
+    await turns(clock)
+    if (isDoubted) mine.tellAgain()
+    waits.claim.open()
+    await claim
+    await turns(clock)
+    return asked.splice(0)
+  }
+  t.deepEqual(await claiming(true), ['claimSlot', 'releaseSlot'])
+  t.deepEqual(await claiming(false), ['claimSlot'])
+  // One that holds its slot has no doubt of it.
+  await database.releaseSlot('pages', 'other')
+  await claiming(false)
+  mine.tellAgain()
+  await turns(clock)
+  mine.unreserve()
+  mine.release()
+  await turns(clock)
+  t.deepEqual(asked.splice(0), ['restoreSlot', 'releaseSlot'])
+  await database.claimSlot('pages', upgradingNode('other'), one)
+  t.deepEqual(await claiming(false), ['claimSlot'])
+})
+
+test('what is given back because of a doubt takes the place of tries from before, and its own pauses begin short', async (t) => {
+  const { clock, database, factory, slot, asked, waits } = await losing({ backoffMsMax: 400 })
+  await database.claimSlot('pages', upgradingNode('other'), one)
+  const mine = slot()
+  const releases = () => asked.splice(0).filter((name) => name === 'releaseSlot').length
+  // The first: by a database that is away when it is told of.
+  factory.away(true)
+  mine.tellAgain()
+  await turns(clock)
+  t.is(releases(), 1)
+  await turns(clock, 99)
+  t.is(releases(), 0)
+  await turns(clock, 1)
+  t.is(releases(), 1)
+  factory.away(false)
+  // The second: by one that loses something while it refuses. The try from before is due in 200 ms.
+  waits.claim = gate()
+  const claim = mine.claim(1, false, one)
+  await turns(clock)
+  mine.tellAgain()
+  waits.claim.open()
+  waits.release = gate()
+  await claim
+  await turns(clock)
+  t.is(releases(), 1)
+  waits.release.fail(new Error('connection lost'))
+  await turns(clock, 99)
+  t.is(releases(), 0)
+  delete waits.release
+  await turns(clock, 1)
+  t.is(releases(), 1)
+  await turns(clock, 1_000)
+  t.is(releases(), 0)
 })
 
 test('a slot that is claimed just now, or whose upgrade is over meanwhile, is not restored', async (t) => {

@@ -88,6 +88,7 @@ test('a node that is taught while it starts takes up its upgrade once, and as it
     record: { upgrade: { phase: 'stalled', target: 1, reason: 'no stars' } },
   })
   manager.consider()
+  t.deepEqual(followed, [1], 'it waits for nobody who resumes it')
   manager.resume()
   manager.resume()
   await passing()
@@ -199,6 +200,7 @@ test('a new object that does not start is started again after pauses, and flippe
     clock.advance(125)
     await passing()
   }
+  t.is(all().filter((entry) => entry === 'run start').length, 2)
   t.deepEqual(onDisk().upgrade, { phase: 'stalled', target: 1, reason: 'upgrade.start: no port' })
   t.deepEqual(onDisk().generation, born)
 })
@@ -231,6 +233,43 @@ test('a node that stops while it waits for its slot leaves the line, and takes n
     await passing()
   }
   t.deepEqual(await holders(), [])
+})
+
+test('a node that stops while it drains leaves its place in the line of its host to others', async (t) => {
+  const { manager, passing, steps, services } = await managed()
+  steps.set('leave', gate())
+  manager.consider()
+  await passing()
+  const { line } = services
+  while (!line.isFull('pages')) await line.take('pages', new AbortController().signal)
+  manager.stop()
+  t.false(line.isFull('pages'))
+})
+
+test('an upgrade that is undone while it waits between two tries leaves no timer behind', async (t) => {
+  const { manager, passing, steps, clock, history, onDisk } = await managed({
+    record: { newest: 2, generation: { ...born, simulations: { 1: '0.1' } } },
+  })
+  steps.set('fetch 1', new Fault('upgrade.fetch', 'not now'))
+  const before = clock.timers
+  manager.consider()
+  await passing()
+  t.is(clock.timers, before + 1)
+  history.isUndone = (version) => version === 1
+  history.heard = 2
+  manager.consider()
+  await passing()
+  t.is(onDisk().generation.version, 2)
+  t.is(clock.timers, before)
+})
+
+test('an inspector hears what the statechart of an upgrade does', async (t) => {
+  const { manager, passing, services } = await managed()
+  const heard = new Set<string>()
+  Object.assign(services, { inspect: ({ type }: { type: string }) => void heard.add(type) })
+  manager.consider()
+  await passing()
+  t.true(heard.has('@xstate.snapshot'))
 })
 
 test('a phase that can not be told is warned of, and the upgrade goes on', async (t) => {

@@ -6,16 +6,16 @@ import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
 import { type TurningNode, UpgradeTurn } from '../../actors/upgrade/upgradeTurn.js'
-import { Starting, upgradingNode } from '../contracts/databaseContract.js'
+import { Starting, statusOf, upgradingNode } from '../contracts/databaseContract.js'
 import { gate } from '../support/testSystem.js'
 import { one, open, turns } from './claiming.js'
 
-async function turning(options: Parameters<typeof open>[0] = {}) {
+async function turning(options: Parameters<typeof open>[0] = {}, by?: { readonly now: Starting }) {
   const opened = await open(options)
   const reasons: string[] = []
   const targets: number[] = []
   let isEnding = false
-  const slot = opened.slot()
+  const slot = opened.slot(true, by)
   const node: TurningNode = {
     services: opened.services,
     keeper: { record: { service: 'pages' } } as TurningNode['keeper'],
@@ -178,6 +178,17 @@ test('a node says so when it waits for a database on probation, and for an opera
   await database.setControl({ kind: 'pause', version: 1, reason: '', since: 0 })
   await turns(clock, 100)
   t.is(reasons.at(-1), 'waits for the end of the pause of version 1')
+})
+
+test('a node that a newer start of a host has waits for its end here, and says so', async (t) => {
+  const [older, newer] = [new Starting('older', 'dir', 5_000), new Starting('newer', 'dir', 1_000)]
+  const { clock, claim, abort, reasons, database } = await turning({}, { now: older })
+  await database.register(statusOf('n1', { directoryId: 'dir' }), 60_000, newer)
+  const claiming = claim()
+  await turns(clock, 300)
+  t.deepEqual(reasons, ['waits for its end here: a newer start of a host has it'])
+  abort.abort(new Error('over'))
+  await t.throwsAsync(claiming, { message: 'over' })
 })
 
 test('a node whose host has no place left waits for its turn and says so, and asks the database for nothing', async (t) => {

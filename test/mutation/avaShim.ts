@@ -70,6 +70,11 @@ export class Execution {
     throw failure
   }
 
+  /** The first error counts; some code throws `undefined`, which is a failure too. */
+  failed(error: unknown): void {
+    this.failure ??= error ?? new Failure(`${error} was thrown`)
+  }
+
   readonly log = (): void => {}
   readonly timeout = (): void => {}
   readonly pass = (): boolean => this.#hold(true, () => '')
@@ -143,7 +148,7 @@ export class Execution {
       () => this.#pending.delete(running),
       (error) => {
         this.#pending.delete(running)
-        this.failure ??= error
+        this.failed(error)
       },
     )
     return running
@@ -174,7 +179,7 @@ export class Execution {
       try {
         await action()
       } catch (error) {
-        this.failure ??= error
+        this.failed(error)
       }
     }
   }

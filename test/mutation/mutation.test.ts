@@ -36,6 +36,9 @@ export class Gate {
     while (found < this.waiting.length) found++
     return found
   }
+  check(error) {
+    if (this.max > 0 && error !== undefined) throw error
+  }
   forgotten() {
     this.waiting.reverse()
   }
@@ -79,6 +82,11 @@ test('a drain waits for the work', async (t) => {
     done.push(name)
   })
   t.deepEqual([done, gate.waiting], [['ann'], []])
+})
+
+test('nothing wrong', (t) => {
+  t.throws(() => new Gate(1).check(new Error('odd')))
+  t.is(new Gate(1).check(undefined), undefined)
 })
 
 test('limits', (t) => {
@@ -148,6 +156,7 @@ test('a change that a test sees is killed by it, one that no test sees survives,
     by('Gate.first | this.waiting.find((name) => name !== undefined) → this.waiting.findLast((name) => name !== undefined)'),
     'the first',
   )
+  t.is(by('Gate.check | this.max > 0 && error !== undefined → this.max > 0'), 'nothing wrong', 'it throws undefined')
   t.is(by('Gate.enter | this.lastAt = 0 → {}'), 'survived')
   t.is(by('Gate.forgotten | this.waiting.reverse() → {}'), 'unreached')
   t.deepEqual(tried.run.failing, [])

@@ -82,7 +82,7 @@ async function runTest(path: string, title: string, limitMs: number): Promise<Te
   const t = new Execution(title, file.context)
   const blamed = new Promise<void>((resolve) => {
     blame = (error) => {
-      t.failure ??= error
+      t.failed(error)
       resolve()
     }
   })
@@ -91,7 +91,7 @@ async function runTest(path: string, title: string, limitMs: number): Promise<Te
       for (const hook of file.beforeEach) await hook(t)
       await test.body(t, ...test.args)
     } catch (error) {
-      t.failure ??= error
+      t.failed(error)
     }
     await t.end()
   })()
@@ -100,7 +100,7 @@ async function runTest(path: string, title: string, limitMs: number): Promise<Te
     for (const hook of file.afterEach) await hook(t)
     await t.tearDown()
   })().catch((error) => {
-    t.failure ??= error
+    t.failed(error)
   })
   const ms = performance.now() - started
   if (await within(after, isLate || t.failure !== undefined ? tearDownMs : Math.max(tearDownMs, limitMs))) isLate = true
