@@ -17,6 +17,7 @@ import { Contacts } from './actors/calls/contacts.js'
 import { Outbox } from './actors/calls/outbox.js'
 import { ClassRegistry } from './actors/history/classRegistry.js'
 import { DenialReports } from './actors/history/denialReports.js'
+import { Intake } from './actors/history/intake.js'
 import { Teaching } from './actors/history/teaching.js'
 import { readVerified, UpgradeHistory } from './actors/history/upgradeHistory.js'
 import { UpgradeServerClient } from './actors/history/upgradeServerClient.js'
@@ -318,6 +319,7 @@ const hostParts: readonly (new (...args: any[]) => object)[] = [
   Teaching,
   UpgradeHistory,
   ClassRegistry,
+  Intake,
   HostSession,
   HostFence,
   Registrar,

@@ -132,8 +132,8 @@ export class Clients {
   }
 
   async #look(target: NodeClass): Promise<FoundLabel> {
-    const { history } = this.services
-    await history.fetch(await history.ask())
+    const { history, intake } = this.services
+    await intake.manifests(await history.ask())
     const { className } = describeClass(target)
     const version = newestVersionOf(history.manifests, className)
     this.#register(version)

@@ -281,13 +281,10 @@ export class Host {
    * tries by itself what fails here.
    */
   async #fetch(version: Version, nodes: readonly Node[]): Promise<void> {
-    const { history, classes } = this.services
+    const { intake, classes } = this.services
     try {
-      await history.fetch(version)
-      for (const [node] of Map.groupBy(nodes, ({ service }) => service).values()) {
-        const line = node!.keeper.line(classes)
-        for (let next = node!.keeper.record.newest + 1; next <= version; next++) await classes.loadStep(line, next)
-      }
+      for (const [node] of Map.groupBy(nodes, ({ service }) => service).values())
+        await intake.upTo(version, node!.keeper.record.newest, () => node!.keeper.line(classes))
     } catch {}
   }
 

@@ -17,6 +17,7 @@ import { Contacts } from '../calls/contacts.js'
 import { Outbox } from '../calls/outbox.js'
 import { ClassRegistry } from '../history/classRegistry.js'
 import { DenialReports } from '../history/denialReports.js'
+import { Intake } from '../history/intake.js'
 import { UpgradeHistory } from '../history/upgradeHistory.js'
 import { Inspection } from '../inspection/inspection.js'
 import { Controls } from '../registration/controls.js'
@@ -60,6 +61,7 @@ export class NodeServices {
     @inject(UpgradeHistory) readonly history: UpgradeHistory,
     @inject(tokens.trusts) readonly trusts: Trusts,
     @inject(ClassRegistry) readonly classes: ClassRegistry,
+    @inject(Intake) readonly intake: Intake,
     @inject(Registrar) readonly registrar: Registrar,
     @inject(Population) readonly population: Population,
     @inject(RecordPasses) readonly passes: RecordPasses,

@@ -121,9 +121,9 @@ async function orStopped(node: Node, start: () => Promise<void>): Promise<Node> 
  * they would have." A new node does not start before it has asked the upgrade server.
  */
 async function birth(services: HostServices, definition: NodeClass, nodeId: string, start: NodeStart): Promise<Node> {
-  const { history, classes, journal, settings, registrar, store, clock } = services
+  const { history, classes, intake, journal, settings, registrar, store, clock } = services
   const newest = await start.unlessStopped(history.ask())
-  await start.unlessStopped(history.fetch(newest))
+  await start.unlessStopped(intake.manifests(newest))
   const oldest = history.dead
   const complete = Math.max(oldest, await start.unlessStopped(newestComplete(services, newest)))
   const line = classes.line(describeClass(definition).className, { nodeId, facts: settings.facts })
@@ -226,14 +226,14 @@ async function firstReadable({ classes }: HostServices, line: readonly string[],
  * rejected rejects it as any node does, and says why.
  */
 async function newestVerified(
-  { history, classes }: HostServices,
+  { history, intake }: HostServices,
   line: readonly string[],
   first: Version,
   complete: Version,
 ): Promise<Version> {
   for (let version = first + 1; version <= complete; version++) {
     try {
-      await classes.loadStep(line, version)
+      await intake.step(line, version)
     } catch (error) {
       if (isRejection(error)) return version - 1
       throw error

@@ -17,6 +17,7 @@ import { kinds } from '../../core/wire/envelope.js'
 import type { HostSettings } from '../base/settings.js'
 import { backoffMs, sleep } from '../base/timeouts.js'
 import { type ClassRegistry, isRejection } from '../history/classRegistry.js'
+import type { Intake } from '../history/intake.js'
 import type { UpgradeHistory } from '../history/upgradeHistory.js'
 import type { IncomingCall } from '../serving/incomingCall.js'
 import type { Mailbox, Turn } from '../serving/mailbox.js'
@@ -31,6 +32,7 @@ export interface LearningServices {
   readonly settings: HostSettings
   readonly history: UpgradeHistory
   readonly classes: ClassRegistry
+  readonly intake: Intake
   readonly journal: Journal
   readonly observe: HostObserver
   readonly clock: Clock
@@ -123,10 +125,10 @@ export class NodeLearning {
 
   async #prepare(version: Version): Promise<void> {
     const { software, keeper } = this.node
-    const { history, classes } = this.node.services
+    const { history, classes, intake } = this.node.services
     if (this.#stopped) return
     try {
-      await history.fetch(version)
+      await intake.manifests(version)
       if (software.rejected !== undefined) {
         // An undone version can be passed, unfit as it is.
         if (!history.isUndone(keeper.record.newest + 1)) return
@@ -134,7 +136,7 @@ export class NodeLearning {
       }
       while (keeper.record.newest < version && !this.#stopped) {
         const next = keeper.record.newest + 1
-        await classes.loadStep(keeper.line(classes), next)
+        await intake.step(keeper.line(classes), next)
         await this.#besideCalls(() => this.#extend(next))
       }
     } catch (error) {

@@ -28,6 +28,7 @@ import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
 import { within } from '../base/timeouts.js'
 import type { Contacts } from '../calls/contacts.js'
 import { type ClassRegistry, isConcerned } from '../history/classRegistry.js'
+import type { Intake } from '../history/intake.js'
 import type { Controls } from '../registration/controls.js'
 import type { Population } from '../registration/population.js'
 import type { Mailbox } from '../serving/mailbox.js'
@@ -48,6 +49,7 @@ export interface UpgradeServices extends TurnServices {
   readonly journal: Journal
   readonly observe: HostObserver
   readonly classes: ClassRegistry
+  readonly intake: Intake
   readonly store: StateStore
   readonly population: Population
   readonly database: UpgradeDatabase
@@ -168,10 +170,9 @@ export class NodeUpgrade {
 
   /** On disk: version i. Ends with the manifest and, if it concerns the node, the bundle here. */
   async fetch(): Promise<void> {
-    const { history } = this.node.services
+    const { intake, classes } = this.node.services
     try {
-      await history.fetch(this.target)
-      if (this.#isConcerned) await history.load(this.target)
+      await intake.upTo(this.target, this.target - 1, () => this.node.keeper.line(classes))
     } catch (error) {
       // An upgrade that can't be verified is for `verify` to reject; only one that could not be had is
       // fetched again.

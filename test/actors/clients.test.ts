@@ -57,6 +57,7 @@ function open() {
     settings,
     clock,
     history,
+    intake: { manifests: (version: number) => history.fetch(version) },
     calls: { incarnation: 7, call: go(false), send: go(true) },
     registrar: { report: (row: NodeStatus) => void rows.push(row) },
     observe: (event: HostEvent) => void events.push(event),

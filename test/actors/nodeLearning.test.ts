@@ -5,6 +5,7 @@
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
+import { Intake } from '../../actors/history/intake.js'
 import { Mailbox } from '../../actors/serving/mailbox.js'
 import { RecordKeeper } from '../../actors/software/recordKeeper.js'
 import { Journal } from '../../actors/state/journal.js'
@@ -103,6 +104,7 @@ async function open({ record = {}, undos = [], upgrade = {} }: Options = {}) {
       classUpgrade: () => ({ ...toV2().classUpgrades[0]!, ...upgrade }),
     },
   }
+  const intake = new Intake(services.history as never, services.classes as never)
   const software = {
     hasObject: true,
     get rejected() {
@@ -123,7 +125,7 @@ async function open({ record = {}, undos = [], upgrade = {} }: Options = {}) {
   /** The host's answer to whether what has waited may go on. */
   const goingOn: { asked?: Gate; isHere: boolean } = { isHere: true }
   const node = {
-    services,
+    services: Object.assign(services, { intake }),
     keeper,
     software,
     state,

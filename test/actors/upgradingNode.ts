@@ -3,6 +3,8 @@
  * a journal in memory.
  */
 
+import { isConcerned } from '../../actors/history/classRegistry.js'
+import { Intake } from '../../actors/history/intake.js'
 import { Mailbox } from '../../actors/serving/mailbox.js'
 import { RecordKeeper } from '../../actors/software/recordKeeper.js'
 import { Journal } from '../../actors/state/journal.js'
@@ -108,8 +110,12 @@ export async function open({ record = {}, target = 1, undos = [], isAtDeadVersio
     classes: {
       line: () => ['Notes.v1', undos.includes(1) ? 'Notes.v1' : 'Notes.v2', 'Notes.v2'],
       classUpgrade: () => upgrade,
+      loadStep: async (line: readonly string[], version: number) => {
+        if (isConcerned(line, version)) await step(`load ${version}`)
+      },
     },
   }
+  const intake = new Intake(services.history as never, services.classes as never)
   const control = (...found: readonly Control[]) => {
     controls = found
     for (const look of waiting) look()
@@ -137,7 +143,7 @@ export async function open({ record = {}, target = 1, undos = [], isAtDeadVersio
   }
   const node = {
     id: 'n1',
-    services,
+    services: Object.assign(services, { intake }),
     keeper,
     state,
     software,
