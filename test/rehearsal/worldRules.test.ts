@@ -107,9 +107,9 @@ test.serial('a death that takes effect at once is found (C8)', async (t) => {
 })
 
 test.serial('a node that comes back at a dead version and serves is found (C8)', async (t) => {
-  const behind = Object.getOwnPropertyDescriptor(Node.prototype, 'isBehind')!
-  t.teardown(() => Object.defineProperty(Node.prototype, 'isBehind', behind))
-  Object.defineProperty(Node.prototype, 'isBehind', { ...behind, get: () => false })
+  const behind = Object.getOwnPropertyDescriptor(Node.prototype, 'isAtDeadVersion')!
+  t.teardown(() => Object.defineProperty(Node.prototype, 'isAtDeadVersion', behind))
+  Object.defineProperty(Node.prototype, 'isAtDeadVersion', { ...behind, get: () => false })
   await findsViolation(t, ['C8'], {}, plans.dyingForTheForgotten)
 })
 
