@@ -5,7 +5,7 @@ import { type CallEnvelope, kinds } from '../../core/wire/envelope.js'
 import { ManualClock } from '../support/manualClock.js'
 
 function line(atOnce: number, waitingMax: number) {
-  const clock = new ManualClock()
+  const clock = new ManualClock(0)
   const answered: string[] = []
   const refused: string[] = []
   const flushes: (() => void)[] = []
@@ -103,7 +103,7 @@ test('a line that is closed refuses who waits and who comes: another server may 
 })
 
 test('who waits keeps no texts that an answer does not need (A5)', async (t) => {
-  const clock = new ManualClock()
+  const clock = new ManualClock(0)
   const answered: CallEnvelope[] = []
   const own = new AnswerLine({
     atOnce: 1,
@@ -124,7 +124,7 @@ test('who waits keeps no texts that an answer does not need (A5)', async (t) => 
 })
 
 test('questions that are known by more than their call wait beside each other (A3)', async (t) => {
-  const clock = new ManualClock()
+  const clock = new ManualClock(0)
   const answered: string[] = []
   const own = new AnswerLine({
     atOnce: 10,

@@ -26,7 +26,7 @@ const system = 'stampede'
 
 /** An upgrade server with a bundle, and so many hosts as far as they fetch. */
 async function stampede(hosts: number, bundleBytes: number, flushMs = 0) {
-  const clock = new ManualClock()
+  const clock = new ManualClock(0)
   const random = seededRandom(1)
   const broker = new MemoryBroker({ clock, random })
   const database = await memoryDatabase().open(system, clock)

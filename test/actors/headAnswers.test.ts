@@ -34,7 +34,7 @@ class Said {
   mostAtOnce = 0
   readonly givenBack: unknown[] = []
   readonly events: HostEvent[] = []
-  readonly clock = new ManualClock()
+  readonly clock = new ManualClock(0)
   wait: () => Promise<void> = async () => {}
 
   readonly answers = new HeadAnswers({

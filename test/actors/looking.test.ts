@@ -22,7 +22,7 @@ import { question } from '../support/askServer.js'
 import { ManualClock } from '../support/manualClock.js'
 
 async function looking(t: ExecutionContext) {
-  const clock = new ManualClock()
+  const clock = new ManualClock(0)
   const asked: unknown[] = []
   const heard: LookBatch[] = []
   let receive: (message: Message) => void = () => {}

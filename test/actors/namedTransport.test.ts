@@ -16,7 +16,7 @@ const inboxOfAnn = '_INBOX.ann.1'
 const payload = new Uint8Array([7])
 
 function open() {
-  const clock = new ManualClock()
+  const clock = new ManualClock(0)
   const broker = new MemoryBroker({ clock, random: systemRandom })
   const connect = (as: string | null, callers: CallersTaken) => {
     const inner = memoryTransport(broker)

@@ -60,7 +60,7 @@ const started = (starts: number) => ({ starts })
 
 async function open(t: ExecutionContext, what: Doing = {}, definition: NodeClass = Busy, steps: readonly Step[] = []) {
   doing = what
-  const clock = new ManualClock()
+  const clock = new ManualClock(0)
   const store = await memoryStore().open()
   const journal = new Journal(store, clock)
   const state = new NodeState('n1', journal, { lazyOf: () => undefined, rulesOf: () => ({}), recordFailed() {}, stateLost() {} })

@@ -30,7 +30,7 @@ const recordOf = (change: Partial<NodeRecord> = {}): NodeRecord => ({
 })
 
 async function open() {
-  const clock = new ManualClock()
+  const clock = new ManualClock(0)
   const store = await memoryStore().open()
   let record = recordOf()
   let asked = 0

@@ -44,7 +44,7 @@ test('the bundle of an installed version that is not what its digest says can be
 })
 
 test('bundles that another server has installed and not kept are kept, of all versions and of new ones', async (t) => {
-  const clock = new ManualClock()
+  const clock = new ManualClock(0)
   const udb = memoryDatabase()
   const database = await udb.open('kept', clock)
   const kept = new KeptBundles(database)

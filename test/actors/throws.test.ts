@@ -200,7 +200,7 @@ test('C4: a fault of a nested call is not passed on as one of the call that made
 
 test('a mailbox survives what a turn throws, and a promise that rejects', async (t) => {
   const thrown: unknown[] = []
-  const mailbox = new Mailbox(new ManualClock(), 10, (error) => {
+  const mailbox = new Mailbox(new ManualClock(0), 10, (error) => {
     thrown.push(error)
     throw new Error('and who hears of it throws too')
   })

@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import test from 'ava'
 import { connect as connectRaw, headers } from 'nats'
 import { isFault } from '../../core/base/fault.js'
-import type { Clock } from '../../core/ports/clock.js'
 import type { Message } from '../../core/ports/transport.js'
 import { MemoryBroker, type MemoryTransport, memoryTransport, type Passage } from '../../transports/memory/memoryTransport.js'
 import { nats } from '../../transports/nats/index.js'
@@ -14,6 +13,7 @@ import { NatsTransport } from '../../transports/nats/natsTransport.js'
 import { seededRandom } from '../../transports/seededRandom.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { until } from '../support/eventually.js'
+import { ManualClock } from '../support/manualClock.js'
 import { startNatsServer } from '../support/servers.js'
 import {
   bytes,
@@ -270,51 +270,16 @@ function listening(server: Server, port: number): Promise<boolean> {
 
 // The tests of the broker in memory alone.
 
-/** A clock that is moved by hand. */
-class HandClock implements Clock {
-  #nowMs = 0
-  #turns: (() => void)[] = []
-  #timers: { readonly dueMs: number; readonly action: () => void }[] = []
-
-  now(): number {
-    return this.#nowMs
-  }
-
-  monotonicMs(): number {
-    return this.#nowMs
-  }
-
-  after(ms: number, action: () => void): () => void {
-    const timer = { dueMs: this.#nowMs + ms, action }
-    this.#timers.push(timer)
-    return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer)
-    }
-  }
-
-  turn(action: () => void): void {
-    this.#turns.push(action)
-  }
-
-  /** Runs the turns that were asked for, not those that they ask for. Returns how many. */
-  runTurn(): number {
-    const turns = this.#turns
-    this.#turns = []
-    for (const turn of turns) turn()
-    return turns.length
-  }
-
-  advance(ms: number): void {
-    this.#nowMs += ms
-    const due = this.#timers.filter(({ dueMs }) => dueMs <= this.#nowMs)
-    this.#timers = this.#timers.filter(({ dueMs }) => dueMs > this.#nowMs)
-    for (const { action } of due.sort((x, y) => x.dueMs - y.dueMs)) action()
-    while (this.runTurn() > 0);
+/** Its turns end when time has passed. */
+class TurningClock extends ManualClock {
+  override advance(ms: number): void {
+    super.advance(ms)
+    this.endTurn()
   }
 }
 
 function world(seed = 1) {
-  const clock = new HandClock()
+  const clock = new TurningClock()
   const broker = new MemoryBroker({ clock, random: seededRandom(seed) })
   const [a, b] = [memoryTransport(broker, { name: 'a' }), memoryTransport(broker, { name: 'b' })]
   const texts: string[] = []

@@ -1,31 +1,32 @@
 /**
- * A clock that stands still until it is moved. Order is by time, then by when it was asked for; work in
- * between is let finish.
+ * The clock of tests: it stands still until a test moves it. It runs timers by their time, then in the
+ * order in which they were set.
  */
 import type { Clock } from '../../core/ports/clock.js'
 
-interface Due {
-  readonly atMs: number
+interface Timer {
+  readonly dueMs: number
   readonly order: number
   readonly action: () => void
 }
 
 export class ManualClock implements Clock {
-  #now: number
+  #nowMs: number
   #setByMs = 0
   #order = 0
-  readonly #due = new Set<Due>()
+  readonly #timers = new Set<Timer>()
+  #turns: (() => void)[] = []
 
-  constructor(startMs = 0) {
-    this.#now = startMs
+  constructor(startMs = 1_000_000) {
+    this.#nowMs = startMs
   }
 
   now(): number {
-    return this.#now + this.#setByMs
+    return this.#nowMs + this.#setByMs
   }
 
   monotonicMs(): number {
-    return this.#now
+    return this.#nowMs
   }
 
   /** The time of day is set, forward or back; no time passes. */
@@ -34,35 +35,69 @@ export class ManualClock implements Clock {
   }
 
   after(ms: number, action: () => void): () => void {
-    const due = { atMs: this.#now + Math.max(0, ms), order: this.#order++, action }
-    this.#due.add(due)
-    return () => this.#due.delete(due)
+    const timer = { dueMs: this.#nowMs + Math.max(0, ms), order: ++this.#order, action }
+    this.#timers.add(timer)
+    return () => this.#timers.delete(timer)
   }
 
   turn(action: () => void): void {
-    this.after(0, action)
+    this.#turns.push(action)
+  }
+
+  get timers(): number {
+    return this.#timers.size
+  }
+
+  /** Runs the turns that were asked for, not those that they ask for. Returns how many. */
+  runTurn(): number {
+    const turns = this.#turns.splice(0)
+    for (const action of turns) action()
+    return turns.length
+  }
+
+  /** Runs the turns that were asked for, and those that they ask for. */
+  endTurn(): void {
+    while (this.runTurn() > 0);
+  }
+
+  advance(ms: number): void {
+    const untilMs = this.#nowMs + ms
+    while (this.#runNext(untilMs));
+    this.#nowMs = untilMs
+  }
+
+  /** Time passes, and nothing that is due is done yet: the process stands still. */
+  stop(ms: number): void {
+    this.#nowMs += ms
+  }
+
+  /** The process was asleep: time has passed, and timers that were due meanwhile run now. */
+  sleepThrough(ms: number): void {
+    this.#nowMs += ms
+    this.advance(0)
   }
 
   /** Moves the clock to `untilMs`, doing what is due on the way; `each` is called whenever all is quiet. */
   async runUntil(untilMs: number, each: () => void = () => {}): Promise<void> {
-    for (;;) {
-      await quiet()
+    do {
+      do await quiet()
+      while (this.runTurn() > 0)
       each()
-      const next = this.#next()
-      if (next === undefined || next.atMs > untilMs) break
-      this.#due.delete(next)
-      this.#now = Math.max(this.#now, next.atMs)
-      next.action()
-    }
-    this.#now = Math.max(this.#now, untilMs)
+    } while (this.#runNext(untilMs))
+    this.#nowMs = Math.max(this.#nowMs, untilMs)
   }
 
-  #next(): Due | undefined {
-    let next: Due | undefined
-    for (const due of this.#due) {
-      if (next === undefined || due.atMs < next.atMs || (due.atMs === next.atMs && due.order < next.order)) next = due
+  /** False if nothing is due until then. */
+  #runNext(untilMs: number): boolean {
+    let next: Timer | undefined
+    for (const timer of this.#timers) {
+      if (next === undefined || timer.dueMs < next.dueMs || (timer.dueMs === next.dueMs && timer.order < next.order)) next = timer
     }
-    return next
+    if (next === undefined || next.dueMs > untilMs) return false
+    this.#timers.delete(next)
+    this.#nowMs = Math.max(this.#nowMs, next.dueMs)
+    next.action()
+    return true
   }
 }
 
