@@ -8,130 +8,24 @@
  */
 import { inject, injectable } from 'tsyringe'
 import { Fault } from '../../core/base/fault.js'
-import type { Version } from '../../core/base/ids.js'
 import { unreachable } from '../../core/base/invariant.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
-import type { CallMade, Telemetry } from '../../core/inspection/telemetry.js'
-import type { MethodKind } from '../../core/model/methods.js'
+import type { Telemetry } from '../../core/inspection/telemetry.js'
 import type { Clock } from '../../core/ports/clock.js'
 import { type Random, randomUint32 } from '../../core/ports/random.js'
 import type { Message, Transport } from '../../core/ports/transport.js'
 import { decode, packToSend } from '../../core/wire/codec.js'
-import { type CallEnvelope, deadlineMsMax, kinds, type Replier, type ReplyEnvelope } from '../../core/wire/envelope.js'
-import { type CallToWrite, writeCall } from '../../core/wire/envelopeWriter.js'
+import { kinds, type Replier } from '../../core/wire/envelope.js'
 import { WireWriter } from '../../core/wire/wireWriter.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
-import { TimerWheel, WheelEntry } from '../timerWheel.js'
-import { type Caller, callerFields, faultFor } from './caller.js'
+import { TimerWheel } from '../timerWheel.js'
+import { type Caller, faultFor } from './caller.js'
 import { Contacts } from './contacts.js'
-import { Outbox, type Parcel, type ReplyAddress, writePacked } from './outbox.js'
-import { type Numbered, SlotTable } from './slotTable.js'
-
-export interface OutgoingCall {
-  readonly subject: string
-  readonly label: Version
-  readonly method: string
-  readonly kind: MethodKind
-  readonly args: readonly unknown[]
-  /** These packed, where the call does not leave as soon as it is made. */
-  readonly packedArgs?: Uint8Array
-  /** By the clock that never goes back. */
-  readonly deadline: number
-  readonly expects: string | null
-  readonly path: readonly string[] | null
-  /** The service that is called; null for an event. */
-  readonly service: string | null
-  /** The trace context of the call that it is made for. */
-  readonly trace: string | null
-  /** It asks an upgrade server: no one else can answer. */
-  readonly asksServer?: boolean
-  /**
-   * How it is sent again, where many hosts make the same call at the same time; by default as
-   * the settings say.
-   */
-  readonly pace?: Pace
-}
-
-/**
- * The call with its arguments as they are now: whoever made it may change them before it leaves. Throws
- * `protocol.bad-arguments`.
- */
-export function asItIsNow(call: OutgoingCall): OutgoingCall {
-  return canChange(call.args) ? { ...call, packedArgs: packToSend(call.args, 'arguments') } : call
-}
-
-function canChange(args: readonly unknown[]): boolean {
-  for (let i = 0; i < args.length; i++) if (typeof args[i] === 'object' && args[i] !== null) return true
-  return false
-}
-
-export interface Pace {
-  /** A query without an answer is sent again after so long. */
-  readonly resendMs: number
-  /**
-   * The first pause before a call that was not executed is sent again, and up to as much again by chance;
-   * doubles up to `pauseMsMax`.
-   */
-  readonly pauseMs: number
-  readonly pauseMsMax: number
-}
-
-export type OneWayKind = typeof kinds.send | typeof kinds.event
-
-/** The calls that travelled in one message. */
-interface Group extends ReplyAddress, Numbered {
-  readonly calls: OpenCall[]
-  unanswered: number
-}
-
-class OpenCall extends WheelEntry implements Numbered {
-  /** Copies that have left and were not refused: each may be executed. Of a command there is one at most. */
-  unanswered = 0
-  /** The message that carries the newest copy. */
-  group: Group | undefined
-  pauseMs: number
-  /** Whether the wheel wakes it to be sent again, rather than to end. */
-  resends = false
-  lastFault: Fault | undefined
-  /** The arguments, from when they were packed first, if they can change. */
-  packedArgs: Uint8Array | undefined
-
-  constructor(
-    readonly table: CallTable,
-    /**
-     * Its `seq`. A command has a new one for each copy: what is late of one that was refused must not be
-     * taken for the next one's.
-     */
-    public number: number,
-    readonly caller: Caller,
-    readonly call: OutgoingCall,
-    /** Promises take the value and the fault only; telemetry hears who answered. */
-    readonly resolve: (value: unknown, reply?: ReplyEnvelope) => void,
-    readonly reject: (fault: Fault, replier?: Replier) => void,
-    pauseMs: number,
-  ) {
-    super()
-    this.pauseMs = pauseMs
-    this.packedArgs = call.packedArgs
-  }
-
-  override due(): void {
-    this.table.due(this)
-  }
-
-  fail(fault: Fault, replier?: Replier): void {
-    this.reject(faultFor(this.caller, fault), replier)
-  }
-}
-
-interface EnvelopeToWrite extends CallToWrite {
-  readonly callerFields: Uint8Array
-}
-
-function writeEnvelope(writer: WireWriter, envelope: EnvelopeToWrite): void {
-  writeCall(writer, envelope, envelope.callerFields)
-}
+import { callsOf, type Group, OpenCall, outcomeUnknown, stopped, tooLate } from './openCall.js'
+import { Outbox, type Parcel, writePacked } from './outbox.js'
+import { canChange, envelopeOf, madeBy, type OneWayKind, type OutgoingCall, writeEnvelope } from './outgoingCall.js'
+import { SlotTable } from './slotTable.js'
 
 @injectable()
 export class CallTable {
@@ -250,7 +144,7 @@ export class CallTable {
    * `protocol.*` for what can't travel.
    */
   send(caller: Caller, call: OutgoingCall, now = this.clock.monotonicMs()): void {
-    const envelope = this.#envelope(kinds.send, this.#open.next(), caller, this.#traced(caller, call, kinds.send), now)
+    const envelope = envelopeOf(kinds.send, this.#open.next(), caller, this.#traced(caller, call, kinds.send), now)
     this.outbox.write(this.outbox.destination(call.subject), writeEnvelope, envelope)
   }
 
@@ -260,10 +154,7 @@ export class CallTable {
    */
   prepareSend(caller: Caller, call: OutgoingCall, kind: OneWayKind = kinds.send, also?: string): () => void {
     const writer = new WireWriter()
-    writeEnvelope(
-      writer,
-      this.#envelope(kind, this.#open.next(), caller, this.#traced(caller, call, kind), this.clock.monotonicMs()),
-    )
+    writeEnvelope(writer, envelopeOf(kind, this.#open.next(), caller, this.#traced(caller, call, kind), this.clock.monotonicMs()))
     const envelope = writer.copy()
     if (envelope.length > this.transport.payloadBytesMax) {
       throw new Fault(
@@ -296,33 +187,6 @@ export class CallTable {
     }
   }
 
-  #envelope(
-    kind: CallEnvelope['kind'],
-    seq: number,
-    caller: Caller,
-    call: OutgoingCall,
-    now: number,
-    packedArgs = call.packedArgs,
-    keepsArgs = false,
-  ): EnvelopeToWrite {
-    const { label, method, args, deadline, path, trace, expects } = call
-    return {
-      kind,
-      label,
-      seq,
-      method,
-      args,
-      deadlineMs: Math.min(Math.max(0, Math.ceil(deadline - now)), deadlineMsMax),
-      // Nobody waits for a send: it may come back to its sender as any other call.
-      path: kind === kinds.call ? path : null,
-      trace,
-      together: kind === kinds.call,
-      callerFields: callerFields(caller, expects),
-      packedArgs,
-      keepsArgs,
-    }
-  }
-
   #send(open: OpenCall, now: number): void {
     const { call } = open
     const keepsArgs = open.packedArgs === undefined && canChange(call.args)
@@ -333,7 +197,7 @@ export class CallTable {
         this.#tryAgain(open, new Fault('unavailable.disconnected', 'not connected'))
         return
       }
-      const envelope = this.#envelope(kinds.call, open.number, open.caller, call, now, open.packedArgs, keepsArgs)
+      const envelope = envelopeOf(kinds.call, open.number, open.caller, call, now, open.packedArgs, keepsArgs)
       const newGroup = call.asksServer === true ? this.#newServersGroup : this.#newGroup
       const parcel = this.outbox.write(this.outbox.destination(call.subject), writeEnvelope, envelope, newGroup)
       open.packedArgs = envelope.packedArgs
@@ -452,7 +316,7 @@ export class CallTable {
         return
       }
       this.#end(open)
-      open.fail(this.#tooLate(open))
+      open.fail(tooLate(open))
       return
     }
     open.resends = true
@@ -467,7 +331,7 @@ export class CallTable {
     const now = this.clock.monotonicMs()
     if (now >= open.call.deadline) {
       this.#end(open)
-      open.fail(this.#tooLate(open))
+      open.fail(tooLate(open))
       return
     }
     if (open.resends) {
@@ -488,12 +352,6 @@ export class CallTable {
     this.#open.add(open)
   }
 
-  /** C4. Retryable only if every copy was refused. */
-  #tooLate(open: OpenCall): Fault {
-    if (open.unanswered === 0 && open.lastFault !== undefined) return open.lastFault
-    return new Fault('timeout.deadline', `${open.call.method}: no answer within the deadline`, { method: open.call.method })
-  }
-
   #end(open: OpenCall): void {
     this.#open.delete(open)
     this.wheel.clear(open)
@@ -512,24 +370,4 @@ export class CallTable {
     const group = this.#groups.get(Number.parseInt(answer.subject.slice(answer.subject.lastIndexOf('.') + 1), 36))
     return group?.replyTo === answer.subject ? group : undefined
   }
-}
-
-function stopped(): Fault {
-  return new Fault('unavailable.stopped', 'the host has stopped')
-}
-
-function outcomeUnknown({ method }: OutgoingCall): Fault {
-  const message = `${method}: the host stopped before the answer came; the call may have been carried out`
-  return new Fault('timeout.unknown', message, { method })
-}
-
-/** A call as telemetry is told of it. */
-function madeBy(caller: Caller, { subject, service, method, label, trace }: OutgoingCall, kind: CallEnvelope['kind']): CallMade {
-  const { nodeId, className, version } = caller
-  return { kind, subject, service, method, label, caller: nodeId, callerClass: className, callerVersion: version, parent: trace }
-}
-
-/** The calls of a message that nobody has answered yet and that no newer message carries. */
-function callsOf(group: Group | undefined): readonly OpenCall[] {
-  return group === undefined ? [] : group.calls.filter((open) => open.group === group)
 }

@@ -20,7 +20,8 @@ import { chunkCount, type Manifest, type SignedManifest } from '../../core/upgra
 import { type Subjects, subjectsOf } from '../../core/wire/subjects.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
-import { CallTable, type Pace } from '../calls/callTable.js'
+import { CallTable } from '../calls/callTable.js'
+import type { Pace } from '../calls/outgoingCall.js'
 import { BundleFetches } from './bundleFetches.js'
 import { fetchChunk, giveChunk } from './chunkPieces.js'
 

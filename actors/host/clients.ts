@@ -13,7 +13,7 @@ import { clientService } from '../../core/model/nodeRow.js'
 import { isNamed, newestVersionOf } from '../../core/upgrade/classLine.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
 import { FrequentCaller } from '../calls/caller.js'
-import { asItIsNow, type OutgoingCall } from '../calls/callTable.js'
+import { asItIsNow, type OutgoingCall } from '../calls/outgoingCall.js'
 import { type Dispatch, makeRef } from '../calls/refs.js'
 import { NodeServices } from './nodeServices.js'
 

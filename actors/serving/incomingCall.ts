@@ -9,70 +9,24 @@
  */
 
 import { Fault, isFault, toFault } from '../../core/base/fault.js'
-import type { Version } from '../../core/base/ids.js'
 import { InvariantViolation, isInvariantViolation } from '../../core/base/invariant.js'
 import { promiseOf, whenSettled } from '../../core/base/maybePromise.js'
 import type { ReceivedOutcome } from '../../core/inspection/telemetry.js'
-import type { Roles } from '../../core/model/allow.js'
 import { type Bearer, invoke, type MethodEntry } from '../../core/model/methodTable.js'
-import type { Link, ObjectChain } from '../../core/model/objectChain.js'
-import type { Random } from '../../core/ports/random.js'
-import { type CallerInfo, callerInfo } from '../../core/wire/callerInfo.js'
 import { encodeReply } from '../../core/wire/codec.js'
-import { type CallEnvelope, callId, kinds, markedEntry, outerAt, type Replier } from '../../core/wire/envelope.js'
+import { type CallEnvelope, kinds } from '../../core/wire/envelope.js'
 import { isPlainScalar } from '../../core/wire/plain.js'
 import type { RunningCall } from '../calls/runningCall.js'
 import type { BatchNumber } from '../state/journal.js'
-import type { NodeState, Ticket } from '../state/nodeState.js'
-import { type TimerWheel, WheelEntry } from '../timerWheel.js'
-import type { Answers } from './answers.js'
-import type { Backlog } from './backlog.js'
-import type { Denials } from './denials.js'
+import type { Ticket } from '../state/nodeState.js'
+import { deniedTo, faultOfMethod, leftBehind, noSuchMethod, queryWrites, wrongClass } from './callFaults.js'
 import { InsideCalls } from './insideCalls.js'
 import type { Turn } from './mailbox.js'
-import type { DueTimer } from './objectTimers.js'
-
-/** The parts of its node that a call needs. */
-export interface Callee {
-  readonly chain: ObjectChain
-  readonly state: NodeState
-  readonly replier: Replier
-  /** Another host has the node: what ran here is not acknowledged. */
-  readonly isElsewhere: boolean
-  monotonicMs(): number
-  /** Calls `leave` once all that the node has written so far is on disk, with the error if it is lost. */
-  whenCommitted(leave: (error: unknown) => void): void
-  /** The largest reply that the transport takes. */
-  readonly replyBytesMax: number
-  /** The names that have each role. */
-  readonly roles: Roles
-  readonly denials: Denials
-  readonly random: Random
-  /** Wakes held calls before their deadline. */
-  readonly wheel: TimerWheel
-  /** How long before. */
-  readonly heldAnswerMs: number
-  /**
-   * Whether the caller's class is one that this link's class stands for: of the same type, on other nodes.
-   */
-  isAt(link: Link, expected: string): boolean
-  /** The version is not known yet after all: the call waits until it is. */
-  hold(call: IncomingCall): void
-  /** A command threw after it had written: the object is rebuilt from what is committed. */
-  rebuild(): Promise<void>
-  /** A broken invariant: the node restarts. */
-  crash(error: unknown): void
-  /** `beganMs`: when its method began, of a call that is answered. */
-  count(outcome: ReceivedOutcome | 'threw', beganMs: number, label: Version): void
-  /** `fault` is undefined for a call whose deadline had come before its turn. */
-  countFailure(label: Version, fault: Fault | undefined): void
-}
+import { WaitingCall } from './waitingCall.js'
 
 const nobody: readonly Bearer[] = []
 
-export class IncomingCall extends WheelEntry implements Turn, RunningCall {
-  /** Undefined until it makes a call. */
-  #entryInPaths: string | undefined
+export class IncomingCall extends WaitingCall implements Turn, RunningCall {
   /** Undefined until a running command sends something. */
   #sends: (() => void)[] | undefined
   #isCommand = false
@@ -88,72 +42,10 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
   #outer: IncomingCall | undefined
   #hasBegun = false
   #hasReturned = false
-  #isTaken = false
-  #backlog: Backlog | undefined
-  #weight = 0
-  /** Why it is refused if it waits too long; `refused` once it has been. */
-  #waiting: 'unavailable.upgrading' | 'unavailable.fetching' | 'refused' | undefined
-
-  constructor(
-    protected readonly callee: Callee,
-    readonly envelope: CallEnvelope,
-    /** Undefined if nobody waits for an answer. */
-    private readonly answers: Answers | undefined,
-    /** By the clock that never goes back. */
-    readonly deadline: number,
-    /** Of a timer's call: the timer. */
-    private readonly timer?: DueTimer,
-    /** The name that the transport vouches for. */
-    private readonly callerName?: string,
-  ) {
-    super()
-  }
-
-  get id(): string {
-    return callId(this.envelope)
-  }
-
-  /** The entries of the calls that this one is made for, itself the last. */
-  get path(): readonly string[] {
-    this.#entryInPaths ??= markedEntry(this.envelope, this.callee.random)
-    return [...(this.envelope.path ?? []), this.#entryInPaths]
-  }
-
-  /** Whether this call is made for the one with this entry, directly or not. */
-  isMadeFor(entry: string | undefined): boolean {
-    return entry !== undefined && (this.envelope.path?.includes(entry) ?? false)
-  }
-
-  /** Its own entry in the paths of calls that its method has made; undefined if it has made none. */
-  get entryInPaths(): string | undefined {
-    return this.#entryInPaths
-  }
-
-  /** Its caller waits outside any node: whoever refuses it stops nobody in the middle of something. */
-  get isFromOutside(): boolean {
-    return this.answers !== undefined && this.envelope.path === null
-  }
-
-  get isOfTimer(): boolean {
-    return this.timer !== undefined
-  }
-
-  get trace(): string | null {
-    return this.envelope.trace
-  }
-
-  get caller(): CallerInfo {
-    return callerInfo(this.envelope, this.callerName)
-  }
-
-  /** The entry of the call to `nodeId` that waits for this one, if any. */
-  outerAt(nodeId: string): string | undefined {
-    return outerAt(nodeId, this.envelope)
-  }
 
   /** The call with this entry whose method runs: this one or one inside it. */
   running(entry: string): IncomingCall | undefined {
-    return !this.#hasReturned && this.#entryInPaths === entry ? this : this.#inside?.find(entry)
+    return !this.#hasReturned && this.entryInPaths === entry ? this : this.#inside?.find(entry)
   }
 
   /** For whom what is sent now is sent: the call inside this one whose code runs, or this one. */
@@ -168,54 +60,9 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     return this.#isCommand ? (this.#sends ??= []) : undefined
   }
 
-  /** The call is held. If that lasts too long, its caller hears in time that it was not executed (C4). */
-  holdFor(reason: 'unavailable.upgrading' | 'unavailable.fetching'): void {
-    // A timer waits for as long as it takes.
-    if (this.#waiting === 'refused' || this.isOfTimer) return
-    this.#waiting = reason
-    const { wheel, heldAnswerMs } = this.callee
-    wheel.set(this, this.deadline - Math.min(heldAnswerMs, this.envelope.deadlineMs / 4))
-  }
-
-  override due(): void {
-    const reason = this.#waiting
-    if (reason === undefined || reason === 'refused') return
-    this.refuse(new Fault(reason, `${this.callee.replier.node} could not answer version ${this.envelope.label} in time`))
-  }
-
-  /** Whether it has been answered while it was held. */
-  get isRefused(): boolean {
-    return this.#waiting === 'refused'
-  }
-
-  /** Neither has it begun, nor has it been refused. */
-  get isWaiting(): boolean {
-    return !this.#isTaken
-  }
-
-  /** It counts as so much of what waits at the host, until it begins or is refused. */
-  weigh(backlog: Backlog, bytes: number): void {
-    this.#backlog = backlog
-    this.#weight = bytes
-    backlog.add(this.callerName, bytes)
-  }
-
-  /** It waits no more, be it that nobody hears of it. */
-  take(): void {
-    if (this.#isTaken) return
-    this.#isTaken = true
-    this.#backlog?.remove(this.callerName, this.#weight)
-  }
-
-  /** It waits once more, and counts again. */
-  #giveBack(): void {
-    this.#isTaken = false
-    this.#backlog?.add(this.callerName, this.#weight)
-  }
-
   run(): void | Promise<void> {
     const { callee } = this
-    if (!this.#isHeldNoLonger()) return
+    if (!this.isHeldNoLonger()) return
     this.take()
     if (this.timer?.begins() === false) return
     // A call that can't be done in time is not done.
@@ -243,7 +90,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
    */
   runInside(waiting: IncomingCall): void {
     const outer = waiting.#outer ?? waiting
-    if (!this.#isHeldNoLonger()) return
+    if (!this.isHeldNoLonger()) return
     this.take()
     this.#beganMs = this.callee.monotonicMs()
     if (this.#beganMs >= this.deadline) {
@@ -254,9 +101,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     const entry = this.#entry()
     if (entry === undefined) return
     if (entry.kind === 'command' && !waiting.#isCommand) {
-      this.refuse(
-        new Fault('protocol.query-writes', `a query may not lead to a command of its own node: ${this.envelope.method}`),
-      )
+      this.refuse(queryWrites(this.envelope))
       return
     }
     this.#isCommand = entry.kind === 'command'
@@ -288,15 +133,6 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     inside.run(this, () => this.#invoke(entry, finished, failed))
   }
 
-  /** It waits no more, and nobody answers for it (C4). False if it has been answered already. */
-  #isHeldNoLonger(): boolean {
-    if (this.#waiting === undefined) return true
-    if (this.#waiting === 'refused') return false
-    this.#waiting = undefined
-    this.callee.wheel.clear(this)
-    return true
-  }
-
   /**
    * Its own method has ended. Resolves when no call runs inside it any more; undefined if that is so already.
    */
@@ -310,7 +146,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     const { callee, envelope } = this
     const link = callee.chain.at(envelope.label)
     if (link === undefined) {
-      this.#giveBack()
+      this.giveBack()
       callee.hold(this)
       return undefined
     }
@@ -319,12 +155,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       return undefined
     }
     if (envelope.expects !== null && envelope.expects !== link.className && !callee.isAt(link, envelope.expects)) {
-      this.refuse(
-        new Fault(
-          'protocol.wrong-class',
-          `version ${envelope.label} has ${link.className} here, the caller expects ${envelope.expects}`,
-        ),
-      )
+      this.refuse(wrongClass(envelope, link))
       return undefined
     }
     const method = envelope.kind === kinds.event ? link.hears.get(envelope.method)?.method : envelope.method
@@ -332,19 +163,12 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
     if (method === undefined) return undefined
     const entry = link.methods.entries.get(method)
     if (entry === undefined) {
-      this.refuse(
-        new Fault(
-          'protocol.no-such-method',
-          `${link.className} has no method ${envelope.method}; it has ${[...link.methods.entries.keys()].join(', ')}`,
-        ),
-      )
+      this.refuse(noSuchMethod(link, envelope))
       return undefined
     }
     const rule = link.allows?.get(method)
     if (rule !== undefined && !this.isOfTimer && !rule.allows(this.caller, callee.roles)) {
-      const { name, node } = this.caller
-      const who = name ?? `${node}, which has no name`
-      this.deny(new Fault('denied.caller', `${link.className}.${method} is for ${rule.text}, and not for ${who}`))
+      this.deny(deniedTo(this.caller, link, method, rule))
       return undefined
     }
     link.tally.calls++
@@ -402,10 +226,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       this.crashed(new InvariantViolation(`C4: ${this.envelope.method} has run, and would end with ${fault.code}`))
       return
     }
-    if (this.#waiting !== undefined) {
-      this.callee.wheel.clear(this)
-      this.#waiting = 'refused'
-    }
+    this.refused()
     this.ended('failed', fault)
     const { answers, callee, envelope } = this
     callee.countFailure(envelope.label, fault)
@@ -439,7 +260,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
       // Packed now: a later command may change what the result refers to.
       if (answers !== undefined && !isFixed(value)) packed = this.#packed(entry, value)
       // C3: a command that was left behind is not acknowledged.
-      if (!callee.state.keep(this.#ticket) && entry.kind === 'command') throw this.#leftBehind(undefined)
+      if (!callee.state.keep(this.#ticket) && entry.kind === 'command') throw leftBehind(replier.node, undefined)
     } catch (error) {
       return this.#failed(error)
     }
@@ -532,13 +353,7 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
    */
   #faultOf(error: unknown): Fault {
     const turn = this.#outer ?? this
-    return this.callee.state.isOver(turn.#ticket) ? this.#leftBehind(error) : faultOfMethod(error)
-  }
-
-  /** The node has stopped and has not waited for this call. */
-  #leftBehind(cause: unknown): Fault {
-    const message = `node ${this.callee.replier.node} stopped before the call ended; the call left no trace on it`
-    return new Fault('unavailable.storage', message, {}, { cause })
+    return this.callee.state.isOver(turn.#ticket) ? leftBehind(this.callee.replier.node, error) : faultOfMethod(error)
   }
 
   /** C12. Whether all that the node had written up to this batch is on disk. */
@@ -562,23 +377,6 @@ export class IncomingCall extends WheelEntry implements Turn, RunningCall {
 
 function early({ method }: CallEnvelope): InvariantViolation {
   return new InvariantViolation(`C12: the answer to ${method} would leave before what it has seen is on disk`)
-}
-
-/**
- * The exception of a method, as its caller sees it. A fault of a call that the method made in
- * turn is not this node's: it would say that this node's version is dead, or that this call was
- * not executed, which has begun (C4).
- */
-function faultOfMethod(error: unknown): Fault {
-  const fault = toFault(error, 'application.error')
-  const ofThisCall =
-    fault.kind === 'application' ||
-    fault.kind === 'simulation' ||
-    fault.kind === 'protocol' ||
-    fault.code === 'unavailable.storage'
-  return ofThisCall && !fault.retryable
-    ? fault
-    : new Fault('application.error', fault.message, { code: fault.code }, { cause: fault })
 }
 
 const fixedTextLengthMax = 64

@@ -10,7 +10,8 @@ import type { MethodEntry } from '../../core/model/methodTable.js'
 import type { Link } from '../../core/model/objectChain.js'
 import type { CallEnvelope } from '../../core/wire/envelope.js'
 import type { Answers } from './answers.js'
-import { type Callee, IncomingCall } from './incomingCall.js'
+import type { Callee } from './callee.js'
+import { IncomingCall } from './incomingCall.js'
 import type { DueTimer } from './objectTimers.js'
 
 export class WatchedCall extends IncomingCall {

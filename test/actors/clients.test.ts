@@ -5,7 +5,7 @@
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
-import type { OutgoingCall } from '../../actors/calls/callTable.js'
+import type { OutgoingCall } from '../../actors/calls/outgoingCall.js'
 import { Clients, type RefOptions } from '../../actors/host/clients.js'
 import type { NodeServices } from '../../actors/host/nodeServices.js'
 import { Fault } from '../../core/base/fault.js'

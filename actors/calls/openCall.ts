@@ -1,0 +1,79 @@
+/** A call that waits for its answer, and the message that carries its newest copy. */
+import { Fault } from '../../core/base/fault.js'
+import type { Replier, ReplyEnvelope } from '../../core/wire/envelope.js'
+import { WheelEntry } from '../timerWheel.js'
+import { type Caller, faultFor } from './caller.js'
+import type { ReplyAddress } from './outbox.js'
+import type { OutgoingCall } from './outgoingCall.js'
+import type { Numbered } from './slotTable.js'
+
+/** The calls that travelled in one message. */
+export interface Group extends ReplyAddress, Numbered {
+  readonly calls: OpenCall[]
+  unanswered: number
+}
+
+/** Wakes open calls: the deadline has come, or the time to send again. */
+export interface Waker {
+  due(open: OpenCall): void
+}
+
+export class OpenCall extends WheelEntry implements Numbered {
+  /** Copies that have left and were not refused: each may be executed. Of a command there is one at most. */
+  unanswered = 0
+  /** The message that carries the newest copy. */
+  group: Group | undefined
+  pauseMs: number
+  /** Whether the wheel wakes it to be sent again, rather than to end. */
+  resends = false
+  lastFault: Fault | undefined
+  /** The arguments, from when they were packed first, if they can change. */
+  packedArgs: Uint8Array | undefined
+
+  constructor(
+    private readonly table: Waker,
+    /**
+     * Its `seq`. A command has a new one for each copy: what is late of one that was refused must not be
+     * taken for the next one's.
+     */
+    public number: number,
+    readonly caller: Caller,
+    readonly call: OutgoingCall,
+    /** Promises take the value and the fault only; telemetry hears who answered. */
+    readonly resolve: (value: unknown, reply?: ReplyEnvelope) => void,
+    readonly reject: (fault: Fault, replier?: Replier) => void,
+    pauseMs: number,
+  ) {
+    super()
+    this.pauseMs = pauseMs
+    this.packedArgs = call.packedArgs
+  }
+
+  override due(): void {
+    this.table.due(this)
+  }
+
+  fail(fault: Fault, replier?: Replier): void {
+    this.reject(faultFor(this.caller, fault), replier)
+  }
+}
+
+/** The calls of a message that nobody has answered yet and that no newer message carries. */
+export function callsOf(group: Group | undefined): readonly OpenCall[] {
+  return group === undefined ? [] : group.calls.filter((open) => open.group === group)
+}
+
+export function stopped(): Fault {
+  return new Fault('unavailable.stopped', 'the host has stopped')
+}
+
+export function outcomeUnknown({ method }: OutgoingCall): Fault {
+  const message = `${method}: the host stopped before the answer came; the call may have been carried out`
+  return new Fault('timeout.unknown', message, { method })
+}
+
+/** C4. Retryable only if every copy was refused. */
+export function tooLate(open: OpenCall): Fault {
+  if (open.unanswered === 0 && open.lastFault !== undefined) return open.lastFault
+  return new Fault('timeout.deadline', `${open.call.method}: no answer within the deadline`, { method: open.call.method })
+}
