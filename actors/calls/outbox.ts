@@ -7,8 +7,8 @@ import { inject, injectable } from 'tsyringe'
 import { Fault, isFault } from '../../core/base/fault.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Transport } from '../../core/ports/transport.js'
-import { endOfValue } from '../../core/wire/messagePack.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
+import { WireReader } from '../../core/wire/wireReader.js'
 import { WireWriter } from '../../core/wire/wireWriter.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
@@ -215,14 +215,14 @@ export class Outbox {
       this.onUnsent(parcel, new Fault('unavailable.disconnected', message))
       return
     }
-    for (let from = 0; from < payload.length; ) {
-      const to = endOfValue(payload, from)
+    for (const reader = new WireReader(payload); !reader.isAtEnd; ) {
+      const from = reader.at
+      reader.skip()
       try {
-        this.transport.publish(parcel.subject, payload.subarray(from, to))
+        this.transport.publish(parcel.subject, payload.subarray(from, reader.at))
       } catch (error) {
         this.onUnsent(parcel, error as Fault)
       }
-      from = to
     }
   }
 }

@@ -7,7 +7,7 @@
 
 import { shortText, shortTextBytesMax } from '../base/shortText.js'
 import { KnownRuns } from './knownRuns.js'
-import { endIsMissing, endOfValue, levelsMax, notStandard, tooManyValues, unpackValue } from './messagePack.js'
+import { endIsMissing, levelsMax, notStandard, tooManyValues, unpackedLength, unpackValue } from './messagePack.js'
 import { nestingMax } from './plain.js'
 
 export class WireReader {
@@ -120,7 +120,7 @@ export class WireReader {
 
   /** Passes over one value. */
   skip(): void {
-    this.at = endOfValue(this.bytes, this.at)
+    this.value()
   }
 
   #list(length: number, depth: number): unknown[] {
@@ -158,8 +158,7 @@ export class WireReader {
 
   /** A 64-bit integer that is not safe becomes a bigint, which is not plain. */
   #unpacked(): unknown {
-    const start = this.at
-    this.at = endOfValue(this.bytes, start)
+    const start = this.#pass(unpackedLength(this.bytes, this.at))
     this.mayNotBePlain = true
     try {
       return unpackValue(this.payload, start, this.at)
