@@ -1,4 +1,4 @@
-/** The public entry: what a user's code, samples and benches import from `theseus-actors`. */
+/** The main door, `theseus-actors`: for authors of services and upgrades, and for programs that run hosts. docs/reference.md has every name. */
 import 'reflect-metadata'
 import * as tsyringe from 'tsyringe'
 import * as bundleInterface from './bundleInterface.js'

@@ -8,10 +8,10 @@
 import * as nodeModule from 'node:module'
 import { hostSpecifier, nameInBundles, packageName } from './runtimeNames.js'
 
-/** Each by the name that bundles have for it, with its exports, as the public entry tells them. */
+/** Each by the name that bundles have for it, with its exports, as the main entry tells them. */
 const running = new Map<string, object>()
 
-/** To be called by the public entry for what it has of these modules. */
+/** To be called by the main entry for what it has of these modules. */
 export function shareWithBundles(specifier: string, exports: object): void {
   running.set(specifier, exports)
 }
