@@ -29,6 +29,7 @@ ${benches.map(({ name, about }) => `  ${name.padEnd(18)}${about}`).join('\n')}
   --duration <ms>   calls, hops: of one contender at one load in one round
   --only <text>     calls, hops: the reference, and contenders whose name contains it; may be given again
   --alone           with --only: without the reference, for profiles
+  --beside <release>  calls, hops, memory: an earlier release in the same run, such as 0.1.0
   --load <name>     calls, hops: only this load: 1, 64, 256, '256 paced', '256, 1 KB' or sends; may be given again
   --nodes <n>       scale: only so many nodes; may be given again. bundle: so many hosts
   --profile <dir>   scale, memory: a CPU profile of the measured process goes here
@@ -54,6 +55,7 @@ async function main(): Promise<void> {
     durationMs: count(values.duration, '--duration'),
     only: values.only,
     alone: values.alone,
+    beside: values.beside,
     loads: values.load,
     nodes: values.nodes?.map((text) => count(text, '--nodes')!),
     profile: values.profile,
@@ -81,6 +83,7 @@ function commandLine() {
         duration: { type: 'string' },
         only: { type: 'string', multiple: true },
         alone: { type: 'boolean', default: false },
+        beside: { type: 'string' },
         load: { type: 'string', multiple: true },
         nodes: { type: 'string', multiple: true },
         profile: { type: 'string' },

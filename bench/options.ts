@@ -7,6 +7,8 @@ export interface Options {
   readonly durationMs: number | undefined
   readonly only: readonly string[] | undefined
   readonly alone: boolean
+  /** The release that is measured beside this one. */
+  readonly beside: string | undefined
   readonly loads: readonly string[] | undefined
   readonly nodes: readonly number[] | undefined
   /** Where CPU profiles of the measured process go. */

@@ -4,7 +4,7 @@ import { moleculer } from '../peers/moleculer.js'
 import { nest } from '../peers/nest.js'
 import { bareContenders, bareSends, publish, request } from './contenders/bare.js'
 import { hopContenders, hopReferences } from './contenders/chains.js'
-import type { Contender } from './contenders/contender.js'
+import type { Contender, Release } from './contenders/contender.js'
 import { services } from './contenders/services.js'
 import { tcp } from './contenders/tcp.js'
 import { theseusContenders, theseusSends } from './contenders/theseus.js'
@@ -23,3 +23,8 @@ export const calls: Match = {
 export const hops: Match = { contenders: hopContenders, references: hopReferences }
 
 export const allContenders: readonly Contender[] = [...calls.contenders, ...hops.contenders]
+
+/** The contender as an earlier release has it, under a name that says so. */
+export function ofRelease(contender: Contender, release: Release): Contender {
+  return { ...contender, name: `${release.name}: ${contender.name}`, release }
+}

@@ -21,14 +21,17 @@ export const hops: Bench<MatchReport> = {
  */
 function costs({ lines, references }: MatchReport): readonly string[] {
   const percent = (ratio: number): string => `${((ratio - 1) * 100).toFixed(1)} %`
-  return lines
-    .filter(({ contender }) => !references.includes(contender))
-    .flatMap((line) => {
-      const object = lines.find(({ contender, load }) => references.includes(contender) && load === line.load)
-      if (object === undefined || line.ratio === null) return []
-      const byTime = percent(cpuUs(line) / cpuUs(object))
-      return [`${line.load} in flight, ${line.contender}: ${percent(1 / line.ratio)} of a call, ${byTime} of its CPU time`]
-    })
+  return (
+    lines
+      // An earlier release's are compared with today's by their rates alone.
+      .filter(({ contender }) => !references.includes(contender) && !contender.includes(': '))
+      .flatMap((line) => {
+        const object = lines.find(({ contender, load }) => references.includes(contender) && load === line.load)
+        if (object === undefined || line.ratio === null) return []
+        const byTime = percent(cpuUs(line) / cpuUs(object))
+        return [`${line.load} in flight, ${line.contender}: ${percent(1 / line.ratio)} of a call, ${byTime} of its CPU time`]
+      })
+  )
 }
 
 function cpuUs({ cpuUsPerCall: { caller, callee, natsServer } }: Line): number {

@@ -3,15 +3,18 @@
  * is of two contenders of the same round. Starts everything it needs, and ends it.
  */
 
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Options, progress, UsageError } from '../options.js'
 import { isInstalled } from '../peers/packages.js'
 import { cpuTimeUs } from '../processes/cpuTime.js'
 import { machineLine } from '../processes/machine.js'
 import { BenchProcess } from '../processes/parentProcess.js'
 import type { CpuAnswer, DriveAnswer, Role } from '../processes/processMessages.js'
+import { releaseTree } from '../processes/releaseTree.js'
 import { type Servers, withServers } from '../processes/servers.js'
-import type { Contender } from './contenders/contender.js'
-import type { Match } from './contenders.js'
+import type { Contender, Release } from './contenders/contender.js'
+import { type Match, ofRelease } from './contenders.js'
 import { type Load, loads } from './load.js'
 import { linesOf, type MatchReport, type Sample } from './report.js'
 
@@ -26,7 +29,8 @@ interface Cell {
   readonly callee: BenchProcess
 }
 
-export async function runMatch(match: Match, options: Options): Promise<MatchReport> {
+export async function runMatch(alone: Match, options: Options): Promise<MatchReport> {
+  const match = withRelease(alone, options)
   const rounds = options.rounds ?? (options.quick ? 3 : 5)
   const durationMs = options.durationMs ?? (options.quick ? 200 : 500)
   if (wanted(match, options).length === 0) throw new UsageError('no contender has such a name and such a load')
@@ -51,6 +55,14 @@ export async function runMatch(match: Match, options: Options): Promise<MatchRep
   }
 }
 
+/** With each contender of Theseus as the release has it that runs beside, right after today's. */
+function withRelease({ contenders, references }: Match, { beside }: Options): Match {
+  if (beside === undefined) return { contenders, references }
+  const release = { name: beside, tree: releaseTree(beside) }
+  const isOurs = ({ callee }: Contender) => callee === 'theseus' || callee === 'hops'
+  return { references, contenders: contenders.flatMap((each) => (isOurs(each) ? [each, ofRelease(each, release)] : each)) }
+}
+
 /** Which contenders run, at which loads. */
 export function wanted({ contenders, references }: Match, { only, alone, loads: loadNames, quick }: Options) {
   const names = loadNames ?? (quick ? ['1', '256', '256, 1 KB'] : undefined)
@@ -68,30 +80,41 @@ async function cellsOf(
   started: BenchProcess[],
   missing: Set<string>,
 ): Promise<readonly Cell[]> {
-  const start = async (file: 'caller.js' | 'callee.js', name: string, address: string | null): Promise<BenchProcess> => {
-    const asked = await BenchProcess.start(file, {
+  const start = async (
+    file: 'caller.js' | 'callee.js',
+    name: string,
+    address: string | null,
+    release: Release | undefined,
+  ): Promise<BenchProcess> => {
+    const role: Role = {
+      // Two releases beside each other are two systems.
+      system: release === undefined ? 'bench' : 'bench-release',
       natsUrl: nats.url,
       redisUrl: redis.url,
-      directory,
+      directory: release === undefined ? directory : join(directory, release.name),
       name,
       address,
-    } satisfies Role)
+    }
+    mkdirSync(role.directory, { recursive: true })
+    const asked = await BenchProcess.start(file, role, release?.tree)
     started.push(asked)
     return asked
   }
   const callees = new Map<string, BenchProcess>()
   const cells: Cell[] = []
   for (const { contender, loads } of wanted(match, options)) {
-    const { name, callee: calleeName, packages = [] } = contender
+    const { name, callee: calleeName, packages = [], release } = contender
     const absent = packages.filter((each) => !isInstalled(each))
     if (absent.length > 0) {
       leaveOut(contender, missing, `${absent.join(', ')} can't be found: "npm ci" in bench/peers installs it`)
       continue
     }
     try {
-      const callee = callees.get(calleeName) ?? (await start('callee.js', calleeName, null))
-      callees.set(calleeName, callee)
-      const caller = await start('caller.js', name, callee.address)
+      const place = `${release?.name ?? ''} ${calleeName}`
+      const callee = callees.get(place) ?? (await start('callee.js', calleeName, null, release))
+      callees.set(place, callee)
+      const ownName = release === undefined ? name : name.slice(`${release.name}: `.length)
+      const caller = await start('caller.js', ownName, callee.address, release)
       for (const load of loads) cells.push({ contender, load, caller, callee })
     } catch (error) {
       leaveOut(contender, missing, error)

@@ -2,10 +2,11 @@
 import { startUpgradeServer } from 'theseus-actors'
 import { nats } from 'theseus-actors/nats'
 import { redis } from 'theseus-actors/redis'
-import { type Bench, profiling, progress } from '../options.js'
+import { type Bench, type Options, profiling, progress } from '../options.js'
 import { machineLine } from '../processes/machine.js'
 import { BenchProcess } from '../processes/parentProcess.js'
-import { type Servers, withServers } from '../processes/servers.js'
+import { releaseTree } from '../processes/releaseTree.js'
+import { withServers } from '../processes/servers.js'
 import { median } from '../statistics.js'
 import { brief, table, whole } from '../table.js'
 import type { MemoryOrder, MemoryResult } from './memoryHost.js'
@@ -17,6 +18,8 @@ export interface MemoryReport extends MemoryResult {
   readonly machine: string
   readonly nodes: number
   readonly rounds: readonly MemoryResult[]
+  /** The medians of an earlier release in the same run; null: it was not asked for. */
+  readonly beside: (MemoryResult & { readonly release: string }) | null
 }
 
 export const memory: Bench<MemoryReport> = {
@@ -26,31 +29,18 @@ export const memory: Bench<MemoryReport> = {
     const machine = machineLine()
     const size = options.quick ? sizes.quick : sizes.whole
     const rounds: MemoryResult[] = []
+    const besideRounds: MemoryResult[] = []
+    const release = options.beside === undefined ? undefined : releaseTree(options.beside)
     const wanted = options.rounds ?? (options.quick ? 1 : 3)
     for (let round = 1; round <= wanted; round++) {
       progress(`memory ${round} of ${wanted}`)
-      const order = ({ nats: natsServer, redis: redisServer, directory }: Servers): MemoryOrder => {
-        return { system, natsUrl: natsServer.url, redisUrl: redisServer.url, directory, ...size }
-      }
-      rounds.push(
-        await withServers(async (servers) => {
-          const server = await startUpgradeServer({ system, transport: nats(servers.nats.url), udb: redis(servers.redis.url) })
-          try {
-            return await BenchProcess.result<MemoryResult>('../memory/memoryHost.js', order(servers), [
-              '--expose-gc',
-              ...profiling(options),
-            ])
-          } finally {
-            await server.stop()
-          }
-        }),
-      )
+      rounds.push(await measured(size, options))
+      if (release !== undefined) besideRounds.push(await measured(size, options, release))
     }
-    const of = (name: keyof MemoryResult) => median(rounds.map((round) => round[name]))
-    const medians = { heapKb: of('heapKb'), rssKb: of('rssKb'), upgradedHeapKb: of('upgradedHeapKb') }
-    return { machine, nodes: size.nodes, ...medians, rounds }
+    const beside = options.beside === undefined ? null : { release: options.beside, ...mediansOf(besideRounds) }
+    return { machine, nodes: size.nodes, ...mediansOf(rounds), rounds, beside }
   },
-  text: ({ machine, nodes, rounds, ...medians }) => {
+  text: ({ machine, nodes, rounds, beside, ...medians }) => {
     const titles = ['KB a node', 'heap', 'process', 'heap after an upgrade']
     const row = (name: string, { heapKb, rssKb, upgradedHeapKb }: MemoryResult) => [
       name,
@@ -62,8 +52,31 @@ export const memory: Bench<MemoryReport> = {
       '',
       table(
         titles.map((title, i) => ({ title, isText: i === 0 })),
-        [...rounds.map((round, i) => row(`round ${i + 1}`, round)), row('median', medians)],
+        [
+          ...rounds.map((round, i) => row(`round ${i + 1}`, round)),
+          row('median', medians),
+          ...(beside === null ? [] : [row(`median of ${beside.release}`, beside)]),
+        ],
       ),
     ].join('\n')
   },
+}
+
+function mediansOf(rounds: readonly MemoryResult[]): MemoryResult {
+  const of = (name: keyof MemoryResult) => median(rounds.map((round) => round[name]))
+  return { heapKb: of('heapKb'), rssKb: of('rssKb'), upgradedHeapKb: of('upgradedHeapKb') }
+}
+
+/** A host of this release, or of another one, beside servers and an upgrade server of its own. */
+function measured(size: { readonly first: number; readonly nodes: number }, options: Options, tree?: URL): Promise<MemoryResult> {
+  return withServers(async ({ nats: natsServer, redis: redisServer, directory }) => {
+    const server = await startUpgradeServer({ system, transport: nats(natsServer.url), udb: redis(redisServer.url) })
+    const order: MemoryOrder = { system, natsUrl: natsServer.url, redisUrl: redisServer.url, directory, ...size }
+    try {
+      const flags = ['--expose-gc', ...profiling(options)]
+      return await BenchProcess.result<MemoryResult>('memory/memoryHost.js', order, flags, tree)
+    } finally {
+      await server.stop()
+    }
+  })
 }

@@ -5,15 +5,17 @@ import { fileURLToPath } from 'node:url'
 import type { Answer, Question, Ready, Role } from './processMessages.js'
 
 const stopTimeoutMs = 5_000
+const ownTree = new URL('../', import.meta.url)
 
 export class BenchProcess {
   readonly #child: ChildProcess
   readonly #ended: Promise<never>
   #address: string | null = null
 
-  /** Resolves when the process is ready for questions. */
-  static async start(file: 'caller.js' | 'callee.js', role: Role): Promise<BenchProcess> {
-    const asked = new BenchProcess(`../match/${file}`, JSON.stringify(role), [], `${file} (${role.name})`)
+  /** Resolves when the process is ready for questions. `tree`: the bench's files, for another release. */
+  static async start(file: 'caller.js' | 'callee.js', role: Role, tree = ownTree): Promise<BenchProcess> {
+    const path = new URL(`match/${file}`, tree)
+    const asked = new BenchProcess(path, JSON.stringify(role), [], `${file} (${role.name})`)
     asked.#address = (await asked.told<Ready>()).address
     return asked
   }
@@ -23,14 +25,14 @@ export class BenchProcess {
    * the next it tells.
    */
   static async begin(file: string, order: unknown): Promise<BenchProcess> {
-    const asked = new BenchProcess(file, JSON.stringify(order), [], file)
+    const asked = new BenchProcess(new URL(file, import.meta.url), JSON.stringify(order), [], file)
     await asked.told<Ready>()
     return asked
   }
 
   /** Runs a process that does one thing and tells what came of it. */
-  static async result<Told>(file: string, order: unknown, execArgv: readonly string[] = []): Promise<Told> {
-    const asked = new BenchProcess(file, JSON.stringify(order), execArgv, file)
+  static async result<Told>(file: string, order: unknown, execArgv: readonly string[] = [], tree = ownTree): Promise<Told> {
+    const asked = new BenchProcess(new URL(file, tree), JSON.stringify(order), execArgv, file)
     try {
       return await asked.told<Told>()
     } finally {
@@ -39,13 +41,12 @@ export class BenchProcess {
   }
 
   private constructor(
-    file: string,
+    file: URL,
     argument: string,
     execArgv: readonly string[],
     readonly what: string,
   ) {
-    const path = fileURLToPath(new URL(file, import.meta.url))
-    this.#child = fork(path, [argument], { execArgv: [...process.execArgv, ...execArgv] })
+    this.#child = fork(fileURLToPath(file), [argument], { execArgv: [...process.execArgv, ...execArgv] })
     this.#ended = once(this.#child, 'exit').then(([code, signal]) => {
       throw new Error(`${what} ended with ${code ?? signal}`)
     })

@@ -1,10 +1,9 @@
 /** The messages of the bench's processes: a bench asks, callers and callees answer, one message for each. */
 import type { Load } from '../match/load.js'
 
-export const system = 'bench'
-
 /** The command line of a caller or callee, as JSON. */
 export interface Role {
+  readonly system: string
   readonly natsUrl: string
   readonly redisUrl: string
   /** Node state and bundles go here; whoever started the process removes it. */

@@ -79,7 +79,7 @@ async function measure({ nats: natsServer, redis: redisServer, directory }: Serv
       hosts.push(await BenchProcess.begin('../rollout/rolloutHost.js', order))
     }
     const order: RolloutOrder = { system, ...urls, directory, nodeIds: hostIds.flatMap(nodesOf), ...times, timeoutMs }
-    return await BenchProcess.result<RolloutResult>('../rollout/rolloutCaller.js', order)
+    return await BenchProcess.result<RolloutResult>('rollout/rolloutCaller.js', order)
   } finally {
     for (const host of hosts) await host.stop()
     await server.stop()

@@ -69,7 +69,7 @@ async function measure(
     timeoutMs,
   }
   try {
-    return await BenchProcess.result<ScaleResult>('../scale/scaleHost.js', order, profiling(options))
+    return await BenchProcess.result<ScaleResult>('scale/scaleHost.js', order, profiling(options))
   } finally {
     await server.stop()
   }

@@ -16,6 +16,13 @@ export interface RunningContender {
   close(): unknown
 }
 
+/** An earlier release (processes/releaseTree.ts). */
+export interface Release {
+  readonly name: string
+  /** The bench's files for it. */
+  readonly tree: URL
+}
+
 export interface Contender {
   readonly name: string
   /** Which callee answers. */
@@ -25,6 +32,8 @@ export interface Contender {
    * The packages of bench/peers/package.json that it needs. It may be missing, or fail, and the others go on.
    */
   readonly packages?: readonly string[]
+  /** The release that it runs, if not this one: caller and callee are processes of that release. */
+  readonly release?: Release
   /** In the caller's process. */
   enter(role: Role): Promise<RunningContender>
 }

@@ -6,7 +6,7 @@ import { memoryStore } from 'theseus-actors/memory'
 import { nats } from 'theseus-actors/nats'
 import { redis } from 'theseus-actors/redis'
 import type { Member } from '../../processes/childProcess.js'
-import { type Role, system } from '../../processes/processMessages.js'
+import type { Role } from '../../processes/processMessages.js'
 import { type Load, loads } from '../load.js'
 import { askedNode, check, checkRecord, keyOf, spreadNodes, toldNode, toldNodes, Values } from '../values.js'
 import type { Contender, RunningContender } from './contender.js'
@@ -58,7 +58,7 @@ function theseus(
   }
 }
 
-export function callingHost({ natsUrl, redisUrl, directory }: Role): Promise<RunningHost> {
+export function callingHost({ system, natsUrl, redisUrl, directory }: Role): Promise<RunningHost> {
   return createHost({
     system,
     transport: nats(natsUrl),
@@ -89,7 +89,7 @@ export async function answerAsTheseus(role: Role): Promise<Member> {
   return { close }
 }
 
-export async function hostWithServer({ natsUrl, redisUrl, directory }: Role) {
+export async function hostWithServer({ system, natsUrl, redisUrl, directory }: Role) {
   const ways = { system, transport: nats(natsUrl), udb: redis(redisUrl) }
   const server = await startUpgradeServer(ways)
   const host = await createHost({
