@@ -7,6 +7,8 @@ export interface RunningCall {
   readonly path: readonly string[]
   /** Sends of a running command wait here for its commit; of anything else they leave at once. */
   readonly sends: (() => void)[] | undefined
+  /** Runs `giveUp` if the command fails whose commit those wait for, and its object may go on. */
+  whenFailed(giveUp: () => void): void
   /** The trace context of what is made for it. A node without telemetry passes on what it was given. */
   readonly trace: string | null
   /** Undefined where nobody calls: in `start()` and `stop()`. */

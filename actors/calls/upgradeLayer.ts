@@ -135,21 +135,16 @@ export class UpgradeLayer {
   }
 
   /**
-   * Tells apart the commands with whose commit something leaves: one for all calls inside a command,
-   * undefined outside any.
+   * Runs `leave` with the commit of the command that runs, or `giveUp` if that command fails. Outside
+   * commands `leave` runs when all that was written so far is on disk. Neither runs where writes are lost.
    */
-  get runningSends(): object | undefined {
-    return this.node.running?.sends
-  }
-
-  /**
-   * Runs `leave` with the commit of the command that runs, and never if that fails; else when what was
-   * written so far is on disk.
-   */
-  leaveWithCommit(leave: () => void): void {
-    const sends = this.node.running?.sends
-    if (sends !== undefined) sends.push(leave)
-    else this.afterCommit(leave)
+  leaveWithCommit(leave: () => void, giveUp?: () => void): void {
+    const { running } = this.node
+    if (running?.sends === undefined) this.afterCommit(leave)
+    else {
+      running.sends.push(leave)
+      if (giveUp !== undefined) running.whenFailed(giveUp)
+    }
   }
 
   /** The node as it is now: the same one until it has another class or version. */

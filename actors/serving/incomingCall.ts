@@ -29,6 +29,8 @@ const nobody: readonly Bearer[] = []
 export class IncomingCall extends WaitingCall implements Turn, RunningCall {
   /** Undefined until a running command sends something. */
   #sends: (() => void)[] | undefined
+  /** Undefined until one of these needs to know that the command has failed. */
+  #givenUp: (() => void)[] | undefined
   #isCommand = false
   /** Those of the link that answers it. */
   #bearers: readonly Bearer[] = nobody
@@ -58,6 +60,11 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     // leaves with that commit.
     if (this.#outer !== undefined) return this.#outer.sends
     return this.#isCommand ? (this.#sends ??= []) : undefined
+  }
+
+  whenFailed(giveUp: () => void): void {
+    const command = this.#outer ?? this
+    ;(command.#givenUp ??= []).push(giveUp)
   }
 
   run(): void | Promise<void> {
@@ -322,6 +329,7 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     const { callee } = this
     const { spoilt } = callee.state
     const fault = this.#faultOf(error)
+    if (this.#givenUp !== undefined) for (const giveUp of this.#givenUp) giveUp()
     const written = callee.state.drop(this.#ticket)
     if (isInvariantViolation(error)) {
       this.#inside?.settle(toFault(error, 'application.error'))

@@ -5,7 +5,8 @@
  *     more, wherever it waits.
  * T2. A timer that is due calls once, when the node has time for it: it has no deadline, and no
  *     full mailbox refuses it.
- * T3. An object has at most `timersMax` timers. One more is refused where it is set.
+ * T3. An object has at most `timersMax` timers, with those that wait for the commit of their command. One
+ *     more is refused where it is set.
  */
 import { Fault } from '../../core/base/fault.js'
 import type { Clock } from '../../core/ports/clock.js'
@@ -17,42 +18,34 @@ export interface DueTimer {
 }
 
 export class ObjectTimers {
+  /** Those that wait for the commit of their command too. */
   readonly #timers = new Set<Timer>()
-  #isOver = false
-  /**
-   * The turn that asks for timers now, undefined outside any command, and how many of those are not set yet:
-   * they are set with its commit.
-   */
-  #setter: object | undefined
-  #asked = 0
 
   constructor(
     private readonly clock: Pick<Clock, 'after'>,
     private readonly timersMax: number,
   ) {}
 
-  /** Counts one more for the command of the mailbox's turn. Throws where that is too many (T3). */
-  ask(setter: object | undefined): void {
-    if (setter !== this.#setter) {
-      this.#setter = setter
-      this.#asked = 0
-    }
-    if (this.#timers.size + this.#asked >= this.timersMax)
+  /** One more, which is set with a commit. Throws where that is too many (T3). */
+  reserve(): Timer {
+    if (this.#timers.size >= this.timersMax)
       throw new Fault('unavailable.overloaded', `after(): this object has ${this.timersMax} timers already (timersMax)`)
-    this.#asked++
+    const timer = new Timer(this.#timers)
+    this.#timers.add(timer)
+    return timer
   }
 
-  /** Calls `due` after `ms`, unless the object has stopped by then. Its setter has asked before. */
-  set(ms: number, due: (timer: DueTimer) => void, setter?: object): void {
-    if (setter === this.#setter && this.#asked > 0 && --this.#asked === 0) this.#setter = undefined
-    if (this.#isOver) return
-    const timer = new Timer(this.#timers)
-    timer.cancel = this.clock.after(ms, () => due(timer))
-    this.#timers.add(timer)
+  /** Calls `due` after `ms`, unless the object has stopped by then. */
+  set(timer: Timer, ms: number, due: () => void): void {
+    if (this.#timers.has(timer)) timer.cancel = this.clock.after(ms, due)
+  }
+
+  /** Its command has failed: it is never set. */
+  giveUp(timer: Timer): void {
+    this.#timers.delete(timer)
   }
 
   stop(): void {
-    this.#isOver = true
     for (const timer of this.#timers) timer.cancel()
     this.#timers.clear()
   }
@@ -61,7 +54,7 @@ export class ObjectTimers {
 class Timer implements DueTimer {
   cancel: () => void = () => {}
 
-  /** Those that are set, or due: a timer is among them until it calls, or its object stops. */
+  /** A timer is among them until it calls, its command fails, or its object stops. */
   constructor(private readonly among: Set<Timer>) {}
 
   begins(): boolean {

@@ -147,10 +147,12 @@ export class LiveContext implements ObjectContext, Bearer {
     const around = this.#around
     this.#timers ??= new ObjectTimers(around.clock, around.timersMax)
     const timers = this.#timers
-    const setter = around.layer.runningSends
-    timers.ask(setter)
+    const timer = timers.reserve()
     // C12. A timer is a send to oneself: a command that fails, or is lost, has set none.
-    around.layer.leaveWithCommit(() => timers.set(ms, (timer) => around.callSelf(timer, method, given), setter))
+    around.layer.leaveWithCommit(
+      () => timers.set(timer, ms, () => around.callSelf(timer, method, given)),
+      () => timers.giveUp(timer),
+    )
   }
 
   now(): number {

@@ -163,7 +163,9 @@ export class NodeSoftware {
   #begin(sends: RunningCall['sends']): RunningCall {
     const { nodeId, incarnation } = this.keeper.record
     const path = [...(this.node.running?.path ?? []), changeoverId(nodeId, incarnation)].slice(-pathCallsMax)
-    this.#changeover = { deadline: Number.POSITIVE_INFINITY, path, sends, trace: null, caller: undefined }
+    // An object whose start() fails has ended.
+    const whenFailed = () => {}
+    this.#changeover = { deadline: Number.POSITIVE_INFINITY, path, sends, whenFailed, trace: null, caller: undefined }
     return this.#changeover
   }
 

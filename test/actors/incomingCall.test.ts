@@ -482,6 +482,28 @@ test('sends of a command leave with its commit, before its answer, and those of 
   t.deepEqual(left, [])
 })
 
+test('a command that fails says so to what was to leave with its commit, also that of calls inside it; one that is kept does not', async (t) => {
+  const givenUp: string[] = []
+  const s = outerCall('outerFails')
+  s.outer.whenFailed(() => givenUp.push('outer'))
+  const slow = s.inside('slow')
+  slow.whenFailed(() => givenUp.push('inside'))
+  s.define('add2', (state) => {
+    kept.whenFailed(() => givenUp.push('kept'))
+    return (state.n += 2)
+  })
+  s.inner.open()
+  t.deepEqual(await s.answers(), ['2 "slow"'])
+  t.deepEqual(givenUp, [])
+  s.ends.open()
+  await s.answers()
+  t.deepEqual(givenUp, ['outer', 'inside'])
+  const kept = s.arrived('add2')
+  s.mailbox.post(kept)
+  t.deepEqual(await s.answers(), ['3 2'])
+  t.deepEqual(givenUp, ['outer', 'inside'])
+})
+
 test('what a node did that another host has meanwhile is acknowledged to nobody', async (t) => {
   const s = open(failingMethods)
   const disk = heldDisk(s)

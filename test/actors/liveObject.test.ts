@@ -55,7 +55,6 @@ function open(label: number | null = null) {
       ref: refOf('ref'),
       sender: refOf('sender'),
       publish: (name: string, args: readonly unknown[], at: number) => void asked.push(`publish ${name} ${args} at ${at}`),
-      runningSends: undefined,
       leaveWithCommit: (leave: () => void) => void afterCommit.push(leave),
     },
     state: {

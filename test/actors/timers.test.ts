@@ -66,6 +66,8 @@ test('a timer of a command that failed, or whose commit was lost, never rings', 
 const gates = new Map<string, Gate>()
 /** Objects made so far of a node's. */
 const made = new Map<string, number>()
+/** How often a node was asked to set many. */
+const asked = new Map<string, number>()
 
 function belfry(version: number) {
   class Belfry extends NodeObject<{ log: string[] }> {
@@ -95,6 +97,7 @@ function belfry(version: number) {
     }
 
     @command setMany(count: number): void {
+      asked.set(this.nodeId, (asked.get(this.nodeId) ?? 0) + 1)
       for (let i = 0; i < count; i++) this.after(3_600_000, 'ring', 'much later')
     }
 
@@ -201,12 +204,13 @@ test('a timer that is not due yet ends with its object, and holds nothing of the
   const clock = new ManualClock()
   const timers = new ObjectTimers(clock, 10)
   const due: string[] = []
-  timers.set(10, (timer) => void (timer.begins() && due.push('first')))
-  timers.set(20, (timer) => void (timer.begins() && due.push('second')))
+  const [first, second, third] = [timers.reserve(), timers.reserve(), timers.reserve()]
+  timers.set(first, 10, () => void (first.begins() && due.push('first')))
+  timers.set(second, 20, () => void (second.begins() && due.push('second')))
   clock.advance(15)
   timers.stop()
   t.is(clock.timers, 0)
-  timers.set(10, () => due.push('set after the end'))
+  timers.set(third, 10, () => due.push('set after the end'))
   clock.advance(1_000)
   t.deepEqual(due, ['first'])
 })
@@ -278,15 +282,32 @@ test('an object has a bounded number of timers, and one more is refused where it
 test('timers that are set outside of calls count as long as they are set, and no longer', (t) => {
   const clock = new ManualClock()
   const timers = new ObjectTimers(clock, 2)
-  const set = (setter?: object) => timers.set(10, (timer) => void timer.begins(), setter)
   for (let i = 0; i < 10; i++) {
     for (let each = 0; each < 2; each++) {
-      timers.ask(undefined)
-      set()
+      const timer = timers.reserve()
+      timers.set(timer, 10, () => void timer.begins())
     }
-    t.throws(() => timers.ask(undefined), { message: /this object has 2 timers already/ })
+    t.throws(() => timers.reserve(), { message: /this object has 2 timers already/ })
     clock.advance(10)
   }
+})
+
+test('timers of several commands that wait for one commit count together, and those of a failed one no more', async (t) => {
+  const { host, ref } = await ringing(t, 'slow-disk', { timersMax: 3 })
+  const disk = gate()
+  host.state.beforeCommit = () => disk.pass()
+  const first = codeOf(ref.set(3_600_000))
+  await until(() => disk.waiting === 1, 'the commit waits')
+  const others = [codeOf(ref.setManyAndFail(2)), codeOf(ref.setMany(2)), codeOf(ref.setMany(1))]
+  await until(() => asked.get('slow-disk') === 3, 'they have run')
+  host.state.beforeCommit = undefined
+  disk.open()
+  t.deepEqual(await Promise.all([first, ...others]), [
+    'answered undefined',
+    'application.error',
+    'answered undefined',
+    'application.error',
+  ])
 })
 
 class Ringers extends NodeObject<{ rung: number }> {

@@ -103,8 +103,8 @@ function open() {
 const forget = (promise: unknown) => void (promise as Promise<unknown>).catch?.(() => {})
 
 /** The call that is being answered while something is sent. */
-function running(deadline: number, sends?: (() => void)[]): RunningCall {
-  return { deadline, path: ['desk/1/1', 'n1/7/2'], sends, trace: 'trace', caller: undefined }
+function running(deadline: number, sends?: (() => void)[], whenFailed = (_: () => void): void => {}): RunningCall {
+  return { deadline, path: ['desk/1/1', 'n1/7/2'], sends, whenFailed, trace: 'trace', caller: undefined }
 }
 
 test('a call has the label that it is made with, and says who the node is', async (t) => {
@@ -190,7 +190,6 @@ test('what a running command sends waits for that command, and what can’t be p
   const s = open()
   const sends: (() => void)[] = []
   s.node.running = running(s.clock.monotonicMs() + 1_000, sends)
-  t.is(s.layer.runningSends, sends)
   s.sender('n2').add('text')
   s.layer.publish('moved', ['home'], 2)
   t.throws(() => s.sender('n2').add(new Map()), { code: 'protocol.bad-arguments' })
@@ -202,7 +201,6 @@ test('what a running command sends waits for that command, and what can’t be p
     { kind: kinds.event, method: 'moved' },
   ])
   s.node.running = undefined
-  t.is(s.layer.runningSends, undefined)
 })
 
 test('an event goes to all who hear it; one that an upgrade has brought, to those as well who do not know of it yet', async (t) => {
@@ -225,15 +223,22 @@ test('what is left for a commit runs with it, or when all that was written befor
   const s = open()
   const log: string[] = []
   const sends: (() => void)[] = []
-  s.node.running = running(0, sends)
+  const givenUp: (() => void)[] = []
+  s.node.running = running(0, sends, (giveUp) => void givenUp.push(giveUp))
   s.layer.leaveWithCommit(() => log.push('with the command'))
+  const giveUp = () => {}
+  s.layer.leaveWithCommit(() => {}, giveUp)
+  t.deepEqual(givenUp, [giveUp])
+  s.node.running = running(0, undefined, () => t.fail('no commit is waited for'))
+  s.layer.leaveWithCommit(() => log.push('of a query'), giveUp)
+  t.deepEqual(log.splice(0), ['of a query'])
   s.node.running = undefined
   s.disk.isCommitted = false
   s.layer.leaveWithCommit(() => log.push('after the commit'))
   t.deepEqual(log, [])
   s.commit()
   t.deepEqual(log, ['after the commit'])
-  t.is(sends.length, 1)
+  t.is(sends.length, 2)
 })
 
 test('C12: what would leave before what the node has written is on disk restarts the node instead', async (t) => {
