@@ -61,8 +61,8 @@ export class HostFence {
   stop(): void {
     this.#isWatching = false
     this.#cancel()
-    if (this.#isAsking) this.#waiting = []
-    this.#open()
+    this.#waiting = []
+    this.#isAsking = false
   }
 
   /** How much of its time a message that arrives now may have spent waiting for this host to go on. */

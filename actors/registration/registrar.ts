@@ -307,15 +307,13 @@ export class Registrar {
       const leftMs = waits ? entry.leasedMs + this.settings.leaseMs - this.clock.monotonicMs() : 0
       void this.#taken(nodeId, taken(nodeId, undefined, hostId ?? undefined), Math.max(0, leftMs))
     }
-    let isLost = false
     for (const nodeId of unknown) {
       const entry = here(nodeId)
       if (entry?.registration !== 'registered') continue
       entry.registration = 'pending'
       this.#unreported.add(nodeId)
-      isLost = true
+      this.#work()
     }
-    if (isLost) this.#work()
   }
 
   #stands(standing: Standing | undefined): void {
@@ -428,7 +426,7 @@ export class Registrar {
         // The next renewal, or the next report, comes before the lease ends; and an ended lease
         // frees nothing.
       })
-      if (!this.#stopped) this.#renewLater()
+      this.#renewLater()
     })
   }
 }

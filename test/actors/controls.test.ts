@@ -3,6 +3,7 @@
  * often than its settings say.
  */
 import 'reflect-metadata'
+import { getEventListeners } from 'node:events'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
 import { Controls } from '../../actors/registration/controls.js'
@@ -13,7 +14,7 @@ import { ManualClock } from './manualClock.js'
 const pause: Control = { kind: 'pause', version: 1, reason: 'lunch', since: 0 }
 const settle = () => new Promise(setImmediate)
 
-function open() {
+function open(chance = 0) {
   const clock = new ManualClock()
   const there: { readings: number; controls: readonly Control[] | undefined } = { readings: 0, controls: [pause] }
   const database = {
@@ -24,7 +25,7 @@ function open() {
     },
   } as unknown as UpgradeDatabase
   const settings = { ...defaultSettings, system: 's', hostId: 'h', controlsMs: 1_000 }
-  return { clock, there, controls: new Controls(database, clock, { next: () => 0 } as never, settings) }
+  return { clock, there, controls: new Controls(database, clock, { next: () => chance } as never, settings) }
 }
 
 test('a thousand nodes that wait read the controls once in controlsMs, together, also while the database is away', async (t) => {
@@ -69,4 +70,27 @@ test('who waits no more is not waited for: nothing is read for it', async (t) =>
   clock.advance(60_000)
   await settle()
   t.is(there.readings, 1)
+})
+
+test('hosts do not all read at once: each one pauses for up to a quarter longer', async (t) => {
+  const { clock, there, controls } = open(0.8)
+  const over = new AbortController()
+  controls.until(() => false, over.signal).catch(() => {})
+  await settle()
+  for (const readings of [1, 2, 3]) {
+    clock.advance(1_199)
+    await settle()
+    t.is(there.readings, readings)
+    clock.advance(1)
+    await settle()
+    t.is(there.readings, readings + 1)
+  }
+  over.abort()
+})
+
+test('who has been told leaves nothing behind at its signal', async (t) => {
+  const { controls } = open()
+  const { signal } = new AbortController()
+  await controls.until(() => true, signal)
+  t.deepEqual(getEventListeners(signal, 'abort'), [])
 })

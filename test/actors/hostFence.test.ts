@@ -232,6 +232,7 @@ test('before its start and after its stop a host holds nothing, and a stop drops
   s.fence.whenOpen(() => done.push('let go'))
   s.fence.stop()
   t.deepEqual(done, [])
+  t.is(s.fence.waiting, 0)
   t.is(s.clock.timers, 0)
   t.false(s.isClosed())
   s.asked[0]!.open()

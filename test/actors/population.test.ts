@@ -12,6 +12,7 @@ import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import { memoryDatabase, memoryStore } from '../../transports/memory/index.js'
 import { seededRandom } from '../../transports/seededRandom.js'
 import { Starting, statusOf } from '../contracts/databaseContract.js'
+import { type Gate, gate } from '../support/testSystem.js'
 import { ManualClock } from './manualClock.js'
 
 async function open() {
@@ -22,12 +23,16 @@ async function open() {
   const store = await memoryStore({ directoryId: 'dir' }).open()
   const session = new HostSession(clock, seededRandom(1), settings, store, new Journal(store, clock))
   let reads = 0
+  /** The answers to whether the rows can be believed wait here. */
+  const answers: Gate[] = []
   const counted = new Proxy(database, {
     get(target, key) {
       const method: unknown = Reflect.get(target, key)
       if (typeof method !== 'function') return method
       return (...args: unknown[]) => {
         if (key === 'nodes') reads++
+        const answer = key === 'attend' ? answers.shift() : undefined
+        if (answer !== undefined) return answer.pass().then(() => method.apply(target, args))
         return method.apply(target, args)
       }
     },
@@ -40,7 +45,7 @@ async function open() {
     }
   }
   const ids = async (service?: string) => (await population.nodes(service)).map(({ nodeId }) => nodeId).sort()
-  return { clock, factory, database, session, population, report, ids, reads: () => reads }
+  return { clock, factory, database, session, population, report, ids, answers, reads: () => reads }
 }
 
 test('all who ask within a while have one reading, whichever service they ask for', async (t) => {
@@ -81,6 +86,22 @@ test('a reading that failed is not kept: the next one asks again', async (t) => 
   t.false(isOnProbation(error))
   factory.away(false)
   t.deepEqual(await ids(), ['p1'])
+})
+
+test('a reading that fails late takes nothing from the one after it', async (t) => {
+  const { clock, report, ids, answers, reads } = await open()
+  await report('p1')
+  const [first, second] = [gate(), gate()]
+  answers.push(first, second)
+  const late = ids()
+  clock.advance(101)
+  const next = ids()
+  first.fail(new Error('away'))
+  await t.throwsAsync(late, { message: 'away' })
+  const third = ids()
+  second.open()
+  t.deepEqual([await next, await third], [['p1'], ['p1']])
+  t.is(reads(), 1)
 })
 
 test('rows of a database that has lost something are not believed, by whoever has seen more of it', async (t) => {

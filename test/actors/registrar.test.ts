@@ -1,7 +1,7 @@
 /** The rows of a host's nodes in the upgrade database, and whose leases the host renews. */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
-import { defaultSettings } from '../../actors/base/settings.js'
+import { defaultSettings, type HostSettings } from '../../actors/base/settings.js'
 import { HostFence } from '../../actors/registration/hostFence.js'
 import { HostSession } from '../../actors/registration/hostSession.js'
 import { Registrar } from '../../actors/registration/registrar.js'
@@ -24,7 +24,7 @@ const leaseMs = 9_000
 const directoryId = 'dir'
 const row = (nodeId: string, rest: object = {}) => statusOf(nodeId, { directoryId, ...rest })
 
-async function open(t: ExecutionContext, before: readonly string[] = [], place?: string) {
+async function open(t: ExecutionContext, before: readonly string[] = [], place?: string, changes: Partial<HostSettings> = {}) {
   const clock = new ManualClock()
   const factory = memoryDatabase()
   const database = await factory.open('shop', clock)
@@ -40,7 +40,8 @@ async function open(t: ExecutionContext, before: readonly string[] = [], place?:
       }
     },
   })
-  const settings = { ...defaultSettings, system: 'shop', hostId: 'h1', leaseMs, backoffMs: 100, backoffMsMax: 400 }
+  const timing = { leaseMs, backoffMs: 100, backoffMsMax: 400 }
+  const settings = { ...defaultSettings, system: 'shop', hostId: 'h1', ...timing, ...changes }
   const events: HostEvent[] = []
   const observe = (event: HostEvent) => void events.push(event)
   const store = await memoryStore({ directoryId }).open()
@@ -154,6 +155,25 @@ test('while the database is away rows wait, with one warning, and the newest one
   t.is(events.filter(({ type }) => type === 'warning').length, 2)
 })
 
+test('the first failure of all is told of, and the pause before the next try doubles', async (t) => {
+  const s = await scripted(t)
+  s.says.register = async () => {
+    throw new Error('away')
+  }
+  s.registrar.report(row('n1'))
+  await s.after(0)
+  t.deepEqual(s.warnings(), ['the upgrade database does not answer; trying again'])
+  s.asked()
+  // Each pause is up to a quarter longer.
+  for (const pauseMs of [100, 200, 400, 400]) {
+    await s.after(pauseMs - 1)
+    t.deepEqual(s.asked(), [])
+    await s.after(1 + pauseMs / 4)
+    t.deepEqual(s.asked(), ['register n1 0'])
+  }
+  t.is(s.warnings().length, 1)
+})
+
 test('a registrar that has stopped renews nothing and tries nothing again', async (t) => {
   const { clock, factory, registrar, settle, calls } = await open(t)
   registrar.report(row('n1'))
@@ -200,12 +220,13 @@ test('figures that have changed are reported with the lease, and those that have
     figures = { ended: 0, threw: 0, timed: 0, ...next } as NodeFigures
     calls.length = 0
     await pass(clock, leaseMs / 3)
-    return [calls.includes('report'), (await database.nodes())[0]!.figures]
+    const [how] = calls.filter((call) => call === 'report' || call === 'renew')
+    return [how, (await database.nodes())[0]!.figures]
   }
-  t.deepEqual(await said({}), [false, undefined])
+  t.deepEqual(await said({}), ['renew', undefined])
   for (const next of [{ ended: 1 }, { ended: 1, threw: 1 }, { ended: 1, threw: 1, timed: 1 }]) {
-    t.deepEqual(await said(next), [true, { threw: 0, timed: 0, ...next }])
-    t.is((await said(next))[0], false)
+    t.deepEqual(await said(next), ['report', { threw: 0, timed: 0, ...next }])
+    t.is((await said(next))[0], 'renew')
   }
 })
 
@@ -214,8 +235,13 @@ test('figures that have changed are reported with the lease, and those that have
 const nothingHeard: Heard = { unknown: [], forgotten: [], elsewhere: [] }
 
 /** A registrar whose database answers what `says` has; `asked` is what it was asked, in order. */
-async function scripted(t: ExecutionContext, before: readonly string[] = [], place?: string) {
-  const s = await open(t, before, place)
+async function scripted(
+  t: ExecutionContext,
+  before: readonly string[] = [],
+  place?: string,
+  changes: Partial<HostSettings> = {},
+) {
+  const s = await open(t, before, place, changes)
   // Turns end by themselves; time does not pass.
   s.clock.turn = (action) => void setImmediate(action)
   const asked: string[] = []
@@ -543,11 +569,37 @@ test('that a node has stopped arrives before it is registered anew, or not at al
   t.is(later.end, 'done')
 })
 
+test('a node is registered anew after the last word that nodes have stopped, also where an earlier one has arrived', async (t) => {
+  const s = await scripted(t)
+  const stopped = gate()
+  s.registrar.onTaken = () => stopped.pass()
+  for (const nodeId of ['n1', 'n2']) await s.registrar.register(row(nodeId))
+  const answers = new Map([
+    ['n1', gate()],
+    ['n2', gate()],
+  ])
+  s.says.gone = ([nodeId]) => answers.get(nodeId!)!.pass()
+  s.says.renew = async () => ({ ...nothingHeard, elsewhere: [{ nodeId: 'n2', hostId: null }] })
+  s.registrar.release('n1')
+  await s.after(leaseMs / 3)
+  stopped.open()
+  await s.after(0)
+  t.deepEqual(s.asked().slice(2), ['renew n2', 'gone n1', 'gone n2'])
+  answers.get('n1')!.open()
+  await s.after(0)
+  void s.registrar.register(row('n2'))
+  await s.after(0)
+  t.deepEqual(s.asked(), [])
+  answers.get('n2')!.open()
+  await s.after(0)
+  t.deepEqual(s.asked(), ['register n2 0'])
+})
+
 test('a node that the database does not know is registered again; one that an operator has forgotten is not', async (t) => {
   const s = await scripted(t)
   for (const nodeId of ['n1', 'n2']) await s.registrar.register(row(nodeId))
   s.asked()
-  s.says.renew = async () => ({ ...nothingHeard, forgotten: ['n2', 'n8'], unknown: ['n1', 'n9'] })
+  s.says.renew = async () => ({ ...nothingHeard, forgotten: ['n2', 'n8'], unknown: ['n9', 'n1'] })
   await s.after(leaseMs / 3)
   t.deepEqual(s.asked(), ['renew n1,n2', 'register n1 0'])
   s.says.renew = async () => ({ ...nothingHeard, unknown: ['n2'] })
@@ -610,6 +662,18 @@ test('a node that turns out to be registered elsewhere is stopped here, and then
   )
 })
 
+test('the other start waits for the lease that the newest renewal has given', async (t) => {
+  const s = await scripted(t)
+  const left: number[] = []
+  s.registrar.onTaken = async (_nodeId, _fault, leftMs) => void left.push(leftMs)
+  await s.registrar.register(row('n1'))
+  await s.after(leaseMs / 3)
+  await s.after(leaseMs / 3)
+  s.says.renew = async () => ({ ...nothingHeard, elsewhere: [{ nodeId: 'n1', hostId: null, waits: true }] })
+  await s.after(leaseMs / 3)
+  t.deepEqual(left, [(2 * leaseMs) / 3])
+})
+
 test('an answer about a node that has stopped meanwhile says nothing about the one that was started in its place', async (t) => {
   const s = await scripted(t)
   s.registrar.onTaken = async (nodeId) => t.fail(nodeId)
@@ -640,6 +704,44 @@ test('an answer about a node that has stopped meanwhile says nothing about the o
   told.open()
   await s.after(0)
   t.true(s.registrar.has('n1'))
+  // Nor does that to its registration.
+  for (const answer of [{ registered: true }, { registered: false, directoryId: 'other' }] as const) {
+    const registered = gate()
+    s.says.register = async () => {
+      await registered.pass()
+      s.says.register = async () => ({ registered: true })
+      return answer
+    }
+    s.registrar.release('n1')
+    s.registrar.report(row('n1', { version: 4 }))
+    await s.after(0)
+    s.registrar.release('n1')
+    s.registrar.report(row('n1', { version: 5 }))
+    s.asked()
+    registered.open()
+    await s.after(0)
+    t.true(s.registrar.has('n1'))
+    t.deepEqual(s.asked(), ['register n1 5'])
+  }
+})
+
+test('a row waits for the one that is on its way: an older one never comes after a newer one', async (t) => {
+  const s = await scripted(t)
+  await s.registrar.register(row('n1'))
+  s.asked()
+  const told = gate()
+  s.says.report = async () => {
+    await told.pass()
+    return nothingHeard
+  }
+  for (const version of [1, 2, 3]) {
+    s.registrar.report(row('n1', { version }))
+    await s.after(0)
+  }
+  t.deepEqual(s.asked(), ['report n1 1'])
+  told.open()
+  await s.after(0)
+  t.deepEqual(s.asked(), ['report n1 3'])
 })
 
 test('rows of nodes that have stopped before they could be stored are stored by nobody', async (t) => {
@@ -754,6 +856,48 @@ test('a database that answers in another epoch is told of all nodes again, and h
   t.is(losses, 1)
 })
 
+test('a registration tells of a new epoch too, and the database is told of all nodes before it hears that it has been', async (t) => {
+  const s = await scripted(t)
+  s.says.register = async () => ({ registered: true, standing: standingOf('e1', 100) })
+  await s.registrar.register(row('n1'))
+  s.says.register = async () => ({ registered: true, standing: standingOf('e2', 200) })
+  s.sessions.length = 0
+  s.asked()
+  s.registrar.report(row('n2'))
+  await s.after(0)
+  t.deepEqual(s.asked(), ['register n2 0', 'report n1 0,n2 0'])
+  await s.after(leaseMs / 3)
+  t.deepEqual(
+    s.sessions.map(({ epoch }) => epoch),
+    ['e1', 'e1', 'e2'],
+  )
+  // One that ends while its own answer is on its way is told of all nodes once more.
+  s.says.report = async () => ({ ...nothingHeard, standing: standingOf('e3', 300) })
+  s.sessions.length = 0
+  s.registrar.report(row('n1', { version: 1 }))
+  await s.after(0)
+  await s.after(leaseMs / 3)
+  t.deepEqual(
+    s.sessions.map(({ epoch }) => epoch),
+    ['e2', 'e2', 'e3'],
+  )
+})
+
+test('a database that does not say in which epoch it is hears of none, and nobody waits for what it may have lost', async (t) => {
+  const s = await scripted(t, ['before'], 'elsewhere')
+  await s.registrar.claim(row('n1'))
+  await s.after(0)
+  t.deepEqual(s.asked(), ['register n1 0'])
+  s.registrar.report(row('n1', { version: 1 }))
+  await s.after(0)
+  await s.after(leaseMs / 3)
+  t.deepEqual(s.asked(), ['report n1 1', 'renew n1'])
+  t.deepEqual(
+    s.sessions.map(({ epoch }) => epoch),
+    [null, null, null],
+  )
+})
+
 test('what a host knows is given back to a database on probation, unless that was silent only', async (t) => {
   const s = await scripted(t)
   let given = 0
@@ -802,6 +946,19 @@ test('a database that never answers holds nothing up for longer than fenceAnswer
   t.is(stopped.end, undefined)
   await s.after(1)
   t.is(stopped.end, 'done')
+})
+
+test('a renewal that is not answered is over before the next one', async (t) => {
+  const s = await scripted(t, [], undefined, { fenceAnswerMs: 60_000 })
+  const moments: number[] = []
+  s.fence.asked = ({ ms }) => void moments.push(ms)
+  await s.registrar.register(row('n1'))
+  s.says.renew = () => never
+  await s.after(leaseMs / 3)
+  await s.after(leaseMs / 3 - 1)
+  t.is(moments.length, 0)
+  await s.after(1)
+  t.is(moments.length, 1)
 })
 
 test('the fence’s question is for the nodes that are registered, and says so when nobody answers', async (t) => {

@@ -59,3 +59,22 @@ test('an older copy of the database has an older lease, whose end says nothing; 
   before.told(undefined, 'e2', 1_300)
   t.is(before.leftMs(1_300), 0)
 })
+
+test('where nothing may be lost, the word of the database that told of it still counts', (t) => {
+  const before = new StartBefore()
+  before.told(other(500), 'e1', 1_000)
+  before.mayBeLost(Number.NEGATIVE_INFINITY)
+  t.is(before.leftMs(1_100), 400)
+  before.told(undefined, 'e1', 1_100)
+  t.is(before.leftMs(1_100), 0)
+})
+
+test('a database in another epoch that has the same lease knows no more of it', (t) => {
+  const before = new StartBefore()
+  before.told(other(500), 'e1', 1_000)
+  before.told(other(500), 'e2', 1_000)
+  before.told(undefined, 'e2', 1_100)
+  t.is(before.leftMs(1_100), 400)
+  before.told(undefined, 'e1', 1_200)
+  t.is(before.leftMs(1_200), 0)
+})
