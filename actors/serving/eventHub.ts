@@ -33,7 +33,7 @@ interface Heard {
 @injectable()
 export class EventHub {
   readonly #heard = new Map<string, Heard>()
-  readonly #names = new Map<Hearer, ReadonlySet<string>>()
+  readonly #names = new WeakMap<Hearer, ReadonlySet<string>>()
 
   /** The nodes that serve. */
   readonly #attending = new Set<Hearer>()
@@ -77,11 +77,9 @@ export class EventHub {
   /** From now on the node hears these events, and no others. */
   hear(hearer: Hearer, names: ReadonlySet<string>): void {
     const before = this.#names.get(hearer) ?? nothing
-    if (names.size === 0 && before.size === 0) return
     for (const name of names) if (!before.has(name)) this.#join(hearer, name)
     for (const name of before) if (!names.has(name)) this.#leave(hearer, name)
-    if (names.size === 0) this.#names.delete(hearer)
-    else this.#names.set(hearer, names)
+    this.#names.set(hearer, names)
   }
 
   #join(hearer: Hearer, name: string): void {

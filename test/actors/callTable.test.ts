@@ -346,6 +346,11 @@ test('a node that was asked something can’t answer for the upgrade server, nor
     s.events.map((event) => event.type === 'deadLetter' && event.fault.code),
     Array(4).fill('protocol.bad-envelope'),
   )
+  const told = [...new Set(s.events.map((event) => event.type === 'deadLetter' && event.fault.message))]
+  t.deepEqual(told, [
+    `an answer to call ${toServer!.seq} where a node answers`,
+    `an answer to call ${toNode!.seq} where an upgrade server answers`,
+  ])
   await s.answer(toServer!, 'head')
   await s.answer(toNode!, 'done')
   t.deepEqual([ofServer.end, ofNode.end], ['answered "head"', 'answered "done"'])

@@ -14,10 +14,12 @@ function open(denialsMax = 100) {
   const clock = new ManualClock()
   const told: string[] = []
   const settings = { ...defaultSettings, system: 's', hostId: 'h', denialsMs: 1_000, denialsMax }
-  const denials = new Denials(clock, settings, (event: HostEvent) => {
+  const counted: Denial[] = []
+  const observe = (event: HostEvent) => {
     if (event.type === 'denied') told.push(`${event.caller.name ?? event.caller.node} ${event.method} ${event.count}`)
     else if (event.type === 'warning') told.push(event.message)
-  })
+  }
+  const denials = new Denials(clock, settings, observe, { count: (denial) => void counted.push(denial) })
   const deny = (name: string | null, change: Partial<Denial> = {}) =>
     denials.tell({
       nodeId: 'n1',
@@ -27,7 +29,7 @@ function open(denialsMax = 100) {
       fault: new Fault('denied.rate', 'too many'),
       ...change,
     })
-  return { clock, deny, take: () => told.splice(0) }
+  return { clock, deny, counted, take: () => told.splice(0) }
 }
 
 test('the first denial of a kind is told of at once, those of the next second together after it', (t) => {
@@ -73,4 +75,13 @@ test('of more kinds than are told one by one it is said how many calls they were
   deny('c')
   clock.advance(1_000)
   t.deepEqual(take(), ['c add 1'], 'each second begins anew')
+})
+
+test('each denial is counted for the audit, also those that are told of together, or not one by one', (t) => {
+  const { deny, counted } = open(1)
+  for (const name of ['ann', 'ann', 'bob']) deny(name)
+  t.deepEqual(
+    counted.map(({ caller }) => caller.name),
+    ['ann', 'ann', 'bob'],
+  )
 })

@@ -356,6 +356,17 @@ test('what throws before it writes is refused; what throws after leaves no trace
   t.is(s.onDisk(), 0)
 })
 
+test('a call that asked for a record that can’t be made fails for that reason, whatever its method throws', async (t) => {
+  const s = open({
+    fail() {
+      throw new Error('of the method')
+    },
+  })
+  Object.defineProperty(s.state, 'spoilt', { get: () => new Fault('upgrade.record', 'b has no author') })
+  s.call('fail')
+  t.deepEqual(await s.answers(), ['1 upgrade.record'])
+})
+
 test('an object that can’t be built anew restarts its node; the failed call is answered all the same', async (t) => {
   const s = open(failingMethods)
   s.node.rebuilding = () => Promise.reject(new Error('start failed'))
@@ -392,6 +403,9 @@ test('a fault of another call that a method made is no fault of this one (C4)', 
     t.deepEqual(await passed(new Fault(code, 'm', { a: 1 }, { retryable: false })), [code, false, { a: 1 }])
   for (const code of ['version.dead', 'unavailable.overloaded', 'unavailable.upgrading', 'timeout.deadline'] as const)
     t.deepEqual(await passed(new Fault(code, 'm')), ['application.error', false, { code }])
+  // A code of a newer release, which says that it was not executed.
+  const code = 'protocol.too-early' as 'protocol.format'
+  t.deepEqual(await passed(new Fault(code, 'm', {}, { retryable: true })), ['application.error', false, { code }])
 })
 
 test('a call whose time is over is not carried out, and nobody is told', async (t) => {
@@ -581,6 +595,7 @@ test('a held call that gets its turn in time is answered once, by its turn', asy
   s.clock.advance(20_000)
   call.due()
   t.deepEqual(await s.answers(), [])
+  t.deepEqual(s.told, ['answered 0, 0 ms'])
   t.false(call.isRefused)
 })
 
@@ -729,6 +744,18 @@ test('C12: an answer that would leave before what it has seen is on disk restart
     s.told.filter((what) => what.startsWith('crash')),
     [early('send'), early('get'), early('remove')],
   )
+})
+
+test('C12: a query that would be answered after its end has written restarts the node instead', async (t) => {
+  const s = open()
+  const keep = s.state.keep.bind(s.state)
+  s.state.keep = (ticket) => {
+    s.state.batch = (s.state.batch + 1) as typeof s.state.batch
+    return keep(ticket)
+  }
+  s.call('get')
+  t.deepEqual(await s.answers(), [])
+  t.deepEqual(s.told, ['crash C12: the answer to get would leave before what it has seen is on disk'])
 })
 
 test('what goes wrong before a method begins is its caller’s to know, unless it is a broken invariant', async (t) => {
@@ -1039,6 +1066,36 @@ test('an answer from inside tells nothing of earlier calls that is not on disk',
     if (becomes === 'elsewhere') t.deepEqual(heard, [])
     if (becomes === 'lost') t.deepEqual(heard, ['unavailable.storage', 'unavailable.storage'])
   }
+})
+
+test('C12: an answer from inside that would leave before what it has seen is on disk restarts the node instead', async (t) => {
+  const s = outerCall('outerQuery')
+  s.ends.open()
+  await s.answers()
+  const ends = gate()
+  s.define('waitsQuery', () => ends.pass())
+  const disk = heldDisk(s)
+  s.call('add', [1])
+  const outer = s.call('waitsQuery')
+  s.node.whenCommitted = (leave) => leave(undefined)
+  s.inside('get', [], {}, outer)
+  t.deepEqual(await s.answers(), [])
+  t.is(s.told.at(-1), 'crash C12: the answer to get would leave before what it has seen is on disk')
+  disk.open()
+  ends.open()
+  await s.answers()
+})
+
+test('a call that was held, and runs inside another one, waits no more', async (t) => {
+  const s = outerCall()
+  const backlog = new Backlog({ ...defaultSettings, system: 's', hostId: 'h' })
+  const call = s.arrived('add', [1], { path: [...s.outer.path], caller: 'm' })
+  call.weigh(backlog, 100)
+  call.runInside(s.outer)
+  t.is(backlog.bytes, 0)
+  t.false(call.isWaiting)
+  s.ends.open()
+  await s.answers()
 })
 
 // --- Watched by telemetry
