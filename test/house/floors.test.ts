@@ -37,6 +37,8 @@ const floors: Record<string, readonly string[]> = {
       'commands',
     ],
     ...['program.ts', 'main.ts'],
+    // Where 0.1.0 had what tools read from outside.
+    ...['upgradeBuild.ts', 'upgradeFile.ts'],
   ],
 }
 
