@@ -8,7 +8,8 @@ import { nameInBundles } from './transports/modules/runtimeNames.js'
 export { defaultSettings, type HostSettings } from './actors/base/settings.js'
 export type { RefOptions } from './actors/host/clients.js'
 export type { ChainEntry, NodeHandle } from './actors/node/nodeHandle.js'
-export type { BuiltUpgrade, Operator, PublishOptions } from './actors/operator/operator.js'
+export type { Operator } from './actors/operator/operator.js'
+export type { BuiltUpgrade, PublishOptions } from './actors/operator/publisher.js'
 export type { ArrivingCall, CallFilter } from './actors/serving/admission.js'
 export {
   type ConnectionOptions,

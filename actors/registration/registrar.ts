@@ -7,8 +7,8 @@
  * nodes again. Nodes that run elsewhere by its word are stopped here.
  */
 import { inject, injectable } from 'tsyringe'
-import { Fault, isFault } from '../../core/base/fault.js'
-import { isBegunBy, type Session, type Standing } from '../../core/control/standing.js'
+import { type Fault, isFault } from '../../core/base/fault.js'
+import type { Session, Standing } from '../../core/control/standing.js'
 import type { Heard, RegisterAnswer, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import type { NodeFigures, NodeStatus } from '../../core/model/nodeRow.js'
@@ -17,13 +17,14 @@ import type { Random } from '../../core/ports/random.js'
 import type { HostSettings } from '../base/settings.js'
 import { backoffMs, sleep, within } from '../base/timeouts.js'
 import { tokens } from '../base/tokens.js'
+import { DatabaseEpoch } from './databaseEpoch.js'
+import { Departures } from './departures.js'
+import { byId, type HostedNode, HostedNodes } from './hostedNodes.js'
 import { HostFence } from './hostFence.js'
 import { HostSession } from './hostSession.js'
+import { noAnswer } from './noAnswer.js'
 import { mayRunElsewhere, taken } from './registeredElsewhere.js'
 import { StartBefore } from './startBefore.js'
-
-/** `forgotten`: by an operator, who wants the node registered again only when it starts anew. */
-type Registration = 'pending' | 'registered' | 'forgotten'
 
 /** Of a node that registers: throws `unavailable.stopped` when its host stops. */
 interface Start {
@@ -32,25 +33,10 @@ interface Start {
 
 const always: Start = { check() {} }
 
-/**
- * A node of this host, from its start to its release. An answer to a question about an earlier one with the
- * same id says nothing about it.
- */
-interface Entry {
-  row: NodeStatus
-  registration: Registration
-  /** When the newest request was sent that has renewed its lease. */
-  leasedMs: number
-}
-
 @injectable()
 export class Registrar {
-  readonly #entries = new Map<string, Entry>()
-  readonly #registeredMs = new Map<string, number>()
+  readonly #nodes = new HostedNodes()
   readonly #unreported = new Set<string>()
-  /** Nodes that have stopped here, of which the database is still to be told. */
-  readonly #left = new Set<string>()
-  #telling: Promise<void> | undefined
   #running = false
   #again = false
   #failures = 0
@@ -68,11 +54,8 @@ export class Registrar {
   onLoss: () => void = () => {}
   /** It is still on probation: what this host knows is to be given back. */
   onProbation: () => void = () => {}
-  #epoch: string | undefined
-  /** When it was heard of first. */
-  #epochMs = Number.NEGATIVE_INFINITY
-  /** By its newest answer, the database is on probation because something may be missing. */
-  #isLossy = false
+  readonly #epoch: DatabaseEpoch
+  readonly #departures: Departures
 
   constructor(
     @inject(tokens.database) private readonly database: UpgradeDatabase,
@@ -83,6 +66,8 @@ export class Registrar {
     @inject(HostSession) private readonly session: HostSession,
     @inject(HostFence) private readonly fence: HostFence,
   ) {
+    this.#epoch = new DatabaseEpoch({ clock, settings, session, lost: () => this.#lost() })
+    this.#departures = new Departures({ clock, settings, database, session, has: (nodeId) => this.#nodes.has(nodeId) })
     fence.ask = () => this.#askAll()
     this.#renewLater()
   }
@@ -116,9 +101,9 @@ export class Registrar {
   async #untilAlone(status: NodeStatus, start: Start, isBack: boolean): Promise<void> {
     const { clock, settings, database, session } = this
     const { nodeId } = status
-    this.#left.delete(nodeId)
+    this.#departures.delete(nodeId)
     // That it has stopped must not arrive after its registration.
-    await this.#telling
+    await this.#departures.telling
     const before = new StartBefore()
     let isWarned = false
     for (;;) {
@@ -131,11 +116,11 @@ export class Registrar {
       if (answer !== undefined) {
         const { predecessor, standing } = this.#mine(nodeId, answer)
         start.check()
-        this.#registered(this.#enter(status), standing, askedMs)
+        this.#nodes.registered(this.#nodes.enter(status), standing, askedMs)
         if (predecessor !== undefined && session.isOver(predecessor.session)) return
         const nowMs = clock.monotonicMs()
         before.told(predecessor, standing?.epoch, nowMs)
-        if (!isWarned && isBack) before.mayBeLost(this.#lostUntilMs(standing, nowMs))
+        if (!isWarned && isBack) before.mayBeLost(this.#epoch.lostUntilMs(standing, nowMs))
         const leftMs = before.leftMs(nowMs)
         if (leftMs === 0) return
         const message = mayRunElsewhere(nodeId, predecessor?.hostId, leftMs)
@@ -145,20 +130,6 @@ export class Registrar {
       await sleep(clock, Math.min(before.leftMs(clock.monotonicMs()), settings.leaseMs / 15) + 1)
       start.check()
     }
-  }
-
-  /**
-   * Until when a start may serve that has another copy of this directory, and that the database
-   * may have lost.
-   */
-  #lostUntilMs(standing: Standing | undefined, nowMs: number): number {
-    const { session, settings } = this
-    if (standing === undefined || session.directory === 'own') return Number.NEGATIVE_INFINITY
-    if (this.#isLossy) return nowMs + settings.leaseMs
-    // It notices no loss by itself when this host is the first that it hears: who had the nodes speaks within
-    // a lease, or has none.
-    const isFirst = session.directory === 'elsewhere' && isBegunBy(standing.epoch, session.now)
-    return isFirst ? this.#epochMs + settings.leaseMs : Number.NEGATIVE_INFINITY
   }
 
   #mine(nodeId: string, answer: RegisterAnswer) {
@@ -172,25 +143,9 @@ export class Registrar {
    * is still to be done.
    */
   report(status: NodeStatus): void {
-    this.#enter(status)
+    this.#nodes.enter(status)
     this.#unreported.add(status.nodeId)
     this.#work()
-  }
-
-  #enter(row: NodeStatus): Entry {
-    const { nodeId } = row
-    const found = this.#entries.get(nodeId)
-    if (found !== undefined) {
-      found.row = row
-      return found
-    }
-    const entry: Entry = { row, registration: 'pending', leasedMs: Number.NEGATIVE_INFINITY }
-    this.#entries.set(nodeId, entry)
-    return entry
-  }
-
-  #isHere(entry: Entry | undefined): entry is Entry {
-    return entry !== undefined && this.#entries.get(entry.row.nodeId) === entry
   }
 
   /** This start of the host. */
@@ -200,18 +155,17 @@ export class Registrar {
 
   /** Whether the node is this host's, as far as it knows. */
   has(nodeId: string): boolean {
-    return this.#entries.has(nodeId)
+    return this.#nodes.has(nodeId)
   }
 
   /** The node is not here any more. Its row stays: a registered node counts until it is forgotten. */
   release(nodeId: string): void {
-    if (this.#drop(nodeId)) this.#left.add(nodeId)
+    if (this.#drop(nodeId)) this.#departures.add(nodeId)
   }
 
   #drop(nodeId: string): boolean {
-    this.#registeredMs.delete(nodeId)
     this.#unreported.delete(nodeId)
-    return this.#entries.delete(nodeId)
+    return this.#nodes.drop(nodeId)
   }
 
   /** Resolves when every row has been stored, or a try to store it has failed. */
@@ -224,7 +178,7 @@ export class Registrar {
     this.#stopped = true
     this.#cancelRenewal()
     await this.settled()
-    await this.#tellLeft()
+    await this.#departures.tell()
   }
 
   #work(): void {
@@ -238,14 +192,14 @@ export class Registrar {
   async #run(): Promise<void> {
     while (this.#again) {
       this.#again = false
-      const entries = [...this.#unreported].map((nodeId) => this.#entries.get(nodeId)!)
+      const entries = [...this.#unreported].map((nodeId) => this.#nodes.get(nodeId)!)
       this.#unreported.clear()
       try {
         await this.#store(entries)
         this.#failures = 0
-        if (this.#unreported.size === 0 && this.#epoch !== undefined) this.session.told(this.#epoch)
+        if (this.#unreported.size === 0) this.#epoch.told()
       } catch (error) {
-        for (const entry of entries) if (this.#isHere(entry)) this.#unreported.add(entry.row.nodeId)
+        for (const entry of entries) if (this.#nodes.isHere(entry)) this.#unreported.add(entry.row.nodeId)
         this.#retryLater(error)
         break
       }
@@ -254,11 +208,11 @@ export class Registrar {
     for (const resolve of this.#idle.splice(0)) resolve()
   }
 
-  async #store(entries: readonly Entry[]): Promise<void> {
+  async #store(entries: readonly HostedNode[]): Promise<void> {
     const { clock, database, settings } = this
-    const registered: Entry[] = []
+    const registered: HostedNode[] = []
     for (const entry of entries) {
-      if (!this.#isHere(entry)) continue
+      if (!this.#nodes.isHere(entry)) continue
       if (entry.registration !== 'pending') {
         registered.push(entry)
         continue
@@ -268,33 +222,27 @@ export class Registrar {
       const answer = await database.register(entry.row, settings.leaseMs, this.#now)
       this.#stands(answer.standing)
       // Not a node that was released meanwhile: its lease is no longer this host's to renew.
-      if (!this.#isHere(entry)) continue
-      if (answer.registered) this.#registered(entry, answer.standing, askedMs)
+      if (!this.#nodes.isHere(entry)) continue
+      if (answer.registered) this.#nodes.registered(entry, answer.standing, askedMs)
       else void this.#taken(nodeId, taken(nodeId, answer.directoryId, answer.hostId), 0)
     }
-    const rows = registered.filter((entry) => this.#isHere(entry)).map(({ row }) => row)
+    const rows = registered.filter((entry) => this.#nodes.isHere(entry)).map(({ row }) => row)
     if (rows.length === 0) return
     const askedMs = clock.monotonicMs()
     this.#hear(await database.report(rows, settings.leaseMs, this.#now), byId(registered), askedMs)
   }
 
-  #registered(entry: Entry, standing: Standing | undefined, askedMs: number): void {
-    entry.registration = 'registered'
-    entry.leasedMs = askedMs
-    if (standing !== undefined) this.#registeredMs.set(entry.row.nodeId, standing.stampMs)
-  }
-
   get #now(): Session {
-    return { ...this.session.now, registeredMs: this.#registeredMs }
+    return { ...this.session.now, registeredMs: this.#nodes.registeredMs }
   }
 
-  #hear({ unknown, forgotten, elsewhere, standing }: Heard, asked: ReadonlyMap<string, Entry>, askedMs: number): void {
+  #hear({ unknown, forgotten, elsewhere, standing }: Heard, asked: ReadonlyMap<string, HostedNode>, askedMs: number): void {
     this.#stands(standing)
     const unleased = new Set([...unknown, ...forgotten, ...elsewhere.map(({ nodeId }) => nodeId)])
     for (const [nodeId, entry] of asked) if (!unleased.has(nodeId)) entry.leasedMs = askedMs
-    const here = (nodeId: string): Entry | undefined => {
+    const here = (nodeId: string): HostedNode | undefined => {
       const entry = asked.get(nodeId)
-      return this.#isHere(entry) ? entry : undefined
+      return this.#nodes.isHere(entry) ? entry : undefined
     }
     for (const nodeId of forgotten) {
       const entry = here(nodeId)
@@ -318,45 +266,24 @@ export class Registrar {
 
   #stands(standing: Standing | undefined): void {
     if (standing === undefined) return
-    const { epoch, probation } = standing
-    this.session.hear(standing)
-    if (this.#epoch === undefined) this.session.told(epoch)
-    else if (this.#epoch !== epoch) {
-      const message = 'the upgrade database has restarted, or lost something: it is told of all nodes again'
-      this.observe({ type: 'warning', message, error: undefined })
-      for (const nodeId of this.#entries.keys()) this.#unreported.add(nodeId)
-      this.#work()
-      this.onLoss()
-    }
-    if (this.#epoch !== epoch) this.#epochMs = this.clock.monotonicMs()
-    this.#epoch = epoch
-    this.#isLossy = probation !== null && probation.doubt !== 'silent'
-    if (this.#isLossy) this.onProbation()
+    this.#epoch.hear(standing)
+    if (this.#epoch.isLossy) this.onProbation()
+  }
+
+  #lost(): void {
+    const message = 'the upgrade database has restarted, or lost something: it is told of all nodes again'
+    this.observe({ type: 'warning', message, error: undefined })
+    for (const nodeId of this.#nodes.ids()) this.#unreported.add(nodeId)
+    this.#work()
+    this.onLoss()
   }
 
   /** The other start is told that it need not wait, once the node has stopped here. */
   async #taken(nodeId: string, fault: Fault, leftMs: number): Promise<void> {
     this.#drop(nodeId)
     await this.onTaken(nodeId, fault, leftMs)
-    this.#left.add(nodeId)
-    await this.#tellLeft()
-  }
-
-  /**
-   * Other starts of these nodes need not wait for this one. If this is lost, they wait until
-   * its lease has run out.
-   */
-  async #tellLeft(): Promise<void> {
-    const { clock, settings, database, session } = this
-    const nodeIds = [...this.#left].filter((nodeId) => !this.#entries.has(nodeId))
-    this.#left.clear()
-    if (nodeIds.length === 0) return
-    const told = within(clock, settings.fenceAnswerMs, database.gone(nodeIds, session.now), noAnswer).catch(() => {})
-    const telling = Promise.all([this.#telling, told]).then(() => {
-      if (this.#telling === telling) this.#telling = undefined
-    })
-    this.#telling = telling
-    await told
+    this.#departures.add(nodeId)
+    await this.#departures.tell()
   }
 
   #retryLater(error: unknown): void {
@@ -370,8 +297,8 @@ export class Registrar {
 
   /** Nodes whose figures have changed report; the others only renew their leases. */
   async #renew(): Promise<void> {
-    const unchanged: Entry[] = []
-    for (const entry of this.#registeredEntries()) {
+    const unchanged: HostedNode[] = []
+    for (const entry of this.#nodes.allRegistered()) {
       const { row } = entry
       const figures = this.figuresOf(row.nodeId)
       if (figures === undefined || isAlike(figures, row.figures)) unchanged.push(entry)
@@ -379,10 +306,10 @@ export class Registrar {
       else this.report({ ...row, figures })
     }
     await this.#ask(unchanged)
-    await this.#tellLeft()
+    await this.#departures.tell()
   }
 
-  async #ask(entries: readonly Entry[]): Promise<void> {
+  async #ask(entries: readonly HostedNode[]): Promise<void> {
     const moment = this.fence.moment()
     try {
       if (entries.length === 0) return
@@ -406,18 +333,13 @@ export class Registrar {
     const untilMs = clock.monotonicMs() + settings.leaseMs
     try {
       for (;;) {
-        await this.#ask(this.#registeredEntries())
-        if (!this.#isLossy || this.#stopped || clock.monotonicMs() >= untilMs) return
+        await this.#ask(this.#nodes.allRegistered())
+        if (!this.#epoch.isLossy || this.#stopped || clock.monotonicMs() >= untilMs) return
         await sleep(clock, settings.leaseMs / 15)
       }
     } catch (error) {
       this.observe({ type: 'warning', message: 'the upgrade database does not answer; nodes serve without its word', error })
     }
-  }
-
-  /** A node whose registration is pending has been refused by nobody yet. */
-  #registeredEntries(): readonly Entry[] {
-    return [...this.#entries.values()].filter(({ registration }) => registration !== 'pending')
   }
 
   #renewLater(): void {
@@ -429,14 +351,6 @@ export class Registrar {
       this.#renewLater()
     })
   }
-}
-
-function byId(entries: readonly Entry[]): ReadonlyMap<string, Entry> {
-  return new Map(entries.map((entry) => [entry.row.nodeId, entry]))
-}
-
-function noAnswer(): Fault {
-  return new Fault('unavailable.disconnected', 'the upgrade database does not answer')
 }
 
 function isAlike(a: NodeFigures, b: NodeFigures | undefined): boolean {

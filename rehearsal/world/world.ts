@@ -9,14 +9,9 @@ import { seededRandom } from 'theseus-actors/memory'
 import type { Random } from '../../core/ports/random.js'
 import type { Write } from '../../core/ports/stateStore.js'
 import { AnswerChecker } from './answerChecker.js'
-import { audit } from './audit.js'
-import { restore } from './backup.js'
-import { type CallStep, makeCall } from './calls.js'
 import { takesBack } from './classSpecs.js'
 import { Cluster } from './cluster.js'
-import { auditCode } from './code/codeAudit.js'
 import { CodeCheckers } from './code/codeCheckers.js'
-import { opOf } from './code/operationIds.js'
 import { permit } from './code/permits.js'
 import { ControlChecker } from './controlChecker.js'
 import { WorldDatabase } from './database.js'
@@ -24,7 +19,7 @@ import { DeadVersionChecker } from './deadVersionChecker.js'
 import { startDuplicateNode } from './duplicateNode.js'
 import { EventChecker } from './eventChecker.js'
 import { ExecutionOracle, type ExecutionOracleContext } from './executionOracle.js'
-import { HostProcess } from './hostProcess.js'
+import type { HostProcess } from './hostProcess.js'
 import { Limits } from './limits.js'
 import { Model } from './model.js'
 import { Network } from './network.js'
@@ -33,16 +28,15 @@ import type { DatabaseLoss, SurvivingControls } from './operations/databaseLoss.
 import { LeaseChecker } from './operations/leaseChecker.js'
 import { type Move, move } from './operations/moves.js'
 import { OrderChecker } from './operations/orderChecker.js'
-import { isReached, pinWhenDead } from './operations/pins.js'
+import { isReached } from './operations/pins.js'
 import { RetryChecker } from './operations/retryChecker.js'
 import { badBundle, draftOf, Operators, type OperatorsContext } from './operators.js'
-import type { Plan, ServiceName, Step } from './plan.js'
+import type { Plan, ServiceName } from './plan.js'
 import { type PlannedClasses, plannedClassesOf } from './plannedClasses.js'
 import type { ProcessEnvironment, Tamper, UpgradeDatabase } from './processEnvironment.js'
 import type { ProcessFault } from './processFault.js'
-import { type AuditContext, untilQuiescent } from './quiescence.js'
-import { ServerProcess } from './serverProcess.js'
-import { Troubles, type TroublesContext } from './troubles.js'
+import { type StoryContext, story } from './story.js'
+import { Troubles } from './troubles.js'
 import { VirtualTime } from './virtualTime.js'
 import { settingsOf } from './worldSettings.js'
 
@@ -63,18 +57,13 @@ export interface Result {
 }
 
 const startMs = Date.UTC(2026, 0, 1)
-/** The longest a plan may take to set up its stage, and to come to rest after its troubles. */
-const setUpWithinMs = 20_000
 const wholeWithinMs = 200_000
 
 export function play(plan: Plan, tamper: Tamper = {}): Promise<Result> {
   return new World(plan, tamper).play()
 }
 
-class World
-  extends Cluster
-  implements ProcessEnvironment, ExecutionOracleContext, AuditContext, TroublesContext, Observed, OperatorsContext
-{
+class World extends Cluster implements ProcessEnvironment, ExecutionOracleContext, StoryContext, Observed, OperatorsContext {
   readonly system = 'world'
   readonly time = new VirtualTime(startMs)
   readonly settings: ProcessEnvironment['settings']
@@ -85,7 +74,7 @@ class World
   database!: UpgradeDatabase
   readonly #random: Random
   readonly udb: WorldDatabase
-  readonly #troubles = new Troubles(this)
+  readonly troubles = new Troubles(this)
   readonly limits: Limits
   readonly controls: ControlChecker
   readonly deaths: DeadVersionChecker
@@ -102,7 +91,7 @@ class World
   readonly #violations: Violation[] = []
   readonly #trace: string[] = []
   /** By the process that waits for the answer: with it ends the call. */
-  readonly #openCalls: ProcessFault[] = []
+  readonly callsUnderWay: ProcessFault[] = []
   #isHealed = false
 
   constructor(
@@ -177,7 +166,7 @@ class World
 
   async play(): Promise<Result> {
     let isOver = false
-    this.#story().then(
+    this.#tell().then(
       () => {
         isOver = true
       },
@@ -186,13 +175,13 @@ class World
     const unhandled = (error: unknown) => this.violated('world', `nobody handled ${error instanceof Error ? error.stack : error}`)
     process.on('unhandledRejection', unhandled)
     try {
-      await this.time.run(startMs + wholeWithinMs, () => isOver || this.#violations.length > 0)
+      await this.time.run(startMs + wholeWithinMs, () => isOver || !this.isAsItMust())
     } catch (error) {
       this.violated('world', String(error))
     } finally {
       process.off('unhandledRejection', unhandled)
     }
-    if (!isOver && this.#violations.length === 0) this.violated('C10', 'the world has not come to its end')
+    if (!isOver && this.isAsItMust()) this.violated('C10', 'the world has not come to its end')
     return {
       violations: this.#violations,
       digest: createHash('sha256').update(this.#trace.join('\n')).digest('hex'),
@@ -202,91 +191,18 @@ class World
     }
   }
 
-  async #story(): Promise<void> {
+  async #tell(): Promise<void> {
     this.database = await this.udb.look(this.system)
-    await this.#setUp()
-    const beganMs = this.time.elapsedMs
-    this.trace('the plan begins')
-    this.plan.steps.forEach((step, i) => {
-      this.time.after(step.atMs, () => this.#perform(step, i))
-    })
-    if (this.plan.backup !== null) this.time.after(this.plan.backup.atMs, () => this.host(this.plan.backup!.host).makeBackup())
-    await this.time.sleep(this.plan.healAtMs - (this.time.elapsedMs - beganMs))
-    // A host that stops takes its nodes no further.
-    this.code.endless.check(this.allNodes().filter(({ plan }) => this.host(plan.host).running !== undefined))
+    await story(this)
+  }
+
+  isAsItMust(): boolean {
+    return this.#violations.length === 0
+  }
+
+  heal(): void {
     this.#isHealed = true
     this.#oracle.isHealed = true
-    this.trace('the troubles are over')
-    await this.#troubles.end()
-    if (this.plan.habits.includes('tables')) for (const nodeId of this.nodes.keys()) this.permit(nodeId)
-    await untilQuiescent(this)
-    const { version } = await this.database.head()
-    if (version !== this.plan.upgrades.length)
-      this.violated('C9', `${this.plan.upgrades.length} upgrades were published, and the newest version is ${version}`)
-    this.orders.check()
-    if (this.#violations.length === 0) await audit(this)
-    if (this.#violations.length === 0) await auditCode(this)
-    const { backup } = this.plan
-    if (this.#violations.length === 0 && backup !== null && this.areAllAt(version)) {
-      await restore(this, this.host(backup.host))
-      await untilQuiescent(this)
-      if (this.#violations.length === 0) await audit(this)
-    }
-    if (this.#violations.length === 0 && this.areAllAt(version)) {
-      await this.operators.finish(this.auditor()!, (rule, what) => this.violated(rule, what))
-      await audit(this)
-    }
-  }
-
-  async #setUp(): Promise<void> {
-    for (const name of this.plan.servers) {
-      const server = new ServerProcess(name, this)
-      this.servers.set(name, server)
-      server.start()
-    }
-    for (const name of [...this.plan.clients, ...this.plan.hosts]) {
-      const host = new HostProcess(name, this)
-      this.hosts.set(name, host)
-      host.start()
-    }
-    for (const node of this.plan.nodes) this.addNode(node)
-    while (this.allNodes().some(({ handle }) => handle === undefined)) {
-      if (this.time.elapsedMs > setUpWithinMs) throw new Error('the nodes of the plan do not start')
-      await this.time.sleep(20)
-    }
-  }
-
-  #perform(step: Step, i: number): void {
-    switch (step.kind) {
-      case 'call':
-        this.#call(step, opOf(i))
-        return
-      case 'publish':
-        for (const client of this.plan.clients.slice(0, step.publishers)) void this.operators.publish(client, step.version)
-        return
-      case 'pinDead':
-        void pinWhenDead(this, step, (call) => this.#call(call, opOf(i)))
-        return
-      default:
-        this.trace(`${opOf(i)} ${JSON.stringify(step)}`)
-        this.#troubles.begin(step)
-    }
-  }
-
-  #call(step: CallStep, op: string): void {
-    const client = this.hosts.get(step.client)!.running
-    if (client === undefined) return
-    const open = this.host(step.client).processFault
-    this.#openCalls.push(open)
-    const beganMs = this.time.elapsedMs
-    makeCall(this, client, op, step).then(
-      () => {
-        this.#openCalls.splice(this.#openCalls.indexOf(open), 1)
-        if ((step.asked.what === 'announce' || step.asked.what === 'rumour') && this.model.wasAnswered(op))
-          this.events.announced(op, step, beganMs, this.time.elapsedMs)
-      },
-      (error) => this.violated('world', error instanceof Error ? (error.stack ?? error.message) : String(error)),
-    )
   }
 
   forgotten(nodeId: string, isForGood: boolean): void {
@@ -314,7 +230,7 @@ class World
 
   async forget(nodeId: string): Promise<void> {
     this.forgotten(nodeId, false)
-    await this.#troubles.forget(nodeId)
+    await this.troubles.forget(nodeId)
   }
 
   databaseLost(how: DatabaseLoss, { controls, death, final }: SurvivingControls): void {
@@ -446,10 +362,10 @@ class World
 
   /** The calls that a process has made, and which have not ended. */
   openCallsOf(processFault: ProcessFault): number {
-    return this.#openCalls.filter((open) => open === processFault).length
+    return this.callsUnderWay.filter((open) => open === processFault).length
   }
 
   openCalls(): number {
-    return this.#openCalls.filter(({ isDead }) => !isDead).length
+    return this.callsUnderWay.filter(({ isDead }) => !isDead).length
   }
 }

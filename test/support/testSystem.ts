@@ -5,7 +5,7 @@
 import type { ExecutionContext } from 'ava'
 import type { HostSettings } from '../../actors/base/settings.js'
 import type { NodeHandle } from '../../actors/node/nodeHandle.js'
-import type { BuiltUpgrade } from '../../actors/operator/operator.js'
+import type { BuiltUpgrade } from '../../actors/operator/publisher.js'
 import {
   type ConnectionOptions,
   createHost,

@@ -1,0 +1,160 @@
+/** Publishes upgrades: makes the manifest of the next version, has it signed, and installs it. */
+import { digestOf } from '../../core/base/digest.js'
+import { Fault, isFault } from '../../core/base/fault.js'
+import type { Version } from '../../core/base/ids.js'
+import { rfc3339 } from '../../core/base/instant.js'
+import type { Clock } from '../../core/ports/clock.js'
+import { signed } from '../../core/trust/signed.js'
+import { identityAt } from '../../core/trust/trust.js'
+import type { Need, TrustedKey } from '../../core/trust/trustRoot.js'
+import { undoDraft } from '../../core/upgrade/draftManifest.js'
+import {
+  decodeManifest,
+  encodeManifest,
+  type Manifest,
+  type ManifestDraft,
+  manifestFormat,
+  manifestOf,
+  type SignedManifest,
+} from '../../core/upgrade/manifest.js'
+import { runtimeInterfaces } from '../../core/upgrade/runtimeInterface.js'
+import { undoneBy } from '../../core/upgrade/undo.js'
+import type { HostSettings } from '../base/settings.js'
+import type { Signing } from '../base/tokens.js'
+import type { UpgradeServerClient } from '../history/upgradeServerClient.js'
+import type { Documents } from './documents.js'
+
+/** An upgrade as `natsctl upgrade build` makes it. */
+export interface BuiltUpgrade {
+  readonly manifest: ManifestDraft
+  readonly bundle: Uint8Array
+}
+
+export interface PublishOptions {
+  /** Why; kept in the history. */
+  readonly reason?: string
+  /**
+   * The public keys of those who may install what comes after this upgrade, in place of those who may now;
+   * with their ends, if any.
+   */
+  readonly upgraders?: readonly (string | TrustedKey)[]
+  /** How many of them have to sign what comes after it. Left out: as many as before. */
+  readonly need?: Need
+  /**
+   * As this version or not at all: `upgrade.conflict` where another one comes next, be it that the upgrade
+   * database has lost the one before. Left out: as the next, whichever that is.
+   */
+  readonly asVersion?: Version
+}
+
+/** How often a publication is tried when another one comes in between. */
+const publishTriesMax = 5
+
+export interface PublisherServices {
+  readonly clock: Clock
+  readonly settings: Pick<HostSettings, 'system'>
+  readonly server: Pick<UpgradeServerClient, 'head' | 'manifests' | 'putBundle'>
+  readonly signing: Signing
+  readonly documents: Documents
+}
+
+export class Publisher {
+  constructor(private readonly services: PublisherServices) {}
+
+  async publish({ manifest, bundle }: BuiltUpgrade, options: PublishOptions = {}): Promise<Version> {
+    // It is sent with the signatures: what is kept for no manifest is kept for minutes.
+    if (this.services.signing.gather === undefined) await this.services.server.putBundle(manifest.bundle.digest, bundle)
+    const { asVersion } = options
+    return this.#install(options, async (newest) => {
+      if (asVersion !== undefined && newest + 1 !== asVersion)
+        throw new Fault('upgrade.conflict', `version ${newest + 1} comes next, and not ${asVersion}`, { newest })
+      return { ...manifest, undoes: null }
+    })
+  }
+
+  async publishSigned(bundle: Uint8Array | null, signed: SignedManifest): Promise<Version> {
+    const { version, bundle: named, system } = decodeManifest(signed.bytes)
+    if (system !== this.services.settings.system)
+      throw new Fault('upgrade.invalid', `the upgrade is signed for system ${system}, this is ${this.services.settings.system}`)
+    if (bundle !== null) await this.services.server.putBundle(named.digest, bundle)
+    try {
+      await this.services.documents.give(signed)
+    } catch (error) {
+      if (!isFault(error) || error.code !== 'upgrade.conflict') throw error
+      // The answer was lost, and others have gone on from there.
+      if (!(await this.#isInstalled(version, digestOf(signed.bytes)))) throw error
+    }
+    return version
+  }
+
+  undo(
+    options: Omit<PublishOptions, 'upgraders' | 'need' | 'asVersion'> & { readonly version?: Version } = {},
+  ): Promise<Version> {
+    return this.#install(options, async (newest) => {
+      const history =
+        newest === 0 ? [] : (await this.services.server.manifests(1, newest)).map(({ bytes }) => decodeManifest(bytes))
+      const by = options.version === undefined ? null : undoneBy(history, options.version)
+      if (by !== null) return { installed: by }
+      if (newest === 0 || (options.version !== undefined && options.version !== newest))
+        throw new Fault('upgrade.conflict', `only the newest version can be undone: that is ${newest}`, { newest })
+      return { ...undoDraft(history[newest - 1]!, history), undoes: newest }
+    })
+  }
+
+  setUpgraders(
+    upgraders: NonNullable<PublishOptions['upgraders']>,
+    options: Omit<PublishOptions, 'upgraders'> = {},
+  ): Promise<Version> {
+    const bundle = new Uint8Array(0)
+    const manifest: ManifestDraft = {
+      format: manifestFormat,
+      runtime: runtimeInterfaces.oldest,
+      title: `Upgraders: ${upgraders.map((each) => (typeof each === 'string' ? each : each.key)).join(', ')}`,
+      bundle: { digest: digestOf(bundle), bytes: bundle.length },
+      classUpgrades: [],
+      tables: {},
+      gate: null,
+    }
+    return this.publish({ manifest, bundle }, { ...options, upgraders })
+  }
+
+  async #install(
+    { reason, upgraders, need }: PublishOptions,
+    draftAfter: (newest: Version) => Promise<(ManifestDraft & Pick<Manifest, 'undoes'>) | { readonly installed: Version }>,
+  ): Promise<Version> {
+    const { clock, documents, server, settings, signing } = this.services
+    for (let tries = 1; ; tries++) {
+      const head = await server.head()
+      const draft = await draftAfter(head.version)
+      if ('installed' in draft) return draft.installed
+      const { undoes, ...built } = draft
+      const version = head.version + 1
+      const identity = identityAt(signing.trust, version)
+      const keys = upgraders?.map((each) => (typeof each === 'string' ? { key: each } : each))
+      const ends = keys?.flatMap(({ key, until }) => (until === undefined ? [] : [[key, until] as const])) ?? []
+      const manifest = manifestOf(built, {
+        ...{ identity, system: settings.system, version, previous: head.digest, undoes },
+        ...{ reason: reason ?? null, createdAt: rfc3339(clock.now()) },
+        ...{ upgrader: signing.upgraders[0]?.publicKey ?? null, upgraders: keys?.map(({ key }) => key) ?? null },
+        ...{ until: Object.fromEntries(ends), need: need ?? null },
+      })
+      const bytes = encodeManifest(manifest)
+      try {
+        await documents.send({ purpose: 'manifest', ...signed('manifest', bytes, ...documents.signers(identity)) })
+        return manifest.version
+      } catch (error) {
+        if (!isFault(error) || error.code !== 'upgrade.conflict') throw error
+        // The answer was lost, and others have gone on from there: once more would take back what they did.
+        if (await this.#isInstalled(manifest.version, digestOf(bytes))) return manifest.version
+        if (tries >= publishTriesMax) throw error
+      }
+    }
+  }
+
+  async #isInstalled(version: Version, digest: string): Promise<boolean> {
+    const { version: newest } = await this.services.server.head()
+    if (newest < version) return false
+    const [found] = await this.services.server.manifests(version, version)
+    return found !== undefined && digestOf(found.bytes) === digest
+  }
+}
