@@ -1,4 +1,4 @@
-/** Modules that tools read in a build by their paths are where 0.1.0 had them, with the names that they had. */
+/** Modules that tools read in a build by their paths are where 0.1.0 had them, with the names of then. */
 import 'reflect-metadata'
 import test from 'ava'
 
