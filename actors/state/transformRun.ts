@@ -35,7 +35,7 @@ export async function runTransform(
   journal: Journal,
   clock: Clock,
   settings: HostSettings,
-  given: GivenUp = { up: false },
+  given: GivenUp,
 ): Promise<Generation> {
   const next = nextGeneration(old, upgrade, undoes)
   const futureSlot = old.simulations[proxyVersion(next.version, undoes)]
@@ -121,7 +121,7 @@ class BoundedWriter {
   #last = 0
   #pending: Promise<unknown> = Promise.resolve()
   #lost: unknown
-  /** Set when a turn or a transaction is full, until `room` or `flush`: whoever writes much waits then. */
+  /** Set when a turn or a transaction is full, until `room`: whoever writes much waits then. */
   isFull = false
 
   constructor(
@@ -166,7 +166,6 @@ class BoundedWriter {
   async flush(): Promise<void> {
     this.#await(this.#last)
     await this.#pending
-    this.isFull = false
     this.#check()
   }
 

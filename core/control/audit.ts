@@ -124,17 +124,38 @@ export function encodeAuditEntry(entry: AuditEntry): Uint8Array {
 
 /** An act that several upgrade servers may do in the same moment, each by itself, is done once. */
 export function isSameDeed(one: Audited, other: Audited): boolean {
-  if (one.act === 'death')
-    return other.act === 'death' && one.sinceMs !== undefined && one.below === other.below && one.sinceMs === other.sinceMs
-  if (one.act !== 'gate' || other.act !== 'gate' || one.trouble === undefined || other.trouble === undefined) return false
-  return one.version === other.version && short(one.trouble) === short(other.trouble)
+  const deed = deedOf(one)
+  return deed !== undefined && deed === deedOf(other)
+}
+
+/** Undefined for an act that each server does by itself, or one of which an older server did not say enough. */
+function deedOf(what: Audited): string | undefined {
+  switch (what.act) {
+    case 'death':
+      return what.sinceMs === undefined ? undefined : `death ${what.below} ${what.sinceMs}`
+    case 'gate':
+      // Of a longer trouble the entry has the beginning, and how long it was.
+      return what.trouble === undefined
+        ? undefined
+        : `gate ${what.version} ${what.trouble.slice(0, textLengthMax).toWellFormed()}`
+    default:
+      return undefined
+  }
 }
 
 function shortWhat(what: Audited): Audited {
-  if (what.act === 'gate' && what.trouble !== undefined)
-    return { ...what, words: short(what.words), trouble: short(what.trouble) }
-  if ('words' in what) return { ...what, words: short(what.words) }
-  return what.act === 'unreadable' ? { ...what, method: short(what.method) } : what
+  switch (what.act) {
+    case 'gate': {
+      const { trouble } = what
+      return { ...what, words: short(what.words), ...(trouble === undefined ? {} : { trouble: short(trouble) }) }
+    }
+    case 'order':
+      return { ...what, words: short(what.words) }
+    case 'unreadable':
+      return { ...what, method: short(what.method) }
+    default:
+      return what
+  }
 }
 
 function short(text: string): string {

@@ -259,6 +259,15 @@ test('Z3: without an SO beside it, a record that nobody has written to is as it 
   t.is(records.get('2.2', 'books', 'a'), 'Emma')
 })
 
+test('Z3: a record that was made, and deleted since, does not come back with an undo', (t) => {
+  for (const next of [{ books: 'b' }, {}] as const) {
+    const { records, put, all } = open(undone({ beside: null }, { next } as Partial<LazySlot>))
+    put('0.0', 'books', { a: 'Emma' })
+    t.is(records.get('2.2', 'books', 'a'), undefined, JSON.stringify(next))
+    t.deepEqual(all('2.2', 'books'), [])
+  }
+})
+
 test('Z3: only the undo of the upgrade before gives back what was there before', (t) => {
   const all = { ...undone(), '3.3': made({ upgrade: 3, undoes: true, old: '1.1', beside: null }) }
   const { records, put } = open(all)

@@ -206,6 +206,36 @@ test('state that memory would have otherwise than the disk is put right, also af
   t.deepEqual(Object.keys(holder.root.list), ['0'])
 })
 
+test('in the first commands, and then again and again, the whole state is looked at, and not only its new parts', async (t) => {
+  const { state, holder } = await open({ total: 0, list: [1] })
+  command(state, () => void holder.root.total++)
+  for (let i = 1; i < 64; i++) {
+    command(state, () => void Object.assign(holder.root.list, { sum: i }))
+    t.deepEqual(Object.keys(holder.root.list), ['0'], `command ${i}`)
+  }
+})
+
+test('C2: a call that begins while another runs is refused, and an object that stops takes over from it', async (t) => {
+  const { state, holder, kept, records, all, commit } = await open()
+  const left = state.begin('command')
+  state.touch(slot)
+  holder.root.total = 7
+  records.put('a', 'A')
+  t.throws(() => state.begin('query'), { message: 'C2: n1: a query began while a command was running' })
+  t.false(state.isOver(left))
+  const stopping = state.takeOver('query')
+  t.deepEqual([state.isOver(left), state.isOver(stopping)], [true, false])
+  // What it writes from now on, and what it has written, are dropped.
+  t.throws(() => records.put('b', 'B'), { code: 'protocol.query-writes' })
+  t.false(state.keep(left))
+  state.drop(stopping)
+  await commit()
+  t.like(kept(), { total: 0 })
+  t.deepEqual(all(), [])
+  command(state, () => records.put('c', 'C'))
+  t.deepEqual(all(), ['c C'])
+})
+
 test('a class without state begins with none, and its commands change nothing', async (t) => {
   const { state, holder, kept } = await open(null)
   command(state, () => {})

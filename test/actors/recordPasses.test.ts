@@ -62,6 +62,17 @@ test('so many records are made in one pass, then the next node comes', (t) => {
   t.is(clock.timers, 0)
 })
 
+test('a node for which a pass has no records left is the first of the next', (t) => {
+  const { clock, passes, node, done } = open()
+  passes.add(node('a', 12, { atOnce: 6 }))
+  passes.add(node('b', 4))
+  passes.add(node('c', 5))
+  clock.advance(0)
+  t.deepEqual(done(), ['a 6', 'b 4'])
+  clock.advance(50)
+  t.deepEqual(done(), ['c 5', 'a 5'])
+})
+
 test('a node comes once in a pass, also when it is the only one', (t) => {
   const { clock, passes, node, done } = open()
   passes.add(node('a', 4, { atOnce: 2 }))

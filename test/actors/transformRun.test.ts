@@ -21,7 +21,11 @@ import { toV2 } from './notesClasses.js'
 import { toShelfV2 } from './shelfClasses.js'
 
 const eager = toV2().classUpgrades[0]!
-const lazy = toShelfV2().classUpgrades[0]!
+/** Its record "torn" can't be made. */
+const torn = (key: string) => {
+  if (key === 'torn') throw new Error('a torn book')
+}
+const lazy = toShelfV2({ onRecord: torn }).classUpgrades[0]!
 const generation: Generation = { number: 3, version: 0, className: 'Notes.v1', object: '3.0', simulations: { 1: '3.1' } }
 
 type Transform = (old: any, future: any, collections: TransformCollections) => unknown
@@ -192,6 +196,16 @@ test('a state that is not plain, or no record, fails the transform with what is 
   )
 })
 
+test('a transform that reads a record that can’t be made fails with the fault of that record', async (t) => {
+  const slot: LazySlot = { upgrade: 1, role: 'object', undoes: false, old: '2.0', beside: null, next: { books: '' }, passed: 0 }
+  const { run, through, put } = await open({}, { '3.0': slot })
+  put('2.0', 'books', { torn: { title: 'Emma', loans: 1 } })
+  await t.throwsAsync(through(run((_old, _future, { old }) => old('books').get('torn'))), {
+    code: 'upgrade.record',
+    message: /^record "torn" of books can't be made for version 1/,
+  })
+})
+
 // --- Collections
 
 test('a transform reads and writes collections, and carries them over as they are', async (t) => {
@@ -338,6 +352,66 @@ test('after so many records or bytes others of the host get a turn', async (t) =
   }
 })
 
+test('a past-SO that begins with many records gives the others their turns too', async (t) => {
+  const { run, through, put, journal, loops } = await open({ transformRecordsPerTurn: 5 })
+  put('3.0', 'shelf', numbered(40))
+  await through(journal.idle())
+  let [before, after] = [0, 0]
+  const pastSO = {
+    ...(eager.pastSO as object),
+    async initial(_old: unknown, { old, own, flushed }: any) {
+      before = loops()
+      for (const [key, value] of old('shelf').entries()) {
+        own('moods').put(key, value)
+        await flushed()
+      }
+      after = loops()
+      return { mood: 'calm' }
+    },
+  }
+  await through(run(() => ({}), { pastSO: pastSO as never }))
+  t.true(after - before >= 8, `${after - before}`)
+})
+
+test('bytes are counted also after a deletion, which has none', async (t) => {
+  const { run, through, loops } = await open({ transformBytesPerTurn: 500 })
+  let [before, after] = [0, 0]
+  await through(
+    run(async (_old, _future, { next, flushed }) => {
+      before = loops()
+      next('shelf').delete('a')
+      for (const key of Object.keys(numbered(40))) {
+        next('shelf').put(key, 'x'.repeat(100))
+        await flushed()
+      }
+      after = loops()
+      return {}
+    }),
+  )
+  t.true(after - before >= 8, `${after - before}`)
+})
+
+test('while the disk is slow a transform fills one transaction, turn after turn, and then waits', async (t) => {
+  const { run, through, memory } = await open({ transformRecordsPerTurn: 2, transformRecordsPerCommit: 10 })
+  const held = gate()
+  memory.beforeCommit = () => held.pass()
+  let written = 0
+  const running = run(async (_old, _future, { next, flushed }) => {
+    for (const key of Object.keys(numbered(40))) {
+      next('shelf').put(key, 1)
+      written++
+      await flushed()
+    }
+    return {}
+  })
+  for (let i = 0; i < 40; i++) await through(Promise.resolve())
+  // The first is being written to disk alone: its turn ended before the next came.
+  t.is(written, 1 + 10)
+  held.open()
+  await through(running)
+  t.is(written, 40)
+})
+
 test('a transform ends when all that it wrote is on disk, and fails if any of it is lost', async (t) => {
   const { run, through, memory, kept } = await open({ transformRecordsPerCommit: 1 })
   memory.failNextCommit(new Error('disk full'))
@@ -353,6 +427,8 @@ test('a transform ends when all that it wrote is on disk, and fails if any of it
     ),
     { code: 'upgrade.transform', message: 'disk full' },
   )
+  memory.failNextCommit(new Error('disk full'))
+  await t.throwsAsync(through(run(() => ({}))), { code: 'upgrade.transform', message: 'disk full' })
   const held = gate()
   memory.beforeCommit = () => held.pass()
   let isOver = false

@@ -6,10 +6,14 @@ import {
   type Audited,
   type AuditHead,
   auditEntryBytesMax,
+  auditKeptBytesMax,
+  auditKeptMax,
+  auditPageMax,
   checkAudit,
   decodeAuditEntry,
   emptyAudit,
   encodeAuditEntry,
+  isSameDeed,
 } from '../../core/control/audit.js'
 
 const digestAt = (version: number): string => digestOf(new Uint8Array([version]))
@@ -240,4 +244,88 @@ test('an entry has where it comes from as far as that is known', (t) => {
     t.deepEqual(decodeAuditEntry(bytes!).from, from)
   }
   t.deepEqual(checkAudit([], { head: emptyAudit }), { holds: [], broken: undefined })
+})
+
+test('a death or a pause that several servers find in the same moment is one deed, and nothing else is', (t) => {
+  const death = { act: 'death', below: 2, sinceMs: 5 } as const
+  const gate = { act: 'gate', version: 2, words: 'words of one server', trouble: 'n1 is stalled' } as const
+  t.true(isSameDeed(death, { ...death }))
+  t.true(isSameDeed(gate, { ...gate, words: 'words of another' }))
+  // As an entry has it, and as a server has just found it.
+  const long = 'x'.repeat(300)
+  const [bytes] = chainOf(1, () => ({ what: { ...gate, trouble: long } }))
+  t.true(isSameDeed(decodeAuditEntry(bytes!).what, { ...gate, trouble: long }))
+  const unlike: readonly (readonly [Audited, Audited])[] = [
+    [death, { ...death, below: 3 }],
+    [death, { ...death, sinceMs: 6 }],
+    [death, gate],
+    [gate, { ...gate, version: 3 }],
+    [gate, { ...gate, trouble: 'm1 is stalled' }],
+    [
+      { act: 'death', below: 2 },
+      { act: 'death', below: 2 },
+    ],
+    [
+      { act: 'gate', version: 2, words: 'why' },
+      { act: 'gate', version: 2, words: 'why' },
+    ],
+    [{ act: 'more' }, { act: 'more' }],
+    [
+      { act: 'install', version: 2, digest: digestAt(2) },
+      { act: 'install', version: 2, digest: digestAt(2) },
+    ],
+  ]
+  for (const [one, other] of unlike) {
+    t.false(isSameDeed(one, other), JSON.stringify([one, other]))
+    t.false(isSameDeed(other, one), JSON.stringify([other, one]))
+  }
+})
+
+test('a pause says what for in as many characters as any text, and need not say it', (t) => {
+  const whatOf = (what: Audited) => decodeAuditEntry(chainOf(1, () => ({ what }))[0]!).what
+  const [long, cut] = ['w'.repeat(300), `${'w'.repeat(256)}… (300 characters)`]
+  t.deepEqual(whatOf({ act: 'gate', version: 1, words: long, trouble: long }), {
+    act: 'gate',
+    version: 1,
+    words: cut,
+    trouble: cut,
+  })
+  t.deepEqual(whatOf({ act: 'gate', version: 1, words: long }), { act: 'gate', version: 1, words: cut })
+})
+
+test('the parts that an entry may leave out are refused where they are of another kind', (t) => {
+  const whole = decodeAuditEntry(chainOf(1)[0]!)
+  const decode = (what: object) => () => decodeAuditEntry(new TextEncoder().encode(JSON.stringify({ ...whole, what })))
+  for (const sinceMs of [0, -5, 2 ** 40]) t.notThrows(decode({ act: 'death', below: 1, sinceMs }))
+  for (const sinceMs of [null, '5', 0.5, {}]) t.throws(decode({ act: 'death', below: 1, sinceMs }), { code: 'upgrade.invalid' })
+  t.notThrows(decode({ act: 'gate', version: 1, words: 'why', trouble: 'n1' }))
+  for (const trouble of [null, 5, {}])
+    t.throws(decode({ act: 'gate', version: 1, words: 'why', trouble }), { code: 'upgrade.invalid' })
+})
+
+test('an entry of denied calls names the host of each, and how many more there were', (t) => {
+  const whole = decodeAuditEntry(chainOf(1)[0]!)
+  const decode = (what: object) => () => decodeAuditEntry(new TextEncoder().encode(JSON.stringify({ ...whole, what })))
+  const host = { name: null, id: 'h1' }
+  const calls = { host, caller: { name: 'desk', id: 'd1' }, method: 'get', code: 'denied.caller', times: 3 }
+  for (const what of [
+    { act: 'denied', calls: [calls, { ...calls, caller: null, method: null }], more: 7 },
+    { act: 'denied', calls: [], more: 0 },
+  ])
+    t.deepEqual(decode(what)().what, what as Audited)
+  const wrong: readonly object[] = [
+    { more: 0 },
+    { calls: {}, more: 0 },
+    { calls: [calls] },
+    { calls: [calls], more: 0.5 },
+    { calls: [calls, null], more: 0 },
+    { calls: [calls, { ...calls, host: undefined }], more: 0 },
+    { calls: [calls, { ...calls, host: { name: null } }], more: 0 },
+    { calls: [calls, { ...calls, code: 'application.error' }], more: 0 },
+  ]
+  for (const what of wrong) t.throws(decode({ act: 'denied', ...what }), { code: 'upgrade.invalid' }, JSON.stringify(what))
+})
+
+test('an upgrade database keeps 100,000 entries of 64 MiB together, and gives 1,000 at once', (t) => {
+  t.deepEqual([auditKeptMax, auditKeptBytesMax, auditPageMax], [100_000, 67_108_864, 1_000])
 })

@@ -107,3 +107,16 @@ test('what had no entry at the one that the reader knows was looked at then', (t
   const entries = [install(1, 1, 1), install(2, 3, 3), install(3, 5, 5)]
   t.deepEqual(shown(uncovered({ manifests: history(5), directives: [] }, entries, 2)), ['version 2 known', 'version 4 none'])
 })
+
+test('a directive is from before the audit where its time and its head are no later than the first entry', (t) => {
+  const why = (signed: Signed, first: AuditEntry) =>
+    uncovered({ manifests: history(3), directives: [signed] }, [first]).find(({ kind }) => kind === 'directive')?.why
+  t.is(why(order(1, 5, 2), lost(1, 5, 2)), 'before')
+  t.is(why(order(1, 5, 3), lost(1, 5, 2)), 'none')
+  t.is(why(order(1, 6, 2), lost(1, 5, 2)), 'none')
+  // An order at version 0, and one of release 0.1.0, name no version's manifest.
+  t.is(why(order(1, 5, 0), lost(1, 5, 0)), 'before')
+  const { head: _, log: __, ...rest } = decodeDirective(order(1, 5, 0).bytes) as Directive & { head: unknown; log: unknown }
+  const first = { bytes: encodeDirective({ ...rest, format: 1 } as Directive), signature: null }
+  t.is(why(first, lost(1, 5, 0)), 'before')
+})

@@ -5,7 +5,10 @@ import {
   decodeDirective,
   describeOrder,
   directiveBytesMax,
+  directiveOf,
+  directivesKeptMax,
   encodeDirective,
+  identityNamed,
   isLogId,
   type Order,
 } from '../../core/control/directive.js'
@@ -38,6 +41,9 @@ const orders: readonly Order[] = [
   { order: 'setInTable', table: 'authorized', key: 'n 1', value: '' },
   { order: 'removeFromTable', table: 'authorized', key: 'n 1' },
   { order: 'finalize', version: 0 },
+  { order: 'forget', nodeId: 'n1' },
+  { order: 'backup', digest: 'cd'.repeat(32), version: 4 },
+  { order: 'restore', digest: 'cd'.repeat(32), version: 0 },
 ]
 
 test('every order that there is arrives as it was sent', (t) => {
@@ -163,5 +169,34 @@ test('an order reads as people say it', (t) => {
     'authorized: n 1 = ',
     'authorized: no n 1',
     'version 0 is final',
+    'forget n1',
+    `backup ${'cd'.repeat(32)}, up to version 4`,
+    `restore from backup ${'cd'.repeat(32)}, up to version 0`,
   ])
+})
+
+test('a directive is in the oldest format that says all that is known of its system', (t) => {
+  const { system, number, what, createdAt, upgrader } = whole
+  const order = { system, number, what, createdAt, upgrader }
+  const [head, log, identity] = ['ab'.repeat(32), 'log-1', 'shop-identity-01']
+  t.deepEqual(directiveOf(order, head, null, null), { format: 1, ...order })
+  t.deepEqual(directiveOf(order, head, log, null), { format: 2, ...order, head, log })
+  t.deepEqual(directiveOf(order, head, log, identity), { format: 3, ...order, head, log, identity })
+  // A server that has an identity and tells of no log is asked for none: it refuses the order.
+  t.deepEqual(directiveOf(order, head, null, identity), { format: 3, ...order, head, log: '', identity })
+  t.is(identityNamed(directiveOf(order, head, log, identity)), identity)
+  t.is(identityNamed({ ...directiveOf(order, head, log, null), identity } as Directive), null)
+})
+
+test('a directive that names the identity of its system is read, and one that should and does not is refused', (t) => {
+  const directive = { ...whole, format: 3, identity: 'shop-identity-01' }
+  t.deepEqual(decodeDirective(bytesOf(directive)) as object, directive)
+  for (const identity of [undefined, null, '', 'short', 7])
+    t.throws(() => decodeDirective(bytesOf({ ...directive, identity })), refusal('identity is missing or wrong'))
+  // In an older format it is a field that nobody knows.
+  t.notThrows(() => decodeDirective(changed({ identity: 'short' })))
+})
+
+test('an upgrade database keeps 1,000 directives', (t) => {
+  t.is(directivesKeptMax, 1000)
 })

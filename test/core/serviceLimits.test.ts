@@ -21,6 +21,7 @@ test('of a count and a share the smaller holds', (t) => {
 
 test('a quarter of a service may be away where nobody says otherwise', (t) => {
   t.deepEqual(defaultServiceLimit, { percent: 25 })
+  t.is(slotsAllowed(defaultServiceLimit, 40), 10)
 })
 
 test('of several limits all hold', (t) => {
