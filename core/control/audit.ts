@@ -128,7 +128,7 @@ export function isSameDeed(one: Audited, other: Audited): boolean {
   return deed !== undefined && deed === deedOf(other)
 }
 
-/** Undefined for an act that each server does by itself, or one of which an older server did not say enough. */
+/** Undefined for an act of one server alone, and for one of which an older server did not say enough. */
 function deedOf(what: Audited): string | undefined {
   switch (what.act) {
     case 'death':

@@ -225,7 +225,7 @@ test('C2: a call that begins while another runs is refused, and an object that s
   t.false(state.isOver(left))
   const stopping = state.takeOver('query')
   t.deepEqual([state.isOver(left), state.isOver(stopping)], [true, false])
-  // What it writes from now on, and what it has written, are dropped.
+  // All its writes are dropped, those before and those to come.
   t.throws(() => records.put('b', 'B'), { code: 'protocol.query-writes' })
   t.false(state.keep(left))
   state.drop(stopping)

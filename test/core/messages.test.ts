@@ -1,8 +1,9 @@
 /** Messages that a host makes of itself: faults, refusals, announcements, and plain data. */
 import test from 'ava'
 import { Fault } from '../../core/base/fault.js'
+import { callerInfo } from '../../core/wire/callerInfo.js'
 import { decode, encodeAnnouncement, encodeFault, encodeRefusal, pack, unpack } from '../../core/wire/codec.js'
-import { callId, type FaultEnvelope, kinds, outerAt } from '../../core/wire/envelope.js'
+import { callId, type FaultEnvelope, kinds, markedEntry, outerAt } from '../../core/wire/envelope.js'
 
 const replier = { node: 'n1', className: 'Pages.v1', version: 3 }
 const read = (bytes: Uint8Array) => decode(bytes)[0] as FaultEnvelope
@@ -63,4 +64,18 @@ test('a call inside a node’s own call is found by the last one that the node h
   t.is(outer('a', 'b', ['a/1/5', 'b/1/1']), undefined)
   // A name that begins alike is another node's.
   t.is(outer('a', 'b', ['x/1/1', 'aa/1/5']), undefined)
+})
+
+test('the entry of a call in paths has a mark of its own, never 0, and not the call’s number', (t) => {
+  const entry = (chance: number) => markedEntry({ caller: 'n1', incarnation: 2 }, { next: () => chance })
+  t.is(entry(0), 'n1/2/1')
+  t.is(entry(1 - 2 ** -53), `n1/2/${(2 ** 53 - 1).toString(36)}`)
+  t.is(entry(0.5), `n1/2/${(2 ** 52).toString(36)}`)
+})
+
+test('a caller has the name that the transport vouches for, and says the rest of itself', (t) => {
+  const call = { caller: 'n1', callerClass: 'Pages.v1', callerVersion: 3 }
+  const said = { node: 'n1', className: 'Pages.v1', version: 3 }
+  t.deepEqual(callerInfo(call, 'desk'), { name: 'desk', ...said })
+  t.deepEqual(callerInfo(call, undefined), { name: null, ...said })
 })
