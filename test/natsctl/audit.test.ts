@@ -4,57 +4,35 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
-import { defineUpgrade, draftManifest, startUpgradeServer } from 'theseus-actors'
-import { nats } from 'theseus-actors/nats'
+import { defineUpgrade, draftManifest } from 'theseus-actors'
 import { newKey, signer } from 'theseus-actors/nkeys'
 import { redis } from 'theseus-actors/redis'
 import { digestOf } from '../../core/base/digest.js'
 import { encodeDirective } from '../../core/control/directive.js'
 import { encodeUpgradeFile } from '../../natsctl/build/upgradeFile.js'
 import { systemClock } from '../../transports/systemClock.js'
-import { startNatsServer, startRedisServer } from '../support/servers.js'
 import { signedAfter } from '../support/signedManifests.js'
-import { natsctl, newDirectory } from './natsctlProcess.js'
+import { runnerOf, startTrusting, systemsOf } from './natsctlSystem.js'
 
-let stopServers: () => Promise<unknown>
-let env: Readonly<Record<string, string>>
-let systems = 0
+const nextSystem = systemsOf(test, 'audit')
 const alice = newKey()
-
-test.before(async () => {
-  const [natsServer, redisServer] = await Promise.all([startNatsServer(), startRedisServer()])
-  stopServers = () => Promise.all([natsServer.stop(), redisServer.stop()])
-  env = { NATS_URL: natsServer.url, THESEUS_REDIS: redisServer.url }
-})
-
-test.after.always(() => stopServers?.())
 
 /** A system in which Alice has published version 1 and paused it; somebody without a key was refused. */
 async function audited(t: ExecutionContext) {
-  const system = `audit${++systems}`
-  const cwd = newDirectory(t)
-  const server = await startUpgradeServer({
-    ...{ system, transport: nats(env.NATS_URL!), udb: redis(env.THESEUS_REDIS!), trust: [alice.publicKey] },
-  })
-  t.teardown(() => server.stop())
-  writeFileSync(join(cwd, 'alice.nk'), alice.seed, { mode: 0o600 })
+  const next = nextSystem()
+  const { system, env } = next
+  const cwd = await startTrusting(t, next, { alice })
   const bundle = new TextEncoder().encode(system)
   const manifest = draftManifest(defineUpgrade({ title: 'One', classUpgrades: [] }), bundle)
   writeFileSync(join(cwd, 'One.upgrade'), encodeUpgradeFile({ manifest, bundle }))
-  const run = (...args: readonly string[]) =>
-    natsctl(t, args, { cwd, env: { ...env, THESEUS_SYSTEM: system, THESEUS_TRUST: '' } })
-  const json = async (...args: readonly string[]) => {
-    const ended = await run(...args, '-o', 'json')
-    t.is(ended.code, 0, ended.stderr)
-    return JSON.parse(ended.stdout)
-  }
+  const { run, json } = runnerOf(t, { ...env, THESEUS_TRUST: '' }, cwd)
   await json('upgrade', 'publish', 'One.upgrade', '--key', 'alice.nk')
   t.is((await run('rollout', 'pause', '1', '--key', 'alice.nk')).code, 0)
   t.is((await run('rollout', 'resume', '1')).code, 1)
-  const client = new Redis(env.THESEUS_REDIS!)
+  const client = new Redis(env.THESEUS_REDIS)
   t.teardown(() => client.quit())
   const key = (name: string) => `theseus:{${system}}:${name}`
-  return { cwd, system, run, json, client, key, verify: () => run('audit', '--verify', '--trust', alice.publicKey) }
+  return { cwd, system, env, run, json, client, key, verify: () => run('audit', '--verify', '--trust', alice.publicKey) }
 }
 
 test('the audit says who ordered what and what came of it, and verifies', async (t) => {
@@ -124,9 +102,9 @@ test('an exported audit is hashed line by line, and verifies from the file', asy
 })
 
 test('a version or a directive that somebody wrote past the upgrade servers has no entry, and is named', async (t) => {
-  const { client, key, system, verify, run, json } = await audited(t)
+  const { client, key, system, env, verify, run, json } = await audited(t)
   const { hash } = (await json('audit')).at(-1)
-  const database = await redis(env.THESEUS_REDIS!).open(system, systemClock)
+  const database = await redis(env.THESEUS_REDIS).open(system, systemClock)
   t.teardown(() => database.close())
   const [first] = await database.manifests(1, 1)
   const second = signedAfter(first, signer(alice.seed), { system })
@@ -167,9 +145,9 @@ test('a history from before the audit began verifies, and says which versions th
 })
 
 test('a login that may not read the directives is told that they are not compared', async (t) => {
-  const { client, key, run } = await audited(t)
+  const { client, key, env, run } = await audited(t)
   await client.acl('SETUSER', 'auditor', 'on', '>secret', '+@all', '%R~*')
-  const url = new URL(env.THESEUS_REDIS!)
+  const url = new URL(env.THESEUS_REDIS)
   url.username = 'auditor'
   url.password = 'secret'
   const verify = () => run('audit', '--verify', '--trust', alice.publicKey, '--redis', url.href)

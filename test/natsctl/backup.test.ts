@@ -6,47 +6,30 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
-import { defineUpgrade, draftManifest, startUpgradeServer } from 'theseus-actors'
-import { nats } from 'theseus-actors/nats'
+import { defineUpgrade, draftManifest } from 'theseus-actors'
 import { newKey, signer } from 'theseus-actors/nkeys'
 import { redis } from 'theseus-actors/redis'
 import { digestOf } from '../../core/base/digest.js'
 import { encodeUpgradeFile } from '../../natsctl/build/upgradeFile.js'
 import { type Backup, decodeBackup, encodeBackup } from '../../natsctl/commands/backupFile.js'
-import { startNatsServer, startRedisServer } from '../support/servers.js'
 import { signedAfter } from '../support/signedManifests.js'
-import { natsctl, newDirectory } from './natsctlProcess.js'
+import { runnerOf, startTrusting, systemsOf } from './natsctlSystem.js'
 
-let stopServers: () => Promise<unknown>
-let env: Readonly<Record<string, string>>
-let systems = 0
+const nextSystem = systemsOf(test, 'backup')
 const alice = newKey()
-
-test.before(async () => {
-  const [natsServer, redisServer] = await Promise.all([startNatsServer(), startRedisServer()])
-  stopServers = () => Promise.all([natsServer.stop(), redisServer.stop()])
-  env = { NATS_URL: natsServer.url, THESEUS_REDIS: redisServer.url }
-})
-
-test.after.always(() => stopServers?.())
 
 /** A system in which Alice has published version 1, which sets a table, and paused it; its backup. */
 async function backedUp(t: ExecutionContext) {
-  const system = `backup${++systems}`
-  const cwd = newDirectory(t)
-  const server = await startUpgradeServer({
-    ...{ system, transport: nats(env.NATS_URL!), udb: redis(env.THESEUS_REDIS!), trust: [alice.publicKey] },
-  })
-  t.teardown(() => server.stop())
-  writeFileSync(join(cwd, 'alice.nk'), alice.seed, { mode: 0o600 })
+  const next = nextSystem()
+  const { system, env } = next
+  const cwd = await startTrusting(t, next, { alice })
   const bundle = new Uint8Array(300_000).fill(7)
   const manifest = draftManifest(
     defineUpgrade({ title: 'One', classUpgrades: [], tables: { authorized: { n1: 'yes' } } }),
     bundle,
   )
   writeFileSync(join(cwd, 'One.upgrade'), encodeUpgradeFile({ manifest, bundle }))
-  const run = (...args: readonly string[]) =>
-    natsctl(t, args, { cwd, env: { ...env, THESEUS_SYSTEM: system, THESEUS_TRUST: alice.publicKey } })
+  const { run } = runnerOf(t, { ...env, THESEUS_TRUST: alice.publicKey }, cwd)
   const ordered = async (...args: readonly string[]) => {
     const ended = await run(...args, '--key', 'alice.nk', '-o', 'json')
     t.is(ended.code, 0, ended.stderr)
@@ -55,9 +38,9 @@ async function backedUp(t: ExecutionContext) {
   await ordered('upgrade', 'publish', 'One.upgrade')
   await ordered('rollout', 'pause', '1', '--reason', 'lunch')
   await ordered('table', 'set', 'authorized', 'n2', 'yes')
-  const client = new Redis(env.THESEUS_REDIS!)
+  const client = new Redis(env.THESEUS_REDIS)
   t.teardown(() => client.quit())
-  const database = await redis(env.THESEUS_REDIS!).open(system, { now: Date.now } as never)
+  const database = await redis(env.THESEUS_REDIS).open(system, { now: Date.now } as never)
   t.teardown(() => database.close())
   const file = join(cwd, 'shop.backup')
   const told = await ordered('backup', 'shop.backup')

@@ -3,68 +3,40 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
-import { defineUpgrade, draftManifest, startUpgradeServer } from 'theseus-actors'
-import { nats } from 'theseus-actors/nats'
+import { defineUpgrade, draftManifest } from 'theseus-actors'
 import { newKey } from 'theseus-actors/nkeys'
-import { redis } from 'theseus-actors/redis'
 import { digestOf } from '../../core/base/digest.js'
 import { encodeUpgradeFile } from '../../natsctl/build/upgradeFile.js'
 import { decodeHistoryFile, encodeHistoryFile } from '../../natsctl/history/historyFile.js'
-import { startNatsServer, startRedisServer } from '../support/servers.js'
-import { natsctl, newDirectory, type ProcessResult } from './natsctlProcess.js'
+import { natsctl } from './natsctlProcess.js'
+import { type Runner, runnerOf, type SystemOfTest, startTrusting, systemsOf } from './natsctlSystem.js'
 
-interface Context {
-  readonly system: string
+interface Context extends Runner, Pick<SystemOfTest, 'system' | 'env'> {
   readonly cwd: string
-  run(...args: readonly string[]): Promise<ProcessResult>
-  json(...args: readonly string[]): Promise<any>
 }
 
-let stopServers: () => Promise<unknown>
-let env: Readonly<Record<string, string>>
-let systems = 0
+const nextSystem = systemsOf(test, 'trust')
 const alice = newKey()
 const bob = newKey()
-
-test.before(async () => {
-  const [natsServer, redisServer] = await Promise.all([startNatsServer(), startRedisServer()])
-  stopServers = () => Promise.all([natsServer.stop(), redisServer.stop()])
-  env = { NATS_URL: natsServer.url, THESEUS_REDIS: redisServer.url }
-})
-
-test.after.always(() => stopServers?.())
 
 /**
  * A system that trusts Alice, who has published version 1 and handed over to Bob with version 2, who has
  * published version 3.
  */
 async function published(t: ExecutionContext): Promise<Context> {
-  const system = `trust${++systems}`
-  const cwd = newDirectory(t)
-  const server = await startUpgradeServer({
-    system,
-    transport: nats(env.NATS_URL!),
-    udb: redis(env.THESEUS_REDIS!),
-    trust: [alice.publicKey],
-  })
-  t.teardown(() => server.stop())
-  for (const [name, { seed }] of Object.entries({ alice, bob })) writeFileSync(join(cwd, `${name}.nk`), seed, { mode: 0o600 })
+  const next = nextSystem()
+  const { system, env } = next
+  const cwd = await startTrusting(t, next, { alice, bob })
   for (const title of ['One', 'Three']) {
     const bundle = new TextEncoder().encode(`${system} ${title}`)
     const manifest = draftManifest(defineUpgrade({ title, classUpgrades: [] }), bundle)
     writeFileSync(join(cwd, `${title}.upgrade`), encodeUpgradeFile({ manifest, bundle }))
   }
-  const run = (...args: readonly string[]) =>
-    natsctl(t, args, { cwd, env: { ...env, THESEUS_SYSTEM: system, THESEUS_TRUST: '' } })
-  const json = async (...args: readonly string[]) => {
-    const ended = await run(...args, '-o', 'json')
-    t.is(ended.code, 0, ended.stderr)
-    return JSON.parse(ended.stdout)
-  }
+  const { run, json } = runnerOf(t, { ...env, THESEUS_TRUST: '' }, cwd)
   await json('upgrade', 'publish', 'One.upgrade', '--key', 'alice.nk', '--reason', 'the first')
   await json('upgrader', 'set', bob.publicKey, '--key', 'alice.nk')
   await json('upgrade', 'publish', 'Three.upgrade', '--key', 'bob.nk')
-  return { system, cwd, run, json }
+  return { system, env, cwd, run, json }
 }
 
 test('the history says who installed what, when and why, and verifies from the database', async (t) => {
@@ -158,8 +130,8 @@ test('a version with two manifests is told by the history and by whoever publish
 })
 
 test('a history that was changed in Redis, or cut off there, does not verify', async (t) => {
-  const { run, system } = await published(t)
-  const database = new Redis(env.THESEUS_REDIS!)
+  const { run, system, env } = await published(t)
+  const database = new Redis(env.THESEUS_REDIS)
   t.teardown(() => database.quit())
   const key = (name: string) => `theseus:{${system}}:${name}`
   const verify = () => run('history', '--verify', '--trust', alice.publicKey)

@@ -5,63 +5,39 @@ import { join } from 'node:path'
 import { createWebSocketReceiver, type StatelyInspectionEvent } from '@statelyai/inspect'
 import anyTest, { type ExecutionContext, type TestFn } from 'ava'
 import type { Browser } from 'playwright-core'
-import { createHost, type RunningHost, startUpgradeServer } from 'theseus-actors'
-import { memoryStore } from 'theseus-actors/memory'
+import type { RunningHost } from 'theseus-actors'
 import { nats } from 'theseus-actors/nats'
-import { redis } from 'theseus-actors/redis'
 import { WebSocket } from 'ws'
 import type { RecordingEntry } from '../../natsctl/inspect/recordingEntry.js'
 import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
 import { openPage, startBrowser } from '../support/browser.js'
 import { until } from '../support/eventually.js'
-import { startNatsServer, startRedisServer } from '../support/servers.js'
+import { startNatsServer } from '../support/servers.js'
 import { NatsctlProcess, natsctl, newDirectory, type ProcessResult, root } from './natsctlProcess.js'
+import { type SystemOfTest, startPages, systemsOf } from './natsctlSystem.js'
 
-interface Context {
-  readonly ways: { readonly transport: ReturnType<typeof nats>; readonly udb: ReturnType<typeof redis> }
-  readonly env: Readonly<Record<string, string>>
-  readonly system: string
-}
-
-const test = anyTest as TestFn<Context>
+const test = anyTest as TestFn<SystemOfTest>
 const upgrade = join(root, 'samples/02-pages-comments/upgrades/1-comments.ts')
-let servers: Readonly<Record<string, string>>
-let stopServers: () => Promise<unknown>
+const nextSystem = systemsOf(test, 'i')
 let browser: Browser
-let systems = 0
 
 test.before(async () => {
-  const [natsServer, redisServer] = await Promise.all([startNatsServer(), startRedisServer()])
-  stopServers = () => Promise.all([natsServer.stop(), redisServer.stop()])
-  servers = { NATS_URL: natsServer.url, THESEUS_REDIS: redisServer.url }
   browser = await startBrowser()
 })
 
 test.after.always(async () => {
   await browser?.close()
-  await stopServers?.()
 })
 
 test.beforeEach((t) => {
-  const system = `i${++systems}`
-  t.context = {
-    system,
-    ways: { transport: nats(servers.NATS_URL!), udb: redis(servers.THESEUS_REDIS!) },
-    env: { ...servers, THESEUS_SYSTEM: system },
-  }
+  t.context = nextSystem()
 })
 
-async function startSystem(t: ExecutionContext<Context>, nodes: readonly string[]): Promise<RunningHost> {
-  const { ways, system } = t.context
-  const server = await startUpgradeServer({ system, ...ways })
-  t.teardown(() => server.stop())
-  const host = await createHost({ system, hostId: 'h1', ...ways, state: memoryStore(), bundles: newDirectory(t) })
-  t.teardown(() => host.stop())
-  for (const nodeId of nodes) await host.node(PagesV1, nodeId)
-  return host
+async function startSystem(t: ExecutionContext<SystemOfTest>, nodes: readonly string[]): Promise<RunningHost> {
+  return (await startPages(t, t.context, nodes)).host
 }
 
-async function publish(t: ExecutionContext<Context>): Promise<void> {
+async function publish(t: ExecutionContext<SystemOfTest>): Promise<void> {
   const file = join(newDirectory(t), '1.upgrade')
   const run = (...args: readonly string[]): Promise<ProcessResult> => natsctl(t, args, { env: t.context.env })
   t.is((await run('upgrade', 'build', upgrade, '-O', file)).code, 0)
@@ -69,7 +45,7 @@ async function publish(t: ExecutionContext<Context>): Promise<void> {
   t.is((await run('rollout', 'status', '--timeout', '30s')).code, 0)
 }
 
-async function inspect(t: ExecutionContext<Context>, ...args: readonly string[]) {
+async function inspect(t: ExecutionContext<SystemOfTest>, ...args: readonly string[]) {
   const process = new NatsctlProcess(t, ['inspect', '-o', 'json', ...args], { env: t.context.env })
   const { url, stately } = await process.document(({ type }) => type === 'inspect', 'the page is served')
   return { process, url: url as string, stately: stately as string | null }

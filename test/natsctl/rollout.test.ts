@@ -1,50 +1,21 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import anyTest, { type ExecutionContext, type TestFn } from 'ava'
-import { createHost, type RunningHost, startUpgradeServer } from 'theseus-actors'
-import { memoryStore } from 'theseus-actors/memory'
-import { nats } from 'theseus-actors/nats'
-import { redis } from 'theseus-actors/redis'
-import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
+import type { RunningHost } from 'theseus-actors'
 import { until } from '../support/eventually.js'
-import { startNatsServer, startRedisServer } from '../support/servers.js'
 import { NatsctlProcess, natsctl, newDirectory, newProject, type ProcessResult, root } from './natsctlProcess.js'
+import { type SystemOfTest, startPages, systemsOf } from './natsctlSystem.js'
 
-interface Context {
-  readonly ways: { readonly transport: ReturnType<typeof nats>; readonly udb: ReturnType<typeof redis> }
-  readonly env: Readonly<Record<string, string>>
-}
-
-const test = anyTest as TestFn<Context>
+const test = anyTest as TestFn<SystemOfTest>
 const upgrade = join(root, 'samples/02-pages-comments/upgrades/1-comments.ts')
-let stopServers: () => Promise<unknown>
-let env: Readonly<Record<string, string>>
-let systems = 0
+const nextSystem = systemsOf(test, 's')
 
-test.before(async () => {
-  const [natsServer, redisServer] = await Promise.all([startNatsServer(), startRedisServer()])
-  stopServers = () => Promise.all([natsServer.stop(), redisServer.stop()])
-  env = { NATS_URL: natsServer.url, THESEUS_REDIS: redisServer.url }
-})
-
-test.after.always(() => stopServers?.())
-
-/** A system of its own for each test. */
 test.beforeEach((t) => {
-  const ways = { transport: nats(env.NATS_URL!), udb: redis(env.THESEUS_REDIS!) }
-  t.context = { ways, env: { ...env, THESEUS_SYSTEM: `s${++systems}` } }
+  t.context = nextSystem()
 })
 
-async function startSystem(t: ExecutionContext<Context>, nodes: readonly string[]): Promise<RunningHost> {
-  const { ways, env } = t.context
-  const system = env.THESEUS_SYSTEM!
-  const server = await startUpgradeServer({ system, ...ways })
-  t.teardown(() => server.stop())
-  const bundles = newDirectory(t)
-  const host = await createHost({ system, hostId: 'h1', ...ways, state: memoryStore(), bundles })
-  t.teardown(() => host.stop())
-  for (const nodeId of nodes) await host.node(PagesV1, nodeId)
-  return host
+async function startSystem(t: ExecutionContext<SystemOfTest>, nodes: readonly string[]): Promise<RunningHost> {
+  return (await startPages(t, t.context, nodes)).host
 }
 
 test('an upgrade is built, published and watched, and both versions are called while it is under way', async (t) => {
@@ -103,7 +74,7 @@ test('an upgrade is built, published and watched, and both versions are called w
   const [version] = await json('upgrade', 'ls')
   t.like(version, { version: 1, reason: 'readers asked for it', digest: built.digest, previous: null })
   const table = await run('node', 'ls', '--service', 'pages')
-  t.regex(table.stdout, /^NODE +SERVICE .*\np1 +pages +Pages\.v2 +1 +current +- +\d+s +yes +h1\n/)
+  t.regex(table.stdout, /^NODE +SERVICE .*\np1 +pages +Pages\.v2 +1 +current +- +(\d+[hms])+ +yes +h1\n/)
   t.false(table.stdout.includes('\u001b'))
 })
 

@@ -6,8 +6,6 @@
 import { PassThrough } from 'node:stream'
 import anyTest, { type ExecutionContext, type TestFn } from 'ava'
 import { startUpgradeServer } from 'theseus-actors'
-import { nats } from 'theseus-actors/nats'
-import { redis } from 'theseus-actors/redis'
 import { digestOf } from '../../core/base/digest.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import { encodeManifest, type Manifest, manifestFormat } from '../../core/upgrade/manifest.js'
@@ -17,8 +15,8 @@ import { confirm } from '../../natsctl/output/confirm.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { statusOf, upgradingNode } from '../contracts/databaseContract.js'
 import { until } from '../support/eventually.js'
-import { startNatsServer, startRedisServer } from '../support/servers.js'
-import { natsctl, type ProcessResult } from './natsctlProcess.js'
+import type { ProcessResult } from './natsctlProcess.js'
+import { runnerOf, systemsOf } from './natsctlSystem.js'
 
 interface Context {
   readonly server: { stop(): Promise<void> }
@@ -31,29 +29,13 @@ interface Context {
 
 const test = anyTest as TestFn<Context>
 const leaseMs = 600_000
-let stopServers: () => Promise<unknown>
-let env: Readonly<Record<string, string>>
-let systems = 0
-
-test.before(async () => {
-  const [natsServer, redisServer] = await Promise.all([startNatsServer(), startRedisServer()])
-  stopServers = () => Promise.all([natsServer.stop(), redisServer.stop()])
-  env = { NATS_URL: natsServer.url, THESEUS_REDIS: redisServer.url }
-})
-
-test.after.always(() => stopServers?.())
+const nextSystem = systemsOf(test, 's')
 
 /** A system of its own for each test. */
 test.beforeEach(async (t) => {
-  const system = `s${++systems}`
-  const database = await redis(env.THESEUS_REDIS!).open(system, systemClock)
-  const run = (...args: readonly string[]) => natsctl(t, args, { env: { ...env, THESEUS_SYSTEM: system } })
-  const json = async (...args: readonly string[]) => {
-    const ended = await run(...args, '-o', 'json')
-    t.is(ended.code, 0, ended.stderr)
-    return JSON.parse(ended.stdout)
-  }
-  const ways = { transport: nats(env.NATS_URL!), udb: redis(env.THESEUS_REDIS!) }
+  const { system, env, ways } = nextSystem()
+  const database = await ways.udb.open(system, systemClock)
+  const { run, json } = runnerOf(t, env)
   const server = await startUpgradeServer({ system, ...ways, gate: 'off', deathRound: '1h' })
   t.context = { system, database, server, run, json }
 })
@@ -271,7 +253,7 @@ test('the versions are listed with who runs them, who still needs them, and whic
   const table = (await run('version', 'ls')).stdout.split('\n').map((line) => line.split(/ {2,}/))
   t.deepEqual(table[0], ['VERSION', 'TITLE', 'NODES', 'CLIENTS', 'NEEDED BY', 'DEAD'])
   t.deepEqual(table[1]!.slice(0, 5), ['0', '-', '0', '0', '-'])
-  t.regex(table[1]![5]!, /^for \d+s$/)
+  t.regex(table[1]![5]!, /^for (\d+[hms])+$/)
   t.deepEqual(table[2], ['1', 'Step 1', '0', '1', '1 client: desk-v1'])
   t.deepEqual(table[4], ['3', 'Step 3', '2', '0', '2 nodes, 1 client: desk-v1, p2, p1'])
 

@@ -2,55 +2,23 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import anyTest, { type ExecutionContext, type TestFn } from 'ava'
-import { createHost, type RunningHost, startUpgradeServer } from 'theseus-actors'
-import { memoryStore } from 'theseus-actors/memory'
-import { nats } from 'theseus-actors/nats'
-import { redis } from 'theseus-actors/redis'
 import { decodeUpgradeFile, encodeUpgradeFile } from '../../natsctl/build/upgradeFile.js'
 import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
 import { until } from '../support/eventually.js'
-import { startNatsServer, startRedisServer } from '../support/servers.js'
 import { natsctl, newDirectory, newProject, type ProcessResult, root } from './natsctlProcess.js'
+import { type RunningPages, type SystemOfTest, startPages, systemsOf } from './natsctlSystem.js'
 
-interface Context {
-  readonly ways: { readonly transport: ReturnType<typeof nats>; readonly udb: ReturnType<typeof redis> }
-  readonly env: Readonly<Record<string, string>>
-}
-
-const test = anyTest as TestFn<Context>
+const test = anyTest as TestFn<SystemOfTest>
 const comments = join(root, 'samples/02-pages-comments/upgrades/1-comments.ts')
 const likes = join(root, 'samples/02-pages-comments/upgrades/2-likes.ts')
-let stopServers: () => Promise<unknown>
-let env: Readonly<Record<string, string>>
-let systems = 0
-
-test.before(async () => {
-  const [natsServer, redisServer] = await Promise.all([startNatsServer(), startRedisServer()])
-  stopServers = () => Promise.all([natsServer.stop(), redisServer.stop()])
-  env = { NATS_URL: natsServer.url, THESEUS_REDIS: redisServer.url }
-})
-
-test.after.always(() => stopServers?.())
+const nextSystem = systemsOf(test, 'plan')
 
 test.beforeEach((t) => {
-  const ways = { transport: nats(env.NATS_URL!), udb: redis(env.THESEUS_REDIS!) }
-  t.context = { ways, env: { ...env, THESEUS_SYSTEM: `plan${++systems}` } }
+  t.context = nextSystem()
 })
 
-interface Started {
-  readonly host: RunningHost
-  readonly server: { stop(): Promise<void> }
-}
-
-async function startSystem(t: ExecutionContext<Context>, nodes: readonly string[]): Promise<Started> {
-  const { ways, env } = t.context
-  const system = env.THESEUS_SYSTEM!
-  const server = await startUpgradeServer({ system, ...ways })
-  t.teardown(() => server.stop())
-  const host = await createHost({ system, hostId: 'h1', ...ways, state: memoryStore(), bundles: newDirectory(t) })
-  t.teardown(() => host.stop())
-  for (const nodeId of nodes) await host.node(PagesV1, nodeId)
-  return { host, server }
+function startSystem(t: ExecutionContext<SystemOfTest>, nodes: readonly string[]): Promise<RunningPages> {
+  return startPages(t, t.context, nodes)
 }
 
 /** A JavaScript upgrade of the pages, with this schedule. */
@@ -74,7 +42,7 @@ function upgradeWith(t: ExecutionContext, schedule: string): string {
 }
 
 const runner =
-  (t: ExecutionContext<Context>) =>
+  (t: ExecutionContext<SystemOfTest>) =>
   (...args: readonly string[]): Promise<ProcessResult> =>
     natsctl(t, args, { env: t.context.env })
 

@@ -7,58 +7,36 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import anyTest, { type ExecutionContext, type TestFn } from 'ava'
-import { createHost, type RunningHost, startUpgradeServer } from 'theseus-actors'
-import { memoryStore } from 'theseus-actors/memory'
-import { nats } from 'theseus-actors/nats'
-import { redis } from 'theseus-actors/redis'
+import type { RunningHost } from 'theseus-actors'
 import { PagesV1 } from '../../../samples/02-pages-comments/pages.v1.js'
 import { PagesV2 } from '../../../samples/02-pages-comments/pages.v2.js'
 import { until } from '../../support/eventually.js'
-import { startNatsServer, startRedisServer } from '../../support/servers.js'
-import { NatsctlProcess, natsctl, newDirectory, root } from '../natsctlProcess.js'
+import { NatsctlProcess, natsctl, root } from '../natsctlProcess.js'
+import { type SystemOfTest, startPages, systemsOf } from '../natsctlSystem.js'
 
-interface Context {
-  readonly ways: { readonly transport: ReturnType<typeof nats>; readonly udb: ReturnType<typeof redis> }
-  readonly env: Readonly<Record<string, string>>
-}
-
-const test = anyTest as TestFn<Context>
+const test = anyTest as TestFn<SystemOfTest>
 const main = join(root, 'dist/natsctl/main.js')
-let stopServers: () => Promise<unknown>
-let servers: Readonly<Record<string, string>>
+const nextSystem = systemsOf(test, 'l')
 let directory: string
 let built: string
-let systems = 0
 
 test.before(async () => {
-  const [natsServer, redisServer] = await Promise.all([startNatsServer(), startRedisServer()])
-  stopServers = () => Promise.all([natsServer.stop(), redisServer.stop()])
-  servers = { NATS_URL: natsServer.url, THESEUS_REDIS: redisServer.url }
   directory = mkdtempSync(join(tmpdir(), 'watch-'))
   built = join(directory, '1.upgrade')
   const upgrade = join(root, 'samples/02-pages-comments/upgrades/1-comments.ts')
   execFileSync(process.execPath, [main, 'upgrade', 'build', upgrade, '-O', built])
 })
 
-test.after.always(async () => {
-  await stopServers?.()
-  rmSync(directory, { recursive: true, force: true })
-})
+test.after.always(() => rmSync(directory, { recursive: true, force: true }))
 
 test.beforeEach((t) => {
-  const ways = { transport: nats(servers.NATS_URL!), udb: redis(servers.THESEUS_REDIS!) }
-  t.context = { ways, env: { ...servers, THESEUS_SYSTEM: `l${++systems}` } }
+  t.context = nextSystem()
 })
 
 /** A system whose upgrade is published and waits for the end of its pause. */
-async function startHeld(t: ExecutionContext<Context>, nodes: readonly string[]): Promise<RunningHost> {
-  const { ways, env } = t.context
-  const system = env.THESEUS_SYSTEM!
-  const server = await startUpgradeServer({ system, ...ways })
-  t.teardown(() => server.stop())
-  const host = await createHost({ system, hostId: 'h1', ...ways, state: memoryStore(), bundles: newDirectory(t) })
-  t.teardown(() => host.stop())
-  for (const nodeId of nodes) await host.node(PagesV1, nodeId)
+async function startHeld(t: ExecutionContext<SystemOfTest>, nodes: readonly string[]): Promise<RunningHost> {
+  const { env } = t.context
+  const { host } = await startPages(t, t.context, nodes)
   for (const nodeId of nodes) await host.operator.hold(nodeId, 'not yet')
   t.is((await natsctl(t, ['upgrade', 'publish', built], { env })).code, 0)
   const areScheduled = async () => (await host.operator.database.nodes('pages')).every(({ phase }) => phase === 'scheduled')

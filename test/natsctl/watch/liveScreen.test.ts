@@ -9,65 +9,43 @@ import { join } from 'node:path'
 import anyTest, { type ExecutionContext, type TestFn } from 'ava'
 import { createHost, type RunningHost, startUpgradeServer } from 'theseus-actors'
 import { memoryStore } from 'theseus-actors/memory'
-import { nats } from 'theseus-actors/nats'
 import { redis } from 'theseus-actors/redis'
 import { PagesV1 } from '../../../samples/02-pages-comments/pages.v1.js'
 import { PseudoTerminal, type TerminalOptions } from '../../support/pseudoTerminal.js'
-import { startNatsServer, startRedisServer, type TestServer } from '../../support/servers.js'
+import { startRedisServer } from '../../support/servers.js'
 import { descendants, natsctl, newDirectory, root } from '../natsctlProcess.js'
+import { type SystemOfTest, startPages, systemsOf } from '../natsctlSystem.js'
 
-interface Context {
-  readonly ways: { readonly transport: ReturnType<typeof nats>; readonly udb: ReturnType<typeof redis> }
-  readonly env: Readonly<Record<string, string>>
-  readonly system: string
-}
-
-const test = anyTest.serial as TestFn<Context>
+const test = anyTest.serial as TestFn<SystemOfTest>
 const upgrade = join(root, 'samples/02-pages-comments/upgrades/1-comments.ts')
 const main = join(root, 'dist/natsctl/main.js')
-let natsServer: TestServer
-let redisServer: TestServer
-let systems = 0
+const nextSystem = systemsOf(test, 'w')
 let directory: string
 let built: string
 
 test.before(async () => {
-  ;[natsServer, redisServer] = await Promise.all([startNatsServer(), startRedisServer()])
   directory = mkdtempSync(join(tmpdir(), 'watch-'))
   built = join(directory, '1.upgrade')
   execFileSync(process.execPath, [main, 'upgrade', 'build', upgrade, '-O', built])
 })
 
-test.after.always(async () => {
-  await Promise.all([natsServer?.stop(), redisServer?.stop()])
-  rmSync(directory, { recursive: true, force: true })
-})
+test.after.always(() => rmSync(directory, { recursive: true, force: true }))
 
 test.beforeEach((t) => {
-  const system = `w${++systems}`
-  t.context = {
-    system,
-    ways: { transport: nats(natsServer.url), udb: redis(redisServer.url) },
-    env: { NATS_URL: natsServer.url, THESEUS_REDIS: redisServer.url, THESEUS_SYSTEM: system, THESEUS_TRUST: 'nobody' },
-  }
+  const next = nextSystem()
+  t.context = { ...next, env: { ...next.env, THESEUS_TRUST: 'nobody' } }
 })
 
-async function startSystem(t: ExecutionContext<Context>, nodes: readonly string[]): Promise<RunningHost> {
-  const { ways, system } = t.context
-  const server = await startUpgradeServer({ system, ...ways })
-  t.teardown(() => server.stop())
-  const host = await createHost({ system, hostId: 'h1', ...ways, state: memoryStore(), bundles: newDirectory(t) })
-  t.teardown(() => host.stop())
-  for (const nodeId of nodes) await host.node(PagesV1, nodeId)
-  return host
+async function startSystem(t: ExecutionContext<SystemOfTest>, nodes: readonly string[]): Promise<RunningHost> {
+  return (await startPages(t, t.context, nodes)).host
 }
 
-function watch(t: ExecutionContext<Context>, args: readonly string[] = [], options: TerminalOptions = {}): PseudoTerminal {
+function watch(t: ExecutionContext<SystemOfTest>, args: readonly string[] = [], options: TerminalOptions = {}): PseudoTerminal {
   return new PseudoTerminal(t, [process.execPath, main, 'rollout', 'watch', ...args], { ...options, env: t.context.env })
 }
 
 /** The terminal once it has ended: the shell's own, as it was. */
-async function isGivenBack(t: ExecutionContext<Context>, terminal: PseudoTerminal, code: number): Promise<void> {
+async function isGivenBack(t: ExecutionContext<SystemOfTest>, terminal: PseudoTerminal, code: number): Promise<void> {
   await terminal.shows(/over$/)
   const { emulator } = terminal
   t.regex(emulator.text, new RegExp(`ended with ${code}\n`))
