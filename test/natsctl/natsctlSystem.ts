@@ -26,7 +26,7 @@ export interface SystemOfTest {
   }
 }
 
-/** Starts servers before the tests of a file and stops them after. Each call of the result is a new system. */
+/** Starts servers before the tests of a file, stops them after. Each call of the result is a new system. */
 export function systemsOf(test: Pick<TestFn<any>, 'before' | 'after'>, prefix: string): () => SystemOfTest {
   let urls: { readonly NATS_URL: string; readonly THESEUS_REDIS: string }
   let stop: (() => Promise<unknown>) | undefined
