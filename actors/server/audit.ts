@@ -139,7 +139,6 @@ export class Audit {
   /** Writes what is still to be written. */
   async stop(): Promise<void> {
     this.#cancel?.()
-    this.#cancel = undefined
     this.#tellRefusals(() => true)
     this.#denials.stop()
     await this.#briefly(this.#line)

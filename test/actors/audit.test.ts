@@ -1,6 +1,14 @@
 /** The audit: the chain of entries that upgrade servers write about orders and their outcomes. */
 import test from 'ava'
-import { Audit, auditWaitMs, refusalEntriesMax, refusalEntryMs, refusalKindsMax, refusalsMs } from '../../actors/server/audit.js'
+import {
+  Audit,
+  auditWaitingMax,
+  auditWaitMs,
+  refusalEntriesMax,
+  refusalEntryMs,
+  refusalKindsMax,
+  refusalsMs,
+} from '../../actors/server/audit.js'
 import { DeathRounds } from '../../actors/server/deathRounds.js'
 import { digestOf } from '../../core/base/digest.js'
 import { Fault } from '../../core/base/fault.js'
@@ -13,7 +21,7 @@ import { memoryDatabase } from '../../transports/memory/index.js'
 import { askServer, question } from '../support/askServer.js'
 import { until } from '../support/eventually.js'
 import { alice, mallory } from '../support/signedManifests.js'
-import { TestSystem } from '../support/testSystem.js'
+import { gate, TestSystem } from '../support/testSystem.js'
 import { ManualClock } from './manualClock.js'
 import { NotesV1, toV2 } from './notesClasses.js'
 
@@ -296,4 +304,93 @@ test('a database that never answers holds up neither an answer nor the end of th
   const stopped = audit.stop()
   clock.advance(auditWaitMs)
   t.is(await stopped, undefined)
+})
+
+test('only so many entries wait for a database that does not answer; further ones are told of, and left out', async (t) => {
+  const answer = gate()
+  const change: Partial<UpgradeDatabase> = {}
+  const { audit, database, told } = await auditOn(change)
+  change.auditHead = async () => {
+    await answer.pass()
+    return database.auditHead()
+  }
+  const write = (version: number) => audit.own({ act: 'teach', version, digest: 'd' })
+  for (let version = 1; version <= auditWaitingMax; version++) write(version)
+  t.deepEqual(told, [])
+  write(auditWaitingMax + 1)
+  t.like(told[0], {
+    type: 'warning',
+    message: 'an entry of the audit was not written',
+    error: { code: 'unavailable.overloaded' },
+  })
+  answer.open()
+  await audit.stop()
+  write(auditWaitingMax + 2)
+  await audit.stop()
+  t.is((await database.auditHead()).number, auditWaitingMax + 1)
+  t.is(told.length, 1)
+})
+
+test('an entry for which other upgrade servers leave no place is told of', async (t) => {
+  let tries = 0
+  const { audit, told } = await auditOn({
+    appendAudit: async () => {
+      tries++
+      return false
+    },
+  })
+  audit.own({ act: 'teach', version: 1, digest: 'd' })
+  await audit.stop()
+  t.is(tries, 50)
+  t.is(told.length, 1)
+  t.like(told[0], { error: { code: 'upgrade.conflict', message: 'other upgrade servers were faster 50 times' } })
+})
+
+test('refusals have a hundred entries at once, and one more in ten minutes, however long the server is up', async (t) => {
+  const { audit, clock, database, refuse } = await auditOn()
+  const flood = async () => {
+    for (let second = 0; second < 20; second++) {
+      for (let kind = 0; kind < refusalKindsMax; kind++) await refuse(`caller${kind}`, 'c')
+      clock.advance(refusalsMs)
+    }
+    // Behind all that are on their way.
+    await audit.of({ ...question, method: 'direct', args: [] }, 'desk', async (change) => {
+      change.isDone = true
+    })
+    return (await entriesIn(database)).filter(({ outcome }) => outcome !== 'done').length
+  }
+  t.is(await flood(), refusalEntriesMax)
+  clock.advance(refusalEntryMs)
+  t.is(await flood(), refusalEntriesMax + 1)
+})
+
+test('what hosts have denied since its last entry is written when the server stops, and names the host', async (t) => {
+  const { audit, clock, database } = await auditOn()
+  const report = (times: number) =>
+    audit.denied(
+      { ...question, caller: 'h', method: 'teachDenials', args: [[['bob', 'b', 'add', 'denied.caller', times]]] },
+      'h1',
+    )
+  report(1)
+  report(2)
+  await audit.stop()
+  const entries = await entriesIn(database)
+  t.deepEqual(
+    entries.map(({ times }) => times),
+    [1, 2],
+  )
+  t.like(entries[1]!.what, { act: 'denied', calls: [{ host: { name: 'h1', id: 'h' } }] })
+  t.is(clock.timers, 0)
+})
+
+test('a server that has stopped, and one that has answered, leave no timer', async (t) => {
+  const { audit, clock, refuse } = await auditOn()
+  await audit.of({ ...question, method: 'direct', args: [] }, 'desk', async (change) => {
+    change.isDone = true
+  })
+  t.is(clock.timers, 0)
+  await refuse('mallory', 'm')
+  t.is(clock.timers, 1)
+  await audit.stop()
+  t.is(clock.timers, 0)
 })

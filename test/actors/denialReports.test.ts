@@ -368,6 +368,104 @@ test('an upgrade server remembers a bounded number of hosts and kinds between tw
   t.is(times, Number.MAX_SAFE_INTEGER)
 })
 
+/** The entry of what these tests report after the first one. */
+function nextEntry({ clock, records }: Pick<ReturnType<typeof auditing>, 'clock' | 'records'>) {
+  clock.advance(denialEntryMs)
+  const { what, times } = records[1]!
+  if (what.act !== 'denied') throw new Error(what.act)
+  return { calls: what.calls, more: what.more, times }
+}
+
+test('so many hosts are counted apart, with a name or without, and one that is goes on to be', (t) => {
+  for (const isNamed of [true, false]) {
+    const { clock, denials, records, report } = auditing()
+    report('first', ['bob', 'add', 1])
+    const told = (host: string, times: number) => {
+      const caller = { name: 'bob', id: 'b' }
+      denials.reported({ name: isNamed ? host : null, id: isNamed ? 'h' : host }, [
+        { caller, method: 'add', code: 'denied.rate', times },
+      ])
+    }
+    for (let host = 1; host < denyingHostsMax; host++) told(`a-host-with-a-long-name-${host}`, 1)
+    told('y', 2)
+    told('z', 4)
+    told('y', 8)
+    const { calls, times } = nextEntry({ clock, records })
+    // Of one turn the short ones come first.
+    t.like(calls[0], { host: isNamed ? { name: 'y' } : { name: null, id: 'y' }, times: 10 })
+    t.false(calls.some(({ host }) => host.name === 'z' || host.id === 'z'))
+    t.is(times, denyingHostsMax - 1 + 14)
+  }
+})
+
+test('so many kinds of a host are counted apart, and those with the most calls come first', (t) => {
+  const { clock, records, report } = auditing()
+  report('h', ['bob', 'add', 1])
+  for (let kind = 1; kind < deniedKindsPerHostMax; kind++) report('h', ['bob', `method${kind}`, 1])
+  report('h', ['bob', 'y', 2])
+  report('h', ['bob', 'z', 64])
+  report('h', ['bob', 'y', 8])
+  const { calls, more, times } = nextEntry({ clock, records })
+  t.like(calls[0], { method: 'y', times: 10 })
+  t.false(calls.some(({ method }) => method === 'z'))
+  t.is(times, deniedKindsPerHostMax - 1 + 74)
+  t.is(more, times - calls.reduce((sum, each) => sum + each.times, 0))
+})
+
+test('callers without a name are one kind, with the id of the first; those too many to tell apart are another', (t) => {
+  const { clock, denials, records, report } = auditing()
+  report('h', ['bob', 'add', 1])
+  const told = (caller: { readonly name: string | null; readonly id: string } | null, times: number) =>
+    denials.reported({ name: 'h', id: 'h' }, [{ caller, method: 'add', code: 'denied.rate', times }])
+  told({ name: null, id: 'one' }, 10)
+  told({ name: null, id: 'two' }, 20)
+  told(null, 3)
+  told({ name: 'bob', id: 'b' }, 2)
+  told({ name: 'eve', id: 'e' }, 1)
+  const { calls } = nextEntry({ clock, records })
+  t.deepEqual(
+    calls.map(({ caller, times }) => [caller?.id, times]),
+    [
+      ['one', 30],
+      [undefined, 3],
+      ['b', 2],
+      ['e', 1],
+    ],
+  )
+})
+
+test('an entry names kinds up to its bytes, and counts one that is a byte too long', (t) => {
+  for (const [extra, named] of [
+    [0, 1],
+    [1, 0],
+  ] as const) {
+    const { clock, denials, records, report } = auditing()
+    report('h', ['bob', 'add', 1])
+    const told = (name: string) => ({ caller: { name, id: 'b' }, method: 'add', code: 'denied.rate', times: 5 })
+    const host = { name: 'h', id: 'h' }
+    // With the comma.
+    const shortest = JSON.stringify({ host, ...told('') }).length + 1
+    denials.reported(host, [told('n'.repeat(deniedEntryBytesMax - shortest + extra))])
+    const { calls, more, times } = nextEntry({ clock, records })
+    t.deepEqual([calls.length, more, times], [named, named === 1 ? 0 : 5, 5])
+  }
+})
+
+test('a report that comes ten minutes after the last entry has one at once', (t) => {
+  const { clock, records, report } = auditing()
+  report('h', ['bob', 'add', 1])
+  clock.advance(denialEntryMs)
+  report('h', ['bob', 'add', 2])
+  t.is(records.length, 2)
+  // Those in between have one together, time after time.
+  for (const entries of [3, 4]) {
+    report('h', ['bob', 'add', 3])
+    t.is(records.length, entries - 1)
+    clock.advance(denialEntryMs)
+    t.is(records.length, entries)
+  }
+})
+
 test('only on the subject of lessons are denials told, and what can’t be read is refused', async (t) => {
   const system = await TestSystem.start(t)
   const report = [['bob', 'desk', 'add', 'denied.caller', 2]]
