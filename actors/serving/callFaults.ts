@@ -45,3 +45,10 @@ export function faultOfMethod(error: unknown): Fault {
     ? fault
     : new Fault('application.error', fault.message, { code: fault.code }, { cause: fault })
 }
+
+/** Of data that will never be on disk. C4. The method may have run, whatever the store says. */
+export function lostWith(error: unknown): Fault {
+  const fault = toFault(error, 'unavailable.storage')
+  const isOurs = !fault.retryable
+  return isOurs ? fault : new Fault('unavailable.storage', fault.message, {}, { cause: fault })
+}

@@ -15,11 +15,11 @@ import type { ReceivedOutcome } from '../../core/inspection/telemetry.js'
 import { type Bearer, invoke, type MethodEntry } from '../../core/model/methodTable.js'
 import { encodeReply } from '../../core/wire/codec.js'
 import { type CallEnvelope, kinds } from '../../core/wire/envelope.js'
-import { isPlainScalar } from '../../core/wire/plain.js'
 import type { RunningCall } from '../calls/runningCall.js'
 import type { BatchNumber } from '../state/journal.js'
 import type { Ticket } from '../state/nodeState.js'
-import { deniedTo, faultOfMethod, leftBehind, noSuchMethod, queryWrites, wrongClass } from './callFaults.js'
+import { deniedTo, faultOfMethod, leftBehind, lostWith, noSuchMethod, queryWrites, wrongClass } from './callFaults.js'
+import { isFixed } from './fixedValue.js'
 import { InsideCalls } from './insideCalls.js'
 import type { Turn } from './mailbox.js'
 import { WaitingCall } from './waitingCall.js'
@@ -371,25 +371,12 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     return isOnDisk
   }
 
-  /**
-   * The data that this call saw or wrote is not on disk and never will be. C4. Its method may have run,
-   * whatever the store says.
-   */
+  /** The data that this call saw or wrote is not on disk and never will be. */
   #lost(error: unknown): void {
-    const fault = toFault(error, 'unavailable.storage')
-    const isOurs = !fault.retryable
-    const told = isOurs ? fault : new Fault('unavailable.storage', fault.message, {}, { cause: fault })
-    this.answers?.fault(this.envelope, told, this.callee.replier)
+    this.answers?.fault(this.envelope, lostWith(error), this.callee.replier)
   }
 }
 
 function early({ method }: CallEnvelope): InvariantViolation {
   return new InvariantViolation(`C12: the answer to ${method} would leave before what it has seen is on disk`)
-}
-
-const fixedTextLengthMax = 64
-
-/** A value that can certainly travel, and can't change until it does. */
-function isFixed(value: unknown): boolean {
-  return isPlainScalar(value) && !(typeof value === 'string' && value.length > fixedTextLengthMax)
 }
