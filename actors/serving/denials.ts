@@ -41,11 +41,11 @@ export class Denials {
     @inject(tokens.clock) private readonly clock: Clock,
     @inject(tokens.settings) private readonly settings: HostSettings,
     @inject(tokens.observer) private readonly observe: HostObserver,
-    @inject(denialCounter) private readonly counter?: DenialCounter,
+    @inject(denialCounter) private readonly counter: DenialCounter,
   ) {}
 
   tell(denial: Denial): void {
-    this.counter?.count(denial)
+    this.counter.count(denial)
     const { nodeId, caller, method, fault } = denial
     const kind = `${nodeId} ${caller.name ?? `${caller.node} (unnamed)`} ${method} ${fault.code}`
     const told = this.#told.get(kind)
