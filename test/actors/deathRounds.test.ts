@@ -4,6 +4,7 @@
  */
 import test from 'ava'
 import { DeathRounds } from '../../actors/server/deathRounds.js'
+import type { Audited } from '../../core/control/audit.js'
 import type { Session, Standing } from '../../core/control/standing.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import { clientService, type NodeRow } from '../../core/model/nodeRow.js'
@@ -65,7 +66,7 @@ class Database {
   }
 }
 
-function open(options: { readonly deathDelayMs?: number; readonly name?: string } = {}) {
+function open(options: { readonly deathDelayMs?: number; readonly name?: string; readonly tell?: (what: Audited) => void } = {}) {
   const clock = new ManualClock(1_000)
   const database = new Database(clock)
   const rounds = new DeathRounds({ database: database as unknown as UpgradeDatabase, clock, ...options })
@@ -159,6 +160,19 @@ test('what is older than every registered node is declared dead, to take effect 
   soon.database.rows = [at(1)]
   await soon.rounds.declare()
   t.deepEqual(soon.database.declared, [[1, 7]])
+})
+
+test('a death is told of by the server whose word the database has taken', async (t) => {
+  const told: Audited[] = []
+  for (const taken of [2, 3]) {
+    for (const tell of [(what: Audited) => void told.push(what), undefined]) {
+      const { database, rounds } = open(tell === undefined ? {} : { tell })
+      database.rows = [at(3)]
+      database.declareDead = async () => ({ below: taken, sinceMs: 5, inForce: 0 })
+      await t.notThrowsAsync(rounds.declare())
+    }
+  }
+  t.deepEqual(told, [{ act: 'death', below: 3, sinceMs: 5 }])
 })
 
 test('a node that may still flip back keeps the version before its own alive', async (t) => {

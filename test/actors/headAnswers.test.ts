@@ -36,6 +36,7 @@ class Said {
   readonly events: HostEvent[] = []
   readonly clock = new ManualClock(0)
   wait: () => Promise<void> = async () => {}
+  waitBack: () => Promise<void> = async () => {}
 
   readonly answers = new HeadAnswers({
     clock: this.clock,
@@ -43,6 +44,7 @@ class Said {
     wanted: async () => this.wanted,
     takeBack: async (over) => {
       this.givenBack.push(over)
+      await this.waitBack()
       this.dead = Math.max(this.dead as number, over.dead)
     },
     observe: (event) => void this.events.push(event),
@@ -76,6 +78,8 @@ test('all who ask while a reading goes on are answered by the next one, which be
   await until(() => said.readings === 1, 'it reads')
   const rest = Array.from({ length: 1000 }, () => said.answers.answer(undefined))
   said.version = 4
+  await new Promise(setImmediate)
+  t.is(said.readings, 1, 'one at a time')
   gate.resolve()
   t.is((await first).version, 3)
   t.deepEqual([...new Set((await Promise.all(rest)).map(({ version }) => version))], [4])
@@ -173,6 +177,70 @@ test('what hosts know to be dead is given back once for all who say it, and neve
   said.version = 1000
   await Promise.all(Array.from({ length: 500 }, (_, i) => said.answers.answer({ dead: i + 3, final: 1 })))
   t.true(said.givenBack.length <= 1 + oversMax)
+})
+
+test('what a host knows to be over is given back where the database knows less and no version is above the newest', async (t) => {
+  for (const [dead, final, isGiven] of [
+    [1, 1, false],
+    [2, 1, true],
+    [1, 2, true],
+    [3, 0, true],
+    [4, 1, false],
+    [0, 2, true],
+    [0, 3, true],
+    [0, 4, false],
+    [0, 1, false],
+    [2, '1', false],
+  ] as const) {
+    const said = new Said()
+    said.dead = said.final = 1
+    const delay = () => new Promise<void>((resolve) => setImmediate(resolve))
+    said.waitBack = delay
+    t.like(await said.answers.answer({ dead, final }), { dead: isGiven ? Math.max(1, dead) : 1 }, 'read after it was given back')
+    t.deepEqual(said.givenBack, isGiven ? [{ dead, final }] : [], `${dead} ${final}`)
+    // It is not given back again for others, who have not said so.
+    said.dead = 1
+    await said.answers.answer(undefined)
+    t.is(said.givenBack.length, isGiven ? 1 : 0)
+  }
+})
+
+test('a question that has to wait for the next window is answered when that begins', async (t) => {
+  const said = new Said()
+  for (let i = 0; i < headReadingsMax; i++) await said.answers.answer(undefined)
+  await said.clock.runUntil(30)
+  let isAnswered = false
+  const asked = said.answers.answer(undefined).then(() => (isAnswered = true))
+  await said.clock.runUntil(headWindowMs - 1)
+  t.false(isAnswered)
+  await said.clock.runUntil(headWindowMs)
+  await asked
+  t.true(isAnswered)
+})
+
+test('what makes no sense from the beginning is answered as nothing, and told again when it has been well meanwhile', async (t) => {
+  const said = new Said()
+  said.dead = said.final = 99
+  t.like(await said.answers.answer(undefined), { dead: 0, final: 0 })
+  said.dead = said.final = 2
+  await said.answers.answer(undefined)
+  t.is(said.warnings.length, 2)
+  said.dead = 99
+  await said.answers.answer(undefined)
+  t.is(said.warnings.length, 3)
+})
+
+test('a log is told as it is, an empty one too, unless its count is none', async (t) => {
+  const said = new Said()
+  for (const [count, directives, log] of [
+    [4, 4, 'log-1'],
+    [0, 0, 'log-1'],
+    [1.5, 0, null],
+  ] as const) {
+    said.log = { id: 'log-1', count }
+    t.like(await said.answers.answer(undefined), { directives, log })
+  }
+  t.is(said.warnings.length, 1)
 })
 
 /** Starts an upgrade server whose database is changed so. */
