@@ -49,6 +49,5 @@ export function faultOfMethod(error: unknown): Fault {
 /** Of data that will never be on disk. C4. The method may have run, whatever the store says. */
 export function lostWith(error: unknown): Fault {
   const fault = toFault(error, 'unavailable.storage')
-  const isOurs = !fault.retryable
-  return isOurs ? fault : new Fault('unavailable.storage', fault.message, {}, { cause: fault })
+  return fault.retryable ? new Fault('unavailable.storage', fault.message, {}, { cause: fault }) : fault
 }
