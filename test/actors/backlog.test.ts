@@ -186,6 +186,17 @@ test('what is beyond the room is refused while it is read: of values, and of env
   const full = encodeReply(0, 1, new Array(97).fill(0), replier, 0)
   t.throws(() => decode(full, counted), refused)
   t.is(decode(encodeReply(0, 1, new Array(96).fill(0), replier, 0), counted).length, 1)
+  // In the order in which they came.
+  const second = decode(Buffer.concat([call, encodeReply(0, 1, 'answer', replier, 0)]), counted)
+  t.deepEqual(
+    second.map(({ kind }) => kind),
+    [kinds.call, kinds.reply],
+  )
+  t.throws(() => decode(encodedOf(messageValuesMax + 1), counted), refused)
+  t.throws(() => decode(encodedOf(messageValuesMax + 1), { max: messageValuesMax, values: 0 }), {
+    instanceOf: Fault,
+    code: 'protocol.too-large',
+  })
   // A message that no host takes is told to be too large, however much room there is.
   t.throws(() => decode(encodedOf(messageValuesMax + 1), { max: Number.POSITIVE_INFINITY, values: 0 }), {
     instanceOf: Fault,

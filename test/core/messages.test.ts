@@ -2,7 +2,7 @@
 import test from 'ava'
 import { Fault } from '../../core/base/fault.js'
 import { callerInfo } from '../../core/wire/callerInfo.js'
-import { decode, encodeAnnouncement, encodeFault, encodeRefusal, pack, unpack } from '../../core/wire/codec.js'
+import { decode, encodeAnnouncement, encodeFault, encodeRefusal, pack, packToSend, unpack } from '../../core/wire/codec.js'
 import { callId, type FaultEnvelope, kinds, markedEntry, outerAt } from '../../core/wire/envelope.js'
 
 const replier = { node: 'n1', className: 'Pages.v1', version: 3 }
@@ -45,6 +45,8 @@ test('plain data come back from their bytes; anything else is refused by its nam
   for (const value of [null, 1, 'text', [1, { a: [] }], 'x'.repeat(2 ** 21)]) t.deepEqual(unpack(pack(value)), value)
   t.throws(() => pack(() => 1, 'the state'), { code: 'protocol.bad-arguments', message: /the state/ })
   t.deepEqual(unpack(pack([1])), [1])
+  t.deepEqual(unpack(packToSend([1], 'result')), [1])
+  t.throws(() => packToSend(new Map(), 'result'), { code: 'protocol.bad-arguments', message: /^result is a Map/ })
 })
 
 test('a call’s id is its caller’s, across restarts', (t) => {

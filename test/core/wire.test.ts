@@ -1,5 +1,6 @@
 /** The bytes of a message: each value in the shortest form of its type, read in every form that there is. */
 import test from 'ava'
+import { Fault } from '../../core/base/fault.js'
 import { levelsMax } from '../../core/wire/messagePack.js'
 import { WireReader } from '../../core/wire/wireReader.js'
 import { WireWriter } from '../../core/wire/wireWriter.js'
@@ -340,4 +341,31 @@ test('a text or nothing is written as one or the other', (t) => {
   writer.textOrNil('a')
   writer.textOrNil(null)
   t.is(hex(writer.copy()), 'a161c0')
+})
+
+test('items and fields are counted, and one more than there may be is refused before it is made', (t) => {
+  const read = (form: string, max?: number, tooMany?: () => Fault) => {
+    const reader = new WireReader(Buffer.from(form, 'hex'), undefined, max, tooMany)
+    t.is(reader.values, 0)
+    reader.value()
+    return reader.values
+  }
+  t.is(read('2a'), 0)
+  t.is(read('93010203'), 3)
+  t.is(read('92920102 81a16101'.replace(' ', '')), 5, 'those of lists and records within too')
+  t.is(read('93010203', 3), 3)
+  t.throws(() => read('93010203', 2), { code: 'protocol.too-large' })
+  t.throws(() => read('9291019101', 3), { code: 'protocol.too-large' })
+  t.throws(() => read('93010203', 2, () => new Fault('unavailable.overloaded', 'full')), { code: 'unavailable.overloaded' })
+})
+
+test('records have a prototype in messages, and in state none', (t) => {
+  for (const [records, prototype] of [
+    [undefined, Object.prototype],
+    ['without a prototype', null],
+  ] as const) {
+    const record = new WireReader(Buffer.from('81a16181a16201', 'hex'), records).value() as { a: object }
+    t.is(Object.getPrototypeOf(record), prototype)
+    t.is(Object.getPrototypeOf(record.a), prototype)
+  }
 })
