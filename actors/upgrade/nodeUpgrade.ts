@@ -8,116 +8,34 @@ import type { Version } from '../../core/base/ids.js'
 import { invariant } from '../../core/base/invariant.js'
 import type { Phase } from '../../core/base/phases.js'
 import { type Control, isToldToGo, retryToken } from '../../core/control/control.js'
-import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
-import type { HostObserver } from '../../core/inspection/hostEvents.js'
-import type { Generation, LazySlot } from '../../core/model/nodeRecord.js'
-import type { RecordRules } from '../../core/model/recordTransform.js'
-import type { StateStore } from '../../core/ports/stateStore.js'
 import { running } from '../../core/schedules/schedule.js'
 import { SourcedView } from '../../core/schedules/schedulingView.js'
-import {
-  advanced,
-  flipped,
-  flippedBack,
-  isLeftBehind,
-  isUnfinished,
-  recovering,
-  started,
-} from '../../core/upgrade/generations.js'
-import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
+import { advanced } from '../../core/upgrade/generations.js'
 import { within } from '../base/timeouts.js'
-import type { Contacts } from '../calls/contacts.js'
-import { type ClassRegistry, isConcerned } from '../history/classRegistry.js'
-import type { Intake } from '../history/intake.js'
-import type { Controls } from '../registration/controls.js'
-import type { Population } from '../registration/population.js'
-import type { Mailbox } from '../serving/mailbox.js'
-import type { RunningObject } from '../software/liveObject.js'
-import type { NodeSoftware } from '../software/nodeSoftware.js'
-import type { RecordKeeper } from '../software/recordKeeper.js'
-import type { BatchNumber, Journal } from '../state/journal.js'
-import type { NodeState } from '../state/nodeState.js'
-import { runTransform, sweepSlots } from '../state/transformRun.js'
-import type { NodeLearning } from './nodeLearning.js'
+import { isConcerned } from '../history/classRegistry.js'
+import { ObjectChange } from './objectChange.js'
 import { NodeSource } from './schedulingView.js'
-import type { ServiceSlot } from './serviceSlot.js'
-import { type TurnServices, UpgradeTurn } from './upgradeTurn.js'
-
-/** Of its host, for an upgrade. */
-export interface UpgradeServices extends TurnServices {
-  readonly controls: Controls
-  readonly journal: Journal
-  readonly observe: HostObserver
-  readonly classes: ClassRegistry
-  readonly intake: Intake
-  readonly store: StateStore
-  readonly population: Population
-  readonly database: UpgradeDatabase
-  readonly contacts: Contacts
-}
+import { UpgradeTurn } from './upgradeTurn.js'
+import { classUpgradeOf, learn, settled, type UpgradeServices, type UpgradingNode } from './upgradingNode.js'
 
 /** How often an advance is made again whose commit failed. */
 const advanceTriesMax = 5
 
-/** The parts of its node that an upgrade needs. */
-export interface UpgradingNode {
-  readonly id: string
-  readonly services: UpgradeServices
-  readonly keeper: RecordKeeper
-  readonly state: NodeState
-  readonly software: NodeSoftware
-  readonly mailbox: Mailbox
-  readonly learning: NodeLearning
-  readonly slot: ServiceSlot
-  /** How the records of a lazy slot are made. */
-  rulesOf(lazy: LazySlot): RecordRules
-  /** Calls that the node has answered since it started. */
-  readonly calls: { readonly answered: number; readonly failed: number }
-  /** From now on the upgrade has the object; a crash meanwhile is the upgrade's to handle. */
-  beginUpgrade(): void
-  /** The node has an object again, the new one or the old, and serves. */
-  serveAfterUpgrade(): void
-  /** The upgrade leaves no object behind that could serve: the node restarts from what is on disk. */
-  crashInUpgrade(error: unknown): void
-  readonly isEnding: boolean
-  /**
-   * Whether the node's version is dead: then it does not serve, and does not wait to be told when to
-   * upgrade.
-   */
-  readonly isAtDeadVersion: boolean
-  /** Resolves when the node is not being restarted: an upgrade must not take the same object apart. */
-  whenRestarted(): Promise<void>
-  /** The node restarts from what is on disk. */
-  crash(error: unknown): void
-  serve(): void
-  /** Closes the mailbox; resolves when the running call has finished. */
-  close(): Promise<void>
-  leaveService(): Promise<void>
-  /** Tells the UDB and the observers. */
-  report(phase: Phase, target: Version | null, reason: string | null): void
-}
-
 export class NodeUpgrade {
-  /** The new generation, from `transforming` on. */
-  #next: Generation | undefined
-  /** The data that the transform has read was written up to this batch. */
-  #transformed: BatchNumber | undefined
-  /** The leftovers of a failed try are being swept. */
-  #sweeping: Promise<void> = Promise.resolve()
   /**
    * An advance was given up for what took too long: a call, a write, or a host that stood still. It is made
    * again when the mailbox is free.
    */
   #isBlocked = false
   readonly #turn: UpgradeTurn
-  /** The new object, from `checking` until it takes its place. */
-  #checked: RunningObject | undefined
+  readonly #change: ObjectChange
 
   constructor(
     private readonly node: UpgradingNode,
     private readonly target: Version,
   ) {
     this.#turn = new UpgradeTurn(node, target)
+    this.#change = new ObjectChange(node, target, this.#turn)
   }
 
   /** Tells the UDB and the observers which phase begins. `stalled` survives a restart, so it goes to disk. */
@@ -243,7 +161,7 @@ export class NodeUpgrade {
     const { node } = this
     for (let failures = 0; ; failures++) {
       try {
-        await this.#learned(to)
+        await learn(this.node, to)
         await node.mailbox.turn(() => {
           if (given.up) return
           const { record } = node.keeper
@@ -253,7 +171,7 @@ export class NodeUpgrade {
           node.software.rebuildChain()
           given.advanced = true
         })
-        await this.#settled()
+        await settled(this.node)
         return
       } catch (error) {
         // The node restarts from what is on disk: at the version before.
@@ -274,14 +192,14 @@ export class NodeUpgrade {
     const source = new NodeSource({
       ...pick(services),
       record: () => this.node.keeper.record,
-      servers: this.#classUpgrade.servers,
+      servers: classUpgradeOf(this.node, this.target).servers,
       rulesOf: (lazy) => this.node.rulesOf(lazy),
       calls: () => this.node.calls,
     })
     const view = new SourcedView(source, this.target, either)
     const told = services.controls.until((controls) => isToldToGo(controls, this.node.id, this.target), either)
     try {
-      const signalled = running(this.#classUpgrade.schedule, view)
+      const signalled = running(classUpgradeOf(this.node, this.target).schedule, view)
       await Promise.race([signalled, told])
       over.abort()
       await Promise.allSettled([signalled, told])
@@ -312,7 +230,7 @@ export class NodeUpgrade {
     }
     keeper.write({ ...keeper.record, heededRetry: retryToken(controls, this.target)! })
     // On a disk that does not take it the order may be heeded once more, and is never lost.
-    await this.#settled().catch(() => node.whenRestarted())
+    await settled(this.node).catch(() => node.whenRestarted())
     await learning.reconsider()
   }
 
@@ -323,7 +241,7 @@ export class NodeUpgrade {
 
   /** Resolves once the node may leave its service. Without the UDB no draining begins. */
   claim(signal: AbortSignal): Promise<void> {
-    return this.#turn.claim(this.#classUpgrade.schedule.limit ?? {}, signal)
+    return this.#turn.claim(classUpgradeOf(this.node, this.target).schedule.limit ?? {}, signal)
   }
 
   /** The node stops: it is in nobody's way any more. */
@@ -331,224 +249,39 @@ export class NodeUpgrade {
     this.#turn.over()
   }
 
-  /**
-   * "The UM shuts down the current node software, causing it to persist its state" (§3). Ends
-   * with everything on disk.
-   */
-  async drain(): Promise<void> {
-    const { node } = this
-    const { drainTimeoutMs } = this.#classUpgrade.timeouts
-    await node.whenRestarted()
-    try {
-      await this.#learned(this.target)
-    } catch (error) {
-      this.#turn.over()
-      node.slot.release()
-      throw error
-    }
-    await node.whenRestarted()
-    node.beginUpgrade()
-    try {
-      await node.leaveService()
-      const late = () => new Fault('upgrade.drain', `the running call did not finish in ${drainTimeoutMs} ms`)
-      await within(node.services.clock, drainTimeoutMs, node.close(), late)
-      await this.#settled()
-      if (node.keeper.record.newest < this.target) throw new Fault('upgrade.drain', 'a learned version could not be written')
-    } catch (error) {
-      // The running call goes on: an object made beside it would break C2. A lost state is opened anew from
-      // disk.
-      this.#turn.over()
-      if (node.state.isLost) node.crashInUpgrade(error)
-      else node.serveAfterUpgrade()
-      throw error
-    }
-    await node.software.stop(drainTimeoutMs)
+  // --- The steps in which the object is away (objectChange.ts)
+
+  drain(): Promise<void> {
+    return this.#change.drain()
   }
 
-  /** On disk afterwards: the new generation, whole, beside the old. */
-  async transform(): Promise<void> {
-    const { node } = this
-    const { clock, journal, settings, history } = node.services
-    const { transformTimeoutMs } = this.#classUpgrade.timeouts
-    await this.#sweeping
-    await sweepSlots(node.id, (of) => isUnfinished(node.keeper.record, of), journal, settings)
-    // A TF that is given up may go on running: from then on it writes nothing.
-    let isOver = false
-    const given = {
-      get up() {
-        return isOver || node.isEnding
-      },
-    }
-    this.#transformed = node.state.batch
-    const running = runTransform(
-      node.id,
-      node.keeper.record.generation,
-      this.#classUpgrade,
-      history.undoes(this.target),
-      node.state,
-      journal,
-      clock,
-      settings,
-      given,
-    )
-    const late = () => new Fault('upgrade.transform', `the transform did not finish in ${transformTimeoutMs} ms`)
-    try {
-      this.#next = await within(clock, transformTimeoutMs, running, late)
-    } finally {
-      isOver = true
-    }
+  transform(): Promise<void> {
+    return this.#change.transform()
   }
 
-  /** Builds the new object over the new generation and asks it; it sends nothing. */
-  async check(): Promise<void> {
-    const { node } = this
-    const { startTimeoutMs } = this.#classUpgrade.timeouts
-    try {
-      node.keeper.coming = this.#next
-      const object = node.software.make(this.#next!)
-      object.context.silent = true
-      this.#checked = object
-      const ticket = node.state.begin('query')
-      const late = () => new Fault('upgrade.check', `selfCheck did not finish in ${startTimeoutMs} ms`)
-      await within(node.services.clock, startTimeoutMs, Promise.resolve(object.instance.selfCheck()), late)
-      node.state.drop(ticket)
-    } catch (error) {
-      throw new Fault('upgrade.check', toFault(error, 'upgrade.check').message, {}, { cause: error })
-    }
+  check(): Promise<void> {
+    return this.#change.check()
   }
 
-  /** One atomic commit moves the pointer: before it the old version starts, after it the new one. */
-  async flip(): Promise<void> {
-    const { node } = this
-    const next = this.#next
-    invariant(next !== undefined, 'flipping without a new generation')
-    const { mailbox } = node
-    invariant(node.state.batch === this.#transformed, `C7: ${node.id} was written to after its transform had read it`)
-    // A write from here on would be seen before the flip, and not after it.
-    invariant(!mailbox.isOpen && mailbox.running === undefined, 'C11: a call runs beside the flip')
-    await node.keeper.commit(flipped(node.keeper.record, next))
-    node.keeper.coming = undefined
-    node.services.observe({ type: 'flipped', nodeId: node.id, version: next.version, className: next.className })
+  flip(): Promise<void> {
+    return this.#change.flip()
   }
 
-  /**
-   * "The UM starts the new version's software, which recovers from the newly-transformed
-   * persistent state" (§3).
-   */
-  async recover(startsFailed: number): Promise<void> {
-    const { node } = this
-    const { clock } = node.services
-    const { startTimeoutMs } = this.#classUpgrade.timeouts
-    node.beginUpgrade()
-    if (startsFailed > 0) await node.keeper.commit(recovering(node.keeper.record, startsFailed))
-    if (node.isEnding) throw new Fault('upgrade.start', 'the node has stopped')
-    try {
-      const object = this.#checked ?? node.software.make(node.keeper.record.generation)
-      this.#checked = undefined
-      object.context.silent = false
-      node.software.install(object)
-      const late = () => new Fault('upgrade.start', `start() did not finish in ${startTimeoutMs} ms`)
-      // The point of no return of this node, in one commit with what start() wrote.
-      const kept = () => {
-        if (!node.isEnding) node.keeper.write(started(node.keeper.record))
-      }
-      await within(clock, startTimeoutMs, node.software.runStart(kept), late)
-      if (node.isEnding) throw new Fault('upgrade.start', 'the node was stopped while its new object was starting')
-      await this.#settled()
-    } catch (error) {
-      node.software.discard()
-      // The record may be ahead of what is on disk.
-      node.keeper.reload()
-      throw new Fault('upgrade.start', toFault(error, 'upgrade.start').message, {}, { cause: error })
-    }
-    this.#serveAgain()
-    sweepSlots(node.id, (of) => isLeftBehind(node.keeper.record, of), node.services.journal, node.services.settings).catch(
-      (error) => {
-        node.services.observe({ type: 'warning', message: `${node.id}: the old generation is not swept yet`, error })
-      },
-    )
+  recover(startsFailed: number): Promise<void> {
+    return this.#change.recover(startsFailed)
   }
 
-  /** After a few failed starts one commit moves the pointer back. */
-  async flipBack(reason: string): Promise<void> {
-    const { node } = this
-    node.software.discard()
-    await node.keeper.commit(flippedBack(node.keeper.record, reason))
-    await this.#startOld()
-    this.#sweeping = this.#sweepUnfinished()
+  flipBack(reason: string): Promise<void> {
+    return this.#change.flipBack(reason)
   }
 
-  /**
-   * Before the flip nothing of the old generation has changed: the old object starts again, the new
-   * generation is swept.
-   */
-  async returnToOld(): Promise<void> {
-    this.#checked?.context.stop()
-    this.#checked = undefined
-    this.#next = undefined
-    this.node.keeper.coming = undefined
-    this.node.software.discard()
-    this.node.state.closeAll()
-    await this.#startOld()
-    this.#sweeping = this.#sweepUnfinished()
-  }
-
-  /**
-   * Beside the old object, which serves by now; a retry, which may write the same generation
-   * once more, waits for it.
-   */
-  async #sweepUnfinished(): Promise<void> {
-    const { node } = this
-    const { journal, settings, observe } = node.services
-    try {
-      await sweepSlots(node.id, (of) => !node.isEnding && isUnfinished(node.keeper.record, of), journal, settings)
-    } catch (error) {
-      observe({ type: 'warning', message: `${node.id}: the new generation is not swept yet`, error })
-    }
-  }
-
-  async #startOld(): Promise<void> {
-    const { node } = this
-    if (node.isEnding) return
-    try {
-      await node.software.start()
-    } catch (error) {
-      // The old object does not start either: the node restarts until it does, and keeps its slot until then.
-      this.#turn.over()
-      node.crashInUpgrade(error)
-      return
-    }
-    this.#serveAgain()
-  }
-
-  #serveAgain(): void {
-    this.#turn.over()
-    this.node.serveAfterUpgrade()
-  }
-
-  /** The future-SO is in the chain, also where the node has restarted from a disk that did not take it. */
-  async #learned(to: Version): Promise<void> {
-    await this.node.learning.prepare(to)
-    await this.#settled()
-  }
-
-  /** Resolves when everything that the node has written is on disk. */
-  #settled(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.node.state.whenCommitted((error) => (error === undefined ? resolve() : reject(error)))
-    })
+  returnToOld(): Promise<void> {
+    return this.#change.returnToOld()
   }
 
   get #isConcerned(): boolean {
     const { history, classes } = this.node.services
     return history.newest >= this.target && isConcerned(this.node.keeper.line(classes), this.target)
-  }
-
-  get #classUpgrade(): ClassUpgrade {
-    const { classes } = this.node.services
-    const found = classes.classUpgrade(this.node.keeper.line(classes), this.target)
-    invariant(found !== undefined, `upgrade ${this.target} does not concern ${this.node.id}`)
-    return found
   }
 }
 

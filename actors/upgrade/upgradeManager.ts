@@ -12,7 +12,8 @@ import { actingKey, type EffectInput, type ResumePoint, upgradeStatechart } from
 import { backoffMs } from '../base/timeouts.js'
 import { isConcerned } from '../history/classRegistry.js'
 import type { Inspection } from '../inspection/inspection.js'
-import { NodeUpgrade, type UpgradeServices, type UpgradingNode } from './nodeUpgrade.js'
+import { NodeUpgrade } from './nodeUpgrade.js'
+import type { UpgradeServices, UpgradingNode } from './upgradingNode.js'
 
 /** Of its host, for an upgrade manager. */
 export interface ManagerServices extends UpgradeServices {

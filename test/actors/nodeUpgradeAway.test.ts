@@ -4,7 +4,8 @@
  */
 import 'reflect-metadata'
 import test from 'ava'
-import { NodeUpgrade, type UpgradingNode } from '../../actors/upgrade/nodeUpgrade.js'
+import { NodeUpgrade } from '../../actors/upgrade/nodeUpgrade.js'
+import type { UpgradingNode } from '../../actors/upgrade/upgradingNode.js'
 import type { Fault } from '../../core/base/fault.js'
 import { keys } from '../../core/model/nodeRecord.js'
 import type { Write } from '../../core/ports/stateStore.js'

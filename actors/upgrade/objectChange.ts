@@ -1,0 +1,227 @@
+/**
+ * The steps in which a node's object is away (DESIGN §5): from the drain until the new object, or the old one
+ * again, serves. Each says what is on disk when it begins and leaves the node serving when it fails.
+ */
+import { Fault, toFault } from '../../core/base/fault.js'
+import type { Version } from '../../core/base/ids.js'
+import { invariant } from '../../core/base/invariant.js'
+import type { Generation } from '../../core/model/nodeRecord.js'
+import { flipped, flippedBack, isLeftBehind, isUnfinished, recovering, started } from '../../core/upgrade/generations.js'
+import { within } from '../base/timeouts.js'
+import type { RunningObject } from '../software/liveObject.js'
+import type { BatchNumber } from '../state/journal.js'
+import { runTransform, sweepSlots } from '../state/transformRun.js'
+import type { UpgradeTurn } from './upgradeTurn.js'
+import { classUpgradeOf, learn, settled, type UpgradingNode } from './upgradingNode.js'
+
+export class ObjectChange {
+  /** The new generation, from `transforming` on. */
+  #next: Generation | undefined
+  /** The data that the transform has read was written up to this batch. */
+  #transformed: BatchNumber | undefined
+  /** The leftovers of a failed try are being swept. */
+  #sweeping: Promise<void> = Promise.resolve()
+  /** The new object, from `checking` until it takes its place. */
+  #checked: RunningObject | undefined
+
+  constructor(
+    private readonly node: UpgradingNode,
+    private readonly target: Version,
+    private readonly turn: UpgradeTurn,
+  ) {}
+
+  /**
+   * "The UM shuts down the current node software, causing it to persist its state" (§3). Ends
+   * with everything on disk.
+   */
+  async drain(): Promise<void> {
+    const { node } = this
+    const { drainTimeoutMs } = classUpgradeOf(this.node, this.target).timeouts
+    await node.whenRestarted()
+    try {
+      await learn(this.node, this.target)
+    } catch (error) {
+      this.turn.over()
+      node.slot.release()
+      throw error
+    }
+    await node.whenRestarted()
+    node.beginUpgrade()
+    try {
+      await node.leaveService()
+      const late = () => new Fault('upgrade.drain', `the running call did not finish in ${drainTimeoutMs} ms`)
+      await within(node.services.clock, drainTimeoutMs, node.close(), late)
+      await settled(this.node)
+      if (node.keeper.record.newest < this.target) throw new Fault('upgrade.drain', 'a learned version could not be written')
+    } catch (error) {
+      // The running call goes on: an object made beside it would break C2. A lost state is opened anew from
+      // disk.
+      this.turn.over()
+      if (node.state.isLost) node.crashInUpgrade(error)
+      else node.serveAfterUpgrade()
+      throw error
+    }
+    await node.software.stop(drainTimeoutMs)
+  }
+
+  /** On disk afterwards: the new generation, whole, beside the old. */
+  async transform(): Promise<void> {
+    const { node } = this
+    const { clock, journal, settings, history } = node.services
+    const { transformTimeoutMs } = classUpgradeOf(this.node, this.target).timeouts
+    await this.#sweeping
+    await sweepSlots(node.id, (of) => isUnfinished(node.keeper.record, of), journal, settings)
+    // A TF that is given up may go on running: from then on it writes nothing.
+    let isOver = false
+    const given = {
+      get up() {
+        return isOver || node.isEnding
+      },
+    }
+    this.#transformed = node.state.batch
+    const running = runTransform(
+      node.id,
+      node.keeper.record.generation,
+      classUpgradeOf(this.node, this.target),
+      history.undoes(this.target),
+      node.state,
+      journal,
+      clock,
+      settings,
+      given,
+    )
+    const late = () => new Fault('upgrade.transform', `the transform did not finish in ${transformTimeoutMs} ms`)
+    try {
+      this.#next = await within(clock, transformTimeoutMs, running, late)
+    } finally {
+      isOver = true
+    }
+  }
+
+  /** Builds the new object over the new generation and asks it; it sends nothing. */
+  async check(): Promise<void> {
+    const { node } = this
+    const { startTimeoutMs } = classUpgradeOf(this.node, this.target).timeouts
+    try {
+      node.keeper.coming = this.#next
+      const object = node.software.make(this.#next!)
+      object.context.silent = true
+      this.#checked = object
+      const ticket = node.state.begin('query')
+      const late = () => new Fault('upgrade.check', `selfCheck did not finish in ${startTimeoutMs} ms`)
+      await within(node.services.clock, startTimeoutMs, Promise.resolve(object.instance.selfCheck()), late)
+      node.state.drop(ticket)
+    } catch (error) {
+      throw new Fault('upgrade.check', toFault(error, 'upgrade.check').message, {}, { cause: error })
+    }
+  }
+
+  /** One atomic commit moves the pointer: before it the old version starts, after it the new one. */
+  async flip(): Promise<void> {
+    const { node } = this
+    const next = this.#next
+    invariant(next !== undefined, 'flipping without a new generation')
+    const { mailbox } = node
+    invariant(node.state.batch === this.#transformed, `C7: ${node.id} was written to after its transform had read it`)
+    // A write from here on would be seen before the flip, and not after it.
+    invariant(!mailbox.isOpen && mailbox.running === undefined, 'C11: a call runs beside the flip')
+    await node.keeper.commit(flipped(node.keeper.record, next))
+    node.keeper.coming = undefined
+    node.services.observe({ type: 'flipped', nodeId: node.id, version: next.version, className: next.className })
+  }
+
+  /**
+   * "The UM starts the new version's software, which recovers from the newly-transformed
+   * persistent state" (§3).
+   */
+  async recover(startsFailed: number): Promise<void> {
+    const { node } = this
+    const { clock } = node.services
+    const { startTimeoutMs } = classUpgradeOf(this.node, this.target).timeouts
+    node.beginUpgrade()
+    if (startsFailed > 0) await node.keeper.commit(recovering(node.keeper.record, startsFailed))
+    if (node.isEnding) throw new Fault('upgrade.start', 'the node has stopped')
+    try {
+      const object = this.#checked ?? node.software.make(node.keeper.record.generation)
+      this.#checked = undefined
+      object.context.silent = false
+      node.software.install(object)
+      const late = () => new Fault('upgrade.start', `start() did not finish in ${startTimeoutMs} ms`)
+      // The point of no return of this node, in one commit with what start() wrote.
+      const kept = () => {
+        if (!node.isEnding) node.keeper.write(started(node.keeper.record))
+      }
+      await within(clock, startTimeoutMs, node.software.runStart(kept), late)
+      if (node.isEnding) throw new Fault('upgrade.start', 'the node was stopped while its new object was starting')
+      await settled(this.node)
+    } catch (error) {
+      node.software.discard()
+      // The record may be ahead of what is on disk.
+      node.keeper.reload()
+      throw new Fault('upgrade.start', toFault(error, 'upgrade.start').message, {}, { cause: error })
+    }
+    this.#serveAgain()
+    sweepSlots(node.id, (of) => isLeftBehind(node.keeper.record, of), node.services.journal, node.services.settings).catch(
+      (error) => {
+        node.services.observe({ type: 'warning', message: `${node.id}: the old generation is not swept yet`, error })
+      },
+    )
+  }
+
+  /** After a few failed starts one commit moves the pointer back. */
+  async flipBack(reason: string): Promise<void> {
+    const { node } = this
+    node.software.discard()
+    await node.keeper.commit(flippedBack(node.keeper.record, reason))
+    await this.#startOld()
+    this.#sweeping = this.#sweepUnfinished()
+  }
+
+  /**
+   * Before the flip nothing of the old generation has changed: the old object starts again, the new
+   * generation is swept.
+   */
+  async returnToOld(): Promise<void> {
+    this.#checked?.context.stop()
+    this.#checked = undefined
+    this.#next = undefined
+    this.node.keeper.coming = undefined
+    this.node.software.discard()
+    this.node.state.closeAll()
+    await this.#startOld()
+    this.#sweeping = this.#sweepUnfinished()
+  }
+
+  /**
+   * Beside the old object, which serves by now; a retry, which may write the same generation
+   * once more, waits for it.
+   */
+  async #sweepUnfinished(): Promise<void> {
+    const { node } = this
+    const { journal, settings, observe } = node.services
+    try {
+      await sweepSlots(node.id, (of) => !node.isEnding && isUnfinished(node.keeper.record, of), journal, settings)
+    } catch (error) {
+      observe({ type: 'warning', message: `${node.id}: the new generation is not swept yet`, error })
+    }
+  }
+
+  async #startOld(): Promise<void> {
+    const { node } = this
+    if (node.isEnding) return
+    try {
+      await node.software.start()
+    } catch (error) {
+      // The old object does not start either: the node restarts until it does, and keeps its slot until then.
+      this.turn.over()
+      node.crashInUpgrade(error)
+      return
+    }
+    this.#serveAgain()
+  }
+
+  #serveAgain(): void {
+    this.turn.over()
+    this.node.serveAfterUpgrade()
+  }
+}

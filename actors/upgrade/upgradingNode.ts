@@ -1,0 +1,94 @@
+import type { Version } from '../../core/base/ids.js'
+import { invariant } from '../../core/base/invariant.js'
+import type { Phase } from '../../core/base/phases.js'
+import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import type { HostObserver } from '../../core/inspection/hostEvents.js'
+import type { LazySlot } from '../../core/model/nodeRecord.js'
+import type { RecordRules } from '../../core/model/recordTransform.js'
+import type { StateStore } from '../../core/ports/stateStore.js'
+import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
+import type { Contacts } from '../calls/contacts.js'
+import type { ClassRegistry } from '../history/classRegistry.js'
+import type { Intake } from '../history/intake.js'
+import type { Controls } from '../registration/controls.js'
+import type { Population } from '../registration/population.js'
+import type { Mailbox } from '../serving/mailbox.js'
+import type { NodeSoftware } from '../software/nodeSoftware.js'
+import type { RecordKeeper } from '../software/recordKeeper.js'
+import type { Journal } from '../state/journal.js'
+import type { NodeState } from '../state/nodeState.js'
+import type { NodeLearning } from './nodeLearning.js'
+import type { ServiceSlot } from './serviceSlot.js'
+import type { TurnServices } from './upgradeTurn.js'
+
+/** Of its host, for an upgrade. */
+export interface UpgradeServices extends TurnServices {
+  readonly controls: Controls
+  readonly journal: Journal
+  readonly observe: HostObserver
+  readonly classes: ClassRegistry
+  readonly intake: Intake
+  readonly store: StateStore
+  readonly population: Population
+  readonly database: UpgradeDatabase
+  readonly contacts: Contacts
+}
+
+/** The parts of its node that an upgrade needs. */
+export interface UpgradingNode {
+  readonly id: string
+  readonly services: UpgradeServices
+  readonly keeper: RecordKeeper
+  readonly state: NodeState
+  readonly software: NodeSoftware
+  readonly mailbox: Mailbox
+  readonly learning: NodeLearning
+  readonly slot: ServiceSlot
+  /** How the records of a lazy slot are made. */
+  rulesOf(lazy: LazySlot): RecordRules
+  /** Calls that the node has answered since it started. */
+  readonly calls: { readonly answered: number; readonly failed: number }
+  /** From now on the upgrade has the object; a crash meanwhile is the upgrade's to handle. */
+  beginUpgrade(): void
+  /** The node has an object again, the new one or the old, and serves. */
+  serveAfterUpgrade(): void
+  /** The upgrade leaves no object behind that could serve: the node restarts from what is on disk. */
+  crashInUpgrade(error: unknown): void
+  readonly isEnding: boolean
+  /**
+   * Whether the node's version is dead: then it does not serve, and does not wait to be told when to
+   * upgrade.
+   */
+  readonly isAtDeadVersion: boolean
+  /** Resolves when the node is not being restarted: an upgrade must not take the same object apart. */
+  whenRestarted(): Promise<void>
+  /** The node restarts from what is on disk. */
+  crash(error: unknown): void
+  serve(): void
+  /** Closes the mailbox; resolves when the running call has finished. */
+  close(): Promise<void>
+  leaveService(): Promise<void>
+  /** Tells the UDB and the observers. */
+  report(phase: Phase, target: Version | null, reason: string | null): void
+}
+
+/** The future-SO is in the chain, also where the node has restarted from a disk that did not take it. */
+export async function learn(node: UpgradingNode, to: Version): Promise<void> {
+  await node.learning.prepare(to)
+  await settled(node)
+}
+
+/** Resolves when everything that the node has written is on disk. */
+export function settled(node: UpgradingNode): Promise<void> {
+  return new Promise((resolve, reject) => {
+    node.state.whenCommitted((error) => (error === undefined ? resolve() : reject(error)))
+  })
+}
+
+/** The class upgrade to `target`, which concerns this node. */
+export function classUpgradeOf(node: UpgradingNode, target: Version): ClassUpgrade {
+  const { classes } = node.services
+  const found = classes.classUpgrade(node.keeper.line(classes), target)
+  invariant(found !== undefined, `upgrade ${target} does not concern ${node.id}`)
+  return found
+}
