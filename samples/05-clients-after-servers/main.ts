@@ -31,7 +31,7 @@ async function play(): Promise<void> {
   await sea.publish(await buildUpgrade(new URL('upgrades/1-tomorrow.js', import.meta.url)))
   coins.s1.heads = true
   await servers[0]!.reached(1)
-  await until(() => pilots.every(({ phase }) => phase === 'scheduled'))
+  await until(() => [...servers.slice(1), ...pilots].every(({ phase }) => phase === 'scheduled'))
   console.log('\nVersion 1 is published: a forecast is asked for by day. Only station s1 has upgraded; the pilots wait.')
   for (const server of servers) console.log(`  ${server.id} runs ${server.className}. ${answers(server)}`)
   await sea.ref(StationV1, 's1').announce('storm')

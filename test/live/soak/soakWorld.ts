@@ -333,9 +333,9 @@ function builtOf(plan: SoakPlan, directory: string): Promise<readonly (BuiltUpgr
       if (undoes) return undefined
       const source = join(directory, `upgrade${i + 1}.mjs`)
       const lines = [
-        `import { castOf } from ${JSON.stringify(upgradesModule)}`,
+        `import { plannedClassesOf } from ${JSON.stringify(upgradesModule)}`,
         `const plan = ${JSON.stringify(plan)}`,
-        `export default castOf(plan, globalThis[Symbol.for('theseus.soak.oracle')]).upgrades[${i}]`,
+        `export default plannedClassesOf(plan, globalThis[Symbol.for('theseus.soak.oracle')]).upgrades[${i}]`,
       ]
       await writeFile(source, lines.join('\n'))
       return buildUpgrade(source)
