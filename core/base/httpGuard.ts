@@ -21,10 +21,9 @@ export interface HttpRefusal {
 /** The parts of a request's target that is a path. Undefined for anything else: a whole URL, a lone `*`. */
 export function targetOf(url: string | undefined): { readonly path: string; readonly query: URLSearchParams } | undefined {
   if (url?.startsWith('/') !== true) return undefined
-  const at = url.indexOf('?')
-  return at < 0
-    ? { path: url, query: new URLSearchParams() }
-    : { path: url.slice(0, at), query: new URLSearchParams(url.slice(at + 1)) }
+  const path = url.replace(/\?.*$/s, '')
+  // It leaves out one mark at the beginning, and no second one: that is of the query.
+  return { path, query: new URLSearchParams(url.slice(path.length)) }
 }
 
 /** Why a request is not answered; undefined for one that is. */
@@ -46,9 +45,9 @@ function isOurs(authority: string, { listen, hosts = [] }: HttpPlace): boolean {
   if (hosts === 'any') return true
   const name = (bracketed ?? plain)?.toLowerCase()
   if (name === undefined) return false
-  if (name === 'localhost' || name === listen.toLowerCase() || hosts.some((each) => each.toLowerCase() === name)) return true
+  if (name === listen.toLowerCase() || hosts.some((each) => each.toLowerCase() === name)) return true
   if (isLoopback(listen)) return isLoopback(name)
-  // A name of one word is of the own network: nobody can register it.
+  // A name of one word, as "localhost", is of the own network: nobody can register it.
   return bracketed !== undefined || isAddress(name) || !name.includes('.')
 }
 

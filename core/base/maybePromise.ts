@@ -33,8 +33,8 @@ export function whenSettled<Done>(
  * library is left alone: it may be lazy.
  */
 export function ignoreThrownPromise(thrown: unknown): void {
-  if (typeof thrown !== 'object' || thrown === null) return
   try {
+    // Throws for all that is no promise of this realm.
     then.call(thrown as Promise<unknown>, nothing, nothing).catch(nothing)
   } catch {}
 }

@@ -66,15 +66,15 @@ export function changesTrust({ upgraders, need }: TrustChange): boolean {
  * @param before the manifests of versions 1, 2, …, verified
  */
 export function trustedAt(initial: Trust | undefined, before: readonly TrustChange[]): Trusted | undefined {
-  const root = isTrustRoot(initial) ? initial : undefined
   const said = before.findLast(({ upgraders }) => upgraders !== null)
   const keys = said === undefined ? keysOf(initial) : keysAfter(said)
   if (keys === undefined) return undefined
   // Where nobody was named at first, the first manifest that names somebody is believed in this too.
-  const first = initial === undefined ? before.find(({ upgraders }) => upgraders !== null)?.identity : undefined
-  const identity = root === undefined ? (first ?? null) : identityAt(root, before.length + 1)
+  const first = () => before.find(({ upgraders }) => upgraders !== null)!.identity ?? null
+  const identity = initial === undefined ? first() : identityAt(initial, before.length + 1)
   if (identity === null) return { identity, keys, need: {} }
-  const need = before.findLast((change) => (change.need ?? null) !== null)?.need ?? root?.need ?? {}
+  const atFirst = isTrustRoot(initial) ? initial.need : undefined
+  const need = before.findLast((change) => (change.need ?? null) !== null)?.need ?? atFirst ?? {}
   return { identity, keys, need }
 }
 

@@ -49,7 +49,7 @@ export function describeStatechart(machine: AnyStateMachine): StatechartDescript
       parent: node.parent?.id ?? null,
       type: node.type,
       initial: initialOf(node),
-      invokes: node.invoke.map(({ src }) => (typeof src === 'string' ? src : 'effect')),
+      invokes: node.invoke.map(({ src }) => String(src)),
     })),
     transitions: nodes.flatMap((node) => [...(node.always ?? []), ...[...node.transitions.values()].flat()].map(describe)),
   }
@@ -64,7 +64,7 @@ function inOrder(node: StateNode<any, any>): readonly StateNode<any, any>[] {
 }
 
 function initialOf(node: StateNode<any, any>): string | null {
-  return node.type === 'compound' ? (node.initial.target[0]?.id ?? null) : null
+  return node.initial.target[0]?.id ?? null
 }
 
 function describe(transition: AnyTransitionDefinition): TransitionDescription {
@@ -91,10 +91,10 @@ function spoken({ eventType, source }: AnyTransitionDefinition): string {
 /** A guard without a name is its own best description. */
 function guardOf(guard: unknown): string | null {
   if (guard === undefined) return null
-  if (typeof guard === 'function') {
-    const text = String(guard)
-    return text.slice(text.indexOf('=>') + 2).trim()
-  }
+  if (typeof guard === 'function')
+    return String(guard)
+      .replace(/^.*?=>/s, '')
+      .trim()
   return typeof guard === 'string' ? guard : ((guard as { type?: string }).type ?? 'guarded')
 }
 

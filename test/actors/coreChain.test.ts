@@ -164,6 +164,13 @@ test('an upgrade that was rejected and undone is a hole in the chain, and nothin
   ])
 })
 
+test('a simulation object without a state is a cut, and a neighbour that answers without one needs no state', (t) => {
+  const steps = [step(1, full), step(2, { ...full, pastSO: notNeeded })]
+  const withStateOf = (...versions: readonly number[]) => planChain(2, 0, steps, undefined, (of) => versions.includes(of))
+  t.deepEqual(shape(withStateOf(0)), ['0 pastSO over 1', '1 alias over 2', '2 object'])
+  t.deepEqual(shape(withStateOf(1)), ['0 version.rejected', '1 alias over 2', '2 object'])
+})
+
 test('a plan without the step to a version is a broken invariant', (t) => {
   t.throws(() => planChain(1, 0, [step(2, full)]), { name: 'InvariantViolation' })
 })

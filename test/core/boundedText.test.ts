@@ -122,6 +122,16 @@ test('fields that are too long or too deep are left out, the others stay', (t) =
   t.deepEqual({ ...shown, name: undefined }, { name: undefined, a: 1, b: 'text', c: { deep: [{}] } })
 })
 
+test('short bytes and lists stay, and a number that a record calls its length is a number', (t) => {
+  const fields = { bytes: new Uint8Array(10), list: [1, 2], record: { length: 5000, byteLength: 5000 } }
+  const shown = shownError(Object.assign(new Error('why'), fields, { long: 'x'.repeat(4001) })) as Error
+  t.deepEqual({ ...shown, name: undefined }, { name: undefined, ...fields })
+  for (const none of [[], new Uint8Array(0)]) {
+    const longest = { a: 'x'.repeat(3998), b: none }
+    t.is(shownError(longest), longest, 'nothing is not too long where nothing is left')
+  }
+})
+
 test('fields that are short each are not long together', (t) => {
   const texts = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`f${i}`, 'x'.repeat(990)]))
   const shown = shownError(Object.assign(new Error('why'), texts, { last: 'y' })) as Error

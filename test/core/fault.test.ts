@@ -91,7 +91,7 @@ test('what is no fault is none, and becomes one with its text and its cause', (t
 test('one of ours whose fields user code has changed is read anew', (t) => {
   const changed = (fields: object) => toFault(Object.assign(new Fault('version.dead', 'why'), fields), 'application.error')
   t.deepEqual([changed({ retryable: 'yes' }).retryable, changed({ retryable: 'yes' }).code], [false, 'version.dead'])
-  t.is(changed({ code: 7 }).code, 'application.error')
+  for (const code of [7, undefined, ['version', '.']]) t.is(changed({ code }).code, 'application.error')
   t.false(new Fault('unavailable.on-strike' as never, 'why').retryable)
 })
 
@@ -99,6 +99,7 @@ test('the reason of an upgrade’s end has the code of a fault, and is bounded',
   t.is(reasonOf(new Fault('upgrade.drain', 'late')), 'upgrade.drain: late')
   t.is(reasonOf(new Error('late')), 'late')
   t.is(reasonOf('text'), 'text')
+  t.is(reasonOf(new Error('')), 'an error without a message')
   const long = reasonOf(new Fault('upgrade.drain', 'x'.repeat(5_000)))
   t.regex(long, /^upgrade\.drain: x{1985}… \(5015 characters\)$/)
   const { proxy, revoke } = Proxy.revocable({}, {})

@@ -122,6 +122,15 @@ test('as many more failures, as much slower, and as few calls as are allowed are
   t.deepEqual(judged(figures(100, 0, 10, 1010), figures(99, 0, 10, 500)), [])
   // Both at once, in this order.
   t.deepEqual(judged(figures(100, 90, 10, 1010), figures(100, 0, 10, 500)), ['pages failures', 'pages time'])
+  // One service after the other, as they are met.
+  const [worse, before] = [figures(100, 90, 10, 1010), figures(100, 0, 10, 500)]
+  const other = { service: 'another' }
+  const rows = [row('n1', { ...upgraded, ...worse }), row('n2', before)]
+  const others = [row('n3', { ...upgraded, ...other, ...worse }), row('n4', { ...other, ...before })]
+  t.deepEqual(
+    judge([...rows, ...others], 1, limits).map(({ key }) => key),
+    ['pages failures', 'pages time', 'another failures', 'another time'],
+  )
   // Less than a call's jitter is no difference, however many times it is as long.
   const jitter = (more: number) => judged(figures(100, 0, 10, 10 * (1 + more)), figures(100, 0, 10, 10))
   t.deepEqual(jitter(slowerMsMin), ['pages time'])

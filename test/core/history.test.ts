@@ -7,6 +7,7 @@ import { createdApartMsMax, VerifiedHistory } from '../../core/control/verifiedH
 import type { Signatures, Signer } from '../../core/ports/signatures.js'
 import { checkSigned, signed, signedBytes } from '../../core/trust/signed.js'
 import { encodeManifest } from '../../core/upgrade/manifest.js'
+import { nkeySignatures } from '../../transports/nkeys/nkeys.js'
 import { alice, bob, mallory, manifestAfter, signedAfter, system } from '../support/signedManifests.js'
 import { identifiedAfter, rootOf } from '../support/trustRoots.js'
 
@@ -158,6 +159,20 @@ test('a rival is by one who was trusted there and still is, and has signed it', 
   t.notThrows(() => open.checkRival(unsigned('Other')))
 })
 
+test('where nobody has to sign an upgrade may still say how many have to, and no version before the first is looked for', (t) => {
+  const open = new VerifiedHistory(system, undefined, stamps)
+  t.notThrows(() => open.check(identifiedAfter(undefined, [ann], { need: { undo: 2 } })))
+  t.notThrows(() => historyOf().check(signedAfter(undefined, ann, { undoes: 0 })))
+})
+
+test('where nobody has to sign several may, and signers that are not there are left out', (t) => {
+  const bytes = encodeManifest(manifestAfter(undefined, { upgrader: alice.publicKey }))
+  const both = signed('manifest', bytes, undefined, alice, undefined, bob)
+  t.deepEqual(both, signed('manifest', bytes, alice, bob))
+  const open = new VerifiedHistory(system, undefined, nkeySignatures)
+  t.deepEqual(open.check(both).by, [alice.publicKey])
+})
+
 test('a history with one more manifest is another history, and takes none that was not checked', (t) => {
   const history = historyOf(first)
   const checked = history.check(second)
@@ -194,6 +209,13 @@ test('what is taught is dated no further ahead than clocks are apart, and after 
   const before = (ms: number) => identifiedAfter(dated(nowMs), [ann], { version: 2, createdAt: at(ms) })
   t.notThrows(() => history.check(before(nowMs - createdApartMsMax)))
   t.throws(() => history.check(before(nowMs - createdApartMsMax - 1)), { code: 'upgrade.invalid', message: /before the one/ })
+  // It is the newest before it that counts, not the first.
+  const hourMs = 3_600_000
+  const later = before(nowMs + hourMs)
+  history.append(history.check(later))
+  const third = (ms: number) => identifiedAfter(later, [ann], { version: 3, createdAt: at(ms) })
+  t.notThrows(() => history.check(third(nowMs + hourMs)))
+  t.throws(() => history.check(third(nowMs)), { code: 'upgrade.invalid', message: /before the one/ })
   // The first format has no time that is looked at.
   t.notThrows(() => historyOf(first).check(signedAfter(first, ann, { createdAt: '2020-01-01T00:00:00Z' }), nowMs))
 })

@@ -47,10 +47,13 @@ test('where others are to reach it, addresses and names of the own network are a
     'metrics.example.com',
     'METRICS.example.com:80',
     '0.0.0.0',
+    'localhost:9464',
+    '[::ffff:10.1.2.3]:9464',
   ])
     t.is(status(own, open), undefined, own)
   for (const other of ['attacker.example', 'example.com', 'x.metrics.example.com', 'metrics.example.com.attacker.example'])
     t.is(status(other, open), 421, other)
+  for (const odd of ['a b', '[::1', '127.0.0.1:', '10.1.2.3@attacker.example', '']) t.is(status(odd, open), 421, odd)
   t.is(status('shop.example.com', { listen: 'shop.example.com' }), undefined)
   t.is(status('attacker.example', { listen: '0.0.0.0', hosts: 'any' }), undefined)
 })
@@ -67,6 +70,9 @@ test('a target is a path or nothing, and no text makes it throw', (t) => {
   t.is(targetOf('/a/b?node=p%201&x')?.query.get('node'), 'p 1')
   t.is(targetOf('/a/b?node=p%201&x')?.query.toString(), 'node=p+1&x=')
   t.is(targetOf('/a?b?c')?.query.toString(), 'b%3Fc=')
+  t.is(targetOf('/a??b=1')?.query.toString(), '%3Fb=1')
+  t.is(targetOf('/a??b=1')?.path, '/a')
+  t.deepEqual([targetOf('/a\n?b\n?c')?.path, targetOf('/a\n?b\n?c')?.query.toString()], ['/a\n', 'b%0A%3Fc='])
   t.is(targetOf('//')?.path, '//')
   for (const target of ['//', '///', '/\\', '/%', '/%zz?%zz', '/?', '/a?b?c', '/[', '/:x', '/\u0000', '/#'])
     t.truthy(targetOf(target), target)

@@ -1,7 +1,7 @@
 import test from 'ava'
 import type { NodeRow } from '../../core/model/nodeRow.js'
 import { undoDraft } from '../../core/upgrade/draftManifest.js'
-import { checkFits, checkLine, checkNew, checkUndo } from '../../core/upgrade/lineCheck.js'
+import { checkClasses, checkFits, checkLine, checkNew, checkUndo } from '../../core/upgrade/lineCheck.js'
 import type { ClassUpgradeEntry, Manifest } from '../../core/upgrade/manifest.js'
 
 const get = { get: 'query' } as const
@@ -134,6 +134,9 @@ test('an upgrade that is in force already is told which version it is; one that 
   const again = [...undone, of(3, 'one', 2)]
   t.throws(() => checkNew(again, of(4, 'one', null)), installed(3))
   t.notThrows(() => checkNew([...again, of(4, 'one', 3)], of(5, 'one', null)))
+  // It is among all that is asked of the classes, and alone tells of an upgrade of some nodes.
+  const some = (version: number) => of(version, 'one', null, { classUpgrades: [entry('A', 'B', { only })] })
+  t.throws(() => checkClasses([some(1)], some(2), [], 0), installed(1))
   // The newest of its bundle counts.
   t.throws(() => checkNew([...undone, of(3, 'one', null)], of(4, 'one', null)), installed(3))
   t.throws(() => checkNew([of(1, 'zero', null), of(2, 'one', null)], of(3, 'one', null)), installed(2))

@@ -9,6 +9,7 @@ import {
   encodeManifest,
   type Manifest,
   manifestBytesMax,
+  trustChangeIn,
   usesMax,
 } from '../../core/upgrade/manifest.js'
 import { alice, bob, manifestAfter } from '../support/signedManifests.js'
@@ -151,4 +152,16 @@ test('a digest is 64 hexadecimal digits as text', (t) => {
 
 test('a bundle travels in one chunk at least, the last one shorter', (t) => {
   t.deepEqual([0, 1, bundleChunkBytes, bundleChunkBytes + 1, 3 * bundleChunkBytes - 1].map(chunkCount), [1, 1, 1, 2, 3])
+})
+
+test('the changes to the trust are those of a manifest with an identity; of the first format only its list counts', (t) => {
+  const upgraders = [alice.publicKey]
+  const more = {
+    identity: 'production-0123456789abcdef',
+    until: { [alice.publicKey]: '2026-05-01T00:00:00Z' },
+    need: { undo: 2 },
+  }
+  const of = (format: number) => trustChangeIn({ ...whole, upgraders, ...more, format } as unknown as Manifest)
+  t.deepEqual(of(1), { upgraders })
+  t.like(of(2), { upgraders, ...more })
 })

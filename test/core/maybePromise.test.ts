@@ -1,6 +1,6 @@
 /** A promise is whatever `await` waits for. */
 import test from 'ava'
-import { isPromiseIgnored, promiseOf, whenSettled } from '../../core/base/maybePromise.js'
+import { ignoreThrownPromise, isPromiseIgnored, promiseOf, whenSettled } from '../../core/base/maybePromise.js'
 
 /** An object, or `base`, with this member `then`. */
 const withThen = (then: unknown, base: object = {}) => Object.defineProperty(base, 'then', { value: then })
@@ -57,6 +57,9 @@ test('a promise that nobody waits for ends nothing when it rejects', async (t) =
   t.teardown(() => process.off('unhandledRejection', hear))
   t.true(isPromiseIgnored(Promise.reject(new Error('nobody waits'))))
   t.false(isPromiseIgnored({}))
+  ignoreThrownPromise(Promise.reject(new Error('thrown')))
+  for (const thrown of [undefined, null, 'text', 7, {}, new Error('no promise'), withThen(() => t.fail('it may be lazy'))])
+    t.notThrows(() => ignoreThrownPromise(thrown))
   await new Promise((resolve) => setImmediate(resolve))
   t.deepEqual(unhandled, [])
 })

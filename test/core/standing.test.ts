@@ -14,6 +14,7 @@ import {
   type Visit,
   visited,
 } from '../../core/control/standing.js'
+import { nothingDead } from '../../core/control/upgradeDatabase.js'
 
 const leaseMs = 900
 const run = 'process 1'
@@ -155,4 +156,8 @@ test('epochs differ, also within the same millisecond', (t) => {
   t.is(nextEpoch(undefined, t0, session()), first.epoch)
   t.not(nextEpoch(first, t0, session()), first.epoch)
   t.is(nextEpoch(first, t0 + 1, session()), `${t0 + 1}-h1`)
+})
+
+test('at first no version is dead, since the beginning of time', (t) => {
+  t.deepEqual(nothingDead, { below: 0, sinceMs: 0, inForce: 0 })
 })

@@ -121,6 +121,23 @@ test('a condition without a name, an effect without one, and other forms of acti
   t.deepEqual([c?.guard, c?.actions], ['guarded', ['action', 'assign']])
 })
 
+test('a condition is shown without its parameters, as arrow function or otherwise; an effect that is elsewhere is an effect', (t) => {
+  const written = (text: string) => Object.assign(() => true, { toString: () => text })
+  const guardFor = (text: string) =>
+    describeStatechart(createMachine({ id: 'one', on: { a: { guard: written(text), actions: 'x' } } })).transitions[0]?.guard
+  t.is(guardFor('({ context })=>context.open'), 'context.open')
+  t.is(guardFor('(\n  a,\n) => a'), 'a')
+  t.is(guardFor('isOpen() { return open }'), 'isOpen() { return open }')
+  const elsewhere = createMachine({
+    id: 'one',
+    on: { 'xstate.done.actor.other': { actions: 'x' }, 'xstate.error.actor.other': { actions: 'x' } },
+  })
+  t.deepEqual(
+    describeStatechart(elsewhere).transitions.map(({ on }) => on),
+    ['effect done', 'effect fails'],
+  )
+})
+
 test('each way of the upgrade’s statechart leads to a state that is described', (t) => {
   const { id, initial, states, transitions } = upgradeStatechartDescription
   const ids = new Set(states.map((state) => state.id))

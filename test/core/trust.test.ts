@@ -199,6 +199,7 @@ test('an empty list of upgraders is a wrong setting, and so is what is no public
     message('A' as never),
     'trust: give a list of public keys, as "natsctl key new" prints them, a trust root, or \'nobody\' where upgrades need no signature',
   )
+  t.is(message(null as never), message('A' as never))
   t.is(checkTrust(nkeySignatures, 'nobody'), undefined)
   t.is(checkTrust(nkeySignatures, undefined), undefined)
   t.deepEqual(checkTrust(nkeySignatures, [a, b]), [a, b])
@@ -278,6 +279,7 @@ test('how many have to sign is said by the newest manifest that says so, and hol
     ]),
     { order: 2 },
   )
+  t.deepEqual(needAt(root, [{ upgraders: null, need: { order: 2 } }, { upgraders: null }]), { order: 2 })
   t.deepEqual(needAt([a], [{ upgraders: [a, b], need: { order: 2 } }]), {})
   t.like(trustedAt(undefined, [{ upgraders: null }, { upgraders: [a], identity }, { upgraders: [b] }]), { identity })
   t.like(trustedAt([a], [{ upgraders: [b], identity }]), { identity: null })

@@ -58,6 +58,9 @@ test('a trust root has one clear error for each wrong field', (t) => {
     wrong({ keys: [{ key: b }, entry] }, /^trust: keys\[1\] is not \{ "key": "A…" \}/)
   for (const key of [undefined, 7, a.slice(1), a.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'))])
     wrong({ keys: [{ key }] }, /^trust: keys\[0\]\.key is not the public key of an upgrader/)
+  // Not before a key has the form of one is the port asked.
+  const all = { ...nkeySignatures, isUpgraderKey: () => true }
+  t.throws(() => checkTrust(all, rootOf({ keys: [{ key: 'nobody' }] }), system), { message: /^trust: keys\[0\]\.key is not/ })
   for (const until of ['2027-01-31', 'soon', '2027-13-01T00:00:00Z', 7, null])
     wrong({ keys: [{ key: a, until }] }, 'trust: keys[0].until is not a time such as 2027-01-31T00:00:00Z')
   wrong({ keys: [{ key: a }, { key: a }] }, 'trust: keys has a key twice')
@@ -324,6 +327,13 @@ test('a rival of a manifest counts for as much as that one had to have, by keys 
   const revocation = identifiedAfter(first, [alice, bob], { upgraders: [a, b] })
   t.throws(() => historyOf(root, first, revocation).checkRival(rival([alice, carol])), { message: /is signed by 1 of those/ })
   t.throws(() => historyOf(root, first, revocation).checkRival(rival([carol, alice])), { message: /who is not trusted now$/ })
+  // One that had no end then has one now, by what is signed and by the clock of who asks.
+  const withEnd = identifiedAfter(first, [alice, bob, carol], { upgraders: [a, b, c], until: { [a]: day(2) } })
+  const byAlice = (createdAt: string) => rival([alice, carol], { createdAt })
+  const now = historyOf(root, first, withEnd)
+  t.notThrows(() => now.checkRival(byAlice(day(1)), instantMs(day(2))))
+  t.throws(() => now.checkRival(byAlice(day(1)), instantMs(day(3))), { message: /who is not trusted now$/ })
+  t.throws(() => now.checkRival(byAlice(day(3))), { message: /who is not trusted now$/ })
   const endedRoot = rootOf({ keys: [{ key: a }, { key: b }, { key: c, until: day(2) }], need: { upgrade: 2 } })
   const ended = historyOf(endedRoot, first)
   t.notThrows(() => ended.checkRival(rival([alice, carol]), instantMs(day(2))))
@@ -343,6 +353,19 @@ test('signatures arrive as they were made: one alone as its 64 bytes, several as
   // One by another key than the document names is a set of one.
   t.deepEqual([...decodeSignatures(encodeSignatures(new Map([[b, alone]]), a), a)], [[b, alone]])
   t.deepEqual(signed('manifest', bytes, undefined), { bytes, signature: null })
+  // A signer with a long key or signature writes neither over its neighbour nor past the end.
+  const long = new Uint8Array(200).fill(7)
+  const cut = encodeSignatures(
+    new Map([
+      [`${a}${'B'.repeat(100)}`, long],
+      [`${b}${'B'.repeat(100)}`, long],
+    ]),
+    a,
+  )
+  t.deepEqual(
+    [...decodeSignatures(cut, a)],
+    [a, b].map((key) => [key, long.slice(0, 64)]),
+  )
   // A key's first signature counts, and there may be so many.
   const entry = (key: string, by: number) => [...new TextEncoder().encode(key), ...new Uint8Array(64).fill(by)]
   const twice = decodeSignatures(Uint8Array.from([1, ...entry(a, 1), ...entry(b, 2), ...entry(a, 3)]), a)
