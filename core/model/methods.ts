@@ -59,14 +59,14 @@ function mark(kind: MethodKind): Mark {
 function optionsOf(options: unknown, kind: MethodKind): MethodOptions {
   const isRecord = typeof options === 'object' && options !== null
   const unknown = isRecord ? Object.keys(options).find((name) => name !== 'allow') : ''
-  if (isRecord && unknown === undefined) return options
+  if (unknown === undefined) return options as MethodOptions
   throw new Fault('config.invalid', `@${kind}(${unknown ? `{ ${unknown}: … }` : '…'}): use @${kind} or @${kind}({ allow: … })`)
 }
 
 function own<Key extends typeof marks | typeof allows>(prototype: object, key: Key): NonNullable<Marked[Key]> {
   if (Object.hasOwn(prototype, key)) return (prototype as Marked)[key]!
   const value = new Map<string, never>()
-  Object.defineProperty(prototype, key, { value, configurable: true })
+  Object.defineProperty(prototype, key, { value })
   return value as NonNullable<Marked[Key]>
 }
 

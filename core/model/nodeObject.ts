@@ -79,7 +79,7 @@ export abstract class NodeObject<State extends object = Plain, Collections exten
   }
 
   static readonly [baseBrand] = true
-  readonly [baseBrand] = true
+  declare readonly [baseBrand]: true
   declare [contextKey]: ObjectContext
   declare protected readonly [collectionsKey]: Collections
 

@@ -17,13 +17,9 @@ export function copied<Value>(value: Value, what: string): Value {
   }
 }
 
-/** The same for a part of persistent state, whose records have no prototype. */
-export function copiedState(value: unknown): unknown {
-  try {
-    return copyOf(value, 0, true)
-  } catch (thrown) {
-    throw thrown === stopped ? notPlain(value, 'state') : thrown
-  }
+/** The same for a part of a snapshot, which is plain: records of persistent state have no prototype. */
+export function copiedState(snapshot: unknown): unknown {
+  return copyOf(snapshot, 0, true)
 }
 
 function copyOf(value: unknown, depth: number, isBare: boolean): unknown {

@@ -9,7 +9,7 @@ import { Fault } from '../base/fault.js'
 import { nestingMax } from './plain.js'
 
 // 'auto' is missing from msgpackr's types: an int64 becomes a number where it is safe, a BigInt otherwise.
-const standard = { useRecords: false, int64AsType: 'auto', copyBuffers: true } as unknown as Options
+const standard = { useRecords: false, int64AsType: 'auto' } as unknown as Options
 const packr = new Packr(standard)
 const unpackr = new Unpackr(standard)
 

@@ -1,6 +1,6 @@
 /** Copies of plain data: the same, and with no part in common. */
 import test from 'ava'
-import { copied } from '../../core/wire/copied.js'
+import { copied, copiedState } from '../../core/wire/copied.js'
 import { nestingMax } from '../../core/wire/plain.js'
 
 test('what can’t change is given as it is', (t) => {
@@ -69,4 +69,25 @@ test('what user code throws while it is read is its own', (t) => {
     },
   }
   t.throws(() => copied(wrong, 'it'), { message: 'mine' })
+})
+
+test('what user code throws once is its own, though the data is plain when it is read again', (t) => {
+  let reads = 0
+  const wrong = {
+    get a() {
+      if (reads++ === 0) throw new Error('mine')
+      return 1
+    },
+  }
+  t.throws(() => copied(wrong, 'it'), { message: 'mine' })
+})
+
+test('a copy for the state has records without a prototype, and may be nested as deep as any data', (t) => {
+  let deep: unknown = 1
+  for (let i = 0; i < nestingMax; i++) deep = Object.assign(Object.create(null), { deep })
+  const copy = copiedState(deep)
+  t.deepEqual(copy, deep)
+  t.not(copy, deep)
+  t.is(Object.getPrototypeOf(copy), null)
+  t.is(Object.getPrototypeOf((copy as { deep: object }).deep), null)
 })

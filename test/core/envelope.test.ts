@@ -23,6 +23,7 @@ import {
   type CallToWrite,
   packCallerFields,
   writeAnnouncement,
+  writeBounded,
   writeCall,
   writeFault,
   writeReply,
@@ -196,6 +197,8 @@ test('a fault is read in every format, and nothing else is', (t) => {
       message: `envelope format ${typeof format === 'number' ? format : `of type ${typeof format}`}; this host accepts 1`,
     })
   for (const fields of [[], [2]]) t.throws(() => readEnvelope(new WireReader(bytesOf(fields))), { code: 'protocol.format' })
+  // Nothing comes after it.
+  t.throws(() => readEnvelope(new WireReader(new Uint8Array([0x91, 2]))), { code: 'protocol.format' })
 })
 
 test('an announcement is of a version, with a digest or none', (t) => {
@@ -358,4 +361,20 @@ test('the numbers of the wire are those that every release has written', (t) => 
   t.is(envelopeFormat, 1)
   t.deepEqual(kinds, { call: 1, send: 2, event: 3, reply: 4, fault: 5, announcement: 6 })
   t.deepEqual([methodBytesMax, pathCallsMax, traceLengthMax, tracestateLengthMax, deadlineMsMax], [128, 32, 256, 512, 600_000])
+})
+
+test('a value of 262,144 values is written, one of more is not, and those written before do not count', (t) => {
+  const most = 262_144
+  const writer = new WireWriter()
+  const write = (value: unknown) => writeBounded(writer, value, 'result')
+  const refused = { code: 'protocol.too-large' as const, message: /more than 262144 values/ }
+  const records = (count: number) => new Array(count).fill({ a: 1 })
+  for (let i = 0; i < 2; i++) {
+    t.notThrows(() => write(new Array(most).fill(0)))
+    t.throws(() => write(new Array(most + 1).fill(0)), refused)
+    t.notThrows(() => write(records(most / 2)), 'each item and its field')
+    t.throws(() => write(records(most / 2 + 1)), refused)
+    t.throws(() => write(new Array(most - 1).fill([0])), refused)
+    writer.truncate(0)
+  }
 })

@@ -37,6 +37,7 @@ const status = (change: Partial<HostStatus> = {}): HostStatus =>
 test('a host that runs, is connected, and whose nodes serve is ready', (t) => {
   t.deepEqual(reasonsNotReady(status()), [])
   t.deepEqual(reasonsNotReady(status({ nodes: [] })), [])
+  t.deepEqual(reasonsNotReady(status({ trust: { refusal: null } as never })), [])
 })
 
 test('each thing that keeps work from being done is a reason', (t) => {
@@ -45,6 +46,8 @@ test('each thing that keeps work from being done is a reason', (t) => {
       status({
         isStopped: true,
         transport: 'reconnecting' as never,
+        refused: ['a'],
+        trust: { refusal: 'of another list' } as never,
         starting: ['n2', 'n3'],
         nodes: [node({ id: 'n4', phase: 'failed', isServing: false, reason: 'disk' }), node({ id: 'n5', isServing: false })],
       }),
@@ -52,6 +55,8 @@ test('each thing that keeps work from being done is a reason', (t) => {
     [
       'the host is stopping',
       'the transport is reconnecting',
+      'the transport does not let the host listen on a: correct the permissions of its login',
+      'the upgrade server refuses the host: of another list',
       'node n2 is starting',
       'node n3 is starting',
       'node n4 has failed: disk',

@@ -93,3 +93,27 @@ test('a run that is refused is not remembered, and a long one is not kept', (t) 
     t.is(decoded, times, `${size} bytes`)
   }
 })
+
+test('a run that begins as another, but for its header, is not taken for that one', (t) => {
+  const { read } = open()
+  const letters = Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 + i))
+  const taken: string[] = []
+  for (const a of letters)
+    for (const b of letters) {
+      read(run(a))
+      if (read(run(a + b))[0] !== a + b) taken.push(a + b)
+    }
+  t.deepEqual(taken, [])
+})
+
+test('of any number of runs 1,024 at most are kept', (t) => {
+  const { read, decoded } = open()
+  const letters = 'abcdefghijklmnopqrstuvwxyz0123456789'
+  const texts = [...letters].flatMap((a) => [...letters].flatMap((b) => [...letters].map((c) => `${a}${c}-${b}`)))
+  for (const text of texts) read(run(text))
+  t.is(decoded(), texts.length)
+  // The last run of each place is still there: backwards it is met first.
+  for (const text of texts.toReversed()) read(run(text))
+  const kept = 2 * texts.length - decoded()
+  t.true(kept > 512 && kept <= 1_024, `${kept} were kept`)
+})

@@ -1,4 +1,6 @@
 /** Marks of remote methods, what a class says of itself, and the calls that its text shows. */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import { event } from '../../core/model/event.js'
 import { markMethod, methodsOf, prototypesOf } from '../../core/model/methods.js'
@@ -13,6 +15,7 @@ import {
 import { checkUndeclaredCalls, noteClass } from '../../core/model/undeclaredCalls.js'
 import { whyReserved } from '../../core/wire/reservedNames.js'
 import { command, NodeObject, query } from '../../index.js'
+import { until } from '../support/eventually.js'
 
 const config = { code: 'config.invalid' as const }
 
@@ -337,4 +340,29 @@ test('of several classes of one name one that is declared is enough, and one tha
   Object.defineProperty(grown, 'className', { value: 'Grown.v1' })
   noteClass(grown)
   t.throws(check('Grown'), { message: /calls Grown\.v1/ })
+})
+
+test('the options of a mark are a record of those that there are; else the mark says how it is used', (t) => {
+  const refused = (options: unknown, shown: string) =>
+    t.throws(() => query(options as never), { ...config, message: `@query(${shown}): use @query or @query({ allow: … })` })
+  for (const options of [undefined, null, 5, 'web', true, () => {}]) refused(options, '…')
+  refused({ allow: 'web', roles: [], name: 'x' }, '{ roles: … }')
+  t.notThrows(() => [query({}), query({ allow: 'web' })])
+})
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+test('a class that has been collected is no longer among those of its name', async (t) => {
+  const note = () => {
+    const definition = named('Collected', 'Collected.v1')
+    noteClass(definition)
+    return new WeakRef(definition)
+  }
+  const noted = note()
+  await until(() => {
+    collectGarbage()
+    return noted.deref() === undefined
+  }, 'the class is collected')
+  t.notThrows(() => checkUndeclaredCalls(described, text('this.ref(Collected)'), serviceOf))
 })

@@ -54,6 +54,9 @@ const odd: Record<string, () => unknown> = {
     },
   }),
   'a getter in a list': () => Object.defineProperty([1, 2], 1, { get: () => 5, enumerable: true, configurable: true }) as unknown,
+  'a symbol key without a prototype': () => [bare({ [Symbol('s')]: 1, b: 2 })],
+  'a getter without a prototype': () => [Object.defineProperty(bare({}), 'a', { get: () => 5, enumerable: true })],
+  'a hidden field without a prototype': () => [Object.defineProperty(bare({ a: 1 }), 'b', { value: 2 })],
   'a hidden field': () => Object.defineProperty({ a: 1 }, 'b', { value: 2 }),
   'a field that can’t be written, with undefined': () =>
     Object.defineProperty({ b: undefined } as object, 'a', { value: 2, enumerable: true }),
@@ -178,6 +181,7 @@ test('where the data are of another kind than the snapshot, they become what the
     const found = normal(data, snapshot) as typeof snapshot
     t.deepEqual({ ...found }, { n: 1, inner: {} })
     t.not(found, snapshot)
+    t.not<unknown, unknown>(found, data)
     t.true(isBare(found))
   }
 })

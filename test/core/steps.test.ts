@@ -96,3 +96,8 @@ test('the last step is all nodes, or some would never go', (t) => {
       message: `steps(${sizes.join(', ')}): the last step is 'all', or some nodes would never go`,
     })
 })
+
+test('looks at one moment, and a clock that goes back between them, take no time of a bake', async (t) => {
+  const seen: Look[] = [[0, going], ...[1_000, 1_000, 999, 1_000, 1_998, 1_999].map((now): Look => [now, gone(1)])]
+  t.deepEqual(await looks(oneThenAll, 'n2', seen), [false, false, false, false, false, false, true])
+})
