@@ -351,10 +351,6 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
     return this.life.isTaken && this.life.isElsewhere(this.services.clock.monotonicMs())
   }
 
-  get isOver(): boolean {
-    return this.life.state === 'stopped'
-  }
-
   get isEnding(): boolean {
     return this.life.isEnding
   }
