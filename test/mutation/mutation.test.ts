@@ -124,6 +124,8 @@ async function project(t: ExecutionContext, jobs = 2): Promise<(change?: (test: 
       beside: [],
       jobs,
       isThorough: true,
+      retriesCut: true,
+      budgetMs: 1500,
       patienceMs: 700,
     }
     const run = new MutationRun({ ...options, tests: ['test/core/gate.test.ts'], say: () => {} }, store)

@@ -23,8 +23,12 @@ export interface RunOptions {
   readonly jobs: number
   /** All tests that reach a mutant, however long they take. */
   readonly isThorough: boolean
+  /** Mutants of which not all tests were tried are tried anew. */
+  readonly retriesCut: boolean
   /** A test may take so much longer than it takes at most, before it counts as never ending. */
   readonly patienceMs: number
+  /** Tests of a mutant that take longer together than this are cut. */
+  readonly budgetMs: number
   /** Only mutants whose words have this. */
   readonly match?: string
   /** Instead of the tests of the sources' rooms. */
@@ -32,15 +36,16 @@ export interface RunOptions {
   readonly say: (line: string) => void
 }
 
-/**
- * Tests of a mutant that take longer together than this are cut, but for these many, and for those of the
- * source's own test file.
- */
-const budgetMs = 1500
+/** Tests of a mutant are cut (`budgetMs`), but for these many, and for those of the source's own test file. */
 const testsMin = 6
 /** Tests that take longer are left to a thorough run, unless no others reach the mutant. */
 const slowTestMs = 2500
 const ordersPerWorker = 300
+/** A test may take so many times longer than it took when it was measured, and so many more where it is asked for a second word. */
+const slowdownMax = 4
+const secondWordMax = 4
+/** Beside a test, a process may be silent for so long: it loads code and tidies up. */
+const silenceMsMax = 6000
 const saveEveryMs = 20_000
 
 const keyOf = (test: { readonly file: string; readonly title: string }) => `${test.file} › ${test.title}`
@@ -160,7 +165,7 @@ export class MutationRun {
       const known = this.store.of(file, mutant)
       if (known?.verdict.type === 'killed' && known.tests[known.verdict.file] === this.#digest(known.verdict.file)) return []
       const isWhole =
-        known !== undefined && !(known.verdict.type === 'survived' && known.verdict.isCut && this.options.isThorough)
+        known !== undefined && !(known.verdict.type === 'survived' && known.verdict.isCut && this.options.retriesCut)
       const before = isWhole
         ? Object.fromEntries(
             Object.entries(known.tests).filter(([test, digest]) => tests.has(test) && digest === this.#digest(test)),
@@ -196,7 +201,7 @@ export class MutationRun {
     if (this.options.isThorough) return { tests: ordered, isCut: false }
     let ms = 0
     const quick = ordered.filter((test) => test.ms <= slowTestMs)
-    const fitting = (test: TestRef, i: number) => isOwn(test) || (ms += test.ms) <= budgetMs || i < testsMin
+    const fitting = (test: TestRef, i: number) => isOwn(test) || (ms += test.ms) <= this.options.budgetMs || i < testsMin
     const tests = (quick.length > 0 ? quick : ordered).filter(fitting)
     return { tests, isCut: tests.length < ordered.length }
   }
@@ -267,8 +272,8 @@ export class MutationRun {
     | { readonly type: 'stale' }
     | { readonly type: 'survived'; readonly isReached: boolean; readonly isOnce: boolean }
   > {
-    const toRun = tests.map(({ file, title, ms }) => ({ file, title, limitMs: this.options.patienceMs + 4 * ms }))
-    const silenceMs = Math.max(0, ...toRun.map(({ limitMs }) => limitMs)) + 3 * this.options.patienceMs
+    const toRun = tests.map(({ file, title, ms }) => ({ file, title, limitMs: this.options.patienceMs + slowdownMax * ms }))
+    const silenceMs = Math.max(0, ...toRun.map(({ limitMs }) => limitMs)) + silenceMsMax
     let running = toRun[0]
     const worker = next(needsFresh)
     const order = { type: 'try', mutant: { file: source.source.file, id: mutant.id }, tests: toRun } as const
@@ -300,7 +305,9 @@ export class MutationRun {
   }
 
   async #passes(worker: WorkerProcess, test: TestToRun): Promise<boolean> {
-    const answer = await this.#once(worker, { type: 'check', test }, test)
+    // A slow machine is no fault of the test.
+    const patient = { ...test, limitMs: secondWordMax * test.limitMs }
+    const answer = await this.#once(worker, { type: 'check', test: patient }, patient)
     return answer?.type === 'checked' && answer.outcome.end === 'passed'
   }
 
@@ -311,7 +318,7 @@ export class MutationRun {
 
   async #once(worker: WorkerProcess, order: Parameters<WorkerProcess['ask']>[0], test: TestToRun): Promise<Answer | undefined> {
     try {
-      return await worker.ask(order, test.limitMs + 10 * this.options.patienceMs, (heard) =>
+      return await worker.ask(order, test.limitMs + 3 * silenceMsMax, (heard) =>
         heard.type === 'ready' || heard.type === 'begins' ? undefined : heard,
       )
     } catch (error) {

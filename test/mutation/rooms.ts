@@ -27,7 +27,11 @@ const rooms: readonly Room[] = [
 ]
 
 /** Sources that hold what must always hold: these are tried unless others are asked for. */
-const usual = ['core/**/*.ts', 'actors/**/*.ts', 'transports/redis/{history,registration,permit,table,death}Scripts.ts']
+const usual = [
+  'core/**/*.ts',
+  'actors/**/*.ts',
+  'transports/redis/{history,registration,permit,table,death,directive,audit}Scripts.ts',
+]
 
 /** Modules whose users start processes and servers. */
 const outside = [

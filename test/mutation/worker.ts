@@ -14,6 +14,8 @@ const [projectRoot, instrumented, ...files] = process.argv.slice(2) as [string, 
 const shim = new URL('./avaShim.js', import.meta.url).href
 /** After a test, what it left behind gets so long to end. */
 const tearDownMs = 3000
+/** After a test that was given up its process is ended: nothing needs to be tidied up but the servers that it started. */
+const givenUpMs = 300
 
 /** Which mutants of a file were reached since it was last asked. */
 const reached = new Map<string, Uint8Array>()
@@ -103,7 +105,8 @@ async function runTest(path: string, title: string, limitMs: number): Promise<Te
     t.failed(error)
   })
   const ms = performance.now() - started
-  if (await within(after, isLate || t.failure !== undefined ? tearDownMs : Math.max(tearDownMs, limitMs))) isLate = true
+  const afterMs = isLate ? givenUpMs : t.failure !== undefined ? tearDownMs : Math.max(tearDownMs, limitMs)
+  if (await within(after, afterMs)) isLate = true
   // An error that was thrown beside the test gets the chance to be heard of.
   await new Promise((resolve) => setImmediate(resolve))
   if (isLate) return { ms, end: 'late' }
