@@ -92,7 +92,7 @@ function readCall(reader: WireReader, kind: CallEnvelope['kind'], length: number
     callerVersion,
     expects,
     path,
-    trace: tracestate === null ? trace : traceContext(trace, tracestate),
+    trace: traceContext(trace, tracestate),
     together,
   }
 }

@@ -198,7 +198,8 @@ test('a fault is read in every format, and nothing else is', (t) => {
     })
   for (const fields of [[], [2]]) t.throws(() => readEnvelope(new WireReader(bytesOf(fields))), { code: 'protocol.format' })
   // Nothing comes after it.
-  t.throws(() => readEnvelope(new WireReader(new Uint8Array([0x91, 2]))), { code: 'protocol.format' })
+  for (const alone of [[0x90], [0x91, 2]])
+    t.throws(() => readEnvelope(new WireReader(new Uint8Array(alone))), { code: 'protocol.format' })
 })
 
 test('an announcement is of a version, with a digest or none', (t) => {

@@ -2,7 +2,7 @@
  * Where a value of MessagePack ends: every standard type, at its shortest and its longest, and nothing else.
  */
 import test from 'ava'
-import { levelsMax, packInstant, unpackValue } from '../../core/wire/messagePack.js'
+import { levelsMax, messageValuesMax, packInstant, unpackValue } from '../../core/wire/messagePack.js'
 import { WireReader } from '../../core/wire/wireReader.js'
 
 /** Where the value ends that begins at `start`. */
@@ -101,10 +101,10 @@ test('what is no standard type is refused, and said', (t) => {
     [bytes(0xd8, 0xff, zeros(16)), /at byte 0/],
     [bytes(0xc8, 0, 12, 0xff, zeros(12)), /at byte 0/],
     [bytes(0xc9, zeros(4), 0xff), /at byte 0/],
-    [bytes(0xd6, 0x01, zeros(4)), /at byte 0/],
-    [bytes(0xd7, 0x62, zeros(8)), /at byte 0/],
-    [bytes(0xc7, 12, 0x72, zeros(12)), /at byte 0/],
-    [bytes(0xc7, 11, 0xff, zeros(11)), /at byte 0/],
+    [bytes(0xd6, 0x01, zeros(4)), /an extension at byte 0/],
+    [bytes(0xd7, 0x62, zeros(8)), /an extension at byte 0/],
+    [bytes(0xc7, 12, 0x72, zeros(12)), /an extension at byte 0/],
+    [bytes(0xc7, 11, 0xff, zeros(11)), /an extension at byte 0/],
   ]
   for (const [value, message] of wrong) t.throws(() => endOfValue(value, 0), { code: 'protocol.bad-envelope', message })
 })
@@ -152,4 +152,9 @@ test('instants go and come back, in the shortest form that holds them', (t) => {
     t.is(endOfValue(packed, 0), size)
     t.is((unpackValue(packed, 0, size) as Date).getTime(), ms)
   }
+})
+
+test('the bounds of a message are those that every release has had', (t) => {
+  t.is(levelsMax, 66, 'plain data of 64 levels, in a list of a fault, in an envelope')
+  t.is(messageValuesMax, 262_144)
 })

@@ -369,3 +369,10 @@ test('records have a prototype in messages, and in state none', (t) => {
     t.is(Object.getPrototypeOf(record.a), prototype)
   }
 })
+
+test('a message grows for values that were packed before', (t) => {
+  const writer = new WireWriter()
+  writer.byte(0xc0)
+  writer.packed(Buffer.alloc(3_000, 0xc3))
+  t.is(hex(writer.copy()), `c0${'c3'.repeat(3_000)}`)
+})
