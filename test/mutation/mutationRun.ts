@@ -36,12 +36,15 @@ export interface RunOptions {
   readonly say: (line: string) => void
 }
 
-/** Tests of a mutant are cut (`budgetMs`), but for these many, and for those of the source's own test file. */
+/** Tests of a mutant are cut (`budgetMs`), but for these many, and those of the source's own test file. */
 const testsMin = 6
 /** Tests that take longer are left to a thorough run, unless no others reach the mutant. */
 const slowTestMs = 2500
 const ordersPerWorker = 300
-/** A test may take so many times longer than it took when it was measured, and so many more where it is asked for a second word. */
+/**
+ * A test may take so many times longer than it took when it was measured, and so many more where it is asked
+ * for a second word.
+ */
 const slowdownMax = 4
 const secondWordMax = 4
 /** Beside a test, a process may be silent for so long: it loads code and tidies up. */

@@ -14,7 +14,10 @@ const [projectRoot, instrumented, ...files] = process.argv.slice(2) as [string, 
 const shim = new URL('./avaShim.js', import.meta.url).href
 /** After a test, what it left behind gets so long to end. */
 const tearDownMs = 3000
-/** After a test that was given up its process is ended: nothing needs to be tidied up but the servers that it started. */
+/**
+ * After a test that was given up its process is ended: nothing needs to be tidied up but the servers that it
+ * started.
+ */
 const givenUpMs = 300
 
 /** Which mutants of a file were reached since it was last asked. */
