@@ -282,6 +282,8 @@ test('how many have to sign is said by the newest manifest that says so, and hol
   t.deepEqual(needAt(root, [{ upgraders: null, need: { order: 2 } }, { upgraders: null }]), { order: 2 })
   t.deepEqual(needAt([a], [{ upgraders: [a, b], need: { order: 2 } }]), {})
   t.like(trustedAt(undefined, [{ upgraders: null }, { upgraders: [a], identity }, { upgraders: [b] }]), { identity })
+  t.deepEqual(trustedAt(undefined, [{ upgraders: [a], identity }]), { identity, keys: [{ key: a }], need: {} })
+  t.deepEqual(trustedAt(undefined, [{ upgraders: [a] }]), { identity: null, keys: [{ key: a }], need: {} })
   t.like(trustedAt([a], [{ upgraders: [b], identity }]), { identity: null })
   t.deepEqual(
     [needed({ identity, keys: [], need: { undo: 2 } }, ['order', 'undo']), needed({ identity, keys: [], need: {} }, [])],
