@@ -85,6 +85,8 @@ test('the plan goes from the object outwards on both sides', (t) => {
   t.deepEqual(shape(plan), ['0 pastSO over 1', '1 alias over 2', '2 object', '3 futureSO over 2', '4 alias over 3'])
   t.deepEqual(plan.links[0], { version: 2, role: 'object' })
   t.is(plan.below().code, 'version.dead')
+  const after = planChain(2, 1, [step(2)])
+  t.deepEqual([plan.below().message, after.below().message], ['versions before 0 are dead', 'versions before 1 are dead'])
   t.is(plan.above, undefined)
 })
 
