@@ -251,8 +251,7 @@ export class SoakWorld implements AuditContext, Observed, OperatorsContext {
 
   #holdTales(): void {
     this.#standings.clear()
-    this.#tales.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))
-    for (const { host, event, nodeId, told } of this.#tales) {
+    for (const { host, event, nodeId, told } of inOrder(this.#tales)) {
       if (nodeId !== null && told === null) this.#standings.delete(nodeId)
       if (nodeId !== null && told !== null) this.#standings.set(nodeId, { ...told, retry() {} })
       if (event !== null) observe(this, host, revived(event))
@@ -341,6 +340,30 @@ function builtOf(plan: SoakPlan, directory: string): Promise<readonly (BuiltUpgr
       return buildUpgrade(source)
     }),
   )
+}
+
+/** A node tells so much later at most that it serves, and has given its permit back. */
+const servesBeforeNs = 500_000_000n
+
+/**
+ * The hosts' tales by their times. Where a node tells that it serves, it did so a moment before: by then
+ * another one may have been let go in its place.
+ */
+function inOrder<T extends Tale>(tales: readonly T[]): readonly T[] {
+  const byTime = (a: { readonly at: bigint }, b: { readonly at: bigint }) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0)
+  const toldAt = new Map<string, bigint>()
+  return tales
+    .toSorted(byTime)
+    .map((tale) => {
+      const { event, at } = tale
+      if (event?.type !== 'phase') return { tale, at }
+      const before = toldAt.get(event.nodeId) ?? 0n
+      toldAt.set(event.nodeId, at)
+      const serves = at - servesBeforeNs
+      return { tale, at: event.phase === 'current' ? (serves > before ? serves : before) : at }
+    })
+    .toSorted(byTime)
+    .map(({ tale }) => tale)
 }
 
 function revived(event: HostEvent): HostEvent {
