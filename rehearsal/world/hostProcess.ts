@@ -260,6 +260,8 @@ export class HostProcess {
     for (const [nodeId, { plan }] of this.nodes) this.nodes.set(nodeId, { plan, handle: undefined })
     this.environment.died(this.name, [...this.nodes.keys()])
     processFault.cut()
+    // A commit that was left behind ends with its process, which lets go of the directory.
+    this.disk.kill()
   }
 
   /** Stops a node in order. Resolves to what starts it again. */
