@@ -21,6 +21,7 @@ export const auditEntryBytesMax = 16 * 1024
 /** The entries that an upgrade database keeps; the oldest go first. */
 export const auditKeptMax = 100_000
 export const auditKeptBytesMax = 64 * 1024 * 1024
+export const auditKept: AuditBounds = { entriesMax: auditKeptMax, bytesMax: auditKeptBytesMax }
 /** Entries that are read at once. */
 export const auditPageMax = 1_000
 /** Keys that an entry names. */
@@ -53,6 +54,12 @@ export type Audited =
   | { readonly act: 'more' }
   /** A call that could not be read. */
   | { readonly act: 'unreadable'; readonly method: string }
+
+/** Of what a database keeps. The newest entry stays, however large it is. */
+export interface AuditBounds {
+  readonly entriesMax: number
+  readonly bytesMax: number
+}
 
 export interface HostsDenials extends DeniedCalls {
   /** The host that denied them. */

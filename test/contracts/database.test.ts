@@ -3,9 +3,11 @@ import { type AddressInfo, createServer } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
 import { isFault } from '../../core/base/fault.js'
+import { type AuditBounds, auditKept } from '../../core/control/audit.js'
 import type { Clock } from '../../core/ports/clock.js'
-import { memoryDatabase } from '../../transports/memory/memoryDatabase.js'
+import { memoryDatabase, memoryDatabaseKeeping } from '../../transports/memory/memoryDatabase.js'
 import { redis } from '../../transports/redis/index.js'
+import { redisKeeping } from '../../transports/redis/redisDatabase.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { lapsedKeptMs } from '../../transports/udbFactory.js'
 import { until } from '../support/eventually.js'
@@ -30,8 +32,8 @@ import { standingContract } from './standingContract.js'
 
 // The memory adapter, on a clock that moves when the test says so.
 
-function onManualClock(): InterruptibleDatabase {
-  const factory = memoryDatabase()
+function onManualClock(audit: AuditBounds = auditKept): InterruptibleDatabase {
+  const factory = memoryDatabaseKeeping(audit)
   let nowMs = 1_700_000_000_000
   const clock: Clock = { now: () => nowMs, monotonicMs: () => nowMs, after: () => () => {}, turn: queueMicrotask }
   return {
@@ -50,10 +52,18 @@ function onManualClock(): InterruptibleDatabase {
   }
 }
 
-databaseContract('memory', onManualClock, async () => onManualClock())
-standingContract('memory', onManualClock, async () => onManualClock())
-edgesContract('memory', onManualClock)
-bundlesContract('memory', onManualClock)
+databaseContract(
+  'memory',
+  (audit) => onManualClock(audit),
+  async () => onManualClock(),
+)
+standingContract(
+  'memory',
+  () => onManualClock(),
+  async () => onManualClock(),
+)
+edgesContract('memory', () => onManualClock())
+bundlesContract('memory', () => onManualClock())
 
 // Redis, on a real server.
 
@@ -69,8 +79,8 @@ test.after.always(async () => {
   await server.stop()
 })
 
-function onRedis(): DatabaseUnderTest {
-  return underTest(client, (system) => redis(server.url).open(system, systemClock))
+function onRedis(audit: AuditBounds = auditKept): DatabaseUnderTest {
+  return underTest(client, (system) => redisKeeping(audit, server.url).open(system, systemClock))
 }
 
 async function ownRedis(t: ExecutionContext): Promise<InterruptibleDatabase> {
@@ -94,10 +104,10 @@ async function ownRedis(t: ExecutionContext): Promise<InterruptibleDatabase> {
   }
 }
 
-databaseContract('redis', onRedis, ownRedis)
-standingContract('redis', onRedis, ownRedis)
-edgesContract('redis', onRedis)
-bundlesContract('redis', onRedis)
+databaseContract('redis', (audit) => onRedis(audit), ownRedis)
+standingContract('redis', () => onRedis(), ownRedis)
+edgesContract('redis', () => onRedis())
+bundlesContract('redis', () => onRedis())
 
 /** The systems that one test opens. */
 function underTest(at: Redis, open: DatabaseUnderTest['open']): DatabaseUnderTest {

@@ -4,7 +4,7 @@
  */
 import test, { type ExecutionContext } from 'ava'
 import { digestOf } from '../../core/base/digest.js'
-import { auditKeptBytesMax, auditKeptMax, auditPageMax, emptyAudit } from '../../core/control/audit.js'
+import { type AuditBounds, emptyAudit } from '../../core/control/audit.js'
 import type { Control, Going } from '../../core/control/control.js'
 import type { Directed, Directive, Order } from '../../core/control/directive.js'
 import type { Session, Standing } from '../../core/control/standing.js'
@@ -178,11 +178,12 @@ export const everyMethod: readonly (readonly [name: string, use: (database: Upgr
 
 /**
  * `shared` is asked once per test, and may answer with the same server: each test has a system of its own.
+ * With bounds, its audit keeps no more than these.
  * `alone` gives one that no other test uses.
  */
 export function databaseContract(
   adapter: string,
-  shared: () => DatabaseUnderTest,
+  shared: (audit?: AuditBounds) => DatabaseUnderTest,
   alone: (t: ExecutionContext) => Promise<InterruptibleDatabase>,
 ): void {
   type Body = (
@@ -191,11 +192,12 @@ export function databaseContract(
     another: UpgradeDatabase,
     under: DatabaseUnderTest,
   ) => Promise<void>
+  type Special = { readonly register?: typeof test.serial; readonly audit?: AuditBounds }
   /** Two hosts' databases of one new system. */
-  const contract = (title: string, body: Body, register: typeof test.serial = test) => {
+  const contract = (title: string, body: Body, { register = test, audit }: Special = {}) => {
     register(`${adapter}: ${title}`, async (t) => {
       const system = newSystem()
-      const under = shared()
+      const under = shared(audit)
       const [database, another] = await Promise.all([under.open(system), under.open(system)])
       t.teardown(async () => {
         await Promise.all([database.close(), another.close()])
@@ -433,7 +435,7 @@ export function databaseContract(
       t.is(rows.length, 10_000)
       t.true(rows.every((row) => row.version === 7 && row.alive))
     },
-    test.serial,
+    { register: test.serial },
   )
 
   contract(
@@ -652,21 +654,41 @@ export function databaseContract(
     t.deepEqual(await another.audit(3, 9), [])
   })
 
-  contract('the oldest entries of the audit leave, and its beginning is known', async (t, database) => {
-    const add = async (bytes: number) => {
-      const head = await database.auditHead()
-      const entry = entryOf(head.number + 1, bytes)
-      return database.appendAudit(head, entry, placeOf(entry))
-    }
-    const large = Math.floor(auditKeptBytesMax / 8)
-    for (let i = 0; i < 10; i++) t.true(await add(large))
-    const { number, first } = await database.auditHead()
-    t.deepEqual([number, first], [10, 3])
-    const digests = async (from: number, to: number) => (await database.audit(from, to)).map(digestOf)
-    t.deepEqual(await digests(1, 3), [digestOf(entryOf(3, large))])
-    t.deepEqual(await digests(10, 99), [digestOf(entryOf(10, large))])
-    t.true(auditKeptMax > auditPageMax)
-  })
+  contract(
+    'the oldest entries of the audit leave, by their number and by their bytes, and the newest stays however large it is',
+    async (t, database, another) => {
+      // The bytes of each entry, and which are kept then.
+      const steps: readonly (readonly [bytes: number, kept: readonly number[]])[] = [
+        [10, [1]],
+        [10, [1, 2]],
+        [10, [1, 2, 3]],
+        // So many bytes as there may be, and too many entries.
+        [80, [2, 3, 4]],
+        [11, [4, 5]],
+        [9, [4, 5, 6]],
+        [80, [5, 6, 7]],
+        // Those that have left are not counted any more.
+        [10, [6, 7, 8]],
+        [96, [9]],
+        [4, [9, 10]],
+        // Alone it is too large already.
+        [200, [11]],
+        [100, [12]],
+        [50, [13]],
+        [50, [13, 14]],
+      ]
+      for (const [i, [bytes, kept]] of steps.entries()) {
+        const head = await database.auditHead()
+        const entry = entryOf(i + 1, bytes)
+        t.true(await database.appendAudit(head, entry, placeOf(entry)))
+        t.deepEqual(await another.auditHead(), { number: i + 1, first: kept[0]!, ...placeOf(entry) })
+        const expected = kept.map((number) => entryOf(number, steps[number - 1]![0]))
+        t.deepEqual(await another.audit(1, 99), expected, `entry ${i + 1}`)
+      }
+      t.deepEqual(await another.audit(14, 14), [entryOf(14, 50)])
+    },
+    { audit: { entriesMax: 3, bytesMax: 100 } },
+  )
 
   contract(
     'a directive that is not carried out is not counted, and the one that was answers what came of it',

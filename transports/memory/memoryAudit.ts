@@ -2,7 +2,7 @@
  * The audit of one system in memory (core/control/audit.ts). A value that is never changed, so
  * that a backup can be a copy.
  */
-import { type AuditHead, auditKeptBytesMax, auditKeptMax, auditPageMax, emptyAudit } from '../../core/control/audit.js'
+import { type AuditBounds, type AuditHead, auditPageMax, emptyAudit } from '../../core/control/audit.js'
 
 export interface MemoryAudit {
   readonly head: AuditHead
@@ -15,11 +15,17 @@ export interface MemoryAudit {
 export const noAudit: MemoryAudit = { head: emptyAudit, entries: [], bytes: 0 }
 
 /** One more after the newest; the oldest go where there are too many. */
-export function withEntry(audit: MemoryAudit, entry: Uint8Array, hash: string, log: string): MemoryAudit {
+export function withEntry(
+  audit: MemoryAudit,
+  entry: Uint8Array,
+  { hash, log }: { readonly hash: string; readonly log: string },
+  { entriesMax, bytesMax }: AuditBounds,
+): MemoryAudit {
   const entries = [...audit.entries, new Uint8Array(entry)]
   let bytes = audit.bytes + entry.length
   let dropped = 0
-  while (entries.length - dropped > auditKeptMax || bytes > auditKeptBytesMax) bytes -= entries[dropped++]!.length
+  const held = () => entries.length - dropped
+  while (held() > 1 && (held() > entriesMax || bytes > bytesMax)) bytes -= entries[dropped++]!.length
   const { number, first } = audit.head
   return { head: { number: number + 1, hash, first: first + dropped, log }, entries: entries.slice(dropped), bytes }
 }

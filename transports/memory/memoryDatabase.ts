@@ -5,7 +5,7 @@
  */
 
 import type { Version } from '../../core/base/ids.js'
-import type { AuditHead } from '../../core/control/audit.js'
+import { type AuditBounds, type AuditHead, auditKept } from '../../core/control/audit.js'
 import { type Control, type ControlName, controlKey, type Going } from '../../core/control/control.js'
 import type { Directed, Directive, DirectiveLog, Order, OrderResult } from '../../core/control/directive.js'
 import type { Session, Standing } from '../../core/control/standing.js'
@@ -52,6 +52,11 @@ export interface MemoryBackup {
 }
 
 export function memoryDatabase(): MemoryDatabaseFactory {
+  return memoryDatabaseKeeping(auditKept)
+}
+
+/** The same with other bounds of the audit. */
+export function memoryDatabaseKeeping(audit: AuditBounds): MemoryDatabaseFactory {
   const server: Server = { systems: new Map(), run: 1, logs: 0, isAway: false }
   const restore = (backup: MemoryBackup) => {
     server.systems = structuredClone(backup.systems) as Map<string, SystemData>
@@ -76,7 +81,7 @@ export function memoryDatabase(): MemoryDatabaseFactory {
     },
     async open(system, clock) {
       reach(server)
-      return new MemoryDatabase(new MemorySystem(system, withMonotonic(clock), server))
+      return new MemoryDatabase(new MemorySystem(system, withMonotonic(clock), server), audit)
     },
   }
 }
@@ -90,7 +95,10 @@ class MemoryDatabase implements UpgradeDatabase {
   readonly #directives: MemoryDirectives
   readonly #deaths: MemoryDeaths
 
-  constructor(private readonly system: MemorySystem) {
+  constructor(
+    private readonly system: MemorySystem,
+    private readonly auditBounds: AuditBounds,
+  ) {
     this.#tables = new MemoryTables(system)
     this.#bundles = new MemoryBundles(system)
     this.#history = new MemoryHistory(system, this.#bundles, this.#tables)
@@ -244,11 +252,11 @@ class MemoryDatabase implements UpgradeDatabase {
     return this.system.data().audit.head
   }
 
-  async appendAudit(newest: AuditHead, bytes: Uint8Array, { hash, log }: { hash: string; log: string }): Promise<boolean> {
+  async appendAudit(newest: AuditHead, bytes: Uint8Array, entry: { hash: string; log: string }): Promise<boolean> {
     const system = this.system.data()
     const { head } = system.audit
     if (head.number !== newest.number || head.hash !== newest.hash) return false
-    system.audit = withEntry(system.audit, bytes, hash, log)
+    system.audit = withEntry(system.audit, bytes, entry, this.auditBounds)
     return true
   }
 

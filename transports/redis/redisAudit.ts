@@ -5,7 +5,7 @@
 
 import { isDigest } from '../../core/base/digest.js'
 import { Fault } from '../../core/base/fault.js'
-import { type AuditHead, auditPageMax, emptyAudit } from '../../core/control/audit.js'
+import { type AuditBounds, type AuditHead, auditPageMax, emptyAudit } from '../../core/control/audit.js'
 import { bufferOf, type RedisConnection } from './redisConnection.js'
 import type { RedisKeys } from './redisKeys.js'
 
@@ -34,8 +34,9 @@ export async function appendAudit(
   newest: AuditHead,
   bytes: Uint8Array,
   { hash, log }: { readonly hash: string; readonly log: string },
+  { entriesMax, bytesMax }: AuditBounds,
 ): Promise<boolean> {
-  const args = [newest.number, newest.hash ?? '', bufferOf(bytes), hash, log]
+  const args = [newest.number, newest.hash ?? '', bufferOf(bytes), hash, log, entriesMax, bytesMax]
   return (await redis.run('theseusAppendAudit', [audit, auditHead], ...args)) === 1
 }
 

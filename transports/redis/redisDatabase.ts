@@ -4,7 +4,7 @@
  */
 
 import { checkName, type Version } from '../../core/base/ids.js'
-import type { AuditHead } from '../../core/control/audit.js'
+import { type AuditBounds, type AuditHead, auditKept } from '../../core/control/audit.js'
 import type { Control, ControlName, Going } from '../../core/control/control.js'
 import type { Directed, Directive, DirectiveLog } from '../../core/control/directive.js'
 import type { Session, Standing } from '../../core/control/standing.js'
@@ -31,13 +31,18 @@ import { RedisTables } from './redisTables.js'
  * holds the history of upgrades.
  */
 export function redis(settings: string | RedisSettings = {}): UdbFactory {
+  return redisKeeping(auditKept, settings)
+}
+
+/** The same with other bounds of the audit. */
+export function redisKeeping(audit: AuditBounds, settings: string | RedisSettings): UdbFactory {
   // Checked here, where the setting is written, and not only when the host starts.
   addressOf(settings)
   return {
     facts: { isEncrypted: isPrivate(settings), howToEncrypt: 'give a rediss:// URL, or redis({ tls: {} })', secretFiles: [] },
     async open(system, _clock, tell) {
       checkName('system', system)
-      return new RedisDatabase(await RedisConnection.open(settings, `theseus:${system}`), keysOf(system), tell)
+      return new RedisDatabase(await RedisConnection.open(settings, `theseus:${system}`), keysOf(system), audit, tell)
     },
   }
 }
@@ -54,6 +59,7 @@ class RedisDatabase implements UpgradeDatabase {
   constructor(
     private readonly redis: RedisConnection,
     private readonly keys: RedisKeys,
+    private readonly auditBounds: AuditBounds,
     tell?: (message: string) => void,
   ) {
     this.#history = new RedisHistory(redis, keys)
@@ -174,7 +180,7 @@ class RedisDatabase implements UpgradeDatabase {
   }
 
   appendAudit(newest: AuditHead, bytes: Uint8Array, entry: { readonly hash: string; readonly log: string }): Promise<boolean> {
-    return appendAudit(this.redis, this.keys, newest, bytes, entry)
+    return appendAudit(this.redis, this.keys, newest, bytes, entry, this.auditBounds)
   }
 
   audit(from: number, to: number): Promise<readonly Uint8Array[]> {
