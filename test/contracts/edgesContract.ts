@@ -3,6 +3,7 @@
  * what is asked for a second time.
  */
 import test, { type ExecutionContext } from 'ava'
+import { type Control, controlReasonLengthMax } from '../../core/control/control.js'
 import type { Directed, Directive, Order } from '../../core/control/directive.js'
 import { unknownLeaseMs } from '../../core/control/standing.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
@@ -42,6 +43,8 @@ export function edgesContract(adapter: string, shared: () => DatabaseUnderTest):
     by.epoch = by.hear(await database.renew(nodeIds, leaseMs, by)).standing!.epoch
   }
 
+  const order = (text: string) => ({ bytes: new TextEncoder().encode(text), signature: null })
+
   // --- Nodes and slots
 
   contract('to forget a node frees its slot and no other', async (t, database) => {
@@ -78,6 +81,50 @@ export function edgesContract(adapter: string, shared: () => DatabaseUnderTest):
     for (const nodeId of ['n1', 'n2']) await database.register(statusOf(nodeId), long)
     t.true((await database.claimSlot('pages', upgradingNode('n1'), { percent: 0 })).claimed)
     t.deepEqual(await database.claimSlot('pages', upgradingNode('n2'), { percent: 0 }), { claimed: false, heldBy: ['n1'] })
+  })
+
+  contract('a control holds whatever its reason says: the longest, and half a surrogate pair', async (t, database) => {
+    const reasons = [
+      '',
+      '€'.repeat(controlReasonLengthMax),
+      '\u{1f600}'.repeat(controlReasonLengthMax / 2),
+      'half \ud83d',
+      '\udc00 \u0000"',
+    ]
+    const wellFormed = (value: unknown) => JSON.parse(JSON.stringify(value).replaceAll(/\\ud[89a-f]../g, '\ufffd'))
+    const fresh = (number: number, control: Control): Directive => ({
+      ...directiveOf(number, { order: 'set', control }),
+      createdAt: '2099-01-01T00:00:00.000Z',
+    })
+    let number = 0
+    for (const reason of reasons) {
+      const [pause, hold] = [
+        { kind: 'pause', version: 1, reason, since: 5 },
+        { kind: 'hold', nodeId: 'n1', reason, since: 5 },
+      ] as const
+      for (const control of [pause, hold]) {
+        for (const set of [
+          () => database.setControl(control),
+          async () => t.true((await database.direct(fresh(++number, control), order(`${number}`), nothingInstalled)).done),
+        ]) {
+          await set()
+          const [kept] = await database.controls()
+          t.deepEqual(wellFormed(kept), wellFormed(control))
+          t.deepEqual(await database.claimSlot('pages', upgradingNode('n1'), {}), { claimed: false, control: kept! })
+          t.true(await database.removeControl(control))
+        }
+      }
+    }
+    t.true((await database.claimSlot('pages', upgradingNode('n1'), {})).claimed)
+  })
+
+  contract('a row with half a surrogate pair in its text counts as any other', async (t, database) => {
+    const stalled = { version: 3, phase: 'stalled', reason: 'no such key: \ud83d' } as const
+    await database.register(statusOf('n1', stalled), long)
+    t.like(await database.declareDead(3, 0), { inForce: 3 })
+    await database.report([statusOf('n1', { ...stalled, version: 4 })], long)
+    t.like(await database.declareDead(4, 0), { inForce: 4 })
+    t.is((await database.nodes())[0]?.reason?.toWellFormed(), stalled.reason.toWellFormed())
   })
 
   // Serial: it gives the server much to do.
@@ -255,7 +302,6 @@ export function edgesContract(adapter: string, shared: () => DatabaseUnderTest):
 
   // --- Directives
 
-  const order = (text: string) => ({ bytes: new TextEncoder().encode(text), signature: null })
   const why = (directed: Directed) => (directed.done ? directed.result : directed.why)
 
   contract('a table whose entry a directive removes is there while it has others', async (t, database) => {

@@ -4,14 +4,27 @@
  */
 import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
+import { controlReasonLengthMax } from '../../core/control/control.js'
 import { type Directive, directivesKeptMax } from '../../core/control/directive.js'
 import { redis } from '../../transports/redis/index.js'
+import { redisKeeping } from '../../transports/redis/redisDatabase.js'
 import { keysOf, redisLayout } from '../../transports/redis/redisKeys.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { lapsedKeptMs, stagedMs } from '../../transports/udbFactory.js'
+import { until } from '../support/eventually.js'
 import { ageSystemInRedis } from '../support/redisTime.js'
 import { startRedisServer, type TestServer } from '../support/servers.js'
-import { directiveOf, manifestOf, newSystem, nothingInstalled, Starting, statusOf, upgradingNode } from './databaseContract.js'
+import {
+  directiveOf,
+  entryOf,
+  manifestOf,
+  newSystem,
+  nothingInstalled,
+  placeOf,
+  Starting,
+  statusOf,
+  upgradingNode,
+} from './databaseContract.js'
 
 const long = 3_600_000
 const short = 60_000
@@ -178,13 +191,16 @@ test('what is no control, or another one than its field says, holds nobody, and 
   const pause = { kind: 'pause', version: 1, reason: 'x', since }
   const hold = { kind: 'hold', nodeId: 'n1', reason: 'x', since }
   const now = { kind: 'now', nodeId: 'n1', version: 1, since }
+  const pairs = '\u{1f600}'.repeat(controlReasonLengthMax / 2)
   const senseless: readonly (readonly [field: string, text: string])[] = [
     ...['garbage', 'null', '[]', '1', '"pause"', '{}', '{"kind":"pause"}'].map((text) => ['pause/1', text] as const),
     ...['garbage', '{"kind":"hold"}'].map((text) => ['hold/n1', text] as const),
     ...[{ ...pause, version: 2 }, { ...pause, version: '1' }, { ...pause, since: '1' }, { ...pause, reason: 1 }, hold].map(
       (control) => ['pause/1', JSON.stringify(control)] as const,
     ),
-    ['pause/1', JSON.stringify({ ...pause, reason: 'x'.repeat(100_000) })],
+    ...['x'.repeat(controlReasonLengthMax + 1), '€'.repeat(controlReasonLengthMax + 1), `x${pairs}`, 'x'.repeat(100_000)].map(
+      (reason) => ['pause/1', JSON.stringify({ ...pause, reason })] as const,
+    ),
     ...[{ ...hold, nodeId: 'n2' }, { ...hold, since: null }, { ...hold, reason: null }, { ...now, kind: 'hold' }, pause].map(
       (control) => ['hold/n1', JSON.stringify(control)] as const,
     ),
@@ -278,6 +294,40 @@ test('a login that may only read a death sees it as it was settled last, and set
   await t.throwsAsync(reader.declareDead(3, 0), { message: /^NOPERM/ })
 })
 
+test('a login that may only read sees the nodes as others do: without those that have lapsed, and with them on probation', async (t) => {
+  const { system, database, elapse, transient } = await open(t)
+  await client.call('ACL', 'SETUSER', 'viewer', 'on', '>pw', '%R~*', '+@all', '-@scripting', '+fcall_ro')
+  t.teardown(() => client.call('ACL', 'DELUSER', 'viewer'))
+  const at = { host: '127.0.0.1', port: server.port, username: 'viewer', password: 'pw' }
+  const viewer = await redis(at).open(system, systemClock)
+  t.teardown(() => viewer.close())
+  const by = new Starting('s1', 'dir1')
+  await database.register(statusOf('desk', { service: 'desks', directoryId: null }), long, by)
+  await database.register(statusOf('n1', { directoryId: 'dir1' }), short, by)
+  await database.register(statusOf('brief', { directoryId: null }), short, by)
+  const seen = async () => (await viewer.nodes()).map(({ nodeId, alive }) => [nodeId, alive])
+  const all = [
+    ['brief', false],
+    ['desk', true],
+    ['n1', false],
+  ]
+  await elapse(2 * short)
+  // Nobody was heard: leases have not run.
+  t.deepEqual(await seen(), all)
+  await database.attend(by)
+  t.deepEqual(await seen(), all)
+  await until(async () => {
+    await elapse(short / 6)
+    await database.attend(by)
+    return (await database.standing())!.probation === null
+  }, 'the probation ends')
+  t.deepEqual(await seen(), all.slice(1))
+  t.deepEqual((await viewer.nodes('desks')).length, 1)
+  t.is(await client.zcard(transient), 2, 'nothing is removed')
+  t.deepEqual(await viewer.nodes(), await database.nodes())
+  t.is(await client.zcard(transient), 1)
+})
+
 test('a login that may only read controls forgets a node, and leaves what it was told', async (t) => {
   const { system, database } = await open(t)
   const { nodes, controls } = keysOf(system)
@@ -322,6 +372,24 @@ test('another process than the one that was there when somebody was heard last p
   t.is((await client.hget(registrations, '/attendance'))!.split(' ')[1], run)
   await database.attend(new Starting('server', null))
   t.is((await database.standing())!.epoch, later, 'once')
+})
+
+test('an audit whose entries are lost keeps those that come after, by their own bytes', async (t) => {
+  const { system } = await open(t)
+  const database = await redisKeeping({ entriesMax: 10, bytesMax: 100 }, server.url).open(system, systemClock)
+  t.teardown(() => database.close())
+  const add = async () => {
+    const head = await database.auditHead()
+    const entry = entryOf(head.number + 1, 30)
+    t.true(await database.appendAudit(head, entry, placeOf(entry)))
+  }
+  for (let i = 0; i < 3; i++) await add()
+  await client.del(keysOf(system).audit)
+  const held = async () => (await client.lrange(keysOf(system).audit, 0, -1)).map((entry) => Number.parseInt(entry, 10))
+  for (const kept of [[4], [4, 5], [4, 5, 6], [5, 6, 7]]) {
+    await add()
+    t.deepEqual(await held(), kept)
+  }
 })
 
 test('a head that can’t be read says nothing of what is given back', async (t) => {

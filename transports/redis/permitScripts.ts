@@ -3,9 +3,6 @@ import { controlReasonLengthMax } from '../../core/control/control.js'
 import { heldByMax } from '../udbFactory.js'
 import { nodeScript } from './redisPreamble.js'
 
-/** In UTF-8. */
-const controlReasonBytesMax = 3 * controlReasonLengthMax
-
 export const permitScripts = {
   /**
    * Answers 1, or 0 followed by the holders, or 2 followed by the control that holds the node back (`holding`
@@ -22,8 +19,12 @@ local function control(kind, name)
   if not isRead or type(told) ~= 'table' or told.kind ~= kind or type(told.since) ~= 'number' then return nil end
   return told, text
 end
+-- In UTF-16, as \`isControl\` counts: the first bytes of characters, and once more those of surrogate pairs.
+local function lengthOf(text)
+  return select(2, string.gsub(text, '[^\\128-\\191]', '')) + select(2, string.gsub(text, '[\\240-\\255]', ''))
+end
 local function holds(told)
-  return told and type(told.reason) == 'string' and #told.reason <= ${controlReasonBytesMax}
+  return told and type(told.reason) == 'string' and lengthOf(told.reason) <= ${controlReasonLengthMax}
 end
 local hold, holdText = control('hold', id)
 if holds(hold) and hold.nodeId == id then return { 2, holdText } end

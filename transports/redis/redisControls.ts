@@ -2,6 +2,7 @@
 import { nameLengthMax } from '../../core/base/ids.js'
 import { type Control, type ControlName, checkControl, controlKey, isControl } from '../../core/control/control.js'
 import type { RedisConnection } from './redisConnection.js'
+import { jsonText } from './redisJson.js'
 import type { RedisKeys } from './redisKeys.js'
 
 /** So many different things that make no sense are told of. */
@@ -28,7 +29,7 @@ export class RedisControls {
 
   async setControl(control: Control): Promise<void> {
     checkControl(control)
-    await this.redis.call((client) => client.hset(this.keys.controls, controlKey(control), JSON.stringify(control)))
+    await this.redis.call((client) => client.hset(this.keys.controls, controlKey(control), jsonText(control)))
   }
 
   async removeControl(name: ControlName): Promise<boolean> {

@@ -12,6 +12,7 @@ import { checkDeath, type Head } from '../../core/control/upgradeDatabase.js'
 import { checkTable } from '../../core/model/tables.js'
 import type { Signed } from '../../core/trust/signed.js'
 import { bufferOf, type RedisConnection } from './redisConnection.js'
+import { jsonText } from './redisJson.js'
 import type { RedisKeys } from './redisKeys.js'
 
 type Keys = Pick<
@@ -70,7 +71,7 @@ function orderArguments(what: Order): readonly (string | number)[] {
   switch (what.order) {
     case 'set':
       checkControl(what.control)
-      return ['set', controlKey(what.control), JSON.stringify(what.control)]
+      return ['set', controlKey(what.control), jsonText(what.control)]
     case 'remove':
       return ['remove', controlKey(what.control)]
     case 'setInTable':

@@ -2,11 +2,12 @@
 import { isClassName, isName, isVersion } from '../../core/base/ids.js'
 import { phases } from '../../core/base/phases.js'
 import type { NodeStatus } from '../../core/model/nodeRow.js'
+import { jsonText } from './redisJson.js'
 
 const knownPhases: ReadonlySet<unknown> = new Set(phases)
 
 export function encodeRow(status: NodeStatus): string {
-  return JSON.stringify(pick(status))
+  return jsonText(pick(status))
 }
 
 /**
