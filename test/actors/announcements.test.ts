@@ -3,10 +3,8 @@
  * moment of its own, but for a call that needs the version now.
  */
 import test, { type ExecutionContext } from 'ava'
-import type { Clock } from '../../core/ports/clock.js'
 import { createHost } from '../../index.js'
 import { type MemoryTransport, memoryStore, memoryTransport } from '../../transports/memory/index.js'
-import { systemClock } from '../../transports/systemClock.js'
 import { until } from '../support/eventually.js'
 import { TestSystem } from '../support/testSystem.js'
 import { NotesV1, NotesV2, toV2, toV3 } from './notesClasses.js'
@@ -17,14 +15,13 @@ const announcedWithinMs = 54_321
 async function patient(t: ExecutionContext, chance: number) {
   const system = await TestSystem.start(t)
   const moments: { readonly ms: number; readonly come: () => void }[] = []
-  const clock: Clock = {
-    ...systemClock,
+  const clock = system.clock.with({
     after: (ms, action) => {
-      if (ms !== announcedWithinMs * chance) return systemClock.after(ms, action)
+      if (ms !== announcedWithinMs * chance) return system.clock.after(ms, action)
       moments.push({ ms, come: action })
       return () => {}
     },
-  }
+  })
   let questions = 0
   system.broker.filter = ({ from, message }) => {
     if (from === 'patient' && message.subject.endsWith('.server')) questions++
@@ -32,10 +29,9 @@ async function patient(t: ExecutionContext, chance: number) {
   }
   let transport!: MemoryTransport
   const host = await createHost({
-    system: system.name,
+    ...system.ways(),
     hostId: 'patient',
     transport: { connect: async (options) => (transport = memoryTransport(system.broker, options)) },
-    udb: system.udb,
     state: memoryStore(),
     bundles: system.repository,
     clock,

@@ -22,7 +22,7 @@ import {
   query,
   upgradeClass,
 } from '../../index.js'
-import { memoryStore, memoryTransport } from '../../transports/memory/index.js'
+import { memoryStore } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, TestSystem } from '../support/testSystem.js'
 
@@ -107,9 +107,8 @@ class OtherV1 extends NodeObject {
 async function host(t: ExecutionContext, system: TestSystem, hostId: string, more: Partial<HostOptions> = {}) {
   const events: HostEvent[] = []
   const running = await createHost({
-    ...{ system: system.name, hostId, as: hostId, callers: 'named' as const, udb: system.udb, state: memoryStore() },
+    ...{ ...system.ways(), hostId, as: hostId, callers: 'named' as const, state: memoryStore() },
     ...{ bundles: system.repository, discovery: false, observe: (each: HostEvent) => void events.push(each) },
-    transport: { connect: async (options) => memoryTransport(system.broker, options) },
     ...more,
   })
   t.teardown(() => running.stop())

@@ -5,7 +5,6 @@ import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import { type Signed, signed } from '../../core/trust/signed.js'
 import { memoryDatabase } from '../../transports/memory/index.js'
 import type { MemoryBackup } from '../../transports/memory/memoryDatabase.js'
-import { systemClock } from '../../transports/systemClock.js'
 import type { UdbFactory } from '../../transports/udbFactory.js'
 import { askServer } from '../support/askServer.js'
 import { until } from '../support/eventually.js'
@@ -207,7 +206,7 @@ test('what was ordered before the database was lost is not carried out again, on
   const { system, again } = await withOldOrders(t)
   await system.stopServer()
   const udb = memoryDatabase()
-  const database = await udb.open(system.name, systemClock)
+  const database = await udb.open(system.name, system.clock)
   await system.startServer({ udb })
   await until(async () => (await database.head()).version === 1, 'the history is back')
   await until(async () => (await database.tables()).length === 0, 'its bundle is back')

@@ -17,8 +17,7 @@ import {
   schedule,
   upgradeClass,
 } from '../../index.js'
-import { type MemoryState, memoryStore, memoryTransport } from '../../transports/memory/index.js'
-import { systemClock } from '../../transports/systemClock.js'
+import { type MemoryState, memoryStore } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, TestSystem } from '../support/testSystem.js'
 import { NotesV1 } from './notesClasses.js'
@@ -104,12 +103,10 @@ test('a start over its own directory is the newer one, also where the clock was 
   await first.node(NotesV1, 'n1')
   const state = first.kill()
   let setByMs = 0
-  const clock = { ...systemClock, now: () => systemClock.now() + setByMs }
+  const clock = system.clock.with({ now: () => system.clock.now() + setByMs })
   const again = await createHost({
-    system: system.name,
+    ...system.ways(),
     hostId: 'h1',
-    transport: { connect: async (options) => memoryTransport(system.broker, options) },
-    udb: system.udb,
     state,
     bundles: system.repository,
     clock,
@@ -134,7 +131,7 @@ test('a copy that has been told of another start waits for it, also when the dat
   const first = await system.host('h1')
   await first.node(NotesV1, 'n1')
   const copy = await copyOf(first.kill())
-  const sinceMs = systemClock.monotonicMs()
+  const sinceMs = system.clock.monotonicMs()
   const twin = await system.host('h2', { state: copy })
   const starting = twin.node(NotesV1, 'n1')
   await until(() => twin.warnings().some((message) => message.startsWith('node n1 may run on host h1')), 'it is told')
@@ -142,7 +139,7 @@ test('a copy that has been told of another start waits for it, also when the dat
   await starting
   system.udb.away(false)
   // From the last renewal, which was at most a third of the lease before.
-  t.true(systemClock.monotonicMs() - sinceMs >= 400 - 1)
+  t.true(system.clock.monotonicMs() - sinceMs >= 400 - 1)
   t.is(await codeOf(system.desk.ref(NotesV1, 'n1', { version: 0 }).add('late')), 'answered 1')
 })
 
@@ -182,12 +179,10 @@ test('a host that comes back after its nodes have begun anew elsewhere is refuse
 test('a host that stood still for longer than a lease asks before it carries anything out', async (t) => {
   const system = await TestSystem.start(t, { leaseMs: 5_000 })
   let stoodStillMs = 0
-  const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + stoodStillMs }
+  const clock = system.clock.with({ monotonicMs: () => system.clock.monotonicMs() + stoodStillMs })
   const sleeper = await createHost({
-    system: system.name,
+    ...system.ways(),
     hostId: 'sleeper',
-    transport: { connect: async (options) => memoryTransport(system.broker, options) },
-    udb: system.udb,
     state: memoryStore(),
     bundles: system.repository,
     clock,

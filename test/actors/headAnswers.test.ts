@@ -272,10 +272,10 @@ async function counted(t: ExecutionContext) {
 test('a flood of questions is answered by few readings of the database, and leaves room for upgrades', async (t) => {
   const { system, readings } = await counted(t)
   readings.count = 0
-  const startedAt = performance.now()
+  const startedAt = system.clock.monotonicMs()
   const ask = () => askServer(system, 'server', 'head', { dead: 9, final: 9 })
   const answers = await Promise.all(Array.from({ length: 3 * questionsMax.count }, ask))
-  const took = performance.now() - startedAt
+  const took = system.clock.monotonicMs() - startedAt
   const counts = Map.groupBy(answers, (answer) => answer.split(' ')[0]!)
   t.deepEqual([...counts.keys()].sort(), ['answered', 'unavailable.overloaded'])
   t.true(counts.get('answered')!.length >= questionsMax.count)

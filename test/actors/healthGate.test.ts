@@ -113,13 +113,15 @@ test('upgraded nodes whose methods throw more often than those of the others pau
   t.is(host.nodes.get('n2')!.version, 0)
 })
 
+let takesLong: () => Promise<void>
+
 class SlowAdder extends NodeObject<{ sum: number }> {
   static override readonly className = 'Adder.v3'
   static override initial() {
     return { sum: 0 }
   }
   @command async add(n: number): Promise<number> {
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await takesLong()
     return (this.state.sum += n)
   }
   @query sum(): number {
@@ -129,6 +131,7 @@ class SlowAdder extends NodeObject<{ sum: number }> {
 
 test('upgraded nodes whose methods take longer than those of the others pause the rollout', async (t) => {
   const { system, host, paused } = await open(t)
+  takesLong = () => system.clock.passes(20)
   for (const id of ['n1', 'n2']) await host.node(AdderV1, id)
   const slower = upgradeClass({
     oldClass: AdderV1,

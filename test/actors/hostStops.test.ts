@@ -378,7 +378,7 @@ for (const [what, wrong] of Object.entries(failures)) {
       return part
     }
     const options: HostOptions = {
-      system: system.name,
+      ...system.ways(),
       state: { open: async () => opened('store', await state.open()) },
       bundles: system.repository,
       transport: { connect: async (from) => opened('transport', memoryTransport(system.broker, from)) },

@@ -168,11 +168,11 @@ test('an SO has its node’s name, the host’s clock and the host’s chance', 
   await host.node(SpeakerV1, 's1')
   await system.publish(speakers(() => new Promise(() => {})))
   await host.untilPhase('s1', 'scheduled')
-  const before = Date.now()
+  const before = system.clock.now()
   const said = await system.desk.ref(SpeakerV2, 's1', { version: 1 }).said()
   const [, nodeId, at, chance] = /^(\w+) at (\d+) ([\d.e-]+)$/.exec(said)!
   t.is(nodeId, 's1')
-  t.true(Number(at) >= before && Number(at) <= Date.now())
+  t.true(Number(at) >= before && Number(at) <= system.clock.now())
   t.true(Number(chance) >= 0 && Number(chance) < 1)
 })
 

@@ -3,10 +3,8 @@
  * and has the clock do for many nodes. They guard orders of magnitude; the bench measures time.
  */
 import test, { type ExecutionContext } from 'ava'
-import type { Clock } from '../../core/ports/clock.js'
 import { createHost, onlyNodes } from '../../index.js'
 import { memoryStore, memoryTransport } from '../../transports/memory/index.js'
-import { systemClock } from '../../transports/systemClock.js'
 import { until } from '../support/eventually.js'
 import { TestSystem } from '../support/testSystem.js'
 import { NotesV1, NotesV2, toV2 } from './notesClasses.js'
@@ -23,13 +21,12 @@ interface Counts {
 async function counted(t: ExecutionContext, nodes: number) {
   const system = await TestSystem.start(t)
   const counts: Counts = { messages: 0, commits: 0, keys: 0, timers: 0, requests: new Map() }
-  const clock: Clock = {
-    ...systemClock,
+  const clock = system.clock.with({
     after: (ms, action) => {
       counts.timers++
-      return systemClock.after(ms, action)
+      return system.clock.after(ms, action)
     },
-  }
+  })
   const host = await createHost({
     system: system.name,
     hostId: 'counted',

@@ -16,7 +16,6 @@ import { forksTable, wantedTable } from '../../core/model/reservedTables.js'
 import { signed } from '../../core/trust/signed.js'
 import { encodeManifest, type Manifest, type SignedManifest } from '../../core/upgrade/manifest.js'
 import { memoryDatabase, memoryStore } from '../../transports/memory/index.js'
-import { systemClock } from '../../transports/systemClock.js'
 import { askServer } from '../support/askServer.js'
 import { until } from '../support/eventually.js'
 import { alice, bob, mallory, manifestAfter, system } from '../support/signedManifests.js'
@@ -38,7 +37,7 @@ async function afterLoss(t: ExecutionContext, kept: number) {
   const history = await system.database.manifests(1, 2)
   await system.stopServer()
   const udb = memoryDatabase()
-  const database = await udb.open(system.name, systemClock)
+  const database = await udb.open(system.name, system.clock)
   await add(database, history.slice(0, kept))
   return { system, host, node, history, udb, database }
 }
@@ -124,7 +123,7 @@ test('what install refuses for its classes is not installed by being taught; wha
   // An emptied database has the rows back before the history: they are of a version that it does not know.
   const rows = await database.nodes()
   const udb = memoryDatabase()
-  const empty = await udb.open(system.name, systemClock)
+  const empty = await udb.open(system.name, system.clock)
   for (const row of rows) if (row.service !== 'client') await empty.register(row, 1_000)
   await system.stopServer()
   await system.startServer({ udb })
@@ -186,7 +185,7 @@ test('two manifests for one version stop installs and raise an alarm; the nodes 
   // The operator puts the true history back.
   await system.stopServer()
   const mended = memoryDatabase()
-  await add(await mended.open(system.name, systemClock), history)
+  await add(await mended.open(system.name, system.clock), history)
   await system.startServer({ udb: mended })
   t.is(await codeOf(system.publish(toV3())), 'answered 3')
 })

@@ -2,15 +2,12 @@
 import test, { type ExecutionContext } from 'ava'
 import { ObjectTimers } from '../../actors/serving/objectTimers.js'
 import { command, defineUpgrade, NodeObject, notNeeded, query, schedule, upgradeClass } from '../../index.js'
-import { systemClock } from '../../transports/systemClock.js'
 import { until } from '../support/eventually.js'
 import { codeOf, type Gate, gate, type Settings, TestSystem } from '../support/testSystem.js'
 import { ManualClock } from './manualClock.js'
 
 /** Rings after all that were set before it on the hosts' clock for no longer. */
-function laterTimer(): Promise<void> {
-  return new Promise((resolve) => systemClock.after(2, resolve))
-}
+let laterTimer: () => Promise<void>
 
 class Alarm extends NodeObject<{ set: number; rung: number }> {
   static override readonly className = 'Alarm.v1'
@@ -43,6 +40,7 @@ class Alarm extends NodeObject<{ set: number; rung: number }> {
 // A timer rang whose command was lost.
 test('a timer of a command that failed, or whose commit was lost, never rings', async (t) => {
   const system = await TestSystem.start(t)
+  laterTimer = () => system.clock.passes(2)
   const host = await system.host('h1')
   await host.node(Alarm, 'a1')
   const alarm = system.desk.ref(Alarm, 'a1', { version: 0 })
@@ -238,9 +236,9 @@ test('a timer whose object has stopped before its commit is not set', async (t) 
 })
 
 test('a timer that is due while the node is busy for longer than a call may take rings once, afterwards', async (t) => {
-  const { host, ref, busy, rung, occupy } = await ringing(t, 'long', { callDeadlineMs: 5 })
+  const { system, host, ref, busy, rung, occupy } = await ringing(t, 'long', { callDeadlineMs: 5 })
   const ending = await occupy('ends')
-  await new Promise<void>((resolve) => systemClock.after(20, resolve))
+  await system.clock.passes(20)
   busy.open()
   t.is(await ending.code, 'answered undefined')
   await rung('armed by 1')

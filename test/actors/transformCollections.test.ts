@@ -24,7 +24,6 @@ import {
   upgradeClass,
 } from '../../index.js'
 import { lmdb } from '../../transports/lmdb/index.js'
-import { memoryTransport } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { TestSystem } from '../support/testSystem.js'
 import { ClockV1 } from './notesClasses.js'
@@ -198,13 +197,13 @@ function observed(directory: string): Observed {
 async function bigNode(t: ExecutionContext, entries: number) {
   const directory = mkdtempSync(join(tmpdir(), 'theseus-big-'))
   const system = await TestSystem.start(t)
+  // The store is real: while this timer keeps the process, the time of the system is real as well.
+  const isReal = setInterval(() => {}, 1_000)
   const state = observed(join(directory, 'state'))
   const phases: Phase[] = []
   const host = await createHost({
-    system: system.name,
+    ...system.ways(),
     hostId: 'h1',
-    transport: { connect: async (options) => memoryTransport(system.broker, options) },
-    udb: system.udb,
     state,
     bundles: system.repository,
     settings: bounds,
@@ -214,6 +213,7 @@ async function bigNode(t: ExecutionContext, entries: number) {
   })
   t.teardown(async () => {
     await host.stop()
+    clearInterval(isReal)
     rmSync(directory, { recursive: true, force: true })
   })
   const big = await host.node(LedgerV1, 'big')

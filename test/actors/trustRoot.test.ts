@@ -13,7 +13,6 @@ import { encodeManifest, type IdentifiedManifest, type SignedManifest } from '..
 import type { Upgrade } from '../../index.js'
 import { memoryDatabase } from '../../transports/memory/index.js'
 import { newKey, signer } from '../../transports/nkeys/index.js'
-import { systemClock } from '../../transports/systemClock.js'
 import { askServer } from '../support/askServer.js'
 import { until } from '../support/eventually.js'
 import { alice, bob, mallory, manifestAfter } from '../support/signedManifests.js'
@@ -312,7 +311,7 @@ test('a history that two signed comes back from the hosts after it was lost, als
   await one.atVersion(2)
   await one.system.stopServer()
   const udb = memoryDatabase()
-  const database = await udb.open(one.system.name, systemClock)
+  const database = await udb.open(one.system.name, one.system.clock)
   await one.system.startServer({ udb })
   await until(async () => (await database.head()).version === 2, 'the history is back')
   t.is((await database.manifests(1, 1))[0]!.signature!.length, 1 + 2 * 120)

@@ -9,7 +9,6 @@ import { oneReplicaAtATime } from '../../core/schedules/oneReplicaAtATime.js'
 import type { Schedule } from '../../core/schedules/schedule.js'
 import type { ServiceLimit } from '../../core/schedules/serviceLimit.js'
 import { planRollout, type RolloutPlan } from '../../rehearsal/rollout/rolloutPlan.js'
-import { systemClock } from '../../transports/systemClock.js'
 import { until } from '../support/eventually.js'
 import { TestSystem } from '../support/testSystem.js'
 import { ids, ShopV1, shops, upgradeOf } from './proposals.js'
@@ -72,7 +71,7 @@ async function planAndDo(t: ExecutionContext, its: Schedule, nodes: readonly str
     tables: new Map(),
     manifests: [],
     dead: 0,
-    nowMs: systemClock.now(),
+    nowMs: system.clock.now(),
   }
   const assumed = { drainMs: 10, transformMs: 20, limit, withinMs: 3_600_000 }
   const proposal = { situation, draft: built.manifest, upgrades: new Map([[1, upgrade]]), assumed }

@@ -1,3 +1,5 @@
+import { VirtualClock } from './virtualClock.js'
+
 const pollMs = 2
 /** A condition that takes no longer than the loop needs should not wait for a timer. */
 const pollsByTurn = 20
@@ -15,6 +17,8 @@ export async function until<T>(condition: () => T | Promise<T>, what: string): P
     const found = await condition()
     if (found) return found
     if (performance.now() > deadline) throw new Error(`waited ${waitMsMax} ms in vain until ${what}`)
-    await new Promise<void>((resolve) => void (polls < pollsByTurn ? setImmediate(resolve) : setTimeout(resolve, pollMs)))
+    await new Promise<void>(
+      (resolve) => void (polls < pollsByTurn || VirtualClock.isRunning ? setImmediate(resolve) : setTimeout(resolve, pollMs)),
+    )
   }
 }

@@ -36,10 +36,10 @@ import {
   memoryStore,
   memoryTransport,
 } from '../../transports/memory/index.js'
-import { systemClock } from '../../transports/systemClock.js'
 import { systemRandom } from '../../transports/systemRandom.js'
 import type { UdbFactory } from '../../transports/udbFactory.js'
 import { until } from './eventually.js'
+import { VirtualClock } from './virtualClock.js'
 
 export type Settings = Partial<Omit<HostSettings, 'system' | 'hostId' | 'facts'>>
 export type PhaseEvent = Extract<HostEvent, { type: 'phase' }>
@@ -93,7 +93,9 @@ export type Named = Pick<ConnectionOptions, 'as' | 'callers'>
 
 export class TestSystem {
   readonly name: string
-  readonly broker = new MemoryBroker({ clock: systemClock, random: systemRandom })
+  /** The time of the whole system; it passes as fast as things happen. */
+  readonly clock = new VirtualClock()
+  readonly broker = new MemoryBroker({ clock: this.clock, random: systemRandom })
   readonly udb: MemoryDatabaseFactory = memoryDatabase()
   readonly repository: MemoryRepository = memoryRepository()
   /** The upgrade database as an operator sees it. */
@@ -103,8 +105,6 @@ export class TestSystem {
   /** A host without nodes: publishes and calls. */
   desk!: TestHost
   readonly #hosts: TestHost[] = []
-  /** The clock's timers keep no process alive; a test that waits for one needs it to be. */
-  readonly #alive = setInterval(() => {}, 1000)
   #stopServer: () => Promise<void> = async () => {}
 
   private readonly trust: TrustOptions & SigningOptions & Named
@@ -122,7 +122,7 @@ export class TestSystem {
   static async start(t: ExecutionContext, settings: Settings = {}, deaths: Deaths = {}, told: Told = {}): Promise<TestSystem> {
     const system = new TestSystem({ ...quick, ...settings }, deaths, told)
     t.teardown(() => system.stop())
-    system.database = await system.udb.open(system.name, systemClock)
+    system.database = await system.udb.open(system.name, system.clock)
     await system.startServer()
     system.desk = await system.host('desk')
     return system
@@ -139,6 +139,7 @@ export class TestSystem {
         },
       },
       udb,
+      clock: this.clock,
       ...this.deaths,
       trust: trust ?? 'nobody',
       ...namedAs(this.trust, 'upgrade-server'),
@@ -147,11 +148,12 @@ export class TestSystem {
   }
 
   /** To the world of this system, for a host or a server that is started by hand. */
-  ways(): ConnectionOptions & Required<Pick<ConnectionOptions, 'transport' | 'udb'>> {
+  ways(): ConnectionOptions & Required<Pick<ConnectionOptions, 'transport' | 'udb' | 'clock'>> {
     return {
       system: this.name,
       transport: { connect: async (options) => memoryTransport(this.broker, options) },
       udb: this.udb,
+      clock: this.clock,
     }
   }
 
@@ -166,7 +168,7 @@ export class TestSystem {
       Named = {},
   ) {
     const settings = { ...this.settings, ...options.settings }
-    const { state = memoryStore(), repository = this.repository, facts = {} } = options
+    const { state = memoryStore({ turn: this.clock.turn.bind(this.clock) }), repository = this.repository, facts = {} } = options
     const trust = { ...this.trust, ...options }
     const host = await TestHost.start(this, name, state, repository, settings, facts, trust)
     this.#hosts.push(host)
@@ -192,7 +194,7 @@ export class TestSystem {
   async stop(): Promise<void> {
     for (const host of this.#hosts) if (!host.isDead) await host.stop()
     await this.#stopServer()
-    clearInterval(this.#alive)
+    this.clock.stop()
   }
 }
 
@@ -224,10 +226,10 @@ export class TestHost {
   ): Promise<TestHost> {
     const processFault: ProcessFault = { dead: false, stoodStillMs: 0, changed: {} }
     const clock: Clock = {
-      now: () => systemClock.now(),
-      monotonicMs: () => systemClock.monotonicMs() + processFault.stoodStillMs,
-      after: (ms, action) => systemClock.after(ms, () => void (processFault.dead || action())),
-      turn: (action) => systemClock.turn(() => void (processFault.dead || action())),
+      now: () => system.clock.now(),
+      monotonicMs: () => system.clock.monotonicMs() + processFault.stoodStillMs,
+      after: (ms, action) => system.clock.after(ms, () => void (processFault.dead || action())),
+      turn: (action) => system.clock.turn(() => void (processFault.dead || action())),
     }
     let transport!: MemoryTransport
     const events: HostEvent[] = []
