@@ -17,32 +17,32 @@ import { Contacts } from './actors/calls/contacts.js'
 import { Outbox } from './actors/calls/outbox.js'
 import { ClassRegistry } from './actors/history/classRegistry.js'
 import { DenialReports } from './actors/history/denialReports.js'
+import { HostHistoryRestore } from './actors/history/hostHistoryRestore.js'
 import { Intake } from './actors/history/intake.js'
-import { Teaching } from './actors/history/teaching.js'
 import { readVerified, UpgradeHistory } from './actors/history/upgradeHistory.js'
 import { UpgradeServerClient } from './actors/history/upgradeServerClient.js'
 import { Clients } from './actors/host/clients.js'
 import { Host } from './actors/host/host.js'
 import { NodeServices } from './actors/host/nodeServices.js'
 import { Inspection } from './actors/inspection/inspection.js'
-import { Looking } from './actors/inspection/looking.js'
+import { InspectionClient } from './actors/inspection/inspectionClient.js'
 import { Operator } from './actors/operator/operator.js'
 import type { BuiltUpgrade, PublishOptions } from './actors/operator/publisher.js'
 import { Controls } from './actors/registration/controls.js'
 import { HostFence } from './actors/registration/hostFence.js'
 import { HostSession } from './actors/registration/hostSession.js'
-import { Population } from './actors/registration/population.js'
-import { Registrar } from './actors/registration/registrar.js'
+import { NodeRowCache } from './actors/registration/nodeRowCache.js'
+import { StatusReporter } from './actors/registration/statusReporter.js'
 import type { GateMode } from './actors/server/gateRounds.js'
 import { UpgradeServer } from './actors/server/upgradeServer.js'
-import { Admission, type CallFilter } from './actors/serving/admission.js'
 import { Backlog } from './actors/serving/backlog.js'
+import { CallAdmission, type CallFilter } from './actors/serving/callAdmission.js'
 import { Denials, denialCounter } from './actors/serving/denials.js'
 import { EventHub } from './actors/serving/eventHub.js'
 import { Journal } from './actors/state/journal.js'
 import { RecordPasses } from './actors/state/recordPasses.js'
 import { TimerWheel } from './actors/timerWheel.js'
-import { UpgradeLine } from './actors/upgrade/upgradeLine.js'
+import { UpgradeQueue } from './actors/upgrade/upgradeQueue.js'
 import { type ConnectionOptions, clockOf, connect, type TrustOptions } from './connections.js'
 import { type Duration, milliseconds } from './core/base/duration.js'
 import { Fault } from './core/base/fault.js'
@@ -211,7 +211,7 @@ async function closeAll(parts: OpenParts, { settings, ...ways }: Pick<HostOption
   try {
     await parts.close(budget)
   } finally {
-    budget.over()
+    budget.end()
     letGo()
   }
 }
@@ -288,7 +288,7 @@ export async function startUpgradeServer(
       await budget.forLeaving(server.stop())
       await budget.forClosing(ways.close())
     } finally {
-      budget.over()
+      budget.end()
     }
   }
   let stopping: Promise<void> | undefined
@@ -307,7 +307,7 @@ function isTrustSaid({ trust, transport }: ConnectionOptions & TrustOptions): bo
 }
 
 const hostParts: readonly (new (...args: any[]) => object)[] = [
-  Admission,
+  CallAdmission,
   Backlog,
   DenialReports,
   Denials,
@@ -317,20 +317,20 @@ const hostParts: readonly (new (...args: any[]) => object)[] = [
   TimerWheel,
   CallTable,
   UpgradeServerClient,
-  Teaching,
+  HostHistoryRestore,
   UpgradeHistory,
   ClassRegistry,
   Intake,
   HostSession,
   HostFence,
-  Registrar,
-  Population,
+  StatusReporter,
+  NodeRowCache,
   RecordPasses,
-  UpgradeLine,
+  UpgradeQueue,
   EventHub,
   Controls,
   Inspection,
-  Looking,
+  InspectionClient,
   NodeServices,
   Clients,
   Operator,

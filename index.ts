@@ -10,7 +10,7 @@ export type { RefOptions } from './actors/host/clients.js'
 export type { ChainEntry, NodeHandle } from './actors/node/nodeHandle.js'
 export type { Operator } from './actors/operator/operator.js'
 export type { BuiltUpgrade, PublishOptions } from './actors/operator/publisher.js'
-export type { ArrivingCall, CallFilter } from './actors/serving/admission.js'
+export type { ArrivingCall, CallFilter } from './actors/serving/callAdmission.js'
 export {
   type ConnectionOptions,
   connectOperator,

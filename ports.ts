@@ -11,9 +11,9 @@ export type {
   Elsewhere,
   Head,
   Heard,
+  PermitAnswer,
   Predecessor,
   RegisterAnswer,
-  SlotAnswer,
   UpgradeDatabase,
 } from './core/control/upgradeDatabase.js'
 export type { HostMetrics, MetricsFactory, MetricsServer } from './core/inspection/metrics.js'

@@ -83,7 +83,7 @@ export interface HostSettings {
   /** The deadline of a question to the upgrade server. */
   readonly serverDeadlineMs: number
   /**
-   * The same of a question for a chunk of a bundle, for which many hosts may wait in line there; and how
+   * The same of a question for a chunk of a bundle, for which many hosts may wait in a queue there; and how
    * often it is asked again meanwhile, which should be more than a busy server takes.
    */
   readonly chunkDeadlineMs: number
@@ -131,7 +131,7 @@ export interface HostSettings {
   readonly slotPauseMs: number
   /**
    * Nodes of one service of this host that go forward at once, or ask for a slot; the others
-   * wait in line without asking.
+   * wait in a queue without asking.
    */
   readonly upgradesAtOnceMax: number
   /** Nodes that learn of a new version in one turn of the loop. */

@@ -44,7 +44,7 @@ export class StopBudget {
   }
 
   /** Nothing is waited for any more. */
-  over(): void {
+  end(): void {
     for (const cancel of this.#timers) cancel()
   }
 }

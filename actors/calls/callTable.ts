@@ -22,10 +22,10 @@ import { tokens } from '../base/tokens.js'
 import { TimerWheel } from '../timerWheel.js'
 import { type Caller, faultFor } from './caller.js'
 import { Contacts } from './contacts.js'
+import { CorrelationTable } from './correlationTable.js'
 import { callsOf, type Group, OpenCall, outcomeUnknown, stopped, tooLate } from './openCall.js'
-import { Outbox, type Parcel, writePacked } from './outbox.js'
+import { Outbox, type OutgoingMessage, writePacked } from './outbox.js'
 import { canChange, envelopeOf, madeBy, type OneWayKind, type OutgoingCall, writeEnvelope } from './outgoingCall.js'
-import { SlotTable } from './slotTable.js'
 
 @injectable()
 export class CallTable {
@@ -33,9 +33,9 @@ export class CallTable {
    * By number, which is random: an answer needs no other proof that it is by who was asked. Answers to many
    * calls come on one reply subject.
    */
-  readonly #open: SlotTable<OpenCall>
+  readonly #open: CorrelationTable<OpenCall>
   /** Messages with unanswered calls, by the last token of their reply subject. */
-  readonly #groups: SlotTable<Group>
+  readonly #groups: CorrelationTable<Group>
   readonly #newGroup = (): Group => this.#groupAt(this.#inbox)
   readonly #newServersGroup = (): Group => this.#groupAt(this.#serversInbox)
   readonly #inbox: string
@@ -56,13 +56,13 @@ export class CallTable {
     @inject(TimerWheel) private readonly wheel: TimerWheel,
   ) {
     this.incarnation = randomUint32(random)
-    this.#open = new SlotTable(random)
-    this.#groups = new SlotTable(random)
+    this.#open = new CorrelationTable(random)
+    this.#groups = new CorrelationTable(random)
     this.#inbox = transport.newInbox()
     this.#serversInbox = transport.newInbox()
     transport.subscribe(`${this.#inbox}.*`, (message) => this.#answered(message, false))
     transport.subscribe(`${this.#serversInbox}.*`, (message) => this.#answered(message, true))
-    outbox.onUnsent = (parcel, fault) => this.#unsent(parcel, fault)
+    outbox.onUnsent = (outgoing, fault) => this.#unsent(outgoing, fault)
   }
 
   /** The largest payload that one message may have now. */
@@ -199,9 +199,9 @@ export class CallTable {
       }
       const envelope = envelopeOf(kinds.call, open.number, open.caller, call, now, open.packedArgs, keepsArgs)
       const newGroup = call.asksServer === true ? this.#newServersGroup : this.#newGroup
-      const parcel = this.outbox.write(this.outbox.destination(call.subject), writeEnvelope, envelope, newGroup)
+      const outgoing = this.outbox.write(this.outbox.destination(call.subject), writeEnvelope, envelope, newGroup)
       open.packedArgs = envelope.packedArgs
-      const group = parcel.address as Group
+      const group = outgoing.address as Group
       if (group.unanswered++ === 0) this.#groups.add(group)
       group.calls.push(open)
       open.group = group
@@ -281,12 +281,12 @@ export class CallTable {
     )
   }
 
-  #unsent(parcel: Parcel, fault: Fault): void {
-    if (parcel.address === undefined) {
-      this.observe({ type: 'deadLetter', subject: parcel.subject, fault })
+  #unsent(outgoing: OutgoingMessage, fault: Fault): void {
+    if (outgoing.address === undefined) {
+      this.observe({ type: 'deadLetter', subject: outgoing.subject, fault })
       return
     }
-    for (const open of callsOf(parcel.address as Group)) {
+    for (const open of callsOf(outgoing.address as Group)) {
       if (fault.retryable) this.#notExecuted(open, fault)
       else {
         this.#end(open)

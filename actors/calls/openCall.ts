@@ -3,9 +3,9 @@ import { Fault } from '../../core/base/fault.js'
 import type { Replier, ReplyEnvelope } from '../../core/wire/envelope.js'
 import { WheelEntry } from '../timerWheel.js'
 import { type Caller, faultFor } from './caller.js'
+import type { Numbered } from './correlationTable.js'
 import type { ReplyAddress } from './outbox.js'
 import type { OutgoingCall } from './outgoingCall.js'
-import type { Numbered } from './slotTable.js'
 
 /** The calls that travelled in one message. */
 export interface Group extends ReplyAddress, Numbered {

@@ -19,7 +19,7 @@ export interface ReplyAddress {
 }
 
 /** A message being filled. */
-export interface Parcel {
+export interface OutgoingMessage {
   readonly to: Destination
   readonly subject: string
   readonly address: ReplyAddress | undefined
@@ -32,7 +32,7 @@ export interface Parcel {
 /** Where messages go. A holder of one adds to the message that is being filled for it. */
 export class Destination {
   /** The message being filled, until it is sent or full. */
-  parcel: Parcel | undefined
+  message: OutgoingMessage | undefined
 
   constructor(
     readonly subject: string,
@@ -48,14 +48,14 @@ export class Outbox {
   readonly #destinations = new Map<string, Destination>()
   /** The same for answers, apart: callers choose where they go. */
   readonly #inboxes = new Map<string, Destination>()
-  #ready: Parcel[] = []
+  #ready: OutgoingMessage[] = []
   #idleWriters: WireWriter[] = []
   #scheduled = false
-  #busyParcels = 0
+  #busyMessages = 0
   readonly #toServices: string
   readonly #flush = (): void => this.flush()
-  /** Hears of a parcel that could not be sent. */
-  onUnsent: (parcel: Parcel, fault: Fault) => void = () => {}
+  /** Hears of a message that could not be sent. */
+  onUnsent: (outgoing: OutgoingMessage, fault: Fault) => void = () => {}
 
   constructor(
     @inject(tokens.transport) private readonly transport: Transport,
@@ -102,33 +102,39 @@ export class Outbox {
    * `subject` is the one that a new message goes to, if not the destination's. Throws what `write` throws,
    * and `protocol.too-large`.
    */
-  write<E>(to: Destination, write: Write<E>, envelope: E, newAddress?: () => ReplyAddress, subject: string = to.subject): Parcel {
-    let { parcel } = to
+  write<E>(
+    to: Destination,
+    write: Write<E>,
+    envelope: E,
+    newAddress?: () => ReplyAddress,
+    subject: string = to.subject,
+  ): OutgoingMessage {
+    let outgoing = to.message
     if (
-      parcel === undefined ||
-      parcel.isBusy ||
-      parcel.envelopes >= to.envelopesMax ||
+      outgoing === undefined ||
+      outgoing.isBusy ||
+      outgoing.envelopes >= to.envelopesMax ||
       // Sends alone began it, without a reply address; a call needs one.
-      (newAddress !== undefined && parcel.address === undefined)
+      (newAddress !== undefined && outgoing.address === undefined)
     ) {
-      parcel = this.#newParcel(to, subject, newAddress)
+      outgoing = this.#newMessage(to, subject, newAddress)
     }
-    const { writer } = parcel
+    const { writer } = outgoing
     const start = writer.length
-    parcel.isBusy = true
-    this.#busyParcels++
+    outgoing.isBusy = true
+    this.#busyMessages++
     try {
       write(writer, envelope)
     } catch (fault) {
       writer.truncate(start)
       throw fault
     } finally {
-      parcel.isBusy = false
-      this.#busyParcels--
+      outgoing.isBusy = false
+      this.#busyMessages--
     }
-    if (writer.length > this.#bytesMax()) parcel = this.#tooLong(to, parcel, start, newAddress, subject)
-    parcel.envelopes++
-    return parcel
+    if (writer.length > this.#bytesMax()) outgoing = this.#tooLong(to, outgoing, start, newAddress, subject)
+    outgoing.envelopes++
+    return outgoing
   }
 
   /** Sends what is waiting now. */
@@ -145,8 +151,8 @@ export class Outbox {
   #sendReady(): void {
     const ready = this.#ready
     this.#ready = []
-    for (const { to } of ready) to.parcel = undefined
-    for (const parcel of ready) if (parcel.envelopes > 0) this.#send(parcel)
+    for (const { to } of ready) to.message = undefined
+    for (const outgoing of ready) if (outgoing.envelopes > 0) this.#send(outgoing)
   }
 
   /**
@@ -154,43 +160,43 @@ export class Outbox {
    */
   #tooLong(
     to: Destination,
-    parcel: Parcel,
+    outgoing: OutgoingMessage,
     start: number,
     newAddress: (() => ReplyAddress) | undefined,
     subject: string,
-  ): Parcel {
-    const { writer } = parcel
+  ): OutgoingMessage {
+    const { writer } = outgoing
     const size = writer.length - start
     const { payloadBytesMax } = this.transport
     if (size > payloadBytesMax) {
       writer.truncate(start)
       throw new Fault('protocol.too-large', `an envelope of ${size} bytes; the transport takes ${payloadBytesMax}`)
     }
-    if (parcel.envelopes === 0) return parcel
+    if (outgoing.envelopes === 0) return outgoing
     const envelope = writer.copy(start)
     writer.truncate(start)
     // The receiver can begin while the next is being filled. With all others, for they leave in the order in
     // which they were begun.
-    if (this.#busyParcels === 0) this.#sendReady()
-    const next = this.#newParcel(to, subject, newAddress)
+    if (this.#busyMessages === 0) this.#sendReady()
+    const next = this.#newMessage(to, subject, newAddress)
     next.writer.packed(envelope)
     return next
   }
 
-  #newParcel(to: Destination, subject: string, newAddress: (() => ReplyAddress) | undefined): Parcel {
+  #newMessage(to: Destination, subject: string, newAddress: (() => ReplyAddress) | undefined): OutgoingMessage {
     const writer = this.#idleWriters.pop() ?? new WireWriter()
-    const parcel: Parcel = { to, subject, address: newAddress?.(), writer, envelopes: 0, isBusy: false }
-    to.parcel = parcel
-    this.#ready.push(parcel)
+    const outgoing: OutgoingMessage = { to, subject, address: newAddress?.(), writer, envelopes: 0, isBusy: false }
+    to.message = outgoing
+    this.#ready.push(outgoing)
     if (!this.#scheduled) {
       this.#scheduled = true
       this.clock.turn(this.#flush)
     }
-    return parcel
+    return outgoing
   }
 
-  #send(parcel: Parcel): void {
-    const { writer } = parcel
+  #send(outgoing: OutgoingMessage): void {
+    const { writer } = outgoing
     const payload = writer.copy()
     const { idleWritersMax, idleWriterBytesMax } = this.settings
     if (this.#idleWriters.length < idleWritersMax && writer.capacity <= idleWriterBytesMax) {
@@ -198,10 +204,10 @@ export class Outbox {
       this.#idleWriters.push(writer)
     }
     try {
-      this.transport.publish(parcel.subject, payload, parcel.address?.replyTo)
+      this.transport.publish(outgoing.subject, payload, outgoing.address?.replyTo)
     } catch (error) {
-      if (parcel.envelopes > 1 && isFault(error) && error.code === 'protocol.too-large') this.#sendApart(parcel, payload)
-      else this.onUnsent(parcel, error as Fault)
+      if (outgoing.envelopes > 1 && isFault(error) && error.code === 'protocol.too-large') this.#sendApart(outgoing, payload)
+      else this.onUnsent(outgoing, error as Fault)
     }
   }
 
@@ -209,19 +215,19 @@ export class Outbox {
    * The transport has begun to take less since the message was begun. Calls share a reply address, which
    * can't tell several messages apart: they have not left, so they are sent again.
    */
-  #sendApart(parcel: Parcel, payload: Uint8Array): void {
-    if (parcel.address !== undefined) {
-      const message = `${payload.length} bytes to ${parcel.subject}; the transport takes less than before, ${this.transport.payloadBytesMax}`
-      this.onUnsent(parcel, new Fault('unavailable.disconnected', message))
+  #sendApart(outgoing: OutgoingMessage, payload: Uint8Array): void {
+    if (outgoing.address !== undefined) {
+      const message = `${payload.length} bytes to ${outgoing.subject}; the transport takes less than before, ${this.transport.payloadBytesMax}`
+      this.onUnsent(outgoing, new Fault('unavailable.disconnected', message))
       return
     }
     for (const reader = new WireReader(payload); !reader.isAtEnd; ) {
       const from = reader.at
       reader.skip()
       try {
-        this.transport.publish(parcel.subject, payload.subarray(from, reader.at))
+        this.transport.publish(outgoing.subject, payload.subarray(from, reader.at))
       } catch (error) {
-        this.onUnsent(parcel, error as Fault)
+        this.onUnsent(outgoing, error as Fault)
       }
     }
   }

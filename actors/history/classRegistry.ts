@@ -15,7 +15,7 @@ import type { LazySlot } from '../../core/model/nodeRecord.js'
 import type { RecordRules } from '../../core/model/recordTransform.js'
 import type { Simulation } from '../../core/model/simulation.js'
 import type { Step } from '../../core/upgrade/chainPlan.js'
-import { classesAt, classLine } from '../../core/upgrade/classLine.js'
+import { classesAt, classLineage } from '../../core/upgrade/classLineage.js'
 import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
 import { UpgradeHistory } from './upgradeHistory.js'
 
@@ -25,7 +25,7 @@ export class ClassRegistry {
   /** Those of which a node has started. */
   readonly #started = new Set<NodeClass>()
   /**
-   * The classes that lines begin with, as they were first asked for: nodes of a host run the
+   * The classes that lineages begin with, as they were first asked for: nodes of a host run the
    * same one until it ends.
    */
   readonly #firsts = new Map<string, NodeClass>()
@@ -48,32 +48,32 @@ export class ClassRegistry {
     this.#started.add(definition)
   }
 
-  /** The class of a node at each known version, in the line that `className` belongs to. */
-  line(className: string, node: NodeIdentity): readonly string[] {
-    return classLine(this.history.manifests, className, node)
+  /** The class of a node at each known version, in the lineage that `className` belongs to. */
+  lineage(className: string, node: NodeIdentity): readonly string[] {
+    return classLineage(this.history.manifests, className, node)
   }
 
-  /** How the upgrade to `version` concerns a node with this line of classes; it must be loaded. */
-  classUpgrade(line: readonly string[], version: Version): ClassUpgrade | undefined {
-    return isConcerned(line, version) ? this.history.classUpgrade(version, line[version - 1]!) : undefined
+  /** How the upgrade to `version` concerns a node with this lineage; it must be loaded. */
+  classUpgrade(lineage: readonly string[], version: Version): ClassUpgrade | undefined {
+    return isConcerned(lineage, version) ? this.history.classUpgrade(version, lineage[version - 1]!) : undefined
   }
 
   /** The same as a step of a chain. */
-  step(line: readonly string[], version: Version): Step {
-    const classUpgrade = isConcerned(line, version) ? (this.classUpgrade(line, version) ?? 'rejected') : 'leavesAlone'
+  step(lineage: readonly string[], version: Version): Step {
+    const classUpgrade = isConcerned(lineage, version) ? (this.classUpgrade(lineage, version) ?? 'rejected') : 'leavesAlone'
     return { version, classUpgrade, undoes: this.history.undoes(version) }
   }
 
   /** How the records of a slot are made; the upgrade that says so must be loaded. */
-  recordRules(line: readonly string[], { upgrade, role }: LazySlot): RecordRules {
-    const classUpgrade = this.classUpgrade(line, upgrade)
+  recordRules(lineage: readonly string[], { upgrade, role }: LazySlot): RecordRules {
+    const classUpgrade = this.classUpgrade(lineage, upgrade)
     const rules = role === 'object' ? classUpgrade?.records : (classUpgrade?.pastSO as Simulation | undefined)?.records
     invariant(rules !== undefined && rules !== null, `the upgrade to version ${upgrade} does not say how records are made`)
     return rules
   }
 
   /**
-   * Whether nodes of the line that has `className` at this version can have `expected` instead:
+   * Whether nodes of the lineage that has `className` at this version can have `expected` instead:
    * a class of the same type.
    */
   isAt(version: Version, className: string, expected: string): boolean {
@@ -81,16 +81,19 @@ export class ClassRegistry {
   }
 
   /**
-   * The class that a node with this line of classes has at a version. The upgrade that brought
+   * The class that a node with this lineage has at a version. The upgrade that brought
    * it must be loaded.
    */
-  definitionAt(line: readonly string[], version: Version): NodeClass {
-    const made = madeAt(line, version)
-    if (made === 0) return this.#first(line[0]!)
-    if (this.history.undoes(made)) return this.definitionAt(line, made - 2)
-    const found = this.classUpgrade(line, made)?.newClass
+  definitionAt(lineage: readonly string[], version: Version): NodeClass {
+    const made = madeAt(lineage, version)
+    if (made === 0) return this.#first(lineage[0]!)
+    if (this.history.undoes(made)) return this.definitionAt(lineage, made - 2)
+    const found = this.classUpgrade(lineage, made)?.newClass
     if (found !== undefined) return found
-    throw new Fault('upgrade.fetch', `class ${line[version]} came with the upgrade to version ${made}, which is not loaded here`)
+    throw new Fault(
+      'upgrade.fetch',
+      `class ${lineage[version]} came with the upgrade to version ${made}, which is not loaded here`,
+    )
   }
 
   /** No upgrade made it: the host's own code brings it, or the upgrade that replaces it has a copy. */
@@ -106,45 +109,45 @@ export class ClassRegistry {
   }
 
   /**
-   * Loads one upgrade if it concerns the line, and the class that its version has. One that is rejected and
-   * undone is not needed.
+   * Loads one upgrade if it concerns the lineage, and the class that its version has. One that is rejected
+   * and undone is not needed.
    */
-  async loadStep(line: readonly string[], version: Version): Promise<void> {
-    if (!isConcerned(line, version)) return
+  async loadStep(lineage: readonly string[], version: Version): Promise<void> {
+    if (!isConcerned(lineage, version)) return
     try {
       await this.history.load(version)
     } catch (error) {
       const isOver = this.history.isUndone(version) || this.history.takesBack(version)
       if (!isOver || !isRejection(error)) throw error
     }
-    if (this.history.undoes(version)) await this.#loadClassAt(line, version - 2)
+    if (this.history.undoes(version)) await this.#loadClassAt(lineage, version - 2)
   }
 
   /**
-   * Loads the upgrades that concern the line between two versions, so that its classes are here, with the one
-   * that the first version has.
+   * Loads the upgrades that concern the lineage between two versions, so that its classes are here, with the
+   * one that the first version has.
    */
-  async load(line: readonly string[], from: Version, to: Version): Promise<void> {
-    await this.#loadClassAt(line, from)
-    for (let version = from + 1; version <= to; version++) await this.loadStep(line, version)
+  async load(lineage: readonly string[], from: Version, to: Version): Promise<void> {
+    await this.#loadClassAt(lineage, from)
+    for (let version = from + 1; version <= to; version++) await this.loadStep(lineage, version)
   }
 
-  async #loadClassAt(line: readonly string[], version: Version): Promise<void> {
-    const made = madeAt(line, version)
-    if (made > 0) await this.loadStep(line, made)
+  async #loadClassAt(lineage: readonly string[], version: Version): Promise<void> {
+    const made = madeAt(lineage, version)
+    if (made > 0) await this.loadStep(lineage, made)
   }
 }
 
-/** The upgrade that gave the line the class that it has at `version`; 0 for the class that it began with. */
-function madeAt(line: readonly string[], version: Version): Version {
+/** The upgrade that gave the lineage its class at `version`; 0 for the class that it began with. */
+function madeAt(lineage: readonly string[], version: Version): Version {
   let made = version
-  while (made > 0 && !isConcerned(line, made)) made--
+  while (made > 0 && !isConcerned(lineage, made)) made--
   return made
 }
 
-/** Whether the upgrade to `version` concerns a node with this line of classes. */
-export function isConcerned(line: readonly string[], version: Version): boolean {
-  return line[version] !== line[version - 1]
+/** Whether the upgrade to `version` concerns a node with this lineage. */
+export function isConcerned(lineage: readonly string[], version: Version): boolean {
+  return lineage[version] !== lineage[version - 1]
 }
 
 /** Whether an upgrade is not fit to be used, in contrast to one that could not be had. */

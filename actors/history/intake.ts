@@ -25,19 +25,19 @@ export class Intake {
   }
 
   /**
-   * One upgrade, as far as it concerns a node with this line of classes. Throws why it is rejected, or
+   * One upgrade, as far as it concerns a node with this lineage. Throws why it is rejected, or
    * `upgrade.fetch`.
    */
-  step(line: readonly string[], version: Version): Promise<void> {
-    return this.classes.loadStep(line, version)
+  step(lineage: readonly string[], version: Version): Promise<void> {
+    return this.classes.loadStep(lineage, version)
   }
 
   /**
-   * All of that for a node that knows versions up to `newest`: `line` is asked anew, since manifests make it
-   * longer.
+   * All of that for a node that knows versions up to `newest`: `lineage` is asked anew, since manifests make
+   * it longer.
    */
-  async upTo(version: Version, newest: Version, line: () => readonly string[]): Promise<void> {
+  async upTo(version: Version, newest: Version, lineage: () => readonly string[]): Promise<void> {
     await this.manifests(version)
-    for (let next = newest + 1; next <= version; next++) await this.step(line(), next)
+    for (let next = newest + 1; next <= version; next++) await this.step(lineage(), next)
   }
 }

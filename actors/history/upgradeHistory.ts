@@ -27,7 +27,7 @@ import { pack, unpack } from '../../core/wire/codec.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
 import { Journal } from '../state/journal.js'
-import { Teaching } from './teaching.js'
+import { HostHistoryRestore } from './hostHistoryRestore.js'
 import { manifestsAtOnce, UpgradeServerClient } from './upgradeServerClient.js'
 
 /** Labels remembered that nobody has installed. */
@@ -68,7 +68,7 @@ export class UpgradeHistory {
     @inject(Journal) private readonly journal: Journal,
     @inject(UpgradeServerClient) private readonly server: UpgradeServerClient,
     @inject(tokens.verified) private readonly verified: VerifiedHistory,
-    @inject(Teaching) private readonly teaching: Teaching,
+    @inject(HostHistoryRestore) private readonly historyRestore: HostHistoryRestore,
     @inject(tokens.trusts) private readonly trusts: Trusts,
   ) {}
 
@@ -121,7 +121,7 @@ export class UpgradeHistory {
     this.#hasAsked = true
     if (nonsense !== null && nonsense !== this.#nonsense) this.observe({ type: 'warning', message: nonsense, error: undefined })
     this.#nonsense = nonsense
-    void this.teaching.heard({ version, digest }, wanted)
+    void this.historyRestore.heard({ version, digest }, wanted)
     // A manifest that could not be had, or kept on a full disk, is tried again with each answer.
     const isMissing = version > this.newest && !this.#rejected.has(this.newest + 1)
     const isNewer = version > this.heard
@@ -281,7 +281,7 @@ export class UpgradeHistory {
     } catch (error) {
       if (!isFault(error)) throw error
       this.#rejected.set(this.newest + 1, error)
-      if (error.code === 'upgrade.predecessor') void this.teaching.doesNotFollow(this.newest)
+      if (error.code === 'upgrade.predecessor') void this.historyRestore.doesNotFollow(this.newest)
       return undefined
     }
   }

@@ -25,13 +25,13 @@ import type { Pace } from '../calls/outgoingCall.js'
 import { BundleFetches } from './bundleFetches.js'
 import { fetchChunk, giveChunk } from './chunkPieces.js'
 
-export interface Over {
+export interface EndedVersions {
   readonly dead: Version
   readonly final: Version
   readonly trust?: TrustMark
 }
 
-const nothingOver: Over = { dead: 0, final: 0 }
+const noneEnded: EndedVersions = { dead: 0, final: 0 }
 
 /** An upgrade server, as it answers. */
 export interface Who {
@@ -59,12 +59,12 @@ export class UpgradeServerClient {
   }
 
   /**
-   * `over`: what is dead and final as this host knows it, for a server that may have lost it, and whom it
+   * `ended`: what is dead and final as this host knows it, for a server that may have lost it, and whom it
    * trusts. Throws `config.other-trust` where the server trusts others. Answers the newest version, below
    * which version all are dead, which is the newest that nobody goes back from, how many directives there
    * have been, and which bundles were lost.
    */
-  async head(over: Over = nothingOver): Promise<
+  async head(ended: EndedVersions = noneEnded): Promise<
     Head & {
       readonly dead: Version
       readonly final: Version
@@ -79,7 +79,7 @@ export class UpgradeServerClient {
       readonly nonsense: string | null
     }
   > {
-    const answer = ((await this.#ask('head', [over])) ?? {}) as Record<string, unknown>
+    const answer = ((await this.#ask('head', [ended])) ?? {}) as Record<string, unknown>
     const { version, digest, dead = 0, final = 0, directives = 0, log = null, wanted = [] } = answer
     if (!isVersion(version) || (digest !== null && !isDigest(digest))) throw unreadable('head')
     const isOver = (found: unknown): found is Version => isVersion(found) && found <= version
@@ -155,12 +155,12 @@ export class UpgradeServerClient {
    * Gives back a manifest that the upgrade server has lost, or shows one that is not its own:
    * then it throws `upgrade.forked`.
    */
-  async teach(manifest: SignedManifest): Promise<void> {
+  async restoreManifest(manifest: SignedManifest): Promise<void> {
     await this.#teach('teach', [manifest.bytes, manifest.signature])
   }
 
   /** Gives back a bundle that it misses. */
-  async teachBundle(digest: string, bundle: Uint8Array): Promise<void> {
+  async restoreBundle(digest: string, bundle: Uint8Array): Promise<void> {
     await inChunks(bundle, (index, chunk) =>
       giveChunk(chunk, this.calls.payloadBytesMax, (...piece) => this.#teach('teachChunk', [digest, index, ...piece])),
     )

@@ -1,6 +1,6 @@
 /**
  * References taken outside any object: they belong to code that was written for one version, so they are
- * pinned to it and registered at it (DESIGN §3). The version is the newest at which the line has the class
+ * pinned to it and registered at it (DESIGN §3). The version is the newest at which the lineage has the class
  * the reference was made with.
  */
 import { inject, injectable } from 'tsyringe'
@@ -10,7 +10,7 @@ import type { Version } from '../../core/base/ids.js'
 import type { MethodKind } from '../../core/model/methods.js'
 import { describeClass, type NodeClass } from '../../core/model/nodeObject.js'
 import { clientService } from '../../core/model/nodeRow.js'
-import { isNamed, newestVersionOf } from '../../core/upgrade/classLine.js'
+import { isNamed, newestVersionOf } from '../../core/upgrade/classLineage.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
 import { FrequentCaller } from '../calls/caller.js'
 import { asItIsNow, type OutgoingCall } from '../calls/outgoingCall.js'
@@ -144,8 +144,8 @@ export class Clients {
   #register(version: Version): void {
     if (this.#pinned.has(version)) return
     this.#pinned.add(version)
-    const { settings, registrar, clock } = this.services
-    registrar.report({
+    const { settings, statusReporter, clock } = this.services
+    statusReporter.report({
       nodeId: `${settings.hostId}-v${version}`,
       service: clientService,
       className: 'Client',

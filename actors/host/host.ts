@@ -16,7 +16,7 @@ import { StopBudget } from '../base/stopBudget.js'
 import type { Node } from '../node/node.js'
 import { type NodeHandle, RunningNode } from '../node/nodeHandle.js'
 import { startNode } from '../node/nodeStart.js'
-import { hostStopped, type NodeStart, StartingNodes } from '../node/startingNodes.js'
+import { hostStoppedFault, type NodeStart, StartingNodes } from '../node/startingNodes.js'
 import { Clients, type RefOptions } from './clients.js'
 import { NodeServices } from './nodeServices.js'
 
@@ -36,7 +36,7 @@ export class Host {
     @inject(NodeServices) private readonly services: NodeServices,
     @inject(Clients) private readonly clients: Clients,
   ) {
-    const { history, contacts, registrar } = services
+    const { history, contacts, statusReporter } = services
     contacts.newestKnown = history.heard
     history.onHeard = (version) => {
       contacts.newestKnown = version
@@ -47,13 +47,13 @@ export class Host {
     }
     // Asked at most every `unknownVersionMs`, whatever others say.
     contacts.onNewer = (version) => void history.knows(version).catch(() => {})
-    registrar.figuresOf = (nodeId) => this.#nodes.get(nodeId)?.status.figures
-    registrar.onTaken = (nodeId, fault, leftMs) => this.#taken(nodeId, fault, leftMs)
-    registrar.onLoss = () => {
-      for (const node of this.#nodes.values()) node.slot.tellAgain()
+    statusReporter.figuresOf = (nodeId) => this.#nodes.get(nodeId)?.status.figures
+    statusReporter.onTaken = (nodeId, fault, leftMs) => this.#taken(nodeId, fault, leftMs)
+    statusReporter.onLoss = () => {
+      for (const node of this.#nodes.values()) node.permit.tellAgain()
     }
     // The question also gives back deaths, finality, and the history.
-    registrar.onProbation = () => this.#ask()
+    statusReporter.onProbation = () => this.#ask()
   }
 
   get id(): string {
@@ -85,7 +85,7 @@ export class Host {
    * `unavailable.stopped` when the host stops, or has stopped.
    */
   async node(definition: NodeClass, nodeId: string): Promise<NodeHandle> {
-    if (this.#stopped) throw hostStopped()
+    if (this.#stopped) throw hostStoppedFault()
     if (this.#nodes.has(nodeId) || this.#starting.has(nodeId))
       throw new Fault('config.invalid', `node ${nodeId} runs on this host already`)
     this.services.fence.start()
@@ -96,15 +96,15 @@ export class Host {
     await this.#checkListens([])
     const node = await startNode(this.services, definition, nodeId, start)
     this.#nodes.set(nodeId, node)
-    if (!this.services.registrar.has(nodeId)) {
+    if (!this.services.statusReporter.has(nodeId)) {
       await node.stop()
       this.#nodes.delete(nodeId)
       throw new Fault('config.registered-elsewhere', `node ${nodeId} was started elsewhere while it started here`, { nodeId })
     }
     // The versions and deaths that were heard of while the node was starting.
     const { heard, dead } = this.services.history
-    if (heard > node.keeper.record.newest) node.learning.learn(heard)
-    if (dead > node.keeper.record.oldest) node.versionsOver()
+    if (heard > node.recordStore.record.newest) node.learning.learn(heard)
+    if (dead > node.recordStore.record.oldest) node.versionsOver()
     try {
       await this.#checkListens(node.subjects)
     } catch (fault) {
@@ -175,7 +175,7 @@ export class Host {
   }
 
   async #stop(budget: StopBudget): Promise<void> {
-    const { inspection, journal, calls, outbox, registrar, observe, settings } = this.services
+    const { inspection, journal, calls, outbox, statusReporter, observe, settings } = this.services
     this.#stopped = true
     this.#cancelAsking()
     this.#cancelAnnounced()
@@ -198,7 +198,7 @@ export class Host {
     await budget.forClosing(journal.idle())
     journal.close()
     // That the nodes are free comes first: they may wait elsewhere for that.
-    await budget.forClosing(Promise.all([registrar.stop(), this.services.denialReports.stop()]))
+    await budget.forClosing(Promise.all([statusReporter.stop(), this.services.denialReports.stop()]))
     calls.close()
     outbox.flush()
   }
@@ -284,7 +284,7 @@ export class Host {
     const { intake, classes } = this.services
     try {
       for (const [node] of Map.groupBy(nodes, ({ service }) => service).values())
-        await intake.upTo(version, node!.keeper.record.newest, () => node!.keeper.line(classes))
+        await intake.upTo(version, node!.recordStore.record.newest, () => node!.recordStore.lineage(classes))
     } catch {}
   }
 

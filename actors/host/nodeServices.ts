@@ -22,16 +22,16 @@ import { UpgradeHistory } from '../history/upgradeHistory.js'
 import { Inspection } from '../inspection/inspection.js'
 import { Controls } from '../registration/controls.js'
 import { HostFence } from '../registration/hostFence.js'
-import { Population } from '../registration/population.js'
-import { Registrar } from '../registration/registrar.js'
-import { Admission } from '../serving/admission.js'
+import { NodeRowCache } from '../registration/nodeRowCache.js'
+import { StatusReporter } from '../registration/statusReporter.js'
 import { Backlog } from '../serving/backlog.js'
+import { CallAdmission } from '../serving/callAdmission.js'
 import { Denials } from '../serving/denials.js'
 import { EventHub } from '../serving/eventHub.js'
 import { Journal } from '../state/journal.js'
 import { RecordPasses } from '../state/recordPasses.js'
 import { TimerWheel } from '../timerWheel.js'
-import { UpgradeLine } from '../upgrade/upgradeLine.js'
+import { UpgradeQueue } from '../upgrade/upgradeQueue.js'
 
 @injectable()
 export class NodeServices {
@@ -62,15 +62,15 @@ export class NodeServices {
     @inject(tokens.trusts) readonly trusts: Trusts,
     @inject(ClassRegistry) readonly classes: ClassRegistry,
     @inject(Intake) readonly intake: Intake,
-    @inject(Registrar) readonly registrar: Registrar,
-    @inject(Population) readonly population: Population,
+    @inject(StatusReporter) readonly statusReporter: StatusReporter,
+    @inject(NodeRowCache) readonly nodeRowCache: NodeRowCache,
     @inject(RecordPasses) readonly passes: RecordPasses,
-    @inject(UpgradeLine) readonly line: UpgradeLine,
+    @inject(UpgradeQueue) readonly upgradeQueue: UpgradeQueue,
     @inject(EventHub) readonly events: EventHub,
     @inject(Controls) readonly controls: Controls,
     @inject(Inspection) readonly inspection: Inspection,
     @inject(HostFence) readonly fence: HostFence,
-    @inject(Admission) readonly admission: Admission,
+    @inject(CallAdmission) readonly admission: CallAdmission,
     @inject(Backlog) readonly backlog: Backlog,
     @inject(Denials) readonly denials: Denials,
     @inject(DenialReports) readonly denialReports: DenialReports,

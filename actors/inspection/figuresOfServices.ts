@@ -8,7 +8,7 @@ import type { FiguresSeen, VersionFigures } from '../../core/inspection/inspecti
 import type { CallTimes } from '../base/callTimes.js'
 import type { HostSettings } from '../base/settings.js'
 import { VersionTally } from '../base/versionTally.js'
-import type { InspectedNode } from './nodesSeen.js'
+import type { InspectedNode } from './nodeChanges.js'
 
 /** Calls are counted much more often than they are looked at. */
 const figuresMs = 1_000
@@ -41,8 +41,8 @@ export class FiguresOfServices {
 
   #sums(): ReadonlyMap<string, ReadonlyMap<Version, VersionTally>> {
     const services = new Map<string, Map<Version, VersionTally>>()
-    for (const { keeper, tallies } of this.nodes.values()) {
-      const { service } = keeper.record
+    for (const { recordStore, tallies } of this.nodes.values()) {
+      const { service } = recordStore.record
       let sums = services.get(service)
       if (sums === undefined) services.set(service, (sums = new Map()))
       for (const tally of tallies) {

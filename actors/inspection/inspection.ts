@@ -33,9 +33,9 @@ import { CallTimes } from '../base/callTimes.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
 import { FiguresOfServices } from './figuresOfServices.js'
-import { type InspectedNode, NodesSeen } from './nodesSeen.js'
-import { SeenQueue } from './seenQueue.js'
-import { SeenSender } from './seenSender.js'
+import { InspectionPublisher } from './inspectionPublisher.js'
+import { InspectionQueue } from './inspectionQueue.js'
+import { type InspectedNode, NodeChanges } from './nodeChanges.js'
 
 /** An upgrade manager at work. */
 interface Manager {
@@ -56,16 +56,16 @@ interface Looker {
 export class Inspection {
   readonly callTimes = new CallTimes()
   readonly #managers = new Set<Manager>()
-  readonly #phases: SeenQueue<PhaseSeen>
+  readonly #phases: InspectionQueue<PhaseSeen>
   /**
    * The nodes with their chains, and the phases; told before the many events of the
    * statecharts, which never push them out.
    */
-  readonly #news: SeenQueue<Seen>
-  readonly #events: SeenQueue<Seen>
+  readonly #news: InspectionQueue<Seen>
+  readonly #events: InspectionQueue<Seen>
   readonly #lookers = new Map<string, Looker>()
-  readonly #sender: SeenSender
-  #nodes: NodesSeen | undefined
+  readonly #sender: InspectionPublisher
+  #nodes: NodeChanges | undefined
   #figures: FiguresOfServices | undefined
   #asked: Subscription | undefined
   #cancelTick: () => void = () => {}
@@ -79,14 +79,14 @@ export class Inspection {
     @inject(tokens.settings) private readonly settings: HostSettings,
     @inject(tokens.observer) private readonly notify: HostObserver,
   ) {
-    this.#phases = new SeenQueue(settings.phasesKeptMax)
-    this.#news = new SeenQueue(settings.seenQueueMax)
-    this.#events = new SeenQueue(settings.seenQueueMax)
-    this.#sender = new SeenSender(transport, settings, clock.now())
+    this.#phases = new InspectionQueue(settings.phasesKeptMax)
+    this.#news = new InspectionQueue(settings.seenQueueMax)
+    this.#events = new InspectionQueue(settings.seenQueueMax)
+    this.#sender = new InspectionPublisher(transport, settings, clock.now())
   }
 
   start(nodes: ReadonlyMap<string, InspectedNode>): void {
-    this.#nodes = new NodesSeen(nodes, this.settings.hostId)
+    this.#nodes = new NodeChanges(nodes, this.settings.hostId)
     this.#figures = new FiguresOfServices(nodes, this.callTimes, this.settings)
     this.#asked = this.transport.subscribe(subjectsOf(this.settings.system).look, (message) => this.#hear(message), {
       isOptional: true,

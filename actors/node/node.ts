@@ -10,7 +10,7 @@ import type { Version } from '../../core/base/ids.js'
 import { isInvariantViolation } from '../../core/base/invariant.js'
 import type { Phase } from '../../core/base/phases.js'
 import type { Telemetry } from '../../core/inspection/telemetry.js'
-import type { LazySlot, NodeRecord, Slot } from '../../core/model/nodeRecord.js'
+import type { LazySlot, NodeRecord, StateSlot } from '../../core/model/nodeRecord.js'
 import type { ObjectChain, Tally } from '../../core/model/objectChain.js'
 import type { RecordRules } from '../../core/model/recordTransform.js'
 import type { Clock } from '../../core/ports/clock.js'
@@ -26,18 +26,18 @@ import { IncomingCall } from '../serving/incomingCall.js'
 import { Mailbox } from '../serving/mailbox.js'
 import type { DueTimer } from '../serving/objectTimers.js'
 import type { Reception } from '../serving/reception.js'
+import { NodeRecordStore } from '../software/nodeRecordStore.js'
 import { NodeSoftware, type SoftwareNode, type SoftwareServices } from '../software/nodeSoftware.js'
-import { RecordKeeper } from '../software/recordKeeper.js'
 import { NodeState, type StateOwner } from '../state/nodeState.js'
 import { type LearningNode, type LearningServices, NodeLearning } from '../upgrade/nodeLearning.js'
 import { type PassServices, RecordPass } from '../upgrade/recordPass.js'
-import { ServiceSlot, type SlotServices } from '../upgrade/serviceSlot.js'
 import { type ManagedNode, type ManagerServices, UpgradeManager } from '../upgrade/upgradeManager.js'
+import { type PermitServices, UpgradePermit } from '../upgrade/upgradePermit.js'
 import { type EndingNode, leave, stop } from './nodeEnding.js'
 import { NodeLife } from './nodeLife.js'
 import { NodeRestart, type RestartingNode, type RestartServices } from './nodeRestart.js'
 import { NodeStatus, type StatusServices, type ToldNode } from './nodeStatus.js'
-import { type CalledNode, isBehind, ReceivingNode, type ReceivingServices } from './receivingNode.js'
+import { behindFault, type CalledNode, ReceivingNode, type ReceivingServices } from './receivingNode.js'
 
 /** The services of its host that a node needs: for itself, and for its parts. */
 export interface HostServices
@@ -47,7 +47,7 @@ export interface HostServices
     SoftwareServices,
     LayerServices,
     PassServices,
-    SlotServices,
+    PermitServices,
     LearningServices,
     ManagerServices {
   readonly history: UpgradeHistory
@@ -58,14 +58,14 @@ type Parts = StateOwner & LabelledNode & SoftwareNode & ToldNode & RestartingNod
 /** `Parts`: what its parts need of it. */
 export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
   readonly state: NodeState
-  readonly keeper: RecordKeeper
+  readonly recordStore: NodeRecordStore
   readonly mailbox: Mailbox
   readonly layer: UpgradeLayer
   readonly software: NodeSoftware
   readonly learning: NodeLearning
   readonly pass: RecordPass
   readonly manager: UpgradeManager
-  readonly slot: ServiceSlot
+  readonly permit: UpgradePermit
   readonly status: NodeStatus
   readonly receiving: ReceivingNode
   readonly life = new NodeLife()
@@ -82,8 +82,8 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
     const { journal, clock, settings } = services
     const { nodeId, service } = record
     this.state = new NodeState(nodeId, journal, this)
-    this.keeper = new RecordKeeper(record, this.state, journal, () => services.history.dead)
-    this.slot = new ServiceSlot(services, service, nodeId, isNew, services.registrar.start)
+    this.recordStore = new NodeRecordStore(record, this.state, journal, () => services.history.dead)
+    this.permit = new UpgradePermit(services, service, nodeId, isNew, services.statusReporter.start)
     this.mailbox = new Mailbox(
       clock,
       settings.mailboxCallsMax,
@@ -93,14 +93,14 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
     this.receiving = new ReceivingNode(this)
     this.status = new NodeStatus(this)
     this.layer = new UpgradeLayer(this)
-    this.software = new NodeSoftware(services, this.keeper, this)
+    this.software = new NodeSoftware(services, this.recordStore, this)
     this.learning = new NodeLearning(this)
     this.pass = new RecordPass(this)
     this.manager = new UpgradeManager(this)
   }
 
   get id(): string {
-    return this.keeper.record.nodeId
+    return this.recordStore.record.nodeId
   }
 
   get nodeId(): string {
@@ -109,18 +109,18 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
 
   /** The software of a node: the class of the current generation, and its version. */
   get runs(): { readonly className: string; readonly version: Version } {
-    const { className, version } = this.keeper.replier
+    const { className, version } = this.recordStore.replier
     return { className, version }
   }
 
   get service(): string {
-    return this.keeper.record.service
+    return this.recordStore.record.service
   }
 
   // --- Records that are still to be made
 
-  lazyOf(slot: Slot): LazySlot | undefined {
-    return this.keeper.lazyOf(slot)
+  lazyOf(slot: StateSlot): LazySlot | undefined {
+    return this.recordStore.lazyOf(slot)
   }
 
   rulesOf(lazy: LazySlot): RecordRules {
@@ -129,7 +129,7 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
     this.#rules ??= new Map()
     const known = this.#rules.get(key)
     if (known !== undefined) return known
-    const rules = classes.recordRules(this.keeper.line(classes), lazy)
+    const rules = classes.recordRules(this.recordStore.lineage(classes), lazy)
     this.#rules.set(key, rules)
     return rules
   }
@@ -146,8 +146,8 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
 
   /** The caller in the node's calls. */
   get caller(): Caller {
-    const { nodeId, incarnation } = this.keeper.record
-    const { className, version } = this.keeper.replier
+    const { nodeId, incarnation } = this.recordStore.record
+    const { className, version } = this.recordStore.replier
     return { nodeId, incarnation, className, version }
   }
 
@@ -162,7 +162,7 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
   }
 
   get version(): Version {
-    return this.keeper.record.generation.version
+    return this.recordStore.record.generation.version
   }
 
   get clock(): Clock {
@@ -245,14 +245,14 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
   }
 
   #serve(): void {
-    this.slot.release()
-    const { record } = this.keeper
+    this.permit.release()
+    const { record } = this.recordStore
     const { dead, final } = this.services.history
     if (dead > record.oldest || final > 0) this.learning.dropDeadVersions()
     // Calls that were accepted on its way forward, should it have come back.
     if (this.life.state === 'behind') {
       void this.leaveService()
-      this.#refuseWaiting(isBehind(this.id))
+      this.#refuseWaiting(behindFault(this.id))
     } else this.reception.joinService()
     this.mailbox.open()
     this.pass.start()
@@ -267,7 +267,7 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
   }
 
   get isAtDeadVersion(): boolean {
-    return this.keeper.record.generation.version < this.services.history.dead
+    return this.recordStore.record.generation.version < this.services.history.dead
   }
 
   /** More versions are dead, or final. */
@@ -310,7 +310,7 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
     if (state === 'stopped') return
     // At once: a record that is written meanwhile must not be made of one that is lost, for it would name
     // slots that are not there.
-    if (this.state.isLost && state !== 'upgrading') this.keeper.reload()
+    if (this.state.isLost && state !== 'upgrading') this.recordStore.reload()
     const comesBack = state === 'restarting' || state === 'upgrading'
     if (!comesBack || isInvariantViolation(error)) this.services.observe({ type: 'nodeFailed', nodeId: this.id, error })
     if (this.life.crashes()) this.#beginRestart()
@@ -320,7 +320,7 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
 
   crashInUpgrade(error: unknown): void {
     if (!this.life.crashesInUpgrade()) return
-    if (this.state.isLost) this.keeper.reload()
+    if (this.state.isLost) this.recordStore.reload()
     this.services.observe({ type: 'nodeFailed', nodeId: this.id, error })
     this.#beginRestart()
   }
@@ -331,7 +331,7 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
   }
 
   async whenRestarted(): Promise<void> {
-    await this.#restart?.over()
+    await this.#restart?.ended()
   }
 
   restarted(): void {

@@ -5,26 +5,26 @@
 import type { Clock } from '../../core/ports/clock.js'
 import type { HostSettings } from '../base/settings.js'
 import { StopBudget } from '../base/stopBudget.js'
-import type { Registrar } from '../registration/registrar.js'
+import type { StatusReporter } from '../registration/statusReporter.js'
 import { IncomingCall } from '../serving/incomingCall.js'
 import type { Mailbox } from '../serving/mailbox.js'
 import type { Reception } from '../serving/reception.js'
 import type { NodeSoftware } from '../software/nodeSoftware.js'
 import type { NodeLearning } from '../upgrade/nodeLearning.js'
 import type { NodeLife } from './nodeLife.js'
-import { hasStopped } from './receivingNode.js'
+import { nodeStoppedFault } from './receivingNode.js'
 
 /** The node that ends. */
 export interface EndingNode {
   readonly id: string
-  readonly services: { readonly clock: Clock; readonly settings: HostSettings; readonly registrar: Registrar }
+  readonly services: { readonly clock: Clock; readonly settings: HostSettings; readonly statusReporter: StatusReporter }
   readonly life: NodeLife
   readonly mailbox: Mailbox
   readonly reception: Reception
   readonly learning: NodeLearning
   readonly software: NodeSoftware
   readonly manager: { stop(): void }
-  readonly slot: { stop(): void }
+  readonly permit: { stop(): void }
   readonly pass: { stop(): void }
   /** Another host has the node. */
   readonly isElsewhere: boolean
@@ -39,7 +39,7 @@ export async function leave(node: EndingNode): Promise<void> {
   life.leaves()
   await withdraw(node)
   for (const turn of mailbox.clear()) {
-    if (turn instanceof IncomingCall && turn.isFromOutside) turn.refuse(hasStopped(node.id))
+    if (turn instanceof IncomingCall && turn.isFromOutside) turn.refuse(nodeStoppedFault(node.id))
     else mailbox.add(turn)
   }
   await mailbox.whenIdle()
@@ -49,7 +49,7 @@ export async function leave(node: EndingNode): Promise<void> {
 export async function stop(node: EndingNode, given: StopBudget | undefined): Promise<void> {
   const { life, mailbox, reception, learning, software } = node
   life.stops()
-  const { clock, settings, registrar } = node.services
+  const { clock, settings, statusReporter } = node.services
   const budget = given ?? new StopBudget(clock, settings.leaveMs)
   await budget.forLeaving(withdraw(node))
   await budget.forLeaving(reception.drain())
@@ -58,17 +58,17 @@ export async function stop(node: EndingNode, given: StopBudget | undefined): Pro
   for (const turn of [...mailbox.clear(), ...learning.stop()]) {
     if (!(turn instanceof IncomingCall)) continue
     if (node.isElsewhere) turn.take()
-    else turn.refuse(hasStopped(node.id))
+    else turn.refuse(nodeStoppedFault(node.id))
   }
   await budget.forLeaving(software.stop())
-  registrar.release(node.id)
-  if (given === undefined) budget.over()
+  statusReporter.release(node.id)
+  if (given === undefined) budget.end()
 }
 
 /** Its upgrade stops where it is, and neither its service's calls nor events reach it any more. */
-function withdraw({ manager, slot, pass, reception }: EndingNode): Promise<void> {
+function withdraw({ manager, permit, pass, reception }: EndingNode): Promise<void> {
   manager.stop()
-  slot.stop()
+  permit.stop()
   pass.stop()
   reception.hearNothing()
   return reception.leaveService()

@@ -8,8 +8,8 @@ import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
 import type { HostSettings } from '../base/settings.js'
 import { backoffMs, sleep } from '../base/timeouts.js'
+import type { NodeRecordStore } from '../software/nodeRecordStore.js'
 import type { NodeSoftware } from '../software/nodeSoftware.js'
-import type { RecordKeeper } from '../software/recordKeeper.js'
 
 /** Of its host, for a restart. */
 export interface RestartServices {
@@ -21,7 +21,7 @@ export interface RestartServices {
 /** The parts of its node that a restart needs. */
 export interface RestartingNode {
   readonly services: RestartServices
-  readonly keeper: RecordKeeper
+  readonly recordStore: NodeRecordStore
   readonly software: NodeSoftware
   /** It leaves or has stopped: nobody waits for its object. */
   readonly isEnding: boolean
@@ -48,7 +48,7 @@ export class NodeRestart {
   }
 
   /** Resolves when none is running. */
-  async over(): Promise<void> {
+  async ended(): Promise<void> {
     while (this.#running !== undefined) await this.#running
   }
 
@@ -65,7 +65,7 @@ export class NodeRestart {
     for (let failures = 0; !node.isEnding; failures++) {
       try {
         node.software.discard()
-        node.keeper.reload()
+        node.recordStore.reload()
         await node.software.start()
         break
       } catch (error) {

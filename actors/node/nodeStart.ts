@@ -13,9 +13,9 @@ import { startTriesMax } from '../../core/upgrade/upgradeStatechart.js'
 import { pack, unpack } from '../../core/wire/codec.js'
 import { within } from '../base/timeouts.js'
 import { isRejection } from '../history/classRegistry.js'
-import { isOnProbation } from '../registration/population.js'
+import { isOnProbation } from '../registration/nodeRowCache.js'
 import { NodeState } from '../state/nodeState.js'
-import { runTransform, sweepSlots } from '../state/transformRun.js'
+import { runTransform, sweepStateSlots } from '../state/transformRun.js'
 import { type HostServices, Node } from './node.js'
 import type { NodeStart } from './startingNodes.js'
 
@@ -47,18 +47,18 @@ async function revive(services: HostServices, definition: NodeClass, stored: Nod
       `node ${stored.nodeId} is of service ${stored.service}, not ${service}: give the node another id`,
     )
   }
-  const line = services.classes.line(stored.generation.className, stored)
+  const lineage = services.classes.lineage(stored.generation.className, stored)
   // Records that are still to be made may need the functions of an upgrade whose version is dead.
   const unmade = [stored.generation, stored.previous].flatMap((of) => Object.values(of?.lazy ?? {}).map(({ upgrade }) => upgrade))
   const oldest = Math.min(stored.oldest, ...unmade.map((upgrade) => upgrade - 1))
-  await start.unlessStopped(services.classes.load(line, oldest, stored.newest))
+  await start.unlessStopped(services.classes.load(lineage, oldest, stored.newest))
   await start.unlessStopped(askBriefly(services))
   const record = afterCrash({ ...stored, incarnation: stored.incarnation + 1 }, startTriesMax)
   const node = new Node(services, record, false)
   start.node = node
   return orStopped(node, async () => {
-    await node.keeper.commit(record)
-    await start.unlessStopped(services.registrar.claim(rowOf(services, node, record), start))
+    await node.recordStore.commit(record)
+    await start.unlessStopped(services.statusReporter.claim(rowOf(services, node, record), start))
     start.check()
     await resume(node, record, start)
   })
@@ -66,7 +66,7 @@ async function revive(services: HostServices, definition: NodeClass, stored: Nod
 
 /** Before anything runs. The version it goes to and the reason are told as it goes on. */
 function rowOf({ settings, store, clock }: HostServices, node: Node, { service, upgrade }: NodeRecord): NodeStatus {
-  const { node: nodeId, className, version } = node.keeper.replier
+  const { node: nodeId, className, version } = node.recordStore.replier
   const phase = upgrade === null ? 'current' : upgrade.phase
   return {
     nodeId,
@@ -121,27 +121,27 @@ async function orStopped(node: Node, start: () => Promise<void>): Promise<Node> 
  * they would have." A new node does not start before it has asked the upgrade server.
  */
 async function birth(services: HostServices, definition: NodeClass, nodeId: string, start: NodeStart): Promise<Node> {
-  const { history, classes, intake, journal, settings, registrar, store, clock } = services
+  const { history, classes, intake, journal, settings, statusReporter, store, clock } = services
   const newest = await start.unlessStopped(history.ask())
   await start.unlessStopped(intake.manifests(newest))
   const oldest = history.dead
   const complete = Math.max(oldest, await start.unlessStopped(newestComplete(services, newest)))
-  const line = classes.line(describeClass(definition).className, { nodeId, facts: settings.facts })
+  const lineage = classes.lineage(describeClass(definition).className, { nodeId, facts: settings.facts })
   const first = await start.unlessStopped(
     firstReadable(
       services,
-      line,
+      lineage,
       firstNeeded(oldest, history.final, history.newest, (version) => history.undoes(version)),
     ),
   )
-  const goal = await start.unlessStopped(newestVerified(services, line, first, complete))
+  const goal = await start.unlessStopped(newestVerified(services, lineage, first, complete))
   const { service } = describeClass(definition)
   const registerAt = (version: Version) =>
-    registrar.register(
+    statusReporter.register(
       {
         nodeId,
         service,
-        className: line[version]!,
+        className: lineage[version]!,
         version,
         phase: 'current',
         target: null,
@@ -153,10 +153,10 @@ async function birth(services: HostServices, definition: NodeClass, nodeId: stri
       start,
     )
   await start.unlessStopped(registerAt(goal))
-  let generation = firstGeneration(first, line[first]!)
+  let generation = firstGeneration(first, lineage[first]!)
   const state = new NodeState(nodeId, journal, {
     lazyOf: (of) => generation.lazy?.[of],
-    rulesOf: (lazy) => classes.recordRules(line, lazy),
+    rulesOf: (lazy) => classes.recordRules(lineage, lazy),
     recordFailed() {},
     stateLost() {},
   })
@@ -167,11 +167,11 @@ async function birth(services: HostServices, definition: NodeClass, nodeId: stri
     },
   }
   // The states that an interrupted birth left.
-  await sweepSlots(nodeId, () => true, journal, settings)
-  const root = pack(classes.definitionAt(line, first).initial(), `${line[first]}.initial()`)
+  await sweepStateSlots(nodeId, () => true, journal, settings)
+  const root = pack(classes.definitionAt(lineage, first).initial(), `${lineage[first]}.initial()`)
   await journal.commit([[keys.root(nodeId, generation.object), root]])
   for (let version = first + 1; version <= goal; version++) {
-    const upgrade = classes.classUpgrade(line, version)
+    const upgrade = classes.classUpgrade(lineage, version)
     try {
       generation =
         upgrade === undefined
@@ -192,8 +192,8 @@ async function birth(services: HostServices, definition: NodeClass, nodeId: stri
   const node = new Node(services, record, true)
   start.node = node
   return orStopped(node, async () => {
-    await node.keeper.commit(record)
-    await sweepSlots(nodeId, (of) => isLeftBehind(record, of), journal, settings)
+    await node.recordStore.commit(record)
+    await sweepStateSlots(nodeId, (of) => isLeftBehind(record, of), journal, settings)
     start.check()
     node.reception.open()
     await node.software.start()
@@ -209,10 +209,10 @@ async function birth(services: HostServices, definition: NodeClass, nodeId: stri
  * That version, or the newest before it whose class can be loaded: whatever is rejected here
  * the node tries as any other does.
  */
-async function firstReadable({ classes }: HostServices, line: readonly string[], needed: Version): Promise<Version> {
+async function firstReadable({ classes }: HostServices, lineage: readonly string[], needed: Version): Promise<Version> {
   for (let first = needed; ; first--) {
     try {
-      await classes.load(line, first, first)
+      await classes.load(lineage, first, first)
       return first
     } catch (error) {
       if (first === 0 || !isRejection(error)) throw error
@@ -221,19 +221,19 @@ async function firstReadable({ classes }: HostServices, line: readonly string[],
 }
 
 /**
- * The newest version up to `complete` to which every upgrade of the line can be verified. Nodes of this
+ * The newest version up to `complete` to which every upgrade of the lineage can be verified. Nodes of this
  * service may be missing from those that made it complete: a node that is born before an upgrade that is
  * rejected rejects it as any node does, and says why.
  */
 async function newestVerified(
   { history, intake }: HostServices,
-  line: readonly string[],
+  lineage: readonly string[],
   first: Version,
   complete: Version,
 ): Promise<Version> {
   for (let version = first + 1; version <= complete; version++) {
     try {
-      await intake.step(line, version)
+      await intake.step(lineage, version)
     } catch (error) {
       if (isRejection(error)) return version - 1
       throw error
@@ -249,14 +249,14 @@ async function newestVerified(
  * The newest version that every registered node is at or past; the newest there is, where none is registered.
  * The oldest that lives, where it is not known who is registered: from there it goes on as any node does.
  */
-async function newestComplete({ population, history }: HostServices, newest: Version): Promise<Version> {
+async function newestComplete({ nodeRowCache, history }: HostServices, newest: Version): Promise<Version> {
   if (history.newest === 0) return 0
   // The upgrade server has lost versions, and who knows what else.
   if (newest < history.newest) return history.dead
   let rows: readonly NodeRow[]
   try {
     // Read once for all that are born at the same time.
-    rows = await population.nodes()
+    rows = await nodeRowCache.nodes()
   } catch (error) {
     if (isOnProbation(error)) return history.dead
     throw error

@@ -15,17 +15,17 @@ import { usesOf } from '../../core/upgrade/agreement.js'
 import type { HostSettings } from '../base/settings.js'
 import type { ClassRegistry } from '../history/classRegistry.js'
 import type { UpgradeHistory } from '../history/upgradeHistory.js'
-import type { Registrar } from '../registration/registrar.js'
+import type { StatusReporter } from '../registration/statusReporter.js'
 import type { CallCounts } from '../serving/callCounts.js'
 import type { Mailbox } from '../serving/mailbox.js'
-import type { RecordKeeper } from '../software/recordKeeper.js'
+import type { NodeRecordStore } from '../software/nodeRecordStore.js'
 import type { NodeLearning } from '../upgrade/nodeLearning.js'
 import { unmadeOf } from '../upgrade/recordPass.js'
 import type { NodeLife } from './nodeLife.js'
 
 /** Of its host, for what is said of a node. */
 export interface StatusServices {
-  readonly registrar: Registrar
+  readonly statusReporter: StatusReporter
   readonly observe: HostObserver
   readonly settings: HostSettings
   readonly store: StateStore
@@ -37,7 +37,7 @@ export interface StatusServices {
 /** The node that reports are about. */
 export interface ToldNode {
   readonly services: StatusServices
-  readonly keeper: RecordKeeper
+  readonly recordStore: NodeRecordStore
   readonly mailbox: Mailbox
   readonly learning: NodeLearning
   readonly calls: CallCounts
@@ -75,12 +75,12 @@ export class NodeStatus {
   }
 
   report(phase: Phase, target: Version | null, reason: string | null): void {
-    const { keeper, calls } = this.node
-    const { registrar, observe, settings, store, clock, classes } = this.node.services
-    const { nodeId, service } = keeper.record
-    const { className, version } = keeper.replier
-    const uses = usesOf(describeClass(classes.definitionAt(keeper.line(classes), version)))
-    registrar.report({
+    const { recordStore, calls } = this.node
+    const { statusReporter, observe, settings, store, clock, classes } = this.node.services
+    const { nodeId, service } = recordStore.record
+    const { className, version } = recordStore.replier
+    const uses = usesOf(describeClass(classes.definitionAt(recordStore.lineage(classes), version)))
+    statusReporter.report({
       nodeId,
       service,
       className,
@@ -106,26 +106,26 @@ export class NodeStatus {
    * one, or have just had one.
    */
   get figures(): NodeFigures | undefined {
-    const { calls, keeper, services } = this.node
+    const { calls, recordStore, services } = this.node
     const { heard } = services.history
     const { records } = this
     if (records !== null) return { ...calls.sincePhase, records }
-    if (heard === 0 || keeper.record.generation.version < heard - 1) return undefined
+    if (heard === 0 || recordStore.record.generation.version < heard - 1) return undefined
     return calls.sincePhase
   }
 
   /** Records that are still to be made. */
   get records(): RecordsUnmade | null {
-    return unmadeOf(this.node.keeper.record.generation)
+    return unmadeOf(this.node.recordStore.record.generation)
   }
 
   get snapshot(): NodeSnapshot {
-    const { keeper, mailbox, learning, calls, life } = this.node
-    const { node: id, className, version } = keeper.replier
+    const { recordStore, mailbox, learning, calls, life } = this.node
+    const { node: id, className, version } = recordStore.replier
     const { answered, failed, expired } = calls
     return {
       id,
-      service: keeper.record.service,
+      service: recordStore.record.service,
       className,
       version,
       ...this.#said,

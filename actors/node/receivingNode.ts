@@ -21,10 +21,10 @@ import type { IncomingCall } from '../serving/incomingCall.js'
 import type { Mailbox } from '../serving/mailbox.js'
 import type { DueTimer } from '../serving/objectTimers.js'
 import { type ListeningNode, Reception, type ReceptionServices } from '../serving/reception.js'
-import { type Receiver, type RouterServices, route, timerCall } from '../serving/router.js'
+import { type RoutedNode, type RouterServices, route, timerCall } from '../serving/router.js'
 import { VersionTallies } from '../serving/versionTallies.js'
+import type { NodeRecordStore } from '../software/nodeRecordStore.js'
 import type { NodeSoftware } from '../software/nodeSoftware.js'
-import type { RecordKeeper } from '../software/recordKeeper.js'
 import type { NodeState } from '../state/nodeState.js'
 import type { TimerWheel } from '../timerWheel.js'
 import type { NodeLearning } from '../upgrade/nodeLearning.js'
@@ -46,7 +46,7 @@ export interface CalledNode {
   readonly service: string
   readonly services: ReceivingServices
   readonly life: NodeLife
-  readonly keeper: RecordKeeper
+  readonly recordStore: NodeRecordStore
   readonly software: NodeSoftware
   readonly state: NodeState
   readonly mailbox: Mailbox
@@ -57,7 +57,7 @@ export interface CalledNode {
   crash(error: unknown): void
 }
 
-export class ReceivingNode implements Receiver, Hearer, ListeningNode, CountingNode {
+export class ReceivingNode implements RoutedNode, Hearer, ListeningNode, CountingNode {
   readonly reception: Reception
   readonly counts: CallCounts
   readonly #tallies = new VersionTallies()
@@ -90,7 +90,7 @@ export class ReceivingNode implements Receiver, Hearer, ListeningNode, CountingN
   }
 
   get replier() {
-    return this.node.keeper.replier
+    return this.node.recordStore.replier
   }
 
   get isElsewhere(): boolean {
@@ -186,11 +186,11 @@ export class ReceivingNode implements Receiver, Hearer, ListeningNode, CountingN
   #refusalOf({ isFromOutside }: IncomingCall): Fault | undefined {
     switch (this.node.life.state) {
       case 'behind':
-        return isBehind(this.id)
+        return behindFault(this.id)
       case 'leaving':
-        return isFromOutside ? hasStopped(this.id) : undefined
+        return isFromOutside ? nodeStoppedFault(this.id) : undefined
       case 'stopped':
-        return hasStopped(this.id)
+        return nodeStoppedFault(this.id)
       default:
         return undefined
     }
@@ -205,12 +205,12 @@ export class ReceivingNode implements Receiver, Hearer, ListeningNode, CountingN
   /** A timer of its object is due. */
   callSelf(timer: DueTimer, method: string, args: readonly unknown[]): void {
     const { fence } = this.services
-    const { life, mailbox, keeper } = this.node
+    const { life, mailbox, recordStore } = this.node
     if (fence.isClosed(this.monotonicMs())) {
       fence.whenOpen(() => void (life.state === 'stopped' || this.callSelf(timer, method, args)))
       return
     }
-    mailbox.add(timerCall(this, keeper.record.incarnation, timer, method, args))
+    mailbox.add(timerCall(this, recordStore.record.incarnation, timer, method, args))
   }
 
   // --- What is said and counted of them
@@ -245,10 +245,10 @@ export class ReceivingNode implements Receiver, Hearer, ListeningNode, CountingN
   }
 }
 
-export function isBehind(nodeId: string): Fault {
+export function behindFault(nodeId: string): Fault {
   return new Fault('unavailable.upgrading', `node ${nodeId} comes back at a dead version and upgrades before it serves`)
 }
 
-export function hasStopped(nodeId: string): Fault {
+export function nodeStoppedFault(nodeId: string): Fault {
   return new Fault('unavailable.stopped', `node ${nodeId} has stopped`)
 }

@@ -10,7 +10,7 @@
 import { Fault } from '../../core/base/fault.js'
 import type { Node } from './node.js'
 
-export function hostStopped(cause?: unknown): Fault {
+export function hostStoppedFault(cause?: unknown): Fault {
   return new Fault('unavailable.stopped', 'the host has stopped', {}, cause === undefined ? undefined : { cause })
 }
 
@@ -38,12 +38,12 @@ export class NodeStart {
 
   /** Throws `unavailable.stopped` when the host stops. */
   check(): void {
-    if (this.#isStopping) throw hostStopped()
+    if (this.#isStopping) throw hostStoppedFault()
   }
 
   stop(): void {
     this.#isStopping = true
-    this.#stopping.reject(hostStopped())
+    this.#stopping.reject(hostStoppedFault())
   }
 }
 

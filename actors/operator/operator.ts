@@ -14,14 +14,14 @@ import type { Clock } from '../../core/ports/clock.js'
 import { type Random, randomName } from '../../core/ports/random.js'
 import type { Signed } from '../../core/trust/signed.js'
 import type { TrustMark } from '../../core/trust/trustMark.js'
-import { checkFits } from '../../core/upgrade/lineCheck.js'
+import { checkFits } from '../../core/upgrade/lineageCheck.js'
 import { decodeManifest, type Manifest, type SignedManifest } from '../../core/upgrade/manifest.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
 import type { HostSettings } from '../base/settings.js'
 import { type Signing, tokens } from '../base/tokens.js'
 import { CallTable } from '../calls/callTable.js'
 import { UpgradeServerClient } from '../history/upgradeServerClient.js'
-import { type LookBatch, Looking } from '../inspection/looking.js'
+import { InspectionClient, type LookBatch } from '../inspection/inspectionClient.js'
 import { Directives } from './directives.js'
 import { Documents } from './documents.js'
 import { type BuiltUpgrade, Publisher, type PublishOptions } from './publisher.js'
@@ -39,7 +39,7 @@ export class Operator {
     @inject(CallTable) private readonly calls: CallTable,
     @inject(UpgradeServerClient) private readonly server: UpgradeServerClient,
     @inject(tokens.signing) signing: Signing,
-    @inject(Looking) private readonly looking: Looking,
+    @inject(InspectionClient) private readonly inspectionClient: InspectionClient,
   ) {
     const documents = new Documents({ clock, server, signing })
     this.#publisher = new Publisher({ clock, settings, server, signing, documents })
@@ -232,7 +232,7 @@ export class Operator {
    * Returns what ends that.
    */
   look(hear: (batch: LookBatch) => void, only: LookFilter = {}): () => void {
-    return this.looking.start(hear, only)
+    return this.inspectionClient.start(hear, only)
   }
 
   /**

@@ -73,7 +73,7 @@ export class HostSession {
       ageMs,
       stampMs: this.#stampMs,
       epoch: this.#epoch,
-      over: this.#before,
+      ended: this.#before,
     }
   }
 

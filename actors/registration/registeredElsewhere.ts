@@ -2,7 +2,7 @@
 import { Fault } from '../../core/base/fault.js'
 
 /** The database has another registration of the node. */
-export function taken(nodeId: string, directoryId: string | undefined, hostId: string | undefined): Fault {
+export function registeredElsewhereFault(nodeId: string, directoryId: string | undefined, hostId: string | undefined): Fault {
   const where = [
     ...(hostId === undefined ? [] : [`on host ${hostId}`]),
     ...(directoryId === undefined ? [] : [`with state directory ${directoryId}`]),
@@ -15,7 +15,7 @@ export function taken(nodeId: string, directoryId: string | undefined, hostId: s
 }
 
 /** Of a node that waits for that. Without a host: the database may have lost which one. */
-export function mayRunElsewhere(nodeId: string, hostId: string | undefined, leftMs: number): string {
+export function maybeElsewhereText(nodeId: string, hostId: string | undefined, leftMs: number): string {
   const seconds = Math.ceil(leftMs / 1000)
   const where =
     hostId === undefined

@@ -74,7 +74,7 @@ interface Counted {
 }
 
 export class Audit {
-  #line: Promise<void> = Promise.resolve()
+  #writing: Promise<void> = Promise.resolve()
   #waiting = 0
   /** The newest entry that this server has written. */
   #seen: AuditPlace | undefined
@@ -141,7 +141,7 @@ export class Audit {
     this.#cancel?.()
     this.#tellRefusals(() => true)
     this.#denials.stop()
-    await this.#briefly(this.#line)
+    await this.#briefly(this.#writing)
   }
 
   /** W1. A database that does not answer holds up no answer to what is done. */
@@ -208,13 +208,13 @@ export class Audit {
       return Promise.resolve()
     }
     this.#waiting++
-    this.#line = this.#line
+    this.#writing = this.#writing
       .then(() => this.#append(record, at))
       .catch((error: unknown) => this.#failed(error))
       .finally(() => {
         this.#waiting--
       })
-    return this.#line
+    return this.#writing
   }
 
   async #append(record: AuditRecord | undefined, at: string): Promise<void> {

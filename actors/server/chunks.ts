@@ -11,8 +11,8 @@ import type { CallEnvelope } from '../../core/wire/envelope.js'
 import { pieceBytesMax, withPiece } from '../history/chunkPieces.js'
 import { badArguments } from './badArguments.js'
 import type { InstalledHistory } from './installedHistory.js'
-import type { Relearning } from './relearning.js'
 import type { ServedBundles } from './servedBundles.js'
+import type { ServerHistoryRestore } from './serverHistoryRestore.js'
 
 /** How often a chunk is tried to be written while others write the same bundle. */
 const putTriesMax = 8
@@ -22,7 +22,7 @@ export interface ChunksParts {
   readonly transport: Pick<Transport, 'payloadBytesMax'>
   readonly history: InstalledHistory
   readonly bundles: ServedBundles
-  readonly relearning: Pick<Relearning, 'teachChunk'>
+  readonly historyRestore: Pick<ServerHistoryRestore, 'restoreChunk'>
 }
 
 /** The arguments of each are those of a call: they are checked here. */
@@ -53,9 +53,9 @@ export class Chunks {
     throw new Fault('unavailable.overloaded', 'others write this bundle: send the chunk again')
   }
 
-  async teach(args: readonly unknown[]): Promise<unknown> {
+  async restore(args: readonly unknown[]): Promise<unknown> {
     const { digest, index, bytes, answer } = await this.#given(args)
-    await this.parts.relearning.teachChunk(digest, index, bytes)
+    await this.parts.historyRestore.restoreChunk(digest, index, bytes)
     return answer
   }
 

@@ -100,10 +100,11 @@ export class DeathRounds {
    * The deaths and finality that a host knows, which the database may have lost; on probation
    * it believes that.
    */
-  async takeBack(over: unknown): Promise<void> {
+  async restoreEnded(ended: unknown): Promise<void> {
     const { database } = this.options
-    const { dead, final } = (over ?? {}) as Record<string, unknown>
+    const { dead, final } = (ended ?? {}) as Record<string, unknown>
     if (!isVersion(dead) || !isVersion(final) || (dead === 0 && final === 0)) return
-    if (dead > (await database.dead()).inForce || final > (await database.finalized())) await database.giveBack({ dead, final })
+    if (dead > (await database.dead()).inForce || final > (await database.finalized()))
+      await database.restoreEnded({ dead, final })
   }
 }

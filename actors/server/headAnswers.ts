@@ -23,7 +23,7 @@ export const headWindowMs = 100
  * The words of hosts about what is dead and final, which the database does not have: so many different ones
  * are looked at in one reading.
  */
-export const oversMax = 16
+export const endedVersionsMax = 16
 
 export interface HeadAnswer extends Head {
   readonly dead: Version
@@ -34,15 +34,15 @@ export interface HeadAnswer extends Head {
   readonly wanted?: readonly string[]
 }
 
-export interface Over {
+export interface EndedVersions {
   readonly dead: Version
   readonly final: Version
 }
 
 export interface HeadSources {
   readonly database: Pick<UpgradeDatabase, 'head' | 'dead' | 'finalized'>
-  /** On probation the database believes what hosts know to be over, where nothing speaks against it. */
-  readonly takeBack: (over: Over) => Promise<void>
+  /** On probation the database believes what hosts know to have ended, where nothing speaks against it. */
+  readonly restoreEnded: (ended: EndedVersions) => Promise<void>
   readonly clock: Clock
   /** Of the directives. */
   readonly log: () => Promise<{ readonly id: string; readonly count: number }>
@@ -54,39 +54,39 @@ export class HeadAnswers {
   #reading: Promise<unknown> = Promise.resolve()
   /** Begins when the one before has ended. */
   #next: Promise<HeadAnswer> | undefined
-  #overs = new Map<string, Over>()
+  #ended = new Map<string, EndedVersions>()
   #windowFromMs = Number.NEGATIVE_INFINITY
   #readings = 0
-  #sane: Over = { dead: 0, final: 0 }
+  #sane: EndedVersions = { dead: 0, final: 0 }
   readonly #told = new Map<string, string>()
 
   constructor(private readonly from: HeadSources) {}
 
-  answer(over: unknown): Promise<HeadAnswer> {
-    this.#remember(over)
+  answer(ended: unknown): Promise<HeadAnswer> {
+    this.#remember(ended)
     this.#next ??= this.#later()
     return this.#next
   }
 
-  #remember(over: unknown): void {
-    const { dead, final } = (over ?? {}) as Record<string, unknown>
+  #remember(ended: unknown): void {
+    const { dead, final } = (ended ?? {}) as Record<string, unknown>
     if (!isVersion(dead) || !isVersion(final) || (dead === 0 && final === 0)) return
-    if (this.#overs.size < oversMax) this.#overs.set(`${dead}/${final}`, { dead, final })
+    if (this.#ended.size < endedVersionsMax) this.#ended.set(`${dead}/${final}`, { dead, final })
   }
 
   async #later(): Promise<HeadAnswer> {
     await this.#reading
-    await this.#turn()
-    const overs = [...this.#overs.values()]
-    this.#overs = new Map()
+    await this.#untilMayRead()
+    const ended = [...this.#ended.values()]
+    this.#ended = new Map()
     this.#next = undefined
-    const reading = this.#read(overs)
+    const reading = this.#read(ended)
     this.#reading = reading.catch(() => {})
     return reading
   }
 
   /** H2. */
-  async #turn(): Promise<void> {
+  async #untilMayRead(): Promise<void> {
     const { clock } = this.from
     const sinceMs = clock.monotonicMs() - this.#windowFromMs
     if (sinceMs < headWindowMs && ++this.#readings <= headReadingsMax) return
@@ -95,14 +95,14 @@ export class HeadAnswers {
     this.#readings = 1
   }
 
-  async #read(overs: readonly Over[]): Promise<HeadAnswer> {
+  async #read(ended: readonly EndedVersions[]): Promise<HeadAnswer> {
     const answer = await this.#readOnce()
     const { version } = answer
-    const lost = overs.filter(
+    const lost = ended.filter(
       ({ dead, final }) => (dead > answer.dead && dead <= version) || (final > answer.final && final <= version),
     )
     if (lost.length === 0) return answer
-    for (const over of lost) await this.from.takeBack(over)
+    for (const versions of lost) await this.from.restoreEnded(versions)
     return this.#readOnce()
   }
 

@@ -18,7 +18,7 @@ import { type TrustMark, trustMark } from '../../core/trust/trustMark.js'
 import { type Counted, decode, encodeAnnouncement, encodeFault, encodeRefusal, encodeReply } from '../../core/wire/codec.js'
 import { type CallEnvelope, callId, kinds, type Replier } from '../../core/wire/envelope.js'
 import { isInbox, notAnInbox, serverQueue, subjectsOf } from '../../core/wire/subjects.js'
-import { AnswerLine, type Question } from '../base/answerLine.js'
+import { ChunkQueue, type Question } from '../base/chunkQueue.js'
 import { InFlight, type InFlightMax } from '../base/inFlight.js'
 import { weightOf } from '../calls/messageWeight.js'
 import { Audit, type Change } from './audit.js'
@@ -26,15 +26,15 @@ import { badArguments } from './badArguments.js'
 import { Chunks, onlyItsChunk } from './chunks.js'
 import { DeathRounds } from './deathRounds.js'
 import { type GateMode, GateRounds } from './gateRounds.js'
-import { HeadAnswers, type Over } from './headAnswers.js'
+import { type EndedVersions, HeadAnswers } from './headAnswers.js'
 import { InstalledHistory } from './installedHistory.js'
 import { Installer } from './installer.js'
 import { KeptBundles } from './keptBundles.js'
 import { Orders } from './orders.js'
 import { OtherTrusts } from './otherTrusts.js'
-import { Relearning } from './relearning.js'
 import { every } from './rounds.js'
 import { ServedBundles } from './servedBundles.js'
+import { ServerHistoryRestore } from './serverHistoryRestore.js'
 
 /** Manifests in one answer. */
 const manifestsMax = 16
@@ -46,7 +46,7 @@ export const pagesWaitingMax = 1000
 /** The calls in hand at once, but for chunks and pages; more are refused with `unavailable.overloaded`. */
 export const questionsMax: InFlightMax = { count: 1000, bytes: 16 * 1024 * 1024 }
 export const changesMax: InFlightMax = { count: 100, bytes: 64 * 1024 * 1024 }
-export const teachingsMax: InFlightMax = { count: 100, bytes: 64 * 1024 * 1024 }
+export const restoresMax: InFlightMax = { count: 100, bytes: 64 * 1024 * 1024 }
 /** Chunks on their way to the transport at once: 4 MiB. */
 export const chunksAtOnce = 16
 /** Those who wait for a chunk. */
@@ -90,15 +90,15 @@ export class UpgradeServer {
   #cancelRounds: readonly (() => void)[] = []
   readonly #questions = new InFlight('questions', questionsMax)
   readonly #changes = new InFlight('orders and upgrades', changesMax)
-  readonly #teachings = new InFlight('lessons', teachingsMax)
+  readonly #restores = new InFlight('lessons', restoresMax)
   readonly #heads: HeadAnswers
-  readonly #relearning: Relearning
+  readonly #historyRestore: ServerHistoryRestore
   readonly #audit: Audit
   readonly #deaths: DeathRounds
   readonly #gate: GateRounds
   readonly #kept: KeptBundles
-  readonly #chunkLine: AnswerLine
-  readonly #pageLine: AnswerLine
+  readonly #chunkQueue: ChunkQueue
+  readonly #pageQueue: ChunkQueue
   readonly #history: InstalledHistory
   readonly #installer: Installer
   readonly #orders: Orders
@@ -119,21 +119,21 @@ export class UpgradeServer {
     this.#gate = new GateRounds({ ...options, tell })
     this.#kept = new KeptBundles(database)
     const history = this.#history
-    this.#relearning = new Relearning(
+    this.#historyRestore = new ServerHistoryRestore(
       database,
       (head) => history.at(head),
       (known) => history.keep(known),
     )
     const bundles = new ServedBundles(database)
-    this.#chunks = new Chunks({ database, transport, history, bundles, relearning: this.#relearning })
+    this.#chunks = new Chunks({ database, transport, history, bundles, historyRestore: this.#historyRestore })
     this.#installer = new Installer(options, {
       history,
-      checkForks: () => this.#relearning.checkForks(),
+      checkForks: () => this.#historyRestore.checkForks(),
       checkInstallable: () => this.#deaths.checkInstallable(),
       announce: (version, digest) => this.#announce(version, digest),
     })
-    const line = (atOnce: number, waitingMax: number, carryOut: CarryOut, idOf: (question: Question) => string) =>
-      new AnswerLine({
+    const queueOf = (atOnce: number, waitingMax: number, carryOut: CarryOut, idOf: (question: Question) => string) =>
+      new ChunkQueue({
         idOf,
         atOnce,
         waitingMax,
@@ -142,12 +142,12 @@ export class UpgradeServer {
         refuse: ({ call, replyTo }, fault) => this.#send(replyTo, this.#faultTo(call, fault)),
         flush: () => transport.flush(),
       })
-    this.#chunkLine = line(chunksAtOnce, chunksWaitingMax, ({ args }) => this.#chunks.get(args), byAsker)
-    this.#pageLine = line(pagesAtOnce, pagesWaitingMax, ({ args }) => this.#manifests(args[0], args[1]), byInbox)
+    this.#chunkQueue = queueOf(chunksAtOnce, chunksWaitingMax, ({ args }) => this.#chunks.get(args), byAsker)
+    this.#pageQueue = queueOf(pagesAtOnce, pagesWaitingMax, ({ args }) => this.#manifests(args[0], args[1]), byInbox)
     const sources = {
       log: () => this.#orders.log(),
-      wanted: () => this.#relearning.wanted(),
-      takeBack: (over: Over) => this.#deaths.takeBack(over),
+      wanted: () => this.#historyRestore.wanted(),
+      restoreEnded: (ended: EndedVersions) => this.#deaths.restoreEnded(ended),
     }
     this.#heads = new HeadAnswers({ database, clock, observe, ...sources })
   }
@@ -160,7 +160,7 @@ export class UpgradeServer {
     this.#subscriptions = [
       transport.subscribe(subjects.server, (message) => this.#receive(message, this.#takeQuestion), queue),
       transport.subscribe(subjects.install, (message) => this.#receive(message, this.#takeChange), queue),
-      transport.subscribe(subjects.teach, (message) => this.#receive(message, this.#takeTeaching), queue),
+      transport.subscribe(subjects.teach, (message) => this.#receive(message, this.#takeRestore), queue),
     ]
     await transport.flush()
     const needed: readonly string[] = [subjects.server, subjects.install, subjects.teach]
@@ -185,23 +185,23 @@ export class UpgradeServer {
     const subscriptions = this.#subscriptions ?? []
     this.#subscriptions = undefined
     await Promise.all(subscriptions.map((subscription) => subscription.drain()))
-    this.#chunkLine.close()
-    this.#pageLine.close()
+    this.#chunkQueue.close()
+    this.#pageQueue.close()
     await this.#audit.stop()
   }
 
   readonly #takeQuestion: Take = (call, replyTo, bytes) => {
     // Nobody waits who can't be answered.
     if (replyTo === undefined) return
-    if (call.method === 'chunk') this.#chunkLine.enter({ call: onlyItsChunk(call), replyTo })
+    if (call.method === 'chunk') this.#chunkQueue.enter({ call: onlyItsChunk(call), replyTo })
     else if (call.method === 'manifests')
-      this.#pageLine.enter({ call: { ...call, args: call.args.slice(0, 2).filter(isVersion) }, replyTo })
+      this.#pageQueue.enter({ call: { ...call, args: call.args.slice(0, 2).filter(isVersion) }, replyTo })
     else void this.#answer(this.#questions, bytes, call, replyTo, (each) => this.#question(each))
   }
 
-  readonly #takeTeaching: Take = (call, replyTo, bytes, caller) => {
-    const teach: CarryOut = (each) => this.#audit.of(each, caller, (change) => this.#taught(each, change, caller))
-    void this.#answer(this.#teachings, bytes, call, replyTo, teach)
+  readonly #takeRestore: Take = (call, replyTo, bytes, caller) => {
+    const carryOut: CarryOut = (each) => this.#audit.of(each, caller, (change) => this.#restore(each, change, caller))
+    void this.#answer(this.#restores, bytes, call, replyTo, carryOut)
   }
 
   readonly #takeChange: Take = (call, replyTo, bytes, caller) => {
@@ -269,15 +269,15 @@ export class UpgradeServer {
     }
   }
 
-  async #taught(call: CallEnvelope, change: Change, caller: string | undefined): Promise<unknown> {
+  async #restore(call: CallEnvelope, change: Change, caller: string | undefined): Promise<unknown> {
     const { method, args } = call
     switch (method) {
       case 'teachDenials':
         return this.#audit.denied(call, caller)
       case 'teach':
-        return this.#teach(args[0], args[1], change)
+        return this.#restoreManifest(args[0], args[1], change)
       case 'teachChunk':
-        return this.#chunks.teach(args)
+        return this.#chunks.restore(args)
       default:
         throw noSuchMethod(method)
     }
@@ -296,9 +296,9 @@ export class UpgradeServer {
     }
   }
 
-  async #head(over: unknown): Promise<unknown> {
-    this.#trusts.check(over)
-    return this.#heads.answer(over)
+  async #head(known: unknown): Promise<unknown> {
+    this.#trusts.check(known)
+    return this.#heads.answer(known)
   }
 
   async #who(): Promise<unknown> {
@@ -319,10 +319,10 @@ export class UpgradeServer {
     return fitting.map(({ bytes, signature }) => [bytes, signature])
   }
 
-  async #teach(bytes: unknown, signature: unknown, change: Change): Promise<null> {
+  async #restoreManifest(bytes: unknown, signature: unknown, change: Change): Promise<null> {
     if (!(bytes instanceof Uint8Array)) throw badArguments('teach(manifest, signature)')
     const signed = { bytes, signature: signature instanceof Uint8Array ? signature : null }
-    const { added } = await this.#relearning.teach(signed, this.#options.clock.now())
+    const { added } = await this.#historyRestore.restoreManifest(signed, this.#options.clock.now())
     if (added === undefined) return null
     change.isDone = true
     change.by = this.#history.signersOf(added.version)
@@ -355,7 +355,7 @@ function byInbox({ call, replyTo }: Question): string {
 /**
  * A question that is asked again has another reply subject in the same inbox, which nobody else
  * knows. The call's id alone is its asker's word: with another's id it could take that
- * one's place in the line, and the answer.
+ * one's place in the queue, and the answer.
  */
 function byAsker({ call, replyTo }: Question): string {
   const inbox = replyTo.slice(0, Math.max(0, replyTo.lastIndexOf('.')))

@@ -12,7 +12,7 @@ import { Fault, isFault, toFault } from '../../core/base/fault.js'
 import { InvariantViolation, isInvariantViolation } from '../../core/base/invariant.js'
 import { promiseOf, whenSettled } from '../../core/base/maybePromise.js'
 import type { ReceivedOutcome } from '../../core/inspection/telemetry.js'
-import { type Bearer, invoke, type MethodEntry } from '../../core/model/methodTable.js'
+import { invoke, type MethodEntry, type Receiver } from '../../core/model/methodTable.js'
 import { encodeReply } from '../../core/wire/codec.js'
 import { type CallEnvelope, kinds } from '../../core/wire/envelope.js'
 import type { RunningCall } from '../calls/runningCall.js'
@@ -24,7 +24,7 @@ import { InsideCalls } from './insideCalls.js'
 import type { Turn } from './mailbox.js'
 import { WaitingCall } from './waitingCall.js'
 
-const nobody: readonly Bearer[] = []
+const nobody: readonly Receiver[] = []
 
 export class IncomingCall extends WaitingCall implements Turn, RunningCall {
   /** Undefined until a running command sends something. */
@@ -33,7 +33,7 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
   #givenUp: (() => void)[] | undefined
   #isCommand = false
   /** Those of the link that answers it. */
-  #bearers: readonly Bearer[] = nobody
+  #receivers: readonly Receiver[] = nobody
   #ticket: Ticket = 0
   /** Why it can't succeed any more: a call inside it failed after it may have written. */
   #doomed: Fault | undefined
@@ -179,7 +179,7 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
       return undefined
     }
     link.tally.calls++
-    this.#bearers = link.bearers
+    this.#receivers = link.receivers
     return entry
   }
 
@@ -202,7 +202,7 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
   // --- What telemetry overrides
 
   protected invoke(entry: MethodEntry): unknown {
-    return invoke(entry, this.#bearers, this.envelope.args)
+    return invoke(entry, this.#receivers, this.envelope.args)
   }
 
   protected ended(outcome: ReceivedOutcome, _fault: Fault | undefined): void {

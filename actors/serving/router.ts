@@ -18,9 +18,9 @@ import type { Contacts } from '../calls/contacts.js'
 import { weightOf } from '../calls/messageWeight.js'
 import type { Outbox } from '../calls/outbox.js'
 import type { HostFence } from '../registration/hostFence.js'
-import type { Admission } from './admission.js'
 import { Answers } from './answers.js'
 import type { Backlog } from './backlog.js'
+import type { CallAdmission } from './callAdmission.js'
 import type { Callee } from './callee.js'
 import { IncomingCall } from './incomingCall.js'
 import type { DueTimer } from './objectTimers.js'
@@ -28,7 +28,7 @@ import { WatchedCall } from './watchedCall.js'
 
 /** Of its host, for what receives calls. */
 export interface RouterServices {
-  readonly admission: Admission
+  readonly admission: CallAdmission
   readonly backlog: Backlog
   readonly clock: Clock
   readonly contacts: Contacts
@@ -40,7 +40,7 @@ export interface RouterServices {
 }
 
 /** The receiver of calls: a node. */
-export interface Receiver extends Callee {
+export interface RoutedNode extends Callee {
   readonly services: RouterServices
   readonly id: string
   readonly service: string
@@ -57,7 +57,7 @@ export interface Receiver extends Callee {
 /** The purpose of a subject: a right to publish events is no right to call. */
 export type Carries = 'calls' | 'events'
 
-export function route(node: Receiver, message: Message, carries: Carries): void {
+export function route(node: RoutedNode, message: Message, carries: Carries): void {
   const { backlog, clock, fence, settings } = node.services
   const now = clock.monotonicMs()
   if (!fence.isClosed(now)) carry(node, message, carries, now, fence.lateMs)
@@ -74,7 +74,7 @@ export function route(node: Receiver, message: Message, carries: Carries): void 
 }
 
 /** `now`: when it arrived. It may have waited for `lateMs` before. */
-function carry(node: Receiver, message: Message, carries: Carries, now: number, lateMs: number): void {
+function carry(node: RoutedNode, message: Message, carries: Carries, now: number, lateMs: number): void {
   const { admission, backlog, contacts, outbox, observe, telemetry } = node.services
   const { replyTo, caller } = message
   if (replyTo !== undefined && !isInbox(replyTo)) {
@@ -130,7 +130,7 @@ function envelopesOf(payload: Uint8Array, carries: Carries): readonly CallEnvelo
 }
 
 /** A version that the chain does not reach yet is learned first; everything else waits for its turn. */
-function accept(node: Receiver, call: IncomingCall): void {
+function accept(node: RoutedNode, call: IncomingCall): void {
   try {
     if (call.envelope.kind === kinds.event && node.isRepeated(call)) call.take()
     else if (node.knows(call.envelope.label)) node.accept(call)
@@ -151,7 +151,7 @@ const noDeadlineMs = 2 ** 50
  * waits as long as it has to.
  */
 export function timerCall(
-  node: Receiver,
+  node: RoutedNode,
   incarnation: number,
   timer: DueTimer,
   method: string,

@@ -10,7 +10,7 @@ import { invariant } from '../../core/base/invariant.js'
 import type { EventType } from '../../core/model/event.js'
 import { nextObject, objectTable, restrictedTable, simulationTable } from '../../core/model/methodTable.js'
 import { describeClass, type NodeClass, type ObjectContext } from '../../core/model/nodeObject.js'
-import type { Generation, Slot } from '../../core/model/nodeRecord.js'
+import type { Generation, StateSlot } from '../../core/model/nodeRecord.js'
 import { type Cut, type Link, ObjectChain } from '../../core/model/objectChain.js'
 import type { Simulation, SimulationThis } from '../../core/model/simulation.js'
 import type { ChainPlan, PlannedLink } from '../../core/upgrade/chainPlan.js'
@@ -27,7 +27,7 @@ export interface LiveChain {
 export interface LiveSimulation {
   readonly so: Simulation
   readonly version: Version
-  readonly slot: Slot
+  readonly slot: StateSlot
   readonly next: Answering
   readonly context: LiveContext
   readonly answering: Answering
@@ -75,11 +75,11 @@ class SimulationObject implements SimulationThis<object, any> {
 }
 
 /** The methods that answer a version, and the objects that carry them out. */
-type Answering = Pick<Link, 'methods' | 'bearers'>
+type Answering = Pick<Link, 'methods' | 'receivers'>
 
 /**
  * @param object the node's running object
- * @param classAt the class of the line at a version
+ * @param classAt the class of the lineage at a version
  * @param before the SOs of the chain before this one; those that do not go on are closed
  */
 export function buildChain(
@@ -102,8 +102,8 @@ export function buildChain(
       continue
     }
     const { version, role } = planned
-    const { methods, bearers } = answeringOf(planned)
-    answering.set(version, { methods, bearers })
+    const { methods, receivers } = answeringOf(planned)
+    answering.set(version, { methods, receivers })
     if (role === 'alias' ? simulated.has(planned.over) : role !== 'object') simulated.add(version)
     const { className, hears, allows } = describeClass(classAt(version))
     places.push({
@@ -111,7 +111,7 @@ export function buildChain(
       className,
       role,
       methods,
-      bearers,
+      receivers,
       hears,
       allows,
       tally: around.tally(version, simulated.has(version)),
@@ -126,10 +126,10 @@ export function buildChain(
   function answeringOf(planned: Exclude<PlannedLink, { role: 'cut' }>): Answering {
     switch (planned.role) {
       case 'object':
-        return { methods: objectTable(describeClass(object.definition)), bearers: [object.context] }
+        return { methods: objectTable(describeClass(object.definition)), receivers: [object.context] }
       case 'alias': {
-        const { methods, bearers } = answering.get(planned.over)!
-        return { methods: restrictedTable(methods, describeClass(classAt(planned.version))), bearers }
+        const { methods, receivers } = answering.get(planned.over)!
+        return { methods: restrictedTable(methods, describeClass(classAt(planned.version))), receivers }
       }
       case 'pastSO':
       case 'futureSO':
@@ -139,7 +139,7 @@ export function buildChain(
 
   function simulation(planned: PlannedSimulation, next: Answering): Answering {
     const { so, version, state } = planned
-    const slot: Slot | undefined = generation.simulations[state]
+    const slot: StateSlot | undefined = generation.simulations[state]
     invariant(slot !== undefined, `${around.nodeId}: the SO of version ${state} has no slot`)
     for (const running of ending) {
       if (running.slot !== slot) continue
@@ -151,17 +151,21 @@ export function buildChain(
       running.context.close()
     }
     const simulated = describeClass(so.simulates)
-    const self = new SimulationObject(so, new (nextObject(next.methods))(next.bearers))
+    const self = new SimulationObject(so, new (nextObject(next.methods))(next.receivers))
     const context = new LiveContext(self, around, slot, version, simulated)
     self.context = context
     around.state.open(slot, self)
     const methods = watchedTable(simulationTable(so, simulated, next.methods), planned, around)
-    const answering = { methods, bearers: next.bearers.concat(context) }
+    const answering = { methods, receivers: next.receivers.concat(context) }
     simulations.push({ so, version, slot, next, context, answering })
     return answering
   }
 }
 
 function isSame(a: Answering, b: Answering): boolean {
-  return a.methods === b.methods && a.bearers.length === b.bearers.length && a.bearers.every((each, i) => each === b.bearers[i])
+  return (
+    a.methods === b.methods &&
+    a.receivers.length === b.receivers.length &&
+    a.receivers.every((each, i) => each === b.receivers[i])
+  )
 }

@@ -8,7 +8,7 @@ import type { Version } from '../../core/base/ids.js'
 import type { Telemetry } from '../../core/inspection/telemetry.js'
 import type { Collection } from '../../core/model/collection.js'
 import type { EventType } from '../../core/model/event.js'
-import type { Bearer } from '../../core/model/methodTable.js'
+import type { Receiver } from '../../core/model/methodTable.js'
 import {
   type ClassDescription,
   describeClass,
@@ -16,7 +16,7 @@ import {
   type NodeClass,
   type ObjectContext,
 } from '../../core/model/nodeObject.js'
-import type { Slot } from '../../core/model/nodeRecord.js'
+import type { StateSlot } from '../../core/model/nodeRecord.js'
 import type { Tally } from '../../core/model/objectChain.js'
 import { undeclared } from '../../core/model/undeclaredCalls.js'
 import type { Clock } from '../../core/ports/clock.js'
@@ -56,7 +56,7 @@ export interface Surroundings {
  * In the hands of user code: what it stands on is `#private`, or an object could reach the store and the
  * database of its host.
  */
-export class LiveContext implements ObjectContext, Bearer {
+export class LiveContext implements ObjectContext, Receiver {
   #stop: AbortController | undefined
   #isStopped = false
   /** Made with the first timer: most objects have none. */
@@ -65,7 +65,7 @@ export class LiveContext implements ObjectContext, Bearer {
   silent = false
 
   readonly #around: Surroundings
-  readonly #slot: Slot
+  readonly #slot: StateSlot
   readonly #label: Version | null
   readonly #description: ClassDescription
 
@@ -76,7 +76,7 @@ export class LiveContext implements ObjectContext, Bearer {
   constructor(
     readonly self: object,
     around: Surroundings,
-    slot: Slot,
+    slot: StateSlot,
     label: Version | null,
     description: ClassDescription,
   ) {

@@ -20,7 +20,7 @@ import type { RunningCall } from '../calls/runningCall.js'
 import type { ClassRegistry } from '../history/classRegistry.js'
 import { buildChain, type LiveSimulation } from './liveChain.js'
 import { LiveContext, type RunningObject, type Surroundings } from './liveObject.js'
-import type { RecordKeeper } from './recordKeeper.js'
+import type { NodeRecordStore } from './nodeRecordStore.js'
 
 /** Of its host, for objects and SOs. */
 export interface SoftwareServices {
@@ -55,7 +55,7 @@ export class NodeSoftware {
 
   constructor(
     private readonly services: SoftwareServices,
-    private readonly keeper: RecordKeeper,
+    private readonly recordStore: NodeRecordStore,
     private readonly node: SoftwareNode,
   ) {}
 
@@ -89,7 +89,7 @@ export class NodeSoftware {
   /** Makes the object over a generation's state, without starting it. */
   make(generation: Generation): RunningObject {
     const { node, services } = this
-    const definition = services.classes.definitionAt(this.keeper.line(services.classes), generation.version)
+    const definition = services.classes.definitionAt(this.recordStore.lineage(services.classes), generation.version)
     const instance = services.construct(definition) as unknown as Lifecycle
     const context = new LiveContext(instance, node, generation.object, null, describeClass(definition))
     instance[contextKey] = context
@@ -105,7 +105,7 @@ export class NodeSoftware {
 
   /** Makes, installs and starts the object of the current generation. */
   async start(): Promise<void> {
-    this.install(this.make(this.keeper.record.generation))
+    this.install(this.make(this.recordStore.record.generation))
     await this.runStart()
   }
 
@@ -118,7 +118,7 @@ export class NodeSoftware {
     const sends: (() => void)[] = []
     const starting = this.#begin(sends)
     const ticket = state.begin('command')
-    state.touch(this.keeper.record.generation.object)
+    state.touch(this.recordStore.record.generation.object)
     try {
       await object.instance.start()
       if (state.keep(ticket)) kept()
@@ -161,7 +161,7 @@ export class NodeSoftware {
 
   /** Made for the call that fails, if it is one after which the object is made anew. */
   #begin(sends: RunningCall['sends']): RunningCall {
-    const { nodeId, incarnation } = this.keeper.record
+    const { nodeId, incarnation } = this.recordStore.record
     const path = [...(this.node.running?.path ?? []), changeoverId(nodeId, incarnation)].slice(-pathCallsMax)
     // An object whose start() fails has ended.
     const whenFailed = () => {}
@@ -193,12 +193,12 @@ export class NodeSoftware {
    */
   rebuildChain(): void {
     const { classes } = this.services
-    const { generation, oldest, newest } = this.keeper.record
-    const line = this.keeper.line(classes)
+    const { generation, oldest, newest } = this.recordStore.record
+    const lineage = this.recordStore.lineage(classes)
     const steps: Step[] = []
-    for (let v = oldest + 1; v <= newest; v++) steps.push(classes.step(line, v))
+    for (let v = oldest + 1; v <= newest; v++) steps.push(classes.step(lineage, v))
     const plan = planChain(generation.version, oldest, steps, this.#rejected, (of) => generation.simulations[of] !== undefined)
-    const classAt = (v: Version) => classes.definitionAt(line, v)
+    const classAt = (v: Version) => classes.definitionAt(lineage, v)
     const live = buildChain(plan, generation, this.#object!, classAt, this.node, this.#simulations)
     this.#chain = live.chain
     this.#simulations = live.simulations

@@ -12,7 +12,7 @@
 import { Fault, reasonOf } from '../../core/base/fault.js'
 import { invariant } from '../../core/base/invariant.js'
 import { isPromiseIgnored } from '../../core/base/maybePromise.js'
-import { keys, type LazySlot, type Slot } from '../../core/model/nodeRecord.js'
+import { keys, type LazySlot, type StateSlot } from '../../core/model/nodeRecord.js'
 import type { RecordRule, RecordRules } from '../../core/model/recordTransform.js'
 import { compareKeys } from '../../core/ports/stateStore.js'
 import { pack, unpackState } from '../../core/wire/codec.js'
@@ -34,21 +34,21 @@ export class LazyRecords {
   constructor(
     private readonly nodeId: string,
     private readonly records: PackedRecords,
-    private readonly lazyOf: (slot: Slot) => LazySlot | undefined,
+    private readonly lazyOf: (slot: StateSlot) => LazySlot | undefined,
     /** The functions of an upgrade that this node has loaded. */
     private readonly rulesOf: (lazy: LazySlot) => RecordRules,
     /** A record that was made is looked at by the object that it is for. */
-    private readonly check: (slot: Slot, collection: string, key: string, record: unknown) => unknown = () => {},
+    private readonly check: (slot: StateSlot, collection: string, key: string, record: unknown) => unknown = () => {},
     private readonly onFailure: (fault: Fault) => void = () => {},
   ) {}
 
   /** Whether records of this collection are still to be made. */
-  isLazy(slot: Slot, name: string): boolean {
+  isLazy(slot: StateSlot, name: string): boolean {
     return this.lazyOf(slot)?.next[name] !== undefined
   }
 
   /** A fresh copy of the record, or undefined. Throws `upgrade.record` where it can't be made. */
-  get(slot: Slot, name: string, key: string): unknown {
+  get(slot: StateSlot, name: string, key: string): unknown {
     const own = this.#own(slot, name, key)
     if (own !== undefined) return isTombstone(own) ? undefined : unpackState(own)
     return this.#made(slot, name, key)
@@ -56,7 +56,7 @@ export class LazyRecords {
 
   /** In the order of their keys; `from` is included, `to` is not. Hidden ones are not made. */
   *entries(
-    slot: Slot,
+    slot: StateSlot,
     name: string,
     from: string,
     to: string | undefined,
@@ -70,7 +70,7 @@ export class LazyRecords {
   }
 
   /** Whether deleting this record needs a tombstone. */
-  needsTombstone(slot: Slot, name: string, key: string): boolean {
+  needsTombstone(slot: StateSlot, name: string, key: string): boolean {
     const [first] = this.#sourceKeys(slot, name, key, `${key}\0`)
     return first !== undefined
   }
@@ -79,7 +79,7 @@ export class LazyRecords {
    * The writes for up to `most` keys from the first that is still to be made, and where that comes to: the
    * next such key, or undefined at the end. Throws `upgrade.record`, with the writes before it left out.
    */
-  pass(slot: Slot, name: string, most: number): PassedRecords {
+  pass(slot: StateSlot, name: string, most: number): PassedRecords {
     const next = this.lazyOf(slot)?.next[name]
     invariant(next !== undefined, `Z1: ${this.nodeId}: ${name} of slot ${slot} is made already`)
     const prefix = keys.collection(this.nodeId, slot, name)
@@ -105,11 +105,11 @@ export class LazyRecords {
     return { writes, passed, next: undefined }
   }
 
-  #own(slot: Slot, name: string, key: string): Uint8Array | undefined {
+  #own(slot: StateSlot, name: string, key: string): Uint8Array | undefined {
     return this.records.get(keys.collection(this.nodeId, slot, name) + key)
   }
 
-  #made(slot: Slot, name: string, key: string): unknown {
+  #made(slot: StateSlot, name: string, key: string): unknown {
     const lazy = this.lazyOf(slot)
     const next = lazy?.next[name]
     if (lazy === undefined || next === undefined || compareKeys(key, next) < 0) return undefined
@@ -149,7 +149,7 @@ export class LazyRecords {
     return forward.from === name && isLeftAlone ? { record: this.get(undone.old, name, key) } : undefined
   }
 
-  #isUntouched(slot: Slot, name: string, key: string): boolean {
+  #isUntouched(slot: StateSlot, name: string, key: string): boolean {
     const next = this.lazyOf(slot)?.next[name]
     return next !== undefined && compareKeys(key, next) >= 0 && this.#own(slot, name, key) === undefined
   }
@@ -161,14 +161,14 @@ export class LazyRecords {
   }
 
   /** The keys under which there may be a record, in order. */
-  #keys(slot: Slot, name: string, from: string, to: string | undefined): Iterable<string> {
+  #keys(slot: StateSlot, name: string, from: string, to: string | undefined): Iterable<string> {
     const prefix = keys.collection(this.nodeId, slot, name)
     const own = keysIn(this.records, prefix, from, to)
     return this.isLazy(slot, name) ? united(own, this.#sourceKeys(slot, name, from, to)) : own
   }
 
   /** Those of the records that this slot's are still to be made of. */
-  #sourceKeys(slot: Slot, name: string, from: string, to: string | undefined): Iterable<string> {
+  #sourceKeys(slot: StateSlot, name: string, from: string, to: string | undefined): Iterable<string> {
     const lazy = this.lazyOf(slot)
     const next = lazy?.next[name]
     if (lazy === undefined || next === undefined) return []

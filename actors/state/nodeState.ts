@@ -11,7 +11,7 @@ import { Fault } from '../../core/base/fault.js'
 import { InvariantViolation, invariant } from '../../core/base/invariant.js'
 import type { Collection } from '../../core/model/collection.js'
 import type { MethodKind } from '../../core/model/methods.js'
-import { keys, type LazySlot, type Slot } from '../../core/model/nodeRecord.js'
+import { keys, type LazySlot, type StateSlot } from '../../core/model/nodeRecord.js'
 import type { RecordRules } from '../../core/model/recordTransform.js'
 import { pack, unpackState } from '../../core/wire/codec.js'
 import { normal } from '../../core/wire/normal.js'
@@ -31,7 +31,7 @@ export interface RootHolder {
 /** Whose state it is. */
 export interface StateOwner {
   /** A slot some of whose records are still to be made. */
-  lazyOf(slot: Slot): LazySlot | undefined
+  lazyOf(slot: StateSlot): LazySlot | undefined
   rulesOf(lazy: LazySlot): RecordRules
   /** A record can't be made. */
   recordFailed(fault: Fault): void
@@ -42,7 +42,7 @@ export interface StateOwner {
 const nobody: StateOwner = { lazyOf: () => undefined, rulesOf: () => ({}), recordFailed() {}, stateLost() {} }
 
 interface OpenSlot {
-  readonly slot: Slot
+  readonly slot: StateSlot
   readonly key: string
   readonly holder: RootHolder
   /** The root after the last call that was kept. */
@@ -96,19 +96,19 @@ export class NodeState implements Writer {
   /** Records that are still to be made, read as if they were. Few nodes have any at one time. */
   get lazy(): LazyRecords {
     const { nodeId, journal, owner } = this
-    const check = (slot: Slot, collection: string, key: string, record: unknown) =>
+    const check = (slot: StateSlot, collection: string, key: string, record: unknown) =>
       this.#slot(slot)?.holder.checkRecord?.(collection, key, record)
     const failed = (fault: Fault) => {
       if (this.#running !== undefined) this.#spoilt ??= fault
       owner.recordFailed(fault)
     }
-    const lazyOf = (slot: Slot) => owner.lazyOf(slot)
+    const lazyOf = (slot: StateSlot) => owner.lazyOf(slot)
     const rulesOf = (lazy: LazySlot) => owner.rulesOf(lazy)
     return (this.#lazy ??= new LazyRecords(nodeId, journal, lazyOf, rulesOf, check, failed))
   }
 
   /** Whether records of this collection are still to be made. */
-  isLazy(slot: Slot, name: string): boolean {
+  isLazy(slot: StateSlot, name: string): boolean {
     return this.owner.lazyOf(slot)?.next[name] !== undefined
   }
 
@@ -151,7 +151,7 @@ export class NodeState implements Writer {
   }
 
   /** Gives the holder its root as it was last written. From then on the holder's root is the slot's. */
-  open(slot: Slot, holder: RootHolder): void {
+  open(slot: StateSlot, holder: RootHolder): void {
     const key = keys.root(this.nodeId, slot)
     const packed = this.journal.get(key)
     invariant(packed !== undefined, `C3: ${this.nodeId}: no state in slot ${slot}`)
@@ -163,7 +163,7 @@ export class NodeState implements Writer {
   }
 
   /** Forgets the holder of one slot, between two calls. */
-  close(slot: Slot): void {
+  close(slot: StateSlot): void {
     this.#slots = this.#slots.filter((open) => open.slot !== slot)
   }
 
@@ -203,14 +203,14 @@ export class NodeState implements Writer {
   }
 
   /** Called before a command of this slot's holder runs. */
-  touch(slot: Slot): void {
+  touch(slot: StateSlot): void {
     this.#mayWrite()
     const open = this.#slot(slot)
     invariant(open !== undefined, `${this.nodeId}: slot ${slot} is not open`)
     this.#touch(open)
   }
 
-  #slot(slot: Slot): OpenSlot | undefined {
+  #slot(slot: StateSlot): OpenSlot | undefined {
     for (const open of this.#slots) if (open.slot === slot) return open
     return undefined
   }
@@ -280,13 +280,13 @@ export class NodeState implements Writer {
   }
 
   /** The root as committed or about to be, as a copy that nobody else has. */
-  rootCopy(slot: Slot): object {
+  rootCopy(slot: StateSlot): object {
     const packed = this.journal.get(keys.root(this.nodeId, slot))
     return packed === undefined ? {} : (unpackState(packed) as object)
   }
 
   /** `mayUse` throws for an object that has stopped: it must not write into another's call. */
-  collection(slot: Slot, name: string, mayUse: () => void = () => {}): Collection<unknown> {
+  collection(slot: StateSlot, name: string, mayUse: () => void = () => {}): Collection<unknown> {
     return new StoredCollection(keys.collection(this.nodeId, slot, name), slot, name, this.journal, this, () => {
       mayUse()
       this.#mayWrite()

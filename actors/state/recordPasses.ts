@@ -61,7 +61,7 @@ export class RecordPasses {
     this.#schedule(Math.max(this.#pauseMs, tookMs * (1 / passShareMax - 1)))
   }
 
-  /** The next one, which goes to the end of the line; those that are done leave it. */
+  /** The next one, which goes to the end of the queue; those that are done leave it. */
   #next(): Passing | undefined {
     for (const passing of this.#passing) {
       this.#passing.delete(passing)

@@ -4,7 +4,7 @@
  */
 import { Fault } from '../../core/base/fault.js'
 import { type Collection, collectionKeyBytesMax, type KeyRange } from '../../core/model/collection.js'
-import type { Slot } from '../../core/model/nodeRecord.js'
+import type { StateSlot } from '../../core/model/nodeRecord.js'
 import { compareKeys } from '../../core/ports/stateStore.js'
 import { pack, unpackState } from '../../core/wire/codec.js'
 import { type Journal, overlaid } from './journal.js'
@@ -16,7 +16,7 @@ export interface CollectionState {
   readonly staged: ReadonlyMap<string, StagedWrite>
   stage(key: string, write: StagedWrite): void
   /** Whether records of this collection are still to be made. */
-  isLazy(slot: Slot, name: string): boolean
+  isLazy(slot: StateSlot, name: string): boolean
   readonly lazy: LazyRecords
 }
 
@@ -33,13 +33,13 @@ export function packedOf(write: StagedWrite): Uint8Array | null {
 /** In the hands of user code: what it stands on is `#private`, or a method could write past its node. */
 export class StoredCollection implements Collection<unknown> {
   readonly #prefix: string
-  readonly #slot: Slot
+  readonly #slot: StateSlot
   readonly #name: string
   readonly #journal: Journal
   readonly #state: CollectionState
   readonly #mayWrite: () => void
 
-  constructor(prefix: string, slot: Slot, name: string, journal: Journal, state: CollectionState, mayWrite: () => void) {
+  constructor(prefix: string, slot: StateSlot, name: string, journal: Journal, state: CollectionState, mayWrite: () => void) {
     this.#prefix = prefix
     this.#slot = slot
     this.#name = name

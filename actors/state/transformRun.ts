@@ -6,7 +6,7 @@
  */
 
 import { Fault, toFault } from '../../core/base/fault.js'
-import { type Generation, keys, type Slot, slot, slotOfKey } from '../../core/model/nodeRecord.js'
+import { type Generation, keys, type StateSlot, stateSlot, stateSlotOfKey } from '../../core/model/nodeRecord.js'
 import type { RecordRules } from '../../core/model/recordTransform.js'
 import { isSO, noCollections, type Simulation } from '../../core/model/simulation.js'
 import type { TransformCollections } from '../../core/model/transform.js'
@@ -51,7 +51,7 @@ export async function runTransform(
     checkRoot(root, what)
     writer.write(keys.root(nodeId, next.object), packed)
     if (isSO(upgrade.pastSO)) {
-      const past = slot(next.number, old.version)
+      const past = stateSlot(next.number, old.version)
       const initial = await upgrade.pastSO.initial(state.rootCopy(old.object), {
         old: (name) => state.collection(old.object, name),
         own: (name) => {
@@ -80,21 +80,21 @@ function initialFuture({ futureSO }: ClassUpgrade): object {
  * Deletes the slots of a node that `isUnused` names, in bounded transactions. It is asked anew for each
  * transaction, in the same turn as the deletion: a slot that a record names meanwhile is safe.
  */
-export async function sweepSlots(
+export async function sweepStateSlots(
   nodeId: string,
-  isUnused: (slot: Slot) => boolean,
+  isUnused: (slot: StateSlot) => boolean,
   journal: Journal,
   settings: HostSettings,
 ): Promise<void> {
-  const [from, to] = keys.allSlots(nodeId)
+  const [from, to] = keys.allStateSlots(nodeId)
   for (let next: string | undefined = from; next !== undefined; ) {
     const unused: string[] = []
     let following: string | undefined
     for (const [key] of journal.range(next, to)) {
-      const of = slotOfKey(nodeId, key)
+      const of = stateSlotOfKey(nodeId, key)
       if (!isUnused(of)) {
         // Past this slot at once: it may hold any number of records.
-        following = keys.slot(nodeId, of)[1]
+        following = keys.stateSlot(nodeId, of)[1]
         break
       }
       unused.push(key)
@@ -206,7 +206,7 @@ class Amount {
 function collectionsOf(
   nodeId: string,
   old: Generation,
-  future: Slot | undefined,
+  future: StateSlot | undefined,
   next: Generation,
   records: RecordRules | null,
   state: NodeState,

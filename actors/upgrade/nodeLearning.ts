@@ -21,11 +21,11 @@ import type { Intake } from '../history/intake.js'
 import type { UpgradeHistory } from '../history/upgradeHistory.js'
 import type { IncomingCall } from '../serving/incomingCall.js'
 import type { Mailbox, Turn } from '../serving/mailbox.js'
+import type { NodeRecordStore } from '../software/nodeRecordStore.js'
 import type { NodeSoftware } from '../software/nodeSoftware.js'
-import type { RecordKeeper } from '../software/recordKeeper.js'
 import type { Journal } from '../state/journal.js'
 import type { NodeState } from '../state/nodeState.js'
-import { sweepSlots } from '../state/transformRun.js'
+import { sweepStateSlots } from '../state/transformRun.js'
 
 /** Of its host, for what a node learns. */
 export interface LearningServices {
@@ -42,7 +42,7 @@ export interface LearningServices {
 /** The parts of its node that learning needs. */
 export interface LearningNode {
   readonly services: LearningServices
-  readonly keeper: RecordKeeper
+  readonly recordStore: NodeRecordStore
   readonly software: NodeSoftware
   readonly state: NodeState
   readonly mailbox: Mailbox
@@ -117,31 +117,31 @@ export class NodeLearning {
 
   /** Lets a rejected upgrade be verified once more. */
   async reconsider(): Promise<void> {
-    const { software, services, keeper } = this.node
+    const { software, services, recordStore } = this.node
     if (software.rejected === undefined) return
-    services.history.reconsider(keeper.record.newest + 1)
+    services.history.reconsider(recordStore.record.newest + 1)
     await this.#besideCalls(() => software.cutAbove(undefined))
   }
 
   async #prepare(version: Version): Promise<void> {
-    const { software, keeper } = this.node
+    const { software, recordStore } = this.node
     const { history, classes, intake } = this.node.services
     if (this.#stopped) return
     try {
       await intake.manifests(version)
       if (software.rejected !== undefined) {
         // An undone version can be passed, unfit as it is.
-        if (!history.isUndone(keeper.record.newest + 1)) return
+        if (!history.isUndone(recordStore.record.newest + 1)) return
         await this.#besideCalls(() => software.cutAbove(undefined))
       }
-      while (keeper.record.newest < version && !this.#stopped) {
-        const next = keeper.record.newest + 1
-        await intake.step(keeper.line(classes), next)
+      while (recordStore.record.newest < version && !this.#stopped) {
+        const next = recordStore.record.newest + 1
+        await intake.step(recordStore.lineage(classes), next)
         await this.#besideCalls(() => this.#extend(next))
       }
     } catch (error) {
       if (!isRejection(error)) throw error
-      const version = keeper.record.newest + 1
+      const version = recordStore.record.newest + 1
       const fault = new Fault('version.rejected', `the upgrade to version ${version} was rejected: ${error.message}`, {
         code: error.code,
       })
@@ -164,8 +164,8 @@ export class NodeLearning {
   /** An upgrade that could not be had is told of by the phase `fetching`. */
   #tellFailure(error: unknown): void {
     if (isFault(error) && (error.code === 'upgrade.fetch' || error.kind === 'unavailable')) return
-    const { services, keeper } = this.node
-    const { nodeId, newest } = keeper.record
+    const { services, recordStore } = this.node
+    const { nodeId, newest } = recordStore.record
     services.observe({ type: 'warning', message: `${nodeId}: version ${newest + 1} could not be learned`, error })
   }
 
@@ -174,16 +174,16 @@ export class NodeLearning {
    * the new version" (§3).
    */
   #extend(version: Version): void {
-    const { keeper, software, state } = this.node
+    const { recordStore, software, state } = this.node
     const { classes, history, journal } = this.node.services
-    const futureSO = classes.classUpgrade(keeper.line(classes), version)?.futureSO
+    const futureSO = classes.classUpgrade(recordStore.lineage(classes), version)?.futureSO
     const hasFutureSO = futureSO !== undefined && isSO(futureSO)
     const kind = { undoes: history.undoes(version), takesBack: history.takesBack(version) }
     // Meanwhile the record may have gone back to what is on disk: the versions between are learned first.
-    const next = learned(keeper.record, version, hasFutureSO, kind)
+    const next = learned(recordStore.record, version, hasFutureSO, kind)
     if (next === undefined) return
     if (next.made !== undefined) journal.write(keys.root(next.record.nodeId, next.made), initialOf(futureSO as Simulation), state)
-    keeper.write(next.record)
+    recordStore.write(next.record)
     software.rebuildChain()
   }
 
@@ -192,13 +192,13 @@ export class NodeLearning {
    * mailbox. Their states stay on disk, for whoever goes back, until nobody can any more.
    */
   dropDeadVersions(): void {
-    const { keeper, software, mailbox, services } = this.node
+    const { recordStore, software, mailbox, services } = this.node
     const { dead, final } = services.history
     const dropped = mailbox.turn(() => {
-      const { record } = keeper
+      const { record } = recordStore
       const left = withoutDeadVersions(record, dead, final)
       if (left === record) return
-      keeper.write(left)
+      recordStore.write(left)
       software.rebuildChain()
       if (left.generation !== record.generation) this.#sweep()
     })
@@ -206,9 +206,9 @@ export class NodeLearning {
   }
 
   #sweep(): void {
-    const { keeper, services } = this.node
-    const { nodeId } = keeper.record
-    sweepSlots(nodeId, (of) => isLeftBehind(keeper.record, of), services.journal, services.settings).catch((error) => {
+    const { recordStore, services } = this.node
+    const { nodeId } = recordStore.record
+    sweepStateSlots(nodeId, (of) => isLeftBehind(recordStore.record, of), services.journal, services.settings).catch((error) => {
       services.observe({ type: 'warning', message: `${nodeId}: states that nobody needs are not swept yet`, error })
     })
   }

@@ -15,8 +15,8 @@ import { within } from '../base/timeouts.js'
 import { isConcerned } from '../history/classRegistry.js'
 import { ObjectChange } from './objectChange.js'
 import { NodeSource } from './schedulingView.js'
-import { UpgradeTurn } from './upgradeTurn.js'
-import { classUpgradeOf, learn, settled, type UpgradeServices, type UpgradingNode } from './upgradingNode.js'
+import { UpgradeAdmission } from './upgradeAdmission.js'
+import { classUpgradeOf, learn, type UpgradeServices, type UpgradingNode, untilSettled } from './upgradingNode.js'
 
 /** How often an advance is made again whose commit failed. */
 const advanceTriesMax = 5
@@ -27,15 +27,15 @@ export class NodeUpgrade {
    * again when the mailbox is free.
    */
   #isBlocked = false
-  readonly #turn: UpgradeTurn
+  readonly #admission: UpgradeAdmission
   readonly #change: ObjectChange
 
   constructor(
     private readonly node: UpgradingNode,
     private readonly target: Version,
   ) {
-    this.#turn = new UpgradeTurn(node, target)
-    this.#change = new ObjectChange(node, target, this.#turn)
+    this.#admission = new UpgradeAdmission(node, target)
+    this.#change = new ObjectChange(node, target, this.#admission)
   }
 
   /** Tells the UDB and the observers which phase begins. `stalled` survives a restart, so it goes to disk. */
@@ -49,16 +49,16 @@ export class NodeUpgrade {
   }
 
   #keep(phase: Phase, reason: string | null): void {
-    const { keeper } = this.node
-    const { record } = keeper
+    const { recordStore } = this.node
+    const { record } = recordStore
     const isStalled = record.upgrade?.phase === 'stalled'
     // A retry that was ordered before is meant for other nodes, or has been heeded.
     const ordered = phase === 'rejected' || (phase === 'stalled' && !isStalled) ? this.#retryOrdered : undefined
     const heeded = ordered === undefined ? record : { ...record, heededRetry: ordered }
     if (phase === 'stalled' && !isStalled)
-      keeper.write({ ...heeded, upgrade: { phase, target: this.target, reason: this.#why(phase, reason) } })
-    else if (phase !== 'stalled' && isStalled) keeper.write({ ...heeded, upgrade: null })
-    else if (heeded.heededRetry !== record.heededRetry) keeper.write(heeded)
+      recordStore.write({ ...heeded, upgrade: { phase, target: this.target, reason: this.#why(phase, reason) } })
+    else if (phase !== 'stalled' && isStalled) recordStore.write({ ...heeded, upgrade: null })
+    else if (heeded.heededRetry !== record.heededRetry) recordStore.write(heeded)
   }
 
   #lacksReason(phase: Phase, reason: string | null): boolean {
@@ -90,7 +90,7 @@ export class NodeUpgrade {
   async fetch(): Promise<void> {
     const { intake, classes } = this.node.services
     try {
-      await intake.upTo(this.target, this.target - 1, () => this.node.keeper.line(classes))
+      await intake.upTo(this.target, this.target - 1, () => this.node.recordStore.lineage(classes))
     } catch (error) {
       // An upgrade that can't be verified is for `verify` to reject; only one that could not be had is
       // fetched again.
@@ -102,7 +102,7 @@ export class NodeUpgrade {
   async verify(): Promise<{ readonly concerned: boolean }> {
     await this.node.learning.prepare(this.target)
     const { rejected } = this.node.software
-    if (this.node.keeper.record.newest < this.target && rejected !== undefined) throw rejected
+    if (this.node.recordStore.record.newest < this.target && rejected !== undefined) throw rejected
     return { concerned: this.#isConcerned }
   }
 
@@ -150,10 +150,10 @@ export class NodeUpgrade {
   async skip(): Promise<void> {
     const { node } = this
     await node.learning.prepare(this.target + 1)
-    if (node.keeper.record.newest <= this.target)
+    if (node.recordStore.record.newest <= this.target)
       throw node.software.rejected ?? new Fault('upgrade.fetch', `the undo of version ${this.target} is not learned yet`)
     await this.#advanceInTime(this.target + 1)
-    node.slot.unreserve()
+    node.permit.unreserve()
     node.serve()
   }
 
@@ -164,14 +164,14 @@ export class NodeUpgrade {
         await learn(this.node, to)
         await node.mailbox.turn(() => {
           if (given.up) return
-          const { record } = node.keeper
+          const { record } = node.recordStore
           // Lost since a moment ago: the node restarts.
           if (record.newest < to) throw new Fault('unavailable.storage', 'a learned version could not be written')
-          node.keeper.write(advanced(record, to, node.services.history.undoes(this.target)))
+          node.recordStore.write(advanced(record, to, node.services.history.undoes(this.target)))
           node.software.rebuildChain()
           given.advanced = true
         })
-        await settled(this.node)
+        await untilSettled(this.node)
         return
       } catch (error) {
         // The node restarts from what is on disk: at the version before.
@@ -191,7 +191,7 @@ export class NodeUpgrade {
     const either = AbortSignal.any([signal, over.signal])
     const source = new NodeSource({
       ...pick(services),
-      record: () => this.node.keeper.record,
+      record: () => this.node.recordStore.record,
       servers: classUpgradeOf(this.node, this.target).servers,
       rulesOf: (lazy) => this.node.rulesOf(lazy),
       calls: () => this.node.calls,
@@ -217,10 +217,10 @@ export class NodeUpgrade {
    */
   async awaitRetry(signal: AbortSignal): Promise<void> {
     const { node } = this
-    const { keeper, services, learning } = node
+    const { recordStore, services, learning } = node
     const asked = (found: readonly Control[]) => {
       const token = retryToken(found, this.target)
-      return token !== undefined && token !== keeper.record.heededRetry
+      return token !== undefined && token !== recordStore.record.heededRetry
     }
     const ordered = services.controls.until(asked, signal)
     const controls = await (this.#isBlocked ? Promise.race([ordered, this.#unblocked()]) : ordered)
@@ -228,9 +228,9 @@ export class NodeUpgrade {
       ordered.catch(() => {})
       return
     }
-    keeper.write({ ...keeper.record, heededRetry: retryToken(controls, this.target)! })
+    recordStore.write({ ...recordStore.record, heededRetry: retryToken(controls, this.target)! })
     // On a disk that does not take it the order may be heeded once more, and is never lost.
-    await settled(this.node).catch(() => node.whenRestarted())
+    await untilSettled(this.node).catch(() => node.whenRestarted())
     await learning.reconsider()
   }
 
@@ -241,12 +241,12 @@ export class NodeUpgrade {
 
   /** Resolves once the node may leave its service. Without the UDB no draining begins. */
   claim(signal: AbortSignal): Promise<void> {
-    return this.#turn.claim(classUpgradeOf(this.node, this.target).schedule.limit ?? {}, signal)
+    return this.#admission.claim(classUpgradeOf(this.node, this.target).schedule.limit ?? {}, signal)
   }
 
   /** The node stops: it is in nobody's way any more. */
   stop(): void {
-    this.#turn.over()
+    this.#admission.end()
   }
 
   // --- The steps in which the object is away (objectChange.ts)
@@ -281,11 +281,11 @@ export class NodeUpgrade {
 
   get #isConcerned(): boolean {
     const { history, classes } = this.node.services
-    return history.newest >= this.target && isConcerned(this.node.keeper.line(classes), this.target)
+    return history.newest >= this.target && isConcerned(this.node.recordStore.lineage(classes), this.target)
   }
 }
 
 function pick(services: UpgradeServices) {
-  const { store, population, database, contacts, clock, random, settings } = services
-  return { store, population, database, contacts, clock, random, settings }
+  const { store, nodeRowCache, database, contacts, clock, random, settings } = services
+  return { store, nodeRowCache, database, contacts, clock, random, settings }
 }

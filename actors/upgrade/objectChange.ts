@@ -10,9 +10,9 @@ import { flipped, flippedBack, isLeftBehind, isUnfinished, recovering, started }
 import { within } from '../base/timeouts.js'
 import type { RunningObject } from '../software/liveObject.js'
 import type { BatchNumber } from '../state/journal.js'
-import { runTransform, sweepSlots } from '../state/transformRun.js'
-import type { UpgradeTurn } from './upgradeTurn.js'
-import { classUpgradeOf, learn, settled, type UpgradingNode } from './upgradingNode.js'
+import { runTransform, sweepStateSlots } from '../state/transformRun.js'
+import type { UpgradeAdmission } from './upgradeAdmission.js'
+import { classUpgradeOf, learn, type UpgradingNode, untilSettled } from './upgradingNode.js'
 
 export class ObjectChange {
   /** The new generation, from `transforming` on. */
@@ -27,7 +27,7 @@ export class ObjectChange {
   constructor(
     private readonly node: UpgradingNode,
     private readonly target: Version,
-    private readonly turn: UpgradeTurn,
+    private readonly admission: UpgradeAdmission,
   ) {}
 
   /**
@@ -41,8 +41,8 @@ export class ObjectChange {
     try {
       await learn(this.node, this.target)
     } catch (error) {
-      this.turn.over()
-      node.slot.release()
+      this.admission.end()
+      node.permit.release()
       throw error
     }
     await node.whenRestarted()
@@ -51,12 +51,12 @@ export class ObjectChange {
       await node.leaveService()
       const late = () => new Fault('upgrade.drain', `the running call did not finish in ${drainTimeoutMs} ms`)
       await within(node.services.clock, drainTimeoutMs, node.close(), late)
-      await settled(this.node)
-      if (node.keeper.record.newest < this.target) throw new Fault('upgrade.drain', 'a learned version could not be written')
+      await untilSettled(this.node)
+      if (node.recordStore.record.newest < this.target) throw new Fault('upgrade.drain', 'a learned version could not be written')
     } catch (error) {
       // The running call goes on: an object made beside it would break C2. A lost state is opened anew from
       // disk.
-      this.turn.over()
+      this.admission.end()
       if (node.state.isLost) node.crashInUpgrade(error)
       else node.serveAfterUpgrade()
       throw error
@@ -70,7 +70,7 @@ export class ObjectChange {
     const { clock, journal, settings, history } = node.services
     const { transformTimeoutMs } = classUpgradeOf(this.node, this.target).timeouts
     await this.#sweeping
-    await sweepSlots(node.id, (of) => isUnfinished(node.keeper.record, of), journal, settings)
+    await sweepStateSlots(node.id, (of) => isUnfinished(node.recordStore.record, of), journal, settings)
     // A TF that is given up may go on running: from then on it writes nothing.
     let isOver = false
     const given = {
@@ -81,7 +81,7 @@ export class ObjectChange {
     this.#transformed = node.state.batch
     const running = runTransform(
       node.id,
-      node.keeper.record.generation,
+      node.recordStore.record.generation,
       classUpgradeOf(this.node, this.target),
       history.undoes(this.target),
       node.state,
@@ -103,7 +103,7 @@ export class ObjectChange {
     const { node } = this
     const { startTimeoutMs } = classUpgradeOf(this.node, this.target).timeouts
     try {
-      node.keeper.coming = this.#next
+      node.recordStore.candidate = this.#next
       const object = node.software.make(this.#next!)
       object.context.silent = true
       this.#checked = object
@@ -125,8 +125,8 @@ export class ObjectChange {
     invariant(node.state.batch === this.#transformed, `C7: ${node.id} was written to after its transform had read it`)
     // A write from here on would be seen before the flip, and not after it.
     invariant(!mailbox.isOpen && mailbox.running === undefined, 'C11: a call runs beside the flip')
-    await node.keeper.commit(flipped(node.keeper.record, next))
-    node.keeper.coming = undefined
+    await node.recordStore.commit(flipped(node.recordStore.record, next))
+    node.recordStore.candidate = undefined
     node.services.observe({ type: 'flipped', nodeId: node.id, version: next.version, className: next.className })
   }
 
@@ -139,40 +139,43 @@ export class ObjectChange {
     const { clock } = node.services
     const { startTimeoutMs } = classUpgradeOf(this.node, this.target).timeouts
     node.beginUpgrade()
-    if (startsFailed > 0) await node.keeper.commit(recovering(node.keeper.record, startsFailed))
+    if (startsFailed > 0) await node.recordStore.commit(recovering(node.recordStore.record, startsFailed))
     if (node.isEnding) throw new Fault('upgrade.start', 'the node has stopped')
     try {
-      const object = this.#checked ?? node.software.make(node.keeper.record.generation)
+      const object = this.#checked ?? node.software.make(node.recordStore.record.generation)
       this.#checked = undefined
       object.context.silent = false
       node.software.install(object)
       const late = () => new Fault('upgrade.start', `start() did not finish in ${startTimeoutMs} ms`)
       // The point of no return of this node, in one commit with what start() wrote.
       const kept = () => {
-        if (!node.isEnding) node.keeper.write(started(node.keeper.record))
+        if (!node.isEnding) node.recordStore.write(started(node.recordStore.record))
       }
       await within(clock, startTimeoutMs, node.software.runStart(kept), late)
       if (node.isEnding) throw new Fault('upgrade.start', 'the node was stopped while its new object was starting')
-      await settled(this.node)
+      await untilSettled(this.node)
     } catch (error) {
       node.software.discard()
       // The record may be ahead of what is on disk.
-      node.keeper.reload()
+      node.recordStore.reload()
       throw new Fault('upgrade.start', toFault(error, 'upgrade.start').message, {}, { cause: error })
     }
     this.#serveAgain()
-    sweepSlots(node.id, (of) => isLeftBehind(node.keeper.record, of), node.services.journal, node.services.settings).catch(
-      (error) => {
-        node.services.observe({ type: 'warning', message: `${node.id}: the old generation is not swept yet`, error })
-      },
-    )
+    sweepStateSlots(
+      node.id,
+      (of) => isLeftBehind(node.recordStore.record, of),
+      node.services.journal,
+      node.services.settings,
+    ).catch((error) => {
+      node.services.observe({ type: 'warning', message: `${node.id}: the old generation is not swept yet`, error })
+    })
   }
 
   /** After a few failed starts one commit moves the pointer back. */
   async flipBack(reason: string): Promise<void> {
     const { node } = this
     node.software.discard()
-    await node.keeper.commit(flippedBack(node.keeper.record, reason))
+    await node.recordStore.commit(flippedBack(node.recordStore.record, reason))
     await this.#startOld()
     this.#sweeping = this.#sweepUnfinished()
   }
@@ -185,7 +188,7 @@ export class ObjectChange {
     this.#checked?.context.stop()
     this.#checked = undefined
     this.#next = undefined
-    this.node.keeper.coming = undefined
+    this.node.recordStore.candidate = undefined
     this.node.software.discard()
     this.node.state.closeAll()
     await this.#startOld()
@@ -200,7 +203,7 @@ export class ObjectChange {
     const { node } = this
     const { journal, settings, observe } = node.services
     try {
-      await sweepSlots(node.id, (of) => !node.isEnding && isUnfinished(node.keeper.record, of), journal, settings)
+      await sweepStateSlots(node.id, (of) => !node.isEnding && isUnfinished(node.recordStore.record, of), journal, settings)
     } catch (error) {
       observe({ type: 'warning', message: `${node.id}: the new generation is not swept yet`, error })
     }
@@ -213,7 +216,7 @@ export class ObjectChange {
       await node.software.start()
     } catch (error) {
       // The old object does not start either: the node restarts until it does, and keeps its slot until then.
-      this.turn.over()
+      this.admission.end()
       node.crashInUpgrade(error)
       return
     }
@@ -221,7 +224,7 @@ export class ObjectChange {
   }
 
   #serveAgain(): void {
-    this.turn.over()
+    this.admission.end()
     this.node.serveAfterUpgrade()
   }
 }

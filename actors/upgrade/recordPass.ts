@@ -11,7 +11,7 @@
 import { type Fault, isFault } from '../../core/base/fault.js'
 import type { Phase } from '../../core/base/phases.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
-import { type Generation, type LazySlot, type Slot, withLazy } from '../../core/model/nodeRecord.js'
+import { type Generation, type LazySlot, type StateSlot, withLazy } from '../../core/model/nodeRecord.js'
 import type { RecordsUnmade } from '../../core/model/nodeRow.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
@@ -19,11 +19,11 @@ import { isLeftBehind } from '../../core/upgrade/generations.js'
 import type { HostSettings } from '../base/settings.js'
 import { backoffMs } from '../base/timeouts.js'
 import type { Mailbox } from '../serving/mailbox.js'
-import type { RecordKeeper } from '../software/recordKeeper.js'
+import type { NodeRecordStore } from '../software/nodeRecordStore.js'
 import type { Journal } from '../state/journal.js'
 import type { NodeState } from '../state/nodeState.js'
 import type { Passing, RecordPasses } from '../state/recordPasses.js'
-import { sweepSlots } from '../state/transformRun.js'
+import { sweepStateSlots } from '../state/transformRun.js'
 
 /** Of its host, for a pass. */
 export interface PassServices {
@@ -39,7 +39,7 @@ export interface PassServices {
 export interface PassedNode {
   readonly id: string
   readonly services: PassServices
-  readonly keeper: RecordKeeper
+  readonly recordStore: NodeRecordStore
   readonly state: NodeState
   readonly mailbox: Mailbox
   /** An upgrade has its object. */
@@ -63,7 +63,7 @@ export function unmadeOf({ lazy = {}, ...generation }: Generation): RecordsUnmad
 }
 
 interface Place {
-  readonly slot: Slot
+  readonly slot: StateSlot
   readonly lazy: LazySlot
   readonly collection: string
 }
@@ -87,7 +87,7 @@ export class RecordPass implements Passing {
   }
 
   get isDone(): boolean {
-    return this.node.isEnding || this.node.keeper.record.generation.lazy === undefined
+    return this.node.isEnding || this.node.recordStore.record.generation.lazy === undefined
   }
 
   /** A record can't be made, in passing or for a call. */
@@ -112,17 +112,17 @@ export class RecordPass implements Passing {
 
   #pass(most: number): number {
     const { node } = this
-    const { state, keeper } = node
-    const place = placeOf(keeper.record.generation)
+    const { state, recordStore } = node
+    const place = placeOf(recordStore.record.generation)
     // Writes that are faster than the disk takes them would only fill the memory.
     if (place === undefined || node.isUpgrading || !state.isCommitted) return 0
     const { slot, collection, lazy } = place
     try {
       const { writes, passed, next } = state.lazy.pass(slot, collection, most)
       for (const [key, value] of writes) state.write(key, value)
-      const { generation } = keeper.record
+      const { generation } = recordStore.record
       const after = { ...lazy, next: withNext(lazy.next, collection, next), passed: lazy.passed + passed }
-      keeper.write({ ...keeper.record, generation: withLazy(generation, withSlot(generation.lazy!, slot, after)) })
+      recordStore.write({ ...recordStore.record, generation: withLazy(generation, withSlot(generation.lazy!, slot, after)) })
       this.#failures = 0
       if (Object.keys(after.next).length === 0) this.#isOver()
       // An empty collection was work too.
@@ -141,11 +141,11 @@ export class RecordPass implements Passing {
 
   /** All records of a slot are made. */
   #isOver(): void {
-    const { id, keeper, services, phase } = this.node
-    sweepSlots(id, (of) => isLeftBehind(keeper.record, of), services.journal, services.settings).catch((error) => {
+    const { id, recordStore, services, phase } = this.node
+    sweepStateSlots(id, (of) => isLeftBehind(recordStore.record, of), services.journal, services.settings).catch((error) => {
       services.observe({ type: 'warning', message: `${id}: the states that its records were made of are not swept yet`, error })
     })
-    if (keeper.record.generation.lazy !== undefined || this.#told === undefined) return
+    if (recordStore.record.generation.lazy !== undefined || this.#told === undefined) return
     this.#told = undefined
     if (phase === 'current') this.node.report('current', null, null)
   }
@@ -162,7 +162,7 @@ function placeOf({ lazy = {}, ...generation }: Generation): Place | undefined {
   return undefined
 }
 
-function liveSlots({ object, simulations }: Generation): readonly Slot[] {
+function liveSlots({ object, simulations }: Generation): readonly StateSlot[] {
   return [object, ...Object.values(simulations)]
 }
 
@@ -171,7 +171,11 @@ function withNext(next: LazySlot['next'], collection: string, key: string | unde
   return key === undefined ? others : { [collection]: key, ...others }
 }
 
-function withSlot(lazy: NonNullable<Generation['lazy']>, slot: Slot, after: LazySlot): Readonly<Record<Slot, LazySlot>> {
+function withSlot(
+  lazy: NonNullable<Generation['lazy']>,
+  slot: StateSlot,
+  after: LazySlot,
+): Readonly<Record<StateSlot, LazySlot>> {
   const { [slot]: _, ...others } = lazy
   return Object.keys(after.next).length === 0 ? others : { ...others, [slot]: after }
 }

@@ -6,7 +6,7 @@
 import { isFault } from '../../core/base/fault.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { ReadonlyCollection } from '../../core/model/collection.js'
-import { checkRecord, keys, type LazySlot, type NodeRecord, type Slot } from '../../core/model/nodeRecord.js'
+import { checkRecord, keys, type LazySlot, type NodeRecord, type StateSlot } from '../../core/model/nodeRecord.js'
 import type { NodeRow } from '../../core/model/nodeRow.js'
 import type { RecordRules } from '../../core/model/recordTransform.js'
 import type { Clock } from '../../core/ports/clock.js'
@@ -18,7 +18,7 @@ import { unpack, unpackState } from '../../core/wire/codec.js'
 import type { HostSettings } from '../base/settings.js'
 import { backoffMs, sleep } from '../base/timeouts.js'
 import type { Contacts } from '../calls/contacts.js'
-import type { Population } from '../registration/population.js'
+import type { NodeRowCache } from '../registration/nodeRowCache.js'
 import { LazyRecords } from '../state/lazyRecords.js'
 
 export interface NodeParts {
@@ -28,7 +28,7 @@ export interface NodeParts {
   readonly rulesOf: (lazy: LazySlot) => RecordRules
   readonly calls: () => { readonly answered: number; readonly failed: number }
   readonly store: StateStore
-  readonly population: Population
+  readonly nodeRowCache: NodeRowCache
   readonly database: UpgradeDatabase
   readonly contacts: Contacts
   readonly clock: Clock
@@ -72,7 +72,7 @@ export class NodeSource implements ViewSource {
 
   /** Asked anew for each record: a schedule may keep what it is given here, while passes commit. */
   collection(name: string): ReadonlyCollection<unknown> {
-    const lazyOf = (slot: Slot) => this.#record().generation.lazy?.[slot]
+    const lazyOf = (slot: StateSlot) => this.#record().generation.lazy?.[slot]
     const records = new LazyRecords(this.nodeId, this.#parts.store, lazyOf, this.#parts.rulesOf)
     const object = () => this.#record().generation.object
     return {
@@ -102,7 +102,7 @@ export class NodeSource implements ViewSource {
   }
 
   nodes(service: string | undefined, signal: AbortSignal): Promise<readonly NodeRow[]> {
-    return this.#untilAnswered(signal, () => this.#parts.population.nodes(service))
+    return this.#untilAnswered(signal, () => this.#parts.nodeRowCache.nodes(service))
   }
 
   table(name: string, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {

@@ -98,12 +98,12 @@ export class UpgradeManager {
 
   /** Takes up the next upgrade, if there is one and none is under way. */
   consider(): void {
-    const { generation } = this.node.keeper.record
+    const { generation } = this.node.recordStore.record
     if (this.#actor !== undefined && this.node.services.history.isUndone(generation.version + 1))
       this.#actor.send({ type: 'undone' })
     if (this.#actor !== undefined || this.#stopped || this.node.services.history.heard <= generation.version) return
     // A call can teach it while its node starts, before `resume`.
-    if (this.node.keeper.record.upgrade !== null) this.resume()
+    if (this.node.recordStore.record.upgrade !== null) this.resume()
     else this.#begin('beginning')
   }
 
@@ -111,7 +111,7 @@ export class UpgradeManager {
   resume(): void {
     // Two at once would both take the object away, and each would go one version on.
     if (this.#stopped || this.#actor !== undefined) return
-    const { upgrade } = this.node.keeper.record
+    const { upgrade } = this.node.recordStore.record
     if (upgrade === null) this.consider()
     else if (upgrade.phase === 'recovering') this.#begin('recovering', null, upgrade.startsFailed)
     // It stalled for a call that ended with the host.
@@ -121,7 +121,7 @@ export class UpgradeManager {
 
   #isConcerned(target: Version): boolean {
     const { classes, history } = this.node.services
-    return history.newest < target || isConcerned(this.node.keeper.line(classes), target)
+    return history.newest < target || isConcerned(this.node.recordStore.lineage(classes), target)
   }
 
   /** Lets a stalled or rejected upgrade try again. */
@@ -149,7 +149,7 @@ export class UpgradeManager {
 
   #begin(resume: ResumePoint, reason: string | null = null, startsFailed = 0): void {
     const { node } = this
-    const { generation } = node.keeper.record
+    const { generation } = node.recordStore.record
     const target = resume === 'recovering' ? generation.version : generation.version + 1
     const upgrade = new NodeUpgrade(node, target)
     const { random, settings, clock } = node.services

@@ -11,25 +11,25 @@ import type { Contacts } from '../calls/contacts.js'
 import type { ClassRegistry } from '../history/classRegistry.js'
 import type { Intake } from '../history/intake.js'
 import type { Controls } from '../registration/controls.js'
-import type { Population } from '../registration/population.js'
+import type { NodeRowCache } from '../registration/nodeRowCache.js'
 import type { Mailbox } from '../serving/mailbox.js'
+import type { NodeRecordStore } from '../software/nodeRecordStore.js'
 import type { NodeSoftware } from '../software/nodeSoftware.js'
-import type { RecordKeeper } from '../software/recordKeeper.js'
 import type { Journal } from '../state/journal.js'
 import type { NodeState } from '../state/nodeState.js'
 import type { NodeLearning } from './nodeLearning.js'
-import type { ServiceSlot } from './serviceSlot.js'
-import type { TurnServices } from './upgradeTurn.js'
+import type { AdmissionServices } from './upgradeAdmission.js'
+import type { UpgradePermit } from './upgradePermit.js'
 
 /** Of its host, for an upgrade. */
-export interface UpgradeServices extends TurnServices {
+export interface UpgradeServices extends AdmissionServices {
   readonly controls: Controls
   readonly journal: Journal
   readonly observe: HostObserver
   readonly classes: ClassRegistry
   readonly intake: Intake
   readonly store: StateStore
-  readonly population: Population
+  readonly nodeRowCache: NodeRowCache
   readonly database: UpgradeDatabase
   readonly contacts: Contacts
 }
@@ -38,12 +38,12 @@ export interface UpgradeServices extends TurnServices {
 export interface UpgradingNode {
   readonly id: string
   readonly services: UpgradeServices
-  readonly keeper: RecordKeeper
+  readonly recordStore: NodeRecordStore
   readonly state: NodeState
   readonly software: NodeSoftware
   readonly mailbox: Mailbox
   readonly learning: NodeLearning
-  readonly slot: ServiceSlot
+  readonly permit: UpgradePermit
   /** How the records of a lazy slot are made. */
   rulesOf(lazy: LazySlot): RecordRules
   /** Calls that the node has answered since it started. */
@@ -75,11 +75,11 @@ export interface UpgradingNode {
 /** The future-SO is in the chain, also where the node has restarted from a disk that did not take it. */
 export async function learn(node: UpgradingNode, to: Version): Promise<void> {
   await node.learning.prepare(to)
-  await settled(node)
+  await untilSettled(node)
 }
 
 /** Resolves when everything that the node has written is on disk. */
-export function settled(node: UpgradingNode): Promise<void> {
+export function untilSettled(node: UpgradingNode): Promise<void> {
   return new Promise((resolve, reject) => {
     node.state.whenCommitted((error) => (error === undefined ? resolve() : reject(error)))
   })
@@ -88,7 +88,7 @@ export function settled(node: UpgradingNode): Promise<void> {
 /** The class upgrade to `target`, which concerns this node. */
 export function classUpgradeOf(node: UpgradingNode, target: Version): ClassUpgrade {
   const { classes } = node.services
-  const found = classes.classUpgrade(node.keeper.line(classes), target)
+  const found = classes.classUpgrade(node.recordStore.lineage(classes), target)
   invariant(found !== undefined, `upgrade ${target} does not concern ${node.id}`)
   return found
 }

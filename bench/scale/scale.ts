@@ -109,9 +109,9 @@ function scaleText({ machine, results, failed }: ScaleReport): string {
   })
   const perNode = results.map(({ nodes, limitPercent, counts }) => {
     const { commits, writes, messages, subscriptions, timers, database } = counts
-    const { claimSlot = 0, releaseSlot = 0, report = 0, ...others } = database
+    const { claimPermit = 0, releasePermit = 0, report = 0, ...others } = database
     const rest = Object.values(others).reduce((sum, count) => sum + count, 0)
-    const each = [writes, claimSlot, releaseSlot, subscriptions, timers].map((count) => brief(count / nodes))
+    const each = [writes, claimPermit, releasePermit, subscriptions, timers].map((count) => brief(count / nodes))
     return [whole(nodes), `${limitPercent} %`, ...each, ...[commits, report, rest, messages].map(whole)]
   })
   const perNodeColumns = [

@@ -28,7 +28,7 @@ export interface Session {
   /** The epoch in which it has told of all its nodes; null at first. */
   readonly epoch: string | null
   /** Earlier starts that have surely ended: none of them is newer than this one, whatever the clocks say. */
-  readonly over?: readonly string[]
+  readonly ended?: readonly string[]
   /**
    * The stamp that came when each of its nodes was registered last. An order to forget the node that is older
    * than this is obsolete.
@@ -143,8 +143,8 @@ function isWitness({ nowMs, session, stampMs = 0 }: Visit): boolean {
 }
 
 /** Its directory remembers earlier starts: some database has known them. */
-function hasServedBefore({ over = [] }: Session): boolean {
-  return over.length > 0
+function hasServedBefore({ ended = [] }: Session): boolean {
+  return ended.length > 0
 }
 
 export function doubted(now: Attendance, doubt: Doubt, nowMs: number, epoch: string): Attendance {

@@ -38,7 +38,7 @@ export interface Death {
 
 export const nothingDead: Death = { below: 0, sinceMs: 0, inForce: 0 }
 
-export type SlotAnswer =
+export type PermitAnswer =
   | { readonly claimed: true }
   | { readonly claimed: false; readonly heldBy: readonly string[] }
   | { readonly claimed: false; readonly control: Control }
@@ -151,13 +151,13 @@ export interface UpgradeDatabase {
    * nothing, and gives nothing back: what it asks may have waited for long. One that the database has never
    * heard of gets none: something was lost.
    */
-  claimSlot(service: string, going: Going, limit: ServiceLimit, by?: Session): Promise<SlotAnswer>
-  releaseSlot(service: string, nodeId: string, by?: Session): Promise<void>
+  claimPermit(service: string, going: Going, limit: ServiceLimit, by?: Session): Promise<PermitAnswer>
+  releasePermit(service: string, nodeId: string, by?: Session): Promise<void>
   /**
    * On probation: gives back a slot to a node that had it before the loss, whatever the limit
    * is. False at other times.
    */
-  restoreSlot(service: string, nodeId: string, by?: Session): Promise<boolean>
+  restorePermit(service: string, nodeId: string, by?: Session): Promise<boolean>
 
   // How far all this can be believed (core/control/standing.ts).
   /** Without saying who asks, and without changing anything. Undefined before anybody was heard. */
@@ -233,7 +233,7 @@ export interface UpgradeDatabase {
    * On probation: what was dead and final before the loss, as hosts know it, as far as no
    * registered node speaks against it.
    */
-  giveBack(over: { readonly dead: Version; readonly final: Version }): Promise<void>
+  restoreEnded(ended: { readonly dead: Version; readonly final: Version }): Promise<void>
 
   /** The newest version from which nobody goes back any more, on purpose. */
   finalized(): Promise<Version>

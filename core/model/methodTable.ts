@@ -6,7 +6,7 @@
  * C6. A call that an SO refuses is refused: neither the SO nor the next object carries it out.
  *
  * A table says what a class and the SOs over it do, and is the same for all their nodes: it is built once.
- * The bearers on a node say which object of that node carries it out.
+ * The receivers on a node say which object of that node carries it out.
  */
 
 import { Fault, type FaultDetails, isFault, toFault } from '../base/fault.js'
@@ -18,7 +18,7 @@ import type { ClassDescription } from './nodeObject.js'
 import type { Simulation } from './simulation.js'
 
 /** An object of a node's chain as its methods need it: the object itself or an SO. */
-export interface Bearer {
+export interface Receiver {
   /** `this` of its methods. */
   readonly self: object
   /** Called before a command of it runs: it tells the node state whose root may be written. */
@@ -37,24 +37,28 @@ export interface MethodEntry {
 }
 
 export interface MethodTable {
-  /** Of the outermost bearer whose methods are here. */
+  /** Of the outermost receiver whose methods are here. */
   readonly level: number
   readonly entries: ReadonlyMap<string, MethodEntry>
 }
 
 export type AnyMethod = (this: any, ...args: any[]) => unknown
 
-/** @param bearers those of the link that the entry was found in, the object first */
-export function invoke({ level, touches, method }: MethodEntry, bearers: readonly Bearer[], args: readonly unknown[]): unknown {
-  const bearer = bearers[level]!
-  if (touches) bearer.touch()
-  return method.apply(bearer.self, args as unknown[])
+/** @param receivers those of the link that the entry was found in, the object first */
+export function invoke(
+  { level, touches, method }: MethodEntry,
+  receivers: readonly Receiver[],
+  args: readonly unknown[],
+): unknown {
+  const receiver = receivers[level]!
+  if (touches) receiver.touch()
+  return method.apply(receiver.self, args as unknown[])
 }
 
 const objectTables = new WeakMap<ClassDescription, MethodTable>()
 
 export function objectTable(description: ClassDescription): MethodTable {
-  return kept(objectTables, description, () => {
+  return getOrCreate(objectTables, description, () => {
     const entries = new Map<string, MethodEntry>()
     const methods = description.definition.prototype as Record<string, AnyMethod>
     for (const [name, kind] of description.methods) entries.set(name, carriedOut(methods[name]!, kind, 0, 0))
@@ -66,8 +70,8 @@ const simulationTables = new WeakMap<MethodTable, WeakMap<Simulation, MethodTabl
 
 /** The table of an SO over `next`: `simulated` says which methods there are and of which kind. */
 export function simulationTable(so: Simulation, simulated: ClassDescription, next: MethodTable): MethodTable {
-  const over = kept(simulationTables, next, () => new WeakMap())
-  return kept(over, so, () => {
+  const over = getOrCreate(simulationTables, next, () => new WeakMap())
+  return getOrCreate(over, so, () => {
     const level = next.level + 1
     const delegates = new Set(so.delegates)
     const entries = new Map<string, MethodEntry>()
@@ -89,8 +93,8 @@ const restrictedTables = new WeakMap<MethodTable, WeakMap<ClassDescription, Meth
 
 /** Only the methods that the class of that version has: a version's callers see that version. */
 export function restrictedTable(table: MethodTable, description: ClassDescription): MethodTable {
-  const of = kept(restrictedTables, table, () => new WeakMap())
-  return kept(of, description, () => {
+  const of = getOrCreate(restrictedTables, table, () => new WeakMap())
+  return getOrCreate(of, description, () => {
     const entries = new Map<string, MethodEntry>()
     for (const name of description.methods.keys()) {
       const entry = table.entries.get(name)
@@ -104,22 +108,22 @@ export function restrictedTable(table: MethodTable, description: ClassDescriptio
  * The type of an SO's `this.next`: asynchronous throughout, so that an SO can't tell whether the next is the
  * object or another SO.
  */
-export type NextObject = new (bearers: readonly Bearer[]) => object
+export type NextObject = new (receivers: readonly Receiver[]) => object
 
 const nextObjects = new WeakMap<MethodTable, NextObject>()
 
 export function nextObject(table: MethodTable): NextObject {
-  return kept(nextObjects, table, () => {
+  return getOrCreate(nextObjects, table, () => {
     class Next {
-      readonly #bearers: readonly Bearer[]
+      readonly #receivers: readonly Receiver[]
 
-      constructor(bearers: readonly Bearer[]) {
-        this.#bearers = bearers
+      constructor(receivers: readonly Receiver[]) {
+        this.#receivers = receivers
       }
 
       static method(entry: MethodEntry): AnyMethod {
         return function (this: Next, ...args) {
-          return promised(entry, this.#bearers, args)
+          return promised(entry, this.#receivers, args)
         }
       }
     }
@@ -136,9 +140,9 @@ export function nextObject(table: MethodTable): NextObject {
 const unchangeable: unique symbol = Symbol('unchangeable') as never
 
 /** Not an async function: it would wrap the promise of a next SO in another one, at each hop. */
-function promised(entry: MethodEntry, bearers: readonly Bearer[], args: readonly unknown[]): Promise<unknown> {
+function promised(entry: MethodEntry, receivers: readonly Receiver[], args: readonly unknown[]): Promise<unknown> {
   try {
-    const answer = invoke(entry, bearers, handedOver(args))
+    const answer = invoke(entry, receivers, handedOver(args))
     const promise = promiseOf(answer)
     if (promise === undefined) return answered(answer)
     if ((promise as { [unchangeable]?: true })[unchangeable] === true) return promise
@@ -205,7 +209,7 @@ function refused(so: Simulation, name: string, kind: MethodKind, level: number):
   return { kind, hops: 1, level, method, touches: false }
 }
 
-function kept<Key extends WeakKey, Value>(values: WeakMap<Key, Value>, key: Key, make: () => Value): Value {
+function getOrCreate<Key extends WeakKey, Value>(values: WeakMap<Key, Value>, key: Key, make: () => Value): Value {
   let value = values.get(key)
   if (value === undefined) values.set(key, (value = make()))
   return value

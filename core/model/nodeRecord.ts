@@ -20,20 +20,20 @@ const recordFormats: readonly unknown[] = [1, recordFormat]
  * The generation a slot was made in, and the version its state implements. A try after a failed one uses
  * its slots again, once they are swept.
  */
-export type Slot = `${number}.${Version}`
+export type StateSlot = `${number}.${Version}`
 
 export interface Generation {
   readonly number: number
   readonly version: Version
   readonly className: string
   /** The object's own slot. */
-  readonly object: Slot
+  readonly object: StateSlot
   /** The slots of past-SOs and future-SOs by the version that they implement. */
-  readonly simulations: Readonly<Record<Version, Slot>>
+  readonly simulations: Readonly<Record<Version, StateSlot>>
   /**
    * The slots some of whose records are still to be made of other slots', which nobody writes to any more.
    */
-  readonly lazy?: Readonly<Record<Slot, LazySlot>>
+  readonly lazy?: Readonly<Record<StateSlot, LazySlot>>
 }
 
 /** A slot between the flip that made it and the moment when its last record has been made (§8). */
@@ -44,8 +44,8 @@ export interface LazySlot {
   /** Whether that upgrade undoes the one before it. */
   readonly undoes: boolean
   /** Of which slots: the old object's, and that of the SO which stood for the new one. */
-  readonly old: Slot
-  readonly beside: Slot | null
+  readonly old: StateSlot
+  readonly beside: StateSlot | null
   /**
    * By collection: the first key whose record may be still to be made. Collections whose
    * records are all made are not named.
@@ -82,17 +82,17 @@ export type UpgradeProgress =
   | { readonly phase: 'recovering'; readonly target: Version; readonly startsFailed: number }
   | { readonly phase: 'stalled'; readonly target: Version; readonly reason: string }
 
-export function slot(generation: number, version: Version): Slot {
+export function stateSlot(generation: number, version: Version): StateSlot {
   return `${generation}.${version}`
 }
 
-export function generationOf(of: Slot): number {
+export function generationOf(of: StateSlot): number {
   return Number(of.slice(0, of.indexOf('.')))
 }
 
 /** The slots that a generation names, and those of which theirs are still being made. */
-export function slotsOf({ object, simulations, lazy = {} }: Generation): readonly Slot[] {
-  const found = new Set<Slot>([object, ...Object.values(simulations)])
+export function stateSlotsOf({ object, simulations, lazy = {} }: Generation): readonly StateSlot[] {
+  const found = new Set<StateSlot>([object, ...Object.values(simulations)])
   // A set is gone through with what is added meanwhile.
   for (const of of found) {
     const made = lazy[of]
@@ -104,10 +104,10 @@ export function slotsOf({ object, simulations, lazy = {} }: Generation): readonl
 }
 
 /** The generation with these lazy slots, as far as they are still needed. */
-export function withLazy(generation: Generation, lazy: Readonly<Record<Slot, LazySlot>>): Generation {
+export function withLazy(generation: Generation, lazy: Readonly<Record<StateSlot, LazySlot>>): Generation {
   const { lazy: _, ...rest } = generation
-  const needed = new Set(slotsOf({ ...rest, lazy }))
-  const kept = Object.entries(lazy).filter(([of]) => needed.has(of as Slot))
+  const needed = new Set(stateSlotsOf({ ...rest, lazy }))
+  const kept = Object.entries(lazy).filter(([of]) => needed.has(of as StateSlot))
   return kept.length === 0 ? rest : { ...rest, lazy: Object.fromEntries(kept) }
 }
 
@@ -118,20 +118,20 @@ export const keys = {
   starts: 'starts',
   record: (nodeId: string) => `n/${nodeId}`,
   allRecords: ['n/', 'n0'] as const,
-  root: (nodeId: string, of: Slot) => `s/${nodeId}/${of}/r`,
+  root: (nodeId: string, of: StateSlot) => `s/${nodeId}/${of}/r`,
   /** Throws `config.invalid` for a name that could run into another's records. */
-  collection: (nodeId: string, of: Slot, name: string) => `s/${nodeId}/${of}/c/${checkName('collection', name)}/`,
-  slot: (nodeId: string, of: Slot) => [`s/${nodeId}/${of}/`, `s/${nodeId}/${of}0`] as const,
-  allSlots: (nodeId: string) => [`s/${nodeId}/`, `s/${nodeId}0`] as const,
+  collection: (nodeId: string, of: StateSlot, name: string) => `s/${nodeId}/${of}/c/${checkName('collection', name)}/`,
+  stateSlot: (nodeId: string, of: StateSlot) => [`s/${nodeId}/${of}/`, `s/${nodeId}/${of}0`] as const,
+  allStateSlots: (nodeId: string) => [`s/${nodeId}/`, `s/${nodeId}0`] as const,
   manifest: (version: Version) => `m/${String(version).padStart(10, '0')}`,
   allManifests: ['m/', 'm0'] as const,
   bundle: (digest: string) => `b/${digest}`,
 }
 
 /** The slot that a key of this node's state belongs to. */
-export function slotOfKey(nodeId: string, key: string): Slot {
+export function stateSlotOfKey(nodeId: string, key: string): StateSlot {
   const from = `s/${nodeId}/`.length
-  return key.slice(from, key.indexOf('/', from)) as Slot
+  return key.slice(from, key.indexOf('/', from)) as StateSlot
 }
 
 /**

@@ -12,7 +12,7 @@ import type { Fault } from '../base/fault.js'
 import type { Version } from '../base/ids.js'
 import { invariant } from '../base/invariant.js'
 import type { Rule } from './allow.js'
-import type { Bearer, MethodTable } from './methodTable.js'
+import type { MethodTable, Receiver } from './methodTable.js'
 
 /**
  * `alias`: the upgrade leaves the class alone, or needs no SO: the neighbour nearer to the object answers.
@@ -21,12 +21,12 @@ export type LinkRole = 'object' | 'pastSO' | 'futureSO' | 'alias'
 
 export interface Link {
   readonly version: Version
-  /** The class of the line at this version, whoever simulates it. */
+  /** The class of the lineage at this version, whoever simulates it. */
   readonly className: string
   readonly role: LinkRole
   readonly methods: MethodTable
   /** The objects that carry the methods out, the object first. */
-  readonly bearers: readonly Bearer[]
+  readonly receivers: readonly Receiver[]
   /** Which method hears an event, by the event's name. */
   readonly hears: ReadonlyMap<string, { readonly method: string }>
   /**
@@ -84,8 +84,8 @@ export class ObjectChain {
       objects[0] !== undefined && objects.length === 1 && objects[0].version === version,
       `C1: ${objects.length} objects in the chain of version ${version}`,
     )
-    const [object] = objects[0].bearers
-    for (const link of this.links) invariant(link.bearers[0] === object, `C5: version ${link.version} leads to another object`)
+    const [object] = objects[0].receivers
+    for (const link of this.links) invariant(link.receivers[0] === object, `C5: version ${link.version} leads to another object`)
   }
 
   /** The link of the object itself. */

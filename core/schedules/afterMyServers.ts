@@ -1,6 +1,6 @@
 import { notServing } from '../base/phases.js'
 import type { NodeRow } from '../model/nodeRow.js'
-import { isDone } from './population.js'
+import { isDone } from './rowConditions.js'
 import type { Schedule, SchedulingView } from './schedule.js'
 import { declaredServers } from './servers.js'
 

@@ -1,4 +1,4 @@
-import { isDone, isServing, perReading } from './population.js'
+import { isDone, isServing, perReading } from './rowConditions.js'
 import { type Schedule, type SchedulingView, schedule } from './schedule.js'
 
 /**

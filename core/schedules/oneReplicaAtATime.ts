@@ -1,4 +1,4 @@
-import { isDone } from './population.js'
+import { isDone } from './rowConditions.js'
 import { type Schedule, type SchedulingView, schedule } from './schedule.js'
 
 /**

@@ -8,7 +8,7 @@ import { Fault } from '../base/fault.js'
 import type { Version } from '../base/ids.js'
 import type { ReadonlyCollection } from '../model/collection.js'
 import type { NodeRow } from '../model/nodeRow.js'
-import { awaitCondition } from './population.js'
+import { awaitCondition } from './rowConditions.js'
 import type { Contact, SchedulingView } from './schedule.js'
 
 /** Where a view has its answers from. Only what is committed. */

@@ -12,7 +12,7 @@ export interface ServiceLimit {
 /** A quarter, as other rollout tools have it. */
 export const defaultServiceLimit: ServiceLimit = { percent: 25 }
 
-export function slotsAllowed({ nodes, percent }: ServiceLimit, registered: number): number {
+export function permitsAllowed({ nodes, percent }: ServiceLimit, registered: number): number {
   const share = percent === undefined ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor((registered * percent) / 100))
   return Math.min(nodes ?? Number.POSITIVE_INFINITY, share)
 }

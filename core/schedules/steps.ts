@@ -2,7 +2,7 @@ import { type Duration, milliseconds } from '../base/duration.js'
 import { Fault } from '../base/fault.js'
 import type { Version } from '../base/ids.js'
 import type { NodeRow } from '../model/nodeRow.js'
-import { isDone, perReading } from './population.js'
+import { isDone, perReading } from './rowConditions.js'
 import { type Schedule, schedule } from './schedule.js'
 
 /** How many nodes of the service have gone when a step is done: `'1 node'`, `'5 nodes'`, `'10%'`, `'all'`. */

@@ -11,7 +11,7 @@
 import { Fault } from '../base/fault.js'
 import type { Version } from '../base/ids.js'
 import type { ClassDescription } from '../model/nodeObject.js'
-import { classesAt, type History, upgraded } from './classLine.js'
+import { classesAt, type History, upgraded } from './classLineage.js'
 
 /** A class, by what it needs of others. */
 export interface Speaker {

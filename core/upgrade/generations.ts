@@ -16,9 +16,9 @@ import {
   type LazySlot,
   type NodeRecord,
   recordFormat,
-  type Slot,
-  slot,
-  slotsOf,
+  type StateSlot,
+  stateSlot,
+  stateSlotsOf,
   withLazy,
 } from '../model/nodeRecord.js'
 import type { RecordRules } from '../model/recordTransform.js'
@@ -47,7 +47,7 @@ export function proxyVersion(version: Version, undoes: boolean): Version {
 // --- Before an upgrade
 
 export function firstGeneration(version: Version, className: string): Generation {
-  return { number: 0, version, className, object: slot(0, version), simulations: {} }
+  return { number: 0, version, className, object: stateSlot(0, version), simulations: {} }
 }
 
 /** The record of a node that is born with this generation, while versions from `oldest` on live. */
@@ -91,7 +91,7 @@ export function learned(
   version: Version,
   hasFutureSO: boolean,
   { undoes, takesBack }: UpgradeKind,
-): { readonly record: NodeRecord; readonly made: Slot | undefined } | undefined {
+): { readonly record: NodeRecord; readonly made: StateSlot | undefined } | undefined {
   if (record.newest !== version - 1) return undefined
   const { generation } = record
   const of = proxyVersion(version, undoes)
@@ -99,7 +99,7 @@ export function learned(
   // came for the first time.
   const isThere = takesBack || of === generation.version || generation.simulations[of] !== undefined
   if (!hasFutureSO || isThere) return { record: { ...record, newest: version }, made: undefined }
-  const made = slot(generation.number, of)
+  const made = stateSlot(generation.number, of)
   const simulations = { ...generation.simulations, [of]: made }
   return { record: { ...record, newest: version, generation: { ...generation, simulations } }, made }
 }
@@ -128,10 +128,10 @@ export function nextGeneration(old: Generation, upgrade: StatesOfUpgrade, undoes
   const number = old.number + 1
   const version = old.version + 1
   const { [proxyVersion(version, undoes)]: future, ...kept } = old.simulations
-  const object = slot(number, version)
-  const past = slot(number, old.version)
-  const lazy: Record<Slot, LazySlot> = { ...old.lazy }
-  const makes = (of: Slot, role: LazySlot['role'], rules: RecordRules | null, beside: Slot | null) => {
+  const object = stateSlot(number, version)
+  const past = stateSlot(number, old.version)
+  const lazy: Record<StateSlot, LazySlot> = { ...old.lazy }
+  const makes = (of: StateSlot, role: LazySlot['role'], rules: RecordRules | null, beside: StateSlot | null) => {
     if (rules === null) return
     const next = Object.fromEntries(Object.keys(rules).map((name) => [name, '']))
     lazy[of] = { upgrade: version, role, undoes, old: old.object, beside, next, passed: 0 }
@@ -207,12 +207,14 @@ export function withoutDeadVersions(record: NodeRecord, dead: Version, final: Ve
 }
 
 /** A state that a finished upgrade left: no record names it, and no transform that runs now writes it. */
-export function isLeftBehind(record: NodeRecord, of: Slot): boolean {
+export function isLeftBehind(record: NodeRecord, of: StateSlot): boolean {
   if (generationOf(of) > record.generation.number) return false
-  return !slotsOf(record.generation).includes(of) && (record.previous === null || !slotsOf(record.previous).includes(of))
+  return (
+    !stateSlotsOf(record.generation).includes(of) && (record.previous === null || !stateSlotsOf(record.previous).includes(of))
+  )
 }
 
 /** A state that a failed transform left: the generation after the record's. */
-export function isUnfinished(record: NodeRecord, of: Slot): boolean {
+export function isUnfinished(record: NodeRecord, of: StateSlot): boolean {
   return generationOf(of) > record.generation.number
 }

@@ -1,7 +1,7 @@
 /** The tables of services and of versions. */
 
 import type { Version } from 'theseus-actors'
-import { slotsAllowed, strictestLimit } from 'theseus-actors/operator'
+import { permitsAllowed, strictestLimit } from 'theseus-actors/operator'
 import type { Cell } from '../output/output.js'
 import type { ServiceRollout } from '../rollout/rolloutSummary.js'
 import type { Rates, VersionRates } from './rates.js'
@@ -23,7 +23,7 @@ export function serviceLines(
     const told = rates.limitOf(service.service)
     const of = schedules.find((one) => one.service === service.service)
     const limit = told === undefined ? undefined : strictestLimit([told, ...limitsIn(of?.schedule ?? '')])
-    const allowed = limit === undefined ? unknownText : slotsAllowed(limit, service.nodes)
+    const allowed = limit === undefined ? unknownText : permitsAllowed(limit, service.nodes)
     const { moving = 0, notServing = 0 } = underWay.get(service.service) ?? {}
     return {
       ...service,

@@ -12,7 +12,7 @@
  *     that is not seen here.
  */
 import type { Random } from '../../core/ports/random.js'
-import { lookAgainMs } from '../../core/schedules/population.js'
+import { lookAgainMs } from '../../core/schedules/rowConditions.js'
 import type { VirtualTime } from '../world/virtualTime.js'
 
 interface Look {

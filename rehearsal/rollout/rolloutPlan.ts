@@ -6,8 +6,8 @@
 
 import type { Version } from '../../core/base/ids.js'
 import { clientService, type NodeRow } from '../../core/model/nodeRow.js'
-import { type ServiceLimit, slotsAllowed, strictestLimit } from '../../core/schedules/serviceLimit.js'
-import { checkFits, checkNew } from '../../core/upgrade/lineCheck.js'
+import { permitsAllowed, type ServiceLimit, strictestLimit } from '../../core/schedules/serviceLimit.js'
+import { checkFits, checkNew } from '../../core/upgrade/lineageCheck.js'
 import type { ClassUpgradeEntry, Manifest } from '../../core/upgrade/manifest.js'
 import type { Upgrade } from '../../core/upgrade/upgrade.js'
 import { type Refusals, refusalsOf } from './refusals.js'
@@ -161,8 +161,8 @@ function limitOf(
   schedules: readonly { readonly of: string; readonly limit: ServiceLimit }[],
   registered: number,
 ): ServicePlan['limit'] {
-  const allowed = (limit: ServiceLimit) => slotsAllowed(strictestLimit([ofHosts, limit]), registered)
-  const hosts = { nodes: slotsAllowed(ofHosts, registered), of: 'hosts' }
+  const allowed = (limit: ServiceLimit) => permitsAllowed(strictestLimit([ofHosts, limit]), registered)
+  const hosts = { nodes: permitsAllowed(ofHosts, registered), of: 'hosts' }
   // Of several class upgrades of a service, the loosest: nodes of its class may go up to it.
   const loosest = schedules.map(({ of, limit }) => ({ nodes: allowed(limit), of })).toSorted((a, b) => b.nodes - a.nodes)[0]
   return loosest === undefined || loosest.nodes >= hosts.nodes ? hosts : loosest

@@ -6,7 +6,7 @@ import { defaultSettings, type ServiceLimit } from 'theseus-actors'
 import { notServing } from '../../core/base/phases.js'
 import { type Control, type Going, holding } from '../../core/control/control.js'
 import type { Random } from '../../core/ports/random.js'
-import { slotsAllowed } from '../../core/schedules/serviceLimit.js'
+import { permitsAllowed } from '../../core/schedules/serviceLimit.js'
 import type { VirtualTime } from '../world/virtualTime.js'
 import type { SimulatedNodes } from './simulatedNodes.js'
 
@@ -74,7 +74,7 @@ export class SimulatedSlots {
     const registered = this.nodes.registered(service)
     for (;;) {
       const ready = claims.filter(
-        ({ going, limit }) => holders.size < slotsAllowed(limit, registered) && this.holding(going) === undefined,
+        ({ going, limit }) => holders.size < permitsAllowed(limit, registered) && this.holding(going) === undefined,
       )
       if (ready.length === 0) return
       const chosen = ready[Math.floor(this.random.next() * ready.length)]!

@@ -5,7 +5,7 @@
 
 import type { Version } from '../../core/base/ids.js'
 import { clientService, type NodeRow } from '../../core/model/nodeRow.js'
-import { concerning } from '../../core/upgrade/classLine.js'
+import { concerning } from '../../core/upgrade/classLineage.js'
 import type { ClassUpgradeEntry, Manifest } from '../../core/upgrade/manifest.js'
 import { takesBack } from '../../core/upgrade/undo.js'
 import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'

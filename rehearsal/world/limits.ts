@@ -7,7 +7,7 @@
  *     heard before its probation ends.
  */
 import type { HostEvent, Phase } from 'theseus-actors'
-import { slotsAllowed, strictestLimit } from '../../core/schedules/serviceLimit.js'
+import { permitsAllowed, strictestLimit } from '../../core/schedules/serviceLimit.js'
 import { classUpgradeOf } from './classSpecs.js'
 import type { Plan, ServiceName } from './plan.js'
 
@@ -81,7 +81,7 @@ export class Limits {
   #allowed(service: ServiceName, target: number): number {
     const schedule = classUpgradeOf(this.plan, service, target)?.schedule
     const limit = strictestLimit([this.plan.limit, schedule?.kind === 'atMost' ? { nodes: schedule.nodes } : {}])
-    return slotsAllowed(limit, this.registered(service))
+    return permitsAllowed(limit, this.registered(service))
   }
 }
 

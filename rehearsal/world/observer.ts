@@ -129,7 +129,7 @@ export function observeRequest(world: Observed, method: string, args: readonly a
     case 'renew':
       world.leases.renewed(args[2], args[0], args[1], answer.elsewhere)
       return
-    case 'releaseSlot': {
+    case 'releasePermit': {
       const [, nodeId, by] = args
       if (by?.hostId === world.node(nodeId)?.plan.host) world.limits.releasedBy(nodeId, world.isAlive(nodeId))
       return

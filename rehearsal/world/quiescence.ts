@@ -138,7 +138,7 @@ async function restlessIn(world: AuditContext, forMs: number): Promise<readonly 
       if (!nodes.has(id)) restless.push(`${name} still runs ${id}, which is elsewhere`)
   for (const service of serviceNames) {
     // As an undo, which no pause holds: else the answer is the pause, and not who has the slots.
-    const answer = await world.database.claimSlot(service, { nodeId: 'nobody', version: newest, isUndo: true }, { nodes: 0 })
+    const answer = await world.database.claimPermit(service, { nodeId: 'nobody', version: newest, isUndo: true }, { nodes: 0 })
     const holders = 'heldBy' in answer ? answer.heldBy : []
     if (holders.length > 0) restless.push(`slots of ${service} are held by ${holders.join(', ')}`)
   }

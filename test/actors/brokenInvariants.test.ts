@@ -9,8 +9,8 @@ import { Node } from '../../actors/node/node.js'
 import { IncomingCall } from '../../actors/serving/incomingCall.js'
 import { InsideCalls } from '../../actors/serving/insideCalls.js'
 import { Mailbox } from '../../actors/serving/mailbox.js'
+import { NodeRecordStore } from '../../actors/software/nodeRecordStore.js'
 import { NodeSoftware } from '../../actors/software/nodeSoftware.js'
-import { RecordKeeper } from '../../actors/software/recordKeeper.js'
 import { LazyRecords } from '../../actors/state/lazyRecords.js'
 import { NodeState } from '../../actors/state/nodeState.js'
 import { NodeUpgrade } from '../../actors/upgrade/nodeUpgrade.js'
@@ -147,7 +147,7 @@ test('C3: a flip that the store has confirmed and not carried out is noticed, an
 test('C3: a node that is pointed to another state without a commit is noticed, and keeps its own', async (t) => {
   const one = await oneNode(t)
   await fill(one)
-  broken(t, RecordKeeper.prototype, 'commit', async function (this: RecordKeeper, record) {
+  broken(t, NodeRecordStore.prototype, 'commit', async function (this: NodeRecordStore, record) {
     this.write(record)
   })
   await one.system.publish(toV2())
@@ -275,8 +275,8 @@ test('C10: an upgrade that stalls without a reason is noticed, and says that', a
 test('C10: a phase that can’t be written does not end the upgrade without a word', async (t) => {
   const one = await oneNode(t)
   await fill(one)
-  const { write } = RecordKeeper.prototype
-  const mend = broken(t, RecordKeeper.prototype, 'write', function (this: RecordKeeper, record) {
+  const { write } = NodeRecordStore.prototype
+  const mend = broken(t, NodeRecordStore.prototype, 'write', function (this: NodeRecordStore, record) {
     if (record.upgrade?.phase === 'stalled') throw new Error('as it was told')
     write.call(this, record)
   })

@@ -1,12 +1,12 @@
 /**
- * A slot of a node, and what it stands on: a database in memory that waits where a test says,
+ * A permit of a node, and what it stands on: a database in memory that waits where a test says,
  * and a clock that a test moves.
  */
 
 import { defaultSettings } from '../../actors/base/settings.js'
 import type { NodeServices } from '../../actors/host/nodeServices.js'
-import { ServiceSlot } from '../../actors/upgrade/serviceSlot.js'
-import { UpgradeLine } from '../../actors/upgrade/upgradeLine.js'
+import { UpgradePermit } from '../../actors/upgrade/upgradePermit.js'
+import { UpgradeQueue } from '../../actors/upgrade/upgradeQueue.js'
 import type { Session } from '../../core/control/standing.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import { memoryDatabase } from '../../transports/memory/index.js'
@@ -27,18 +27,18 @@ export async function open({ backoffMsMax = 100, chance = 0 } = {}) {
     release: undefined as Gate | undefined,
     restore: undefined as Gate | undefined,
   }
-  /** The requests to the database about slots. */
+  /** The requests to the database about permits. */
   const asked: string[] = []
   const seen: UpgradeDatabase = new Proxy(database, {
     get(target, key) {
       const method = Reflect.get(target, key) as (...args: unknown[]) => unknown
       return async (...args: unknown[]) => {
         asked.push(String(key))
-        if (key === 'claimSlot') await waits.claim?.pass()
-        if (key === 'releaseSlot') await waits.release?.pass()
-        if (key === 'restoreSlot') await waits.restore?.pass()
+        if (key === 'claimPermit') await waits.claim?.pass()
+        if (key === 'releasePermit') await waits.release?.pass()
+        if (key === 'restorePermit') await waits.restore?.pass()
         const answer = await method.apply(target, args)
-        if (key === 'claimSlot') await waits.claimed?.pass()
+        if (key === 'claimPermit') await waits.claimed?.pass()
         return answer
       }
     },
@@ -58,9 +58,9 @@ export async function open({ backoffMsMax = 100, chance = 0 } = {}) {
     settings,
     random: { next: () => chance },
     history: { takesBack: () => false },
-    line: new UpgradeLine(settings),
+    upgradeQueue: new UpgradeQueue(settings),
   } as unknown as NodeServices
-  const holders = async () => holdersOf(await database.claimSlot('pages', upgradingNode('nobody', 1, true), { nodes: 0 }))
+  const holders = async () => holdersOf(await database.claimPermit('pages', upgradingNode('nobody', 1, true), { nodes: 0 }))
   return {
     clock,
     factory,
@@ -69,7 +69,7 @@ export async function open({ backoffMsMax = 100, chance = 0 } = {}) {
     waits,
     asked,
     holders,
-    slot: (isNew = true, by?: { readonly now: Session }) => new ServiceSlot(services, 'pages', 'n1', isNew, by),
+    permit: (isNew = true, by?: { readonly now: Session }) => new UpgradePermit(services, 'pages', 'n1', isNew, by),
   }
 }
 

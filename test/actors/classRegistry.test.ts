@@ -54,7 +54,7 @@ function open(...upgrades: readonly (Upgrade | number)[]) {
   }
   const classes = new ClassRegistry(history as unknown as UpgradeHistory)
   classes.register(NotesV1)
-  const line = classes.line('Notes.v1', node)
+  const line = classes.lineage('Notes.v1', node)
   return { classes, line, rejected, copies, done: () => asked.splice(0) }
 }
 
@@ -155,13 +155,13 @@ test('nodes of a line can have a class at a version, or not', (t) => {
 
 test('how records are made is said by the upgrade that made their slot, for the object and for its past-SO', async (t) => {
   const { classes } = open(toShelfV2(), toV2())
-  const line = classes.line('Shelf.v1', node)
+  const line = classes.lineage('Shelf.v1', node)
   const slot = { upgrade: 1, role: 'object' } as LazySlot
   t.throws(() => classes.recordRules(line, slot), message(/the upgrade to version 1 does not say how records are made/))
   await classes.load(line, 0, 1)
   t.deepEqual(Object.keys(classes.recordRules(line, slot)), ['books'])
   t.deepEqual(Object.keys(classes.recordRules(line, { ...slot, role: 'pastSO' })), ['loans'])
-  const notes = classes.line('Notes.v1', node)
+  const notes = classes.lineage('Notes.v1', node)
   await classes.load(notes, 1, 2)
   t.throws(() => classes.recordRules(notes, { ...slot, upgrade: 2 }), message(/does not say how records are made/))
   const cut = open(toV2({ cut: 'past' }))

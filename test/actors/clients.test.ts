@@ -59,7 +59,7 @@ function open() {
     history,
     intake: { manifests: (version: number) => history.fetch(version) },
     calls: { incarnation: 7, call: go(false), send: go(true) },
-    registrar: { report: (row: NodeStatus) => void rows.push(row) },
+    statusReporter: { report: (row: NodeStatus) => void rows.push(row) },
     observe: (event: HostEvent) => void events.push(event),
   }
   const clients = new Clients(services as unknown as NodeServices)

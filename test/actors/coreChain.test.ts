@@ -2,12 +2,20 @@
 import test from 'ava'
 import { Fault } from '../../core/base/fault.js'
 import type { NodeFilter } from '../../core/model/nodeFilter.js'
-import { checkRecord, type Generation, generationOf, keys, slot, slotOfKey, slotsOf } from '../../core/model/nodeRecord.js'
+import {
+  checkRecord,
+  type Generation,
+  generationOf,
+  keys,
+  stateSlot,
+  stateSlotOfKey,
+  stateSlotsOf,
+} from '../../core/model/nodeRecord.js'
 import { type Link, ObjectChain } from '../../core/model/objectChain.js'
 import { none, notNeeded } from '../../core/model/simulation.js'
 import { compareKeys } from '../../core/ports/stateStore.js'
 import { planChain, type Step } from '../../core/upgrade/chainPlan.js'
-import { classesAt, classLine, concerning, newestVersionOf } from '../../core/upgrade/classLine.js'
+import { classesAt, classLineage, concerning, newestVersionOf } from '../../core/upgrade/classLineage.js'
 import type { Manifest } from '../../core/upgrade/manifest.js'
 import { reversed } from '../../core/upgrade/upgrade.js'
 import { toV2 } from './notesClasses.js'
@@ -20,18 +28,18 @@ const node = { nodeId: 'n1', facts: {} }
 
 test('a line has the class of each version, whichever of its classes one begins with', (t) => {
   const history = [manifest(['A', 'B'], ['X', 'Y']), manifest(['Y', 'Z']), manifest(['B', 'C'])]
-  for (const className of ['A', 'B', 'C']) t.deepEqual(classLine(history, className, node), ['A', 'B', 'B', 'C'])
-  for (const className of ['X', 'Y', 'Z']) t.deepEqual(classLine(history, className, node), ['X', 'Y', 'Z', 'Z'])
-  t.deepEqual(classLine(history, 'Q', node), ['Q', 'Q', 'Q', 'Q'])
-  t.deepEqual(classLine([], 'A', node), ['A'])
+  for (const className of ['A', 'B', 'C']) t.deepEqual(classLineage(history, className, node), ['A', 'B', 'B', 'C'])
+  for (const className of ['X', 'Y', 'Z']) t.deepEqual(classLineage(history, className, node), ['X', 'Y', 'Z', 'Z'])
+  t.deepEqual(classLineage(history, 'Q', node), ['Q', 'Q', 'Q', 'Q'])
+  t.deepEqual(classLineage([], 'A', node), ['A'])
 })
 
 test('a line that goes back to a class and forward again keeps its beginning', (t) => {
   const undone = [manifest(['A', 'B']), manifest(['B', 'A'])]
-  t.deepEqual(classLine(undone, 'A', node), ['A', 'B', 'A'])
-  t.deepEqual(classLine(undone, 'B', node), ['A', 'B', 'A'])
+  t.deepEqual(classLineage(undone, 'A', node), ['A', 'B', 'A'])
+  t.deepEqual(classLineage(undone, 'B', node), ['A', 'B', 'A'])
   const again = [...undone, manifest(['A', 'B']), manifest(['B', 'C'])]
-  for (const className of ['A', 'B', 'C']) t.deepEqual(classLine(again, className, node), ['A', 'B', 'A', 'B', 'C'])
+  for (const className of ['A', 'B', 'C']) t.deepEqual(classLineage(again, className, node), ['A', 'B', 'A', 'B', 'C'])
   t.is(newestVersionOf(undone, 'A'), 2)
   t.is(newestVersionOf(undone, 'B'), 1)
   t.is(newestVersionOf(again, 'A'), 2)
@@ -40,7 +48,7 @@ test('a line that goes back to a class and forward again keeps its beginning', (
 
 test('a later upgrade made for the first class again does not begin the line', (t) => {
   const history = [manifest(['A', 'B']), manifest(['B', 'C']), manifest(['C', 'B'])]
-  for (const className of ['A', 'B', 'C']) t.deepEqual(classLine(history, className, node), ['A', 'B', 'C', 'B'])
+  for (const className of ['A', 'B', 'C']) t.deepEqual(classLineage(history, className, node), ['A', 'B', 'C', 'B'])
   t.is(concerning(history[2]!, 'C', node)!.newClass, 'B')
   t.is(concerning(history[2]!, 'A', node), undefined)
 })
@@ -49,8 +57,8 @@ test('where an upgrade concerns some nodes only, the line forks, and joins again
   const history = [manifest(['A', 'B', { nodes: ['eu-*'] }]), manifest(['X', 'Y']), manifest(['A', 'C'], ['B', 'C'])]
   const european = { nodeId: 'eu-1', facts: {} }
   for (const className of ['A', 'B', 'C']) {
-    t.deepEqual(classLine(history, className, european), ['A', 'B', 'B', 'C'])
-    t.deepEqual(classLine(history, className, node), ['A', 'A', 'A', 'C'])
+    t.deepEqual(classLineage(history, className, european), ['A', 'B', 'B', 'C'])
+    t.deepEqual(classLineage(history, className, node), ['A', 'A', 'A', 'C'])
   }
   t.deepEqual(
     classesAt(history, 'B').map((classes) => [...classes]),
@@ -182,7 +190,7 @@ const link = (version: number, role: Link['role']): Link => ({
   role,
   className: `C${version}`,
   methods: { level: 0, entries: new Map() },
-  bearers: [],
+  receivers: [],
   hears: new Map(),
   tally: { calls: 0 },
 })
@@ -216,41 +224,41 @@ const generation: Generation = {
   number: 3,
   version: 2,
   className: 'C',
-  object: slot(3, 2),
-  simulations: { 1: slot(3, 1), 3: slot(1, 3) },
+  object: stateSlot(3, 2),
+  simulations: { 1: stateSlot(3, 1), 3: stateSlot(1, 3) },
 }
 
 test('slots say which generation made them; a generation names its own', (t) => {
-  t.is(slot(12, 7), '12.7')
+  t.is(stateSlot(12, 7), '12.7')
   t.is(generationOf('12.7'), 12)
-  t.deepEqual(slotsOf(generation), ['3.2', '3.1', '1.3'])
+  t.deepEqual(stateSlotsOf(generation), ['3.2', '3.1', '1.3'])
 })
 
 test('keys: every key of a slot, and of no other slot or node, lies in the slot’s range', (t) => {
   const within = (key: string, [from, to]: readonly [string, string]) => compareKeys(key, from) >= 0 && compareKeys(key, to) < 0
-  for (const of of [slot(1, 1), slot(1, 10), slot(11, 1), slot(0, 0)]) {
+  for (const of of [stateSlot(1, 1), stateSlot(1, 10), stateSlot(11, 1), stateSlot(0, 0)]) {
     const own = [keys.root('n1', of), `${keys.collection('n1', of, 'shelf')}é`, `${keys.collection('n1', of, 'shelf')}\u{10ffff}`]
     for (const key of own) {
-      t.true(within(key, keys.slot('n1', of)))
-      t.true(within(key, keys.allSlots('n1')))
-      t.is(slotOfKey('n1', key), of)
+      t.true(within(key, keys.stateSlot('n1', of)))
+      t.true(within(key, keys.allStateSlots('n1')))
+      t.is(stateSlotOfKey('n1', key), of)
     }
     const foreign = [
-      keys.root('n1', slot(2, 1)),
-      keys.root('n1', slot(1, 100)),
+      keys.root('n1', stateSlot(2, 1)),
+      keys.root('n1', stateSlot(1, 100)),
       keys.root('n10', of),
       keys.root('n', of),
       keys.root('n1-x', of),
     ]
-    for (const key of foreign) t.false(within(key, keys.slot('n1', of)), key)
-    for (const node of ['n10', 'n', 'n1-x', 'n1_']) t.false(within(keys.root(node, of), keys.allSlots('n1')))
+    for (const key of foreign) t.false(within(key, keys.stateSlot('n1', of)), key)
+    for (const node of ['n10', 'n', 'n1-x', 'n1_']) t.false(within(keys.root(node, of), keys.allStateSlots('n1')))
   }
 })
 
 test('keys: records and manifests have ranges of their own, manifests in the order of their versions', (t) => {
   const within = (key: string, [from, to]: readonly [string, string]) => compareKeys(key, from) >= 0 && compareKeys(key, to) < 0
   t.true(within(keys.record('n1'), keys.allRecords))
-  t.false(within(keys.root('n', slot(0, 0)), keys.allRecords))
+  t.false(within(keys.root('n', stateSlot(0, 0)), keys.allRecords))
   const manifests = [1, 9, 10, 99, 2 ** 32 - 1].map((version) => keys.manifest(version))
   t.deepEqual(manifests.toSorted(compareKeys), manifests)
   for (const key of manifests) t.true(within(key, keys.allManifests))

@@ -60,9 +60,9 @@ class Database {
     this.declared.push([below, delayMs])
     return this.death
   }
-  async giveBack(over: unknown) {
-    this.#reach('giveBack')
-    this.given.push(over)
+  async restoreEnded(ended: unknown) {
+    this.#reach('restoreEnded')
+    this.given.push(ended)
   }
 }
 
@@ -258,13 +258,13 @@ test('a host gives back what is over as far as the database knows less', async (
     { dead: 2, final: 2 },
     { dead: '9', final: 9 },
   ])
-    await rounds.takeBack(nothing)
+    await rounds.restoreEnded(nothing)
   t.deepEqual(database.given, [])
   for (const over of [
     { dead: 3, final: 0 },
     { dead: 0, final: 3 },
   ])
-    await rounds.takeBack(over)
+    await rounds.restoreEnded(over)
   t.deepEqual(database.given, [
     { dead: 3, final: 0 },
     { dead: 0, final: 3 },
@@ -278,6 +278,6 @@ test('a database that is away fails the round, whatever it was asked', async (t)
     database.awayFor = question
     await t.throwsAsync(rounds.declare(), { message: `away for ${question}` })
   }
-  database.awayFor = 'giveBack'
-  await t.throwsAsync(rounds.takeBack({ dead: 1, final: 1 }), { message: 'away for giveBack' })
+  database.awayFor = 'restoreEnded'
+  await t.throwsAsync(rounds.restoreEnded({ dead: 1, final: 1 }), { message: 'away for restoreEnded' })
 })

@@ -5,7 +5,7 @@
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
 import { CallTimes } from '../../actors/base/callTimes.js'
-import type { LookBatch } from '../../actors/inspection/looking.js'
+import type { LookBatch } from '../../actors/inspection/inspectionClient.js'
 import { boundMs, bucketOf, quantileMs, timeBuckets } from '../../core/base/timeBuckets.js'
 import {
   type FiguresSeen,

@@ -4,7 +4,13 @@
  */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
-import { HeadAnswers, type HeadSources, headReadingsMax, headWindowMs, oversMax } from '../../actors/server/headAnswers.js'
+import {
+  endedVersionsMax,
+  HeadAnswers,
+  type HeadSources,
+  headReadingsMax,
+  headWindowMs,
+} from '../../actors/server/headAnswers.js'
 import { pagesAtOnce, pagesWaitingMax, questionsMax } from '../../actors/server/upgradeServer.js'
 import { Fault } from '../../core/base/fault.js'
 import { nothingDead, type UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
@@ -42,7 +48,7 @@ class Said {
     clock: this.clock,
     log: async () => this.log,
     wanted: async () => this.wanted,
-    takeBack: async (over) => {
+    restoreEnded: async (over) => {
       this.givenBack.push(over)
       await this.waitBack()
       this.dead = Math.max(this.dead as number, over.dead)
@@ -176,7 +182,7 @@ test('what hosts know to be dead is given back once for all who say it, and neve
   t.true(answers.every(({ dead }) => dead === 2))
   said.version = 1000
   await Promise.all(Array.from({ length: 500 }, (_, i) => said.answers.answer({ dead: i + 3, final: 1 })))
-  t.true(said.givenBack.length <= 1 + oversMax)
+  t.true(said.givenBack.length <= 1 + endedVersionsMax)
 })
 
 test('what a host knows to be over is given back where the database knows less and no version is above the newest', async (t) => {

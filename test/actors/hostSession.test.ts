@@ -69,7 +69,7 @@ test('each start has an id of its own, and knows those before it in its director
   const ids: string[] = []
   for (let i = 0; i < 3; i++) {
     const { session, begin, id } = directory.start()
-    t.deepEqual(session.now.over, ids)
+    t.deepEqual(session.now.ended, ids)
     t.true(id.length > 0 && !ids.includes(id))
     for (const before of ids) t.true(session.isOver(before))
     t.false(session.isOver(id))
@@ -93,13 +93,13 @@ test('so many starts are remembered, the newest ones', async (t) => {
 test('a copy in another place does not take the starts of the original for over: the last may live', async (t) => {
   const original = new Directory('here')
   await original.start().begin()
-  t.deepEqual(original.copyTo('there').start().session.now.over, [])
-  t.deepEqual(original.copyTo().start().session.now.over, [])
-  t.is(original.copyTo('here').start().session.now.over!.length, 1)
+  t.deepEqual(original.copyTo('there').start().session.now.ended, [])
+  t.deepEqual(original.copyTo().start().session.now.ended, [])
+  t.is(original.copyTo('here').start().session.now.ended!.length, 1)
   const unplaced = new Directory()
   await unplaced.start().begin()
-  t.is(unplaced.start().session.now.over!.length, 1)
-  t.deepEqual(unplaced.copyTo('here').start().session.now.over, [])
+  t.is(unplaced.start().session.now.ended!.length, 1)
+  t.deepEqual(unplaced.copyTo('here').start().session.now.ended, [])
 })
 
 test('a directory is known for its own, for one from elsewhere, or for none that remembers a start', async (t) => {
@@ -122,7 +122,7 @@ test('what is no list of starts says nothing', (t) => {
   ] as const) {
     const directory = new Directory('here')
     directory.data.set(keys.starts, pack({ place: 'here', starts }, 'a test'))
-    t.deepEqual(directory.start().session.now.over, over)
+    t.deepEqual(directory.start().session.now.ended, over)
   }
 })
 

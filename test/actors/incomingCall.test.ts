@@ -22,7 +22,7 @@ import type { CallReceived, ReceivedWatch, Telemetry } from '../../core/inspecti
 import type { Rule } from '../../core/model/allow.js'
 import type { MethodKind } from '../../core/model/methods.js'
 import type { AnyMethod, MethodEntry } from '../../core/model/methodTable.js'
-import { keys, slot } from '../../core/model/nodeRecord.js'
+import { keys, stateSlot } from '../../core/model/nodeRecord.js'
 import { type Link, ObjectChain } from '../../core/model/objectChain.js'
 import type { StateStore, Write } from '../../core/ports/stateStore.js'
 import type { Transport } from '../../core/ports/transport.js'
@@ -32,7 +32,7 @@ import { gate } from '../support/testSystem.js'
 import { ManualClock } from './manualClock.js'
 
 const replier = { node: 'n1', className: 'Counter.v1', version: 0 }
-const own = slot(1, 0)
+const own = stateSlot(1, 0)
 const settled = () => new Promise((resolve) => setImmediate(resolve))
 
 interface State {
@@ -90,7 +90,7 @@ function open(methods: Record<string, Work> = {}, telemetry?: Telemetry) {
     className: 'Counter.v1',
     role: 'object',
     methods: { level: 0, entries },
-    bearers: [{ self: holder, touch: () => state.touch(own) }],
+    receivers: [{ self: holder, touch: () => state.touch(own) }],
     hears: new Map([['told', { method: 'add' }]]),
     tally: { calls: 0 },
   }

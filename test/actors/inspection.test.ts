@@ -3,8 +3,8 @@ import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
 import { defaultSettings, type HostSettings } from '../../actors/base/settings.js'
 import { Inspection } from '../../actors/inspection/inspection.js'
-import type { LookBatch } from '../../actors/inspection/looking.js'
-import { SeenQueue } from '../../actors/inspection/seenQueue.js'
+import type { LookBatch } from '../../actors/inspection/inspectionClient.js'
+import { InspectionQueue } from '../../actors/inspection/inspectionQueue.js'
 import type { Seen, StatechartSeen } from '../../core/inspection/inspection.js'
 import type { Message, Transport } from '../../core/ports/transport.js'
 import { upgradeStatechartDescription } from '../../core/upgrade/statechartDescription.js'
@@ -301,7 +301,7 @@ test('however much waits to be told, no more than seenPerTickMax of it is told a
 })
 
 test('a queue keeps the newest, in order, however much is put into it', (t) => {
-  const queue = new SeenQueue<number>(1000)
+  const queue = new InspectionQueue<number>(1000)
   for (let i = 0; i < 10_000; i++) queue.add(i)
   t.is(queue.length, 1000)
   t.is(queue.takeDropped(), 9000)

@@ -6,7 +6,7 @@ import test from 'ava'
 import { type AnyStateMachine, fromPromise, setup } from 'xstate'
 import { Mailbox } from '../../actors/serving/mailbox.js'
 import { VerifiedHistory } from '../../core/control/verifiedHistory.js'
-import { type Bearer, objectTable, simulationTable } from '../../core/model/methodTable.js'
+import { objectTable, type Receiver, simulationTable } from '../../core/model/methodTable.js'
 import { describeClass } from '../../core/model/nodeObject.js'
 import { type Link, ObjectChain } from '../../core/model/objectChain.js'
 import { ending } from '../../core/upgrade/endingStatechart.js'
@@ -18,14 +18,14 @@ import { gate } from '../support/testSystem.js'
 import { ManualClock } from './manualClock.js'
 import { NotesV1, NotesV2 } from './notesClasses.js'
 
-const bearer = (): Bearer => ({ self: {}, touch() {} })
+const receiver = (): Receiver => ({ self: {}, touch() {} })
 
-const link = (version: number, role: Link['role'], bearers: readonly Bearer[]): Link => ({
+const link = (version: number, role: Link['role'], receivers: readonly Receiver[]): Link => ({
   version,
   role,
   className: `C${version}`,
   methods: { level: 0, entries: new Map() },
-  bearers,
+  receivers,
   hears: new Map(),
   tally: { calls: 0 },
 })
@@ -35,8 +35,8 @@ const below = () => {
 }
 
 test('C5: a version whose calls lead to another object than those of the others is noticed when the chain is made', (t) => {
-  const [object, other, ...sos] = [bearer(), bearer(), bearer(), bearer()] as const
-  const links = (first: Bearer) => [
+  const [object, other, ...sos] = [receiver(), receiver(), receiver(), receiver()] as const
+  const links = (first: Receiver) => [
     link(0, 'alias', [object, sos[0]]),
     link(1, 'pastSO', [first, sos[0]]),
     link(2, 'object', [object]),

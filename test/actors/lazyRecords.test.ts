@@ -5,7 +5,7 @@
 import test from 'ava'
 import { LazyRecords, tombstone } from '../../actors/state/lazyRecords.js'
 import type { Fault } from '../../core/base/fault.js'
-import { keys, type LazySlot, type Slot } from '../../core/model/nodeRecord.js'
+import { keys, type LazySlot, type StateSlot } from '../../core/model/nodeRecord.js'
 import type { RecordRules } from '../../core/model/recordTransform.js'
 import { compareKeys } from '../../core/ports/stateStore.js'
 import { pack, unpack } from '../../core/wire/codec.js'
@@ -40,7 +40,7 @@ const made = (rest: Partial<LazySlot> = {}): LazySlot => ({
   ...rest,
 })
 
-function open(lazy: Readonly<Record<Slot, LazySlot>>, check?: (...record: readonly unknown[]) => unknown) {
+function open(lazy: Readonly<Record<StateSlot, LazySlot>>, check?: (...record: readonly unknown[]) => unknown) {
   const data = new Map<string, Uint8Array>()
   const faults: Fault[] = []
   /** Ranges that are being read. */
@@ -64,13 +64,13 @@ function open(lazy: Readonly<Record<Slot, LazySlot>>, check?: (...record: readon
     check,
     (fault) => void faults.push(fault),
   )
-  const put = (slot: Slot, name: string, found: Readonly<Record<string, unknown>>) => {
+  const put = (slot: StateSlot, name: string, found: Readonly<Record<string, unknown>>) => {
     for (const [key, record] of Object.entries(found))
       data.set(keys.collection('n1', slot, name) + key, record === tombstone ? tombstone : pack(record))
   }
-  const all = (slot: Slot, name: string, from = '', to?: string) =>
+  const all = (slot: StateSlot, name: string, from = '', to?: string) =>
     [...records.entries(slot, name, from, to)].map(([key, record]) => `${key}=${record}`)
-  const pass = (slot: Slot, name: string, most: number) => {
+  const pass = (slot: StateSlot, name: string, most: number) => {
     const { writes, ...rest } = records.pass(slot, name, most)
     const prefix = keys.collection('n1', slot, name)
     return { ...rest, writes: writes.map(([key, value]) => [key.slice(prefix.length), value && unpack(value)]) }
@@ -285,7 +285,7 @@ test('Z3: what the upgrade made of a collection of another name is not given bac
     others: { from: 'tomes', beside: 'loans', record: (tome) => `other of ${tome}` },
     notes: { from: 'tomes', beside: 'notes', record: (tome) => `note of ${tome}` },
   }
-  const lazy: Record<Slot, LazySlot> = {
+  const lazy: Record<StateSlot, LazySlot> = {
     '1.1': made({ next: { tomes: '' } }),
     '2.2': made({ upgrade: 2, undoes: true, old: '1.1', beside: null, next: { books: '', others: '' } }),
     '2.1': made({ upgrade: 2, undoes: true, old: '1.1', beside: null, role: 'pastSO', next: { notes: '' } }),

@@ -34,7 +34,7 @@ async function reopened(system: TestSystem, host: TestHost, settings: Settings =
 /** Keys of collections on the node's disk, by slot. */
 async function recordsOnDisk(host: TestHost): Promise<readonly string[]> {
   const store = await host.kill().open()
-  const [from, to] = keys.allSlots('s1')
+  const [from, to] = keys.allStateSlots('s1')
   const found = [...store.range(from, to)].map(([key]) => key.slice(from.length)).filter((key) => key.includes('/c/'))
   await store.close()
   return found

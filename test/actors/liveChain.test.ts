@@ -75,9 +75,9 @@ test('SOs are made over their states, from the object outwards, and each version
     chain.links.map(({ version, role, className }) => `${version} ${role} ${className}`),
     ['0 pastSO Notes.v1', '1 object Notes.v2', '2 futureSO Notes.v3'],
   )
-  for (const { bearers, role } of chain.links) {
-    t.is(bearers[0], object.context)
-    t.is(bearers.length, role === 'object' ? 1 : 2)
+  for (const { receivers, role } of chain.links) {
+    t.is(receivers[0], object.context)
+    t.is(receivers.length, role === 'object' ? 1 : 2)
   }
 })
 
@@ -163,10 +163,10 @@ test('a version that an upgrade leaves alone is answered by its neighbour, and c
   const plan = planChain(2, 0, [first!, alone(2), alone(3)])
   const { chain, tallies } = build(plan, [], { at: (v) => classes[Math.min(v, 1)]! })
   t.deepEqual(tallies, ['2 own', '1 own', '0 simulated', '3 own'])
-  t.is(chain.links[1]!.bearers, chain.links[2]!.bearers)
+  t.is(chain.links[1]!.receivers, chain.links[2]!.receivers)
   const ahead = open(0).build(planChain(0, 0, [first!, alone(2)]), [], { at: (v) => classes[Math.min(v, 1)]! })
   t.deepEqual(ahead.tallies, ['0 own', '1 simulated', '2 simulated'])
-  t.is((ahead.chain.at(2) as { bearers: unknown }).bearers, (ahead.chain.at(1) as { bearers: unknown }).bearers)
+  t.is((ahead.chain.at(2) as { receivers: unknown }).receivers, (ahead.chain.at(1) as { receivers: unknown }).receivers)
 })
 
 test('a version that is not answered has its fault in its place, whatever its place', (t) => {
@@ -207,7 +207,7 @@ test('an SO that refuses a call says which class it stands for, and on which', (
     { version: 1, classUpgrade: { ...(first!.classUpgrade as object), pastSO: so } as never, undoes: false },
   ])
   const { chain } = build(plan, [], { at: (v) => [PlainV1, PlainV2][v]! })
-  const { methods, bearers } = chain.links[0]!
-  const fault = t.throws(() => invoke(methods.entries.get('add')!, bearers, ['x'])) as Fault
+  const { methods, receivers } = chain.links[0]!
+  const fault = t.throws(() => invoke(methods.entries.get('add')!, receivers, ['x'])) as Fault
   t.like(fault, { code: 'simulation.refused', message: 'not today', details: { simulates: 'Plain.v1', over: 'Plain.v2' } })
 })

@@ -6,7 +6,7 @@ import test from 'ava'
 import type { DueTimer } from '../../actors/serving/objectTimers.js'
 import { LiveContext, type Surroundings } from '../../actors/software/liveObject.js'
 import { describeClass } from '../../core/model/nodeObject.js'
-import { slot } from '../../core/model/nodeRecord.js'
+import { stateSlot } from '../../core/model/nodeRecord.js'
 import { command, event, NodeObject, query } from '../../index.js'
 import { ManualClock } from './manualClock.js'
 
@@ -69,7 +69,7 @@ function open(label: number | null = null) {
     },
     callSelf: (timer: DueTimer, method: string, args: readonly unknown[]) => void timers.push({ timer, method, args }),
   }
-  const context = new LiveContext({}, around as unknown as Surroundings, slot(1, 0), label, describeClass(SelfV1))
+  const context = new LiveContext({}, around as unknown as Surroundings, stateSlot(1, 0), label, describeClass(SelfV1))
   const commit = () => {
     for (const leave of afterCommit.splice(0)) leave()
   }

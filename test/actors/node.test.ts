@@ -9,7 +9,7 @@ import { Node } from '../../actors/node/node.js'
 import { IncomingCall } from '../../actors/serving/incomingCall.js'
 import { Journal } from '../../actors/state/journal.js'
 import { InvariantViolation } from '../../core/base/invariant.js'
-import { type NodeRecord, slot } from '../../core/model/nodeRecord.js'
+import { type NodeRecord, stateSlot } from '../../core/model/nodeRecord.js'
 import { kinds } from '../../core/wire/envelope.js'
 import { memoryStore } from '../../transports/memory/index.js'
 import { gate } from '../support/testSystem.js'
@@ -28,7 +28,7 @@ async function open({ version = 1, oldest = 0 } = {}) {
     ...{ clock, journal, history, telemetry },
     random: { next: () => 0 },
     settings: { ...defaultSettings, system: 'shop', hostId: 'h1' },
-    registrar: { start: undefined, release: (id: string) => void log.push(`released ${id}`) },
+    statusReporter: { start: undefined, release: (id: string) => void log.push(`released ${id}`) },
     fence: {
       isClosed: () => false,
       opened: () => fence.opened(),
@@ -39,13 +39,13 @@ async function open({ version = 1, oldest = 0 } = {}) {
     },
     wheel: { set() {}, clear() {} },
     backlog: { add() {}, remove() {} },
-    classes: { line: () => ['Notes.v1'], recordRules: () => ({}) },
+    classes: { lineage: () => ['Notes.v1'], recordRules: () => ({}) },
     observe: ({ type, error }: any) => void log.push(`${type} ${error?.message ?? ''}`.trim()),
     outbox: { add: () => {} },
   }
   const record: NodeRecord = {
     ...{ format: 2, nodeId: 'n1', service: 'notes', facts: {}, incarnation: 1, oldest, newest: version },
-    generation: { number: 0, version, className: 'Notes.v1', object: slot(0, version), simulations: {} },
+    generation: { number: 0, version, className: 'Notes.v1', object: stateSlot(0, version), simulations: {} },
     ...{ previous: null, upgrade: null },
   }
   const node = new Node(services as never, record, false)
@@ -53,7 +53,7 @@ async function open({ version = 1, oldest = 0 } = {}) {
     const words = part.constructor.name
     for (const name of names) Object.assign(part, { [name]: () => void log.push(`${words}.${name}`) })
   }
-  told(node.slot, 'release', 'stop')
+  told(node.permit, 'release', 'stop')
   told(node.pass, 'start', 'stop')
   told(node.learning, 'dropDeadVersions', 'learn')
   Object.assign(node.learning, { stop: () => [] })
@@ -74,7 +74,7 @@ async function open({ version = 1, oldest = 0 } = {}) {
       await starting.pass()
     },
   })
-  Object.assign(node.keeper, { reload: () => void log.push('reads its record') })
+  Object.assign(node.recordStore, { reload: () => void log.push('reads its record') })
   const lose = () => Object.defineProperty(node.state, 'isLost', { value: true })
   const again = () => {
     tellsAgain = true
@@ -97,7 +97,7 @@ function callOf(node: Node, isOfTimer = false) {
 test('a node serves: it gives its permit back, joins its service, opens, and passes over records', async (t) => {
   const { node, done, history } = await open()
   node.serve()
-  t.deepEqual(done(), ['ServiceSlot.release', 'Reception.joinService', 'RecordPass.start'])
+  t.deepEqual(done(), ['UpgradePermit.release', 'Reception.joinService', 'RecordPass.start'])
   t.true(node.mailbox.isOpen)
   t.is(node.life.state, 'serving')
   for (const [dead, final] of [
@@ -175,7 +175,7 @@ test('a node that crashes restarts once, says so once, and serves again with wha
   t.is(node.life.state, 'serving')
   t.deepEqual(done(), [
     'reports current  ',
-    'ServiceSlot.release',
+    'UpgradePermit.release',
     'Reception.joinService',
     'RecordPass.start',
     'NodeLearning.learn',

@@ -28,7 +28,7 @@ function open({
     services: {
       clock,
       settings: { ...defaultSettings, leaveMs: 1_000 },
-      registrar: { release: (id: string) => void log.push(`release ${id}`) },
+      statusReporter: { release: (id: string) => void log.push(`release ${id}`) },
     },
     life,
     mailbox,
@@ -49,7 +49,7 @@ function open({
       },
     },
     manager: { stop: said('no upgrade') },
-    slot: { stop: said('no slot') },
+    permit: { stop: said('no slot') },
     pass: { stop: said('no pass') },
     isElsewhere,
   } as unknown as EndingNode
@@ -69,7 +69,7 @@ const withdrawal = ['no upgrade', 'no slot', 'no pass', 'hear nothing', 'left th
 const end = ['drains', 'drained', 'close', 'stop the object', 'release n1']
 const microtasks = () => new Promise((resolve) => setImmediate(resolve))
 
-test('a node that stops withdraws, takes in what is on its way, and lets its object stop before it leaves the registrar', async (t) => {
+test('a node that stops withdraws, takes in what is on its way, and lets its object stop before it leaves the status reporter', async (t) => {
   const { node, life, clock, done } = open()
   await stop(node, undefined)
   t.deepEqual(done(), [...withdrawal, ...end])

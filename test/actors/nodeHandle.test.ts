@@ -20,7 +20,7 @@ function open() {
       },
       get chain() {
         if (!world.hasChain) throw new Error('there is no chain')
-        const links = [{ version: 2, className: 'Pages.v2', role: 'object', bearers: [] }]
+        const links = [{ version: 2, className: 'Pages.v2', role: 'object', receivers: [] }]
         return { version: 2, object: { className: 'Pages.v2' }, links }
       },
     },

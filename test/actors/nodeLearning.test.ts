@@ -7,12 +7,12 @@ import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
 import { Intake } from '../../actors/history/intake.js'
 import { Mailbox } from '../../actors/serving/mailbox.js'
-import { RecordKeeper } from '../../actors/software/recordKeeper.js'
+import { NodeRecordStore } from '../../actors/software/nodeRecordStore.js'
 import { Journal } from '../../actors/state/journal.js'
 import { NodeState } from '../../actors/state/nodeState.js'
 import { type LearningNode, NodeLearning } from '../../actors/upgrade/nodeLearning.js'
 import { Fault } from '../../core/base/fault.js'
-import { type Generation, keys, type NodeRecord, type Slot } from '../../core/model/nodeRecord.js'
+import { type Generation, keys, type NodeRecord, type StateSlot } from '../../core/model/nodeRecord.js'
 import { none } from '../../core/model/simulation.js'
 import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
 import { pack, unpack } from '../../core/wire/codec.js'
@@ -60,9 +60,10 @@ async function open({ record = {}, undos = [], upgrade = {} }: Options = {}) {
   }
   /** Versions that the upgrade server has. */
   const known = { newest: 0, dead: record.oldest ?? 0, final: 0 }
-  const keeper = new RecordKeeper(first, state, journal, () => known.dead)
-  keeper.write(first)
-  for (const of of ['0.0', ...Object.values(first.generation.simulations)] as Slot[]) state.write(keys.root('n1', of), pack({}))
+  const recordStore = new NodeRecordStore(first, state, journal, () => known.dead)
+  recordStore.write(first)
+  for (const of of ['0.0', ...Object.values(first.generation.simulations)] as StateSlot[])
+    state.write(keys.root('n1', of), pack({}))
   const mailbox = new Mailbox(clock, 100, () => {})
   mailbox.open()
   const undoes = (version: number) => undos.includes(version)
@@ -99,7 +100,7 @@ async function open({ record = {}, undos = [], upgrade = {} }: Options = {}) {
       },
     },
     classes: {
-      line: () => [],
+      lineage: () => [],
       loadStep: (_line: unknown, version: number) => step(`load ${version}`),
       classUpgrade: () => ({ ...toV2().classUpgrades[0]!, ...upgrade }),
     },
@@ -117,8 +118,8 @@ async function open({ record = {}, undos = [], upgrade = {} }: Options = {}) {
     rebuildChain: () => void log.push('chain'),
     chain: {
       at(label: number) {
-        if (rejected.fault !== undefined && label > keeper.record.newest) throw rejected.fault
-        return label <= keeper.record.newest ? {} : undefined
+        if (rejected.fault !== undefined && label > recordStore.record.newest) throw rejected.fault
+        return label <= recordStore.record.newest ? {} : undefined
       },
     },
   }
@@ -126,7 +127,7 @@ async function open({ record = {}, undos = [], upgrade = {} }: Options = {}) {
   const goingOn: { asked?: Gate; isHere: boolean } = { isHere: true }
   const node = {
     services: Object.assign(services, { intake }),
-    keeper,
+    recordStore,
     software,
     state,
     mailbox,
@@ -155,12 +156,27 @@ async function open({ record = {}, undos = [], upgrade = {} }: Options = {}) {
     for (const each of calls) learning.hold(each as never)
   }
   const done = () => log.splice(0)
-  const kept = (of: Slot) => {
+  const kept = (of: StateSlot) => {
     const bytes = journal.get(keys.root('n1', of))
     return bytes && unpack(bytes)
   }
   return {
-    ...{ clock, memory, store, journal, state, keeper, mailbox, software, services, learning, steps, known, unknown, rejected },
+    ...{
+      clock,
+      memory,
+      store,
+      journal,
+      state,
+      recordStore,
+      mailbox,
+      software,
+      services,
+      learning,
+      steps,
+      known,
+      unknown,
+      rejected,
+    },
     ...{ passing, call, hold, done, kept, goingOn },
   }
 }
@@ -194,37 +210,37 @@ const message = (text: string | RegExp) => ({ message: text })
 // --- Learning
 
 test('a node learns one version after the other, each on disk with what its future-SO begins with', async (t) => {
-  const { learning, passing, keeper, done, kept } = await open()
+  const { learning, passing, recordStore, done, kept } = await open()
   const learned = learning.prepare(2)
   await passing()
   await learned
   t.deepEqual(done(), ['fetch 2', 'load 1', 'chain', 'load 2', 'chain'])
-  t.is(keeper.record.newest, 2)
-  t.deepEqual(keeper.record.generation, { ...born, simulations: { 1: '0.1', 2: '0.2' } })
+  t.is(recordStore.record.newest, 2)
+  t.deepEqual(recordStore.record.generation, { ...born, simulations: { 1: '0.1', 2: '0.2' } })
   t.deepEqual(kept('0.1'), { stars: {} })
   await learning.prepare(2)
   t.deepEqual(done(), ['fetch 2'])
 })
 
 test('an upgrade without a future-SO, and one that leaves the node alone, need no state', async (t) => {
-  const { learning, keeper } = await open({ upgrade: { futureSO: none } })
+  const { learning, recordStore } = await open({ upgrade: { futureSO: none } })
   await learning.prepare(1)
-  t.deepEqual(keeper.record.generation, born)
-  t.is(keeper.record.newest, 1)
+  t.deepEqual(recordStore.record.generation, born)
+  t.is(recordStore.record.newest, 1)
   const alone = await open()
   alone.services.classes.classUpgrade = () => undefined as never
   await alone.learning.prepare(1)
-  t.deepEqual(alone.keeper.record.generation, born)
-  t.is(alone.keeper.record.newest, 1)
+  t.deepEqual(alone.recordStore.record.generation, born)
+  t.is(alone.recordStore.record.newest, 1)
 })
 
 test('what stands for an undo is there already, with its state', async (t) => {
-  const { learning, keeper } = await open({ undos: [2] })
+  const { learning, recordStore } = await open({ undos: [2] })
   await learning.prepare(2)
-  t.deepEqual(keeper.record.generation.simulations, { 1: '0.1' })
+  t.deepEqual(recordStore.record.generation.simulations, { 1: '0.1' })
   const again = await open({ record: { newest: 0, generation: { ...born, simulations: { 1: '0.7' } } } })
   await again.learning.prepare(1)
-  t.deepEqual(again.keeper.record.generation.simulations, { 1: '0.7' })
+  t.deepEqual(again.recordStore.record.generation.simulations, { 1: '0.7' })
 })
 
 test('a node makes no state for an undo where its object, or one that is the same, is meant again', async (t) => {
@@ -234,14 +250,14 @@ test('a node makes no state for an undo where its object, or one that is the sam
   const runs = await open({ undos, record: { newest: 2, generation: at1 } })
   runs.services.history.takesBack = (version) => version === 2
   await runs.learning.prepare(3)
-  t.deepEqual(runs.keeper.record.generation.simulations, {})
+  t.deepEqual(runs.recordStore.record.generation.simulations, {})
   // Version 3 means version 1 again, in which the node is as it was in version 0.
   const same = await open({ undos: [3] })
   const { classUpgrade } = same.services.classes
   same.services.classes.classUpgrade = ((_line: unknown, version: number) =>
     version === 1 ? undefined : classUpgrade()) as never
   await same.learning.prepare(3)
-  t.deepEqual(same.keeper.record.generation.simulations, { 2: '0.2' })
+  t.deepEqual(same.recordStore.record.generation.simulations, { 2: '0.2' })
 })
 
 test('those who learn at once learn one after the other, and one that fails holds up no other', async (t) => {
@@ -303,10 +319,10 @@ test('a cut is made, and ended, when the mailbox is open; who learns or looks ag
 })
 
 test('an upgrade that is unfit cuts the chain there; what could not be had is thrown on', async (t) => {
-  const { learning, steps, keeper, done } = await open()
+  const { learning, steps, recordStore, done } = await open()
   steps.set('load 2', new Fault('upgrade.digest', 'it is not what it says'))
   await learning.prepare(3)
-  t.is(keeper.record.newest, 1)
+  t.is(recordStore.record.newest, 1)
   t.is(done().at(-1), 'cut: the upgrade to version 2 was rejected: it is not what it says')
   // It is not asked for again until somebody has looked.
   await learning.prepare(3)
@@ -330,11 +346,11 @@ test('a future-SO that can not begin does not fit', async (t) => {
 })
 
 test('an unfit upgrade is passed once it is undone, and looked at again when an operator asks', async (t) => {
-  const { learning, rejected, done, keeper } = await open({ undos: [2] })
+  const { learning, rejected, done, recordStore } = await open({ undos: [2] })
   rejected.fault = new Fault('version.rejected', 'unfit')
   await learning.prepare(2)
   t.deepEqual(done().slice(0, 2), ['fetch 2', 'cut ends'])
-  t.is(keeper.record.newest, 2)
+  t.is(recordStore.record.newest, 2)
   const other = await open()
   await other.learning.reconsider()
   t.deepEqual(other.done(), [])
@@ -348,7 +364,7 @@ test('a node learns beside a call that does not end, but waits while its object 
   const running = gate()
   beside.mailbox.post({ run: () => running.pass() })
   await beside.learning.prepare(1)
-  t.is(beside.keeper.record.newest, 1)
+  t.is(beside.recordStore.record.newest, 1)
   running.open()
   const apart = await open()
   const held = gate()
@@ -356,33 +372,33 @@ test('a node learns beside a call that does not end, but waits while its object 
   apart.mailbox.post({ run: () => held.pass() })
   void apart.learning.prepare(1)
   await apart.passing()
-  t.is(apart.keeper.record.newest, 0)
+  t.is(apart.recordStore.record.newest, 0)
   held.open()
   await apart.passing()
-  t.is(apart.keeper.record.newest, 1)
+  t.is(apart.recordStore.record.newest, 1)
   const closed = await open()
   await closed.mailbox.close()
   void closed.learning.prepare(1)
   await closed.passing()
-  t.is(closed.keeper.record.newest, 0)
+  t.is(closed.recordStore.record.newest, 0)
   closed.mailbox.open()
   await closed.passing()
-  t.is(closed.keeper.record.newest, 1)
+  t.is(closed.recordStore.record.newest, 1)
 })
 
 test('what was lost while more was learned leaves no gap', async (t) => {
-  const { learning, steps, passing, keeper } = await open()
+  const { learning, steps, passing, recordStore } = await open()
   const loading = gate()
   steps.set('load 2', loading)
   const learned = learning.prepare(2)
   await passing()
-  t.is(keeper.record.newest, 1)
-  keeper.write({ ...keeper.record, newest: 0, generation: born })
+  t.is(recordStore.record.newest, 1)
+  recordStore.write({ ...recordStore.record, newest: 0, generation: born })
   loading.open()
   await passing()
   await learned
-  t.is(keeper.record.newest, 2)
-  t.deepEqual(keeper.record.generation.simulations, { 1: '0.1', 2: '0.2' })
+  t.is(recordStore.record.newest, 2)
+  t.deepEqual(recordStore.record.generation.simulations, { 1: '0.1', 2: '0.2' })
 })
 
 test('learning in the background is followed by a look at what there is to do; only what nobody else tells is told', async (t) => {
@@ -404,7 +420,7 @@ test('learning in the background is followed by a look at what there is to do; o
 })
 
 test('a node that has stopped learns nothing, and holds no calls', async (t) => {
-  const { learning, steps, passing, keeper, call, hold, done } = await open()
+  const { learning, steps, passing, recordStore, call, hold, done } = await open()
   const loading = gate()
   steps.set('load 1', loading)
   void learning.prepare(2)
@@ -412,7 +428,7 @@ test('a node that has stopped learns nothing, and holds no calls', async (t) => 
   t.deepEqual(learning.stop(), [])
   loading.open()
   await passing()
-  t.is(keeper.record.newest, 1)
+  t.is(recordStore.record.newest, 1)
   done()
   await learning.prepare(2)
   hold(call('a', 3))
@@ -634,11 +650,15 @@ const aged: Generation = {
 async function buried(record: Partial<NodeRecord>, over: { readonly dead: number; readonly final: number }) {
   const opened = await open({ record: { newest: 4, generation: aged, ...record } })
   Object.assign(opened.known, over)
-  const { record: before } = opened.keeper
+  const { record: before } = opened.recordStore
   opened.learning.dropDeadVersions()
   await opened.passing()
-  const { oldest, generation } = opened.keeper.record
-  return { ...opened, seen: [oldest, Object.keys(generation.simulations).map(Number)], isSame: opened.keeper.record === before }
+  const { oldest, generation } = opened.recordStore.record
+  return {
+    ...opened,
+    seen: [oldest, Object.keys(generation.simulations).map(Number)],
+    isSame: opened.recordStore.record === before,
+  }
 }
 
 test('C8: versions that are dead are answered no more, and their states stay until nobody goes back', async (t) => {
@@ -679,7 +699,7 @@ test('a burial is a turn of the mailbox; states that can not be swept are told o
   opened.mailbox.post({ run: () => running.pass() })
   opened.learning.dropDeadVersions()
   await opened.passing()
-  t.is(opened.keeper.record.oldest, 0)
+  t.is(opened.recordStore.record.oldest, 0)
   opened.memory.failNextCommit(new Error('disk full'))
   running.open()
   await turns(opened.clock)

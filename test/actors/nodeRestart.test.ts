@@ -15,7 +15,7 @@ function open() {
   const closing = gate()
   const node = {
     services: { clock, settings: { backoffMs: 100, backoffMsMax: 400 }, random: { next: () => 0 } },
-    keeper: { reload: () => void log.push('reload') },
+    recordStore: { reload: () => void log.push('reload') },
     software: {
       discard: () => void log.push('discard'),
       async start() {
@@ -43,7 +43,7 @@ test('a node closes, forgets its object, and starts it from what is on disk', as
   await turns(clock)
   t.deepEqual(done(), ['close'])
   closing.open()
-  await restart.over()
+  await restart.ended()
   t.false(restart.isRunning)
   t.deepEqual(done(), ['discard', 'discard', 'reload', 'start', 'restarted'])
 })
@@ -53,7 +53,7 @@ test('a crash during a restart begins no other one, and whoever waits for the re
   restart.begin()
   restart.begin()
   let isOver = false
-  const over = restart.over().then(() => (isOver = true))
+  const over = restart.ended().then(() => (isOver = true))
   await turns(clock)
   t.false(isOver)
   closing.open()
@@ -112,7 +112,7 @@ test('a node that has stopped for good is started no more', async (t) => {
   await turns(clock)
   node.isEnding = true
   closing.open()
-  await restart.over()
+  await restart.ended()
   t.deepEqual(done(), ['close', 'discard'])
   node.isEnding = false
   failing.reason = 'no port'

@@ -7,8 +7,8 @@ import test, { type ExecutionContext } from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
 import type { RunningCall } from '../../actors/calls/runningCall.js'
 import type { NodeServices } from '../../actors/host/nodeServices.js'
+import { NodeRecordStore } from '../../actors/software/nodeRecordStore.js'
 import { NodeSoftware, type SoftwareNode } from '../../actors/software/nodeSoftware.js'
-import { RecordKeeper } from '../../actors/software/recordKeeper.js'
 import { Journal } from '../../actors/state/journal.js'
 import { NodeState } from '../../actors/state/nodeState.js'
 import { Fault } from '../../core/base/fault.js'
@@ -70,8 +70,8 @@ async function open(t: ExecutionContext, what: Doing = {}, definition: NodeClass
     ...{ generation: { number: 0, version: 0, className: 'Busy.v1', object: '0.0', simulations: { 1: '0.1' } } },
     ...{ previous: null, upgrade: null },
   }
-  const keeper = new RecordKeeper(record, state, journal, () => 0)
-  keeper.write(record)
+  const recordStore = new NodeRecordStore(record, state, journal, () => 0)
+  recordStore.write(record)
   for (const slot of ['0.0', '0.1'] as const) state.write(keys.root('n1', slot), pack(started(0), 'a test'))
   await settle(10)
   const events: HostEvent[] = []
@@ -83,7 +83,7 @@ async function open(t: ExecutionContext, what: Doing = {}, definition: NodeClass
     observe: (event: HostEvent) => void events.push(event),
     construct: (of: new () => object) => new of(),
     classes: {
-      line: () => ['Busy.v1', 'Busy.v2'],
+      lineage: () => ['Busy.v1', 'Busy.v2'],
       definitionAt: () => definition,
       step: (_: unknown, version: number) => steps[version - 1],
     },
@@ -96,7 +96,7 @@ async function open(t: ExecutionContext, what: Doing = {}, definition: NodeClass
     chainChanged: (chain: ObjectChain) => void chains.push(chain),
     tally: () => ({ calls: 0 }),
   }
-  const software = new NodeSoftware(services as unknown as NodeServices, keeper, node as unknown as SoftwareNode)
+  const software = new NodeSoftware(services as unknown as NodeServices, recordStore, node as unknown as SoftwareNode)
   const onDisk = () => (unpack(store.get(keys.root('n1', '0.0'))!) as { starts: number }).starts
   const through = async <T>(work: Promise<T>): Promise<T> => {
     work.catch(() => {})
@@ -106,10 +106,10 @@ async function open(t: ExecutionContext, what: Doing = {}, definition: NodeClass
   t.teardown(() => {
     doing = {}
   })
-  return { clock, software, node, state, keeper, events, chains, sent, settle, through, onDisk }
+  return { clock, software, node, state, recordStore, events, chains, sent, settle, through, onDisk }
 }
 
-const object = ({ software }: { readonly software: NodeSoftware }) => software.chain.object.bearers[0]!.self as Busy
+const object = ({ software }: { readonly software: NodeSoftware }) => software.chain.object.receivers[0]!.self as Busy
 
 test.serial('software has an object and a chain from its first start on, and no object when it has stopped', async (t) => {
   const s = await open(t)
@@ -309,7 +309,7 @@ test.serial('simulation objects end with their object, and a chain that is built
   const steps: Step[] = [{ version: 1, classUpgrade: { ...first!, futureSO: first!.futureSO }, undoes: false }]
   const s = await open(t, {}, Busy, steps)
   await s.through(s.software.start())
-  const so = () => s.software.chain.links[1]!.bearers[1]!.self as { signal: AbortSignal }
+  const so = () => s.software.chain.links[1]!.receivers[1]!.self as { signal: AbortSignal }
   const before = so()
   const { signal } = before
   s.software.rebuildChain()

@@ -7,7 +7,7 @@ import test from 'ava'
 import { Journal } from '../../actors/state/journal.js'
 import { NodeState, type RootHolder, type StateOwner } from '../../actors/state/nodeState.js'
 import { isFault } from '../../core/base/fault.js'
-import { keys, type LazySlot, type Slot } from '../../core/model/nodeRecord.js'
+import { keys, type LazySlot, type StateSlot } from '../../core/model/nodeRecord.js'
 import type { RecordRules } from '../../core/model/recordTransform.js'
 import { pack, unpack } from '../../core/wire/codec.js'
 import { memoryStore } from '../../transports/memory/index.js'
@@ -34,7 +34,7 @@ async function open(root: unknown = { total: 0, list: [] }) {
   const memory = memoryStore()
   const journal = new Journal(await memory.open(), clock)
   const heard: unknown[] = []
-  const lazy = new Map<Slot, LazySlot>()
+  const lazy = new Map<StateSlot, LazySlot>()
   let rules: RecordRules = {}
   const owner: StateOwner = {
     lazyOf: (of) => lazy.get(of),
@@ -51,7 +51,7 @@ async function open(root: unknown = { total: 0, list: [] }) {
     await journal.idle()
   }
   await commit()
-  const kept = (of: Slot = slot) => unpack(journal.get(keys.root('n1', of))!)
+  const kept = (of: StateSlot = slot) => unpack(journal.get(keys.root('n1', of))!)
   const records = state.collection(slot, 'records')
   const all = (range = {}) => [...records.entries(range)].map(([key, value]) => `${key} ${value}`)
   /** Puts records that are kept. */
@@ -66,7 +66,7 @@ async function open(root: unknown = { total: 0, list: [] }) {
   return { clock, memory, journal, state, holder, heard, lazy, setRules, commit, kept, records, all, fill }
 }
 
-function command(state: NodeState, work: () => void, touched: Slot = slot): void {
+function command(state: NodeState, work: () => void, touched: StateSlot = slot): void {
   call(state, 'command', () => {
     state.touch(touched)
     work()

@@ -45,10 +45,10 @@ function open(definition: NodeClass = NotesV1) {
     mailbox,
     learning: { held: 2 },
     calls: { sincePhase, answered: 1, failed: 2, expired: 3, phaseBegins: () => void phases.push('begins') },
-    keeper: {
+    recordStore: {
       record: { nodeId: 'n1', service: 'notes', generation },
       replier: { node: 'n1', className: definition.className, version: 4 },
-      line: () => ['Notes.v1'],
+      lineage: () => ['Notes.v1'],
     },
     services: {
       history,
@@ -56,7 +56,7 @@ function open(definition: NodeClass = NotesV1) {
       store: { directoryId: 'd1' },
       clock: { now: () => 99 },
       classes: { definitionAt: () => definition },
-      registrar: { report: (row: Row) => void rows.push(row) },
+      statusReporter: { report: (row: Row) => void rows.push(row) },
       observe: (event: HostEvent) => void events.push(event),
     },
   }

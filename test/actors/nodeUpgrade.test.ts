@@ -6,7 +6,7 @@ import 'reflect-metadata'
 import test from 'ava'
 import { Fault } from '../../core/base/fault.js'
 import type { Control } from '../../core/control/control.js'
-import type { Slot } from '../../core/model/nodeRecord.js'
+import type { StateSlot } from '../../core/model/nodeRecord.js'
 import { schedule } from '../../index.js'
 import { gate } from '../support/testSystem.js'
 import { turns } from './claiming.js'
@@ -25,11 +25,11 @@ test('each phase is told with its version, and with its reason where one waits f
 test('C10: a phase that an operator has to know the reason of is never told without one; others have none', async (t) => {
   for (const phase of ['stalled', 'rejected'] as const)
     for (const nothing of ['', null]) {
-      const { effects, done, keeper } = await open()
+      const { effects, done, recordStore } = await open()
       const why = `C10: n1 is ${phase} without a reason`
       t.throws(() => effects.entered(phase, nothing), message(why))
       t.deepEqual(done(), [`${phase} 1 ${why}`])
-      t.deepEqual(keeper.record.upgrade, phase === 'stalled' ? { phase, target: 1, reason: why } : null)
+      t.deepEqual(recordStore.record.upgrade, phase === 'stalled' ? { phase, target: 1, reason: why } : null)
     }
   const { effects, node } = await open()
   const reasons: unknown[] = []
@@ -40,28 +40,28 @@ test('C10: a phase that an operator has to know the reason of is never told with
 })
 
 test('a stalled upgrade stays so on disk, with its first reason, until another phase begins', async (t) => {
-  const { effects, keeper, onDisk, commit } = await open()
+  const { effects, recordStore, onDisk, commit } = await open()
   effects.entered('stalled', 'why')
   await commit()
   t.deepEqual(onDisk().upgrade, { phase: 'stalled', target: 1, reason: 'why' })
   effects.entered('stalled', 'why else')
-  t.deepEqual(keeper.record.upgrade, { phase: 'stalled', target: 1, reason: 'why' })
+  t.deepEqual(recordStore.record.upgrade, { phase: 'stalled', target: 1, reason: 'why' })
   effects.entered('scheduled', null)
   await commit()
   t.is(onDisk().upgrade, null)
 })
 
 test('a phase that changes nothing on disk writes nothing', async (t) => {
-  const { effects, keeper, state, commit } = await open()
+  const { effects, recordStore, state, commit } = await open()
   await commit()
   const { batch } = state
-  const { record } = keeper
+  const { record } = recordStore
   for (const phase of ['scheduled', 'draining', 'rejected', 'current'] as const) effects.entered(phase, 'why')
   t.is(state.batch, batch)
-  t.is(keeper.record, record)
+  t.is(recordStore.record, record)
   await open({ record: { upgrade: { phase: 'recovering', target: 1, startsFailed: 2 } } }).then((recovering) => {
     recovering.effects.entered('recovering', null)
-    t.is(recovering.keeper.record.upgrade?.phase, 'recovering')
+    t.is(recovering.recordStore.record.upgrade?.phase, 'recovering')
   })
 })
 
@@ -69,15 +69,15 @@ test('a retry that was ordered before the upgrade stalled or was rejected is not
   const stalled = await open()
   stalled.control(retry('before'))
   stalled.effects.entered('scheduled', null)
-  t.is(stalled.keeper.record.heededRetry, undefined)
+  t.is(stalled.recordStore.record.heededRetry, undefined)
   stalled.effects.entered('stalled', 'why')
-  t.is(stalled.keeper.record.heededRetry, 'before')
+  t.is(stalled.recordStore.record.heededRetry, 'before')
   stalled.control(retry('after'))
   stalled.effects.entered('stalled', 'again')
-  t.is(stalled.keeper.record.heededRetry, 'before', 'one that is stalled already may still heed it')
+  t.is(stalled.recordStore.record.heededRetry, 'before', 'one that is stalled already may still heed it')
   const rejected = await open({ record: { heededRetry: 'long ago' } })
   rejected.effects.entered('rejected', 'why')
-  t.is(rejected.keeper.record.heededRetry, 'long ago')
+  t.is(rejected.recordStore.record.heededRetry, 'long ago')
   rejected.control(retry('before'))
   rejected.effects.entered('rejected', 'why')
   await rejected.commit()
@@ -150,18 +150,18 @@ test('what could not be had is fetched again; what does not fit is left to the v
 })
 
 test('an upgrade is verified once it is learned: whether it concerns the node, or why it is rejected', async (t) => {
-  const { effects, steps, software, keeper } = await open({ record: { newest: 0 } })
+  const { effects, steps, software, recordStore } = await open({ record: { newest: 0 } })
   const learning = gate()
   steps.set('learn 1', learning)
   software.rejected = new Fault('version.rejected', 'it is unfit')
   const verifying = effects.verify()
   await new Promise((resolve) => setImmediate(resolve))
-  keeper.write({ ...keeper.record, newest: 1 })
+  recordStore.write({ ...recordStore.record, newest: 1 })
   learning.open()
   t.deepEqual(await verifying, { concerned: true })
   software.rejected = new Fault('version.rejected', 'of a later one')
   t.deepEqual(await effects.verify(), { concerned: true })
-  keeper.write({ ...keeper.record, newest: 0 })
+  recordStore.write({ ...recordStore.record, newest: 0 })
   await t.throwsAsync(effects.verify(), message('of a later one'))
   software.rejected = undefined
   t.deepEqual(await effects.verify(), { concerned: true })
@@ -191,7 +191,7 @@ test('a node that was behind serves again when it has advanced', async (t) => {
 })
 
 test('an advance is given up for a call that does not end, does not come later, and is tried again when the call ends', async (t) => {
-  const { effects, through, onDisk, clock, mailbox, keeper } = await open()
+  const { effects, through, onDisk, clock, mailbox, recordStore } = await open()
   const running = gate()
   mailbox.post({ run: () => running.pass() })
   const advancing = effects.advance()
@@ -206,7 +206,7 @@ test('an advance is given up for a call that does not end, does not come later, 
   t.false(isAsked)
   running.open()
   await through(waiting)
-  t.is(keeper.record.generation.version, 0)
+  t.is(recordStore.record.generation.version, 0)
   t.is(onDisk().generation.version, 0)
   // From now on only an operator's word counts.
   isAsked = false
@@ -221,7 +221,7 @@ test('an advance is given up for a call that does not end, does not come later, 
 })
 
 test('an advance that took too long while no call ran says so, and is tried again by itself', async (t) => {
-  const { effects, through, steps, clock, keeper } = await open()
+  const { effects, through, steps, clock, recordStore } = await open()
   const learned = gate()
   steps.set('learn 1', learned)
   const advancing = effects.advance()
@@ -232,7 +232,7 @@ test('an advance that took too long while no call ran says so, and is tried agai
   await through(effects.awaitRetry(never))
   learned.open()
   await through(effects.advance())
-  t.is(keeper.record.generation.version, 1)
+  t.is(recordStore.record.generation.version, 1)
 })
 
 test('an advance that was given up is not made again when it fails later', async (t) => {
@@ -264,14 +264,14 @@ test('an advance that failed for another reason waits for an operator', async (t
 })
 
 test('an advance that the disk does not take is made again after the restart, but not by a node that has stopped', async (t) => {
-  const { effects, passing, through, memory, node, onDisk, all, state, keeper } = await open()
+  const { effects, passing, through, memory, node, onDisk, all, state, recordStore } = await open()
   memory.failNextCommit(new Error('disk full'))
   const restarted = gate()
   node.whenRestarted = async () => {
     all()
     await restarted.pass()
     state.closeAll()
-    keeper.reload()
+    recordStore.reload()
   }
   const advancing = effects.advance()
   await passing()
@@ -287,9 +287,9 @@ test('an advance that the disk does not take is made again after the restart, bu
 })
 
 test('an advance does not go past what has been learned', async (t) => {
-  const { effects, through, keeper } = await open({ record: { newest: 0 } })
+  const { effects, through, recordStore } = await open({ record: { newest: 0 } })
   await t.throwsAsync(through(effects.advance()), message('a learned version could not be written'))
-  t.is(keeper.record.generation.version, 0)
+  t.is(recordStore.record.generation.version, 0)
 })
 
 test('an advance whose commit takes longer than its time is not given up any more', async (t) => {
@@ -308,7 +308,7 @@ test('an advance whose commit takes longer than its time is not given up any mor
 })
 
 test('an upgrade that is undone before the node went forward is passed, and its future-SO becomes a past-SO with its state', async (t) => {
-  const { effects, through, onDisk, done, keeper, node } = await open({
+  const { effects, through, onDisk, done, recordStore, node } = await open({
     record: { newest: 2, generation: { ...born, simulations: { 1: '0.1', 7: '0.7' } } },
     undos: [2],
   })
@@ -317,29 +317,29 @@ test('an upgrade that is undone before the node went forward is passed, and its 
   t.deepEqual(done(), ['learn 2', 'learn 2', 'chain', 'serve'])
   t.is(onDisk().generation.version, 2)
   t.deepEqual(onDisk().generation.simulations, { 1: '0.1', 7: '0.7' })
-  t.is(keeper.record.upgrade, null)
+  t.is(recordStore.record.upgrade, null)
   // Nothing holds its slot any more.
-  node.slot.release()
+  node.permit.release()
   await turns(node.services.clock as never)
-  t.deepEqual(await node.services.database.claimSlot('pages', { nodeId: 'n2', version: 1, isUndo: false }, { nodes: 1 }), {
+  t.deepEqual(await node.services.database.claimPermit('pages', { nodeId: 'n2', version: 1, isUndo: false }, { nodes: 1 }), {
     claimed: true,
   })
 })
 
 test('an undo is not passed before its learning has ended', async (t) => {
-  const { effects, passing, through, steps, keeper, onDisk } = await open({ undos: [2] })
+  const { effects, passing, through, steps, recordStore, onDisk } = await open({ undos: [2] })
   const learning = gate()
   steps.set('learn 2', learning)
   const skipping = effects.skip()
   await passing()
-  keeper.write({ ...keeper.record, newest: 2 })
+  recordStore.write({ ...recordStore.record, newest: 2 })
   learning.open()
   await through(skipping)
   t.is(onDisk().generation.version, 2)
 })
 
 test('the past-SO that stands for an undo stays that of its own version where the node goes on as it is', async (t) => {
-  const at1 = { number: 1, version: 1, className: 'Notes.v2', object: '0.0' as Slot, simulations: { 0: '0.1' as Slot } }
+  const at1 = { number: 1, version: 1, className: 'Notes.v2', object: '0.0' as StateSlot, simulations: { 0: '0.1' as StateSlot } }
   const unaffected = await open({ target: 2, record: { newest: 2, generation: at1 }, undos: [2] })
   await unaffected.through(unaffected.effects.advance())
   t.deepEqual(unaffected.onDisk().generation, { ...at1, version: 2 })
@@ -349,7 +349,7 @@ test('the past-SO that stands for an undo stays that of its own version where th
 })
 
 test('where an undo is passed because it is undone itself, the past-SO that stood for it is the past-SO of its version', async (t) => {
-  const at1 = { number: 1, version: 1, className: 'Notes.v2', object: '0.0' as Slot, simulations: { 0: '0.1' as Slot } }
+  const at1 = { number: 1, version: 1, className: 'Notes.v2', object: '0.0' as StateSlot, simulations: { 0: '0.1' as StateSlot } }
   const { effects, through, onDisk } = await open({
     target: 2,
     record: { newest: 3, generation: at1 },

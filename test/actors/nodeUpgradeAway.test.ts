@@ -84,11 +84,11 @@ test('the limit of the class upgrade holds beside that of the host, and one with
       schedule: limit === undefined ? schedule('at once', async () => {}) : limit,
     })
     Object.assign(node.services.settings, { limit: { nodes: 2 } })
-    await database.claimSlot('pages', { nodeId: 'other', version: 1, isUndo: false }, { nodes: 1 })
+    await database.claimPermit('pages', { nodeId: 'other', version: 1, isUndo: false }, { nodes: 1 })
     const claiming = effects.claim(never)
     await passing()
     t.deepEqual(await holders(), limit === undefined ? ['n1', 'other'] : ['other'])
-    await database.releaseSlot('pages', 'other')
+    await database.releasePermit('pages', 'other')
     await turns(clock, 200)
     await through(claiming)
     t.deepEqual(await holders(), ['n1'])
@@ -105,7 +105,7 @@ test('what can not be learned gives slot and place back before anything is taken
   t.false(node.isUpgrading)
   await turns(clock)
   t.deepEqual(await holders(), [])
-  t.false(node.services.line.isFull('pages'))
+  t.false(node.services.upgradeQueue.isFull('pages'))
 })
 
 test('a call that does not end in time ends the drain: the node serves as before', async (t) => {
@@ -121,7 +121,7 @@ test('a call that does not end in time ends the drain: the node serves as before
   await t.throwsAsync(draining, message('the running call did not finish in 300 ms'))
   t.deepEqual(done(), ['serve'])
   t.false(node.isUpgrading)
-  node.slot.release()
+  node.permit.release()
   await turns(clock)
   t.deepEqual(await holders(), [])
   running.open()
@@ -148,10 +148,10 @@ test('what the last call wrote, and the disk does not take, ends the drain: the 
 })
 
 test('a node that has forgotten meanwhile what it learned is not drained', async (t) => {
-  const { effects, through, done, keeper, node } = await open({ record: { newest: 0 } })
+  const { effects, through, done, recordStore, node } = await open({ record: { newest: 0 } })
   await t.throwsAsync(through(effects.drain()), message('a learned version could not be written'))
   t.deepEqual(done(), ['learn 1', 'leave', 'close', 'serve'])
-  t.is(keeper.record.newest, 0)
+  t.is(recordStore.record.newest, 0)
   t.false(node.isUpgrading)
 })
 
@@ -159,12 +159,12 @@ test('an upgrade of a node that stops is in nobody’s way', async (t) => {
   const { effects, through, node } = await open()
   await through(effects.claim(never))
   const places = { taken: 0 }
-  while (!node.services.line.isFull('pages')) {
-    await node.services.line.take('pages', never)
+  while (!node.services.upgradeQueue.isFull('pages')) {
+    await node.services.upgradeQueue.take('pages', never)
     places.taken++
   }
   effects.stop()
-  t.false(node.services.line.isFull('pages'))
+  t.false(node.services.upgradeQueue.isFull('pages'))
 })
 
 // --- Transforming, checking, flipping
@@ -209,11 +209,11 @@ test('a transform of a node that has stopped writes nothing more', async (t) => 
 })
 
 test('the new object is asked over the new generation, sends nothing, and what it writes is dropped', async (t) => {
-  const { effects, through, done, keeper, state, holder, steps } = await transformed()
+  const { effects, through, done, recordStore, state, holder, steps } = await transformed()
   const checking = gate()
   steps.set('check silently', checking)
   const over = effects.check()
-  t.is(keeper.coming?.version, 1)
+  t.is(recordStore.candidate?.version, 1)
   ;(holder.state as { notes: string[] }).notes.push('of the check')
   checking.open()
   await through(over)
@@ -235,7 +235,7 @@ test('a check that throws, or does not end in time, fails the upgrade with its r
 })
 
 test('one commit moves the pointer, and keeps the old generation until the node serves', async (t) => {
-  const { effects, passing, through, onDisk, done, mailbox, keeper, memory } = await transformed()
+  const { effects, passing, through, onDisk, done, mailbox, recordStore, memory } = await transformed()
   await through(effects.check())
   done()
   t.false(mailbox.isOpen)
@@ -246,12 +246,12 @@ test('one commit moves the pointer, and keeps the old generation until the node 
   await passing()
   t.false(isOver)
   t.deepEqual(done(), [])
-  t.deepEqual(keeper.record.generation, born)
+  t.deepEqual(recordStore.record.generation, born)
   held.open()
   await through(flipping)
   t.like(onDisk(), { previous: born, upgrade: { phase: 'recovering', target: 1, startsFailed: 0 } })
   t.is(onDisk().generation.version, 1)
-  t.is(keeper.coming, undefined)
+  t.is(recordStore.candidate, undefined)
   t.deepEqual(done(), ['flipped'])
 })
 
@@ -305,13 +305,13 @@ test('a node that comes back after the flip makes its object anew, and remembers
 })
 
 test('a start that fails leaves the record as it is on disk, and the next one makes the object anew', async (t) => {
-  const { effects, through, onDisk, done, steps, keeper, node } = await flipped()
+  const { effects, through, onDisk, done, steps, recordStore, node } = await flipped()
   steps.set('run start', new Error('no port'))
   const fault = await t.throwsAsync(through(effects.recover(0)), message('no port'))
   t.is((fault as Fault).code, 'upgrade.start')
   t.deepEqual(done(), ['install', 'run start', 'discard'])
   t.is(onDisk().upgrade?.phase, 'recovering')
-  t.deepEqual(keeper.record, onDisk())
+  t.deepEqual(recordStore.record, onDisk())
   t.true(node.isUpgrading)
   steps.delete('run start')
   await through(effects.recover(1))
@@ -319,12 +319,12 @@ test('a start that fails leaves the record as it is on disk, and the next one ma
 })
 
 test('a start whose commit fails is a failed start', async (t) => {
-  const { effects, through, done, memory, keeper, onDisk } = await flipped()
+  const { effects, through, done, memory, recordStore, onDisk } = await flipped()
   memory.failNextCommit(new Error('disk full'))
   await t.throwsAsync(through(effects.recover(0)), message('disk full'))
   t.deepEqual(done(), ['install', 'run start', 'lost', 'discard'])
-  t.is(keeper.record.upgrade?.phase, 'recovering')
-  t.deepEqual(keeper.record, onDisk())
+  t.is(recordStore.record.upgrade?.phase, 'recovering')
+  t.deepEqual(recordStore.record, onDisk())
 })
 
 test('a start that does not end in time is a failed start', async (t) => {
@@ -380,12 +380,12 @@ test('one commit flips back: the old object starts, the upgrade is stalled, and 
 })
 
 test('before the flip the old object starts again, and the new one and its generation are gone', async (t) => {
-  const { effects, passing, through, done, node, root, keeper, state } = await transformed()
+  const { effects, passing, through, done, node, root, recordStore, state } = await transformed()
   await through(effects.check())
   done()
   await through(effects.returnToOld())
   t.deepEqual(done(), ['stop new', 'discard', 'start old', 'serve'])
-  t.is(keeper.coming, undefined)
+  t.is(recordStore.candidate, undefined)
   t.false(node.isUpgrading)
   t.throws(
     () => {
@@ -410,7 +410,7 @@ test('the ways to serve again leave the line of the host, and the slot is given 
   restarting.steps.set('start old', new Error('no port'))
   await restarting.through(restarting.effects.returnToOld())
   for (const { node, clock, holders } of [recovered, returned, restarting]) {
-    node.slot.release()
+    node.permit.release()
     await turns(clock)
     t.deepEqual(await holders(), [])
   }
@@ -449,7 +449,7 @@ test('an old object that does not start either leaves the node to its restarts',
   await through(effects.returnToOld())
   t.deepEqual(done(), ['discard', 'start old', 'crash no port'])
   t.false(node.isUpgrading)
-  t.false(node.services.line.isFull('pages'))
+  t.false(node.services.upgradeQueue.isFull('pages'))
 })
 
 test('a node that has stopped starts no old object, and sweeps nothing', async (t) => {

@@ -119,7 +119,7 @@ test('messages are as long as the transport takes now, which may be less than be
 test('a message that the transport has ceased to take since it was begun is sent apart', (t) => {
   const { outbox, sent, write, transport } = open()
   const unsent: string[] = []
-  outbox.onUnsent = (parcel, { code }) => unsent.push(`${parcel.subject} ${code}`)
+  outbox.onUnsent = (outgoing, { code }) => unsent.push(`${outgoing.subject} ${code}`)
   // Each byte of these is an envelope.
   for (const text of ['123', '456']) write('a', text)
   const address = { replyTo: 'r' }

@@ -79,7 +79,7 @@ function reachable(from: unknown): ReadonlyMap<object, string> {
 /** By what only they have; what stands before them in a test is found all the same. */
 function isPrivate(value: object): boolean {
   const has = (...names: readonly string[]) => names.every((name) => Object.getOwnPropertyNames(value).includes(name))
-  return has('claimSlot') || has('commit', 'range') || has('publish', 'subscribe', 'flush') || has('whenCommitted')
+  return has('claimPermit') || has('commit', 'range') || has('publish', 'subscribe', 'flush') || has('whenCommitted')
 }
 
 test('nothing that user code is given leads to the store, the upgrade database or the transport', async (t) => {

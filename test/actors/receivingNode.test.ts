@@ -44,7 +44,7 @@ function open() {
       },
     },
     life,
-    keeper: { record: { incarnation: 2 }, replier: { node: 'n1', className: 'Pages.v1', version: 3 } },
+    recordStore: { record: { incarnation: 2 }, replier: { node: 'n1', className: 'Pages.v1', version: 3 } },
     software: {
       get hasChain() {
         return world.hasChain

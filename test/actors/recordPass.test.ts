@@ -6,13 +6,13 @@ import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
 import { Mailbox } from '../../actors/serving/mailbox.js'
-import { RecordKeeper } from '../../actors/software/recordKeeper.js'
+import { NodeRecordStore } from '../../actors/software/nodeRecordStore.js'
 import { Journal } from '../../actors/state/journal.js'
 import { NodeState } from '../../actors/state/nodeState.js'
 import { type PassedNode, RecordPass, unmadeOf } from '../../actors/upgrade/recordPass.js'
 import { Fault } from '../../core/base/fault.js'
 import type { Phase } from '../../core/base/phases.js'
-import { type Generation, keys, type LazySlot, type NodeRecord, type Slot } from '../../core/model/nodeRecord.js'
+import { type Generation, keys, type LazySlot, type NodeRecord, type StateSlot } from '../../core/model/nodeRecord.js'
 import type { RecordRules } from '../../core/model/recordTransform.js'
 import { pack, unpack } from '../../core/wire/codec.js'
 import { memoryStore } from '../../transports/memory/index.js'
@@ -58,7 +58,7 @@ async function open() {
     ]),
   )
   const state: NodeState = new NodeState('n1', journal, {
-    lazyOf: (slot) => keeper.lazyOf(slot),
+    lazyOf: (slot) => recordStore.lazyOf(slot),
     rulesOf: () => rules,
     recordFailed: (fault) => pass.failed(fault),
     stateLost() {},
@@ -75,9 +75,9 @@ async function open() {
     previous: null,
     upgrade: null,
   }
-  const keeper = new RecordKeeper(first, state, journal, () => 0)
-  keeper.write(first)
-  for (const of of ['0.0', '1.1', '1.0'] as Slot[]) state.write(keys.root('n1', of), pack({}))
+  const recordStore = new NodeRecordStore(first, state, journal, () => 0)
+  recordStore.write(first)
+  for (const of of ['0.0', '1.1', '1.0'] as StateSlot[]) state.write(keys.root('n1', of), pack({}))
   for (const key of ['a', 'b', 'c']) state.write(`${keys.collection('n1', '0.0', 'books')}${key}`, pack(key.toUpperCase()))
   const mailbox = new Mailbox(clock, 100, () => {})
   mailbox.open()
@@ -91,7 +91,7 @@ async function open() {
       passes: { add: () => void log.push('add'), remove: () => void log.push('remove') },
       observe: (event: { message: string }) => void log.push(event.message),
     },
-    keeper,
+    recordStore,
     state,
     mailbox,
     isUpgrading: false,
@@ -109,30 +109,30 @@ async function open() {
     }
   }
   await commit()
-  const made = (slot: Slot, name: string) => {
+  const made = (slot: StateSlot, name: string) => {
     const prefix = keys.collection('n1', slot, name)
     return [...journal.range(prefix, `${prefix.slice(0, -1)}0`)].map(([, value]) => unpack(value))
   }
-  return { clock, memory, keeper, state, mailbox, node, pass, torn, commit, made, done: () => log.splice(0) }
+  return { clock, memory, recordStore, state, mailbox, node, pass, torn, commit, made, done: () => log.splice(0) }
 }
 
 test('records are made in the order of their keys, the object’s first, so many at once, until nothing is left', async (t) => {
-  const { pass, made, commit, keeper, done } = await open()
-  t.deepEqual(unmadeOf(keeper.record.generation), { passed: 5, left: { books: '', loans: '' } })
+  const { pass, made, commit, recordStore, done } = await open()
+  t.deepEqual(unmadeOf(recordStore.record.generation), { passed: 5, left: { books: '', loans: '' } })
   t.false(pass.isDone)
   t.is(pass.pass(2), 2)
   t.deepEqual(made('1.1', 'books'), ['books of A', 'books of B'])
-  t.deepEqual(unmadeOf(keeper.record.generation), { passed: 7, left: { books: 'c', loans: '' } })
+  t.deepEqual(unmadeOf(recordStore.record.generation), { passed: 7, left: { books: 'c', loans: '' } })
   // Not before that is on disk.
   t.is(pass.pass(2), 0)
   await commit()
   t.is(pass.pass(2), 1)
-  t.deepEqual(unmadeOf(keeper.record.generation), { passed: 0, left: { loans: '' } })
+  t.deepEqual(unmadeOf(recordStore.record.generation), { passed: 0, left: { loans: '' } })
   await commit()
   t.is(pass.pass(10), 3)
   t.deepEqual(made('1.0', 'loans'), ['loans of A', 'loans of B', 'loans of C'])
-  t.is(keeper.record.generation.lazy, undefined)
-  t.is(unmadeOf(keeper.record.generation), null)
+  t.is(recordStore.record.generation.lazy, undefined)
+  t.is(unmadeOf(recordStore.record.generation), null)
   t.true(pass.isDone)
   await commit()
   t.deepEqual(made('0.0', 'books'), [], 'what they were made of is swept')
@@ -141,7 +141,7 @@ test('records are made in the order of their keys, the object’s first, so many
 })
 
 test('a node takes its turns while it has something to make, and none when it has stopped', async (t) => {
-  const { pass, node, keeper, commit, done } = await open()
+  const { pass, node, recordStore, commit, done } = await open()
   pass.start()
   pass.stop()
   t.deepEqual(done(), ['add', 'remove'])
@@ -152,15 +152,15 @@ test('a node takes its turns while it has something to make, and none when it ha
     pass.pass(10)
     await commit()
   }
-  t.is(keeper.record.generation.lazy, undefined)
+  t.is(recordStore.record.generation.lazy, undefined)
   pass.start()
   t.deepEqual(done(), [])
 })
 
 test('an empty collection was work too', async (t) => {
-  const { pass, keeper, commit } = await open()
-  keeper.write({
-    ...keeper.record,
+  const { pass, recordStore, commit } = await open()
+  recordStore.write({
+    ...recordStore.record,
     generation: { ...generation, lazy: { '1.1': lazySlot('object', { books: 'z' }), '1.0': lazySlot('pastSO', { loans: '' }) } },
   })
   await commit()
@@ -195,7 +195,7 @@ test('records are not made while the mailbox is closed, nor while the node upgra
 })
 
 test('a record that can’t be made is told of once, tried again less and less often, and told as over when all are made', async (t) => {
-  const { pass, torn, clock, commit, keeper, done } = await open()
+  const { pass, torn, clock, commit, recordStore, done } = await open()
   torn.key = 'a'
   const told = 'current  record "a" of books can\'t be made for version 1: torn'
   t.is(pass.pass(10), 1)
@@ -222,13 +222,13 @@ test('a record that can’t be made is told of once, tried again less and less o
   torn.key = ''
   clock.advance(1)
   t.is(pass.pass(10), 2)
-  t.is(keeper.record.generation.lazy, undefined)
+  t.is(recordStore.record.generation.lazy, undefined)
   t.deepEqual(done(), ['current  '])
 })
 
 test('a failure that is over says so only while the node is current, and the next one is told again', async (t) => {
   for (const phase of ['current', 'scheduled'] as const) {
-    const { pass, node, commit, keeper, done } = await open()
+    const { pass, node, commit, recordStore, done } = await open()
     const failure = new Fault('upgrade.record', 'torn')
     pass.failed(failure)
     node.phase = phase
@@ -236,7 +236,7 @@ test('a failure that is over says so only while the node is current, and the nex
       pass.pass(10)
       await commit()
     }
-    t.is(keeper.record.generation.lazy, undefined)
+    t.is(recordStore.record.generation.lazy, undefined)
     t.deepEqual(done(), ['current  torn', ...(phase === 'current' ? ['current  '] : [])])
     node.phase = 'current'
     pass.failed(failure)
@@ -245,13 +245,13 @@ test('a failure that is over says so only while the node is current, and the nex
 })
 
 test('an error that is no fault restarts the node, and nothing was made', async (t) => {
-  const { pass, state, keeper, done } = await open()
+  const { pass, state, recordStore, done } = await open()
   state.lazy.pass = () => {
     throw new TypeError('odd')
   }
   t.is(pass.pass(10), 0)
   t.deepEqual(done(), ['crash odd'])
-  t.deepEqual(keeper.record.generation, generation)
+  t.deepEqual(recordStore.record.generation, generation)
 })
 
 test('a node that is on its way to another version says nothing of records', async (t) => {

@@ -97,7 +97,7 @@ for (const nodes of [10, 200]) {
     t.true(messages <= 20, `${messages} messages`)
     const reports = requests.get('report') ?? 0
     t.true(reports <= 30, `${reports} reports`)
-    const others = [...requests].filter(([name]) => !['report', 'claimSlot', 'releaseSlot', 'renew'].includes(name))
+    const others = [...requests].filter(([name]) => !['report', 'claimPermit', 'releasePermit', 'renew'].includes(name))
     t.true(others.length <= 2, `${JSON.stringify(others)}`)
   })
 }
@@ -105,8 +105,8 @@ for (const nodes of [10, 200]) {
 test('a node that upgrades claims its slot once, and writes and times a bounded number of things', async (t) => {
   const nodes = 100
   const { keys, timers, requests } = await rolledOut(t, nodes)
-  t.is(requests.get('claimSlot'), nodes)
-  t.is(requests.get('releaseSlot'), nodes)
+  t.is(requests.get('claimPermit'), nodes)
+  t.is(requests.get('releasePermit'), nodes)
   t.true(keys / nodes <= 12, `${keys / nodes} keys for each node`)
   t.true(timers / nodes <= 6, `${timers / nodes} timers for each node`)
 })

@@ -444,7 +444,7 @@ test('a call to a host of another envelope format ends with protocol.format and 
   t.deepEqual([(error as Fault).code, (error as Fault).details], ['protocol.format', { accepts: [2] }])
 })
 
-// The parcel that a send began has no reply address.
+// The outgoing that a send began has no reply address.
 test('a send and then a call to one node in one turn are both carried out', async (t) => {
   const house = await openHouse(t)
   const sender = house.host.sender(Pages, 'p1', { version: 0 })

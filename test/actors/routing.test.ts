@@ -10,7 +10,7 @@ import { Outbox } from '../../actors/calls/outbox.js'
 import { HostFence } from '../../actors/registration/hostFence.js'
 import { Backlog } from '../../actors/serving/backlog.js'
 import type { IncomingCall } from '../../actors/serving/incomingCall.js'
-import { type Carries, type Receiver, route, timerCall } from '../../actors/serving/router.js'
+import { type Carries, type RoutedNode, route, timerCall } from '../../actors/serving/router.js'
 import { WatchedCall } from '../../actors/serving/watchedCall.js'
 import { Fault } from '../../core/base/fault.js'
 import type { HostEvent } from '../../core/inspection/hostEvents.js'
@@ -104,7 +104,7 @@ function open(change: Partial<HostSettings> = {}) {
     count() {},
     countFailure() {},
   }
-  const receiver = node as unknown as Receiver
+  const receiver = node as unknown as RoutedNode
   return {
     clock,
     node,

@@ -7,7 +7,7 @@ import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
 import { type NodeParts, NodeSource } from '../../actors/upgrade/schedulingView.js'
 import { Fault } from '../../core/base/fault.js'
-import { keys, type NodeRecord, type Slot } from '../../core/model/nodeRecord.js'
+import { keys, type NodeRecord, type StateSlot } from '../../core/model/nodeRecord.js'
 import { pack } from '../../core/wire/codec.js'
 import { memoryStore } from '../../transports/memory/index.js'
 import { ManualClock } from '../support/manualClock.js'
@@ -46,7 +46,7 @@ async function open() {
     servers: ['shelf'],
     rulesOf: () => ({}),
     store,
-    population: { nodes: (service: string | undefined) => ask([`nodes of ${service}`]) },
+    nodeRowCache: { nodes: (service: string | undefined) => ask([`nodes of ${service}`]) },
     database: { table: (name: string) => ask(new Map([[name, 'yes']])) },
     clock,
     random: { next: () => 0 },
@@ -60,7 +60,13 @@ async function open() {
   return { clock, store, source, commit, remember, failures, asked: () => asked }
 }
 
-const generation = (className: string, object: Slot = '0.0') => ({ number: 0, version: 0, className, object, simulations: {} })
+const generation = (className: string, object: StateSlot = '0.0') => ({
+  number: 0,
+  version: 0,
+  className,
+  object,
+  simulations: {},
+})
 
 test('what it sees of the node is what is committed, and not what is on its way to the disk', async (t) => {
   const { source, commit, remember, store } = await open()

@@ -11,7 +11,7 @@ export async function isSlotHolder(system: TestSystem, service: string, nodeId: 
 
 export async function slotHolders(system: TestSystem, service: string): Promise<readonly string[]> {
   // As an undo: a pause or a gate would be the answer, and not those who hold.
-  const answer = await system.database.claimSlot(service, upgradingNode('nobody', 1, true), { nodes: 0 })
+  const answer = await system.database.claimPermit(service, upgradingNode('nobody', 1, true), { nodes: 0 })
   if (!('heldBy' in answer)) throw new Error(`nobody can tell who holds a slot of ${service}: ${JSON.stringify(answer)}`)
   return holdersOf(answer)
 }

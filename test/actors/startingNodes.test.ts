@@ -1,7 +1,7 @@
 /** Nodes on their way to serve while their host stops: S1 and S2 of actors/node/startingNodes.ts. */
 import test from 'ava'
 import type { Node } from '../../actors/node/node.js'
-import { hostStopped, type NodeStart, StartingNodes } from '../../actors/node/startingNodes.js'
+import { hostStoppedFault, type NodeStart, StartingNodes } from '../../actors/node/startingNodes.js'
 import { codeOf, gate } from '../support/testSystem.js'
 
 test('nodes that start are known until their start has ended, however it ends', async (t) => {
@@ -58,6 +58,6 @@ test('when the host stops, those who wait for a start hear so at once (S1), and 
 
 test('a fault of a stopped host says what it was stopped for, where there was something', (t) => {
   const cause = new Error('the disk is full')
-  t.is(hostStopped(cause).cause, cause)
-  t.false('cause' in hostStopped())
+  t.is(hostStoppedFault(cause).cause, cause)
+  t.false('cause' in hostStoppedFault())
 })

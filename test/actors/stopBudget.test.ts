@@ -56,7 +56,7 @@ test('work that ends in its time is waited for, and its failure is passed on', a
     await t.throwsAsync(wait(Promise.reject(new Error('no'))), { message: 'no' })
   }
   t.false(budget.isLate)
-  budget.over()
+  budget.end()
   t.is(clock.timers, 0)
 })
 

@@ -7,8 +7,8 @@ import test from 'ava'
 import { defaultSettings, type HostSettings } from '../../actors/base/settings.js'
 import { Journal } from '../../actors/state/journal.js'
 import { NodeState } from '../../actors/state/nodeState.js'
-import { runTransform, sweepSlots } from '../../actors/state/transformRun.js'
-import { type Generation, keys, type LazySlot, type NodeRecord, type Slot } from '../../core/model/nodeRecord.js'
+import { runTransform, sweepStateSlots } from '../../actors/state/transformRun.js'
+import { type Generation, keys, type LazySlot, type NodeRecord, type StateSlot } from '../../core/model/nodeRecord.js'
 import { none } from '../../core/model/simulation.js'
 import type { TransformCollections } from '../../core/model/transform.js'
 import { isLeftBehind, isUnfinished, nextGeneration, proxyVersion } from '../../core/upgrade/generations.js'
@@ -30,7 +30,7 @@ const generation: Generation = { number: 3, version: 0, className: 'Notes.v1', o
 
 type Transform = (old: any, future: any, collections: TransformCollections) => unknown
 
-async function open(settings: Partial<HostSettings> = {}, lazySlots: Readonly<Record<Slot, LazySlot>> = {}) {
+async function open(settings: Partial<HostSettings> = {}, lazySlots: Readonly<Record<StateSlot, LazySlot>> = {}) {
   const clock = new ManualClock()
   const memory = memoryStore()
   const store = await memory.open()
@@ -43,10 +43,10 @@ async function open(settings: Partial<HostSettings> = {}, lazySlots: Readonly<Re
     recordFailed() {},
     stateLost() {},
   })
-  const put = (slot: Slot, collection: string, records: Readonly<Record<string, unknown>>) => {
+  const put = (slot: StateSlot, collection: string, records: Readonly<Record<string, unknown>>) => {
     for (const [key, record] of Object.entries(records)) state.write(keys.collection('n1', slot, collection) + key, pack(record))
   }
-  const root = (slot: Slot, value: unknown) => state.write(keys.root('n1', slot), pack(value))
+  const root = (slot: StateSlot, value: unknown) => state.write(keys.root('n1', slot), pack(value))
   root('3.0', { notes: ['one'], mood: 'calm' })
   root('3.1', { stars: { 0: 2 } })
   let loops = 0
@@ -68,11 +68,11 @@ async function open(settings: Partial<HostSettings> = {}, lazySlots: Readonly<Re
   const given = { up: false }
   const run = (transform: Transform, more: Partial<ClassUpgrade> = {}, old = generation, undoes = false) =>
     runTransform('n1', old, { ...eager, ...more, transform } as ClassUpgrade, undoes, state, journal, clock, all, given)
-  const kept = (slot: Slot) =>
-    [...store.range(...keys.slot('n1', slot))].map(([key, value]) => [key.split('/').slice(3).join('/'), unpack(value)])
+  const kept = (slot: StateSlot) =>
+    [...store.range(...keys.stateSlot('n1', slot))].map(([key, value]) => [key.split('/').slice(3).join('/'), unpack(value)])
   await through(journal.idle())
   commits.length = 0
-  const sweep = (isUnused: (slot: Slot) => boolean) => sweepSlots('n1', isUnused, journal, all)
+  const sweep = (isUnused: (slot: StateSlot) => boolean) => sweepStateSlots('n1', isUnused, journal, all)
   return { clock, memory, store, journal, state, commits, put, root, through, run, kept, sweep, given, loops: () => loops }
 }
 
@@ -505,7 +505,7 @@ test('a sweep waits for the disk, and says when that does not take it', async (t
 test('left behind is what neither the generation nor the one to flip back to names, of generations up to now', (t) => {
   const record = { generation, previous: null } as unknown as NodeRecord
   const previous: Generation = { ...generation, number: 2, object: '2.0', simulations: {} }
-  const left = (of: Slot, more: Partial<NodeRecord> = {}) => isLeftBehind({ ...record, ...more }, of)
+  const left = (of: StateSlot, more: Partial<NodeRecord> = {}) => isLeftBehind({ ...record, ...more }, of)
   t.deepEqual([left('3.0'), left('3.1'), left('2.0'), left('3.7'), left('4.1')], [false, false, true, true, false])
   t.deepEqual([left('2.0', { previous }), left('1.0', { previous }), left('3.0', { previous })], [false, true, false])
   t.deepEqual([isUnfinished(record, '3.0'), isUnfinished(record, '4.0'), isUnfinished(record, '2.0')], [false, true, false])

@@ -6,7 +6,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { Fault } from '../../core/base/fault.js'
 import { draftManifest, undoDraft } from '../../core/upgrade/draftManifest.js'
-import { checkUndo } from '../../core/upgrade/lineCheck.js'
+import { checkUndo } from '../../core/upgrade/lineageCheck.js'
 import { decode } from '../../core/wire/codec.js'
 import { type Envelope, kinds } from '../../core/wire/envelope.js'
 import { onlyNodes, schedule } from '../../index.js'
@@ -99,7 +99,7 @@ test('a node that waited for a slot when its upgrade was undone is told of as cu
   const node = await host.node(NotesV1, 'n1')
   const claims = gate()
   host.changeDatabase({
-    claimSlot: async () => {
+    claimPermit: async () => {
       await claims.pass()
       return { claimed: false, heldBy: ['n0'] }
     },
@@ -119,8 +119,8 @@ test('a slot that was claimed without anybody hearing of it is given back when t
   const node = await host.node(NotesV1, 'n1')
   const answer = gate()
   host.changeDatabase({
-    claimSlot: async (...claim) => {
-      await system.database.claimSlot(...claim)
+    claimPermit: async (...claim) => {
+      await system.database.claimPermit(...claim)
       await answer.pass()
       throw new Error('the answer is lost')
     },
@@ -142,8 +142,8 @@ test('an upgrade that is undone while it claims its slot does not give back what
   const answers = [gate(), gate()]
   let claims = 0
   host.changeDatabase({
-    claimSlot: async (...claim) => {
-      const answer = await system.database.claimSlot(...claim)
+    claimPermit: async (...claim) => {
+      const answer = await system.database.claimPermit(...claim)
       await answers[claims++]?.pass()
       return answer
     },

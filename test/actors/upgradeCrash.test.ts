@@ -1,7 +1,7 @@
 /** DESIGN §5: what is on disk when the process dies in a phase, and what the node does when it comes back. */
 import test, { type ExecutionContext } from 'ava'
 import type { HostEvent } from '../../core/inspection/hostEvents.js'
-import { keys, slotOfKey } from '../../core/model/nodeRecord.js'
+import { keys, stateSlotOfKey } from '../../core/model/nodeRecord.js'
 import { type Phase, schedule } from '../../index.js'
 import type { MemoryState } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
@@ -84,7 +84,7 @@ for (const { words, at, version } of points) {
 /** The slots of the node on a host that has stopped. */
 async function slotsOnDisk(state: MemoryState): Promise<readonly string[]> {
   const store = await state.open()
-  const found = new Set([...store.range(...keys.allSlots('n1'))].map(([key]) => slotOfKey('n1', key)))
+  const found = new Set([...store.range(...keys.allStateSlots('n1'))].map(([key]) => stateSlotOfKey('n1', key)))
   await store.close()
   return [...found].sort()
 }

@@ -2,7 +2,7 @@
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
-import type { Teaching } from '../../actors/history/teaching.js'
+import type { HostHistoryRestore } from '../../actors/history/hostHistoryRestore.js'
 import { readVerified, UpgradeHistory } from '../../actors/history/upgradeHistory.js'
 import type { UpgradeServerClient } from '../../actors/history/upgradeServerClient.js'
 import { Journal } from '../../actors/state/journal.js'
@@ -104,15 +104,15 @@ async function open(server = new Server(), memory = memoryStore()) {
     journal,
     client as unknown as UpgradeServerClient,
     verified,
-    teaching as unknown as Teaching,
+    teaching as unknown as HostHistoryRestore,
     { mark: nobodysMark, isSaid: true },
   )
   const newer: number[] = []
   const heard: number[] = []
-  let over = 0
+  let ended = 0
   history.onHeard = (version) => void heard.push(version)
   history.onNewer = (version) => void newer.push(version)
-  history.onOver = () => void over++
+  history.onOver = () => void ended++
   /** Waits for what commits meanwhile. */
   const through = async <T>(work: Promise<T>): Promise<T> => {
     let isOver = false
@@ -132,7 +132,7 @@ async function open(server = new Server(), memory = memoryStore()) {
   const count = (what: string) => asked.filter((each) => each.startsWith(what)).length
   return {
     ...{ clock, memory, store, journal, repository, events, asked, waits, history, newer, heard, through, adopt, count },
-    over: () => over,
+    ended: () => ended,
     server,
   }
 }
@@ -253,31 +253,31 @@ test('a host that the server refuses for its trust warns once, says why, and for
 })
 
 test('a host believes no version dead or final that it has not verified, and takes neither back', async (t) => {
-  const { history, through, server, over } = await open()
+  const { history, through, server, ended } = await open()
   for (let i = 0; i < 3; i++) server.install()
   server.dead = 2
   server.final = 1
   await through(history.ask())
-  t.deepEqual([history.dead, history.final, over()], [2, 1, 1])
+  t.deepEqual([history.dead, history.final, ended()], [2, 1, 1])
   await through(history.ask())
-  t.is(over(), 1)
+  t.is(ended(), 1)
   server.dead = 1
   server.final = 3
   await through(history.ask())
-  t.deepEqual([history.dead, history.final, over()], [2, 3, 2])
+  t.deepEqual([history.dead, history.final, ended()], [2, 3, 2])
   server.dead = 3
   server.final = 0
   await through(history.ask())
-  t.deepEqual([history.dead, history.final, over()], [3, 3, 3])
+  t.deepEqual([history.dead, history.final, ended()], [3, 3, 3])
   const forged = await open()
   forged.server.install()
   forged.server.install({ system: 'another' })
   forged.server.dead = 2
   forged.server.final = 2
   await forged.through(forged.history.ask())
-  t.deepEqual([forged.history.dead, forged.history.final, forged.over()], [1, 1, 1])
+  t.deepEqual([forged.history.dead, forged.history.final, forged.ended()], [1, 1, 1])
   await forged.through(forged.history.ask())
-  t.is(forged.over(), 1)
+  t.is(forged.ended(), 1)
 })
 
 test('an answer that tells of deaths counts when they are believed', async (t) => {

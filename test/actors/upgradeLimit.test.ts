@@ -64,7 +64,7 @@ test('the slot is claimed before draining begins and freed when the node serves 
 
 test('a node that waits for a slot says so and serves meanwhile', async (t) => {
   const system = await TestSystem.start(t, { limit: { nodes: 1 } })
-  await system.database.claimSlot('notes', upgradingNode('somebody'), { nodes: 1 })
+  await system.database.claimPermit('notes', upgradingNode('somebody'), { nodes: 1 })
   const host = await system.host('h1')
   const node = await host.node(NotesV1, 'n1')
   await system.publish(toV2())
@@ -76,7 +76,7 @@ test('a node that waits for a slot says so and serves meanwhile', async (t) => {
   t.regex(row!.reason!, /somebody/)
   t.is(await system.desk.ref(NotesV1, 'n1', { version: 0 }).add('x'), 1)
   t.is(await system.desk.ref(NotesV2, 'n1', { version: 1 }).add('y'), 2)
-  await system.database.releaseSlot('notes', 'somebody')
+  await system.database.releasePermit('notes', 'somebody')
   t.true(await until(() => node.version === 1, 'the upgrade ends'))
 })
 

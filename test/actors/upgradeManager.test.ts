@@ -221,13 +221,13 @@ test('a drain that fails is tried again after a pause', async (t) => {
 
 test('a node that stops while it waits for its slot leaves the line, and takes no slot later', async (t) => {
   const { manager, passing, clock, database, holders, node } = await managed()
-  await database.claimSlot('pages', { nodeId: 'other', version: 1, isUndo: false }, { nodes: 1 })
+  await database.claimPermit('pages', { nodeId: 'other', version: 1, isUndo: false }, { nodes: 1 })
   manager.consider()
   await passing()
   manager.stop()
   node.isEnding = true
-  t.false(node.services.line.isFull('pages'))
-  await database.releaseSlot('pages', 'other')
+  t.false(node.services.upgradeQueue.isFull('pages'))
+  await database.releasePermit('pages', 'other')
   for (let i = 0; i < 5; i++) {
     clock.advance(200)
     await passing()
@@ -240,10 +240,10 @@ test('a node that stops while it drains leaves its place in the line of its host
   steps.set('leave', gate())
   manager.consider()
   await passing()
-  const { line } = services
-  while (!line.isFull('pages')) await line.take('pages', new AbortController().signal)
+  const { upgradeQueue } = services
+  while (!upgradeQueue.isFull('pages')) await upgradeQueue.take('pages', new AbortController().signal)
   manager.stop()
-  t.false(line.isFull('pages'))
+  t.false(upgradeQueue.isFull('pages'))
 })
 
 test('an upgrade that is undone while it waits between two tries leaves no timer behind', async (t) => {

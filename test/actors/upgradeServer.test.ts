@@ -366,7 +366,7 @@ test('what a host knows to be over is given back to the database with its questi
   const first = signedAfter(undefined, alice)
   const { ask } = await started(t, {
     before: (_, database) => database.install({ version: 0, digest: null }, digestOf(first.bytes), first),
-    database: () => ({ giveBack: async (over: unknown) => void given.push(over) }),
+    database: () => ({ restoreEnded: async (over: unknown) => void given.push(over) }),
   })
   await ask('server', 'head', { dead: 1, final: 1 })
   t.deepEqual(given, [{ dead: 1, final: 1 }])

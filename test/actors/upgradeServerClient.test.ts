@@ -195,7 +195,7 @@ const chunkOf = (index: number) => whole.slice(index * bundleChunkBytes, (index 
 test('a bundle is given chunk by chunk, to those who may change the history or to those who are taught', async (t) => {
   for (const [subject, give] of [
     ['install: putChunk', (client: UpgradeServerClient) => client.putBundle(digest, whole)],
-    ['teach: teachChunk', (client: UpgradeServerClient) => client.teachBundle(digest, whole)],
+    ['teach: teachChunk', (client: UpgradeServerClient) => client.restoreBundle(digest, whole)],
   ] as const) {
     const { client, asked } = open(() => null)
     await give(client)
@@ -231,7 +231,7 @@ test('a server of release 0.1.0 is taught where it is asked; any other failure i
     return null
   })
   const manifest = { bytes: new Uint8Array([1]), signature: new Uint8Array([2]) }
-  await old.client.teach(manifest)
+  await old.client.restoreManifest(manifest)
   t.deepEqual(old.asked.map(subjectOf), ['teach: teach', 'server: teach'])
   t.deepEqual(old.asked[1]!.args, [manifest.bytes, manifest.signature])
   const refusing = (error: Error) =>
@@ -239,9 +239,9 @@ test('a server of release 0.1.0 is taught where it is asked; any other failure i
       throw error
     })
   const forked = refusing(new Fault('upgrade.forked', 'two'))
-  t.is(await codeOf(forked.client.teach(manifest)), 'upgrade.forked')
+  t.is(await codeOf(forked.client.restoreManifest(manifest)), 'upgrade.forked')
   t.is(forked.asked.length, 1)
-  await t.throwsAsync(refusing(new Error('odd')).client.teach(manifest), { message: 'odd' })
+  await t.throwsAsync(refusing(new Error('odd')).client.restoreManifest(manifest), { message: 'odd' })
 })
 
 test('changes go to where only upgraders publish, and a directive has a result', async (t) => {

@@ -6,18 +6,18 @@
 import { isConcerned } from '../../actors/history/classRegistry.js'
 import { Intake } from '../../actors/history/intake.js'
 import { Mailbox } from '../../actors/serving/mailbox.js'
-import { RecordKeeper } from '../../actors/software/recordKeeper.js'
+import { NodeRecordStore } from '../../actors/software/nodeRecordStore.js'
 import { Journal } from '../../actors/state/journal.js'
 import { NodeState, type RootHolder } from '../../actors/state/nodeState.js'
 import { NodeUpgrade } from '../../actors/upgrade/nodeUpgrade.js'
 import type { UpgradingNode } from '../../actors/upgrade/upgradingNode.js'
 import type { Fault } from '../../core/base/fault.js'
 import type { Control } from '../../core/control/control.js'
-import { type Generation, keys, type NodeRecord, type Slot } from '../../core/model/nodeRecord.js'
+import { type Generation, keys, type NodeRecord, type StateSlot } from '../../core/model/nodeRecord.js'
 import { pack, unpack } from '../../core/wire/codec.js'
 import { memoryStore } from '../../transports/memory/index.js'
 import type { Gate } from '../support/testSystem.js'
-import { open as openSlot } from './claiming.js'
+import { open as openPermit } from './claiming.js'
 import { toV2, type UpgradeParts } from './notesClasses.js'
 
 export const never = new AbortController().signal
@@ -33,7 +33,7 @@ export interface Options extends UpgradeParts {
 }
 
 export async function open({ record = {}, target = 1, undos = [], isAtDeadVersion = false, ...parts }: Options = {}) {
-  const { clock, services: slots, slot, holders, database, factory } = await openSlot()
+  const { clock, services: permits, permit, holders, database, factory } = await openPermit()
   const memory = memoryStore()
   const store = await memory.open()
   const journal = new Journal(store, clock)
@@ -66,9 +66,9 @@ export async function open({ record = {}, target = 1, undos = [], isAtDeadVersio
     upgrade: null,
     ...record,
   }
-  const keeper = new RecordKeeper(first, state, journal, () => 0)
-  keeper.write(first)
-  for (const of of ['0.0', ...Object.values(first.generation.simulations)] as Slot[])
+  const recordStore = new NodeRecordStore(first, state, journal, () => 0)
+  recordStore.write(first)
+  for (const of of ['0.0', ...Object.values(first.generation.simulations)] as StateSlot[])
     state.write(keys.root('n1', of), pack({ notes: ['one'], mood: 'calm' }))
   const mailbox = new Mailbox(clock, 100, (error) => void log.push(`thrown ${error}`))
   mailbox.open()
@@ -77,14 +77,14 @@ export async function open({ record = {}, target = 1, undos = [], isAtDeadVersio
   const waiting = new Set<() => void>()
   const undoes = (version: number) => undos.includes(version)
   const services = {
-    ...slots,
+    ...permits,
     store,
     journal,
-    population: { nodes: async () => [] },
+    nodeRowCache: { nodes: async () => [] },
     contacts: { versions: () => [] },
     observe: (event: { type: string; message?: string }) =>
       void log.push(`${event.type}${event.message ? ` ${event.message}` : ''}`),
-    settings: { ...slots.settings, advanceTimeoutMs: 500, sweepKeysPerCommit: 1 },
+    settings: { ...permits.settings, advanceTimeoutMs: 500, sweepKeysPerCommit: 1 },
     controls: {
       get latest() {
         return controls
@@ -109,7 +109,7 @@ export async function open({ record = {}, target = 1, undos = [], isAtDeadVersio
       load: (version: number) => step(`load ${version}`),
     },
     classes: {
-      line: () => ['Notes.v1', undos.includes(1) ? 'Notes.v1' : 'Notes.v2', 'Notes.v2'],
+      lineage: () => ['Notes.v1', undos.includes(1) ? 'Notes.v1' : 'Notes.v2', 'Notes.v2'],
       classUpgrade: () => upgrade,
       loadStep: async (line: readonly string[], version: number) => {
         if (isConcerned(line, version)) await step(`load ${version}`)
@@ -145,7 +145,7 @@ export async function open({ record = {}, target = 1, undos = [], isAtDeadVersio
   const node = {
     id: 'n1',
     services: Object.assign(services, { intake }),
-    keeper,
+    recordStore,
     state,
     software,
     mailbox,
@@ -153,7 +153,7 @@ export async function open({ record = {}, target = 1, undos = [], isAtDeadVersio
       prepare: (version: number) => step(`learn ${version}`),
       reconsider: () => step('reconsider'),
     },
-    slot: slot(),
+    permit: permit(),
     rulesOf: () => ({}),
     calls: { answered: 0, failed: 0 },
     isUpgrading: false,
@@ -206,7 +206,7 @@ export async function open({ record = {}, target = 1, undos = [], isAtDeadVersio
   }
   await commit()
   const onDisk = () => unpack(store.get(keys.record('n1'))!) as NodeRecord
-  const root = (of: Slot) => {
+  const root = (of: StateSlot) => {
     const bytes = store.get(keys.root('n1', of))
     return bytes && unpack(bytes)
   }
@@ -220,7 +220,7 @@ export async function open({ record = {}, target = 1, undos = [], isAtDeadVersio
       memory,
       journal,
       state,
-      keeper,
+      recordStore,
       mailbox,
       node,
       services,

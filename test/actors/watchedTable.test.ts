@@ -20,8 +20,8 @@ function watched(telemetry: Telemetry | undefined) {
 
 function invoked(methods: typeof table, name: string, ...args: readonly unknown[]): unknown {
   const object = { state: { notes: ['one'] } }
-  const bearers = [object, { state: { mood: 'calm' } }].map((self) => ({ self, touch: () => {} }))
-  return invoke(methods.entries.get(name)!, bearers, args)
+  const receivers = [object, { state: { mood: 'calm' } }].map((self) => ({ self, touch: () => {} }))
+  return invoke(methods.entries.get(name)!, receivers, args)
 }
 
 test('where nobody listens to simulation objects their methods are as they are', (t) => {

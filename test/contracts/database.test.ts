@@ -273,10 +273,10 @@ test('redis: every key of a system carries its hash tag, so that a Redis Cluster
   const database = await onRedis().open(system)
   const client = new Redis(server.url)
   t.teardown(() => Promise.all([database.close(), client.quit()]))
-  await database.claimSlot('pages', upgradingNode('n1'), { percent: 50 })
+  await database.claimPermit('pages', upgradingNode('n1'), { percent: 50 })
   // Before there are nodes that hold a version alive.
   await database.declareDead(1, 0)
-  for (const [name, use] of everyMethod) if (name !== 'releaseSlot') await use(database)
+  for (const [name, use] of everyMethod) if (name !== 'releasePermit') await use(database)
   await database.install({ version: 0, digest: null }, 'd', { bytes: new Uint8Array([1]), signature: new Uint8Array([2]) })
   await database.register(statusOf('brief', { directoryId: null }), 60_000)
   const names = [

@@ -12,7 +12,7 @@ import {
   type Death,
   deathDelayMsMax,
   type Head,
-  type SlotAnswer,
+  type PermitAnswer,
   type UpgradeDatabase,
 } from '../../core/control/upgradeDatabase.js'
 import type { NodeStatus } from '../../core/model/nodeRow.js'
@@ -47,7 +47,7 @@ export class Starting implements Session {
   stampMs = 0
   epoch: string | null = null
   readonly hostId: string
-  readonly over: string[] = []
+  readonly ended: string[] = []
   readonly registeredMs = new Map<string, number>()
   #startedMs: number
 
@@ -109,7 +109,7 @@ export function manifestOf(text: string, signed = false): { readonly digest: str
 }
 
 /** The holders of the slots that a claim was refused for. */
-export function holdersOf(answer: SlotAnswer): readonly string[] {
+export function holdersOf(answer: PermitAnswer): readonly string[] {
   return 'heldBy' in answer ? answer.heldBy : []
 }
 
@@ -148,8 +148,8 @@ export const everyMethod: readonly (readonly [name: string, use: (database: Upgr
   ['renew', (database) => database.renew(['n1'], long)],
   ['forget', (database) => database.forget('n9')],
   ['nodes', (database) => database.nodes()],
-  ['claimSlot', (database) => database.claimSlot('pages', upgradingNode('n1'), { nodes: 1 })],
-  ['releaseSlot', (database) => database.releaseSlot('pages', 'n1')],
+  ['claimPermit', (database) => database.claimPermit('pages', upgradingNode('n1'), { nodes: 1 })],
+  ['releasePermit', (database) => database.releasePermit('pages', 'n1')],
   ['controls', (database) => database.controls()],
   ['setControl', (database) => database.setControl({ kind: 'pause', version: 99, reason: '', since: 0 })],
   ['removeControl', (database) => database.removeControl({ kind: 'pause', version: 98 })],
@@ -168,9 +168,9 @@ export const everyMethod: readonly (readonly [name: string, use: (database: Upgr
   ['declareDead', (database) => database.declareDead(1, 0)],
   ['finalized', (database) => database.finalized()],
   ['finalize', (database) => database.finalize(1)],
-  ['giveBack', (database) => database.giveBack({ dead: 1, final: 1 })],
+  ['restoreEnded', (database) => database.restoreEnded({ dead: 1, final: 1 })],
   ['gone', (database) => database.gone(['n1'], new Starting('s9', null))],
-  ['restoreSlot', (database) => database.restoreSlot('pages', 'n9')],
+  ['restorePermit', (database) => database.restorePermit('pages', 'n9')],
   ['standing', (database) => database.standing()],
   ['attend', (database) => database.attend(new Starting('s9', null))],
   ['doubt', (database) => database.doubt(new Starting('s9', null))],
@@ -364,11 +364,11 @@ export function databaseContract(
 
   contract('a node that registers for another service leaves the one it had, and its slot there', async (t, database) => {
     await database.register(statusOf('n1'), long)
-    await database.claimSlot('pages', upgradingNode('n1'), { nodes: 1 })
+    await database.claimPermit('pages', upgradingNode('n1'), { nodes: 1 })
     await database.register(statusOf('n1', { service: 'users' }), long)
     t.deepEqual(await database.nodes('pages'), [])
     t.is((await database.nodes('users')).length, 1)
-    t.deepEqual(await database.claimSlot('pages', upgradingNode('n2'), { nodes: 1 }), { claimed: true })
+    t.deepEqual(await database.claimPermit('pages', upgradingNode('n2'), { nodes: 1 }), { claimed: true })
   })
 
   contract('a report replaces the rows of registered nodes', async (t, database, another) => {
@@ -482,14 +482,14 @@ export function databaseContract(
     'a node without a directory counts for percentages until its lease runs out, and again when it is renewed',
     async (t, database, _another, under) => {
       for (let i = 0; i < 8; i++) await database.register(statusOf(`n${i}`, { directoryId: null }), long)
-      const claim = (nodeId: string) => database.claimSlot('pages', upgradingNode(nodeId), { percent: 25 })
+      const claim = (nodeId: string) => database.claimPermit('pages', upgradingNode(nodeId), { percent: 25 })
       t.true((await claim('n4')).claimed)
       t.true((await claim('n5')).claimed)
       await database.renew(['n0', 'n1', 'n2', 'n3'], short)
       await under.elapse(short)
       // Only claims are made here: that reading the nodes minds the time would not show that claiming does.
       const refused = async () => {
-        await database.releaseSlot('pages', 'n5')
+        await database.releasePermit('pages', 'n5')
         return !(await claim('n5')).claimed
       }
       await until(refused, 'a quarter of the nodes is one')
@@ -500,23 +500,23 @@ export function databaseContract(
   )
 
   contract('a count limits the slots of each service apart, and says who holds them', async (t, database, another) => {
-    t.deepEqual(await database.claimSlot('pages', upgradingNode('n2'), { nodes: 2 }), { claimed: true })
-    t.deepEqual(await another.claimSlot('pages', upgradingNode('n1'), { nodes: 2 }), { claimed: true })
-    t.deepEqual(await database.claimSlot('pages', upgradingNode('n3'), { nodes: 2 }), { claimed: false, heldBy: ['n1', 'n2'] })
-    t.deepEqual(await database.claimSlot('users', upgradingNode('n3'), { nodes: 1 }), { claimed: true })
-    await another.releaseSlot('pages', 'n2')
-    t.deepEqual(await database.claimSlot('pages', upgradingNode('n3'), { nodes: 2 }), { claimed: true })
+    t.deepEqual(await database.claimPermit('pages', upgradingNode('n2'), { nodes: 2 }), { claimed: true })
+    t.deepEqual(await another.claimPermit('pages', upgradingNode('n1'), { nodes: 2 }), { claimed: true })
+    t.deepEqual(await database.claimPermit('pages', upgradingNode('n3'), { nodes: 2 }), { claimed: false, heldBy: ['n1', 'n2'] })
+    t.deepEqual(await database.claimPermit('users', upgradingNode('n3'), { nodes: 1 }), { claimed: true })
+    await another.releasePermit('pages', 'n2')
+    t.deepEqual(await database.claimPermit('pages', upgradingNode('n3'), { nodes: 2 }), { claimed: true })
   })
 
   contract('a limit of 0 nodes gives no slot', async (t, database) => {
-    t.deepEqual(await database.claimSlot('pages', upgradingNode('n1'), { nodes: 0 }), { claimed: false, heldBy: [] })
+    t.deepEqual(await database.claimPermit('pages', upgradingNode('n1'), { nodes: 0 }), { claimed: false, heldBy: [] })
   })
 
   contract('of a count and a percentage the smaller holds, and without either there is no limit', async (t, database) => {
     const claims = async (service: string, limit: ServiceLimit) => {
       await fill(database, 20, service)
       for (let i = 0; i < 20; i++)
-        if (!(await database.claimSlot(service, upgradingNode(`${service}${i}`), limit)).claimed) return i
+        if (!(await database.claimPermit(service, upgradingNode(`${service}${i}`), limit)).claimed) return i
       return 20
     }
     t.is(await claims('pages', { nodes: 7, percent: 10 }), 2)
@@ -527,7 +527,7 @@ export function databaseContract(
   contract('a percentage is of the service’s registered nodes, rounded down and at least one', async (t, database) => {
     const claims = async (service: string) => {
       for (let i = 0; ; i++)
-        if (!(await database.claimSlot(service, upgradingNode(`${service}${i}`), { percent: 25 })).claimed) return i
+        if (!(await database.claimPermit(service, upgradingNode(`${service}${i}`), { percent: 25 })).claimed) return i
     }
     await fill(database, 11, 'pages')
     await fill(database, 2, 'users')
@@ -535,23 +535,25 @@ export function databaseContract(
     t.is(await claims('users'), 1)
     t.is(await claims('nobody'), 1)
     await database.register(statusOf('twelfth'), long)
-    t.deepEqual(await database.claimSlot('pages', upgradingNode('twelfth'), { percent: 25 }), { claimed: true })
+    t.deepEqual(await database.claimPermit('pages', upgradingNode('twelfth'), { percent: 25 }), { claimed: true })
   })
 
   contract(
     'a node that holds a slot has it when it claims again, however small the limit has become',
     async (t, database, another) => {
       for (const nodeId of ['n1', 'n1', 'n2'])
-        t.true((await database.claimSlot('pages', upgradingNode(nodeId), { nodes: 2 })).claimed)
-      t.deepEqual(await another.claimSlot('pages', upgradingNode('n1'), { nodes: 0 }), { claimed: true })
-      await database.releaseSlot('pages', 'n1')
-      t.deepEqual(await database.claimSlot('pages', upgradingNode('n3'), { nodes: 1 }), { claimed: false, heldBy: ['n2'] })
+        t.true((await database.claimPermit('pages', upgradingNode(nodeId), { nodes: 2 })).claimed)
+      t.deepEqual(await another.claimPermit('pages', upgradingNode('n1'), { nodes: 0 }), { claimed: true })
+      await database.releasePermit('pages', 'n1')
+      t.deepEqual(await database.claimPermit('pages', upgradingNode('n3'), { nodes: 1 }), { claimed: false, heldBy: ['n2'] })
     },
   )
 
   contract('fifty claims at the same time with a limit of three give exactly three', async (t, database, another) => {
     const claims = await Promise.all(
-      Array.from({ length: 50 }, (_, i) => (i % 2 ? database : another).claimSlot('pages', upgradingNode(`n${i}`), { nodes: 3 })),
+      Array.from({ length: 50 }, (_, i) =>
+        (i % 2 ? database : another).claimPermit('pages', upgradingNode(`n${i}`), { nodes: 3 }),
+      ),
     )
     t.is(claims.filter((claim) => claim.claimed).length, 3)
     for (const claim of claims) if (!claim.claimed) t.is(holdersOf(claim).length, 3)
@@ -559,8 +561,8 @@ export function databaseContract(
 
   contract('a refused claim names a bounded number of holders', async (t, database) => {
     const limit = { nodes: heldByMax + 20 }
-    await Promise.all(Array.from({ length: limit.nodes }, (_, i) => database.claimSlot('pages', upgradingNode(`n${i}`), limit)))
-    const refused = await database.claimSlot('pages', upgradingNode('late'), limit)
+    await Promise.all(Array.from({ length: limit.nodes }, (_, i) => database.claimPermit('pages', upgradingNode(`n${i}`), limit)))
+    const refused = await database.claimPermit('pages', upgradingNode('late'), limit)
     t.is(holdersOf(refused).length, heldByMax)
   })
 
@@ -609,7 +611,7 @@ export function databaseContract(
 
   contract('an order to forget a node does what forgetting it does, and answers whether there was one', async (t, database) => {
     for (const nodeId of ['n1', 'n2']) await database.register(statusOf(nodeId), long)
-    await database.claimSlot('pages', upgradingNode('n1'), { nodes: 2 })
+    await database.claimPermit('pages', upgradingNode('n1'), { nodes: 2 })
     await database.setControl({ kind: 'hold', nodeId: 'n1', reason: '', since: 0 })
     const what: Order = { order: 'forget', nodeId: 'n1' }
     t.is(why(await database.direct(directiveOf(1, what), order('1'), nothingInstalled)), true)
@@ -618,7 +620,7 @@ export function databaseContract(
       ['n2'],
     )
     t.deepEqual(await database.controls(), [])
-    t.deepEqual(await database.claimSlot('pages', upgradingNode('n2'), { nodes: 1 }), { claimed: true })
+    t.deepEqual(await database.claimPermit('pages', upgradingNode('n2'), { nodes: 1 }), { claimed: true })
     t.is(why(await database.direct(directiveOf(2, what), order('2'), nothingInstalled)), false)
   })
 
@@ -780,16 +782,16 @@ export function databaseContract(
 
   contract('a pause holds the nodes that go to its version, and no undo', async (t, database, another) => {
     await database.setControl(pause)
-    t.deepEqual(await another.claimSlot('pages', upgradingNode('n1', 3), { nodes: 9 }), { claimed: false, control: pause })
-    t.true((await another.claimSlot('pages', upgradingNode('n1', 3, true), { nodes: 9 })).claimed)
-    t.true((await another.claimSlot('pages', upgradingNode('n2', 4), { nodes: 9 })).claimed)
+    t.deepEqual(await another.claimPermit('pages', upgradingNode('n1', 3), { nodes: 9 }), { claimed: false, control: pause })
+    t.true((await another.claimPermit('pages', upgradingNode('n1', 3, true), { nodes: 9 })).claimed)
+    t.true((await another.claimPermit('pages', upgradingNode('n2', 4), { nodes: 9 })).claimed)
     // One that is told to go now is not held by it.
     await database.setControl({ kind: 'now', nodeId: 'n3', version: 3, since: 0 })
-    t.true((await another.claimSlot('pages', upgradingNode('n3', 3), { nodes: 9 })).claimed)
+    t.true((await another.claimPermit('pages', upgradingNode('n3', 3), { nodes: 9 })).claimed)
     await database.setControl({ kind: 'now', nodeId: 'n4', version: 2, since: 0 })
-    t.false((await another.claimSlot('pages', upgradingNode('n4', 3), { nodes: 9 })).claimed)
+    t.false((await another.claimPermit('pages', upgradingNode('n4', 3), { nodes: 9 })).claimed)
     await database.removeControl({ kind: 'pause', version: 3 })
-    t.true((await another.claimSlot('pages', upgradingNode('n4', 3), { nodes: 9 })).claimed)
+    t.true((await another.claimPermit('pages', upgradingNode('n4', 3), { nodes: 9 })).claimed)
   })
 
   contract('a hold holds its node, wherever it goes, and is forgotten with it', async (t, database, another) => {
@@ -797,11 +799,11 @@ export function databaseContract(
     await database.setControl(hold)
     await database.setControl({ kind: 'now', nodeId: 'n1', version: 1, since: 0 })
     for (const isUndo of [false, true])
-      t.deepEqual(await another.claimSlot('pages', upgradingNode('n1', 1, isUndo), { nodes: 9 }), {
+      t.deepEqual(await another.claimPermit('pages', upgradingNode('n1', 1, isUndo), { nodes: 9 }), {
         claimed: false,
         control: hold,
       })
-    t.true((await another.claimSlot('pages', upgradingNode('n2'), { nodes: 9 })).claimed)
+    t.true((await another.claimPermit('pages', upgradingNode('n2'), { nodes: 9 })).claimed)
     await database.forget('n1')
     t.deepEqual(await another.controls(), [])
   })
@@ -809,10 +811,10 @@ export function databaseContract(
   contract('a slot is not freed by a lease that runs out, with or without a directory', async (t, database, _another, under) => {
     await database.register(statusOf('kept'), short)
     await database.register(statusOf('brief', { directoryId: null }), short)
-    for (const nodeId of ['kept', 'brief']) await database.claimSlot('pages', upgradingNode(nodeId), { nodes: 2 })
+    for (const nodeId of ['kept', 'brief']) await database.claimPermit('pages', upgradingNode(nodeId), { nodes: 2 })
     await lapse(under, database, 'kept')
     await lapse(under, database, 'brief')
-    t.deepEqual(await database.claimSlot('pages', upgradingNode('n3'), { nodes: 2 }), {
+    t.deepEqual(await database.claimPermit('pages', upgradingNode('n3'), { nodes: 2 }), {
       claimed: false,
       heldBy: ['brief', 'kept'],
     })
@@ -824,12 +826,12 @@ export function databaseContract(
       await database.register(statusOf('kept'), long)
       await database.register(statusOf('brief', { directoryId: null }), short)
       const holders = ['kept', 'brief', 'stranger']
-      for (const nodeId of holders) await database.claimSlot('pages', upgradingNode(nodeId), { nodes: 3 })
+      for (const nodeId of holders) await database.claimPermit('pages', upgradingNode(nodeId), { nodes: 3 })
       await lapse(under, database, 'brief')
       for (const nodeId of holders) await database.forget(nodeId)
       t.deepEqual(await database.nodes(), [])
       for (const nodeId of ['n4', 'n5', 'n6'])
-        t.true((await database.claimSlot('pages', upgradingNode(nodeId), { nodes: 3 })).claimed)
+        t.true((await database.claimPermit('pages', upgradingNode(nodeId), { nodes: 3 })).claimed)
     },
   )
 
@@ -1099,7 +1101,7 @@ export function databaseContract(
     await database.install({ version: 0, digest: null }, digest, manifest)
     await database.putChunk('digest', 0, new Uint8Array([1]))
     await database.register(statusOf('n1'), long)
-    await database.claimSlot('pages', upgradingNode('n1'), { nodes: 1 })
+    await database.claimPermit('pages', upgradingNode('n1'), { nodes: 1 })
     await database.setInTable('authorized', 'n1', 'yes')
     t.true(await isDeclared(stranger, 7))
     t.deepEqual(await database.dead(), { below: 0, sinceMs: 0, inForce: 0 })
@@ -1108,7 +1110,7 @@ export function databaseContract(
     t.deepEqual(await stranger.head(), { version: 0, digest: null })
     t.is(await stranger.getChunk('digest', 0), undefined)
     t.deepEqual(await stranger.nodes(), [])
-    t.true((await stranger.claimSlot('pages', upgradingNode('n2'), { nodes: 1 })).claimed)
+    t.true((await stranger.claimPermit('pages', upgradingNode('n2'), { nodes: 1 })).claimed)
   })
 
   test.serial(

@@ -50,18 +50,18 @@ export function edgesContract(adapter: string, shared: () => DatabaseUnderTest):
   contract('to forget a node frees its slot and no other', async (t, database) => {
     for (const nodeId of ['n1', 'n2']) {
       await database.register(statusOf(nodeId), long)
-      t.true((await database.claimSlot('pages', upgradingNode(nodeId), { nodes: 2 })).claimed)
+      t.true((await database.claimPermit('pages', upgradingNode(nodeId), { nodes: 2 })).claimed)
     }
     await database.forget('n1')
-    t.true((await database.claimSlot('pages', upgradingNode('n3'), { nodes: 2 })).claimed)
-    t.deepEqual(await database.claimSlot('pages', upgradingNode('n4'), { nodes: 2 }), { claimed: false, heldBy: ['n2', 'n3'] })
+    t.true((await database.claimPermit('pages', upgradingNode('n3'), { nodes: 2 })).claimed)
+    t.deepEqual(await database.claimPermit('pages', upgradingNode('n4'), { nodes: 2 }), { claimed: false, heldBy: ['n2', 'n3'] })
   })
 
   contract('a node that registers again for its service keeps its slot', async (t, database) => {
     await database.register(statusOf('n1'), long)
-    t.true((await database.claimSlot('pages', upgradingNode('n1'), { nodes: 1 })).claimed)
+    t.true((await database.claimPermit('pages', upgradingNode('n1'), { nodes: 1 })).claimed)
     await database.register(statusOf('n1', { version: 1 }), long)
-    t.deepEqual(await database.claimSlot('pages', upgradingNode('n2'), { nodes: 1 }), { claimed: false, heldBy: ['n1'] })
+    t.deepEqual(await database.claimPermit('pages', upgradingNode('n2'), { nodes: 1 }), { claimed: false, heldBy: ['n1'] })
   })
 
   contract(
@@ -79,8 +79,8 @@ export function edgesContract(adapter: string, shared: () => DatabaseUnderTest):
 
   contract('a percentage of 0 gives one slot, as the smallest of others does', async (t, database) => {
     for (const nodeId of ['n1', 'n2']) await database.register(statusOf(nodeId), long)
-    t.true((await database.claimSlot('pages', upgradingNode('n1'), { percent: 0 })).claimed)
-    t.deepEqual(await database.claimSlot('pages', upgradingNode('n2'), { percent: 0 }), { claimed: false, heldBy: ['n1'] })
+    t.true((await database.claimPermit('pages', upgradingNode('n1'), { percent: 0 })).claimed)
+    t.deepEqual(await database.claimPermit('pages', upgradingNode('n2'), { percent: 0 }), { claimed: false, heldBy: ['n1'] })
   })
 
   contract('a control holds whatever its reason says: the longest, and half a surrogate pair', async (t, database) => {
@@ -110,12 +110,12 @@ export function edgesContract(adapter: string, shared: () => DatabaseUnderTest):
           await set()
           const [kept] = await database.controls()
           t.deepEqual(wellFormed(kept), wellFormed(control))
-          t.deepEqual(await database.claimSlot('pages', upgradingNode('n1'), {}), { claimed: false, control: kept! })
+          t.deepEqual(await database.claimPermit('pages', upgradingNode('n1'), {}), { claimed: false, control: kept! })
           t.true(await database.removeControl(control))
         }
       }
     }
-    t.true((await database.claimSlot('pages', upgradingNode('n1'), {})).claimed)
+    t.true((await database.claimPermit('pages', upgradingNode('n1'), {})).claimed)
   })
 
   contract('a row with half a surrogate pair in its text counts as any other', async (t, database) => {
@@ -213,7 +213,7 @@ export function edgesContract(adapter: string, shared: () => DatabaseUnderTest):
     t.is(probation!.doubt, 'silent')
     t.true(probation!.leftMs > short / 2 && probation!.leftMs <= short, `${probation!.leftMs} ms`)
     t.is(later, epoch, 'nothing is lost')
-    t.true((await database.claimSlot('pages', upgradingNode('n1'), {})).claimed)
+    t.true((await database.claimPermit('pages', upgradingNode('n1'), {})).claimed)
     // A host that has still to tell of its nodes does not make it longer: it has lost none.
     await under.elapse(short / 3)
     host.epoch = null
@@ -294,9 +294,9 @@ export function edgesContract(adapter: string, shared: () => DatabaseUnderTest):
     await under.elapse(short)
     const death = await database.dead()
     await database.doubt(new Starting('server', null))
-    await database.giveBack({ dead: 1, final: 0 })
+    await database.restoreEnded({ dead: 1, final: 0 })
     t.deepEqual(await database.dead(), death)
-    await database.giveBack({ dead: 0, final: 1 })
+    await database.restoreEnded({ dead: 0, final: 1 })
     t.deepEqual([await database.dead(), await database.finalized()], [death, 1])
   })
 

@@ -54,7 +54,7 @@ test('a node that is forgotten leaves nothing but the mark that it was', async (
   const { database, registrations, rows, members, leases, transient, slots } = await open(t)
   await database.register(statusOf('n1'), long, new Starting('s1', 'dir-n1'))
   await database.register(statusOf('desk-v0', { service: 'client', directoryId: null }), long)
-  await database.claimSlot('pages', upgradingNode('n1'), {})
+  await database.claimPermit('pages', upgradingNode('n1'), {})
   for (const nodeId of ['n1', 'desk-v0']) await database.forget(nodeId)
   t.deepEqual(await client.hkeys(registrations), ['/attendance'])
   t.is(await client.exists(rows, members, transient, slots), 0)
@@ -209,8 +209,8 @@ test('what is no control, or another one than its field says, holds nobody, and 
     await client.del(controls)
     await client.hset(controls, field, text)
     t.deepEqual(await database.controls(), [], text.slice(0, 80))
-    t.deepEqual(await database.claimSlot('pages', upgradingNode('n1'), {}), { claimed: true }, text.slice(0, 80))
-    await database.releaseSlot('pages', 'n1')
+    t.deepEqual(await database.claimPermit('pages', upgradingNode('n1'), {}), { claimed: true }, text.slice(0, 80))
+    await database.releasePermit('pages', 'n1')
   }
   const message = (field: string) =>
     `field ${field} of Redis key ${controls} holds no control of this name: ignored, until it is repaired or removed`
@@ -225,10 +225,10 @@ test('what is no control, or another one than its field says, holds nobody, and 
     { ...now, since: 'x' },
   ]) {
     await client.hset(controls, 'now/n1', typeof text === 'string' ? text : JSON.stringify(text))
-    t.like(await database.claimSlot('pages', upgradingNode('n1'), {}), { claimed: false, control: pause }, JSON.stringify(text))
+    t.like(await database.claimPermit('pages', upgradingNode('n1'), {}), { claimed: false, control: pause }, JSON.stringify(text))
   }
   await client.hset(controls, 'now/n1', JSON.stringify(now))
-  t.deepEqual(await database.claimSlot('pages', upgradingNode('n1'), {}), { claimed: true })
+  t.deepEqual(await database.claimPermit('pages', upgradingNode('n1'), {}), { claimed: true })
 })
 
 test('a bundle has an expiry while it is staged, and none once it is kept', async (t) => {
@@ -338,7 +338,7 @@ test('a login that may only read controls forgets a node, and leaves what it was
   t.teardown(() => forgetter.close())
   await database.register(statusOf('n1'), long)
   await database.setControl({ kind: 'hold', nodeId: 'n1', reason: '', since: 1 })
-  t.like(await forgetter.claimSlot('pages', upgradingNode('n1'), {}), { control: { kind: 'hold' } })
+  t.like(await forgetter.claimPermit('pages', upgradingNode('n1'), {}), { control: { kind: 'hold' } })
   await forgetter.forget('n1')
   t.deepEqual(await database.nodes(), [])
   t.is((await database.controls()).length, 1)
@@ -365,7 +365,7 @@ test('another process than the one that was there when somebody was heard last p
   const other = 'f'.repeat(40)
   await client.hset(registrations, '/attendance', attendance.with(1, other).join(' '))
   t.is((await database.standing())!.probation!.doubt, 'restarted')
-  t.deepEqual(await database.claimSlot('pages', upgradingNode('n1'), {}), { claimed: false, onProbation: true })
+  t.deepEqual(await database.claimPermit('pages', upgradingNode('n1'), {}), { claimed: false, onProbation: true })
   const { probation, epoch: later } = await database.attend(new Starting('server', null))
   t.is(probation!.doubt, 'restarted')
   t.not(later, epoch)
@@ -397,7 +397,7 @@ test('a head that can’t be read says nothing of what is given back', async (t)
   await database.attend(new Starting('server', null))
   await database.doubt(new Starting('server', null))
   await client.hset(keysOf(system).head, 'version', 'three')
-  await t.notThrowsAsync(database.giveBack({ dead: 1, final: 1 }))
+  await t.notThrowsAsync(database.restoreEnded({ dead: 1, final: 1 }))
   t.deepEqual([(await database.dead()).inForce, await database.finalized()], [0, 0])
 })
 

@@ -212,7 +212,7 @@ test('nodes are forgotten and slots are given back while Redis has no memory lef
   await database.register(statusOf('n1'), 60_000)
   await client.config('SET', 'maxmemory', '1')
   await t.throwsAsync(database.register(statusOf('n2'), 60_000), { message: /OOM/ })
-  await database.releaseSlot('pages', 'n1')
+  await database.releasePermit('pages', 'n1')
   await database.forget('n1')
   await client.config('SET', 'maxmemory', '0')
   t.deepEqual(await database.nodes(), [])
@@ -237,9 +237,9 @@ const methods: Record<'host' | 'client' | 'operator' | 'upgrade-server', readonl
       'report',
       'renew',
       'gone',
-      'claimSlot',
-      'releaseSlot',
-      'restoreSlot',
+      'claimPermit',
+      'releasePermit',
+      'restorePermit',
       'controls',
       'nodes',
       'table',
@@ -262,7 +262,7 @@ const methods: Record<'host' | 'client' | 'operator' | 'upgrade-server', readonl
       'direct',
       'table',
     ],
-    ...['setInTable', 'removeFromTable', 'dead', 'declareDead', 'finalized', 'giveBack', 'standing', 'attend', 'doubt'],
+    ...['setInTable', 'removeFromTable', 'dead', 'declareDead', 'finalized', 'restoreEnded', 'standing', 'attend', 'doubt'],
   ],
 }
 

@@ -77,9 +77,9 @@ export function standingContract(
     await tells(database, over, ['n1'])
     const status = statusOf('n1', { directoryId: 'dir' })
     t.false((await database.register(status, long, starting)).registered)
-    for (const started of ['ov', 'over-', 'another']) starting.over.push(started)
+    for (const started of ['ov', 'over-', 'another']) starting.ended.push(started)
     t.false((await database.register(status, long, starting)).registered, 'it is none of those that are over')
-    starting.over.push('over')
+    starting.ended.push('over')
     t.true((await database.register(status, long, starting)).registered)
     over.ageMs = 60_000
     t.like(await database.renew(['n1'], long, over), { elsewhere: [{ nodeId: 'n1' }] })
@@ -92,43 +92,43 @@ export function standingContract(
     const told = () =>
       Promise.all([database.renew(['n1'], long, going), database.report([statusOf('n1', { directoryId: 'dir' })], long, going)])
     for (const heard of await told()) t.like(heard, { unknown: [], elsewhere: [{ nodeId: 'n1' }] })
-    going.over.push('over')
+    going.ended.push('over')
     for (const heard of await told()) t.like(heard, { unknown: ['n1'], elsewhere: [] })
     t.true((await database.register(statusOf('n1', { directoryId: 'dir' }), long, going)).registered)
     for (const heard of await told()) t.like(heard, { unknown: [], elsewhere: [] })
     const elsewhere = new Starting('elsewhere', 'copy', 3_600_000)
-    elsewhere.over.push('going')
+    elsewhere.ended.push('going')
     t.like(await database.renew(['n1'], long, elsewhere), { unknown: [], elsewhere: [{ nodeId: 'n1' }] }, 'of another directory')
   })
 
   fenced('a start whose node a newer one has gets no slot for it, and gives none back', async (t, database) => {
     const [older, newer] = [new Starting('older', 'dir', 5_000), new Starting('newer', 'dir', 1_000)]
-    const claim = (by: Starting, nodeId = 'n1') => database.claimSlot('pages', upgradingNode(nodeId), { nodes: 1 }, by)
+    const claim = (by: Starting, nodeId = 'n1') => database.claimPermit('pages', upgradingNode(nodeId), { nodes: 1 }, by)
     await tells(database, older, ['n1', 'n2'])
     t.true((await claim(older)).claimed)
     await tells(database, newer, ['n1'])
     t.deepEqual(await claim(older), { claimed: false, isElsewhere: true })
-    await database.releaseSlot('pages', 'n1', older)
+    await database.releasePermit('pages', 'n1', older)
     t.deepEqual(await claim(older, 'n2'), { claimed: false, heldBy: ['n1'] }, 'the slot is the node’s')
     t.true((await claim(newer)).claimed)
-    await database.releaseSlot('pages', 'n1', newer)
+    await database.releasePermit('pages', 'n1', newer)
     t.true((await claim(older, 'n2')).claimed, 'which is still its own')
     const starting = new Starting('starting', 'dir', 3_600_000)
-    starting.over.push('newer')
-    await database.releaseSlot('pages', 'n2', older)
+    starting.ended.push('newer')
+    await database.releasePermit('pages', 'n2', older)
     t.true((await claim(newer)).claimed)
-    await database.releaseSlot('pages', 'n1', starting)
+    await database.releasePermit('pages', 'n1', starting)
     t.true((await claim(older, 'n2')).claimed, 'one that knows the other to be over gives back, also before it is registered')
     await database.doubt(new Starting('server', null))
-    t.false(await database.restoreSlot('pages', 'n1', older))
-    t.true(await database.restoreSlot('pages', 'n1', newer))
-    await database.releaseSlot('pages', 'n1', undefined)
-    t.true(await database.restoreSlot('pages', 'n9', older), 'nobody has registered it')
+    t.false(await database.restorePermit('pages', 'n1', older))
+    t.true(await database.restorePermit('pages', 'n1', newer))
+    await database.releasePermit('pages', 'n1', undefined)
+    t.true(await database.restorePermit('pages', 'n9', older), 'nobody has registered it')
   })
 
   fenced('a start that knows another to be over does not wait for it, nor leaves a node to it', async (t, database) => {
     const [over, starting] = [new Starting('over', 'dir', 5_000), new Starting('starting', 'dir', 1_000)]
-    starting.over.push('over')
+    starting.ended.push('over')
     await tells(database, over, ['n1'])
     const answer = await database.register(statusOf('n1', { directoryId: 'dir' }), long, starting)
     t.true(answer.registered && answer.predecessor === undefined)
@@ -264,7 +264,7 @@ export function standingContract(
         t.not((await database.standing())!.epoch, epoch)
         // P1.
         t.is((await database.declareDead(1, 0)).below, 0)
-        t.deepEqual(await database.claimSlot('pages', upgradingNode('n1'), {}), { claimed: false, onProbation: true })
+        t.deepEqual(await database.claimPermit('pages', upgradingNode('n1'), {}), { claimed: false, onProbation: true })
         const heard = two.hear(await database.renew(['n2'], short, two))
         t.deepEqual(heard.unknown, ['n2'])
         await tells(database, two, ['n2'], short)
@@ -281,7 +281,7 @@ export function standingContract(
             ['n2', true],
           ],
         )
-        t.true((await database.claimSlot('pages', upgradingNode('n1'), {})).claimed)
+        t.true((await database.claimPermit('pages', upgradingNode('n1'), {})).claimed)
       },
     )
   }
@@ -290,7 +290,7 @@ export function standingContract(
     const by = new Starting('s1', 'dir1')
     await tells(database, by, ['n1'], short)
     await under.empty()
-    const claim = () => database.claimSlot('pages', upgradingNode('n1'), { nodes: 1 }, by)
+    const claim = () => database.claimPermit('pages', upgradingNode('n1'), { nodes: 1 }, by)
     t.deepEqual(await claim(), { claimed: false, onProbation: true })
     by.hear(await database.renew(['n1'], short, by))
     t.deepEqual(await claim(), { claimed: false, onProbation: true }, 'and then it is on probation')
@@ -298,12 +298,15 @@ export function standingContract(
 
   fenced('an empty database is on probation when the first to come is a host that has served before', async (t, database) => {
     const back = new Starting('back', 'dir')
-    back.over.push('before')
+    back.ended.push('before')
     await tells(database, back, ['n1'], short)
     t.is(await doubtOf(database), 'lost')
-    t.deepEqual(await database.claimSlot('pages', upgradingNode('n1'), { nodes: 1 }, back), { claimed: false, onProbation: true })
+    t.deepEqual(await database.claimPermit('pages', upgradingNode('n1'), { nodes: 1 }, back), {
+      claimed: false,
+      onProbation: true,
+    })
     const another = new Starting('another', 'dir2')
-    another.over.push('before that')
+    another.ended.push('before that')
     const { epoch } = (await database.standing())!
     await tells(database, another, ['n2'], short)
     t.is((await database.standing())!.epoch, epoch, 'one that comes later proves no other loss')
@@ -401,23 +404,23 @@ export function standingContract(
       const { digest, manifest } = manifestOf('first')
       await database.install({ version: 0, digest: null }, digest, manifest)
       await tells(database, by, ['n1'], short)
-      await database.giveBack({ dead: 1, final: 1 })
-      t.false(await database.restoreSlot('pages', 'n1'))
+      await database.restoreEnded({ dead: 1, final: 1 })
+      t.false(await database.restorePermit('pages', 'n1'))
       t.deepEqual([(await database.dead()).inForce, await database.finalized()], [0, 0])
       await database.doubt(new Starting('server', null))
       t.is(await database.finalize(1), 0)
-      await database.giveBack({ dead: 1, final: 1 })
+      await database.restoreEnded({ dead: 1, final: 1 })
       t.deepEqual([(await database.dead()).inForce, await database.finalized()], [0, 0], 'a registered node speaks against it')
       await database.report([statusOf('n1', { directoryId: 'dir1', version: 1 })], short, by)
-      await database.giveBack({ dead: 2, final: 2 })
+      await database.restoreEnded({ dead: 2, final: 2 })
       t.deepEqual([(await database.dead()).inForce, await database.finalized()], [0, 0], 'there is no such version')
-      await database.giveBack({ dead: 1, final: 1 })
+      await database.restoreEnded({ dead: 1, final: 1 })
       t.deepEqual([(await database.dead()).inForce, await database.finalized()], [1, 1])
-      t.true(await database.restoreSlot('pages', 'n1'))
-      t.deepEqual(await database.claimSlot('pages', upgradingNode('n1'), { nodes: 0 }), { claimed: false, onProbation: true })
+      t.true(await database.restorePermit('pages', 'n1'))
+      t.deepEqual(await database.claimPermit('pages', upgradingNode('n1'), { nodes: 0 }), { claimed: false, onProbation: true })
       by.epoch = (await database.standing())!.epoch
       await isTrusted(under, database, async () => void by.hear(await database.renew(['n1'], short, by)))
-      t.true((await database.claimSlot('pages', upgradingNode('n1'), { nodes: 0 })).claimed, 'it has its slot')
+      t.true((await database.claimPermit('pages', upgradingNode('n1'), { nodes: 0 })).claimed, 'it has its slot')
     },
   )
 

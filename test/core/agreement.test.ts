@@ -6,7 +6,7 @@ import test from 'ava'
 import { event, hears } from '../../core/model/event.js'
 import { describeClass, NodeObject } from '../../core/model/nodeObject.js'
 import { checkAgreement, introducedEvents, usesOf } from '../../core/upgrade/agreement.js'
-import type { History } from '../../core/upgrade/classLine.js'
+import type { History } from '../../core/upgrade/classLineage.js'
 import type { ClassUpgradeEntry } from '../../core/upgrade/manifest.js'
 
 const entry = (oldClass: string, newClass: string, more: Partial<ClassUpgradeEntry> = {}): ClassUpgradeEntry => ({

@@ -4,7 +4,7 @@
  */
 import test from 'ava'
 import { Fault } from '../../core/base/fault.js'
-import { type Bearer, invoke, nextObject, objectTable, restrictedTable, simulationTable } from '../../core/model/methodTable.js'
+import { invoke, nextObject, objectTable, type Receiver, restrictedTable, simulationTable } from '../../core/model/methodTable.js'
 import { describeClass } from '../../core/model/nodeObject.js'
 import type { Simulation } from '../../core/model/simulation.js'
 import { applicationFault, command, NodeObject, pastSO, query } from '../../index.js'
@@ -49,7 +49,7 @@ const so = simulation({ simulates: V1, over: V2, delegates: ['get', 'put'], refu
 /** A table of its own: it is made as often as this is called. */
 const boxTable = () => objectTable({ ...v2 })
 
-const bearer = (self: object): Bearer & { touched: number } => ({
+const receiver = (self: object): Receiver & { touched: number } => ({
   self,
   touched: 0,
   touch() {
@@ -69,7 +69,7 @@ test('an object answers its methods itself, and a command touches its state', (t
       ['later', 'query', 0, 0, false],
     ],
   )
-  const object = bearer({ state: { list: [1] } })
+  const object = receiver({ state: { list: [1] } })
   t.deepEqual(invoke(table.entries.get('get')!, [object], []), [1])
   t.is(object.touched, 0)
   t.deepEqual(invoke(table.entries.get('put')!, [object], ['v']), ['v', { list: [1] }])
@@ -96,14 +96,14 @@ test('a simulation object passes on, does itself, or refuses: each a hop further
     ['size', 'query', 1, 1, false],
     ['old', 'command', 1, 1, false],
   ])
-  const bearers = [bearer({ state: { list: [7] } }), bearer({ name: 'past-SO' })]
-  t.deepEqual(invoke(first.entries.get('get')!, bearers, []), [7])
-  t.deepEqual(invoke(first.entries.get('size')!, bearers, [1, 2]), ['past-SO', 1, 2])
-  const fault = t.throws<Fault>(() => invoke(first.entries.get('old')!, bearers, []), { code: 'simulation.refused' })
+  const receivers = [receiver({ state: { list: [7] } }), receiver({ name: 'past-SO' })]
+  t.deepEqual(invoke(first.entries.get('get')!, receivers, []), [7])
+  t.deepEqual(invoke(first.entries.get('size')!, receivers, [1, 2]), ['past-SO', 1, 2])
+  const fault = t.throws<Fault>(() => invoke(first.entries.get('old')!, receivers, []), { code: 'simulation.refused' })
   t.is(fault!.message, "Box.v1.old can't be carried out on Box.v2")
   t.deepEqual(fault!.details, { method: 'old', simulates: 'Box.v1', over: 'Box.v2' })
   t.deepEqual(
-    bearers.map(({ touched }) => touched),
+    receivers.map(({ touched }) => touched),
     [0, 0],
   )
   // One over that one: its own is at its level, what both pass on is still the object's, two hops away.
@@ -112,7 +112,7 @@ test('a simulation object passes on, does itself, or refuses: each a hop further
   t.deepEqual([second.entries.get('get')!.hops, second.entries.get('get')!.level], [2, 0])
   t.deepEqual([second.entries.get('size')!.hops, second.entries.get('size')!.level], [1, 2])
   // A call that the next one refuses is refused by it.
-  t.throws(() => invoke(second.entries.get('old')!, bearers, []), { code: 'simulation.refused' })
+  t.throws(() => invoke(second.entries.get('old')!, receivers, []), { code: 'simulation.refused' })
 })
 
 test('a delegated method that the next object has lost is refused; the kind is that of the version that is asked', (t) => {
@@ -120,10 +120,10 @@ test('a delegated method that the next object has lost is refused; the kind is t
   t.deepEqual([...restricted.entries.keys()], ['get', 'put'])
   t.is(restricted.level, 0)
   const table = simulationTable({ ...so, delegates: ['get', 'put', 'old'], refuses: [] }, v1, restricted)
-  t.throws(() => invoke(table.entries.get('old')!, [bearer({}), bearer({})], []), { code: 'simulation.refused' })
+  t.throws(() => invoke(table.entries.get('old')!, [receiver({}), receiver({})], []), { code: 'simulation.refused' })
   // A refused call is refused, although the next object could carry it out.
   const refusing = simulationTable({ ...so, delegates: ['put'], refuses: ['get', 'old'] }, v1, boxTable())
-  t.throws(() => invoke(refusing.entries.get('get')!, [bearer({}), bearer({})], []), { code: 'simulation.refused' })
+  t.throws(() => invoke(refusing.entries.get('get')!, [receiver({}), receiver({})], []), { code: 'simulation.refused' })
   const turned = { ...v1, methods: new Map([['get', 'command' as const]]) }
   t.is(simulationTable({ ...so, methods: {} }, turned, objectTable(v2)).entries.get('get')!.kind, 'command')
 })
@@ -136,9 +136,9 @@ test('C6: what is refused and carried out as well is a bug of ours', (t) => {
 
 type Next = Record<string, (...args: unknown[]) => Promise<unknown>>
 const nextOver = (state: object, level = 0) => {
-  const object = Object.assign(bearer({ state }), {})
+  const object = Object.assign(receiver({ state }), {})
   const table = level === 0 ? objectTable(v2) : simulationTable(so, v1, objectTable(v2))
-  return new (nextObject(table))([object, bearer({ name: 'past-SO' })]) as Next
+  return new (nextObject(table))([object, receiver({ name: 'past-SO' })]) as Next
 }
 
 test('`next` answers with promises, and has the methods of the next object and no others', async (t) => {
@@ -167,7 +167,7 @@ test('what crosses between two objects is a copy, in both directions, also when 
       return Promise.resolve(value)
     }
   }
-  const keeps = new (nextObject(objectTable(describeClass(Keeps))))([bearer({})]) as Next
+  const keeps = new (nextObject(objectTable(describeClass(Keeps))))([receiver({})]) as Next
   const answered = await keeps.keep!('text', given)
   t.deepEqual([seen, answered], [given, given])
   t.not(seen, given)
@@ -196,7 +196,7 @@ test('an answer that nobody can change is passed on as the promise that it is, t
       return Promise.resolve('text')
     }
   }
-  const next = new (nextObject(objectTable(describeClass(Passes))))([bearer({})]) as Next
+  const next = new (nextObject(objectTable(describeClass(Passes))))([receiver({})]) as Next
   t.is(next.pass!(), made)
   t.is(await next.other!(), 'text')
   // A record can be changed, and so can what a promise of the user's own brings.
@@ -207,7 +207,7 @@ test('an answer that nobody can change is passed on as the promise that it is, t
       return changeable
     }
   }
-  const second = new (nextObject(objectTable(describeClass(PassesRecord))))([bearer({})]) as Next
+  const second = new (nextObject(objectTable(describeClass(PassesRecord))))([receiver({})]) as Next
   t.not(second.pass!(), changeable)
   t.not(await second.pass!(), await changeable)
 })
@@ -221,7 +221,7 @@ test('a fault crosses with its details copied; what is no fault crosses as it is
         throw error
       }
     }
-    const next = new (nextObject(objectTable(describeClass(Throws))))([bearer({})]) as Next
+    const next = new (nextObject(objectTable(describeClass(Throws))))([receiver({})]) as Next
     return await next.go!().then(
       () => undefined,
       (thrown) => thrown,

@@ -6,10 +6,10 @@ import {
   generationOf,
   keys,
   type LazySlot,
-  type Slot,
-  slot,
-  slotOfKey,
-  slotsOf,
+  type StateSlot,
+  stateSlot,
+  stateSlotOfKey,
+  stateSlotsOf,
   withLazy,
 } from '../../core/model/nodeRecord.js'
 
@@ -20,24 +20,24 @@ const generation: Generation = {
   object: '12.3',
   simulations: { 2: '12.2', 4: '7.4' },
 }
-const lazySlot = (old: Slot, beside: Slot | null): LazySlot => ({
+const lazySlot = (old: StateSlot, beside: StateSlot | null): LazySlot => ({
   ...{ upgrade: 3, role: 'object', undoes: false, old, beside, next: { pages: '' }, passed: 0 },
 })
 
 test('a slot has the number of its generation and the version that it implements', (t) => {
-  t.is(slot(12, 3), '12.3')
+  t.is(stateSlot(12, 3), '12.3')
   t.is(generationOf('12.3'), 12)
-  t.is(generationOf(slot(0, 10)), 0)
+  t.is(generationOf(stateSlot(0, 10)), 0)
 })
 
 test('a generation’s slots are the object’s and those of its simulation objects, each once', (t) => {
-  t.deepEqual([...slotsOf(generation)].sort(), ['12.2', '12.3', '7.4'])
-  t.deepEqual([...slotsOf({ ...generation, simulations: { 2: '12.3' } })], ['12.3'])
+  t.deepEqual([...stateSlotsOf(generation)].sort(), ['12.2', '12.3', '7.4'])
+  t.deepEqual([...stateSlotsOf({ ...generation, simulations: { 2: '12.3' } })], ['12.3'])
 })
 
 test('slots of which others are still being made belong to the generation too, however many steps back', (t) => {
   const lazy = { '12.3': lazySlot('6.2', '6.3'), '6.2': lazySlot('5.1', null), '9.9': lazySlot('8.8', '8.9') } as const
-  t.deepEqual([...slotsOf({ ...generation, lazy })].sort(), ['12.2', '12.3', '5.1', '6.2', '6.3', '7.4'])
+  t.deepEqual([...stateSlotsOf({ ...generation, lazy })].sort(), ['12.2', '12.3', '5.1', '6.2', '6.3', '7.4'])
 })
 
 test('what is still to be made is kept as long as somebody needs it', (t) => {
@@ -51,15 +51,15 @@ test('what is still to be made is kept as long as somebody needs it', (t) => {
 })
 
 test('keys of one node’s slot are no other node’s and no other slot’s', (t) => {
-  const [from, to] = keys.slot('n1', '1.2')
+  const [from, to] = keys.stateSlot('n1', '1.2')
   const inside = [keys.root('n1', '1.2'), keys.collection('n1', '1.2', 'pages'), `${keys.collection('n1', '1.2', 'pages')}key`]
   for (const key of inside) {
     t.true(from <= key && key < to, key)
-    t.is(slotOfKey('n1', key), '1.2')
+    t.is(stateSlotOfKey('n1', key), '1.2')
   }
   const outside = [keys.root('n1', '1.20'), keys.root('n1', '1.1'), keys.root('n10', '1.2'), keys.record('n1')]
   for (const key of outside) t.false(from <= key && key < to, key)
-  const [first, last] = keys.allSlots('n1')
+  const [first, last] = keys.allStateSlots('n1')
   for (const key of [...inside, keys.root('n1', '1.20')]) t.true(first <= key && key < last)
   t.false(first <= keys.root('n10', '1.2') && keys.root('n10', '1.2') < last)
 })

@@ -2,13 +2,20 @@
 import test from 'ava'
 import { Fault } from '../../core/base/fault.js'
 import { InvariantViolation, invariant, isInvariantViolation, unreachable } from '../../core/base/invariant.js'
-import type { Bearer } from '../../core/model/methodTable.js'
+import type { Receiver } from '../../core/model/methodTable.js'
 import { type Link, type LinkRole, ObjectChain } from '../../core/model/objectChain.js'
 
-const bearer = (): Bearer => ({ self: {}, touch: () => {} })
-const object = bearer()
-const link = (version: number, role: LinkRole, bearers: readonly Bearer[] = [object]): Link => ({
-  ...{ version, role, className: `C${version}`, methods: { level: 0, entries: new Map() }, bearers, hears: new Map() },
+const receiver = (): Receiver => ({ self: {}, touch: () => {} })
+const object = receiver()
+const link = (version: number, role: LinkRole, receivers: readonly Receiver[] = [object]): Link => ({
+  ...{
+    version,
+    role,
+    className: `C${version}`,
+    methods: { level: 0, entries: new Map() },
+    receivers,
+    hears: new Map(),
+  },
   tally: { calls: 0 },
 })
 const dead = new Fault('version.dead', 'dead')
@@ -52,7 +59,7 @@ test('a chain without cuts has all its places as links', (t) => {
 })
 
 test('C5: a link that leads to another object than the chain’s is a broken invariant', (t) => {
-  const places = [link(1, 'pastSO', [bearer()]), link(2, 'object')]
+  const places = [link(1, 'pastSO', [receiver()]), link(2, 'object')]
   t.throws(() => new ObjectChain(2, places, below, undefined), { name: 'InvariantViolation', message: /^C5: version 1 leads to/ })
 })
 

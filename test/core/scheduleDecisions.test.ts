@@ -8,7 +8,7 @@ import { allOf, andThen, anyOf, atMost, within } from '../../core/schedules/comb
 import { eagerly } from '../../core/schedules/eagerly.js'
 import { gradually } from '../../core/schedules/gradually.js'
 import { keepCovered } from '../../core/schedules/keepCovered.js'
-import { isDone, isServing, perReading } from '../../core/schedules/population.js'
+import { isDone, isServing, perReading } from '../../core/schedules/rowConditions.js'
 import { type Schedule, type SchedulingView, schedule } from '../../core/schedules/schedule.js'
 import { checkAwaited, serversOf, type Waiting } from '../../core/schedules/servers.js'
 import { steps } from '../../core/schedules/steps.js'

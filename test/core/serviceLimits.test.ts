@@ -3,25 +3,25 @@ import test from 'ava'
 import { phases } from '../../core/base/phases.js'
 import { checkDeath, deathDelayMsMax, nothingDead } from '../../core/control/upgradeDatabase.js'
 import { oldestPossible } from '../../core/model/nodeRow.js'
-import { defaultServiceLimit, slotsAllowed, strictestLimit } from '../../core/schedules/serviceLimit.js'
+import { defaultServiceLimit, permitsAllowed, strictestLimit } from '../../core/schedules/serviceLimit.js'
 
 test('a share of a service is rounded down, and is one node at least', (t) => {
   t.deepEqual(
-    [0, 1, 7, 8, 11].map((registered) => slotsAllowed({ percent: 25 }, registered)),
+    [0, 1, 7, 8, 11].map((registered) => permitsAllowed({ percent: 25 }, registered)),
     [1, 1, 1, 2, 2],
   )
 })
 
 test('of a count and a share the smaller holds', (t) => {
-  t.is(slotsAllowed({ nodes: 3 }, 100), 3)
-  t.is(slotsAllowed({ nodes: 3, percent: 25 }, 100), 3)
-  t.is(slotsAllowed({ nodes: 3, percent: 2 }, 100), 2)
-  t.is(slotsAllowed({}, 100), Number.POSITIVE_INFINITY)
+  t.is(permitsAllowed({ nodes: 3 }, 100), 3)
+  t.is(permitsAllowed({ nodes: 3, percent: 25 }, 100), 3)
+  t.is(permitsAllowed({ nodes: 3, percent: 2 }, 100), 2)
+  t.is(permitsAllowed({}, 100), Number.POSITIVE_INFINITY)
 })
 
 test('a quarter of a service may be away where nobody says otherwise', (t) => {
   t.deepEqual(defaultServiceLimit, { percent: 25 })
-  t.is(slotsAllowed(defaultServiceLimit, 40), 10)
+  t.is(permitsAllowed(defaultServiceLimit, 40), 10)
 })
 
 test('of several limits all hold', (t) => {

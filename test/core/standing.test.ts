@@ -64,9 +64,9 @@ test('P2: a database that does not have a visitor’s newest stamp has lost some
 })
 
 test('P2: an empty database that hears a host that has served before has lost something; one that others have told of has not', (t) => {
-  const back = session({ over: ['before'] })
+  const back = session({ ended: ['before'] })
   t.like(visited(undefined, visit(t0, { session: back })), { doubt: 'lost', untilMs: t0 + leaseMs })
-  t.is(visited(undefined, visit(t0, { session: session({ over: [] }) })).doubt, null)
+  t.is(visited(undefined, visit(t0, { session: session({ ended: [] }) })).doubt, null)
   t.is(visited(trusted(), visit(t0, { session: back })).doubt, null)
 })
 

@@ -25,9 +25,9 @@ const triedBy: Readonly<Record<Bound, readonly [file: string, title: string]>> =
     'what a caller has waiting counts together until it has left, and one call may be too large for its caller at once',
   ],
   timersMax: ['timers', 'an object has a bounded number of timers, and one more is refused where it is set'],
-  callsPerSecond: ['admission', 'each caller has its burst, and so many calls a second after it'],
-  callsBurst: ['admission', 'each caller has its burst, and so many calls a second after it'],
-  callersCountedMax: ['admission', 'so many callers are counted: one that has not called for longest is forgotten'],
+  callsPerSecond: ['callAdmission', 'each caller has its burst, and so many calls a second after it'],
+  callsBurst: ['callAdmission', 'each caller has its burst, and so many calls a second after it'],
+  callersCountedMax: ['callAdmission', 'so many callers are counted: one that has not called for longest is forgotten'],
   denialsMs: ['denials', 'the first denial of a kind is told of at once, those of the next second together after it'],
   denialsMax: ['denials', 'of more kinds than are told one by one it is said how many calls they were'],
   denialReportMs: ['denialReports', 'a host that denies nobody reports nothing; what it denies is counted, and told together'],
@@ -78,7 +78,7 @@ const triedBy: Readonly<Record<Bound, readonly [file: string, title: string]>> =
   startsKeptMax: ['hostSession', 'so many starts are remembered, the newest ones'],
   stallMs: ['hostFence', 'F2: what arrives after a gap may have waited as long as the longest one, until all of it has arrived'],
   fenceAnswerMs: [
-    'registrar',
+    'statusReporter',
     'a database that never answers holds nothing up for longer than fenceAnswerMs: no birth, no question, no stop',
   ],
   fencedMessagesMax: [
@@ -87,22 +87,22 @@ const triedBy: Readonly<Record<Bound, readonly [file: string, title: string]>> =
   ],
   backoffMs: ['nodeRestart', 'an object that does not start is told of with its reason, and tried again less and less often'],
   backoffMsMax: [
-    'upgradeTurn',
+    'upgradeAdmission',
     'the pause between two tries doubles while the database is away, and is short again once it has answered',
   ],
   advanceTimeoutMs: ['neverEnds', 'an upgrade that leaves the node alone stalls too, and is taken as soon as the call has ended'],
   stopTimeoutMs: ['nodeSoftware', 'a stop() that never ends is a warning, and the object is gone all the same'],
-  populationMs: ['population', 'all who ask within a while have one reading, whichever service they ask for'],
+  populationMs: ['nodeRowCache', 'all who ask within a while have one reading, whichever service they ask for'],
   controlsMs: [
     'controls',
     'a thousand nodes that wait read the controls once in controlsMs, together, also while the database is away',
   ],
   slotPauseMs: [
-    'upgradeTurn',
+    'upgradeAdmission',
     'a node asks again for its slot after a pause of its own, so that those who wait do not ask all at once',
   ],
   upgradesAtOnceMax: [
-    'upgradeLine',
+    'upgradeQueue',
     'as many of a host go forward at once as its settings say, though their limit would let all go',
   ],
   learnPerTurnMax: [

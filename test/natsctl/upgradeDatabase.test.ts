@@ -67,7 +67,7 @@ async function registerAway(database: UpgradeDatabase, nodeId: string): Promise<
 test('a node that is away is forgotten with its slot, and what was dropped is said', async (t) => {
   const { database, run, json } = t.context
   for (const nodeId of ['p1', 'p2']) await registerAway(database, nodeId)
-  await database.claimSlot('pages', upgradingNode('p1'), { nodes: 1 })
+  await database.claimPermit('pages', upgradingNode('p1'), { nodes: 1 })
 
   const { code, stdout, stderr } = await run('node', 'forget', 'p1', '--yes')
   t.is(code, 0, stderr)
@@ -76,7 +76,7 @@ test('a node that is away is forgotten with its slot, and what was dropped is sa
     stderr,
     'its state is only in the state directory of host host1: a node p1 that starts on another host begins without it\n',
   )
-  t.true((await database.claimSlot('pages', upgradingNode('p3'), { nodes: 1 })).claimed)
+  t.true((await database.claimPermit('pages', upgradingNode('p3'), { nodes: 1 })).claimed)
   t.deepEqual(await json('node', 'forget', 'p2', '--yes'), {
     node: 'p2',
     row: {
@@ -113,12 +113,12 @@ test('a node that is alive is forgotten by force only', async (t) => {
 
 test('of a node that is not registered, what is left is forgotten by force only', async (t) => {
   const { database, run, system, json } = t.context
-  await database.claimSlot('pages', upgradingNode('ghost'), { nodes: 1 })
+  await database.claimPermit('pages', upgradingNode('ghost'), { nodes: 1 })
   const ended = await run('node', 'forget', 'ghost', '--yes')
   refused(t, ended, 6, new RegExp(`^error: system ${system} has no node ghost registered; --force .*\n$`))
-  t.false((await database.claimSlot('pages', upgradingNode('p1'), { nodes: 1 })).claimed)
+  t.false((await database.claimPermit('pages', upgradingNode('p1'), { nodes: 1 })).claimed)
   t.deepEqual(await json('node', 'forget', 'ghost', '--yes', '--force'), { node: 'ghost', row: null })
-  t.true((await database.claimSlot('pages', upgradingNode('p1'), { nodes: 1 })).claimed)
+  t.true((await database.claimPermit('pages', upgradingNode('p1'), { nodes: 1 })).claimed)
 })
 
 test('at a terminal only a yes is a yes; Ctrl-C is neither', async (t) => {

@@ -109,7 +109,7 @@ test('a node whose process was killed before it told that the node serves is not
     const { limits, found } = limitsOfOne()
     const world = { limits, node: () => ({ plan: { host: 'h1' }, handle: undefined }), isAlive: () => isAlive }
     limits.observed(phase('ledger1', 'recovering'), 'ledger')
-    observeRequest(world as never, 'releaseSlot', ['ledger', 'ledger1', { hostId: by }], undefined)
+    observeRequest(world as never, 'releasePermit', ['ledger', 'ledger1', { hostId: by }], undefined)
     limits.observed(phase('ledger2', 'draining'), 'ledger')
     return found
   }

@@ -159,8 +159,9 @@ test.serial('a node that runs calls beside one another is found (C2)', async (t)
 test.serial('a limit that is not enforced is found', async (t) => {
   const generous: Tamper['register'] = (container) => {
     const database = container.resolve(tokens.database) as UpgradeDatabase
-    const claimSlot = async () => ({ claimed: true })
-    const get = (target: UpgradeDatabase, key: string | symbol) => (key === 'claimSlot' ? claimSlot : Reflect.get(target, key))
+    const claimPermit = async () => ({ claimed: true })
+    const get = (target: UpgradeDatabase, key: string | symbol) =>
+      key === 'claimPermit' ? claimPermit : Reflect.get(target, key)
     container.register(tokens.database, { useValue: new Proxy(database, { get }) })
   }
   await findsViolation(t, ['L1'], { register: generous })

@@ -38,9 +38,9 @@ function unread<C extends { old(name: string): unknown }>(collections: C): C {
   return { ...collections, old: () => nothing }
 }
 
-const claimingAs = (change: Partial<Parameters<UpgradeDatabase['claimSlot']>[1]>): Tamper => ({
+const claimingAs = (change: Partial<Parameters<UpgradeDatabase['claimPermit']>[1]>): Tamper => ({
   database: (target) =>
-    database(target, { claimSlot: (service, going, limit) => target.claimSlot(service, { ...going, ...change }, limit) }),
+    database(target, { claimPermit: (service, going, limit) => target.claimPermit(service, { ...going, ...change }, limit) }),
 })
 
 test.serial('a pause that is not heeded is found', async (t) => {
@@ -58,8 +58,8 @@ test.serial('a hold that is not heeded is found', async (t) => {
   const unheld: Tamper = {
     database: (target) =>
       database(target, {
-        claimSlot: async (service, going, limit) => {
-          const answer = await target.claimSlot(service, going, limit)
+        claimPermit: async (service, going, limit) => {
+          const answer = await target.claimPermit(service, going, limit)
           return 'control' in answer && answer.control.kind === 'hold' ? { claimed: true } : answer
         },
       }),

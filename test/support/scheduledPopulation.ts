@@ -6,9 +6,9 @@
 import { notServing } from '../../core/base/phases.js'
 import type { NodeRow } from '../../core/model/nodeRow.js'
 import type { Random } from '../../core/ports/random.js'
-import { awaitCondition } from '../../core/schedules/population.js'
+import { awaitCondition } from '../../core/schedules/rowConditions.js'
 import type { Contact, Schedule, SchedulingView } from '../../core/schedules/schedule.js'
-import { slotsAllowed } from '../../core/schedules/serviceLimit.js'
+import { permitsAllowed } from '../../core/schedules/serviceLimit.js'
 import { seededRandom } from '../../transports/seededRandom.js'
 import { ManualClock } from './manualClock.js'
 
@@ -108,7 +108,7 @@ export class ScheduledPopulation {
     const { service } = this.row(member.nodeId)
     const isFull = () => {
       const rows = this.rows.filter((row) => row.service === service)
-      return rows.filter(({ phase }) => notServing.has(phase)).length >= slotsAllowed(member.schedule.limit ?? {}, rows.length)
+      return rows.filter(({ phase }) => notServing.has(phase)).length >= permitsAllowed(member.schedule.limit ?? {}, rows.length)
     }
     while (isFull()) await this.#sleep(100)
     this.set(member.nodeId, { phase: 'draining' })

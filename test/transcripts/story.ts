@@ -4,7 +4,7 @@
  * no time: what is told follows from the algebra of generations and the plan of chains.
  */
 import type { Version } from '../../core/base/ids.js'
-import { checkRecord, type NodeRecord, type Slot } from '../../core/model/nodeRecord.js'
+import { checkRecord, type NodeRecord, type StateSlot } from '../../core/model/nodeRecord.js'
 import { isSO } from '../../core/model/simulation.js'
 import { type ChainPlan, type PlannedLink, planChain } from '../../core/upgrade/chainPlan.js'
 import {
@@ -31,7 +31,7 @@ const startTriesMax = 3
 interface StoryNode {
   record: NodeRecord
   /** The states on its disk. */
-  readonly disk: Set<Slot>
+  readonly disk: Set<StateSlot>
 }
 
 const upgrades: Record<string, () => Upgrade> = {
@@ -192,9 +192,9 @@ export class Story {
     const { links } = this.#plan(record)
     for (const link of links.toSorted((a, b) => a.version - b.version))
       lines.push(`  ${link.version}: ${this.#answerer(link, record)}`)
-    const isSwept = (of: Slot) => isLeftBehind(record, of) || (previous === null && isUnfinished(record, of))
+    const isSwept = (of: StateSlot) => isLeftBehind(record, of) || (previous === null && isUnfinished(record, of))
     const swept = [...disk].filter(isSwept)
-    const named = new Set<Slot>([generation.object, ...Object.values(generation.simulations)])
+    const named = new Set<StateSlot>([generation.object, ...Object.values(generation.simulations)])
     const kept = [...disk].filter((of) => !named.has(of) && !isSwept(of))
     for (const of of swept) disk.delete(of)
     if (kept.length > 0) lines.push(`  kept: ${kept.join(', ')}`)

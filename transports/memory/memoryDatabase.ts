@@ -9,7 +9,7 @@ import { type AuditBounds, type AuditHead, auditKept } from '../../core/control/
 import { type Control, type ControlName, controlKey, type Going } from '../../core/control/control.js'
 import type { Directed, Directive, DirectiveLog, Order, OrderResult } from '../../core/control/directive.js'
 import type { Session, Standing } from '../../core/control/standing.js'
-import type { Death, Head, Heard, RegisterAnswer, SlotAnswer, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import type { Death, Head, Heard, PermitAnswer, RegisterAnswer, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { NodeRow, NodeStatus } from '../../core/model/nodeRow.js'
 import { checkTable } from '../../core/model/tables.js'
 import { withMonotonic } from '../../core/ports/clock.js'
@@ -184,15 +184,15 @@ class MemoryDatabase implements UpgradeDatabase {
     this.system.registrations().markLost(session)
   }
 
-  async claimSlot(service: string, going: Going, limit: ServiceLimit, by?: Session): Promise<SlotAnswer> {
+  async claimPermit(service: string, going: Going, limit: ServiceLimit, by?: Session): Promise<PermitAnswer> {
     return this.#permits.claim(service, going, limit, by)
   }
 
-  async releaseSlot(service: string, nodeId: string, by?: Session): Promise<void> {
+  async releasePermit(service: string, nodeId: string, by?: Session): Promise<void> {
     this.#permits.release(service, nodeId, by)
   }
 
-  async restoreSlot(service: string, nodeId: string, by?: Session): Promise<boolean> {
+  async restorePermit(service: string, nodeId: string, by?: Session): Promise<boolean> {
     return this.#permits.restore(service, nodeId, by)
   }
 
@@ -289,8 +289,8 @@ class MemoryDatabase implements UpgradeDatabase {
     return this.#deaths.declare(below, delayMs)
   }
 
-  async giveBack(versions: { readonly dead: Version; readonly final: Version }): Promise<void> {
-    this.#deaths.giveBack(versions)
+  async restoreEnded(versions: { readonly dead: Version; readonly final: Version }): Promise<void> {
+    this.#deaths.restoreEnded(versions)
   }
 
   async finalized(): Promise<Version> {

@@ -32,7 +32,7 @@ export class MemoryDeaths {
     return this.now()
   }
 
-  giveBack({ dead, final }: { readonly dead: Version; readonly final: Version }): void {
+  restoreEnded({ dead, final }: { readonly dead: Version; readonly final: Version }): void {
     checkDeath(dead, 0)
     checkDeath(final, 0)
     const system = this.system.data()

@@ -1,15 +1,15 @@
 /** The slots under a service's limit in memory: who may upgrade now. */
 import { type Going, holding } from '../../core/control/control.js'
 import type { Session } from '../../core/control/standing.js'
-import type { SlotAnswer } from '../../core/control/upgradeDatabase.js'
-import { type ServiceLimit, slotsAllowed } from '../../core/schedules/serviceLimit.js'
+import type { PermitAnswer } from '../../core/control/upgradeDatabase.js'
+import { permitsAllowed, type ServiceLimit } from '../../core/schedules/serviceLimit.js'
 import { heldByMax } from '../udbFactory.js'
 import type { MemorySystem } from './memorySystem.js'
 
 export class MemoryPermits {
   constructor(private readonly system: Pick<MemorySystem, 'data' | 'registrations'>) {}
 
-  claim(service: string, going: Going, limit: ServiceLimit, by?: Session): SlotAnswer {
+  claim(service: string, going: Going, limit: ServiceLimit, by?: Session): PermitAnswer {
     const { slots, controls } = this.system.data()
     const { nodeId } = going
     if (this.system.registrations().isOfNewer(nodeId, by)) return { claimed: false, isElsewhere: true }
@@ -19,7 +19,7 @@ export class MemoryPermits {
     const registrations = this.system.registrations()
     // Also one that is here: it may have been given back since.
     if (registrations.isLostOf(by)) return { claimed: false, onProbation: true }
-    if (!holders.has(nodeId) && holders.size >= slotsAllowed(limit, registrations.registered(service).length)) {
+    if (!holders.has(nodeId) && holders.size >= permitsAllowed(limit, registrations.registered(service).length)) {
       return { claimed: false, heldBy: [...holders].sort().slice(0, heldByMax) }
     }
     slots.set(service, holders.add(nodeId))

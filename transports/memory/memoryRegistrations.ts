@@ -76,7 +76,7 @@ export class MemoryRegistrations {
     if (isOwned && found.status.directoryId !== directoryId) return elsewhere()
     let mine = this.#start(session, directoryId)
     const other = isOwned && mine !== undefined && found.start?.session !== mine.session ? found.start : undefined
-    const isOver = other !== undefined && session?.over?.includes(other.session) === true
+    const isOver = other !== undefined && session?.ended?.includes(other.session) === true
     if (other !== undefined && other.startedMs > mine!.startedMs) {
       if (!isOver) return elsewhere()
       mine = { ...mine!, startedMs: other.startedMs + 1 }
@@ -137,7 +137,7 @@ export class MemoryRegistrations {
       const mine = this.#start(session, status.directoryId)
       const isSamePlace = each.directoryId === undefined || status.directoryId === null || status.directoryId === each.directoryId
       const isOlder = mine !== undefined && isNewer(start, mine)
-      const isOver = start !== undefined && session?.over?.includes(start.session) === true
+      const isOver = start !== undefined && session?.ended?.includes(start.session) === true
       if (!isSamePlace || (isOlder && !isOver)) {
         const waits = predecessor !== undefined && predecessor.session === session?.id && predecessor.leaseEndsMs > this.nowMs
         elsewhere.push({ nodeId: each.nodeId, hostId: start?.hostId || null, ...(waits ? { waits } : {}) })
@@ -236,7 +236,7 @@ export class MemoryRegistrations {
   isOfNewer(nodeId: string, by: Session | undefined): boolean {
     const found = this.tables.nodes.get(nodeId)
     const mine = found && this.#start(by, found.status.directoryId)
-    return mine !== undefined && isNewer(found!.start, mine) && !by!.over?.includes(found!.start!.session)
+    return mine !== undefined && isNewer(found!.start, mine) && !by!.ended?.includes(found!.start!.session)
   }
 
   /** The asker has been heard, before the database lost that. */

@@ -8,7 +8,7 @@ import { type AuditBounds, type AuditHead, auditKept } from '../../core/control/
 import type { Control, ControlName, Going } from '../../core/control/control.js'
 import type { Directed, Directive, DirectiveLog } from '../../core/control/directive.js'
 import type { Session, Standing } from '../../core/control/standing.js'
-import type { Death, Head, Heard, RegisterAnswer, SlotAnswer, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import type { Death, Head, Heard, PermitAnswer, RegisterAnswer, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { NodeRow, NodeStatus } from '../../core/model/nodeRow.js'
 import type { ServiceLimit } from '../../core/schedules/serviceLimit.js'
 import type { Signed } from '../../core/trust/signed.js'
@@ -135,16 +135,16 @@ class RedisDatabase implements UpgradeDatabase {
     return this.#registrations.doubt(session)
   }
 
-  claimSlot(service: string, going: Going, limit: ServiceLimit, by?: Session): Promise<SlotAnswer> {
-    return this.#permits.claimSlot(service, going, limit, by)
+  claimPermit(service: string, going: Going, limit: ServiceLimit, by?: Session): Promise<PermitAnswer> {
+    return this.#permits.claim(service, going, limit, by)
   }
 
-  releaseSlot(service: string, nodeId: string, by?: Session): Promise<void> {
-    return this.#permits.releaseSlot(service, nodeId, by)
+  releasePermit(service: string, nodeId: string, by?: Session): Promise<void> {
+    return this.#permits.release(service, nodeId, by)
   }
 
-  restoreSlot(service: string, nodeId: string, by?: Session): Promise<boolean> {
-    return this.#permits.restoreSlot(service, nodeId, by)
+  restorePermit(service: string, nodeId: string, by?: Session): Promise<boolean> {
+    return this.#permits.restore(service, nodeId, by)
   }
 
   controls(): Promise<readonly Control[]> {
@@ -211,8 +211,8 @@ class RedisDatabase implements UpgradeDatabase {
     return this.#deaths.declareDead(below, delayMs)
   }
 
-  giveBack(versions: { readonly dead: Version; readonly final: Version }): Promise<void> {
-    return this.#deaths.giveBack(versions)
+  restoreEnded(versions: { readonly dead: Version; readonly final: Version }): Promise<void> {
+    return this.#deaths.restoreEnded(versions)
   }
 
   finalized(): Promise<Version> {

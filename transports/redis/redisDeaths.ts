@@ -22,7 +22,7 @@ export class RedisDeaths {
     return this.#deathOf(await this.redis.run('theseusDeclareDead', [...nodes, dead], below, delayMs))
   }
 
-  async giveBack({ dead, final }: { readonly dead: Version; readonly final: Version }): Promise<void> {
+  async restoreEnded({ dead, final }: { readonly dead: Version; readonly final: Version }): Promise<void> {
     checkDeath(dead, 0)
     checkDeath(final, 0)
     const { nodes, head } = this.keys

@@ -1,7 +1,7 @@
 /** The slots under a service's limit in Redis: who may upgrade now. */
 import type { Going } from '../../core/control/control.js'
 import type { Session } from '../../core/control/standing.js'
-import type { SlotAnswer } from '../../core/control/upgradeDatabase.js'
+import type { PermitAnswer } from '../../core/control/upgradeDatabase.js'
 import type { ServiceLimit } from '../../core/schedules/serviceLimit.js'
 import type { RedisConnection } from './redisConnection.js'
 import { controlOf } from './redisControls.js'
@@ -17,12 +17,12 @@ export class RedisPermits {
     private readonly keys: Pick<RedisKeys, 'nodes' | 'controls'>,
   ) {}
 
-  async claimSlot(
+  async claim(
     service: string,
     { nodeId, version, isUndo }: Going,
     { nodes, percent }: ServiceLimit,
     by?: Session,
-  ): Promise<SlotAnswer> {
+  ): Promise<PermitAnswer> {
     const limits = [nodes ?? unlimited, percent ?? unlimited]
     const going = [nodeId, version, isUndo ? 1 : 0]
     const { nodes: keys, controls } = this.keys
@@ -37,11 +37,11 @@ export class RedisPermits {
     return control === undefined ? { claimed: false, heldBy: [] } : { claimed: false, control }
   }
 
-  async releaseSlot(service: string, nodeId: string, by?: Session): Promise<void> {
+  async release(service: string, nodeId: string, by?: Session): Promise<void> {
     await this.redis.run('theseusReleaseSlot', this.keys.nodes, service, nodeId, ...argumentsOf(by))
   }
 
-  async restoreSlot(service: string, nodeId: string, by?: Session): Promise<boolean> {
+  async restore(service: string, nodeId: string, by?: Session): Promise<boolean> {
     return (await this.redis.run('theseusRestoreSlot', this.keys.nodes, service, nodeId, ...argumentsOf(by))) === 1
   }
 }

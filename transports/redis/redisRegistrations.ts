@@ -98,8 +98,8 @@ export class RedisRegistrations {
 /** The arguments that `sessionFrom` reads in the scripts; empty for an asker that does not say who it is. */
 export function argumentsOf(session: Session | undefined): readonly (string | number)[] {
   if (session === undefined) return ['', '', '', 0, 0, '', '']
-  const { id, hostId, directoryId, ageMs, stampMs, epoch, over = [] } = session
-  return [id, hostId, directoryId ?? '', Math.max(0, Math.floor(ageMs)), stampMs, epoch ?? '', ` ${over.join(' ')} `]
+  const { id, hostId, directoryId, ageMs, stampMs, epoch, ended = [] } = session
+  return [id, hostId, directoryId ?? '', Math.max(0, Math.floor(ageMs)), stampMs, epoch ?? '', ` ${ended.join(' ')} `]
 }
 
 /** The parts are sent together, one after the other on the wire; fails with the first that fails. */

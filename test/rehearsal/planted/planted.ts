@@ -21,7 +21,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   { patch: '02-nested-call-outlives-its-outer', shownBy: 'unawaited', rules: ['C2', 'invariant'], firstSeed: 62 },
   { patch: '03-rows-stay-lost', shownBy: 'databaseLosses', rules: ['C10'], firstSeed: 1 },
   { patch: '04-leases-run-while-nobody-is-heard', shownBy: 'pins', rules: ['C8'], firstSeed: 207 },
-  { patch: '05-slot-of-a-lost-second', shownBy: 'databaseLosses', rules: ['C10'], firstSeed: 1 },
+  { patch: '05-permit-of-a-lost-second', shownBy: 'databaseLosses', rules: ['C10'], firstSeed: 1 },
   { patch: '06-sent-calls-are-not-executed', shownBy: 'stops', rules: ['C4'], firstSeed: 9 },
   { patch: '07-intervals-by-the-time-of-day', shownBy: 'clocks', rules: ['C10'], firstSeed: 45 },
   { patch: '08-two-hosts-serve-a-node', shownBy: 'moves', rules: ['C2', 'C3', 'C10', 'A1'], firstSeed: 15 },

@@ -1,0 +1,120 @@
+/**
+ * Puts what is seen into messages that the transport takes, and numbers them, so that a looker
+ * notices what is lost on the way.
+ */
+
+import { type FiguresSeen, type Seen, type SeenBatch, seenMethod } from '../../core/inspection/inspection.js'
+import type { Transport } from '../../core/ports/transport.js'
+import { encodeCall } from '../../core/wire/codec.js'
+import { deadlineMsMax, kinds } from '../../core/wire/envelope.js'
+import { type Subjects, subjectsOf } from '../../core/wire/subjects.js'
+import type { HostSettings } from '../base/settings.js'
+
+/** As much as is packed at once: a few dozen kilobytes. */
+const seenPerMessageMax = 200
+
+export class InspectionPublisher {
+  readonly #subjects: Subjects
+  #number = 0
+  #sends = 0
+  /** The number of reports that can't travel, or are too large even alone. */
+  #untold = 0
+
+  constructor(
+    private readonly transport: Transport,
+    private readonly settings: HostSettings,
+    private readonly epoch: number,
+  ) {
+    this.#subjects = subjectsOf(settings.system)
+  }
+
+  /**
+   * The reports that one looker gets at first, or wants alone. Number 0: nobody else misses it. Also when it
+   * is nothing: the looker knows then that this host is there.
+   */
+  one(looker: string, seen: readonly Seen[], figures: readonly FiguresSeen[] = []): void {
+    partsOf(seen).forEach((part, i) => {
+      this.#send([looker], part, 0, true, i === 0 ? figures : [])
+    })
+  }
+
+  next(lookers: readonly string[], seen: readonly Seen[], dropped: number): void {
+    const lost = dropped + this.#untold
+    if (lookers.length === 0 || (seen.length === 0 && lost === 0)) return
+    this.#untold = 0
+    partsOf(seen).forEach((part, i) => {
+      this.#send(lookers, part, i === 0 ? lost : 0, false)
+    })
+  }
+
+  #send(
+    lookers: readonly string[],
+    seen: readonly Seen[],
+    dropped: number,
+    isOne: boolean,
+    figures: readonly FiguresSeen[] = [],
+  ): void {
+    const number = isOne ? 0 : this.#number + 1
+    const payload = this.#packed({
+      hostId: this.settings.hostId,
+      epoch: this.epoch,
+      number,
+      dropped,
+      seen,
+      ...(figures.length === 0 ? {} : { figures }),
+    })
+    if (payload !== undefined && payload.length <= this.transport.payloadBytesMax) {
+      this.#number = Math.max(number, this.#number)
+      this.#publish(lookers, payload)
+    } else if (seen.length > 1) {
+      const half = Math.ceil(seen.length / 2)
+      this.#send(lookers, seen.slice(0, half), dropped, isOne, figures)
+      this.#send(lookers, seen.slice(half), 0, isOne)
+    } else this.#untold++
+  }
+
+  #publish(lookers: readonly string[], payload: Uint8Array): void {
+    for (const looker of lookers) {
+      try {
+        this.transport.publish(this.#subjects.looker(looker), payload)
+      } catch {
+        // Disconnected: the looker notices by the number of the next message.
+      }
+    }
+  }
+
+  #packed(batch: SeenBatch): Uint8Array | undefined {
+    try {
+      return this.#encoded(batch)
+    } catch {
+      return undefined
+    }
+  }
+
+  #encoded(batch: SeenBatch): Uint8Array {
+    const { hostId } = this.settings
+    return encodeCall({
+      kind: kinds.send,
+      label: 0,
+      seq: ++this.#sends,
+      method: seenMethod,
+      args: [batch],
+      deadlineMs: deadlineMsMax,
+      caller: hostId,
+      incarnation: this.epoch,
+      callerClass: 'Host',
+      callerVersion: 0,
+      expects: null,
+      path: null,
+      trace: null,
+      together: false,
+    })
+  }
+}
+
+function partsOf(seen: readonly Seen[]): readonly (readonly Seen[])[] {
+  if (seen.length <= seenPerMessageMax) return [seen]
+  const parts: (readonly Seen[])[] = []
+  for (let from = 0; from < seen.length; from += seenPerMessageMax) parts.push(seen.slice(from, from + seenPerMessageMax))
+  return parts
+}

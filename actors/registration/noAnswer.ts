@@ -1,5 +1,0 @@
-import { Fault } from '../../core/base/fault.js'
-
-export function noAnswer(): Fault {
-  return new Fault('unavailable.disconnected', 'the upgrade database does not answer')
-}

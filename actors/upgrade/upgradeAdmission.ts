@@ -1,0 +1,128 @@
+/**
+ * How a node is admitted to go forward: first its place in the queue of its host, then a permit under its
+ * service's limit (DESIGN §5, "Limits"). Both are its own until the admission ends, one way or another.
+ */
+
+import type { Version } from '../../core/base/ids.js'
+import type { PermitAnswer } from '../../core/control/upgradeDatabase.js'
+import type { Clock } from '../../core/ports/clock.js'
+import type { Random } from '../../core/ports/random.js'
+import { type ServiceLimit, strictestLimit } from '../../core/schedules/serviceLimit.js'
+import type { HostSettings } from '../base/settings.js'
+import { backoffMs, sleep } from '../base/timeouts.js'
+import type { UpgradeHistory } from '../history/upgradeHistory.js'
+import type { NodeRecordStore } from '../software/nodeRecordStore.js'
+import type { UpgradePermit } from './upgradePermit.js'
+import type { GiveBack, UpgradeQueue } from './upgradeQueue.js'
+
+/** Of its host, for an admission. */
+export interface AdmissionServices {
+  readonly clock: Clock
+  readonly random: Random
+  readonly settings: HostSettings
+  readonly history: UpgradeHistory
+  readonly upgradeQueue: UpgradeQueue
+}
+
+/** The parts of its node that it needs. */
+export interface AdmittedNode {
+  readonly services: AdmissionServices
+  readonly recordStore: NodeRecordStore
+  readonly permit: UpgradePermit
+  readonly isEnding: boolean
+  report(phase: 'scheduled', target: Version, reason: string): void
+}
+
+export class UpgradeAdmission {
+  #giveWay: GiveBack = () => {}
+  #hasPlace = false
+  /** The cause of its waiting that the node has told. */
+  #told: string | undefined
+
+  constructor(
+    private readonly node: AdmittedNode,
+    private readonly target: Version,
+  ) {}
+
+  /** Resolves once the node holds both. Rejects when `signal` is aborted, holding neither. */
+  async claim(limit: ServiceLimit, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#claim(limit, signal)
+    } catch (error) {
+      this.#leaveQueue()
+      throw error
+    }
+  }
+
+  /** The place is somebody else's now, and the permit is given back when the node serves. */
+  end(): void {
+    this.#leaveQueue()
+    this.node.permit.unreserve()
+  }
+
+  async #claim(own: ServiceLimit, signal: AbortSignal): Promise<void> {
+    const { node } = this
+    const { clock, random, settings, history } = node.services
+    const { service } = node.recordStore.record
+    const limit = strictestLimit([settings.limit, own])
+    this.#told = undefined
+    for (let failures = 0; ; ) {
+      try {
+        if (!this.#hasPlace) await this.#queueUp(service, signal)
+        const answer = await node.permit.claim(this.target, history.takesBack(this.target), limit)
+        if (answer.claimed) {
+          if (!signal.aborted) return
+          // Nobody waits for it any more: it is given back below.
+          node.permit.unreserve()
+          throw signal.reason
+        }
+        // Not aborted meanwhile: of a node that has gone past the upgrade nobody says any more that it waits.
+        signal.throwIfAborted()
+        failures = 0
+        this.#tellWaiting(waitsFor(answer, service))
+        // A limit holds all alike; what an operator asks of this node, or of its version, holds
+        // nobody behind it.
+        if ('control' in answer) {
+          this.#leaveQueue()
+          // Nor does a permit that it had before it came back: the next who ask for one stand in
+          // its place in the queue.
+          node.permit.release()
+        }
+        await sleep(clock, settings.slotPauseMs * (1 + random.next()), signal)
+      } catch {
+        // Claimed, perhaps, without that anybody heard of it; and nobody waits for it any more.
+        if (signal.aborted && !node.isEnding) node.permit.release()
+        signal.throwIfAborted()
+        this.#tellWaiting('the upgrade database, which does not answer')
+        await sleep(clock, backoffMs(failures++, settings.backoffMs, settings.backoffMsMax, random.next()), signal)
+      }
+    }
+  }
+
+  async #queueUp(service: string, signal: AbortSignal): Promise<void> {
+    const { upgradeQueue } = this.node.services
+    if (upgradeQueue.isFull(service)) this.#tellWaiting(`its turn among the ${service} of this host`)
+    this.#giveWay = await upgradeQueue.take(service, signal)
+    this.#hasPlace = true
+  }
+
+  #leaveQueue(): void {
+    this.#hasPlace = false
+    this.#giveWay()
+  }
+
+  #tellWaiting(what: string): void {
+    if (what !== this.#told) this.node.report('scheduled', this.target, `waits for ${what}`)
+    this.#told = what
+  }
+}
+
+function waitsFor(answer: Exclude<PermitAnswer, { claimed: true }>, service: string): string {
+  if ('heldBy' in answer) return `a slot under the limit of ${service}, held by ${answer.heldBy.join(', ')}`
+  if ('onProbation' in answer)
+    return 'the upgrade database, which has lost something and waits until all hosts have told of their nodes'
+  if ('isElsewhere' in answer) return 'its end here: a newer start of a host has it'
+  const { control } = answer
+  const what = control.kind === 'pause' ? `the end of the pause of version ${control.version}` : 'the end of its hold'
+  return 'reason' in control && control.reason !== '' ? `${what}: ${control.reason}` : what
+}
