@@ -248,6 +248,18 @@ test('a bundle has an expiry while it is staged, and none once it is kept', asyn
   t.deepEqual((await client.hkeys(head)).sort(), ['digest', 'layout', 'version'])
 })
 
+test('what tells of a staged bundle stays a second longer than the bundle, which would be taken for one that is kept', async (t) => {
+  const { system, database } = await open(t)
+  const { bundle, head } = keysOf(system)
+  for (const index of [0, 1]) {
+    await database.putChunk('a', index, new Uint8Array(7))
+    const look = `local time = redis.call('TIME') return { time[1] * 1000 + math.floor(time[2] / 1000) + redis.call('PTTL', KEYS[1]), redis.call('HGET', KEYS[2], 'staged/a') }`
+    const [goesMs, told] = (await client.eval(look, 2, bundle('a'), head)) as [number, string]
+    const longerMs = Number.parseInt(told, 10) - goesMs
+    t.true(longerMs > 900 && longerMs < 1100, `${longerMs} ms`)
+  }
+})
+
 test('a bundle whose chunks are gone before what tells of them begins anew', async (t) => {
   const { system, database } = await open(t)
   const { bundle, head } = keysOf(system)
