@@ -386,7 +386,7 @@ test('another process than the one that was there when somebody was heard last p
   t.is((await database.standing())!.epoch, later, 'once')
 })
 
-test('an audit whose entries are lost keeps those that come after, by their own bytes', async (t) => {
+test('an audit whose entries are lost, all or some, keeps those that come after, by their own bytes', async (t) => {
   const { system } = await open(t)
   const database = await redisKeeping({ entriesMax: 10, bytesMax: 100 }, server.url).open(system, systemClock)
   t.teardown(() => database.close())
@@ -395,10 +395,16 @@ test('an audit whose entries are lost keeps those that come after, by their own 
     const entry = entryOf(head.number + 1, 30)
     t.true(await database.appendAudit(head, entry, placeOf(entry)))
   }
+  const { audit } = keysOf(system)
+  const held = async () => (await client.lrange(audit, 0, -1)).map((entry) => Number.parseInt(entry, 10))
   for (let i = 0; i < 3; i++) await add()
-  await client.del(keysOf(system).audit)
-  const held = async () => (await client.lrange(keysOf(system).audit, 0, -1)).map((entry) => Number.parseInt(entry, 10))
+  await client.del(audit)
   for (const kept of [[4], [4, 5], [4, 5, 6], [5, 6, 7]]) {
+    await add()
+    t.deepEqual(await held(), kept)
+  }
+  await client.ltrim(audit, -1, -1)
+  for (const kept of [[8], [8, 9], [8, 9, 10], [9, 10, 11]]) {
     await add()
     t.deepEqual(await held(), kept)
   }
