@@ -6,11 +6,11 @@ import 'reflect-metadata'
 import { join } from 'node:path'
 import { container, type DependencyContainer } from 'tsyringe'
 import type { InspectionEvent } from 'xstate'
+import { combinedTelemetry } from './actors/base/combinedTelemetry.js'
 import { Observers } from './actors/base/observers.js'
 import { OpenParts } from './actors/base/openParts.js'
 import { defaultSettings, type HostSettings } from './actors/base/settings.js'
 import { StopBudget } from './actors/base/stopBudget.js'
-import { telemetryOf } from './actors/base/telemetries.js'
 import { type Gather, type Signing, tokens } from './actors/base/tokens.js'
 import { CallTable } from './actors/calls/callTable.js'
 import { Contacts } from './actors/calls/contacts.js'
@@ -40,7 +40,7 @@ import { CallAdmission, type CallFilter } from './actors/serving/callAdmission.j
 import { Denials, denialCounter } from './actors/serving/denials.js'
 import { EventHub } from './actors/serving/eventHub.js'
 import { Journal } from './actors/state/journal.js'
-import { RecordPasses } from './actors/state/recordPasses.js'
+import { RecordPassScheduler } from './actors/state/recordPassScheduler.js'
 import { TimerWheel } from './actors/timerWheel.js'
 import { UpgradeQueue } from './actors/upgrade/upgradeQueue.js'
 import { type ConnectionOptions, clockOf, connect, type TrustOptions } from './connections.js'
@@ -51,7 +51,7 @@ import { VerifiedHistory } from './core/control/verifiedHistory.js'
 import type { HostObserver } from './core/inspection/hostEvents.js'
 import type { HostStatus } from './core/inspection/hostStatus.js'
 import type { HostMetrics, MetricsFactory } from './core/inspection/metrics.js'
-import { nobodySigns } from './core/inspection/nobodySigns.js'
+import { noTrustWarning } from './core/inspection/noTrustWarning.js'
 import type { Telemetry } from './core/inspection/telemetry.js'
 import { checkRoles, type Roles } from './core/model/allow.js'
 import { checkFacts, type NodeFacts } from './core/model/nodeFilter.js'
@@ -170,7 +170,7 @@ async function assemble(options: HostOptions, parts: OpenParts): Promise<Running
   services.admission.filter = options.filter
   observers.add(services.inspection.observe)
   const telemetries = [options.telemetry, metrics?.telemetry].filter((telemetry) => telemetry !== undefined)
-  const telemetry = telemetryOf(telemetries)
+  const telemetry = combinedTelemetry(telemetries)
   services.telemetry = telemetry
   services.calls.telemetry = telemetry
   parts.add('telemetry', () => telemetry?.stop?.())
@@ -297,7 +297,7 @@ export async function startUpgradeServer(
     await stop().catch(() => {})
     throw error
   })
-  if (!isTrustSaid(options)) options.observe?.(nobodySigns('the upgrade server', system))
+  if (!isTrustSaid(options)) options.observe?.(noTrustWarning('the upgrade server', system))
   return { stop }
 }
 
@@ -325,7 +325,7 @@ const hostParts: readonly (new (...args: any[]) => object)[] = [
   HostFence,
   StatusReporter,
   NodeRowCache,
-  RecordPasses,
+  RecordPassScheduler,
   UpgradeQueue,
   EventHub,
   Controls,

@@ -7,8 +7,8 @@ import { type Clock, type WallClock, withMonotonic } from '../core/ports/clock.j
 import { tokens } from './base/tokens.js'
 
 export const wheelTickMs = 10
-/** A power of two: the slot of a tick is its last bits. */
-const wheelSlots = 512
+/** A power of two: the bucket of a tick is its last bits. */
+const wheelBuckets = 512
 
 /** The base of all that wait on the wheel. */
 export abstract class WheelEntry {
@@ -24,7 +24,7 @@ class Head extends WheelEntry {
 
 @injectable()
 export class TimerWheel {
-  readonly #slots: Head[] = Array.from({ length: wheelSlots }, newHead)
+  readonly #buckets: Head[] = Array.from({ length: wheelBuckets }, newHead)
   #entries = 0
   #ticking = false
   private readonly clock: Clock
@@ -46,7 +46,7 @@ export class TimerWheel {
     if (!this.#ticking) this.#start()
     entry.wheelDueMs = dueMs
     const tick = Math.max(Math.ceil((dueMs - this.#startMs) / wheelTickMs), this.#tick + 1)
-    const head = this.#slots[tick & (wheelSlots - 1)]!
+    const head = this.#buckets[tick & (wheelBuckets - 1)]!
     const last = head.wheelPrevious!
     last.wheelNext = entry
     entry.wheelPrevious = last
@@ -73,10 +73,10 @@ export class TimerWheel {
   #next(): void {
     this.clock.after(wheelTickMs, () => {
       const now = this.clock.monotonicMs()
-      // After a long pause of the process one round over all slots is enough.
+      // After a long pause of the process one round over all buckets is enough.
       const until = this.#tickOf(now)
       let rounds = 0
-      while (this.#tick < until && rounds++ < wheelSlots) this.#expire(this.#slots[++this.#tick & (wheelSlots - 1)]!, now)
+      while (this.#tick < until && rounds++ < wheelBuckets) this.#expire(this.#buckets[++this.#tick & (wheelBuckets - 1)]!, now)
       this.#tick = Math.max(this.#tick, until)
       if (this.#entries === 0) this.#ticking = false
       else this.#next()
@@ -88,8 +88,8 @@ export class TimerWheel {
   }
 
   /**
-   * The rest of the slot is due in a later round of the wheel. An entry that another's `due` moves or clears
-   * is not called for its old time.
+   * The rest of the bucket is due in a later round of the wheel. An entry that another's `due` moves or
+   * clears is not called for its old time.
    */
   #expire(head: Head, now: number): void {
     const due: WheelEntry[] = []

@@ -1,5 +1,5 @@
 /**
- * The line in which those wait who ask an upgrade server for something large. Many ask at once; what the
+ * The queue of those who ask an upgrade server for something large. Many ask at once; what the
  * transport has not carried off yet must stay small all the same.
  *
  * A1. At most `atOnce` answers are being made, or are on their way to the transport's other side.

@@ -127,10 +127,10 @@ export interface HostSettings {
   readonly populationMs: number
   /** How often the controls are read while a node waits for one. */
   readonly controlsMs: number
-  /** How often a node waiting for a slot under its service's limit asks again. */
+  /** How often a node waiting for a permit under its service's limit asks again. */
   readonly slotPauseMs: number
   /**
-   * Nodes of one service of this host that go forward at once, or ask for a slot; the others
+   * Nodes of one service of this host that go forward at once, or ask for a permit; the others
    * wait in a queue without asking.
    */
   readonly upgradesAtOnceMax: number

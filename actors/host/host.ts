@@ -6,7 +6,7 @@ import { inject, injectable } from 'tsyringe'
 import { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import { type HostStatus, refusedReason } from '../../core/inspection/hostStatus.js'
-import { nobodySigns } from '../../core/inspection/nobodySigns.js'
+import { noTrustWarning } from '../../core/inspection/noTrustWarning.js'
 import type { NodeClass, OneWay, Remote } from '../../core/model/nodeObject.js'
 import type { Message, Subscription } from '../../core/ports/transport.js'
 import { decode } from '../../core/wire/codec.js'
@@ -74,7 +74,7 @@ export class Host {
       if (status === 'connected') this.#askWithin(this.services.history.heard + 1)
     })
     this.services.inspection.start(this.#nodes)
-    if (!this.services.trusts.isSaid) this.services.observe(nobodySigns('a host', this.system))
+    if (!this.services.trusts.isSaid) this.services.observe(noTrustWarning('a host', this.system))
     this.#ask()
     this.#askLater()
   }

@@ -29,7 +29,7 @@ import { CallAdmission } from '../serving/callAdmission.js'
 import { Denials } from '../serving/denials.js'
 import { EventHub } from '../serving/eventHub.js'
 import { Journal } from '../state/journal.js'
-import { RecordPasses } from '../state/recordPasses.js'
+import { RecordPassScheduler } from '../state/recordPassScheduler.js'
 import { TimerWheel } from '../timerWheel.js'
 import { UpgradeQueue } from '../upgrade/upgradeQueue.js'
 
@@ -64,7 +64,7 @@ export class NodeServices {
     @inject(Intake) readonly intake: Intake,
     @inject(StatusReporter) readonly statusReporter: StatusReporter,
     @inject(NodeRowCache) readonly nodeRowCache: NodeRowCache,
-    @inject(RecordPasses) readonly passes: RecordPasses,
+    @inject(RecordPassScheduler) readonly passes: RecordPassScheduler,
     @inject(UpgradeQueue) readonly upgradeQueue: UpgradeQueue,
     @inject(EventHub) readonly events: EventHub,
     @inject(Controls) readonly controls: Controls,

@@ -14,12 +14,12 @@ import type { Version } from '../../core/base/ids.js'
 import type { HostEvent, HostObserver } from '../../core/inspection/hostEvents.js'
 import {
   endingLeaseMs,
+  type InspectionFilter,
+  type InspectionRequest,
   isWanted,
-  type LookFilter,
-  type LookRequest,
   lookMethod,
   type PhaseSeen,
-  readLookRequest,
+  readInspectionRequest,
   reasonSeen,
   type Seen,
 } from '../../core/inspection/inspection.js'
@@ -32,10 +32,10 @@ import { subjectsOf } from '../../core/wire/subjects.js'
 import { CallTimes } from '../base/callTimes.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
-import { FiguresOfServices } from './figuresOfServices.js'
 import { InspectionPublisher } from './inspectionPublisher.js'
 import { InspectionQueue } from './inspectionQueue.js'
 import { type InspectedNode, NodeChanges } from './nodeChanges.js'
+import { ServiceFigures } from './serviceFigures.js'
 
 /** An upgrade manager at work. */
 interface Manager {
@@ -47,9 +47,9 @@ interface Manager {
   subscription: { unsubscribe(): void } | undefined
 }
 
-interface Looker {
+interface Viewer {
   readonly untilMs: number
-  readonly only: LookFilter
+  readonly only: InspectionFilter
 }
 
 @injectable()
@@ -63,10 +63,10 @@ export class Inspection {
    */
   readonly #news: InspectionQueue<Seen>
   readonly #events: InspectionQueue<Seen>
-  readonly #lookers = new Map<string, Looker>()
-  readonly #sender: InspectionPublisher
+  readonly #viewers = new Map<string, Viewer>()
+  readonly #publisher: InspectionPublisher
   #nodes: NodeChanges | undefined
-  #figures: FiguresOfServices | undefined
+  #figures: ServiceFigures | undefined
   #asked: Subscription | undefined
   #cancelTick: () => void = () => {}
   #phasesCounted = 0
@@ -82,12 +82,12 @@ export class Inspection {
     this.#phases = new InspectionQueue(settings.phasesKeptMax)
     this.#news = new InspectionQueue(settings.seenQueueMax)
     this.#events = new InspectionQueue(settings.seenQueueMax)
-    this.#sender = new InspectionPublisher(transport, settings, clock.now())
+    this.#publisher = new InspectionPublisher(transport, settings, clock.now())
   }
 
   start(nodes: ReadonlyMap<string, InspectedNode>): void {
     this.#nodes = new NodeChanges(nodes, this.settings.hostId)
-    this.#figures = new FiguresOfServices(nodes, this.callTimes, this.settings)
+    this.#figures = new ServiceFigures(nodes, this.callTimes, this.settings)
     this.#asked = this.transport.subscribe(subjectsOf(this.settings.system).look, (message) => this.#hear(message), {
       isOptional: true,
     })
@@ -95,16 +95,16 @@ export class Inspection {
 
   stop(): void {
     this.#asked?.unsubscribe()
-    this.#lookers.clear()
+    this.#viewers.clear()
     this.#rest()
   }
 
   get isWatched(): boolean {
-    return this.#lookers.size > 0
+    return this.#viewers.size > 0
   }
 
-  #wants(what: (only: LookFilter) => boolean): boolean {
-    for (const { only } of this.#lookers.values()) if (what(only)) return true
+  #wants(what: (only: InspectionFilter) => boolean): boolean {
+    for (const { only } of this.#viewers.values()) if (what(only)) return true
     return false
   }
 
@@ -155,7 +155,7 @@ export class Inspection {
     try {
       for (const envelope of decode(message.payload)) {
         const isLook = envelope.kind === kinds.send && envelope.method === lookMethod
-        const request = isLook ? readLookRequest(envelope.args[0]) : undefined
+        const request = isLook ? readInspectionRequest(envelope.args[0]) : undefined
         if (request === undefined) throw new Fault('protocol.bad-arguments', `no question: the method is "${lookMethod}"`)
         this.#look(request)
       }
@@ -164,24 +164,24 @@ export class Inspection {
     }
   }
 
-  #look({ looker, leaseMs, afresh, only }: LookRequest): void {
+  #look({ looker: viewer, leaseMs, afresh, only }: InspectionRequest): void {
     if (leaseMs <= endingLeaseMs) {
       // The next tick finds the viewer gone.
-      this.#lookers.delete(looker)
+      this.#viewers.delete(viewer)
       return
     }
-    const isNew = !this.#lookers.has(looker)
-    if (isNew && this.#lookers.size >= this.settings.lookersMax)
+    const isNew = !this.#viewers.has(viewer)
+    if (isNew && this.#viewers.size >= this.settings.lookersMax)
       throw new Fault('unavailable.overloaded', `${this.settings.lookersMax} look at this host already`)
     const isToldAll = isNew || afresh.includes(this.settings.hostId)
     if (isToldAll) this.#countTelling()
     const wasWatched = this.isWatched
     // The reports to the others count on from here for the new one too.
     if (isNew) this.#flush()
-    this.#lookers.set(looker, { untilMs: this.clock.monotonicMs() + leaseMs, only })
+    this.#viewers.set(viewer, { untilMs: this.clock.monotonicMs() + leaseMs, only })
     if (!wasWatched) this.#wake()
     this.#observeWhatIsWanted()
-    if (isToldAll) this.#tellAll(looker, only)
+    if (isToldAll) this.#tellAll(viewer, only)
   }
 
   #countTelling(): void {
@@ -199,12 +199,12 @@ export class Inspection {
    * Everything there is to know now, and the phases of the last upgrades: also what ended
    * before anybody looked.
    */
-  #tellAll(looker: string, only: LookFilter): void {
+  #tellAll(viewer: string, only: InspectionFilter): void {
     const now = this.clock.now()
     const managers = [...this.#managers].map((manager) => this.#of(manager, actorEvent(manager.actor)))
     const all = [...(this.#nodes?.all(now) ?? []), ...this.#phases.all(), ...managers]
-    this.#sender.one(
-      looker,
+    this.#publisher.one(
+      viewer,
       all.filter((seen) => isWanted(seen, only)),
       only.figures ? this.#figures?.at(now) : undefined,
     )
@@ -215,7 +215,7 @@ export class Inspection {
     this.#tick()
   }
 
-  /** Statecharts are listened to, and calls timed for lookers, only while one of them wants that. */
+  /** Statecharts are listened to, and calls timed for viewers, only while one of them wants that. */
   #observeWhatIsWanted(): void {
     this.callTimes.keep(this.#wants(wantsFigures))
     if (this.#wants(wantsStatecharts)) for (const manager of this.#managers) this.#watch(manager)
@@ -226,7 +226,7 @@ export class Inspection {
     this.#cancelTick = this.clock.after(this.settings.seenBatchMs, () => {
       const now = this.clock.now()
       const monotonicMs = this.clock.monotonicMs()
-      for (const [looker, { untilMs }] of this.#lookers) if (untilMs <= monotonicMs) this.#lookers.delete(looker)
+      for (const [viewer, { untilMs }] of this.#viewers) if (untilMs <= monotonicMs) this.#viewers.delete(viewer)
       if (!this.isWatched) {
         this.#rest()
         return
@@ -244,13 +244,13 @@ export class Inspection {
     const events = this.#events.take(this.settings.seenPerTickMax - news.length)
     const dropped = this.#news.takeDropped() + this.#events.takeDropped()
     const seen = [...news, ...events]
-    const lookers = [...this.#lookers]
-    const ofAll = lookers.filter(([, { only }]) => isUnrestricted(only)).map(([looker]) => looker)
-    this.#sender.next(ofAll, seen, dropped)
-    for (const [looker, { only }] of lookers) {
+    const viewers = [...this.#viewers]
+    const ofAll = viewers.filter(([, { only }]) => isUnrestricted(only)).map(([viewer]) => viewer)
+    this.#publisher.next(ofAll, seen, dropped)
+    for (const [viewer, { only }] of viewers) {
       if (isUnrestricted(only)) continue
       const wanted = seen.filter((one) => isWanted(one, only))
-      if (wanted.length > 0) this.#sender.one(looker, wanted)
+      if (wanted.length > 0) this.#publisher.one(viewer, wanted)
     }
   }
 
@@ -258,7 +258,7 @@ export class Inspection {
     if (!this.#wants(wantsFigures) || !this.#figures?.areDue(monotonicMs)) return
     const figures = this.#figures.at(now)
     if (figures.length === 0) return
-    for (const [looker, { only }] of this.#lookers) if (only.figures) this.#sender.one(looker, [], figures)
+    for (const [viewer, { only }] of this.#viewers) if (only.figures) this.#publisher.one(viewer, [], figures)
   }
 
   /** Nobody looks any more. */
@@ -278,14 +278,14 @@ export class Inspection {
   }
 }
 
-function isUnrestricted({ types, nodes }: LookFilter): boolean {
+function isUnrestricted({ types, nodes }: InspectionFilter): boolean {
   return types === undefined && nodes === undefined
 }
 
-function wantsStatecharts({ types }: LookFilter): boolean {
+function wantsStatecharts({ types }: InspectionFilter): boolean {
   return types?.includes('statechart') ?? true
 }
 
-function wantsFigures({ figures }: LookFilter): boolean {
+function wantsFigures({ figures }: InspectionFilter): boolean {
   return figures === true
 }

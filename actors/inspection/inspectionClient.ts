@@ -8,8 +8,8 @@ import {
   afreshMax,
   endingLeaseMs,
   type FiguresSeen,
+  type InspectionFilter,
   isWanted,
-  type LookFilter,
   lookMethod,
   readSeenBatch,
   type Seen,
@@ -26,7 +26,7 @@ import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
 
 /** The reports of one host. */
-export interface LookBatch {
+export interface InspectionBatch {
   readonly hostId: string
   readonly seen: readonly Seen[]
   /** Only where they are asked for. */
@@ -52,9 +52,9 @@ export const hostsHeardMax = 10_000
 export const phasesRememberedMax = 50_000
 export const phasesOfAllMax = 500_000
 
-export const lookLeaseMs = 6_000
+export const inspectionLeaseMs = 6_000
 /** Two questions may be lost before the lease ends. */
-const renewMs = lookLeaseMs / 3
+const renewMs = inspectionLeaseMs / 3
 
 @injectable()
 export class InspectionClient {
@@ -66,14 +66,14 @@ export class InspectionClient {
   ) {}
 
   /** Returns what ends it. */
-  start(hear: (batch: LookBatch) => void, only: LookFilter = {}): () => void {
-    const looker = randomName(this.random)
+  start(hear: (batch: InspectionBatch) => void, only: InspectionFilter = {}): () => void {
+    const viewer = randomName(this.random)
     const subjects = subjectsOf(this.settings.system)
     const heardOf = new HeardHosts()
     /** Of these something was lost. */
     const afresh = new Set<string>()
     let cancel = () => {}
-    const subscription = this.transport.subscribe(subjects.looker(looker), (message) => {
+    const subscription = this.transport.subscribe(subjects.looker(viewer), (message) => {
       for (const batch of batchesOf(message)) {
         const heard = heardOf.hear(batch)
         // Hosts do not answer a question that names more.
@@ -83,7 +83,7 @@ export class InspectionClient {
       }
     })
     const ask = () => {
-      this.#ask(looker, [...afresh], only, lookLeaseMs)
+      this.#ask(viewer, [...afresh], only, inspectionLeaseMs)
       afresh.clear()
       cancel = this.clock.after(renewMs, ask)
     }
@@ -92,19 +92,19 @@ export class InspectionClient {
       cancel()
       subscription.unsubscribe()
       // A host lets only so many look at once: whoever ends makes room, and is told no more.
-      this.#ask(looker, [], only, endingLeaseMs)
+      this.#ask(viewer, [], only, endingLeaseMs)
     }
   }
 
-  #ask(looker: string, afresh: readonly string[], only: LookFilter, leaseMs: number): void {
+  #ask(viewer: string, afresh: readonly string[], only: InspectionFilter, leaseMs: number): void {
     const { hostId } = this.settings
     const payload = encodeCall({
       kind: kinds.send,
       label: 0,
       seq: 1,
       method: lookMethod,
-      args: [{ looker, leaseMs, afresh, ...only }],
-      deadlineMs: lookLeaseMs,
+      args: [{ looker: viewer, leaseMs, afresh, ...only }],
+      deadlineMs: inspectionLeaseMs,
       caller: hostId,
       incarnation: 0,
       callerClass: 'Looker',
@@ -127,7 +127,7 @@ class HeardHosts {
   readonly #hosts = new Map<string, Heard>()
   #phases = 0
 
-  hear({ hostId, epoch, number, dropped, seen, figures = [] }: SeenBatch): LookBatch {
+  hear({ hostId, epoch, number, dropped, seen, figures = [] }: SeenBatch): InspectionBatch {
     const known = this.#hosts.get(hostId)
     this.#forget(hostId)
     const heard: Heard = known?.epoch === epoch ? known : { epoch, number: 0, phases: new Set() }
@@ -167,7 +167,7 @@ class HeardHosts {
   }
 }
 
-/** A message that is no batch is nobody's business: the subject is this looker's own. */
+/** A message that is no batch is nobody's business: the subject is this viewer's own. */
 function batchesOf(message: Message): readonly SeenBatch[] {
   try {
     return decode(message.payload).flatMap((envelope) => {

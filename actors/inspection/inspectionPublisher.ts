@@ -1,5 +1,5 @@
 /**
- * Puts what is seen into messages that the transport takes, and numbers them, so that a looker
+ * Puts what is seen into messages that the transport takes, and numbers them, so that a viewer
  * notices what is lost on the way.
  */
 
@@ -29,26 +29,26 @@ export class InspectionPublisher {
   }
 
   /**
-   * The reports that one looker gets at first, or wants alone. Number 0: nobody else misses it. Also when it
-   * is nothing: the looker knows then that this host is there.
+   * The reports that one viewer gets at first, or wants alone. Number 0: nobody else misses it. Also when it
+   * is nothing: the viewer knows then that this host is there.
    */
-  one(looker: string, seen: readonly Seen[], figures: readonly FiguresSeen[] = []): void {
+  one(viewer: string, seen: readonly Seen[], figures: readonly FiguresSeen[] = []): void {
     partsOf(seen).forEach((part, i) => {
-      this.#send([looker], part, 0, true, i === 0 ? figures : [])
+      this.#send([viewer], part, 0, true, i === 0 ? figures : [])
     })
   }
 
-  next(lookers: readonly string[], seen: readonly Seen[], dropped: number): void {
+  next(viewers: readonly string[], seen: readonly Seen[], dropped: number): void {
     const lost = dropped + this.#untold
-    if (lookers.length === 0 || (seen.length === 0 && lost === 0)) return
+    if (viewers.length === 0 || (seen.length === 0 && lost === 0)) return
     this.#untold = 0
     partsOf(seen).forEach((part, i) => {
-      this.#send(lookers, part, i === 0 ? lost : 0, false)
+      this.#send(viewers, part, i === 0 ? lost : 0, false)
     })
   }
 
   #send(
-    lookers: readonly string[],
+    viewers: readonly string[],
     seen: readonly Seen[],
     dropped: number,
     isOne: boolean,
@@ -65,20 +65,20 @@ export class InspectionPublisher {
     })
     if (payload !== undefined && payload.length <= this.transport.payloadBytesMax) {
       this.#number = Math.max(number, this.#number)
-      this.#publish(lookers, payload)
+      this.#publish(viewers, payload)
     } else if (seen.length > 1) {
       const half = Math.ceil(seen.length / 2)
-      this.#send(lookers, seen.slice(0, half), dropped, isOne, figures)
-      this.#send(lookers, seen.slice(half), 0, isOne)
+      this.#send(viewers, seen.slice(0, half), dropped, isOne, figures)
+      this.#send(viewers, seen.slice(half), 0, isOne)
     } else this.#untold++
   }
 
-  #publish(lookers: readonly string[], payload: Uint8Array): void {
-    for (const looker of lookers) {
+  #publish(viewers: readonly string[], payload: Uint8Array): void {
+    for (const viewer of viewers) {
       try {
-        this.transport.publish(this.#subjects.looker(looker), payload)
+        this.transport.publish(this.#subjects.looker(viewer), payload)
       } catch {
-        // Disconnected: the looker notices by the number of the next message.
+        // Disconnected: the viewer notices by the number of the next message.
       }
     }
   }

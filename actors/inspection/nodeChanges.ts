@@ -1,5 +1,5 @@
 /**
- * The nodes of a host as a looker sees them: what they are now, and what has changed since it was last asked.
+ * The nodes of a host as a viewer sees them: what they are now, and what has changed since it was last asked.
  */
 import type { Version } from '../../core/base/ids.js'
 import type { Phase } from '../../core/base/phases.js'

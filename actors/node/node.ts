@@ -24,8 +24,8 @@ import type { UpgradeHistory } from '../history/upgradeHistory.js'
 import type { CallCounts } from '../serving/callCounts.js'
 import { IncomingCall } from '../serving/incomingCall.js'
 import { Mailbox } from '../serving/mailbox.js'
+import type { NodeSubscriptions } from '../serving/nodeSubscriptions.js'
 import type { DueTimer } from '../serving/objectTimers.js'
-import type { Reception } from '../serving/reception.js'
 import { NodeRecordStore } from '../software/nodeRecordStore.js'
 import { NodeSoftware, type SoftwareNode, type SoftwareServices } from '../software/nodeSoftware.js'
 import { NodeState, type StateOwner } from '../state/nodeState.js'
@@ -36,7 +36,7 @@ import { type PermitServices, UpgradePermit } from '../upgrade/upgradePermit.js'
 import { type EndingNode, leave, stop } from './nodeEnding.js'
 import { NodeLife } from './nodeLife.js'
 import { NodeRestart, type RestartingNode, type RestartServices } from './nodeRestart.js'
-import { NodeStatus, type StatusServices, type ToldNode } from './nodeStatus.js'
+import { NodeStatus, type ReportingNode, type StatusServices } from './nodeStatus.js'
 import { behindFault, type CalledNode, ReceivingNode, type ReceivingServices } from './receivingNode.js'
 
 /** The services of its host that a node needs: for itself, and for its parts. */
@@ -53,7 +53,7 @@ export interface HostServices
   readonly history: UpgradeHistory
 }
 
-type Parts = StateOwner & LabelledNode & SoftwareNode & ToldNode & RestartingNode & EndingNode
+type Parts = StateOwner & LabelledNode & SoftwareNode & ReportingNode & RestartingNode & EndingNode
 
 /** `Parts`: what its parts need of it. */
 export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
@@ -178,7 +178,7 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
   }
 
   chainChanged(chain: ObjectChain): void {
-    this.reception.hear(chain)
+    this.subscriptions.hear(chain)
   }
 
   get timersMax(): number {
@@ -215,13 +215,13 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
 
   // --- Serving
 
-  get reception(): Reception {
-    return this.receiving.reception
+  get subscriptions(): NodeSubscriptions {
+    return this.receiving.subscriptions
   }
 
   /** Where it listens: for calls to itself, to its service, and for events. */
   get subjects(): readonly string[] {
-    return this.reception.subjects(this.software.hasChain ? this.software.chain : undefined)
+    return this.subscriptions.subjects(this.software.hasChain ? this.software.chain : undefined)
   }
 
   accept(call: IncomingCall): void {
@@ -253,7 +253,7 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
     if (this.life.state === 'behind') {
       void this.leaveService()
       this.#refuseWaiting(behindFault(this.id))
-    } else this.reception.joinService()
+    } else this.subscriptions.joinService()
     this.mailbox.open()
     this.pass.start()
   }
@@ -286,7 +286,7 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
 
   /** Leaves the queue group; calls on their way still arrive. */
   leaveService(): Promise<void> {
-    return this.reception.leaveService()
+    return this.subscriptions.leaveService()
   }
 
   consider(): void {

@@ -8,7 +8,7 @@ import { StopBudget } from '../base/stopBudget.js'
 import type { StatusReporter } from '../registration/statusReporter.js'
 import { IncomingCall } from '../serving/incomingCall.js'
 import type { Mailbox } from '../serving/mailbox.js'
-import type { Reception } from '../serving/reception.js'
+import type { NodeSubscriptions } from '../serving/nodeSubscriptions.js'
 import type { NodeSoftware } from '../software/nodeSoftware.js'
 import type { NodeLearning } from '../upgrade/nodeLearning.js'
 import type { NodeLife } from './nodeLife.js'
@@ -20,7 +20,7 @@ export interface EndingNode {
   readonly services: { readonly clock: Clock; readonly settings: HostSettings; readonly statusReporter: StatusReporter }
   readonly life: NodeLife
   readonly mailbox: Mailbox
-  readonly reception: Reception
+  readonly subscriptions: NodeSubscriptions
   readonly learning: NodeLearning
   readonly software: NodeSoftware
   readonly manager: { stop(): void }
@@ -47,13 +47,13 @@ export async function leave(node: EndingNode): Promise<void> {
 
 /** Within the budget; a call that still runs then is left behind, and what it writes is dropped. */
 export async function stop(node: EndingNode, given: StopBudget | undefined): Promise<void> {
-  const { life, mailbox, reception, learning, software } = node
+  const { life, mailbox, subscriptions, learning, software } = node
   life.stops()
   const { clock, settings, statusReporter } = node.services
   const budget = given ?? new StopBudget(clock, settings.leaveMs)
   await budget.forLeaving(withdraw(node))
-  await budget.forLeaving(reception.drain())
-  reception.close()
+  await budget.forLeaving(subscriptions.drain())
+  subscriptions.close()
   await budget.forLeaving(mailbox.close())
   for (const turn of [...mailbox.clear(), ...learning.stop()]) {
     if (!(turn instanceof IncomingCall)) continue
@@ -66,10 +66,10 @@ export async function stop(node: EndingNode, given: StopBudget | undefined): Pro
 }
 
 /** Its upgrade stops where it is, and neither its service's calls nor events reach it any more. */
-function withdraw({ manager, permit, pass, reception }: EndingNode): Promise<void> {
+function withdraw({ manager, permit, pass, subscriptions }: EndingNode): Promise<void> {
   manager.stop()
   permit.stop()
   pass.stop()
-  reception.hearNothing()
-  return reception.leaveService()
+  subscriptions.hearNothing()
+  return subscriptions.leaveService()
 }

@@ -94,7 +94,7 @@ async function askBriefly({ history, clock, settings }: HostServices): Promise<v
 }
 
 async function resume(node: Node, record: NodeRecord, start: NodeStart): Promise<void> {
-  node.reception.open()
+  node.subscriptions.open()
   if (record.upgrade?.phase !== 'recovering') {
     await node.software.start()
     start.check()
@@ -195,7 +195,7 @@ async function birth(services: HostServices, definition: NodeClass, nodeId: stri
     await node.recordStore.commit(record)
     await sweepStateSlots(nodeId, (of) => isLeftBehind(record, of), journal, settings)
     start.check()
-    node.reception.open()
+    node.subscriptions.open()
     await node.software.start()
     await journal.committed(node.state.batch)
     start.check()

@@ -35,7 +35,7 @@ export interface StatusServices {
 }
 
 /** The node that reports are about. */
-export interface ToldNode {
+export interface ReportingNode {
   readonly services: StatusServices
   readonly recordStore: NodeRecordStore
   readonly mailbox: Mailbox
@@ -57,7 +57,7 @@ export class NodeStatus {
   #said = atFirst
   #followers = nobody
 
-  constructor(private readonly node: ToldNode) {}
+  constructor(private readonly node: ReportingNode) {}
 
   /** The phase that was last reported. */
   get phase(): Phase {

@@ -14,13 +14,13 @@ import type { ClassRegistry } from '../history/classRegistry.js'
 import type { UpgradeHistory } from '../history/upgradeHistory.js'
 import type { Inspection } from '../inspection/inspection.js'
 import { CallCounts, type CountingNode } from '../serving/callCounts.js'
-import { type CalledAgain, runsInside } from '../serving/callsOfOneNode.js'
 import type { Denials } from '../serving/denials.js'
 import type { Hearer } from '../serving/eventHub.js'
 import type { IncomingCall } from '../serving/incomingCall.js'
 import type { Mailbox } from '../serving/mailbox.js'
+import { type ListeningNode, NodeSubscriptions, type SubscriptionServices } from '../serving/nodeSubscriptions.js'
 import type { DueTimer } from '../serving/objectTimers.js'
-import { type ListeningNode, Reception, type ReceptionServices } from '../serving/reception.js'
+import { handleReentrantCall, type ReenteredNode } from '../serving/reentrantCalls.js'
 import { type RoutedNode, type RouterServices, route, timerCall } from '../serving/router.js'
 import { VersionTallies } from '../serving/versionTallies.js'
 import type { NodeRecordStore } from '../software/nodeRecordStore.js'
@@ -31,7 +31,7 @@ import type { NodeLearning } from '../upgrade/nodeLearning.js'
 import type { NodeLife } from './nodeLife.js'
 
 /** Of its host, for receiving calls. */
-export interface ReceivingServices extends RouterServices, ReceptionServices {
+export interface ReceivingServices extends RouterServices, SubscriptionServices {
   readonly random: Random
   readonly wheel: TimerWheel
   readonly denials: Denials
@@ -58,12 +58,12 @@ export interface CalledNode {
 }
 
 export class ReceivingNode implements RoutedNode, Hearer, ListeningNode, CountingNode {
-  readonly reception: Reception
+  readonly subscriptions: NodeSubscriptions
   readonly counts: CallCounts
   readonly #tallies = new VersionTallies()
 
   constructor(private readonly node: CalledNode) {
-    this.reception = new Reception(node.services, this)
+    this.subscriptions = new NodeSubscriptions(node.services, this)
     this.counts = new CallCounts(this)
   }
 
@@ -154,7 +154,7 @@ export class ReceivingNode implements RoutedNode, Hearer, ListeningNode, Countin
   }
 
   isRepeated(call: IncomingCall): boolean {
-    return this.reception.isRepeated(call)
+    return this.subscriptions.isRepeated(call)
   }
 
   /** Before the node's start every call waits. */
@@ -177,7 +177,7 @@ export class ReceivingNode implements RoutedNode, Hearer, ListeningNode, Countin
         return
       }
     }
-    if (call.envelope.path !== null && runsInside(this.#calledAgain, call)) return
+    if (call.envelope.path !== null && handleReentrantCall(this.#calledAgain, call)) return
     if (!mailbox.isOpen) call.holdFor('unavailable.upgrading')
     mailbox.post(call)
   }
@@ -196,7 +196,7 @@ export class ReceivingNode implements RoutedNode, Hearer, ListeningNode, Countin
     }
   }
 
-  get #calledAgain(): CalledAgain {
+  get #calledAgain(): ReenteredNode {
     const { software, mailbox } = this.node
     const { isReentrant, changeover } = software
     return { id: this.id, className: this.replier.className, isReentrant, changeover, turn: mailbox.running }

@@ -7,7 +7,7 @@ import { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import type { OrderResult } from '../../core/control/directive.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
-import type { LookFilter } from '../../core/inspection/inspection.js'
+import type { InspectionFilter } from '../../core/inspection/inspection.js'
 import type { MethodKind } from '../../core/model/methods.js'
 import { checkTable } from '../../core/model/tables.js'
 import type { Clock } from '../../core/ports/clock.js'
@@ -21,7 +21,7 @@ import type { HostSettings } from '../base/settings.js'
 import { type Signing, tokens } from '../base/tokens.js'
 import { CallTable } from '../calls/callTable.js'
 import { UpgradeServerClient } from '../history/upgradeServerClient.js'
-import { InspectionClient, type LookBatch } from '../inspection/inspectionClient.js'
+import { type InspectionBatch, InspectionClient } from '../inspection/inspectionClient.js'
 import { Directives } from './directives.js'
 import { Documents } from './documents.js'
 import { type BuiltUpgrade, Publisher, type PublishOptions } from './publisher.js'
@@ -142,7 +142,7 @@ export class Operator {
   }
 
   /**
-   * Removes a node that will not come back, with its slot and what it was told: an order like
+   * Removes a node that will not come back, with its permit and what it was told: an order like
    * the others. Upgrade servers of release 0.1.0 do not know it; then it is removed with the
    * rights of this login, as that release does.
    */
@@ -231,7 +231,7 @@ export class Operator {
    * `only` asks for alone. A host of before this filter tells everything to everybody, and no figures.
    * Returns what ends that.
    */
-  look(hear: (batch: LookBatch) => void, only: LookFilter = {}): () => void {
+  look(hear: (batch: InspectionBatch) => void, only: InspectionFilter = {}): () => void {
     return this.inspectionClient.start(hear, only)
   }
 

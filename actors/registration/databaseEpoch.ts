@@ -32,7 +32,7 @@ export class DatabaseEpoch {
     const { clock, session } = this.services
     const { epoch, probation } = standing
     session.hear(standing)
-    if (this.#epoch === undefined) session.told(epoch)
+    if (this.#epoch === undefined) session.markReported(epoch)
     else if (this.#epoch !== epoch) this.services.lost()
     if (this.#epoch !== epoch) this.#epochMs = clock.monotonicMs()
     this.#epoch = epoch
@@ -40,8 +40,8 @@ export class DatabaseEpoch {
   }
 
   /** It has been told of all nodes of this host. */
-  told(): void {
-    if (this.#epoch !== undefined) this.services.session.told(this.#epoch)
+  markReported(): void {
+    if (this.#epoch !== undefined) this.services.session.markReported(this.#epoch)
   }
 
   /**

@@ -58,7 +58,7 @@ export class HostSession {
   }
 
   /** Whether that start had this very directory, and not a copy of it. */
-  isOver(session: string): boolean {
+  hasEnded(session: string): boolean {
     return this.#before.includes(session)
   }
 
@@ -82,7 +82,7 @@ export class HostSession {
   }
 
   /** The database has heard of all nodes in this epoch. */
-  told(epoch: string): void {
+  markReported(epoch: string): void {
     this.#epoch = epoch
   }
 }

@@ -27,7 +27,7 @@ export class PredecessorLease {
     this.#epoch = undefined
   }
 
-  told(predecessor: Predecessor | undefined, epoch: string | undefined, nowMs: number): void {
+  update(predecessor: Predecessor | undefined, epoch: string | undefined, nowMs: number): void {
     const isSure = epoch === this.#epoch
     if (predecessor === undefined) {
       if (isSure) this.#untilMs = Number.NEGATIVE_INFINITY

@@ -117,9 +117,9 @@ export class StatusReporter {
         const { predecessor, standing } = this.#mine(nodeId, answer)
         start.check()
         this.#nodes.registered(this.#nodes.enter(status), standing, askedMs)
-        if (predecessor !== undefined && session.isOver(predecessor.session)) return
+        if (predecessor !== undefined && session.hasEnded(predecessor.session)) return
         const nowMs = clock.monotonicMs()
-        before.told(predecessor, standing?.epoch, nowMs)
+        before.update(predecessor, standing?.epoch, nowMs)
         if (!isWarned && isBack) before.mayBeLost(this.#epoch.lostUntilMs(standing, nowMs))
         const leftMs = before.leftMs(nowMs)
         if (leftMs === 0) return
@@ -197,7 +197,7 @@ export class StatusReporter {
       try {
         await this.#store(entries)
         this.#failures = 0
-        if (this.#unreported.size === 0) this.#epoch.told()
+        if (this.#unreported.size === 0) this.#epoch.markReported()
       } catch (error) {
         for (const entry of entries) if (this.#nodes.isHere(entry)) this.#unreported.add(entry.row.nodeId)
         this.#retryLater(error)

@@ -9,7 +9,12 @@ export interface RoundsOptions {
 }
 
 /** `without`: the warning's words for what is not done while it fails. Returns what ends the rounds. */
-export function every({ clock, observe }: RoundsOptions, ms: number, without: string, work: () => Promise<void>): () => void {
+export function repeatEvery(
+  { clock, observe }: RoundsOptions,
+  ms: number,
+  without: string,
+  work: () => Promise<void>,
+): () => void {
   let isOver = false
   let cancel = () => {}
   let senseless: string | undefined

@@ -32,7 +32,7 @@ import { Installer } from './installer.js'
 import { KeptBundles } from './keptBundles.js'
 import { Orders } from './orders.js'
 import { OtherTrusts } from './otherTrusts.js'
-import { every } from './rounds.js'
+import { repeatEvery } from './rounds.js'
 import { ServedBundles } from './servedBundles.js'
 import { ServerHistoryRestore } from './serverHistoryRestore.js'
 
@@ -171,7 +171,7 @@ export class UpgradeServer {
     if (this.#subscriptions === undefined) return
     if (head.version > 0) this.#announce(head.version, head.digest)
     const { deathRoundMs: deathMs = deathRoundMs, gateRoundMs: gateMs = gateRoundMs, gate } = this.#options
-    const again = (ms: number, without: string, work: () => Promise<void>) => every(this.#options, ms, without, work)
+    const again = (ms: number, without: string, work: () => Promise<void>) => repeatEvery(this.#options, ms, without, work)
     this.#cancelRounds = [
       this.#deaths.attend(),
       again(deathMs, 'no versions are declared dead', () => this.#deaths.declare()),

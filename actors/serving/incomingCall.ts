@@ -19,9 +19,9 @@ import type { RunningCall } from '../calls/runningCall.js'
 import type { BatchNumber } from '../state/journal.js'
 import type { Ticket } from '../state/nodeState.js'
 import { deniedTo, faultOfMethod, leftBehind, lostWith, noSuchMethod, queryWrites, wrongClass } from './callFaults.js'
-import { isFixed } from './fixedValue.js'
-import { InsideCalls } from './insideCalls.js'
+import { isImmutable } from './immutableValue.js'
 import type { Turn } from './mailbox.js'
+import { NestedCalls } from './nestedCalls.js'
 import { WaitingCall } from './waitingCall.js'
 
 const nobody: readonly Receiver[] = []
@@ -39,7 +39,7 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
   #doomed: Fault | undefined
   #beganMs = 0
   /** Undefined until one runs inside it. */
-  #inside: InsideCalls<IncomingCall> | undefined
+  #inside: NestedCalls<IncomingCall> | undefined
   /** The call of the mailbox's turn that it runs inside. */
   #outer: IncomingCall | undefined
   #hasBegun = false
@@ -113,7 +113,7 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     }
     this.#isCommand = entry.kind === 'command'
     this.#outer = outer
-    const inside = (outer.#inside ??= new InsideCalls())
+    const inside = (outer.#inside ??= new NestedCalls())
     const finished = (value: unknown) => {
       try {
         const packed = this.answers === undefined ? undefined : this.#packed(entry, value)
@@ -265,7 +265,7 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     let packed: Uint8Array | undefined
     try {
       // Packed now: a later command may change what the result refers to.
-      if (answers !== undefined && !isFixed(value)) packed = this.#packed(entry, value)
+      if (answers !== undefined && !isImmutable(value)) packed = this.#packed(entry, value)
       // C3: a command that was left behind is not acknowledged.
       if (!callee.state.keep(this.#ticket) && entry.kind === 'command') throw leftBehind(replier.node, undefined)
     } catch (error) {

@@ -215,7 +215,8 @@ export class ObjectChange {
     try {
       await node.software.start()
     } catch (error) {
-      // The old object does not start either: the node restarts until it does, and keeps its slot until then.
+      // The old object does not start either: the node restarts until it does, and keeps its permit until
+      // then.
       this.admission.end()
       node.crashInUpgrade(error)
       return

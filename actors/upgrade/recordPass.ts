@@ -22,12 +22,12 @@ import type { Mailbox } from '../serving/mailbox.js'
 import type { NodeRecordStore } from '../software/nodeRecordStore.js'
 import type { Journal } from '../state/journal.js'
 import type { NodeState } from '../state/nodeState.js'
-import type { Passing, RecordPasses } from '../state/recordPasses.js'
+import type { Passing, RecordPassScheduler } from '../state/recordPassScheduler.js'
 import { sweepStateSlots } from '../state/transformRun.js'
 
 /** Of its host, for a pass. */
 export interface PassServices {
-  readonly passes: RecordPasses
+  readonly passes: RecordPassScheduler
   readonly clock: Clock
   readonly random: Random
   readonly settings: HostSettings

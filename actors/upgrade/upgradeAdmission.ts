@@ -13,7 +13,7 @@ import { backoffMs, sleep } from '../base/timeouts.js'
 import type { UpgradeHistory } from '../history/upgradeHistory.js'
 import type { NodeRecordStore } from '../software/nodeRecordStore.js'
 import type { UpgradePermit } from './upgradePermit.js'
-import type { GiveBack, UpgradeQueue } from './upgradeQueue.js'
+import type { ReleasePlace, UpgradeQueue } from './upgradeQueue.js'
 
 /** Of its host, for an admission. */
 export interface AdmissionServices {
@@ -34,7 +34,7 @@ export interface AdmittedNode {
 }
 
 export class UpgradeAdmission {
-  #giveWay: GiveBack = () => {}
+  #giveWay: ReleasePlace = () => {}
   #hasPlace = false
   /** The cause of its waiting that the node has told. */
   #told: string | undefined

@@ -9,7 +9,7 @@ import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
 
 /** To be called once it is not needed any more; later calls do nothing. */
-export type GiveBack = () => void
+export type ReleasePlace = () => void
 
 interface Queue {
   taken: number
@@ -28,7 +28,7 @@ export class UpgradeQueue {
   }
 
   /** Resolves when there is a place, in the order of asking. Rejects when `signal` is aborted. */
-  async take(service: string, signal: AbortSignal): Promise<GiveBack> {
+  async take(service: string, signal: AbortSignal): Promise<ReleasePlace> {
     signal.throwIfAborted()
     let queue = this.#queues.get(service)
     if (queue === undefined) this.#queues.set(service, (queue = { taken: 0, waiting: new Set() }))
@@ -53,7 +53,7 @@ export class UpgradeQueue {
     })
   }
 
-  #giveBack(service: string, queue: Queue): GiveBack {
+  #giveBack(service: string, queue: Queue): ReleasePlace {
     let isBack = false
     return () => {
       if (isBack) return

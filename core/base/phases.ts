@@ -21,7 +21,7 @@ export function isPhase(value: unknown): value is Phase {
 }
 
 /**
- * A node in one of these does not serve: it holds a slot under its service's limit until it
+ * A node in one of these does not serve: it holds a permit under its service's limit until it
  * serves again or is forgotten.
  */
 export const notServing: ReadonlySet<Phase> = new Set<Phase>([

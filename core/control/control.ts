@@ -78,7 +78,7 @@ function isReason(value: unknown): boolean {
   return typeof value === 'string' && value.length <= controlReasonLengthMax
 }
 
-/** The version that a node wants to go to when it asks for a slot. */
+/** The version that a node wants to go to when it asks for a permit. */
 export interface Going {
   readonly nodeId: string
   readonly version: Version

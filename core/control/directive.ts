@@ -29,7 +29,7 @@ export type Order =
   | { readonly order: 'removeFromTable'; readonly table: string; readonly key: string }
   | { readonly order: 'finalize'; readonly version: Version }
   /**
-   * A node that will not come back leaves, with its slot and what it was told. Release 0.1.0
+   * A node that will not come back leaves, with its permit and what it was told. Release 0.1.0
    * does not know it, and refuses it.
    */
   | { readonly order: 'forget'; readonly nodeId: string }

@@ -3,7 +3,7 @@
  * copy, or fail over to a replica that has missed the last writes, while hosts run. Then its rows are not
  * all, and it is *on probation* until they are.
  *
- * P1. On probation nothing is installed, no version dies or becomes final, no slot is given out, no node is
+ * P1. On probation nothing is installed, no version dies or becomes final, no permit is given out, no node is
  *     born at the newest version, and no scheduling function sees the rows.
  * P2. Each who writes is a witness: it sends back the newest stamp that it had, and a database
  *     without that stamp has gone back. So is the first one whom an empty database hears, if

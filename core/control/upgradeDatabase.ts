@@ -42,7 +42,7 @@ export type PermitAnswer =
   | { readonly claimed: true }
   | { readonly claimed: false; readonly heldBy: readonly string[] }
   | { readonly claimed: false; readonly control: Control }
-  /** P1 (core/control/standing.ts): it is not known who holds slots. */
+  /** P1 (core/control/standing.ts): it is not known who holds permits. */
   | { readonly claimed: false; readonly onProbation: true }
   /** A newer start of a host has the node. */
   | { readonly claimed: false; readonly isElsewhere: true }
@@ -134,7 +134,7 @@ export interface UpgradeDatabase {
   renew(nodeIds: readonly string[], leaseMs: number, session?: Session): Promise<Heard>
   /** The session has stopped these nodes: a newer start of theirs need not wait for it. */
   gone(nodeIds: readonly string[], session: Session): Promise<void>
-  /** Removes a node that will not come back, with its slot. */
+  /** Removes a node that will not come back, with its permit. */
   forget(nodeId: string): Promise<void>
   /**
    * Registered nodes, of one service if given, by node id. Nodes without a directory are left
@@ -142,10 +142,10 @@ export interface UpgradeDatabase {
    */
   nodes(service?: string): Promise<readonly NodeRow[]>
 
-  // Slots under a service's limit: authority.
+  // Permits under a service's limit: authority.
   /**
-   * Claims a slot atomically, or says who holds them, or which control holds the node back. A node that holds
-   * one already has it. A slot is never freed by time.
+   * Claims a permit atomically, or says who holds them, or which control holds the node back. A node that
+   * holds one already has it. A permit is never freed by time.
    *
    * `by`, here and below, is the session that asks. One whose node a newer session has registered gets
    * nothing, and gives nothing back: what it asks may have waited for long. One that the database has never
@@ -154,7 +154,7 @@ export interface UpgradeDatabase {
   claimPermit(service: string, going: Going, limit: ServiceLimit, by?: Session): Promise<PermitAnswer>
   releasePermit(service: string, nodeId: string, by?: Session): Promise<void>
   /**
-   * On probation: gives back a slot to a node that had it before the loss, whatever the limit
+   * On probation: gives back a permit to a node that had it before the loss, whatever the limit
    * is. False at other times.
    */
   restorePermit(service: string, nodeId: string, by?: Session): Promise<boolean>

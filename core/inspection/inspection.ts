@@ -100,7 +100,7 @@ export interface SeenBatch {
   readonly hostId: string
   /** Another one each time the host starts. */
   readonly epoch: number
-  /** Counts what all lookers get, from 1; 0 for what one looker gets at first. A gap is a loss. */
+  /** Counts what all viewers get, from 1; 0 for what one viewer gets at first. A gap is a loss. */
   readonly number: number
   /** The number of reports for which the host's queue had no place since the batch before. */
   readonly dropped: number
@@ -110,29 +110,29 @@ export interface SeenBatch {
 }
 
 /** A question: to be told for so long. */
-export interface LookRequest {
+export interface InspectionRequest {
   readonly looker: string
   readonly leaseMs: number
   /** Hosts that are to tell everything again: something of theirs was lost. */
   readonly afresh: readonly string[]
-  readonly only: LookFilter
+  readonly only: InspectionFilter
 }
 
 /** The reports that a viewer wants; types and nodes that are left out restrict nothing. */
-export interface LookFilter {
+export interface InspectionFilter {
   readonly types?: readonly string[]
   readonly nodes?: readonly string[]
   /** The figures of whole services: nobody is told them who has not asked. */
   readonly figures?: boolean
 }
 
-export function isWanted({ type, nodeId }: Seen, { types, nodes }: LookFilter): boolean {
+export function isWanted({ type, nodeId }: Seen, { types, nodes }: InspectionFilter): boolean {
   return (types?.includes(type) ?? true) && (nodes?.includes(nodeId) ?? true)
 }
 
 export const lookMethod = 'look'
 export const seenMethod = 'seen'
-export const lookLeaseMsMax = 60_000
+export const inspectionLeaseMsMax = 60_000
 /** A viewer that asks for no more than this has seen enough. */
 export const endingLeaseMs = 1
 export const afreshMax = 1024
@@ -153,14 +153,14 @@ export function reasonSeen(reason: string | null): string | null {
 }
 
 /** Undefined for what is no question. */
-export function readLookRequest(value: unknown): LookRequest | undefined {
+export function readInspectionRequest(value: unknown): InspectionRequest | undefined {
   if (!isObject(value)) return undefined
   const { looker, leaseMs, afresh = [], types, nodes, figures } = value
   if (!isName(looker) || typeof leaseMs !== 'number' || !(leaseMs > 0)) return undefined
   if (!Array.isArray(afresh) || afresh.length > afreshMax || !afresh.every(isName)) return undefined
   if (!areNamesOrNone(types) || !areNamesOrNone(nodes)) return undefined
   const only = { ...(types == null ? {} : { types }), ...(nodes == null ? {} : { nodes }), figures: figures === true }
-  return { looker, leaseMs: Math.min(leaseMs, lookLeaseMsMax), afresh, only }
+  return { looker, leaseMs: Math.min(leaseMs, inspectionLeaseMsMax), afresh, only }
 }
 
 /**

@@ -11,10 +11,10 @@ import { Fault } from '../base/fault.js'
 import { checkName } from '../base/ids.js'
 
 /**
- * `key` is the record's; `beside` is the other input's record under the same key, as it was at
+ * `key` is the record's; `futureRecord` is the future-SO's record under the same key, as it was at
  * the flip, or undefined.
  */
-export type MakeRecord<Old, Made> = (old: Old | undefined, beside: any, key: string) => Made | undefined
+export type MakeRecord<Old, Made> = (old: Old | undefined, futureRecord: any, key: string) => Made | undefined
 
 /** The collections of two classes under one name, or under two. */
 type RecordsOf<Olds, Made, Name> =
@@ -55,7 +55,7 @@ function ruleOf(name: string, given: unknown, what: string): RecordRule {
   const parts: { [Part in keyof RecordRule]?: unknown } = typeof given === 'function' ? { record: given } : (given ?? {})
   const { record, from = name, beside = name } = parts
   if (typeof record !== 'function')
-    throw new Fault('upgrade.invalid', `${what}.${name}: use (old, beside, key) => record, or { from: 'pages', record: … }`)
+    throw new Fault('upgrade.invalid', `${what}.${name}: use (old, futureRecord, key) => record, or { from: 'pages', record: … }`)
   checkName('collection', name)
   return {
     from: checkName('collection', from as string),

@@ -1,8 +1,8 @@
 import { notServing } from '../base/phases.js'
 import type { NodeRow } from '../model/nodeRow.js'
+import { declaredServers } from './awaitedServers.js'
 import { isDone } from './rowConditions.js'
 import type { Schedule, SchedulingView } from './schedule.js'
-import { declaredServers } from './servers.js'
 
 /**
  * §4, "Upgrade after my servers upgrade. The SF signals once its node's servers have upgraded. This schedule

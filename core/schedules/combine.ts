@@ -80,7 +80,7 @@ export function within(window: { readonly from: `${number}:${number}`; readonly 
 
 /**
  * Signals at once, but lets at most so many nodes of the service be away at a time. It rests on the service's
- * limit in the upgrade database, whose slots a dead claimer does not free (DESIGN §5), not on what nodes
+ * limit in the upgrade database, whose permits a dead claimer does not free (DESIGN §5), not on what nodes
  * believe of each other.
  */
 export function atMost(limit: number | `${number}%`): Schedule {

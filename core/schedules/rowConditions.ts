@@ -8,7 +8,7 @@ import type { SchedulingView } from './schedule.js'
  * How often a schedule looks again at what it waits for: with up to a half of jitter, so that
  * nodes do not look in step.
  */
-export const lookAgainMs = 500
+export const recheckMs = 500
 
 /** Whether the node serves at the target version or past it. */
 export function isDone(row: NodeRow, target: Version): boolean {
@@ -42,5 +42,5 @@ export async function awaitCondition(
   view: Pick<SchedulingView, 'sleep' | 'random'>,
   condition: () => boolean | Promise<boolean>,
 ): Promise<void> {
-  while (!(await condition())) await view.sleep(lookAgainMs * (1 + view.random() / 2))
+  while (!(await condition())) await view.sleep(recheckMs * (1 + view.random() / 2))
 }

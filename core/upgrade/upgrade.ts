@@ -34,9 +34,9 @@ import {
 } from '../model/simulation.js'
 import { checkTables, type TableEntries } from '../model/tables.js'
 import type { Transform, TransformCollections } from '../model/transform.js'
+import { serversOf } from '../schedules/awaitedServers.js'
 import { eagerly } from '../schedules/eagerly.js'
 import type { Schedule } from '../schedules/schedule.js'
-import { serversOf } from '../schedules/servers.js'
 import { defaultGate, type GateLimits } from './gateLimits.js'
 
 /**

@@ -250,7 +250,7 @@ const chart = setup({
           invoke: { src: 'schedule', input, onDone: 'claiming', onError: { target: '#upgrade.stalled', actions: keepReason } },
         },
         /**
-         * The slot under the service's limit, outside the SF: a wrong SF can be late, never dangerous.
+         * The permit under the service's limit, outside the SF: a wrong SF can be late, never dangerous.
          * Resolves when claimed.
          */
         claiming: {

@@ -12,7 +12,7 @@
  *     that is not seen here.
  */
 import type { Random } from '../../core/ports/random.js'
-import { lookAgainMs } from '../../core/schedules/rowConditions.js'
+import { recheckMs } from '../../core/schedules/rowConditions.js'
 import type { VirtualTime } from '../world/virtualTime.js'
 
 interface Look {
@@ -73,7 +73,7 @@ export class RecheckTimes {
 
   /** As `awaitCondition` has it. */
   #pauseMs(): number {
-    return lookAgainMs * (1 + this.random.next() / 2)
+    return recheckMs * (1 + this.random.next() / 2)
   }
 
   #hurry(whom: (look: Look) => boolean): void {
@@ -87,7 +87,7 @@ export class RecheckTimes {
 
   #in(look: Look, ms: number): void {
     look.dueMs = this.time.now() + ms
-    if (ms <= lookAgainMs * 1.5) this.#late.delete(look)
+    if (ms <= recheckMs * 1.5) this.#late.delete(look)
     look.cancel = this.time.after(ms, () => {
       this.#waiting.delete(look)
       this.#late.delete(look)

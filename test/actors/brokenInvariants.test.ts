@@ -7,8 +7,8 @@ import 'reflect-metadata'
 import anyTest, { type ExecutionContext, type TestFn } from 'ava'
 import { Node } from '../../actors/node/node.js'
 import { IncomingCall } from '../../actors/serving/incomingCall.js'
-import { InsideCalls } from '../../actors/serving/insideCalls.js'
 import { Mailbox } from '../../actors/serving/mailbox.js'
+import { NestedCalls } from '../../actors/serving/nestedCalls.js'
 import { NodeRecordStore } from '../../actors/software/nodeRecordStore.js'
 import { NodeSoftware } from '../../actors/software/nodeSoftware.js'
 import { LazyRecords } from '../../actors/state/lazyRecords.js'
@@ -115,7 +115,7 @@ test('C2: a call that would end before one that runs inside it is noticed, and n
   const host = await system.host('h1')
   await host.node(Echo, 'e')
   gates.set(t.title, gate())
-  const mend = broken(t, InsideCalls.prototype, 'returned', () => undefined)
+  const mend = broken(t, NestedCalls.prototype, 'returned', () => undefined)
   const left = codeOf(system.desk.ref(Echo, 'e', { deadline: 400 }).leave(t.title))
   await untilViolated(host)
   mend()

@@ -5,12 +5,12 @@
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
 import { CallTimes } from '../../actors/base/callTimes.js'
-import type { LookBatch } from '../../actors/inspection/inspectionClient.js'
+import type { InspectionBatch } from '../../actors/inspection/inspectionClient.js'
 import { boundMs, bucketOf, quantileMs, timeBuckets } from '../../core/base/timeBuckets.js'
 import {
   type FiguresSeen,
-  type LookFilter,
-  readLookRequest,
+  type InspectionFilter,
+  readInspectionRequest,
   readSeenBatch,
   type VersionFigures,
 } from '../../core/inspection/inspection.js'
@@ -25,8 +25,8 @@ import { oneNode } from './oneNode.js'
 const quick = { seenBatchMs: 5 }
 const untilTold = schedule('never', (view) => view.sleep(3_600_000))
 
-function look(t: ExecutionContext, system: TestSystem, only: LookFilter) {
-  const batches: LookBatch[] = []
+function look(t: ExecutionContext, system: TestSystem, only: InspectionFilter) {
+  const batches: InspectionBatch[] = []
   t.teardown(system.desk.running.operator.look((batch) => void batches.push(batch), only))
   const figures = () => batches.flatMap((batch) => (batch.hostId === 'h1' ? batch.figures : []))
   const version = (n: number) =>
@@ -172,20 +172,20 @@ test('what is no question, or are no figures, is left out; a host that tells non
   t.deepEqual(readSeenBatch({ ...batch, figures: 'none' })?.figures, [])
 
   const request = { looker: 'one', leaseMs: 5 }
-  t.deepEqual(readLookRequest(request)?.only, { figures: false })
-  t.deepEqual(readLookRequest({ ...request, types: ['phase'], nodes: ['n1'], figures: true })?.only, {
+  t.deepEqual(readInspectionRequest(request)?.only, { figures: false })
+  t.deepEqual(readInspectionRequest({ ...request, types: ['phase'], nodes: ['n1'], figures: true })?.only, {
     types: ['phase'],
     nodes: ['n1'],
     figures: true,
   })
   for (const bad of [{ types: 'phase' }, { types: [1] }, { nodes: ['a b'] }, { nodes: new Array(65).fill('n') }])
-    t.is(readLookRequest({ ...request, ...bad }), undefined)
+    t.is(readInspectionRequest({ ...request, ...bad }), undefined)
 })
 
 test('who has seen enough makes room at once for the next one', async (t) => {
   const { system, host } = await oneNode(t, { ...quick, lookersMax: 1 })
   for (let n = 0; n < 5; n++) {
-    const batches: LookBatch[] = []
+    const batches: InspectionBatch[] = []
     const stop = system.desk.running.operator.look((batch) => void batches.push(batch), { types: [], figures: true })
     await until(() => batches.some(({ hostId }) => hostId === 'h1'), `look ${n} is answered`)
     stop()

@@ -71,8 +71,8 @@ test('each start has an id of its own, and knows those before it in its director
     const { session, begin, id } = directory.start()
     t.deepEqual(session.now.ended, ids)
     t.true(id.length > 0 && !ids.includes(id))
-    for (const before of ids) t.true(session.isOver(before))
-    t.false(session.isOver(id))
+    for (const before of ids) t.true(session.hasEnded(before))
+    t.false(session.hasEnded(id))
     await begin()
     ids.push(id)
   }
@@ -156,6 +156,6 @@ test('it sends back the newest stamp that it had, and the epoch in which it has 
   const { session } = new Directory().start()
   t.like(session.now, { hostId: 'h1', directoryId: 'd', stampMs: 0, epoch: null })
   for (const stampMs of [5, 3]) session.hear({ stampMs } as Standing)
-  session.told('e1')
+  session.markReported('e1')
   t.like(session.now, { stampMs: 5, epoch: 'e1' })
 })

@@ -3,7 +3,7 @@ import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
 import { defaultSettings, type HostSettings } from '../../actors/base/settings.js'
 import { Inspection } from '../../actors/inspection/inspection.js'
-import type { LookBatch } from '../../actors/inspection/inspectionClient.js'
+import type { InspectionBatch } from '../../actors/inspection/inspectionClient.js'
 import { InspectionQueue } from '../../actors/inspection/inspectionQueue.js'
 import type { Seen, StatechartSeen } from '../../core/inspection/inspection.js'
 import type { Message, Transport } from '../../core/ports/transport.js'
@@ -33,7 +33,7 @@ function isLastSnapshot({ type, event }: Seen & { event?: StatechartSeen['event'
 /** Somebody who looks, and all that he is told. */
 function look(t: ExecutionContext, system: TestSystem) {
   const seen: Seen[] = []
-  const batches: LookBatch[] = []
+  const batches: InspectionBatch[] = []
   const stop = system.desk.running.operator.look((batch) => {
     batches.push(batch)
     seen.push(...batch.seen)

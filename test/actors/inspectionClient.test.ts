@@ -7,13 +7,13 @@ import test, { type ExecutionContext } from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
 import {
   hostsHeardMax,
+  type InspectionBatch,
   InspectionClient,
-  type LookBatch,
-  lookLeaseMs,
+  inspectionLeaseMs,
   phasesOfAllMax,
   phasesRememberedMax,
 } from '../../actors/inspection/inspectionClient.js'
-import { readLookRequest, seenMethod } from '../../core/inspection/inspection.js'
+import { readInspectionRequest, seenMethod } from '../../core/inspection/inspection.js'
 import type { Message, Transport } from '../../core/ports/transport.js'
 import { decode, encodeCall } from '../../core/wire/codec.js'
 import { type CallEnvelope, kinds } from '../../core/wire/envelope.js'
@@ -24,7 +24,7 @@ import { ManualClock } from '../support/manualClock.js'
 async function looking(t: ExecutionContext) {
   const clock = new ManualClock(0)
   const asked: unknown[] = []
-  const heard: LookBatch[] = []
+  const heard: InspectionBatch[] = []
   let receive: (message: Message) => void = () => {}
   const transport = {
     subscribe: (_: string, listener: (message: Message) => void) => {
@@ -88,8 +88,8 @@ test('a question names no more hosts that are to tell anew than hosts answer', a
     tell(`forged-${n}`, 9, [])
   }
   t.true(heard.filter(({ lostMessages }) => lostMessages === 7).length === 3_000)
-  await clock.runUntil(lookLeaseMs)
+  await clock.runUntil(inspectionLeaseMs)
   t.true(asked.length >= 3)
-  for (const request of asked) t.not(readLookRequest(request), undefined)
-  t.true(asked.some((request) => readLookRequest(request)!.afresh.length > 0))
+  for (const request of asked) t.not(readInspectionRequest(request), undefined)
+  t.true(asked.some((request) => readInspectionRequest(request)!.afresh.length > 0))
 })

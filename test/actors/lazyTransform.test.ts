@@ -259,7 +259,7 @@ test('records can be made by the functions of an upgrade whose version is dead, 
   await system.publish(toShelfV3())
   await node.reached(2)
   await until(async () => (await system.database.dead()).inForce === 2, 'versions 0 and 1 are dead')
-  await until(() => node.chain[0]?.version === 2, 'the node has buried them')
+  await until(() => node.chain[0]?.version === 2, 'the node has dropped them')
   // Its answer waits for the disk.
   await call(2, 'put', 'z', 'title of z')
   await reopened(system, host)

@@ -58,8 +58,8 @@ async function open({ version = 1, oldest = 0 } = {}) {
   told(node.learning, 'dropDeadVersions', 'learn')
   Object.assign(node.learning, { stop: () => [] })
   told(node.manager, 'stop')
-  told(node.receiving.reception, 'joinService', 'hearNothing', 'close')
-  Object.assign(node.receiving.reception, {
+  told(node.receiving.subscriptions, 'joinService', 'hearNothing', 'close')
+  Object.assign(node.receiving.subscriptions, {
     leaveService: async () => void log.push('leaves its service'),
     drain: async () => {},
   })
@@ -97,7 +97,7 @@ function callOf(node: Node, isOfTimer = false) {
 test('a node serves: it gives its permit back, joins its service, opens, and passes over records', async (t) => {
   const { node, done, history } = await open()
   node.serve()
-  t.deepEqual(done(), ['UpgradePermit.release', 'Reception.joinService', 'RecordPass.start'])
+  t.deepEqual(done(), ['UpgradePermit.release', 'NodeSubscriptions.joinService', 'RecordPass.start'])
   t.true(node.mailbox.isOpen)
   t.is(node.life.state, 'serving')
   for (const [dead, final] of [
@@ -176,7 +176,7 @@ test('a node that crashes restarts once, says so once, and serves again with wha
   t.deepEqual(done(), [
     'reports current  ',
     'UpgradePermit.release',
-    'Reception.joinService',
+    'NodeSubscriptions.joinService',
     'RecordPass.start',
     'NodeLearning.learn',
   ])
@@ -246,7 +246,7 @@ test('what crashes while it serves keeps its mailbox open until the restart clos
   await node.whenRestarted()
   await leaving
   t.deepEqual(
-    done().filter((entry) => entry.startsWith('reports') || entry === 'Reception.joinService'),
+    done().filter((entry) => entry.startsWith('reports') || entry === 'NodeSubscriptions.joinService'),
     [],
   )
   t.false(node.mailbox.isOpen)

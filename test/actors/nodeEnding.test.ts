@@ -32,7 +32,7 @@ function open({
     },
     life,
     mailbox,
-    reception: {
+    subscriptions: {
       hearNothing: said('hear nothing'),
       leaveService: () => withdrawn.then(said('left the service')),
       drain: () => {

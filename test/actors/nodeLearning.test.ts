@@ -647,7 +647,7 @@ const aged: Generation = {
   simulations: { 0: '3.0', 1: '4.1', 2: '5.2', 4: '5.4' },
 }
 
-async function buried(record: Partial<NodeRecord>, over: { readonly dead: number; readonly final: number }) {
+async function dropped(record: Partial<NodeRecord>, over: { readonly dead: number; readonly final: number }) {
   const opened = await open({ record: { newest: 4, generation: aged, ...record } })
   Object.assign(opened.known, over)
   const { record: before } = opened.recordStore
@@ -662,26 +662,26 @@ async function buried(record: Partial<NodeRecord>, over: { readonly dead: number
 }
 
 test('C8: versions that are dead are answered no more, and their states stay until nobody goes back', async (t) => {
-  const { seen, done, kept } = await buried({}, { dead: 2, final: 0 })
+  const { seen, done, kept } = await dropped({}, { dead: 2, final: 0 })
   t.deepEqual(seen, [2, [0, 1, 2, 4]])
   t.deepEqual(done(), ['chain'])
   t.not(kept('3.0'), undefined)
-  const final = await buried({}, { dead: 2, final: 2 })
+  const final = await dropped({}, { dead: 2, final: 2 })
   t.deepEqual(final.seen, [2, [2, 4]])
   t.is(final.kept('3.0'), undefined)
   t.is(final.kept('4.1'), undefined)
   t.not(final.kept('5.2'), undefined)
 })
 
-test('nothing of a node’s own version or of later ones is buried, and what is buried stays so', async (t) => {
-  t.deepEqual((await buried({}, { dead: 4, final: 4 })).seen, [3, [2, 4]])
-  t.deepEqual((await buried({ oldest: 2 }, { dead: 1, final: 1 })).seen, [2, [1, 2, 4]])
-  const nothing = await buried({ oldest: 2 }, { dead: 2, final: 0 })
+test('nothing of a node’s own version or of later ones is dropped, and what is dropped stays so', async (t) => {
+  t.deepEqual((await dropped({}, { dead: 4, final: 4 })).seen, [3, [2, 4]])
+  t.deepEqual((await dropped({ oldest: 2 }, { dead: 1, final: 1 })).seen, [2, [1, 2, 4]])
+  const nothing = await dropped({ oldest: 2 }, { dead: 2, final: 0 })
   t.true(nothing.isSame)
   t.deepEqual(nothing.done(), [])
 })
 
-test('a burial that fails restarts the node', async (t) => {
+test('a drop that fails restarts the node', async (t) => {
   const { learning, known, software, passing, done } = await open({ record: { newest: 4, generation: aged } })
   Object.assign(known, { dead: 2, final: 2 })
   software.rebuildChain = () => {
@@ -692,7 +692,7 @@ test('a burial that fails restarts the node', async (t) => {
   t.deepEqual(done(), ['crash a link is missing'])
 })
 
-test('a burial is a turn of the mailbox; states that can not be swept are told of', async (t) => {
+test('a drop is a turn of the mailbox; states that can not be swept are told of', async (t) => {
   const opened = await open({ record: { newest: 4, generation: aged } })
   Object.assign(opened.known, { dead: 2, final: 2 })
   const running = gate()

@@ -5,7 +5,7 @@ import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
 import { NodeLife } from '../../actors/node/nodeLife.js'
-import { NodeStatus, type ToldNode } from '../../actors/node/nodeStatus.js'
+import { NodeStatus, type ReportingNode } from '../../actors/node/nodeStatus.js'
 import type { HostEvent } from '../../core/inspection/hostEvents.js'
 import type { NodeClass } from '../../core/model/nodeObject.js'
 import type { LazySlot } from '../../core/model/nodeRecord.js'
@@ -60,7 +60,7 @@ function open(definition: NodeClass = NotesV1) {
       observe: (event: HostEvent) => void events.push(event),
     },
   }
-  return { status: new NodeStatus(node as unknown as ToldNode), node, generation, history, mailbox, rows, events, phases }
+  return { status: new NodeStatus(node as unknown as ReportingNode), node, generation, history, mailbox, rows, events, phases }
 }
 
 test('a phase is told to the registration and to the observer, with its reason', (t) => {

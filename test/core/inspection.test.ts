@@ -7,10 +7,10 @@ import { phases } from '../../core/base/phases.js'
 import { timeBuckets } from '../../core/base/timeBuckets.js'
 import {
   endingLeaseMs,
+  inspectionLeaseMsMax,
   isSeen,
   isWanted,
-  lookLeaseMsMax,
-  readLookRequest,
+  readInspectionRequest,
   readSeenBatch,
   reasonSeen,
   type Seen,
@@ -222,30 +222,30 @@ test('figures of a version are counts, and times as many as there are counters, 
 
 test('a question is read with its filters', (t) => {
   const only = { types: ['phase'], nodes: ['n1'], figures: true }
-  t.deepEqual(readLookRequest(look), { looker: 'tower', leaseMs: 500, afresh: ['h1'], only })
+  t.deepEqual(readInspectionRequest(look), { looker: 'tower', leaseMs: 500, afresh: ['h1'], only })
 })
 
 test('a question without filters asks for everything but the figures', (t) => {
   const all = { looker: 'tower', leaseMs: 500, afresh: [], only: { figures: false } }
-  t.deepEqual(readLookRequest({ looker: 'tower', leaseMs: 500 }), all)
-  t.deepEqual(readLookRequest({ looker: 'tower', leaseMs: 500, types: null, nodes: null, figures: 'yes' }), all)
+  t.deepEqual(readInspectionRequest({ looker: 'tower', leaseMs: 500 }), all)
+  t.deepEqual(readInspectionRequest({ looker: 'tower', leaseMs: 500, types: null, nodes: null, figures: 'yes' }), all)
 })
 
 test('nobody is told for longer than a minute, or for no time', (t) => {
-  t.is(lookLeaseMsMax, 60_000)
-  t.is(readLookRequest({ ...look, leaseMs: 60_001 })?.leaseMs, 60_000)
-  t.is(readLookRequest({ ...look, leaseMs: endingLeaseMs })?.leaseMs, 1)
-  t.is(readLookRequest({ ...look, leaseMs: 0.5 })?.leaseMs, 0.5)
+  t.is(inspectionLeaseMsMax, 60_000)
+  t.is(readInspectionRequest({ ...look, leaseMs: 60_001 })?.leaseMs, 60_000)
+  t.is(readInspectionRequest({ ...look, leaseMs: endingLeaseMs })?.leaseMs, 1)
+  t.is(readInspectionRequest({ ...look, leaseMs: 0.5 })?.leaseMs, 0.5)
   for (const leaseMs of [0, -1, Number.NaN, '500', undefined])
-    t.is(readLookRequest({ ...look, leaseMs }), undefined, `${leaseMs}`)
+    t.is(readInspectionRequest({ ...look, leaseMs }), undefined, `${leaseMs}`)
 })
 
 test('something that is no question, or names what can be no name, is not answered', (t) => {
-  for (const value of notObjects) t.is(readLookRequest(value), undefined)
-  for (const looker of notNames) t.is(readLookRequest({ ...look, looker }), undefined, `${looker}`)
+  for (const value of notObjects) t.is(readInspectionRequest(value), undefined)
+  for (const looker of notNames) t.is(readInspectionRequest({ ...look, looker }), undefined, `${looker}`)
   for (const name of ['afresh', 'types', 'nodes'])
     for (const list of ['n1', {}, ['n1', 'a b'], ['n1', 7]])
-      t.is(readLookRequest({ ...look, [name]: list }), undefined, `${name} ${JSON.stringify(list)}`)
+      t.is(readInspectionRequest({ ...look, [name]: list }), undefined, `${name} ${JSON.stringify(list)}`)
 })
 
 test('a question’s lists are bounded', (t) => {
@@ -254,8 +254,8 @@ test('a question’s lists are bounded', (t) => {
     ['types', 64],
     ['nodes', 64],
   ] as const) {
-    t.truthy(readLookRequest({ ...look, [name]: Array(most).fill('a') }), `${most} ${name}`)
-    t.is(readLookRequest({ ...look, [name]: Array(most + 1).fill('a') }), undefined, `more ${name}`)
+    t.truthy(readInspectionRequest({ ...look, [name]: Array(most).fill('a') }), `${most} ${name}`)
+    t.is(readInspectionRequest({ ...look, [name]: Array(most + 1).fill('a') }), undefined, `more ${name}`)
   }
 })
 

@@ -6,7 +6,7 @@ import { chunksAtOnce, chunksWaitingMax, UpgradeServer } from '../../actors/serv
 import { faultCodes, isFault } from '../../core/base/fault.js'
 import { nameLengthMax, versionMax } from '../../core/base/ids.js'
 import { VerifiedHistory } from '../../core/control/verifiedHistory.js'
-import { lookLeaseMsMax } from '../../core/inspection/inspection.js'
+import { inspectionLeaseMsMax } from '../../core/inspection/inspection.js'
 import { signed } from '../../core/trust/signed.js'
 import {
   bundleBytesMax,
@@ -169,7 +169,7 @@ test('the page’s limits are the code’s', (t) => {
     'envelopes that a host puts into one message, unless configured': defaultSettings.envelopesPerMessageMax,
     'of these in one to a service, of which one node gets all': defaultSettings.envelopesPerServiceMessageMax,
     'bytes of a message of several envelopes, unless configured': defaultSettings.messageBytesMax,
-    'the lease of one who looks, in ms': lookLeaseMsMax,
+    'the lease of one who looks, in ms': inspectionLeaseMsMax,
     'those who look at one host, unless configured': defaultSettings.lookersMax,
     'what waits at one host to be told, unless configured': defaultSettings.seenQueueMax,
   })

@@ -21,7 +21,7 @@ test('what is no rule is refused, and named where it is written', (t) => {
   for (const wrong of [null, undefined, 7, {}, { from: 'pages' }, { record: 'text' }])
     t.throws(() => recordRules({ pages: wrong as never }, 'inverse.records'), {
       code: 'upgrade.invalid',
-      message: "inverse.records.pages: use (old, beside, key) => record, or { from: 'pages', record: … }",
+      message: "inverse.records.pages: use (old, futureRecord, key) => record, or { from: 'pages', record: … }",
     })
 })
 

@@ -3,7 +3,7 @@
  * trust somebody else.
  */
 import test from 'ava'
-import { nobodySigns } from '../../core/inspection/nobodySigns.js'
+import { noTrustWarning } from '../../core/inspection/noTrustWarning.js'
 import { trustNobody } from '../../core/trust/trust.js'
 import {
   isChangedRoot,
@@ -77,6 +77,6 @@ test('people are told whom it is, and whether anybody has said so', (t) => {
   t.regex(markText(trustMark(rootOf())), /^the root [0-9a-f]{8}$/)
   t.is(trustText({ mark: nobodysMark, isSaid: true }), markText(nobodysMark))
   t.is(trustText({ mark: nobodysMark, isSaid: false }), `${markText(nobodysMark)}, since "trust" is not given`)
-  const { error } = nobodySigns('a host', 'shop')
+  const { error } = noTrustWarning('a host', 'shop')
   t.regex(String(error), /a host of system shop takes upgrades that nobody has signed: give it "trust", or write trust: 'nobody'/)
 })

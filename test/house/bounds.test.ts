@@ -113,15 +113,18 @@ const triedBy: Readonly<Record<Bound, readonly [file: string, title: string]>> =
   transformBytesPerTurn: ['transformRun', 'after so many records or bytes others of the host get a turn'],
   transformRecordsPerCommit: ['transformRun', 'records that are made for it are carried over within the same bounds'],
   transformBytesPerCommit: ['transformRun', 'no transaction has many more bytes than the bound'],
-  recordsPerPass: ['recordPasses', 'so many records are made in one pass, then the next node comes'],
-  passMs: ['recordPasses', 'a pass ends when its time is over, and the pause after it leaves the others their share'],
-  passShareMax: ['recordPasses', 'a pass ends when its time is over, and the pause after it leaves the others their share'],
+  recordsPerPass: ['recordPassScheduler', 'so many records are made in one pass, then the next node comes'],
+  passMs: ['recordPassScheduler', 'a pass ends when its time is over, and the pause after it leaves the others their share'],
+  passShareMax: [
+    'recordPassScheduler',
+    'a pass ends when its time is over, and the pause after it leaves the others their share',
+  ],
   passPauseMs: [
-    'recordPasses',
+    'recordPassScheduler',
     'where nobody can do anything it is looked less and less often, and often again when somebody can',
   ],
   passPauseMsMax: [
-    'recordPasses',
+    'recordPassScheduler',
     'where nobody can do anything it is looked less and less often, and often again when somebody can',
   ],
   sweepKeysPerCommit: ['transformRun', 'slots that nobody needs are swept in transactions within the bound, and no others'],

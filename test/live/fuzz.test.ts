@@ -10,7 +10,7 @@ import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import { Fault } from '../../core/base/fault.js'
 import { encodeDirective } from '../../core/control/directive.js'
-import { lookLeaseMsMax, lookMethod, seenMethod } from '../../core/inspection/inspection.js'
+import { inspectionLeaseMsMax, lookMethod, seenMethod } from '../../core/inspection/inspection.js'
 import { encodeManifest } from '../../core/upgrade/manifest.js'
 import { encodeAnnouncement, encodeCall, encodeFault, encodeReply } from '../../core/wire/codec.js'
 import { type CallEnvelope, kinds } from '../../core/wire/envelope.js'
@@ -228,7 +228,7 @@ test('mutated messages to every subject, with names and without: nothing escapes
   await node.reached((await system.database.head()).version, { timeout: '30s' })
   t.is(node.className, 'Notes.v2')
   // Its place may have been taken by made-up names, for a lease of theirs.
-  const freeMs = performance.now() + lookLeaseMsMax - 5_000
+  const freeMs = performance.now() + inspectionLeaseMsMax - 5_000
   await until(() => isTold || performance.now() > freeMs, 'the operator is told of it, or leases have ended')
   await until(() => isTold, 'the operator is told of it')
 })

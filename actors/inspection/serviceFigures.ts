@@ -13,7 +13,7 @@ import type { InspectedNode } from './nodeChanges.js'
 /** Calls are counted much more often than they are looked at. */
 const figuresMs = 1_000
 
-export class FiguresOfServices {
+export class ServiceFigures {
   #toldMs = Number.NEGATIVE_INFINITY
 
   constructor(

@@ -9,7 +9,7 @@ import type { IncomingCall } from './incomingCall.js'
 import { RecentEvents } from './recentEvents.js'
 
 /** Of its host, for listening. */
-export interface ReceptionServices {
+export interface SubscriptionServices {
   readonly transport: Transport
   readonly events: EventHub
   readonly settings: HostSettings
@@ -25,7 +25,7 @@ export interface ListeningNode extends Hearer {
 
 const queue = { queue: serviceQueue } as const
 
-export class Reception {
+export class NodeSubscriptions {
   #direct: Subscription | undefined
   #ofService: Subscription | undefined
   /** Made when an event arrives that may come twice. */
@@ -33,7 +33,7 @@ export class Reception {
   readonly #receive: (message: Message) => void
 
   constructor(
-    private readonly services: ReceptionServices,
+    private readonly services: SubscriptionServices,
     private readonly node: ListeningNode,
   ) {
     this.#receive = (message) => node.receive(message)

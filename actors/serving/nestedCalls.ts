@@ -12,15 +12,15 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Fault } from '../../core/base/fault.js'
 
 /** A call that runs inside another one. */
-export interface InsideCall {
+export interface NestedCall {
   /** Undefined until it makes a call. */
   readonly entryInPaths: string | undefined
 }
 
 /** The call inside whose code runs now: what that code sends is sent for it, and not for the outer call. */
-const innermost = new AsyncLocalStorage<InsideCall>()
+const innermost = new AsyncLocalStorage<NestedCall>()
 
-export class InsideCalls<Call extends InsideCall> {
+export class NestedCalls<Call extends NestedCall> {
   readonly #running = new Set<Call>()
   /** Those that ended after the outer method had returned. */
   readonly #unanswered: ((failed: Fault | undefined) => void)[] = []

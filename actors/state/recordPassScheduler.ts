@@ -16,7 +16,7 @@ export interface Passing {
 }
 
 @injectable()
-export class RecordPasses {
+export class RecordPassScheduler {
   /** Those that have something to do, the next one first. */
   readonly #passing = new Set<Passing>()
   #isScheduled = false

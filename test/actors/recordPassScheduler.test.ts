@@ -5,7 +5,7 @@
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings, type HostSettings } from '../../actors/base/settings.js'
-import { type Passing, RecordPasses } from '../../actors/state/recordPasses.js'
+import { type Passing, RecordPassScheduler } from '../../actors/state/recordPassScheduler.js'
 import type { Clock } from '../../core/ports/clock.js'
 import { ManualClock } from './manualClock.js'
 
@@ -21,7 +21,7 @@ function open(settings: Partial<HostSettings> = {}) {
     after: (ms, action) => clock.after(ms, action),
     turn: (action) => clock.turn(action),
   }
-  const passes = new RecordPasses(busyClock, { ...defaultSettings, system: 's', hostId: 'h', ...bounds, ...settings })
+  const passes = new RecordPassScheduler(busyClock, { ...defaultSettings, system: 's', hostId: 'h', ...bounds, ...settings })
   const log: string[] = []
   /** Makes as many as it may, up to so many at once, until it has made them all. */
   const node = (name: string, left: number, { atOnce = Number.POSITIVE_INFINITY, eachMs = 0 } = {}): Passing => ({

@@ -3,7 +3,7 @@
  * back by long ways (C2).
  */
 import test, { type ExecutionContext } from 'ava'
-import { InsideCalls } from '../../actors/serving/insideCalls.js'
+import { NestedCalls } from '../../actors/serving/nestedCalls.js'
 import { outerAt } from '../../core/wire/envelope.js'
 import { command, Fault, NodeObject, query } from '../../index.js'
 import { until } from '../support/eventually.js'
@@ -229,7 +229,7 @@ test('the call that a call waits for is the last of its path that the node has m
 })
 
 function inside() {
-  const calls = new InsideCalls<{ readonly entryInPaths: string }>()
+  const calls = new NestedCalls<{ readonly entryInPaths: string }>()
   const answers: string[] = []
   return { calls, answers, answerOf: (id: string) => (failed?: Fault) => void answers.push(`${id} ${failed?.code ?? 'kept'}`) }
 }

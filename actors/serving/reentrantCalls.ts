@@ -10,7 +10,7 @@ import { IncomingCall } from './incomingCall.js'
 import type { Turn } from './mailbox.js'
 
 /** The node that such a call comes to, as far as it is asked. */
-export interface CalledAgain {
+export interface ReenteredNode {
   readonly id: string
   readonly className: string
   readonly isReentrant: boolean
@@ -24,7 +24,7 @@ export interface CalledAgain {
  * Runs the call inside the one that it is made for, or refuses it. False for a call that may take its
  * turn.
  */
-export function runsInside(node: CalledAgain, call: IncomingCall): boolean {
+export function handleReentrantCall(node: ReenteredNode, call: IncomingCall): boolean {
   const { changeover, turn } = node
   if (changeover !== undefined && call.isMadeFor(changeover.path.at(-1)))
     return refused(node, call, 'answers nobody before its start() or stop(), for which this call is made, has ended')
@@ -43,7 +43,7 @@ export function runsInside(node: CalledAgain, call: IncomingCall): boolean {
   return true
 }
 
-function refused({ id }: CalledAgain, call: IncomingCall, why: string): true {
+function refused({ id }: ReenteredNode, call: IncomingCall, why: string): true {
   call.refuse(new Fault('protocol.call-cycle', `node ${id} ${why}`))
   return true
 }

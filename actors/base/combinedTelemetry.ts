@@ -11,7 +11,7 @@ import type {
 } from '../../core/inspection/telemetry.js'
 
 /** Undefined if nobody does: then calls pay one comparison. */
-export function telemetryOf(all: readonly Telemetry[]): Telemetry | undefined {
+export function combinedTelemetry(all: readonly Telemetry[]): Telemetry | undefined {
   return all.length === 0 ? undefined : new Telemetries(all)
 }
 
