@@ -2,7 +2,7 @@ import { randomFillSync } from 'node:crypto'
 import type { Random } from '../core/ports/random.js'
 
 /** Numbers drawn at once: each draw of its own would cost a microsecond. */
-const drawnAtOnce = 512
+const drawnAtOnce = 2048
 const words = new Uint32Array(2 * drawnAtOnce)
 let used = words.length
 

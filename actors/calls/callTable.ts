@@ -26,6 +26,7 @@ import { CorrelationTable } from './correlationTable.js'
 import { callsOf, type Group, OpenCall, outcomeUnknown, stopped, tooLate } from './openCall.js'
 import { Outbox, type OutgoingMessage, writePacked } from './outbox.js'
 import { canChange, envelopeOf, madeBy, type OneWayKind, type OutgoingCall, writeEnvelope } from './outgoingCall.js'
+import { numberOfToken, replyToken } from './replyToken.js'
 
 @injectable()
 export class CallTable {
@@ -343,7 +344,7 @@ export class CallTable {
 
   #groupAt(inbox: string): Group {
     const number = this.#groups.next()
-    return { number, replyTo: `${inbox}.${number.toString(36)}`, calls: [], unanswered: 0 }
+    return { number, replyTo: `${inbox}.${replyToken(number)}`, calls: [], unanswered: 0 }
   }
 
   #renumber(open: OpenCall): void {
@@ -367,7 +368,7 @@ export class CallTable {
 
   /** The message of ours that NATS or an answer speaks of. */
   #groupOf(answer: Message): Group | undefined {
-    const group = this.#groups.get(Number.parseInt(answer.subject.slice(answer.subject.lastIndexOf('.') + 1), 36))
+    const group = this.#groups.get(numberOfToken(answer.subject.slice(answer.subject.lastIndexOf('.') + 1)))
     return group?.replyTo === answer.subject ? group : undefined
   }
 }

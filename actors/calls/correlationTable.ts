@@ -21,6 +21,8 @@ export class CorrelationTable<T extends Numbered> {
   #mask = firstPlaces - 1
   #newestPlace = 0
   #size = 0
+  /** The values that the bits above a place may have, without 0. */
+  #chances = numbers / firstPlaces - 1
 
   constructor(private readonly random: Random) {}
 
@@ -37,8 +39,7 @@ export class CorrelationTable<T extends Numbered> {
     if (this.#size * 2 > this.#mask) this.#grow()
     do this.#newestPlace = (this.#newestPlace + 1) & this.#mask
     while (this.#places[this.#newestPlace] !== undefined)
-    const places = this.#mask + 1
-    return (1 + Math.floor(this.random.next() * (numbers / places - 1))) * places + this.#newestPlace
+    return (1 + Math.floor(this.random.next() * this.#chances)) * (this.#mask + 1) + this.#newestPlace
   }
 
   /** `item.number` must be the newest one from `next`. */
@@ -66,6 +67,7 @@ export class CorrelationTable<T extends Numbered> {
   #grow(): void {
     const items = this.all()
     this.#mask = this.#mask * 2 + 1
+    this.#chances = numbers / (this.#mask + 1) - 1
     this.#places = new Array(this.#mask + 1).fill(undefined)
     for (const item of items) this.#places[item.number & this.#mask] = item
   }

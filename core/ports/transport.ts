@@ -32,11 +32,11 @@ export interface SubscribeOptions {
   readonly isOptional?: boolean
 }
 
-/** Printable characters without spaces and wildcards, in tokens of one character at least. */
-const publishable = /^[!-)+-=?-~]+$/
+/** Printable characters without spaces and wildcards, in tokens of one character at least. One pass: each message is checked. */
+const publishable = /^[!-)+\-/-=?-~]+(?:\.[!-)+\-/-=?-~]+)*$/
 
 export function isPublishable(subject: string): boolean {
-  return publishable.test(subject) && !subject.includes('..') && !subject.startsWith('.') && !subject.endsWith('.')
+  return publishable.test(subject)
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Copies of plain data, for what one object hands to another: neither can change what the other has. */
+import { bareRecord } from './bareRecord.js'
 import { isKey, isPlainDate, isPlainScalar, isRecord, nestingMax, notPlain } from './plain.js'
 
 /** Thrown where data is not plain; the path to it is looked for then. */
@@ -39,7 +40,7 @@ function copyOf(value: unknown, depth: number, isBare: boolean): unknown {
   }
   if (isRecord(value)) {
     const fields = value as Readonly<Record<string, unknown>>
-    const copy: Record<string, unknown> = isBare ? Object.create(null) : {}
+    const copy: Record<string, unknown> = isBare ? bareRecord() : {}
     for (const key of Object.keys(fields)) {
       if (!isKey(key)) throw stopped
       copy[key] = copyOf(fields[key], depth + 1, isBare)

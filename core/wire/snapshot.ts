@@ -104,22 +104,34 @@ function list(value: readonly unknown[], before: readonly unknown[] | undefined,
 /** The order of the fields counts: they are packed in it. */
 function record(value: Fields, before: Fields | undefined, depth: number, walk: Walk): Fields {
   const keys = before === undefined ? [] : Object.keys(before)
+  const olds = before === undefined ? [] : Object.values(before)
   let copy: Record<string, unknown> | undefined = before === undefined ? {} : undefined
+  let isInPlace = before !== undefined
   let count = 0
   for (const key in value) {
-    const isInPlace = keys[count] === key
-    if (!isInPlace && !isKey(key)) throw stopped
-    const old = before?.[key]
-    const item = taken(value[key], old, depth + 1, walk)
-    if (copy === undefined && (!isInPlace || !Object.is(item, old))) copy = firstOf(before!, keys, count)
-    if (copy !== undefined) copy[key] = item
+    if (isInPlace && keys[count] !== key) {
+      isInPlace = false
+      copy = firstOf(copy ?? before!, keys, count)
+    }
+    if (isInPlace) {
+      const item = taken(value[key], olds[count], depth + 1, walk)
+      if (!Object.is(item, olds[count])) {
+        // A copy of all fields takes a fraction of the time that setting each takes.
+        copy ??= { ...before }
+        copy[key] = item
+      }
+    } else {
+      if (!isKey(key)) throw stopped
+      copy![key] = taken(value[key], before?.[key], depth + 1, walk)
+    }
     count++
   }
   if (walk.isThorough(before === undefined) && !isOrdinaryRecord(value, count)) walk.isOdd = true
-  return copy ?? (count === keys.length ? before! : firstOf(before!, keys, count))
+  return isInPlace && count < keys.length ? firstOf(copy ?? before!, keys, count) : (copy ?? before!)
 }
 
 function firstOf(fields: Fields, keys: readonly string[], count: number): Record<string, unknown> {
+  if (count === keys.length) return { ...fields }
   const first: Record<string, unknown> = {}
   for (let i = 0; i < count; i++) first[keys[i]!] = fields[keys[i]!]
   return first

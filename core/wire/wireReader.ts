@@ -6,6 +6,7 @@
  */
 
 import { shortText, shortTextBytesMax } from '../base/shortText.js'
+import { bareRecord } from './bareRecord.js'
 import { KnownRuns } from './knownRuns.js'
 import { endIsMissing, levelsMax, notStandard, tooManyValues, unpackedLength, unpackValue } from './messagePack.js'
 import { nestingMax } from './plain.js'
@@ -132,7 +133,7 @@ export class WireReader {
 
   #record(keys: number, depth: number): Record<string, unknown> {
     this.#deepen(keys, depth)
-    const record: Record<string, unknown> = this.#isBare ? Object.create(null) : {}
+    const record: Record<string, unknown> = this.#isBare ? bareRecord() : {}
     for (let i = 0; i < keys; i++) {
       const key = knownKeys.read(this)
       if (key === '__proto__') this.#putProto(record, depth)

@@ -16,6 +16,7 @@ const loopLengthMax = 16
 
 export class WireWriter {
   #bytes = Buffer.allocUnsafeSlow(firstBytes)
+  #view = viewOf(this.#bytes)
   #at = 0
 
   get length(): number {
@@ -66,7 +67,8 @@ export class WireWriter {
     else if ((value | 0) === value) this.#negative(value)
     else {
       this.#bytes[this.#at] = 0xcb
-      this.#at = this.#bytes.writeDoubleBE(value, this.#at + 1)
+      this.#view.setFloat64(this.#at + 1, value)
+      this.#at += 9
     }
   }
 
@@ -232,7 +234,12 @@ export class WireWriter {
     const larger = Buffer.allocUnsafeSlow(Math.max(least, this.#bytes.length * 2))
     this.#bytes.copy(larger, 0, 0, this.#at)
     this.#bytes = larger
+    this.#view = viewOf(larger)
   }
+}
+
+function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, length)
 }
 
 /** Of text of so many bytes. */
