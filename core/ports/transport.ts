@@ -32,7 +32,7 @@ export interface SubscribeOptions {
   readonly isOptional?: boolean
 }
 
-/** Printable characters without spaces and wildcards, in tokens of one character at least. One pass: each message is checked. */
+/** Printable characters without spaces and wildcards, in tokens of one character at least. */
 const publishable = /^[!-)+\-/-=?-~]+(?:\.[!-)+\-/-=?-~]+)*$/
 
 export function isPublishable(subject: string): boolean {

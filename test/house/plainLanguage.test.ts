@@ -46,7 +46,10 @@ const rooms = ['actors', 'bench', 'core', 'natsctl', 'rehearsal', 'samples', 'te
 
 for (const room of rooms) {
   test(`the comments of ${room}/ have lines of at most 110 characters, and each sentence names its subject`, (t) => {
-    const files = readdirSync(join(root, room), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
+    // The bench installs its peers below itself.
+    const files = readdirSync(join(root, room), { recursive: true, encoding: 'utf8' }).filter(
+      (name) => name.endsWith('.ts') && !name.includes('node_modules'),
+    )
     t.true(files.length > 0)
     const breaches = files.flatMap((name) => {
       const found = commentBreachesOf(readFileSync(join(root, room, name), 'utf8'))
