@@ -61,7 +61,7 @@ export class ClassRegistry {
   /** The same as a step of a chain. */
   step(lineage: readonly string[], version: Version): Step {
     const classUpgrade = isConcerned(lineage, version) ? (this.classUpgrade(lineage, version) ?? 'rejected') : 'leavesAlone'
-    return { version, classUpgrade, undoes: this.history.undoes(version) }
+    return { version, classUpgrade, undoes: this.history.isUndo(version) }
   }
 
   /** How the records of a slot are made; the upgrade that says so must be loaded. */
@@ -87,7 +87,7 @@ export class ClassRegistry {
   definitionAt(lineage: readonly string[], version: Version): NodeClass {
     const made = madeAt(lineage, version)
     if (made === 0) return this.#first(lineage[0]!)
-    if (this.history.undoes(made)) return this.definitionAt(lineage, made - 2)
+    if (this.history.isUndo(made)) return this.definitionAt(lineage, made - 2)
     const found = this.classUpgrade(lineage, made)?.newClass
     if (found !== undefined) return found
     throw new Fault(
@@ -120,7 +120,7 @@ export class ClassRegistry {
       const isOver = this.history.isUndone(version) || this.history.takesBack(version)
       if (!isOver || !isRejection(error)) throw error
     }
-    if (this.history.undoes(version)) await this.#loadClassAt(lineage, version - 2)
+    if (this.history.isUndo(version)) await this.#loadClassAt(lineage, version - 2)
   }
 
   /**

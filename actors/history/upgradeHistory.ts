@@ -202,13 +202,13 @@ export class UpgradeHistory {
   }
 
   /** Whether the upgrade to `version` undoes the one before it, as far as is known. */
-  undoes(version: Version): boolean {
+  isUndo(version: Version): boolean {
     return this.manifests[version - 1]?.undoes === version - 1
   }
 
   /** Whether it takes back what its bundle brought: an undo does, the undo of an undo brings it again. */
   takesBack(version: Version): boolean {
-    return takesBack((each) => this.undoes(each), version)
+    return takesBack((each) => this.isUndo(each), version)
   }
 
   /**
@@ -233,7 +233,7 @@ export class UpgradeHistory {
   }
 
   isUndone(version: Version): boolean {
-    return this.undoes(version + 1)
+    return this.isUndo(version + 1)
   }
 
   /**
@@ -247,7 +247,7 @@ export class UpgradeHistory {
   /** The copy of a class that the first loaded upgrade to replace it has. */
   replaced(className: string): NodeClass | undefined {
     for (let version = 1; version <= this.newest; version++) {
-      const found = this.undoes(version) ? undefined : this.classUpgrade(version, className)
+      const found = this.isUndo(version) ? undefined : this.classUpgrade(version, className)
       if (found !== undefined) return found.oldClass
     }
     return undefined
@@ -331,7 +331,7 @@ export class UpgradeHistory {
    */
   reconsider(version: Version): void {
     this.#rejected.delete(version)
-    if (this.undoes(version)) this.reconsider(version - 1)
+    if (this.isUndo(version)) this.reconsider(version - 1)
   }
 }
 

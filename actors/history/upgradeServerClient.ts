@@ -34,7 +34,7 @@ export interface EndedVersions {
 const noneEnded: EndedVersions = { dead: 0, final: 0 }
 
 /** An upgrade server, as it answers. */
-export interface Who {
+export interface ServerIdentity {
   readonly server: string | null
   /** Its clock, in milliseconds since 1970. */
   readonly now: number
@@ -95,7 +95,7 @@ export class UpgradeServerClient {
   /**
    * Which of the servers answered, and its clock, in milliseconds since 1970. Null of one that does not tell.
    */
-  async who(): Promise<Who | null> {
+  async who(): Promise<ServerIdentity | null> {
     let answer: unknown
     try {
       answer = await this.#ask('who', [])

@@ -233,15 +233,15 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
    * version opens it for itself alone.
    */
   serve(): void {
-    if (this.life.serves(this.isAtDeadVersion)) this.#serve()
+    if (this.life.serve(this.isAtDeadVersion)) this.#serve()
   }
 
   beginUpgrade(): void {
-    this.life.upgrades()
+    this.life.upgrade()
   }
 
   serveAfterUpgrade(): void {
-    if (this.life.servesAfterUpgrade(this.isAtDeadVersion)) this.#serve()
+    if (this.life.serveAfterUpgrade(this.isAtDeadVersion)) this.#serve()
   }
 
   #serve(): void {
@@ -274,7 +274,7 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
   versionsOver(): void {
     this.learning.dropDeadVersions()
     if (!this.isAtDeadVersion) return
-    this.life.fallsBehind()
+    this.life.fallBehind()
     void this.leaveService()
   }
 
@@ -313,13 +313,13 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
     if (this.state.isLost && state !== 'upgrading') this.recordStore.reload()
     const comesBack = state === 'restarting' || state === 'upgrading'
     if (!comesBack || isInvariantViolation(error)) this.services.observe({ type: 'nodeFailed', nodeId: this.id, error })
-    if (this.life.crashes()) this.#beginRestart()
+    if (this.life.crash()) this.#beginRestart()
     // A call that ran on would see what is not on disk.
     else if (state === 'leaving') void this.mailbox.close()
   }
 
   crashInUpgrade(error: unknown): void {
-    if (!this.life.crashesInUpgrade()) return
+    if (!this.life.crashInUpgrade()) return
     if (this.state.isLost) this.recordStore.reload()
     this.services.observe({ type: 'nodeFailed', nodeId: this.id, error })
     this.#beginRestart()
@@ -335,7 +335,7 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
   }
 
   restarted(): void {
-    if (!this.life.servesAfterRestart(this.isAtDeadVersion)) return
+    if (!this.life.serveAfterRestart(this.isAtDeadVersion)) return
     if (!this.manager.tellAgain()) this.report('current', null, null)
     this.#serve()
     // Versions that were learned and lost are learned again.
@@ -344,7 +344,7 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
 
   /** Another host has the node in so long (nodeLife.ts). */
   leaveToOthers(afterMs: number): void {
-    this.life.isTakenFrom(this.services.clock.monotonicMs() + afterMs)
+    this.life.markElsewhereFrom(this.services.clock.monotonicMs() + afterMs)
   }
 
   get isElsewhere(): boolean {

@@ -36,7 +36,7 @@ export interface EndingNode {
  */
 export async function leave(node: EndingNode): Promise<void> {
   const { life, mailbox } = node
-  life.leaves()
+  life.leave()
   await withdraw(node)
   for (const turn of mailbox.clear()) {
     if (turn instanceof IncomingCall && turn.isFromOutside) turn.refuse(nodeStoppedFault(node.id))
@@ -48,7 +48,7 @@ export async function leave(node: EndingNode): Promise<void> {
 /** Within the budget; a call that still runs then is left behind, and what it writes is dropped. */
 export async function stop(node: EndingNode, given: StopBudget | undefined): Promise<void> {
   const { life, mailbox, subscriptions, learning, software } = node
-  life.stops()
+  life.stop()
   const { clock, settings, statusReporter } = node.services
   const budget = given ?? new StopBudget(clock, settings.leaveMs)
   await budget.forLeaving(withdraw(node))

@@ -13,15 +13,15 @@
  *
  * | way                  | from                               | to              |
  * | -------------------- | ---------------------------------- | --------------- |
- * | `serves`             | starting, serving, behind          | serving, behind |
- * | `fallsBehind`        | serving                            | behind          |
- * | `upgrades`           | starting, serving, behind          | upgrading       |
- * | `servesAfterUpgrade` | upgrading                          | serving, behind |
- * | `crashes`            | starting, serving, behind          | restarting      |
- * | `crashesInUpgrade`   | upgrading                          | restarting      |
- * | `servesAfterRestart` | restarting                         | serving, behind |
- * | `leaves`             | all but leaving and stopped        | leaving         |
- * | `stops`              | all but stopped                    | stopped         |
+ * | `serve`              | starting, serving, behind          | serving, behind |
+ * | `fallBehind`         | serving                            | behind          |
+ * | `upgrade`            | starting, serving, behind          | upgrading       |
+ * | `serveAfterUpgrade`  | upgrading                          | serving, behind |
+ * | `crash`              | starting, serving, behind          | restarting      |
+ * | `crashInUpgrade`     | upgrading                          | restarting      |
+ * | `serveAfterRestart`  | restarting                         | serving, behind |
+ * | `leave`              | all but leaving and stopped        | leaving         |
+ * | `stop`               | all but stopped                    | stopped         |
  *
  * A node that leaves takes calls that are made for other calls; others are refused with
  * `unavailable.stopped`. A call of a stopped node that another host has is not answered.
@@ -32,15 +32,15 @@
 export type LifeState = 'starting' | 'serving' | 'upgrading' | 'restarting' | 'behind' | 'leaving' | 'stopped'
 
 const ways = {
-  serves: ['starting', 'serving', 'behind'],
-  fallsBehind: ['serving'],
-  upgrades: ['starting', 'serving', 'behind'],
-  servesAfterUpgrade: ['upgrading'],
-  crashes: ['starting', 'serving', 'behind'],
-  crashesInUpgrade: ['upgrading'],
-  servesAfterRestart: ['restarting'],
-  leaves: ['starting', 'serving', 'upgrading', 'restarting', 'behind'],
-  stops: ['starting', 'serving', 'upgrading', 'restarting', 'behind', 'leaving'],
+  serve: ['starting', 'serving', 'behind'],
+  fallBehind: ['serving'],
+  upgrade: ['starting', 'serving', 'behind'],
+  serveAfterUpgrade: ['upgrading'],
+  crash: ['starting', 'serving', 'behind'],
+  crashInUpgrade: ['upgrading'],
+  serveAfterRestart: ['restarting'],
+  leave: ['starting', 'serving', 'upgrading', 'restarting', 'behind'],
+  stop: ['starting', 'serving', 'upgrading', 'restarting', 'behind', 'leaving'],
 } as const satisfies Record<string, readonly LifeState[]>
 
 export class NodeLife {
@@ -66,40 +66,40 @@ export class NodeLife {
     return this.#elsewhereFromMs !== undefined && nowMs >= this.#elsewhereFromMs
   }
 
-  serves(isAtDeadVersion: boolean): boolean {
-    return this.#go('serves', isAtDeadVersion ? 'behind' : 'serving')
+  serve(isAtDeadVersion: boolean): boolean {
+    return this.#go('serve', isAtDeadVersion ? 'behind' : 'serving')
   }
 
-  fallsBehind(): boolean {
-    return this.#go('fallsBehind', 'behind')
+  fallBehind(): boolean {
+    return this.#go('fallBehind', 'behind')
   }
 
-  upgrades(): boolean {
-    return this.#go('upgrades', 'upgrading')
+  upgrade(): boolean {
+    return this.#go('upgrade', 'upgrading')
   }
 
-  servesAfterUpgrade(isAtDeadVersion: boolean): boolean {
-    return this.#go('servesAfterUpgrade', isAtDeadVersion ? 'behind' : 'serving')
+  serveAfterUpgrade(isAtDeadVersion: boolean): boolean {
+    return this.#go('serveAfterUpgrade', isAtDeadVersion ? 'behind' : 'serving')
   }
 
-  crashes(): boolean {
-    return this.#go('crashes', 'restarting')
+  crash(): boolean {
+    return this.#go('crash', 'restarting')
   }
 
-  crashesInUpgrade(): boolean {
-    return this.#go('crashesInUpgrade', 'restarting')
+  crashInUpgrade(): boolean {
+    return this.#go('crashInUpgrade', 'restarting')
   }
 
-  servesAfterRestart(isAtDeadVersion: boolean): boolean {
-    return this.#go('servesAfterRestart', isAtDeadVersion ? 'behind' : 'serving')
+  serveAfterRestart(isAtDeadVersion: boolean): boolean {
+    return this.#go('serveAfterRestart', isAtDeadVersion ? 'behind' : 'serving')
   }
 
-  leaves(): boolean {
-    return this.#go('leaves', 'leaving')
+  leave(): boolean {
+    return this.#go('leave', 'leaving')
   }
 
-  stops(): boolean {
-    return this.#go('stops', 'stopped')
+  stop(): boolean {
+    return this.#go('stop', 'stopped')
   }
 
   /**
@@ -107,7 +107,7 @@ export class NodeLife {
    * refusal from here would have the caller make its call once more. A call that still runs then
    * is not acknowledged.
    */
-  isTakenFrom(ms: number): void {
+  markElsewhereFrom(ms: number): void {
     this.#elsewhereFromMs = ms
   }
 

@@ -131,7 +131,7 @@ async function birth(services: HostServices, definition: NodeClass, nodeId: stri
     firstReadable(
       services,
       lineage,
-      firstNeeded(oldest, history.final, history.newest, (version) => history.undoes(version)),
+      firstNeeded(oldest, history.final, history.newest, (version) => history.isUndo(version)),
     ),
   )
   const goal = await start.unlessStopped(newestVerified(services, lineage, first, complete))
@@ -177,7 +177,7 @@ async function birth(services: HostServices, definition: NodeClass, nodeId: stri
         upgrade === undefined
           ? { ...generation, version }
           : await start.unlessStopped(
-              runTransform(nodeId, generation, upgrade, history.undoes(version), state, journal, clock, settings, given),
+              runTransform(nodeId, generation, upgrade, history.isUndo(version), state, journal, clock, settings, given),
             )
     } catch (error) {
       start.check()

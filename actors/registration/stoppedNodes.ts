@@ -9,7 +9,7 @@ import { noAnswerFault } from './noAnswerFault.js'
 export interface StoppedNodesServices {
   readonly clock: Clock
   readonly settings: Pick<HostSettings, 'fenceAnswerMs'>
-  readonly database: Pick<UpgradeDatabase, 'gone'>
+  readonly database: Pick<UpgradeDatabase, 'reportGone'>
   readonly session: HostSession
   /** Whether the node is here again. */
   has(nodeId: string): boolean
@@ -44,7 +44,7 @@ export class StoppedNodes {
     const nodeIds = [...this.#left].filter((nodeId) => !this.services.has(nodeId))
     this.#left.clear()
     if (nodeIds.length === 0) return
-    const told = within(clock, settings.fenceAnswerMs, database.gone(nodeIds, session.now), noAnswerFault).catch(() => {})
+    const told = within(clock, settings.fenceAnswerMs, database.reportGone(nodeIds, session.now), noAnswerFault).catch(() => {})
     const telling = Promise.all([this.#telling, told]).then(() => {
       if (this.#telling === telling) this.#telling = undefined
     })

@@ -23,18 +23,18 @@ import { InFlight, type InFlightMax } from '../base/inFlight.js'
 import { weightOf } from '../calls/messageWeight.js'
 import { Audit, type Change } from './audit.js'
 import { badArguments } from './badArguments.js'
+import { BundleKeeper } from './bundleKeeper.js'
 import { Chunks, onlyItsChunk } from './chunks.js'
 import { DeathRounds } from './deathRounds.js'
 import { type GateMode, GateRounds } from './gateRounds.js'
 import { type EndedVersions, HeadAnswers } from './headAnswers.js'
 import { InstalledHistory } from './installedHistory.js'
 import { Installer } from './installer.js'
-import { KeptBundles } from './keptBundles.js'
 import { Orders } from './orders.js'
-import { OtherTrusts } from './otherTrusts.js'
 import { repeatEvery } from './rounds.js'
 import { ServedBundles } from './servedBundles.js'
 import { ServerHistoryRestore } from './serverHistoryRestore.js'
+import { TrustMismatches } from './trustMismatches.js'
 
 /** Manifests in one answer. */
 const manifestsMax = 16
@@ -96,7 +96,7 @@ export class UpgradeServer {
   readonly #audit: Audit
   readonly #deaths: DeathRounds
   readonly #gate: GateRounds
-  readonly #kept: KeptBundles
+  readonly #kept: BundleKeeper
   readonly #chunkQueue: ChunkQueue
   readonly #pageQueue: ChunkQueue
   readonly #history: InstalledHistory
@@ -104,20 +104,20 @@ export class UpgradeServer {
   readonly #orders: Orders
   readonly #chunks: Chunks
   readonly #mark: TrustMark
-  readonly #trusts: OtherTrusts
+  readonly #trusts: TrustMismatches
 
   constructor(options: UpgradeServerOptions) {
     this.#options = options
     const { transport, clock, database, observe } = options
     this.#mark = trustMark(options.trust)
-    this.#trusts = new OtherTrusts(this.#mark, options)
+    this.#trusts = new TrustMismatches(this.#mark, options)
     this.#history = new InstalledHistory(options)
     this.#orders = new Orders(options, this.#history, (log) => this.#audit.noticed(log))
     this.#audit = new Audit(options, () => this.#orders.log())
     const tell = (what: Audited) => this.#audit.own(what)
     this.#deaths = new DeathRounds({ ...options, tell })
     this.#gate = new GateRounds({ ...options, tell })
-    this.#kept = new KeptBundles(database)
+    this.#kept = new BundleKeeper(database)
     const history = this.#history
     this.#historyRestore = new ServerHistoryRestore(
       database,

@@ -71,7 +71,7 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     const { callee } = this
     if (!this.isHeldNoLonger()) return
     this.take()
-    if (this.timer?.begins() === false) return
+    if (this.timer?.begin() === false) return
     // A call that can't be done in time is not done.
     this.#beganMs = callee.monotonicMs()
     if (this.#beganMs >= this.deadline) {

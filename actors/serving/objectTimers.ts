@@ -14,7 +14,7 @@ import type { Clock } from '../../core/ports/clock.js'
 /** A timer whose time has come: its call waits in the mailbox. */
 export interface DueTimer {
   /** To be called when its turn comes. False if there is nothing to call any more. */
-  begins(): boolean
+  begin(): boolean
 }
 
 export class ObjectTimers {
@@ -57,7 +57,7 @@ class Timer implements DueTimer {
   /** A timer is among them until it calls, its command fails, or its object stops. */
   constructor(private readonly among: Set<Timer>) {}
 
-  begins(): boolean {
+  begin(): boolean {
     return this.among.delete(this)
   }
 }

@@ -55,9 +55,9 @@ export interface RoutedNode extends Callee {
 }
 
 /** The purpose of a subject: a right to publish events is no right to call. */
-export type Carries = 'calls' | 'events'
+export type SubjectPurpose = 'calls' | 'events'
 
-export function route(node: RoutedNode, message: Message, carries: Carries): void {
+export function route(node: RoutedNode, message: Message, carries: SubjectPurpose): void {
   const { backlog, clock, fence, settings } = node.services
   const now = clock.monotonicMs()
   if (!fence.isClosed(now)) carry(node, message, carries, now, fence.lateMs)
@@ -74,7 +74,7 @@ export function route(node: RoutedNode, message: Message, carries: Carries): voi
 }
 
 /** `now`: when it arrived. It may have waited for `lateMs` before. */
-function carry(node: RoutedNode, message: Message, carries: Carries, now: number, lateMs: number): void {
+function carry(node: RoutedNode, message: Message, carries: SubjectPurpose, now: number, lateMs: number): void {
   const { admission, backlog, contacts, outbox, observe, telemetry } = node.services
   const { replyTo, caller } = message
   if (replyTo !== undefined && !isInbox(replyTo)) {
@@ -120,7 +120,7 @@ function tooLate(): Fault {
 const counted: Counted = { max: 0, values: 0 }
 
 /** All or none: one envelope that does not belong here, and none of its message is carried out. */
-function envelopesOf(payload: Uint8Array, carries: Carries): readonly CallEnvelope[] {
+function envelopesOf(payload: Uint8Array, carries: SubjectPurpose): readonly CallEnvelope[] {
   const envelopes = decode(payload, counted)
   for (const { kind } of envelopes) {
     const isCarried = carries === 'events' ? kind === kinds.event : kind === kinds.call || kind === kinds.send

@@ -14,7 +14,7 @@ import type { Generation, StateSlot } from '../../core/model/nodeRecord.js'
 import { type Cut, type Link, ObjectChain } from '../../core/model/objectChain.js'
 import type { Simulation, SimulationThis } from '../../core/model/simulation.js'
 import type { ChainPlan, PlannedLink } from '../../core/upgrade/chainPlan.js'
-import { LiveContext, type RunningObject, type Surroundings } from './liveObject.js'
+import { LiveContext, type ObjectEnvironment, type RunningObject } from './liveObject.js'
 import { watchedTable } from './watchedTable.js'
 
 export interface LiveChain {
@@ -87,7 +87,7 @@ export function buildChain(
   generation: Generation,
   object: RunningObject,
   classAt: (version: Version) => NodeClass,
-  around: Surroundings,
+  around: ObjectEnvironment,
   before: readonly LiveSimulation[],
 ): LiveChain {
   const answering = new Map<Version, Answering>()

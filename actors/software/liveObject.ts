@@ -28,7 +28,7 @@ import type { UpgradeLayer } from '../calls/upgradeLayer.js'
 import { type DueTimer, ObjectTimers } from '../serving/objectTimers.js'
 import type { NodeState } from '../state/nodeState.js'
 
-export interface Surroundings {
+export interface ObjectEnvironment {
   readonly nodeId: string
   readonly layer: UpgradeLayer
   readonly state: NodeState
@@ -64,7 +64,7 @@ export class LiveContext implements ObjectContext, Receiver {
   /** While `checking`, the new object sends nothing. */
   silent = false
 
-  readonly #around: Surroundings
+  readonly #around: ObjectEnvironment
   readonly #slot: StateSlot
   readonly #label: Version | null
   readonly #description: ClassDescription
@@ -75,7 +75,7 @@ export class LiveContext implements ObjectContext, Receiver {
    */
   constructor(
     readonly self: object,
-    around: Surroundings,
+    around: ObjectEnvironment,
     slot: StateSlot,
     label: Version | null,
     description: ClassDescription,

@@ -19,7 +19,7 @@ import { within } from '../base/timeouts.js'
 import type { RunningCall } from '../calls/runningCall.js'
 import type { ClassRegistry } from '../history/classRegistry.js'
 import { buildChain, type LiveSimulation } from './liveChain.js'
-import { LiveContext, type RunningObject, type Surroundings } from './liveObject.js'
+import { LiveContext, type ObjectEnvironment, type RunningObject } from './liveObject.js'
 import type { NodeRecordStore } from './nodeRecordStore.js'
 
 /** Of its host, for objects and SOs. */
@@ -34,7 +34,7 @@ export interface SoftwareServices {
 const none: readonly LiveSimulation[] = []
 
 /** The parts of the node that its software needs. */
-export interface SoftwareNode extends Surroundings {
+export interface SoftwareNode extends ObjectEnvironment {
   /** The call that runs now, if any. */
   readonly running: RunningCall | undefined
   /** The chain is another. */

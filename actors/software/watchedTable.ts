@@ -6,11 +6,11 @@
 import type { MethodTable } from '../../core/model/methodTable.js'
 import type { Simulation } from '../../core/model/simulation.js'
 import type { PlannedLink } from '../../core/upgrade/chainPlan.js'
-import type { Surroundings } from './liveObject.js'
+import type { ObjectEnvironment } from './liveObject.js'
 
 type PlannedSimulation = Extract<PlannedLink, { readonly so: Simulation }>
 
-export function watchedTable(table: MethodTable, planned: PlannedSimulation, around: Surroundings): MethodTable {
+export function watchedTable(table: MethodTable, planned: PlannedSimulation, around: ObjectEnvironment): MethodTable {
   const { telemetry } = around
   if (telemetry?.hop === undefined) return table
   const { so, version, role } = planned

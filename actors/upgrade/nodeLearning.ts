@@ -178,7 +178,7 @@ export class NodeLearning {
     const { classes, history, journal } = this.node.services
     const futureSO = classes.classUpgrade(recordStore.lineage(classes), version)?.futureSO
     const hasFutureSO = futureSO !== undefined && isSO(futureSO)
-    const kind = { undoes: history.undoes(version), takesBack: history.takesBack(version) }
+    const kind = { isUndo: history.isUndo(version), takesBack: history.takesBack(version) }
     // Meanwhile the record may have gone back to what is on disk: the versions between are learned first.
     const next = learned(recordStore.record, version, hasFutureSO, kind)
     if (next === undefined) return

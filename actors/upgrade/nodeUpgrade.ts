@@ -8,7 +8,7 @@ import type { Version } from '../../core/base/ids.js'
 import { invariant } from '../../core/base/invariant.js'
 import type { Phase } from '../../core/base/phases.js'
 import { type Control, isToldToGo, retryToken } from '../../core/control/control.js'
-import { running } from '../../core/schedules/schedule.js'
+import { runSchedule } from '../../core/schedules/schedule.js'
 import { SourcedView } from '../../core/schedules/schedulingView.js'
 import { advanced } from '../../core/upgrade/generations.js'
 import { within } from '../base/timeouts.js'
@@ -167,7 +167,7 @@ export class NodeUpgrade {
           const { record } = node.recordStore
           // Lost since a moment ago: the node restarts.
           if (record.newest < to) throw new Fault('unavailable.storage', 'a learned version could not be written')
-          node.recordStore.write(advanced(record, to, node.services.history.undoes(this.target)))
+          node.recordStore.write(advanced(record, to, node.services.history.isUndo(this.target)))
           node.software.rebuildChain()
           given.advanced = true
         })
@@ -199,7 +199,7 @@ export class NodeUpgrade {
     const view = new SourcedView(source, this.target, either)
     const told = services.controls.until((controls) => isToldToGo(controls, this.node.id, this.target), either)
     try {
-      const signalled = running(classUpgradeOf(this.node, this.target).schedule, view)
+      const signalled = runSchedule(classUpgradeOf(this.node, this.target).schedule, view)
       await Promise.race([signalled, told])
       over.abort()
       await Promise.allSettled([signalled, told])

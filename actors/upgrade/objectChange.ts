@@ -83,7 +83,7 @@ export class ObjectChange {
       node.id,
       node.recordStore.record.generation,
       classUpgradeOf(this.node, this.target),
-      history.undoes(this.target),
+      history.isUndo(this.target),
       node.state,
       journal,
       clock,

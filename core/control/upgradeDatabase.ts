@@ -133,7 +133,7 @@ export interface UpgradeDatabase {
   /** Renews leases without changing rows. Says which nodes are not registered by this session. */
   renew(nodeIds: readonly string[], leaseMs: number, session?: Session): Promise<Heard>
   /** The session has stopped these nodes: a newer start of theirs need not wait for it. */
-  gone(nodeIds: readonly string[], session: Session): Promise<void>
+  reportGone(nodeIds: readonly string[], session: Session): Promise<void>
   /** Removes a node that will not come back, with its permit. */
   forget(nodeId: string): Promise<void>
   /**

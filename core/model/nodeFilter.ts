@@ -27,7 +27,7 @@ export interface NodeFilter {
 export const factsMax = 32
 export const factLengthMax = 256
 
-export function admits({ nodes, facts = {} }: NodeFilter, node: NodeIdentity): boolean {
+export function isAdmitted({ nodes, facts = {} }: NodeFilter, node: NodeIdentity): boolean {
   if (nodes !== undefined && !nodes.some((pattern) => matches(pattern, node.nodeId))) return false
   return Object.entries(facts).every(([name, value]) => node.facts[name] === value)
 }

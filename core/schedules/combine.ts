@@ -2,7 +2,7 @@
 import { type Duration, milliseconds } from '../base/duration.js'
 import { Fault } from '../base/fault.js'
 import { rfc3339 } from '../base/instant.js'
-import { running, type Schedule, type SchedulingView } from './schedule.js'
+import { runSchedule, type Schedule, type SchedulingView } from './schedule.js'
 import { type ServiceLimit, strictestLimit } from './serviceLimit.js'
 
 /** Signals when all have signalled, whatever their order. The strictest limit counts. */
@@ -37,7 +37,7 @@ export function andThen(...schedules: readonly Schedule[]): Schedule {
   return {
     describe: `andThen(${described(schedules)})`,
     run: async (view) => {
-      for (const schedule of schedules) await running(schedule, view)
+      for (const schedule of schedules) await runSchedule(schedule, view)
     },
     limit: strictest(schedules),
     awaits: awaited(schedules),
@@ -66,7 +66,7 @@ export function within(window: { readonly from: `${number}:${number}`; readonly 
         const watch = withSignal(view, closing.signal)
         const closed = untilClosed(watch).then(() => 'closed' as const)
         try {
-          if ((await Promise.race([running(inner, watch).then(() => 'signalled' as const), closed])) === 'signalled') return
+          if ((await Promise.race([runSchedule(inner, watch).then(() => 'signalled' as const), closed])) === 'signalled') return
         } finally {
           closed.catch(() => {})
           closing.abort(new Fault('upgrade.schedule', `the window closed at ${rfc3339(view.now())}`))
@@ -124,7 +124,7 @@ async function together(
   join: (all: Promise<void>[]) => Promise<unknown>,
 ): Promise<void> {
   const ending = new AbortController()
-  const all = schedules.map((schedule) => running(schedule, withSignal(view, ending.signal)))
+  const all = schedules.map((schedule) => runSchedule(schedule, withSignal(view, ending.signal)))
   try {
     await join(all)
   } finally {

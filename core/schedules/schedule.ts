@@ -68,7 +68,7 @@ export interface Schedule {
 }
 
 /** The schedule as it runs: a promise, whatever its function returns or throws. */
-export function running({ run }: Schedule, view: SchedulingView): Promise<void> {
+export function runSchedule({ run }: Schedule, view: SchedulingView): Promise<void> {
   return new Promise((resolve) => resolve(run(view)))
 }
 

@@ -14,7 +14,7 @@ import type { ClassDescription } from '../model/nodeObject.js'
 import { classesAt, type History, upgraded } from './classLineage.js'
 
 /** A class, by what it needs of others. */
-export interface Speaker {
+export interface ClassUses {
   readonly className: string
   /** Classes that it calls, and events that it publishes or hears, as `page-changed/1`. */
   readonly uses: readonly string[]
@@ -56,7 +56,7 @@ function eventOf(used: string): string | undefined {
  *
  * @param others classes beside those that the last upgrade makes
  */
-export function checkAgreement(history: History, others: readonly Speaker[]): void {
+export function checkAgreement(history: History, others: readonly ClassUses[]): void {
   const last = history[history.length - 1]!
   const taken = new Set(last.classUpgrades.filter(({ only }) => only === null).map(({ oldClass }) => oldClass))
   const made = last.classUpgrades.map(({ newClass, newUses }) => ({ className: newClass, uses: newUses }))

@@ -4,7 +4,7 @@
  * class that runs (DESIGN §5, "Which upgrade concerns me").
  */
 
-import { admits, type NodeIdentity } from '../model/nodeFilter.js'
+import { isAdmitted, type NodeIdentity } from '../model/nodeFilter.js'
 import type { ClassUpgradeEntry, Manifest } from './manifest.js'
 
 /** Upgrades 1, 2, …, as far as classes go. */
@@ -16,7 +16,7 @@ export function concerning(
   className: string,
   node: NodeIdentity,
 ): ClassUpgradeEntry | undefined {
-  return manifest.classUpgrades.find(({ oldClass, only }) => oldClass === className && (only === null || admits(only, node)))
+  return manifest.classUpgrades.find(({ oldClass, only }) => oldClass === className && (only === null || isAdmitted(only, node)))
 }
 
 /**

@@ -31,7 +31,7 @@ export type StatesOfUpgrade = Pick<ClassUpgrade, 'newClass' | 'pastSO' | 'record
 /** One upgrade, as the history has it for a node. */
 export interface UpgradeKind {
   /** Whether it undoes the upgrade before it. */
-  readonly undoes: boolean
+  readonly isUndo: boolean
   /** Whether it takes back what its bundle brought: an undo does, the undo of an undo brings it again. */
   readonly takesBack: boolean
 }
@@ -76,9 +76,9 @@ export function newborn(
  *
  * @param final the newest version from which nobody goes back
  */
-export function firstNeeded(oldest: Version, final: Version, newest: Version, undoes: (version: Version) => boolean): Version {
+export function firstNeeded(oldest: Version, final: Version, newest: Version, isUndo: (version: Version) => boolean): Version {
   let first = Math.min(oldest, Math.max(final, newest - 1))
-  while (first > 0 && undoes(first + 1)) first--
+  while (first > 0 && isUndo(first + 1)) first--
   return first
 }
 
@@ -90,7 +90,7 @@ export function learned(
   record: NodeRecord,
   version: Version,
   hasFutureSO: boolean,
-  { undoes, takesBack }: UpgradeKind,
+  { isUndo: undoes, takesBack }: UpgradeKind,
 ): { readonly record: NodeRecord; readonly made: StateSlot | undefined } | undefined {
   if (record.newest !== version - 1) return undefined
   const { generation } = record

@@ -5,8 +5,8 @@ import type { Version } from '../base/ids.js'
  * undo brings it again, and is a rollout like that of the upgrade itself: with its schedule,
  * its limits, its gate, and held by a pause.
  */
-export function takesBack(undoes: (version: Version) => boolean, version: Version): boolean {
-  return undoes(version) && !takesBack(undoes, version - 1)
+export function takesBack(isUndo: (version: Version) => boolean, version: Version): boolean {
+  return isUndo(version) && !takesBack(isUndo, version - 1)
 }
 
 /** The version that undoes this one, if it stands: an undo of the undo makes this one stand again. */

@@ -38,7 +38,7 @@ function open(...upgrades: readonly (Upgrade | number)[]) {
   const undoes = (version: number) => typeof upgrades[version - 1] === 'number'
   const history = {
     manifests: upgrades.map((_, i) => ({ classUpgrades: entries(i + 1) })),
-    undoes,
+    isUndo: undoes,
     takesBack: undoes,
     isUndone: (version: number) => undoes(version + 1),
     classUpgrade: (version: number, className: string) =>

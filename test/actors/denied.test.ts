@@ -253,7 +253,7 @@ test('a host that stops tells that its nodes are free before it tells of denied 
   t.is(await codeOf((await system.host('bob')).ref(FilesV1, 'f1', { version: 0 }).put('x')), 'denied.caller')
   const told: string[] = []
   front.changeDatabase({
-    gone: async (nodeIds) => {
+    reportGone: async (nodeIds) => {
       told.push(...nodeIds)
     },
   })

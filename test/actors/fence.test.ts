@@ -509,10 +509,10 @@ test('a node that stops and starts again is registered when the database has hea
   let hear = () => {}
   const { database } = system
   host.changeDatabase({
-    gone: async (...args) => {
+    reportGone: async (...args) => {
       heard.push('told that it has stopped')
       await new Promise<void>((resolve) => (hear = resolve))
-      await database.gone(...args)
+      await database.reportGone(...args)
       heard.push('has heard that it has stopped')
     },
     register: async (...args) => {

@@ -626,7 +626,7 @@ test('a call with little time is refused while it is held with a quarter of it l
 
 test('a timer’s call waits for as long as it takes, and calls nothing when its object has stopped', async (t) => {
   const s = open()
-  const timer = { isSet: true, begins: () => timer.isSet }
+  const timer = { isSet: true, begin: () => timer.isSet }
   const ring = () => s.arrived('add', [1], { kind: kinds.send }, timer)
   const [first, second] = [ring(), ring()]
   t.true(first.isOfTimer)
@@ -695,7 +695,7 @@ test('a method that is not for this caller is refused, and the operator hears of
   t.is(s.link.tally.calls, 0)
   call('ann')
   call('bob', 'get')
-  s.mailbox.post(s.arrived('add', [1], { kind: kinds.send }, { begins: () => true }))
+  s.mailbox.post(s.arrived('add', [1], { kind: kinds.send }, { begin: () => true }))
   t.deepEqual(await s.answers(), ['3 1', '4 1'])
   t.is(s.onDisk(), 2)
   t.is(denied.length, 2)

@@ -5,7 +5,7 @@
 import 'reflect-metadata'
 import test from 'ava'
 import { buildChain, type LiveSimulation } from '../../actors/software/liveChain.js'
-import { LiveContext, type RunningObject, type Surroundings } from '../../actors/software/liveObject.js'
+import { LiveContext, type ObjectEnvironment, type RunningObject } from '../../actors/software/liveObject.js'
 import { Fault, isFault } from '../../core/base/fault.js'
 import { invoke } from '../../core/model/methodTable.js'
 import { describeClass, type Lifecycle, type NodeClass } from '../../core/model/nodeObject.js'
@@ -43,7 +43,7 @@ class Around {
 
 function open(version: number, definition: NodeClass = classes[version]!) {
   const around = new Around()
-  const surroundings = around as unknown as Surroundings
+  const surroundings = around as unknown as ObjectEnvironment
   const newObject = (): RunningObject => {
     const description = describeClass(definition)
     const instance = {} as unknown as Lifecycle

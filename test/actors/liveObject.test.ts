@@ -4,7 +4,7 @@
 import 'reflect-metadata'
 import test from 'ava'
 import type { DueTimer } from '../../actors/serving/objectTimers.js'
-import { LiveContext, type Surroundings } from '../../actors/software/liveObject.js'
+import { LiveContext, type ObjectEnvironment } from '../../actors/software/liveObject.js'
 import { describeClass } from '../../core/model/nodeObject.js'
 import { stateSlot } from '../../core/model/nodeRecord.js'
 import { command, event, NodeObject, query } from '../../index.js'
@@ -69,7 +69,7 @@ function open(label: number | null = null) {
     },
     callSelf: (timer: DueTimer, method: string, args: readonly unknown[]) => void timers.push({ timer, method, args }),
   }
-  const context = new LiveContext({}, around as unknown as Surroundings, stateSlot(1, 0), label, describeClass(SelfV1))
+  const context = new LiveContext({}, around as unknown as ObjectEnvironment, stateSlot(1, 0), label, describeClass(SelfV1))
   const commit = () => {
     for (const leave of afterCommit.splice(0)) leave()
   }
@@ -186,7 +186,7 @@ test('a timer is set with the commit of its command, and calls with what it was 
   t.deepEqual(timers, [])
   clock.advance(1)
   t.like(timers, [{ method: 'tick', args: [{ n: 1 }] }])
-  t.true(timers[0]!.timer.begins())
+  t.true(timers[0]!.timer.begin())
 })
 
 test('the timers of an object end with it', (t) => {

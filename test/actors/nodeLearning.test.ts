@@ -91,7 +91,7 @@ async function open({ record = {}, undos = [], upgrade = {} }: Options = {}) {
       fetch: (version: number) => step(`fetch ${version}`),
       reconsider: (version: number) => void log.push(`reconsider ${version}`),
       isUndone: (version: number) => undoes(version + 1),
-      undoes,
+      isUndo: undoes,
       takesBack: undoes,
       isUnknown: (version: number) => unknown.has(version),
       async knows(version: number) {

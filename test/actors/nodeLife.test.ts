@@ -5,20 +5,20 @@ import { type LifeState, NodeLife } from '../../actors/node/nodeLife.js'
 
 const states = ['starting', 'serving', 'upgrading', 'restarting', 'behind', 'leaving', 'stopped'] as const
 const names = [
-  ...['serves', 'fallsBehind', 'upgrades', 'servesAfterUpgrade', 'crashes', 'crashesInUpgrade'],
-  ...['servesAfterRestart', 'leaves', 'stops'],
+  ...['serve', 'fallBehind', 'upgrade', 'serveAfterUpgrade', 'crash', 'crashInUpgrade'],
+  ...['serveAfterRestart', 'leave', 'stop'],
 ] as const
-type Way = 'serves' | 'fallsBehind' | 'upgrades' | 'servesAfterUpgrade' | 'crashes' | 'crashesInUpgrade'
-type Ending = 'servesAfterRestart' | 'leaves' | 'stops'
+type Way = 'serve' | 'fallBehind' | 'upgrade' | 'serveAfterUpgrade' | 'crash' | 'crashInUpgrade'
+type Ending = 'serveAfterRestart' | 'leave' | 'stop'
 
 /** A life in this state, by the shortest way. */
 function livesAs(state: LifeState): NodeLife {
   const life = new NodeLife()
-  if (state === 'serving' || state === 'behind') life.serves(state === 'behind')
-  if (state === 'upgrading') life.upgrades()
-  if (state === 'restarting') life.crashes()
-  if (state === 'leaving') life.leaves()
-  if (state === 'stopped') life.stops()
+  if (state === 'serving' || state === 'behind') life.serve(state === 'behind')
+  if (state === 'upgrading') life.upgrade()
+  if (state === 'restarting') life.crash()
+  if (state === 'leaving') life.leave()
+  if (state === 'stopped') life.stop()
   return life
 }
 
@@ -60,6 +60,6 @@ test('a node that leaves or has stopped is ending, in all other states it is not
 test('a node is elsewhere from the moment on that another host has it', (t) => {
   const life = livesAs('serving')
   t.false(life.isElsewhere(1e12))
-  life.isTakenFrom(500)
+  life.markElsewhereFrom(500)
   t.deepEqual([life.isElsewhere(499), life.isElsewhere(500), life.isElsewhere(501)], [false, true, true])
 })

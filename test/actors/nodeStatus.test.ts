@@ -39,7 +39,7 @@ function open(definition: NodeClass = NotesV1) {
   const history = { heard: 5 }
   const mailbox = { isOpen: true, waiting: 7 }
   const life = new NodeLife()
-  life.serves(false)
+  life.serve(false)
   const node = {
     life,
     mailbox,
@@ -125,9 +125,9 @@ test('a node serves while its mailbox is open and its version lives', (t) => {
     ...{ id: 'n1', service: 'notes', className: 'Notes.v1', version: 4, phase: 'current', target: null, reason: null },
     ...{ isServing: true, waiting: 7, fetching: 2, answered: 1, failed: 2, expired: 3, records: null },
   })
-  node.life.fallsBehind()
+  node.life.fallBehind()
   t.false(status.snapshot.isServing)
-  node.life.serves(false)
+  node.life.serve(false)
   t.true(status.snapshot.isServing)
   mailbox.isOpen = false
   t.false(status.snapshot.isServing)

@@ -92,7 +92,7 @@ const stopped = 'unavailable.stopped node n1 has stopped'
 test('a call takes its turn, and is held where the mailbox is closed', (t) => {
   const { life, world, accept } = open()
   t.deepEqual(accept(), ['takes its turn'])
-  life.serves(false)
+  life.serve(false)
   t.deepEqual(accept(), ['takes its turn'])
   t.deepEqual(accept(true, ['x/1/1']), ['takes its turn'])
   world.isOpen = false
@@ -125,11 +125,11 @@ test('an event that an upgrade has brought, and that comes twice, is known the s
 
 test('a node that is behind, leaves or has stopped refuses calls; one that leaves takes those that are made for others', (t) => {
   const { life, accept } = open()
-  life.serves(true)
+  life.serve(true)
   t.deepEqual([accept(), accept(false)], [[behind], [behind]])
-  life.leaves()
+  life.leave()
   t.deepEqual([accept(), accept(false)], [[stopped], ['takes its turn']])
-  life.stops()
+  life.stop()
   t.deepEqual([accept(), accept(false)], [[stopped], [stopped]])
 })
 
@@ -167,7 +167,7 @@ test('a timer that is due while the host may not answer waits until it may, unle
   t.deepEqual(done(), ['timer tick 2'])
   world.isClosed = true
   due()
-  life.stops()
+  life.stop()
   world.isClosed = false
   world.goOn()
   t.deepEqual(done(), ['waits for the fence'])
@@ -177,7 +177,7 @@ test('an object is made anew, but not of a node that has stopped meanwhile', asy
   const { receiving, life, done } = open()
   await receiving.rebuild()
   t.deepEqual(done(), ['stop', 'stop has ended', 'start', 'start has ended'])
-  life.stops()
+  life.stop()
   await receiving.rebuild()
   t.deepEqual(done(), ['stop', 'stop has ended'])
 })

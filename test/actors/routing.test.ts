@@ -10,7 +10,7 @@ import { Outbox } from '../../actors/calls/outbox.js'
 import { HostFence } from '../../actors/registration/hostFence.js'
 import { Backlog } from '../../actors/serving/backlog.js'
 import type { IncomingCall } from '../../actors/serving/incomingCall.js'
-import { type Carries, type RoutedNode, route, timerCall } from '../../actors/serving/router.js'
+import { type RoutedNode, route, type SubjectPurpose, timerCall } from '../../actors/serving/router.js'
 import { WatchedCall } from '../../actors/serving/watchedCall.js'
 import { Fault } from '../../core/base/fault.js'
 import type { HostEvent } from '../../core/inspection/hostEvents.js'
@@ -116,7 +116,7 @@ function open(change: Partial<HostSettings> = {}) {
     backlog: node.services.backlog,
     events,
     taken,
-    arrives(of: Partial<CallEnvelope> = {}, carries: Carries = 'calls', to: string | null = inbox) {
+    arrives(of: Partial<CallEnvelope> = {}, carries: SubjectPurpose = 'calls', to: string | null = inbox) {
       const message = { subject: 'n1', payload: encodeCall(envelopeOf(of)), replyTo: to ?? undefined, noResponders: false }
       route(receiver, message, carries)
     },
@@ -238,7 +238,7 @@ test('a call that has no time left from the beginning is taken: its turn says so
 
 test('a timer’s call is one of the object itself, at the node’s version, without an end of its time', (t) => {
   const s = open()
-  const timer = { begins: () => true }
+  const timer = { begin: () => true }
   const calls = ['ring', 'ring'].map((method) => timerCall(s.receiver, 7, timer, method, [1]))
   t.like(calls[0]!.envelope, {
     kind: kinds.send,
@@ -268,9 +268,9 @@ test('a host with telemetry watches what it receives, timers too', (t) => {
   s.node.services.telemetry = {}
   s.arrives()
   t.true(s.taken[0] instanceof WatchedCall)
-  t.true(timerCall(s.receiver, 7, { begins: () => true }, 'ring', []) instanceof WatchedCall)
+  t.true(timerCall(s.receiver, 7, { begin: () => true }, 'ring', []) instanceof WatchedCall)
   s.node.services.telemetry = undefined
-  t.false(timerCall(s.receiver, 7, { begins: () => true }, 'ring', []) instanceof WatchedCall)
+  t.false(timerCall(s.receiver, 7, { begin: () => true }, 'ring', []) instanceof WatchedCall)
 })
 
 test('a message for which there is no room is refused, and does not wait for a host that asks', async (t) => {

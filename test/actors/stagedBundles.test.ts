@@ -4,7 +4,7 @@
  */
 import 'reflect-metadata'
 import test from 'ava'
-import { KeptBundles } from '../../actors/server/keptBundles.js'
+import { BundleKeeper } from '../../actors/server/bundleKeeper.js'
 import { digestOf } from '../../core/base/digest.js'
 import { encodeManifest, type Manifest } from '../../core/upgrade/manifest.js'
 import { memoryDatabase } from '../../transports/memory/index.js'
@@ -47,7 +47,7 @@ test('bundles that another server has installed and not kept are kept, of all ve
   const clock = new ManualClock(0)
   const udb = memoryDatabase()
   const database = await udb.open('kept', clock)
-  const kept = new KeptBundles(database)
+  const kept = new BundleKeeper(database)
   await kept.keep()
   let last: Manifest | undefined
   const install = async () => {

@@ -113,7 +113,7 @@ test('a node that is released while its row is on its way is not reported again 
   calls.length = 0
   await pass(clock, 2 * leaseMs)
   t.deepEqual(
-    calls.filter((call) => call !== 'gone'),
+    calls.filter((call) => call !== 'reportGone'),
     [],
   )
 })
@@ -269,7 +269,7 @@ async function scripted(
       heardFrom(session)
       return says.renew(nodeIds)
     },
-    gone(nodeIds: readonly string[], session: Session) {
+    reportGone(nodeIds: readonly string[], session: Session) {
       asked.push(`gone ${nodeIds}`)
       heardFrom(session)
       return says.gone(nodeIds)

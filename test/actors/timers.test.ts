@@ -203,8 +203,8 @@ test('a timer that is not due yet ends with its object, and holds nothing of the
   const timers = new ObjectTimers(clock, 10)
   const due: string[] = []
   const [first, second, third] = [timers.reserve(), timers.reserve(), timers.reserve()]
-  timers.set(first, 10, () => void (first.begins() && due.push('first')))
-  timers.set(second, 20, () => void (second.begins() && due.push('second')))
+  timers.set(first, 10, () => void (first.begin() && due.push('first')))
+  timers.set(second, 20, () => void (second.begin() && due.push('second')))
   clock.advance(15)
   timers.stop()
   t.is(clock.timers, 0)
@@ -283,7 +283,7 @@ test('timers that are set outside of calls count as long as they are set, and no
   for (let i = 0; i < 10; i++) {
     for (let each = 0; each < 2; each++) {
       const timer = timers.reserve()
-      timers.set(timer, 10, () => void timer.begins())
+      timers.set(timer, 10, () => void timer.begin())
     }
     t.throws(() => timers.reserve(), { message: /this object has 2 timers already/ })
     clock.advance(10)

@@ -542,7 +542,7 @@ async function undone(...undos: readonly number[]) {
 test('an undo takes back the version before it, and the undo of an undo brings it again', async (t) => {
   const { history } = await undone(1, 2)
   t.deepEqual(
-    [0, 1, 2, 3, 4].map((version) => history.undoes(version)),
+    [0, 1, 2, 3, 4].map((version) => history.isUndo(version)),
     [false, false, true, true, false],
   )
   t.deepEqual(

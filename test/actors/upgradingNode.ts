@@ -102,7 +102,7 @@ export async function open({ record = {}, target = 1, undos = [], isAtDeadVersio
     },
     history: {
       newest: 1,
-      undoes,
+      isUndo: undoes,
       takesBack: undoes,
       isUndone: (version: number) => undoes(version + 1),
       fetch: (version: number) => step(`fetch ${version}`),

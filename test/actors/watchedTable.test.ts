@@ -1,7 +1,7 @@
 /** The methods of a simulation object are told of as they run, where somebody listens. */
 import 'reflect-metadata'
 import test from 'ava'
-import type { Surroundings } from '../../actors/software/liveObject.js'
+import type { ObjectEnvironment } from '../../actors/software/liveObject.js'
 import { watchedTable } from '../../actors/software/watchedTable.js'
 import type { Hop, Telemetry } from '../../core/inspection/telemetry.js'
 import { invoke, objectTable, simulationTable } from '../../core/model/methodTable.js'
@@ -14,7 +14,7 @@ const simulated = describeClass(so.simulates)
 const table = simulationTable(so, simulated, objectTable(describeClass(NotesV2)))
 
 function watched(telemetry: Telemetry | undefined) {
-  const around = { nodeId: 'n1', telemetry, trace: '00-trace' } as unknown as Surroundings
+  const around = { nodeId: 'n1', telemetry, trace: '00-trace' } as unknown as ObjectEnvironment
   return watchedTable(table, { version: 0, role: 'pastSO', so, over: 1, state: 0 }, around)
 }
 

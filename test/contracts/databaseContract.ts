@@ -169,7 +169,7 @@ export const everyMethod: readonly (readonly [name: string, use: (database: Upgr
   ['finalized', (database) => database.finalized()],
   ['finalize', (database) => database.finalize(1)],
   ['restoreEnded', (database) => database.restoreEnded({ dead: 1, final: 1 })],
-  ['gone', (database) => database.gone(['n1'], new Starting('s9', null))],
+  ['reportGone', (database) => database.reportGone(['n1'], new Starting('s9', null))],
   ['restorePermit', (database) => database.restorePermit('pages', 'n9')],
   ['standing', (database) => database.standing()],
   ['attend', (database) => database.attend(new Starting('s9', null))],

@@ -173,7 +173,7 @@ export function edgesContract(adapter: string, shared: () => DatabaseUnderTest):
     await registers(database, older, 'n1', short)
     t.like(await registers(database, newer, 'n1'), { predecessor: { session: 'older' } })
     await under.elapse(2 * short)
-    await database.gone(['n1'], newer)
+    await database.reportGone(['n1'], newer)
     t.like(await database.renew(['n1'], long, older), { elsewhere: [{ nodeId: 'n1', hostId: null }] })
   })
 

@@ -236,7 +236,7 @@ const methods: Record<'host' | 'client' | 'operator' | 'upgrade-server', readonl
       'register',
       'report',
       'renew',
-      'gone',
+      'reportGone',
       'claimPermit',
       'releasePermit',
       'restorePermit',
@@ -246,7 +246,7 @@ const methods: Record<'host' | 'client' | 'operator' | 'upgrade-server', readonl
       'standing',
     ],
   ],
-  client: ['register', 'report', 'renew', 'gone'],
+  client: ['register', 'report', 'renew', 'reportGone'],
   operator: [...['head', 'manifests', 'controls', 'nodes', 'table', 'tables', 'dead', 'finalized', 'standing', 'forget']],
   'upgrade-server': [
     ...[

@@ -132,7 +132,7 @@ export function standingContract(
     await tells(database, over, ['n1'])
     const answer = await database.register(statusOf('n1', { directoryId: 'dir' }), long, starting)
     t.true(answer.registered && answer.predecessor === undefined)
-    await database.gone(['n1'], starting)
+    await database.reportGone(['n1'], starting)
     t.like(await database.report([statusOf('n1', { directoryId: 'dir' })], long, starting), { elsewhere: [], unknown: [] })
   })
 
@@ -154,9 +154,9 @@ export function standingContract(
     const register = () => database.register(statusOf('n1', { directoryId: 'dir' }), long, newer)
     for (let i = 0; i < 2; i++) t.like(await register(), { predecessor: { session: 'older', hostId: 'host-of-older' } })
     const stranger = new Starting('stranger', 'dir')
-    await database.gone(['n1'], stranger)
+    await database.reportGone(['n1'], stranger)
     t.like(await register(), { predecessor: { session: 'older' } }, 'only itself can say that it has gone')
-    await database.gone(['n1', 'n9'], older)
+    await database.reportGone(['n1', 'n9'], older)
     const answer = await register()
     t.true(answer.registered && answer.predecessor === undefined)
   })
@@ -164,7 +164,7 @@ export function standingContract(
   fenced('a start that has stopped its nodes is not waited for, and does not get them back', async (t, database) => {
     const [older, newer] = [new Starting('older', 'dir', 5_000), new Starting('newer', 'dir', 1_000)]
     await tells(database, newer, ['n1'])
-    await database.gone(['n1'], newer)
+    await database.reportGone(['n1'], newer)
     t.deepEqual((await database.renew(['n1'], long, older)).elsewhere, [{ nodeId: 'n1', hostId: null }])
     const newest = new Starting('newest', 'dir')
     const answer = await database.register(statusOf('n1', { directoryId: 'dir' }), long, newest)
@@ -176,7 +176,7 @@ export function standingContract(
     const newer = new Starting('newer', 'dir', 1_000)
     await tells(database, older, ['n1'])
     t.like(await database.register(statusOf('n1', { directoryId: 'dir' }), long, newer), { predecessor: { session: 'older' } })
-    await database.gone(['n1'], newer)
+    await database.reportGone(['n1'], newer)
     t.deepEqual((await database.renew(['n1'], long, older)).elsewhere, [])
     t.is((await database.renew(['n1'], long, oldest)).elsewhere.length, 1)
   })

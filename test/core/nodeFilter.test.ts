@@ -1,11 +1,11 @@
 import test from 'ava'
-import { admits, checkFacts, factLengthMax, factsMax, isNodeFilter } from '../../core/model/nodeFilter.js'
+import { checkFacts, factLengthMax, factsMax, isAdmitted, isNodeFilter } from '../../core/model/nodeFilter.js'
 
 const node = (nodeId: string, facts = {}) => ({ nodeId, facts })
 
 test('a filter by ids takes those named, and with * those that match', (t) => {
-  t.true(admits({ nodes: ['n1', 'n2'] }, node('n2')))
-  t.false(admits({ nodes: ['n1', 'n2'] }, node('n12')))
+  t.true(isAdmitted({ nodes: ['n1', 'n2'] }, node('n2')))
+  t.false(isAdmitted({ nodes: ['n1', 'n2'] }, node('n12')))
   for (const [pattern, matching, other] of [
     ['eu-*', ['eu-1', 'eu-'], ['us-1', 'eu', 'x-eu-1']],
     ['*-1', ['eu-1', '-1'], ['eu-12']],
@@ -19,16 +19,16 @@ test('a filter by ids takes those named, and with * those that match', (t) => {
     ['*a*a*', ['aa', 'xaxax'], ['a', 'xax']],
     ['a*bc*c', ['abcc'], ['abc']],
   ] as const) {
-    for (const id of matching) t.true(admits({ nodes: [pattern] }, node(id)), `${pattern} ${id}`)
-    for (const id of other) t.false(admits({ nodes: [pattern] }, node(id)), `${pattern} ${id}`)
+    for (const id of matching) t.true(isAdmitted({ nodes: [pattern] }, node(id)), `${pattern} ${id}`)
+    for (const id of other) t.false(isAdmitted({ nodes: [pattern] }, node(id)), `${pattern} ${id}`)
   }
 })
 
 test('a filter by facts takes nodes that have all of them; with ids, both must hold', (t) => {
   const filter = { facts: { zone: 'eu', gpu: 'yes' } }
-  t.true(admits(filter, node('n1', { zone: 'eu', gpu: 'yes', rack: '7' })))
-  t.false(admits(filter, node('n1', { zone: 'eu' })))
-  t.false(admits({ ...filter, nodes: ['n2'] }, node('n1', { zone: 'eu', gpu: 'yes' })))
+  t.true(isAdmitted(filter, node('n1', { zone: 'eu', gpu: 'yes', rack: '7' })))
+  t.false(isAdmitted(filter, node('n1', { zone: 'eu' })))
+  t.false(isAdmitted({ ...filter, nodes: ['n2'] }, node('n1', { zone: 'eu', gpu: 'yes' })))
 })
 
 test('what comes from outside is a filter only if it says which nodes, and nothing else', (t) => {

@@ -121,7 +121,7 @@ export class Story {
   #learn(id: string, version: Version): string {
     const node = this.#node(id)
     const futureSO = this.#classUpgrade(version)?.futureSO
-    const kind = { undoes: this.#undoes(version), takesBack: takesBack((of) => this.#undoes(of), version) }
+    const kind = { isUndo: this.#undoes(version), takesBack: takesBack((of) => this.#undoes(of), version) }
     const next = learned(node.record, version, futureSO !== undefined && isSO(futureSO), kind)
     if (next === undefined) return `${id} knows version ${node.record.newest}: the versions between are learned first`
     if (next.made !== undefined) node.disk.add(next.made)

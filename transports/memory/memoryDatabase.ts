@@ -150,7 +150,7 @@ class MemoryDatabase implements UpgradeDatabase {
     return this.system.registrations().renew(nodeIds, leaseMs, session)
   }
 
-  async gone(nodeIds: readonly string[], session: Session): Promise<void> {
+  async reportGone(nodeIds: readonly string[], session: Session): Promise<void> {
     this.system.registrations().gone(nodeIds, session)
   }
 

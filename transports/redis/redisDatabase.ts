@@ -111,7 +111,7 @@ class RedisDatabase implements UpgradeDatabase {
     return this.#registrations.renew(nodeIds, leaseMs, session)
   }
 
-  gone(nodeIds: readonly string[], session: Session): Promise<void> {
+  reportGone(nodeIds: readonly string[], session: Session): Promise<void> {
     return this.#registrations.gone(nodeIds, session)
   }
 

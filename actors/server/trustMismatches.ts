@@ -22,18 +22,18 @@ import {
 /** Hosts that trust others are told of once in so long, however many there are. */
 export const otherTrustMs = 10 * 60_000
 
-export interface OtherTrustsOptions {
+export interface TrustMismatchesOptions {
   readonly system: string
   readonly clock: Clock
   readonly observe?: HostObserver | undefined
 }
 
-export class OtherTrusts {
+export class TrustMismatches {
   #toldMs = Number.NEGATIVE_INFINITY
 
   constructor(
     private readonly mark: TrustMark,
-    private readonly options: OtherTrustsOptions,
+    private readonly options: TrustMismatchesOptions,
   ) {}
 
   /**

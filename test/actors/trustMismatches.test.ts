@@ -1,6 +1,6 @@
 /** A host that is told to trust others than its upgrade server does not serve beside it unnoticed (C9). */
 import test, { type ExecutionContext } from 'ava'
-import { OtherTrusts, otherTrustMs } from '../../actors/server/otherTrusts.js'
+import { otherTrustMs, TrustMismatches } from '../../actors/server/trustMismatches.js'
 import { nobodysMark, trustMark } from '../../core/trust/trustMark.js'
 import { encodeManifest } from '../../core/upgrade/manifest.js'
 import { createHost, type HostEvent, isFault, reasonsNotReady, startUpgradeServer } from '../../index.js'
@@ -101,7 +101,7 @@ test('an upgrade server that trusts nobody beside hosts that verify says so in i
 test('hosts that make up whom they trust cost an upgrade server one line in ten minutes, and keep it from nothing', (t) => {
   const clock = new ManualClock()
   const told: HostEvent[] = []
-  const trusts = new OtherTrusts(nobodysMark, { system: 'shop', clock, observe: (event) => void told.push(event) })
+  const trusts = new TrustMismatches(nobodysMark, { system: 'shop', clock, observe: (event) => void told.push(event) })
   const madeUp = (i: number) => ({ trust: trustMark([`A${i}`]) })
   for (let i = 0; i < 10_000; i++) t.notThrows(() => trusts.check(madeUp(i)))
   t.is(told.length, 1)
@@ -111,7 +111,7 @@ test('hosts that make up whom they trust cost an upgrade server one line in ten 
   t.is(told.length, 1)
   trusts.check(madeUp(1))
   t.is(told.length, 2)
-  const strict = new OtherTrusts(trustMark(trust), { system: 'shop', clock, observe: (event) => void told.push(event) })
+  const strict = new TrustMismatches(trustMark(trust), { system: 'shop', clock, observe: (event) => void told.push(event) })
   for (let i = 0; i < 100; i++) t.throws(() => strict.check(madeUp(i)), { code: 'config.other-trust' })
   t.throws(() => strict.check({ trust: nobodysMark }), { code: 'config.other-trust' })
   t.is(told.length, 3)

@@ -10,7 +10,7 @@ import { decodeManifest } from '../../core/upgrade/manifest.js'
 /** Manifests read at once. */
 const versionsAtOnce = 32
 
-export class KeptBundles {
+export class BundleKeeper {
   #keptTo: Version = 0
 
   constructor(private readonly database: Pick<UpgradeDatabase, 'head' | 'manifests' | 'keepBundle'>) {}
