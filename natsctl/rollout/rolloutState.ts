@@ -69,7 +69,7 @@ export function undoOf(version: Version, manifests: readonly Manifest[]): Versio
   return undoneBy(manifests, version)
 }
 
-/** It has its slot, or an order to go: a pause does not hold it. */
+/** It has its permit, or an order to go: a pause does not hold it. */
 function isUnderWay({ nodeId, version, phase }: NodeRow, controls: readonly Control[]): boolean {
   switch (phase) {
     case 'draining':

@@ -96,7 +96,7 @@ function underWayOf(rows: readonly NodeRow[], goal: Version): ReadonlyMap<string
   return services
 }
 
-/** Such a node holds a slot under its service's limit. */
+/** Such a node holds a permit under its service's limit. */
 function isNotServing(phase: Phase): boolean {
   switch (phase) {
     case 'draining':

@@ -4,7 +4,7 @@
  * chance. Owns who goes when, and why who does not.
  *
  * S1. A node goes one version after the other, from the one that it is at.
- * S2. It is away only with a slot under its service's limit, and against no control.
+ * S2. It is away only with a permit under its service's limit, and against no control.
  * S3. A node that is not alive, or is in trouble already, does not move.
  */
 import { seededRandom } from 'theseus-actors/memory'
@@ -23,7 +23,7 @@ import { RecheckTimes } from './recheckTimes.js'
 import type { ChanceSource, NodeOutcome, Obstacle, RehearsedRollout } from './rehearsedRollout.js'
 import { type AssumedAnswer, RehearsedSource, RehearsedView, type ViewedRehearsal } from './rehearsedView.js'
 import { SimulatedNodes } from './simulatedNodes.js'
-import { SimulatedSlots } from './simulatedSlots.js'
+import { SimulatedPermits } from './simulatedPermits.js'
 import { type Proposal, tablesOf } from './situation.js'
 import { UpgradePath } from './upgradePath.js'
 
@@ -43,7 +43,7 @@ export class SystemRehearsal implements ViewedRehearsal {
   readonly asked = new Set<AssumedAnswer>()
   /** Of every class that is known of. */
   readonly #services: ReadonlyMap<string, string>
-  readonly #slots: SimulatedSlots
+  readonly #permits: SimulatedPermits
   readonly #path: UpgradePath
   readonly #goes = new Map<string, number>()
   readonly #arrives = new Map<string, number>()
@@ -64,7 +64,7 @@ export class SystemRehearsal implements ViewedRehearsal {
     this.nodes = new SimulatedNodes(situation.rows, this.time, ({ phase }) =>
       this.rechecks.changed(notServing.has(phase) ? 'goes' : 'serves'),
     )
-    this.#slots = new SimulatedSlots(this.nodes, situation.controls, this.time, this.random, () => {
+    this.#permits = new SimulatedPermits(this.nodes, situation.controls, this.time, this.random, () => {
       if (this.#lots === 'none') this.#lots = 'slots'
     })
     this.tables = tablesOf(proposal)
@@ -152,7 +152,7 @@ export class SystemRehearsal implements ViewedRehearsal {
     const { service } = entry
     this.#obstacles.set(nodeId, { kind: 'slot', version: target, heldBy: [] })
     const limit = strictestLimit([this.proposal.assumed.limit, found.schedule.limit ?? {}])
-    await this.#slots.claim(service, this.#going(nodeId, target), limit)
+    await this.#permits.claim(service, this.#going(nodeId, target), limit)
     this.#obstacles.delete(nodeId)
     if (target === this.#path.goal) this.#goes.set(nodeId, this.#sinceMs)
     await this.#beAway(nodeId, target, entry.newClass, entry.newUses)
@@ -160,7 +160,7 @@ export class SystemRehearsal implements ViewedRehearsal {
     return true
   }
 
-  /** It is on its way already, and has its slot. */
+  /** It is on its way already, and has its permit. */
   async #comeBack({ nodeId, version, className, target }: NodeRow): Promise<void> {
     const entry = target === null || target === version ? undefined : this.#path.entry(target, className, nodeId)
     await this.#beAway(nodeId, target ?? version, entry?.newClass ?? className, entry?.newUses)
@@ -174,7 +174,7 @@ export class SystemRehearsal implements ViewedRehearsal {
     this.nodes.report(nodeId, { phase: 'transforming', target })
     await this.time.sleep(transformMs)
     this.nodes.report(nodeId, { phase: 'current', target: null, version: target, className, ...(uses && { uses }) })
-    this.#slots.release(service, nodeId)
+    this.#permits.release(service, nodeId)
   }
 
   #view(nodeId: string, target: Version, { oldClass, servers }: ClassUpgrade): RehearsedView {
@@ -200,18 +200,18 @@ export class SystemRehearsal implements ViewedRehearsal {
       reason: `the health gate closed: ${trouble.what}`,
       since: this.time.now(),
     }
-    this.time.after(gateRoundMs * this.random.next(), () => this.#slots.pause(pause))
+    this.time.after(gateRoundMs * this.random.next(), () => this.#permits.pause(pause))
   }
 
-  /** Of who waits for a slot, what it is that it waits for, as it stands at the end. */
+  /** Of who waits for a permit, what it is that it waits for, as it stands at the end. */
   #obstacleOf(nodeId: string): Obstacle {
     const known = this.#obstacles.get(nodeId)
     if (known === undefined) return { kind: 'trouble', phase: this.nodes.row(nodeId).phase, reason: null }
     if (known.kind !== 'slot') return known
     const { version } = known
-    const control = this.#slots.holding(this.#going(nodeId, version))
+    const control = this.#permits.holding(this.#going(nodeId, version))
     if (control !== undefined) return { kind: 'control', version, control }
-    return { kind: 'slot', version, heldBy: this.#slots.heldBy(this.nodes.row(nodeId).service) }
+    return { kind: 'slot', version, heldBy: this.#permits.heldBy(this.nodes.row(nodeId).service) }
   }
 
   #going(nodeId: string, version: Version): Going {

@@ -41,21 +41,22 @@ export class Limits {
     if (phase === 'stalled' && !reasonsFor(reason)) this.violated('C10', `${nodeId} is stalled, and says only: ${reason}`)
   }
 
-  /** The same in the process that the node leaves: where it serves again, it has given its slot back. */
+  /** The same in the process that the node leaves: where it serves again, it has given its permit back. */
   observedBefore({ nodeId, phase }: PhaseEvent, service: ServiceName): void {
     if (!away.has(phase) && phase !== 'failed') this.#away.get(service)!.delete(nodeId)
   }
 
   /**
-   * The database has its slot back, from a process that was killed before it could tell that
+   * The database has its permit back, from a process that was killed before it could tell that
    * the node serves again.
    */
   releasedBy(nodeId: string, isHeard: boolean): void {
-    // One that lives tells of each phase: if it gives a slot back before the node serves, that is its fault.
+    // One that lives tells of each phase: if it gives a permit back before the node serves, that is its
+    // fault.
     if (!isHeard) for (const gone of this.#away.values()) gone.delete(nodeId)
   }
 
-  /** Its slot went with it, also if it comes back in the middle of its upgrade. */
+  /** Its permit went with it, also if it comes back in the middle of its upgrade. */
   forgotten(nodeId: string): void {
     this.#forgotten.add(nodeId)
     for (const gone of this.#away.values()) gone.delete(nodeId)

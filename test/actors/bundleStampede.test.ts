@@ -147,7 +147,7 @@ test('200 hosts that ask at once get the whole bundle: each chunk is read once, 
   t.true(clock.now() < defaultSettings.chunkResendMs, 'nobody had reason to ask again')
 })
 
-test('of 1,500 hosts those are refused for whom the line has no place; they come again a few times, and all get the bundle', async (t) => {
+test('of 1,500 hosts those are refused for whom the queue has no place; they come again a few times, and all get the bundle', async (t) => {
   const hosts = 1_500
   const { counts, fetchAll, expected } = await stampede(hosts, 100)
   t.deepEqual(await fetchAll(), expected)

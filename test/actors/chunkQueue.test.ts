@@ -57,7 +57,7 @@ test('as many as may be are answered at once, and each of the others when one be
   t.deepEqual(answered, ['a', 'b', 'c', 'd'])
 })
 
-test('who comes when the line is full is refused at once, as overloaded (A2)', async (t) => {
+test('who comes when the queue is full is refused at once, as overloaded (A2)', async (t) => {
   const { line: own, answered, refused, flushed } = line(1, 2)
   for (const name of ['a', 'b', 'c', 'd']) own.enter(question(name))
   t.deepEqual(refused, ['d: unavailable.overloaded'])

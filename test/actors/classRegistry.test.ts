@@ -87,7 +87,7 @@ test('a class that the code does not bring is the copy of an upgrade that replac
   })
 })
 
-test('the class that a line begins with is the same one until the host ends', (t) => {
+test('the class that a lineage begins with is the same one until the host ends', (t) => {
   const { classes, copies } = open()
   t.is(classes.definitionAt(['Other.v1'], 0), NotesV1)
   class Copy extends NotesV1 {}
@@ -130,7 +130,7 @@ test('an undo means the class that nodes had before, not the copy of it that the
   t.is(classes.definitionAt(line, 2), NotesV1)
 })
 
-test('how an upgrade concerns a line is known where it does, and a step says so', async (t) => {
+test('how an upgrade concerns a lineage is known where it does, and a step says so', async (t) => {
   const { classes, line } = open(tickerUpgrade(), toV2(), 2)
   t.deepEqual(
     [1, 2, 3].map((version) => isConcerned(line, version)),
@@ -145,7 +145,7 @@ test('how an upgrade concerns a line is known where it does, and a step says so'
   t.is(classes.step(line, 2).classUpgrade, classes.classUpgrade(line, 2)!)
 })
 
-test('nodes of a line can have a class at a version, or not', (t) => {
+test('nodes of a lineage can have a class at a version, or not', (t) => {
   const { classes } = open(toV2())
   t.true(classes.isAt(0, 'Notes.v2', 'Notes.v1'))
   t.true(classes.isAt(1, 'Notes.v1', 'Notes.v2'))
@@ -173,7 +173,7 @@ test('how records are made is said by the upgrade that made their slot, for the 
 
 // --- Loading
 
-test('what concerns a line is loaded between two versions, with the class that the first one has', async (t) => {
+test('what concerns a lineage is loaded between two versions, with the class that the first one has', async (t) => {
   const { classes, line, done } = open(toV2(), tickerUpgrade(), toV3())
   await classes.load(line, 2, 3)
   t.deepEqual(done(), [1, 3])

@@ -26,7 +26,7 @@ const manifest = (...entries: readonly (readonly [old: string, next: string, onl
   }) as unknown as Manifest
 const node = { nodeId: 'n1', facts: {} }
 
-test('a line has the class of each version, whichever of its classes one begins with', (t) => {
+test('a lineage has the class of each version, whichever of its classes one begins with', (t) => {
   const history = [manifest(['A', 'B'], ['X', 'Y']), manifest(['Y', 'Z']), manifest(['B', 'C'])]
   for (const className of ['A', 'B', 'C']) t.deepEqual(classLineage(history, className, node), ['A', 'B', 'B', 'C'])
   for (const className of ['X', 'Y', 'Z']) t.deepEqual(classLineage(history, className, node), ['X', 'Y', 'Z', 'Z'])
@@ -34,7 +34,7 @@ test('a line has the class of each version, whichever of its classes one begins 
   t.deepEqual(classLineage([], 'A', node), ['A'])
 })
 
-test('a line that goes back to a class and forward again keeps its beginning', (t) => {
+test('a lineage that goes back to a class and forward again keeps its beginning', (t) => {
   const undone = [manifest(['A', 'B']), manifest(['B', 'A'])]
   t.deepEqual(classLineage(undone, 'A', node), ['A', 'B', 'A'])
   t.deepEqual(classLineage(undone, 'B', node), ['A', 'B', 'A'])
@@ -46,14 +46,14 @@ test('a line that goes back to a class and forward again keeps its beginning', (
   t.is(newestVersionOf(again, 'B'), 3)
 })
 
-test('a later upgrade made for the first class again does not begin the line', (t) => {
+test('a later upgrade made for the first class again does not begin the lineage', (t) => {
   const history = [manifest(['A', 'B']), manifest(['B', 'C']), manifest(['C', 'B'])]
   for (const className of ['A', 'B', 'C']) t.deepEqual(classLineage(history, className, node), ['A', 'B', 'C', 'B'])
   t.is(concerning(history[2]!, 'C', node)!.newClass, 'B')
   t.is(concerning(history[2]!, 'A', node), undefined)
 })
 
-test('where an upgrade concerns some nodes only, the line forks, and joins again where both classes are named', (t) => {
+test('where an upgrade concerns some nodes only, the lineage forks, and joins again where both classes are named', (t) => {
   const history = [manifest(['A', 'B', { nodes: ['eu-*'] }]), manifest(['X', 'Y']), manifest(['A', 'C'], ['B', 'C'])]
   const european = { nodeId: 'eu-1', facts: {} }
   for (const className of ['A', 'B', 'C']) {

@@ -156,7 +156,7 @@ test('a node that was forgotten and has started anew is registered again, when t
   await again.stop()
 })
 
-test('a fail-over that lost its last second: rows, clients and a slot that was given back are as they should be', async (t) => {
+test('a fail-over that lost its last second: rows, clients and a permit that was given back are as they should be', async (t) => {
   let mayOthersGo = false
   const system = await started(t, { limit: { nodes: 1 } }, { deathRound: 5, deathDelay: 400 })
   const host = await system.host('a')

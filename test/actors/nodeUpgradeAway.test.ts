@@ -95,7 +95,7 @@ test('the limit of the class upgrade holds beside that of the host, and one with
   }
 })
 
-test('what can not be learned gives slot and place back before anything is taken apart', async (t) => {
+test('what can not be learned gives permit and place back before anything is taken apart', async (t) => {
   const { effects, through, steps, done, holders, node, clock } = await open()
   await through(effects.claim(never))
   t.deepEqual(await holders(), ['n1'])
@@ -401,7 +401,7 @@ test('before the flip the old object starts again, and the new one and its gener
   t.deepEqual(done(), ['discard', 'start old', 'serve'])
 })
 
-test('the ways to serve again leave the line of the host, and the slot is given back', async (t) => {
+test('the ways to serve again leave the queue of the host, and the permit is given back', async (t) => {
   const recovered = await flipped()
   await recovered.through(recovered.effects.recover(0))
   const returned = await transformed()

@@ -102,7 +102,7 @@ for (const nodes of [10, 200]) {
   })
 }
 
-test('a node that upgrades claims its slot once, and writes and times a bounded number of things', async (t) => {
+test('a node that upgrades claims its permit once, and writes and times a bounded number of things', async (t) => {
   const nodes = 100
   const { keys, timers, requests } = await rolledOut(t, nodes)
   t.is(requests.get('claimPermit'), nodes)

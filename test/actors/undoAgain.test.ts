@@ -93,7 +93,7 @@ test('a node that is born when all before the newest version is dead can go back
   t.is(await call('n2', 2, 'mood'), 'calm')
 })
 
-test('a node that waited for a slot when its upgrade was undone is told of as current', async (t) => {
+test('a node that waited for a permit when its upgrade was undone is told of as current', async (t) => {
   const { system, operator } = await open(t)
   const host = await system.host('h1')
   const node = await host.node(NotesV1, 'n1')
@@ -113,7 +113,7 @@ test('a node that waited for a slot when its upgrade was undone is told of as cu
   t.is(node.phase, 'current')
 })
 
-test('a slot that was claimed without anybody hearing of it is given back when the upgrade is undone', async (t) => {
+test('a permit that was claimed without anybody hearing of it is given back when the upgrade is undone', async (t) => {
   const { system, operator } = await open(t)
   const host = await system.host('h1')
   const node = await host.node(NotesV1, 'n1')
@@ -135,7 +135,7 @@ test('a slot that was claimed without anybody hearing of it is given back when t
   t.is(node.phase, 'current')
 })
 
-test('an upgrade that is undone while it claims its slot does not give back what the next one has claimed', async (t) => {
+test('an upgrade that is undone while it claims its permit does not give back what the next one has claimed', async (t) => {
   const { system, operator } = await open(t)
   const host = await system.host('h1')
   const node = await host.node(NotesV1, 'n1')

@@ -48,7 +48,7 @@ async function turning(options: Parameters<typeof open>[0] = {}, by?: { readonly
   return { ...opened, mine: permit, reasons, targets, abort, turn, stop, claim, claims, takePlaces }
 }
 
-test('a claim that is aborted while the database answers it gives the slot back', async (t) => {
+test('a claim that is aborted while the database answers it gives the permit back', async (t) => {
   const { clock, waits, claim, abort, holders } = await turning()
   waits.claimed = gate()
   const claiming = claim()
@@ -73,7 +73,7 @@ test('a claim that is aborted, and whose answer is lost, gives back what it may 
   t.deepEqual(await holders(), [])
 })
 
-test('a node that is held gives back a slot that it has from before: others have its place in the line and wait for that', async (t) => {
+test('a node that is held gives back a permit that it has from before: others have its place in the queue and wait for that', async (t) => {
   const { clock, waits, claim, abort, holders, database, reasons } = await turning()
   waits.claimed = gate()
   const claiming = claim()
@@ -92,7 +92,7 @@ test('a node that is held gives back a slot that it has from before: others have
   await t.throwsAsync(claiming, { message: 'over' })
 })
 
-test('a node that stops while it claims leaves the slot as it is: its next start gives it back', async (t) => {
+test('a node that stops while it claims leaves the permit as it is: its next start gives it back', async (t) => {
   const { clock, waits, claim, abort, stop, holders } = await turning()
   waits.claimed = gate()
   const claiming = claim()
@@ -105,7 +105,7 @@ test('a node that stops while it claims leaves the slot as it is: its next start
   t.deepEqual(await holders(), ['n1'])
 })
 
-test('a claim that is aborted leaves the line of its host to the next', async (t) => {
+test('a claim that is aborted leaves the queue of its host to the next', async (t) => {
   const { clock, claim, abort, reasons, takePlaces, database } = await turning()
   await database.claimPermit('pages', upgradingNode('other'), one)
   const claiming = claim()
@@ -142,7 +142,7 @@ test('a node that waits says what for, once, and says it again only when that is
   t.true(targets.every((target) => target === 1))
 })
 
-test('a turn that is over leaves the line, and the slot is given back when the node serves', async (t) => {
+test('an admission that ends leaves the queue, and the permit is given back when the node serves', async (t) => {
   const { clock, claim, turn, mine, holders } = await turning()
   await claim()
   turn.end()
@@ -205,7 +205,7 @@ test('a node whose host has no place left waits for its turn and says so, and as
   t.is(claims(), 1)
 })
 
-test('a node that waits for its slot keeps its one place in the line of its host, however often it asks', async (t) => {
+test('a node that waits for its permit keeps its one place in the queue of its host, however often it asks', async (t) => {
   const { clock, services, claim, turn, database, takePlaces } = await turning()
   await database.claimPermit('pages', upgradingNode('other'), one)
   const claiming = claim()
@@ -220,7 +220,7 @@ test('a node that waits for its slot keeps its one place in the line of its host
   t.false(services.upgradeQueue.isFull('pages'))
 })
 
-test('a node that an operator holds leaves its place to others, and stands in line again for the next try', async (t) => {
+test('a node that an operator holds leaves its place to others, and queues again for the next try', async (t) => {
   const { clock, services, claim, turn, claims, database, takePlaces } = await turning()
   await database.setControl({ kind: 'hold', nodeId: 'n1', reason: '', since: 0 })
   const claiming = claim()
@@ -237,7 +237,7 @@ test('a node that an operator holds leaves its place to others, and stands in li
   t.false(services.upgradeQueue.isFull('pages'))
 })
 
-test('a node asks again for its slot after a pause of its own, so that those who wait do not ask all at once', async (t) => {
+test('a node asks again for its permit after a pause of its own, so that those who wait do not ask all at once', async (t) => {
   const { clock, claim, claims, database } = await turning({ chance: 0.5 })
   await database.claimPermit('pages', upgradingNode('other'), one)
   void claim()

@@ -135,7 +135,7 @@ test('a new object that ends its host three times while it starts is flipped bac
   t.deepEqual(await v1.all(), ['first'])
 })
 
-test('a node that was killed while it drained frees its slot as soon as it serves again, before its next try', async (t) => {
+test('a node that was killed while it drained frees its permit as soon as it serves again, before its next try', async (t) => {
   const { system, host, v0, start } = await beforeUpgrade(t)
   const killed = host.killedAt(entering('transforming'))
   start.open()
@@ -150,7 +150,7 @@ test('a node that was killed while it drained frees its slot as soon as it serve
   t.true(await until(async () => !(await isSlotHolder(system, 'notes', 'n1')), 'the slot is free'))
 })
 
-test('a node that was flipped back after a crash frees its slot', async (t) => {
+test('a node that was flipped back after a crash frees its permit', async (t) => {
   const stuck = gate()
   const newClass = class extends NotesV2 {
     protected override start(): Promise<void> {

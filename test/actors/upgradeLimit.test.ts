@@ -43,7 +43,7 @@ test('of eight nodes on two hosts, never more than a quarter do not serve at onc
   await until(async () => (await slotHolders(system, 'notes')).length === 0, 'all slots are free')
 })
 
-test('the slot is claimed before draining begins and freed when the node serves again', async (t) => {
+test('the permit is claimed before draining begins and freed when the node serves again', async (t) => {
   const system = await TestSystem.start(t, { limit: { nodes: 1 } })
   const host = await system.host('h1')
   const form = gate()
@@ -62,7 +62,7 @@ test('the slot is claimed before draining begins and freed when the node serves 
   await until(async () => !(await isSlotHolder(system, 'notes', 'n1')), 'the slot is free')
 })
 
-test('a node that waits for a slot says so and serves meanwhile', async (t) => {
+test('a node that waits for a permit says so and serves meanwhile', async (t) => {
   const system = await TestSystem.start(t, { limit: { nodes: 1 } })
   await system.database.claimPermit('notes', upgradingNode('somebody'), { nodes: 1 })
   const host = await system.host('h1')
@@ -115,7 +115,7 @@ test('a draining that has begun is finished without the upgrade database, which 
   t.true(isFree)
 })
 
-test('a slot whose release came late is not taken from the node’s next try', async (t) => {
+test('a permit whose release came late is not taken from the node’s next try', async (t) => {
   const system = await TestSystem.start(t, { limit: { nodes: 1 }, backoffMs: 60, backoffMsMax: 60, slotPauseMs: 1, leaseMs: 300 })
   const host = await system.host('h1')
   await host.node(NotesV1, 'n1')
@@ -151,7 +151,7 @@ class Stuck extends NotesV1 {
   }
 }
 
-test('a node whose old object does not start again keeps its slot: it does not serve', async (t) => {
+test('a node whose old object does not start again keeps its permit: it does not serve', async (t) => {
   const system = await TestSystem.start(t)
   const host = await system.host('h1')
   await host.node(Stuck, 'n1')

@@ -219,7 +219,7 @@ test('a drain that fails is tried again after a pause', async (t) => {
   t.is(all().filter((entry) => entry === 'leave').length, 1)
 })
 
-test('a node that stops while it waits for its slot leaves the line, and takes no slot later', async (t) => {
+test('a node that stops while it waits for its permit leaves the queue, and takes no permit later', async (t) => {
   const { manager, passing, clock, database, holders, node } = await managed()
   await database.claimPermit('pages', { nodeId: 'other', version: 1, isUndo: false }, { nodes: 1 })
   manager.consider()
@@ -235,7 +235,7 @@ test('a node that stops while it waits for its slot leaves the line, and takes n
   t.deepEqual(await holders(), [])
 })
 
-test('a node that stops while it drains leaves its place in the line of its host to others', async (t) => {
+test('a node that stops while it drains leaves its place in the queue of its host to others', async (t) => {
   const { manager, passing, steps, services } = await managed()
   steps.set('leave', gate())
   manager.consider()
@@ -303,7 +303,7 @@ test('C10: an invariant that is broken in a step, or when a phase is told, resta
   t.is(told.onDisk().generation.version, 1)
 })
 
-test('a node holds its slot while it is away', async (t) => {
+test('a node holds its permit while it is away', async (t) => {
   const { manager, passing, steps, holders } = await managed()
   const leaving = gate()
   steps.set('leave', leaving)

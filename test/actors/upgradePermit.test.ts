@@ -9,7 +9,7 @@ import { holdersOf, Starting, statusOf, upgradingNode } from '../contracts/datab
 import { gate } from '../support/testSystem.js'
 import { one, open, turns } from './claiming.js'
 
-test('a slot that was claimed is given back when the node serves, and not before its upgrade is over', async (t) => {
+test('a permit that was claimed is given back when the node serves, and not before its upgrade is over', async (t) => {
   const { clock, permit, holders } = await open()
   const mine = permit()
   t.deepEqual(await mine.claim(1, false, one), { claimed: true })
@@ -37,7 +37,7 @@ test('a claim that was refused reserves nothing, and the next one can be granted
   t.deepEqual(await holders(), [])
 })
 
-test('a node that comes back may have a slot from before: it is given back', async (t) => {
+test('a node that comes back may have a permit from before: it is given back', async (t) => {
   const { clock, permit, holders, database } = await open()
   await database.claimPermit('pages', upgradingNode('n1'), one)
   permit(false).release()
@@ -45,7 +45,7 @@ test('a node that comes back may have a slot from before: it is given back', asy
   t.deepEqual(await holders(), [])
 })
 
-test('a node that is new, or has given its slot back, asks for nothing', async (t) => {
+test('a node that is new, or has given its permit back, asks for nothing', async (t) => {
   const { clock, permit, waits } = await open()
   waits.release = gate()
   const mine = permit()
@@ -63,7 +63,7 @@ test('a node that is new, or has given its slot back, asks for nothing', async (
   t.is(waits.release.waiting, 0)
 })
 
-test('a claim whose answer is lost may have been granted: the slot is given back when the node serves', async (t) => {
+test('a claim whose answer is lost may have been granted: the permit is given back when the node serves', async (t) => {
   const { clock, permit, holders, waits } = await open()
   const mine = permit()
   waits.claimed = gate()
@@ -157,7 +157,7 @@ test('the pause between two tries to release doubles', async (t) => {
   }
 })
 
-test('a start whose node a newer one has gets no slot for it, and gives none back', async (t) => {
+test('a start whose node a newer one has gets no permit for it, and gives none back', async (t) => {
   const { clock, permit, database, holders } = await open()
   const [older, newer] = [new Starting('older', 'dir', 5_000), new Starting('newer', 'dir', 1_000)]
   const mine = permit(true, { now: older })
@@ -172,7 +172,7 @@ test('a start whose node a newer one has gets no slot for it, and gives none bac
   t.deepEqual(await permit(true, { now: newer }).claim(1, false, one), { claimed: true })
 })
 
-test('a node that has stopped releases nothing any more: its next start may hold the slot', async (t) => {
+test('a node that has stopped releases nothing any more: its next start may hold the permit', async (t) => {
   const { clock, permit, waits, asked } = await open()
   const mine = permit(false)
   waits.release = gate()
@@ -204,7 +204,7 @@ async function losing(options: Parameters<typeof open>[0] = {}) {
   }
 }
 
-test('a slot that the database has lost is restored for the upgrade that holds it', async (t) => {
+test('a permit that the database has lost is restored for the upgrade that holds it', async (t) => {
   const { clock, permit, lose, holds } = await losing()
   const mine = permit()
   await mine.claim(1, false, one)
@@ -214,7 +214,7 @@ test('a slot that the database has lost is restored for the upgrade that holds i
   t.true(await holds())
 })
 
-test('a node that was refused a slot since it gave its own back gives it back again to a database that may have it from before', async (t) => {
+test('a node that was refused a permit since it gave its own back gives it back again to a database that may have it from before', async (t) => {
   const { clock, database, permit, asked } = await losing()
   await database.claimPermit('pages', upgradingNode('other'), one)
   const mine = permit()
@@ -224,7 +224,7 @@ test('a node that was refused a slot since it gave its own back gives it back ag
   t.deepEqual(asked, ['claimPermit', 'releasePermit'])
 })
 
-test('a node that is refused a slot while the database loses something gives back what that may have from before', async (t) => {
+test('a node that is refused a permit while the database loses something gives back what that may have from before', async (t) => {
   const { clock, database, permit, asked, waits } = await losing()
   await database.claimPermit('pages', upgradingNode('other'), one)
   const mine = permit()
@@ -302,7 +302,7 @@ test('what is given back because of a doubt takes the place of tries from before
   t.is(releases(), 0)
 })
 
-test('a slot that is claimed just now, or whose upgrade is over meanwhile, is not restored', async (t) => {
+test('a permit that is claimed just now, or whose upgrade is over meanwhile, is not restored', async (t) => {
   const { clock, permit, lose, holds, waits, asked } = await losing()
   const mine = permit()
   waits.claim = gate()
@@ -321,7 +321,7 @@ test('a slot that is claimed just now, or whose upgrade is over meanwhile, is no
   t.false(await holds())
 })
 
-test('a slot whose upgrade is over and whose node does not serve yet is neither restored nor given back', async (t) => {
+test('a permit whose upgrade is over and whose node does not serve yet is neither restored nor given back', async (t) => {
   const { clock, permit, asked } = await losing()
   const mine = permit()
   await mine.claim(1, false, one)
@@ -331,7 +331,7 @@ test('a slot whose upgrade is over and whose node does not serve yet is neither 
   t.deepEqual(asked, ['claimPermit'])
 })
 
-test('a slot that can not be restored holds nothing up, and is given back after the try', async (t) => {
+test('a permit that can not be restored holds nothing up, and is given back after the try', async (t) => {
   const { clock, permit, waits, asked, holders } = await losing()
   const mine = permit()
   await mine.claim(1, false, one)
@@ -348,7 +348,7 @@ test('a slot that can not be restored holds nothing up, and is given back after 
   t.deepEqual(await holders(), [])
 })
 
-test('a node that has given its slot back gives it back again to a database that may have it from before', async (t) => {
+test('a node that has given its permit back gives it back again to a database that may have it from before', async (t) => {
   const { clock, factory, permit, holders } = await losing()
   const mine = permit()
   await mine.claim(1, false, one)

@@ -47,7 +47,7 @@ test('a place that was given back is one place, as long as others are taken', as
   t.false(places.isFull('a'))
 })
 
-test('whoever leaves the line is not waited for', async (t) => {
+test('whoever leaves the queue is not waited for', async (t) => {
   const places = line(1)
   const first = await places.take('a', never)
   const over = new AbortController()
@@ -86,7 +86,7 @@ test('as many of a host go forward at once as its settings say, though their lim
   await Promise.all(nodes.map((node) => node.reached(1)))
 })
 
-test('behind one that waits for a slot nobody asks for one', async (t) => {
+test('behind one that waits for a permit nobody asks for one', async (t) => {
   const { system, host, nodes, claims } = await open(t, { limit: { nodes: 1 }, upgradesAtOnceMax: 1 })
   const held = gate()
   await system.publish(toV2({ beforeTransform: () => held.pass() }))
@@ -97,7 +97,7 @@ test('behind one that waits for a slot nobody asks for one', async (t) => {
   await Promise.all(nodes.map((node) => node.reached(1)))
 })
 
-test('a node that an operator holds does not hold those behind it; one that is undone in line comes back to nothing', async (t) => {
+test('a node that an operator holds does not hold those behind it; one that is undone in the queue comes back to nothing', async (t) => {
   const { system, host, nodes } = await open(t, { limit: { nodes: 1 }, upgradesAtOnceMax: 1 })
   const { operator } = system.desk.running
   await operator.hold('n1', 'the test')

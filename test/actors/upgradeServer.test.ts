@@ -218,7 +218,7 @@ test('a server that stops refuses those who wait for chunks', async (t) => {
   await stopping
 })
 
-test('nobody takes the place of another in the line for chunks by saying its call’s id', async (t) => {
+test('nobody takes the place of another in the queue for chunks by saying its call’s id', async (t) => {
   const held = gate()
   const { settle, tell, stranger } = await started(t, { database: () => ({ getChunk: () => held.pass() as never }) })
   const heard: string[] = []

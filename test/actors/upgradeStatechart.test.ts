@@ -150,7 +150,7 @@ test('what fails verification is rejected with its reason; retry fetches again',
   t.is(phases.at(-1), 'current')
 })
 
-test('a drain that fails is put off, and claims its slot anew without asking the SF again', async (t) => {
+test('a drain that fails is put off, and claims its permit anew without asking the SF again', async (t) => {
   const { did, phases, settle } = begin({ fails: { drain: 2 } })
   await settle()
   t.deepEqual(did, ['fetch', 'verify', 'schedule', 'claim', 'drain', 'claim', 'drain', 'claim', ...whole.slice(4)])

@@ -101,7 +101,7 @@ export function standingContract(
     t.like(await database.renew(['n1'], long, elsewhere), { unknown: [], elsewhere: [{ nodeId: 'n1' }] }, 'of another directory')
   })
 
-  fenced('a start whose node a newer one has gets no slot for it, and gives none back', async (t, database) => {
+  fenced('a start whose node a newer one has gets no permit for it, and gives none back', async (t, database) => {
     const [older, newer] = [new Starting('older', 'dir', 5_000), new Starting('newer', 'dir', 1_000)]
     const claim = (by: Starting, nodeId = 'n1') => database.claimPermit('pages', upgradingNode(nodeId), { nodes: 1 }, by)
     await tells(database, older, ['n1', 'n2'])

@@ -10,7 +10,7 @@ test('of several entries that would concern a node the first one does', (t) => {
   t.is(concerning(manifest(['A', 'B'], ['A', 'C']), 'A', { nodeId: 'n1', facts: {} })?.newClass, 'B')
 })
 
-test('a class that two others become has the line of the first of them', (t) => {
+test('a class that two others become has the lineage of the first of them', (t) => {
   const history = [manifest(['X', 'A']), manifest(['A', 'C'], ['B', 'C'])]
   t.deepEqual(classLineage(history, 'C', { nodeId: 'n1', facts: {} }), ['X', 'A', 'C'])
 })

@@ -25,7 +25,7 @@ const manifest = (version: number, ...classUpgrades: ClassUpgradeEntry[]) =>
 const only = { nodes: ['n1'] }
 const none: ReadonlySet<string> = new Set()
 
-test('an upgrade of an older class of the line is refused, with the class that there is', (t) => {
+test('an upgrade of an older class of the lineage is refused, with the class that there is', (t) => {
   const history = [manifest(1, entry('A', 'B'))]
   t.notThrows(() => checkLineage(history, none, manifest(2, entry('B', 'C')), 'pages'))
   t.throws(() => checkLineage(history, none, manifest(2, entry('A', 'C')), 'pages'), {
@@ -142,7 +142,7 @@ test('an upgrade that is in force already is told which version it is; one that 
   t.throws(() => checkNew([of(1, 'zero', null), of(2, 'one', null)], of(3, 'one', null)), installed(2))
 })
 
-test('the line of a service is its own: other services’ class upgrades are not looked at', (t) => {
+test('the lineage of a service is its own: other services’ class upgrades are not looked at', (t) => {
   const desks = entry('X', 'Y', { service: 'desks' })
   t.notThrows(() => checkLineage([], new Set(['A']), manifest(1, entry('A', 'B'), desks), 'pages'))
   t.notThrows(() => checkLineage([manifest(1, desks)], new Set(['A']), manifest(2, entry('A', 'B')), 'pages'))

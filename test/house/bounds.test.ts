@@ -99,7 +99,7 @@ const triedBy: Readonly<Record<Bound, readonly [file: string, title: string]>> =
   ],
   slotPauseMs: [
     'upgradeAdmission',
-    'a node asks again for its slot after a pause of its own, so that those who wait do not ask all at once',
+    'a node asks again for its permit after a pause of its own, so that those who wait do not ask all at once',
   ],
   upgradesAtOnceMax: [
     'upgradeQueue',

@@ -1,4 +1,4 @@
-/** The scripts about the slots under a service's limit (redisScripts.ts): who may upgrade now. */
+/** The scripts about the permits under a service's limit (redisScripts.ts): who may upgrade now. */
 import { controlReasonLengthMax } from '../../core/control/control.js'
 import { heldByMax } from '../udbFactory.js'
 import { nodeScript } from './redisPreamble.js'

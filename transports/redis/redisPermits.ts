@@ -1,4 +1,4 @@
-/** The slots under a service's limit in Redis: who may upgrade now. */
+/** The permits under a service's limit in Redis: who may upgrade now. */
 import type { Going } from '../../core/control/control.js'
 import type { Session } from '../../core/control/standing.js'
 import type { PermitAnswer } from '../../core/control/upgradeDatabase.js'

@@ -1,6 +1,6 @@
 /**
- * The slots under the services' limits, and the controls, as the upgrade database would decide. Nodes at work
- * ask every now and then, so that a slot that comes free is anybody's: here it is drawn by lot.
+ * The permits under the services' limits, and the controls, as the upgrade database would decide. Nodes at
+ * work ask every now and then, so that a permit that comes free is anybody's: here it is drawn by lot.
  */
 import { defaultSettings, type ServiceLimit } from 'theseus-actors'
 import { notServing } from '../../core/base/phases.js'
@@ -16,7 +16,7 @@ interface Claim {
   readonly resolve: () => void
 }
 
-export class SimulatedSlots {
+export class SimulatedPermits {
   readonly #holders = new Map<string, Set<string>>()
   readonly #claims = new Map<string, Claim[]>()
   readonly #controls: Control[]
@@ -26,15 +26,15 @@ export class SimulatedSlots {
     controls: readonly Control[],
     private readonly time: VirtualTime,
     private readonly random: Random,
-    /** Told when chance decides who gets a slot. */
+    /** Told when chance decides who gets a permit. */
     private readonly drawn: () => void,
   ) {
     this.#controls = [...controls]
-    // A node whose last phase is one of these holds a slot, alive or not (DESIGN §5, "Limits").
+    // A node whose last phase is one of these holds a permit, alive or not (DESIGN §5, "Limits").
     for (const { nodeId, service, phase } of nodes.list()) if (notServing.has(phase)) this.#holdersOf(service).add(nodeId)
   }
 
-  /** Resolves once the node holds a slot. */
+  /** Resolves once the node holds a permit. */
   claim(service: string, going: Going, limit: ServiceLimit): Promise<void> {
     return new Promise((resolve) => {
       const claims = this.#claims.get(service) ?? []
