@@ -141,7 +141,7 @@ export function edgesContract(adapter: string, shared: () => DatabaseUnderTest):
   // --- Starts of hosts
 
   contract('the start before is told of with the rest of its lease', async (t, database, under) => {
-    const [older, newer] = [new Starting('older', 'dir', 9_000), new Starting('newer', 'dir', 1_000)]
+    const [older, newer] = [new Starting('older', 'dir', long), new Starting('newer', 'dir', 1_000)]
     await registers(database, older, 'n1', short)
     await under.elapse(short / 2)
     const answer = await registers(database, newer, 'n1')
@@ -151,14 +151,14 @@ export function edgesContract(adapter: string, shared: () => DatabaseUnderTest):
   })
 
   contract('a newer start of another directory does not renew a node that it has not registered', async (t, database) => {
-    const [first, copy] = [new Starting('first', 'dir', 9_000), new Starting('copy', 'dir2', 1_000)]
+    const [first, copy] = [new Starting('first', 'dir', long), new Starting('copy', 'dir2', 1_000)]
     await registers(database, first, 'n1')
     t.like(await database.renew(['n1'], long, copy), { unknown: [], elsewhere: [{ nodeId: 'n1', hostId: 'host-of-first' }] })
     t.like(await database.renew(['n1'], long, first), { unknown: [], elsewhere: [] })
   })
 
   contract('a newer start has the nodes of its directory from its first renewal on', async (t, database) => {
-    const [older, newer] = [new Starting('older', 'dir', 9_000), new Starting('newer', 'dir', 1_000)]
+    const [older, newer] = [new Starting('older', 'dir', long), new Starting('newer', 'dir', 1_000)]
     await registers(database, older, 'n1')
     // Of a Theseus of before, which names no start.
     await database.register(statusOf('n2', { directoryId: 'dir' }), long)

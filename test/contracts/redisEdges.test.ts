@@ -116,7 +116,7 @@ test('the layout has a number: it is written by what is installed, and a newer o
 
 test('a start that can’t be read is none', async (t) => {
   const { database, registrations } = await open(t)
-  const [older, newer] = [new Starting('older', 'dir', 9_000), new Starting('newer', 'dir', 1_000)]
+  const [older, newer] = [new Starting('older', 'dir', long), new Starting('newer', 'dir', 1_000)]
   await database.register(statusOf('n1', { directoryId: 'dir' }), long, newer)
   await client.hset(registrations, 'start/n1', 'newer')
   t.like(await database.renew(['n1'], long, older), { unknown: [], elsewhere: [] })

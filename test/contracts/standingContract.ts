@@ -58,7 +58,7 @@ export function standingContract(
   // --- The fence
 
   fenced('a newer start of a host takes over its directory’s nodes, and the older one is told', async (t, database) => {
-    const [older, newer] = [new Starting('older', 'dir', 5_000), new Starting('newer', 'dir', 1_000)]
+    const [older, newer] = [new Starting('older', 'dir', long), new Starting('newer', 'dir', 1_000)]
     await tells(database, older, ['n1', 'n2'])
     const answer = await database.register(statusOf('n1', { directoryId: 'dir', version: 3 }), long, newer)
     t.true(answer.registered)
@@ -102,7 +102,7 @@ export function standingContract(
   })
 
   fenced('a start whose node a newer one has gets no permit for it, and gives none back', async (t, database) => {
-    const [older, newer] = [new Starting('older', 'dir', 5_000), new Starting('newer', 'dir', 1_000)]
+    const [older, newer] = [new Starting('older', 'dir', long), new Starting('newer', 'dir', 1_000)]
     const claim = (by: Starting, nodeId = 'n1') => database.claimPermit('pages', upgradingNode(nodeId), { nodes: 1 }, by)
     await tells(database, older, ['n1', 'n2'])
     t.true((await claim(older)).claimed)
@@ -149,7 +149,7 @@ export function standingContract(
   })
 
   fenced('a newer start is told of the one before while its lease runs, until that has gone', async (t, database) => {
-    const [older, newer] = [new Starting('older', 'dir', 5_000), new Starting('newer', 'dir', 1_000)]
+    const [older, newer] = [new Starting('older', 'dir', long), new Starting('newer', 'dir', 1_000)]
     await tells(database, older, ['n1'])
     const register = () => database.register(statusOf('n1', { directoryId: 'dir' }), long, newer)
     for (let i = 0; i < 2; i++) t.like(await register(), { predecessor: { session: 'older', hostId: 'host-of-older' } })
@@ -162,7 +162,7 @@ export function standingContract(
   })
 
   fenced('a start that has stopped its nodes is not waited for, and does not get them back', async (t, database) => {
-    const [older, newer] = [new Starting('older', 'dir', 5_000), new Starting('newer', 'dir', 1_000)]
+    const [older, newer] = [new Starting('older', 'dir', long), new Starting('newer', 'dir', 1_000)]
     await tells(database, newer, ['n1'])
     await database.reportGone(['n1'], newer)
     t.deepEqual((await database.renew(['n1'], long, older)).elsewhere, [{ nodeId: 'n1', hostId: null }])
@@ -172,7 +172,7 @@ export function standingContract(
   })
 
   fenced('a start that stops while it waits leaves the node to the start before, and to no older one', async (t, database) => {
-    const [oldest, older] = [new Starting('oldest', 'dir', 9_000), new Starting('older', 'dir', 5_000)]
+    const [oldest, older] = [new Starting('oldest', 'dir', 9_000), new Starting('older', 'dir', long)]
     const newer = new Starting('newer', 'dir', 1_000)
     await tells(database, older, ['n1'])
     t.like(await database.register(statusOf('n1', { directoryId: 'dir' }), long, newer), { predecessor: { session: 'older' } })
@@ -182,7 +182,7 @@ export function standingContract(
   })
 
   fenced('the start before is waited for no longer than its lease', async (t, database, under) => {
-    const [older, newer] = [new Starting('older', 'dir', 5_000), new Starting('newer', 'dir', 1_000)]
+    const [older, newer] = [new Starting('older', 'dir', long), new Starting('newer', 'dir', 1_000)]
     await tells(database, older, ['n1'], short)
     const register = () => database.register(statusOf('n1', { directoryId: 'dir' }), long, newer)
     t.like(await register(), { predecessor: { session: 'older' } })
