@@ -32,6 +32,7 @@ import { Controls } from './actors/registration/controls.js'
 import { HostFence } from './actors/registration/hostFence.js'
 import { HostSession } from './actors/registration/hostSession.js'
 import { NodeRowCache } from './actors/registration/nodeRowCache.js'
+import { NodesOfHost } from './actors/registration/nodesOfHost.js'
 import { StatusReporter } from './actors/registration/statusReporter.js'
 import type { GateMode } from './actors/server/gateRounds.js'
 import { UpgradeServer } from './actors/server/upgradeServer.js'
@@ -39,7 +40,7 @@ import { Backlog } from './actors/serving/backlog.js'
 import { CallAdmission, type CallFilter } from './actors/serving/callAdmission.js'
 import { Denials, denialCounter } from './actors/serving/denials.js'
 import { EventHub } from './actors/serving/eventHub.js'
-import { Journal } from './actors/state/journal.js'
+import { commitFence, Journal } from './actors/state/journal.js'
 import { RecordPassScheduler } from './actors/state/recordPassScheduler.js'
 import { TimerWheel } from './actors/timerWheel.js'
 import { UpgradeQueue } from './actors/upgrade/upgradeQueue.js'
@@ -323,6 +324,7 @@ const hostParts: readonly (new (...args: any[]) => object)[] = [
   Intake,
   HostSession,
   HostFence,
+  NodesOfHost,
   StatusReporter,
   NodeRowCache,
   RecordPassScheduler,
@@ -380,5 +382,6 @@ async function open(options: HostOptions, store: StateStore, parts: OpenParts): 
   // One of each per host, not per process: `@singleton()` would make them the whole process's.
   for (const part of hostParts) scope.registerSingleton(part)
   scope.register(denialCounter, { useToken: DenialReports })
+  scope.register(commitFence, { useToken: HostFence })
   return { scope, observers, metrics }
 }

@@ -24,7 +24,7 @@ import { type Caller, faultFor } from './caller.js'
 import { Contacts } from './contacts.js'
 import { CorrelationTable } from './correlationTable.js'
 import { callsOf, type Group, OpenCall, outcomeUnknown, stopped, tooLate } from './openCall.js'
-import { Outbox, type OutgoingMessage, writePacked } from './outbox.js'
+import { Outbox, type UnsentMessage, writePacked } from './outbox.js'
 import { canChange, envelopeOf, madeBy, type OneWayKind, type OutgoingCall, writeEnvelope } from './outgoingCall.js'
 import { numberOfToken, replyToken } from './replyToken.js'
 
@@ -63,7 +63,7 @@ export class CallTable {
     this.#serversInbox = transport.newInbox()
     transport.subscribe(`${this.#inbox}.*`, (message) => this.#answered(message, false))
     transport.subscribe(`${this.#serversInbox}.*`, (message) => this.#answered(message, true))
-    outbox.onUnsent = (outgoing, fault) => this.#unsent(outgoing, fault)
+    outbox.unsent.on((unsent) => this.#unsent(unsent))
   }
 
   /** The largest payload that one message may have now. */
@@ -282,7 +282,7 @@ export class CallTable {
     )
   }
 
-  #unsent(outgoing: OutgoingMessage, fault: Fault): void {
+  #unsent({ outgoing, fault }: UnsentMessage): void {
     if (outgoing.address === undefined) {
       this.observe({ type: 'deadLetter', subject: outgoing.subject, fault })
       return

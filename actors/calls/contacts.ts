@@ -7,6 +7,7 @@ import type { Version } from '../../core/base/ids.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Contact } from '../../core/schedules/schedule.js'
 import type { HostSettings } from '../base/settings.js'
+import { Signal } from '../base/signal.js'
 import { tokens } from '../base/tokens.js'
 
 interface Heard {
@@ -18,10 +19,9 @@ interface Heard {
 @injectable()
 export class Contacts {
   readonly #heard = new Map<string, Heard>()
-  /** The newest version that the upgrade server has told of: only it is believed. */
-  newestKnown: Version = 0
-  /** Called whenever somebody says to run a version newer than that. */
-  onNewer: (version: Version) => void = () => {}
+  #newestKnown: Version = 0
+  /** Whenever a node says to run a version newer than the newest that is known. */
+  readonly newer = new Signal<Version>()
 
   constructor(
     @inject(tokens.clock) private readonly clock: Clock,
@@ -39,7 +39,12 @@ export class Contacts {
       if (this.#heard.size >= this.settings.contactsMax) this.#heard.delete(this.#heard.keys().next().value!)
       this.#heard.set(nodeId, { className, version, atMs: now })
     }
-    if (version > this.newestKnown) this.onNewer(version)
+    if (version > this.#newestKnown) this.newer.emit(version)
+  }
+
+  /** The newest version that the upgrade server has told of: only it is believed. */
+  know(newest: Version): void {
+    this.#newestKnown = newest
   }
 
   /** Newest first. */

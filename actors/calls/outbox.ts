@@ -11,6 +11,7 @@ import { subjectsOf } from '../../core/wire/subjects.js'
 import { WireReader } from '../../core/wire/wireReader.js'
 import { WireWriter } from '../../core/wire/wireWriter.js'
 import type { HostSettings } from '../base/settings.js'
+import { Signal } from '../base/signal.js'
 import { tokens } from '../base/tokens.js'
 
 /** Where the answers to a message's calls go, and what its sender keeps to find these calls again. */
@@ -27,6 +28,12 @@ export interface OutgoingMessage {
   envelopes: number
   /** Set while an envelope is half written: an argument may be a getter that calls somebody. */
   isBusy: boolean
+}
+
+/** A message that could not be sent, and why. */
+export interface UnsentMessage {
+  readonly outgoing: OutgoingMessage
+  readonly fault: Fault
 }
 
 /** Where messages go. A holder of one adds to the message that is being filled for it. */
@@ -54,8 +61,7 @@ export class Outbox {
   #busyMessages = 0
   readonly #toServices: string
   readonly #flush = (): void => this.flush()
-  /** Hears of a message that could not be sent. */
-  onUnsent: (outgoing: OutgoingMessage, fault: Fault) => void = () => {}
+  readonly unsent = new Signal<UnsentMessage>()
 
   constructor(
     @inject(tokens.transport) private readonly transport: Transport,
@@ -207,7 +213,7 @@ export class Outbox {
       this.transport.publish(outgoing.subject, payload, outgoing.address?.replyTo)
     } catch (error) {
       if (outgoing.envelopes > 1 && isFault(error) && error.code === 'protocol.too-large') this.#sendApart(outgoing, payload)
-      else this.onUnsent(outgoing, error as Fault)
+      else this.unsent.emit({ outgoing, fault: error as Fault })
     }
   }
 
@@ -218,7 +224,7 @@ export class Outbox {
   #sendApart(outgoing: OutgoingMessage, payload: Uint8Array): void {
     if (outgoing.address !== undefined) {
       const message = `${payload.length} bytes to ${outgoing.subject}; the transport takes less than before, ${this.transport.payloadBytesMax}`
-      this.onUnsent(outgoing, new Fault('unavailable.disconnected', message))
+      this.unsent.emit({ outgoing, fault: new Fault('unavailable.disconnected', message) })
       return
     }
     for (const reader = new WireReader(payload); !reader.isAtEnd; ) {
@@ -227,7 +233,7 @@ export class Outbox {
       try {
         this.transport.publish(outgoing.subject, payload.subarray(from, reader.at))
       } catch (error) {
-        this.onUnsent(outgoing, error as Fault)
+        this.unsent.emit({ outgoing, fault: error as Fault })
       }
     }
   }

@@ -25,7 +25,9 @@ import { takesBack } from '../../core/upgrade/undo.js'
 import { type ClassUpgrade, restored, reversed, type Upgrade } from '../../core/upgrade/upgrade.js'
 import { pack, unpack } from '../../core/wire/codec.js'
 import type { HostSettings } from '../base/settings.js'
+import { Signal } from '../base/signal.js'
 import { tokens } from '../base/tokens.js'
+import { Contacts } from '../calls/contacts.js'
 import { Journal } from '../state/journal.js'
 import { HostHistoryRestore } from './hostHistoryRestore.js'
 import { manifestsAtOnce, UpgradeServerClient } from './upgradeServerClient.js'
@@ -52,12 +54,10 @@ export class UpgradeHistory {
   #hasAsked = false
   #refusal: Fault | undefined
   #nonsense: string | null = null
-  /** Another version is the newest that was heard of, be it an older one. */
-  onHeard: (version: Version) => void = () => {}
-  /** Called when the upgrade server has a newer version than was heard of. */
-  onNewer: (newest: Version) => void = () => {}
-  /** Called when more versions are dead, or final. */
-  onOver: () => void = () => {}
+  /** The upgrade server has a newer version than was heard of. */
+  readonly newer = new Signal<Version>()
+  /** More versions are dead, or final. */
+  readonly ended = new Signal()
 
   constructor(
     @inject(tokens.store) private readonly store: StateStore,
@@ -70,7 +70,12 @@ export class UpgradeHistory {
     @inject(tokens.verified) private readonly verified: VerifiedHistory,
     @inject(HostHistoryRestore) private readonly historyRestore: HostHistoryRestore,
     @inject(tokens.trusts) private readonly trusts: Trusts,
-  ) {}
+    @inject(Contacts) private readonly contacts: Contacts,
+  ) {
+    contacts.know(this.heard)
+    // Asked at most every `unknownVersionMs`, whatever others say.
+    contacts.newer.on((version) => void this.knows(version).catch(() => {}))
+  }
 
   /** The newest version whose manifest this host has. */
   get newest(): Version {
@@ -128,8 +133,8 @@ export class UpgradeHistory {
     // The newest answer counts, and no longer than until the next: who has answered wrongly once, or in the
     // server's name, has said nothing for good.
     this.#heard = version
-    this.onHeard(this.heard)
-    if (isNewer || isMissing) this.onNewer(version)
+    this.contacts.know(this.heard)
+    if (isNewer || isMissing) this.newer.emit(version)
     if (dead > this.#dead || final > this.#final) await this.#believe(dead, final)
     return version
   }
@@ -160,7 +165,7 @@ export class UpgradeHistory {
     if (nowDead <= this.#dead && nowFinal <= this.#final) return
     this.#dead = Math.max(nowDead, this.#dead)
     this.#final = Math.max(nowFinal, this.#final)
-    this.onOver()
+    this.ended.emit()
   }
 
   /** Whether the upgrade server has this version; asked at most every `unknownVersionMs`. */
@@ -260,7 +265,7 @@ export class UpgradeHistory {
       // The version was said to be there, and is not.
       if (isFault(error) && error.code === 'upgrade.fetch') {
         this.#heard = this.newest
-        this.onHeard(this.heard)
+        this.contacts.know(this.heard)
       }
       throw error
     })

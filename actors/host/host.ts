@@ -17,12 +17,12 @@ import type { Node } from '../node/node.js'
 import { type NodeHandle, RunningNode } from '../node/nodeHandle.js'
 import { startNode } from '../node/nodeStart.js'
 import { hostStoppedFault, type NodeStart, StartingNodes } from '../node/startingNodes.js'
+import { NodesOfHost } from '../registration/nodesOfHost.js'
 import { Clients, type RefOptions } from './clients.js'
 import { NodeServices } from './nodeServices.js'
 
 @injectable()
 export class Host {
-  readonly #nodes = new Map<string, Node>()
   readonly #starting = new StartingNodes()
   #announcements: Subscription | undefined
   #cancelAsking: () => void = () => {}
@@ -35,25 +35,18 @@ export class Host {
   constructor(
     @inject(NodeServices) private readonly services: NodeServices,
     @inject(Clients) private readonly clients: Clients,
+    @inject(NodesOfHost) private readonly nodes: NodesOfHost<Node>,
   ) {
-    const { history, contacts, statusReporter } = services
-    contacts.newestKnown = history.heard
-    history.onHeard = (version) => {
-      contacts.newestKnown = version
-    }
-    history.onNewer = (version) => this.#learn(version)
-    history.onOver = () => {
-      for (const node of this.#nodes.values()) node.versionsOver()
-    }
-    // Asked at most every `unknownVersionMs`, whatever others say.
-    contacts.onNewer = (version) => void history.knows(version).catch(() => {})
-    statusReporter.figuresOf = (nodeId) => this.#nodes.get(nodeId)?.status.figures
-    statusReporter.onTaken = (nodeId, fault, leftMs) => this.#taken(nodeId, fault, leftMs)
-    statusReporter.onLoss = () => {
-      for (const node of this.#nodes.values()) node.permit.tellAgain()
-    }
+    const { history, statusReporter } = services
+    history.newer.on((version) => this.#learn(version))
+    history.ended.on(() => {
+      for (const node of nodes.all) node.versionsOver()
+    })
+    statusReporter.losses.on(() => {
+      for (const node of nodes.all) node.permit.tellAgain()
+    })
     // The question also gives back deaths, finality, and the history.
-    statusReporter.onProbation = () => this.#ask()
+    statusReporter.probation.on(() => this.#ask())
   }
 
   get id(): string {
@@ -73,7 +66,7 @@ export class Host {
       // All hosts are back at once.
       if (status === 'connected') this.#askWithin(this.services.history.heard + 1)
     })
-    this.services.inspection.start(this.#nodes)
+    this.services.inspection.start(this.nodes.byId)
     if (!this.services.trusts.isSaid) this.services.observe(noTrustWarning('a host', this.system))
     this.#ask()
     this.#askLater()
@@ -86,19 +79,19 @@ export class Host {
    */
   async node(definition: NodeClass, nodeId: string): Promise<NodeHandle> {
     if (this.#stopped) throw hostStoppedFault()
-    if (this.#nodes.has(nodeId) || this.#starting.has(nodeId))
+    if (this.nodes.has(nodeId) || this.#starting.has(nodeId))
       throw new Fault('config.invalid', `node ${nodeId} runs on this host already`)
-    this.services.fence.start()
+    this.services.fence.start(() => this.services.statusReporter.askAll())
     return this.#starting.run(nodeId, (start) => this.#startNode(definition, nodeId, start))
   }
 
   async #startNode(definition: NodeClass, nodeId: string, start: NodeStart): Promise<NodeHandle> {
     await this.#checkListens([])
     const node = await startNode(this.services, definition, nodeId, start)
-    this.#nodes.set(nodeId, node)
+    this.nodes.add(nodeId, node)
     if (!this.services.statusReporter.has(nodeId)) {
       await node.stop()
-      this.#nodes.delete(nodeId)
+      this.nodes.delete(nodeId)
       throw new Fault('config.registered-elsewhere', `node ${nodeId} was started elsewhere while it started here`, { nodeId })
     }
     // The versions and deaths that were heard of while the node was starting.
@@ -108,7 +101,7 @@ export class Host {
     try {
       await this.#checkListens(node.subjects)
     } catch (fault) {
-      this.#nodes.delete(nodeId)
+      this.nodes.delete(nodeId)
       await node.stop()
       throw fault
     }
@@ -141,7 +134,7 @@ export class Host {
       newestVersion: history.heard,
       openCalls: calls.openCalls,
       starting: this.#starting.ids,
-      nodes: [...this.#nodes.values()].map((node) => node.status.snapshot),
+      nodes: [...this.nodes.all].map((node) => node.status.snapshot),
     }
   }
 
@@ -182,7 +175,7 @@ export class Host {
     // Before anything is waited for: no node comes after those that are ended here.
     const started = this.#starting.stop()
     await budget.forLeaving(Promise.resolve(this.#announcements?.drain()))
-    const nodes = [...this.#nodes.values(), ...this.#starting.nodes]
+    const nodes = [...this.nodes.all, ...this.#starting.nodes]
     await budget.forLeaving(Promise.all([started, this.#leave(nodes, budget)]))
     if (budget.isLate) {
       const busy = [...this.#starting.ids, ...nodes.flatMap(({ id, mailbox }) => (mailbox.isIdle ? [] : id))]
@@ -192,7 +185,7 @@ export class Host {
     // A call that ends here may have waited for as long as the host stood still.
     await budget.forLeaving(this.services.fence.opened())
     await Promise.all(nodes.map((node) => node.stop(budget)))
-    this.#nodes.clear()
+    this.nodes.clear()
     this.services.fence.stop()
     inspection.stop()
     await budget.forClosing(journal.idle())
@@ -214,7 +207,7 @@ export class Host {
   }
 
   #handle(node: Node): NodeHandle {
-    return new RunningNode(node, this.services.clock, () => void this.#nodes.delete(node.id))
+    return new RunningNode(node, this.services.clock, () => void this.nodes.delete(node.id))
   }
 
   #announced(message: Message): void {
@@ -266,7 +259,7 @@ export class Host {
    */
   #learn(version: Version): void {
     const { clock, settings } = this.services
-    const nodes = [...this.#nodes.values()]
+    const nodes = [...this.nodes.all]
     const learnFrom = (first: number) => {
       if (this.#stopped) return
       for (const node of nodes.slice(first, first + settings.learnPerTurnMax)) if (!node.isEnding) node.learning.learn(version)
@@ -286,13 +279,5 @@ export class Host {
       for (const [node] of Map.groupBy(nodes, ({ service }) => service).values())
         await intake.upTo(version, node!.recordStore.record.newest, () => node!.recordStore.lineage(classes))
     } catch {}
-  }
-
-  async #taken(nodeId: string, fault: Fault, leftMs: number): Promise<void> {
-    const node = this.#nodes.get(nodeId)
-    this.services.observe({ type: 'nodeFailed', nodeId, error: fault })
-    node?.leaveToOthers(leftMs)
-    await node?.stop()
-    this.#nodes.delete(nodeId)
   }
 }

@@ -74,9 +74,7 @@ export class NodeServices {
     @inject(Backlog) readonly backlog: Backlog,
     @inject(Denials) readonly denials: Denials,
     @inject(DenialReports) readonly denialReports: DenialReports,
-  ) {
-    journal.isHeld = (goOn) => fence.holds(goOn)
-  }
+  ) {}
 
   /** A class without constructor parameters needs no container of its own. */
   construct(definition: NodeClass): object {

@@ -18,6 +18,9 @@ import type { Transport } from '../../core/ports/transport.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
 
+/** Asks the database for all nodes of this host, and stops those that run elsewhere. Never rejects. */
+export type AskForAll = () => Promise<void>
+
 @injectable()
 export class HostFence {
   /** A gap after which a lease may be over is always noticed: leases are renewed after each third. */
@@ -30,9 +33,8 @@ export class HostFence {
   #waiting: (() => void)[] = []
   #isAsking = false
   #cancel: () => void = () => {}
-  #isWatching = false
-  /** Asks the database for all nodes of this host, and stops those that run elsewhere. Never rejects. */
-  ask: () => Promise<void> = async () => {}
+  /** Undefined while gaps are not noticed. */
+  #ask: AskForAll | undefined
 
   constructor(
     @inject(tokens.clock) private readonly clock: Clock,
@@ -46,9 +48,9 @@ export class HostFence {
   }
 
   /** From now on gaps are noticed. */
-  start(): void {
-    if (this.#isWatching) return
-    this.#isWatching = true
+  start(ask: AskForAll): void {
+    if (this.#ask !== undefined) return
+    this.#ask = ask
     this.asked(this.moment())
     this.#beatMs = this.clock.monotonicMs()
     this.#beatLater()
@@ -59,7 +61,7 @@ export class HostFence {
    * that another host has carried out.
    */
   stop(): void {
-    this.#isWatching = false
+    this.#ask = undefined
     this.#cancel()
     this.#waiting = []
     this.#isAsking = false
@@ -72,7 +74,7 @@ export class HostFence {
 
   /** Whether nothing may be carried out now; then `whenOpen` says when. To be asked for each message. */
   isClosed(nowMs: number): boolean {
-    if (!this.#isWatching) return false
+    if (this.#ask === undefined) return false
     if (nowMs - this.#beatMs > this.#stallMs) this.#notice()
     return this.#isAsking
   }
@@ -112,7 +114,7 @@ export class HostFence {
   #beatLater(): void {
     this.#cancel = this.clock.after(this.#stallMs / 4, () => {
       this.#notice()
-      if (this.#isWatching) this.#beatLater()
+      if (this.#ask !== undefined) this.#beatLater()
     })
   }
 
@@ -123,7 +125,7 @@ export class HostFence {
     const unaskedMs = this.#unaskedMs({ ms, wallMs })
     this.#beatMs = ms
     if (gapMs > this.#stallMs) this.#arriving(gapMs)
-    if (unaskedMs > leaseMs && !this.#isAsking) void this.#ask(unaskedMs)
+    if (unaskedMs > leaseMs && !this.#isAsking) void this.#askForAll(unaskedMs)
   }
 
   /** The time of day may only have been set: then it was asked for nothing. */
@@ -143,13 +145,15 @@ export class HostFence {
       })
   }
 
-  async #ask(gapMs: number): Promise<void> {
+  async #askForAll(gapMs: number): Promise<void> {
+    const ask = this.#ask
+    if (ask === undefined) return
     this.#isAsking = true
     const message = `this host has stood still for ${Math.round(gapMs / 1000)} s: it asks the upgrade database before it goes on`
     this.observe({ type: 'warning', message, error: undefined })
     do {
       const moment = this.moment()
-      await this.ask()
+      await ask()
       this.asked(moment)
     } while (this.#isAsking && this.#unaskedMs() > this.settings.leaseMs)
     if (this.#isAsking) this.#open()

@@ -15,6 +15,7 @@ import type { NodeFigures, NodeStatus } from '../../core/model/nodeRow.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
 import type { HostSettings } from '../base/settings.js'
+import { Signal } from '../base/signal.js'
 import { backoffMs, sleep, within } from '../base/timeouts.js'
 import { tokens } from '../base/tokens.js'
 import { DatabaseEpoch } from './databaseEpoch.js'
@@ -22,6 +23,7 @@ import { byId, type HostedNode, HostedNodes } from './hostedNodes.js'
 import { HostFence } from './hostFence.js'
 import { HostSession } from './hostSession.js'
 import { noAnswerFault } from './noAnswerFault.js'
+import { NodesOfHost } from './nodesOfHost.js'
 import { PredecessorLease } from './predecessorLease.js'
 import { maybeElsewhereText, registeredElsewhereFault } from './registeredElsewhere.js'
 import { StoppedNodes } from './stoppedNodes.js'
@@ -43,17 +45,10 @@ export class StatusReporter {
   #stopped = false
   #cancelRenewal: () => void = () => {}
   #idle: (() => void)[] = []
-  /** How a node's calls go, where somebody wants to know. */
-  figuresOf: (nodeId: string) => NodeFigures | undefined = () => undefined
-  /**
-   * A node turned out to be registered elsewhere, and may be served there after `leftMs`: it must not run
-   * here. Resolves when it does not.
-   */
-  onTaken: (nodeId: string, fault: Fault, leftMs: number) => Promise<void> = async () => {}
   /** The database has lost something. */
-  onLoss: () => void = () => {}
+  readonly losses = new Signal()
   /** It is still on probation: what this host knows is to be given back. */
-  onProbation: () => void = () => {}
+  readonly probation = new Signal()
   readonly #epoch: DatabaseEpoch
   readonly #stoppedNodes: StoppedNodes
 
@@ -65,10 +60,10 @@ export class StatusReporter {
     @inject(tokens.observer) private readonly observe: HostObserver,
     @inject(HostSession) private readonly session: HostSession,
     @inject(HostFence) private readonly fence: HostFence,
+    @inject(NodesOfHost) private readonly running: NodesOfHost,
   ) {
     this.#epoch = new DatabaseEpoch({ clock, settings, session, lost: () => this.#lost() })
     this.#stoppedNodes = new StoppedNodes({ clock, settings, database, session, has: (nodeId) => this.#nodes.has(nodeId) })
-    fence.ask = () => this.#askAll()
     this.#renewLater()
   }
 
@@ -267,7 +262,7 @@ export class StatusReporter {
   #stands(standing: Standing | undefined): void {
     if (standing === undefined) return
     this.#epoch.hear(standing)
-    if (this.#epoch.isLossy) this.onProbation()
+    if (this.#epoch.isLossy) this.probation.emit()
   }
 
   #lost(): void {
@@ -275,13 +270,14 @@ export class StatusReporter {
     this.observe({ type: 'warning', message, error: undefined })
     for (const nodeId of this.#nodes.ids()) this.#unreported.add(nodeId)
     this.#work()
-    this.onLoss()
+    this.losses.emit()
   }
 
   /** The other start is told that it need not wait, once the node has stopped here. */
   async #taken(nodeId: string, fault: Fault, leftMs: number): Promise<void> {
     this.#drop(nodeId)
-    await this.onTaken(nodeId, fault, leftMs)
+    this.observe({ type: 'nodeFailed', nodeId, error: fault })
+    await this.running.takenElsewhere(nodeId, leftMs)
     this.#stoppedNodes.add(nodeId)
     await this.#stoppedNodes.tell()
   }
@@ -300,7 +296,7 @@ export class StatusReporter {
     const unchanged: HostedNode[] = []
     for (const entry of this.#nodes.allRegistered()) {
       const { row } = entry
-      const figures = this.figuresOf(row.nodeId)
+      const figures = this.running.get(row.nodeId)?.status.figures
       if (figures === undefined || isAlike(figures, row.figures)) unchanged.push(entry)
       // Behind what is being reported: an older row must not come after a newer one.
       else this.report({ ...row, figures })
@@ -328,7 +324,7 @@ export class StatusReporter {
    * For the fence. A database that has lost something may have lost who has the nodes now. Each host tells it
    * again within a third of a lease: until then its answer says nothing.
    */
-  async #askAll(): Promise<void> {
+  async askAll(): Promise<void> {
     const { clock, settings } = this
     const untilMs = clock.monotonicMs() + settings.leaseMs
     try {

@@ -7,7 +7,7 @@
  * J2. When a batch fails, so does everything written after it: it may have seen what was lost.
  * J3. After `close` nothing reaches the store: what is written is lost, and whoever waits for it hears so.
  */
-import { inject, injectable } from 'tsyringe'
+import { type InjectionToken, inject, injectable } from 'tsyringe'
 import { Fault } from '../../core/base/fault.js'
 import type { Clock } from '../../core/ports/clock.js'
 import { compareKeys, type StateStore, type Write } from '../../core/ports/stateStore.js'
@@ -63,6 +63,16 @@ interface Batch {
   readonly writers: Set<Writer>
 }
 
+/** Whether this host may say what was committed. */
+export interface CommitFence {
+  /** True if nothing may be said now; then `goOn` is called when it may. To be asked for each batch. */
+  holds(goOn: () => void): boolean
+}
+
+export const commitFence: InjectionToken<CommitFence> = Symbol.for('theseus.commitFence')
+
+const neverHolds: CommitFence = { holds: () => false }
+
 @injectable()
 export class Journal {
   #committed: BatchNumber = 0
@@ -72,15 +82,11 @@ export class Journal {
   #scheduled = false
   #isClosed = false
   #idle: (() => void)[] = []
-  /**
-   * Whether nothing may be said now of what was committed; then `goOn` is called when it may.
-   * To be asked for each batch.
-   */
-  isHeld: (goOn: () => void) => boolean = () => false
 
   constructor(
     @inject(tokens.store) private readonly store: StateStore,
     @inject(tokens.clock) private readonly clock: Clock,
+    @inject(commitFence) private readonly fence: CommitFence = neverHolds,
   ) {}
 
   /** Adds one write to the batch being filled and returns that batch. */
@@ -202,7 +208,7 @@ export class Journal {
     this.#commit(batch).then(
       () => {
         const goOn = () => this.#ended(batch)
-        if (!this.isHeld(goOn)) goOn()
+        if (!this.fence.holds(goOn)) goOn()
       },
       (error: unknown) => this.#fail(batch, error),
     )

@@ -509,7 +509,7 @@ test('each node that answers in a message becomes a contact', async (t) => {
   s.call()
   const sent = s.leaving()
   const heard: number[] = []
-  s.contacts.onNewer = (version) => heard.push(version)
+  s.contacts.newer.on((version) => heard.push(version))
   const n2 = { node: 'n2', className: 'Notes.v2', version: 4 }
   await s.hear(
     sent[0]!,
@@ -528,7 +528,7 @@ test('each node that answers in a message becomes a contact', async (t) => {
 test('an answer that nobody waits for is no news of who answers, nor of a version', async (t) => {
   const s = open()
   const newer: number[] = []
-  s.contacts.onNewer = (version) => newer.push(version)
+  s.contacts.newer.on((version) => newer.push(version))
   const call = s.call()
   const [sent] = s.leaving()
   const liar = { node: 'n2', className: 'Notes.v9', version: 9 }

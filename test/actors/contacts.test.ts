@@ -43,11 +43,11 @@ test('so many contacts are remembered; the one that came first is forgotten for 
 test('a version above the newest that is known is told each time, and no other', (t) => {
   const { contacts } = open()
   const newer: number[] = []
-  contacts.onNewer = (version) => newer.push(version)
+  contacts.newer.on((version) => newer.push(version))
   contacts.hear('a', 'A.v1', 0)
   contacts.hear('a', 'A.v2', 1)
   contacts.hear('a', 'A.v2', 1)
-  contacts.newestKnown = 1
+  contacts.know(1)
   contacts.hear('a', 'A.v2', 1)
   contacts.hear('b', 'A.v3', 2)
   t.deepEqual(newer, [1, 1, 2])

@@ -423,7 +423,7 @@ test('what arrives after a standstill is as old as that, until all that waited h
   const clock = new StoppedClock()
   let arrived = () => {}
   const fence = fenceOf(clock, () => new Promise((resolve) => (arrived = resolve)))
-  fence.start()
+  fence.start(async () => {})
   t.false(fence.isClosed(clock.monotonicMs()))
   t.is(fence.lateMs, 0)
   clock.passedMs += 3_000
@@ -438,7 +438,7 @@ test('what arrives after a standstill is as old as that, until all that waited h
 test('a host asks after a lease that is shorter than a standstill, before it carries anything out', (t) => {
   const clock = new StoppedClock()
   const fence = fenceOf(clock, undefined, 600)
-  fence.start()
+  fence.start(async () => {})
   clock.passedMs += 601
   t.true(fence.isClosed(clock.monotonicMs()))
 })
@@ -449,11 +449,10 @@ for (const which of ['passedMs', 'setByMs'] as const) {
     const fence = fenceOf(clock)
     let asked = 0
     let answer = () => {}
-    fence.ask = () => {
+    fence.start(() => {
       asked++
       return new Promise((resolve) => (answer = resolve))
-    }
-    fence.start()
+    })
     clock[which] += 11_000
     clock.goOn()
     t.true(fence.isClosed(clock.monotonicMs()))
@@ -473,8 +472,7 @@ test('a host that asks in time, answered or not, goes on without a pause', (t) =
   const clock = new StoppedClock()
   const fence = fenceOf(clock)
   let asked = 0
-  fence.ask = async () => void asked++
-  fence.start()
+  fence.start(async () => void asked++)
   for (let round = 0; round < 10; round++) {
     for (let ms = 0; ms < 9_000; ms += 250) {
       clock.passedMs += 250

@@ -27,12 +27,12 @@ function open(leaseMs = longLeaseMs) {
   const settings = { ...defaultSettings, system: 's', hostId: 'h', leaseMs, stallMs }
   const fence = new HostFence(clock, settings, (event) => void events.push(event), transport)
   const asked: ReturnType<typeof gate>[] = []
-  fence.ask = async () => {
+  const ask = async () => {
     const answer = gate()
     asked.push(answer)
     await answer.pass()
   }
-  return { clock, fence, events, flushes, asked, isClosed: () => fence.isClosed(clock.monotonicMs()) }
+  return { clock, fence, ask, events, flushes, asked, isClosed: () => fence.isClosed(clock.monotonicMs()) }
 }
 
 /** The process does not run, and nothing of it happens, until something arrives. */
@@ -42,7 +42,7 @@ function standStill({ clock }: ReturnType<typeof open>, ms: number): void {
 
 test('a host that runs asks for nothing as long as it is asked for its nodes in time', async (t) => {
   const s = open()
-  s.fence.start()
+  s.fence.start(s.ask)
   for (let i = 0; i < 5; i++) {
     s.clock.advance(leaseMs)
     s.fence.asked(s.fence.moment())
@@ -53,7 +53,7 @@ test('a host that runs asks for nothing as long as it is asked for its nodes in 
 
 test('F1: after more than a lease without a question to the database a host asks, once, and holds what arrives', async (t) => {
   const s = open()
-  s.fence.start()
+  s.fence.start(s.ask)
   s.clock.advance(leaseMs)
   t.false(s.isClosed())
   s.clock.advance(stallMs)
@@ -77,7 +77,7 @@ test('F1: after more than a lease without a question to the database a host asks
 
 test('F1: a host that stands still once more while it asks does not believe an answer from before that', async (t) => {
   const s = open()
-  s.fence.start()
+  s.fence.start(s.ask)
   standStill(s, leaseMs + stallMs)
   t.true(s.isClosed())
   const done: string[] = []
@@ -95,7 +95,7 @@ test('F1: a host that stands still once more while it asks does not believe an a
 
 test('F1: a host that stops while it asks asks no more', async (t) => {
   const s = open()
-  s.fence.start()
+  s.fence.start(s.ask)
   standStill(s, leaseMs + stallMs)
   t.true(s.isClosed())
   s.fence.stop()
@@ -107,7 +107,7 @@ test('F1: a host that stops while it asks asks no more', async (t) => {
 
 test('a host whose question is answered soon does not ask again before a lease has passed', async (t) => {
   const s = open()
-  s.fence.start()
+  s.fence.start(s.ask)
   s.clock.advance(leaseMs + stallMs)
   s.asked[0]!.open()
   await settled()
@@ -118,7 +118,7 @@ test('a host whose question is answered soon does not ask again before a lease h
 
 test('of a lease that is shorter than a standstill half is the longest gap', (t) => {
   const s = open(600)
-  s.fence.start()
+  s.fence.start(s.ask)
   standStill(s, 300)
   t.false(s.isClosed())
   t.is(s.flushes.length, 0)
@@ -129,7 +129,7 @@ test('of a lease that is shorter than a standstill half is the longest gap', (t)
 
 test('the question counts from when it was asked: what was asked before long is asked again', async (t) => {
   const s = open()
-  s.fence.start()
+  s.fence.start(s.ask)
   s.clock.advance(leaseMs + stallMs)
   t.is(s.asked.length, 1)
   const [event] = s.events
@@ -145,7 +145,7 @@ test('the question counts from when it was asked: what was asked before long is 
 
 test('a question that was asked again counts from the last time', async (t) => {
   const s = open()
-  s.fence.start()
+  s.fence.start(s.ask)
   s.clock.advance(leaseMs + stallMs)
   t.true(s.isClosed())
   // Its first part has the fence itself as its beginning.
@@ -160,7 +160,7 @@ test('a question that was asked again counts from the last time', async (t) => {
 
 test('a gap in the time of day counts as well: a machine may have been suspended', async (t) => {
   const s = open()
-  s.fence.start()
+  s.fence.start(s.ask)
   s.clock.setBy(leaseMs + 1)
   s.clock.advance(stallMs)
   t.true(s.isClosed())
@@ -175,7 +175,7 @@ test('a gap in the time of day counts as well: a machine may have been suspended
 
 test('what arrives first after a standstill finds the host closed', async (t) => {
   const s = open()
-  s.fence.start()
+  s.fence.start(s.ask)
   standStill(s, leaseMs)
   t.false(s.isClosed(), 'not for longer than a lease')
   standStill(s, leaseMs + 1)
@@ -185,7 +185,7 @@ test('what arrives first after a standstill finds the host closed', async (t) =>
 
 test('F2: what arrives after a gap may have waited as long as the longest one, until all of it has arrived', async (t) => {
   const s = open()
-  s.fence.start()
+  s.fence.start(s.ask)
   standStill(s, stallMs)
   t.false(s.isClosed())
   t.is(s.fence.lateMs, 0, 'no gap worth the name')
@@ -219,8 +219,8 @@ test('before its start and after its stop a host holds nothing, and a stop drops
   // The time before counts for nothing.
   standStill(s, 5 * leaseMs)
   t.false(s.isClosed())
-  s.fence.start()
-  s.fence.start()
+  s.fence.start(s.ask)
+  s.fence.start(s.ask)
   t.is(s.clock.timers, 1)
   t.false(s.isClosed())
   t.is(s.fence.lateMs, 0)
@@ -242,17 +242,30 @@ test('before its start and after its stop a host holds nothing, and a stop drops
   t.is(s.asked.length, 1)
 })
 
+test('a look for gaps that was due when the host stopped finds none', (t) => {
+  const s = open()
+  const looks: (() => void)[] = []
+  s.clock.after = (_, look) => {
+    looks.push(look)
+    return () => {}
+  }
+  s.fence.start(s.ask)
+  standStill(s, leaseMs + 1)
+  s.fence.stop()
+  looks[0]!()
+  t.deepEqual([s.events, s.asked.length, looks.length], [[], 0, 1])
+})
+
 test('a host that stops while it looks for gaps looks no more', (t) => {
   const s = open()
-  s.fence.start()
-  s.fence.ask = async () => s.fence.stop()
+  s.fence.start(async () => s.fence.stop())
   s.clock.advance(2 * leaseMs)
   t.is(s.clock.timers, 0)
 })
 
 test('who waits until it is open waits while the database is asked, and not otherwise', async (t) => {
   const s = open()
-  s.fence.start()
+  s.fence.start(s.ask)
   await s.fence.opened()
   standStill(s, leaseMs + 1)
   let isOpen = false

@@ -1,6 +1,6 @@
 import 'reflect-metadata'
 import test from 'ava'
-import { Journal, PackedLater, type Writer } from '../../actors/state/journal.js'
+import { type CommitFence, Journal, PackedLater, type Writer } from '../../actors/state/journal.js'
 import { isFault } from '../../core/base/fault.js'
 import type { StateStore, Write } from '../../core/ports/stateStore.js'
 import { pack } from '../../core/wire/codec.js'
@@ -45,10 +45,10 @@ class SlowStore implements StateStore {
   async close(): Promise<void> {}
 }
 
-function open() {
+function open(fence?: CommitFence) {
   const clock = new ManualClock()
   const store = new SlowStore()
-  const journal = new Journal(store, clock)
+  const journal = new Journal(store, clock, fence)
   const heard: string[] = []
   const listen = (batch: number, name: string) =>
     journal.whenCommitted(batch, (error) => heard.push(error === undefined ? name : `${name} lost`))
@@ -219,12 +219,12 @@ test('who asks for a batch that was lost so long ago that it is forgotten hears 
 })
 
 test('nothing is said of what is committed while the journal is held', async (t) => {
-  const { clock, store, journal, heard, listen } = open()
   let goOn = () => {}
-  journal.isHeld = (later) => {
+  const holds = (later: () => void) => {
     goOn = later
     return true
   }
+  const { clock, store, journal, heard, listen } = open({ holds })
   const batch = journal.write('a', bytes('1'))
   listen(batch, 'batch')
   clock.endTurn()

@@ -119,7 +119,7 @@ test('messages are as long as the transport takes now, which may be less than be
 test('a message that the transport has ceased to take since it was begun is sent apart', (t) => {
   const { outbox, sent, write, transport } = open()
   const unsent: string[] = []
-  outbox.onUnsent = (outgoing, { code }) => unsent.push(`${outgoing.subject} ${code}`)
+  outbox.unsent.on(({ outgoing, fault }) => unsent.push(`${outgoing.subject} ${fault.code}`))
   // Each byte of these is an envelope.
   for (const text of ['123', '456']) write('a', text)
   const address = { replyTo: 'r' }
@@ -180,7 +180,7 @@ test('an envelope that is longer than a message should be waits alone for the en
 test('a message that the transport refuses is told with the reason, and the others leave', (t) => {
   const { outbox, sent, write, transport } = open()
   const unsent: string[] = []
-  outbox.onUnsent = ({ subject }, fault) => unsent.push(`${subject} ${isFault(fault) ? fault.code : String(fault)}`)
+  outbox.unsent.on(({ outgoing, fault }) => unsent.push(`${outgoing.subject} ${isFault(fault) ? fault.code : String(fault)}`))
   const { publish } = transport
   transport.publish = (subject, payload) => {
     if (subject === 'gone') throw new Fault('unavailable.disconnected', 'away')
@@ -196,7 +196,7 @@ test('a message that the transport refuses is told with the reason, and the othe
 test('a call that is alone in a message which the transport has ceased to take is told so: sent again it would be as large', (t) => {
   const { outbox, sent, transport, write } = open()
   const unsent: string[] = []
-  outbox.onUnsent = ({ subject }, fault) => unsent.push(`${subject} ${fault.code}`)
+  outbox.unsent.on(({ outgoing, fault }) => unsent.push(`${outgoing.subject} ${fault.code}`))
   outbox.write(outbox.destination('call'), writePacked, Buffer.from('1234'), () => ({ replyTo: 'r' }))
   write('send', '1234')
   transport.payloadBytesMax = 3
@@ -208,7 +208,7 @@ test('a call that is alone in a message which the transport has ceased to take i
 test('of envelopes that are sent apart, those that are still too large are told, and the others leave', (t) => {
   const { outbox, sent, transport } = open()
   const unsent: string[] = []
-  outbox.onUnsent = ({ subject }, fault) => unsent.push(`${subject} ${fault.code}`)
+  outbox.unsent.on(({ outgoing, fault }) => unsent.push(`${outgoing.subject} ${fault.code}`))
   const text = (length: number) => (writer: WireWriter) => writer.text('x'.repeat(length))
   for (const length of [1, 9, 2]) outbox.write(outbox.destination('a'), text(length), undefined)
   transport.payloadBytesMax = 4

@@ -62,8 +62,7 @@ function open(change: Partial<HostSettings> = {}) {
   } as unknown as Transport
   const fence = new HostFence(clock, settings, observe, transport)
   const database = gate()
-  fence.ask = () => database.pass()
-  fence.start()
+  fence.start(() => database.pass())
   const contacts = new Contacts(clock, settings)
   const told: string[] = []
   const taken: IncomingCall[] = []

@@ -4,6 +4,7 @@ import test, { type ExecutionContext } from 'ava'
 import { defaultSettings, type HostSettings } from '../../actors/base/settings.js'
 import { HostFence } from '../../actors/registration/hostFence.js'
 import { HostSession } from '../../actors/registration/hostSession.js'
+import type { NodesOfHost } from '../../actors/registration/nodesOfHost.js'
 import { StatusReporter } from '../../actors/registration/statusReporter.js'
 import { Journal } from '../../actors/state/journal.js'
 import { Fault, isFault } from '../../core/base/fault.js'
@@ -49,7 +50,14 @@ async function open(t: ExecutionContext, before: readonly string[] = [], place?:
     await store.commit([[keys.starts, pack({ place: place ?? store.place ?? null, starts: before }, 'a test')]])
   const session = new HostSession(clock, seededRandom(1), settings, store, new Journal(store, clock))
   const fence = new HostFence(clock, settings, observe, { flush: async () => {} } as unknown as Transport)
-  const statusReporter = new StatusReporter(seen, clock, seededRandom(2), settings, observe, session, fence)
+  /** The nodes of the host. */
+  const running = {
+    figuresOf: (_nodeId: string): NodeFigures | undefined => undefined,
+    get: (nodeId: string) => ({ status: { figures: running.figuresOf(nodeId) } }),
+    takenElsewhere: async (_nodeId: string, _leftMs: number) => {},
+  }
+  const nodes = running as unknown as NodesOfHost
+  const statusReporter = new StatusReporter(seen, clock, seededRandom(2), settings, observe, session, fence, nodes)
   t.teardown(() => store.close())
   /** Until the status reporter has nothing to do. */
   const settle = async () => {
@@ -57,7 +65,7 @@ async function open(t: ExecutionContext, before: readonly string[] = [], place?:
     await statusReporter.settled()
   }
   const alive = async () => (await database.nodes()).filter((each) => each.alive).map(({ nodeId }) => nodeId)
-  return { clock, factory, database, changed, calls, statusReporter, fence, store, events, settle, alive }
+  return { clock, factory, database, changed, calls, statusReporter, fence, running, store, events, settle, alive }
 }
 
 /** Lets time pass, a little at a time, with what waits for it. */
@@ -211,9 +219,9 @@ test('who waits until all is stored waits for what is on its way', async (t) => 
 })
 
 test('figures that have changed are reported with the lease, and those that have not only renew it', async (t) => {
-  const { clock, statusReporter, settle, calls, database } = await open(t)
+  const { clock, statusReporter, running, settle, calls, database } = await open(t)
   let figures: NodeFigures | undefined
-  statusReporter.figuresOf = () => figures
+  running.figuresOf = () => figures
   statusReporter.report(row('n1'))
   await settle()
   const said = async (next: Partial<NodeFigures>) => {
@@ -572,7 +580,7 @@ test('that a node has stopped arrives before it is registered anew, or not at al
 test('a node is registered anew after the last word that nodes have stopped, also where an earlier one has arrived', async (t) => {
   const s = await scripted(t)
   const stopped = gate()
-  s.statusReporter.onTaken = () => stopped.pass()
+  s.running.takenElsewhere = () => stopped.pass()
   for (const nodeId of ['n1', 'n2']) await s.statusReporter.register(row(nodeId))
   const answers = new Map([
     ['n1', gate()],
@@ -616,11 +624,9 @@ test('a node that the database does not know is registered again; one that an op
 test('a node that turns out to be registered elsewhere is stopped here, and then the database hears that it is', async (t) => {
   const s = await scripted(t)
   const taken: string[] = []
-  const details: unknown[] = []
   const stopped = gate()
-  s.statusReporter.onTaken = async (nodeId, fault, leftMs) => {
-    details.push(fault.details)
-    taken.push(`${nodeId} ${leftMs === 0 ? 'served' : `waiting ${leftMs} ms`}: ${fault.message.split(':')[0]}`)
+  s.running.takenElsewhere = async (nodeId, leftMs) => {
+    taken.push(`${nodeId} ${leftMs === 0 ? 'served' : `waiting ${leftMs} ms`}`)
     await stopped.pass()
   }
   for (const nodeId of ['n1', 'n2', 'n3']) await s.statusReporter.register(row(nodeId))
@@ -637,12 +643,20 @@ test('a node that turns out to be registered elsewhere is stopped here, and then
   await s.after(0)
   s.asked()
   await s.after(leaseMs / 3)
-  t.deepEqual(taken, [
-    'n4 served: node n4 is registered with state directory other',
-    'n1 served: node n1 is registered on host h2',
-    'n2 waiting 6000 ms: node n2 is registered elsewhere',
-  ])
-  t.deepEqual(details, [{ nodeId: 'n4', directoryId: 'other' }, { nodeId: 'n1', hostId: 'h2' }, { nodeId: 'n2' }])
+  t.deepEqual(taken, ['n4 served', 'n1 served', 'n2 waiting 6000 ms'])
+  const failed = s.events.flatMap((event) => (event.type === 'nodeFailed' ? [event] : []))
+  t.deepEqual(
+    failed.map(({ nodeId, error }) => `${nodeId}: ${(error as Fault).message.split(':')[0]}`),
+    [
+      'n4: node n4 is registered with state directory other',
+      'n1: node n1 is registered on host h2',
+      'n2: node n2 is registered elsewhere',
+    ],
+  )
+  t.deepEqual(
+    failed.map(({ error }) => (error as Fault).details),
+    [{ nodeId: 'n4', directoryId: 'other' }, { nodeId: 'n1', hostId: 'h2' }, { nodeId: 'n2' }],
+  )
   t.deepEqual([s.statusReporter.has('n1'), s.statusReporter.has('n3')], [false, true])
   await s.after(leaseMs / 3)
   t.deepEqual(
@@ -665,7 +679,7 @@ test('a node that turns out to be registered elsewhere is stopped here, and then
 test('the other start waits for the lease that the newest renewal has given', async (t) => {
   const s = await scripted(t)
   const left: number[] = []
-  s.statusReporter.onTaken = async (_nodeId, _fault, leftMs) => void left.push(leftMs)
+  s.running.takenElsewhere = async (_nodeId, leftMs) => void left.push(leftMs)
   await s.statusReporter.register(row('n1'))
   await s.after(leaseMs / 3)
   await s.after(leaseMs / 3)
@@ -676,7 +690,7 @@ test('the other start waits for the lease that the newest renewal has given', as
 
 test('an answer about a node that has stopped meanwhile says nothing about the one that was started in its place', async (t) => {
   const s = await scripted(t)
-  s.statusReporter.onTaken = async (nodeId) => t.fail(nodeId)
+  s.running.takenElsewhere = async (nodeId) => t.fail(nodeId)
   await s.statusReporter.register(row('n1'))
   const answer = gate()
   s.says.renew = async () => {
@@ -805,7 +819,7 @@ const standingOf = (epoch: string, stampMs: number, doubt: Doubt | null = null):
 test('a database that answers in another epoch is told of all nodes again, and hears of the new epoch when it has been', async (t) => {
   const s = await scripted(t)
   let losses = 0
-  s.statusReporter.onLoss = () => losses++
+  s.statusReporter.losses.on(() => losses++)
   s.says.register = async ({ nodeId }) => ({ registered: true, standing: standingOf('e1', nodeId === 'n1' ? 100 : 200) })
   for (const nodeId of ['n1', 'n2']) await s.statusReporter.register(row(nodeId))
   t.deepEqual(
@@ -901,7 +915,7 @@ test('a database that does not say in which epoch it is hears of none, and nobod
 test('what a host knows is given back to a database on probation, unless that was silent only', async (t) => {
   const s = await scripted(t)
   let given = 0
-  s.statusReporter.onProbation = () => given++
+  s.statusReporter.probation.on(() => given++)
   await s.statusReporter.register(row('n1'))
   const counts: number[] = []
   for (const doubt of [null, 'silent', 'lost', 'restarted'] as const) {
@@ -933,7 +947,7 @@ test('a database that never answers holds nothing up for longer than fenceAnswer
   await s.statusReporter.register(row('n1'))
   await s.statusReporter.register(row('n3'))
   for (const question of ['register', 'renew', 'gone', 'report'] as const) s.says[question] = () => never
-  const waiting = { birth: endOf(s.statusReporter.register(row('n2'))), fence: endOf(s.fence.ask()) }
+  const waiting = { birth: endOf(s.statusReporter.register(row('n2'))), fence: endOf(s.statusReporter.askAll()) }
   await s.after(0)
   await s.after(fenceAnswerMs - 1)
   t.deepEqual([waiting.birth.end, waiting.fence.end], [undefined, undefined])
@@ -965,7 +979,7 @@ test('the fence’s question is for the nodes that are registered, and says so w
   const s = await scripted(t)
   const moments: number[] = []
   s.fence.asked = ({ ms }) => void moments.push(ms)
-  await s.fence.ask()
+  await s.statusReporter.askAll()
   t.deepEqual([s.asked(), moments.length], [[], 1], 'there are none')
   await s.statusReporter.register(row('n1'))
   const answer = gate()
@@ -976,13 +990,13 @@ test('the fence’s question is for the nodes that are registered, and says so w
   s.statusReporter.report(row('n2'))
   await s.after(0)
   s.asked()
-  await s.fence.ask()
+  await s.statusReporter.askAll()
   t.deepEqual(s.asked(), ['renew n1'])
   t.deepEqual(s.warnings(), [])
   s.says.renew = async () => {
     throw new Error('away')
   }
-  await s.fence.ask()
+  await s.statusReporter.askAll()
   t.deepEqual(s.warnings(), ['the upgrade database does not answer; nodes serve without its word'])
   answer.open()
 })
@@ -999,7 +1013,7 @@ test('the fence asks a database that has lost something again: whose newer start
     ['restarted', 3],
   ] as const) {
     s.says.renew = doubtful(doubt)
-    const opened = endOf(s.fence.ask())
+    const opened = endOf(s.statusReporter.askAll())
     await s.after(0)
     for (let i = 0; i < pauses; i++) {
       t.is(opened.end, undefined, `${doubt}`)
@@ -1019,7 +1033,7 @@ test('the fence asks again for one lease at most, and no more when the host stop
     const s = await scripted(t)
     await s.statusReporter.register(row('n1'))
     s.says.renew = lost
-    const opened = endOf(s.fence.ask())
+    const opened = endOf(s.statusReporter.askAll())
     await s.after(0)
     t.is(opened.end, undefined)
     if (how === 'stopped') void s.statusReporter.stop()
@@ -1066,7 +1080,7 @@ test('how far the records of a node have come is told with its figures', async (
   const s = await scripted(t)
   const figures = { ended: 0, threw: 0, timed: 0, tookMs: 0 }
   let passed = 1
-  s.statusReporter.figuresOf = () => ({ ...figures, records: { passed } }) as unknown as NodeFigures
+  s.running.figuresOf = () => ({ ...figures, records: { passed } }) as unknown as NodeFigures
   await s.statusReporter.register(row('n1'))
   s.asked()
   for (const expected of ['report n1 0', 'renew n1']) {

@@ -2,6 +2,8 @@
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
+import { Signal } from '../../actors/base/signal.js'
+import type { Contacts } from '../../actors/calls/contacts.js'
 import type { HostHistoryRestore } from '../../actors/history/hostHistoryRestore.js'
 import { readVerified, UpgradeHistory } from '../../actors/history/upgradeHistory.js'
 import type { UpgradeServerClient } from '../../actors/history/upgradeServerClient.js'
@@ -95,6 +97,8 @@ async function open(server = new Server(), memory = memoryStore()) {
     doesNotFollow: async (newest: number) => void asked.push(`does not follow ${newest}`),
   }
   const verified = readVerified(store, new VerifiedHistory(system, undefined, anybody))
+  const heard: number[] = []
+  const contacts = { know: (newest: number) => void heard.push(newest), newer: new Signal<number>() }
   const history = new UpgradeHistory(
     store,
     repository,
@@ -106,13 +110,12 @@ async function open(server = new Server(), memory = memoryStore()) {
     verified,
     teaching as unknown as HostHistoryRestore,
     { mark: nobodysMark, isSaid: true },
+    contacts as unknown as Contacts,
   )
   const newer: number[] = []
-  const heard: number[] = []
   let ended = 0
-  history.onHeard = (version) => void heard.push(version)
-  history.onNewer = (version) => void newer.push(version)
-  history.onOver = () => void ended++
+  history.newer.on((version) => newer.push(version))
+  history.ended.on(() => ended++)
   /** Waits for what commits meanwhile. */
   const through = async <T>(work: Promise<T>): Promise<T> => {
     let isOver = false
@@ -131,7 +134,23 @@ async function open(server = new Server(), memory = memoryStore()) {
   }
   const count = (what: string) => asked.filter((each) => each.startsWith(what)).length
   return {
-    ...{ clock, memory, store, journal, repository, events, asked, waits, history, newer, heard, through, adopt, count },
+    ...{
+      clock,
+      memory,
+      store,
+      journal,
+      repository,
+      events,
+      asked,
+      waits,
+      contacts,
+      history,
+      newer,
+      heard,
+      through,
+      adopt,
+      count,
+    },
     ended: () => ended,
     server,
   }
@@ -198,7 +217,18 @@ test('the newest answer counts: a server that tells of fewer versions is believe
   server.version = 2
   await through(history.ask())
   t.is(history.heard, 2)
-  t.deepEqual(heard, [9, 2])
+  t.deepEqual(heard, [0, 9, 2])
+})
+
+test('a contact that runs a newer version has the server asked for it', async (t) => {
+  const { contacts, history, through, server, heard, count } = await open()
+  server.version = 3
+  contacts.newer.emit(2)
+  t.is(count('head'), 1)
+  await through(history.ask())
+  t.deepEqual(heard, [0, 3])
+  contacts.newer.emit(3)
+  t.is(count('head'), 1, 'it is known')
 })
 
 test('a version whose manifest the server does not have was never there; a server that is away says nothing of it', async (t) => {
@@ -215,7 +245,7 @@ test('a version whose manifest the server does not have was never there; a serve
   server.refusals.set('manifests', new Fault('upgrade.fetch', 'no such version'))
   await t.throwsAsync(through(history.fetch(9)), { code: 'upgrade.fetch' })
   t.is(history.heard, 1)
-  t.deepEqual(heard, [9, 1])
+  t.deepEqual(heard, [0, 9, 1])
 })
 
 test('what the server says that can not be is warned of once, until it says something else', async (t) => {
