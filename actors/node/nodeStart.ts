@@ -50,7 +50,7 @@ async function revive(services: HostServices, definition: NodeClass, stored: Nod
   const lineage = services.classes.lineage(stored.generation.className, stored)
   // Records that are still to be made may need the functions of an upgrade whose version is dead.
   const unmade = [stored.generation, stored.previous].flatMap((of) => Object.values(of?.lazy ?? {}).map(({ upgrade }) => upgrade))
-  const oldest = Math.min(stored.oldest, ...unmade.map((upgrade) => upgrade - 1))
+  const oldest = Math.min(stored.oldest, ...unmade)
   await start.unlessStopped(services.classes.load(lineage, oldest, stored.newest))
   await start.unlessStopped(askBriefly(services))
   const record = afterCrash({ ...stored, incarnation: stored.incarnation + 1 }, startTriesMax)
@@ -59,7 +59,6 @@ async function revive(services: HostServices, definition: NodeClass, stored: Nod
   return orStopped(node, async () => {
     await node.recordStore.commit(record)
     await start.unlessStopped(services.statusReporter.claim(rowOf(services, node, record), start))
-    start.check()
     await resume(node, record, start)
   })
 }
@@ -201,7 +200,6 @@ async function birth(services: HostServices, definition: NodeClass, nodeId: stri
     start.check()
     node.serve()
     node.report('current', null, null)
-    node.learning.learn(newest)
   })
 }
 
@@ -215,7 +213,8 @@ async function firstReadable({ classes }: HostServices, lineage: readonly string
       await classes.load(lineage, first, first)
       return first
     } catch (error) {
-      if (first === 0 || !isRejection(error)) throw error
+      // Of version 0 there is nothing to reject.
+      if (!isRejection(error)) throw error
     }
   }
 }

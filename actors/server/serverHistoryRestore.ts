@@ -59,7 +59,7 @@ export class ServerHistoryRestore {
   }
 
   /** L1. A host's manifest: the next one, or one that is here, or another than the one that is here. */
-  async restoreManifest(signed: SignedManifest, nowMs?: number): Promise<Restored> {
+  async restoreManifest(signed: SignedManifest, nowMs: number): Promise<Restored> {
     const { database } = this
     const manifest = decodeManifest(signed.bytes)
     const digest = digestOf(signed.bytes)
@@ -72,7 +72,7 @@ export class ServerHistoryRestore {
     const history = await this.verified(head)
     // Not by the clock: what was lost may be by a key that has ended since.
     const verified = history.check(signed)
-    if (nowMs !== undefined) history.checkTaught(verified, nowMs)
+    history.checkTaught(verified, nowMs)
     checkClasses(history.manifests, manifest, await database.nodes(), 0)
     const { bundle, version } = manifest
     const writes = await this.#want(bundle)
@@ -98,13 +98,7 @@ export class ServerHistoryRestore {
    * L3. Both are here now: one in the history, one that a host brings. Only what was signed counts; anybody
    *     can make up another one.
    */
-  async #compare(
-    signed: SignedManifest,
-    { version }: Manifest,
-    digest: string,
-    head: Head,
-    nowMs: number | undefined,
-  ): Promise<void> {
+  async #compare(signed: SignedManifest, { version }: Manifest, digest: string, head: Head, nowMs: number): Promise<void> {
     const history = await this.verified(head)
     const ownDigest = history.at(version)?.digest
     if (ownDigest === digest || ownDigest === undefined) return

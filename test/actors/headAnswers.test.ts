@@ -374,3 +374,19 @@ test('a host that is told of a death above the newest version heeds it not, and 
 function at0(system: TestSystem): Promise<unknown> {
   return system.desk.running.operator.call({ node: 'n1' }, 'all', [], { version: 0, kind: 'query' })
 }
+
+test('a head that makes no sense is answered with what does where nobody observes', async (t) => {
+  const clock = new ManualClock(0)
+  const answers = new HeadAnswers({
+    clock,
+    log: async () => ({ id: 'log-1', count: 0 }),
+    wanted: async () => [],
+    restoreEnded: async () => {},
+    database: {
+      dead: async () => ({ ...nothingDead, inForce: 9 }),
+      finalized: async () => 0,
+      head: async () => ({ version: 1, digest }),
+    },
+  })
+  t.like(await answers.answer(null), { version: 1, dead: 0, final: 0 })
+})

@@ -184,8 +184,13 @@ class StarterV1 extends NodeObject<{ starts: number }> {
   }
 
   protected override async start(): Promise<void> {
+    signals.set(this.nodeId, this.signal)
     this.state.starts++
     await startsAt.get(this.nodeId)?.()
+  }
+
+  protected override async stop(): Promise<void> {
+    await stopsAt.get(this.nodeId)?.()
   }
 
   @command starts(): number {
@@ -194,6 +199,8 @@ class StarterV1 extends NodeObject<{ starts: number }> {
 }
 
 const startsAt = new Map<string, () => Promise<void>>()
+const stopsAt = new Map<string, () => unknown>()
+const signals = new Map<string, AbortSignal>()
 
 const startsOf = (system: TestSystem, nodeId: string, deadline = 10_000) =>
   codeOf(system.desk.ref(StarterV1, nodeId, { version: 0, deadline }).starts())
@@ -294,7 +301,86 @@ test('a host that stops while the disk takes what a birth writes starts no objec
     await stopping
     t.is(starts, 0, `commit ${at}`)
     t.deepEqual(host.phases(nodeId), [])
+    const store = await state.open()
+    t.is(store.get(keys.record(nodeId)) !== undefined, at === 2, 'it writes no record afterwards')
+    await store.close()
   }
+})
+
+test('a birth whose transform runs when its host stops is not told of as one that has failed', async (t) => {
+  const system = await TestSystem.start(t, { leaveMs })
+  const held = gate()
+  await system.publish(toV2({ beforeTransform: () => held.pass() }))
+  const host = await system.host('h1')
+  const node = codeOf(host.node(NotesV1, 'n1'))
+  await until(() => held.waiting === 1, 'it transforms')
+  const registered = await system.database.nodes('notes')
+  const stopping = host.stop()
+  t.is(await node, 'unavailable.stopped')
+  held.open()
+  await stopping
+  t.deepEqual(host.warnings(), [])
+  t.deepEqual(
+    (await system.database.nodes('notes')).map(({ version }) => version),
+    registered.map(({ version }) => version),
+  )
+})
+
+for (const way of ['is born', 'comes back'] as const) {
+  test(`a node that ${way} and whose host stops while its object starts does not serve, and its object ends`, async (t) => {
+    const nodeId = `ended-${way.replace(' ', '-')}`
+    const system = await TestSystem.start(t, { leaveMs })
+    const first = await system.host('h1')
+    if (way === 'comes back') await first.node(StarterV1, nodeId)
+    await first.stop()
+    const host = await system.host('h2', { state: first.state })
+    let stopping: Promise<void> | undefined
+    let stops = 0
+    stopsAt.set(nodeId, () => void stops++)
+    startsAt.set(nodeId, async () => {
+      stopping = host.stop()
+      await until(() => host.running.status().isStopped, 'the host stops')
+    })
+    t.is(await codeOf(host.node(StarterV1, nodeId)), 'unavailable.stopped')
+    await stopping
+    t.deepEqual(host.phases(nodeId), [])
+    t.is(stops, 1)
+    t.deepEqual(host.warnings(), [])
+  })
+
+  test(`a node that ${way} and whose object never starts is ended with its host, after a while`, async (t) => {
+    const nodeId = `never-${way.replace(' ', '-')}`
+    const system = await TestSystem.start(t, { leaveMs })
+    const first = await system.host('h1')
+    if (way === 'comes back') await first.node(StarterV1, nodeId)
+    await first.stop()
+    const host = await system.host('h2', { state: first.state, settings: { leaveMs: 10 } })
+    const starting = gate()
+    startsAt.set(nodeId, () => starting.pass())
+    const node = codeOf(host.node(StarterV1, nodeId))
+    await until(() => starting.waiting === 1, 'it starts')
+    t.true(await isThere(system, nodeId))
+    await host.stop()
+    t.is(await node, 'unavailable.stopped')
+    t.true(signals.get(nodeId)!.aborted)
+    t.false(await isThere(system, nodeId))
+  })
+}
+
+test('a start that has failed is told of when its object has ended', async (t) => {
+  const system = await TestSystem.start(t, { leaveMs })
+  const host = await system.host('h1')
+  startsAt.set('slow-end', () => Promise.reject(new Error('no legs')))
+  const ending = gate()
+  stopsAt.set('slow-end', () => ending.pass())
+  let isTold = false
+  const node = codeOf(host.node(StarterV1, 'slow-end')).finally(() => {
+    isTold = true
+  })
+  await until(() => ending.waiting === 1, 'it ends')
+  t.false(isTold)
+  ending.open()
+  t.is(await node, 'Error: no legs')
 })
 
 test('what an interrupted birth has left in collections is gone when the node is born', async (t) => {

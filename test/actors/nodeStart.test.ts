@@ -8,13 +8,14 @@ import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import { keys, type NodeRecord } from '../../core/model/nodeRecord.js'
 import type { NodeStatus } from '../../core/model/nodeRow.js'
 import { unpack } from '../../core/wire/codec.js'
-import { schedule } from '../../index.js'
+import { defineUpgrade, eagerly, notNeeded, schedule, upgradeClass } from '../../index.js'
 import { memoryDatabase, memoryRepository, memoryStore } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { processMsOf } from '../support/processTime.js'
 import { alice, bob } from '../support/signedManifests.js'
 import { codeOf, gate, type Settings, TestSystem } from '../support/testSystem.js'
 import { ClockV1, NotesV1, NotesV2, tickerUpgrade, toV2, toV3 } from './notesClasses.js'
+import { ShelfV1, ShelfV2, toShelfV2 } from './shelfClasses.js'
 
 /** Nodes of these ids go forward, others stay where they are. */
 const only = (...ids: readonly string[]) =>
@@ -286,4 +287,71 @@ test('a node that is born after an undo takes the upgrade when it is brought aga
   await born.reached(3)
   t.is(born.className, 'Notes.v2')
   t.is(await codeOf(system.desk.ref(NotesV2, 'n2', { version: 3 }).all()), 'answered ["x"]')
+})
+
+test('a birth runs no transform of an upgrade that is final and whose version before is dead', async (t) => {
+  const system = await TestSystem.start(t, { limit: { percent: 100 } }, { deathRound: 10, deathDelay: 10 })
+  const { operator } = system.desk.running
+  const host = await system.host('h1')
+  const node = await host.node(NotesV1, 'n1')
+  let transforms = 0
+  await system.publish(toV2({ beforeTransform: () => void transforms++ }))
+  await node.reached(1)
+  await operator.finalize(1)
+  await until(async () => (await system.database.dead()).inForce === 1, 'the version before is dead')
+  const held = gate()
+  const { load } = system.repository
+  const repository = Object.assign(memoryRepository(), {
+    async load(...asked: Parameters<typeof load>) {
+      await held.pass()
+      return await load.apply(system.repository, asked)
+    },
+  })
+  const other = await system.host('h2', { repository })
+  const birth = other.node(NotesV1, 'n2')
+  await until(() => held.waiting === 1, 'its class is loaded')
+  held.open()
+  const born = await birth
+  t.deepEqual([born.version, born.className], [1, 'Notes.v2'])
+  t.is(transforms, 1, 'of the first node')
+  t.is(await codeOf(system.desk.ref(NotesV2, 'n2', { version: 1 }).all()), 'answered []')
+})
+
+test('a birth goes through an upgrade that makes records when they are asked for, and one after it that reads them all', async (t) => {
+  const system = await open(t, { recordsPerPass: 0 })
+  await system.publish(toShelfV2())
+  class Full extends ShelfV2 {
+    static override readonly className: string = 'Shelf.full'
+  }
+  const seen: string[] = []
+  await system.publish(
+    defineUpgrade({
+      title: 'All at once',
+      classUpgrades: [
+        upgradeClass({
+          oldClass: ShelfV2,
+          newClass: Full,
+          futureSO: notNeeded,
+          pastSO: notNeeded,
+          transform: async ({ puts }, _future, collections) => {
+            for (const [key] of collections.old('books').entries()) seen.push(key)
+            await collections.carry('books')
+            return { puts }
+          },
+          inverse: {
+            transform: async ({ puts }, _past, collections) => {
+              await collections.carry('books')
+              return { puts }
+            },
+          },
+          schedule: eagerly(),
+        }),
+      ],
+    }),
+  )
+  const host = await system.host('h1')
+  const node = await host.node(ShelfV1, 's1')
+  t.deepEqual([node.version, node.className], [2, 'Shelf.full'])
+  t.deepEqual(seen, [])
+  t.deepEqual(host.warnings(), [])
 })

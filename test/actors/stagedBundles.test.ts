@@ -4,14 +4,9 @@
  */
 import 'reflect-metadata'
 import test from 'ava'
-import { BundleKeeper } from '../../actors/server/bundleKeeper.js'
 import { digestOf } from '../../core/base/digest.js'
-import { encodeManifest, type Manifest } from '../../core/upgrade/manifest.js'
-import { memoryDatabase } from '../../transports/memory/index.js'
-import { stagedBundlesMax, stagedMs } from '../../transports/udbFactory.js'
+import { stagedBundlesMax } from '../../transports/udbFactory.js'
 import { askServer } from '../support/askServer.js'
-import { ManualClock } from '../support/manualClock.js'
-import { manifestAfter } from '../support/signedManifests.js'
 import { codeOf, TestSystem } from '../support/testSystem.js'
 import { toV2, toV3 } from './notesClasses.js'
 
@@ -41,40 +36,4 @@ test('the bundle of an installed version that is not what its digest says can be
   t.deepEqual(await system.database.getChunk(digest, 0), built.bundle)
   t.is(await put(new Uint8Array([6, 6, 6])), 'answered null')
   t.deepEqual(await system.database.getChunk(digest, 0), built.bundle)
-})
-
-test('bundles that another server has installed and not kept are kept, of all versions and of new ones', async (t) => {
-  const clock = new ManualClock(0)
-  const udb = memoryDatabase()
-  const database = await udb.open('kept', clock)
-  const kept = new BundleKeeper(database)
-  await kept.keep()
-  let last: Manifest | undefined
-  const install = async () => {
-    const name = `bundle ${last?.version ?? 0}`
-    const bundle = { digest: digestNamed(name), bytes: 1 }
-    await database.putChunk(bundle.digest, 0, new Uint8Array([1]))
-    const before = last === undefined ? undefined : { bytes: encodeManifest(last), signature: null }
-    const manifest = manifestAfter(before, { bundle })
-    last = manifest
-    const bytes = encodeManifest(manifest)
-    t.true(await database.install(await database.head(), digestOf(bytes), { bytes, signature: null }))
-    return bundle.digest
-  }
-  const first: string[] = []
-  for (let i = 0; i < 40; i++) first.push(await install())
-  await kept.keep()
-  const later = await install()
-  await kept.keep()
-  const notKept = await install()
-  await clock.runUntil(2 * stagedMs)
-  const isThere = async (digest: string) => (await database.getChunk(digest, 0)) !== undefined
-  t.deepEqual([...new Set(await Promise.all(first.map(isThere)))], [true])
-  t.deepEqual([await isThere(later), await isThere(notKept)], [true, false])
-  udb.empty()
-  last = undefined
-  const anew = await install()
-  await kept.keep()
-  await clock.runUntil(4 * stagedMs)
-  t.true(await isThere(anew))
 })

@@ -3,7 +3,13 @@
  * and what it refuses.
  */
 import test, { type ExecutionContext } from 'ava'
-import { deathRoundMs, gateRoundMs, UpgradeServer, type UpgradeServerOptions } from '../../actors/server/upgradeServer.js'
+import {
+  deathRoundMs,
+  gateRoundMs,
+  pagesAtOnce,
+  UpgradeServer,
+  type UpgradeServerOptions,
+} from '../../actors/server/upgradeServer.js'
 import { digestOf } from '../../core/base/digest.js'
 import { Fault } from '../../core/base/fault.js'
 import { decodeAuditEntry } from '../../core/control/audit.js'
@@ -11,7 +17,7 @@ import { controlReasonLengthMax, heededMax } from '../../core/control/control.js
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { HostEvent } from '../../core/inspection/hostEvents.js'
 import type { NodeStatus } from '../../core/model/nodeRow.js'
-import { wantedTable } from '../../core/model/reservedTables.js'
+import { forksTable, wantedTable } from '../../core/model/reservedTables.js'
 import { signed } from '../../core/trust/signed.js'
 import { trustMark } from '../../core/trust/trustMark.js'
 import { draftManifest } from '../../core/upgrade/draftManifest.js'
@@ -202,6 +208,32 @@ test('a server that has stopped listens no more, and does nothing more by itself
   t.deepEqual(transport.subscribed, [])
 })
 
+test('a server that is stopped while it starts announces nothing and does nothing by itself', async (t) => {
+  const held = gate()
+  let isHeld = true
+  const first = signedAfter(undefined, alice)
+  const { server, settle, announced, clock } = await open(t, {
+    before: (_, database) => database.install({ version: 0, digest: null }, digestOf(first.bytes), first),
+    database: (of) => ({
+      async head() {
+        if (isHeld) await held.pass()
+        return await of.head()
+      },
+    }),
+  })
+  const starting = server.start()
+  await settle()
+  t.is(held.waiting, 1)
+  const stopping = server.stop()
+  await settle()
+  isHeld = false
+  held.open()
+  await settle()
+  await Promise.all([starting, stopping])
+  t.deepEqual(announced, [])
+  t.is(clock.timers, 0)
+})
+
 test('a server that stops refuses those who wait for chunks', async (t) => {
   const held = gate()
   const { server, settle, tell, inbox, outcomeOf } = await started(t, {
@@ -216,6 +248,100 @@ test('a server that stops refuses those who wait for chunks', async (t) => {
   held.open()
   await settle()
   await stopping
+})
+
+test('a server that stops refuses those who wait for manifests', async (t) => {
+  const held = gate()
+  const { server, settle, tell, inbox, outcomeOf } = await started(t, {
+    database: () => ({ manifests: () => held.pass() as never }),
+  })
+  const asked = Array.from({ length: pagesAtOnce + 1 }, () => tell('server', 'manifests', [1, 1], {}, inbox))
+  await settle()
+  t.is(held.waiting, pagesAtOnce)
+  const stopping = server.stop()
+  await settle()
+  t.like(outcomeOf(asked[pagesAtOnce]!), { code: 'unavailable.stopped' })
+  held.fail(new Error('enough'))
+  await settle()
+  await stopping
+})
+
+test('a server ends when what is on its way has come, and when the audit has what was refused', async (t) => {
+  const [draining, writing] = [gate(), gate()]
+  const {
+    server,
+    settle,
+    code,
+    stored: database,
+  } = await started(t, {
+    before(transport) {
+      const { subscribe } = transport
+      transport.subscribe = (...args) => {
+        const found = subscribe.apply(transport, args)
+        return { ...found, unsubscribe: () => found.unsubscribe(), drain: () => draining.pass().then(() => found.drain()) }
+      }
+    },
+    database: (of) => ({
+      async appendAudit(...args) {
+        await writing.pass()
+        return await of.appendAudit(...args)
+      },
+    }),
+  })
+  for (let i = 0; i < 3; i++) t.is(await code('install', 'install', 'text'), 'protocol.bad-arguments')
+  t.is(await code('install', 'putChunk', 'text'), 'protocol.bad-arguments', 'of a chunk the audit tells nothing')
+  let isOver = false
+  const stopping = server.stop().finally(() => {
+    isOver = true
+  })
+  await settle()
+  t.false(isOver, 'something is on its way')
+  draining.open()
+  await settle()
+  t.false(isOver, 'the audit is written')
+  writing.open()
+  await settle()
+  await stopping
+  const entries = (await database.audit(1, 100)).map(decodeAuditEntry)
+  t.deepEqual(
+    entries.map(({ what, times }) => [what.act, times]),
+    [
+      ['unreadable', 1],
+      ['unreadable', 2],
+    ],
+  )
+})
+
+test('a subject that is refused when the server has asked for it keeps it from starting', async (t) => {
+  const { server, settle } = await open(t, {
+    before(transport) {
+      const { flush } = transport
+      transport.flush = async () => {
+        await flush.call(transport)
+        transport.deny([subjects.teach])
+      }
+    },
+  })
+  const starting = t.throwsAsync(server.start(), { code: 'config.invalid' })
+  await settle()
+  await starting
+})
+
+test('nobody takes the place of another in the queue for chunks where inboxes have no names', async (t) => {
+  const held = gate()
+  const { settle, tell, stranger } = await started(t, { database: () => ({ getChunk: () => held.pass() as never }) })
+  const heard: string[] = []
+  stranger.subscribe('_INBOX.*', ({ subject }) => void heard.push(subject))
+  for (let seq = 1; seq <= 17; seq++) {
+    for (const who of ['host', 'eve']) {
+      const change = { seq, caller: 'host', deadlineMs: 60_000 }
+      tell('server', 'chunk', [digestOf(new Uint8Array(seq)), 0], change, `_INBOX.${who}${seq}`)
+    }
+  }
+  await settle()
+  held.open()
+  for (let round = 0; round < 5; round++) await settle()
+  t.is(new Set(heard).size, 34)
 })
 
 test('nobody takes the place of another in the queue for chunks by saying its call’s id', async (t) => {
@@ -319,6 +445,47 @@ test('so many questions are answered at once; one more is refused and may be ask
   await settle()
   t.like(outcomeOf(asked[999]!), { value: { version: 0 } })
   t.regex(await code('server', 'head'), /^answered/)
+})
+
+test('each of the questions of one message takes its share of the room, not the whole of it', async (t) => {
+  const held = gate()
+  const { stranger, settle, inbox, outcomeOf } = await started(t, {
+    database: (of) => ({
+      async dead() {
+        await held.pass()
+        return await of.dead()
+      },
+    }),
+  })
+  const long = 'x'.repeat(10_000)
+  const calls = Array.from({ length: 64 }, (_, i) =>
+    encodeCall({
+      ...{ kind: kinds.call, label: 0, seq: 100 + i, method: 'head', args: [null, long], deadlineMs: 5_000, caller: 'stranger' },
+      ...{ incarnation: 1, callerClass: 'Client', callerVersion: 0, expects: null, path: null, trace: null, together: true },
+    }),
+  )
+  stranger.publish(subjects.server, Buffer.concat(calls), inbox)
+  await settle()
+  held.open()
+  await settle()
+  const refused = calls.filter((_, i) => !('value' in (outcomeOf(100 + i) ?? {})))
+  t.is(refused.length, 0)
+})
+
+test('an answer that just fits into a message is sent', async (t) => {
+  const sizes: number[] = []
+  const opened = await started(t)
+  opened.stranger.subscribe(opened.inbox, ({ payload }) => void sizes.push(payload.length))
+  await opened.ask('server', 'who')
+  const tight = await started(t, { payloadBytesMax: sizes[0]! })
+  t.like(await tight.ask('server', 'who'), { value: { server: null } })
+})
+
+test('nothing is installed while two manifests are known for one version', async (t) => {
+  const opened = await started(t)
+  const manifest = signedAfter(undefined, alice, { bundle: await stored(opened, 5) })
+  await opened.stored.setInTable(forksTable, '1', 'one here and another on a host')
+  t.is(await opened.install(manifest), 'upgrade.forked')
 })
 
 test('a failure that is no fault is one of fetching: it may pass', async (t) => {
@@ -835,6 +1002,17 @@ test('each round a rollout in trouble is paused, once for each trouble', async (
   const next = (await database.controls()).find(({ kind }) => kind === 'pause')
   t.like(next, { reason: 'the health gate closed: node n2 is stalled: no, and 1 more' })
   t.is(events.length, 2)
+})
+
+test('the audit has what a server does by itself: a pause, and a death', async (t) => {
+  const { register, round, server, settle, stored: database } = await rollout(t)
+  await register()
+  await round()
+  await register({ version: 1, phase: 'current', target: null, reason: null })
+  await settle(deathRoundMs)
+  await server.stop()
+  const acts = (await database.audit(1, 100)).map((bytes) => decodeAuditEntry(bytes).what.act)
+  t.deepEqual(acts, ['gate', 'death'])
 })
 
 test('a dry run says what it would do, and says it once', async (t) => {
