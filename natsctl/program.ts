@@ -46,8 +46,8 @@ export async function run(argv: readonly string[]): Promise<ExitCode> {
   return exitCode
 }
 
-/** One command, with the words after `natsctl`. */
-async function perform(words: readonly string[]): Promise<ExitCode> {
+/** One command, with the words after `natsctl`. Ends no process. */
+export async function perform(words: readonly string[]): Promise<ExitCode> {
   let exitCode: ExitCode = exitCodes.done
   const program: Program = {
     command: root(),

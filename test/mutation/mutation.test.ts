@@ -13,7 +13,13 @@ import { MutationRun } from './mutationRun.js'
 import { scoreOf } from './report.js'
 import { type Verdict, VerdictStore } from './verdicts.js'
 
-const gate = `
+const counted = 'return this.waiting.length'
+/** Mutants of it never come to an end, for which a run takes its time. */
+const countedByLoop = `let found = 0
+    while (found < this.waiting.length) found++
+    return found`
+
+const gateOf = (count: string) => `
 export class Gate {
   waiting = []
   constructor(max) {
@@ -32,9 +38,7 @@ export class Gate {
     return this.waiting.find((name) => name !== undefined)
   }
   count() {
-    let found = 0
-    while (found < this.waiting.length) found++
-    return found
+    ${count}
   }
   check(error) {
     if (this.max > 0 && error !== undefined) throw error
@@ -104,8 +108,15 @@ interface Tried {
   verdict(key: string): Verdict | undefined
 }
 
-/** A project of one source and one test. */
-async function project(t: ExecutionContext, jobs = 2): Promise<(change?: (test: string) => string) => Promise<Tried>> {
+/**
+ * A project of one source and one test. With `loop` the source has a loop, and only mutants that have these
+ * words are tried.
+ */
+async function project(
+  t: Pick<ExecutionContext, 'teardown'>,
+  jobs = 2,
+  loop?: string,
+): Promise<(change?: (test: string) => string) => Promise<Tried>> {
   const root = await mkdtemp(join(tmpdir(), 'mutation-'))
   t.teardown(() => rm(root, { recursive: true }))
   const put = async (path: string, text: string) => {
@@ -113,7 +124,7 @@ async function project(t: ExecutionContext, jobs = 2): Promise<(change?: (test: 
     await writeFile(join(root, path), text)
   }
   await put('package.json', '{ "type": "module" }')
-  for (const path of ['core/gate.ts', 'dist/core/gate.js']) await put(path, gate)
+  for (const path of ['core/gate.ts', 'dist/core/gate.js']) await put(path, gateOf(loop === undefined ? counted : countedByLoop))
   return async (change = (text) => text) => {
     for (const path of ['test/core/gate.test.ts', 'dist/test/core/gate.test.js']) await put(path, change(gateTest))
     const store = new VerdictStore(join(root, 'verdicts.json'), false)
@@ -127,6 +138,7 @@ async function project(t: ExecutionContext, jobs = 2): Promise<(change?: (test: 
       retriesCut: true,
       budgetMs: 1500,
       patienceMs: 700,
+      ...(loop === undefined ? {} : { match: loop, silenceMs: 4_000 }),
     }
     const run = new MutationRun({ ...options, tests: ['test/core/gate.test.ts'], say: () => {} }, store)
     await run.run()
@@ -164,14 +176,16 @@ test('a change that a test sees is killed by it, one that no test sees survives,
   t.deepEqual(tried.run.failing, [])
 })
 
-test('a change that never comes to its end is killed with its process', async (t) => {
-  const verdict = (await (await project(t))()).verdict('Gate.count | found++ → found--')
-  t.like(verdict, { type: 'killed', how: 'the process never came back' })
+/** A run with a mutant that never comes to its end, and with a test that starts processes, for two tests. */
+let endless: ReturnType<typeof endlessRun> | undefined
+const ends: (() => unknown)[] = []
+test.after.always(async () => {
+  for (const end of ends) await end()
 })
 
-test('what a test has started ends with its process, whether that ends or is killed', async (t) => {
+async function endlessRun() {
   const directory = await mkdtemp(join(tmpdir(), 'mutation-left-'))
-  t.teardown(() => rm(directory, { recursive: true }))
+  ends.push(() => rm(directory, { recursive: true }))
   const pids = join(directory, 'pids')
   const starting = `
 import { spawn } from 'node:child_process'
@@ -182,9 +196,21 @@ test.before(() => {
   appendFileSync(${JSON.stringify(pids)}, child.pid + ' ')
 })
 `
-  const tried = await project(t, 1).then((run) => run((text) => text + starting))
-  t.like(tried.verdict('Gate.count | found++ → {}'), { type: 'killed' })
-  const started = (await readFile(pids, 'utf8')).trim().split(' ').map(Number)
+  const run = await project({ teardown: (end) => void ends.push(end) }, 1, 'found++ → {}')
+  const tried = await run((text) => text + starting)
+  return {
+    verdict: tried.verdict('Gate.count | found++ → {}'),
+    started: (await readFile(pids, 'utf8')).trim().split(' ').map(Number),
+  }
+}
+
+test('a change that never comes to its end is killed with its process', async (t) => {
+  const { verdict } = await (endless ??= endlessRun())
+  t.like(verdict, { type: 'killed', how: 'the process never came back' })
+})
+
+test('what a test has started ends with its process, whether that ends or is killed', async (t) => {
+  const { started } = await (endless ??= endlessRun())
   t.true(started.length > 1)
   await until(() => started.every(isOver), 'all of them have ended')
 })

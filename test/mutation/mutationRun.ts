@@ -29,6 +29,8 @@ export interface RunOptions {
   readonly patienceMs: number
   /** Tests of a mutant that take longer together than this are cut. */
   readonly budgetMs: number
+  /** Beside a test, a process may be silent for so long: it loads code and tidies up. By default 6 s. */
+  readonly silenceMs?: number
   /** Only mutants whose words have this. */
   readonly match?: string
   /** Instead of the tests of the sources' rooms. */
@@ -47,8 +49,7 @@ const ordersPerWorker = 300
  */
 const slowdownMax = 4
 const secondWordMax = 4
-/** Beside a test, a process may be silent for so long: it loads code and tidies up. */
-const silenceMsMax = 6000
+const silenceMsDefault = 6000
 const saveEveryMs = 20_000
 
 const keyOf = (test: { readonly file: string; readonly title: string }) => `${test.file} › ${test.title}`
@@ -113,6 +114,10 @@ export class MutationRun {
     writeFileSync(target, found.code.replace(/^\/\/# sourceMappingURL=.*$/m, ''))
     this.#files.set(file, found)
     this.store.numberings[numberingOf(found)] = found.mutants.map(({ key }) => key)
+  }
+
+  get #silenceMs(): number {
+    return this.options.silenceMs ?? silenceMsDefault
   }
 
   get #setup(): WorkerSetup {
@@ -276,7 +281,7 @@ export class MutationRun {
     | { readonly type: 'survived'; readonly isReached: boolean; readonly isOnce: boolean }
   > {
     const toRun = tests.map(({ file, title, ms }) => ({ file, title, limitMs: this.options.patienceMs + slowdownMax * ms }))
-    const silenceMs = Math.max(0, ...toRun.map(({ limitMs }) => limitMs)) + silenceMsMax
+    const silenceMs = Math.max(0, ...toRun.map(({ limitMs }) => limitMs)) + this.#silenceMs
     let running = toRun[0]
     const worker = next(needsFresh)
     const order = { type: 'try', mutant: { file: source.source.file, id: mutant.id }, tests: toRun } as const
@@ -321,7 +326,7 @@ export class MutationRun {
 
   async #once(worker: WorkerProcess, order: Parameters<WorkerProcess['ask']>[0], test: TestToRun): Promise<Answer | undefined> {
     try {
-      return await worker.ask(order, test.limitMs + 3 * silenceMsMax, (heard) =>
+      return await worker.ask(order, test.limitMs + 3 * this.#silenceMs, (heard) =>
         heard.type === 'ready' || heard.type === 'begins' ? undefined : heard,
       )
     } catch (error) {

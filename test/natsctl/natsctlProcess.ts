@@ -1,6 +1,7 @@
 /**
- * Runs natsctl as a user does: as a process of its own, with nothing of this process's
- * environment that would point it anywhere.
+ * Runs natsctl as a user does, with nothing of this process's environment that would point it anywhere: as a
+ * process of its own where a test is about processes, and otherwise in one that runs many commands
+ * (`natsctlWorker.ts`).
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
@@ -9,6 +10,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ExecutionContext } from 'ava'
 import { until } from '../support/eventually.js'
+import { type Ended, runNatsctl } from './natsctlPool.js'
 
 /** The repository, from dist/test/natsctl. */
 export const root = fileURLToPath(new URL('../../../', import.meta.url))
@@ -37,19 +39,10 @@ export class NatsctlProcess {
   readonly ended: Promise<ProcessResult>
 
   constructor(t: ExecutionContext<any>, args: readonly string[], { cwd = root, env = {} }: Options = {}) {
-    const { NATS_URL, NATS_CREDS, NATS_NKEY, NATS_CONTEXT, THESEUS_REDIS, THESEUS_SYSTEM, THESEUS_DEBUG, ...inherited } =
-      process.env
     const startedAt = performance.now()
     const child = spawn(process.execPath, [main, ...args], {
       cwd,
-      // Where nobody has selected a context. Most tests are of systems where upgrades need no signature.
-      env: {
-        ...inherited,
-        XDG_CONFIG_HOME: join(root, 'nowhere'),
-        THESEUS_TRUST: 'nobody',
-        THESEUS_ANSWER_TIMEOUT: '10s',
-        ...env,
-      },
+      env: environmentWith(env),
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     child.stdout.setEncoding('utf8').on('data', (text) => {
@@ -62,8 +55,7 @@ export class NatsctlProcess {
     this.ended = new Promise((resolve) => {
       child.once('close', (code) => {
         const { stdout, stderr } = this
-        const [target = ''] = /^system \S+(?: \(context \S+\))?: NATS at .*, Redis at .*\n/.exec(stderr) ?? []
-        resolve({ code, stdout, stderr: stderr.slice(target.length), target, ms: performance.now() - startedAt })
+        resolve(resultOf({ code, stdout, stderr }, startedAt))
       })
     })
     t.teardown(async () => {
@@ -91,8 +83,34 @@ export class NatsctlProcess {
   }
 }
 
-export function natsctl(t: ExecutionContext<any>, args: readonly string[], options?: Options): Promise<ProcessResult> {
-  return new NatsctlProcess(t, args, options).ended
+/** One command that comes to its end by itself. `t` waits for it, whatever else the test does. */
+export async function natsctl(
+  t: ExecutionContext<any>,
+  args: readonly string[],
+  { cwd = root, env = {} }: Options = {},
+): Promise<ProcessResult> {
+  const startedAt = performance.now()
+  const ending = runNatsctl({ args, cwd, env: environmentWith(env) })
+  t.teardown(() => ending)
+  return resultOf(await ending, startedAt)
+}
+
+/** Where nobody has selected a context. Most tests are of systems where upgrades need no signature. */
+function environmentWith(env: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const { NATS_URL, NATS_CREDS, NATS_NKEY, NATS_CONTEXT, THESEUS_REDIS, THESEUS_SYSTEM, THESEUS_DEBUG, ...inherited } =
+    process.env
+  return {
+    ...(inherited as Readonly<Record<string, string>>),
+    XDG_CONFIG_HOME: join(root, 'nowhere'),
+    THESEUS_TRUST: 'nobody',
+    THESEUS_ANSWER_TIMEOUT: '10s',
+    ...env,
+  }
+}
+
+function resultOf({ code, stdout, stderr }: Ended, startedAt: number): ProcessResult {
+  const [target = ''] = /^system \S+(?: \(context \S+\))?: NATS at .*, Redis at .*\n/.exec(stderr) ?? []
+  return { code, stdout, stderr: stderr.slice(target.length), target, ms: performance.now() - startedAt }
 }
 
 export function newDirectory(t: ExecutionContext<any>): string {
