@@ -23,7 +23,7 @@ import { TimerWheel } from '../timerWheel.js'
 import { type Caller, faultFor } from './caller.js'
 import { Contacts } from './contacts.js'
 import { CorrelationTable } from './correlationTable.js'
-import { callsOf, type Group, OpenCall, outcomeUnknown, stopped, tooLate } from './openCall.js'
+import { callerStoppedFault, callsOf, deadlineFault, type Group, OpenCall, outcomeUnknownFault } from './openCall.js'
 import { Outbox, type UnsentMessage, writePacked } from './outbox.js'
 import { canChange, envelopeOf, madeBy, type OneWayKind, type OutgoingCall, writeEnvelope } from './outgoingCall.js'
 import { numberOfToken, replyToken } from './replyToken.js'
@@ -96,7 +96,7 @@ export class CallTable {
 
   #begin(caller: Caller, call: OutgoingCall, now: number, resolve: OpenCall['resolve'], reject: OpenCall['reject']): void {
     if (this.#isClosed) {
-      reject(faultFor(caller, stopped()))
+      reject(faultFor(caller, callerStoppedFault()))
       return
     }
     if (this.#open.size >= this.settings.openCallsMax) {
@@ -184,7 +184,7 @@ export class CallTable {
     this.outbox.flush()
     for (const open of this.#open.all()) {
       this.#end(open)
-      open.fail(open.unanswered === 0 ? stopped() : outcomeUnknown(open.call))
+      open.fail(open.unanswered === 0 ? callerStoppedFault() : outcomeUnknownFault(open.call))
     }
   }
 
@@ -317,7 +317,7 @@ export class CallTable {
         return
       }
       this.#end(open)
-      open.fail(tooLate(open))
+      open.fail(deadlineFault(open))
       return
     }
     open.resends = true
@@ -332,7 +332,7 @@ export class CallTable {
     const now = this.clock.monotonicMs()
     if (now >= open.call.deadline) {
       this.#end(open)
-      open.fail(tooLate(open))
+      open.fail(deadlineFault(open))
       return
     }
     if (open.resends) {

@@ -63,17 +63,17 @@ export function callsOf(group: Group | undefined): readonly OpenCall[] {
   return group === undefined ? [] : group.calls.filter((open) => open.group === group)
 }
 
-export function stopped(): Fault {
+export function callerStoppedFault(): Fault {
   return new Fault('unavailable.stopped', 'the host has stopped')
 }
 
-export function outcomeUnknown({ method }: OutgoingCall): Fault {
+export function outcomeUnknownFault({ method }: OutgoingCall): Fault {
   const message = `${method}: the host stopped before the answer came; the call may have been carried out`
   return new Fault('timeout.unknown', message, { method })
 }
 
 /** C4. Retryable only if every copy was refused. */
-export function tooLate(open: OpenCall): Fault {
+export function deadlineFault(open: OpenCall): Fault {
   if (open.unanswered === 0 && open.lastFault !== undefined) return open.lastFault
   return new Fault('timeout.deadline', `${open.call.method}: no answer within the deadline`, { method: open.call.method })
 }

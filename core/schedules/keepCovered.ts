@@ -1,4 +1,4 @@
-import { isDone, isServing, perReading } from './rowConditions.js'
+import { isDone, isServing, oncePerReading } from './rowConditions.js'
 import { type Schedule, type SchedulingView, schedule } from './schedule.js'
 
 /**
@@ -17,7 +17,7 @@ export function keepCovered(neighbours: Neighbours, atLeast: number): Schedule {
   return schedule(`keepCovered(atLeast: ${atLeast})`, (view) => view.until(() => mayGo(view, neighbours, atLeast)))
 }
 
-const byNodeId = perReading((rows) => new Map(rows.map((row) => [row.nodeId, row])))
+const byNodeId = oncePerReading((rows) => new Map(rows.map((row) => [row.nodeId, row])))
 
 async function mayGo(view: SchedulingView, neighbours: Neighbours, atLeast: number): Promise<boolean> {
   const rows = byNodeId(await view.nodes(view.service), view.target)

@@ -24,7 +24,7 @@ export function isServing(row: NodeRow): boolean {
  * The same result of the rows of one reading for a target, made once for all who look at it: the nodes of a
  * host share a reading, and a thousand schedules that each sort a thousand rows are a second's work.
  */
-export function perReading<T>(
+export function oncePerReading<T>(
   make: (rows: readonly NodeRow[], target: Version) => T,
 ): (rows: readonly NodeRow[], target: Version) => T {
   const made = new WeakMap<readonly NodeRow[], Map<Version, T>>()

@@ -2,7 +2,7 @@ import { type Duration, milliseconds } from '../base/duration.js'
 import { Fault } from '../base/fault.js'
 import type { Version } from '../base/ids.js'
 import type { NodeRow } from '../model/nodeRow.js'
-import { isDone, perReading } from './rowConditions.js'
+import { isDone, oncePerReading } from './rowConditions.js'
 import { type Schedule, schedule } from './schedule.js'
 
 /** How many nodes of the service have gone when a step is done: `'1 node'`, `'5 nodes'`, `'10%'`, `'all'`. */
@@ -38,7 +38,7 @@ export function steps(sizes: readonly StepSize[], options: { readonly bake: Dura
 }
 
 /** Those who count, in their order, and the place of each. */
-const orderOf = perReading((rows, target) => {
+const orderOf = oncePerReading((rows, target) => {
   const group = rows.filter((row) => row.alive || isDone(row, target))
   return { group, ranks: new Map(group.map(({ nodeId }, rank) => [nodeId, rank])) }
 })

@@ -6,6 +6,7 @@
 
 import { Fault, type FaultCode } from '../base/fault.js'
 import { isClassName, isName, isVersion, type Version } from '../base/ids.js'
+import { DecodedRuns } from './decodedRuns.js'
 import {
   type CallEnvelope,
   deadlineMsMax,
@@ -16,7 +17,6 @@ import {
   pathCallsMax,
 } from './envelope.js'
 import { type CallerFields, isMethodName } from './envelopeWriter.js'
-import { KnownRuns } from './knownRuns.js'
 import { checkPlain } from './plain.js'
 import { isTraceparent, isTracestate, traceContext } from './traceContext.js'
 import type { WireReader } from './wireReader.js'
@@ -130,13 +130,13 @@ function readAnnouncement(reader: WireReader, length: number): Envelope {
 
 // --- Runs of fields that are the same in many envelopes
 
-const methods = new KnownRuns((reader: WireReader) => {
+const methods = new DecodedRuns((reader: WireReader) => {
   const method = readText(reader, 4)
   if (isMethodName(method)) return method
   throw bad(`field 4 (method) is longer than ${methodBytesMax}`)
 })
 
-const callers = new KnownRuns(
+const callers = new DecodedRuns(
   (reader: WireReader): Omit<CallerFields, 'expects'> => ({
     caller: readName(reader, 7),
     incarnation: readUint(reader, 8),
@@ -145,9 +145,9 @@ const callers = new KnownRuns(
   }),
 )
 
-const expected = new KnownRuns((reader: WireReader) => readTextOrNil(reader, 11))
+const expected = new DecodedRuns((reader: WireReader) => readTextOrNil(reader, 11))
 
-const repliers = new KnownRuns((reader: WireReader) => ({
+const repliers = new DecodedRuns((reader: WireReader) => ({
   node: readName(reader, 5),
   className: readClassName(reader, 6),
   version: readVersion(reader, 7),

@@ -7,7 +7,7 @@
 
 import { shortText, shortTextBytesMax } from '../base/shortText.js'
 import { bareRecord } from './bareRecord.js'
-import { KnownRuns } from './knownRuns.js'
+import { DecodedRuns } from './decodedRuns.js'
 import { endIsMissing, levelsMax, notStandard, tooManyValues, unpackedLength, unpackValue } from './messagePack.js'
 import { nestingMax } from './plain.js'
 
@@ -211,7 +211,7 @@ export class WireReader {
   }
 }
 
-const knownKeys = new KnownRuns((reader: WireReader) => {
+const knownKeys = new DecodedRuns((reader: WireReader) => {
   const { bytes, at } = reader
   const key = reader.value()
   if (typeof key === 'string') return key

@@ -9,7 +9,7 @@ import { allOf, andThen, anyOf, atMost, within } from '../../core/schedules/comb
 import { eagerly } from '../../core/schedules/eagerly.js'
 import { gradually } from '../../core/schedules/gradually.js'
 import { keepCovered } from '../../core/schedules/keepCovered.js'
-import { isDone, isServing, perReading } from '../../core/schedules/rowConditions.js'
+import { isDone, isServing, oncePerReading } from '../../core/schedules/rowConditions.js'
 import { type Schedule, type SchedulingView, schedule } from '../../core/schedules/schedule.js'
 import { steps } from '../../core/schedules/steps.js'
 import { whenIdle } from '../../core/schedules/whenIdle.js'
@@ -56,7 +56,7 @@ test('a node is done when it serves at the target or past it, and serves when it
 
 test('what is made of one reading is made once for a target, and anew for another reading', (t) => {
   let made = 0
-  const counted = perReading((_rows, target) => `${target}: ${++made}`)
+  const counted = oncePerReading((_rows, target) => `${target}: ${++made}`)
   const reading = [row('a')]
   t.deepEqual(
     [counted(reading, 1), counted(reading, 1), counted(reading, 2), counted(reading, 1)],

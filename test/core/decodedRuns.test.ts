@@ -1,6 +1,6 @@
 /** Runs of fields that come again are decoded once, and never taken for one another. */
 import test from 'ava'
-import { KnownRuns } from '../../core/wire/knownRuns.js'
+import { DecodedRuns } from '../../core/wire/decodedRuns.js'
 
 interface Reading {
   readonly bytes: Uint8Array
@@ -10,7 +10,7 @@ interface Reading {
 /** A run is a short text: a header with its length, and its letters. */
 function open() {
   let decoded = 0
-  const runs = new KnownRuns<{ readonly text: string }, Reading>((reader) => {
+  const runs = new DecodedRuns<{ readonly text: string }, Reading>((reader) => {
     decoded++
     const length = reader.bytes[reader.at]! - 0xa0
     if (length < 0 || reader.at + 1 + length > reader.bytes.length) throw new Error('no run')
@@ -74,7 +74,7 @@ test('what is remembered is a copy: later bytes in the same buffer change nothin
 
 test('a run that is refused is not remembered, and a long one is not kept', (t) => {
   let decoded = 0
-  const runs = new KnownRuns<number, Reading>((reader) => {
+  const runs = new DecodedRuns<number, Reading>((reader) => {
     decoded++
     if (reader.bytes[reader.at] === 0xc1) throw new Error('no run')
     const from = reader.at

@@ -21,7 +21,7 @@ interface Run<T> {
   readonly value: T
 }
 
-export class KnownRuns<T, Reader extends Reading> {
+export class DecodedRuns<T, Reader extends Reading> {
   readonly #runs: (Run<T> | undefined)[] = new Array(runsKept).fill(undefined)
 
   /** @param decode reads the run and throws if it is not as it must be; then nothing is kept */
