@@ -37,9 +37,10 @@ import { StatusReporter } from './actors/registration/statusReporter.js'
 import type { GateMode } from './actors/server/gateRounds.js'
 import { UpgradeServer } from './actors/server/upgradeServer.js'
 import { Backlog } from './actors/serving/backlog.js'
-import { CallAdmission, type CallFilter } from './actors/serving/callAdmission.js'
+import { CallAdmission, type CallFilter, callFilter } from './actors/serving/callAdmission.js'
 import { Denials, denialCounter } from './actors/serving/denials.js'
 import { EventHub } from './actors/serving/eventHub.js'
+import { ObjectFactory } from './actors/software/objectFactory.js'
 import { commitFence, Journal } from './actors/state/journal.js'
 import { RecordPassScheduler } from './actors/state/recordPassScheduler.js'
 import { TimerWheel } from './actors/timerWheel.js'
@@ -159,22 +160,15 @@ async function assemble(options: HostOptions, parts: OpenParts): Promise<Running
   const { bundles = join(directory, 'bundles') } = options
   const store = await (options.state ?? lmdb(join(directory, 'state'))).open()
   parts.add('store', () => store.close())
-  const { scope, observers, metrics } = await open(options, store, parts)
+  const { scope, observers, metrics, telemetries } = await open(options, store, parts)
   const warn = (error: Fault) => observers.notify({ type: 'warning', message: 'no upgrade can be loaded here', error })
   scope.register(tokens.repository, { useValue: typeof bundles === 'string' ? bundleRepository(bundles, warn) : bundles })
   options.register?.(scope)
   const host = scope.resolve(Host)
   parts.add('host', (budget) => host.stop(budget))
   const services = scope.resolve(NodeServices)
-  services.container = scope
-  services.inspect = options.inspect
-  services.admission.filter = options.filter
   observers.add(services.inspection.observe)
-  const telemetries = [options.telemetry, metrics?.telemetry].filter((telemetry) => telemetry !== undefined)
-  const telemetry = combinedTelemetry(telemetries)
-  services.telemetry = telemetry
-  services.calls.telemetry = telemetry
-  parts.add('telemetry', () => telemetry?.stop?.())
+  parts.add('telemetry', () => services.telemetry?.stop?.())
   for (const { observe } of telemetries) if (observe !== undefined) observers.add(observe)
   const operator = scope.resolve(Operator)
   const metricsServer = await metrics?.serve(() => host.status())
@@ -333,6 +327,7 @@ const hostParts: readonly (new (...args: any[]) => object)[] = [
   Controls,
   Inspection,
   InspectionClient,
+  ObjectFactory,
   NodeServices,
   Clients,
   Operator,
@@ -343,6 +338,7 @@ interface Opened {
   readonly scope: DependencyContainer
   readonly observers: Observers
   readonly metrics: HostMetrics | undefined
+  readonly telemetries: readonly Telemetry[]
 }
 
 async function open(options: HostOptions, store: StateStore, parts: OpenParts): Promise<Opened> {
@@ -381,7 +377,14 @@ async function open(options: HostOptions, store: StateStore, parts: OpenParts): 
   scope.register(tokens.signing, { useValue: signing })
   // One of each per host, not per process: `@singleton()` would make them the whole process's.
   for (const part of hostParts) scope.registerSingleton(part)
+  const telemetries = [options.telemetry, metrics?.telemetry].filter((telemetry) => telemetry !== undefined)
+  const telemetry = combinedTelemetry(telemetries)
+  scope.register(tokens.container, { useValue: scope })
+  // By factories, for they may give nothing.
+  scope.register(tokens.telemetry, { useFactory: () => telemetry })
+  scope.register(tokens.inspect, { useFactory: () => options.inspect })
+  scope.register(callFilter, { useFactory: () => options.filter })
   scope.register(denialCounter, { useToken: DenialReports })
   scope.register(commitFence, { useToken: HostFence })
-  return { scope, observers, metrics }
+  return { scope, observers, metrics, telemetries }
 }

@@ -2,10 +2,12 @@
  * The tokens that a host's container offers. Every constructor parameter names its token: decorator metadata
  * does not survive bundling.
  */
-import type { InjectionToken } from 'tsyringe'
+import type { DependencyContainer, InjectionToken } from 'tsyringe'
+import type { InspectionEvent } from 'xstate'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { VerifiedHistory } from '../../core/control/verifiedHistory.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
+import type { Telemetry } from '../../core/inspection/telemetry.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
 import type { Signer } from '../../core/ports/signatures.js'
@@ -31,6 +33,8 @@ export interface ToSign extends Signed {
   readonly purpose: Purpose
 }
 
+export type StatechartListener = (event: InspectionEvent) => void
+
 export type Gather = (document: ToSign) => Promise<void>
 
 export const tokens = {
@@ -46,4 +50,10 @@ export const tokens = {
   verified: Symbol.for('theseus.verified') as InjectionToken<VerifiedHistory>,
   trusts: Symbol.for('theseus.trusts') as InjectionToken<Trusts>,
   signing: Symbol.for('theseus.signing') as InjectionToken<Signing>,
+  /** The host's own container, of which the objects of its nodes are made. */
+  container: Symbol.for('theseus.container') as InjectionToken<DependencyContainer>,
+  /** Traces and measures, if somebody does. */
+  telemetry: Symbol.for('theseus.telemetry') as InjectionToken<Telemetry | undefined>,
+  /** Hears what the statecharts of upgrade managers do, in this process. */
+  inspect: Symbol.for('theseus.inspect') as InjectionToken<StatechartListener | undefined>,
 }

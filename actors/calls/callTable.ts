@@ -42,7 +42,6 @@ export class CallTable {
   readonly #inbox: string
   readonly #serversInbox: string
   #isClosed = false
-  telemetry: Telemetry | undefined
   /** Makes the ids of calls that no node makes unique across restarts. */
   readonly incarnation: number
 
@@ -55,6 +54,7 @@ export class CallTable {
     @inject(Outbox) private readonly outbox: Outbox,
     @inject(Contacts) private readonly contacts: Contacts,
     @inject(TimerWheel) private readonly wheel: TimerWheel,
+    @inject(tokens.telemetry) private readonly telemetry?: Telemetry,
   ) {
     this.incarnation = randomUint32(random)
     this.#open = new CorrelationTable(random)

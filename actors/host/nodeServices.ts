@@ -1,17 +1,15 @@
 /** The services that every node of a host shares. Resolved once from the host's container. */
-import { type DependencyContainer, inject, injectable } from 'tsyringe'
-import type { InspectionEvent } from 'xstate'
+import { inject, injectable } from 'tsyringe'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import type { Telemetry } from '../../core/inspection/telemetry.js'
-import type { NodeClass } from '../../core/model/nodeObject.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
 import type { StateStore } from '../../core/ports/stateStore.js'
 import type { Transport } from '../../core/ports/transport.js'
 import type { Trusts } from '../../core/trust/trustMark.js'
 import type { HostSettings } from '../base/settings.js'
-import { tokens } from '../base/tokens.js'
+import { type StatechartListener, tokens } from '../base/tokens.js'
 import { CallTable } from '../calls/callTable.js'
 import { Contacts } from '../calls/contacts.js'
 import { Outbox } from '../calls/outbox.js'
@@ -28,6 +26,7 @@ import { Backlog } from '../serving/backlog.js'
 import { CallAdmission } from '../serving/callAdmission.js'
 import { Denials } from '../serving/denials.js'
 import { EventHub } from '../serving/eventHub.js'
+import { ObjectFactory } from '../software/objectFactory.js'
 import { Journal } from '../state/journal.js'
 import { RecordPassScheduler } from '../state/recordPassScheduler.js'
 import { TimerWheel } from '../timerWheel.js'
@@ -35,16 +34,6 @@ import { UpgradeQueue } from '../upgrade/upgradeQueue.js'
 
 @injectable()
 export class NodeServices {
-  /**
-   * Makes users' objects: each node is a child of this container, so a class can ask for its
-   * own dependencies.
-   */
-  container!: DependencyContainer
-  /** Hears what the upgrade managers' statecharts do, in this process. */
-  inspect: ((event: InspectionEvent) => void) | undefined
-  /** Traces and measures, if somebody does. Set before the first node starts. */
-  telemetry: Telemetry | undefined
-
   constructor(
     @inject(tokens.transport) readonly transport: Transport,
     @inject(tokens.store) readonly store: StateStore,
@@ -74,11 +63,8 @@ export class NodeServices {
     @inject(Backlog) readonly backlog: Backlog,
     @inject(Denials) readonly denials: Denials,
     @inject(DenialReports) readonly denialReports: DenialReports,
+    @inject(ObjectFactory) readonly objects: ObjectFactory,
+    @inject(tokens.telemetry) readonly telemetry: Telemetry | undefined,
+    @inject(tokens.inspect) readonly inspect: StatechartListener | undefined,
   ) {}
-
-  /** A class without constructor parameters needs no container of its own. */
-  construct(definition: NodeClass): object {
-    const concrete = definition as unknown as new () => object
-    return concrete.length === 0 ? new concrete() : this.container.createChildContainer().resolve(concrete)
-  }
 }

@@ -3,7 +3,7 @@
  * many calls a second each caller may make. Which of them a method is for, its class says
  * (core/model/allow.ts).
  */
-import { inject, injectable } from 'tsyringe'
+import { type InjectionToken, inject, injectable } from 'tsyringe'
 import { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import { isPromiseIgnored } from '../../core/base/maybePromise.js'
@@ -32,6 +32,8 @@ export interface ArrivingCall {
  */
 export type CallFilter = (call: ArrivingCall) => boolean | string
 
+export const callFilter: InjectionToken<CallFilter | undefined> = Symbol.for('theseus.callFilter')
+
 interface Bucket {
   /** Calls that it may make at once. */
   left: number
@@ -43,11 +45,13 @@ const unnamed = ''
 
 @injectable()
 export class CallAdmission {
-  filter: CallFilter | undefined
   /** The caller that has called last is the last. */
   readonly #buckets = new Map<string, Bucket>()
 
-  constructor(@inject(tokens.settings) private readonly settings: HostSettings) {}
+  constructor(
+    @inject(tokens.settings) private readonly settings: HostSettings,
+    @inject(callFilter) private readonly filter?: CallFilter,
+  ) {}
 
   /** Why the call is not let in. Undefined: it is. */
   refuses(

@@ -37,7 +37,7 @@ export class ObjectTimers {
 
   /** Calls `due` after `ms`, unless the object has stopped by then. */
   set(timer: Timer, ms: number, due: () => void): void {
-    if (this.#timers.has(timer)) timer.cancel = this.clock.after(ms, due)
+    if (this.#timers.has(timer)) timer.start(this.clock, ms, due)
   }
 
   /** Its command has failed: it is never set. */
@@ -52,12 +52,20 @@ export class ObjectTimers {
 }
 
 class Timer implements DueTimer {
-  cancel: () => void = () => {}
+  #cancel = (): void => {}
 
   /** A timer is among them until it calls, its command fails, or its object stops. */
   constructor(private readonly among: Set<Timer>) {}
 
   begin(): boolean {
     return this.among.delete(this)
+  }
+
+  start(clock: Pick<Clock, 'after'>, ms: number, due: () => void): void {
+    this.#cancel = clock.after(ms, due)
+  }
+
+  cancel(): void {
+    this.#cancel()
   }
 }

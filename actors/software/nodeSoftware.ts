@@ -8,7 +8,7 @@ import { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import { invariant } from '../../core/base/invariant.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
-import { contextKey, describeClass, type Lifecycle, type NodeClass } from '../../core/model/nodeObject.js'
+import { contextKey, describeClass, type Lifecycle } from '../../core/model/nodeObject.js'
 import type { Generation } from '../../core/model/nodeRecord.js'
 import type { ObjectChain } from '../../core/model/objectChain.js'
 import type { Clock } from '../../core/ports/clock.js'
@@ -21,6 +21,7 @@ import type { ClassRegistry } from '../history/classRegistry.js'
 import { buildChain, type LiveSimulation } from './liveChain.js'
 import { LiveContext, type ObjectEnvironment, type RunningObject } from './liveObject.js'
 import type { NodeRecordStore } from './nodeRecordStore.js'
+import type { ObjectFactory } from './objectFactory.js'
 
 /** Of its host, for objects and SOs. */
 export interface SoftwareServices {
@@ -28,7 +29,7 @@ export interface SoftwareServices {
   readonly settings: HostSettings
   readonly clock: Clock
   readonly observe: HostObserver
-  construct(definition: NodeClass): object
+  readonly objects: ObjectFactory
 }
 
 const none: readonly LiveSimulation[] = []
@@ -90,7 +91,7 @@ export class NodeSoftware {
   make(generation: Generation): RunningObject {
     const { node, services } = this
     const definition = services.classes.definitionAt(this.recordStore.lineage(services.classes), generation.version)
-    const instance = services.construct(definition) as unknown as Lifecycle
+    const instance = services.objects.construct(definition) as unknown as Lifecycle
     const context = new LiveContext(instance, node, generation.object, null, describeClass(definition))
     instance[contextKey] = context
     node.state.open(generation.object, instance)

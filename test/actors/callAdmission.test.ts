@@ -2,7 +2,7 @@
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings, type HostSettings } from '../../actors/base/settings.js'
-import { type ArrivingCall, CallAdmission } from '../../actors/serving/callAdmission.js'
+import { type ArrivingCall, CallAdmission, type CallFilter } from '../../actors/serving/callAdmission.js'
 import { type CallEnvelope, kinds } from '../../core/wire/envelope.js'
 
 const node = { id: 'n1', service: 'notes' }
@@ -23,8 +23,8 @@ const envelope: CallEnvelope = {
   together: false,
 }
 
-function open(change: Partial<HostSettings> = {}) {
-  const admission = new CallAdmission({ ...defaultSettings, system: 's', hostId: 'h', ...change })
+function open(change: Partial<HostSettings> = {}, filter?: CallFilter) {
+  const admission = new CallAdmission({ ...defaultSettings, system: 's', hostId: 'h', ...change }, filter)
   return {
     admission,
     /** Which of so many calls are let in. */
@@ -73,14 +73,14 @@ test('so many callers are counted: one that has not called for longest is forgot
 })
 
 test('the filter is told of the call, and decides; only true lets it in', (t) => {
-  const { admission } = open()
   const heard: ArrivingCall[] = []
   let answer: unknown = true
-  admission.filter = (call) => {
+  const filter = (call: ArrivingCall) => {
     heard.push(call)
     if (answer instanceof Error) throw answer
     return answer as boolean
   }
+  const { admission } = open({}, filter)
   const refused = (name?: string, of: Partial<CallEnvelope> = {}) => admission.refuses(node, { ...envelope, ...of }, name, 0)
   t.is(refused('ann'), undefined)
   t.is(refused(undefined, { kind: kinds.event }), undefined)
@@ -110,13 +110,12 @@ test('the filter is told of the call, and decides; only true lets it in', (t) =>
 })
 
 test('a filter that answers a promise lets nobody in, and no promise of its ends the process', async (t) => {
-  const { admission } = open()
   const lost: unknown[] = []
   const hear = (reason: unknown) => void lost.push(reason)
   process.on('unhandledRejection', hear)
   t.teardown(() => void process.off('unhandledRejection', hear))
   for (const filter of [async () => true, () => Promise.reject(new Error('of the filter'))]) {
-    admission.filter = filter as never
+    const { admission } = open({}, filter as never)
     t.regex(admission.refuses(node, envelope, 'ann', 0)!.message, /: the filter answers a promise: it has to answer at once$/)
   }
   await new Promise((resolve) => setImmediate(resolve))
@@ -124,12 +123,12 @@ test('a filter that answers a promise lets nobody in, and no promise of its ends
 })
 
 test('a caller that is too fast is not shown to the filter', (t) => {
-  const { admission } = open({ callsPerSecond: 1, callsBurst: 1, callersCountedMax: 2 })
   let asked = 0
-  admission.filter = () => {
+  const filter = () => {
     asked++
     return false
   }
+  const { admission } = open({ callsPerSecond: 1, callsBurst: 1, callersCountedMax: 2 }, filter)
   t.is(admission.refuses(node, envelope, 'ann', 0)?.code, 'denied.filter')
   t.is(admission.refuses(node, envelope, 'ann', 0)?.code, 'denied.rate')
   t.is(asked, 1)

@@ -28,7 +28,7 @@ interface Sent extends CallEnvelope {
 
 type Options = Partial<OutgoingCall> & { readonly deadlineMs?: number }
 
-function open(change: Partial<HostSettings> = {}) {
+function open(change: Partial<HostSettings> = {}, telemetry?: Telemetry) {
   const clock = new ManualClock()
   const left: Sent[] = []
   const inboxes = [inbox, serversInbox]
@@ -60,7 +60,7 @@ function open(change: Partial<HostSettings> = {}) {
   const contacts = new Contacts(clock, settings)
   const observe = (event: HostEvent) => void events.push(event)
   const random = { next: () => 0.5 }
-  const table = new CallTable(port, clock, random, settings, observe, outbox, contacts, new TimerWheel(clock))
+  const table = new CallTable(port, clock, random, settings, observe, outbox, contacts, new TimerWheel(clock), telemetry)
   const callOf = ({ deadlineMs = 10_000, ...of }: Options = {}): OutgoingCall => ({
     subject: 'n1',
     label: 2,
@@ -751,7 +751,6 @@ test('no call has longer than the longest deadline, and none less than no time',
 })
 
 test('telemetry hears of each call, who answered it and how it ended, and its trace travels', async (t) => {
-  const s = open()
   const heard: unknown[] = []
   const telemetry: Telemetry = {
     made(call: CallMade) {
@@ -768,7 +767,7 @@ test('telemetry hears of each call, who answered it and how it ended, and its tr
       return 'sent'
     },
   }
-  s.table.telemetry = telemetry
+  const s = open({}, telemetry)
   const made = {
     kind: kinds.call,
     subject: 'n1',
@@ -812,11 +811,11 @@ test('telemetry hears of each call, who answered it and how it ended, and its tr
     s.leaving().map(({ trace }) => trace),
     ['sent', 'sent'],
   )
-  s.table.telemetry = {}
-  s.call({ trace: 'own' })
-  s.table.send(caller, s.callOf({ trace: 'own' }))
+  const ofNobody = open({}, {})
+  ofNobody.call({ trace: 'own' })
+  ofNobody.table.send(caller, ofNobody.callOf({ trace: 'own' }))
   t.deepEqual(
-    s.leaving().map(({ trace }) => trace),
+    ofNobody.leaving().map(({ trace }) => trace),
     ['own', 'own'],
   )
 })

@@ -81,7 +81,7 @@ async function open(t: ExecutionContext, what: Doing = {}, definition: NodeClass
     clock,
     settings: { ...defaultSettings, stopTimeoutMs: 100 },
     observe: (event: HostEvent) => void events.push(event),
-    construct: (of: new () => object) => new of(),
+    objects: { construct: (of: new () => object) => new of() },
     classes: {
       lineage: () => ['Busy.v1', 'Busy.v2'],
       definitionAt: () => definition,

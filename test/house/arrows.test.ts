@@ -95,6 +95,27 @@ test('no file exports everything of another: the doors are small', (t) => {
   t.deepEqual(wrong, [])
 })
 
+test('no part has a place for a function that another part fills: whom it calls, it is given when it is made', (t) => {
+  const linesOf = (file: string) =>
+    readFileSync(join(root, file), 'utf8')
+      .split('\n')
+      .map((line) => `${file}: ${line}`)
+  const parts = sources('actors').flatMap(linesOf)
+  // A public field that has a function, but another one later.
+  const place = /: {3}(?:public )?\w+\??: (?:\(.*\) => .*=|\(\(.*\) => .*\| undefined)/
+  // Private names are a part's own.
+  const filled = /: +[\w.]+\.\w+ = (?:async )?(?:\([^)]*\)|\w+) =>/
+  t.deepEqual(
+    parts.filter((line) => place.test(line) || filled.test(line)),
+    [],
+  )
+  const composed = linesOf('compose.ts')
+  t.deepEqual(
+    composed.filter((line) => /: +\w+(?:\.\w+)+ = /.test(line)),
+    [],
+  )
+})
+
 test('what is injected by its class is one per host: each part of a host that asks for it gets the same', (t) => {
   const parts = readFileSync(join(root, 'compose.ts'), 'utf8').match(/const hostParts\b[^\n]*= \[([^\]]*)\]/)![1]!
   const listed = new Set(parts.match(/\w+/g))
