@@ -23,7 +23,7 @@ import { type LabelledNode, type LayerServices, UpgradeLayer } from '../calls/up
 import type { UpgradeHistory } from '../history/upgradeHistory.js'
 import type { CallCounts } from '../serving/callCounts.js'
 import { IncomingCall } from '../serving/incomingCall.js'
-import { Mailbox } from '../serving/mailbox.js'
+import { Mailbox, type MailboxOwner } from '../serving/mailbox.js'
 import type { NodeSubscriptions } from '../serving/nodeSubscriptions.js'
 import type { DueTimer } from '../serving/objectTimers.js'
 import { NodeRecordStore } from '../software/nodeRecordStore.js'
@@ -56,7 +56,7 @@ export interface HostServices
 type Parts = StateOwner & LabelledNode & SoftwareNode & ReportingNode & RestartingNode & EndingNode
 
 /** `Parts`: what its parts need of it. */
-export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
+export class Node implements CalledNode, LearningNode, MailboxOwner, ManagedNode, Parts {
   readonly state: NodeState
   readonly recordStore: NodeRecordStore
   readonly mailbox: Mailbox
@@ -82,14 +82,9 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
     const { journal, clock, settings } = services
     const { nodeId, service } = record
     this.state = new NodeState(nodeId, journal, this)
-    this.recordStore = new NodeRecordStore(record, this.state, journal, () => services.history.dead)
+    this.recordStore = new NodeRecordStore(record, this.state, journal, services.history)
     this.permit = new UpgradePermit(services, service, nodeId, isNew, services.statusReporter.start)
-    this.mailbox = new Mailbox(
-      clock,
-      settings.mailboxCallsMax,
-      (error) => this.crash(error),
-      (goOn) => this.#holds(goOn),
-    )
+    this.mailbox = new Mailbox(clock, settings.mailboxCallsMax, this)
     this.receiving = new ReceivingNode(this)
     this.status = new NodeStatus(this)
     this.layer = new UpgradeLayer(this)
@@ -185,8 +180,12 @@ export class Node implements CalledNode, LearningNode, ManagedNode, Parts {
     return this.services.settings.timersMax
   }
 
+  turnThrew(error: unknown): void {
+    this.crash(error)
+  }
+
   /** A call that waits here may not run now; never, if another host has the node. */
-  #holds(goOn: () => void): boolean {
+  holds(goOn: () => void): boolean {
     return this.isElsewhere || this.services.fence.holds(() => void (this.isElsewhere || goOn()))
   }
 

@@ -79,7 +79,9 @@ export class EventHub {
     const before = this.#names.get(hearer) ?? nothing
     for (const name of names) if (!before.has(name)) this.#join(hearer, name)
     for (const name of before) if (!names.has(name)) this.#leave(hearer, name)
-    this.#names.set(hearer, names)
+    // Most nodes hear none.
+    if (names.size === 0) this.#names.delete(hearer)
+    else this.#names.set(hearer, names)
   }
 
   #join(hearer: Hearer, name: string): void {

@@ -13,9 +13,17 @@ import type { Clock } from '../../core/ports/clock.js'
 /** One turn of the node: a call, or work of the runtime between calls. */
 export interface Turn {
   /**
-   * Runs it. If it throws after all, or its promise rejects, `onThrown` hears of it and the mailbox goes on.
+   * Runs it. If it throws after all, or its promise rejects, the owner hears of it and the mailbox goes on.
    */
   run(): void | Promise<void>
+}
+
+/** The node that the mailbox is of. */
+export interface MailboxOwner {
+  /** A turn threw, or its promise rejected. */
+  turnThrew(error: unknown): void
+  /** Whether nothing that has waited may run now; then `goOn` is called when it may. */
+  holds(goOn: () => void): boolean
 }
 
 /** Turns run in one go before other work of the host gets its chance. */
@@ -28,16 +36,16 @@ export class Mailbox {
   #open = false
   #resumeScheduled = false
   #isHeld = false
-  #drained: (() => void)[] = []
-  #idle: (() => void)[] = []
-  #opening: (() => void)[] = []
+  /** These are there while somebody waits: most nodes are idle, and each list takes memory. */
+  #drained: (() => void)[] | undefined
+  #idle: (() => void)[] | undefined
+  #opening: (() => void)[] | undefined
+  #goOn: (() => void) | undefined
 
   constructor(
     private readonly clock: Clock,
     private readonly turnsMax: number,
-    private readonly onThrown: (error: unknown) => void,
-    /** Whether nothing that has waited may run now; then `goOn` is called when it may. */
-    private readonly holds: (goOn: () => void) => boolean = () => false,
+    private readonly owner: MailboxOwner,
   ) {}
 
   /** The turn that runs now, if it has not finished within its first stretch of synchronous code. */
@@ -60,7 +68,7 @@ export class Mailbox {
 
   /** Resolves when it is idle. */
   whenIdle(): Promise<void> {
-    return this.isIdle ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve))
+    return this.isIdle ? Promise.resolve() : new Promise((resolve) => (this.#idle ??= []).push(resolve))
   }
 
   /** Those that wait. */
@@ -105,14 +113,16 @@ export class Mailbox {
   /** Holds all turns from now on; resolves when the running one has finished. */
   close(): Promise<void> {
     this.#open = false
-    if (this.#idle.length > 0) this.#checkIdle()
+    if (this.#idle !== undefined) this.#checkIdle()
     if (this.#running === undefined) return Promise.resolve()
-    return new Promise((resolve) => this.#drained.push(resolve))
+    return new Promise((resolve) => (this.#drained ??= []).push(resolve))
   }
 
   open(): void {
     this.#open = true
-    if (this.#opening.length > 0) for (const work of this.#opening.splice(0)) work()
+    const opening = this.#opening
+    this.#opening = undefined
+    if (opening !== undefined) for (const work of opening) work()
     this.#pump()
   }
 
@@ -122,7 +132,7 @@ export class Mailbox {
    */
   atOpening<T>(work: () => T | Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#opening.push(() => {
+      ;(this.#opening ??= []).push(() => {
         try {
           resolve(work())
         } catch (error) {
@@ -142,7 +152,8 @@ export class Mailbox {
 
   #pump(): void {
     if (this.#isHeld || !this.#open || this.#running !== undefined || this.waiting === 0) return
-    if (this.holds(this.#goOn)) {
+    this.#goOn ??= () => this.#release()
+    if (this.owner.holds(this.#goOn)) {
       this.#isHeld = true
       return
     }
@@ -162,7 +173,7 @@ export class Mailbox {
     }
   }
 
-  readonly #goOn = (): void => {
+  #release(): void {
     this.#isHeld = false
     this.#pump()
   }
@@ -195,7 +206,7 @@ export class Mailbox {
   /** A mailbox that stopped here would never run a turn again. */
   #threw(error: unknown): void {
     try {
-      this.onThrown(error)
+      this.owner.turnThrew(error)
     } catch {}
   }
 
@@ -206,12 +217,17 @@ export class Mailbox {
       return
     }
     this.#running = undefined
-    if (this.#drained.length > 0) for (const resolve of this.#drained.splice(0)) resolve()
-    if (this.#idle.length > 0) this.#checkIdle()
+    const drained = this.#drained
+    this.#drained = undefined
+    if (drained !== undefined) for (const resolve of drained) resolve()
+    if (this.#idle !== undefined) this.#checkIdle()
   }
 
   #checkIdle(): void {
-    if (this.isIdle) for (const resolve of this.#idle.splice(0)) resolve()
+    const idle = this.#idle
+    if (!this.isIdle || idle === undefined) return
+    this.#idle = undefined
+    for (const resolve of idle) resolve()
   }
 
   #pumpLater(): void {

@@ -22,6 +22,11 @@ import type { ClassRegistry } from '../history/classRegistry.js'
 import type { Journal } from '../state/journal.js'
 import type { NodeState } from '../state/nodeState.js'
 
+export interface KnownVersions {
+  /** Versions older than this one are dead. */
+  readonly dead: Version
+}
+
 export class NodeRecordStore {
   #record: NodeRecord
   #replier: Replier
@@ -32,8 +37,7 @@ export class NodeRecordStore {
     record: NodeRecord,
     private readonly state: NodeState,
     private readonly journal: Journal,
-    /** Versions older than this one are dead. */
-    private readonly dead: () => Version,
+    private readonly known: KnownVersions,
   ) {
     this.#record = record
     this.#replier = replierOf(record)
@@ -66,7 +70,7 @@ export class NodeRecordStore {
       generation.object === current.object,
       `C3: ${nodeId}: slot ${current.object} is left for ${generation.object} without a commit`,
     )
-    invariant(oldest <= before || oldest <= this.dead(), `C8: ${nodeId}: version ${oldest - 1} is dropped, and not dead`)
+    invariant(oldest <= before || oldest <= this.known.dead, `C8: ${nodeId}: version ${oldest - 1} is dropped, and not dead`)
     this.#adopt(record)
     this.state.write(keys.record(record.nodeId), pack(record, 'record'))
   }

@@ -29,6 +29,7 @@ import type { Transport } from '../../core/ports/transport.js'
 import { decode, pack, unpack } from '../../core/wire/codec.js'
 import { type CallEnvelope, type FaultEnvelope, kinds, type ReplyEnvelope } from '../../core/wire/envelope.js'
 import { gate } from '../support/testSystem.js'
+import { ownerOf } from './mailboxOwner.js'
 import { ManualClock } from './manualClock.js'
 
 const replier = { node: 'n1', className: 'Counter.v1', version: 0 }
@@ -130,7 +131,11 @@ function open(methods: Record<string, Work> = {}, telemetry?: Telemetry) {
       void told.push(`${outcome} ${label}, ${clock.monotonicMs() - beganMs} ms`),
     countFailure: (label: number, fault: Fault | undefined) => void told.push(`failure ${label} ${fault?.code ?? 'expired'}`),
   }
-  const mailbox = new Mailbox(clock, 100, (error) => void told.push(`thrown ${String(error)}`))
+  const mailbox = new Mailbox(
+    clock,
+    100,
+    ownerOf((error) => void told.push(`thrown ${String(error)}`)),
+  )
   mailbox.open()
   let seq = 0
   return {

@@ -15,6 +15,7 @@ import { nkeySignatures } from '../../transports/nkeys/nkeys.js'
 import { until } from '../support/eventually.js'
 import { alice, mallory, signedAfter, system } from '../support/signedManifests.js'
 import { gate } from '../support/testSystem.js'
+import { ownerOf } from './mailboxOwner.js'
 import { ManualClock } from './manualClock.js'
 import { NotesV1, NotesV2 } from './notesClasses.js'
 
@@ -72,7 +73,11 @@ test('C6: a method that an SO refuses and somebody carries out all the same is n
 
 test('C2: a turn that ends twice does not end the one that runs', async (t) => {
   const thrown: unknown[] = []
-  const mailbox = new Mailbox(new ManualClock(), 10, (error) => void thrown.push(error))
+  const mailbox = new Mailbox(
+    new ManualClock(),
+    10,
+    ownerOf((error) => void thrown.push(error)),
+  )
   const log: string[] = []
   const second = gate()
   let endAgain = () => {}

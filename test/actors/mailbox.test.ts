@@ -1,12 +1,17 @@
 /** The mailbox of one node: one turn at a time, in the order in which they came (C2). */
 import test from 'ava'
 import { Mailbox } from '../../actors/serving/mailbox.js'
+import { ownerOf } from './mailboxOwner.js'
 import { ManualClock } from './manualClock.js'
 
 function open(turnsMax = 10_000, holds?: (goOn: () => void) => boolean) {
   const clock = new ManualClock()
   const thrown: unknown[] = []
-  const mailbox = new Mailbox(clock, turnsMax, (error) => void thrown.push(error), holds)
+  const mailbox = new Mailbox(
+    clock,
+    turnsMax,
+    ownerOf((error) => void thrown.push(error), holds),
+  )
   const log: string[] = []
   return { clock, mailbox, log, thrown, turn: (name: string) => ({ run: () => void log.push(name) }) }
 }

@@ -9,6 +9,7 @@ import { IncomingCall } from '../../actors/serving/incomingCall.js'
 import { Mailbox, type Turn } from '../../actors/serving/mailbox.js'
 import type { Fault } from '../../core/base/fault.js'
 import { gate } from '../support/testSystem.js'
+import { ownerOf } from './mailboxOwner.js'
 import { ManualClock } from './manualClock.js'
 
 function open({
@@ -21,7 +22,7 @@ function open({
   const log: string[] = []
   const said = (what: string) => () => void log.push(what)
   const held: Turn[] = []
-  const mailbox = new Mailbox(clock, 100, () => {})
+  const mailbox = new Mailbox(clock, 100, ownerOf())
   const life = new NodeLife()
   const node = {
     id: 'n1',

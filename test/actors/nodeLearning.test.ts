@@ -20,6 +20,7 @@ import { kinds } from '../../core/wire/envelope.js'
 import { memoryStore } from '../../transports/memory/index.js'
 import { type Gate, gate } from '../support/testSystem.js'
 import { turns } from './claiming.js'
+import { ownerOf } from './mailboxOwner.js'
 import { ManualClock } from './manualClock.js'
 import { toV2 } from './notesClasses.js'
 
@@ -60,11 +61,11 @@ async function open({ record = {}, undos = [], upgrade = {} }: Options = {}) {
   }
   /** Versions that the upgrade server has. */
   const known = { newest: 0, dead: record.oldest ?? 0, final: 0 }
-  const recordStore = new NodeRecordStore(first, state, journal, () => known.dead)
+  const recordStore = new NodeRecordStore(first, state, journal, known)
   recordStore.write(first)
   for (const of of ['0.0', ...Object.values(first.generation.simulations)] as StateSlot[])
     state.write(keys.root('n1', of), pack({}))
-  const mailbox = new Mailbox(clock, 100, () => {})
+  const mailbox = new Mailbox(clock, 100, ownerOf())
   mailbox.open()
   const undoes = (version: number) => undos.includes(version)
   const rejected: { fault: Fault | undefined } = { fault: undefined }

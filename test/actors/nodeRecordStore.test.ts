@@ -26,7 +26,7 @@ const upgraded: NodeRecord = { ...record, generation: { ...born, number: 1, vers
 async function open() {
   const clock = new ManualClock()
   const journal = new Journal(await memoryStore().open(), clock)
-  const recordStore = new NodeRecordStore(record, new NodeState('n1', journal), journal, () => 0)
+  const recordStore = new NodeRecordStore(record, new NodeState('n1', journal), journal, { dead: 0 })
   const commit = async (work: Promise<void> = Promise.resolve()) => {
     clock.endTurn()
     await journal.idle()

@@ -70,7 +70,7 @@ async function open(t: ExecutionContext, what: Doing = {}, definition: NodeClass
     ...{ generation: { number: 0, version: 0, className: 'Busy.v1', object: '0.0', simulations: { 1: '0.1' } } },
     ...{ previous: null, upgrade: null },
   }
-  const recordStore = new NodeRecordStore(record, state, journal, () => 0)
+  const recordStore = new NodeRecordStore(record, state, journal, { dead: 0 })
   recordStore.write(record)
   for (const slot of ['0.0', '0.1'] as const) state.write(keys.root('n1', slot), pack(started(0), 'a test'))
   await settle(10)

@@ -17,6 +17,7 @@ import type { RecordRules } from '../../core/model/recordTransform.js'
 import { pack, unpack } from '../../core/wire/codec.js'
 import { memoryStore } from '../../transports/memory/index.js'
 import { gate } from '../support/testSystem.js'
+import { ownerOf } from './mailboxOwner.js'
 import { ManualClock } from './manualClock.js'
 
 const lazySlot = (role: LazySlot['role'], next: LazySlot['next'], passed = 0): LazySlot => ({
@@ -75,11 +76,11 @@ async function open() {
     previous: null,
     upgrade: null,
   }
-  const recordStore = new NodeRecordStore(first, state, journal, () => 0)
+  const recordStore = new NodeRecordStore(first, state, journal, { dead: 0 })
   recordStore.write(first)
   for (const of of ['0.0', '1.1', '1.0'] as StateSlot[]) state.write(keys.root('n1', of), pack({}))
   for (const key of ['a', 'b', 'c']) state.write(`${keys.collection('n1', '0.0', 'books')}${key}`, pack(key.toUpperCase()))
-  const mailbox = new Mailbox(clock, 100, () => {})
+  const mailbox = new Mailbox(clock, 100, ownerOf())
   mailbox.open()
   const node = {
     id: 'n1',

@@ -7,6 +7,7 @@ import { applicationFault, command, event as eventOf, type Fault, hears, NodeObj
 import { until } from '../support/eventually.js'
 import { ManualClock } from '../support/manualClock.js'
 import { TestSystem } from '../support/testSystem.js'
+import { ownerOf } from './mailboxOwner.js'
 
 function revoked(): object {
   const { proxy, revoke } = Proxy.revocable({}, {})
@@ -200,10 +201,14 @@ test('C4: a fault of a nested call is not passed on as one of the call that made
 
 test('a mailbox survives what a turn throws, and a promise that rejects', async (t) => {
   const thrown: unknown[] = []
-  const mailbox = new Mailbox(new ManualClock(0), 10, (error) => {
-    thrown.push(error)
-    throw new Error('and who hears of it throws too')
-  })
+  const mailbox = new Mailbox(
+    new ManualClock(0),
+    10,
+    ownerOf((error) => {
+      thrown.push(error)
+      throw new Error('and who hears of it throws too')
+    }),
+  )
   const ran: string[] = []
   mailbox.open()
   mailbox.post({

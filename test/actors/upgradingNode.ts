@@ -18,6 +18,7 @@ import { pack, unpack } from '../../core/wire/codec.js'
 import { memoryStore } from '../../transports/memory/index.js'
 import type { Gate } from '../support/testSystem.js'
 import { open as openPermit } from './claiming.js'
+import { ownerOf } from './mailboxOwner.js'
 import { toV2, type UpgradeParts } from './notesClasses.js'
 
 export const never = new AbortController().signal
@@ -66,11 +67,15 @@ export async function open({ record = {}, target = 1, undos = [], isAtDeadVersio
     upgrade: null,
     ...record,
   }
-  const recordStore = new NodeRecordStore(first, state, journal, () => 0)
+  const recordStore = new NodeRecordStore(first, state, journal, { dead: 0 })
   recordStore.write(first)
   for (const of of ['0.0', ...Object.values(first.generation.simulations)] as StateSlot[])
     state.write(keys.root('n1', of), pack({ notes: ['one'], mood: 'calm' }))
-  const mailbox = new Mailbox(clock, 100, (error) => void log.push(`thrown ${error}`))
+  const mailbox = new Mailbox(
+    clock,
+    100,
+    ownerOf((error) => void log.push(`thrown ${error}`)),
+  )
   mailbox.open()
   const upgrade = toV2(parts).classUpgrades[0]!
   let controls: readonly Control[] = []
