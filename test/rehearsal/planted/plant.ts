@@ -55,10 +55,17 @@ export async function patched(name: string): Promise<ReadonlyMap<string, string>
 }
 
 export interface Planted {
-  /** Of the copy. */
-  readonly directory: string
   /** The module that plays plans over it. */
   readonly entry: string
+  /** Takes the fault out again. */
+  remove(): Promise<void>
+}
+
+/** A copy of what was built, in which there is one fault at a time. */
+export interface Plantation {
+  /** Its modules are compiled once for all faults, here. */
+  readonly compileCache: string
+  plant(name: string): Promise<Planted>
   remove(): Promise<void>
 }
 
@@ -66,26 +73,36 @@ export interface Planted {
 const isLeftOut = (path: string) => /^(bench|natsctl|samples|test)$/.test(path) || /\.(d\.ts|map|tsbuildinfo)$/.test(path)
 const entry = 'test/rehearsal/planted/find.js'
 
-/** A copy of what was built, with the fault in it. */
-export async function plant(name: string): Promise<Planted> {
-  const sources = await patched(name)
+export async function plantation(): Promise<Plantation> {
   const directory = await mkdtemp(join(tmpdir(), 'theseus-planted-'))
   const remove = () => rm(directory, { recursive: true, force: true })
+  const built = join(root, 'dist')
+  const copy = join(directory, 'dist')
   try {
     await cp(join(root, 'package.json'), join(directory, 'package.json'))
     await symlink(join(root, 'node_modules'), join(directory, 'node_modules'), 'dir')
-    const built = join(root, 'dist')
     const filter = (source: string) => !isLeftOut(relative(built, source))
-    await cp(built, join(directory, 'dist'), { recursive: true, filter })
-    await cp(join(built, entry), join(directory, 'dist', entry))
-    for (const [file, source] of sources) {
-      const tsconfigRaw = { compilerOptions: { experimentalDecorators: true, useDefineForClassFields: true, target: 'es2024' } }
-      const { code } = await transform(source, { loader: 'ts', target: 'node22', tsconfigRaw })
-      await writeFile(join(directory, 'dist', file.replace(/\.ts$/, '.js')), code)
-    }
+    await cp(built, copy, { recursive: true, filter })
+    await cp(join(built, entry), join(copy, entry))
   } catch (error) {
     await remove()
     throw error
   }
-  return { directory, entry: join(directory, 'dist', entry), remove }
+  const plant = async (name: string): Promise<Planted> => {
+    const code = new Map<string, string>()
+    for (const [file, source] of await patched(name)) code.set(file.replace(/\.ts$/, '.js'), await compiled(source))
+    for (const [file, text] of code) await writeFile(join(copy, file), text)
+    return {
+      entry: join(copy, entry),
+      async remove() {
+        for (const file of code.keys()) await cp(join(built, file), join(copy, file))
+      },
+    }
+  }
+  return { compileCache: join(directory, 'compiled'), plant, remove }
+}
+
+async function compiled(source: string): Promise<string> {
+  const tsconfigRaw = { compilerOptions: { experimentalDecorators: true, useDefineForClassFields: true, target: 'es2024' } }
+  return (await transform(source, { loader: 'ts', target: 'node22', tsconfigRaw })).code
 }
