@@ -14,7 +14,7 @@ import { systemClock } from '../../transports/systemClock.js'
 import { signedAfter } from '../support/signedManifests.js'
 import { runnerOf, startTrusting, systemsOf } from './natsctlSystem.js'
 
-const nextSystem = systemsOf(test, 'audit')
+const nextSystem = systemsOf('audit')
 const alice = newKey()
 
 /** A system in which Alice has published version 1 and paused it; somebody without a key was refused. */

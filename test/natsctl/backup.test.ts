@@ -15,7 +15,7 @@ import { type Backup, decodeBackup, encodeBackup } from '../../natsctl/commands/
 import { signedAfter } from '../support/signedManifests.js'
 import { runnerOf, startTrusting, systemsOf } from './natsctlSystem.js'
 
-const nextSystem = systemsOf(test, 'backup')
+const nextSystem = systemsOf('backup')
 const alice = newKey()
 
 /** A system in which Alice has published version 1, which sets a table, and paused it; its backup. */

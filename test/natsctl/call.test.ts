@@ -1,19 +1,13 @@
 /** `natsctl call` that is interrupted: whoever asked must know what may have happened. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import test from 'ava'
-import { command, createHost, NodeObject, query, startUpgradeServer } from 'theseus-actors'
-import { memoryStore } from 'theseus-actors/memory'
-import { nats } from 'theseus-actors/nats'
-import { redis } from 'theseus-actors/redis'
+import { command, NodeObject, query } from 'theseus-actors'
 import { until } from '../support/eventually.js'
-import { startNatsServer, startRedisServer } from '../support/servers.js'
 import { gate } from '../support/testSystem.js'
 import { NatsctlProcess } from './natsctlProcess.js'
+import { startPages, systemsOf } from './natsctlSystem.js'
 
+const systems = systemsOf('calls')
 let env: Readonly<Record<string, string>>
-const ends: (() => unknown)[] = []
 const running: string[] = []
 const held = gate()
 
@@ -36,27 +30,10 @@ class Furnace extends NodeObject<object> {
 }
 
 test.before(async () => {
-  const [natsServer, redisServer] = await Promise.all([startNatsServer(), startRedisServer()])
-  ends.unshift(
-    () => natsServer.stop(),
-    () => redisServer.stop(),
-  )
-  env = { NATS_URL: natsServer.url, THESEUS_REDIS: redisServer.url, THESEUS_SYSTEM: 'calls' }
-  const ways = { system: 'calls', transport: nats(natsServer.url), udb: redis(redisServer.url) }
-  const server = await startUpgradeServer(ways)
-  ends.unshift(() => server.stop())
-  const bundles = mkdtempSync(join(tmpdir(), 'natsctl-'))
-  const host = await createHost({ ...ways, hostId: 'h1', state: memoryStore(), bundles })
-  ends.unshift(
-    () => host.stop(),
-    () => rmSync(bundles, { recursive: true }),
-  )
-  for (const nodeId of ['f1', 'f2']) await host.node(Furnace, nodeId)
-})
-
-test.after.always(async () => {
-  held.open()
-  for (const end of ends) await end()
+  const at = systems()
+  env = at.env
+  await startPages(systems.file, at, ['f1', 'f2'], { nodeClass: Furnace })
+  systems.file.teardown(() => held.open())
 })
 
 for (const [what, args, said] of [

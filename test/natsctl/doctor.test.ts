@@ -1,8 +1,7 @@
 import test, { type ExecutionContext } from 'ava'
-import { createHost, type NodeRow, startUpgradeServer } from 'theseus-actors'
+import { createHost, type NodeRow } from 'theseus-actors'
 import { memoryStore } from 'theseus-actors/memory'
-import { type NatsProbe, nats } from 'theseus-actors/nats'
-import { redis } from 'theseus-actors/redis'
+import type { NatsProbe } from 'theseus-actors/nats'
 import { nobodysMark, type TrustMark, type Trusts, trustMark } from '../../core/trust/trustMark.js'
 import { checksOf, doctorExitCode } from '../../natsctl/doctor/doctorChecks.js'
 import type { DatabaseFacts, DoctorFacts } from '../../natsctl/doctor/doctorFacts.js'
@@ -10,9 +9,9 @@ import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { statusOf } from '../contracts/databaseContract.js'
 import { until } from '../support/eventually.js'
-import { startNatsServer, startRedisServer } from '../support/servers.js'
 import { alice } from '../support/signedManifests.js'
 import { natsctl, newDirectory } from './natsctlProcess.js'
+import { type SystemOfTest, startServer, systemWithServers } from './natsctlSystem.js'
 
 // The doctor's words about what was found
 
@@ -326,30 +325,28 @@ test('subjects that NATS refuses to hosts are told with their nodes', (t) => {
 // Against real servers
 
 interface System {
-  readonly env: Readonly<Record<string, string>>
+  readonly at: SystemOfTest
   check(...args: readonly string[]): Promise<{ readonly code: number | null; readonly document: any }>
 }
 
-async function start(t: ExecutionContext): Promise<System & { readonly ways: any }> {
-  const [natsServer, redisServer] = await Promise.all([startNatsServer(), startRedisServer({ appendonly: true })])
-  t.teardown(() => Promise.all([natsServer.stop(), redisServer.stop()]))
-  const env = { NATS_URL: natsServer.url, THESEUS_REDIS: redisServer.url, THESEUS_SYSTEM: 'shop' }
-  const ways = { trust: 'nobody' as const, system: 'shop', transport: nats(natsServer.url), udb: redis(redisServer.url) }
+async function start(t: ExecutionContext): Promise<System> {
+  const at = await systemWithServers(t, 'shop', { redis: { appendonly: true } })
   const check = async (...args: readonly string[]) => {
-    const { code, stdout, stderr } = await natsctl(t, ['doctor', '-o', 'json', ...args], { env })
+    const { code, stdout, stderr } = await natsctl(t, ['doctor', '-o', 'json', ...args], { env: at.env })
     t.is(stderr, '')
     return { code, document: JSON.parse(stdout) }
   }
-  return { env, ways, check }
+  return { at, check }
 }
 
 test('a real system is looked at without being changed: well, then with a node that is away, then without an upgrade server', async (t) => {
-  const { env, ways, check } = await start(t)
-  const servers = await Promise.all([startUpgradeServer(ways), startUpgradeServer(ways)])
-  for (const server of servers) t.teardown(() => server.stop())
+  const { at, check } = await start(t)
+  const { env, system, ways } = at
+  const trust = 'nobody'
+  const servers = await Promise.all([startServer(t, at, { trust }), startServer(t, at, { trust })])
   const faults: unknown[] = []
   const host = await createHost({
-    ...ways,
+    ...{ system, ...ways, trust },
     hostId: 'h1',
     state: memoryStore(),
     bundles: newDirectory(t),

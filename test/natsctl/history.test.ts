@@ -15,7 +15,7 @@ interface Context extends Runner, Pick<SystemOfTest, 'system' | 'env'> {
   readonly cwd: string
 }
 
-const nextSystem = systemsOf(test, 'trust')
+const nextSystem = systemsOf('trust')
 const alice = newKey()
 const bob = newKey()
 

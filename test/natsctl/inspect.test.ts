@@ -18,7 +18,7 @@ import { type SystemOfTest, startPages, systemsOf } from './natsctlSystem.js'
 
 const test = anyTest as TestFn<SystemOfTest>
 const upgrade = join(root, 'samples/02-pages-comments/upgrades/1-comments.ts')
-const nextSystem = systemsOf(test, 'i')
+const nextSystem = systemsOf('i')
 let browser: Browser
 
 test.before(async () => {

@@ -113,7 +113,7 @@ function resultOf({ code, stdout, stderr }: Ended, startedAt: number): ProcessRe
   return { code, stdout, stderr: stderr.slice(target.length), target, ms: performance.now() - startedAt }
 }
 
-export function newDirectory(t: ExecutionContext<any>): string {
+export function newDirectory(t: Pick<ExecutionContext<any>, 'teardown'>): string {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), 'natsctl-')))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
   return directory

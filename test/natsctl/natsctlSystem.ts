@@ -4,13 +4,13 @@
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ExecutionContext, TestFn } from 'ava'
-import { createHost, type RunningHost, startUpgradeServer } from 'theseus-actors'
+import test, { type ExecutionContext } from 'ava'
+import { createHost, type NodeClass, type RunningHost, startUpgradeServer } from 'theseus-actors'
 import { memoryStore } from 'theseus-actors/memory'
 import { nats } from 'theseus-actors/nats'
 import { redis } from 'theseus-actors/redis'
 import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
-import { startNatsServer, startRedisServer } from '../support/servers.js'
+import { type RedisServerOptions, startNatsServer, startRedisServer } from '../support/servers.js'
 import { natsctl, newDirectory, type ProcessResult } from './natsctlProcess.js'
 
 export interface SystemOfTest {
@@ -26,22 +26,62 @@ export interface SystemOfTest {
   }
 }
 
+/** By whose end something ends: a test, or a file with all its tests. */
+export type Owner = Pick<ExecutionContext<any>, 'teardown'>
+
+export interface Systems {
+  /** A new system. */
+  (): SystemOfTest
+  /** Owns things that end after the tests of the file, before their servers. */
+  readonly file: Owner
+}
+
 /** Starts servers before the tests of a file, stops them after. Each call of the result is a new system. */
-export function systemsOf(test: Pick<TestFn<any>, 'before' | 'after'>, prefix: string): () => SystemOfTest {
-  let urls: { readonly NATS_URL: string; readonly THESEUS_REDIS: string }
-  let stop: (() => Promise<unknown>) | undefined
+export function systemsOf(prefix: string): Systems {
+  let urls: ServerUrls
+  const ends: (() => unknown)[] = []
+  const file: Owner = { teardown: (end) => void ends.unshift(end) }
   let systems = 0
-  test.before('servers', async () => {
-    const [natsServer, redisServer] = await Promise.all([startNatsServer(), startRedisServer()])
-    stop = () => Promise.all([natsServer.stop(), redisServer.stop()])
-    urls = { NATS_URL: natsServer.url, THESEUS_REDIS: redisServer.url }
+  // Hooks of the file itself wait for a serial one.
+  test.serial.before('servers', async () => {
+    urls = await startServers(file)
   })
-  test.after.always('servers', () => stop?.())
-  return () => {
-    const system = `${prefix}${++systems}`
-    const ways = { transport: nats(urls.NATS_URL), udb: redis(urls.THESEUS_REDIS) }
-    return { system, ways, env: { ...urls, THESEUS_SYSTEM: system } }
-  }
+  test.after.always('servers', async () => {
+    for (const end of ends) await end()
+  })
+  return Object.assign(() => systemAt(urls, `${prefix}${++systems}`), { file })
+}
+
+interface ServerUrls {
+  readonly NATS_URL: string
+  readonly THESEUS_REDIS: string
+}
+
+/** A login without which NATS takes no connection. */
+interface Login {
+  readonly user: string
+  readonly pass: string
+}
+
+/** A system with servers of its own: another one may have the same name, and the servers may be special. */
+export async function systemWithServers(
+  owner: Owner,
+  system: string,
+  { redis, login }: { readonly redis?: RedisServerOptions; readonly login?: Login } = {},
+): Promise<SystemOfTest> {
+  return systemAt(await startServers(owner, redis, login), system, login)
+}
+
+async function startServers(owner: Owner, redisOptions: RedisServerOptions = {}, login?: Login): Promise<ServerUrls> {
+  const args = login === undefined ? [] : ['--user', login.user, '--pass', login.pass]
+  const [natsServer, redisServer] = await Promise.all([startNatsServer({ args }), startRedisServer(redisOptions)])
+  owner.teardown(() => Promise.all([natsServer.stop(), redisServer.stop()]))
+  return { NATS_URL: natsServer.url, THESEUS_REDIS: redisServer.url }
+}
+
+function systemAt(urls: ServerUrls, system: string, login?: Login): SystemOfTest {
+  const ways = { transport: nats({ servers: urls.NATS_URL, ...login }), udb: redis(urls.THESEUS_REDIS) }
+  return { system, ways, env: { ...urls, THESEUS_SYSTEM: system } }
 }
 
 export interface RunningPages {
@@ -49,18 +89,32 @@ export interface RunningPages {
   readonly server: { stop(): Promise<void> }
 }
 
-/** An upgrade server, and a host with these nodes of sample 02. */
+/** An upgrade server, and a host with these nodes, by default of sample 02. */
 export async function startPages(
-  t: ExecutionContext<any>,
-  { system, ways }: SystemOfTest,
+  owner: Owner,
+  at: SystemOfTest,
   nodes: readonly string[],
+  {
+    nodeClass = PagesV1,
+    ...serverOptions
+  }: Partial<Parameters<typeof startUpgradeServer>[0]> & { readonly nodeClass?: NodeClass } = {},
 ): Promise<RunningPages> {
-  const server = await startUpgradeServer({ system, ...ways })
-  t.teardown(() => server.stop())
-  const host = await createHost({ system, hostId: 'h1', ...ways, state: memoryStore(), bundles: newDirectory(t) })
-  t.teardown(() => host.stop())
-  for (const nodeId of nodes) await host.node(PagesV1, nodeId)
+  const server = await startServer(owner, at, serverOptions)
+  const { system, ways } = at
+  const host = await createHost({ system, hostId: 'h1', ...ways, state: memoryStore(), bundles: newDirectory(owner) })
+  owner.teardown(() => host.stop())
+  for (const nodeId of nodes) await host.node(nodeClass, nodeId)
   return { host, server }
+}
+
+export async function startServer(
+  owner: Owner,
+  { system, ways }: SystemOfTest,
+  options: Partial<Parameters<typeof startUpgradeServer>[0]> = {},
+): Promise<RunningPages['server']> {
+  const server = await startUpgradeServer({ system, ...ways, ...options })
+  owner.teardown(() => server.stop())
+  return server
 }
 
 export interface Runner {
@@ -87,12 +141,11 @@ interface Key {
 /** An upgrade server that trusts the first of these keys. The returned directory has files of all. */
 export async function startTrusting(
   t: ExecutionContext<any>,
-  { system, ways }: SystemOfTest,
+  at: SystemOfTest,
   keys: Readonly<Record<string, Key>>,
 ): Promise<string> {
   const [first] = Object.values(keys)
-  const server = await startUpgradeServer({ system, ...ways, trust: [first!.publicKey] })
-  t.teardown(() => server.stop())
+  await startServer(t, at, { trust: [first!.publicKey] })
   const directory = newDirectory(t)
   for (const [name, { seed }] of Object.entries(keys)) writeFileSync(join(directory, `${name}.nk`), seed, { mode: 0o600 })
   return directory

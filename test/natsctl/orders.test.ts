@@ -4,16 +4,12 @@
  */
 import { join } from 'node:path'
 import test from 'ava'
-import { connectOperator, createHost, startUpgradeServer } from 'theseus-actors'
-import { memoryStore } from 'theseus-actors/memory'
-import { nats } from 'theseus-actors/nats'
+import { connectOperator } from 'theseus-actors'
 import { newKey } from 'theseus-actors/nkeys'
-import { redis } from 'theseus-actors/redis'
 import { redisAddress } from '../../natsctl/context/target.js'
 import { requireConfirmation } from '../../natsctl/output/confirm.js'
-import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
-import { startNatsServer, startRedisServer } from '../support/servers.js'
 import { natsctl, newDirectory, root } from './natsctlProcess.js'
+import { startPages, systemWithServers } from './natsctlSystem.js'
 
 test('an address is told without its login', (t) => {
   t.is(redisAddress('rediss://me:secret@one:6380/2'), 'rediss://one:6380/2')
@@ -38,24 +34,14 @@ test.serial('with --no-input nobody is asked, even at a terminal', async (t) => 
 })
 
 test.serial('every order tells its target before anything is changed, and with --dry-run changes nothing', async (t) => {
-  const [natsServer, redisServer] = await Promise.all([
-    startNatsServer({ args: ['--user', 'u', '--pass', 's3cret'] }),
-    startRedisServer(),
-  ])
-  t.teardown(() => Promise.all([natsServer.stop(), redisServer.stop()]))
-  const system = 'orders'
-  const servers = natsServer.url
-  const ways = { system, transport: nats({ servers, user: 'u', pass: 's3cret' }), udb: redis(redisServer.url) }
-  const server = await startUpgradeServer(ways)
-  t.teardown(() => server.stop())
-  const host = await createHost({ ...ways, state: memoryStore(), bundles: newDirectory(t) })
-  t.teardown(() => host.stop())
-  await host.node(PagesV1, 'p1')
-  const operator = await connectOperator(ways)
+  const login = { user: 'u', pass: 's3cret' }
+  const at = await systemWithServers(t, 'orders', { login })
+  const { system, ways } = at
+  await startPages(t, at, ['p1'])
+  const operator = await connectOperator({ system, ...ways })
   t.teardown(() => operator.close())
   const file = join(newDirectory(t), '1.upgrade')
-  const login = natsServer.url.replace('://', '://u:s3cret@')
-  const env = { NATS_URL: login, THESEUS_REDIS: redisServer.url, THESEUS_SYSTEM: system }
+  const env = { ...at.env, NATS_URL: at.env.NATS_URL.replace('://', '://u:s3cret@') }
   const source = join(root, 'samples/02-pages-comments/upgrades/1-comments.ts')
   t.is((await natsctl(t, ['upgrade', 'build', source, '-O', file])).code, 0)
   await operator.setInTable('authorized', 'p1', 'yes')
@@ -73,7 +59,7 @@ test.serial('every order tells its target before anything is changed, and with -
     for (const [args, would] of orders) {
       const { code, stdout, stderr, target } = await natsctl(t, [...args, '--dry-run'], { env })
       t.is(code, 0, stderr)
-      t.is(target, `system ${system}: NATS at ${natsServer.url}, Redis at ${redisServer.url}\n`, args.join(' '))
+      t.is(target, `system ${system}: NATS at ${at.env.NATS_URL}, Redis at ${at.env.THESEUS_REDIS}\n`, args.join(' '))
       t.regex(stdout, would)
       const json = await natsctl(t, [...args, '--dry-run', '-o', 'json'], { env })
       t.is(JSON.parse(json.stdout).dryRun, true, args.join(' '))

@@ -1,49 +1,25 @@
 /** Every command that only reads, in every form, against a real system. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import { createHost, startUpgradeServer } from 'theseus-actors'
 import { buildUpgrade } from 'theseus-actors/build'
-import { memoryStore } from 'theseus-actors/memory'
-import { nats } from 'theseus-actors/nats'
-import { redis } from 'theseus-actors/redis'
 import { parse } from 'yaml'
-import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
 import { until } from '../support/eventually.js'
-import { startNatsServer, startRedisServer } from '../support/servers.js'
 import { natsctl, root } from './natsctlProcess.js'
+import { startPages, systemsOf } from './natsctlSystem.js'
 
+const systems = systemsOf('reads')
 let env: Readonly<Record<string, string>>
-const ends: (() => unknown)[] = []
 
 test.before(async () => {
-  const [natsServer, redisServer] = await Promise.all([startNatsServer(), startRedisServer()])
-  ends.unshift(
-    () => natsServer.stop(),
-    () => redisServer.stop(),
-  )
-  env = { NATS_URL: natsServer.url, THESEUS_REDIS: redisServer.url, THESEUS_SYSTEM: 'reads' }
-  const ways = { system: 'reads', transport: nats(natsServer.url), udb: redis(redisServer.url) }
+  const at = systems()
+  env = at.env
   // Nothing dies meanwhile: each form is asked for by itself.
-  const server = await startUpgradeServer({ ...ways, deathRound: '1h' })
-  ends.unshift(() => server.stop())
-  const bundles = mkdtempSync(join(tmpdir(), 'natsctl-'))
-  const host = await createHost({ ...ways, hostId: 'h1', state: memoryStore(), bundles })
-  ends.unshift(
-    () => host.stop(),
-    () => rmSync(bundles, { recursive: true }),
-  )
-  for (const nodeId of ['p1', 'p2']) await host.node(PagesV1, nodeId)
+  const { host } = await startPages(systems.file, at, ['p1', 'p2'], { deathRound: '1h' })
   await host.publish(await buildUpgrade(join(root, 'samples/02-pages-comments/upgrades/1-comments.ts'), { typeCheck: false }))
   await host.operator.setInTable('authorized', 'p1', 'yes')
   const isThere = async (): Promise<boolean> =>
     (await host.operator.database.nodes()).every(({ version, phase }) => version === 1 && phase === 'current')
   await until(isThere, 'every node at version 1')
-})
-
-test.after.always(async () => {
-  for (const end of ends) await end()
 })
 
 const reads: readonly (readonly [command: string, names: readonly string[], wideColumn: string])[] = [
@@ -55,7 +31,7 @@ const reads: readonly (readonly [command: string, names: readonly string[], wide
   ['table ls', ['table/authorized'], 'KEYS'],
   ['table get authorized', ['table/authorized'], 'BYTES'],
   ['rollout status', ['service/pages'], 'SERVICE'],
-  ['explain', [], 'version 1 of system reads'],
+  ['explain', [], 'version 1 of system reads1'],
   ['explain p1', ['node/p1'], 'p1 of pages'],
   ['upgrader ls', [], ''],
 ]

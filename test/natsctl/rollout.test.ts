@@ -8,7 +8,7 @@ import { type SystemOfTest, startPages, systemsOf } from './natsctlSystem.js'
 
 const test = anyTest as TestFn<SystemOfTest>
 const upgrade = join(root, 'samples/02-pages-comments/upgrades/1-comments.ts')
-const nextSystem = systemsOf(test, 's')
+const nextSystem = systemsOf('s')
 
 test.beforeEach((t) => {
   t.context = nextSystem()

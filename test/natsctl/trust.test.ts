@@ -6,10 +6,8 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
-import { type BuiltUpgrade, draftManifest, startUpgradeServer } from 'theseus-actors'
-import { nats } from 'theseus-actors/nats'
+import { type BuiltUpgrade, draftManifest } from 'theseus-actors'
 import { newKey } from 'theseus-actors/nkeys'
-import { redis } from 'theseus-actors/redis'
 import { digestOf } from '../../core/base/digest.js'
 import { encodeManifest, type Manifest } from '../../core/upgrade/manifest.js'
 import { buildUpgrade } from '../../natsctl/build/upgradeBuild.js'
@@ -18,29 +16,20 @@ import { merge } from '../../natsctl/context/target.js'
 import { trustIn, withOneTrust } from '../../natsctl/context/trust.js'
 import { knownHistory } from '../../natsctl/history/knownHistory.js'
 import upgrade from '../../samples/02-pages-comments/upgrades/1-comments.js'
-import { startNatsServer, startRedisServer } from '../support/servers.js'
 import { alice, bob, manifestAfter, signedAfter } from '../support/signedManifests.js'
 import { natsctl, newDirectory, type ProcessResult } from './natsctlProcess.js'
+import { startServer, systemsOf } from './natsctlSystem.js'
 
 const key = newKey()
 const comments = new URL('../../samples/02-pages-comments/upgrades/1-comments.js', import.meta.url)
-let stopServers: () => Promise<unknown>
-let env: Readonly<Record<string, string>>
+const systems = systemsOf('trust')
 let database: Redis
 let built: BuiltUpgrade
-let systems = 0
 
 test.before(async () => {
-  const [natsServer, redisServer] = await Promise.all([startNatsServer(), startRedisServer()])
-  stopServers = () => Promise.all([natsServer.stop(), redisServer.stop()])
-  env = { NATS_URL: natsServer.url, THESEUS_REDIS: redisServer.url, THESEUS_TRUST: '' }
-  database = new Redis(redisServer.url)
+  database = new Redis(systems().env.THESEUS_REDIS)
+  systems.file.teardown(() => database.disconnect())
   built = await buildUpgrade(comments)
-})
-
-test.after.always(async () => {
-  database?.disconnect()
-  await stopServers?.()
 })
 
 interface Attacked {
@@ -53,11 +42,10 @@ interface Attacked {
 
 /** A system whose upgrades Alice signs, and code of somebody who may write to its Redis. */
 async function attacked(t: ExecutionContext): Promise<Attacked> {
-  const system = `trust${++systems}`
+  const at = systems()
+  const { system } = at
   const cwd = newDirectory(t)
-  const ways = { system, transport: nats(env.NATS_URL!), udb: redis(env.THESEUS_REDIS!) }
-  const server = await startUpgradeServer({ ...ways, trust: [key.publicKey] })
-  t.teardown(() => server.stop())
+  await startServer(t, at, { trust: [key.publicKey] })
   writeFileSync(join(cwd, 'key.nk'), key.seed, { mode: 0o600 })
   writeFileSync(join(cwd, '1.upgrade'), encodeUpgradeFile(built))
   const loot = join(cwd, 'loot')
@@ -65,7 +53,7 @@ async function attacked(t: ExecutionContext): Promise<Attacked> {
     `import { writeFileSync } from 'node:fs'\nwriteFileSync(${JSON.stringify(loot)}, '')\nexport default {}\n`,
   )
   return {
-    run: (...args) => natsctl(t, args, { cwd, env: { ...env, THESEUS_SYSTEM: system } }),
+    run: (...args) => natsctl(t, args, { cwd, env: { ...at.env, THESEUS_TRUST: '' } }),
     key: (name) => `theseus:{${system}}:${name}`,
     evil,
     hasRun: () => existsSync(loot),

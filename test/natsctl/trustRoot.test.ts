@@ -7,17 +7,15 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
-import { type BuiltUpgrade, defineUpgrade, draftManifest, startUpgradeServer, type TrustRoot } from 'theseus-actors'
-import { nats } from 'theseus-actors/nats'
+import { type BuiltUpgrade, defineUpgrade, draftManifest, type TrustRoot } from 'theseus-actors'
 import { newKey, trustIn as trustOf } from 'theseus-actors/nkeys'
-import { redis } from 'theseus-actors/redis'
 import { encodeUpgradeFile } from '../../natsctl/build/upgradeFile.js'
 import { decodeOrderFile } from '../../natsctl/context/orderFile.js'
 import { trustFrom, trustText } from '../../natsctl/context/trust.js'
 import { shellWord } from '../../natsctl/up/localSystem.js'
 import { readUpConfig } from '../../natsctl/up/upConfig.js'
-import { startNatsServer, startRedisServer } from '../support/servers.js'
 import { natsctl, newDirectory } from './natsctlProcess.js'
+import { startServer, systemWithServers } from './natsctlSystem.js'
 
 const keys = [newKey(), newKey(), newKey()] as const
 const [a, b, c] = keys.map(({ publicKey }) => publicKey) as [string, string, string]
@@ -41,17 +39,12 @@ async function rooted(t: ExecutionContext, ...more: readonly string[]) {
 
 /** Servers of a system with this root, and natsctl beside them. */
 async function running(t: ExecutionContext, cwd: string, root: TrustRoot) {
-  const [natsServer, redisServer] = await Promise.all([startNatsServer(), startRedisServer()])
-  const ways = { system: 'shop', transport: nats(natsServer.url), udb: redis(redisServer.url) }
-  const server = await startUpgradeServer({ ...ways, trust: root, gate: 'off' })
-  t.teardown(async () => {
-    await server.stop()
-    await Promise.all([natsServer.stop(), redisServer.stop()])
-  })
-  const env = { NATS_URL: natsServer.url, THESEUS_REDIS: redisServer.url, THESEUS_SYSTEM: 'shop' }
+  const at = await systemWithServers(t, 'shop')
+  await startServer(t, at, { trust: root, gate: 'off' })
+  const { env } = at
   const online = (...args: readonly string[]) => natsctl(t, args, { cwd, env: { ...env, THESEUS_TRUST: 'shop.trust.json' } })
   const as = (trust: string, ...args: readonly string[]) => natsctl(t, args, { cwd, env: { ...env, THESEUS_TRUST: trust } })
-  return { online, as, redisUrl: redisServer.url }
+  return { online, as, redisUrl: env.THESEUS_REDIS }
 }
 
 test('a trust root is made with an identity that no other has, and is not written over', async (t) => {

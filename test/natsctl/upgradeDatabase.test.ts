@@ -29,7 +29,7 @@ interface Context {
 
 const test = anyTest as TestFn<Context>
 const leaseMs = 600_000
-const nextSystem = systemsOf(test, 's')
+const nextSystem = systemsOf('s')
 
 /** A system of its own for each test. */
 test.beforeEach(async (t) => {

@@ -11,7 +11,7 @@ import { type RunningPages, type SystemOfTest, startPages, systemsOf } from './n
 const test = anyTest as TestFn<SystemOfTest>
 const comments = join(root, 'samples/02-pages-comments/upgrades/1-comments.ts')
 const likes = join(root, 'samples/02-pages-comments/upgrades/2-likes.ts')
-const nextSystem = systemsOf(test, 'plan')
+const nextSystem = systemsOf('plan')
 
 test.beforeEach((t) => {
   t.context = nextSystem()

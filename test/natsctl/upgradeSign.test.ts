@@ -5,17 +5,15 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { type BuiltUpgrade, defineUpgrade, draftManifest, startUpgradeServer } from 'theseus-actors'
-import { nats } from 'theseus-actors/nats'
+import { type BuiltUpgrade, defineUpgrade, draftManifest } from 'theseus-actors'
 import { newKey, signer } from 'theseus-actors/nkeys'
-import { redis } from 'theseus-actors/redis'
 import { VerifiedHistory } from '../../core/control/verifiedHistory.js'
 import { readSignatures, signaturesIn, signedManifestOf, signFor, withSignature } from '../../natsctl/build/signedUpgrade.js'
 import { decodeUpgradeFile, encodeUpgradeFile } from '../../natsctl/build/upgradeFile.js'
 import { nkeySignatures } from '../../transports/nkeys/nkeys.js'
-import { startNatsServer, startRedisServer } from '../support/servers.js'
 import { alice, bob, mallory } from '../support/signedManifests.js'
 import { natsctl, newDirectory } from './natsctlProcess.js'
+import { startServer, systemWithServers } from './natsctlSystem.js'
 
 const nowhere = { NATS_URL: 'nats://127.0.0.1:1', THESEUS_REDIS: 'redis://127.0.0.1:1' }
 const place = { system: 'shop', version: 1, previous: null } as const
@@ -27,21 +25,14 @@ function built(title: string): BuiltUpgrade {
 }
 
 test('an upgrade is signed offline, by two after each other, and installed as it was signed', async (t) => {
-  const [natsServer, redisServer] = await Promise.all([startNatsServer(), startRedisServer()])
-  t.teardown(() => Promise.all([natsServer.stop(), redisServer.stop()]))
-  const ways = { transport: nats(natsServer.url), udb: redis(redisServer.url) }
+  const at = await systemWithServers(t, 'shop')
   const keys = [newKey(), newKey()] as const
-  const server = await startUpgradeServer({ system: 'shop', ...ways, trust: [keys[0].publicKey] })
-  t.teardown(() => server.stop())
+  await startServer(t, at, { trust: [keys[0].publicKey] })
   const cwd = newDirectory(t)
   for (const [i, { seed }] of keys.entries()) writeFileSync(join(cwd, `${i}.nk`), seed, { mode: 0o600 })
   for (const title of ['One', 'Two']) writeFileSync(join(cwd, `${title}.upgrade`), encodeUpgradeFile(built(title)))
   const offline = (...args: readonly string[]) => natsctl(t, args, { cwd, env: nowhere })
-  const online = (...args: readonly string[]) =>
-    natsctl(t, args, {
-      cwd,
-      env: { NATS_URL: natsServer.url, THESEUS_REDIS: redisServer.url, THESEUS_SYSTEM: 'shop', THESEUS_TRUST: keys[0].publicKey },
-    })
+  const online = (...args: readonly string[]) => natsctl(t, args, { cwd, env: { ...at.env, THESEUS_TRUST: keys[0].publicKey } })
 
   const first = await offline(
     'upgrade',

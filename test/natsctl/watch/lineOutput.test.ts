@@ -16,7 +16,7 @@ import { type SystemOfTest, startPages, systemsOf } from '../natsctlSystem.js'
 
 const test = anyTest as TestFn<SystemOfTest>
 const main = join(root, 'dist/natsctl/main.js')
-const nextSystem = systemsOf(test, 'l')
+const nextSystem = systemsOf('l')
 let directory: string
 let built: string
 

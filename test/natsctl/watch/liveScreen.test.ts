@@ -19,7 +19,7 @@ import { type SystemOfTest, startPages, systemsOf } from '../natsctlSystem.js'
 const test = anyTest.serial as TestFn<SystemOfTest>
 const upgrade = join(root, 'samples/02-pages-comments/upgrades/1-comments.ts')
 const main = join(root, 'dist/natsctl/main.js')
-const nextSystem = systemsOf(test, 'w')
+const nextSystem = systemsOf('w')
 let directory: string
 let built: string
 
