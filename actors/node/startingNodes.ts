@@ -21,10 +21,6 @@ export class NodeStart {
   readonly #stopping = Promise.withResolvers<never>()
   #isStopping = false
 
-  constructor() {
-    this.#stopping.promise.catch(() => {})
-  }
-
   get isStopping(): boolean {
     return this.#isStopping
   }

@@ -383,15 +383,37 @@ test('a start that has failed is told of when its object has ended', async (t) =
   t.is(await node, 'Error: no legs')
 })
 
-test('what an interrupted birth has left in collections is gone when the node is born', async (t) => {
+test('what an interrupted birth has left is gone when the node is born, however much it is, and nothing of the new node', async (t) => {
   const system = await TestSystem.start(t)
   const state = memoryStore()
   const store = await state.open()
-  await store.commit([[`${keys.collection('n1', '0.0', 'shelf')}old`, new Uint8Array([0xa1, 0x78])]])
+  const left = ['a', 'b', 'c', 'd'].map(
+    (key) => [`${keys.collection('n1', '0.0', 'shelf')}${key}`, new Uint8Array([0xa1, 0x78])] as const,
+  )
+  await store.commit([...left, [keys.root('n1', '0.0'), new Uint8Array([0x80])]])
   await store.close()
-  const host = await system.host('h1', { state })
+  const host = await system.host('h1', { state, settings: { sweepKeysPerCommit: 1 } })
   await host.node(NotesV1, 'n1')
-  t.is(await codeOf(system.desk.ref(NotesV1, 'n1', { version: 0 }).shelf()), 'answered []')
+  const notes = system.desk.ref(NotesV1, 'n1', { version: 0 })
+  t.is(await codeOf(notes.shelf()), 'answered []')
+  t.is(await codeOf(notes.all()), 'answered []')
+  await host.stop()
+  const again = await state.open()
+  t.not(again.get(keys.root('n1', '0.0')), undefined)
+  await again.close()
+})
+
+test('a birth fails where the writes of its object’s start() are not kept', async (t) => {
+  const system = await TestSystem.start(t)
+  const state = memoryStore()
+  const host = await system.host('h1', { state })
+  let commits = 0
+  state.beforeCommit = (writes) => {
+    // The root, the record, and then these.
+    if (writes.some(([key]) => key.includes('unkept')) && ++commits === 3) throw new Error('the disk is full')
+  }
+  t.is(await codeOf(host.node(StarterV1, 'unkept').then(() => 'started')), 'unavailable.storage')
+  t.false(await isThere(system, 'unkept'))
 })
 
 test('a class whose code calls what it does not declare starts no node', async (t) => {

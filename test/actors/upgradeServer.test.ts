@@ -266,50 +266,87 @@ test('a server that stops refuses those who wait for manifests', async (t) => {
   await stopping
 })
 
-test('a server ends when what is on its way has come, and when the audit has what was refused', async (t) => {
-  const [draining, writing] = [gate(), gate()]
+for (const held of ['what is on its way', 'the audit'] as const) {
+  test(`a server ends when what is on its way has come and the audit has what was refused; it waits for ${held}`, async (t) => {
+    const [draining, writing] = [gate(), gate()]
+    ;(held === 'the audit' ? draining : writing).open()
+    const opened = await started(t, {
+      before(transport) {
+        const { subscribe } = transport
+        transport.subscribe = (...args) => {
+          const found = subscribe.apply(transport, args)
+          return { ...found, unsubscribe: () => found.unsubscribe(), drain: () => draining.pass().then(() => found.drain()) }
+        }
+      },
+      database: (of) => ({
+        async appendAudit(...args) {
+          await writing.pass()
+          return await of.appendAudit(...args)
+        },
+      }),
+    })
+    const { server, settle, code } = opened
+    for (let i = 0; i < 3; i++) t.is(await code('install', 'install', 'text'), 'protocol.bad-arguments')
+    t.is(await code('install', 'putChunk', 'text'), 'protocol.bad-arguments', 'of a chunk the audit tells nothing')
+    let isOver = false
+    const stopping = server.stop().finally(() => {
+      isOver = true
+    })
+    await settle()
+    t.false(isOver)
+    draining.open()
+    writing.open()
+    await settle()
+    await stopping
+    const entries = (await opened.stored.audit(1, 100)).map(decodeAuditEntry)
+    t.deepEqual(
+      entries.map(({ what, times }) => [what.act, times]),
+      [
+        ['unreadable', 1],
+        ['unreadable', 2],
+      ],
+    )
+  })
+}
+
+test('a question that asks for no answer is not looked at, and what nobody waits for is answered nowhere', async (t) => {
+  const asked: string[] = []
+  const sent: unknown[] = []
   const {
-    server,
+    tell,
     settle,
-    code,
     stored: database,
   } = await started(t, {
     before(transport) {
-      const { subscribe } = transport
-      transport.subscribe = (...args) => {
-        const found = subscribe.apply(transport, args)
-        return { ...found, unsubscribe: () => found.unsubscribe(), drain: () => draining.pass().then(() => found.drain()) }
+      const { publish } = transport
+      transport.publish = (subject, ...more) => {
+        sent.push(subject)
+        publish.call(transport, subject, ...more)
       }
     },
     database: (of) => ({
-      async appendAudit(...args) {
-        await writing.pass()
-        return await of.appendAudit(...args)
+      dead() {
+        asked.push('dead')
+        return of.dead()
+      },
+      getChunk(...args) {
+        asked.push('chunk')
+        return of.getChunk(...args)
       },
     }),
   })
-  for (let i = 0; i < 3; i++) t.is(await code('install', 'install', 'text'), 'protocol.bad-arguments')
-  t.is(await code('install', 'putChunk', 'text'), 'protocol.bad-arguments', 'of a chunk the audit tells nothing')
-  let isOver = false
-  const stopping = server.stop().finally(() => {
-    isOver = true
-  })
+  const digest = digestOf(new Uint8Array(3))
+  for (const [method, args] of [
+    ['head', []],
+    ['chunk', [digest, 0]],
+    ['manifests', [1, 1]],
+  ] as const)
+    tell('server', method, args)
+  tell('install', 'putChunk', [digest, 0, new Uint8Array(3)])
   await settle()
-  t.false(isOver, 'something is on its way')
-  draining.open()
-  await settle()
-  t.false(isOver, 'the audit is written')
-  writing.open()
-  await settle()
-  await stopping
-  const entries = (await database.audit(1, 100)).map(decodeAuditEntry)
-  t.deepEqual(
-    entries.map(({ what, times }) => [what.act, times]),
-    [
-      ['unreadable', 1],
-      ['unreadable', 2],
-    ],
-  )
+  t.deepEqual(asked, [])
+  t.deepEqual(await database.getChunk(digest, 0), new Uint8Array(3))
+  t.deepEqual(sent, [])
 })
 
 test('a subject that is refused when the server has asked for it keeps it from starting', async (t) => {
@@ -950,6 +987,17 @@ test('the audit has what was installed and what was taught once, with whose key 
   const [taught, ...more] = await entries(learning)
   t.deepEqual([taught!.what, taught!.outcome, taught!.by], [{ act: 'teach', version: 1, digest }, 'done', [alice.publicKey]])
   t.deepEqual(more, [])
+})
+
+test('a log of directives that has been lost is noticed with the next question, and the audit says so', async (t) => {
+  const opened = await started(t)
+  t.is(await opened.install(signedAfter(undefined, alice, { bundle: await stored(opened, 5) })), 'answered {"version":1}')
+  await opened.ask('server', 'head')
+  await opened.stored.directiveLog('lost')
+  await opened.ask('server', 'head')
+  await opened.server.stop()
+  const acts = (await opened.stored.audit(1, 100)).map((bytes) => decodeAuditEntry(bytes).what.act)
+  t.deepEqual(acts, ['install', 'lost'])
 })
 
 test('a wanted bundle is taught by pieces too', async (t) => {
