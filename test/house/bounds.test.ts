@@ -37,7 +37,7 @@ const triedBy: Readonly<Record<Bound, readonly [file: string, title: string]>> =
     'hostStops',
     'a call that never ends is left behind after leaveMs: it is not acknowledged, and what it writes is nowhere',
   ],
-  openCallsMax: ['callTable', 'one more call than may be open is refused before anything leaves'],
+  openCallsMax: ['callTableMessages', 'one more call than may be open is refused before anything leaves'],
   envelopesPerMessageMax: ['outbox', 'envelopes to one subject share a message, in their order, until it is full'],
   envelopesPerServiceMessageMax: ['outbox', 'messages to a service are small, so that its nodes share what is sent in one turn'],
   messageBytesMax: ['outbox', 'a message that has become too long leaves at once, after all that were begun before it'],
@@ -78,7 +78,7 @@ const triedBy: Readonly<Record<Bound, readonly [file: string, title: string]>> =
   startsKeptMax: ['hostSession', 'so many starts are remembered, the newest ones'],
   stallMs: ['hostFence', 'F2: what arrives after a gap may have waited as long as the longest one, until all of it has arrived'],
   fenceAnswerMs: [
-    'statusReporter',
+    'reporterEpochs',
     'a database that never answers holds nothing up for longer than fenceAnswerMs: no birth, no question, no stop',
   ],
   fencedMessagesMax: [
