@@ -2,19 +2,18 @@
  * The upgrade layer of one node (§3): "labels outgoing calls made by its node with the node's version
  * number". An SO's messages are labelled with the version that it implements.
  *
- * C12. Nothing leaves a node before every earlier write that it may have seen is committed; a command's own
- *      sends leave with its commit.
+ * C12. A call and a message leave as departures of their node (state/departures.ts); a command's own sends
+ *      leave with its commit.
  */
 
 import type { Version } from '../../core/base/ids.js'
-import { InvariantViolation } from '../../core/base/invariant.js'
 import type { MethodKind } from '../../core/model/methods.js'
 import { describeClass, type NodeClass } from '../../core/model/nodeObject.js'
 import type { Clock } from '../../core/ports/clock.js'
 import { kinds } from '../../core/wire/envelope.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
 import type { HostSettings } from '../base/settings.js'
-import type { NodeState } from '../state/nodeState.js'
+import type { Departures } from '../state/departures.js'
 import { type Caller, CallingNode } from './caller.js'
 import type { CallTable } from './callTable.js'
 import { asItIsNow, type OneWayKind, type OutgoingCall } from './outgoingCall.js'
@@ -37,15 +36,10 @@ export interface IntroducedEvents {
 /** The parts of its node that the layer needs. */
 export interface LabelledNode {
   readonly services: LayerServices
-  readonly state: NodeState
+  readonly departures: Departures
   /** The node as it is now. */
   readonly caller: Caller
   readonly running: RunningCall | undefined
-  /** Another host has it: nothing that it sends leaves any more. */
-  readonly isElsewhere: boolean
-  readonly nodeId: string
-  /** A broken invariant: the node restarts. */
-  crash(error: unknown): void
 }
 
 export class UpgradeLayer {
@@ -112,7 +106,7 @@ export class UpgradeLayer {
   }
 
   #call(call: OutgoingCall, now: number): Promise<unknown> {
-    if (this.node.state.isCommitted) return this.node.services.calls.call(this.#frequentCaller(), call, now)
+    if (this.node.departures.isOpen) return this.node.services.calls.call(this.#frequentCaller(), call, now)
     return this.#callLater(call)
   }
 
@@ -120,12 +114,12 @@ export class UpgradeLayer {
     const now = asItIsNow(call)
     // Made by the node as it is now, as the label is: it may advance before the call leaves.
     const caller = this.#frequentCaller()
-    await this.#settled()
+    await this.node.departures.mayCall()
     return this.node.services.calls.call(caller, now)
   }
 
   #send(call: OutgoingCall, now: number, kind: OneWayKind = kinds.send, also?: string): void {
-    if (kind === kinds.send && this.node.state.isCommitted && this.node.running?.sends === undefined) {
+    if (kind === kinds.send && this.node.departures.isOpen && this.node.running?.sends === undefined) {
       this.node.services.calls.send(this.#frequentCaller(), call, now)
       return
     }
@@ -140,7 +134,7 @@ export class UpgradeLayer {
    */
   leaveWithCommit(leave: () => void, giveUp?: () => void): void {
     const { running } = this.node
-    if (running?.sends === undefined) this.afterCommit(leave)
+    if (running?.sends === undefined) this.node.departures.addSends([leave])
     else {
       running.sends.push(leave)
       if (giveUp !== undefined) running.whenFailed(giveUp)
@@ -152,31 +146,5 @@ export class UpgradeLayer {
     const now = this.node.caller
     if (this.#caller?.is(now) !== true) this.#caller = new CallingNode(now)
     return this.#caller!
-  }
-
-  /** Runs `leave` when everything that the node has written so far is on disk; never if that is lost. */
-  afterCommit(leave: () => void): void {
-    this.#whenCommitted((error) => {
-      if (error === undefined && !this.node.isElsewhere) leave()
-    })
-  }
-
-  #settled(): Promise<void> {
-    return new Promise((resolve, reject) => this.#whenCommitted((error) => (error === undefined ? resolve() : reject(error))))
-  }
-
-  /** C12, once more where it leaves. */
-  #whenCommitted(leave: (error: unknown) => void): void {
-    const { state, nodeId } = this.node
-    const seen = state.batch
-    state.whenCommitted((error) => {
-      if (error !== undefined || state.isOnDisk(seen)) {
-        leave(error)
-        return
-      }
-      const early = new InvariantViolation(`C12: ${nodeId} would send something before what it has written is on disk`)
-      this.node.crash(early)
-      leave(early)
-    })
   }
 }

@@ -28,6 +28,7 @@ import type { NodeSubscriptions } from '../serving/nodeSubscriptions.js'
 import type { DueTimer } from '../serving/objectTimers.js'
 import { NodeRecordStore } from '../software/nodeRecordStore.js'
 import { NodeSoftware, type SoftwareNode, type SoftwareServices } from '../software/nodeSoftware.js'
+import { type DepartingNode, Departures } from '../state/departures.js'
 import { NodeState, type StateOwner } from '../state/nodeState.js'
 import { type LearningNode, type LearningServices, NodeLearning } from '../upgrade/nodeLearning.js'
 import { type PassServices, RecordPass } from '../upgrade/recordPass.js'
@@ -53,11 +54,12 @@ export interface HostServices
   readonly history: UpgradeHistory
 }
 
-type Parts = StateOwner & LabelledNode & SoftwareNode & ReportingNode & RestartingNode & EndingNode
+type Parts = StateOwner & DepartingNode & LabelledNode & SoftwareNode & ReportingNode & RestartingNode & EndingNode
 
 /** `Parts`: what its parts need of it. */
 export class Node implements CalledNode, LearningNode, MailboxOwner, ManagedNode, Parts {
   readonly state: NodeState
+  readonly departures: Departures
   readonly recordStore: NodeRecordStore
   readonly mailbox: Mailbox
   readonly layer: UpgradeLayer
@@ -82,6 +84,7 @@ export class Node implements CalledNode, LearningNode, MailboxOwner, ManagedNode
     const { journal, clock, settings } = services
     const { nodeId, service } = record
     this.state = new NodeState(nodeId, journal, this)
+    this.departures = new Departures(this.state, this)
     this.recordStore = new NodeRecordStore(record, this.state, journal, services.history)
     this.permit = new UpgradePermit(services, service, nodeId, isNew, services.statusReporter.start)
     this.mailbox = new Mailbox(clock, settings.mailboxCallsMax, this)

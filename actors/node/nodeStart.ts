@@ -196,7 +196,7 @@ async function birth(services: HostServices, definition: NodeClass, nodeId: stri
     start.check()
     node.subscriptions.open()
     await node.software.start()
-    await journal.committed(node.state.batch)
+    await node.state.settled()
     start.check()
     node.serve()
     node.report('current', null, null)

@@ -25,6 +25,7 @@ import { type RoutedNode, type RouterServices, route, timerCall } from '../servi
 import { VersionTallies } from '../serving/versionTallies.js'
 import type { NodeRecordStore } from '../software/nodeRecordStore.js'
 import type { NodeSoftware } from '../software/nodeSoftware.js'
+import type { Departures } from '../state/departures.js'
 import type { NodeState } from '../state/nodeState.js'
 import type { TimerWheel } from '../timerWheel.js'
 import type { NodeLearning } from '../upgrade/nodeLearning.js'
@@ -49,6 +50,7 @@ export interface CalledNode {
   readonly recordStore: NodeRecordStore
   readonly software: NodeSoftware
   readonly state: NodeState
+  readonly departures: Departures
   readonly mailbox: Mailbox
   readonly learning: NodeLearning
   /** Another host has the node. */
@@ -83,6 +85,10 @@ export class ReceivingNode implements RoutedNode, Hearer, ListeningNode, Countin
 
   get state(): NodeState {
     return this.node.state
+  }
+
+  get departures(): Departures {
+    return this.node.departures
   }
 
   get chain(): ObjectChain {
@@ -127,10 +133,6 @@ export class ReceivingNode implements RoutedNode, Hearer, ListeningNode, Countin
 
   isAt({ version, className }: Link, expected: string): boolean {
     return this.services.classes.isAt(version, className, expected)
-  }
-
-  whenCommitted(leave: (error: unknown) => void): void {
-    this.state.whenCommitted(leave)
   }
 
   async rebuild(): Promise<void> {

@@ -7,6 +7,7 @@ import type { Roles } from '../../core/model/allow.js'
 import type { Link, ObjectChain } from '../../core/model/objectChain.js'
 import type { Random } from '../../core/ports/random.js'
 import type { Replier } from '../../core/wire/envelope.js'
+import type { Departures } from '../state/departures.js'
 import type { NodeState } from '../state/nodeState.js'
 import type { TimerWheel } from '../timerWheel.js'
 import type { Denials } from './denials.js'
@@ -16,11 +17,8 @@ export interface Callee {
   readonly chain: ObjectChain
   readonly state: NodeState
   readonly replier: Replier
-  /** Another host has the node: what ran here is not acknowledged. */
-  readonly isElsewhere: boolean
+  readonly departures: Departures
   monotonicMs(): number
-  /** Calls `leave` once all that the node has written so far is on disk, with the error if it is lost. */
-  whenCommitted(leave: (error: unknown) => void): void
   /** The largest reply that the transport takes. */
   readonly replyBytesMax: number
   /** The names that have each role. */

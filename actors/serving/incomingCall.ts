@@ -5,7 +5,7 @@
  * C2. A call of a re-entrant class ends when all calls that run inside it have ended: nothing of its path
  *     writes into a later call.
  * C4. A call whose method has begun ends with no fault that says that it was not executed.
- * C12. Its answer and its sends leave when all that it may have seen is on disk.
+ * C12. Its answer and its sends leave together, as one departure (state/departures.ts).
  */
 
 import { Fault, isFault, toFault } from '../../core/base/fault.js'
@@ -14,11 +14,12 @@ import { promiseOf, whenSettled } from '../../core/base/maybePromise.js'
 import type { ReceivedOutcome } from '../../core/inspection/telemetry.js'
 import { invoke, type MethodEntry, type Receiver } from '../../core/model/methodTable.js'
 import { encodeReply } from '../../core/wire/codec.js'
-import { type CallEnvelope, kinds } from '../../core/wire/envelope.js'
+import { kinds } from '../../core/wire/envelope.js'
 import type { RunningCall } from '../calls/runningCall.js'
-import type { BatchNumber } from '../state/journal.js'
+import { tooEarly } from '../state/departures.js'
 import type { Ticket } from '../state/nodeState.js'
-import { deniedTo, faultOfMethod, leftBehind, lostWith, noSuchMethod, queryWrites, wrongClass } from './callFaults.js'
+import { answerTo, CallFailure, CallResult } from './callEnds.js'
+import { deniedTo, faultOfMethod, leftBehind, noSuchMethod, queryWrites, wrongClass } from './callFaults.js'
 import { isImmutable } from './immutableValue.js'
 import type { Turn } from './mailbox.js'
 import { NestedCalls } from './nestedCalls.js'
@@ -237,13 +238,7 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     this.ended('failed', fault)
     const { answers, callee, envelope } = this
     callee.countFailure(envelope.label, fault)
-    if (answers === undefined) return
-    const seen = callee.state.batch
-    callee.whenCommitted((error) => {
-      if (callee.isElsewhere) return
-      if (error !== undefined) this.#lost(error)
-      else if (this.#mayLeave(seen)) answers.fault(envelope, fault, callee.replier)
-    })
+    if (answers !== undefined) callee.departures.add(new CallFailure(callee, envelope, answers, fault))
   }
 
   /** It is refused, and the host's operator hears of it. */
@@ -255,11 +250,11 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
 
   #finished(entry: MethodEntry, value: unknown): void | Promise<void> {
     const alone = this.#returned()
-    if (alone !== undefined) return alone.then(() => this.#finished(entry, value))
+    if (alone !== undefined) return this.#finishedAfter(alone, entry, value)
     if (this.#inside?.isEmpty === false)
       return this.#failed(new InvariantViolation(`C2: ${this.envelope.method} would end before a call that runs inside it`))
     if (this.#doomed !== undefined) return this.#failed(this.#doomed)
-    if (entry.kind === 'query' && this.callee.state.isCommitted) return this.#answered(entry, value)
+    if (entry.kind === 'query' && this.callee.departures.isOpen) return this.#answered(entry, value)
     const { answers, callee, envelope } = this
     const { replier } = callee
     let packed: Uint8Array | undefined
@@ -275,27 +270,18 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     this.#inside?.settle(undefined)
     const sends = this.#sends
     if (answers === undefined && sends === undefined) return
-    const seen = callee.state.batch
-    callee.whenCommitted((error) => {
-      if (callee.isElsewhere) return
-      if (error !== undefined) this.#lost(error)
-      else if (this.#mayLeave(seen)) {
-        if (sends !== undefined) for (const send of sends) send()
-        if (packed !== undefined) answers?.packed(envelope, packed)
-        else answers?.reply(envelope, value, replier, entry.hops)
-      }
-    })
+    callee.departures.add(new CallResult(callee, envelope, answers, sends, replier, packed, value, entry.hops))
+  }
+
+  #finishedAfter(inside: Promise<void>, entry: MethodEntry, value: unknown): Promise<void> {
+    return inside.then(() => this.#finished(entry, value))
   }
 
   /** A reply that needs no commit of its own, but tells nothing of earlier calls that is not on disk. */
   #leave(packed: Uint8Array | undefined): void {
     if (packed === undefined) return
-    const seen = this.callee.state.batch
-    this.callee.whenCommitted((error) => {
-      if (this.callee.isElsewhere) return
-      if (error !== undefined) this.#lost(error)
-      else if (this.#mayLeave(seen)) this.answers?.packed(this.envelope, packed)
-    })
+    const { callee, envelope, answers } = this
+    callee.departures.add(new CallResult(callee, envelope, answers, undefined, callee.replier, packed, undefined, 0))
   }
 
   #packed(entry: MethodEntry, value: unknown): Uint8Array {
@@ -311,10 +297,8 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
    */
   #answered(entry: MethodEntry, value: unknown): void | Promise<void> {
     const { callee } = this
-    const seen = callee.state.batch
     try {
-      callee.state.keep(this.#ticket)
-      if (callee.state.batch !== seen) throw early(this.envelope)
+      if (!callee.departures.keepAtOnce(this.#ticket)) throw tooEarly(answerTo(this.envelope))
       this.answers?.reply(this.envelope, value, callee.replier, entry.hops)
     } catch (error) {
       return this.#failed(error)
@@ -363,20 +347,4 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     const turn = this.#outer ?? this
     return this.callee.state.isOver(turn.#ticket) ? leftBehind(this.callee.replier.node, error) : faultOfMethod(error)
   }
-
-  /** C12. Whether all that the node had written up to this batch is on disk. */
-  #mayLeave(seen: BatchNumber): boolean {
-    const isOnDisk = this.callee.state.isOnDisk(seen)
-    if (!isOnDisk) this.crashed(early(this.envelope))
-    return isOnDisk
-  }
-
-  /** The data that this call saw or wrote is not on disk and never will be. */
-  #lost(error: unknown): void {
-    this.answers?.fault(this.envelope, lostWith(error), this.callee.replier)
-  }
-}
-
-function early({ method }: CallEnvelope): InvariantViolation {
-  return new InvariantViolation(`C12: the answer to ${method} would leave before what it has seen is on disk`)
 }

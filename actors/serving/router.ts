@@ -44,6 +44,8 @@ export interface RoutedNode extends Callee {
   readonly services: RouterServices
   readonly id: string
   readonly service: string
+  /** Another host has the node: nothing that arrives here is for it. */
+  readonly isElsewhere: boolean
   /** Whether a call of this version has an answer here already, be it a fault. */
   knows(version: Version): boolean
   /** Whether it is an event that the node has received before. */

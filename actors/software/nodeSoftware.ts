@@ -18,6 +18,7 @@ import type { HostSettings } from '../base/settings.js'
 import { within } from '../base/timeouts.js'
 import type { RunningCall } from '../calls/runningCall.js'
 import type { ClassRegistry } from '../history/classRegistry.js'
+import type { Departures } from '../state/departures.js'
 import { buildChain, type LiveSimulation } from './liveChain.js'
 import { LiveContext, type ObjectEnvironment, type RunningObject } from './liveObject.js'
 import type { NodeRecordStore } from './nodeRecordStore.js'
@@ -36,6 +37,7 @@ const none: readonly LiveSimulation[] = []
 
 /** The parts of the node that its software needs. */
 export interface SoftwareNode extends ObjectEnvironment {
+  readonly departures: Departures
   /** The call that runs now, if any. */
   readonly running: RunningCall | undefined
   /** The chain is another. */
@@ -115,7 +117,7 @@ export class NodeSoftware {
    */
   async runStart(kept: () => void = () => {}): Promise<void> {
     const object = this.#object!
-    const { state, layer } = this.node
+    const { state, departures } = this.node
     const sends: (() => void)[] = []
     const starting = this.#begin(sends)
     const ticket = state.begin('command')
@@ -130,9 +132,7 @@ export class NodeSoftware {
       this.#end(starting)
     }
     if (this.#object !== object || sends.length === 0) return
-    layer.afterCommit(() => {
-      for (const send of sends) send()
-    })
+    departures.addSends(sends)
   }
 
   /**

@@ -3,8 +3,8 @@
  *
  * A call begins, touches what it may write, and ends by `keep` or `drop`. After each command a root is
  * compared with its snapshot of before: the new one is both the value to write, packed once for all commands
- * of a batch, and the undo record. `batch` is the newest batch that holds a write of this node: what leaves
- * the node waits for it (C12).
+ * of a batch, and the undo record. `batch` is the newest batch that holds a write of this node: departures
+ * wait for it.
  */
 
 import { Fault } from '../../core/base/fault.js'
@@ -143,6 +143,13 @@ export class NodeState implements Writer {
   whenCommitted(done: (error: unknown) => void): void {
     if (this.#lost !== undefined) done(this.#lost)
     else this.journal.whenCommitted(this.batch, done)
+  }
+
+  /** Resolves when everything that the node has written is on disk. */
+  settled(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.whenCommitted((error) => (error === undefined ? resolve() : reject(error)))
+    })
   }
 
   /** Writes a key of this node that is not part of a slot. */

@@ -16,7 +16,7 @@ import { isConcerned } from '../history/classRegistry.js'
 import { ObjectChange } from './objectChange.js'
 import { NodeSource } from './schedulingView.js'
 import { UpgradeAdmission } from './upgradeAdmission.js'
-import { classUpgradeOf, learn, type UpgradeServices, type UpgradingNode, untilSettled } from './upgradingNode.js'
+import { classUpgradeOf, learn, type UpgradeServices, type UpgradingNode } from './upgradingNode.js'
 
 /** How often an advance is made again whose commit failed. */
 const advanceTriesMax = 5
@@ -171,7 +171,7 @@ export class NodeUpgrade {
           node.software.rebuildChain()
           given.advanced = true
         })
-        await untilSettled(this.node)
+        await this.node.state.settled()
         return
       } catch (error) {
         // The node restarts from what is on disk: at the version before.
@@ -230,7 +230,7 @@ export class NodeUpgrade {
     }
     recordStore.write({ ...recordStore.record, heededRetry: retryToken(controls, this.target)! })
     // On a disk that does not take it the order may be heeded once more, and is never lost.
-    await untilSettled(this.node).catch(() => node.whenRestarted())
+    await this.node.state.settled().catch(() => node.whenRestarted())
     await learning.reconsider()
   }
 

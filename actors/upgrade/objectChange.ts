@@ -12,7 +12,7 @@ import type { RunningObject } from '../software/liveObject.js'
 import type { BatchNumber } from '../state/journal.js'
 import { runTransform, sweepStateSlots } from '../state/transformRun.js'
 import type { UpgradeAdmission } from './upgradeAdmission.js'
-import { classUpgradeOf, learn, type UpgradingNode, untilSettled } from './upgradingNode.js'
+import { classUpgradeOf, learn, type UpgradingNode } from './upgradingNode.js'
 
 export class ObjectChange {
   /** The new generation, from `transforming` on. */
@@ -51,7 +51,7 @@ export class ObjectChange {
       await node.leaveService()
       const late = () => new Fault('upgrade.drain', `the running call did not finish in ${drainTimeoutMs} ms`)
       await within(node.services.clock, drainTimeoutMs, node.close(), late)
-      await untilSettled(this.node)
+      await node.state.settled()
       if (node.recordStore.record.newest < this.target) throw new Fault('upgrade.drain', 'a learned version could not be written')
     } catch (error) {
       // The running call goes on: an object made beside it would break C2. A lost state is opened anew from
@@ -153,7 +153,7 @@ export class ObjectChange {
       }
       await within(clock, startTimeoutMs, node.software.runStart(kept), late)
       if (node.isEnding) throw new Fault('upgrade.start', 'the node was stopped while its new object was starting')
-      await untilSettled(this.node)
+      await node.state.settled()
     } catch (error) {
       node.software.discard()
       // The record may be ahead of what is on disk.

@@ -75,14 +75,7 @@ export interface UpgradingNode {
 /** The future-SO is in the chain, also where the node has restarted from a disk that did not take it. */
 export async function learn(node: UpgradingNode, to: Version): Promise<void> {
   await node.learning.prepare(to)
-  await untilSettled(node)
-}
-
-/** Resolves when everything that the node has written is on disk. */
-export function untilSettled(node: UpgradingNode): Promise<void> {
-  return new Promise((resolve, reject) => {
-    node.state.whenCommitted((error) => (error === undefined ? resolve() : reject(error)))
-  })
+  await node.state.settled()
 }
 
 /** The class upgrade to `target`, which concerns this node. */

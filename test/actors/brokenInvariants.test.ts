@@ -358,10 +358,10 @@ test('C12: a send that would leave before what the node has written is noticed, 
   const mend = broken(t, NodeState.prototype, 'whenCommitted', atOnce)
   let left = 0
   node.state.write('s/n1/0.0/c/shelf/own', null)
-  node.layer.afterCommit(() => left++)
+  node.departures.addSends([() => left++])
   mend()
   t.is(left, 0)
-  t.deepEqual(violations(one.host), ['C12: n1 would send something before what it has written is on disk'])
+  t.deepEqual(violations(one.host), ['C12: a message of n1 would leave before what it has seen is on disk'])
   t.is(await one.v0.add('after'), 1)
 })
 

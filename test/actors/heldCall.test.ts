@@ -4,6 +4,7 @@ import test from 'ava'
 import type { Answered, Answers } from '../../actors/serving/answers.js'
 import type { Callee } from '../../actors/serving/callee.js'
 import { IncomingCall } from '../../actors/serving/incomingCall.js'
+import type { Departure } from '../../actors/state/departures.js'
 import { TimerWheel } from '../../actors/timerWheel.js'
 import { Fault } from '../../core/base/fault.js'
 import { type CallEnvelope, kinds } from '../../core/wire/envelope.js'
@@ -37,8 +38,7 @@ function held() {
     monotonicMs: () => clock.monotonicMs(),
     count: () => {},
     countFailure: () => {},
-    state: { batch: 0, isOnDisk: () => true },
-    whenCommitted: (leave: (error: unknown) => void) => leave(undefined),
+    departures: { add: (departure: Departure) => departure.leave() },
   } as unknown as Callee
   const answering = { fault: (_: Answered, fault: Fault) => answers.push(fault.code) } as unknown as Answers
   const call = new IncomingCall(callee, envelope, answering, clock.monotonicMs() + envelope.deadlineMs)

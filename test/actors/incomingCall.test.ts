@@ -13,6 +13,7 @@ import { IncomingCall } from '../../actors/serving/incomingCall.js'
 import { Mailbox } from '../../actors/serving/mailbox.js'
 import type { DueTimer } from '../../actors/serving/objectTimers.js'
 import { WatchedCall } from '../../actors/serving/watchedCall.js'
+import { Departures } from '../../actors/state/departures.js'
 import { Journal } from '../../actors/state/journal.js'
 import { NodeState } from '../../actors/state/nodeState.js'
 import { TimerWheel } from '../../actors/timerWheel.js'
@@ -119,7 +120,13 @@ function open(methods: Record<string, Work> = {}, telemetry?: Telemetry) {
     rebuilding: undefined as (() => Promise<void>) | undefined,
     standsFor: [] as string[],
     monotonicMs: () => clock.monotonicMs(),
-    whenCommitted: (leave: (error: unknown) => void) => state.whenCommitted(leave),
+    departures: new Departures(state, {
+      nodeId: 'n1',
+      get isElsewhere(): boolean {
+        return node.isElsewhere
+      },
+      crash: (error) => node.crash(error),
+    }),
     isAt: (_: Link, expected: string) => node.standsFor.includes(expected),
     hold: (call: IncomingCall) => void told.push(`hold ${call.envelope.label}`),
     rebuild: async () => {
@@ -723,7 +730,7 @@ test('C4: a call that has begun does not end as one that was not executed', asyn
 
 test('C4: whatever a store says about what is lost, the call may have run', async (t) => {
   const s = open()
-  s.node.whenCommitted = (leave) => leave(new Fault('unavailable.disconnected', 'the store is away'))
+  s.state.whenCommitted = (leave) => leave(new Fault('unavailable.disconnected', 'the store is away'))
   s.call('add', [1])
   const [fault] = await s.faults()
   t.deepEqual([fault!.code, fault!.message, fault!.retryable], ['unavailable.storage', 'the store is away', false])
@@ -738,7 +745,7 @@ test('C12: an answer that would leave before what it has seen is on disk restart
       ),
   })
   heldDisk(s)
-  s.node.whenCommitted = (leave) => leave(undefined)
+  s.state.whenCommitted = (leave) => leave(undefined)
   const send = s.arrived('send')
   s.mailbox.post(send)
   s.call('get')
@@ -1082,7 +1089,7 @@ test('C12: an answer from inside that would leave before what it has seen is on 
   const disk = heldDisk(s)
   s.call('add', [1])
   const outer = s.call('waitsQuery')
-  s.node.whenCommitted = (leave) => leave(undefined)
+  s.state.whenCommitted = (leave) => leave(undefined)
   s.inside('get', [], {}, outer)
   t.deepEqual(await s.answers(), [])
   t.is(s.told.at(-1), 'crash C12: the answer to get would leave before what it has seen is on disk')

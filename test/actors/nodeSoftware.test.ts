@@ -9,6 +9,7 @@ import type { RunningCall } from '../../actors/calls/runningCall.js'
 import type { NodeServices } from '../../actors/host/nodeServices.js'
 import { NodeRecordStore } from '../../actors/software/nodeRecordStore.js'
 import { NodeSoftware, type SoftwareNode } from '../../actors/software/nodeSoftware.js'
+import { Departures } from '../../actors/state/departures.js'
 import { Journal } from '../../actors/state/journal.js'
 import { NodeState } from '../../actors/state/nodeState.js'
 import { Fault } from '../../core/base/fault.js'
@@ -92,7 +93,7 @@ async function open(t: ExecutionContext, what: Doing = {}, definition: NodeClass
     nodeId: 'n1',
     state,
     running: undefined as RunningCall | undefined,
-    layer: { afterCommit: (leave: () => void) => state.whenCommitted(() => leave()) },
+    departures: new Departures(state, { nodeId: 'n1', isElsewhere: false, crash: (error) => t.fail(String(error)) }),
     chainChanged: (chain: ObjectChain) => void chains.push(chain),
     tally: () => ({ calls: 0 }),
   }

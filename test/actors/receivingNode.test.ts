@@ -1,4 +1,5 @@
 /** A node as the calls see it that it receives, on its own. */
+import type { Departures } from '../../actors/state/departures.js'
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
@@ -7,6 +8,8 @@ import { type CalledNode, ReceivingNode } from '../../actors/node/receivingNode.
 import type { IncomingCall } from '../../actors/serving/incomingCall.js'
 import { Fault } from '../../core/base/fault.js'
 import { ManualClock } from './manualClock.js'
+
+const departures = {} as Departures
 
 function open() {
   const clock = new ManualClock()
@@ -60,7 +63,7 @@ function open() {
       stop: () => inTwoSteps('stop'),
       start: () => inTwoSteps('start'),
     },
-    state: { whenCommitted: () => void log.push('waits for the disk') },
+    departures,
     learning: { hold: () => void log.push('waits for a version') },
     crash: (error: Error) => void log.push(`crash: ${error.message}`),
     mailbox: {
@@ -108,12 +111,12 @@ test('a call that the node’s own start() leads to is refused, and takes no tur
   t.deepEqual(more, [])
 })
 
-test('calls wait for a version at the node’s learning, and for the disk at its state; its crash is the node’s', (t) => {
+test('calls wait for a version at the node’s learning, and leave by the node’s departures; its crash is the node’s', (t) => {
   const { receiving, done } = open()
   receiving.hold({} as IncomingCall)
-  receiving.whenCommitted(() => {})
   receiving.crash(new Error('disk full'))
-  t.deepEqual(done(), ['waits for a version', 'waits for the disk', 'crash: disk full'])
+  t.deepEqual(done(), ['waits for a version', 'crash: disk full'])
+  t.is(receiving.departures, departures)
 })
 
 test('an event that an upgrade has brought, and that comes twice, is known the second time', (t) => {

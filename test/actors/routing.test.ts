@@ -2,6 +2,7 @@
  * The fate of a message that arrives for a node: whether it is taken, held, refused or nothing, before
  * anything runs. The node is written here.
  */
+import type { Departure } from '../../actors/state/departures.js'
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings, type HostSettings } from '../../actors/base/settings.js'
@@ -71,7 +72,7 @@ function open(change: Partial<HostSettings> = {}) {
     service: 'notes',
     replier: { node: 'n1', className: 'Notes.v1', version: 3 },
     replyBytesMax: 10_000,
-    state: { batch: 0, isOnDisk: () => true },
+    departures: { add: (departure: Departure) => departure.leave() },
     denials: { tell: () => void told.push('denies') },
     isElsewhere: false,
     newest: 0,
@@ -99,7 +100,6 @@ function open(change: Partial<HostSettings> = {}) {
     },
     hold: (call: IncomingCall) => void told.push(`holds ${call.envelope.method}`),
     reply: () => void told.push('says that it can’t be read'),
-    whenCommitted: (leave: (error: unknown) => void) => leave(undefined),
     count() {},
     countFailure() {},
   }

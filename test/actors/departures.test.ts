@@ -1,0 +1,109 @@
+/** The border of a node: nothing leaves before all that it may have seen is on disk (C12). */
+import 'reflect-metadata'
+import test from 'ava'
+import { Departures } from '../../actors/state/departures.js'
+
+const early = (what: string) => `C12: ${what} would leave before what it has seen is on disk`
+
+const messageOf = (call: Promise<void>) =>
+  call.then(
+    () => 'done',
+    (error: Error) => error.message,
+  )
+
+function open() {
+  const waiting: ((error: unknown) => void)[] = []
+  const told: string[] = []
+  const disk = { batch: 1, onDisk: 0, isCommitted: true, writes: false }
+  const state = {
+    get batch() {
+      return disk.batch
+    },
+    get isCommitted() {
+      return disk.isCommitted
+    },
+    isOnDisk: (batch: number) => batch <= disk.onDisk,
+    whenCommitted: (done: (error: unknown) => void) => void waiting.push(done),
+    keep() {
+      if (disk.writes) disk.batch++
+      return true
+    },
+  }
+  const node = { nodeId: 'n1', isElsewhere: false, crash: (error: unknown) => void told.push((error as Error).message) }
+  const departures = new Departures(state, node)
+  const add = (name: string) =>
+    departures.add({
+      name,
+      leave: () => void told.push(`${name} leaves`),
+      lost: (error) => void told.push(`${name} is lost: ${(error as Error).message}`),
+    })
+  return {
+    ...{ departures, disk, node, told, add },
+    /** As the journal says it. */
+    committed(onDisk: number, error?: Error) {
+      disk.onDisk = onDisk
+      for (const done of waiting.splice(0)) done(error)
+    },
+  }
+}
+
+test('what leaves waits for the batch that it may have seen, in its order', (t) => {
+  const s = open()
+  s.add('first')
+  s.departures.addSends([() => s.told.push('sent'), () => s.told.push('sent too')])
+  s.add('last')
+  t.deepEqual(s.told, [])
+  s.committed(1)
+  t.deepEqual(s.told, ['first leaves', 'sent', 'sent too', 'last leaves'])
+})
+
+test('what has seen a lost write is told, and messages of that are dropped', async (t) => {
+  const s = open()
+  s.add('answer')
+  s.departures.addSends([() => t.fail('it is lost')])
+  const call = messageOf(s.departures.mayCall())
+  s.committed(0, new Error('disk full'))
+  t.deepEqual(s.told, ['answer is lost: disk full'])
+  t.is(await call, 'disk full')
+})
+
+test('nothing leaves of a node that another host has, nor hears anybody that it is lost; calls of methods that run do', async (t) => {
+  const s = open()
+  s.add('answer')
+  s.departures.addSends([() => t.fail('another host has the node')])
+  const call = s.departures.mayCall()
+  s.node.isElsewhere = true
+  s.committed(1)
+  await call
+  s.add('answer')
+  s.committed(1, new Error('disk full'))
+  t.deepEqual(s.told, [])
+})
+
+test('C12: what would leave too early stays, and restarts the node', async (t) => {
+  const s = open()
+  s.add('the answer')
+  s.departures.addSends([() => t.fail('it is too early')])
+  const call = messageOf(s.departures.mayCall())
+  s.committed(0)
+  t.deepEqual(s.told, ['the answer', 'a message of n1', 'a call of n1'].map(early))
+  t.is(await call, early('a call of n1'))
+})
+
+test('what leaves later need not wait for what is written after it', (t) => {
+  const s = open()
+  s.add('answer')
+  s.disk.batch = 2
+  s.committed(1)
+  t.deepEqual(s.told, ['answer leaves'])
+})
+
+test('C12: a query ends at once where it has written nothing', (t) => {
+  const s = open()
+  t.true(s.departures.isOpen)
+  t.true(s.departures.keepAtOnce(1))
+  s.disk.writes = true
+  t.false(s.departures.keepAtOnce(1))
+  s.disk.isCommitted = false
+  t.false(s.departures.isOpen)
+})
