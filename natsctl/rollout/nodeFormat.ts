@@ -1,5 +1,6 @@
 /** How nodes are told, as rows of a table, as JSON and by name: by every command that lists some. */
 import type { NodeRow, Phase } from 'theseus-actors'
+import { type PhaseStage, stageOf } from 'theseus-actors/operator'
 import type { Column } from '../output/forms.js'
 import { age, type Cell } from '../output/output.js'
 
@@ -71,23 +72,16 @@ export function nodeName({ nodeId }: Pick<NodeRow, 'nodeId'>): string {
   return `node/${nodeId}`
 }
 
+const styles = {
+  idle: 'green',
+  preparing: 'yellow',
+  waiting: 'yellow',
+  changing: 'yellow',
+  stuck: 'red',
+  failed: 'red',
+} as const satisfies Record<PhaseStage, string>
+
 /** Quiet when all is well, red where somebody must look. */
 export function phaseCell(phase: Phase): Cell {
-  switch (phase) {
-    case 'current':
-      return { text: phase, style: 'green' }
-    case 'fetching':
-    case 'verifying':
-    case 'scheduled':
-    case 'draining':
-    case 'transforming':
-    case 'checking':
-    case 'flipping':
-    case 'recovering':
-      return { text: phase, style: 'yellow' }
-    case 'stalled':
-    case 'rejected':
-    case 'failed':
-      return { text: phase, style: 'red' }
-  }
+  return { text: phase, style: styles[stageOf(phase)] }
 }

@@ -7,7 +7,7 @@
  */
 
 import type { NodeRow, Version } from 'theseus-actors'
-import { type Control, type Manifest, takesBack, undoneBy } from 'theseus-actors/operator'
+import { type Control, type Manifest, stageOf, takesBack, undoneBy } from 'theseus-actors/operator'
 import { hasArrived, isPartOfRollout, type Rollout, summarize } from './rolloutSummary.js'
 
 export type Pause = Extract<Control, { kind: 'pause' }>
@@ -71,20 +71,6 @@ export function undoOf(version: Version, manifests: readonly Manifest[]): Versio
 
 /** It has its permit, or an order to go: a pause does not hold it. */
 function isUnderWay({ nodeId, version, phase }: NodeRow, controls: readonly Control[]): boolean {
-  switch (phase) {
-    case 'draining':
-    case 'transforming':
-    case 'checking':
-    case 'flipping':
-    case 'recovering':
-      return true
-    case 'current':
-    case 'fetching':
-    case 'verifying':
-    case 'scheduled':
-    case 'stalled':
-    case 'rejected':
-    case 'failed':
-      return controls.some((control) => control.kind === 'now' && control.nodeId === nodeId && control.version === version + 1)
-  }
+  if (stageOf(phase) === 'changing') return true
+  return controls.some((control) => control.kind === 'now' && control.nodeId === nodeId && control.version === version + 1)
 }

@@ -9,7 +9,7 @@
  *     database may have been emptied.
  */
 import type { NodeRow, Version } from 'theseus-actors'
-import { clientService } from 'theseus-actors/operator'
+import { clientService, stageOf } from 'theseus-actors/operator'
 
 export interface Rollout {
   readonly newest: Version
@@ -87,23 +87,8 @@ export function hasArrived({ version, phase }: NodeRow, goal: Version): boolean 
 
 /** R2. */
 export function isTroubled(row: NodeRow, goal: Version): boolean {
-  switch (row.phase) {
-    case 'failed':
-      return true
-    case 'stalled':
-    case 'rejected':
-      return !hasArrived(row, goal)
-    case 'current':
-    case 'fetching':
-    case 'verifying':
-    case 'scheduled':
-    case 'draining':
-    case 'transforming':
-    case 'checking':
-    case 'flipping':
-    case 'recovering':
-      return false
-  }
+  const stage = stageOf(row.phase)
+  return stage === 'failed' || (stage === 'stuck' && !hasArrived(row, goal))
 }
 
 function sum(numbers: readonly number[]): number {

@@ -3,8 +3,8 @@
  * upgrade database. Pure.
  */
 
-import type { NodeRow, Phase, Version } from 'theseus-actors'
-import type { Control, Manifest } from 'theseus-actors/operator'
+import type { NodeRow, Version } from 'theseus-actors'
+import { type Control, type Manifest, notServing } from 'theseus-actors/operator'
 import { hasArrived, isPartOfRollout, isTroubled, type Rollout, summarize } from '../rollout/rolloutSummary.js'
 import type { KnownRollout } from '../rollout/waitReason.js'
 import { remainingMs } from './remainingTime.js'
@@ -91,29 +91,9 @@ function underWayOf(rows: readonly NodeRow[], goal: Version): ReadonlyMap<string
     let counts = services.get(row.service)
     if (counts === undefined) services.set(row.service, (counts = { moving: 0, notServing: 0 }))
     if (groupOf(row, goal) === 'moving') counts.moving++
-    if (isNotServing(row.phase)) counts.notServing++
+    if (notServing.has(row.phase)) counts.notServing++
   }
   return services
-}
-
-/** Such a node holds a permit under its service's limit. */
-function isNotServing(phase: Phase): boolean {
-  switch (phase) {
-    case 'draining':
-    case 'transforming':
-    case 'checking':
-    case 'flipping':
-    case 'recovering':
-    case 'failed':
-      return true
-    case 'current':
-    case 'fetching':
-    case 'verifying':
-    case 'scheduled':
-    case 'stalled':
-    case 'rejected':
-      return false
-  }
 }
 
 export function pauseOf({ newest, controls }: KnownRollout): Extract<Control, { kind: 'pause' }> | undefined {

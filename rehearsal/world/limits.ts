@@ -6,14 +6,13 @@
  *     until it serves, dead or alive. After a loss the upgrade database knows only of those whose hosts are
  *     heard before its probation ends.
  */
-import type { HostEvent, Phase } from 'theseus-actors'
+import type { HostEvent } from 'theseus-actors'
+import { isOfStage } from '../../core/base/phases.js'
 import { permitsAllowed, strictestLimit } from '../../core/schedules/serviceLimit.js'
 import { classUpgradeOf } from './classSpecs.js'
 import type { Plan, ServiceName } from './plan.js'
 
 type PhaseEvent = Extract<HostEvent, { type: 'phase' }>
-
-const away: ReadonlySet<Phase> = new Set<Phase>(['draining', 'transforming', 'checking', 'flipping', 'recovering'])
 
 export class Limits {
   /** The nodes that are away, and how many its own upgrade lets be. */
@@ -32,9 +31,9 @@ export class Limits {
 
   observed({ nodeId, phase, target, reason }: PhaseEvent, service: ServiceName): void {
     const gone = this.#away.get(service)!
-    if (this.#forgotten.has(nodeId) && away.has(phase)) return
+    if (this.#forgotten.has(nodeId) && isOfStage(phase, 'changing')) return
     this.#forgotten.delete(nodeId)
-    if (away.has(phase) && target !== null) gone.set(nodeId, this.#allowed(service, target))
+    if (isOfStage(phase, 'changing') && target !== null) gone.set(nodeId, this.#allowed(service, target))
     // A node that fails has not come back.
     else if (phase !== 'failed') gone.delete(nodeId)
     if (phase === 'draining') this.#check(service, gone)
@@ -43,7 +42,7 @@ export class Limits {
 
   /** The same in the process that the node leaves: where it serves again, it has given its permit back. */
   observedBefore({ nodeId, phase }: PhaseEvent, service: ServiceName): void {
-    if (!away.has(phase) && phase !== 'failed') this.#away.get(service)!.delete(nodeId)
+    if (!isOfStage(phase, 'changing') && phase !== 'failed') this.#away.get(service)!.delete(nodeId)
   }
 
   /**

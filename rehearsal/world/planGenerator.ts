@@ -4,6 +4,7 @@
  */
 import type { Phase, Version } from 'theseus-actors'
 import { seededRandom } from 'theseus-actors/memory'
+import { phases, stageOf } from '../../core/base/phases.js'
 import type { Random } from '../../core/ports/random.js'
 import { lineageOf } from './classSpecs.js'
 import { withHabits } from './code/codeGenerator.js'
@@ -21,7 +22,7 @@ const servers = ['us1', 'us2']
  * Those in which a node does not serve come and go quickly: most of the crashes that wait for a
  * phase wait for one of these.
  */
-const away: readonly Phase[] = ['draining', 'transforming', 'checking', 'flipping', 'recovering']
+const away = phases.filter((phase) => stageOf(phase) === 'changing')
 const crashPhases: readonly Phase[] = [...away, ...away, 'fetching', 'verifying', 'scheduled', 'current', 'stalled']
 
 /**

@@ -2,6 +2,7 @@
  * One span for each upgrade of a node, with a child for each phase, out of what the host tells its observers.
  */
 import { context, ROOT_CONTEXT, type Span, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api'
+import { isOfStage } from '../../core/base/phases.js'
 import type { HostEvent, HostObserver } from '../../core/inspection/hostEvents.js'
 
 type PhaseEvent = Extract<HostEvent, { readonly type: 'phase' }>
@@ -37,33 +38,20 @@ export class UpgradeSpans {
 
   #entered(event: PhaseEvent): void {
     const { nodeId, phase, version, className, reason } = event
-    switch (phase) {
-      case 'current':
-      case 'stalled':
-      case 'rejected':
-      case 'failed':
-        this.#end(event)
-        return
-      case 'fetching':
-      case 'verifying':
-      case 'scheduled':
-      case 'draining':
-      case 'transforming':
-      case 'checking':
-      case 'flipping':
-      case 'recovering': {
-        const upgrade = this.#open.get(nodeId) ?? this.#begin(event)
-        if (upgrade === undefined) return
-        if (upgrade.phase?.name !== phase) {
-          this.#endPhase(nodeId)
-          const attributes = { 'theseus.phase': phase, 'theseus.version': version, 'theseus.class': className }
-          const span = this.tracer()?.startSpan(`upgrade ${phase}`, { attributes }, trace.setSpan(ROOT_CONTEXT, upgrade.span))
-          if (span !== undefined) upgrade.phase = { name: phase, span }
-        }
-        // Said again, for another reason: what it waits for.
-        if (reason !== null) upgrade.phase?.span.addEvent('waits', { 'theseus.reason': reason })
-      }
+    if (isOfStage(phase, 'idle', 'stuck', 'failed')) {
+      this.#end(event)
+      return
     }
+    const upgrade = this.#open.get(nodeId) ?? this.#begin(event)
+    if (upgrade === undefined) return
+    if (upgrade.phase?.name !== phase) {
+      this.#endPhase(nodeId)
+      const attributes = { 'theseus.phase': phase, 'theseus.version': version, 'theseus.class': className }
+      const span = this.tracer()?.startSpan(`upgrade ${phase}`, { attributes }, trace.setSpan(ROOT_CONTEXT, upgrade.span))
+      if (span !== undefined) upgrade.phase = { name: phase, span }
+    }
+    // Said again, for another reason: what it waits for.
+    if (reason !== null) upgrade.phase?.span.addEvent('waits', { 'theseus.reason': reason })
   }
 
   #begin({ nodeId, service, className, version, target }: PhaseEvent): OpenUpgrade | undefined {

@@ -2,7 +2,7 @@
  * How long each phase of an upgrade took, and how upgrades ended, out of what the host tells its observers.
  */
 
-import type { Phase } from '../../core/base/phases.js'
+import { isOfStage, type Phase, type PhaseOf } from '../../core/base/phases.js'
 import type { HostEvent, HostObserver } from '../../core/inspection/hostEvents.js'
 import { Distribution } from './distribution.js'
 
@@ -19,7 +19,7 @@ export interface PhaseFigures {
 
 export interface UpgradeOutcome {
   readonly service: string
-  readonly outcome: 'completed' | 'stalled' | 'rejected' | 'failed'
+  readonly outcome: 'completed' | PhaseOf<'stuck' | 'failed'>
   count: number
 }
 
@@ -50,28 +50,13 @@ export class UpgradeFigures {
     if (before?.phase === phase) return
     const atMs = performance.now()
     if (before !== undefined) this.#distribution(service, before.phase).add((atMs - before.atMs) / 1000)
-    switch (phase) {
-      case 'current':
-        if (before !== undefined) this.#count(service, 'completed')
-        this.#begun.delete(nodeId)
-        return
-      case 'stalled':
-      case 'rejected':
-      case 'failed':
-        if (before !== undefined || phase === 'failed') this.#count(service, phase)
-        this.#begun.delete(nodeId)
-        return
-      case 'fetching':
-      case 'verifying':
-      case 'scheduled':
-      case 'draining':
-      case 'transforming':
-      case 'checking':
-      case 'flipping':
-      case 'recovering':
-        this.#begun.set(nodeId, { phase, atMs })
-        return
-    }
+    if (isOfStage(phase, 'idle')) {
+      if (before !== undefined) this.#count(service, 'completed')
+      this.#begun.delete(nodeId)
+    } else if (isOfStage(phase, 'stuck', 'failed')) {
+      if (before !== undefined || phase === 'failed') this.#count(service, phase)
+      this.#begun.delete(nodeId)
+    } else this.#begun.set(nodeId, { phase, atMs })
   }
 
   #distribution(service: string, phase: Phase): Distribution {

@@ -19,6 +19,7 @@ import {
 } from '../../index.js'
 import { type MemoryState, memoryStore } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
+import { ManualClock } from '../support/manualClock.js'
 import { codeOf, gate, TestSystem } from '../support/testSystem.js'
 import { NotesV1 } from './notesClasses.js'
 
@@ -394,58 +395,38 @@ test.serial(
   },
 )
 
-/** A clock whose time passes without what is due then, as for a process that is stopped. */
-class StoppedClock implements Clock {
-  passedMs = 1_000
-  setByMs = 0
-  #due: (() => void) | undefined
-  now = () => this.passedMs + this.setByMs
-  monotonicMs = () => this.passedMs
-  turn = queueMicrotask
-
-  after(_: number, action: () => void): () => void {
-    this.#due = action
-    return () => (this.#due = undefined)
-  }
-
-  /** Timers that are due are done. */
-  goOn(): void {
-    this.#due?.()
-  }
-}
-
 const fenceOf = (clock: Clock, flush: () => Promise<void> = async () => {}, leaseMs = 10_000) => {
   const settings = { ...defaultSettings, system: 's', hostId: 'h', leaseMs, stallMs: 1_000 }
   return new HostFence(clock, settings, () => {}, { flush } as Transport)
 }
 
 test('what arrives after a standstill is as old as that, until all that waited has arrived', async (t) => {
-  const clock = new StoppedClock()
+  const clock = new ManualClock()
   let arrived = () => {}
   const fence = fenceOf(clock, () => new Promise((resolve) => (arrived = resolve)))
   fence.start(async () => {})
   t.false(fence.isClosed(clock.monotonicMs()))
   t.is(fence.lateMs, 0)
-  clock.passedMs += 3_000
+  clock.stop(3_000)
   t.false(fence.isClosed(clock.monotonicMs()), 'a lease has not passed')
   t.is(fence.lateMs, 3_000)
-  clock.goOn()
+  clock.advance(0)
   t.is(fence.lateMs, 3_000)
   arrived()
   await until(() => fence.lateMs === 0, 'the flush is answered')
 })
 
 test('a host asks after a lease that is shorter than a standstill, before it carries anything out', (t) => {
-  const clock = new StoppedClock()
+  const clock = new ManualClock()
   const fence = fenceOf(clock, undefined, 600)
   fence.start(async () => {})
-  clock.passedMs += 601
+  clock.stop(601)
   t.true(fence.isClosed(clock.monotonicMs()))
 })
 
-for (const which of ['passedMs', 'setByMs'] as const) {
-  test(`a host asks after a lease by either clock, once, and holds what arrives meanwhile in its order: ${which}`, async (t) => {
-    const clock = new StoppedClock()
+for (const way of ['stop', 'setBy'] as const) {
+  test(`a host asks after a lease by either clock, once, and holds what arrives meanwhile in its order: ${way}`, async (t) => {
+    const clock = new ManualClock()
     const fence = fenceOf(clock)
     let asked = 0
     let answer = () => {}
@@ -453,12 +434,12 @@ for (const which of ['passedMs', 'setByMs'] as const) {
       asked++
       return new Promise((resolve) => (answer = resolve))
     })
-    clock[which] += 11_000
-    clock.goOn()
+    clock[way](11_000)
+    clock.advance(250)
     t.true(fence.isClosed(clock.monotonicMs()))
     const done: number[] = []
     for (const i of [1, 2]) fence.whenOpen(() => void done.push(i))
-    clock.goOn()
+    clock.advance(250)
     t.is(asked, 1)
     t.deepEqual(done, [])
     answer()
@@ -469,14 +450,13 @@ for (const which of ['passedMs', 'setByMs'] as const) {
 }
 
 test('a host that asks in time, answered or not, goes on without a pause', (t) => {
-  const clock = new StoppedClock()
+  const clock = new ManualClock()
   const fence = fenceOf(clock)
   let asked = 0
   fence.start(async () => void asked++)
   for (let round = 0; round < 10; round++) {
     for (let ms = 0; ms < 9_000; ms += 250) {
-      clock.passedMs += 250
-      clock.goOn()
+      clock.advance(250)
     }
     fence.asked(fence.moment())
   }

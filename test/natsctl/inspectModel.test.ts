@@ -6,6 +6,7 @@ import { appendFileSync, existsSync, readFileSync, statSync, writeFileSync } fro
 import { join } from 'node:path'
 import test from 'ava'
 import fc from 'fast-check'
+import { phases, stageOf } from '../../core/base/phases.js'
 import type { Seen, StatechartSeen } from '../../core/inspection/inspection.js'
 import { upgradeStatechartDescription as chart } from '../../core/upgrade/statechartDescription.js'
 import { edges } from '../../natsctl/inspect/page/chartEdges.js'
@@ -14,6 +15,7 @@ import { eventTextOf, isShown } from '../../natsctl/inspect/page/eventFormat.js'
 import { versionOf } from '../../natsctl/inspect/page/lanesCanvas.js'
 import { byName, selectNodes } from '../../natsctl/inspect/page/nodeSelection.js'
 import { overview } from '../../natsctl/inspect/page/overview.js'
+import { groupOf, type PhaseGroup, phasesOf } from '../../natsctl/inspect/page/phaseGroups.js'
 import { phaseOf, Rollout, reasonOf } from '../../natsctl/inspect/page/rollout.js'
 import { possible, stateAfter, stateOfPhase } from '../../natsctl/inspect/page/statechartState.js'
 import { chosenRange, spanLabel, ticks } from '../../natsctl/inspect/page/timeScale.js'
@@ -321,4 +323,18 @@ test('what a file says is an entry only if it is one', (t) => {
     { type: 'phase', at: 1, nodeId: 'a b' },
   ])
     t.false(isEntry(wrong), JSON.stringify(wrong))
+})
+
+test('the page groups the phases as their stages do', (t) => {
+  const groups = {
+    idle: 'serving',
+    preparing: 'preparing',
+    waiting: 'waiting',
+    changing: 'away',
+    stuck: 'trouble',
+    failed: 'trouble',
+  }
+  for (const phase of phases) t.is(groupOf(phase), groups[stageOf(phase)] as PhaseGroup, phase)
+  t.deepEqual(phasesOf('preparing'), ['fetching', 'verifying'])
+  t.is(groupOf('a phase of a later release'), 'trouble')
 })

@@ -6,7 +6,7 @@
 import type { Version } from 'theseus-actors'
 import { byId, element, setAttributes, setText } from './dom.js'
 import { type Counts, noCounts } from './overview.js'
-import { groupOf, type PhaseGroup, phaseGroups } from './phaseGroups.js'
+import { groupOf, type PhaseGroup, phaseGroups, phasesOf } from './phaseGroups.js'
 import { byVersion, phaseOf, type Rollout } from './rollout.js'
 
 const number = new Intl.NumberFormat('en')
@@ -31,7 +31,8 @@ export class SummaryView {
     private readonly isLive: boolean,
     toggle: (group: PhaseGroup) => void,
   ) {
-    for (const { group, title, means, phases } of phaseGroups) {
+    for (const { group, title, means } of phaseGroups) {
+      const phases = phasesOf(group)
       const count = element('span', { class: 'count' }, '0')
       const label = `${title}: ${means}${phases.length > 1 ? ` (${phases.join(', ')})` : ''}`
       const chip = element(
