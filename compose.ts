@@ -166,15 +166,15 @@ async function assemble(options: HostOptions, parts: OpenParts): Promise<Running
   options.register?.(scope)
   const host = scope.resolve(Host)
   parts.add('host', (budget) => host.stop(budget))
-  const services = scope.resolve(NodeServices)
-  observers.add(services.inspection.observe)
-  parts.add('telemetry', () => services.telemetry?.stop?.())
+  observers.add(scope.resolve(Inspection).observe)
+  const telemetry = scope.resolve(tokens.telemetry)
+  parts.add('telemetry', () => telemetry?.stop?.())
   for (const { observe } of telemetries) if (observe !== undefined) observers.add(observe)
   const operator = scope.resolve(Operator)
   const metricsServer = await metrics?.serve(() => host.status())
   parts.add('metrics', () => metricsServer?.close())
   host.start()
-  const { transport, clock } = services
+  const [transport, clock] = [scope.resolve(tokens.transport), scope.resolve(tokens.clock)]
   if (options.discovery ?? options.transport !== undefined)
     parts.add('discovery', answerDiscovery({ transport, status: () => host.status(), startedMs: clock.now() }))
   // A host serves until it is stopped; where the system is embedded nothing else keeps the process.

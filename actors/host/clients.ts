@@ -7,14 +7,21 @@ import { inject, injectable } from 'tsyringe'
 import { type Duration, milliseconds } from '../../core/base/duration.js'
 import { Fault, isFault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
+import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import type { MethodKind } from '../../core/model/methods.js'
 import { describeClass, type NodeClass } from '../../core/model/nodeObject.js'
 import { clientService } from '../../core/model/nodeRow.js'
+import type { Clock } from '../../core/ports/clock.js'
 import { isNamed, newestVersionOf } from '../../core/upgrade/classLineage.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
+import type { HostSettings } from '../base/settings.js'
 import { FrequentCaller } from '../calls/caller.js'
+import type { CallTable } from '../calls/callTable.js'
 import { asItIsNow, type OutgoingCall } from '../calls/outgoingCall.js'
 import { type Dispatch, makeRef } from '../calls/refs.js'
+import type { Intake } from '../history/intake.js'
+import type { UpgradeHistory } from '../history/upgradeHistory.js'
+import type { StatusReporter } from '../registration/statusReporter.js'
 import { NodeServices } from './nodeServices.js'
 
 export interface RefOptions {
@@ -24,12 +31,23 @@ export interface RefOptions {
   readonly deadline?: Duration
 }
 
+/** Of its host, for references. */
+interface ClientServices {
+  readonly settings: HostSettings
+  readonly clock: Clock
+  readonly observe: HostObserver
+  readonly calls: CallTable
+  readonly history: UpgradeHistory
+  readonly intake: Intake
+  readonly statusReporter: StatusReporter
+}
+
 @injectable()
 export class Clients {
   readonly #pinned = new Set<Version>()
   readonly #labels = new Map<NodeClass, Promise<FoundLabel>>()
 
-  constructor(@inject(NodeServices) private readonly services: NodeServices) {}
+  constructor(@inject(NodeServices) private readonly services: ClientServices) {}
 
   ref(target: NodeClass, nodeId: string | undefined, options: RefOptions): object {
     return makeRef(

@@ -9,17 +9,25 @@ import { type HostStatus, refusedReason } from '../../core/inspection/hostStatus
 import { noTrustWarning } from '../../core/inspection/noTrustWarning.js'
 import type { NodeClass, OneWay, Remote } from '../../core/model/nodeObject.js'
 import type { Message, Subscription } from '../../core/ports/transport.js'
+import type { Trusts } from '../../core/trust/trustMark.js'
 import { decode } from '../../core/wire/codec.js'
 import { kinds } from '../../core/wire/envelope.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
 import { StopBudget } from '../base/stopBudget.js'
-import type { Node } from '../node/node.js'
+import type { DenialReports } from '../history/denialReports.js'
+import type { HostServices, Node } from '../node/node.js'
 import { type NodeHandle, RunningNode } from '../node/nodeHandle.js'
 import { startNode } from '../node/nodeStart.js'
 import { hostStoppedFault, type NodeStart, StartingNodes } from '../node/startingNodes.js'
 import { NodesOfHost } from '../registration/nodesOfHost.js'
 import { Clients, type RefOptions } from './clients.js'
 import { NodeServices } from './nodeServices.js'
+
+/** For the host itself, beside the services that its nodes need. */
+interface OwnServices extends HostServices {
+  readonly trusts: Trusts
+  readonly denialReports: DenialReports
+}
 
 @injectable()
 export class Host {
@@ -33,7 +41,7 @@ export class Host {
   #stopping: Promise<void> | undefined
 
   constructor(
-    @inject(NodeServices) private readonly services: NodeServices,
+    @inject(NodeServices) private readonly services: OwnServices,
     @inject(Clients) private readonly clients: Clients,
     @inject(NodesOfHost) private readonly nodes: NodesOfHost<Node>,
   ) {

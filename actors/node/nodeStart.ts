@@ -55,7 +55,7 @@ async function revive(services: HostServices, definition: NodeClass, stored: Nod
   await start.unlessStopped(askBriefly(services))
   const record = afterCrash({ ...stored, incarnation: stored.incarnation + 1 }, startTriesMax)
   const node = new Node(services, record, false)
-  start.node = node
+  start.made(node)
   return orStopped(node, async () => {
     await node.recordStore.commit(record)
     await start.unlessStopped(services.statusReporter.claim(rowOf(services, node, record), start))
@@ -189,7 +189,7 @@ async function birth(services: HostServices, definition: NodeClass, nodeId: stri
   const record = newborn({ nodeId, service, facts: settings.facts }, generation, oldest)
   start.check()
   const node = new Node(services, record, true)
-  start.node = node
+  start.made(node)
   return orStopped(node, async () => {
     await node.recordStore.commit(record)
     await sweepStateSlots(nodeId, (of) => isLeftBehind(record, of), journal, settings)

@@ -16,10 +16,18 @@ export function hostStoppedFault(cause?: unknown): Fault {
 
 /** The facts about its host that a start knows. */
 export class NodeStart {
-  /** From when there is one. */
-  node: Node | undefined
+  #node: Node | undefined
   readonly #stopping = Promise.withResolvers<never>()
   #isStopping = false
+
+  /** From when there is one. */
+  get node(): Node | undefined {
+    return this.#node
+  }
+
+  made(node: Node): void {
+    this.#node = node
+  }
 
   get isStopping(): boolean {
     return this.#isStopping

@@ -61,8 +61,7 @@ export class LiveContext implements ObjectContext, Receiver {
   #isStopped = false
   /** Made with the first timer: most objects have none. */
   #timers: ObjectTimers | undefined
-  /** While `checking`, the new object sends nothing. */
-  silent = false
+  #isSilent = false
 
   readonly #around: ObjectEnvironment
   readonly #slot: StateSlot
@@ -107,6 +106,15 @@ export class LiveContext implements ObjectContext, Receiver {
 
   touch(): void {
     this.#around.state.touch(this.#slot)
+  }
+
+  /** While `checking`, the new object sends nothing. */
+  hush(): void {
+    this.#isSilent = true
+  }
+
+  speak(): void {
+    this.#isSilent = false
   }
 
   stop(): void {
@@ -164,7 +172,7 @@ export class LiveContext implements ObjectContext, Receiver {
   }
 
   #mayLeave(): Version {
-    if (this.silent)
+    if (this.#isSilent)
       throw new Fault('protocol.not-here', `an object sends nothing while it is being checked (node ${this.nodeId})`)
     this.#mustRun()
     return this.#label ?? this.#around.version

@@ -30,8 +30,7 @@ export interface KnownVersions {
 export class NodeRecordStore {
   #record: NodeRecord
   #replier: Replier
-  /** A generation that is looked at before the record names it: while it is being checked. */
-  candidate: Generation | undefined
+  #candidate: Generation | undefined
 
   constructor(
     record: NodeRecord,
@@ -52,9 +51,23 @@ export class NodeRecordStore {
     return this.#replier
   }
 
+  /** A generation that is looked at before the record names it: while it is being checked. */
+  get candidate(): Generation | undefined {
+    return this.#candidate
+  }
+
+  consider(candidate: Generation): void {
+    this.#candidate = candidate
+  }
+
+  /** The record names it, or will not. */
+  considerNone(): void {
+    this.#candidate = undefined
+  }
+
   /** Of a slot some of whose records are still to be made. */
   lazyOf(slot: StateSlot): LazySlot | undefined {
-    return this.#record.generation.lazy?.[slot] ?? this.candidate?.lazy?.[slot]
+    return this.#record.generation.lazy?.[slot] ?? this.#candidate?.lazy?.[slot]
   }
 
   /** The node's class at each known version. */

@@ -103,9 +103,10 @@ export class ObjectChange {
     const { node } = this
     const { startTimeoutMs } = classUpgradeOf(this.node, this.target).timeouts
     try {
-      node.recordStore.candidate = this.#next
-      const object = node.software.make(this.#next!)
-      object.context.silent = true
+      const next = this.#next!
+      node.recordStore.consider(next)
+      const object = node.software.make(next)
+      object.context.hush()
       this.#checked = object
       const ticket = node.state.begin('query')
       const late = () => new Fault('upgrade.check', `selfCheck did not finish in ${startTimeoutMs} ms`)
@@ -126,7 +127,7 @@ export class ObjectChange {
     // A write from here on would be seen before the flip, and not after it.
     invariant(!mailbox.isOpen && mailbox.running === undefined, 'C11: a call runs beside the flip')
     await node.recordStore.commit(flipped(node.recordStore.record, next))
-    node.recordStore.candidate = undefined
+    node.recordStore.considerNone()
     node.services.observe({ type: 'flipped', nodeId: node.id, version: next.version, className: next.className })
   }
 
@@ -144,7 +145,7 @@ export class ObjectChange {
     try {
       const object = this.#checked ?? node.software.make(node.recordStore.record.generation)
       this.#checked = undefined
-      object.context.silent = false
+      object.context.speak()
       node.software.install(object)
       const late = () => new Fault('upgrade.start', `start() did not finish in ${startTimeoutMs} ms`)
       // The point of no return of this node, in one commit with what start() wrote.
@@ -188,7 +189,7 @@ export class ObjectChange {
     this.#checked?.context.stop()
     this.#checked = undefined
     this.#next = undefined
-    this.node.recordStore.candidate = undefined
+    this.node.recordStore.considerNone()
     this.node.software.discard()
     this.node.state.closeAll()
     await this.#startOld()

@@ -117,11 +117,11 @@ test('what its class does not declare an object neither calls nor publishes', (t
 
 test('an object that is being checked sends nothing and sets no timer, and goes on when it has been', (t) => {
   const { context, take } = open()
-  context.silent = true
+  context.hush()
   const ref = context.ref(FriendV1, 'f1') as Called
   for (const sending of [() => ref.call(), () => context.publish(happened, ['x']), () => context.after(1, 'tick', [])])
     t.throws(sending, { ...notHere, message: /sends nothing while it is being checked/ })
-  context.silent = false
+  context.speak()
   ref.call()
   t.is(take().length, 1)
 })

@@ -63,11 +63,11 @@ test('a slot whose records are still to be made is named by the record, or by th
   const { recordStore } = await open()
   const lazy: LazySlot = { upgrade: 1, role: 'object', undoes: false, old: '0.0', beside: null, next: { a: '' }, passed: 0 }
   t.is(recordStore.lazyOf('1.1'), undefined)
-  recordStore.candidate = upgraded.generation
+  recordStore.consider(upgraded.generation)
   t.is(recordStore.lazyOf('1.1'), undefined)
-  recordStore.candidate = { ...upgraded.generation, lazy: { '1.1': lazy } }
+  recordStore.consider({ ...upgraded.generation, lazy: { '1.1': lazy } })
   t.is(recordStore.lazyOf('1.1'), lazy)
-  recordStore.candidate = undefined
+  recordStore.considerNone()
   recordStore.write({ ...record, generation: { ...born, lazy: { '0.0': lazy } } })
   t.is(recordStore.lazyOf('0.0'), lazy)
   t.is(recordStore.lazyOf('1.1'), undefined)

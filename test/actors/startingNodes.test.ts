@@ -9,7 +9,7 @@ test('nodes that start are known until their start has ended, however it ends', 
   const held = gate()
   const node = { id: 'n1' } as unknown as Node
   const one = starting.run('n1', async (start) => {
-    start.node = node
+    start.made(node)
     await held.pass()
     return 'it serves'
   })

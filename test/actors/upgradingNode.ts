@@ -132,6 +132,12 @@ export async function open({ record = {}, target = 1, undos = [], isAtDeadVersio
       log.push(`make ${generation.version}`)
       const context = {
         silent: false,
+        hush() {
+          context.silent = true
+        },
+        speak() {
+          context.silent = false
+        },
         stop: () => void log.push('stop new'),
       }
       state.open(generation.object, holder)
