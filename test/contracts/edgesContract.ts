@@ -166,6 +166,9 @@ export function edgesContract(adapter: string, shared: () => DatabaseUnderTest):
     t.like(await database.renew(['n1', 'n2'], long, older), {
       elsewhere: ['n1', 'n2'].map((nodeId) => ({ nodeId, hostId: 'host-of-newer' })),
     })
+    const newest = new Starting('newest', 'dir')
+    t.like(await database.renew(['n1', 'n2'], long, newest), { unknown: [], elsewhere: [] })
+    t.is((await database.renew(['n1', 'n2'], long, newer)).elsewhere.length, 2)
   })
 
   contract('a start that stops leaves nothing to one before whose lease has run out', async (t, database, under) => {
@@ -223,6 +226,19 @@ export function edgesContract(adapter: string, shared: () => DatabaseUnderTest):
     await under.elapse(short / 3)
     await database.attend(server)
     t.is(await doubtOf(database), null)
+  })
+
+  contract('a host that comes for the first time makes no probation longer', async (t, database, under) => {
+    const [host, server] = [new Starting('s1', 'dir1'), new Starting('server', null)]
+    await tells(database, host, ['n1'], short)
+    await database.doubt(server)
+    await under.elapse(short / 2)
+    await database.register(statusOf('n2', { directoryId: 'dir2' }), short, new Starting('s2', 'dir2'))
+    const { probation } = (await database.standing())!
+    t.true(probation!.leftMs > 0 && probation!.leftMs <= short / 2, `${probation!.leftMs} ms`)
+    host.epoch = null
+    await database.renew(['n1'], short, host)
+    t.true((await database.standing())!.probation!.leftMs > short / 2, 'one that may have more to tell does')
   })
 
   contract('who doubts a second time changes nothing', async (t, database) => {

@@ -334,15 +334,26 @@ export function standingContract(
 
   fenced(
     'a node that is forgotten after its registration stays so, though the clock was set back meanwhile',
-    async (t, database) => {
+    async (t, database, under) => {
       const by = new Starting('s1', 'dir1')
       by.stampMs = Date.now() + 60_000
       await tells(database, by, ['n1'])
-      await database.forget('n1')
-      t.deepEqual((await database.renew(['n1'], long, by)).forgotten, ['n1'])
-      by.stampMs = 0
-      const after = await database.register(statusOf('n1', { directoryId: 'dir1' }), long, by)
-      t.true(after.standing!.stampMs > Date.now() + 30_000, 'a registration after it is newer than it')
+      const renews = async () => by.hear(await database.renew(['n1'], short, by))
+      // It comes with a stamp that the database did not give.
+      by.epoch = (await database.standing())!.epoch
+      await isTrusted(under, database, renews)
+      // It has forgotten its stamp, and it has not.
+      for (const forgets of [true, false]) {
+        const forgottenMs = by.stampMs
+        await database.forget('n1')
+        t.deepEqual((await renews()).forgotten, ['n1'])
+        if (forgets) by.stampMs = 0
+        const after = by.hear(await database.register(statusOf('n1', { directoryId: 'dir1' }), short, by))
+        t.true(after.standing!.stampMs > forgottenMs, 'a registration after it is newer than it')
+        by.registeredMs.set('n1', after.standing!.stampMs)
+        t.like(await renews(), { unknown: [], forgotten: [] })
+        t.is(await doubtOf(database), null, 'its new stamp is known')
+      }
     },
   )
 

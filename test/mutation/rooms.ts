@@ -30,7 +30,7 @@ const rooms: readonly Room[] = [
 const usual = [
   'core/**/*.ts',
   'actors/**/*.ts',
-  'transports/redis/{history,registration,permit,table,death,directive,audit}Scripts.ts',
+  'transports/redis/{redisPreamble,{history,registration,permit,table,death,directive,audit}Scripts}.ts',
 ]
 
 /** Modules whose users start processes and servers. */
