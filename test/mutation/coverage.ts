@@ -3,7 +3,7 @@
  */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { Reached } from './messages.js'
 import type { InstrumentedFile, Mutant } from './mutant.js'
 import { WorkerProcess, type WorkerSetup } from './workerProcess.js'
@@ -15,7 +15,7 @@ export interface MeasuredTest {
 }
 
 export interface MeasuredFile {
-  /** Of the test file's own text. */
+  /** Of the test file's own text, and of the contracts that it has tests of. */
   readonly digest: string
   /** The keys of the mutants that the bits stand for, by the digest of each source's keys. */
   readonly sources: Readonly<Record<string, string>>
@@ -28,8 +28,13 @@ export interface MeasuredFile {
 /** How a source's mutants were numbered, by digest. */
 export type Numberings = Record<string, readonly string[]>
 
+/** Of a test file, with the contracts that it has tests of: a new test of theirs is a new test of its own. */
 export function digestOfFile(root: string, file: string): string {
-  return digestOfText(readFileSync(join(root, file), 'utf8'))
+  const text = readFileSync(join(root, file), 'utf8')
+  const contracts = [...text.matchAll(/from '(\.[^']+Contract)\.js'/g)].map(([, path]) =>
+    readFileSync(join(root, dirname(file), `${path}.ts`), 'utf8'),
+  )
+  return digestOfText([text, ...contracts].join('\n'))
 }
 
 function digestOfText(text: string): string {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { until } from '../support/eventually.js'
-import { Coverage } from './coverage.js'
+import { Coverage, digestOfFile } from './coverage.js'
 import { instrument } from './instrument.js'
 import { checkListed, parseListed } from './listed.js'
 import { luaChanges } from './lua.js'
@@ -307,6 +307,19 @@ test('a kill by a test file that has gone, or has another name, is tried anew', 
   store.put('core/gate.ts', mutant, { type: 'killed', by: 'gone', file: gone, how: '' }, { [gone]: 'as it was' })
   store.save()
   t.like((await run()).verdict(key), { type: 'killed', by: 'a full gate refuses' })
+})
+
+test('a test file has changed when a contract has that it has tests of', async (t) => {
+  const root = await mkdtemp(join(tmpdir(), 'mutation-'))
+  t.teardown(() => rm(root, { recursive: true }))
+  await writeFile(join(root, 'gate.test.ts'), "import { gateContract } from './gateContract.js'\ngateContract('memory')\n")
+  const digest = async (contract: string) => {
+    await writeFile(join(root, 'gateContract.ts'), contract)
+    return digestOfFile(root, 'gate.test.ts')
+  }
+  const before = await digest('one test')
+  t.not(await digest('two tests'), before)
+  t.is(await digest('one test'), before)
 })
 
 test('a mutant that is newer than the measuring of a test file is tried with the tests of it that come to its function', (t) => {
