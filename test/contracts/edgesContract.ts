@@ -158,7 +158,7 @@ export function edgesContract(adapter: string, shared: () => DatabaseUnderTest):
   })
 
   contract('a newer start has the nodes of its directory from its first renewal on', async (t, database) => {
-    const [older, newer] = [new Starting('older', 'dir', long), new Starting('newer', 'dir', 1_000)]
+    const [older, newer] = [new Starting('older', 'dir', long), new Starting('newer', 'dir', long / 2)]
     await registers(database, older, 'n1')
     // Of a Theseus of before, which names no start.
     await database.register(statusOf('n2', { directoryId: 'dir' }), long)

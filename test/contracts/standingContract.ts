@@ -172,7 +172,7 @@ export function standingContract(
   })
 
   fenced('a start that stops while it waits leaves the node to the start before, and to no older one', async (t, database) => {
-    const [oldest, older] = [new Starting('oldest', 'dir', 9_000), new Starting('older', 'dir', long)]
+    const [oldest, older] = [new Starting('oldest', 'dir', 2 * long), new Starting('older', 'dir', long)]
     const newer = new Starting('newer', 'dir', 1_000)
     await tells(database, older, ['n1'])
     t.like(await database.register(statusOf('n1', { directoryId: 'dir' }), long, newer), { predecessor: { session: 'older' } })
