@@ -1,7 +1,7 @@
 /**
- * The module that bundles import as `theseus`. It has all that the main entry has, and each name that release 0.1.0 had there: a bundle that
- * imports a name which is gone would not load. No name ever leaves it, and a test compares it with each release. Hosts resolve the name to
- * this file (transports/modules).
+ * The module that bundles import as `theseus`. It has all that the main entry has, and each name that release
+ * 0.1.0 had there: a bundle that imports a name which is gone would not load. No name ever leaves it, and a
+ * test compares it with each release. Hosts resolve the name to this file (transports/modules).
  */
 export { phases } from './core/base/phases.js'
 export { runtimeInterface } from './core/upgrade/runtimeInterface.js'

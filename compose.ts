@@ -1,6 +1,6 @@
 /**
- * The composition root: the one place that knows core, actors and transports together. Each host is a container (tsyringe); the ports are
- * its tokens.
+ * The composition root: the one place that knows core, actors and transports together. Each host is a
+ * container (tsyringe); the ports are its tokens.
  */
 import 'reflect-metadata'
 import { join } from 'node:path'
@@ -80,13 +80,13 @@ if (major < 22 || (major === 22 && minor < 20))
 
 export type { ConnectionOptions, TrustOptions } from './connections.js'
 
-/** Who publishes. */
+/** The publisher of upgrades. */
 export interface SigningOptions {
-  /** Signs what is published: `signer(seed)` of `theseus-actors/nkeys`. Several, where a trust root asks for more than one and all are here. */
+  /** Signs upgrades: `signer(seed)` of `theseus-actors/nkeys`. Several, where a trust root needs them. */
   readonly upgrader?: Signer | readonly Signer[]
   /**
-   * Takes each document that this process signs, which then goes to no upgrade server: others sign it first. It is sent with
-   * `operator.publishSigned` or `operator.sendSigned`.
+   * Takes each document that this process signs, which then goes to no upgrade server: others sign it first.
+   * It is sent with `operator.publishSigned` or `operator.sendSigned`.
    */
   readonly gather?: Gather
 }
@@ -94,30 +94,30 @@ export interface SigningOptions {
 export interface HostOptions extends ConnectionOptions, TrustOptions, SigningOptions, ProductionOptions {
   /** Names this host among the others. By default a random name. */
   readonly hostId?: string
-  /** Where the host keeps what it needs across restarts. By default `.theseus/<system>`; one host per directory. */
+  /** The host's data on disk. By default `.theseus/<system>`; one host per directory. */
   readonly directory?: string
   /** `lmdb('./state')`. By default LMDB in `state` in the host's directory. */
   readonly state?: StateFactory
   /** Where bundles are written to be imported. By default `bundles` in the host's directory. */
   readonly bundles?: string | ClassRepository
-  /** What never changes about the nodes that are born here, such as `{ zone: 'eu' }`: class upgrades can be restricted by it. */
+  /** Lasting facts of the nodes born here, as `{ zone: 'eu' }`: class upgrades can be restricted by them. */
   readonly facts?: NodeFacts
   /** Bounds and intervals that differ from the defaults. */
   readonly settings?: Partial<Omit<HostSettings, 'system' | 'hostId' | 'facts' | 'roles'>>
   /** Registers what the classes of this host ask for in their constructors. */
   readonly register?: (container: DependencyContainer) => void
   readonly observe?: HostObserver
-  /** The names of callers that have each role: `{ editors: ['alice'] }`, for classes that allow `role:editors`. */
+  /** The callers that have each role: `{ editors: ['alice'] }`, for classes that allow `role:editors`. */
   readonly roles?: Roles
-  /** Asked for every call that arrives, whether it is let in. A call that is not ends with `denied.filter`. */
+  /** Decides on every call that arrives. A call that it does not let in ends with `denied.filter`. */
   readonly filter?: CallFilter
   /** Hears the inspection events of every upgrade manager's statechart. */
   readonly inspect?: (event: InspectionEvent) => void
-  /** `openTelemetry()`, of theseus-actors/telemetry: spans for calls and upgrades. Without it trace context is only passed on. */
+  /** `openTelemetry()`, of theseus-actors/telemetry: spans. Without it trace context is only passed on. */
   readonly telemetry?: Telemetry
-  /** `prometheus({ port: 9464 })`, of theseus-actors/prometheus: `/metrics`, `/healthz` and `/readyz` of this host. */
+  /** `prometheus({ port: 9464 })`, of theseus-actors/prometheus: `/metrics`, `/healthz` and `/readyz`. */
   readonly metrics?: MetricsFactory
-  /** Whether the host answers NATS service discovery, so that `nats micro ls` lists it. By default it does, unless the system is embedded. */
+  /** Whether `nats micro ls` lists the host. By default it does, unless the system is embedded. */
   readonly discovery?: boolean
 }
 
@@ -133,14 +133,14 @@ export interface RunningHost extends Pick<Host, 'id' | 'system' | 'node' | 'ref'
   status(): HostStatus
   /** Where its metrics are, if it was given `metrics`. */
   readonly metricsUrl: string | undefined
-  /** Ends nodes, connections and the state store; loses nothing. Also at the end of an `await using` block. */
+  /** Ends nodes, connections and the state store; loses nothing. An `await using` block ends so. */
   stop(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
 /**
- * Starts a host. Throws `config.*` for settings that can't be, `unavailable.disconnected` when a server can't be reached; then nothing that it
- * opened stays open.
+ * Starts a host. Throws `config.*` for settings that can't be, `unavailable.disconnected` when a server can't
+ * be reached; then nothing that it opened stays open.
  */
 export async function createHost(options: HostOptions): Promise<RunningHost> {
   const parts = new OpenParts()
@@ -201,7 +201,8 @@ async function assemble(options: HostOptions, parts: OpenParts): Promise<Running
 async function closeAll(parts: OpenParts, { settings, ...ways }: Pick<HostOptions, 'clock' | 'settings'>): Promise<void> {
   const leaveMs = settings?.leaveMs ?? defaultSettings.leaveMs
   const budget = new StopBudget(clockOf(ways), leaveMs)
-  // What is waited for may have no more than a timer, which keeps no process. For as long as the budget, for a clock that was given may stand still.
+  // A wait may have no more than a timer, which keeps no process. It ends with the budget, because a clock
+  // that was given may stand still.
   const letGo = keepProcess(leaveMs + keepMs)
   try {
     await parts.close(budget)
@@ -244,13 +245,13 @@ export async function startUpgradeServer(
     ProductionOptions & {
       readonly observe?: HostObserver
       /**
-       * How long after its declaration the death of a version takes effect: the longest deadline that a call of this system can have. By default
-       * what the wire allows, ten minutes.
+       * How long after its declaration the death of a version takes effect: the longest deadline that a call
+       * of this system can have. By default what the wire allows, ten minutes.
        */
       readonly deathDelay?: Duration
       /** How often it is looked which versions nobody runs any more; 10 s by default. */
       readonly deathRound?: Duration
-      /** What becomes of a rollout in trouble: by default it is paused. */
+      /** The answer to a rollout in trouble: by default it is paused. */
       readonly gate?: GateMode
       /** How often it is looked whether the rollout goes well; 2 s by default. */
       readonly gateRound?: Duration
@@ -296,7 +297,7 @@ export async function startUpgradeServer(
   return { stop }
 }
 
-/** Whom it trusts, be it nobody. An embedded system has nobody else in it. */
+/** Whether it says which keys it trusts, if any. An embedded system has nobody else in it. */
 function isTrustSaid({ trust, transport }: ConnectionOptions & TrustOptions): boolean {
   return trust !== undefined || transport === undefined
 }

@@ -1,6 +1,6 @@
 /**
- * The connections of a host, an operator or an upgrade server: a transport and an upgrade database, opened and closed together. A part of the
- * composition root.
+ * The connections of a host, an operator or an upgrade server: a transport and an upgrade database, opened
+ * and closed together. A part of the composition root.
  */
 import { UpgradeServer } from './actors/server/upgradeServer.js'
 import { Fault } from './core/base/fault.js'
@@ -18,20 +18,26 @@ import { nkeySignatures } from './transports/nkeys/nkeys.js'
 import { systemClock } from './transports/systemClock.js'
 import type { UdbFactory } from './transports/udbFactory.js'
 
-/** Whom a host, or an upgrade server, lets install upgrades. */
+/** The keys that a host or an upgrade server lets install upgrades. */
 export interface TrustOptions {
   /**
-   * The upgraders who are trusted at version 0: their public keys, as `natsctl key new` prints them, or the trust root that `natsctl trust
-   * new` writes. It stays as it is when keys change: a signed upgrade says who is trusted from then on. `'nobody'`: upgrades need no signature.
-   * Left out: the same, and each host and server of a system that is not embedded says so in its log, its status and to `natsctl doctor`. A host is
+   * The upgraders who are trusted at version 0: their public keys, as `natsctl key new` prints them, or the
+   * trust root that `natsctl trust new` writes. It stays as it is when keys change: a signed upgrade says who
+   * is trusted from then on. `'nobody'`: upgrades need no signature. Left out: the same, and each host and
+   * server of a system that is not embedded says so in its log, its status and to `natsctl doctor`. A host is
    * refused by an upgrade server that is told to trust others.
    */
   readonly trust?: Trust | 'nobody'
 }
 
-/** The connections to others. Without `transport` and `udb` the system is embedded: it lives in this process and needs no server. */
+/**
+ * The connections to others. Without `transport` and `udb` the system is embedded: it lives in this process
+ * and needs no server.
+ */
 export interface ConnectionOptions {
-  /** The name of the deployment: all its nodes share a transport, an upgrade server and an upgrade database. */
+  /**
+   * The name of the deployment: all its nodes share a transport, an upgrade server and an upgrade database.
+   */
   readonly system: string
   /** `nats('nats://…')`. By default the memory of this process. */
   readonly transport?: TransportFactory
@@ -40,13 +46,13 @@ export interface ConnectionOptions {
   readonly clock?: Clock | WallClock
   readonly random?: Random
   /**
-   * The name that this process calls under: a node's method sees it in `this.caller`. NATS must let this process's login alone publish to
-   * subjects that end with it (docs/security.md). Left out: it has no name.
+   * The name that this process calls under: a node's method sees it in `this.caller`. NATS must let this
+   * process's login alone publish to subjects that end with it (docs/security.md). Left out: it has no name.
    */
   readonly as?: string
   /**
-   * Whose calls are taken here: `unnamed`, those of callers without a name; `named`, those of callers with one, which is the default where `as` is
-   * given; `either`, while a system goes from one to the other.
+   * Whose calls are taken here: `unnamed`, those of callers without a name; `named`, those of callers with
+   * one, which is the default where `as` is given; `either`, while a system goes from one to the other.
    */
   readonly callers?: CallersTaken
 }
@@ -121,7 +127,10 @@ interface Entered {
   leave(): Promise<void>
 }
 
-/** An embedded system has its upgrade server in the same process, from the first host until the last has stopped; it trusts whom the first does. */
+/**
+ * An embedded system has its upgrade server in the same process, from the first host until the last has
+ * stopped; it trusts whom the first does.
+ */
 const servers = new WeakMap<EmbeddedServices, Promise<UpgradeServer>>()
 
 function enter({ system, trust }: ConnectionOptions & TrustOptions): Entered {

@@ -1,4 +1,7 @@
-/** The main door, `theseus-actors`: for authors of services and upgrades, and for programs that run hosts. docs/reference.md has every name. */
+/**
+ * The main door, `theseus-actors`: for authors of services and upgrades, and for programs that run hosts.
+ * docs/reference.md has every name.
+ */
 import 'reflect-metadata'
 import * as tsyringe from 'tsyringe'
 import * as bundleInterface from './bundleInterface.js'

@@ -1,6 +1,6 @@
 /**
- * The door `theseus-actors/operator`: for tools that show and change a running system, as `natsctl` does. Together with the main entry it
- * is all that `natsctl` uses. docs/reference.md says what each name is.
+ * The door `theseus-actors/operator`: for tools that show and change a running system, as `natsctl` does.
+ * Together with the main entry it is all that `natsctl` uses. docs/reference.md says what each name is.
  */
 export type { Gather } from './actors/base/tokens.js'
 export { digestOf, isDigest } from './core/base/digest.js'

@@ -1,6 +1,6 @@
 /**
- * The door `theseus-actors/ports`: for adapters of other transports, stores, databases and telemetry. A class that implements one of these
- * interfaces is given to `createHost`. docs/reference.md says what each name is.
+ * The door `theseus-actors/ports`: for adapters of other transports, stores, databases and telemetry. A class
+ * that implements one of these interfaces is given to `createHost`. docs/reference.md says what each name is.
  */
 export type { AuditHead } from './core/control/audit.js'
 export type { Control, ControlName, Going } from './core/control/control.js'

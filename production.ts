@@ -1,6 +1,7 @@
 /**
- * Production mode: a host or an upgrade server refuses to start where somebody else could have his way with it. A part of the composition root.
- * It looks at what was given, before anything is opened, and says all that is to be done at once.
+ * Production mode: a host or an upgrade server refuses to start where somebody else could control it.
+ * A part of the composition root. It looks at what was given, before anything is opened, and says all
+ * that is to be done at once.
  */
 import { statSync } from 'node:fs'
 import type { ConnectionOptions, TrustOptions } from './connections.js'
@@ -9,8 +10,8 @@ import type { ConnectionFacts } from './transports/factory.js'
 
 export interface ProductionOptions {
   /**
-   * Refuses to start (`config.invalid`) without a list of trusted upgraders or a trust root, without TLS to NATS and to Redis, as root, and with
-   * keys that everybody on the machine may read. False by default.
+   * Refuses to start (`config.invalid`) without a list of trusted upgraders or a trust root, without TLS to
+   * NATS and to Redis, as root, and with keys that everybody on the machine may read. False by default.
    */
   readonly production?: boolean
 }

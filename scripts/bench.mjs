@@ -1,4 +1,5 @@
-// npm run bench [-- names and options]: installs and builds what is missing, then measures on the pinned Node.js. --help names the options.
+// npm run bench [-- names and options]: installs and builds what is missing, then measures on the pinned
+// Node.js. --help names the options.
 import { spawnSync } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'

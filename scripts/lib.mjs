@@ -1,4 +1,5 @@
-// What every script needs before it begins, on a machine that has only Node.js 20 and npm. Plain JavaScript without dependencies.
+// The start of every script, on a machine that has only Node.js 20 and npm. Plain JavaScript
+// without dependencies.
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -30,13 +31,16 @@ export function become(command, args) {
   child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 1)))
 }
 
-/** Installs exactly what package-lock.json names, with the digests that it has, unless it is there already. The lock file is not changed. */
+/**
+ * Installs exactly what package-lock.json names, with the digests that it has, unless it is there already.
+ * The lock file is not changed.
+ */
 export function install() {
   const installed = join(root, 'node_modules', '.package-lock.json')
   const isNewer = existsSync(installed) && statSync(installed).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs
   if (isNewer && existsSync(bin('node')) && existsSync(bin('tsc'))) return
   say('installing packages')
-  // What was found by an audit is for "npm run audit" to tell, and no reason not to work.
+  // Findings of an audit are for "npm run audit" to tell, and no reason not to work.
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { quiet: true, what: 'npm ci' })
   if (!existsSync(bin('node')))
     fail('the package "node" has no binary: was npm told to ignore scripts? Run "npm ci" without --ignore-scripts')
@@ -47,7 +51,10 @@ export function build() {
   run(bin('tsc'), ['-p', 'tsconfig.json'], { what: 'the build' })
 }
 
-/** nats-server, redis-server and what else is asked for, from the distribution's packages, where they are missing and can be had. */
+/**
+ * nats-server, redis-server and what else is asked for, from the distribution's packages, where they are
+ * missing and can be had.
+ */
 export function servers(...others) {
   const missing = ['nats-server', 'redis-server', ...others].filter((name) => spawnSync(name, ['--version']).error !== undefined)
   if (missing.length === 0) return

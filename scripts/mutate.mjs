@@ -1,4 +1,5 @@
-// npm run mutate [-- files…]: changes the code in small ways, one at a time, and says which changes no test sees. See test/README.md.
+// npm run mutate [-- files…]: changes the code in small ways, one at a time, and says which changes no test
+// sees. See test/README.md.
 import { become, bin, build, install } from './lib.mjs'
 
 install()

@@ -1,4 +1,5 @@
-// npm run record: runs the demo, and makes docs/demo.svg of what it showed. On an idle machine the pauses are as short as they can be.
+// npm run record: runs the demo, and makes docs/demo.svg of what it showed. On an idle machine the pauses are
+// as short as they can be.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'

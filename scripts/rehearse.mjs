@@ -1,4 +1,5 @@
-// npm run rehearse [-- options]: installs and builds what is missing, then plays plans in the deterministic world. rehearsal/rehearse.ts names the options.
+// npm run rehearse [-- options]: installs and builds what is missing, then plays plans in the deterministic
+// world. rehearsal/rehearse.ts names the options.
 import { become, bin, build, install } from './lib.mjs'
 
 install()

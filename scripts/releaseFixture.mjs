@@ -1,5 +1,6 @@
-// node scripts/releaseFixture.mjs COMMIT RELEASE: makes test/fixtures/releases/RELEASE with the code of COMMIT: its package, a state directory, a
-// Redis dump and messages. Needs nats-server and redis-server. What it writes differs in keys, ids and times from run to run.
+// node scripts/releaseFixture.mjs COMMIT RELEASE: makes test/fixtures/releases/RELEASE with the code of
+// COMMIT: its package, a state directory, a Redis dump and messages. Needs nats-server and redis-server. Its
+// output differs in keys, ids and times from run to run.
 import { spawn, spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -28,7 +29,7 @@ const packed = readdirSync(work).find((name) => name.endsWith('.tgz'))
 renameSync(join(work, packed), join(out, 'theseus.tgz'))
 
 say('running it')
-// Whatever a release calls itself, it is installed as `theseus`, which the app imports.
+// A release is installed as `theseus`, its own name notwithstanding: the app imports that.
 const app = join(work, 'app')
 cpSync(join(root, 'test', 'fixtures', 'releases', 'app'), app, { recursive: true })
 const modules = join(app, 'node_modules')

@@ -1,9 +1,13 @@
-// The bill of materials of the package, out of package-lock.json: CycloneDX 1.5. The same lock file gives the same bytes, so that two people can compare theirs.
+// The bill of materials of the package, out of package-lock.json: CycloneDX 1.5. The same lock file gives the
+// same bytes, so that two people can compare theirs.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './lib.mjs'
 
-/** Those that reach users: neither packages for development alone nor this one under its former name is among them. */
+/**
+ * Those that reach users: neither packages for development alone nor this one under its former name is among
+ * them.
+ */
 export function sbomOf(lock) {
   const own = lock.packages['']
   const shipped = Object.entries(lock.packages).filter(([path, { dev, link }]) => path !== '' && !dev && !link)

@@ -1,4 +1,5 @@
-// A recording of a terminal as an SVG that plays by itself, in a loop. Pure: the same frames give the same bytes.
+// A recording of a terminal as an SVG that plays by itself, in a loop. Pure: the same frames give the same
+// bytes.
 
 const cell = { width: 8.4, height: 19, font: 14 }
 const margin = 16
@@ -6,8 +7,8 @@ const colours = { 31: '#ff7b72', 32: '#3fb950', 33: '#d29922', 36: '#39c5cf' }
 const styles = { 1: 'b', 2: 'd', ...Object.fromEntries(Object.keys(colours).map((code) => [code, `c${code}`])) }
 
 /**
- * What a redrawn screen shows, from what was written to it. Knows the sequences of the demo's screen, and throws at any other.
- * `written`: texts and when they came, each a line that stays or one whole redraw.
+ * The lines of a redrawn screen, from all that was written to it. Knows the sequences of the demo's screen,
+ * and throws at any other. `written`: texts and when they came, each a line that stays or one whole redraw.
  */
 export function framesOf(written) {
   const lines = []
@@ -21,7 +22,10 @@ export function framesOf(written) {
   })
 }
 
-/** `holdMs`: how long the last frame stays before it begins anew. `stepMs`: changes within one step are shown as one. */
+/**
+ * `holdMs`: how long the last frame stays before it begins anew. `stepMs`: changes within one step are shown
+ * as one.
+ */
 export function terminalSvg(frames, { label, columns, holdMs = 5_000, stepMs = 100 }) {
   const totalMs = frames.at(-1).atMs + holdMs
   const rowCount = Math.max(...frames.map(({ lines }) => lines.length))

@@ -1,4 +1,5 @@
-// npm test [-- files…]: installs, gets the servers, builds, lints, and runs every test. Ends with "N passed, N failed".
+// npm test [-- files…]: installs, gets the servers, builds, lints, and runs every test. Ends with "N passed,
+// N failed".
 import { spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -18,7 +19,7 @@ environment.NODE_COMPILE_CACHE = compiled
 
 let passed = 0
 let failed = 0
-/** What failed, and what was said of it: said again at the end, where it is looked for. */
+/** Failures with their output: printed again at the end, where readers look for them. */
 const failures = []
 if (only.length > 0) await ava(only)
 else {
@@ -36,7 +37,10 @@ if (failures.length > 0) process.stdout.write(`\nWhat failed:\n${failures.join('
 process.stdout.write(`\n${passed} passed, ${failed} failed\n`)
 process.exit(failed === 0 && passed > 0 ? 0 : 1)
 
-/** One run of ava. Its TAP is made readable; a run that ends badly without a failing test counts as one failure. */
+/**
+ * One run of ava. Its TAP is made readable; a run that ends badly without a failing test counts as one
+ * failure.
+ */
 async function ava(args, { yields = false } = {}) {
   const node = [bin('node'), 'node_modules/ava/entrypoints/cli.js', '--tap', ...args]
   const [command, ...rest] = yields && process.platform !== 'win32' ? ['nice', '-n', '10', ...node] : node
@@ -65,7 +69,7 @@ async function ava(args, { yields = false } = {}) {
       failedHere++
       next(`  ✖ ${line.replace(/^not ok \d+ - /, '')}\n`, true)
     } else if (!/^TAP|^1\.\.|^$|hook|^ {2,}|^# (tests|pass|fail|skip)/.test(line)) {
-      // What a test says of itself is read where it ran; the rest says why ava ended.
+      // A test's own output is read where it ran; the rest says why ava ended.
       if (line.startsWith('# ')) test += `    ${line}\n`
       else others.push(line)
     } else if (/^ {2,}/.test(line) || line.startsWith('# ')) {

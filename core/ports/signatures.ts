@@ -3,7 +3,7 @@
  * host or server never has one.
  */
 export interface Signatures {
-  /** Whether this is the public key of an upgrader: of the right kind, and without a slip of the pen. */
+  /** Whether this is the public key of an upgrader: of the right kind, and with a valid checksum. */
   isUpgraderKey(text: string): boolean
   /** Never throws: what is no key or no signature verifies nothing. */
   verify(publicKey: string, bytes: Uint8Array, signature: Uint8Array): boolean

@@ -115,7 +115,7 @@ test('the page’s tables of figures are what a host tells', async (t) => {
   t.deepEqual(told.limit, { percent: 25 })
 })
 
-test('who restricts what he looks at is told no more, and nobody misses a message for it', async (t) => {
+test('a viewer that restricts its questions is told no more, and nobody misses a message for it', async (t) => {
   const { system, host, node } = await oneNode(t, quick)
   await host.node(NotesV1, 'n2')
   const all = look(t, system, {})
@@ -134,7 +134,7 @@ test('who restricts what he looks at is told no more, and nobody misses a messag
 test('statecharts are not listened to for who does not want them', async (t) => {
   const { system, host, node } = await oneNode(t, quick)
   const { batches } = look(t, system, { types: ['gone'] })
-  await until(() => batches.some(({ hostId }) => hostId === 'h1'), 'the host has heard him')
+  await until(() => batches.some(({ hostId }) => hostId === 'h1'), 'the host has heard it')
   let messages = 0
   system.broker.filter = ({ message }) => {
     if (message.subject.includes('.looker.')) messages++

@@ -1,4 +1,4 @@
-/** A rollout in trouble pauses itself (healthGate); an operator's resume goes over what he has seen. */
+/** A rollout in trouble pauses itself (healthGate); an operator's resume goes over known troubles. */
 import test, { type ExecutionContext } from 'ava'
 import type { HostEvent } from '../../core/inspection/hostEvents.js'
 import { command, defineUpgrade, eagerly, NodeObject, notNeeded, query, schedule, upgradeClass } from '../../index.js'

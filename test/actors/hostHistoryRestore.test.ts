@@ -153,7 +153,7 @@ test('another manifest stops installs only if its signer is trusted now: a remov
   const bobs = another(system, undefined, bob)
   const teach = () => askServer(system, 'teach', 'teach', bobs.bytes, bobs.signature)
   await system.desk.running.operator.setUpgraders([alice.publicKey])
-  t.is(await teach(), 'upgrade.signature', 'he could have signed it yesterday')
+  t.is(await teach(), 'upgrade.signature', 'it could have been signed yesterday')
   t.deepEqual(await system.database.tables(), [])
   t.is(await codeOf(system.publish(toV3())), 'answered 3')
   const alices = another(system, undefined)

@@ -30,7 +30,7 @@ function isLastSnapshot({ type, event }: Seen & { event?: StatechartSeen['event'
   )
 }
 
-/** Somebody who looks, and all that he is told. */
+/** A viewer, and all that it is told. */
 function look(t: ExecutionContext, system: TestSystem) {
   const seen: Seen[] = []
   const batches: InspectionBatch[] = []
@@ -218,14 +218,14 @@ test('a lease that is not renewed ends, and with it the telling', async (t) => {
   two.ask(60_000)
   const hasHeardOf = ({ ofHost }: typeof one, nodeId: string) =>
     ofHost('h1').some(({ seen }) => seen.some((each: Seen) => each.nodeId === nodeId))
-  await until(() => hasHeardOf(one, 'n1'), 'he is told')
+  await until(() => hasHeardOf(one, 'n1'), 'it is told')
   let nodes = 0
   await until(async () => {
     const nodeId = `m${++nodes}`
     await host.node(NotesV1, nodeId)
     await until(() => hasHeardOf(two, nodeId), 'the other one is told')
     return !hasHeardOf(one, nodeId)
-  }, 'he is not told any more')
+  }, 'it is not told any more')
   const before = one.batches.length
   await system.publish(toV2())
   await node.reached(1)
@@ -266,7 +266,7 @@ test('what waits is bounded: the oldest is dropped, and how much was is told', a
   const { system, node } = await oneNode(t, { seenBatchMs: 5_000, seenQueueMax: 10 })
   const one = looker(system, 'one')
   one.ask(10_000)
-  await until(() => one.ofHost('h1').length > 0, 'he is told')
+  await until(() => one.ofHost('h1').length > 0, 'it is told')
   await system.publish(toV2())
   await node.reached(1)
   const first = await until(() => one.ofHost('h1').find(({ number }) => number > 0), 'the next batch')
@@ -281,7 +281,7 @@ test('however much waits to be told, no more than seenPerTickMax of it is told a
   const { system, node } = await oneNode(t, { seenBatchMs: 5, seenPerTickMax: 3 })
   const one = looker(system, 'one')
   one.ask(60_000)
-  await until(() => one.ofHost('h1').length > 0, 'he is told')
+  await until(() => one.ofHost('h1').length > 0, 'it is told')
   await system.publish(toV2())
   await node.reached(1)
   const told = () => one.ofHost('h1').filter(({ number }) => number > 0)

@@ -45,7 +45,7 @@ function install({ system }: Trusting, { bytes, signature }: SignedManifest): Pr
 }
 
 /**
- * An upgrade server that lies: into its database whoever writes there puts what he likes, and
+ * An upgrade server that lies: a writer of its database puts anything into it, and
  * it is told to all.
  */
 async function lie({ system }: Trusting, ...manifests: readonly SignedManifest[]): Promise<void> {

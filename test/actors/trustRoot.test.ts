@@ -58,7 +58,7 @@ function send({ system }: Pick<Rooted, 'system'>, method: 'install' | 'direct' |
   return askServer(system, method === 'teach' ? 'teach' : 'install', method, bytes, signature)
 }
 
-/** Into the database whoever writes there puts what he likes, and a false upgrade server tells it to all. */
+/** A writer of the database puts anything into it, and a false upgrade server tells it to all. */
 async function lie({ system }: Rooted, manifest: SignedManifest): Promise<void> {
   await system.database.install(await system.database.head(), digestOf(manifest.bytes), manifest)
   await system.stopServer()

@@ -42,13 +42,13 @@ for (const document of documents) {
 }
 
 /** A room whose comments are in plain language is added here, and stays so. */
-const rooms = ['actors', 'bench', 'core', 'natsctl', 'rehearsal', 'samples', 'telemetry', 'test', 'transports']
+const rooms = ['actors', 'bench', 'core', 'natsctl', 'rehearsal', 'samples', 'scripts', 'telemetry', 'test', 'transports']
 
 for (const room of rooms) {
   test(`the comments of ${room}/ have lines of at most 110 characters, and each sentence names its subject`, (t) => {
-    // The bench installs its peers below itself.
+    // The bench installs its peers below itself. A fixture stays as its release made it.
     const files = readdirSync(join(root, room), { recursive: true, encoding: 'utf8' }).filter(
-      (name) => name.endsWith('.ts') && !name.includes('node_modules'),
+      (name) => /\.(ts|mjs)$/.test(name) && !/node_modules|fixtures\/releases/.test(name),
     )
     t.true(files.length > 0)
     const breaches = files.flatMap((name) => {
@@ -58,6 +58,15 @@ for (const room of rooms) {
     t.deepEqual(breaches, [])
   })
 }
+
+test('the comments of the files beside the rooms are in plain language too', (t) => {
+  const files = readdirSync(root).filter((name) => name.endsWith('.ts'))
+  t.true(files.includes('compose.ts'))
+  const breaches = files.flatMap((name) =>
+    commentBreachesOf(readFileSync(join(root, name), 'utf8')).map((breach) => `${name}:${breach}`),
+  )
+  t.deepEqual(breaches, [])
+})
 
 test('a line of a comment has at most 110 characters, in blocks and after slashes; code may have more', (t) => {
   const long = 'ab '.repeat(37).trim()

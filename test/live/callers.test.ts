@@ -118,7 +118,7 @@ async function wholeSystem(t: ExecutionContext): Promise<Whole> {
   return { objections, host, operator }
 }
 
-/** A connection with that login, in the hands of somebody who does what he likes. */
+/** A connection with that login, in the hands of an attacker. */
 async function attacker(t: ExecutionContext, name: Name): Promise<NatsConnection & { readonly refused: readonly string[] }> {
   const connection = await connect({ servers: server.url, authenticator: nkeyAuthenticator(users[name].getSeed()) })
   t.teardown(() => connection.close())

@@ -68,7 +68,7 @@ test('a slot that is held by a node which serves is named as such, and so is a d
   t.regex(movedBy!, /it ends by itself/)
 })
 
-test('a node in trouble says of what, and an operator what he can do', (t) => {
+test('a node in trouble says of what, and tells an operator what to do', (t) => {
   t.deepEqual(waits({ phase: 'stalled', reason: 'the TF threw' }), [
     'somebody: the TF threw',
     'remove the cause, then natsctl rollout retry 1',
