@@ -55,6 +55,9 @@ export interface NatsSettings {
   readonly openAnother?: (left: NatsConnection, gate: ConnectGate) => Promise<NatsConnection>
 }
 
+/** Shared: each node has subscriptions of its own. */
+const noOptions: SubscribeOptions = {}
+
 export class NatsTransport implements Transport {
   /** Where messages are published. */
   #link: NatsLink
@@ -113,7 +116,7 @@ export class NatsTransport implements Transport {
     }
   }
 
-  subscribe(subject: string, handler: (message: Message) => void, options: SubscribeOptions = {}): Subscription {
+  subscribe(subject: string, handler: (message: Message) => void, options = noOptions): Subscription {
     try {
       return this.#subscriptions.add(new NatsSubjectSubscription(this.#subscriptions, subject, handler, options))
     } catch (error) {
