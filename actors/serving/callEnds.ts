@@ -1,26 +1,26 @@
 /** The ends of a call, as they leave its node (C12): its result with the sends of its command, or a fault. */
 import type { Fault } from '../../core/base/fault.js'
 import type { CallEnvelope, Replier } from '../../core/wire/envelope.js'
-import type { Departure } from '../state/departures.js'
+import { Departure } from '../state/departures.js'
 import type { Answers } from './answers.js'
 import type { Callee } from './callee.js'
 import { lostWith } from './callFaults.js'
 
-abstract class CallEnd implements Departure {
+abstract class CallEnd extends Departure {
   constructor(
     protected readonly callee: Callee,
     protected readonly envelope: CallEnvelope,
     /** Undefined if nobody waits for an answer. */
     protected readonly answers: Answers | undefined,
-  ) {}
+  ) {
+    super()
+  }
 
-  get name(): string {
+  override get name(): string {
     return answerTo(this.envelope)
   }
 
-  abstract leave(): void
-
-  lost(error: unknown): void {
+  override lost(error: unknown): void {
     this.answers?.fault(this.envelope, lostWith(error), this.callee.replier)
   }
 }

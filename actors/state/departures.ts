@@ -6,16 +6,33 @@
  *      message that has seen a lost write does not leave; nor does one of a node that another host has.
  */
 import { InvariantViolation } from '../../core/base/invariant.js'
-import type { BatchNumber } from './journal.js'
+import type { BatchNumber, Waiter } from './journal.js'
 import type { Ticket } from './nodeState.js'
 
-/** The product of one turn: it leaves the node as one, after all that it may have seen. */
-export interface Departure {
+/**
+ * The product of one turn: it leaves the node as one, after all that it may have seen. It waits in the
+ * journal itself: a command makes nothing else for that.
+ */
+export abstract class Departure implements Waiter {
+  #departures: Departures | undefined
+  #seen: BatchNumber = 0
+
   /** For the message which says that it would have left too early. */
-  readonly name: string
-  leave(): void
+  abstract readonly name: string
+  abstract leave(): void
   /** Something that it has seen is not on disk, and never will be. */
-  lost(error: unknown): void
+  abstract lost(error: unknown): void
+
+  /** @internal It waits for all up to this batch. */
+  waitsFor(seen: BatchNumber, departures: Departures): this {
+    this.#seen = seen
+    this.#departures = departures
+    return this
+  }
+
+  settled(error: unknown): void {
+    this.#departures?.end(this, this.#seen, error)
+  }
 }
 
 /** The state that what leaves may have seen. */
@@ -23,7 +40,7 @@ export interface SeenState {
   readonly batch: BatchNumber
   readonly isCommitted: boolean
   isOnDisk(batch: BatchNumber): boolean
-  whenCommitted(done: (error: unknown) => void): void
+  whenCommitted(waiter: Waiter): void
   keep(ticket: Ticket): boolean
 }
 
@@ -47,13 +64,15 @@ export class Departures {
 
   /** It leaves when all that the node has written so far is on disk. */
   add(departure: Departure): void {
-    const seen = this.state.batch
-    this.state.whenCommitted((error) => {
-      if (this.node.isElsewhere) return
-      if (error !== undefined) departure.lost(error)
-      else if (this.state.isOnDisk(seen)) departure.leave()
-      else this.node.crash(tooEarly(departure.name))
-    })
+    this.state.whenCommitted(departure.waitsFor(this.state.batch, this))
+  }
+
+  /** @internal All up to the batch that it has seen is on disk, or something of that is lost. */
+  end(departure: Departure, seen: BatchNumber, error: unknown): void {
+    if (this.node.isElsewhere) return
+    if (error !== undefined) departure.lost(error)
+    else if (this.state.isOnDisk(seen)) departure.leave()
+    else this.node.crash(tooEarly(departure.name))
   }
 
   /** The same for messages that nobody waits for. */
@@ -68,7 +87,7 @@ export class Departures {
   mayCall(): Promise<void> {
     const seen = this.state.batch
     return new Promise((resolve, reject) => {
-      this.state.whenCommitted((error) => {
+      const settled = (error: unknown) => {
         if (error !== undefined) reject(error)
         else if (this.state.isOnDisk(seen)) resolve()
         else {
@@ -76,7 +95,8 @@ export class Departures {
           this.node.crash(early)
           reject(early)
         }
-      })
+      }
+      this.state.whenCommitted({ settled })
     })
   }
 
@@ -91,21 +111,23 @@ export class Departures {
   }
 }
 
-class Sends implements Departure {
+class Sends extends Departure {
   constructor(
     private readonly nodeId: string,
     private readonly sends: readonly (() => void)[],
-  ) {}
+  ) {
+    super()
+  }
 
-  get name(): string {
+  override get name(): string {
     return `a message of ${this.nodeId}`
   }
 
-  leave(): void {
+  override leave(): void {
     for (const send of this.sends) send()
   }
 
-  lost(): void {}
+  override lost(): void {}
 }
 
 /** C12. */

@@ -39,7 +39,11 @@ function bytesOf(value: Written): Uint8Array | null {
   return value instanceof PackedLater ? value.bytes : value
 }
 
-type Waiter = (error: unknown) => void
+/** Waits until something that was written is on disk. */
+export interface Waiter {
+  /** It is; or, with an error, it never will be. */
+  settled(error: unknown): void
+}
 
 /** Somebody whose writes may be lost. */
 export interface Writer {
@@ -106,22 +110,22 @@ export class Journal {
   }
 
   /**
-   * Calls `done` when `batch` is on disk, or with the error when it is lost. At once if that is
-   * known already.
+   * Tells the waiter when `batch` is on disk, or that it is lost. At once if that is known
+   * already.
    */
-  whenCommitted(batch: BatchNumber, done: Waiter): void {
-    if (this.#isClosed && batch > this.#committed) done(closed())
-    else if (this.#lost.has(batch)) done(new Error(`batch ${batch} was lost`))
-    else if (batch <= this.#committed) done(undefined)
-    else if (this.#committing?.number === batch) this.#committing.waiters.push(done)
-    else if (this.#filling.number === batch) this.#filling.waiters.push(done)
-    else done(new Error(`there is no batch ${batch}`))
+  whenCommitted(batch: BatchNumber, waiter: Waiter): void {
+    if (this.#isClosed && batch > this.#committed) waiter.settled(closed())
+    else if (this.#lost.has(batch)) waiter.settled(new Error(`batch ${batch} was lost`))
+    else if (batch <= this.#committed) waiter.settled(undefined)
+    else if (this.#committing?.number === batch) this.#committing.waiters.push(waiter)
+    else if (this.#filling.number === batch) this.#filling.waiters.push(waiter)
+    else waiter.settled(new Error(`there is no batch ${batch}`))
   }
 
   /** The same as a promise. */
   committed(batch: BatchNumber): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.whenCommitted(batch, (error) => (error === undefined ? resolve() : reject(error)))
+      this.whenCommitted(batch, { settled: (error) => (error === undefined ? resolve() : reject(error)) })
     })
   }
 
@@ -171,7 +175,7 @@ export class Journal {
     this.#filling = emptyBatch(left.number)
     for (const resolve of left.closed) resolve()
     for (const writer of left.writers) writer.lost(closed())
-    for (const done of left.waiters) done(closed())
+    for (const waiter of left.waiters) waiter.settled(closed())
   }
 
   #overlay(from: string, to: string): (readonly [string, Uint8Array | null])[] {
@@ -217,7 +221,7 @@ export class Journal {
   #ended(batch: Batch): void {
     this.#committed = batch.number
     this.#committing = undefined
-    for (const done of batch.waiters) done(undefined)
+    for (const waiter of batch.waiters) waiter.settled(undefined)
     this.#commitNext()
   }
 
@@ -236,7 +240,7 @@ export class Journal {
     while (this.#lost.size > lostBatchesMax) this.#lost.delete(this.#lost.values().next().value!)
     // J2. First whoever wrote, so that nothing is written any more by those who saw what is lost.
     for (const writer of new Set([...batch.writers, ...lost.writers])) writer.lost(error)
-    for (const done of [...batch.waiters, ...lost.waiters]) done(error)
+    for (const waiter of [...batch.waiters, ...lost.waiters]) waiter.settled(error)
     this.#commitNext()
   }
 }

@@ -17,7 +17,7 @@ import { pack, unpackState } from '../../core/wire/codec.js'
 import { normal } from '../../core/wire/normal.js'
 import { checkRoot } from '../../core/wire/plain.js'
 import { snapshotOf, Walk } from '../../core/wire/snapshot.js'
-import { type BatchNumber, type Journal, PackedLater, type Writer } from './journal.js'
+import { type BatchNumber, type Journal, PackedLater, type Waiter, type Writer } from './journal.js'
 import { LazyRecords } from './lazyRecords.js'
 import { nothingStaged, packedOf, type StagedWrite, StoredCollection } from './storedCollection.js'
 
@@ -139,16 +139,16 @@ export class NodeState implements Writer {
     return this.journal.isCommitted(batch)
   }
 
-  /** Calls `done` when everything that the node has written is on disk, or with the error if it is lost. */
-  whenCommitted(done: (error: unknown) => void): void {
-    if (this.#lost !== undefined) done(this.#lost)
-    else this.journal.whenCommitted(this.batch, done)
+  /** Tells the waiter when everything that the node has written is on disk, or that some of it is lost. */
+  whenCommitted(waiter: Waiter): void {
+    if (this.#lost !== undefined) waiter.settled(this.#lost)
+    else this.journal.whenCommitted(this.batch, waiter)
   }
 
   /** Resolves when everything that the node has written is on disk. */
   settled(): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.whenCommitted((error) => (error === undefined ? resolve() : reject(error)))
+      this.whenCommitted({ settled: (error) => (error === undefined ? resolve() : reject(error)) })
     })
   }
 

@@ -324,7 +324,7 @@ test('C11: a node that takes calls while it flips is noticed, and serves its old
   t.deepEqual(await one.v0.all(), ['first'])
 })
 
-const atOnce: NodeState['whenCommitted'] = (leave) => leave(undefined)
+const atOnce: NodeState['whenCommitted'] = (waiter) => waiter.settled(undefined)
 
 test('C12: an answer that would leave before its write is on disk is noticed, and the write is kept', async (t) => {
   const one = await oneNode(t, { callDeadlineMs: 300 })

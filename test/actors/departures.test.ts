@@ -1,7 +1,8 @@
 /** The border of a node: nothing leaves before all that it may have seen is on disk (C12). */
 import 'reflect-metadata'
 import test from 'ava'
-import { Departures } from '../../actors/state/departures.js'
+import { Departure, Departures } from '../../actors/state/departures.js'
+import type { Waiter } from '../../actors/state/journal.js'
 
 const early = (what: string) => `C12: ${what} would leave before what it has seen is on disk`
 
@@ -12,7 +13,7 @@ const messageOf = (call: Promise<void>) =>
   )
 
 function open() {
-  const waiting: ((error: unknown) => void)[] = []
+  const waiting: Waiter[] = []
   const told: string[] = []
   const disk = { batch: 1, onDisk: 0, isCommitted: true, writes: false }
   const state = {
@@ -23,7 +24,7 @@ function open() {
       return disk.isCommitted
     },
     isOnDisk: (batch: number) => batch <= disk.onDisk,
-    whenCommitted: (done: (error: unknown) => void) => void waiting.push(done),
+    whenCommitted: (waiter: Waiter) => void waiting.push(waiter),
     keep() {
       if (disk.writes) disk.batch++
       return true
@@ -32,17 +33,23 @@ function open() {
   const node = { nodeId: 'n1', isElsewhere: false, crash: (error: unknown) => void told.push((error as Error).message) }
   const departures = new Departures(state, node)
   const add = (name: string) =>
-    departures.add({
-      name,
-      leave: () => void told.push(`${name} leaves`),
-      lost: (error) => void told.push(`${name} is lost: ${(error as Error).message}`),
-    })
+    departures.add(
+      new (class extends Departure {
+        override readonly name = name
+        override leave(): void {
+          told.push(`${name} leaves`)
+        }
+        override lost(error: unknown): void {
+          told.push(`${name} is lost: ${(error as Error).message}`)
+        }
+      })(),
+    )
   return {
     ...{ departures, disk, node, told, add },
     /** As the journal says it. */
     committed(onDisk: number, error?: Error) {
       disk.onDisk = onDisk
-      for (const done of waiting.splice(0)) done(error)
+      for (const waiter of waiting.splice(0)) waiter.settled(error)
     },
   }
 }

@@ -730,7 +730,7 @@ test('C4: a call that has begun does not end as one that was not executed', asyn
 
 test('C4: whatever a store says about what is lost, the call may have run', async (t) => {
   const s = open()
-  s.state.whenCommitted = (leave) => leave(new Fault('unavailable.disconnected', 'the store is away'))
+  s.state.whenCommitted = (waiter) => waiter.settled(new Fault('unavailable.disconnected', 'the store is away'))
   s.call('add', [1])
   const [fault] = await s.faults()
   t.deepEqual([fault!.code, fault!.message, fault!.retryable], ['unavailable.storage', 'the store is away', false])
@@ -745,7 +745,7 @@ test('C12: an answer that would leave before what it has seen is on disk restart
       ),
   })
   heldDisk(s)
-  s.state.whenCommitted = (leave) => leave(undefined)
+  s.state.whenCommitted = (waiter) => waiter.settled(undefined)
   const send = s.arrived('send')
   s.mailbox.post(send)
   s.call('get')
@@ -1089,7 +1089,7 @@ test('C12: an answer from inside that would leave before what it has seen is on 
   const disk = heldDisk(s)
   s.call('add', [1])
   const outer = s.call('waitsQuery')
-  s.state.whenCommitted = (leave) => leave(undefined)
+  s.state.whenCommitted = (waiter) => waiter.settled(undefined)
   s.inside('get', [], {}, outer)
   t.deepEqual(await s.answers(), [])
   t.is(s.told.at(-1), 'crash C12: the answer to get would leave before what it has seen is on disk')

@@ -51,7 +51,7 @@ function open(fence?: CommitFence) {
   const journal = new Journal(store, clock, fence)
   const heard: string[] = []
   const listen = (batch: number, name: string) =>
-    journal.whenCommitted(batch, (error) => heard.push(error === undefined ? name : `${name} lost`))
+    journal.whenCommitted(batch, { settled: (error) => void heard.push(error === undefined ? name : `${name} lost`) })
   return { clock, store, journal, heard, listen }
 }
 

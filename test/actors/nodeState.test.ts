@@ -289,7 +289,7 @@ test('after a commit that failed nothing is kept and nothing counts as committed
   memory.failNextCommit(new Error('disk full'))
   state.write(keys.root('n1', beside), pack({}))
   const waiting: unknown[] = []
-  state.whenCommitted((error) => waiting.push(error))
+  state.whenCommitted({ settled: (error) => void waiting.push(error) })
   t.false(state.isLost)
   state.throwIfLost()
   await commit()
@@ -299,7 +299,7 @@ test('after a commit that failed nothing is kept and nothing counts as committed
   t.false(state.isCommitted)
   t.is(heard.length, 1)
   const lost = { message: 'the state could not be written' }
-  state.whenCommitted((error) => waiting.push(error))
+  state.whenCommitted({ settled: (error) => void waiting.push(error) })
   t.is(waiting.length, 2)
   t.true(waiting.every((error) => error !== undefined))
   t.like(waiting[1], lost)
@@ -311,7 +311,7 @@ test('after a commit that failed nothing is kept and nothing counts as committed
   state.closeAll()
   t.false(state.isLost)
   t.true(state.isCommitted)
-  state.whenCommitted((error) => waiting.push(error))
+  state.whenCommitted({ settled: (error) => void waiting.push(error) })
   t.is(waiting[2], undefined)
   state.open(slot, holder)
   command(state, () => void holder.root.total++)
@@ -325,7 +325,7 @@ test('what is closed and opened again without a loss is still waited for', async
   state.closeAll()
   t.false(state.isCommitted)
   const heard: unknown[] = []
-  state.whenCommitted((error) => heard.push(error))
+  state.whenCommitted({ settled: (error) => void heard.push(error) })
   t.deepEqual(heard, [])
   await commit()
   t.deepEqual(heard, [undefined])

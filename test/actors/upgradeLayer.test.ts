@@ -10,6 +10,7 @@ import { Outbox } from '../../actors/calls/outbox.js'
 import type { RunningCall } from '../../actors/calls/runningCall.js'
 import { type LabelledNode, UpgradeLayer } from '../../actors/calls/upgradeLayer.js'
 import { Departures } from '../../actors/state/departures.js'
+import type { Waiter } from '../../actors/state/journal.js'
 import type { NodeState } from '../../actors/state/nodeState.js'
 import { TimerWheel } from '../../actors/timerWheel.js'
 import type { Transport } from '../../core/ports/transport.js'
@@ -49,7 +50,7 @@ function open() {
   const outbox = new Outbox(transport, clock, settings)
   const contacts = new Contacts(clock, settings)
   const calls = new CallTable(transport, clock, { next: () => 0 }, settings, () => {}, outbox, contacts, new TimerWheel(clock))
-  const waiting: ((error: unknown) => void)[] = []
+  const waiting: Waiter[] = []
   const introduced = new Set<string>()
   const disk = { isCommitted: true, isEarly: false }
   const crashes: string[] = []
@@ -59,9 +60,9 @@ function open() {
     get isCommitted() {
       return disk.isCommitted
     },
-    whenCommitted(done: (error: unknown) => void) {
-      if (disk.isCommitted || disk.isEarly) done(undefined)
-      else waiting.push(done)
+    whenCommitted(waiter: Waiter) {
+      if (disk.isCommitted || disk.isEarly) waiter.settled(undefined)
+      else waiting.push(waiter)
     },
   }
   const node = {
@@ -95,7 +96,7 @@ function open() {
     sender: (nodeId: string | undefined, label = 2) => layer.sender(Notes, nodeId, () => label) as Notes,
     commit(error?: unknown) {
       disk.isCommitted = error === undefined
-      for (const done of waiting.splice(0)) done(error)
+      for (const waiter of waiting.splice(0)) waiter.settled(error)
       disk.isCommitted = true
     },
     async leaving(): Promise<readonly Sent[]> {
