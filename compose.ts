@@ -198,9 +198,9 @@ async function assemble(options: HostOptions, parts: OpenParts): Promise<Running
   }
 }
 
-async function closeAll(parts: OpenParts, { settings, ...ways }: Pick<HostOptions, 'clock' | 'settings'>): Promise<void> {
+async function closeAll(parts: OpenParts, { settings, ...time }: Pick<HostOptions, 'clock' | 'settings'>): Promise<void> {
   const leaveMs = settings?.leaveMs ?? defaultSettings.leaveMs
-  const budget = new StopBudget(clockOf(ways), leaveMs)
+  const budget = new StopBudget(clockOf(time), leaveMs)
   // A wait may have no more than a timer, which keeps no process. It ends with the budget, because a clock
   // that was given may stand still.
   const letGo = keepProcess(leaveMs + keepMs)
@@ -265,10 +265,10 @@ export async function startUpgradeServer(
     ...(options.gateRound === undefined ? {} : { gateRoundMs: milliseconds(options.gateRound) }),
     ...(options.deathRound === undefined ? {} : { deathRoundMs: milliseconds(options.deathRound) }),
   }
-  const ways = await connect(options, 'upgrade-server', options.observe ?? (() => {}))
+  const connections = await connect(options, 'upgrade-server', options.observe ?? (() => {}))
   const server = new UpgradeServer({
     system,
-    ...ways,
+    ...connections,
     ...rounds,
     clock: clockOf(options),
     signatures: nkeySignatures,
@@ -282,7 +282,7 @@ export async function startUpgradeServer(
     const budget = new StopBudget(clockOf(options), defaultSettings.leaveMs)
     try {
       await budget.forLeaving(server.stop())
-      await budget.forClosing(ways.close())
+      await budget.forClosing(connections.close())
     } finally {
       budget.end()
     }
@@ -354,8 +354,8 @@ async function open(options: HostOptions, store: StateStore, parts: OpenParts): 
   if (options.observe !== undefined) observers.add(options.observe)
   // A host that comes back with nodes does not wait for the database.
   const [hasNodes] = store.range(...keys.allRecords, 1)
-  const ways = await connect(options, hostId, observers.notify, hasNodes !== undefined)
-  parts.add('ways', () => ways.close())
+  const connections = await connect(options, hostId, observers.notify, hasNodes !== undefined)
+  parts.add('connections', () => connections.close())
   const metrics = options.metrics?.open({ system, hostId })
   const scope = container.createChildContainer()
   const settings: HostSettings = {
@@ -366,8 +366,8 @@ async function open(options: HostOptions, store: StateStore, parts: OpenParts): 
     system,
     hostId,
   }
-  scope.register(tokens.transport, { useValue: ways.transport })
-  scope.register(tokens.database, { useValue: metrics?.database(ways.database) ?? ways.database })
+  scope.register(tokens.transport, { useValue: connections.transport })
+  scope.register(tokens.database, { useValue: metrics?.database(connections.database) ?? connections.database })
   scope.register(tokens.store, { useValue: metrics?.store(store) ?? store })
   scope.register(tokens.clock, { useValue: clockOf(options) })
   scope.register(tokens.random, { useValue: random })

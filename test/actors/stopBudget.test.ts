@@ -66,7 +66,7 @@ function parts() {
   return { clock, closed, budget: new StopBudget(clock, 10_000), open: new OpenParts() }
 }
 
-const inOrder: readonly Part[] = ['discovery', 'host', 'telemetry', 'ways', 'store', 'metrics']
+const inOrder: readonly Part[] = ['discovery', 'host', 'telemetry', 'connections', 'store', 'metrics']
 
 test('the parts of a host are closed one after the other in their order, whatever order they were opened in', async (t) => {
   const { closed, budget, open } = parts()
@@ -90,7 +90,7 @@ test('parts that were never opened are not closed, and the others are whatever c
   open.add('host', () => {
     throw new Error('first')
   })
-  open.add('ways', async () => {
+  open.add('connections', async () => {
     throw new Error('second')
   })
   open.add('store', () => closed.push('store'))

@@ -14,9 +14,11 @@ const samples = readdirSync(join(root, 'samples')).filter((name) => /^\d/.test(n
 
 /** A document that is rewritten in plain language is added here, and stays so. */
 const documents = [
+  'CHANGELOG.md',
   'CONTRIBUTING.md',
   'README.md',
   'SECURITY.md',
+  'bench/README.md',
   'docs/README.md',
   'docs/architecture.md',
   'docs/design.md',
@@ -32,6 +34,9 @@ const documents = [
   'docs/security.md',
   'docs/writing-upgrades.md',
   'samples/README.md',
+  'test/README.md',
+  'test/rehearsal/planted/README.md',
+  'test/transcripts/README.md',
   ...samples.map((name) => `samples/${name}/README.md`),
 ]
 
