@@ -50,6 +50,8 @@ export class CallResult extends CallEnd {
 }
 
 export class CallFailure extends CallEnd {
+  declare protected readonly answers: Answers
+
   constructor(
     callee: Callee,
     envelope: CallEnvelope,
@@ -60,7 +62,7 @@ export class CallFailure extends CallEnd {
   }
 
   override leave(): void {
-    this.answers?.fault(this.envelope, this.fault, this.callee.replier)
+    this.answers.fault(this.envelope, this.fault, this.callee.replier)
   }
 }
 

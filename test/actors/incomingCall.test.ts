@@ -197,6 +197,14 @@ function open(methods: Record<string, Work> = {}, telemetry?: Telemetry) {
         .splice(0)
         .map((each) => `${each.seq} ${each.kind === kinds.reply ? JSON.stringify(each.value) : each.fault.code}`)
     },
+    /** Through how many SOs the answers have come. */
+    async hops(): Promise<number[]> {
+      for (let i = 0; i < 10; i++) {
+        await settled()
+        clock.endTurn()
+      }
+      return messages.splice(0).map((each) => (each as ReplyEnvelope).hops)
+    },
     async faults(): Promise<Fault[]> {
       for (let i = 0; i < 10; i++) {
         await settled()
@@ -213,6 +221,18 @@ function heldDisk(s: ReturnType<typeof open>) {
   s.disk.hold = held.pass()
   return held
 }
+
+test('an answer says through how many SOs its call went, be it at once or after a commit', async (t) => {
+  const s = open({ list: () => [1], listQuery: () => [1], oneQuery: () => 1 })
+  for (const name of ['add', 'list', 'listQuery', 'oneQuery']) {
+    const entry = s.link.methods.entries.get(name)!
+    ;(s.link.methods.entries as Map<string, MethodEntry>).set(name, { ...entry, hops: 2 })
+  }
+  s.call('oneQuery')
+  s.call('add', [1])
+  for (const name of ['list', 'listQuery', 'oneQuery']) s.call(name)
+  t.deepEqual(await s.hops(), [2, 2, 2, 2, 2])
+})
 
 test('a command is answered when what it wrote is on disk, and a query that has seen it too (C3, C12)', async (t) => {
   const s = open()

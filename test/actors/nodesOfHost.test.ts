@@ -4,7 +4,7 @@ import test from 'ava'
 import { type NodeOfHost, NodesOfHost } from '../../actors/registration/nodesOfHost.js'
 import { gate } from '../support/testSystem.js'
 
-test('a node that another host has is told from when, and belongs to this one until it has stopped', async (t) => {
+test('a node that another host has is told from when, and is one of this host until it has stopped or is let go', async (t) => {
   const told: string[] = []
   const stopped = gate()
   const nodeOf = (nodeId: string): NodeOfHost => ({
@@ -25,4 +25,9 @@ test('a node that another host has is told from when, and belongs to this one un
   t.deepEqual([...nodes.byId.keys()], ['n2'])
   await nodes.takenElsewhere('n3', 0)
   t.is(told.length, 2, 'one that does not run here yet')
+  nodes.add('n4', nodeOf('n4'))
+  nodes.delete('n2')
+  t.deepEqual([...nodes.byId.keys()], ['n4'])
+  nodes.clear()
+  t.deepEqual([...nodes.all], [])
 })

@@ -103,8 +103,8 @@ test('no part has a place for a function that another part fills: whom it calls,
   const parts = sources('actors').flatMap(linesOf)
   // A public field that has a function, but another one later.
   const place = /: {3}(?:public )?\w+\??: (?:\(.*\) => .*=|\(\(.*\) => .*\| undefined)/
-  // Private names are a part's own.
   const ofItsNode = /: +(?:this\.)?(?:node|services)\.[\w.]+ = /
+  // Private names are a part's own.
   const filled = /: +[\w.]+\.\w+ = (?:async )?(?:\([^)]*\)|\w+) =>/
   t.deepEqual(
     parts.filter((line) => place.test(line) || filled.test(line) || ofItsNode.test(line)),
