@@ -89,6 +89,8 @@ export async function natsctl(
   args: readonly string[],
   { cwd = root, env = {} }: Options = {},
 ): Promise<ProcessResult> {
+  // Node.js reads these when it starts: the process of others has them as they were then.
+  if (Object.keys(env).some((name) => name.startsWith('NODE_'))) return new NatsctlProcess(t, args, { cwd, env }).ended
   const startedAt = performance.now()
   const ending = runNatsctl({ args, cwd, env: environmentWith(env) })
   t.teardown(() => ending)

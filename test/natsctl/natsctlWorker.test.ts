@@ -28,3 +28,9 @@ test('a command knows nothing of the environment and the directory of the one be
     t.regex(stderr, /which system\?/)
   }
 })
+
+test('a command whose environment is for Node.js itself has a process of its own', async (t) => {
+  const { code, stderr } = await natsctl(t, ['--version'], { env: { NODE_DEBUG: 'module' } })
+  t.is(code, 0)
+  t.regex(stderr, /^MODULE \d+: /)
+})
